@@ -1,0 +1,215 @@
+//! The seam between logic and kernel: the trait [`Channel`] and its plain data.
+//!
+//! Raw, datagram and stream sockets differ in what a received buffer starts with, who owns the identifier and the
+//! checksum, where ICMP errors arrive, and how many may be open. Those differences are data in a [`Profile`], filled once
+//! when a lane opens; `engine::encode` and `engine::decode` read it, and nobody else asks what kind of socket it is.
+
+mod arena;
+mod inbound;
+mod order;
+mod os_error;
+mod plan;
+
+use std::fmt;
+
+use crate::types::{Family, Ident, Instant, Now};
+
+pub use arena::{Arena, Span};
+pub use inbound::{
+    Accepted, Closed, ClosedHow, Control, Data, Datagram, Dropped, ErrorOrigin, IcmpReport, Inbound, Inbox, NameAnswer,
+    Opened, Refused, Sent,
+};
+pub use order::{CloseHow, Header, Open, Order, Outbox, Send, Write};
+pub use os_error::OsError;
+pub use plan::{Attempt, Fragmentation, LanePlan, LaneRefused, Lookup, OpenedLanes, Plan, SocketWish};
+
+/// All sockets of one thread, grouped in lanes; its clocks; and the only call that blocks.
+pub trait Channel {
+    /// What is special about the sockets of `lane`. A lane this channel never opened has the profile of its first lane.
+    fn profile(&self, lane: LaneId) -> &Profile;
+
+    /// Both clocks, read together.
+    fn now(&self) -> Now;
+
+    /// Takes orders from the front of `outbox` and leaves those that would block. What befalls one order comes back as an
+    /// [`Inbound`]; an error ends the run.
+    fn submit(&mut self, outbox: &mut Outbox) -> Result<(), ChannelError>;
+
+    /// Adds everything that has arrived to `inbox`, without blocking. Each [`Inbound::Sent`] stands before whatever
+    /// arrived in answer to it.
+    fn receive(&mut self, inbox: &mut Inbox) -> Result<(), ChannelError>;
+
+    /// Blocks until something can be received, an order that would block can be taken, or `deadline` (`None`: no limit).
+    /// May return early.
+    fn wait(&mut self, deadline: Option<Instant>, precision: Precision) -> Result<(), ChannelError>;
+}
+
+/// How exactly [`Channel::wait`] must end at its deadline.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Precision {
+    /// As the kernel's timer does it: some tens of microseconds late.
+    #[default]
+    Relaxed,
+    /// To the microsecond, at the cost of spinning for the last tens of them.
+    Precise,
+}
+
+/// The run cannot go on: which call failed, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChannelError {
+    /// The system call, or for a simulated channel what stands for it.
+    pub call: &'static str,
+    /// What the kernel said.
+    pub error: OsError,
+}
+
+impl fmt::Display for ChannelError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.call, self.error)
+    }
+}
+
+impl std::error::Error for ChannelError {}
+
+/// A group of sockets of one kind, numbered by the channel in the order of [`Plan::lanes`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LaneId(u16);
+
+impl LaneId {
+    /// Lane number `index`.
+    pub const fn new(index: u16) -> Self {
+        LaneId(index)
+    }
+
+    /// The lane's number as an index.
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// The Machine's name for one order; it comes back with everything the channel can attribute to that order. Tokens of
+/// accepted connections are chosen by the channel and have the top bit set; a Machine's own tokens have not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Token(u64);
+
+impl Token {
+    /// A token with this value.
+    pub const fn new(value: u64) -> Self {
+        Token(value)
+    }
+
+    /// The value.
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+}
+
+/// Socket type, as `socket(2)` names them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SocketKind {
+    /// SOCK_RAW.
+    Raw,
+    /// SOCK_DGRAM.
+    Dgram,
+    /// SOCK_STREAM.
+    Stream,
+}
+
+impl SocketKind {
+    /// The name used in JSON and by `--socket`: `raw`, `dgram` or `stream`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            SocketKind::Raw => "raw",
+            SocketKind::Dgram => "dgram",
+            SocketKind::Stream => "stream",
+        }
+    }
+}
+
+/// What a lane speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Protocol {
+    /// ICMP or ICMPv6, after the lane's family.
+    Icmp,
+    /// UDP.
+    Udp,
+    /// TCP.
+    Tcp,
+    /// A local socket.
+    Unix,
+}
+
+impl Protocol {
+    /// The name used in JSON: `icmp`, `udp`, `tcp` or `unix`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Protocol::Icmp => "icmp",
+            Protocol::Udp => "udp",
+            Protocol::Tcp => "tcp",
+            Protocol::Unix => "unix",
+        }
+    }
+}
+
+/// Where a buffer starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Layer {
+    /// At the IP header (IPv4 raw sockets).
+    Ip,
+    /// At the ICMP, TCP or UDP header.
+    Transport,
+    /// Behind the transport header.
+    Payload,
+}
+
+/// Who fills a field in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Owner {
+    /// We do.
+    Ours,
+    /// The kernel does, whatever we put there.
+    Kernel,
+}
+
+/// Where ICMP errors about our packets arrive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ErrorPath {
+    /// As received datagrams, between the replies.
+    InBand,
+    /// From the socket's error queue, as [`Inbound::Icmp`].
+    Queue,
+}
+
+/// The identifier of a lane: ICMP Identifier, or for UDP the source port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LaneIdent {
+    /// The value for flow 0.
+    pub ident: Ident,
+    /// Who writes it into a packet.
+    pub owner: Owner,
+    /// Whether no other process on this host uses it, as far as can be known.
+    pub exclusive: bool,
+}
+
+/// What is special about the sockets of one lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Profile {
+    /// Address family.
+    pub family: Family,
+    /// What the lane speaks.
+    pub protocol: Protocol,
+    /// Socket type.
+    pub socket: SocketKind,
+    /// Where the octets of a [`Datagram`] start.
+    pub received_at: Layer,
+    /// Where the quote of an [`IcmpReport`] starts.
+    pub quote_at: Layer,
+    /// The lane's identifier.
+    pub ident: LaneIdent,
+    /// Who computes the transport checksum of what we send.
+    pub checksum: Owner,
+    /// Where ICMP errors arrive.
+    pub errors: ErrorPath,
+    /// How many flows ([`Send::flow`]) or connections may be open at once.
+    pub max_open: u32,
+}

@@ -1,0 +1,268 @@
+//! What the channel tells a Machine: [`Inbound`], collected in an [`Inbox`].
+
+use std::net::IpAddr;
+
+use super::arena::{Arena, Span};
+use super::{LaneId, OsError, Token};
+use crate::types::{Endpoint, IpEndpoint, Mtu, Stamp, Tos, Ttl, WallTime};
+
+/// Something that happened. Spans lie in the arena of the [`Inbox`] it came in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Inbound {
+    /// A datagram arrived.
+    Datagram(Datagram),
+    /// A datagram of ours left.
+    Sent(Sent),
+    /// The error queue reports an ICMP error, or a local one, about something we sent.
+    Icmp(IcmpReport),
+    /// The kernel refused an order.
+    Refused(Refused),
+    /// A connection we asked for is open.
+    Opened(Opened),
+    /// A peer connected to a listener.
+    Accepted(Accepted),
+    /// Octets from a connection.
+    Data(Data),
+    /// Everything written to this connection has left.
+    Drained {
+        /// The connection.
+        token: Token,
+    },
+    /// A connection ended.
+    Closed(Closed),
+    /// The kernel dropped datagrams of this lane before we could read them.
+    Dropped(Dropped),
+    /// A request from outside the network.
+    Control(Control),
+}
+
+/// One received datagram.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Datagram {
+    /// The lane it arrived on.
+    pub lane: LaneId,
+    /// The flow ([`super::Send::flow`]) whose socket received it.
+    pub flow: u16,
+    /// Who sent it.
+    pub from: Endpoint,
+    /// The address of ours it was sent to.
+    pub to: Option<IpAddr>,
+    /// Index of the interface it arrived by.
+    pub ifindex: Option<u32>,
+    /// TTL or Hop Limit on arrival.
+    pub reply_ttl: Option<Ttl>,
+    /// TOS or Traffic Class on arrival.
+    pub tos: Option<Tos>,
+    /// When it arrived.
+    pub stamp: Stamp,
+    /// Starts at the lane's `received_at`.
+    pub octets: Span,
+    /// Whether it was longer than what `octets` holds.
+    pub cut: bool,
+}
+
+/// A datagram left. `stamp.user` was taken before the system call, so the RTT includes it. Comes once with the user
+/// stamp; where the kernel stamps too, a second time with those added, maybe after the reply, maybe never.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// The order.
+    pub token: Token,
+    /// When.
+    pub stamp: Stamp,
+    /// When the packet entered the queueing discipline, as the kernel says.
+    pub scheduled: Option<WallTime>,
+}
+
+/// Who found the error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ErrorOrigin {
+    /// This host, without a packet arriving.
+    Local,
+    /// An ICMP message that arrived.
+    Icmp,
+}
+
+/// An ICMP error as the error queue tells it: kernel facts, verbatim.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IcmpReport {
+    /// The lane that sent what the error is about.
+    pub lane: LaneId,
+    /// The flow ([`super::Send::flow`]) whose socket reports it.
+    pub flow: u16,
+    /// The order it is about, where the channel knows it (connections).
+    pub token: Option<Token>,
+    /// Where our packet was going, with its port.
+    pub to: Option<IpEndpoint>,
+    /// Who found the error.
+    pub origin: ErrorOrigin,
+    /// The address that sent the ICMP message.
+    pub offender: Option<IpAddr>,
+    /// ICMP type; 0 for a local error.
+    pub icmp_type: u8,
+    /// ICMP code; 0 for a local error.
+    pub icmp_code: u8,
+    /// What the kernel makes of it.
+    pub error: OsError,
+    /// The rest of the ICMP header as the kernel passes it on: MTU, pointer, else 0.
+    pub info: u32,
+    /// TTL or Hop Limit of the ICMP message on arrival.
+    pub reply_ttl: Option<Ttl>,
+    /// TOS or Traffic Class of the ICMP message on arrival.
+    pub tos: Option<Tos>,
+    /// When it arrived.
+    pub stamp: Stamp,
+    /// Our packet as quoted, starting at the lane's `quote_at`; may be empty.
+    pub quote: Span,
+    /// The ICMP extension structure (RFC 4884 §7), if there is one.
+    pub extension: Option<Span>,
+}
+
+/// The kernel refused an order; nothing was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// The order.
+    pub token: Token,
+    /// What the kernel said; EOPNOTSUPP or EINVAL for an order that this lane cannot carry out.
+    pub error: OsError,
+    /// With EMSGSIZE: the largest packet that would have passed, where the kernel says it.
+    pub mtu: Option<Mtu>,
+}
+
+/// A connection we asked for is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Opened {
+    /// The connection.
+    pub token: Token,
+    /// When.
+    pub stamp: Stamp,
+    /// Our end of it, for internet connections.
+    pub local: Option<IpEndpoint>,
+    /// How often the kernel repeated its SYN.
+    pub retransmits: u32,
+}
+
+/// A peer connected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    /// The listener.
+    pub lane: LaneId,
+    /// The connection, named by the channel.
+    pub token: Token,
+    /// The peer.
+    pub peer: Endpoint,
+    /// When.
+    pub stamp: Stamp,
+}
+
+/// Octets from a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Data {
+    /// The connection.
+    pub token: Token,
+    /// When.
+    pub stamp: Stamp,
+    /// Never empty.
+    pub octets: Span,
+}
+
+/// A connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Closed {
+    /// The connection.
+    pub token: Token,
+    /// When.
+    pub stamp: Stamp,
+    /// How.
+    pub how: ClosedHow,
+}
+
+/// How a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ClosedHow {
+    /// The peer closed in order.
+    Fin,
+    /// The peer reset it.
+    Reset,
+    /// The kernel gave it up.
+    Failed(OsError),
+}
+
+/// Datagrams lost between the kernel and us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dropped {
+    /// The lane.
+    pub lane: LaneId,
+    /// How many since the last report.
+    pub count: u64,
+}
+
+/// A request from outside the network: a signal, another thread, a user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Control {
+    /// SIGINT or SIGTERM: end the run with its summary.
+    Interrupt,
+    /// SIGQUIT: show interim figures and go on.
+    Interim,
+    /// End the run once what is in flight is decided.
+    Stop,
+    /// Probe this target too.
+    Add {
+        /// Its name.
+        target: Box<str>,
+        /// Where it is.
+        endpoint: IpEndpoint,
+    },
+    /// Probe this target no more; its summary is due.
+    Remove {
+        /// Its name.
+        target: Box<str>,
+    },
+    /// The answer to a reverse lookup.
+    Name(NameAnswer),
+}
+
+/// The answer to a reverse lookup.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NameAnswer {
+    /// The address that was asked for.
+    pub address: IpAddr,
+    /// Its name as the network gave it, unescaped; `None` if it has none or the resolver did not answer.
+    pub name: Option<Box<str>>,
+    /// Whether the resolver did not answer in its time.
+    pub timed_out: bool,
+}
+
+/// What arrived in one turn, in the order to handle it, with its octets.
+#[derive(Debug, Default)]
+pub struct Inbox {
+    items: Vec<Inbound>,
+    arena: Arena,
+}
+
+impl Inbox {
+    /// Adds something whose octets, if any, were [stored](Inbox::store) here.
+    pub fn push(&mut self, inbound: Inbound) {
+        self.items.push(inbound);
+    }
+
+    /// Stores octets for something that follows.
+    pub fn store(&mut self, octets: &[u8]) -> Span {
+        self.arena.push(octets)
+    }
+
+    /// What arrived.
+    pub fn items(&self) -> &[Inbound] {
+        &self.items
+    }
+
+    /// The octets the items' spans lie in.
+    pub fn arena(&self) -> &Arena {
+        &self.arena
+    }
+
+    /// Forgets everything, keeps the memory.
+    pub fn clear(&mut self) {
+        self.items.clear();
+        self.arena.clear();
+    }
+}

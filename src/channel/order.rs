@@ -1,0 +1,163 @@
+//! What a Machine asks of the channel: [`Order`], queued in an [`Outbox`].
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+
+use super::arena::{Arena, Span};
+use super::{LaneId, Token};
+use crate::types::{Endpoint, FlowLabel, Tos, Ttl};
+
+/// Something for the channel to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Send one datagram.
+    Send(Send),
+    /// Open one connection.
+    Open(Open),
+    /// Write to an open connection; answered by `Drained` when all of it has left.
+    Write(Write),
+    /// End a connection.
+    Close {
+        /// The connection.
+        token: Token,
+        /// How.
+        how: CloseHow,
+    },
+    /// Read nothing more from this connection until `Resume`: its peer feels the backpressure.
+    Pause {
+        /// The connection.
+        token: Token,
+    },
+    /// Read again.
+    Resume {
+        /// The connection.
+        token: Token,
+    },
+    /// Nothing more will be asked or attributed under this token; whatever it holds is released.
+    Forget {
+        /// The token.
+        token: Token,
+    },
+}
+
+/// Header fields of one packet. `None` leaves the field to the lane's plan, and behind that to the kernel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Header {
+    /// Source address.
+    pub from: Option<IpAddr>,
+    /// Index of the interface to leave by.
+    pub ifindex: Option<u32>,
+    /// TTL or Hop Limit.
+    pub ttl: Option<Ttl>,
+    /// TOS or Traffic Class.
+    pub tos: Option<Tos>,
+    /// IPv6 flow label.
+    pub flow_label: Option<FlowLabel>,
+}
+
+/// One datagram. Answered by `Sent` or `Refused`, each before anything that arrives in answer to the datagram.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Send {
+    /// Which lane sends it.
+    pub lane: LaneId,
+    /// Our name for it.
+    pub token: Token,
+    /// Where it goes.
+    pub to: Endpoint,
+    /// Which of the lane's sockets sends it (0 to [`super::LanePlan::flows`] − 1): each has a source port or a
+    /// kernel-owned identifier of its own. Raw ICMP lanes have one socket and take only 0.
+    pub flow: u16,
+    /// Header fields.
+    pub header: Header,
+    /// From the transport header on for ICMP lanes, from the payload on for UDP lanes; in the outbox's arena.
+    pub octets: Span,
+}
+
+/// One connection. Answered by `Opened`, `Refused` or an `Icmp` report, each under this token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Open {
+    /// Which lane opens it.
+    pub lane: LaneId,
+    /// Our name for the connection from now on.
+    pub token: Token,
+    /// Where to.
+    pub to: Endpoint,
+    /// Source port; 0 lets the kernel choose.
+    pub source_port: u16,
+    /// Header fields.
+    pub header: Header,
+}
+
+/// Octets for an open connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Write {
+    /// The connection.
+    pub token: Token,
+    /// In the outbox's arena.
+    pub octets: Span,
+}
+
+/// How a connection ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CloseHow {
+    /// Orderly, with FIN.
+    Fin,
+    /// At once, with RST.
+    Reset,
+}
+
+/// Orders in the sequence they were given, with their octets.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    orders: VecDeque<Order>,
+    arena: Arena,
+}
+
+impl Outbox {
+    /// Queues an order whose octets, if any, were [stored](Outbox::store) here.
+    pub fn push(&mut self, order: Order) {
+        self.orders.push_back(order);
+    }
+
+    /// Stores what `fill` appends, for an order that follows.
+    pub fn store(&mut self, fill: impl FnOnce(&mut Vec<u8>)) -> Span {
+        self.arena.push_with(fill)
+    }
+
+    /// The order to take next.
+    pub fn front(&self) -> Option<&Order> {
+        self.orders.front()
+    }
+
+    /// The orders from the front on.
+    pub fn iter(&self) -> impl Iterator<Item = &Order> {
+        self.orders.iter()
+    }
+
+    /// The octets of an order in this outbox.
+    pub fn octets(&self, span: Span) -> &[u8] {
+        self.arena.get(span)
+    }
+
+    /// Takes the front order. Its octets stay until the last order is taken and another is queued.
+    pub fn pop_front(&mut self) -> Option<Order> {
+        self.orders.pop_front()
+    }
+
+    /// Forgets the octets of orders already taken, if no order is left that could need them.
+    pub fn reclaim(&mut self) {
+        if self.orders.is_empty() {
+            self.arena.clear();
+        }
+    }
+
+    /// How many orders wait.
+    pub fn len(&self) -> usize {
+        self.orders.len()
+    }
+
+    /// Whether no order waits.
+    pub fn is_empty(&self) -> bool {
+        self.orders.is_empty()
+    }
+}

@@ -1,0 +1,136 @@
+//! Which lanes a run needs: [`Plan`], and what became of it: [`OpenedLanes`].
+
+use std::net::IpAddr;
+
+use super::{Channel, LaneId, OsError, Protocol, SocketKind};
+use crate::types::{Family, FlowLabel, Ident, Port, Tos, Ttl};
+
+/// Everything to open before privileges are dropped.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// The lanes.
+    pub lanes: Vec<LanePlan>,
+    /// Whether reverse names will be asked for.
+    pub names: bool,
+}
+
+/// Which socket types may serve a lane.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SocketWish {
+    /// Raw where allowed, else datagram.
+    #[default]
+    Auto,
+    /// Raw only.
+    Raw,
+    /// Datagram only.
+    Dgram,
+}
+
+/// What to do with packets larger than the path takes; the names are those of `ping -M`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Fragmentation {
+    /// Set DF and heed the path MTU the kernel knows.
+    Do,
+    /// Leave DF clear; fragment where needed.
+    Dont,
+    /// Fragment locally to the path MTU the kernel knows.
+    Want,
+    /// Set DF and ignore the path MTU the kernel knows.
+    Probe,
+}
+
+/// One lane.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LanePlan {
+    /// Address family.
+    pub family: Family,
+    /// What it speaks.
+    pub protocol: Protocol,
+    /// Which socket types may serve.
+    pub socket: SocketWish,
+    /// Source address to bind.
+    pub source: Option<IpAddr>,
+    /// Interface or VRF to bind (`SO_BINDTODEVICE`).
+    pub interface: Option<Box<str>>,
+    /// Source port to bind (UDP).
+    pub source_port: Option<Port>,
+    /// ICMP identifier to use on a raw socket; otherwise one is chosen that no other run on this host uses.
+    pub ident: Option<Ident>,
+    /// How many sockets with source ports (UDP) or identifiers (ICMP datagram) of their own; at least 1.
+    pub flows: u16,
+    /// TTL of every packet that does not say otherwise.
+    pub ttl: Option<Ttl>,
+    /// TOS of every packet that does not say otherwise.
+    pub tos: Option<Tos>,
+    /// IPv6 flow label of every packet that does not say otherwise.
+    pub flow_label: Option<FlowLabel>,
+    /// Firewall mark (`SO_MARK`).
+    pub mark: Option<u32>,
+    /// Fragmentation of what we send.
+    pub fragmentation: Option<Fragmentation>,
+    /// Send buffer in octets (`SO_SNDBUF`).
+    pub send_buffer: Option<u32>,
+    /// Bypass the routing table (`SO_DONTROUTE`).
+    pub dont_route: bool,
+    /// `SO_DEBUG`.
+    pub debug: bool,
+}
+
+impl LanePlan {
+    /// A lane with nothing special about it.
+    pub fn new(family: Family, protocol: Protocol, socket: SocketWish) -> Self {
+        LanePlan {
+            family,
+            protocol,
+            socket,
+            source: None,
+            interface: None,
+            source_port: None,
+            ident: None,
+            flows: 1,
+            ttl: None,
+            tos: None,
+            flow_label: None,
+            mark: None,
+            fragmentation: None,
+            send_buffer: None,
+            dont_route: false,
+            debug: false,
+        }
+    }
+}
+
+/// One thing that was tried for a lane and failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// The socket type that was tried.
+    pub socket: SocketKind,
+    /// The system call or socket option that failed: `socket`, `bind`, `SO_BINDTODEVICE`, `SO_MARK` …
+    pub call: &'static str,
+    /// What the kernel said.
+    pub error: OsError,
+}
+
+/// Why a lane could not be opened: every attempt, in order; never empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LaneRefused {
+    /// Address family.
+    pub family: Family,
+    /// What it would have spoken.
+    pub protocol: Protocol,
+    /// What was tried.
+    pub attempts: Vec<Attempt>,
+}
+
+/// Asks for the name of an address, without blocking; the answer arrives as [`super::Control::Name`].
+pub type Lookup = Box<dyn FnMut(IpAddr) + std::marker::Send>;
+
+/// What became of a [`Plan`]. Privileges are dropped and signals routed into the channel by the time this exists.
+pub struct OpenedLanes {
+    /// The channel.
+    pub channel: Box<dyn Channel + std::marker::Send>,
+    /// One result per planned lane, in the plan's order.
+    pub lanes: Vec<Result<LaneId, LaneRefused>>,
+    /// Reverse lookups, if the plan asked for them and this build has them.
+    pub lookup: Option<Lookup>,
+}

@@ -1,0 +1,1 @@
+//! The only room that knows argv, environment, terminals and exit codes.

@@ -1,0 +1,70 @@
+//! The only loop that blocks: it carries orders from a Machine to a Channel and what arrives back, and hands out the events.
+
+use crate::channel::{Channel, ChannelError, Inbox, Outbox, Precision};
+use crate::engine::Machine;
+
+/// What the receiver of events says to the loop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Go on.
+    Continue,
+    /// End now: nobody reads the results any more.
+    Stop,
+}
+
+/// Something for the receiver of events to do.
+#[derive(Debug)]
+pub enum Turn<E> {
+    /// An event of the Machine.
+    Event(E),
+    /// The loop is about to wait: what is buffered must be written.
+    Idle,
+}
+
+/// Runs `machine` on `channel` until it is finished or `on_turn` says stop.
+///
+/// # Errors
+/// The channel's, when the run cannot go on.
+pub fn run<M: Machine>(
+    channel: &mut dyn Channel,
+    machine: &mut M,
+    precision: Precision,
+    mut on_turn: impl FnMut(Turn<M::Event>) -> Next,
+) -> Result<(), ChannelError> {
+    let mut outbox = Outbox::default();
+    let mut inbox = Inbox::default();
+    loop {
+        channel.receive(&mut inbox)?;
+        let now = channel.now();
+        for inbound in inbox.items() {
+            machine.handle(now, inbound, inbox.arena());
+        }
+        let idle = inbox.items().is_empty();
+        inbox.clear();
+        if machine.poll_timeout().is_some_and(|at| at <= now.mono) {
+            machine.handle_timeout(now);
+        }
+        if outbox.is_empty() {
+            outbox.reclaim();
+            machine.poll_orders(now, &mut outbox);
+        }
+        let waiting = outbox.len();
+        channel.submit(&mut outbox)?;
+        let sent = outbox.len() < waiting;
+        while let Some(event) = machine.poll_event() {
+            if on_turn(Turn::Event(event)) == Next::Stop {
+                return Ok(());
+            }
+        }
+        if machine.is_finished() {
+            return Ok(());
+        }
+        // Answers to what was just sent may be there already; only a turn in which nothing moved waits.
+        if idle && !sent {
+            if on_turn(Turn::Idle) == Next::Stop {
+                return Ok(());
+            }
+            channel.wait(machine.poll_timeout(), precision)?;
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! What a ping run is to do: [`Config`].
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::channel::{LaneId, Profile};
+use crate::types::{FlowLabel, IpEndpoint};
+use crate::wire::payload::Fill;
+
+/// A whole run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// The targets, in argument order.
+    pub targets: Vec<Target>,
+    /// When probes leave.
+    pub pace: Pace,
+    /// At most this many probes a second over all targets together (`--rate`); `None`: no such limit.
+    pub rate: Option<f64>,
+    /// Probes that leave at once at the start, per target (`-l`); at least 1.
+    pub preload: u32,
+    /// Probes per target; with `deadline`, answers per target. `None`: without end.
+    pub count: Option<u64>,
+    /// End of the run, from its start.
+    pub deadline: Option<Duration>,
+    /// How long a probe is waited for.
+    pub wait: Wait,
+    /// Payload octets of a probe.
+    pub payload_octets: usize,
+    /// What stands behind the cookie.
+    pub fill: Fill,
+    /// IPv6 flow label that was asked for; the lane already sends it.
+    pub flow_label: Option<FlowLabel>,
+    /// Whether `NoAnswerYet` events are wanted.
+    pub report_open: bool,
+    /// Whether `Sent` events are wanted.
+    pub report_sent: bool,
+    /// Seed of everything random: cookies.
+    pub seed: u64,
+}
+
+/// When the probes of one target leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// One per interval, by deadline.
+    Fixed(Duration),
+    /// The next as soon as one is answered, at the latest after the smoothed RTT, but never faster than this interval (`-A`).
+    Adaptive {
+        /// The shortest interval.
+        at_least: Duration,
+    },
+    /// The next as soon as one is answered, at the latest after 10 ms (`-f`, `-i 0`).
+    Flood,
+}
+
+/// How long a probe is waited for before it is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// 10 s; behind the last probe of a counted run max(1 s, 2 × the largest RTT), or 10 s if nothing ever answered.
+    Default,
+    /// Exactly this, for every probe (`-W`).
+    Exactly(Duration),
+    /// For ever (`-W 0`).
+    Forever,
+}
+
+/// One target.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Target {
+    /// As typed.
+    pub target: Box<str>,
+    /// To show: canonical forward name, or as typed.
+    pub name: Box<str>,
+    /// Whether it was typed as an address.
+    pub numeric: bool,
+    /// Where it is.
+    pub place: Place,
+}
+
+/// Where a target is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// It can be probed.
+    Reachable {
+        /// Its address.
+        endpoint: IpEndpoint,
+        /// The address packets to it will have as source, where known.
+        source: Option<IpAddr>,
+        /// The lane that probes it.
+        lane: LaneId,
+        /// That lane's profile.
+        profile: Profile,
+    },
+    /// It has an address, and no lane or route leads there: its summary is `unknown`.
+    Unroutable {
+        /// Its address.
+        endpoint: IpEndpoint,
+    },
+    /// Its name has no address.
+    Unresolved,
+}

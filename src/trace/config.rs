@@ -1,0 +1,94 @@
+//! What a run of traces is to do: [`Config`].
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::channel::{LaneId, Profile};
+use crate::types::{IpEndpoint, Port, Ttl};
+
+/// A whole run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// The targets, in argument order.
+    pub targets: Vec<Target>,
+    /// First TTL to probe (`-f`).
+    pub first_ttl: Ttl,
+    /// Last TTL to probe (`-m`).
+    pub max_ttl: Ttl,
+    /// Probes per hop (`-q`), 1 to 10.
+    pub probes_per_hop: u32,
+    /// Probes in flight per trace (`-N`); `None`: all TTLs may be.
+    pub in_flight: Option<u32>,
+    /// How long a probe is waited for (`-w`); `None`: adaptive, as [`crate::trace`] says.
+    pub wait: Option<Wait>,
+    /// Pause between two probes of one trace (`-z`); `None`: the default pacing.
+    pub send_gap: Option<Duration>,
+    /// Whether probes are spread over time so that routers' rate limits are not met; not with `--rate max`.
+    pub paced: bool,
+    /// Silent hops in a row that end a trace.
+    pub gap_limit: Option<u32>,
+    /// Destination ports of UDP probes.
+    pub ports: Ports,
+    /// Octets of a whole IP packet.
+    pub packet_octets: usize,
+    /// Whether reverse names are asked for and waited for.
+    pub names: bool,
+    /// Number of the flow, from which identifiers that load balancers hash are derived.
+    pub flow: u32,
+    /// Seed of everything random: cookies.
+    pub seed: u64,
+}
+
+/// Destination ports of UDP probes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ports {
+    /// One more for each probe, starting here: a quote of 8 octets is enough to tell probes apart.
+    CountingUp(Port),
+    /// Always this one; each probe in flight has a source port (a flow of its lane) of its own instead.
+    Fixed(Port),
+}
+
+/// traceroute's three waits (`-w MAX,HERE,NEAR`): a probe is given up after the shortest that applies.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Wait {
+    /// At most this long.
+    pub max: Duration,
+    /// At most this many times an RTT of the same hop; 0 switches it off.
+    pub here: f64,
+    /// At most this many times an RTT of a later hop; 0 switches it off.
+    pub near: f64,
+}
+
+/// One target.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Target {
+    /// As typed.
+    pub target: Box<str>,
+    /// To show: canonical forward name, or as typed.
+    pub name: Box<str>,
+    /// Where it is.
+    pub place: Place,
+}
+
+/// Where a target is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// It can be traced.
+    Reachable {
+        /// Its address.
+        endpoint: IpEndpoint,
+        /// The address packets to it will have as source, where known.
+        source: Option<IpAddr>,
+        /// The lane that probes it.
+        lane: LaneId,
+        /// That lane's profile.
+        profile: Profile,
+    },
+    /// It has an address, and no lane or route leads there.
+    Unroutable {
+        /// Its address.
+        endpoint: IpEndpoint,
+    },
+    /// Its name has no address.
+    Unresolved,
+}

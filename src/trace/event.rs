@@ -1,0 +1,170 @@
+//! What a trace tells: [`Event`].
+
+use std::net::IpAddr;
+
+use crate::channel::{OsError, Protocol, SocketKind};
+use crate::types::{Mtu, Rtt, Ttl, WallTime};
+use crate::wire::extension::Object;
+use crate::wire::icmp::ErrorKind;
+
+/// One trace: one target over one lane. Numbered from 0 in argument order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TraceId(u32);
+
+impl TraceId {
+    /// Trace number `index`.
+    pub const fn new(index: u32) -> Self {
+        TraceId(index)
+    }
+
+    /// The number, as an index.
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// What a run of traces tells. Of each trace: one `Start`, its hops in TTL order, one `End`. Traces may interleave.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// A trace begins.
+    Start(Box<Start>),
+    /// A reverse lookup is wanted; the answer is to come as [`crate::channel::Control::Name`].
+    NameWanted(IpAddr),
+    /// A hop is final: it will not change any more.
+    Hop(TraceId, Box<Hop>),
+    /// The kernel refused a probe; the trace goes on if others can be sent.
+    SendFailed {
+        /// Which trace.
+        trace: TraceId,
+        /// What the kernel said.
+        error: OsError,
+    },
+    /// A trace is over.
+    End(Box<Trace>),
+}
+
+/// A trace begins.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Start {
+    /// Which.
+    pub trace: TraceId,
+    /// The target as typed.
+    pub target: Box<str>,
+    /// The name to show.
+    pub name: Box<str>,
+    /// The chosen address; `None` if the name has none.
+    pub address: Option<IpAddr>,
+    /// The source address, where known.
+    pub source: Option<IpAddr>,
+    /// What the probes are.
+    pub method: Protocol,
+    /// Socket type; `None` if the trace cannot run.
+    pub socket: Option<SocketKind>,
+    /// Destination port of the first probe, for UDP.
+    pub port: Option<u16>,
+    /// Number of the flow that was asked for.
+    pub flow: u32,
+    /// Octets of a whole IP packet.
+    pub packet_octets: usize,
+    /// The largest TTL that will be tried.
+    pub max_ttl: Ttl,
+    /// When.
+    pub time: WallTime,
+}
+
+/// All seen at one TTL.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Hop {
+    /// The TTL.
+    pub ttl: Ttl,
+    /// Its probes, in the order they were sent. Fewer than asked for where the trace ended before.
+    pub probes: Vec<ProbeResult>,
+}
+
+/// What became of one probe.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProbeResult {
+    /// 1 for the hop's first.
+    pub number: u32,
+    /// `None`: unanswered.
+    pub answer: Option<Answer>,
+}
+
+/// An answer to a probe.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    /// Who answered.
+    pub responder: IpAddr,
+    /// Its name as the network gave it, unescaped.
+    pub name: Option<Box<str>>,
+    /// Delay.
+    pub rtt: Rtt,
+    /// TTL or Hop Limit of the answer on arrival.
+    pub reply_ttl: Option<Ttl>,
+    /// TTL or Hop Limit in the quote.
+    pub quoted_ttl: Option<Ttl>,
+    /// ICMP type; `None` for an answer that is not ICMP.
+    pub icmp_type: Option<u8>,
+    /// ICMP code, likewise.
+    pub icmp_code: Option<u8>,
+    /// What an ICMP error means; `None` for a reply.
+    pub kind: Option<ErrorKind>,
+    /// The MTU it states.
+    pub mtu: Option<Mtu>,
+    /// Whether it came behind its wait, before the hop was final.
+    pub late: bool,
+    /// ICMP extension objects.
+    pub extensions: Vec<Object>,
+}
+
+/// Why a trace ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum StopReason {
+    /// The destination answered.
+    Destination,
+    /// An unreachable came.
+    Unreachable,
+    /// A port unreachable came from another address than the destination's.
+    PortUnreachableElsewhere,
+    /// That many hops in a row were silent.
+    GapLimit,
+    /// The largest TTL is used up.
+    MaxTtl,
+    /// The path goes in circles.
+    Loop,
+    /// A signal.
+    Interrupted,
+    /// Nothing can be sent, or the name has no address.
+    SendFailed,
+}
+
+impl StopReason {
+    /// The name used in JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            StopReason::Destination => "destination",
+            StopReason::Unreachable => "unreachable",
+            StopReason::PortUnreachableElsewhere => "port_unreachable_elsewhere",
+            StopReason::GapLimit => "gap_limit",
+            StopReason::MaxTtl => "max_ttl",
+            StopReason::Loop => "loop",
+            StopReason::Interrupted => "interrupted",
+            StopReason::SendFailed => "send_failed",
+        }
+    }
+}
+
+/// A trace is over.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trace {
+    /// Which.
+    pub trace: TraceId,
+    /// Whether the destination answered.
+    pub reached: bool,
+    /// Why it ended.
+    pub stop_reason: StopReason,
+    /// Every hop that was final, from the first TTL on.
+    pub hops: Vec<Hop>,
+    /// From start to end, nanoseconds.
+    pub duration: u64,
+}

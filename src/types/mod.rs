@@ -1,0 +1,11 @@
+//! Values that carry their rule. A newtype here has a private field, a checked constructor and only the arithmetic that makes sense.
+
+mod endpoint;
+mod header;
+mod identity;
+mod time;
+
+pub use endpoint::{Endpoint, Family, IpEndpoint};
+pub use header::{Dscp, FlowLabel, Mtu, Tos, Ttl};
+pub use identity::{Ident, Port, ProbeId, Sequence};
+pub use time::{Instant, Now, Rtt, Stamp, StampSource, WallTime};

@@ -1,0 +1,182 @@
+//! Times that know their clock: a monotonic [`Instant`], a [`WallTime`], and the [`Rtt`] between two instants.
+
+use std::fmt;
+use std::ops::Add;
+use std::time::Duration;
+
+/// A point on the monotonic clock, in nanoseconds since an arbitrary origin.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Instant(u64);
+
+impl Instant {
+    /// The origin of the clock.
+    pub const ZERO: Instant = Instant(0);
+
+    /// The instant `nanos` nanoseconds after the clock's origin.
+    pub const fn from_nanos(nanos: u64) -> Self {
+        Instant(nanos)
+    }
+
+    /// Nanoseconds since the clock's origin.
+    pub const fn as_nanos(self) -> u64 {
+        self.0
+    }
+
+    /// How long `earlier` lies before `self`; zero if it does not.
+    pub fn since(self, earlier: Instant) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+
+    /// The instant `delay` later, or the end of the clock.
+    pub fn saturating_add(self, delay: Duration) -> Instant {
+        Instant(self.0.saturating_add(saturating_nanos(delay)))
+    }
+
+    /// The instant `delay` earlier, or the clock's origin.
+    pub fn saturating_sub(self, delay: Duration) -> Instant {
+        Instant(self.0.saturating_sub(saturating_nanos(delay)))
+    }
+}
+
+impl Add<Duration> for Instant {
+    type Output = Instant;
+
+    fn add(self, delay: Duration) -> Instant {
+        self.saturating_add(delay)
+    }
+}
+
+/// A point on the wall clock, in nanoseconds since the Unix epoch (UTC). It may step; no RTT is computed from it alone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WallTime(u64);
+
+impl WallTime {
+    /// The time `nanos` nanoseconds after the Unix epoch.
+    pub const fn from_nanos(nanos: u64) -> Self {
+        WallTime(nanos)
+    }
+
+    /// Nanoseconds since the Unix epoch.
+    pub const fn as_nanos(self) -> u64 {
+        self.0
+    }
+
+    /// The time `delay` later, or the end of the clock.
+    pub fn saturating_add(self, delay: Duration) -> WallTime {
+        WallTime(self.0.saturating_add(saturating_nanos(delay)))
+    }
+}
+
+/// Both clocks, read together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Now {
+    /// The monotonic clock: pacing, time-outs, RTT.
+    pub mono: Instant,
+    /// The wall clock: what is printed as a date.
+    pub wall: WallTime,
+}
+
+/// Where a time was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum StampSource {
+    /// By us, beside the system call.
+    User,
+    /// By the kernel in software.
+    Kernel,
+    /// By the network interface.
+    Hardware,
+}
+
+impl StampSource {
+    /// The name used in JSON: `user`, `kernel` or `hardware`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            StampSource::User => "user",
+            StampSource::Kernel => "kernel",
+            StampSource::Hardware => "hardware",
+        }
+    }
+}
+
+/// When a packet passed: always both user clocks, and what the kernel or the interface said where they said anything.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stamp {
+    /// Beside our system call.
+    pub user: Now,
+    /// The kernel's software stamp, on the wall clock.
+    pub kernel: Option<WallTime>,
+    /// The interface's stamp, on a clock of its own: only differences of two of them mean anything.
+    pub hardware: Option<WallTime>,
+}
+
+impl Stamp {
+    /// A stamp that only has user clocks.
+    pub const fn user(now: Now) -> Self {
+        Stamp { user: now, kernel: None, hardware: None }
+    }
+}
+
+/// A round-trip delay (RFC 2681): from two local stamps of the same clock, so never negative.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Rtt(u64);
+
+impl Rtt {
+    /// The delay from `sent` to `received`; zero if the stamps are in the wrong order.
+    pub fn between(sent: Instant, received: Instant) -> Self {
+        Rtt(received.as_nanos().saturating_sub(sent.as_nanos()))
+    }
+
+    /// A delay of `nanos` nanoseconds.
+    pub const fn from_nanos(nanos: u64) -> Self {
+        Rtt(nanos)
+    }
+
+    /// Nanoseconds.
+    pub const fn as_nanos(self) -> u64 {
+        self.0
+    }
+
+    /// Milliseconds, unrounded.
+    pub fn as_millis_f64(self) -> f64 {
+        self.0 as f64 / 1e6
+    }
+
+    /// The same span as a [`Duration`].
+    pub const fn as_duration(self) -> Duration {
+        Duration::from_nanos(self.0)
+    }
+}
+
+impl From<Duration> for Rtt {
+    fn from(span: Duration) -> Self {
+        Rtt(saturating_nanos(span))
+    }
+}
+
+impl fmt::Display for Rtt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.3} ms", self.as_millis_f64())
+    }
+}
+
+fn saturating_nanos(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_rtt_is_never_negative() {
+        let (early, late) = (Instant::from_nanos(5), Instant::from_nanos(9));
+        assert_eq!(Rtt::between(early, late), Rtt::from_nanos(4));
+        assert_eq!(Rtt::between(late, early), Rtt::from_nanos(0));
+    }
+
+    #[test]
+    fn waiting_for_ever_is_the_end_of_the_clock() {
+        assert_eq!(Instant::from_nanos(7) + Duration::MAX, Instant::from_nanos(u64::MAX));
+        assert_eq!(Instant::from_nanos(7).saturating_sub(Duration::MAX), Instant::ZERO);
+    }
+}
