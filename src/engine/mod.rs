@@ -2,9 +2,12 @@
 
 pub mod decode;
 pub mod encode;
+mod target;
 
 use crate::channel::{Arena, Inbound, Outbox};
 use crate::types::{Instant, Now};
+
+pub use target::{Place, Target};
 
 /// An application as a state machine: it never reads a clock, a socket or a random source.
 ///

@@ -1,10 +1,9 @@
 //! What a ping run is to do: [`Config`].
 
-use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::channel::{LaneId, Profile};
-use crate::types::{FlowLabel, IpEndpoint};
+use crate::engine::Target;
+use crate::types::FlowLabel;
 use crate::wire::payload::Fill;
 
 /// A whole run.
@@ -61,40 +60,4 @@ pub enum Wait {
     Exactly(Duration),
     /// For ever (`-W 0`).
     Forever,
-}
-
-/// One target.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Target {
-    /// As typed.
-    pub target: Box<str>,
-    /// To show: canonical forward name, or as typed.
-    pub name: Box<str>,
-    /// Whether it was typed as an address.
-    pub numeric: bool,
-    /// Where it is.
-    pub place: Place,
-}
-
-/// Where a target is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// It can be probed.
-    Reachable {
-        /// Its address.
-        endpoint: IpEndpoint,
-        /// The address packets to it will have as source, where known.
-        source: Option<IpAddr>,
-        /// The lane that probes it.
-        lane: LaneId,
-        /// That lane's profile.
-        profile: Profile,
-    },
-    /// It has an address, and no lane or route leads there: its summary is `unknown`.
-    Unroutable {
-        /// Its address.
-        endpoint: IpEndpoint,
-    },
-    /// Its name has no address.
-    Unresolved,
 }

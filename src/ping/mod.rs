@@ -3,7 +3,7 @@
 mod config;
 mod event;
 
-pub use config::{Config, Pace, Place, Target, Wait};
+pub use config::{Config, Pace, Wait};
 pub use event::{
     Counts, ErrorEvent, Event, Interim, PayloadChange, Reply, SendFailed, SeriesId, StampCounts, Start, State, Summary,
     Unanswered,

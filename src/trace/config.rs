@@ -1,10 +1,9 @@
 //! What a run of traces is to do: [`Config`].
 
-use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::channel::{LaneId, Profile};
-use crate::types::{IpEndpoint, Port, Ttl};
+use crate::engine::Target;
+use crate::types::{Port, Ttl};
 
 /// A whole run.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,38 +56,4 @@ pub struct Wait {
     pub here: f64,
     /// At most this many times an RTT of a later hop; 0 switches it off.
     pub near: f64,
-}
-
-/// One target.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Target {
-    /// As typed.
-    pub target: Box<str>,
-    /// To show: canonical forward name, or as typed.
-    pub name: Box<str>,
-    /// Where it is.
-    pub place: Place,
-}
-
-/// Where a target is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// It can be traced.
-    Reachable {
-        /// Its address.
-        endpoint: IpEndpoint,
-        /// The address packets to it will have as source, where known.
-        source: Option<IpAddr>,
-        /// The lane that probes it.
-        lane: LaneId,
-        /// That lane's profile.
-        profile: Profile,
-    },
-    /// It has an address, and no lane or route leads there.
-    Unroutable {
-        /// Its address.
-        endpoint: IpEndpoint,
-    },
-    /// Its name has no address.
-    Unresolved,
 }

@@ -3,5 +3,5 @@
 mod config;
 mod event;
 
-pub use config::{Config, Place, Ports, Target, Wait};
+pub use config::{Config, Ports, Wait};
 pub use event::{Answer, Event, Hop, ProbeResult, Start, StopReason, Trace, TraceId};
