@@ -33,6 +33,8 @@ pub struct Config {
     pub report_open: bool,
     /// Whether `Sent` events are wanted.
     pub report_sent: bool,
+    /// Whether reverse names are wanted (`-H`): the first probe waits at most 500 ms for the targets' own.
+    pub names: bool,
     /// Seed of everything random: cookies.
     pub seed: u64,
 }

@@ -28,6 +28,15 @@ impl SeriesId {
 pub enum Event {
     /// A series begins.
     Start(Box<Start>),
+    /// A reverse lookup is wanted; the answer is to come as [`crate::channel::Control::Name`].
+    NameWanted(IpAddr),
+    /// A reverse name is known from here on.
+    Named {
+        /// Whose.
+        address: IpAddr,
+        /// As the network gave it, unescaped.
+        name: Box<str>,
+    },
     /// A probe left (for flood mode's dots).
     Sent {
         /// Which series.
