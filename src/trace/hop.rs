@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::event::{Answer, Hop, ProbeResult};
-use super::rtt;
+use crate::engine::delay;
 use crate::types::{Instant, Mtu, ProbeId, Rtt, Stamp, Ttl};
 use crate::wire::extension::Object;
 use crate::wire::icmp::ErrorKind;
@@ -48,7 +48,7 @@ impl Slot {
 
     pub fn rtt(&self) -> Option<Rtt> {
         let (_, sent) = self.sent?;
-        self.arrival.as_ref().map(|arrival| rtt::between(&sent, &arrival.stamp))
+        self.arrival.as_ref().map(|arrival| delay::between(&sent, &arrival.stamp).0)
     }
 
     fn answer(&self) -> Option<Answer> {

@@ -41,7 +41,6 @@ mod hop;
 mod matching;
 mod names;
 mod path;
-mod rtt;
 mod run;
 mod schedule;
 mod tracer;

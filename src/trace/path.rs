@@ -6,6 +6,7 @@ use super::config::Config;
 use super::event::StopReason;
 use super::hop::{Arrival, HopState, Slot};
 use super::wait;
+use crate::engine::delay;
 use crate::types::{Instant, ProbeId, Stamp};
 
 /// Where a path ends.
@@ -126,8 +127,8 @@ impl Path {
             return false;
         };
         let Some(slot) = self.slot(ttl, index) else { return false };
-        let Some(sent) = slot.open_since() else { return false };
-        slot.late = arrival.stamp.user.mono > sent + wait;
+        let Some((_, sent)) = slot.sent.filter(|_| slot.arrival.is_none()) else { return false };
+        slot.late = delay::arrival(&sent, &arrival.stamp) > sent.user.mono + wait;
         slot.arrival = Some(Box::new(arrival));
         let rtt = slot.rtt().map(|rtt| rtt.as_duration());
         self.slowest = self.slowest.max(rtt);
