@@ -16,8 +16,9 @@ use super::{ANSWERED, NOT_ANSWERED, NOT_RUN};
 use crate::channel::{LanePlan, Plan, Precision, Protocol};
 use crate::engine::{Machine, Place, Target};
 use crate::ping::{Config, Event, Pace, Ping, Wait};
-use crate::report::{PingJson, PingText, PingTextOptions, Sink, Streams};
+use crate::report::{PingJson, PingJsonOptions, PingText, PingTextOptions, ShownSource, Sink, Streams};
 use crate::types::Family;
+use crate::wire::payload::Fill;
 
 /// The shortest interval for users other than root.
 const USER_INTERVAL: Duration = Duration::from_millis(2);
@@ -245,10 +246,10 @@ impl Run<'_> {
     fn sink(&self, config: &Config, bound: &Binding) -> Box<dyn Sink<Event>> {
         let output = &self.args.output;
         if output.json {
-            return Box::new(PingJson::new(self.program, output.quiet));
+            return Box::new(PingJson::new(PingJsonOptions { quiet: output.quiet }));
         }
         Box::new(PingText::new(PingTextOptions {
-            program: self.program.to_owned(),
+            program: self.program.into(),
             numeric: output.numeric,
             several: config.targets.len() > 1,
             quiet: output.quiet,
@@ -257,7 +258,12 @@ impl Run<'_> {
             flood: self.args.run.flood,
             adaptive: self.args.run.adaptive || matches!(config.pace, Pace::Flood),
             verbose: output.verbose,
-            pattern: config.fill.clone(),
+            pattern: match &config.fill {
+                Fill::Counting => None,
+                Fill::Pattern(octets) => Some(octets.clone()),
+            },
+            from: bound.shown(),
+            ..PingTextOptions::default()
         }))
     }
 }
@@ -266,6 +272,14 @@ impl Run<'_> {
 struct Binding {
     source: Option<IpAddr>,
     interface: Option<Box<str>>,
+}
+
+impl Binding {
+    /// What headers show of it.
+    fn shown(&self) -> Option<ShownSource> {
+        let any = self.source.is_some() || self.interface.is_some();
+        any.then(|| ShownSource { address: self.source, device: self.interface.clone() })
+    }
 }
 
 fn refuse_non_target(text: &str) -> Result<(), Trouble> {

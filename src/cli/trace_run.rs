@@ -15,7 +15,7 @@ use super::values::{self, Rate};
 use super::{ANSWERED, NOT_ANSWERED, NOT_RUN};
 use crate::channel::{Fragmentation, LanePlan, Plan, Precision, Protocol};
 use crate::engine::Target;
-use crate::report::{Sink, TraceJson, TraceText, TraceTextOptions};
+use crate::report::{Sink, TraceJson, TraceJsonOptions, TraceText, TraceTextOptions};
 use crate::trace::{Config, Event, Ports, Tracer};
 use crate::types::{Family, Port};
 
@@ -233,7 +233,7 @@ impl Run<'_> {
             } else {
                 Ports::CountingUp(method.port.unwrap_or(FIRST_UDP_PORT))
             },
-            packet_octets,
+            packet_octets: packet_octets.unwrap_or(60),
             names: names && !self.args.output.numeric,
             flow: method.flow,
             seed: env.seed,
@@ -243,13 +243,15 @@ impl Run<'_> {
     fn sink(&self, method: Method) -> Box<dyn Sink<Event>> {
         let output = &self.args.output;
         if output.json {
-            return Box::new(TraceJson::new(self.program, method.name()));
+            return Box::new(TraceJson::new(TraceJsonOptions {
+                program: self.program.into(),
+                method_requested: method.name().into(),
+            }));
         }
         Box::new(TraceText::new(TraceTextOptions {
-            program: self.program.to_owned(),
+            program: self.program.into(),
             numeric: output.numeric,
             extensions: output.extensions,
-            verbose: output.verbose,
         }))
     }
 }
