@@ -6,9 +6,8 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
-use super::json::{Time, line, millis};
+use super::json::{Time, VERSION, line, millis};
 use super::message::annotation;
-use super::ping_json::VERSION;
 use super::{Sink, Streams, escape};
 use crate::channel::{OsError, SocketKind};
 use crate::trace::{Answer, Event, Hop, ProbeResult, Start, StopReason, Trace, TraceId};
