@@ -46,6 +46,9 @@ mod schedule;
 mod tracer;
 mod wait;
 
+#[cfg(test)]
+mod testing;
+
 pub use config::{Config, Ports, Wait};
 pub use event::{Answer, Event, Hop, ProbeResult, Start, StopReason, Trace, TraceId};
 pub use tracer::Tracer;

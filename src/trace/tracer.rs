@@ -304,3 +304,67 @@ impl Machine for Tracer {
         self.queue.is_empty() && self.runs.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+    use std::time::Duration;
+
+    use super::super::testing::{Back, Lab, Probe, TARGET, config, ms, router};
+    use super::*;
+
+    /// 15 hops, RTT 5 ms × TTL; these hops say nothing.
+    fn chain(silent: &'static [u8], dead_behind: u8) -> impl FnMut(&Probe) -> Vec<(Duration, Back)> {
+        move |probe| {
+            let hop = probe.ttl.min(15);
+            if silent.contains(&hop) || hop > dead_behind {
+                return Vec::new();
+            }
+            let back = match hop {
+                15 if probe.to.port == 0 => Back::Reply(TARGET),
+                15 => Back::Icmp(TARGET, 3, 3),
+                _ => Back::Icmp(router(hop), 11, 0),
+            };
+            vec![(ms(5) * u32::from(hop), back)]
+        }
+    }
+
+    fn responders(trace: &Trace) -> Vec<Vec<Option<IpAddr>>> {
+        let of = |probe: &super::super::ProbeResult| probe.answer.as_ref().map(|answer| answer.responder);
+        trace.hops.iter().map(|hop| hop.probes.iter().map(of).collect()).collect()
+    }
+
+    fn expected(silent: &[u8], answering: u8, all: u8) -> Vec<Vec<Option<IpAddr>>> {
+        let of = |ttl: u8| match ttl {
+            _ if silent.contains(&ttl) || ttl > answering => None,
+            15 => Some(TARGET),
+            _ => Some(router(ttl)),
+        };
+        (1..=all).map(|ttl| vec![of(ttl); 3]).collect()
+    }
+
+    #[test]
+    fn fifteen_hops_with_three_silent_take_under_half_of_what_traceroute_takes() {
+        for (protocol, most, beyond) in [(Protocol::Icmp, 300, 18), (Protocol::Udp, 363, 3)] {
+            let lab = Lab::new(config(protocol), chain(&[5, 9, 12], 15)).run();
+            let (time, end) = lab.end();
+            assert_eq!(responders(end), expected(&[5, 9, 12], 15, 15));
+            assert_eq!((end.reached, end.stop_reason), (true, StopReason::Destination));
+            eprintln!("{protocol:?} {time:?} {}", lab.beyond(15));
+            assert!(time <= ms(most), "{protocol:?} {time:?}");
+            assert!(lab.beyond(15) <= beyond, "{protocol:?} {}", lab.beyond(15));
+        }
+    }
+
+    #[test]
+    fn a_path_that_dies_is_over_after_the_short_wait() {
+        for protocol in [Protocol::Icmp, Protocol::Udp] {
+            let lab = Lab::new(config(protocol), chain(&[5, 9], 11)).run();
+            let (time, end) = lab.end();
+            assert_eq!(responders(end), expected(&[5, 9], 11, 30));
+            assert_eq!((end.reached, end.stop_reason), (false, StopReason::MaxTtl));
+            eprintln!("{protocol:?} {time:?}");
+            assert!(time <= ms(2500), "{protocol:?} {time:?}");
+        }
+    }
+}
