@@ -176,7 +176,7 @@ impl Ping {
             }
             Control::Add { target, endpoint } => self.add_running(now, target, *endpoint),
             Control::Remove { target } => {
-                let named = |series: &&Series| series.name() == &**target;
+                let named = |series: &&Series| series.typed() == &**target;
                 let numbers: Vec<u32> =
                     (0..).zip(&self.series).filter(|(_, series)| named(series)).map(|(number, _)| number).collect();
                 for number in numbers {

@@ -112,7 +112,8 @@ impl Series {
         }
     }
 
-    pub(super) fn name(&self) -> &str {
+    /// The target as typed.
+    pub(super) fn typed(&self) -> &str {
         &self.target.target
     }
 
@@ -230,7 +231,7 @@ impl Series {
     pub(super) fn sent(&mut self, id: ProbeId, sent: &Sent, context: &mut Context<'_>) {
         let Some(probe) = self.probes.get_mut(id) else { return };
         match probe.fate {
-            Fate::Failed => return,
+            Fate::Failed => {}
             Fate::Ordered => {
                 probe.fate = Fate::Open;
                 probe.leave(&sent.stamp);
