@@ -239,6 +239,11 @@ impl Series {
                 self.counts.sent += 1;
                 self.counts.pending += 1;
                 let at = sent.stamp.user.mono;
+                if let Pacer::Slots(slots) = &mut self.pacer
+                    && id.get() >= u64::from(context.config.preload)
+                {
+                    self.counts.skipped += slots.left(at);
+                }
                 self.first_sent.get_or_insert(at);
                 self.last_sent = self.last_sent.max(Some(at));
                 self.last_packet = self.last_packet.max(Some(at));
@@ -330,6 +335,12 @@ impl Series {
             stamps: self.stamps,
             duration: Rtt::from(duration).as_nanos(),
         }))
+    }
+
+    /// How many probes are remembered.
+    #[cfg(test)]
+    pub(super) fn remembered(&self) -> usize {
+        self.probes.from(ProbeId::FIRST).count()
     }
 
     fn figures(&self) -> Counts {
