@@ -64,7 +64,7 @@ impl Tracer {
                 if run.advance(&self.config, &mut self.names, now.mono, &mut self.events) {
                     over.push(index);
                 } else if self.book.limits_flows(run.lane) {
-                    run.given_up(&self.config, now.mono).for_each(|probe| self.book.release_flow(probe));
+                    run.given_up(&self.config, now.mono).for_each(|probe| self.book.give_up_flow(probe));
                 }
             }
             if over.is_empty() {
@@ -195,7 +195,7 @@ impl Tracer {
     }
 
     fn take_answer(&mut self, probe: ProbeId, arrival: Arrival) {
-        let Some(&entry) = self.book.get(probe) else { return };
+        let Some(&entry) = self.book.entry(probe) else { return };
         self.book.release_flow(probe);
         let responder = arrival.responder;
         let Some(run) = self.runs.get_mut(&entry.trace) else { return };
@@ -263,7 +263,7 @@ impl Machine for Tracer {
             }
             Inbound::Sent(sent) => {
                 let probe = ProbeId::new(sent.token.get());
-                let Some(entry) = self.book.get(probe) else { return };
+                let Some(entry) = self.book.entry(probe) else { return };
                 if let Some(run) = self.runs.get_mut(&entry.trace) {
                     run.sent(entry.ttl, entry.slot, probe, sent.stamp);
                 }
