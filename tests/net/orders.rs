@@ -15,7 +15,7 @@ use netprobe::net;
 use netprobe::types::{Endpoint, Family, FlowLabel, Mtu, Sequence, Tos, Ttl};
 use netprobe::wire::quoted::{self, Transport};
 
-use crate::namespace::{in_namespace, ip};
+use crate::namespace::{allow_icmp_datagram_sockets, in_namespace, ip};
 use crate::run::{FAMILIES, Run, endpoint, icmp, loopback, udp, with_rights};
 
 in_namespace! {
@@ -85,6 +85,7 @@ in_namespace! {
     }
 
     fn an_error_comes_in_band_to_raw_lanes_and_from_the_queue_to_datagram_lanes() {
+        allow_icmp_datagram_sockets();
         neighbours_that_never_answer();
         let plans = [SocketWish::Raw, SocketWish::Dgram].map(|wish| FAMILIES.map(|family| icmp(family, wish)));
         let mut run = Run::open(plans.concat());
@@ -136,6 +137,7 @@ in_namespace! {
     }
 
     fn a_packet_larger_than_the_link_is_refused_with_the_mtu_and_nothing_else() {
+        allow_icmp_datagram_sockets();
         ip("link set lo mtu 1400");
         let mut plans = Vec::new();
         for mode in [Fragmentation::Do, Fragmentation::Probe] {

@@ -8,7 +8,7 @@ use netprobe::engine::decode::{self, Decoded};
 use netprobe::net;
 use netprobe::types::{Endpoint, Family, Ident, Port, Sequence, Tos, Ttl};
 
-use crate::namespace::in_namespace;
+use crate::namespace::{allow_icmp_datagram_sockets, in_namespace};
 use crate::run::{FAMILIES, Run, icmp, loopback, refusal, udp, with_rights};
 
 in_namespace! {
@@ -17,10 +17,12 @@ in_namespace! {
     }
 
     fn datagram_sockets_echo_and_sending_is_told_before_the_reply() {
+        allow_icmp_datagram_sockets();
         assert_echo_works(SocketWish::Dgram, SocketKind::Dgram);
     }
 
     fn raw_and_datagram_lanes_say_how_they_differ() {
+        allow_icmp_datagram_sockets();
         let plans = [SocketWish::Raw, SocketWish::Dgram].map(|wish| FAMILIES.map(|family| icmp(family, wish)));
         let run = Run::open(plans.concat());
         let facts = [0, 1, 2, 3].map(|lane| {
@@ -74,12 +76,12 @@ in_namespace! {
     }
 
     fn without_the_right_to_raw_sockets_auto_takes_datagram_sockets() {
+        allow_icmp_datagram_sockets();
         Run::open(Vec::new());
         assert_echo_works(SocketWish::Auto, SocketKind::Dgram);
     }
 
     fn without_any_right_both_attempts_are_told() {
-        std::fs::write("/proc/sys/net/ipv4/ping_group_range", "1 0").expect("a namespace of our own");
         Run::open(Vec::new());
         for family in FAMILIES {
             let refused = refusal(icmp(family, SocketWish::Auto));
@@ -91,15 +93,14 @@ in_namespace! {
     }
 
     fn a_lane_that_cannot_be_had_as_planned_is_refused_by_the_call_that_failed() {
-        let changes: [(fn(&mut LanePlan), &str, OsError); 4] = [
-            (|plan| plan.interface = Some("no-such-if".into()), "SO_BINDTODEVICE", OsError::ENODEV),
-            (|plan| plan.interface = Some("lo-and-then-some".into()), "SO_BINDTODEVICE", OsError::ENODEV),
-            (|plan| plan.source = Some([192, 0, 2, 1].into()), "bind", OsError::EADDRNOTAVAIL),
-            (|plan| plan.ttl = Some(Ttl::new(0)), "IP_TTL", OsError::EINVAL),
-        ];
-        for (change, call, error) in changes {
-            let mut plan = icmp(Family::V4, SocketWish::Auto);
-            change(&mut plan);
+        let plain = icmp(Family::V4, SocketWish::Auto);
+        let on = |interface: &str| LanePlan { interface: Some(interface.into()), ..plain.clone() };
+        for (plan, call, error) in [
+            (on("no-such-if"), "SO_BINDTODEVICE", OsError::ENODEV),
+            (on("lo-and-then-some"), "SO_BINDTODEVICE", OsError::ENODEV),
+            (LanePlan { source: Some([192, 0, 2, 1].into()), ..plain.clone() }, "bind", OsError::EADDRNOTAVAIL),
+            (LanePlan { ttl: Some(Ttl::new(0)), ..plain.clone() }, "IP_TTL", OsError::EINVAL),
+        ] {
             // The other type of socket would meet the same.
             let attempts = [Attempt { socket: SocketKind::Raw, call, error }];
             assert_eq!(with_rights(|| refusal(plan)).attempts, attempts);
