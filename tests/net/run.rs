@@ -4,9 +4,11 @@ use std::net::IpAddr;
 use std::thread;
 use std::time::Duration;
 
+#[cfg(feature = "dns")]
+use netprobe::channel::Lookup;
 use netprobe::channel::{
-    Channel, Datagram, Header, IcmpReport, Inbound, Inbox, LaneId, LanePlan, LaneRefused, Lookup, Order, OsError,
-    Outbox, Plan, Precision, Profile, Protocol, Send, SocketWish, Token,
+    Channel, Datagram, Header, IcmpReport, Inbound, Inbox, LaneId, LanePlan, LaneRefused, Order, OsError, Outbox, Plan,
+    Precision, Profile, Protocol, Send, SocketWish, Token,
 };
 use netprobe::engine::encode;
 use netprobe::net;
@@ -52,6 +54,7 @@ pub type Came = (Inbound, Vec<u8>);
 /// A channel, and what a loop around it needs.
 pub struct Run {
     pub channel: Box<dyn Channel + std::marker::Send>,
+    #[cfg(feature = "dns")]
     pub lookup: Option<Lookup>,
     pub outbox: Outbox,
     inbox: Inbox,
@@ -71,7 +74,14 @@ impl Run {
             assert_eq!(lane, &Ok(LaneId::new(index)));
         }
         let (outbox, inbox, came) = (Outbox::default(), Inbox::default(), Vec::new());
-        Run { channel: opened.channel, lookup: opened.lookup, outbox, inbox, came }
+        Run {
+            channel: opened.channel,
+            #[cfg(feature = "dns")]
+            lookup: opened.lookup,
+            outbox,
+            inbox,
+            came,
+        }
     }
 
     pub fn profile(&self, lane: u16) -> Profile {
