@@ -29,6 +29,18 @@ pub struct Lab {
     nodes: Vec<Node>,
 }
 
+/// Ends when every link of a node takes IPv6: the kernel gets there a little after `ip link set up` has returned, and until
+/// then neighbour solicitations fall on deaf ears.
+const AWAIT_LINKS: &str = r"
+for device in $(ip -brief link show type veth | cut -d@ -f1 | cut -d' ' -f1); do
+    for _ in $(seq 1000); do
+        ip -6 route show table local | grep -q '^multicast ff00::/8 dev '$device' ' && break
+        sleep 0.005
+    done
+    ip -6 route show table local | grep -q '^multicast ff00::/8 dev '$device' '
+done
+";
+
 /// What differs from lab to lab.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
@@ -76,6 +88,8 @@ impl Lab {
         let scripts: Vec<_> =
             nodes.iter().enumerate().map(|(at, node)| node.start_sh(&node_script(plan, at, last))).collect();
         scripts.into_iter().for_each(node::Script::finish);
+        let waiting: Vec<_> = nodes.iter().map(|node| node.start_sh(AWAIT_LINKS)).collect();
+        waiting.into_iter().for_each(node::Script::finish);
         Some(Lab { nodes })
     }
 
