@@ -5,4 +5,7 @@
 
 mod lab;
 
+mod counting;
 mod errors;
+mod privileges;
+mod signals;

@@ -12,7 +12,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 pub use node::Node;
-pub use run::{Privilege, Tool};
+pub use run::{Finished, Privilege, Running, Source, Tool, first_line_only};
 
 /// How namespaces are made here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
