@@ -7,5 +7,6 @@ mod lab;
 
 mod counting;
 mod errors;
+mod paths;
 mod privileges;
 mod signals;

@@ -104,11 +104,6 @@ impl Lab {
         &self.nodes[number]
     }
 
-    /// The far end.
-    pub fn target(&self) -> &Node {
-        &self.nodes[self.nodes.len() - 1]
-    }
-
     /// The target's own IPv4 address.
     pub fn target_v4(&self) -> String {
         hop_v4(self.nodes.len() - 1)
@@ -167,12 +162,15 @@ fn node_script(plan: Plan, at: usize, last: usize) -> String {
     if plan.unlimited_icmp && at > 0 {
         lines.push("echo 0 > /proc/sys/net/ipv4/icmp_ratelimit".to_owned());
         lines.push("echo 0 > /proc/sys/net/ipv6/icmp/ratelimit".to_owned());
-        // Of the whole machine before Linux 6.13, and then not writable from here.
-        lines.push("echo 1000000 2>/dev/null > /proc/sys/net/ipv4/icmp_msgs_per_sec || true".to_owned());
+        // Limits of the whole machine in older kernels, and then not to be had from here.
+        for limit in ["icmp_msgs_per_sec", "icmp_msgs_burst"] {
+            lines.push(format!("(echo 1000000 > /proc/sys/net/ipv4/{limit}) 2>/dev/null || true"));
+        }
     }
     if plan.ping_sockets && at == 0 {
-        lines.push("echo 0 65534 > /proc/sys/net/ipv4/ping_group_range 2>/dev/null ||".to_owned());
-        lines.push("echo 0 0 > /proc/sys/net/ipv4/ping_group_range".to_owned());
+        // Gids that the user namespace does not know are refused.
+        let range = "/proc/sys/net/ipv4/ping_group_range";
+        lines.push(format!("(echo 0 65534 > {range}) 2>/dev/null || echo 0 0 > {range}"));
     }
     lines.join("\n")
 }
