@@ -1,12 +1,34 @@
 //! ICMP (RFC 792) and ICMPv6 (RFC 4443): echo, errors, and what type and code mean.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::WireError;
+use etherparse::{Icmpv4Slice, Icmpv6Slice, icmpv4, icmpv6, ip_number};
+use pnet::packet::icmp::echo_request::MutableEchoRequestPacket;
+use pnet::packet::icmp::{IcmpType, MutableIcmpPacket};
+
+use super::{WireError, checksum, extension};
 use crate::types::{Family, Ident, Mtu, Sequence};
 
 /// Octets of an ICMP header.
 pub const HEADER_OCTETS: usize = 8;
+
+/// Octets of the largest packet either family can have without the jumbo payload option (RFC 8200 §3).
+const LARGEST_PACKET_OCTETS: u32 = 40 + 65_535;
+
+/// ND option «Redirected Header» (RFC 4861 §4.6.3), and its octets before the packet it quotes.
+const ND_REDIRECTED_HEADER: u8 = 4;
+const ND_REDIRECTED_HEADER_OCTETS: usize = 8;
+
+/// Octets of an ICMPv6 redirect between its header and its options: Target Address and Destination Address (RFC 4861 §4.5).
+const REDIRECT_ADDRESSES_OCTETS: usize = 32;
+
+/// The IP protocol number that carries ICMP of `family`.
+pub const fn protocol(family: Family) -> u8 {
+    match family {
+        Family::V4 => ip_number::ICMP.0,
+        Family::V6 => ip_number::IPV6_ICMP.0,
+    }
+}
 
 /// An ICMP message of either family.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -52,6 +74,7 @@ pub struct Error<'a> {
     pub quote: &'a [u8],
     /// The extension structure (RFC 4884 §7), from its own header on; empty if there is none.
     pub extension: &'a [u8],
+    gateway: Option<IpAddr>,
 }
 
 impl Error<'_> {
@@ -62,14 +85,16 @@ impl Error<'_> {
 
     /// The gateway a redirect names: octets 5 to 8 in ICMP (RFC 792), the Target Address in ICMPv6 (RFC 4861 §4.5).
     pub fn gateway(&self) -> Option<IpAddr> {
-        todo!()
+        self.gateway
     }
 }
 
 /// The MTU that octets 5 to 8 of an error of this kind state.
 pub fn mtu(kind: ErrorKind, info: u32) -> Option<Mtu> {
-    let _ = (kind, info);
-    todo!()
+    // ICMP has its MTU in the lower half, and maybe RFC 4884 §4.1's length in the upper; ICMPv6 uses all 32 bits, for values
+    // that are never larger than an IPv6 packet without jumbo payload.
+    let octets = if info <= LARGEST_PACKET_OCTETS { info } else { info & 0xffff };
+    Mtu::new(octets).filter(|_| kind == ErrorKind::TooBig)
 }
 
 /// What type and code of an error mean, for both families.
@@ -114,8 +139,55 @@ pub enum ErrorKind {
 impl ErrorKind {
     /// What `icmp_type` and `icmp_code` mean in `family`.
     pub fn of(family: Family, icmp_type: u8, icmp_code: u8) -> ErrorKind {
-        let _ = (family, icmp_type, icmp_code);
-        todo!()
+        match family {
+            Family::V4 => ErrorKind::of_icmp(icmp_type, icmp_code),
+            Family::V6 => ErrorKind::of_icmpv6(icmp_type, icmp_code),
+        }
+    }
+
+    /// IANA «ICMP Type Numbers».
+    fn of_icmp(icmp_type: u8, icmp_code: u8) -> ErrorKind {
+        match (icmp_type, icmp_code) {
+            (icmpv4::TYPE_DEST_UNREACH, code) => match code {
+                0 => ErrorKind::NetUnreachable,
+                1 => ErrorKind::HostUnreachable,
+                2 => ErrorKind::ProtocolUnreachable,
+                3 => ErrorKind::PortUnreachable,
+                4 => ErrorKind::TooBig,
+                5 => ErrorKind::SourceRouteFailed,
+                6..=8 => ErrorKind::Isolated,
+                9 | 10 | 13 => ErrorKind::Prohibited,
+                11 | 12 => ErrorKind::TosUnreachable,
+                14 | 15 => ErrorKind::Precedence,
+                _ => ErrorKind::Unreachable,
+            },
+            (icmpv4::TYPE_SOURCE_QUENCH, _) => ErrorKind::SourceQuench,
+            (icmpv4::TYPE_REDIRECT, _) => ErrorKind::Redirect,
+            (icmpv4::TYPE_TIME_EXCEEDED, 0) => ErrorKind::TimeExceeded,
+            (icmpv4::TYPE_TIME_EXCEEDED, 1) => ErrorKind::ReassemblyTimeExceeded,
+            (icmpv4::TYPE_PARAMETER_PROBLEM, _) => ErrorKind::ParameterProblem,
+            _ => ErrorKind::Unknown,
+        }
+    }
+
+    /// IANA «ICMPv6 Parameters».
+    fn of_icmpv6(icmp_type: u8, icmp_code: u8) -> ErrorKind {
+        match (icmp_type, icmp_code) {
+            (icmpv6::TYPE_DST_UNREACH, code) => match code {
+                0 => ErrorKind::NetUnreachable,
+                1 | 5 | 6 => ErrorKind::Prohibited,
+                2 => ErrorKind::Isolated,
+                3 => ErrorKind::HostUnreachable,
+                4 => ErrorKind::PortUnreachable,
+                _ => ErrorKind::Unreachable,
+            },
+            (icmpv6::TYPE_PACKET_TOO_BIG, _) => ErrorKind::TooBig,
+            (icmpv6::TYPE_TIME_EXCEEDED, 0) => ErrorKind::TimeExceeded,
+            (icmpv6::TYPE_TIME_EXCEEDED, 1) => ErrorKind::ReassemblyTimeExceeded,
+            (icmpv6::TYPE_PARAMETER_PROBLEM, _) => ErrorKind::ParameterProblem,
+            (icmpv6::TYPE_REDIRECT_MESSAGE, _) => ErrorKind::Redirect,
+            _ => ErrorKind::Unknown,
+        }
     }
 
     /// The name used in JSON, such as `host_unreachable`.
@@ -147,15 +219,145 @@ impl ErrorKind {
     }
 }
 
-/// Reads an ICMP message of `family`, from its header on.
+/// Reads an ICMP message of `family`, from its header on. Its checksum is not looked at.
+///
+/// # Errors
+/// [`WireError::Short`] if there are fewer than 8 octets.
 pub fn parse(family: Family, octets: &[u8]) -> Result<Message<'_>, WireError> {
-    let _ = (family, octets);
-    todo!()
+    let (header, body) = octets.split_first_chunk::<HEADER_OCTETS>().ok_or(WireError::Short)?;
+    // etherparse refuses timestamp messages of other than 20 octets; padded ones exist, and nothing in them is wanted.
+    let other = Message::Other { icmp_type: header[0], icmp_code: header[1] };
+    let known = match family {
+        Family::V4 => Icmpv4Slice::from_slice(octets).map(|icmp| (icmp.type_u8(), icmp.code_u8(), icmp.bytes5to8())),
+        Family::V6 => Icmpv6Slice::from_slice(octets).map(|icmp| (icmp.type_u8(), icmp.code_u8(), icmp.bytes5to8())),
+    };
+    let Ok((icmp_type, icmp_code, rest)) = known else { return Ok(other) };
+    Ok(match (family, icmp_type) {
+        (Family::V4, icmpv4::TYPE_ECHO_REQUEST) | (Family::V6, icmpv6::TYPE_ECHO_REQUEST) => {
+            Message::EchoRequest(echo(rest, body))
+        }
+        (Family::V4, icmpv4::TYPE_ECHO_REPLY) | (Family::V6, icmpv6::TYPE_ECHO_REPLY) => {
+            Message::EchoReply(echo(rest, body))
+        }
+        _ if quotes(family, icmp_type) => Message::Error(error(family, icmp_type, icmp_code, rest, body)),
+        _ => other,
+    })
+}
+
+fn echo([a, b, c, d]: [u8; 4], payload: &[u8]) -> Echo<'_> {
+    Echo { ident: Ident::new(u16::from_be_bytes([a, b])), sequence: Sequence::new(u16::from_be_bytes([c, d])), payload }
+}
+
+/// Whether messages of this type quote a datagram. ICMPv6 has all types below 128 for errors, also those not yet assigned
+/// (RFC 4443 §2.1).
+fn quotes(family: Family, icmp_type: u8) -> bool {
+    match family {
+        Family::V4 => matches!(
+            icmp_type,
+            icmpv4::TYPE_DEST_UNREACH
+                | icmpv4::TYPE_SOURCE_QUENCH
+                | icmpv4::TYPE_REDIRECT
+                | icmpv4::TYPE_TIME_EXCEEDED
+                | icmpv4::TYPE_PARAMETER_PROBLEM
+        ),
+        Family::V6 => icmp_type < icmpv6::TYPE_ECHO_REQUEST || icmp_type == icmpv6::TYPE_REDIRECT_MESSAGE,
+    }
+}
+
+fn error(family: Family, icmp_type: u8, icmp_code: u8, rest: [u8; 4], body: &[u8]) -> Error<'_> {
+    let mut gateway = None;
+    // Extensions are defined for these types alone (RFC 4884 §4); elsewhere the length field's octet means something else.
+    let (quote, extension) = match (family, icmp_type) {
+        (Family::V4, icmpv4::TYPE_DEST_UNREACH | icmpv4::TYPE_TIME_EXCEEDED | icmpv4::TYPE_PARAMETER_PROBLEM) => {
+            extension::split(family, rest[1], body)
+        }
+        (Family::V6, icmpv6::TYPE_DST_UNREACH | icmpv6::TYPE_TIME_EXCEEDED) => extension::split(family, rest[0], body),
+        (Family::V4, icmpv4::TYPE_REDIRECT) => {
+            gateway = Some(Ipv4Addr::from(rest).into());
+            (body, &[][..])
+        }
+        (Family::V6, icmpv6::TYPE_REDIRECT_MESSAGE) => {
+            gateway = body.first_chunk::<16>().map(|&target| Ipv6Addr::from(target).into());
+            (redirected_packet(body), &[][..])
+        }
+        _ => (body, &[][..]),
+    };
+    let kind = ErrorKind::of(family, icmp_type, icmp_code);
+    Error { icmp_type, icmp_code, kind, info: u32::from_be_bytes(rest), quote, extension, gateway }
+}
+
+/// The packet quoted in an ICMPv6 redirect's options, empty if there is none.
+fn redirected_packet(body: &[u8]) -> &[u8] {
+    let mut options = body.get(REDIRECT_ADDRESSES_OCTETS..).unwrap_or_default();
+    while let &[kind, units, ..] = options {
+        let octets = usize::from(units) * 8;
+        if kind == ND_REDIRECTED_HEADER {
+            let end = octets.min(options.len());
+            return options.get(ND_REDIRECTED_HEADER_OCTETS..end).unwrap_or_default();
+        }
+        // RFC 4861 §4.6: an option of length zero is invalid.
+        match options.get(octets..) {
+            Some(rest) if octets > 0 => options = rest,
+            _ => break,
+        }
+    }
+    &[]
 }
 
 /// Appends an echo request with a zero checksum field, and with its checksum written if `checksum` says so (ICMPv6 checksums
 /// need a pseudo-header and are the kernel's: RFC 4443 §2.3).
 pub fn push_echo_request(family: Family, echo: &Echo<'_>, checksum: bool, out: &mut Vec<u8>) {
-    let _ = (family, echo, checksum, out);
-    todo!()
+    let message = push_unchecked(family, echo, out);
+    if checksum {
+        write_checksum(message);
+    }
+}
+
+/// As [`push_echo_request`], with the last aligned 16-bit word of the payload replaced so that the checksum of the message is
+/// `wanted` (0xffff counts as 0); a payload of under two octets stays as it is.
+pub fn push_balanced_echo_request(family: Family, echo: &Echo<'_>, wanted: u16, checksum: bool, out: &mut Vec<u8>) {
+    let message = push_unchecked(family, echo, out);
+    balance(message, wanted);
+    if checksum {
+        write_checksum(message);
+    }
+}
+
+/// Appends an echo request with a zero checksum field and gives its octets.
+fn push_unchecked<'a>(family: Family, echo: &Echo<'_>, out: &'a mut Vec<u8>) -> &'a mut [u8] {
+    let icmp_type = match family {
+        Family::V4 => icmpv4::TYPE_ECHO_REQUEST,
+        Family::V6 => icmpv6::TYPE_ECHO_REQUEST,
+    };
+    let start = out.len();
+    out.resize(start + HEADER_OCTETS, 0);
+    out.extend_from_slice(echo.payload);
+    let message = out.get_mut(start..).unwrap_or_default();
+    // Both families lay an echo request out alike (RFC 792, RFC 4443 §4.1).
+    if let Some(mut packet) = MutableEchoRequestPacket::new(message) {
+        packet.set_icmp_type(IcmpType::new(icmp_type));
+        packet.set_identifier(echo.ident.get());
+        packet.set_sequence_number(echo.sequence.get());
+    }
+    message
+}
+
+/// Writes the checksum of a message whose checksum field is zero.
+fn write_checksum(message: &mut [u8]) {
+    let sum = checksum::internet(message);
+    if let Some(mut packet) = MutableIcmpPacket::new(message) {
+        packet.set_checksum(sum);
+    }
+}
+
+fn balance(message: &mut [u8], wanted: u16) {
+    let last_word = message.len().saturating_sub(2) & !1;
+    let Some(word) = message.get_mut(last_word..last_word + 2).filter(|_| last_word >= HEADER_OCTETS) else { return };
+    word.fill(0);
+    // With s the sum of all else, the word must be !wanted − s, and −s is !s in one's complement (RFC 1071 §1).
+    let (sum, carry) = (!wanted).overflowing_add(checksum::internet(message));
+    let value = sum + u16::from(carry);
+    if let Some(word) = message.get_mut(last_word..last_word + 2) {
+        word.copy_from_slice(&value.to_be_bytes());
+    }
 }

@@ -23,10 +23,14 @@ impl Cookie {
     /// How many octets at the start of `payload` agree with the cookie, position by position, and out of how many that are
     /// compared (at most 16, fewer where either the payload sent or the one received is shorter).
     pub fn agreement(&self, payload: &[u8], payload_octets_sent: usize) -> (usize, usize) {
-        let _ = (payload, payload_octets_sent);
-        todo!()
+        let sent = self.0.get(..payload_octets_sent).unwrap_or(&self.0);
+        let pairs = sent.iter().zip(payload);
+        (pairs.clone().filter(|(ours, theirs)| ours == theirs).count(), pairs.count())
     }
 }
+
+/// Octets of a tag: a cookie and a probe's number.
+const TAG_OCTETS: usize = COOKIE_OCTETS + 8;
 
 /// What follows the cookie.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,7 +42,7 @@ pub enum Fill {
     Pattern(Box<[u8]>),
 }
 
-/// The first octet behind the cookie that is not what was sent.
+/// An octet that is not what was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Difference {
     /// Its index in the payload.
@@ -51,26 +55,38 @@ pub struct Difference {
 
 /// Appends a payload of exactly `octets` octets: the cookie, cut to what fits, then the fill.
 pub fn push(cookie: &Cookie, fill: &Fill, octets: usize, out: &mut Vec<u8>) {
-    let _ = (cookie, fill, octets, out);
-    todo!()
+    out.extend((0..octets).map(|index| expected(cookie, fill, index)));
 }
 
 /// The first difference, anywhere in the payload, between what [`push`] wrote and what came back; octets that are missing
 /// from or appended to `received` are no difference.
 pub fn first_difference(cookie: &Cookie, fill: &Fill, octets: usize, received: &[u8]) -> Option<Difference> {
-    let _ = (cookie, fill, octets, received);
-    todo!()
+    received
+        .iter()
+        .take(octets)
+        .enumerate()
+        .map(|(index, &found)| Difference { index, expected: expected(cookie, fill, index), found })
+        .find(|difference| difference.expected != difference.found)
+}
+
+/// The octet that [`push`] writes at `index`.
+fn expected(cookie: &Cookie, fill: &Fill, index: usize) -> u8 {
+    let Some(behind) = index.checked_sub(COOKIE_OCTETS) else { return cookie.0[index] };
+    match fill {
+        Fill::Counting => index as u8,
+        Fill::Pattern(pattern) => behind.checked_rem(pattern.len()).map_or(0, |at| pattern[at]),
+    }
 }
 
 /// Appends the tag that a UDP trace probe starts with: cookie, then the probe's number (8 octets, big-endian), then counting
 /// fill; cut to exactly `octets` octets.
 pub fn push_tagged(cookie: &Cookie, probe: ProbeId, octets: usize, out: &mut Vec<u8>) {
-    let _ = (cookie, probe, octets, out);
-    todo!()
+    let tag = cookie.0.into_iter().chain(probe.get().to_be_bytes());
+    out.extend(tag.chain((TAG_OCTETS..octets).map(|index| index as u8)).take(octets));
 }
 
 /// The probe that a tag names, if all of tag and cookie are there and the cookie agrees.
 pub fn tagged_probe(cookie: &Cookie, payload: &[u8]) -> Option<ProbeId> {
-    let _ = (cookie, payload);
-    todo!()
+    let (&number, _) = payload.strip_prefix(&cookie.0)?.split_first_chunk()?;
+    Some(ProbeId::new(u64::from_be_bytes(number)))
 }

@@ -1,0 +1,42 @@
+//! What a user asked for, and where it is: [`Target`].
+
+use std::net::IpAddr;
+
+use crate::channel::{LaneId, Profile};
+use crate::types::IpEndpoint;
+
+/// One target.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Target {
+    /// As typed.
+    pub target: Box<str>,
+    /// To show: canonical forward name, or as typed.
+    pub name: Box<str>,
+    /// Whether it was typed as an address.
+    pub numeric: bool,
+    /// Where it is.
+    pub place: Place,
+}
+
+/// Where a target is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// It can be probed.
+    Reachable {
+        /// Its address.
+        endpoint: IpEndpoint,
+        /// The address packets to it will have as source, where known.
+        source: Option<IpAddr>,
+        /// The lane that probes it.
+        lane: LaneId,
+        /// That lane's profile.
+        profile: Profile,
+    },
+    /// It has an address, and no lane or route leads there: its summary says `unknown`.
+    Unroutable {
+        /// Its address.
+        endpoint: IpEndpoint,
+    },
+    /// Its name has no address.
+    Unresolved,
+}
