@@ -1,13 +1,19 @@
 //! Probing without I/O: the trait [`Machine`], and what the applications share of pacing, matching, encoding and decoding.
 
 pub mod decode;
+pub mod delay;
 pub mod encode;
+mod inflight;
+pub mod pace;
 mod target;
+mod timers;
 
 use crate::channel::{Arena, Inbound, Outbox};
 use crate::types::{Instant, Now};
 
+pub use inflight::{Inflight, Named};
 pub use target::{Place, Target};
+pub use timers::Timers;
 
 /// An application as a state machine: it never reads a clock, a socket or a random source.
 ///

@@ -318,10 +318,11 @@ pub struct Summary {
     pub ipdv: Option<f64>,
     /// RFC 3550 §6.4.1's filter over the RTTs, nanoseconds.
     pub interarrival_jitter: Option<f64>,
-    /// The most probes that were open at once.
+    /// The most probes that were under way when one was answered, from that one to the newest, as ping's `pipe`; 0 if none
+    /// was answered.
     pub pipe: u64,
     /// Which stamps the counted replies have.
     pub stamps: StampCounts,
-    /// From the first probe's leaving to the last thing that happened to the series, nanoseconds.
+    /// From the first probe's leaving to the last packet of the series, sent or arrived, nanoseconds.
     pub duration: u64,
 }

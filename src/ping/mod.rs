@@ -1,10 +1,30 @@
 //! The application behind `rping`: probes targets at a pace, tells every kind of answer apart, and counts.
+//!
+//! [`Ping`] is the Machine. Each target is a *series* with its own cookie, pace and counts; all start with the first turn, as
+//! close together as the rate allows (their slots then stay apart by what the rate kept them apart).
+//!
+//! - A probe is *sent* once the channel says so. Each probe sent is in exactly one of [`Counts::received`],
+//!   [`Counts::unreachable`], [`Counts::lost`] and [`Counts::pending`], at any time.
+//! - The first reply or ICMP error that arrives within the wait decides a probe. What comes after is shown and counted as
+//!   duplicate or late. Redirects and source quenches, and replies with a wrong checksum, decide nothing.
+//! - Times of arrival are those of the stamps: what arrived in time counts as received even if it is handled after a stall.
+//! - Slots that nobody was there to use are skipped and counted. A rate that keeps a series from its slots is no stall.
+//! - A decided probe is remembered for two minutes and 65 536 probes; answers that come even later are ignored. An open
+//!   probe is given up when its sequence number is used again.
+//! - Summaries come in argument order when the whole run is over; that of a removed target at once.
 
 mod config;
 mod event;
+mod index;
+mod machine;
+mod matching;
+mod names;
+mod probe;
+mod series;
 
 pub use config::{Config, Pace, Wait};
 pub use event::{
     Counts, ErrorEvent, Event, Interim, PayloadChange, Reply, SendFailed, SeriesId, StampCounts, Start, State, Summary,
     Unanswered,
 };
+pub use machine::Ping;

@@ -174,3 +174,182 @@ fn push_object((class, c_type): (u8, u8), payload: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(&[class, c_type]);
     out.extend_from_slice(payload);
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::wire::arbitrary;
+
+    fn entry(label: u32, tc: u8, bottom: bool, ttl: u8) -> LabelStackEntry {
+        LabelStackEntry { label, tc, bottom, ttl }
+    }
+
+    fn two_labels() -> Vec<Object> {
+        vec![Object::Mpls(vec![entry(24_001, 0, false, 1), entry(16_006, 3, true, 1)])]
+    }
+
+    fn structure(objects: &[Object]) -> Vec<u8> {
+        let mut out = Vec::new();
+        push(objects, &mut out);
+        out
+    }
+
+    /// A quote of `octets` octets that starts as IPv4 does, and a structure behind it.
+    fn body(octets: usize, structure: &[u8]) -> Vec<u8> {
+        let mut body = vec![0x45; octets];
+        body.extend_from_slice(structure);
+        body
+    }
+
+    #[test]
+    fn a_label_stack_is_laid_out_as_rfc_4950_has_it() {
+        let octets = structure(&two_labels());
+        assert_eq!(octets[..2], [0x20, 0]);
+        assert_eq!(octets[4..8], [0, 12, 1, 1]);
+        assert_eq!(octets[8..], [0x05, 0xdc, 0x10, 0x01, 0x03, 0xe8, 0x67, 0x01]);
+        assert_eq!(parse(&octets), two_labels());
+    }
+
+    #[test]
+    fn the_length_octet_counts_words_of_the_family() {
+        let structure = structure(&two_labels());
+        for (family, length, quoted) in
+            [(Family::V4, 32, 128), (Family::V4, 35, 140), (Family::V6, 16, 128), (Family::V6, 20, 160)]
+        {
+            let body = body(quoted, &structure);
+            assert_eq!(split(family, length, &body), (&body[..quoted], &structure[..]), "{family:?} {length}");
+        }
+    }
+
+    #[test]
+    fn a_structure_at_128_is_found_without_a_length() {
+        let body = body(128, &structure(&two_labels()));
+        assert_eq!(parse(split(Family::V4, 0, &body).1), two_labels());
+        assert_eq!(parse(split(Family::V6, 0, &body).1), two_labels());
+    }
+
+    #[test]
+    fn a_structure_at_128_is_found_behind_a_length_that_is_wrong() {
+        let body = body(128, &structure(&two_labels()));
+        for length in [1, 7, 16, 31, 33, 34, 35, 36, 128, 255] {
+            assert_eq!(parse(split(Family::V4, length, &body).1), two_labels(), "length {length}");
+        }
+    }
+
+    #[test]
+    fn a_length_below_128_is_believed_if_the_structure_proves_itself() {
+        let structure = structure(&two_labels());
+        let body = body(28, &structure);
+        assert_eq!(split(Family::V4, 7, &body), (&body[..28], &structure[..]));
+    }
+
+    #[test]
+    fn a_long_quote_is_not_taken_for_a_structure() {
+        // Version 2 where a structure would start, and nothing else of one.
+        for behind in
+            [&[0x20, 0, 0x12, 0x34, 0, 8, 1, 1, 1, 2, 3, 4][..], &[0x20, 0, 0, 0, 0x55, 8, 1, 1], &[0x20, 0, 0, 0]]
+        {
+            let body = body(128, behind);
+            assert_eq!(split(Family::V4, 0, &body), (&body[..], &[][..]));
+        }
+    }
+
+    #[test]
+    fn a_bogus_length_leaves_the_quote_whole() {
+        let short = body(28, &[]);
+        for length in 0..=255 {
+            assert_eq!(split(Family::V4, length, &short), (&short[..], &[][..]), "length {length}");
+            assert_eq!(split(Family::V6, length, &short), (&short[..], &[][..]), "length {length}");
+        }
+    }
+
+    #[test]
+    fn a_structure_with_a_broken_checksum_has_no_objects_and_is_no_quote() {
+        let mut structure = structure(&two_labels());
+        structure[11] ^= 0x40;
+        assert_eq!(parse(&structure), []);
+        let body = body(128, &structure);
+        assert_eq!(split(Family::V4, 32, &body).0, &body[..128]);
+    }
+
+    #[test]
+    fn a_checksum_that_was_not_computed_is_no_wrong_one() {
+        let mut structure = structure(&two_labels());
+        structure[2..4].fill(0);
+        assert_eq!(parse(&structure), two_labels());
+        let body = body(128, &structure);
+        assert_eq!(parse(split(Family::V4, 0, &body).1), two_labels());
+    }
+
+    #[test]
+    fn another_version_has_no_objects() {
+        let mut structure = structure(&two_labels());
+        structure[0] = 0x10;
+        structure[2..4].fill(0);
+        assert_eq!(parse(&structure), []);
+    }
+
+    #[test]
+    fn objects_before_a_malformed_one_are_kept() {
+        for malformed in [&[0, 3, 9, 9][..], &[0, 0, 9, 9], &[0xff, 0xff, 9, 9], &[0, 9, 9, 9, 1, 2, 3, 4], &[0, 8]] {
+            let mut structure = structure(&two_labels());
+            structure[2..4].fill(0);
+            structure.extend_from_slice(malformed);
+            assert_eq!(parse(&structure), two_labels(), "{malformed:?}");
+        }
+    }
+
+    #[test]
+    fn a_ragged_label_stack_is_kept_verbatim() {
+        for payload in [&[][..], &[1], &[1, 2, 3, 4, 5]] {
+            let odd = vec![Object::Unknown { class: 1, c_type: 1, payload: payload.into() }];
+            assert_eq!(parse(&structure(&odd)), odd);
+        }
+    }
+
+    #[test]
+    fn an_object_too_long_for_its_length_field_is_left_out() {
+        let long = Object::Unknown { class: 3, c_type: 1, payload: vec![0; 65_532] };
+        assert_eq!(structure(&[long]).len(), HEADER_OCTETS);
+    }
+
+    fn any_entry() -> impl Strategy<Value = LabelStackEntry> {
+        (0..0x10_0000_u32, 0..8_u8, any::<bool>(), any::<u8>())
+            .prop_map(|(label, tc, bottom, ttl)| entry(label, tc, bottom, ttl))
+    }
+
+    fn any_object() -> impl Strategy<Value = Object> {
+        prop_oneof![
+            proptest::collection::vec(any_entry(), 1..5).prop_map(Object::Mpls),
+            (2..=255_u8, any::<u8>(), proptest::collection::vec(any::<u8>(), 0..30))
+                .prop_map(|(class, c_type, payload)| Object::Unknown { class, c_type, payload }),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn objects_survive_the_wire(objects in proptest::collection::vec(any_object(), 0..5)) {
+            prop_assert_eq!(parse(&structure(&objects)), objects);
+        }
+
+        #[test]
+        fn any_octets_part_into_what_was_there(v6: bool, length: u8, octets in arbitrary::octets()) {
+            let family = if v6 { Family::V6 } else { Family::V4 };
+            let (quote, extension) = split(family, length, &octets);
+            prop_assert_eq!([quote, extension].concat(), octets);
+        }
+
+        #[test]
+        fn mutated_structures_are_read_to_their_first_flaw(
+            octets in arbitrary::mutated(proptest::collection::vec(any_object(), 0..5).prop_map(|objects| structure(&objects))),
+        ) {
+            let held: usize = parse(&octets).iter().map(|object| match object {
+                Object::Mpls(entries) => HEADER_OCTETS + 4 * entries.len(),
+                Object::Unknown { payload, .. } => HEADER_OCTETS + payload.len(),
+            }).sum();
+            prop_assert!(held <= octets.len());
+        }
+    }
+}

@@ -361,3 +361,157 @@ fn balance(message: &mut [u8], wanted: u16) {
         word.copy_from_slice(&value.to_be_bytes());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::wire::arbitrary;
+    use crate::wire::extension::Object;
+
+    fn error_of(family: Family, octets: &[u8]) -> Error<'_> {
+        match parse(family, octets) {
+            Ok(Message::Error(error)) => error,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn unreachable_codes_mean_the_same_in_both_families() {
+        for (icmp, icmpv6, kind) in [
+            ((3, 0), (1, 0), ErrorKind::NetUnreachable),
+            ((3, 1), (1, 3), ErrorKind::HostUnreachable),
+            ((3, 3), (1, 4), ErrorKind::PortUnreachable),
+            ((3, 4), (2, 0), ErrorKind::TooBig),
+            ((3, 8), (1, 2), ErrorKind::Isolated),
+            ((3, 13), (1, 1), ErrorKind::Prohibited),
+            ((3, 77), (1, 77), ErrorKind::Unreachable),
+            ((5, 1), (137, 0), ErrorKind::Redirect),
+            ((11, 0), (3, 0), ErrorKind::TimeExceeded),
+            ((11, 1), (3, 1), ErrorKind::ReassemblyTimeExceeded),
+            ((12, 0), (4, 1), ErrorKind::ParameterProblem),
+            ((11, 9), (100, 0), ErrorKind::Unknown),
+        ] {
+            assert_eq!(ErrorKind::of(Family::V4, icmp.0, icmp.1), kind);
+            assert_eq!(ErrorKind::of(Family::V6, icmpv6.0, icmpv6.1), kind);
+        }
+    }
+
+    #[test]
+    fn an_mtu_is_stated_by_too_big_alone() {
+        let mtu_of = |family, octets: &[u8]| error_of(family, octets).mtu().map(Mtu::get);
+        assert_eq!(mtu_of(Family::V4, &[3, 4, 0, 0, 0, 0, 0x05, 0x14]), Some(1300));
+        assert_eq!(mtu_of(Family::V4, &[3, 4, 0, 0, 0, 32, 0x05, 0x14]), Some(1300), "behind RFC 4884's length");
+        assert_eq!(mtu_of(Family::V4, &[3, 4, 0, 0, 0, 0, 0, 0]), None, "older than RFC 1191");
+        assert_eq!(mtu_of(Family::V6, &[2, 0, 0, 0, 0, 0, 0x05, 0x14]), Some(1300));
+        assert_eq!(mtu_of(Family::V6, &[2, 0, 0, 0, 0, 1, 0, 0]), Some(65_536), "Linux's loopback");
+        assert_eq!(mtu_of(Family::V4, &[3, 1, 0, 0, 0, 0, 0x05, 0x14]), None);
+    }
+
+    #[test]
+    fn an_icmp_redirect_names_its_gateway_in_the_header() {
+        let octets = [5, 1, 0, 0, 192, 0, 2, 254, 0x45, 0, 0, 28];
+        let redirect = error_of(Family::V4, &octets);
+        assert_eq!(redirect.gateway(), Some("192.0.2.254".parse().unwrap()));
+        assert_eq!(redirect.quote, &octets[8..]);
+    }
+
+    /// An ICMPv6 redirect with these options.
+    fn redirect(options: &[u8]) -> Vec<u8> {
+        let target: Ipv6Addr = "fe80::1".parse().unwrap();
+        let destination: Ipv6Addr = "2001:db8::9".parse().unwrap();
+        [&[137, 0, 0, 0, 0, 0, 0, 0][..], &target.octets(), &destination.octets(), options].concat()
+    }
+
+    #[test]
+    fn an_icmpv6_redirect_names_its_target_and_quotes_in_an_option() {
+        let quoted = [0x60, 0, 0, 0, 0, 8, 58, 64];
+        // Target Link-Layer Address first, then the Redirected Header.
+        let options = [&[2, 1, 2, 0, 0, 0, 0, 1, 4, 2, 0, 0, 0, 0, 0, 0][..], &quoted].concat();
+        let octets = redirect(&options);
+        let error = error_of(Family::V6, &octets);
+        assert_eq!(error.gateway(), Some("fe80::1".parse().unwrap()));
+        assert_eq!(error.quote, quoted);
+        assert!(error.kind.is_advice());
+    }
+
+    #[test]
+    fn bad_options_of_a_redirect_quote_nothing() {
+        for options in [&[][..], &[4], &[4, 0], &[4, 1, 0, 0, 0, 0, 0, 0], &[2, 0, 4, 9], &[2, 9, 4, 9], &[4, 9, 1]] {
+            assert_eq!(error_of(Family::V6, &redirect(options)).quote, &[] as &[u8], "{options:?}");
+        }
+        assert_eq!(error_of(Family::V6, &[137, 0, 0, 0, 0, 0, 0, 0, 1]).gateway(), None);
+    }
+
+    #[test]
+    fn a_redirect_cut_inside_its_quote_still_quotes_what_is_there() {
+        let octets = redirect(&[4, 30, 0, 0, 0, 0, 0, 0, 0x60, 1, 2]);
+        assert_eq!(error_of(Family::V6, &octets).quote, [0x60, 1, 2]);
+    }
+
+    #[test]
+    fn only_the_types_of_rfc_4884_have_extensions() {
+        let mut body = vec![0x45; 128];
+        extension::push(&[Object::Unknown { class: 5, c_type: 1, payload: vec![1, 2, 3, 4] }], &mut body);
+        for (family, icmp_type, has) in [
+            (Family::V4, 3, true),
+            (Family::V4, 11, true),
+            (Family::V4, 12, true),
+            (Family::V4, 4, false),
+            (Family::V6, 1, true),
+            (Family::V6, 3, true),
+            (Family::V6, 2, false),
+            (Family::V6, 4, false),
+        ] {
+            let length = if family == Family::V4 { [0, 32, 0, 0] } else { [16, 0, 0, 0] };
+            let octets = [&[icmp_type, 0, 0, 0][..], &length, &body].concat();
+            let error = error_of(family, &octets);
+            assert_eq!(error.quote.len(), if has { 128 } else { body.len() }, "{family:?} {icmp_type}");
+            assert_eq!(error.extension.is_empty(), !has);
+        }
+    }
+
+    #[test]
+    fn what_quotes_nothing_is_other() {
+        let mut timestamp_reply = vec![14, 0];
+        timestamp_reply.resize(26, 0);
+        assert_eq!(parse(Family::V4, &timestamp_reply), Ok(Message::Other { icmp_type: 14, icmp_code: 0 }));
+        let solicitation = [135, 0, 0, 0, 0, 0, 0, 0];
+        assert_eq!(parse(Family::V6, &solicitation), Ok(Message::Other { icmp_type: 135, icmp_code: 0 }));
+        assert_eq!(parse(Family::V4, &[0; 7]), Err(WireError::Short));
+    }
+
+    fn family() -> impl Strategy<Value = Family> {
+        prop_oneof![Just(Family::V4), Just(Family::V6)]
+    }
+
+    proptest! {
+        #[test]
+        fn an_echo_request_survives_the_wire(
+            family in family(), ident: u16, sequence: u16, checksum: bool, payload in arbitrary::octets(),
+        ) {
+            let echo = Echo { ident: Ident::new(ident), sequence: Sequence::new(sequence), payload: &payload };
+            let mut out = Vec::new();
+            push_echo_request(family, &echo, checksum, &mut out);
+            prop_assert_eq!(parse(family, &out), Ok(Message::EchoRequest(echo)));
+            // A reply differs in its type alone.
+            out[0] = if family == Family::V4 { 0 } else { 129 };
+            prop_assert_eq!(parse(family, &out), Ok(Message::EchoReply(echo)));
+        }
+
+        #[test]
+        fn any_octets_are_a_message_or_too_short(family in family(), octets in arbitrary::octets()) {
+            match parse(family, &octets) {
+                Ok(Message::EchoRequest(echo) | Message::EchoReply(echo)) => {
+                    prop_assert_eq!(echo.payload, &octets[HEADER_OCTETS..]);
+                }
+                Ok(Message::Error(error)) => {
+                    prop_assert!(error.quote.len() + error.extension.len() + HEADER_OCTETS <= octets.len());
+                }
+                Ok(Message::Other { icmp_type, icmp_code }) => prop_assert_eq!(&octets[..2], &[icmp_type, icmp_code]),
+                Err(_) => prop_assert!(octets.len() < HEADER_OCTETS),
+            }
+        }
+    }
+}

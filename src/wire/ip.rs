@@ -239,3 +239,207 @@ pub fn push_header(header: &IpHeader, payload_octets: usize, out: &mut Vec<u8>) 
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, Ipv6Addr};
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::wire::{arbitrary, checksum};
+
+    fn header(v6: bool, protocol: u8) -> IpHeader {
+        let (source, destination) = if v6 {
+            (
+                Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into(),
+                Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 9).into(),
+            )
+        } else {
+            (Ipv4Addr::new(192, 0, 2, 1).into(), Ipv4Addr::new(198, 51, 100, 9).into())
+        };
+        IpHeader {
+            source,
+            destination,
+            ttl: Ttl::new(7),
+            tos: Tos::new(0xb9),
+            protocol,
+            identification: 0x1234,
+            dont_fragment: true,
+            flow_label: FlowLabel::new(0xabcde).unwrap(),
+        }
+    }
+
+    fn packet(header: &IpHeader, payload: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        push_header(header, payload.len(), &mut out).unwrap();
+        out.extend_from_slice(payload);
+        out
+    }
+
+    #[test]
+    fn an_ipv4_header_is_laid_out_as_rfc_791_has_it() {
+        let octets = packet(&header(false, 1), &[0; 8]);
+        let expected = [0x45, 0xb9, 0, 28, 0x12, 0x34, 0x40, 0, 7, 1, 0x74, 0xb6, 192, 0, 2, 1, 198, 51, 100, 9];
+        assert_eq!(octets[..20], expected);
+        assert_eq!(checksum::internet(&octets[..20]), 0);
+    }
+
+    #[test]
+    fn an_ipv6_header_is_laid_out_as_rfc_8200_has_it() {
+        let octets = packet(&header(true, 58), &[0; 8]);
+        assert_eq!(octets[..8], [0x6b, 0x9a, 0xbc, 0xde, 0, 8, 58, 7]);
+        assert_eq!(octets[8..12], [0x20, 0x01, 0x0d, 0xb8]);
+        assert_eq!(octets[39], 9);
+    }
+
+    #[test]
+    fn a_packet_that_no_header_can_announce_is_refused() {
+        let mut mixed = header(false, 1);
+        mixed.destination = header(true, 1).destination;
+        assert_eq!(push_header(&mixed, 0, &mut Vec::new()), Err(WireError::Malformed));
+        assert_eq!(push_header(&header(false, 1), 65_516, &mut Vec::new()), Err(WireError::Malformed));
+        assert_eq!(push_header(&header(true, 1), 65_536, &mut Vec::new()), Err(WireError::Malformed));
+    }
+
+    #[test]
+    fn ipv4_options_stand_apart_from_the_payload() {
+        let mut octets = packet(&header(false, 17), b"payload!");
+        octets.splice(20..20, [0x94, 4, 0, 0]);
+        octets[0] = 0x46;
+        octets[3] += 4;
+        let packet = parse(&octets).unwrap();
+        assert_eq!((packet.options, packet.payload), (&[0x94, 4, 0, 0][..], &b"payload!"[..]));
+    }
+
+    #[test]
+    fn octets_behind_the_end_are_left_out_and_missing_ones_forgiven() {
+        for v6 in [false, true] {
+            let whole = packet(&header(v6, 17), b"payload!");
+            let padded = [&whole[..], &[0; 18]].concat();
+            let read = parse(&padded).unwrap();
+            assert_eq!((read.payload, read.cut), (&b"payload!"[..], false));
+            let read = parse(&whole[..whole.len() - 5]).unwrap();
+            assert_eq!((read.payload, read.cut), (&b"pay"[..], true));
+        }
+    }
+
+    #[test]
+    fn a_header_that_is_none_is_told() {
+        assert_eq!(parse(&[]), Err(WireError::Short));
+        assert_eq!(parse(&[0x45; 19]), Err(WireError::Short));
+        assert_eq!(parse(&[0x60; 39]), Err(WireError::Short));
+        assert_eq!(parse(&[0x44; 60]), Err(WireError::Malformed));
+        assert_eq!(parse(&[0x50; 60]), Err(WireError::Malformed));
+    }
+
+    #[test]
+    fn a_fragment_is_a_later_one_by_its_offset() {
+        let mut octets = packet(&header(false, 17), b"payload!");
+        for (field, later) in [([0x20, 0], false), ([0x20, 1], true), ([0, 9], true), ([0x40, 0], false)] {
+            octets[6..8].copy_from_slice(&field);
+            assert_eq!(parse(&octets).unwrap().later_fragment, later, "{field:?}");
+        }
+        for (offset, later) in [([0, 1], false), ([0, 8], true), ([0xff, 0xf9], true)] {
+            let fragment = [&[17, 0][..], &offset, &[0, 0, 0, 1], b"payload!"].concat();
+            let octets = packet(&header(true, 44), &fragment);
+            let read = parse(&octets).unwrap();
+            assert_eq!((read.protocol, read.payload, read.later_fragment), (17, &b"payload!"[..], later));
+        }
+    }
+
+    /// An extension header of type `kind`, before one of type `next`.
+    fn extension(kind: u8, next: u8, units: u8) -> Vec<u8> {
+        let octets = match kind {
+            44 => 8,
+            51 => (usize::from(units) + 2) * 4,
+            _ => (usize::from(units) + 1) * 8,
+        };
+        let mut header = vec![0; octets];
+        header[0] = next;
+        header[1] = if kind == 44 { 0 } else { units };
+        header
+    }
+
+    fn chain() -> impl Strategy<Value = Vec<(u8, u8)>> {
+        let kind = prop::sample::select(vec![0, 43, 44, 51, 60, 135, 139, 140]);
+        proptest::collection::vec((kind, 0..4_u8), 0..6)
+    }
+
+    fn chained(kinds: &[(u8, u8)], last: u8) -> (u8, Vec<u8>) {
+        kinds.iter().rev().fold((last, Vec::new()), |(next, behind), &(kind, units)| {
+            (kind, [extension(kind, next, units), behind].concat())
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_header_survives_the_wire(
+            v6: bool, ttl: u8, tos: u8, protocol in prop::sample::select(vec![1_u8, 6, 17, 58, 59, 253]),
+            identification: u16, label in 0..0x10_0000_u32, payload in arbitrary::octets(),
+        ) {
+            let label = FlowLabel::new(label).unwrap();
+            let header = IpHeader {
+                ttl: Ttl::new(ttl), tos: Tos::new(tos), identification, flow_label: label, ..header(v6, protocol)
+            };
+            let octets = packet(&header, &payload);
+            let expected = IpPacket {
+                source: header.source,
+                destination: header.destination,
+                ttl: header.ttl,
+                tos: header.tos,
+                protocol,
+                identification: (!v6).then_some(identification),
+                flow_label: v6.then_some(label),
+                options: &[],
+                payload: &payload,
+                cut: false,
+                later_fragment: false,
+            };
+            prop_assert_eq!(parse(&octets), Ok(expected));
+        }
+
+        #[test]
+        fn a_chain_of_extension_headers_is_followed_to_its_end(kinds in chain(), payload in arbitrary::octets()) {
+            let (first, headers) = chained(&kinds, 17);
+            let octets = packet(&header(true, first), &[headers, payload.clone()].concat());
+            let read = parse(&octets).unwrap();
+            prop_assert_eq!((read.protocol, read.payload, read.later_fragment), (17, &payload[..], false));
+        }
+
+        #[test]
+        fn a_chain_cut_anywhere_ends_at_the_header_that_is_not_all_there(
+            kinds in chain(), payload in arbitrary::octets(), at: prop::sample::Index,
+        ) {
+            let (first, headers) = chained(&kinds, 17);
+            let octets = packet(&header(true, first), &[headers.clone(), payload].concat());
+            let kept = IPV6_HEADER_OCTETS + at.index(octets.len() - IPV6_HEADER_OCTETS + 1);
+            let read = parse(&octets[..kept]).unwrap();
+            prop_assert_eq!(read.cut, kept < octets.len());
+            prop_assert_eq!(read.protocol == 17, kept >= IPV6_HEADER_OCTETS + headers.len());
+        }
+
+        #[test]
+        fn any_octets_give_a_packet_no_longer_than_they_are(octets in arbitrary::octets(), version in prop::sample::select(vec![0x40_u8, 0x45, 0x4f, 0x60])) {
+            let mut octets = octets;
+            if let Some(first) = octets.first_mut() {
+                *first = version;
+            }
+            for read in [parse(&octets), parse_quoted(&octets)].into_iter().flatten() {
+                prop_assert!(read.payload.len() + read.options.len() + IPV4_HEADER_OCTETS <= octets.len());
+            }
+        }
+
+        #[test]
+        fn mutated_packets_are_read_or_refused(
+            octets in arbitrary::mutated((any::<bool>(), chain()).prop_map(|(v6, kinds)| {
+                let (first, headers) = chained(&kinds, 17);
+                packet(&header(v6, first), &[headers, b"payload!".to_vec()].concat())
+            })),
+        ) {
+            if let Err(error) = parse(&octets) {
+                prop_assert_ne!(error, WireError::Checksum);
+            }
+        }
+    }
+}

@@ -34,3 +34,35 @@ impl fmt::Display for WireError {
 }
 
 impl std::error::Error for WireError {}
+
+/// Octets for property tests.
+#[cfg(test)]
+pub(crate) mod arbitrary {
+    use proptest::prelude::*;
+
+    /// Any octets, up to what a router quotes at most.
+    pub fn octets() -> impl Strategy<Value = Vec<u8>> {
+        proptest::collection::vec(any::<u8>(), 0..600)
+    }
+
+    /// `valid`, with some octets changed, and cut or grown.
+    pub fn mutated(valid: impl Strategy<Value = Vec<u8>>) -> impl Strategy<Value = Vec<u8>> {
+        let changes = proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6);
+        (valid, changes, any::<prop::sample::Index>(), 0..40_usize, any::<bool>()).prop_map(
+            |(mut octets, changes, cut, grown, cuts)| {
+                for (at, value) in changes {
+                    if !octets.is_empty() {
+                        let at = at.index(octets.len());
+                        octets[at] = value;
+                    }
+                }
+                if cuts {
+                    octets.truncate(cut.index(octets.len() + 1));
+                } else {
+                    octets.resize(octets.len() + grown, 0);
+                }
+                octets
+            },
+        )
+    }
+}

@@ -90,3 +90,106 @@ pub fn tagged_probe(cookie: &Cookie, payload: &[u8]) -> Option<ProbeId> {
     let (&number, _) = payload.strip_prefix(&cookie.0)?.split_first_chunk()?;
     Some(ProbeId::new(u64::from_be_bytes(number)))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const COOKIE: Cookie = Cookie::new(*b"0123456789abcdef");
+
+    fn pushed(fill: &Fill, octets: usize) -> Vec<u8> {
+        let mut out = Vec::new();
+        push(&COOKIE, fill, octets, &mut out);
+        out
+    }
+
+    #[test]
+    fn the_cookie_comes_first_and_each_octet_behind_it_is_its_index() {
+        let payload = pushed(&Fill::Counting, 300);
+        assert_eq!(&payload[..16], COOKIE.octets());
+        assert_eq!(payload[16..19], [16, 17, 18]);
+        assert_eq!(payload[255..258], [255, 0, 1]);
+    }
+
+    #[test]
+    fn a_pattern_starts_behind_the_cookie() {
+        let payload = pushed(&Fill::Pattern([0xff, 0, 7].into()), 20);
+        assert_eq!(payload[16..], [0xff, 0, 7, 0xff]);
+    }
+
+    #[test]
+    fn a_short_payload_is_a_cut_cookie() {
+        assert_eq!(pushed(&Fill::Counting, 5), b"01234");
+        assert_eq!(COOKIE.agreement(b"01234", 5), (5, 5));
+        assert_eq!(COOKIE.agreement(b"01234", 56), (5, 5));
+        assert_eq!(COOKIE.agreement(b"0123456789abcdef", 4), (4, 4));
+        assert_eq!(COOKIE.agreement(b"", 0), (0, 0));
+    }
+
+    #[test]
+    fn agreement_is_counted_position_by_position() {
+        assert_eq!(COOKIE.agreement(b"0123xxxx89abcdefxxxx", 56), (12, 16));
+        assert_eq!(COOKIE.agreement(b"123456789abcdef0", 56), (0, 16));
+    }
+
+    #[test]
+    fn the_first_changed_octet_is_told() {
+        let mut payload = pushed(&Fill::Counting, 56);
+        payload[40] = 9;
+        payload[50] = 9;
+        let difference = first_difference(&COOKIE, &Fill::Counting, 56, &payload);
+        assert_eq!(difference, Some(Difference { index: 40, expected: 40, found: 9 }));
+    }
+
+    #[test]
+    fn a_tag_needs_cookie_and_number_whole() {
+        let mut payload = Vec::new();
+        push_tagged(&COOKIE, ProbeId::new(0x0102_0304_0506_0708), 26, &mut payload);
+        assert_eq!(payload[16..], [1, 2, 3, 4, 5, 6, 7, 8, 24, 25]);
+        assert_eq!(tagged_probe(&COOKIE, &payload[..24]), Some(ProbeId::new(0x0102_0304_0506_0708)));
+        assert_eq!(tagged_probe(&COOKIE, &payload[..23]), None);
+        payload[3] ^= 1;
+        assert_eq!(tagged_probe(&COOKIE, &payload), None);
+    }
+
+    fn any_fill() -> impl Strategy<Value = Fill> {
+        prop_oneof![
+            Just(Fill::Counting),
+            proptest::collection::vec(any::<u8>(), 1..17).prop_map(|pattern| Fill::Pattern(pattern.into())),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_pushed_has_no_difference_however_it_is_cut_or_grown(
+            fill in any_fill(), octets in 0..400_usize, received in 0..500_usize,
+        ) {
+            let mut payload = pushed(&fill, octets);
+            prop_assert_eq!(payload.len(), octets);
+            payload.resize(received, 0xaa);
+            prop_assert_eq!(first_difference(&COOKIE, &fill, octets, &payload), None);
+        }
+
+        #[test]
+        fn one_changed_octet_is_the_difference(
+            fill in any_fill(), octets in 1..400_usize, at: prop::sample::Index, flip in 1..=255_u8,
+        ) {
+            let mut payload = pushed(&fill, octets);
+            let index = at.index(octets);
+            let expected = payload[index];
+            payload[index] ^= flip;
+            let difference = first_difference(&COOKIE, &fill, octets, &payload);
+            prop_assert_eq!(difference, Some(Difference { index, expected, found: expected ^ flip }));
+        }
+
+        #[test]
+        fn a_tag_names_its_probe_at_every_length_that_holds_it(number: u64, octets in 0..200_usize) {
+            let mut payload = Vec::new();
+            push_tagged(&COOKIE, ProbeId::new(number), octets, &mut payload);
+            prop_assert_eq!(payload.len(), octets);
+            prop_assert_eq!(tagged_probe(&COOKIE, &payload), (octets >= 24).then_some(ProbeId::new(number)));
+        }
+    }
+}

@@ -74,3 +74,101 @@ pub fn push(
     packet.set_checksum(if sum == 0 { 0xffff } else { sum });
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, Ipv6Addr};
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::wire::{arbitrary, checksum};
+
+    const V4: (IpAddr, IpAddr) = (IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), IpAddr::V4(Ipv4Addr::new(198, 51, 100, 9)));
+    const V6: (IpAddr, IpAddr) = (
+        IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1)),
+        IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 2)),
+    );
+
+    fn pushed((source, destination): (IpAddr, IpAddr), payload: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        push(source, destination, &UdpDatagram { source_port: 33_000, destination_port: 33_434, payload }, &mut out)
+            .unwrap();
+        out
+    }
+
+    /// The sum over pseudo-header (RFC 768, RFC 8200 §8.1) and datagram: 0 if the checksum is right.
+    fn sum((source, destination): (IpAddr, IpAddr), datagram: &[u8]) -> u16 {
+        let mut octets = Vec::new();
+        for address in [source, destination] {
+            match address {
+                IpAddr::V4(address) => octets.extend(address.octets()),
+                IpAddr::V6(address) => octets.extend(address.octets()),
+            }
+        }
+        octets.extend((datagram.len() as u32).to_be_bytes());
+        octets.extend([0, 0, 0, 17]);
+        octets.extend(datagram);
+        checksum::internet(&octets)
+    }
+
+    #[test]
+    fn a_checksum_of_zero_is_sent_as_ffff() {
+        for addresses in [V4, V6] {
+            // With this word as payload the sum of all else is completed to 0xffff.
+            let base = pushed(addresses, &[0, 0]);
+            let word = [base[6], base[7]];
+            let datagram = pushed(addresses, &word);
+            assert_eq!(datagram[6..8], [0xff, 0xff]);
+            assert_eq!(sum(addresses, &datagram), 0);
+        }
+    }
+
+    #[test]
+    fn addresses_of_two_families_are_refused() {
+        let datagram = UdpDatagram { source_port: 1, destination_port: 2, payload: &[] };
+        assert_eq!(push(V4.0, V6.1, &datagram, &mut Vec::new()), Err(WireError::Malformed));
+    }
+
+    #[test]
+    fn a_payload_that_no_length_field_can_count_is_refused() {
+        let long = vec![0; 65_528];
+        let datagram = UdpDatagram { source_port: 1, destination_port: 2, payload: &long };
+        assert_eq!(push(V4.0, V4.1, &datagram, &mut Vec::new()), Err(WireError::Malformed));
+    }
+
+    #[test]
+    fn a_length_that_lies_is_refused() {
+        let mut datagram = pushed(V4, b"abcd");
+        assert_eq!(parse(&datagram[..11]), Err(WireError::Short));
+        assert_eq!(parse(&datagram[..7]), Err(WireError::Short));
+        datagram[5] = 7;
+        assert_eq!(parse(&datagram), Err(WireError::Malformed));
+    }
+
+    #[test]
+    fn octets_behind_the_end_are_left_out() {
+        let mut datagram = pushed(V4, b"abcd");
+        datagram.extend([0; 18]);
+        assert_eq!(parse(&datagram).unwrap().payload, b"abcd");
+    }
+
+    proptest! {
+        #[test]
+        fn a_datagram_survives_the_wire(v6: bool, source_port: u16, destination_port: u16, payload in arbitrary::octets()) {
+            let addresses = if v6 { V6 } else { V4 };
+            let datagram = UdpDatagram { source_port, destination_port, payload: &payload };
+            let mut out = Vec::new();
+            push(addresses.0, addresses.1, &datagram, &mut out).unwrap();
+            prop_assert_eq!(sum(addresses, &out), 0);
+            prop_assert_eq!(parse(&out), Ok(datagram));
+        }
+
+        #[test]
+        fn any_octets_give_a_value_no_longer_than_they_are(octets in arbitrary::octets()) {
+            if let Ok(datagram) = parse(&octets) {
+                prop_assert!(datagram.payload.len() + HEADER_OCTETS <= octets.len());
+            }
+        }
+    }
+}

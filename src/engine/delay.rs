@@ -1,0 +1,119 @@
+//! Delays from stamps: which pair of them to trust, and when something that was read late really arrived.
+
+use std::time::Duration;
+
+use crate::types::{Instant, Now, Rtt, Stamp, StampSource};
+
+/// How far the wall clock may move against the monotonic one between two stamps, plus [`DRIFT`], before it counts as stepped.
+const STEP: i128 = 50_000;
+
+/// 500 ppm, the fastest that adjtimex(2) slews, as a divisor.
+const DRIFT: i128 = 2_000;
+
+/// The round-trip delay between two local stamps, from the best clock that has both: the interface's, the kernel's, ours.
+///
+/// Kernel stamps are wall-clock: where that was stepped between the two, they are not used. No pair is used that claims more
+/// than passed on our monotonic clock, whose stamps enclose the others.
+pub fn between(sent: &Stamp, arrived: &Stamp) -> (Rtt, StampSource) {
+    let ours = Rtt::between(sent.user.mono, arrived.user.mono);
+    let slack = (STEP + i128::from(ours.as_nanos()) / DRIFT) as u64;
+    let enclosed = |from: u64, to: u64| to.checked_sub(from).filter(|&span| span <= ours.as_nanos() + slack);
+    if let (Some(from), Some(to)) = (sent.hardware, arrived.hardware)
+        && let Some(span) = enclosed(from.as_nanos(), to.as_nanos())
+    {
+        return (Rtt::from_nanos(span), StampSource::Hardware);
+    }
+    if let (Some(from), Some(to)) = (sent.kernel, arrived.kernel)
+        && steady(sent.user, arrived.user)
+        && let Some(span) = enclosed(from.as_nanos(), to.as_nanos())
+    {
+        return (Rtt::from_nanos(span), StampSource::Kernel);
+    }
+    (ours, StampSource::User)
+}
+
+/// When an answer to what left with `sent` reached this host, on the monotonic clock: if we were kept from reading it
+/// (suspended, stalled), the kernel's stamp tells how long it had waited. Never before `sent`.
+pub fn arrival(sent: &Stamp, arrived: &Stamp) -> Instant {
+    let unread = match arrived.kernel {
+        Some(kernel) if steady(sent.user, arrived.user) => {
+            Duration::from_nanos(arrived.user.wall.as_nanos().saturating_sub(kernel.as_nanos()))
+        }
+        _ => Duration::ZERO,
+    };
+    arrived.user.mono.saturating_sub(unread).max(sent.user.mono)
+}
+
+/// Whether both clocks moved alike between two readings.
+fn steady(earlier: Now, later: Now) -> bool {
+    let wall = i128::from(later.wall.as_nanos()) - i128::from(earlier.wall.as_nanos());
+    let mono = i128::from(later.mono.as_nanos()) - i128::from(earlier.mono.as_nanos());
+    (wall - mono).abs() <= STEP + mono.abs() / DRIFT
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::WallTime;
+
+    const WALL: u64 = 1_700_000_000_000_000_000;
+
+    fn stamp(mono: u64, wall_step: i64, kernel: Option<u64>, hardware: Option<u64>) -> Stamp {
+        let wall = (WALL + mono).saturating_add_signed(wall_step);
+        Stamp {
+            user: Now { mono: Instant::from_nanos(mono), wall: WallTime::from_nanos(wall) },
+            kernel: kernel.map(|at| WallTime::from_nanos((WALL + at).saturating_add_signed(wall_step))),
+            hardware: hardware.map(WallTime::from_nanos),
+        }
+    }
+
+    #[test]
+    fn the_best_clock_that_stamped_both_ends_is_used() {
+        let sent = stamp(0, 0, Some(10_000), Some(77_000));
+        let arrived = stamp(1_000_000, 0, Some(900_000), Some(950_000));
+        assert_eq!(between(&sent, &arrived), (Rtt::from_nanos(873_000), StampSource::Hardware));
+        let arrived = stamp(1_000_000, 0, Some(900_000), None);
+        assert_eq!(between(&sent, &arrived), (Rtt::from_nanos(890_000), StampSource::Kernel));
+        let arrived = stamp(1_000_000, 0, None, None);
+        assert_eq!(between(&sent, &arrived), (Rtt::from_nanos(1_000_000), StampSource::User));
+    }
+
+    #[test]
+    fn a_stepped_wall_clock_gives_no_delay() {
+        let sent = stamp(0, 0, Some(10_000), None);
+        for step in [-3_600_000_000_000, -200_000, 200_000, 3_600_000_000_000] {
+            let arrived = stamp(1_000_000, step, Some(900_000), None);
+            assert_eq!(between(&sent, &arrived), (Rtt::from_nanos(1_000_000), StampSource::User), "{step}");
+            assert_eq!(arrival(&sent, &arrived), Instant::from_nanos(1_000_000), "{step}");
+        }
+    }
+
+    #[test]
+    fn a_slewed_wall_clock_is_no_step() {
+        let sent = stamp(0, 0, Some(10_000), None);
+        let arrived = stamp(10_000_000_000, 4_900_000, Some(9_000_000_000), None);
+        assert_eq!(between(&sent, &arrived).1, StampSource::Kernel);
+    }
+
+    #[test]
+    fn stamps_of_two_interfaces_give_no_delay() {
+        let sent = stamp(0, 0, None, Some(5));
+        let arrived = stamp(1_000_000, 0, None, Some(9_000_000_000));
+        assert_eq!(between(&sent, &arrived), (Rtt::from_nanos(1_000_000), StampSource::User));
+        assert_eq!(between(&arrived, &sent), (Rtt::from_nanos(0), StampSource::User));
+    }
+
+    #[test]
+    fn time_spent_unread_does_not_make_an_answer_late() {
+        let sent = stamp(0, 0, None, None);
+        let arrived = stamp(60_000_000_000, 0, Some(20_000_000), None);
+        assert_eq!(arrival(&sent, &arrived), Instant::from_nanos(20_000_000));
+    }
+
+    #[test]
+    fn an_answer_never_arrives_before_its_probe_left() {
+        let sent = stamp(50_000, 0, None, None);
+        let arrived = stamp(60_000, 0, Some(1), None);
+        assert_eq!(arrival(&sent, &arrived), Instant::from_nanos(50_000));
+    }
+}

@@ -1,0 +1,249 @@
+//! Round-trip delays of one series: [`RttRecorder`] takes them one by one, [`RttStats`] sums them up.
+
+use hdrhistogram::Histogram;
+
+use crate::types::Rtt;
+
+/// Round-trip delays of one series, summed up. Nanoseconds; only answers that count (no duplicates, no late ones).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RttStats {
+    /// How many.
+    pub count: u64,
+    /// The smallest.
+    pub min: u64,
+    /// Arithmetic mean.
+    pub mean: f64,
+    /// Nearest-rank 50th percentile: exact up to 64 values, then to three significant digits.
+    pub median: u64,
+    /// 90th percentile, likewise.
+    pub p90: u64,
+    /// 95th percentile, likewise.
+    pub p95: u64,
+    /// 99th percentile, likewise.
+    pub p99: u64,
+    /// The largest.
+    pub max: u64,
+    /// Standard deviation of the population.
+    pub stddev: f64,
+}
+
+/// Takes the delays of one series. Small until there are more than 64: only then a histogram is allocated, which grows
+/// with the logarithm of the largest delay (some tens of KiB) and not with their number.
+#[derive(Clone, Debug, Default)]
+pub struct RttRecorder {
+    count: u64,
+    min: u64,
+    max: u64,
+    mean: f64,
+    /// Sum of squared distances from the mean (Welford), which keeps its precision where a sum of squares loses it.
+    squares: f64,
+    /// Eight times the smoothed delay, so that integer arithmetic keeps three more bits.
+    smoothed_times_8: u64,
+    spread: Spread,
+}
+
+/// Up to this many delays are kept as they are.
+const EXACT: usize = 64;
+
+/// Significant digits of the histogram.
+const DIGITS: u8 = 3;
+
+#[derive(Clone, Debug)]
+enum Spread {
+    Exact(Vec<u64>),
+    Binned(Box<Histogram<u32>>),
+}
+
+impl Default for Spread {
+    fn default() -> Self {
+        Spread::Exact(Vec::new())
+    }
+}
+
+impl RttRecorder {
+    /// Takes one delay, in the order of arrival.
+    pub fn record(&mut self, rtt: Rtt) {
+        let nanos = rtt.as_nanos();
+        self.count += 1;
+        self.min = if self.count == 1 { nanos } else { self.min.min(nanos) };
+        self.max = self.max.max(nanos);
+        let distance = nanos as f64 - self.mean;
+        self.mean += distance / self.count as f64;
+        self.squares += distance * (nanos as f64 - self.mean);
+        self.smoothed_times_8 = match self.count {
+            1 => nanos.saturating_mul(8),
+            _ => (self.smoothed_times_8 - self.smoothed_times_8 / 8).saturating_add(nanos),
+        };
+        self.spread.record(nanos);
+    }
+
+    /// How many were taken.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// The largest, once there is one.
+    pub fn max(&self) -> Option<Rtt> {
+        (self.count > 0).then_some(Rtt::from_nanos(self.max))
+    }
+
+    /// Exponentially weighted mean with weight 1/8 for the newest (as RFC 6298's SRTT), once there is one.
+    pub fn ewma(&self) -> Option<Rtt> {
+        (self.count > 0).then_some(Rtt::from_nanos(self.smoothed_times_8 / 8))
+    }
+
+    /// Everything together, once there is one.
+    pub fn stats(&self) -> Option<RttStats> {
+        if self.count == 0 {
+            return None;
+        }
+        let [median, p90, p95, p99] = self.spread.percentiles([50, 90, 95, 99]);
+        Some(RttStats {
+            count: self.count,
+            min: self.min,
+            mean: self.mean,
+            // A bin is known by one of its values, which may lie just outside of what was measured.
+            median: median.clamp(self.min, self.max),
+            p90: p90.clamp(self.min, self.max),
+            p95: p95.clamp(self.min, self.max),
+            p99: p99.clamp(self.min, self.max),
+            max: self.max,
+            stddev: (self.squares / self.count as f64).max(0.0).sqrt(),
+        })
+    }
+}
+
+impl Spread {
+    fn record(&mut self, nanos: u64) {
+        match self {
+            Spread::Exact(values) if values.len() < EXACT => values.push(nanos),
+            Spread::Exact(values) => {
+                // The bounds are legal, so this only fails if the crate changes its mind; then the first 64 remain.
+                let Ok(mut histogram) = Histogram::new(DIGITS) else { return };
+                values.iter().copied().chain([nanos]).for_each(|value| bin(&mut histogram, value));
+                *self = Spread::Binned(Box::new(histogram));
+            }
+            Spread::Binned(histogram) => bin(histogram, nanos),
+        }
+    }
+
+    /// Nearest-rank percentiles: the smallest value that at least so many percent of the values do not exceed.
+    fn percentiles<const N: usize>(&self, percents: [u64; N]) -> [u64; N] {
+        match self {
+            Spread::Exact(values) => {
+                let mut sorted = values.clone();
+                sorted.sort_unstable();
+                percents.map(|percent| {
+                    let rank = (sorted.len() as u64 * percent).div_ceil(100).max(1);
+                    sorted.get(rank as usize - 1).copied().unwrap_or_default()
+                })
+            }
+            Spread::Binned(histogram) => percents.map(|percent| histogram.value_at_quantile(percent as f64 / 100.0)),
+        }
+    }
+}
+
+/// Counts one value; what the histogram cannot grow to counts as the largest it can hold.
+fn bin(histogram: &mut Histogram<u32>, value: u64) {
+    if histogram.record(value).is_err() {
+        histogram.saturating_record(value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn recorded(values: &[u64]) -> RttRecorder {
+        let mut recorder = RttRecorder::default();
+        values.iter().for_each(|&nanos| recorder.record(Rtt::from_nanos(nanos)));
+        recorder
+    }
+
+    fn nearest_rank(values: &[u64], percent: usize) -> u64 {
+        let mut sorted = values.to_vec();
+        sorted.sort_unstable();
+        let rank = (sorted.len() * percent).div_ceil(100).max(1);
+        sorted[rank - 1]
+    }
+
+    #[test]
+    fn without_a_delay_there_are_no_statistics() {
+        let none = RttRecorder::default();
+        assert_eq!(none.stats(), None);
+        assert_eq!(none.ewma(), None);
+        assert_eq!(none.max(), None);
+    }
+
+    #[test]
+    fn one_delay_is_all_of_its_statistics() {
+        let stats = recorded(&[7]).stats().unwrap();
+        assert_eq!((stats.min, stats.median, stats.p99, stats.max, stats.mean, stats.stddev), (7, 7, 7, 7, 7.0, 0.0));
+    }
+
+    #[test]
+    fn the_deviation_is_the_populations() {
+        let stats = recorded(&[2, 4, 4, 4, 5, 5, 7, 9]).stats().unwrap();
+        assert!((stats.mean - 5.0).abs() < 1e-12);
+        assert!((stats.stddev - 2.0).abs() < 1e-12);
+        assert_eq!(stats.median, 4);
+    }
+
+    #[test]
+    fn a_small_deviation_of_large_delays_is_not_lost() {
+        let base = 10_000_000_000_000;
+        let stats = recorded(&[base, base + 2, base, base + 2]).stats().unwrap();
+        assert!((stats.stddev - 1.0).abs() < 1e-6, "{}", stats.stddev);
+    }
+
+    #[test]
+    fn the_smoothed_delay_follows_with_one_eighth() {
+        assert_eq!(recorded(&[800, 1600]).ewma(), Some(Rtt::from_nanos(900)));
+    }
+
+    #[test]
+    fn percentiles_are_exact_up_to_64_delays() {
+        let values: Vec<u64> = (1..=64).rev().map(|n| n * 1_000_003).collect();
+        let stats = recorded(&values).stats().unwrap();
+        assert_eq!(stats.median, 32 * 1_000_003);
+        assert_eq!(stats.p90, 58 * 1_000_003);
+        assert_eq!(stats.p99, 64 * 1_000_003);
+    }
+
+    #[test]
+    fn the_largest_delays_that_exist_are_taken() {
+        let recorder = recorded(&[u64::MAX; 70]);
+        assert_eq!(recorder.stats().unwrap().p99, u64::MAX);
+    }
+
+    #[test]
+    fn memory_does_not_grow_with_the_number_of_delays() {
+        let mut recorder = recorded(&[50_000_000; 65]);
+        let size = |recorder: &RttRecorder| match &recorder.spread {
+            Spread::Exact(_) => panic!("no histogram after 65 delays"),
+            Spread::Binned(histogram) => histogram.distinct_values(),
+        };
+        let before = size(&recorder);
+        (0..1_000_000u64).for_each(|n| recorder.record(Rtt::from_nanos(n * 50)));
+        assert_eq!(size(&recorder), before);
+        assert_eq!(recorder.count(), 1_000_065);
+    }
+
+    proptest! {
+        #[test]
+        fn percentiles_keep_three_digits_and_order(values in proptest::collection::vec(1u64..20_000_000_000, 1..400)) {
+            let stats = recorded(&values).stats().unwrap();
+            for (got, percent) in [(stats.median, 50), (stats.p90, 90), (stats.p95, 95), (stats.p99, 99)] {
+                let exact = nearest_rank(&values, percent);
+                prop_assert!(got.abs_diff(exact) <= exact / 1000, "p{percent}: {got} for {exact}");
+                if values.len() <= EXACT {
+                    prop_assert_eq!(got, exact);
+                }
+            }
+            prop_assert!(stats.min <= stats.median && stats.median <= stats.p90 && stats.p90 <= stats.p95);
+            prop_assert!(stats.p95 <= stats.p99 && stats.p99 <= stats.max);
+            prop_assert!(stats.min as f64 <= stats.mean * (1.0 + 1e-9) && stats.mean <= stats.max as f64 * (1.0 + 1e-9));
+        }
+    }
+}

@@ -1,0 +1,342 @@
+//! [`Ping`]: the Machine that drives all series of a run.
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+
+use super::config::Config;
+use super::event::{Event, SeriesId};
+use super::index::Index;
+use super::names::{self, Names};
+use super::series::{Context, Route, Series};
+use crate::channel::{Arena, Control, Header, Inbound, Order, Outbox, Send, Token};
+use crate::engine::pace::Cap;
+use crate::engine::{Machine, Place, Target, Timers, encode};
+use crate::types::{Endpoint, Instant, IpEndpoint, Now, ProbeId};
+use crate::wire::payload::{self, COOKIE_OCTETS, Cookie};
+
+/// So many probes are ordered in one turn at most, so that their answers are read before a receive buffer is full.
+const BATCH: usize = 64;
+
+/// A ping run. All series probe at the same time, each at its own pace; see [`crate::ping`] for what counts as what.
+#[derive(Debug)]
+pub struct Ping {
+    pub(super) config: Config,
+    pub(super) series: Vec<Series>,
+    pub(super) index: Index,
+    pub(super) names: Names,
+    pub(super) events: VecDeque<Event>,
+    phase: Phase,
+    sends: Timers,
+    losses: Timers,
+    cap: Option<Cap>,
+    end: Option<Instant>,
+    interrupted: bool,
+    /// Series that still have something to send or to wait for.
+    active: usize,
+    over: Vec<bool>,
+    /// Orders that the channel has neither carried out nor refused.
+    unconfirmed: u64,
+    /// Everything that arrived up to here was handled.
+    seen: Instant,
+    payload: Vec<u8>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Before the first turn.
+    New,
+    /// The first probes wait for names, until this.
+    Naming(Instant),
+    Probing,
+    Finished,
+}
+
+impl Ping {
+    /// A run that starts with its first turn.
+    pub fn new(mut config: Config) -> Self {
+        let targets = std::mem::take(&mut config.targets);
+        let mut ping = Ping {
+            index: Index::new(config.payload_octets),
+            config,
+            series: Vec::with_capacity(targets.len()),
+            names: Names::default(),
+            events: VecDeque::new(),
+            phase: Phase::New,
+            sends: Timers::default(),
+            losses: Timers::default(),
+            cap: None,
+            end: None,
+            interrupted: false,
+            active: 0,
+            over: Vec::new(),
+            unconfirmed: 0,
+            seen: Instant::ZERO,
+            payload: Vec::new(),
+        };
+        targets.into_iter().for_each(|target| ping.add(target));
+        ping
+    }
+
+    fn add(&mut self, target: Target) {
+        let Ok(number) = u32::try_from(self.series.len()) else { return };
+        let series = Series::new(SeriesId::new(number), target, cookie(self.config.seed, number));
+        if let Some(route) = series.route() {
+            self.index.insert(number, &route, series.cookie());
+        }
+        self.series.push(series);
+        self.over.push(false);
+        self.active += 1;
+    }
+
+    fn start(&mut self, now: Now) {
+        let wall = now.wall;
+        self.events.extend(self.series.iter().map(|series| series.started(&self.config, wall)));
+        let addresses = self.series.iter().filter_map(|series| series.route()).map(|route| route.endpoint.address);
+        let unknown = addresses.filter(|&address| self.config.names && self.names.ask(address));
+        self.events.extend(unknown.map(Event::NameWanted));
+        self.phase = Phase::Naming(now.mono + names::PATIENCE);
+        self.begin_if_named(now);
+    }
+
+    fn begin_if_named(&mut self, now: Now) {
+        let Phase::Naming(until) = self.phase else { return };
+        if !self.names.complete() && now.mono < until {
+            return;
+        }
+        self.phase = Phase::Probing;
+        self.end = self.config.deadline.map(|deadline| now.mono + deadline);
+        self.cap = self.config.rate.and_then(|rate| Cap::new(now.mono, rate));
+        for (number, series) in (0..).zip(&mut self.series) {
+            series.begin(&self.config, now.mono);
+            refresh(number, series, &self.config, &mut self.sends, &mut self.losses);
+        }
+        (0..self.series.len()).for_each(|index| self.note_if_over(index));
+    }
+
+    /// Changes one series, then what depends on it.
+    pub(super) fn with_series(&mut self, number: u32, now: Now, change: impl FnOnce(&mut Series, &mut Context<'_>)) {
+        let index = number as usize;
+        let Some(series) = self.series.get_mut(index).filter(|series| !series.is_closed()) else { return };
+        let before = series.unconfirmed();
+        change(series, &mut Context { config: &self.config, now, events: &mut self.events });
+        self.unconfirmed = (self.unconfirmed + series.unconfirmed()).saturating_sub(before);
+        if self.phase == Phase::Probing {
+            refresh(number, series, &self.config, &mut self.sends, &mut self.losses);
+            self.note_if_over(index);
+        }
+    }
+
+    fn note_if_over(&mut self, index: usize) {
+        if let (Some(series), Some(over)) = (self.series.get(index), self.over.get_mut(index))
+            && !*over
+            && series.is_over(&self.config)
+        {
+            *over = true;
+            self.active -= 1;
+        }
+    }
+
+    /// When the next probe may be ordered.
+    fn next_order(&self) -> Option<Instant> {
+        let (due, _) = self.sends.first()?;
+        Some(self.cap.map_or(due, |cap| due.max(cap.next())))
+    }
+
+    fn order(&mut self, number: u32, allowed: Instant, now: Now, outbox: &mut Outbox) {
+        let Some(Route { endpoint, lane, profile }) = self.series.get(number as usize).and_then(Series::route) else {
+            return;
+        };
+        let mut ordered = ProbeId::FIRST;
+        self.with_series(number, now, |series, context| ordered = series.order(allowed, context));
+        let Some(cookie) = self.series.get(number as usize).map(Series::cookie) else { return };
+        self.payload.clear();
+        payload::push(cookie, &self.config.fill, self.config.payload_octets, &mut self.payload);
+        let octets =
+            outbox.store(|octets| encode::echo_request(&profile, ordered.sequence(), &self.payload, None, octets));
+        outbox.push(Order::Send(Send {
+            lane,
+            token: token(number, ordered),
+            to: Endpoint::Ip(endpoint),
+            flow: 0,
+            header: Header::default(),
+            octets,
+        }));
+    }
+
+    fn control(&mut self, now: Now, control: &Control) {
+        match control {
+            Control::Interrupt => self.interrupted = true,
+            Control::Interim => {
+                let running = self.series.iter().filter(|series| !series.is_closed());
+                self.events.push_back(Event::Interim(running.map(Series::interim).collect()));
+            }
+            Control::Stop => {
+                let all = 0..self.series.len() as u32;
+                all.for_each(|number| self.with_series(number, now, |series, _| series.stop()));
+            }
+            Control::Add { target, endpoint } => self.add_running(now, target, *endpoint),
+            Control::Remove { target } => {
+                let named = |series: &&Series| series.typed() == &**target;
+                let numbers: Vec<u32> =
+                    (0..).zip(&self.series).filter(|(_, series)| named(series)).map(|(number, _)| number).collect();
+                for number in numbers {
+                    self.with_series(number, now, |series, context| context.events.push_back(series.close()));
+                }
+            }
+            Control::Name(answer) => {
+                if let Some(name) = &answer.name {
+                    self.events.push_back(Event::Named { address: answer.address, name: name.clone() });
+                }
+                self.names.answered();
+            }
+        }
+    }
+
+    /// A target that comes while the run is on uses the lane that others of its family have.
+    fn add_running(&mut self, now: Now, target: &str, endpoint: IpEndpoint) {
+        let place = match self.index.lane_of(endpoint.address) {
+            Some((lane, profile)) => Place::Reachable { endpoint, source: None, lane, profile },
+            None => Place::Unroutable { endpoint },
+        };
+        let numeric = target.parse::<IpAddr>().is_ok();
+        self.add(Target { target: target.into(), name: target.into(), numeric, place });
+        let number = self.series.len() as u32 - 1;
+        if self.phase == Phase::New {
+            return;
+        }
+        if let Some(series) = self.series.last() {
+            self.events.push_back(series.started(&self.config, now.wall));
+        }
+        if self.config.names && self.names.ask(endpoint.address) {
+            self.events.push_back(Event::NameWanted(endpoint.address));
+        }
+        self.with_series(number, now, |series, context| series.begin(context.config, now.mono));
+    }
+
+    fn finish(&mut self) {
+        self.phase = Phase::Finished;
+        self.events.extend(self.series.iter_mut().filter(|series| !series.is_closed()).map(Series::close));
+    }
+
+    /// The series and probe of an order of ours.
+    fn ordered(&self, token: Token) -> Option<(u32, ProbeId)> {
+        let number = u32::try_from(token.get() >> 32).ok()?;
+        let newest = self.series.get(number as usize)?.newest()?.get();
+        let behind = (newest as u32).wrapping_sub(token.get() as u32);
+        newest.checked_sub(u64::from(behind)).map(|probe| (number, ProbeId::new(probe)))
+    }
+}
+
+impl Machine for Ping {
+    type Event = Event;
+
+    fn poll_orders(&mut self, now: Now, outbox: &mut Outbox) {
+        if self.phase == Phase::New {
+            self.start(now);
+        }
+        self.seen = now.mono;
+        if self.phase != Phase::Probing || self.interrupted || self.end.is_some_and(|end| end <= now.mono) {
+            return;
+        }
+        for _ in 0..BATCH {
+            let Some((_, number)) = self.sends.first() else { return };
+            let Some(allowed) = self.next_order().filter(|&at| at <= now.mono) else { return };
+            if let Some(cap) = &mut self.cap {
+                cap.take(now.mono);
+            }
+            self.order(number, allowed, now, outbox);
+        }
+    }
+
+    fn handle(&mut self, now: Now, inbound: &Inbound, octets: &Arena) {
+        if self.phase == Phase::Finished {
+            return;
+        }
+        match inbound {
+            Inbound::Datagram(datagram) => self.datagram(now, datagram, octets),
+            Inbound::Icmp(report) => self.report(now, report, octets),
+            Inbound::Sent(sent) => {
+                if let Some((number, probe)) = self.ordered(sent.token) {
+                    self.with_series(number, now, |series, context| series.sent(probe, sent, context));
+                }
+            }
+            Inbound::Refused(refused) => {
+                if let Some((number, probe)) = self.ordered(refused.token) {
+                    self.with_series(number, now, |series, context| series.refused(probe, refused, context));
+                }
+            }
+            Inbound::Dropped(dropped) => {
+                if let Some(series) = self.first_series() {
+                    series.counts.dropped_by_kernel += dropped.count;
+                }
+            }
+            Inbound::Control(control) => self.control(now, control),
+            // Connections are not pinged here.
+            Inbound::Opened(_)
+            | Inbound::Accepted(_)
+            | Inbound::Data(_)
+            | Inbound::Drained { .. }
+            | Inbound::Closed(_) => {}
+        }
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        match self.phase {
+            Phase::New => Some(Instant::ZERO),
+            Phase::Finished => None,
+            _ if self.interrupted || (self.active == 0 && self.phase == Phase::Probing) => Some(Instant::ZERO),
+            Phase::Naming(_) if self.names.complete() => Some(Instant::ZERO),
+            Phase::Naming(until) => Some(until),
+            Phase::Probing => {
+                // While the channel still holds orders there is no use in waking up for more.
+                let order = self.next_order().filter(|_| self.unconfirmed == 0);
+                let loss = self.losses.first().map(|(at, _)| at);
+                [order, loss, self.end].into_iter().flatten().min()
+            }
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Now) {
+        if self.phase == Phase::New {
+            self.start(now);
+        }
+        self.begin_if_named(now);
+        // What arrived in time may not have been read when its deadline passed, so nothing is decided before all that
+        // arrived until then was handled, which is one turn later.
+        let seen = std::mem::replace(&mut self.seen, now.mono);
+        if self.phase == Phase::Probing {
+            while let Some((_, number)) = self.losses.first().filter(|&(deadline, _)| deadline <= seen) {
+                self.with_series(number, now, |series, context| series.expire(seen, context));
+            }
+        }
+        let ended = self.end.is_some_and(|end| end <= seen) || (self.active == 0 && self.phase == Phase::Probing);
+        if self.phase != Phase::Finished && (self.interrupted || ended) {
+            self.finish();
+        }
+    }
+
+    fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    fn is_finished(&self) -> bool {
+        self.phase == Phase::Finished
+    }
+}
+
+fn refresh(number: u32, series: &Series, config: &Config, sends: &mut Timers, losses: &mut Timers) {
+    sends.set(number, series.next_send(config));
+    losses.set(number, series.next_loss(config));
+}
+
+/// Series in the upper half, which leaves the top bit clear, and the lower half of the probe's number.
+fn token(series: u32, probe: ProbeId) -> Token {
+    Token::new(u64::from(series) << 32 | u64::from(probe.get() as u32))
+}
+
+fn cookie(seed: u64, series: u32) -> Cookie {
+    let mut random = fastrand::Rng::with_seed(seed ^ u64::from(series).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let mut octets = [0; COOKIE_OCTETS];
+    random.fill(&mut octets);
+    Cookie::new(octets)
+}

@@ -1,0 +1,109 @@
+//! Whose answer it is: from what arrived to a series and one of its probes, or to nobody.
+
+use std::net::IpAddr;
+
+use super::event::Event;
+use super::machine::Ping;
+use super::series::Series;
+use crate::channel::{Arena, Datagram, IcmpReport, LaneId, Owner, Profile};
+use crate::engine::Named;
+use crate::engine::decode::{self, Decoded, EchoReply, IcmpError, QuotedTransport};
+use crate::types::{Now, ProbeId, Sequence};
+
+/// Whose probe an answer is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whose {
+    Ours(u32, ProbeId),
+    /// Ours, and so old that nothing is known of it any more.
+    Forgotten,
+    Foreign,
+}
+
+impl Ping {
+    pub(super) fn datagram(&mut self, now: Now, datagram: &Datagram, octets: &Arena) {
+        let Some(profile) = self.index.profile(datagram.lane) else { return };
+        match decode::datagram(&profile, datagram, octets) {
+            Decoded::Reply(reply) => self.reply(now, datagram.lane, &profile, &reply),
+            Decoded::Error(error) => self.error(now, datagram.lane, &profile, &error),
+            Decoded::Answer(_) | Decoded::Other | Decoded::Damaged(_) => {}
+        }
+    }
+
+    pub(super) fn report(&mut self, now: Now, report: &IcmpReport, octets: &Arena) {
+        let Some(profile) = self.index.profile(report.lane) else { return };
+        let error = decode::report(&profile, report, octets);
+        self.error(now, report.lane, &profile, &error);
+    }
+
+    /// The series that counts what belongs to none.
+    pub(super) fn first_series(&mut self) -> Option<&mut Series> {
+        self.series.iter_mut().find(|series| !series.is_closed())
+    }
+
+    fn reply(&mut self, now: Now, lane: LaneId, profile: &Profile, reply: &EchoReply<'_>) {
+        if reply.ident != profile.ident.ident {
+            return;
+        }
+        // A responder that is not the target is still believed where only one target can be meant.
+        let addressed = self.index.at(lane, reply.responder).chain(self.index.only(lane));
+        match self.whose(lane, profile, reply.sequence, reply.payload, addressed) {
+            Whose::Ours(number, probe) => {
+                self.want_name(reply.responder);
+                self.with_series(number, now, |series, context| series.reply(probe, reply, context));
+            }
+            Whose::Forgotten => {}
+            Whose::Foreign => {
+                if let Some(series) = self.first_series() {
+                    series.counts.foreign += 1;
+                }
+            }
+        }
+    }
+
+    fn error(&mut self, now: Now, lane: LaneId, profile: &Profile, error: &IcmpError<'_>) {
+        let Some(quoted) = &error.quoted else { return };
+        let QuotedTransport::Echo { ident, sequence, payload } = quoted.transport else { return };
+        if ident != profile.ident.ident {
+            return;
+        }
+        let addressed = quoted.destination.into_iter().flat_map(|destination| self.index.at(lane, destination));
+        let only = self.index.only(lane).filter(|_| quoted.destination.is_none());
+        if let Whose::Ours(number, probe) = self.whose(lane, profile, sequence, payload, addressed.chain(only)) {
+            error.responder.into_iter().for_each(|responder| self.want_name(responder));
+            self.with_series(number, now, |series, context| series.error(probe, error, context));
+        }
+    }
+
+    /// The series whose cookie is in `payload`, or else that of `addressed` whose cookie it resembles most; and its probe.
+    fn whose(
+        &self,
+        lane: LaneId,
+        profile: &Profile,
+        sequence: Sequence,
+        payload: &[u8],
+        addressed: impl Iterator<Item = u32>,
+    ) -> Whose {
+        let candidate = |number: u32| {
+            let series = self.series.get(number as usize)?;
+            let (same, of) = series.cookie().agreement(payload, self.config.payload_octets);
+            // A changed payload is still ours if it is similar, or if nobody else can have this identifier.
+            if 2 * same < of && profile.ident.owner != Owner::Kernel {
+                return None;
+            }
+            match series.named(sequence) {
+                Named::Probe(probe) => Some(((same, true, series.is_open(probe)), Whose::Ours(number, probe))),
+                Named::Forgotten => Some(((same, false, false), Whose::Forgotten)),
+                Named::Nothing => None,
+            }
+        };
+        let exact = self.index.with_cookie(lane, payload).and_then(candidate);
+        let best = exact.or_else(|| addressed.filter_map(candidate).max_by_key(|&(likeness, _)| likeness));
+        best.map_or(Whose::Foreign, |(_, whose)| whose)
+    }
+
+    fn want_name(&mut self, address: IpAddr) {
+        if self.config.names && self.names.ask(address) {
+            self.events.push_back(Event::NameWanted(address));
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! What a node says: answers to packets for it, errors about packets it cannot pass on, and the changes a test asked for.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use fastrand::Rng;
+
+use super::node::{Change, Failure, Node, TcpService, UdpService};
+use super::packet::{self, Packet, put};
+use super::stream::{self, Flags};
+use crate::types::{Family, Instant, Tos};
+use crate::wire::icmp::{self, Message};
+use crate::wire::ip::{self, IpPacket};
+use crate::wire::udp;
+
+/// TOS of ICMP errors over IPv4: internetwork control (RFC 1812 §4.3.2.5).
+const ERROR_TOS: Tos = Tos::new(0xc0);
+
+/// Packets a node sends towards us: how long from now, and what.
+pub(super) type Answers = Vec<(Duration, Vec<u8>)>;
+
+/// What a node remembers between packets.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Responder {
+    /// Answers given so far.
+    answered: u64,
+    /// When the bucket of ICMP errors would be full again, had it no limit.
+    errors_paid_until: Instant,
+}
+
+/// An answer, before it is sent.
+struct Draft {
+    packet: Packet,
+    after: Duration,
+    again: Vec<Duration>,
+    before: Vec<Packet>,
+    wrong_checksum: bool,
+}
+
+impl Responder {
+    /// What `node` says to a packet that ends there.
+    pub(super) fn receive(&mut self, node: &Node, at: Instant, octets: &[u8], random: &mut Rng) -> Answers {
+        let Ok(request) = ip::parse(octets) else { return Answers::new() };
+        if node.silent || !packet::checksum_right(&request) {
+            return Answers::new();
+        }
+        let family = Family::of(request.source);
+        let answer = match request.protocol {
+            packet::ICMP | packet::ICMPV6 => match icmp::parse(family, request.payload) {
+                Ok(Message::EchoRequest(_)) => Some(echo_reply(family, request.payload)),
+                _ => return Answers::new(),
+            },
+            packet::UDP => match udp_service(node, request.payload) {
+                Some(UdpService::Silent) => return Answers::new(),
+                Some(UdpService::Echo) => udp_answer(&request, None),
+                Some(UdpService::Answer(payload)) => udp_answer(&request, Some(payload)),
+                None => None,
+            },
+            packet::TCP => match tcp_answer(node, request.payload) {
+                Some(answer) => Some(answer),
+                None => return Answers::new(),
+            },
+            _ => return Answers::new(),
+        };
+        let Some(source) = node.answers_from(request.destination) else { return Answers::new() };
+        match answer {
+            Some(transport) => {
+                let mut packet = Packet::new(source, request.source, request.protocol, transport);
+                packet.tos = request.tos;
+                self.finish(node, packet, octets, random)
+            }
+            None if node.silent_ports || node.groups.contains(&request.destination) => Answers::new(),
+            None => self.fail(node, at, octets, source, Failure::port_unreachable(family), random),
+        }
+    }
+
+    /// What `node` says about a packet that it cannot pass on.
+    pub(super) fn refuse(
+        &mut self,
+        node: &Node,
+        at: Instant,
+        octets: &[u8],
+        failure: Failure,
+        random: &mut Rng,
+    ) -> Answers {
+        let Ok(request) = ip::parse(octets) else { return Answers::new() };
+        let own = node.addresses.iter().copied().find(|own| own.is_ipv4() == request.source.is_ipv4());
+        match own {
+            Some(source) if !node.silent => self.fail(node, at, octets, source, failure, random),
+            _ => Answers::new(),
+        }
+    }
+
+    fn fail(
+        &mut self,
+        node: &Node,
+        at: Instant,
+        octets: &[u8],
+        source: IpAddr,
+        failure: Failure,
+        random: &mut Rng,
+    ) -> Answers {
+        if !self.may_send_error(node, at) {
+            return Answers::new();
+        }
+        match error(node, source, octets, failure) {
+            Some(packet) => self.finish(node, packet, octets, random),
+            None => Answers::new(),
+        }
+    }
+
+    /// Takes a token, if there is one (the generic cell rate algorithm: exact without fractions).
+    fn may_send_error(&mut self, node: &Node, at: Instant) -> bool {
+        let Some(limit) = node.error_limit else { return true };
+        let paid = self.errors_paid_until.max(at);
+        let ahead = limit.period.saturating_mul(limit.burst.saturating_sub(1));
+        let allowed = limit.burst > 0 && paid.since(at) <= ahead;
+        if allowed {
+            self.errors_paid_until = paid + limit.period;
+        }
+        allowed
+    }
+
+    fn finish(&mut self, node: &Node, mut packet: Packet, request: &[u8], random: &mut Rng) -> Answers {
+        self.answered += 1;
+        packet.ttl = node.answer_ttl;
+        packet.identification = self.answered as u16;
+        let number = self.answered;
+        let changes: Vec<&Change> =
+            node.changes.iter().filter(|(pick, _)| pick.hits(number, random)).map(|(_, change)| change).collect();
+        if changes.contains(&&Change::Silence) {
+            return Answers::new();
+        }
+        let mut draft =
+            Draft { packet, after: node.answer_delay, again: Vec::new(), before: Vec::new(), wrong_checksum: false };
+        for change in changes {
+            draft.apply(change, node, request);
+        }
+        draft.send()
+    }
+}
+
+impl Draft {
+    fn apply(&mut self, change: &Change, node: &Node, request: &[u8]) {
+        let source = self.packet.source;
+        match change {
+            Change::Silence => {}
+            Change::Later(longer) => self.after += *longer,
+            Change::Again(later) => self.again.push(*later),
+            Change::Source(address) if address.is_ipv4() == source.is_ipv4() => self.packet.source = *address,
+            Change::Source(_) => {}
+            Change::Ttl(ttl) => self.packet.ttl = *ttl,
+            Change::Tos(tos) => self.packet.tos = *tos,
+            Change::Options(options) => self.packet.options.clone_from(options),
+            Change::Octets(at, value) => put(&mut self.packet.transport, *at, value),
+            Change::Truncate(octets) => self.packet.transport.truncate(*octets),
+            Change::Extend(octets) => {
+                let length = self.packet.transport.len().saturating_add(*octets);
+                self.packet.transport.resize(length, 0);
+            }
+            Change::WrongChecksum => self.wrong_checksum = true,
+            Change::Refuse(failure) => {
+                if let Some(packet) = error(node, source, request, *failure) {
+                    self.packet = Packet { ttl: self.packet.ttl, ..packet };
+                }
+            }
+            Change::Redirect(gateway) => self.before.extend(redirect(node, source, request, *gateway)),
+            Change::SourceQuench => self.before.extend(error(node, source, request, Failure::new(4, 0))),
+        }
+    }
+
+    fn send(mut self) -> Answers {
+        self.packet.write_checksum();
+        if self.wrong_checksum {
+            let at = packet::checksum_offset(self.packet.protocol).unwrap_or_default();
+            let wrong = packet::field16(&self.packet.transport, at).unwrap_or_default() ^ 0x5555;
+            put(&mut self.packet.transport, at, &wrong.to_be_bytes());
+        }
+        let packets = self.before.iter().chain([&self.packet]);
+        let mut answers: Answers = packets.filter_map(|packet| Some((self.after, packet.octets().ok()?))).collect();
+        if let Some((_, last)) = answers.last().cloned() {
+            answers.extend(self.again.iter().map(|&later| (self.after + later, last.clone())));
+        }
+        answers
+    }
+}
+
+fn echo_reply(family: Family, request: &[u8]) -> Vec<u8> {
+    let mut reply = request.to_vec();
+    let reply_type = match family {
+        Family::V4 => 0,
+        Family::V6 => 129,
+    };
+    put(&mut reply, 0, &[reply_type]);
+    reply
+}
+
+fn udp_service<'a>(node: &'a Node, request: &[u8]) -> Option<&'a UdpService> {
+    let port = udp::parse(request).ok()?.destination_port;
+    node.udp.iter().find(|(open, _)| *open == port).map(|(_, service)| service)
+}
+
+/// A UDP datagram back to where `request` came from, with this payload or its own; the checksum comes later.
+fn udp_answer(request: &IpPacket<'_>, payload: Option<&[u8]>) -> Option<Vec<u8>> {
+    let asked = udp::parse(request.payload).ok()?;
+    let answer = udp::UdpDatagram {
+        source_port: asked.destination_port,
+        destination_port: asked.source_port,
+        payload: payload.unwrap_or(asked.payload),
+    };
+    let mut octets = Vec::new();
+    udp::push(request.destination, request.source, &answer, &mut octets).ok()?;
+    Some(octets)
+}
+
+/// The answer to a SYN: SYN and ACK, RST, or none.
+fn tcp_answer(node: &Node, request: &[u8]) -> Option<Vec<u8>> {
+    let asked = stream::ports(request)?;
+    if stream::flags(request) != Some(Flags::Syn) {
+        return None;
+    }
+    let flags = match node.tcp.iter().find(|(open, _)| *open == asked.destination).map(|(_, service)| service) {
+        Some(TcpService::Accept(_)) => Flags::SynAck,
+        Some(TcpService::Silent) => return None,
+        None if node.silent_ports => return None,
+        None => Flags::Rst,
+    };
+    Some(stream::segment(asked.destination, asked.source, flags))
+}
+
+/// The error `failure` about the packet `octets`, from `source`.
+fn error(node: &Node, source: IpAddr, octets: &[u8], failure: Failure) -> Option<Packet> {
+    let about = ip::parse(octets).ok()?;
+    let family = Family::of(about.source);
+    let (extensible, length_at) = match family {
+        Family::V4 => (matches!(failure.icmp_type, 3 | 11 | 12), 5),
+        Family::V6 => (matches!(failure.icmp_type, 1 | 3), 4),
+    };
+    let (quote, length) = node.quote.write(family, octets, extensible);
+    let mut message = vec![failure.icmp_type, failure.icmp_code, 0, 0];
+    message.extend_from_slice(&failure.info.to_be_bytes());
+    if length > 0 {
+        put(&mut message, length_at, &[length]);
+    }
+    message.extend_from_slice(&quote);
+    let mut packet = Packet::icmp(source, about.source, message);
+    if family == Family::V4 {
+        packet.tos = ERROR_TOS;
+    }
+    packet.ttl = node.answer_ttl;
+    Some(packet)
+}
+
+/// A redirect of the packet `octets` to `gateway`: RFC 792 (for the host), or RFC 4861 §4.5 with a Redirected Header option.
+fn redirect(node: &Node, source: IpAddr, octets: &[u8], gateway: IpAddr) -> Option<Packet> {
+    match gateway {
+        IpAddr::V4(gateway) => {
+            error(node, source, octets, Failure { icmp_type: 5, icmp_code: 1, info: gateway.to_bits() })
+        }
+        IpAddr::V6(gateway) => {
+            let about = ip::parse(octets).ok()?;
+            let IpAddr::V6(destination) = about.destination else { return None };
+            let (mut quote, _) = node.quote.write(Family::V6, octets, false);
+            quote.resize(quote.len().next_multiple_of(8), 0);
+            let mut message = vec![137, 0, 0, 0, 0, 0, 0, 0];
+            message.extend_from_slice(&gateway.octets());
+            message.extend_from_slice(&destination.octets());
+            message.extend_from_slice(&[4, (quote.len() / 8 + 1) as u8, 0, 0, 0, 0, 0, 0]);
+            message.extend_from_slice(&quote);
+            let mut packet = Packet::icmp(source, about.source, message);
+            // RFC 4861 §8.1: anything but 255 is not from this link.
+            packet.ttl = crate::types::Ttl::MAX;
+            Some(packet)
+        }
+    }
+}

@@ -1,0 +1,373 @@
+//! The simulated network as a [`Channel`].
+
+use std::time::Duration;
+
+use fastrand::Rng;
+
+use super::fabric::{Departures, Fabric, Flight};
+use super::inlet::{Arrived, Ready};
+use super::lane::{Failed, Lane, NO_PROFILE, Outgoing, Sockets};
+use super::log::Log;
+use super::names::Names;
+use super::network::{Host, Network, Script};
+use super::stream::{Effects, Streams, Turn};
+use super::time::{Clock, START, Schedule, Stamping};
+use crate::channel::{
+    Channel, ChannelError, Control, Dropped, Inbound, Inbox, LaneId, LaneRefused, Open, Order, OsError, Outbox, Plan,
+    Precision, Profile, Protocol, Refused, Send, Sent, Token,
+};
+use crate::types::{Instant, Now};
+
+/// EDEADLK: what the channel says when nothing can ever happen any more.
+const DEADLOCK: OsError = OsError::from_code(35);
+/// Waits that may end without anything arriving or time passing, before the run counts as stuck.
+const IDLE_WAITS: u64 = 10_000;
+
+/// A run of a network.
+pub(super) struct SimChannel {
+    host: Host,
+    script: Script,
+    lanes: Vec<Lane>,
+    clock: Clock,
+    schedule: Schedule<Event>,
+    fabric: Fabric,
+    sockets: Sockets,
+    streams: Streams,
+    names: Names,
+    log: Log,
+    random: Rng,
+    /// What can be received, in the order it arrived.
+    ready: Vec<Ready>,
+    /// Datagrams dropped since the last report, by lane.
+    dropped: Vec<u64>,
+    /// Orders left in the outbox because they would block.
+    orders_wait: bool,
+    orders: u64,
+    received: u64,
+    steps: u64,
+    idle_waits: u64,
+}
+
+/// Something scheduled.
+enum Event {
+    Flight(Flight),
+    Arrival(Vec<u8>),
+    Ready(Box<Inbound>),
+    Stream(Turn),
+    /// Sends no longer block.
+    Unblocked,
+}
+
+impl SimChannel {
+    pub(super) fn open(network: &Network, plan: &Plan, names: Names) -> (Self, Vec<Result<LaneId, LaneRefused>>) {
+        let fabric = Fabric::new(network.topology.clone(), network.seed);
+        let mut sockets = Sockets::new();
+        let mut lanes = Vec::new();
+        let mut results = Vec::new();
+        for planned in &plan.lanes {
+            results.push(sockets.open(planned, &network.host, &fabric).map(|lane| {
+                lanes.push(lane);
+                LaneId::new((lanes.len() - 1) as u16)
+            }));
+        }
+        let script = network.script.clone();
+        let mut channel = SimChannel {
+            host: network.host.clone(),
+            dropped: vec![0; lanes.len()],
+            lanes,
+            clock: Clock::new(&script.wall_steps, &script.stalls),
+            schedule: Schedule::new(),
+            fabric,
+            sockets,
+            streams: Streams::new(),
+            names,
+            log: network.log(),
+            random: Rng::with_seed(network.seed.wrapping_add(1)),
+            ready: Vec::new(),
+            orders_wait: false,
+            orders: 0,
+            received: 0,
+            steps: 0,
+            idle_waits: 0,
+            script: Script::default(),
+        };
+        channel.play(&script);
+        channel.script = script;
+        (channel, results)
+    }
+
+    fn play(&mut self, script: &Script) {
+        for (at, control) in &script.controls {
+            let control = Box::new(Inbound::Control(control.clone()));
+            self.schedule.add(START + *at, Event::Ready(control));
+        }
+        for (at, packet) in &script.injected {
+            if let Ok(octets) = packet.octets() {
+                self.schedule.add(START + *at, Event::Arrival(octets));
+            }
+        }
+        for &(at, lasting) in &script.blocked {
+            self.schedule.add(START + at + lasting, Event::Unblocked);
+        }
+    }
+
+    fn sends_block(&self) -> bool {
+        let now = self.clock.mono();
+        self.script.blocked.iter().any(|&(at, lasting)| (START + at..START + at + lasting).contains(&now))
+    }
+
+    /// The error a test wants for this order, if any.
+    fn refusal(&mut self) -> Option<OsError> {
+        self.orders += 1;
+        let refused = self.script.refused.iter().find(|(pick, _)| pick.hits(self.orders, &mut self.random));
+        refused.map(|&(_, error)| error)
+    }
+
+    fn send(&mut self, send: &Send, octets: &[u8]) -> Result<(), Failed> {
+        if let Some(error) = self.refusal() {
+            return Err(error.into());
+        }
+        let Some(lane) = self.lanes.get(send.lane.index()) else { return Err(OsError::EINVAL.into()) };
+        let outgoing = self.sockets.datagram(lane, send, octets, &mut self.fabric)?;
+        self.note_sent(send.token);
+        self.depart(send.lane, send.flow, send.token, outgoing);
+        Ok(())
+    }
+
+    /// `Sent` with the user's stamp at once, and with the kernel's when that comes.
+    fn note_sent(&mut self, token: Token) {
+        let now = self.clock.mono();
+        let user = Sent { token, stamp: self.clock.stamp(now, Stamping::User), scheduled: None };
+        self.ready.push(Ready::bare(now, Inbound::Sent(user)));
+        let stamp = self.clock.stamp(now, self.host.stamping);
+        if let (Some(delay), true) = (self.host.sent_stamp_delay, stamp.kernel.is_some()) {
+            let sent = Inbound::Sent(Sent { token, stamp, scheduled: stamp.kernel });
+            if delay.is_zero() {
+                self.ready.push(Ready::bare(now, sent));
+            } else {
+                self.schedule.add(now + delay, Event::Ready(Box::new(sent)));
+            }
+        }
+    }
+
+    fn depart(&mut self, lane: LaneId, flow: u16, token: Token, outgoing: Outgoing) {
+        let now = self.clock.mono();
+        let Ok(packet) = crate::wire::ip::parse(&outgoing.octets) else { return };
+        let destination = packet.destination;
+        self.log.note(now.since(START), lane, flow, token, &outgoing.octets);
+        let flight = Flight::new(destination, outgoing.octets, outgoing.fragmented);
+        self.schedule.add(now, Event::Flight(flight));
+    }
+
+    fn open_stream(&mut self, open: &Open) -> Result<(), Failed> {
+        if let Some(error) = self.refusal() {
+            return Err(error.into());
+        }
+        let Some(lane) = self.lanes.get(open.lane.index()) else { return Err(OsError::EINVAL.into()) };
+        if lane.profile.protocol != Protocol::Tcp {
+            return Err(OsError::EOPNOTSUPP.into());
+        }
+        let now = self.clock.mono();
+        let (syn, effects) = self.streams.open(now, open, lane, &mut self.sockets, &mut self.fabric)?;
+        self.depart(open.lane, 0, open.token, syn);
+        self.apply(effects);
+        Ok(())
+    }
+
+    fn apply(&mut self, effects: Effects) {
+        self.ready.extend(effects.ready);
+        for (at, turn) in effects.turns {
+            self.schedule.add(at, Event::Stream(turn));
+        }
+        if let Some((lane, token, syn)) = effects.syn {
+            self.depart(lane, 0, token, syn);
+        }
+    }
+
+    fn carry_out(&mut self, order: &Order, outbox: &Outbox) {
+        let now = self.clock.mono();
+        let (token, result) = match order {
+            Order::Send(send) => (send.token, self.send(send, outbox.octets(send.octets))),
+            Order::Open(open) => (open.token, self.open_stream(open)),
+            Order::Write(write) => {
+                let written = self.streams.write(now, write.token, outbox.octets(write.octets));
+                (write.token, written.map(|effects| self.apply(effects)).map_err(Failed::from))
+            }
+            Order::Close { token, .. } | Order::Forget { token } => return self.streams.close(*token),
+            Order::Pause { token } => return self.streams.pause(*token),
+            Order::Resume { token } => {
+                let effects = self.streams.resume(now, *token);
+                return self.apply(effects);
+            }
+        };
+        if let Err(Failed { error, mtu }) = result {
+            self.ready.push(Ready::bare(now, Inbound::Refused(Refused { token, error, mtu })));
+        }
+    }
+
+    /// Everything scheduled up to now happens.
+    fn run_due(&mut self) -> Result<(), ChannelError> {
+        let mut departures = Departures::new();
+        while let Some((at, event)) = self.schedule.take_due(self.clock.mono()) {
+            self.count_step()?;
+            match event {
+                Event::Flight(flight) => {
+                    let home = self.fabric.step(at, flight, &mut departures);
+                    for (at, flight) in departures.drain(..) {
+                        self.schedule.add(at, Event::Flight(flight));
+                    }
+                    if let Some(octets) = home {
+                        self.arrive(at, &octets);
+                    }
+                }
+                Event::Arrival(octets) => self.arrive(at, &octets),
+                Event::Ready(inbound) => self.ready.push(Ready::bare(at, *inbound)),
+                Event::Stream(turn) => {
+                    let effects = self.streams.turn(at, turn);
+                    self.apply(effects);
+                }
+                Event::Unblocked => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// A packet is here: every socket that wants it gets it.
+    fn arrive(&mut self, at: Instant, octets: &[u8]) {
+        let Some(arrived) = Arrived::read(at, octets) else { return };
+        if let Some((destination, mtu)) = arrived.about().and_then(|about| about.path_mtu()) {
+            let known = self.sockets.path_mtus.entry(destination).or_insert(mtu);
+            *known = mtu.min(*known);
+        }
+        for (index, lane) in self.lanes.iter().enumerate() {
+            let id = LaneId::new(index as u16);
+            let Some(ready) = arrived.offer(id, lane) else { continue };
+            let is_datagram = |held: &Ready| matches!(&held.inbound, Inbound::Datagram(held) if held.lane == id);
+            let full = self.ready.iter().filter(|held| is_datagram(held)).count() >= self.host.receive_queue;
+            match self.dropped.get_mut(index) {
+                Some(dropped) if full && is_datagram(&ready) => *dropped += 1,
+                _ => self.ready.push(ready),
+            }
+        }
+        let effects = self.streams.receive(&arrived, &self.fabric);
+        self.apply(effects);
+    }
+
+    fn count_step(&mut self) -> Result<(), ChannelError> {
+        self.steps += 1;
+        if self.steps > self.host.step_limit {
+            return Err(ChannelError { call: "sim: more steps than the limit", error: OsError::ETIMEDOUT });
+        }
+        Ok(())
+    }
+
+    fn take_lookups(&mut self) {
+        let now = self.clock.mono();
+        for (delay, answer) in self.names.answers() {
+            let name = Box::new(Inbound::Control(Control::Name(answer)));
+            self.schedule.add(now + delay, Event::Ready(name));
+        }
+    }
+
+    /// Hands something over: its stamps are taken and its octets stored.
+    fn hand_over(&mut self, ready: Ready, inbox: &mut Inbox) {
+        let Ready { at, mut inbound, octets, extension } = ready;
+        match &mut inbound {
+            Inbound::Datagram(datagram) => {
+                datagram.stamp = self.clock.stamp(at, self.stamping());
+                datagram.octets = inbox.store(&octets);
+            }
+            Inbound::Icmp(report) => {
+                report.stamp = self.clock.stamp(at, self.stamping());
+                report.quote = inbox.store(&octets);
+                report.extension = extension.map(|extension| inbox.store(&extension));
+            }
+            Inbound::Data(data) => {
+                data.stamp = self.clock.stamp(at, Stamping::User);
+                data.octets = inbox.store(&octets);
+            }
+            Inbound::Opened(opened) => opened.stamp = self.clock.stamp(at, Stamping::User),
+            Inbound::Closed(closed) => closed.stamp = self.clock.stamp(at, Stamping::User),
+            _ => {}
+        }
+        inbox.push(inbound);
+    }
+
+    /// Which stamps the next packet received has.
+    fn stamping(&mut self) -> Stamping {
+        self.received += 1;
+        if self.received <= self.host.cold_stamps { Stamping::User } else { self.host.stamping }
+    }
+
+    /// Lets time pass until the next thing happens, at most until `until`. Says whether anything was scheduled by then.
+    fn pass_time(&mut self, deadline: Option<Instant>, late: Duration) -> Result<bool, ChannelError> {
+        let next = self.schedule.next();
+        let (until, reached) = match (next, deadline) {
+            (None, None) => return Err(ChannelError { call: "sim: waits for ever", error: DEADLOCK }),
+            (Some(next), Some(deadline)) if next > deadline => (deadline + late, true),
+            (None, Some(deadline)) => (deadline + late, true),
+            (Some(next), _) => (next, false),
+        };
+        self.clock.advance(until);
+        self.run_due()?;
+        Ok(reached)
+    }
+}
+
+impl Channel for SimChannel {
+    fn profile(&self, lane: LaneId) -> &Profile {
+        let lane = self.lanes.get(lane.index()).or(self.lanes.first());
+        lane.map_or(&NO_PROFILE, |lane| &lane.profile)
+    }
+
+    fn now(&self) -> Now {
+        self.clock.now()
+    }
+
+    fn submit(&mut self, outbox: &mut Outbox) -> Result<(), ChannelError> {
+        while let Some(order) = outbox.front() {
+            self.count_step()?;
+            if matches!(order, Order::Send(_)) && self.sends_block() {
+                break;
+            }
+            let order = order.clone();
+            self.carry_out(&order, outbox);
+            outbox.pop_front();
+        }
+        self.orders_wait = !outbox.is_empty();
+        Ok(())
+    }
+
+    fn receive(&mut self, inbox: &mut Inbox) -> Result<(), ChannelError> {
+        self.take_lookups();
+        self.run_due()?;
+        for ready in std::mem::take(&mut self.ready) {
+            self.hand_over(ready, inbox);
+        }
+        for (index, count) in self.dropped.iter_mut().enumerate().filter(|(_, count)| **count > 0) {
+            let lane = LaneId::new(index as u16);
+            inbox.push(Inbound::Dropped(Dropped { lane, count: std::mem::take(count) }));
+        }
+        Ok(())
+    }
+
+    fn wait(&mut self, deadline: Option<Instant>, precision: Precision) -> Result<(), ChannelError> {
+        let before = self.clock.mono();
+        let late = match precision {
+            Precision::Relaxed => self.host.wake_delay,
+            Precision::Precise => Duration::ZERO,
+        };
+        self.take_lookups();
+        self.run_due()?;
+        while self.ready.is_empty() && !(self.orders_wait && !self.sends_block()) {
+            if self.pass_time(deadline, late)? {
+                break;
+            }
+        }
+        self.idle_waits = if self.ready.is_empty() && self.clock.mono() == before { self.idle_waits + 1 } else { 0 };
+        if self.idle_waits > IDLE_WAITS {
+            return Err(ChannelError { call: "sim: waits and no time passes", error: DEADLOCK });
+        }
+        Ok(())
+    }
+}

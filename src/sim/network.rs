@@ -1,0 +1,225 @@
+//! A network to play in: [`Network`], the builder.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::channel::SimChannel;
+use super::fabric::{Edge, Topology};
+use super::link::{Link, Pick};
+use super::log::Log;
+use super::names::{NameOutcome, Names};
+use super::node::{Node, NodeId, US};
+use super::packet::Packet;
+use super::time::Stamping;
+use crate::channel::{Control, OpenedLanes, OsError, Plan};
+
+/// Nodes, links, the kernel's rules and what happens when. Build it, [open](Network::open) it with a plan, run on the channel.
+/// Everything random comes from the seed: the same network, plan and orders give the same events.
+#[derive(Clone, Debug)]
+pub struct Network {
+    pub(super) seed: u64,
+    pub(super) topology: Topology,
+    pub(super) host: Host,
+    pub(super) script: Script,
+    pub(super) names: Names,
+    log: Log,
+}
+
+/// What this host's kernel allows and how it behaves.
+#[derive(Clone, Debug)]
+pub(super) struct Host {
+    pub(super) raw: bool,
+    pub(super) dgram: bool,
+    pub(super) interface: Box<str>,
+    pub(super) max_connections: u32,
+    pub(super) stamping: Stamping,
+    pub(super) cold_stamps: u64,
+    pub(super) sent_stamp_delay: Option<Duration>,
+    pub(super) receive_queue: usize,
+    pub(super) wake_delay: Duration,
+    pub(super) step_limit: u64,
+}
+
+/// What happens at which times after the start.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Script {
+    pub(super) controls: Vec<(Duration, Control)>,
+    pub(super) injected: Vec<(Duration, Packet)>,
+    pub(super) wall_steps: Vec<(Duration, i64)>,
+    pub(super) stalls: Vec<(Duration, Duration)>,
+    pub(super) blocked: Vec<(Duration, Duration)>,
+    pub(super) refused: Vec<(Pick, OsError)>,
+}
+
+impl Network {
+    /// A network with nothing but us: 192.0.2.1 and 2001:db8::1 on interface `eth0`, index 2, allowed every socket, with
+    /// kernel stamps.
+    pub fn new(seed: u64) -> Self {
+        let network = Network {
+            seed,
+            topology: Topology::default(),
+            host: Host {
+                raw: true,
+                dgram: true,
+                interface: "eth0".into(),
+                max_connections: 10_000,
+                stamping: Stamping::Kernel,
+                cold_stamps: 0,
+                sent_stamp_delay: Some(Duration::ZERO),
+                receive_queue: usize::MAX,
+                wake_delay: Duration::ZERO,
+                step_limit: 10_000_000,
+            },
+            script: Script::default(),
+            names: Names::default(),
+            log: Log::default(),
+        };
+        network.our_addresses([ip("192.0.2.1"), ip("2001:db8::1")])
+    }
+
+    /// Our addresses instead; packets leave with the first of their family, or not at all if there is none.
+    pub fn our_addresses(mut self, addresses: impl Into<Vec<IpAddr>>) -> Self {
+        let mut us = Node::host(IpAddr::from([127, 0, 0, 1])).prefix(IpAddr::from([127, 0, 0, 0]), 8);
+        us = us.prefix(IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1]), 128);
+        us.addresses = addresses.into();
+        match self.topology.nodes.first_mut() {
+            Some(node) => *node = us,
+            None => self.topology.nodes.push(us),
+        }
+        self
+    }
+
+    /// Puts `node` behind `from`, at the far end of `link`.
+    pub fn add(&mut self, from: NodeId, node: Node, link: Link) -> NodeId {
+        let to = NodeId(self.topology.nodes.len());
+        self.topology.nodes.push(node);
+        self.link(from, to, link);
+        to
+    }
+
+    /// Puts routers with these addresses behind each other, the first behind `from`, over equal links; gives the last.
+    pub fn chain(&mut self, from: NodeId, routers: &[&str], link: Link) -> NodeId {
+        routers.iter().fold(from, |last, router| self.add(last, Node::router(ip(router)), link.clone()))
+    }
+
+    /// One more link, away from us. Where several lead to a destination, the node before them balances.
+    pub fn link(&mut self, from: NodeId, to: NodeId, link: Link) {
+        self.topology.links.push(Edge { from, to, link });
+    }
+
+    /// Packets to addresses nobody owns go to this node, which has no route for them. Without one, our own kernel has none.
+    pub fn default_route(&mut self, node: NodeId) {
+        self.topology.default_to = Some(node);
+    }
+
+    /// Whether raw sockets may be opened; EPERM if not.
+    pub fn allow_raw(&mut self, allowed: bool) {
+        self.host.raw = allowed;
+    }
+
+    /// Whether ICMP datagram sockets may be opened; EACCES if not.
+    pub fn allow_dgram(&mut self, allowed: bool) {
+        self.host.dgram = allowed;
+    }
+
+    /// How many connections may be open at once; 10 000 otherwise.
+    pub fn max_connections(&mut self, most: u32) {
+        self.host.max_connections = most;
+    }
+
+    /// Which stamps the kernel gives.
+    pub fn stamping(&mut self, stamping: Stamping) {
+        self.host.stamping = stamping;
+    }
+
+    /// The first packets received have no kernel stamp, as when stamping was switched on just before.
+    pub fn cold_stamps(&mut self, packets: u64) {
+        self.host.cold_stamps = packets;
+    }
+
+    /// The kernel's stamps of packets sent come this much after them; `None`: never.
+    pub fn sent_stamps_after(&mut self, delay: Option<Duration>) {
+        self.host.sent_stamp_delay = delay;
+    }
+
+    /// Each lane holds at most this many datagrams until they are received; more are dropped and counted.
+    pub fn receive_queue(&mut self, datagrams: usize) {
+        self.host.receive_queue = datagrams;
+    }
+
+    /// Relaxed waits end this much after their deadlines.
+    pub fn late_wakes(&mut self, delay: Duration) {
+        self.host.wake_delay = delay;
+    }
+
+    /// A run of more steps (hops, orders, turns) than this fails; 10 000 000 otherwise.
+    pub fn step_limit(&mut self, steps: u64) {
+        self.host.step_limit = steps;
+    }
+
+    /// `control` arrives at this time.
+    pub fn at(&mut self, time: Duration, control: Control) {
+        self.script.controls.push((time, control));
+    }
+
+    /// This packet reaches us at this time, whoever sent it.
+    pub fn inject(&mut self, time: Duration, packet: Packet) {
+        self.script.injected.push((time, packet));
+    }
+
+    /// The wall clock steps by this many nanoseconds at this time.
+    pub fn step_wall_clock(&mut self, time: Duration, nanoseconds: i64) {
+        self.script.wall_steps.push((time, nanoseconds));
+    }
+
+    /// The process does not run from this time on, for so long: what would wake it wakes it then.
+    pub fn stall(&mut self, time: Duration, lasting: Duration) {
+        self.script.stalls.push((time, lasting));
+    }
+
+    /// Sends would block from this time on, for so long.
+    pub fn block_sends(&mut self, time: Duration, lasting: Duration) {
+        self.script.blocked.push((time, lasting));
+    }
+
+    /// The kernel refuses these orders to send or open, counted together from 1.
+    pub fn refuse_sends(&mut self, orders: impl Into<Pick>, error: OsError) {
+        self.script.refused.push((orders.into(), error));
+    }
+
+    /// What a reverse lookup of `address` gives. Addresses without an outcome have no name, and that is known at once.
+    pub fn name(&mut self, address: IpAddr, outcome: NameOutcome) {
+        self.names.set(address, outcome);
+    }
+
+    /// The packets the run sends.
+    pub fn log(&self) -> Log {
+        self.log.clone()
+    }
+
+    /// Opens the lanes of `plan` in a fresh run of this network; the log starts anew.
+    pub fn open(&self, plan: &Plan) -> OpenedLanes {
+        self.log.clear();
+        let names = self.names.fresh();
+        let (channel, lanes) = SimChannel::open(self, plan, names.clone());
+        OpenedLanes { channel: Box::new(channel), lanes, lookup: plan.names.then(|| names.lookup()) }
+    }
+
+    /// A change to a node already added.
+    pub fn change(&mut self, id: NodeId, change: impl FnOnce(Node) -> Node) {
+        if let Some(node) = self.topology.nodes.get_mut(id.0).filter(|_| id != US) {
+            *node = change(node.clone());
+        }
+    }
+}
+
+/// The address that `text` writes.
+///
+/// # Panics
+/// If it writes none: a mistake in a test.
+pub fn ip(text: &str) -> IpAddr {
+    match text.parse() {
+        Ok(address) => address,
+        Err(_) => panic!("not an address: {text}"),
+    }
+}
