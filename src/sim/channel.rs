@@ -16,7 +16,7 @@ use crate::channel::{
     Channel, ChannelError, Control, Dropped, Inbound, Inbox, LaneId, LaneRefused, Open, Order, OsError, Outbox, Plan,
     Precision, Profile, Protocol, Refused, Send, Sent, Token,
 };
-use crate::types::{Instant, Now};
+use crate::types::{Instant, Now, Stamp};
 
 /// EDEADLK: what the channel says when nothing can ever happen any more.
 const DEADLOCK: OsError = OsError::from_code(35);
@@ -38,14 +38,21 @@ pub(super) struct SimChannel {
     random: Rng,
     /// What can be received, in the order it arrived.
     ready: Vec<Ready>,
-    /// Datagrams dropped since the last report, by lane.
-    dropped: Vec<u64>,
+    /// For each lane, what waits to be received.
+    backlogs: Vec<Backlog>,
     /// Orders left in the outbox because they would block.
     orders_wait: bool,
     orders: u64,
     received: u64,
     steps: u64,
     idle_waits: u64,
+}
+
+/// Datagrams that wait to be received, and those dropped because too many did.
+#[derive(Clone, Copy, Default)]
+struct Backlog {
+    held: usize,
+    dropped: u64,
 }
 
 /// Something scheduled.
@@ -70,10 +77,11 @@ impl SimChannel {
                 LaneId::new((lanes.len() - 1) as u16)
             }));
         }
-        let script = network.script.clone();
+        let script = &network.script;
         let mut channel = SimChannel {
             host: network.host.clone(),
-            dropped: vec![0; lanes.len()],
+            script: script.clone(),
+            backlogs: vec![Backlog::default(); lanes.len()],
             lanes,
             clock: Clock::new(&script.wall_steps, &script.stalls),
             schedule: Schedule::new(),
@@ -89,10 +97,8 @@ impl SimChannel {
             received: 0,
             steps: 0,
             idle_waits: 0,
-            script: Script::default(),
         };
-        channel.play(&script);
-        channel.script = script;
+        channel.play(script);
         (channel, results)
     }
 
@@ -242,12 +248,15 @@ impl SimChannel {
         for (index, lane) in self.lanes.iter().enumerate() {
             let id = LaneId::new(index as u16);
             let Some(ready) = arrived.offer(id, lane) else { continue };
-            let is_datagram = |held: &Ready| matches!(&held.inbound, Inbound::Datagram(held) if held.lane == id);
-            let full = self.ready.iter().filter(|held| is_datagram(held)).count() >= self.host.receive_queue;
-            match self.dropped.get_mut(index) {
-                Some(dropped) if full && is_datagram(&ready) => *dropped += 1,
-                _ => self.ready.push(ready),
+            let Some(backlog) = self.backlogs.get_mut(index) else { continue };
+            if matches!(ready.inbound, Inbound::Datagram(_)) {
+                if backlog.held >= self.host.receive_queue {
+                    backlog.dropped += 1;
+                    continue;
+                }
+                backlog.held += 1;
             }
+            self.ready.push(ready);
         }
         let effects = self.streams.receive(&arrived, &self.fabric);
         self.apply(effects);
@@ -274,11 +283,11 @@ impl SimChannel {
         let Ready { at, mut inbound, octets, extension } = ready;
         match &mut inbound {
             Inbound::Datagram(datagram) => {
-                datagram.stamp = self.clock.stamp(at, self.stamping());
+                datagram.stamp = self.received_stamp(at);
                 datagram.octets = inbox.store(&octets);
             }
             Inbound::Icmp(report) => {
-                report.stamp = self.clock.stamp(at, self.stamping());
+                report.stamp = self.received_stamp(at);
                 report.quote = inbox.store(&octets);
                 report.extension = extension.map(|extension| inbox.store(&extension));
             }
@@ -293,10 +302,10 @@ impl SimChannel {
         inbox.push(inbound);
     }
 
-    /// Which stamps the next packet received has.
-    fn stamping(&mut self) -> Stamping {
+    fn received_stamp(&mut self, at: Instant) -> Stamp {
         self.received += 1;
-        if self.received <= self.host.cold_stamps { Stamping::User } else { self.host.stamping }
+        let cold = self.received <= self.host.cold_stamps;
+        self.clock.stamp(at, if cold { Stamping::User } else { self.host.stamping })
     }
 
     /// Lets time pass until the next thing happens, at most until `until`. Says whether anything was scheduled by then.
@@ -344,9 +353,12 @@ impl Channel for SimChannel {
         for ready in std::mem::take(&mut self.ready) {
             self.hand_over(ready, inbox);
         }
-        for (index, count) in self.dropped.iter_mut().enumerate().filter(|(_, count)| **count > 0) {
-            let lane = LaneId::new(index as u16);
-            inbox.push(Inbound::Dropped(Dropped { lane, count: std::mem::take(count) }));
+        for (index, backlog) in self.backlogs.iter_mut().enumerate() {
+            let Backlog { dropped, .. } = std::mem::take(backlog);
+            if dropped > 0 {
+                let lane = LaneId::new(index as u16);
+                inbox.push(Inbound::Dropped(Dropped { lane, count: dropped }));
+            }
         }
         Ok(())
     }

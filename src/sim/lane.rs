@@ -238,7 +238,7 @@ fn may_open(plan: &LanePlan, socket: SocketKind, host: &Host, fabric: &Fabric) -
     if plan.mark.is_some() && !host.raw {
         return Err(("SO_MARK", OsError::EPERM));
     }
-    if plan.interface.as_deref().is_some_and(|name| name != host.interface) {
+    if plan.interface.as_deref().is_some_and(|name| name != &*host.interface) {
         return Err(("SO_BINDTODEVICE", OsError::ENODEV));
     }
     match plan.source {

@@ -1,4 +1,38 @@
-//! A network in virtual time that implements [`crate::channel::Channel`], for tests.
+//! A network in virtual time that implements [`crate::channel::Channel`], for tests: a whole run of either tool plays in
+//! microseconds, and the same seed, plan and orders give the same events.
+//!
+//! A [`Network`] is a graph of [`Node`]s with us at its root; [`Link`]s lead away from us, and answers go home the way their
+//! questions came. Packets are whole IP packets, octet by octet. What differs from a dull network is said where it happens:
+//! loss, duplicates, damage and MTUs by a [`Way`] of a link; silence, limits, quotes and services by a node; everything an
+//! answer can do wrong by a [`Change`] of it; what our own kernel refuses, stamps or delays by the network.
+//!
+//! ```
+//! use std::time::Duration;
+//! use netprobe::channel::{Control, LanePlan, Plan, Protocol, SocketWish};
+//! use netprobe::sim::{Change, Link, Network, Node, US, Way, ip};
+//! use netprobe::types::Family;
+//!
+//! let ms = Duration::from_millis;
+//! let mut network = Network::new(7);
+//! let router = network.chain(US, &["203.0.113.1", "203.0.113.2"], Link::after(ms(1)));
+//! let lossy = Link::after(ms(3)).homeward(Way::after(ms(3)).lose([2, 5]));
+//! network.add(router, Node::host(ip("198.51.100.9")).change([1], Change::Again(ms(1))), lossy);
+//! network.at(ms(2500), Control::Interrupt);
+//!
+//! let lane = LanePlan::new(Family::V4, Protocol::Icmp, SocketWish::Auto);
+//! let opened = network.open(&Plan { lanes: vec![lane], names: false });
+//! let profile = *opened.channel.profile(*opened.lanes[0].as_ref().unwrap());
+//! // … a Machine for this profile, netprobe::driver::run(&mut *opened.channel, &mut machine, …), then assertions on its
+//! // events and on what it sent:
+//! assert_eq!(network.log().times(), []);
+//! # let _ = profile;
+//! ```
+//!
+//! Time passes in [`crate::channel::Channel::wait`] alone, to the next thing that happens or to the deadline. A wait that
+//! nothing can ever end, a run beyond [`Network::step_limit`] and a run in which no time passes are errors of the channel,
+//! so that a Machine that has lost its way fails its test instead of hanging it. Simplifications: a fragmented packet stays
+//! one packet; connections have packets for their handshake, and then only delays.
+
 mod answer;
 mod channel;
 mod fabric;

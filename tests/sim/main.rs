@@ -1,0 +1,3 @@
+//! Whole runs in virtual time.
+
+mod channel;
