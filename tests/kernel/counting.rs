@@ -89,8 +89,9 @@ fn three_hundred_probes_keep_a_mean_interval_of_ten_milliseconds() {
     assert_eq!(lab.router(1).counted("seen"), 300);
     let first = times[0];
     times.iter_mut().for_each(|time| *time = (*time - first).rem_euclid(86_400.0));
-    // Slots are deadlines from the start on, so lateness of single probes does not add up.
-    let mean = times[299] / 299.0 * 1e3;
+    // Slots are deadlines from the start on: neither lateness of single probes nor a slot that a busy machine missed adds up.
+    let slots = 299 + number(&run.object("summary"), "skipped");
+    let mean = times[299] / slots as f64 * 1e3;
     assert!((9.9..10.1).contains(&mean), "mean interval {mean} ms");
 }
 

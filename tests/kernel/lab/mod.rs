@@ -175,20 +175,19 @@ fn node_script(plan: Plan, at: usize, last: usize) -> String {
     lines.join("\n")
 }
 
-/// How namespaces can be made here; where they cannot, that is said loudly, or is a failure under `NETPROBE_REQUIRE_LAB=1`.
-pub fn power() -> Option<Power> {
+/// How namespaces can be made here, if they can.
+fn power() -> Option<Power> {
     static POWER: OnceLock<Result<Power, String>> = OnceLock::new();
-    match POWER.get_or_init(find_power) {
-        Ok(power) => Some(*power),
-        Err(why) => {
-            let required = std::env::var_os("NETPROBE_REQUIRE_LAB").is_some_and(|value| value == "1");
-            assert!(!required, "NETPROBE_REQUIRE_LAB=1 asks for a lab, and there can be none: {why}");
-            let test = std::thread::current().name().unwrap_or("a test").to_owned();
-            // Past the capture of the test harness, which would hide it.
-            let _ = io::stderr().write_all(format!("\nDID NOT RUN: {test}: no lab here: {why}\n").as_bytes());
-            None
-        }
-    }
+    POWER.get_or_init(find_power).as_ref().map_err(|why| did_not_run(why)).ok().copied()
+}
+
+/// Says so loudly, or fails the test under `NETPROBE_REQUIRE_LAB=1`.
+pub fn did_not_run(why: &str) {
+    let required = std::env::var_os("NETPROBE_REQUIRE_LAB").is_some_and(|value| value == "1");
+    assert!(!required, "NETPROBE_REQUIRE_LAB=1 asks for what is not to be had: {why}");
+    let test = std::thread::current().name().unwrap_or("a test").to_owned();
+    // Past the capture of the test harness, which would hide it.
+    let _ = io::stderr().write_all(format!("\nDID NOT RUN: {test}: {why}\n").as_bytes());
 }
 
 fn find_power() -> Result<Power, String> {
@@ -201,7 +200,7 @@ fn find_power() -> Result<Power, String> {
             Err(error) => whys.push_str(&format!("unshare: {error}; ")),
         }
     }
-    Err(whys)
+    Err(format!("no network namespaces with veth and nft: {whys}"))
 }
 
 /// A command that finds `ip` and `nft` also where an ordinary user's path does not lead to them.

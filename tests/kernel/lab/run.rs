@@ -171,7 +171,11 @@ impl Running {
             let sender = sender.clone();
             thread::spawn(move || {
                 for line in BufReader::new(pipe).split(b'\n').map_while(Result::ok) {
-                    let _ = sender.send((source, String::from_utf8_lossy(&line).into_owned()));
+                    let text = String::from_utf8(line).unwrap_or_else(|error| {
+                        // Nothing here writes other text: tests on what is shown look for this mark.
+                        format!("NOT UTF-8: {}", error.as_bytes().escape_ascii())
+                    });
+                    let _ = sender.send((source, text));
                 }
             });
         }

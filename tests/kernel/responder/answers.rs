@@ -20,7 +20,7 @@ pub const LONGER: u8 = 6;
 pub const BAD_CHECKSUM: u8 = 7;
 /// From another address.
 pub const WRONG_SOURCE: u8 = 8;
-/// With 40 octets of record route (IPv6: padding options) that nobody asked for.
+/// With 40 octets of record route (IPv6: of an unknown option) that nobody asked for.
 pub const OPTIONS: u8 = 9;
 /// Host unreachable; the quoted header has 40 octets of IPv4 options.
 pub const ERROR_OPTIONS: u8 = 10;
@@ -139,7 +139,8 @@ fn odd_reply(probe: &Probe<'_>, case: u8, n: u8) -> Vec<u8> {
         LONGER => message.extend(vec![0xaa; n.into()]),
         WRONG_SOURCE => responder = neighbour(responder),
         OPTIONS if responder.is_ipv4() => options = record_route(),
-        OPTIONS => options = [&[1, 36], &[0; 36][..]].concat(),
+        // An option type for experiments (RFC 4727 §4) that may be skipped: Linux drops longer padding than it needs.
+        OPTIONS => options = [&[0x1e, 36], &[0; 36][..]].concat(),
         STAMP => {
             let (seconds, micros) = STAMPS[usize::from(n) % STAMPS.len()];
             let stamp = [seconds.to_le_bytes(), micros.to_le_bytes()].concat();
