@@ -10,6 +10,13 @@ use crate::channel::{ChannelError, LanePlan, OpenedLanes, OsError, Plan};
 use crate::net::{self, ResolveError, Resolved};
 use crate::types::{Family, IpEndpoint};
 
+/// The addresses of a name, best first, all of one family if one is asked for.
+pub type Resolve<'a> = &'a dyn Fn(&str, Option<Family>) -> Result<Resolved, ResolveError>;
+/// The source address that packets of such a lane to an endpoint would have.
+pub type SourceFor<'a> = &'a dyn Fn(IpEndpoint, &LanePlan) -> Result<IpAddr, OsError>;
+/// Opens lanes, drops privileges, routes signals.
+pub type Open<'a> = &'a mut dyn FnMut(&Plan) -> Result<OpenedLanes, ChannelError>;
+
 /// Everything outside: what a run reads, writes, opens and asks.
 pub struct Env<'a> {
     /// Standard input.
@@ -22,14 +29,14 @@ pub struct Env<'a> {
     pub uid: u32,
     /// Seed of everything random in the run.
     pub seed: u64,
-    /// The addresses of a name, best first.
-    pub resolve: &'a dyn Fn(&str, Option<Family>) -> Result<Resolved, ResolveError>,
+    /// Forward names.
+    pub resolve: Resolve<'a>,
     /// The index of an interface.
     pub interface_index: &'a dyn Fn(&str) -> Option<u32>,
-    /// The source address that packets of such a lane to an endpoint would have.
-    pub source_for: &'a dyn Fn(IpEndpoint, &LanePlan) -> Result<IpAddr, OsError>,
-    /// Opens lanes, drops privileges, routes signals.
-    pub open: &'a mut dyn FnMut(&Plan) -> Result<OpenedLanes, ChannelError>,
+    /// Routes.
+    pub source_for: SourceFor<'a>,
+    /// Sockets.
+    pub open: Open<'a>,
 }
 
 /// Runs a tool in the real world.

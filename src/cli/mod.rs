@@ -18,7 +18,7 @@ use std::ffi::OsString;
 
 use clap::CommandFactory;
 
-pub use env::{Env, real_main};
+pub use env::{Env, Open, Resolve, SourceFor, real_main};
 
 /// Exit status: everything answered.
 pub const ANSWERED: u8 = 0;

@@ -215,7 +215,7 @@ pub fn rate(text: &str) -> Result<Rate, String> {
         "max" => Ok(Rate::Max),
         _ => match plain_number(text) {
             Some(0.0) => Ok(Rate::Max),
-            Some(rate) if rate >= 0.001 && rate <= MOST => Ok(Rate::PerSecond(rate)),
+            Some(rate) if (0.001..=MOST).contains(&rate) => Ok(Rate::PerSecond(rate)),
             _ => Err(refused()),
         },
     }
