@@ -138,7 +138,7 @@ impl Tracer {
             socket: profile.map(|profile| profile.socket),
             port: (method == Protocol::Udp).then(|| flow::port(self.config.ports, 0)),
             flow: self.config.flow,
-            packet_octets: profile.map_or(self.config.packet_octets, |profile| self.mark.whole_octets(&profile)),
+            packet_octets: profile.map_or(0, |profile| self.mark.whole_octets(&profile)),
             max_ttl: self.config.max_ttl,
             time: now.wall,
         })));
@@ -519,7 +519,7 @@ mod tests {
                 in_flight,
                 send_gap: send_gap.map(ms),
                 paced,
-                packet_octets,
+                packet_octets: Some(packet_octets),
                 wait: Some(super::super::Wait { max: ms(300), here: 3.0, near: 10.0 }),
                 ..config(profile)
             };
