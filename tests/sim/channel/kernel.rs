@@ -291,7 +291,7 @@ mod arbitrary {
             if padded {
                 quote = quote.padded();
             }
-            let (network, _) = behind_router(Node::router(ip(ROUTERS[0])).quote(quote));
+            let network = behind_router(Node::router(ip(ROUTERS[0])).quote(quote));
             let mut rig = Rig::open(&network, &[raw()]);
             rig.expire(1, 1);
             prop_assert_eq!(rig.answers(ms(100)).len(), 1);
