@@ -1,7 +1,12 @@
 //! The only loop that blocks: it carries orders from a Machine to a Channel and what arrives back, and hands out the events.
 
+use std::time::Duration;
+
 use crate::channel::{Channel, ChannelError, Inbox, Outbox, Precision};
 use crate::engine::Machine;
+
+/// However busy the loop is, it says `Idle` at least this often.
+const IDLE_AT_LEAST: Duration = Duration::from_millis(100);
 
 /// What the receiver of events says to the loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +22,7 @@ pub enum Next {
 pub enum Turn<E> {
     /// An event of the Machine.
     Event(E),
-    /// The loop is about to wait: what is buffered must be written.
+    /// What is buffered must be written: the loop is about to wait, or has not said so for 100 ms.
     Idle,
 }
 
@@ -33,14 +38,16 @@ pub fn run<M: Machine>(
 ) -> Result<(), ChannelError> {
     let mut outbox = Outbox::default();
     let mut inbox = Inbox::default();
+    let mut last_idle = channel.now().mono;
     loop {
         channel.receive(&mut inbox)?;
         let now = channel.now();
         for inbound in inbox.items() {
             machine.handle(now, inbound, inbox.arena());
         }
-        let idle = inbox.items().is_empty();
+        let received = !inbox.items().is_empty();
         inbox.clear();
+        // Answers are handled before deadlines: one that came in time is not lost because we were late to look.
         if machine.poll_timeout().is_some_and(|at| at <= now.mono) {
             machine.handle_timeout(now);
         }
@@ -59,11 +66,15 @@ pub fn run<M: Machine>(
         if machine.is_finished() {
             return Ok(());
         }
-        // Answers to what was just sent may be there already; only a turn in which nothing moved waits.
-        if idle && !sent {
+        // Answers to what was just sent may be there already: only a turn in which nothing moved waits.
+        let quiet = !received && !sent;
+        if quiet || now.mono.since(last_idle) >= IDLE_AT_LEAST {
+            last_idle = now.mono;
             if on_turn(Turn::Idle) == Next::Stop {
                 return Ok(());
             }
+        }
+        if quiet {
             channel.wait(machine.poll_timeout(), precision)?;
         }
     }

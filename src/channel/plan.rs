@@ -70,6 +70,8 @@ pub struct LanePlan {
     pub fragmentation: Option<Fragmentation>,
     /// Send buffer in octets (`SO_SNDBUF`).
     pub send_buffer: Option<u32>,
+    /// Whether multicast probes come back to this host (`IP_MULTICAST_LOOP`); the kernel's default is yes.
+    pub multicast_loop: bool,
     /// Bypass the routing table (`SO_DONTROUTE`).
     pub dont_route: bool,
     /// `SO_DEBUG`.
@@ -94,6 +96,7 @@ impl LanePlan {
             mark: None,
             fragmentation: None,
             send_buffer: None,
+            multicast_loop: true,
             dont_route: false,
             debug: false,
         }

@@ -1,1 +1,71 @@
-//! The kernel side of the seam.
+//! The kernel side of the seam: [`open`] makes a [`Channel`](crate::channel::Channel) over real sockets, and the rest are
+//! questions to the system that `cli` asks before.
+//!
+//! `lane` opens sockets, `send` and `receive` use them, `poller` waits for them, `kernel` puts these together. Every `unsafe`
+//! and every name of the C library is in `sys`.
+
+mod clock;
+mod ident;
+mod kernel;
+mod lane;
+mod mailbox;
+#[cfg(feature = "dns")]
+mod names;
+mod poller;
+mod privilege;
+mod receive;
+mod resolve;
+mod route;
+mod send;
+mod sys;
+
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
+use std::sync::Arc;
+
+use crate::channel::{ChannelError, Control, LaneId, Lookup, OpenedLanes, Plan};
+use kernel::KernelChannel;
+use lane::Lane;
+use mailbox::Mailbox;
+
+pub use privilege::is_privileged;
+pub use resolve::{ResolveError, Resolved, resolve};
+pub use route::source_for;
+pub use sys::interface::{index_of as interface_index, name_of as interface_name};
+pub use sys::process::real_uid;
+
+/// Opens every lane of `plan`, gives up all privileges for good, routes SIGINT, SIGTERM and SIGQUIT into the channel, and starts
+/// the thread for reverse names if they are wanted. Call it once, from the only thread: capabilities and blocked signals are
+/// those of a thread, and later threads inherit them.
+///
+/// # Errors
+/// If there is no channel, or if privileges cannot be given up. A lane that is refused is no error of this kind.
+pub fn open(plan: &Plan) -> Result<OpenedLanes, ChannelError> {
+    privilege::raise_for_opening();
+    let opened: Vec<_> = (0..).zip(&plan.lanes).map(|(index, lane)| Lane::open(LaneId::new(index), lane)).collect();
+    privilege::drop_all()?;
+    let signals = sys::signal::route()?;
+    let mailbox =
+        Mailbox::new().map_err(|error| ChannelError { call: "eventfd", error: std::io::Error::from(error).into() })?;
+    let mailbox = Arc::new(mailbox);
+    let lanes = opened.iter().map(|opened| opened.as_ref().map(|lane| lane.id).map_err(Clone::clone)).collect();
+    let channel = KernelChannel::new(opened.into_iter().map(Result::ok).collect(), signals, Arc::clone(&mailbox))?;
+    let lookup = plan.names.then(|| lookup(mailbox)).flatten();
+    Ok(OpenedLanes { channel: Box::new(channel), lanes, lookup })
+}
+
+/// 64 bits that differ from run to run; not for secrets.
+pub fn random_seed() -> u64 {
+    // The hasher's key comes from the system's random source.
+    RandomState::new().build_hasher().finish()
+}
+
+#[cfg(feature = "dns")]
+fn lookup(answers: Arc<Mailbox<Control>>) -> Option<Lookup> {
+    names::start(answers)
+}
+
+#[cfg(not(feature = "dns"))]
+fn lookup(_: Arc<Mailbox<Control>>) -> Option<Lookup> {
+    None
+}

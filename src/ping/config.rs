@@ -52,6 +52,8 @@ pub enum Pace {
     },
     /// The next as soon as one is answered, at the latest after 10 ms (`-f`, `-i 0`).
     Flood,
+    /// As fast as the kernel takes them (`--rate max`).
+    Unpaced,
 }
 
 /// How long a probe is waited for before it is lost.

@@ -165,7 +165,7 @@ impl Series {
         self.pacer = match config.pace {
             Pace::Fixed(interval) => Pacer::Slots(Slots::new(start, interval)),
             Pace::Adaptive { at_least } => Pacer::Window(Window::new(at_least)),
-            Pace::Flood => Pacer::Window(Window::new(Duration::ZERO)),
+            Pace::Flood | Pace::Unpaced => Pacer::Window(Window::new(Duration::ZERO)),
         };
     }
 
@@ -187,10 +187,10 @@ impl Series {
             Pacer::Slots(slots) => slots.next(),
             Pacer::Window(window) => {
                 let under_way = ordered.saturating_sub(number(self.newest_answered));
-                let room = under_way < u64::from(config.preload.max(1));
+                let room = config.pace == Pace::Unpaced || under_way < u64::from(config.preload.max(1));
                 let patience = match config.pace {
                     Pace::Adaptive { .. } => self.rtts.ewma().map_or(FIRST_PATIENCE, Rtt::as_duration),
-                    Pace::Fixed(_) | Pace::Flood => Duration::ZERO,
+                    Pace::Fixed(_) | Pace::Flood | Pace::Unpaced => Duration::ZERO,
                 };
                 window.next(self.start, room, patience)
             }

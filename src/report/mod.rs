@@ -1,6 +1,26 @@
 //! Events to octets: text as ping's and traceroute's users know it, and JSON.
+//!
+//! Text goes by bytes that scripts have read for decades; what rping and rtrace know beyond those tools stands in JSON, and
+//! with `-v` on stderr.
+
+mod escape;
+#[cfg(test)]
+mod fixture;
+mod json;
+mod message;
+mod number;
+mod ping_json;
+mod ping_text;
+mod trace_json;
+mod trace_text;
 
 use std::io::{self, Write};
+
+pub use escape::escape;
+pub use ping_json::{PingJson, PingJsonOptions};
+pub use ping_text::{PingText, PingTextOptions, ShownSource};
+pub use trace_json::{TraceJson, TraceJsonOptions};
+pub use trace_text::{TraceText, TraceTextOptions};
 
 /// Where a report goes.
 pub struct Streams<'a> {

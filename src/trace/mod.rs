@@ -1,7 +1,54 @@
 //! The application behind `rtrace`: finds the routers on the way to a target by letting probes expire.
+//!
+//! # When probes leave
+//!
+//! Probes of one trace leave 1 ms apart, those of one TTL 10 ms apart. First probes run ahead of the highest TTL that has
+//! answered by a window of a few TTLs, which opens further while nothing answers. Over UDP the window is small and second
+//! probes wait until their TTL is known to lie on the path, because a Linux target answers six closed-port datagrams in a
+//! burst and then one a second: probes that run past it would use up the answers meant for its own hop. `-N` replaces all
+//! of this by a plain window of probes in TTL order.
+//!
+//! # How long an answer is waited for
+//!
+//! Without `-w`, a silent probe is given up
+//! - after the slowest RTT of its hop, or where its hop is silent and a later one answered the slowest RTT of the trace,
+//!   and as long again, but at least 100 ms and at most 1 s more;
+//! - beyond the last hop that answered, after three times the slowest RTT of the trace, at least 0.5 s and at most 2 s;
+//! - after 2 s where nothing has answered at all.
+//!
+//! A probe that was given up still takes a late answer until its hop is final. A silent hop beyond the last that answered
+//! becomes final 2 s after its last probe, or when a later hop answers, or when the trace ends.
+//!
+//! # Where a trace ends
+//!
+//! At the lowest TTL with an answer that is no time exceeded. The target answered if it sent an echo reply or a datagram,
+//! or if a «port unreachable», «protocol unreachable» or «prohibited» comes from its own address: there it is the target's
+//! host that refuses. The same from another address, and every other unreachable, ends the trace without reaching.
+//!
+//! # What is whose answer
+//!
+//! An ICMP error belongs to the probe whose whole tag (cookie and number) it quotes; where less is quoted, to the probe
+//! with the quoted sequence (ICMP), destination port or flow (UDP). A quoted destination that differs is forgiven where the
+//! identifier or the socket is ours alone, since NATs rewrite it. An echo reply counts from the target, or from anyone if it
+//! carries our whole cookie; then the trace is reached, and the text shows who answered. Time exceeded in reassembly,
+//! redirect and source quench answer no probe.
 
+mod book;
 mod config;
 mod event;
+mod flow;
+mod hop;
+mod matching;
+mod names;
+mod path;
+mod run;
+mod schedule;
+mod tracer;
+mod wait;
+
+#[cfg(test)]
+mod testing;
 
 pub use config::{Config, Ports, Wait};
 pub use event::{Answer, Event, Hop, ProbeResult, Start, StopReason, Trace, TraceId};
+pub use tracer::Tracer;

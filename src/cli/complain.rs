@@ -1,0 +1,173 @@
+//! What went wrong, in sentences: [`Trouble`], and clap's refusals in one line.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+use super::env::Env;
+use super::{ANSWERED, NOT_RUN};
+use crate::channel::{Attempt, ChannelError, LaneRefused, OsError, Protocol, SocketKind};
+use crate::net::ResolveError;
+use crate::types::Family;
+
+/// Why a run, or one of its targets, is not possible.
+#[derive(Debug)]
+pub enum Trouble {
+    /// No target was named.
+    NoTarget,
+    /// An option or target that is not taken, in a whole sentence.
+    Refused(String),
+    /// A file of targets cannot be read.
+    Targets(PathBuf, io::Error),
+    /// A name has no address.
+    Unresolved(String, ResolveError),
+    /// An address cannot be sent to.
+    NoRoute(String, OsError),
+    /// No socket for an address family.
+    NoLane(LaneRefused),
+    /// The run broke.
+    Channel(ChannelError),
+    /// Standard output or standard error cannot be written.
+    Output(io::Error),
+}
+
+impl From<ChannelError> for Trouble {
+    fn from(error: ChannelError) -> Self {
+        Trouble::Channel(error)
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Trouble::NoTarget => f.write_str("usage error: Destination address required"),
+            Trouble::Refused(sentence) => f.write_str(sentence),
+            Trouble::Targets(path, error) => write!(f, "--targets {}: {}", path.display(), OsOrOwn(error)),
+            Trouble::Unresolved(name, error) => write!(f, "{name}: {error}"),
+            Trouble::NoRoute(name, OsError::EACCES) => write!(
+                f,
+                "{name}: {}: a broadcast address (not offered yet), or prohibited by a local route or firewall rule",
+                OsError::EACCES
+            ),
+            Trouble::NoRoute(name, error) => write!(f, "{name}: {error}"),
+            Trouble::NoLane(refused) => no_lane(refused, f),
+            Trouble::Channel(error) => write!(f, "{error}"),
+            Trouble::Output(error) => write!(f, "cannot write: {}", OsOrOwn(error)),
+        }
+    }
+}
+
+/// An I/O error without its number.
+struct OsOrOwn<'a>(&'a io::Error);
+
+impl fmt::Display for OsOrOwn<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.raw_os_error() {
+            Some(code) => write!(f, "{}", OsError::from_code(code)),
+            None => write!(f, "{}", self.0),
+        }
+    }
+}
+
+fn no_lane(refused: &LaneRefused, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let family = match refused.family {
+        Family::V4 => "IPv4",
+        Family::V6 => "IPv6",
+    };
+    write!(f, "no {} socket for {family}: ", refused.protocol.name().to_uppercase())?;
+    for (n, attempt) in refused.attempts.iter().enumerate() {
+        let kind = match attempt.socket {
+            SocketKind::Raw => "SOCK_RAW",
+            SocketKind::Dgram => "SOCK_DGRAM",
+            SocketKind::Stream => "SOCK_STREAM",
+        };
+        let between = if n == 0 { "" } else { "; " };
+        write!(f, "{between}{kind}: {}: {}", attempt.call, attempt.error)?;
+    }
+    let lacks =
+        |kind: SocketKind| refused.attempts.iter().any(|attempt| attempt.socket == kind && is_permission(attempt));
+    if refused.protocol == Protocol::Icmp && lacks(SocketKind::Raw) {
+        write!(f, "\n  to allow raw sockets: sudo setcap cap_net_raw+ep PROGRAM, or run it with sudo")?;
+    }
+    if refused.protocol == Protocol::Icmp && lacks(SocketKind::Dgram) {
+        write!(f, "\n  to allow ICMP datagram sockets: sudo sysctl -w net.ipv4.ping_group_range=\"0 2147483647\"")?;
+    }
+    if refused.attempts.iter().any(|attempt| attempt.call == "SO_MARK" && is_permission(attempt)) {
+        write!(f, "\n  to allow marks: sudo setcap cap_net_raw,cap_net_admin+ep PROGRAM, or run it with sudo")?;
+    }
+    Ok(())
+}
+
+fn is_permission(attempt: &Attempt) -> bool {
+    matches!(attempt.error, OsError::EPERM | OsError::EACCES)
+}
+
+/// Says what clap has to say, help and version on stdout, a refusal in one line on stderr, and gives the exit status.
+pub fn clap_says(program: &str, error: &clap::Error, env: &mut Env<'_>) -> u8 {
+    if !error.use_stderr() {
+        // A reader that closes before the end of the help has seen what it wanted.
+        let _ = write!(env.stdout, "{}", error.render()).and_then(|()| env.stdout.flush());
+        return ANSWERED;
+    }
+    let _ = writeln!(env.stderr, "{program}: {}", one_line(error));
+    NOT_RUN
+}
+
+fn one_line(error: &clap::Error) -> String {
+    let context = |kind: ContextKind| match error.get(kind) {
+        Some(ContextValue::String(text)) => text.clone(),
+        Some(ContextValue::Strings(texts)) => texts.join(", "),
+        _ => String::new(),
+    };
+    let (option, value) = (context(ContextKind::InvalidArg), context(ContextKind::InvalidValue));
+    let why = std::error::Error::source(error).map(ToString::to_string);
+    match (error.kind(), why) {
+        (ErrorKind::ValueValidation, Some(why)) => format!("{option}: invalid value '{value}': {why}"),
+        (ErrorKind::InvalidValue, _) if value.is_empty() => format!("{option}: a value is required"),
+        (ErrorKind::InvalidValue, _) => {
+            format!("{option}: invalid value '{value}': one of {}", context(ContextKind::ValidValue))
+        }
+        (ErrorKind::UnknownArgument, _) => format!("unknown option '{option}': see --help"),
+        (ErrorKind::ArgumentConflict, _) => {
+            format!("{option} cannot be used together with {}", context(ContextKind::PriorArg))
+        }
+        _ => {
+            let rendered = error.render().to_string();
+            let first = rendered.lines().next().unwrap_or_default();
+            first.trim_start_matches("error: ").to_owned()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(attempts: Vec<Attempt>) -> String {
+        Trouble::NoLane(LaneRefused { family: Family::V4, protocol: Protocol::Icmp, attempts }).to_string()
+    }
+
+    #[test]
+    fn a_refused_lane_names_every_refusal_and_its_fix() {
+        let message = refused(vec![
+            Attempt { socket: SocketKind::Raw, call: "socket", error: OsError::EPERM },
+            Attempt { socket: SocketKind::Dgram, call: "socket", error: OsError::EACCES },
+        ]);
+        for part in ["SOCK_RAW: socket: Operation not permitted", "SOCK_DGRAM: socket: Permission denied"] {
+            assert!(message.contains(part), "{message}");
+        }
+        for part in ["setcap cap_net_raw+ep", "net.ipv4.ping_group_range"] {
+            assert!(message.contains(part), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_missing_interface_is_no_matter_of_privilege() {
+        let message =
+            refused(vec![Attempt { socket: SocketKind::Raw, call: "SO_BINDTODEVICE", error: OsError::ENODEV }]);
+        assert!(message.contains("SO_BINDTODEVICE: No such device"), "{message}");
+        assert!(!message.contains("setcap"), "{message}");
+    }
+}

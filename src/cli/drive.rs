@@ -1,0 +1,54 @@
+//! One run of a Machine: its events into a sink, its wishes for names to the resolver.
+
+use std::io;
+use std::net::IpAddr;
+
+use super::complain::Trouble;
+use super::env::Env;
+use crate::channel::{Channel, Lookup, OpenedLanes, Precision};
+use crate::driver::{self, Next, Turn};
+use crate::engine::Machine;
+use crate::report::{Sink, Streams};
+
+/// Runs `machine` until it is finished, or nobody reads what it says.
+///
+/// `heed` sees every event first, and returns the address whose name the event asks for, if it does.
+pub fn drive<M: Machine>(
+    opened: &mut OpenedLanes,
+    machine: &mut M,
+    precision: Precision,
+    sink: &mut dyn Sink<M::Event>,
+    env: &mut Env<'_>,
+    mut heed: impl FnMut(&M::Event) -> Option<IpAddr>,
+) -> Result<(), Trouble> {
+    let mut failure = None;
+    let lookup = &mut opened.lookup;
+    let channel: &mut dyn Channel = opened.channel.as_mut();
+    driver::run(channel, machine, precision, |turn| {
+        let written = match turn {
+            Turn::Event(event) => {
+                ask(lookup, heed(&event));
+                sink.event(&event, &mut Streams { data: &mut *env.stdout, talk: &mut *env.stderr })
+            }
+            Turn::Idle => env.stdout.flush(),
+        };
+        match written {
+            Ok(()) => Next::Continue,
+            Err(error) => {
+                failure = Some(error);
+                Next::Stop
+            }
+        }
+    })?;
+    let failure = failure.or_else(|| env.stdout.flush().err());
+    match failure {
+        Some(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Trouble::Output(error)),
+        _ => Ok(()),
+    }
+}
+
+fn ask(lookup: &mut Option<Lookup>, wanted: Option<IpAddr>) {
+    if let (Some(lookup), Some(address)) = (lookup, wanted) {
+        lookup(address);
+    }
+}

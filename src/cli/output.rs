@@ -1,0 +1,170 @@
+//! Standard output on a thread of its own: [`DetachedWriter`].
+
+use std::io::{self, Write};
+use std::mem;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+
+/// What may wait for a stalled reader before writing waits too.
+const QUEUE_OCTETS: usize = 8 << 20;
+
+/// Collects what is written, and on `flush` hands it to a thread that writes it: a reader that stalls never stops the
+/// caller, until 8 MiB wait for it. The thread starts at the first flush, not before.
+///
+/// An error of the inner writer is returned by every later `write` and `flush`.
+pub struct DetachedWriter<W> {
+    collected: Vec<u8>,
+    shared: Arc<Shared>,
+    inner: Option<W>,
+    thread: Option<JoinHandle<()>>,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    queue: Vec<u8>,
+    closed: bool,
+    error: Option<io::ErrorKind>,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait_while(&self, condition: impl Fn(&State) -> bool) -> MutexGuard<'_, State> {
+        self.changed.wait_while(self.lock(), |state| condition(state)).unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<W: Write + Send + 'static> DetachedWriter<W> {
+    /// A writer in front of `inner`.
+    pub fn new(inner: W) -> Self {
+        let shared = Arc::new(Shared { state: Mutex::default(), changed: Condvar::new() });
+        DetachedWriter { collected: Vec::new(), shared, inner: Some(inner), thread: None }
+    }
+
+    /// Waits until everything is written or an error ended that.
+    pub fn finish(mut self) {
+        // An error has nobody left to hear it: what could not be written was not wanted.
+        let _ = self.flush();
+        self.shared.lock().closed = true;
+        self.shared.changed.notify_all();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+
+    fn hand_over(&mut self) -> io::Result<()> {
+        let full = |state: &State| state.queue.len() > QUEUE_OCTETS && state.error.is_none();
+        let mut state = self.shared.wait_while(full);
+        match state.error {
+            Some(kind) => Err(kind.into()),
+            None => {
+                state.queue.append(&mut self.collected);
+                drop(state);
+                self.shared.changed.notify_all();
+                Ok(())
+            }
+        }
+    }
+}
+
+impl<W: Write + Send + 'static> Write for DetachedWriter<W> {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        self.collected.extend_from_slice(octets);
+        Ok(octets.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if self.collected.is_empty() {
+            return self.shared.lock().error.map_or(Ok(()), |kind| Err(kind.into()));
+        }
+        if let Some(inner) = self.inner.take() {
+            let shared = Arc::clone(&self.shared);
+            let thread = std::thread::Builder::new().name("output".to_owned());
+            self.thread = Some(thread.spawn(move || pump(inner, &shared))?);
+        }
+        self.hand_over()
+    }
+}
+
+/// Writes what is queued until the queue is closed and empty, or an error.
+fn pump(mut inner: impl Write, shared: &Shared) {
+    let mut batch = Vec::new();
+    loop {
+        {
+            let mut state = shared.wait_while(|state| state.queue.is_empty() && !state.closed);
+            if state.queue.is_empty() {
+                return;
+            }
+            mem::swap(&mut batch, &mut state.queue);
+        }
+        shared.changed.notify_all();
+        if let Err(error) = inner.write_all(&batch).and_then(|()| inner.flush()) {
+            shared.lock().error = Some(error.kind());
+            shared.changed.notify_all();
+            return;
+        }
+        batch.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+    use super::*;
+
+    /// Writes only what it is allowed to, one permit a write.
+    struct Gated(Receiver<()>, Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Gated {
+        fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+            self.0.recv().map_err(|_| io::ErrorKind::BrokenPipe)?;
+            self.1.lock().unwrap().extend_from_slice(octets);
+            Ok(octets.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn gated() -> (DetachedWriter<Gated>, SyncSender<()>, Arc<Mutex<Vec<u8>>>) {
+        let (permit, gate) = sync_channel(16);
+        let written = Arc::new(Mutex::new(Vec::new()));
+        (DetachedWriter::new(Gated(gate, Arc::clone(&written))), permit, written)
+    }
+
+    #[test]
+    fn a_stalled_reader_does_not_stop_the_writer_and_loses_nothing() {
+        let (mut writer, permit, written) = gated();
+        for line in 0..100 {
+            writeln!(writer, "{line}").unwrap();
+            writer.flush().unwrap();
+        }
+        assert!(written.lock().unwrap().is_empty());
+        for _ in 0..16 {
+            permit.send(()).unwrap();
+        }
+        writer.finish();
+        let expected: String = (0..100).map(|line| format!("{line}\n")).collect();
+        assert_eq!(String::from_utf8(written.lock().unwrap().clone()).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_reader_that_is_gone_is_told_to_the_writer() {
+        let (mut writer, permit, _) = gated();
+        drop(permit);
+        writer.write_all(b"x").unwrap();
+        writer.flush().unwrap();
+        drop(writer.shared.wait_while(|state| state.error.is_none()));
+        assert_eq!(writer.flush().unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+        writer.finish();
+    }
+}

@@ -1,0 +1,262 @@
+//! The command line of `rping`. Each doc comment is the help line and the man page's.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser};
+
+use super::values::{self, Rate, Span};
+use crate::channel::{Fragmentation, SocketWish};
+use crate::types::{Dscp, FlowLabel, Ident, Tos, Ttl};
+use crate::wire::payload::Fill;
+
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (output compatible with ping from iputils 20250605)");
+
+/// Measure whether and how fast a target answers.
+///
+/// rping sends ICMP echo requests, tells every kind of answer apart, and sums them up. Its text is that of ping, so that
+/// what reads ping reads rping.
+#[derive(Debug, Parser)]
+#[command(name = "rping", version = VERSION, disable_version_flag = true, args_override_self = true, max_term_width = 100, after_long_help = include_str!("rping.help.txt"))]
+pub struct PingArgs {
+    /// Names or addresses to probe; a scoped IPv6 address as in fe80::1%eth0
+    #[arg(value_name = "TARGET")]
+    pub targets: Vec<String>,
+
+    /// Read more targets from FILE, one a line, # starts a comment; - is standard input
+    #[arg(long = "targets", value_name = "FILE", allow_hyphen_values = true)]
+    pub targets_file: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub run: RunArgs,
+
+    #[command(flatten)]
+    pub packet: PacketArgs,
+
+    #[command(flatten)]
+    pub socket: SocketArgs,
+
+    #[command(flatten)]
+    pub output: OutputArgs,
+
+    #[command(flatten)]
+    pub refused: RefusedArgs,
+}
+
+/// When probes leave and how long they are waited for.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Timing")]
+pub struct RunArgs {
+    /// Stop after N probes to each target; with -w, after N answers from each
+    #[arg(short, long, value_name = "N", value_parser = values::count, allow_hyphen_values = true)]
+    pub count: Option<u64>,
+
+    /// Time between two probes to a target: seconds, or with a unit as in 200ms [default: 1]
+    #[arg(short, long, value_name = "TIME", value_parser = values::span, allow_hyphen_values = true)]
+    pub interval: Option<Span>,
+
+    /// End the run after TIME, however many probes were answered
+    #[arg(short = 'w', long, value_name = "TIME", value_parser = values::span, allow_hyphen_values = true)]
+    pub deadline: Option<Span>,
+
+    /// Wait exactly TIME for each answer; 0 is for ever [default: 10 s; behind the last probe 1 s or twice the largest RTT]
+    #[arg(short = 'W', long, value_name = "TIME", value_parser = values::span, allow_hyphen_values = true)]
+    pub timeout: Option<Span>,
+
+    /// Send as fast as answers return, or 100 a second; a dot for each probe, taken back by its answer
+    #[arg(short, long)]
+    pub flood: bool,
+
+    /// Adaptive: let the interval follow the round-trip time
+    #[arg(short = 'A', long)]
+    pub adaptive: bool,
+
+    /// Send N probes at once at the start
+    #[arg(short = 'l', long, value_name = "N", value_parser = values::preload, allow_hyphen_values = true)]
+    pub preload: Option<u32>,
+
+    /// At most PPS probes a second over all targets; max or 0 is as fast as possible
+    #[arg(long, value_name = "PPS", value_parser = values::rate, allow_hyphen_values = true)]
+    pub rate: Option<Rate>,
+}
+
+/// What a probe looks like.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Probes")]
+pub struct PacketArgs {
+    /// Payload octets
+    #[arg(short, long, value_name = "OCTETS", value_parser = values::payload_octets, default_value = "56", allow_hyphen_values = true)]
+    pub size: usize,
+
+    /// Fill the payload behind its first 16 octets with up to 16 octets given as hexadecimal digits
+    #[arg(short, long, value_name = "HEX", value_parser = values::pattern, allow_hyphen_values = true)]
+    pub pattern: Option<Fill>,
+
+    /// TTL or Hop Limit
+    #[arg(short, long, value_name = "HOPS", value_parser = values::ttl, allow_hyphen_values = true)]
+    pub ttl: Option<Ttl>,
+
+    /// TOS or Traffic Class, the whole octet: decimal or hexadecimal
+    #[arg(short = 'Q', long, value_name = "OCTET", value_parser = values::tos, allow_hyphen_values = true)]
+    pub tos: Option<Tos>,
+
+    /// Differentiated services codepoint: a number, or a name such as ef, af41, cs6
+    #[arg(long, value_name = "DSCP", value_parser = values::dscp, conflicts_with = "tos", allow_hyphen_values = true)]
+    pub dscp: Option<Dscp>,
+
+    /// IPv6 flow label, hexadecimal
+    #[arg(short = 'F', long, value_name = "LABEL", value_parser = values::flow_label, allow_hyphen_values = true)]
+    pub flow_label: Option<FlowLabel>,
+
+    /// Fragmentation: do (never, heed the known path MTU), probe (never, ignore it), want (fragment here), dont (clear DF)
+    #[arg(short = 'M', long, value_name = "HOW", value_parser = values::fragmentation, allow_hyphen_values = true)]
+    pub fragmentation: Option<Fragmentation>,
+
+    /// ICMP identifier on raw sockets [default: one that no other rping on this host uses]
+    #[arg(short = 'e', long, value_name = "ID", value_parser = values::ident, allow_hyphen_values = true)]
+    pub ident: Option<Ident>,
+}
+
+/// Where probes leave.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Sockets")]
+pub struct SocketArgs {
+    /// IPv4 only
+    #[arg(short = '4', long, conflicts_with = "ipv6")]
+    pub ipv4: bool,
+
+    /// IPv6 only
+    #[arg(short = '6', long)]
+    pub ipv6: bool,
+
+    /// Interface, VRF or source address; may be given twice to name both
+    #[arg(short = 'I', long, value_name = "NAME|ADDRESS", action = ArgAction::Append, allow_hyphen_values = true)]
+    pub interface: Vec<String>,
+
+    /// Source address
+    #[arg(long, value_name = "ADDRESS", allow_hyphen_values = true)]
+    pub source: Option<std::net::IpAddr>,
+
+    /// Firewall mark (needs cap_net_admin)
+    #[arg(short, long, value_name = "MARK", value_parser = values::mark, allow_hyphen_values = true)]
+    pub mark: Option<u32>,
+
+    /// Send buffer in octets
+    #[arg(short = 'S', long, value_name = "OCTETS", value_parser = values::send_buffer, allow_hyphen_values = true)]
+    pub sndbuf: Option<u32>,
+
+    /// ICMP socket: raw, dgram, or auto (raw where allowed, else dgram)
+    #[arg(long, value_name = "KIND", value_parser = values::socket, default_value = "auto", allow_hyphen_values = true)]
+    pub socket: SocketWish,
+
+    /// Measure from user space to user space, as ping -U (all times here are such)
+    #[arg(short = 'U', long)]
+    pub user_latency: bool,
+}
+
+/// What is shown.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Output")]
+pub struct OutputArgs {
+    /// One JSON object a line instead of text
+    #[arg(long)]
+    pub json: bool,
+
+    /// Summaries only
+    #[arg(short, long)]
+    pub quiet: bool,
+
+    /// Say more on standard error: socket, percentiles, delay variation, loss runs
+    #[arg(short, long)]
+    pub verbose: bool,
+
+    /// Addresses only, no names
+    #[arg(short, long)]
+    pub numeric: bool,
+
+    /// Show the names of responding addresses (reverse lookup)
+    #[arg(short = 'H', long, conflicts_with = "numeric")]
+    pub reverse_names: bool,
+
+    /// Start each line with the time: seconds and microseconds since 1970
+    #[arg(short = 'D', long)]
+    pub stamps: bool,
+
+    /// Say when a probe is still open as the next one leaves
+    #[arg(short = 'O', long)]
+    pub outstanding: bool,
+
+    /// Ring the terminal's bell at each answer
+    #[arg(short, long)]
+    pub audible: bool,
+
+    /// Print the version
+    #[arg(short = 'V', long, action = ArgAction::Version)]
+    pub version: Option<bool>,
+}
+
+/// Options of ping that are not here: they are refused with a sentence, never ignored.
+#[derive(Args, Debug)]
+pub struct RefusedArgs {
+    #[arg(short = 'b', long, hide = true)]
+    broadcast: bool,
+    #[arg(short = 'B', long, hide = true)]
+    sticky_source: bool,
+    #[arg(short = 'L', long, hide = true)]
+    no_loopback: bool,
+    #[arg(short = 'C', hide = true)]
+    connect: bool,
+    #[arg(short = 'd', hide = true)]
+    debug: bool,
+    #[arg(short = 'N', hide = true, num_args = 0..=1, allow_hyphen_values = true)]
+    node_information: Option<Option<String>>,
+    #[arg(short = 'r', hide = true)]
+    bypass_routing: bool,
+    #[arg(short = 'R', hide = true)]
+    record_route: bool,
+    #[arg(short = 'T', hide = true, num_args = 0..=1, allow_hyphen_values = true)]
+    timestamp_option: Option<Option<String>>,
+}
+
+impl RefusedArgs {
+    /// Why the first of these that was given is refused.
+    pub fn sentence(&self) -> Option<&'static str> {
+        let given = [
+            (self.broadcast, "-b: broadcast targets are not offered yet"),
+            (self.sticky_source, "-B: the source address is not held fixed yet; bind one with -I ADDRESS"),
+            (self.no_loopback, "-L: multicast loopback cannot be switched off yet"),
+            (self.connect, "-C: sockets are never connected, because a connected one hides who else answers"),
+            (self.debug, "-d: SO_DEBUG has no effect on ICMP sockets and is not offered"),
+            (self.node_information.is_some(), "-N: IPv6 Node Information queries (RFC 4620) are not offered"),
+            (self.bypass_routing, "-r: routing is not bypassed; name the interface with -I"),
+            (self.record_route, "-R: routers ignore the Record Route option; use rtrace for the path"),
+            (self.timestamp_option.is_some(), "-T: routers ignore the Timestamp option; use rtrace for the path"),
+        ];
+        given.into_iter().find(|(set, _)| *set).map(|(_, sentence)| sentence)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        PingArgs::command().debug_assert();
+    }
+
+    #[test]
+    fn the_last_of_a_repeated_option_counts() {
+        let args = PingArgs::try_parse_from(["rping", "-c1", "-c", "7", "-nn", "h"]).unwrap();
+        assert_eq!(args.run.count, Some(7));
+    }
+
+    #[test]
+    fn what_ping_offers_and_we_do_not_is_refused_with_a_sentence() {
+        for flag in ["-b", "-B", "-L", "-C", "-d", "-N", "-r", "-R", "-T"] {
+            let args = PingArgs::try_parse_from(["rping", flag, "h"]).unwrap();
+            assert!(args.refused.sentence().unwrap().starts_with(flag), "{flag}");
+        }
+    }
+}

@@ -1,0 +1,361 @@
+//! `rping` from its command line to its exit status.
+
+use std::ffi::OsString;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use clap::Parser;
+
+use super::complain::{Trouble, clap_says};
+use super::drive::drive;
+use super::env::Env;
+use super::ping_args::PingArgs;
+use super::target::{self, Lanes};
+use super::values::{Rate, Span};
+use super::{ANSWERED, NOT_ANSWERED, NOT_RUN};
+use crate::channel::{LanePlan, Plan, Precision, Protocol};
+use crate::engine::{Machine, Place, Target};
+use crate::ping::{Config, Event, Pace, Ping, Wait};
+use crate::report::{PingJson, PingJsonOptions, PingText, PingTextOptions, ShownSource, Sink, Streams};
+use crate::types::Family;
+use crate::wire::payload::Fill;
+
+/// The shortest interval for users other than root.
+const USER_INTERVAL: Duration = Duration::from_millis(2);
+/// The shortest interval to multicast addresses for users other than root.
+const USER_MULTICAST_INTERVAL: Duration = Duration::from_secs(1);
+/// The largest preload for users other than root.
+const USER_PRELOAD: u32 = 3;
+/// The largest payload that an IPv4 packet has room for.
+const V4_PAYLOAD: usize = 65_507;
+/// Below this interval the kernel's timer alone is too late.
+const PRECISE_BELOW: Duration = Duration::from_millis(10);
+
+/// Runs `rping`.
+pub fn run(words: &[OsString], env: &mut Env<'_>) -> u8 {
+    let program = words.first().map_or_else(|| "rping".into(), |word| word.to_string_lossy());
+    let args = match PingArgs::try_parse_from(words) {
+        Ok(args) => args,
+        Err(error) => return clap_says(&program, &error, env),
+    };
+    let result = Run { args: &args, program: &program }.execute(env);
+    result.unwrap_or_else(|trouble| {
+        let _ = writeln!(env.stderr, "{program}: {trouble}");
+        NOT_RUN
+    })
+}
+
+struct Run<'a> {
+    args: &'a PingArgs,
+    program: &'a str,
+}
+
+impl Run<'_> {
+    fn execute(&self, env: &mut Env<'_>) -> Result<u8, Trouble> {
+        if let Some(sentence) = self.args.refused.sentence() {
+            return Err(Trouble::Refused(sentence.to_owned()));
+        }
+        let texts = target::gather(&self.args.targets, self.args.targets_file.as_deref(), env)?;
+        texts.iter().try_for_each(|text| refuse_non_target(text))?;
+        self.check_preload(env.uid)?;
+        self.hint_at_long_times(env);
+        let bound = self.binding(env)?;
+        let plan = self.plan(&texts, &bound);
+        let mut opened = (env.open)(&plan)?;
+        let lanes = Lanes::of(&opened, &plan.lanes, |_| true);
+        let (targets, trouble) = self.place(&texts, &lanes, env);
+        if let ([_], Some(trouble)) = (&texts[..], trouble)
+            && !self.args.output.json
+        {
+            return Err(trouble);
+        }
+        let config = self.config(targets, opened.lookup.is_some(), env)?;
+        let mut sink = self.sink(&config, &bound);
+        let too_fast = self.too_fast(&config, env.uid);
+        let names = config.targets.len();
+        let precision = precision(config.pace);
+        let mut ping = Ping::new(config);
+        if let Some(trouble) = too_fast {
+            // As ping does: the header says what would have been probed.
+            return Err(announce(&mut ping, &opened, sink.as_mut(), env).err().unwrap_or(trouble));
+        }
+        let mut tally = Tally::new(names, self.args);
+        drive(&mut opened, &mut ping, precision, sink.as_mut(), env, |event| tally.heed(event))?;
+        Ok(tally.status())
+    }
+
+    fn forced_family(&self) -> Option<Family> {
+        let socket = &self.args.socket;
+        match (socket.ipv4, socket.ipv6) {
+            (true, _) => Some(Family::V4),
+            (_, true) => Some(Family::V6),
+            _ => None,
+        }
+    }
+
+    fn check_preload(&self, uid: u32) -> Result<(), Trouble> {
+        match self.args.run.preload {
+            Some(preload) if uid != 0 && preload > USER_PRELOAD => {
+                Err(Trouble::Refused(format!("cannot set preload to a value greater than {USER_PRELOAD}: {preload}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn hint_at_long_times(&self, env: &mut Env<'_>) {
+        let times = [("-i", self.args.run.interval), ("-W", self.args.run.timeout)];
+        for (option, span) in times {
+            if let Some(Span { duration, plain: true }) = span
+                && duration >= Duration::from_secs(100)
+            {
+                let seconds = duration.as_secs_f64();
+                let reading = humantime::format_duration(Duration::from_secs(duration.as_secs())).to_string();
+                let reading = reading.replace(' ', "");
+                let _ = writeln!(env.stderr, "{}: {option} {seconds} is {reading}; write {seconds}ms", self.program);
+            }
+        }
+    }
+
+    /// What `-I` and `--source` bind: an address, an interface, or both.
+    fn binding(&self, env: &Env<'_>) -> Result<Binding, Trouble> {
+        let mut bound = Binding { source: self.args.socket.source, interface: None };
+        for text in &self.args.socket.interface {
+            let address = text.split('%').next().unwrap_or_default().parse::<IpAddr>();
+            match ((env.interface_index)(text), address) {
+                (None, Ok(address)) => bound.source = Some(address),
+                _ => bound.interface = Some(text.as_str().into()),
+            }
+        }
+        Ok(bound)
+    }
+
+    fn plan(&self, texts: &[String], bound: &Binding) -> Plan {
+        let source_family = bound.source.map(Family::of);
+        let families = target::families(texts, self.forced_family().or(source_family));
+        let lane = |family| self.lane(family, bound);
+        Plan { lanes: families.into_iter().map(lane).collect(), names: self.args.output.reverse_names }
+    }
+
+    fn lane(&self, family: Family, bound: &Binding) -> LanePlan {
+        let (packet, socket) = (&self.args.packet, &self.args.socket);
+        LanePlan {
+            source: bound.source,
+            interface: bound.interface.clone(),
+            ident: packet.ident,
+            ttl: packet.ttl,
+            tos: packet.tos.or(packet.dscp.map(|dscp| dscp.tos())),
+            flow_label: packet.flow_label.filter(|_| family == Family::V6),
+            mark: socket.mark,
+            fragmentation: packet.fragmentation,
+            send_buffer: socket.sndbuf,
+            ..LanePlan::new(family, Protocol::Icmp, socket.socket)
+        }
+    }
+
+    /// Places every target; says the trouble of each but a lone one's, which is returned.
+    fn place(&self, texts: &[String], lanes: &Lanes, env: &mut Env<'_>) -> (Vec<Target>, Option<Trouble>) {
+        let mut targets = Vec::with_capacity(texts.len());
+        let mut last = None;
+        for text in texts {
+            let (target, trouble) = target::place(text, self.forced_family(), lanes, env);
+            targets.push(target);
+            let Some(trouble) = trouble else { continue };
+            if texts.len() > 1 || self.args.output.json {
+                let _ = writeln!(env.stderr, "{}: {trouble}", self.program);
+            }
+            last = Some(trouble);
+        }
+        (targets, last)
+    }
+
+    fn config(&self, targets: Vec<Target>, names: bool, env: &Env<'_>) -> Result<Config, Trouble> {
+        let (run, packet, output) = (&self.args.run, &self.args.packet, &self.args.output);
+        let is_v4 = |target: &Target| matches!(target.place, Place::Reachable { endpoint, .. } if endpoint.family() == Family::V4);
+        if packet.size > V4_PAYLOAD && targets.iter().any(is_v4) {
+            let size = packet.size;
+            return Err(Trouble::Refused(format!(
+                "--size <OCTETS>: invalid value '{size}': out of range: 0 <= value <= {V4_PAYLOAD}"
+            )));
+        }
+        Ok(Config {
+            pace: self.pace(targets.len()),
+            rate: match run.rate {
+                Some(Rate::PerSecond(rate)) => Some(rate),
+                Some(Rate::Max) | None => None,
+            },
+            targets,
+            preload: run.preload.unwrap_or(1),
+            count: run.count,
+            deadline: run.deadline.map(|span| span.duration).filter(|deadline| !deadline.is_zero()),
+            wait: match run.timeout {
+                None => Wait::Default,
+                Some(span) if span.duration.is_zero() => Wait::Forever,
+                Some(span) => Wait::Exactly(span.duration),
+            },
+            payload_octets: packet.size,
+            fill: packet.pattern.clone().unwrap_or_default(),
+            flow_label: packet.flow_label,
+            report_open: output.outstanding,
+            report_sent: self.shows_dots(),
+            names: output.reverse_names && names,
+            seed: env.seed,
+        })
+    }
+
+    fn pace(&self, targets: usize) -> Pace {
+        let run = &self.args.run;
+        let interval = run.interval.map(|span| span.duration);
+        match (interval, run.rate) {
+            (Some(interval), _) if interval.is_zero() => Pace::Flood,
+            (at_least, _) if run.adaptive => Pace::Adaptive { at_least: at_least.unwrap_or(USER_INTERVAL) },
+            (Some(interval), _) => Pace::Fixed(interval),
+            (None, _) if run.flood => Pace::Flood,
+            (None, Some(Rate::PerSecond(rate))) => Pace::Fixed(Duration::from_secs_f64(targets as f64 / rate)),
+            (None, Some(Rate::Max)) => Pace::Unpaced,
+            (None, None) => Pace::Fixed(Duration::from_secs(1)),
+        }
+    }
+
+    /// The refusal of a pace that only root may have.
+    fn too_fast(&self, config: &Config, uid: u32) -> Option<Trouble> {
+        let interval = match config.pace {
+            Pace::Fixed(interval) => interval,
+            Pace::Adaptive { at_least } => at_least,
+            Pace::Flood | Pace::Unpaced => Duration::ZERO,
+        };
+        let multicast = |target: &Target| matches!(target.place, Place::Reachable { endpoint, .. } if endpoint.address.is_multicast());
+        if uid == 0 {
+            None
+        } else if interval < USER_INTERVAL {
+            Some(Trouble::Refused(
+                "cannot flood, minimal interval for user must be >= 2 ms, use -i 0.002 (or higher)".to_owned(),
+            ))
+        } else if interval < USER_MULTICAST_INTERVAL && config.targets.iter().any(multicast) {
+            Some(Trouble::Refused(
+                "minimal interval for multicast ping for user must be >= 1000 ms, use -i 1 (or higher)".to_owned(),
+            ))
+        } else {
+            None
+        }
+    }
+
+    fn shows_dots(&self) -> bool {
+        self.args.run.flood && !self.args.output.json && !self.args.output.quiet
+    }
+
+    fn sink(&self, config: &Config, bound: &Binding) -> Box<dyn Sink<Event>> {
+        let output = &self.args.output;
+        if output.json {
+            return Box::new(PingJson::new(PingJsonOptions { quiet: output.quiet }));
+        }
+        Box::new(PingText::new(PingTextOptions {
+            program: self.program.into(),
+            numeric: output.numeric,
+            several: config.targets.len() > 1,
+            quiet: output.quiet,
+            stamps: output.stamps,
+            audible: output.audible,
+            flood: self.args.run.flood,
+            adaptive: self.args.run.adaptive || matches!(config.pace, Pace::Flood),
+            verbose: output.verbose,
+            pattern: match &config.fill {
+                Fill::Counting => None,
+                Fill::Pattern(octets) => Some(octets.clone()),
+            },
+            from: bound.shown(),
+            ..PingTextOptions::default()
+        }))
+    }
+}
+
+/// What the user bound.
+struct Binding {
+    source: Option<IpAddr>,
+    interface: Option<Box<str>>,
+}
+
+impl Binding {
+    /// What headers show of it.
+    fn shown(&self) -> Option<ShownSource> {
+        let any = self.source.is_some() || self.interface.is_some();
+        any.then(|| ShownSource { address: self.source, device: self.interface.clone() })
+    }
+}
+
+fn refuse_non_target(text: &str) -> Result<(), Trouble> {
+    let refused = |sentence: String| Err(Trouble::Refused(sentence));
+    if target::is_bare_number(text) {
+        return refused(format!("'{text}' is not a target; did you mean --tcp={text}?"));
+    }
+    if text.starts_with("unix:") || text.starts_with("unix-dgram:") {
+        return refused(format!("'{text}': local sockets are not offered yet"));
+    }
+    if text.contains('/') {
+        return refused(format!(
+            "'{text}': prefixes are not offered yet; name each address, or list them with --targets"
+        ));
+    }
+    Ok(())
+}
+
+fn precision(pace: Pace) -> Precision {
+    match pace {
+        Pace::Fixed(interval) if interval < PRECISE_BELOW => Precision::Precise,
+        _ => Precision::Relaxed,
+    }
+}
+
+/// Writes the headers of a run that will not take place.
+fn announce(
+    ping: &mut Ping,
+    opened: &crate::channel::OpenedLanes,
+    sink: &mut dyn Sink<Event>,
+    env: &mut Env<'_>,
+) -> Result<(), Trouble> {
+    ping.handle_timeout(opened.channel.now());
+    while let Some(event) = ping.poll_event() {
+        if matches!(event, Event::Start(_)) {
+            sink.event(&event, &mut Streams { data: &mut *env.stdout, talk: &mut *env.stderr })
+                .map_err(Trouble::Output)?;
+        }
+    }
+    env.stdout.flush().map_err(Trouble::Output)
+}
+
+/// What decides the exit status.
+struct Tally {
+    needed: u64,
+    targets: usize,
+    answered: usize,
+    not_run: bool,
+}
+
+impl Tally {
+    fn new(targets: usize, args: &PingArgs) -> Self {
+        let needed = match (args.run.count, args.run.deadline) {
+            (Some(count), Some(_)) => count,
+            _ => 1,
+        };
+        Tally { needed, targets, answered: 0, not_run: false }
+    }
+
+    fn heed(&mut self, event: &Event) -> Option<IpAddr> {
+        match event {
+            Event::NameWanted(address) => return Some(*address),
+            Event::Summary(summary) => {
+                self.not_run |= summary.state.is_some();
+                self.answered += usize::from(summary.counts.received >= self.needed);
+            }
+            _ => {}
+        }
+        None
+    }
+
+    fn status(&self) -> u8 {
+        match (self.not_run, self.answered >= self.targets) {
+            (true, _) => NOT_RUN,
+            (false, true) => ANSWERED,
+            (false, false) => NOT_ANSWERED,
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! The command line of `rtrace`. Each doc comment is the help line and the man page's.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgAction, Args, Parser, ValueEnum};
+
+use super::values::{self, Rate};
+use crate::trace::Wait;
+use crate::types::{Dscp, FlowLabel, Port, Tos, Ttl};
+
+/// Show the path to a target.
+///
+/// rtrace sends probes whose TTL is too small to arrive and lists the routers that say so, all hops at a time. Its text is
+/// that of traceroute, so that what reads traceroute reads rtrace.
+#[derive(Debug, Parser)]
+#[command(name = "rtrace", version, disable_version_flag = true, args_override_self = true, max_term_width = 100, after_long_help = include_str!("rtrace.help.txt"))]
+pub struct TraceArgs {
+    /// Names or addresses to trace; a bare number in last place is the length of the whole packet in octets
+    #[arg(value_name = "TARGET")]
+    pub targets: Vec<String>,
+
+    /// Read more targets from FILE, one a line, # starts a comment; - is standard input
+    #[arg(long = "targets", value_name = "FILE", allow_hyphen_values = true)]
+    pub targets_file: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub method: MethodArgs,
+
+    #[command(flatten)]
+    pub timing: TimingArgs,
+
+    #[command(flatten)]
+    pub packet: PacketArgs,
+
+    #[command(flatten)]
+    pub output: OutputArgs,
+
+    #[command(flatten)]
+    pub refused: RefusedArgs,
+}
+
+/// What the probes are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Method {
+    /// ICMP over a raw socket, else over an ICMP datagram socket, else UDP
+    Auto,
+    /// ICMP echo
+    Icmp,
+    /// UDP to ports counting up from 33434
+    Default,
+    /// UDP to port 53
+    Udp,
+}
+
+impl Method {
+    /// The name used in JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Method::Auto => "auto",
+            Method::Icmp => "icmp",
+            Method::Default => "default",
+            Method::Udp => "udp",
+        }
+    }
+}
+
+/// What the probes are.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Method")]
+pub struct MethodArgs {
+    /// Probe method
+    #[arg(short = 'M', long, alias = "module", value_name = "METHOD", value_enum, default_value = "auto")]
+    pub method: Method,
+
+    /// ICMP echo probes, as -M icmp
+    #[arg(short = 'I', long, conflicts_with = "udp")]
+    pub icmp: bool,
+
+    /// UDP probes to one port (53, or -p), as -M udp: each from a source port of its own
+    #[arg(short = 'U', long)]
+    pub udp: bool,
+
+    /// Destination port of UDP probes: the first one, or with -U the only one
+    #[arg(short, long, value_name = "PORT", value_parser = values::port, allow_hyphen_values = true)]
+    pub port: Option<Port>,
+
+    /// Source port of UDP probes; with -U, one probe at a time
+    #[arg(long, value_name = "PORT", value_parser = values::port, allow_hyphen_values = true)]
+    pub sport: Option<Port>,
+
+    /// Probe another of the paths that load balancers offer: each number is a flow of its own
+    #[arg(long, value_name = "N", value_parser = values::flow, default_value = "0", allow_hyphen_values = true)]
+    pub flow: u32,
+
+    /// ICMP socket: raw, dgram, or auto (raw where allowed, else dgram)
+    #[arg(long, value_name = "KIND", value_parser = values::socket, default_value = "auto", allow_hyphen_values = true)]
+    pub socket: crate::channel::SocketWish,
+}
+
+/// Which hops, when, and how long they are waited for.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Hops and timing")]
+pub struct TimingArgs {
+    /// First TTL
+    #[arg(short, long = "first", alias = "first-ttl", value_name = "TTL", value_parser = values::ttl, default_value = "1", allow_hyphen_values = true)]
+    pub first: Ttl,
+
+    /// Last TTL
+    #[arg(short, long = "max-hops", alias = "max-ttl", value_name = "TTL", value_parser = values::ttl, default_value = "30", allow_hyphen_values = true)]
+    pub max_hops: Ttl,
+
+    /// Probes per hop
+    #[arg(short, long, value_name = "N", value_parser = values::probes_per_hop, default_value = "3", allow_hyphen_values = true)]
+    pub queries: u32,
+
+    /// At most N probes in flight [default: all hops may be]
+    #[arg(short = 'N', long, value_name = "N", value_parser = values::in_flight, allow_hyphen_values = true)]
+    pub sim_queries: Option<u32>,
+
+    /// Wait for a probe at most MAX, HERE times an RTT of its hop, NEAR times an RTT of a later hop [default: adaptive]
+    #[arg(short, long, value_name = "MAX[,HERE,NEAR]", value_parser = values::trace_wait, allow_hyphen_values = true)]
+    pub wait: Option<Wait>,
+
+    /// Pause between two probes: seconds, or with a unit; a plain number above 10 is milliseconds
+    #[arg(short = 'z', long, value_name = "TIME", value_parser = values::send_gap, allow_hyphen_values = true)]
+    pub sendwait: Option<Duration>,
+
+    /// Give up after N silent hops in a row
+    #[arg(long, value_name = "N", value_parser = values::gap_limit, allow_hyphen_values = true)]
+    pub gap_limit: Option<u32>,
+
+    /// At most PPS probes a second to each target; max or 0 is as fast as possible, without regard to routers' rate limits
+    #[arg(long, value_name = "PPS", value_parser = values::rate, allow_hyphen_values = true)]
+    pub rate: Option<Rate>,
+}
+
+/// What a probe looks like and where it leaves.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Probes and sockets")]
+pub struct PacketArgs {
+    /// IPv4 only
+    #[arg(short = '4', long, conflicts_with = "ipv6")]
+    pub ipv4: bool,
+
+    /// IPv6 only
+    #[arg(short = '6', long)]
+    pub ipv6: bool,
+
+    /// Interface or VRF to leave by
+    #[arg(short, long, value_name = "NAME", allow_hyphen_values = true)]
+    pub interface: Option<String>,
+
+    /// Source address
+    #[arg(short, long, value_name = "ADDRESS", allow_hyphen_values = true)]
+    pub source: Option<std::net::IpAddr>,
+
+    /// TOS or Traffic Class, the whole octet: decimal or hexadecimal
+    #[arg(short, long, value_name = "OCTET", value_parser = values::tos, allow_hyphen_values = true)]
+    pub tos: Option<Tos>,
+
+    /// Differentiated services codepoint: a number, or a name such as ef, af41, cs6
+    #[arg(long, value_name = "DSCP", value_parser = values::dscp, conflicts_with = "tos", allow_hyphen_values = true)]
+    pub dscp: Option<Dscp>,
+
+    /// IPv6 flow label, hexadecimal
+    #[arg(short = 'l', long, alias = "flowlabel", value_name = "LABEL", value_parser = values::flow_label, allow_hyphen_values = true)]
+    pub flow_label: Option<FlowLabel>,
+
+    /// Do not fragment: a router in front of a smaller link answers !F-MTU
+    #[arg(short = 'F', long)]
+    pub dont_fragment: bool,
+
+    /// Firewall mark (needs cap_net_admin)
+    #[arg(long, alias = "fwmark", value_name = "MARK", value_parser = values::mark, allow_hyphen_values = true)]
+    pub mark: Option<u32>,
+
+    /// Bypass the routing table: the target is on an attached network
+    #[arg(short = 'r', long)]
+    pub bypass_routing: bool,
+}
+
+/// What is shown.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Output")]
+pub struct OutputArgs {
+    /// One JSON object per target instead of text
+    #[arg(long)]
+    pub json: bool,
+
+    /// Addresses only, no names
+    #[arg(short, long)]
+    pub numeric: bool,
+
+    /// Show ICMP extensions, such as MPLS labels
+    #[arg(short, long)]
+    pub extensions: bool,
+
+    /// Say more on standard error: method and socket, why the trace ended
+    #[arg(short, long)]
+    pub verbose: bool,
+
+    /// Print the version
+    #[arg(short = 'V', long, action = ArgAction::Version)]
+    pub version: Option<bool>,
+}
+
+/// Options of traceroute that are not here: they are refused with a sentence, never ignored.
+#[derive(Args, Debug)]
+pub struct RefusedArgs {
+    #[arg(short = 'T', long, hide = true)]
+    tcp: bool,
+    #[arg(short = 'A', long, hide = true)]
+    as_path_lookups: bool,
+    #[arg(long, hide = true)]
+    mtu: bool,
+    #[arg(long, hide = true)]
+    back: bool,
+    #[arg(short = 'g', long, hide = true, num_args = 0..=1, allow_hyphen_values = true)]
+    gateway: Option<Option<String>>,
+    #[arg(short = 'd', long, hide = true)]
+    debug: bool,
+    #[arg(short = 'D', long, hide = true)]
+    dccp: bool,
+    #[arg(short = 'P', long, hide = true, num_args = 0..=1, allow_hyphen_values = true)]
+    protocol: Option<Option<String>>,
+    #[arg(short = 'O', long, hide = true, num_args = 0..=1, allow_hyphen_values = true)]
+    options: Option<Option<String>>,
+}
+
+impl RefusedArgs {
+    /// Why the first of these that was given is refused.
+    pub fn sentence(&self) -> Option<&'static str> {
+        let given = [
+            (self.tcp, "-T: TCP probes are not offered yet"),
+            (self.as_path_lookups, "-A: AS lookups are not offered yet"),
+            (self.mtu, "--mtu: the path MTU is not searched for yet; -F with a packet length shows who refuses it"),
+            (self.back, "--back: the way back is not measured yet"),
+            (self.gateway.is_some(), "-g: source routing is dropped by routers and not offered"),
+            (self.debug, "-d: SO_DEBUG has no effect here and is not offered"),
+            (self.dccp, "-D: DCCP probes are not offered"),
+            (self.protocol.is_some(), "-P: probes of other protocols are not offered"),
+            (self.options.is_some(), "-O: the methods take no options"),
+        ];
+        given.into_iter().find(|(set, _)| *set).map(|(_, sentence)| sentence)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        TraceArgs::command().debug_assert();
+    }
+
+    #[test]
+    fn traceroutes_own_long_names_work() {
+        let line = "rtrace --first=2 --max-hops=9 --sim-queries=4 --queries=1 --wait=2,3,10 --sendwait=0.1 --flowlabel=1 \
+                    --fwmark=3 --tos=0x10 --source=127.0.0.1 --interface=lo --dont-fragment --extensions --port=99 --udp h";
+        let args = TraceArgs::try_parse_from(line.split_whitespace()).unwrap();
+        assert_eq!((args.timing.first.get(), args.timing.max_hops.get()), (2, 9));
+        assert_eq!(args.packet.mark, Some(3));
+    }
+
+    #[test]
+    fn what_traceroute_offers_and_we_do_not_is_refused_with_a_sentence() {
+        for flag in ["-T", "-A", "--mtu", "--back", "-g", "-d", "-D", "-P", "-O"] {
+            let args = TraceArgs::try_parse_from(["rtrace", flag, "h"]).unwrap();
+            assert!(args.refused.sentence().unwrap().starts_with(flag), "{flag}");
+        }
+    }
+}

@@ -1,0 +1,287 @@
+//! `rtrace` from its command line to its exit status.
+
+use std::ffi::OsString;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use clap::Parser;
+
+use super::complain::{Trouble, clap_says};
+use super::drive::drive;
+use super::env::Env;
+use super::target::{self, Lanes};
+use super::trace_args::{Method, TraceArgs};
+use super::values::{self, Rate};
+use super::{ANSWERED, NOT_ANSWERED, NOT_RUN};
+use crate::channel::{Fragmentation, LanePlan, Plan, Precision, Protocol};
+use crate::engine::Target;
+use crate::report::{Sink, TraceJson, TraceJsonOptions, TraceText, TraceTextOptions};
+use crate::trace::{Config, Event, Ports, Tracer};
+use crate::types::{Family, Port};
+
+/// First destination port of UDP probes that count up (traceroute's).
+const FIRST_UDP_PORT: Port = port(33_434);
+/// Destination port of `-U` (traceroute's).
+const FIXED_UDP_PORT: Port = port(53);
+/// How many source ports `-U` holds open at most: so many probes may be in flight.
+const MOST_FLOWS: u32 = 64;
+
+const fn port(number: u16) -> Port {
+    match Port::new(number) {
+        Some(port) => port,
+        None => panic!("no port"),
+    }
+}
+
+/// Runs `rtrace`.
+pub fn run(words: &[OsString], env: &mut Env<'_>) -> u8 {
+    let program = words.first().map_or_else(|| "rtrace".into(), |word| word.to_string_lossy());
+    let args = match TraceArgs::try_parse_from(words) {
+        Ok(args) => args,
+        Err(error) => return clap_says(&program, &error, env),
+    };
+    let result = Run { args: &args, program: &program }.execute(env);
+    result.unwrap_or_else(|trouble| {
+        let _ = writeln!(env.stderr, "{program}: {trouble}");
+        NOT_RUN
+    })
+}
+
+struct Run<'a> {
+    args: &'a TraceArgs,
+    program: &'a str,
+}
+
+impl Run<'_> {
+    fn execute(&self, env: &mut Env<'_>) -> Result<u8, Trouble> {
+        if let Some(sentence) = self.args.refused.sentence() {
+            return Err(Trouble::Refused(sentence.to_owned()));
+        }
+        let (texts, packet_octets) = self.words(env)?;
+        let method = self.method()?;
+        let plan = self.plan(&texts, method, env)?;
+        let mut opened = (env.open)(&plan)?;
+        let (lanes, used) = self.choose(&opened, &plan, method, env)?;
+        let targets = self.place(&texts, &lanes, env)?;
+        let config = self.config(targets, used, packet_octets, opened.lookup.is_some(), env);
+        let mut sink = self.sink(method);
+        let count = config.targets.len();
+        let mut tracer = Tracer::new(config);
+        let mut tally = Tally { targets: count, ..Tally::default() };
+        drive(&mut opened, &mut tracer, Precision::Relaxed, sink.as_mut(), env, |event| tally.heed(event))?;
+        Ok(tally.status())
+    }
+
+    /// The targets, and the packet length if the last word is one.
+    fn words(&self, env: &mut Env<'_>) -> Result<(Vec<String>, Option<usize>), Trouble> {
+        let mut words = self.args.targets.as_slice();
+        let mut octets = None;
+        if let [before @ .., last] = words
+            && target::is_bare_number(last)
+        {
+            let refuse = |why| Trouble::Refused(format!("[PACKET_BYTES]: invalid value '{last}': {why}"));
+            octets = Some(values::packet_octets(last).map_err(refuse)?);
+            words = before;
+        }
+        if let Some(number) = words.iter().find(|word| target::is_bare_number(word)) {
+            return Err(Trouble::Refused(format!("'{number}' is not a target; a packet length stands in last place")));
+        }
+        Ok((target::gather(words, self.args.targets_file.as_deref(), env)?, octets))
+    }
+
+    fn method(&self) -> Result<Method, Trouble> {
+        let method = &self.args.method;
+        let chosen = match (method.icmp, method.udp) {
+            (true, _) => Method::Icmp,
+            (_, true) => Method::Udp,
+            _ => method.method,
+        };
+        let timing = &self.args.timing;
+        if timing.first > timing.max_hops {
+            let (first, last) = (timing.first.get(), timing.max_hops.get());
+            return Err(Trouble::Refused(format!(
+                "--first <TTL>: invalid value '{first}': out of range: 1 <= value <= {last}"
+            )));
+        }
+        Ok(chosen)
+    }
+
+    fn forced_family(&self) -> Option<Family> {
+        let packet = &self.args.packet;
+        match (packet.ipv4, packet.ipv6) {
+            (true, _) => Some(Family::V4),
+            (_, true) => Some(Family::V6),
+            _ => None,
+        }
+    }
+
+    fn plan(&self, texts: &[String], method: Method, env: &Env<'_>) -> Result<Plan, Trouble> {
+        let source_family = self.args.packet.source.map(Family::of);
+        let families = target::families(texts, self.forced_family().or(source_family));
+        let protocols: &[Protocol] = match method {
+            Method::Auto => &[Protocol::Icmp, Protocol::Udp],
+            Method::Icmp => &[Protocol::Icmp],
+            Method::Default | Method::Udp => &[Protocol::Udp],
+        };
+        if let Some(name) = &self.args.packet.interface
+            && (env.interface_index)(name).is_none()
+        {
+            return Err(Trouble::Refused(format!("{name}: No such device")));
+        }
+        let lanes = protocols.iter().flat_map(|&protocol| families.iter().map(move |&family| (family, protocol)));
+        let lanes = lanes.map(|(family, protocol)| self.lane(family, protocol, method)).collect();
+        Ok(Plan { lanes, names: !self.args.output.numeric })
+    }
+
+    fn lane(&self, family: Family, protocol: Protocol, method: Method) -> LanePlan {
+        let packet = &self.args.packet;
+        LanePlan {
+            source: packet.source,
+            interface: packet.interface.as_deref().map(Into::into),
+            source_port: self.args.method.sport.filter(|_| protocol == Protocol::Udp),
+            flows: if method == Method::Udp { self.flows() } else { 1 },
+            tos: packet.tos.or(packet.dscp.map(|dscp| dscp.tos())),
+            flow_label: packet.flow_label.filter(|_| family == Family::V6),
+            mark: packet.mark,
+            fragmentation: packet.dont_fragment.then_some(Fragmentation::Probe),
+            dont_route: packet.bypass_routing,
+            ..LanePlan::new(family, protocol, self.args.method.socket)
+        }
+    }
+
+    /// How many source ports `-U` needs: one for each probe that may be in flight, or the one that `--sport` pins.
+    fn flows(&self) -> u16 {
+        let timing = &self.args.timing;
+        let hops = u32::from(timing.max_hops.get()) - u32::from(timing.first.get()) + 1;
+        let probes = timing.sim_queries.unwrap_or(hops * timing.queries).min(MOST_FLOWS);
+        if self.args.method.sport.is_some() { 1 } else { probes as u16 }
+    }
+
+    /// The lanes to probe over: ICMP if any such lane could be opened or was asked for, else UDP.
+    fn choose(
+        &self,
+        opened: &crate::channel::OpenedLanes,
+        plan: &Plan,
+        method: Method,
+        env: &mut Env<'_>,
+    ) -> Result<(Lanes, Protocol), Trouble> {
+        let of = |protocol| Lanes::of(opened, &plan.lanes, |lane| lane.protocol == protocol);
+        let (icmp, udp) = (of(Protocol::Icmp), of(Protocol::Udp));
+        let (lanes, used) = match method {
+            Method::Icmp => (icmp, Protocol::Icmp),
+            Method::Default | Method::Udp => (udp, Protocol::Udp),
+            Method::Auto if !icmp.is_empty() => (icmp, Protocol::Icmp),
+            Method::Auto if udp.is_empty() => (icmp, Protocol::Icmp),
+            Method::Auto => {
+                let _ = writeln!(
+                    env.stderr,
+                    "{}: no privilege for ICMP sockets: probing with UDP, which may take another path (-I says why)",
+                    self.program
+                );
+                (udp, Protocol::Udp)
+            }
+        };
+        match lanes.refusal() {
+            Some(refused) if lanes.is_empty() => Err(Trouble::NoLane(refused.clone())),
+            _ => Ok((lanes, used)),
+        }
+    }
+
+    /// Places every target and says the trouble of each.
+    fn place(&self, texts: &[String], lanes: &Lanes, env: &mut Env<'_>) -> Result<Vec<Target>, Trouble> {
+        let mut targets = Vec::with_capacity(texts.len());
+        for text in texts {
+            let (target, trouble) = target::place(text, self.forced_family(), lanes, env);
+            targets.push(target);
+            match trouble {
+                Some(trouble) if texts.len() == 1 && !self.args.output.json => return Err(trouble),
+                Some(trouble) => {
+                    let _ = writeln!(env.stderr, "{}: {trouble}", self.program);
+                }
+                None => {}
+            }
+        }
+        Ok(targets)
+    }
+
+    fn config(
+        &self,
+        targets: Vec<Target>,
+        used: Protocol,
+        packet_octets: Option<usize>,
+        names: bool,
+        env: &Env<'_>,
+    ) -> Config {
+        let (timing, method) = (&self.args.timing, &self.args.method);
+        let per_second = match timing.rate {
+            Some(Rate::PerSecond(rate)) => Some(Duration::from_secs_f64(1.0 / rate)),
+            _ => None,
+        };
+        let fixed = used == Protocol::Udp && self.method().is_ok_and(|method| method == Method::Udp);
+        Config {
+            targets,
+            first_ttl: timing.first,
+            max_ttl: timing.max_hops,
+            probes_per_hop: timing.queries,
+            in_flight: timing.sim_queries,
+            wait: timing.wait,
+            send_gap: timing.sendwait.or(per_second),
+            paced: timing.rate != Some(Rate::Max),
+            gap_limit: timing.gap_limit,
+            ports: if fixed {
+                Ports::Fixed(method.port.unwrap_or(FIXED_UDP_PORT))
+            } else {
+                Ports::CountingUp(method.port.unwrap_or(FIRST_UDP_PORT))
+            },
+            packet_octets: packet_octets.unwrap_or(60),
+            names: names && !self.args.output.numeric,
+            flow: method.flow,
+            seed: env.seed,
+        }
+    }
+
+    fn sink(&self, method: Method) -> Box<dyn Sink<Event>> {
+        let output = &self.args.output;
+        if output.json {
+            return Box::new(TraceJson::new(TraceJsonOptions {
+                program: self.program.into(),
+                method_requested: method.name().into(),
+            }));
+        }
+        Box::new(TraceText::new(TraceTextOptions {
+            program: self.program.into(),
+            numeric: output.numeric,
+            extensions: output.extensions,
+        }))
+    }
+}
+
+/// What decides the exit status.
+#[derive(Default)]
+struct Tally {
+    targets: usize,
+    reached: usize,
+    not_run: bool,
+}
+
+impl Tally {
+    fn heed(&mut self, event: &Event) -> Option<IpAddr> {
+        match event {
+            Event::NameWanted(address) => return Some(*address),
+            Event::End(trace) => {
+                self.reached += usize::from(trace.reached);
+                self.not_run |= trace.stop_reason == crate::trace::StopReason::SendFailed;
+            }
+            _ => {}
+        }
+        None
+    }
+
+    fn status(&self) -> u8 {
+        match (self.not_run, self.reached >= self.targets) {
+            (true, _) => NOT_RUN,
+            (false, true) => ANSWERED,
+            (false, false) => NOT_ANSWERED,
+        }
+    }
+}

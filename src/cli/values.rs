@@ -1,0 +1,290 @@
+//! The values of options: text to numbers, durations and header fields, each with its allowed range in the refusal.
+
+use std::time::Duration;
+
+use crate::channel::{Fragmentation, SocketWish};
+use crate::types::{Dscp, FlowLabel, Ident, Port, Tos, Ttl};
+use crate::wire::payload::Fill;
+
+/// A whole number within `least..=most`.
+fn whole(text: &str, least: u64, most: u64) -> Result<u64, String> {
+    let number: u64 = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        Some(digits) => u64::from_str_radix(digits, 16).map_err(|_| not_whole(least, most))?,
+        None => text.parse().map_err(|_| not_whole(least, most))?,
+    };
+    if (least..=most).contains(&number) { Ok(number) } else { Err(format!("out of range: {least} <= value <= {most}")) }
+}
+
+fn not_whole(least: u64, most: u64) -> String {
+    format!("not a whole number: {least} <= value <= {most}")
+}
+
+/// `-c`: 1 and up.
+pub fn count(text: &str) -> Result<u64, String> {
+    whole(text, 1, i64::MAX as u64)
+}
+
+/// `-s`: payload octets; the upper end of IPv4 is checked once the family is known.
+pub fn payload_octets(text: &str) -> Result<usize, String> {
+    whole(text, 0, 65_527).map(|octets| octets as usize)
+}
+
+/// rtrace's PACKET_BYTES.
+pub fn packet_octets(text: &str) -> Result<usize, String> {
+    whole(text, 0, 65_000).map(|octets| octets as usize)
+}
+
+/// `-l`.
+pub fn preload(text: &str) -> Result<u32, String> {
+    whole(text, 1, 65_536).map(|probes| probes as u32)
+}
+
+/// `-t`, `-f`, `-m`: a TTL that can be sent.
+pub fn ttl(text: &str) -> Result<Ttl, String> {
+    whole(text, 1, 255).map(|hops| Ttl::new(hops as u8))
+}
+
+/// `-q` of rtrace.
+pub fn probes_per_hop(text: &str) -> Result<u32, String> {
+    whole(text, 1, 10).map(|probes| probes as u32)
+}
+
+/// `-N` of rtrace.
+pub fn in_flight(text: &str) -> Result<u32, String> {
+    whole(text, 1, 1000).map(|probes| probes as u32)
+}
+
+/// `--flow` of rtrace.
+pub fn flow(text: &str) -> Result<u32, String> {
+    whole(text, 0, u64::from(u32::MAX)).map(|number| number as u32)
+}
+
+/// `--gap-limit` of rtrace.
+pub fn gap_limit(text: &str) -> Result<u32, String> {
+    whole(text, 1, 255).map(|hops| hops as u32)
+}
+
+/// A port.
+pub fn port(text: &str) -> Result<Port, String> {
+    let number = whole(text, 1, 65_535)?;
+    Port::new(number as u16).ok_or_else(|| not_whole(1, 65_535))
+}
+
+/// `-e`: an ICMP identifier.
+pub fn ident(text: &str) -> Result<Ident, String> {
+    whole(text, 0, 65_535).map(|value| Ident::new(value as u16))
+}
+
+/// `-Q`, `-t` of rtrace: the whole octet, decimal or hexadecimal.
+pub fn tos(text: &str) -> Result<Tos, String> {
+    whole(text, 0, 255).map(|octet| Tos::new(octet as u8))
+}
+
+/// `--dscp`: a number or a standard name.
+pub fn dscp(text: &str) -> Result<Dscp, String> {
+    if let Some(named) = Dscp::from_name(text) {
+        return Ok(named);
+    }
+    let refused = || "not a codepoint: 0 <= value <= 63, or a name such as ef, af41, cs6, le".to_owned();
+    text.parse().ok().and_then(Dscp::new).ok_or_else(refused)
+}
+
+/// `-m`: a firewall mark.
+pub fn mark(text: &str) -> Result<u32, String> {
+    whole(text, 0, u64::from(u32::MAX)).map(|mark| mark as u32)
+}
+
+/// `-S`: octets of send buffer.
+pub fn send_buffer(text: &str) -> Result<u32, String> {
+    whole(text, 1, i32::MAX as u64).map(|octets| octets as u32)
+}
+
+/// `-F`: an IPv6 flow label, in hexadecimal with or without 0x, as ping takes it.
+pub fn flow_label(text: &str) -> Result<FlowLabel, String> {
+    let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")).unwrap_or(text);
+    let refused = || "not a flow label: 0 <= value <= 0xfffff, in hexadecimal".to_owned();
+    u32::from_str_radix(digits, 16).ok().and_then(FlowLabel::new).ok_or_else(refused)
+}
+
+/// `-p`: 1 to 16 octets as hexadecimal digits.
+pub fn pattern(text: &str) -> Result<Fill, String> {
+    let refused = || "patterns are 1 to 16 octets of hexadecimal digits".to_owned();
+    if text.is_empty() || !text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        return Err(refused());
+    }
+    let octet = |pair: &[u8]| {
+        pair.iter().fold(0u8, |value, &digit| value << 4 | (digit as char).to_digit(16).unwrap_or(0) as u8)
+    };
+    let octets: Box<[u8]> = text.as_bytes().chunks(2).map(octet).collect();
+    if octets.len() > 16 { Err(refused()) } else { Ok(Fill::Pattern(octets)) }
+}
+
+/// `-M` of rping.
+pub fn fragmentation(text: &str) -> Result<Fragmentation, String> {
+    match text {
+        "do" => Ok(Fragmentation::Do),
+        "dont" => Ok(Fragmentation::Dont),
+        "want" => Ok(Fragmentation::Want),
+        "probe" => Ok(Fragmentation::Probe),
+        _ => Err("one of do, dont, want, probe".to_owned()),
+    }
+}
+
+/// `--socket`.
+pub fn socket(text: &str) -> Result<SocketWish, String> {
+    match text {
+        "auto" => Ok(SocketWish::Auto),
+        "raw" => Ok(SocketWish::Raw),
+        "dgram" => Ok(SocketWish::Dgram),
+        _ => Err("one of auto, raw, dgram".to_owned()),
+    }
+}
+
+/// A duration as it was typed, with whether it had a unit.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Span {
+    /// How long.
+    pub duration: Duration,
+    /// Whether it was a plain number.
+    pub plain: bool,
+}
+
+/// The longest duration an option takes.
+const LONGEST: f64 = 2_147_483.0;
+
+/// A plain number of seconds, or a number with a unit.
+pub fn span(text: &str) -> Result<Span, String> {
+    if let Some(seconds) = plain_number(text) {
+        let duration = Duration::try_from_secs_f64(seconds).ok().filter(|d| d.as_secs_f64() <= LONGEST);
+        return duration
+            .map(|duration| Span { duration, plain: true })
+            .ok_or_else(|| format!("out of range: 0 <= seconds <= {LONGEST}"));
+    }
+    match humantime::parse_duration(text) {
+        Ok(duration) if duration.as_secs_f64() <= LONGEST => Ok(Span { duration, plain: false }),
+        Ok(_) => Err(format!("out of range: 0 <= seconds <= {LONGEST}")),
+        Err(_) => Err(format!("not a duration: 0 <= seconds <= {LONGEST}, or with a unit as in 200ms, 1m30s")),
+    }
+}
+
+/// Digits with at most one decimal point, and nothing else: no sign, exponent, comma, `inf` or `nan`.
+fn plain_number(text: &str) -> Option<f64> {
+    let allowed = text.bytes().all(|octet| octet.is_ascii_digit() || octet == b'.');
+    if allowed { text.parse().ok() } else { None }
+}
+
+/// `-z` of rtrace: as every duration, but a plain number above 10 is milliseconds, as in traceroute.
+pub fn send_gap(text: &str) -> Result<Duration, String> {
+    let span = span(text)?;
+    let milliseconds = span.plain && span.duration > Duration::from_secs(10);
+    Ok(if milliseconds { span.duration / 1000 } else { span.duration })
+}
+
+/// `-w` of rtrace: `MAX[,HERE,NEAR]`.
+pub fn trace_wait(text: &str) -> Result<crate::trace::Wait, String> {
+    let mut parts = text.split(',');
+    let max = span(parts.next().unwrap_or_default())?.duration;
+    let mut factor = |default: f64| match parts.next() {
+        None => Ok(default),
+        Some(part) => plain_number(part)
+            .filter(|&factor| factor <= 1000.0)
+            .ok_or_else(|| "MAX[,HERE,NEAR]: HERE and NEAR are factors: 0 <= value <= 1000".to_owned()),
+    };
+    // A bare MAX switches both factors off, as in traceroute.
+    let (here, near) = (factor(0.0)?, factor(0.0)?);
+    if parts.next().is_some() {
+        return Err("MAX[,HERE,NEAR]: three values at most".to_owned());
+    }
+    Ok(crate::trace::Wait { max, here, near })
+}
+
+/// `--rate`: probes a second, or as fast as possible.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Rate {
+    /// So many a second.
+    PerSecond(f64),
+    /// `max` or `0`: as fast as the kernel takes them.
+    Max,
+}
+
+/// `--rate`.
+pub fn rate(text: &str) -> Result<Rate, String> {
+    const MOST: f64 = 100_000_000.0;
+    let refused = || format!("not a rate: 0 <= probes a second <= {MOST}, or max");
+    match text {
+        "max" => Ok(Rate::Max),
+        _ => match plain_number(text) {
+            Some(0.0) => Ok(Rate::Max),
+            Some(rate) if (0.001..=MOST).contains(&rate) => Ok(Rate::PerSecond(rate)),
+            _ => Err(refused()),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plain_number_is_seconds_and_a_unit_is_heeded() {
+        assert_eq!(span("0.2").map(|s| s.duration), Ok(Duration::from_millis(200)));
+        assert_eq!(span("200ms").map(|s| (s.duration, s.plain)), Ok((Duration::from_millis(200), false)));
+        assert_eq!(span("1m30s").map(|s| s.duration), Ok(Duration::from_secs(90)));
+    }
+
+    #[test]
+    fn durations_that_are_none_are_refused() {
+        for text in ["", "0,1", "-1", "1e3", "inf", "nan", "5S", ".", "1.2.3", "99999999999", "+1"] {
+            assert!(span(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_plain_pause_above_ten_is_milliseconds() {
+        assert_eq!(send_gap("10"), Ok(Duration::from_secs(10)));
+        assert_eq!(send_gap("11"), Ok(Duration::from_millis(11)));
+        assert_eq!(send_gap("11s"), Ok(Duration::from_secs(11)));
+    }
+
+    #[test]
+    fn a_refusal_names_the_allowed_range() {
+        assert_eq!(ttl("256"), Err("out of range: 1 <= value <= 255".to_owned()));
+        assert_eq!(count("1.1"), Err("not a whole number: 1 <= value <= 9223372036854775807".to_owned()));
+        assert!(whole("-1", 0, 5).is_err());
+    }
+
+    #[test]
+    fn header_fields_come_as_numbers_or_names() {
+        assert_eq!(tos("0xb8").map(Tos::get), Ok(0xb8));
+        assert_eq!(dscp("ef").map(Dscp::get), Ok(46));
+        assert_eq!(dscp("46").map(Dscp::get), Ok(46));
+        assert!(dscp("64").is_err());
+        assert_eq!(flow_label("0xabcde").map(FlowLabel::get), Ok(0xabcde));
+        assert!(flow_label("100000").is_err());
+    }
+
+    #[test]
+    fn a_pattern_is_octets_of_hexadecimal_digits() {
+        assert_eq!(pattern("ff0"), Ok(Fill::Pattern(Box::from([0xff, 0]))));
+        for text in ["", "zz", "0011223344556677889900112233445566"] {
+            assert!(pattern(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn waits_of_a_trace_are_a_maximum_and_two_factors() {
+        let wait = trace_wait("5,3,10").unwrap();
+        assert_eq!((wait.max, wait.here, wait.near), (Duration::from_secs(5), 3.0, 10.0));
+        assert_eq!(trace_wait("2").map(|w| w.here), Ok(0.0));
+        assert!(trace_wait("1,2,3,4").is_err());
+        assert!(trace_wait("1,x").is_err());
+    }
+
+    #[test]
+    fn a_rate_of_zero_is_as_fast_as_possible() {
+        assert_eq!(rate("0"), Ok(Rate::Max));
+        assert_eq!(rate("max"), Ok(Rate::Max));
+        assert_eq!(rate("100"), Ok(Rate::PerSecond(100.0)));
+        assert!(rate("-1").is_err());
+    }
+}

@@ -1,0 +1,39 @@
+//! The two clocks, read together.
+
+use rustix::time::{ClockId, Timespec, clock_gettime};
+
+use crate::types::{Instant, Now, WallTime};
+
+/// CLOCK_MONOTONIC and CLOCK_REALTIME, one right after the other.
+pub fn now() -> Now {
+    Now {
+        mono: Instant::from_nanos(nanos(clock_gettime(ClockId::Monotonic))),
+        wall: WallTime::from_nanos(nanos(clock_gettime(ClockId::Realtime))),
+    }
+}
+
+/// When `instant` is, for the kernel.
+pub fn timespec(instant: Instant) -> Timespec {
+    let nanos = instant.as_nanos();
+    Timespec { tv_sec: (nanos / 1_000_000_000) as i64, tv_nsec: (nanos % 1_000_000_000) as _ }
+}
+
+/// A time before the epoch, which only a wrong wall clock shows, counts as the epoch.
+fn nanos(time: Timespec) -> u64 {
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    let nanos = u64::try_from(time.tv_nsec).unwrap_or(0);
+    seconds.saturating_mul(1_000_000_000).saturating_add(nanos)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instant_reaches_the_kernel_as_seconds_and_nanoseconds() {
+        let time = timespec(Instant::from_nanos(3_000_000_042));
+        assert_eq!((time.tv_sec, time.tv_nsec), (3, 42));
+        assert_eq!(nanos(time), 3_000_000_042);
+        assert_eq!(nanos(Timespec { tv_sec: -1, tv_nsec: 5 }), 5);
+    }
+}

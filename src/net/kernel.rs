@@ -1,0 +1,188 @@
+//! The [`Channel`] over real sockets: [`KernelChannel`].
+
+use std::collections::VecDeque;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+use super::clock;
+use super::lane::Lane;
+use super::mailbox::Mailbox;
+use super::poller::{Poller, Ready, Source};
+use super::send::Outcome;
+use super::sys::message::Buffers;
+use super::sys::signal;
+use crate::channel::{
+    Channel, ChannelError, Control, ErrorPath, Inbound, Inbox, LaneId, LaneIdent, Layer, Order, OsError, Outbox, Owner,
+    Precision, Profile, Protocol, Refused, Send, SocketKind, Token,
+};
+use crate::types::{Family, Ident, Instant, Now};
+
+/// What a channel without any lane says about lanes.
+const NO_LANE: Profile = Profile {
+    family: Family::V4,
+    protocol: Protocol::Icmp,
+    socket: SocketKind::Dgram,
+    received_at: Layer::Transport,
+    quote_at: Layer::Transport,
+    ident: LaneIdent { ident: Ident::new(0), owner: Owner::Kernel, exclusive: false },
+    checksum: Owner::Kernel,
+    errors: ErrorPath::Queue,
+    max_open: 0,
+};
+
+/// All sockets of a run, signals, and what other threads have to say.
+pub struct KernelChannel {
+    /// By number; lanes that were refused have none.
+    lanes: Vec<Option<Lane>>,
+    poller: Poller,
+    signals: OwnedFd,
+    mailbox: Arc<Mailbox<Control>>,
+    /// What became of orders, to be told before anything that may have arrived in answer to them.
+    outcomes: VecDeque<Inbound>,
+    /// Who is known to be ready and has not been asked yet.
+    ready: Vec<Ready>,
+    /// The socket that had no room for the front order.
+    blocked: Option<Source>,
+    buffers: Buffers,
+    control: Vec<u8>,
+}
+
+impl KernelChannel {
+    /// A channel over these lanes, whose indices are their numbers.
+    ///
+    /// # Errors
+    /// If epoll or a timer cannot be had.
+    pub fn new(
+        lanes: Vec<Option<Lane>>,
+        signals: OwnedFd,
+        mailbox: Arc<Mailbox<Control>>,
+    ) -> Result<Self, ChannelError> {
+        let poller = Poller::new()?;
+        poller.watch(&signals, Source::Signals)?;
+        poller.watch(&*mailbox, Source::Mailbox)?;
+        for lane in lanes.iter().flatten() {
+            for (flow, socket) in (0..).zip(&lane.sockets) {
+                poller.watch(socket, source(lane.id, flow))?;
+            }
+        }
+        Ok(KernelChannel {
+            lanes,
+            poller,
+            signals,
+            mailbox,
+            outcomes: VecDeque::new(),
+            ready: Vec::new(),
+            blocked: None,
+            buffers: Buffers::default(),
+            control: Vec::new(),
+        })
+    }
+
+    fn send(&mut self, send: &Send, octets: &[u8]) -> Outcome {
+        match self.lanes.get(send.lane.index()) {
+            Some(Some(lane)) => lane.send(send, octets, &mut self.control),
+            _ => Outcome::Done(refused(send.token, OsError::EINVAL)),
+        }
+    }
+
+    fn watch_blocked(&self, blocked: Option<Source>, room: bool) -> Result<(), ChannelError> {
+        let Some(source @ Source::Socket { lane, flow }) = blocked else {
+            return Ok(());
+        };
+        let lane = self.lanes.get(usize::from(lane)).and_then(Option::as_ref);
+        match lane.and_then(|lane| lane.sockets.get(usize::from(flow))) {
+            Some(socket) => self.poller.watch_room(socket, source, room),
+            None => Ok(()),
+        }
+    }
+
+    fn read_signals(&self, inbox: &mut Inbox) {
+        let mut record = [0; signal::RECORD_OCTETS];
+        while let Ok(signal::RECORD_OCTETS) = rustix::io::read(&self.signals, &mut record) {
+            if let Some(control) = signal::control(&record) {
+                inbox.push(Inbound::Control(control));
+            }
+        }
+    }
+}
+
+impl Channel for KernelChannel {
+    fn profile(&self, lane: LaneId) -> &Profile {
+        let asked = self.lanes.get(lane.index()).and_then(Option::as_ref);
+        asked.or_else(|| self.lanes.iter().flatten().next()).map_or(&NO_LANE, |lane| &lane.profile)
+    }
+
+    fn now(&self) -> Now {
+        clock::now()
+    }
+
+    fn submit(&mut self, outbox: &mut Outbox) -> Result<(), ChannelError> {
+        self.blocked = None;
+        while let Some(order) = outbox.front() {
+            let outcome = match order {
+                Order::Send(send) => match self.send(send, outbox.octets(send.octets)) {
+                    Outcome::Done(outcome) => Some(outcome),
+                    Outcome::Blocked => {
+                        self.blocked = Some(source(send.lane, send.flow));
+                        return Ok(());
+                    }
+                },
+                Order::Open(open) => Some(refused(open.token, OsError::EOPNOTSUPP)),
+                Order::Write(write) => Some(refused(write.token, OsError::EOPNOTSUPP)),
+                // There are no connections, and datagrams leave nothing behind.
+                Order::Close { .. } | Order::Pause { .. } | Order::Resume { .. } | Order::Forget { .. } => None,
+            };
+            self.outcomes.extend(outcome);
+            outbox.pop_front();
+        }
+        Ok(())
+    }
+
+    fn receive(&mut self, inbox: &mut Inbox) -> Result<(), ChannelError> {
+        for outcome in self.outcomes.drain(..) {
+            inbox.push(outcome);
+        }
+        if self.ready.is_empty() {
+            self.poller.poll(&mut self.ready)?;
+        }
+        let mut ready = std::mem::take(&mut self.ready);
+        for Ready { source, readable, failed } in ready.drain(..) {
+            match source {
+                Source::Signals => self.read_signals(inbox),
+                Source::Mailbox => {
+                    for control in self.mailbox.take_all() {
+                        inbox.push(Inbound::Control(control));
+                    }
+                }
+                Source::Socket { lane, flow } if readable || failed => {
+                    if let Some(Some(lane)) = self.lanes.get_mut(usize::from(lane)) {
+                        lane.receive(flow, failed, &mut self.buffers, inbox);
+                    }
+                }
+                // Room to send is for `submit`.
+                Source::Socket { .. } => {}
+            }
+        }
+        self.ready = ready;
+        Ok(())
+    }
+
+    fn wait(&mut self, deadline: Option<Instant>, precision: Precision) -> Result<(), ChannelError> {
+        if !self.outcomes.is_empty() || !self.ready.is_empty() {
+            return Ok(());
+        }
+        let blocked = self.blocked.take();
+        self.watch_blocked(blocked, true)?;
+        self.poller.wait(deadline, precision, &mut self.ready)?;
+        self.watch_blocked(blocked, false)
+    }
+}
+
+fn source(lane: LaneId, flow: u16) -> Source {
+    // Numbers are given out as u16 and come back unchanged.
+    Source::Socket { lane: lane.index() as u16, flow }
+}
+
+fn refused(token: Token, error: OsError) -> Inbound {
+    Inbound::Refused(Refused { token, error, mtu: None })
+}

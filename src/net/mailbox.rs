@@ -1,0 +1,76 @@
+//! What other threads tell one thread that waits in epoll: [`Mailbox`].
+
+use std::collections::VecDeque;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rustix::event::{EventfdFlags, eventfd};
+
+/// A queue with a descriptor (an eventfd) that is readable while something was put in and [`Mailbox::take_all`] has not been
+/// called since.
+#[derive(Debug)]
+pub struct Mailbox<T> {
+    items: Mutex<VecDeque<T>>,
+    event: OwnedFd,
+}
+
+impl<T> Mailbox<T> {
+    /// An empty mailbox.
+    ///
+    /// # Errors
+    /// If the process may open no more descriptors.
+    pub fn new() -> rustix::io::Result<Self> {
+        let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        Ok(Mailbox { items: Mutex::default(), event })
+    }
+
+    /// Puts `item` in and wakes whoever waits. Only the thread for names has something to put.
+    #[cfg(any(feature = "dns", test))]
+    pub fn put(&self, item: T) {
+        self.items().push_back(item);
+        // A full counter cannot be added to, but then the descriptor is readable already.
+        let _ = rustix::io::write(&self.event, &1u64.to_ne_bytes());
+    }
+
+    /// Everything in it, oldest first; the descriptor is not readable any more.
+    pub fn take_all(&self) -> VecDeque<T> {
+        // Nothing to read means that it is not readable already.
+        let _ = rustix::io::read(&self.event, &mut [0; 8]);
+        std::mem::take(&mut *self.items())
+    }
+
+    fn items(&self) -> MutexGuard<'_, VecDeque<T>> {
+        // The queue is whole between any two operations, so a thread that died holding it has damaged nothing.
+        self.items.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T> AsFd for Mailbox<T> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.event.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+    use super::*;
+
+    fn is_readable<T>(mailbox: &Mailbox<T>) -> bool {
+        let mut descriptors = [PollFd::new(mailbox, PollFlags::IN)];
+        poll(&mut descriptors, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).unwrap() == 1
+    }
+
+    #[test]
+    fn a_mailbox_is_readable_while_something_is_in_it() {
+        let mailbox = Mailbox::new().unwrap();
+        assert!(!is_readable(&mailbox));
+        mailbox.put(1);
+        mailbox.put(2);
+        assert!(is_readable(&mailbox));
+        assert_eq!(mailbox.take_all(), [1, 2]);
+        assert!(!is_readable(&mailbox));
+        assert!(mailbox.take_all().is_empty());
+    }
+}

@@ -1,0 +1,46 @@
+//! Privileges: used while sockets are opened, then given up for good.
+
+use caps::{CapSet, Capability};
+
+use super::sys::process;
+use crate::channel::{ChannelError, OsError};
+
+/// What opening needs: raw sockets, and marks on kernels before 5.17.
+const NEEDED: [Capability; 2] = [Capability::CAP_NET_RAW, Capability::CAP_NET_ADMIN];
+
+/// Whether this process has the effective user ID 0 or may open raw sockets by capability.
+pub fn is_privileged() -> bool {
+    process::effective_uid() == 0 || caps::has_cap(None, CapSet::Permitted, Capability::CAP_NET_RAW).unwrap_or(false)
+}
+
+/// Makes effective what a file capability only permits (`setcap cap_net_raw+p`).
+pub fn raise_for_opening() {
+    for capability in NEEDED {
+        if caps::has_cap(None, CapSet::Permitted, capability).unwrap_or(false) {
+            // Where this fails, the socket call says so in its own words.
+            let _ = caps::raise(None, CapSet::Effective, capability);
+        }
+    }
+}
+
+/// Gives up every capability and a set-user-ID or set-group-ID, so that nothing brings them back. A real root stays user 0,
+/// with no capability. Threads that already run keep theirs: none may.
+///
+/// # Errors
+/// If anything is left.
+pub fn drop_all() -> Result<(), ChannelError> {
+    process::set_no_new_privs()?;
+    // Takes CAP_SETPCAP; who has not got it cannot gain anything through the bounding set after no_new_privs either.
+    let _ = caps::clear(None, CapSet::Bounding);
+    process::become_real_user()?;
+    // Ambient capabilities go with the permitted ones; kernels before 4.3 have none and say EINVAL.
+    let _ = caps::clear(None, CapSet::Ambient);
+    let refused = ChannelError { call: "capset", error: OsError::EPERM };
+    for set in [CapSet::Effective, CapSet::Permitted, CapSet::Inheritable] {
+        caps::clear(None, set).map_err(|_| refused)?;
+        if !caps::read(None, set).map_err(|_| refused)?.is_empty() {
+            return Err(refused);
+        }
+    }
+    Ok(())
+}

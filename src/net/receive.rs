@@ -1,0 +1,120 @@
+//! Received messages become what the seam knows: [`Lane::receive`].
+
+use std::os::fd::AsFd;
+
+use super::clock;
+use super::lane::Lane;
+use super::sys::cmsg::{self, ExtendedError, Origin};
+use super::sys::message::{self, Buffers, EAGAIN, Message, Queue};
+use crate::channel::{
+    Datagram, Dropped, ErrorOrigin, ErrorPath, IcmpReport, Inbound, Inbox, LaneId, OsError, Protocol,
+};
+use crate::types::{Endpoint, Stamp};
+
+/// Messages read from one queue of one socket in one turn: a flood must not keep the loop from sending and from signals. What
+/// is left makes the next turn begin at once.
+const BATCH: usize = 64;
+
+impl Lane {
+    /// Adds what the socket of `flow` has received to `inbox`: replies, then errors.
+    pub fn receive(&mut self, flow: u16, failed: bool, buffers: &mut Buffers, inbox: &mut Inbox) {
+        let Some(socket) = self.sockets.get_mut(usize::from(flow)) else {
+            return;
+        };
+        let place = Place { lane: self.id, flow, protocol: self.plan.protocol };
+        for _ in 0..BATCH {
+            match message::receive(socket.socket.as_fd(), Queue::Datagrams, buffers) {
+                Ok(message) => place.push_datagram(&message, &mut socket.drops, inbox),
+                Err(EAGAIN) => break,
+                // The pending error of the socket, consumed by this; the error queue has the details.
+                Err(_) => {}
+            }
+        }
+        if !failed || self.profile.errors != ErrorPath::Queue {
+            return;
+        }
+        for _ in 0..BATCH {
+            match message::receive(socket.socket.as_fd(), Queue::Errors, buffers) {
+                Ok(message) => place.push_error(&message, inbox),
+                Err(_) => break,
+            }
+        }
+    }
+}
+
+/// Where something arrived.
+struct Place {
+    lane: LaneId,
+    flow: u16,
+    protocol: Protocol,
+}
+
+impl Place {
+    fn push_datagram(&self, message: &Message<'_>, drops: &mut u32, inbox: &mut Inbox) {
+        let stamp = Stamp::user(clock::now());
+        let ancillary = cmsg::read(message.control);
+        let dropped = ancillary.drops.map_or(0, |total| total.wrapping_sub(std::mem::replace(drops, total)));
+        if dropped > 0 {
+            inbox.push(Inbound::Dropped(Dropped { lane: self.lane, count: dropped.into() }));
+        }
+        let Some(from) = message.name else {
+            return;
+        };
+        // ICMP has no ports, whatever the kernel leaves in that field.
+        let from = if self.protocol == Protocol::Icmp { from.with_port(0) } else { from };
+        let octets = inbox.store(message.octets);
+        inbox.push(Inbound::Datagram(Datagram {
+            lane: self.lane,
+            flow: self.flow,
+            from: Endpoint::Ip(from),
+            to: ancillary.to,
+            ifindex: ancillary.ifindex,
+            reply_ttl: ancillary.ttl,
+            tos: ancillary.tos,
+            stamp,
+            octets,
+            cut: message.cut,
+        }));
+    }
+
+    fn push_error(&self, message: &Message<'_>, inbox: &mut Inbox) {
+        let stamp = Stamp::user(clock::now());
+        let ancillary = cmsg::read(message.control);
+        let Some(error) = ancillary.error else {
+            return;
+        };
+        let origin = match error.origin {
+            // The send call has failed with it, so that the order is refused already.
+            Origin::Local if error.error == OsError::EMSGSIZE => return,
+            Origin::Local => ErrorOrigin::Local,
+            Origin::Icmp => ErrorOrigin::Icmp,
+            Origin::Other => return,
+        };
+        let whole = inbox.store(message.octets);
+        let extension_at = extension_start(&error, whole.len());
+        let arrived = origin == ErrorOrigin::Icmp;
+        inbox.push(Inbound::Icmp(IcmpReport {
+            lane: self.lane,
+            flow: self.flow,
+            token: None,
+            to: message.name,
+            origin,
+            offender: error.offender,
+            icmp_type: if arrived { error.icmp_type } else { 0 },
+            icmp_code: if arrived { error.icmp_code } else { 0 },
+            error: error.error,
+            info: error.info,
+            reply_ttl: ancillary.ttl.filter(|_| arrived),
+            tos: ancillary.tos.filter(|_| arrived),
+            stamp,
+            quote: whole.part(0..extension_at.unwrap_or(whole.len())),
+            extension: extension_at.map(|start| whole.part(start..whole.len())),
+        }));
+    }
+}
+
+/// Where in `octets` returned octets the extension structure starts, if there is one and its offset can be true.
+fn extension_start(error: &ExtendedError, octets: usize) -> Option<usize> {
+    let start = usize::from(error.extension_at);
+    (error.origin == Origin::Icmp && start > 0 && start < octets).then_some(start)
+}

@@ -1,0 +1,38 @@
+//! Classic BPF, see socket(7) `SO_ATTACH_FILTER`: a raw ICMP socket sees every ICMP packet of the host; ours alone pass.
+
+use socket2::SockFilter;
+
+use crate::types::{Family, Ident};
+
+const LOAD_OCTET: u32 = libc::BPF_LD | libc::BPF_B | libc::BPF_IND;
+const LOAD_HALF: u32 = libc::BPF_LD | libc::BPF_H | libc::BPF_IND;
+const IPV4_HEADER_OCTETS: u32 = libc::BPF_LDX | libc::BPF_B | libc::BPF_MSH;
+const LOAD_INDEX: u32 = libc::BPF_LDX | libc::BPF_W | libc::BPF_IMM;
+const JUMP_EQUAL: u32 = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
+const RETURN: u32 = libc::BPF_RET | libc::BPF_K;
+
+/// Passes everything but echo replies with another identifier than `ident`. On an IPv4 raw socket the packet starts at its IP
+/// header, whose length varies; on an IPv6 raw socket at the ICMPv6 header.
+pub fn echo_replies_with(family: Family, ident: Ident) -> [SockFilter; 7] {
+    let (icmp_header, echo_reply) = match family {
+        Family::V4 => (instruction(IPV4_HEADER_OCTETS, 0), 0),
+        Family::V6 => (instruction(LOAD_INDEX, 0), 129),
+    };
+    [
+        icmp_header,
+        instruction(LOAD_OCTET, 0),
+        jump(JUMP_EQUAL, echo_reply, 0, 2),
+        instruction(LOAD_HALF, 4),
+        jump(JUMP_EQUAL, u32::from(ident.get()), 0, 1),
+        instruction(RETURN, u32::MAX),
+        instruction(RETURN, 0),
+    ]
+}
+
+fn instruction(code: u32, value: u32) -> SockFilter {
+    jump(code, value, 0, 0)
+}
+
+fn jump(code: u32, value: u32, if_true: u8, if_false: u8) -> SockFilter {
+    SockFilter::new(code as u16, if_true, if_false, value)
+}

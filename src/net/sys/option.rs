@@ -1,0 +1,146 @@
+//! setsockopt(2) for integer options, with the name an error message gives them.
+
+use std::io;
+use std::net::IpAddr;
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+use crate::channel::{Fragmentation, OsError};
+use crate::types::{Family, FlowLabel};
+
+/// A socket option that takes an int.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SocketOption {
+    level: libc::c_int,
+    name: libc::c_int,
+    /// Its name in the manual.
+    pub call: &'static str,
+}
+
+macro_rules! options {
+    ($($level:ident { $($name:ident = $value:expr),* $(,)? })*) => {
+        $($(
+            #[doc = concat!("`", stringify!($name), "`.")]
+            pub const $name: SocketOption =
+                SocketOption { level: libc::$level, name: $value, call: stringify!($name) };
+        )*)*
+    };
+}
+
+options! {
+    SOL_SOCKET {
+        SO_BROADCAST = libc::SO_BROADCAST,
+        SO_DEBUG = libc::SO_DEBUG,
+        SO_DONTROUTE = libc::SO_DONTROUTE,
+        SO_MARK = libc::SO_MARK,
+        SO_RCVBUF = libc::SO_RCVBUF,
+        SO_RXQ_OVFL = libc::SO_RXQ_OVFL,
+        SO_SNDBUF = libc::SO_SNDBUF,
+    }
+    IPPROTO_IP {
+        IP_MTU_DISCOVER = libc::IP_MTU_DISCOVER,
+        IP_MULTICAST_LOOP = libc::IP_MULTICAST_LOOP,
+        IP_MULTICAST_TTL = libc::IP_MULTICAST_TTL,
+        IP_PKTINFO = libc::IP_PKTINFO,
+        IP_RECVERR = libc::IP_RECVERR,
+        // <linux/in.h>; not in the libc crate.
+        IP_RECVERR_RFC4884 = 26,
+        IP_RECVTOS = libc::IP_RECVTOS,
+        IP_RECVTTL = libc::IP_RECVTTL,
+        IP_TOS = libc::IP_TOS,
+        IP_TTL = libc::IP_TTL,
+    }
+    IPPROTO_IPV6 {
+        IPV6_FLOWINFO_SEND = libc::IPV6_FLOWINFO_SEND,
+        IPV6_MTU_DISCOVER = libc::IPV6_MTU_DISCOVER,
+        IPV6_MULTICAST_HOPS = libc::IPV6_MULTICAST_HOPS,
+        IPV6_MULTICAST_LOOP = libc::IPV6_MULTICAST_LOOP,
+        IPV6_RECVERR = libc::IPV6_RECVERR,
+        // <linux/in6.h>; not in the libc crate.
+        IPV6_RECVERR_RFC4884 = 31,
+        IPV6_RECVHOPLIMIT = libc::IPV6_RECVHOPLIMIT,
+        IPV6_RECVPKTINFO = libc::IPV6_RECVPKTINFO,
+        IPV6_RECVTCLASS = libc::IPV6_RECVTCLASS,
+        IPV6_TCLASS = libc::IPV6_TCLASS,
+        IPV6_UNICAST_HOPS = libc::IPV6_UNICAST_HOPS,
+        IPV6_V6ONLY = libc::IPV6_V6ONLY,
+    }
+}
+
+impl SocketOption {
+    /// Sets it.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn set(self, socket: BorrowedFd<'_>, value: i32) -> Result<(), OsError> {
+        set_octets(socket, self.level, self.name, &value.to_ne_bytes())
+    }
+}
+
+/// The value of `IP_MTU_DISCOVER` and `IPV6_MTU_DISCOVER`, the same in both families.
+pub fn mtu_discover(fragmentation: Fragmentation) -> i32 {
+    match fragmentation {
+        Fragmentation::Dont => libc::IP_PMTUDISC_DONT,
+        Fragmentation::Want => libc::IP_PMTUDISC_WANT,
+        Fragmentation::Do => libc::IP_PMTUDISC_DO,
+        Fragmentation::Probe => libc::IP_PMTUDISC_PROBE,
+    }
+}
+
+/// Lets through only the ICMP types that answer a probe or report on one (`ICMP_FILTER`, `ICMPV6_FILTER`, see raw(7)).
+///
+/// # Errors
+/// The option's name and the kernel's error.
+pub fn filter_icmp_types(socket: BorrowedFd<'_>, family: Family) -> Result<(), (&'static str, OsError)> {
+    // <linux/icmp.h> and <linux/icmpv6.h>; not in the libc crate.
+    const SOL_RAW: libc::c_int = 255;
+    const ICMP_FILTER: libc::c_int = 1;
+    const ICMPV6_FILTER: libc::c_int = 1;
+    // Set bits are types to block, in both families.
+    match family {
+        Family::V4 => {
+            // Echo reply, destination unreachable, source quench, redirect, time exceeded, parameter problem.
+            let pass = [0u32, 3, 4, 5, 11, 12].iter().fold(0u32, |pass, kind| pass | 1 << kind);
+            set_octets(socket, SOL_RAW, ICMP_FILTER, &(!pass).to_ne_bytes()).map_err(|error| ("ICMP_FILTER", error))
+        }
+        Family::V6 => {
+            let mut block = [u32::MAX; 8];
+            // Destination unreachable, packet too big, time exceeded, parameter problem, echo reply, redirect.
+            for kind in [1usize, 2, 3, 4, 129, 137] {
+                block[kind / 32] &= !(1 << (kind % 32));
+            }
+            let octets: Vec<u8> = block.iter().flat_map(|word| word.to_ne_bytes()).collect();
+            set_octets(socket, libc::IPPROTO_ICMPV6, ICMPV6_FILTER, &octets).map_err(|error| ("ICMPV6_FILTER", error))
+        }
+    }
+}
+
+/// Asks the flow label manager for the right to use `label` towards `to`, shared with whoever else uses it so
+/// (`IPV6_FLOWLABEL_MGR`). Only needed while some socket of this host holds an exclusive label.
+///
+/// # Errors
+/// The kernel's; EINVAL for an IPv4 address.
+pub fn lease_flow_label(socket: BorrowedFd<'_>, label: FlowLabel, to: IpAddr) -> Result<(), OsError> {
+    // <linux/in6.h>: struct in6_flowlabel_req, IPV6_FL_A_GET, IPV6_FL_F_CREATE, IPV6_FL_S_ANY; not in the libc crate.
+    const ACTION_GET: u8 = 0;
+    const SHARE_ANY: u8 = 255;
+    const FLAG_CREATE: u16 = 1;
+    let IpAddr::V6(to) = to else {
+        return Err(OsError::EINVAL);
+    };
+    let mut request = [0; 32];
+    request[..16].copy_from_slice(&to.octets());
+    request[16..20].copy_from_slice(&label.get().to_be_bytes());
+    request[20] = ACTION_GET;
+    request[21] = SHARE_ANY;
+    request[22..24].copy_from_slice(&FLAG_CREATE.to_ne_bytes());
+    set_octets(socket, libc::IPPROTO_IPV6, libc::IPV6_FLOWLABEL_MGR, &request)
+}
+
+fn set_octets(socket: BorrowedFd<'_>, level: libc::c_int, name: libc::c_int, value: &[u8]) -> Result<(), OsError> {
+    // SAFETY: setsockopt(2): "The arguments optval and optlen are used to access option values"; they name the slice, which
+    // the kernel only reads.
+    let result = unsafe {
+        libc::setsockopt(socket.as_raw_fd(), level, name, value.as_ptr().cast(), value.len() as libc::socklen_t)
+    };
+    if result < 0 { Err(io::Error::last_os_error().into()) } else { Ok(()) }
+}

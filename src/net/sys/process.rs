@@ -1,0 +1,57 @@
+//! Who this process is and what it may become, see credentials(7) and prctl(2).
+
+use std::io;
+
+use crate::channel::{ChannelError, OsError};
+
+/// The real user ID, getuid(2).
+pub fn real_uid() -> u32 {
+    // SAFETY: getuid(2): "These functions are always successful"; they take no arguments.
+    unsafe { libc::getuid() }
+}
+
+/// The effective user ID, geteuid(2).
+pub fn effective_uid() -> u32 {
+    // SAFETY: geteuid(2): "These functions are always successful"; they take no arguments.
+    unsafe { libc::geteuid() }
+}
+
+/// No execve(2) of this process gives it more than it has from now on (`PR_SET_NO_NEW_PRIVS`).
+///
+/// # Errors
+/// If the kernel refuses.
+pub fn set_no_new_privs() -> Result<(), ChannelError> {
+    // SAFETY: prctl(2) PR_SET_NO_NEW_PRIVS: "arg2 … is 1; arg3, arg4, and arg5 must be specified as 0"; no pointers.
+    let result = unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) };
+    check(result, "prctl")
+}
+
+/// Gives up a set-group-ID and a set-user-ID for good: effective and saved IDs become the real ones.
+///
+/// # Errors
+/// If the kernel refuses, or if the IDs are not what they were set to.
+pub fn become_real_user() -> Result<(), ChannelError> {
+    // SAFETY: getgid(2): "These functions are always successful"; they take no arguments.
+    let (uid, gid) = unsafe { (libc::getuid(), libc::getgid()) };
+    // The group goes first: without the user ID of root it could not be set any more.
+    // SAFETY: setresgid(2): "sets the real GID, effective GID, and saved set-group-ID"; integers only.
+    check(unsafe { libc::setresgid(gid, gid, gid) }, "setresgid")?;
+    // SAFETY: setresuid(2): "sets the real user ID, the effective user ID, and the saved set-user-ID"; integers only.
+    check(unsafe { libc::setresuid(uid, uid, uid) }, "setresuid")?;
+    let (mut uids, mut gids) = ([0; 3], [0; 3]);
+    let [real, effective, saved] = &mut uids;
+    // SAFETY: getresuid(2): "returns the real UID, the effective UID, and the saved set-user-ID … in the arguments", three
+    // pointers to integers that live through the call.
+    check(unsafe { libc::getresuid(real, effective, saved) }, "getresuid")?;
+    let [real, effective, saved] = &mut gids;
+    // SAFETY: getresgid(2): as getresuid(2), "for the process's group IDs".
+    check(unsafe { libc::getresgid(real, effective, saved) }, "getresgid")?;
+    if uids != [uid; 3] || gids != [gid; 3] {
+        return Err(ChannelError { call: "setresuid", error: OsError::EPERM });
+    }
+    Ok(())
+}
+
+fn check(result: libc::c_int, call: &'static str) -> Result<(), ChannelError> {
+    if result < 0 { Err(ChannelError { call, error: io::Error::last_os_error().into() }) } else { Ok(()) }
+}

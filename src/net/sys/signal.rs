@@ -1,0 +1,54 @@
+//! signalfd(2): signals as something to read.
+
+use std::mem::MaybeUninit;
+use std::os::fd::{FromRawFd, OwnedFd};
+use std::{io, ptr};
+
+use crate::channel::{ChannelError, Control};
+
+const INTERRUPT: [libc::c_int; 2] = [libc::SIGINT, libc::SIGTERM];
+const INTERIM: libc::c_int = libc::SIGQUIT;
+
+/// Blocks SIGINT, SIGTERM and SIGQUIT in this thread, and in those it starts from now on, and opens a descriptor (non-blocking,
+/// close-on-exec) to read them from. A parent that had them ignored (a background job of a shell) does not matter.
+///
+/// # Errors
+/// If a call fails.
+pub fn route() -> Result<OwnedFd, ChannelError> {
+    let mut set = MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: sigemptyset(3): "initializes the signal set given by set to empty", so it is initialized from here on.
+    let mut set = unsafe {
+        libc::sigemptyset(set.as_mut_ptr());
+        set.assume_init()
+    };
+    for signal in INTERRUPT.into_iter().chain([INTERIM]) {
+        // SAFETY: sigaddset(3): "add … signal signum from set", which "must be initialized", as it is.
+        unsafe { libc::sigaddset(&raw mut set, signal) };
+    }
+    // SAFETY: pthread_sigmask(3): "If oldset is NULL, … the previous mask is not returned"; `set` is only read.
+    let error = unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, ptr::null_mut()) };
+    if error != 0 {
+        return Err(ChannelError { call: "pthread_sigmask", error: io::Error::from_raw_os_error(error).into() });
+    }
+    // SAFETY: signalfd(2): "The mask argument specifies the set of signals"; it is only read.
+    let descriptor = unsafe { libc::signalfd(-1, &raw const set, libc::SFD_NONBLOCK | libc::SFD_CLOEXEC) };
+    if descriptor < 0 {
+        return Err(ChannelError { call: "signalfd", error: io::Error::last_os_error().into() });
+    }
+    // SAFETY: signalfd(2): on success it "returns … a new file descriptor", which nobody else owns.
+    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
+}
+
+/// Octets of one record read from the descriptor.
+pub const RECORD_OCTETS: usize = size_of::<libc::signalfd_siginfo>();
+
+/// What the signal of one record asks for.
+pub fn control(record: &[u8; RECORD_OCTETS]) -> Option<Control> {
+    // struct signalfd_siginfo starts with ssi_signo.
+    let (number, _) = record.split_first_chunk()?;
+    match libc::c_int::try_from(u32::from_ne_bytes(*number)).ok()? {
+        number if INTERRUPT.contains(&number) => Some(Control::Interrupt),
+        INTERIM => Some(Control::Interim),
+        _ => None,
+    }
+}

@@ -1,0 +1,102 @@
+//! JSON lines: compact, printable whatever a string holds, times in RFC 3339, durations in milliseconds.
+
+use std::io::{self, Write};
+use std::time::{Duration, UNIX_EPOCH};
+
+use serde::{Serialize, Serializer};
+use serde_json::ser::Formatter;
+
+use super::escape::is_visible;
+use crate::types::WallTime;
+
+/// Stands in every `start`, `summary` and `trace`; changes when what scripts read would break.
+pub(super) const VERSION: u32 = 1;
+
+/// Writes `object` and a newline.
+///
+/// # Errors
+/// The writer's.
+pub(super) fn line(object: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
+    object.serialize(&mut serde_json::Serializer::with_formatter(&mut *out, Printable))?;
+    out.write_all(b"\n")
+}
+
+/// A point in time as RFC 3339 writes it, in UTC with nanoseconds: `2026-11-22T15:27:13.000000001Z`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Time(pub WallTime);
+
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let at = UNIX_EPOCH + Duration::from_nanos(self.0.as_nanos());
+        serializer.collect_str(&humantime::format_rfc3339_nanos(at))
+    }
+}
+
+/// Nanoseconds in milliseconds.
+pub(super) fn millis(nanos: u64) -> f64 {
+    nanos as f64 / 1e6
+}
+
+/// serde_json's compact form, in which characters that a terminal would obey or hide are written `\uXXXX` too.
+struct Printable;
+
+impl Formatter for Printable {
+    fn write_string_fragment<W: ?Sized + Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+        let mut plain_from = 0;
+        for (at, character) in fragment.char_indices() {
+            if is_visible(character) {
+                continue;
+            }
+            writer.write_all(fragment.get(plain_from..at).unwrap_or_default().as_bytes())?;
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                write!(writer, "\\u{unit:04x}")?;
+            }
+            plain_from = at + character.len_utf8();
+        }
+        writer.write_all(fragment.get(plain_from..).unwrap_or_default().as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn written(object: &impl Serialize) -> String {
+        let mut out = Vec::new();
+        line(object, &mut out).expect("a Vec takes everything");
+        String::from_utf8(out).expect("JSON is UTF-8")
+    }
+
+    #[test]
+    fn times_are_utc_with_nanoseconds() {
+        let time = Time(WallTime::from_nanos(1_795_333_633_000_000_001));
+        assert_eq!(written(&time), "\"2026-11-22T07:47:13.000000001Z\"\n");
+        assert_eq!(written(&Time(WallTime::from_nanos(u64::MAX))), "\"2554-07-21T23:34:33.709551615Z\"\n");
+    }
+
+    #[test]
+    fn durations_are_not_rounded() {
+        assert_eq!(written(&millis(23_456)), "0.023456\n");
+        assert_eq!(written(&millis(1)), "0.000001\n".replace("0.000001", "1e-6"));
+        assert_eq!(written(&millis(0)), "0.0\n");
+    }
+
+    #[test]
+    fn characters_that_a_terminal_obeys_are_written_by_number() {
+        assert_eq!(
+            written(&"a b\u{1b}\u{9b}\u{202e}é\u{e0041}\""),
+            "\"a b\\u001b\\u009b\\u202eé\\udb40\\udc41\\\"\"\n"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_string_is_printable_and_reads_back(text in any::<String>()) {
+            let line = written(&text);
+            prop_assert!(line.trim_end_matches('\n').chars().all(is_visible));
+            prop_assert_eq!(serde_json::from_str::<String>(&line).expect("JSON"), text);
+        }
+    }
+}

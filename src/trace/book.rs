@@ -1,0 +1,209 @@
+//! The probes of all traces of a run, by what an answer tells of them.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::net::IpAddr;
+
+use crate::channel::LaneId;
+use crate::types::{ProbeId, Sequence};
+
+/// What is on record about one probe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Entry {
+    /// Index of its trace.
+    pub trace: usize,
+    pub ttl: u8,
+    /// Index of its slot in the hop.
+    pub slot: usize,
+    pub lane: LaneId,
+    pub destination: IpAddr,
+    /// Destination port; 0 for ICMP.
+    pub port: u16,
+    pub flow: u16,
+}
+
+/// All probes of the traces that are running, and the flows of lanes where each probe in flight needs its own.
+#[derive(Debug, Default)]
+pub(super) struct Book {
+    last: Option<ProbeId>,
+    entries: BTreeMap<ProbeId, Entry>,
+    flows: HashMap<LaneId, Flows>,
+}
+
+#[derive(Debug)]
+struct Flows {
+    /// Longest unused first.
+    free: VecDeque<u16>,
+    /// Free as well, but the answer to the last probe may still come and would be taken for the next one's: a last resort.
+    doubtful: VecDeque<u16>,
+    held: HashMap<ProbeId, u16>,
+}
+
+impl Book {
+    /// Records a probe under a number of its own.
+    pub fn record(&mut self, entry: Entry) -> ProbeId {
+        let probe = self.last.map_or(ProbeId::FIRST, ProbeId::next);
+        self.last = Some(probe);
+        self.entries.insert(probe, entry);
+        if let Some(flows) = self.flows.get_mut(&entry.lane) {
+            flows.free.retain(|&flow| flow != entry.flow);
+            flows.doubtful.retain(|&flow| flow != entry.flow);
+            flows.held.insert(probe, entry.flow);
+        }
+        probe
+    }
+
+    /// `probe`, if it is on record.
+    pub fn entry(&self, probe: ProbeId) -> Option<&Entry> {
+        self.entries.get(&probe)
+    }
+
+    /// `probe`, if it is on record for `lane`.
+    pub fn get(&self, lane: LaneId, probe: ProbeId) -> Option<(ProbeId, &Entry)> {
+        self.entries.get(&probe).filter(|entry| entry.lane == lane).map(|entry| (probe, entry))
+    }
+
+    /// The newest probe with this sequence number.
+    pub fn by_sequence(&self, lane: LaneId, sequence: Sequence) -> Option<(ProbeId, &Entry)> {
+        self.get(lane, self.last?.newest_with(sequence)?)
+    }
+
+    /// The newest probe that `fits`; of several the newest one to `destination`, if that is known.
+    pub fn newest(&self, destination: Option<IpAddr>, fits: impl Fn(&Entry) -> bool) -> Option<(ProbeId, &Entry)> {
+        let mut fitting = self.entries.iter().rev().filter(|(_, entry)| fits(entry)).peekable();
+        let newest = fitting.peek().map(|(probe, entry)| (**probe, *entry));
+        let Some(destination) = destination else { return newest };
+        let mut only = true;
+        for (probe, entry) in fitting {
+            if entry.destination == destination {
+                return Some((*probe, entry));
+            }
+            only &= newest.is_some_and(|(_, first)| first.trace == entry.trace);
+        }
+        // The quote names a destination that none of them has: some NAT rewrote it, and only one trace can be meant.
+        newest.filter(|_| only)
+    }
+
+    /// From now on each probe in flight over `lane` needs one of its `count` flows for itself.
+    pub fn limit_flows(&mut self, lane: LaneId, count: u32) {
+        let free = (0..count.max(1)).map_while(|flow| u16::try_from(flow).ok()).collect();
+        self.flows.entry(lane).or_insert_with(|| Flows { free, doubtful: VecDeque::new(), held: HashMap::new() });
+    }
+
+    /// Whether probes over `lane` need flows of their own.
+    pub fn limits_flows(&self, lane: LaneId) -> bool {
+        self.flows.contains_key(&lane)
+    }
+
+    /// The flow for the next probe over `lane`; `None` while all are held.
+    pub fn next_flow(&self, lane: LaneId) -> Option<u16> {
+        self.flows.get(&lane).map_or(Some(0), |flows| flows.free.front().or(flows.doubtful.front()).copied())
+    }
+
+    /// `probe` is answered: others may have its flow.
+    pub fn release_flow(&mut self, probe: ProbeId) {
+        if let Some((flows, flow)) = self.take_flow(probe) {
+            flows.free.push_back(flow);
+        }
+    }
+
+    /// `probe` is given up: others may have its flow where no better one is left. It stays on record for a late answer.
+    pub fn give_up_flow(&mut self, probe: ProbeId) {
+        if let Some((flows, flow)) = self.take_flow(probe) {
+            flows.doubtful.push_back(flow);
+        }
+    }
+
+    fn take_flow(&mut self, probe: ProbeId) -> Option<(&mut Flows, u16)> {
+        let lane = self.entries.get(&probe)?.lane;
+        let flows = self.flows.get_mut(&lane)?;
+        let flow = flows.held.remove(&probe)?;
+        Some((flows, flow))
+    }
+
+    /// `probe` never left.
+    pub fn strike(&mut self, probe: ProbeId) -> Option<Entry> {
+        self.release_flow(probe);
+        self.entries.remove(&probe)
+    }
+
+    /// Forgets the probes of a trace that is over.
+    pub fn close(&mut self, trace: usize) {
+        let over: Vec<ProbeId> =
+            self.entries.iter().filter(|(_, entry)| entry.trace == trace).map(|(&probe, _)| probe).collect();
+        for probe in over {
+            self.give_up_flow(probe);
+            self.entries.remove(&probe);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    const LANE: LaneId = LaneId::new(0);
+
+    fn entry(trace: usize, port: u16, flow: u16) -> Entry {
+        let destination = IpAddr::V4(Ipv4Addr::new(192, 0, 2, trace as u8));
+        Entry { trace, ttl: 1, slot: 0, lane: LANE, destination, port, flow }
+    }
+
+    #[test]
+    fn a_quoted_destination_chooses_between_probes_with_the_same_port() {
+        let mut book = Book::default();
+        let first = book.record(entry(1, 33434, 0));
+        let second = book.record(entry(2, 33434, 0));
+        let by = |trace: usize| book.newest(Some(entry(trace, 0, 0).destination), |entry| entry.port == 33434);
+        assert_eq!(by(1).map(|found| found.0), Some(first));
+        assert_eq!(by(2).map(|found| found.0), Some(second));
+        assert_eq!(by(3), None);
+    }
+
+    #[test]
+    fn a_rewritten_destination_is_forgiven_where_one_trace_can_be_meant() {
+        let mut book = Book::default();
+        let probe = book.record(entry(1, 33434, 0));
+        let found = book.newest(Some(entry(9, 0, 0).destination), |entry| entry.port == 33434);
+        assert_eq!(found.map(|found| found.0), Some(probe));
+    }
+
+    #[test]
+    fn a_flow_is_held_until_released_and_the_longest_unused_is_next() {
+        let mut book = Book::default();
+        book.limit_flows(LANE, 2);
+        let first = book.record(entry(1, 53, 0));
+        let second = book.record(entry(1, 53, 1));
+        assert_eq!(book.next_flow(LANE), None);
+        book.release_flow(second);
+        book.release_flow(first);
+        book.release_flow(first);
+        assert_eq!(book.next_flow(LANE), Some(1));
+        book.record(entry(1, 53, 1));
+        assert_eq!(book.next_flow(LANE), Some(0));
+    }
+
+    #[test]
+    fn a_flow_whose_answer_may_still_come_is_taken_last() {
+        let mut book = Book::default();
+        book.limit_flows(LANE, 2);
+        let silent = book.record(entry(1, 53, 0));
+        let answered = book.record(entry(1, 53, 1));
+        book.give_up_flow(silent);
+        book.release_flow(answered);
+        assert_eq!(book.next_flow(LANE), Some(1));
+        book.record(entry(1, 53, 1));
+        assert_eq!(book.next_flow(LANE), Some(0));
+    }
+
+    #[test]
+    fn a_closed_trace_leaves_no_probe_and_no_flow_behind() {
+        let mut book = Book::default();
+        book.limit_flows(LANE, 1);
+        let probe = book.record(entry(1, 53, 0));
+        book.close(1);
+        assert_eq!(book.entry(probe), None);
+        assert_eq!(book.next_flow(LANE), Some(0));
+    }
+}

@@ -1,0 +1,123 @@
+//! One TTL of a trace while it is being probed: [`HopState`], its [`Slot`]s, and what an answer says, an [`Arrival`].
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::event::{Answer, Hop, ProbeResult};
+use crate::engine::delay;
+use crate::types::{Instant, Mtu, ProbeId, Rtt, Stamp, Ttl};
+use crate::wire::extension::Object;
+use crate::wire::icmp::ErrorKind;
+
+/// An answer as it arrived; the fields are those of [`Answer`].
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Arrival {
+    pub responder: IpAddr,
+    pub stamp: Stamp,
+    pub reply_ttl: Option<Ttl>,
+    pub quoted_ttl: Option<Ttl>,
+    pub icmp_type: Option<u8>,
+    pub icmp_code: Option<u8>,
+    pub kind: Option<ErrorKind>,
+    pub mtu: Option<Mtu>,
+    pub extensions: Vec<Object>,
+}
+
+/// A place for one probe. A probe that the kernel refuses leaves its slot empty again.
+#[derive(Debug, Default)]
+pub(super) struct Slot {
+    /// The probe that left, and when: as ordered first, then as the channel says.
+    pub sent: Option<(ProbeId, Stamp)>,
+    /// Not before this may it be tried (again).
+    pub retry_at: Instant,
+    pub arrival: Option<Box<Arrival>>,
+    /// Whether `arrival` came behind its wait.
+    pub late: bool,
+}
+
+impl Slot {
+    /// When the probe left.
+    pub fn sent_at(&self) -> Option<Instant> {
+        self.sent.map(|(_, stamp)| stamp.user.mono)
+    }
+
+    /// When the probe left, if it has no answer yet.
+    pub fn open_since(&self) -> Option<Instant> {
+        self.sent_at().filter(|_| self.arrival.is_none())
+    }
+
+    pub fn rtt(&self) -> Option<Rtt> {
+        let (_, sent) = self.sent?;
+        self.arrival.as_ref().map(|arrival| delay::between(&sent, &arrival.stamp).0)
+    }
+
+    fn answer(&self) -> Option<Answer> {
+        let arrival = self.arrival.as_deref()?;
+        Some(Answer {
+            responder: arrival.responder,
+            name: None,
+            rtt: self.rtt()?,
+            reply_ttl: arrival.reply_ttl,
+            quoted_ttl: arrival.quoted_ttl,
+            icmp_type: arrival.icmp_type,
+            icmp_code: arrival.icmp_code,
+            kind: arrival.kind,
+            mtu: arrival.mtu,
+            late: self.late,
+            extensions: arrival.extensions.clone(),
+        })
+    }
+}
+
+/// All of one TTL.
+#[derive(Debug)]
+pub(super) struct HopState {
+    pub ttl: u8,
+    pub slots: Vec<Slot>,
+}
+
+impl HopState {
+    pub fn new(ttl: u8, probes: usize) -> Self {
+        HopState { ttl, slots: (0..probes).map(|_| Slot::default()).collect() }
+    }
+
+    pub fn is_silent(&self) -> bool {
+        self.slots.iter().all(|slot| slot.arrival.is_none())
+    }
+
+    /// The slowest RTT of this hop.
+    pub fn slowest(&self) -> Option<Duration> {
+        self.slots.iter().filter_map(Slot::rtt).max().map(Rtt::as_duration)
+    }
+
+    /// The RTT of the first probe that was answered.
+    pub fn first_rtt(&self) -> Option<Duration> {
+        self.slots.iter().find_map(Slot::rtt).map(Rtt::as_duration)
+    }
+
+    /// When the newest probe left.
+    pub fn last_sent_at(&self) -> Option<Instant> {
+        self.slots.iter().filter_map(Slot::sent_at).max()
+    }
+
+    /// Whether every probe was sent, and answered or given up after `wait`.
+    pub fn is_decided(&self, wait: Duration, now: Instant) -> bool {
+        self.slots.iter().all(|slot| slot.sent.is_some()) && self.is_quiet(wait, now)
+    }
+
+    /// Whether no probe is waited for any more.
+    pub fn is_quiet(&self, wait: Duration, now: Instant) -> bool {
+        self.slots.iter().filter_map(Slot::open_since).all(|sent| sent + wait <= now)
+    }
+
+    /// The results of the probes that were sent, without those still waited for.
+    pub fn result(&self, wait: Duration, now: Instant) -> Hop {
+        let decided = |slot: &Slot| slot.sent.is_some() && slot.open_since().is_none_or(|sent| sent + wait <= now);
+        let probes = (1..)
+            .zip(&self.slots)
+            .filter(|(_, slot)| decided(slot))
+            .map(|(number, slot)| ProbeResult { number, answer: slot.answer() })
+            .collect();
+        Hop { ttl: Ttl::new(self.ttl), probes }
+    }
+}

@@ -1,0 +1,301 @@
+//! One trace from its first probe to its end: takes answers, says when hops are final, and why it is over.
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+
+use super::config::Config;
+use super::event::{Event, Hop, StopReason, Trace, TraceId};
+use super::hop::{Arrival, HopState};
+use super::names::{Names, PATIENCE};
+use super::path::Path;
+use super::schedule::{Next, RETRY, Rhythm};
+use super::wait::BEYOND_AT_MOST;
+use crate::channel::{LaneId, OsError, Profile};
+use crate::types::{Instant, IpEndpoint, ProbeId, Stamp};
+use crate::wire::icmp::ErrorKind;
+
+/// So many probes refused in a row end a trace of which some left, and this many one of which none left.
+const REFUSED_IN_A_ROW: u32 = 10;
+const REFUSED_FROM_THE_START: u32 = 3;
+
+/// One trace.
+#[derive(Debug)]
+pub(super) struct Run {
+    pub id: TraceId,
+    pub target: IpEndpoint,
+    pub lane: LaneId,
+    pub profile: Profile,
+    /// The ICMP checksum its echo requests carry.
+    pub checksum: u16,
+    started: Instant,
+    path: Path,
+    rhythm: Rhythm,
+    /// How many hops are final.
+    final_hops: usize,
+    /// Final hops that wait for names, each since when.
+    waiting: VecDeque<(Hop, Instant)>,
+    told: Vec<Hop>,
+    outcome: Option<(StopReason, Instant)>,
+    /// How many probes left or were refused.
+    probes: u32,
+    refused_in_a_row: u32,
+    some_left: bool,
+    last_refusal: Option<OsError>,
+    /// No more probes, but what is in flight is waited for.
+    closing: bool,
+    /// Names are not waited for.
+    hurried: bool,
+}
+
+impl Run {
+    pub fn new(config: &Config, id: TraceId, to: (IpEndpoint, LaneId, Profile), checksum: u16, now: Instant) -> Self {
+        let (target, lane, profile) = to;
+        Run {
+            id,
+            target,
+            lane,
+            profile,
+            checksum,
+            started: now,
+            path: Path::new(config),
+            rhythm: Rhythm::new(now),
+            final_hops: 0,
+            waiting: VecDeque::new(),
+            told: Vec::new(),
+            outcome: None,
+            probes: 0,
+            refused_in_a_row: 0,
+            some_left: false,
+            last_refusal: None,
+            closing: false,
+            hurried: false,
+        }
+    }
+
+    /// The probe to send next.
+    pub fn next(&self, config: &Config, now: Instant) -> Next {
+        if self.outcome.is_some() || self.closing {
+            return Next::Nothing;
+        }
+        self.rhythm.next(config, &self.path, self.profile.protocol, now)
+    }
+
+    /// How many probes were ordered so far.
+    pub fn probes(&self) -> u32 {
+        self.probes
+    }
+
+    /// `probe` is ordered for this slot.
+    pub fn ordered(&mut self, config: &Config, ttl: u8, index: usize, probe: ProbeId, stamp: Stamp) {
+        if let Some(slot) = self.path.slot(ttl, index) {
+            slot.sent = Some((probe, stamp));
+        }
+        self.probes = self.probes.saturating_add(1);
+        self.rhythm.sent(config, stamp.user.mono);
+    }
+
+    /// `probe` left.
+    pub fn sent(&mut self, ttl: u8, index: usize, probe: ProbeId, stamp: Stamp) {
+        self.path.sent(ttl, index, probe, stamp);
+        self.some_left = true;
+        self.refused_in_a_row = 0;
+    }
+
+    /// The kernel refused the probe of this slot; it is tried again unless too many were refused.
+    pub fn refused(
+        &mut self,
+        config: &Config,
+        (ttl, index): (u8, usize),
+        error: OsError,
+        now: Instant,
+        out: &mut VecDeque<Event>,
+    ) {
+        if let Some(slot) = self.path.slot(ttl, index) {
+            slot.sent = None;
+            slot.retry_at = now + RETRY;
+        }
+        if self.last_refusal != Some(error) && self.outcome.is_none() {
+            self.last_refusal = Some(error);
+            out.push_back(Event::SendFailed { trace: self.id, error });
+        }
+        self.refused_in_a_row += 1;
+        let limit = if self.some_left { REFUSED_IN_A_ROW } else { REFUSED_FROM_THE_START };
+        if self.refused_in_a_row >= limit {
+            self.cut(config, StopReason::SendFailed, now);
+        }
+    }
+
+    /// Takes an answer to the probe of this slot. True if it counts.
+    pub fn answer(&mut self, config: &Config, ttl: u8, index: usize, arrival: Arrival) -> bool {
+        let is_final = self.path.hops().get(self.final_hops).is_none_or(|next| ttl < next.ttl);
+        let Some(meaning) = meaning(&arrival, self.target.address).filter(|_| !is_final && self.outcome.is_none())
+        else {
+            return false;
+        };
+        let answered = self.path.answered_hops();
+        let at = arrival.stamp.user.mono;
+        let end = match meaning {
+            Meaning::OnTheWay => None,
+            Meaning::End(reason) => Some(reason),
+        };
+        let counts = self.path.answer(config, ttl, index, arrival, end);
+        if self.path.answered_hops() > answered {
+            self.rhythm.progress_at = self.rhythm.progress_at.max(at);
+        }
+        counts
+    }
+
+    /// No more probes; the trace is over once those in flight are decided.
+    pub fn close(&mut self) {
+        self.closing = true;
+    }
+
+    /// Ends the trace now, with what is known up to the last hop that answered.
+    pub fn cut(&mut self, config: &Config, reason: StopReason, now: Instant) {
+        self.hurried = true;
+        if self.outcome.is_some() {
+            return;
+        }
+        let known = self.path.answered_hops();
+        while self.final_hops < known {
+            self.finish_hop(config, now);
+        }
+        self.outcome = Some((reason, now));
+    }
+
+    /// Finishes what `now` decides and tells it. True once the trace is over and told.
+    pub fn advance(&mut self, config: &Config, names: &mut Names, now: Instant, out: &mut VecDeque<Event>) -> bool {
+        if self.outcome.is_none() {
+            let settled = self.is_settled(config, now);
+            while self.next_is_final(config, settled, now) {
+                self.finish_hop(config, now);
+            }
+            self.outcome = self.stop_reason(config, settled).map(|reason| (reason, now));
+        }
+        self.tell_hops(names, now, out);
+        let Some((stop_reason, ended)) = self.outcome.filter(|_| self.waiting.is_empty()) else { return false };
+        out.push_back(Event::End(Box::new(Trace {
+            trace: self.id,
+            reached: stop_reason == StopReason::Destination,
+            stop_reason,
+            hops: std::mem::take(&mut self.told),
+            duration: u64::try_from(ended.since(self.started).as_nanos()).unwrap_or(u64::MAX),
+        })));
+        true
+    }
+
+    /// When `advance` has something to do at the latest, if nothing happens before.
+    pub fn wake(&self, config: &Config, now: Instant) -> Option<Instant> {
+        let names = self.waiting.front().map(|&(_, since)| since + PATIENCE);
+        if self.outcome.is_some() {
+            return names;
+        }
+        let given_up = self.path.open_anywhere(config).map(|(_, at)| at).filter(|&at| at > now).min();
+        let held = self.path.hops().get(self.final_hops).and_then(HopState::last_sent_at).map(|at| at + BEYOND_AT_MOST);
+        [names, given_up, held.filter(|&at| at > now)].into_iter().flatten().min()
+    }
+
+    /// The probes in flight that are given up by `now`.
+    pub fn given_up(&self, config: &Config, now: Instant) -> impl Iterator<Item = ProbeId> {
+        self.path.open_anywhere(config).filter(move |&(_, at)| at <= now).map(|(probe, _)| probe)
+    }
+
+    /// The hops that are or were to be probed.
+    fn hops_to_probe(&self, config: &Config) -> &[HopState] {
+        let hops = self.path.hops_within(config.gap_limit);
+        if !self.closing {
+            return hops;
+        }
+        let begun = hops.iter().take_while(|hop| hop.last_sent_at().is_some()).count();
+        hops.get(..begun).unwrap_or(hops)
+    }
+
+    fn is_decided(&self, config: &Config, hop: &HopState, now: Instant) -> bool {
+        let wait = self.path.wait(config, hop);
+        if self.closing { hop.is_quiet(wait, now) } else { hop.is_decided(wait, now) }
+    }
+
+    /// Whether every hop is decided, so that nothing can change any more.
+    fn is_settled(&self, config: &Config, now: Instant) -> bool {
+        self.hops_to_probe(config).iter().skip(self.final_hops).all(|hop| self.is_decided(config, hop, now))
+    }
+
+    fn next_is_final(&self, config: &Config, settled: bool, now: Instant) -> bool {
+        let Some(hop) = self.hops_to_probe(config).get(self.final_hops) else { return false };
+        if settled {
+            return true;
+        }
+        let may_yet_answer = config.wait.is_none()
+            && hop.is_silent()
+            && self.path.is_beyond_answers(hop.ttl)
+            && hop.last_sent_at().is_none_or(|sent| now < sent + BEYOND_AT_MOST);
+        !may_yet_answer && self.is_decided(config, hop, now)
+    }
+
+    fn finish_hop(&mut self, config: &Config, now: Instant) {
+        if let Some(hop) = self.path.hops().get(self.final_hops) {
+            self.waiting.push_back((hop.result(self.path.wait(config, hop), now), now));
+        }
+        self.final_hops += 1;
+    }
+
+    fn stop_reason(&self, config: &Config, settled: bool) -> Option<StopReason> {
+        if !settled {
+            return None;
+        }
+        let probed = self.hops_to_probe(config).len();
+        match self.path.end() {
+            Some(end) if probed == self.path.hops().len() => Some(end.reason),
+            _ if self.closing => Some(StopReason::Interrupted),
+            _ => {
+                let silent = probed - self.path.answered_hops().min(probed);
+                let gap = config.gap_limit.is_some_and(|limit| silent >= limit.max(1) as usize);
+                Some(if gap { StopReason::GapLimit } else { StopReason::MaxTtl })
+            }
+        }
+    }
+
+    /// Tells final hops in order, each once its names are known or not waited for any more.
+    fn tell_hops(&mut self, names: &mut Names, now: Instant, out: &mut VecDeque<Event>) {
+        while let Some((hop, since)) = self.waiting.front() {
+            if !self.hurried && responders(hop).any(|address| names.is_awaited(address)) {
+                if now < *since + PATIENCE {
+                    return;
+                }
+                names.missed();
+            }
+            let Some((mut hop, _)) = self.waiting.pop_front() else { return };
+            for answer in hop.probes.iter_mut().filter_map(|probe| probe.answer.as_mut()) {
+                answer.name = names.get(answer.responder).map(Box::from);
+            }
+            self.told.push(hop.clone());
+            out.push_back(Event::Hop(self.id, Box::new(hop)));
+        }
+    }
+}
+
+fn responders(hop: &Hop) -> impl Iterator<Item = IpAddr> {
+    hop.probes.iter().filter_map(|probe| probe.answer.as_ref()).map(|answer| answer.responder)
+}
+
+/// What an answer says about the path.
+enum Meaning {
+    OnTheWay,
+    End(StopReason),
+}
+
+/// `None` for what answers no probe.
+fn meaning(arrival: &Arrival, target: IpAddr) -> Option<Meaning> {
+    let from_target = arrival.responder == target;
+    Some(match arrival.kind {
+        None => Meaning::End(StopReason::Destination),
+        Some(ErrorKind::TimeExceeded) => Meaning::OnTheWay,
+        Some(ErrorKind::PortUnreachable | ErrorKind::ProtocolUnreachable | ErrorKind::Prohibited) if from_target => {
+            Meaning::End(StopReason::Destination)
+        }
+        Some(ErrorKind::PortUnreachable) => Meaning::End(StopReason::PortUnreachableElsewhere),
+        Some(ErrorKind::ReassemblyTimeExceeded | ErrorKind::Unknown) => return None,
+        Some(kind) if kind.is_advice() => return None,
+        Some(_) => Meaning::End(StopReason::Unreachable),
+    })
+}

@@ -1,0 +1,133 @@
+//! Bad command lines and impossible runs: one line that says what is wrong, and status 2.
+
+use insta::assert_snapshot;
+use netprobe::channel::OsError;
+
+use crate::world::World;
+
+/// Every run's stderr and status, one a line.
+fn table(world: &World, lines: &[&str]) -> String {
+    let row = |line: &&str| {
+        let outcome = world.run(line);
+        assert!(outcome.stdout.is_empty(), "{line}: {}", outcome.stdout);
+        assert_eq!(outcome.status, 2, "{line}");
+        assert_eq!(outcome.stderr.lines().count(), 1, "{line}: {}", outcome.stderr);
+        format!("{line}\n    {}", outcome.stderr)
+    };
+    lines.iter().map(row).collect()
+}
+
+#[test]
+fn what_rping_does_not_take_is_said_in_one_line() {
+    let lines = [
+        "rping",
+        "rping -Z host.example",
+        "rping --nonsense host.example",
+        "rping -c host.example",
+        "rping -c",
+        "rping -c0 host.example",
+        "rping -c1.1 host.example",
+        "rping -c -1 host.example",
+        "rping -i -1 host.example",
+        "rping -i 0,1 host.example",
+        "rping -w0,1 host.example",
+        "rping -W -1 host.example",
+        "rping -W 5S host.example",
+        "rping -s 65528 host.example",
+        "rping -s 65508 198.51.100.9",
+        "rping -t 256 host.example",
+        "rping -t 0 host.example",
+        "rping -l 0 host.example",
+        "rping -Q 300 host.example",
+        "rping --dscp af99 host.example",
+        "rping -p zz host.example",
+        "rping -M bogus host.example",
+        "rping -F 100000 host.example",
+        "rping -e 65536 host.example",
+        "rping -m x host.example",
+        "rping -S 0 host.example",
+        "rping --socket stream host.example",
+        "rping --rate fast host.example",
+        "rping -4 -6 host.example",
+        "rping --tos 1 --dscp ef host.example",
+        "rping 443",
+        "rping 10.0.0.0/8",
+        "rping unix:/run/x.sock",
+        "rping -b host.example",
+        "rping -L host.example",
+        "rping -R host.example",
+        "rping -T tsonly host.example",
+        "rping -N name host.example",
+        "rping --targets /nonexistent/list",
+    ];
+    assert_snapshot!(table(&World::new(), &lines));
+}
+
+#[test]
+fn what_rtrace_does_not_take_is_said_in_one_line() {
+    let lines = [
+        "rtrace",
+        "rtrace 60",
+        "rtrace 443 host.example",
+        "rtrace host.example 65001",
+        "rtrace -f 0 host.example",
+        "rtrace -m 256 host.example",
+        "rtrace -f 9 -m 8 host.example",
+        "rtrace -q 0 host.example",
+        "rtrace -q 11 host.example",
+        "rtrace -N 0 host.example",
+        "rtrace -w x host.example",
+        "rtrace -w 1,2,3,4 host.example",
+        "rtrace -z -1 host.example",
+        "rtrace -p 0 host.example",
+        "rtrace -p 65536 host.example",
+        "rtrace -M sctp host.example",
+        "rtrace -I -U host.example",
+        "rtrace -s nowhere host.example",
+        "rtrace -i nope0 host.example",
+        "rtrace -T host.example",
+        "rtrace -A host.example",
+        "rtrace --mtu host.example",
+        "rtrace -g 10.0.0.1 host.example",
+    ];
+    assert_snapshot!(table(&World::new(), &lines));
+}
+
+#[test]
+fn a_target_that_cannot_be_had_is_named_with_the_reason() {
+    let world = World::new().unroutable("198.51.100.9", OsError::ENETUNREACH);
+    let lines = [
+        "rping -c1 nosuch.example",
+        "rping -c1 -4 2001:db8:9::9",
+        "rping -c1 -6 198.51.100.9",
+        "rping -c1 198.51.100.9",
+        "rtrace nosuch.example",
+        "rtrace 198.51.100.9",
+    ];
+    assert_snapshot!(table(&world, &lines));
+}
+
+#[test]
+fn without_any_privilege_both_refusals_and_both_fixes_are_named() {
+    let world = World::new().unprivileged();
+    assert_snapshot!(world.run("rping -c1 198.51.100.9"));
+    assert_snapshot!(world.run("rtrace -I 2001:db8:9::9"));
+}
+
+#[test]
+fn a_user_may_not_flood_and_is_told_what_is_allowed() {
+    let world = World::new().dgram_only();
+    assert_snapshot!(world.run("rping -c1 -i 0.001 198.51.100.9"));
+    assert_eq!(world.run("rping -c1 -f 198.51.100.9").status, 2);
+    assert_eq!(world.run("rping -c1 --rate max 198.51.100.9").status, 2);
+    assert_eq!(world.run("rping -c1 -l 4 198.51.100.9").status, 2);
+    assert_eq!(world.run("rping -c1 -i 0.002 198.51.100.9").status, 0);
+}
+
+#[test]
+fn an_address_that_cannot_be_reached_gives_way_to_the_next_of_the_name() {
+    let world = World::new().unroutable("198.51.100.9", OsError::ENETUNREACH);
+    let outcome = world.run("rping -c1 host.example");
+    assert!(outcome.stdout.contains("(2001:db8:9::9)"), "{outcome}");
+    assert_eq!(outcome.status, 0);
+}

@@ -1,0 +1,64 @@
+//! Runs of `rtrace`.
+
+use std::time::Duration;
+
+use insta::assert_snapshot;
+use netprobe::channel::Control;
+use netprobe::sim::{NameOutcome, Node, ip};
+
+use crate::world::World;
+
+#[test]
+fn a_plain_trace_reads_as_traceroutes() {
+    assert_snapshot!(World::new().run("rtrace -n host.example"));
+    assert_snapshot!(World::new().run("rtrace -n -6 host.example"));
+}
+
+#[test]
+fn json_tells_the_same_trace() {
+    assert_snapshot!(World::new().run("rtrace --json -n -q 1 host.example"));
+}
+
+#[test]
+fn names_are_shown_and_escaped() {
+    let mut world = World::new();
+    let name = |text: &str| NameOutcome::Named(text.into(), Duration::from_millis(20));
+    world.network.name(ip("203.0.113.1"), name("near.example"));
+    world.network.name(ip("203.0.113.2"), name("evil\u{1b}[2J.example"));
+    assert_snapshot!(world.run("rtrace -q 1 198.51.100.9"));
+}
+
+#[test]
+fn without_privilege_udp_is_used_and_said() {
+    let world = World::new().unprivileged();
+    assert_snapshot!(world.run("rtrace -n -q 1 198.51.100.9"));
+    let json = world.run("rtrace --json -n -q 1 198.51.100.9");
+    assert!(
+        json.stdout.contains(r#""method":"udp","method_requested":"auto","socket":"dgram","port":33434"#),
+        "{json}"
+    );
+}
+
+#[test]
+fn several_targets_are_written_one_after_the_other() {
+    assert_snapshot!(World::new().run("rtrace -n -q 1 198.51.100.9 203.0.113.2 nosuch.example"));
+}
+
+#[test]
+fn a_packet_length_stands_in_last_place() {
+    let outcome = World::new().run("rtrace -n -q 1 198.51.100.9 1200");
+    assert!(outcome.stdout.starts_with("traceroute to 198.51.100.9 (198.51.100.9), 30 hops max, 1200 byte packets\n"));
+}
+
+#[test]
+fn silence_is_stars_and_the_status_says_that_the_end_was_not_reached() {
+    let world = World::with_host(Node::host(ip("198.51.100.9")).silent());
+    assert_snapshot!(world.run("rtrace -n -m 5 198.51.100.9"));
+}
+
+#[test]
+fn an_interrupt_keeps_what_is_known() {
+    let mut world = World::with_host(Node::host(ip("198.51.100.9")).silent());
+    world.network.at(Duration::from_millis(300), Control::Interrupt);
+    assert_snapshot!(world.run("rtrace -n 198.51.100.9"));
+}

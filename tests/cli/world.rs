@@ -1,0 +1,139 @@
+//! The world a tool runs in here: [`World`].
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::fmt;
+use std::io::Cursor;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use netprobe::channel::OsError;
+use netprobe::cli::{self, Env};
+use netprobe::net::{ResolveError, Resolved};
+use netprobe::sim::{Link, Network, Node, US, ip};
+use netprobe::types::{Family, IpEndpoint};
+
+/// Our addresses in every simulated network.
+const OURS: [&str; 2] = ["192.0.2.1", "2001:db8::1"];
+
+/// A network, its names, and who we are.
+pub struct World {
+    pub network: Network,
+    names: HashMap<&'static str, Vec<IpAddr>>,
+    unroutable: HashMap<IpAddr, OsError>,
+    uid: u32,
+    stdin: &'static str,
+}
+
+/// What a run left behind.
+pub struct Outcome {
+    pub words: String,
+    pub stdout: String,
+    pub stderr: String,
+    pub status: u8,
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "$ {}\n{}", self.words, self.stdout)?;
+        if !self.stderr.is_empty() {
+            write!(f, "--- stderr\n{}", self.stderr)?;
+        }
+        write!(f, "--- status {}", self.status)
+    }
+}
+
+impl World {
+    /// Two routers and behind them a host, all in both families, 10 ms away; its name is `host.example`.
+    pub fn new() -> Self {
+        Self::with_host(Node::host(ip("198.51.100.9")).also(ip("2001:db8:9::9")))
+    }
+
+    /// The same with another host at the end of the path.
+    pub fn with_host(host: Node) -> Self {
+        let mut network = Network::new(1);
+        let near = Node::router(ip("203.0.113.1")).also(ip("2001:db8:a::1"));
+        let far = Node::router(ip("203.0.113.2")).also(ip("2001:db8:a::2"));
+        let near = network.add(US, near, Link::after(Duration::from_millis(1)));
+        let far = network.add(near, far, Link::after(Duration::from_millis(2)));
+        network.add(far, host, Link::after(Duration::from_millis(2)));
+        let host = vec![ip("198.51.100.9"), ip("2001:db8:9::9")];
+        let names = HashMap::from([("host.example", host)]);
+        World { network, names, unroutable: HashMap::new(), uid: 0, stdin: "" }
+    }
+
+    /// A user without any privilege.
+    pub fn unprivileged(mut self) -> Self {
+        self.uid = 1000;
+        self.network.allow_raw(false);
+        self.network.allow_dgram(false);
+        self
+    }
+
+    /// A user of the ICMP datagram socket.
+    pub fn dgram_only(mut self) -> Self {
+        self.uid = 1000;
+        self.network.allow_raw(false);
+        self
+    }
+
+    /// What stands on standard input.
+    pub fn stdin(mut self, text: &'static str) -> Self {
+        self.stdin = text;
+        self
+    }
+
+    /// Packets to `address` have no way.
+    pub fn unroutable(mut self, address: &str, error: OsError) -> Self {
+        self.unroutable.insert(ip(address), error);
+        self
+    }
+
+    /// Runs `rping` or `rtrace` with the words of `line`.
+    pub fn run(&self, line: &str) -> Outcome {
+        let words: Vec<OsString> = line.split_whitespace().map(Into::into).collect();
+        let tool = match words.first().and_then(|word| word.to_str()) {
+            Some("rping") => cli::rping,
+            Some("rtrace") => cli::rtrace,
+            other => panic!("no such tool: {other:?}"),
+        };
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        let status = tool(
+            &words,
+            &mut Env {
+                stdin: &mut Cursor::new(self.stdin),
+                stdout: &mut stdout,
+                stderr: &mut stderr,
+                uid: self.uid,
+                seed: 1,
+                resolve: &|name, family| self.resolve(name, family),
+                interface_index: &|name| (name == "eth0").then_some(2),
+                source_for: &|to, _| self.source_for(to),
+                open: &mut |plan| Ok(self.network.open(plan)),
+            },
+        );
+        let text = |octets| String::from_utf8(octets).expect("output is UTF-8");
+        Outcome { words: line.to_owned(), stdout: text(stdout), stderr: text(stderr), status }
+    }
+
+    fn resolve(&self, name: &str, family: Option<Family>) -> Result<Resolved, ResolveError> {
+        let refuse = |family_mismatch, message: &str| ResolveError { family_mismatch, message: message.to_owned() };
+        let literal = name.parse().map(|address| vec![address]);
+        let numeric = literal.is_ok();
+        let known = literal.ok().or_else(|| self.names.get(name).cloned());
+        let known = known.ok_or_else(|| refuse(false, "Name or service not known"))?;
+        let wanted = |address: &&IpAddr| family.is_none_or(|family| family == Family::of(**address));
+        let endpoints: Vec<_> = known.iter().filter(wanted).map(|&address| IpEndpoint::from_address(address)).collect();
+        if endpoints.is_empty() {
+            return Err(refuse(true, "Address family for hostname not supported"));
+        }
+        Ok(Resolved { canonical: (!numeric).then(|| name.into()), endpoints, numeric })
+    }
+
+    fn source_for(&self, to: IpEndpoint) -> Result<IpAddr, OsError> {
+        match self.unroutable.get(&to.address) {
+            Some(&error) => Err(error),
+            None => Ok(ip(OURS[usize::from(to.family() == Family::V6)])),
+        }
+    }
+}
