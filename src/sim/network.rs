@@ -204,13 +204,6 @@ impl Network {
         let (channel, lanes) = SimChannel::open(self, plan, names.clone());
         OpenedLanes { channel: Box::new(channel), lanes, lookup: plan.names.then(|| names.lookup()) }
     }
-
-    /// A change to a node already added.
-    pub fn change(&mut self, id: NodeId, change: impl FnOnce(Node) -> Node) {
-        if let Some(node) = self.topology.nodes.get_mut(id.0).filter(|_| id != US) {
-            *node = change(node.clone());
-        }
-    }
 }
 
 /// The address that `text` writes.
