@@ -8,7 +8,7 @@ use super::fabric::{Edge, Topology};
 use super::link::{Link, Pick};
 use super::log::Log;
 use super::names::{NameOutcome, Names};
-use super::node::{Node, NodeId, US};
+use super::node::{Node, NodeId};
 use super::packet::Packet;
 use super::time::Stamping;
 use crate::channel::{Control, OpenedLanes, OsError, Plan};

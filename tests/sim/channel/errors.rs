@@ -189,8 +189,7 @@ fn each_mangle_changes_its_own_field() {
 
 #[test]
 fn a_swapped_identification_is_the_one_sent_with_its_octets_swapped() {
-    let (network, _) =
-        behind_router(Node::router(ip(ROUTERS[0])).quote(Quote::full().mangle(Mangle::SwapIdentification)));
+    let network = behind_router(Node::router(ip(ROUTERS[0])).quote(Quote::full().mangle(Mangle::SwapIdentification)));
     let mut rig = Rig::open(&network, &[raw()]);
     rig.ping(TARGET, 1);
     rig.expire(1, 2);
