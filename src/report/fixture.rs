@@ -96,7 +96,7 @@ pub fn stats() -> RttStats {
     RttStats {
         count: 3,
         min: 33_000,
-        mean: 36_666.7,
+        mean: 36_500.0,
         median: 37_000,
         p90: 40_000,
         p95: 40_000,

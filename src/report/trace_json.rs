@@ -10,6 +10,7 @@ use super::json::{Time, VERSION, line, millis};
 use super::message::annotation;
 use super::{Sink, Streams, escape};
 use crate::channel::{OsError, SocketKind};
+use crate::metrics::RttRecorder;
 use crate::trace::{Answer, Event, Hop, ProbeResult, Start, StopReason, Trace, TraceId};
 use crate::wire::extension::{LabelStackEntry, Object};
 
@@ -166,7 +167,7 @@ impl<'a> HopObject<'a> {
             unanswered_pct: Some(100.0 * unanswered as f64 / sent as f64).filter(|_| sent > 0),
             responders: responders(&answers),
             probes: hop.probes.iter().map(ProbeObject::new).collect(),
-            rtt_stats_ms: RttStatsObject::new(answers.iter().map(|answer| answer.rtt.as_nanos()).collect()),
+            rtt_stats_ms: RttStatsObject::new(&answers),
         }
     }
 }
@@ -284,20 +285,138 @@ struct RttStatsObject {
 }
 
 impl RttStatsObject {
-    /// Of these nanoseconds; `None` of none.
-    fn new(mut rtts: Vec<u64>) -> Option<Self> {
-        rtts.sort_unstable();
-        let count = rtts.len() as f64;
-        let mean = rtts.iter().map(|&rtt| rtt as f64).sum::<f64>() / count;
-        let variance = rtts.iter().map(|&rtt| (rtt as f64 - mean).powi(2)).sum::<f64>() / count;
-        // Nearest rank, as in rping.
-        let median = rtts.get(rtts.len().div_ceil(2).checked_sub(1)?)?;
-        Some(RttStatsObject {
-            min: millis(*rtts.first()?),
-            mean: mean / 1e6,
-            median: millis(*median),
-            max: millis(*rtts.last()?),
-            stddev: variance.sqrt() / 1e6,
+    /// `None` if nothing was answered.
+    fn new(answers: &[&Answer]) -> Option<Self> {
+        let mut recorder = RttRecorder::default();
+        answers.iter().for_each(|answer| recorder.record(answer.rtt));
+        recorder.stats().map(|stats| RttStatsObject {
+            min: millis(stats.min),
+            mean: stats.mean / 1e6,
+            median: millis(stats.median),
+            max: millis(stats.max),
+            stddev: stats.stddev / 1e6,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixture::{answer, expired, hop, icmp_answer, trace_end, trace_start, written};
+
+    fn json(start: Start, end: Trace) -> String {
+        let mut sink = TraceJson::new(TraceJsonOptions::default());
+        let (data, talk) = written(&mut sink, &[Event::Start(Box::new(start)), Event::End(Box::new(end))]);
+        assert_eq!(talk, "");
+        data
+    }
+
+    /// The `hops` of a trace of one hop.
+    fn hop_json(answers: Vec<Option<Answer>>) -> String {
+        let data = json(trace_start(0, "a.example", "192.0.2.9"), *trace_end(0, vec![hop(1, answers)]));
+        let (_, hops) = data.split_once("\"hops\":").expect("hops");
+        hops.strip_suffix(",\"findings\":[]}\n").expect("findings last").to_owned()
+    }
+
+    #[test]
+    fn a_trace_is_one_line() {
+        let start = Start { packet_octets: 60, ..trace_start(0, "a.example", "192.0.2.9") };
+        assert_eq!(
+            json(start, *trace_end(0, Vec::new())),
+            "{\"type\":\"trace\",\"version\":1,\"tool\":\"rtrace\",\"target\":\"a.example\",\"address\":\"192.0.2.9\",\
+             \"source\":\"192.0.2.1\",\"method\":\"icmp\",\"method_requested\":\"auto\",\"socket\":\"raw\",\"port\":null,\
+             \"flow\":0,\"packet_bytes\":60,\"reached\":true,\"stop_reason\":\"destination\",\"state\":null,\
+             \"duration_ms\":75.3,\"time\":\"2026-11-22T07:47:13.000001000Z\",\"hops\":[],\"findings\":[]}\n"
+        );
+    }
+
+    #[test]
+    fn a_hop_tells_responders_probes_and_statistics() {
+        let labelled = Answer {
+            extensions: vec![Object::Mpls(vec![LabelStackEntry { label: 24001, tc: 0, bottom: true, ttl: 1 }])],
+            ..expired("203.0.113.1", 1100)
+        };
+        let last = Answer { late: true, name: Some("gw.example".into()), ..expired("203.0.113.1", 1200) };
+        assert_eq!(
+            hop_json(vec![Some(labelled), None, Some(last)]),
+            "[{\"ttl\":1,\"sent\":3,\"received\":2,\"unanswered\":1,\"unanswered_pct\":33.333333333333336,\
+             \"responders\":[{\"address\":\"203.0.113.1\",\"name\":\"gw.example\",\"asn\":null,\"rtts_ms\":[1.1,1.2],\
+             \"reply_ttl\":255,\"mpls\":[{\"label\":24001,\"tc\":0,\"bottom\":true,\"ttl\":1}],\"interface\":null,\
+             \"annotation\":null}],\"probes\":[\
+             {\"n\":1,\"responder\":\"203.0.113.1\",\"rtt_ms\":1.1,\"reply_ttl\":255,\"quoted_ttl\":1,\"icmp_type\":11,\
+             \"icmp_code\":0,\"late\":false},\
+             {\"n\":2,\"responder\":null,\"rtt_ms\":null,\"reply_ttl\":null,\"quoted_ttl\":null,\"icmp_type\":null,\
+             \"icmp_code\":null,\"late\":false},\
+             {\"n\":3,\"responder\":\"203.0.113.1\",\"rtt_ms\":1.2,\"reply_ttl\":255,\"quoted_ttl\":1,\"icmp_type\":11,\
+             \"icmp_code\":0,\"late\":true}],\
+             \"rtt_stats_ms\":{\"min\":1.1,\"mean\":1.15,\"median\":1.1,\"max\":1.2,\"stddev\":0.05}}]"
+        );
+    }
+
+    #[test]
+    fn a_silent_hop_keeps_its_place() {
+        assert_eq!(
+            hop_json(vec![None]),
+            "[{\"ttl\":1,\"sent\":1,\"received\":0,\"unanswered\":1,\"unanswered_pct\":100.0,\"responders\":[],\"probes\":[\
+             {\"n\":1,\"responder\":null,\"rtt_ms\":null,\"reply_ttl\":null,\"quoted_ttl\":null,\"icmp_type\":null,\
+             \"icmp_code\":null,\"late\":false}],\"rtt_stats_ms\":null}]"
+        );
+        assert!(hop_json(Vec::new()).contains("\"sent\":0,\"received\":0,\"unanswered\":0,\"unanswered_pct\":null,"));
+    }
+
+    #[test]
+    fn responders_are_grouped_in_order_of_appearance() {
+        let hops = hop_json(vec![
+            Some(expired("203.0.113.2", 1)),
+            Some(icmp_answer("203.0.113.1", 3, 1)),
+            Some(expired("203.0.113.2", 3)),
+        ]);
+        let parsed: serde_json::Value = serde_json::from_str(&hops).expect("JSON");
+        let responders = parsed[0]["responders"].as_array().expect("an array");
+        let told: Vec<_> =
+            responders.iter().map(|one| (&one["address"], &one["rtts_ms"], &one["annotation"])).collect();
+        let expected = serde_json::json!([["203.0.113.2", [0.001, 0.003], null], ["203.0.113.1", [1.0], "!H"],]);
+        assert_eq!(serde_json::json!(told), expected);
+    }
+
+    #[test]
+    fn an_unresolved_target_has_its_line_too() {
+        let start =
+            Start { address: None, source: None, socket: None, ..trace_start(0, "nowhere.example", "192.0.2.1") };
+        let over = Trace { reached: false, stop_reason: StopReason::SendFailed, ..*trace_end(0, Vec::new()) };
+        let data = json(start, over);
+        assert!(data.contains("\"target\":\"nowhere.example\",\"address\":null,\"source\":null,"));
+        assert!(data.contains("\"reached\":false,\"stop_reason\":\"send_failed\",\"state\":\"unresolved\","));
+    }
+
+    #[test]
+    fn a_name_from_the_network_is_harmless_even_when_decoded() {
+        let hostile = Answer { name: Some("gw\u{1b}[2J\u{9b}\u{202e}".into()), ..answer("203.0.113.1", 1) };
+        let parsed: serde_json::Value = serde_json::from_str(&hop_json(vec![Some(hostile)])).expect("JSON");
+        assert_eq!(parsed[0]["responders"][0]["name"], r"gw\u{1b}[2J\u{9b}\u{202e}");
+    }
+
+    #[test]
+    fn traces_are_written_as_they_end_and_failures_are_talk() {
+        let mut sink = TraceJson::new(TraceJsonOptions::default());
+        let failed = |error| Event::SendFailed { trace: TraceId::new(1), error };
+        let (data, talk) = written(
+            &mut sink,
+            &[
+                Event::Start(Box::new(trace_start(0, "a.example", "192.0.2.8"))),
+                Event::Start(Box::new(trace_start(1, "b.example", "192.0.2.9"))),
+                failed(OsError::EPERM),
+                failed(OsError::EPERM),
+                Event::End(trace_end(1, Vec::new())),
+                Event::End(trace_end(0, Vec::new())),
+                Event::End(trace_end(0, Vec::new())),
+            ],
+        );
+        let targets: Vec<_> = data
+            .lines()
+            .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON")["target"].clone())
+            .collect();
+        assert_eq!(targets, ["b.example", "a.example"]);
+        assert_eq!(talk, "rtrace: b.example: sendmsg: Operation not permitted\n");
     }
 }

@@ -179,3 +179,195 @@ fn object(object: &Object) -> String {
 fn label_stack_entry(entry: &LabelStackEntry) -> String {
     format!("L={},E={},S={},T={}", entry.label, entry.tc, u8::from(entry.bottom), entry.ttl)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixture::{answer, expired, hop, icmp_answer, trace_end, trace_start, written};
+    use crate::trace::{StopReason, Trace};
+
+    fn begin(trace: u32, target: &str, address: &str) -> Event {
+        Event::Start(Box::new(trace_start(trace, target, address)))
+    }
+
+    fn final_hop(trace: u32, ttl: u8, answers: Vec<Option<Answer>>) -> Event {
+        Event::Hop(TraceId::new(trace), Box::new(hop(ttl, answers)))
+    }
+
+    fn end(trace: u32) -> Event {
+        Event::End(trace_end(trace, Vec::new()))
+    }
+
+    /// The lines of one hop each.
+    fn lines(options: TraceTextOptions, hops: Vec<Vec<Option<Answer>>>) -> Vec<String> {
+        let mut events = vec![begin(0, "10.9.4.2", "10.9.4.2")];
+        events.extend((1..).zip(hops).map(|(ttl, answers)| final_hop(0, ttl, answers)));
+        let (data, talk) = written(&mut TraceText::new(options), &events);
+        assert_eq!(talk, "");
+        assert!(data.ends_with('\n'));
+        data.lines().skip(1).map(str::to_owned).collect()
+    }
+
+    fn numeric() -> TraceTextOptions {
+        TraceTextOptions { numeric: true, ..TraceTextOptions::default() }
+    }
+
+    fn named(name: &str, answer: Answer) -> Answer {
+        Answer { name: Some(name.into()), ..answer }
+    }
+
+    #[test]
+    fn a_trace_reads_as_traceroutes() {
+        let events = [
+            begin(0, "host.example", "10.9.4.2"),
+            final_hop(0, 1, vec![Some(expired("10.9.1.2", 1979)), None, None]),
+            final_hop(0, 2, vec![None, None, None]),
+            final_hop(
+                0,
+                3,
+                vec![
+                    Some(named("gw.example", expired("10.9.3.2", 16))),
+                    Some(named("gw.example", expired("10.9.3.2", 7))),
+                    None,
+                ],
+            ),
+            final_hop(
+                0,
+                10,
+                vec![Some(answer("10.9.4.2", 12_345)), Some(answer("10.9.4.2", 7)), Some(answer("10.9.4.2", 7))],
+            ),
+            end(0),
+        ];
+        assert_eq!(
+            written(&mut TraceText::new(TraceTextOptions::default()), &events).0,
+            "traceroute to host.example (10.9.4.2), 30 hops max, 60 byte packets\n \
+             1  10.9.1.2 (10.9.1.2)  1.979 ms * *\n \
+             2  * * *\n \
+             3  gw.example (10.9.3.2)  0.016 ms  0.007 ms *\n\
+             10  10.9.4.2 (10.9.4.2)  12.345 ms  0.007 ms  0.007 ms\n"
+        );
+    }
+
+    #[test]
+    fn an_address_is_repeated_only_when_it_changes() {
+        let (a, b) = (|| Some(expired("10.9.1.2", 1)), || Some(expired("10.9.1.3", 2)));
+        assert_eq!(
+            lines(numeric(), vec![vec![a(), b(), a()], vec![a(), None, a()], vec![None, a(), b()]]),
+            [
+                " 1  10.9.1.2  0.001 ms 10.9.1.3  0.002 ms 10.9.1.2  0.001 ms",
+                " 2  10.9.1.2  0.001 ms *  0.001 ms",
+                " 3  * 10.9.1.2  0.001 ms 10.9.1.3  0.002 ms",
+            ]
+        );
+    }
+
+    #[test]
+    fn annotations_follow_the_time() {
+        let to_big = icmp_answer("10.9.3.2", 3, 4);
+        let host = || Some(icmp_answer("10.9.3.2", 3, 1));
+        assert_eq!(
+            lines(numeric(), vec![vec![host(), host(), Some(to_big)], vec![Some(icmp_answer("2001:db8::1", 1, 0))]]),
+            [" 1  10.9.3.2  1.000 ms !H  1.000 ms !H  1.000 ms !F-1400", " 2  2001:db8::1  1.000 ms !N"]
+        );
+    }
+
+    fn label(label: u32, tc: u8, bottom: bool) -> LabelStackEntry {
+        LabelStackEntry { label, tc, bottom, ttl: 1 }
+    }
+
+    fn with(extensions: Vec<Object>) -> Option<Answer> {
+        Some(Answer { extensions, ..expired("192.0.2.9", 1200) })
+    }
+
+    #[test]
+    fn extensions_are_shown_when_asked_and_when_they_change() {
+        let stack = || Object::Mpls(vec![label(24001, 0, false), label(16006, 3, true)]);
+        let unknown = || Object::Unknown { class: 3, c_type: 1, payload: vec![0xaa, 0xbb, 0xcc, 0xdd, 0, 0, 0, 1] };
+        let asked = TraceTextOptions { extensions: true, ..numeric() };
+        let hops = || {
+            vec![
+                vec![with(vec![stack()]), with(vec![stack()]), with(vec![])],
+                vec![with(vec![unknown()]), with(vec![stack(), unknown()])],
+            ]
+        };
+        let mpls = "MPLS:L=24001,E=0,S=0,T=1/L=16006,E=3,S=1,T=1";
+        assert_eq!(
+            lines(asked.clone(), hops()),
+            [
+                format!(" 1  192.0.2.9 <{mpls}>  1.200 ms  1.200 ms 192.0.2.9  1.200 ms"),
+                format!(
+                    " 2  192.0.2.9 <3/1:aabbccdd,00000001>  1.200 ms 192.0.2.9 <{mpls};3/1:aabbccdd,00000001>  1.200 ms"
+                ),
+            ]
+        );
+        assert_eq!(
+            lines(numeric(), hops()),
+            [" 1  192.0.2.9  1.200 ms  1.200 ms  1.200 ms", " 2  192.0.2.9  1.200 ms  1.200 ms"]
+        );
+        let ragged = with(vec![Object::Unknown { class: 200, c_type: 0, payload: vec![1, 2, 3, 4, 5] }]);
+        assert_eq!(lines(asked, vec![vec![ragged]]), [" 1  192.0.2.9 <200/0:01020304,05>  1.200 ms"]);
+    }
+
+    #[test]
+    fn names_from_the_network_are_escaped() {
+        let hostile = named("gw\u{1b}[2J\u{9b}\u{202e} (10.0.0.1)", expired("10.9.1.2", 1));
+        assert_eq!(
+            lines(TraceTextOptions::default(), vec![vec![Some(hostile)]]),
+            [r" 1  gw\u{1b}[2J\u{9b}\u{202e}\u{20}(10.0.0.1) (10.9.1.2)  0.001 ms"]
+        );
+    }
+
+    #[test]
+    fn interleaved_traces_are_written_one_after_the_other() {
+        let hop_of = |trace, ttl| final_hop(trace, ttl, vec![Some(expired("10.9.1.2", 1))]);
+        let events = [
+            begin(1, "b", "10.0.0.2"),
+            begin(0, "a", "10.0.0.1"),
+            begin(2, "c", "10.0.0.3"),
+            hop_of(1, 1),
+            hop_of(0, 1),
+            hop_of(2, 1),
+            end(2),
+            hop_of(0, 2),
+            end(0),
+            hop_of(1, 2),
+            end(1),
+        ];
+        let mut sink = TraceText::new(numeric());
+        let order = |text: &str| -> String {
+            text.lines()
+                .filter_map(|line| {
+                    line.strip_prefix("traceroute to ").map_or(line.chars().nth(1), |rest| rest.chars().next())
+                })
+                .collect()
+        };
+        let seen: Vec<String> =
+            events.iter().map(|event| order(&written(&mut sink, std::slice::from_ref(event)).0)).collect();
+        assert_eq!(seen, ["", "a", "", "", "1", "", "", "2", "b1", "2", "c1"]);
+    }
+
+    #[test]
+    fn a_target_without_an_address_has_no_text() {
+        let unresolved = Start { address: None, ..trace_start(0, "nowhere.example", "192.0.2.1") };
+        let over = Trace { reached: false, stop_reason: StopReason::SendFailed, ..*trace_end(0, Vec::new()) };
+        let events = [Event::Start(Box::new(unresolved)), begin(1, "b", "10.0.0.2"), Event::End(Box::new(over))];
+        let (data, talk) = written(&mut TraceText::new(numeric()), &events);
+        assert_eq!(data, "traceroute to b (10.0.0.2), 30 hops max, 60 byte packets\n");
+        assert_eq!(talk, "");
+    }
+
+    #[test]
+    fn a_send_failure_is_said_once_until_it_changes() {
+        let failed = |error| Event::SendFailed { trace: TraceId::new(0), error };
+        let (unreach, perm) = (OsError::ENETUNREACH, OsError::EPERM);
+        let events =
+            [begin(0, "a.example", "10.0.0.1"), failed(unreach), failed(unreach), failed(perm), failed(unreach)];
+        let (data, talk) = written(&mut TraceText::new(numeric()), &events);
+        assert_eq!(data.lines().count(), 1);
+        assert_eq!(
+            talk,
+            "rtrace: a.example: sendmsg: Network is unreachable\nrtrace: a.example: sendmsg: Operation not permitted\n\
+             rtrace: a.example: sendmsg: Network is unreachable\n"
+        );
+    }
+}

@@ -1,4 +1,5 @@
 //! Whole runs in virtual time.
 
 mod channel;
+mod ping;
 mod trace;

@@ -35,9 +35,10 @@ fn block(options: &PingTextOptions, series: &Series, summary: &Summary, data: &m
     }
     if let Some(loss) = counts.loss_pct() {
         // ping's percentage is a float: that decides how it rounds.
-        let loss = general(f64::from(loss as f32));
-        write!(data, ", {loss}% packet loss, time {}ms", summary.duration.saturating_add(500_000) / 1_000_000)?;
+        write!(data, ", {}% packet loss", general(f64::from(loss as f32)))?;
     }
+    // Parsers look for the time even where ping, with nothing transmitted, leaves it out.
+    write!(data, ", time {}ms", summary.duration.saturating_add(500_000) / 1_000_000)?;
     writeln!(data)?;
     times(options, summary, data)
 }
@@ -191,14 +192,17 @@ mod tests {
         let line = block(Summary { counts, ..summary() });
         assert!(line.contains("\n3 packets transmitted, 3 received, 0% packet loss, time 2003ms\n"), "{line}");
         let only = Counts { sent: 1, pending: 1, ..Counts::default() };
-        assert_eq!(block(silent(only)), "\n--- example.org ping statistics ---\n0 packets transmitted, 0 received\n\n");
+        assert_eq!(
+            block(silent(only)),
+            "\n--- example.org ping statistics ---\n0 packets transmitted, 0 received, time 2003ms\n\n"
+        );
     }
 
     #[test]
     fn what_was_never_sent_is_no_loss() {
         let counts = Counts { send_failed: 3, ..Counts::default() };
         let unknown = Summary { state: Some(State::Unknown), ..silent(counts) };
-        assert!(block(unknown).contains("0 packets transmitted, 0 received\n\n"));
+        assert!(block(unknown).contains("0 packets transmitted, 0 received, time 2003ms\n\n"));
     }
 
     #[test]
@@ -257,7 +261,7 @@ mod tests {
         let several = PingTextOptions { several: true, ..PingTextOptions::default() };
         assert_eq!(
             written(&mut PingText::new(several), &events).0,
-            "\n--- nowhere.example ping statistics ---\n0 packets transmitted, 0 received\n\n"
+            "\n--- nowhere.example ping statistics ---\n0 packets transmitted, 0 received, time 2003ms\n\n"
         );
     }
 

@@ -96,7 +96,7 @@ fn a_udp_report_starts_behind_the_udp_header_and_names_the_port() {
 #[test]
 fn an_eight_octet_quote_leaves_a_udp_report_nothing() {
     let (rig, seen) = expired(udp(), Quote::transport(8));
-    assert_eq!(seen[0].octets, []);
+    assert_eq!(seen[0].octets, [0u8; 0]);
     with_error(&rig, &seen, |error| assert_eq!(Failed::from(error).port, Some(33_434)));
     let (rig, seen) = expired(dgram(), Quote::transport(8));
     assert_eq!(seen[0].octets.len(), 8);

@@ -1,0 +1,174 @@
+//! What routers say about a probe, in ping's words and in JSON.
+
+use crate::lab::{Lab, Plan, Privilege, Tool, hop_v4, hop_v6};
+
+/// nft's name of an ICMP code, its text line, and what JSON calls it.
+const REJECTED_V4: [(&str, &str, &str); 7] = [
+    ("net-unreachable", "Destination Net Unreachable", "net_unreachable"),
+    ("host-unreachable", "Destination Host Unreachable", "host_unreachable"),
+    ("prot-unreachable", "Destination Protocol Unreachable", "protocol_unreachable"),
+    ("port-unreachable", "Destination Port Unreachable", "port_unreachable"),
+    ("net-prohibited", "Destination Net Prohibited", "prohibited"),
+    ("host-prohibited", "Destination Host Prohibited", "prohibited"),
+    ("admin-prohibited", "Packet filtered", "prohibited"),
+];
+
+const REJECTED_V6: [(&str, &str, &str); 6] = [
+    ("no-route", "Destination unreachable: No route", "net_unreachable"),
+    ("admin-prohibited", "Destination unreachable: Administratively prohibited", "prohibited"),
+    ("addr-unreachable", "Destination unreachable: Address unreachable", "host_unreachable"),
+    ("port-unreachable", "Destination unreachable: Port unreachable", "port_unreachable"),
+    ("policy-fail", "Destination unreachable: Source address failed ingress/egress policy", "prohibited"),
+    ("reject-route", "Destination unreachable: Reject route to destination", "prohibited"),
+];
+
+/// A lab whose router 2 answers probes to the target's address number `n` with the code number `n`.
+fn rejecting_lab() -> Option<Lab> {
+    let lab = Plan::chain(2).with_ping_sockets().build()?;
+    let v4 = REJECTED_V4.iter().enumerate().map(|(at, (code, ..))| {
+        format!("add rule inet lab forward ip daddr 192.0.2.{} reject with icmp type {code}\n", at + 1)
+    });
+    let v6 = REJECTED_V6.iter().enumerate().map(|(at, (code, ..))| {
+        format!("add rule inet lab forward ip6 daddr 2001:db8::{} reject with icmpv6 type {code}\n", at + 1)
+    });
+    lab.router(2).nft(&v4.chain(v6).collect::<String>());
+    Some(lab)
+}
+
+/// Each rejected address with who rejects it, the text and the JSON kind.
+fn rejections() -> Vec<(String, String, &'static str, &'static str)> {
+    let v4 = REJECTED_V4
+        .iter()
+        .enumerate()
+        .map(|(at, &(_, text, kind))| (format!("192.0.2.{}", at + 1), hop_v4(2), text, kind));
+    let v6 = REJECTED_V6
+        .iter()
+        .enumerate()
+        .map(|(at, &(_, text, kind))| (format!("2001:db8::{}", at + 1), hop_v6(2), text, kind));
+    v4.chain(v6).collect()
+}
+
+#[test]
+fn every_kind_of_rejection_is_told_in_pings_words_over_both_sockets() {
+    let Some(lab) = rejecting_lab() else { return };
+    for privilege in [Privilege::Root, Privilege::Nothing] {
+        for (address, router, text, _) in rejections() {
+            let run = lab.host().run(Tool::Rping, privilege, &["-c1", "-W1", &address]);
+            run.says(&format!("From {router} icmp_seq=1 {text}"));
+            run.says("1 packets transmitted, 0 received, +1 errors, 100% packet loss, time ");
+            assert_eq!(run.code(), 1, "{run:#?}");
+        }
+    }
+}
+
+#[test]
+fn every_kind_of_rejection_has_its_json_name() {
+    let Some(lab) = rejecting_lab() else { return };
+    for (address, router, _, kind) in rejections() {
+        let run = lab.host().rping(&["--json", "-c1", "-W1", &address]);
+        let error = run.object("error");
+        assert_eq!((error["kind"].as_str(), error["responder"].as_str()), (Some(kind), Some(&*router)), "{error}");
+        assert_eq!(error["origin"], "router");
+        assert_eq!(error["state"], "unreachable");
+        let summary = run.object("summary");
+        assert_eq!(summary["sent"], 1);
+        assert_eq!(summary["unreachable"], 1);
+        assert_eq!(summary["lost"], 0);
+        assert_eq!(summary["rtt_stats_ms"], serde_json::Value::Null);
+    }
+}
+
+#[test]
+fn errors_to_three_hundred_probes_keep_their_sequence() {
+    let Some(lab) = rejecting_lab() else { return };
+    let run = lab.host().rping(&["-c300", "-i0.002", "192.0.2.2"]);
+    run.says(&format!("From {} icmp_seq=300 Destination Host Unreachable", hop_v4(2)));
+    run.says("300 packets transmitted, 0 received, +300 errors, 100% packet loss");
+}
+
+#[test]
+fn a_ttl_that_runs_out_is_told_with_the_router_that_saw_it() {
+    let Some(lab) = Plan::chain(3).build() else { return };
+    for ttl in 1..=3 {
+        let run = lab.host().rping(&["-c1", "-W1", "-t", &ttl.to_string(), &lab.target_v4()]);
+        run.says(&format!("From {} icmp_seq=1 Time to live exceeded", hop_v4(ttl)));
+        let run = lab.host().rping(&["-c1", "-W1", "-t", &ttl.to_string(), &lab.target_v6()]);
+        run.says(&format!("From {} icmp_seq=1 Time exceeded: Hop limit", hop_v6(ttl)));
+    }
+    assert_eq!(lab.host().rping(&["-c1", "-t", "4", &lab.target_v4()]).code(), 0);
+}
+
+/// A lab whose link between router 1 and router 2 takes packets of 1280 octets.
+fn narrow_lab() -> Option<Lab> {
+    let lab = Plan::chain(2).with_ping_sockets().build()?;
+    lab.router(1).sh("ip link set right mtu 1280");
+    lab.router(2).sh("ip link set left mtu 1280");
+    Some(lab)
+}
+
+#[test]
+fn a_packet_too_big_for_the_path_names_the_mtu() {
+    let Some(lab) = narrow_lab() else { return };
+    for privilege in [Privilege::Root, Privilege::Nothing] {
+        let arguments = ["-c2", "-i0.2", "-W1", "-s1400", "-Mprobe"];
+        let target = lab.target_v4();
+        let run = lab.host().run(Tool::Rping, privilege, &[&arguments[..], &[&target]].concat());
+        for sequence in 1..=2 {
+            run.says(&format!("From {} icmp_seq={sequence} Frag needed and DF set (mtu = 1280)", hop_v4(1)));
+        }
+        run.says("2 packets transmitted, 0 received, +2 errors, 100% packet loss");
+        let target = lab.target_v6();
+        let run = lab.host().run(Tool::Rping, privilege, &[&arguments[..], &[&target]].concat());
+        run.says(&format!("From {} icmp_seq=1 Packet too big: mtu=1280", hop_v6(1)));
+        assert_eq!(run.code(), 1, "{run:#?}");
+    }
+}
+
+#[test]
+fn the_mtu_of_an_error_is_a_number_in_json() {
+    let Some(lab) = narrow_lab() else { return };
+    for target in [lab.target_v4(), lab.target_v6()] {
+        let error = lab.host().rping(&["--json", "-c1", "-W1", "-s1400", "-Mprobe", &target]).object("error");
+        assert_eq!((error["kind"].as_str(), error["mtu"].as_u64()), (Some("too_big"), Some(1280)), "{error}");
+    }
+}
+
+#[test]
+fn a_packet_that_may_be_fragmented_passes_the_narrow_link() {
+    let Some(lab) = narrow_lab() else { return };
+    let run = lab.host().rping(&["-c2", "-i0.2", "-s1400", "-Mdont", &lab.target_v4()]);
+    run.says(&format!("1408 bytes from {}: icmp_seq=2 ttl=62", lab.target_v4()));
+    assert_eq!(run.code(), 0);
+}
+
+#[test]
+fn a_router_without_a_route_and_one_that_swallows_are_told_apart() {
+    let Some(lab) = Plan::chain(2).build() else { return };
+    lab.router(2).sh("ip route add unreachable 198.51.100.1/32; ip route add blackhole 198.51.100.2/32");
+    let run = lab.host().rping(&["-c1", "-W1", "198.51.100.1"]);
+    run.says(&format!("From {} icmp_seq=1 Destination Host Unreachable", hop_v4(2)));
+    let run = lab.host().rping(&["-c2", "-i0.2", "-W0.3", "198.51.100.2"]);
+    run.says("2 packets transmitted, 0 received, 100% packet loss, time ");
+    assert_eq!((run.code(), run.stderr.as_str()), (1, ""), "{run:#?}");
+    assert!(run.stdout.ends_with("ms\n\n"), "the empty line where there is no rtt: {run:#?}");
+}
+
+#[test]
+fn a_host_without_a_route_says_so_and_is_not_answered() {
+    let Some(lab) = Plan::chain(1).build() else { return };
+    lab.host().sh("ip route add unreachable 198.51.100.0/24; ip route del default");
+    for (target, words) in [("198.51.100.1", "No route to host"), ("203.0.113.1", "Network is unreachable")] {
+        let run = lab.host().rping(&["-c1", "-W1", target]);
+        assert_ne!(run.code(), 0, "{run:#?}");
+        assert!(format!("{}{}", run.stdout, run.stderr).contains(words), "{run:#?}");
+    }
+}
+
+#[test]
+fn a_neighbour_that_does_not_exist_is_unreachable_from_here() {
+    let Some(lab) = Plan::chain(1).build() else { return };
+    lab.host().sh("echo 1 > /proc/sys/net/ipv4/neigh/right/mcast_solicit; echo 100 > /proc/sys/net/ipv4/neigh/right/retrans_time_ms");
+    let run = lab.host().rping(&["-c1", "-W5", "10.9.0.77"]);
+    run.says("From 10.9.0.1 icmp_seq=1 Destination Host Unreachable");
+    assert_eq!(run.code(), 1, "{run:#?}");
+}

@@ -1,0 +1,54 @@
+//! Processes inside a node that answer probes or queries: this test binary once more, entering a node.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Stdio};
+use std::thread;
+
+use crate::lab::Node;
+use crate::{names, responder};
+
+/// Names which helper a process is to be.
+const VARIABLE: &str = "NETPROBE_LAB_HELPER";
+
+/// A helper at work; it ends with this value, and by itself when this process is gone.
+pub struct Helper {
+    child: Child,
+}
+
+impl Helper {
+    /// Starts the helper `role` inside `node` and waits until it answers.
+    pub fn start(node: &Node, role: &str) -> Helper {
+        let this = std::env::current_exe().expect("a path of this binary");
+        let mut command = node.enter();
+        command.arg(this).args(["--exact", "helper::process", "--ignored", "--nocapture"]).env(VARIABLE, role);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().expect("nsenter starts");
+        let stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));
+        let ready = stdout.lines().map_while(Result::ok).any(|line| line.ends_with("helper is ready"));
+        assert!(ready, "the helper {role} ends at once");
+        Helper { child }
+    }
+}
+
+impl Drop for Helper {
+    fn drop(&mut self) {
+        // Ours by construction: the child is waited for nowhere else.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+#[ignore = "a helper that other tests start inside their namespaces"]
+fn process() {
+    let Ok(role) = std::env::var(VARIABLE) else { return };
+    thread::spawn(|| {
+        let _ = std::io::stdin().read_to_end(&mut Vec::new());
+        std::process::exit(0);
+    });
+    match role.as_str() {
+        "responder" => responder::serve(|| println!("helper is ready")),
+        "names" => names::serve(|| println!("helper is ready")),
+        _ => panic!("no helper {role}"),
+    }
+}

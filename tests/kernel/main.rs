@@ -1,0 +1,16 @@
+//! rping and rtrace on the real kernel, inside network namespaces that the tests make themselves ([`lab`]).
+//!
+//! Nothing leaves the machine: every link leads to another namespace. Where namespaces cannot be made, each test says
+//! loudly that it did not run; with `NETPROBE_REQUIRE_LAB=1` that is a failure.
+
+mod helper;
+mod lab;
+mod responder;
+
+mod counting;
+mod errors;
+mod hostile;
+mod names;
+mod paths;
+mod privileges;
+mod signals;

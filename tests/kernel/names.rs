@@ -1,0 +1,177 @@
+//! Names of targets and hops: from the lab's own hosts file, from a name server that lies, and from one that is silent.
+
+use std::net::{SocketAddr, UdpSocket};
+
+use crate::helper::Helper;
+use crate::lab::{Finished, Lab, Plan};
+
+/// What the name server calls every address: escape sequences, a line break, a right-to-left override, a C1 control.
+const HOSTILE: &[u8] = b"evil\x1b[2J\x07\r\n\xe2\x80\xae\xc2\x9bname";
+
+/// A name server at 127.0.0.1 that answers every reverse query with [`HOSTILE`].
+pub fn serve(ready: impl FnOnce()) {
+    let socket = UdpSocket::bind(("127.0.0.1", 53)).expect("port 53 is free in a namespace of its own");
+    ready();
+    let mut buffer = [0; 512];
+    while let Ok((length, from)) = socket.recv_from(&mut buffer) {
+        answer(&socket, &buffer[..length], from);
+    }
+}
+
+fn answer(socket: &UdpSocket, query: &[u8], from: SocketAddr) {
+    // RFC 1035 §4.1.1 and §4.1.2: header, then one question: labels, a zero octet, type, class.
+    let Some(question) = query.get(12..) else { return };
+    let Some(end) = question.iter().position(|&octet| octet == 0).map(|end| end + 5) else { return };
+    let Some(question) = question.get(..end) else { return };
+    let is_ptr = question.get(end - 4..end - 2) == Some(&[0, 12]);
+    let mut reply = query[..2].to_vec();
+    reply.extend([0x85, 0x80, 0, 1, 0, u8::from(is_ptr), 0, 0, 0, 0]);
+    reply.extend(question);
+    if is_ptr {
+        let mut name = vec![HOSTILE.len() as u8];
+        name.extend(HOSTILE);
+        name.extend(b"\x07example\x00");
+        reply.extend([0xc0, 12, 0, 12, 0, 1, 0, 0, 0, 60]);
+        reply.extend((name.len() as u16).to_be_bytes());
+        reply.extend(name);
+    }
+    let _ = socket.send_to(&reply, from);
+}
+
+/// No control, non-printing or bidirectional character got through, but line ends.
+#[track_caller]
+fn is_harmless(run: &Finished) {
+    let harmful = |c: char| {
+        c != '\n' && c.is_control() || ('\u{202a}'..='\u{202e}').contains(&c) || ('\u{2066}'..='\u{2069}').contains(&c)
+    };
+    for text in [&run.stdout, &run.stderr] {
+        assert!(!text.contains(harmful), "{run:#?}");
+        assert!(!text.contains("NOT UTF-8"), "{run:#?}");
+    }
+}
+
+fn named_lab() -> Option<Lab> {
+    let lab = Plan::chain(2).build()?;
+    lab.host().add_hosts(
+        b"192.0.2.1 target.example alias.example\n\
+          2001:db8::1 target.example six.example\n\
+          192.0.2.2 four.example\n",
+    );
+    Some(lab)
+}
+
+#[test]
+fn a_name_shows_with_the_address_that_was_chosen() {
+    let Some(lab) = named_lab() else { return };
+    let run = lab.host().rping(&["-4", "-c1", "target.example"]);
+    assert_eq!(run.stdout.lines().next(), Some("PING target.example (192.0.2.1) 56(84) bytes of data."), "{run:#?}");
+    run.says("64 bytes from target.example (192.0.2.1): icmp_seq=1 ttl=62 time=");
+    run.says("--- target.example ping statistics ---");
+    let run = lab.host().rping(&["-6", "-c1", "target.example"]);
+    assert_eq!(run.stdout.lines().next(), Some("PING target.example (2001:db8::1) 56 data bytes"), "{run:#?}");
+    run.says("64 bytes from target.example (2001:db8::1): icmp_seq=1 ttl=62 time=");
+    let run = lab.host().rping(&["-c1", "four.example"]);
+    run.says("PING four.example (192.0.2.2) 56(84) bytes of data.");
+    assert_eq!((run.code(), run.stderr.as_str()), (0, ""));
+    let run = lab.host().rping(&["-n", "-c1", "four.example"]);
+    run.says("64 bytes from 192.0.2.2: icmp_seq=1");
+}
+
+#[test]
+fn a_name_of_the_wrong_family_or_of_nobody_ends_with_status_two() {
+    let Some(lab) = named_lab() else { return };
+    for arguments in [
+        &["-c1", "nobody.example"][..],
+        &["-6", "-c1", "four.example"],
+        &["-4", "-c1", "::1"],
+        &["-6", "-c1", "127.0.0.1"],
+    ] {
+        let run = lab.host().rping(arguments);
+        assert_eq!(run.code(), 2, "{run:#?}");
+        assert!(run.stderr.contains(arguments[arguments.len() - 1]), "{run:#?}");
+        is_harmless(&run);
+    }
+    let run = lab.host().rtrace(&["nobody.example"]);
+    assert_eq!(run.code(), 2, "{run:#?}");
+    assert!(run.stderr.contains("nobody.example"), "{run:#?}");
+}
+
+#[test]
+fn a_name_of_nobody_does_not_stop_the_others() {
+    let Some(lab) = named_lab() else { return };
+    let run = lab.host().rping(&["--json", "-c2", "-i0.05", "nobody.example", "four.example"]);
+    let summaries = run.objects("summary");
+    assert_eq!(summaries.len(), 2, "{run:#?}");
+    assert_eq!(summaries[0]["target"], "nobody.example");
+    assert_eq!((&summaries[0]["address"], &summaries[0]["state"]), (&serde_json::Value::Null, &"unresolved".into()));
+    assert_eq!((&summaries[1]["target"], &summaries[1]["received"]), (&"four.example".into(), &2.into()));
+    assert_eq!(run.code(), 2, "the worst counts: {run:#?}");
+}
+
+#[test]
+fn a_hostile_hosts_file_moves_no_cursor() {
+    let Some(lab) = Plan::chain(2).build() else { return };
+    lab.host().add_hosts(b"192.0.2.3 evil\x1b[2J\x07\x9bname alias.example\n10.9.0.2 \x1b]0;title\x07\n");
+    is_harmless(&lab.host().rping(&["-c1", "alias.example"]));
+    is_harmless(&lab.host().rping(&["-H", "-c1", "192.0.2.3"]));
+    is_harmless(&lab.host().rping(&["--json", "-c1", "alias.example"]));
+    is_harmless(&lab.host().rtrace(&["alias.example"]));
+    is_harmless(&lab.host().rtrace(&["--json", "alias.example"]));
+}
+
+#[test]
+fn a_hostile_name_server_moves_no_cursor() {
+    let Some(lab) = Plan::chain(2).build() else { return };
+    let _helper = Helper::start(lab.host(), "names");
+    let runs = [
+        lab.host().rtrace(&["192.0.2.1"]),
+        lab.host().rtrace(&["--json", "192.0.2.1"]),
+        lab.host().rping(&["-H", "-c2", "-i0.7", "192.0.2.1"]),
+        lab.host().rping(&["-H", "--json", "-c1", "192.0.2.1"]),
+    ];
+    for run in &runs {
+        is_harmless(run);
+        assert_eq!(run.code(), 0, "{run:#?}");
+    }
+    #[cfg(feature = "dns")]
+    {
+        assert!(runs[0].stdout.contains("evil"), "the name server was asked: {:#?}", runs[0]);
+        assert!(runs[1].stdout.contains("evil"), "the name server was asked: {:#?}", runs[1]);
+    }
+}
+
+#[test]
+fn a_silent_name_server_delays_no_probe_and_hardly_the_end() {
+    let Some(lab) = Plan::chain(3).build() else { return };
+    // Queries reach the target, which is no router and swallows them.
+    lab.host().sh("printf 'nameserver 203.0.113.53\\n' > /etc/resolv.conf");
+    let run = lab.host().rtrace(&["--json", &lab.target_v4()]);
+    let trace = run.object("trace");
+    assert_eq!((&trace["reached"], run.code()), (&true.into(), 0), "{run:#?}");
+    let rtts: Vec<f64> =
+        trace["hops"].as_array().expect("hops").iter().filter_map(|hop| hop["rtt_stats_ms"]["max"].as_f64()).collect();
+    assert!(rtts.len() == 4 && rtts.iter().all(|&rtt| rtt < 200.0), "{trace}");
+    assert!(run.took.as_secs_f64() < 3.0, "{run:#?}");
+    let run = lab.host().rtrace(&[&lab.target_v4()]);
+    run.says(" 4  10.9.3.2 (10.9.3.2)  ");
+    let run = lab.host().rping(&["-H", "-c2", "-i0.1", &lab.target_v4()]);
+    run.says("2 packets transmitted, 2 received");
+    assert!(run.took.as_secs_f64() < 3.0, "{run:#?}");
+}
+
+#[test]
+fn without_names_nobody_is_asked() {
+    let Some(lab) = Plan::chain(2).build() else { return };
+    lab.host().nft(
+        "add counter inet lab queries
+         add rule inet lab output meta l4proto { udp, tcp } th dport 53 counter name queries",
+    );
+    for run in [
+        lab.host().rtrace(&["-n", &lab.target_v4()]),
+        lab.host().rping(&["-c2", "-i0.1", &lab.target_v4()]),
+        lab.host().rping(&["-n", "-c2", "-i0.1", &lab.target_v4()]),
+    ] {
+        assert_eq!(run.code(), 0, "{run:#?}");
+    }
+    assert_eq!(lab.host().counted("queries"), 0);
+}
