@@ -1,5 +1,7 @@
 //! What the fuzz targets share: every kind of lane, and something that arrives on one.
 
+pub mod play;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use libfuzzer_sys::arbitrary::Unstructured;

@@ -49,6 +49,17 @@ impl Slots {
         missed
     }
 
+    /// The probe of the slot used last only left at `at`: slots it was overtaken by are skipped. Returns how many.
+    pub fn left(&mut self, at: Instant) -> u64 {
+        let overtaken = at.since(self.next);
+        if self.interval.is_zero() || overtaken <= TIMER_SLACK {
+            return 0;
+        }
+        let missed = (overtaken.as_nanos() / self.interval.as_nanos()) as u64 + 1;
+        self.next = self.next + interval_times(self.interval, missed);
+        missed
+    }
+
     /// Puts the next slot off, to no earlier than this.
     pub fn not_before(&mut self, at: Instant) {
         self.next = self.next.max(at);
@@ -146,6 +157,15 @@ mod tests {
     fn a_slot_met_exactly_is_not_missed() {
         let mut slots = Slots::new(ms(0), SECOND);
         assert_eq!(slots.take(ms(0), ms(3000)), 3);
+        assert_eq!(slots.next(), ms(4000));
+    }
+
+    #[test]
+    fn slots_that_pass_while_a_probe_cannot_leave_are_skipped() {
+        let mut slots = Slots::new(ms(0), SECOND);
+        assert_eq!(slots.take(ms(0), ms(0)), 0);
+        assert_eq!(slots.left(ms(900)), 0);
+        assert_eq!(slots.left(ms(3500)), 3);
         assert_eq!(slots.next(), ms(4000));
     }
 

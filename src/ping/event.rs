@@ -50,7 +50,7 @@ pub enum Event {
     Error(Box<ErrorEvent>),
     /// The wait for a probe is over.
     Timeout(Unanswered),
-    /// The next probe is due and this one is still open (`-O`).
+    /// The next probe is due and this one, the last before it, has no answer so far (`-O`); its wait may be over.
     NoAnswerYet(Unanswered),
     /// The kernel refused a probe.
     SendFailed(SendFailed),

@@ -66,6 +66,9 @@ impl Ping {
         if ident != profile.ident.ident {
             return;
         }
+        // A short quote is padded with zeros where something follows it (RFC 4884 §4.1); they say nothing about the probe.
+        let quoted_octets = payload.iter().rposition(|&octet| octet != 0).map_or(0, |last| last + 1);
+        let payload = payload.get(..quoted_octets).unwrap_or_default();
         let addressed = quoted.destination.into_iter().flat_map(|destination| self.index.at(lane, destination));
         let only = self.index.only(lane).filter(|_| quoted.destination.is_none());
         if let Whose::Ours(number, probe) = self.whose(lane, profile, sequence, payload, addressed.chain(only)) {

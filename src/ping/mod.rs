@@ -21,6 +21,8 @@ mod matching;
 mod names;
 mod probe;
 mod series;
+#[cfg(test)]
+mod tests;
 
 pub use config::{Config, Pace, Wait};
 pub use event::{

@@ -212,7 +212,7 @@ impl Series {
 
     /// Takes the next probe's number and slot; `allowed` is when it could leave at the earliest.
     pub(super) fn order(&mut self, allowed: Instant, context: &mut Context<'_>) -> ProbeId {
-        self.tell_open(context);
+        self.tell_unanswered(context);
         self.forget(context);
         let id = self.probes.push(Probe::ordered());
         self.unconfirmed += 1;
@@ -239,6 +239,11 @@ impl Series {
                 self.counts.sent += 1;
                 self.counts.pending += 1;
                 let at = sent.stamp.user.mono;
+                if let Pacer::Slots(slots) = &mut self.pacer
+                    && id.get() >= u64::from(context.config.preload)
+                {
+                    self.counts.skipped += slots.left(at);
+                }
                 self.first_sent.get_or_insert(at);
                 self.last_sent = self.last_sent.max(Some(at));
                 self.last_packet = self.last_packet.max(Some(at));
@@ -332,6 +337,12 @@ impl Series {
         }))
     }
 
+    /// How many probes are remembered.
+    #[cfg(test)]
+    pub(super) fn remembered(&self) -> usize {
+        self.probes.from(ProbeId::FIRST).count()
+    }
+
     fn figures(&self) -> Counts {
         let mut runs = self.loss_runs;
         self.probes.from(self.undecided).for_each(|probe| count_run(&mut runs, probe.fate));
@@ -367,19 +378,15 @@ impl Series {
         }
     }
 
-    /// Says that the last probe is still open, if that is wanted.
-    fn tell_open(&self, context: &mut Context<'_>) {
-        if !context.config.report_open {
-            return;
-        }
-        if let Some(probe) = self.probes.newest().filter(|&id| self.is_open(id)) {
-            let sent = self.probes.get(probe).map(|probe| probe.sent().user.wall).unwrap_or_default();
-            context.events.push_back(Event::NoAnswerYet(Unanswered {
-                series: self.id,
-                probe,
-                sent,
-                at: context.now.wall,
-            }));
+    /// Says that the last probe has no answer, if that is wanted.
+    fn tell_unanswered(&self, context: &mut Context<'_>) {
+        let newest = self.newest_sent.filter(|_| context.config.report_open);
+        if let Some((id, probe)) = newest.and_then(|id| Some((id, self.probes.get(id)?)))
+            && matches!(probe.fate, Fate::Open | Fate::Lost)
+        {
+            let sent = probe.sent().user.wall;
+            let unanswered = Unanswered { series: self.id, probe: id, sent, at: context.now.wall };
+            context.events.push_back(Event::NoAnswerYet(unanswered));
         }
     }
 

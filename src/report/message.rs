@@ -1,11 +1,13 @@
-//! What an ICMP error says, in ping's words: [`Message`] for rping, [`annotation`] for rtrace.
+//! What an error says, in ping's words: [`Message`] and [`local_error`] for rping, [`annotation`] for rtrace.
 
 use std::fmt;
 use std::net::IpAddr;
 
+use crate::channel::OsError;
 use crate::ping::ErrorEvent;
 use crate::trace::Answer;
 use crate::types::{Family, Mtu};
+use crate::wire::icmp::ErrorKind;
 
 /// The sentence for an ICMP error about a probe that was sent over `family`.
 pub(super) struct Message<'a> {
@@ -114,6 +116,17 @@ fn stated(mtu: Option<Mtu>) -> u32 {
 /// The pointer of an ICMP parameter problem is the first of these four octets (RFC 792); an error queue gives it as a number.
 fn pointer(info: u32) -> u32 {
     if info > 0xff { info >> 24 } else { info }
+}
+
+/// What the kernel said when this host itself found that a probe cannot leave, as far as the kind keeps it.
+pub(super) fn local_error(kind: ErrorKind) -> Option<OsError> {
+    match kind {
+        ErrorKind::TooBig => Some(OsError::EMSGSIZE),
+        ErrorKind::NetUnreachable => Some(OsError::ENETUNREACH),
+        ErrorKind::HostUnreachable => Some(OsError::EHOSTUNREACH),
+        ErrorKind::Prohibited => Some(OsError::EACCES),
+        _ => None,
+    }
 }
 
 /// traceroute's mark for an answer that is neither a reply, nor a time exceeded in transit, nor a port unreachable.

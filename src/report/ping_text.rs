@@ -11,12 +11,13 @@ use std::net::IpAddr;
 use series::{Peer, Series};
 pub(super) use summary::interim;
 
-use super::message::Message;
+use super::message::{Message, local_error};
 use super::number::PingTime;
 use super::{Sink, Streams, escape};
 use crate::channel::{ErrorOrigin, OsError};
 use crate::ping::{ErrorEvent, Event, PayloadChange, Reply, SendFailed, SeriesId, Start, Unanswered};
 use crate::types::{Family, Mtu, ProbeId, WallTime};
+use crate::wire::icmp::ErrorKind;
 
 /// What the text is to look like. The default is that of a run without options.
 #[derive(Clone, Debug)]
@@ -205,9 +206,10 @@ impl PingText {
         }
         let Some(series) = self.series(event.series) else { return Ok(()) };
         if event.origin == ErrorOrigin::Local {
+            let said = LocalError { family: series.family(), kind: event.kind, mtu: event.mtu };
             return match self.options.flood {
                 true => streams.data.write_all(b"E"),
-                false => self.complain(series, &LocalError { family: series.family(), mtu: event.mtu }, streams.talk),
+                false => self.complain(series, &said, streams.talk),
             };
         }
         let data = &mut *streams.data;
@@ -254,7 +256,8 @@ impl PingText {
         }
         let Some(series) = self.series(failed.series) else { return Ok(()) };
         if failed.error == OsError::EMSGSIZE && failed.mtu.is_some() {
-            return self.complain(series, &LocalError { family: series.family(), mtu: failed.mtu }, streams.talk);
+            let said = LocalError { family: series.family(), kind: ErrorKind::TooBig, mtu: failed.mtu };
+            return self.complain(series, &said, streams.talk);
         }
         self.complain(series, &format_args!("sendmsg: {}", failed.error), streams.talk)
     }
@@ -335,15 +338,18 @@ fn series_mut(series: &mut [Option<Series>], id: SeriesId) -> Option<&mut Series
 /// What ping says when this host itself finds that a packet cannot leave.
 struct LocalError {
     family: Family,
+    kind: ErrorKind,
     mtu: Option<Mtu>,
 }
 
 impl fmt::Display for LocalError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.mtu, self.family) {
-            (Some(mtu), Family::V4) => write!(f, "local error: message too long, mtu={}", mtu.get()),
-            (Some(mtu), Family::V6) => write!(f, "local error: message too long, mtu: {}", mtu.get()),
-            (None, _) => f.write_str("local error"),
+        f.write_str("local error")?;
+        match (self.mtu, self.family, local_error(self.kind)) {
+            (Some(mtu), Family::V4, _) => write!(f, ": message too long, mtu={}", mtu.get()),
+            (Some(mtu), Family::V6, _) => write!(f, ": message too long, mtu: {}", mtu.get()),
+            (None, _, Some(error)) => write!(f, ": {error}"),
+            (None, _, None) => Ok(()),
         }
     }
 }
@@ -368,7 +374,6 @@ mod tests {
     use super::*;
     use crate::report::fixture::{WHEN, address, error, reply, series, start, summary, written};
     use crate::types::{FlowLabel, Rtt, Ttl};
-    use crate::wire::icmp::ErrorKind;
 
     fn begin(start: Start) -> Event {
         Event::Start(Box::new(start))
@@ -594,14 +599,23 @@ mod tests {
 
     #[test]
     fn local_errors_are_talk() {
-        let local = |mtu| {
+        let local = |kind, mtu| {
             let (origin, responder, mtu) = (ErrorOrigin::Local, None, Mtu::new(mtu));
-            failed(ErrorEvent { origin, responder, mtu, icmp_type: 0, icmp_code: 0, ..error() })
+            failed(ErrorEvent { origin, responder, kind, mtu, icmp_type: 0, icmp_code: 0, ..error() })
         };
-        let said = |target, mtu| text(PingTextOptions::default(), &[begin(start(target, target)), local(mtu)]).1;
-        assert_eq!(said("192.0.2.9", 1500), "rping: local error: message too long, mtu=1500\n");
-        assert_eq!(said("2001:db8::9", 1500), "rping: local error: message too long, mtu: 1500\n");
-        assert_eq!(said("192.0.2.9", 0), "rping: local error\n");
+        let said = |target, kind, mtu| {
+            let (data, talk) = text(PingTextOptions::default(), &[begin(start(target, target)), local(kind, mtu)]);
+            assert_eq!(data.lines().count(), 1);
+            talk
+        };
+        let too_big = ErrorKind::TooBig;
+        assert_eq!(said("192.0.2.9", too_big, 1500), "rping: local error: message too long, mtu=1500\n");
+        assert_eq!(said("2001:db8::9", too_big, 1500), "rping: local error: message too long, mtu: 1500\n");
+        assert_eq!(said("192.0.2.9", too_big, 0), "rping: local error: Message too long\n");
+        assert_eq!(said("192.0.2.9", ErrorKind::NetUnreachable, 0), "rping: local error: Network is unreachable\n");
+        assert_eq!(said("192.0.2.9", ErrorKind::HostUnreachable, 0), "rping: local error: No route to host\n");
+        assert_eq!(said("192.0.2.9", ErrorKind::Prohibited, 0), "rping: local error: Permission denied\n");
+        assert_eq!(said("192.0.2.9", ErrorKind::Unknown, 0), "rping: local error\n");
     }
 
     #[test]

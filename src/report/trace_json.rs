@@ -10,6 +10,7 @@ use super::json::{Time, VERSION, line, millis};
 use super::message::annotation;
 use super::{Sink, Streams, escape};
 use crate::channel::{OsError, SocketKind};
+use crate::metrics::RttRecorder;
 use crate::trace::{Answer, Event, Hop, ProbeResult, Start, StopReason, Trace, TraceId};
 use crate::wire::extension::{LabelStackEntry, Object};
 
@@ -166,7 +167,7 @@ impl<'a> HopObject<'a> {
             unanswered_pct: Some(100.0 * unanswered as f64 / sent as f64).filter(|_| sent > 0),
             responders: responders(&answers),
             probes: hop.probes.iter().map(ProbeObject::new).collect(),
-            rtt_stats_ms: RttStatsObject::new(answers.iter().map(|answer| answer.rtt.as_nanos()).collect()),
+            rtt_stats_ms: RttStatsObject::new(&answers),
         }
     }
 }
@@ -284,20 +285,16 @@ struct RttStatsObject {
 }
 
 impl RttStatsObject {
-    /// Of these nanoseconds; `None` of none.
-    fn new(mut rtts: Vec<u64>) -> Option<Self> {
-        rtts.sort_unstable();
-        let count = rtts.len() as f64;
-        let mean = rtts.iter().map(|&rtt| rtt as f64).sum::<f64>() / count;
-        let variance = rtts.iter().map(|&rtt| (rtt as f64 - mean).powi(2)).sum::<f64>() / count;
-        // Nearest rank, as in rping.
-        let median = rtts.get(rtts.len().div_ceil(2).checked_sub(1)?)?;
-        Some(RttStatsObject {
-            min: millis(*rtts.first()?),
-            mean: mean / 1e6,
-            median: millis(*median),
-            max: millis(*rtts.last()?),
-            stddev: variance.sqrt() / 1e6,
+    /// `None` if nothing was answered.
+    fn new(answers: &[&Answer]) -> Option<Self> {
+        let mut recorder = RttRecorder::default();
+        answers.iter().for_each(|answer| recorder.record(answer.rtt));
+        recorder.stats().map(|stats| RttStatsObject {
+            min: millis(stats.min),
+            mean: stats.mean / 1e6,
+            median: millis(stats.median),
+            max: millis(stats.max),
+            stddev: stats.stddev / 1e6,
         })
     }
 }
@@ -380,16 +377,6 @@ mod tests {
             responders.iter().map(|one| (&one["address"], &one["rtts_ms"], &one["annotation"])).collect();
         let expected = serde_json::json!([["203.0.113.2", [0.001, 0.003], null], ["203.0.113.1", [1.0], "!H"],]);
         assert_eq!(serde_json::json!(told), expected);
-    }
-
-    #[test]
-    fn the_median_is_one_of_the_values() {
-        let stats = |rtts: &[u64]| RttStatsObject::new(rtts.to_vec()).map(|stats| stats.median);
-        assert_eq!(stats(&[]), None);
-        assert_eq!(stats(&[7_000_000]), Some(7.0));
-        assert_eq!(stats(&[4_000_000, 1_000_000]), Some(1.0));
-        assert_eq!(stats(&[3_000_000, 1_000_000, 2_000_000]), Some(2.0));
-        assert_eq!(stats(&[4_000_000, 1_000_000, 3_000_000, 2_000_000]), Some(2.0));
     }
 
     #[test]

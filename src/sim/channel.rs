@@ -122,6 +122,11 @@ impl SimChannel {
         self.script.blocked.iter().any(|&(at, lasting)| (START + at..START + at + lasting).contains(&now))
     }
 
+    /// Whether there is something to receive, or to submit again.
+    fn may_go_on(&self) -> bool {
+        !self.ready.is_empty() || (self.orders_wait && !self.sends_block())
+    }
+
     /// The error a test wants for this order, if any.
     fn refusal(&mut self) -> Option<OsError> {
         self.orders += 1;
@@ -308,7 +313,7 @@ impl SimChannel {
         self.clock.stamp(at, if cold { Stamping::User } else { self.host.stamping })
     }
 
-    /// Lets time pass until the next thing happens, at most until `until`. Says whether anything was scheduled by then.
+    /// Lets time pass until the next thing happens, at most until `until`. Says whether the deadline has passed.
     fn pass_time(&mut self, deadline: Option<Instant>, late: Duration) -> Result<bool, ChannelError> {
         let next = self.schedule.next();
         let (until, reached) = match (next, deadline) {
@@ -371,11 +376,7 @@ impl Channel for SimChannel {
         };
         self.take_lookups();
         self.run_due()?;
-        while self.ready.is_empty() && !(self.orders_wait && !self.sends_block()) {
-            if self.pass_time(deadline, late)? {
-                break;
-            }
-        }
+        while !self.may_go_on() && !self.pass_time(deadline, late)? {}
         self.idle_waits = if self.ready.is_empty() && self.clock.mono() == before { self.idle_waits + 1 } else { 0 };
         if self.idle_waits > IDLE_WAITS {
             return Err(ChannelError { call: "sim: waits and no time passes", error: DEADLOCK });

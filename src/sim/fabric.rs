@@ -259,24 +259,20 @@ impl Fabric {
         if let Some(known) = self.reach.get(&destination) {
             return Arc::clone(known);
         }
-        let owners: Vec<bool> = self.topology.nodes.iter().map(|node| node.owns(destination)).collect();
-        let mut reach = owners;
-        if !reach.contains(&true) {
-            if let Some(reached) = self.topology.default_to.and_then(|node| reach.get_mut(node.0)) {
-                *reached = true;
-            }
+        let mut reach: Vec<bool> = self.topology.nodes.iter().map(|node| node.owns(destination)).collect();
+        if !reach.contains(&true)
+            && let Some(reached) = self.topology.default_to.and_then(|node| reach.get_mut(node.0))
+        {
+            *reached = true;
         }
-        loop {
-            let known = reach.iter().filter(|&&reached| reached).count();
+        let mut grows = true;
+        while grows {
+            grows = false;
             for edge in &self.topology.links {
-                if reach.get(edge.to.0) == Some(&true) {
-                    if let Some(reached) = reach.get_mut(edge.from.0) {
-                        *reached = true;
-                    }
+                let leads = reach.get(edge.to.0) == Some(&true);
+                if let Some(reached) = reach.get_mut(edge.from.0).filter(|reached| leads && !**reached) {
+                    (*reached, grows) = (true, true);
                 }
-            }
-            if reach.iter().filter(|&&reached| reached).count() == known {
-                break;
             }
         }
         let reach: Arc<[bool]> = reach.into();

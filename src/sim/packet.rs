@@ -215,3 +215,55 @@ fn transport_sum(source: IpAddr, destination: IpAddr, protocol: u8, transport: &
     summed.extend_from_slice(transport);
     checksum::internet(&summed)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sim::ip as address;
+
+    fn packet(protocol: u8) -> Packet {
+        let mut packet = Packet::new(address("192.0.2.1"), address("198.51.100.9"), protocol, vec![8; 33]);
+        packet.options = vec![1; 5];
+        packet.write_checksum();
+        packet
+    }
+
+    #[test]
+    fn options_lengthen_the_header_to_whole_words() {
+        let octets = packet(ICMP).octets().expect("a packet");
+        assert_eq!((octets[0], octets.len()), (0x47, 28 + 33));
+        let read = ip::parse(&octets).expect("an IP packet");
+        assert_eq!((read.options, read.payload.len()), (&[1, 1, 1, 1, 1, 0, 0, 0][..], 33));
+    }
+
+    #[test]
+    fn the_header_checksum_stays_right_at_every_hop() {
+        let mut octets = packet(UDP).octets().expect("a packet");
+        for ttl in (0..64).rev() {
+            decrement_ttl(&mut octets);
+            assert_eq!((octets[8], checksum::internet(&octets[..28])), (ttl, 0));
+        }
+        decrement_ttl(&mut octets);
+        assert_eq!(octets[8], 0);
+    }
+
+    #[test]
+    fn a_checksum_is_right_until_an_octet_changes() {
+        for protocol in [ICMP, UDP, TCP] {
+            let mut octets = packet(protocol).octets().expect("a packet");
+            assert!(checksum_right(&ip::parse(&octets).expect("an IP packet")));
+            octets[40] ^= 1;
+            assert!(!checksum_right(&ip::parse(&octets).expect("an IP packet")));
+        }
+    }
+
+    #[test]
+    fn a_value_without_room_is_not_written() {
+        let mut octets = [0; 4];
+        put(&mut octets, 3, &[1, 2]);
+        put(&mut octets, usize::MAX, &[1]);
+        assert_eq!(octets, [0; 4]);
+        put(&mut octets, 2, &[1, 2]);
+        assert_eq!(octets, [0, 0, 1, 2]);
+    }
+}

@@ -31,8 +31,10 @@ pub(super) struct Book {
 
 #[derive(Debug)]
 struct Flows {
-    /// Longest unused first: a late answer over a flow is then least likely to be taken for another probe's.
+    /// Longest unused first.
     free: VecDeque<u16>,
+    /// Free as well, but the answer to the last probe may still come and would be taken for the next one's: a last resort.
+    doubtful: VecDeque<u16>,
     held: HashMap<ProbeId, u16>,
 }
 
@@ -44,19 +46,25 @@ impl Book {
         self.entries.insert(probe, entry);
         if let Some(flows) = self.flows.get_mut(&entry.lane) {
             flows.free.retain(|&flow| flow != entry.flow);
+            flows.doubtful.retain(|&flow| flow != entry.flow);
             flows.held.insert(probe, entry.flow);
         }
         probe
     }
 
-    pub fn get(&self, probe: ProbeId) -> Option<&Entry> {
+    /// `probe`, if it is on record.
+    pub fn entry(&self, probe: ProbeId) -> Option<&Entry> {
         self.entries.get(&probe)
+    }
+
+    /// `probe`, if it is on record for `lane`.
+    pub fn get(&self, lane: LaneId, probe: ProbeId) -> Option<(ProbeId, &Entry)> {
+        self.entries.get(&probe).filter(|entry| entry.lane == lane).map(|entry| (probe, entry))
     }
 
     /// The newest probe with this sequence number.
     pub fn by_sequence(&self, lane: LaneId, sequence: Sequence) -> Option<(ProbeId, &Entry)> {
-        let probe = self.last?.newest_with(sequence)?;
-        self.entries.get(&probe).filter(|entry| entry.lane == lane).map(|entry| (probe, entry))
+        self.get(lane, self.last?.newest_with(sequence)?)
     }
 
     /// The newest probe that `fits`; of several the newest one to `destination`, if that is known.
@@ -78,7 +86,7 @@ impl Book {
     /// From now on each probe in flight over `lane` needs one of its `count` flows for itself.
     pub fn limit_flows(&mut self, lane: LaneId, count: u32) {
         let free = (0..count.max(1)).map_while(|flow| u16::try_from(flow).ok()).collect();
-        self.flows.entry(lane).or_insert_with(|| Flows { free, held: HashMap::new() });
+        self.flows.entry(lane).or_insert_with(|| Flows { free, doubtful: VecDeque::new(), held: HashMap::new() });
     }
 
     /// Whether probes over `lane` need flows of their own.
@@ -88,15 +96,28 @@ impl Book {
 
     /// The flow for the next probe over `lane`; `None` while all are held.
     pub fn next_flow(&self, lane: LaneId) -> Option<u16> {
-        self.flows.get(&lane).map_or(Some(0), |flows| flows.free.front().copied())
+        self.flows.get(&lane).map_or(Some(0), |flows| flows.free.front().or(flows.doubtful.front()).copied())
     }
 
-    /// `probe` is answered or given up: others may have its flow. It stays on record, for late answers.
+    /// `probe` is answered: others may have its flow.
     pub fn release_flow(&mut self, probe: ProbeId) {
-        let Some(flows) = self.entries.get(&probe).and_then(|entry| self.flows.get_mut(&entry.lane)) else { return };
-        if let Some(flow) = flows.held.remove(&probe) {
+        if let Some((flows, flow)) = self.take_flow(probe) {
             flows.free.push_back(flow);
         }
+    }
+
+    /// `probe` is given up: others may have its flow where no better one is left. It stays on record for a late answer.
+    pub fn give_up_flow(&mut self, probe: ProbeId) {
+        if let Some((flows, flow)) = self.take_flow(probe) {
+            flows.doubtful.push_back(flow);
+        }
+    }
+
+    fn take_flow(&mut self, probe: ProbeId) -> Option<(&mut Flows, u16)> {
+        let lane = self.entries.get(&probe)?.lane;
+        let flows = self.flows.get_mut(&lane)?;
+        let flow = flows.held.remove(&probe)?;
+        Some((flows, flow))
     }
 
     /// `probe` never left.
@@ -110,7 +131,8 @@ impl Book {
         let over: Vec<ProbeId> =
             self.entries.iter().filter(|(_, entry)| entry.trace == trace).map(|(&probe, _)| probe).collect();
         for probe in over {
-            self.strike(probe);
+            self.give_up_flow(probe);
+            self.entries.remove(&probe);
         }
     }
 }
@@ -163,12 +185,25 @@ mod tests {
     }
 
     #[test]
+    fn a_flow_whose_answer_may_still_come_is_taken_last() {
+        let mut book = Book::default();
+        book.limit_flows(LANE, 2);
+        let silent = book.record(entry(1, 53, 0));
+        let answered = book.record(entry(1, 53, 1));
+        book.give_up_flow(silent);
+        book.release_flow(answered);
+        assert_eq!(book.next_flow(LANE), Some(1));
+        book.record(entry(1, 53, 1));
+        assert_eq!(book.next_flow(LANE), Some(0));
+    }
+
+    #[test]
     fn a_closed_trace_leaves_no_probe_and_no_flow_behind() {
         let mut book = Book::default();
         book.limit_flows(LANE, 1);
         let probe = book.record(entry(1, 53, 0));
         book.close(1);
-        assert_eq!(book.get(probe), None);
+        assert_eq!(book.entry(probe), None);
         assert_eq!(book.next_flow(LANE), Some(0));
     }
 }

@@ -48,13 +48,12 @@ impl Mark {
         self.payload_octets(profile).saturating_sub(fix)
     }
 
-    /// The probe on record that a whole tag in `payload` names.
-    fn tagged<'b>(&self, book: &'b Book, lane: LaneId, profile: &Profile, payload: &[u8]) -> Option<Found<'b>> {
+    /// The probe that a whole tag of ours in `payload` names, on record or not.
+    fn tagged(&self, profile: &Profile, payload: &[u8]) -> Option<ProbeId> {
         if self.kept_octets(profile) < TAG_OCTETS {
             return None;
         }
-        let probe = payload::tagged_probe(&self.cookie, payload)?;
-        book.get(probe).filter(|entry| entry.lane == lane).map(|entry| (probe, entry))
+        payload::tagged_probe(&self.cookie, payload)
     }
 
     /// How many octets of `payload` agree with the cookie, of how many that are there.
@@ -110,8 +109,10 @@ fn echo_reply(
     if reply.ident != profile.ident.ident || reply.checksum_right == Some(false) {
         return None;
     }
-    let (probe, entry) =
-        mark.tagged(book, lane, profile, reply.payload).or_else(|| book.by_sequence(lane, reply.sequence))?;
+    let (probe, entry) = match mark.tagged(profile, reply.payload) {
+        Some(probe) => book.get(lane, probe),
+        None => book.by_sequence(lane, reply.sequence),
+    }?;
     let (agree, of) = mark.agreement(profile, reply.payload);
     // From the target a damaged cookie is forgiven; from elsewhere only a telling one proves that it is our probe's echo.
     let from_target = reply.responder == entry.destination;
@@ -173,8 +174,10 @@ fn icmp_error(
             quoted_echo(mark, book, profile, lane, quoted, (ident, sequence, payload))
         }
         QuotedTransport::Udp { destination_port, payload, .. } if profile.protocol == Protocol::Udp => {
-            let tagged = mark.tagged(book, lane, profile, payload);
-            tagged.or_else(|| by_port(mark, book, lane, quoted.flow, Some(destination_port), quoted.destination))
+            match mark.tagged(profile, payload) {
+                Some(probe) => book.get(lane, probe),
+                None => by_port(mark, book, lane, quoted.flow, Some(destination_port), quoted.destination),
+            }
         }
         // Too little is quoted to read a port, but over a flow of its own the socket tells.
         QuotedTransport::Unknown if profile.protocol == Protocol::Udp => {
@@ -207,8 +210,8 @@ fn quoted_echo<'b>(
     if ident != profile.ident.ident {
         return None;
     }
-    if let Some(found) = mark.tagged(book, lane, profile, payload) {
-        return Some(found);
+    if let Some(probe) = mark.tagged(profile, payload) {
+        return book.get(lane, probe);
     }
     let (probe, entry) = book.by_sequence(lane, sequence)?;
     let ident_is_ours_alone = profile.ident.exclusive || profile.ident.owner == Owner::Kernel;

@@ -79,20 +79,22 @@ impl Path {
         wait::span(config.wait.as_ref(), self, hop)
     }
 
-    /// The probes sent and not answered, each with its own number and the time at which it is given up.
+    /// The probes within the path that are not answered, each with the time at which it is given up.
     pub fn open(&self, config: &Config) -> impl Iterator<Item = (ProbeId, Instant)> {
-        self.hops().iter().flat_map(|hop| {
+        self.open_in(self.hops(), config)
+    }
+
+    /// The same with the probes that ran past the end of the path: their answers are nobody's, but may still come.
+    pub fn open_anywhere(&self, config: &Config) -> impl Iterator<Item = (ProbeId, Instant)> {
+        self.open_in(&self.hops, config)
+    }
+
+    fn open_in(&self, hops: &[HopState], config: &Config) -> impl Iterator<Item = (ProbeId, Instant)> {
+        hops.iter().flat_map(|hop| {
             let wait = self.wait(config, hop);
             let open = |slot: &Slot| slot.sent.filter(|_| slot.arrival.is_none());
             hop.slots.iter().filter_map(open).map(move |(probe, sent)| (probe, sent.user.mono + wait))
         })
-    }
-
-    /// The probes sent and not answered at TTLs that turned out to lie beyond the path's end.
-    pub fn open_beyond_end(&self) -> impl Iterator<Item = ProbeId> {
-        let beyond = self.hops.iter().skip(self.hops().len());
-        let open = |slot: &Slot| slot.sent.filter(|_| slot.arrival.is_none()).map(|(probe, _)| probe);
-        beyond.flat_map(move |hop| hop.slots.iter().filter_map(open))
     }
 
     /// Slot `index` of the hop at `ttl`.

@@ -190,15 +190,14 @@ impl Run {
         if self.outcome.is_some() {
             return names;
         }
-        let given_up = self.path.open(config).map(|(_, at)| at).filter(|&at| at > now).min();
+        let given_up = self.path.open_anywhere(config).map(|(_, at)| at).filter(|&at| at > now).min();
         let held = self.path.hops().get(self.final_hops).and_then(HopState::last_sent_at).map(|at| at + BEYOND_AT_MOST);
         [names, given_up, held.filter(|&at| at > now)].into_iter().flatten().min()
     }
 
-    /// The probes in flight that are given up by `now`, or that run past the end of the path.
+    /// The probes in flight that are given up by `now`.
     pub fn given_up(&self, config: &Config, now: Instant) -> impl Iterator<Item = ProbeId> {
-        let in_path = self.path.open(config).filter(move |&(_, at)| at <= now).map(|(probe, _)| probe);
-        in_path.chain(self.path.open_beyond_end())
+        self.path.open_anywhere(config).filter(move |&(_, at)| at <= now).map(|(probe, _)| probe)
     }
 
     /// The hops that are or were to be probed.

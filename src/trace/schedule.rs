@@ -35,7 +35,7 @@ impl Window {
                 probation: slowest.saturating_mul(2).clamp(Duration::from_millis(250), Duration::from_secs(2)),
             },
             // Echo replies are not limited; what runs past the target costs packets only.
-            _ => Window { ttls: 6, opens_every: Duration::from_millis(20), probation: Duration::ZERO },
+            _ => Window { ttls: 8, opens_every: Duration::from_millis(20), probation: Duration::ZERO },
         }
     }
 
@@ -142,4 +142,60 @@ fn by_time(
             Some((due(at, hop, index, slot)?, hop.ttl, index))
         })
         .min_by_key(|&(due, ttl, index)| (due.max(now), index, ttl))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace::testing::{at, config, ms, profile};
+    use crate::types::{ProbeId, Stamp};
+
+    /// Every probe that leaves by `until` where nothing answers: when, TTL, index.
+    fn unanswered(config: &Config, protocol: Protocol, until: Duration) -> Vec<(Duration, u8, usize)> {
+        let mut path = Path::new(config);
+        let mut rhythm = Rhythm::new(Instant::ZERO);
+        let (mut now, mut left) = (Instant::ZERO, Vec::new());
+        loop {
+            match rhythm.next(config, &path, protocol, now) {
+                Next::Probe { ttl, index } => {
+                    let probe = ProbeId::new(left.len() as u64 + 1);
+                    left.push((now.since(Instant::ZERO), ttl, index));
+                    path.slot(ttl, index).unwrap().sent = Some((probe, Stamp::user(at(now.since(Instant::ZERO)))));
+                    rhythm.sent(config, now);
+                }
+                Next::At(then) if then.since(Instant::ZERO) <= until => now = then,
+                Next::At(_) | Next::Nothing => return left,
+            }
+        }
+    }
+
+    #[test]
+    fn probes_leave_a_millisecond_apart_and_those_of_a_ttl_ten() {
+        let left = unanswered(&config(profile(Protocol::Icmp)), Protocol::Icmp, ms(100));
+        assert_eq!(left[..3], [(ms(0), 1, 0), (ms(1), 2, 0), (ms(2), 3, 0)]);
+        assert!(left.windows(2).all(|pair| pair[1].0 >= pair[0].0 + ms(1)));
+        for ttl in 1..=8 {
+            let times: Vec<Duration> = left.iter().filter(|probe| probe.1 == ttl).map(|probe| probe.0).collect();
+            assert!(times.len() == 3 && times.windows(2).all(|pair| pair[1] >= pair[0] + ms(10)), "{ttl} {times:?}");
+        }
+    }
+
+    #[test]
+    fn the_window_opens_while_nothing_answers() {
+        let reach = |protocol, until| {
+            let left = unanswered(&config(profile(protocol)), protocol, until);
+            left.iter().map(|probe| probe.1).max()
+        };
+        assert_eq!(reach(Protocol::Icmp, ms(19)), Some(8));
+        assert_eq!(reach(Protocol::Icmp, ms(41)), Some(10));
+        assert_eq!(reach(Protocol::Udp, ms(49)), Some(4));
+        assert_eq!(reach(Protocol::Udp, ms(101)), Some(6));
+        assert_eq!(reach(Protocol::Udp, ms(3000)), Some(30));
+    }
+
+    #[test]
+    fn over_udp_second_probes_wait_until_their_ttl_is_proven() {
+        let left = unanswered(&config(profile(Protocol::Udp)), Protocol::Udp, ms(249));
+        assert!(left.iter().all(|probe| probe.2 == 0), "{left:?}");
+    }
 }

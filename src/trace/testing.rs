@@ -5,21 +5,21 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use super::config::{Config, Ports};
-use super::event::{Event, Hop, Trace};
+use super::event::{Answer, Event, Trace};
 use super::tracer::Tracer;
 use crate::channel::{
-    Arena, Control, Datagram, ErrorOrigin, ErrorPath, IcmpReport, Inbound, LaneId, LaneIdent, Layer, NameAnswer, Order,
-    OsError, Outbox, Owner, Profile, Protocol, Refused, Sent, SocketKind, Token,
+    Arena, Datagram, ErrorOrigin, ErrorPath, IcmpReport, Inbound, LaneId, LaneIdent, Layer, Order, OsError, Outbox,
+    Owner, Profile, Protocol, Sent, SocketKind,
 };
 use crate::engine::{Machine, Place, Target};
 use crate::types::{Endpoint, Family, Ident, Instant, IpEndpoint, Now, Port, Stamp, Ttl, WallTime};
 
 pub(super) const TARGET: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 9));
+pub(super) const LANE: LaneId = LaneId::new(0);
 const IDENT: u16 = 0x4321;
 /// Wall time at the origin of the monotonic clock.
 const EPOCH: u64 = 1_700_000_000_000_000_000;
 
-/// A time on the virtual clock.
 pub(super) fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
@@ -50,16 +50,24 @@ pub(super) fn profile(protocol: Protocol) -> Profile {
     }
 }
 
-pub(super) fn target(address: IpAddr, profile: Profile) -> Target {
-    let place =
-        Place::Reachable { endpoint: IpEndpoint::from_address(address), source: None, lane: LaneId::new(0), profile };
-    Target { target: "example.net".into(), name: "example.net".into(), numeric: false, place }
+/// A raw ICMP socket, whose identifier is ours alone or not.
+pub(super) fn raw(exclusive: bool) -> Profile {
+    Profile {
+        socket: SocketKind::Raw,
+        received_at: Layer::Ip,
+        ident: LaneIdent { ident: Ident::new(IDENT), owner: Owner::Ours, exclusive },
+        checksum: Owner::Ours,
+        errors: ErrorPath::InBand,
+        ..profile(Protocol::Icmp)
+    }
 }
 
-/// The defaults of `rtrace`, without names.
-pub(super) fn config(protocol: Protocol) -> Config {
+/// The defaults of `rtrace` without names, for one target over a lane with this profile.
+pub(super) fn config(profile: Profile) -> Config {
+    let endpoint = IpEndpoint::from_address(TARGET);
+    let place = Place::Reachable { endpoint, source: None, lane: LANE, profile };
     Config {
-        targets: vec![target(TARGET, profile(protocol))],
+        targets: vec![Target { target: "example.net".into(), name: "example.net".into(), numeric: false, place }],
         first_ttl: Ttl::new(1),
         max_ttl: Ttl::new(30),
         probes_per_hop: 3,
@@ -79,95 +87,107 @@ pub(super) fn config(protocol: Protocol) -> Config {
 /// A probe as it left.
 #[derive(Clone, Debug)]
 pub(super) struct Probe {
-    pub time: Duration,
-    pub token: Token,
     pub ttl: u8,
     pub to: IpEndpoint,
     pub flow: u16,
     pub octets: Vec<u8>,
 }
 
-/// Something that comes back.
-#[derive(Clone, Debug)]
+impl Probe {
+    /// What comes back from a path of `hops` hops.
+    pub fn answer(&self, hops: u8) -> Back {
+        match self.ttl {
+            ttl if ttl < hops => Back::Icmp(router(ttl), 11, 0),
+            _ if self.to.port == 0 => Back::Reply(TARGET),
+            _ => Back::Icmp(TARGET, 3, 3),
+        }
+    }
+
+    /// The octets of an echo reply to this probe.
+    pub fn echoed(&self) -> Vec<u8> {
+        let mut octets = self.octets.clone();
+        octets[0] = 0;
+        octets
+    }
+}
+
+/// Something that comes back for a probe.
 pub(super) enum Back {
     /// An echo reply or, over UDP, a datagram.
     Reply(IpAddr),
-    /// An ICMP error of this type and code.
+    /// An ICMP error of this type and code, with 8 octets of the probe.
     Icmp(IpAddr, u8, u8),
     /// Anything.
-    Raw(Inbound),
+    Other(Box<dyn FnOnce(&mut Arena) -> Inbound>),
 }
 
-/// What comes back for one probe, after which time.
-pub(super) type Script = Box<dyn FnMut(&Probe) -> Vec<(Duration, Back)>>;
+/// What comes back for one probe, and after which time.
+type Script = Box<dyn FnMut(&Probe) -> Vec<(Duration, Back)>>;
 
 /// A machine, its network and its clock.
 pub(super) struct Lab {
-    pub tracer: Tracer,
-    pub probes: Vec<Probe>,
-    pub events: Vec<(Duration, Event)>,
-    /// What the kernel says to a probe instead of sending it.
-    pub refuse: Option<OsError>,
+    pub events: Vec<Event>,
+    tracer: Tracer,
     time: Duration,
-    protocol: Protocol,
     script: Script,
-    coming: BTreeMap<(Duration, usize), (Back, Option<Probe>)>,
+    coming: BTreeMap<(Duration, usize), (Back, Probe)>,
     numbered: usize,
 }
 
 impl Lab {
-    pub fn new(config: Config, script: impl FnMut(&Probe) -> Vec<(Duration, Back)> + 'static) -> Lab {
-        let protocol = config.targets.first().map_or(Protocol::Icmp, |target| match target.place {
-            Place::Reachable { profile, .. } => profile.protocol,
-            _ => Protocol::Icmp,
-        });
-        Lab {
-            tracer: Tracer::new(config),
-            probes: Vec::new(),
+    /// Plays `config` to its end against `script`, for a virtual minute at most.
+    pub fn play(config: Config, script: impl FnMut(&Probe) -> Vec<(Duration, Back)> + 'static) -> Lab {
+        let mut lab = Lab {
             events: Vec::new(),
-            refuse: None,
+            tracer: Tracer::new(config),
             time: Duration::ZERO,
-            protocol,
             script: Box::new(script),
             coming: BTreeMap::new(),
             numbered: 0,
-        }
-    }
-
-    /// Lets `control` come at `time`.
-    pub fn control(&mut self, time: Duration, control: Control) {
-        self.come(time, Back::Raw(Inbound::Control(control)), None);
-    }
-
-    /// Lets the resolver answer at `time`.
-    pub fn name(&mut self, time: Duration, address: IpAddr, name: Option<&str>, timed_out: bool) {
-        self.control(time, Control::Name(NameAnswer { address, name: name.map(Box::from), timed_out }));
-    }
-
-    /// Runs to the end, at most a virtual minute.
-    pub fn run(mut self) -> Lab {
+        };
         let mut outbox = Outbox::default();
-        while self.time < ms(60_000) {
-            self.receive();
-            let now = at(self.time);
-            if self.tracer.poll_timeout().is_some_and(|at| at <= now.mono) {
-                self.tracer.handle_timeout(now);
-            }
-            outbox.reclaim();
-            self.tracer.poll_orders(now, &mut outbox);
-            let sent = !outbox.is_empty();
-            self.submit(&mut outbox);
-            while let Some(event) = self.tracer.poll_event() {
-                self.events.push((self.time, event));
-            }
-            if self.tracer.is_finished() {
-                return self;
-            }
-            if !sent {
-                self.wait();
+        while lab.time < ms(60_000) {
+            if lab.turn(&mut outbox) {
+                return lab;
             }
         }
-        panic!("the machine does not end: {:?}", self.tracer);
+        panic!("the machine does not end: {:?}", lab.tracer);
+    }
+
+    /// The end of the only trace.
+    pub fn end(&self) -> &Trace {
+        let Some(Event::End(end)) = self.events.last() else { panic!("{:?}", self.events) };
+        end
+    }
+
+    /// Every answer of the only trace, with its TTL.
+    pub fn answers(&self) -> Vec<(u8, &Answer)> {
+        let mut answers = Vec::new();
+        for hop in &self.end().hops {
+            answers.extend(hop.probes.iter().filter_map(|probe| Some((hop.ttl.get(), probe.answer.as_ref()?))));
+        }
+        answers
+    }
+
+    /// One turn of the driver's loop; true when the machine is finished.
+    fn turn(&mut self, outbox: &mut Outbox) -> bool {
+        self.receive();
+        let now = at(self.time);
+        if self.tracer.poll_timeout().is_some_and(|at| at <= now.mono) {
+            self.tracer.handle_timeout(now);
+        }
+        outbox.reclaim();
+        self.tracer.poll_orders(now, outbox);
+        let sent = !outbox.is_empty();
+        self.submit(outbox);
+        self.events.extend(std::iter::from_fn(|| self.tracer.poll_event()));
+        if self.tracer.is_finished() {
+            return true;
+        }
+        if !sent {
+            self.wait();
+        }
+        false
     }
 
     fn wait(&mut self) {
@@ -178,16 +198,11 @@ impl Lab {
         self.time = next;
     }
 
-    fn come(&mut self, time: Duration, back: Back, probe: Option<Probe>) {
-        self.numbered += 1;
-        self.coming.insert((time, self.numbered), (back, probe));
-    }
-
     fn receive(&mut self) {
         while let Some(entry) = self.coming.first_entry().filter(|entry| entry.key().0 <= self.time) {
             let (back, probe) = entry.remove();
             let mut arena = Arena::default();
-            let inbound = inbound(back, probe.as_ref(), self.protocol, self.time, &mut arena);
+            let inbound = inbound(back, &probe, at(self.time), &mut arena);
             self.tracer.handle(at(self.time), &inbound, &arena);
         }
     }
@@ -197,99 +212,65 @@ impl Lab {
             let Order::Send(send) = order else { panic!("{order:?}") };
             let Endpoint::Ip(to) = send.to else { panic!("{send:?}") };
             let octets = outbox.octets(send.octets).to_vec();
-            let ttl = send.header.ttl.map_or(0, Ttl::get);
-            let probe = Probe { time: self.time, token: send.token, ttl, to, flow: send.flow, octets };
-            if let Some(error) = self.refuse {
-                let refused = Refused { token: send.token, error, mtu: None };
-                self.come(self.time, Back::Raw(Inbound::Refused(refused)), None);
-                continue;
-            }
+            let probe = Probe { ttl: send.header.ttl.map_or(0, Ttl::get), to, flow: send.flow, octets };
             let sent = Sent { token: send.token, stamp: Stamp::user(at(self.time)), scheduled: None };
-            self.come(self.time, Back::Raw(Inbound::Sent(sent)), None);
-            for (delay, back) in (self.script)(&probe) {
-                self.come(self.time + delay, back, Some(probe.clone()));
-            }
-            self.probes.push(probe);
-        }
-    }
-
-    /// The end of the only trace, and when it was told.
-    pub fn end(&self) -> (Duration, &Trace) {
-        let ends: Vec<(Duration, &Trace)> = self.ends();
-        assert_eq!(ends.len(), 1, "{ends:?}");
-        ends[0]
-    }
-
-    pub fn ends(&self) -> Vec<(Duration, &Trace)> {
-        let mut ends = Vec::new();
-        for (time, event) in &self.events {
-            if let Event::End(trace) = event {
-                ends.push((*time, &**trace));
+            let sent = (Duration::ZERO, Back::Other(Box::new(move |_| Inbound::Sent(sent))));
+            for (delay, back) in std::iter::once(sent).chain((self.script)(&probe)) {
+                self.numbered += 1;
+                self.coming.insert((self.time + delay, self.numbered), (back, probe.clone()));
             }
         }
-        ends
-    }
-
-    /// The hops told, and when.
-    pub fn hops(&self) -> Vec<(Duration, &Hop)> {
-        let mut hops = Vec::new();
-        for (time, event) in &self.events {
-            if let Event::Hop(_, hop) = event {
-                hops.push((*time, &**hop));
-            }
-        }
-        hops
-    }
-
-    /// How many probes left with a TTL above `ttl`.
-    pub fn beyond(&self, ttl: u8) -> usize {
-        self.probes.iter().filter(|probe| probe.ttl > ttl).count()
     }
 }
 
-fn inbound(back: Back, probe: Option<&Probe>, protocol: Protocol, time: Duration, arena: &mut Arena) -> Inbound {
-    let sent = probe.map(|probe| probe.octets.clone()).unwrap_or_default();
-    let (flow, to) = probe.map_or((0, None), |probe| (probe.flow, Some(probe.to)));
-    let stamp = Stamp::user(at(time));
-    let (lane, reply_ttl) = (LaneId::new(0), Some(Ttl::new(60)));
+fn inbound(back: Back, probe: &Probe, now: Now, arena: &mut Arena) -> Inbound {
     match back {
-        Back::Raw(inbound) => inbound,
-        Back::Icmp(offender, icmp_type, icmp_code) => Inbound::Icmp(IcmpReport {
-            lane,
-            flow,
-            token: None,
-            to,
-            origin: ErrorOrigin::Icmp,
-            offender: Some(offender),
-            icmp_type,
-            icmp_code,
-            error: OsError::EHOSTUNREACH,
-            info: 0,
-            reply_ttl,
-            tos: None,
-            stamp,
-            quote: arena.push(if protocol == Protocol::Icmp { sent.get(..8).unwrap_or_default() } else { &[] }),
-            extension: None,
-        }),
+        Back::Other(make) => make(arena),
+        Back::Icmp(offender, icmp_type, icmp_code) => {
+            let quote: &[u8] = if probe.to.port == 0 { probe.octets.get(..8).unwrap_or_default() } else { &[] };
+            let report = report(probe, Stamp::user(now), (offender, icmp_type, icmp_code));
+            Inbound::Icmp(IcmpReport { quote: arena.push(quote), ..report })
+        }
         Back::Reply(from) => {
-            let mut octets = sent;
-            if protocol == Protocol::Icmp {
-                // Type echo request becomes echo reply; the kernel has checked the checksum.
-                octets[0] = 0;
-            }
-            let port = to.map_or(0, |to| to.port);
-            Inbound::Datagram(Datagram {
-                lane,
-                flow,
-                from: Endpoint::Ip(IpEndpoint::from_address(from).with_port(port)),
-                to: None,
-                ifindex: None,
-                reply_ttl,
-                tos: None,
-                stamp,
-                octets: arena.push(&octets),
-                cut: false,
-            })
+            let octets = if probe.to.port == 0 { probe.echoed() } else { b"hello".to_vec() };
+            let from = IpEndpoint::from_address(from).with_port(probe.to.port);
+            datagram(arena, from, probe.flow, Stamp::user(now), &octets)
         }
     }
+}
+
+/// An error-queue report about `probe` that quotes nothing.
+pub(super) fn report(probe: &Probe, stamp: Stamp, (offender, icmp_type, icmp_code): (IpAddr, u8, u8)) -> IcmpReport {
+    IcmpReport {
+        lane: LANE,
+        flow: probe.flow,
+        token: None,
+        to: Some(probe.to),
+        origin: ErrorOrigin::Icmp,
+        offender: Some(offender),
+        icmp_type,
+        icmp_code,
+        error: OsError::EHOSTUNREACH,
+        info: 0,
+        reply_ttl: Some(Ttl::new(60)),
+        tos: None,
+        stamp,
+        quote: Default::default(),
+        extension: None,
+    }
+}
+
+pub(super) fn datagram(arena: &mut Arena, from: IpEndpoint, flow: u16, stamp: Stamp, octets: &[u8]) -> Inbound {
+    Inbound::Datagram(Datagram {
+        lane: LANE,
+        flow,
+        from: Endpoint::Ip(from),
+        to: None,
+        ifindex: None,
+        reply_ttl: Some(Ttl::new(60)),
+        tos: None,
+        stamp,
+        octets: arena.push(octets),
+        cut: false,
+    })
 }

@@ -64,7 +64,7 @@ impl Tracer {
                 if run.advance(&self.config, &mut self.names, now.mono, &mut self.events) {
                     over.push(index);
                 } else if self.book.limits_flows(run.lane) {
-                    run.given_up(&self.config, now.mono).for_each(|probe| self.book.release_flow(probe));
+                    run.given_up(&self.config, now.mono).for_each(|probe| self.book.give_up_flow(probe));
                 }
             }
             if over.is_empty() {
@@ -195,7 +195,7 @@ impl Tracer {
     }
 
     fn take_answer(&mut self, probe: ProbeId, arrival: Arrival) {
-        let Some(&entry) = self.book.get(probe) else { return };
+        let Some(&entry) = self.book.entry(probe) else { return };
         self.book.release_flow(probe);
         let responder = arrival.responder;
         let Some(run) = self.runs.get_mut(&entry.trace) else { return };
@@ -263,7 +263,7 @@ impl Machine for Tracer {
             }
             Inbound::Sent(sent) => {
                 let probe = ProbeId::new(sent.token.get());
-                let Some(entry) = self.book.get(probe) else { return };
+                let Some(entry) = self.book.entry(probe) else { return };
                 if let Some(run) = self.runs.get_mut(&entry.trace) {
                     run.sent(entry.ttl, entry.slot, probe, sent.stamp);
                 }
@@ -310,61 +310,228 @@ mod tests {
     use std::net::IpAddr;
     use std::time::Duration;
 
-    use super::super::testing::{Back, Lab, Probe, TARGET, config, ms, router};
+    use proptest::prelude::*;
+
+    use super::super::testing::{Back, Lab, Probe, TARGET, at, config, datagram, ms, profile, raw, report, router};
     use super::*;
+    use crate::channel::{ErrorOrigin, IcmpReport};
 
-    /// 15 hops, RTT 5 ms × TTL; these hops say nothing.
-    fn chain(silent: &'static [u8], dead_behind: u8) -> impl FnMut(&Probe) -> Vec<(Duration, Back)> {
-        move |probe| {
-            let hop = probe.ttl.min(15);
-            if silent.contains(&hop) || hop > dead_behind {
-                return Vec::new();
-            }
-            let back = match hop {
-                15 if probe.to.port == 0 => Back::Reply(TARGET),
-                15 => Back::Icmp(TARGET, 3, 3),
-                _ => Back::Icmp(router(hop), 11, 0),
-            };
-            vec![(ms(5) * u32::from(hop), back)]
-        }
+    const HOPS: u8 = 4;
+
+    /// Plays a path of four hops, 10 ms RTT each, where `noise` comes as well for each probe, just before its answer.
+    fn play(config: Config, mut noise: impl FnMut(&Probe) -> Vec<Back> + 'static) -> Lab {
+        Lab::play(config, move |probe| {
+            let noise = noise(probe).into_iter().map(|back| (ms(9), back));
+            noise.chain([(ms(10), probe.answer(HOPS))]).collect()
+        })
     }
 
-    fn responders(trace: &Trace) -> Vec<Vec<Option<IpAddr>>> {
-        let of = |probe: &super::super::ProbeResult| probe.answer.as_ref().map(|answer| answer.responder);
-        trace.hops.iter().map(|hop| hop.probes.iter().map(of).collect()).collect()
+    /// Asserts that every probe has the answer of its own hop, after the hop's own time.
+    fn assert_undisturbed(lab: &Lab) {
+        let answers: Vec<(u8, IpAddr)> = lab.answers().iter().map(|(ttl, answer)| (*ttl, answer.responder)).collect();
+        let own = |ttl| (ttl, if ttl == HOPS { TARGET } else { router(ttl) });
+        assert_eq!(answers, (1..=HOPS).flat_map(|ttl| [own(ttl); 3]).collect::<Vec<_>>());
+        assert!(lab.answers().iter().all(|(_, answer)| answer.rtt.as_duration() == ms(10)));
+        assert_eq!((lab.end().reached, lab.end().stop_reason), (true, StopReason::Destination));
     }
 
-    fn expected(silent: &[u8], answering: u8, all: u8) -> Vec<Vec<Option<IpAddr>>> {
-        let of = |ttl: u8| match ttl {
-            _ if silent.contains(&ttl) || ttl > answering => None,
-            15 => Some(TARGET),
-            _ => Some(router(ttl)),
-        };
-        (1..=all).map(|ttl| vec![of(ttl); 3]).collect()
+    fn inbound(make: impl FnOnce(&mut Arena) -> Inbound + 'static) -> Back {
+        Back::Other(Box::new(make))
     }
 
-    #[test]
-    fn fifteen_hops_with_three_silent_take_under_half_of_what_traceroute_takes() {
-        for (protocol, most, beyond) in [(Protocol::Icmp, 300, 18), (Protocol::Udp, 363, 3)] {
-            let lab = Lab::new(config(protocol), chain(&[5, 9, 12], 15)).run();
-            let (time, end) = lab.end();
-            assert_eq!(responders(end), expected(&[5, 9, 12], 15, 15));
-            assert_eq!((end.reached, end.stop_reason), (true, StopReason::Destination));
-            eprintln!("{protocol:?} {time:?} {}", lab.beyond(15));
-            assert!(time <= ms(most), "{protocol:?} {time:?}");
-            assert!(lab.beyond(15) <= beyond, "{protocol:?} {}", lab.beyond(15));
-        }
+    fn echo_from(from: IpAddr, octets: Vec<u8>) -> Back {
+        let from = IpEndpoint::from_address(from);
+        inbound(move |arena| datagram(arena, from, 0, Stamp::user(at(ms(9))), &octets))
     }
 
     #[test]
-    fn a_path_that_dies_is_over_after_the_short_wait() {
+    fn a_run_begins_at_once() {
+        assert_eq!(Tracer::new(config(profile(Protocol::Icmp))).poll_timeout(), Some(Instant::ZERO));
+    }
+
+    #[test]
+    fn a_run_without_targets_is_finished() {
+        let tracer = Tracer::new(Config { targets: Vec::new(), ..config(profile(Protocol::Icmp)) });
+        assert!(tracer.is_finished());
+    }
+
+    #[test]
+    fn echo_replies_that_are_not_ours_are_ignored() {
+        let lab = play(config(profile(Protocol::Icmp)), |probe| {
+            // Another cookie; a sequence never sent; an echo of ours from elsewhere with all but a stub cut off.
+            let mut other_cookie = probe.echoed();
+            other_cookie[8..].fill(0xa5);
+            let mut never_sent = other_cookie.clone();
+            never_sent[6..8].copy_from_slice(&[0xff, 0xfe]);
+            let stub = probe.echoed()[..12].to_vec();
+            let from = router(99);
+            vec![
+                echo_from(TARGET, other_cookie.clone()),
+                echo_from(TARGET, never_sent),
+                echo_from(from, other_cookie),
+                echo_from(from, stub),
+            ]
+        });
+        assert_undisturbed(&lab);
+    }
+
+    #[test]
+    fn a_reply_whose_cookie_suffered_still_counts_from_the_target() {
+        let lab = Lab::play(config(profile(Protocol::Icmp)), |probe| {
+            let mut damaged = probe.echoed();
+            damaged[8] ^= 1;
+            vec![(ms(10), if probe.ttl < HOPS { probe.answer(HOPS) } else { echo_from(TARGET, damaged) })]
+        });
+        assert_eq!((lab.end().reached, lab.end().hops.len()), (true, usize::from(HOPS)));
+    }
+
+    #[test]
+    fn errors_about_probes_never_sent_or_found_by_this_host_are_ignored() {
         for protocol in [Protocol::Icmp, Protocol::Udp] {
-            let lab = Lab::new(config(protocol), chain(&[5, 9], 11)).run();
-            let (time, end) = lab.end();
-            assert_eq!(responders(end), expected(&[5, 9], 11, 30));
-            assert_eq!((end.reached, end.stop_reason), (false, StopReason::MaxTtl));
-            eprintln!("{protocol:?} {time:?}");
-            assert!(time <= ms(2500), "{protocol:?} {time:?}");
+            let lab = play(config(profile(protocol)), |probe| {
+                let at = Stamp::user(at(ms(9)));
+                let mut never = report(probe, at, (router(99), 3, 1));
+                never.to = never.to.map(|to| to.with_port(if to.port == 0 { 0 } else { 9 }));
+                let mut local = report(probe, at, (router(99), 3, 1));
+                local.origin = ErrorOrigin::Local;
+                let quote = [8, 0, 0, 0, 0x43, 0x21, 0xff, 0xfe];
+                let own = probe.octets.clone();
+                vec![
+                    inbound(move |arena| Inbound::Icmp(IcmpReport { quote: arena.push(&quote), ..never })),
+                    inbound(move |arena| Inbound::Icmp(IcmpReport { quote: arena.push(&own), ..local })),
+                ]
+            });
+            assert_undisturbed(&lab);
+        }
+    }
+
+    #[test]
+    fn with_a_shared_identifier_another_process_errors_are_ignored() {
+        let other = |probe: &Probe, exclusive: bool| {
+            let mut quote = vec![0x45, 0, 0, 60, 0, 0, 0, 0, 1, 1, 0, 0, 192, 0, 2, 1, 198, 51, 100, 77];
+            quote.extend_from_slice(&probe.octets[..8]);
+            let mut message = vec![11, 0, 0, 0, 0, 0, 0, 0];
+            message.extend_from_slice(&quote);
+            let sum = crate::wire::checksum::internet(&message);
+            message[2..4].copy_from_slice(&sum.to_be_bytes());
+            let mut packet = vec![0x45, 0, 0, 56, 0, 0, 0, 0, 60, 1, 0, 0, 203, 0, 113, 99, 192, 0, 2, 1];
+            packet.extend_from_slice(&message);
+            (echo_from(router(99), packet), exclusive)
+        };
+        let responders = |exclusive| {
+            let lab = Lab::play(config(raw(exclusive)), move |probe| vec![(ms(9), other(probe, exclusive).0)]);
+            lab.answers().len()
+        };
+        assert_eq!(responders(false), 0, "another destination is quoted, and the identifier may be another's");
+        assert_eq!(responders(true), 90, "the identifier is ours alone: some NAT rewrote the destination");
+    }
+
+    /// Whatever came, a trace has its hops in order and one end.
+    fn assert_well_formed(lab: &Lab) {
+        let ttls: Vec<u8> = lab.end().hops.iter().map(|hop| hop.ttl.get()).collect();
+        assert!(ttls.iter().copied().eq(1..=ttls.len() as u8), "{ttls:?}");
+        let told = lab.events.iter().filter_map(|event| match event {
+            Event::Hop(_, hop) => Some(&**hop),
+            _ => None,
+        });
+        assert!(told.eq(&lab.end().hops));
+        assert_eq!(lab.events.iter().filter(|event| matches!(event, Event::End(_))).count(), 1);
+    }
+
+    fn lanes() -> impl Strategy<Value = Profile> {
+        prop_oneof![Just(profile(Protocol::Icmp)), Just(profile(Protocol::Udp)), Just(raw(true)), Just(raw(false))]
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_octets_harm_nothing(
+            profile in lanes(),
+            octets in proptest::collection::vec(any::<u8>(), 0..200),
+            (icmp_type, icmp_code, flow, port) in any::<(u8, u8, u16, u16)>(),
+            local in any::<bool>(),
+        ) {
+            let mut first = true;
+            let lab = Lab::play(Config { max_ttl: Ttl::new(8), ..config(profile) }, move |probe| {
+                let mut coming = vec![(ms(10), probe.answer(HOPS))];
+                if std::mem::take(&mut first) {
+                    let stamp = Stamp::user(at(ms(5)));
+                    let (quote, data) = (octets.clone(), octets.clone());
+                    let mut report = report(probe, stamp, (router(99), icmp_type, icmp_code));
+                    report.origin = if local { ErrorOrigin::Local } else { ErrorOrigin::Icmp };
+                    report.to = Some(IpEndpoint::from_address(router(98)).with_port(port));
+                    report.flow = flow;
+                    let from = IpEndpoint::from_address(TARGET).with_port(port);
+                    coming.push((ms(5), inbound(move |arena| {
+                        let quote = arena.push(&quote);
+                        let extension = Some(quote.part(quote.len() / 2..quote.len()));
+                        Inbound::Icmp(IcmpReport { quote, extension, ..report })
+                    })));
+                    coming.push((ms(5), inbound(move |arena| datagram(arena, from, flow, stamp, &data))));
+                }
+                coming
+            });
+            assert_well_formed(&lab);
+        }
+
+        #[test]
+        fn a_damaged_quote_costs_one_probe_at_most(
+            at_octet in 0usize..40,
+            damage in 1u8..,
+            length in 0usize..40,
+            ttl in 1u8..HOPS,
+        ) {
+            let mut first = true;
+            let lab = Lab::play(config(profile(Protocol::Icmp)), move |probe| {
+                let mut coming = vec![(ms(10), probe.answer(HOPS))];
+                if probe.ttl == ttl && std::mem::take(&mut first) {
+                    let mut quote = probe.octets.clone();
+                    if let Some(octet) = quote.get_mut(at_octet) {
+                        *octet ^= damage;
+                    }
+                    quote.truncate(length);
+                    let report = report(probe, Stamp::user(at(ms(5))), (router(99), 11, 0));
+                    coming.push((ms(5), inbound(move |arena| {
+                        Inbound::Icmp(IcmpReport { quote: arena.push(&quote), ..report })
+                    })));
+                }
+                coming
+            });
+            assert_well_formed(&lab);
+            let strange = lab.answers().iter().filter(|(_, answer)| answer.responder == router(99)).count();
+            prop_assert!(strange <= 1, "{strange}");
+            prop_assert_eq!(lab.answers().len(), usize::from(HOPS) * 3);
+            prop_assert!(lab.end().reached);
+        }
+
+        #[test]
+        fn every_configuration_ends(
+            profile in lanes(),
+            (first, max, probes, gap) in (0u8..40, 0u8..40, 0u32..5, proptest::option::of(0u32..5)),
+            (in_flight, send_gap) in (proptest::option::of(0u32..20), proptest::option::of(0u64..30)),
+            (paced, packet_octets) in (any::<bool>(), 0usize..200),
+            silent in proptest::collection::vec(any::<bool>(), 41),
+        ) {
+            let config = Config {
+                first_ttl: Ttl::new(first),
+                max_ttl: Ttl::new(max),
+                probes_per_hop: probes,
+                gap_limit: gap,
+                in_flight,
+                send_gap: send_gap.map(ms),
+                paced,
+                packet_octets,
+                wait: Some(super::super::Wait { max: ms(300), here: 3.0, near: 10.0 }),
+                ..config(profile)
+            };
+            let lab = Lab::play(config, move |probe| {
+                let silent = silent.get(usize::from(probe.ttl)).copied().unwrap_or(true);
+                if silent { Vec::new() } else { vec![(Duration::from_millis(7), probe.answer(20))] }
+            });
+            let hops = &lab.end().hops;
+            let ttls: Vec<u8> = hops.iter().map(|hop| hop.ttl.get()).collect();
+            prop_assert!(ttls.windows(2).all(|pair| pair[1] == pair[0] + 1), "{ttls:?}");
+            prop_assert_eq!(ttls.first().copied(), Some(first.max(1)));
+            prop_assert!(hops.iter().all(|hop| hop.probes.len() == probes.max(1) as usize));
         }
     }
 }

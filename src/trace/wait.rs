@@ -49,3 +49,78 @@ fn explicit(wait: &Wait, path: &Path, hop: &HopState) -> Duration {
 fn times(rtt: Duration, factor: f64) -> Duration {
     Duration::try_from_secs_f64(rtt.as_secs_f64() * factor).unwrap_or(Duration::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::channel::Protocol;
+    use crate::trace::config::Config;
+    use crate::trace::hop::Arrival;
+    use crate::trace::testing::{at, config, ms, profile, router};
+    use crate::types::{ProbeId, Stamp};
+
+    /// A path on which the first probe of each of these TTLs was answered after that many milliseconds.
+    fn path(config: &Config, answers: &[(u8, u64)]) -> Path {
+        let mut path = Path::new(config);
+        for &(ttl, rtt) in answers {
+            let sent = Stamp::user(at(ms(0)));
+            path.slot(ttl, 0).unwrap().sent = Some((ProbeId::new(u64::from(ttl)), sent));
+            let arrival = Arrival {
+                responder: router(ttl),
+                stamp: Stamp::user(at(ms(rtt))),
+                reply_ttl: None,
+                quoted_ttl: None,
+                icmp_type: None,
+                icmp_code: None,
+                kind: None,
+                mtu: None,
+                extensions: Vec::new(),
+            };
+            assert!(path.answer(config, ttl, 0, arrival, None));
+        }
+        path
+    }
+
+    fn wait(config: &Config, answers: &[(u8, u64)], ttl: u8) -> Duration {
+        let path = path(config, answers);
+        path.wait(config, &path.hops()[usize::from(ttl) - 1])
+    }
+
+    #[test]
+    fn a_silent_hop_is_given_as_long_again_as_the_slowest_answer_within_limits() {
+        let config = config(profile(Protocol::Icmp));
+        assert_eq!(wait(&config, &[(1, 1), (3, 2)], 2), ms(102));
+        assert_eq!(wait(&config, &[(1, 400), (3, 300)], 2), ms(800));
+        assert_eq!(wait(&config, &[(1, 1500), (3, 300)], 2), ms(2500));
+    }
+
+    #[test]
+    fn a_hop_that_answers_sets_its_own_measure() {
+        let config = config(profile(Protocol::Icmp));
+        assert_eq!(wait(&config, &[(1, 1500), (2, 300), (3, 300)], 2), ms(600));
+    }
+
+    #[test]
+    fn beyond_the_last_answer_the_wait_is_three_times_the_slowest_within_limits() {
+        let config = config(profile(Protocol::Icmp));
+        assert_eq!(wait(&config, &[(1, 1)], 2), ms(500));
+        assert_eq!(wait(&config, &[(1, 300)], 2), ms(900));
+        assert_eq!(wait(&config, &[(1, 1900)], 2), ms(2000));
+        assert_eq!(wait(&config, &[], 2), ms(2000));
+    }
+
+    #[test]
+    fn traceroutes_waits_look_at_the_same_hop_then_at_later_ones_then_at_the_limit() {
+        let waiting = |max, here, near| {
+            let wait = Some(Wait { max: ms(max), here, near });
+            Config { wait, ..config(profile(Protocol::Icmp)) }
+        };
+        assert_eq!(wait(&waiting(5000, 3.0, 10.0), &[(2, 20), (3, 30)], 2), ms(60));
+        assert_eq!(wait(&waiting(5000, 0.0, 10.0), &[(2, 20), (3, 30)], 2), ms(300));
+        assert_eq!(wait(&waiting(5000, 3.0, 10.0), &[(1, 20), (4, 40), (3, 30)], 2), ms(300));
+        assert_eq!(wait(&waiting(200, 3.0, 10.0), &[(3, 30)], 2), ms(200));
+        assert_eq!(wait(&waiting(5000, 3.0, 0.0), &[(3, 30)], 2), ms(5000));
+        assert_eq!(wait(&waiting(5000, 3.0, 10.0), &[(1, 30)], 2), ms(5000));
+        assert_eq!(wait(&waiting(5000, f64::INFINITY, f64::NAN), &[(2, 20)], 2), ms(5000));
+    }
+}

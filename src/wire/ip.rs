@@ -420,25 +420,22 @@ mod tests {
         }
 
         #[test]
-        fn any_octets_give_a_packet_no_longer_than_they_are(octets in arbitrary::octets(), version in prop::sample::select(vec![0x40_u8, 0x45, 0x4f, 0x60])) {
+        fn any_octets_give_a_packet_no_longer_than_they_are(
+            octets in prop_oneof![
+                arbitrary::octets(),
+                arbitrary::mutated((any::<bool>(), chain()).prop_map(|(v6, kinds)| {
+                    let (first, headers) = chained(&kinds, 17);
+                    packet(&header(v6, first), &[headers, b"payload!".to_vec()].concat())
+                })),
+            ],
+            version in prop::sample::select(vec![None, Some(0x40_u8), Some(0x45), Some(0x4f), Some(0x60)]),
+        ) {
             let mut octets = octets;
-            if let Some(first) = octets.first_mut() {
+            if let (Some(first), Some(version)) = (octets.first_mut(), version) {
                 *first = version;
             }
             for read in [parse(&octets), parse_quoted(&octets)].into_iter().flatten() {
                 prop_assert!(read.payload.len() + read.options.len() + IPV4_HEADER_OCTETS <= octets.len());
-            }
-        }
-
-        #[test]
-        fn mutated_packets_are_read_or_refused(
-            octets in arbitrary::mutated((any::<bool>(), chain()).prop_map(|(v6, kinds)| {
-                let (first, headers) = chained(&kinds, 17);
-                packet(&header(v6, first), &[headers, b"payload!".to_vec()].concat())
-            })),
-        ) {
-            if let Err(error) = parse(&octets) {
-                prop_assert_ne!(error, WireError::Checksum);
             }
         }
     }

@@ -19,8 +19,6 @@ pub enum WireError {
     Short,
     /// A version, length or number field that contradicts itself.
     Malformed,
-    /// A checksum that is wrong where it must be right.
-    Checksum,
 }
 
 impl fmt::Display for WireError {
@@ -28,7 +26,6 @@ impl fmt::Display for WireError {
         f.write_str(match self {
             WireError::Short => "too short",
             WireError::Malformed => "malformed",
-            WireError::Checksum => "wrong checksum",
         })
     }
 }

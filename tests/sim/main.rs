@@ -1,3 +1,4 @@
 //! Whole runs in virtual time.
 
 mod channel;
+mod ping;

@@ -5,11 +5,11 @@ use std::net::IpAddr;
 use serde::Serialize;
 
 use super::Series;
-use crate::channel::{ErrorOrigin, OsError, SocketKind};
+use crate::channel::{ErrorOrigin, SocketKind};
 use crate::metrics::RttStats;
 use crate::ping::{Counts, ErrorEvent, Reply, SendFailed, Start, Summary, Unanswered};
 use crate::report::json::{Time, VERSION, millis};
-use crate::report::message::Message;
+use crate::report::message::{Message, local_error};
 use crate::types::{Family, Mtu, ProbeId, StampSource, WallTime};
 
 /// The method of a series whose probes are ICMP echo requests.
@@ -159,7 +159,7 @@ impl<'a> ErrorObject<'a> {
         };
         let family = event.responder.or(series.address).map_or(Family::V4, Family::of);
         let message = match local {
-            true => local_message(event.mtu),
+            true => local_error(event.kind).map_or_else(|| "Local error".to_owned(), |error| error.to_string()),
             false => Message { family, event }.to_string(),
         };
         ErrorObject {
@@ -199,11 +199,6 @@ impl<'a> ErrorObject<'a> {
             late: false,
         }
     }
-}
-
-/// A local error without a number is one that the kernel could not attribute to a system call.
-fn local_message(mtu: Option<Mtu>) -> String {
-    mtu.map_or_else(|| "Local error".to_owned(), |_| OsError::EMSGSIZE.to_string())
 }
 
 #[derive(Serialize)]

@@ -1,0 +1,91 @@
+//! Whole runs of ping and of trace: whatever arrives, every probe is accounted for once and every run ends.
+
+#![no_main]
+
+use std::time::Duration;
+
+use libfuzzer_sys::arbitrary::Unstructured;
+use libfuzzer_sys::fuzz_target;
+use netprobe::channel::{Profile, Protocol};
+use netprobe::types::{Port, Ttl};
+use netprobe::wire::payload::Fill;
+use netprobe::{ping, trace};
+use netprobe_fuzz::{LANES, choose, play};
+
+fuzz_target!(|input: &[u8]| {
+    let mut source = Unstructured::new(input);
+    let profile = LANES[usize::from(choose::<u8>(&mut source)) % LANES.len()];
+    if profile.protocol == Protocol::Icmp && choose(&mut source) {
+        play_ping(profile, source);
+    } else {
+        play_trace(profile, source);
+    }
+});
+
+fn play_ping(profile: Profile, mut source: Unstructured<'_>) {
+    let config = ping::Config {
+        targets: vec![play::target(profile, 2), play::target(profile, 3), play::target(profile, 2)],
+        pace: match choose::<u8>(&mut source) % 3 {
+            0 => ping::Pace::Fixed(Duration::from_millis(choose::<u16>(&mut source).into())),
+            1 => ping::Pace::Adaptive { at_least: Duration::from_millis(2) },
+            _ => ping::Pace::Flood,
+        },
+        rate: choose::<bool>(&mut source).then_some(1000.0),
+        preload: 1 + u32::from(choose::<u8>(&mut source) % 4),
+        count: choose::<Option<u8>>(&mut source).map(u64::from),
+        deadline: choose::<Option<u8>>(&mut source).map(|seconds| Duration::from_secs(seconds.into())),
+        wait: match choose::<u8>(&mut source) % 3 {
+            0 => ping::Wait::Default,
+            1 => ping::Wait::Exactly(Duration::from_millis(choose::<u16>(&mut source).into())),
+            _ => ping::Wait::Forever,
+        },
+        payload_octets: choose::<u8>(&mut source).into(),
+        fill: Fill::Counting,
+        flow_label: None,
+        report_open: choose(&mut source),
+        report_sent: choose(&mut source),
+        names: choose(&mut source),
+        seed: 1,
+    };
+    let targets = config.targets.len();
+    let mut summaries = 0;
+    play::play(ping::Ping::new(config), profile, source, |event| match event {
+        ping::Event::Summary(summary) => {
+            assert!(summary.counts.balance(), "{:?}", summary.counts);
+            assert!(summary.rtt.map_or(0, |rtt| rtt.count) <= summary.counts.received);
+            summaries += 1;
+        }
+        ping::Event::Interim(all) => assert!(all.iter().all(|interim| interim.counts.balance()), "{all:?}"),
+        _ => {}
+    });
+    assert_eq!(summaries, targets);
+}
+
+fn play_trace(profile: Profile, mut source: Unstructured<'_>) {
+    let port = Port::new(choose::<u16>(&mut source).max(1)).unwrap_or(Port::new(33_434).unwrap());
+    let config = trace::Config {
+        targets: vec![play::target(profile, 2), play::target(profile, 3)],
+        first_ttl: Ttl::new(choose(&mut source)),
+        max_ttl: Ttl::new(choose::<u8>(&mut source) % 40),
+        probes_per_hop: u32::from(choose::<u8>(&mut source) % 5),
+        in_flight: choose::<Option<u8>>(&mut source).map(u32::from),
+        wait: choose::<bool>(&mut source).then_some(trace::Wait { max: Duration::from_secs(5), here: 3.0, near: 10.0 }),
+        send_gap: choose::<Option<u8>>(&mut source).map(|millis| Duration::from_millis(millis.into())),
+        paced: choose(&mut source),
+        gap_limit: choose::<Option<u8>>(&mut source).map(u32::from),
+        ports: if choose(&mut source) { trace::Ports::CountingUp(port) } else { trace::Ports::Fixed(port) },
+        packet_octets: choose::<u8>(&mut source).into(),
+        names: choose(&mut source),
+        flow: 0,
+        seed: 1,
+    };
+    let targets = config.targets.len();
+    let mut ends = 0;
+    play::play(trace::Tracer::new(config), profile, source, |event| {
+        if let trace::Event::End(trace) = event {
+            assert!(trace.hops.windows(2).all(|pair| pair[0].ttl < pair[1].ttl));
+            ends += 1;
+        }
+    });
+    assert_eq!(ends, targets);
+}

@@ -1,0 +1,409 @@
+//! The machine turn by turn, with hand-made inbounds: any order of events, and very long runs.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::{Config, Counts, Event, Pace, Ping, Wait};
+use crate::channel::{
+    Arena, Control, Datagram, ErrorPath, Inbound, LaneId, LaneIdent, Layer, Order, Outbox, Owner, Profile, Protocol,
+    Send, Sent, SocketKind, Token,
+};
+use crate::engine::{Inflight, Machine, Place, Target};
+use crate::types::{Endpoint, Family, Ident, Instant, IpEndpoint, Now, Stamp, WallTime};
+use crate::wire::ip::{self, IpHeader};
+use crate::wire::payload::Fill;
+
+const TARGET: [u8; 4] = [198, 51, 100, 9];
+const US: [u8; 4] = [192, 0, 2, 1];
+const WAIT: Duration = Duration::from_secs(1);
+
+const PROFILE: Profile = Profile {
+    family: Family::V4,
+    protocol: Protocol::Icmp,
+    socket: SocketKind::Raw,
+    received_at: Layer::Transport,
+    quote_at: Layer::Ip,
+    ident: LaneIdent { ident: Ident::new(0x1234), owner: Owner::Ours, exclusive: true },
+    checksum: Owner::Ours,
+    errors: ErrorPath::InBand,
+    max_open: 1,
+};
+
+/// A machine and the hands that turn it.
+struct Rig {
+    ping: Ping,
+    outbox: Outbox,
+    now: Instant,
+    /// What left: token, when, octets.
+    sent: Vec<(Token, Instant, Vec<u8>)>,
+    keep_sent: usize,
+    events: Vec<Event>,
+}
+
+impl Rig {
+    fn new(change: impl FnOnce(&mut Config)) -> Self {
+        let endpoint = IpEndpoint::from_address(TARGET.into());
+        let place = Place::Reachable { endpoint, source: None, lane: LaneId::new(0), profile: PROFILE };
+        let mut config = Config {
+            targets: vec![Target { target: "t".into(), name: "t".into(), numeric: true, place }],
+            pace: Pace::Fixed(Duration::from_millis(100)),
+            rate: None,
+            preload: 1,
+            count: None,
+            deadline: None,
+            wait: Wait::Exactly(WAIT),
+            payload_octets: 32,
+            fill: Fill::Counting,
+            flow_label: None,
+            report_open: false,
+            report_sent: false,
+            names: false,
+            seed: 3,
+        };
+        change(&mut config);
+        let now = Instant::from_nanos(1_000_000_000);
+        let outbox = Outbox::default();
+        Rig { ping: Ping::new(config), outbox, now, sent: Vec::new(), keep_sent: usize::MAX, events: Vec::new() }
+    }
+
+    fn clocks(&self) -> Now {
+        Now { mono: self.now, wall: WallTime::from_nanos(self.now.as_nanos() + 1_000_000_000_000) }
+    }
+
+    fn handle(&mut self, inbound: &Inbound, arena: &Arena) {
+        self.ping.handle(self.clocks(), inbound, arena);
+        assert!(self.ping.series.iter().all(|series| series.counts.balance()));
+    }
+
+    /// One turn without a wait; orders are carried out.
+    fn turn(&mut self) {
+        if self.ping.poll_timeout().is_some_and(|at| at <= self.now) {
+            self.ping.handle_timeout(self.clocks());
+        }
+        self.outbox.reclaim();
+        self.ping.poll_orders(self.clocks(), &mut self.outbox);
+        while let Some(order) = self.outbox.pop_front() {
+            let Order::Send(Send { token, octets, .. }) = order else { panic!("{order:?}") };
+            self.sent.push((token, self.now, self.outbox.octets(octets).to_vec()));
+            let stamp = Stamp::user(self.clocks());
+            self.handle(&Inbound::Sent(Sent { token, stamp, scheduled: None }), &Arena::default());
+        }
+        let surplus = self.sent.len().saturating_sub(self.keep_sent);
+        self.sent.drain(..surplus);
+        self.events.extend(std::iter::from_fn(|| self.ping.poll_event()));
+    }
+
+    /// Lets time pass, with turns whenever the machine asks for one.
+    fn pass(&mut self, span: Duration) {
+        let until = self.now + span;
+        loop {
+            self.turn();
+            match self.ping.poll_timeout() {
+                Some(at) if at <= until => self.now = self.now.max(at),
+                _ => break,
+            }
+        }
+        self.now = until;
+        // Twice, so that what is over at this instant is decided.
+        self.turn();
+        self.turn();
+    }
+
+    fn receive(&mut self, message: &[u8]) {
+        let mut arena = Arena::default();
+        let octets = arena.push(message);
+        let datagram = Datagram {
+            lane: LaneId::new(0),
+            flow: 0,
+            from: Endpoint::Ip(IpEndpoint::from_address(TARGET.into())),
+            to: None,
+            ifindex: None,
+            reply_ttl: None,
+            tos: None,
+            stamp: Stamp::user(self.clocks()),
+            octets,
+            cut: false,
+        };
+        self.handle(&Inbound::Datagram(datagram), &arena);
+    }
+
+    fn reply(&mut self, index: usize, change: impl FnOnce(&mut Vec<u8>)) {
+        let mut message = self.sent[index].2.clone();
+        message[0] = 0;
+        change(&mut message);
+        self.receive(&message);
+    }
+
+    fn error(&mut self, index: usize, icmp_type: u8, quoted: usize) {
+        let mut message = vec![icmp_type, 1, 0, 0, 0, 0, 0, 0];
+        let echo = &self.sent[index].2;
+        let header = IpHeader {
+            source: US.into(),
+            destination: TARGET.into(),
+            ttl: crate::types::Ttl::new(1),
+            tos: crate::types::Tos::default(),
+            protocol: 1,
+            identification: 0,
+            dont_fragment: false,
+            flow_label: crate::types::FlowLabel::default(),
+        };
+        ip::push_header(&header, echo.len(), &mut message).unwrap();
+        message.extend(&echo[..quoted.min(echo.len())]);
+        self.receive(&message);
+    }
+
+    fn end(mut self) -> Counts {
+        self.handle(&Inbound::Control(Control::Interrupt), &Arena::default());
+        self.turn();
+        assert!(self.ping.is_finished());
+        match self.events.last() {
+            Some(Event::Summary(summary)) => summary.counts,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Deed {
+    Pass(u64),
+    Reply(prop::sample::Index),
+    Changed(prop::sample::Index),
+    Shortened(prop::sample::Index),
+    Foreign(prop::sample::Index),
+    Error(prop::sample::Index, usize),
+    Redirect(prop::sample::Index),
+    Noise,
+}
+
+fn deed() -> impl Strategy<Value = Deed> {
+    let probe = any::<prop::sample::Index>;
+    prop_oneof![
+        4 => (0u64..900).prop_map(Deed::Pass),
+        3 => probe().prop_map(Deed::Reply),
+        1 => probe().prop_map(Deed::Changed),
+        1 => probe().prop_map(Deed::Shortened),
+        1 => probe().prop_map(Deed::Foreign),
+        2 => (probe(), 8usize..48).prop_map(|(index, quoted)| Deed::Error(index, quoted)),
+        1 => probe().prop_map(Deed::Redirect),
+        1 => Just(Deed::Noise),
+    ]
+}
+
+/// What one probe should have come to, told from the times of its answers alone.
+fn expected(sent: Instant, answers: &[(Instant, bool)], end: Instant, counts: &mut Counts) {
+    counts.sent += 1;
+    match answers.first() {
+        Some(&(at, _)) if at.since(sent) > WAIT => {
+            counts.lost += 1;
+            counts.late += 1;
+        }
+        Some(&(_, true)) => counts.received += 1,
+        Some(&(_, false)) => counts.unreachable += 1,
+        None if end.since(sent) >= WAIT => counts.lost += 1,
+        None => counts.pending += 1,
+    }
+    counts.duplicates += answers.len().saturating_sub(1) as u64;
+}
+
+proptest! {
+    #[test]
+    fn any_order_of_answers_and_waits_counts_every_probe_once(deeds in prop::collection::vec(deed(), 1..80)) {
+        let mut rig = Rig::new(|_| {});
+        let mut answers: Vec<Vec<(Instant, bool)>> = Vec::new();
+        let mut foreign = 0;
+        rig.turn();
+        for deed in deeds {
+            let sent = rig.sent.len();
+            answers.resize(sent, Vec::new());
+            let now = rig.now;
+            match deed {
+                // Never to the very instant at which a wait is over: what comes then may count either way.
+                Deed::Pass(millis) => rig.pass(Duration::from_micros(millis * 1000 + 1)),
+                Deed::Reply(probe) => {
+                    rig.reply(probe.index(sent), |_| {});
+                    answers[probe.index(sent)].push((now, true));
+                }
+                Deed::Changed(probe) => {
+                    rig.reply(probe.index(sent), |message| message[12] ^= 0xff);
+                    answers[probe.index(sent)].push((now, true));
+                }
+                Deed::Shortened(probe) => {
+                    rig.reply(probe.index(sent), |message| message.truncate(20));
+                    answers[probe.index(sent)].push((now, true));
+                }
+                Deed::Foreign(probe) => {
+                    rig.reply(probe.index(sent), |message| message[8..24].iter_mut().for_each(|octet| *octet = !*octet));
+                    foreign += 1;
+                }
+                Deed::Error(probe, quoted) => {
+                    rig.error(probe.index(sent), 3, quoted);
+                    answers[probe.index(sent)].push((now, false));
+                }
+                Deed::Redirect(probe) => rig.error(probe.index(sent), 5, 32),
+                Deed::Noise => rig.receive(&[0, 0, 0]),
+            }
+        }
+        rig.pass(Duration::ZERO);
+        answers.resize(rig.sent.len(), Vec::new());
+        let mut counts = Counts::default();
+        for ((_, sent, _), answers) in rig.sent.iter().zip(&answers) {
+            expected(*sent, answers, rig.now, &mut counts);
+        }
+        let got = rig.end();
+        prop_assert!(got.balance());
+        prop_assert_eq!(got.foreign, foreign);
+        let told = Counts {
+            sent: got.sent,
+            received: got.received,
+            unreachable: got.unreachable,
+            lost: got.lost,
+            pending: got.pending,
+            duplicates: got.duplicates,
+            late: got.late,
+            ..Counts::default()
+        };
+        prop_assert_eq!(told, counts);
+    }
+
+    #[test]
+    fn no_octets_make_the_machine_panic(octets in prop::collection::vec(any::<u8>(), 0..120)) {
+        let mut rig = Rig::new(|_| {});
+        rig.turn();
+        rig.receive(&octets);
+        let mut reply = rig.sent[0].2.clone();
+        for (to, from) in reply.iter_mut().zip(&octets) {
+            *to ^= from;
+        }
+        rig.receive(&reply);
+        prop_assert!(rig.end().balance());
+    }
+}
+
+#[test]
+fn two_hundred_thousand_probes_wrap_the_sequence_three_times() {
+    let mut rig = Rig::new(|config| {
+        config.pace = Pace::Fixed(Duration::from_millis(1));
+        config.payload_octets = 16;
+    });
+    rig.keep_sent = 2;
+    for number in 1..=200_000u64 {
+        rig.turn();
+        let newest = rig.sent.len() - 1;
+        assert_eq!(rig.sent[newest].0.get(), number);
+        // Every third probe is answered by the next one's time, every seventh twice.
+        if number % 3 == 0 {
+            rig.reply(newest, |_| {});
+        }
+        if number % 21 == 0 {
+            rig.reply(newest, |_| {});
+        }
+        rig.events.clear();
+        rig.now = rig.now + Duration::from_millis(1);
+    }
+    rig.pass(Duration::from_micros(10));
+    let counts = rig.end();
+    assert_eq!((counts.sent, counts.received, counts.duplicates), (200_001, 66_666, 9523));
+    assert_eq!((counts.late, counts.foreign, counts.longest_loss_run), (0, 0, 2));
+    assert!(counts.pending <= 1001);
+}
+
+#[test]
+fn memory_does_not_grow_with_the_number_of_probes() {
+    let mut rig = Rig::new(|config| {
+        config.pace = Pace::Fixed(Duration::from_micros(100));
+        config.payload_octets = 0;
+        config.wait = Wait::Forever;
+    });
+    rig.keep_sent = 1;
+    for number in 0..300_000u64 {
+        rig.turn();
+        // A probe that is never answered must not hold on to all that follow.
+        if number != 7 {
+            rig.reply(0, |_| {});
+        }
+        rig.events.clear();
+        rig.now = rig.now + Duration::from_micros(100);
+    }
+    assert_eq!(rig.ping.series[0].remembered(), Inflight::<()>::CAPACITY);
+    assert_eq!(rig.ping.series[0].counts.lost, 1, "given up when its sequence was used again");
+    assert!(rig.ping.events.capacity() < 100);
+}
+
+#[test]
+fn a_slow_run_remembers_two_minutes_of_probes() {
+    let mut rig = Rig::new(|config| config.pace = Pace::Fixed(Duration::from_secs(1)));
+    rig.pass(Duration::from_secs(1000));
+    assert!((120..=122).contains(&rig.ping.series[0].remembered()), "{}", rig.ping.series[0].remembered());
+    // A copy of what left just two minutes ago is still known, what left before is not.
+    let last = rig.sent.len() - 1;
+    rig.reply(last - 119, |_| {});
+    rig.reply(last - 200, |_| {});
+    let counts = rig.end();
+    assert_eq!((counts.late, counts.duplicates, counts.foreign), (1, 0, 0));
+}
+
+#[test]
+fn a_series_is_small_while_it_has_few_probes() {
+    let size = size_of::<super::series::Series>();
+    assert!(size <= 1024, "{size}");
+}
+
+#[test]
+fn the_first_turn_is_due_at_once_and_nothing_is_sent_without_it() {
+    let rig = Rig::new(|_| {});
+    assert_eq!(rig.ping.poll_timeout(), Some(Instant::ZERO));
+    assert!(!rig.ping.is_finished());
+}
+
+#[test]
+fn a_deadline_that_has_passed_waits_for_what_is_not_read_yet() {
+    let mut rig = Rig::new(|config| config.count = Some(1));
+    rig.turn();
+    let sent_at = rig.now;
+    // We were kept away until long after the wait; the first look at the clock decides nothing.
+    rig.now = sent_at + WAIT * 5;
+    rig.ping.handle_timeout(rig.clocks());
+    let mut arena = Arena::default();
+    let mut message = rig.sent[0].2.clone();
+    message[0] = 0;
+    let clocks = rig.clocks();
+    let in_time = WallTime::from_nanos(clocks.wall.as_nanos() - 4_900_000_000);
+    let datagram = Datagram {
+        lane: LaneId::new(0),
+        flow: 0,
+        from: Endpoint::Ip(IpEndpoint::from_address(TARGET.into())),
+        to: None,
+        ifindex: None,
+        reply_ttl: None,
+        tos: None,
+        stamp: Stamp { user: clocks, kernel: Some(in_time), hardware: None },
+        octets: arena.push(&message),
+        cut: false,
+    };
+    rig.handle(&Inbound::Datagram(datagram), &arena);
+    rig.turn();
+    assert!(rig.ping.is_finished());
+    assert!(matches!(rig.events.last(), Some(Event::Summary(summary)) if summary.counts.received == 1));
+}
+
+#[test]
+fn orders_that_the_channel_still_holds_do_not_keep_the_machine_awake() {
+    let mut rig = Rig::new(|_| {});
+    rig.ping.handle_timeout(rig.clocks());
+    rig.ping.poll_orders(rig.clocks(), &mut rig.outbox);
+    assert_eq!(rig.outbox.len(), 1);
+    rig.now = rig.now + WAIT * 3;
+    assert_eq!(rig.ping.poll_timeout(), None);
+}
+
+#[test]
+fn tokens_that_nobody_gave_out_are_ignored() {
+    let mut rig = Rig::new(|_| {});
+    rig.turn();
+    let stamp = Stamp::user(rig.clocks());
+    for token in [0, 2, 1 << 31, 1 << 32, u64::MAX] {
+        rig.handle(&Inbound::Sent(Sent { token: Token::new(token), stamp, scheduled: None }), &Arena::default());
+    }
+    assert_eq!(rig.end().sent, 1);
+}

@@ -1,0 +1,180 @@
+//! A channel and a loop around it.
+
+use std::net::IpAddr;
+use std::thread;
+use std::time::Duration;
+
+#[cfg(feature = "dns")]
+use netprobe::channel::Lookup;
+use netprobe::channel::{
+    Channel, Datagram, Header, IcmpReport, Inbound, Inbox, LaneId, LanePlan, LaneRefused, Order, OsError, Outbox, Plan,
+    Precision, Profile, Protocol, Send, SocketWish, Token,
+};
+use netprobe::engine::encode;
+use netprobe::net;
+use netprobe::types::{Endpoint, Family, IpEndpoint, Mtu, Sequence};
+
+/// Only a test that fails waits this long.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Both of them.
+pub const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
+
+/// 127.0.0.1 or ::1.
+pub fn loopback(family: Family) -> IpEndpoint {
+    endpoint(if family == Family::V4 { "127.0.0.1" } else { "::1" })
+}
+
+/// An address without port.
+pub fn endpoint(address: &str) -> IpEndpoint {
+    IpEndpoint::from_address(address.parse::<IpAddr>().expect("an address"))
+}
+
+pub fn icmp(family: Family, socket: SocketWish) -> LanePlan {
+    LanePlan::new(family, Protocol::Icmp, socket)
+}
+
+pub fn udp(family: Family) -> LanePlan {
+    LanePlan::new(family, Protocol::Udp, SocketWish::Auto)
+}
+
+/// Runs `body` on a thread of its own: opening a channel gives up the rights of the thread that does it.
+pub fn with_rights<T: std::marker::Send>(body: impl FnOnce() -> T + std::marker::Send) -> T {
+    thread::scope(|scope| scope.spawn(body).join().expect("the thread's test holds"))
+}
+
+/// What was tried for the only lane of a plan.
+pub fn refusal(plan: LanePlan) -> LaneRefused {
+    let opened = net::open(&Plan { lanes: vec![plan], names: false }).expect("a channel");
+    opened.lanes.into_iter().next().expect("one result per lane").expect_err("the lane is refused")
+}
+
+/// Something that came, and its octets.
+pub type Came = (Inbound, Vec<u8>);
+
+/// A channel, and what a loop around it needs.
+pub struct Run {
+    pub channel: Box<dyn Channel + std::marker::Send>,
+    #[cfg(feature = "dns")]
+    pub lookup: Option<Lookup>,
+    pub outbox: Outbox,
+    inbox: Inbox,
+    /// What came and was not asked for yet.
+    pub came: Vec<Came>,
+}
+
+impl Run {
+    /// A channel with these lanes, none of which is refused.
+    pub fn open(lanes: Vec<LanePlan>) -> Run {
+        Run::of(&Plan { lanes, names: false })
+    }
+
+    pub fn of(plan: &Plan) -> Run {
+        let opened = net::open(plan).expect("a channel");
+        for (index, lane) in (0..).zip(&opened.lanes) {
+            assert_eq!(lane, &Ok(LaneId::new(index)));
+        }
+        let (outbox, inbox, came) = (Outbox::default(), Inbox::default(), Vec::new());
+        Run {
+            channel: opened.channel,
+            #[cfg(feature = "dns")]
+            lookup: opened.lookup,
+            outbox,
+            inbox,
+            came,
+        }
+    }
+
+    pub fn profile(&self, lane: u16) -> Profile {
+        *self.channel.profile(LaneId::new(lane))
+    }
+
+    /// The source port of a UDP lane.
+    pub fn port(&self, lane: u16) -> u16 {
+        self.profile(lane).ident.ident.get()
+    }
+
+    pub fn queue(&mut self, token: u64, lane: u16, to: IpEndpoint, header: Header, octets: &[u8]) {
+        self.queue_flow(token, lane, 0, Endpoint::Ip(to), header, octets);
+    }
+
+    pub fn queue_flow(&mut self, token: u64, lane: u16, flow: u16, to: Endpoint, header: Header, octets: &[u8]) {
+        let octets = self.outbox.store(|out| out.extend_from_slice(octets));
+        let (lane, token) = (LaneId::new(lane), Token::new(token));
+        self.outbox.push(Order::Send(Send { lane, token, to, flow, header, octets }));
+    }
+
+    pub fn submit(&mut self) {
+        self.channel.submit(&mut self.outbox).expect("submit");
+        assert!(self.outbox.is_empty(), "there is room for it");
+    }
+
+    pub fn send(&mut self, token: u64, lane: u16, to: IpEndpoint, header: Header, octets: &[u8]) {
+        self.queue(token, lane, to, header, octets);
+        self.submit();
+    }
+
+    /// Sends an echo request over an ICMP lane, or just the payload over a UDP lane.
+    pub fn probe(&mut self, token: u64, lane: u16, to: IpEndpoint, payload: &[u8]) {
+        let profile = self.profile(lane);
+        if profile.protocol == Protocol::Icmp {
+            let mut octets = Vec::new();
+            encode::echo_request(&profile, Sequence::new(token as u16), payload, None, &mut octets);
+            self.send(token, lane, to, Header::default(), &octets);
+        } else {
+            self.send(token, lane, to, Header::default(), payload);
+        }
+    }
+
+    /// One turn without waiting.
+    pub fn receive(&mut self) {
+        self.channel.receive(&mut self.inbox).expect("receive");
+        for item in self.inbox.items() {
+            let octets = match item {
+                Inbound::Datagram(datagram) => self.inbox.arena().get(datagram.octets),
+                Inbound::Icmp(report) => self.inbox.arena().get(report.quote),
+                _ => &[],
+            };
+            self.came.push((item.clone(), octets.to_vec()));
+        }
+        self.inbox.clear();
+    }
+
+    /// Everything that came up to and with the first item that `wanted` takes.
+    pub fn until(&mut self, wanted: impl Fn(&Inbound) -> bool) -> Vec<Came> {
+        let deadline = self.channel.now().mono + PATIENCE;
+        loop {
+            if let Some(at) = self.came.iter().position(|(item, _)| wanted(item)) {
+                return self.came.drain(..=at).collect();
+            }
+            assert!(self.channel.now().mono < deadline, "it did not come; what did: {:?}", self.came);
+            self.channel.wait(Some(deadline), Precision::Relaxed).expect("wait");
+            self.receive();
+        }
+    }
+
+    /// The next datagram of a lane, and its octets.
+    pub fn datagram(&mut self, lane: u16) -> (Datagram, Vec<u8>) {
+        match self.until(|item| matches!(item, Inbound::Datagram(d) if d.lane == LaneId::new(lane))).pop() {
+            Some((Inbound::Datagram(datagram), octets)) => (datagram, octets),
+            other => panic!("not a datagram: {other:?}"),
+        }
+    }
+
+    /// The next report, and its quote.
+    pub fn report(&mut self) -> (IcmpReport, Vec<u8>) {
+        match self.until(|item| matches!(item, Inbound::Icmp(_))).pop() {
+            Some((Inbound::Icmp(report), quote)) => (report, quote),
+            other => panic!("not a report: {other:?}"),
+        }
+    }
+
+    /// What became of the order with this token, which is the next thing told.
+    pub fn outcome(&mut self, token: u64) -> Result<(), (OsError, Option<Mtu>)> {
+        self.receive();
+        match self.came.remove(0).0 {
+            Inbound::Sent(sent) if sent.token == Token::new(token) => Ok(()),
+            Inbound::Refused(refused) if refused.token == Token::new(token) => Err((refused.error, refused.mtu)),
+            other => panic!("not the outcome of {token}: {other:?}"),
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! What surrounds the lanes: privileges, signals, names, routes.
+
+use std::{fs, thread};
+#[cfg(feature = "dns")]
+use std::{net::UdpSocket, path::Path, process::Command};
+
+use netprobe::channel::{Attempt, Control, Inbound, LanePlan, OsError, Plan, Precision, SocketKind, SocketWish};
+use netprobe::net;
+use netprobe::types::Family;
+
+use crate::namespace::{in_namespace, ip};
+use crate::run::{Run, endpoint, icmp, loopback, refusal, udp};
+
+in_namespace! {
+    fn every_privilege_is_gone_once_lanes_are_open() {
+        assert!(net::is_privileged());
+        Run::open(vec![icmp(Family::V4, SocketWish::Raw)]);
+        for set in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
+            assert_eq!(status(set), "0000000000000000", "{set}");
+        }
+        assert_eq!(status("NoNewPrivs"), "1");
+        // Real, effective, saved and file system IDs.
+        assert_eq!(status("Uid").split_whitespace().collect::<Vec<_>>(), [net::real_uid().to_string().as_str(); 4]);
+        let attempt = Attempt { socket: SocketKind::Raw, call: "socket", error: OsError::EPERM };
+        assert_eq!(refusal(icmp(Family::V4, SocketWish::Raw)).attempts, [attempt]);
+    }
+
+    fn the_source_and_what_is_wrong_with_a_route_are_known_before_sending() {
+        ip("address add 10.0.0.1/24 dev lo");
+        ip("route add unreachable 198.51.100.0/26");
+        ip("route add blackhole 198.51.100.64/26");
+        ip("route add prohibit 198.51.100.128/26");
+        let ask = |to: &str, plan: &LanePlan| net::source_for(endpoint(to), plan);
+        let plan = udp(Family::V4);
+        assert_eq!(ask("127.0.0.1", &plan), Ok([127, 0, 0, 1].into()));
+        assert_eq!(ask("10.0.0.1", &plan), Ok([10, 0, 0, 1].into()));
+        assert_eq!(ask("::1", &udp(Family::V6)), Ok(loopback(Family::V6).address));
+        assert_eq!(ask("192.0.2.1", &plan), Err(OsError::ENETUNREACH));
+        assert_eq!(ask("198.51.100.1", &plan), Err(OsError::EHOSTUNREACH));
+        assert_eq!(ask("198.51.100.65", &plan), Err(OsError::EINVAL));
+        assert_eq!(ask("198.51.100.129", &plan), Err(OsError::EACCES));
+        assert_eq!(ask("127.255.255.255", &plan), Err(OsError::EACCES));
+        let mut bound = plan.clone();
+        bound.source = Some([10, 0, 0, 1].into());
+        assert_eq!(ask("127.0.0.1", &bound), Ok([10, 0, 0, 1].into()));
+        bound.source = Some([192, 0, 2, 1].into());
+        assert_eq!(ask("127.0.0.1", &bound), Err(OsError::EADDRNOTAVAIL));
+        bound.interface = Some("no-such-if".into());
+        assert_eq!(ask("127.0.0.1", &bound), Err(OsError::ENODEV));
+    }
+
+    fn signals_arrive_as_controls() {
+        let mut run = Run::open(Vec::new());
+        for (signal, control) in [
+            (libc::SIGQUIT, Control::Interim),
+            (libc::SIGINT, Control::Interrupt),
+            (libc::SIGTERM, Control::Interrupt),
+        ] {
+            // SAFETY: raise(3): "sends a signal to the calling … thread"; it takes an integer.
+            assert_eq!(unsafe { libc::raise(signal) }, 0);
+            let came = run.until(|item| matches!(item, Inbound::Control(_)));
+            assert_eq!(came, [(Inbound::Control(control), Vec::new())]);
+        }
+    }
+
+    fn a_signal_ends_a_wait_without_a_deadline() {
+        let mut run = Run::open(Vec::new());
+        // SAFETY: getpid(2) and gettid(2) are "always successful" and take no arguments.
+        let (process, thread) = unsafe { (libc::getpid(), libc::gettid()) };
+        let sender = thread::spawn(move || {
+            // SAFETY: tgkill(2): "sends the signal sig to the thread with the thread ID tid in the thread group tgid"; integers.
+            unsafe { libc::syscall(libc::SYS_tgkill, process, thread, libc::SIGINT) }
+        });
+        run.channel.wait(None, Precision::Relaxed).expect("wait");
+        run.receive();
+        assert_eq!(run.came, [(Inbound::Control(Control::Interrupt), Vec::new())]);
+        assert_eq!(sender.join().expect("a thread"), 0);
+    }
+
+    #[cfg(feature = "dns")]
+    fn names_come_from_the_hosts_file_then_from_the_resolver_and_each_is_asked_for_once() {
+        let server = UdpSocket::bind("127.0.0.1:53").expect("a namespace of our own");
+        let asked = thread::spawn(move || serve_pointers(&server, 2));
+        instead_of("/etc/resolv.conf", "nameserver 127.0.0.1\n");
+        instead_of("/etc/hosts", "192.0.2.1 first alias\n192.0.2.1 second\n");
+        let mut run = Run::of(&Plan { lanes: Vec::new(), names: true });
+        assert_eq!(name_of(&mut run, "192.0.2.1"), (Some("first".into()), false));
+        // Verbatim, whatever it does to a terminal.
+        assert_eq!(name_of(&mut run, "192.0.2.2"), (Some("a\x1b[2J.test".into()), false));
+        assert_eq!(name_of(&mut run, "192.0.2.2"), (Some("a\x1b[2J.test".into()), false));
+        assert_eq!(name_of(&mut run, "192.0.2.3"), (None, false));
+        assert_eq!(asked.join().expect("the server").len(), 2);
+    }
+
+    #[cfg(feature = "dns")]
+    fn a_silent_resolver_is_told_apart_from_an_address_without_a_name() {
+        let _silent = UdpSocket::bind("127.0.0.1:53").expect("a namespace of our own");
+        instead_of("/etc/resolv.conf", "nameserver 127.0.0.1\n");
+        let mut run = Run::of(&Plan { lanes: Vec::new(), names: true });
+        assert_eq!(name_of(&mut run, "192.0.2.1"), (None, true));
+    }
+
+    #[cfg(feature = "dns")]
+    fn without_a_resolver_the_hosts_file_still_answers() {
+        instead_of("/etc/resolv.conf", "");
+        instead_of("/etc/hosts", "::1 here\n");
+        let mut run = Run::of(&Plan { lanes: Vec::new(), names: true });
+        assert_eq!(name_of(&mut run, "192.0.2.1").0, None);
+        assert_eq!(name_of(&mut run, "::1"), (Some("here".into()), false));
+    }
+
+    fn names_nobody_wants_need_no_thread() {
+        let opened = net::open(&Plan { lanes: Vec::new(), names: false }).expect("a channel");
+        assert!(opened.lookup.is_none());
+    }
+}
+
+/// Asks for a name and waits for it; whether the resolver was silent, too.
+#[cfg(feature = "dns")]
+fn name_of(run: &mut Run, address: &str) -> (Option<Box<str>>, bool) {
+    let address = endpoint(address).address;
+    run.lookup.as_mut().expect("a lookup")(address);
+    match run.until(|item| matches!(item, Inbound::Control(_))).pop() {
+        Some((Inbound::Control(Control::Name(answer)), _)) if answer.address == address => {
+            (answer.name, answer.timed_out)
+        }
+        other => panic!("not its name: {other:?}"),
+    }
+}
+
+/// Answers this many queries: the first with a pointer to a name with an escape sequence in it, later ones with «no such name».
+/// What was asked comes back.
+#[cfg(feature = "dns")]
+fn serve_pointers(server: &UdpSocket, queries: usize) -> Vec<Vec<u8>> {
+    let mut asked = Vec::new();
+    while asked.len() < queries {
+        let mut octets = [0; 512];
+        let (len, from) = server.recv_from(&mut octets).expect("a query");
+        // The question (RFC 1035 §4.1.2) ends with the root's empty label, type and class; what follows it is EDNS.
+        let end = 12 + octets[12..len].iter().position(|&octet| octet == 0).expect("a root label") + 5;
+        let found = asked.is_empty();
+        let mut answer = octets[..2].to_vec();
+        answer.extend([0x81, if found { 0x80 } else { 0x83 }, 0, 1, 0, found.into(), 0, 0, 0, 0]);
+        answer.extend(&octets[12..end]);
+        if found {
+            answer.extend(b"\xc0\x0c\0\x0c\0\x01\0\0\x0e\x10\0\x0c\x05a\x1b[2J\x04test\0");
+        }
+        server.send_to(&answer, from).expect("an answer");
+        asked.push(octets[12..end].to_vec());
+    }
+    asked
+}
+
+/// Lets this test's mount namespace see a file with this content at `path`.
+#[cfg(feature = "dns")]
+fn instead_of(path: &str, content: &str) {
+    let file = tempfile::NamedTempFile::new().expect("a temporary file");
+    fs::write(&file, content).expect("a file of our own");
+    let status = Command::new("mount").arg("--bind").args([file.path(), Path::new(path)]).status();
+    assert!(status.expect("mount(8) is needed").success());
+}
+
+/// A field of this thread's status, proc(5).
+fn status(name: &str) -> String {
+    let status = fs::read_to_string("/proc/thread-self/status").expect("proc(5)");
+    let found = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    found.unwrap_or_else(|| panic!("no {name}")).trim().to_owned()
+}

@@ -1,0 +1,196 @@
+//! Whole ping runs in virtual time.
+
+mod answers;
+mod control;
+mod ends;
+mod errors;
+mod pace;
+mod targets;
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use netprobe::channel::{Control, LanePlan, Plan, Precision, Protocol, SocketWish};
+use netprobe::driver::{self, Next, Turn};
+use netprobe::engine::{Place, Target};
+use netprobe::ping::{Config, Counts, ErrorEvent, Event, Pace, Ping, Reply, Summary, Wait};
+use netprobe::sim::{EPOCH, Link, Log, Network, Node, US, ip};
+use netprobe::types::{Family, IpEndpoint, WallTime};
+use netprobe::wire::payload::Fill;
+
+const TARGET: &str = "198.51.100.9";
+const TARGET_V6: &str = "2001:db8:9::9";
+const SECOND: Duration = Duration::from_secs(1);
+
+fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+/// A wall-clock time as time since the start of the run.
+fn since_start(time: WallTime) -> Duration {
+    Duration::from_nanos(time.as_nanos().saturating_sub(EPOCH.as_nanos()))
+}
+
+/// Three probes, one a second.
+fn config() -> Config {
+    Config {
+        targets: Vec::new(),
+        pace: Pace::Fixed(SECOND),
+        rate: None,
+        preload: 1,
+        count: Some(3),
+        deadline: None,
+        wait: Wait::Default,
+        payload_octets: 56,
+        fill: Fill::Counting,
+        flow_label: None,
+        report_open: false,
+        report_sent: false,
+        names: false,
+        seed: 42,
+    }
+}
+
+/// Us, and 10 ms away the target.
+fn network(change: impl FnOnce(Node) -> Node) -> Network {
+    over(Link::after(ms(5)), change)
+}
+
+/// Us, and over `link` the target.
+fn over(link: Link, change: impl FnOnce(Node) -> Node) -> Network {
+    let mut network = Network::new(1);
+    let node = Node::host(ip(TARGET)).also(ip(TARGET_V6)).prefix(ip("203.0.113.0"), 24);
+    network.add(US, change(node), link);
+    network
+}
+
+/// What a run told, and what it sent.
+struct Run {
+    events: Vec<Event>,
+    log: Log,
+}
+
+/// Pings the target over whatever socket the network allows.
+fn ping(network: &Network, config: Config) -> Run {
+    ping_all(network, &[TARGET], config)
+}
+
+fn ping_all(network: &Network, targets: &[&str], config: Config) -> Run {
+    let plan = Plan {
+        lanes: [Family::V4, Family::V6].map(|family| LanePlan::new(family, Protocol::Icmp, SocketWish::Auto)).into(),
+        names: config.names,
+    };
+    let mut opened = network.open(&plan);
+    let place = |address: IpAddr| {
+        let family = usize::from(address.is_ipv6());
+        let lane = *opened.lanes[family].as_ref().unwrap();
+        let profile = *opened.channel.profile(lane);
+        Place::Reachable { endpoint: IpEndpoint::from_address(address), source: None, lane, profile }
+    };
+    let target = |&typed: &&str| Target {
+        target: typed.into(),
+        name: typed.into(),
+        numeric: true,
+        place: match typed.parse() {
+            Ok(address) => place(address),
+            Err(_) => Place::Unresolved,
+        },
+    };
+    let targets: Vec<Target> = config.targets.iter().cloned().chain(targets.iter().map(target)).collect();
+    let mut machine = Ping::new(Config { targets, ..config });
+    let mut events = Vec::new();
+    let mut lookup = opened.lookup;
+    let run = driver::run(opened.channel.as_mut(), &mut machine, Precision::Relaxed, |turn| {
+        if let Turn::Event(event) = turn {
+            if let (Event::NameWanted(address), Some(lookup)) = (&event, &mut lookup) {
+                lookup(*address);
+            }
+            events.push(event);
+        }
+        Next::Continue
+    });
+    assert_eq!(run, Ok(()), "{events:#?}");
+    let run = Run { events, log: network.log() };
+    run.check();
+    run
+}
+
+impl Run {
+    /// What must hold in every run: one start and one summary around all else of a series, every probe accounted for, and
+    /// as many events as were counted.
+    fn check(&self) {
+        let starts = self.events.iter().filter(|event| matches!(event, Event::Start(_))).count();
+        assert_eq!(starts, self.summaries().len());
+        for summary in self.summaries() {
+            let Counts { sent, received, lost, unreachable, send_failed, duplicates, late, .. } = summary.counts;
+            assert!(summary.counts.balance(), "{:?}", summary.counts);
+            let of = |wanted: &dyn Fn(&Event) -> bool| self.events.iter().filter(|event| wanted(event)).count() as u64;
+            let id = summary.series;
+            let counted = |reply: &Reply| !(reply.duplicate || reply.late || reply.bad_checksum);
+            let errs = |error: &ErrorEvent| !(error.duplicate || error.late || error.kind.is_advice());
+            let replies = of(&|event| matches!(event, Event::Reply(reply) if reply.series == id && counted(reply)));
+            assert_eq!(replies, received);
+            let errors = of(&|event| matches!(event, Event::Error(error) if error.series == id && errs(error)));
+            assert_eq!(errors, unreachable);
+            assert_eq!(of(&|event| matches!(event, Event::Timeout(timeout) if timeout.series == id)), lost);
+            assert_eq!(of(&|event| matches!(event, Event::SendFailed(failed) if failed.series == id)), send_failed);
+            let again = of(&|event| match event {
+                Event::Reply(reply) => reply.series == id && (reply.duplicate || reply.late),
+                Event::Error(error) => error.series == id && (error.duplicate || error.late),
+                _ => false,
+            });
+            assert_eq!(again, duplicates + late);
+            assert!(sent >= received + lost + unreachable);
+        }
+    }
+
+    fn summaries(&self) -> Vec<&Summary> {
+        let of_event = self.events.iter().filter_map(|event| match event {
+            Event::Summary(summary) => Some(summary.as_ref()),
+            _ => None,
+        });
+        of_event.collect()
+    }
+
+    fn summary(&self) -> &Summary {
+        self.summaries()[0]
+    }
+
+    fn counts(&self) -> Counts {
+        self.summary().counts
+    }
+
+    fn replies(&self) -> Vec<&Reply> {
+        let of_event = self.events.iter().filter_map(|event| match event {
+            Event::Reply(reply) => Some(reply.as_ref()),
+            _ => None,
+        });
+        of_event.collect()
+    }
+
+    fn errors(&self) -> Vec<&ErrorEvent> {
+        let of_event = self.events.iter().filter_map(|event| match event {
+            Event::Error(error) => Some(error.as_ref()),
+            _ => None,
+        });
+        of_event.collect()
+    }
+
+    /// Numbers of the probes whose wait was over, and when it was.
+    fn timeouts(&self) -> Vec<(u64, Duration)> {
+        let timeout = |event: &Event| match event {
+            Event::Timeout(timeout) => Some((timeout.probe.get(), since_start(timeout.at))),
+            _ => None,
+        };
+        self.events.iter().filter_map(timeout).collect()
+    }
+
+    /// When probes left, in milliseconds.
+    fn sent_at_ms(&self) -> Vec<u128> {
+        self.log.times().iter().map(Duration::as_millis).collect()
+    }
+}
+
+fn interrupt_at(network: &mut Network, time: Duration) {
+    network.at(time, Control::Interrupt);
+}

@@ -1,0 +1,966 @@
+//! Whole traces over simulated paths, in virtual time.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use netprobe::channel::{
+    Arena, Control, Fragmentation, Inbound, LanePlan, OpenedLanes, OsError, Outbox, Plan, Precision, Protocol,
+    SocketKind, SocketWish,
+};
+use netprobe::driver::{self, Next, Turn};
+use netprobe::engine::{Machine, Place, Target};
+use netprobe::sim::{
+    Balance, Change, Failure, Forwarding, Link, Log, Mangle, NameOutcome, Network, Node, NodeId, Quote, US, UdpService,
+    Way, ip,
+};
+use netprobe::trace::{Config, Event, Hop, Ports, StopReason, Trace, Tracer, Wait};
+use netprobe::types::{Family, Instant, IpEndpoint, Mtu, Now, Port, Ttl};
+use netprobe::wire::extension::{LabelStackEntry, Object};
+use netprobe::wire::icmp::ErrorKind;
+
+/// The lane kinds a trace can run over.
+const LANES: [Kind; 6] = [
+    (Family::V4, Protocol::Icmp, SocketWish::Raw),
+    (Family::V6, Protocol::Icmp, SocketWish::Raw),
+    (Family::V4, Protocol::Icmp, SocketWish::Dgram),
+    (Family::V6, Protocol::Icmp, SocketWish::Dgram),
+    (Family::V4, Protocol::Udp, SocketWish::Dgram),
+    (Family::V6, Protocol::Udp, SocketWish::Dgram),
+];
+const RAW: Kind = LANES[0];
+const UDP: Kind = LANES[4];
+
+type Kind = (Family, Protocol, SocketWish);
+
+fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+fn target(family: Family) -> IpAddr {
+    match family {
+        Family::V4 => ip("198.51.100.9"),
+        Family::V6 => ip("2001:db8:9::9"),
+    }
+}
+
+fn router(family: Family, ttl: u8) -> IpAddr {
+    match family {
+        Family::V4 => IpAddr::from([203, 0, 113, ttl]),
+        Family::V6 => format!("2001:db8:1::{ttl:x}").parse().unwrap(),
+    }
+}
+
+/// `hops` − 1 routers and the target, 5 ms RTT per hop, each changed by `change`; gives the nodes, the first router first.
+fn path(network: &mut Network, family: Family, hops: u8, change: impl Fn(u8, Node) -> Node) -> Vec<NodeId> {
+    let mut last = US;
+    let mut nodes = Vec::new();
+    for ttl in 1..=hops {
+        let node = if ttl == hops { Node::host(target(family)) } else { Node::router(router(family, ttl)) };
+        last = network.add(last, change(ttl, node), Link::after(Duration::from_micros(2500)));
+        nodes.push(last);
+    }
+    nodes
+}
+
+fn silent(hops: &'static [u8]) -> impl Fn(u8, Node) -> Node {
+    move |ttl, node| if hops.contains(&ttl) { node.silent() } else { node }
+}
+
+fn as_is(_: u8, node: Node) -> Node {
+    node
+}
+
+fn config() -> Config {
+    Config {
+        targets: Vec::new(),
+        first_ttl: Ttl::new(1),
+        max_ttl: Ttl::new(30),
+        probes_per_hop: 3,
+        in_flight: None,
+        wait: None,
+        send_gap: None,
+        paced: true,
+        gap_limit: None,
+        ports: Ports::CountingUp(Port::new(33434).unwrap()),
+        packet_octets: 60,
+        names: false,
+        flow: 0,
+        seed: 3,
+    }
+}
+
+/// What a run told, each with the time since its start.
+struct Told {
+    events: Vec<(Duration, Event)>,
+    log: Log,
+}
+
+impl Told {
+    fn ends(&self) -> Vec<(Duration, &Trace)> {
+        let mut ends = Vec::new();
+        for (at, event) in &self.events {
+            if let Event::End(trace) = event {
+                ends.push((*at, &**trace));
+            }
+        }
+        ends
+    }
+
+    fn end(&self) -> (Duration, &Trace) {
+        let ends = self.ends();
+        assert_eq!(ends.len(), 1, "{ends:?}");
+        ends[0]
+    }
+
+    fn hops(&self) -> Vec<(Duration, &Hop)> {
+        let mut hops = Vec::new();
+        for (at, event) in &self.events {
+            if let Event::Hop(_, hop) = event {
+                hops.push((*at, &**hop));
+            }
+        }
+        hops
+    }
+
+    /// How many probes left with a TTL above `ttl`.
+    fn beyond(&self, ttl: u8) -> usize {
+        self.log.packets().iter().filter(|packet| packet.ttl.get() > ttl).count()
+    }
+}
+
+/// A machine whose events carry the time at which they are polled.
+struct Clocked {
+    tracer: Tracer,
+    started: Option<Instant>,
+    now: Instant,
+}
+
+impl Clocked {
+    fn at(&mut self, now: Now) {
+        self.now = now.mono;
+        self.started.get_or_insert(now.mono);
+    }
+}
+
+impl Machine for Clocked {
+    type Event = (Duration, Event);
+
+    fn poll_orders(&mut self, now: Now, outbox: &mut Outbox) {
+        self.at(now);
+        self.tracer.poll_orders(now, outbox);
+    }
+
+    fn handle(&mut self, now: Now, inbound: &Inbound, octets: &Arena) {
+        self.at(now);
+        self.tracer.handle(now, inbound, octets);
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.tracer.poll_timeout()
+    }
+
+    fn handle_timeout(&mut self, now: Now) {
+        self.at(now);
+        self.tracer.handle_timeout(now);
+    }
+
+    fn poll_event(&mut self) -> Option<Self::Event> {
+        let since = self.now.since(self.started.unwrap_or(self.now));
+        self.tracer.poll_event().map(|event| (since, event))
+    }
+
+    fn is_finished(&self) -> bool {
+        self.tracer.is_finished()
+    }
+}
+
+fn trace(network: &Network, kind: Kind, config: Config) -> Told {
+    trace_over(network, lane(kind), &[target(kind.0)], config)
+}
+
+fn lane((family, protocol, socket): Kind) -> LanePlan {
+    LanePlan::new(family, protocol, socket)
+}
+
+fn trace_over(network: &Network, lane: LanePlan, targets: &[IpAddr], config: Config) -> Told {
+    let OpenedLanes { mut channel, lanes, mut lookup } = network.open(&Plan { lanes: vec![lane], names: config.names });
+    let lane = *lanes[0].as_ref().unwrap();
+    let profile = *channel.profile(lane);
+    let targets = targets.iter().map(|&address| Target {
+        target: address.to_string().into(),
+        name: address.to_string().into(),
+        numeric: true,
+        place: Place::Reachable { endpoint: IpEndpoint::from_address(address), source: None, lane, profile },
+    });
+    let tracer = Tracer::new(Config { targets: targets.collect(), ..config });
+    let mut clocked = Clocked { tracer, started: None, now: Instant::ZERO };
+    let mut events = Vec::new();
+    driver::run(&mut *channel, &mut clocked, Precision::Relaxed, |turn| {
+        if let Turn::Event((at, event)) = turn {
+            if let (Event::NameWanted(address), Some(lookup)) = (&event, &mut lookup) {
+                lookup(*address);
+            }
+            events.push((at, event));
+        }
+        Next::Continue
+    })
+    .unwrap();
+    Told { events, log: network.log() }
+}
+
+/// Each hop's responders, one per probe.
+fn responders(trace: &Trace) -> Vec<Vec<Option<IpAddr>>> {
+    let of = |hop: &Hop| hop.probes.iter().map(|probe| probe.answer.as_ref().map(|answer| answer.responder)).collect();
+    trace.hops.iter().map(of).collect()
+}
+
+/// What a trace of a [`path`] shows: up to `shown` hops, of which these are silent.
+fn expected(family: Family, hops: u8, shown: u8, silent: &[u8]) -> Vec<Vec<Option<IpAddr>>> {
+    let of = |ttl: u8| match ttl {
+        _ if silent.contains(&ttl) => None,
+        _ if ttl == hops => Some(target(family)),
+        _ => Some(router(family, ttl)),
+    };
+    (1..=shown).map(|ttl| vec![of(ttl); 3]).collect()
+}
+
+#[test]
+fn every_lane_sees_the_whole_path_and_gives_silent_hops_up_in_time() {
+    for kind in LANES {
+        let mut network = Network::new(1);
+        path(&mut network, kind.0, 15, silent(&[5, 9, 12]));
+        let told = trace(&network, kind, config());
+        let (time, end) = told.end();
+        assert_eq!(responders(end), expected(kind.0, 15, 15, &[5, 9, 12]), "{kind:?}");
+        assert_eq!((end.reached, end.stop_reason), (true, StopReason::Destination), "{kind:?}");
+        // traceroute 2.1 takes 0.73 s for this path.
+        assert!(time < ms(363), "{kind:?} {time:?}");
+        assert!(told.beyond(15) <= if kind.1 == Protocol::Udp { 3 } else { 21 }, "{kind:?} {}", told.beyond(15));
+    }
+}
+
+#[test]
+fn a_path_that_dies_is_given_up_eight_times_sooner_than_by_traceroute() {
+    for kind in LANES {
+        let mut network = Network::new(1);
+        path(&mut network, kind.0, 15, |ttl, node| if ttl > 11 { node.silent() } else { node });
+        let told = trace(&network, kind, config());
+        let (time, end) = told.end();
+        let dead: Vec<u8> = (12..=30).collect();
+        assert_eq!(responders(end), expected(kind.0, 15, 30, &dead), "{kind:?}");
+        assert_eq!((end.reached, end.stop_reason), (false, StopReason::MaxTtl), "{kind:?}");
+        assert!(time < ms(2500), "{kind:?} {time:?}");
+    }
+}
+
+#[test]
+fn a_path_of_which_nothing_answers_ends() {
+    for kind in [RAW, UDP] {
+        let mut network = Network::new(1);
+        path(&mut network, kind.0, 4, |_, node| node.silent());
+        let told = trace(&network, kind, config());
+        let (time, end) = told.end();
+        assert_eq!((end.hops.len(), end.stop_reason), (30, StopReason::MaxTtl));
+        assert!(time < ms(4000), "{kind:?} {time:?}");
+    }
+}
+
+#[test]
+fn hops_come_in_order_and_each_as_soon_as_it_is_final() {
+    let mut network = Network::new(1);
+    path(&mut network, Family::V4, 15, silent(&[9]));
+    let told = trace(&network, RAW, config());
+    let hops = told.hops();
+    let ttls: Vec<u8> = hops.iter().map(|(_, hop)| hop.ttl.get()).collect();
+    assert_eq!(ttls, (1..=15).collect::<Vec<u8>>());
+    // The third probe of the first hop leaves after 20 ms and is answered 5 ms later; the ninth hop holds the others up.
+    assert!(hops[0].0 < ms(30), "{:?}", hops[0]);
+    assert!(hops[7].0 < hops[8].0 && hops[8].0 == hops[9].0, "{hops:?}");
+    let (_, end) = told.end();
+    assert!(hops.iter().map(|(_, hop)| *hop).eq(&end.hops));
+}
+
+#[test]
+fn nothing_is_sent_beyond_the_destination_once_it_has_answered() {
+    for kind in LANES {
+        let mut network = Network::new(1);
+        path(&mut network, kind.0, 8, as_is);
+        let told = trace(&network, kind, config());
+        let packets = told.log.packets();
+        let first = packets.iter().find(|packet| packet.ttl.get() >= 8).unwrap();
+        let late = packets.iter().filter(|packet| packet.ttl.get() > 8 && packet.at > first.at + ms(40));
+        assert_eq!(late.count(), 0, "{kind:?}");
+        assert!(told.beyond(8) <= if kind.1 == Protocol::Udp { 3 } else { 21 }, "{kind:?} {}", told.beyond(8));
+    }
+}
+
+#[test]
+fn a_target_that_limits_its_errors_still_answers_every_probe_of_its_hop() {
+    for hops in [1, 3, 8, 15] {
+        let mut network = Network::new(1);
+        path(&mut network, Family::V4, hops, |_, node| node.error_limit(ms(1000), 6));
+        let told = trace(&network, UDP, config());
+        assert_eq!(responders(told.end().1), expected(Family::V4, hops, hops, &[]), "{hops} hops");
+        assert!(told.beyond(hops) <= 3, "{hops} hops: {}", told.beyond(hops));
+    }
+}
+
+#[test]
+fn echo_requests_of_one_flow_take_one_path_through_balancers() {
+    for kind in &LANES[..4] {
+        let family = kind.0;
+        let mut network = Network::new(5);
+        let fork = network.add(US, Node::router(router(family, 1)).balance(Balance::Flow), Link::after(ms(2)));
+        let left = network.add(fork, Node::router(router(family, 2)), Link::after(ms(2)));
+        let right = network.add(fork, Node::router(router(family, 22)), Link::after(ms(2)));
+        let join = network.add(left, Node::router(router(family, 3)), Link::after(ms(2)));
+        network.link(right, join, Link::after(ms(2)));
+        network.add(join, Node::host(target(family)), Link::after(ms(2)));
+        let mut seen = BTreeSet::new();
+        for flow in 0..16 {
+            let hop = |seed| {
+                let told = trace(&network, *kind, Config { flow, seed, ..config() });
+                let hop: BTreeSet<_> = responders(told.end().1)[1].iter().flatten().copied().collect();
+                assert_eq!(hop.len(), 1, "{kind:?} flow {flow}");
+                hop
+            };
+            let once = hop(1);
+            if kind.2 == SocketWish::Raw {
+                assert_eq!(once, hop(2), "{kind:?} flow {flow}: two runs see one path");
+            }
+            seen.extend(once);
+        }
+        assert_eq!(seen.len(), 2, "{kind:?}: flows reach both paths");
+    }
+}
+
+#[test]
+fn the_icmp_checksum_is_one_for_all_probes_of_two_runs() {
+    let mut network = Network::new(1);
+    path(&mut network, Family::V4, 15, as_is);
+    let mut checksums = BTreeSet::new();
+    for seed in [1, 2] {
+        let told = trace(&network, RAW, Config { seed, ..config() });
+        for packet in told.log.packets() {
+            assert!(packet.checksum_right, "{packet:?}");
+            checksums.insert((packet.transport[2], packet.transport[3]));
+        }
+    }
+    assert_eq!(checksums.len(), 1);
+}
+
+#[test]
+fn packets_have_the_size_asked_for_and_at_least_their_headers() {
+    for kind in LANES {
+        let least = if kind.0 == Family::V4 { 28 } else { 48 };
+        for packet_octets in [0, 48, 49, 51, 60, 80, 81, 1400] {
+            let mut network = Network::new(1);
+            path(&mut network, kind.0, 3, as_is);
+            let told = trace(&network, kind, Config { packet_octets, ..config() });
+            let whole = packet_octets.max(least);
+            assert!(told.log.packets().iter().all(|packet| packet.octets.len() == whole), "{kind:?} {packet_octets}");
+            assert_eq!(responders(told.end().1), expected(kind.0, 3, 3, &[]), "{kind:?} {packet_octets}");
+            let Some((_, Event::Start(start))) = told.events.first() else { panic!("no start") };
+            assert_eq!(start.packet_octets, whole);
+        }
+    }
+}
+
+#[test]
+fn label_stacks_are_read_where_routers_put_them() {
+    let stack = [
+        LabelStackEntry { label: 24001, tc: 0, bottom: false, ttl: 1 },
+        LabelStackEntry { label: 16006, tc: 3, bottom: true, ttl: 1 },
+    ];
+    for kind in LANES {
+        let quotes = [Quote::full().labels(stack), Quote::full().labels(stack).unannounced()];
+        for quote in quotes {
+            let mut network = Network::new(1);
+            path(&mut network, kind.0, 4, |ttl, node| if ttl == 2 { node.quote(quote.clone()) } else { node });
+            let told = trace(&network, kind, config());
+            let end = told.end().1;
+            for (ttl, hop) in (1..).zip(&end.hops) {
+                let objects = if ttl == 2 { vec![Object::Mpls(stack.to_vec())] } else { Vec::new() };
+                for probe in &hop.probes {
+                    assert_eq!(probe.answer.as_ref().unwrap().extensions, objects, "{kind:?} ttl {ttl}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn an_unreachable_on_the_way_ends_the_trace() {
+    for kind in LANES {
+        let (unreachable, meaning) = match kind.0 {
+            Family::V4 => (Failure::new(3, 1), ErrorKind::HostUnreachable),
+            Family::V6 => (Failure::new(1, 3), ErrorKind::HostUnreachable),
+        };
+        let mut network = Network::new(1);
+        let refuse = |ttl, node: Node| if ttl == 3 { node.forwarding(Forwarding::Refuse(unreachable)) } else { node };
+        path(&mut network, kind.0, 8, refuse);
+        let told = trace(&network, kind, config());
+        let (_, end) = told.end();
+        assert_eq!((end.reached, end.stop_reason), (false, StopReason::Unreachable), "{kind:?}");
+        let mut hops = expected(kind.0, 8, 3, &[]);
+        hops.push(hops[2].clone());
+        assert_eq!(responders(end), hops, "{kind:?}");
+        let kinds = |at: usize| end.hops[at].probes.iter().map(|probe| probe.answer.as_ref().unwrap().kind);
+        assert!(kinds(2).all(|kind| kind == Some(ErrorKind::TimeExceeded)));
+        assert!(kinds(3).all(|kind| kind == Some(meaning)));
+    }
+}
+
+#[test]
+fn a_link_too_narrow_for_the_packet_ends_the_trace_with_its_mtu() {
+    let mut network = Network::new(1);
+    let near = network.chain(US, &["2001:db8:1::1", "2001:db8:1::2"], Link::after(ms(1)));
+    let narrow = Link::after(ms(1)).outward(Way::after(ms(1)).mtu(Mtu::new(1400).unwrap()));
+    network.add(near, Node::host(target(Family::V6)), narrow);
+    let lane = LanePlan { fragmentation: Some(Fragmentation::Probe), ..lane(LANES[1]) };
+    let told = trace_over(&network, lane, &[target(Family::V6)], Config { packet_octets: 1500, ..config() });
+    let (_, end) = told.end();
+    assert_eq!((end.hops.len(), end.stop_reason), (3, StopReason::Unreachable));
+    let answer = end.hops[2].probes[0].answer.as_ref().unwrap();
+    assert_eq!((answer.kind, answer.mtu), (Some(ErrorKind::TooBig), Mtu::new(1400)));
+}
+
+#[test]
+fn a_closed_port_elsewhere_is_not_the_destination() {
+    for kind in LANES {
+        let closed = if kind.0 == Family::V4 { Failure::new(3, 3) } else { Failure::new(1, 4) };
+        let mut network = Network::new(1);
+        let refuse = |ttl, node: Node| if ttl == 4 { node.forwarding(Forwarding::Refuse(closed)) } else { node };
+        path(&mut network, kind.0, 8, refuse);
+        let told = trace(&network, kind, config());
+        let (_, end) = told.end();
+        assert_eq!((end.reached, end.stop_reason), (false, StopReason::PortUnreachableElsewhere), "{kind:?}");
+        assert_eq!(end.hops.len(), 5, "{kind:?}");
+    }
+}
+
+#[test]
+fn a_target_that_refuses_is_reached() {
+    for kind in LANES {
+        let prohibited = if kind.0 == Family::V4 { Failure::new(3, 10) } else { Failure::new(1, 1) };
+        let mut network = Network::new(1);
+        let refuse = |ttl, node: Node| if ttl == 4 { node.change(.., Change::Refuse(prohibited)) } else { node };
+        path(&mut network, kind.0, 4, refuse);
+        let told = trace(&network, kind, config());
+        let (_, end) = told.end();
+        assert_eq!((end.reached, end.stop_reason), (true, StopReason::Destination), "{kind:?}");
+        assert_eq!(end.hops[3].probes[0].answer.as_ref().unwrap().kind, Some(ErrorKind::Prohibited), "{kind:?}");
+    }
+}
+
+#[test]
+fn time_exceeded_from_the_targets_own_address_is_a_hop_like_others() {
+    for kind in LANES {
+        let mut network = Network::new(1);
+        let borrowed = target(kind.0);
+        path(
+            &mut network,
+            kind.0,
+            6,
+            |ttl, node| if ttl == 3 { node.change(.., Change::Source(borrowed)) } else { node },
+        );
+        let told = trace(&network, kind, config());
+        let (_, end) = told.end();
+        let mut hops = expected(kind.0, 6, 6, &[]);
+        hops[2] = vec![Some(borrowed); 3];
+        assert_eq!(responders(end), hops, "{kind:?}");
+        assert_eq!((end.reached, end.stop_reason), (true, StopReason::Destination), "{kind:?}");
+    }
+}
+
+#[test]
+fn an_echo_reply_from_another_address_reaches_and_shows_who_answered() {
+    for kind in &LANES[..4] {
+        let mut network = Network::new(1);
+        let other = router(kind.0, 99);
+        path(&mut network, kind.0, 4, |ttl, node| if ttl == 4 { node.change(.., Change::Source(other)) } else { node });
+        let told = trace(&network, *kind, config());
+        let (_, end) = told.end();
+        assert_eq!((end.reached, end.stop_reason), (true, StopReason::Destination), "{kind:?}");
+        assert_eq!(responders(end)[3], vec![Some(other); 3], "{kind:?}");
+    }
+}
+
+#[test]
+fn a_service_that_answers_on_the_port_is_the_destination() {
+    let mut network = Network::new(1);
+    let answer = |ttl, node: Node| if ttl == 4 { node.udp(53, UdpService::Answer(b"hello".to_vec())) } else { node };
+    path(&mut network, Family::V4, 4, answer);
+    let ports = Ports::Fixed(Port::new(53).unwrap());
+    for flows in [1, 2, 16] {
+        let told =
+            trace_over(&network, LanePlan { flows, ..lane(UDP) }, &[target(Family::V4)], Config { ports, ..config() });
+        let (_, end) = told.end();
+        assert_eq!(responders(end), expected(Family::V4, 4, 4, &[]), "{flows} flows");
+        let answer = end.hops[3].probes[0].answer.as_ref().unwrap();
+        assert_eq!((answer.icmp_type, answer.kind), (None, None));
+        assert!(told.log.packets().iter().all(|packet| packet.ports().unwrap().1 == 53));
+    }
+}
+
+#[test]
+fn a_single_flow_with_a_fixed_port_carries_one_probe_at_a_time() {
+    let mut network = Network::new(1);
+    path(&mut network, Family::V4, 4, silent(&[2]));
+    let ports = Ports::Fixed(Port::new(53).unwrap());
+    let told = trace_over(&network, lane(UDP), &[target(Family::V4)], Config { ports, ..config() });
+    let (_, end) = told.end();
+    assert_eq!(responders(end), expected(Family::V4, 4, 4, &[2]));
+    let packets = told.log.packets();
+    for pair in packets.windows(2) {
+        let answered = ms(5) * u32::from(pair[0].ttl.get());
+        assert!(pair[1].at >= pair[0].at + answered, "{pair:?}");
+    }
+}
+
+#[test]
+fn destination_ports_count_up_from_the_first() {
+    let mut network = Network::new(1);
+    path(&mut network, Family::V4, 4, as_is);
+    let told = trace(&network, UDP, config());
+    let ports: Vec<u16> = told.log.packets().iter().map(|packet| packet.ports().unwrap().1).collect();
+    assert_eq!(ports, (33434..).take(ports.len()).collect::<Vec<u16>>());
+    let Some((_, Event::Start(start))) = told.events.first() else { panic!("no start") };
+    assert_eq!((start.port, start.socket), (Some(33434), Some(SocketKind::Dgram)));
+}
+
+/// What a router may do to its quotes without its hop being lost.
+fn harmless_quotes(family: Family) -> Vec<Quote> {
+    vec![
+        Quote::transport(8),
+        Quote::transport(8).padded(),
+        Quote::full().mangle(Mangle::SwapLength),
+        Quote::full().mangle(Mangle::Length(0)),
+        Quote::full().mangle(Mangle::Ttl(Ttl::new(0))),
+        Quote::full().mangle(Mangle::Identification(0)),
+        Quote::full().mangle(Mangle::SwapIdentification),
+        Quote::full().mangle(Mangle::HeaderChecksum(0)),
+        Quote::full().mangle(Mangle::Transport(2, vec![0, 0])).mangle(Mangle::Transport(8, vec![0; 40])),
+        Quote::full().mangle(Mangle::Options(vec![7, 7, 4, 0, 0, 0, 0])),
+        Quote::full().mangle(Mangle::Destination(router(family, 77))),
+        Quote::transport(8).mangle(Mangle::Destination(router(family, 77))),
+    ]
+}
+
+#[test]
+fn odd_quotes_do_not_lose_their_hop() {
+    for kind in &LANES[..4] {
+        for quote in harmless_quotes(kind.0) {
+            let mut network = Network::new(1);
+            path(&mut network, kind.0, 5, |ttl, node| if ttl == 2 { node.quote(quote.clone()) } else { node });
+            let told = trace(&network, *kind, config());
+            assert_eq!(responders(told.end().1), expected(kind.0, 5, 5, &[]), "{kind:?} {quote:?}");
+        }
+    }
+}
+
+/// What a router may do to its quotes so that nobody can tell which probe they are about.
+fn useless_quotes() -> Vec<Quote> {
+    vec![
+        Quote::cut_to(0),
+        Quote::cut_to(11),
+        Quote::cut_to(20),
+        Quote::cut_to(24),
+        Quote::cut_to(40),
+        Quote::full().mangle(Mangle::Transport(0, vec![0xff; 200])),
+        Quote::transport(8).mangle(Mangle::Transport(6, vec![0, 0])),
+        Quote::transport(8).mangle(Mangle::Transport(6, vec![0xee, 0xee])),
+        Quote::transport(8).mangle(Mangle::Transport(0, vec![0; 4])),
+    ]
+}
+
+#[test]
+fn useless_quotes_cost_at_most_their_own_hop() {
+    for kind in LANES {
+        for quote in useless_quotes() {
+            let mut network = Network::new(1);
+            path(&mut network, kind.0, 5, |ttl, node| if ttl == 2 { node.quote(quote.clone()) } else { node });
+            let told = trace(&network, kind, config());
+            let (_, end) = told.end();
+            let (mut found, mut all) = (responders(end), expected(kind.0, 5, 5, &[]));
+            assert!(end.reached, "{kind:?} {quote:?}");
+            assert_eq!(found.len(), 5, "{kind:?} {quote:?}");
+            assert!(found[1].iter().flatten().all(|&address| address == router(kind.0, 2)), "{kind:?} {quote:?}");
+            found.remove(1);
+            all.remove(1);
+            assert_eq!(found, all, "{kind:?} {quote:?}");
+        }
+    }
+}
+
+#[test]
+fn duplicates_damage_and_advice_change_nothing() {
+    for kind in LANES {
+        let mut network = Network::new(1);
+        path(&mut network, kind.0, 6, |ttl, node| match ttl {
+            2 => node.change(.., Change::Again(ms(3))),
+            3 => node.change([1], Change::WrongChecksum),
+            4 => node.change(.., Change::Redirect(router(kind.0, 66))),
+            6 => node.change(.., Change::Again(ms(1))),
+            _ => node,
+        });
+        let told = trace(&network, kind, config());
+        let mut hops = expected(kind.0, 6, 6, &[]);
+        hops[2][0] = None;
+        assert_eq!(responders(told.end().1), hops, "{kind:?}");
+    }
+}
+
+#[test]
+fn an_answer_behind_its_wait_fills_in_as_late() {
+    let mut network = Network::new(1);
+    path(&mut network, Family::V4, 15, |ttl, node| match ttl {
+        1 | 2 => node,
+        3 => node.answer_delay(ms(650)),
+        _ => node.silent(),
+    });
+    let told = trace(&network, RAW, config());
+    let (_, end) = told.end();
+    assert_eq!(responders(end)[2], vec![Some(router(Family::V4, 3)); 3]);
+    assert!(end.hops[2].probes[0].answer.as_ref().unwrap().late);
+    assert!(end.hops[..2].iter().flat_map(|hop| &hop.probes).all(|probe| !probe.answer.as_ref().unwrap().late));
+}
+
+#[test]
+fn a_satellite_behind_the_second_hop_does_not_end_the_trace() {
+    for kind in LANES {
+        let mut network = Network::new(1);
+        let mut last = US;
+        for ttl in 1..=8 {
+            let node = if ttl == 8 { Node::host(target(kind.0)) } else { Node::router(router(kind.0, ttl)) };
+            let delay = if ttl == 3 { ms(300) } else { Duration::from_micros(500) };
+            last = network.add(last, node, Link::after(delay));
+        }
+        let told = trace(&network, kind, config());
+        assert_eq!(responders(told.end().1), expected(kind.0, 8, 8, &[]), "{kind:?}");
+    }
+}
+
+#[test]
+fn a_dead_resolver_costs_at_most_half_a_second() {
+    for outcome in [NameOutcome::Never, NameOutcome::TimesOut(ms(5000)), NameOutcome::Named("slow".into(), ms(5000))] {
+        let mut network = Network::new(1);
+        path(&mut network, Family::V4, 15, silent(&[5]));
+        let without = trace(&network, RAW, config());
+        for ttl in 1..15 {
+            network.name(router(Family::V4, ttl), outcome.clone());
+        }
+        network.name(target(Family::V4), outcome);
+        let with = trace(&network, RAW, Config { names: true, ..config() });
+        let ((before, plain), (after, named)) = (without.end(), with.end());
+        assert_eq!(named, plain);
+        assert!(after <= before + ms(500), "{before:?} {after:?}");
+        assert_eq!(with.log.times(), without.log.times(), "names never delay a probe");
+    }
+}
+
+#[test]
+fn a_resolver_that_says_it_timed_out_is_waited_for_no_longer() {
+    let mut network = Network::new(1);
+    path(&mut network, Family::V4, 3, as_is);
+    for ttl in 1..3 {
+        network.name(router(Family::V4, ttl), NameOutcome::TimesOut(ms(100)));
+    }
+    network.name(target(Family::V4), NameOutcome::Named("never.example".into(), ms(400)));
+    let told = trace(&network, RAW, Config { names: true, ..config() });
+    assert!(told.end().0 < ms(120), "{:?}", told.end().0);
+}
+
+#[test]
+fn names_are_asked_for_once_and_shown_where_they_came_in_time() {
+    let mut network = Network::new(1);
+    path(&mut network, Family::V4, 3, as_is);
+    network.name(router(Family::V4, 1), NameOutcome::Named("r1.example".into(), ms(50)));
+    network.name(router(Family::V4, 2), NameOutcome::Nameless(ms(1)));
+    network.name(target(Family::V4), NameOutcome::Named("t.example".into(), ms(400)));
+    let told = trace(&network, RAW, Config { names: true, ..config() });
+    let wanted: Vec<IpAddr> = told
+        .events
+        .iter()
+        .filter_map(|(_, event)| if let Event::NameWanted(address) = event { Some(*address) } else { None })
+        .collect();
+    assert_eq!(wanted, [router(Family::V4, 1), router(Family::V4, 2), target(Family::V4)]);
+    let names = |hop: &Hop| -> Vec<Option<String>> {
+        hop.probes.iter().map(|probe| probe.answer.as_ref().unwrap().name.as_deref().map(String::from)).collect()
+    };
+    let shown: Vec<_> = told.hops().iter().map(|(_, hop)| names(hop)[0].clone()).collect();
+    assert_eq!(shown, [Some("r1.example".into()), None, Some("t.example".into())]);
+    assert!(told.hops()[0].0 >= ms(50));
+}
+
+#[test]
+fn an_interrupt_ends_the_trace_with_the_hops_so_far() {
+    let mut network = Network::new(1);
+    path(&mut network, Family::V4, 15, silent(&[2]));
+    network.at(ms(60), Control::Interrupt);
+    let told = trace(&network, RAW, config());
+    let (time, end) = told.end();
+    assert_eq!((time, end.reached, end.stop_reason), (ms(60), false, StopReason::Interrupted));
+    let shown: Vec<_> = end.hops.iter().map(|hop| hop.ttl.get()).collect();
+    assert!(shown.len() >= 6 && shown.iter().copied().eq(1..=shown.len() as u8), "{shown:?}");
+    assert_eq!(end.hops[1].probes, [], "its probes are still waited for: neither answered nor unanswered");
+    assert!(told.hops().iter().map(|(_, hop)| *hop).eq(&end.hops));
+}
+
+#[test]
+fn a_stop_waits_for_what_is_in_flight() {
+    let mut network = Network::new(1);
+    path(&mut network, Family::V4, 15, as_is);
+    network.at(ms(12), Control::Stop);
+    let told = trace(&network, RAW, config());
+    let (_, end) = told.end();
+    assert_eq!(end.stop_reason, StopReason::Interrupted);
+    assert!(told.log.times().iter().all(|&at| at <= ms(12)));
+    let answered = responders(end).iter().flatten().flatten().count();
+    assert_eq!(answered, told.log.packets().len());
+}
+
+#[test]
+fn every_target_has_one_start_its_hops_in_order_and_one_end() {
+    let mut network = Network::new(1);
+    let fork = network.add(US, Node::router(router(Family::V4, 1)), Link::after(ms(2)));
+    let targets: Vec<IpAddr> = (1..=50).map(|host| IpAddr::from([198, 51, 100, host])).collect();
+    for &address in &targets {
+        network.add(fork, Node::host(address), Link::after(ms(5)));
+    }
+    // One of them twice: the second trace waits for the first.
+    let targets: Vec<IpAddr> = targets.iter().copied().chain([targets[0]]).collect();
+    for kind in [RAW, LANES[2], UDP] {
+        let told = trace_over(&network, lane(kind), &targets, config());
+        assert_eq!(told.ends().len(), targets.len());
+        for (_, end) in told.ends() {
+            let index = end.trace.index();
+            let own: Vec<&Event> = told
+                .events
+                .iter()
+                .map(|(_, event)| event)
+                .filter(|event| match event {
+                    Event::Start(start) => start.trace == end.trace,
+                    Event::Hop(trace, _) | Event::SendFailed { trace, .. } => *trace == end.trace,
+                    Event::End(trace) => trace.trace == end.trace,
+                    Event::NameWanted(_) => false,
+                })
+                .collect();
+            let [Event::Start(_), Event::Hop(_, first), Event::Hop(_, second), Event::End(_)] = own[..] else {
+                panic!("{kind:?} {own:?}");
+            };
+            assert_eq!((first.ttl.get(), second.ttl.get()), (1, 2));
+            assert_eq!(responders(end)[1], vec![Some(targets[index]); 3], "{kind:?}");
+        }
+    }
+}
+
+#[test]
+fn one_probe_in_flight_means_one_after_the_other() {
+    let mut network = Network::new(1);
+    path(&mut network, Family::V4, 5, as_is);
+    let told = trace(&network, RAW, Config { in_flight: Some(1), ..config() });
+    assert_eq!(responders(told.end().1), expected(Family::V4, 5, 5, &[]));
+    let packets = told.log.packets();
+    let ttls: Vec<u8> = packets.iter().map(|packet| packet.ttl.get()).collect();
+    assert_eq!(ttls, (1..=5).flat_map(|ttl| [ttl; 3]).collect::<Vec<u8>>());
+    for pair in packets.windows(2) {
+        assert!(pair[1].at >= pair[0].at + ms(5) * u32::from(pair[0].ttl.get()));
+    }
+}
+
+#[test]
+fn at_most_so_many_probes_are_in_flight() {
+    let mut network = Network::new(1);
+    path(&mut network, Family::V4, 20, |_, node| node.silent());
+    let wait = Some(Wait { max: ms(1000), here: 0.0, near: 0.0 });
+    let told = trace(&network, RAW, Config { in_flight: Some(4), wait, max_ttl: Ttl::new(4), ..config() });
+    let times = told.log.times();
+    assert_eq!(times.len(), 12);
+    for window in times.windows(5) {
+        assert!(window[4] >= window[0] + ms(1000), "{window:?}");
+    }
+}
+
+#[test]
+fn explicit_waits_mean_what_they_mean_in_traceroute() {
+    let run = |wait: Wait, hops: &'static [u8]| {
+        let mut network = Network::new(1);
+        path(&mut network, Family::V4, 10, silent(hops));
+        trace(&network, RAW, Config { wait: Some(wait), ..config() }).end().0
+    };
+    let max = run(Wait { max: ms(3000), here: 0.0, near: 0.0 }, &[3]);
+    assert!((ms(3000)..ms(3100)).contains(&max), "{max:?}");
+    // Ten times the 20 ms of the fourth hop, from the third probe of the third hop on.
+    let near = run(Wait { max: ms(3000), here: 3.0, near: 10.0 }, &[3]);
+    assert!((ms(200)..ms(300)).contains(&near), "{near:?}");
+    let nobody_behind = run(Wait { max: ms(1000), here: 3.0, near: 10.0 }, &[3, 4, 5, 6, 7, 8, 9, 10]);
+    assert!((ms(1000)..ms(2000)).contains(&nobody_behind), "{nobody_behind:?}");
+}
+
+#[test]
+fn a_send_gap_lies_between_all_probes() {
+    let mut network = Network::new(1);
+    path(&mut network, Family::V4, 3, as_is);
+    let told = trace(&network, RAW, Config { send_gap: Some(ms(50)), ..config() });
+    assert!(told.log.times().windows(2).all(|pair| pair[1] >= pair[0] + ms(50)));
+    assert_eq!(responders(told.end().1), expected(Family::V4, 3, 3, &[]));
+}
+
+#[test]
+fn unpaced_probes_leave_at_once() {
+    let mut network = Network::new(1);
+    path(&mut network, Family::V4, 15, as_is);
+    let told = trace(&network, RAW, Config { paced: false, ..config() });
+    assert!(told.log.times().iter().all(|at| at.is_zero()));
+    let (time, end) = told.end();
+    assert_eq!((time, responders(end)), (ms(75), expected(Family::V4, 15, 15, &[])));
+}
+
+#[test]
+fn a_gap_of_silent_hops_ends_the_trace() {
+    let mut network = Network::new(1);
+    path(&mut network, Family::V4, 15, silent(&[3, 6, 7, 8]));
+    let told = trace(&network, RAW, Config { gap_limit: Some(3), ..config() });
+    let (_, end) = told.end();
+    assert_eq!((end.hops.len(), end.stop_reason), (8, StopReason::GapLimit));
+    assert_eq!(responders(end), expected(Family::V4, 15, 8, &[3, 6, 7, 8]));
+    assert_eq!(told.beyond(8), 0);
+}
+
+#[test]
+fn the_first_ttl_is_the_first_hop() {
+    let mut network = Network::new(1);
+    path(&mut network, Family::V4, 6, as_is);
+    let told = trace(&network, RAW, Config { first_ttl: Ttl::new(4), ..config() });
+    let (_, end) = told.end();
+    assert_eq!(responders(end), expected(Family::V4, 6, 6, &[])[3..]);
+    assert_eq!(end.hops[0].ttl, Ttl::new(4));
+}
+
+#[test]
+fn refused_probes_are_tried_again_and_told_once() {
+    let mut network = Network::new(1);
+    path(&mut network, Family::V4, 5, as_is);
+    network.refuse_sends(4..=7, OsError::ENOBUFS);
+    let told = trace(&network, RAW, config());
+    assert_eq!(responders(told.end().1), expected(Family::V4, 5, 5, &[]));
+    let failures = told.events.iter().filter(|(_, event)| matches!(event, Event::SendFailed { .. }));
+    assert_eq!(failures.count(), 1);
+}
+
+#[test]
+fn a_trace_that_can_send_nothing_ends_soon() {
+    let mut network = Network::new(1);
+    path(&mut network, Family::V4, 5, as_is);
+    network.refuse_sends(.., OsError::EPERM);
+    let told = trace(&network, RAW, config());
+    let (time, end) = told.end();
+    assert_eq!((end.reached, end.stop_reason, end.hops.len()), (false, StopReason::SendFailed, 0));
+    assert!(time < ms(100), "{time:?}");
+    assert!(told.events.iter().any(|(_, event)| matches!(event, Event::SendFailed { error: OsError::EPERM, .. })));
+}
+
+#[test]
+fn a_network_that_goes_away_ends_the_trace_with_the_hops_so_far() {
+    let mut network = Network::new(1);
+    path(&mut network, Family::V4, 15, as_is);
+    network.refuse_sends(10.., OsError::ENETUNREACH);
+    let told = trace(&network, RAW, config());
+    let (_, end) = told.end();
+    assert_eq!(end.stop_reason, StopReason::SendFailed);
+    assert!(!end.hops.is_empty() && end.hops.len() < 15, "{}", end.hops.len());
+}
+
+#[test]
+fn targets_without_address_or_route_have_an_end_of_their_own() {
+    let mut network = Network::new(1);
+    path(&mut network, Family::V4, 2, as_is);
+    let OpenedLanes { mut channel, .. } = network.open(&Plan { lanes: vec![lane(RAW)], names: false });
+    let endpoint = IpEndpoint::from_address(target(Family::V4));
+    let target = |place| Target { target: "x".into(), name: "x".into(), numeric: false, place };
+    let targets = vec![target(Place::Unresolved), target(Place::Unroutable { endpoint })];
+    let mut tracer = Tracer::new(Config { targets, ..config() });
+    let mut told = Vec::new();
+    driver::run(&mut *channel, &mut tracer, Precision::Relaxed, |turn| {
+        if let Turn::Event(event) = turn {
+            told.push(event);
+        }
+        Next::Continue
+    })
+    .unwrap();
+    let [Event::Start(first), Event::End(_), Event::Start(second), Event::End(end)] = &told[..] else {
+        panic!("{told:?}");
+    };
+    assert_eq!((first.address, second.address), (None, Some(endpoint.address)));
+    assert_eq!((end.stop_reason, end.hops.len()), (StopReason::SendFailed, 0));
+}
+
+#[test]
+fn a_stalled_process_does_not_make_answers_late() {
+    let mut network = Network::new(1);
+    path(&mut network, Family::V4, 15, as_is);
+    network.stall(ms(20), ms(3000));
+    let told = trace(&network, RAW, config());
+    let (_, end) = told.end();
+    assert_eq!(responders(end), expected(Family::V4, 15, 15, &[]));
+    let rtts = end.hops.iter().flat_map(|hop| &hop.probes).map(|probe| probe.answer.as_ref().unwrap());
+    for answer in rtts {
+        assert!(!answer.late && answer.rtt.as_duration() <= ms(75), "{answer:?}");
+    }
+}
+
+#[test]
+fn lossy_paths_are_survived_with_any_seed() {
+    for seed in 0..20 {
+        for kind in LANES {
+            let mut network = Network::new(seed);
+            let mut last = US;
+            for ttl in 1..=10 {
+                let node = if ttl == 10 { Node::host(target(kind.0)) } else { Node::router(router(kind.0, ttl)) };
+                let way = || Way::after(ms(2)).vary(ms(3)).lose(0.02).duplicate(0.05);
+                last = network.add(last, node, Link::default().outward(way()).homeward(way()));
+            }
+            let told = trace(&network, kind, config());
+            let (_, end) = told.end();
+            for (hop, expected) in end.hops.iter().zip(expected(kind.0, 10, 10, &[])) {
+                let responders = hop.probes.iter().filter_map(|probe| probe.answer.as_ref());
+                assert!(
+                    responders.map(|answer| Some(answer.responder)).all(|found| found == expected[0]),
+                    "{seed} {kind:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_long_path_takes_little_more_than_its_own_delay() {
+    // One-way delays in µs: evenly spread, and most of it on one link.
+    let even = vec![3000; 15];
+    let ocean = [vec![500; 7], vec![40_000], vec![200; 7]].concat();
+    for delays in [even, ocean] {
+        for (kind, most) in [(RAW, ms(160)), (UDP, ms(330))] {
+            let mut network = Network::new(1);
+            let mut last = US;
+            for (ttl, &delay) in (1..).zip(&delays) {
+                let node = if ttl == 15 { Node::host(target(kind.0)) } else { Node::router(router(kind.0, ttl)) };
+                last = network.add(last, node, Link::after(Duration::from_micros(delay)));
+            }
+            let told = trace(&network, kind, config());
+            let (time, end) = told.end();
+            assert_eq!(responders(end), expected(kind.0, 15, 15, &[]));
+            assert!(time < most, "{kind:?} {time:?}");
+        }
+    }
+}
+
+#[test]
+fn a_short_path_is_over_as_soon_as_its_probes_are_spread() {
+    let mut network = Network::new(1);
+    network.add(US, Node::host(target(Family::V4)), Link::after(Duration::from_micros(100)));
+    let told = trace(&network, RAW, config());
+    assert!(told.end().0 < ms(21), "{:?}", told.end().0);
+    assert_eq!(told.log.packets().len(), 3);
+}
