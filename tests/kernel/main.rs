@@ -13,4 +13,5 @@ mod hostile;
 mod names;
 mod paths;
 mod privileges;
+mod readers;
 mod signals;
