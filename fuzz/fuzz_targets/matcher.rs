@@ -74,7 +74,7 @@ fn play_trace(profile: Profile, mut source: Unstructured<'_>) {
         paced: choose(&mut source),
         gap_limit: choose::<Option<u8>>(&mut source).map(u32::from),
         ports: if choose(&mut source) { trace::Ports::CountingUp(port) } else { trace::Ports::Fixed(port) },
-        packet_octets: choose::<u8>(&mut source).into(),
+        packet_octets: Some(choose::<u8>(&mut source).into()),
         names: choose(&mut source),
         flow: 0,
         seed: 1,

@@ -233,7 +233,7 @@ impl Run<'_> {
             } else {
                 Ports::CountingUp(method.port.unwrap_or(FIRST_UDP_PORT))
             },
-            packet_octets: packet_octets.unwrap_or(60),
+            packet_octets,
             names: names && !self.args.output.numeric,
             flow: method.flow,
             seed: env.seed,

@@ -59,11 +59,6 @@ impl Slots {
         self.next = self.next + interval_times(self.interval, missed);
         missed
     }
-
-    /// Puts the next slot off, to no earlier than this.
-    pub fn not_before(&mut self, at: Instant) {
-        self.next = self.next.max(at);
-    }
 }
 
 fn interval_times(interval: Duration, times: u64) -> Duration {

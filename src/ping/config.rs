@@ -42,9 +42,10 @@ pub struct Config {
 /// When the probes of one target leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pace {
-    /// One per interval, by deadline.
+    /// One per interval, by deadline; with an interval of zero as many as the channel takes.
     Fixed(Duration),
-    /// The next as soon as one is answered, at the latest after the smoothed RTT, but never faster than this interval (`-A`).
+    /// The next as soon as one is answered, at the latest after the smoothed RTT (and 10 ms), but never faster than this
+    /// interval (`-A`).
     Adaptive {
         /// The shortest interval.
         at_least: Duration,

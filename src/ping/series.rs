@@ -65,6 +65,8 @@ pub(super) struct Series {
     unconfirmed: u64,
     start: Instant,
     pacer: Pacer,
+    /// After a refusal: no probe before this.
+    not_before: Instant,
     /// No more probes are wanted.
     stopped: bool,
     /// Its summary is written.
@@ -95,6 +97,7 @@ impl Series {
             unconfirmed: 0,
             start: Instant::ZERO,
             pacer: Pacer::Window(Window::new(Duration::ZERO)),
+            not_before: Instant::ZERO,
             stopped: false,
             closed: false,
             first_sent: None,
@@ -181,9 +184,9 @@ impl Series {
         }
         let ordered = number(self.probes.newest());
         if ordered < u64::from(config.preload) {
-            return Some(self.start);
+            return Some(self.start.max(self.not_before));
         }
-        Some(match &self.pacer {
+        let due = match &self.pacer {
             Pacer::Slots(slots) => slots.next(),
             Pacer::Window(window) => {
                 let under_way = ordered.saturating_sub(number(self.newest_answered));
@@ -194,7 +197,8 @@ impl Series {
                 };
                 window.next(self.start, room, patience)
             }
-        })
+        };
+        Some(due.max(self.not_before))
     }
 
     /// When the oldest open probe is lost, unless something comes before.
@@ -264,9 +268,7 @@ impl Series {
         probe.fate = Fate::Failed;
         self.unconfirmed -= 1;
         self.counts.send_failed += 1;
-        if let Pacer::Slots(slots) = &mut self.pacer {
-            slots.not_before(context.now.mono + REFUSED_GAP);
-        }
+        self.not_before = context.now.mono + REFUSED_GAP;
         context.events.push_back(Event::SendFailed(SendFailed {
             series: self.id,
             probe: id,

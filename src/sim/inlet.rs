@@ -90,7 +90,8 @@ impl<'a> Arrived<'a> {
     /// What the sockets of `lane` receive of this packet.
     pub(super) fn offer(&self, id: LaneId, lane: &Lane) -> Option<Ready> {
         let profile = &lane.profile;
-        if profile.family != self.family() {
+        let bound_elsewhere = lane.plan.source.is_some_and(|bound| bound != self.packet.destination);
+        if profile.family != self.family() || bound_elsewhere {
             return None;
         }
         match (profile.protocol, profile.socket) {
@@ -102,7 +103,8 @@ impl<'a> Arrived<'a> {
         }
     }
 
-    /// Raw sockets get echo replies with the lane's identifier and every error. Only ICMPv6 checksums are checked for them.
+    /// Raw sockets get echo replies with the lane's identifier and every error of a known type. Only ICMPv6 checksums are
+    /// checked for them.
     fn raw(&self, id: LaneId, lane: &Lane) -> Option<Ready> {
         let message = self.packet.payload;
         let (&icmp_type, v4) = (message.first()?, self.family() == Family::V4);
@@ -113,14 +115,14 @@ impl<'a> Arrived<'a> {
         let wanted = match (self.family(), icmp_type) {
             (Family::V4, 0) | (Family::V6, 129) => packet::field16(message, 4) == ours,
             (Family::V4, 3 | SOURCE_QUENCH | REDIRECT | 11 | 12) => true,
-            (Family::V6, 1..=127 | 137) => true,
+            (Family::V6, 1..=4 | 137) => true,
             _ => false,
         };
         wanted.then(|| self.as_datagram(id, lane, 0, 0))
     }
 
     fn datagram(&self, id: LaneId, lane: &Lane) -> Option<Ready> {
-        if !self.checksum_right || lane.plan.source.is_some_and(|bound| bound != self.packet.destination) {
+        if !self.checksum_right {
             return None;
         }
         let octets = self.packet.payload;

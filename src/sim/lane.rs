@@ -75,6 +75,10 @@ impl Sockets {
                 Ok(()) => return Ok(self.lane(plan, socket, host)),
                 Err((call, error)) => attempts.push(Attempt { socket, call, error }),
             }
+            // Another type of socket would meet every other failure again.
+            if attempts.last().is_some_and(|attempt| attempt.call != "socket") {
+                break;
+            }
         }
         Err(LaneRefused { family: plan.family, protocol: plan.protocol, attempts })
     }
@@ -117,7 +121,7 @@ impl Sockets {
             (Protocol::Icmp, SocketKind::Raw) if plan.ident.is_some() => plan.ident.map_or(0, Ident::get),
             (Protocol::Icmp, _) => take(&mut self.next_ident),
             (Protocol::Udp, _) => match plan.source_port {
-                Some(port) => port.get().saturating_add(flow),
+                Some(port) => port.get().wrapping_add(flow),
                 None => take(&mut self.next_port),
             },
             _ => 0,
@@ -136,7 +140,7 @@ impl Sockets {
         if !matches!(profile.protocol, Protocol::Icmp | Protocol::Udp) {
             return Err(OsError::EOPNOTSUPP.into());
         }
-        let Some(to) = send.to.ip() else { return Err(OsError::EAFNOSUPPORT.into()) };
+        let Some(to) = send.to.ip() else { return Err(OsError::EOPNOTSUPP.into()) };
         let Some(&ident) = lane.idents.get(usize::from(send.flow)) else { return Err(OsError::EINVAL.into()) };
         let source = source(lane, &send.header, to.address, fabric)?;
         let (protocol, transport) = match profile.protocol {
@@ -229,8 +233,8 @@ fn candidates(plan: &LanePlan) -> &'static [SocketKind] {
 
 fn may_open(plan: &LanePlan, socket: SocketKind, host: &Host, fabric: &Fabric) -> Result<(), (&'static str, OsError)> {
     match (plan.protocol, socket) {
-        (Protocol::Unix, _) => return Err(("socket", OsError::EAFNOSUPPORT)),
-        (Protocol::Udp, SocketKind::Raw) => return Err(("socket", OsError::EPROTONOSUPPORT)),
+        (Protocol::Unix, _) => return Err(("socket", OsError::EOPNOTSUPP)),
+        (Protocol::Udp, SocketKind::Raw) => return Err(("socket", OsError::EOPNOTSUPP)),
         (Protocol::Icmp, SocketKind::Raw) if !host.raw => return Err(("socket", OsError::EPERM)),
         (Protocol::Icmp, SocketKind::Dgram) if !host.dgram => return Err(("socket", OsError::EACCES)),
         _ => {}
@@ -241,7 +245,9 @@ fn may_open(plan: &LanePlan, socket: SocketKind, host: &Host, fabric: &Fabric) -
     if plan.interface.as_deref().is_some_and(|name| name != &*host.interface) {
         return Err(("SO_BINDTODEVICE", OsError::ENODEV));
     }
+    let last_port = plan.source_port.map(|first| first.get().checked_add(plan.flows.saturating_sub(1)));
     match plan.source {
+        _ if plan.protocol == Protocol::Udp && last_port == Some(None) => Err(("bind", OsError::EADDRNOTAVAIL)),
         Some(source) if Family::of(source) != plan.family => Err(("bind", OsError::EAFNOSUPPORT)),
         Some(source) if !fabric.is_ours(source) => Err(("bind", OsError::EADDRNOTAVAIL)),
         _ => Ok(()),

@@ -8,8 +8,8 @@
 //!
 //! ```
 //! use std::time::Duration;
-//! use netprobe::channel::{Control, LanePlan, Plan, Protocol, SocketWish};
-//! use netprobe::sim::{Change, Link, Network, Node, US, Way, ip};
+//! use netprobe::channel::{Control, LanePlan, Plan, Precision, Protocol, SocketWish};
+//! use netprobe::sim::{Change, EPOCH, Link, Network, Node, US, Way, ip};
 //! use netprobe::types::Family;
 //!
 //! let ms = Duration::from_millis;
@@ -20,12 +20,12 @@
 //! network.at(ms(2500), Control::Interrupt);
 //!
 //! let lane = LanePlan::new(Family::V4, Protocol::Icmp, SocketWish::Auto);
-//! let opened = network.open(&Plan { lanes: vec![lane], names: false });
-//! let profile = *opened.channel.profile(*opened.lanes[0].as_ref().unwrap());
-//! // … a Machine for this profile, netprobe::driver::run(&mut *opened.channel, &mut machine, …), then assertions on its
-//! // events and on what it sent:
-//! assert_eq!(network.log().times(), []);
-//! # let _ = profile;
+//! let mut opened = network.open(&Plan { lanes: vec![lane], names: false });
+//! // Here a test makes its Machine for opened.lanes[0] and lets it run:
+//! // driver::run(opened.channel.as_mut(), &mut machine, Precision::Relaxed, |turn| …)
+//! opened.channel.wait(None, Precision::Relaxed).unwrap();
+//! assert_eq!(opened.channel.now().wall, EPOCH.saturating_add(ms(2500)));
+//! assert!(network.log().packets().is_empty());
 //! ```
 //!
 //! Time passes in [`crate::channel::Channel::wait`] alone, to the next thing that happens or to the deadline. A wait that

@@ -8,7 +8,7 @@ use super::fabric::{Edge, Topology};
 use super::link::{Link, Pick};
 use super::log::Log;
 use super::names::{NameOutcome, Names};
-use super::node::{Node, NodeId, US};
+use super::node::{Node, NodeId};
 use super::packet::Packet;
 use super::time::Stamping;
 use crate::channel::{Control, OpenedLanes, OsError, Plan};
@@ -203,13 +203,6 @@ impl Network {
         let names = self.names.fresh();
         let (channel, lanes) = SimChannel::open(self, plan, names.clone());
         OpenedLanes { channel: Box::new(channel), lanes, lookup: plan.names.then(|| names.lookup()) }
-    }
-
-    /// A change to a node already added.
-    pub fn change(&mut self, id: NodeId, change: impl FnOnce(Node) -> Node) {
-        if let Some(node) = self.topology.nodes.get_mut(id.0).filter(|_| id != US) {
-            *node = change(node.clone());
-        }
     }
 }
 

@@ -97,7 +97,8 @@ impl Quote {
         self.extension([Object::Mpls(stack.into())])
     }
 
-    /// An extension structure with these objects behind the quote (RFC 4884).
+    /// An extension structure with these objects behind the quote, which is cut or padded to 128 octets (RFC 4884 §4).
+    /// Errors of a type that cannot be extended are sent without.
     pub fn extension(self, objects: impl Into<Vec<Object>>) -> Self {
         Quote { extension: Some(Extension { objects: objects.into(), announced: true }), ..self }
     }

@@ -205,7 +205,7 @@ impl Streams {
         sockets: &mut Sockets,
         fabric: &mut Fabric,
     ) -> Result<(Outgoing, Effects), Failed> {
-        let Some(remote) = order.to.ip() else { return Err(OsError::EAFNOSUPPORT.into()) };
+        let Some(remote) = order.to.ip() else { return Err(OsError::EOPNOTSUPP.into()) };
         if self.connections.contains_key(&order.token) {
             return Err(OsError::EINVAL.into());
         }

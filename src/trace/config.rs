@@ -28,8 +28,8 @@ pub struct Config {
     pub gap_limit: Option<u32>,
     /// Destination ports of UDP probes.
     pub ports: Ports,
-    /// Octets of a whole IP packet.
-    pub packet_octets: usize,
+    /// Octets of a whole IP packet; `None`: the IP header and 40 octets, as in traceroute.
+    pub packet_octets: Option<usize>,
     /// Whether reverse names are asked for and waited for.
     pub names: bool,
     /// Number of the flow, from which identifiers that load balancers hash are derived.

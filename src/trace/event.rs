@@ -64,7 +64,7 @@ pub struct Start {
     pub port: Option<u16>,
     /// Number of the flow that was asked for.
     pub flow: u32,
-    /// Octets of a whole IP packet.
+    /// Octets of a whole IP packet; 0 if the trace cannot run.
     pub packet_octets: usize,
     /// The largest TTL that will be tried.
     pub max_ttl: Ttl,

@@ -28,8 +28,6 @@ pub(super) struct Arrival {
 pub(super) struct Slot {
     /// The probe that left, and when: as ordered first, then as the channel says.
     pub sent: Option<(ProbeId, Stamp)>,
-    /// Not before this may it be tried (again).
-    pub retry_at: Instant,
     pub arrival: Option<Box<Arrival>>,
     /// Whether `arrival` came behind its wait.
     pub late: bool,
@@ -110,12 +108,11 @@ impl HopState {
         self.slots.iter().filter_map(Slot::open_since).all(|sent| sent + wait <= now)
     }
 
-    /// The results of the probes that were sent, without those still waited for.
-    pub fn result(&self, wait: Duration, now: Instant) -> Hop {
-        let decided = |slot: &Slot| slot.sent.is_some() && slot.open_since().is_none_or(|sent| sent + wait <= now);
+    /// The results of the probes that were sent; those still waited for are unanswered so far.
+    pub fn result(&self) -> Hop {
         let probes = (1..)
             .zip(&self.slots)
-            .filter(|(_, slot)| decided(slot))
+            .filter(|(_, slot)| slot.sent.is_some())
             .map(|(number, slot)| ProbeResult { number, answer: slot.answer() })
             .collect();
         Hop { ttl: Ttl::new(self.ttl), probes }

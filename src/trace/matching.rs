@@ -16,20 +16,24 @@ const FIX_OCTETS: usize = 3;
 /// A quoted cookie of this many octets or more is proof of whose packet it is, and whose it is not.
 const TELLING_OCTETS: usize = 8;
 
+/// traceroute's packets: an IP header and 40 octets, of which 8 are the transport header.
+const DEFAULT_PAYLOAD_OCTETS: usize = 32;
+
 /// What all probes of a run have in common.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Mark {
     pub cookie: Cookie,
     pub ports: Ports,
-    /// Octets of a whole IP packet.
-    pub packet_octets: usize,
+    /// Octets of a whole IP packet; `None`: the default for its family.
+    pub packet_octets: Option<usize>,
 }
 
 impl Mark {
     /// Octets behind the transport header, so that the whole packet has the size asked for or the least possible.
     pub fn payload_octets(&self, profile: &Profile) -> usize {
         let headers = header_octets(profile.family);
-        self.packet_octets.saturating_sub(headers).min(usize::from(u16::MAX) - headers)
+        let wanted = self.packet_octets.map_or(DEFAULT_PAYLOAD_OCTETS, |octets| octets.saturating_sub(headers));
+        wanted.min(usize::from(u16::MAX) - headers)
     }
 
     /// Octets of the whole IP packet.

@@ -8,7 +8,7 @@ use super::event::{Event, Hop, StopReason, Trace, TraceId};
 use super::hop::{Arrival, HopState};
 use super::names::{Names, PATIENCE};
 use super::path::Path;
-use super::schedule::{Next, RETRY, Rhythm};
+use super::schedule::{Next, Rhythm};
 use super::wait::BEYOND_AT_MOST;
 use crate::channel::{LaneId, OsError, Profile};
 use crate::types::{Instant, IpEndpoint, ProbeId, Stamp};
@@ -102,18 +102,11 @@ impl Run {
     }
 
     /// The kernel refused the probe of this slot; it is tried again unless too many were refused.
-    pub fn refused(
-        &mut self,
-        config: &Config,
-        (ttl, index): (u8, usize),
-        error: OsError,
-        now: Instant,
-        out: &mut VecDeque<Event>,
-    ) {
+    pub fn refused(&mut self, (ttl, index): (u8, usize), error: OsError, now: Instant, out: &mut VecDeque<Event>) {
         if let Some(slot) = self.path.slot(ttl, index) {
             slot.sent = None;
-            slot.retry_at = now + RETRY;
         }
+        self.rhythm.refused(now);
         if self.last_refusal != Some(error) && self.outcome.is_none() {
             self.last_refusal = Some(error);
             out.push_back(Event::SendFailed { trace: self.id, error });
@@ -121,7 +114,7 @@ impl Run {
         self.refused_in_a_row += 1;
         let limit = if self.some_left { REFUSED_IN_A_ROW } else { REFUSED_FROM_THE_START };
         if self.refused_in_a_row >= limit {
-            self.cut(config, StopReason::SendFailed, now);
+            self.cut(StopReason::SendFailed, now);
         }
     }
 
@@ -151,14 +144,15 @@ impl Run {
     }
 
     /// Ends the trace now, with what is known up to the last hop that answered.
-    pub fn cut(&mut self, config: &Config, reason: StopReason, now: Instant) {
+    pub fn cut(&mut self, reason: StopReason, now: Instant) {
         self.hurried = true;
         if self.outcome.is_some() {
             return;
         }
         let known = self.path.answered_hops();
-        while self.final_hops < known {
-            self.finish_hop(config, now);
+        let begun = self.path.hops().iter().take(known).take_while(|hop| hop.last_sent_at().is_some()).count();
+        while self.final_hops < begun {
+            self.finish_hop(now);
         }
         self.outcome = Some((reason, now));
     }
@@ -168,7 +162,7 @@ impl Run {
         if self.outcome.is_none() {
             let settled = self.is_settled(config, now);
             while self.next_is_final(config, settled, now) {
-                self.finish_hop(config, now);
+                self.finish_hop(now);
             }
             self.outcome = self.stop_reason(config, settled).map(|reason| (reason, now));
         }
@@ -232,9 +226,9 @@ impl Run {
         !may_yet_answer && self.is_decided(config, hop, now)
     }
 
-    fn finish_hop(&mut self, config: &Config, now: Instant) {
+    fn finish_hop(&mut self, now: Instant) {
         if let Some(hop) = self.path.hops().get(self.final_hops) {
-            self.waiting.push_back((hop.result(self.path.wait(config, hop), now), now));
+            self.waiting.push_back((hop.result(), now));
         }
         self.final_hops += 1;
     }

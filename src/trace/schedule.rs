@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::config::Config;
-use super::hop::{HopState, Slot};
+use super::hop::HopState;
 use super::path::Path;
 use crate::channel::Protocol;
 use crate::types::Instant;
@@ -12,8 +12,8 @@ use crate::types::Instant;
 const GAP: Duration = Duration::from_millis(1);
 /// Between two probes of one TTL, so that they do not meet in one burst of a router's rate limit.
 const SPREAD: Duration = Duration::from_millis(10);
-/// Before a probe that the kernel refused is tried again.
-pub(super) const RETRY: Duration = Duration::from_millis(10);
+/// Before anything is tried again when the kernel refused a probe.
+const RETRY: Duration = Duration::from_millis(10);
 
 /// How far first probes run ahead of the highest TTL that answered, and how fast that opens while nothing answers.
 struct Window {
@@ -78,6 +78,11 @@ impl Rhythm {
         self.next_send = now + gap(config);
     }
 
+    /// The kernel refused a probe: what ails it may pass.
+    pub fn refused(&mut self, now: Instant) {
+        self.next_send = self.next_send.max(now + RETRY);
+    }
+
     /// The next probe of a trace that is not to end early.
     pub fn next(&self, config: &Config, path: &Path, protocol: Protocol, now: Instant) -> Next {
         let candidate = match config.in_flight {
@@ -104,8 +109,8 @@ fn in_order(config: &Config, path: &Path, limit: u32, now: Instant) -> Option<(I
     }
     let hops = path.hops_within(config.gap_limit);
     hops.iter().find_map(|hop| {
-        let (index, slot) = hop.slots.iter().enumerate().find(|(_, slot)| slot.sent.is_none())?;
-        Some((slot.retry_at, hop.ttl, index))
+        let index = hop.slots.iter().position(|slot| slot.sent.is_none())?;
+        Some((Instant::ZERO, hop.ttl, index))
     })
 }
 
@@ -120,26 +125,23 @@ fn by_time(
     let window = Window::of(protocol, path.slowest());
     let spread = if config.paced && config.send_gap.is_none() { SPREAD } else { Duration::ZERO };
     let answered = path.answered_hops();
-    let due = |at: usize, hop: &HopState, index: usize, slot: &Slot| {
-        let ready = match index.checked_sub(1) {
-            None if config.paced => window.opens(at, answered, progress_at),
-            None => Instant::ZERO,
-            Some(before) => {
-                let spread = hop.slots.get(before)?.sent_at()? + spread;
-                let unproven = config.paced && path.is_beyond_answers(hop.ttl);
-                let probation = hop.slots.first()?.sent_at()? + window.probation;
-                if unproven { spread.max(probation) } else { spread }
-            }
-        };
-        Some(ready.max(slot.retry_at))
+    let due = |at: usize, hop: &HopState, index: usize| match index.checked_sub(1) {
+        None if config.paced => Some(window.opens(at, answered, progress_at)),
+        None => Some(Instant::ZERO),
+        Some(before) => {
+            let spread = hop.slots.get(before)?.sent_at()? + spread;
+            let probation = hop.slots.first()?.sent_at()? + window.probation;
+            let unproven = config.paced && path.is_beyond_answers(hop.ttl);
+            Some(if unproven { spread.max(probation) } else { spread })
+        }
     };
     path.hops_within(config.gap_limit)
         .iter()
         .enumerate()
         .filter_map(|(at, hop)| {
             // Slots of a hop are filled in order.
-            let (index, slot) = hop.slots.iter().enumerate().find(|(_, slot)| slot.sent.is_none())?;
-            Some((due(at, hop, index, slot)?, hop.ttl, index))
+            let index = hop.slots.iter().position(|slot| slot.sent.is_none())?;
+            Some((due(at, hop, index)?, hop.ttl, index))
         })
         .min_by_key(|&(due, ttl, index)| (due.max(now), index, ttl))
 }

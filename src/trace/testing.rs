@@ -77,7 +77,7 @@ pub(super) fn config(profile: Profile) -> Config {
         paced: true,
         gap_limit: None,
         ports: Ports::CountingUp(Port::new(33434).unwrap()),
-        packet_octets: 60,
+        packet_octets: Some(60),
         names: false,
         flow: 0,
         seed: 7,

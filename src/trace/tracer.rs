@@ -127,7 +127,7 @@ impl Tracer {
             Place::Unroutable { endpoint } => (Some(endpoint.address), None, None),
             Place::Unresolved => (None, None, None),
         };
-        let method = profile.map_or(Protocol::Icmp, |profile| profile.protocol);
+        let method = profile.or_else(|| self.any_profile()).map_or(Protocol::Icmp, |profile| profile.protocol);
         self.events.push_back(Event::Start(Box::new(Start {
             trace: id,
             target: target.target.clone(),
@@ -138,10 +138,15 @@ impl Tracer {
             socket: profile.map(|profile| profile.socket),
             port: (method == Protocol::Udp).then(|| flow::port(self.config.ports, 0)),
             flow: self.config.flow,
-            packet_octets: profile.map_or(self.config.packet_octets, |profile| self.mark.whole_octets(&profile)),
+            packet_octets: profile.map_or(0, |profile| self.mark.whole_octets(&profile)),
             max_ttl: self.config.max_ttl,
             time: now.wall,
         })));
+    }
+
+    /// The profile of the first target that has one: what a target without would have been probed over.
+    fn any_profile(&self) -> Option<Profile> {
+        (0..self.config.targets.len()).find_map(|index| self.place(index)).map(|(_, _, profile)| profile)
     }
 
     /// Tells the end of a trace that sent nothing.
@@ -196,10 +201,13 @@ impl Tracer {
 
     fn take_answer(&mut self, probe: ProbeId, arrival: Arrival) {
         let Some(&entry) = self.book.entry(probe) else { return };
-        self.book.release_flow(probe);
-        let responder = arrival.responder;
         let Some(run) = self.runs.get_mut(&entry.trace) else { return };
-        if run.answer(&self.config, entry.ttl, entry.slot, arrival) && self.names.want(responder) {
+        let responder = arrival.responder;
+        if !run.answer(&self.config, entry.ttl, entry.slot, arrival) {
+            return;
+        }
+        self.book.release_flow(probe);
+        if self.names.want(responder) {
             self.events.push_back(Event::NameWanted(responder));
         }
     }
@@ -207,7 +215,7 @@ impl Tracer {
     fn control(&mut self, now: Now, control: &Control) {
         match control {
             Control::Interrupt => {
-                self.runs.values_mut().for_each(|run| run.cut(&self.config, StopReason::Interrupted, now.mono));
+                self.runs.values_mut().for_each(|run| run.cut(StopReason::Interrupted, now.mono));
                 self.drop_queue(now);
             }
             Control::Stop => {
@@ -271,7 +279,7 @@ impl Machine for Tracer {
             Inbound::Refused(refused) => {
                 let Some(entry) = self.book.strike(ProbeId::new(refused.token.get())) else { return };
                 if let Some(run) = self.runs.get_mut(&entry.trace) {
-                    run.refused(&self.config, (entry.ttl, entry.slot), refused.error, now.mono, &mut self.events);
+                    run.refused((entry.ttl, entry.slot), refused.error, now.mono, &mut self.events);
                 }
             }
             Inbound::Control(control) => self.control(now, control),
@@ -519,7 +527,7 @@ mod tests {
                 in_flight,
                 send_gap: send_gap.map(ms),
                 paced,
-                packet_octets,
+                packet_octets: Some(packet_octets),
                 wait: Some(super::super::Wait { max: ms(300), here: 3.0, near: 10.0 }),
                 ..config(profile)
             };

@@ -17,7 +17,7 @@ use netprobe::channel::{
 };
 use netprobe::engine::decode::{self, Decoded, EchoReply, IcmpError};
 use netprobe::engine::encode;
-use netprobe::sim::{Link, Log, Network, Node, NodeId, US, ip};
+use netprobe::sim::{Link, Log, Network, Node, US, ip};
 use netprobe::types::{Endpoint, Family, Instant, IpEndpoint, Sequence, Ttl};
 
 const TARGET: &str = "198.51.100.9";
@@ -41,11 +41,11 @@ fn target() -> Node {
 }
 
 /// One router, 1 ms away, and a target 1 ms behind it.
-fn behind_router(router: Node) -> (Network, NodeId) {
+fn behind_router(router: Node) -> Network {
     let mut network = Network::new(1);
     let router = network.add(US, router, Link::after(ms(1)));
     network.add(router, target(), Link::after(ms(1)));
-    (network, router)
+    network
 }
 
 fn icmp(family: Family, socket: SocketWish) -> LanePlan {

@@ -116,32 +116,48 @@ fn ping_all(network: &Network, targets: &[&str], config: Config) -> Run {
 }
 
 impl Run {
-    /// What must hold in every run: one start and one summary around all else of a series, every probe accounted for, and
-    /// as many events as were counted.
+    /// What must hold in every run: a start before and a summary behind everything else of a series, every probe accounted
+    /// for, and as many events as were counted.
     fn check(&self) {
-        let starts = self.events.iter().filter(|event| matches!(event, Event::Start(_))).count();
-        assert_eq!(starts, self.summaries().len());
-        for summary in self.summaries() {
-            let Counts { sent, received, lost, unreachable, send_failed, duplicates, late, .. } = summary.counts;
-            assert!(summary.counts.balance(), "{:?}", summary.counts);
-            let of = |wanted: &dyn Fn(&Event) -> bool| self.events.iter().filter(|event| wanted(event)).count() as u64;
-            let id = summary.series;
-            let counted = |reply: &Reply| !(reply.duplicate || reply.late || reply.bad_checksum);
-            let errs = |error: &ErrorEvent| !(error.duplicate || error.late || error.kind.is_advice());
-            let replies = of(&|event| matches!(event, Event::Reply(reply) if reply.series == id && counted(reply)));
-            assert_eq!(replies, received);
-            let errors = of(&|event| matches!(event, Event::Error(error) if error.series == id && errs(error)));
-            assert_eq!(errors, unreachable);
-            assert_eq!(of(&|event| matches!(event, Event::Timeout(timeout) if timeout.series == id)), lost);
-            assert_eq!(of(&|event| matches!(event, Event::SendFailed(failed) if failed.series == id)), send_failed);
-            let again = of(&|event| match event {
-                Event::Reply(reply) => reply.series == id && (reply.duplicate || reply.late),
-                Event::Error(error) => error.series == id && (error.duplicate || error.late),
-                _ => false,
-            });
-            assert_eq!(again, duplicates + late);
-            assert!(sent >= received + lost + unreachable);
+        let mut told: Vec<Option<Counts>> = Vec::new();
+        for event in &self.events {
+            let (series, count): (usize, fn(&mut Counts) -> &mut u64) = match event {
+                Event::Start(start) => {
+                    assert_eq!(start.series.index(), told.len());
+                    told.push(Some(Counts::default()));
+                    continue;
+                }
+                Event::Summary(summary) => {
+                    let told = told[summary.series.index()].take().expect("one summary behind everything else");
+                    let counts = summary.counts;
+                    assert!(counts.balance(), "{counts:?}");
+                    let decided =
+                        |counts: Counts| (counts.received, counts.unreachable, counts.lost, counts.send_failed);
+                    assert_eq!(decided(counts), decided(told));
+                    assert_eq!((counts.duplicates, counts.late), (told.duplicates, told.late));
+                    // Errors with a wrong checksum are counted and not shown.
+                    assert!(counts.bad_checksum >= told.bad_checksum);
+                    continue;
+                }
+                Event::Reply(reply) if reply.bad_checksum => (reply.series.index(), |counts| &mut counts.bad_checksum),
+                Event::Reply(reply) if reply.duplicate => (reply.series.index(), |counts| &mut counts.duplicates),
+                Event::Reply(reply) if reply.late => (reply.series.index(), |counts| &mut counts.late),
+                Event::Reply(reply) => (reply.series.index(), |counts| &mut counts.received),
+                Event::Error(error) if error.kind.is_advice() => continue,
+                Event::Error(error) if error.duplicate => (error.series.index(), |counts| &mut counts.duplicates),
+                Event::Error(error) if error.late => (error.series.index(), |counts| &mut counts.late),
+                Event::Error(error) => (error.series.index(), |counts| &mut counts.unreachable),
+                Event::Timeout(timeout) => (timeout.series.index(), |counts| &mut counts.lost),
+                Event::SendFailed(failed) => (failed.series.index(), |counts| &mut counts.send_failed),
+                Event::NameWanted(_)
+                | Event::Named { .. }
+                | Event::Sent { .. }
+                | Event::NoAnswerYet(_)
+                | Event::Interim(_) => continue,
+            };
+            *count(told[series].as_mut().expect("nothing behind the summary")) += 1;
         }
+        assert!(told.iter().all(Option::is_none), "every series has a summary");
     }
 
     fn summaries(&self) -> Vec<&Summary> {

@@ -1,5 +1,5 @@
 //! Ancillary data, see cmsg(3), ip(7) and ipv6(7): what stands beside a message's octets, read from a plain slice with
-//! checked arithmetic ([`read`]) and built the same way ([`write`]).
+//! checked arithmetic ([`read`]) and built the same way ([`write()`]).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

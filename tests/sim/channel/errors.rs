@@ -9,7 +9,7 @@ use netprobe::wire::extension::{self, LabelStackEntry, Object};
 /// The one error that a probe with TTL 1 brings from a router that quotes like this.
 fn expired(lane: LanePlan, quote: Quote) -> (Rig, Vec<Seen>) {
     let router = Node::router(ip(ROUTERS[0])).also(ip("2001:db8:1::1")).quote(quote);
-    let (network, _) = behind_router(router);
+    let network = behind_router(router);
     let mut rig = Rig::open(&network, std::slice::from_ref(&lane));
     match (lane.protocol, lane.family) {
         (Protocol::Udp, _) => rig.udp(0, 33_434, 0, with_ttl(1), &[0x77; 40]),
@@ -96,7 +96,7 @@ fn a_udp_report_starts_behind_the_udp_header_and_names_the_port() {
 #[test]
 fn an_eight_octet_quote_leaves_a_udp_report_nothing() {
     let (rig, seen) = expired(udp(), Quote::transport(8));
-    assert_eq!(seen[0].octets, []);
+    assert!(seen[0].octets.is_empty(), "{seen:?}");
     with_error(&rig, &seen, |error| assert_eq!(Failed::from(error).port, Some(33_434)));
     let (rig, seen) = expired(dgram(), Quote::transport(8));
     assert_eq!(seen[0].octets.len(), 8);
@@ -118,7 +118,7 @@ fn a_shorter_quote_reaches_raw_lanes_alone() {
 
 #[test]
 fn a_flow_gets_the_errors_about_its_own_packets() {
-    let (network, _) = behind_router(Node::router(ip(ROUTERS[0])));
+    let network = behind_router(Node::router(ip(ROUTERS[0])));
     let mut rig = Rig::open(&network, &[LanePlan { flows: 3, ..udp() }, LanePlan { flows: 2, ..dgram() }]);
     rig.udp(0, 33_434, 2, with_ttl(1), b"x");
     let seen = rig.answers(ms(100));
@@ -189,8 +189,7 @@ fn each_mangle_changes_its_own_field() {
 
 #[test]
 fn a_swapped_identification_is_the_one_sent_with_its_octets_swapped() {
-    let (network, _) =
-        behind_router(Node::router(ip(ROUTERS[0])).quote(Quote::full().mangle(Mangle::SwapIdentification)));
+    let network = behind_router(Node::router(ip(ROUTERS[0])).quote(Quote::full().mangle(Mangle::SwapIdentification)));
     let mut rig = Rig::open(&network, &[raw()]);
     rig.ping(TARGET, 1);
     rig.expire(1, 2);
@@ -227,7 +226,7 @@ fn a_rewritten_destination_is_what_the_report_names() {
 
 #[test]
 fn a_silent_router_forwards_and_says_nothing() {
-    let (network, _) = behind_router(Node::router(ip(ROUTERS[0])).silent());
+    let network = behind_router(Node::router(ip(ROUTERS[0])).silent());
     let mut rig = Rig::open(&network, &[raw()]);
     rig.expire(1, 1);
     rig.expire(2, 2);
@@ -240,7 +239,7 @@ fn a_silent_router_forwards_and_says_nothing() {
 fn a_router_may_refuse_with_any_type_and_code() {
     for (icmp_type, icmp_code) in [(3, 0), (3, 1), (3, 10), (3, 13), (3, 42), (12, 0)] {
         let router = Node::router(ip(ROUTERS[0])).forwarding(Forwarding::Refuse(Failure::new(icmp_type, icmp_code)));
-        let (network, _) = behind_router(router);
+        let network = behind_router(router);
         let mut rig = Rig::open(&network, &[raw()]);
         rig.ping(TARGET, 1);
         let seen = rig.answers(ms(100));
@@ -255,7 +254,7 @@ fn a_router_may_refuse_with_any_type_and_code() {
 fn codes_above_fifteen_never_reach_datagram_sockets() {
     for (code, reports) in [(15, 1), (16, 0)] {
         let router = Node::router(ip(ROUTERS[0])).forwarding(Forwarding::Refuse(Failure::new(3, code)));
-        let (network, _) = behind_router(router);
+        let network = behind_router(router);
         for lane in [dgram(), udp()] {
             let mut rig = Rig::open(&network, std::slice::from_ref(&lane));
             match lane.protocol {
@@ -269,7 +268,7 @@ fn codes_above_fifteen_never_reach_datagram_sockets() {
 
 #[test]
 fn a_dropping_router_is_a_silent_end() {
-    let (network, _) = behind_router(Node::router(ip(ROUTERS[0])).forwarding(Forwarding::Drop));
+    let network = behind_router(Node::router(ip(ROUTERS[0])).forwarding(Forwarding::Drop));
     let mut rig = Rig::open(&network, &[raw()]);
     rig.ping(TARGET, 1);
     rig.expire(1, 2);
@@ -280,7 +279,7 @@ fn a_dropping_router_is_a_silent_end() {
 
 #[test]
 fn a_rate_limit_lets_a_burst_through_and_then_one_each_period() {
-    let (network, _) = behind_router(Node::router(ip(ROUTERS[0])).error_limit(ms(100), 2));
+    let network = behind_router(Node::router(ip(ROUTERS[0])).error_limit(ms(100), 2));
     let mut rig = Rig::open(&network, &[raw()]);
     for sequence in 1..=4 {
         rig.expire(1, sequence);
@@ -296,7 +295,7 @@ fn a_rate_limit_lets_a_burst_through_and_then_one_each_period() {
 
 #[test]
 fn a_rate_limit_leaves_echo_replies_alone() {
-    let (network, _) = behind_router(Node::router(ip(ROUTERS[0])).error_limit(ms(1000), 1));
+    let network = behind_router(Node::router(ip(ROUTERS[0])).error_limit(ms(1000), 1));
     let mut rig = Rig::open(&network, &[raw()]);
     for sequence in 1..=5 {
         rig.ping(ROUTERS[0], sequence);
@@ -307,7 +306,7 @@ fn a_rate_limit_leaves_echo_replies_alone() {
 #[test]
 fn a_router_may_answer_from_another_address() {
     let router = Node::router(ip(ROUTERS[0])).change(.., Change::Source(ip(TARGET)));
-    let (network, _) = behind_router(router);
+    let network = behind_router(router);
     let mut rig = Rig::open(&network, &[dgram()]);
     rig.expire(1, 1);
     let seen = rig.answers(ms(100));
@@ -317,7 +316,7 @@ fn a_router_may_answer_from_another_address() {
 #[test]
 fn a_damaged_error_reaches_raw_sockets_alone() {
     for (lane, count) in [(raw(), 1), (dgram(), 0), (udp(), 0)] {
-        let (network, _) = behind_router(Node::router(ip(ROUTERS[0])).change(.., Change::WrongChecksum));
+        let network = behind_router(Node::router(ip(ROUTERS[0])).change(.., Change::WrongChecksum));
         let mut rig = Rig::open(&network, std::slice::from_ref(&lane));
         match lane.protocol {
             Protocol::Udp => rig.udp(0, 9, 0, with_ttl(1), b"x"),

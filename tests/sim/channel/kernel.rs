@@ -37,7 +37,28 @@ fn a_lane_that_asks_for_what_is_not_there_is_refused() {
     refused(LanePlan { interface: Some("wg0".into()), ..udp() }, "SO_BINDTODEVICE", OsError::ENODEV);
     refused(LanePlan { source: Some(ip("10.1.1.1")), ..udp() }, "bind", OsError::EADDRNOTAVAIL);
     refused(LanePlan { mark: Some(1), ..udp() }, "SO_MARK", OsError::EPERM);
+    refused(LanePlan { source_port: Port::new(65_535), flows: 2, ..udp() }, "bind", OsError::EADDRNOTAVAIL);
     assert_eq!(attempts(&network, LanePlan { interface: Some("eth0".into()), ..udp() }), Ok(SocketKind::Dgram));
+}
+
+#[test]
+fn only_a_missing_privilege_makes_auto_try_the_next_socket() {
+    let lane = LanePlan { source: Some(ip("10.1.1.1")), ..icmp(Family::V4, SocketWish::Auto) };
+    let once = vec![(SocketKind::Raw, "bind", OsError::EADDRNOTAVAIL)];
+    assert_eq!(attempts(&Network::new(1), lane), Err(once));
+}
+
+#[test]
+fn a_bound_lane_receives_only_what_is_sent_to_its_address() {
+    let ours = ["192.0.2.1", "192.0.2.2"].map(ip);
+    let mut network = Network::new(1).our_addresses(ours);
+    network.add(US, target(), Link::after(ms(1)));
+    let bound = |source: IpAddr| LanePlan { source: Some(source), ident: Some(Ident::new(5)), ..raw() };
+    let mut rig = Rig::open(&network, &[bound(ours[0]), bound(ours[1])]);
+    rig.ping(TARGET, 1);
+    let seen = rig.answers(ms(100));
+    let [Seen { inbound: Inbound::Datagram(datagram), .. }] = &seen[..] else { panic!("{seen:?}") };
+    assert_eq!((datagram.lane, datagram.to), (rig.lanes[0], Some(ours[0])));
 }
 
 #[test]
@@ -270,7 +291,7 @@ mod arbitrary {
             if padded {
                 quote = quote.padded();
             }
-            let (network, _) = behind_router(Node::router(ip(ROUTERS[0])).quote(quote));
+            let network = behind_router(Node::router(ip(ROUTERS[0])).quote(quote));
             let mut rig = Rig::open(&network, &[raw()]);
             rig.expire(1, 1);
             prop_assert_eq!(rig.answers(ms(100)).len(), 1);

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use netprobe::channel::OsError;
 use netprobe::ping::{Config, Counts, Event, Pace, Wait};
 use netprobe::sim::{Change, Link};
 
@@ -148,9 +149,22 @@ fn probes_that_leave_are_told_if_wanted() {
 
 #[test]
 fn as_fast_as_possible_still_counts_every_probe() {
-    let run = ping(&network(|node| node), Config { count: Some(1000), pace: Pace::Fixed(Duration::ZERO), ..config() });
-    assert_eq!(run.counts(), Counts { sent: 1000, received: 1000, ..Counts::default() });
-    assert_eq!(run.log.times().last(), Some(&Duration::ZERO));
+    for pace in [Pace::Unpaced, Pace::Fixed(Duration::ZERO)] {
+        let run = ping(&network(|node| node), Config { count: Some(1000), pace, ..config() });
+        assert_eq!(run.counts(), Counts { sent: 1000, received: 1000, ..Counts::default() });
+        assert_eq!(run.log.times().last(), Some(&Duration::ZERO));
+    }
+}
+
+#[test]
+fn refused_probes_are_not_followed_at_once() {
+    // What is ordered together fails together.
+    for (pace, together) in [(Pace::Unpaced, 64), (Pace::Flood, 1), (Pace::Fixed(ms(1)), 1)] {
+        let mut network = network(|node| node);
+        network.refuse_sends(.., OsError::ENETUNREACH);
+        let run = ping(&network, Config { count: None, deadline: Some(SECOND), pace, ..config() });
+        assert_eq!(run.counts(), Counts { send_failed: 100 * together, ..Counts::default() }, "{pace:?}");
+    }
 }
 
 #[test]
