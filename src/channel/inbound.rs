@@ -165,7 +165,7 @@ pub struct Data {
     pub octets: Span,
 }
 
-/// A connection ended.
+/// A connection, or the attempt to open one, ended by itself; after our own `Close` nothing more is told of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Closed {
     /// The connection.

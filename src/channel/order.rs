@@ -73,7 +73,9 @@ pub struct Send {
     pub octets: Span,
 }
 
-/// One connection. Answered by `Opened`, `Refused` or an `Icmp` report, each under this token.
+/// One connection. Answered under its token by `Sent` when the attempt begins and then by `Opened`; by `Closed` if the peer
+/// resets it (`Reset`) or the kernel gives up waiting for it (`Failed`); by an `Icmp` report, which ends it; or at once by
+/// `Refused` if it cannot even begin (no descriptor, no source port, no route).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Open {
     /// Which lane opens it.

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::{Channel, LaneId, OsError, Protocol, SocketKind};
-use crate::types::{Family, FlowLabel, Ident, Port, Tos, Ttl};
+use crate::types::{Endpoint, Family, FlowLabel, Ident, Port, Tos, Ttl};
 
 /// Everything to open before privileges are dropped.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,12 +42,17 @@ pub enum Fragmentation {
 /// One lane.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LanePlan {
-    /// Address family.
+    /// Address family; of no meaning for local sockets.
     pub family: Family,
     /// What it speaks.
     pub protocol: Protocol,
-    /// Which socket types may serve.
+    /// Which socket types may serve. For local sockets `Auto` is SOCK_STREAM.
     pub socket: SocketWish,
+    /// Where to wait for others, who then come as [`super::Accepted`] (SOCK_STREAM) or as [`super::Datagram`] (SOCK_DGRAM);
+    /// `None` for a lane that probes.
+    pub listen: Option<Endpoint>,
+    /// Multicast groups to join.
+    pub groups: Vec<Group>,
     /// Source address to bind.
     pub source: Option<IpAddr>,
     /// Interface or VRF to bind (`SO_BINDTODEVICE`).
@@ -74,8 +79,6 @@ pub struct LanePlan {
     pub multicast_loop: bool,
     /// Bypass the routing table (`SO_DONTROUTE`).
     pub dont_route: bool,
-    /// `SO_DEBUG`.
-    pub debug: bool,
 }
 
 impl LanePlan {
@@ -85,6 +88,8 @@ impl LanePlan {
             family,
             protocol,
             socket,
+            listen: None,
+            groups: Vec::new(),
             source: None,
             interface: None,
             source_port: None,
@@ -98,9 +103,17 @@ impl LanePlan {
             send_buffer: None,
             multicast_loop: true,
             dont_route: false,
-            debug: false,
         }
     }
+}
+
+/// A multicast group, and the interface to listen for it on (`None`: the one that routes to it).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// The group's address.
+    pub address: IpAddr,
+    /// The interface's name.
+    pub interface: Option<Box<str>>,
 }
 
 /// One thing that was tried for a lane and failed.

@@ -190,7 +190,6 @@ fn configure(socket: BorrowedFd<'_>, plan: &LanePlan) -> Result<(), Failure> {
         // The kernel doubles the figure for its own book-keeping.
         (SO_SNDBUF, plan.send_buffer.map(|octets| i32::try_from(octets).unwrap_or(i32::MAX))),
         (SO_DONTROUTE, plan.dont_route.then_some(1)),
-        (SO_DEBUG, plan.debug.then_some(1)),
         // A mark is 32 bits of whatever sign.
         (SO_MARK, plan.mark.map(u32::cast_signed)),
     ];

@@ -29,7 +29,6 @@ macro_rules! options {
 options! {
     SOL_SOCKET {
         SO_BROADCAST = libc::SO_BROADCAST,
-        SO_DEBUG = libc::SO_DEBUG,
         SO_DONTROUTE = libc::SO_DONTROUTE,
         SO_MARK = libc::SO_MARK,
         SO_RCVBUF = libc::SO_RCVBUF,
