@@ -11,6 +11,7 @@ mod counting;
 mod errors;
 mod hostile;
 mod names;
+mod options;
 mod paths;
 mod privileges;
 mod readers;

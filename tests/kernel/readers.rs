@@ -64,7 +64,7 @@ fn replies_and_loss_are_read_from_pings_text() {
         ("192.0.2.2", "192.0.2.2", 2, 33.3333),
         ("192.0.2.3", "192.0.2.3", 0, 100.0),
     ] {
-        for flags in [&[][..], &["-O", "-D"]] {
+        for flags in [&["-O"][..], &["-D"]] {
             let arguments = [&["-c3", "-i0.05", "-W0.3"], flags, &[target]].concat();
             let run = lab.host().rping(&arguments);
             let jc = read(&python, JC_PING, &run.stdout);

@@ -1,0 +1,172 @@
+//! What rping's options put on the wire and into the text.
+
+use crate::lab::{Lab, Plan, Privilege, Tool};
+
+/// A lab whose router counts echo requests that match: name and nft's words.
+fn counting_lab(matching: &[(&str, &str)]) -> Option<Lab> {
+    let lab = Plan::chain(1).with_ping_sockets().build()?;
+    let rules = matching.iter().map(|(name, words)| {
+        format!("add counter inet lab n_{name}\nadd rule inet lab forward {words} counter name n_{name}\n")
+    });
+    lab.router(1).nft(&rules.collect::<String>());
+    Some(lab)
+}
+
+/// Whether a user may do it as well.
+#[derive(Clone, Copy, PartialEq)]
+enum For {
+    Everybody,
+    Root,
+}
+
+#[test]
+fn fields_that_are_asked_for_are_on_the_wire() {
+    let Some(lab) = counting_lab(&[
+        ("tos_4", "icmp type echo-request ip dscp ef"),
+        ("tos_6", "icmpv6 type echo-request ip6 dscp ef"),
+        ("label", "icmpv6 type echo-request ip6 flowlabel 0x12345"),
+        ("ttl", "icmp type echo-request ip ttl 8"),
+        ("hops", "icmpv6 type echo-request ip6 hoplimit 8"),
+        ("size", "icmp type echo-request ip length 128"),
+        ("df", "icmp type echo-request ip frag-off & 0x4000 == 0x4000"),
+        ("no_df", "icmp type echo-request ip frag-off & 0x4000 == 0"),
+        ("source", "icmp type echo-request ip saddr 10.9.0.9"),
+        ("pattern", "icmp type echo-request @th,192,32 0xabcdabcd"),
+        ("ident", "icmp type echo-request icmp id 4660"),
+        ("any", "icmp type echo-request"),
+    ]) else {
+        return;
+    };
+    lab.host().sh("ip address add 10.9.0.9/24 dev right");
+    let (v4, v6) = (lab.target_v4(), lab.target_v6());
+    let cases: [(&str, &[&str], &str, For); 17] = [
+        ("tos_4", &["-Q184"], &v4, For::Everybody),
+        ("tos_4", &["-Q", "0xb8"], &v4, For::Everybody),
+        ("tos_4", &["--dscp", "ef"], &v4, For::Everybody),
+        ("tos_6", &["-Q184"], &v6, For::Everybody),
+        ("label", &["-F", "0x12345"], &v6, For::Everybody),
+        ("ttl", &["-t9"], &v4, For::Everybody),
+        ("hops", &["-t9"], &v6, For::Everybody),
+        ("size", &["-s100"], &v4, For::Everybody),
+        ("df", &["-Mdo"], &v4, For::Everybody),
+        ("df", &["-Mprobe"], &v4, For::Everybody),
+        ("no_df", &["-Mdont"], &v4, For::Everybody),
+        ("source", &["-I", "10.9.0.9"], &v4, For::Everybody),
+        ("any", &["-I", "right"], &v4, For::Everybody),
+        ("pattern", &["-p", "abcd"], &v4, For::Everybody),
+        ("ident", &["-e", "4660"], &v4, For::Root),
+        ("any", &["-l3"], &v4, For::Everybody),
+        ("any", &["-A"], &v4, For::Everybody),
+    ];
+    for (counter, flags, target, who) in cases {
+        for privilege in [Privilege::Root, Privilege::Nothing] {
+            if who == For::Root && privilege == Privilege::Nothing {
+                continue;
+            }
+            let before = lab.router(1).counted(&format!("n_{counter}"));
+            let run = lab.host().run(Tool::Rping, privilege, &[flags, &["-c3", "-i0.01", target]].concat());
+            assert_eq!((run.code(), run.stderr.as_str()), (0, ""), "{flags:?} {privilege:?}: {run:#?}");
+            let seen = lab.router(1).counted(&format!("n_{counter}")) - before;
+            assert_eq!(seen, 3, "{flags:?} {privilege:?}: {run:#?}");
+        }
+    }
+}
+
+#[test]
+fn a_mark_is_set_by_root() {
+    let Some(lab) = Plan::chain(1).build() else { return };
+    lab.host().nft(
+        "add counter inet lab marked\nadd rule inet lab output icmp type echo-request meta mark 7 counter name marked",
+    );
+    let run = lab.host().rping(&["-m7", "-c2", "-i0.01", &lab.target_v4()]);
+    assert_eq!((run.code(), lab.host().counted("marked")), (0, 2), "{run:#?}");
+}
+
+#[test]
+fn the_header_is_pings() {
+    let Some(lab) = Plan::chain(1).build() else { return };
+    let (v4, v6) = (lab.target_v4(), lab.target_v6());
+    for (arguments, header) in [
+        (&["-I", "right", &v4][..], format!("PING {v4} ({v4}) from 10.9.0.1 right: 56(84) bytes of data.")),
+        (&["-I", "10.9.0.1", &v4], format!("PING {v4} ({v4}) from 10.9.0.1 : 56(84) bytes of data.")),
+        (&["-s", "0", &v4], format!("PING {v4} ({v4}) 0(28) bytes of data.")),
+        (&["-I", "right", &v6], format!("PING {v6} ({v6}) from fd09::1 right: 56 data bytes")),
+        (&["-F", "0x12345", &v6], format!("PING {v6} ({v6}) , flow 0x12345, 56 data bytes")),
+        (&["-p", "ff00", &v4], "PATTERN: 0xff00".to_owned()),
+    ] {
+        let run = lab.host().rping(&[&["-c1"], arguments].concat());
+        assert_eq!(run.stdout.lines().next(), Some(&*header), "{run:#?}");
+        assert_eq!(run.code(), 0, "{run:#?}");
+    }
+    let quiet = lab.host().rping(&["-q", "-c2", "-i0.01", &v4]).stdout;
+    let lines: Vec<&str> = quiet.lines().collect();
+    assert_eq!(
+        lines[..3],
+        [&*format!("PING {v4} ({v4}) 56(84) bytes of data."), "", &*format!("--- {v4} ping statistics ---")]
+    );
+    assert_eq!(lines.len(), 5, "{quiet}");
+}
+
+#[test]
+fn a_packet_larger_than_the_interface_takes_is_refused_here() {
+    let Some(lab) = Plan::chain(1).with_ping_sockets().build() else { return };
+    for privilege in [Privilege::Root, Privilege::Nothing] {
+        for target in [lab.target_v4(), lab.target_v6()] {
+            let arguments = ["-c2", "-i0.05", "-W0.3", "-Mdo", "-s2000", &target];
+            let run = lab.host().run(Tool::Rping, privilege, &arguments);
+            let text = format!("{}{}", run.stdout, run.stderr).to_lowercase();
+            assert!(text.contains("message too long") && text.contains("1500"), "{run:#?}");
+            assert_eq!(run.code(), 2, "not one probe could be sent: {run:#?}");
+            let run = lab.host().run(Tool::Rping, privilege, &[&["--json"], &arguments[..]].concat());
+            let summary = run.object("summary");
+            assert_eq!(
+                (&summary["sent"], &summary["send_failed"], &summary["lost"]),
+                (&0.into(), &2.into(), &0.into())
+            );
+            assert_eq!(summary["state"], "unknown", "{summary}");
+        }
+    }
+}
+
+#[test]
+fn link_local_addresses_and_groups_are_reached_through_their_interface() {
+    let Some(lab) = Plan::chain(1).with_ping_sockets().build() else { return };
+    let link_local = lab.router(1).ask("ip -6 -brief address show dev left scope link | grep -o 'fe80[^/]*'");
+    let link_local = link_local.trim();
+    for privilege in [Privilege::Root, Privilege::Nothing] {
+        let target = format!("{link_local}%right");
+        let run = lab.host().run(Tool::Rping, privilege, &["-c2", "-i0.05", &target]);
+        run.says("2 packets transmitted, 2 received, 0% packet loss");
+        let run = lab.host().run(Tool::Rping, privilege, &["-c1", "ff02::1%right"]);
+        assert_eq!(run.code(), 0, "{run:#?}");
+        run.says("64 bytes from fe80:");
+        assert!(!run.stdout.contains("DIFFERENT ADDRESS"), "{run:#?}");
+    }
+    let run = lab.host().rping(&["-c1", &format!("{link_local}%nowhere")]);
+    assert_eq!(run.code(), 2, "{run:#?}");
+}
+
+#[test]
+fn a_broadcast_address_is_refused_by_its_name() {
+    let Some(lab) = Plan::chain(1).build() else { return };
+    let run = lab.host().rping(&["-c1", "-W1", "10.9.0.255"]);
+    assert_eq!((run.code(), run.stdout.as_str()), (2, ""), "{run:#?}");
+    assert!(run.stderr.contains("broadcast"), "{run:#?}");
+}
+
+#[test]
+fn an_interface_or_source_that_is_not_there_ends_with_status_two() {
+    let Some(lab) = Plan::chain(1).with_ping_sockets().build() else { return };
+    for tool in [Tool::Rping, Tool::Rtrace] {
+        for privilege in [Privilege::Root, Privilege::Nothing] {
+            let (interface, source) = if tool == Tool::Rping { ("-I", "-I") } else { ("-i", "-s") };
+            for (flag, value, words) in
+                [(interface, "nowhere", "No such device"), (source, "203.0.113.7", "Cannot assign requested address")]
+            {
+                let run = lab.host().run(tool, privilege, &[flag, value, &lab.target_v4()]);
+                assert_eq!((run.code(), run.stdout.as_str()), (2, ""), "{run:#?}");
+                assert!(run.stderr.contains(words), "{run:#?}");
+            }
+        }
+    }
+}
