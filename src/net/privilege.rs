@@ -8,11 +8,6 @@ use crate::channel::{ChannelError, OsError};
 /// What opening needs: raw sockets, and marks on kernels before 5.17.
 const NEEDED: [Capability; 2] = [Capability::CAP_NET_RAW, Capability::CAP_NET_ADMIN];
 
-/// Whether this process has the effective user ID 0 or may open raw sockets by capability.
-pub fn is_privileged() -> bool {
-    process::effective_uid() == 0 || caps::has_cap(None, CapSet::Permitted, Capability::CAP_NET_RAW).unwrap_or(false)
-}
-
 /// Makes effective what a file capability only permits (`setcap cap_net_raw+p`).
 pub fn raise_for_opening() {
     for capability in NEEDED {

@@ -10,12 +10,6 @@ pub fn real_uid() -> u32 {
     unsafe { libc::getuid() }
 }
 
-/// The effective user ID, geteuid(2).
-pub fn effective_uid() -> u32 {
-    // SAFETY: geteuid(2): "These functions are always successful"; they take no arguments.
-    unsafe { libc::geteuid() }
-}
-
 /// No execve(2) of this process gives it more than it has from now on (`PR_SET_NO_NEW_PRIVS`).
 ///
 /// # Errors
