@@ -28,6 +28,7 @@ use kernel::KernelChannel;
 use lane::Lane;
 use mailbox::Mailbox;
 
+pub use privilege::rest as rest_privileges;
 pub use resolve::{ResolveError, Resolved, resolve};
 pub use route::source_for;
 pub use sys::interface::index_of as interface_index;
