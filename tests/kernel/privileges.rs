@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::lab::{Lab, Node, Plan, Power, Privilege, Running, Source, Tool};
+use crate::lab::{Lab, Node, Plan, Power, Privilege, Running, Source, Tool, did_not_run};
 
 #[test]
 fn each_privilege_gets_the_socket_it_may_have() {
@@ -149,7 +149,7 @@ fn a_set_user_id_opens_sockets_and_no_files() {
     let host = lab.host();
     // A user namespace of our own has no second user.
     if host.power() != Power::Root {
-        return eprintln!("NOT RUN: a set-user-ID needs root");
+        return did_not_run("a set-user-ID needs root");
     }
     host.sh("printf 'for-root-alone\\n' > /mnt/secret; chmod 600 /mnt/secret");
     for tool in ["rping", "rtrace"] {
