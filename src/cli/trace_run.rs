@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::net::IpAddr;
-use std::time::Duration;
 
 use clap::Parser;
 
@@ -214,7 +213,7 @@ impl Run<'_> {
     ) -> Config {
         let (timing, method) = (&self.args.timing, &self.args.method);
         let per_second = match timing.rate {
-            Some(Rate::PerSecond(rate)) => Some(Duration::from_secs_f64(1.0 / rate)),
+            Some(Rate::PerSecond(rate)) => Some(rate),
             _ => None,
         };
         let fixed = used == Protocol::Udp && self.method().is_ok_and(|method| method == Method::Udp);
@@ -225,7 +224,8 @@ impl Run<'_> {
             probes_per_hop: timing.queries,
             in_flight: timing.sim_queries,
             wait: timing.wait,
-            send_gap: timing.sendwait.or(per_second),
+            send_gap: timing.sendwait,
+            rate: per_second,
             paced: timing.rate != Some(Rate::Max),
             gap_limit: timing.gap_limit,
             ports: if fixed {

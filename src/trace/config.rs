@@ -22,6 +22,8 @@ pub struct Config {
     pub wait: Option<Wait>,
     /// Pause between two probes of one trace (`-z`); `None`: the default pacing.
     pub send_gap: Option<Duration>,
+    /// At most this many probes a second over all traces together (`--rate`); `None`: no such limit.
+    pub rate: Option<f64>,
     /// Whether probes are spread over time so that routers' rate limits are not met; not with `--rate max`.
     pub paced: bool,
     /// Silent hops in a row that end a trace.

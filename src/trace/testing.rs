@@ -74,6 +74,7 @@ pub(super) fn config(profile: Profile) -> Config {
         in_flight: None,
         wait: None,
         send_gap: None,
+        rate: None,
         paced: true,
         gap_limit: None,
         ports: Ports::CountingUp(Port::new(33434).unwrap()),

@@ -12,6 +12,7 @@ use super::names::Names;
 use super::run::Run;
 use super::schedule::Next;
 use crate::channel::{Arena, Control, Header, Inbound, LaneId, Order, Outbox, Profile, Protocol, Send, Token};
+use crate::engine::pace::Cap;
 use crate::engine::{Machine, Place, encode};
 use crate::types::{Endpoint, Instant, IpEndpoint, Now, ProbeId, Stamp, Ttl};
 use crate::wire::payload::Cookie;
@@ -31,6 +32,8 @@ pub struct Tracer {
     /// Traces under way, by the index of their target.
     runs: BTreeMap<usize, Run>,
     events: VecDeque<Event>,
+    /// What all traces together may send.
+    cap: Option<Cap>,
     /// When something is to be done next.
     wake: Option<Instant>,
     payload: Vec<u8>,
@@ -49,6 +52,7 @@ impl Tracer {
             queue: (0..config.targets.len()).collect(),
             runs: BTreeMap::new(),
             events: VecDeque::new(),
+            cap: config.rate.and_then(|rate| Cap::new(Instant::ZERO, rate)),
             wake: Some(Instant::ZERO),
             payload: Vec::new(),
             config,
@@ -155,10 +159,17 @@ impl Tracer {
         self.events.push_back(Event::End(Box::new(end)));
     }
 
+    /// Under a common rate the traces that began first send first.
     fn send_due(&mut self, now: Now, outbox: &mut Outbox) {
         for (&index, run) in &mut self.runs {
             while let Next::Probe { ttl, index: slot } = run.next(&self.config, now.mono) {
                 let Some(flow) = self.book.next_flow(run.lane) else { break };
+                if let Some(cap) = &mut self.cap {
+                    if cap.next() > now.mono {
+                        return;
+                    }
+                    cap.take(now.mono);
+                }
                 let port = match run.profile.protocol {
                     Protocol::Udp => flow::port(self.config.ports, run.probes()),
                     _ => 0,
@@ -169,29 +180,17 @@ impl Tracer {
                 run.ordered(&self.config, ttl, slot, probe, Stamp::user(now));
                 self.payload.clear();
                 self.mark.push_payload(&run.profile, probe, &mut self.payload);
-                let octets = outbox.store(|out| match run.profile.protocol {
-                    Protocol::Icmp => {
-                        encode::echo_request(&run.profile, probe.sequence(), &self.payload, Some(run.checksum), out);
-                    }
-                    _ => out.extend_from_slice(&self.payload),
-                });
-                outbox.push(Order::Send(Send {
-                    lane: run.lane,
-                    token: Token::new(probe.get()),
-                    to: Endpoint::Ip(run.target.with_port(port)),
-                    flow,
-                    header: Header { ttl: Some(Ttl::new(ttl)), ..Header::default() },
-                    octets,
-                }));
+                order(run, (probe, ttl, port, flow), &self.payload, outbox);
             }
         }
     }
 
     fn next_wake(&self, now: Instant) -> Option<Instant> {
+        let allowed = self.cap.map_or(now, |cap| cap.next().max(now));
         let of = |run: &Run| {
             let send = match run.next(&self.config, now) {
-                Next::Probe { .. } => self.book.next_flow(run.lane).map(|_| now),
-                Next::At(at) => Some(at),
+                Next::Probe { .. } => self.book.next_flow(run.lane).map(|_| allowed),
+                Next::At(at) => Some(at.max(allowed)),
                 Next::Nothing => None,
             };
             [send, run.wake(&self.config, now)].into_iter().flatten().min()
@@ -241,6 +240,21 @@ impl Tracer {
     fn profile(&self, lane: LaneId) -> Option<Profile> {
         self.runs.values().find(|run| run.lane == lane).map(|run| run.profile)
     }
+}
+
+fn order(run: &Run, (probe, ttl, port, flow): (ProbeId, u8, u16, u16), payload: &[u8], outbox: &mut Outbox) {
+    let octets = outbox.store(|out| match run.profile.protocol {
+        Protocol::Icmp => encode::echo_request(&run.profile, probe.sequence(), payload, Some(run.checksum), out),
+        _ => out.extend_from_slice(payload),
+    });
+    outbox.push(Order::Send(Send {
+        lane: run.lane,
+        token: Token::new(probe.get()),
+        to: Endpoint::Ip(run.target.with_port(port)),
+        flow,
+        header: Header { ttl: Some(Ttl::new(ttl)), ..Header::default() },
+        octets,
+    }));
 }
 
 impl Machine for Tracer {

@@ -80,6 +80,7 @@ fn config() -> Config {
         in_flight: None,
         wait: None,
         send_gap: None,
+        rate: None,
         paced: true,
         gap_limit: None,
         ports: Ports::CountingUp(Port::new(33434).unwrap()),
@@ -806,6 +807,19 @@ fn a_send_gap_lies_between_all_probes() {
     let told = trace(&network, RAW, Config { send_gap: Some(ms(50)), ..config() });
     assert!(told.log.times().windows(2).all(|pair| pair[1] >= pair[0] + ms(50)));
     assert_eq!(responders(told.end().1), expected(Family::V4, 3, 3, &[]));
+}
+
+#[test]
+fn a_rate_holds_over_all_traces_together() {
+    let mut network = Network::new(1);
+    let fork = network.add(US, Node::router(router(Family::V4, 1)), Link::after(ms(2)));
+    let targets: Vec<IpAddr> = (1..=5).map(|host| IpAddr::from([198, 51, 100, host])).collect();
+    for &address in &targets {
+        network.add(fork, Node::host(address), Link::after(ms(5)));
+    }
+    let told = trace_over(&network, lane(RAW), &targets, Config { rate: Some(50.0), ..config() });
+    assert!(told.log.times().windows(2).all(|pair| pair[1] >= pair[0] + ms(20)));
+    assert!(told.ends().iter().all(|(_, end)| end.reached && end.hops.len() == 2));
 }
 
 #[test]
