@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::net::Ipv6Addr;
 use std::path::PathBuf;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -10,6 +11,7 @@ use super::env::Env;
 use super::{ANSWERED, NOT_RUN};
 use crate::channel::{Attempt, ChannelError, LaneRefused, OsError, Protocol, SocketKind};
 use crate::net::ResolveError;
+use crate::report::escape;
 use crate::types::Family;
 
 /// Why a run, or one of its targets, is not possible.
@@ -45,17 +47,28 @@ impl fmt::Display for Trouble {
             Trouble::NoTarget => f.write_str("usage error: Destination address required"),
             Trouble::Refused(sentence) => f.write_str(sentence),
             Trouble::Targets(path, error) => write!(f, "--targets {}: {}", path.display(), OsOrOwn(error)),
-            Trouble::Unresolved(name, error) => write!(f, "{name}: {error}"),
-            Trouble::NoRoute(name, OsError::EACCES) => write!(
-                f,
-                "{name}: {}: a broadcast address (not offered yet), or prohibited by a local route or firewall rule",
-                OsError::EACCES
-            ),
-            Trouble::NoRoute(name, error) => write!(f, "{name}: {error}"),
+            // A list of targets may be anybody's.
+            Trouble::Unresolved(name, error) => write!(f, "{}: {error}", escape(name)),
+            Trouble::NoRoute(name, error) => no_route(&escape(name), *error, f),
             Trouble::NoLane(refused) => no_lane(refused, f),
             Trouble::Channel(error) => write!(f, "{error}"),
             Trouble::Output(error) => write!(f, "cannot write: {}", OsOrOwn(error)),
         }
+    }
+}
+
+fn no_route(name: &str, error: OsError, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let lacks_zone = name.parse().is_ok_and(|address: Ipv6Addr| address.is_unicast_link_local());
+    match error {
+        OsError::EACCES => write!(
+            f,
+            "{name}: {error}: a broadcast address (not offered yet), or prohibited by a local route or firewall rule"
+        ),
+        OsError::EINVAL if lacks_zone => write!(f, "{name}: {error}: which interface? write {name}%NAME"),
+        OsError::EINVAL => {
+            write!(f, "{name}: {error}: a blackhole route, or no way there from the source address asked for")
+        }
+        _ => write!(f, "{name}: {error}"),
     }
 }
 
