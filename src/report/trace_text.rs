@@ -129,10 +129,13 @@ impl Sink<Event> for TraceText {
             }
             Event::SendFailed { trace, error } => self.send_failed(*trace, *error, streams.talk),
             Event::End(trace) => {
-                if self.options.verbose {
-                    self.say_end(trace, streams.talk)?;
+                self.end(trace.trace, streams.data)?;
+                if !self.options.verbose {
+                    return Ok(());
                 }
-                self.end(trace.trace, streams.data)
+                // Both streams may be one terminal: the hops come first.
+                streams.data.flush()?;
+                self.say_end(trace, streams.talk)
             }
             Event::NameWanted(_) => Ok(()),
         }
