@@ -51,14 +51,9 @@ impl fmt::Display for Trouble {
             Trouble::NoTarget => f.write_str("usage error: Destination address required"),
             Trouble::Refused(sentence) => f.write_str(sentence),
             Trouble::Targets(path, error) => write!(f, "--targets {}: {}", path.display(), OsOrOwn(error)),
+            // A list of targets may be anybody's.
             Trouble::Unresolved(name, error) => write!(f, "{}: {error}", escape(name)),
-            Trouble::NoRoute(name, OsError::EACCES) => write!(
-                f,
-                "{}: {}: a broadcast address (not offered yet), or prohibited by a local route or firewall rule",
-                escape(name),
-                OsError::EACCES
-            ),
-            Trouble::NoRoute(name, error) => write!(f, "{}: {error}", escape(name)),
+            Trouble::NoRoute(name, error) => no_route(&escape(name), *error, f),
             Trouble::NoZone(name, address) => {
                 write!(f, "{}: {address} is link-local and needs its interface, as in {address}%eth0", escape(name))
             }
@@ -67,6 +62,19 @@ impl fmt::Display for Trouble {
             Trouble::Channel(error) => write!(f, "{error}"),
             Trouble::Output(error) => write!(f, "cannot write: {}", OsOrOwn(error)),
         }
+    }
+}
+
+fn no_route(name: &str, error: OsError, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match error {
+        OsError::EACCES => write!(
+            f,
+            "{name}: {error}: a broadcast address (not offered yet), or prohibited by a local route or firewall rule"
+        ),
+        OsError::EINVAL => {
+            write!(f, "{name}: {error}: a blackhole route, or no way there from the source address asked for")
+        }
+        _ => write!(f, "{name}: {error}"),
     }
 }
 

@@ -8,6 +8,7 @@ use super::complain::Trouble;
 use super::env::Env;
 use crate::channel::{LaneId, LanePlan, LaneRefused, OpenedLanes, OsError, Profile};
 use crate::engine::{Place, Target};
+use crate::report::escape;
 use crate::types::{Family, IpEndpoint};
 
 /// The targets of a run, as typed: arguments first, then those of `file` (`-` is standard input).
@@ -140,7 +141,7 @@ fn route(text: &str, endpoint: IpEndpoint, lanes: &Lanes, env: &Env<'_>) -> Resu
     let lane = match lanes.get(endpoint.family()) {
         Ok(lane) => lane,
         Err(Some(refused)) => return Err(Trouble::NoLane(refused.clone())),
-        Err(None) => return Err(Trouble::Refused(format!("{text}: not an address of the family asked for"))),
+        Err(None) => return Err(Trouble::Refused(format!("{}: not an address of the family asked for", escape(text)))),
     };
     let endpoint = with_zone(endpoint, lane, env);
     let source = (env.source_for)(endpoint, &lane.plan).map_err(|error| match error {

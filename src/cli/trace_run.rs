@@ -142,7 +142,8 @@ impl Run<'_> {
             tos: packet.tos.or(packet.dscp.map(|dscp| dscp.tos())),
             flow_label: packet.flow_label.filter(|_| family == Family::V6),
             mark: packet.mark,
-            fragmentation: packet.dont_fragment.then_some(Fragmentation::Probe),
+            // As in traceroute: without -F a router in front of a smaller link may cut a probe in pieces.
+            fragmentation: Some(if packet.dont_fragment { Fragmentation::Probe } else { Fragmentation::Dont }),
             dont_route: packet.bypass_routing,
             ..LanePlan::new(family, protocol, self.args.method.socket)
         }
@@ -252,6 +253,7 @@ impl Run<'_> {
             program: self.program.into(),
             numeric: output.numeric,
             extensions: output.extensions,
+            verbose: output.verbose,
         }))
     }
 }

@@ -119,6 +119,22 @@ fn a_target_that_cannot_be_had_is_named_with_the_reason() {
 }
 
 #[test]
+fn a_list_of_targets_moves_no_cursor_on_standard_error() {
+    let world = World::new().stdin("evil\u{1b}[2J\u{202e}.example\n");
+    for tool in ["rping -c1", "rtrace"] {
+        let outcome = world.run(&format!("{tool} --targets -"));
+        assert!(outcome.stderr.contains(r": evil\u{1b}[2J\u{202e}.example: Name or service not known"), "{outcome}");
+    }
+}
+
+#[test]
+fn what_an_invalid_argument_of_a_route_may_mean_is_said() {
+    let world = World::new().unroutable("fe80::1", OsError::EINVAL).unroutable("198.51.100.9", OsError::EINVAL);
+    let lines = ["rtrace fe80::1", "rping -c1 fe80::1", "rtrace -s 192.0.2.1 198.51.100.9"];
+    assert_snapshot!(table(&world, &lines));
+}
+
+#[test]
 fn without_any_privilege_both_refusals_and_both_fixes_are_named() {
     let world = World::new().unprivileged();
     assert_snapshot!(world.run("rping -c1 198.51.100.9"));

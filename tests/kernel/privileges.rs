@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
-use crate::lab::{Lab, Node, Plan, Power, Privilege, Running, Source, Tool, did_not_run};
+use crate::lab::{self, Lab, Node, Plan, Power, Privilege, Running, Source, Tool};
 
 #[test]
 fn each_privilege_gets_the_socket_it_may_have() {
@@ -149,7 +150,7 @@ fn a_set_user_id_opens_sockets_and_no_files() {
     let host = lab.host();
     // A user namespace of our own has no second user.
     if host.power() != Power::Root {
-        return did_not_run("a set-user-ID needs root");
+        return lab::did_not_run("a set-user-ID needs root");
     }
     host.sh("printf 'for-root-alone\\n' > /mnt/secret; chmod 600 /mnt/secret");
     for tool in ["rping", "rtrace"] {
@@ -178,6 +179,9 @@ fn a_set_user_id_opens_sockets_and_no_files() {
 #[test]
 fn neither_tool_starts_another_process() {
     let Some(lab) = Plan::chain(1).build() else { return };
+    if Command::new("strace").arg("-V").output().is_err() {
+        return lab::did_not_run("strace is not installed");
+    }
     let (host, target) = (lab.host(), lab.target_v4());
     for (program, arguments) in [("/mnt/rping", ["-H", "-c2", "-i0.01"]), ("/mnt/rtrace", ["-q1", "-m5", "-w1"])] {
         let calls = traced(host, program, &[&arguments[..], &[&target]].concat());
