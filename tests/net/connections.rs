@@ -149,7 +149,7 @@ in_namespace! {
                 // A listener is not told TTL and TOS of a SYN: the packet filter lets no other SYN in.
                 for rule in if family == Family::V4 { &["ip ttl", "ip dscp"][..] } else { &["ip6 hoplimit", "ip6 dscp", "ip6 flowlabel"] } {
                     let wanted = match rule.split(' ').next_back() { Some("dscp") => "18", Some("flowlabel") => "0x12345", _ => "7" };
-                    nft(&format!("add rule inet t in tcp flags syn {rule} != {wanted} drop"));
+                    nft(&format!("add rule inet t in tcp flags & (syn|ack) == syn {rule} != {wanted} drop"));
                 }
                 let mut run = Run::open(vec![LanePlan { ttl: Some(Ttl::new(9)), ..tcp(family) }]);
                 let header = Header {
