@@ -21,8 +21,8 @@ pub enum Trouble {
     NoTarget,
     /// An option or target that is not taken, in a whole sentence.
     Refused(String),
-    /// A file of targets cannot be read.
-    Targets(PathBuf, io::Error),
+    /// The file that this option names cannot be read.
+    Unreadable(&'static str, PathBuf, io::Error),
     /// A name has no address.
     Unresolved(String, ResolveError),
     /// An address cannot be sent to.
@@ -50,7 +50,7 @@ impl fmt::Display for Trouble {
         match self {
             Trouble::NoTarget => f.write_str("usage error: Destination address required"),
             Trouble::Refused(sentence) => f.write_str(sentence),
-            Trouble::Targets(path, error) => write!(f, "--targets {}: {}", path.display(), OsOrOwn(error)),
+            Trouble::Unreadable(option, path, error) => write!(f, "{option} {}: {}", path.display(), OsOrOwn(error)),
             // A list of targets may be anybody's.
             Trouble::Unresolved(name, error) => write!(f, "{}: {error}", escape(name)),
             Trouble::NoRoute(name, error) => no_route(&escape(name), *error, f),
@@ -69,7 +69,7 @@ fn no_route(name: &str, error: OsError, f: &mut fmt::Formatter<'_>) -> fmt::Resu
     match error {
         OsError::EACCES => write!(
             f,
-            "{name}: {error}: a broadcast address (not offered yet), or prohibited by a local route or firewall rule"
+            "{name}: {error}: a broadcast address (rping -b allows it), or prohibited by a local route or firewall rule"
         ),
         OsError::EINVAL => {
             write!(f, "{name}: {error}: a blackhole route, or no way there from the source address asked for")
@@ -95,7 +95,10 @@ fn no_lane(refused: &LaneRefused, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Family::V4 => "IPv4",
         Family::V6 => "IPv6",
     };
-    write!(f, "no {} socket for {family}: ", refused.protocol.name().to_uppercase())?;
+    match refused.protocol {
+        Protocol::Unix => write!(f, "no local socket: ")?,
+        protocol => write!(f, "no {} socket for {family}: ", protocol.name().to_uppercase())?,
+    }
     for (n, attempt) in refused.attempts.iter().enumerate() {
         let kind = match attempt.socket {
             SocketKind::Raw => "SOCK_RAW",

@@ -2,8 +2,9 @@
 
 use std::net::IpAddr;
 
+use super::method::MethodKind;
+use super::summary::{Interim, State, Summary};
 use crate::channel::{ErrorOrigin, OsError, SocketKind};
-use crate::metrics::RttStats;
 use crate::types::{FlowLabel, Ident, Mtu, ProbeId, Rtt, StampSource, Tos, Ttl, WallTime};
 use crate::wire::icmp::ErrorKind;
 
@@ -46,6 +47,8 @@ pub enum Event {
     },
     /// An answer from the target's side.
     Reply(Box<Reply>),
+    /// The host answered, the service did not.
+    Refused(Box<Refusal>),
     /// An ICMP error, a redirect or a source quench about a probe.
     Error(Box<ErrorEvent>),
     /// The wait for a probe is over.
@@ -77,9 +80,13 @@ pub struct Start {
     pub zone: u32,
     /// The source address packets will have, where known.
     pub source: Option<IpAddr>,
+    /// How it is probed.
+    pub method: MethodKind,
+    /// Which port is probed, where the method has ports.
+    pub port: Option<u16>,
     /// Socket type; `None` if the series cannot run.
     pub socket: Option<SocketKind>,
-    /// Payload octets.
+    /// Payload octets of each probe; 0 for connections.
     pub payload_octets: usize,
     /// IPv6 flow label that was asked for.
     pub flow_label: Option<FlowLabel>,
@@ -98,10 +105,22 @@ pub struct Reply {
     pub sent: WallTime,
     /// When the answer arrived.
     pub arrived: WallTime,
-    /// Who answered.
-    pub responder: IpAddr,
+    /// Who answered; `None` for a local socket.
+    pub responder: Option<IpAddr>,
+    /// From which port, where the method has ports.
+    pub port: Option<u16>,
     /// Whether the responder is not the unicast target.
     pub wrong_source: bool,
+    /// Our port, where the method has ports and it is known.
+    pub source_port: Option<u16>,
+    /// What the answer shows the service to be; `None` for ICMP and STAMP.
+    pub state: Option<State>,
+    /// How often the kernel repeated the SYN of this connection; more than 0 makes it late. `None` for other methods.
+    pub syn_retransmits: Option<u32>,
+    /// What came back over the connection, where something was to.
+    pub answer: Option<Answer>,
+    /// What a STAMP reflector says.
+    pub reflection: Option<Box<Reflection>>,
     /// The delay; also of duplicates and late replies, which enter no statistics.
     pub rtt: Rtt,
     /// Where both its stamps were taken.
@@ -110,10 +129,10 @@ pub struct Reply {
     pub reply_ttl: Option<Ttl>,
     /// TOS or Traffic Class on arrival.
     pub tos: Option<Tos>,
-    /// Octets of the ICMP message.
+    /// Octets of the ICMP message, of the UDP payload, or of what came back over a connection.
     pub octets: usize,
-    /// The identifier on the wire.
-    pub ident: Ident,
+    /// The ICMP identifier on the wire.
+    pub ident: Option<Ident>,
     /// Another answer to this probe came before.
     pub duplicate: bool,
     /// The wait for the probe was over.
@@ -126,6 +145,95 @@ pub struct Reply {
     pub bad_checksum: bool,
     /// The payload is not what was sent.
     pub payload_changed: Option<Box<PayloadChange>>,
+}
+
+/// What came back over a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// From our writing, or where the other side speaks first from the connection's opening, to all that was expected.
+    pub rtt: Rtt,
+    /// How many octets had come by then.
+    pub octets: usize,
+}
+
+/// What a STAMP reflector says of one test packet. Its clock is not ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reflection {
+    /// The reflector's own Sequence Number (RFC 8762 §4.3).
+    pub sequence: u32,
+    /// How long the reflector kept the packet, T3 − T2, clamped to 0…rtt.
+    pub reflector: Rtt,
+    /// The rest of the delay.
+    pub rtt_net: Rtt,
+    /// One-way delays, where both clocks are kept in step with UTC.
+    pub one_way: Option<OneWay>,
+}
+
+/// One-way delays in nanoseconds, which may be negative within the error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OneWay {
+    /// T2 − T1.
+    pub there: i64,
+    /// T4 − T3.
+    pub back: i64,
+    /// How far both clocks together may be off, as they state it.
+    pub error: u64,
+}
+
+/// The host answered, the service did not: a TCP reset, a UDP port unreachable from the target, nobody at a local socket,
+/// or a connection that did not answer as it was to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Refusal {
+    /// Which series.
+    pub series: SeriesId,
+    /// Which probe.
+    pub probe: ProbeId,
+    /// When the probe was sent.
+    pub sent: WallTime,
+    /// When the refusal arrived.
+    pub arrived: WallTime,
+    /// Who refused; `None` for a local socket.
+    pub responder: Option<IpAddr>,
+    /// Our port, where it is known.
+    pub source_port: Option<u16>,
+    /// The delay; for a connection over which only the answer was not as it was to be, that of its opening. `None` if a
+    /// local socket refused at once.
+    pub rtt: Option<Rtt>,
+    /// [`State::Refused`], [`State::Closed`], or [`State::Open`] where only the answer was not as it was to be.
+    pub state: State,
+    /// How the exchange over an open service failed.
+    pub failure: Option<ExchangeFailure>,
+    /// Type and code of the ICMP error that says so.
+    pub icmp: Option<(u8, u8)>,
+    /// Another answer to this probe came before.
+    pub duplicate: bool,
+    /// The wait for the probe was over.
+    pub late: bool,
+}
+
+/// How an exchange over an open service failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ExchangeFailure {
+    /// Something else came than was expected.
+    Unexpected,
+    /// The other side closed in order, and had not said what was expected.
+    Closed,
+    /// The other side reset the connection.
+    Reset,
+    /// Nothing came.
+    Silence,
+}
+
+impl ExchangeFailure {
+    /// The name used in JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            ExchangeFailure::Unexpected => "unexpected",
+            ExchangeFailure::Closed => "closed",
+            ExchangeFailure::Reset => "reset",
+            ExchangeFailure::Silence => "silence",
+        }
+    }
 }
 
 /// The payload is not what was sent.
@@ -154,6 +262,8 @@ pub struct ErrorEvent {
     pub arrived: WallTime,
     /// Who sent the error; `None` for a local one.
     pub responder: Option<IpAddr>,
+    /// Our port, where the method has ports and it is known.
+    pub source_port: Option<u16>,
     /// Who found the error.
     pub origin: ErrorOrigin,
     /// What it means.
@@ -187,6 +297,15 @@ pub struct Unanswered {
     pub sent: WallTime,
     /// Now.
     pub at: WallTime,
+    /// Our port, where the method has ports and it is known.
+    pub source_port: Option<u16>,
+    /// What silence means here: [`State::NoAnswer`], [`State::Filtered`], [`State::Closed`] once other probes were answered
+    /// so, or [`State::Open`] for a connection over which nothing came back.
+    pub state: State,
+    /// Whether the silence is put down to a limit on how often the target says that the port is closed.
+    pub rate_limited: bool,
+    /// How the exchange over an open service failed.
+    pub failure: Option<ExchangeFailure>,
 }
 
 /// The kernel refused a probe.
@@ -202,127 +321,4 @@ pub struct SendFailed {
     pub error: OsError,
     /// With EMSGSIZE, the largest packet that would have passed.
     pub mtu: Option<Mtu>,
-}
-
-/// What became of the probes of one series: `sent = received + refused + unreachable + lost + pending`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Probes that left.
-    pub sent: u64,
-    /// Answered in time by a reply that counts.
-    pub received: u64,
-    /// The host answered, the service did not.
-    pub refused: u64,
-    /// An ICMP error came instead.
-    pub unreachable: u64,
-    /// Not answered within the wait.
-    pub lost: u64,
-    /// Still within the wait when the run was ended, or now.
-    pub pending: u64,
-    /// Refused by the kernel; not in `sent`.
-    pub send_failed: u64,
-    /// Slots skipped after a stall.
-    pub skipped: u64,
-    /// Further answers to probes already answered.
-    pub duplicates: u64,
-    /// Answers behind the wait.
-    pub late: u64,
-    /// Answers overtaken by a later probe's.
-    pub reordered: u64,
-    /// Replies with a wrong ICMP checksum; not received.
-    pub bad_checksum: u64,
-    /// Replies whose payload differs; received.
-    pub payload_changed: u64,
-    /// Replies shorter than the probe; received.
-    pub truncated: u64,
-    /// Replies from another address than the target; received.
-    pub wrong_source: u64,
-    /// Echo replies with our identifier that are not ours. Counted once a run, in its first series.
-    pub foreign: u64,
-    /// Replies the kernel dropped before we read them. Counted once a run, in its first series.
-    pub dropped_by_kernel: u64,
-    /// The longest run of consecutive lost probes.
-    pub longest_loss_run: u64,
-}
-
-impl Counts {
-    /// Whether every probe is accounted for exactly once.
-    pub fn balance(&self) -> bool {
-        self.sent == self.received + self.refused + self.unreachable + self.lost + self.pending
-    }
-
-    /// Lost and unreachable probes in percent of those decided; `None` if none is decided.
-    pub fn loss_pct(&self) -> Option<f64> {
-        let decided = self.sent.checked_sub(self.pending).filter(|&decided| decided > 0)?;
-        Some(100.0 * (self.lost + self.unreachable) as f64 / decided as f64)
-    }
-}
-
-/// Figures of a running series.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Interim {
-    /// Which series.
-    pub series: SeriesId,
-    /// Counts so far.
-    pub counts: Counts,
-    /// RTTs so far.
-    pub rtt: Option<RttStats>,
-    /// Exponentially weighted mean of the RTTs (weight 1/8), nanoseconds.
-    pub ewma: Option<u64>,
-}
-
-/// How many counted replies have which kind of stamp.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct StampCounts {
-    /// From the interface.
-    pub hardware: u64,
-    /// From the kernel.
-    pub kernel: u64,
-    /// From us.
-    pub user: u64,
-}
-
-/// What a target turned out to be, where counts alone do not say it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum State {
-    /// The name has no address.
-    Unresolved,
-    /// Not one probe could be sent.
-    Unknown,
-}
-
-impl State {
-    /// The name used in JSON.
-    pub const fn name(self) -> &'static str {
-        match self {
-            State::Unresolved => "unresolved",
-            State::Unknown => "unknown",
-        }
-    }
-}
-
-/// A series is over.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Summary {
-    /// Which series.
-    pub series: SeriesId,
-    /// What became of its probes.
-    pub counts: Counts,
-    /// Set where the counts alone do not say what the target is.
-    pub state: Option<State>,
-    /// RTTs of the replies that count.
-    pub rtt: Option<RttStats>,
-    /// Exponentially weighted mean of the RTTs (weight 1/8), nanoseconds.
-    pub ewma: Option<u64>,
-    /// Mean of |RTT of n − RTT of n−1| over consecutive probes both received, nanoseconds (RFC 3393).
-    pub ipdv: Option<f64>,
-    /// RFC 3550 §6.4.1's filter over the RTTs, nanoseconds.
-    pub interarrival_jitter: Option<f64>,
-    /// The most probes that were under way when one was answered, from that one to the newest, as ping's `pipe`; 0 if none
-    /// was answered.
-    pub pipe: u64,
-    /// Which stamps the counted replies have.
-    pub stamps: StampCounts,
-    /// From the first probe's leaving to the last packet of the series, sent or arrived, nanoseconds.
-    pub duration: u64,
 }

@@ -18,15 +18,19 @@ mod event;
 mod index;
 mod machine;
 mod matching;
+mod method;
 mod names;
 mod probe;
 mod series;
+mod summary;
 #[cfg(test)]
 mod tests;
 
-pub use config::{Config, Pace, Wait};
+pub use config::{Config, Pace, Subject, Wait};
 pub use event::{
-    Counts, ErrorEvent, Event, Interim, PayloadChange, Reply, SendFailed, SeriesId, StampCounts, Start, State, Summary,
-    Unanswered,
+    Answer, ErrorEvent, Event, ExchangeFailure, OneWay, PayloadChange, Reflection, Refusal, Reply, SendFailed,
+    SeriesId, Start, Unanswered,
 };
 pub use machine::Ping;
+pub use method::{Ask, Connect, Exchange, Method, MethodKind, Session};
+pub use summary::{Counts, Interim, OneWayStats, ReflectionStats, Responder, Spread, StampCounts, State, Summary};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::{Config, Counts, Event, Pace, Ping, Wait};
+use super::{Config, Counts, Event, Pace, Ping, Subject, Wait};
 use crate::channel::{
     Arena, Control, Datagram, ErrorPath, Inbound, LaneId, LaneIdent, Layer, Order, Outbox, Owner, Profile, Protocol,
     Send, Sent, SocketKind, Token,
@@ -46,7 +46,9 @@ impl Rig {
         let endpoint = IpEndpoint::from_address(TARGET.into());
         let place = Place::Reachable { endpoint, source: None, lane: LaneId::new(0), profile: PROFILE };
         let mut config = Config {
-            targets: vec![Target { target: "t".into(), name: "t".into(), numeric: true, place }],
+            targets: vec![Subject::icmp(Target { target: "t".into(), name: "t".into(), numeric: true, place })],
+            broadcast: false,
+            sticky_source: false,
             pace: Pace::Fixed(Duration::from_millis(100)),
             rate: None,
             preload: 1,

@@ -1,6 +1,7 @@
 //! rping's JSON: one object a line, for every event that tells of a probe and for the start and the end of a series.
 
 mod object;
+mod service;
 
 use std::io;
 use std::net::IpAddr;
@@ -11,7 +12,7 @@ use super::json::line;
 use super::ping_text::interim;
 use super::{Sink, Streams, escape};
 use crate::channel::SocketKind;
-use crate::ping::{Event, Interim, SeriesId, Start};
+use crate::ping::{Event, Interim, MethodKind, SeriesId, Start};
 
 /// What the JSON is to hold.
 #[derive(Clone, Copy, Debug, Default)]
@@ -31,6 +32,8 @@ struct Series {
     target: Box<str>,
     name: Box<str>,
     address: Option<IpAddr>,
+    method: MethodKind,
+    port: Option<u16>,
     socket: Option<SocketKind>,
 }
 
@@ -49,6 +52,8 @@ impl PingJson {
             target: start.target.clone(),
             name: escape(&start.name).into(),
             address: start.address,
+            method: start.method,
+            port: start.port,
             socket: start.socket,
         };
         if !self.options.quiet {
@@ -87,6 +92,9 @@ impl Sink<Event> for PingJson {
             Event::Error(error) => {
                 self.talkative(error.series).map(|series| line(&ErrorObject::new(error, series), data))
             }
+            Event::Refused(refusal) => {
+                self.talkative(refusal.series).map(|series| line(&ErrorObject::refused(refusal, series), data))
+            }
             Event::SendFailed(failed) => {
                 self.talkative(failed.series).map(|series| line(&ErrorObject::not_sent(failed, series), data))
             }
@@ -107,7 +115,7 @@ mod tests {
     use super::*;
     use crate::channel::{ErrorOrigin, OsError};
     use crate::ping::{Counts, ErrorEvent, PayloadChange, Reply, SendFailed, State, Summary, Unanswered};
-    use crate::report::fixture::{WHEN, address, error, reply, series, start, summary, written};
+    use crate::report::fixture::{WHEN, address, error, reply, series, start, summary, unanswered, written};
     use crate::types::{Mtu, ProbeId, WallTime};
     use crate::wire::icmp::ErrorKind;
 
@@ -232,7 +240,7 @@ mod tests {
     #[test]
     fn a_timeout_is_told_and_an_open_probe_is_not() {
         let (sent, at) = (WallTime::from_nanos(WHEN), WallTime::from_nanos(WHEN + 10_000_000_000));
-        let unanswered = Unanswered { series: series(0), probe: ProbeId::FIRST, sent, at };
+        let unanswered = Unanswered { sent, at, ..unanswered() };
         assert_eq!(
             json(&[Event::NoAnswerYet(unanswered), Event::Timeout(unanswered)]),
             format!("{{\"type\":\"timeout\",{COMMON},\"state\":\"no_answer\"}}\n")
@@ -283,7 +291,7 @@ mod tests {
     fn quiet_leaves_summaries_alone() {
         let mut sink = PingJson::new(PingJsonOptions { quiet: true });
         let at = WallTime::from_nanos(WHEN);
-        let unanswered = Unanswered { series: series(0), probe: ProbeId::FIRST, sent: at, at };
+        let unanswered = Unanswered { sent: at, at, ..unanswered() };
         let not_sent = SendFailed { series: series(0), probe: ProbeId::FIRST, at, error: OsError::EPERM, mtu: None };
         let (data, talk) = written(
             &mut sink,
@@ -316,7 +324,7 @@ mod tests {
     #[test]
     fn every_line_reads_back_and_a_key_has_one_type() {
         let at = WallTime::from_nanos(WHEN);
-        let unanswered = Unanswered { series: series(0), probe: ProbeId::FIRST, sent: at, at };
+        let unanswered = Unanswered { sent: at, at, ..unanswered() };
         let not_sent =
             SendFailed { series: series(0), probe: ProbeId::FIRST, at, error: OsError::EPERM, mtu: Mtu::new(1) };
         let data = json(&[

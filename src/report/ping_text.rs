@@ -1,6 +1,7 @@
 //! rping's text: ping's (iputils), byte for byte where scripts look.
 
 mod series;
+mod service;
 mod summary;
 
 use std::collections::HashMap;
@@ -8,14 +9,15 @@ use std::fmt;
 use std::io::{self, Write};
 use std::net::IpAddr;
 
-use series::{Peer, Series};
+use series::{From, Peer, Series};
+use service::Aim;
 pub(super) use summary::interim;
 
 use super::message::{Message, local_error};
 use super::number::PingTime;
 use super::{Sink, Streams, escape};
 use crate::channel::{ErrorOrigin, OsError};
-use crate::ping::{ErrorEvent, Event, PayloadChange, Reply, SendFailed, SeriesId, Start, Unanswered};
+use crate::ping::{ErrorEvent, Event, MethodKind, PayloadChange, Reply, SendFailed, SeriesId, Start, Unanswered};
 use crate::types::{Family, Mtu, ProbeId, WallTime};
 use crate::wire::icmp::ErrorKind;
 
@@ -94,8 +96,10 @@ impl PingText {
     fn start(&mut self, start: &Start, data: &mut dyn Write) -> io::Result<()> {
         let device = self.options.from.as_ref().and_then(|from| from.device.as_deref());
         let series = Series::new(start, device);
-        if let Some(address) = series.address {
-            self.header(start, &series, address, data)?;
+        match series.address {
+            Some(address) => self.header(start, &series, address, data)?,
+            None if start.method == MethodKind::Unix => writeln!(data, "PING {} {}", series.name, Aim(start))?,
+            None => {}
         }
         let index = start.series.index();
         if self.series.len() <= index {
@@ -108,7 +112,13 @@ impl PingText {
     }
 
     fn header(&mut self, start: &Start, series: &Series, address: IpAddr, data: &mut dyn Write) -> io::Result<()> {
-        if let Some(pattern) = self.options.pattern.as_ref().filter(|_| !self.headed && !self.options.quiet) {
+        if let Some(pattern) = self
+            .options
+            .pattern
+            .as_ref()
+            .filter(|_| start.method == MethodKind::Icmp)
+            .filter(|_| !self.headed && !self.options.quiet)
+        {
             write!(data, "PATTERN: 0x")?;
             for octet in pattern {
                 write!(data, "{octet:02x}")?;
@@ -130,6 +140,7 @@ impl PingText {
         }
         let octets = start.payload_octets;
         match family {
+            _ if start.method != MethodKind::Icmp => writeln!(data, "{}", Aim(start)),
             // ICMP and IPv4 header.
             Family::V4 => writeln!(data, "{octets}({}) bytes of data.", octets + 8 + 20),
             Family::V6 => writeln!(data, "{octets} data bytes"),
@@ -149,7 +160,7 @@ impl PingText {
     fn reply(&mut self, reply: &Reply, data: &mut dyn Write) -> io::Result<()> {
         let Some(series) = series_mut(&mut self.series, reply.series) else { return Ok(()) };
         series.acknowledge(reply.probe);
-        series.ident = Some(reply.ident);
+        series.ident = reply.ident;
         series.failure = None;
         if self.options.quiet {
             return Ok(());
@@ -160,15 +171,18 @@ impl PingText {
             return self.bell(data);
         }
         let Some(series) = self.series(reply.series) else { return Ok(()) };
+        let Some(responder) = reply.responder.filter(|_| series.method == MethodKind::Icmp) else {
+            return self.service_reply(series, reply, data);
+        };
         self.stamp(reply.arrived, data)?;
-        let peer = self.peer(series, reply.responder);
+        let peer = self.peer(series, responder);
         write!(data, "{} bytes from {peer}: icmp_seq={}", reply.octets, reply.probe.sequence().get())?;
         if let Some(ttl) = reply.reply_ttl {
             write!(data, " ttl={}", ttl.get())?;
         }
         write!(data, " time={} ms", PingTime(reply.rtt))?;
         self.marks(series, reply, data)?;
-        if self.options.several && series.address != Some(reply.responder) {
+        if self.options.several && series.address != reply.responder {
             self.sent_to(series, data)?;
         }
         if let Some(change) = &reply.payload_changed {
@@ -225,7 +239,11 @@ impl PingText {
         // ping's two ways of hearing of errors write different lines; advice comes the one with the colon.
         let colon = if event.kind.is_advice() { ":" } else { "" };
         let family = event.responder.map_or(series.family(), Family::of);
-        write!(data, "{colon} icmp_seq={} {}", event.probe.sequence().get(), Message { family, event })?;
+        match series.method {
+            MethodKind::Icmp => write!(data, "{colon} icmp_seq={}", event.probe.sequence().get())?,
+            method => write!(data, "{colon} {}_seq={} state=unreachable", method.name(), event.probe.get())?,
+        }
+        write!(data, " {}", Message { family, event })?;
         if self.options.several {
             write!(data, ",")?;
             self.sent_to(series, data)?;
@@ -236,7 +254,10 @@ impl PingText {
     fn no_answer_yet(&self, unanswered: &Unanswered, data: &mut dyn Write) -> io::Result<()> {
         let Some(series) = self.series(unanswered.series).filter(|_| !self.options.quiet) else { return Ok(()) };
         self.stamp(unanswered.at, data)?;
-        write!(data, "no answer yet for icmp_seq={}", unanswered.probe.sequence().get())?;
+        match series.method {
+            MethodKind::Icmp => write!(data, "no answer yet for icmp_seq={}", unanswered.probe.sequence().get())?,
+            method => write!(data, "no answer yet for {}_seq={}", method.name(), unanswered.probe.get())?,
+        }
         if self.options.several {
             self.sent_to(series, data)?;
         }
@@ -260,7 +281,11 @@ impl PingText {
             let said = LocalError { family: series.family(), kind: ErrorKind::TooBig, mtu: failed.mtu };
             return self.complain(series, &said, streams.talk);
         }
-        self.complain(series, &format_args!("sendmsg: {}", failed.error), streams.talk)
+        if series.method == MethodKind::Icmp {
+            return self.complain(series, &format_args!("sendmsg: {}", failed.error), streams.talk);
+        }
+        let name = failed.error.name().unwrap_or("unknown error");
+        self.complain(series, &format_args!("not sent: {} ({name})", failed.error), streams.talk)
     }
 
     fn complain(&self, series: &Series, what: &dyn fmt::Display, talk: &mut dyn Write) -> io::Result<()> {
@@ -292,6 +317,15 @@ impl PingText {
 
     fn series(&self, id: SeriesId) -> Option<&Series> {
         self.series.get(id.index())?.as_ref()
+    }
+
+    fn series_mut(&mut self, id: SeriesId) -> Option<&mut Series> {
+        series_mut(&mut self.series, id)
+    }
+
+    /// Who something comes from, with the port.
+    fn where_from<'a>(&'a self, series: &'a Series, address: Option<IpAddr>, port: Option<u16>) -> From<'a> {
+        From { name: &series.name, peer: address.map(|address| self.peer(series, address)), port }
     }
 
     fn peer<'a>(&'a self, series: &'a Series, address: IpAddr) -> Peer<'a> {
@@ -327,11 +361,14 @@ impl Sink<Event> for PingText {
                 Some(series) => summary::write(&self.options, series, summary, streams),
                 None => Ok(()),
             },
-            Event::NameWanted(_) | Event::Timeout(_) => Ok(()),
+            Event::Refused(refusal) => self.refused(refusal, streams.data),
+            Event::Timeout(unanswered) => self.silence(unanswered, streams.data),
+            Event::NameWanted(_) => Ok(()),
         }
     }
 }
 
+/// The series with this number, if it has started.
 fn series_mut(series: &mut [Option<Series>], id: SeriesId) -> Option<&mut Series> {
     series.get_mut(id.index())?.as_mut()
 }
@@ -373,7 +410,7 @@ fn wrong_data(change: &PayloadChange, data: &mut dyn Write) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::fixture::{WHEN, address, error, reply, series, start, summary, written};
+    use crate::report::fixture::{self, WHEN, address, error, reply, series, start, summary, written};
     use crate::types::{FlowLabel, Rtt, Ttl};
 
     fn begin(start: Start) -> Event {
@@ -390,7 +427,7 @@ mod tests {
 
     fn unanswered(probe: u64) -> Event {
         let at = WallTime::from_nanos(WHEN);
-        Event::NoAnswerYet(Unanswered { series: series(0), probe: ProbeId::new(probe), sent: at, at })
+        Event::NoAnswerYet(Unanswered { probe: ProbeId::new(probe), sent: at, at, ..fixture::unanswered() })
     }
 
     fn not_sent(probe: u64, error: OsError, mtu: Option<u32>) -> Event {
@@ -477,7 +514,7 @@ mod tests {
     #[test]
     fn a_link_local_target_keeps_its_zone() {
         let target = Start { zone: 2, numeric: true, ..start("fe80::9%eth0", "fe80::9") };
-        let answer = Reply { responder: address("fe80::9"), ..reply() };
+        let answer = Reply { responder: Some(address("fe80::9")), ..reply() };
         let router = ErrorEvent { responder: Some(address("2001:db8::1")), icmp_type: 1, icmp_code: 3, ..error() };
         let (data, _) = text(PingTextOptions::default(), &[begin(target), replied(answer), failed(router)]);
         assert_eq!(
@@ -490,7 +527,8 @@ mod tests {
         assert_eq!(header(PingTextOptions::default(), named), "PING printer.local (fe80::9%2) 56 data bytes\n");
         let bound = Start { zone: 2, numeric: true, ..start("fe80::9", "fe80::9") };
         let options = PingTextOptions { from: from(None, Some("eth0")), ..PingTextOptions::default() };
-        let (data, _) = text(options, &[begin(bound), replied(Reply { responder: address("fe80::9"), ..reply() })]);
+        let (data, _) =
+            text(options, &[begin(bound), replied(Reply { responder: Some(address("fe80::9")), ..reply() })]);
         assert!(data.starts_with("PING fe80::9 (fe80::9%eth0) from "), "{data}");
         assert!(data.ends_with("64 bytes from fe80::9%eth0: icmp_seq=1 ttl=57 time=0.123 ms\n"), "{data}");
     }
@@ -710,8 +748,8 @@ mod tests {
     fn with_several_targets_every_line_tells_which() {
         let options = PingTextOptions { several: true, ..PingTextOptions::default() };
         let other = Start { series: series(1), ..start("203.0.113.7", "203.0.113.7") };
-        let elsewhere = Reply { responder: address("198.51.100.10"), wrong_source: true, ..reply() };
-        let of_other = Reply { series: series(1), responder: address("203.0.113.7"), ..reply() };
+        let elsewhere = Reply { responder: Some(address("198.51.100.10")), wrong_source: true, ..reply() };
+        let of_other = Reply { series: series(1), responder: Some(address("203.0.113.7")), ..reply() };
         let events = [
             begin(start("example.org", "198.51.100.9")),
             begin(other),
@@ -749,7 +787,7 @@ mod tests {
     fn a_run_reads_as_pings() {
         let events = [
             begin(start("::1", "::1")),
-            replied(Reply { responder: address("::1"), reply_ttl: Some(Ttl::new(64)), ..reply() }),
+            replied(Reply { responder: Some(address("::1")), reply_ttl: Some(Ttl::new(64)), ..reply() }),
             Event::Summary(Box::new(summary())),
         ];
         assert_eq!(
