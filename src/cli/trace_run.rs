@@ -125,7 +125,7 @@ impl Run<'_> {
         if let Some(name) = &self.args.packet.interface
             && (env.interface_index)(name).is_none()
         {
-            return Err(Trouble::Refused(format!("{name}: No such device")));
+            return Err(Trouble::NoInterface(name.clone()));
         }
         let lanes = protocols.iter().flat_map(|&protocol| families.iter().map(move |&family| (family, protocol)));
         let lanes = lanes.map(|(family, protocol)| self.lane(family, protocol, method)).collect();

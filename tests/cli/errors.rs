@@ -28,6 +28,7 @@ fn what_rping_does_not_take_is_said_in_one_line() {
         "rping -c0 host.example",
         "rping -c1.1 host.example",
         "rping -c -1 host.example",
+        "rping -c 99999999999999999999 host.example",
         "rping -i -1 host.example",
         "rping -i 0,1 host.example",
         "rping -w0,1 host.example",
@@ -53,6 +54,10 @@ fn what_rping_does_not_take_is_said_in_one_line() {
         "rping 443",
         "rping 10.0.0.0/8",
         "rping unix:/run/x.sock",
+        "rping host.example/path",
+        "rping -I nope0 host.example",
+        "rping -I fe80::1%nope0 fe80::9%eth0",
+        "rping -I fe80::1 fe80::9%eth0",
         "rping -b host.example",
         "rping -L host.example",
         "rping -R host.example",
@@ -61,6 +66,12 @@ fn what_rping_does_not_take_is_said_in_one_line() {
         "rping --targets /nonexistent/list",
     ];
     assert_snapshot!(table(&World::new(), &lines));
+}
+
+#[test]
+fn a_name_is_repeated_with_its_controls_escaped() {
+    let outcome = World::new().run("rping a\u{1b}[2Jb");
+    assert_eq!((&*outcome.stderr, outcome.status), ("rping: a\\u{1b}[2Jb: Name or service not known\n", 2));
 }
 
 #[test]
