@@ -13,7 +13,7 @@ use super::ping_args::PingArgs;
 use super::target::{self, Lanes};
 use super::values::{Rate, Span};
 use super::{ANSWERED, NOT_ANSWERED, NOT_RUN};
-use crate::channel::{LanePlan, Plan, Precision, Protocol};
+use crate::channel::{LanePlan, Owner, Plan, Precision, Protocol};
 use crate::engine::{Machine, Place, Target};
 use crate::ping::{Config, Event, Pace, Ping, Wait};
 use crate::report::{PingJson, PingJsonOptions, PingText, PingTextOptions, ShownSource, Sink, Streams};
@@ -63,6 +63,11 @@ impl Run<'_> {
         let plan = self.plan(&texts, &bound);
         let mut opened = (env.open)(&plan)?;
         let lanes = Lanes::of(&opened, &plan.lanes, |_| true);
+        if self.args.packet.ident.is_some() && lanes.any(|profile| profile.ident.owner == Owner::Kernel) {
+            let sentence =
+                "-e: over ICMP datagram sockets the kernel chooses the identifier; raw sockets need a privilege";
+            return Err(Trouble::Refused(sentence.to_owned()));
+        }
         let (targets, trouble) = self.place(&texts, &lanes, env);
         if let ([_], Some(trouble)) = (&texts[..], trouble)
             && !self.args.output.json

@@ -93,6 +93,11 @@ impl Lanes {
         self.open.is_empty()
     }
 
+    /// Whether one of them is such.
+    pub fn any(&self, such: impl Fn(&Profile) -> bool) -> bool {
+        self.open.iter().any(|lane| such(&lane.profile))
+    }
+
     /// The open lane of a family, or why there is none.
     pub fn get(&self, family: Family) -> Result<&Lane, Option<&LaneRefused>> {
         let refused = || self.refused.iter().find(|refused| refused.family == family);

@@ -142,6 +142,14 @@ fn without_any_privilege_both_refusals_and_both_fixes_are_named() {
 }
 
 #[test]
+fn an_identifier_that_the_kernel_would_replace_is_refused() {
+    let outcome = World::new().dgram_only().run("rping -c1 -e 7 198.51.100.9");
+    assert!(outcome.stderr.starts_with("rping: -e: "), "{outcome}");
+    assert_eq!((outcome.status, outcome.stdout.as_str()), (2, ""));
+    assert_eq!(World::new().run("rping -c1 -e 7 198.51.100.9").status, 0);
+}
+
+#[test]
 fn a_user_may_not_flood_and_is_told_what_is_allowed() {
     let world = World::new().dgram_only();
     assert_snapshot!(world.run("rping -c1 -i 0.001 198.51.100.9"));

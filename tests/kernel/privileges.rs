@@ -150,7 +150,7 @@ fn a_set_user_id_opens_sockets_and_no_files() {
     let host = lab.host();
     // A user namespace of our own has no second user.
     if host.power() != Power::Root {
-        return eprintln!("NOT RUN: a set-user-ID needs root");
+        return lab::did_not_run("a set-user-ID needs root");
     }
     host.sh("printf 'for-root-alone\\n' > /mnt/secret; chmod 600 /mnt/secret");
     for tool in ["rping", "rtrace"] {
