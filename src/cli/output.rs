@@ -11,7 +11,7 @@ const QUEUE_OCTETS: usize = 8 << 20;
 /// Collects what is written, and on `flush` hands it to a thread that writes it: a reader that stalls never stops the
 /// caller, until 8 MiB wait for it. The thread starts at the first flush, not before.
 ///
-/// An error of the inner writer is returned by every later `write` and `flush`.
+/// An error of the inner writer is returned by every later `flush`.
 pub struct DetachedWriter<W> {
     collected: Vec<u8>,
     shared: Arc<Shared>,
@@ -28,7 +28,18 @@ struct Shared {
 struct State {
     queue: Vec<u8>,
     closed: bool,
-    error: Option<io::ErrorKind>,
+    error: Option<io::Error>,
+    /// Whether the caller has heard of the error.
+    told: bool,
+}
+
+impl State {
+    /// The error, for the caller to hear.
+    fn tell(&mut self) -> io::Result<()> {
+        let Some(error) = &self.error else { return Ok(()) };
+        self.told = true;
+        Err(error.raw_os_error().map_or_else(|| error.kind().into(), io::Error::from_raw_os_error))
+    }
 }
 
 impl Shared {
@@ -49,28 +60,28 @@ impl<W: Write + Send + 'static> DetachedWriter<W> {
     }
 
     /// Waits until everything is written or an error ended that.
-    pub fn finish(mut self) {
-        // An error has nobody left to hear it: what could not be written was not wanted.
-        let _ = self.flush();
+    ///
+    /// # Errors
+    /// The inner writer's, unless `flush` has returned it before.
+    pub fn finish(mut self) -> io::Result<()> {
+        let told = self.shared.lock().told;
+        let flushed = self.flush();
         self.shared.lock().closed = true;
         self.shared.changed.notify_all();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
+        if told { Ok(()) } else { flushed.and_then(|()| self.shared.lock().tell()) }
     }
 
     fn hand_over(&mut self) -> io::Result<()> {
         let full = |state: &State| state.queue.len() > QUEUE_OCTETS && state.error.is_none();
         let mut state = self.shared.wait_while(full);
-        match state.error {
-            Some(kind) => Err(kind.into()),
-            None => {
-                state.queue.append(&mut self.collected);
-                drop(state);
-                self.shared.changed.notify_all();
-                Ok(())
-            }
-        }
+        state.tell()?;
+        state.queue.append(&mut self.collected);
+        drop(state);
+        self.shared.changed.notify_all();
+        Ok(())
     }
 }
 
@@ -82,7 +93,7 @@ impl<W: Write + Send + 'static> Write for DetachedWriter<W> {
 
     fn flush(&mut self) -> io::Result<()> {
         if self.collected.is_empty() {
-            return self.shared.lock().error.map_or(Ok(()), |kind| Err(kind.into()));
+            return self.shared.lock().tell();
         }
         if let Some(inner) = self.inner.take() {
             let shared = Arc::clone(&self.shared);
@@ -106,7 +117,7 @@ fn pump(mut inner: impl Write, shared: &Shared) {
         }
         shared.changed.notify_all();
         if let Err(error) = inner.write_all(&batch).and_then(|()| inner.flush()) {
-            shared.lock().error = Some(error.kind());
+            shared.lock().error = Some(error);
             shared.changed.notify_all();
             return;
         }
@@ -152,7 +163,7 @@ mod tests {
         for _ in 0..16 {
             permit.send(()).unwrap();
         }
-        writer.finish();
+        writer.finish().unwrap();
         let expected: String = (0..100).map(|line| format!("{line}\n")).collect();
         assert_eq!(String::from_utf8(written.lock().unwrap().clone()).unwrap(), expected);
     }
@@ -165,6 +176,14 @@ mod tests {
         writer.flush().unwrap();
         drop(writer.shared.wait_while(|state| state.error.is_none()));
         assert_eq!(writer.flush().unwrap_err().kind(), io::ErrorKind::BrokenPipe);
-        writer.finish();
+        assert!(writer.finish().is_ok(), "told once is enough");
+    }
+
+    #[test]
+    fn what_could_not_be_written_at_the_very_end_is_told_by_finish() {
+        let (mut writer, permit, _) = gated();
+        drop(permit);
+        writer.write_all(b"x").unwrap();
+        assert_eq!(writer.finish().unwrap_err().kind(), io::ErrorKind::BrokenPipe);
     }
 }
