@@ -5,13 +5,13 @@ use std::os::fd::{AsFd, BorrowedFd};
 use socket2::{Domain, Socket, Type};
 
 use super::ident::{self, Reservation};
-use super::route;
 use super::sys::filter;
 use super::sys::message::{self, Buffers, Queue};
 use super::sys::option::{self, *};
+use super::{connect, limit, route};
 use crate::channel::{
-    Attempt, ErrorPath, LaneId, LaneIdent, LanePlan, LaneRefused, Layer, OsError, Owner, Profile, Protocol, SocketKind,
-    SocketWish,
+    Attempt, ErrorPath, Header, LaneId, LaneIdent, LanePlan, LaneRefused, Layer, OsError, Owner, Profile, Protocol,
+    SocketKind, SocketWish,
 };
 use crate::types::{Family, Ident};
 
@@ -58,6 +58,7 @@ impl Lane {
             let opened = match (plan.protocol, kind) {
                 (Protocol::Icmp, SocketKind::Raw) => open_raw(id, plan),
                 (Protocol::Icmp | Protocol::Udp, SocketKind::Dgram) => open_dgram(id, plan),
+                (Protocol::Tcp | Protocol::Unix, SocketKind::Stream) => open_stream(id, plan),
                 _ => Err(("socket", OsError::EOPNOTSUPP)),
             };
             match opened {
@@ -162,13 +163,44 @@ fn open_dgram(id: LaneId, plan: &LanePlan) -> Result<Lane, Failure> {
     Ok(Lane { id, profile, plan: plan.clone(), sockets, _ident: None })
 }
 
-fn new_socket(plan: &LanePlan, kind: Type) -> Result<Socket, Failure> {
-    let (domain, icmp) = match plan.family {
-        Family::V4 => (Domain::IPV4, socket2::Protocol::ICMPV4),
-        Family::V6 => (Domain::IPV6, socket2::Protocol::ICMPV6),
+/// Connections get their sockets when they are opened. One is opened now, to say what is wrong with the plan.
+fn open_stream(id: LaneId, plan: &LanePlan) -> Result<Lane, Failure> {
+    if plan.protocol == Protocol::Tcp {
+        connect::tcp_socket(plan, &Header::default(), 0)?;
+    }
+    let profile = stream_profile(plan, 0);
+    Ok(Lane { id, profile, plan: plan.clone(), sockets: Vec::new(), _ident: None })
+}
+
+fn stream_profile(plan: &LanePlan, port: u16) -> Profile {
+    Profile {
+        family: plan.family,
+        protocol: plan.protocol,
+        socket: SocketKind::Stream,
+        received_at: Layer::Payload,
+        quote_at: Layer::Transport,
+        ident: LaneIdent { ident: Ident::new(port), owner: Owner::Kernel, exclusive: true },
+        checksum: Owner::Kernel,
+        errors: ErrorPath::Queue,
+        max_open: limit::max_open(),
+    }
+}
+
+/// A non-blocking socket of the plan's family and protocol.
+///
+/// # Errors
+/// `socket`: EPERM, EMFILE …
+pub fn new_socket(plan: &LanePlan, kind: Type) -> Result<Socket, Failure> {
+    let of_family = |v4, v6| if plan.family == Family::V4 { v4 } else { v6 };
+    let (v4, v6, unix) = (Domain::IPV4, Domain::IPV6, Domain::UNIX);
+    let (domain, protocol) = match (plan.protocol, plan.family) {
+        (Protocol::Icmp, Family::V4) => (v4, Some(socket2::Protocol::ICMPV4)),
+        (Protocol::Icmp, Family::V6) => (v6, Some(socket2::Protocol::ICMPV6)),
+        (Protocol::Udp, _) => (of_family(v4, v6), Some(socket2::Protocol::UDP)),
+        (Protocol::Tcp, _) => (of_family(v4, v6), Some(socket2::Protocol::TCP)),
+        (Protocol::Unix, _) => (unix, None),
     };
-    let protocol = if plan.protocol == Protocol::Icmp { icmp } else { socket2::Protocol::UDP };
-    Socket::new_raw(domain, kind.nonblocking().cloexec(), Some(protocol)).map_err(|error| ("socket", error.into()))
+    Socket::new_raw(domain, kind.nonblocking().cloexec(), protocol).map_err(|error| ("socket", error.into()))
 }
 
 /// Sets everything but interface and address.
@@ -186,6 +218,22 @@ fn configure(socket: BorrowedFd<'_>, plan: &LanePlan) -> Result<(), Failure> {
         (of_family(IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS), hops),
         (of_family(IP_MULTICAST_LOOP, IPV6_MULTICAST_LOOP), (!plan.multicast_loop).then_some(0)),
         (of_family(IP_TOS, IPV6_TCLASS), plan.tos.map(|tos| i32::from(tos.get()))),
+    ];
+    option::set_all(socket, &settings)?;
+    configure_leaving(socket, plan)?;
+    // Comforts that a kernel may lack.
+    let _ = SO_RCVBUF.set(socket, RECEIVE_BUFFER_OCTETS);
+    let _ = SO_RXQ_OVFL.set(socket, 1);
+    Ok(())
+}
+
+/// Sets what the plan says about the way packets leave, which no order says otherwise.
+///
+/// # Errors
+/// The option that failed, and how.
+pub fn configure_leaving(socket: BorrowedFd<'_>, plan: &LanePlan) -> Result<(), Failure> {
+    let of_family = |v4, v6| if plan.family == Family::V4 { v4 } else { v6 };
+    let settings = [
         (of_family(IP_MTU_DISCOVER, IPV6_MTU_DISCOVER), plan.fragmentation.map(option::mtu_discover)),
         // The kernel doubles the figure for its own book-keeping.
         (SO_SNDBUF, plan.send_buffer.map(|octets| i32::try_from(octets).unwrap_or(i32::MAX))),
@@ -193,15 +241,7 @@ fn configure(socket: BorrowedFd<'_>, plan: &LanePlan) -> Result<(), Failure> {
         // A mark is 32 bits of whatever sign.
         (SO_MARK, plan.mark.map(u32::cast_signed)),
     ];
-    for (option, value) in settings {
-        if let Some(value) = value {
-            option.set(socket, value).map_err(|error| (option.call, error))?;
-        }
-    }
-    // Comforts that a kernel may lack.
-    let _ = SO_RCVBUF.set(socket, RECEIVE_BUFFER_OCTETS);
-    let _ = SO_RXQ_OVFL.set(socket, 1);
-    Ok(())
+    option::set_all(socket, &settings)
 }
 
 /// Has ICMP errors delivered to the error queue, with their extensions where the kernel (5.9) can tell these apart.

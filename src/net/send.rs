@@ -41,7 +41,7 @@ impl Lane {
         loop {
             let stamp = Stamp::user(clock::now());
             let error = match message::send(socket.as_fd(), Some(&name), octets, control) {
-                Ok(()) => {
+                Ok(_) => {
                     return Outcome::Done(Inbound::Sent(Sent {
                         token: send.token,
                         stamp,

@@ -7,8 +7,8 @@ use std::time::Duration;
 #[cfg(feature = "dns")]
 use netprobe::channel::Lookup;
 use netprobe::channel::{
-    Channel, Datagram, Header, IcmpReport, Inbound, Inbox, LaneId, LanePlan, LaneRefused, Order, OsError, Outbox, Plan,
-    Precision, Profile, Protocol, Send, SocketWish, Token,
+    Channel, Closed, ClosedHow, Data, Datagram, Header, IcmpReport, Inbound, Inbox, LaneId, LanePlan, LaneRefused,
+    Open, Opened, Order, OsError, Outbox, Plan, Precision, Profile, Protocol, Send, Sent, SocketWish, Token, Write,
 };
 use netprobe::engine::encode;
 use netprobe::net;
@@ -125,6 +125,22 @@ impl Run {
         }
     }
 
+    /// Opens a connection.
+    pub fn connect(&mut self, token: u64, lane: u16, to: Endpoint, header: Header) {
+        let (lane, token) = (LaneId::new(lane), Token::new(token));
+        self.order(Order::Open(Open { lane, token, to, source_port: 0, header }));
+    }
+
+    pub fn write(&mut self, token: Token, octets: &[u8]) {
+        let octets = self.outbox.store(|out| out.extend_from_slice(octets));
+        self.order(Order::Write(Write { token, octets }));
+    }
+
+    pub fn order(&mut self, order: Order) {
+        self.outbox.push(order);
+        self.submit();
+    }
+
     /// One turn without waiting.
     pub fn receive(&mut self) {
         self.channel.receive(&mut self.inbox).expect("receive");
@@ -132,6 +148,7 @@ impl Run {
             let octets = match item {
                 Inbound::Datagram(datagram) => self.inbox.arena().get(datagram.octets),
                 Inbound::Icmp(report) => self.inbox.arena().get(report.quote),
+                Inbound::Data(data) => self.inbox.arena().get(data.octets),
                 _ => &[],
             };
             self.came.push((item.clone(), octets.to_vec()));
@@ -166,6 +183,47 @@ impl Run {
             Some((Inbound::Icmp(report), quote)) => (report, quote),
             other => panic!("not a report: {other:?}"),
         }
+    }
+
+    /// The beginning of an attempt to connect, which is the next thing told.
+    pub fn begun(&mut self, token: u64) -> Sent {
+        self.receive();
+        match self.came.remove(0).0 {
+            Inbound::Sent(sent) if sent.token == Token::new(token) => sent,
+            other => panic!("{token} has not begun: {other:?}"),
+        }
+    }
+
+    /// The news that this connection is open.
+    pub fn opened(&mut self, token: u64) -> Opened {
+        match self.until(|item| matches!(item, Inbound::Opened(o) if o.token == Token::new(token))).pop() {
+            Some((Inbound::Opened(opened), _)) => opened,
+            other => panic!("not open: {other:?}"),
+        }
+    }
+
+    /// How this connection ended.
+    pub fn closed(&mut self, token: Token) -> ClosedHow {
+        match self.until(|item| matches!(item, Inbound::Closed(c) if c.token == token)).pop() {
+            Some((Inbound::Closed(Closed { how, .. }), _)) => how,
+            other => panic!("not closed: {other:?}"),
+        }
+    }
+
+    /// The next octets of this connection, until there are as many.
+    pub fn data(&mut self, token: Token, count: usize) -> Vec<u8> {
+        let mut all = Vec::new();
+        while all.len() < count {
+            let is_data = |item: &Inbound| matches!(item, Inbound::Data(Data { token: of, .. }) if *of == token);
+            let (_, octets) = self.until(is_data).pop().expect("what was asked for");
+            all.extend(octets);
+        }
+        all
+    }
+
+    /// Waits until everything written to this connection has left.
+    pub fn drained(&mut self, token: Token) {
+        self.until(|item| *item == Inbound::Drained { token });
     }
 
     /// What became of the order with this token, which is the next thing told.

@@ -9,7 +9,7 @@ use crate::channel::OsError;
 use crate::types::IpEndpoint;
 
 /// Nothing to receive, or no room to send; try again when the socket is ready.
-pub const EAGAIN: OsError = OsError::from_code(libc::EAGAIN);
+pub const EAGAIN: OsError = OsError::EAGAIN;
 
 /// The largest datagram either family can carry, so that only damaged ones are cut.
 const DATAGRAM_OCTETS: usize = 65_536;
@@ -39,6 +39,13 @@ impl Default for Buffers {
             octets: vec![0; DATAGRAM_OCTETS].into_boxed_slice(),
             control: [0; CONTROL_OCTETS],
         }
+    }
+}
+
+impl Buffers {
+    /// Memory for the octets of a stream.
+    pub fn octets(&mut self) -> &mut [u8] {
+        &mut self.octets
     }
 }
 
@@ -85,11 +92,12 @@ pub fn receive<'a>(socket: BorrowedFd<'_>, queue: Queue, buffers: &'a mut Buffer
     Ok(Message { name, octets, control, cut: header.msg_flags & libc::MSG_TRUNC != 0 })
 }
 
-/// Sends one datagram without blocking; `to` is `None` on a connected socket.
+/// Sends one datagram, or as much of a stream as there is room for, without blocking and without SIGPIPE; `to` is `None` on a
+/// connected socket. Says how much was sent.
 ///
 /// # Errors
 /// [`EAGAIN`] if the send buffer is full; a pending error of the socket, which is thereby consumed.
-pub fn send(socket: BorrowedFd<'_>, to: Option<&Encoded>, octets: &[u8], control: &[u8]) -> Result<(), OsError> {
+pub fn send(socket: BorrowedFd<'_>, to: Option<&Encoded>, octets: &[u8], control: &[u8]) -> Result<usize, OsError> {
     let mut part = libc::iovec { iov_base: octets.as_ptr().cast_mut().cast(), iov_len: octets.len() };
     let mut header = empty_header();
     if let Some(to) = to {
@@ -106,7 +114,7 @@ pub fn send(socket: BorrowedFd<'_>, to: Option<&Encoded>, octets: &[u8], control
     // SAFETY: sendmsg(2): the message "is pointed to by the elements of the array msg.msg_iov" and the header's other
     // pointers name memory of the length beside them; all of it is borrowed until the call returns and is only read.
     let sent = unsafe { libc::sendmsg(socket.as_raw_fd(), &raw const header, flags) };
-    if sent < 0 { Err(last_error()) } else { Ok(()) }
+    usize::try_from(sent).map_err(|_| last_error())
 }
 
 fn empty_header() -> libc::msghdr {
