@@ -46,7 +46,11 @@ impl Sink<Event> for PongText {
                 write!(streams.data, "{} session {} end: {}: ", Date(*time), start.session, self.who(start))?;
                 writeln!(streams.data, "{}, {:.3} s, {}", Passed(traffic), duration.as_secs_f64(), Why(*ended))
             }
-            Event::Interim(figures) => write_figures(figures, &mut *streams.talk),
+            Event::Interim(figures) => {
+                write_figures(figures, &mut *streams.talk)?;
+                let (open, known) = (figures.connections, figures.sessions);
+                writeln!(streams.talk, "now: {open} connections, {known} clients over datagrams")
+            }
             Event::Draining { open } => {
                 writeln!(streams.talk, "{}: no more clients; waiting for {open} to finish", self.program)
             }
@@ -65,10 +69,10 @@ fn write_figures(figures: &Figures, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "--- rpong statistics after {:.3} s ---", figures.duration.as_secs_f64())?;
     for (listener, counters) in &figures.listeners {
         let traffic = counters.traffic(listener.service);
-        let sessions = counters.sessions;
-        writeln!(out, "{}: {sessions} sessions, {}{}", Where(listener), Passed(&traffic), Troubles(counters))?;
+        let (came, s) = (counters.sessions, if counters.sessions == 1 { "" } else { "s" });
+        writeln!(out, "{}: {came} session{s}, {}{}", Where(listener), Passed(&traffic), Troubles(counters))?;
     }
-    writeln!(out, "now: {} connections, {} clients over datagrams", figures.connections, figures.sessions)
+    Ok(())
 }
 
 /// `tcp 0.0.0.0:7`.
@@ -162,9 +166,8 @@ mod tests {
     }
 
     const SUMMARY: &str = "--- rpong statistics after 12.500 s ---\n\
-        tcp 0.0.0.0:7: 1 sessions, 5 bytes in, 5 bytes out\n\
-        udp [::]:7: 1 sessions, 3 packets (168 bytes) in, 2 packets (112 bytes) out, 1 over the rate\n\
-        now: 1 connections, 2 clients over datagrams\n";
+        tcp 0.0.0.0:7: 1 session, 5 bytes in, 5 bytes out\n\
+        udp [::]:7: 1 session, 3 packets (168 bytes) in, 2 packets (112 bytes) out, 1 over the rate\n";
 
     #[test]
     fn clients_and_the_last_figures_are_data_and_the_rest_is_talk() {
@@ -184,7 +187,8 @@ mod tests {
             talk,
             "rpong: listening on tcp 0.0.0.0:7, udp [::]:7\n".to_owned()
                 + SUMMARY
-                + "rpong: no more clients; waiting for 1 to finish\n"
+                + "now: 1 connections, 2 clients over datagrams\n\
+                   rpong: no more clients; waiting for 1 to finish\n"
         );
     }
 
