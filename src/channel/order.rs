@@ -55,7 +55,8 @@ pub struct Header {
     pub flow_label: Option<FlowLabel>,
 }
 
-/// One datagram. Answered by `Sent` or `Refused`, each before anything that arrives in answer to the datagram.
+/// One datagram. Answered by `Sent` or `Refused`, each before anything that arrives in answer to the datagram. Where a local
+/// socket's queue is full it is `Refused` with EAGAIN.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Send {
     /// Which lane sends it.

@@ -47,6 +47,7 @@ pub fn begin(plan: &LanePlan, open: &Open) -> Result<Begun, OsError> {
         (Protocol::Tcp, Endpoint::Ip(to)) => begin_tcp(plan, open, *to),
         (Protocol::Unix, Endpoint::Unix(path)) => {
             let socket = lane::new_socket(plan, Type::STREAM).map_err(|(_, error)| error)?;
+            lane::configure_local(&socket, plan).map_err(|(_, error)| error)?;
             let to = SockAddr::unix(path)?;
             let stamp = Stamp::user(clock::now());
             let progress = match connect(&socket, &to) {

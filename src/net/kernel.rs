@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
+use super::accept::Doors;
 use super::clock;
 use super::connection::Turn;
 use super::lane::Lane;
@@ -37,6 +38,7 @@ pub struct KernelChannel {
     /// By number; lanes that were refused have none.
     lanes: Vec<Option<Lane>>,
     streams: Streams,
+    doors: Doors,
     poller: Poller,
     signals: OwnedFd,
     mailbox: Arc<Mailbox<Control>>,
@@ -71,6 +73,7 @@ impl KernelChannel {
         Ok(KernelChannel {
             lanes,
             streams: Streams::default(),
+            doors: Doors::default(),
             poller,
             signals,
             mailbox,
@@ -167,6 +170,7 @@ impl Channel for KernelChannel {
         }
         // Everyone in the list was ready at this time, however long the others take.
         let stamp = Stamp::user(clock::now());
+        self.doors.reopen(self.streams.take_freed(), stamp.user.mono, &self.lanes, &self.poller)?;
         let mut ready = std::mem::take(&mut self.ready);
         for one in ready.drain(..) {
             match one.source {
@@ -181,8 +185,13 @@ impl Channel for KernelChannel {
                     self.streams.ready(number, &one, &self.poller, &mut turn);
                 }
                 Source::Socket { lane, flow } if one.readable || one.failed => {
-                    if let Some(Some(lane)) = self.lanes.get_mut(usize::from(lane)) {
-                        lane.receive(flow, one.failed, &mut self.buffers, inbox);
+                    let mut turn = Turn { stamp, buffers: &mut self.buffers, inbox };
+                    match self.lanes.get_mut(usize::from(lane)) {
+                        Some(Some(lane)) if lane.accepts() => {
+                            self.doors.answer(lane, one.source, &mut self.streams, &self.poller, &mut turn)?;
+                        }
+                        Some(Some(lane)) => lane.receive(flow, one.failed, turn.buffers, turn.inbox),
+                        _ => {}
                     }
                 }
                 // Room to send is for `submit`.
@@ -199,7 +208,7 @@ impl Channel for KernelChannel {
         }
         let blocked = self.blocked.take();
         self.watch_blocked(blocked, true)?;
-        self.poller.wait(deadline, precision, &mut self.ready)?;
+        self.poller.wait(self.doors.wake(deadline), precision, &mut self.ready)?;
         self.watch_blocked(blocked, false)
     }
 }

@@ -4,6 +4,7 @@
 //! `lane` opens sockets, `send` and `receive` use them, `poller` waits for them, `kernel` puts these together. Every `unsafe`
 //! and every name of the C library is in `sys`.
 
+mod accept;
 mod clock;
 mod connect;
 mod connection;
@@ -11,6 +12,7 @@ mod ident;
 mod kernel;
 mod lane;
 mod limit;
+mod listen;
 mod mailbox;
 #[cfg(feature = "dns")]
 mod names;

@@ -45,6 +45,8 @@ pub struct Interest {
 }
 
 impl Interest {
+    /// Errors and a hang-up alone.
+    pub const NONE: Interest = Interest { read: false, write: false };
     /// Something to read.
     pub const READ: Interest = Interest { read: true, write: false };
     /// Both.

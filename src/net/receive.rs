@@ -1,6 +1,7 @@
 //! Received messages become what the seam knows: [`Lane::receive`].
 
 use std::os::fd::AsFd;
+use std::path::Path;
 
 use super::clock;
 use super::lane::Lane;
@@ -64,16 +65,18 @@ impl Place {
         if dropped > 0 {
             inbox.push(Inbound::Dropped(Dropped { lane: self.lane, count: dropped.into() }));
         }
-        let Some(from) = message.name else {
-            return;
+        let from = match (&message.name, self.protocol) {
+            // ICMP has no ports, whatever the kernel leaves in that field.
+            (Some(Endpoint::Ip(from)), Protocol::Icmp) => Endpoint::Ip(from.with_port(0)),
+            (Some(from), _) => from.clone(),
+            (None, Protocol::Unix) => Endpoint::Unix(Path::new("").into()),
+            (None, _) => return,
         };
-        // ICMP has no ports, whatever the kernel leaves in that field.
-        let from = if self.protocol == Protocol::Icmp { from.with_port(0) } else { from };
         let octets = inbox.store(message.octets);
         inbox.push(Inbound::Datagram(Datagram {
             lane: self.lane,
             flow: self.flow,
-            from: Endpoint::Ip(from),
+            from,
             to: ancillary.to,
             ifindex: ancillary.ifindex,
             reply_ttl: ancillary.ttl,
@@ -105,7 +108,7 @@ impl Place {
             lane: self.lane,
             flow: self.flow,
             token: self.token,
-            to: message.name,
+            to: message.name.as_ref().and_then(Endpoint::ip),
             origin,
             offender: error.offender,
             icmp_type: if arrived { error.icmp_type } else { 0 },

@@ -2,16 +2,24 @@
 
 use std::collections::HashMap;
 
+use socket2::Socket;
+
 use super::clock;
 use super::connect::{self, Begun, Progress};
 use super::connection::{Connection, Fate, Turn};
+use super::lane::Lane;
+use super::listen;
 use super::poller::{Poller, Ready};
 use super::sys::message::Buffers;
-use crate::channel::{CloseHow, Closed, ClosedHow, Inbound, LanePlan, Open, Opened, OsError, Refused, Sent, Token};
+use crate::channel::{
+    Accepted, CloseHow, Closed, ClosedHow, Inbound, LanePlan, Open, Opened, OsError, Refused, Sent, Token,
+};
 use crate::types::Stamp;
 
 /// Set in the tokens of accepted connections, not in a Machine's.
 const ACCEPTED: u64 = 1 << 63;
+/// Connections accepted from one listener in one turn.
+const ACCEPTS: usize = 64;
 
 /// The connections, by numbers that are never given again, so that news of a closed one reaches no other.
 #[derive(Debug, Default)]
@@ -21,6 +29,8 @@ pub struct Streams {
     next: u64,
     /// Connections whose peer has ended, told since all orders were last taken, and those told before.
     ended: [Vec<u64>; 2],
+    /// Whether one was dropped that nobody has asked about.
+    freed: bool,
 }
 
 impl Streams {
@@ -125,6 +135,33 @@ impl Streams {
         self.settle(number, fate, poller);
     }
 
+    /// Takes connections that wait at a listener. Says whether there was no descriptor for one.
+    pub fn accept(&mut self, lane: &Lane, listener: &Socket, poller: &Poller, turn: &mut Turn<'_>) -> bool {
+        for _ in 0..ACCEPTS {
+            match listen::accept(listener) {
+                Ok((socket, peer)) => {
+                    let token = Token::new(ACCEPTED | self.next);
+                    let connection = Connection::open(token, lane.id, lane.plan.protocol, socket);
+                    // One that cannot be watched is closed, and its peer sees that.
+                    if self.add(connection, poller).is_ok() {
+                        let (lane, stamp) = (lane.id, turn.stamp);
+                        turn.inbox.push(Inbound::Accepted(Accepted { lane, token, peer, stamp }));
+                    }
+                }
+                Err(OsError::EAGAIN) => return false,
+                Err(OsError::EMFILE | OsError::ENFILE | OsError::ENOBUFS | OsError::ENOMEM) => return true,
+                // accept(2): errors that are already pending on the new socket; the next one may be sound.
+                Err(_) => {}
+            }
+        }
+        false
+    }
+
+    /// Whether a descriptor has become free since this was last asked.
+    pub fn take_freed(&mut self) -> bool {
+        std::mem::take(&mut self.freed)
+    }
+
     fn add(&mut self, mut connection: Connection, poller: &Poller) -> Result<(), OsError> {
         let number = self.next;
         connection.watch(number, poller)?;
@@ -151,6 +188,7 @@ impl Streams {
     fn remove(&mut self, number: u64) {
         if let Some(connection) = self.connections.remove(&number) {
             self.numbers.remove(&connection.token);
+            self.freed = true;
         }
     }
 }

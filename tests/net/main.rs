@@ -2,6 +2,7 @@
 //! or without privileges where user namespaces are allowed. Where neither is, a test fails and says so.
 
 mod connections;
+mod listeners;
 mod namespace;
 mod orders;
 mod run;

@@ -6,7 +6,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 
 use super::address::{self, Encoded};
 use crate::channel::OsError;
-use crate::types::IpEndpoint;
+use crate::types::Endpoint;
 
 /// Nothing to receive, or no room to send; try again when the socket is ready.
 pub const EAGAIN: OsError = OsError::EAGAIN;
@@ -53,7 +53,7 @@ impl Buffers {
 #[derive(Debug)]
 pub struct Message<'a> {
     /// The sender; of an error, the destination of what it is about.
-    pub name: Option<IpEndpoint>,
+    pub name: Option<Endpoint>,
     /// The octets.
     pub octets: &'a [u8],
     /// Ancillary data, for [`super::cmsg::read`].
@@ -84,7 +84,7 @@ pub fn receive<'a>(socket: BorrowedFd<'_>, queue: Queue, buffers: &'a mut Buffer
     let received = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut header, libc::MSG_DONTWAIT | queue) };
     let received = usize::try_from(received).map_err(|_| last_error())?;
     // The lengths are cut to the buffers once more, so that nothing depends on the kernel's word.
-    let name = buffers.name.get(..header.msg_namelen as usize).and_then(address::decode);
+    let name = buffers.name.get(..header.msg_namelen as usize).and_then(address::decode_any);
     let octets = buffers.octets.get(..received).unwrap_or(&buffers.octets);
     // Another integer type in each C library.
     let control_len: usize = header.msg_controllen as _;
