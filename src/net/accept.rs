@@ -44,7 +44,11 @@ impl Doors {
 
     /// When a wait until `deadline` must end for the sake of those who are shut.
     pub fn wake(&self, deadline: Option<Instant>) -> Option<Instant> {
-        if self.shut.is_empty() { deadline } else { Some(deadline.map_or(self.until, |deadline| deadline.min(self.until))) }
+        if self.shut.is_empty() {
+            deadline
+        } else {
+            Some(deadline.map_or(self.until, |deadline| deadline.min(self.until)))
+        }
     }
 
     /// Asks all listeners again if a descriptor was `freed`, or if it is time.

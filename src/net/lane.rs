@@ -6,10 +6,10 @@ use std::path::Path;
 use socket2::{Domain, Socket, Type};
 
 use super::ident::{self, Reservation};
+use super::listen::{self, SocketFile};
 use super::sys::filter;
 use super::sys::message::{self, Buffers, Queue};
 use super::sys::option::{self, *};
-use super::listen::{self, SocketFile};
 use super::{connect, limit, route};
 use crate::channel::{
     Attempt, ErrorPath, Header, LaneId, LaneIdent, LanePlan, LaneRefused, Layer, OsError, Owner, Profile, Protocol,

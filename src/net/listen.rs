@@ -141,8 +141,8 @@ impl SocketFile {
 impl Drop for SocketFile {
     fn drop(&mut self) {
         // Someone may have put another there.
-        let still_ours = fs::symlink_metadata(&self.path)
-            .is_ok_and(|file| (file.dev(), file.ino()) == (self.device, self.inode));
+        let still_ours =
+            fs::symlink_metadata(&self.path).is_ok_and(|file| (file.dev(), file.ino()) == (self.device, self.inode));
         if still_ours {
             // Without the right to, it stays; who comes next finds that nobody answers.
             let _ = fs::remove_file(&self.path);

@@ -104,7 +104,10 @@ impl fmt::Display for Passed<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Traffic { received_packets, received_octets, sent_packets, sent_octets } = *self.0;
         let mut one_way = |packets: Option<u64>, octets: u64, way: &str| match packets {
-            Some(packets) => write!(f, "{packets} packets ({octets} bytes) {way}"),
+            Some(packets) => {
+                let s = if packets == 1 { "" } else { "s" };
+                write!(f, "{packets} packet{s} ({octets} bytes) {way}")
+            }
             None => write!(f, "{octets} bytes {way}"),
         };
         one_way(received_packets, received_octets, "in, ")?;

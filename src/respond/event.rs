@@ -46,7 +46,8 @@ pub struct SessionStart {
     pub time: WallTime,
 }
 
-/// What one client sent and got.
+/// What one client sent and got. Datagrams count as sent when they are given to the kernel; what it refuses of them, only the
+/// listener's [`Counters::send_failed`] tells.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Traffic {
     /// Datagrams received; `None` for connections.

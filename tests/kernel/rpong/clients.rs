@@ -32,6 +32,8 @@ fn process() {
         ["stamp", at] => stamp(at),
         ["crowd", tcp, udp] => crowd(tcp, udp),
         ["hold", at] => hold(at),
+        ["abandon", at] => drop(never_reading(at)),
+        ["half-close-and-abandon", at] => never_reading(at).shutdown(Shutdown::Write).expect("it is open"),
         ["finish", at, pid] => finish(at, pid),
         ["group", own, group, responder] => group_answers(own, group, responder),
         ["no-group", own, group] => group_is_silent(own, group),
@@ -214,6 +216,7 @@ fn group_answers(own: &str, group: &str, responder: &str) {
 
 fn group_is_silent(own: &str, group: &str) {
     let socket = udp(own);
+    socket.set_broadcast(true).expect("a socket");
     socket.send_to(b"who?", group).expect("it is sent");
     assert_silent(&socket);
 }
