@@ -15,6 +15,7 @@ use netprobe::net;
 use netprobe::types::{Endpoint, Family, IpEndpoint};
 
 use crate::namespace::{in_namespace, ip};
+use crate::orders::link;
 use crate::run::{FAMILIES, Run, endpoint, loopback, refusal, udp, with_rights};
 
 in_namespace! {
@@ -120,6 +121,7 @@ in_namespace! {
         run.connect(1, 1, Endpoint::Ip(loopback(Family::V4).with_port(7)), Header::default());
         run.opened(1);
         let server = run.accepted().token;
+        run.came.clear();
         run.order(Order::Pause { token: server });
         let sent: Vec<u8> = (0..4_000_000u32).map(|at| (at % 251) as u8).collect();
         run.write(ONE, &sent);
@@ -358,25 +360,25 @@ in_namespace! {
     }
 
     fn members_of_a_group_are_asked_and_answer_alone() {
-        ip("link set lo multicast on");
-        ip("route add 239.0.0.0/8 dev lo");
-        ip("address add 127.0.0.2/8 dev lo");
+        link();
         for (family, group) in [(Family::V4, "239.1.2.3"), (Family::V6, "ff02::4321")] {
             let group = endpoint(group).address;
-            let interface = Some("lo".into());
+            let interface = Some("v0".into());
             let member = LanePlan { groups: vec![Group { address: group, interface }], ..server(family, 4321) };
             let mut run = with_rights(|| Run::open(vec![member.clone(), member, udp(family)]));
             // Who has not joined hears nothing, whoever else on this host has.
             let mut other = with_rights(|| Run::open(vec![server(family, 4322)]));
-            let header = Header { ifindex: net::interface_index("lo"), ..Header::default() };
+            let header = Header { ifindex: net::interface_index("v0"), ..Header::default() };
             let to = IpEndpoint::from_address(group);
             run.send(1, 2, to.with_port(4321), header, b"who is there?");
             run.send(2, 2, to.with_port(4322), header, b"who is there?");
             for lane in [0, 1] {
-                let (datagram, octets) = run.datagram(lane);
+                let is_here = |item: &Inbound| matches!(item, Inbound::Datagram(d) if d.lane == LaneId::new(lane));
+                let (Inbound::Datagram(datagram), octets) = run.take(is_here) else { panic!("not a datagram") };
                 assert_eq!((datagram.to, &octets[..]), (Some(group), &b"who is there?"[..]));
                 run.send(3, lane, datagram.from.ip().expect("an address"), Header::default(), b"I am");
-                let (answer, octets) = run.datagram(2);
+                let is_answer = |item: &Inbound| matches!(item, Inbound::Datagram(d) if d.lane == LaneId::new(2));
+                let (Inbound::Datagram(answer), octets) = run.take(is_answer) else { panic!("not a datagram") };
                 assert_eq!(answer.from.ip().map(|from| from.port), Some(4321));
                 assert_eq!(octets, b"I am");
             }
@@ -441,8 +443,8 @@ fn limit_descriptors(most: u64) {
 
 impl Run {
     fn accepted(&mut self) -> Accepted {
-        match self.until(|item| matches!(item, Inbound::Accepted(_))).pop() {
-            Some((Inbound::Accepted(accepted), _)) => accepted,
+        match self.take(|item| matches!(item, Inbound::Accepted(_))).0 {
+            Inbound::Accepted(accepted) => accepted,
             other => panic!("nobody: {other:?}"),
         }
     }

@@ -158,10 +158,21 @@ impl Run {
 
     /// Everything that came up to and with the first item that `wanted` takes.
     pub fn until(&mut self, wanted: impl Fn(&Inbound) -> bool) -> Vec<Came> {
+        let at = self.find(wanted);
+        self.came.drain(..=at).collect()
+    }
+
+    /// The first item that `wanted` takes; what came before it stays.
+    pub fn take(&mut self, wanted: impl Fn(&Inbound) -> bool) -> Came {
+        let at = self.find(wanted);
+        self.came.remove(at)
+    }
+
+    fn find(&mut self, wanted: impl Fn(&Inbound) -> bool) -> usize {
         let deadline = self.channel.now().mono + PATIENCE;
         loop {
             if let Some(at) = self.came.iter().position(|(item, _)| wanted(item)) {
-                return self.came.drain(..=at).collect();
+                return at;
             }
             assert!(self.channel.now().mono < deadline, "it did not come; what did: {:?}", self.came);
             self.channel.wait(Some(deadline), Precision::Relaxed).expect("wait");
@@ -194,18 +205,21 @@ impl Run {
         }
     }
 
-    /// The news that this connection is open.
+    /// The news that this connection is open; that it began is forgotten.
     pub fn opened(&mut self, token: u64) -> Opened {
-        match self.until(|item| matches!(item, Inbound::Opened(o) if o.token == Token::new(token))).pop() {
-            Some((Inbound::Opened(opened), _)) => opened,
+        match self.take(|item| matches!(item, Inbound::Opened(o) if o.token == Token::new(token))).0 {
+            Inbound::Opened(opened) => {
+                self.came.retain(|(item, _)| !matches!(item, Inbound::Sent(sent) if sent.token == opened.token));
+                opened
+            }
             other => panic!("not open: {other:?}"),
         }
     }
 
     /// How this connection ended.
     pub fn closed(&mut self, token: Token) -> ClosedHow {
-        match self.until(|item| matches!(item, Inbound::Closed(c) if c.token == token)).pop() {
-            Some((Inbound::Closed(Closed { how, .. }), _)) => how,
+        match self.take(|item| matches!(item, Inbound::Closed(c) if c.token == token)).0 {
+            Inbound::Closed(Closed { how, .. }) => how,
             other => panic!("not closed: {other:?}"),
         }
     }
@@ -215,15 +229,14 @@ impl Run {
         let mut all = Vec::new();
         while all.len() < count {
             let is_data = |item: &Inbound| matches!(item, Inbound::Data(Data { token: of, .. }) if *of == token);
-            let (_, octets) = self.until(is_data).pop().expect("what was asked for");
-            all.extend(octets);
+            all.extend(self.take(is_data).1);
         }
         all
     }
 
     /// Waits until everything written to this connection has left.
     pub fn drained(&mut self, token: Token) {
-        self.until(|item| *item == Inbound::Drained { token });
+        self.take(|item| *item == Inbound::Drained { token });
     }
 
     /// What became of the order with this token, which is the next thing told.
