@@ -17,6 +17,9 @@ const SYN_TIMEOUTS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs
 /// The first source port the kernel chooses.
 const FIRST_PORT: u16 = 50_001;
 
+/// Octets that may wait behind others that already do.
+const MAX_UNSENT_OCTETS: usize = 256 * 1024;
+
 /// What listens at the other end of a connection.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Peer {
@@ -249,6 +252,9 @@ impl Streams {
         let Some(connection) = self.connections.get_mut(&token) else { return Err(OsError::ENOTCONN) };
         let State::Open(established) = &mut connection.state else { return Err(OsError::ENOTCONN) };
         let idle = established.unsent.is_empty();
+        if !idle && established.unsent.len() + octets.len() > MAX_UNSENT_OCTETS {
+            return Err(OsError::ENOBUFS);
+        }
         established.unsent.extend(octets);
         if idle {
             established.send(at, token, connection.serial, &mut effects);
