@@ -8,6 +8,7 @@ mod drive;
 mod env;
 mod output;
 mod ping_args;
+mod ping_method;
 mod ping_run;
 mod rpong_args;
 mod rpong_run;
