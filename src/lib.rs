@@ -1,4 +1,5 @@
-//! `netprobe`: the library behind `rping` (does a target answer, and how fast) and `rtrace` (the path to it).
+//! `netprobe`: the library behind `rping` (does a target answer, and how fast), `rtrace` (the path to it)
+//! and `rpong` (the other end of a measurement).
 //!
 //! # The rooms
 //!
@@ -14,7 +15,7 @@
 //! | [`engine`] | probing without I/O: trait [`engine::Machine`], pacing, matching, encode and decode | `types`, `wire`, `metrics`, `channel` |
 //! | [`driver`] | the only loop that blocks: a Channel and a Machine, to events | `types`, `channel`, `engine` |
 //! | [`sim`] | a network in virtual time that implements Channel, for tests | `types`, `wire`, `channel` |
-//! | [`ping`], [`trace`] | the applications: config, a Machine each, events, results; not each other | `types`, `wire`, `metrics`, `channel`, `engine` |
+//! | [`ping`], [`trace`], [`respond`] | the applications: config, a Machine each, events, results; not each other | `types`, `wire`, `metrics`, `channel`, `engine` |
 //! | [`report`] | events to octets: text and JSON | the above except `net`, `sim`, `driver` |
 //! | [`cli`] | the only room that knows argv, environment, terminals and exit codes | all |
 //!
@@ -43,6 +44,7 @@ pub mod metrics;
 pub mod net;
 pub mod ping;
 pub mod report;
+pub mod respond;
 pub mod sim;
 pub mod trace;
 pub mod types;

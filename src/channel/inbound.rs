@@ -201,9 +201,11 @@ pub struct Dropped {
 /// A request from outside the network: a signal, another thread, a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Control {
-    /// SIGINT or SIGTERM: end the run with its summary.
+    /// SIGINT: end the run with its summary.
     Interrupt,
-    /// SIGQUIT: show interim figures and go on.
+    /// SIGTERM: the same for who probes; who serves takes nobody new and lets the others finish.
+    Terminate,
+    /// SIGQUIT or SIGUSR1: show interim figures and go on.
     Interim,
     /// End the run once what is in flight is decided.
     Stop,

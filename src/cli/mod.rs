@@ -1,7 +1,7 @@
 //! The only room that knows argv, environment, terminals and exit codes.
 //!
-//! [`rping`] and [`rtrace`] take the words of a command line and a whole world, [`Env`], and return the exit status. The real
-//! world is [`real_main`]; tests give one that opens a simulated network instead.
+//! [`rping`], [`rtrace`] and [`rpong`] take the words of a command line and a whole world, [`Env`], and return the exit
+//! status. The real world is [`real_main`]; tests give one that opens a simulated network instead.
 
 mod complain;
 mod drive;
@@ -10,6 +10,8 @@ mod output;
 mod ping_args;
 mod ping_method;
 mod ping_run;
+mod rpong_args;
+mod rpong_run;
 mod target;
 mod trace_args;
 mod trace_run;
@@ -38,8 +40,13 @@ pub fn rtrace(words: &[OsString], env: &mut Env<'_>) -> u8 {
     trace_run::run(words, env)
 }
 
-/// The command lines of both tools as clap knows them: what man pages are made from. No other room calls this.
+/// Runs `rpong` with these words, the program's own first, and returns its exit status.
+pub fn rpong(words: &[OsString], env: &mut Env<'_>) -> u8 {
+    rpong_run::run(words, env)
+}
+
+/// The command lines of all tools as clap knows them: what man pages are made from. No other room calls this.
 #[doc(hidden)]
-pub fn commands() -> [clap::Command; 2] {
-    [ping_args::PingArgs::command(), trace_args::TraceArgs::command()]
+pub fn commands() -> [clap::Command; 3] {
+    [ping_args::PingArgs::command(), trace_args::TraceArgs::command(), rpong_args::PongArgs::command()]
 }

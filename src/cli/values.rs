@@ -73,6 +73,11 @@ pub fn gap_limit(text: &str) -> Result<u32, String> {
     whole(text, 1, 255).map(|hops| hops as u32)
 }
 
+/// `--max-connections` of rpong.
+pub fn connections(text: &str) -> Result<usize, String> {
+    whole(text, 1, 1_000_000).map(|connections| connections as usize)
+}
+
 /// A port.
 pub fn port(text: &str) -> Result<Port, String> {
     let number = whole(text, 1, 65_535)?;
@@ -210,6 +215,12 @@ pub fn span(text: &str) -> Result<Span, String> {
         Ok(_) => Err(format!("out of range: 0 <= seconds <= {LONGEST}")),
         Err(_) => Err(format!("not a duration: 0 <= seconds <= {LONGEST}, or with a unit as in 200ms, 1m30s")),
     }
+}
+
+/// A duration that is not zero.
+pub fn lasting(text: &str) -> Result<Duration, String> {
+    let span = span(text)?.duration;
+    if span.is_zero() { Err(format!("out of range: 0 < seconds <= {LONGEST}")) } else { Ok(span) }
 }
 
 /// Digits with at most one decimal point, and nothing else: no sign, exponent, comma, `inf` or `nan`.

@@ -199,7 +199,7 @@ impl Ping {
 
     fn control(&mut self, now: Now, control: &Control) {
         match control {
-            Control::Interrupt => self.interrupted = true,
+            Control::Interrupt | Control::Terminate => self.interrupted = true,
             Control::Interim => {
                 let running = self.series.iter().filter(|series| !series.is_closed());
                 self.events.push_back(Event::Interim(running.map(Series::interim).collect()));

@@ -1,5 +1,7 @@
 //! Events to write, for the tests of this room: each ordinary, to be changed with struct update syntax.
 
+pub mod pong;
+
 use std::net::IpAddr;
 
 use super::{Sink, Streams};

@@ -11,6 +11,8 @@ mod message;
 mod number;
 mod ping_json;
 mod ping_text;
+mod pong_json;
+mod pong_text;
 mod trace_json;
 mod trace_text;
 
@@ -19,6 +21,8 @@ use std::io::{self, Write};
 pub use escape::escape;
 pub use ping_json::{PingJson, PingJsonOptions};
 pub use ping_text::{PingText, PingTextOptions, ShownSource};
+pub use pong_json::PongJson;
+pub use pong_text::PongText;
 pub use trace_json::{TraceJson, TraceJsonOptions};
 pub use trace_text::{TraceText, TraceTextOptions};
 

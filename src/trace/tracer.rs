@@ -213,7 +213,7 @@ impl Tracer {
 
     fn control(&mut self, now: Now, control: &Control) {
         match control {
-            Control::Interrupt => {
+            Control::Interrupt | Control::Terminate => {
                 self.runs.values_mut().for_each(|run| run.cut(StopReason::Interrupted, now.mono));
                 self.drop_queue(now);
             }

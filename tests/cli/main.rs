@@ -3,5 +3,6 @@
 
 mod errors;
 mod ping;
+mod rpong;
 mod trace;
 mod world;

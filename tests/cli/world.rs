@@ -89,12 +89,13 @@ impl World {
         self
     }
 
-    /// Runs `rping` or `rtrace` with the words of `line`.
+    /// Runs `rping`, `rtrace` or `rpong` with the words of `line`.
     pub fn run(&self, line: &str) -> Outcome {
         let words: Vec<OsString> = line.split_whitespace().map(Into::into).collect();
         let tool = match words.first().and_then(|word| word.to_str()) {
             Some("rping") => cli::rping,
             Some("rtrace") => cli::rtrace,
+            Some("rpong") => cli::rpong,
             other => panic!("no such tool: {other:?}"),
         };
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());

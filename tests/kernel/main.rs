@@ -1,4 +1,4 @@
-//! rping and rtrace on the real kernel, inside network namespaces that the tests make themselves ([`lab`]).
+//! rping, rtrace and rpong on the real kernel, inside network namespaces that the tests make themselves ([`lab`]).
 //!
 //! Nothing leaves the machine: every link leads to another namespace. Where namespaces cannot be made, each test says
 //! loudly that it did not run; with `NETPROBE_REQUIRE_LAB=1` that is a failure.
@@ -15,4 +15,5 @@ mod options;
 mod paths;
 mod privileges;
 mod readers;
+mod rpong;
 mod signals;

@@ -54,7 +54,8 @@ in_namespace! {
         for (signal, control) in [
             (libc::SIGQUIT, Control::Interim),
             (libc::SIGINT, Control::Interrupt),
-            (libc::SIGTERM, Control::Interrupt),
+            (libc::SIGTERM, Control::Terminate),
+            (libc::SIGUSR1, Control::Interim),
         ] {
             // SAFETY: raise(3): "sends a signal to the calling … thread"; it takes an integer.
             assert_eq!(unsafe { libc::raise(signal) }, 0);

@@ -6,11 +6,16 @@ use std::{io, ptr};
 
 use crate::channel::{ChannelError, Control};
 
-const INTERRUPT: [libc::c_int; 2] = [libc::SIGINT, libc::SIGTERM];
-const INTERIM: libc::c_int = libc::SIGQUIT;
+/// The signals that are read, and what each asks for.
+const CONTROLS: [(libc::c_int, Control); 4] = [
+    (libc::SIGINT, Control::Interrupt),
+    (libc::SIGTERM, Control::Terminate),
+    (libc::SIGQUIT, Control::Interim),
+    (libc::SIGUSR1, Control::Interim),
+];
 
-/// Blocks SIGINT, SIGTERM and SIGQUIT in this thread, and in those it starts from now on, and opens a descriptor (non-blocking,
-/// close-on-exec) to read them from. A parent that had them ignored (a background job of a shell) does not matter.
+/// Blocks SIGINT, SIGTERM, SIGQUIT and SIGUSR1 in this thread, and in those it starts from now on, and opens a descriptor
+/// (non-blocking, close-on-exec) to read them from. A parent that had them ignored (a background job of a shell) does not matter.
 ///
 /// # Errors
 /// If a call fails.
@@ -53,7 +58,7 @@ fn routed() -> libc::sigset_t {
         libc::sigemptyset(set.as_mut_ptr());
         set.assume_init()
     };
-    for signal in INTERRUPT.into_iter().chain([INTERIM]) {
+    for (signal, _) in CONTROLS {
         // SAFETY: sigaddset(3): "add … signal signum from set", which "must be initialized", as it is.
         unsafe { libc::sigaddset(&raw mut set, signal) };
     }
@@ -67,9 +72,6 @@ pub const RECORD_OCTETS: usize = size_of::<libc::signalfd_siginfo>();
 pub fn control(record: &[u8; RECORD_OCTETS]) -> Option<Control> {
     // struct signalfd_siginfo starts with ssi_signo.
     let (number, _) = record.split_first_chunk()?;
-    match libc::c_int::try_from(u32::from_ne_bytes(*number)).ok()? {
-        number if INTERRUPT.contains(&number) => Some(Control::Interrupt),
-        INTERIM => Some(Control::Interim),
-        _ => None,
-    }
+    let number = libc::c_int::try_from(u32::from_ne_bytes(*number)).ok()?;
+    CONTROLS.into_iter().find(|(signal, _)| *signal == number).map(|(_, control)| control)
 }

@@ -20,6 +20,8 @@ pub enum Tool {
     Rping,
     /// rtrace.
     Rtrace,
+    /// rpong.
+    Rpong,
 }
 
 impl Tool {
@@ -27,6 +29,7 @@ impl Tool {
         match self {
             Tool::Rping => "/mnt/rping",
             Tool::Rtrace => "/mnt/rtrace",
+            Tool::Rpong => "/mnt/rpong",
         }
     }
 }

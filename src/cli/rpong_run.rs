@@ -1,0 +1,213 @@
+//! `rpong` from its command line to its exit status.
+
+use std::ffi::OsString;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::PathBuf;
+
+use clap::Parser;
+
+use super::complain::{Trouble, clap_says};
+use super::drive::drive;
+use super::env::Env;
+use super::rpong_args::{Place, PongArgs};
+use super::values::Rate;
+use super::{ANSWERED, NOT_RUN};
+use crate::channel::{Group, LanePlan, LaneRefused, OpenedLanes, OsError, Plan, Precision, Protocol, SocketWish};
+use crate::report::{PongJson, PongText, Sink, escape};
+use crate::respond::{Config, Event, Listener, Responder, Service};
+use crate::types::{Endpoint, Family, IpEndpoint};
+
+/// Clients over datagrams that are told apart at once: as many as a log can bear when all of them are invented.
+const MAX_SESSIONS: usize = 4096;
+
+/// Runs `rpong`.
+pub fn run(words: &[OsString], env: &mut Env<'_>) -> u8 {
+    let program = words.first().map_or_else(|| "rpong".into(), |word| word.to_string_lossy());
+    let args = match PongArgs::try_parse_from(words) {
+        Ok(args) => args,
+        Err(error) => return clap_says(&program, &error, env),
+    };
+    let result = Run { args: &args, program: &program }.execute(env);
+    result.map_or_else(
+        |trouble| {
+            let _ = writeln!(env.stderr, "{program}: {trouble}");
+            NOT_RUN
+        },
+        |()| ANSWERED,
+    )
+}
+
+struct Run<'a> {
+    args: &'a PongArgs,
+    program: &'a str,
+}
+
+/// A listener that is asked for.
+#[derive(Clone, Debug)]
+struct Wanted {
+    service: Service,
+    at: Endpoint,
+    /// The IPv4 or, just behind it, the IPv6 half of a pair, of which one will do where the system has only one family.
+    either: bool,
+}
+
+impl Run<'_> {
+    fn execute(&self, env: &mut Env<'_>) -> Result<(), Trouble> {
+        let wanted = self.wanted(env)?;
+        if wanted.is_empty() {
+            let options = "--tcp, --tcp-discard, --udp, --stamp, --unix or --unix-dgram";
+            return Err(Trouble::Refused(format!("usage error: nothing to listen on: give at least one {options}")));
+        }
+        let plan = self.plan(&wanted, env)?;
+        let mut opened = (env.open)(&plan)?;
+        let config = self.config(listeners(&wanted, &opened)?);
+        let mut sink: Box<dyn Sink<Event>> = match (self.args.output.json, self.args.output.quiet) {
+            (true, quiet) => Box::new(PongJson::new(self.program.into(), quiet)),
+            (false, quiet) => Box::new(PongText::new(self.program.into(), quiet)),
+        };
+        drive(&mut opened, &mut Responder::new(config), Precision::Relaxed, sink.as_mut(), env, |_| None)
+    }
+
+    fn wanted(&self, env: &Env<'_>) -> Result<Vec<Wanted>, Trouble> {
+        let args = &self.args.listeners;
+        let mut wanted = Vec::new();
+        let over_ip: [(Service, &[Place]); 4] = [
+            (Service::Tcp, &args.tcp),
+            (Service::TcpDiscard, &args.tcp_discard),
+            (Service::Udp, &args.udp),
+            (Service::Stamp, &args.stamp),
+        ];
+        for (service, places) in over_ip {
+            for place in places {
+                wanted.extend(self.at_place(service, place, env)?);
+            }
+        }
+        let local: [(Service, &[PathBuf]); 2] = [(Service::Unix, &args.unix), (Service::UnixDgram, &args.unix_dgram)];
+        for (service, paths) in local {
+            let at = |path: &PathBuf| Endpoint::Unix(path.as_path().into());
+            wanted.extend(paths.iter().map(|path| Wanted { service, at: at(path), either: false }));
+        }
+        Ok(wanted)
+    }
+
+    fn at_place(&self, service: Service, place: &Place, env: &Env<'_>) -> Result<Vec<Wanted>, Trouble> {
+        let at = |address, zone| Endpoint::Ip(IpEndpoint { address, zone, port: place.port });
+        let Some((address, zone)) = &place.address else {
+            let every = [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)];
+            return Ok(every.map(|address| Wanted { service, at: at(address, 0), either: true }).into());
+        };
+        let zone = zone.as_deref().map(|name| interface(name, env)).transpose()?.unwrap_or(0);
+        Ok(vec![Wanted { service, at: at(*address, zone), either: false }])
+    }
+
+    fn plan(&self, wanted: &[Wanted], env: &Env<'_>) -> Result<Plan, Trouble> {
+        let lanes: Vec<LanePlan> = wanted.iter().map(|wanted| self.lane(wanted)).collect();
+        for joined in &self.args.listeners.join {
+            if let Some(name) = &joined.interface {
+                interface(name, env)?;
+            }
+            if !lanes.iter().any(|lane| lane.groups.iter().any(|group| group.address == joined.group)) {
+                return Err(Trouble::Refused(format!(
+                    "--join {}: needs a --udp or --stamp listener of this family on every address or on the group",
+                    joined.group
+                )));
+            }
+        }
+        Ok(Plan { lanes, names: false })
+    }
+
+    fn lane(&self, wanted: &Wanted) -> LanePlan {
+        let (protocol, socket) = match wanted.service {
+            Service::Tcp | Service::TcpDiscard => (Protocol::Tcp, SocketWish::Auto),
+            Service::Udp | Service::Stamp => (Protocol::Udp, SocketWish::Dgram),
+            Service::Unix => (Protocol::Unix, SocketWish::Auto),
+            Service::UnixDgram => (Protocol::Unix, SocketWish::Dgram),
+        };
+        let family = wanted.at.ip().map_or(Family::V4, |at| at.family());
+        let groups = match (protocol, wanted.at.ip()) {
+            (Protocol::Udp, Some(at)) => self.groups(at.address),
+            _ => Vec::new(),
+        };
+        LanePlan { listen: Some(wanted.at.clone()), groups, ..LanePlan::new(family, protocol, socket) }
+    }
+
+    /// The groups whose datagrams a socket bound to this address receives.
+    fn groups(&self, address: IpAddr) -> Vec<Group> {
+        let receives =
+            |group: IpAddr| Family::of(group) == Family::of(address) && (address.is_unspecified() || address == group);
+        let joined = self.args.listeners.join.iter().filter(|joined| receives(joined.group));
+        joined.map(|joined| Group { address: joined.group, interface: joined.interface.clone() }).collect()
+    }
+
+    fn config(&self, listeners: Vec<Listener>) -> Config {
+        let (args, limits) = (&self.args.listeners, &self.args.limits);
+        Config {
+            listeners,
+            groups: args.join.iter().map(|joined| joined.group).collect(),
+            max_connections: limits.max_connections,
+            max_sessions: MAX_SESSIONS,
+            idle: limits.idle,
+            rate: match limits.rate {
+                Rate::PerSecond(rate) => Some(rate.ceil() as u32),
+                Rate::Max => None,
+            },
+            drain: limits.drain,
+            stateful: args.stateful,
+        }
+    }
+}
+
+/// The listeners that are open. One that is not ends the run, but for one of two families that this system has not got.
+fn listeners(wanted: &[Wanted], opened: &OpenedLanes) -> Result<Vec<Listener>, Trouble> {
+    let mut listeners = Vec::with_capacity(wanted.len());
+    for (number, (wanted, lane)) in wanted.iter().zip(&opened.lanes).enumerate() {
+        let refused = match lane {
+            Ok(lane) => {
+                let port = opened.channel.profile(*lane).ident.ident.get();
+                let at = match &wanted.at {
+                    Endpoint::Ip(at) if at.port == 0 => Endpoint::Ip(at.with_port(port)),
+                    at => at.clone(),
+                };
+                listeners.push(Listener { lane: *lane, service: wanted.service, at });
+                continue;
+            }
+            Err(refused) => refused,
+        };
+        let other = match refused.family {
+            Family::V4 => number.checked_add(1),
+            Family::V6 => number.checked_sub(1),
+        };
+        let other_serves = other.and_then(|other| opened.lanes.get(other)).is_some_and(Result::is_ok);
+        if !(wanted.either && other_serves && lacks_family(refused)) {
+            return Err(not_listening(wanted, refused));
+        }
+    }
+    Ok(listeners)
+}
+
+fn lacks_family(refused: &LaneRefused) -> bool {
+    let lacking = [OsError::EAFNOSUPPORT, OsError::EADDRNOTAVAIL];
+    refused.attempts.iter().all(|attempt| lacking.contains(&attempt.error))
+}
+
+fn not_listening(wanted: &Wanted, refused: &LaneRefused) -> Trouble {
+    let name = wanted.service.name();
+    let at = match &wanted.at {
+        Endpoint::Ip(at) => std::net::SocketAddr::from(*at).to_string(),
+        Endpoint::Unix(path) => escape(&path.to_string_lossy()).into_owned(),
+    };
+    let attempt = refused.attempts.last();
+    let why = attempt.map_or_else(String::new, |attempt| format!(": {}: {}", attempt.call, attempt.error));
+    let privileged = wanted.at.ip().is_some_and(|at| at.port < 1024)
+        && attempt.is_some_and(|attempt| attempt.call == "bind" && attempt.error == OsError::EACCES);
+    let hint = if privileged {
+        "\n  to allow ports below 1024: sudo setcap cap_net_bind_service+ep PROGRAM, or run it with sudo"
+    } else {
+        ""
+    };
+    Trouble::Refused(format!("--{name}: cannot listen on {at}{why}{hint}"))
+}
+
+fn interface(name: &str, env: &Env<'_>) -> Result<u32, Trouble> {
+    (env.interface_index)(name).ok_or_else(|| Trouble::Refused(format!("{name}: {}", OsError::ENODEV)))
+}

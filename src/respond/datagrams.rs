@@ -1,0 +1,277 @@
+//! Clients over datagrams: [`Datagrams`].
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::config::{Config, Listener, Service};
+use super::event::{Ended, Traffic};
+use super::expiring::Expiring;
+use super::ledger::{Client, Turn};
+use super::limiter::Limiter;
+use crate::channel::{Datagram, Header, Order, Send, Token};
+use crate::types::{Endpoint, Instant, IpEndpoint, Ttl, WallTime};
+use crate::wire::stamp::{self, ErrorEstimate, ReflectorPacket, SenderPacket, Timestamp};
+
+/// Services that may answer whatever they get, and so would play ball with an echo for ever: echo, daytime, quote of the
+/// day, character generator, time.
+const CHATTY_PORTS: [u16; 5] = [7, 13, 17, 19, 37];
+/// Answers that may wait for the kernel at once, and their octets: what is more is not answered.
+const MAX_WAITING: usize = 4096;
+const MAX_WAITING_OCTETS: usize = 4 << 20;
+/// Where the number of the listener ends in a token and that of octets begins.
+const TOKEN_SHIFT: u32 = 32;
+
+/// All datagrams.
+#[derive(Debug)]
+pub(super) struct Datagrams {
+    limiter: Limiter,
+    /// Clients that are told apart.
+    sessions: Expiring<Key, Session>,
+    max_sessions: usize,
+    /// Whether new clients are answered.
+    open: bool,
+    stateful: bool,
+    groups: BTreeSet<IpAddr>,
+    /// Source ports that are not answered.
+    refused_ports: BTreeSet<u16>,
+    /// Local sockets that are not answered: our own.
+    own_paths: BTreeSet<Arc<Path>>,
+    waiting_octets: usize,
+}
+
+/// A client: listener, address, and for STAMP the session identifier (RFC 8972 §3).
+type Key = (usize, Peer, u16);
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Peer {
+    Ip(IpAddr, u32, u16),
+    Unix(Arc<Path>),
+}
+
+#[derive(Debug)]
+struct Session {
+    client: Client,
+    /// Number of its next answer, where answers are numbered.
+    sequence: u32,
+}
+
+impl Datagrams {
+    pub(super) fn new(config: &Config) -> Self {
+        let mut refused_ports = BTreeSet::from(CHATTY_PORTS);
+        // No sender has port 0, so an answer could only go astray.
+        refused_ports.insert(0);
+        let datagrams = |listener: &&Listener| matches!(listener.service, Service::Udp | Service::Stamp);
+        let own = config.listeners.iter().filter(datagrams).filter_map(|listener| listener.at.ip());
+        refused_ports.extend(own.map(|endpoint| endpoint.port));
+        let own_paths = config.listeners.iter().filter_map(|listener| match &listener.at {
+            Endpoint::Unix(path) => Some(Arc::clone(path)),
+            Endpoint::Ip(_) => None,
+        });
+        Datagrams {
+            limiter: Limiter::new(config.rate),
+            sessions: Expiring::new(config.idle),
+            max_sessions: config.max_sessions,
+            open: true,
+            stateful: config.stateful,
+            groups: config.groups.iter().copied().collect(),
+            refused_ports,
+            own_paths: own_paths.collect(),
+            waiting_octets: 0,
+        }
+    }
+
+    /// How many clients are told apart.
+    pub(super) fn len(&self) -> usize {
+        self.sessions.len()
+    }
+
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        self.sessions.next_due()
+    }
+
+    /// Answers no new clients from now on.
+    pub(super) fn stop(&mut self) {
+        self.open = false;
+    }
+
+    /// The answers that waited are on their way.
+    pub(super) fn ordered(&mut self) {
+        self.waiting_octets = 0;
+    }
+
+    /// Answers a datagram, or counts why not.
+    pub(super) fn handle(
+        &mut self,
+        datagram: &Datagram,
+        octets: &[u8],
+        (listener, service): (usize, Service),
+        turn: &mut Turn<'_>,
+    ) {
+        let length = octets.len() as u64;
+        turn.ledger.count(listener, |counters| {
+            counters.received_packets += 1;
+            counters.received_octets += length;
+        });
+        let answer = match service {
+            Service::Stamp => stamp::parse_sender(octets).ok().map(Answer::Stamp),
+            _ => Some(Answer::Echo),
+        };
+        let Some(answer) = answer.filter(|_| !datagram.cut) else {
+            return turn.ledger.count(listener, |counters| counters.refused_malformed += 1);
+        };
+        if !self.may_be_answered(datagram) {
+            return turn.ledger.count(listener, |counters| counters.refused_source += 1);
+        }
+        if turn.orders.len() >= MAX_WAITING || self.waiting_octets + octets.len() > MAX_WAITING_OCTETS {
+            return turn.ledger.count(listener, |counters| counters.refused_busy += 1);
+        }
+        let address = datagram.from.ip().map(|from| from.address);
+        if address.is_some_and(|address| !self.limiter.admits(address, turn.now.mono)) {
+            return turn.ledger.count(listener, |counters| counters.refused_rate += 1);
+        }
+        let numbered = self.stateful && service == Service::Stamp;
+        // Who is not known gets an answer only where that does not depend on what went before.
+        let known_only = numbered || !self.open;
+        let session = self.session(datagram, listener, &answer, turn);
+        if known_only && session.is_none() {
+            return turn.ledger.count(listener, |counters| counters.refused_full += 1);
+        }
+        let sequence = session.map(|session| session.next(length)).filter(|_| numbered);
+        turn.ledger.count(listener, |counters| {
+            counters.sent_packets += 1;
+            counters.sent_octets += length;
+        });
+        self.waiting_octets += octets.len();
+        let answer = turn.orders.store(|out| match answer {
+            Answer::Echo => out.extend_from_slice(octets),
+            Answer::Stamp(packet) => reflect(&packet, sequence, datagram, octets, turn.now.wall, out),
+        });
+        turn.orders.push(Order::Send(Send {
+            lane: datagram.lane,
+            token: Token::new((length << TOKEN_SHIFT) | listener as u64),
+            to: datagram.from.clone(),
+            flow: datagram.flow,
+            // From the address it was sent to, or the client would not know the answer for one.
+            header: Header { from: datagram.to.filter(|to| is_one_hosts(*to)), ..Header::default() },
+            octets: answer,
+        }));
+    }
+
+    /// Ends the sessions that were idle for too long.
+    pub(super) fn expire(&mut self, turn: &mut Turn<'_>) {
+        while let Some((_, session)) = self.sessions.pop_expired(turn.now.mono) {
+            turn.ledger.end(session.client, Ended::Idle, turn.now);
+        }
+    }
+
+    /// Ends all sessions.
+    pub(super) fn end(&mut self, turn: &mut Turn<'_>) {
+        while let Some((_, session)) = self.sessions.pop() {
+            turn.ledger.end(session.client, Ended::Shutdown, turn.now);
+        }
+    }
+
+    /// Whether an answer would reach one client, and end there.
+    fn may_be_answered(&self, datagram: &Datagram) -> bool {
+        let by_consent = |to: IpAddr| is_one_hosts(to) || self.groups.contains(&to);
+        match &datagram.from {
+            Endpoint::Ip(from) => {
+                is_one_hosts(from.address)
+                    && !self.refused_ports.contains(&from.port)
+                    && datagram.to.is_none_or(by_consent)
+            }
+            // A socket without a name cannot be sent to.
+            Endpoint::Unix(path) => !path.as_os_str().is_empty() && !self.own_paths.contains(path),
+        }
+    }
+
+    /// The session this datagram belongs to, begun if it is the first; `None` where there is no room for another.
+    fn session(
+        &mut self,
+        datagram: &Datagram,
+        listener: usize,
+        answer: &Answer,
+        turn: &mut Turn<'_>,
+    ) -> Option<&mut Session> {
+        let peer = match &datagram.from {
+            Endpoint::Ip(IpEndpoint { address, zone, port }) => Peer::Ip(*address, *zone, *port),
+            Endpoint::Unix(path) => Peer::Unix(Arc::clone(path)),
+        };
+        let ssid = match answer {
+            Answer::Echo => 0,
+            Answer::Stamp(packet) => packet.ssid,
+        };
+        let key = (listener, peer, ssid);
+        if self.sessions.get_mut(&key).is_none() {
+            if !self.open || self.sessions.len() >= self.max_sessions {
+                return None;
+            }
+            let traffic = Traffic { received_packets: Some(0), sent_packets: Some(0), ..Traffic::default() };
+            let client = turn.ledger.start(listener, datagram.from.clone(), traffic, turn.now);
+            self.sessions.insert(key.clone(), Session { client, sequence: 0 }, turn.now.mono);
+        }
+        self.sessions.touch(&key, turn.now.mono)
+    }
+}
+
+/// Whose order for one datagram this token names, and how many octets it had.
+pub(super) const fn of_token(token: Token) -> (usize, u64) {
+    ((token.get() & ((1 << TOKEN_SHIFT) - 1)) as usize, token.get() >> TOKEN_SHIFT)
+}
+
+/// What is to be answered.
+enum Answer {
+    Echo,
+    Stamp(SenderPacket),
+}
+
+impl Session {
+    /// Counts a request of so many octets and its answer, and gives the answer's number.
+    fn next(&mut self, length: u64) -> u32 {
+        let traffic = &mut self.client.traffic;
+        traffic.received_packets = traffic.received_packets.map(|count| count + 1);
+        traffic.sent_packets = traffic.sent_packets.map(|count| count + 1);
+        traffic.received_octets += length;
+        traffic.sent_octets += length;
+        let sequence = self.sequence;
+        self.sequence = sequence.wrapping_add(1);
+        sequence
+    }
+}
+
+/// Appends the session reflector's answer, as long as the request (RFC 8762 §4.3): what follows the base packet, padding or
+/// extensions, goes back as it came, which for an extension says that it was not understood (RFC 8972 §4).
+fn reflect(
+    packet: &SenderPacket,
+    sequence: Option<u32>,
+    datagram: &Datagram,
+    request: &[u8],
+    now: WallTime,
+    out: &mut Vec<u8>,
+) {
+    let received = datagram.stamp.kernel.unwrap_or(datagram.stamp.user.wall);
+    let answer = ReflectorPacket {
+        sequence: sequence.unwrap_or(packet.sequence),
+        timestamp: Timestamp::ntp(now.max(received)),
+        error: ErrorEstimate::UNKNOWN,
+        ssid: packet.ssid,
+        received: Timestamp::ntp(received),
+        sender_sequence: packet.sequence,
+        sender_timestamp: packet.timestamp,
+        sender_error: packet.error,
+        // RFC 8762 §4.3.1: 255 where it cannot be told.
+        sender_ttl: datagram.reply_ttl.unwrap_or(Ttl::MAX),
+    };
+    stamp::push_reflector(&answer, out);
+    out.extend_from_slice(request.get(stamp::PACKET_OCTETS..).unwrap_or_default());
+}
+
+/// Whether an address can be that of one host: neither unspecified nor multicast, nor broadcast or reserved.
+fn is_one_hosts(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => (1..224).contains(&address.octets()[0]),
+        IpAddr::V6(address) => !address.is_unspecified() && !address.is_multicast(),
+    }
+}

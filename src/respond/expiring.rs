@@ -1,0 +1,122 @@
+//! Entries that expire when nobody uses them: [`Expiring`].
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::types::Instant;
+
+/// A map whose entries expire a fixed time after their last use. Using one costs a look-up and no more: the order in which
+/// entries fall due is mended when the time comes, not at every use.
+#[derive(Debug)]
+pub(super) struct Expiring<K, V> {
+    idle: Duration,
+    entries: BTreeMap<K, Entry<V>>,
+    /// Exactly one per entry: when to look at it next, which is at its due time or before.
+    queue: BTreeSet<(Instant, K)>,
+}
+
+#[derive(Debug)]
+struct Entry<V> {
+    value: V,
+    used: Instant,
+    queued: Instant,
+}
+
+impl<K: Ord + Clone, V> Expiring<K, V> {
+    /// An empty map whose entries live for `idle` after each use.
+    pub(super) fn new(idle: Duration) -> Self {
+        Expiring { idle, entries: BTreeMap::new(), queue: BTreeSet::new() }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Adds an entry in place of the one with the same key.
+    pub(super) fn insert(&mut self, key: K, value: V, now: Instant) {
+        self.remove(&key);
+        let queued = now + self.idle;
+        self.queue.insert((queued, key.clone()));
+        self.entries.insert(key, Entry { value, used: now, queued });
+    }
+
+    /// The entry, without using it.
+    pub(super) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
+        self.entries.get_mut(key).map(|entry| &mut entry.value)
+    }
+
+    /// The entry, whose time begins anew.
+    pub(super) fn touch(&mut self, key: &K, now: Instant) -> Option<&mut V> {
+        let entry = self.entries.get_mut(key)?;
+        entry.used = now;
+        Some(&mut entry.value)
+    }
+
+    pub(super) fn remove(&mut self, key: &K) -> Option<V> {
+        let entry = self.entries.remove(key)?;
+        self.queue.remove(&(entry.queued, key.clone()));
+        Some(entry.value)
+    }
+
+    /// Any entry, taken out.
+    pub(super) fn pop(&mut self) -> Option<(K, V)> {
+        let (_, key) = self.queue.pop_first()?;
+        self.entries.remove(&key).map(|entry| (key, entry.value))
+    }
+
+    /// When to call [`Expiring::pop_expired`] next.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        self.queue.first().map(|(at, _)| *at)
+    }
+
+    /// An entry that has expired, taken out.
+    pub(super) fn pop_expired(&mut self, now: Instant) -> Option<(K, V)> {
+        while self.next_due().is_some_and(|at| at <= now) {
+            let (_, key) = self.queue.pop_first()?;
+            let due = self.entries.get(&key)?.used + self.idle;
+            if due <= now {
+                return self.entries.remove(&key).map(|entry| (key, entry.value));
+            }
+            if let Some(entry) = self.entries.get_mut(&key) {
+                entry.queued = due;
+            }
+            self.queue.insert((due, key));
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Instant {
+        Instant::from_nanos(seconds * 1_000_000_000)
+    }
+
+    #[test]
+    fn an_entry_expires_when_it_was_not_used_for_the_whole_time() {
+        let mut map = Expiring::new(Duration::from_secs(10));
+        map.insert("used", 1, at(0));
+        map.insert("idle", 2, at(0));
+        map.touch(&"used", at(9));
+        assert_eq!(map.next_due(), Some(at(10)));
+        assert_eq!(map.pop_expired(at(10)), Some(("idle", 2)));
+        assert_eq!(map.pop_expired(at(10)), None);
+        assert_eq!(map.next_due(), Some(at(19)));
+        assert_eq!(map.pop_expired(at(19)), Some(("used", 1)));
+        assert_eq!((map.len(), map.next_due()), (0, None));
+    }
+
+    #[test]
+    fn what_is_removed_or_replaced_leaves_nothing_to_expire() {
+        let mut map = Expiring::new(Duration::from_secs(1));
+        map.insert(1, 'a', at(0));
+        map.insert(1, 'b', at(5));
+        assert_eq!((map.len(), map.queue.len()), (1, 1));
+        assert_eq!(map.pop_expired(at(5)), None);
+        assert_eq!(map.remove(&1), Some('b'));
+        assert_eq!((map.len(), map.queue.len()), (0, 0));
+        assert_eq!(map.pop(), None);
+    }
+}

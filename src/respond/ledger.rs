@@ -1,0 +1,84 @@
+//! Who comes and goes, counted and told: [`Ledger`].
+
+use std::collections::VecDeque;
+
+use super::config::Listener;
+use super::counters::Counters;
+use super::event::{Ended, Event, Session, SessionStart, Traffic};
+use crate::channel::Outbox;
+use crate::types::{Endpoint, Instant, Now};
+
+/// The figures of every listener, and the events that wait to be told.
+#[derive(Debug)]
+pub(super) struct Ledger {
+    counters: Vec<Counters>,
+    events: VecDeque<Event>,
+    last_session: u64,
+}
+
+/// What everything that happens in one turn is done with.
+#[derive(Debug)]
+pub(super) struct Turn<'a> {
+    pub(super) now: Now,
+    pub(super) ledger: &'a mut Ledger,
+    /// What is to be ordered.
+    pub(super) orders: &'a mut Outbox,
+}
+
+/// One client while it is there.
+#[derive(Debug)]
+pub(super) struct Client {
+    start: SessionStart,
+    since: Instant,
+    pub(super) traffic: Traffic,
+}
+
+impl Client {
+    pub(super) const fn listener(&self) -> usize {
+        self.start.listener
+    }
+}
+
+impl Ledger {
+    /// A ledger for so many listeners.
+    pub(super) fn new(listeners: usize) -> Self {
+        Ledger { counters: vec![Counters::default(); listeners], events: VecDeque::new(), last_session: 0 }
+    }
+
+    /// Changes the figures of one listener.
+    pub(super) fn count(&mut self, listener: usize, change: impl FnOnce(&mut Counters)) {
+        if let Some(counters) = self.counters.get_mut(listener) {
+            change(counters);
+        }
+    }
+
+    /// Every listener's figures.
+    pub(super) fn figures(&self, listeners: &[Listener]) -> Vec<(Listener, Counters)> {
+        listeners.iter().cloned().zip(self.counters.iter().copied()).collect()
+    }
+
+    /// A client came.
+    pub(super) fn start(&mut self, listener: usize, peer: Endpoint, traffic: Traffic, now: Now) -> Client {
+        self.last_session += 1;
+        self.count(listener, |counters| counters.sessions += 1);
+        let start = SessionStart { session: self.last_session, listener, peer, time: now.wall };
+        self.events.push_back(Event::Start(start.clone()));
+        Client { start, since: now.mono, traffic }
+    }
+
+    /// A client is gone.
+    pub(super) fn end(&mut self, client: Client, ended: Ended, now: Now) {
+        let Client { start, since, traffic } = client;
+        let duration = now.mono.since(since);
+        self.events.push_back(Event::End(Box::new(Session { start, time: now.wall, duration, ended, traffic })));
+    }
+
+    pub(super) fn tell(&mut self, event: Event) {
+        self.events.push_back(event);
+    }
+
+    /// The oldest event that was not told yet.
+    pub(super) fn pop(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+}

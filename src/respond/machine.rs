@@ -1,0 +1,215 @@
+//! The responder as a state machine: [`Responder`].
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::config::{Config, Listener, Service};
+use super::datagrams::{self, Datagrams};
+use super::event::{Event, Figures};
+use super::ledger::{Ledger, Turn};
+use super::streams::Streams;
+use crate::channel::{Arena, Control, Inbound, LaneId, Outbox, Refused};
+use crate::engine::Machine;
+use crate::types::{Instant, Now};
+
+/// Serves until it is told to stop.
+#[derive(Debug)]
+pub struct Responder {
+    listeners: Arc<[Listener]>,
+    drain: Duration,
+    streams: Streams,
+    datagrams: Datagrams,
+    ledger: Ledger,
+    /// What the next `poll_orders` hands over.
+    orders: Outbox,
+    phase: Phase,
+    started: Option<Instant>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Serving,
+    /// No new clients; the others may go on until then.
+    Draining(Instant),
+    Over,
+}
+
+impl Responder {
+    /// A responder on lanes that are open.
+    pub fn new(config: Config) -> Self {
+        Responder {
+            drain: config.drain,
+            streams: Streams::new(&config),
+            datagrams: Datagrams::new(&config),
+            ledger: Ledger::new(config.listeners.len()),
+            orders: Outbox::default(),
+            phase: Phase::Serving,
+            started: None,
+            listeners: config.listeners.into(),
+        }
+    }
+
+    fn turn(&mut self, now: Now) -> (&mut Streams, &mut Datagrams, Turn<'_>) {
+        let turn = Turn { now, ledger: &mut self.ledger, orders: &mut self.orders };
+        (&mut self.streams, &mut self.datagrams, turn)
+    }
+
+    /// The listener of a lane, by its number, and what it does.
+    fn listener(&self, lane: LaneId) -> Option<(usize, Service)> {
+        let at = self.listeners.iter().position(|listener| listener.lane == lane)?;
+        self.listeners.get(at).map(|listener| (at, listener.service))
+    }
+
+    fn refused(&mut self, now: Now, refused: &Refused) {
+        // An answer that this host may not or cannot send; connections have tokens that the channel chose.
+        let (listener, octets) = datagrams::of_token(refused.token);
+        if listener < self.listeners.len() && refused.token.get() & CHANNELS_OWN == 0 {
+            self.ledger.count(listener, |counters| {
+                counters.send_failed += 1;
+                counters.sent_packets = counters.sent_packets.saturating_sub(1);
+                counters.sent_octets = counters.sent_octets.saturating_sub(octets);
+            });
+        } else {
+            let (streams, _, mut turn) = self.turn(now);
+            streams.failed(refused.token, refused.error, &mut turn);
+        }
+    }
+
+    fn control(&mut self, now: Now, control: &Control) {
+        match control {
+            Control::Interrupt => self.end(now),
+            Control::Terminate | Control::Stop if self.phase == Phase::Serving => {
+                self.streams.stop();
+                self.datagrams.stop();
+                let open = self.streams.len();
+                if open == 0 {
+                    return self.end(now);
+                }
+                self.ledger.tell(Event::Draining { open });
+                self.phase = Phase::Draining(now.mono + self.drain);
+            }
+            Control::Interim => {
+                let figures = self.figures(now);
+                self.ledger.tell(Event::Interim(figures));
+            }
+            Control::Terminate | Control::Stop => {}
+            // Who serves has no targets and asks for no names.
+            Control::Add { .. } | Control::Remove { .. } | Control::Name(_) => {}
+        }
+    }
+
+    fn end(&mut self, now: Now) {
+        if self.phase == Phase::Over {
+            return;
+        }
+        self.phase = Phase::Over;
+        let (streams, datagrams, mut turn) = self.turn(now);
+        streams.end(&mut turn);
+        datagrams.end(&mut turn);
+        let figures = self.figures(now);
+        self.ledger.tell(Event::Summary(figures));
+    }
+
+    fn end_if_drained(&mut self, now: Now) {
+        if let Phase::Draining(until) = self.phase
+            && (until <= now.mono || self.streams.len() == 0)
+        {
+            self.end(now);
+        }
+    }
+
+    fn figures(&self, now: Now) -> Figures {
+        Figures {
+            time: now.wall,
+            duration: self.started.map_or(Duration::ZERO, |started| now.mono.since(started)),
+            listeners: self.ledger.figures(&self.listeners),
+            connections: self.streams.len(),
+            sessions: self.datagrams.len(),
+        }
+    }
+}
+
+/// Set in the tokens of accepted connections.
+const CHANNELS_OWN: u64 = 1 << 63;
+
+impl Machine for Responder {
+    type Event = Event;
+
+    fn poll_orders(&mut self, now: Now, outbox: &mut Outbox) {
+        if self.started.is_none() {
+            self.started = Some(now.mono);
+            self.ledger.tell(Event::Ready { listeners: Arc::clone(&self.listeners), time: now.wall });
+        }
+        // Both are emptied and filled in turns, so their memory is used again and no octet is copied.
+        if outbox.is_empty() {
+            std::mem::swap(&mut self.orders, outbox);
+            self.orders.reclaim();
+            self.datagrams.ordered();
+        }
+    }
+
+    fn handle(&mut self, now: Now, inbound: &Inbound, octets: &Arena) {
+        if self.phase == Phase::Over {
+            return;
+        }
+        match inbound {
+            Inbound::Datagram(datagram) => {
+                if let Some(to) = self.listener(datagram.lane) {
+                    let (_, datagrams, mut turn) = self.turn(now);
+                    datagrams.handle(datagram, octets.get(datagram.octets), to, &mut turn);
+                }
+            }
+            Inbound::Accepted(accepted) => {
+                if let Some(to) = self.listener(accepted.lane) {
+                    let (streams, _, mut turn) = self.turn(now);
+                    streams.accepted(accepted, to, &mut turn);
+                }
+            }
+            Inbound::Data(data) => {
+                let (streams, _, mut turn) = self.turn(now);
+                streams.data(data.token, octets.get(data.octets), &mut turn);
+            }
+            Inbound::Drained { token } => {
+                let (streams, _, mut turn) = self.turn(now);
+                streams.drained(*token, &mut turn);
+            }
+            Inbound::Closed(closed) => {
+                let (streams, _, mut turn) = self.turn(now);
+                streams.closed(closed, &mut turn);
+            }
+            Inbound::Refused(refused) => self.refused(now, refused),
+            Inbound::Dropped(dropped) => {
+                if let Some((listener, _)) = self.listener(dropped.lane) {
+                    self.ledger.count(listener, |counters| counters.dropped_by_kernel += dropped.count);
+                }
+            }
+            Inbound::Control(control) => self.control(now, control),
+            // An error about an answer is its receiver's trouble; nothing is opened from here.
+            Inbound::Sent(_) | Inbound::Icmp(_) | Inbound::Opened(_) => {}
+        }
+        self.end_if_drained(now);
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        let drained = match self.phase {
+            Phase::Draining(until) => Some(until),
+            Phase::Serving | Phase::Over => None,
+        };
+        [drained, self.streams.next_due(), self.datagrams.next_due()].into_iter().flatten().min()
+    }
+
+    fn handle_timeout(&mut self, now: Now) {
+        let (streams, datagrams, mut turn) = self.turn(now);
+        streams.expire(&mut turn);
+        datagrams.expire(&mut turn);
+        self.end_if_drained(now);
+    }
+
+    fn poll_event(&mut self) -> Option<Event> {
+        self.ledger.pop()
+    }
+
+    fn is_finished(&self) -> bool {
+        self.phase == Phase::Over
+    }
+}

@@ -1,0 +1,49 @@
+//! Runs of `rpong`. The simulated network has no clients; what it does for them is tested where it decides.
+
+use std::time::Duration;
+
+use insta::assert_snapshot;
+use netprobe::channel::Control;
+
+use crate::world::World;
+
+/// A run that is asked for figures and then ended.
+fn run(line: &str) -> String {
+    let mut world = World::new();
+    world.network.at(Duration::from_millis(1500), Control::Interim);
+    world.network.at(Duration::from_millis(2500), Control::Terminate);
+    world.run(line).to_string()
+}
+
+#[test]
+fn it_says_what_it_listens_on_and_ends_with_the_figures() {
+    assert_snapshot!(run("rpong --tcp 7 --tcp-discard 127.0.0.1:9 --udp [::1]:7 --stamp"));
+}
+
+#[test]
+fn json_tells_the_same_run() {
+    assert_snapshot!(run("rpong --json --udp 7 --join 239.1.2.3%eth0"));
+}
+
+#[test]
+fn what_rpong_does_not_take_is_said_in_one_line() {
+    let lines = [
+        "rpong",
+        "rpong 7",
+        "rpong --tcp 7x",
+        "rpong --tcp 127.0.0.1",
+        "rpong --udp ::1:7",
+        "rpong --udp [fe80::1%nosuch]:7",
+        "rpong --udp 65536",
+        "rpong --tcp 7 --join 239.1.2.3",
+        "rpong --udp 127.0.0.1:7 --join 239.1.2.3",
+        "rpong --udp 0.0.0.0:7 --join ff02::1%eth0",
+        "rpong --udp 7 --join 239.1.2.3%nosuch",
+        "rpong --udp 7 --join 192.0.2.1",
+        "rpong --udp 7 --rate fast",
+        "rpong --udp 7 --idle 0",
+        "rpong --tcp 7 --max-connections 0",
+    ];
+    let said: Vec<String> = lines.iter().map(|line| World::new().run(line).to_string()).collect();
+    assert_snapshot!(said.join("\n"));
+}
