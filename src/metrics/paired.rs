@@ -129,12 +129,8 @@ mod tests {
     #[test]
     fn the_published_critical_values_are_met() {
         // Critical values of the smaller rank sum at 1 % two-sided (Wilcoxon and Wilcox 1964): 8: 0, 10: 3, 15: 15, 20: 37.
-        let critical: [(i64, &[i64], &[i64]); 4] = [
-            (8, &[], &[1]),
-            (10, &[3], &[4]),
-            (15, &[15], &[15, 1]),
-            (20, &[20, 17], &[20, 18]),
-        ];
+        let critical: [(i64, &[i64], &[i64]); 4] =
+            [(8, &[], &[1]), (10, &[3], &[4]), (15, &[15], &[15, 1]), (20, &[20, 17], &[20, 18])];
         for (count, within, beyond) in critical {
             assert!(signed_rank(&signs(count, within)) <= 0.01, "{count}");
             assert!(signed_rank(&signs(count, beyond)) > 0.01, "{count}");
