@@ -71,6 +71,8 @@ pub struct Sent {
     pub stamp: Stamp,
     /// When the packet entered the queueing discipline, as the kernel says.
     pub scheduled: Option<WallTime>,
+    /// Our end, for connections over the internet: from the first packet on its port is known.
+    pub local: Option<IpEndpoint>,
 }
 
 /// Who found the error.

@@ -15,7 +15,7 @@ use super::values::{Rate, Span};
 use super::{ANSWERED, NOT_ANSWERED, NOT_RUN};
 use crate::channel::{LanePlan, Plan, Precision, Protocol};
 use crate::engine::{Machine, Place, Target};
-use crate::ping::{Config, Event, Pace, Ping, Wait};
+use crate::ping::{Config, Event, Pace, Ping, State, Subject, Wait};
 use crate::report::{PingJson, PingJsonOptions, PingText, PingTextOptions, ShownSource, Sink, Streams};
 use crate::types::Family;
 use crate::wire::payload::Fill;
@@ -183,7 +183,7 @@ impl Run<'_> {
                 Some(Rate::PerSecond(rate)) => Some(rate),
                 Some(Rate::Max) | None => None,
             },
-            targets,
+            targets: targets.into_iter().map(Subject::icmp).collect(),
             preload: run.preload.unwrap_or(1),
             count: run.count,
             deadline: run.deadline.map(|span| span.duration).filter(|deadline| !deadline.is_zero()),
@@ -223,7 +223,7 @@ impl Run<'_> {
             Pace::Adaptive { at_least } => at_least,
             Pace::Flood | Pace::Unpaced => Duration::ZERO,
         };
-        let multicast = |target: &Target| matches!(target.place, Place::Reachable { endpoint, .. } if endpoint.address.is_multicast());
+        let multicast = |subject: &Subject| matches!(subject.target.place, Place::Reachable { endpoint, .. } if endpoint.address.is_multicast());
         if uid == 0 {
             None
         } else if interval < USER_INTERVAL {
@@ -343,7 +343,7 @@ impl Tally {
         match event {
             Event::NameWanted(address) => return Some(*address),
             Event::Summary(summary) => {
-                self.not_run |= summary.state.is_some();
+                self.not_run |= summary.state.is_some_and(State::is_not_run);
                 self.answered += usize::from(summary.counts.received >= self.needed);
             }
             _ => {}

@@ -1,6 +1,8 @@
 //! What a user asked for, and where it is: [`Target`].
 
 use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
 
 use crate::channel::{LaneId, Profile};
 use crate::types::IpEndpoint;
@@ -19,7 +21,7 @@ pub struct Target {
 }
 
 /// Where a target is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
     /// It can be probed.
     Reachable {
@@ -27,6 +29,15 @@ pub enum Place {
         endpoint: IpEndpoint,
         /// The address packets to it will have as source, where known.
         source: Option<IpAddr>,
+        /// The lane that probes it.
+        lane: LaneId,
+        /// That lane's profile.
+        profile: Profile,
+    },
+    /// It is a local socket.
+    Local {
+        /// Its path.
+        path: Arc<Path>,
         /// The lane that probes it.
         lane: LaneId,
         /// That lane's profile.

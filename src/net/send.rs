@@ -41,7 +41,14 @@ impl Lane {
         loop {
             let stamp = Stamp::user(clock::now());
             let error = match message::send(socket.as_fd(), Some(&name), octets, control) {
-                Ok(()) => return Outcome::Done(Inbound::Sent(Sent { token: send.token, stamp, scheduled: None })),
+                Ok(()) => {
+                    return Outcome::Done(Inbound::Sent(Sent {
+                        token: send.token,
+                        stamp,
+                        scheduled: None,
+                        local: None,
+                    }));
+                }
                 Err(EAGAIN) => return Outcome::Blocked,
                 Err(error) => error,
             };

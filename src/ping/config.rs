@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::method::Method;
 use crate::engine::Target;
 use crate::types::FlowLabel;
 use crate::wire::payload::Fill;
@@ -9,8 +10,8 @@ use crate::wire::payload::Fill;
 /// A whole run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
-    /// The targets, in argument order.
-    pub targets: Vec<Target>,
+    /// What to probe and how, in argument order: one series each.
+    pub targets: Vec<Subject>,
     /// When probes leave.
     pub pace: Pace,
     /// At most this many probes a second over all targets together (`--rate`); `None`: no such limit.
@@ -23,7 +24,7 @@ pub struct Config {
     pub deadline: Option<Duration>,
     /// How long a probe is waited for.
     pub wait: Wait,
-    /// Payload octets of a probe.
+    /// Payload octets of an ICMP or tagged datagram probe.
     pub payload_octets: usize,
     /// What stands behind the cookie.
     pub fill: Fill,
@@ -37,6 +38,22 @@ pub struct Config {
     pub names: bool,
     /// Seed of everything random: cookies.
     pub seed: u64,
+}
+
+/// One series to be.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Subject {
+    /// What to probe.
+    pub target: Target,
+    /// How; its lane must speak that.
+    pub method: Method,
+}
+
+impl Subject {
+    /// ICMP echo to `target`.
+    pub const fn icmp(target: Target) -> Self {
+        Subject { target, method: Method::Icmp }
+    }
 }
 
 /// When the probes of one target leave.
@@ -60,6 +77,7 @@ pub enum Pace {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wait {
     /// 10 s; behind the last probe of a counted run max(1 s, 2 × the largest RTT), or 10 s if nothing ever answered.
+    /// 1 s for connections: later the kernel repeats its SYN, and the answer would be to another packet.
     Default,
     /// Exactly this, for every probe (`-W`).
     Exactly(Duration),

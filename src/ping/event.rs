@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::method::MethodKind;
 use crate::channel::{ErrorOrigin, OsError, SocketKind};
 use crate::metrics::RttStats;
 use crate::types::{FlowLabel, Ident, Mtu, ProbeId, Rtt, StampSource, Tos, Ttl, WallTime};
@@ -46,6 +47,8 @@ pub enum Event {
     },
     /// An answer from the target's side.
     Reply(Box<Reply>),
+    /// The host answered, the service did not.
+    Refused(Box<Refusal>),
     /// An ICMP error, a redirect or a source quench about a probe.
     Error(Box<ErrorEvent>),
     /// The wait for a probe is over.
@@ -77,9 +80,13 @@ pub struct Start {
     pub zone: u32,
     /// The source address packets will have, where known.
     pub source: Option<IpAddr>,
+    /// How it is probed.
+    pub method: MethodKind,
+    /// Which port is probed, where the method has ports.
+    pub port: Option<u16>,
     /// Socket type; `None` if the series cannot run.
     pub socket: Option<SocketKind>,
-    /// Payload octets.
+    /// Payload octets of each probe; 0 for connections.
     pub payload_octets: usize,
     /// IPv6 flow label that was asked for.
     pub flow_label: Option<FlowLabel>,
@@ -98,10 +105,22 @@ pub struct Reply {
     pub sent: WallTime,
     /// When the answer arrived.
     pub arrived: WallTime,
-    /// Who answered.
-    pub responder: IpAddr,
+    /// Who answered; `None` for a local socket.
+    pub responder: Option<IpAddr>,
+    /// From which port, where the method has ports.
+    pub port: Option<u16>,
     /// Whether the responder is not the unicast target.
     pub wrong_source: bool,
+    /// Our port, where the method has ports and it is known.
+    pub source_port: Option<u16>,
+    /// What the answer shows the service to be; `None` for ICMP and STAMP.
+    pub state: Option<State>,
+    /// How often the kernel repeated the SYN of this connection; more than 0 makes it late. `None` for other methods.
+    pub syn_retransmits: Option<u32>,
+    /// What came back over the connection, where something was to.
+    pub answer: Option<Answer>,
+    /// What a STAMP reflector says.
+    pub reflection: Option<Box<Reflection>>,
     /// The delay; also of duplicates and late replies, which enter no statistics.
     pub rtt: Rtt,
     /// Where both its stamps were taken.
@@ -110,10 +129,10 @@ pub struct Reply {
     pub reply_ttl: Option<Ttl>,
     /// TOS or Traffic Class on arrival.
     pub tos: Option<Tos>,
-    /// Octets of the ICMP message.
+    /// Octets of the ICMP message, of the UDP payload, or of what came back over a connection.
     pub octets: usize,
-    /// The identifier on the wire.
-    pub ident: Ident,
+    /// The ICMP identifier on the wire.
+    pub ident: Option<Ident>,
     /// Another answer to this probe came before.
     pub duplicate: bool,
     /// The wait for the probe was over.
@@ -126,6 +145,96 @@ pub struct Reply {
     pub bad_checksum: bool,
     /// The payload is not what was sent.
     pub payload_changed: Option<Box<PayloadChange>>,
+}
+
+/// What came back over a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// From our writing, or where the other side speaks first from the connection's opening, to all that was expected.
+    pub rtt: Rtt,
+    /// How many octets had come by then.
+    pub octets: usize,
+}
+
+/// What a STAMP reflector says of one test packet. Its clock is not ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reflection {
+    /// The reflector's own Sequence Number (RFC 8762 §4.3).
+    pub sequence: u32,
+    /// How long the reflector kept the packet, T3 − T2, clamped to 0…rtt.
+    pub reflector: Rtt,
+    /// The rest of the delay.
+    pub rtt_net: Rtt,
+    /// One-way delays, where both clocks are kept in step with UTC.
+    pub one_way: Option<OneWay>,
+}
+
+/// One-way delays in nanoseconds, which may be negative within the error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OneWay {
+    /// T2 − T1.
+    pub there: i64,
+    /// T4 − T3.
+    pub back: i64,
+    /// How far both clocks together may be off, as they state it.
+    pub error: u64,
+}
+
+/// The host answered, the service did not: a TCP reset, a UDP port unreachable from the target, nobody at a local socket,
+/// or a connection that did not answer as it was to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Refusal {
+    /// Which series.
+    pub series: SeriesId,
+    /// Which probe.
+    pub probe: ProbeId,
+    /// When the probe was sent.
+    pub sent: WallTime,
+    /// When the refusal arrived.
+    pub arrived: WallTime,
+    /// Who refused; `None` for a local socket.
+    pub responder: Option<IpAddr>,
+    /// Our port, where it is known.
+    pub source_port: Option<u16>,
+    /// The delay.
+    pub rtt: Rtt,
+    /// Where both its stamps were taken.
+    pub stamp: StampSource,
+    /// [`State::Refused`], [`State::Closed`], or [`State::Open`] where only the answer was not as it was to be.
+    pub state: State,
+    /// How the exchange over an open service failed.
+    pub failure: Option<ExchangeFailure>,
+    /// Type and code of the ICMP error that says so.
+    pub icmp: Option<(u8, u8)>,
+    /// Another answer to this probe came before.
+    pub duplicate: bool,
+    /// The wait for the probe was over.
+    pub late: bool,
+}
+
+/// How an exchange over an open service failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ExchangeFailure {
+    /// Something else came than was expected.
+    Unexpected,
+    /// The other side closed in order, and had not said what was expected.
+    Closed,
+    /// The other side reset the connection.
+    Reset,
+    /// Nothing came.
+    Silence,
+}
+
+impl ExchangeFailure {
+    /// The name used in JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            ExchangeFailure::Unexpected => "unexpected",
+            ExchangeFailure::Closed => "closed",
+            ExchangeFailure::Reset => "reset",
+            ExchangeFailure::Silence => "silence",
+        }
+    }
 }
 
 /// The payload is not what was sent.
@@ -154,6 +263,8 @@ pub struct ErrorEvent {
     pub arrived: WallTime,
     /// Who sent the error; `None` for a local one.
     pub responder: Option<IpAddr>,
+    /// Our port, where the method has ports and it is known.
+    pub source_port: Option<u16>,
     /// Who found the error.
     pub origin: ErrorOrigin,
     /// What it means.
@@ -187,6 +298,15 @@ pub struct Unanswered {
     pub sent: WallTime,
     /// Now.
     pub at: WallTime,
+    /// Our port, where the method has ports and it is known.
+    pub source_port: Option<u16>,
+    /// What silence means here: [`State::NoAnswer`], [`State::Filtered`], [`State::Closed`] once other probes were answered
+    /// so, or [`State::Open`] for a connection over which nothing came back.
+    pub state: State,
+    /// Whether the silence is put down to a limit on how often the target says that the port is closed.
+    pub rate_limited: bool,
+    /// How the exchange over an open service failed.
+    pub failure: Option<ExchangeFailure>,
 }
 
 /// The kernel refused a probe.
@@ -282,9 +402,21 @@ pub struct StampCounts {
     pub user: u64,
 }
 
-/// What a target turned out to be, where counts alone do not say it.
+/// What a target turned out to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum State {
+    /// Somebody serves there.
+    Open,
+    /// The host resets connections.
+    Refused,
+    /// The host says that the port is closed.
+    Closed,
+    /// Attempts to connect are not answered at all.
+    Filtered,
+    /// An ICMP error says that there is no way.
+    Unreachable,
+    /// Nothing came: the service may be open, filtered, or not know what to make of the probe.
+    NoAnswer,
     /// The name has no address.
     Unresolved,
     /// Not one probe could be sent.
@@ -295,9 +427,20 @@ impl State {
     /// The name used in JSON.
     pub const fn name(self) -> &'static str {
         match self {
+            State::Open => "open",
+            State::Refused => "refused",
+            State::Closed => "closed",
+            State::Filtered => "filtered",
+            State::Unreachable => "unreachable",
+            State::NoAnswer => "no_answer",
             State::Unresolved => "unresolved",
             State::Unknown => "unknown",
         }
+    }
+
+    /// Whether the target could not even be probed.
+    pub const fn is_not_run(self) -> bool {
+        matches!(self, State::Unresolved | State::Unknown)
     }
 }
 
@@ -308,8 +451,19 @@ pub struct Summary {
     pub series: SeriesId,
     /// What became of its probes.
     pub counts: Counts,
-    /// Set where the counts alone do not say what the target is.
+    /// What the target turned out to be. For ICMP and STAMP set only if it could not be probed; else `None` if no probe was
+    /// decided.
     pub state: Option<State>,
+    /// Whether silent probes are put down to a limit on how often the target says that the port is closed.
+    pub rate_limited: bool,
+    /// How often the kernel repeated SYNs.
+    pub syn_retransmits: u64,
+    /// Delays of what came back over connections ([`Answer::rtt`]).
+    pub answer: Option<RttStats>,
+    /// What a STAMP reflector said, once it said something.
+    pub reflection: Option<Box<ReflectionStats>>,
+    /// Everybody who answered a multicast or broadcast target, in order of first answers; empty for other targets.
+    pub responders: Vec<Responder>,
     /// RTTs of the replies that count.
     pub rtt: Option<RttStats>,
     /// Exponentially weighted mean of the RTTs (weight 1/8), nanoseconds.
@@ -325,4 +479,55 @@ pub struct Summary {
     pub stamps: StampCounts,
     /// From the first probe's leaving to the last packet of the series, sent or arrived, nanoseconds.
     pub duration: u64,
+}
+
+/// What a STAMP session found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReflectionStats {
+    /// Packets lost on the way there, and on the way back, up to the last answer; `None` if the reflector keeps no count of
+    /// its own, or did not show that it does.
+    pub lost: Option<(u64, u64)>,
+    /// How long the reflector kept packets.
+    pub reflector: RttStats,
+    /// Delays without that.
+    pub rtt_net: RttStats,
+    /// One-way delays, where both clocks are kept in step with UTC.
+    pub one_way: Option<OneWayStats>,
+}
+
+/// One-way delays of a STAMP session, nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct OneWayStats {
+    /// The way there.
+    pub there: Spread,
+    /// The way back.
+    pub back: Spread,
+    /// The largest error that both clocks together stated.
+    pub error: u64,
+}
+
+/// Smallest, mean and largest of some delays that may be negative, nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Spread {
+    /// The smallest.
+    pub min: i64,
+    /// Arithmetic mean.
+    pub mean: f64,
+    /// The largest.
+    pub max: i64,
+}
+
+/// One of those who answered a multicast or broadcast target.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Responder {
+    /// Its address.
+    pub address: IpAddr,
+    /// Probes it answered in time.
+    pub received: u64,
+    /// Further answers of its to a probe it had answered.
+    pub duplicates: u64,
+    /// Answers behind the wait.
+    pub late: u64,
+    /// Delays of those in time.
+    pub rtt: Option<RttStats>,
 }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
-use super::config::Config;
+use super::config::{Config, Subject};
 use super::event::{Event, SeriesId};
 use super::index::Index;
 use super::names::{self, Names};
@@ -73,13 +73,13 @@ impl Ping {
             seen: Instant::ZERO,
             payload: Vec::new(),
         };
-        targets.into_iter().for_each(|target| ping.add(target));
+        targets.into_iter().for_each(|subject| ping.add(subject));
         ping
     }
 
-    fn add(&mut self, target: Target) {
+    fn add(&mut self, subject: Subject) {
         let Ok(number) = u32::try_from(self.series.len()) else { return };
-        let series = Series::new(SeriesId::new(number), target, cookie(self.config.seed, number));
+        let series = Series::new(SeriesId::new(number), subject, cookie(self.config.seed, number));
         if let Some(route) = series.route() {
             self.index.insert(number, &route, series.cookie());
         }
@@ -199,7 +199,8 @@ impl Ping {
             None => Place::Unroutable { endpoint },
         };
         let numeric = target.parse::<IpAddr>().is_ok();
-        self.add(Target { target: target.into(), name: target.into(), numeric, place });
+        let target = Target { target: target.into(), name: target.into(), numeric, place };
+        self.add(Subject::icmp(target));
         let number = self.series.len() as u32 - 1;
         if self.phase == Phase::New {
             return;

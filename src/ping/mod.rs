@@ -18,15 +18,18 @@ mod event;
 mod index;
 mod machine;
 mod matching;
+mod method;
 mod names;
 mod probe;
 mod series;
 #[cfg(test)]
 mod tests;
 
-pub use config::{Config, Pace, Wait};
+pub use config::{Config, Pace, Subject, Wait};
 pub use event::{
-    Counts, ErrorEvent, Event, Interim, PayloadChange, Reply, SendFailed, SeriesId, StampCounts, Start, State, Summary,
+    Answer, Counts, ErrorEvent, Event, ExchangeFailure, Interim, OneWay, OneWayStats, PayloadChange, Reflection,
+    ReflectionStats, Refusal, Reply, Responder, SendFailed, SeriesId, Spread, StampCounts, Start, State, Summary,
     Unanswered,
 };
 pub use machine::Ping;
+pub use method::{Ask, Connect, Exchange, Method, MethodKind, Session};

@@ -5,8 +5,9 @@ mod answer;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::config::{Config, Pace, Wait};
+use super::config::{Config, Pace, Subject, Wait};
 use super::event::{Counts, Event, Interim, SendFailed, SeriesId, StampCounts, Start, State, Summary, Unanswered};
+use super::method::Method;
 use super::probe::{Fate, Probe};
 use crate::channel::{LaneId, Profile, Refused, Sent};
 use crate::engine::pace::{Slots, Window};
@@ -56,6 +57,7 @@ enum Pacer {
 pub(super) struct Series {
     id: SeriesId,
     target: Target,
+    method: Method,
     cookie: Cookie,
     pub(super) counts: Counts,
     probes: Inflight<Probe>,
@@ -86,10 +88,11 @@ pub(super) struct Series {
 }
 
 impl Series {
-    pub(super) fn new(id: SeriesId, target: Target, cookie: Cookie) -> Self {
+    pub(super) fn new(id: SeriesId, subject: Subject, cookie: Cookie) -> Self {
         Series {
             id,
-            target,
+            target: subject.target,
+            method: subject.method,
             cookie,
             counts: Counts::default(),
             probes: Inflight::default(),
@@ -128,7 +131,7 @@ impl Series {
     pub(super) fn route(&self) -> Option<Route> {
         match self.target.place {
             Place::Reachable { endpoint, lane, profile, .. } => Some(Route { endpoint, lane, profile }),
-            Place::Unroutable { .. } | Place::Unresolved => None,
+            Place::Local { .. } | Place::Unroutable { .. } | Place::Unresolved => None,
         }
     }
 
@@ -144,6 +147,7 @@ impl Series {
     pub(super) fn started(&self, config: &Config, time: WallTime) -> Event {
         let (endpoint, source, socket) = match self.target.place {
             Place::Reachable { endpoint, source, profile, .. } => (Some(endpoint), source, Some(profile.socket)),
+            Place::Local { profile, .. } => (None, None, Some(profile.socket)),
             Place::Unroutable { endpoint } => (Some(endpoint), None, None),
             Place::Unresolved => (None, None, None),
         };
@@ -155,6 +159,8 @@ impl Series {
             address: endpoint.map(|endpoint| endpoint.address),
             zone: endpoint.map_or(0, |endpoint| endpoint.zone),
             source,
+            method: self.method.kind(),
+            port: endpoint.map(|endpoint| endpoint.port).filter(|&port| port != 0),
             socket,
             payload_octets: config.payload_octets,
             flow_label: config.flow_label,
@@ -322,13 +328,20 @@ impl Series {
         let state = match self.target.place {
             Place::Unresolved => Some(State::Unresolved),
             Place::Unroutable { .. } => Some(State::Unknown),
-            Place::Reachable { .. } => (counts.sent == 0 && counts.send_failed > 0).then_some(State::Unknown),
+            Place::Reachable { .. } | Place::Local { .. } => {
+                (counts.sent == 0 && counts.send_failed > 0).then_some(State::Unknown)
+            }
         };
         let duration = self.first_sent.zip(self.last_packet).map_or(Duration::ZERO, |(first, last)| last.since(first));
         Event::Summary(Box::new(Summary {
             series: self.id,
             counts,
             state,
+            rate_limited: false,
+            syn_retransmits: 0,
+            answer: None,
+            reflection: None,
+            responders: Vec::new(),
             rtt: self.rtts.stats(),
             ewma: self.ewma(),
             ipdv: self.ipdv.mean(),
@@ -387,8 +400,7 @@ impl Series {
             && matches!(probe.fate, Fate::Open | Fate::Lost)
         {
             let sent = probe.sent().user.wall;
-            let unanswered = Unanswered { series: self.id, probe: id, sent, at: context.now.wall };
-            context.events.push_back(Event::NoAnswerYet(unanswered));
+            context.events.push_back(Event::NoAnswerYet(self.unanswered(id, sent, context.now.wall)));
         }
     }
 
@@ -418,8 +430,13 @@ impl Series {
         let sent = probe.sent().user.wall;
         self.counts.pending -= 1;
         self.counts.lost += 1;
-        context.events.push_back(Event::Timeout(Unanswered { series: self.id, probe: id, sent, at: context.now.wall }));
+        context.events.push_back(Event::Timeout(self.unanswered(id, sent, context.now.wall)));
         self.advance();
+    }
+
+    fn unanswered(&self, probe: ProbeId, sent: WallTime, at: WallTime) -> Unanswered {
+        let state = State::NoAnswer;
+        Unanswered { series: self.id, probe, sent, at, source_port: None, state, rate_limited: false, failure: None }
     }
 
     /// Passes over what is decided, in the order of numbers.

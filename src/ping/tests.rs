@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::{Config, Counts, Event, Pace, Ping, Wait};
+use super::{Config, Counts, Event, Pace, Ping, Subject, Wait};
 use crate::channel::{
     Arena, Control, Datagram, ErrorPath, Inbound, LaneId, LaneIdent, Layer, Order, Outbox, Owner, Profile, Protocol,
     Send, Sent, SocketKind, Token,
@@ -46,7 +46,7 @@ impl Rig {
         let endpoint = IpEndpoint::from_address(TARGET.into());
         let place = Place::Reachable { endpoint, source: None, lane: LaneId::new(0), profile: PROFILE };
         let mut config = Config {
-            targets: vec![Target { target: "t".into(), name: "t".into(), numeric: true, place }],
+            targets: vec![Subject::icmp(Target { target: "t".into(), name: "t".into(), numeric: true, place })],
             pace: Pace::Fixed(Duration::from_millis(100)),
             rate: None,
             preload: 1,
@@ -87,7 +87,7 @@ impl Rig {
             let Order::Send(Send { token, octets, .. }) = order else { panic!("{order:?}") };
             self.sent.push((token, self.now, self.outbox.octets(octets).to_vec()));
             let stamp = Stamp::user(self.clocks());
-            self.handle(&Inbound::Sent(Sent { token, stamp, scheduled: None }), &Arena::default());
+            self.handle(&Inbound::Sent(Sent { token, stamp, scheduled: None, local: None }), &Arena::default());
         }
         let surplus = self.sent.len().saturating_sub(self.keep_sent);
         self.sent.drain(..surplus);
@@ -403,7 +403,10 @@ fn tokens_that_nobody_gave_out_are_ignored() {
     rig.turn();
     let stamp = Stamp::user(rig.clocks());
     for token in [0, 2, 1 << 31, 1 << 32, u64::MAX] {
-        rig.handle(&Inbound::Sent(Sent { token: Token::new(token), stamp, scheduled: None }), &Arena::default());
+        rig.handle(
+            &Inbound::Sent(Sent { token: Token::new(token), stamp, scheduled: None, local: None }),
+            &Arena::default(),
+        );
     }
     assert_eq!(rig.end().sent, 1);
 }

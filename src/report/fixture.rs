@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::{Sink, Streams};
 use crate::channel::{ErrorOrigin, Protocol, SocketKind};
 use crate::metrics::RttStats;
-use crate::ping::{self, Counts, ErrorEvent, Reply, SeriesId, StampCounts};
+use crate::ping::{self, Counts, ErrorEvent, Reply, SeriesId, StampCounts, State, Unanswered};
 use crate::trace::{self, Answer, Hop, ProbeResult, StopReason, Trace, TraceId};
 use crate::types::{Family, Ident, Mtu, ProbeId, Rtt, StampSource, Ttl, WallTime};
 use crate::wire::icmp::ErrorKind;
@@ -40,6 +40,8 @@ pub fn start(target: &str, at: &str) -> ping::Start {
         address: Some(address(at)),
         zone: 0,
         source: Some(address("192.0.2.1")),
+        method: ping::MethodKind::Icmp,
+        port: None,
         socket: Some(SocketKind::Raw),
         payload_octets: 56,
         flow_label: None,
@@ -54,14 +56,20 @@ pub fn reply() -> Reply {
         probe: ProbeId::FIRST,
         sent: WallTime::from_nanos(WHEN),
         arrived: WallTime::from_nanos(WHEN + 123_000),
-        responder: address("198.51.100.9"),
+        responder: Some(address("198.51.100.9")),
+        port: None,
+        source_port: None,
+        state: None,
+        syn_retransmits: None,
+        answer: None,
+        reflection: None,
         wrong_source: false,
         rtt: Rtt::from_nanos(123_000),
         stamp: StampSource::Kernel,
         reply_ttl: Some(Ttl::new(57)),
         tos: None,
         octets: 64,
-        ident: Ident::new(4711),
+        ident: Some(Ident::new(4711)),
         duplicate: false,
         late: false,
         reordered: false,
@@ -79,6 +87,7 @@ pub fn error() -> ErrorEvent {
         sent: WallTime::from_nanos(WHEN),
         arrived: WallTime::from_nanos(WHEN + 1_200_000),
         responder: Some(address("203.0.113.1")),
+        source_port: None,
         origin: ErrorOrigin::Icmp,
         kind: ErrorKind::HostUnreachable,
         icmp_type: 3,
@@ -89,6 +98,21 @@ pub fn error() -> ErrorEvent {
         rtt: Rtt::from_nanos(1_200_000),
         duplicate: false,
         late: false,
+    }
+}
+
+/// Probe 1, without an answer.
+pub fn unanswered() -> Unanswered {
+    let at = WallTime::from_nanos(WHEN);
+    Unanswered {
+        series: series(0),
+        probe: ProbeId::FIRST,
+        sent: at,
+        at,
+        source_port: None,
+        state: State::NoAnswer,
+        rate_limited: false,
+        failure: None,
     }
 }
 
@@ -112,6 +136,11 @@ pub fn summary() -> ping::Summary {
         series: series(0),
         counts: Counts { sent: 3, received: 3, ..Counts::default() },
         state: None,
+        rate_limited: false,
+        syn_retransmits: 0,
+        answer: None,
+        reflection: None,
+        responders: Vec::new(),
         rtt: Some(stats()),
         ewma: Some(34_000),
         ipdv: Some(3_500.0),

@@ -96,7 +96,11 @@ impl Sink<Event> for PingJson {
             Event::Summary(summary) => {
                 self.series(summary.series).map(|series| line(&SummaryObject::new(summary, series), data))
             }
-            Event::NameWanted(_) | Event::Named { .. } | Event::Sent { .. } | Event::NoAnswerYet(_) => None,
+            Event::Refused(_)
+            | Event::NameWanted(_)
+            | Event::Named { .. }
+            | Event::Sent { .. }
+            | Event::NoAnswerYet(_) => None,
         }
         .unwrap_or(Ok(()))
     }
@@ -107,7 +111,7 @@ mod tests {
     use super::*;
     use crate::channel::{ErrorOrigin, OsError};
     use crate::ping::{Counts, ErrorEvent, PayloadChange, Reply, SendFailed, State, Summary, Unanswered};
-    use crate::report::fixture::{WHEN, address, error, reply, series, start, summary, written};
+    use crate::report::fixture::{WHEN, address, error, reply, series, start, summary, unanswered, written};
     use crate::types::{Mtu, ProbeId, WallTime};
     use crate::wire::icmp::ErrorKind;
 
@@ -232,7 +236,7 @@ mod tests {
     #[test]
     fn a_timeout_is_told_and_an_open_probe_is_not() {
         let (sent, at) = (WallTime::from_nanos(WHEN), WallTime::from_nanos(WHEN + 10_000_000_000));
-        let unanswered = Unanswered { series: series(0), probe: ProbeId::FIRST, sent, at };
+        let unanswered = Unanswered { sent, at, ..unanswered() };
         assert_eq!(
             json(&[Event::NoAnswerYet(unanswered), Event::Timeout(unanswered)]),
             format!("{{\"type\":\"timeout\",{COMMON},\"state\":\"no_answer\"}}\n")
@@ -283,7 +287,7 @@ mod tests {
     fn quiet_leaves_summaries_alone() {
         let mut sink = PingJson::new(PingJsonOptions { quiet: true });
         let at = WallTime::from_nanos(WHEN);
-        let unanswered = Unanswered { series: series(0), probe: ProbeId::FIRST, sent: at, at };
+        let unanswered = Unanswered { sent: at, at, ..unanswered() };
         let not_sent = SendFailed { series: series(0), probe: ProbeId::FIRST, at, error: OsError::EPERM, mtu: None };
         let (data, talk) = written(
             &mut sink,
@@ -316,7 +320,7 @@ mod tests {
     #[test]
     fn every_line_reads_back_and_a_key_has_one_type() {
         let at = WallTime::from_nanos(WHEN);
-        let unanswered = Unanswered { series: series(0), probe: ProbeId::FIRST, sent: at, at };
+        let unanswered = Unanswered { sent: at, at, ..unanswered() };
         let not_sent =
             SendFailed { series: series(0), probe: ProbeId::FIRST, at, error: OsError::EPERM, mtu: Mtu::new(1) };
         let data = json(&[

@@ -148,7 +148,7 @@ impl PingText {
     fn reply(&mut self, reply: &Reply, data: &mut dyn Write) -> io::Result<()> {
         let Some(series) = series_mut(&mut self.series, reply.series) else { return Ok(()) };
         series.acknowledge(reply.probe);
-        series.ident = Some(reply.ident);
+        series.ident = reply.ident;
         series.failure = None;
         if self.options.quiet {
             return Ok(());
@@ -160,14 +160,15 @@ impl PingText {
         }
         let Some(series) = self.series(reply.series) else { return Ok(()) };
         self.stamp(reply.arrived, data)?;
-        let peer = self.peer(series, reply.responder);
+        let Some(responder) = reply.responder else { return Ok(()) };
+        let peer = self.peer(series, responder);
         write!(data, "{} bytes from {peer}: icmp_seq={}", reply.octets, reply.probe.sequence().get())?;
         if let Some(ttl) = reply.reply_ttl {
             write!(data, " ttl={}", ttl.get())?;
         }
         write!(data, " time={} ms", PingTime(reply.rtt))?;
         self.marks(series, reply, data)?;
-        if self.options.several && series.address != Some(reply.responder) {
+        if self.options.several && series.address != reply.responder {
             self.sent_to(series, data)?;
         }
         if let Some(change) = &reply.payload_changed {
@@ -326,7 +327,7 @@ impl Sink<Event> for PingText {
                 Some(series) => summary::write(&self.options, series, summary, streams),
                 None => Ok(()),
             },
-            Event::NameWanted(_) | Event::Timeout(_) => Ok(()),
+            Event::NameWanted(_) | Event::Timeout(_) | Event::Refused(_) => Ok(()),
         }
     }
 }
@@ -372,7 +373,7 @@ fn wrong_data(change: &PayloadChange, data: &mut dyn Write) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::fixture::{WHEN, address, error, reply, series, start, summary, written};
+    use crate::report::fixture::{self, WHEN, address, error, reply, series, start, summary, written};
     use crate::types::{FlowLabel, Rtt, Ttl};
 
     fn begin(start: Start) -> Event {
@@ -389,7 +390,7 @@ mod tests {
 
     fn unanswered(probe: u64) -> Event {
         let at = WallTime::from_nanos(WHEN);
-        Event::NoAnswerYet(Unanswered { series: series(0), probe: ProbeId::new(probe), sent: at, at })
+        Event::NoAnswerYet(Unanswered { probe: ProbeId::new(probe), sent: at, at, ..fixture::unanswered() })
     }
 
     fn not_sent(probe: u64, error: OsError, mtu: Option<u32>) -> Event {
@@ -476,7 +477,7 @@ mod tests {
     #[test]
     fn a_link_local_target_keeps_its_zone() {
         let target = Start { zone: 2, numeric: true, ..start("fe80::9%eth0", "fe80::9") };
-        let answer = Reply { responder: address("fe80::9"), ..reply() };
+        let answer = Reply { responder: Some(address("fe80::9")), ..reply() };
         let router = ErrorEvent { responder: Some(address("2001:db8::1")), icmp_type: 1, icmp_code: 3, ..error() };
         let (data, _) = text(PingTextOptions::default(), &[begin(target), replied(answer), failed(router)]);
         assert_eq!(
@@ -704,8 +705,8 @@ mod tests {
     fn with_several_targets_every_line_tells_which() {
         let options = PingTextOptions { several: true, ..PingTextOptions::default() };
         let other = Start { series: series(1), ..start("203.0.113.7", "203.0.113.7") };
-        let elsewhere = Reply { responder: address("198.51.100.10"), wrong_source: true, ..reply() };
-        let of_other = Reply { series: series(1), responder: address("203.0.113.7"), ..reply() };
+        let elsewhere = Reply { responder: Some(address("198.51.100.10")), wrong_source: true, ..reply() };
+        let of_other = Reply { series: series(1), responder: Some(address("203.0.113.7")), ..reply() };
         let events = [
             begin(start("example.org", "198.51.100.9")),
             begin(other),
@@ -743,7 +744,7 @@ mod tests {
     fn a_run_reads_as_pings() {
         let events = [
             begin(start("::1", "::1")),
-            replied(Reply { responder: address("::1"), reply_ttl: Some(Ttl::new(64)), ..reply() }),
+            replied(Reply { responder: Some(address("::1")), reply_ttl: Some(Ttl::new(64)), ..reply() }),
             Event::Summary(Box::new(summary())),
         ];
         assert_eq!(

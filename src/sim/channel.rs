@@ -148,11 +148,11 @@ impl SimChannel {
     /// `Sent` with the user's stamp at once, and with the kernel's when that comes.
     fn note_sent(&mut self, token: Token) {
         let now = self.clock.mono();
-        let user = Sent { token, stamp: self.clock.stamp(now, Stamping::User), scheduled: None };
+        let user = Sent { token, stamp: self.clock.stamp(now, Stamping::User), scheduled: None, local: None };
         self.ready.push(Ready::bare(now, Inbound::Sent(user)));
         let stamp = self.clock.stamp(now, self.host.stamping);
         if let (Some(delay), true) = (self.host.sent_stamp_delay, stamp.kernel.is_some()) {
-            let sent = Inbound::Sent(Sent { token, stamp, scheduled: stamp.kernel });
+            let sent = Inbound::Sent(Sent { token, stamp, scheduled: stamp.kernel, local: None });
             if delay.is_zero() {
                 self.ready.push(Ready::bare(now, sent));
             } else {

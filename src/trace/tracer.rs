@@ -102,7 +102,7 @@ impl Tracer {
             Place::Reachable { endpoint, lane, profile, .. } => {
                 matches!(profile.protocol, Protocol::Icmp | Protocol::Udp).then_some((endpoint, lane, profile))
             }
-            Place::Unroutable { .. } | Place::Unresolved => None,
+            Place::Local { .. } | Place::Unroutable { .. } | Place::Unresolved => None,
         }
     }
 
@@ -116,8 +116,8 @@ impl Tracer {
         if profile.protocol == Protocol::Udp && matches!(self.config.ports, Ports::Fixed(_)) {
             self.book.limit_flows(lane, profile.max_open);
         }
-        let source = match self.config.targets.get(index).map(|target| target.place) {
-            Some(Place::Reachable { source, .. }) => source,
+        let source = match self.config.targets.get(index).map(|target| &target.place) {
+            Some(Place::Reachable { source, .. }) => *source,
             _ => None,
         };
         let checksum = flow::checksum(source, to.address, profile.protocol, self.config.flow);
@@ -129,7 +129,7 @@ impl Tracer {
         let (address, source, profile) = match target.place {
             Place::Reachable { endpoint, source, profile, .. } => (Some(endpoint.address), source, Some(profile)),
             Place::Unroutable { endpoint } => (Some(endpoint.address), None, None),
-            Place::Unresolved => (None, None, None),
+            Place::Local { .. } | Place::Unresolved => (None, None, None),
         };
         let method = profile.or_else(|| self.any_profile()).map_or(Protocol::Icmp, |profile| profile.protocol);
         self.events.push_back(Event::Start(Box::new(Start {

@@ -8,6 +8,8 @@ pub mod icmp;
 pub mod ip;
 pub mod payload;
 pub mod quoted;
+pub mod service;
+pub mod stamp;
 pub mod udp;
 
 use std::fmt;

@@ -13,7 +13,7 @@ use std::time::Duration;
 use netprobe::channel::{Control, LanePlan, Plan, Precision, Protocol, SocketWish};
 use netprobe::driver::{self, Next, Turn};
 use netprobe::engine::{Place, Target};
-use netprobe::ping::{Config, Counts, ErrorEvent, Event, Pace, Ping, Reply, Summary, Wait};
+use netprobe::ping::{Config, Counts, ErrorEvent, Event, Pace, Ping, Reply, Subject, Summary, Wait};
 use netprobe::sim::{EPOCH, Link, Log, Network, Node, US, ip};
 use netprobe::types::{Family, IpEndpoint, WallTime};
 use netprobe::wire::payload::Fill;
@@ -96,7 +96,8 @@ fn ping_all(network: &Network, targets: &[&str], config: Config) -> Run {
             Err(_) => Place::Unresolved,
         },
     };
-    let targets: Vec<Target> = config.targets.iter().cloned().chain(targets.iter().map(target)).collect();
+    let targets = targets.iter().map(target).map(Subject::icmp);
+    let targets: Vec<Subject> = config.targets.iter().cloned().chain(targets).collect();
     let mut machine = Ping::new(Config { targets, ..config });
     let mut events = Vec::new();
     let mut lookup = opened.lookup;
@@ -131,8 +132,9 @@ impl Run {
                     let told = told[summary.series.index()].take().expect("one summary behind everything else");
                     let counts = summary.counts;
                     assert!(counts.balance(), "{counts:?}");
-                    let decided =
-                        |counts: Counts| (counts.received, counts.unreachable, counts.lost, counts.send_failed);
+                    let decided = |counts: Counts| {
+                        (counts.received, counts.refused, counts.unreachable, counts.lost, counts.send_failed)
+                    };
                     assert_eq!(decided(counts), decided(told));
                     assert_eq!((counts.duplicates, counts.late), (told.duplicates, told.late));
                     // Errors with a wrong checksum are counted and not shown.
@@ -147,6 +149,11 @@ impl Run {
                 Event::Error(error) if error.duplicate => (error.series.index(), |counts| &mut counts.duplicates),
                 Event::Error(error) if error.late => (error.series.index(), |counts| &mut counts.late),
                 Event::Error(error) => (error.series.index(), |counts| &mut counts.unreachable),
+                Event::Refused(refusal) if refusal.duplicate => {
+                    (refusal.series.index(), |counts| &mut counts.duplicates)
+                }
+                Event::Refused(refusal) if refusal.late => (refusal.series.index(), |counts| &mut counts.late),
+                Event::Refused(refusal) => (refusal.series.index(), |counts| &mut counts.refused),
                 Event::Timeout(timeout) => (timeout.series.index(), |counts| &mut counts.lost),
                 Event::SendFailed(failed) => (failed.series.index(), |counts| &mut counts.send_failed),
                 Event::NameWanted(_)

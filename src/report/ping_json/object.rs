@@ -94,7 +94,7 @@ pub(super) struct ReplyObject<'a> {
     kind: &'static str,
     #[serde(flatten)]
     common: Common<'a>,
-    responder: IpAddr,
+    responder: Option<IpAddr>,
     rtt_ms: f64,
     ttl: Option<u8>,
     bytes: usize,

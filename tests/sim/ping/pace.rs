@@ -174,5 +174,5 @@ fn the_sequence_wraps_and_the_probe_number_does_not() {
     assert_eq!(run.counts(), Counts { sent: 70_000, received: 70_000, ..Counts::default() });
     assert_eq!(run.replies().last().unwrap().probe.get(), 70_000);
     assert_eq!(run.log.packets().last().unwrap().echo().unwrap().1.get(), 70_000u32 as u16);
-    assert_eq!(run.replies()[0].responder, netprobe::sim::ip(TARGET));
+    assert_eq!(run.replies()[0].responder, Some(netprobe::sim::ip(TARGET)));
 }

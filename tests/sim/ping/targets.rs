@@ -1,7 +1,7 @@
 //! Several targets in one run.
 
 use netprobe::engine::{Place, Target};
-use netprobe::ping::{Config, Counts, Event, State};
+use netprobe::ping::{Config, Counts, Event, State, Subject};
 use netprobe::sim::{Change, Link, Network, Node, US, ip};
 use netprobe::types::IpEndpoint;
 
@@ -47,7 +47,11 @@ fn a_run_of_nothing_that_can_be_probed_is_over_at_once() {
         numeric: true,
         place: Place::Unroutable { endpoint: IpEndpoint::from_address(ip(TARGET)) },
     };
-    let run = ping_all(&network(|node| node), &["no.such.name"], Config { targets: vec![unroutable], ..config() });
+    let run = ping_all(
+        &network(|node| node),
+        &["no.such.name"],
+        Config { targets: vec![Subject::icmp(unroutable)], ..config() },
+    );
     assert_eq!(
         run.summaries().iter().map(|summary| summary.state).collect::<Vec<_>>(),
         [Some(State::Unknown), Some(State::Unresolved)]
