@@ -221,7 +221,7 @@ impl Run<'_> {
         let interval = match config.pace {
             Pace::Fixed(interval) => interval,
             Pace::Adaptive { at_least } => at_least,
-            Pace::Flood | Pace::Unpaced => Duration::ZERO,
+            Pace::Flood | Pace::Unpaced | Pace::Called => Duration::ZERO,
         };
         let multicast = |subject: &Subject| matches!(subject.target.place, Place::Reachable { endpoint, .. } if endpoint.address.is_multicast());
         if uid == 0 {

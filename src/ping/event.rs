@@ -123,6 +123,8 @@ pub struct Reply {
     pub reflection: Option<Box<Reflection>>,
     /// The delay; also of duplicates and late replies, which enter no statistics.
     pub rtt: Rtt,
+    /// The same between our own two readings of the clock, which every method has.
+    pub rtt_user: Rtt,
     /// Where both its stamps were taken.
     pub stamp: StampSource,
     /// TTL or Hop Limit on arrival.
@@ -198,6 +200,8 @@ pub struct Refusal {
     pub source_port: Option<u16>,
     /// The delay.
     pub rtt: Rtt,
+    /// The same between our own two readings of the clock.
+    pub rtt_user: Rtt,
     /// Where both its stamps were taken.
     pub stamp: StampSource,
     /// [`State::Refused`], [`State::Closed`], or [`State::Open`] where only the answer was not as it was to be.

@@ -65,6 +65,7 @@ pub fn reply() -> Reply {
         reflection: None,
         wrong_source: false,
         rtt: Rtt::from_nanos(123_000),
+        rtt_user: Rtt::from_nanos(150_000),
         stamp: StampSource::Kernel,
         reply_ttl: Some(Ttl::new(57)),
         tos: None,

@@ -5,6 +5,7 @@ mod object;
 use std::io;
 use std::net::IpAddr;
 
+pub(super) use object::RttStatsObject;
 use object::{ErrorObject, ReplyObject, StartObject, SummaryObject, TimeoutObject};
 
 use super::json::line;

@@ -110,9 +110,7 @@ pub(super) fn outcome(contenders: &[Contender], records: Vec<Record>, rounds: u6
     let base = reference.and_then(|index| records.get(index));
     let rows: Vec<Row> = (0..)
         .zip(contenders.iter().zip(&records))
-        .map(|(index, (contender, record))| {
-            row(contender, record, base.filter(|_| reference != Some(index)), alpha)
-        })
+        .map(|(index, (contender, record))| row(contender, record, base.filter(|_| reference != Some(index)), alpha))
         .collect();
     let findings = findings(contenders, &rows);
     Outcome { rounds, slot, rows, reference, findings }

@@ -9,7 +9,7 @@ use crate::engine::delay;
 use crate::ping::config::Config;
 use crate::ping::event::{ErrorEvent, Event, PayloadChange, Reply};
 use crate::ping::probe::{Fate, Probe};
-use crate::types::{ProbeId, Rtt, Stamp, StampSource, WallTime};
+use crate::types::{ProbeId, Rtt, Stamp, StampSource};
 use crate::wire::payload::first_difference;
 
 impl Series {
@@ -17,7 +17,7 @@ impl Series {
     pub(in crate::ping) fn reply(&mut self, id: ProbeId, reply: &EchoReply<'_>, context: &mut Context<'_>) {
         let Some((fate, sent)) = self.answer(id, &reply.stamp, context) else { return };
         let (rtt, source) = delay::between(&sent, &reply.stamp);
-        let mut event = self.describe(id, reply, context.config, (rtt, source), sent.user.wall);
+        let mut event = self.describe(id, reply, context.config, (rtt, source), &sent);
         if reply.checksum_right == Some(false) {
             // Whatever is in it cannot be believed, so the probe stays open.
             self.counts.bad_checksum += 1;
@@ -150,14 +150,14 @@ impl Series {
         reply: &EchoReply<'_>,
         config: &Config,
         (rtt, stamp): (Rtt, StampSource),
-        sent: WallTime,
+        sent: &Stamp,
     ) -> Reply {
         let target = self.route().map(|route| route.endpoint.address);
         let difference = first_difference(&self.cookie, &config.fill, config.payload_octets, reply.payload);
         Reply {
             series: self.id,
             probe: id,
-            sent,
+            sent: sent.user.wall,
             arrived: reply.stamp.kernel.unwrap_or(reply.stamp.user.wall),
             responder: Some(reply.responder),
             port: None,
@@ -168,6 +168,7 @@ impl Series {
             reflection: None,
             wrong_source: target.is_some_and(|target| is_one_host(target) && target != reply.responder),
             rtt,
+            rtt_user: Rtt::between(sent.user.mono, reply.stamp.user.mono),
             stamp,
             reply_ttl: reply.reply_ttl,
             tos: reply.tos,

@@ -28,7 +28,12 @@ pub(super) fn sentence(finding: &Finding, outcome: &Outcome) -> String {
             Of(*other)
         ),
         (Finding::LosesMore { own, icmp, .. }, Some(row)) => {
-            format!("{} loses {}, ICMP loses {}: the service answers less often than its host.", Label(row), Of(*own), Of(*icmp))
+            format!(
+                "{} loses {}, ICMP loses {}: the service answers less often than its host.",
+                Label(row),
+                Of(*own),
+                Of(*icmp)
+            )
         }
         (Finding::Delay { difference, .. }, Some(row)) => delay(outcome, row, *difference),
         (_, None) => String::new(),
@@ -85,9 +90,10 @@ pub(super) fn notes(outcome: &Outcome) -> Vec<String> {
 fn blocked(outcome: &Outcome, row: &Row) -> String {
     let icmp: Vec<&Row> = outcome.rows.iter().filter(|row| row.method == MethodKind::Icmp && row.ran).collect();
     let sent: u64 = icmp.iter().map(|row| row.counts.sent).sum();
-    let rejected = icmp.iter().find(|row| row.counts.unreachable > 0).map_or_else(String::new, |row| {
-        format!(", and probes were rejected{}", rejected_by(row))
-    });
+    let rejected = icmp
+        .iter()
+        .find(|row| row.counts.unreachable > 0)
+        .map_or_else(String::new, |row| format!(", and probes were rejected{}", rejected_by(row)));
     let but = match row.state {
         Some(State::Open) => format!("{} is open", Label(row)),
         _ => format!("the host answers for {}", Label(row)),
@@ -106,7 +112,10 @@ fn silent(row: &Row) -> String {
     let sent = row.counts.sent;
     match row.method {
         MethodKind::Udp => {
-            format!("{} gave no answer to {sent} probes: open, filtered or ignored. That is no loss of the path.", Label(row))
+            format!(
+                "{} gave no answer to {sent} probes: open, filtered or ignored. That is no loss of the path.",
+                Label(row)
+            )
         }
         MethodKind::Icmp => format!(
             "{} got no answer to {sent} probes, and the other ICMP socket did. Both send the same packets, so this host is the cause.",

@@ -50,22 +50,32 @@ impl ContrastText {
 impl Sink<Event> for ContrastText {
     fn event(&mut self, event: &Event, streams: &mut Streams<'_>) -> io::Result<()> {
         match event {
-            Event::Ping(ping::Event::Start(start)) => {
-                self.start(start);
-                // A method that cannot run has no header; its row in the table says why.
-                if start.socket.is_some() { self.lines.start(start, streams.data) } else { Ok(()) }
+            Event::Ping(event) => {
+                if let ping::Event::Start(start) = event {
+                    self.start(start);
+                }
+                if has_lines(event) { self.lines.event(event, streams) } else { Ok(()) }
             }
-            Event::Ping(ping::Event::Summary(_)) => Ok(()),
-            Event::Ping(event) => self.lines.event(event, streams),
             Event::Outcome(outcome) => self.outcome(outcome, streams.data),
         }
+    }
+}
+
+/// Whether a method's own text is wanted. One that cannot run has no header, because its row in the table says why, and the
+/// table is the summary of all.
+fn has_lines(event: &ping::Event) -> bool {
+    match event {
+        ping::Event::Start(start) => start.socket.is_some(),
+        ping::Event::Summary(_) => false,
+        _ => true,
     }
 }
 
 fn table(outcome: &Outcome, data: &mut dyn Write) -> io::Result<()> {
     let reference = outcome.reference.and_then(|index| outcome.rows.get(index));
     let against = reference.map_or_else(|| "difference".to_owned(), |row| format!("to {}", Label(row)));
-    let heads = ["method", "socket", "needs", "answered by", "sent", "recv", "refused", "loss", "min", "median", "p95", "max"];
+    let heads =
+        ["method", "socket", "needs", "answered by", "sent", "recv", "refused", "loss", "min", "median", "p95", "max"];
     let heads = heads.iter().map(|head| (*head).to_owned()).chain([against, "kernel median".to_owned()]);
     let mut lines: Vec<Vec<String>> = vec![heads.collect()];
     lines.extend(outcome.rows.iter().enumerate().map(|(index, row)| cells(row, outcome.reference == Some(index))));

@@ -309,7 +309,7 @@ struct StampsObject {
 }
 
 #[derive(Serialize)]
-struct RttStatsObject {
+pub(in crate::report) struct RttStatsObject {
     min: f64,
     mean: f64,
     median: f64,
@@ -321,7 +321,7 @@ struct RttStatsObject {
 }
 
 impl RttStatsObject {
-    fn new(rtt: &RttStats) -> Self {
+    pub fn new(rtt: &RttStats) -> Self {
         RttStatsObject {
             min: millis(rtt.min),
             mean: rtt.mean / 1e6,
