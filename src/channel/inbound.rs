@@ -61,7 +61,7 @@ pub struct Datagram {
     pub cut: bool,
 }
 
-/// A datagram left. `stamp.user` was taken before the system call, so the RTT includes it. Comes once with the user
+/// A datagram left, or the attempt to open a connection began. `stamp.user` was taken before the system call, so the RTT includes it. Comes once with the user
 /// stamp; where the kernel stamps too, a second time with those added, maybe after the reply, maybe never.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sent {
@@ -71,7 +71,7 @@ pub struct Sent {
     pub stamp: Stamp,
     /// When the packet entered the queueing discipline, as the kernel says.
     pub scheduled: Option<WallTime>,
-    /// Our end, for connections over the internet: from the first packet on its port is known.
+    /// Of an internet connection that is being opened: our end of it, whether or not it ever opens.
     pub local: Option<IpEndpoint>,
 }
 
