@@ -122,7 +122,7 @@ fn a_hostile_hosts_file_moves_no_cursor() {
 #[test]
 fn a_hostile_name_server_moves_no_cursor() {
     let Some(lab) = Plan::chain(2).build() else { return };
-    let _helper = Helper::start(lab.host(), "names");
+    let _helper = Helper::names(lab.host());
     let runs = [
         lab.host().rtrace(&["192.0.2.1"]),
         lab.host().rtrace(&["--json", "192.0.2.1"]),

@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
-use crate::lab::{Lab, Node, Plan, Power, Privilege, Running, Source, Tool};
+use crate::lab::{self, Lab, Node, Plan, Power, Privilege, Running, Source, Tool};
 
 #[test]
 fn each_privilege_gets_the_socket_it_may_have() {
@@ -146,6 +147,9 @@ fn assert_no_capability(run: &Running) {
 #[test]
 fn neither_tool_starts_another_process() {
     let Some(lab) = Plan::chain(1).build() else { return };
+    if Command::new("strace").arg("-V").output().is_err() {
+        return lab::did_not_run("strace is not installed");
+    }
     let (host, target) = (lab.host(), lab.target_v4());
     for (program, arguments) in [("/mnt/rping", ["-H", "-c2", "-i0.01"]), ("/mnt/rtrace", ["-q1", "-m5", "-w1"])] {
         let calls = traced(host, program, &[&arguments[..], &[&target]].concat());
