@@ -1,5 +1,7 @@
 //! The end of a comparison of methods: as a table with sentences ([`ContrastText`]) and as JSON ([`ContrastJson`]).
 
+#[cfg(test)]
+mod fixture;
 mod json;
 mod sentence;
 mod table;

@@ -210,3 +210,91 @@ impl FindingObject {
         FindingObject { kind, subject, median_difference_ms, message: sentence(finding, outcome) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::metrics::Share;
+    use crate::report::contrast::fixture::{RAW, TCP, UDP, outcome, without_privilege};
+    use crate::report::fixture::{start, summary, written};
+
+    fn json(events: &[Event]) -> Vec<Value> {
+        let mut sink = ContrastJson::new(PingJsonOptions { quiet: true });
+        let (data, talk) = written(&mut sink, events);
+        assert_eq!(talk, "");
+        data.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+    }
+
+    fn ended(outcome: Outcome) -> Value {
+        let begin = Event::Ping(ping::Event::Start(Box::new(start("example.org", "198.51.100.9"))));
+        json(&[begin, Event::Outcome(Box::new(outcome))]).remove(0)
+    }
+
+    #[test]
+    fn the_comparison_stands_behind_the_summaries() {
+        let events = [
+            ping::Event::Start(Box::new(start("example.org", "198.51.100.9"))),
+            ping::Event::Summary(Box::new(summary())),
+        ];
+        let mut events: Vec<Event> = events.into_iter().map(Event::Ping).collect();
+        events.push(Event::Outcome(Box::new(outcome())));
+        let types: Vec<Value> = json(&events).into_iter().map(|mut object| object["type"].take()).collect();
+        assert_eq!(types, ["summary", "contrast"]);
+    }
+
+    #[test]
+    fn a_comparison_tells_what_the_table_tells() {
+        let object = ended(outcome());
+        assert_eq!((&object["version"], &object["target"]), (&Value::from(1), &Value::from("example.org")));
+        assert_eq!((&object["rounds"], &object["rounds_excluded"]), (&Value::from(20), &Value::from(1)));
+        assert_eq!(object["reference"], serde_json::json!({"method": "icmp", "socket": "raw", "port": null}));
+        let row = &object["methods"][TCP];
+        assert_eq!(
+            row["responders"],
+            serde_json::json!([{"who": "service", "address": "198.51.100.9", "answers": 20}])
+        );
+        assert_eq!((&row["privilege"], &row["ran"]), (&Value::Null, &Value::from(true)));
+        assert_eq!(
+            (&row["median_difference_ms"], &row["verdict"]),
+            (&Value::from(0.01), &Value::from("no_difference"))
+        );
+        assert_eq!((&row["rtt_stats_ms"]["median"], &row["kernel_rtt_stats_ms"]), (&Value::from(10.0), &Value::Null));
+        assert_eq!(object["notes"], serde_json::json!(["no difference found"]));
+    }
+
+    #[test]
+    fn what_could_not_run_says_why_and_has_no_figures() {
+        let mut outcome = outcome();
+        outcome.rows[RAW] = without_privilege();
+        let row = &ended(outcome)["methods"][RAW];
+        assert_eq!((&row["ran"], &row["privilege"]), (&Value::from(false), &Value::from("cap_net_raw")));
+        assert_eq!(row["reason"], "socket: Operation not permitted");
+        for key in ["loss_pct", "rtt_stats_ms", "complete_rounds", "median_difference_ms", "p_value", "verdict"] {
+            assert!(row[key].is_null(), "{key}");
+        }
+    }
+
+    #[test]
+    fn every_finding_has_a_kind_a_method_and_a_sentence() {
+        let (icmp, other) = (Share { hits: 20, tries: 40 }, Share { hits: 0, tries: 20 });
+        let known = [
+            (Finding::NothingAnswers, "nothing_answers", Value::Null),
+            (Finding::IcmpBlocked { row: TCP }, "icmp_blocked", "icmp".into()),
+            (Finding::Refused { row: TCP }, "refused", "tcp".into()),
+            (Finding::RefusalsLimited { row: UDP }, "refusals_rate_limited", "udp".into()),
+            (Finding::Rejected { row: TCP }, "rejected", "tcp".into()),
+            (Finding::Silent { row: UDP }, "silent", "udp".into()),
+            (Finding::IcmpLimited { row: TCP, icmp, other }, "icmp_rate_limited", "icmp".into()),
+            (Finding::LosesMore { row: TCP, own: icmp, icmp: other }, "loses_more", "tcp".into()),
+            (Finding::Delay { row: TCP, difference: 1 }, "slower", "tcp".into()),
+            (Finding::Delay { row: TCP, difference: -1 }, "faster", "tcp".into()),
+        ];
+        for (finding, kind, method) in known {
+            let object = &ended(Outcome { findings: vec![finding], ..outcome() })["findings"][0];
+            assert_eq!((&object["kind"], &object["method"]), (&Value::from(kind), &method));
+            assert!(object["message"].as_str().is_some_and(|message| message.ends_with('.')), "{object}");
+        }
+    }
+}

@@ -17,10 +17,8 @@ pub(super) fn sentence(finding: &Finding, outcome: &Outcome) -> String {
             "The host limits how often it says so: {} of {} probes were told. The silence of the others is no loss of the path.",
             row.counts.refused, row.counts.sent
         ),
-        (Finding::Rejected { .. }, Some(row)) => {
-            format!("{} is rejected{}, while other methods are answered.", Label(row), rejected_by(row))
-        }
-        (Finding::Silent { .. }, Some(row)) => silent(row),
+        (Finding::Rejected { .. }, Some(row)) => format!("{} is rejected{}.", Label(row), rejected_by(row)),
+        (Finding::Silent { .. }, Some(row)) => silent(outcome, row),
         (Finding::IcmpLimited { icmp, other, .. }, Some(row)) => format!(
             "ICMP loses {}, {} loses {}: ICMP is rate limited or dropped first, and its loss is not the service's.",
             Of(*icmp),
@@ -108,20 +106,19 @@ fn refused(row: &Row) -> String {
     }
 }
 
-fn silent(row: &Row) -> String {
-    let sent = row.counts.sent;
+fn silent(outcome: &Outcome, row: &Row) -> String {
+    let (label, sent) = (Label(row), row.counts.sent);
+    let other_icmp = outcome.rows.iter().any(|other| other.method == MethodKind::Icmp && other.is_answered());
     match row.method {
         MethodKind::Udp => {
-            format!(
-                "{} gave no answer to {sent} probes: open, filtered or ignored. That is no loss of the path.",
-                Label(row)
-            )
+            format!("{label} gave no answer to {sent} probes: open, filtered or ignored. That is no loss of the path.")
         }
-        MethodKind::Icmp => format!(
-            "{} got no answer to {sent} probes, and the other ICMP socket did. Both send the same packets, so this host is the cause.",
-            Label(row)
+        MethodKind::Icmp if other_icmp => format!(
+            "{label} got no answer to {sent} probes, and the other ICMP socket did. Both send the same packets, so this host \
+             is the cause."
         ),
-        _ => format!("{} is filtered: none of {sent} probes was answered, while other methods are.", Label(row)),
+        MethodKind::Icmp => format!("{label} got no answer to {sent} probes."),
+        _ => format!("{label} is filtered: none of {sent} probes was answered."),
     }
 }
 
@@ -152,5 +149,148 @@ struct Of(Share);
 impl std::fmt::Display for Of {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} of {} probes", self.0.hits, self.0.tries)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ping::Counts;
+    use crate::ping::contrast::Verdict;
+    use crate::report::contrast::fixture::{DGRAM, RAW, TCP, UDP, outcome, unanswered};
+    use crate::report::fixture::address;
+
+    fn counts(received: u64, refused: u64, lost: u64) -> Counts {
+        Counts { sent: received + refused + lost, received, refused, lost, ..Counts::default() }
+    }
+
+    /// What is said of one finding in this comparison.
+    fn said(finding: Finding, change: impl FnOnce(&mut Outcome)) -> (String, Vec<String>) {
+        let mut outcome = outcome();
+        change(&mut outcome);
+        outcome.findings = vec![finding];
+        (sentence(&finding, &outcome), notes(&outcome))
+    }
+
+    fn sentence_of(finding: Finding, change: impl FnOnce(&mut Outcome)) -> String {
+        said(finding, change).0
+    }
+
+    fn replace(outcome: &mut Outcome, row: usize, counts: Counts, state: Option<State>) {
+        outcome.rows[row] = unanswered(outcome.rows[row].clone(), counts, state);
+    }
+
+    #[test]
+    fn nothing_that_differs_is_said_so_once() {
+        assert_eq!(notes(&outcome()), ["no difference found"]);
+    }
+
+    #[test]
+    fn blocked_icmp_names_what_is_open_and_who_rejects() {
+        let silence = |outcome: &mut Outcome| {
+            replace(outcome, RAW, counts(0, 0, 20), None);
+            replace(outcome, DGRAM, counts(0, 0, 20), None);
+        };
+        assert_eq!(
+            sentence_of(Finding::IcmpBlocked { row: TCP }, silence),
+            "ICMP is blocked: 40 probes got no reply, but TCP port 443 is open. A ping alone would call this host down."
+        );
+        let rejected = |outcome: &mut Outcome| {
+            silence(outcome);
+            let router = Answerer { who: Who::Router, address: address("203.0.113.1"), answers: 20 };
+            outcome.rows[RAW].answerers = vec![router];
+            outcome.rows[RAW].counts = Counts { sent: 20, unreachable: 20, ..Counts::default() };
+            replace(outcome, TCP, counts(0, 20, 0), Some(State::Refused));
+        };
+        assert_eq!(
+            sentence_of(Finding::IcmpBlocked { row: TCP }, rejected),
+            "ICMP is blocked: 40 probes got no reply, and probes were rejected by 203.0.113.1, but the host answers for TCP \
+             port 443. A ping alone would call this host down."
+        );
+    }
+
+    #[test]
+    fn ports_without_a_service_are_told() {
+        let closed = |row, state| move |outcome: &mut Outcome| replace(outcome, row, counts(0, 11, 9), Some(state));
+        assert_eq!(
+            sentence_of(Finding::Refused { row: TCP }, closed(TCP, State::Refused)),
+            "TCP port 443 is refused: the host is there, and nothing accepts connections."
+        );
+        assert_eq!(
+            sentence_of(Finding::Refused { row: UDP }, closed(UDP, State::Closed)),
+            "UDP port 53 is closed: the host is there and says that nobody listens."
+        );
+        assert_eq!(
+            sentence_of(Finding::RefusalsLimited { row: UDP }, closed(UDP, State::Closed)),
+            "The host limits how often it says so: 11 of 20 probes were told. The silence of the others is no loss of the path."
+        );
+    }
+
+    #[test]
+    fn silence_means_another_thing_for_each_method() {
+        let silent = |row, state| move |outcome: &mut Outcome| replace(outcome, row, counts(0, 0, 20), state);
+        assert_eq!(
+            sentence_of(Finding::Silent { row: TCP }, silent(TCP, Some(State::Filtered))),
+            "TCP port 443 is filtered: none of 20 probes was answered."
+        );
+        assert_eq!(
+            sentence_of(Finding::Silent { row: UDP }, silent(UDP, Some(State::NoAnswer))),
+            "UDP port 53 gave no answer to 20 probes: open, filtered or ignored. That is no loss of the path."
+        );
+        assert!(
+            sentence_of(Finding::Silent { row: DGRAM }, silent(DGRAM, None)).ends_with("so this host is the cause.")
+        );
+        let rejected = |outcome: &mut Outcome| {
+            replace(outcome, TCP, Counts { sent: 20, unreachable: 20, ..Counts::default() }, Some(State::Unreachable));
+            outcome.rows[TCP].answerers =
+                vec![Answerer { who: Who::Router, address: address("203.0.113.1"), answers: 20 }];
+        };
+        assert_eq!(
+            sentence_of(Finding::Rejected { row: TCP }, rejected),
+            "TCP port 443 is rejected by 203.0.113.1."
+        );
+    }
+
+    #[test]
+    fn loss_of_icmp_alone_is_not_the_services() {
+        let (icmp, other) = (Share { hits: 21, tries: 40 }, Share { hits: 0, tries: 20 });
+        let (sentence, notes) = said(Finding::IcmpLimited { row: TCP, icmp, other }, |_| {});
+        assert_eq!(
+            sentence,
+            "ICMP loses 21 of 40 probes, TCP port 443 loses 0 of 20 probes: ICMP is rate limited or dropped first, and its \
+             loss is not the service's."
+        );
+        assert_eq!(notes.len(), 1, "paths may differ");
+        let sentence =
+            sentence_of(Finding::LosesMore { row: TCP, own: Share { hits: 14, tries: 20 }, icmp: other }, |_| {});
+        assert!(sentence.starts_with("TCP port 443 loses 14 of 20 probes, ICMP loses 0 of 20 probes"), "{sentence}");
+    }
+
+    #[test]
+    fn a_delay_is_told_with_what_may_cause_it() {
+        let (sentence, remarks) = said(Finding::Delay { row: TCP, difference: 3_000_000 }, |_| {});
+        assert_eq!(sentence, "TCP port 443 is slower than ICMP raw by 3.000 ms (30 %).");
+        assert!(remarks[0].starts_with("Routers choose paths by protocol and ports"), "{remarks:?}");
+        let (sentence, remarks) = said(Finding::Delay { row: DGRAM, difference: -2_000_000 }, |_| {});
+        assert_eq!(
+            sentence,
+            "ICMP dgram is faster than ICMP raw by 2.000 ms (20 %). Both send the same packets, so the difference is this \
+             host's."
+        );
+        assert_eq!(remarks, Vec::<String>::new(), "the same packets take the same path");
+    }
+
+    #[test]
+    fn what_could_not_be_judged_is_not_called_alike() {
+        let mut few = outcome();
+        few.rows.iter_mut().skip(1).for_each(|row| (row.complete, row.verdict) = (19, None));
+        let notes = notes(&few);
+        assert_eq!(notes.len(), 3);
+        assert_eq!(
+            notes[2],
+            "The delays of TCP port 443 are not judged: 19 rounds were answered both there and by ICMP raw, and it takes 20 \
+             (-c)."
+        );
+        assert!(!few.rows.iter().any(|row| row.verdict == Some(Verdict::Alike)));
     }
 }

@@ -38,8 +38,9 @@ impl ContrastText {
     fn outcome(&self, outcome: &Outcome, data: &mut dyn Write) -> io::Result<()> {
         let rounds = outcome.rounds;
         writeln!(data, "\n--- {} by {} methods, {rounds} rounds ---", self.target, outcome.rows.len())?;
-        writeln!(data, "times are in ms, from user space to user space, without round 1")?;
+        writeln!(data, "times in ms between user space and user space, without round 1; kernel: median by its stamps")?;
         table(outcome, data)?;
+        writeln!(data)?;
         for finding in &outcome.findings {
             writeln!(data, "{}", sentence(finding, outcome))?;
         }
@@ -76,7 +77,7 @@ fn table(outcome: &Outcome, data: &mut dyn Write) -> io::Result<()> {
     let against = reference.map_or_else(|| "difference".to_owned(), |row| format!("to {}", Label(row)));
     let heads =
         ["method", "socket", "needs", "answered by", "sent", "recv", "refused", "loss", "min", "median", "p95", "max"];
-    let heads = heads.iter().map(|head| (*head).to_owned()).chain([against, "kernel median".to_owned()]);
+    let heads = heads.iter().map(|head| (*head).to_owned()).chain([against, "kernel".to_owned()]);
     let mut lines: Vec<Vec<String>> = vec![heads.collect()];
     lines.extend(outcome.rows.iter().enumerate().map(|(index, row)| cells(row, outcome.reference == Some(index))));
     let columns = lines.iter().map(Vec::len).max().unwrap_or_default();
@@ -103,7 +104,10 @@ fn table(outcome: &Outcome, data: &mut dyn Write) -> io::Result<()> {
 
 fn cells(row: &Row, is_reference: bool) -> Vec<String> {
     let absent = || "-".to_owned();
-    let words = [Label(row).to_string(), row.socket.name().to_owned(), privilege(row).unwrap_or("nothing").to_owned()];
+    let needs = privilege(row).map_or("nothing", |whole| whole.rsplit('.').next().unwrap_or(whole));
+    let method = row.method.name().to_uppercase();
+    let method = row.port.map_or_else(|| method.clone(), |port| format!("{method} {port}"));
+    let words = [method, row.socket.name().to_owned(), needs.to_owned()];
     if let Some(reason) = reason(row) {
         return words.into_iter().chain([format!("did not run: {reason}")]).collect();
     }
@@ -146,4 +150,70 @@ fn answered_by(answerers: &[Answerer]) -> String {
         names.push("…".to_owned());
     }
     names.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ping::contrast::Finding;
+    use crate::report::contrast::fixture::{RAW, TCP, outcome, without_privilege};
+    use crate::report::fixture::{reply, start, summary, written};
+
+    /// What the end of a comparison for `example.org` writes.
+    fn ended(outcome: Outcome) -> String {
+        let mut sink = ContrastText::new(PingTextOptions::default());
+        let begin = Event::Ping(ping::Event::Start(Box::new(start("example.org", "198.51.100.9"))));
+        written(&mut sink, &[begin]);
+        written(&mut sink, &[Event::Outcome(Box::new(outcome))]).0
+    }
+
+    #[test]
+    fn the_end_is_one_table_and_sentences() {
+        let mut outcome = outcome();
+        outcome.rows[TCP].difference = Some(3_000_000);
+        outcome.findings = vec![Finding::Delay { row: TCP, difference: 3_000_000 }];
+        assert_eq!(
+            ended(outcome),
+            "\n--- example.org (198.51.100.9) by 4 methods, 20 rounds ---\n\
+             times in ms between user space and user space, without round 1; kernel: median by its stamps\n\
+             method   socket  needs             answered by    sent  recv  refused  loss    min  median     p95     max  to ICMP raw  kernel\n\
+             ICMP     raw     cap_net_raw       host's kernel    20    20        0    0%  9.000  10.000  10.900  11.000                9.950\n\
+             ICMP     dgram   ping_group_range  host's kernel    20    20        0    0%  9.000  10.000  10.900  11.000       +0.010   9.950\n\
+             UDP 53   dgram   nothing           service          20    20        0    0%  9.000  10.000  10.900  11.000       +0.010   9.950\n\
+             TCP 443  stream  nothing           service          20    20        0    0%  9.000  10.000  10.900  11.000       +3.000       -\n\
+             \n\
+             TCP port 443 is slower than ICMP raw by 3.000 ms (30 %).\n\
+             Routers choose paths by protocol and ports, so methods may take different ones; a difference can be the path's.\n"
+        );
+    }
+
+    #[test]
+    fn a_method_that_could_not_run_keeps_its_row() {
+        let mut outcome = outcome();
+        outcome.rows[RAW] = without_privilege();
+        let text = ended(outcome);
+        let row = text.lines().find(|line| line.starts_with("ICMP     raw")).expect("a row");
+        assert_eq!(row, "ICMP     raw     cap_net_raw       did not run: socket: Operation not permitted");
+    }
+
+    #[test]
+    fn lines_are_those_of_the_methods_and_their_summaries_are_left_out() {
+        let mut sink = ContrastText::new(PingTextOptions::default());
+        let events = [
+            ping::Event::Start(Box::new(start("example.org", "198.51.100.9"))),
+            ping::Event::Reply(Box::new(reply())),
+            ping::Event::Summary(Box::new(summary())),
+        ];
+        let mut plain = PingText::new(PingTextOptions::default());
+        let expected = written(&mut plain, &events[..2]);
+        assert_eq!(written(&mut sink, &events.map(Event::Ping)), expected);
+    }
+
+    #[test]
+    fn names_do_not_reach_the_terminal_raw() {
+        let mut sink = ContrastText::new(PingTextOptions::default());
+        let begin = Event::Ping(ping::Event::Start(Box::new(start("a\u{1b}[2J", "198.51.100.9"))));
+        let (data, _) = written(&mut sink, &[begin, Event::Outcome(Box::new(outcome()))]);
+        assert!(!data.contains('\u{1b}'), "{data}");
+    }
 }
