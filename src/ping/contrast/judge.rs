@@ -266,3 +266,83 @@ impl Row {
         Share { hits: self.counts.lost, tries: self.counts.sent.saturating_sub(self.counts.pending) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use fastrand::Rng;
+
+    use super::*;
+    use crate::channel::SocketKind;
+    use crate::engine::{Place, Target};
+    use crate::ping::Method;
+
+    fn judged(records: Vec<Record>) -> Outcome {
+        let contender = Contender {
+            target: Target { target: "h".into(), name: "h".into(), numeric: false, place: Place::Unresolved },
+            method: Method::Icmp,
+            socket: SocketKind::Raw,
+            port: None,
+            named: false,
+            refused: None,
+        };
+        outcome(&vec![contender; records.len()], records, 20, Duration::from_millis(200))
+    }
+
+    fn verdicts(records: Vec<Record>) -> Vec<Option<Verdict>> {
+        judged(records).rows.into_iter().map(|row| row.verdict).collect()
+    }
+
+    fn steady(micros: u64, rounds: usize) -> Record {
+        Record::of(vec![Some(micros); rounds])
+    }
+
+    #[test]
+    fn a_difference_that_matters_is_called_by_its_direction() {
+        let found = verdicts(vec![steady(10_000, 20), steady(10_500, 20), steady(9_500, 20), steady(10_499, 20)]);
+        assert_eq!(found, [None, Some(Verdict::Slower), Some(Verdict::Faster), Some(Verdict::Alike)]);
+    }
+
+    #[test]
+    fn the_reference_is_the_first_with_a_delay_behind_the_first_round() {
+        let only_first = Record::of([Some(5_000)]);
+        let outcome = judged(vec![only_first, Record::default(), steady(10_000, 20), steady(20_000, 20)]);
+        assert_eq!(outcome.reference, Some(2));
+        assert_eq!(outcome.rows[3].difference, Some(10_000_000));
+        assert_eq!(outcome.rows[0].difference, None);
+    }
+
+    #[test]
+    fn rounds_without_both_answers_are_not_complete() {
+        let holes = |lost: usize| Record::of((0..25).map(|round| (round >= lost).then_some(20_000)));
+        let outcome = judged(vec![steady(10_000, 25), holes(5), holes(6)]);
+        assert_eq!((outcome.rows[1].complete, outcome.rows[1].verdict), (20, Some(Verdict::Slower)));
+        assert_eq!((outcome.rows[2].complete, outcome.rows[2].verdict), (19, None));
+    }
+
+    #[test]
+    fn medians_that_contradict_the_rounds_call_nothing() {
+        // Where both answer, it is slower by a little; where only the other does, that one is slower still.
+        let base = Record::of((0..60).map(|round| Some(if round < 30 { 10_000 } else { 90_000 })));
+        let other = Record::of((0..60).map(|round| (round < 30).then_some(12_000)));
+        let row = judged(vec![base, other]).rows.remove(1);
+        assert_eq!((row.difference, row.verdict), (Some(-78_000_000), Some(Verdict::Alike)));
+        assert!(row.p.is_some_and(|p| p < 0.001), "{row:?}");
+    }
+
+    #[test]
+    fn chance_is_called_a_difference_in_fewer_runs_than_alpha_says() {
+        let mut random = Rng::with_seed(11);
+        // Delays as queues make them: a floor and a long tail, so that differences of medians are often large enough.
+        let mut noise =
+            || Record::of((0..20).map(|_| Some((500.0 - 2_000.0 * random.f64().ln()) as u64)).collect::<Vec<_>>());
+        let wrong = (0..3_000)
+            .filter(|_| {
+                let found = verdicts((0..4).map(|_| noise()).collect());
+                found.iter().any(|verdict| matches!(verdict, Some(Verdict::Slower | Verdict::Faster)))
+            })
+            .count();
+        // 30 at most, and with three standard deviations more it would not be by chance.
+        assert!(wrong <= 47, "{wrong} of 3 000 runs");
+        assert!(wrong > 0, "the test tests nothing");
+    }
+}

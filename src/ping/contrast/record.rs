@@ -197,3 +197,12 @@ impl Record {
         }
     }
 }
+
+#[cfg(test)]
+impl Record {
+    /// What is left of a series whose probes had these delays, in microseconds.
+    pub fn of(delays: impl IntoIterator<Item = Option<u64>>) -> Self {
+        let delays = delays.into_iter().map(|delay| delay.map(|micros| Rtt::from_nanos(micros * 1000))).collect();
+        Record { delays, ..Record::default() }
+    }
+}

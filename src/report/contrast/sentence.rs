@@ -245,10 +245,7 @@ mod tests {
             outcome.rows[TCP].answerers =
                 vec![Answerer { who: Who::Router, address: address("203.0.113.1"), answers: 20 }];
         };
-        assert_eq!(
-            sentence_of(Finding::Rejected { row: TCP }, rejected),
-            "TCP port 443 is rejected by 203.0.113.1."
-        );
+        assert_eq!(sentence_of(Finding::Rejected { row: TCP }, rejected), "TCP port 443 is rejected by 203.0.113.1.");
     }
 
     #[test]
