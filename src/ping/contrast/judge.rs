@@ -217,7 +217,7 @@ fn standing(index: usize, row: &Row) -> Vec<Finding> {
     }
     if row.is_answered() {
         let refused = counts.refused > 0 && row.state != Some(State::Open);
-        let limited = refused && row.rate_limited;
+        let limited = refused && row.rate_limited && counts.lost > 0;
         let findings = [(refused, Finding::Refused { row: index }), (limited, Finding::RefusalsLimited { row: index })];
         return findings.into_iter().filter(|(applies, _)| *applies).map(|(_, finding)| finding).collect();
     }

@@ -7,6 +7,7 @@ use super::{Label, privilege, reason};
 use crate::ping::contrast::{Answerer, Event, Outcome, Row, Who};
 use crate::ping::{self, Start};
 use crate::report::number::{Millis, general};
+use crate::report::ping_text::interim;
 use crate::report::{PingText, PingTextOptions, Sink, Streams, escape};
 
 /// So many answerers stand in a row; all are in the JSON.
@@ -20,15 +21,20 @@ pub struct ContrastText {
     lines: PingText,
     /// `NAME (ADDRESS)`, escaped.
     target: String,
+    /// What the methods are called, by series.
+    labels: Vec<String>,
 }
 
 impl ContrastText {
     /// A writer that has written nothing yet; the lines of the methods look as these options say.
     pub fn new(options: PingTextOptions) -> Self {
-        ContrastText { lines: PingText::new(options), target: String::new() }
+        ContrastText { lines: PingText::new(options), target: String::new(), labels: Vec::new() }
     }
 
     fn start(&mut self, start: &Start) {
+        let method = start.method.name().to_uppercase();
+        let which = start.port.map(|port| port.to_string()).or(start.socket.map(|socket| socket.name().to_owned()));
+        self.labels.push(which.map_or_else(|| method.clone(), |which| format!("{method} {which}")));
         self.target = match start.address {
             Some(address) if !start.numeric => format!("{} ({address})", escape(&start.name)),
             _ => escape(&start.name).into_owned(),
@@ -51,6 +57,10 @@ impl ContrastText {
 impl Sink<Event> for ContrastText {
     fn event(&mut self, event: &Event, streams: &mut Streams<'_>) -> io::Result<()> {
         match event {
+            Event::Ping(ping::Event::Interim(figures)) => figures.iter().try_for_each(|figures| {
+                let label = self.labels.get(figures.series.index()).map(String::as_str);
+                interim(figures, label, streams.talk)
+            }),
             Event::Ping(event) => {
                 if let ping::Event::Start(start) = event {
                     self.start(start);
@@ -156,8 +166,9 @@ fn answered_by(answerers: &[Answerer]) -> String {
 mod tests {
     use super::*;
     use crate::ping::contrast::Finding;
+    use crate::ping::{Counts, Interim, MethodKind};
     use crate::report::contrast::fixture::{RAW, TCP, outcome, without_privilege};
-    use crate::report::fixture::{reply, start, summary, written};
+    use crate::report::fixture::{reply, series, start, summary, written};
 
     /// What the end of a comparison for `example.org` writes.
     fn ended(outcome: Outcome) -> String {
@@ -207,6 +218,23 @@ mod tests {
         let mut plain = PingText::new(PingTextOptions::default());
         let expected = written(&mut plain, &events[..2]);
         assert_eq!(written(&mut sink, &events.map(Event::Ping)), expected);
+    }
+
+    #[test]
+    fn interim_figures_tell_the_methods_apart() {
+        let mut sink = ContrastText::new(PingTextOptions::default());
+        let tcp = Start {
+            series: series(1),
+            method: MethodKind::Tcp,
+            port: Some(443),
+            ..start("example.org", "198.51.100.9")
+        };
+        let starts = [start("example.org", "198.51.100.9"), tcp];
+        written(&mut sink, &starts.map(|start| Event::Ping(ping::Event::Start(Box::new(start)))));
+        let counts = Counts { sent: 2, received: 1, lost: 1, ..Counts::default() };
+        let figures = |index| Interim { series: series(index), counts, rtt: None, ewma: None };
+        let (_, talk) = written(&mut sink, &[Event::Ping(ping::Event::Interim(vec![figures(0), figures(1)]))]);
+        assert_eq!(talk, "\rICMP raw: 1/2 packets, 50% loss\n\rTCP 443: 1/2 packets, 50% loss\n");
     }
 
     #[test]
