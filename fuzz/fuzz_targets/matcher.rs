@@ -25,6 +25,8 @@ fuzz_target!(|input: &[u8]| {
 fn play_ping(profile: Profile, mut source: Unstructured<'_>) {
     let config = ping::Config {
         targets: [2, 3, 2].map(|host| ping::Subject::icmp(play::target(profile, host))).into(),
+        broadcast: false,
+        sticky_source: false,
         pace: match choose::<u8>(&mut source) % 3 {
             0 => ping::Pace::Fixed(Duration::from_millis(choose::<u16>(&mut source).into())),
             1 => ping::Pace::Adaptive { at_least: Duration::from_millis(2) },

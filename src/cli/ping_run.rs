@@ -178,6 +178,8 @@ impl Run<'_> {
             )));
         }
         Ok(Config {
+            broadcast: false,
+            sticky_source: false,
             pace: self.pace(targets.len()),
             rate: match run.rate {
                 Some(Rate::PerSecond(rate)) => Some(rate),

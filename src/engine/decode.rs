@@ -283,7 +283,7 @@ pub fn report<'a>(profile: &Profile, report: &IcmpReport, octets: &'a Arena) -> 
 }
 
 /// What a local error, which has no ICMP type, means.
-fn local_kind(error: OsError) -> ErrorKind {
+pub fn local_kind(error: OsError) -> ErrorKind {
     match error {
         OsError::EMSGSIZE => ErrorKind::TooBig,
         OsError::ENETUNREACH => ErrorKind::NetUnreachable,

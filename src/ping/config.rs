@@ -12,6 +12,10 @@ use crate::wire::payload::Fill;
 pub struct Config {
     /// What to probe and how, in argument order: one series each.
     pub targets: Vec<Subject>,
+    /// Whether addresses may be broadcast addresses, so that others than the target answer (`-b`).
+    pub broadcast: bool,
+    /// Whether every probe keeps the source address that its target's route had at the start (`-B`).
+    pub sticky_source: bool,
     /// When probes leave.
     pub pace: Pace,
     /// At most this many probes a second over all targets together (`--rate`); `None`: no such limit.

@@ -198,12 +198,13 @@ pub struct Refusal {
     pub responder: Option<IpAddr>,
     /// Our port, where it is known.
     pub source_port: Option<u16>,
-    /// The delay.
-    pub rtt: Rtt,
+    /// The delay; for a connection over which only the answer was not as it was to be, that of its opening. `None` if a
+    /// local socket refused at once.
+    pub rtt: Option<Rtt>,
     /// The same between our own two readings of the clock.
-    pub rtt_user: Rtt,
-    /// Where both its stamps were taken.
-    pub stamp: StampSource,
+    pub rtt_user: Option<Rtt>,
+    /// Where both stamps of `rtt` were taken.
+    pub stamp: Option<StampSource>,
     /// [`State::Refused`], [`State::Closed`], or [`State::Open`] where only the answer was not as it was to be.
     pub state: State,
     /// How the exchange over an open service failed.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 
 use super::series::Route;
-use crate::channel::{LaneId, Profile};
+use crate::channel::{LaneId, Profile, Protocol};
 use crate::types::Family;
 use crate::wire::payload::{COOKIE_OCTETS, Cookie};
 
@@ -18,6 +18,8 @@ pub(super) struct Index {
     /// The newest series with this address; older ones hang on `same_address`.
     by_address: HashMap<(LaneId, IpAddr), u32>,
     same_address: HashMap<u32, u32>,
+    /// Series that others than their target answer.
+    groups: Vec<(LaneId, u32)>,
     cookie_octets: usize,
 }
 
@@ -42,12 +44,13 @@ impl Index {
             by_cookie: HashMap::new(),
             by_address: HashMap::new(),
             same_address: HashMap::new(),
+            groups: Vec::new(),
             cookie_octets: payload_octets.min(COOKIE_OCTETS),
         }
     }
 
     /// Adds a series.
-    pub(super) fn insert(&mut self, series: u32, route: &Route, cookie: &Cookie) {
+    pub(super) fn insert(&mut self, series: u32, route: &Route, cookie: &Cookie, group: bool) {
         match self.lanes.iter_mut().find(|lane| lane.id == route.lane) {
             Some(lane) => lane.owner = Owner::Several,
             None => self.lanes.push(Lane { id: route.lane, profile: route.profile, owner: Owner::One(series) }),
@@ -58,8 +61,13 @@ impl Index {
                 *owner = Owner::Several;
             }
         }
-        if let Some(older) = self.by_address.insert((route.lane, route.endpoint.address), series) {
+        if let Some(endpoint) = route.to.ip()
+            && let Some(older) = self.by_address.insert((route.lane, endpoint.address), series)
+        {
             self.same_address.insert(series, older);
+        }
+        if group {
+            self.groups.push((route.lane, series));
         }
     }
 
@@ -68,10 +76,11 @@ impl Index {
         self.lanes.iter().find(|known| known.id == lane).map(|lane| lane.profile)
     }
 
-    /// A lane of this family, with its profile.
+    /// An ICMP lane of this family, with its profile.
     pub(super) fn lane_of(&self, address: IpAddr) -> Option<(LaneId, Profile)> {
         let family = Family::of(address);
-        self.lanes.iter().find(|lane| lane.profile.family == family).map(|lane| (lane.id, lane.profile))
+        let icmp = |lane: &&Lane| lane.profile.protocol == Protocol::Icmp && lane.profile.family == family;
+        self.lanes.iter().find(icmp).map(|lane| (lane.id, lane.profile))
     }
 
     /// The series whose cookie, as far as its probes have room for it, starts this payload.
@@ -83,6 +92,11 @@ impl Index {
     pub(super) fn at(&self, lane: LaneId, address: IpAddr) -> impl Iterator<Item = u32> {
         let newest = self.by_address.get(&(lane, address)).copied();
         std::iter::successors(newest, |series| self.same_address.get(series).copied())
+    }
+
+    /// The series of this lane that others than their target answer.
+    pub(super) fn groups(&self, lane: LaneId) -> impl Iterator<Item = u32> {
+        self.groups.iter().filter(move |(of, _)| *of == lane).map(|&(_, series)| series)
     }
 
     /// The series that has this lane for itself.

@@ -7,12 +7,13 @@ use super::config::{Config, Subject};
 use super::event::{Event, SeriesId};
 use super::index::Index;
 use super::names::{self, Names};
-use super::series::{Context, Route, Series};
-use crate::channel::{Arena, Control, Header, Inbound, Order, Outbox, Send, Token};
+use super::probe::token;
+use super::series::{Context, FollowUp, Route, Series};
+use crate::channel::{Arena, Control, Header, IcmpReport, Inbound, Open, Order, Outbox, Send, Token, Write};
 use crate::engine::pace::Cap;
-use crate::engine::{Machine, Place, Target, Timers, encode};
-use crate::types::{Endpoint, Instant, IpEndpoint, Now, ProbeId};
-use crate::wire::payload::{self, COOKIE_OCTETS, Cookie};
+use crate::engine::{Machine, Place, Target, Timers};
+use crate::types::{Instant, IpEndpoint, Now, Port, ProbeId};
+use crate::wire::payload::{COOKIE_OCTETS, Cookie};
 
 /// So many probes are ordered in one turn at most, so that their answers are read before a receive buffer is full.
 const BATCH: usize = 64;
@@ -25,6 +26,8 @@ pub struct Ping {
     pub(super) index: Index,
     pub(super) names: Names,
     pub(super) events: VecDeque<Event>,
+    /// What is to be asked of the channel about connections, whatever else is to be sent.
+    follow_ups: VecDeque<FollowUp>,
     phase: Phase,
     sends: Timers,
     losses: Timers,
@@ -38,7 +41,6 @@ pub struct Ping {
     unconfirmed: u64,
     /// Everything that arrived up to here was handled.
     seen: Instant,
-    payload: Vec<u8>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +63,7 @@ impl Ping {
             series: Vec::with_capacity(targets.len()),
             names: Names::default(),
             events: VecDeque::new(),
+            follow_ups: VecDeque::new(),
             phase: Phase::New,
             sends: Timers::default(),
             losses: Timers::default(),
@@ -71,7 +74,6 @@ impl Ping {
             over: Vec::new(),
             unconfirmed: 0,
             seen: Instant::ZERO,
-            payload: Vec::new(),
         };
         targets.into_iter().for_each(|subject| ping.add(subject));
         ping
@@ -91,7 +93,7 @@ impl Ping {
         let Ok(number) = u32::try_from(self.series.len()) else { return };
         let series = Series::new(SeriesId::new(number), subject, cookie(self.config.seed, number));
         if let Some(route) = series.route() {
-            self.index.insert(number, &route, series.cookie());
+            self.index.insert(number, &route, series.cookie(), series.is_group(&self.config));
         }
         self.series.push(series);
         self.over.push(false);
@@ -101,7 +103,8 @@ impl Ping {
     fn start(&mut self, now: Now) {
         let wall = now.wall;
         self.events.extend(self.series.iter().map(|series| series.started(&self.config, wall)));
-        let addresses = self.series.iter().filter_map(|series| series.route()).map(|route| route.endpoint.address);
+        let addresses = self.series.iter().filter_map(|series| series.route()).filter_map(|route| route.to.ip());
+        let addresses = addresses.map(|endpoint| endpoint.address);
         let unknown = addresses.filter(|&address| self.config.names && self.names.ask(address));
         self.events.extend(unknown.map(Event::NameWanted));
         self.phase = Phase::Naming(now.mono + names::PATIENCE);
@@ -128,11 +131,24 @@ impl Ping {
         let index = number as usize;
         let Some(series) = self.series.get_mut(index).filter(|series| !series.is_closed()) else { return };
         let before = series.unconfirmed();
-        change(series, &mut Context { config: &self.config, now, events: &mut self.events });
+        let (events, orders) = (&mut self.events, &mut self.follow_ups);
+        change(series, &mut Context { config: &self.config, now, events, orders });
         self.unconfirmed = (self.unconfirmed + series.unconfirmed()).saturating_sub(before);
         if self.phase == Phase::Probing {
             refresh(number, series, &self.config, &mut self.sends, &mut self.losses);
             self.note_if_over(index);
+        }
+    }
+
+    /// Changes the series of an order of ours.
+    pub(super) fn with_probe(
+        &mut self,
+        now: Now,
+        token: Token,
+        change: impl FnOnce(&mut Series, ProbeId, &mut Context<'_>),
+    ) {
+        if let Some((number, probe)) = self.ordered(token) {
+            self.with_series(number, now, |series, context| change(series, probe, context));
         }
     }
 
@@ -153,24 +169,33 @@ impl Ping {
     }
 
     fn order(&mut self, number: u32, allowed: Instant, now: Now, outbox: &mut Outbox) {
-        let Some(Route { endpoint, lane, profile }) = self.series.get(number as usize).and_then(Series::route) else {
+        let Some(Route { to, from, lane, .. }) = self.series.get(number as usize).and_then(Series::route) else {
             return;
         };
         let mut ordered = ProbeId::FIRST;
         self.with_series(number, now, |series, context| ordered = series.order(allowed, context));
-        let Some(cookie) = self.series.get(number as usize).map(Series::cookie) else { return };
-        self.payload.clear();
-        payload::push(cookie, &self.config.fill, self.config.payload_octets, &mut self.payload);
-        let octets =
-            outbox.store(|octets| encode::echo_request(&profile, ordered.sequence(), &self.payload, None, octets));
-        outbox.push(Order::Send(Send {
-            lane,
-            token: token(number, ordered),
-            to: Endpoint::Ip(endpoint),
-            flow: 0,
-            header: Header::default(),
-            octets,
-        }));
+        let Some(series) = self.series.get(number as usize) else { return };
+        let token = token(number, ordered);
+        let header = Header { from: from.filter(|_| self.config.sticky_source), ..Header::default() };
+        if let Some(port) = series.connects() {
+            let source_port = port.map_or(0, Port::get);
+            outbox.push(Order::Open(Open { lane, token, to, source_port, header }));
+        } else {
+            let octets = outbox.store(|octets| series.push_probe(ordered, &self.config, now.wall, octets));
+            outbox.push(Order::Send(Send { lane, token, to, flow: 0, header, octets }));
+        }
+    }
+
+    fn follow_up(&mut self, outbox: &mut Outbox) {
+        for follow_up in self.follow_ups.drain(..) {
+            match follow_up {
+                FollowUp::Write { token, data } => {
+                    let octets = outbox.store(|octets| octets.extend_from_slice(&data));
+                    outbox.push(Order::Write(Write { token, octets }));
+                }
+                FollowUp::Close { token, how } => outbox.push(Order::Close { token, how }),
+            }
+        }
     }
 
     fn control(&mut self, now: Now, control: &Control) {
@@ -190,7 +215,10 @@ impl Ping {
                 let numbers: Vec<u32> =
                     (0..).zip(&self.series).filter(|(_, series)| named(series)).map(|(number, _)| number).collect();
                 for number in numbers {
-                    self.with_series(number, now, |series, context| context.events.push_back(series.close()));
+                    self.with_series(number, now, |series, context| {
+                        let summary = series.close(context.orders);
+                        context.events.push_back(summary);
+                    });
                 }
             }
             Control::Name(answer) => {
@@ -226,7 +254,8 @@ impl Ping {
 
     fn finish(&mut self) {
         self.phase = Phase::Finished;
-        self.events.extend(self.series.iter_mut().filter(|series| !series.is_closed()).map(Series::close));
+        let open = self.series.iter_mut().filter(|series| !series.is_closed());
+        self.events.extend(open.map(|series| series.close(&mut self.follow_ups)));
     }
 
     /// The series and probe of an order of ours.
@@ -246,6 +275,7 @@ impl Machine for Ping {
             self.start(now);
         }
         self.seen = now.mono;
+        self.follow_up(outbox);
         if self.phase != Phase::Probing || self.interrupted || self.end.is_some_and(|end| end <= now.mono) {
             return;
         }
@@ -265,16 +295,15 @@ impl Machine for Ping {
         }
         match inbound {
             Inbound::Datagram(datagram) => self.datagram(now, datagram, octets),
+            Inbound::Icmp(report @ IcmpReport { token: Some(token), .. }) => {
+                self.attempt_failed(now, *token, report, octets);
+            }
             Inbound::Icmp(report) => self.report(now, report, octets),
             Inbound::Sent(sent) => {
-                if let Some((number, probe)) = self.ordered(sent.token) {
-                    self.with_series(number, now, |series, context| series.sent(probe, sent, context));
-                }
+                self.with_probe(now, sent.token, |series, probe, context| series.sent(probe, sent, context));
             }
             Inbound::Refused(refused) => {
-                if let Some((number, probe)) = self.ordered(refused.token) {
-                    self.with_series(number, now, |series, context| series.refused(probe, refused, context));
-                }
+                self.with_probe(now, refused.token, |series, probe, context| series.refused(probe, refused, context));
             }
             Inbound::Dropped(dropped) => {
                 if let Some(series) = self.first_series() {
@@ -282,12 +311,18 @@ impl Machine for Ping {
                 }
             }
             Inbound::Control(control) => self.control(now, control),
-            // Connections are not pinged here.
-            Inbound::Opened(_)
-            | Inbound::Accepted(_)
-            | Inbound::Data(_)
-            | Inbound::Drained { .. }
-            | Inbound::Closed(_) => {}
+            Inbound::Opened(opened) => {
+                self.with_probe(now, opened.token, |series, probe, context| series.opened(probe, opened, context));
+            }
+            Inbound::Data(data) => {
+                let octets = octets.get(data.octets);
+                self.with_probe(now, data.token, |series, probe, context| series.data(probe, data, octets, context));
+            }
+            Inbound::Closed(closed) => {
+                self.with_probe(now, closed.token, |series, probe, context| series.closed(probe, closed, context));
+            }
+            // Nobody connects to a prober, and when what it writes has left decides nothing.
+            Inbound::Accepted(_) | Inbound::Drained { .. } => {}
         }
     }
 
@@ -338,11 +373,6 @@ impl Machine for Ping {
 fn refresh(number: u32, series: &Series, config: &Config, sends: &mut Timers, losses: &mut Timers) {
     sends.set(number, series.next_send(config));
     losses.set(number, series.next_loss(config));
-}
-
-/// Series in the upper half, which leaves the top bit clear, and the lower half of the probe's number.
-fn token(series: u32, probe: ProbeId) -> Token {
-    Token::new(u64::from(series) << 32 | u64::from(probe.get() as u32))
 }
 
 fn cookie(seed: u64, series: u32) -> Cookie {

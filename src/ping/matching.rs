@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use super::event::Event;
 use super::machine::Ping;
-use super::series::Series;
-use crate::channel::{Arena, Datagram, IcmpReport, LaneId, Owner, Profile};
+use super::series::{Heard, Series};
+use crate::channel::{Arena, Datagram, IcmpReport, LaneId, Owner, Profile, Protocol, Token};
 use crate::engine::Named;
 use crate::engine::decode::{self, Decoded, EchoReply, IcmpError, QuotedTransport};
 use crate::types::{Now, ProbeId, Sequence};
@@ -22,10 +22,27 @@ enum Whose {
 impl Ping {
     pub(super) fn datagram(&mut self, now: Now, datagram: &Datagram, octets: &Arena) {
         let Some(profile) = self.index.profile(datagram.lane) else { return };
+        if profile.protocol == Protocol::Unix {
+            let (payload, stamp) = (octets.get(datagram.octets), datagram.stamp);
+            let (responder, port, reply_ttl, tos, cut) = (None, None, None, None, datagram.cut);
+            return self.heard(now, datagram.lane, &Heard { responder, port, payload, reply_ttl, tos, stamp, cut });
+        }
         match decode::datagram(&profile, datagram, octets) {
             Decoded::Reply(reply) => self.reply(now, datagram.lane, &profile, &reply),
             Decoded::Error(error) => self.error(now, datagram.lane, &profile, &error),
-            Decoded::Answer(_) | Decoded::Other | Decoded::Damaged(_) => {}
+            Decoded::Answer(answer) => {
+                let heard = Heard {
+                    responder: Some(answer.responder),
+                    port: Some(answer.port),
+                    payload: answer.payload,
+                    reply_ttl: answer.reply_ttl,
+                    tos: answer.tos,
+                    stamp: answer.stamp,
+                    cut: datagram.cut,
+                };
+                self.heard(now, datagram.lane, &heard);
+            }
+            Decoded::Other | Decoded::Damaged(_) => {}
         }
     }
 
@@ -33,6 +50,13 @@ impl Ping {
         let Some(profile) = self.index.profile(report.lane) else { return };
         let error = decode::report(&profile, report, octets);
         self.error(now, report.lane, &profile, &error);
+    }
+
+    /// An ICMP error about an attempt to connect.
+    pub(super) fn attempt_failed(&mut self, now: Now, token: Token, report: &IcmpReport, octets: &Arena) {
+        let Some(profile) = self.index.profile(report.lane) else { return };
+        let error = decode::report(&profile, report, octets);
+        self.with_probe(now, token, |series, probe, context| series.attempt_failed(probe, &error, context));
     }
 
     /// The series that counts what belongs to none.
@@ -62,6 +86,9 @@ impl Ping {
 
     fn error(&mut self, now: Now, lane: LaneId, profile: &Profile, error: &IcmpError<'_>) {
         let Some(quoted) = &error.quoted else { return };
+        if let QuotedTransport::Udp { destination_port, payload, .. } = quoted.transport {
+            return self.datagram_error(now, lane, (quoted.destination, destination_port, payload), error);
+        }
         let QuotedTransport::Echo { ident, sequence, payload } = quoted.transport else { return };
         if ident != profile.ident.ident {
             return;
@@ -75,6 +102,52 @@ impl Ping {
             error.responder.into_iter().for_each(|responder| self.want_name(responder));
             self.with_series(number, now, |series, context| series.error(probe, error, context));
         }
+    }
+
+    /// A datagram on a lane whose probes are datagrams. Who sent it, or what it carries, says to which series it belongs.
+    fn heard(&mut self, now: Now, lane: LaneId, heard: &Heard<'_>) {
+        let from_target = heard.responder.into_iter().flat_map(|responder| self.index.at(lane, responder));
+        let group = self.index.groups(lane);
+        let exact = self.index.with_cookie(lane, heard.payload);
+        let candidate = |(number, expected): (u32, bool)| {
+            let series = self.series.get(number as usize).filter(|series| !series.is_closed())?;
+            let expected = expected && heard.port == series.port();
+            Some((number, series.answered_by(heard.payload, expected)?))
+        };
+        // From elsewhere only what carries a number of ours is believed; a local socket's answers have no sender.
+        let addressed = from_target.chain(group).map(|number| (number, true));
+        let only = self.index.only(lane).map(|number| (number, heard.responder.is_none()));
+        let exact = exact.map(|number| (number, false));
+        let mut candidates = exact.into_iter().chain(addressed).chain(only).filter_map(candidate);
+        let Some((number, probe)) = candidates.next() else {
+            drop(candidates);
+            if let Some(series) = self.first_series() {
+                series.counts.foreign += 1;
+            }
+            return;
+        };
+        drop(candidates);
+        heard.responder.into_iter().for_each(|responder| self.want_name(responder));
+        self.with_series(number, now, |series, context| series.heard(probe, heard, context));
+    }
+
+    fn datagram_error(
+        &mut self,
+        now: Now,
+        lane: LaneId,
+        (destination, port, quoted): (Option<IpAddr>, u16, &[u8]),
+        error: &IcmpError<'_>,
+    ) {
+        let candidate = |number: u32| {
+            let series = self.series.get(number as usize).filter(|series| !series.is_closed())?;
+            let probe = series.quoted_in(quoted).filter(|_| series.port() == Some(port))?;
+            Some((number, probe))
+        };
+        let mut addressed = destination.into_iter().flat_map(|destination| self.index.at(lane, destination));
+        let Some((number, probe)) = addressed.find_map(candidate) else { return };
+        drop(addressed);
+        error.responder.into_iter().for_each(|responder| self.want_name(responder));
+        self.with_series(number, now, |series, context| series.error(probe, error, context));
     }
 
     /// The series whose cookie is in `payload`, or else that of `addressed` whose cookie it resembles most; and its probe.

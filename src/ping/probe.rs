@@ -2,7 +2,8 @@
 
 use std::num::NonZeroU64;
 
-use crate::types::{Now, Rtt, Stamp, WallTime};
+use crate::channel::Token;
+use crate::types::{Now, ProbeId, Rtt, Stamp, WallTime};
 
 /// What became of a probe so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,12 +16,20 @@ pub(super) enum Fate {
     Open,
     /// A reply that counts came in time.
     Received(Rtt),
+    /// The host answered in time, the service did not.
+    Refused,
     /// An ICMP error came in time.
     Unreachable,
     /// Its wait is over.
     Lost,
     /// Lost, and answered afterwards.
     LateAnswered,
+}
+
+/// The channel's name for a probe: its series in the upper half, which leaves the top bit clear, and the lower half of its
+/// number.
+pub(super) fn token(series: u32, probe: ProbeId) -> Token {
+    Token::new(u64::from(series) << 32 | u64::from(probe.get() as u32))
 }
 
 /// One probe. Kept small: thousands of targets have hundreds of them each.

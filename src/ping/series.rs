@@ -1,20 +1,32 @@
 //! One series: when its probes leave, and what becomes of those that nothing answers.
 
 mod answer;
+mod closing;
+mod connection;
+mod datagram;
+mod reflection;
+mod responders;
 
 use std::collections::VecDeque;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use super::config::{Config, Pace, Subject, Wait};
-use super::event::{Counts, Event, Interim, SendFailed, SeriesId, StampCounts, Start, State, Summary, Unanswered};
+use super::event::{Counts, Event, SendFailed, SeriesId, StampCounts, Start, State, Unanswered};
 use super::method::Method;
-use super::probe::{Fate, Probe};
-use crate::channel::{LaneId, Profile, Refused, Sent};
+use super::probe::{Fate, Probe, token};
+use crate::channel::{LaneId, OsError, Profile, Refused, Sent, Token};
 use crate::engine::pace::{Slots, Window};
 use crate::engine::{Inflight, Named, Place, Target};
 use crate::metrics::{InterarrivalJitter, Ipdv, LossRuns, RttRecorder};
-use crate::types::{Instant, IpEndpoint, Now, ProbeId, Rtt, Sequence, WallTime};
+use crate::types::{Endpoint, Instant, IpEndpoint, Now, Port, ProbeId, Rtt, Sequence, Stamp, WallTime};
 use crate::wire::payload::Cookie;
+
+use connection::Connections;
+pub(super) use connection::FollowUp;
+pub(super) use datagram::Heard;
+use reflection::Reflections;
+use responders::Responders;
 
 /// How long a probe is waited for unless told otherwise.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
@@ -32,17 +44,25 @@ const FIRST_PATIENCE: Duration = Duration::from_secs(1);
 /// A refused probe is not followed by the next at once: what refused it may need a moment.
 const REFUSED_GAP: Duration = Duration::from_millis(10);
 
+/// How long a connection is waited for unless told otherwise: then the kernel repeats its SYN (RFC 6298 §2), and what comes
+/// later answers that.
+const CONNECT_WAIT: Duration = Duration::from_secs(1);
+
 /// Where events go, and what all series have in common.
 pub(super) struct Context<'a> {
     pub(super) config: &'a Config,
     pub(super) now: Now,
     pub(super) events: &'a mut VecDeque<Event>,
+    /// What is to be asked of the channel about connections.
+    pub(super) orders: &'a mut VecDeque<FollowUp>,
 }
 
 /// Where the probes of a series go.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Route {
-    pub(super) endpoint: IpEndpoint,
+    pub(super) to: Endpoint,
+    /// The source address its packets are to have, where the kernel alone would choose anew for each.
+    pub(super) from: Option<IpAddr>,
     pub(super) lane: LaneId,
     pub(super) profile: Profile,
 }
@@ -87,6 +107,17 @@ pub(super) struct Series {
     loss_runs: LossRuns,
     stamps: StampCounts,
     pipe: u64,
+    connections: Connections,
+    syn_retransmits: u64,
+    /// Delays of what came back over connections.
+    answers: RttRecorder,
+    reflections: Option<Box<Reflections>>,
+    /// Those who answered, where many can.
+    responders: Option<Box<Responders>>,
+    /// Whether the service was ever seen to be there, in time or not.
+    seen_open: bool,
+    /// Whether the last probe of a series that many answer has been waited for.
+    lingered: bool,
 }
 
 impl Series {
@@ -117,6 +148,13 @@ impl Series {
             loss_runs: LossRuns::default(),
             stamps: StampCounts::default(),
             pipe: 0,
+            connections: Connections::default(),
+            syn_retransmits: 0,
+            answers: RttRecorder::default(),
+            reflections: None,
+            responders: None,
+            seen_open: false,
+            lingered: false,
         }
     }
 
@@ -131,10 +169,67 @@ impl Series {
 
     /// Where its probes go; `None` if it cannot be probed.
     pub(super) fn route(&self) -> Option<Route> {
-        match self.target.place {
-            Place::Reachable { endpoint, lane, profile, .. } => Some(Route { endpoint, lane, profile }),
-            Place::Local { .. } | Place::Unroutable { .. } | Place::Unresolved => None,
+        match &self.target.place {
+            &Place::Reachable { endpoint, source, lane, profile } => {
+                Some(Route { to: Endpoint::Ip(endpoint), from: source, lane, profile })
+            }
+            &Place::Local { ref path, lane, profile } => {
+                Some(Route { to: Endpoint::Unix(path.clone()), from: None, lane, profile })
+            }
+            Place::Unroutable { .. } | Place::Unresolved => None,
         }
+    }
+
+    fn can_be_probed(&self) -> bool {
+        matches!(self.target.place, Place::Reachable { .. } | Place::Local { .. })
+    }
+
+    fn endpoint(&self) -> Option<IpEndpoint> {
+        match self.target.place {
+            Place::Reachable { endpoint, .. } | Place::Unroutable { endpoint } => Some(endpoint),
+            Place::Local { .. } | Place::Unresolved => None,
+        }
+    }
+
+    /// The target's address.
+    pub(super) fn address(&self) -> Option<IpAddr> {
+        self.endpoint().map(|endpoint| endpoint.address)
+    }
+
+    /// The target's port, where the method has ports.
+    pub(super) fn port(&self) -> Option<u16> {
+        self.endpoint().map(|endpoint| endpoint.port).filter(|&port| port != 0)
+    }
+
+    /// Our port in what a probe sends, as far as it is known.
+    fn source_port(&self, id: ProbeId) -> Option<u16> {
+        match (&self.method, &self.target.place) {
+            (Method::Udp(_) | Method::Stamp(_), Place::Reachable { profile, .. }) => Some(profile.ident.ident.get()),
+            _ => self.connections.source_port(id),
+        }
+    }
+
+    /// Whether many may answer one probe.
+    pub(super) fn is_group(&self, config: &Config) -> bool {
+        self.address().is_some_and(|target| match target {
+            IpAddr::V4(target) => target.is_multicast() || target == Ipv4Addr::BROADCAST || config.broadcast,
+            IpAddr::V6(target) => target.is_multicast(),
+        })
+    }
+
+    /// Whether this responder is none that was asked. The kernel takes the unspecified address as this host.
+    fn is_elsewhere(&self, responder: Option<IpAddr>, config: &Config) -> bool {
+        let asked = self.address();
+        asked != responder && !asked.is_some_and(|asked| asked.is_unspecified()) && !self.is_group(config)
+    }
+
+    /// Whether each probe is a connection, and from which port.
+    pub(super) fn connects(&self) -> Option<Option<Port>> {
+        self.method.connect().map(|connect| connect.source_port)
+    }
+
+    fn token(&self, id: ProbeId) -> Token {
+        token(self.id.index() as u32, id)
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -147,11 +242,11 @@ impl Series {
 
     /// Event of its beginning.
     pub(super) fn started(&self, config: &Config, time: WallTime) -> Event {
-        let (endpoint, source, socket) = match self.target.place {
-            Place::Reachable { endpoint, source, profile, .. } => (Some(endpoint), source, Some(profile.socket)),
-            Place::Local { profile, .. } => (None, None, Some(profile.socket)),
-            Place::Unroutable { endpoint } => (Some(endpoint), None, None),
-            Place::Unresolved => (None, None, None),
+        let endpoint = self.endpoint();
+        let (source, socket) = match &self.target.place {
+            Place::Reachable { source, profile, .. } => (*source, Some(profile.socket)),
+            Place::Local { profile, .. } => (None, Some(profile.socket)),
+            Place::Unroutable { .. } | Place::Unresolved => (None, None),
         };
         Event::Start(Box::new(Start {
             series: self.id,
@@ -162,9 +257,9 @@ impl Series {
             zone: endpoint.map_or(0, |endpoint| endpoint.zone),
             source,
             method: self.method.kind(),
-            port: endpoint.map(|endpoint| endpoint.port).filter(|&port| port != 0),
+            port: self.port(),
             socket,
-            payload_octets: config.payload_octets,
+            payload_octets: self.payload_octets(config),
             flow_label: config.flow_label,
             time,
         }))
@@ -195,7 +290,7 @@ impl Series {
 
     /// When its next probe is due, if there is to be one.
     pub(super) fn next_send(&self, config: &Config) -> Option<Instant> {
-        if self.closed || self.is_done_sending(config) || self.route().is_none() {
+        if self.closed || self.is_done_sending(config) || !self.can_be_probed() {
             return None;
         }
         let ordered = number(self.probes.newest());
@@ -221,15 +316,29 @@ impl Series {
 
     /// When the oldest open probe is lost, unless something comes before.
     pub(super) fn next_loss(&self, config: &Config) -> Option<Instant> {
-        let probe = self.probes.get(self.undecided).filter(|probe| probe.fate == Fate::Open)?;
-        self.deadline(probe, config)
+        match self.probes.get(self.undecided) {
+            Some(probe) if probe.fate == Fate::Open => self.deadline(probe, config),
+            Some(_) => None,
+            None => self.linger(config),
+        }
+    }
+
+    /// Until when further answers to the last probe of a series that many answer are waited for.
+    fn linger(&self, config: &Config) -> Option<Instant> {
+        let last =
+            self.last_sent.filter(|_| !self.lingered && self.is_group(config) && self.is_done_sending(config))?;
+        match config.wait {
+            Wait::Exactly(wait) => Some(last + wait),
+            Wait::Forever => None,
+            Wait::Default => Some(last + self.end_wait().unwrap_or(LONGEST_WAIT)),
+        }
     }
 
     /// Whether nothing more is to be sent or waited for.
     pub(super) fn is_over(&self, config: &Config) -> bool {
         let enough = config.deadline.is_some() && config.count.is_some_and(|count| self.counts.received >= count);
-        let idle = self.counts.pending == 0 && self.unconfirmed == 0;
-        self.closed || self.route().is_none() || enough || (self.is_done_sending(config) && idle)
+        let idle = self.counts.pending == 0 && self.unconfirmed == 0 && self.linger(config).is_none();
+        self.closed || !self.can_be_probed() || enough || (self.is_done_sending(config) && idle)
     }
 
     /// Takes the next probe's number and slot; `allowed` is when it could leave at the earliest.
@@ -252,6 +361,9 @@ impl Series {
     /// A probe left, or the kernel's stamps of one that left before are known now.
     pub(super) fn sent(&mut self, id: ProbeId, sent: &Sent, context: &mut Context<'_>) {
         let Some(probe) = self.probes.get_mut(id) else { return };
+        if probe.fate == Fate::Ordered && self.method.connect().is_some() {
+            self.connections.begin(id, sent.local.map(|local| local.port));
+        }
         match probe.fate {
             Fate::Failed => {}
             Fate::Ordered => {
@@ -274,7 +386,7 @@ impl Series {
                     context.events.push_back(Event::Sent { series: self.id, probe: id });
                 }
             }
-            Fate::Open | Fate::Received(_) | Fate::Unreachable | Fate::Lost | Fate::LateAnswered => {
+            Fate::Open | Fate::Received(_) | Fate::Refused | Fate::Unreachable | Fate::Lost | Fate::LateAnswered => {
                 probe.leave(&sent.stamp);
             }
         }
@@ -282,7 +394,13 @@ impl Series {
 
     /// The kernel would not send a probe.
     pub(super) fn refused(&mut self, id: ProbeId, refused: &Refused, context: &mut Context<'_>) {
-        let Some(probe) = self.probes.get_mut(id).filter(|probe| probe.fate == Fate::Ordered) else { return };
+        let Some(probe) = self.probes.get_mut(id) else { return };
+        if probe.fate != Fate::Ordered {
+            return self.write_refused(id, context);
+        }
+        if refused.error == OsError::ECONNREFUSED && !matches!(self.method, Method::Icmp) {
+            return self.refused_at_once(id, refused, context);
+        }
         probe.fate = Fate::Failed;
         self.unconfirmed -= 1;
         self.counts.send_failed += 1;
@@ -295,6 +413,22 @@ impl Series {
             mtu: refused.mtu,
         }));
         self.advance();
+    }
+
+    /// Nobody serves there, and the kernel knows that without waiting: local sockets.
+    fn refused_at_once(&mut self, id: ProbeId, refused: &Refused, context: &mut Context<'_>) {
+        let stamp = Stamp::user(context.now);
+        self.sent(id, &Sent { token: refused.token, stamp, scheduled: None, local: None }, context);
+        let refused = answer::Refused {
+            state: State::Refused,
+            failure: None,
+            icmp: None,
+            responder: self.address(),
+            arrived: stamp,
+            delay: None,
+        };
+        self.refuse(id, Fate::Open, &refused, context);
+        self.connections.forget(id);
     }
 
     /// The newest probe, once there is one.
@@ -321,63 +455,17 @@ impl Series {
     /// Loses every probe whose wait was over at `seen`.
     pub(super) fn expire(&mut self, seen: Instant, context: &mut Context<'_>) {
         while self.next_loss(context.config).is_some_and(|deadline| deadline <= seen) {
+            if self.counts.pending == 0 {
+                self.lingered = true;
+            }
             self.lose(self.undecided, context);
         }
-    }
-
-    /// Figures so far.
-    pub(super) fn interim(&self) -> Interim {
-        Interim { series: self.id, counts: self.figures(), rtt: self.rtts.stats(), ewma: self.ewma() }
-    }
-
-    /// Ends the series: what is open stays pending. Its memory is released.
-    pub(super) fn close(&mut self) -> Event {
-        self.closed = true;
-        let counts = self.figures();
-        debug_assert!(counts.balance(), "{counts:?}");
-        self.probes = Inflight::default();
-        self.unconfirmed = 0;
-        let state = match self.target.place {
-            Place::Unresolved => Some(State::Unresolved),
-            Place::Unroutable { .. } => Some(State::Unknown),
-            Place::Reachable { .. } | Place::Local { .. } => {
-                (counts.sent == 0 && counts.send_failed > 0).then_some(State::Unknown)
-            }
-        };
-        let duration = self.first_sent.zip(self.last_packet).map_or(Duration::ZERO, |(first, last)| last.since(first));
-        Event::Summary(Box::new(Summary {
-            series: self.id,
-            counts,
-            state,
-            rate_limited: false,
-            syn_retransmits: 0,
-            answer: None,
-            reflection: None,
-            responders: Vec::new(),
-            rtt: self.rtts.stats(),
-            ewma: self.ewma(),
-            ipdv: self.ipdv.mean(),
-            interarrival_jitter: self.jitter.nanos(),
-            pipe: self.pipe,
-            stamps: self.stamps,
-            duration: Rtt::from(duration).as_nanos(),
-        }))
     }
 
     /// How many probes are remembered.
     #[cfg(test)]
     pub(super) fn remembered(&self) -> usize {
         self.probes.from(ProbeId::FIRST).count()
-    }
-
-    fn figures(&self) -> Counts {
-        let mut runs = self.loss_runs;
-        self.probes.from(self.undecided).for_each(|probe| count_run(&mut runs, probe.fate));
-        Counts { longest_loss_run: runs.longest(), ..self.counts }
-    }
-
-    fn ewma(&self) -> Option<u64> {
-        self.rtts.ewma().map(Rtt::as_nanos)
     }
 
     fn is_done_sending(&self, config: &Config) -> bool {
@@ -394,15 +482,20 @@ impl Series {
         let longest = match config.wait {
             Wait::Exactly(wait) => return Some(sent + wait),
             Wait::Forever => return None,
+            Wait::Default if self.method.connect().is_some() => return Some(sent + CONNECT_WAIT),
             Wait::Default => sent + LONGEST_WAIT,
         };
-        match (self.last_sent, self.rtts.max()) {
-            (Some(last), Some(slowest)) if self.unconfirmed == 0 && self.is_done_sending(config) => {
-                let end_wait = slowest.as_duration().saturating_mul(2).max(SHORTEST_END_WAIT);
+        match (self.last_sent, self.end_wait()) {
+            (Some(last), Some(end_wait)) if self.unconfirmed == 0 && self.is_done_sending(config) => {
                 Some(longest.min(last + end_wait))
             }
             _ => Some(longest),
         }
+    }
+
+    /// How long the last probes are waited for, if anything was ever answered.
+    fn end_wait(&self) -> Option<Duration> {
+        self.rtts.max().map(|slowest| slowest.as_duration().saturating_mul(2).max(SHORTEST_END_WAIT))
     }
 
     /// Says that the last probe has no answer, if that is wanted.
@@ -443,12 +536,34 @@ impl Series {
         self.counts.pending -= 1;
         self.counts.lost += 1;
         context.events.push_back(Event::Timeout(self.unanswered(id, sent, context.now.wall)));
+        self.let_linger(id, context);
         self.advance();
     }
 
     fn unanswered(&self, probe: ProbeId, sent: WallTime, at: WallTime) -> Unanswered {
-        let state = State::NoAnswer;
-        Unanswered { series: self.id, probe, sent, at, source_port: None, state, rate_limited: false, failure: None }
+        let failure = self.connections.silence(probe);
+        let rate_limited = self.is_rate_limited();
+        let state = match &self.method {
+            _ if failure.is_some() => State::Open,
+            Method::Tcp(_) | Method::Unix(_) => State::Filtered,
+            Method::Udp(_) | Method::Stamp(_) if rate_limited => State::Closed,
+            Method::Icmp | Method::Udp(_) | Method::UnixDgram(_) | Method::Stamp(_) => State::NoAnswer,
+        };
+        Unanswered {
+            series: self.id,
+            probe,
+            sent,
+            at,
+            source_port: self.source_port(probe),
+            state,
+            rate_limited,
+            failure,
+        }
+    }
+
+    /// Whether silence means that a closed port does not say so each time: hosts limit how many ICMP errors they send.
+    fn is_rate_limited(&self) -> bool {
+        matches!(self.method, Method::Udp(_) | Method::Stamp(_)) && self.counts.refused > 0 && self.counts.received == 0
     }
 
     /// Passes over what is decided, in the order of numbers.

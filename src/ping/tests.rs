@@ -47,6 +47,8 @@ impl Rig {
         let place = Place::Reachable { endpoint, source: None, lane: LaneId::new(0), profile: PROFILE };
         let mut config = Config {
             targets: vec![Subject::icmp(Target { target: "t".into(), name: "t".into(), numeric: true, place })],
+            broadcast: false,
+            sticky_source: false,
             pace: Pace::Fixed(Duration::from_millis(100)),
             rate: None,
             preload: 1,

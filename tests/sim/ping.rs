@@ -35,6 +35,8 @@ fn since_start(time: WallTime) -> Duration {
 fn config() -> Config {
     Config {
         targets: Vec::new(),
+        broadcast: false,
+        sticky_source: false,
         pace: Pace::Fixed(SECOND),
         rate: None,
         preload: 1,

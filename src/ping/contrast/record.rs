@@ -130,11 +130,13 @@ impl Record {
                     None => Who::Kernel,
                 };
                 self.answered(who, reply.responder);
-                self.delay(reply.probe, reply.rtt_user, (reply.rtt, reply.stamp));
+                self.delay(reply.probe, reply.rtt_user, Some((reply.rtt, reply.stamp)));
             }
             Event::Refused(refusal) if !(refusal.duplicate || refusal.late) => {
                 self.answered(Who::Kernel, refusal.responder);
-                self.delay(refusal.probe, refusal.rtt_user, (refusal.rtt, refusal.stamp));
+                if let Some(ours) = refusal.rtt_user {
+                    self.delay(refusal.probe, ours, refusal.rtt.zip(refusal.stamp));
+                }
             }
             Event::Error(error) if !(error.duplicate || error.late || error.kind.is_advice()) => self.error(error),
             Event::Summary(summary) => self.summary = Some(summary.clone()),
@@ -176,7 +178,7 @@ impl Record {
         }
     }
 
-    fn delay(&mut self, probe: ProbeId, ours: Rtt, (best, source): (Rtt, StampSource)) {
+    fn delay(&mut self, probe: ProbeId, ours: Rtt, best: Option<(Rtt, StampSource)>) {
         let Some(index) = usize::try_from(probe.get()).ok().and_then(|number| number.checked_sub(1)) else { return };
         if self.delays.len() <= index {
             self.delays.resize(index + 1, None);
@@ -184,7 +186,9 @@ impl Record {
         if let Some(slot) = self.delays.get_mut(index) {
             *slot = Some(ours);
         }
-        if index > 0 && source != StampSource::User {
+        if let Some((best, StampSource::Kernel | StampSource::Hardware)) = best
+            && index > 0
+        {
             self.kernel.record(best);
         }
     }

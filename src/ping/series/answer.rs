@@ -1,23 +1,35 @@
 //! What arrives about the probes of a series: replies and ICMP errors, each told apart and counted once.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use super::{Context, Series};
 use crate::channel::ErrorOrigin;
 use crate::engine::decode::{EchoReply, IcmpError};
 use crate::engine::delay;
 use crate::ping::config::Config;
-use crate::ping::event::{ErrorEvent, Event, PayloadChange, Reply};
+use crate::ping::event::{ErrorEvent, Event, ExchangeFailure, PayloadChange, Refusal, Reply, State};
+use crate::ping::method::Method;
 use crate::ping::probe::{Fate, Probe};
 use crate::types::{ProbeId, Rtt, Stamp, StampSource};
+use crate::wire::icmp::ErrorKind;
 use crate::wire::payload::first_difference;
+
+/// An answer of a host whose service did not answer, see [`Refusal`].
+pub(super) struct Refused {
+    pub(super) state: State,
+    pub(super) failure: Option<ExchangeFailure>,
+    pub(super) icmp: Option<(u8, u8)>,
+    pub(super) responder: Option<IpAddr>,
+    pub(super) arrived: Stamp,
+    /// `None` where the kernel refused at once, without saying when.
+    pub(super) delay: Option<(Rtt, StampSource)>,
+}
 
 impl Series {
     /// A reply to a probe that left.
     pub(in crate::ping) fn reply(&mut self, id: ProbeId, reply: &EchoReply<'_>, context: &mut Context<'_>) {
         let Some((fate, sent)) = self.answer(id, &reply.stamp, context) else { return };
-        let (rtt, source) = delay::between(&sent, &reply.stamp);
-        let mut event = self.describe(id, reply, context.config, (rtt, source), &sent);
+        let mut event = self.describe(id, reply, context.config, &sent);
         if reply.checksum_right == Some(false) {
             // Whatever is in it cannot be believed, so the probe stays open.
             self.counts.bad_checksum += 1;
@@ -25,16 +37,22 @@ impl Series {
             context.events.push_back(Event::Reply(Box::new(event)));
             return;
         }
-        let overtaken = self.newest_replied > Some(id);
+        self.deliver(fate, event, context);
+    }
+
+    /// Counts an answer and tells of it: the first within the wait decides the probe, later ones are duplicates.
+    pub(super) fn deliver(&mut self, fate: Fate, mut event: Reply, context: &mut Context<'_>) {
+        self.seen_open |= event.state == Some(State::Open);
+        let (id, overtaken) = (event.probe, self.newest_replied > Some(event.probe));
         match fate {
             Fate::Open => {
-                self.settle(id, Fate::Received(rtt));
+                self.settle(id, Fate::Received(event.rtt));
                 self.counts.received += 1;
                 self.counts.reordered += u64::from(overtaken);
                 self.counts.payload_changed += u64::from(event.payload_changed.is_some());
                 self.counts.truncated += u64::from(event.truncated);
                 self.counts.wrong_source += u64::from(event.wrong_source);
-                self.measure(id, rtt, source);
+                self.measure(id, event.rtt, event.stamp);
                 event.reordered = overtaken;
             }
             Fate::Lost => {
@@ -44,14 +62,71 @@ impl Series {
                 event.late = true;
                 event.reordered = overtaken;
             }
-            Fate::Received(_) | Fate::Unreachable | Fate::LateAnswered | Fate::Ordered | Fate::Failed => {
+            Fate::Received(_)
+            | Fate::Refused
+            | Fate::Unreachable
+            | Fate::LateAnswered
+            | Fate::Ordered
+            | Fate::Failed => {
                 self.counts.duplicates += 1;
                 event.duplicate = true;
                 event.late = fate == Fate::LateAnswered;
             }
         }
+        if let (Some(responder), true) = (event.responder, self.is_group(context.config)) {
+            self.responders.get_or_insert_default().record(responder, id, event.rtt, event.late);
+        }
         self.newest_replied = self.newest_replied.max(Some(id));
         context.events.push_back(Event::Reply(Box::new(event)));
+    }
+
+    /// Counts the answer of a host whose service did not answer, and tells of it.
+    pub(super) fn refuse(&mut self, id: ProbeId, fate: Fate, refused: &Refused, context: &mut Context<'_>) {
+        self.seen_open |= refused.state == State::Open;
+        let (mut duplicate, mut late) = (false, false);
+        match fate {
+            Fate::Open => {
+                self.settle(id, Fate::Refused);
+                self.counts.refused += 1;
+                if let Some((rtt, source)) = refused.delay {
+                    self.measure(id, rtt, source);
+                }
+            }
+            Fate::Lost => {
+                self.settle(id, Fate::LateAnswered);
+                self.counts.late += 1;
+                late = true;
+            }
+            Fate::Received(_)
+            | Fate::Refused
+            | Fate::Unreachable
+            | Fate::LateAnswered
+            | Fate::Ordered
+            | Fate::Failed => {
+                self.counts.duplicates += 1;
+                (duplicate, late) = (true, fate == Fate::LateAnswered);
+            }
+        }
+        let sent = self.probes.get(id).map_or(Stamp::user(context.now), Probe::sent);
+        context.events.push_back(Event::Refused(Box::new(Refusal {
+            series: self.id,
+            probe: id,
+            sent: sent.user.wall,
+            arrived: refused.arrived.kernel.unwrap_or(refused.arrived.user.wall),
+            responder: refused.responder,
+            source_port: self.source_port(id),
+            rtt: refused.delay.map(|(rtt, _)| rtt),
+            rtt_user: refused.delay.map(|(rtt, source)| match source {
+                StampSource::User => rtt,
+                _ => Rtt::between(sent.user.mono, refused.arrived.user.mono),
+            }),
+            stamp: refused.delay.map(|(_, source)| source),
+            state: refused.state,
+            failure: refused.failure,
+            icmp: refused.icmp,
+            duplicate,
+            late,
+        })));
     }
 
     /// An ICMP error about a probe that left.
@@ -61,13 +136,27 @@ impl Series {
             return;
         }
         let Some((fate, sent)) = self.answer(id, &error.stamp, context) else { return };
+        if matches!(self.method, Method::Udp(_) | Method::Stamp(_))
+            && error.kind == ErrorKind::PortUnreachable
+            && !self.is_elsewhere(error.responder, context.config)
+        {
+            let refused = Refused {
+                state: State::Closed,
+                failure: None,
+                icmp: Some((error.icmp_type, error.icmp_code)),
+                responder: error.responder,
+                arrived: error.stamp,
+                delay: Some(delay::between(&sent, &error.stamp)),
+            };
+            return self.refuse(id, fate, &refused, context);
+        }
         let mut event = ErrorEvent {
             series: self.id,
             probe: id,
             sent: sent.user.wall,
             arrived: error.stamp.kernel.unwrap_or(error.stamp.user.wall),
             responder: error.responder,
-            source_port: None,
+            source_port: self.source_port(id),
             origin: error.origin,
             kind: error.kind,
             icmp_type: error.icmp_type,
@@ -91,7 +180,12 @@ impl Series {
                 self.counts.late += 1;
                 event.late = true;
             }
-            Fate::Received(_) | Fate::Unreachable | Fate::LateAnswered | Fate::Ordered | Fate::Failed => {
+            Fate::Received(_)
+            | Fate::Refused
+            | Fate::Unreachable
+            | Fate::LateAnswered
+            | Fate::Ordered
+            | Fate::Failed => {
                 self.counts.duplicates += 1;
                 event.duplicate = true;
                 event.late = fate == Fate::LateAnswered;
@@ -101,7 +195,7 @@ impl Series {
     }
 
     /// What a probe was when something with this stamp arrived about it, and when it had left.
-    fn answer(&mut self, id: ProbeId, stamp: &Stamp, context: &mut Context<'_>) -> Option<(Fate, Stamp)> {
+    pub(super) fn answer(&mut self, id: ProbeId, stamp: &Stamp, context: &mut Context<'_>) -> Option<(Fate, Stamp)> {
         let probe = self.probes.get(id).filter(|probe| probe.has_left())?;
         let sent = probe.sent();
         let arrival = delay::arrival(&sent, stamp);
@@ -144,41 +238,17 @@ impl Series {
         }
     }
 
-    fn describe(
-        &self,
-        id: ProbeId,
-        reply: &EchoReply<'_>,
-        config: &Config,
-        (rtt, stamp): (Rtt, StampSource),
-        sent: &Stamp,
-    ) -> Reply {
-        let target = self.route().map(|route| route.endpoint.address);
+    fn describe(&self, id: ProbeId, reply: &EchoReply<'_>, config: &Config, sent: &Stamp) -> Reply {
         let difference = first_difference(&self.cookie, &config.fill, config.payload_octets, reply.payload);
         Reply {
-            series: self.id,
-            probe: id,
-            sent: sent.user.wall,
-            arrived: reply.stamp.kernel.unwrap_or(reply.stamp.user.wall),
             responder: Some(reply.responder),
-            port: None,
-            source_port: None,
+            wrong_source: self.is_elsewhere(Some(reply.responder), config),
             state: None,
-            syn_retransmits: None,
-            answer: None,
-            reflection: None,
-            wrong_source: target.is_some_and(|target| is_one_host(target) && target != reply.responder),
-            rtt,
-            rtt_user: Rtt::between(sent.user.mono, reply.stamp.user.mono),
-            stamp,
             reply_ttl: reply.reply_ttl,
             tos: reply.tos,
             octets: reply.octets,
             ident: Some(reply.ident),
-            duplicate: false,
-            late: false,
-            reordered: false,
             truncated: reply.cut || reply.payload.len() < config.payload_octets,
-            bad_checksum: false,
             payload_changed: difference.map(|difference| {
                 Box::new(PayloadChange {
                     index: difference.index,
@@ -187,12 +257,39 @@ impl Series {
                     payload: reply.payload.into(),
                 })
             }),
+            ..self.bare_reply(id, sent, &reply.stamp)
         }
     }
-}
 
-/// Whether only one address can be expected to answer: not for multicast and broadcast, nor for the unspecified address,
-/// which the kernel takes as this host.
-fn is_one_host(target: IpAddr) -> bool {
-    !(target.is_multicast() || target.is_unspecified() || target == IpAddr::V4(Ipv4Addr::BROADCAST))
+    /// A reply of which only its time is known, from the target.
+    pub(super) fn bare_reply(&self, id: ProbeId, sent: &Stamp, arrived: &Stamp) -> Reply {
+        let (rtt, stamp) = delay::between(sent, arrived);
+        Reply {
+            series: self.id,
+            probe: id,
+            sent: sent.user.wall,
+            arrived: arrived.kernel.unwrap_or(arrived.user.wall),
+            responder: self.address(),
+            port: self.port(),
+            wrong_source: false,
+            source_port: self.source_port(id),
+            state: Some(State::Open),
+            syn_retransmits: None,
+            answer: None,
+            reflection: None,
+            rtt,
+            rtt_user: Rtt::between(sent.user.mono, arrived.user.mono),
+            stamp,
+            reply_ttl: None,
+            tos: None,
+            octets: 0,
+            ident: None,
+            duplicate: false,
+            late: false,
+            reordered: false,
+            truncated: false,
+            bad_checksum: false,
+            payload_changed: None,
+        }
+    }
 }

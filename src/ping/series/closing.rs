@@ -1,0 +1,82 @@
+//! The figures of a series, on the way and at its end.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::connection::FollowUp;
+use super::{Series, count_run};
+use crate::engine::{Inflight, Place};
+use crate::ping::event::{Counts, Event, Interim, State, Summary};
+use crate::ping::method::Method;
+use crate::types::Rtt;
+
+impl Series {
+    /// Figures so far.
+    pub(in crate::ping) fn interim(&self) -> Interim {
+        Interim { series: self.id, counts: self.figures(), rtt: self.rtts.stats(), ewma: self.ewma() }
+    }
+
+    /// Ends the series: what is open stays pending. Its memory is released.
+    pub(in crate::ping) fn close(&mut self, orders: &mut VecDeque<FollowUp>) -> Event {
+        self.closed = true;
+        self.release_all(orders);
+        let counts = self.figures();
+        debug_assert!(counts.balance(), "{counts:?}");
+        self.probes = Inflight::default();
+        self.unconfirmed = 0;
+        let state = self.state(&counts);
+        let duration = self.first_sent.zip(self.last_packet).map_or(Duration::ZERO, |(first, last)| last.since(first));
+        Event::Summary(Box::new(Summary {
+            series: self.id,
+            counts,
+            state,
+            rate_limited: self.is_rate_limited() && counts.lost > 0,
+            syn_retransmits: self.syn_retransmits,
+            answer: self.answers.stats(),
+            reflection: self.reflections.as_ref().and_then(|all| all.stats()).map(Box::new),
+            responders: self.responders.as_ref().map_or_else(Vec::new, |all| all.summary()),
+            rtt: self.rtts.stats(),
+            ewma: self.ewma(),
+            ipdv: self.ipdv.mean(),
+            interarrival_jitter: self.jitter.nanos(),
+            pipe: self.pipe,
+            stamps: self.stamps,
+            duration: Rtt::from(duration).as_nanos(),
+        }))
+    }
+
+    /// What the target turned out to be.
+    fn state(&self, counts: &Counts) -> Option<State> {
+        match self.target.place {
+            Place::Unresolved => return Some(State::Unresolved),
+            Place::Unroutable { .. } => return Some(State::Unknown),
+            Place::Reachable { .. } | Place::Local { .. } => {}
+        }
+        let refused = match self.method {
+            Method::Tcp(_) | Method::Unix(_) | Method::UnixDgram(_) => State::Refused,
+            Method::Icmp | Method::Udp(_) | Method::Stamp(_) => State::Closed,
+        };
+        let silent = match self.method {
+            Method::Tcp(_) | Method::Unix(_) => State::Filtered,
+            Method::Icmp | Method::Udp(_) | Method::UnixDgram(_) | Method::Stamp(_) => State::NoAnswer,
+        };
+        match counts {
+            counts if counts.sent == 0 => (counts.send_failed > 0).then_some(State::Unknown),
+            _ if matches!(self.method, Method::Icmp | Method::Stamp(_)) => None,
+            counts if counts.received > 0 || self.seen_open => Some(State::Open),
+            counts if counts.refused > 0 => Some(refused),
+            counts if counts.unreachable > 0 => Some(State::Unreachable),
+            counts => (counts.lost > 0).then_some(silent),
+        }
+    }
+
+    fn figures(&self) -> Counts {
+        let mut runs = self.loss_runs;
+        self.probes.from(self.undecided).for_each(|probe| count_run(&mut runs, probe.fate));
+        Counts { longest_loss_run: runs.longest(), ..self.counts }
+    }
+
+    fn ewma(&self) -> Option<u64> {
+        self.rtts.ewma().map(Rtt::as_nanos)
+    }
+}

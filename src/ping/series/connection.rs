@@ -1,0 +1,271 @@
+//! Probes that are connections: what becomes of each attempt, and of what is said over it.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use super::answer::Refused;
+use super::{Context, Series};
+use crate::channel::{CloseHow, Closed, ClosedHow, Data, ErrorOrigin, Opened, OsError, Token};
+use crate::engine::decode::{self, IcmpError};
+use crate::engine::delay;
+use crate::ping::event::{Answer, ExchangeFailure, State};
+use crate::ping::method::Exchange;
+use crate::ping::probe::Fate;
+use crate::types::{ProbeId, Stamp};
+
+/// So many attempts whose wait is over are left to the kernel at most, to tell the late ones.
+const LINGERING: usize = 256;
+
+/// What a series asks of the channel about one of its connections.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::ping) enum FollowUp {
+    Write { token: Token, data: Arc<[u8]> },
+    Close { token: Token, how: CloseHow },
+}
+
+/// The connections of a series that the channel still holds.
+#[derive(Debug, Default)]
+pub(super) struct Connections {
+    held: HashMap<ProbeId, Connection>,
+    /// Attempts whose wait is over, oldest first; some may have ended since.
+    lingering: VecDeque<ProbeId>,
+}
+
+#[derive(Debug)]
+struct Connection {
+    source_port: Option<u16>,
+    established: Option<Established>,
+}
+
+/// A connection over which something is said.
+#[derive(Debug)]
+struct Established {
+    opened: Stamp,
+    /// From here the answer's time counts.
+    asked: Stamp,
+    octets: usize,
+    /// The end of what came, as long as what is expected may begin in it.
+    tail: Vec<u8>,
+}
+
+impl Connections {
+    /// An attempt began.
+    pub(super) fn begin(&mut self, id: ProbeId, source_port: Option<u16>) {
+        self.held.insert(id, Connection { source_port, established: None });
+    }
+
+    pub(super) fn source_port(&self, id: ProbeId) -> Option<u16> {
+        self.held.get(&id)?.source_port
+    }
+
+    /// Nothing is held of it any more.
+    pub(super) fn forget(&mut self, id: ProbeId) {
+        self.held.remove(&id);
+    }
+
+    /// What became of an exchange over which time ran out; `None` if the connection never opened.
+    pub(super) fn silence(&self, id: ProbeId) -> Option<ExchangeFailure> {
+        let established = self.held.get(&id)?.established.as_ref()?;
+        Some(if established.octets > 0 { ExchangeFailure::Unexpected } else { ExchangeFailure::Silence })
+    }
+
+    fn established(&mut self, id: ProbeId) -> Option<&mut Established> {
+        self.held.get_mut(&id)?.established.as_mut()
+    }
+}
+
+impl Established {
+    /// Takes what came; says whether what is expected is in it.
+    fn take(&mut self, octets: &[u8], exchange: &Exchange) -> bool {
+        self.octets = self.octets.saturating_add(octets.len());
+        self.tail.extend_from_slice(octets);
+        let met = exchange.is_met_by(&self.tail);
+        let needed = exchange.expect.as_ref().map_or(0, |expected| expected.len().saturating_sub(1));
+        self.tail.drain(..self.tail.len().saturating_sub(needed));
+        met
+    }
+}
+
+impl Series {
+    /// A connection is open.
+    pub(in crate::ping) fn opened(&mut self, id: ProbeId, opened: &Opened, context: &mut Context<'_>) {
+        let Some((mut fate, sent)) = self.answer(id, &opened.stamp, context) else { return };
+        if !self.connections.held.contains_key(&id) {
+            return;
+        }
+        self.seen_open = true;
+        self.syn_retransmits += u64::from(opened.retransmits);
+        if opened.retransmits > 0 && fate == Fate::Open {
+            // The probe is one SYN, and that SYN was not answered: only another one was, sent later.
+            self.lose(id, context);
+            fate = Fate::Lost;
+        }
+        let exchange = self.method.connect().and_then(|connect| connect.exchange.clone());
+        let connection = self.connections.held.get_mut(&id);
+        if let (Fate::Open, Some(exchange), Some(connection)) = (fate, exchange, connection) {
+            let asked = if exchange.data.is_empty() { opened.stamp } else { Stamp::user(context.now) };
+            connection.established = Some(Established { opened: opened.stamp, asked, octets: 0, tail: Vec::new() });
+            if !exchange.data.is_empty() {
+                let token = self.token(id);
+                context.orders.push_back(FollowUp::Write { token, data: exchange.data });
+            }
+            return;
+        }
+        let mut reply = self.bare_reply(id, &sent, &opened.stamp);
+        reply.syn_retransmits = Some(opened.retransmits);
+        self.release(id, context);
+        self.deliver(fate, reply, context);
+    }
+
+    /// Octets came over a connection.
+    pub(in crate::ping) fn data(&mut self, id: ProbeId, data: &Data, octets: &[u8], context: &mut Context<'_>) {
+        let Some((fate, sent)) = self.answer(id, &data.stamp, context) else { return };
+        let Some(exchange) = self.method.exchange() else { return };
+        let Some(established) = self.connections.established(id) else { return };
+        if !established.take(octets, exchange) {
+            return;
+        }
+        let (rtt, _) = delay::between(&established.asked, &data.stamp);
+        let answer = Answer { rtt, octets: established.octets };
+        let opened = established.opened;
+        let mut reply = self.bare_reply(id, &sent, &opened);
+        reply.arrived = data.stamp.user.wall;
+        (reply.answer, reply.octets, reply.syn_retransmits) = (Some(answer), answer.octets, Some(0));
+        self.answers.record(rtt);
+        self.release(id, context);
+        self.deliver(fate, reply, context);
+    }
+
+    /// A connection, or the attempt to open one, ended.
+    pub(in crate::ping) fn closed(&mut self, id: ProbeId, closed: &Closed, context: &mut Context<'_>) {
+        let Some((fate, sent)) = self.answer(id, &closed.stamp, context) else { return };
+        if !self.connections.held.contains_key(&id) {
+            return;
+        }
+        let opened = self.connections.established(id).map(|established| established.opened);
+        let failure = self.connections.silence(id).map(|silence| match closed.how {
+            ClosedHow::Fin if silence == ExchangeFailure::Silence => ExchangeFailure::Closed,
+            ClosedHow::Reset if silence == ExchangeFailure::Silence => ExchangeFailure::Reset,
+            ClosedHow::Fin | ClosedHow::Reset | ClosedHow::Failed(_) => silence,
+        });
+        let refused = Refused {
+            state: if opened.is_some() { State::Open } else { State::Refused },
+            failure,
+            icmp: None,
+            responder: self.address(),
+            arrived: closed.stamp,
+            delay: Some(delay::between(&sent, &opened.unwrap_or(closed.stamp))),
+        };
+        match closed.how {
+            ClosedHow::Failed(OsError::ECONNREFUSED) | ClosedHow::Fin | ClosedHow::Reset => {
+                self.refuse(id, fate, &refused, context);
+            }
+            // The kernel gave up: nothing came.
+            ClosedHow::Failed(OsError::ETIMEDOUT) => self.lose(id, context),
+            ClosedHow::Failed(error) => self.error(id, &local_error(error, closed.stamp), context),
+        }
+        self.release(id, context);
+    }
+
+    /// An ICMP error about an attempt to connect, which ends it.
+    pub(in crate::ping) fn attempt_failed(&mut self, id: ProbeId, error: &IcmpError<'_>, context: &mut Context<'_>) {
+        // Of an open connection nothing ends by that.
+        if self.connections.established(id).is_some() {
+            return;
+        }
+        self.error(id, error, context);
+        self.connections.held.remove(&id);
+    }
+
+    /// What was to be written to a connection cannot be: the other side has ended it.
+    pub(super) fn write_refused(&mut self, id: ProbeId, context: &mut Context<'_>) {
+        if self.connections.established(id).is_some() {
+            let closed = Closed { token: self.token(id), stamp: Stamp::user(context.now), how: ClosedHow::Reset };
+            self.closed(id, &closed, context);
+        }
+    }
+
+    /// The wait for an attempt is over: it may still open late, but not too many do.
+    pub(super) fn let_linger(&mut self, id: ProbeId, context: &mut Context<'_>) {
+        if self.connections.established(id).is_some() {
+            return self.release(id, context);
+        }
+        if self.connections.held.contains_key(&id) {
+            self.connections.lingering.push_back(id);
+        }
+        if self.connections.lingering.len() > LINGERING
+            && let Some(oldest) = self.connections.lingering.pop_front()
+        {
+            self.release(oldest, context);
+        }
+    }
+
+    /// Ends a connection from our side, if it is still there.
+    fn release(&mut self, id: ProbeId, context: &mut Context<'_>) {
+        if self.connections.held.remove(&id).is_none() {
+            return;
+        }
+        let how = self.method.connect().map_or(CloseHow::Reset, |connect| connect.close);
+        context.orders.push_back(FollowUp::Close { token: self.token(id), how });
+    }
+
+    /// Ends every connection from our side.
+    pub(super) fn release_all(&mut self, orders: &mut VecDeque<FollowUp>) {
+        let held = std::mem::take(&mut self.connections).held;
+        let close = |id| FollowUp::Close { token: self.token(id), how: CloseHow::Reset };
+        orders.extend(held.into_keys().map(close));
+    }
+}
+
+fn local_error(error: OsError, stamp: Stamp) -> IcmpError<'static> {
+    IcmpError {
+        responder: None,
+        origin: ErrorOrigin::Local,
+        icmp_type: 0,
+        icmp_code: 0,
+        kind: decode::local_kind(error),
+        info: 0,
+        mtu: None,
+        gateway: None,
+        checksum_right: None,
+        reply_ttl: None,
+        tos: None,
+        stamp,
+        quoted: None,
+        extension: &[],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn established() -> Established {
+        Established { opened: Stamp::default(), asked: Stamp::default(), octets: 0, tail: Vec::new() }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_expected_is_found_however_it_is_cut(
+            before in proptest::collection::vec(0..3_u8, 0..40), expected in proptest::collection::vec(0..3_u8, 1..6),
+            cuts in proptest::collection::vec(1..7_usize, 40),
+        ) {
+            let exchange = Exchange { data: Arc::new([]), expect: Some(expected.clone().into()) };
+            let whole: Vec<u8> = before.iter().chain(&expected).copied().collect();
+            let (mut established, mut rest, mut seen) = (established(), &whole[..], 0);
+            for cut in cuts {
+                let (part, behind) = rest.split_at(cut.min(rest.len()));
+                seen += part.len();
+                prop_assert_eq!(established.take(part, &exchange), {
+                    // Only what is new can end what is expected; what was found before does not come again.
+                    let start = (seen - part.len()).saturating_sub(expected.len() - 1);
+                    whole[start..seen].windows(expected.len()).any(|window| window == &expected[..])
+                });
+                prop_assert!(established.tail.len() < expected.len());
+                rest = behind;
+            }
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! What the answers of a STAMP reflector say (RFC 8762): its own time, the two ways apart, and where packets were lost.
+
+use std::time::Duration;
+
+use crate::metrics::RttRecorder;
+use crate::ping::event::{OneWay, OneWayStats, Reflection, ReflectionStats, Spread};
+use crate::ping::method::Session;
+use crate::types::{ProbeId, Rtt, Stamp};
+use crate::wire::stamp::{ErrorEstimate, ReflectorPacket, SenderPacket, TimeFormat, Timestamp};
+
+/// The test packet of a probe; sequence numbers start at 0 (RFC 8762 §4.2).
+pub(super) fn packet(session: Session, probe: ProbeId, sent: crate::types::WallTime) -> SenderPacket {
+    let error = session.clock_error.map_or(ErrorEstimate::UNKNOWN, ErrorEstimate::within);
+    SenderPacket { sequence: sequence(probe), timestamp: Timestamp::ntp(sent), error, ssid: 0 }
+}
+
+/// The sequence number of a probe.
+pub(super) fn sequence(probe: ProbeId) -> u32 {
+    probe.get().wrapping_sub(ProbeId::FIRST.get()) as u32
+}
+
+/// What one answer says, whose delay from T1 to T4 was `rtt`.
+pub(super) fn reflection(
+    session: Session,
+    packet: &ReflectorPacket,
+    rtt: Rtt,
+    sent: &Stamp,
+    arrived: &Stamp,
+) -> Reflection {
+    let format = packet.error.format;
+    let (received, left) = (packet.received.wall(format), packet.timestamp.wall(format));
+    // What is in a packet is never trusted: the reflector cannot have kept it for longer than it was away.
+    let kept = left.as_nanos().saturating_sub(received.as_nanos()).min(rtt.as_nanos());
+    let clocks = session.clock_error.zip(stated_error(packet.error)).map(|(ours, theirs)| ours.saturating_add(theirs));
+    let one_way = clocks.map(|error| {
+        let wall = |stamp: &Stamp| stamp.kernel.unwrap_or(stamp.user.wall).as_nanos();
+        let difference = |to: u64, from: u64| {
+            let nanos = i128::from(to) - i128::from(from);
+            i64::try_from(nanos).unwrap_or(if nanos < 0 { i64::MIN } else { i64::MAX })
+        };
+        OneWay {
+            there: difference(received.as_nanos(), wall(sent)),
+            back: difference(wall(arrived), left.as_nanos()),
+            error: Rtt::from(error).as_nanos(),
+        }
+    });
+    Reflection {
+        sequence: packet.sequence,
+        reflector: Rtt::from_nanos(kept),
+        rtt_net: Rtt::from_nanos(rtt.as_nanos() - kept),
+        one_way,
+    }
+}
+
+/// How far off a clock in step with UTC says it is. PTP counts in another time scale than UTC, which nothing here converts.
+fn stated_error(error: ErrorEstimate) -> Option<Duration> {
+    error.error().filter(|_| error.synchronized && error.format == TimeFormat::Ntp)
+}
+
+/// What all answers of a session say together.
+#[derive(Debug, Default)]
+pub(super) struct Reflections {
+    reflector: RttRecorder,
+    rtt_net: RttRecorder,
+    there: Signed,
+    back: Signed,
+    error: u64,
+    answers: u64,
+    /// The newest answered probe's sequence number, and the largest count of the reflector's.
+    newest: u32,
+    reflected: u32,
+    /// Whether the reflector's number ever differed from ours: it then counts by itself (§4.3, stateful).
+    stateful: bool,
+}
+
+impl Reflections {
+    /// Takes the first answer to the packet with our number `sequence`; late ones count for where packets were lost only.
+    pub(super) fn record(&mut self, sequence: u32, reflection: &Reflection, late: bool) {
+        self.answers += 1;
+        self.newest = self.newest.max(sequence);
+        self.reflected = self.reflected.max(reflection.sequence);
+        self.stateful |= sequence != reflection.sequence;
+        if late {
+            return;
+        }
+        self.reflector.record(reflection.reflector);
+        self.rtt_net.record(reflection.rtt_net);
+        if let Some(one_way) = reflection.one_way {
+            self.there.record(one_way.there);
+            self.back.record(one_way.back);
+            self.error = self.error.max(one_way.error);
+        }
+    }
+
+    /// All of it, once there is something.
+    pub(super) fn stats(&self) -> Option<ReflectionStats> {
+        let (reflector, rtt_net) = (self.reflector.stats()?, self.rtt_net.stats()?);
+        let spreads = self.there.spread().zip(self.back.spread());
+        let one_way = spreads.map(|(there, back)| OneWayStats { there, back, error: self.error });
+        Some(ReflectionStats { lost: self.lost(), reflector, rtt_net, one_way })
+    }
+
+    /// Lost there and back, up to the newest answer. A reflector whose numbers are always ours may be a stateless one, which
+    /// copies them, or a stateful one that got everything: they differ once something is missing.
+    fn lost(&self) -> Option<(u64, u64)> {
+        let (sent, reflected) = (u64::from(self.newest) + 1, u64::from(self.reflected) + 1);
+        let counted = reflected <= sent && self.answers <= reflected;
+        let known = self.stateful || self.answers == sent;
+        (known && counted).then(|| (sent - reflected, reflected - self.answers))
+    }
+}
+
+/// Smallest, sum and largest of numbers that may be negative.
+#[derive(Debug, Default)]
+struct Signed {
+    count: u64,
+    mean: f64,
+    ends: Option<(i64, i64)>,
+}
+
+impl Signed {
+    fn record(&mut self, nanos: i64) {
+        self.count += 1;
+        self.mean += (nanos as f64 - self.mean) / self.count as f64;
+        let (min, max) = self.ends.unwrap_or((nanos, nanos));
+        self.ends = Some((min.min(nanos), max.max(nanos)));
+    }
+
+    fn spread(&self) -> Option<Spread> {
+        self.ends.map(|(min, max)| Spread { min, mean: self.mean, max })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::{Instant, Now, Ttl, WallTime};
+
+    const EPOCH: u64 = 1_795_000_000_000_000_000;
+    const MS: u64 = 1_000_000;
+
+    fn wall(ms: u64) -> WallTime {
+        WallTime::from_nanos(EPOCH + ms * MS)
+    }
+
+    fn stamp(ms: u64) -> Stamp {
+        Stamp::user(Now { mono: Instant::from_nanos(ms * MS), wall: wall(ms) })
+    }
+
+    fn answer(received: u64, left: u64, error: ErrorEstimate) -> ReflectorPacket {
+        ReflectorPacket {
+            sequence: 0,
+            timestamp: Timestamp::ntp(wall(left)),
+            error,
+            ssid: 0,
+            received: Timestamp::ntp(wall(received)),
+            sender_sequence: 0,
+            sender_timestamp: Timestamp::ntp(wall(0)),
+            sender_error: ErrorEstimate::UNKNOWN,
+            sender_ttl: Ttl::new(64),
+        }
+    }
+
+    fn read(session: Session, answer: &ReflectorPacket) -> Reflection {
+        reflection(session, answer, Rtt::from_nanos(20 * MS), &stamp(0), &stamp(20))
+    }
+
+    #[test]
+    fn the_reflectors_time_is_taken_out_of_the_delay() {
+        let told = read(Session::default(), &answer(1_000, 1_005, ErrorEstimate::UNKNOWN));
+        assert_eq!((told.reflector.as_nanos(), told.rtt_net.as_nanos(), told.one_way), (5 * MS, 15 * MS, None));
+    }
+
+    #[test]
+    fn a_reflector_that_lies_about_its_time_is_held_to_what_passed_here() {
+        for (received, left, kept) in [(1_000, 900, 0), (1_000, 9_000, 20 * MS)] {
+            let told = read(Session::default(), &answer(received, left, ErrorEstimate::UNKNOWN));
+            assert_eq!((told.reflector.as_nanos(), told.rtt_net.as_nanos()), (kept, 20 * MS - kept));
+        }
+    }
+
+    #[test]
+    fn one_way_delays_need_two_clocks_in_step_and_carry_both_errors() {
+        let synced = Session { clock_error: Some(Duration::from_millis(1)) };
+        let theirs = ErrorEstimate::within(Duration::from_millis(2));
+        let told = read(synced, &answer(12, 13, theirs)).one_way.unwrap();
+        assert_eq!((told.there, told.back), (12 * MS as i64, 7 * MS as i64));
+        assert!((3 * MS..3 * MS + MS / 10).contains(&told.error), "{told:?}");
+        assert_eq!(read(Session::default(), &answer(12, 13, theirs)).one_way, None);
+        assert_eq!(read(synced, &answer(12, 13, ErrorEstimate::UNKNOWN)).one_way, None);
+        let ptp = ErrorEstimate { format: TimeFormat::Ptp, ..theirs };
+        assert_eq!(read(synced, &answer(12, 13, ptp)).one_way, None);
+    }
+
+    /// What is known of where packets were lost, from pairs of our number and the reflector's.
+    fn lost(answers: &[(u32, u32)]) -> Option<(u64, u64)> {
+        let mut all = Reflections::default();
+        let told = read(Session::default(), &answer(0, 0, ErrorEstimate::UNKNOWN));
+        for &(ours, theirs) in answers {
+            all.record(ours, &Reflection { sequence: theirs, ..told }, false);
+        }
+        all.stats().unwrap().lost
+    }
+
+    #[test]
+    fn a_reflector_that_counts_tells_on_which_way_packets_were_lost() {
+        assert_eq!(lost(&[(0, 0), (1, 1), (2, 2)]), Some((0, 0)));
+        assert_eq!(lost(&[(0, 0), (2, 1), (3, 2)]), Some((1, 0)));
+        assert_eq!(lost(&[(0, 0), (2, 1), (4, 3)]), Some((1, 1)));
+        assert_eq!(lost(&[(2, 0), (1, 1)]), Some((1, 0)));
+    }
+
+    #[test]
+    fn a_reflector_that_may_not_count_tells_nothing() {
+        assert_eq!(lost(&[(0, 0), (2, 2)]), None);
+        // Somebody else's session, or nonsense.
+        assert_eq!(lost(&[(0, 7)]), None);
+    }
+}

@@ -1,0 +1,143 @@
+//! Who answers a multicast or broadcast target: one count and one set of delays for each.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use crate::metrics::RttRecorder;
+use crate::ping::event::Responder;
+use crate::types::{ProbeId, Rtt};
+
+/// So many are told apart; more are counted with the target only, for who answers is up to the network, and memory is not.
+const MOST: usize = 4096;
+
+/// Everybody who answered, in order of first answers.
+#[derive(Debug, Default)]
+pub(super) struct Responders {
+    known: HashMap<IpAddr, usize>,
+    list: Vec<Tally>,
+}
+
+#[derive(Debug)]
+struct Tally {
+    address: IpAddr,
+    received: u64,
+    duplicates: u64,
+    late: u64,
+    rtts: RttRecorder,
+    /// The newest probe it answered, and which of the 64 before that: bit n stands for the probe n + 1 earlier.
+    newest: u64,
+    before: u64,
+}
+
+impl Responders {
+    /// Counts an answer: a duplicate if this responder has answered this probe before, whatever others did.
+    pub(super) fn record(&mut self, address: IpAddr, probe: ProbeId, rtt: Rtt, late: bool) {
+        let next = self.list.len();
+        let index = match self.known.get(&address) {
+            Some(&index) => index,
+            None if next < MOST => {
+                self.known.insert(address, next);
+                self.list.push(Tally::new(address));
+                next
+            }
+            None => return,
+        };
+        let Some(tally) = self.list.get_mut(index) else { return };
+        if !tally.is_first(probe) {
+            tally.duplicates += 1;
+        } else if late {
+            tally.late += 1;
+        } else {
+            tally.received += 1;
+            tally.rtts.record(rtt);
+        }
+    }
+
+    /// What each of them did.
+    pub(super) fn summary(&self) -> Vec<Responder> {
+        let told = |tally: &Tally| Responder {
+            address: tally.address,
+            received: tally.received,
+            duplicates: tally.duplicates,
+            late: tally.late,
+            rtt: tally.rtts.stats(),
+        };
+        self.list.iter().map(told).collect()
+    }
+}
+
+impl Tally {
+    fn new(address: IpAddr) -> Self {
+        Tally { address, received: 0, duplicates: 0, late: 0, rtts: RttRecorder::default(), newest: 0, before: 0 }
+    }
+
+    /// Whether it has not answered this probe before, and remembers that it now has. What is more than 64 probes older than
+    /// the newest counts as answered.
+    fn is_first(&mut self, probe: ProbeId) -> bool {
+        let number = probe.get();
+        if number > self.newest {
+            let ahead = number - self.newest;
+            let shifted = u32::try_from(ahead).ok().and_then(|ahead| self.before.checked_shl(ahead)).unwrap_or(0);
+            let newest = u32::try_from(ahead - 1).ok().and_then(|behind| 1u64.checked_shl(behind)).unwrap_or(0);
+            self.before = shifted | newest;
+            self.newest = number;
+            return true;
+        }
+        let behind = (self.newest - number).checked_sub(1).and_then(|behind| u32::try_from(behind).ok());
+        let bit = behind.and_then(|behind| 1u64.checked_shl(behind)).unwrap_or(0);
+        let first = bit != 0 && self.before & bit == 0;
+        self.before |= bit;
+        first
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::net::Ipv4Addr;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const RTT: Rtt = Rtt::from_nanos(1_000_000);
+
+    fn address(last: u8) -> IpAddr {
+        Ipv4Addr::new(192, 0, 2, last).into()
+    }
+
+    #[test]
+    fn each_responder_has_its_own_counts() {
+        let mut responders = Responders::default();
+        for probe in 1..=3 {
+            responders.record(address(1), ProbeId::new(probe), RTT, false);
+            responders.record(address(2), ProbeId::new(probe), RTT, probe == 3);
+            responders.record(address(2), ProbeId::new(probe), RTT, false);
+        }
+        let summary = responders.summary();
+        let counts = |n: usize| (summary[n].address, summary[n].received, summary[n].duplicates, summary[n].late);
+        assert_eq!((counts(0), counts(1)), ((address(1), 3, 0, 0), (address(2), 2, 3, 1)));
+        assert_eq!(summary[1].rtt.map(|rtt| rtt.count), Some(2));
+    }
+
+    #[test]
+    fn responders_cannot_fill_the_memory() {
+        let mut responders = Responders::default();
+        for n in 0..100_000u32 {
+            responders.record(Ipv4Addr::from(n).into(), ProbeId::FIRST, RTT, false);
+        }
+        assert_eq!(responders.summary().len(), MOST);
+    }
+
+    proptest! {
+        #[test]
+        fn an_answer_is_first_once_in_whatever_order_they_come(steps in proptest::collection::vec(1..60_u64, 1..200)) {
+            let (mut tally, mut seen) = (Tally::new(address(1)), HashSet::new());
+            for (n, step) in steps.iter().enumerate() {
+                // Within the last 60 probes.
+                let number = n as u64 + step;
+                prop_assert_eq!(tally.is_first(ProbeId::new(number)), seen.insert(number), "{}", number);
+            }
+        }
+    }
+}
