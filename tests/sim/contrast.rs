@@ -118,6 +118,8 @@ fn contrast_as(network: &Network, plans: &Plans) -> Ran {
         report_open: false,
         report_sent: false,
         names: false,
+        broadcast: false,
+        sticky_source: false,
         seed: plans.seed,
     };
     let config = Config { contenders: contenders.collect(), rounds: plans.rounds, slot: ms(200), ping };
@@ -222,7 +224,7 @@ fn noise_is_not_taken_for_a_difference() {
 #[test]
 fn dropped_icmp_with_an_open_port_is_told() {
     let ran = contrast(&network(host().change_to(Protocol::Icmp, .., Change::Silence)));
-    assert_eq!(ran.findings(), [Finding::IcmpBlocked { row: UDP_ROW }]);
+    assert_eq!(ran.findings(), [Finding::IcmpBlocked { row: TCP_ROW }]);
     assert_eq!(ran.outcome.reference, Some(UDP_ROW), "the first that has delays");
     assert_eq!(ran.verdicts(), [None, None, None, ALIKE]);
     assert_eq!((ran.row(RAW).counts.lost, ran.row(RAW).rtt), (20, None));
@@ -232,7 +234,7 @@ fn dropped_icmp_with_an_open_port_is_told() {
 fn icmp_that_a_router_rejects_is_blocked_by_it() {
     let filtered = host().change_to(Protocol::Icmp, .., Change::Source(ip(ROUTER)));
     let ran = contrast(&network(filtered.change_to(Protocol::Icmp, .., Change::Refuse(Failure::new(3, 13)))));
-    assert_eq!(ran.findings(), [Finding::IcmpBlocked { row: UDP_ROW }]);
+    assert_eq!(ran.findings(), [Finding::IcmpBlocked { row: TCP_ROW }]);
     assert_eq!(ran.row(RAW).answerers, [answerer(Who::Router, ROUTER, 20)]);
     assert_eq!(ran.row(RAW).counts.unreachable, 20);
 }
@@ -334,7 +336,7 @@ fn rate_limited_icmp_is_told_from_a_lossy_path() {
     let limited = silent.iter().fold(host(), |host, &n| host.change_to(Protocol::Icmp, [n], Change::Silence));
     let ran = contrast(&network(limited));
     let (icmp, other) = (Share { hits: silent.len() as u64, tries: 40 }, Share { hits: 0, tries: 20 });
-    assert_eq!(ran.findings(), [Finding::IcmpLimited { row: UDP_ROW, icmp, other }]);
+    assert_eq!(ran.findings(), [Finding::IcmpLimited { row: TCP_ROW, icmp, other }]);
     let lossy = Link::after(ms(3)).outward(Way::after(ms(3)).lose(0.3));
     let told = (0..40).filter(|&seed| {
         let ran = contrast_as(&over(lossy.clone(), host(), seed), &Plans { seed, ..Plans::default() });

@@ -198,15 +198,15 @@ fn findings(contenders: &[Contender], rows: &[Row]) -> Vec<Finding> {
     found
 }
 
-/// Whether no ICMP method that ran got a reply: then the row that best shows the target to be there.
+/// Whether no ICMP method that ran got a reply: then the row that best shows the target to be there, a handshake before all.
 fn icmp_blocked(rows: &[Row]) -> Option<usize> {
     let mut icmp = rows.iter().filter(|row| row.method == MethodKind::Icmp && row.is_decided()).peekable();
     icmp.peek()?;
     if icmp.any(Row::is_answered) {
         return None;
     }
-    let open = rows.iter().position(|row| row.state == Some(State::Open));
-    open.or_else(|| rows.iter().position(Row::is_answered))
+    let open = rows.iter().rposition(|row| row.state == Some(State::Open));
+    open.or_else(|| rows.iter().rposition(Row::is_answered))
 }
 
 /// What is to be said of one method by itself.
@@ -237,7 +237,7 @@ fn losses(rows: &[Row]) -> Vec<Finding> {
         return Vec::new();
     }
     let alpha = ALPHA / (2 * services.len()) as f64;
-    let limited = services.iter().find(|(_, row)| more_often(icmp, row.loss()) <= alpha);
+    let limited = services.iter().rev().find(|(_, row)| more_often(icmp, row.loss()) <= alpha);
     let losing = services.iter().filter(|(_, row)| more_often(row.loss(), icmp) <= alpha);
     let mut found: Vec<Finding> =
         losing.map(|(index, row)| Finding::LosesMore { row: *index, own: row.loss(), icmp }).collect();
