@@ -1,6 +1,5 @@
 //! `rping --contrast` from its command line to its exit status.
 
-use std::io::Write;
 use std::time::Duration;
 
 use super::complain::Trouble;
@@ -12,9 +11,9 @@ use super::{ANSWERED, NOT_ANSWERED, NOT_RUN};
 use crate::channel::{LanePlan, OpenedLanes, Plan, Protocol, SocketKind, SocketWish};
 use crate::engine::{Place, Target};
 use crate::ping::contrast::{Config, Contender, Contrast, Event, Outcome, Row};
-use crate::ping::{self, Method, Pace, Wait};
+use crate::ping::{self, Ask, Connect, Method, Pace, Wait};
 use crate::report::{ContrastJson, ContrastText, PingJsonOptions, Sink};
-use crate::types::Family;
+use crate::types::{Family, Port};
 
 /// Rounds unless `-c` says otherwise.
 const ROUNDS: u64 = 20;
@@ -29,6 +28,8 @@ const WAIT: Duration = Duration::from_secs(2);
 /// Where UDP probes go unless `--udp` says otherwise: as with traceroute, a port on which hardly anybody serves, so that it is
 /// the host's kernel that answers.
 const UDP_PORT: u16 = 33_434;
+/// Where TCP probes go unless `--tcp` says otherwise.
+const TCP_PORT: u16 = 80;
 
 /// One method of the comparison.
 struct Way {
@@ -113,25 +114,25 @@ impl Run<'_> {
             port: None,
             named: false,
         };
-        let methods = &self.args.methods;
+        let given = &self.args.method;
         vec![
             icmp(SocketWish::Raw, SocketKind::Raw),
             icmp(SocketWish::Dgram, SocketKind::Dgram),
             Way {
-                method: self.udp_method(),
+                method: Method::Udp(Ask::Tagged),
                 protocol: Protocol::Udp,
                 wish: SocketWish::Dgram,
                 socket: SocketKind::Dgram,
-                port: Some(UDP_PORT),
-                named: methods.udp.is_some(),
+                port: Some(given.udp.map_or(UDP_PORT, Port::get)),
+                named: given.udp.is_some(),
             },
             Way {
-                method: self.tcp_method(),
+                method: Method::Tcp(Connect::default()),
                 protocol: Protocol::Tcp,
                 wish: SocketWish::Auto,
                 socket: SocketKind::Stream,
-                port: Some(80),
-                named: methods.tcp.is_some(),
+                port: Some(given.tcp.map_or(TCP_PORT, Port::get)),
+                named: given.tcp.is_some(),
             },
         ]
     }
@@ -139,7 +140,8 @@ impl Run<'_> {
     fn contrast_plan(&self, text: &String, ways: &[Way], bound: &Binding) -> Plan {
         let source_family = bound.source.map(Family::of);
         let families = target::families(std::slice::from_ref(text), self.forced_family().or(source_family));
-        let lane = |family, way: &Way| LanePlan { protocol: way.protocol, socket: way.wish, ..self.lane(family, bound) };
+        let lane =
+            |family, way: &Way| LanePlan { protocol: way.protocol, socket: way.wish, ..self.lane(family, bound) };
         let lanes = families.into_iter().flat_map(|family| ways.iter().map(move |way| lane(family, way)));
         Plan { lanes: lanes.collect(), names: self.args.output.reverse_names }
     }

@@ -6,7 +6,7 @@ use clap::{ArgAction, Args, Parser};
 
 use super::values::{self, Rate, Span};
 use crate::channel::{Fragmentation, SocketWish};
-use crate::types::{Dscp, FlowLabel, Ident, Tos, Ttl};
+use crate::types::{Dscp, FlowLabel, Ident, Port, Tos, Ttl};
 use crate::wire::payload::Fill;
 
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (output compatible with ping from iputils 20250605)");
@@ -27,6 +27,9 @@ pub struct PingArgs {
     pub targets_file: Option<PathBuf>,
 
     #[command(flatten)]
+    pub method: MethodArgs,
+
+    #[command(flatten)]
     pub run: RunArgs,
 
     #[command(flatten)]
@@ -40,6 +43,23 @@ pub struct PingArgs {
 
     #[command(flatten)]
     pub refused: RefusedArgs,
+}
+
+/// How a target is probed.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Methods")]
+pub struct MethodArgs {
+    /// Compare what ICMP over raw and datagram sockets, UDP and TCP see of one target
+    #[arg(long, conflicts_with_all = ["flood", "adaptive", "preload", "rate", "socket"])]
+    pub contrast: bool,
+
+    /// The TCP port to compare [default: 80]
+    #[arg(long, value_name = "PORT", value_parser = values::port, requires = "contrast", require_equals = true)]
+    pub tcp: Option<Port>,
+
+    /// The UDP port to compare [default: 33434]
+    #[arg(long, value_name = "PORT", value_parser = values::port, requires = "contrast", require_equals = true)]
+    pub udp: Option<Port>,
 }
 
 /// When probes leave and how long they are waited for.

@@ -45,15 +45,18 @@ pub fn run(words: &[OsString], env: &mut Env<'_>) -> u8 {
     })
 }
 
-struct Run<'a> {
-    args: &'a PingArgs,
-    program: &'a str,
+pub(super) struct Run<'a> {
+    pub(super) args: &'a PingArgs,
+    pub(super) program: &'a str,
 }
 
 impl Run<'_> {
     fn execute(&self, env: &mut Env<'_>) -> Result<u8, Trouble> {
         if let Some(sentence) = self.args.refused.sentence() {
             return Err(Trouble::Refused(sentence.to_owned()));
+        }
+        if self.args.method.contrast {
+            return self.contrast(env);
         }
         let texts = target::gather(&self.args.targets, self.args.targets_file.as_deref(), env)?;
         texts.iter().try_for_each(|text| refuse_non_target(text))?;
@@ -84,7 +87,7 @@ impl Run<'_> {
         Ok(tally.status())
     }
 
-    fn forced_family(&self) -> Option<Family> {
+    pub(super) fn forced_family(&self) -> Option<Family> {
         let socket = &self.args.socket;
         match (socket.ipv4, socket.ipv6) {
             (true, _) => Some(Family::V4),
@@ -102,7 +105,7 @@ impl Run<'_> {
         }
     }
 
-    fn hint_at_long_times(&self, env: &mut Env<'_>) {
+    pub(super) fn hint_at_long_times(&self, env: &mut Env<'_>) {
         let times = [("-i", self.args.run.interval), ("-W", self.args.run.timeout)];
         for (option, span) in times {
             if let Some(Span { duration, plain: true }) = span
@@ -117,7 +120,7 @@ impl Run<'_> {
     }
 
     /// What `-I` and `--source` bind: an address, an interface, or both.
-    fn binding(&self, env: &Env<'_>) -> Result<Binding, Trouble> {
+    pub(super) fn binding(&self, env: &Env<'_>) -> Result<Binding, Trouble> {
         let mut bound = Binding { source: self.args.socket.source, interface: None };
         for text in &self.args.socket.interface {
             let address = text.split('%').next().unwrap_or_default().parse::<IpAddr>();
@@ -136,7 +139,7 @@ impl Run<'_> {
         Plan { lanes: families.into_iter().map(lane).collect(), names: self.args.output.reverse_names }
     }
 
-    fn lane(&self, family: Family, bound: &Binding) -> LanePlan {
+    pub(super) fn lane(&self, family: Family, bound: &Binding) -> LanePlan {
         let (packet, socket) = (&self.args.packet, &self.args.socket);
         LanePlan {
             source: bound.source,
@@ -168,7 +171,7 @@ impl Run<'_> {
         (targets, last)
     }
 
-    fn config(&self, targets: Vec<Target>, names: bool, env: &Env<'_>) -> Result<Config, Trouble> {
+    pub(super) fn config(&self, targets: Vec<Target>, names: bool, env: &Env<'_>) -> Result<Config, Trouble> {
         let (run, packet, output) = (&self.args.run, &self.args.packet, &self.args.output);
         let is_v4 = |target: &Target| matches!(target.place, Place::Reachable { endpoint, .. } if endpoint.family() == Family::V4);
         if packet.size > V4_PAYLOAD && targets.iter().any(is_v4) {
@@ -250,10 +253,16 @@ impl Run<'_> {
         if output.json {
             return Box::new(PingJson::new(PingJsonOptions { quiet: output.quiet }));
         }
-        Box::new(PingText::new(PingTextOptions {
+        Box::new(PingText::new(self.text_options(config, bound, config.targets.len() > 1)))
+    }
+
+    /// What text is to look like; with `several`, each line tells what it is about.
+    pub(super) fn text_options(&self, config: &Config, bound: &Binding, several: bool) -> PingTextOptions {
+        let output = &self.args.output;
+        PingTextOptions {
             program: self.program.into(),
             numeric: output.numeric,
-            several: config.targets.len() > 1,
+            several,
             quiet: output.quiet,
             stamps: output.stamps,
             audible: output.audible,
@@ -266,13 +275,13 @@ impl Run<'_> {
             },
             from: bound.shown(),
             ..PingTextOptions::default()
-        }))
+        }
     }
 }
 
 /// What the user bound.
-struct Binding {
-    source: Option<IpAddr>,
+pub(super) struct Binding {
+    pub(super) source: Option<IpAddr>,
     interface: Option<Box<str>>,
 }
 
@@ -284,7 +293,7 @@ impl Binding {
     }
 }
 
-fn refuse_non_target(text: &str) -> Result<(), Trouble> {
+pub(super) fn refuse_non_target(text: &str) -> Result<(), Trouble> {
     let refused = |sentence: String| Err(Trouble::Refused(sentence));
     if target::is_bare_number(text) {
         return refused(format!("'{text}' is not a target; did you mean --tcp={text}?"));
@@ -300,7 +309,7 @@ fn refuse_non_target(text: &str) -> Result<(), Trouble> {
     Ok(())
 }
 
-fn precision(pace: Pace) -> Precision {
+pub(super) fn precision(pace: Pace) -> Precision {
     match pace {
         Pace::Fixed(interval) if interval < PRECISE_BELOW => Precision::Precise,
         _ => Precision::Relaxed,

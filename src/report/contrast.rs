@@ -12,8 +12,8 @@ pub use table::ContrastText;
 use std::fmt;
 
 use crate::channel::SocketKind;
-use crate::ping::MethodKind;
 use crate::ping::contrast::Row;
+use crate::ping::{MethodKind, State};
 
 /// A method as tables and sentences call it.
 struct Label<'a>(&'a Row);
@@ -44,6 +44,8 @@ fn reason(row: &Row) -> Option<String> {
         _ if row.ran => None,
         Some(attempt) => Some(format!("{}: {}", attempt.call, attempt.error)),
         None if row.counts.send_failed > 0 => Some("this host's kernel refused every probe".to_owned()),
-        None => Some("no probe left".to_owned()),
+        None if row.state == Some(State::Unresolved) => Some("the name has no address".to_owned()),
+        None if row.state == Some(State::Unknown) => Some("no way to the target".to_owned()),
+        None => Some("the run ended before".to_owned()),
     }
 }

@@ -67,16 +67,15 @@ pub(super) fn notes(outcome: &Outcome) -> Vec<String> {
                 .to_owned(),
         );
     }
-    let reference = outcome.reference.and_then(|index| outcome.rows.get(index));
     let others = outcome.rows.iter().enumerate().filter(|(index, _)| outcome.reference != Some(*index));
-    let uncompared: Vec<&Row> =
-        others.map(|(_, row)| row).filter(|row| row.rtt.is_some() && row.verdict.is_none()).collect();
-    for row in &uncompared {
+    let unjudged = others.map(|(_, row)| row).filter(|row| row.rtt.is_some() && row.verdict.is_none());
+    let unjudged: Vec<String> = unjudged.map(|row| format!("{} in {}", Label(row), row.complete)).collect();
+    if let (false, Some(reference)) = (unjudged.is_empty(), outcome.reference.and_then(|index| outcome.rows.get(index)))
+    {
         notes.push(format!(
-            "The delays of {} are not judged: {} rounds were answered both there and by {}, and it takes {MIN_ROUNDS} (-c).",
-            Label(row),
-            row.complete,
-            reference.map_or_else(String::new, |row| Label(row).to_string())
+            "Delays are judged from {MIN_ROUNDS} rounds on (-c) that were answered both there and by {}; answered so: {}.",
+            Label(reference),
+            unjudged.join(", ")
         ));
     }
     if outcome.findings.is_empty() && outcome.rows.iter().any(|row| row.verdict.is_some()) {
@@ -156,7 +155,6 @@ impl std::fmt::Display for Of {
 mod tests {
     use super::*;
     use crate::ping::Counts;
-    use crate::ping::contrast::Verdict;
     use crate::report::contrast::fixture::{DGRAM, RAW, TCP, UDP, outcome, unanswered};
     use crate::report::fixture::address;
 
@@ -280,14 +278,14 @@ mod tests {
     #[test]
     fn what_could_not_be_judged_is_not_called_alike() {
         let mut few = outcome();
-        few.rows.iter_mut().skip(1).for_each(|row| (row.complete, row.verdict) = (19, None));
-        let notes = notes(&few);
-        assert_eq!(notes.len(), 3);
+        few.rows.iter_mut().skip(UDP).for_each(|row| (row.complete, row.verdict) = (19, None));
+        few.rows[DGRAM] = unanswered(few.rows[DGRAM].clone(), counts(0, 0, 20), None);
         assert_eq!(
-            notes[2],
-            "The delays of TCP port 443 are not judged: 19 rounds were answered both there and by ICMP raw, and it takes 20 \
-             (-c)."
+            notes(&few),
+            [
+                "Delays are judged from 20 rounds on (-c) that were answered both there and by ICMP raw; answered so: UDP \
+                 port 53 in 19, TCP port 443 in 19."
+            ]
         );
-        assert!(!few.rows.iter().any(|row| row.verdict == Some(Verdict::Alike)));
     }
 }

@@ -93,7 +93,8 @@ fn table(outcome: &Outcome, data: &mut dyn Write) -> io::Result<()> {
     let columns = lines.iter().map(Vec::len).max().unwrap_or_default();
     // A reason runs on to the right, where its row has no numbers.
     let width = |column: usize| {
-        let cells = lines.iter().filter(|cells| cells.len() > WORDS).filter_map(|cells| cells.get(column));
+        let whole = lines.iter().filter(|cells| column + 1 < WORDS || cells.len() > WORDS);
+        let cells = whole.filter_map(|cells| cells.get(column));
         cells.map(|cell| cell.chars().count()).max().unwrap_or_default()
     };
     let widths: Vec<usize> = (0..columns).map(width).collect();
