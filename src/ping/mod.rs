@@ -23,14 +23,15 @@ mod method;
 mod names;
 mod probe;
 mod series;
+mod summary;
 #[cfg(test)]
 mod tests;
 
 pub use config::{Config, Pace, Subject, Wait};
 pub use event::{
-    Answer, Counts, ErrorEvent, Event, ExchangeFailure, Interim, OneWay, OneWayStats, PayloadChange, Reflection,
-    ReflectionStats, Refusal, Reply, Responder, SendFailed, SeriesId, Spread, StampCounts, Start, State, Summary,
-    Unanswered,
+    Answer, ErrorEvent, Event, ExchangeFailure, OneWay, PayloadChange, Reflection, Refusal, Reply, SendFailed,
+    SeriesId, Start, Unanswered,
 };
 pub use machine::Ping;
 pub use method::{Ask, Connect, Exchange, Method, MethodKind, Session};
+pub use summary::{Counts, Interim, OneWayStats, ReflectionStats, Responder, Spread, StampCounts, State, Summary};

@@ -6,15 +6,17 @@ mod connection;
 mod datagram;
 mod reflection;
 mod responders;
+mod waiting;
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use super::config::{Config, Pace, Subject, Wait};
-use super::event::{Counts, Event, SendFailed, SeriesId, StampCounts, Start, State, Unanswered};
+use super::config::{Config, Pace, Subject};
+use super::event::{Event, SendFailed, SeriesId, Start};
 use super::method::Method;
 use super::probe::{Fate, Probe, token};
+use super::summary::{Counts, StampCounts, State};
 use crate::channel::{LaneId, OsError, Profile, Refused, Sent, Token};
 use crate::engine::pace::{Slots, Window};
 use crate::engine::{Inflight, Named, Place, Target};
@@ -28,12 +30,6 @@ pub(super) use datagram::Heard;
 use reflection::Reflections;
 use responders::Responders;
 
-/// How long a probe is waited for unless told otherwise.
-const LONGEST_WAIT: Duration = Duration::from_secs(10);
-
-/// The shortest wait for the last probes of a counted run whose target answers.
-const SHORTEST_END_WAIT: Duration = Duration::from_secs(1);
-
 /// How long a decided probe is remembered, to tell late answers and duplicates: the longest a packet is assumed to live
 /// (RFC 9293 §3.4.2, Maximum Segment Lifetime).
 const MEMORY: Duration = Duration::from_secs(120);
@@ -43,10 +39,6 @@ const FIRST_PATIENCE: Duration = Duration::from_secs(1);
 
 /// A refused probe is not followed by the next at once: what refused it may need a moment.
 const REFUSED_GAP: Duration = Duration::from_millis(10);
-
-/// How long a connection is waited for unless told otherwise: then the kernel repeats its SYN (RFC 6298 §2), and what comes
-/// later answers that.
-const CONNECT_WAIT: Duration = Duration::from_secs(1);
 
 /// Where events go, and what all series have in common.
 pub(super) struct Context<'a> {
@@ -314,26 +306,6 @@ impl Series {
         Some(due.max(self.not_before))
     }
 
-    /// When the oldest open probe is lost, unless something comes before.
-    pub(super) fn next_loss(&self, config: &Config) -> Option<Instant> {
-        match self.probes.get(self.undecided) {
-            Some(probe) if probe.fate == Fate::Open => self.deadline(probe, config),
-            Some(_) => None,
-            None => self.linger(config),
-        }
-    }
-
-    /// Until when further answers to the last probe of a series that many answer are waited for.
-    fn linger(&self, config: &Config) -> Option<Instant> {
-        let last =
-            self.last_sent.filter(|_| !self.lingered && self.is_group(config) && self.is_done_sending(config))?;
-        match config.wait {
-            Wait::Exactly(wait) => Some(last + wait),
-            Wait::Forever => None,
-            Wait::Default => Some(last + self.end_wait().unwrap_or(LONGEST_WAIT)),
-        }
-    }
-
     /// Whether nothing more is to be sent or waited for.
     pub(super) fn is_over(&self, config: &Config) -> bool {
         let enough = config.deadline.is_some() && config.count.is_some_and(|count| self.counts.received >= count);
@@ -452,16 +424,6 @@ impl Series {
         self.probes.get(id).is_some_and(|probe| probe.fate == Fate::Open)
     }
 
-    /// Loses every probe whose wait was over at `seen`.
-    pub(super) fn expire(&mut self, seen: Instant, context: &mut Context<'_>) {
-        while self.next_loss(context.config).is_some_and(|deadline| deadline <= seen) {
-            if self.counts.pending == 0 {
-                self.lingered = true;
-            }
-            self.lose(self.undecided, context);
-        }
-    }
-
     /// How many probes are remembered.
     #[cfg(test)]
     pub(super) fn remembered(&self) -> usize {
@@ -474,28 +436,6 @@ impl Series {
             _ => number(self.probes.newest()) >= count,
         });
         self.stopped || enough
-    }
-
-    /// When an open probe is lost; `None`: never.
-    fn deadline(&self, probe: &Probe, config: &Config) -> Option<Instant> {
-        let sent = probe.sent().user.mono;
-        let longest = match config.wait {
-            Wait::Exactly(wait) => return Some(sent + wait),
-            Wait::Forever => return None,
-            Wait::Default if self.method.connect().is_some() => return Some(sent + CONNECT_WAIT),
-            Wait::Default => sent + LONGEST_WAIT,
-        };
-        match (self.last_sent, self.end_wait()) {
-            (Some(last), Some(end_wait)) if self.unconfirmed == 0 && self.is_done_sending(config) => {
-                Some(longest.min(last + end_wait))
-            }
-            _ => Some(longest),
-        }
-    }
-
-    /// How long the last probes are waited for, if anything was ever answered.
-    fn end_wait(&self) -> Option<Duration> {
-        self.rtts.max().map(|slowest| slowest.as_duration().saturating_mul(2).max(SHORTEST_END_WAIT))
     }
 
     /// Says that the last probe has no answer, if that is wanted.
@@ -526,53 +466,6 @@ impl Series {
             && context.now.mono.since(probe.sent().user.mono) > MEMORY
         {
             self.probes.pop_oldest();
-        }
-    }
-
-    fn lose(&mut self, id: ProbeId, context: &mut Context<'_>) {
-        let Some(probe) = self.probes.get_mut(id).filter(|probe| probe.fate == Fate::Open) else { return };
-        probe.fate = Fate::Lost;
-        let sent = probe.sent().user.wall;
-        self.counts.pending -= 1;
-        self.counts.lost += 1;
-        context.events.push_back(Event::Timeout(self.unanswered(id, sent, context.now.wall)));
-        self.let_linger(id, context);
-        self.advance();
-    }
-
-    fn unanswered(&self, probe: ProbeId, sent: WallTime, at: WallTime) -> Unanswered {
-        let failure = self.connections.silence(probe);
-        let rate_limited = self.is_rate_limited();
-        let state = match &self.method {
-            _ if failure.is_some() => State::Open,
-            Method::Tcp(_) | Method::Unix(_) => State::Filtered,
-            Method::Udp(_) | Method::Stamp(_) if rate_limited => State::Closed,
-            Method::Icmp | Method::Udp(_) | Method::UnixDgram(_) | Method::Stamp(_) => State::NoAnswer,
-        };
-        Unanswered {
-            series: self.id,
-            probe,
-            sent,
-            at,
-            source_port: self.source_port(probe),
-            state,
-            rate_limited,
-            failure,
-        }
-    }
-
-    /// Whether silence means that a closed port does not say so each time: hosts limit how many ICMP errors they send.
-    fn is_rate_limited(&self) -> bool {
-        matches!(self.method, Method::Udp(_) | Method::Stamp(_)) && self.counts.refused > 0 && self.counts.received == 0
-    }
-
-    /// Passes over what is decided, in the order of numbers.
-    fn advance(&mut self) {
-        while let Some(probe) = self.probes.get(self.undecided)
-            && !matches!(probe.fate, Fate::Ordered | Fate::Open)
-        {
-            count_run(&mut self.loss_runs, probe.fate);
-            self.undecided = self.undecided.next();
         }
     }
 }

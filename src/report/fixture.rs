@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::{Sink, Streams};
 use crate::channel::{ErrorOrigin, Protocol, SocketKind};
 use crate::metrics::RttStats;
-use crate::ping::{self, Counts, ErrorEvent, Reply, SeriesId, StampCounts, State, Unanswered};
+use crate::ping::{self, Counts, ErrorEvent, Refusal, Reply, SeriesId, StampCounts, State, Unanswered};
 use crate::trace::{self, Answer, Hop, ProbeResult, StopReason, Trace, TraceId};
 use crate::types::{Family, Ident, Mtu, ProbeId, Rtt, StampSource, Ttl, WallTime};
 use crate::wire::icmp::ErrorKind;
@@ -97,6 +97,24 @@ pub fn error() -> ErrorEvent {
         mtu: None,
         gateway: None,
         rtt: Rtt::from_nanos(1_200_000),
+        duplicate: false,
+        late: false,
+    }
+}
+
+/// Refused by 198.51.100.9, probe 1.
+pub fn refusal() -> Refusal {
+    Refusal {
+        series: series(0),
+        probe: ProbeId::FIRST,
+        sent: WallTime::from_nanos(WHEN),
+        arrived: WallTime::from_nanos(WHEN + 1_200_000),
+        responder: Some(address("198.51.100.9")),
+        source_port: Some(50_001),
+        rtt: Some(Rtt::from_nanos(1_200_000)),
+        state: State::Refused,
+        failure: None,
+        icmp: None,
         duplicate: false,
         late: false,
     }

@@ -1,6 +1,7 @@
 //! rping's text: ping's (iputils), byte for byte where scripts look.
 
 mod series;
+mod service;
 mod summary;
 
 use std::collections::HashMap;
@@ -8,14 +9,15 @@ use std::fmt;
 use std::io::{self, Write};
 use std::net::IpAddr;
 
-use series::{Peer, Series};
+use series::{From, Peer, Series};
+use service::Aim;
 pub(super) use summary::interim;
 
 use super::message::{Message, local_error};
 use super::number::PingTime;
 use super::{Sink, Streams, escape};
 use crate::channel::{ErrorOrigin, OsError};
-use crate::ping::{ErrorEvent, Event, PayloadChange, Reply, SendFailed, SeriesId, Start, Unanswered};
+use crate::ping::{ErrorEvent, Event, MethodKind, PayloadChange, Reply, SendFailed, SeriesId, Start, Unanswered};
 use crate::types::{Family, Mtu, ProbeId, WallTime};
 use crate::wire::icmp::ErrorKind;
 
@@ -93,8 +95,10 @@ impl PingText {
 
     fn start(&mut self, start: &Start, data: &mut dyn Write) -> io::Result<()> {
         let series = Series::new(start);
-        if let Some(address) = series.address {
-            self.header(start, &series, address, data)?;
+        match series.address {
+            Some(address) => self.header(start, &series, address, data)?,
+            None if start.method == MethodKind::Unix => writeln!(data, "PING {} {}", series.name, Aim(start))?,
+            None => {}
         }
         let index = start.series.index();
         if self.series.len() <= index {
@@ -107,7 +111,13 @@ impl PingText {
     }
 
     fn header(&mut self, start: &Start, series: &Series, address: IpAddr, data: &mut dyn Write) -> io::Result<()> {
-        if let Some(pattern) = self.options.pattern.as_ref().filter(|_| !self.headed && !self.options.quiet) {
+        if let Some(pattern) = self
+            .options
+            .pattern
+            .as_ref()
+            .filter(|_| start.method == MethodKind::Icmp)
+            .filter(|_| !self.headed && !self.options.quiet)
+        {
             write!(data, "PATTERN: 0x")?;
             for octet in pattern {
                 write!(data, "{octet:02x}")?;
@@ -129,6 +139,7 @@ impl PingText {
         }
         let octets = start.payload_octets;
         match family {
+            _ if start.method != MethodKind::Icmp => writeln!(data, "{}", Aim(start)),
             // ICMP and IPv4 header.
             Family::V4 => writeln!(data, "{octets}({}) bytes of data.", octets + 8 + 20),
             Family::V6 => writeln!(data, "{octets} data bytes"),
@@ -159,8 +170,10 @@ impl PingText {
             return self.bell(data);
         }
         let Some(series) = self.series(reply.series) else { return Ok(()) };
+        let Some(responder) = reply.responder.filter(|_| series.method == MethodKind::Icmp) else {
+            return self.service_reply(series, reply, data);
+        };
         self.stamp(reply.arrived, data)?;
-        let Some(responder) = reply.responder else { return Ok(()) };
         let peer = self.peer(series, responder);
         write!(data, "{} bytes from {peer}: icmp_seq={}", reply.octets, reply.probe.sequence().get())?;
         if let Some(ttl) = reply.reply_ttl {
@@ -225,7 +238,11 @@ impl PingText {
         // ping's two ways of hearing of errors write different lines; advice comes the one with the colon.
         let colon = if event.kind.is_advice() { ":" } else { "" };
         let family = event.responder.map_or(series.family(), Family::of);
-        write!(data, "{colon} icmp_seq={} {}", event.probe.sequence().get(), Message { family, event })?;
+        match series.method {
+            MethodKind::Icmp => write!(data, "{colon} icmp_seq={}", event.probe.sequence().get())?,
+            method => write!(data, "{colon} {}_seq={} state=unreachable", method.name(), event.probe.get())?,
+        }
+        write!(data, " {}", Message { family, event })?;
         if self.options.several {
             write!(data, ",")?;
             self.sent_to(series, data)?;
@@ -236,7 +253,10 @@ impl PingText {
     fn no_answer_yet(&self, unanswered: &Unanswered, data: &mut dyn Write) -> io::Result<()> {
         let Some(series) = self.series(unanswered.series).filter(|_| !self.options.quiet) else { return Ok(()) };
         self.stamp(unanswered.at, data)?;
-        write!(data, "no answer yet for icmp_seq={}", unanswered.probe.sequence().get())?;
+        match series.method {
+            MethodKind::Icmp => write!(data, "no answer yet for icmp_seq={}", unanswered.probe.sequence().get())?,
+            method => write!(data, "no answer yet for {}_seq={}", method.name(), unanswered.probe.get())?,
+        }
         if self.options.several {
             self.sent_to(series, data)?;
         }
@@ -260,7 +280,11 @@ impl PingText {
             let said = LocalError { family: series.family(), kind: ErrorKind::TooBig, mtu: failed.mtu };
             return self.complain(series, &said, streams.talk);
         }
-        self.complain(series, &format_args!("sendmsg: {}", failed.error), streams.talk)
+        if series.method == MethodKind::Icmp {
+            return self.complain(series, &format_args!("sendmsg: {}", failed.error), streams.talk);
+        }
+        let name = failed.error.name().unwrap_or("unknown error");
+        self.complain(series, &format_args!("not sent: {} ({name})", failed.error), streams.talk)
     }
 
     fn complain(&self, series: &Series, what: &dyn fmt::Display, talk: &mut dyn Write) -> io::Result<()> {
@@ -292,6 +316,15 @@ impl PingText {
 
     fn series(&self, id: SeriesId) -> Option<&Series> {
         self.series.get(id.index())?.as_ref()
+    }
+
+    fn series_mut(&mut self, id: SeriesId) -> Option<&mut Series> {
+        series_mut(&mut self.series, id)
+    }
+
+    /// Who something comes from, with the port.
+    fn where_from<'a>(&'a self, series: &'a Series, address: Option<IpAddr>, port: Option<u16>) -> From<'a> {
+        From { name: &series.name, peer: address.map(|address| self.peer(series, address)), port }
     }
 
     fn peer<'a>(&'a self, series: &'a Series, address: IpAddr) -> Peer<'a> {
@@ -327,11 +360,14 @@ impl Sink<Event> for PingText {
                 Some(series) => summary::write(&self.options, series, summary, streams),
                 None => Ok(()),
             },
-            Event::NameWanted(_) | Event::Timeout(_) | Event::Refused(_) => Ok(()),
+            Event::Refused(refusal) => self.refused(refusal, streams.data),
+            Event::Timeout(unanswered) => self.silence(unanswered, streams.data),
+            Event::NameWanted(_) => Ok(()),
         }
     }
 }
 
+/// The series with this number, if it has started.
 fn series_mut(series: &mut [Option<Series>], id: SeriesId) -> Option<&mut Series> {
     series.get_mut(id.index())?.as_mut()
 }

@@ -6,8 +6,9 @@ use std::time::Duration;
 use super::connection::FollowUp;
 use super::{Series, count_run};
 use crate::engine::{Inflight, Place};
-use crate::ping::event::{Counts, Event, Interim, State, Summary};
+use crate::ping::event::Event;
 use crate::ping::method::Method;
+use crate::ping::summary::{Counts, Interim, State, Summary};
 use crate::types::Rtt;
 
 impl Series {

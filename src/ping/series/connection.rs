@@ -8,9 +8,10 @@ use super::{Context, Series};
 use crate::channel::{CloseHow, Closed, ClosedHow, Data, ErrorOrigin, Opened, OsError, Token};
 use crate::engine::decode::{self, IcmpError};
 use crate::engine::delay;
-use crate::ping::event::{Answer, ExchangeFailure, State};
+use crate::ping::event::{Answer, ExchangeFailure};
 use crate::ping::method::Exchange;
 use crate::ping::probe::Fate;
+use crate::ping::summary::State;
 use crate::types::{ProbeId, Stamp};
 
 /// So many attempts whose wait is over are left to the kernel at most, to tell the late ones.

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use crate::metrics::RttRecorder;
-use crate::ping::event::{OneWay, OneWayStats, Reflection, ReflectionStats, Spread};
+use crate::ping::event::{OneWay, Reflection};
 use crate::ping::method::Session;
+use crate::ping::summary::{OneWayStats, ReflectionStats, Spread};
 use crate::types::{ProbeId, Rtt, Stamp};
 use crate::wire::stamp::{ErrorEstimate, ReflectorPacket, SenderPacket, TimeFormat, Timestamp};
 

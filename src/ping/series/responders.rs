@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 
 use crate::metrics::RttRecorder;
-use crate::ping::event::Responder;
+use crate::ping::summary::Responder;
 use crate::types::{ProbeId, Rtt};
 
 /// So many are told apart; more are counted with the target only, for who answers is up to the network, and memory is not.

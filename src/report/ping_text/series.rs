@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use crate::channel::{OsError, SocketKind};
-use crate::ping::Start;
+use crate::ping::{MethodKind, Start};
 use crate::report::escape;
 use crate::types::{Family, Ident, Mtu, ProbeId};
 
@@ -17,6 +17,8 @@ pub(super) struct Series {
     pub numeric: bool,
     /// `%` and the interface, for addresses that mean something only there (RFC 4007 §11); else empty.
     pub zone: Box<str>,
+    pub method: MethodKind,
+    pub port: Option<u16>,
     pub socket: Option<SocketKind>,
     /// As seen on the wire.
     pub ident: Option<Ident>,
@@ -39,6 +41,8 @@ impl Series {
             address: start.address,
             numeric: start.numeric,
             zone: zone.into(),
+            method: start.method,
+            port: start.port,
             socket: start.socket,
             ident: None,
             failure: None,
@@ -85,6 +89,27 @@ impl fmt::Display for Peer<'_> {
         match self.name {
             Some(name) => write!(f, "{name} ({}{})", self.address, self.zone),
             None => write!(f, "{}{}", self.address, self.zone),
+        }
+    }
+}
+
+/// A [`Peer`] with its port, or the name of a local socket.
+pub(super) struct From<'a> {
+    pub name: &'a str,
+    pub peer: Option<Peer<'a>>,
+    pub port: Option<u16>,
+}
+
+impl fmt::Display for From<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(peer) = &self.peer else { return f.write_str(self.name) };
+        match (peer.name, peer.address) {
+            (None, IpAddr::V6(address)) if self.port.is_some() => write!(f, "[{address}{}]", peer.zone)?,
+            _ => write!(f, "{peer}")?,
+        }
+        match self.port {
+            Some(port) => write!(f, ":{port}"),
+            None => Ok(()),
         }
     }
 }

@@ -1,9 +1,12 @@
 //! The end of a ping run, and its figures on the way.
 
+use std::fmt;
 use std::io::{self, Write};
 
+use super::service::{SILENCE, Signed};
 use super::{PingTextOptions, Series};
-use crate::ping::{Counts, Interim, Summary};
+use crate::metrics::RttStats;
+use crate::ping::{Counts, Interim, MethodKind, State, Summary};
 use crate::report::Streams;
 use crate::report::number::{Millis, general};
 
@@ -15,7 +18,7 @@ pub(super) fn write(
     streams: &mut Streams<'_>,
 ) -> io::Result<()> {
     // One target that does not exist has its message, and nothing to sum up.
-    if series.address.is_some() || options.several {
+    if series.address.is_some() || options.several || series.method == MethodKind::Unix {
         block(options, series, summary, streams.data)?;
     }
     if options.verbose { verbose(options, series, summary, streams.talk) } else { Ok(()) }
@@ -40,15 +43,63 @@ fn block(options: &PingTextOptions, series: &Series, summary: &Summary, data: &m
     // Parsers look for the time even where ping, with nothing transmitted, leaves it out.
     write!(data, ", time {}ms", summary.duration.saturating_add(500_000) / 1_000_000)?;
     writeln!(data)?;
-    times(options, summary, data)
+    times(options, summary, data)?;
+    more(summary, data)
+}
+
+/// What ping has no line for: answers over connections, a reflector's figures, everybody who answered a group.
+fn more(summary: &Summary, data: &mut dyn Write) -> io::Result<()> {
+    if let Some(answer) = &summary.answer {
+        writeln!(data, "answer min/avg/max/mdev = {} ms", Spread(answer))?;
+    }
+    if let Some(reflection) = &summary.reflection {
+        writeln!(data, "reflector min/avg/max/mdev = {} ms", Spread(&reflection.reflector))?;
+        writeln!(data, "net min/avg/max/mdev = {} ms", Spread(&reflection.rtt_net))?;
+        match reflection.lost {
+            Some((there, back)) => writeln!(data, "lost there/back = {there}/{back}")?,
+            None => writeln!(data, "lost there/back = unknown (the reflector does not count)")?,
+        }
+        if let Some(one_way) = &reflection.one_way {
+            for (way, delay) in [("there", one_way.there), ("back", one_way.back)] {
+                let (min, avg, max) = (Signed(delay.min as f64), Signed(delay.mean), Signed(delay.max as f64));
+                writeln!(
+                    data,
+                    "{way} min/avg/max = {min}/{avg}/{max} ms (clocks within {} ms)",
+                    Millis(one_way.error)
+                )?;
+            }
+        }
+    }
+    for responder in &summary.responders {
+        write!(data, "{}: {} received", responder.address, responder.received)?;
+        for (count, what) in [(responder.duplicates, "duplicates"), (responder.late, "late")] {
+            if count > 0 {
+                write!(data, ", +{count} {what}")?;
+            }
+        }
+        match &responder.rtt {
+            Some(rtt) => writeln!(data, ", rtt min/avg/max/mdev = {} ms", Spread(rtt))?,
+            None => writeln!(data)?,
+        }
+    }
+    Ok(())
+}
+
+/// `min/avg/max/mdev`.
+struct Spread<'a>(&'a RttStats);
+
+impl fmt::Display for Spread<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Spread(rtt) = self;
+        write!(f, "{}/{}/{}/{}", Millis(rtt.min), Millis::of(rtt.mean), Millis(rtt.max), Millis::of(rtt.stddev))
+    }
 }
 
 /// The line of times; empty if there are none.
 fn times(options: &PingTextOptions, summary: &Summary, data: &mut dyn Write) -> io::Result<()> {
     let mut separator = "";
     if let Some(rtt) = &summary.rtt {
-        let (avg, mdev) = (Millis::of(rtt.mean), Millis::of(rtt.stddev));
-        write!(data, "rtt min/avg/max/mdev = {}/{avg}/{}/{mdev} ms", Millis(rtt.min), Millis(rtt.max))?;
+        write!(data, "rtt min/avg/max/mdev = {} ms", Spread(rtt))?;
         separator = ", ";
     }
     if summary.pipe > 1 {
@@ -98,6 +149,7 @@ fn verbose(options: &PingTextOptions, series: &Series, summary: &Summary, talk: 
         (counts.pending, "pending"),
         (counts.send_failed, "not sent"),
         (counts.skipped, "skipped"),
+        (summary.syn_retransmits, "SYN retransmits"),
         (counts.late, "late"),
         (counts.reordered, "reordered"),
         (counts.payload_changed, "with changed payload"),
@@ -110,6 +162,9 @@ fn verbose(options: &PingTextOptions, series: &Series, summary: &Summary, talk: 
         write!(talk, ", {count} {what}")?;
     }
     writeln!(talk)?;
+    if series.method == MethodKind::Udp && summary.state == Some(State::NoAnswer) {
+        writeln!(talk, "{who}: {SILENCE}")?;
+    }
     write!(talk, "{who}: socket {}", series.socket.map_or("none", |socket| socket.name()))?;
     if let Some(ident) = series.ident {
         write!(talk, ", ident {}", ident.get())?;

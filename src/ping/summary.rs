@@ -1,0 +1,214 @@
+//! What a series comes to: [`Counts`], [`Summary`], and figures on the way.
+
+use std::net::IpAddr;
+
+use super::event::SeriesId;
+use crate::metrics::RttStats;
+
+/// What became of the probes of one series: `sent = received + refused + unreachable + lost + pending`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Probes that left.
+    pub sent: u64,
+    /// Answered in time by a reply that counts.
+    pub received: u64,
+    /// The host answered, the service did not.
+    pub refused: u64,
+    /// An ICMP error came instead.
+    pub unreachable: u64,
+    /// Not answered within the wait.
+    pub lost: u64,
+    /// Still within the wait when the run was ended, or now.
+    pub pending: u64,
+    /// Refused by the kernel; not in `sent`.
+    pub send_failed: u64,
+    /// Slots skipped after a stall.
+    pub skipped: u64,
+    /// Further answers to probes already answered.
+    pub duplicates: u64,
+    /// Answers behind the wait.
+    pub late: u64,
+    /// Answers overtaken by a later probe's.
+    pub reordered: u64,
+    /// Replies with a wrong ICMP checksum; not received.
+    pub bad_checksum: u64,
+    /// Replies whose payload differs; received.
+    pub payload_changed: u64,
+    /// Replies shorter than the probe; received.
+    pub truncated: u64,
+    /// Replies from another address than the target; received.
+    pub wrong_source: u64,
+    /// Echo replies with our identifier that are not ours. Counted once a run, in its first series.
+    pub foreign: u64,
+    /// Replies the kernel dropped before we read them. Counted once a run, in its first series.
+    pub dropped_by_kernel: u64,
+    /// The longest run of consecutive lost probes.
+    pub longest_loss_run: u64,
+}
+
+impl Counts {
+    /// Whether every probe is accounted for exactly once.
+    pub fn balance(&self) -> bool {
+        self.sent == self.received + self.refused + self.unreachable + self.lost + self.pending
+    }
+
+    /// Lost and unreachable probes in percent of those decided; `None` if none is decided.
+    pub fn loss_pct(&self) -> Option<f64> {
+        let decided = self.sent.checked_sub(self.pending).filter(|&decided| decided > 0)?;
+        Some(100.0 * (self.lost + self.unreachable) as f64 / decided as f64)
+    }
+}
+
+/// Figures of a running series.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Interim {
+    /// Which series.
+    pub series: SeriesId,
+    /// Counts so far.
+    pub counts: Counts,
+    /// RTTs so far.
+    pub rtt: Option<RttStats>,
+    /// Exponentially weighted mean of the RTTs (weight 1/8), nanoseconds.
+    pub ewma: Option<u64>,
+}
+
+/// How many counted replies have which kind of stamp.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StampCounts {
+    /// From the interface.
+    pub hardware: u64,
+    /// From the kernel.
+    pub kernel: u64,
+    /// From us.
+    pub user: u64,
+}
+
+/// What a target turned out to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum State {
+    /// Somebody serves there.
+    Open,
+    /// The host resets connections.
+    Refused,
+    /// The host says that the port is closed.
+    Closed,
+    /// Attempts to connect are not answered at all.
+    Filtered,
+    /// An ICMP error says that there is no way.
+    Unreachable,
+    /// Nothing came: the service may be open, filtered, or not know what to make of the probe.
+    NoAnswer,
+    /// The name has no address.
+    Unresolved,
+    /// Not one probe could be sent.
+    Unknown,
+}
+
+impl State {
+    /// The name used in JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            State::Open => "open",
+            State::Refused => "refused",
+            State::Closed => "closed",
+            State::Filtered => "filtered",
+            State::Unreachable => "unreachable",
+            State::NoAnswer => "no_answer",
+            State::Unresolved => "unresolved",
+            State::Unknown => "unknown",
+        }
+    }
+
+    /// Whether the target could not even be probed.
+    pub const fn is_not_run(self) -> bool {
+        matches!(self, State::Unresolved | State::Unknown)
+    }
+}
+
+/// A series is over.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Summary {
+    /// Which series.
+    pub series: SeriesId,
+    /// What became of its probes.
+    pub counts: Counts,
+    /// What the target turned out to be. For ICMP and STAMP set only if it could not be probed; else `None` if no probe was
+    /// decided.
+    pub state: Option<State>,
+    /// Whether silent probes are put down to a limit on how often the target says that the port is closed.
+    pub rate_limited: bool,
+    /// How often the kernel repeated SYNs.
+    pub syn_retransmits: u64,
+    /// Delays of what came back over connections ([`Answer::rtt`]).
+    pub answer: Option<RttStats>,
+    /// What a STAMP reflector said, once it said something.
+    pub reflection: Option<Box<ReflectionStats>>,
+    /// Everybody who answered a multicast or broadcast target, in order of first answers; empty for other targets.
+    pub responders: Vec<Responder>,
+    /// RTTs of the replies that count.
+    pub rtt: Option<RttStats>,
+    /// Exponentially weighted mean of the RTTs (weight 1/8), nanoseconds.
+    pub ewma: Option<u64>,
+    /// Mean of |RTT of n − RTT of n−1| over consecutive probes both received, nanoseconds (RFC 3393).
+    pub ipdv: Option<f64>,
+    /// RFC 3550 §6.4.1's filter over the RTTs, nanoseconds.
+    pub interarrival_jitter: Option<f64>,
+    /// The most probes that were under way when one was answered, from that one to the newest, as ping's `pipe`; 0 if none
+    /// was answered.
+    pub pipe: u64,
+    /// Which stamps the counted replies have.
+    pub stamps: StampCounts,
+    /// From the first probe's leaving to the last packet of the series, sent or arrived, nanoseconds.
+    pub duration: u64,
+}
+
+/// What a STAMP session found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReflectionStats {
+    /// Packets lost on the way there, and on the way back, up to the last answer; `None` if the reflector keeps no count of
+    /// its own, or did not show that it does.
+    pub lost: Option<(u64, u64)>,
+    /// How long the reflector kept packets.
+    pub reflector: RttStats,
+    /// Delays without that.
+    pub rtt_net: RttStats,
+    /// One-way delays, where both clocks are kept in step with UTC.
+    pub one_way: Option<OneWayStats>,
+}
+
+/// One-way delays of a STAMP session, nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct OneWayStats {
+    /// The way there.
+    pub there: Spread,
+    /// The way back.
+    pub back: Spread,
+    /// The largest error that both clocks together stated.
+    pub error: u64,
+}
+
+/// Smallest, mean and largest of some delays that may be negative, nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Spread {
+    /// The smallest.
+    pub min: i64,
+    /// Arithmetic mean.
+    pub mean: f64,
+    /// The largest.
+    pub max: i64,
+}
+
+/// One of those who answered a multicast or broadcast target.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Responder {
+    /// Its address.
+    pub address: IpAddr,
+    /// Probes it answered in time.
+    pub received: u64,
+    /// Further answers of its to a probe it had answered.
+    pub duplicates: u64,
+    /// Answers behind the wait.
+    pub late: u64,
+    /// Delays of those in time.
+    pub rtt: Option<RttStats>,
+}
