@@ -181,7 +181,7 @@ pub struct Closed {
 /// How a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ClosedHow {
-    /// The peer closed in order.
+    /// The peer closed in order, behind all its data. What is written in answer to that still leaves, before our side ends too.
     Fin,
     /// The peer reset it.
     Reset,
