@@ -19,8 +19,8 @@ pub enum Trouble {
     NoTarget,
     /// An option or target that is not taken, in a whole sentence.
     Refused(String),
-    /// A file of targets cannot be read.
-    Targets(PathBuf, io::Error),
+    /// The file that this option names cannot be read.
+    Unreadable(&'static str, PathBuf, io::Error),
     /// A name has no address.
     Unresolved(String, ResolveError),
     /// An address cannot be sent to.
@@ -44,11 +44,11 @@ impl fmt::Display for Trouble {
         match self {
             Trouble::NoTarget => f.write_str("usage error: Destination address required"),
             Trouble::Refused(sentence) => f.write_str(sentence),
-            Trouble::Targets(path, error) => write!(f, "--targets {}: {}", path.display(), OsOrOwn(error)),
+            Trouble::Unreadable(option, path, error) => write!(f, "{option} {}: {}", path.display(), OsOrOwn(error)),
             Trouble::Unresolved(name, error) => write!(f, "{name}: {error}"),
             Trouble::NoRoute(name, OsError::EACCES) => write!(
                 f,
-                "{name}: {}: a broadcast address (not offered yet), or prohibited by a local route or firewall rule",
+                "{name}: {}: a broadcast address (rping -b allows it), or prohibited by a local route or firewall rule",
                 OsError::EACCES
             ),
             Trouble::NoRoute(name, error) => write!(f, "{name}: {error}"),
@@ -76,7 +76,10 @@ fn no_lane(refused: &LaneRefused, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Family::V4 => "IPv4",
         Family::V6 => "IPv6",
     };
-    write!(f, "no {} socket for {family}: ", refused.protocol.name().to_uppercase())?;
+    match refused.protocol {
+        Protocol::Unix => write!(f, "no local socket: ")?,
+        protocol => write!(f, "no {} socket for {family}: ", protocol.name().to_uppercase())?,
+    }
     for (n, attempt) in refused.attempts.iter().enumerate() {
         let kind = match attempt.socket {
             SocketKind::Raw => "SOCK_RAW",

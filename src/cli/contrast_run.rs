@@ -5,13 +5,15 @@ use std::time::Duration;
 use super::complain::Trouble;
 use super::drive::drive;
 use super::env::Env;
+use super::ping_method::{Asked, Choice, ask, close_how};
 use super::ping_run::{Binding, Run, precision};
-use super::target::{self, Lanes};
+use super::target::{self, Aim, Lanes};
+use super::values::UdpAim;
 use super::{ANSWERED, NOT_ANSWERED, NOT_RUN};
 use crate::channel::{LanePlan, OpenedLanes, Plan, Protocol, SocketKind, SocketWish};
 use crate::engine::{Place, Target};
 use crate::ping::contrast::{Config, Contender, Contrast, Event, Outcome, Row};
-use crate::ping::{self, Ask, Connect, Method, Pace, Wait};
+use crate::ping::{self, Ask, Method, Pace, Wait};
 use crate::report::{ContrastJson, ContrastText, PingJsonOptions, Sink};
 use crate::types::{Family, Port};
 
@@ -27,9 +29,11 @@ const SHORTEST_SLOT: Duration = Duration::from_millis(2);
 const WAIT: Duration = Duration::from_secs(2);
 /// Where UDP probes go unless `--udp` says otherwise: as with traceroute, a port on which hardly anybody serves, so that it is
 /// the host's kernel that answers.
-const UDP_PORT: u16 = 33_434;
+const UDP_PORT: Option<Port> = Port::new(33_434);
 /// Where TCP probes go unless `--tcp` says otherwise.
-const TCP_PORT: u16 = 80;
+const TCP_PORT: Option<Port> = Port::new(80);
+/// How many methods there are.
+const METHODS: u32 = 4;
 
 /// One method of the comparison.
 struct Way {
@@ -37,7 +41,7 @@ struct Way {
     protocol: Protocol,
     wish: SocketWish,
     socket: SocketKind,
-    port: Option<u16>,
+    port: Option<Port>,
     named: bool,
 }
 
@@ -49,19 +53,22 @@ impl Way {
 
 impl Run<'_> {
     /// Runs the comparison.
-    pub(super) fn contrast(&self, env: &mut Env<'_>) -> Result<u8, Trouble> {
-        let texts = target::gather(&self.args.targets, self.args.targets_file.as_deref(), env)?;
-        let [text] = &texts[..] else {
+    pub(super) fn contrast(&self, texts: &[String], env: &mut Env<'_>) -> Result<u8, Trouble> {
+        let [text] = texts else {
             return Err(Trouble::Refused("--contrast compares methods to one target; name one".to_owned()));
         };
-        super::ping_run::refuse_non_target(text)?;
         let (rounds, slot) = self.rounds()?;
+        let choice = Choice::of_contrast(&self.args.method, TCP_PORT);
+        let asked = choice.read(text, false)?;
+        let Asked::Internet(aim) = asked else {
+            return Err(Trouble::Refused(format!("'{text}': --contrast compares methods to a name or an address")));
+        };
         self.hint_at_long_times(env);
         let bound = self.binding(env)?;
-        let ways = self.ways();
-        let plan = self.contrast_plan(text, &ways, &bound);
+        let ways = self.ways(aim, self.tcp(&choice, &asked, slot))?;
+        let plan = self.contrast_plan(aim, &ways, &bound);
         let mut opened = (env.open)(&plan)?;
-        let (contenders, trouble) = self.contenders(text, &plan, ways, &opened, env);
+        let (contenders, trouble) = self.contenders(aim, &plan, ways, &opened, env);
         if let Some(trouble) = trouble {
             if !self.args.output.json {
                 return Err(trouble);
@@ -104,8 +111,13 @@ impl Run<'_> {
         Ok((rounds, slot))
     }
 
+    fn tcp(&self, choice: &Choice, asked: &Asked<'_>, slot: Duration) -> Method {
+        let (close, _) = close_how(&self.args.method, Pace::Fixed(slot * METHODS), None, 1);
+        choice.method(asked, close)
+    }
+
     /// The methods, in the order of the table.
-    fn ways(&self) -> Vec<Way> {
+    fn ways(&self, aim: Aim<'_>, tcp: Method) -> Result<Vec<Way>, Trouble> {
         let icmp = |wish, socket| Way {
             method: Method::Icmp,
             protocol: Protocol::Icmp,
@@ -114,34 +126,34 @@ impl Run<'_> {
             port: None,
             named: false,
         };
-        let given = &self.args.method;
-        vec![
+        let udp = self.args.method.udp;
+        let udp_method = udp.map_or(Ok(Ask::Tagged), |udp| ask(udp, None)).map(Method::Udp)?;
+        Ok(vec![
             icmp(SocketWish::Raw, SocketKind::Raw),
             icmp(SocketWish::Dgram, SocketKind::Dgram),
             Way {
-                method: Method::Udp(Ask::Tagged),
+                method: udp_method,
                 protocol: Protocol::Udp,
-                wish: SocketWish::Dgram,
+                wish: SocketWish::Auto,
                 socket: SocketKind::Dgram,
-                port: Some(given.udp.map_or(UDP_PORT, Port::get)),
-                named: given.udp.is_some(),
+                port: udp.map_or(UDP_PORT, UdpAim::port),
+                named: udp.is_some(),
             },
             Way {
-                method: Method::Tcp(Connect::default()),
+                method: tcp,
                 protocol: Protocol::Tcp,
                 wish: SocketWish::Auto,
                 socket: SocketKind::Stream,
-                port: Some(given.tcp.map_or(TCP_PORT, Port::get)),
-                named: given.tcp.is_some(),
+                port: aim.port,
+                named: self.args.method.tcp.is_some(),
             },
-        ]
+        ])
     }
 
-    fn contrast_plan(&self, text: &String, ways: &[Way], bound: &Binding) -> Plan {
+    fn contrast_plan(&self, aim: Aim<'_>, ways: &[Way], bound: &Binding) -> Plan {
         let source_family = bound.source.map(Family::of);
-        let families = target::families(std::slice::from_ref(text), self.forced_family().or(source_family));
-        let lane =
-            |family, way: &Way| LanePlan { protocol: way.protocol, socket: way.wish, ..self.lane(family, bound) };
+        let families = target::families(&[aim.host.to_owned()], self.forced_family().or(source_family));
+        let lane = |family, way: &Way| LanePlan { socket: way.wish, ..self.lane(family, way.protocol, bound) };
         let lanes = families.into_iter().flat_map(|family| ways.iter().map(move |way| lane(family, way)));
         Plan { lanes: lanes.collect(), names: self.args.output.reverse_names }
     }
@@ -149,7 +161,7 @@ impl Run<'_> {
     /// Every method with its place: the same address for all of them, found by the first that has a socket.
     fn contenders(
         &self,
-        text: &str,
+        aim: Aim<'_>,
         plan: &Plan,
         ways: Vec<Way>,
         opened: &OpenedLanes,
@@ -159,7 +171,7 @@ impl Run<'_> {
             ways.iter().map(|way| Lanes::of(opened, &plan.lanes, |plan| way.serves(plan))).collect();
         let none = Lanes::default();
         let guide = lanes.iter().rev().find(|lanes| !lanes.is_empty()).unwrap_or(lanes.first().unwrap_or(&none));
-        let (found, trouble) = target::place(text, self.forced_family(), guide, env);
+        let (found, trouble) = target::place(aim, self.forced_family(), guide, env);
         let contenders = ways.into_iter().zip(&lanes).map(|(way, lanes)| contender(way, lanes, &found)).collect();
         (contenders, trouble)
     }
@@ -176,7 +188,7 @@ fn contender(way: Way, lanes: &Lanes, found: &Target) -> Contender {
     let mut refused = None;
     let place = match &found.place {
         Place::Reachable { endpoint, source, .. } => {
-            let endpoint = endpoint.with_port(way.port.unwrap_or(0));
+            let endpoint = endpoint.with_port(way.port.map_or(0, Port::get));
             match lanes.get(endpoint.family()) {
                 Ok(lane) => Place::Reachable { endpoint, source: *source, lane: lane.id, profile: lane.profile },
                 Err(why) => {
@@ -188,7 +200,8 @@ fn contender(way: Way, lanes: &Lanes, found: &Target) -> Contender {
         elsewhere => elsewhere.clone(),
     };
     let target = Target { place, ..found.clone() };
-    Contender { target, method: way.method, socket: way.socket, port: way.port, named: way.named, refused }
+    let port = way.port.map(Port::get);
+    Contender { target, method: way.method, socket: way.socket, port, named: way.named, refused }
 }
 
 /// 0 if the target answered by at least one method, be it with a refusal; 2 if none could be tried.

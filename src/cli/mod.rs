@@ -9,6 +9,7 @@ mod drive;
 mod env;
 mod output;
 mod ping_args;
+mod ping_method;
 mod ping_run;
 mod target;
 mod trace_args;

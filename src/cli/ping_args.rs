@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser};
 
-use super::values::{self, Rate, Span};
-use crate::channel::{Fragmentation, SocketWish};
+use super::values::{self, Rate, Span, UdpAim};
+use crate::channel::{CloseHow, Fragmentation, SocketWish};
 use crate::types::{Dscp, FlowLabel, Ident, Port, Tos, Ttl};
 use crate::wire::payload::Fill;
 
@@ -13,8 +13,8 @@ const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (output compatible wi
 
 /// Measure whether and how fast a target answers.
 ///
-/// rping sends ICMP echo requests, tells every kind of answer apart, and sums them up. Its text is that of ping, so that
-/// what reads ping reads rping.
+/// rping sends ICMP echo requests, or asks services over TCP, UDP and local sockets, tells every kind of answer apart, and
+/// sums them up. Its text is that of ping, so that what reads ping reads rping.
 #[derive(Debug, Parser)]
 #[command(name = "rping", version = VERSION, disable_version_flag = true, args_override_self = true, max_term_width = 100, after_long_help = include_str!("rping.help.txt"))]
 pub struct PingArgs {
@@ -45,21 +45,45 @@ pub struct PingArgs {
     pub refused: RefusedArgs,
 }
 
-/// How a target is probed.
+/// What probes are.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Methods")]
 pub struct MethodArgs {
-    /// Compare what ICMP over raw and datagram sockets, UDP and TCP see of one target
-    #[arg(long, conflicts_with_all = ["flood", "adaptive", "preload", "rate", "socket"])]
-    pub contrast: bool,
+    /// ICMP echo requests (the default)
+    #[arg(long)]
+    pub icmp: bool,
 
-    /// The TCP port to compare [default: 80]
-    #[arg(long, value_name = "PORT", value_parser = values::port, requires = "contrast", require_equals = true)]
+    /// TCP: a connection per probe; a target may be HOST:PORT or [ADDRESS]:PORT [default port: 80]
+    #[arg(long, value_name = "PORT", value_parser = values::port, num_args = 0..=1, require_equals = true, default_missing_value = "80")]
     pub tcp: Option<Port>,
 
-    /// The UDP port to compare [default: 33434]
-    #[arg(long, value_name = "PORT", value_parser = values::port, requires = "contrast", require_equals = true)]
-    pub udp: Option<Port>,
+    /// UDP: a datagram per probe to PORT, or a question for SERVICE: dns, ntp, quic, stun or echo
+    #[arg(long, value_name = "PORT|SERVICE", value_parser = values::udp, allow_hyphen_values = true)]
+    pub udp: Option<UdpAim>,
+
+    /// Compare what ICMP over raw and datagram sockets, UDP and TCP see of one target, side by side in 20 rounds (-c)
+    #[arg(long, conflicts_with_all = ["icmp", "stamp", "data", "expect", "flood", "adaptive", "preload", "rate", "socket", "broadcast"])]
+    pub contrast: bool,
+
+    /// STAMP session sender (RFC 8762) [default port: 862]
+    #[arg(long, value_name = "PORT", value_parser = values::port, num_args = 0..=1, require_equals = true, default_missing_value = "862")]
+    pub stamp: Option<Port>,
+
+    /// Source port of TCP, UDP and STAMP probes
+    #[arg(long, value_name = "PORT", value_parser = values::port, allow_hyphen_values = true)]
+    pub sport: Option<Port>,
+
+    /// How connections are closed: fin or reset [default: fin; reset above 100 a second and with --sport]
+    #[arg(long, value_name = "HOW", value_parser = values::close, allow_hyphen_values = true)]
+    pub tcp_close: Option<CloseHow>,
+
+    /// Send TEXT, or what is in FILE, over each connection or in each datagram, and wait for an answer
+    #[arg(long, value_name = "TEXT|@FILE", allow_hyphen_values = true)]
+    pub data: Option<String>,
+
+    /// What must be somewhere in the answer
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    pub expect: Option<String>,
 }
 
 /// When probes leave and how long they are waited for.
@@ -156,6 +180,18 @@ pub struct SocketArgs {
     #[arg(long, value_name = "ADDRESS", allow_hyphen_values = true)]
     pub source: Option<std::net::IpAddr>,
 
+    /// Allow broadcast addresses as targets; everybody who answers is listed
+    #[arg(short = 'b', long)]
+    pub broadcast: bool,
+
+    /// Keep the source address that the first route gave
+    #[arg(short = 'B', long)]
+    pub sticky_source: bool,
+
+    /// Multicast probes do not come back to this host
+    #[arg(short = 'L', long)]
+    pub no_loopback: bool,
+
     /// Firewall mark (needs cap_net_admin)
     #[arg(short, long, value_name = "MARK", value_parser = values::mark, allow_hyphen_values = true)]
     pub mark: Option<u32>,
@@ -217,12 +253,6 @@ pub struct OutputArgs {
 /// Options of ping that are not here: they are refused with a sentence, never ignored.
 #[derive(Args, Debug)]
 pub struct RefusedArgs {
-    #[arg(short = 'b', long, hide = true)]
-    broadcast: bool,
-    #[arg(short = 'B', long, hide = true)]
-    sticky_source: bool,
-    #[arg(short = 'L', long, hide = true)]
-    no_loopback: bool,
     #[arg(short = 'C', hide = true)]
     connect: bool,
     #[arg(short = 'd', hide = true)]
@@ -241,9 +271,6 @@ impl RefusedArgs {
     /// Why the first of these that was given is refused.
     pub fn sentence(&self) -> Option<&'static str> {
         let given = [
-            (self.broadcast, "-b: broadcast targets are not offered yet"),
-            (self.sticky_source, "-B: the source address is not held fixed yet; bind one with -I ADDRESS"),
-            (self.no_loopback, "-L: multicast loopback cannot be switched off yet"),
             (self.connect, "-C: sockets are never connected, because a connected one hides who else answers"),
             (self.debug, "-d: SO_DEBUG has no effect on ICMP sockets and is not offered"),
             (self.node_information.is_some(), "-N: IPv6 Node Information queries (RFC 4620) are not offered"),
@@ -274,7 +301,7 @@ mod tests {
 
     #[test]
     fn what_ping_offers_and_we_do_not_is_refused_with_a_sentence() {
-        for flag in ["-b", "-B", "-L", "-C", "-d", "-N", "-r", "-R", "-T"] {
+        for flag in ["-C", "-d", "-N", "-r", "-R", "-T"] {
             let args = PingArgs::try_parse_from(["rping", flag, "h"]).unwrap();
             assert!(args.refused.sentence().unwrap().starts_with(flag), "{flag}");
         }

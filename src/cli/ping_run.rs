@@ -10,12 +10,13 @@ use super::complain::{Trouble, clap_says};
 use super::drive::drive;
 use super::env::Env;
 use super::ping_args::PingArgs;
+use super::ping_method::{Asked, Choice, close_how};
 use super::target::{self, Lanes};
 use super::values::{Rate, Span};
 use super::{ANSWERED, NOT_ANSWERED, NOT_RUN};
-use crate::channel::{LanePlan, Plan, Precision, Protocol};
+use crate::channel::{LanePlan, OpenedLanes, Plan, Precision, Protocol, SocketWish};
 use crate::engine::{Machine, Place, Target};
-use crate::ping::{Config, Event, Pace, Ping, State, Subject, Wait};
+use crate::ping::{Config, Event, Method, Pace, Ping, State, Subject, Wait};
 use crate::report::{PingJson, PingJsonOptions, PingText, PingTextOptions, ShownSource, Sink, Streams};
 use crate::types::Family;
 use crate::wire::payload::Fill;
@@ -55,23 +56,26 @@ impl Run<'_> {
         if let Some(sentence) = self.args.refused.sentence() {
             return Err(Trouble::Refused(sentence.to_owned()));
         }
-        if self.args.method.contrast {
-            return self.contrast(env);
-        }
         let texts = target::gather(&self.args.targets, self.args.targets_file.as_deref(), env)?;
-        texts.iter().try_for_each(|text| refuse_non_target(text))?;
+        if self.args.method.contrast {
+            return self.contrast(&texts, env);
+        }
+        let choice = Choice::of(&self.args.method)?;
+        let asked: Vec<Asked<'_>> =
+            texts.iter().map(|text| choice.read(text, self.args.socket.broadcast)).collect::<Result<_, _>>()?;
+        choice.check(&asked)?;
         self.check_preload(env.uid)?;
         self.hint_at_long_times(env);
         let bound = self.binding(env)?;
-        let plan = self.plan(&texts, &bound);
+        let plan = self.plan(&choice, &asked, &bound);
         let mut opened = (env.open)(&plan)?;
-        let lanes = Lanes::of(&opened, &plan.lanes, |_| true);
-        let (targets, trouble) = self.place(&texts, &lanes, env);
+        let (targets, trouble) = self.place(&texts, &asked, &opened, &plan, env);
         if let ([_], Some(trouble)) = (&texts[..], trouble)
             && !self.args.output.json
         {
             return Err(trouble);
         }
+        let targets = self.subjects(&choice, &asked, targets, env);
         let config = self.config(targets, opened.lookup.is_some(), env)?;
         let mut sink = self.sink(&config, &bound);
         let too_fast = self.too_fast(&config, env.uid);
@@ -132,14 +136,27 @@ impl Run<'_> {
         Ok(bound)
     }
 
-    fn plan(&self, texts: &[String], bound: &Binding) -> Plan {
+    fn plan(&self, choice: &Choice, asked: &[Asked<'_>], bound: &Binding) -> Plan {
         let source_family = bound.source.map(Family::of);
-        let families = target::families(texts, self.forced_family().or(source_family));
-        let lane = |family| self.lane(family, bound);
-        Plan { lanes: families.into_iter().map(lane).collect(), names: self.args.output.reverse_names }
+        let hosts: Vec<String> = asked
+            .iter()
+            .filter_map(|asked| match asked {
+                Asked::Internet(aim) => Some(aim.host.to_owned()),
+                Asked::Stream(_) | Asked::Dgram(_) => None,
+            })
+            .collect();
+        let families = target::families(&hosts, self.forced_family().or(source_family));
+        let internet = families.into_iter().filter(|_| !hosts.is_empty());
+        let mut lanes: Vec<LanePlan> = internet.map(|family| self.lane(family, choice.protocol(), bound)).collect();
+        for wish in [SocketWish::Auto, SocketWish::Dgram] {
+            if asked.iter().any(|asked| asked.wish() == Some(wish)) {
+                lanes.push(LanePlan::new(Family::V4, Protocol::Unix, wish));
+            }
+        }
+        Plan { lanes, names: self.args.output.reverse_names }
     }
 
-    pub(super) fn lane(&self, family: Family, bound: &Binding) -> LanePlan {
+    pub(super) fn lane(&self, family: Family, protocol: Protocol, bound: &Binding) -> LanePlan {
         let (packet, socket) = (&self.args.packet, &self.args.socket);
         LanePlan {
             source: bound.source,
@@ -151,16 +168,31 @@ impl Run<'_> {
             mark: socket.mark,
             fragmentation: packet.fragmentation,
             send_buffer: socket.sndbuf,
-            ..LanePlan::new(family, Protocol::Icmp, socket.socket)
+            source_port: self.args.method.sport.filter(|_| protocol == Protocol::Udp),
+            multicast_loop: !socket.no_loopback,
+            ..LanePlan::new(family, protocol, if protocol == Protocol::Icmp { socket.socket } else { SocketWish::Auto })
         }
     }
 
     /// Places every target; says the trouble of each but a lone one's, which is returned.
-    fn place(&self, texts: &[String], lanes: &Lanes, env: &mut Env<'_>) -> (Vec<Target>, Option<Trouble>) {
+    fn place(
+        &self,
+        texts: &[String],
+        asked: &[Asked<'_>],
+        opened: &OpenedLanes,
+        plan: &Plan,
+        env: &mut Env<'_>,
+    ) -> (Vec<Target>, Option<Trouble>) {
+        let lanes = |wish| Lanes::of(opened, &plan.lanes, |plan| local_wish(plan) == wish);
+        let (internet, stream, dgram) = (lanes(None), lanes(Some(SocketWish::Auto)), lanes(Some(SocketWish::Dgram)));
         let mut targets = Vec::with_capacity(texts.len());
         let mut last = None;
-        for text in texts {
-            let (target, trouble) = target::place(text, self.forced_family(), lanes, env);
+        for (text, asked) in texts.iter().zip(asked) {
+            let (target, trouble) = match asked {
+                Asked::Internet(aim) => target::place(*aim, self.forced_family(), &internet, env),
+                Asked::Stream(_) => asked.local(text, &stream),
+                Asked::Dgram(_) => asked.local(text, &dgram),
+            };
             targets.push(target);
             let Some(trouble) = trouble else { continue };
             if texts.len() > 1 || self.args.output.json {
@@ -171,9 +203,24 @@ impl Run<'_> {
         (targets, last)
     }
 
-    pub(super) fn config(&self, targets: Vec<Target>, names: bool, env: &Env<'_>) -> Result<Config, Trouble> {
+    /// What is probed how; says with `-v` where connections are closed in another way than by FIN for their number alone.
+    fn subjects(&self, choice: &Choice, asked: &[Asked<'_>], targets: Vec<Target>, env: &mut Env<'_>) -> Vec<Subject> {
+        let pace = self.pace(targets.len());
+        let (close, many) = close_how(&self.args.method, pace, self.rate(), targets.len());
+        if many && choice.protocol() == Protocol::Tcp && self.args.output.verbose {
+            let _ = writeln!(
+                env.stderr,
+                "{}: more than 100 connections a second are closed by reset; --tcp-close=fin closes them in order",
+                self.program
+            );
+        }
+        let subject = |(target, asked)| Subject { target, method: choice.method(asked, close) };
+        targets.into_iter().zip(asked).map(subject).collect()
+    }
+
+    pub(super) fn config(&self, targets: Vec<Subject>, names: bool, env: &Env<'_>) -> Result<Config, Trouble> {
         let (run, packet, output) = (&self.args.run, &self.args.packet, &self.args.output);
-        let is_v4 = |target: &Target| matches!(target.place, Place::Reachable { endpoint, .. } if endpoint.family() == Family::V4);
+        let is_v4 = |subject: &Subject| matches!(subject.target.place, Place::Reachable { endpoint, .. } if endpoint.family() == Family::V4);
         if packet.size > V4_PAYLOAD && targets.iter().any(is_v4) {
             let size = packet.size;
             return Err(Trouble::Refused(format!(
@@ -181,14 +228,11 @@ impl Run<'_> {
             )));
         }
         Ok(Config {
-            broadcast: false,
-            sticky_source: false,
+            broadcast: self.args.socket.broadcast,
+            sticky_source: self.args.socket.sticky_source,
             pace: self.pace(targets.len()),
-            rate: match run.rate {
-                Some(Rate::PerSecond(rate)) => Some(rate),
-                Some(Rate::Max) | None => None,
-            },
-            targets: targets.into_iter().map(Subject::icmp).collect(),
+            rate: self.rate(),
+            targets,
             preload: run.preload.unwrap_or(1),
             count: run.count,
             deadline: run.deadline.map(|span| span.duration).filter(|deadline| !deadline.is_zero()),
@@ -205,6 +249,13 @@ impl Run<'_> {
             names: output.reverse_names && names,
             seed: env.seed,
         })
+    }
+
+    fn rate(&self) -> Option<f64> {
+        match self.args.run.rate {
+            Some(Rate::PerSecond(rate)) => Some(rate),
+            Some(Rate::Max) | None => None,
+        }
     }
 
     fn pace(&self, targets: usize) -> Pace {
@@ -229,9 +280,12 @@ impl Run<'_> {
             Pace::Flood | Pace::Unpaced | Pace::Called => Duration::ZERO,
         };
         let multicast = |subject: &Subject| matches!(subject.target.place, Place::Reachable { endpoint, .. } if endpoint.address.is_multicast());
+        // Any program may connect or send datagrams that often; only without any pace there is nothing left of courtesy.
+        let icmp = config.targets.iter().any(|subject| subject.method == Method::Icmp);
+        let shortest = if icmp { USER_INTERVAL } else { Duration::from_nanos(1) };
         if uid == 0 {
             None
-        } else if interval < USER_INTERVAL {
+        } else if interval < shortest {
             Some(Trouble::Refused(
                 "cannot flood, minimal interval for user must be >= 2 ms, use -i 0.002 (or higher)".to_owned(),
             ))
@@ -293,20 +347,9 @@ impl Binding {
     }
 }
 
-pub(super) fn refuse_non_target(text: &str) -> Result<(), Trouble> {
-    let refused = |sentence: String| Err(Trouble::Refused(sentence));
-    if target::is_bare_number(text) {
-        return refused(format!("'{text}' is not a target; did you mean --tcp={text}?"));
-    }
-    if text.starts_with("unix:") || text.starts_with("unix-dgram:") {
-        return refused(format!("'{text}': local sockets are not offered yet"));
-    }
-    if text.contains('/') {
-        return refused(format!(
-            "'{text}': prefixes are not offered yet; name each address, or list them with --targets"
-        ));
-    }
-    Ok(())
+/// What a planned lane for local sockets wishes; `None` for internet lanes.
+fn local_wish(plan: &LanePlan) -> Option<SocketWish> {
+    (plan.protocol == Protocol::Unix).then_some(plan.socket)
 }
 
 pub(super) fn precision(pace: Pace) -> Precision {
@@ -319,7 +362,7 @@ pub(super) fn precision(pace: Pace) -> Precision {
 /// Writes the headers of a run that will not take place.
 fn announce(
     ping: &mut Ping,
-    opened: &crate::channel::OpenedLanes,
+    opened: &OpenedLanes,
     sink: &mut dyn Sink<Event>,
     env: &mut Env<'_>,
 ) -> Result<(), Trouble> {

@@ -5,15 +5,16 @@ use std::path::Path;
 
 use super::complain::Trouble;
 use super::env::Env;
-use crate::channel::{LaneId, LanePlan, LaneRefused, OpenedLanes, Profile};
+use super::values;
+use crate::channel::{LaneId, LanePlan, LaneRefused, OpenedLanes, OsError, Profile};
 use crate::engine::{Place, Target};
-use crate::types::{Family, IpEndpoint};
+use crate::types::{Family, IpEndpoint, Port};
 
 /// The targets of a run, as typed: arguments first, then those of `file` (`-` is standard input).
 pub fn gather(arguments: &[String], file: Option<&Path>, env: &mut Env<'_>) -> Result<Vec<String>, Trouble> {
     let mut targets = arguments.to_vec();
     if let Some(path) = file {
-        let failed = |error| Trouble::Targets(path.to_owned(), error);
+        let failed = |error| Trouble::Unreadable("--targets", path.to_owned(), error);
         if path.as_os_str() == "-" {
             read_list(env.stdin, &mut targets).map_err(failed)?;
         } else {
@@ -97,48 +98,99 @@ impl Lanes {
         self.open.iter().find(|lane| lane.plan.family == family).ok_or_else(refused)
     }
 
+    /// Any open lane: local sockets have one, of no family.
+    pub fn any(&self) -> Option<&Lane> {
+        self.open.first()
+    }
+
     /// The first refusal.
     pub fn refusal(&self) -> Option<&LaneRefused> {
         self.refused.first()
     }
 }
 
+/// A target as typed, taken apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Aim<'a> {
+    /// All of it.
+    pub text: &'a str,
+    /// The name or address in it.
+    pub host: &'a str,
+    /// The port to probe, for methods that have ports.
+    pub port: Option<Port>,
+    /// Whether the address may be a broadcast address.
+    pub broadcast: bool,
+}
+
+impl<'a> Aim<'a> {
+    /// A name or address alone.
+    pub const fn host(text: &'a str) -> Self {
+        Aim { text, host: text, port: None, broadcast: false }
+    }
+}
+
+/// Takes `HOST:PORT` and `[ADDRESS]:PORT` apart; brackets may stand without a port.
+///
+/// # Errors
+/// What is wrong with the port, if what stands behind the last colon can only be meant as one.
+pub fn split_port(text: &str) -> Result<(&str, Option<Port>), String> {
+    let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((host, "")) => return Ok((host, None)),
+        Some((host, rest)) => (host, rest.strip_prefix(':').ok_or_else(|| format!("'{text}' is not a target"))?),
+        None => match text.split_once(':') {
+            // More than one colon is an IPv6 address.
+            Some((host, port)) if !port.contains(':') => (host, port),
+            _ => return Ok((text, None)),
+        },
+    };
+    let port = values::port(port).map_err(|why| format!("'{text}': port '{port}': {why}"))?;
+    if host.is_empty() { Err(format!("'{text}' is not a target")) } else { Ok((host, Some(port))) }
+}
+
 /// Finds where a target is: the best of its addresses that a lane and a route lead to.
 ///
 /// The target is usable in every case, as one of `Unresolved` or `Unroutable` place if need be, with the trouble to tell.
-pub fn place(text: &str, forced: Option<Family>, lanes: &Lanes, env: &Env<'_>) -> (Target, Option<Trouble>) {
+pub fn place(aim: Aim<'_>, forced: Option<Family>, lanes: &Lanes, env: &Env<'_>) -> (Target, Option<Trouble>) {
+    let Aim { text, host, .. } = aim;
     let target = |name: &str, numeric, place| Target { target: text.into(), name: name.into(), numeric, place };
-    let resolved = match (env.resolve)(text, forced) {
+    let resolved = match (env.resolve)(host, forced) {
         Ok(resolved) => resolved,
         Err(error) => {
-            return (target(text, false, Place::Unresolved), Some(Trouble::Unresolved(text.to_owned(), error)));
+            return (target(host, false, Place::Unresolved), Some(Trouble::Unresolved(host.to_owned(), error)));
         }
     };
     let mut trouble = None;
-    for &endpoint in &resolved.endpoints {
-        match route(text, endpoint, lanes, env) {
+    let at_port = |endpoint: &IpEndpoint| endpoint.with_port(aim.port.map_or(0, Port::get));
+    for endpoint in resolved.endpoints.iter().map(at_port) {
+        match route(aim, endpoint, lanes, env) {
             Ok(place) => {
                 // As ping does: IPv4 shows the canonical name, IPv6 the name as typed.
                 let canonical = resolved.canonical.as_deref().filter(|_| !resolved.numeric);
-                let name = canonical.filter(|_| endpoint.family() == Family::V4).unwrap_or(text);
+                let name = canonical.filter(|_| endpoint.family() == Family::V4).unwrap_or(host);
                 return (target(name, resolved.numeric, place), None);
             }
             Err(error) => trouble = trouble.or(Some(error)),
         }
     }
-    let place = resolved.endpoints.first().map_or(Place::Unresolved, |&endpoint| Place::Unroutable { endpoint });
-    (target(text, resolved.numeric, place), trouble)
+    let first = resolved.endpoints.first().map(at_port);
+    let place = first.map_or(Place::Unresolved, |endpoint| Place::Unroutable { endpoint });
+    (target(host, resolved.numeric, place), trouble)
 }
 
-fn route(text: &str, endpoint: IpEndpoint, lanes: &Lanes, env: &Env<'_>) -> Result<Place, Trouble> {
+fn route(aim: Aim<'_>, endpoint: IpEndpoint, lanes: &Lanes, env: &Env<'_>) -> Result<Place, Trouble> {
     let lane = match lanes.get(endpoint.family()) {
         Ok(lane) => lane,
         Err(Some(refused)) => return Err(Trouble::NoLane(refused.clone())),
-        Err(None) => return Err(Trouble::Refused(format!("{text}: not an address of the family asked for"))),
+        Err(None) => return Err(Trouble::Refused(format!("{}: not an address of the family asked for", aim.host))),
     };
     let endpoint = with_zone(endpoint, lane, env);
-    let source = (env.source_for)(endpoint, &lane.plan).map_err(|error| Trouble::NoRoute(text.to_owned(), error))?;
-    Ok(Place::Reachable { endpoint, source: Some(source), lane: lane.id, profile: lane.profile })
+    let source = match (env.source_for)(endpoint, &lane.plan) {
+        Ok(source) => Some(source),
+        // connect(2): EACCES is what the kernel says of a broadcast address.
+        Err(OsError::EACCES) if aim.broadcast => None,
+        Err(error) => return Err(Trouble::NoRoute(aim.host.to_owned(), error)),
+    };
+    Ok(Place::Reachable { endpoint, source, lane: lane.id, profile: lane.profile })
 }
 
 /// A link-local or multicast IPv6 address means the bound interface where it names no zone itself.
@@ -171,6 +223,21 @@ mod tests {
         assert_eq!(families(&["127.0.0.1"]), [Family::V4]);
         assert_eq!(families(&["fe80::1%eth0"]), [Family::V6]);
         assert_eq!(families(&["localhost"]), [Family::V4, Family::V6]);
+    }
+
+    #[test]
+    fn a_port_stands_behind_a_host_or_a_bracketed_address() {
+        let split = |text| split_port(text).map(|(host, port)| (host.to_owned(), port.map(Port::get)));
+        let whole = |host: &str, port| Ok((host.to_owned(), port));
+        assert_eq!(split("host.example:443"), whole("host.example", Some(443)));
+        assert_eq!(split("192.0.2.1:80"), whole("192.0.2.1", Some(80)));
+        assert_eq!(split("[2001:db8::1]:443"), whole("2001:db8::1", Some(443)));
+        assert_eq!(split("[fe80::1%eth0]"), whole("fe80::1%eth0", None));
+        assert_eq!(split("2001:db8::1"), whole("2001:db8::1", None));
+        assert_eq!(split("host.example"), whole("host.example", None));
+        for text in ["host:0", "host:65536", "host:http", "host:", ":80", "[::1]80", "[]:80"] {
+            assert!(split_port(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -190,7 +190,7 @@ impl Run<'_> {
     fn place(&self, texts: &[String], lanes: &Lanes, env: &mut Env<'_>) -> Result<Vec<Target>, Trouble> {
         let mut targets = Vec::with_capacity(texts.len());
         for text in texts {
-            let (target, trouble) = target::place(text, self.forced_family(), lanes, env);
+            let (target, trouble) = target::place(target::Aim::host(text), self.forced_family(), lanes, env);
             targets.push(target);
             match trouble {
                 Some(trouble) if texts.len() == 1 && !self.args.output.json => return Err(trouble),

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use crate::channel::{Fragmentation, SocketWish};
+use crate::channel::{CloseHow, Fragmentation, SocketWish};
 use crate::types::{Dscp, FlowLabel, Ident, Port, Tos, Ttl};
 use crate::wire::payload::Fill;
+use crate::wire::service::Service;
 
 /// A whole number within `least..=most`.
 fn whole(text: &str, least: u64, most: u64) -> Result<u64, String> {
@@ -68,6 +69,42 @@ pub fn gap_limit(text: &str) -> Result<u32, String> {
 pub fn port(text: &str) -> Result<Port, String> {
     let number = whole(text, 1, 65_535)?;
     Port::new(number as u16).ok_or_else(|| not_whole(1, 65_535))
+}
+
+/// `--udp`: where datagrams go, and what they ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UdpAim {
+    /// A port, of whose service nothing is known.
+    Port(Port),
+    /// A service at its own port.
+    Service(Service),
+}
+
+impl UdpAim {
+    /// The port.
+    pub fn port(self) -> Option<Port> {
+        match self {
+            UdpAim::Port(port) => Some(port),
+            UdpAim::Service(service) => Port::new(service.port()),
+        }
+    }
+}
+
+/// `--udp`: a port or the name of a service.
+pub fn udp(text: &str) -> Result<UdpAim, String> {
+    if let Some(service) = Service::ALL.into_iter().find(|service| service.name() == text) {
+        return Ok(UdpAim::Service(service));
+    }
+    port(text).map(UdpAim::Port).map_err(|why| format!("{why}, or one of dns, ntp, quic, stun, echo"))
+}
+
+/// `--tcp-close`.
+pub fn close(text: &str) -> Result<CloseHow, String> {
+    match text {
+        "fin" => Ok(CloseHow::Fin),
+        "reset" => Ok(CloseHow::Reset),
+        _ => Err("one of fin, reset".to_owned()),
+    }
 }
 
 /// `-e`: an ICMP identifier.

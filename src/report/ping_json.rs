@@ -1,6 +1,7 @@
 //! rping's JSON: one object a line, for every event that tells of a probe and for the start and the end of a series.
 
 mod object;
+mod service;
 
 use std::io;
 use std::net::IpAddr;
@@ -12,7 +13,7 @@ use super::json::line;
 use super::ping_text::interim;
 use super::{Sink, Streams, escape};
 use crate::channel::SocketKind;
-use crate::ping::{Event, Interim, SeriesId, Start};
+use crate::ping::{Event, Interim, MethodKind, SeriesId, Start};
 
 /// What the JSON is to hold.
 #[derive(Clone, Copy, Debug, Default)]
@@ -32,6 +33,8 @@ struct Series {
     target: Box<str>,
     name: Box<str>,
     address: Option<IpAddr>,
+    method: MethodKind,
+    port: Option<u16>,
     socket: Option<SocketKind>,
 }
 
@@ -50,6 +53,8 @@ impl PingJson {
             target: start.target.clone(),
             name: escape(&start.name).into(),
             address: start.address,
+            method: start.method,
+            port: start.port,
             socket: start.socket,
         };
         if !self.options.quiet {
@@ -88,6 +93,9 @@ impl Sink<Event> for PingJson {
             Event::Error(error) => {
                 self.talkative(error.series).map(|series| line(&ErrorObject::new(error, series), data))
             }
+            Event::Refused(refusal) => {
+                self.talkative(refusal.series).map(|series| line(&ErrorObject::refused(refusal, series), data))
+            }
             Event::SendFailed(failed) => {
                 self.talkative(failed.series).map(|series| line(&ErrorObject::not_sent(failed, series), data))
             }
@@ -97,11 +105,7 @@ impl Sink<Event> for PingJson {
             Event::Summary(summary) => {
                 self.series(summary.series).map(|series| line(&SummaryObject::new(summary, series), data))
             }
-            Event::Refused(_)
-            | Event::NameWanted(_)
-            | Event::Named { .. }
-            | Event::Sent { .. }
-            | Event::NoAnswerYet(_) => None,
+            Event::NameWanted(_) | Event::Named { .. } | Event::Sent { .. } | Event::NoAnswerYet(_) => None,
         }
         .unwrap_or(Ok(()))
     }

@@ -5,15 +5,16 @@ use std::net::IpAddr;
 use serde::Serialize;
 
 use super::Series;
+use super::service::{ReplyService, SummaryService, TimeoutService, refusal_message};
 use crate::channel::{ErrorOrigin, SocketKind};
 use crate::metrics::RttStats;
-use crate::ping::{Counts, ErrorEvent, Reply, SendFailed, Start, Summary, Unanswered};
+use crate::ping::{
+    Counts, ErrorEvent, ExchangeFailure, MethodKind, Refusal, Reply, SendFailed, Start, State, Summary, Unanswered,
+};
 use crate::report::json::{Time, VERSION, millis};
 use crate::report::message::{Message, local_error};
 use crate::types::{Family, Mtu, ProbeId, StampSource, WallTime};
-
-/// The method of a series whose probes are ICMP echo requests.
-const METHOD: &str = "icmp";
+use crate::wire::icmp::ErrorKind;
 
 /// What every event of rping carries, `null` where there is none.
 #[derive(Serialize)]
@@ -33,17 +34,17 @@ impl<'a> Common<'a> {
         Common {
             target: &series.target,
             address: series.address,
-            method: METHOD,
+            method: series.method.name(),
             socket: series.socket.map(SocketKind::name),
-            port: None,
+            port: series.port,
             source_port: None,
             sequence: None,
             time: None,
         }
     }
 
-    fn of_probe(series: &'a Series, probe: ProbeId, sent: WallTime) -> Self {
-        Common { sequence: Some(probe.get()), time: Some(Time(sent)), ..Common::of_series(series) }
+    fn of_probe(series: &'a Series, probe: ProbeId, sent: WallTime, source_port: Option<u16>) -> Self {
+        Common { source_port, sequence: Some(probe.get()), time: Some(Time(sent)), ..Common::of_series(series) }
     }
 }
 
@@ -77,7 +78,7 @@ impl<'a> StartObject<'a> {
             address: common.address,
             source: start.source,
             method: common.method,
-            method_requested: METHOD,
+            method_requested: common.method,
             socket: common.socket,
             port: common.port,
             source_port: common.source_port,
@@ -106,25 +107,32 @@ pub(super) struct ReplyObject<'a> {
     payload_changed: bool,
     bad_checksum: bool,
     truncated: bool,
+    #[serde(flatten)]
+    service: ReplyService,
 }
 
 impl<'a> ReplyObject<'a> {
     pub fn new(reply: &Reply, series: &'a Series) -> Self {
         ReplyObject {
             kind: "reply",
-            common: Common::of_probe(series, reply.probe, reply.sent),
+            common: Common {
+                // An answer may come from another port than was asked.
+                port: reply.port.or(series.port),
+                ..Common::of_probe(series, reply.probe, reply.sent, reply.source_port)
+            },
             responder: reply.responder,
             rtt_ms: millis(reply.rtt.as_nanos()),
             ttl: reply.reply_ttl.map(|ttl| ttl.get()),
             bytes: reply.octets,
             stamp: StampSource::name(reply.stamp),
-            state: None,
+            state: reply.state.map(State::name),
             duplicate: reply.duplicate,
             late: reply.late,
             reordered: reply.reordered,
             payload_changed: reply.payload_changed.is_some(),
             bad_checksum: reply.bad_checksum,
             truncated: reply.truncated,
+            service: ReplyService::new(reply, series.method),
         }
     }
 }
@@ -147,6 +155,8 @@ pub(super) struct ErrorObject<'a> {
     state: Option<&'static str>,
     duplicate: bool,
     late: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    answer: Option<&'static str>,
 }
 
 impl<'a> ErrorObject<'a> {
@@ -164,7 +174,7 @@ impl<'a> ErrorObject<'a> {
         };
         ErrorObject {
             object: "error",
-            common: Common::of_probe(series, event.probe, event.sent),
+            common: Common::of_probe(series, event.probe, event.sent, event.source_port),
             responder: event.responder,
             kind: event.kind.name(),
             origin,
@@ -178,13 +188,39 @@ impl<'a> ErrorObject<'a> {
             state: Some("unreachable").filter(|_| !event.kind.is_advice()),
             duplicate: event.duplicate,
             late: event.late,
+            answer: None,
+        }
+    }
+
+    /// The host answered, the service did not.
+    pub fn refused(refusal: &Refusal, series: &'a Series) -> Self {
+        ErrorObject {
+            object: "error",
+            common: Common::of_probe(series, refusal.probe, refusal.sent, refusal.source_port),
+            responder: refusal.responder,
+            kind: match refusal.state {
+                State::Closed => ErrorKind::PortUnreachable.name(),
+                State::Open => "no_answer",
+                _ => "refused",
+            },
+            origin: if series.address.is_none() { "local" } else { "target" },
+            icmp_type: refusal.icmp.map(|(icmp_type, _)| icmp_type),
+            icmp_code: refusal.icmp.map(|(_, icmp_code)| icmp_code),
+            mtu: None,
+            gateway: None,
+            message: refusal_message(refusal).to_owned(),
+            rtt_ms: refusal.rtt.map(|rtt| millis(rtt.as_nanos())),
+            state: Some(refusal.state.name()),
+            duplicate: refusal.duplicate,
+            late: refusal.late,
+            answer: refusal.failure.map(ExchangeFailure::name),
         }
     }
 
     pub fn not_sent(failed: &SendFailed, series: &'a Series) -> Self {
         ErrorObject {
             object: "error",
-            common: Common::of_probe(series, failed.probe, failed.at),
+            common: Common::of_probe(series, failed.probe, failed.at, None),
             responder: None,
             kind: "send_failed",
             origin: "local",
@@ -192,11 +228,15 @@ impl<'a> ErrorObject<'a> {
             icmp_code: None,
             mtu: failed.mtu.map(Mtu::get),
             gateway: None,
-            message: failed.error.to_string(),
+            message: match failed.error.name().filter(|_| series.method != MethodKind::Icmp) {
+                Some(name) => format!("{} ({name})", failed.error),
+                None => failed.error.to_string(),
+            },
             rtt_ms: None,
             state: Some("unknown"),
             duplicate: false,
             late: false,
+            answer: None,
         }
     }
 }
@@ -208,12 +248,18 @@ pub(super) struct TimeoutObject<'a> {
     #[serde(flatten)]
     common: Common<'a>,
     state: &'static str,
+    #[serde(flatten)]
+    service: TimeoutService,
 }
 
 impl<'a> TimeoutObject<'a> {
     pub fn new(unanswered: &Unanswered, series: &'a Series) -> Self {
-        let common = Common::of_probe(series, unanswered.probe, unanswered.sent);
-        TimeoutObject { kind: "timeout", common, state: "no_answer" }
+        TimeoutObject {
+            kind: "timeout",
+            common: Common::of_probe(series, unanswered.probe, unanswered.sent, unanswered.source_port),
+            state: unanswered.state.name(),
+            service: TimeoutService::new(unanswered, series.method),
+        }
     }
 }
 
@@ -232,6 +278,8 @@ pub(super) struct SummaryObject<'a> {
     ipdv_ms: Option<f64>,
     interarrival_jitter_ms: Option<f64>,
     duration_ms: f64,
+    #[serde(flatten)]
+    service: SummaryService,
 }
 
 impl<'a> SummaryObject<'a> {
@@ -248,6 +296,7 @@ impl<'a> SummaryObject<'a> {
             ipdv_ms: summary.ipdv.map(|nanos| nanos / 1e6),
             interarrival_jitter_ms: summary.interarrival_jitter.map(|nanos| nanos / 1e6),
             duration_ms: millis(summary.duration),
+            service: SummaryService::new(summary, series.method),
         }
     }
 }

@@ -1,0 +1,214 @@
+//! How rping probes each target: from `--tcp`, `--udp`, `--stamp` and the target's own form to a [`Method`] and its lane.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::complain::Trouble;
+use super::ping_args::MethodArgs;
+use super::target::{self, Aim, Lanes};
+use super::values::UdpAim;
+use crate::channel::{CloseHow, Protocol, SocketWish};
+use crate::engine::{Place, Target};
+use crate::ping::{Ask, Connect, Exchange, Method, Pace, Session};
+use crate::types::Port;
+
+/// Above so many connections a second, closing in order would leave more ports waiting than there are (RFC 9293 §3.6.1).
+const MOST_BY_FIN: f64 = 100.0;
+/// What fits into a UDP datagram over IPv4.
+const MOST_DATAGRAM: usize = 65_507;
+/// `unix:` before a path is SOCK_STREAM, `unix-dgram:` is SOCK_DGRAM.
+const STREAM_PREFIX: &str = "unix:";
+const DGRAM_PREFIX: &str = "unix-dgram:";
+
+/// One target as typed, and what it says of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked<'a> {
+    /// A name or address.
+    Internet(Aim<'a>),
+    /// A local stream socket.
+    Stream(&'a str),
+    /// A local datagram socket.
+    Dgram(&'a str),
+}
+
+/// What the options say for all targets together.
+#[derive(Debug)]
+pub struct Choice {
+    method: Method,
+    port: Option<Port>,
+    exchange: Option<Exchange>,
+}
+
+impl Choice {
+    /// What was chosen.
+    pub fn of(args: &MethodArgs) -> Result<Choice, Trouble> {
+        let given = [
+            (args.icmp, "--icmp"),
+            (args.tcp.is_some(), "--tcp"),
+            (args.udp.is_some(), "--udp"),
+            (args.stamp.is_some(), "--stamp"),
+        ];
+        let mut names = given.iter().filter(|(given, _)| *given).map(|(_, name)| name);
+        if let (Some(first), Some(second)) = (names.next(), names.next()) {
+            return Err(Trouble::Refused(format!("{second} cannot be used together with {first}")));
+        }
+        let exchange = exchange(args)?;
+        let connect = Connect { source_port: args.sport, close: CloseHow::Fin, exchange: exchange.clone() };
+        let (method, port) = match (args.tcp, args.udp, args.stamp) {
+            (Some(port), _, _) => (Method::Tcp(connect), Some(port)),
+            (_, Some(aim), _) => (Method::Udp(ask(aim, exchange.clone())?), aim.port()),
+            (_, _, Some(port)) => (Method::Stamp(Session::default()), Some(port)),
+            (None, None, None) => (Method::Icmp, None),
+        };
+        if args.sport.is_some() && method == Method::Icmp {
+            return Err(Trouble::Refused("--sport: ICMP has no ports; use it with --tcp, --udp or --stamp".to_owned()));
+        }
+        Ok(Choice { method, port, exchange })
+    }
+
+    /// The TCP probes of a comparison.
+    pub fn of_contrast(args: &MethodArgs, port: Option<Port>) -> Choice {
+        let connect = Connect { source_port: args.sport, ..Connect::default() };
+        Choice { method: Method::Tcp(connect), port: args.tcp.or(port), exchange: None }
+    }
+
+    /// What internet targets are probed over.
+    pub fn protocol(&self) -> Protocol {
+        match self.method {
+            Method::Icmp => Protocol::Icmp,
+            Method::Tcp(_) => Protocol::Tcp,
+            Method::Udp(_) | Method::Stamp(_) => Protocol::Udp,
+            Method::Unix(_) | Method::UnixDgram(_) => Protocol::Unix,
+        }
+    }
+
+    /// Takes a target apart.
+    pub fn read<'a>(&self, text: &'a str, broadcast: bool) -> Result<Asked<'a>, Trouble> {
+        if let Some(path) = text.strip_prefix(STREAM_PREFIX) {
+            return local(text, path).map(Asked::Stream);
+        }
+        if let Some(path) = text.strip_prefix(DGRAM_PREFIX) {
+            return local(text, path).map(Asked::Dgram);
+        }
+        if target::is_bare_number(text) {
+            return Err(Trouble::Refused(format!("'{text}' is not a target; did you mean --tcp={text}?")));
+        }
+        if text.contains('/') {
+            return Err(Trouble::Refused(format!(
+                "'{text}': prefixes are not offered yet; name each address, or list them with --targets"
+            )));
+        }
+        if self.port.is_none() {
+            return match target::split_port(text) {
+                Ok((_, Some(_))) => {
+                    Err(Trouble::Refused(format!("'{text}': ICMP has no ports; did you mean --tcp {text}?")))
+                }
+                _ => Ok(Asked::Internet(Aim { broadcast, ..Aim::host(text) })),
+            };
+        }
+        let (host, port) = target::split_port(text).map_err(Trouble::Refused)?;
+        Ok(Asked::Internet(Aim { text, host, port: port.or(self.port), broadcast }))
+    }
+
+    /// Refuses an exchange that no target can have.
+    pub fn check(&self, asked: &[Asked<'_>]) -> Result<(), Trouble> {
+        let internet = asked.iter().any(|asked| matches!(asked, Asked::Internet(_)));
+        if self.exchange.is_some() && internet && matches!(self.method, Method::Icmp | Method::Stamp(_)) {
+            return Err(Trouble::Refused(
+                "--data and --expect need --tcp, --udp=PORT or a local socket (unix:PATH)".to_owned(),
+            ));
+        }
+        Ok(())
+    }
+
+    /// How a target is probed.
+    pub fn method(&self, asked: &Asked<'_>, close: CloseHow) -> Method {
+        let exchange = self.exchange.clone();
+        match (asked, &self.method) {
+            (Asked::Stream(_), _) => Method::Unix(Connect { exchange, ..Connect::default() }),
+            (Asked::Dgram(_), _) => Method::UnixDgram(exchange.map_or(Ask::Tagged, Ask::Data)),
+            (Asked::Internet(_), Method::Tcp(connect)) => Method::Tcp(Connect { close, ..connect.clone() }),
+            (Asked::Internet(_), method) => method.clone(),
+        }
+    }
+}
+
+impl Asked<'_> {
+    /// A local socket as a target.
+    pub fn local(&self, text: &str, lanes: &Lanes) -> (Target, Option<Trouble>) {
+        let (Asked::Stream(path) | Asked::Dgram(path)) = *self else {
+            return (Target { target: text.into(), name: text.into(), numeric: true, place: Place::Unresolved }, None);
+        };
+        let lane = lanes.any();
+        let place = match lane {
+            Some(lane) => Place::Local { path: Arc::from(Path::new(path)), lane: lane.id, profile: lane.profile },
+            None => Place::Unresolved,
+        };
+        let trouble = lanes.refusal().filter(|_| lane.is_none()).map(|refused| Trouble::NoLane(refused.clone()));
+        (Target { target: text.into(), name: text.into(), numeric: true, place }, trouble)
+    }
+
+    /// Which sockets serve a local one.
+    pub const fn wish(&self) -> Option<SocketWish> {
+        match self {
+            Asked::Internet(_) => None,
+            Asked::Stream(_) => Some(SocketWish::Auto),
+            Asked::Dgram(_) => Some(SocketWish::Dgram),
+        }
+    }
+}
+
+/// How connections are closed, and whether that is for their number alone.
+pub fn close_how(args: &MethodArgs, pace: Pace, rate: Option<f64>, targets: usize) -> (CloseHow, bool) {
+    if let Some(how) = args.tcp_close {
+        return (how, false);
+    }
+    let per_second = match pace {
+        Pace::Fixed(interval) if interval > Duration::ZERO => targets as f64 / interval.as_secs_f64(),
+        Pace::Fixed(_) | Pace::Adaptive { .. } | Pace::Flood | Pace::Unpaced | Pace::Called => f64::INFINITY,
+    };
+    let per_second = rate.map_or(per_second, |rate| per_second.min(rate));
+    let many = per_second > MOST_BY_FIN;
+    // A port that was closed in order cannot be used again for a while (TIME-WAIT).
+    let how = if many || args.sport.is_some() { CloseHow::Reset } else { CloseHow::Fin };
+    (how, many)
+}
+
+fn local<'a>(text: &str, path: &'a str) -> Result<&'a str, Trouble> {
+    if path.is_empty() { Err(Trouble::Refused(format!("'{text}': a path is missing"))) } else { Ok(path) }
+}
+
+fn exchange(args: &MethodArgs) -> Result<Option<Exchange>, Trouble> {
+    if args.data.is_none() && args.expect.is_none() {
+        return Ok(None);
+    }
+    let data: Arc<[u8]> = match args.data.as_deref() {
+        None => Arc::default(),
+        Some(text) => match text.strip_prefix('@') {
+            None => text.as_bytes().into(),
+            Some(path) => {
+                let unreadable = |error| Trouble::Unreadable("--data", path.into(), error);
+                std::fs::read(path).map_err(unreadable)?.into()
+            }
+        },
+    };
+    Ok(Some(Exchange { data, expect: args.expect.as_deref().map(|text| text.as_bytes().into()) }))
+}
+
+/// What a UDP probe carries.
+pub fn ask(aim: UdpAim, exchange: Option<Exchange>) -> Result<Ask, Trouble> {
+    match (aim, exchange) {
+        (UdpAim::Port(_), None) => Ok(Ask::Tagged),
+        (UdpAim::Port(_), Some(exchange)) if exchange.data.len() > MOST_DATAGRAM => {
+            let octets = exchange.data.len();
+            Err(Trouble::Refused(format!("--data: {octets} octets; a datagram holds at most {MOST_DATAGRAM}")))
+        }
+        (UdpAim::Port(_), Some(exchange)) => Ok(Ask::Data(exchange)),
+        (UdpAim::Service(service), None) => Ok(Ask::Service(service)),
+        (UdpAim::Service(service), Some(_)) => Err(Trouble::Refused(format!(
+            "--data and --expect cannot be used together with --udp={}, which asks its own question",
+            service.name()
+        ))),
+    }
+}
