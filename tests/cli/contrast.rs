@@ -56,6 +56,16 @@ fn json_tells_the_same() {
 }
 
 #[test]
+fn ports_come_from_options_and_from_the_target() {
+    let run = |line: &str| object(&World::with_host(host()).run(line));
+    let ports = |object: Value| [&object["methods"][2]["port"], &object["methods"][3]["port"]].map(Value::as_u64);
+    let line = "rping --contrast --json -c 1 -W 100ms";
+    assert_eq!(ports(run(&format!("{line} host.example"))), [Some(33434), Some(80)]);
+    assert_eq!(ports(run(&format!("{line} --udp=dns host.example:443"))), [Some(53), Some(443)]);
+    assert_eq!(ports(run(&format!("{line} --udp=9 --tcp [2001:db8:9::9]:8443"))), [Some(9), Some(8443)]);
+}
+
+#[test]
 fn the_status_is_that_of_the_best_method() {
     let status = |host: Node, line: &str| World::with_host(host).run(line).status;
     let line = "rping --contrast -q -c 1 -W 200ms 198.51.100.9";
@@ -80,6 +90,10 @@ fn what_makes_no_sense_together_is_refused() {
         "rping --contrast -l 2 host.example",
         "rping --contrast --rate 5 host.example",
         "rping --contrast --socket raw host.example",
+        "rping --contrast --stamp host.example",
+        "rping --contrast --tcp --data x host.example",
+        "rping --contrast unix:/run/x.sock",
+        "rping --contrast 443",
         "rping --contrast -i 0 host.example",
         "rping --contrast -c 10001 host.example",
     ] {
