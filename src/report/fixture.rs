@@ -112,7 +112,7 @@ pub fn refusal() -> Refusal {
         responder: Some(address("198.51.100.9")),
         source_port: Some(50_001),
         rtt: Some(Rtt::from_nanos(1_200_000)),
-        rtt_user: Some(Rtt::from_nanos(150_000)),
+        rtt_user: Some(Rtt::from_nanos(1_250_000)),
         stamp: Some(StampSource::Kernel),
         state: State::Refused,
         failure: None,
