@@ -4,6 +4,7 @@
 //! status. The real world is [`real_main`]; tests give one that opens a simulated network instead.
 
 mod complain;
+mod contrast_run;
 mod drive;
 mod env;
 mod output;

@@ -61,6 +61,10 @@ pub struct MethodArgs {
     #[arg(long, value_name = "PORT|SERVICE", value_parser = values::udp, allow_hyphen_values = true)]
     pub udp: Option<UdpAim>,
 
+    /// Compare what ICMP over raw and datagram sockets, UDP and TCP see of one target, side by side in 20 rounds (-c)
+    #[arg(long, conflicts_with_all = ["icmp", "stamp", "data", "expect", "flood", "adaptive", "preload", "rate", "socket", "broadcast"])]
+    pub contrast: bool,
+
     /// STAMP session sender (RFC 8762) [default port: 862]
     #[arg(long, value_name = "PORT", value_parser = values::port, num_args = 0..=1, require_equals = true, default_missing_value = "862")]
     pub stamp: Option<Port>,

@@ -67,6 +67,12 @@ impl Choice {
         Ok(Choice { method, port, exchange })
     }
 
+    /// The TCP probes of a comparison.
+    pub fn of_contrast(args: &MethodArgs, port: Option<Port>) -> Choice {
+        let connect = Connect { source_port: args.sport, ..Connect::default() };
+        Choice { method: Method::Tcp(connect), port: args.tcp.or(port), exchange: None }
+    }
+
     /// What internet targets are probed over.
     pub fn protocol(&self) -> Protocol {
         match self.method {
@@ -160,7 +166,7 @@ pub fn close_how(args: &MethodArgs, pace: Pace, rate: Option<f64>, targets: usiz
     }
     let per_second = match pace {
         Pace::Fixed(interval) if interval > Duration::ZERO => targets as f64 / interval.as_secs_f64(),
-        Pace::Fixed(_) | Pace::Adaptive { .. } | Pace::Flood | Pace::Unpaced => f64::INFINITY,
+        Pace::Fixed(_) | Pace::Adaptive { .. } | Pace::Flood | Pace::Unpaced | Pace::Called => f64::INFINITY,
     };
     let per_second = rate.map_or(per_second, |rate| per_second.min(rate));
     let many = per_second > MOST_BY_FIN;
@@ -190,7 +196,8 @@ fn exchange(args: &MethodArgs) -> Result<Option<Exchange>, Trouble> {
     Ok(Some(Exchange { data, expect: args.expect.as_deref().map(|text| text.as_bytes().into()) }))
 }
 
-fn ask(aim: UdpAim, exchange: Option<Exchange>) -> Result<Ask, Trouble> {
+/// What a UDP probe carries.
+pub fn ask(aim: UdpAim, exchange: Option<Exchange>) -> Result<Ask, Trouble> {
     match (aim, exchange) {
         (UdpAim::Port(_), None) => Ok(Ask::Tagged),
         (UdpAim::Port(_), Some(exchange)) if exchange.data.len() > MOST_DATAGRAM => {

@@ -46,9 +46,9 @@ pub fn run(words: &[OsString], env: &mut Env<'_>) -> u8 {
     })
 }
 
-struct Run<'a> {
-    args: &'a PingArgs,
-    program: &'a str,
+pub(super) struct Run<'a> {
+    pub(super) args: &'a PingArgs,
+    pub(super) program: &'a str,
 }
 
 impl Run<'_> {
@@ -57,6 +57,9 @@ impl Run<'_> {
             return Err(Trouble::Refused(sentence.to_owned()));
         }
         let texts = target::gather(&self.args.targets, self.args.targets_file.as_deref(), env)?;
+        if self.args.method.contrast {
+            return self.contrast(&texts, env);
+        }
         let choice = Choice::of(&self.args.method)?;
         let asked: Vec<Asked<'_>> =
             texts.iter().map(|text| choice.read(text, self.args.socket.broadcast)).collect::<Result<_, _>>()?;
@@ -94,7 +97,7 @@ impl Run<'_> {
         Ok(tally.status())
     }
 
-    fn forced_family(&self) -> Option<Family> {
+    pub(super) fn forced_family(&self) -> Option<Family> {
         let socket = &self.args.socket;
         match (socket.ipv4, socket.ipv6) {
             (true, _) => Some(Family::V4),
@@ -112,7 +115,7 @@ impl Run<'_> {
         }
     }
 
-    fn hint_at_long_times(&self, env: &mut Env<'_>) {
+    pub(super) fn hint_at_long_times(&self, env: &mut Env<'_>) {
         let times = [("-i", self.args.run.interval), ("-W", self.args.run.timeout)];
         for (option, span) in times {
             if let Some(Span { duration, plain: true }) = span
@@ -127,7 +130,7 @@ impl Run<'_> {
     }
 
     /// What `-I` and `--source` bind: an address, an interface, or both.
-    fn binding(&self, env: &Env<'_>) -> Result<Binding, Trouble> {
+    pub(super) fn binding(&self, env: &Env<'_>) -> Result<Binding, Trouble> {
         let mut bound = Binding { source: self.args.socket.source, interface: None };
         for text in &self.args.socket.interface {
             let (address, zone) = text.split_once('%').map_or((&**text, None), |(address, zone)| (address, Some(zone)));
@@ -172,7 +175,7 @@ impl Run<'_> {
         Plan { lanes, names: self.args.output.reverse_names }
     }
 
-    fn lane(&self, family: Family, protocol: Protocol, bound: &Binding) -> LanePlan {
+    pub(super) fn lane(&self, family: Family, protocol: Protocol, bound: &Binding) -> LanePlan {
         let (packet, socket) = (&self.args.packet, &self.args.socket);
         LanePlan {
             source: bound.source,
@@ -234,7 +237,7 @@ impl Run<'_> {
         targets.into_iter().zip(asked).map(subject).collect()
     }
 
-    fn config(&self, targets: Vec<Subject>, names: bool, env: &Env<'_>) -> Result<Config, Trouble> {
+    pub(super) fn config(&self, targets: Vec<Subject>, names: bool, env: &Env<'_>) -> Result<Config, Trouble> {
         let (run, packet, output) = (&self.args.run, &self.args.packet, &self.args.output);
         let is_v4 = |subject: &Subject| matches!(subject.target.place, Place::Reachable { endpoint, .. } if endpoint.family() == Family::V4);
         if packet.size > V4_PAYLOAD && targets.iter().any(is_v4) {
@@ -293,7 +296,7 @@ impl Run<'_> {
         let interval = match config.pace {
             Pace::Fixed(interval) => interval,
             Pace::Adaptive { at_least } => at_least,
-            Pace::Flood | Pace::Unpaced => Duration::ZERO,
+            Pace::Flood | Pace::Unpaced | Pace::Called => Duration::ZERO,
         };
         let multicast = |subject: &Subject| matches!(subject.target.place, Place::Reachable { endpoint, .. } if endpoint.address.is_multicast());
         // Any program may connect or send datagrams that often; only without any pace there is nothing left of courtesy.
@@ -323,10 +326,16 @@ impl Run<'_> {
         if output.json {
             return Box::new(PingJson::new(PingJsonOptions { quiet: output.quiet }));
         }
-        Box::new(PingText::new(PingTextOptions {
+        Box::new(PingText::new(self.text_options(config, bound, config.targets.len() > 1)))
+    }
+
+    /// What text is to look like; with `several`, each line tells what it is about.
+    pub(super) fn text_options(&self, config: &Config, bound: &Binding, several: bool) -> PingTextOptions {
+        let output = &self.args.output;
+        PingTextOptions {
             program: self.program.into(),
             numeric: output.numeric,
-            several: config.targets.len() > 1,
+            several,
             quiet: output.quiet,
             stamps: output.stamps,
             audible: output.audible,
@@ -339,13 +348,13 @@ impl Run<'_> {
             },
             from: bound.shown(),
             ..PingTextOptions::default()
-        }))
+        }
     }
 }
 
 /// What the user bound.
-struct Binding {
-    source: Option<IpAddr>,
+pub(super) struct Binding {
+    pub(super) source: Option<IpAddr>,
     interface: Option<Box<str>>,
 }
 
@@ -362,7 +371,7 @@ fn local_wish(plan: &LanePlan) -> Option<SocketWish> {
     (plan.protocol == Protocol::Unix).then_some(plan.socket)
 }
 
-fn precision(pace: Pace) -> Precision {
+pub(super) fn precision(pace: Pace) -> Precision {
     match pace {
         Pace::Fixed(interval) if interval < PRECISE_BELOW => Precision::Precise,
         _ => Precision::Relaxed,

@@ -1,9 +1,11 @@
 //! Statistics over measurements, pure and in constant memory.
 
 mod loss;
+mod paired;
 mod rtt;
 mod variation;
 
 pub use loss::LossRuns;
+pub use paired::{Share, more_often, signed_rank};
 pub use rtt::{RttRecorder, RttStats};
 pub use variation::{InterarrivalJitter, Ipdv};

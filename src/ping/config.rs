@@ -75,6 +75,9 @@ pub enum Pace {
     Flood,
     /// As fast as the kernel takes them (`--rate max`).
     Unpaced,
+    /// Each when [`super::Ping::call`] asks for it; `count` and `deadline` end the run as they do in
+    /// [`super::contrast`], whatever is answered.
+    Called,
 }
 
 /// How long a probe is waited for before it is lost.

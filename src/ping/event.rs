@@ -123,6 +123,8 @@ pub struct Reply {
     pub reflection: Option<Box<Reflection>>,
     /// The delay; also of duplicates and late replies, which enter no statistics.
     pub rtt: Rtt,
+    /// The same between our own two readings of the clock, which every method has.
+    pub rtt_user: Rtt,
     /// Where both its stamps were taken.
     pub stamp: StampSource,
     /// TTL or Hop Limit on arrival.
@@ -199,6 +201,10 @@ pub struct Refusal {
     /// The delay; for a connection over which only the answer was not as it was to be, that of its opening. `None` if a
     /// local socket refused at once.
     pub rtt: Option<Rtt>,
+    /// The same between our own two readings of the clock.
+    pub rtt_user: Option<Rtt>,
+    /// Where both stamps of `rtt` were taken.
+    pub stamp: Option<StampSource>,
     /// [`State::Refused`], [`State::Closed`], or [`State::Open`] where only the answer was not as it was to be.
     pub state: State,
     /// How the exchange over an open service failed.

@@ -86,6 +86,16 @@ impl Ping {
         ping
     }
 
+    /// Whether probes may leave: the run has begun and is not over.
+    pub fn is_probing(&self) -> bool {
+        self.phase == Phase::Probing
+    }
+
+    /// With [`super::Pace::Called`]: the next probe of this series, by its number, is due now.
+    pub fn call(&mut self, series: u32, now: Now) {
+        self.with_series(series, now, |series, _| series.call());
+    }
+
     fn add(&mut self, subject: Subject) {
         let Ok(number) = u32::try_from(self.series.len()) else { return };
         let series = Series::new(SeriesId::new(number), subject, cookie(self.config.seed, number));

@@ -14,6 +14,7 @@
 //! - Summaries come in argument order when the whole run is over; that of a removed target at once.
 
 mod config;
+pub mod contrast;
 mod event;
 mod index;
 mod machine;

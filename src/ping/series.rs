@@ -63,6 +63,8 @@ pub(super) struct Route {
 enum Pacer {
     Slots(Slots),
     Window(Window),
+    /// So many probes were asked for.
+    Called(u64),
 }
 
 #[derive(Debug)]
@@ -262,7 +264,15 @@ impl Series {
             Pace::Fixed(interval) => Pacer::Slots(Slots::new(start, interval)),
             Pace::Adaptive { at_least } => Pacer::Window(Window::new(at_least)),
             Pace::Flood | Pace::Unpaced => Pacer::Window(Window::new(Duration::ZERO)),
+            Pace::Called => Pacer::Called(0),
         };
+    }
+
+    /// The next probe is to leave now, if the pace leaves that to others.
+    pub(super) fn call(&mut self) {
+        if let Pacer::Called(called) = &mut self.pacer {
+            *called += 1;
+        }
     }
 
     /// No more probes; those that are open are waited for.
@@ -276,7 +286,7 @@ impl Series {
             return None;
         }
         let ordered = number(self.probes.newest());
-        if ordered < u64::from(config.preload) {
+        if ordered < u64::from(config.preload) && config.pace != Pace::Called {
             return Some(self.start.max(self.not_before));
         }
         let due = match &self.pacer {
@@ -286,10 +296,12 @@ impl Series {
                 let room = config.pace == Pace::Unpaced || under_way < u64::from(config.preload.max(1));
                 let patience = match config.pace {
                     Pace::Adaptive { .. } => self.rtts.ewma().map_or(FIRST_PATIENCE, Rtt::as_duration),
-                    Pace::Fixed(_) | Pace::Flood | Pace::Unpaced => Duration::ZERO,
+                    Pace::Fixed(_) | Pace::Flood | Pace::Unpaced | Pace::Called => Duration::ZERO,
                 };
                 window.next(self.start, room, patience)
             }
+            Pacer::Called(called) if ordered < *called => self.start,
+            Pacer::Called(_) => return None,
         };
         Some(due.max(self.not_before))
     }
@@ -312,7 +324,7 @@ impl Series {
             Pacer::Slots(slots) if id.get() >= u64::from(context.config.preload) => {
                 self.counts.skipped += slots.take(allowed, context.now.mono);
             }
-            Pacer::Slots(_) => {}
+            Pacer::Slots(_) | Pacer::Called(_) => {}
             Pacer::Window(window) => window.take(context.now.mono),
         }
         id
@@ -420,8 +432,8 @@ impl Series {
 
     fn is_done_sending(&self, config: &Config) -> bool {
         let enough = config.count.is_some_and(|count| match config.deadline {
-            None => number(self.probes.newest()) >= count,
-            Some(_) => self.counts.received >= count,
+            Some(_) if config.pace != Pace::Called => self.counts.received >= count,
+            _ => number(self.probes.newest()) >= count,
         });
         self.stopped || enough
     }

@@ -3,6 +3,7 @@
 //! Text goes by bytes that scripts have read for decades; what rping and rtrace know beyond those tools stands in JSON, and
 //! with `-v` on stderr.
 
+mod contrast;
 mod escape;
 #[cfg(test)]
 mod fixture;
@@ -18,6 +19,7 @@ mod trace_text;
 
 use std::io::{self, Write};
 
+pub use contrast::{ContrastJson, ContrastText};
 pub use escape::escape;
 pub use ping_json::{PingJson, PingJsonOptions};
 pub use ping_text::{PingText, PingTextOptions, ShownSource};

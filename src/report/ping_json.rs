@@ -6,6 +6,7 @@ mod service;
 use std::io;
 use std::net::IpAddr;
 
+pub(super) use object::RttStatsObject;
 use object::{ErrorObject, ReplyObject, StartObject, SummaryObject, TimeoutObject};
 
 use super::json::line;

@@ -8,6 +8,7 @@ use fastrand::Rng;
 use super::node::{Change, Failure, Node, TcpService, UdpService};
 use super::packet::{self, Packet, put};
 use super::stream::{self, Flags};
+use crate::channel::Protocol;
 use crate::types::{Family, Instant, Tos};
 use crate::wire::icmp::{self, Message};
 use crate::wire::ip::{self, IpPacket};
@@ -22,8 +23,9 @@ pub(super) type Answers = Vec<(Duration, Vec<u8>)>;
 /// What a node remembers between packets.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Responder {
-    /// Answers given so far.
+    /// Answers given so far, and how many of them to ICMP, UDP and TCP.
     answered: u64,
+    answered_to: [u64; 3],
     /// When the bucket of ICMP errors would be full again, had it no limit.
     errors_paid_until: Instant,
 }
@@ -125,9 +127,7 @@ impl Responder {
         self.answered += 1;
         packet.ttl = node.answer_ttl;
         packet.identification = self.answered as u16;
-        let number = self.answered;
-        let changes: Vec<&Change> =
-            node.changes.iter().filter(|(pick, _)| pick.hits(number, random)).map(|(_, change)| change).collect();
+        let changes = self.changes(node, request, random);
         if changes.contains(&&Change::Silence) {
             return Answers::new();
         }
@@ -137,6 +137,32 @@ impl Responder {
             draft.apply(change, node, request);
         }
         draft.send()
+    }
+
+    /// What is different about the answer to `request`, which is counted already.
+    fn changes<'a>(&mut self, node: &'a Node, request: &[u8], random: &mut Rng) -> Vec<&'a Change> {
+        let number = self.answered;
+        let of_all = node.changes.iter().filter(|(pick, _)| pick.hits(number, random)).map(|(_, change)| change);
+        let mut changes: Vec<&Change> = of_all.collect();
+        if let Some(asked) = ip::parse(request).ok().and_then(|request| protocol(request.protocol))
+            && let Some(number) = self.answered_to.get_mut(asked as usize)
+        {
+            *number += 1;
+            let of_this =
+                node.changes_to.iter().filter(|(protocol, pick, _)| *protocol == asked && pick.hits(*number, random));
+            changes.extend(of_this.map(|(_, _, change)| change));
+        }
+        changes
+    }
+}
+
+/// What a packet with this protocol number asks for an answer with.
+fn protocol(number: u8) -> Option<Protocol> {
+    match number {
+        packet::ICMP | packet::ICMPV6 => Some(Protocol::Icmp),
+        packet::UDP => Some(Protocol::Udp),
+        packet::TCP => Some(Protocol::Tcp),
+        _ => None,
     }
 }
 

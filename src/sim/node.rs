@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::link::Pick;
 use super::quote::Quote;
 use super::stream::Peer;
+use crate::channel::Protocol;
 use crate::types::{Family, Tos, Ttl};
 
 /// A machine's place in a [`super::Network`].
@@ -32,6 +33,7 @@ pub struct Node {
     pub(super) udp: Vec<(u16, UdpService)>,
     pub(super) tcp: Vec<(u16, TcpService)>,
     pub(super) changes: Vec<(Pick, Change)>,
+    pub(super) changes_to: Vec<(Protocol, Pick, Change)>,
 }
 
 /// What a node does with packets for others whose TTL allows one more hop.
@@ -187,6 +189,7 @@ impl Node {
             udp: Vec::new(),
             tcp: Vec::new(),
             changes: Vec::new(),
+            changes_to: Vec::new(),
         }
     }
 
@@ -269,6 +272,13 @@ impl Node {
     /// These of its answers, replies and errors counted together from 1, differ in this way.
     pub fn change(mut self, answers: impl Into<Pick>, change: Change) -> Self {
         self.changes.push((answers.into(), change));
+        self
+    }
+
+    /// These of its answers to packets of one protocol, replies and errors counted for that protocol from 1, differ in this
+    /// way, after what differs in all of them.
+    pub fn change_to(mut self, protocol: Protocol, answers: impl Into<Pick>, change: Change) -> Self {
+        self.changes_to.push((protocol, answers.into(), change));
         self
     }
 

@@ -2,6 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader, Read};
+use std::net::TcpListener;
 use std::process::{Child, Stdio};
 use std::thread;
 
@@ -31,6 +32,11 @@ impl Helper {
     /// Starts the name server of `node`.
     pub fn names(node: &Node) -> Helper {
         Helper::start(node, "names")
+    }
+
+    /// Starts what takes TCP connections on port 443 of `node` and closes each at once.
+    pub fn listener(node: &Node) -> Helper {
+        Helper::start(node, "listener")
     }
 
     /// Starts the helper `role` inside `node` and waits until it answers.
@@ -66,6 +72,13 @@ fn process() {
     match role.as_str() {
         "responder" => responder::serve(|| println!("helper is ready")),
         "names" => names::serve(|| println!("helper is ready")),
+        "listener" => listen(),
         _ => panic!("no helper {role}"),
     }
+}
+
+fn listen() {
+    let listener = TcpListener::bind("[::]:443").expect("port 443 is free");
+    println!("helper is ready");
+    listener.incoming().for_each(drop);
 }

@@ -7,6 +7,7 @@ mod helper;
 mod lab;
 mod responder;
 
+mod contrast;
 mod counting;
 mod errors;
 mod hostile;

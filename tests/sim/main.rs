@@ -1,5 +1,6 @@
 //! Whole runs in virtual time.
 
 mod channel;
+mod contrast;
 mod ping;
 mod trace;

@@ -108,15 +108,20 @@ impl Series {
                 (duplicate, late) = (true, fate == Fate::LateAnswered);
             }
         }
-        let sent = self.probes.get(id).map_or(context.now.wall, |probe| probe.sent().user.wall);
+        let sent = self.probes.get(id).map_or(Stamp::user(context.now), Probe::sent);
         context.events.push_back(Event::Refused(Box::new(Refusal {
             series: self.id,
             probe: id,
-            sent,
+            sent: sent.user.wall,
             arrived: refused.arrived.kernel.unwrap_or(refused.arrived.user.wall),
             responder: refused.responder,
             source_port: self.source_port(id),
             rtt: refused.delay.map(|(rtt, _)| rtt),
+            rtt_user: refused.delay.map(|(rtt, source)| match source {
+                StampSource::User => rtt,
+                _ => Rtt::between(sent.user.mono, refused.arrived.user.mono),
+            }),
+            stamp: refused.delay.map(|(_, source)| source),
             state: refused.state,
             failure: refused.failure,
             icmp: refused.icmp,
@@ -274,6 +279,7 @@ impl Series {
             answer: None,
             reflection: None,
             rtt,
+            rtt_user: Rtt::between(sent.user.mono, arrived.user.mono),
             stamp,
             reply_ttl: None,
             tos: None,

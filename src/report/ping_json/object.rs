@@ -358,7 +358,7 @@ struct StampsObject {
 }
 
 #[derive(Serialize)]
-pub(super) struct RttStatsObject {
+pub(in crate::report) struct RttStatsObject {
     min: f64,
     mean: f64,
     median: f64,

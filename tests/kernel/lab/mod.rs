@@ -104,6 +104,11 @@ impl Lab {
         &self.nodes[number]
     }
 
+    /// What is probed.
+    pub fn target(&self) -> &Node {
+        &self.nodes[self.nodes.len() - 1]
+    }
+
     /// The target's own IPv4 address.
     pub fn target_v4(&self) -> String {
         hop_v4(self.nodes.len() - 1)

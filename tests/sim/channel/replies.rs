@@ -187,3 +187,17 @@ fn our_own_addresses_answer_at_once() {
     let (at, reply) = &rig.replies(&seen)[0];
     assert_eq!((*at, reply.responder), (ms(0), ip("127.0.0.1")));
 }
+
+#[test]
+fn a_change_to_one_protocol_leaves_the_others_alone() {
+    let changed = target().udp(7, UdpService::Echo).change_to(Protocol::Icmp, [2], Change::Silence);
+    let network = behind_two_routers(changed);
+    let mut rig = Rig::open(&network, &[raw(), udp()]);
+    rig.ping(TARGET, 1);
+    rig.udp(1, 7, 0, Header::default(), b"?");
+    rig.ping(TARGET, 2);
+    rig.ping(TARGET, 3);
+    let seen = rig.answers(ms(100));
+    let sequences: Vec<u16> = rig.replies(&seen).iter().map(|(_, reply)| reply.sequence).collect();
+    assert_eq!((sequences, seen.len()), (vec![1, 3], 3));
+}

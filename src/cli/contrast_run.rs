@@ -1,0 +1,215 @@
+//! `rping --contrast` from its command line to its exit status.
+
+use std::time::Duration;
+
+use super::complain::Trouble;
+use super::drive::drive;
+use super::env::Env;
+use super::ping_method::{Asked, Choice, ask, close_how};
+use super::ping_run::{Binding, Run, precision};
+use super::target::{self, Aim, Lanes};
+use super::values::UdpAim;
+use super::{ANSWERED, NOT_ANSWERED, NOT_RUN};
+use crate::channel::{LanePlan, OpenedLanes, Plan, Protocol, SocketKind, SocketWish};
+use crate::engine::{Place, Target};
+use crate::ping::contrast::{Config, Contender, Contrast, Event, Outcome, Row};
+use crate::ping::{self, Ask, Method, Pace, Wait};
+use crate::report::{ContrastJson, ContrastText, PingJsonOptions, Sink};
+use crate::types::{Family, Port};
+
+/// Rounds unless `-c` says otherwise.
+const ROUNDS: u64 = 20;
+/// The most rounds: all delays are kept until the end.
+const MOST_ROUNDS: u64 = 10_000;
+/// From one probe to the next unless `-i` says otherwise.
+const SLOT: Duration = Duration::from_millis(200);
+/// The shortest slot: methods that overlap disturb each other.
+const SHORTEST_SLOT: Duration = Duration::from_millis(2);
+/// The wait for every probe unless `-W` says otherwise; the same for all methods, so that losses compare.
+const WAIT: Duration = Duration::from_secs(2);
+/// Where UDP probes go unless `--udp` says otherwise: as with traceroute, a port on which hardly anybody serves, so that it is
+/// the host's kernel that answers.
+const UDP_PORT: Option<Port> = Port::new(33_434);
+/// Where TCP probes go unless `--tcp` says otherwise.
+const TCP_PORT: Option<Port> = Port::new(80);
+/// How many methods there are.
+const METHODS: u32 = 4;
+
+/// One method of the comparison.
+struct Way {
+    method: Method,
+    protocol: Protocol,
+    wish: SocketWish,
+    socket: SocketKind,
+    port: Option<Port>,
+    named: bool,
+}
+
+impl Way {
+    fn serves(&self, plan: &LanePlan) -> bool {
+        plan.protocol == self.protocol && plan.socket == self.wish
+    }
+}
+
+impl Run<'_> {
+    /// Runs the comparison.
+    pub(super) fn contrast(&self, texts: &[String], env: &mut Env<'_>) -> Result<u8, Trouble> {
+        let [text] = texts else {
+            return Err(Trouble::Refused("--contrast compares methods to one target; name one".to_owned()));
+        };
+        let (rounds, slot) = self.rounds()?;
+        let choice = Choice::of_contrast(&self.args.method, TCP_PORT);
+        let asked = choice.read(text, false)?;
+        let Asked::Internet(aim) = asked else {
+            return Err(Trouble::Refused(format!("'{text}': --contrast compares methods to a name or an address")));
+        };
+        self.hint_at_long_times(env);
+        let bound = self.binding(env)?;
+        let ways = self.ways(aim, self.tcp(&choice, &asked, slot))?;
+        let plan = self.contrast_plan(aim, &ways, &bound);
+        let mut opened = (env.open)(&plan)?;
+        let (contenders, trouble) = self.contenders(aim, &plan, ways, &opened, env);
+        if let Some(trouble) = trouble {
+            if !self.args.output.json {
+                return Err(trouble);
+            }
+            let _ = writeln!(env.stderr, "{}: {trouble}", self.program);
+        }
+        let mut ping = self.config(Vec::new(), opened.lookup.is_some(), env)?;
+        ping.pace = Pace::Called;
+        if ping.wait == Wait::Default {
+            ping.wait = Wait::Exactly(WAIT);
+        }
+        let mut sink = self.contrast_sink(&ping, &bound);
+        let mut machine = Contrast::new(Config { contenders, rounds, slot, ping });
+        let mut status = NOT_RUN;
+        drive(&mut opened, &mut machine, precision(Pace::Fixed(slot)), sink.as_mut(), env, |event| match event {
+            Event::Ping(ping::Event::NameWanted(address)) => Some(*address),
+            Event::Ping(_) => None,
+            Event::Outcome(outcome) => {
+                status = status_of(outcome);
+                None
+            }
+        })?;
+        Ok(status)
+    }
+
+    fn rounds(&self) -> Result<(u64, Duration), Trouble> {
+        let run = &self.args.run;
+        let rounds = run.count.unwrap_or(ROUNDS);
+        if rounds > MOST_ROUNDS {
+            return Err(Trouble::Refused(format!(
+                "--count <N>: invalid value '{rounds}': out of range with --contrast: 1 <= value <= {MOST_ROUNDS}"
+            )));
+        }
+        let slot = run.interval.map_or(SLOT, |span| span.duration);
+        if slot < SHORTEST_SLOT {
+            return Err(Trouble::Refused(
+                "--interval <TIME>: with --contrast, the time between two probes is 2 ms at least".to_owned(),
+            ));
+        }
+        Ok((rounds, slot))
+    }
+
+    fn tcp(&self, choice: &Choice, asked: &Asked<'_>, slot: Duration) -> Method {
+        let (close, _) = close_how(&self.args.method, Pace::Fixed(slot * METHODS), None, 1);
+        choice.method(asked, close)
+    }
+
+    /// The methods, in the order of the table.
+    fn ways(&self, aim: Aim<'_>, tcp: Method) -> Result<Vec<Way>, Trouble> {
+        let icmp = |wish, socket| Way {
+            method: Method::Icmp,
+            protocol: Protocol::Icmp,
+            wish,
+            socket,
+            port: None,
+            named: false,
+        };
+        let udp = self.args.method.udp;
+        let udp_method = udp.map_or(Ok(Ask::Tagged), |udp| ask(udp, None)).map(Method::Udp)?;
+        Ok(vec![
+            icmp(SocketWish::Raw, SocketKind::Raw),
+            icmp(SocketWish::Dgram, SocketKind::Dgram),
+            Way {
+                method: udp_method,
+                protocol: Protocol::Udp,
+                wish: SocketWish::Auto,
+                socket: SocketKind::Dgram,
+                port: udp.map_or(UDP_PORT, UdpAim::port),
+                named: udp.is_some(),
+            },
+            Way {
+                method: tcp,
+                protocol: Protocol::Tcp,
+                wish: SocketWish::Auto,
+                socket: SocketKind::Stream,
+                port: aim.port,
+                named: self.args.method.tcp.is_some(),
+            },
+        ])
+    }
+
+    fn contrast_plan(&self, aim: Aim<'_>, ways: &[Way], bound: &Binding) -> Plan {
+        let source_family = bound.source.map(Family::of);
+        let families = target::families(&[aim.host.to_owned()], self.forced_family().or(source_family));
+        let lane = |family, way: &Way| LanePlan { socket: way.wish, ..self.lane(family, way.protocol, bound) };
+        let lanes = families.into_iter().flat_map(|family| ways.iter().map(move |way| lane(family, way)));
+        Plan { lanes: lanes.collect(), names: self.args.output.reverse_names }
+    }
+
+    /// Every method with its place: the same address for all of them, found by the first that has a socket.
+    fn contenders(
+        &self,
+        aim: Aim<'_>,
+        plan: &Plan,
+        ways: Vec<Way>,
+        opened: &OpenedLanes,
+        env: &Env<'_>,
+    ) -> (Vec<Contender>, Option<Trouble>) {
+        let lanes: Vec<Lanes> =
+            ways.iter().map(|way| Lanes::of(opened, &plan.lanes, |plan| way.serves(plan))).collect();
+        let none = Lanes::default();
+        let guide = lanes.iter().rev().find(|lanes| !lanes.is_empty()).unwrap_or(lanes.first().unwrap_or(&none));
+        let (found, trouble) = target::place(aim, self.forced_family(), guide, env);
+        let contenders = ways.into_iter().zip(&lanes).map(|(way, lanes)| contender(way, lanes, &found)).collect();
+        (contenders, trouble)
+    }
+
+    fn contrast_sink(&self, ping: &ping::Config, bound: &Binding) -> Box<dyn Sink<Event>> {
+        if self.args.output.json {
+            return Box::new(ContrastJson::new(PingJsonOptions { quiet: self.args.output.quiet }));
+        }
+        Box::new(ContrastText::new(self.text_options(ping, bound, true)))
+    }
+}
+
+fn contender(way: Way, lanes: &Lanes, found: &Target) -> Contender {
+    let mut refused = None;
+    let place = match &found.place {
+        Place::Reachable { endpoint, source, .. } => {
+            let endpoint = endpoint.with_port(way.port.map_or(0, Port::get));
+            match lanes.get(endpoint.family()) {
+                Ok(lane) => Place::Reachable { endpoint, source: *source, lane: lane.id, profile: lane.profile },
+                Err(why) => {
+                    refused = why.and_then(|why| why.attempts.last().copied());
+                    Place::Unroutable { endpoint }
+                }
+            }
+        }
+        elsewhere => elsewhere.clone(),
+    };
+    let target = Target { place, ..found.clone() };
+    let port = way.port.map(Port::get);
+    Contender { target, method: way.method, socket: way.socket, port, named: way.named, refused }
+}
+
+/// 0 if the target answered by at least one method, be it with a refusal; 2 if none could be tried.
+fn status_of(outcome: &Outcome) -> u8 {
+    let any = |what: fn(&Row) -> bool| outcome.rows.iter().any(what);
+    match (any(Row::is_answered), any(|row| row.ran)) {
+        (true, _) => ANSWERED,
+        (false, true) => NOT_ANSWERED,
+        (false, false) => NOT_RUN,
+    }
+}

@@ -1,0 +1,348 @@
+//! What the results of all methods mean together: verdicts, and [`Finding`]s for what stands out.
+
+use std::time::Duration;
+
+use super::config::Contender;
+use super::record::{Outcome, Record, Row, Who};
+use crate::metrics::{Share, more_often, signed_rank};
+use crate::ping::{Counts, MethodKind, State};
+
+/// How often, over all comparisons of a run together, chance may pass for a difference.
+pub const ALPHA: f64 = 0.01;
+
+/// Without so many complete rounds nothing is called slower or faster.
+pub const MIN_ROUNDS: u64 = 20;
+
+/// Smaller differences of medians are not worth a word, nanoseconds.
+const LEAST: u64 = 100_000;
+
+/// Nor are those smaller than the reference's median divided by this (5 %).
+const LEAST_PART: u64 = 20;
+
+/// So many answerers are told per method.
+const MOST_ANSWERERS: usize = 8;
+
+/// How the delays of a method compare with the reference's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Verdict {
+    /// Longer, and neither by chance nor by little.
+    Slower,
+    /// Shorter, likewise.
+    Faster,
+    /// Neither.
+    Alike,
+}
+
+impl Verdict {
+    /// The name used in JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Verdict::Slower => "slower",
+            Verdict::Faster => "faster",
+            Verdict::Alike => "no_difference",
+        }
+    }
+}
+
+/// Something that stands out. Rows are given by their index.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Finding {
+    /// No method got an answer from the target.
+    NothingAnswers,
+    /// ICMP echo has no answer at all, and the method of this row has.
+    IcmpBlocked {
+        /// The row that shows the target to be there.
+        row: usize,
+    },
+    /// The host answers that nobody serves there.
+    Refused {
+        /// Which method.
+        row: usize,
+    },
+    /// It does not always say so: it limits how often.
+    RefusalsLimited {
+        /// Which method.
+        row: usize,
+    },
+    /// Every probe ended in an ICMP error, while another method is answered.
+    Rejected {
+        /// Which method.
+        row: usize,
+    },
+    /// Nothing at all came back, while another method is answered.
+    Silent {
+        /// Which method.
+        row: usize,
+    },
+    /// Echo replies are missing far more often than answers of this row's method.
+    IcmpLimited {
+        /// The row that loses less.
+        row: usize,
+        /// What ICMP lost, over all its rows.
+        icmp: Share,
+        /// What that row lost.
+        other: Share,
+    },
+    /// Answers of this row's method are missing far more often than echo replies.
+    LosesMore {
+        /// Which method.
+        row: usize,
+        /// What it lost.
+        own: Share,
+        /// What ICMP lost, over all its rows.
+        icmp: Share,
+    },
+    /// Its delays are longer or shorter than the reference's.
+    Delay {
+        /// Which method.
+        row: usize,
+        /// By how much the medians differ, nanoseconds; positive if it is slower.
+        difference: i64,
+    },
+}
+
+/// Everything together.
+pub(super) fn outcome(contenders: &[Contender], records: Vec<Record>, rounds: u64, slot: Duration) -> Outcome {
+    let reference = records.iter().position(|record| record.stats().is_some());
+    let compared = records.iter().filter(|record| record.stats().is_some()).count().saturating_sub(1);
+    // Bonferroni: together the comparisons are wrong no more often than one alone may be.
+    let alpha = ALPHA / compared.max(1) as f64;
+    let base = reference.and_then(|index| records.get(index));
+    let rows: Vec<Row> = (0..)
+        .zip(contenders.iter().zip(&records))
+        .map(|(index, (contender, record))| row(contender, record, base.filter(|_| reference != Some(index)), alpha))
+        .collect();
+    let findings = findings(contenders, &rows);
+    Outcome { rounds, slot, rows, reference, findings }
+}
+
+fn row(contender: &Contender, record: &Record, base: Option<&Record>, alpha: f64) -> Row {
+    let summary = record.summary.as_deref();
+    let counts = summary.map_or_else(Counts::default, |summary| summary.counts);
+    let mut answerers = record.answerers.clone();
+    answerers.sort_by_key(|answerer| std::cmp::Reverse(answerer.answers));
+    answerers.truncate(MOST_ANSWERERS);
+    let mut row = Row {
+        method: contender.method.kind(),
+        socket: contender.socket,
+        port: contender.port,
+        refused: contender.refused,
+        ran: counts.sent > 0,
+        state: summary.and_then(|summary| summary.state),
+        rate_limited: summary.is_some_and(|summary| summary.rate_limited),
+        answerers,
+        counts,
+        rtt: record.stats(),
+        rtt_kernel: record.kernel_stats(),
+        complete: 0,
+        difference: None,
+        p: None,
+        verdict: None,
+    };
+    if let Some(base) = base {
+        compare(&mut row, record, base, alpha);
+    }
+    row
+}
+
+fn compare(row: &mut Row, record: &Record, base: &Record, alpha: f64) {
+    row.complete = record.both(base);
+    let Some((own, other)) = row.rtt.zip(base.stats()) else { return };
+    let difference = own.median as i64 - other.median as i64;
+    row.difference = Some(difference);
+    let differences = record.differences(base);
+    let p = signed_rank(&differences);
+    row.p = (!differences.is_empty()).then_some(p);
+    if row.complete < MIN_ROUNDS {
+        return;
+    }
+    // Where the rounds lean one way and the medians the other, nothing is sure.
+    let leaning = middle(differences);
+    let large = difference.unsigned_abs() >= LEAST.max(other.median / LEAST_PART);
+    row.verdict = Some(match p <= alpha && large {
+        true if difference > 0 && leaning > 0 => Verdict::Slower,
+        true if difference < 0 && leaning < 0 => Verdict::Faster,
+        _ => Verdict::Alike,
+    });
+}
+
+/// The median; 0 of nothing.
+fn middle(mut values: Vec<i64>) -> i64 {
+    values.sort_unstable();
+    values.get(values.len() / 2).copied().unwrap_or_default()
+}
+
+fn findings(contenders: &[Contender], rows: &[Row]) -> Vec<Finding> {
+    let ran = rows.iter().any(|row| row.counts.sent > row.counts.pending);
+    if !rows.iter().any(Row::is_heard) {
+        return if ran { vec![Finding::NothingAnswers] } else { Vec::new() };
+    }
+    let mut found = Vec::new();
+    let blocked = icmp_blocked(rows);
+    found.extend(blocked.map(|row| Finding::IcmpBlocked { row }));
+    for (index, (row, contender)) in rows.iter().zip(contenders).enumerate() {
+        // What nobody asked for needs no word if nobody serves it.
+        let wanted = contender.named || row.method != MethodKind::Udp;
+        let told = row.method == MethodKind::Icmp && blocked.is_some();
+        if wanted && !told {
+            found.extend(standing(index, row));
+        }
+    }
+    found.extend(losses(rows));
+    found.extend(rows.iter().enumerate().filter_map(|(row, figures)| match figures.verdict {
+        Some(Verdict::Slower | Verdict::Faster) => {
+            figures.difference.map(|difference| Finding::Delay { row, difference })
+        }
+        _ => None,
+    }));
+    found
+}
+
+/// Whether no ICMP method that ran got a reply: then the row that best shows the target to be there, a handshake before all.
+fn icmp_blocked(rows: &[Row]) -> Option<usize> {
+    let mut icmp = rows.iter().filter(|row| row.method == MethodKind::Icmp && row.is_decided()).peekable();
+    icmp.peek()?;
+    if icmp.any(Row::is_answered) {
+        return None;
+    }
+    let open = rows.iter().rposition(|row| row.state == Some(State::Open));
+    open.or_else(|| rows.iter().rposition(Row::is_answered))
+}
+
+/// What is to be said of one method by itself.
+fn standing(index: usize, row: &Row) -> Vec<Finding> {
+    let counts = &row.counts;
+    if !row.is_decided() {
+        return Vec::new();
+    }
+    if row.is_answered() {
+        let refused = counts.refused > 0 && row.state != Some(State::Open);
+        let limited = refused && row.rate_limited && counts.lost > 0;
+        let findings = [(refused, Finding::Refused { row: index }), (limited, Finding::RefusalsLimited { row: index })];
+        return findings.into_iter().filter(|(applies, _)| *applies).map(|(_, finding)| finding).collect();
+    }
+    match counts.unreachable {
+        0 => vec![Finding::Silent { row: index }],
+        _ => vec![Finding::Rejected { row: index }],
+    }
+}
+
+/// Who loses more: ICMP, or a service that is open.
+fn losses(rows: &[Row]) -> Vec<Finding> {
+    let is_icmp = |row: &&Row| row.method == MethodKind::Icmp && row.is_answered();
+    let icmp = rows.iter().filter(is_icmp).map(Row::loss).fold(Share::default(), Share::and);
+    let services: Vec<(usize, &Row)> =
+        rows.iter().enumerate().filter(|(_, row)| row.state == Some(State::Open) && row.is_answered()).collect();
+    if icmp.tries == 0 || services.is_empty() {
+        return Vec::new();
+    }
+    let alpha = ALPHA / (2 * services.len()) as f64;
+    let limited = services.iter().rev().find(|(_, row)| more_often(icmp, row.loss()) <= alpha);
+    let losing = services.iter().filter(|(_, row)| more_often(row.loss(), icmp) <= alpha);
+    let mut found: Vec<Finding> =
+        losing.map(|(index, row)| Finding::LosesMore { row: *index, own: row.loss(), icmp }).collect();
+    found.extend(limited.map(|(index, row)| Finding::IcmpLimited { row: *index, icmp, other: row.loss() }));
+    found
+}
+
+impl Row {
+    /// Whether the target answered at least once, be it with a refusal.
+    pub fn is_answered(&self) -> bool {
+        self.counts.received > 0 || self.counts.refused > 0
+    }
+
+    /// Whether the target was heard at all, be it with an ICMP error.
+    pub fn is_heard(&self) -> bool {
+        self.is_answered() || self.answerers.iter().any(|answerer| answerer.who == Who::Kernel)
+    }
+
+    /// Whether anything is known of at least one probe.
+    fn is_decided(&self) -> bool {
+        self.counts.sent > self.counts.pending
+    }
+
+    /// Probes without any answer.
+    fn loss(&self) -> Share {
+        Share { hits: self.counts.lost, tries: self.counts.sent.saturating_sub(self.counts.pending) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fastrand::Rng;
+
+    use super::*;
+    use crate::channel::SocketKind;
+    use crate::engine::{Place, Target};
+    use crate::ping::Method;
+
+    fn judged(records: Vec<Record>) -> Outcome {
+        let contender = Contender {
+            target: Target { target: "h".into(), name: "h".into(), numeric: false, place: Place::Unresolved },
+            method: Method::Icmp,
+            socket: SocketKind::Raw,
+            port: None,
+            named: false,
+            refused: None,
+        };
+        outcome(&vec![contender; records.len()], records, 20, Duration::from_millis(200))
+    }
+
+    fn verdicts(records: Vec<Record>) -> Vec<Option<Verdict>> {
+        judged(records).rows.into_iter().map(|row| row.verdict).collect()
+    }
+
+    fn steady(micros: u64, rounds: usize) -> Record {
+        Record::of(vec![Some(micros); rounds])
+    }
+
+    #[test]
+    fn a_difference_that_matters_is_called_by_its_direction() {
+        let found = verdicts(vec![steady(10_000, 20), steady(10_500, 20), steady(9_500, 20), steady(10_499, 20)]);
+        assert_eq!(found, [None, Some(Verdict::Slower), Some(Verdict::Faster), Some(Verdict::Alike)]);
+    }
+
+    #[test]
+    fn the_reference_is_the_first_with_a_delay_behind_the_first_round() {
+        let only_first = Record::of([Some(5_000)]);
+        let outcome = judged(vec![only_first, Record::default(), steady(10_000, 20), steady(20_000, 20)]);
+        assert_eq!(outcome.reference, Some(2));
+        assert_eq!(outcome.rows[3].difference, Some(10_000_000));
+        assert_eq!(outcome.rows[0].difference, None);
+    }
+
+    #[test]
+    fn rounds_without_both_answers_are_not_complete() {
+        let holes = |lost: usize| Record::of((0..25).map(|round| (round >= lost).then_some(20_000)));
+        let outcome = judged(vec![steady(10_000, 25), holes(5), holes(6)]);
+        assert_eq!((outcome.rows[1].complete, outcome.rows[1].verdict), (20, Some(Verdict::Slower)));
+        assert_eq!((outcome.rows[2].complete, outcome.rows[2].verdict), (19, None));
+    }
+
+    #[test]
+    fn medians_that_contradict_the_rounds_call_nothing() {
+        // Where both answer, it is slower by a little; where only the other does, that one is slower still.
+        let base = Record::of((0..60).map(|round| Some(if round < 30 { 10_000 } else { 90_000 })));
+        let other = Record::of((0..60).map(|round| (round < 30).then_some(12_000)));
+        let row = judged(vec![base, other]).rows.remove(1);
+        assert_eq!((row.difference, row.verdict), (Some(-78_000_000), Some(Verdict::Alike)));
+        assert!(row.p.is_some_and(|p| p < 0.001), "{row:?}");
+    }
+
+    #[test]
+    fn chance_is_called_a_difference_in_fewer_runs_than_alpha_says() {
+        let mut random = Rng::with_seed(11);
+        // Delays as queues make them: a floor and a long tail, so that differences of medians are often large enough.
+        let mut noise =
+            || Record::of((0..20).map(|_| Some((500.0 - 2_000.0 * random.f64().ln()) as u64)).collect::<Vec<_>>());
+        let wrong = (0..3_000)
+            .filter(|_| {
+                let found = verdicts((0..4).map(|_| noise()).collect());
+                found.iter().any(|verdict| matches!(verdict, Some(Verdict::Slower | Verdict::Faster)))
+            })
+            .count();
+        // 30 at most, and with three standard deviations more it would not be by chance.
+        assert!(wrong <= 47, "{wrong} of 3 000 runs");
+        assert!(wrong > 0, "the test tests nothing");
+    }
+}

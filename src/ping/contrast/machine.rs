@@ -1,0 +1,117 @@
+//! [`Contrast`]: the Machine that lets the methods take turns.
+
+use super::config::{Config, Contender};
+use super::judge;
+use super::record::{Outcome, Record};
+use super::rounds::Rounds;
+use crate::channel::{Arena, Control, Inbound, Outbox};
+use crate::engine::{Machine, Place};
+use crate::ping::{self, Pace, Ping, Subject};
+use crate::types::{Instant, Now};
+
+/// What a comparison tells: everything its series tell, and at the end what it all means.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// Of one series; they are numbered as the contenders are.
+    Ping(ping::Event),
+    /// The comparison, once, behind everything else.
+    Outcome(Box<Outcome>),
+}
+
+/// A run that probes one target by several methods; see [`crate::ping::contrast`].
+#[derive(Debug)]
+pub struct Contrast {
+    contenders: Vec<Contender>,
+    records: Vec<Record>,
+    ping: Ping,
+    rounds: Option<Rounds>,
+    /// What the rounds are made from once the first may begin.
+    plan: (u64, std::time::Duration, u64),
+    told: bool,
+}
+
+impl Contrast {
+    /// A run that starts with its first turn.
+    pub fn new(config: Config) -> Self {
+        let Config { contenders, rounds, slot, mut ping } = config;
+        let subject = |one: &Contender| Subject { target: one.target.clone(), method: one.method.clone() };
+        ping.targets = contenders.iter().map(subject).collect();
+        ping.pace = Pace::Called;
+        ping.preload = 1;
+        ping.count = Some(rounds);
+        Contrast {
+            records: contenders.iter().map(|_| Record::default()).collect(),
+            contenders,
+            plan: (rounds, slot, ping.seed),
+            ping: Ping::new(ping),
+            rounds: None,
+            told: false,
+        }
+    }
+
+    fn begin(&self, now: Instant) -> Rounds {
+        let runs = |one: &Contender| matches!(one.target.place, Place::Reachable { .. });
+        let series = (0..).zip(&self.contenders).filter(|(_, one)| runs(one)).map(|(number, _)| number).collect();
+        let (rounds, slot, seed) = self.plan;
+        Rounds::new(now, slot, rounds, series, seed)
+    }
+
+    fn outcome(&mut self) -> Outcome {
+        let (rounds, slot, _) = self.plan;
+        let records = std::mem::take(&mut self.records);
+        judge::outcome(&self.contenders, records, rounds, slot)
+    }
+}
+
+impl Machine for Contrast {
+    type Event = Event;
+
+    fn poll_orders(&mut self, now: Now, outbox: &mut Outbox) {
+        self.ping.poll_orders(now, outbox);
+        if !self.ping.is_probing() {
+            return;
+        }
+        if self.rounds.is_none() {
+            self.rounds = Some(self.begin(now.mono));
+        }
+        let called = self.rounds.as_mut().and_then(|rounds| rounds.take(now.mono));
+        if let Some(series) = called {
+            self.ping.call(series, now);
+            self.ping.poll_orders(now, outbox);
+        }
+    }
+
+    fn handle(&mut self, now: Now, inbound: &Inbound, octets: &Arena) {
+        // What is compared does not change while it is.
+        let other_targets = matches!(inbound, Inbound::Control(Control::Add { .. } | Control::Remove { .. }));
+        if !other_targets {
+            self.ping.handle(now, inbound, octets);
+        }
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        let slot = self.rounds.as_ref().and_then(Rounds::next).filter(|_| self.ping.is_probing());
+        // The first slot is now.
+        let first = (self.rounds.is_none() && self.ping.is_probing()).then_some(Instant::ZERO);
+        [self.ping.poll_timeout(), slot, first].into_iter().flatten().min()
+    }
+
+    fn handle_timeout(&mut self, now: Now) {
+        self.ping.handle_timeout(now);
+    }
+
+    fn poll_event(&mut self) -> Option<Event> {
+        if let Some(event) = self.ping.poll_event() {
+            if let Some(record) = Record::series(&event).and_then(|series| self.records.get_mut(series.index())) {
+                record.take(&event);
+            }
+            return Some(Event::Ping(event));
+        }
+        let due = self.ping.is_finished() && !std::mem::replace(&mut self.told, self.ping.is_finished());
+        due.then(|| Event::Outcome(Box::new(self.outcome())))
+    }
+
+    fn is_finished(&self) -> bool {
+        self.ping.is_finished()
+    }
+}

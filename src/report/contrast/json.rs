@@ -1,0 +1,300 @@
+//! A comparison as JSON: the objects of every method as they come, then one `contrast` object.
+
+use std::io;
+use std::net::IpAddr;
+
+use serde::Serialize;
+
+use super::sentence::{notes, sentence, subject};
+use super::{privilege, reason};
+use crate::metrics::RttStats;
+use crate::ping::contrast::{ALPHA, Answerer, Event, Finding, MIN_ROUNDS, Outcome, Row, Verdict};
+use crate::ping::{self, MethodKind, State};
+use crate::report::json::{VERSION, line};
+use crate::report::ping_json::RttStatsObject;
+use crate::report::{PingJson, PingJsonOptions, Sink, Streams};
+
+/// Writes a comparison as JSON lines.
+pub struct ContrastJson {
+    lines: PingJson,
+    target: Box<str>,
+    address: Option<IpAddr>,
+}
+
+impl ContrastJson {
+    /// A writer that has written nothing yet.
+    pub fn new(options: PingJsonOptions) -> Self {
+        ContrastJson { lines: PingJson::new(options), target: Box::default(), address: None }
+    }
+}
+
+impl Sink<Event> for ContrastJson {
+    fn event(&mut self, event: &Event, streams: &mut Streams<'_>) -> io::Result<()> {
+        match event {
+            Event::Ping(event) => {
+                if let ping::Event::Start(start) = event {
+                    self.target = start.target.clone();
+                    self.address = start.address;
+                }
+                self.lines.event(event, streams)
+            }
+            Event::Outcome(outcome) => line(&Object::new(self, outcome), streams.data),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Object<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    version: u32,
+    target: &'a str,
+    address: Option<IpAddr>,
+    method: Option<&'static str>,
+    socket: Option<&'static str>,
+    port: Option<u16>,
+    source_port: Option<u16>,
+    sequence: Option<u64>,
+    time: Option<&'static str>,
+    rounds: u64,
+    rounds_excluded: u64,
+    slot_ms: f64,
+    stamp: &'static str,
+    alpha: f64,
+    min_complete_rounds: u64,
+    reference: Option<Name>,
+    methods: Vec<RowObject>,
+    findings: Vec<FindingObject>,
+    notes: Vec<String>,
+}
+
+impl<'a> Object<'a> {
+    fn new(sink: &'a ContrastJson, outcome: &Outcome) -> Self {
+        Object {
+            kind: "contrast",
+            version: VERSION,
+            target: &sink.target,
+            address: sink.address,
+            method: None,
+            socket: None,
+            port: None,
+            source_port: None,
+            sequence: None,
+            time: None,
+            rounds: outcome.rounds,
+            rounds_excluded: 1,
+            slot_ms: outcome.slot.as_secs_f64() * 1e3,
+            stamp: "user",
+            alpha: ALPHA,
+            min_complete_rounds: MIN_ROUNDS,
+            reference: outcome.reference.and_then(|index| outcome.rows.get(index)).map(Name::of),
+            methods: outcome.rows.iter().map(RowObject::new).collect(),
+            findings: outcome.findings.iter().map(|finding| FindingObject::new(finding, outcome)).collect(),
+            notes: notes(outcome),
+        }
+    }
+}
+
+/// Which method; `null` where none is meant.
+#[derive(Default, Serialize)]
+struct Name {
+    method: Option<&'static str>,
+    socket: Option<&'static str>,
+    port: Option<u16>,
+}
+
+impl Name {
+    fn of(row: &Row) -> Self {
+        Name { method: Some(row.method.name()), socket: Some(row.socket.name()), port: row.port }
+    }
+}
+
+#[derive(Serialize)]
+struct RowObject {
+    #[serde(flatten)]
+    name: Name,
+    privilege: Option<&'static str>,
+    ran: bool,
+    reason: Option<String>,
+    state: Option<&'static str>,
+    rate_limited: bool,
+    responders: Vec<AnswererObject>,
+    sent: u64,
+    received: u64,
+    refused: u64,
+    unreachable: u64,
+    lost: u64,
+    pending: u64,
+    send_failed: u64,
+    loss_pct: Option<f64>,
+    rtt_stats_ms: Option<RttStatsObject>,
+    kernel_rtt_stats_ms: Option<RttStatsObject>,
+    complete_rounds: Option<u64>,
+    median_difference_ms: Option<f64>,
+    p_value: Option<f64>,
+    verdict: Option<&'static str>,
+}
+
+impl RowObject {
+    fn new(row: &Row) -> Self {
+        let counts = &row.counts;
+        let stats = |rtt: &Option<RttStats>| rtt.as_ref().map(RttStatsObject::new);
+        RowObject {
+            name: Name::of(row),
+            privilege: privilege(row),
+            ran: row.ran,
+            reason: reason(row),
+            state: row.state.map(State::name),
+            rate_limited: row.rate_limited,
+            responders: row.answerers.iter().map(AnswererObject::new).collect(),
+            sent: counts.sent,
+            received: counts.received,
+            refused: counts.refused,
+            unreachable: counts.unreachable,
+            lost: counts.lost,
+            pending: counts.pending,
+            send_failed: counts.send_failed,
+            loss_pct: counts.loss_pct(),
+            rtt_stats_ms: stats(&row.rtt),
+            kernel_rtt_stats_ms: stats(&row.rtt_kernel),
+            complete_rounds: row.difference.map(|_| row.complete),
+            median_difference_ms: row.difference.map(|nanos| nanos as f64 / 1e6),
+            p_value: row.p,
+            verdict: row.verdict.map(Verdict::name),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct AnswererObject {
+    who: &'static str,
+    address: IpAddr,
+    answers: u64,
+}
+
+impl AnswererObject {
+    fn new(answerer: &Answerer) -> Self {
+        AnswererObject { who: answerer.who.name(), address: answerer.address, answers: answerer.answers }
+    }
+}
+
+#[derive(Serialize)]
+struct FindingObject {
+    kind: &'static str,
+    #[serde(flatten)]
+    subject: Name,
+    median_difference_ms: Option<f64>,
+    message: String,
+}
+
+impl FindingObject {
+    fn new(finding: &Finding, outcome: &Outcome) -> Self {
+        let icmp = || Name { method: Some(MethodKind::Icmp.name()), ..Name::default() };
+        let named = subject(finding, outcome).map(Name::of).unwrap_or_default();
+        let (kind, subject) = match finding {
+            Finding::NothingAnswers => ("nothing_answers", named),
+            Finding::IcmpBlocked { .. } => ("icmp_blocked", icmp()),
+            Finding::Refused { .. } => ("refused", named),
+            Finding::RefusalsLimited { .. } => ("refusals_rate_limited", named),
+            Finding::Rejected { .. } => ("rejected", named),
+            Finding::Silent { .. } => ("silent", named),
+            Finding::IcmpLimited { .. } => ("icmp_rate_limited", icmp()),
+            Finding::LosesMore { .. } => ("loses_more", named),
+            Finding::Delay { difference, .. } if *difference > 0 => (Verdict::Slower.name(), named),
+            Finding::Delay { .. } => (Verdict::Faster.name(), named),
+        };
+        let median_difference_ms = match finding {
+            Finding::Delay { difference, .. } => Some(*difference as f64 / 1e6),
+            _ => None,
+        };
+        FindingObject { kind, subject, median_difference_ms, message: sentence(finding, outcome) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::metrics::Share;
+    use crate::report::contrast::fixture::{RAW, TCP, UDP, outcome, without_privilege};
+    use crate::report::fixture::{start, summary, written};
+
+    fn json(events: &[Event]) -> Vec<Value> {
+        let mut sink = ContrastJson::new(PingJsonOptions { quiet: true });
+        let (data, talk) = written(&mut sink, events);
+        assert_eq!(talk, "");
+        data.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+    }
+
+    fn ended(outcome: Outcome) -> Value {
+        let begin = Event::Ping(ping::Event::Start(Box::new(start("example.org", "198.51.100.9"))));
+        json(&[begin, Event::Outcome(Box::new(outcome))]).remove(0)
+    }
+
+    #[test]
+    fn the_comparison_stands_behind_the_summaries() {
+        let events = [
+            ping::Event::Start(Box::new(start("example.org", "198.51.100.9"))),
+            ping::Event::Summary(Box::new(summary())),
+        ];
+        let mut events: Vec<Event> = events.into_iter().map(Event::Ping).collect();
+        events.push(Event::Outcome(Box::new(outcome())));
+        let types: Vec<Value> = json(&events).into_iter().map(|mut object| object["type"].take()).collect();
+        assert_eq!(types, ["summary", "contrast"]);
+    }
+
+    #[test]
+    fn a_comparison_tells_what_the_table_tells() {
+        let object = ended(outcome());
+        assert_eq!((&object["version"], &object["target"]), (&Value::from(1), &Value::from("example.org")));
+        assert_eq!((&object["rounds"], &object["rounds_excluded"]), (&Value::from(20), &Value::from(1)));
+        assert_eq!(object["reference"], serde_json::json!({"method": "icmp", "socket": "raw", "port": null}));
+        let row = &object["methods"][TCP];
+        assert_eq!(
+            row["responders"],
+            serde_json::json!([{"who": "service", "address": "198.51.100.9", "answers": 20}])
+        );
+        assert_eq!((&row["privilege"], &row["ran"]), (&Value::Null, &Value::from(true)));
+        assert_eq!(
+            (&row["median_difference_ms"], &row["verdict"]),
+            (&Value::from(0.01), &Value::from("no_difference"))
+        );
+        assert_eq!((&row["rtt_stats_ms"]["median"], &row["kernel_rtt_stats_ms"]), (&Value::from(10.0), &Value::Null));
+        assert_eq!(object["notes"], serde_json::json!(["no difference found"]));
+    }
+
+    #[test]
+    fn what_could_not_run_says_why_and_has_no_figures() {
+        let mut outcome = outcome();
+        outcome.rows[RAW] = without_privilege();
+        let row = &ended(outcome)["methods"][RAW];
+        assert_eq!((&row["ran"], &row["privilege"]), (&Value::from(false), &Value::from("cap_net_raw")));
+        assert_eq!(row["reason"], "socket: Operation not permitted");
+        for key in ["loss_pct", "rtt_stats_ms", "complete_rounds", "median_difference_ms", "p_value", "verdict"] {
+            assert!(row[key].is_null(), "{key}");
+        }
+    }
+
+    #[test]
+    fn every_finding_has_a_kind_a_method_and_a_sentence() {
+        let (icmp, other) = (Share { hits: 20, tries: 40 }, Share { hits: 0, tries: 20 });
+        let known = [
+            (Finding::NothingAnswers, "nothing_answers", Value::Null),
+            (Finding::IcmpBlocked { row: TCP }, "icmp_blocked", "icmp".into()),
+            (Finding::Refused { row: TCP }, "refused", "tcp".into()),
+            (Finding::RefusalsLimited { row: UDP }, "refusals_rate_limited", "udp".into()),
+            (Finding::Rejected { row: TCP }, "rejected", "tcp".into()),
+            (Finding::Silent { row: UDP }, "silent", "udp".into()),
+            (Finding::IcmpLimited { row: TCP, icmp, other }, "icmp_rate_limited", "icmp".into()),
+            (Finding::LosesMore { row: TCP, own: icmp, icmp: other }, "loses_more", "tcp".into()),
+            (Finding::Delay { row: TCP, difference: 1 }, "slower", "tcp".into()),
+            (Finding::Delay { row: TCP, difference: -1 }, "faster", "tcp".into()),
+        ];
+        for (finding, kind, method) in known {
+            let object = &ended(Outcome { findings: vec![finding], ..outcome() })["findings"][0];
+            assert_eq!((&object["kind"], &object["method"]), (&Value::from(kind), &method));
+            assert!(object["message"].as_str().is_some_and(|message| message.ends_with('.')), "{object}");
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Runs of `rping --contrast`.
+
+use std::time::Duration;
+
+use insta::assert_snapshot;
+use netprobe::channel::Protocol;
+use netprobe::sim::{Change, Node, Peer, TcpService, UdpService, ip};
+use serde_json::Value;
+
+use crate::world::{Outcome, World};
+
+fn host() -> Node {
+    Node::host(ip("198.51.100.9")).also(ip("2001:db8:9::9")).tcp(443, TcpService::Accept(Peer::silent()))
+}
+
+/// The `contrast` object of a run with `--json`.
+fn object(outcome: &Outcome) -> Value {
+    let last = outcome.stdout.lines().last().expect("lines");
+    let object: Value = serde_json::from_str(last).expect("JSON");
+    assert_eq!(object["type"], "contrast", "{outcome}");
+    object
+}
+
+#[test]
+fn methods_are_shown_side_by_side() {
+    assert_snapshot!(World::with_host(host()).run("rping --contrast --tcp=443 -c 2 host.example"));
+}
+
+#[test]
+fn nothing_that_differs_is_said_so() {
+    assert_snapshot!(World::with_host(host()).run("rping --contrast --tcp=443 -q 198.51.100.9"));
+    assert_snapshot!(World::with_host(host()).run("rping --contrast --tcp=443 -q 2001:db8:9::9"));
+}
+
+#[test]
+fn blocked_icmp_and_a_slow_service_are_told() {
+    let host = host().change_to(Protocol::Icmp, .., Change::Silence);
+    let slow = host.change_to(Protocol::Tcp, .., Change::Later(Duration::from_millis(3)));
+    let world = World::with_host(slow.udp(53, UdpService::Echo));
+    assert_snapshot!(world.run("rping --contrast --tcp=443 --udp=53 -q host.example"));
+}
+
+#[test]
+fn a_method_without_privilege_keeps_its_row() {
+    assert_snapshot!(World::with_host(host()).dgram_only().run("rping --contrast --tcp=443 -q host.example"));
+    assert_snapshot!(World::with_host(host()).unprivileged().run("rping --contrast --tcp=443 -q host.example"));
+}
+
+#[test]
+fn json_tells_the_same() {
+    let outcome = World::with_host(host()).run("rping --json -q --contrast --tcp=443 -c 20 host.example");
+    assert_snapshot!(outcome);
+    let types: Vec<Value> = outcome.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!(types.iter().filter(|object| object["type"] == "summary").count(), 4);
+    assert_eq!(object(&outcome)["findings"], Value::Array(Vec::new()));
+}
+
+#[test]
+fn ports_come_from_options_and_from_the_target() {
+    let run = |line: &str| object(&World::with_host(host()).run(line));
+    let ports = |object: Value| [&object["methods"][2]["port"], &object["methods"][3]["port"]].map(Value::as_u64);
+    let line = "rping --contrast --json -c 1 -W 100ms";
+    assert_eq!(ports(run(&format!("{line} host.example"))), [Some(33434), Some(80)]);
+    assert_eq!(ports(run(&format!("{line} --udp=dns host.example:443"))), [Some(53), Some(443)]);
+    assert_eq!(ports(run(&format!("{line} --udp=9 --tcp [2001:db8:9::9]:8443"))), [Some(9), Some(8443)]);
+}
+
+#[test]
+fn the_status_is_that_of_the_best_method() {
+    let status = |host: Node, line: &str| World::with_host(host).run(line).status;
+    let line = "rping --contrast -q -c 1 -W 200ms 198.51.100.9";
+    let no_icmp = host().change_to(Protocol::Icmp, .., Change::Silence);
+    assert_eq!(status(no_icmp.clone().silent_ports(), line), 1, "TCP port 80 is silent, too");
+    assert_eq!(status(no_icmp.clone(), line), 0, "port 80 is refused: the host answers");
+    assert_eq!(status(host().silent(), line), 1);
+}
+
+#[test]
+fn a_name_without_an_address_is_told() {
+    assert_snapshot!(World::new().run("rping --contrast nosuch.example"));
+    assert_snapshot!(World::new().run("rping --contrast --json -q nosuch.example"));
+}
+
+#[test]
+fn what_makes_no_sense_together_is_refused() {
+    for line in [
+        "rping --contrast host.example 198.51.100.9",
+        "rping --contrast -f host.example",
+        "rping --contrast -A host.example",
+        "rping --contrast -l 2 host.example",
+        "rping --contrast --rate 5 host.example",
+        "rping --contrast --socket raw host.example",
+        "rping --contrast --stamp host.example",
+        "rping --contrast --tcp --data x host.example",
+        "rping --contrast unix:/run/x.sock",
+        "rping --contrast 443",
+        "rping --contrast -i 0 host.example",
+        "rping --contrast -c 10001 host.example",
+    ] {
+        let outcome = World::new().run(line);
+        assert_eq!((outcome.status, outcome.stdout.as_str()), (2, ""), "{outcome}");
+        assert_eq!(outcome.stderr.lines().count(), 1, "{outcome}");
+    }
+}

@@ -1,0 +1,97 @@
+//! `rping --contrast`: what each kind of socket sees of one target, on the real kernel.
+
+use serde_json::Value;
+
+use crate::helper::Helper;
+use crate::lab::{Finished, Lab, Plan, Privilege, Tool, hop_v4, hop_v6};
+
+/// Twenty rounds in a moment.
+const QUICK: [&str; 4] = ["--contrast", "-i5ms", "-W500ms", "--json"];
+
+fn contrast(lab: &Lab, privilege: Privilege, arguments: &[&str]) -> (Finished, Value) {
+    let run = lab.host().run(Tool::Rping, privilege, &[&QUICK, arguments].concat());
+    assert_eq!(run.stderr, "", "{run:#?}");
+    let object = run.object("contrast");
+    assert_eq!(run.objects("summary").len(), 4, "{run:#?}");
+    (run, object)
+}
+
+/// Kinds of the findings, each with its method; delays are left out, because on one machine they are what the load makes of them.
+fn findings(object: &Value) -> Vec<String> {
+    let all = object["findings"].as_array().expect("findings");
+    let told = all.iter().filter(|finding| !matches!(finding["kind"].as_str(), Some("slower" | "faster")));
+    told.map(|finding| format!("{} {}", finding["method"], finding["kind"]).replace('"', "")).collect()
+}
+
+/// Of each row: method, socket, who answered, and how many probes it sent, received and had refused.
+fn rows(object: &Value) -> Vec<String> {
+    let row = |row: &Value| {
+        let who = row["responders"][0]["who"].as_str().unwrap_or("nobody");
+        let text = |key: &str| row[key].to_string().replace('"', "");
+        let [method, socket, sent, received, refused] = ["method", "socket", "sent", "received", "refused"].map(text);
+        format!("{method} {socket} {who} {sent} {received} {refused}")
+    };
+    object["methods"].as_array().expect("methods").iter().map(row).collect()
+}
+
+#[test]
+fn every_kind_of_socket_sees_an_open_host() {
+    let Some(lab) = Plan::chain(1).with_ping_sockets().build() else { return };
+    let target = lab.target();
+    target.sh("sysctl -qw net.ipv4.icmp_ratelimit=0 net.ipv6.icmp.ratelimit=0");
+    let _listener = Helper::listener(target);
+    for address in [lab.target_v4(), lab.target_v6()] {
+        for privilege in [Privilege::Root, Privilege::Nothing] {
+            let (run, object) = contrast(&lab, privilege, &["--tcp=443", &address]);
+            assert_eq!((run.code(), findings(&object)), (0, Vec::new()), "{run:#?}");
+            let raw = if privilege == Privilege::Root { "icmp raw kernel 20 20 0" } else { "icmp raw nobody 0 0 0" };
+            let others = ["icmp dgram kernel 20 20 0", "udp dgram kernel 20 0 20", "tcp stream service 20 20 0"];
+            assert_eq!(rows(&object), [&[raw], &others[..]].concat(), "{run:#?}");
+        }
+    }
+}
+
+#[test]
+fn methods_that_may_not_run_keep_their_rows() {
+    let Some(lab) = Plan::chain(1).build() else { return };
+    let _listener = Helper::listener(lab.target());
+    let (run, object) = contrast(&lab, Privilege::Nothing, &["--tcp=443", &lab.target_v4()]);
+    assert_eq!(run.code(), 0, "{run:#?}");
+    let reasons = ["socket: Operation not permitted", "socket: Permission denied"];
+    for (row, reason) in object["methods"].as_array().expect("methods").iter().zip(reasons) {
+        assert_eq!((&row["ran"], row["reason"].as_str()), (&Value::Bool(false), Some(reason)), "{run:#?}");
+    }
+    assert_eq!(object["reference"]["method"], "udp", "{run:#?}");
+}
+
+#[test]
+fn a_host_that_drops_icmp_is_not_called_down() {
+    let Some(lab) = Plan::chain(1).with_ping_sockets().build() else { return };
+    let target = lab.target();
+    target.nft(
+        "add rule inet lab input icmp type echo-request drop\nadd rule inet lab input icmpv6 type echo-request drop",
+    );
+    let _listener = Helper::listener(target);
+    for address in [lab.target_v4(), lab.target_v6()] {
+        let (run, object) = contrast(&lab, Privilege::Root, &["--tcp=443", &address]);
+        assert_eq!((run.code(), findings(&object)), (0, vec!["icmp icmp_blocked".to_owned()]), "{run:#?}");
+    }
+}
+
+#[test]
+fn ports_that_nobody_serves_and_routers_that_reject_are_told() {
+    let Some(lab) = Plan::chain(1).with_ping_sockets().build() else { return };
+    for address in [lab.target_v4(), lab.target_v6()] {
+        let (run, object) = contrast(&lab, Privilege::Root, &["--tcp=443", "--udp=9", &address]);
+        let told = findings(&object);
+        assert!(told.contains(&"tcp refused".to_owned()) && told.contains(&"udp refused".to_owned()), "{run:#?}");
+        assert_eq!(run.code(), 0, "{run:#?}");
+    }
+    lab.router(1).nft("add rule inet lab forward tcp dport 443 reject with icmpx type admin-prohibited");
+    for (address, router) in [(lab.target_v4(), hop_v4(1)), (lab.target_v6(), hop_v6(1))] {
+        let (run, object) = contrast(&lab, Privilege::Root, &["--tcp=443", &address]);
+        assert_eq!(findings(&object), ["tcp rejected"], "{run:#?}");
+        let by = &object["methods"][3]["responders"][0];
+        assert_eq!((by["who"].as_str(), by["address"].as_str()), (Some("router"), Some(&*router)), "{run:#?}");
+    }
+}
