@@ -9,7 +9,7 @@ use crate::channel::{ChannelError, OsError};
 const NEEDED: [Capability; 3] = [Capability::CAP_NET_RAW, Capability::CAP_NET_ADMIN, Capability::CAP_NET_BIND_SERVICE];
 
 /// Acts as the real user from here on: a set-user-ID must not open the files a user names. What it permits is kept for
-/// [`raise_for_opening`].
+/// `raise_for_opening`.
 ///
 /// # Errors
 /// If the kernel refuses.
