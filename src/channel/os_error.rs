@@ -26,6 +26,7 @@ errnos! {
     EPERM = 1,
     ENOENT = 2,
     EAGAIN = 11,
+    ENOMEM = 12,
     EACCES = 13,
     ENODEV = 19,
     EINVAL = 22,
