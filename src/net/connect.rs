@@ -66,6 +66,10 @@ pub fn begin(plan: &LanePlan, open: &Open) -> Result<Begun, OsError> {
 /// # Errors
 /// The call that failed, and how.
 pub fn tcp_socket(plan: &LanePlan, header: &Header, port: u16) -> Result<Socket, Failure> {
+    // A mark takes a privilege that is gone when the sockets of connections are made.
+    if plan.mark.is_some() {
+        return Err((SO_MARK.call, OsError::EOPNOTSUPP));
+    }
     let socket = lane::new_socket(plan, Type::STREAM)?;
     configure(&socket, plan, header)?;
     lane::report_errors(socket.as_fd(), plan.family)?;

@@ -20,6 +20,9 @@ const MAX_UNSENT_OCTETS: usize = 256 * 1024;
 /// Octets thrown away when a connection is closed with some unread, for which the kernel would send RST instead of FIN.
 const MAX_UNREAD_OCTETS: usize = 1 << 20;
 
+/// How long what was written before a close may wait for a peer that takes none of it (RFC 5482).
+const MAX_CLOSING: Duration = Duration::from_secs(30);
+
 /// A connection that is opening or open.
 #[derive(Debug)]
 pub struct Connection {
@@ -166,15 +169,12 @@ impl Connection {
     pub fn close(&mut self, buffers: &mut Buffers) -> Fate {
         self.closing = true;
         if !self.unsent.is_empty() {
+            // A peer that never reads must not hold it for ever. Local sockets have no such limit.
+            let _ = self.socket.set_tcp_user_timeout(Some(MAX_CLOSING));
             return Fate::Stays;
         }
         self.discard_unread(buffers);
         Fate::Ends
-    }
-
-    /// Whether the peer has ended its side.
-    pub fn has_ended(&self) -> bool {
-        self.ended
     }
 
     /// Stops or goes on reading.
@@ -287,7 +287,7 @@ impl Connection {
             OsError::ECONNREFUSED | OsError::ECONNRESET | OsError::EPIPE => ClosedHow::Reset,
             error => ClosedHow::Failed(error),
         };
-        if !(self.closing || self.ended) {
+        if !self.closing {
             tell(self.closed(stamp, how));
         }
         Fate::Ends

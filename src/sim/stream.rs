@@ -17,6 +17,9 @@ const SYN_TIMEOUTS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs
 /// The first source port the kernel chooses.
 const FIRST_PORT: u16 = 50_001;
 
+/// Octets that may wait behind others that already do.
+const MAX_UNSENT_OCTETS: usize = 256 * 1024;
+
 /// What listens at the other end of a connection.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Peer {
@@ -163,7 +166,7 @@ struct Connection {
     /// What is here and not yet handed on, because reading is paused.
     held: VecDeque<What>,
     paused: bool,
-    /// The peer sends nothing more and knows that we heard it; it still takes what we send.
+    /// The peer sends nothing more; it still takes what we send.
     ended: bool,
 }
 
@@ -209,8 +212,7 @@ impl Streams {
         if self.connections.contains_key(&order.token) {
             return Err(OsError::EINVAL.into());
         }
-        let held = self.connections.values().filter(|open| !open.ended).count();
-        if held >= lane.profile.max_open as usize {
+        if self.connections.len() >= lane.profile.max_open as usize {
             return Err(OsError::EMFILE.into());
         }
         let source = lane::source(lane, &order.header, remote.address, fabric)?;
@@ -249,6 +251,9 @@ impl Streams {
         let Some(connection) = self.connections.get_mut(&token) else { return Err(OsError::ENOTCONN) };
         let State::Open(established) = &mut connection.state else { return Err(OsError::ENOTCONN) };
         let idle = established.unsent.is_empty();
+        if !idle && established.unsent.len() + octets.len() > MAX_UNSENT_OCTETS {
+            return Err(OsError::ENOBUFS);
+        }
         established.unsent.extend(octets);
         if idle {
             established.send(at, token, connection.serial, &mut effects);

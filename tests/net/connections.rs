@@ -7,13 +7,14 @@ use std::process::Command;
 use std::time::Duration;
 
 use netprobe::channel::{
-    CloseHow, ClosedHow, ErrorOrigin, ErrorPath, Header, Inbound, LaneId, LanePlan, Layer, Open, Order, OsError, Owner,
-    Protocol, SocketKind, SocketWish, Token,
+    Attempt, CloseHow, ClosedHow, ErrorOrigin, ErrorPath, Header, Inbound, LaneId, LanePlan, Layer, Open, Order,
+    OsError, Owner, Protocol, SocketKind, SocketWish, Token,
 };
 use netprobe::types::{Endpoint, Family, IpEndpoint, Tos, Ttl};
 
 use crate::namespace::{in_namespace, ip};
-use crate::run::{FAMILIES, Run, endpoint, loopback, with_rights};
+use crate::orders::link;
+use crate::run::{FAMILIES, Run, endpoint, loopback, refusal, with_rights};
 
 in_namespace! {
     fn a_listening_port_opens_and_our_end_is_told_before() {
@@ -48,10 +49,13 @@ in_namespace! {
     }
 
     fn a_filtered_port_is_given_up_by_the_kernel() {
-        nft("add rule inet t in tcp dport 82 drop");
+        link();
+        // Whatever goes there is lost.
+        ip("neigh replace 10.0.0.2 lladdr 02:00:00:00:00:02 dev v0");
         let mut run = Run::open(vec![tcp(Family::V4)]);
-        run.connect(1, 0, Endpoint::Ip(loopback(Family::V4).with_port(82)), Header::default());
-        assert!(run.begun(1).local.is_some());
+        run.connect(1, 0, Endpoint::Ip(endpoint("10.0.0.2").with_port(82)), Header::default());
+        let local = run.begun(1).local.expect("our end");
+        assert_eq!((local.address, local.port != 0), (endpoint("10.0.0.1").address, true));
         assert_eq!(run.closed(Token::new(1)), ClosedHow::Failed(OsError::ETIMEDOUT));
     }
 
@@ -116,6 +120,8 @@ in_namespace! {
         assert_eq!(run.outcome(3), Err((OsError::EOPNOTSUPP, None)));
         run.connect(4, 0, Endpoint::Ip(to), Header { from: Some(endpoint("192.0.2.9").address), ..header });
         assert_eq!(run.outcome(4), Err((OsError::EADDRNOTAVAIL, None)));
+        run.connect(7, 0, Endpoint::Ip(to), Header { ttl: Some(Ttl::new(0)), ..header });
+        assert_eq!(run.outcome(7), Err((OsError::EINVAL, None)));
         run.connect(5, 1, path("/nowhere/at/all"), header);
         assert_eq!(run.outcome(5), Err((OsError::ENOENT, None)));
         run.connect(6, 0, Endpoint::Ip(to), header);
@@ -230,6 +236,36 @@ in_namespace! {
         assert!(run.came.is_empty(), "{:?}", run.came);
     }
 
+    fn a_connection_forgotten_does_not_wait_for_its_peer() {
+        let (mut run, mut peer) = connected();
+        run.write(ONE, &vec![7; 8 << 20]);
+        run.order(Order::Close { token: ONE, how: CloseHow::Fin });
+        run.write(ONE, b"more");
+        assert_eq!(run.outcome(1), Err((OsError::ENOTCONN, None)));
+        run.order(Order::Forget { token: ONE });
+        let mut all = Vec::new();
+        peer.read_to_end(&mut all).expect("a FIN");
+        assert!(all.len() < 8 << 20);
+    }
+
+    fn an_icmp_error_does_not_end_an_open_connection() {
+        // Not only the first segment is rejected: its error comes while the call that sends it holds the socket, which hides it.
+        for (family, reject) in [(Family::V4, "icmp type host-unreachable"), (Family::V6, "icmpv6 type addr-unreachable")] {
+            let (mut run, mut peer) = with_rights(|| connected_over(family));
+            nft(&format!("add rule inet t in tcp dport {} limit rate over 1/day burst 3 packets accept; add rule inet t in tcp dport {} reject with {reject}", port_of(&peer), port_of(&peer)));
+            run.write(ONE, b"rejected thrice");
+            let mut octets = [0; 15];
+            peer.read_exact(&mut octets).expect("the kernel sends it again");
+            run.receive();
+            assert_eq!(run.came.drain(..).map(|(item, _)| item).collect::<Vec<_>>(), [Inbound::Drained { token: ONE }]);
+        }
+    }
+
+    fn a_mark_cannot_be_had_for_connections() {
+        let attempts = [Attempt { socket: SocketKind::Stream, call: "SO_MARK", error: OsError::EOPNOTSUPP }];
+        assert_eq!(refusal(LanePlan { mark: Some(1), ..tcp(Family::V4) }).attempts, attempts);
+    }
+
     fn local_streams_open_at_once_and_nobody_listening_is_a_reset() {
         let directory = tempfile::tempdir().expect("a directory");
         let name = directory.path().join("s");
@@ -279,12 +315,20 @@ fn listen(family: Family) -> (TcpListener, IpEndpoint) {
 
 /// A channel with one open connection, and its other end.
 fn connected() -> (Run, TcpStream) {
-    let (listener, to) = listen(Family::V4);
-    let mut run = Run::open(vec![tcp(Family::V4)]);
+    connected_over(Family::V4)
+}
+
+fn connected_over(family: Family) -> (Run, TcpStream) {
+    let (listener, to) = listen(family);
+    let mut run = Run::open(vec![tcp(family)]);
     run.connect(1, 0, Endpoint::Ip(to), Header::default());
     run.opened(1);
     let (peer, _) = listener.accept().expect("a connection");
     (run, peer)
+}
+
+fn port_of(peer: &TcpStream) -> u16 {
+    peer.local_addr().expect("an address").port()
 }
 
 /// nft(8), after making a table `t` with a chain `in` for everything that arrives.

@@ -164,6 +164,14 @@ fn a_slow_peer_takes_a_write_in_parts() {
 }
 
 #[test]
+fn what_is_written_behind_a_slow_peer_is_refused_when_it_becomes_too_much() {
+    let (mut rig, token) = connected(Peer::silent().takes(1 << 10, ms(1)));
+    rig.write(token, &[7; 1 << 20]);
+    rig.write(token, b"a little more");
+    assert_eq!(story(&rig.answers(ms(11))), [line(10, "refused ENOBUFS")]);
+}
+
+#[test]
 fn a_greeting_comes_first_and_an_answer_once() {
     let (mut rig, token) = connected(Peer::answer("250 ok").greeting("220 hi"));
     assert_eq!(story(&rig.answers(ms(30))), [line(20, "data 220 hi")]);
