@@ -75,6 +75,9 @@ impl Run<'_> {
             }
             let _ = writeln!(env.stderr, "{}: {trouble}", self.program);
         }
+        if contenders.iter().any(|one| is_group(&one.target)) {
+            return Err(Trouble::Refused(format!("'{text}' is a group; --contrast compares methods to one host")));
+        }
         let mut ping = self.config(Vec::new(), opened.lookup.is_some(), env)?;
         ping.pace = Pace::Called;
         if ping.wait == Wait::Default {
@@ -202,6 +205,10 @@ fn contender(way: Way, lanes: &Lanes, found: &Target) -> Contender {
     let target = Target { place, ..found.clone() };
     let port = way.port.map(Port::get);
     Contender { target, method: way.method, socket: way.socket, port, named: way.named, refused }
+}
+
+fn is_group(target: &Target) -> bool {
+    matches!(target.place, Place::Reachable { endpoint, .. } if endpoint.address.is_multicast())
 }
 
 /// 0 if the target answered by at least one method, be it with a refusal; 2 if none could be tried.

@@ -69,8 +69,10 @@ impl Run<'_> {
         let bound = self.binding(env)?;
         let plan = self.plan(&choice, &asked, &bound);
         let mut opened = (env.open)(&plan)?;
-        let lanes = Lanes::of(&opened, &plan.lanes, |lane| lane.protocol == Protocol::Icmp);
-        if self.args.packet.ident.is_some() && lanes.any(|profile| profile.ident.owner == Owner::Kernel) {
+        if self.args.packet.ident.is_some()
+            && Lanes::of(&opened, &plan.lanes, |plan| plan.protocol == Protocol::Icmp)
+                .any(|profile| profile.ident.owner == Owner::Kernel)
+        {
             let sentence =
                 "-e: over ICMP datagram sockets the kernel chooses the identifier; raw sockets need a privilege";
             return Err(Trouble::Refused(sentence.to_owned()));

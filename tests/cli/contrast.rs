@@ -94,6 +94,7 @@ fn what_makes_no_sense_together_is_refused() {
         "rping --contrast --tcp --data x host.example",
         "rping --contrast unix:/run/x.sock",
         "rping --contrast 443",
+        "rping --contrast 224.0.0.1",
         "rping --contrast -i 0 host.example",
         "rping --contrast -c 10001 host.example",
     ] {

@@ -68,11 +68,12 @@ struct Plans {
     seed: u64,
     target: &'static str,
     named: bool,
+    deadline: Option<Duration>,
 }
 
 impl Default for Plans {
     fn default() -> Self {
-        Plans { rounds: 20, seed: 1, target: TARGET, named: true }
+        Plans { rounds: 20, seed: 1, target: TARGET, named: true, deadline: None }
     }
 }
 
@@ -110,7 +111,7 @@ fn contrast_as(network: &Network, plans: &Plans) -> Ran {
         rate: None,
         preload: 1,
         count: None,
-        deadline: None,
+        deadline: plans.deadline,
         wait: Wait::Exactly(ms(2000)),
         payload_octets: 56,
         fill: Fill::Counting,
@@ -399,6 +400,13 @@ fn an_interrupt_ends_with_what_is_known() {
     let sent: u64 = ran.outcome.rows.iter().map(|row| row.counts.sent).sum();
     assert_eq!(sent, 16);
     assert_eq!((ran.findings(), ran.verdicts()), (&[][..], vec![None; 4]));
+}
+
+#[test]
+fn a_deadline_ends_the_run_with_what_is_known() {
+    let ran = contrast_as(&network(host()), &Plans { deadline: Some(ms(1700)), ..Plans::default() });
+    let sent: u64 = ran.outcome.rows.iter().map(|row| row.counts.sent).sum();
+    assert_eq!((sent, ran.outcome.rows.iter().map(|row| row.counts.lost).sum::<u64>()), (9, 0));
 }
 
 #[test]

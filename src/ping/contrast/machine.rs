@@ -1,5 +1,7 @@
 //! [`Contrast`]: the Machine that lets the methods take turns.
 
+use std::time::Duration;
+
 use super::config::{Config, Contender};
 use super::judge;
 use super::record::{Outcome, Record};
@@ -25,8 +27,9 @@ pub struct Contrast {
     records: Vec<Record>,
     ping: Ping,
     rounds: Option<Rounds>,
-    /// What the rounds are made from once the first may begin.
-    plan: (u64, std::time::Duration, u64),
+    count: u64,
+    slot: Duration,
+    seed: u64,
     told: bool,
 }
 
@@ -42,7 +45,9 @@ impl Contrast {
         Contrast {
             records: contenders.iter().map(|_| Record::default()).collect(),
             contenders,
-            plan: (rounds, slot, ping.seed),
+            count: rounds,
+            slot,
+            seed: ping.seed,
             ping: Ping::new(ping),
             rounds: None,
             told: false,
@@ -52,14 +57,12 @@ impl Contrast {
     fn begin(&self, now: Instant) -> Rounds {
         let runs = |one: &Contender| matches!(one.target.place, Place::Reachable { .. });
         let series = (0..).zip(&self.contenders).filter(|(_, one)| runs(one)).map(|(number, _)| number).collect();
-        let (rounds, slot, seed) = self.plan;
-        Rounds::new(now, slot, rounds, series, seed)
+        Rounds::new(now, self.slot, self.count, series, self.seed)
     }
 
     fn outcome(&mut self) -> Outcome {
-        let (rounds, slot, _) = self.plan;
         let records = std::mem::take(&mut self.records);
-        judge::outcome(&self.contenders, records, rounds, slot)
+        judge::outcome(&self.contenders, records, self.count, self.slot)
     }
 }
 
@@ -107,8 +110,11 @@ impl Machine for Contrast {
             }
             return Some(Event::Ping(event));
         }
-        let due = self.ping.is_finished() && !std::mem::replace(&mut self.told, self.ping.is_finished());
-        due.then(|| Event::Outcome(Box::new(self.outcome())))
+        if !self.ping.is_finished() || self.told {
+            return None;
+        }
+        self.told = true;
+        Some(Event::Outcome(Box::new(self.outcome())))
     }
 
     fn is_finished(&self) -> bool {
