@@ -310,7 +310,7 @@ impl PingText {
 
     fn sent_to(&self, series: &Series, data: &mut dyn Write) -> io::Result<()> {
         match series.address {
-            Some(address) => write!(data, " sent to {}", self.peer(series, address)),
+            Some(address) => write!(data, " sent to {}", self.where_from(series, Some(address), series.port)),
             None => Ok(()),
         }
     }
