@@ -6,6 +6,8 @@ use std::time::Duration;
 use insta::assert_snapshot;
 use netprobe::channel::{Control, OsError};
 use netprobe::sim::{Change, Link, Node, Peer, TcpService, US, UdpService, ip};
+use netprobe::types::{Ttl, WallTime};
+use netprobe::wire::stamp::{self, ErrorEstimate, ReflectorPacket, Timestamp};
 
 use crate::world::World;
 
@@ -197,4 +199,25 @@ fn many_connections_a_second_are_closed_by_reset_and_that_is_said() {
     assert!(said.contains("closed by reset; --tcp-close=fin"), "{said}");
     assert!(!world.run("rping -v --tcp -i 0.02 -c 2 host.example").stderr.contains("reset"));
     assert!(!world.run("rping -v --tcp --tcp-close=fin -i 0.005 -c 2 host.example").stderr.contains("reset"));
+}
+
+#[test]
+fn a_stamp_session_tells_the_reflectors_time_apart() {
+    let at = |millis: u64| Timestamp::ntp(WallTime::from_nanos(1_795_000_000_000_000_000 + millis * 1_000_000));
+    let packet = ReflectorPacket {
+        sequence: 0,
+        timestamp: at(3),
+        error: ErrorEstimate::UNKNOWN,
+        ssid: 0,
+        received: at(0),
+        sender_sequence: 0,
+        sender_timestamp: at(0),
+        sender_error: ErrorEstimate::UNKNOWN,
+        sender_ttl: Ttl::new(62),
+    };
+    let mut octets = Vec::new();
+    stamp::push_reflector(&packet, &mut octets);
+    let world = World::with_host(server().udp(862, UdpService::Answer(octets)));
+    assert_snapshot!(world.run("rping --stamp -c 1 host.example"));
+    assert_snapshot!(world.run("rping --json --stamp -c 1 host.example"));
 }
