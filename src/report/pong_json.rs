@@ -67,7 +67,7 @@ impl Sink<Event> for PongJson {
 }
 
 impl PongJson {
-    fn client<'a>(&self, kind: &'static str, start: &SessionStart) -> ClientObject {
+    fn client(&self, kind: &'static str, start: &SessionStart) -> ClientObject {
         let peer = Parts::of(&start.peer);
         ClientObject {
             kind,
