@@ -167,7 +167,8 @@ pub struct Data {
     pub octets: Span,
 }
 
-/// A connection, or the attempt to open one, ended by itself; after our own `Close` nothing more is told of it.
+/// A connection, or the attempt to open one, ended by itself. After our own `Close` nothing more is told of it, and but for
+/// `Fin` there is nothing left to close.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Closed {
     /// The connection.
@@ -181,7 +182,8 @@ pub struct Closed {
 /// How a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ClosedHow {
-    /// The peer closed in order, behind all its data. What is written in answer to that still leaves, before our side ends too.
+    /// The peer closed in order and sends nothing more. Our side stays open (RFC 9293 §3.6): it can be written to, and holds its
+    /// descriptor, until a `Close` or a `Forget`, or until it is `Closed` in another way.
     Fin,
     /// The peer reset it.
     Reset,

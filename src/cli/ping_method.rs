@@ -88,7 +88,7 @@ impl Choice {
         if target::is_bare_number(text) {
             return Err(Trouble::Refused(format!("'{text}' is not a target; did you mean --tcp={text}?")));
         }
-        if text.contains('/') {
+        if text.split_once('/').is_some_and(|(address, _)| address.parse::<std::net::IpAddr>().is_ok()) {
             return Err(Trouble::Refused(format!(
                 "'{text}': prefixes are not offered yet; name each address, or list them with --targets"
             )));
@@ -134,7 +134,7 @@ impl Asked<'_> {
         let (Asked::Stream(path) | Asked::Dgram(path)) = *self else {
             return (Target { target: text.into(), name: text.into(), numeric: true, place: Place::Unresolved }, None);
         };
-        let lane = lanes.any();
+        let lane = lanes.first();
         let place = match lane {
             Some(lane) => Place::Local { path: Arc::from(Path::new(path)), lane: lane.id, profile: lane.profile },
             None => Place::Unresolved,

@@ -14,7 +14,7 @@ use super::ping_method::{Asked, Choice, close_how};
 use super::target::{self, Lanes};
 use super::values::{Rate, Span};
 use super::{ANSWERED, NOT_ANSWERED, NOT_RUN};
-use crate::channel::{LanePlan, OpenedLanes, Plan, Precision, Protocol, SocketWish};
+use crate::channel::{LanePlan, OpenedLanes, Owner, Plan, Precision, Protocol, SocketWish};
 use crate::engine::{Machine, Place, Target};
 use crate::ping::{Config, Event, Method, Pace, Ping, State, Subject, Wait};
 use crate::report::{PingJson, PingJsonOptions, PingText, PingTextOptions, ShownSource, Sink, Streams};
@@ -66,6 +66,14 @@ impl Run<'_> {
         let bound = self.binding(env)?;
         let plan = self.plan(&choice, &asked, &bound);
         let mut opened = (env.open)(&plan)?;
+        if self.args.packet.ident.is_some()
+            && Lanes::of(&opened, &plan.lanes, |plan| plan.protocol == Protocol::Icmp)
+                .any(|profile| profile.ident.owner == Owner::Kernel)
+        {
+            let sentence =
+                "-e: over ICMP datagram sockets the kernel chooses the identifier; raw sockets need a privilege";
+            return Err(Trouble::Refused(sentence.to_owned()));
+        }
         let (targets, trouble) = self.place(&texts, &asked, &opened, &plan, env);
         if let ([_], Some(trouble)) = (&texts[..], trouble)
             && !self.args.output.json
@@ -124,13 +132,26 @@ impl Run<'_> {
     fn binding(&self, env: &Env<'_>) -> Result<Binding, Trouble> {
         let mut bound = Binding { source: self.args.socket.source, interface: None };
         for text in &self.args.socket.interface {
-            let address = text.split('%').next().unwrap_or_default().parse::<IpAddr>();
-            match ((env.interface_index)(text), address) {
-                (None, Ok(address)) => bound.source = Some(address),
-                _ => bound.interface = Some(text.as_str().into()),
+            let (address, zone) = text.split_once('%').map_or((&**text, None), |(address, zone)| (address, Some(zone)));
+            let interface = match address.parse::<IpAddr>() {
+                Ok(address) if (env.interface_index)(text).is_none() => {
+                    bound.source = Some(address);
+                    zone
+                }
+                _ => Some(&**text),
+            };
+            let Some(name) = interface else { continue };
+            if (env.interface_index)(name).is_none() {
+                return Err(Trouble::NoInterface(name.to_owned()));
             }
+            bound.interface = Some(name.into());
         }
-        Ok(bound)
+        match bound.source {
+            Some(address) if bound.interface.is_none() && target::is_link_local(address) => {
+                Err(Trouble::NoZone("-I".to_owned(), address))
+            }
+            _ => Ok(bound),
+        }
     }
 
     fn plan(&self, choice: &Choice, asked: &[Asked<'_>], bound: &Binding) -> Plan {

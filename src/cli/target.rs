@@ -1,6 +1,7 @@
 //! From what a user names to [`Target`]s: lists, resolution, choice of lane and route.
 
 use std::io::{self, BufRead, BufReader};
+use std::net::IpAddr;
 use std::path::Path;
 
 use super::complain::Trouble;
@@ -8,6 +9,7 @@ use super::env::Env;
 use super::values;
 use crate::channel::{LaneId, LanePlan, LaneRefused, OpenedLanes, OsError, Profile};
 use crate::engine::{Place, Target};
+use crate::report::escape;
 use crate::types::{Family, IpEndpoint, Port};
 
 /// The targets of a run, as typed: arguments first, then those of `file` (`-` is standard input).
@@ -92,6 +94,11 @@ impl Lanes {
         self.open.is_empty()
     }
 
+    /// Whether one of them is such.
+    pub fn any(&self, such: impl Fn(&Profile) -> bool) -> bool {
+        self.open.iter().any(|lane| such(&lane.profile))
+    }
+
     /// The open lane of a family, or why there is none.
     pub fn get(&self, family: Family) -> Result<&Lane, Option<&LaneRefused>> {
         let refused = || self.refused.iter().find(|refused| refused.family == family);
@@ -99,7 +106,7 @@ impl Lanes {
     }
 
     /// Any open lane: local sockets have one, of no family.
-    pub fn any(&self) -> Option<&Lane> {
+    pub fn first(&self) -> Option<&Lane> {
         self.open.first()
     }
 
@@ -181,23 +188,36 @@ fn route(aim: Aim<'_>, endpoint: IpEndpoint, lanes: &Lanes, env: &Env<'_>) -> Re
     let lane = match lanes.get(endpoint.family()) {
         Ok(lane) => lane,
         Err(Some(refused)) => return Err(Trouble::NoLane(refused.clone())),
-        Err(None) => return Err(Trouble::Refused(format!("{}: not an address of the family asked for", aim.host))),
+        Err(None) => {
+            return Err(Trouble::Refused(format!("{}: not an address of the family asked for", escape(aim.host))));
+        }
     };
     let endpoint = with_zone(endpoint, lane, env);
     let source = match (env.source_for)(endpoint, &lane.plan) {
         Ok(source) => Some(source),
         // connect(2): EACCES is what the kernel says of a broadcast address.
         Err(OsError::EACCES) if aim.broadcast => None,
+        Err(OsError::EINVAL) if endpoint.zone == 0 && is_link_local(endpoint.address) => {
+            return Err(Trouble::NoZone(aim.host.to_owned(), endpoint.address));
+        }
         Err(error) => return Err(Trouble::NoRoute(aim.host.to_owned(), error)),
     };
     Ok(Place::Reachable { endpoint, source, lane: lane.id, profile: lane.profile })
 }
 
+/// Whether an IPv6 address means one host or group on each link (RFC 4291 §2.5.6, §2.7).
+pub fn is_link_local(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V6(v6) => v6.is_unicast_link_local() || (v6.is_multicast() && v6.segments()[0] & 0xf == 2),
+        IpAddr::V4(_) => false,
+    }
+}
+
 /// A link-local or multicast IPv6 address means the bound interface where it names no zone itself.
 fn with_zone(endpoint: IpEndpoint, lane: &Lane, env: &Env<'_>) -> IpEndpoint {
     let scoped = match endpoint.address {
-        std::net::IpAddr::V6(address) => address.is_unicast_link_local() || address.is_multicast(),
-        std::net::IpAddr::V4(_) => false,
+        IpAddr::V6(address) => address.is_unicast_link_local() || address.is_multicast(),
+        IpAddr::V4(_) => false,
     };
     if !scoped || endpoint.zone != 0 {
         return endpoint;

@@ -177,11 +177,6 @@ impl Connection {
         Fate::Ends
     }
 
-    /// Whether the peer has ended its side.
-    pub fn has_ended(&self) -> bool {
-        self.ended
-    }
-
     /// Stops or goes on reading.
     pub fn pause(&mut self, paused: bool) {
         self.paused = paused;
@@ -292,7 +287,7 @@ impl Connection {
             OsError::ECONNREFUSED | OsError::ECONNRESET | OsError::EPIPE => ClosedHow::Reset,
             error => ClosedHow::Failed(error),
         };
-        if !(self.closing || self.ended) {
+        if !self.closing {
             tell(self.closed(stamp, how));
         }
         Fate::Ends

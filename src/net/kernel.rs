@@ -157,7 +157,6 @@ impl Channel for KernelChannel {
             }
             outbox.pop_front();
         }
-        self.streams.orders_taken(&self.poller, &mut self.buffers);
         Ok(())
     }
 

@@ -27,8 +27,6 @@ pub struct Streams {
     connections: HashMap<u64, Connection>,
     numbers: HashMap<Token, u64>,
     next: u64,
-    /// Connections whose peer has ended, told since all orders were last taken, and those told before.
-    ended: [Vec<u64>; 2],
     /// Whether one was dropped that nobody has asked about.
     freed: bool,
 }
@@ -112,26 +110,10 @@ impl Streams {
         }
     }
 
-    /// All orders have been taken. The second time after a peer ended its side, whatever the Machine wrote in answer to what came
-    /// before that has been taken too, and our side ends as soon as it has left.
-    pub fn orders_taken(&mut self, poller: &Poller, buffers: &mut Buffers) {
-        let [now, before] = &mut self.ended;
-        let due = std::mem::replace(before, std::mem::take(now));
-        for number in due {
-            if let Some(fate) = self.connections.get_mut(&number).map(|ended| ended.close(buffers)) {
-                self.settle(number, fate, poller);
-            }
-        }
-    }
-
     /// A connection has become ready.
     pub fn ready(&mut self, number: u64, ready: &Ready, poller: &Poller, turn: &mut Turn<'_>) {
         let Some(connection) = self.connections.get_mut(&number) else { return };
-        let had_ended = connection.has_ended();
         let fate = connection.ready(ready, turn);
-        if connection.has_ended() && !had_ended {
-            self.ended[0].push(number);
-        }
         self.settle(number, fate, poller);
     }
 

@@ -166,7 +166,7 @@ struct Connection {
     /// What is here and not yet handed on, because reading is paused.
     held: VecDeque<What>,
     paused: bool,
-    /// The peer sends nothing more and knows that we heard it; it still takes what we send.
+    /// The peer sends nothing more; it still takes what we send.
     ended: bool,
 }
 
@@ -212,8 +212,7 @@ impl Streams {
         if self.connections.contains_key(&order.token) {
             return Err(OsError::EINVAL.into());
         }
-        let held = self.connections.values().filter(|open| !open.ended).count();
-        if held >= lane.profile.max_open as usize {
+        if self.connections.len() >= lane.profile.max_open as usize {
             return Err(OsError::EMFILE.into());
         }
         let source = lane::source(lane, &order.header, remote.address, fabric)?;

@@ -100,7 +100,7 @@ impl Timestamp {
         let nanos = match format {
             TimeFormat::Ntp => {
                 let since_1900 = if seconds < NTP_TO_UNIX { seconds + (1 << 32) } else { seconds };
-                (since_1900 - NTP_TO_UNIX) * NANOS + (fraction * NANOS >> 32)
+                (since_1900 - NTP_TO_UNIX) * NANOS + ((fraction * NANOS) >> 32)
             }
             TimeFormat::Ptp => seconds * NANOS + fraction,
         };

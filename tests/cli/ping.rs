@@ -1,10 +1,11 @@
 //! Runs of `rping`.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use insta::assert_snapshot;
-use netprobe::channel::Control;
-use netprobe::sim::{Change, Node, ip};
+use netprobe::channel::{Control, OsError};
+use netprobe::sim::{Change, Link, Node, Peer, TcpService, US, UdpService, ip};
 
 use crate::world::World;
 
@@ -122,4 +123,78 @@ fn help_and_version_are_data() {
     let help = World::new().run("rping --help");
     assert_eq!((help.status, help.stderr.as_str()), (0, ""));
     assert!(help.stdout.contains("EXIT STATUS"), "{help}");
+}
+
+/// A host with a TCP service on 443 and 80, some of UDP, both families.
+fn server() -> Node {
+    Node::host(ip("198.51.100.9"))
+        .also(ip("2001:db8:9::9"))
+        .tcp(443, TcpService::Accept(Peer::answer("HTTP/1.0 200 OK")))
+        .tcp(80, TcpService::Accept(Peer::silent()))
+        .tcp(81, TcpService::Silent)
+        .udp(7, UdpService::Echo)
+        .udp(9, UdpService::Silent)
+}
+
+#[test]
+fn an_open_tcp_port_is_told_with_its_time() {
+    let world = World::with_host(server());
+    assert_snapshot!(world.run("rping --tcp=443 -c 2 host.example"));
+    assert_snapshot!(world.run("rping -6 --tcp -c 1 host.example"));
+    assert_snapshot!(world.run("rping --json --tcp -c 1 [2001:db8:9::9]:443"));
+}
+
+#[test]
+fn a_refused_a_filtered_and_an_unreachable_tcp_port_are_told_apart() {
+    let world = World::with_host(server());
+    assert_snapshot!(world.run("rping --tcp -c 1 host.example:22 host.example:81"));
+    assert_snapshot!(world.run("rping --json --tcp -c 1 host.example:22"));
+    assert_snapshot!(world.run("rping --json --tcp=81 -c 1 host.example"));
+    assert_snapshot!(world.run("rping --tcp -c 1 -t 1 host.example"));
+}
+
+#[test]
+fn an_exchange_over_tcp_tells_connect_and_answer_apart() {
+    let world = World::with_host(server());
+    assert_snapshot!(world.run("rping --tcp=443 --data HEAD --expect 200 -c 1 host.example"));
+    assert_snapshot!(world.run("rping --json --tcp=443 --data HEAD --expect 200 -c 1 host.example"));
+    assert_snapshot!(world.run("rping --tcp=80 --data HEAD -c 1 host.example"));
+}
+
+#[test]
+fn udp_ports_are_open_closed_or_silent() {
+    let world = World::with_host(server());
+    assert_snapshot!(world.run("rping --udp=echo -c 2 host.example"));
+    assert_snapshot!(world.run("rping --json --udp=7 -c 1 host.example"));
+    assert_snapshot!(world.run("rping --udp=53 -c 1 host.example"));
+    assert_snapshot!(world.run("rping -v --udp=9 -W 1 -c 1 host.example"));
+    assert_snapshot!(world.run("rping --json --udp=dns -c 1 host.example"));
+}
+
+#[test]
+fn everybody_who_answers_a_group_is_listed() {
+    let member = |last: u8| Node::host(IpAddr::from([203, 0, 113, last])).group(ip("224.0.0.1"));
+    let mut world = World::with_host(member(9));
+    for last in [5, 7] {
+        world.network.add(US, member(last), Link::after(ms(u64::from(last))));
+    }
+    assert_snapshot!(world.run("rping -c 2 224.0.0.1"));
+    assert_snapshot!(world.run("rping --json -q -c 2 224.0.0.1"));
+}
+
+#[test]
+fn a_broadcast_address_needs_a_word() {
+    let everybody = Node::host(ip("203.0.113.9")).group(ip("203.0.113.255"));
+    let world = World::with_host(everybody).unroutable("203.0.113.255", OsError::EACCES);
+    assert_snapshot!(world.run("rping -c 1 203.0.113.255"));
+    assert_snapshot!(world.run("rping -b -c 1 203.0.113.255"));
+}
+
+#[test]
+fn many_connections_a_second_are_closed_by_reset_and_that_is_said() {
+    let world = World::with_host(server());
+    let said = world.run("rping -v --tcp -i 0.005 -c 2 host.example").stderr;
+    assert!(said.contains("closed by reset; --tcp-close=fin"), "{said}");
+    assert!(!world.run("rping -v --tcp -i 0.02 -c 2 host.example").stderr.contains("reset"));
+    assert!(!world.run("rping -v --tcp --tcp-close=fin -i 0.005 -c 2 host.example").stderr.contains("reset"));
 }

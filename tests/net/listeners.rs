@@ -189,14 +189,34 @@ in_namespace! {
         let server = run.accepted().token;
         let octets = run.data(server, 5);
         assert_eq!(run.closed(server), ClosedHow::Fin);
-        run.write(server, &octets);
-        // Our side ends by itself.
-        run.submit();
+        for part in octets.chunks(2) {
+            run.write(server, part);
+            run.drained(server);
+            // It is not told again and again that the peer has ended.
+            run.idle();
+            assert!(run.came.is_empty(), "{:?}", run.came);
+        }
+        run.order(Order::Close { token: server, how: CloseHow::Fin });
         let mut echo = Vec::new();
         client.read_to_end(&mut echo).expect("a FIN");
         assert_eq!(echo, b"hello");
         drop(client);
         assert_eq!(descriptors(), before);
+    }
+
+    fn a_reset_behind_the_end_of_a_peer_is_told_too() {
+        let mut run = Run::open(vec![listener(Family::V4, 7)]);
+        let client = TcpStream::connect(SocketAddr::from(loopback(Family::V4).with_port(7))).expect("a connection");
+        client.shutdown(Shutdown::Write).expect("a socket");
+        let server = run.accepted().token;
+        assert_eq!(run.closed(server), ClosedHow::Fin);
+        run.write(server, b"unread");
+        run.drained(server);
+        drop(client);
+        assert_eq!(run.closed(server), ClosedHow::Reset);
+        run.write(server, b"too late");
+        let refused = run.take(|item| matches!(item, Inbound::Refused(_))).0;
+        assert!(matches!(refused, Inbound::Refused(refused) if refused.error == OsError::ENOTCONN), "{refused:?}");
     }
 
     fn without_a_descriptor_an_attempt_is_refused_and_who_connects_waits() {

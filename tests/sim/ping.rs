@@ -1,19 +1,24 @@
 //! Whole ping runs in virtual time.
 
 mod answers;
+mod connections;
 mod control;
+mod datagrams;
 mod ends;
 mod errors;
 mod pace;
+mod stamp;
 mod targets;
 
 use std::net::IpAddr;
 use std::time::Duration;
 
-use netprobe::channel::{Control, LanePlan, Plan, Precision, Protocol, SocketWish};
+use netprobe::channel::{Control, LanePlan, OpenedLanes, Plan, Precision, Protocol, SocketWish};
 use netprobe::driver::{self, Next, Turn};
 use netprobe::engine::{Place, Target};
-use netprobe::ping::{Config, Counts, ErrorEvent, Event, Pace, Ping, Reply, Subject, Summary, Wait};
+use netprobe::ping::{
+    Config, Counts, ErrorEvent, Event, Method, Pace, Ping, Refusal, Reply, State, Subject, Summary, Wait,
+};
 use netprobe::sim::{EPOCH, Link, Log, Network, Node, US, ip};
 use netprobe::types::{Family, IpEndpoint, WallTime};
 use netprobe::wire::payload::Fill;
@@ -24,6 +29,26 @@ const SECOND: Duration = Duration::from_secs(1);
 
 fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
+}
+
+/// Probes ports of targets by a method.
+fn ping_services(network: &Network, targets: &[(&str, u16)], method: &Method, config: Config) -> Run {
+    let protocol = match method {
+        Method::Tcp(_) => Protocol::Tcp,
+        _ => Protocol::Udp,
+    };
+    let lanes = [Family::V4, Family::V6].map(|family| LanePlan::new(family, protocol, SocketWish::Auto)).into();
+    let mut opened = network.open(&Plan { lanes, names: false });
+    let subject = |&(typed, port): &(&str, u16)| {
+        let address = ip(typed);
+        let lane = *opened.lanes[usize::from(address.is_ipv6())].as_ref().unwrap();
+        let endpoint = IpEndpoint::from_address(address).with_port(port);
+        let place = Place::Reachable { endpoint, source: None, lane, profile: *opened.channel.profile(lane) };
+        let target = Target { target: typed.into(), name: typed.into(), numeric: true, place };
+        Subject { target, method: method.clone() }
+    };
+    let targets = targets.iter().map(subject).collect();
+    play(network, &mut opened, Config { targets, ..config })
 }
 
 /// A wall-clock time as time since the start of the run.
@@ -100,12 +125,16 @@ fn ping_all(network: &Network, targets: &[&str], config: Config) -> Run {
     };
     let targets = targets.iter().map(target).map(Subject::icmp);
     let targets: Vec<Subject> = config.targets.iter().cloned().chain(targets).collect();
-    let mut machine = Ping::new(Config { targets, ..config });
+    play(network, &mut opened, Config { targets, ..config })
+}
+
+fn play(network: &Network, opened: &mut OpenedLanes, config: Config) -> Run {
+    let mut machine = Ping::new(config);
     let mut events = Vec::new();
-    let mut lookup = opened.lookup;
+    let lookup = &mut opened.lookup;
     let run = driver::run(opened.channel.as_mut(), &mut machine, Precision::Relaxed, |turn| {
         if let Turn::Event(event) = turn {
-            if let (Event::NameWanted(address), Some(lookup)) = (&event, &mut lookup) {
+            if let (Event::NameWanted(address), Some(lookup)) = (&event, &mut *lookup) {
                 lookup(*address);
             }
             events.push(event);
@@ -188,6 +217,23 @@ impl Run {
     fn replies(&self) -> Vec<&Reply> {
         let of_event = self.events.iter().filter_map(|event| match event {
             Event::Reply(reply) => Some(reply.as_ref()),
+            _ => None,
+        });
+        of_event.collect()
+    }
+
+    fn refusals(&self) -> Vec<&Refusal> {
+        let of_event = self.events.iter().filter_map(|event| match event {
+            Event::Refused(refusal) => Some(refusal.as_ref()),
+            _ => None,
+        });
+        of_event.collect()
+    }
+
+    /// What silence meant, and whether it was put down to a limit.
+    fn silences(&self) -> Vec<(State, bool)> {
+        let of_event = self.events.iter().filter_map(|event| match event {
+            Event::Timeout(unanswered) => Some((unanswered.state, unanswered.rate_limited)),
             _ => None,
         });
         of_event.collect()

@@ -26,7 +26,7 @@ pub(super) fn write(
 
 fn block(options: &PingTextOptions, series: &Series, summary: &Summary, data: &mut dyn Write) -> io::Result<()> {
     let counts = &summary.counts;
-    write!(data, "\n--- {} ping statistics ---\n", series.name)?;
+    write!(data, "\n--- {} ping statistics ---\n", Title { series, with_port: options.several })?;
     write!(data, "{} packets transmitted, {} received", transmitted(counts), counts.received)?;
     let extras = [
         (counts.duplicates, "duplicates"),
@@ -92,6 +92,23 @@ impl fmt::Display for Spread<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Spread(rtt) = self;
         write!(f, "{}/{}/{}/{}", Millis(rtt.min), Millis::of(rtt.mean), Millis(rtt.max), Millis::of(rtt.stddev))
+    }
+}
+
+/// What a summary is about: of several targets one name may have several ports.
+struct Title<'a> {
+    series: &'a Series,
+    with_port: bool,
+}
+
+impl fmt::Display for Title<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = &self.series.name;
+        match self.series.port.filter(|_| self.with_port) {
+            Some(port) if name.contains(':') => write!(f, "[{name}]:{port}"),
+            Some(port) => write!(f, "{name}:{port}"),
+            None => f.write_str(name),
+        }
     }
 }
 

@@ -1,0 +1,246 @@
+//! Connections as probes: every state of a TCP port, and what is said over open ones.
+
+use std::time::Duration;
+
+use netprobe::channel::{CloseHow, ClosedHow};
+use netprobe::ping::{Config, Connect, Counts, Event, Exchange, ExchangeFailure, Method, Pace, State, Wait};
+use netprobe::sim::{Failure, Forwarding, Link, Network, Node, Peer, TcpService, US, Way, ip};
+use netprobe::types::{Port, Rtt};
+use netprobe::wire::icmp::ErrorKind;
+
+use super::{Run, SECOND, TARGET, TARGET_V6, config, interrupt_at, ms, network, over, ping_services};
+
+const PORT: u16 = 443;
+const BOTH: [&str; 2] = [TARGET, TARGET_V6];
+
+fn tcp() -> Method {
+    Method::Tcp(Connect::default())
+}
+
+fn saying(data: &str, expect: Option<&str>) -> Method {
+    let exchange = Exchange { data: data.as_bytes().into(), expect: expect.map(|text| text.as_bytes().into()) };
+    Method::Tcp(Connect { exchange: Some(exchange), ..Connect::default() })
+}
+
+/// The target 10 ms away with this behind its port.
+fn serving(service: TcpService) -> Network {
+    network(|node| node.tcp(PORT, service))
+}
+
+fn connect(network: &Network, target: &str, method: &Method) -> Run {
+    ping_services(network, &[(target, PORT)], method, config())
+}
+
+fn state(run: &Run) -> Option<State> {
+    run.summary().state
+}
+
+#[test]
+fn an_open_port_is_open_after_a_round_trip_from_a_port_of_its_own() {
+    for target in BOTH {
+        let run = connect(&serving(TcpService::Accept(Peer::silent())), target, &tcp());
+        assert_eq!(run.counts(), Counts { sent: 3, received: 3, ..Counts::default() });
+        assert_eq!(state(&run), Some(State::Open));
+        for (n, reply) in run.replies().iter().enumerate() {
+            assert_eq!((reply.state, reply.rtt), (Some(State::Open), Rtt::from(ms(10))));
+            assert_eq!((reply.responder, reply.port, reply.syn_retransmits), (Some(ip(target)), Some(PORT), Some(0)));
+            assert_eq!(reply.source_port, run.log.packets()[n].ports().map(|(source, _)| source));
+        }
+        assert_ne!(run.replies()[0].source_port, run.replies()[1].source_port);
+    }
+}
+
+#[test]
+fn a_closed_port_refuses_and_has_its_delay() {
+    for target in BOTH {
+        let run = ping_services(&network(|node| node), &[(target, PORT)], &tcp(), config());
+        assert_eq!(run.counts(), Counts { sent: 3, refused: 3, ..Counts::default() });
+        assert_eq!(state(&run), Some(State::Refused));
+        let refusal = run.refusals()[0];
+        assert_eq!((refusal.state, refusal.rtt, refusal.failure), (State::Refused, Some(Rtt::from(ms(10))), None));
+        assert_eq!(refusal.source_port, run.log.packets()[0].ports().map(|(source, _)| source));
+        assert_eq!(run.summary().rtt.map(|rtt| (rtt.count, rtt.max)), Some((3, 10_000_000)));
+    }
+}
+
+#[test]
+fn a_port_that_says_nothing_is_filtered_after_a_second() {
+    for target in BOTH {
+        let run = connect(&serving(TcpService::Silent), target, &tcp());
+        assert_eq!(run.counts(), Counts { sent: 3, lost: 3, longest_loss_run: 3, ..Counts::default() });
+        assert_eq!((state(&run), run.silences()), (Some(State::Filtered), vec![(State::Filtered, false); 3]));
+        assert_eq!(run.timeouts(), [(1, SECOND), (2, SECOND * 2), (3, SECOND * 3)]);
+        let Some(Event::Timeout(first)) = run.events.iter().find(|event| matches!(event, Event::Timeout(_))) else {
+            panic!("{:?}", run.events)
+        };
+        assert_eq!(first.source_port, run.log.packets()[0].ports().map(|(source, _)| source));
+    }
+}
+
+#[test]
+fn a_kernel_that_gives_up_first_makes_the_probe_filtered_too() {
+    let patient = Config { count: Some(1), wait: Wait::Forever, ..config() };
+    let run = ping_services(&serving(TcpService::Silent), &[(TARGET, PORT)], &tcp(), patient);
+    assert_eq!((run.counts().lost, run.timeouts()), (1, vec![(1, SECOND * 3)]));
+    assert_eq!(run.silences(), [(State::Filtered, false)]);
+}
+
+#[test]
+fn an_icmp_error_makes_a_port_unreachable_whatever_its_code() {
+    for (target, failure, kind) in [
+        (TARGET, Failure::new(3, 1), ErrorKind::HostUnreachable),
+        (TARGET, Failure::new(3, 3), ErrorKind::PortUnreachable),
+        (TARGET, Failure::new(3, 13), ErrorKind::Prohibited),
+        (TARGET_V6, Failure::new(1, 4), ErrorKind::PortUnreachable),
+        (TARGET_V6, Failure::new(1, 1), ErrorKind::Prohibited),
+    ] {
+        let mut network = Network::new(1);
+        let router = Node::router(ip("203.0.113.1")).also(ip("2001:db8:1::1"));
+        let router = network.add(US, router.forwarding(Forwarding::Refuse(failure)), Link::after(ms(2)));
+        network.default_route(router);
+        let run = connect(&network, target, &tcp());
+        assert_eq!(run.counts(), Counts { sent: 3, unreachable: 3, ..Counts::default() }, "{failure:?}");
+        assert_eq!(state(&run), Some(State::Unreachable));
+        let error = run.errors()[0];
+        assert_eq!((error.kind, error.icmp_type, error.icmp_code), (kind, failure.icmp_type, failure.icmp_code));
+        assert_eq!(error.source_port, run.log.packets()[0].ports().map(|(source, _)| source));
+    }
+}
+
+/// The first SYN gets lost.
+fn without_the_first_syn() -> Network {
+    let link = Link::after(ms(5)).outward(Way::after(ms(5)).lose([1]));
+    over(link, |node| node.tcp(PORT, TcpService::Accept(Peer::silent())))
+}
+
+#[test]
+fn a_port_that_opens_by_a_repeated_syn_is_open_late_and_lost() {
+    for wait in [Wait::Default, Wait::Exactly(SECOND * 5)] {
+        let run = ping_services(&without_the_first_syn(), &[(TARGET, PORT)], &tcp(), Config { wait, ..config() });
+        let counts = Counts { sent: 3, received: 2, lost: 1, late: 1, longest_loss_run: 1, ..Counts::default() };
+        assert_eq!(run.counts(), Counts { reordered: run.counts().reordered, ..counts }, "{wait:?}");
+        let late = run.replies().into_iter().find(|reply| reply.late).expect("a late reply");
+        assert_eq!((late.state, late.syn_retransmits, late.rtt), (Some(State::Open), Some(1), Rtt::from(ms(1010))));
+        assert_eq!(run.summary().rtt.map(|rtt| (rtt.count, rtt.max)), Some((2, 10_000_000)));
+        assert_eq!((run.summary().syn_retransmits, state(&run)), (1, Some(State::Open)));
+    }
+}
+
+#[test]
+fn nothing_is_left_open_however_a_run_ends() {
+    // With room for one connection a second one is only possible once the first is closed.
+    let mut network = serving(TcpService::Accept(Peer::silent()));
+    network.max_connections(1);
+    let run = connect(&network, TARGET, &tcp());
+    assert_eq!(run.counts(), Counts { sent: 3, received: 3, ..Counts::default() });
+    let mut network = serving(TcpService::Silent);
+    interrupt_at(&mut network, ms(500));
+    let run = connect(&network, TARGET, &tcp());
+    assert_eq!(run.counts(), Counts { sent: 1, pending: 1, ..Counts::default() });
+}
+
+#[test]
+fn a_kernel_without_descriptors_fails_the_probe_and_says_so() {
+    let mut network = serving(TcpService::Silent);
+    network.max_connections(2);
+    let fast = Config { pace: Pace::Fixed(ms(100)), count: Some(4), ..config() };
+    let run = ping_services(&network, &[(TARGET, PORT)], &tcp(), fast);
+    assert_eq!((run.counts().sent, run.counts().send_failed), (2, 2));
+    let failed = run.events.iter().find_map(|event| match event {
+        Event::SendFailed(failed) => failed.error.name(),
+        _ => None,
+    });
+    assert_eq!(failed, Some("EMFILE"));
+}
+
+#[test]
+fn thousands_of_silent_ports_leave_no_attempt_behind() {
+    let targets: Vec<String> = (0..2_000).map(|n| format!("10.7.{}.{}", n / 256, n % 256)).collect();
+    let targets: Vec<(&str, u16)> = targets.iter().map(|target| (target.as_str(), PORT)).collect();
+    let network = network(|node| node.prefix(ip("10.7.0.0"), 16).tcp(PORT, TcpService::Silent));
+    let run = ping_services(&network, &targets, &tcp(), Config { count: Some(1), rate: Some(1000.0), ..config() });
+    assert!(run.summaries().iter().all(|summary| summary.counts.lost == 1));
+}
+
+#[test]
+fn a_source_port_is_kept() {
+    let method = Method::Tcp(Connect { source_port: Port::new(4711), close: CloseHow::Reset, exchange: None });
+    let run = connect(&serving(TcpService::Accept(Peer::silent())), TARGET, &method);
+    assert_eq!(run.counts().received, 3);
+    assert!(run.log.packets().iter().all(|packet| packet.ports() == Some((4711, PORT))));
+    assert!(run.replies().iter().all(|reply| reply.source_port == Some(4711)));
+}
+
+#[test]
+fn an_answer_has_a_time_of_its_own() {
+    let peer = Peer::answer("HTTP/1.0 200 OK");
+    for target in BOTH {
+        let run = connect(&serving(TcpService::Accept(peer.clone())), target, &saying("GET /", Some("200")));
+        assert_eq!(run.counts(), Counts { sent: 3, received: 3, ..Counts::default() });
+        let reply = run.replies()[0];
+        assert_eq!((reply.rtt, reply.octets), (Rtt::from(ms(10)), 15));
+        assert_eq!(reply.answer.map(|answer| answer.rtt), Some(Rtt::from(ms(10))));
+        assert_eq!(run.summary().answer.map(|answer| answer.count), Some(3));
+    }
+}
+
+#[test]
+fn an_answer_in_parts_is_put_together() {
+    let peer = Peer::echo().takes(4, ms(100));
+    let run = connect(&serving(TcpService::Accept(peer)), TARGET, &saying("abcdefghij", Some("fgh")));
+    assert_eq!(run.counts().received, 3);
+    assert_eq!(run.replies()[0].answer.map(|answer| answer.rtt), Some(Rtt::from(ms(110))));
+}
+
+#[test]
+fn a_server_that_speaks_first_needs_no_question() {
+    let run =
+        connect(&serving(TcpService::Accept(Peer::silent().greeting("220 hi"))), TARGET, &saying("", Some("220")));
+    assert_eq!(run.counts().received, 3);
+    assert_eq!(run.replies()[0].answer.map(|answer| (answer.rtt, answer.octets)), Some((Rtt::from(ms(10)), 6)));
+}
+
+#[test]
+fn closing_resetting_and_answering_something_else_are_told_apart() {
+    let failures = [
+        (Peer::silent().ends_after_octets(3, ClosedHow::Fin), ExchangeFailure::Closed),
+        (Peer::silent().ends_after_octets(3, ClosedHow::Reset), ExchangeFailure::Reset),
+        (Peer::answer("404").ends_after_octets(3, ClosedHow::Fin), ExchangeFailure::Unexpected),
+    ];
+    for (peer, failure) in failures {
+        let run = connect(&serving(TcpService::Accept(peer)), TARGET, &saying("GET", Some("200")));
+        assert_eq!(run.counts(), Counts { sent: 3, refused: 3, ..Counts::default() }, "{failure:?}");
+        let refusal = run.refusals()[0];
+        assert_eq!((refusal.state, refusal.failure), (State::Open, Some(failure)));
+        assert_eq!(refusal.rtt, Some(Rtt::from(ms(10))));
+        assert_eq!(state(&run), Some(State::Open));
+    }
+}
+
+#[test]
+fn an_open_port_without_an_answer_is_silent() {
+    for (peer, failure) in
+        [(Peer::silent(), ExchangeFailure::Silence), (Peer::answer("404"), ExchangeFailure::Unexpected)]
+    {
+        let run = connect(&serving(TcpService::Accept(peer)), TARGET, &saying("GET", Some("200")));
+        assert_eq!(run.counts(), Counts { sent: 3, lost: 3, longest_loss_run: 3, ..Counts::default() });
+        let failures: Vec<_> = run
+            .events
+            .iter()
+            .filter_map(|event| match event {
+                Event::Timeout(unanswered) => Some((unanswered.state, unanswered.failure)),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(failures, [(State::Open, Some(failure)); 3]);
+        assert_eq!(state(&run), Some(State::Open));
+    }
+}
+
+#[test]
+fn a_peer_that_ends_before_we_have_spoken_is_told_too() {
+    let peer = Peer::silent().ends_after(Duration::ZERO, ClosedHow::Reset);
+    let run = connect(&serving(TcpService::Accept(peer)), TARGET, &saying("GET", None));
+    assert_eq!(run.counts().refused, 3);
+    assert_eq!(run.refusals()[0].failure, Some(ExchangeFailure::Reset));
+}

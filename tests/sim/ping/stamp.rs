@@ -1,0 +1,93 @@
+//! STAMP sessions against a reflector whose every answer is written down.
+
+use netprobe::ping::{Config, Counts, Method, Session, State, Wait};
+use netprobe::sim::{Change, Network, Node, UdpService, ip};
+use netprobe::types::{Rtt, Ttl, WallTime};
+use netprobe::wire::stamp::{self, ErrorEstimate, ReflectorPacket, Timestamp};
+
+use super::{Run, SECOND, TARGET, TARGET_V6, config, ms, network, ping_services};
+
+const PORT: u16 = 862;
+
+fn session(network: &Network, target: &str, config: Config) -> Run {
+    ping_services(network, &[(target, PORT)], &Method::Stamp(Session::default()), config)
+}
+
+/// A reflector that answers whatever it gets with its number `theirs` for our number `ours`, and says that it took 3 ms.
+fn answer(ours: u32, theirs: u32) -> UdpService {
+    let packet = ReflectorPacket {
+        sequence: theirs,
+        timestamp: Timestamp::ntp(WallTime::from_nanos(5_003_000_000)),
+        error: ErrorEstimate::UNKNOWN,
+        ssid: 0,
+        received: Timestamp::ntp(WallTime::from_nanos(5_000_000_000)),
+        sender_sequence: ours,
+        sender_timestamp: Timestamp::default(),
+        sender_error: ErrorEstimate::UNKNOWN,
+        sender_ttl: Ttl::new(64),
+    };
+    let mut octets = Vec::new();
+    stamp::push_reflector(&packet, &mut octets);
+    UdpService::Answer(octets)
+}
+
+fn one() -> Config {
+    Config { count: Some(1), ..config() }
+}
+
+#[test]
+fn the_reflectors_time_stands_apart_from_the_delay() {
+    for target in [TARGET, TARGET_V6] {
+        let run = session(&network(|node| node.udp(PORT, answer(0, 0))), target, one());
+        assert_eq!(run.counts(), Counts { sent: 1, received: 1, ..Counts::default() });
+        let reply = run.replies()[0];
+        let told = reply.reflection.as_deref().expect("a reflection");
+        assert_eq!((reply.rtt, told.reflector, told.rtt_net), (Rtt::from(ms(10)), Rtt::from(ms(3)), Rtt::from(ms(7))));
+        assert_eq!((told.one_way, reply.state, run.summary().state), (None, None, None));
+        let stats = run.summary().reflection.clone().expect("statistics");
+        assert_eq!((stats.lost, stats.rtt_net.max), (Some((0, 0)), 7_000_000));
+    }
+}
+
+#[test]
+fn our_packets_are_numbered_from_zero_and_stamped() {
+    let run = session(
+        &network(|node| node.udp(PORT, UdpService::Silent)),
+        TARGET,
+        Config { wait: Wait::Exactly(SECOND), ..config() },
+    );
+    assert_eq!((run.counts().lost, run.silences()), (3, vec![(State::NoAnswer, false); 3]));
+    for (n, packet) in run.log.packets().iter().enumerate() {
+        let sent = stamp::parse_sender(packet.payload()).expect("a test packet");
+        assert_eq!((packet.payload().len(), sent.sequence), (stamp::PACKET_OCTETS, n as u32));
+        assert_eq!(sent.timestamp.wall(sent.error.format), netprobe::sim::EPOCH.saturating_add(packet.at));
+        assert!(!sent.error.synchronized);
+    }
+}
+
+#[test]
+fn a_reflector_that_has_seen_fewer_packets_tells_where_they_were_lost() {
+    // The only answer is to our third packet, and the reflector says that it is its second.
+    let third_only =
+        |node: Node| node.udp(PORT, answer(2, 1)).change([1], Change::Silence).change([2], Change::Silence);
+    let run = session(&network(third_only), TARGET, Config { wait: Wait::Exactly(SECOND), ..config() });
+    assert_eq!(run.counts(), Counts { sent: 3, received: 1, lost: 2, longest_loss_run: 2, ..Counts::default() });
+    assert_eq!(run.summary().reflection.as_ref().and_then(|stats| stats.lost), Some((1, 1)));
+}
+
+#[test]
+fn an_answer_to_a_packet_never_sent_or_from_elsewhere_is_foreign() {
+    let short = Config { wait: Wait::Exactly(SECOND), ..one() };
+    let run = session(&network(|node| node.udp(PORT, answer(7, 7))), TARGET, short.clone());
+    assert_eq!(run.counts(), Counts { sent: 1, lost: 1, foreign: 1, longest_loss_run: 1, ..Counts::default() });
+    let elsewhere = |node: Node| node.udp(PORT, answer(0, 0)).change(1.., Change::Source(ip("203.0.113.7")));
+    assert_eq!(session(&network(elsewhere), TARGET, short.clone()).counts().foreign, 1);
+    let echo = session(&network(|node| node.udp(PORT, UdpService::Answer(b"hello".to_vec()))), TARGET, short);
+    assert_eq!(echo.counts().foreign, 1);
+}
+
+#[test]
+fn a_host_without_a_reflector_says_so() {
+    let run = session(&network(|node| node), TARGET, one());
+    assert_eq!((run.counts().refused, run.refusals()[0].state), (1, State::Closed));
+}
