@@ -1,6 +1,5 @@
 //! What rpong says to programs: one object per line.
 
-use std::borrow::Cow;
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -8,8 +7,8 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::json::{Time, VERSION, line, millis};
-use super::pong_text::write_ready;
-use super::{Sink, Streams, escape};
+use super::pong_text::{local_name, write_ready};
+use super::{Sink, Streams};
 use crate::respond::{Counters, Ended, Event, Figures, Listener, Session, SessionStart, Traffic};
 use crate::types::{Endpoint, Rtt};
 
@@ -68,7 +67,7 @@ impl Sink<Event> for PongJson {
 }
 
 impl PongJson {
-    fn client<'a>(&'a self, kind: &'static str, start: &'a SessionStart) -> ClientObject<'a> {
+    fn client(&self, kind: &'static str, start: &SessionStart) -> ClientObject {
         let peer = Parts::of(&start.peer);
         ClientObject {
             kind,
@@ -83,68 +82,65 @@ impl PongJson {
 }
 
 /// An endpoint, part by part.
-struct Parts<'a> {
+struct Parts {
     address: Option<IpAddr>,
     port: Option<u16>,
-    path: Option<Cow<'a, str>>,
+    path: Option<String>,
 }
 
-impl<'a> Parts<'a> {
-    fn of(endpoint: &'a Endpoint) -> Self {
+impl Parts {
+    fn of(endpoint: &Endpoint) -> Self {
         match endpoint {
             Endpoint::Ip(at) => Parts { address: Some(at.address), port: Some(at.port), path: None },
             // A socket without a name has no path.
             Endpoint::Unix(path) if path.as_os_str().is_empty() => Parts { address: None, port: None, path: None },
-            Endpoint::Unix(path) => {
-                let path = escape(&path.to_string_lossy()).into_owned();
-                Parts { address: None, port: None, path: Some(path.into()) }
-            }
+            Endpoint::Unix(path) => Parts { address: None, port: None, path: Some(local_name(path)) },
         }
     }
 }
 
 #[derive(Serialize)]
-struct StartObject<'a> {
+struct StartObject {
     #[serde(rename = "type")]
     kind: &'static str,
     version: u32,
     tool: &'static str,
-    listeners: Vec<ListenerObject<'a>>,
+    listeners: Vec<ListenerObject>,
     time: Time,
 }
 
 #[derive(Serialize)]
-struct ListenerObject<'a> {
+struct ListenerObject {
     service: &'static str,
     address: Option<IpAddr>,
     port: Option<u16>,
-    path: Option<Cow<'a, str>>,
+    path: Option<String>,
 }
 
-impl<'a> ListenerObject<'a> {
-    fn new(listener: &'a Listener) -> Self {
+impl ListenerObject {
+    fn new(listener: &Listener) -> Self {
         let Parts { address, port, path } = Parts::of(&listener.at);
         ListenerObject { service: listener.service.name(), address, port, path }
     }
 }
 
 #[derive(Serialize)]
-struct ClientObject<'a> {
+struct ClientObject {
     #[serde(rename = "type")]
     kind: &'static str,
     session: u64,
     #[serde(flatten)]
-    listener: Option<ListenerObject<'a>>,
+    listener: Option<ListenerObject>,
     peer_address: Option<IpAddr>,
     peer_port: Option<u16>,
-    peer_path: Option<Cow<'a, str>>,
+    peer_path: Option<String>,
     time: Time,
 }
 
 #[derive(Serialize)]
-struct EndObject<'a> {
+struct EndObject {
     #[serde(flatten)]
-    client: ClientObject<'a>,
+    client: ClientObject,
     ended: &'static str,
     error: Option<String>,
     #[serde(flatten)]
@@ -173,7 +169,7 @@ impl TrafficObject {
 }
 
 #[derive(Serialize)]
-struct FiguresObject<'a> {
+struct FiguresObject {
     #[serde(rename = "type")]
     kind: &'static str,
     version: u32,
@@ -181,12 +177,12 @@ struct FiguresObject<'a> {
     duration_ms: f64,
     connections: usize,
     datagram_clients: usize,
-    listeners: Vec<CountersObject<'a>>,
+    listeners: Vec<CountersObject>,
     time: Time,
 }
 
-impl<'a> FiguresObject<'a> {
-    fn new(kind: &'static str, figures: &'a Figures) -> Self {
+impl FiguresObject {
+    fn new(kind: &'static str, figures: &Figures) -> Self {
         FiguresObject {
             kind,
             version: VERSION,
@@ -201,9 +197,9 @@ impl<'a> FiguresObject<'a> {
 }
 
 #[derive(Serialize)]
-struct CountersObject<'a> {
+struct CountersObject {
     #[serde(flatten)]
-    listener: ListenerObject<'a>,
+    listener: ListenerObject,
     sessions: u64,
     #[serde(flatten)]
     traffic: TrafficObject,
@@ -217,8 +213,8 @@ struct CountersObject<'a> {
     dropped_by_kernel: u64,
 }
 
-impl<'a> CountersObject<'a> {
-    fn new(listener: &'a Listener, counters: &Counters) -> Self {
+impl CountersObject {
+    fn new(listener: &Listener, counters: &Counters) -> Self {
         CountersObject {
             listener: ListenerObject::new(listener),
             sessions: counters.sessions,

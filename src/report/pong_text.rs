@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::{self, Write};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -92,8 +93,17 @@ impl fmt::Display for At<'_> {
         match self.0 {
             Endpoint::Ip(endpoint) => write!(f, "{}", std::net::SocketAddr::from(*endpoint)),
             Endpoint::Unix(path) if path.as_os_str().is_empty() => f.write_str("a socket without a name"),
-            Endpoint::Unix(path) => f.write_str(&escape(&path.to_string_lossy())),
+            Endpoint::Unix(path) => f.write_str(&local_name(path)),
         }
+    }
+}
+
+/// A local socket's path, or behind `@` its abstract name (unix(7)).
+pub(super) fn local_name(path: &Path) -> String {
+    let path = path.to_string_lossy();
+    match path.strip_prefix('\0') {
+        Some(name) => format!("@{}", escape(name)),
+        None => escape(&path).into_owned(),
     }
 }
 
@@ -201,8 +211,8 @@ mod tests {
     }
 
     #[test]
-    fn a_hostile_path_is_harmless() {
-        let path: std::sync::Arc<std::path::Path> = std::path::Path::new("/tmp/\u{1b}[2J").into();
-        assert_eq!(At(&Endpoint::Unix(path)).to_string(), r"/tmp/\u{1b}[2J");
+    fn a_hostile_path_is_harmless_and_an_abstract_name_is_one() {
+        assert_eq!(local_name(Path::new("/tmp/\u{1b}[2J")), r"/tmp/\u{1b}[2J");
+        assert_eq!(local_name(Path::new("\0abc\0")), r"@abc\u{0}");
     }
 }

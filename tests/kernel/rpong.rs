@@ -95,6 +95,7 @@ fn two_thousand_clients_lose_nothing_while_others_misbehave_and_memory_stays_fla
         run_clients(node, "crowd", &["[::1]:7007", "[::1]:7008"]);
     }
     let after = resident_kib(run.pid());
+    assert!(figure_of(run.pid(), "Threads:") <= 2, "one thread serves, and one may write");
     assert!(after <= before + before / 4, "{before} kiB have become {after}");
     assert!(after < 100_000, "{after} kiB");
     // The clients are gone; as soon as it has noticed, so are their descriptors.
@@ -114,8 +115,13 @@ fn descriptors(pid: u32) -> usize {
 }
 
 fn resident_kib(pid: u32) -> u64 {
+    figure_of(pid, "VmRSS:")
+}
+
+/// A number from proc_pid_status(5).
+fn figure_of(pid: u32, name: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a size");
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("a line of that name");
     line.trim().trim_end_matches(" kB").parse().expect("a number")
 }
 
@@ -136,12 +142,10 @@ fn a_restart_under_load_binds_at_once() {
     }
     interrupt(run);
     // One that is killed leaves its socket's file behind.
-    let mut run = rpong(node, &arguments);
+    let run = rpong(node, &arguments);
     run.signal("KILL");
-    run = {
-        run.finish();
-        rpong(node, &arguments)
-    };
+    run.finish();
+    let run = rpong(node, &arguments);
     run_clients(node, "unix-echo", &["/mnt/x.sock"]);
     interrupt(run);
 }
@@ -171,6 +175,29 @@ fn figures_are_told_on_sigusr1_and_it_goes_on() {
     run.until(Source::Talk, "udp 0.0.0.0:7: 1 session, 3 packets");
     run_clients(node, "udp-echo", &["127.0.0.1:7"]);
     interrupt(run).says("udp 0.0.0.0:7: 2 sessions, 6 packets");
+}
+
+#[test]
+fn rping_tells_loss_there_from_loss_back() {
+    let Some(lab) = lab() else { return };
+    let run = rpong(lab.router(1), &["--stamp", "--stateful", "--udp", "7"]);
+    // Without any loss on the way there, a number of the reflector's own is no other than a copy of the sender's.
+    for (lost_there, lost_back, counts) in
+        [("mod 5 == 1", "mod 50 == 49", [8, 2, 0]), ("mod 50 == 0", "mod 5 == 1", [7, 1, 2])]
+    {
+        for target in ["10.9.0.2", "fd09::2"] {
+            lab.router(1).nft(&format!("add rule inet lab input udp dport 862 numgen inc {lost_there} drop"));
+            lab.host().nft(&format!("add rule inet lab input udp sport 862 numgen inc {lost_back} drop"));
+            let probed = lab.host().rping(&["--json", "--stamp", "-c10", "-i0.02", "-W1", target]);
+            let summary = probed.object("summary");
+            let told = ["received", "lost_there", "lost_back"].map(|key| summary[key].as_u64());
+            assert_eq!(told, counts.map(Some), "{summary}");
+            for node in [lab.router(1), lab.host()] {
+                node.sh("nft delete table inet lab");
+            }
+        }
+    }
+    interrupt(run);
 }
 
 #[test]
