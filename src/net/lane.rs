@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use socket2::{Domain, Socket, Type};
 
 use super::ident::{self, Reservation};
+use super::raw;
 use super::route;
 use super::sys::filter;
 use super::sys::message::{self, Buffers, Queue};
@@ -32,7 +33,9 @@ pub struct Lane {
     /// One per flow.
     pub sockets: Vec<LaneSocket>,
     /// Keeps a raw lane's identifier ours.
-    _ident: Option<Reservation>,
+    pub(super) _ident: Option<Reservation>,
+    /// Keep the source ports of a raw UDP or TCP lane ours.
+    pub(super) _ports: Vec<Socket>,
 }
 
 /// One socket of a lane.
@@ -58,6 +61,7 @@ impl Lane {
             let opened = match (plan.protocol, kind) {
                 (Protocol::Icmp, SocketKind::Raw) => open_raw(id, plan),
                 (Protocol::Icmp | Protocol::Udp, SocketKind::Dgram) => open_dgram(id, plan),
+                (Protocol::Udp | Protocol::Tcp, SocketKind::Raw) if plan.own_headers => raw::open(id, plan),
                 _ => Err(("socket", OsError::EOPNOTSUPP)),
             };
             match opened {
@@ -82,6 +86,8 @@ impl AsFd for LaneSocket {
 fn kinds(plan: &LanePlan) -> &'static [SocketKind] {
     match (plan.protocol, plan.socket) {
         (Protocol::Icmp, SocketWish::Auto) => &[SocketKind::Raw, SocketKind::Dgram],
+        (Protocol::Udp, SocketWish::Auto) if plan.own_headers => &[SocketKind::Raw, SocketKind::Dgram],
+        (Protocol::Tcp, SocketWish::Auto) if plan.own_headers => &[SocketKind::Raw, SocketKind::Stream],
         (Protocol::Udp, SocketWish::Auto) | (_, SocketWish::Dgram) => &[SocketKind::Dgram],
         (_, SocketWish::Raw) => &[SocketKind::Raw],
         (Protocol::Tcp | Protocol::Unix, SocketWish::Auto) => &[SocketKind::Stream],
@@ -103,6 +109,7 @@ fn open_raw(id: LaneId, plan: &LanePlan) -> Result<Lane, Failure> {
         .map_err(|error| ("SO_ATTACH_FILTER", error.into()))?;
     drain(&socket);
     configure(socket.as_fd(), plan)?;
+    raw::include_header(&socket, plan)?;
     route::bind_device(&socket, plan)?;
     if plan.source.is_some() {
         route::bind(&socket, plan, 0)?;
@@ -124,7 +131,7 @@ fn open_raw(id: LaneId, plan: &LanePlan) -> Result<Lane, Failure> {
         max_open: 1,
     };
     let sockets = vec![LaneSocket { socket, drops: 0 }];
-    Ok(Lane { id, profile, plan: plan.clone(), sockets, _ident: Some(reservation) })
+    Ok(Lane { id, profile, plan: plan.clone(), sockets, _ident: Some(reservation), _ports: Vec::new() })
 }
 
 fn open_dgram(id: LaneId, plan: &LanePlan) -> Result<Lane, Failure> {
@@ -159,10 +166,10 @@ fn open_dgram(id: LaneId, plan: &LanePlan) -> Result<Lane, Failure> {
         errors: ErrorPath::Queue,
         max_open: flows.into(),
     };
-    Ok(Lane { id, profile, plan: plan.clone(), sockets, _ident: None })
+    Ok(Lane { id, profile, plan: plan.clone(), sockets, _ident: None, _ports: Vec::new() })
 }
 
-fn new_socket(plan: &LanePlan, kind: Type) -> Result<Socket, Failure> {
+pub(super) fn new_socket(plan: &LanePlan, kind: Type) -> Result<Socket, Failure> {
     let (domain, icmp) = match plan.family {
         Family::V4 => (Domain::IPV4, socket2::Protocol::ICMPV4),
         Family::V6 => (Domain::IPV6, socket2::Protocol::ICMPV6),
@@ -172,7 +179,7 @@ fn new_socket(plan: &LanePlan, kind: Type) -> Result<Socket, Failure> {
 }
 
 /// Sets everything but interface and address.
-fn configure(socket: BorrowedFd<'_>, plan: &LanePlan) -> Result<(), Failure> {
+pub(super) fn configure(socket: BorrowedFd<'_>, plan: &LanePlan) -> Result<(), Failure> {
     let of_family = |v4, v6| if plan.family == Family::V4 { v4 } else { v6 };
     let hops = plan.ttl.map(|ttl| i32::from(ttl.get()));
     let settings = [
@@ -216,7 +223,7 @@ pub fn report_errors(socket: BorrowedFd<'_>, family: Family) -> Result<(), Failu
 }
 
 /// Takes away what came before the filter: nothing was sent yet, so nothing of it is ours.
-fn drain(socket: &Socket) {
+pub(super) fn drain(socket: &Socket) {
     let mut buffers = Buffers::default();
     for _ in 0..MAX_UNFILTERED {
         if message::receive(socket.as_fd(), Queue::Datagrams, &mut buffers).is_err() {

@@ -13,6 +13,7 @@ mod mailbox;
 mod names;
 mod poller;
 mod privilege;
+mod raw;
 mod receive;
 mod resolve;
 mod route;

@@ -25,7 +25,7 @@ impl Ping {
         match decode::datagram(&profile, datagram, octets) {
             Decoded::Reply(reply) => self.reply(now, datagram.lane, &profile, &reply),
             Decoded::Error(error) => self.error(now, datagram.lane, &profile, &error),
-            Decoded::Answer(_) | Decoded::Other | Decoded::Damaged(_) => {}
+            Decoded::Answer(_) | Decoded::Segment(_) | Decoded::Other | Decoded::Damaged(_) => {}
         }
     }
 

@@ -11,6 +11,7 @@ mod message;
 mod number;
 mod ping_json;
 mod ping_text;
+mod trace_findings;
 mod trace_json;
 mod trace_text;
 

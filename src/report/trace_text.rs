@@ -3,10 +3,11 @@
 use std::io::{self, Write};
 
 use super::message::annotation;
+use super::trace_findings::sentence;
 use super::{Sink, Streams, escape};
-use crate::channel::OsError;
-use crate::trace::{Answer, Event, Hop, Start, TraceId};
-use crate::wire::extension::{LabelStackEntry, Object};
+use crate::channel::{OsError, SocketKind};
+use crate::trace::{Answer, Event, Hop, Start, Trace, TraceId, hops_back};
+use crate::wire::extension::{Interface, InterfaceRole, LabelStackEntry, Object};
 
 /// What the text is to look like.
 #[derive(Clone, Debug)]
@@ -17,11 +18,24 @@ pub struct TraceTextOptions {
     pub numeric: bool,
     /// ICMP extensions behind addresses (`-e`).
     pub extensions: bool,
+    /// The length of the way back, where it differs from the hop's number (`--back`).
+    pub back: bool,
+    /// Findings behind each trace (`--explain`).
+    pub explain: bool,
+    /// Method, end and findings on stderr (`-v`).
+    pub verbose: bool,
 }
 
 impl Default for TraceTextOptions {
     fn default() -> Self {
-        TraceTextOptions { program: "rtrace".into(), numeric: false, extensions: false }
+        TraceTextOptions {
+            program: "rtrace".into(),
+            numeric: false,
+            extensions: false,
+            back: false,
+            explain: false,
+            verbose: false,
+        }
     }
 }
 
@@ -99,6 +113,11 @@ impl Sink<Event> for TraceText {
                 if let Some(held) = self.held(start.trace) {
                     held.name = escape(&start.name).into();
                 }
+                if self.options.verbose {
+                    let socket = start.socket.map_or("none", SocketKind::name);
+                    let (program, name) = (&self.options.program, escape(&start.name));
+                    writeln!(streams.talk, "{program}: {name}: method {}, socket {socket}", start.method.name())?;
+                }
                 self.write(start.trace, header(start).as_bytes(), streams.data)
             }
             Event::Hop(trace, hop) => {
@@ -106,7 +125,21 @@ impl Sink<Event> for TraceText {
                 self.write(*trace, line.as_bytes(), streams.data)
             }
             Event::SendFailed { trace, error } => self.send_failed(*trace, *error, streams.talk),
-            Event::End(trace) => self.end(trace.trace, streams.data),
+            Event::End(trace) => {
+                let findings = findings(trace);
+                if self.options.explain {
+                    self.write(trace.trace, findings.as_bytes(), streams.data)?;
+                }
+                if self.options.verbose {
+                    let name = self.held(trace.trace).map(|held| held.name.clone()).unwrap_or_default();
+                    let program = &self.options.program;
+                    writeln!(streams.talk, "{program}: {name}: ended: {}", trace.stop_reason.name())?;
+                    if !self.options.explain {
+                        findings.lines().try_for_each(|line| writeln!(streams.talk, "{program}: {name}: {line}"))?;
+                    }
+                }
+                self.end(trace.trace, streams.data)
+            }
             Event::NameWanted(_) => Ok(()),
         }
     }
@@ -119,6 +152,11 @@ fn header(start: &Start) -> String {
     format!("traceroute to {name} ({address}), {hops} hops max, {octets} byte packets\n")
 }
 
+/// One line for each finding.
+fn findings(trace: &Trace) -> String {
+    trace.findings.iter().map(|finding| format!("{}: {}\n", finding.severity().name(), sentence(finding))).collect()
+}
+
 fn hop_line(options: &TraceTextOptions, hop: &Hop) -> String {
     let mut line = format!("{:2} ", hop.ttl.get());
     let mut shown: Option<&Answer> = None;
@@ -128,12 +166,17 @@ fn hop_line(options: &TraceTextOptions, hop: &Hop) -> String {
             continue;
         };
         let same = shown.is_some_and(|last| {
-            last.responder == answer.responder && (!options.extensions || last.extensions == answer.extensions)
+            last.responder == answer.responder
+                && (!options.extensions || last.extensions == answer.extensions)
+                && (!options.back || last.reply_ttl == answer.reply_ttl)
         });
         if !same {
             push_responder(options, answer, &mut line);
             if options.extensions && !answer.extensions.is_empty() {
                 line.push_str(&format!(" <{}>", objects(&answer.extensions)));
+            }
+            if let Some(back) = answer.reply_ttl.map(hops_back).filter(|&back| options.back && back != hop.ttl.get()) {
+                line.push_str(&format!(" '-{back}'"));
             }
         }
         shown = Some(answer);
@@ -168,12 +211,31 @@ fn object(object: &Object) -> String {
             let entries: Vec<String> = stack.iter().map(label_stack_entry).collect();
             format!("MPLS:{}", entries.join("/"))
         }
+        Object::Interface(interface) => self::interface(interface),
         Object::Unknown { class, c_type, payload } => {
             let words: Vec<String> =
                 payload.chunks(4).map(|word| word.iter().map(|octet| format!("{octet:02x}")).collect()).collect();
             format!("{class}/{c_type}:{}", words.join(","))
         }
     }
+}
+
+/// Interface information, as traceroute writes it: `INC:2,192.0.2.1,"eth0",mtu=1500`.
+fn interface(interface: &Interface) -> String {
+    let role = match interface.role {
+        InterfaceRole::Incoming => "INC",
+        InterfaceRole::SubIp => "SUB",
+        InterfaceRole::Outgoing => "OUT",
+        InterfaceRole::NextHop => "NXT",
+    };
+    let parts = [
+        interface.index.map(|index| index.to_string()),
+        interface.address.map(|address| address.to_string()),
+        interface.name.as_deref().map(|name| format!("\"{}\"", escape(name))),
+        interface.mtu.map(|mtu| format!("mtu={}", mtu.get())),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    format!("{role}:{}", parts.join(","))
 }
 
 fn label_stack_entry(entry: &LabelStackEntry) -> String {
@@ -184,7 +246,8 @@ fn label_stack_entry(entry: &LabelStackEntry) -> String {
 mod tests {
     use super::*;
     use crate::report::fixture::{answer, expired, hop, icmp_answer, trace_end, trace_start, written};
-    use crate::trace::{StopReason, Trace};
+    use crate::trace::{Finding, StopReason};
+    use crate::types::{Mtu, Ttl};
 
     fn begin(trace: u32, target: &str, address: &str) -> Event {
         Event::Start(Box::new(trace_start(trace, target, address)))
@@ -344,6 +407,56 @@ mod tests {
         let seen: Vec<String> =
             events.iter().map(|event| order(&written(&mut sink, std::slice::from_ref(event)).0)).collect();
         assert_eq!(seen, ["", "a", "", "", "1", "", "", "2", "b1", "2", "c1"]);
+    }
+
+    #[test]
+    fn interface_information_reads_as_traceroutes() {
+        let incoming = Interface {
+            role: InterfaceRole::Incoming,
+            index: Some(2),
+            address: Some("192.0.2.1".parse().unwrap()),
+            name: Some("eth0 >\u{202e}".into()),
+            mtu: Mtu::new(1500),
+        };
+        let bare = Interface { role: InterfaceRole::NextHop, index: None, address: None, name: None, mtu: None };
+        let extensions = vec![Object::Interface(incoming), Object::Interface(bare)];
+        let shown = Answer { extensions, ..expired("10.9.1.2", 7) };
+        assert_eq!(
+            lines(TraceTextOptions { extensions: true, ..numeric() }, vec![vec![Some(shown)]]),
+            [r#" 1  10.9.1.2 <INC:2,192.0.2.1,"eth0\u{20}>\u{202e}",mtu=1500;NXT:>  0.007 ms"#]
+        );
+    }
+
+    #[test]
+    fn the_way_back_is_shown_where_its_length_differs() {
+        let from = |reply_ttl| Some(Answer { reply_ttl: Some(Ttl::new(reply_ttl)), ..expired("10.9.1.2", 7) });
+        let back = TraceTextOptions { back: true, ..numeric() };
+        assert_eq!(
+            lines(back, vec![vec![from(255), from(64), from(250)], vec![from(127), None, from(127)]]),
+            [" 1  10.9.1.2  0.007 ms 10.9.1.2  0.007 ms 10.9.1.2 '-6'  0.007 ms", " 2  10.9.1.2  0.007 ms *  0.007 ms",]
+        );
+    }
+
+    #[test]
+    fn findings_stand_behind_the_trace_or_on_stderr() {
+        let silent = Finding::SilentHops { first: Ttl::new(2), last: Ttl::new(3), answers_behind: Ttl::new(4) };
+        let over = Trace { findings: vec![silent], ..*trace_end(0, Vec::new()) };
+        let events = [begin(0, "a.example", "10.9.4.2"), Event::End(Box::new(over))];
+        let line = "info: hops 2 to 3 answer no probe, hop 4 behind does\n";
+        let told = |explain, verbose| {
+            let options = TraceTextOptions { explain, verbose, ..numeric() };
+            written(&mut TraceText::new(options), &events)
+        };
+        let (data, talk) = told(true, false);
+        assert!(data.ends_with(line) && talk.is_empty(), "{data}{talk}");
+        let (data, talk) = told(false, true);
+        assert_eq!(data.lines().count(), 1);
+        assert_eq!(
+            talk,
+            format!(
+                "rtrace: a.example: method icmp, socket raw\nrtrace: a.example: ended: destination\nrtrace: a.example: {line}"
+            )
+        );
     }
 
     #[test]

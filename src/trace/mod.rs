@@ -36,11 +36,14 @@
 mod book;
 mod config;
 mod event;
+mod finding;
 mod flow;
 mod hop;
+mod keys;
 mod matching;
 mod names;
 mod path;
+mod rewritten;
 mod run;
 mod schedule;
 mod tracer;
@@ -50,5 +53,6 @@ mod wait;
 mod testing;
 
 pub use config::{Config, Ports, Wait};
-pub use event::{Answer, Event, Hop, ProbeResult, Start, StopReason, Trace, TraceId};
+pub use event::{Answer, Event, Field, Hop, ProbeResult, Rewritten, Start, StopReason, Trace, TraceId, Value};
+pub use finding::{Finding, Severity, hops_back};
 pub use tracer::Tracer;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::config::Config;
 use super::event::StopReason;
+use super::finding;
 use super::hop::{Arrival, HopState, Slot};
 use super::wait;
 use crate::engine::delay;
@@ -135,10 +136,22 @@ impl Path {
         let rtt = slot.rtt().map(|rtt| rtt.as_duration());
         self.slowest = self.slowest.max(rtt);
         self.highest = self.highest.max(Some(ttl));
-        if let Some(reason) = end {
-            self.note_end(End { ttl, reason });
+        match end {
+            Some(reason) => self.note_end(End { ttl, reason }),
+            None => self.note_circle(),
         }
         true
+    }
+
+    /// A path that goes in circles ends behind the second turn.
+    fn note_circle(&mut self) {
+        if self.end.is_some() {
+            return;
+        }
+        if let Some((ttl, period, _)) = finding::circle(self.hops(), |hop| hop.ttl, HopState::router) {
+            let last = ttl.saturating_add(period.saturating_mul(2)).saturating_sub(1);
+            self.note_end(End { ttl: last, reason: StopReason::Loop });
+        }
     }
 
     /// The lowest TTL ends a path; of several answers at one TTL, the destination's.

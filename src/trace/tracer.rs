@@ -2,19 +2,22 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::book::{Book, Entry};
+use super::book::{Book, Entry, SentFields};
 use super::config::{Config, Ports};
 use super::event::{Event, Start, StopReason, Trace, TraceId};
 use super::flow;
 use super::hop::Arrival;
-use super::matching::{self, Mark};
+use super::keys::Keys;
+use super::matching::{Mark, Match, Search};
 use super::names::Names;
-use super::run::Run;
+use super::run::{Packets, Run};
 use super::schedule::Next;
-use crate::channel::{Arena, Control, Header, Inbound, LaneId, Order, Outbox, Profile, Protocol, Send, Token};
+use crate::channel::{
+    Arena, Control, Header, Inbound, LaneId, Order, Outbox, Profile, Protocol, Send, SocketKind, Token,
+};
 use crate::engine::pace::Cap;
 use crate::engine::{Machine, Place, encode};
-use crate::types::{Endpoint, Instant, IpEndpoint, Now, ProbeId, Stamp, Ttl};
+use crate::types::{Endpoint, Family, Instant, IpEndpoint, Now, ProbeId, Stamp, Ttl};
 use crate::wire::payload::Cookie;
 
 /// How many traces run at once; the others wait their turn.
@@ -44,9 +47,16 @@ impl Tracer {
     /// `first_ttl` as `first_ttl`, and a packet size as the nearest a packet can have.
     pub fn new(config: Config) -> Tracer {
         let mut octets = [0; 16];
-        fastrand::Rng::with_seed(config.seed).fill(&mut octets);
+        let mut random = fastrand::Rng::with_seed(config.seed);
+        random.fill(&mut octets);
         Tracer {
-            mark: Mark { cookie: Cookie::new(octets), ports: config.ports, packet_octets: config.packet_octets },
+            mark: Mark {
+                cookie: Cookie::new(octets),
+                keys: Keys::new(&mut random, config.own_headers),
+                ports: config.ports,
+                packet_octets: config.packet_octets,
+                tos: config.tos,
+            },
             book: Book::default(),
             names: Names::new(config.names),
             queue: (0..config.targets.len()).collect(),
@@ -99,8 +109,15 @@ impl Tracer {
     /// Where target number `index` can be traced, if anywhere.
     fn place(&self, index: usize) -> Option<(IpEndpoint, LaneId, Profile)> {
         match self.config.targets.get(index)?.place {
-            Place::Reachable { endpoint, lane, profile, .. } => {
-                matches!(profile.protocol, Protocol::Icmp | Protocol::Udp).then_some((endpoint, lane, profile))
+            Place::Reachable { endpoint, source, lane, profile } => {
+                let raw = profile.socket == SocketKind::Raw;
+                let possible = match profile.protocol {
+                    Protocol::Icmp => true,
+                    // The checksum of a raw segment covers its source address.
+                    Protocol::Udp | Protocol::Tcp => !raw || source.is_some(),
+                    Protocol::Unix => false,
+                };
+                possible.then_some((endpoint, lane, profile))
             }
             Place::Unroutable { .. } | Place::Unresolved => None,
         }
@@ -113,15 +130,22 @@ impl Tracer {
             self.tell_unmade(id, StopReason::SendFailed);
             return;
         };
-        if profile.protocol == Protocol::Udp && matches!(self.config.ports, Ports::Fixed(_)) {
+        let without_numbers = profile.protocol == Protocol::Udp && profile.socket != SocketKind::Raw;
+        if without_numbers && matches!(self.config.ports, Ports::Fixed(_)) {
             self.book.limit_flows(lane, profile.max_open);
         }
         let source = match self.config.targets.get(index).map(|target| target.place) {
             Some(Place::Reachable { source, .. }) => source,
             _ => None,
         };
-        let checksum = flow::checksum(source, to.address, profile.protocol, self.config.flow);
-        self.runs.insert(index, Run::new(&self.config, id, (to, lane, profile), checksum, now.mono));
+        let of_flow = (source, to.address, profile.protocol, self.config.flow);
+        let label = || flow::label(of_flow.0, of_flow.1, of_flow.2, of_flow.3);
+        let packets = Packets {
+            source,
+            checksum: flow::checksum(of_flow.0, of_flow.1, of_flow.2, of_flow.3),
+            flow_label: if profile.family == Family::V6 && self.config.flow_label.is_none() { label() } else { None },
+        };
+        self.runs.insert(index, Run::new(&self.config, id, (to, lane, profile), packets, now.mono));
     }
 
     fn tell_start(&mut self, index: usize, id: TraceId, now: Now) {
@@ -140,7 +164,7 @@ impl Tracer {
             source,
             method,
             socket: profile.map(|profile| profile.socket),
-            port: (method == Protocol::Udp).then(|| flow::port(self.config.ports, 0)),
+            port: matches!(method, Protocol::Udp | Protocol::Tcp).then(|| flow::port(self.config.ports, 0)),
             flow: self.config.flow,
             packet_octets: profile.map_or(0, |profile| self.mark.whole_octets(&profile)),
             max_ttl: self.config.max_ttl,
@@ -155,7 +179,7 @@ impl Tracer {
 
     /// Tells the end of a trace that sent nothing.
     fn tell_unmade(&mut self, trace: TraceId, stop_reason: StopReason) {
-        let end = Trace { trace, reached: false, stop_reason, hops: Vec::new(), duration: 0 };
+        let end = Trace { trace, reached: false, stop_reason, hops: Vec::new(), findings: Vec::new(), duration: 0 };
         self.events.push_back(Event::End(Box::new(end)));
     }
 
@@ -171,16 +195,21 @@ impl Tracer {
                     cap.take(now.mono);
                 }
                 let port = match run.profile.protocol {
-                    Protocol::Udp => flow::port(self.config.ports, run.probes()),
+                    Protocol::Udp | Protocol::Tcp => flow::port(self.config.ports, run.probes()),
                     _ => 0,
                 };
                 let destination = run.target.address;
-                let probe =
-                    self.book.record(Entry { trace: index, ttl, slot, lane: run.lane, destination, port, flow });
+                let probe = self.book.next_number(|probe| self.mark.keys.are_usable(probe));
+                let constant = Some(run.packets.checksum).filter(|_| self.mark.balances(&run.profile));
+                let fields = self.mark.keys.fields(&run.profile, probe, flow, constant);
+                let sent = SentFields { source: run.packets.source, ..fields };
+                let entry =
+                    Entry { trace: index, ttl, slot, lane: run.lane, destination, port, flow, sent, open: true };
+                self.book.record(probe, entry);
                 run.ordered(&self.config, ttl, slot, probe, Stamp::user(now));
                 self.payload.clear();
                 self.mark.push_payload(&run.profile, probe, &mut self.payload);
-                order(run, (probe, ttl, port, flow), &self.payload, outbox);
+                outbox_push(run, probe, &entry, &self.payload, outbox);
             }
         }
     }
@@ -198,6 +227,24 @@ impl Tracer {
         self.runs.values().filter_map(of).min()
     }
 
+    fn search<'a>(&'a self, profile: &'a Profile, lane: LaneId) -> Search<'a> {
+        Search { mark: &self.mark, book: &self.book, profile, lane }
+    }
+
+    fn take(&mut self, lane: LaneId, matched: Match) {
+        match matched {
+            Match::Answer(probe, arrival) => self.take_answer(probe, *arrival),
+            Match::Unmatched(responder) => {
+                // Whose it is can only be said while one trace alone runs over the lane.
+                let mut runs = self.runs.values_mut().filter(|run| run.lane == lane);
+                if let (Some(run), None) = (runs.next(), runs.next()) {
+                    run.unmatched(responder);
+                }
+            }
+            Match::Foreign => {}
+        }
+    }
+
     fn take_answer(&mut self, probe: ProbeId, arrival: Arrival) {
         let Some(&entry) = self.book.entry(probe) else { return };
         let Some(run) = self.runs.get_mut(&entry.trace) else { return };
@@ -205,7 +252,7 @@ impl Tracer {
         if !run.answer(&self.config, entry.ttl, entry.slot, arrival) {
             return;
         }
-        self.book.release_flow(probe);
+        self.book.answered(probe);
         if self.names.want(responder) {
             self.events.push_back(Event::NameWanted(responder));
         }
@@ -242,17 +289,37 @@ impl Tracer {
     }
 }
 
-fn order(run: &Run, (probe, ttl, port, flow): (ProbeId, u8, u16, u16), payload: &[u8], outbox: &mut Outbox) {
-    let octets = outbox.store(|out| match run.profile.protocol {
-        Protocol::Icmp => encode::echo_request(&run.profile, probe.sequence(), payload, Some(run.checksum), out),
+/// Orders `probe` as its entry says.
+fn outbox_push(run: &Run, probe: ProbeId, entry: &Entry, payload: &[u8], outbox: &mut Outbox) {
+    let (profile, to, sent) = (&run.profile, run.target.with_port(entry.port), &entry.sent);
+    let raw = profile.socket == SocketKind::Raw;
+    let from = sent.source.zip(sent.source_port);
+    let octets = outbox.store(|out| match (profile.protocol, from) {
+        (Protocol::Icmp, _) => {
+            encode::echo_request(profile, probe.sequence(), payload, Some(run.packets.checksum), out);
+        }
+        (Protocol::Udp, Some(from)) => {
+            encode::udp_probe(from, to, payload, sent.checksum.unwrap_or_default(), out);
+        }
+        (Protocol::Tcp, Some(from)) => {
+            encode::tcp_syn(from, to, payload.len(), sent.tcp_sequence.unwrap_or_default(), out);
+        }
         _ => out.extend_from_slice(payload),
     });
+    let header = Header {
+        // What the checksum covers must be what the packet has.
+        from: sent.source.filter(|_| raw && profile.protocol != Protocol::Icmp),
+        ttl: Some(Ttl::new(entry.ttl)),
+        flow_label: run.packets.flow_label,
+        identification: sent.identification,
+        ..Header::default()
+    };
     outbox.push(Order::Send(Send {
         lane: run.lane,
         token: Token::new(probe.get()),
-        to: Endpoint::Ip(run.target.with_port(port)),
-        flow,
-        header: Header { ttl: Some(Ttl::new(ttl)), ..Header::default() },
+        to: Endpoint::Ip(to),
+        flow: if raw { 0 } else { entry.flow },
+        header,
         octets,
     }));
 }
@@ -270,18 +337,13 @@ impl Machine for Tracer {
         match inbound {
             Inbound::Datagram(datagram) => {
                 let Some(profile) = self.profile(datagram.lane) else { return };
-                let Some((probe, arrival)) = matching::datagram(&self.mark, &self.book, &profile, datagram, octets)
-                else {
-                    return;
-                };
-                self.take_answer(probe, arrival);
+                let matched = self.search(&profile, datagram.lane).datagram(datagram, octets);
+                self.take(datagram.lane, matched);
             }
             Inbound::Icmp(report) => {
                 let Some(profile) = self.profile(report.lane) else { return };
-                let Some((probe, arrival)) = matching::report(&self.mark, &self.book, &profile, report, octets) else {
-                    return;
-                };
-                self.take_answer(probe, arrival);
+                let matched = self.search(&profile, report.lane).report(report, octets);
+                self.take(report.lane, matched);
             }
             Inbound::Sent(sent) => {
                 let probe = ProbeId::new(sent.token.get());

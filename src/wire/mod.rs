@@ -8,6 +8,7 @@ pub mod icmp;
 pub mod ip;
 pub mod payload;
 pub mod quoted;
+pub mod tcp;
 pub mod udp;
 
 use std::fmt;

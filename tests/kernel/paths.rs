@@ -54,12 +54,14 @@ fn path_v6(hops: usize) -> Vec<String> {
 }
 
 /// Every way to send probes, and who may use it without privileges.
-const METHODS: [(&[&str], Privilege); 5] = [
+const METHODS: [(&[&str], Privilege); 7] = [
     (&["-I"], Privilege::Root),
     (&["-I"], Privilege::Nothing),
     (&["-U"], Privilege::Root),
     (&["-U"], Privilege::Nothing),
     (&["-M", "default"], Privilege::Nothing),
+    (&["-M", "default"], Privilege::OnlyNetRaw),
+    (&["-T", "-p", "443"], Privilege::Root),
 ];
 
 #[test]
