@@ -61,7 +61,7 @@ pub struct Datagram {
     pub cut: bool,
 }
 
-/// A datagram left. `stamp.user` was taken before the system call, so the RTT includes it. Comes once with the user
+/// A datagram left, or the attempt to open a connection began. `stamp.user` was taken before the system call, so the RTT includes it. Comes once with the user
 /// stamp; where the kernel stamps too, a second time with those added, maybe after the reply, maybe never.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sent {
@@ -71,6 +71,8 @@ pub struct Sent {
     pub stamp: Stamp,
     /// When the packet entered the queueing discipline, as the kernel says.
     pub scheduled: Option<WallTime>,
+    /// Of an internet connection that is being opened: our end of it, whether or not it ever opens.
+    pub local: Option<IpEndpoint>,
 }
 
 /// Who found the error.
@@ -179,7 +181,7 @@ pub struct Closed {
 /// How a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ClosedHow {
-    /// The peer closed in order.
+    /// The peer closed in order, behind all its data. What is written in answer to that still leaves, before our side ends too.
     Fin,
     /// The peer reset it.
     Reset,

@@ -57,12 +57,12 @@ pub struct LanePlan {
     pub source: Option<IpAddr>,
     /// Interface or VRF to bind (`SO_BINDTODEVICE`).
     pub interface: Option<Box<str>>,
-    /// Source port to bind (UDP).
+    /// Source port to bind (UDP). A connection's is in its [`super::Open`].
     pub source_port: Option<Port>,
     /// ICMP identifier to use on a raw socket; otherwise one is chosen that no other run on this host uses.
     pub ident: Option<Ident>,
     /// Whether orders bring their own transport headers and IPv4 Identification, which takes a raw socket: with it, `Auto` for
-    /// UDP and TCP means raw where allowed, and a raw UDP or TCP lane hands out the ICMP messages of the host as the datagrams
+    /// UDP means raw where allowed, else datagram, and a raw UDP or TCP lane hands out the ICMP messages of the host as the datagrams
     /// of flow [`super::ERROR_FLOW`].
     pub own_headers: bool,
     /// How many sockets with source ports (UDP) or identifiers (ICMP datagram) of their own; at least 1.
@@ -73,7 +73,7 @@ pub struct LanePlan {
     pub tos: Option<Tos>,
     /// IPv6 flow label of every packet that does not say otherwise.
     pub flow_label: Option<FlowLabel>,
-    /// Firewall mark (`SO_MARK`).
+    /// Firewall mark (`SO_MARK`). Lanes that open connections cannot have one: they make their sockets without privileges.
     pub mark: Option<u32>,
     /// Fragmentation of what we send.
     pub fragmentation: Option<Fragmentation>,

@@ -104,6 +104,10 @@ impl Run<'_> {
             (_, _, true) => Method::Tcp,
             _ => method.method,
         };
+        if chosen == Method::Tcpconn && method.sport.is_some() {
+            let why = "--sport: -M tcpconn needs a source port for each probe; -T can keep one";
+            return Err(Trouble::Refused(why.to_owned()));
+        }
         let timing = &self.args.timing;
         if timing.first > timing.max_hops {
             let (first, last) = (timing.first.get(), timing.max_hops.get());

@@ -6,6 +6,7 @@ use std::os::fd::AsFd;
 
 use socket2::{Domain, Socket, Type};
 
+use super::ident::Reservation;
 use super::lane::{self, Failure, Lane, LaneSocket};
 use super::route;
 use super::sys::{filter, option};
@@ -19,7 +20,7 @@ use crate::types::{Family, Ident, Ttl};
 /// run, so that load balancers send the next run the same way.
 const SOURCE_PORT: u16 = 61_440;
 /// How many ranges of ports are tried before one is used that somebody else has too.
-const ATTEMPTS: u16 = 64;
+const ATTEMPTS: usize = 64;
 /// Octets of an IPv4 header without options.
 const HEADER_OCTETS: usize = 20;
 const DONT_FRAGMENT: u16 = 0x4000;
@@ -30,12 +31,12 @@ const DONT_FRAGMENT: u16 = 0x4000;
 /// The call that failed.
 pub fn open(id: LaneId, plan: &LanePlan) -> Result<Lane, Failure> {
     let icmp_plan = LanePlan { protocol: Protocol::Icmp, ..plan.clone() };
-    let transport = new_socket(plan)?;
+    let transport = lane::new_socket(plan, Type::RAW)?;
     let icmp = lane::new_socket(&icmp_plan, Type::RAW)?;
-    let ports = Ports::reserve(plan)?;
+    let ports = reserve(plan)?;
     let flows = plan.flows.max(1);
     transport
-        .attach_filter(&filter::segments_to(plan.family, ports.first, flows))
+        .attach_filter(&filter::segments_to(plan.family, ports.ident.get(), flows))
         .map_err(|error| ("SO_ATTACH_FILTER", error.into()))?;
     option::filter_icmp_types(icmp.as_fd(), plan.family)?;
     include_header(&transport, plan)?;
@@ -56,14 +57,14 @@ pub fn open(id: LaneId, plan: &LanePlan) -> Result<Lane, Failure> {
             Family::V6 => Layer::Transport,
         },
         quote_at: Layer::Transport,
-        ident: LaneIdent { ident: Ident::new(ports.first), owner: Owner::Ours, exclusive: !ports.holders.is_empty() },
+        ident: LaneIdent { ident: ports.ident, owner: Owner::Ours, exclusive: ports.is_exclusive() },
         checksum: Owner::Ours,
         errors: ErrorPath::InBand,
         max_open: flows.into(),
     };
     let sockets: Vec<LaneSocket> = [transport, icmp].map(|socket| LaneSocket { socket, drops: 0 }).into();
     debug_assert!(sockets.len() == usize::from(ERROR_FLOW) + 1);
-    Ok(Lane { id, profile, plan: plan.clone(), sockets, _ident: None, _ports: ports.holders })
+    Ok(Lane { id, profile, plan: plan.clone(), _file: None, sockets, _ident: Some(ports) })
 }
 
 /// Has the orders' own IPv4 headers sent, if the plan wants that; IPv6 packets get theirs from the kernel.
@@ -117,44 +118,23 @@ pub fn ipv4_header(
     Ok(Some(written))
 }
 
-fn new_socket(plan: &LanePlan) -> Result<Socket, Failure> {
-    let domain = match plan.family {
-        Family::V4 => Domain::IPV4,
-        Family::V6 => Domain::IPV6,
-    };
-    let protocol = if plan.protocol == Protocol::Tcp { socket2::Protocol::TCP } else { socket2::Protocol::UDP };
-    Socket::new_raw(domain, Type::RAW.nonblocking().cloexec(), Some(protocol)).map_err(|error| ("socket", error.into()))
-}
-
-/// Source ports, one per flow and one after the other.
-struct Ports {
-    first: u16,
-    /// Ordinary sockets that hold them, so that no other program gets one, and the kernel does not answer what comes to a UDP
-    /// port; what comes to a TCP port that does not listen it resets, which leaves no connection behind. Empty if they could not
-    /// be had.
-    holders: Vec<Socket>,
-}
-
-impl Ports {
-    fn reserve(plan: &LanePlan) -> Result<Self, Failure> {
-        let flows = plan.flows.max(1);
-        let wanted = plan.source_port.map(|port| port.get());
-        let attempts = if wanted.is_some() { 1 } else { ATTEMPTS };
-        let start = wanted.unwrap_or(SOURCE_PORT);
-        start.checked_add(flows - 1).ok_or(("bind", OsError::EADDRNOTAVAIL))?;
-        for attempt in 0..attempts {
-            let Some(first) = attempt.checked_mul(flows).and_then(|ahead| start.checked_add(ahead)) else { break };
-            if first.checked_add(flows - 1).is_none() {
-                break;
-            }
-            match (first..=first + (flows - 1)).map(|port| hold(plan, port)).collect() {
-                Ok(holders) => return Ok(Ports { first, holders }),
-                Err((_, OsError::EADDRINUSE)) => {}
-                Err(failure) => return Err(failure),
-            }
+/// Reserves source ports, one per flow and one after the other. Ordinary sockets hold them, so that no other program gets one and
+/// the kernel does not answer what comes to a UDP port; what comes to a TCP port on which nobody listens it resets, which leaves
+/// no connection behind.
+fn reserve(plan: &LanePlan) -> Result<Reservation, Failure> {
+    let behind = plan.flows.max(1) - 1;
+    let wanted = plan.source_port.map(|port| port.get());
+    let start = wanted.unwrap_or(SOURCE_PORT);
+    start.checked_add(behind).ok_or(("bind", OsError::EADDRNOTAVAIL))?;
+    let attempts = if wanted.is_some() { 1 } else { ATTEMPTS };
+    for first in (start..=u16::MAX - behind).step_by(usize::from(behind) + 1).take(attempts) {
+        match (first..=first + behind).map(|port| hold(plan, port).map(Into::into)).collect() {
+            Ok(holders) => return Ok(Reservation { ident: Ident::new(first), holders }),
+            Err((_, OsError::EADDRINUSE)) => {}
+            Err(failure) => return Err(failure),
         }
-        Ok(Ports { first: start, holders: Vec::new() })
     }
+    Ok(Reservation { ident: Ident::new(start), holders: Vec::new() })
 }
 
 fn hold(plan: &LanePlan, port: u16) -> Result<Socket, Failure> {

@@ -1,13 +1,14 @@
 //! Received messages become what the seam knows: [`Lane::receive`].
 
 use std::os::fd::AsFd;
+use std::path::Path;
 
 use super::clock;
 use super::lane::Lane;
 use super::sys::cmsg::{self, ExtendedError, Origin};
 use super::sys::message::{self, Buffers, EAGAIN, Message, Queue};
 use crate::channel::{
-    Datagram, Dropped, ErrorOrigin, ErrorPath, IcmpReport, Inbound, Inbox, LaneId, OsError, Protocol,
+    Datagram, Dropped, ErrorOrigin, ErrorPath, IcmpReport, Inbound, Inbox, LaneId, OsError, Protocol, Token,
 };
 use crate::types::{Endpoint, Stamp};
 
@@ -21,7 +22,7 @@ impl Lane {
         let Some(socket) = self.sockets.get_mut(usize::from(flow)) else {
             return;
         };
-        let place = Place { lane: self.id, flow, protocol: self.plan.protocol };
+        let place = Place { lane: self.id, flow, protocol: self.plan.protocol, token: None };
         for _ in 0..BATCH {
             match message::receive(socket.socket.as_fd(), Queue::Datagrams, buffers) {
                 Ok(message) => place.push_datagram(&message, &mut socket.drops, inbox),
@@ -35,7 +36,9 @@ impl Lane {
         }
         for _ in 0..BATCH {
             match message::receive(socket.socket.as_fd(), Queue::Errors, buffers) {
-                Ok(message) => place.push_error(&message, inbox),
+                Ok(message) => {
+                    place.push_error(&message, inbox);
+                }
                 Err(_) => break,
             }
         }
@@ -43,10 +46,15 @@ impl Lane {
 }
 
 /// Where something arrived.
-struct Place {
-    lane: LaneId,
-    flow: u16,
-    protocol: Protocol,
+pub struct Place {
+    /// The lane.
+    pub lane: LaneId,
+    /// Which of its sockets.
+    pub flow: u16,
+    /// What it speaks.
+    pub protocol: Protocol,
+    /// The connection, if it is one.
+    pub token: Option<Token>,
 }
 
 impl Place {
@@ -57,16 +65,18 @@ impl Place {
         if dropped > 0 {
             inbox.push(Inbound::Dropped(Dropped { lane: self.lane, count: dropped.into() }));
         }
-        let Some(from) = message.name else {
-            return;
+        let from = match (&message.name, self.protocol) {
+            // ICMP has no ports, whatever the kernel leaves in that field.
+            (Some(Endpoint::Ip(from)), Protocol::Icmp) => Endpoint::Ip(from.with_port(0)),
+            (Some(from), _) => from.clone(),
+            (None, Protocol::Unix) => Endpoint::Unix(Path::new("").into()),
+            (None, _) => return,
         };
-        // ICMP has no ports, whatever the kernel leaves in that field.
-        let from = if self.protocol == Protocol::Icmp { from.with_port(0) } else { from };
         let octets = inbox.store(message.octets);
         inbox.push(Inbound::Datagram(Datagram {
             lane: self.lane,
             flow: self.flow,
-            from: Endpoint::Ip(from),
+            from,
             to: ancillary.to,
             ifindex: ancillary.ifindex,
             reply_ttl: ancillary.ttl,
@@ -77,18 +87,19 @@ impl Place {
         }));
     }
 
-    fn push_error(&self, message: &Message<'_>, inbox: &mut Inbox) {
+    /// Adds a message from the error queue to `inbox`, and says whether it was one to add.
+    pub fn push_error(&self, message: &Message<'_>, inbox: &mut Inbox) -> bool {
         let stamp = Stamp::user(clock::now());
         let ancillary = cmsg::read(message.control);
         let Some(error) = ancillary.error else {
-            return;
+            return false;
         };
         let origin = match error.origin {
             // The send call has failed with it, so that the order is refused already.
-            Origin::Local if error.error == OsError::EMSGSIZE => return,
+            Origin::Local if error.error == OsError::EMSGSIZE => return false,
             Origin::Local => ErrorOrigin::Local,
             Origin::Icmp => ErrorOrigin::Icmp,
-            Origin::Other => return,
+            Origin::Other => return false,
         };
         let whole = inbox.store(message.octets);
         let extension_at = extension_start(&error, whole.len());
@@ -96,8 +107,8 @@ impl Place {
         inbox.push(Inbound::Icmp(IcmpReport {
             lane: self.lane,
             flow: self.flow,
-            token: None,
-            to: message.name,
+            token: self.token,
+            to: message.name.as_ref().and_then(Endpoint::ip),
             origin,
             offender: error.offender,
             icmp_type: if arrived { error.icmp_type } else { 0 },
@@ -110,6 +121,7 @@ impl Place {
             quote: whole.part(0..extension_at.unwrap_or(whole.len())),
             extension: extension_at.map(|start| whole.part(start..whole.len())),
         }));
+        true
     }
 }
 

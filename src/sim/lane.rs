@@ -247,7 +247,6 @@ pub(super) fn source(lane: &Lane, header: &Header, to: IpAddr, fabric: &mut Fabr
 fn candidates(plan: &LanePlan) -> &'static [SocketKind] {
     match (plan.protocol, plan.socket) {
         (Protocol::Udp, SocketWish::Auto) if plan.own_headers => &[SocketKind::Raw, SocketKind::Dgram],
-        (Protocol::Tcp, SocketWish::Auto) if plan.own_headers => &[SocketKind::Raw, SocketKind::Stream],
         (Protocol::Tcp, SocketWish::Raw) => &[SocketKind::Raw],
         (Protocol::Tcp | Protocol::Unix, _) => &[SocketKind::Stream],
         (Protocol::Icmp, SocketWish::Auto) => &[SocketKind::Raw, SocketKind::Dgram],

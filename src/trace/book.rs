@@ -162,14 +162,15 @@ impl Book {
         self.entries.remove(&probe)
     }
 
-    /// Forgets the probes of a trace that is over.
-    pub fn close(&mut self, trace: usize) {
+    /// Forgets the probes of a trace that is over, and gives their numbers.
+    pub fn close(&mut self, trace: usize) -> Vec<ProbeId> {
         let over: Vec<ProbeId> =
             self.entries.iter().filter(|(_, entry)| entry.trace == trace).map(|(&probe, _)| probe).collect();
-        for probe in over {
+        for &probe in &over {
             self.give_up_flow(probe);
             self.entries.remove(&probe);
         }
+        over
     }
 }
 

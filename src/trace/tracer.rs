@@ -13,7 +13,7 @@ use super::names::Names;
 use super::run::{Packets, Run};
 use super::schedule::Next;
 use crate::channel::{
-    Arena, Control, Header, Inbound, LaneId, Order, Outbox, Profile, Protocol, Send, SocketKind, Token,
+    Arena, CloseHow, ClosedHow, Control, Header, Open, Inbound, LaneId, Order, Outbox, Profile, Protocol, Send, SocketKind, Token,
 };
 use crate::engine::pace::Cap;
 use crate::engine::{Machine, Place, encode};
@@ -40,6 +40,8 @@ pub struct Tracer {
     /// When something is to be done next.
     wake: Option<Instant>,
     payload: Vec<u8>,
+    /// Connections that have told what they can.
+    hang_up: Vec<Token>,
 }
 
 impl Tracer {
@@ -65,6 +67,7 @@ impl Tracer {
             cap: config.rate.and_then(|rate| Cap::new(Instant::ZERO, rate)),
             wake: Some(Instant::ZERO),
             payload: Vec::new(),
+            hang_up: Vec::new(),
             config,
         }
     }
@@ -85,8 +88,11 @@ impl Tracer {
                 return;
             }
             for index in over {
-                self.runs.remove(&index);
-                self.book.close(index);
+                let connections = self.runs.remove(&index).is_some_and(|run| run.profile.socket == SocketKind::Stream);
+                let probes = self.book.close(index);
+                if connections {
+                    self.hang_up.extend(probes.into_iter().map(|probe| Token::new(probe.get())));
+                }
             }
         }
     }
@@ -102,7 +108,17 @@ impl Tracer {
 
     /// Two traces of one address would share its ports and its rate limit: the second waits for the first.
     fn may_begin(&self, index: usize) -> bool {
-        let Some((to, lane, _)) = self.place(index) else { return true };
+        let Some((to, lane, profile)) = self.place(index) else { return true };
+        if profile.socket == SocketKind::Stream {
+            // Every probe is a connection, held until the trace is over.
+            let ttls = 1 + u32::from(self.config.max_ttl.get().saturating_sub(self.config.first_ttl.get()));
+            let probes = ttls.saturating_mul(self.config.probes_per_hop);
+            let running = self.runs.values().filter(|run| run.lane == lane).count();
+            let needed = probes.saturating_mul(u32::try_from(running).unwrap_or(u32::MAX).saturating_add(1));
+            if running > 0 && needed > profile.max_open {
+                return false;
+            }
+        }
         self.runs.values().all(|run| (run.lane, run.target.address) != (lane, to.address))
     }
 
@@ -245,6 +261,15 @@ impl Tracer {
         }
     }
 
+    /// The target took the connection of a probe, or refused it.
+    fn connected(&mut self, token: Token, stamp: Stamp) {
+        let probe = ProbeId::new(token.get());
+        if let Some(entry) = self.book.entry(probe) {
+            let arrival = Arrival::plain(entry.destination, stamp, None);
+            self.take_answer(probe, arrival);
+        }
+    }
+
     fn take_answer(&mut self, probe: ProbeId, arrival: Arrival) {
         let Some(&entry) = self.book.entry(probe) else { return };
         let Some(run) = self.runs.get_mut(&entry.trace) else { return };
@@ -253,6 +278,9 @@ impl Tracer {
             return;
         }
         self.book.answered(probe);
+        if run.profile.socket == SocketKind::Stream {
+            self.hang_up.push(Token::new(probe.get()));
+        }
         if self.names.want(responder) {
             self.events.push_back(Event::NameWanted(responder));
         }
@@ -314,6 +342,12 @@ fn outbox_push(run: &Run, probe: ProbeId, entry: &Entry, payload: &[u8], outbox:
         identification: sent.identification,
         ..Header::default()
     };
+    if profile.socket == SocketKind::Stream {
+        // Two connections cannot share their ports: each probe is a flow of its own.
+        let token = Token::new(probe.get());
+        outbox.push(Order::Open(Open { lane: run.lane, token, to: Endpoint::Ip(to), source_port: 0, header }));
+        return;
+    }
     outbox.push(Order::Send(Send {
         lane: run.lane,
         token: Token::new(probe.get()),
@@ -329,6 +363,9 @@ impl Machine for Tracer {
 
     fn poll_orders(&mut self, now: Now, outbox: &mut Outbox) {
         self.advance(now);
+        for token in self.hang_up.drain(..) {
+            outbox.push(Order::Close { token, how: CloseHow::Reset });
+        }
         self.send_due(now, outbox);
         self.wake = self.next_wake(now.mono);
     }
@@ -359,9 +396,10 @@ impl Machine for Tracer {
                 }
             }
             Inbound::Control(control) => self.control(now, control),
-            // Traces open no connections; what the kernel dropped is unanswered like what the network dropped.
-            Inbound::Opened(_)
-            | Inbound::Accepted(_)
+            Inbound::Opened(opened) => self.connected(opened.token, opened.stamp),
+            Inbound::Closed(closed) if closed.how == ClosedHow::Reset => self.connected(closed.token, closed.stamp),
+            // What the kernel gives up or drops is unanswered like what the network drops; connections are not used.
+            Inbound::Accepted(_)
             | Inbound::Data(_)
             | Inbound::Drained { .. }
             | Inbound::Closed(_)
