@@ -1,7 +1,7 @@
 //! The only room that knows argv, environment, terminals and exit codes.
 //!
 //! [`rping`] and [`rtrace`] take the words of a command line and a whole world, [`Env`], and return the exit status. The real
-//! world is [`Env::real`]; tests give one that opens a simulated network instead.
+//! world is [`real_main`]; tests give one that opens a simulated network instead.
 
 mod complain;
 mod drive;

@@ -13,7 +13,7 @@ use super::ping_args::PingArgs;
 use super::target::{self, Lanes};
 use super::values::{Rate, Span};
 use super::{ANSWERED, NOT_ANSWERED, NOT_RUN};
-use crate::channel::{LanePlan, Plan, Precision, Protocol};
+use crate::channel::{LanePlan, Owner, Plan, Precision, Protocol};
 use crate::engine::{Machine, Place, Target};
 use crate::ping::{Config, Event, Pace, Ping, Wait};
 use crate::report::{PingJson, PingJsonOptions, PingText, PingTextOptions, ShownSource, Sink, Streams};
@@ -63,6 +63,11 @@ impl Run<'_> {
         let plan = self.plan(&texts, &bound);
         let mut opened = (env.open)(&plan)?;
         let lanes = Lanes::of(&opened, &plan.lanes, |_| true);
+        if self.args.packet.ident.is_some() && lanes.any(|profile| profile.ident.owner == Owner::Kernel) {
+            let sentence =
+                "-e: over ICMP datagram sockets the kernel chooses the identifier; raw sockets need a privilege";
+            return Err(Trouble::Refused(sentence.to_owned()));
+        }
         let (targets, trouble) = self.place(&texts, &lanes, env);
         if let ([_], Some(trouble)) = (&texts[..], trouble)
             && !self.args.output.json
@@ -120,13 +125,26 @@ impl Run<'_> {
     fn binding(&self, env: &Env<'_>) -> Result<Binding, Trouble> {
         let mut bound = Binding { source: self.args.socket.source, interface: None };
         for text in &self.args.socket.interface {
-            let address = text.split('%').next().unwrap_or_default().parse::<IpAddr>();
-            match ((env.interface_index)(text), address) {
-                (None, Ok(address)) => bound.source = Some(address),
-                _ => bound.interface = Some(text.as_str().into()),
+            let (address, zone) = text.split_once('%').map_or((&**text, None), |(address, zone)| (address, Some(zone)));
+            let interface = match address.parse::<IpAddr>() {
+                Ok(address) if (env.interface_index)(text).is_none() => {
+                    bound.source = Some(address);
+                    zone
+                }
+                _ => Some(&**text),
+            };
+            let Some(name) = interface else { continue };
+            if (env.interface_index)(name).is_none() {
+                return Err(Trouble::NoInterface(name.to_owned()));
             }
+            bound.interface = Some(name.into());
         }
-        Ok(bound)
+        match bound.source {
+            Some(address) if bound.interface.is_none() && target::is_link_local(address) => {
+                Err(Trouble::NoZone("-I".to_owned(), address))
+            }
+            _ => Ok(bound),
+        }
     }
 
     fn plan(&self, texts: &[String], bound: &Binding) -> Plan {
@@ -290,7 +308,7 @@ fn refuse_non_target(text: &str) -> Result<(), Trouble> {
     if text.starts_with("unix:") || text.starts_with("unix-dgram:") {
         return refused(format!("'{text}': local sockets are not offered yet"));
     }
-    if text.contains('/') {
+    if text.split_once('/').is_some_and(|(address, _)| address.parse::<IpAddr>().is_ok()) {
         return refused(format!(
             "'{text}': prefixes are not offered yet; name each address, or list them with --targets"
         ));

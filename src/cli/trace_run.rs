@@ -145,7 +145,7 @@ impl Run<'_> {
         if let Some(name) = &self.args.packet.interface
             && (env.interface_index)(name).is_none()
         {
-            return Err(Trouble::Refused(format!("{name}: No such device")));
+            return Err(Trouble::NoInterface(name.clone()));
         }
         let lanes = protocols.iter().flat_map(|&protocol| families.iter().map(move |&family| (family, protocol)));
         let own_headers = self.own_headers(packet_octets, method);
@@ -171,7 +171,8 @@ impl Run<'_> {
             tos: self.tos(),
             flow_label: packet.flow_label.filter(|_| family == Family::V6),
             mark: packet.mark,
-            fragmentation: packet.dont_fragment.then_some(Fragmentation::Probe),
+            // As in traceroute: without -F a router in front of a smaller link may cut a probe in pieces.
+            fragmentation: Some(if packet.dont_fragment { Fragmentation::Probe } else { Fragmentation::Dont }),
             dont_route: packet.bypass_routing,
             ..LanePlan::new(family, protocol, socket)
         }

@@ -118,6 +118,8 @@ fn open_raw(id: LaneId, plan: &LanePlan) -> Result<Lane, Failure> {
         .attach_filter(&filter::echo_replies_with(plan.family, reservation.ident))
         .map_err(|error| ("SO_ATTACH_FILTER", error.into()))?;
     drain(&socket);
+    // What was dropped until here was not ours either.
+    let drops = option::drops_so_far(socket.as_fd());
     configure(socket.as_fd(), plan)?;
     raw::include_header(&socket, plan)?;
     route::bind_device(&socket, plan)?;
@@ -140,7 +142,7 @@ fn open_raw(id: LaneId, plan: &LanePlan) -> Result<Lane, Failure> {
         errors: ErrorPath::InBand,
         max_open: 1,
     };
-    let sockets = vec![LaneSocket { socket, drops: 0 }];
+    let sockets = vec![LaneSocket { socket, drops }];
     Ok(Lane { id, profile, plan: plan.clone(), _file: None, sockets, _ident: Some(reservation) })
 }
 

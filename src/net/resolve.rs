@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::sys::addrinfo::{self, Ask, NotFound};
+use super::sys::signal;
 use crate::types::{Family, IpEndpoint};
 
 /// The addresses of a name.
@@ -33,7 +34,8 @@ impl fmt::Display for ResolveError {
 
 impl std::error::Error for ResolveError {}
 
-/// Looks `name` up by the system's resolver (hosts file, nsswitch, DNS, IDN); blocks as long as that does. Addresses in digits,
+/// Looks `name` up by the system's resolver (hosts file, nsswitch, DNS, IDN); blocks as long as that does, unless
+/// a signal ends the process. Addresses in digits,
 /// with an IPv6 zone by name or index (`fe80::1%eth0`), need no resolver.
 ///
 /// # Errors
@@ -41,7 +43,7 @@ impl std::error::Error for ResolveError {}
 pub fn resolve(name: &str, family: Option<Family>) -> Result<Resolved, ResolveError> {
     let (found, numeric) = match addrinfo::look_up(name, family, Ask::Numeric) {
         Ok(found) => (found, true),
-        Err(NotFound { no_name: true, .. }) => (addrinfo::look_up(name, family, Ask::Any)?, false),
+        Err(NotFound { no_name: true, .. }) => (signal::mortal(|| addrinfo::look_up(name, family, Ask::Any))?, false),
         Err(error) => return Err(error.into()),
     };
     if found.endpoints.is_empty() {

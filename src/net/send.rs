@@ -71,7 +71,9 @@ impl Lane {
             let leased = attempt == 1
                 && error == OsError::EINVAL
                 && flow_label.is_some_and(|label| option::lease_flow_label(socket.as_fd(), label, to.address).is_ok());
-            let stale = self.profile.errors == ErrorPath::Queue && error != OsError::ENOBUFS;
+            // No ICMP error becomes one of these two: they are about this packet, and what a firewall said stays said.
+            let own = matches!(error, OsError::ENOBUFS | OsError::EPERM);
+            let stale = self.profile.errors == ErrorPath::Queue && !own;
             if attempt == ATTEMPTS || !(leased || stale) {
                 return refused(error, self.accepted_mtu(error, to, octets, control));
             }

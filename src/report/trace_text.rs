@@ -1,12 +1,13 @@
 //! rtrace's text: traceroute's (Linux), byte for byte.
 
 use std::io::{self, Write};
+use std::time::Duration;
 
 use super::message::annotation;
 use super::trace_findings::sentence;
 use super::{Sink, Streams, escape};
-use crate::channel::{OsError, SocketKind};
-use crate::trace::{Answer, Event, Hop, Start, Trace, TraceId, hops_back};
+use crate::channel::OsError;
+use crate::trace::{Answer, Event, Hop, Start, StopReason, Trace, TraceId, hops_back};
 use crate::wire::extension::{Interface, InterfaceRole, LabelStackEntry, Object};
 
 /// What the text is to look like.
@@ -22,7 +23,7 @@ pub struct TraceTextOptions {
     pub back: bool,
     /// Findings behind each trace (`--explain`).
     pub explain: bool,
-    /// Method, end and findings on stderr (`-v`).
+    /// How each trace is made, why it ended and what it found, on stderr (`-v`).
     pub verbose: bool,
 }
 
@@ -104,6 +105,27 @@ impl TraceText {
         let name = held.name.clone();
         writeln!(talk, "{}: {name}: sendmsg: {error}", self.options.program)
     }
+
+    fn say_start(&self, start: &Start, talk: &mut dyn Write) -> io::Result<()> {
+        let (Some(address), Some(socket)) = (start.address, start.socket) else { return Ok(()) };
+        let (program, name, method) = (&self.options.program, escape(&start.name), start.method.name());
+        let source = start.source.map(|source| format!(" from {source}")).unwrap_or_default();
+        let port = start.port.map(|port| format!(" to port {port}")).unwrap_or_default();
+        let (socket, flow) = (socket.name(), start.flow);
+        writeln!(talk, "{program}: {name}: {address}{source}, {method}{port} over a {socket} socket, flow {flow}")
+    }
+
+    fn say_end(&mut self, end: &Trace, talk: &mut dyn Write) -> io::Result<()> {
+        let Some(held) = self.held(end.trace) else { return Ok(()) };
+        let (name, why) = (held.name.clone(), why_ended(end.stop_reason));
+        let seconds = Duration::from_nanos(end.duration).as_secs_f64();
+        let program = &self.options.program;
+        writeln!(talk, "{program}: {name}: ended after {seconds:.3} s: {why}")?;
+        if self.options.explain {
+            return Ok(());
+        }
+        findings(end).lines().try_for_each(|line| writeln!(talk, "{program}: {name}: {line}"))
+    }
 }
 
 impl Sink<Event> for TraceText {
@@ -114,9 +136,7 @@ impl Sink<Event> for TraceText {
                     held.name = escape(&start.name).into();
                 }
                 if self.options.verbose {
-                    let socket = start.socket.map_or("none", SocketKind::name);
-                    let (program, name) = (&self.options.program, escape(&start.name));
-                    writeln!(streams.talk, "{program}: {name}: method {}, socket {socket}", start.method.name())?;
+                    self.say_start(start, streams.talk)?;
                 }
                 self.write(start.trace, header(start).as_bytes(), streams.data)
             }
@@ -126,19 +146,16 @@ impl Sink<Event> for TraceText {
             }
             Event::SendFailed { trace, error } => self.send_failed(*trace, *error, streams.talk),
             Event::End(trace) => {
-                let findings = findings(trace);
                 if self.options.explain {
-                    self.write(trace.trace, findings.as_bytes(), streams.data)?;
+                    self.write(trace.trace, findings(trace).as_bytes(), streams.data)?;
                 }
-                if self.options.verbose {
-                    let name = self.held(trace.trace).map(|held| held.name.clone()).unwrap_or_default();
-                    let program = &self.options.program;
-                    writeln!(streams.talk, "{program}: {name}: ended: {}", trace.stop_reason.name())?;
-                    if !self.options.explain {
-                        findings.lines().try_for_each(|line| writeln!(streams.talk, "{program}: {name}: {line}"))?;
-                    }
+                self.end(trace.trace, streams.data)?;
+                if !self.options.verbose {
+                    return Ok(());
                 }
-                self.end(trace.trace, streams.data)
+                // Both streams may be one terminal: the hops come first.
+                streams.data.flush()?;
+                self.say_end(trace, streams.talk)
             }
             Event::NameWanted(_) => Ok(()),
         }
@@ -155,6 +172,19 @@ fn header(start: &Start) -> String {
 /// One line for each finding.
 fn findings(trace: &Trace) -> String {
     trace.findings.iter().map(|finding| format!("{}: {}\n", finding.severity().name(), sentence(finding))).collect()
+}
+
+fn why_ended(reason: StopReason) -> &'static str {
+    match reason {
+        StopReason::Destination => "the destination answered",
+        StopReason::Unreachable => "the destination is unreachable",
+        StopReason::PortUnreachableElsewhere => "another address than the destination's answered for it",
+        StopReason::GapLimit => "too many silent hops in a row",
+        StopReason::MaxTtl => "the last TTL was tried",
+        StopReason::Loop => "the path goes in circles",
+        StopReason::Interrupted => "interrupted",
+        StopReason::SendFailed => "probes could not be sent",
+    }
 }
 
 fn hop_line(options: &TraceTextOptions, hop: &Hop) -> String {
@@ -451,12 +481,7 @@ mod tests {
         assert!(data.ends_with(line) && talk.is_empty(), "{data}{talk}");
         let (data, talk) = told(false, true);
         assert_eq!(data.lines().count(), 1);
-        assert_eq!(
-            talk,
-            format!(
-                "rtrace: a.example: method icmp, socket raw\nrtrace: a.example: ended: destination\nrtrace: a.example: {line}"
-            )
-        );
+        assert!(talk.ends_with(&format!("\nrtrace: a.example: {line}")), "{talk}");
     }
 
     #[test]

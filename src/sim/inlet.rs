@@ -179,6 +179,11 @@ impl About<'_> {
         Some((self.quoted.destination, self.error.mtu()?))
     }
 
+    /// Whether it only recommends something.
+    pub(super) fn is_advice(&self) -> bool {
+        self.error.kind.is_advice()
+    }
+
     /// Our and the other port of the TCP segment it is about.
     pub(super) fn tcp_ports(&self) -> Option<(u16, IpEndpoint)> {
         let ours = packet::field16(self.transport, 0).filter(|_| self.quoted.protocol == packet::TCP)?;
@@ -189,7 +194,7 @@ impl About<'_> {
     /// What the error queue of a datagram socket reports. Which socket, the quoted identifier or source port decides.
     fn datagram_report(&self, arrived: &Arrived<'_>, id: LaneId, lane: &Lane) -> Option<Ready> {
         let quoted = self.transport;
-        let advice = self.error.kind.is_advice();
+        let advice = self.is_advice();
         let (key, port) = match lane.profile.protocol {
             Protocol::Udp if self.quoted.protocol != packet::UDP || advice => return None,
             Protocol::Udp => (packet::field16(quoted, 0), packet::field16(quoted, 2).unwrap_or_default()),

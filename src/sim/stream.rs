@@ -355,6 +355,8 @@ impl Streams {
         let mut effects = Effects::default();
         if let Some(about) = arrived.about() {
             let opening = about.tcp_ports().and_then(|(port, remote)| self.opening(port, remote));
+            // The kernel heeds a redirect and says nothing to the connection.
+            let opening = opening.filter(|_| !about.is_advice());
             if let Some((token, lane)) = opening {
                 let port = about.tcp_ports().map_or(0, |(_, remote)| remote.port);
                 effects.ready.push(about.report(arrived, lane, 0, Some(token), port, Layer::Transport));

@@ -13,7 +13,8 @@ use super::names::Names;
 use super::run::{Packets, Run};
 use super::schedule::Next;
 use crate::channel::{
-    Arena, CloseHow, ClosedHow, Control, Header, Open, Inbound, LaneId, Order, Outbox, Profile, Protocol, Send, SocketKind, Token,
+    Arena, CloseHow, ClosedHow, Control, Header, Inbound, LaneId, Open, Order, Outbox, Profile, Protocol, Send,
+    SocketKind, Token,
 };
 use crate::engine::pace::Cap;
 use crate::engine::{Machine, Place, encode};

@@ -28,6 +28,20 @@ fn sequences(run: &Finished, kind: &str) -> Vec<u64> {
 }
 
 #[test]
+fn what_our_own_firewall_drops_is_not_sent_over_either_socket() {
+    let Some(lab) = Plan::chain(1).with_ping_sockets().build() else { return };
+    let drop = |protocol| format!("add rule inet lab output {protocol} type echo-request numgen inc mod 2 == 0 drop\n");
+    lab.host().nft(&["icmp", "icmpv6"].map(drop).concat());
+    // Of IPv6 over a datagram socket the kernel says that it was sent.
+    for (target, socket) in [(lab.target_v4(), "raw"), (lab.target_v4(), "dgram"), (lab.target_v6(), "raw")] {
+        let run = lab.host().rping(&["--json", "-c4", "-i0.02", "-W1", "--socket", socket, &target]);
+        let summary = run.object("summary");
+        let counts = ["sent", "received", "send_failed", "lost"].map(|key| number(&summary, key));
+        assert_eq!(counts, [2, 2, 2, 0], "{socket}: {summary}");
+    }
+}
+
+#[test]
 fn loss_is_what_the_router_lost() {
     let Some(lab) = lossy_lab() else { return };
     for (target, name) in [(lab.target_v4(), "four"), (lab.target_v6(), "six")] {

@@ -1,10 +1,11 @@
 //! Processes inside a node that answer probes or queries: this test binary once more, entering a node.
 
+use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Stdio};
 use std::thread;
 
-use crate::lab::Node;
+use crate::lab::{self, Node};
 use crate::{names, responder};
 
 /// Names which helper a process is to be.
@@ -16,8 +17,24 @@ pub struct Helper {
 }
 
 impl Helper {
+    /// Starts the responder behind a TUN device of `node`; `None`, said loudly, where there can be no such device.
+    pub fn responder(node: &Node) -> Option<Helper> {
+        match OpenOptions::new().read(true).write(true).open("/dev/net/tun") {
+            Ok(_) => Some(Helper::start(node, "responder")),
+            Err(error) => {
+                lab::did_not_run(&format!("/dev/net/tun: {error}"));
+                None
+            }
+        }
+    }
+
+    /// Starts the name server of `node`.
+    pub fn names(node: &Node) -> Helper {
+        Helper::start(node, "names")
+    }
+
     /// Starts the helper `role` inside `node` and waits until it answers.
-    pub fn start(node: &Node, role: &str) -> Helper {
+    fn start(node: &Node, role: &str) -> Helper {
         let this = std::env::current_exe().expect("a path of this binary");
         let mut command = node.enter();
         command.arg(this).args(["--exact", "helper::process", "--ignored", "--nocapture"]).env(VARIABLE, role);

@@ -3,17 +3,13 @@
 use serde_json::Value;
 
 use crate::helper::Helper;
-use crate::lab::{self, Finished, Lab, Plan, Privilege, Tool};
+use crate::lab::{Finished, Lab, Plan, Privilege, Tool};
 use crate::responder::answers::{self, PathKind, v4, v6};
 
 /// A host with the responder behind it.
 fn hostile_lab() -> Option<(Lab, Helper)> {
-    if let Err(error) = std::fs::OpenOptions::new().read(true).write(true).open("/dev/net/tun") {
-        lab::did_not_run(&format!("/dev/net/tun: {error}"));
-        return None;
-    }
     let lab = Plan::chain(1).with_ping_sockets().build()?;
-    let helper = Helper::start(lab.host(), "responder");
+    let helper = Helper::responder(lab.host())?;
     Some((lab, helper))
 }
 

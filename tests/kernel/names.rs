@@ -1,9 +1,10 @@
 //! Names of targets and hops: from the lab's own hosts file, from a name server that lies, and from one that is silent.
 
 use std::net::{SocketAddr, UdpSocket};
+use std::os::unix::process::ExitStatusExt;
 
 use crate::helper::Helper;
-use crate::lab::{Finished, Lab, Plan};
+use crate::lab::{Finished, Lab, Plan, Privilege, Tool};
 
 /// What the name server calls every address: escape sequences, a line break, a right-to-left override, a C1 control.
 const HOSTILE: &[u8] = b"evil\x1b[2J\x07\r\n\xe2\x80\xae\xc2\x9bname";
@@ -58,6 +59,24 @@ fn named_lab() -> Option<Lab> {
           192.0.2.2 four.example\n",
     );
     Some(lab)
+}
+
+#[test]
+fn a_signal_ends_a_look_up_that_nobody_answers() {
+    let Some(lab) = named_lab() else { return };
+    let host = lab.host();
+    host.sh("printf 'hosts: files dns\\n' > /mnt/nsswitch.conf");
+    host.sh("printf 'nameserver 127.0.0.1\\noptions timeout:30 attempts:5\\n' > /mnt/resolv.conf");
+    host.nft("add counter inet lab asked\nadd rule inet lab input udp dport 53 counter name asked drop");
+    for tool in [Tool::Rping, Tool::Rtrace] {
+        let before = host.counted("asked");
+        let run = host.start(tool, Privilege::Root, &["unanswered.example"]);
+        assert!((0..2000).any(|_| host.counted("asked") > before), "nobody is asked");
+        run.signal("TERM");
+        let run = run.finish();
+        assert_eq!((run.status.signal(), run.stdout.as_str()), (Some(15), ""), "{run:#?}");
+        assert!(run.took.as_secs() < 20, "{run:#?}");
+    }
 }
 
 #[test]
@@ -122,7 +141,7 @@ fn a_hostile_hosts_file_moves_no_cursor() {
 #[test]
 fn a_hostile_name_server_moves_no_cursor() {
     let Some(lab) = Plan::chain(2).build() else { return };
-    let _helper = Helper::start(lab.host(), "names");
+    let _helper = Helper::names(lab.host());
     let runs = [
         lab.host().rtrace(&["192.0.2.1"]),
         lab.host().rtrace(&["--json", "192.0.2.1"]),

@@ -15,16 +15,7 @@ const INTERIM: libc::c_int = libc::SIGQUIT;
 /// # Errors
 /// If a call fails.
 pub fn route() -> Result<OwnedFd, ChannelError> {
-    let mut set = MaybeUninit::<libc::sigset_t>::uninit();
-    // SAFETY: sigemptyset(3): "initializes the signal set given by set to empty", so it is initialized from here on.
-    let mut set = unsafe {
-        libc::sigemptyset(set.as_mut_ptr());
-        set.assume_init()
-    };
-    for signal in INTERRUPT.into_iter().chain([INTERIM]) {
-        // SAFETY: sigaddset(3): "add … signal signum from set", which "must be initialized", as it is.
-        unsafe { libc::sigaddset(&raw mut set, signal) };
-    }
+    let set = routed();
     // SAFETY: pthread_sigmask(3): "If oldset is NULL, … the previous mask is not returned"; `set` is only read.
     let error = unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, ptr::null_mut()) };
     if error != 0 {
@@ -37,6 +28,36 @@ pub fn route() -> Result<OwnedFd, ChannelError> {
     }
     // SAFETY: signalfd(2): on success it "returns … a new file descriptor", which nobody else owns.
     Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
+}
+
+/// Does what nothing but a signal can cut short, such as a look-up of names: meanwhile they end the process, as they do where
+/// nothing is routed. Nothing is known yet that would be worth a summary.
+pub fn mortal<T>(work: impl FnOnce() -> T) -> T {
+    let set = routed();
+    let mut before = MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: pthread_sigmask(3): "If oldset is non-NULL, the previous value of the signal mask is stored in oldset"; `set` is
+    // only read. It fails only "if the value specified in how was invalid".
+    let error = unsafe { libc::pthread_sigmask(libc::SIG_UNBLOCK, &raw const set, before.as_mut_ptr()) };
+    let done = work();
+    if error == 0 {
+        // SAFETY: as above; `before` was stored by the call above, which succeeded.
+        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), ptr::null_mut()) };
+    }
+    done
+}
+
+fn routed() -> libc::sigset_t {
+    let mut set = MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: sigemptyset(3): "initializes the signal set given by set to empty", so it is initialized from here on.
+    let mut set = unsafe {
+        libc::sigemptyset(set.as_mut_ptr());
+        set.assume_init()
+    };
+    for signal in INTERRUPT.into_iter().chain([INTERIM]) {
+        // SAFETY: sigaddset(3): "add … signal signum from set", which "must be initialized", as it is.
+        unsafe { libc::sigaddset(&raw mut set, signal) };
+    }
+    set
 }
 
 /// Octets of one record read from the descriptor.
