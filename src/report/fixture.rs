@@ -173,7 +173,7 @@ pub fn icmp_answer(responder: &str, icmp_type: u8, icmp_code: u8) -> Answer {
 }
 
 pub fn hop(ttl: u8, answers: Vec<Option<Answer>>) -> Hop {
-    let probes = (1..).zip(answers).map(|(number, answer)| ProbeResult { number, answer }).collect();
+    let probes = (1..).zip(answers).map(|(number, answer)| ProbeResult { number, answer, again: false }).collect();
     Hop { ttl: Ttl::new(ttl), probes }
 }
 

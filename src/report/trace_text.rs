@@ -192,7 +192,7 @@ fn hop_line(options: &TraceTextOptions, hop: &Hop) -> String {
     let mut shown: Option<&Answer> = None;
     for probe in &hop.probes {
         let Some(answer) = &probe.answer else {
-            line.push_str(" *");
+            line.push_str(if probe.again { "" } else { " *" });
             continue;
         };
         let same = shown.is_some_and(|last| {

@@ -90,6 +90,8 @@ pub struct ProbeResult {
     pub number: u32,
     /// `None`: unanswered.
     pub answer: Option<Answer>,
+    /// Whether it was sent beyond what was asked for, to make sure that its silent hop is not the destination.
+    pub again: bool,
 }
 
 /// An answer to a probe.

@@ -33,6 +33,8 @@ pub(super) struct Slot {
     pub arrival: Option<Box<Arrival>>,
     /// Whether `arrival` came behind its wait.
     pub late: bool,
+    /// Of a slot added because its hop was silent: when its probe may leave.
+    pub again: Option<Instant>,
 }
 
 impl Slot {
@@ -95,6 +97,11 @@ impl HopState {
         arrivals.all(same).then_some(first.responder)
     }
 
+    /// Whether it was asked once more than `-q` says.
+    pub fn is_asked_again(&self) -> bool {
+        self.slots.iter().any(|slot| slot.again.is_some())
+    }
+
     /// The slowest RTT of this hop.
     pub fn slowest(&self) -> Option<Duration> {
         self.slots.iter().filter_map(Slot::rtt).max().map(Rtt::as_duration)
@@ -125,7 +132,7 @@ impl HopState {
         let probes = (1..)
             .zip(&self.slots)
             .filter(|(_, slot)| slot.sent.is_some())
-            .map(|(number, slot)| ProbeResult { number, answer: slot.answer() })
+            .map(|(number, slot)| ProbeResult { number, answer: slot.answer(), again: slot.again.is_some() })
             .collect();
         Hop { ttl: Ttl::new(self.ttl), probes }
     }

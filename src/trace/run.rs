@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use super::config::Config;
 use super::event::{Event, Hop, StopReason, Trace, TraceId};
@@ -11,13 +12,16 @@ use super::names::{Names, PATIENCE};
 use super::path::Path;
 use super::schedule::{Next, Rhythm};
 use super::wait::BEYOND_AT_MOST;
-use crate::channel::{LaneId, OsError, Profile};
+use crate::channel::{LaneId, OsError, Profile, Protocol};
 use crate::types::{FlowLabel, Instant, IpEndpoint, ProbeId, Stamp};
 use crate::wire::icmp::ErrorKind;
 
 /// So many probes refused in a row end a trace of which some left, and this many one of which none left.
 const REFUSED_IN_A_ROW: u32 = 10;
 const REFUSED_FROM_THE_START: u32 = 3;
+
+/// A little more than Linux hosts let pass between two errors to one peer.
+const LIMIT_PAUSE: Duration = Duration::from_millis(1050);
 
 /// So many routers whose answers say too little are remembered.
 const MOST_UNMATCHED: usize = 64;
@@ -193,6 +197,9 @@ impl Run {
     /// Finishes what `now` decides and tells it. True once the trace is over and told.
     pub fn advance(&mut self, config: &Config, names: &mut Names, now: Instant, out: &mut VecDeque<Event>) -> bool {
         if self.outcome.is_none() {
+            if !self.closing && self.path.ask_again_at(config).is_some_and(|at| at <= now) {
+                self.path.ask_again(self.limit_pause());
+            }
             let settled = self.is_settled(config, now);
             while self.next_is_final(config, settled, now) {
                 self.finish_hop(now);
@@ -221,7 +228,8 @@ impl Run {
         }
         let given_up = self.path.open_anywhere(config).map(|(_, at)| at).filter(|&at| at > now).min();
         let held = self.path.hops().get(self.final_hops).and_then(HopState::last_sent_at).map(|at| at + BEYOND_AT_MOST);
-        [names, given_up, held.filter(|&at| at > now)].into_iter().flatten().min()
+        let again = self.path.ask_again_at(config).filter(|&at| at > now && !self.closing);
+        [names, again, given_up, held.filter(|&at| at > now)].into_iter().flatten().min()
     }
 
     /// The probes in flight that are given up by `now`.
@@ -241,7 +249,16 @@ impl Run {
 
     fn is_decided(&self, config: &Config, hop: &HopState, now: Instant) -> bool {
         let wait = self.path.wait(config, hop);
-        if self.closing { hop.is_quiet(wait, now) } else { hop.is_decided(wait, now) }
+        if self.closing {
+            return hop.is_quiet(wait, now);
+        }
+        hop.is_decided(wait, now) && !self.path.is_doubtful(hop)
+    }
+
+    /// How long after an answer the destination can be relied on to give another: Linux sends «port unreachable» once a second
+    /// (`icmp_ratelimit`, icmp(7)); what answers ICMP and TCP probes is not limited.
+    fn limit_pause(&self) -> Duration {
+        if self.profile.protocol == Protocol::Udp { LIMIT_PAUSE } else { Duration::ZERO }
     }
 
     /// Whether every hop is decided, so that nothing can change any more.

@@ -145,6 +145,25 @@ fn the_kernels_default_limits_on_errors_shift_no_hop() {
 }
 
 #[test]
+fn the_fifth_run_in_a_row_counts_as_many_hops_as_the_first() {
+    let plan = Plan { unlimited_icmp: false, ..Plan::chain(4) };
+    for (method, privilege) in METHODS {
+        let Some(lab) = plan.with_ping_sockets().build() else { return };
+        for run in 1..=5 {
+            let run_of =
+                lab.host().run(Tool::Rtrace, privilege, &[method, &["--json", "-n", &lab.target_v4()]].concat());
+            let trace = run_of.object("trace");
+            let hops = responders(&trace);
+            assert_eq!((hops.len(), &trace["reached"]), (5, &true.into()), "{method:?} {privilege:?} {run}: {hops:?}");
+            assert_eq!(hops.last(), Some(&vec![hop_v4(5)]), "{method:?} {privilege:?} {run}: {hops:?}");
+            for (at, hop) in hops.iter().enumerate() {
+                assert!(hop.iter().all(|router| *router == hop_v4(at + 1)), "{method:?} {privilege:?} {run}: {hops:?}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_silent_router_keeps_its_place() {
     let Some(lab) = Plan::chain(3).with_ping_sockets().build() else { return };
     lab.router(2).nft(

@@ -1,5 +1,6 @@
 //! Whole traces over simulated paths, in virtual time.
 
+mod ends;
 mod findings;
 mod quotes;
 
