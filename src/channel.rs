@@ -71,6 +71,9 @@ impl fmt::Display for ChannelError {
 
 impl std::error::Error for ChannelError {}
 
+/// The flow under which a raw UDP or TCP lane hands out ICMP messages; what its transport receives comes under flow 0.
+pub const ERROR_FLOW: u16 = 1;
+
 /// A group of sockets of one kind, numbered by the channel in the order of [`Plan::lanes`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LaneId(u16);

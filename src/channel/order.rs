@@ -53,6 +53,8 @@ pub struct Header {
     pub tos: Option<Tos>,
     /// IPv6 flow label.
     pub flow_label: Option<FlowLabel>,
+    /// IPv4 Identification, not 0; only on lanes whose plan has [`super::LanePlan::own_headers`].
+    pub identification: Option<u16>,
 }
 
 /// One datagram. Answered by `Sent` or `Refused`, each before anything that arrives in answer to the datagram. Where a local
@@ -66,11 +68,11 @@ pub struct Send {
     /// Where it goes.
     pub to: Endpoint,
     /// Which of the lane's sockets sends it (0 to [`super::LanePlan::flows`] − 1): each has a source port or a
-    /// kernel-owned identifier of its own. Raw ICMP lanes have one socket and take only 0.
+    /// kernel-owned identifier of its own. Raw lanes send over one socket and take only 0.
     pub flow: u16,
     /// Header fields.
     pub header: Header,
-    /// From the transport header on for ICMP lanes, from the payload on for UDP lanes; in the outbox's arena.
+    /// From the transport header on for ICMP and raw lanes, from the payload on for other UDP lanes; in the outbox's arena.
     pub octets: Span,
 }
 

@@ -61,6 +61,10 @@ pub struct LanePlan {
     pub source_port: Option<Port>,
     /// ICMP identifier to use on a raw socket; otherwise one is chosen that no other run on this host uses.
     pub ident: Option<Ident>,
+    /// Whether orders bring their own transport headers and IPv4 Identification, which takes a raw socket: with it, `Auto` for
+    /// UDP means raw where allowed, else datagram, and a raw UDP or TCP lane hands out the ICMP messages of the host as the datagrams
+    /// of flow [`super::ERROR_FLOW`].
+    pub own_headers: bool,
     /// How many sockets with source ports (UDP) or identifiers (ICMP datagram) of their own; at least 1.
     pub flows: u16,
     /// TTL of every packet that does not say otherwise.
@@ -94,6 +98,7 @@ impl LanePlan {
             interface: None,
             source_port: None,
             ident: None,
+            own_headers: false,
             flows: 1,
             ttl: None,
             tos: None,

@@ -47,10 +47,14 @@ pub enum Method {
     Auto,
     /// ICMP echo
     Icmp,
-    /// UDP to ports counting up from 33434
+    /// UDP to port 33434; where raw sockets are not allowed, to ports counting up from there
     Default,
     /// UDP to port 53
     Udp,
+    /// TCP SYN to port 80 over a raw socket; no connection is left behind
+    Tcp,
+    /// TCP connections to port 80, which need no privilege: each probe is a flow of its own
+    Tcpconn,
 }
 
 impl Method {
@@ -61,6 +65,8 @@ impl Method {
             Method::Icmp => "icmp",
             Method::Default => "default",
             Method::Udp => "udp",
+            Method::Tcp => "tcp",
+            Method::Tcpconn => "tcpconn",
         }
     }
 }
@@ -74,18 +80,22 @@ pub struct MethodArgs {
     pub method: Method,
 
     /// ICMP echo probes, as -M icmp
-    #[arg(short = 'I', long, conflicts_with = "udp")]
+    #[arg(short = 'I', long, conflicts_with_all = ["udp", "tcp"])]
     pub icmp: bool,
 
-    /// UDP probes to one port (53, or -p), each from a source port of its own, as -M udp
-    #[arg(short = 'U', long)]
+    /// UDP probes to one port (53, or -p), as -M udp; without raw sockets each has a source port of its own
+    #[arg(short = 'U', long, conflicts_with = "tcp")]
     pub udp: bool,
 
-    /// Destination port of UDP probes: the first one, or with -U the only one
+    /// TCP SYN probes to port 80 (or -p), as -M tcp
+    #[arg(short = 'T', long)]
+    pub tcp: bool,
+
+    /// Destination port of UDP and TCP probes
     #[arg(short, long, value_name = "PORT", value_parser = values::port, allow_hyphen_values = true)]
     pub port: Option<Port>,
 
-    /// Source port of UDP probes; with -U, one probe at a time
+    /// Source port of UDP and TCP probes; without raw sockets, one probe at a time with -U
     #[arg(long, value_name = "PORT", value_parser = values::port, allow_hyphen_values = true)]
     pub sport: Option<Port>,
 
@@ -93,7 +103,7 @@ pub struct MethodArgs {
     #[arg(long, value_name = "N", value_parser = values::flow, default_value = "0", allow_hyphen_values = true)]
     pub flow: u32,
 
-    /// ICMP socket: raw, dgram, or auto (raw where allowed, else dgram)
+    /// Socket of ICMP and UDP probes: raw, dgram, or auto (raw where allowed, else dgram)
     #[arg(long, value_name = "KIND", value_parser = values::socket, default_value = "auto", allow_hyphen_values = true)]
     pub socket: crate::channel::SocketWish,
 }
@@ -196,7 +206,15 @@ pub struct OutputArgs {
     #[arg(short, long)]
     pub extensions: bool,
 
-    /// Say more on standard error: method and socket, why the trace ended
+    /// Show the length of the way back where it differs, guessed from the TTL of the answers
+    #[arg(long)]
+    pub back: bool,
+
+    /// Say behind the trace what its data shows: routers that limit answers, NAT, loops, rewritten fields
+    #[arg(long)]
+    pub explain: bool,
+
+    /// Say more on standard error: method and socket, why the trace ended, what --explain says
     #[arg(short, long)]
     pub verbose: bool,
 
@@ -208,14 +226,10 @@ pub struct OutputArgs {
 /// Options of traceroute that are not here: they are refused with a sentence, never ignored.
 #[derive(Args, Debug)]
 pub struct RefusedArgs {
-    #[arg(short = 'T', long, hide = true)]
-    tcp: bool,
     #[arg(short = 'A', long, hide = true)]
     as_path_lookups: bool,
     #[arg(long, hide = true)]
     mtu: bool,
-    #[arg(long, hide = true)]
-    back: bool,
     #[arg(short = 'g', long, hide = true, num_args = 0..=1, allow_hyphen_values = true)]
     gateway: Option<Option<String>>,
     #[arg(short = 'd', long, hide = true)]
@@ -232,10 +246,8 @@ impl RefusedArgs {
     /// Why the first of these that was given is refused.
     pub fn sentence(&self) -> Option<&'static str> {
         let given = [
-            (self.tcp, "-T: TCP probes are not offered yet"),
             (self.as_path_lookups, "-A: AS lookups are not offered yet"),
             (self.mtu, "--mtu: the path MTU is not searched for yet; -F with a packet length shows who refuses it"),
-            (self.back, "--back: the way back is not measured yet"),
             (self.gateway.is_some(), "-g: source routing is dropped by routers and not offered"),
             (self.debug, "-d: SO_DEBUG has no effect here and is not offered"),
             (self.dccp, "-D: DCCP probes are not offered"),
@@ -268,7 +280,7 @@ mod tests {
 
     #[test]
     fn what_traceroute_offers_and_we_do_not_is_refused_with_a_sentence() {
-        for flag in ["-T", "-A", "--mtu", "--back", "-g", "-d", "-D", "-P", "-O"] {
+        for flag in ["-A", "--mtu", "-g", "-d", "-D", "-P", "-O"] {
             let args = TraceArgs::try_parse_from(["rtrace", flag, "h"]).unwrap();
             assert!(args.refused.sentence().unwrap().starts_with(flag), "{flag}");
         }

@@ -12,18 +12,26 @@ use super::target::{self, Lanes};
 use super::trace_args::{Method, TraceArgs};
 use super::values::{self, Rate};
 use super::{ANSWERED, NOT_ANSWERED, NOT_RUN};
-use crate::channel::{Fragmentation, LanePlan, Plan, Precision, Protocol};
-use crate::engine::Target;
+use crate::channel::{Fragmentation, LanePlan, Plan, Precision, Protocol, SocketKind, SocketWish};
+use crate::engine::{Place, Target};
 use crate::report::{Sink, TraceJson, TraceJsonOptions, TraceText, TraceTextOptions};
 use crate::trace::{Config, Event, Ports, Tracer};
-use crate::types::{Family, Port};
+use crate::types::{Family, Port, Tos};
 
 /// First destination port of UDP probes that count up (traceroute's).
 const FIRST_UDP_PORT: Port = port(33_434);
 /// Destination port of `-U` (traceroute's).
 const FIXED_UDP_PORT: Port = port(53);
+/// Destination port of TCP probes (traceroute's).
+const TCP_PORT: Port = port(80);
+/// Source ports of flows other than 0: above those that Linux gives out.
+const FIRST_FLOW_PORT: u16 = 61_440;
+const FLOW_PORTS: u32 = 4096;
 /// How many source ports `-U` holds open at most: so many probes may be in flight.
 const MOST_FLOWS: u32 = 64;
+
+/// The largest packet whose headers rtrace writes itself: the least MTU of IPv6 (RFC 8200 §5).
+const OWN_HEADER_OCTETS: usize = 1280;
 
 const fn port(number: u16) -> Port {
     match Port::new(number) {
@@ -58,7 +66,7 @@ impl Run<'_> {
         }
         let (texts, packet_octets) = self.words(env)?;
         let method = self.method()?;
-        let plan = self.plan(&texts, method, env)?;
+        let plan = self.plan(&texts, method, packet_octets, env)?;
         let mut opened = (env.open)(&plan)?;
         let (lanes, used) = self.choose(&opened, &plan, method, env)?;
         let targets = self.place(&texts, &lanes, env)?;
@@ -90,11 +98,16 @@ impl Run<'_> {
 
     fn method(&self) -> Result<Method, Trouble> {
         let method = &self.args.method;
-        let chosen = match (method.icmp, method.udp) {
-            (true, _) => Method::Icmp,
-            (_, true) => Method::Udp,
+        let chosen = match (method.icmp, method.udp, method.tcp) {
+            (true, _, _) => Method::Icmp,
+            (_, true, _) => Method::Udp,
+            (_, _, true) => Method::Tcp,
             _ => method.method,
         };
+        if chosen == Method::Tcpconn && method.sport.is_some() {
+            let why = "--sport: -M tcpconn needs a source port for each probe; -T can keep one";
+            return Err(Trouble::Refused(why.to_owned()));
+        }
         let timing = &self.args.timing;
         if timing.first > timing.max_hops {
             let (first, last) = (timing.first.get(), timing.max_hops.get());
@@ -114,13 +127,20 @@ impl Run<'_> {
         }
     }
 
-    fn plan(&self, texts: &[String], method: Method, env: &Env<'_>) -> Result<Plan, Trouble> {
+    fn plan(
+        &self,
+        texts: &[String],
+        method: Method,
+        packet_octets: Option<usize>,
+        env: &Env<'_>,
+    ) -> Result<Plan, Trouble> {
         let source_family = self.args.packet.source.map(Family::of);
         let families = target::families(texts, self.forced_family().or(source_family));
         let protocols: &[Protocol] = match method {
             Method::Auto => &[Protocol::Icmp, Protocol::Udp],
             Method::Icmp => &[Protocol::Icmp],
             Method::Default | Method::Udp => &[Protocol::Udp],
+            Method::Tcp | Method::Tcpconn => &[Protocol::Tcp],
         };
         if let Some(name) = &self.args.packet.interface
             && (env.interface_index)(name).is_none()
@@ -128,25 +148,52 @@ impl Run<'_> {
             return Err(Trouble::NoInterface(name.clone()));
         }
         let lanes = protocols.iter().flat_map(|&protocol| families.iter().map(move |&family| (family, protocol)));
-        let lanes = lanes.map(|(family, protocol)| self.lane(family, protocol, method)).collect();
+        let own_headers = self.own_headers(packet_octets, method);
+        let lanes = lanes.map(|(family, protocol)| self.lane(family, protocol, method, own_headers)).collect();
         Ok(Plan { lanes, names: !self.args.output.numeric })
     }
 
-    fn lane(&self, family: Family, protocol: Protocol, method: Method) -> LanePlan {
+    fn lane(&self, family: Family, protocol: Protocol, method: Method, own_headers: bool) -> LanePlan {
         let packet = &self.args.packet;
+        let socket = match method {
+            Method::Tcp => SocketWish::Raw,
+            Method::Tcpconn => SocketWish::Auto,
+            // Where auto comes to UDP, raw sockets are refused already.
+            Method::Auto if protocol == Protocol::Udp => SocketWish::Dgram,
+            _ => self.args.method.socket,
+        };
         LanePlan {
+            own_headers: own_headers && method != Method::Tcpconn,
             source: packet.source,
             interface: packet.interface.as_deref().map(Into::into),
-            source_port: self.args.method.sport.filter(|_| protocol == Protocol::Udp),
+            source_port: self.source_port().filter(|_| protocol != Protocol::Icmp),
             flows: if method == Method::Udp { self.flows() } else { 1 },
-            tos: packet.tos.or(packet.dscp.map(|dscp| dscp.tos())),
+            tos: self.tos(),
             flow_label: packet.flow_label.filter(|_| family == Family::V6),
             mark: packet.mark,
             // As in traceroute: without -F a router in front of a smaller link may cut a probe in pieces.
             fragmentation: Some(if packet.dont_fragment { Fragmentation::Probe } else { Fragmentation::Dont }),
             dont_route: packet.bypass_routing,
-            ..LanePlan::new(family, protocol, self.args.method.socket)
+            ..LanePlan::new(family, protocol, socket)
         }
+    }
+
+    /// The source port asked for; another flow number is another source port.
+    fn source_port(&self) -> Option<Port> {
+        let method = &self.args.method;
+        let of_flow = || Port::new(FIRST_FLOW_PORT + (method.flow % FLOW_PORTS) as u16).filter(|_| method.flow > 0);
+        method.sport.or_else(of_flow)
+    }
+
+    /// Whether rtrace writes headers itself where the socket allows it. The kernel fragments no packet whose IPv4 header is not
+    /// its own, so this is for packets that fit every link.
+    fn own_headers(&self, packet_octets: Option<usize>, method: Method) -> bool {
+        method == Method::Tcp || packet_octets.is_none_or(|octets| octets <= OWN_HEADER_OCTETS)
+    }
+
+    fn tos(&self) -> Option<Tos> {
+        let packet = &self.args.packet;
+        packet.tos.or(packet.dscp.map(|dscp| dscp.tos()))
     }
 
     /// How many source ports `-U` needs: one for each probe that may be in flight, or the one that `--sport` pins.
@@ -166,10 +213,11 @@ impl Run<'_> {
         env: &mut Env<'_>,
     ) -> Result<(Lanes, Protocol), Trouble> {
         let of = |protocol| Lanes::of(opened, &plan.lanes, |lane| lane.protocol == protocol);
-        let (icmp, udp) = (of(Protocol::Icmp), of(Protocol::Udp));
+        let (icmp, udp, tcp) = (of(Protocol::Icmp), of(Protocol::Udp), of(Protocol::Tcp));
         let (lanes, used) = match method {
             Method::Icmp => (icmp, Protocol::Icmp),
             Method::Default | Method::Udp => (udp, Protocol::Udp),
+            Method::Tcp | Method::Tcpconn => (tcp, Protocol::Tcp),
             Method::Auto if !icmp.is_empty() => (icmp, Protocol::Icmp),
             Method::Auto if udp.is_empty() => (icmp, Protocol::Icmp),
             Method::Auto => {
@@ -217,7 +265,17 @@ impl Run<'_> {
             Some(Rate::PerSecond(rate)) => Some(rate),
             _ => None,
         };
-        let fixed = used == Protocol::Udp && self.method().is_ok_and(|method| method == Method::Udp);
+        let chosen = self.method().unwrap_or(Method::Auto);
+        // Over raw sockets a probe is told by its numbers, and the ports stay as they are.
+        let raw = targets.iter().any(
+            |target| matches!(target.place, Place::Reachable { profile, .. } if profile.socket == SocketKind::Raw),
+        );
+        let ports = match (used, chosen) {
+            (Protocol::Tcp, _) => Ports::Fixed(method.port.unwrap_or(TCP_PORT)),
+            (_, Method::Udp) => Ports::Fixed(method.port.unwrap_or(FIXED_UDP_PORT)),
+            _ if raw => Ports::Fixed(method.port.unwrap_or(FIRST_UDP_PORT)),
+            _ => Ports::CountingUp(method.port.unwrap_or(FIRST_UDP_PORT)),
+        };
         Config {
             targets,
             first_ttl: timing.first,
@@ -229,11 +287,10 @@ impl Run<'_> {
             rate: per_second,
             paced: timing.rate != Some(Rate::Max),
             gap_limit: timing.gap_limit,
-            ports: if fixed {
-                Ports::Fixed(method.port.unwrap_or(FIXED_UDP_PORT))
-            } else {
-                Ports::CountingUp(method.port.unwrap_or(FIRST_UDP_PORT))
-            },
+            ports,
+            own_headers: self.own_headers(packet_octets, chosen),
+            tos: self.tos().unwrap_or_default(),
+            flow_label: self.args.packet.flow_label,
             packet_octets,
             names: names && !self.args.output.numeric,
             flow: method.flow,
@@ -253,6 +310,8 @@ impl Run<'_> {
             program: self.program.into(),
             numeric: output.numeric,
             extensions: output.extensions,
+            back: output.back,
+            explain: output.explain,
             verbose: output.verbose,
         }))
     }

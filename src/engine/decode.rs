@@ -2,10 +2,13 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use crate::channel::{Arena, Datagram, ErrorOrigin, IcmpReport, Layer, OsError, Owner, Profile, Protocol};
+use crate::channel::{
+    Arena, Datagram, ERROR_FLOW, ErrorOrigin, IcmpReport, Layer, OsError, Owner, Profile, Protocol, SocketKind,
+};
 use crate::types::{Family, Ident, IpEndpoint, Mtu, Sequence, Stamp, Tos, Ttl};
 use crate::wire::icmp::{self, ErrorKind, Message};
 use crate::wire::quoted::Transport;
+use crate::wire::tcp::{self, TcpHeader};
 use crate::wire::{WireError, checksum, extension, ip, quoted, udp};
 
 /// What a received datagram is.
@@ -15,6 +18,8 @@ pub enum Decoded<'a> {
     Reply(EchoReply<'a>),
     /// A datagram on a UDP lane.
     Answer(Answer<'a>),
+    /// A segment on a raw TCP lane.
+    Segment(Segment),
     /// An ICMP error about some packet, maybe not ours.
     Error(IcmpError<'a>),
     /// Well-formed, and nothing that a probe can be answered with (echo requests, neighbour discovery …).
@@ -69,6 +74,19 @@ pub struct Answer<'a> {
     pub stamp: Stamp,
 }
 
+/// A segment on a raw TCP lane.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Segment {
+    /// Who sent it.
+    pub responder: IpAddr,
+    /// Its header.
+    pub header: TcpHeader,
+    /// TTL or Hop Limit on arrival.
+    pub reply_ttl: Option<Ttl>,
+    /// When it arrived.
+    pub stamp: Stamp,
+}
+
 /// An ICMP error, from whichever way it came.
 #[derive(Clone, Debug, PartialEq)]
 pub struct IcmpError<'a> {
@@ -113,6 +131,10 @@ pub struct QuotedProbe<'a> {
     pub quoted_ttl: Option<Ttl>,
     /// TOS or Traffic Class in the quote; `None` where an error queue hides it.
     pub quoted_tos: Option<Tos>,
+    /// IPv4 Identification in the quote; `None` for IPv6 and where an error queue hides it.
+    pub identification: Option<u16>,
+    /// The transport checksum in the quote; `None` where it lies behind the quote's end or an error queue hides it.
+    pub checksum: Option<u16>,
     /// The flow ([`crate::channel::Send::flow`]) whose socket reports the error; 0 for raw lanes.
     pub flow: u16,
     /// The transport header.
@@ -120,7 +142,7 @@ pub struct QuotedProbe<'a> {
 }
 
 /// A quoted transport header.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum QuotedTransport<'a> {
     /// An ICMP echo request.
     Echo {
@@ -140,6 +162,15 @@ pub enum QuotedTransport<'a> {
         /// As much of the payload as is quoted.
         payload: &'a [u8],
     },
+    /// TCP.
+    Tcp {
+        /// Source port.
+        source_port: u16,
+        /// Destination port.
+        destination_port: u16,
+        /// Sequence number.
+        sequence: u32,
+    },
     /// Something we do not send, or too little to tell.
     Unknown,
 }
@@ -147,7 +178,12 @@ pub enum QuotedTransport<'a> {
 /// Reads a datagram of a lane with this profile.
 pub fn datagram<'a>(profile: &Profile, datagram: &Datagram, octets: &'a Arena) -> Decoded<'a> {
     let Some(from) = datagram.from.ip() else { return Decoded::Other };
+    let raw = profile.socket == SocketKind::Raw;
     let decoded = match profile.protocol {
+        Protocol::Udp | Protocol::Tcp if raw && datagram.flow == ERROR_FLOW => {
+            icmp_datagram(profile, datagram, from.address, octets.get(datagram.octets))
+        }
+        Protocol::Tcp if raw => tcp_datagram(profile, datagram, from.address, octets.get(datagram.octets)),
         Protocol::Icmp => icmp_datagram(profile, datagram, from.address, octets.get(datagram.octets)),
         Protocol::Udp => udp_datagram(profile, datagram, from, octets.get(datagram.octets)),
         Protocol::Tcp | Protocol::Unix => Ok(Decoded::Other),
@@ -248,6 +284,24 @@ fn udp_datagram<'a>(
     }))
 }
 
+fn tcp_datagram<'a>(
+    profile: &Profile,
+    datagram: &Datagram,
+    responder: IpAddr,
+    octets: &[u8],
+) -> Result<Decoded<'a>, WireError> {
+    let segment = match profile.received_at {
+        Layer::Ip => ip::parse(octets)?.payload,
+        _ => octets,
+    };
+    Ok(Decoded::Segment(Segment {
+        responder,
+        header: tcp::parse(segment)?,
+        reply_ttl: datagram.reply_ttl,
+        stamp: datagram.stamp,
+    }))
+}
+
 /// Reads a report from the error queue of a lane with this profile.
 pub fn report<'a>(profile: &Profile, report: &IcmpReport, octets: &'a Arena) -> IcmpError<'a> {
     let kind = match report.origin {
@@ -326,6 +380,8 @@ fn reported_packet<'a>(profile: &Profile, report: &IcmpReport, quote: &'a [u8]) 
         destination,
         quoted_ttl: None,
         quoted_tos: None,
+        identification: None,
+        checksum: None,
         flow: report.flow,
         transport,
     })
@@ -339,6 +395,8 @@ fn quoted_packet<'a>(profile: &Profile, flow: u16, quote: &'a [u8]) -> Option<Qu
         destination: Some(packet.destination),
         quoted_ttl: Some(packet.ttl),
         quoted_tos: Some(packet.tos),
+        identification: packet.identification,
+        checksum: transport.checksum(),
         flow,
         transport: quoted_transport(profile, transport),
     })
@@ -352,7 +410,10 @@ fn quoted_transport<'a>(profile: &Profile, transport: Transport<'a>) -> QuotedTr
         Transport::Udp { source_port, destination_port, payload, .. } => {
             QuotedTransport::Udp { source_port: Some(source_port), destination_port, payload }
         }
-        Transport::Tcp { .. } | Transport::Unknown => QuotedTransport::Unknown,
+        Transport::Tcp { source_port, destination_port, sequence } => {
+            QuotedTransport::Tcp { source_port, destination_port, sequence }
+        }
+        Transport::Unknown => QuotedTransport::Unknown,
     }
 }
 

@@ -1,8 +1,12 @@
 //! Values to the octets a lane's [`Profile`] asks for.
 
+use std::net::IpAddr;
+
 use crate::channel::{Owner, Profile};
-use crate::types::Sequence;
+use crate::types::{IpEndpoint, Sequence};
 use crate::wire::icmp::{self, Echo};
+use crate::wire::tcp::{self, TcpHeader};
+use crate::wire::udp::{self, UdpDatagram};
 
 /// Appends an ICMP echo request for a lane: its ident, `sequence`, and `payload`.
 ///
@@ -25,6 +29,33 @@ pub fn echo_request(
     match flow_checksum {
         None => icmp::push_echo_request(profile.family, &echo, write_checksum, out),
         Some(wanted) => icmp::push_balanced_echo_request(profile.family, &echo, wanted, write_checksum, out),
+    }
+}
+
+/// Appends a UDP datagram for a raw lane, with this checksum: the last whole octet pair of `payload` (of two octets or more)
+/// is replaced by what makes it so. Nothing is appended if the addresses are of different families.
+pub fn udp_probe(
+    (source, source_port): (IpAddr, u16),
+    to: IpEndpoint,
+    payload: &[u8],
+    checksum: u16,
+    out: &mut Vec<u8>,
+) {
+    let start = out.len();
+    let datagram = UdpDatagram { source_port, destination_port: to.port, payload };
+    if udp::push_balanced(source, to.address, &datagram, checksum, out).is_err() {
+        out.truncate(start);
+    }
+}
+
+/// Appends a TCP SYN for a raw lane, with `payload` octets behind it. Nothing is appended if the addresses are of different
+/// families.
+pub fn tcp_syn((source, source_port): (IpAddr, u16), to: IpEndpoint, payload: usize, sequence: u32, out: &mut Vec<u8>) {
+    let start = out.len();
+    let header =
+        TcpHeader { source_port, destination_port: to.port, sequence, acknowledgment: None, syn: true, reset: false };
+    if tcp::push_syn(source, to.address, &header, payload, out).is_err() {
+        out.truncate(start);
     }
 }
 

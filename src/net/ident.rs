@@ -1,5 +1,6 @@
 //! ICMP identifiers for raw sockets, of which the kernel keeps no account: [`reserve`].
 
+use std::os::fd::OwnedFd;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 
@@ -13,15 +14,15 @@ const ATTEMPTS: usize = 64;
 pub struct Reservation {
     /// The identifier.
     pub ident: Ident,
-    /// The abstract address it stands for, unix(7): the kernel releases it with the last process, whatever ends that. `None`
-    /// if it could not be had.
-    holder: Option<UnixDatagram>,
+    /// What it stands for in the kernel, which releases that with the last process, whatever ends it: an abstract address,
+    /// unix(7), or for source ports sockets bound to them. Empty if it could not be had.
+    pub holders: Vec<OwnedFd>,
 }
 
 impl Reservation {
     /// Whether it is ours alone.
     pub fn is_exclusive(&self) -> bool {
-        self.holder.is_some()
+        !self.holders.is_empty()
     }
 }
 
@@ -31,16 +32,16 @@ pub fn reserve(family: Family) -> Reservation {
     let mut ident = Ident::new(random.u16(1..));
     for _ in 0..ATTEMPTS {
         if let Some(holder) = hold(family, ident) {
-            return Reservation { ident, holder: Some(holder) };
+            return Reservation { ident, holders: vec![holder.into()] };
         }
         ident = Ident::new(random.u16(1..));
     }
-    Reservation { ident, holder: None }
+    Reservation { ident, holders: Vec::new() }
 }
 
 /// An identifier the user wants, whoever else has it.
 pub fn given(ident: Ident) -> Reservation {
-    Reservation { ident, holder: None }
+    Reservation { ident, holders: Vec::new() }
 }
 
 fn hold(family: Family, ident: Ident) -> Option<UnixDatagram> {

@@ -7,6 +7,7 @@ use socket2::{Domain, Socket, Type};
 
 use super::ident::{self, Reservation};
 use super::listen::{self, SocketFile};
+use super::raw;
 use super::sys::filter;
 use super::sys::message::{self, Buffers, Queue};
 use super::sys::option::{self, *};
@@ -28,7 +29,7 @@ pub struct Lane {
     /// Its number.
     pub id: LaneId,
     /// The file of a local listener. It goes before the socket, which keeps its number from being given to another file.
-    _file: Option<SocketFile>,
+    pub(super) _file: Option<SocketFile>,
     /// What is special about its sockets.
     pub profile: Profile,
     /// What it was opened for.
@@ -36,7 +37,7 @@ pub struct Lane {
     /// One per flow.
     pub sockets: Vec<LaneSocket>,
     /// Keeps a raw lane's identifier ours.
-    _ident: Option<Reservation>,
+    pub(super) _ident: Option<Reservation>,
 }
 
 /// One socket of a lane.
@@ -62,6 +63,7 @@ impl Lane {
             let opened = match (plan.protocol, kind) {
                 (Protocol::Icmp, SocketKind::Raw) => open_raw(id, plan),
                 (Protocol::Icmp | Protocol::Udp, SocketKind::Dgram) => open_dgram(id, plan),
+                (Protocol::Udp | Protocol::Tcp, SocketKind::Raw) if plan.own_headers => raw::open(id, plan),
                 (Protocol::Unix, SocketKind::Dgram) => open_local_dgram(id, plan),
                 (Protocol::Tcp | Protocol::Unix, SocketKind::Stream) => open_stream(id, plan),
                 _ => Err(("socket", OsError::EOPNOTSUPP)),
@@ -95,6 +97,7 @@ impl AsFd for LaneSocket {
 fn kinds(plan: &LanePlan) -> &'static [SocketKind] {
     match (plan.protocol, plan.socket) {
         (Protocol::Icmp, SocketWish::Auto) => &[SocketKind::Raw, SocketKind::Dgram],
+        (Protocol::Udp, SocketWish::Auto) if plan.own_headers => &[SocketKind::Raw, SocketKind::Dgram],
         (Protocol::Udp, SocketWish::Auto) | (_, SocketWish::Dgram) => &[SocketKind::Dgram],
         (_, SocketWish::Raw) => &[SocketKind::Raw],
         (Protocol::Tcp | Protocol::Unix, SocketWish::Auto) => &[SocketKind::Stream],
@@ -118,6 +121,7 @@ fn open_raw(id: LaneId, plan: &LanePlan) -> Result<Lane, Failure> {
     // What was dropped until here was not ours either.
     let drops = option::drops_so_far(socket.as_fd());
     configure(socket.as_fd(), plan)?;
+    raw::include_header(&socket, plan)?;
     route::bind_device(&socket, plan)?;
     if plan.source.is_some() {
         route::bind(&socket, plan, 0)?;
@@ -260,7 +264,7 @@ pub fn new_socket(plan: &LanePlan, kind: Type) -> Result<Socket, Failure> {
 }
 
 /// Sets everything but interface and address.
-fn configure(socket: BorrowedFd<'_>, plan: &LanePlan) -> Result<(), Failure> {
+pub fn configure(socket: BorrowedFd<'_>, plan: &LanePlan) -> Result<(), Failure> {
     let of_family = |v4, v6| if plan.family == Family::V4 { v4 } else { v6 };
     let hops = plan.ttl.map(|ttl| i32::from(ttl.get()));
     let settings = [
@@ -321,7 +325,7 @@ pub fn report_errors(socket: BorrowedFd<'_>, family: Family) -> Result<(), Failu
 }
 
 /// Takes away what came before the filter: nothing was sent yet, so nothing of it is ours.
-fn drain(socket: &Socket) {
+pub fn drain(socket: &Socket) {
     let mut buffers = Buffers::default();
     for _ in 0..MAX_UNFILTERED {
         if message::receive(socket.as_fd(), Queue::Datagrams, &mut buffers).is_err() {

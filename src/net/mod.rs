@@ -18,6 +18,7 @@ mod mailbox;
 mod names;
 mod poller;
 mod privilege;
+mod raw;
 mod receive;
 mod resolve;
 mod route;

@@ -6,8 +6,8 @@ use std::path::Path;
 use super::lane::Lane;
 use super::sys::message::{self, EAGAIN};
 use super::sys::{address, cmsg, option};
-use super::{clock, route};
-use crate::channel::{ErrorPath, Header, Inbound, LanePlan, OsError, Protocol, Refused, Send, Sent};
+use super::{clock, raw, route};
+use crate::channel::{ErrorPath, Header, Inbound, LanePlan, OsError, Protocol, Refused, Send, Sent, SocketKind};
 use crate::types::{Endpoint, Family, IpEndpoint, Mtu, Stamp, Ttl};
 
 /// How often a packet is given to the kernel at most. Each queued ICMP error makes one send fail that it has nothing to do
@@ -40,6 +40,15 @@ impl Lane {
         let Some(socket) = self.sockets.get(usize::from(send.flow)) else {
             return refused(OsError::EINVAL, None);
         };
+        let whole;
+        let packet = match raw::ipv4_header(&self.profile, &self.plan, &send.header, to.address, octets.len()) {
+            Ok(None) => octets,
+            Ok(Some(header)) => {
+                whole = [&header, octets].concat();
+                &whole
+            }
+            Err(error) => return refused(error, None),
+        };
         control.clear();
         cmsg::write(self.plan.family, &send.header, control);
         let flow_label = send.header.flow_label.or(self.plan.flow_label);
@@ -47,7 +56,7 @@ impl Lane {
         let mut attempt = 1;
         loop {
             let stamp = Stamp::user(clock::now());
-            let error = match message::send(socket.as_fd(), Some(&name), octets, control) {
+            let error = match message::send(socket.as_fd(), Some(&name), packet, control) {
                 Ok(_) => {
                     return Outcome::Done(Inbound::Sent(Sent {
                         token: send.token,
@@ -93,7 +102,8 @@ impl Lane {
             return Err(OsError::EINVAL);
         }
         // Raw IPv6 sockets take the port for a protocol number.
-        Ok(if self.plan.protocol == Protocol::Icmp { to.with_port(0) } else { to })
+        let portless = self.plan.protocol == Protocol::Icmp || self.profile.socket == SocketKind::Raw;
+        Ok(if portless { to.with_port(0) } else { to })
     }
 
     fn accepted_mtu(&self, error: OsError, to: IpEndpoint, octets: &[u8], control: &[u8]) -> Option<Mtu> {
@@ -104,6 +114,7 @@ impl Lane {
         const ICMP_HEADER_OCTETS: usize = 8;
         let payload = match self.plan.protocol {
             Protocol::Icmp => octets.len().checked_sub(ICMP_HEADER_OCTETS)?,
+            _ if self.profile.socket == SocketKind::Raw => octets.len().checked_sub(ICMP_HEADER_OCTETS)?,
             _ => octets.len(),
         };
         let plan: &LanePlan = &self.plan;

@@ -42,7 +42,7 @@ impl Ping {
                 };
                 self.heard(now, datagram.lane, &heard);
             }
-            Decoded::Other | Decoded::Damaged(_) => {}
+            Decoded::Segment(_) | Decoded::Other | Decoded::Damaged(_) => {}
         }
     }
 

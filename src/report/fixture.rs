@@ -9,7 +9,7 @@ use crate::channel::{ErrorOrigin, Protocol, SocketKind};
 use crate::metrics::RttStats;
 use crate::ping::{self, Counts, ErrorEvent, Refusal, Reply, SeriesId, StampCounts, State, Unanswered};
 use crate::trace::{self, Answer, Hop, ProbeResult, StopReason, Trace, TraceId};
-use crate::types::{Family, Ident, Mtu, ProbeId, Rtt, StampSource, Ttl, WallTime};
+use crate::types::{Family, Ident, Mtu, ProbeId, Rtt, StampSource, Tos, Ttl, WallTime};
 use crate::wire::icmp::ErrorKind;
 
 /// 2026-11-22T07:47:13.000001Z, in nanoseconds.
@@ -198,7 +198,7 @@ pub fn expired(responder: &str, micros: u64) -> Answer {
 
 /// An echo reply after `micros`.
 pub fn answer(responder: &str, micros: u64) -> Answer {
-    Answer { icmp_type: Some(0), kind: None, quoted_ttl: None, ..expired(responder, micros) }
+    Answer { icmp_type: Some(0), kind: None, quoted_ttl: None, quoted_tos: None, ..expired(responder, micros) }
 }
 
 /// An ICMP error after 1 ms that states an MTU of 1400.
@@ -213,6 +213,8 @@ pub fn icmp_answer(responder: &str, icmp_type: u8, icmp_code: u8) -> Answer {
         rtt: Rtt::from_nanos(1_000_000),
         reply_ttl: Some(Ttl::new(255)),
         quoted_ttl: Some(Ttl::new(1)),
+        quoted_tos: Some(Tos::new(0)),
+        rewritten: Vec::new(),
         icmp_type: Some(icmp_type),
         icmp_code: Some(icmp_code),
         kind: Some(kind),
@@ -223,7 +225,7 @@ pub fn icmp_answer(responder: &str, icmp_type: u8, icmp_code: u8) -> Answer {
 }
 
 pub fn hop(ttl: u8, answers: Vec<Option<Answer>>) -> Hop {
-    let probes = (1..).zip(answers).map(|(number, answer)| ProbeResult { number, answer }).collect();
+    let probes = (1..).zip(answers).map(|(number, answer)| ProbeResult { number, answer, again: false }).collect();
     Hop { ttl: Ttl::new(ttl), probes }
 }
 
@@ -233,6 +235,7 @@ pub fn trace_end(trace: u32, hops: Vec<Hop>) -> Box<Trace> {
         reached: true,
         stop_reason: StopReason::Destination,
         hops,
+        findings: Vec::new(),
         duration: 75_300_000,
     })
 }

@@ -14,6 +14,7 @@ mod ping_json;
 mod ping_text;
 mod pong_json;
 mod pong_text;
+mod trace_findings;
 mod trace_json;
 mod trace_text;
 

@@ -8,11 +8,12 @@ use serde::Serialize;
 
 use super::json::{Time, VERSION, line, millis};
 use super::message::annotation;
+use super::trace_findings::{FindingObject, value};
 use super::{Sink, Streams, escape};
 use crate::channel::{OsError, SocketKind};
 use crate::metrics::RttRecorder;
-use crate::trace::{Answer, Event, Hop, ProbeResult, Start, StopReason, Trace, TraceId};
-use crate::wire::extension::{LabelStackEntry, Object};
+use crate::trace::{Answer, Event, Hop, ProbeResult, Rewritten, Start, StopReason, Trace, TraceId};
+use crate::wire::extension::{Interface, LabelStackEntry, Object};
 
 /// What the JSON is to hold.
 #[derive(Clone, Debug)]
@@ -107,8 +108,7 @@ struct TraceObject<'a> {
     duration_ms: f64,
     time: Time,
     hops: Vec<HopObject<'a>>,
-    /// Filled by analyses of the path, of which there are none yet.
-    findings: [(); 0],
+    findings: Vec<FindingObject>,
 }
 
 impl<'a> TraceObject<'a> {
@@ -137,7 +137,7 @@ impl<'a> TraceObject<'a> {
             duration_ms: millis(trace.duration),
             time: Time(start.time),
             hops: trace.hops.iter().map(HopObject::new).collect(),
-            findings: [],
+            findings: trace.findings.iter().map(FindingObject::new).collect(),
         }
     }
 }
@@ -180,7 +180,10 @@ struct ResponderObject<'a> {
     rtts_ms: Vec<f64>,
     reply_ttl: Option<u8>,
     mpls: Vec<LabelObject>,
-    interface: Option<&'static str>,
+    /// The first of `interfaces`.
+    interface: Option<InterfaceObject<'a>>,
+    interfaces: Vec<InterfaceObject<'a>>,
+    extensions: Vec<ExtensionObject>,
     annotation: Option<String>,
 }
 
@@ -211,6 +214,8 @@ impl<'a> ResponderObject<'a> {
             reply_ttl: None,
             mpls: Vec::new(),
             interface: None,
+            interfaces: Vec::new(),
+            extensions: Vec::new(),
             annotation: None,
         }
     }
@@ -223,13 +228,20 @@ impl<'a> ResponderObject<'a> {
         if self.mpls.is_empty() {
             self.mpls = answer.extensions.iter().flat_map(labels).map(LabelObject::new).collect();
         }
+        if self.interfaces.is_empty() {
+            self.interfaces = answer.extensions.iter().filter_map(InterfaceObject::new).collect();
+            self.interface = self.interfaces.first().cloned();
+        }
+        if self.extensions.is_empty() {
+            self.extensions = answer.extensions.iter().filter_map(ExtensionObject::new).collect();
+        }
     }
 }
 
 fn labels(object: &Object) -> &[LabelStackEntry] {
     match object {
         Object::Mpls(stack) => stack,
-        Object::Unknown { .. } => &[],
+        Object::Interface(_) | Object::Unknown { .. } => &[],
     }
 }
 
@@ -247,6 +259,58 @@ impl LabelObject {
     }
 }
 
+/// Interface information of RFC 5837.
+#[derive(Clone, Serialize)]
+struct InterfaceObject<'a> {
+    role: &'static str,
+    index: Option<u32>,
+    address: Option<IpAddr>,
+    name: Option<Cow<'a, str>>,
+    mtu: Option<u32>,
+}
+
+impl<'a> InterfaceObject<'a> {
+    fn new(object: &'a Object) -> Option<Self> {
+        let Object::Interface(Interface { role, index, address, name, mtu }) = object else { return None };
+        Some(InterfaceObject {
+            role: role.name(),
+            index: *index,
+            address: *address,
+            name: name.as_deref().map(escape),
+            mtu: mtu.map(|mtu| mtu.get()),
+        })
+    }
+}
+
+/// An extension object of a kind not known here.
+#[derive(Serialize)]
+struct ExtensionObject {
+    class: u8,
+    c_type: u8,
+    hex: String,
+}
+
+impl ExtensionObject {
+    fn new(object: &Object) -> Option<Self> {
+        let Object::Unknown { class, c_type, payload } = object else { return None };
+        let hex = payload.iter().map(|octet| format!("{octet:02x}")).collect();
+        Some(ExtensionObject { class: *class, c_type: *c_type, hex })
+    }
+}
+
+#[derive(Serialize)]
+struct RewrittenObject {
+    field: &'static str,
+    sent: serde_json::Value,
+    quoted: serde_json::Value,
+}
+
+impl RewrittenObject {
+    fn new(change: &Rewritten) -> Self {
+        RewrittenObject { field: change.field.name(), sent: value(change.sent), quoted: value(change.quoted) }
+    }
+}
+
 #[derive(Serialize)]
 struct ProbeObject {
     n: u32,
@@ -257,6 +321,8 @@ struct ProbeObject {
     icmp_type: Option<u8>,
     icmp_code: Option<u8>,
     late: bool,
+    quoted_tos: Option<u8>,
+    rewritten: Vec<RewrittenObject>,
 }
 
 impl ProbeObject {
@@ -271,6 +337,9 @@ impl ProbeObject {
             icmp_type: answer.and_then(|answer| answer.icmp_type),
             icmp_code: answer.and_then(|answer| answer.icmp_code),
             late: answer.is_some_and(|answer| answer.late),
+            quoted_tos: answer.and_then(|answer| answer.quoted_tos).map(|tos| tos.get()),
+            rewritten: answer
+                .map_or_else(Vec::new, |answer| answer.rewritten.iter().map(RewrittenObject::new).collect()),
         }
     }
 }
@@ -303,6 +372,8 @@ impl RttStatsObject {
 mod tests {
     use super::*;
     use crate::report::fixture::{answer, expired, hop, icmp_answer, trace_end, trace_start, written};
+    use crate::types::Mtu;
+    use crate::wire::extension::InterfaceRole;
 
     fn json(start: Start, end: Trace) -> String {
         let mut sink = TraceJson::new(TraceJsonOptions::default());
@@ -342,15 +413,36 @@ mod tests {
             "[{\"ttl\":1,\"sent\":3,\"received\":2,\"unanswered\":1,\"unanswered_pct\":33.333333333333336,\
              \"responders\":[{\"address\":\"203.0.113.1\",\"name\":\"gw.example\",\"asn\":null,\"rtts_ms\":[1.1,1.2],\
              \"reply_ttl\":255,\"mpls\":[{\"label\":24001,\"tc\":0,\"bottom\":true,\"ttl\":1}],\"interface\":null,\
-             \"annotation\":null}],\"probes\":[\
+             \"interfaces\":[],\"extensions\":[],\"annotation\":null}],\"probes\":[\
              {\"n\":1,\"responder\":\"203.0.113.1\",\"rtt_ms\":1.1,\"reply_ttl\":255,\"quoted_ttl\":1,\"icmp_type\":11,\
-             \"icmp_code\":0,\"late\":false},\
+             \"icmp_code\":0,\"late\":false,\"quoted_tos\":0,\"rewritten\":[]},\
              {\"n\":2,\"responder\":null,\"rtt_ms\":null,\"reply_ttl\":null,\"quoted_ttl\":null,\"icmp_type\":null,\
-             \"icmp_code\":null,\"late\":false},\
+             \"icmp_code\":null,\"late\":false,\"quoted_tos\":null,\"rewritten\":[]},\
              {\"n\":3,\"responder\":\"203.0.113.1\",\"rtt_ms\":1.2,\"reply_ttl\":255,\"quoted_ttl\":1,\"icmp_type\":11,\
-             \"icmp_code\":0,\"late\":true}],\
+             \"icmp_code\":0,\"late\":true,\"quoted_tos\":0,\"rewritten\":[]}],\
              \"rtt_stats_ms\":{\"min\":1.1,\"mean\":1.15,\"median\":1.1,\"max\":1.2,\"stddev\":0.05}}]"
         );
+    }
+
+    #[test]
+    fn interfaces_and_unknown_objects_are_told() {
+        let incoming = Interface {
+            role: InterfaceRole::Incoming,
+            index: Some(2),
+            address: None,
+            name: Some("eth0\u{1b}".into()),
+            mtu: Mtu::new(1500),
+        };
+        let unknown = Object::Unknown { class: 3, c_type: 1, payload: vec![0xaa, 0, 1] };
+        let extended =
+            Answer { extensions: vec![Object::Interface(incoming), unknown], ..expired("203.0.113.1", 1100) };
+        let parsed: serde_json::Value = serde_json::from_str(&hop_json(vec![Some(extended)])).expect("JSON");
+        let responder = &parsed[0]["responders"][0];
+        let interface = serde_json::json!(
+            {"role": "incoming", "index": 2, "address": null, "name": r"eth0\u{1b}", "mtu": 1500}
+        );
+        assert_eq!((&responder["interface"], &responder["interfaces"][0]), (&interface, &interface));
+        assert_eq!(responder["extensions"], serde_json::json!([{"class": 3, "c_type": 1, "hex": "aa0001"}]));
     }
 
     #[test]
@@ -359,7 +451,7 @@ mod tests {
             hop_json(vec![None]),
             "[{\"ttl\":1,\"sent\":1,\"received\":0,\"unanswered\":1,\"unanswered_pct\":100.0,\"responders\":[],\"probes\":[\
              {\"n\":1,\"responder\":null,\"rtt_ms\":null,\"reply_ttl\":null,\"quoted_ttl\":null,\"icmp_type\":null,\
-             \"icmp_code\":null,\"late\":false}],\"rtt_stats_ms\":null}]"
+             \"icmp_code\":null,\"late\":false,\"quoted_tos\":null,\"rewritten\":[]}],\"rtt_stats_ms\":null}]"
         );
         assert!(hop_json(Vec::new()).contains("\"sent\":0,\"received\":0,\"unanswered\":0,\"unanswered_pct\":null,"));
     }

@@ -4,10 +4,11 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use super::message::annotation;
+use super::trace_findings::sentence;
 use super::{Sink, Streams, escape};
 use crate::channel::OsError;
-use crate::trace::{Answer, Event, Hop, Start, StopReason, Trace, TraceId};
-use crate::wire::extension::{LabelStackEntry, Object};
+use crate::trace::{Answer, Event, Hop, Start, StopReason, Trace, TraceId, hops_back};
+use crate::wire::extension::{Interface, InterfaceRole, LabelStackEntry, Object};
 
 /// What the text is to look like.
 #[derive(Clone, Debug)]
@@ -18,13 +19,24 @@ pub struct TraceTextOptions {
     pub numeric: bool,
     /// ICMP extensions behind addresses (`-e`).
     pub extensions: bool,
-    /// How each trace is made and why it ended, on stderr (`-v`).
+    /// The length of the way back, where it differs from the hop's number (`--back`).
+    pub back: bool,
+    /// Findings behind each trace (`--explain`).
+    pub explain: bool,
+    /// How each trace is made, why it ended and what it found, on stderr (`-v`).
     pub verbose: bool,
 }
 
 impl Default for TraceTextOptions {
     fn default() -> Self {
-        TraceTextOptions { program: "rtrace".into(), numeric: false, extensions: false, verbose: false }
+        TraceTextOptions {
+            program: "rtrace".into(),
+            numeric: false,
+            extensions: false,
+            back: false,
+            explain: false,
+            verbose: false,
+        }
     }
 }
 
@@ -107,7 +119,12 @@ impl TraceText {
         let Some(held) = self.held(end.trace) else { return Ok(()) };
         let (name, why) = (held.name.clone(), why_ended(end.stop_reason));
         let seconds = Duration::from_nanos(end.duration).as_secs_f64();
-        writeln!(talk, "{}: {name}: ended after {seconds:.3} s: {why}", self.options.program)
+        let program = &self.options.program;
+        writeln!(talk, "{program}: {name}: ended after {seconds:.3} s: {why}")?;
+        if self.options.explain {
+            return Ok(());
+        }
+        findings(end).lines().try_for_each(|line| writeln!(talk, "{program}: {name}: {line}"))
     }
 }
 
@@ -129,6 +146,9 @@ impl Sink<Event> for TraceText {
             }
             Event::SendFailed { trace, error } => self.send_failed(*trace, *error, streams.talk),
             Event::End(trace) => {
+                if self.options.explain {
+                    self.write(trace.trace, findings(trace).as_bytes(), streams.data)?;
+                }
                 self.end(trace.trace, streams.data)?;
                 if !self.options.verbose {
                     return Ok(());
@@ -149,6 +169,11 @@ fn header(start: &Start) -> String {
     format!("traceroute to {name} ({address}), {hops} hops max, {octets} byte packets\n")
 }
 
+/// One line for each finding.
+fn findings(trace: &Trace) -> String {
+    trace.findings.iter().map(|finding| format!("{}: {}\n", finding.severity().name(), sentence(finding))).collect()
+}
+
 fn why_ended(reason: StopReason) -> &'static str {
     match reason {
         StopReason::Destination => "the destination answered",
@@ -167,16 +192,21 @@ fn hop_line(options: &TraceTextOptions, hop: &Hop) -> String {
     let mut shown: Option<&Answer> = None;
     for probe in &hop.probes {
         let Some(answer) = &probe.answer else {
-            line.push_str(" *");
+            line.push_str(if probe.again { "" } else { " *" });
             continue;
         };
         let same = shown.is_some_and(|last| {
-            last.responder == answer.responder && (!options.extensions || last.extensions == answer.extensions)
+            last.responder == answer.responder
+                && (!options.extensions || last.extensions == answer.extensions)
+                && (!options.back || last.reply_ttl == answer.reply_ttl)
         });
         if !same {
             push_responder(options, answer, &mut line);
             if options.extensions && !answer.extensions.is_empty() {
                 line.push_str(&format!(" <{}>", objects(&answer.extensions)));
+            }
+            if let Some(back) = answer.reply_ttl.map(hops_back).filter(|&back| options.back && back != hop.ttl.get()) {
+                line.push_str(&format!(" '-{back}'"));
             }
         }
         shown = Some(answer);
@@ -211,12 +241,31 @@ fn object(object: &Object) -> String {
             let entries: Vec<String> = stack.iter().map(label_stack_entry).collect();
             format!("MPLS:{}", entries.join("/"))
         }
+        Object::Interface(interface) => self::interface(interface),
         Object::Unknown { class, c_type, payload } => {
             let words: Vec<String> =
                 payload.chunks(4).map(|word| word.iter().map(|octet| format!("{octet:02x}")).collect()).collect();
             format!("{class}/{c_type}:{}", words.join(","))
         }
     }
+}
+
+/// Interface information, as traceroute writes it: `INC:2,192.0.2.1,"eth0",mtu=1500`.
+fn interface(interface: &Interface) -> String {
+    let role = match interface.role {
+        InterfaceRole::Incoming => "INC",
+        InterfaceRole::SubIp => "SUB",
+        InterfaceRole::Outgoing => "OUT",
+        InterfaceRole::NextHop => "NXT",
+    };
+    let parts = [
+        interface.index.map(|index| index.to_string()),
+        interface.address.map(|address| address.to_string()),
+        interface.name.as_deref().map(|name| format!("\"{}\"", escape(name))),
+        interface.mtu.map(|mtu| format!("mtu={}", mtu.get())),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    format!("{role}:{}", parts.join(","))
 }
 
 fn label_stack_entry(entry: &LabelStackEntry) -> String {
@@ -227,7 +276,8 @@ fn label_stack_entry(entry: &LabelStackEntry) -> String {
 mod tests {
     use super::*;
     use crate::report::fixture::{answer, expired, hop, icmp_answer, trace_end, trace_start, written};
-    use crate::trace::{StopReason, Trace};
+    use crate::trace::{Finding, StopReason};
+    use crate::types::{Mtu, Ttl};
 
     fn begin(trace: u32, target: &str, address: &str) -> Event {
         Event::Start(Box::new(trace_start(trace, target, address)))
@@ -387,6 +437,51 @@ mod tests {
         let seen: Vec<String> =
             events.iter().map(|event| order(&written(&mut sink, std::slice::from_ref(event)).0)).collect();
         assert_eq!(seen, ["", "a", "", "", "1", "", "", "2", "b1", "2", "c1"]);
+    }
+
+    #[test]
+    fn interface_information_reads_as_traceroutes() {
+        let incoming = Interface {
+            role: InterfaceRole::Incoming,
+            index: Some(2),
+            address: Some("192.0.2.1".parse().unwrap()),
+            name: Some("eth0 >\u{202e}".into()),
+            mtu: Mtu::new(1500),
+        };
+        let bare = Interface { role: InterfaceRole::NextHop, index: None, address: None, name: None, mtu: None };
+        let extensions = vec![Object::Interface(incoming), Object::Interface(bare)];
+        let shown = Answer { extensions, ..expired("10.9.1.2", 7) };
+        assert_eq!(
+            lines(TraceTextOptions { extensions: true, ..numeric() }, vec![vec![Some(shown)]]),
+            [r#" 1  10.9.1.2 <INC:2,192.0.2.1,"eth0\u{20}>\u{202e}",mtu=1500;NXT:>  0.007 ms"#]
+        );
+    }
+
+    #[test]
+    fn the_way_back_is_shown_where_its_length_differs() {
+        let from = |reply_ttl| Some(Answer { reply_ttl: Some(Ttl::new(reply_ttl)), ..expired("10.9.1.2", 7) });
+        let back = TraceTextOptions { back: true, ..numeric() };
+        assert_eq!(
+            lines(back, vec![vec![from(255), from(64), from(250)], vec![from(127), None, from(127)]]),
+            [" 1  10.9.1.2  0.007 ms 10.9.1.2  0.007 ms 10.9.1.2 '-6'  0.007 ms", " 2  10.9.1.2  0.007 ms *  0.007 ms",]
+        );
+    }
+
+    #[test]
+    fn findings_stand_behind_the_trace_or_on_stderr() {
+        let silent = Finding::SilentHops { first: Ttl::new(2), last: Ttl::new(3), answers_behind: Ttl::new(4) };
+        let over = Trace { findings: vec![silent], ..*trace_end(0, Vec::new()) };
+        let events = [begin(0, "a.example", "10.9.4.2"), Event::End(Box::new(over))];
+        let line = "info: hops 2 to 3 answer no probe, hop 4 behind does\n";
+        let told = |explain, verbose| {
+            let options = TraceTextOptions { explain, verbose, ..numeric() };
+            written(&mut TraceText::new(options), &events)
+        };
+        let (data, talk) = told(true, false);
+        assert!(data.ends_with(line) && talk.is_empty(), "{data}{talk}");
+        let (data, talk) = told(false, true);
+        assert_eq!(data.lines().count(), 1);
+        assert!(talk.ends_with(&format!("\nrtrace: a.example: {line}")), "{talk}");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::lane::{IFINDEX, Lane};
 use super::packet;
 use crate::channel::{
-    Datagram, ErrorOrigin, IcmpReport, Inbound, LaneId, Layer, OsError, Protocol, SocketKind, Span, Token,
+    Datagram, ERROR_FLOW, ErrorOrigin, IcmpReport, Inbound, LaneId, Layer, OsError, Protocol, SocketKind, Span, Token,
 };
 use crate::types::{Endpoint, Family, Instant, IpEndpoint, Mtu, Stamp};
 use crate::wire::icmp::{self, ErrorKind, Message};
@@ -96,6 +96,7 @@ impl<'a> Arrived<'a> {
         }
         match (profile.protocol, profile.socket) {
             (Protocol::Icmp, SocketKind::Raw) => self.raw(id, lane),
+            (Protocol::Udp | Protocol::Tcp, SocketKind::Raw) => self.raw_transport(id, lane),
             (Protocol::Icmp, _) | (Protocol::Udp, _) => {
                 self.datagram(id, lane).or_else(|| self.about()?.datagram_report(self, id, lane))
             }
@@ -119,6 +120,21 @@ impl<'a> Arrived<'a> {
             _ => false,
         };
         wanted.then(|| self.as_datagram(id, lane, 0, 0))
+    }
+
+    /// Raw UDP and TCP lanes get what comes to their ports, and every ICMP error.
+    fn raw_transport(&self, id: LaneId, lane: &Lane) -> Option<Ready> {
+        let octets = self.packet.payload;
+        let number = if lane.profile.protocol == Protocol::Udp { packet::UDP } else { packet::TCP };
+        if self.packet.protocol == number {
+            return lane.flow_of(packet::field16(octets, 2)).map(|_| self.as_datagram(id, lane, 0, 0));
+        }
+        let error = match (self.family(), octets.first().copied()) {
+            (Family::V4, Some(3 | SOURCE_QUENCH | REDIRECT | 11 | 12)) => true,
+            (Family::V6, Some(1..=4 | 137)) => self.checksum_right,
+            _ => false,
+        };
+        (self.is_icmp() && error).then(|| self.as_datagram(id, lane, ERROR_FLOW, 0))
     }
 
     fn datagram(&self, id: LaneId, lane: &Lane) -> Option<Ready> {
@@ -163,6 +179,11 @@ impl About<'_> {
         Some((self.quoted.destination, self.error.mtu()?))
     }
 
+    /// Whether it only recommends something.
+    pub(super) fn is_advice(&self) -> bool {
+        self.error.kind.is_advice()
+    }
+
     /// Our and the other port of the TCP segment it is about.
     pub(super) fn tcp_ports(&self) -> Option<(u16, IpEndpoint)> {
         let ours = packet::field16(self.transport, 0).filter(|_| self.quoted.protocol == packet::TCP)?;
@@ -173,7 +194,7 @@ impl About<'_> {
     /// What the error queue of a datagram socket reports. Which socket, the quoted identifier or source port decides.
     fn datagram_report(&self, arrived: &Arrived<'_>, id: LaneId, lane: &Lane) -> Option<Ready> {
         let quoted = self.transport;
-        let advice = self.error.kind.is_advice();
+        let advice = self.is_advice();
         let (key, port) = match lane.profile.protocol {
             Protocol::Udp if self.quoted.protocol != packet::UDP || advice => return None,
             Protocol::Udp => (packet::field16(quoted, 0), packet::field16(quoted, 2).unwrap_or_default()),

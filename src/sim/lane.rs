@@ -84,7 +84,8 @@ impl Sockets {
     }
 
     fn lane(&mut self, plan: &LanePlan, socket: SocketKind, host: &Host) -> Lane {
-        let flows = if socket == SocketKind::Dgram { plan.flows.max(1) } else { 1 };
+        let own_ports = matches!((plan.protocol, socket), (Protocol::Udp | Protocol::Tcp, SocketKind::Raw));
+        let flows = if socket == SocketKind::Dgram || own_ports { plan.flows.max(1) } else { 1 };
         let idents: Vec<u16> = (0..flows).map(|flow| self.ident(plan, socket, flow)).collect();
         let kernel_errors = socket != SocketKind::Raw;
         let profile = Profile {
@@ -92,8 +93,8 @@ impl Sockets {
             protocol: plan.protocol,
             socket,
             received_at: match (plan.protocol, socket, plan.family) {
-                (Protocol::Icmp, SocketKind::Raw, Family::V4) => Layer::Ip,
-                (Protocol::Icmp, _, _) => Layer::Transport,
+                (_, SocketKind::Raw, Family::V4) => Layer::Ip,
+                (Protocol::Icmp, _, _) | (_, SocketKind::Raw, _) => Layer::Transport,
                 _ => Layer::Payload,
             },
             quote_at: if plan.protocol == Protocol::Udp { Layer::Payload } else { Layer::Transport },
@@ -104,12 +105,13 @@ impl Sockets {
             },
             checksum: match (socket, plan.family) {
                 (SocketKind::Raw, Family::V4) => Owner::Ours,
+                _ if own_ports => Owner::Ours,
                 _ => Owner::Kernel,
             },
             errors: if kernel_errors { ErrorPath::Queue } else { ErrorPath::InBand },
             max_open: match socket {
-                SocketKind::Raw => 1,
-                SocketKind::Dgram => u32::from(flows),
+                SocketKind::Raw if !own_ports => 1,
+                SocketKind::Raw | SocketKind::Dgram => u32::from(flows),
                 SocketKind::Stream => host.max_connections,
             },
         };
@@ -120,7 +122,7 @@ impl Sockets {
         match (plan.protocol, socket) {
             (Protocol::Icmp, SocketKind::Raw) if plan.ident.is_some() => plan.ident.map_or(0, Ident::get),
             (Protocol::Icmp, _) => take(&mut self.next_ident),
-            (Protocol::Udp, _) => match plan.source_port {
+            (Protocol::Udp, _) | (Protocol::Tcp, SocketKind::Raw) => match plan.source_port {
                 Some(port) => port.get().wrapping_add(flow),
                 None => take(&mut self.next_port),
             },
@@ -137,13 +139,21 @@ impl Sockets {
         fabric: &mut Fabric,
     ) -> Result<Outgoing, Failed> {
         let profile = &lane.profile;
-        if !matches!(profile.protocol, Protocol::Icmp | Protocol::Udp) {
+        let raw = profile.socket == SocketKind::Raw;
+        if !raw && !matches!(profile.protocol, Protocol::Icmp | Protocol::Udp) {
             return Err(OsError::EOPNOTSUPP.into());
         }
         let Some(to) = send.to.ip() else { return Err(OsError::EOPNOTSUPP.into()) };
-        let Some(&ident) = lane.idents.get(usize::from(send.flow)) else { return Err(OsError::EINVAL.into()) };
+        if send.header.identification.is_some() && !(lane.plan.own_headers && raw) {
+            return Err(OsError::EOPNOTSUPP.into());
+        }
+        let Some(&ident) = lane.idents.get(usize::from(send.flow)).filter(|_| !raw || send.flow == 0) else {
+            return Err(OsError::EINVAL.into());
+        };
         let source = source(lane, &send.header, to.address, fabric)?;
         let (protocol, transport) = match profile.protocol {
+            Protocol::Udp if raw => (packet::UDP, octets.to_vec()),
+            Protocol::Tcp => (packet::TCP, octets.to_vec()),
             Protocol::Udp => {
                 let mut transport = Vec::new();
                 let datagram = UdpDatagram { source_port: ident, destination_port: to.port, payload: octets };
@@ -177,8 +187,12 @@ impl Sockets {
         packet.ttl = ttl;
         packet.tos = header.tos.or(lane.plan.tos).unwrap_or(Tos::new(0));
         packet.flow_label = header.flow_label.or(lane.plan.flow_label).unwrap_or_default();
-        packet.identification = take(&mut self.identification);
-        packet.dont_fragment = lane.plan.fragmentation != Some(Fragmentation::Dont);
+        packet.identification = header.identification.unwrap_or_else(|| take(&mut self.identification));
+        packet.dont_fragment = if lane.has_own_header() {
+            matches!(lane.plan.fragmentation, Some(Fragmentation::Do | Fragmentation::Probe))
+        } else {
+            lane.plan.fragmentation != Some(Fragmentation::Dont)
+        };
         Ok(packet)
     }
 
@@ -191,16 +205,24 @@ impl Sockets {
         let refused = match lane.plan.fragmentation {
             Some(Fragmentation::Do) => exceeded(path),
             Some(Fragmentation::Probe) => exceeded(interface),
+            _ if lane.has_own_header() => exceeded(interface),
             Some(Fragmentation::Dont | Fragmentation::Want) | None => None,
         };
         if refused.is_some() || length > MOST_OCTETS {
             return Err(Failed { error: OsError::EMSGSIZE, mtu: refused });
         }
-        let heeds_path = matches!(lane.plan.fragmentation, Some(Fragmentation::Want) | None);
+        let heeds_path = !lane.has_own_header() && matches!(lane.plan.fragmentation, Some(Fragmentation::Want) | None);
         let fragmented = exceeded(if heeds_path { path } else { interface }).is_some();
         packet.dont_fragment &= !fragmented;
         let octets = packet.octets().map_err(|_| OsError::EMSGSIZE)?;
         Ok(Outgoing { octets, fragmented })
+    }
+}
+
+impl Lane {
+    /// Whether orders bring the IPv4 header of their packets: such a packet is never fragmented here (raw(7), IP_HDRINCL).
+    fn has_own_header(&self) -> bool {
+        self.plan.own_headers && self.profile.socket == SocketKind::Raw && self.profile.family == Family::V4
     }
 }
 
@@ -224,6 +246,8 @@ pub(super) fn source(lane: &Lane, header: &Header, to: IpAddr, fabric: &mut Fabr
 
 fn candidates(plan: &LanePlan) -> &'static [SocketKind] {
     match (plan.protocol, plan.socket) {
+        (Protocol::Udp, SocketWish::Auto) if plan.own_headers => &[SocketKind::Raw, SocketKind::Dgram],
+        (Protocol::Tcp, SocketWish::Raw) => &[SocketKind::Raw],
         (Protocol::Tcp | Protocol::Unix, _) => &[SocketKind::Stream],
         (Protocol::Icmp, SocketWish::Auto) => &[SocketKind::Raw, SocketKind::Dgram],
         (_, SocketWish::Raw) => &[SocketKind::Raw],
@@ -234,8 +258,12 @@ fn candidates(plan: &LanePlan) -> &'static [SocketKind] {
 fn may_open(plan: &LanePlan, socket: SocketKind, host: &Host, fabric: &Fabric) -> Result<(), (&'static str, OsError)> {
     match (plan.protocol, socket) {
         (Protocol::Unix, _) => return Err(("socket", OsError::EOPNOTSUPP)),
-        (Protocol::Udp, SocketKind::Raw) => return Err(("socket", OsError::EOPNOTSUPP)),
-        (Protocol::Icmp, SocketKind::Raw) if !host.raw => return Err(("socket", OsError::EPERM)),
+        (Protocol::Udp | Protocol::Tcp, SocketKind::Raw) if !plan.own_headers => {
+            return Err(("socket", OsError::EOPNOTSUPP));
+        }
+        (Protocol::Icmp | Protocol::Udp | Protocol::Tcp, SocketKind::Raw) if !host.raw => {
+            return Err(("socket", OsError::EPERM));
+        }
         (Protocol::Icmp, SocketKind::Dgram) if !host.dgram => return Err(("socket", OsError::EACCES)),
         _ => {}
     }

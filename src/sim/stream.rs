@@ -98,8 +98,8 @@ pub(super) struct Ports {
     pub(super) destination: u16,
 }
 
-/// A segment without data; its checksum comes later.
-pub(super) fn segment(source_port: u16, destination_port: u16, flags: Flags) -> Vec<u8> {
+/// A segment without data that acknowledges the octets before `acknowledged`; its checksum comes later.
+pub(super) fn segment(source_port: u16, destination_port: u16, flags: Flags, acknowledged: u32) -> Vec<u8> {
     let bits = match flags {
         Flags::Syn => 0x02,
         Flags::SynAck => 0x12,
@@ -108,7 +108,8 @@ pub(super) fn segment(source_port: u16, destination_port: u16, flags: Flags) -> 
     let mut octets = Vec::with_capacity(SEGMENT_OCTETS);
     octets.extend_from_slice(&source_port.to_be_bytes());
     octets.extend_from_slice(&destination_port.to_be_bytes());
-    octets.resize(12, 0);
+    octets.extend_from_slice(&[0; 4]);
+    octets.extend_from_slice(&acknowledged.to_be_bytes());
     octets.extend_from_slice(&[(SEGMENT_OCTETS / 4 * 16) as u8, bits, 0xff, 0xff]);
     octets.resize(SEGMENT_OCTETS, 0);
     octets
@@ -116,6 +117,13 @@ pub(super) fn segment(source_port: u16, destination_port: u16, flags: Flags) -> 
 
 pub(super) fn ports(segment: &[u8]) -> Option<Ports> {
     Some(Ports { source: field16(segment, 0)?, destination: field16(segment, 2)? })
+}
+
+/// What the answer to this SYN acknowledges (RFC 9293 §3.10.7.1).
+pub(super) fn acknowledged(syn: &[u8]) -> u32 {
+    let number =
+        syn.get(4..8).map_or(0, |octets| octets.iter().fold(0, |number, &octet| number << 8 | u32::from(octet)));
+    number.wrapping_add(1)
 }
 
 pub(super) fn flags(segment: &[u8]) -> Option<Flags> {
@@ -221,7 +229,7 @@ impl Streams {
         if self.connections.values().any(|open| open.local == local && open.remote == remote) {
             return Err(OsError::EADDRINUSE.into());
         }
-        let segment = segment(port, remote.port, Flags::Syn);
+        let segment = segment(port, remote.port, Flags::Syn, 0);
         let mut packet = sockets.packet(lane, &order.header, source, remote.address, packet::TCP, segment)?;
         packet.write_checksum();
         let syn = sockets.fit(lane, packet, fabric)?;
@@ -346,6 +354,8 @@ impl Streams {
         let mut effects = Effects::default();
         if let Some(about) = arrived.about() {
             let opening = about.tcp_ports().and_then(|(port, remote)| self.opening(port, remote));
+            // The kernel heeds a redirect and says nothing to the connection.
+            let opening = opening.filter(|_| !about.is_advice());
             if let Some((token, lane)) = opening {
                 let port = about.tcp_ports().map_or(0, |(_, remote)| remote.port);
                 effects.ready.push(about.report(arrived, lane, 0, Some(token), port, Layer::Transport));

@@ -19,6 +19,20 @@ pub(super) struct Entry {
     /// Destination port; 0 for ICMP.
     pub port: u16,
     pub flow: u16,
+    /// What else is known of the packet as it left.
+    pub sent: SentFields,
+    /// Whether it has no answer yet.
+    pub open: bool,
+}
+
+/// Fields of a probe that a quote may show otherwise; `None` for those that the kernel writes, and that are not looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct SentFields {
+    pub source: Option<IpAddr>,
+    pub source_port: Option<u16>,
+    pub checksum: Option<u16>,
+    pub identification: Option<u16>,
+    pub tcp_sequence: Option<u32>,
 }
 
 /// All probes of the traces that are running, and the flows of lanes where each probe in flight needs its own.
@@ -39,9 +53,17 @@ struct Flows {
 }
 
 impl Book {
-    /// Records a probe under a number of its own.
-    pub fn record(&mut self, entry: Entry) -> ProbeId {
-        let probe = self.last.map_or(ProbeId::FIRST, ProbeId::next);
+    /// The number of the next probe: the first behind the last one's that is `usable`.
+    pub fn next_number(&self, usable: impl Fn(ProbeId) -> bool) -> ProbeId {
+        let mut probe = self.last.map_or(ProbeId::FIRST, ProbeId::next);
+        while !usable(probe) {
+            probe = probe.next();
+        }
+        probe
+    }
+
+    /// Records a probe under its number.
+    pub fn record(&mut self, probe: ProbeId, entry: Entry) {
         self.last = Some(probe);
         self.entries.insert(probe, entry);
         if let Some(flows) = self.flows.get_mut(&entry.lane) {
@@ -49,7 +71,21 @@ impl Book {
             flows.doubtful.retain(|&flow| flow != entry.flow);
             flows.held.insert(probe, entry.flow);
         }
-        probe
+    }
+
+    /// `probe` has its answer.
+    pub fn answered(&mut self, probe: ProbeId) {
+        if let Some(entry) = self.entries.get_mut(&probe) {
+            entry.open = false;
+        }
+        self.release_flow(probe);
+    }
+
+    /// The probe that `fits` and has no answer yet, if there is exactly one.
+    pub fn only_open(&self, fits: impl Fn(&Entry) -> bool) -> Option<(ProbeId, &Entry)> {
+        let mut fitting = self.entries.iter().filter(|(_, entry)| entry.open && fits(entry));
+        let (&probe, entry) = fitting.next()?;
+        fitting.next().is_none().then_some((probe, entry))
     }
 
     /// `probe`, if it is on record.
@@ -99,8 +135,8 @@ impl Book {
         self.flows.get(&lane).map_or(Some(0), |flows| flows.free.front().or(flows.doubtful.front()).copied())
     }
 
-    /// `probe` is answered: others may have its flow.
-    pub fn release_flow(&mut self, probe: ProbeId) {
+    /// Nothing more comes back to `probe`: others may have its flow.
+    fn release_flow(&mut self, probe: ProbeId) {
         if let Some((flows, flow)) = self.take_flow(probe) {
             flows.free.push_back(flow);
         }
@@ -126,14 +162,15 @@ impl Book {
         self.entries.remove(&probe)
     }
 
-    /// Forgets the probes of a trace that is over.
-    pub fn close(&mut self, trace: usize) {
+    /// Forgets the probes of a trace that is over, and gives their numbers.
+    pub fn close(&mut self, trace: usize) -> Vec<ProbeId> {
         let over: Vec<ProbeId> =
             self.entries.iter().filter(|(_, entry)| entry.trace == trace).map(|(&probe, _)| probe).collect();
-        for probe in over {
+        for &probe in &over {
             self.give_up_flow(probe);
             self.entries.remove(&probe);
         }
+        over
     }
 }
 
@@ -147,14 +184,41 @@ mod tests {
 
     fn entry(trace: usize, port: u16, flow: u16) -> Entry {
         let destination = IpAddr::V4(Ipv4Addr::new(192, 0, 2, trace as u8));
-        Entry { trace, ttl: 1, slot: 0, lane: LANE, destination, port, flow }
+        Entry { trace, ttl: 1, slot: 0, lane: LANE, destination, port, flow, sent: SentFields::default(), open: true }
+    }
+
+    fn record(book: &mut Book, entry: Entry) -> ProbeId {
+        let probe = book.next_number(|_| true);
+        book.record(probe, entry);
+        probe
+    }
+
+    #[test]
+    fn unusable_numbers_are_skipped() {
+        let mut book = Book::default();
+        assert_eq!(book.next_number(|probe| probe.get() > 2), ProbeId::new(3));
+        record(&mut book, entry(1, 53, 0));
+        assert_eq!(book.next_number(|probe| probe.get() != 2), ProbeId::new(3));
+    }
+
+    #[test]
+    fn only_one_open_probe_can_be_meant_by_an_answer_without_number() {
+        let mut book = Book::default();
+        let only = |book: &Book| book.only_open(|entry| entry.port == 53).map(|(probe, _)| probe);
+        assert_eq!(only(&book), None);
+        let first = record(&mut book, entry(1, 53, 0));
+        assert_eq!(only(&book), Some(first));
+        let second = record(&mut book, entry(1, 53, 0));
+        assert_eq!(only(&book), None);
+        book.answered(first);
+        assert_eq!(only(&book), Some(second));
     }
 
     #[test]
     fn a_quoted_destination_chooses_between_probes_with_the_same_port() {
         let mut book = Book::default();
-        let first = book.record(entry(1, 33434, 0));
-        let second = book.record(entry(2, 33434, 0));
+        let first = record(&mut book, entry(1, 33434, 0));
+        let second = record(&mut book, entry(2, 33434, 0));
         let by = |trace: usize| book.newest(Some(entry(trace, 0, 0).destination), |entry| entry.port == 33434);
         assert_eq!(by(1).map(|found| found.0), Some(first));
         assert_eq!(by(2).map(|found| found.0), Some(second));
@@ -164,7 +228,7 @@ mod tests {
     #[test]
     fn a_rewritten_destination_is_forgiven_where_one_trace_can_be_meant() {
         let mut book = Book::default();
-        let probe = book.record(entry(1, 33434, 0));
+        let probe = record(&mut book, entry(1, 33434, 0));
         let found = book.newest(Some(entry(9, 0, 0).destination), |entry| entry.port == 33434);
         assert_eq!(found.map(|found| found.0), Some(probe));
     }
@@ -173,14 +237,14 @@ mod tests {
     fn a_flow_is_held_until_released_and_the_longest_unused_is_next() {
         let mut book = Book::default();
         book.limit_flows(LANE, 2);
-        let first = book.record(entry(1, 53, 0));
-        let second = book.record(entry(1, 53, 1));
+        let first = record(&mut book, entry(1, 53, 0));
+        let second = record(&mut book, entry(1, 53, 1));
         assert_eq!(book.next_flow(LANE), None);
         book.release_flow(second);
         book.release_flow(first);
         book.release_flow(first);
         assert_eq!(book.next_flow(LANE), Some(1));
-        book.record(entry(1, 53, 1));
+        record(&mut book, entry(1, 53, 1));
         assert_eq!(book.next_flow(LANE), Some(0));
     }
 
@@ -188,12 +252,12 @@ mod tests {
     fn a_flow_whose_answer_may_still_come_is_taken_last() {
         let mut book = Book::default();
         book.limit_flows(LANE, 2);
-        let silent = book.record(entry(1, 53, 0));
-        let answered = book.record(entry(1, 53, 1));
+        let silent = record(&mut book, entry(1, 53, 0));
+        let answered = record(&mut book, entry(1, 53, 1));
         book.give_up_flow(silent);
         book.release_flow(answered);
         assert_eq!(book.next_flow(LANE), Some(1));
-        book.record(entry(1, 53, 1));
+        record(&mut book, entry(1, 53, 1));
         assert_eq!(book.next_flow(LANE), Some(0));
     }
 
@@ -201,7 +265,7 @@ mod tests {
     fn a_closed_trace_leaves_no_probe_and_no_flow_behind() {
         let mut book = Book::default();
         book.limit_flows(LANE, 1);
-        let probe = book.record(entry(1, 53, 0));
+        let probe = record(&mut book, entry(1, 53, 0));
         book.close(1);
         assert_eq!(book.entry(probe), None);
         assert_eq!(book.next_flow(LANE), Some(0));

@@ -1,9 +1,11 @@
 //! What a trace tells: [`Event`].
 
+use std::fmt;
 use std::net::IpAddr;
 
+use super::finding::Finding;
 use crate::channel::{OsError, Protocol, SocketKind};
-use crate::types::{Mtu, Rtt, Ttl, WallTime};
+use crate::types::{Mtu, Rtt, Tos, Ttl, WallTime};
 use crate::wire::extension::Object;
 use crate::wire::icmp::ErrorKind;
 
@@ -88,6 +90,8 @@ pub struct ProbeResult {
     pub number: u32,
     /// `None`: unanswered.
     pub answer: Option<Answer>,
+    /// Whether it was sent beyond what was asked for, to make sure that its silent hop is not the destination.
+    pub again: bool,
 }
 
 /// An answer to a probe.
@@ -103,6 +107,10 @@ pub struct Answer {
     pub reply_ttl: Option<Ttl>,
     /// TTL or Hop Limit in the quote.
     pub quoted_ttl: Option<Ttl>,
+    /// TOS or Traffic Class in the quote.
+    pub quoted_tos: Option<Tos>,
+    /// What the quote shows otherwise than it left.
+    pub rewritten: Vec<Rewritten>,
     /// ICMP type; `None` for an answer that is not ICMP.
     pub icmp_type: Option<u8>,
     /// ICMP code, likewise.
@@ -115,6 +123,92 @@ pub struct Answer {
     pub late: bool,
     /// ICMP extension objects.
     pub extensions: Vec<Object>,
+}
+
+/// A field of our packet that a quote shows with another value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rewritten {
+    /// Which.
+    pub field: Field,
+    /// As it left.
+    pub sent: Value,
+    /// As it is quoted.
+    pub quoted: Value,
+}
+
+/// A field of a probe that must arrive as it left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Field {
+    /// Differentiated services codepoint.
+    Dscp,
+    /// ECN bits.
+    Ecn,
+    /// Source address.
+    Source,
+    /// Destination address.
+    Destination,
+    /// Source port.
+    SourcePort,
+    /// Destination port.
+    DestinationPort,
+    /// ICMP identifier.
+    Ident,
+    /// ICMP or TCP sequence number.
+    Sequence,
+    /// Transport checksum.
+    Checksum,
+    /// IPv4 Identification.
+    Identification,
+}
+
+impl Field {
+    /// Every field, in the order in which findings about them stand.
+    pub const ALL: [Field; 10] = [
+        Field::Dscp,
+        Field::Ecn,
+        Field::Source,
+        Field::Destination,
+        Field::SourcePort,
+        Field::DestinationPort,
+        Field::Ident,
+        Field::Sequence,
+        Field::Checksum,
+        Field::Identification,
+    ];
+
+    /// The name used in JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Field::Dscp => "dscp",
+            Field::Ecn => "ecn",
+            Field::Source => "source",
+            Field::Destination => "destination",
+            Field::SourcePort => "source_port",
+            Field::DestinationPort => "destination_port",
+            Field::Ident => "ident",
+            Field::Sequence => "sequence",
+            Field::Checksum => "checksum",
+            Field::Identification => "ip_id",
+        }
+    }
+}
+
+/// What a field holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Value {
+    /// An address.
+    Address(IpAddr),
+    /// A number.
+    Number(u32),
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::Address(address) => address.fmt(f),
+            Value::Number(number) => number.fmt(f),
+        }
+    }
 }
 
 /// Why a trace ended.
@@ -165,6 +259,8 @@ pub struct Trace {
     pub stop_reason: StopReason,
     /// Every hop that was final, from the first TTL on.
     pub hops: Vec<Hop>,
+    /// What they say beyond that.
+    pub findings: Vec<Finding>,
     /// From start to end, nanoseconds.
     pub duration: u64,
 }

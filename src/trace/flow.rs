@@ -3,15 +3,37 @@
 use std::net::IpAddr;
 
 use super::config::Ports;
-use crate::channel::Protocol;
+use crate::channel::{Profile, Protocol};
+use crate::types::FlowLabel;
 
 /// Where counting goes on behind port 65535: above the well-known services.
 const WRAPPED_PORT: u16 = 1024;
+
+/// The source port of flow number `flow` of a raw lane.
+pub(super) const fn source_port(profile: &Profile, flow: u16) -> u16 {
+    profile.ident.ident.get().wrapping_add(flow)
+}
+
+/// The IPv6 flow label of all probes of a trace (RFC 6437 §2: never 0, which stands for «none»), derived as the checksum is.
+pub(super) fn label(source: Option<IpAddr>, target: IpAddr, method: Protocol, flow: u32) -> Option<FlowLabel> {
+    const BITS: u64 = 20;
+    let hash = hash(source, target, method, flow);
+    FlowLabel::new(((hash ^ hash >> BITS ^ hash >> (2 * BITS)) as u32 & ((1 << BITS) - 1)).max(1))
+}
 
 /// The ICMP checksum that all echo requests of a trace carry (Paris traceroute). It depends on source, target, method and
 /// flow number alone, so that two runs keep one path through balancers that hash the checksum. The ICMP identifier differs
 /// between runs, because each needs its own to know its answers; balancers that hash that too may choose another path.
 pub(super) fn checksum(source: Option<IpAddr>, target: IpAddr, method: Protocol, flow: u32) -> u16 {
+    let folded = hash(source, target, method, flow).to_be_bytes().chunks_exact(2).fold(0, |sum, pair| match pair {
+        [high, low] => sum ^ u16::from_be_bytes([*high, *low]),
+        _ => sum,
+    });
+    // 0 and 0xffff are the same number in one's complement arithmetic, and 0 means «none» to some.
+    folded.clamp(1, 0xfffe)
+}
+
+fn hash(source: Option<IpAddr>, target: IpAddr, method: Protocol, flow: u32) -> u64 {
     let mut hash = Fnv::new();
     if let Some(source) = source {
         hash.address(source);
@@ -19,12 +41,7 @@ pub(super) fn checksum(source: Option<IpAddr>, target: IpAddr, method: Protocol,
     hash.address(target);
     hash.octets(method.name().as_bytes());
     hash.octets(&flow.to_be_bytes());
-    let folded = hash.0.to_be_bytes().chunks_exact(2).fold(0, |sum, pair| match pair {
-        [high, low] => sum ^ u16::from_be_bytes([*high, *low]),
-        _ => sum,
-    });
-    // 0 and 0xffff are the same number in one's complement arithmetic, and 0 means «none» to some.
-    folded.clamp(1, 0xfffe)
+    hash.0
 }
 
 /// The destination port of the `index`th probe (from 0) of a trace.
@@ -89,6 +106,15 @@ mod tests {
             checksum(Some(A), B, Protocol::Icmp, 1),
         ];
         assert!(others.iter().all(|&other| other != base), "{base} {others:?}");
+    }
+
+    #[test]
+    fn each_flow_has_a_label_of_its_own() {
+        let labels: std::collections::BTreeSet<u32> =
+            (0..100).filter_map(|flow| label(Some(A), B, Protocol::Udp, flow)).map(FlowLabel::get).collect();
+        assert_eq!(labels.len(), 100);
+        assert_eq!(label(Some(A), B, Protocol::Udp, 7), label(Some(A), B, Protocol::Udp, 7));
+        assert!(!labels.contains(&0));
     }
 
     #[test]

@@ -3,9 +3,9 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::event::{Answer, Hop, ProbeResult};
+use super::event::{Answer, Hop, ProbeResult, Rewritten};
 use crate::engine::delay;
-use crate::types::{Instant, Mtu, ProbeId, Rtt, Stamp, Ttl};
+use crate::types::{Instant, Mtu, ProbeId, Rtt, Stamp, Tos, Ttl};
 use crate::wire::extension::Object;
 use crate::wire::icmp::ErrorKind;
 
@@ -16,6 +16,8 @@ pub(super) struct Arrival {
     pub stamp: Stamp,
     pub reply_ttl: Option<Ttl>,
     pub quoted_ttl: Option<Ttl>,
+    pub quoted_tos: Option<Tos>,
+    pub rewritten: Vec<Rewritten>,
     pub icmp_type: Option<u8>,
     pub icmp_code: Option<u8>,
     pub kind: Option<ErrorKind>,
@@ -31,6 +33,8 @@ pub(super) struct Slot {
     pub arrival: Option<Box<Arrival>>,
     /// Whether `arrival` came behind its wait.
     pub late: bool,
+    /// Of a slot added because its hop was silent: when its probe may leave.
+    pub again: Option<Instant>,
 }
 
 impl Slot {
@@ -57,6 +61,8 @@ impl Slot {
             rtt: self.rtt()?,
             reply_ttl: arrival.reply_ttl,
             quoted_ttl: arrival.quoted_ttl,
+            quoted_tos: arrival.quoted_tos,
+            rewritten: arrival.rewritten.clone(),
             icmp_type: arrival.icmp_type,
             icmp_code: arrival.icmp_code,
             kind: arrival.kind,
@@ -81,6 +87,19 @@ impl HopState {
 
     pub fn is_silent(&self) -> bool {
         self.slots.iter().all(|slot| slot.arrival.is_none())
+    }
+
+    /// The one router that has said «time exceeded» so far.
+    pub fn router(&self) -> Option<IpAddr> {
+        let mut arrivals = self.slots.iter().filter_map(|slot| slot.arrival.as_deref());
+        let first = arrivals.next().filter(|first| first.kind == Some(ErrorKind::TimeExceeded))?;
+        let same = |other: &Arrival| (other.responder, other.kind) == (first.responder, first.kind);
+        arrivals.all(same).then_some(first.responder)
+    }
+
+    /// Whether it was asked once more than `-q` says.
+    pub fn is_asked_again(&self) -> bool {
+        self.slots.iter().any(|slot| slot.again.is_some())
     }
 
     /// The slowest RTT of this hop.
@@ -113,7 +132,7 @@ impl HopState {
         let probes = (1..)
             .zip(&self.slots)
             .filter(|(_, slot)| slot.sent.is_some())
-            .map(|(number, slot)| ProbeResult { number, answer: slot.answer() })
+            .map(|(number, slot)| ProbeResult { number, answer: slot.answer(), again: slot.again.is_some() })
             .collect();
         Hop { ttl: Ttl::new(self.ttl), probes }
     }

@@ -21,14 +21,26 @@
 //!
 //! # Where a trace ends
 //!
-//! At the lowest TTL with an answer that is no time exceeded. The target answered if it sent an echo reply or a datagram,
+//! At the lowest TTL with an answer that is no time exceeded, or behind the second turn of a circle: two whole turns of two
+//! routers or more in which nothing disagrees. The target answered if it sent an echo reply or a datagram,
 //! or if a «port unreachable», «protocol unreachable» or «prohibited» comes from its own address: there it is the target's
 //! host that refuses. The same from another address, and every other unreachable, ends the trace without reaching.
 //!
+//! The distance of the target is told by its quote, if it quotes one of our TTLs: a probe that ran past it tells as well as
+//! one of its own hop, and its answer is shown there. Where the quote is hidden or there is none, silent TTLs right below
+//! the first answer are asked once more, the lowest first, and over UDP more than a second later, because a Linux target
+//! sends one «port unreachable» a second: only then are they known to be routers.
+//!
 //! # What is whose answer
 //!
-//! An ICMP error belongs to the probe whose whole tag (cookie and number) it quotes; where less is quoted, to the probe
-//! with the quoted sequence (ICMP), destination port or flow (UDP). A quoted destination that differs is forgiven where the
+//! Over raw sockets each probe has numbers of its own: its sequence (ICMP), checksum (UDP) or sequence number (TCP), the IPv4
+//! Identification, and in payloads of 27 octets or more a tag (cookie and number). An ICMP error belongs to the probe whose
+//! whole tag it quotes, or on which two numbers agree, or which one number names if an address or a port confirms it. Addresses,
+//! ports, TTL and length alone name nothing. What disagrees is recorded with the answer. Errors that quote too little are
+//! counted for the router that sent them.
+//!
+//! Error queues show less: there the tag decides, and where less is quoted the sequence (ICMP), destination port or flow (UDP);
+//! of a TCP connection the kernel tells which it is. A quoted destination that differs is forgiven where the
 //! identifier or the socket is ours alone, since NATs rewrite it. An echo reply counts from the target, or from anyone if it
 //! carries our whole cookie; then the trace is reached, and the text shows who answered. Time exceeded in reassembly,
 //! redirect and source quench answer no probe.
@@ -36,11 +48,14 @@
 mod book;
 mod config;
 mod event;
+mod finding;
 mod flow;
 mod hop;
+mod keys;
 mod matching;
 mod names;
 mod path;
+mod rewritten;
 mod run;
 mod schedule;
 mod tracer;
@@ -50,5 +65,6 @@ mod wait;
 mod testing;
 
 pub use config::{Config, Ports, Wait};
-pub use event::{Answer, Event, Hop, ProbeResult, Start, StopReason, Trace, TraceId};
+pub use event::{Answer, Event, Field, Hop, ProbeResult, Rewritten, Start, StopReason, Trace, TraceId, Value};
+pub use finding::{Finding, Severity, hops_back};
 pub use tracer::Tracer;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::config::Config;
 use super::event::StopReason;
+use super::finding;
 use super::hop::{Arrival, HopState, Slot};
 use super::wait;
 use crate::engine::delay;
@@ -15,6 +16,8 @@ pub(super) struct End {
     /// The last TTL that belongs to the path.
     pub ttl: u8,
     pub reason: StopReason,
+    /// Whether the answer itself tells how far away it was given.
+    pub measured: bool,
 }
 
 /// The path so far.
@@ -22,8 +25,12 @@ pub(super) struct End {
 pub(super) struct Path {
     hops: Vec<HopState>,
     highest: Option<u8>,
+    /// The highest TTL at which somebody before the destination answered.
+    on_the_way: Option<u8>,
     slowest: Option<Duration>,
     end: Option<End>,
+    /// When the last answer came that ends the path.
+    end_at: Option<Instant>,
 }
 
 impl Path {
@@ -32,7 +39,7 @@ impl Path {
         let probes = config.probes_per_hop.max(1) as usize;
         let first = config.first_ttl.get().max(1);
         let hops = (first..=config.max_ttl.get().max(first)).map(|ttl| HopState::new(ttl, probes)).collect();
-        Path { hops, highest: None, slowest: None, end: None }
+        Path { hops, highest: None, on_the_way: None, slowest: None, end: None, end_at: None }
     }
 
     /// The hops that can still belong to the path, lowest TTL first.
@@ -133,19 +140,109 @@ impl Path {
         slot.late = delay::arrival(&sent, &arrival.stamp) > sent.user.mono + wait;
         slot.arrival = Some(Box::new(arrival));
         let rtt = slot.rtt().map(|rtt| rtt.as_duration());
+        let (quoted_ttl, at) =
+            slot.arrival.as_ref().map_or((None, None), |arrival| (arrival.quoted_ttl, Some(arrival.stamp.user.mono)));
         self.slowest = self.slowest.max(rtt);
+        if end != Some(StopReason::Destination) {
+            self.on_the_way = self.on_the_way.max(Some(ttl));
+        }
         self.highest = self.highest.max(Some(ttl));
-        if let Some(reason) = end {
-            self.note_end(End { ttl, reason });
+        match end {
+            Some(StopReason::Destination) => {
+                self.end_at = self.end_at.max(at);
+                let distance = quoted_ttl.and_then(|quoted| self.distance(ttl, quoted.get()));
+                self.note_end(End {
+                    ttl: distance.unwrap_or(ttl),
+                    reason: StopReason::Destination,
+                    measured: distance.is_some(),
+                });
+                if let Some(distance) = distance.filter(|&distance| distance < ttl) {
+                    self.move_answer((ttl, index), distance);
+                }
+            }
+            Some(reason) => self.note_end(End { ttl, reason, measured: false }),
+            None => self.note_circle(),
         }
         true
     }
 
+    /// The destination's distance, which is what its quote of a probe sent with `ttl` has used up. `None` if that cannot be: a
+    /// quote may hold anything.
+    fn distance(&self, ttl: u8, quoted: u8) -> Option<u8> {
+        let first = self.hops.first()?.ttl;
+        let distance = ttl.checked_sub(quoted.max(1) - 1)?;
+        (distance >= first && self.on_the_way.is_none_or(|highest| highest < distance)).then_some(distance)
+    }
+
+    /// A probe that ran past the destination tells of it as well as one of its own hop: its answer takes the place of one that
+    /// has not been sent, or stands beside those that were not answered.
+    fn move_answer(&mut self, (ttl, index): (u8, usize), distance: u8) {
+        let Some(moved) = self.slot(ttl, index).map(std::mem::take) else { return };
+        let at = self.hops.partition_point(|hop| hop.ttl < distance);
+        let Some(hop) = self.hops.get_mut(at) else { return };
+        if let Some(unsent) = hop.slots.iter_mut().find(|slot| slot.sent.is_none()) {
+            *unsent = moved;
+        } else if hop.is_silent() {
+            hop.slots.push(moved);
+        }
+    }
+
+    /// The silent hops right below a destination whose distance no answer has told: any of them may be the destination, which
+    /// did not answer because hosts limit how often they do.
+    fn doubtful(&self) -> impl Iterator<Item = usize> {
+        let end = self.end.filter(|end| end.reason == StopReason::Destination && !end.measured);
+        let below = end.map_or(0, |end| self.hops.partition_point(|hop| hop.ttl < end.ttl));
+        let silent = |&at: &usize| self.hops.get(at).is_some_and(HopState::is_silent);
+        (0..below).rev().take_while(silent)
+    }
+
+    /// Whether `hop` is to be asked once more before it is known to be silent.
+    pub fn is_doubtful(&self, hop: &HopState) -> bool {
+        !hop.is_asked_again() && self.doubtful().any(|at| self.hops.get(at).is_some_and(|other| other.ttl == hop.ttl))
+    }
+
+    /// When the doubtful hops can be asked again: every probe to them has had as long as the slowest answer took.
+    pub fn ask_again_at(&self, config: &Config) -> Option<Instant> {
+        let ready = |at: usize| {
+            let hop = self.hops.get(at)?;
+            let wait = self.wait(config, hop).min(self.slowest.unwrap_or_default());
+            let all_sent = hop.slots.iter().all(|slot| slot.sent.is_some());
+            Some(hop.last_sent_at().filter(|_| all_sent)? + wait)
+        };
+        let mut latest = None;
+        for at in self.doubtful().filter(|&at| self.hops.get(at).is_some_and(|hop| !hop.is_asked_again())) {
+            latest = latest.max(Some(ready(at)?));
+        }
+        latest
+    }
+
+    /// Asks them again, the lowest first, `pause` after the destination's last answer.
+    pub fn ask_again(&mut self, pause: Duration) {
+        let due = self.end_at.unwrap_or(Instant::ZERO) + pause;
+        for at in self.doubtful().collect::<Vec<_>>() {
+            if let Some(hop) = self.hops.get_mut(at).filter(|hop| !hop.is_asked_again()) {
+                hop.slots.push(Slot { again: Some(due), ..Slot::default() });
+            }
+        }
+    }
+
+    /// A path that goes in circles ends behind the second turn.
+    fn note_circle(&mut self) {
+        if self.end.is_some() {
+            return;
+        }
+        if let Some((ttl, period, _)) = finding::circle(self.hops(), |hop| hop.ttl, HopState::router) {
+            let last = ttl.saturating_add(period.saturating_mul(2)).saturating_sub(1);
+            self.note_end(End { ttl: last, reason: StopReason::Loop, measured: true });
+        }
+    }
+
     /// The lowest TTL ends a path; of several answers at one TTL, the destination's.
     fn note_end(&mut self, found: End) {
-        let better = self
-            .end
-            .is_none_or(|end| found.ttl < end.ttl || (found.ttl == end.ttl && found.reason == StopReason::Destination));
+        let better = self.end.is_none_or(|end| {
+            let measures = found.measured || !end.measured;
+            found.ttl < end.ttl || (found.ttl == end.ttl && found.reason == StopReason::Destination && measures)
+        });
         if better {
             self.end = Some(found);
         }

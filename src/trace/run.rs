@@ -2,21 +2,40 @@
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use super::config::Config;
 use super::event::{Event, Hop, StopReason, Trace, TraceId};
+use super::finding;
 use super::hop::{Arrival, HopState};
 use super::names::{Names, PATIENCE};
 use super::path::Path;
 use super::schedule::{Next, Rhythm};
 use super::wait::BEYOND_AT_MOST;
-use crate::channel::{LaneId, OsError, Profile};
-use crate::types::{Instant, IpEndpoint, ProbeId, Stamp};
+use crate::channel::{LaneId, OsError, Profile, Protocol};
+use crate::types::{FlowLabel, Instant, IpEndpoint, ProbeId, Stamp};
 use crate::wire::icmp::ErrorKind;
 
 /// So many probes refused in a row end a trace of which some left, and this many one of which none left.
 const REFUSED_IN_A_ROW: u32 = 10;
 const REFUSED_FROM_THE_START: u32 = 3;
+
+/// A little more than Linux hosts let pass between two errors to one peer.
+const LIMIT_PAUSE: Duration = Duration::from_millis(1050);
+
+/// So many routers whose answers say too little are remembered.
+const MOST_UNMATCHED: usize = 64;
+
+/// What the probes of one trace carry, the same in all of them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Packets {
+    /// Their source address, where known.
+    pub source: Option<IpAddr>,
+    /// The checksum of echo requests.
+    pub checksum: u16,
+    /// The IPv6 flow label, if it is for us to choose.
+    pub flow_label: Option<FlowLabel>,
+}
 
 /// One trace.
 #[derive(Debug)]
@@ -25,8 +44,8 @@ pub(super) struct Run {
     pub target: IpEndpoint,
     pub lane: LaneId,
     pub profile: Profile,
-    /// The ICMP checksum its echo requests carry.
-    pub checksum: u16,
+    /// What its probes carry.
+    pub packets: Packets,
     started: Instant,
     path: Path,
     rhythm: Rhythm,
@@ -36,6 +55,8 @@ pub(super) struct Run {
     waiting: VecDeque<(Hop, Instant)>,
     told: Vec<Hop>,
     outcome: Option<(StopReason, Instant)>,
+    /// Who answered without saying what, and how often.
+    unmatched: Vec<(IpAddr, u32)>,
     /// How many probes left or were refused.
     probes: u32,
     refused_in_a_row: u32,
@@ -48,14 +69,20 @@ pub(super) struct Run {
 }
 
 impl Run {
-    pub fn new(config: &Config, id: TraceId, to: (IpEndpoint, LaneId, Profile), checksum: u16, now: Instant) -> Self {
+    pub fn new(
+        config: &Config,
+        id: TraceId,
+        to: (IpEndpoint, LaneId, Profile),
+        packets: Packets,
+        now: Instant,
+    ) -> Self {
         let (target, lane, profile) = to;
         Run {
             id,
             target,
             lane,
             profile,
-            checksum,
+            packets,
             started: now,
             path: Path::new(config),
             rhythm: Rhythm::new(now),
@@ -63,6 +90,7 @@ impl Run {
             waiting: VecDeque::new(),
             told: Vec::new(),
             outcome: None,
+            unmatched: Vec::new(),
             probes: 0,
             refused_in_a_row: 0,
             some_left: false,
@@ -138,6 +166,15 @@ impl Run {
         counts
     }
 
+    /// A router told of one of our packets, or so it seems, and not of which.
+    pub fn unmatched(&mut self, responder: IpAddr) {
+        if let Some((_, count)) = self.unmatched.iter_mut().find(|(known, _)| *known == responder) {
+            *count = count.saturating_add(1);
+        } else if self.unmatched.len() < MOST_UNMATCHED {
+            self.unmatched.push((responder, 1));
+        }
+    }
+
     /// No more probes; the trace is over once those in flight are decided.
     pub fn close(&mut self) {
         self.closing = true;
@@ -160,6 +197,9 @@ impl Run {
     /// Finishes what `now` decides and tells it. True once the trace is over and told.
     pub fn advance(&mut self, config: &Config, names: &mut Names, now: Instant, out: &mut VecDeque<Event>) -> bool {
         if self.outcome.is_none() {
+            if !self.closing && self.path.ask_again_at(config).is_some_and(|at| at <= now) {
+                self.path.ask_again(self.limit_pause());
+            }
             let settled = self.is_settled(config, now);
             while self.next_is_final(config, settled, now) {
                 self.finish_hop(now);
@@ -168,11 +208,13 @@ impl Run {
         }
         self.tell_hops(names, now, out);
         let Some((stop_reason, ended)) = self.outcome.filter(|_| self.waiting.is_empty()) else { return false };
+        let hops = std::mem::take(&mut self.told);
         out.push_back(Event::End(Box::new(Trace {
             trace: self.id,
             reached: stop_reason == StopReason::Destination,
             stop_reason,
-            hops: std::mem::take(&mut self.told),
+            findings: finding::findings(self.target.address, stop_reason, &hops, &self.unmatched),
+            hops,
             duration: u64::try_from(ended.since(self.started).as_nanos()).unwrap_or(u64::MAX),
         })));
         true
@@ -186,7 +228,8 @@ impl Run {
         }
         let given_up = self.path.open_anywhere(config).map(|(_, at)| at).filter(|&at| at > now).min();
         let held = self.path.hops().get(self.final_hops).and_then(HopState::last_sent_at).map(|at| at + BEYOND_AT_MOST);
-        [names, given_up, held.filter(|&at| at > now)].into_iter().flatten().min()
+        let again = self.path.ask_again_at(config).filter(|&at| at > now && !self.closing);
+        [names, again, given_up, held.filter(|&at| at > now)].into_iter().flatten().min()
     }
 
     /// The probes in flight that are given up by `now`.
@@ -206,7 +249,16 @@ impl Run {
 
     fn is_decided(&self, config: &Config, hop: &HopState, now: Instant) -> bool {
         let wait = self.path.wait(config, hop);
-        if self.closing { hop.is_quiet(wait, now) } else { hop.is_decided(wait, now) }
+        if self.closing {
+            return hop.is_quiet(wait, now);
+        }
+        hop.is_decided(wait, now) && !self.path.is_doubtful(hop)
+    }
+
+    /// How long after an answer the destination can be relied on to give another: Linux sends «port unreachable» once a second
+    /// (`icmp_ratelimit`, icmp(7)); what answers ICMP and TCP probes is not limited.
+    fn limit_pause(&self) -> Duration {
+        if self.profile.protocol == Protocol::Udp { LIMIT_PAUSE } else { Duration::ZERO }
     }
 
     /// Whether every hop is decided, so that nothing can change any more.

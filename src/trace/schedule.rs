@@ -109,8 +109,8 @@ fn in_order(config: &Config, path: &Path, limit: u32, now: Instant) -> Option<(I
     }
     let hops = path.hops_within(config.gap_limit);
     hops.iter().find_map(|hop| {
-        let index = hop.slots.iter().position(|slot| slot.sent.is_none())?;
-        Some((Instant::ZERO, hop.ttl, index))
+        let (index, slot) = hop.slots.iter().enumerate().find(|(_, slot)| slot.sent.is_none())?;
+        Some((slot.again.unwrap_or(Instant::ZERO), hop.ttl, index))
     })
 }
 
@@ -126,6 +126,7 @@ fn by_time(
     let spread = if config.paced && config.send_gap.is_none() { SPREAD } else { Duration::ZERO };
     let answered = path.answered_hops();
     let due = |at: usize, hop: &HopState, index: usize| match index.checked_sub(1) {
+        _ if hop.slots.get(index)?.again.is_some() => hop.slots.get(index)?.again,
         None if config.paced => Some(window.opens(at, answered, progress_at)),
         None => Some(Instant::ZERO),
         Some(before) => {

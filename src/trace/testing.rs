@@ -12,7 +12,7 @@ use crate::channel::{
     Owner, Profile, Protocol, Sent, SocketKind,
 };
 use crate::engine::{Machine, Place, Target};
-use crate::types::{Endpoint, Family, Ident, Instant, IpEndpoint, Now, Port, Stamp, Ttl, WallTime};
+use crate::types::{Endpoint, Family, Ident, Instant, IpEndpoint, Now, Port, Stamp, Tos, Ttl, WallTime};
 
 pub(super) const TARGET: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 9));
 pub(super) const LANE: LaneId = LaneId::new(0);
@@ -78,6 +78,9 @@ pub(super) fn config(profile: Profile) -> Config {
         paced: true,
         gap_limit: None,
         ports: Ports::CountingUp(Port::new(33434).unwrap()),
+        own_headers: true,
+        tos: Tos::new(0),
+        flow_label: None,
         packet_octets: Some(60),
         names: false,
         flow: 0,

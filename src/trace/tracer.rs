@@ -2,19 +2,23 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::book::{Book, Entry};
+use super::book::{Book, Entry, SentFields};
 use super::config::{Config, Ports};
 use super::event::{Event, Start, StopReason, Trace, TraceId};
 use super::flow;
 use super::hop::Arrival;
-use super::matching::{self, Mark};
+use super::keys::Keys;
+use super::matching::{Mark, Match, Search};
 use super::names::Names;
-use super::run::Run;
+use super::run::{Packets, Run};
 use super::schedule::Next;
-use crate::channel::{Arena, Control, Header, Inbound, LaneId, Order, Outbox, Profile, Protocol, Send, Token};
+use crate::channel::{
+    Arena, CloseHow, ClosedHow, Control, Header, Inbound, LaneId, Open, Order, Outbox, Profile, Protocol, Send,
+    SocketKind, Token,
+};
 use crate::engine::pace::Cap;
 use crate::engine::{Machine, Place, encode};
-use crate::types::{Endpoint, Instant, IpEndpoint, Now, ProbeId, Stamp, Ttl};
+use crate::types::{Endpoint, Family, Instant, IpEndpoint, Now, ProbeId, Stamp, Ttl};
 use crate::wire::payload::Cookie;
 
 /// How many traces run at once; the others wait their turn.
@@ -37,6 +41,8 @@ pub struct Tracer {
     /// When something is to be done next.
     wake: Option<Instant>,
     payload: Vec<u8>,
+    /// Connections that have told what they can.
+    hang_up: Vec<Token>,
 }
 
 impl Tracer {
@@ -44,9 +50,16 @@ impl Tracer {
     /// `first_ttl` as `first_ttl`, and a packet size as the nearest a packet can have.
     pub fn new(config: Config) -> Tracer {
         let mut octets = [0; 16];
-        fastrand::Rng::with_seed(config.seed).fill(&mut octets);
+        let mut random = fastrand::Rng::with_seed(config.seed);
+        random.fill(&mut octets);
         Tracer {
-            mark: Mark { cookie: Cookie::new(octets), ports: config.ports, packet_octets: config.packet_octets },
+            mark: Mark {
+                cookie: Cookie::new(octets),
+                keys: Keys::new(&mut random, config.own_headers),
+                ports: config.ports,
+                packet_octets: config.packet_octets,
+                tos: config.tos,
+            },
             book: Book::default(),
             names: Names::new(config.names),
             queue: (0..config.targets.len()).collect(),
@@ -55,6 +68,7 @@ impl Tracer {
             cap: config.rate.and_then(|rate| Cap::new(Instant::ZERO, rate)),
             wake: Some(Instant::ZERO),
             payload: Vec::new(),
+            hang_up: Vec::new(),
             config,
         }
     }
@@ -75,8 +89,11 @@ impl Tracer {
                 return;
             }
             for index in over {
-                self.runs.remove(&index);
-                self.book.close(index);
+                let connections = self.runs.remove(&index).is_some_and(|run| run.profile.socket == SocketKind::Stream);
+                let probes = self.book.close(index);
+                if connections {
+                    self.hang_up.extend(probes.into_iter().map(|probe| Token::new(probe.get())));
+                }
             }
         }
     }
@@ -92,15 +109,32 @@ impl Tracer {
 
     /// Two traces of one address would share its ports and its rate limit: the second waits for the first.
     fn may_begin(&self, index: usize) -> bool {
-        let Some((to, lane, _)) = self.place(index) else { return true };
+        let Some((to, lane, profile)) = self.place(index) else { return true };
+        if profile.socket == SocketKind::Stream {
+            // Every probe is a connection, held until the trace is over.
+            let ttls = 1 + u32::from(self.config.max_ttl.get().saturating_sub(self.config.first_ttl.get()));
+            let probes = ttls.saturating_mul(self.config.probes_per_hop);
+            let running = self.runs.values().filter(|run| run.lane == lane).count();
+            let needed = probes.saturating_mul(u32::try_from(running).unwrap_or(u32::MAX).saturating_add(1));
+            if running > 0 && needed > profile.max_open {
+                return false;
+            }
+        }
         self.runs.values().all(|run| (run.lane, run.target.address) != (lane, to.address))
     }
 
     /// Where target number `index` can be traced, if anywhere.
     fn place(&self, index: usize) -> Option<(IpEndpoint, LaneId, Profile)> {
         match self.config.targets.get(index)?.place {
-            Place::Reachable { endpoint, lane, profile, .. } => {
-                matches!(profile.protocol, Protocol::Icmp | Protocol::Udp).then_some((endpoint, lane, profile))
+            Place::Reachable { endpoint, source, lane, profile } => {
+                let raw = profile.socket == SocketKind::Raw;
+                let possible = match profile.protocol {
+                    Protocol::Icmp => true,
+                    // The checksum of a raw segment covers its source address.
+                    Protocol::Udp | Protocol::Tcp => !raw || source.is_some(),
+                    Protocol::Unix => false,
+                };
+                possible.then_some((endpoint, lane, profile))
             }
             Place::Local { .. } | Place::Unroutable { .. } | Place::Unresolved => None,
         }
@@ -113,15 +147,22 @@ impl Tracer {
             self.tell_unmade(id, StopReason::SendFailed);
             return;
         };
-        if profile.protocol == Protocol::Udp && matches!(self.config.ports, Ports::Fixed(_)) {
+        let without_numbers = profile.protocol == Protocol::Udp && profile.socket != SocketKind::Raw;
+        if without_numbers && matches!(self.config.ports, Ports::Fixed(_)) {
             self.book.limit_flows(lane, profile.max_open);
         }
         let source = match self.config.targets.get(index).map(|target| &target.place) {
             Some(Place::Reachable { source, .. }) => *source,
             _ => None,
         };
-        let checksum = flow::checksum(source, to.address, profile.protocol, self.config.flow);
-        self.runs.insert(index, Run::new(&self.config, id, (to, lane, profile), checksum, now.mono));
+        let of_flow = (source, to.address, profile.protocol, self.config.flow);
+        let label = || flow::label(of_flow.0, of_flow.1, of_flow.2, of_flow.3);
+        let packets = Packets {
+            source,
+            checksum: flow::checksum(of_flow.0, of_flow.1, of_flow.2, of_flow.3),
+            flow_label: if profile.family == Family::V6 && self.config.flow_label.is_none() { label() } else { None },
+        };
+        self.runs.insert(index, Run::new(&self.config, id, (to, lane, profile), packets, now.mono));
     }
 
     fn tell_start(&mut self, index: usize, id: TraceId, now: Now) {
@@ -140,7 +181,7 @@ impl Tracer {
             source,
             method,
             socket: profile.map(|profile| profile.socket),
-            port: (method == Protocol::Udp).then(|| flow::port(self.config.ports, 0)),
+            port: matches!(method, Protocol::Udp | Protocol::Tcp).then(|| flow::port(self.config.ports, 0)),
             flow: self.config.flow,
             packet_octets: profile.map_or(0, |profile| self.mark.whole_octets(&profile)),
             max_ttl: self.config.max_ttl,
@@ -155,7 +196,7 @@ impl Tracer {
 
     /// Tells the end of a trace that sent nothing.
     fn tell_unmade(&mut self, trace: TraceId, stop_reason: StopReason) {
-        let end = Trace { trace, reached: false, stop_reason, hops: Vec::new(), duration: 0 };
+        let end = Trace { trace, reached: false, stop_reason, hops: Vec::new(), findings: Vec::new(), duration: 0 };
         self.events.push_back(Event::End(Box::new(end)));
     }
 
@@ -171,16 +212,21 @@ impl Tracer {
                     cap.take(now.mono);
                 }
                 let port = match run.profile.protocol {
-                    Protocol::Udp => flow::port(self.config.ports, run.probes()),
+                    Protocol::Udp | Protocol::Tcp => flow::port(self.config.ports, run.probes()),
                     _ => 0,
                 };
                 let destination = run.target.address;
-                let probe =
-                    self.book.record(Entry { trace: index, ttl, slot, lane: run.lane, destination, port, flow });
+                let probe = self.book.next_number(|probe| self.mark.keys.are_usable(probe));
+                let constant = Some(run.packets.checksum).filter(|_| self.mark.balances(&run.profile));
+                let fields = self.mark.keys.fields(&run.profile, probe, flow, constant);
+                let sent = SentFields { source: run.packets.source, ..fields };
+                let entry =
+                    Entry { trace: index, ttl, slot, lane: run.lane, destination, port, flow, sent, open: true };
+                self.book.record(probe, entry);
                 run.ordered(&self.config, ttl, slot, probe, Stamp::user(now));
                 self.payload.clear();
                 self.mark.push_payload(&run.profile, probe, &mut self.payload);
-                order(run, (probe, ttl, port, flow), &self.payload, outbox);
+                outbox_push(run, probe, &entry, &self.payload, outbox);
             }
         }
     }
@@ -198,6 +244,33 @@ impl Tracer {
         self.runs.values().filter_map(of).min()
     }
 
+    fn search<'a>(&'a self, profile: &'a Profile, lane: LaneId) -> Search<'a> {
+        Search { mark: &self.mark, book: &self.book, profile, lane }
+    }
+
+    fn take(&mut self, lane: LaneId, matched: Match) {
+        match matched {
+            Match::Answer(probe, arrival) => self.take_answer(probe, *arrival),
+            Match::Unmatched(responder) => {
+                // Whose it is can only be said while one trace alone runs over the lane.
+                let mut runs = self.runs.values_mut().filter(|run| run.lane == lane);
+                if let (Some(run), None) = (runs.next(), runs.next()) {
+                    run.unmatched(responder);
+                }
+            }
+            Match::Foreign => {}
+        }
+    }
+
+    /// The target took the connection of a probe, or refused it.
+    fn connected(&mut self, token: Token, stamp: Stamp) {
+        let probe = ProbeId::new(token.get());
+        if let Some(entry) = self.book.entry(probe) {
+            let arrival = Arrival::plain(entry.destination, stamp, None);
+            self.take_answer(probe, arrival);
+        }
+    }
+
     fn take_answer(&mut self, probe: ProbeId, arrival: Arrival) {
         let Some(&entry) = self.book.entry(probe) else { return };
         let Some(run) = self.runs.get_mut(&entry.trace) else { return };
@@ -205,7 +278,10 @@ impl Tracer {
         if !run.answer(&self.config, entry.ttl, entry.slot, arrival) {
             return;
         }
-        self.book.release_flow(probe);
+        self.book.answered(probe);
+        if run.profile.socket == SocketKind::Stream {
+            self.hang_up.push(Token::new(probe.get()));
+        }
         if self.names.want(responder) {
             self.events.push_back(Event::NameWanted(responder));
         }
@@ -242,17 +318,43 @@ impl Tracer {
     }
 }
 
-fn order(run: &Run, (probe, ttl, port, flow): (ProbeId, u8, u16, u16), payload: &[u8], outbox: &mut Outbox) {
-    let octets = outbox.store(|out| match run.profile.protocol {
-        Protocol::Icmp => encode::echo_request(&run.profile, probe.sequence(), payload, Some(run.checksum), out),
+/// Orders `probe` as its entry says.
+fn outbox_push(run: &Run, probe: ProbeId, entry: &Entry, payload: &[u8], outbox: &mut Outbox) {
+    let (profile, to, sent) = (&run.profile, run.target.with_port(entry.port), &entry.sent);
+    let raw = profile.socket == SocketKind::Raw;
+    let from = sent.source.zip(sent.source_port);
+    let octets = outbox.store(|out| match (profile.protocol, from) {
+        (Protocol::Icmp, _) => {
+            encode::echo_request(profile, probe.sequence(), payload, Some(run.packets.checksum), out);
+        }
+        (Protocol::Udp, Some(from)) => {
+            encode::udp_probe(from, to, payload, sent.checksum.unwrap_or_default(), out);
+        }
+        (Protocol::Tcp, Some(from)) => {
+            encode::tcp_syn(from, to, payload.len(), sent.tcp_sequence.unwrap_or_default(), out);
+        }
         _ => out.extend_from_slice(payload),
     });
+    let header = Header {
+        // What the checksum covers must be what the packet has.
+        from: sent.source.filter(|_| raw && profile.protocol != Protocol::Icmp),
+        ttl: Some(Ttl::new(entry.ttl)),
+        flow_label: run.packets.flow_label,
+        identification: sent.identification,
+        ..Header::default()
+    };
+    if profile.socket == SocketKind::Stream {
+        // Two connections cannot share their ports: each probe is a flow of its own.
+        let token = Token::new(probe.get());
+        outbox.push(Order::Open(Open { lane: run.lane, token, to: Endpoint::Ip(to), source_port: 0, header }));
+        return;
+    }
     outbox.push(Order::Send(Send {
         lane: run.lane,
         token: Token::new(probe.get()),
-        to: Endpoint::Ip(run.target.with_port(port)),
-        flow,
-        header: Header { ttl: Some(Ttl::new(ttl)), ..Header::default() },
+        to: Endpoint::Ip(to),
+        flow: if raw { 0 } else { entry.flow },
+        header,
         octets,
     }));
 }
@@ -262,6 +364,9 @@ impl Machine for Tracer {
 
     fn poll_orders(&mut self, now: Now, outbox: &mut Outbox) {
         self.advance(now);
+        for token in self.hang_up.drain(..) {
+            outbox.push(Order::Close { token, how: CloseHow::Reset });
+        }
         self.send_due(now, outbox);
         self.wake = self.next_wake(now.mono);
     }
@@ -270,18 +375,13 @@ impl Machine for Tracer {
         match inbound {
             Inbound::Datagram(datagram) => {
                 let Some(profile) = self.profile(datagram.lane) else { return };
-                let Some((probe, arrival)) = matching::datagram(&self.mark, &self.book, &profile, datagram, octets)
-                else {
-                    return;
-                };
-                self.take_answer(probe, arrival);
+                let matched = self.search(&profile, datagram.lane).datagram(datagram, octets);
+                self.take(datagram.lane, matched);
             }
             Inbound::Icmp(report) => {
                 let Some(profile) = self.profile(report.lane) else { return };
-                let Some((probe, arrival)) = matching::report(&self.mark, &self.book, &profile, report, octets) else {
-                    return;
-                };
-                self.take_answer(probe, arrival);
+                let matched = self.search(&profile, report.lane).report(report, octets);
+                self.take(report.lane, matched);
             }
             Inbound::Sent(sent) => {
                 let probe = ProbeId::new(sent.token.get());
@@ -297,9 +397,10 @@ impl Machine for Tracer {
                 }
             }
             Inbound::Control(control) => self.control(now, control),
-            // Traces open no connections; what the kernel dropped is unanswered like what the network dropped.
-            Inbound::Opened(_)
-            | Inbound::Accepted(_)
+            Inbound::Opened(opened) => self.connected(opened.token, opened.stamp),
+            Inbound::Closed(closed) if closed.how == ClosedHow::Reset => self.connected(closed.token, closed.stamp),
+            // What the kernel gives up or drops is unanswered like what the network drops; connections are not used.
+            Inbound::Accepted(_)
             | Inbound::Data(_)
             | Inbound::Drained { .. }
             | Inbound::Closed(_)
@@ -553,7 +654,8 @@ mod tests {
             let ttls: Vec<u8> = hops.iter().map(|hop| hop.ttl.get()).collect();
             prop_assert!(ttls.windows(2).all(|pair| pair[1] == pair[0] + 1), "{ttls:?}");
             prop_assert_eq!(ttls.first().copied(), Some(first.max(1)));
-            prop_assert!(hops.iter().all(|hop| hop.probes.len() == probes.max(1) as usize));
+            let asked = |hop: &super::super::Hop| hop.probes.iter().filter(|probe| !probe.again).count();
+            prop_assert!(hops.iter().all(|hop| asked(hop) == probes.max(1) as usize));
         }
     }
 }

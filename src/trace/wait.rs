@@ -70,6 +70,8 @@ mod tests {
                 stamp: Stamp::user(at(ms(rtt))),
                 reply_ttl: None,
                 quoted_ttl: None,
+                quoted_tos: None,
+                rewritten: Vec::new(),
                 icmp_type: None,
                 icmp_code: None,
                 kind: None,

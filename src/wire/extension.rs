@@ -1,13 +1,17 @@
 //! ICMP extensions (RFC 4884): where the structure lies in an error, and its objects.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
 use super::checksum;
-use crate::types::Family;
+use crate::types::{Family, Mtu};
 
 /// One object of an extension structure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Object {
     /// An MPLS label stack (RFC 4950), outermost label first.
     Mpls(Vec<LabelStackEntry>),
+    /// An interface of the router, or the next hop behind it (RFC 5837).
+    Interface(Interface),
     /// Any other object, verbatim.
     Unknown {
         /// Class-Num.
@@ -32,6 +36,34 @@ pub struct LabelStackEntry {
     pub ttl: u8,
 }
 
+/// What an Interface Information Object tells (RFC 5837 §4); each part may lack.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interface {
+    /// Which interface it is about.
+    pub role: InterfaceRole,
+    /// ifIndex.
+    pub index: Option<u32>,
+    /// An address of the interface, or of the next hop.
+    pub address: Option<IpAddr>,
+    /// ifName as the router gave it, unescaped.
+    pub name: Option<Box<str>>,
+    /// Its MTU.
+    pub mtu: Option<Mtu>,
+}
+
+/// Which interface an Interface Information Object is about (RFC 5837 §4.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum InterfaceRole {
+    /// The IP interface our packet came in by.
+    Incoming,
+    /// The part of a bundle it came in by.
+    SubIp,
+    /// The IP interface it would have left by.
+    Outgoing,
+    /// The IP next hop it would have gone to.
+    NextHop,
+}
+
 /// Octets of the structure's header (RFC 4884 §7) and of an object's (§8).
 const HEADER_OCTETS: usize = 4;
 
@@ -40,6 +72,19 @@ const VERSION: u8 = 2;
 
 /// Class-Num and C-Type of an MPLS label stack (RFC 4950 §5).
 const MPLS_INCOMING: (u8, u8) = (1, 1);
+
+/// Class-Num of interface information (RFC 5837 §4), and the bits of its C-Type that say what the object holds, in the order in
+/// which it holds them; the role is in the two bits on top (§4.1).
+const INTERFACE: u8 = 2;
+const HAS_INDEX: u8 = 0x08;
+const HAS_ADDRESS: u8 = 0x04;
+const HAS_NAME: u8 = 0x02;
+const HAS_MTU: u8 = 0x01;
+/// Address family numbers (IANA).
+const AFI_IPV4: u16 = 1;
+const AFI_IPV6: u16 = 2;
+/// Octets of the longest name with its length octet (RFC 5837 §4.3).
+const NAME_OCTETS: usize = 64;
 
 /// Octets of a quote that an extension structure follows, at least (RFC 4884 §5.1); where it starts if the router does not say.
 pub const UNSTATED_AT: usize = 128;
@@ -123,11 +168,113 @@ impl<'a> RawObject<'a> {
     fn read(&self) -> Object {
         let (entries, ragged) = self.payload.as_chunks::<4>();
         if (self.class, self.c_type) == MPLS_INCOMING && !entries.is_empty() && ragged.is_empty() {
-            Object::Mpls(entries.iter().map(|&entry| LabelStackEntry::from_word(u32::from_be_bytes(entry))).collect())
-        } else {
-            Object::Unknown { class: self.class, c_type: self.c_type, payload: self.payload.into() }
+            return Object::Mpls(
+                entries.iter().map(|&entry| LabelStackEntry::from_word(u32::from_be_bytes(entry))).collect(),
+            );
+        }
+        let interface = if self.class == INTERFACE { Interface::from_payload(self.c_type, self.payload) } else { None };
+        interface.map_or_else(
+            || Object::Unknown { class: self.class, c_type: self.c_type, payload: self.payload.into() },
+            Object::Interface,
+        )
+    }
+}
+
+impl InterfaceRole {
+    const ALL: [InterfaceRole; 4] =
+        [InterfaceRole::Incoming, InterfaceRole::SubIp, InterfaceRole::Outgoing, InterfaceRole::NextHop];
+
+    /// The name used in text and JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            InterfaceRole::Incoming => "incoming",
+            InterfaceRole::SubIp => "sub_ip",
+            InterfaceRole::Outgoing => "outgoing",
+            InterfaceRole::NextHop => "next_hop",
         }
     }
+}
+
+impl Interface {
+    /// `None` if the payload does not hold exactly what the C-Type says.
+    fn from_payload(c_type: u8, payload: &[u8]) -> Option<Self> {
+        let has = |bit| c_type & bit != 0;
+        let mut rest = payload;
+        let index = if has(HAS_INDEX) { Some(word(&mut rest)?) } else { None };
+        let address = if has(HAS_ADDRESS) { Some(take_address(&mut rest)?) } else { None };
+        let name = if has(HAS_NAME) { Some(take_name(&mut rest)?) } else { None };
+        let mtu = if has(HAS_MTU) { Mtu::new(word(&mut rest)?) } else { None };
+        let role = InterfaceRole::ALL.get(usize::from(c_type >> 6)).copied()?;
+        rest.is_empty().then_some(Interface { role, index, address, name, mtu })
+    }
+
+    /// C-Type and payload.
+    fn to_payload(&self) -> (u8, Vec<u8>) {
+        let role = InterfaceRole::ALL.iter().position(|&role| role == self.role).unwrap_or_default() as u8;
+        let (mut c_type, mut payload) = (role << 6, Vec::new());
+        if let Some(index) = self.index {
+            c_type |= HAS_INDEX;
+            payload.extend_from_slice(&index.to_be_bytes());
+        }
+        if let Some(address) = self.address {
+            c_type |= HAS_ADDRESS;
+            let (family, octets) = match address {
+                IpAddr::V4(v4) => (AFI_IPV4, v4.octets().to_vec()),
+                IpAddr::V6(v6) => (AFI_IPV6, v6.octets().to_vec()),
+            };
+            payload.extend_from_slice(&family.to_be_bytes());
+            payload.extend_from_slice(&[0, 0]);
+            payload.extend_from_slice(&octets);
+        }
+        if let Some(name) = self.name.as_deref() {
+            c_type |= HAS_NAME;
+            let name = name.as_bytes().get(..NAME_OCTETS - 1).unwrap_or(name.as_bytes());
+            let octets = (1 + name.len()).next_multiple_of(4);
+            let end = payload.len() + octets;
+            payload.push(octets as u8);
+            payload.extend_from_slice(name);
+            payload.resize(end, 0);
+        }
+        if let Some(mtu) = self.mtu {
+            c_type |= HAS_MTU;
+            payload.extend_from_slice(&mtu.get().to_be_bytes());
+        }
+        (c_type, payload)
+    }
+}
+
+/// The next 32 bits of `octets`, which go on behind them.
+fn word(octets: &mut &[u8]) -> Option<u32> {
+    let (&word, rest) = octets.split_first_chunk()?;
+    *octets = rest;
+    Some(u32::from_be_bytes(word))
+}
+
+/// RFC 5837 §4.2: family, two reserved octets, address.
+fn take_address(octets: &mut &[u8]) -> Option<IpAddr> {
+    let family = (word(octets)? >> 16) as u16;
+    match family {
+        AFI_IPV4 => word(octets).map(|address| Ipv4Addr::from(address).into()),
+        AFI_IPV6 => {
+            let (&address, rest) = octets.split_first_chunk::<16>()?;
+            *octets = rest;
+            Some(Ipv6Addr::from(address).into())
+        }
+        _ => None,
+    }
+}
+
+/// RFC 5837 §4.3: the octets of length and name together, a multiple of four; the name is padded with NULs.
+fn take_name(octets: &mut &[u8]) -> Option<Box<str>> {
+    let length = usize::from(*octets.first()?);
+    let (name, rest) = octets.split_at_checked(length)?;
+    if length == 0 || length > NAME_OCTETS || length % 4 != 0 {
+        return None;
+    }
+    *octets = rest;
+    let name = name.get(1..)?;
+    let end = name.iter().position(|&octet| octet == 0).unwrap_or(name.len());
+    Some(String::from_utf8_lossy(name.get(..end)?).into())
 }
 
 impl LabelStackEntry {
@@ -158,6 +305,10 @@ pub fn push(objects: &[Object], out: &mut Vec<u8>) {
             Object::Mpls(entries) => {
                 let payload: Vec<u8> = entries.iter().flat_map(|entry| entry.word().to_be_bytes()).collect();
                 push_object(MPLS_INCOMING, &payload, out);
+            }
+            Object::Interface(interface) => {
+                let (c_type, payload) = interface.to_payload();
+                push_object((INTERFACE, c_type), &payload, out);
             }
             Object::Unknown { class, c_type, payload } => push_object((*class, *c_type), payload, out),
         }
@@ -302,6 +453,36 @@ mod tests {
     }
 
     #[test]
+    fn interface_information_is_laid_out_as_rfc_5837_has_it() {
+        let incoming = Interface {
+            role: InterfaceRole::Incoming,
+            index: Some(2),
+            address: Some(IpAddr::from([192, 0, 2, 1])),
+            name: Some("eth0".into()),
+            mtu: Mtu::new(1500),
+        };
+        let octets = [
+            &[0x20, 0, 0, 0, 0, 28, 2, 0x0f, 0, 0, 0, 2, 0, 1, 0, 0, 192, 0, 2, 1, 8][..],
+            b"eth0\0\0\0",
+            &[0, 0, 5, 0xdc],
+        ]
+        .concat();
+        assert_eq!(parse(&octets), [Object::Interface(incoming.clone())]);
+        assert_eq!(structure(&[Object::Interface(incoming)])[4..], octets[4..]);
+    }
+
+    #[test]
+    fn interface_information_that_contradicts_itself_is_kept_verbatim() {
+        // Too short for what the C-Type says; a name length of no whole word; octets left over; an unknown address family.
+        for (c_type, payload) in
+            [(0x08, &[0, 0, 2][..]), (0x02, b"\x05abcd"), (0x08, &[0; 8]), (0x04, &[0, 9, 0, 0, 1, 2, 3, 4])]
+        {
+            let odd = Object::Unknown { class: 2, c_type, payload: payload.to_vec() };
+            assert_eq!(parse(&structure(std::slice::from_ref(&odd))), [odd]);
+        }
+    }
+
+    #[test]
     fn a_ragged_label_stack_is_kept_verbatim() {
         for payload in [&[][..], &[1], &[1, 2, 3, 4, 5]] {
             let odd = vec![Object::Unknown { class: 1, c_type: 1, payload: payload.into() }];
@@ -320,11 +501,29 @@ mod tests {
             .prop_map(|(label, tc, bottom, ttl)| entry(label, tc, bottom, ttl))
     }
 
+    fn any_interface() -> impl Strategy<Value = Interface> {
+        let role = prop::sample::select(InterfaceRole::ALL.to_vec());
+        let parts = (
+            any::<Option<u32>>(),
+            any::<Option<IpAddr>>(),
+            proptest::option::of("[a-z0-9/.-]{1,63}"),
+            proptest::option::of(1u32..),
+        );
+        (role, parts).prop_map(|(role, (index, address, name, mtu))| Interface {
+            role,
+            index,
+            address,
+            name: name.map(Into::into),
+            mtu: mtu.and_then(Mtu::new),
+        })
+    }
+
     fn any_object() -> impl Strategy<Value = Object> {
         prop_oneof![
             proptest::collection::vec(any_entry(), 1..5).prop_map(Object::Mpls),
-            (2..=255_u8, any::<u8>(), proptest::collection::vec(any::<u8>(), 0..30))
+            (3..=255_u8, any::<u8>(), proptest::collection::vec(any::<u8>(), 0..30))
                 .prop_map(|(class, c_type, payload)| Object::Unknown { class, c_type, payload }),
+            any_interface().prop_map(Object::Interface),
         ]
     }
 
@@ -347,6 +546,7 @@ mod tests {
         ) {
             let held: usize = parse(&octets).iter().map(|object| match object {
                 Object::Mpls(entries) => HEADER_OCTETS + 4 * entries.len(),
+                Object::Interface(_) => HEADER_OCTETS,
                 Object::Unknown { payload, .. } => HEADER_OCTETS + payload.len(),
             }).sum();
             prop_assert!(held <= octets.len());

@@ -10,6 +10,7 @@ pub mod payload;
 pub mod quoted;
 pub mod service;
 pub mod stamp;
+pub mod tcp;
 pub mod udp;
 
 use std::fmt;

@@ -49,6 +49,16 @@ pub enum Transport<'a> {
     Unknown,
 }
 
+impl Transport<'_> {
+    /// The checksum field, of protocols that have it among their first 8 octets.
+    pub const fn checksum(&self) -> Option<u16> {
+        match self {
+            Transport::Echo { checksum, .. } | Transport::Udp { checksum, .. } => Some(*checksum),
+            Transport::Tcp { .. } | Transport::Unknown => None,
+        }
+    }
+}
+
 /// Reads a quoted IP packet.
 ///
 /// # Errors

@@ -1,4 +1,4 @@
-//! UDP headers (RFC 768), for simulated nodes: over a datagram socket the kernel writes and strips them.
+//! UDP headers (RFC 768), for raw sockets and simulated nodes: over a datagram socket the kernel writes and strips them.
 
 use std::net::IpAddr;
 
@@ -8,8 +8,9 @@ use pnet::packet::udp::{self, MutableUdpPacket};
 use super::WireError;
 use crate::types::Family;
 
-/// Octets of a UDP header.
+/// Octets of a UDP header, and where its checksum stands.
 const HEADER_OCTETS: usize = 8;
+const CHECKSUM_AT: usize = 6;
 
 /// A UDP datagram.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -73,6 +74,45 @@ pub fn push(
     // pnet leaves this to its callers: on the wire 0 says that there is no checksum.
     packet.set_checksum(if sum == 0 { 0xffff } else { sum });
     Ok(())
+}
+
+/// Appends a UDP datagram whose checksum is `wanted` (not 0): its last whole octet pair of payload, which must be there, is
+/// replaced by what makes it so.
+///
+/// # Errors
+/// As [`push`], and if there is no such pair.
+pub fn push_balanced(
+    source: IpAddr,
+    destination: IpAddr,
+    datagram: &UdpDatagram<'_>,
+    wanted: u16,
+    out: &mut Vec<u8>,
+) -> Result<(), WireError> {
+    let start = out.len();
+    push(source, destination, datagram, out)?;
+    let octets = out.get_mut(start..).unwrap_or_default();
+    let at = octets.len().saturating_sub(2) & !1;
+    let Some(&mut [high, low]) = octets.get_mut(at..at + 2).filter(|_| at >= HEADER_OCTETS) else {
+        return Err(WireError::Malformed);
+    };
+    // The checksum is !s; with the pair p taken out and w put in, !(s − p + w) is wanted for w = !wanted + !s + p, in one's
+    // complement (RFC 1624).
+    let field = CHECKSUM_AT..CHECKSUM_AT + 2;
+    let sum =
+        octets.get(field.clone()).map_or(0, |field| field.iter().fold(0, |sum, &octet| sum << 8 | u16::from(octet)));
+    let pair = [!wanted, sum, u16::from_be_bytes([high, low])].into_iter().fold(0, add);
+    for (at, value) in [(at, pair), (field.start, wanted)] {
+        if let Some(place) = octets.get_mut(at..at + 2) {
+            place.copy_from_slice(&value.to_be_bytes());
+        }
+    }
+    Ok(())
+}
+
+/// The one's complement sum.
+const fn add(one: u16, other: u16) -> u16 {
+    let (sum, carry) = one.overflowing_add(other);
+    sum + carry as u16
 }
 
 #[cfg(test)]
@@ -162,6 +202,21 @@ mod tests {
             push(addresses.0, addresses.1, &datagram, &mut out).unwrap();
             prop_assert_eq!(sum(addresses, &out), 0);
             prop_assert_eq!(parse(&out), Ok(datagram));
+        }
+
+        #[test]
+        fn a_balanced_datagram_has_the_checksum_wanted(
+            v6: bool, ports: (u16, u16), payload in proptest::collection::vec(any::<u8>(), 2..70), wanted in 1u16..0xffff,
+        ) {
+            let addresses = if v6 { V6 } else { V4 };
+            let datagram = UdpDatagram { source_port: ports.0, destination_port: ports.1, payload: &payload };
+            let mut out = vec![0xee];
+            push_balanced(addresses.0, addresses.1, &datagram, wanted, &mut out).unwrap();
+            prop_assert_eq!(&out[7..9], &wanted.to_be_bytes());
+            prop_assert_eq!(sum(addresses, &out[1..]), 0);
+            let kept = (payload.len() - 2) & !1;
+            prop_assert_eq!(&out[9..9 + kept], &payload[..kept]);
+            prop_assert_eq!(&out[9 + kept + 2..], &payload[kept + 2..]);
         }
 
         #[test]

@@ -81,6 +81,43 @@ fn silence_is_stars_and_the_status_says_that_the_end_was_not_reached() {
 }
 
 #[test]
+fn raw_methods_are_said_with_their_port() {
+    for (flags, told) in [
+        ("-T", r#""method":"tcp","method_requested":"tcp","socket":"raw","port":80,"#),
+        ("-T -p 443", r#""method":"tcp","method_requested":"tcp","socket":"raw","port":443,"#),
+        ("-U", r#""method":"udp","method_requested":"udp","socket":"raw","port":53,"#),
+        ("-M default", r#""method":"udp","method_requested":"default","socket":"raw","port":33434,"#),
+        ("-M default --socket dgram", r#""method":"udp","method_requested":"default","socket":"dgram","port":33434,"#),
+    ] {
+        let outcome = World::new().run(&format!("rtrace --json -n {flags} 198.51.100.9"));
+        assert!(outcome.stdout.contains(told) && outcome.status == 0, "{flags}: {outcome}");
+    }
+}
+
+#[test]
+fn ports_are_constant_over_raw_sockets_and_the_flow_label_over_all_probes() {
+    for flags in ["-U", "-T", "-M default"] {
+        for target in ["198.51.100.9", "2001:db8:9::9"] {
+            let world = World::new();
+            let log = world.network.log();
+            world.run(&format!("rtrace -n {flags} {target}"));
+            let mut flows: Vec<_> = log.packets().iter().map(|packet| (packet.ports(), packet.flow_label)).collect();
+            assert!(flows.len() > 9 && log.packets().iter().all(|packet| packet.checksum_right));
+            flows.dedup();
+            assert_eq!(flows.len(), 1, "{flags} {target}");
+            assert_eq!(flows[0].1.is_some_and(|label| label.get() != 0), target.contains(':'));
+        }
+    }
+}
+
+#[test]
+fn findings_are_told_where_they_are_asked_for() {
+    let world = World::with_host(Node::host(ip("198.51.100.9")).silent());
+    assert_snapshot!(world.run("rtrace -n -m 4 --explain 198.51.100.9"));
+    assert_snapshot!(world.run("rtrace -n -m 4 -v 198.51.100.9"));
+}
+
+#[test]
 fn an_interrupt_keeps_what_is_known() {
     let mut world = World::with_host(Node::host(ip("198.51.100.9")).silent());
     world.network.at(Duration::from_millis(300), Control::Interrupt);

@@ -164,6 +164,7 @@ in_namespace! {
                     ttl: Some(Ttl::new(7)),
                     tos: Some(Tos::new(0x48)),
                     flow_label: netprobe::types::FlowLabel::new(0x12345),
+                    ..Header::default()
                 };
                 run.connect(1, 0, Endpoint::Ip(to), header);
                 let opened = run.opened(1);

@@ -53,7 +53,7 @@ in_namespace! {
                 ifindex: net::interface_index("lo"),
                 ttl: Some(Ttl::new(7)),
                 tos: Some(Tos::new(0x48)),
-                flow_label: None,
+                ..Header::default()
             };
             run.send(1, lane, to, header, b"x");
             let (datagram, octets) = run.datagram(lane + 1);

@@ -1,5 +1,9 @@
 //! Whole traces over simulated paths, in virtual time.
 
+mod ends;
+mod findings;
+mod quotes;
+
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -15,18 +19,24 @@ use netprobe::sim::{
     Way, ip,
 };
 use netprobe::trace::{Config, Event, Hop, Ports, StopReason, Trace, Tracer, Wait};
-use netprobe::types::{Family, Instant, IpEndpoint, Mtu, Now, Port, Ttl};
+use netprobe::types::{Family, Instant, IpEndpoint, Mtu, Now, Port, Tos, Ttl};
 use netprobe::wire::extension::{LabelStackEntry, Object};
 use netprobe::wire::icmp::ErrorKind;
 
 /// The lane kinds a trace can run over.
-const LANES: [Kind; 6] = [
+const LANES: [Kind; 12] = [
     (Family::V4, Protocol::Icmp, SocketWish::Raw),
     (Family::V6, Protocol::Icmp, SocketWish::Raw),
     (Family::V4, Protocol::Icmp, SocketWish::Dgram),
     (Family::V6, Protocol::Icmp, SocketWish::Dgram),
     (Family::V4, Protocol::Udp, SocketWish::Dgram),
     (Family::V6, Protocol::Udp, SocketWish::Dgram),
+    (Family::V4, Protocol::Udp, SocketWish::Raw),
+    (Family::V6, Protocol::Udp, SocketWish::Raw),
+    (Family::V4, Protocol::Tcp, SocketWish::Raw),
+    (Family::V6, Protocol::Tcp, SocketWish::Raw),
+    (Family::V4, Protocol::Tcp, SocketWish::Auto),
+    (Family::V6, Protocol::Tcp, SocketWish::Auto),
 ];
 const RAW: Kind = LANES[0];
 const UDP: Kind = LANES[4];
@@ -42,6 +52,11 @@ fn target(family: Family) -> IpAddr {
         Family::V4 => ip("198.51.100.9"),
         Family::V6 => ip("2001:db8:9::9"),
     }
+}
+
+/// The simulated network's address for us.
+fn source(target: IpAddr) -> IpAddr {
+    ip(if target.is_ipv4() { "192.0.2.1" } else { "2001:db8::1" })
 }
 
 fn router(family: Family, ttl: u8) -> IpAddr {
@@ -84,6 +99,9 @@ fn config() -> Config {
         paced: true,
         gap_limit: None,
         ports: Ports::CountingUp(Port::new(33434).unwrap()),
+        own_headers: true,
+        tos: Tos::new(0),
+        flow_label: None,
         packet_octets: Some(60),
         names: false,
         flow: 0,
@@ -177,11 +195,15 @@ impl Machine for Clocked {
 }
 
 fn trace(network: &Network, kind: Kind, config: Config) -> Told {
-    trace_over(network, lane(kind), &[target(kind.0)], config)
+    let ports = match (kind.1, kind.2) {
+        (Protocol::Tcp, _) | (Protocol::Udp, SocketWish::Raw) => Ports::Fixed(Port::new(33434).unwrap()),
+        _ => config.ports,
+    };
+    trace_over(network, lane(kind), &[target(kind.0)], Config { ports, ..config })
 }
 
 fn lane((family, protocol, socket): Kind) -> LanePlan {
-    LanePlan::new(family, protocol, socket)
+    LanePlan { own_headers: true, ..LanePlan::new(family, protocol, socket) }
 }
 
 fn trace_over(network: &Network, lane: LanePlan, targets: &[IpAddr], config: Config) -> Told {
@@ -192,7 +214,12 @@ fn trace_over(network: &Network, lane: LanePlan, targets: &[IpAddr], config: Con
         target: address.to_string().into(),
         name: address.to_string().into(),
         numeric: true,
-        place: Place::Reachable { endpoint: IpEndpoint::from_address(address), source: None, lane, profile },
+        place: Place::Reachable {
+            endpoint: IpEndpoint::from_address(address),
+            source: Some(source(address)),
+            lane,
+            profile,
+        },
     });
     let tracer = Tracer::new(Config { targets: targets.collect(), ..config });
     let mut clocked = Clocked { tracer, started: None, now: Instant::ZERO };
@@ -353,8 +380,15 @@ fn the_icmp_checksum_is_one_for_all_probes_of_two_runs() {
 
 #[test]
 fn packets_have_the_size_asked_for_and_at_least_their_headers() {
-    for kind in LANES {
-        let least = if kind.0 == Family::V4 { 28 } else { 48 };
+    // The kernel makes the packets of connections.
+    for kind in LANES.into_iter().filter(|kind| (kind.1, kind.2) != (Protocol::Tcp, SocketWish::Auto)) {
+        let transport = match (kind.1, kind.2) {
+            (Protocol::Tcp, _) => 40,
+            // The least payload that keeps a checksum.
+            (Protocol::Udp, SocketWish::Raw) => 10,
+            _ => 8,
+        };
+        let least = transport + if kind.0 == Family::V4 { 20 } else { 40 };
         for packet_octets in [0, 48, 49, 51, 60, 80, 81, 1400] {
             let mut network = Network::new(1);
             path(&mut network, kind.0, 3, as_is);

@@ -193,7 +193,7 @@ mod tests {
             ifindex: Some(ifindex),
             ttl: Some(Ttl::new(ttl)),
             tos: Some(Tos::new(tos)),
-            flow_label: None,
+            ..Header::default()
         }
     }
 

@@ -9,6 +9,8 @@ const LOAD_HALF: u32 = libc::BPF_LD | libc::BPF_H | libc::BPF_IND;
 const IPV4_HEADER_OCTETS: u32 = libc::BPF_LDX | libc::BPF_B | libc::BPF_MSH;
 const LOAD_INDEX: u32 = libc::BPF_LDX | libc::BPF_W | libc::BPF_IMM;
 const JUMP_EQUAL: u32 = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
+const JUMP_GREATER: u32 = libc::BPF_JMP | libc::BPF_JGT | libc::BPF_K;
+const JUMP_AT_LEAST: u32 = libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K;
 const RETURN: u32 = libc::BPF_RET | libc::BPF_K;
 
 /// Passes everything but echo replies with another identifier than `ident`. On an IPv4 raw socket the packet starts at its IP
@@ -28,6 +30,26 @@ pub fn echo_replies_with(family: Family, ident: Ident) -> [SockFilter; 7] {
         instruction(RETURN, 0),
     ]
 }
+
+/// Passes segments to `ports` ports from `first` on: UDP and TCP have their destination port in the same place.
+pub fn segments_to(family: Family, first: u16, ports: u16) -> [SockFilter; 6] {
+    let header = match family {
+        Family::V4 => instruction(IPV4_HEADER_OCTETS, 0),
+        Family::V6 => instruction(LOAD_INDEX, 0),
+    };
+    let last = first.saturating_add(ports.max(1) - 1);
+    [
+        header,
+        instruction(LOAD_HALF, 2),
+        jump(JUMP_GREATER, u32::from(last), 2, 0),
+        jump(JUMP_AT_LEAST, u32::from(first), 0, 1),
+        instruction(RETURN, u32::MAX),
+        instruction(RETURN, 0),
+    ]
+}
+
+/// Passes nothing.
+pub const NOTHING: [SockFilter; 1] = [SockFilter::new(RETURN as u16, 0, 0, 0)];
 
 fn instruction(code: u32, value: u32) -> SockFilter {
     jump(code, value, 0, 0)

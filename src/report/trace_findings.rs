@@ -1,0 +1,217 @@
+//! Findings in words and as JSON.
+
+use serde::Serialize;
+use serde_json::{Value as Json, json};
+
+use crate::trace::{Field, Finding, Value};
+use crate::types::Ttl;
+
+/// A finding as JSON tells it.
+#[derive(Serialize)]
+pub(super) struct FindingObject {
+    code: &'static str,
+    ttl: Option<u8>,
+    severity: &'static str,
+    evidence: Json,
+    text: String,
+}
+
+impl FindingObject {
+    pub fn new(finding: &Finding) -> Self {
+        FindingObject {
+            code: finding.code(),
+            ttl: finding.ttl().map(Ttl::get),
+            severity: finding.severity().name(),
+            evidence: evidence(finding),
+            text: sentence(finding),
+        }
+    }
+}
+
+/// What a finding says, with its evidence.
+pub(super) fn sentence(finding: &Finding) -> String {
+    match finding {
+        Finding::SilentHops { first, last, answers_behind } => {
+            let verb = if first == last { "answers" } else { "answer" };
+            format!("{} {verb} no probe, hop {} behind does", hops(*first, *last), answers_behind.get())
+        }
+        Finding::NothingBehind { first, last_answer: Some(last) } => {
+            format!("nothing answers from hop {} on; hop {} was the last to answer", first.get(), last.get())
+        }
+        Finding::NothingBehind { first, last_answer: None } => {
+            format!("nothing answers from hop {} on, and nothing before", first.get())
+        }
+        Finding::RateLimited { ttl, sent, answered, behind, behind_sent } => format!(
+            "hop {} answered {answered} of {sent} probes, but packets pass it: the destination, hop {}, answered all \
+             {behind_sent}; routers limit how many answers they give",
+            ttl.get(),
+            behind.get()
+        ),
+        Finding::Loss { ttl, first, sent, answered } => format!(
+            "the destination, hop {}, answered {answered} of {sent} probes; answers lack from hop {} on{}",
+            ttl.get(),
+            first.get(),
+            if *sent < 20 { " (so few probes prove little)" } else { "" }
+        ),
+        Finding::Asymmetry { ttl, back, reply_ttl } => format!(
+            "from hop {} on the way back seems to have another length: its answers arrive with TTL {}, which is {back} hops \
+             away if they started with 64, 128 or 255",
+            ttl.get(),
+            reply_ttl.get()
+        ),
+        Finding::MplsTunnel { first, last } => format!("{} saw the probes in an MPLS tunnel", hops(*first, *last)),
+        Finding::TtlNotCounted { ttl, quoted, responder } => format!(
+            "hop {}, {responder}, quotes TTL {} where 1 is due: the packet was carried on without being counted, as in an \
+             MPLS tunnel, or the router quotes it wrong",
+            ttl.get(),
+            quoted.get()
+        ),
+        Finding::AdminBlock { ttl, responder } => {
+            format!("hop {}, {responder}, says that the probes are administratively prohibited", ttl.get())
+        }
+        Finding::OtherAddress { ttl, target, responder } => {
+            format!("hop {}: {responder} answers in place of {target}", ttl.get())
+        }
+        Finding::Loop { first, period, responder } => {
+            format!("the path goes in circles of {period} hops from hop {}, {responder}, on", first.get())
+        }
+        Finding::SeveralResponders { ttl, responders } => {
+            let shown: Vec<String> = responders.iter().map(ToString::to_string).collect();
+            format!("hop {} is more than one router: {}", ttl.get(), shown.join(", "))
+        }
+        Finding::NarrowLink { ttl, responder, mtu } => {
+            let mtu =
+                mtu.map_or_else(|| "smaller than the probes".to_owned(), |mtu| format!("of {} octets", mtu.get()));
+            format!("hop {}, {responder}, is in front of a link with an MTU {mtu}", ttl.get())
+        }
+        Finding::Unmatched { responder, answers } => {
+            let plural = if *answers == 1 { "" } else { "s" };
+            format!(
+                "{responder} sent {answers} answer{plural} that quote too little to tell which probe they are about"
+            )
+        }
+        Finding::Rewritten { field, first, last, sent, quoted, persists } => {
+            let whose = if *persists {
+                format!("from hop {} on", first.get())
+            } else if first == last {
+                format!("in the quote of hop {} alone", first.get())
+            } else {
+                format!("in the quotes of {} alone", hops(*first, *last))
+            };
+            let remark = remark(*field, *persists);
+            format!("{} {sent} is {quoted} {whose}{remark}", field_words(*field))
+        }
+    }
+}
+
+fn hops(first: Ttl, last: Ttl) -> String {
+    if first == last { format!("hop {}", first.get()) } else { format!("hops {} to {}", first.get(), last.get()) }
+}
+
+const fn field_words(field: Field) -> &'static str {
+    match field {
+        Field::Dscp => "DSCP",
+        Field::Ecn => "ECN",
+        Field::Source => "source address",
+        Field::Destination => "destination address",
+        Field::SourcePort => "source port",
+        Field::DestinationPort => "destination port",
+        Field::Ident => "ICMP identifier",
+        Field::Sequence => "sequence number",
+        Field::Checksum => "checksum",
+        Field::Identification => "IP ID",
+    }
+}
+
+/// What a change means; of one that later quotes do not show, that it is the quote's.
+const fn remark(field: Field, persists: bool) -> &'static str {
+    match (field, persists) {
+        (_, false) => ": the quote is changed rather than the packet",
+        (Field::Source | Field::SourcePort | Field::Ident, true) => ": NAT",
+        (Field::Destination | Field::DestinationPort, true) => ": NAT, or a router that quotes wrong",
+        (Field::Checksum, true) => ": NAT or another middlebox rewrote what it covers",
+        _ => "",
+    }
+}
+
+fn evidence(finding: &Finding) -> Json {
+    match finding {
+        Finding::SilentHops { first, last, answers_behind } => {
+            json!({"first_ttl": first.get(), "last_ttl": last.get(), "answered_ttl": answers_behind.get()})
+        }
+        Finding::NothingBehind { first, last_answer } => {
+            json!({"first_ttl": first.get(), "answered_ttl": last_answer.map(Ttl::get)})
+        }
+        Finding::RateLimited { sent, answered, behind, behind_sent, .. } => json!({
+            "sent": sent, "received": answered, "behind_ttl": behind.get(), "behind_sent": behind_sent,
+            "behind_received": behind_sent,
+        }),
+        Finding::Loss { first, sent, answered, .. } => {
+            json!({"first_ttl": first.get(), "sent": sent, "received": answered})
+        }
+        Finding::Asymmetry { back, reply_ttl, .. } => json!({"hops_back": back, "reply_ttl": reply_ttl.get()}),
+        Finding::MplsTunnel { first, last } => json!({"first_ttl": first.get(), "last_ttl": last.get()}),
+        Finding::TtlNotCounted { quoted, responder, .. } => json!({"quoted_ttl": quoted.get(), "responder": responder}),
+        Finding::AdminBlock { responder, .. } => json!({"responder": responder}),
+        Finding::OtherAddress { target, responder, .. } => json!({"target": target, "responder": responder}),
+        Finding::Loop { period, responder, .. } => json!({"hops": period, "responder": responder}),
+        Finding::SeveralResponders { responders, .. } => json!({"responders": responders}),
+        Finding::NarrowLink { responder, mtu, .. } => {
+            json!({"responder": responder, "mtu": mtu.map(|mtu| mtu.get())})
+        }
+        Finding::Unmatched { responder, answers } => json!({"responder": responder, "answers": answers}),
+        Finding::Rewritten { first, last, sent, quoted, persists, .. } => json!({
+            "first_ttl": first.get(), "last_ttl": last.get(), "sent": value(*sent), "quoted": value(*quoted),
+            "persists": persists,
+        }),
+    }
+}
+
+/// A number or an address.
+pub(super) fn value(value: Value) -> Json {
+    match value {
+        Value::Address(address) => json!(address),
+        Value::Number(number) => json!(number),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finding_is_one_object_with_its_evidence() {
+        let finding = Finding::Rewritten {
+            field: Field::Dscp,
+            first: Ttl::new(3),
+            last: Ttl::new(5),
+            sent: Value::Number(46),
+            quoted: Value::Number(0),
+            persists: true,
+        };
+        assert_eq!(
+            serde_json::to_value(FindingObject::new(&finding)).unwrap(),
+            json!({
+                "code": "dscp_rewritten", "ttl": 3, "severity": "warning",
+                "evidence": {"first_ttl": 3, "last_ttl": 5, "sent": 46, "quoted": 0, "persists": true},
+                "text": "DSCP 46 is 0 from hop 3 on",
+            })
+        );
+    }
+
+    #[test]
+    fn a_change_that_later_quotes_do_not_show_is_called_the_quotes() {
+        let one = Finding::Rewritten {
+            field: Field::Identification,
+            first: Ttl::new(2),
+            last: Ttl::new(2),
+            sent: Value::Number(0x1234),
+            quoted: Value::Number(0),
+            persists: false,
+        };
+        assert_eq!(
+            sentence(&one),
+            "IP ID 4660 is 0 in the quote of hop 2 alone: the quote is changed rather than the packet"
+        );
+    }
+}

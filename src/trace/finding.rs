@@ -1,0 +1,321 @@
+//! What the data of a trace says about its path beyond the hops: [`Finding`]s, each with its evidence.
+
+use std::net::IpAddr;
+
+use super::event::{Answer, Field, Hop, StopReason, Value};
+use crate::types::{Mtu, Ttl};
+use crate::wire::extension::Object;
+use crate::wire::icmp::ErrorKind;
+
+/// Backward and forward distance may differ by this much before it is called asymmetry: a reply's distance is a guess.
+const ASYMMETRY: u8 = 2;
+
+/// Something the data of one trace carries.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Finding {
+    /// Hops that answered nothing, before one that did.
+    SilentHops { first: Ttl, last: Ttl, answers_behind: Ttl },
+    /// Nothing answered from this hop on.
+    NothingBehind { first: Ttl, last_answer: Option<Ttl> },
+    /// A hop left probes unanswered, one behind it none: its router limits its answers.
+    RateLimited { ttl: Ttl, sent: usize, answered: usize, behind: Ttl, behind_sent: usize },
+    /// The destination left probes unanswered, as did every hop from `first` on.
+    Loss { ttl: Ttl, first: Ttl, sent: usize, answered: usize },
+    /// From this hop on answers come from a distance that is another than the hop's.
+    Asymmetry { ttl: Ttl, back: u8, reply_ttl: Ttl },
+    /// Routers of an MPLS tunnel showed their labels.
+    MplsTunnel { first: Ttl, last: Ttl },
+    /// A router quoted a TTL that should have been used up: something on the way did not count it down.
+    TtlNotCounted { ttl: Ttl, quoted: Ttl, responder: IpAddr },
+    /// Somebody forbids the probes.
+    AdminBlock { ttl: Ttl, responder: IpAddr },
+    /// The answer that ended the trace came from another address than the target's.
+    OtherAddress { ttl: Ttl, target: IpAddr, responder: IpAddr },
+    /// The path goes in circles.
+    Loop { first: Ttl, period: u8, responder: IpAddr },
+    /// Several routers answered at one TTL of one flow.
+    SeveralResponders { ttl: Ttl, responders: Vec<IpAddr> },
+    /// A link takes no packets of the probes' size.
+    NarrowLink { ttl: Ttl, responder: IpAddr, mtu: Option<Mtu> },
+    /// A router's answers quote too little to tell which probes they are about.
+    Unmatched { responder: IpAddr, answers: u32 },
+    /// A field of our packets was something else in the quotes of these hops.
+    Rewritten { field: Field, first: Ttl, last: Ttl, sent: Value, quoted: Value, persists: bool },
+}
+
+/// How much a finding matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Severity {
+    /// Good to know.
+    Info,
+    /// May explain trouble.
+    Warning,
+    /// Is trouble.
+    Error,
+}
+
+impl Severity {
+    /// The name used in JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Severity::Info => "info",
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        }
+    }
+}
+
+impl Finding {
+    /// The name used in JSON.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Finding::SilentHops { .. } => "silent_hops",
+            Finding::NothingBehind { .. } => "nothing_behind",
+            Finding::RateLimited { .. } => "rate_limited",
+            Finding::Loss { .. } => "loss",
+            Finding::Asymmetry { .. } => "asymmetry",
+            Finding::MplsTunnel { .. } => "mpls_tunnel",
+            Finding::TtlNotCounted { .. } => "ttl_not_counted",
+            Finding::AdminBlock { .. } => "admin_block",
+            Finding::OtherAddress { .. } => "other_address",
+            Finding::Loop { .. } => "loop",
+            Finding::SeveralResponders { .. } => "several_responders",
+            Finding::NarrowLink { .. } => "narrow_link",
+            Finding::Unmatched { .. } => "unmatched_answers",
+            Finding::Rewritten { field, .. } => match field {
+                Field::Dscp => "dscp_rewritten",
+                Field::Ecn => "ecn_rewritten",
+                Field::Source => "source_rewritten",
+                Field::Destination => "destination_rewritten",
+                Field::SourcePort => "source_port_rewritten",
+                Field::DestinationPort => "destination_port_rewritten",
+                Field::Ident => "ident_rewritten",
+                Field::Sequence => "sequence_rewritten",
+                Field::Checksum => "checksum_rewritten",
+                Field::Identification => "ip_id_rewritten",
+            },
+        }
+    }
+
+    /// The hop it is about, or the first of them, if it can be told.
+    pub const fn ttl(&self) -> Option<Ttl> {
+        Some(match *self {
+            Finding::Unmatched { .. } => return None,
+            Finding::SilentHops { first, .. }
+            | Finding::NothingBehind { first, .. }
+            | Finding::MplsTunnel { first, .. }
+            | Finding::Loop { first, .. }
+            | Finding::Rewritten { first, .. } => first,
+            Finding::RateLimited { ttl, .. }
+            | Finding::Loss { ttl, .. }
+            | Finding::Asymmetry { ttl, .. }
+            | Finding::TtlNotCounted { ttl, .. }
+            | Finding::AdminBlock { ttl, .. }
+            | Finding::OtherAddress { ttl, .. }
+            | Finding::SeveralResponders { ttl, .. }
+            | Finding::NarrowLink { ttl, .. } => ttl,
+        })
+    }
+
+    /// How much it matters.
+    pub const fn severity(&self) -> Severity {
+        match self {
+            Finding::Loop { .. } | Finding::AdminBlock { .. } => Severity::Error,
+            Finding::NothingBehind { .. } | Finding::Loss { .. } | Finding::NarrowLink { .. } => Severity::Warning,
+            Finding::Rewritten { field: Field::Dscp | Field::Ecn, persists: true, .. } => Severity::Warning,
+            _ => Severity::Info,
+        }
+    }
+}
+
+/// How many hops away an answer with this TTL started, counted as traceroute counts: its initial TTL is guessed to be the next
+/// of 64, 128 and 255.
+pub const fn hops_back(reply_ttl: Ttl) -> u8 {
+    match reply_ttl.get() {
+        ttl @ 0..=64 => 65 - ttl,
+        ttl @ 65..=128 => 129 - ttl,
+        255 => 1,
+        ttl => 255 - ttl + 1,
+    }
+}
+
+/// Everything the hops of a trace to `target` say, lowest TTL first. An interrupted trace says nothing about what it did not
+/// wait for.
+pub(super) fn findings(target: IpAddr, stop: StopReason, hops: &[Hop], unmatched: &[(IpAddr, u32)]) -> Vec<Finding> {
+    let mut found = Vec::new();
+    if stop != StopReason::Interrupted {
+        silence(hops, &mut found);
+        losses(stop, hops, &mut found);
+    }
+    if let Some((first, period, responder)) = circle(hops, |hop| hop.ttl, on_the_way) {
+        found.push(Finding::Loop { first, period, responder });
+    }
+    asymmetry(hops, &mut found);
+    tunnels(hops, &mut found);
+    for hop in hops {
+        singular(target, stop, hop, &mut found);
+    }
+    for field in Field::ALL {
+        rewritten(field, hops, &mut found);
+    }
+    found.sort_by_key(Finding::ttl);
+    found.extend(unmatched.iter().map(|&(responder, answers)| Finding::Unmatched { responder, answers }));
+    found
+}
+
+fn answers(hop: &Hop) -> impl Iterator<Item = &Answer> {
+    hop.probes.iter().filter_map(|probe| probe.answer.as_ref())
+}
+
+fn answered(hop: &Hop) -> usize {
+    answers(hop).count()
+}
+
+/// The one router that said «time exceeded» at this hop.
+fn on_the_way(hop: &Hop) -> Option<IpAddr> {
+    let mut routers = answers(hop).map(|answer| (answer.responder, answer.kind));
+    let (first, kind) = routers.next()?;
+    (kind == Some(ErrorKind::TimeExceeded) && routers.all(|other| other == (first, kind))).then_some(first)
+}
+
+fn silence(hops: &[Hop], found: &mut Vec<Finding>) {
+    let is_silent = |hop: &Hop| !hop.probes.is_empty() && answered(hop) == 0;
+    let mut rest = hops;
+    while let Some(start) = rest.iter().position(is_silent) {
+        let behind = rest.get(start..).unwrap_or_default();
+        let length = behind.iter().position(|hop| !is_silent(hop)).unwrap_or(behind.len());
+        let (Some(first), Some(last)) = (behind.first(), behind.get(length.saturating_sub(1))) else { return };
+        match behind.get(length) {
+            Some(next) => {
+                found.push(Finding::SilentHops { first: first.ttl, last: last.ttl, answers_behind: next.ttl });
+            }
+            None => {
+                let last_answer = hops.iter().rev().find(|hop| answered(hop) > 0).map(|hop| hop.ttl);
+                found.push(Finding::NothingBehind { first: first.ttl, last_answer });
+            }
+        }
+        rest = behind.get(length..).unwrap_or_default();
+    }
+}
+
+/// Where probes were lost: before the destination only if it lost some itself, else a router was silent to some.
+fn losses(stop: StopReason, hops: &[Hop], found: &mut Vec<Finding>) {
+    let Some(last) = hops.last().filter(|_| stop == StopReason::Destination) else { return };
+    let loses = |hop: &Hop| (1..hop.probes.len()).contains(&answered(hop));
+    if loses(last) {
+        let from = hops.iter().rposition(|hop| answered(hop) > 0 && !loses(hop)).map_or(0, |at| at + 1);
+        let first = hops.iter().skip(from).find(|hop| loses(hop)).unwrap_or(last).ttl;
+        found.push(Finding::Loss { ttl: last.ttl, first, sent: last.probes.len(), answered: answered(last) });
+        return;
+    }
+    let (sent, behind) = (last.probes.len(), last.ttl);
+    found.extend(hops.iter().filter(|hop| loses(hop)).map(|hop| Finding::RateLimited {
+        ttl: hop.ttl,
+        sent: hop.probes.len(),
+        answered: answered(hop),
+        behind,
+        behind_sent: sent,
+    }));
+}
+
+/// The first hop from which on every answer's distance differs, all in the same direction.
+fn asymmetry(hops: &[Hop], found: &mut Vec<Finding>) {
+    let difference = |hop: &Hop, reply_ttl| i16::from(hops_back(reply_ttl)) - i16::from(hop.ttl.get());
+    let differs = |hop: &Hop, reply_ttl| {
+        let by = difference(hop, reply_ttl);
+        (by.unsigned_abs() >= u16::from(ASYMMETRY)).then_some(by.signum())
+    };
+    let told: Vec<(&Hop, Ttl)> =
+        hops.iter().filter_map(|hop| Some((hop, answers(hop).find_map(|answer| answer.reply_ttl)?))).collect();
+    let Some(way) = told.last().and_then(|&(hop, reply_ttl)| differs(hop, reply_ttl)) else { return };
+    let first = told.iter().rev().take_while(|&&(hop, reply_ttl)| differs(hop, reply_ttl) == Some(way)).last();
+    if let Some(&(hop, reply_ttl)) = first {
+        found.push(Finding::Asymmetry { ttl: hop.ttl, back: hops_back(reply_ttl), reply_ttl });
+    }
+}
+
+fn tunnels(hops: &[Hop], found: &mut Vec<Finding>) {
+    let labelled =
+        |hop: &Hop| answers(hop).any(|answer| answer.extensions.iter().any(|object| matches!(object, Object::Mpls(_))));
+    for tunnel in hops.chunk_by(|one, next| labelled(one) == labelled(next)).filter(|chunk| chunk.iter().all(labelled))
+    {
+        if let (Some(first), Some(last)) = (tunnel.first(), tunnel.last()) {
+            found.push(Finding::MplsTunnel { first: first.ttl, last: last.ttl });
+        }
+    }
+}
+
+/// What single answers of a hop say.
+fn singular(target: IpAddr, stop: StopReason, hop: &Hop, found: &mut Vec<Finding>) {
+    let ttl = hop.ttl;
+    let mut responders: Vec<IpAddr> = Vec::new();
+    let mut said: Vec<Finding> = Vec::new();
+    for answer in answers(hop) {
+        let responder = answer.responder;
+        if !responders.contains(&responder) {
+            responders.push(responder);
+        }
+        let finding = match (answer.kind, answer.quoted_ttl) {
+            (Some(ErrorKind::TimeExceeded), Some(quoted)) if quoted.get() > 1 => {
+                Finding::TtlNotCounted { ttl, quoted, responder }
+            }
+            (Some(ErrorKind::Prohibited), _) => Finding::AdminBlock { ttl, responder },
+            (Some(ErrorKind::TooBig), _) => Finding::NarrowLink { ttl, responder, mtu: answer.mtu },
+            (None, _) if responder != target && stop == StopReason::Destination => {
+                Finding::OtherAddress { ttl, target, responder }
+            }
+            (Some(ErrorKind::PortUnreachable), _) if responder != target => {
+                Finding::OtherAddress { ttl, target, responder }
+            }
+            _ => continue,
+        };
+        if !said.contains(&finding) {
+            said.push(finding);
+        }
+    }
+    found.append(&mut said);
+    if responders.len() > 1 {
+        found.push(Finding::SeveralResponders { ttl, responders });
+    }
+}
+
+/// Runs of hops whose quotes show a field other than it left. Only answers that quote our header count.
+fn rewritten(field: Field, hops: &[Hop], found: &mut Vec<Finding>) {
+    let change = |hop: &Hop| {
+        let quoting = answers(hop).find(|answer| answer.quoted_ttl.is_some())?;
+        Some((hop.ttl, quoting.rewritten.iter().find(|change| change.field == field).copied()))
+    };
+    let told: Vec<_> = hops.iter().filter_map(change).collect();
+    let last_told = told.last().map(|&(ttl, _)| ttl);
+    for run in told.chunk_by(|one, next| one.1.map(|change| change.quoted) == next.1.map(|change| change.quoted)) {
+        if let ([(first, Some(change)), ..], Some(&(last, _))) = (run, run.last()) {
+            found.push(Finding::Rewritten {
+                field,
+                first: *first,
+                last,
+                sent: change.sent,
+                quoted: change.quoted,
+                persists: Some(last) == last_told,
+            });
+        }
+    }
+}
+
+/// A circle: two whole turns of at least two routers, in which nothing disagrees and every router that answered did so in both.
+/// Gives where it starts, its length, and a router of it.
+pub(super) fn circle<H, T>(
+    hops: &[H],
+    place: impl Fn(&H) -> T,
+    router: impl Fn(&H) -> Option<IpAddr>,
+) -> Option<(T, u8, IpAddr)> {
+    let routers: Vec<Option<IpAddr>> = hops.iter().map(&router).collect();
+    (0..hops.len()).find_map(|start| {
+        let rest = routers.get(start..)?;
+        let first = (*rest.first()?)?;
+        (2..=rest.len() / 2).find_map(|period| {
+            let (once, again) = rest.get(..2 * period)?.split_at(period);
+            let distinct = once.iter().flatten().any(|&other| other != first);
+            (distinct && once == again).then(|| Some((place(hops.get(start)?), u8::try_from(period).ok()?, first)))?
+        })
+    })
+}

@@ -1,0 +1,59 @@
+//! What a quote shows otherwise than it left: [`fields`].
+
+use super::book::Entry;
+use super::event::{Field, Rewritten, Value};
+use super::matching::Mark;
+use crate::channel::{Owner, Profile};
+use crate::engine::decode::{QuotedProbe, QuotedTransport};
+use crate::types::{ProbeId, Tos};
+
+/// The two lowest bits of a TOS octet (RFC 3168 §5).
+const ECN: u8 = 0b11;
+
+/// The fields of `probe` that differ in `quoted`. Nothing is compared that an error queue hides or the kernel writes.
+pub(super) fn fields(
+    mark: &Mark,
+    profile: &Profile,
+    probe: ProbeId,
+    entry: &Entry,
+    quoted: &QuotedProbe<'_>,
+) -> Vec<Rewritten> {
+    if quoted.quoted_ttl.is_none() {
+        return Vec::new();
+    }
+    let sent = &entry.sent;
+    let address = |address| Value::Address(address);
+    let number = |number| Value::Number(u32::from(number));
+    let dscp = |tos: Tos| number(tos.dscp().get().into());
+    let ecn = |tos: Tos| number((tos.get() & ECN).into());
+    let mut pairs = vec![
+        (Field::Dscp, Some(dscp(mark.tos)), quoted.quoted_tos.map(dscp)),
+        (Field::Ecn, Some(ecn(mark.tos)), quoted.quoted_tos.map(ecn)),
+        (Field::Source, sent.source.map(address), quoted.source.map(address)),
+        (Field::Destination, Some(address(entry.destination)), quoted.destination.map(address)),
+        (Field::Checksum, sent.checksum.map(number), quoted.checksum.map(number)),
+        (Field::Identification, sent.identification.map(number), quoted.identification.map(number)),
+    ];
+    match quoted.transport {
+        QuotedTransport::Echo { ident, sequence, .. } => {
+            let ours = Some(profile.ident.ident.get()).filter(|_| profile.ident.owner == Owner::Ours);
+            pairs.push((Field::Ident, ours.map(number), Some(number(ident.get()))));
+            pairs.push((Field::Sequence, Some(number(probe.sequence().get())), Some(number(sequence.get()))));
+        }
+        QuotedTransport::Udp { source_port, destination_port, .. } => {
+            pairs.push((Field::SourcePort, sent.source_port.map(number), source_port.map(number)));
+            pairs.push((Field::DestinationPort, Some(number(entry.port)), Some(number(destination_port))));
+        }
+        QuotedTransport::Tcp { source_port, destination_port, sequence } => {
+            pairs.push((Field::SourcePort, sent.source_port.map(number), Some(number(source_port))));
+            pairs.push((Field::DestinationPort, Some(number(entry.port)), Some(number(destination_port))));
+            pairs.push((Field::Sequence, sent.tcp_sequence.map(Value::Number), Some(Value::Number(sequence))));
+        }
+        QuotedTransport::Unknown => {}
+    }
+    let differing = pairs.into_iter().filter_map(|(field, sent, quoted)| {
+        let (sent, quoted) = (sent?, quoted?);
+        (sent != quoted).then_some(Rewritten { field, sent, quoted })
+    });
+    differing.collect()
+}

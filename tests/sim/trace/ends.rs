@@ -1,0 +1,61 @@
+//! The right end: however the destination limits its answers, its distance is what it is.
+
+use super::*;
+
+/// Host and routers limit their errors as Linux does: `burst` at once, then one a second.
+fn limited(burst: u32) -> impl Fn(u8, Node) -> Node {
+    move |_, node| node.error_limit(ms(1000), burst)
+}
+
+#[test]
+fn a_quoted_ttl_tells_the_distance_whichever_probe_is_answered() {
+    for family in [Family::V4, Family::V6] {
+        for burst in 1..=6 {
+            let mut network = Network::new(1);
+            path(&mut network, family, 6, limited(burst));
+            let told = trace(&network, (family, Protocol::Udp, SocketWish::Raw), config());
+            let (_, end) = told.end();
+            assert_eq!((end.reached, end.hops.len()), (true, 6), "{family:?} {burst}");
+            assert!(responders(end)[5].contains(&Some(target(family))), "{family:?} {burst}");
+        }
+    }
+}
+
+#[test]
+fn a_destination_that_answers_too_late_to_its_own_ttl_is_asked_again() {
+    // The first answers, those to the TTLs 4 to 6, are lost in the limit: without asking again hop 4 would be taken for hop 7.
+    for kind in LANES {
+        let mut network = Network::new(1);
+        let quiet = |ttl: u8, node: Node| if ttl == 4 { node.change([1, 2, 3], Change::Silence) } else { node };
+        path(&mut network, kind.0, 4, quiet);
+        let told = trace(&network, kind, Config { probes_per_hop: 1, ..config() });
+        let (_, end) = told.end();
+        assert_eq!((end.reached, end.hops.len()), (true, 4), "{kind:?} {:?}", responders(end));
+    }
+}
+
+#[test]
+fn a_silent_router_before_the_destination_is_asked_once_more_and_stays_silent() {
+    for kind in LANES {
+        let mut network = Network::new(1);
+        path(&mut network, kind.0, 6, silent(&[4, 5]));
+        let told = trace(&network, kind, config());
+        let (time, end) = told.end();
+        let measured = kind.1 == Protocol::Udp && kind.2 == SocketWish::Raw;
+        let sent: Vec<usize> = end.hops.iter().map(|hop| hop.probes.len()).collect();
+        let again = if measured { 3 } else { 4 };
+        assert_eq!(sent, [3, 3, 3, again, again, 3], "{kind:?}");
+        assert!(time < ms(if kind.1 == Protocol::Udp { 1500 } else { 350 }), "{kind:?} {time:?}");
+    }
+}
+
+#[test]
+fn a_ttl_quoted_wrong_by_the_destination_moves_no_hop_below_one_that_answered() {
+    for quoted in [0, 1, 2, 5, 64, 255] {
+        let mut network = Network::new(1);
+        let quote = Quote::full().mangle(Mangle::Ttl(Ttl::new(quoted)));
+        path(&mut network, Family::V4, 5, |ttl, node| if ttl == 5 { node.quote(quote.clone()) } else { node });
+        let told = trace(&network, (Family::V4, Protocol::Udp, SocketWish::Raw), config());
+        assert_eq!(responders(told.end().1), expected(Family::V4, 5, 5, &[]), "{quoted}");
+    }
+}
