@@ -7,7 +7,7 @@ use std::time::Duration;
 use libfuzzer_sys::arbitrary::Unstructured;
 use libfuzzer_sys::fuzz_target;
 use netprobe::channel::{Profile, Protocol};
-use netprobe::types::{Port, Ttl};
+use netprobe::types::{Port, Tos, Ttl};
 use netprobe::wire::payload::Fill;
 use netprobe::{ping, trace};
 use netprobe_fuzz::{LANES, choose, play};
@@ -73,8 +73,12 @@ fn play_trace(profile: Profile, mut source: Unstructured<'_>) {
         in_flight: choose::<Option<u8>>(&mut source).map(u32::from),
         wait: choose::<bool>(&mut source).then_some(trace::Wait { max: Duration::from_secs(5), here: 3.0, near: 10.0 }),
         send_gap: choose::<Option<u8>>(&mut source).map(|millis| Duration::from_millis(millis.into())),
+        rate: None,
         paced: choose(&mut source),
         gap_limit: choose::<Option<u8>>(&mut source).map(u32::from),
+        own_headers: choose(&mut source),
+        tos: Tos::new(0),
+        flow_label: None,
         ports: if choose(&mut source) { trace::Ports::CountingUp(port) } else { trace::Ports::Fixed(port) },
         packet_octets: Some(choose::<u8>(&mut source).into()),
         names: choose(&mut source),

@@ -22,7 +22,7 @@ fuzz_target!(|input: &[u8]| {
                 }
                 Decoded::Error(error) => drop(extension::parse(error.extension)),
                 Decoded::Answer(answer) => assert!(answer.payload.len() <= octets.len()),
-                Decoded::Other | Decoded::Damaged(_) => {}
+                Decoded::Segment(_) | Decoded::Other | Decoded::Damaged(_) => {}
             },
             Inbound::Icmp(report) => drop(extension::parse(decode::report(&profile, &report, &arena).extension)),
             _ => {}
