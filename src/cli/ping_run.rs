@@ -60,7 +60,7 @@ impl Run<'_> {
         if self.args.method.contrast {
             return self.contrast(&texts, env);
         }
-        let choice = Choice::of(&self.args.method)?;
+        let choice = Choice::of(&self.args.method, env.clock_error)?;
         let asked: Vec<Asked<'_>> =
             texts.iter().map(|text| choice.read(text, self.args.socket.broadcast)).collect::<Result<_, _>>()?;
         choice.check(&asked)?;

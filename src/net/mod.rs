@@ -35,6 +35,7 @@ use kernel::KernelChannel;
 use lane::Lane;
 use mailbox::Mailbox;
 
+pub use clock::error as clock_error;
 pub use privilege::rest as rest_privileges;
 pub use resolve::{ResolveError, Resolved, resolve};
 pub use route::source_for;

@@ -4,6 +4,7 @@
 
 pub mod address;
 pub mod addrinfo;
+pub mod clock;
 pub mod cmsg;
 pub mod filter;
 pub mod interface;
