@@ -5,7 +5,7 @@ pub mod play;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use libfuzzer_sys::arbitrary::Unstructured;
-use netprobe::channel::{
+use netprobe::channel::{SendStamps, 
     Arena, Datagram, ErrorOrigin, ErrorPath, IcmpReport, Inbound, LaneId, LaneIdent, Layer, OsError, Owner, Profile,
     Protocol, SocketKind,
 };
@@ -42,6 +42,7 @@ const fn lane(family: Family, protocol: Protocol, socket: SocketKind) -> Profile
         checksum: owner,
         errors: if raw { ErrorPath::InBand } else { ErrorPath::Queue },
         max_open: 1,
+        send_stamps: SendStamps::None,
     }
 }
 

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::arena::{Arena, Span};
 use super::{LaneId, OsError, Token};
-use crate::types::{Endpoint, IpEndpoint, Mtu, Stamp, Tos, Ttl, WallTime};
+use crate::types::{Endpoint, IpEndpoint, Mtu, Rtt, Stamp, Tos, Ttl, WallTime};
 
 /// Something that happened. Spans lie in the arena of the [`Inbox`] it came in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,7 +62,7 @@ pub struct Datagram {
 }
 
 /// A datagram left. `stamp.user` was taken before the system call, so the RTT includes it. Comes once with the user
-/// stamp; where the kernel stamps too, a second time with those added, maybe after the reply, maybe never.
+/// stamp; where the kernel stamps too, again with each of its stamps that becomes known, maybe after the reply, maybe never.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sent {
     /// The order.
@@ -71,6 +71,20 @@ pub struct Sent {
     pub stamp: Stamp,
     /// When the packet entered the queueing discipline, as the kernel says.
     pub scheduled: Option<WallTime>,
+}
+
+impl Sent {
+    /// The stamp that a delay runs from: the kernel's is that of the packet's entry into the queueing discipline where that
+    /// is known, so that a queue on our own link stays visible.
+    pub fn departure(&self) -> Stamp {
+        Stamp { kernel: self.scheduled.or(self.stamp.kernel), ..self.stamp }
+    }
+
+    /// How long the packet waited in this host's own queue, once both its ends are known.
+    pub fn local_queue(&self) -> Option<Rtt> {
+        let (from, to) = self.scheduled.zip(self.stamp.kernel)?;
+        to.as_nanos().checked_sub(from.as_nanos()).map(Rtt::from_nanos)
+    }
 }
 
 /// Who found the error.

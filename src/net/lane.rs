@@ -6,12 +6,13 @@ use socket2::{Domain, Socket, Type};
 
 use super::ident::{self, Reservation};
 use super::route;
+use super::stamp::Departures;
 use super::sys::filter;
 use super::sys::message::{self, Buffers, Queue};
 use super::sys::option::{self, *};
 use crate::channel::{
-    Attempt, ErrorPath, LaneId, LaneIdent, LanePlan, LaneRefused, Layer, OsError, Owner, Profile, Protocol, SocketKind,
-    SocketWish,
+    Attempt, ErrorPath, LaneId, LaneIdent, LanePlan, LaneRefused, Layer, OsError, Owner, Profile, Protocol, SendStamps,
+    SocketKind, SocketWish,
 };
 use crate::types::{Family, Ident};
 
@@ -42,6 +43,8 @@ pub struct LaneSocket {
     pub socket: Socket,
     /// What the kernel last said it had dropped in all; wraps.
     pub drops: u32,
+    /// Its packets whose stamps may still come.
+    pub departures: Departures,
 }
 
 /// The call that failed, and how.
@@ -102,6 +105,7 @@ fn open_raw(id: LaneId, plan: &LanePlan) -> Result<Lane, Failure> {
         .attach_filter(&filter::echo_replies_with(plan.family, reservation.ident))
         .map_err(|error| ("SO_ATTACH_FILTER", error.into()))?;
     drain(&socket);
+    let departures = Departures::start(socket.as_fd(), plan.send_stamps);
     configure(socket.as_fd(), plan)?;
     route::bind_device(&socket, plan)?;
     if plan.source.is_some() {
@@ -122,8 +126,9 @@ fn open_raw(id: LaneId, plan: &LanePlan) -> Result<Lane, Failure> {
         checksum,
         errors: ErrorPath::InBand,
         max_open: 1,
+        send_stamps: departures.wish(),
     };
-    let sockets = vec![LaneSocket { socket, drops: 0 }];
+    let sockets = vec![LaneSocket { socket, drops: 0, departures }];
     Ok(Lane { id, profile, plan: plan.clone(), sockets, _ident: Some(reservation) })
 }
 
@@ -141,7 +146,8 @@ fn open_dgram(id: LaneId, plan: &LanePlan) -> Result<Lane, Failure> {
         report_errors(socket.as_fd(), plan.family)?;
         route::bind_device(&socket, plan)?;
         route::bind(&socket, plan, port)?;
-        sockets.push(LaneSocket { socket, drops: 0 });
+        let departures = Departures::start(socket.as_fd(), plan.send_stamps);
+        sockets.push(LaneSocket { socket, drops: 0, departures });
     }
     let ident = sockets.first().map_or(Ok(0), |first| local_port(&first.socket))?;
     let start = match plan.protocol {
@@ -158,6 +164,7 @@ fn open_dgram(id: LaneId, plan: &LanePlan) -> Result<Lane, Failure> {
         checksum: Owner::Kernel,
         errors: ErrorPath::Queue,
         max_open: flows.into(),
+        send_stamps: sockets.first().map_or_else(SendStamps::default, |first| first.departures.wish()),
     };
     Ok(Lane { id, profile, plan: plan.clone(), sockets, _ident: None })
 }

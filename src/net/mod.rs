@@ -17,6 +17,7 @@ mod receive;
 mod resolve;
 mod route;
 mod send;
+mod stamp;
 mod sys;
 
 use std::collections::hash_map::RandomState;

@@ -8,7 +8,7 @@ use super::network::Host;
 use super::packet::{self, Packet, put};
 use crate::channel::{
     Attempt, ErrorPath, Fragmentation, Header, LaneIdent, LanePlan, LaneRefused, Layer, OsError, Owner, Profile,
-    Protocol, Send, SocketKind, SocketWish,
+    Protocol, Send, SendStamps, SocketKind, SocketWish,
 };
 use crate::types::{Family, Ident, Mtu, Tos, Ttl};
 use crate::wire::udp::{self, UdpDatagram};
@@ -112,6 +112,7 @@ impl Sockets {
                 SocketKind::Dgram => u32::from(flows),
                 SocketKind::Stream => host.max_connections,
             },
+            send_stamps: plan.send_stamps,
         };
         Lane { plan: plan.clone(), profile, idents }
     }
@@ -281,6 +282,7 @@ pub(super) const NO_PROFILE: Profile = Profile {
     checksum: Owner::Kernel,
     errors: ErrorPath::Queue,
     max_open: 0,
+    send_stamps: SendStamps::None,
 };
 
 /// The value, which is one larger next time.

@@ -5,4 +5,5 @@ mod namespace;
 mod orders;
 mod run;
 mod sockets;
+mod stamps;
 mod system;

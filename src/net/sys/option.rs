@@ -34,6 +34,7 @@ options! {
         SO_RCVBUF = libc::SO_RCVBUF,
         SO_RXQ_OVFL = libc::SO_RXQ_OVFL,
         SO_SNDBUF = libc::SO_SNDBUF,
+        SO_TIMESTAMPING = libc::SO_TIMESTAMPING,
     }
     IPPROTO_IP {
         IP_MTU_DISCOVER = libc::IP_MTU_DISCOVER,
