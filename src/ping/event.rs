@@ -106,6 +106,10 @@ pub struct Reply {
     pub rtt: Rtt,
     /// Where both its stamps were taken.
     pub stamp: StampSource,
+    /// The delay by our own clock, which the scheduler and the system calls are in.
+    pub user_rtt: Rtt,
+    /// How long the probe waited in this host's own queue, where the kernel said so.
+    pub local_queue: Option<Rtt>,
     /// TTL or Hop Limit on arrival.
     pub reply_ttl: Option<Ttl>,
     /// TOS or Traffic Class on arrival.

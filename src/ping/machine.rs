@@ -27,7 +27,8 @@ pub struct Ping {
     pub(super) events: VecDeque<Event>,
     phase: Phase,
     sends: Timers,
-    losses: Timers,
+    /// When probes are lost, and when replies wait no longer for stamps.
+    deadlines: Timers,
     cap: Option<Cap>,
     end: Option<Instant>,
     interrupted: bool,
@@ -63,7 +64,7 @@ impl Ping {
             events: VecDeque::new(),
             phase: Phase::New,
             sends: Timers::default(),
-            losses: Timers::default(),
+            deadlines: Timers::default(),
             cap: None,
             end: None,
             interrupted: false,
@@ -108,7 +109,7 @@ impl Ping {
         self.cap = self.config.rate.and_then(|rate| Cap::new(now.mono, rate));
         for (number, series) in (0..).zip(&mut self.series) {
             series.begin(&self.config, now.mono);
-            refresh(number, series, &self.config, &mut self.sends, &mut self.losses);
+            refresh(number, series, &self.config, &mut self.sends, &mut self.deadlines);
         }
         (0..self.series.len()).for_each(|index| self.note_if_over(index));
     }
@@ -121,7 +122,7 @@ impl Ping {
         change(series, &mut Context { config: &self.config, now, events: &mut self.events });
         self.unconfirmed = (self.unconfirmed + series.unconfirmed()).saturating_sub(before);
         if self.phase == Phase::Probing {
-            refresh(number, series, &self.config, &mut self.sends, &mut self.losses);
+            refresh(number, series, &self.config, &mut self.sends, &mut self.deadlines);
             self.note_if_over(index);
         }
     }
@@ -180,7 +181,7 @@ impl Ping {
                 let numbers: Vec<u32> =
                     (0..).zip(&self.series).filter(|(_, series)| named(series)).map(|(number, _)| number).collect();
                 for number in numbers {
-                    self.with_series(number, now, |series, context| context.events.push_back(series.close()));
+                    self.with_series(number, now, |series, context| series.close(context.events));
                 }
             }
             Control::Name(answer) => {
@@ -215,7 +216,8 @@ impl Ping {
 
     fn finish(&mut self) {
         self.phase = Phase::Finished;
-        self.events.extend(self.series.iter_mut().filter(|series| !series.is_closed()).map(Series::close));
+        let running = self.series.iter_mut().filter(|series| !series.is_closed());
+        running.for_each(|series| series.close(&mut self.events));
     }
 
     /// The series and probe of an order of ours.
@@ -290,8 +292,8 @@ impl Machine for Ping {
             Phase::Probing => {
                 // While the channel still holds orders there is no use in waking up for more.
                 let order = self.next_order().filter(|_| self.unconfirmed == 0);
-                let loss = self.losses.first().map(|(at, _)| at);
-                [order, loss, self.end].into_iter().flatten().min()
+                let deadline = self.deadlines.first().map(|(at, _)| at);
+                [order, deadline, self.end].into_iter().flatten().min()
             }
         }
     }
@@ -305,7 +307,7 @@ impl Machine for Ping {
         // arrived until then was handled, which is one turn later.
         let seen = std::mem::replace(&mut self.seen, now.mono);
         if self.phase == Phase::Probing {
-            while let Some((_, number)) = self.losses.first().filter(|&(deadline, _)| deadline <= seen) {
+            while let Some((_, number)) = self.deadlines.first().filter(|&(deadline, _)| deadline <= seen) {
                 self.with_series(number, now, |series, context| series.expire(seen, context));
             }
         }
@@ -324,9 +326,9 @@ impl Machine for Ping {
     }
 }
 
-fn refresh(number: u32, series: &Series, config: &Config, sends: &mut Timers, losses: &mut Timers) {
+fn refresh(number: u32, series: &Series, config: &Config, sends: &mut Timers, deadlines: &mut Timers) {
     sends.set(number, series.next_send(config));
-    losses.set(number, series.next_loss(config));
+    deadlines.set(number, series.next_deadline(config));
 }
 
 /// Series in the upper half, which leaves the top bit clear, and the lower half of the probe's number.

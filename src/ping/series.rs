@@ -1,19 +1,22 @@
 //! One series: when its probes leave, and what becomes of those that nothing answers.
 
 mod answer;
+mod held;
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::config::{Config, Pace, Wait};
-use super::event::{Counts, Event, Interim, SendFailed, SeriesId, StampCounts, Start, State, Summary, Unanswered};
+use super::delays::Delays;
+use super::event::{Counts, Event, Interim, SendFailed, SeriesId, Start, State, Summary, Unanswered};
 use super::probe::{Fate, Probe};
 use crate::channel::{LaneId, Profile, Refused, Sent};
 use crate::engine::pace::{Slots, Window};
 use crate::engine::{Inflight, Named, Place, Target};
-use crate::metrics::{InterarrivalJitter, Ipdv, LossRuns, RttRecorder};
+use crate::metrics::{LossRuns, RttStats};
 use crate::types::{Instant, IpEndpoint, Now, ProbeId, Rtt, Sequence, WallTime};
 use crate::wire::payload::Cookie;
+use held::Held;
 
 /// How long a probe is waited for unless told otherwise.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
@@ -77,11 +80,10 @@ pub(super) struct Series {
     newest_sent: Option<ProbeId>,
     newest_replied: Option<ProbeId>,
     newest_answered: Option<ProbeId>,
-    rtts: RttRecorder,
-    ipdv: Ipdv,
-    jitter: InterarrivalJitter,
+    delays: Delays,
+    /// Replies that wait for a stamp of their probes, in order of arrival.
+    held: VecDeque<Held>,
     loss_runs: LossRuns,
-    stamps: StampCounts,
     pipe: u64,
 }
 
@@ -106,11 +108,9 @@ impl Series {
             newest_sent: None,
             newest_replied: None,
             newest_answered: None,
-            rtts: RttRecorder::default(),
-            ipdv: Ipdv::default(),
-            jitter: InterarrivalJitter::default(),
+            delays: Delays::default(),
+            held: VecDeque::new(),
             loss_runs: LossRuns::default(),
-            stamps: StampCounts::default(),
             pipe: 0,
         }
     }
@@ -192,7 +192,7 @@ impl Series {
                 let under_way = ordered.saturating_sub(number(self.newest_answered));
                 let room = config.pace == Pace::Unpaced || under_way < u64::from(config.preload.max(1));
                 let patience = match config.pace {
-                    Pace::Adaptive { .. } => self.rtts.ewma().map_or(FIRST_PATIENCE, Rtt::as_duration),
+                    Pace::Adaptive { .. } => self.delays.ewma().map_or(FIRST_PATIENCE, Rtt::as_duration),
                     Pace::Fixed(_) | Pace::Flood | Pace::Unpaced => Duration::ZERO,
                 };
                 window.next(self.start, room, patience)
@@ -201,8 +201,12 @@ impl Series {
         Some(due.max(self.not_before))
     }
 
-    /// When the oldest open probe is lost, unless something comes before.
-    pub(super) fn next_loss(&self, config: &Config) -> Option<Instant> {
+    /// When the oldest open probe is lost, or a reply is told without waiting for a stamp any longer.
+    pub(super) fn next_deadline(&self, config: &Config) -> Option<Instant> {
+        [self.next_loss(config), self.held_until()].into_iter().flatten().min()
+    }
+
+    fn next_loss(&self, config: &Config) -> Option<Instant> {
         let probe = self.probes.get(self.undecided).filter(|probe| probe.fate == Fate::Open)?;
         self.deadline(probe, config)
     }
@@ -211,7 +215,8 @@ impl Series {
     pub(super) fn is_over(&self, config: &Config) -> bool {
         let enough = config.deadline.is_some() && config.count.is_some_and(|count| self.counts.received >= count);
         let idle = self.counts.pending == 0 && self.unconfirmed == 0;
-        self.closed || self.route().is_none() || enough || (self.is_done_sending(config) && idle)
+        let answered = enough || (self.is_done_sending(config) && idle);
+        self.closed || self.route().is_none() || (answered && self.held.is_empty())
     }
 
     /// Takes the next probe's number and slot; `allowed` is when it could leave at the earliest.
@@ -238,7 +243,7 @@ impl Series {
             Fate::Failed => {}
             Fate::Ordered => {
                 probe.fate = Fate::Open;
-                probe.leave(&sent.stamp);
+                probe.leave(sent);
                 self.unconfirmed -= 1;
                 self.counts.sent += 1;
                 self.counts.pending += 1;
@@ -257,7 +262,8 @@ impl Series {
                 }
             }
             Fate::Open | Fate::Received(_) | Fate::Unreachable | Fate::Lost | Fate::LateAnswered => {
-                probe.leave(&sent.stamp);
+                probe.leave(sent);
+                self.release(context.now.mono, context.events);
             }
         }
     }
@@ -300,8 +306,9 @@ impl Series {
         self.probes.get(id).is_some_and(|probe| probe.fate == Fate::Open)
     }
 
-    /// Loses every probe whose wait was over at `seen`.
+    /// Loses every probe whose wait was over at `seen`, and tells every reply that waited for a stamp until then.
     pub(super) fn expire(&mut self, seen: Instant, context: &mut Context<'_>) {
+        self.release(seen, context.events);
         while self.next_loss(context.config).is_some_and(|deadline| deadline <= seen) {
             self.lose(self.undecided, context);
         }
@@ -309,11 +316,12 @@ impl Series {
 
     /// Figures so far.
     pub(super) fn interim(&self) -> Interim {
-        Interim { series: self.id, counts: self.figures(), rtt: self.rtts.stats(), ewma: self.ewma() }
+        Interim { series: self.id, counts: self.figures(), rtt: self.rtt_stats(), ewma: self.ewma() }
     }
 
     /// Ends the series: what is open stays pending. Its memory is released.
-    pub(super) fn close(&mut self) -> Event {
+    pub(super) fn close(&mut self, events: &mut VecDeque<Event>) {
+        self.release_all(events);
         self.closed = true;
         let counts = self.figures();
         debug_assert!(counts.balance(), "{counts:?}");
@@ -325,18 +333,19 @@ impl Series {
             Place::Reachable { .. } => (counts.sent == 0 && counts.send_failed > 0).then_some(State::Unknown),
         };
         let duration = self.first_sent.zip(self.last_packet).map_or(Duration::ZERO, |(first, last)| last.since(first));
-        Event::Summary(Box::new(Summary {
+        let delays = self.delays.majority();
+        events.push_back(Event::Summary(Box::new(Summary {
             series: self.id,
             counts,
             state,
-            rtt: self.rtts.stats(),
+            rtt: self.rtt_stats(),
             ewma: self.ewma(),
-            ipdv: self.ipdv.mean(),
-            interarrival_jitter: self.jitter.nanos(),
+            ipdv: delays.and_then(|delays| delays.ipdv.mean()),
+            interarrival_jitter: delays.and_then(|delays| delays.jitter.nanos()),
             pipe: self.pipe,
-            stamps: self.stamps,
+            stamps: self.delays.counts(),
             duration: Rtt::from(duration).as_nanos(),
-        }))
+        })));
     }
 
     /// How many probes are remembered.
@@ -351,8 +360,12 @@ impl Series {
         Counts { longest_loss_run: runs.longest(), ..self.counts }
     }
 
+    fn rtt_stats(&self) -> Option<RttStats> {
+        self.delays.majority()?.rtts.stats()
+    }
+
     fn ewma(&self) -> Option<u64> {
-        self.rtts.ewma().map(Rtt::as_nanos)
+        self.delays.ewma().map(Rtt::as_nanos)
     }
 
     fn is_done_sending(&self, config: &Config) -> bool {
@@ -371,7 +384,7 @@ impl Series {
             Wait::Forever => return None,
             Wait::Default => sent + LONGEST_WAIT,
         };
-        match (self.last_sent, self.rtts.max()) {
+        match (self.last_sent, self.delays.slowest()) {
             (Some(last), Some(slowest)) if self.unconfirmed == 0 && self.is_done_sending(config) => {
                 let end_wait = slowest.as_duration().saturating_mul(2).max(SHORTEST_END_WAIT);
                 Some(longest.min(last + end_wait))

@@ -58,6 +58,8 @@ pub fn reply() -> Reply {
         wrong_source: false,
         rtt: Rtt::from_nanos(123_000),
         stamp: StampSource::Kernel,
+        user_rtt: Rtt::from_nanos(161_000),
+        local_queue: Some(Rtt::from_nanos(2_000)),
         reply_ttl: Some(Ttl::new(57)),
         tos: None,
         octets: 64,

@@ -8,33 +8,31 @@ use crate::engine::decode::{EchoReply, IcmpError};
 use crate::engine::delay;
 use crate::ping::config::Config;
 use crate::ping::event::{ErrorEvent, Event, PayloadChange, Reply};
-use crate::ping::probe::{Fate, Probe};
-use crate::types::{ProbeId, Rtt, Stamp, StampSource, WallTime};
+use crate::ping::probe::Fate;
+use crate::types::{ProbeId, Rtt, Stamp};
 use crate::wire::payload::first_difference;
 
 impl Series {
     /// A reply to a probe that left.
     pub(in crate::ping) fn reply(&mut self, id: ProbeId, reply: &EchoReply<'_>, context: &mut Context<'_>) {
         let Some((fate, sent)) = self.answer(id, &reply.stamp, context) else { return };
-        let (rtt, source) = delay::between(&sent, &reply.stamp);
-        let mut event = self.describe(id, reply, context.config, (rtt, source), sent.user.wall);
+        let mut event = self.describe(id, reply, context.config, &sent);
         if reply.checksum_right == Some(false) {
             // Whatever is in it cannot be believed, so the probe stays open.
             self.counts.bad_checksum += 1;
             event.bad_checksum = true;
-            context.events.push_back(Event::Reply(Box::new(event)));
+            self.tell(event, (reply.stamp, false), context.now.mono, context.events);
             return;
         }
         let overtaken = self.newest_replied > Some(id);
         match fate {
             Fate::Open => {
-                self.settle(id, Fate::Received(rtt));
+                self.settle(id, Fate::Received(None));
                 self.counts.received += 1;
                 self.counts.reordered += u64::from(overtaken);
                 self.counts.payload_changed += u64::from(event.payload_changed.is_some());
                 self.counts.truncated += u64::from(event.truncated);
                 self.counts.wrong_source += u64::from(event.wrong_source);
-                self.measure(id, rtt, source);
                 event.reordered = overtaken;
             }
             Fate::Lost => {
@@ -51,7 +49,7 @@ impl Series {
             }
         }
         self.newest_replied = self.newest_replied.max(Some(id));
-        context.events.push_back(Event::Reply(Box::new(event)));
+        self.tell(event, (reply.stamp, fate == Fate::Open), context.now.mono, context.events);
     }
 
     /// An ICMP error about a probe that left.
@@ -125,43 +123,21 @@ impl Series {
         self.advance();
     }
 
-    /// Takes the delay of a reply that counts into the statistics.
-    fn measure(&mut self, id: ProbeId, rtt: Rtt, source: StampSource) {
-        self.rtts.record(rtt);
-        self.jitter.record(rtt);
-        let received = |probe: Option<&Probe>| match probe.map(|probe| probe.fate) {
-            Some(Fate::Received(rtt)) => Some(rtt),
-            _ => None,
-        };
-        let before = id.get().checked_sub(1).and_then(|number| self.probes.get(ProbeId::new(number)));
-        let neighbours = [received(before), received(self.probes.get(id.next()))];
-        neighbours.into_iter().flatten().for_each(|neighbour| self.ipdv.record(rtt, neighbour));
-        match source {
-            StampSource::Hardware => self.stamps.hardware += 1,
-            StampSource::Kernel => self.stamps.kernel += 1,
-            StampSource::User => self.stamps.user += 1,
-        }
-    }
-
-    fn describe(
-        &self,
-        id: ProbeId,
-        reply: &EchoReply<'_>,
-        config: &Config,
-        (rtt, stamp): (Rtt, StampSource),
-        sent: WallTime,
-    ) -> Reply {
+    fn describe(&self, id: ProbeId, reply: &EchoReply<'_>, config: &Config, sent: &Stamp) -> Reply {
+        let (rtt, stamp) = delay::between(sent, &reply.stamp);
         let target = self.route().map(|route| route.endpoint.address);
         let difference = first_difference(&self.cookie, &config.fill, config.payload_octets, reply.payload);
         Reply {
             series: self.id,
             probe: id,
-            sent,
+            sent: sent.user.wall,
             arrived: reply.stamp.kernel.unwrap_or(reply.stamp.user.wall),
             responder: reply.responder,
             wrong_source: target.is_some_and(|target| is_one_host(target) && target != reply.responder),
             rtt,
             stamp,
+            user_rtt: Rtt::between(sent.user.mono, reply.stamp.user.mono),
+            local_queue: None,
             reply_ttl: reply.reply_ttl,
             tos: reply.tos,
             octets: reply.octets,
