@@ -32,9 +32,9 @@ pub enum SendStamps {
     /// None: the fastest.
     None,
     /// Software: when a packet entered the queueing discipline and when the driver took it.
-    #[default]
     Kernel,
     /// Those, and the interface's where it is set up to stamp; that of what arrives, too.
+    #[default]
     Hardware,
 }
 

@@ -11,9 +11,9 @@ use super::drive::drive;
 use super::env::Env;
 use super::ping_args::PingArgs;
 use super::target::{self, Lanes};
-use super::values::{Rate, Span};
+use super::values::{Rate, Span, Timestamping};
 use super::{ANSWERED, NOT_ANSWERED, NOT_RUN};
-use crate::channel::{LanePlan, Plan, Precision, Protocol};
+use crate::channel::{LanePlan, Plan, Precision, Protocol, SendStamps};
 use crate::engine::{Machine, Place, Target};
 use crate::ping::{Config, Event, Pace, Ping, Wait};
 use crate::report::{PingJson, PingJsonOptions, PingText, PingTextOptions, ShownSource, Sink, Streams};
@@ -132,7 +132,8 @@ impl Run<'_> {
     fn plan(&self, texts: &[String], bound: &Binding) -> Plan {
         let source_family = bound.source.map(Family::of);
         let families = target::families(texts, self.forced_family().or(source_family));
-        let lane = |family| self.lane(family, bound);
+        let send_stamps = self.send_stamps(texts.len());
+        let lane = |family| LanePlan { send_stamps, ..self.lane(family, bound) };
         Plan { lanes: families.into_iter().map(lane).collect(), names: self.args.output.reverse_names }
     }
 
@@ -150,6 +151,21 @@ impl Run<'_> {
             send_buffer: socket.sndbuf,
             ..LanePlan::new(family, Protocol::Icmp, socket.socket)
         }
+    }
+
+    fn send_stamps(&self, targets: usize) -> SendStamps {
+        let socket = &self.args.socket;
+        let interval = match self.pace(targets) {
+            Pace::Fixed(interval) | Pace::Adaptive { at_least: interval } => interval,
+            Pace::Flood | Pace::Unpaced => Duration::ZERO,
+        };
+        let most = match self.args.run.rate {
+            // A flood is one at any rate.
+            Some(Rate::PerSecond(rate)) if !interval.is_zero() => rate,
+            _ => f64::INFINITY,
+        };
+        let wish = if socket.user_latency { Timestamping::User } else { socket.timestamping };
+        wish.send_stamps((targets as f64 / interval.as_secs_f64()).min(most))
     }
 
     /// Places every target; says the trouble of each but a lone one's, which is returned.

@@ -144,6 +144,11 @@ impl Run<'_> {
             mark: packet.mark,
             fragmentation: packet.dont_fragment.then_some(Fragmentation::Probe),
             dont_route: packet.bypass_routing,
+            send_stamps: self.args.method.timestamping.send_stamps(match self.args.timing.rate {
+                Some(Rate::PerSecond(rate)) => rate,
+                // A trace has so few probes that their stamps cost nothing.
+                Some(Rate::Max) | None => 0.0,
+            }),
             ..LanePlan::new(family, protocol, self.args.method.socket)
         }
     }

@@ -14,7 +14,7 @@ use super::stream::{Effects, Streams, Turn};
 use super::time::{Clock, START, Schedule, Stamping};
 use crate::channel::{
     Channel, ChannelError, Control, Dropped, Inbound, Inbox, LaneId, LaneRefused, Open, Order, OsError, Outbox, Plan,
-    Precision, Profile, Protocol, Refused, Send, Sent, Token,
+    Precision, Profile, Protocol, Refused, Send, SendStamps, Sent, Token,
 };
 use crate::types::{Instant, Now, Stamp};
 
@@ -140,17 +140,17 @@ impl SimChannel {
         }
         let Some(lane) = self.lanes.get(send.lane.index()) else { return Err(OsError::EINVAL.into()) };
         let outgoing = self.sockets.datagram(lane, send, octets, &mut self.fabric)?;
-        self.note_sent(send.token);
+        self.note_sent(send.token, lane.profile.send_stamps);
         self.depart(send.lane, send.flow, send.token, outgoing);
         Ok(())
     }
 
     /// `Sent` with the user's stamp at once, and with the kernel's when that comes.
-    fn note_sent(&mut self, token: Token) {
+    fn note_sent(&mut self, token: Token, wish: SendStamps) {
         let now = self.clock.mono();
         let user = Sent { token, stamp: self.clock.stamp(now, Stamping::User), scheduled: None };
         self.ready.push(Ready::bare(now, Inbound::Sent(user)));
-        let stamp = self.clock.stamp(now, self.host.stamping);
+        let stamp = self.clock.stamp(now, self.host.stamping.under(wish));
         if let (Some(delay), true) = (self.host.sent_stamp_delay, stamp.kernel.is_some()) {
             let sent = Inbound::Sent(Sent { token, stamp, scheduled: stamp.kernel });
             if delay.is_zero() {
@@ -288,11 +288,11 @@ impl SimChannel {
         let Ready { at, mut inbound, octets, extension } = ready;
         match &mut inbound {
             Inbound::Datagram(datagram) => {
-                datagram.stamp = self.received_stamp(at);
+                datagram.stamp = self.received_stamp(at, datagram.lane);
                 datagram.octets = inbox.store(&octets);
             }
             Inbound::Icmp(report) => {
-                report.stamp = self.received_stamp(at);
+                report.stamp = self.received_stamp(at, report.lane);
                 report.quote = inbox.store(&octets);
                 report.extension = extension.map(|extension| inbox.store(&extension));
             }
@@ -307,10 +307,15 @@ impl SimChannel {
         inbox.push(inbound);
     }
 
-    fn received_stamp(&mut self, at: Instant) -> Stamp {
+    fn received_stamp(&mut self, at: Instant, lane: LaneId) -> Stamp {
         self.received += 1;
         let cold = self.received <= self.host.cold_stamps;
-        self.clock.stamp(at, if cold { Stamping::User } else { self.host.stamping })
+        // The kernel stamps everything that arrives, whatever is wished for what is sent.
+        let wish = match self.profile(lane).send_stamps {
+            SendStamps::Hardware => SendStamps::Hardware,
+            SendStamps::None | SendStamps::Kernel => SendStamps::Kernel,
+        };
+        self.clock.stamp(at, if cold { Stamping::User } else { self.host.stamping.under(wish) })
     }
 
     /// Lets time pass until the next thing happens, at most until `until`. Says whether the deadline has passed.

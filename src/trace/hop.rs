@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::event::{Answer, Hop, ProbeResult};
+use crate::channel::SendStamps;
 use crate::engine::delay;
 use crate::types::{Instant, Mtu, ProbeId, Rtt, Stamp, Ttl};
 use crate::wire::extension::Object;
@@ -47,6 +48,12 @@ impl Slot {
     pub fn rtt(&self) -> Option<Rtt> {
         let (_, sent) = self.sent?;
         self.arrival.as_ref().map(|arrival| delay::between(&sent, &arrival.stamp).0)
+    }
+
+    fn stamp_until(&self, wish: SendStamps) -> Option<Instant> {
+        let ((_, sent), arrival) = self.sent.zip(self.arrival.as_deref())?;
+        let incomplete = delay::is_incomplete(wish, &sent, &arrival.stamp);
+        incomplete.then(|| arrival.stamp.user.mono + delay::TICK)
     }
 
     fn answer(&self) -> Option<Answer> {
@@ -106,6 +113,11 @@ impl HopState {
     /// Whether no probe is waited for any more.
     pub fn is_quiet(&self, wait: Duration, now: Instant) -> bool {
         self.slots.iter().filter_map(Slot::open_since).all(|sent| sent + wait <= now)
+    }
+
+    /// Until when a send stamp of an answered probe, on a lane with these, is waited for; `None` if all are known.
+    pub fn stamps_until(&self, wish: SendStamps) -> Option<Instant> {
+        self.slots.iter().filter_map(|slot| slot.stamp_until(wish)).max()
     }
 
     /// The results of the probes that were sent; those still waited for are unanswered so far.

@@ -185,8 +185,9 @@ impl Run {
             return names;
         }
         let given_up = self.path.open_anywhere(config).map(|(_, at)| at).filter(|&at| at > now).min();
+        let stamps = self.path.hops().iter().filter_map(|hop| hop.stamps_until(self.profile.send_stamps)).max();
         let held = self.path.hops().get(self.final_hops).and_then(HopState::last_sent_at).map(|at| at + BEYOND_AT_MOST);
-        [names, given_up, held.filter(|&at| at > now)].into_iter().flatten().min()
+        [names, given_up, held.filter(|&at| at > now), stamps.filter(|&at| at > now)].into_iter().flatten().min()
     }
 
     /// The probes in flight that are given up by `now`.
@@ -206,7 +207,8 @@ impl Run {
 
     fn is_decided(&self, config: &Config, hop: &HopState, now: Instant) -> bool {
         let wait = self.path.wait(config, hop);
-        if self.closing { hop.is_quiet(wait, now) } else { hop.is_decided(wait, now) }
+        let stamped = hop.stamps_until(self.profile.send_stamps).is_none_or(|until| until <= now);
+        stamped && if self.closing { hop.is_quiet(wait, now) } else { hop.is_decided(wait, now) }
     }
 
     /// Whether every hop is decided, so that nothing can change any more.

@@ -1,7 +1,6 @@
 //! Replies that overtook the send stamp of their probe: each is told once the stamp is known, or a tick later without it.
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
 use super::Series;
 use crate::channel::SendStamps;
@@ -9,9 +8,6 @@ use crate::engine::delay;
 use crate::ping::event::{Event, Reply};
 use crate::ping::probe::{Fate, Probe};
 use crate::types::{Instant, ProbeId, Rtt, Stamp, StampSource};
-
-/// How long a reply waits for the stamp at most.
-const TICK: Duration = Duration::from_millis(1);
 
 /// A reply that is counted and not told yet.
 #[derive(Debug)]
@@ -32,7 +28,7 @@ impl Series {
         now: Instant,
         events: &mut VecDeque<Event>,
     ) {
-        self.held.push_back(Held { reply: Box::new(reply), arrived, measured, until: now + TICK });
+        self.held.push_back(Held { reply: Box::new(reply), arrived, measured, until: now + delay::TICK });
         self.release(now, events);
     }
 
@@ -72,14 +68,8 @@ impl Series {
     /// Whether a stamp of the probe is still to come that this reply could use.
     fn awaits_stamp(&self, held: &Held) -> bool {
         let wish = self.route().map_or(SendStamps::None, |route| route.profile.send_stamps);
-        let Some(sent) = self.probes.get(held.reply.probe).map(Probe::sent) else { return false };
-        let kernel = held.arrived.kernel.is_some() && sent.kernel.is_none();
-        let hardware = held.arrived.hardware.is_some() && sent.hardware.is_none();
-        match wish {
-            SendStamps::None => false,
-            SendStamps::Kernel => kernel,
-            SendStamps::Hardware => kernel || hardware,
-        }
+        let sent = self.probes.get(held.reply.probe).map(Probe::sent);
+        sent.is_some_and(|sent| delay::is_incomplete(wish, &sent, &held.arrived))
     }
 
     /// Takes the delay of a reply that counts into the statistics.
