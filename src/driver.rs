@@ -56,7 +56,10 @@ pub fn run<M: Machine>(
             machine.poll_orders(now, &mut outbox);
         }
         let waiting = outbox.len();
-        channel.submit(&mut outbox)?;
+        // What a finished run still had to send is sent no more: its results are told already.
+        if !machine.is_finished() {
+            channel.submit(&mut outbox)?;
+        }
         let sent = outbox.len() < waiting;
         while let Some(event) = machine.poll_event() {
             if on_turn(Turn::Event(event)) == Next::Stop {

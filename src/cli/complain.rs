@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -10,6 +11,7 @@ use super::env::Env;
 use super::{ANSWERED, NOT_RUN};
 use crate::channel::{Attempt, ChannelError, LaneRefused, OsError, Protocol, SocketKind};
 use crate::net::ResolveError;
+use crate::report::escape;
 use crate::types::Family;
 
 /// Why a run, or one of its targets, is not possible.
@@ -25,6 +27,10 @@ pub enum Trouble {
     Unresolved(String, ResolveError),
     /// An address cannot be sent to.
     NoRoute(String, OsError),
+    /// A link-local address without its interface.
+    NoZone(String, IpAddr),
+    /// An interface to bind that is not there.
+    NoInterface(String),
     /// No socket for an address family.
     NoLane(LaneRefused),
     /// The run broke.
@@ -45,17 +51,30 @@ impl fmt::Display for Trouble {
             Trouble::NoTarget => f.write_str("usage error: Destination address required"),
             Trouble::Refused(sentence) => f.write_str(sentence),
             Trouble::Targets(path, error) => write!(f, "--targets {}: {}", path.display(), OsOrOwn(error)),
-            Trouble::Unresolved(name, error) => write!(f, "{name}: {error}"),
-            Trouble::NoRoute(name, OsError::EACCES) => write!(
-                f,
-                "{name}: {}: a broadcast address (not offered yet), or prohibited by a local route or firewall rule",
-                OsError::EACCES
-            ),
-            Trouble::NoRoute(name, error) => write!(f, "{name}: {error}"),
+            // A list of targets may be anybody's.
+            Trouble::Unresolved(name, error) => write!(f, "{}: {error}", escape(name)),
+            Trouble::NoRoute(name, error) => no_route(&escape(name), *error, f),
+            Trouble::NoZone(name, address) => {
+                write!(f, "{}: {address} is link-local and needs its interface, as in {address}%eth0", escape(name))
+            }
+            Trouble::NoInterface(name) => write!(f, "{}: {}", escape(name), OsError::ENODEV),
             Trouble::NoLane(refused) => no_lane(refused, f),
             Trouble::Channel(error) => write!(f, "{error}"),
             Trouble::Output(error) => write!(f, "cannot write: {}", OsOrOwn(error)),
         }
+    }
+}
+
+fn no_route(name: &str, error: OsError, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match error {
+        OsError::EACCES => write!(
+            f,
+            "{name}: {error}: a broadcast address (not offered yet), or prohibited by a local route or firewall rule"
+        ),
+        OsError::EINVAL => {
+            write!(f, "{name}: {error}: a blackhole route, or no way there from the source address asked for")
+        }
+        _ => write!(f, "{name}: {error}"),
     }
 }
 
@@ -96,6 +115,9 @@ fn no_lane(refused: &LaneRefused, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     }
     if refused.attempts.iter().any(|attempt| attempt.call == "SO_MARK" && is_permission(attempt)) {
         write!(f, "\n  to allow marks: sudo setcap cap_net_raw,cap_net_admin+ep PROGRAM, or run it with sudo")?;
+    }
+    if refused.attempts.iter().any(|attempt| attempt.call == "bind" && attempt.error == OsError::EADDRNOTAVAIL) {
+        write!(f, "\n  the source must be an address of this host: see ip address show")?;
     }
     Ok(())
 }
@@ -169,5 +191,11 @@ mod tests {
             refused(vec![Attempt { socket: SocketKind::Raw, call: "SO_BINDTODEVICE", error: OsError::ENODEV }]);
         assert!(message.contains("SO_BINDTODEVICE: No such device"), "{message}");
         assert!(!message.contains("setcap"), "{message}");
+    }
+
+    #[test]
+    fn a_source_that_is_not_ours_is_called_so() {
+        let message = refused(vec![Attempt { socket: SocketKind::Raw, call: "bind", error: OsError::EADDRNOTAVAIL }]);
+        assert!(message.contains("must be an address of this host"), "{message}");
     }
 }

@@ -41,6 +41,10 @@ pub struct Env<'a> {
 
 /// Runs a tool in the real world.
 pub fn real_main(tool: fn(&[OsString], &mut Env<'_>) -> u8) -> ExitCode {
+    if let Err(error) = net::rest_privileges() {
+        let _ = writeln!(io::stderr(), "{error}");
+        return ExitCode::from(super::NOT_RUN);
+    }
     let words: Vec<OsString> = std::env::args_os().collect();
     let mut stdout = DetachedWriter::new(io::stdout());
     let status = tool(

@@ -50,11 +50,11 @@ pub struct RunArgs {
     #[arg(short, long, value_name = "N", value_parser = values::count, allow_hyphen_values = true)]
     pub count: Option<u64>,
 
-    /// Time between two probes to a target: seconds, or with a unit as in 200ms [default: 1]
+    /// Time between two probes to a target: seconds, or with a unit as in 200ms; 0 is as -f, without dots [default: 1]
     #[arg(short, long, value_name = "TIME", value_parser = values::span, allow_hyphen_values = true)]
     pub interval: Option<Span>,
 
-    /// End the run after TIME, however many probes were answered
+    /// End the run TIME after the first probe left; what is still within its wait (-W) then is not counted as lost
     #[arg(short = 'w', long, value_name = "TIME", value_parser = values::span, allow_hyphen_values = true)]
     pub deadline: Option<Span>,
 
@@ -83,7 +83,7 @@ pub struct RunArgs {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Probes")]
 pub struct PacketArgs {
-    /// Payload octets
+    /// Payload octets: up to 65507, with IPv6 65527
     #[arg(short, long, value_name = "OCTETS", value_parser = values::payload_octets, default_value = "56", allow_hyphen_values = true)]
     pub size: usize,
 

@@ -120,13 +120,26 @@ impl Run<'_> {
     fn binding(&self, env: &Env<'_>) -> Result<Binding, Trouble> {
         let mut bound = Binding { source: self.args.socket.source, interface: None };
         for text in &self.args.socket.interface {
-            let address = text.split('%').next().unwrap_or_default().parse::<IpAddr>();
-            match ((env.interface_index)(text), address) {
-                (None, Ok(address)) => bound.source = Some(address),
-                _ => bound.interface = Some(text.as_str().into()),
+            let (address, zone) = text.split_once('%').map_or((&**text, None), |(address, zone)| (address, Some(zone)));
+            let interface = match address.parse::<IpAddr>() {
+                Ok(address) if (env.interface_index)(text).is_none() => {
+                    bound.source = Some(address);
+                    zone
+                }
+                _ => Some(&**text),
+            };
+            let Some(name) = interface else { continue };
+            if (env.interface_index)(name).is_none() {
+                return Err(Trouble::NoInterface(name.to_owned()));
             }
+            bound.interface = Some(name.into());
         }
-        Ok(bound)
+        match bound.source {
+            Some(address) if bound.interface.is_none() && target::is_link_local(address) => {
+                Err(Trouble::NoZone("-I".to_owned(), address))
+            }
+            _ => Ok(bound),
+        }
     }
 
     fn plan(&self, texts: &[String], bound: &Binding) -> Plan {
@@ -306,7 +319,7 @@ fn refuse_non_target(text: &str) -> Result<(), Trouble> {
     if text.starts_with("unix:") || text.starts_with("unix-dgram:") {
         return refused(format!("'{text}': local sockets are not offered yet"));
     }
-    if text.contains('/') {
+    if text.split_once('/').is_some_and(|(address, _)| address.parse::<IpAddr>().is_ok()) {
         return refused(format!(
             "'{text}': prefixes are not offered yet; name each address, or list them with --targets"
         ));

@@ -1,12 +1,14 @@
 //! From what a user names to [`Target`]s: lists, resolution, choice of lane and route.
 
 use std::io::{self, BufRead, BufReader};
+use std::net::IpAddr;
 use std::path::Path;
 
 use super::complain::Trouble;
 use super::env::Env;
-use crate::channel::{LaneId, LanePlan, LaneRefused, OpenedLanes, Profile};
+use crate::channel::{LaneId, LanePlan, LaneRefused, OpenedLanes, OsError, Profile};
 use crate::engine::{Place, Target};
+use crate::report::escape;
 use crate::types::{Family, IpEndpoint};
 
 /// The targets of a run, as typed: arguments first, then those of `file` (`-` is standard input).
@@ -134,18 +136,31 @@ fn route(text: &str, endpoint: IpEndpoint, lanes: &Lanes, env: &Env<'_>) -> Resu
     let lane = match lanes.get(endpoint.family()) {
         Ok(lane) => lane,
         Err(Some(refused)) => return Err(Trouble::NoLane(refused.clone())),
-        Err(None) => return Err(Trouble::Refused(format!("{text}: not an address of the family asked for"))),
+        Err(None) => return Err(Trouble::Refused(format!("{}: not an address of the family asked for", escape(text)))),
     };
     let endpoint = with_zone(endpoint, lane, env);
-    let source = (env.source_for)(endpoint, &lane.plan).map_err(|error| Trouble::NoRoute(text.to_owned(), error))?;
+    let source = (env.source_for)(endpoint, &lane.plan).map_err(|error| match error {
+        OsError::EINVAL if endpoint.zone == 0 && is_link_local(endpoint.address) => {
+            Trouble::NoZone(text.to_owned(), endpoint.address)
+        }
+        error => Trouble::NoRoute(text.to_owned(), error),
+    })?;
     Ok(Place::Reachable { endpoint, source: Some(source), lane: lane.id, profile: lane.profile })
+}
+
+/// Whether an IPv6 address means one host or group on each link (RFC 4291 §2.5.6, §2.7).
+pub fn is_link_local(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V6(v6) => v6.is_unicast_link_local() || (v6.is_multicast() && v6.segments()[0] & 0xf == 2),
+        IpAddr::V4(_) => false,
+    }
 }
 
 /// A link-local or multicast IPv6 address means the bound interface where it names no zone itself.
 fn with_zone(endpoint: IpEndpoint, lane: &Lane, env: &Env<'_>) -> IpEndpoint {
     let scoped = match endpoint.address {
-        std::net::IpAddr::V6(address) => address.is_unicast_link_local() || address.is_multicast(),
-        std::net::IpAddr::V4(_) => false,
+        IpAddr::V6(address) => address.is_unicast_link_local() || address.is_multicast(),
+        IpAddr::V4(_) => false,
     };
     if !scoped || endpoint.zone != 0 {
         return endpoint;

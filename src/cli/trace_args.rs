@@ -77,7 +77,7 @@ pub struct MethodArgs {
     #[arg(short = 'I', long, conflicts_with = "udp")]
     pub icmp: bool,
 
-    /// UDP probes to one port (53, or -p), as -M udp: each from a source port of its own
+    /// UDP probes to one port (53, or -p), each from a source port of its own, as -M udp
     #[arg(short = 'U', long)]
     pub udp: bool,
 
@@ -107,11 +107,11 @@ pub struct MethodArgs {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Hops and timing")]
 pub struct TimingArgs {
-    /// First TTL
+    /// Begin at this hop: the TTL of the first probes
     #[arg(short, long = "first", alias = "first-ttl", value_name = "TTL", value_parser = values::ttl, default_value = "1", allow_hyphen_values = true)]
     pub first: Ttl,
 
-    /// Last TTL
+    /// Go no further than this hop: the largest TTL
     #[arg(short, long = "max-hops", alias = "max-ttl", value_name = "TTL", value_parser = values::ttl, default_value = "30", allow_hyphen_values = true)]
     pub max_hops: Ttl,
 
@@ -123,7 +123,7 @@ pub struct TimingArgs {
     #[arg(short = 'N', long, value_name = "N", value_parser = values::in_flight, allow_hyphen_values = true)]
     pub sim_queries: Option<u32>,
 
-    /// Wait for a probe at most MAX, HERE times an RTT of its hop, NEAR times an RTT of a later hop [default: adaptive]
+    /// Wait for an answer at most MAX, HERE times the RTT of its hop, NEAR times that of a later hop [default: adaptive]
     #[arg(short, long, value_name = "MAX[,HERE,NEAR]", value_parser = values::trace_wait, allow_hyphen_values = true)]
     pub wait: Option<Wait>,
 
@@ -135,7 +135,7 @@ pub struct TimingArgs {
     #[arg(long, value_name = "N", value_parser = values::gap_limit, allow_hyphen_values = true)]
     pub gap_limit: Option<u32>,
 
-    /// At most PPS probes a second to each target; max or 0 is as fast as possible, without regard to routers' rate limits
+    /// At most PPS probes a second, all targets together; max or 0 is as fast as possible, without regard to routers' rate limits
     #[arg(long, value_name = "PPS", value_parser = values::rate, allow_hyphen_values = true)]
     pub rate: Option<Rate>,
 }
@@ -172,7 +172,7 @@ pub struct PacketArgs {
     #[arg(short = 'l', long, alias = "flowlabel", value_name = "LABEL", value_parser = values::flow_label, allow_hyphen_values = true)]
     pub flow_label: Option<FlowLabel>,
 
-    /// Do not fragment: a router in front of a smaller link answers !F-MTU
+    /// Forbid fragmentation: a router in front of a link too small for the packet answers !F-MTU
     #[arg(short = 'F', long)]
     pub dont_fragment: bool,
 

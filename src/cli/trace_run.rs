@@ -125,7 +125,7 @@ impl Run<'_> {
         if let Some(name) = &self.args.packet.interface
             && (env.interface_index)(name).is_none()
         {
-            return Err(Trouble::Refused(format!("{name}: No such device")));
+            return Err(Trouble::NoInterface(name.clone()));
         }
         let lanes = protocols.iter().flat_map(|&protocol| families.iter().map(move |&family| (family, protocol)));
         let lanes = lanes.map(|(family, protocol)| self.lane(family, protocol, method)).collect();
@@ -142,7 +142,8 @@ impl Run<'_> {
             tos: packet.tos.or(packet.dscp.map(|dscp| dscp.tos())),
             flow_label: packet.flow_label.filter(|_| family == Family::V6),
             mark: packet.mark,
-            fragmentation: packet.dont_fragment.then_some(Fragmentation::Probe),
+            // As in traceroute: without -F a router in front of a smaller link may cut a probe in pieces.
+            fragmentation: Some(if packet.dont_fragment { Fragmentation::Probe } else { Fragmentation::Dont }),
             dont_route: packet.bypass_routing,
             send_stamps: self.args.method.timestamping.send_stamps(match self.args.timing.rate {
                 Some(Rate::PerSecond(rate)) => rate,
@@ -257,6 +258,7 @@ impl Run<'_> {
             program: self.program.into(),
             numeric: output.numeric,
             extensions: output.extensions,
+            verbose: output.verbose,
         }))
     }
 }

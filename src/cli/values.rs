@@ -1,5 +1,6 @@
 //! The values of options: text to numbers, durations and header fields, each with its allowed range in the refusal.
 
+use std::num::IntErrorKind;
 use std::time::Duration;
 
 use crate::channel::{Fragmentation, SendStamps, SocketWish};
@@ -8,11 +9,18 @@ use crate::wire::payload::Fill;
 
 /// A whole number within `least..=most`.
 fn whole(text: &str, least: u64, most: u64) -> Result<u64, String> {
-    let number: u64 = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
-        Some(digits) => u64::from_str_radix(digits, 16).map_err(|_| not_whole(least, most))?,
-        None => text.parse().map_err(|_| not_whole(least, most))?,
+    let number = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        Some(digits) => u64::from_str_radix(digits, 16),
+        None => text.parse(),
     };
-    if (least..=most).contains(&number) { Ok(number) } else { Err(format!("out of range: {least} <= value <= {most}")) }
+    match number {
+        Ok(number) if (least..=most).contains(&number) => Ok(number),
+        // Whole, and below or above what fits.
+        Err(error) if *error.kind() != IntErrorKind::PosOverflow && text.parse::<i64>().is_err() => {
+            Err(not_whole(least, most))
+        }
+        Ok(_) | Err(_) => Err(format!("out of range: {least} <= value <= {most}")),
+    }
 }
 
 fn not_whole(least: u64, most: u64) -> String {

@@ -29,10 +29,10 @@ use kernel::KernelChannel;
 use lane::Lane;
 use mailbox::Mailbox;
 
-pub use privilege::is_privileged;
+pub use privilege::rest as rest_privileges;
 pub use resolve::{ResolveError, Resolved, resolve};
 pub use route::source_for;
-pub use sys::interface::{index_of as interface_index, name_of as interface_name};
+pub use sys::interface::index_of as interface_index;
 pub use sys::process::real_uid;
 
 /// Opens every lane of `plan`, gives up all privileges for good, routes SIGINT, SIGTERM and SIGQUIT into the channel, and starts

@@ -148,7 +148,7 @@ impl Sources {
         match tokio::time::timeout(PATIENCE, resolver.reverse_lookup(address)).await {
             Ok(Ok(lookup)) => {
                 let pointer = lookup.answers().iter().find_map(|record| match &record.data {
-                    RData::PTR(pointer) => Some(text(&pointer.0)),
+                    RData::PTR(pointer) => text(&pointer.0),
                     _ => None,
                 });
                 (pointer, false)
@@ -159,8 +159,8 @@ impl Sources {
     }
 }
 
-/// A DNS name as the network gave it, without the root's dot.
-fn text(name: &Name) -> Box<str> {
+/// A DNS name as the network gave it, without the root's dot. The root itself names nobody.
+fn text(name: &Name) -> Option<Box<str>> {
     let mut octets = Vec::new();
     for label in name.iter() {
         if !octets.is_empty() {
@@ -168,7 +168,7 @@ fn text(name: &Name) -> Box<str> {
         }
         octets.extend_from_slice(label);
     }
-    String::from_utf8_lossy(&octets).into()
+    (!octets.is_empty()).then(|| String::from_utf8_lossy(&octets).into())
 }
 
 /// The first name of each address in a hosts(5) file.
@@ -201,6 +201,11 @@ mod tests {
     #[test]
     fn a_name_is_given_as_the_network_gave_it() {
         let name = Name::from_labels([b"a\x1b[2J".as_slice(), b"xn--bcher-kva", b"example"]).unwrap();
-        assert_eq!(text(&name).as_ref(), "a\x1b[2J.xn--bcher-kva.example");
+        assert_eq!(text(&name).as_deref(), Some("a\x1b[2J.xn--bcher-kva.example"));
+    }
+
+    #[test]
+    fn the_root_is_no_name() {
+        assert_eq!(text(&Name::root()), None);
     }
 }

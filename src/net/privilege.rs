@@ -8,12 +8,16 @@ use crate::channel::{ChannelError, OsError};
 /// What opening needs: raw sockets, and marks on kernels before 5.17.
 const NEEDED: [Capability; 2] = [Capability::CAP_NET_RAW, Capability::CAP_NET_ADMIN];
 
-/// Whether this process has the effective user ID 0 or may open raw sockets by capability.
-pub fn is_privileged() -> bool {
-    process::effective_uid() == 0 || caps::has_cap(None, CapSet::Permitted, Capability::CAP_NET_RAW).unwrap_or(false)
+/// Acts as the real user from here on: a set-user-ID must not open the files a user names. What it permits is kept for
+/// [`raise_for_opening`].
+///
+/// # Errors
+/// If the kernel refuses.
+pub fn rest() -> Result<(), ChannelError> {
+    process::act_as_real_user()
 }
 
-/// Makes effective what a file capability only permits (`setcap cap_net_raw+p`).
+/// Makes effective what is only permitted: by a file capability (`setcap cap_net_raw+p`), or by a set-user-ID that rests.
 pub fn raise_for_opening() {
     for capability in NEEDED {
         if caps::has_cap(None, CapSet::Permitted, capability).unwrap_or(false) {

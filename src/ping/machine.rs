@@ -30,7 +30,12 @@ pub struct Ping {
     /// When probes are lost, and when replies wait no longer for stamps.
     deadlines: Timers,
     cap: Option<Cap>,
+    /// With a deadline: no probe leaves from here on.
+    quiet_from: Option<Instant>,
+    /// With a deadline: when the run is over. Counted from the first probe's leaving, so that a wait as long as the deadline
+    /// is over with it.
     end: Option<Instant>,
+    any_sent: bool,
     interrupted: bool,
     /// Series that still have something to send or to wait for.
     active: usize,
@@ -66,7 +71,9 @@ impl Ping {
             sends: Timers::default(),
             deadlines: Timers::default(),
             cap: None,
+            quiet_from: None,
             end: None,
+            any_sent: false,
             interrupted: false,
             active: 0,
             over: Vec::new(),
@@ -105,7 +112,8 @@ impl Ping {
             return;
         }
         self.phase = Phase::Probing;
-        self.end = self.config.deadline.map(|deadline| now.mono + deadline);
+        self.quiet_from = self.config.deadline.map(|deadline| now.mono + deadline);
+        self.end = self.quiet_from;
         self.cap = self.config.rate.and_then(|rate| Cap::new(now.mono, rate));
         for (number, series) in (0..).zip(&mut self.series) {
             series.begin(&self.config, now.mono);
@@ -140,7 +148,8 @@ impl Ping {
     /// When the next probe may be ordered.
     fn next_order(&self) -> Option<Instant> {
         let (due, _) = self.sends.first()?;
-        Some(self.cap.map_or(due, |cap| due.max(cap.next())))
+        let allowed = self.cap.map_or(due, |cap| due.max(cap.next()));
+        Some(allowed).filter(|&at| self.quiet_from.is_none_or(|quiet| at < quiet))
     }
 
     fn order(&mut self, number: u32, allowed: Instant, now: Now, outbox: &mut Outbox) {
@@ -237,7 +246,7 @@ impl Machine for Ping {
             self.start(now);
         }
         self.seen = now.mono;
-        if self.phase != Phase::Probing || self.interrupted || self.end.is_some_and(|end| end <= now.mono) {
+        if self.phase != Phase::Probing || self.interrupted || self.quiet_from.is_some_and(|quiet| quiet <= now.mono) {
             return;
         }
         for _ in 0..BATCH {
@@ -259,6 +268,9 @@ impl Machine for Ping {
             Inbound::Icmp(report) => self.report(now, report, octets),
             Inbound::Sent(sent) => {
                 if let Some((number, probe)) = self.ordered(sent.token) {
+                    if !std::mem::replace(&mut self.any_sent, true) {
+                        self.end = self.config.deadline.map(|deadline| sent.stamp.user.mono + deadline);
+                    }
                     self.with_series(number, now, |series, context| series.sent(probe, sent, context));
                 }
             }

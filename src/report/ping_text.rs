@@ -92,7 +92,8 @@ impl PingText {
     }
 
     fn start(&mut self, start: &Start, data: &mut dyn Write) -> io::Result<()> {
-        let series = Series::new(start);
+        let device = self.options.from.as_ref().and_then(|from| from.device.as_deref());
+        let series = Series::new(start, device);
         if let Some(address) = series.address {
             self.header(start, &series, address, data)?;
         }
@@ -504,6 +505,11 @@ mod tests {
         );
         let named = Start { zone: 2, ..start("printer.local", "fe80::9") };
         assert_eq!(header(PingTextOptions::default(), named), "PING printer.local (fe80::9%2) 56 data bytes\n");
+        let bound = Start { zone: 2, numeric: true, ..start("fe80::9", "fe80::9") };
+        let options = PingTextOptions { from: from(None, Some("eth0")), ..PingTextOptions::default() };
+        let (data, _) = text(options, &[begin(bound), replied(Reply { responder: address("fe80::9"), ..reply() })]);
+        assert!(data.starts_with("PING fe80::9 (fe80::9%eth0) from "), "{data}");
+        assert!(data.ends_with("64 bytes from fe80::9%eth0: icmp_seq=1 ttl=57 time=0.123 ms\n"), "{data}");
     }
 
     #[test]

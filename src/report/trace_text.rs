@@ -1,11 +1,12 @@
 //! rtrace's text: traceroute's (Linux), byte for byte.
 
 use std::io::{self, Write};
+use std::time::Duration;
 
 use super::message::annotation;
 use super::{Sink, Streams, escape};
 use crate::channel::OsError;
-use crate::trace::{Answer, Event, Hop, Start, TraceId};
+use crate::trace::{Answer, Event, Hop, Start, StopReason, Trace, TraceId};
 use crate::wire::extension::{LabelStackEntry, Object};
 
 /// What the text is to look like.
@@ -17,11 +18,13 @@ pub struct TraceTextOptions {
     pub numeric: bool,
     /// ICMP extensions behind addresses (`-e`).
     pub extensions: bool,
+    /// How each trace is made and why it ended, on stderr (`-v`).
+    pub verbose: bool,
 }
 
 impl Default for TraceTextOptions {
     fn default() -> Self {
-        TraceTextOptions { program: "rtrace".into(), numeric: false, extensions: false }
+        TraceTextOptions { program: "rtrace".into(), numeric: false, extensions: false, verbose: false }
     }
 }
 
@@ -90,6 +93,22 @@ impl TraceText {
         let name = held.name.clone();
         writeln!(talk, "{}: {name}: sendmsg: {error}", self.options.program)
     }
+
+    fn say_start(&self, start: &Start, talk: &mut dyn Write) -> io::Result<()> {
+        let (Some(address), Some(socket)) = (start.address, start.socket) else { return Ok(()) };
+        let (program, name, method) = (&self.options.program, escape(&start.name), start.method.name());
+        let source = start.source.map(|source| format!(" from {source}")).unwrap_or_default();
+        let port = start.port.map(|port| format!(" to port {port}")).unwrap_or_default();
+        let (socket, flow) = (socket.name(), start.flow);
+        writeln!(talk, "{program}: {name}: {address}{source}, {method}{port} over a {socket} socket, flow {flow}")
+    }
+
+    fn say_end(&mut self, end: &Trace, talk: &mut dyn Write) -> io::Result<()> {
+        let Some(held) = self.held(end.trace) else { return Ok(()) };
+        let (name, why) = (held.name.clone(), why_ended(end.stop_reason));
+        let seconds = Duration::from_nanos(end.duration).as_secs_f64();
+        writeln!(talk, "{}: {name}: ended after {seconds:.3} s: {why}", self.options.program)
+    }
 }
 
 impl Sink<Event> for TraceText {
@@ -99,6 +118,9 @@ impl Sink<Event> for TraceText {
                 if let Some(held) = self.held(start.trace) {
                     held.name = escape(&start.name).into();
                 }
+                if self.options.verbose {
+                    self.say_start(start, streams.talk)?;
+                }
                 self.write(start.trace, header(start).as_bytes(), streams.data)
             }
             Event::Hop(trace, hop) => {
@@ -106,7 +128,15 @@ impl Sink<Event> for TraceText {
                 self.write(*trace, line.as_bytes(), streams.data)
             }
             Event::SendFailed { trace, error } => self.send_failed(*trace, *error, streams.talk),
-            Event::End(trace) => self.end(trace.trace, streams.data),
+            Event::End(trace) => {
+                self.end(trace.trace, streams.data)?;
+                if !self.options.verbose {
+                    return Ok(());
+                }
+                // Both streams may be one terminal: the hops come first.
+                streams.data.flush()?;
+                self.say_end(trace, streams.talk)
+            }
             Event::NameWanted(_) => Ok(()),
         }
     }
@@ -117,6 +147,19 @@ fn header(start: &Start) -> String {
     let Some(address) = start.address else { return String::new() };
     let (name, hops, octets) = (escape(&start.name), start.max_ttl.get(), start.packet_octets);
     format!("traceroute to {name} ({address}), {hops} hops max, {octets} byte packets\n")
+}
+
+fn why_ended(reason: StopReason) -> &'static str {
+    match reason {
+        StopReason::Destination => "the destination answered",
+        StopReason::Unreachable => "the destination is unreachable",
+        StopReason::PortUnreachableElsewhere => "another address than the destination's answered for it",
+        StopReason::GapLimit => "too many silent hops in a row",
+        StopReason::MaxTtl => "the last TTL was tried",
+        StopReason::Loop => "the path goes in circles",
+        StopReason::Interrupted => "interrupted",
+        StopReason::SendFailed => "probes could not be sent",
+    }
 }
 
 fn hop_line(options: &TraceTextOptions, hop: &Hop) -> String {

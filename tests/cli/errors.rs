@@ -28,6 +28,7 @@ fn what_rping_does_not_take_is_said_in_one_line() {
         "rping -c0 host.example",
         "rping -c1.1 host.example",
         "rping -c -1 host.example",
+        "rping -c 99999999999999999999 host.example",
         "rping -i -1 host.example",
         "rping -i 0,1 host.example",
         "rping -w0,1 host.example",
@@ -53,6 +54,10 @@ fn what_rping_does_not_take_is_said_in_one_line() {
         "rping 443",
         "rping 10.0.0.0/8",
         "rping unix:/run/x.sock",
+        "rping host.example/path",
+        "rping -I nope0 host.example",
+        "rping -I fe80::1%nope0 fe80::9%eth0",
+        "rping -I fe80::1 fe80::9%eth0",
         "rping -b host.example",
         "rping -L host.example",
         "rping -R host.example",
@@ -61,6 +66,12 @@ fn what_rping_does_not_take_is_said_in_one_line() {
         "rping --targets /nonexistent/list",
     ];
     assert_snapshot!(table(&World::new(), &lines));
+}
+
+#[test]
+fn a_name_is_repeated_with_its_controls_escaped() {
+    let outcome = World::new().run("rping a\u{1b}[2Jb");
+    assert_eq!((&*outcome.stderr, outcome.status), ("rping: a\\u{1b}[2Jb: Name or service not known\n", 2));
 }
 
 #[test]
@@ -104,6 +115,22 @@ fn a_target_that_cannot_be_had_is_named_with_the_reason() {
         "rtrace nosuch.example",
         "rtrace 198.51.100.9",
     ];
+    assert_snapshot!(table(&world, &lines));
+}
+
+#[test]
+fn a_list_of_targets_moves_no_cursor_on_standard_error() {
+    let world = World::new().stdin("evil\u{1b}[2J\u{202e}.example\n");
+    for tool in ["rping -c1", "rtrace"] {
+        let outcome = world.run(&format!("{tool} --targets -"));
+        assert!(outcome.stderr.contains(r": evil\u{1b}[2J\u{202e}.example: Name or service not known"), "{outcome}");
+    }
+}
+
+#[test]
+fn what_an_invalid_argument_of_a_route_may_mean_is_said() {
+    let world = World::new().unroutable("fe80::1", OsError::EINVAL).unroutable("198.51.100.9", OsError::EINVAL);
+    let lines = ["rtrace fe80::1", "rping -c1 fe80::1", "rtrace -s 192.0.2.1 198.51.100.9"];
     assert_snapshot!(table(&world, &lines));
 }
 

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use insta::assert_snapshot;
 use netprobe::channel::Control;
-use netprobe::sim::{NameOutcome, Node, ip};
+use netprobe::sim::{Link, NameOutcome, Node, US, Way, ip};
+use netprobe::types::Mtu;
 
 use crate::world::World;
 
@@ -48,6 +49,29 @@ fn several_targets_are_written_one_after_the_other() {
 fn a_packet_length_stands_in_last_place() {
     let outcome = World::new().run("rtrace -n -q 1 198.51.100.9 1200");
     assert!(outcome.stdout.starts_with("traceroute to 198.51.100.9 (198.51.100.9), 30 hops max, 1200 byte packets\n"));
+}
+
+#[test]
+fn a_long_packet_is_cut_on_the_way_unless_that_is_forbidden() {
+    let narrow = || {
+        let mut world = World::new();
+        let way = Way::after(Duration::from_millis(1)).mtu(Mtu::new(1280).unwrap());
+        let link = Link::after(Duration::from_millis(1)).outward(way);
+        let router = world.network.add(US, Node::router(ip("203.0.113.9")), Link::after(Duration::from_millis(1)));
+        world.network.add(router, Node::host(ip("198.51.100.77")), link);
+        world
+    };
+    let free = narrow().run("rtrace -n -q 1 198.51.100.77 1400");
+    assert!(free.stdout.contains(" 2  198.51.100.77  ") && !free.stdout.contains('!'), "{free}");
+    let forbidden = narrow().run("rtrace -n -q 1 -F 198.51.100.77 1400");
+    assert!(forbidden.stdout.ends_with(" ms !F-1280\n"), "{forbidden}");
+}
+
+#[test]
+fn verbose_tells_how_and_why_it_ended_on_standard_error() {
+    assert_snapshot!(World::new().run("rtrace -v -n -q 1 host.example"));
+    let silent = World::with_host(Node::host(ip("198.51.100.9")).silent());
+    assert_snapshot!(silent.run("rtrace -v -n -q 1 -U -m 4 198.51.100.9"));
 }
 
 #[test]

@@ -145,6 +145,38 @@ fn assert_no_capability(run: &Running) {
 }
 
 #[test]
+fn a_set_user_id_opens_sockets_and_no_files() {
+    let Some(lab) = Plan::chain(1).build() else { return };
+    let host = lab.host();
+    // A user namespace of our own has no second user.
+    if host.power() != Power::Root {
+        return eprintln!("NOT RUN: a set-user-ID needs root");
+    }
+    host.sh("printf 'for-root-alone\\n' > /mnt/secret; chmod 600 /mnt/secret");
+    for tool in ["rping", "rtrace"] {
+        host.sh(&format!("cp /mnt/{tool} /mnt/suid-{tool}; chmod 4755 /mnt/suid-{tool}"));
+    }
+    let as_nobody = |program: &str, arguments: &[&str]| {
+        let mut command = host.enter();
+        command.args(["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "--", program]);
+        command.args(arguments);
+        Running::of(command)
+    };
+    for program in ["/mnt/suid-rping", "/mnt/suid-rtrace"] {
+        let run = as_nobody(program, &["--targets", "/mnt/secret"]).finish();
+        assert_eq!(run.code(), 2, "{run:#?}");
+        assert!(run.stderr.contains("Permission denied") && !run.stderr.contains("for-root-alone"), "{run:#?}");
+    }
+    let target = lab.target_v4();
+    let mut run = as_nobody("/mnt/suid-rping", &["-v", "-c1000", "-i0.05", &target]);
+    run.until(Source::Data, "icmp_seq=2");
+    assert_no_capability(&run);
+    run.signal("INT");
+    let run = run.finish();
+    assert!(run.stderr.contains("socket raw"), "{run:#?}");
+}
+
+#[test]
 fn neither_tool_starts_another_process() {
     let Some(lab) = Plan::chain(1).build() else { return };
     if Command::new("strace").arg("-V").output().is_err() {

@@ -10,10 +10,17 @@ pub fn real_uid() -> u32 {
     unsafe { libc::getuid() }
 }
 
-/// The effective user ID, geteuid(2).
-pub fn effective_uid() -> u32 {
-    // SAFETY: geteuid(2): "These functions are always successful"; they take no arguments.
-    unsafe { libc::geteuid() }
+/// Makes the real IDs the effective ones; a set-user-ID and a set-group-ID stay in the saved ones.
+///
+/// # Errors
+/// If the kernel refuses.
+pub fn act_as_real_user() -> Result<(), ChannelError> {
+    // SAFETY: getgid(2), getuid(2): "These functions are always successful"; they take no arguments.
+    let (uid, gid) = unsafe { (libc::getuid(), libc::getgid()) };
+    // SAFETY: setegid(2): "sets the effective group ID of the calling process"; an integer only.
+    check(unsafe { libc::setegid(gid) }, "setegid")?;
+    // SAFETY: seteuid(2): "sets the effective user ID of the calling process"; an integer only.
+    check(unsafe { libc::seteuid(uid) }, "seteuid")
 }
 
 /// No execve(2) of this process gives it more than it has from now on (`PR_SET_NO_NEW_PRIVS`).

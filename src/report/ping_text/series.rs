@@ -28,11 +28,13 @@ pub(super) struct Series {
 }
 
 impl Series {
-    pub fn new(start: &Start) -> Self {
-        let zone = match start.target.rsplit_once('%') {
-            Some((_, interface)) if start.numeric => format!("%{}", escape(interface)),
-            _ if start.zone != 0 => format!("%{}", start.zone),
-            _ => String::new(),
+    /// `device` is the interface that probes leave by, if one was asked for.
+    pub fn new(start: &Start, device: Option<&str>) -> Self {
+        let typed = start.target.rsplit_once('%').map(|(_, interface)| interface).filter(|_| start.numeric);
+        let zone = match typed.or(device) {
+            _ if typed.is_none() && start.zone == 0 => String::new(),
+            Some(interface) => format!("%{}", escape(interface)),
+            None => format!("%{}", start.zone),
         };
         Series {
             name: escape(&start.name).into(),

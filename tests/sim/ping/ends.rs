@@ -89,6 +89,28 @@ fn a_deadline_shorter_than_the_delay_is_kept() {
 }
 
 #[test]
+fn a_wait_as_long_as_the_deadline_is_over_with_it() {
+    let mut network = silent();
+    // The first probe leaves a little after the run has begun, as every real one does.
+    network.block_sends(Duration::ZERO, ms(1));
+    let both = Config { count: Some(5), deadline: Some(SECOND * 10), ..config() };
+    let run = ping(&network, both);
+    assert_eq!(run.counts(), Counts { sent: 10, lost: 1, pending: 9, longest_loss_run: 1, ..Counts::default() });
+    assert_eq!(run.timeouts(), [(1, ms(10_001))]);
+    assert_eq!(run.sent_at_ms().last(), Some(&9000), "and no probe leaves in the moment that this takes longer");
+}
+
+#[test]
+fn what_is_still_to_be_sent_when_a_run_ends_is_not_sent() {
+    let mut network = network(|node| node);
+    network.block_sends(ms(500), SECOND);
+    interrupt_at(&mut network, ms(1500));
+    let run = ping(&network, Config { count: None, ..config() });
+    assert_eq!(run.counts(), Counts { sent: 1, received: 1, ..Counts::default() });
+    assert_eq!(run.sent_at_ms(), [0]);
+}
+
+#[test]
 fn with_a_deadline_a_count_is_of_answers() {
     let lossy = |node: Node| node.change([1, 3], Change::Silence);
     let both = |deadline| Config { deadline: Some(deadline), wait: Wait::Exactly(ms(500)), ..config() };
