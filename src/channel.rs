@@ -182,7 +182,7 @@ pub enum ErrorPath {
     Queue,
 }
 
-/// The identifier of a lane: ICMP Identifier, or for UDP the source port.
+/// The identifier of a lane: ICMP Identifier, or for UDP and TCP listeners the port it is bound to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LaneIdent {
     /// The value for flow 0.

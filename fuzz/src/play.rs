@@ -159,7 +159,7 @@ impl<M: Machine> Play<'_, M> {
     }
 
     fn sent(&self, token: Token) -> Inbound {
-        Inbound::Sent(Sent { token, stamp: Stamp::user(self.now), scheduled: None })
+        Inbound::Sent(Sent { token, stamp: Stamp::user(self.now), scheduled: None, local: None })
     }
 
     fn refused(&self, token: Token) -> Inbound {

@@ -61,8 +61,9 @@ pub struct Datagram {
     pub cut: bool,
 }
 
-/// A datagram left. `stamp.user` was taken before the system call, so the RTT includes it. Comes once with the user
-/// stamp; where the kernel stamps too, again with each of its stamps that becomes known, maybe after the reply, maybe never.
+/// A datagram left, or the attempt to open a connection began. `stamp.user` was taken before the system call, so the RTT
+/// includes it. Comes once with the user stamp; where the kernel stamps too, again with each of its stamps that becomes known,
+/// maybe after the reply, maybe never.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sent {
     /// The order.
@@ -71,6 +72,8 @@ pub struct Sent {
     pub stamp: Stamp,
     /// When the packet entered the queueing discipline, as the kernel says.
     pub scheduled: Option<WallTime>,
+    /// Of an internet connection that is being opened: our end of it, whether or not it ever opens.
+    pub local: Option<IpEndpoint>,
 }
 
 impl Sent {
@@ -193,7 +196,7 @@ pub struct Closed {
 /// How a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ClosedHow {
-    /// The peer closed in order.
+    /// The peer closed in order, behind all its data. What is written in answer to that still leaves, before our side ends too.
     Fin,
     /// The peer reset it.
     Reset,

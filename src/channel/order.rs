@@ -14,9 +14,9 @@ pub enum Order {
     Send(Send),
     /// Open one connection.
     Open(Open),
-    /// Write to an open connection; answered by `Drained` when all of it has left.
+    /// Write to an open connection; answered by `Drained` when all of it, and of what was written before, has left.
     Write(Write),
-    /// End a connection.
+    /// End a connection. With `Fin` what was written still leaves first; a `Forget` behind it does not wait for that.
     Close {
         /// The connection.
         token: Token,
@@ -33,7 +33,7 @@ pub enum Order {
         /// The connection.
         token: Token,
     },
-    /// Nothing more will be asked or attributed under this token; whatever it holds is released.
+    /// Nothing more will be asked or attributed under this token; whatever it holds is released, a connection by closing it.
     Forget {
         /// The token.
         token: Token,
@@ -55,7 +55,8 @@ pub struct Header {
     pub flow_label: Option<FlowLabel>,
 }
 
-/// One datagram. Answered by `Sent` or `Refused`, each before anything that arrives in answer to the datagram.
+/// One datagram. Answered by `Sent` or `Refused`, each before anything that arrives in answer to the datagram. Where a local
+/// socket's queue is full it is `Refused` with EAGAIN.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Send {
     /// Which lane sends it.
@@ -75,7 +76,8 @@ pub struct Send {
 
 /// One connection. Answered under its token by `Sent` when the attempt begins and then by `Opened`; by `Closed` if the peer
 /// resets it (`Reset`) or the kernel gives up waiting for it (`Failed`); by an `Icmp` report, which ends it; or at once by
-/// `Refused` if it cannot even begin (no descriptor, no source port, no route).
+/// `Refused` if it cannot even begin (no descriptor, no source port, no route). A local socket is open at once; where nobody
+/// listens it is `Closed` (`Reset`), where there is none (ENOENT) or its queue is full (EAGAIN), `Refused`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Open {
     /// Which lane opens it.
@@ -90,7 +92,8 @@ pub struct Open {
     pub header: Header,
 }
 
-/// Octets for an open connection.
+/// Octets for an open connection. Those for which there is no room wait in the channel. `Refused` with ENOTCONN if it is not
+/// open, and with ENOBUFS if others wait already and it would become more than 256 KiB; none of the octets is taken then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Write {
     /// The connection.

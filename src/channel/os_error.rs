@@ -24,11 +24,17 @@ macro_rules! errnos {
 
 errnos! {
     EPERM = 1,
+    ENOENT = 2,
+    EAGAIN = 11,
+    ENOMEM = 12,
     EACCES = 13,
     ENODEV = 19,
     EINVAL = 22,
+    ENFILE = 23,
     EMFILE = 24,
+    EPIPE = 32,
     EMSGSIZE = 90,
+    EPROTOTYPE = 91,
     EPROTONOSUPPORT = 93,
     EOPNOTSUPP = 95,
     EAFNOSUPPORT = 97,
@@ -38,9 +44,11 @@ errnos! {
     ENETUNREACH = 101,
     ECONNRESET = 104,
     ENOBUFS = 105,
+    ENOTCONN = 107,
     ETIMEDOUT = 110,
     ECONNREFUSED = 111,
     EHOSTUNREACH = 113,
+    EINPROGRESS = 115,
 }
 
 impl OsError {

@@ -69,7 +69,7 @@ pub struct LanePlan {
     pub source: Option<IpAddr>,
     /// Interface or VRF to bind (`SO_BINDTODEVICE`).
     pub interface: Option<Box<str>>,
-    /// Source port to bind (UDP).
+    /// Source port to bind (UDP). A connection's is in its [`super::Open`].
     pub source_port: Option<Port>,
     /// ICMP identifier to use on a raw socket; otherwise one is chosen that no other run on this host uses.
     pub ident: Option<Ident>,
@@ -81,7 +81,7 @@ pub struct LanePlan {
     pub tos: Option<Tos>,
     /// IPv6 flow label of every packet that does not say otherwise.
     pub flow_label: Option<FlowLabel>,
-    /// Firewall mark (`SO_MARK`).
+    /// Firewall mark (`SO_MARK`). Lanes that open connections cannot have one: they make their sockets without privileges.
     pub mark: Option<u32>,
     /// Fragmentation of what we send.
     pub fragmentation: Option<Fragmentation>,

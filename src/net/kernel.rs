@@ -4,18 +4,21 @@ use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
+use super::accept::Doors;
 use super::clock;
+use super::connection::Turn;
 use super::lane::Lane;
 use super::mailbox::Mailbox;
-use super::poller::{Poller, Ready, Source};
+use super::poller::{Interest, Poller, Ready, Source};
 use super::send::Outcome;
+use super::stream::Streams;
 use super::sys::message::Buffers;
 use super::sys::signal;
 use crate::channel::{
     Channel, ChannelError, Control, ErrorPath, Inbound, Inbox, LaneId, LaneIdent, Layer, Order, OsError, Outbox, Owner,
     Precision, Profile, Protocol, Refused, Send, SendStamps, SocketKind, Token,
 };
-use crate::types::{Family, Ident, Instant, Now};
+use crate::types::{Family, Ident, Instant, Now, Stamp};
 
 /// What a channel without any lane says about lanes.
 const NO_LANE: Profile = Profile {
@@ -35,6 +38,8 @@ const NO_LANE: Profile = Profile {
 pub struct KernelChannel {
     /// By number; lanes that were refused have none.
     lanes: Vec<Option<Lane>>,
+    streams: Streams,
+    doors: Doors,
     poller: Poller,
     signals: OwnedFd,
     mailbox: Arc<Mailbox<Control>>,
@@ -59,15 +64,17 @@ impl KernelChannel {
         mailbox: Arc<Mailbox<Control>>,
     ) -> Result<Self, ChannelError> {
         let poller = Poller::new()?;
-        poller.watch(&signals, Source::Signals)?;
-        poller.watch(&*mailbox, Source::Mailbox)?;
+        poller.watch(&signals, Source::Signals, Interest::READ)?;
+        poller.watch(&*mailbox, Source::Mailbox, Interest::READ)?;
         for lane in lanes.iter().flatten() {
             for (flow, socket) in (0..).zip(&lane.sockets) {
-                poller.watch(socket, source(lane.id, flow))?;
+                poller.watch(socket, source(lane.id, flow), Interest::READ)?;
             }
         }
         Ok(KernelChannel {
             lanes,
+            streams: Streams::default(),
+            doors: Doors::default(),
             poller,
             signals,
             mailbox,
@@ -86,13 +93,31 @@ impl KernelChannel {
         }
     }
 
+    /// Carries out an order about a connection. Datagrams leave nothing behind to forget.
+    fn carry_out(&mut self, order: &Order, outbox: &Outbox) {
+        let (streams, poller, outcomes) = (&mut self.streams, &self.poller, &mut self.outcomes);
+        match order {
+            Order::Send(_) => {}
+            Order::Open(open) => match self.lanes.get(open.lane.index()) {
+                Some(Some(lane)) => streams.open(&lane.plan, open, poller, outcomes),
+                _ => outcomes.push_back(refused(open.token, OsError::EINVAL)),
+            },
+            Order::Write(write) => streams.write(write.token, outbox.octets(write.octets), poller, outcomes),
+            Order::Close { token, how } => streams.close(*token, *how, poller, &mut self.buffers),
+            Order::Pause { token } => streams.pause(*token, true, poller),
+            Order::Resume { token } => streams.pause(*token, false, poller),
+            Order::Forget { token } => streams.forget(*token),
+        }
+    }
+
     fn watch_blocked(&self, blocked: Option<Source>, room: bool) -> Result<(), ChannelError> {
         let Some(source @ Source::Socket { lane, flow }) = blocked else {
             return Ok(());
         };
         let lane = self.lanes.get(usize::from(lane)).and_then(Option::as_ref);
         match lane.and_then(|lane| lane.sockets.get(usize::from(flow))) {
-            Some(socket) => self.poller.watch_room(socket, source, room),
+            Some(socket) if room => self.poller.change(socket, source, Interest::BOTH),
+            Some(socket) => self.poller.change(socket, source, Interest::READ),
             None => Ok(()),
         }
     }
@@ -120,22 +145,20 @@ impl Channel for KernelChannel {
     fn submit(&mut self, outbox: &mut Outbox) -> Result<(), ChannelError> {
         self.blocked = None;
         while let Some(order) = outbox.front() {
-            let outcome = match order {
-                Order::Send(send) => match self.send(send, outbox.octets(send.octets)) {
-                    Outcome::Done(outcome) => Some(outcome),
+            if let Order::Send(send) = order {
+                match self.send(send, outbox.octets(send.octets)) {
+                    Outcome::Done(outcome) => self.outcomes.push_back(outcome),
                     Outcome::Blocked => {
                         self.blocked = Some(source(send.lane, send.flow));
                         return Ok(());
                     }
-                },
-                Order::Open(open) => Some(refused(open.token, OsError::EOPNOTSUPP)),
-                Order::Write(write) => Some(refused(write.token, OsError::EOPNOTSUPP)),
-                // There are no connections, and datagrams leave nothing behind.
-                Order::Close { .. } | Order::Pause { .. } | Order::Resume { .. } | Order::Forget { .. } => None,
-            };
-            self.outcomes.extend(outcome);
+                }
+            } else {
+                self.carry_out(order, outbox);
+            }
             outbox.pop_front();
         }
+        self.streams.orders_taken(&self.poller, &mut self.buffers);
         Ok(())
     }
 
@@ -146,18 +169,30 @@ impl Channel for KernelChannel {
         if self.ready.is_empty() {
             self.poller.poll(&mut self.ready)?;
         }
+        // Everyone in the list was ready at this time, however long the others take.
+        let stamp = Stamp::user(clock::now());
+        self.doors.reopen(self.streams.take_freed(), stamp.user.mono, &self.lanes, &self.poller)?;
         let mut ready = std::mem::take(&mut self.ready);
-        for Ready { source, readable, failed } in ready.drain(..) {
-            match source {
+        for one in ready.drain(..) {
+            match one.source {
                 Source::Signals => self.read_signals(inbox),
                 Source::Mailbox => {
                     for control in self.mailbox.take_all() {
                         inbox.push(Inbound::Control(control));
                     }
                 }
-                Source::Socket { lane, flow } if readable || failed => {
-                    if let Some(Some(lane)) = self.lanes.get_mut(usize::from(lane)) {
-                        lane.receive(flow, failed, &mut self.buffers, inbox);
+                Source::Connection(number) => {
+                    let mut turn = Turn { stamp, buffers: &mut self.buffers, inbox };
+                    self.streams.ready(number, &one, &self.poller, &mut turn);
+                }
+                Source::Socket { lane, flow } if one.readable || one.failed => {
+                    let mut turn = Turn { stamp, buffers: &mut self.buffers, inbox };
+                    match self.lanes.get_mut(usize::from(lane)) {
+                        Some(Some(lane)) if lane.accepts() => {
+                            self.doors.answer(lane, one.source, &mut self.streams, &self.poller, &mut turn)?;
+                        }
+                        Some(Some(lane)) => lane.receive(flow, one.failed, turn.buffers, turn.inbox),
+                        _ => {}
                     }
                 }
                 // Room to send is for `submit`.
@@ -174,7 +209,7 @@ impl Channel for KernelChannel {
         }
         let blocked = self.blocked.take();
         self.watch_blocked(blocked, true)?;
-        self.poller.wait(deadline, precision, &mut self.ready)?;
+        self.poller.wait(self.doors.wake(deadline), precision, &mut self.ready)?;
         self.watch_blocked(blocked, false)
     }
 }

@@ -1,20 +1,22 @@
 //! A lane: the sockets one [`LanePlan`] asks for, opened and configured: [`Lane::open`].
 
 use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
 
 use socket2::{Domain, Socket, Type};
 
 use super::ident::{self, Reservation};
-use super::route;
+use super::listen::{self, SocketFile};
 use super::stamp::Departures;
 use super::sys::filter;
 use super::sys::message::{self, Buffers, Queue};
 use super::sys::option::{self, *};
+use super::{connect, limit, route};
 use crate::channel::{
-    Attempt, ErrorPath, LaneId, LaneIdent, LanePlan, LaneRefused, Layer, OsError, Owner, Profile, Protocol, SendStamps,
-    SocketKind, SocketWish,
+    Attempt, ErrorPath, Header, LaneId, LaneIdent, LanePlan, LaneRefused, Layer, OsError, Owner, Profile, Protocol,
+    SendStamps, SocketKind, SocketWish,
 };
-use crate::types::{Family, Ident};
+use crate::types::{Endpoint, Family, Ident};
 
 /// Room for the replies to a burst of some thousand probes; the kernel cuts it to `net.core.rmem_max`.
 const RECEIVE_BUFFER_OCTETS: i32 = 1 << 20;
@@ -26,6 +28,8 @@ const MAX_UNFILTERED: usize = 10_000;
 pub struct Lane {
     /// Its number.
     pub id: LaneId,
+    /// The file of a local listener. It goes before the socket, which keeps its number from being given to another file.
+    _file: Option<SocketFile>,
     /// What is special about its sockets.
     pub profile: Profile,
     /// What it was opened for.
@@ -61,6 +65,8 @@ impl Lane {
             let opened = match (plan.protocol, kind) {
                 (Protocol::Icmp, SocketKind::Raw) => open_raw(id, plan),
                 (Protocol::Icmp | Protocol::Udp, SocketKind::Dgram) => open_dgram(id, plan),
+                (Protocol::Unix, SocketKind::Dgram) => open_local_dgram(id, plan),
+                (Protocol::Tcp | Protocol::Unix, SocketKind::Stream) => open_stream(id, plan),
                 _ => Err(("socket", OsError::EOPNOTSUPP)),
             };
             match opened {
@@ -72,6 +78,13 @@ impl Lane {
             }
         }
         Err(LaneRefused { family: plan.family, protocol: plan.protocol, attempts })
+    }
+}
+
+impl Lane {
+    /// Whether others connect to it.
+    pub fn accepts(&self) -> bool {
+        self.profile.socket == SocketKind::Stream && self.plan.listen.is_some()
     }
 }
 
@@ -129,11 +142,11 @@ fn open_raw(id: LaneId, plan: &LanePlan) -> Result<Lane, Failure> {
         send_stamps: departures.wish(),
     };
     let sockets = vec![LaneSocket { socket, drops: 0, departures }];
-    Ok(Lane { id, profile, plan: plan.clone(), sockets, _ident: Some(reservation) })
+    Ok(Lane { id, profile, plan: plan.clone(), _file: None, sockets, _ident: Some(reservation) })
 }
 
 fn open_dgram(id: LaneId, plan: &LanePlan) -> Result<Lane, Failure> {
-    let flows = plan.flows.max(1);
+    let flows = if plan.listen.is_some() { 1 } else { plan.flows.max(1) };
     let mut sockets = Vec::with_capacity(flows.into());
     for flow in 0..flows {
         let port = match (plan.protocol, plan.source_port) {
@@ -143,10 +156,17 @@ fn open_dgram(id: LaneId, plan: &LanePlan) -> Result<Lane, Failure> {
         };
         let socket = new_socket(plan, Type::DGRAM)?;
         configure(socket.as_fd(), plan)?;
-        report_errors(socket.as_fd(), plan.family)?;
         route::bind_device(&socket, plan)?;
-        route::bind(&socket, plan, port)?;
-        let departures = Departures::start(socket.as_fd(), plan.send_stamps);
+        match &plan.listen {
+            Some(at) => listen::bind_datagrams(&socket, plan, at)?,
+            None => {
+                report_errors(socket.as_fd(), plan.family)?;
+                route::bind(&socket, plan, port)?;
+            }
+        }
+        listen::join_groups(&socket, plan)?;
+        let departures =
+            Departures::start(socket.as_fd(), if plan.listen.is_some() { SendStamps::None } else { plan.send_stamps });
         sockets.push(LaneSocket { socket, drops: 0, departures });
     }
     let ident = sockets.first().map_or(Ok(0), |first| local_port(&first.socket))?;
@@ -166,16 +186,84 @@ fn open_dgram(id: LaneId, plan: &LanePlan) -> Result<Lane, Failure> {
         max_open: flows.into(),
         send_stamps: sockets.first().map_or_else(SendStamps::default, |first| first.departures.wish()),
     };
-    Ok(Lane { id, profile, plan: plan.clone(), sockets, _ident: None })
+    Ok(Lane { id, profile, plan: plan.clone(), _file: None, sockets, _ident: None })
 }
 
-fn new_socket(plan: &LanePlan, kind: Type) -> Result<Socket, Failure> {
-    let (domain, icmp) = match plan.family {
-        Family::V4 => (Domain::IPV4, socket2::Protocol::ICMPV4),
-        Family::V6 => (Domain::IPV6, socket2::Protocol::ICMPV6),
+/// A local datagram socket: at the path where it listens, else at an abstract name that the kernel chooses, so that it can be
+/// answered.
+fn open_local_dgram(id: LaneId, plan: &LanePlan) -> Result<Lane, Failure> {
+    let socket = new_socket(plan, Type::DGRAM)?;
+    configure_local(&socket, plan)?;
+    let file = match &plan.listen {
+        Some(at) => listen::bind_local(&socket, at, Type::DGRAM)?,
+        // unix(7): binding to an address of the family alone is autobind.
+        None => listen::bind_local(&socket, &Endpoint::Unix(Path::new("").into()), Type::DGRAM)?,
     };
-    let protocol = if plan.protocol == Protocol::Icmp { icmp } else { socket2::Protocol::UDP };
-    Socket::new_raw(domain, kind.nonblocking().cloexec(), Some(protocol)).map_err(|error| ("socket", error.into()))
+    let profile = Profile { socket: SocketKind::Dgram, max_open: 1, ..stream_profile(plan, 0) };
+    let sockets = vec![LaneSocket { socket, drops: 0, departures: Departures::none() }];
+    Ok(Lane { id, profile, plan: plan.clone(), _file: file, sockets, _ident: None })
+}
+
+/// Connections get their sockets when they are opened or accepted. Without a listener one is opened now, to say what is wrong
+/// with the plan.
+fn open_stream(id: LaneId, plan: &LanePlan) -> Result<Lane, Failure> {
+    let mut lane = Lane {
+        id,
+        profile: stream_profile(plan, 0),
+        plan: plan.clone(),
+        _file: None,
+        sockets: Vec::new(),
+        _ident: None,
+    };
+    match (&plan.listen, plan.protocol) {
+        (Some(at), Protocol::Unix) => {
+            let socket = new_socket(plan, Type::STREAM)?;
+            configure_local(&socket, plan)?;
+            lane._file = listen::bind_local(&socket, at, Type::STREAM)?;
+            listen::listen(&socket)?;
+            lane.sockets.push(LaneSocket { socket, drops: 0, departures: Departures::none() });
+        }
+        (Some(at), _) => {
+            let socket = listen::tcp_listener(plan, at)?;
+            lane.profile = stream_profile(plan, local_port(&socket)?);
+            lane.sockets.push(LaneSocket { socket, drops: 0, departures: Departures::none() });
+        }
+        (None, Protocol::Tcp) => drop(connect::tcp_socket(plan, &Header::default(), 0)?),
+        (None, _) => {}
+    }
+    Ok(lane)
+}
+
+fn stream_profile(plan: &LanePlan, port: u16) -> Profile {
+    Profile {
+        family: plan.family,
+        protocol: plan.protocol,
+        socket: SocketKind::Stream,
+        received_at: Layer::Payload,
+        quote_at: Layer::Transport,
+        ident: LaneIdent { ident: Ident::new(port), owner: Owner::Kernel, exclusive: true },
+        checksum: Owner::Kernel,
+        errors: ErrorPath::Queue,
+        max_open: limit::max_open(),
+        send_stamps: SendStamps::None,
+    }
+}
+
+/// A non-blocking socket of the plan's family and protocol.
+///
+/// # Errors
+/// `socket`: EPERM, EMFILE …
+pub fn new_socket(plan: &LanePlan, kind: Type) -> Result<Socket, Failure> {
+    let of_family = |v4, v6| if plan.family == Family::V4 { v4 } else { v6 };
+    let (v4, v6, unix) = (Domain::IPV4, Domain::IPV6, Domain::UNIX);
+    let (domain, protocol) = match (plan.protocol, plan.family) {
+        (Protocol::Icmp, Family::V4) => (v4, Some(socket2::Protocol::ICMPV4)),
+        (Protocol::Icmp, Family::V6) => (v6, Some(socket2::Protocol::ICMPV6)),
+        (Protocol::Udp, _) => (of_family(v4, v6), Some(socket2::Protocol::UDP)),
+        (Protocol::Tcp, _) => (of_family(v4, v6), Some(socket2::Protocol::TCP)),
+        (Protocol::Unix, _) => (unix, None),
+    };
+    Socket::new_raw(domain, kind.nonblocking().cloexec(), protocol).map_err(|error| ("socket", error.into()))
 }
 
 /// Sets everything but interface and address.
@@ -193,6 +281,31 @@ fn configure(socket: BorrowedFd<'_>, plan: &LanePlan) -> Result<(), Failure> {
         (of_family(IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS), hops),
         (of_family(IP_MULTICAST_LOOP, IPV6_MULTICAST_LOOP), (!plan.multicast_loop).then_some(0)),
         (of_family(IP_TOS, IPV6_TCLASS), plan.tos.map(|tos| i32::from(tos.get()))),
+    ];
+    option::set_all(socket, &settings)?;
+    configure_leaving(socket, plan)?;
+    // Comforts that a kernel may lack.
+    let _ = SO_RCVBUF.set(socket, RECEIVE_BUFFER_OCTETS);
+    let _ = SO_RXQ_OVFL.set(socket, 1);
+    Ok(())
+}
+
+/// Sets what the plan can say of a local socket.
+///
+/// # Errors
+/// The option that failed, and how.
+pub fn configure_local(socket: &Socket, plan: &LanePlan) -> Result<(), Failure> {
+    let octets = plan.send_buffer.map(|octets| i32::try_from(octets).unwrap_or(i32::MAX));
+    option::set_all(socket.as_fd(), &[(SO_SNDBUF, octets)])
+}
+
+/// Sets what the plan says about the way packets leave, which no order says otherwise.
+///
+/// # Errors
+/// The option that failed, and how.
+pub fn configure_leaving(socket: BorrowedFd<'_>, plan: &LanePlan) -> Result<(), Failure> {
+    let of_family = |v4, v6| if plan.family == Family::V4 { v4 } else { v6 };
+    let settings = [
         (of_family(IP_MTU_DISCOVER, IPV6_MTU_DISCOVER), plan.fragmentation.map(option::mtu_discover)),
         // The kernel doubles the figure for its own book-keeping.
         (SO_SNDBUF, plan.send_buffer.map(|octets| i32::try_from(octets).unwrap_or(i32::MAX))),
@@ -200,15 +313,7 @@ fn configure(socket: BorrowedFd<'_>, plan: &LanePlan) -> Result<(), Failure> {
         // A mark is 32 bits of whatever sign.
         (SO_MARK, plan.mark.map(u32::cast_signed)),
     ];
-    for (option, value) in settings {
-        if let Some(value) = value {
-            option.set(socket, value).map_err(|error| (option.call, error))?;
-        }
-    }
-    // Comforts that a kernel may lack.
-    let _ = SO_RCVBUF.set(socket, RECEIVE_BUFFER_OCTETS);
-    let _ = SO_RXQ_OVFL.set(socket, 1);
-    Ok(())
+    option::set_all(socket, &settings)
 }
 
 /// Has ICMP errors delivered to the error queue, with their extensions where the kernel (5.9) can tell these apart.

@@ -4,10 +4,15 @@
 //! `lane` opens sockets, `send` and `receive` use them, `poller` waits for them, `kernel` puts these together. Every `unsafe`
 //! and every name of the C library is in `sys`.
 
+mod accept;
 mod clock;
+mod connect;
+mod connection;
 mod ident;
 mod kernel;
 mod lane;
+mod limit;
+mod listen;
 mod mailbox;
 #[cfg(feature = "dns")]
 mod names;
@@ -18,13 +23,14 @@ mod resolve;
 mod route;
 mod send;
 mod stamp;
+mod stream;
 mod sys;
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 
-use crate::channel::{ChannelError, Control, LaneId, Lookup, OpenedLanes, Plan};
+use crate::channel::{ChannelError, Control, LaneId, Lookup, OpenedLanes, Plan, Protocol};
 use kernel::KernelChannel;
 use lane::Lane;
 use mailbox::Mailbox;
@@ -43,6 +49,9 @@ pub use sys::process::real_uid;
 /// If there is no channel, or if privileges cannot be given up. A lane that is refused is no error of this kind.
 pub fn open(plan: &Plan) -> Result<OpenedLanes, ChannelError> {
     privilege::raise_for_opening();
+    if plan.lanes.iter().any(|lane| matches!(lane.protocol, Protocol::Tcp | Protocol::Unix)) {
+        limit::raise();
+    }
     let opened: Vec<_> = (0..).zip(&plan.lanes).map(|(index, lane)| Lane::open(LaneId::new(index), lane)).collect();
     privilege::drop_all()?;
     let signals = sys::signal::route()?;

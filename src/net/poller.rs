@@ -31,6 +31,26 @@ pub enum Source {
         /// Its flow.
         flow: u16,
     },
+    /// A connection, by a number that is never given again; below 2⁶³.
+    Connection(u64),
+}
+
+/// What to watch a descriptor for; errors and a hang-up are always told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Interest {
+    /// Something to read.
+    pub read: bool,
+    /// Room to write.
+    pub write: bool,
+}
+
+impl Interest {
+    /// Errors and a hang-up alone.
+    pub const NONE: Interest = Interest { read: false, write: false };
+    /// Something to read.
+    pub const READ: Interest = Interest { read: true, write: false };
+    /// Both.
+    pub const BOTH: Interest = Interest { read: true, write: true };
 }
 
 /// That someone became ready.
@@ -40,8 +60,12 @@ pub struct Ready {
     pub source: Source,
     /// There is something to read.
     pub readable: bool,
+    /// There is room to write.
+    pub writable: bool,
     /// There is something in the error queue, or a pending error.
     pub failed: bool,
+    /// Neither side sends any more; stays so.
+    pub hung_up: bool,
 }
 
 /// epoll (level-triggered) and a timer on the monotonic clock.
@@ -66,21 +90,28 @@ impl Poller {
         Ok(Poller { epoll, timer, armed: None })
     }
 
-    /// Watches `descriptor` for something to read, and for errors.
+    /// Watches `descriptor`, until it is closed.
     ///
     /// # Errors
     /// If the kernel refuses.
-    pub fn watch(&self, descriptor: impl AsFd, source: Source) -> Result<(), ChannelError> {
-        epoll::add(&self.epoll, descriptor, source.data(), EventFlags::IN).map_err(failed("epoll_ctl"))
+    pub fn watch(&self, descriptor: impl AsFd, source: Source, interest: Interest) -> Result<(), ChannelError> {
+        epoll::add(&self.epoll, descriptor, source.data(), interest.flags()).map_err(failed("epoll_ctl"))
     }
 
-    /// Watches a descriptor that is watched already for room to send too, or no longer for that.
+    /// Watches a descriptor that is watched already for something else.
     ///
     /// # Errors
     /// If the kernel refuses.
-    pub fn watch_room(&self, descriptor: impl AsFd, source: Source, room: bool) -> Result<(), ChannelError> {
-        let flags = if room { EventFlags::IN | EventFlags::OUT } else { EventFlags::IN };
-        epoll::modify(&self.epoll, descriptor, source.data(), flags).map_err(failed("epoll_ctl"))
+    pub fn change(&self, descriptor: impl AsFd, source: Source, interest: Interest) -> Result<(), ChannelError> {
+        epoll::modify(&self.epoll, descriptor, source.data(), interest.flags()).map_err(failed("epoll_ctl"))
+    }
+
+    /// Watches a descriptor no longer.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn ignore(&self, descriptor: impl AsFd) -> Result<(), ChannelError> {
+        epoll::delete(&self.epoll, descriptor).map_err(failed("epoll_ctl"))
     }
 
     /// Adds to `ready` who is ready now, without blocking.
@@ -146,7 +177,9 @@ impl Poller {
                 Some(source) => ready.push(Ready {
                     source,
                     readable: flags.contains(EventFlags::IN),
+                    writable: flags.contains(EventFlags::OUT),
                     failed: flags.contains(EventFlags::ERR),
+                    hung_up: flags.contains(EventFlags::HUP),
                 }),
                 None => {
                     // Only to make it unreadable; that it has run down is all there is to know.
@@ -164,6 +197,17 @@ const SIGNALS: u64 = 1;
 const MAILBOX: u64 = 2;
 /// Set in the number of a socket, whose lane and flow are the two lower halves.
 const SOCKET: u64 = 1 << 32;
+/// Set in the number of a connection.
+const CONNECTION: u64 = 1 << 63;
+
+impl Interest {
+    fn flags(self) -> EventFlags {
+        let mut flags = EventFlags::empty();
+        flags.set(EventFlags::IN, self.read);
+        flags.set(EventFlags::OUT, self.write);
+        flags
+    }
+}
 
 impl Source {
     fn data(self) -> EventData {
@@ -171,6 +215,7 @@ impl Source {
             Source::Signals => SIGNALS,
             Source::Mailbox => MAILBOX,
             Source::Socket { lane, flow } => SOCKET | u64::from(lane) << 16 | u64::from(flow),
+            Source::Connection(number) => CONNECTION | number,
         })
     }
 
@@ -179,6 +224,7 @@ impl Source {
         match data {
             SIGNALS => Some(Source::Signals),
             MAILBOX => Some(Source::Mailbox),
+            connection if connection & CONNECTION != 0 => Some(Source::Connection(connection & !CONNECTION)),
             socket if socket & SOCKET != 0 => Some(Source::Socket { lane: (socket >> 16) as u16, flow: socket as u16 }),
             _ => None,
         }
@@ -196,7 +242,9 @@ mod tests {
 
     #[test]
     fn who_is_ready_is_told_by_name() {
-        for source in [Source::Signals, Source::Mailbox, Source::Socket { lane: 3, flow: u16::MAX }] {
+        let socket = Source::Socket { lane: 3, flow: u16::MAX };
+        let connections = [0, SOCKET, CONNECTION - 1].map(Source::Connection);
+        for source in [Source::Signals, Source::Mailbox, socket].into_iter().chain(connections) {
             assert_eq!(Source::of(source.data().u64()), Some(source));
         }
         assert_eq!(Source::of(TIMER.u64()), None);
@@ -226,10 +274,12 @@ mod tests {
     fn someone_ready_ends_a_wait_without_a_deadline() {
         let mut poller = Poller::new().unwrap();
         let mailbox = Mailbox::new().unwrap();
-        poller.watch(&mailbox, Source::Mailbox).unwrap();
+        poller.watch(&mailbox, Source::Mailbox, Interest::READ).unwrap();
         mailbox.put(());
         let mut ready = Vec::new();
         poller.wait(None, Precision::Precise, &mut ready).unwrap();
-        assert_eq!(ready, [Ready { source: Source::Mailbox, readable: true, failed: false }]);
+        let expected =
+            Ready { source: Source::Mailbox, readable: true, writable: false, failed: false, hung_up: false };
+        assert_eq!(ready, [expected]);
     }
 }

@@ -5,8 +5,8 @@ use caps::{CapSet, Capability};
 use super::sys::process;
 use crate::channel::{ChannelError, OsError};
 
-/// What opening needs: raw sockets, and marks on kernels before 5.17.
-const NEEDED: [Capability; 2] = [Capability::CAP_NET_RAW, Capability::CAP_NET_ADMIN];
+/// What opening needs: raw sockets, marks on kernels before 5.17, and listeners on ports below 1024.
+const NEEDED: [Capability; 3] = [Capability::CAP_NET_RAW, Capability::CAP_NET_ADMIN, Capability::CAP_NET_BIND_SERVICE];
 
 /// Acts as the real user from here on: a set-user-ID must not open the files a user names. What it permits is kept for
 /// [`raise_for_opening`].

@@ -1,13 +1,14 @@
 //! Received messages become what the seam knows: [`Lane::receive`].
 
 use std::os::fd::AsFd;
+use std::path::Path;
 
 use super::clock;
 use super::lane::Lane;
 use super::stamp::Departures;
 use super::sys::cmsg::{self, Ancillary, ExtendedError, Origin};
 use super::sys::message::{self, Buffers, EAGAIN, Message, Queue};
-use crate::channel::{Datagram, Dropped, ErrorOrigin, IcmpReport, Inbound, Inbox, LaneId, OsError, Protocol};
+use crate::channel::{Datagram, Dropped, ErrorOrigin, IcmpReport, Inbound, Inbox, LaneId, OsError, Protocol, Token};
 use crate::types::{Endpoint, Now, Stamp};
 
 /// Messages read from one queue of one socket in one turn: a flood must not keep the loop from sending and from signals. What
@@ -24,11 +25,11 @@ impl Lane {
         let Some(socket) = self.sockets.get_mut(usize::from(flow)) else {
             return;
         };
-        let place = Place { lane: self.id, flow, protocol: self.plan.protocol };
+        let place = Place { lane: self.id, flow, protocol: self.plan.protocol, token: None };
         if failed {
             for _ in 0..ERRORS {
                 match message::receive(socket.socket.as_fd(), Queue::Errors, buffers) {
-                    Ok(message) => place.push_error(&message, &mut socket.departures, inbox),
+                    Ok(message) => place.push_error_or_stamp(&message, &mut socket.departures, inbox),
                     Err(_) => break,
                 }
             }
@@ -45,10 +46,15 @@ impl Lane {
 }
 
 /// Where something arrived.
-struct Place {
-    lane: LaneId,
-    flow: u16,
-    protocol: Protocol,
+pub struct Place {
+    /// The lane.
+    pub lane: LaneId,
+    /// Which of its sockets.
+    pub flow: u16,
+    /// What it speaks.
+    pub protocol: Protocol,
+    /// The connection, if it is one.
+    pub token: Option<Token>,
 }
 
 impl Place {
@@ -60,16 +66,18 @@ impl Place {
         if dropped > 0 {
             inbox.push(Inbound::Dropped(Dropped { lane: self.lane, count: dropped.into() }));
         }
-        let Some(from) = message.name else {
-            return;
+        let from = match (&message.name, self.protocol) {
+            // ICMP has no ports, whatever the kernel leaves in that field.
+            (Some(Endpoint::Ip(from)), Protocol::Icmp) => Endpoint::Ip(from.with_port(0)),
+            (Some(from), _) => from.clone(),
+            (None, Protocol::Unix) => Endpoint::Unix(Path::new("").into()),
+            (None, _) => return,
         };
-        // ICMP has no ports, whatever the kernel leaves in that field.
-        let from = if self.protocol == Protocol::Icmp { from.with_port(0) } else { from };
         let octets = inbox.store(message.octets);
         inbox.push(Inbound::Datagram(Datagram {
             lane: self.lane,
             flow: self.flow,
-            from: Endpoint::Ip(from),
+            from,
             to: ancillary.to,
             ifindex: ancillary.ifindex,
             reply_ttl: ancillary.ttl,
@@ -80,22 +88,36 @@ impl Place {
         }));
     }
 
-    fn push_error(&self, message: &Message<'_>, departures: &mut Departures, inbox: &mut Inbox) {
-        let user = clock::now();
+    fn push_error_or_stamp(&self, message: &Message<'_>, departures: &mut Departures, inbox: &mut Inbox) {
         let ancillary = cmsg::read(message.control);
+        match ancillary.error.map(|error| error.origin) {
+            Some(Origin::Stamp(stamp)) => {
+                if let Some(sent) = departures.stamped(stamp, ancillary.times) {
+                    inbox.push(Inbound::Sent(sent));
+                }
+            }
+            _ => {
+                self.push_read_error(message, &ancillary, inbox);
+            }
+        }
+    }
+
+    /// Adds a message from the error queue to `inbox`, and says whether it was one to add.
+    pub fn push_error(&self, message: &Message<'_>, inbox: &mut Inbox) -> bool {
+        self.push_read_error(message, &cmsg::read(message.control), inbox)
+    }
+
+    fn push_read_error(&self, message: &Message<'_>, ancillary: &Ancillary, inbox: &mut Inbox) -> bool {
+        let user = clock::now();
         let Some(error) = ancillary.error else {
-            return;
+            return false;
         };
         let origin = match error.origin {
             // The send call has failed with it, so that the order is refused already.
-            Origin::Local if error.error == OsError::EMSGSIZE => return,
+            Origin::Local if error.error == OsError::EMSGSIZE => return false,
             Origin::Local => ErrorOrigin::Local,
             Origin::Icmp => ErrorOrigin::Icmp,
-            Origin::Stamp(stamp) => {
-                departures.stamped(stamp, ancillary.times).into_iter().for_each(|sent| inbox.push(Inbound::Sent(sent)));
-                return;
-            }
-            Origin::Other => return,
+            Origin::Stamp(_) | Origin::Other => return false,
         };
         let whole = inbox.store(message.octets);
         let extension_at = extension_start(&error, whole.len());
@@ -103,8 +125,8 @@ impl Place {
         inbox.push(Inbound::Icmp(IcmpReport {
             lane: self.lane,
             flow: self.flow,
-            token: None,
-            to: message.name,
+            token: self.token,
+            to: message.name.as_ref().and_then(Endpoint::ip),
             origin,
             offender: error.offender,
             icmp_type: if arrived { error.icmp_type } else { 0 },
@@ -113,10 +135,11 @@ impl Place {
             info: error.info,
             reply_ttl: ancillary.ttl.filter(|_| arrived),
             tos: ancillary.tos.filter(|_| arrived),
-            stamp: stamp(user, &ancillary),
+            stamp: stamp(user, ancillary),
             quote: whole.part(0..extension_at.unwrap_or(whole.len())),
             extension: extension_at.map(|start| whole.part(start..whole.len())),
         }));
+        true
     }
 }
 

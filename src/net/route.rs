@@ -73,11 +73,19 @@ pub fn bind_device(socket: &Socket, plan: &LanePlan) -> Result<(), Failure> {
 /// # Errors
 /// `bind`: EADDRNOTAVAIL, EADDRINUSE, EACCES …
 pub fn bind(socket: &Socket, plan: &LanePlan, port: u16) -> Result<(), Failure> {
+    bind_to(socket, plan, plan.source, port)
+}
+
+/// Binds to `source`, or to no address, and `port`.
+///
+/// # Errors
+/// As [`bind`].
+pub fn bind_to(socket: &Socket, plan: &LanePlan, source: Option<IpAddr>, port: u16) -> Result<(), Failure> {
     let unspecified: IpAddr = match plan.family {
         Family::V4 => Ipv4Addr::UNSPECIFIED.into(),
         Family::V6 => Ipv6Addr::UNSPECIFIED.into(),
     };
-    let address = plan.source.unwrap_or(unspecified);
+    let address = source.unwrap_or(unspecified);
     // A link-local address only means something on its interface (RFC 4007 §6); others keep none.
     let zone = match (address, plan.interface.as_deref()) {
         (IpAddr::V6(v6), Some(name)) if v6.is_unicast_link_local() => interface::index_of(name).unwrap_or(0),

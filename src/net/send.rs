@@ -1,13 +1,14 @@
 //! One order becomes one packet, or a reason why not: [`Lane::send`].
 
 use std::os::fd::AsFd;
+use std::path::Path;
 
 use super::lane::{Lane, LaneSocket};
 use super::sys::message::{self, EAGAIN};
 use super::sys::{address, cmsg, option};
 use super::{clock, route};
 use crate::channel::{ErrorPath, Header, Inbound, LanePlan, OsError, Protocol, Refused, Send, Sent};
-use crate::types::{Family, IpEndpoint, Mtu, Stamp, Ttl};
+use crate::types::{Endpoint, Family, IpEndpoint, Mtu, Stamp, Ttl};
 
 /// How often a packet is given to the kernel at most. Each queued ICMP error makes one send fail that it has nothing to do
 /// with, and another may arrive in between.
@@ -26,6 +27,12 @@ impl Lane {
     /// Sends one datagram; `control` is memory to use.
     pub fn send(&mut self, send: &Send, octets: &[u8], control: &mut Vec<u8>) -> Outcome {
         let refused = |error, mtu| Outcome::Done(Inbound::Refused(Refused { token: send.token, error, mtu }));
+        if let (Endpoint::Unix(path), Protocol::Unix) = (&send.to, self.plan.protocol) {
+            return self.send_local(path, octets).map_or_else(
+                |error| refused(error, None),
+                |stamp| Outcome::Done(Inbound::Sent(Sent { token: send.token, stamp, scheduled: None, local: None })),
+            );
+        }
         let to = match self.destination(send) {
             Ok(to) => to,
             Err(error) => return refused(error, None),
@@ -43,9 +50,10 @@ impl Lane {
         loop {
             let stamp = Stamp::user(clock::now());
             let error = match message::send(socket.as_fd(), Some(&name), octets, control) {
-                Ok(()) => {
+                Ok(_) => {
                     departures.left(send.token, stamp);
-                    return Outcome::Done(Inbound::Sent(Sent { token: send.token, stamp, scheduled: None }));
+                    let sent = Sent { token: send.token, stamp, scheduled: None, local: None };
+                    return Outcome::Done(Inbound::Sent(sent));
                 }
                 Err(error) => error,
             };
@@ -66,6 +74,15 @@ impl Lane {
             }
             attempt += 1;
         }
+    }
+
+    /// Sends one datagram to a local socket. When the peer's queue is full (EAGAIN), ours still has room, so that nothing would
+    /// tell the end of a wait.
+    fn send_local(&self, path: &Path, octets: &[u8]) -> Result<Stamp, OsError> {
+        let socket = self.sockets.first().ok_or(OsError::EOPNOTSUPP)?;
+        let name = address::encode_local(path).ok_or(OsError::EINVAL)?;
+        let stamp = Stamp::user(clock::now());
+        message::send(socket.as_fd(), Some(&name), octets, &[]).map(|_| stamp)
     }
 
     /// Where the order goes, if this lane can carry it out.

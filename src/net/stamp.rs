@@ -37,8 +37,13 @@ impl Departures {
     pub fn start(socket: BorrowedFd<'_>, wish: SendStamps) -> Departures {
         let had = tstamp::enable(socket, wish).map(|()| wish);
         let wish = had.or_else(|_| tstamp::enable(socket, SendStamps::None).map(|()| SendStamps::None));
-        let wish = wish.unwrap_or(SendStamps::None);
-        Departures { wish, numbering: Numbering::Ours { sure: false }, next: 0, waiting: VecDeque::new() }
+        Departures { wish: wish.unwrap_or(SendStamps::None), ..Departures::none() }
+    }
+
+    /// Of a socket whose packets are not stamped.
+    pub fn none() -> Departures {
+        let numbering = Numbering::Ours { sure: false };
+        Departures { wish: SendStamps::None, numbering, next: 0, waiting: VecDeque::new() }
     }
 
     /// Which stamps of what is sent will come.
@@ -64,7 +69,7 @@ impl Departures {
         if self.waiting.len() == CAPACITY {
             self.waiting.pop_front();
         }
-        self.waiting.push_back(Sent { token, stamp, scheduled: None });
+        self.waiting.push_back(Sent { token, stamp, scheduled: None, local: None });
         self.next = self.next.wrapping_add(1);
     }
 

@@ -77,7 +77,7 @@ mod tests {
 
     fn sent(scheduled: Option<u64>, left: Option<u64>) -> Sent {
         let stamp = Stamp { kernel: left.map(WallTime::from_nanos), ..Stamp::default() };
-        Sent { token: Token::new(1), stamp, scheduled: scheduled.map(WallTime::from_nanos) }
+        Sent { token: Token::new(1), stamp, scheduled: scheduled.map(WallTime::from_nanos), local: None }
     }
 
     #[test]

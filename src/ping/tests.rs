@@ -88,7 +88,7 @@ impl Rig {
             let Order::Send(Send { token, octets, .. }) = order else { panic!("{order:?}") };
             self.sent.push((token, self.now, self.outbox.octets(octets).to_vec()));
             let stamp = Stamp::user(self.clocks());
-            self.handle(&Inbound::Sent(Sent { token, stamp, scheduled: None }), &Arena::default());
+            self.handle(&Inbound::Sent(Sent { token, stamp, scheduled: None, local: None }), &Arena::default());
         }
         let surplus = self.sent.len().saturating_sub(self.keep_sent);
         self.sent.drain(..surplus);
@@ -404,7 +404,10 @@ fn tokens_that_nobody_gave_out_are_ignored() {
     rig.turn();
     let stamp = Stamp::user(rig.clocks());
     for token in [0, 2, 1 << 31, 1 << 32, u64::MAX] {
-        rig.handle(&Inbound::Sent(Sent { token: Token::new(token), stamp, scheduled: None }), &Arena::default());
+        rig.handle(
+            &Inbound::Sent(Sent { token: Token::new(token), stamp, scheduled: None, local: None }),
+            &Arena::default(),
+        );
     }
     assert_eq!(rig.end().sent, 1);
 }

@@ -16,7 +16,7 @@ use crate::channel::{
     Channel, ChannelError, Control, Dropped, Inbound, Inbox, LaneId, LaneRefused, Open, Order, OsError, Outbox, Plan,
     Precision, Profile, Protocol, Refused, Send, SendStamps, Sent, Token,
 };
-use crate::types::{Instant, Now, Stamp};
+use crate::types::{Instant, IpEndpoint, Now, Stamp};
 
 /// EDEADLK: what the channel says when nothing can ever happen any more.
 const DEADLOCK: OsError = OsError::from_code(35);
@@ -140,19 +140,19 @@ impl SimChannel {
         }
         let Some(lane) = self.lanes.get(send.lane.index()) else { return Err(OsError::EINVAL.into()) };
         let outgoing = self.sockets.datagram(lane, send, octets, &mut self.fabric)?;
-        self.note_sent(send.token, lane.profile.send_stamps);
+        self.note_sent(send.token, self.host.stamping.under(lane.profile.send_stamps), None);
         self.depart(send.lane, send.flow, send.token, outgoing);
         Ok(())
     }
 
     /// `Sent` with the user's stamp at once, and with the kernel's when that comes.
-    fn note_sent(&mut self, token: Token, wish: SendStamps) {
+    fn note_sent(&mut self, token: Token, stamping: Stamping, local: Option<IpEndpoint>) {
         let now = self.clock.mono();
-        let user = Sent { token, stamp: self.clock.stamp(now, Stamping::User), scheduled: None };
+        let user = Sent { token, stamp: self.clock.stamp(now, Stamping::User), scheduled: None, local };
         self.ready.push(Ready::bare(now, Inbound::Sent(user)));
-        let stamp = self.clock.stamp(now, self.host.stamping.under(wish));
+        let stamp = self.clock.stamp(now, stamping);
         if let (Some(delay), true) = (self.host.sent_stamp_delay, stamp.kernel.is_some()) {
-            let sent = Inbound::Sent(Sent { token, stamp, scheduled: stamp.kernel });
+            let sent = Inbound::Sent(Sent { token, stamp, scheduled: stamp.kernel, local });
             if delay.is_zero() {
                 self.ready.push(Ready::bare(now, sent));
             } else {
@@ -179,7 +179,9 @@ impl SimChannel {
             return Err(OsError::EOPNOTSUPP.into());
         }
         let now = self.clock.mono();
-        let (syn, effects) = self.streams.open(now, open, lane, &mut self.sockets, &mut self.fabric)?;
+        let (syn, local, effects) = self.streams.open(now, open, lane, &mut self.sockets, &mut self.fabric)?;
+        // The kernel stamps no SYN of a stream socket.
+        self.note_sent(open.token, Stamping::User, Some(local));
         self.depart(open.lane, 0, open.token, syn);
         self.apply(effects);
         Ok(())

@@ -112,7 +112,11 @@ impl Sockets {
                 SocketKind::Dgram => u32::from(flows),
                 SocketKind::Stream => host.max_connections,
             },
-            send_stamps: plan.send_stamps,
+            // Only packets of their own are stamped, and those of a lane that probes.
+            send_stamps: match (socket, &plan.listen) {
+                (SocketKind::Raw | SocketKind::Dgram, None) => plan.send_stamps,
+                _ => SendStamps::None,
+            },
         };
         Lane { plan: plan.clone(), profile, idents }
     }

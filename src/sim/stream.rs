@@ -7,7 +7,7 @@ use super::fabric::Fabric;
 use super::inlet::{Arrived, Ready};
 use super::lane::{self, Failed, Lane, Outgoing, Sockets, take};
 use super::packet::{self, field16};
-use crate::channel::{Closed, ClosedHow, Data, Inbound, LaneId, Layer, Open, Opened, OsError, Refused, Span, Token};
+use crate::channel::{Closed, ClosedHow, Data, Inbound, LaneId, Layer, Open, Opened, OsError, Span, Token};
 use crate::types::{Instant, IpEndpoint, Stamp};
 
 /// Octets of a segment without options and data.
@@ -16,8 +16,9 @@ const SEGMENT_OCTETS: usize = 20;
 const SYN_TIMEOUTS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(2)];
 /// The first source port the kernel chooses.
 const FIRST_PORT: u16 = 50_001;
-/// ENOTCONN.
-const NOT_CONNECTED: OsError = OsError::from_code(107);
+
+/// Octets that may wait behind others that already do.
+const MAX_UNSENT_OCTETS: usize = 256 * 1024;
 
 /// What listens at the other end of a connection.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -165,6 +166,8 @@ struct Connection {
     /// What is here and not yet handed on, because reading is paused.
     held: VecDeque<What>,
     paused: bool,
+    /// The peer sends nothing more and knows that we heard it; it still takes what we send.
+    ended: bool,
 }
 
 #[derive(Debug)]
@@ -196,7 +199,7 @@ impl Streams {
         Streams { connections: BTreeMap::new(), opened: 0, next_port: FIRST_PORT }
     }
 
-    /// Starts a connection: the SYN to send, and the first turn.
+    /// Starts a connection: the SYN to send, our end, and the first turn.
     pub(super) fn open(
         &mut self,
         at: Instant,
@@ -204,12 +207,13 @@ impl Streams {
         lane: &Lane,
         sockets: &mut Sockets,
         fabric: &mut Fabric,
-    ) -> Result<(Outgoing, Effects), Failed> {
+    ) -> Result<(Outgoing, IpEndpoint, Effects), Failed> {
         let Some(remote) = order.to.ip() else { return Err(OsError::EOPNOTSUPP.into()) };
         if self.connections.contains_key(&order.token) {
             return Err(OsError::EINVAL.into());
         }
-        if self.connections.len() >= lane.profile.max_open as usize {
+        let held = self.connections.values().filter(|open| !open.ended).count();
+        if held >= lane.profile.max_open as usize {
             return Err(OsError::EMFILE.into());
         }
         let source = lane::source(lane, &order.header, remote.address, fabric)?;
@@ -225,21 +229,32 @@ impl Streams {
         self.opened += 1;
         let serial = self.opened;
         let state = State::Opening { syn: syn.octets.clone(), fragmented: syn.fragmented, sent: at, retransmits: 0 };
-        let connection =
-            Connection { serial, lane: order.lane, local, remote, state, held: VecDeque::new(), paused: false };
+        let connection = Connection {
+            serial,
+            lane: order.lane,
+            local,
+            remote,
+            state,
+            held: VecDeque::new(),
+            paused: false,
+            ended: false,
+        };
         self.connections.insert(order.token, connection);
         let mut effects = Effects::default();
         let first = Turn { token: order.token, serial, what: What::SynTimeout(1) };
         effects.turns.push((at + SYN_TIMEOUTS[0], first));
-        Ok((syn, effects))
+        Ok((syn, local, effects))
     }
 
     /// Takes octets to send.
     pub(super) fn write(&mut self, at: Instant, token: Token, octets: &[u8]) -> Result<Effects, OsError> {
         let mut effects = Effects::default();
-        let Some(connection) = self.connections.get_mut(&token) else { return Err(NOT_CONNECTED) };
-        let State::Open(established) = &mut connection.state else { return Err(NOT_CONNECTED) };
+        let Some(connection) = self.connections.get_mut(&token) else { return Err(OsError::ENOTCONN) };
+        let State::Open(established) = &mut connection.state else { return Err(OsError::ENOTCONN) };
         let idle = established.unsent.is_empty();
+        if !idle && established.unsent.len() + octets.len() > MAX_UNSENT_OCTETS {
+            return Err(OsError::ENOBUFS);
+        }
         established.unsent.extend(octets);
         if idle {
             established.send(at, token, connection.serial, &mut effects);
@@ -302,14 +317,14 @@ impl Streams {
             }
             None => {
                 self.connections.remove(&token);
-                effects.refuse(at, token, OsError::ETIMEDOUT);
+                effects.close(at, token, ClosedHow::Failed(OsError::ETIMEDOUT));
             }
         }
     }
 
     /// Hands on what came from the peer, or holds it while reading is paused. A reset is not held: it discards.
     fn arrive(&mut self, at: Instant, token: Token, what: What, effects: &mut Effects) {
-        let Some(connection) = self.connections.get_mut(&token) else { return };
+        let Some(connection) = self.connections.get_mut(&token).filter(|open| !open.ended) else { return };
         match what {
             What::Arrives(_) | What::Ends(ClosedHow::Fin) if connection.paused => connection.held.push_back(what),
             What::Arrives(octets) => {
@@ -317,9 +332,11 @@ impl Streams {
                 effects.ready.push(Ready { at, inbound: Inbound::Data(data), octets, extension: None });
             }
             What::Ends(how) => {
-                self.connections.remove(&token);
-                let closed = Closed { token, stamp: Stamp::default(), how };
-                effects.ready.push(Ready::bare(at, Inbound::Closed(closed)));
+                match how {
+                    ClosedHow::Fin => connection.ended = true,
+                    ClosedHow::Reset | ClosedHow::Failed(_) => drop(self.connections.remove(&token)),
+                }
+                effects.close(at, token, how);
             }
             What::SynTimeout(_) | What::PeerTakes => {}
         }
@@ -347,7 +364,7 @@ impl Streams {
             Some(Flags::SynAck) => self.establish(arrived.at, token, fabric, &mut effects),
             Some(Flags::Rst) => {
                 self.connections.remove(&token);
-                effects.refuse(arrived.at, token, OsError::ECONNREFUSED);
+                effects.close(arrived.at, token, ClosedHow::Reset);
             }
             _ => {}
         }
@@ -419,7 +436,8 @@ impl Established {
 }
 
 impl Effects {
-    fn refuse(&mut self, at: Instant, token: Token, error: OsError) {
-        self.ready.push(Ready::bare(at, Inbound::Refused(Refused { token, error, mtu: None })));
+    fn close(&mut self, at: Instant, token: Token, how: ClosedHow) {
+        let closed = Closed { token, stamp: Stamp::default(), how };
+        self.ready.push(Ready::bare(at, Inbound::Closed(closed)));
     }
 }

@@ -215,7 +215,7 @@ impl Lab {
             let Endpoint::Ip(to) = send.to else { panic!("{send:?}") };
             let octets = outbox.octets(send.octets).to_vec();
             let probe = Probe { ttl: send.header.ttl.map_or(0, Ttl::get), to, flow: send.flow, octets };
-            let sent = Sent { token: send.token, stamp: Stamp::user(at(self.time)), scheduled: None };
+            let sent = Sent { token: send.token, stamp: Stamp::user(at(self.time)), scheduled: None, local: None };
             let sent = (Duration::ZERO, Back::Other(Box::new(move |_| Inbound::Sent(sent))));
             for (delay, back) in std::iter::once(sent).chain((self.script)(&probe)) {
                 self.numbered += 1;

@@ -75,7 +75,8 @@ impl From<IpEndpoint> for SocketAddr {
 pub enum Endpoint {
     /// An internet address.
     Ip(IpEndpoint),
-    /// A local socket's path.
+    /// A local socket's path; one that starts with NUL is an abstract name, an empty one belongs to a socket without a name
+    /// (unix(7)).
     Unix(Arc<Path>),
 }
 

@@ -263,7 +263,7 @@ in_namespace! {
 }
 
 /// A link 10.0.0.0/24 and 2001:db8::/64, with nobody at the other end.
-fn link() {
+pub fn link() {
     ip("link add v0 type veth peer name v1");
     ip("address add 10.0.0.1/24 dev v0");
     ip("address add 2001:db8::1/64 dev v0 nodad");

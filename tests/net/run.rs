@@ -7,8 +7,9 @@ use std::time::Duration;
 #[cfg(feature = "dns")]
 use netprobe::channel::Lookup;
 use netprobe::channel::{
-    Channel, Datagram, Header, IcmpReport, Inbound, Inbox, LaneId, LanePlan, LaneRefused, Order, OsError, Outbox, Plan,
-    Precision, Profile, Protocol, Send, SendStamps, SocketWish, Token,
+    Channel, Closed, ClosedHow, Data, Datagram, Header, IcmpReport, Inbound, Inbox, LaneId, LanePlan, LaneRefused,
+    Open, Opened, Order, OsError, Outbox, Plan, Precision, Profile, Protocol, Send, SendStamps, Sent, SocketWish,
+    Token, Write,
 };
 use netprobe::engine::encode;
 use netprobe::net;
@@ -128,6 +129,22 @@ impl Run {
         }
     }
 
+    /// Opens a connection.
+    pub fn connect(&mut self, token: u64, lane: u16, to: Endpoint, header: Header) {
+        let (lane, token) = (LaneId::new(lane), Token::new(token));
+        self.order(Order::Open(Open { lane, token, to, source_port: 0, header }));
+    }
+
+    pub fn write(&mut self, token: Token, octets: &[u8]) {
+        let octets = self.outbox.store(|out| out.extend_from_slice(octets));
+        self.order(Order::Write(Write { token, octets }));
+    }
+
+    pub fn order(&mut self, order: Order) {
+        self.outbox.push(order);
+        self.submit();
+    }
+
     /// One turn without waiting.
     pub fn receive(&mut self) {
         self.channel.receive(&mut self.inbox).expect("receive");
@@ -135,6 +152,7 @@ impl Run {
             let octets = match item {
                 Inbound::Datagram(datagram) => self.inbox.arena().get(datagram.octets),
                 Inbound::Icmp(report) => self.inbox.arena().get(report.quote),
+                Inbound::Data(data) => self.inbox.arena().get(data.octets),
                 _ => &[],
             };
             self.came.push((item.clone(), octets.to_vec()));
@@ -144,10 +162,21 @@ impl Run {
 
     /// Everything that came up to and with the first item that `wanted` takes.
     pub fn until(&mut self, wanted: impl Fn(&Inbound) -> bool) -> Vec<Came> {
+        let at = self.find(wanted);
+        self.came.drain(..=at).collect()
+    }
+
+    /// The first item that `wanted` takes; what came before it stays.
+    pub fn take(&mut self, wanted: impl Fn(&Inbound) -> bool) -> Came {
+        let at = self.find(wanted);
+        self.came.remove(at)
+    }
+
+    fn find(&mut self, wanted: impl Fn(&Inbound) -> bool) -> usize {
         let deadline = self.channel.now().mono + PATIENCE;
         loop {
             if let Some(at) = self.came.iter().position(|(item, _)| wanted(item)) {
-                return self.came.drain(..=at).collect();
+                return at;
             }
             assert!(self.channel.now().mono < deadline, "it did not come; what did: {:?}", self.came);
             self.channel.wait(Some(deadline), Precision::Relaxed).expect("wait");
@@ -169,6 +198,49 @@ impl Run {
             Some((Inbound::Icmp(report), quote)) => (report, quote),
             other => panic!("not a report: {other:?}"),
         }
+    }
+
+    /// The beginning of an attempt to connect, which is the next thing told.
+    pub fn begun(&mut self, token: u64) -> Sent {
+        self.receive();
+        match self.came.remove(0).0 {
+            Inbound::Sent(sent) if sent.token == Token::new(token) => sent,
+            other => panic!("{token} has not begun: {other:?}"),
+        }
+    }
+
+    /// The news that this connection is open; that it began is forgotten.
+    pub fn opened(&mut self, token: u64) -> Opened {
+        match self.take(|item| matches!(item, Inbound::Opened(o) if o.token == Token::new(token))).0 {
+            Inbound::Opened(opened) => {
+                self.came.retain(|(item, _)| !matches!(item, Inbound::Sent(sent) if sent.token == opened.token));
+                opened
+            }
+            other => panic!("not open: {other:?}"),
+        }
+    }
+
+    /// How this connection ended.
+    pub fn closed(&mut self, token: Token) -> ClosedHow {
+        match self.take(|item| matches!(item, Inbound::Closed(c) if c.token == token)).0 {
+            Inbound::Closed(Closed { how, .. }) => how,
+            other => panic!("not closed: {other:?}"),
+        }
+    }
+
+    /// The next octets of this connection, until there are as many.
+    pub fn data(&mut self, token: Token, count: usize) -> Vec<u8> {
+        let mut all = Vec::new();
+        while all.len() < count {
+            let is_data = |item: &Inbound| matches!(item, Inbound::Data(Data { token: of, .. }) if *of == token);
+            all.extend(self.take(is_data).1);
+        }
+        all
+    }
+
+    /// Waits until everything written to this connection has left.
+    pub fn drained(&mut self, token: Token) {
+        self.take(|item| *item == Inbound::Drained { token });
     }
 
     /// What became of the order with this token, which is the next thing told.

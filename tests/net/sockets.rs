@@ -119,8 +119,8 @@ in_namespace! {
 
     fn what_there_is_no_lane_for_is_refused() {
         for (protocol, wish, socket) in [
-            (Protocol::Tcp, SocketWish::Auto, SocketKind::Stream),
-            (Protocol::Unix, SocketWish::Auto, SocketKind::Stream),
+            (Protocol::Tcp, SocketWish::Dgram, SocketKind::Dgram),
+            (Protocol::Unix, SocketWish::Raw, SocketKind::Raw),
             (Protocol::Udp, SocketWish::Raw, SocketKind::Raw),
         ] {
             let attempts = [Attempt { socket, call: "socket", error: OsError::EOPNOTSUPP }];

@@ -1,19 +1,25 @@
-//! Socket addresses as octets, see ip(7) and ipv6(7): [`encode`] and [`decode`].
+//! Socket addresses as octets, see ip(7), ipv6(7) and unix(7): [`encode`] and [`decode`].
 
+use std::ffi::OsStr;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
-use crate::types::{FlowLabel, IpEndpoint};
+use crate::types::{Endpoint, FlowLabel, IpEndpoint};
 
 /// Room for any socket address.
 pub const MAX_OCTETS: usize = size_of::<libc::sockaddr_storage>();
 
 const V4_OCTETS: usize = size_of::<libc::sockaddr_in>();
 const V6_OCTETS: usize = size_of::<libc::sockaddr_in6>();
+const LOCAL_OCTETS: usize = size_of::<libc::sockaddr_un>();
+/// Where the path of a `sockaddr_un` starts.
+const PATH_AT: usize = size_of::<libc::sa_family_t>();
 
-/// A `sockaddr_in` or `sockaddr_in6`.
+/// A `sockaddr_in`, `sockaddr_in6` or `sockaddr_un`.
 #[derive(Clone, Copy, Debug)]
 pub struct Encoded {
-    octets: [u8; V6_OCTETS],
+    octets: [u8; LOCAL_OCTETS],
     len: usize,
 }
 
@@ -26,7 +32,7 @@ impl Encoded {
 
 /// The socket address of `endpoint`; `flow_label` goes into `sin6_flowinfo`.
 pub fn encode(endpoint: IpEndpoint, flow_label: Option<FlowLabel>) -> Encoded {
-    let mut octets = [0; V6_OCTETS];
+    let mut octets = [0; LOCAL_OCTETS];
     octets[2..4].copy_from_slice(&endpoint.port.to_be_bytes());
     let (family, len) = match endpoint.address {
         IpAddr::V4(address) => {
@@ -44,7 +50,34 @@ pub fn encode(endpoint: IpEndpoint, flow_label: Option<FlowLabel>) -> Encoded {
     Encoded { octets, len }
 }
 
-/// The endpoint of a socket address; `None` for another family or too few octets.
+/// The address of a local socket; `None` for a path that no address can hold.
+pub fn encode_local(path: &Path) -> Option<Encoded> {
+    let path = path.as_os_str().as_bytes();
+    let is_abstract = path.first() == Some(&0);
+    // A path ends in NUL, which the room is for, and has none before; an abstract name may hold any octets.
+    if path.is_empty() || (!is_abstract && path.contains(&0)) || PATH_AT + path.len() >= LOCAL_OCTETS {
+        return None;
+    }
+    let mut octets = [0; LOCAL_OCTETS];
+    octets[..PATH_AT].copy_from_slice(&(libc::AF_UNIX as libc::sa_family_t).to_ne_bytes());
+    octets.get_mut(PATH_AT..PATH_AT + path.len())?.copy_from_slice(path);
+    Some(Encoded { octets, len: PATH_AT + path.len() + usize::from(!is_abstract) })
+}
+
+/// The endpoint of a socket address of any kind; `None` for another family or too few octets.
+pub fn decode_any(octets: &[u8]) -> Option<Endpoint> {
+    if array(octets, 0).map(u16::from_ne_bytes).map(i32::from) != Some(libc::AF_UNIX) {
+        return decode(octets).map(Endpoint::Ip);
+    }
+    let path = octets.get(PATH_AT..)?;
+    let path = match path.first() {
+        Some(0) => path,
+        _ => path.split(|&octet| octet == 0).next()?,
+    };
+    Some(Endpoint::Unix(Path::new(OsStr::from_bytes(path)).into()))
+}
+
+/// The endpoint of an internet socket address; `None` for another family or too few octets.
 pub fn decode(octets: &[u8]) -> Option<IpEndpoint> {
     let family = u16::from_ne_bytes(array(octets, 0)?);
     let port = u16::from_be_bytes(array(octets, 2)?);
@@ -87,7 +120,30 @@ mod tests {
         #[test]
         fn any_octets_give_an_endpoint_or_none(octets: Vec<u8>) {
             let _ = decode(&octets);
+            let _ = decode_any(&octets);
         }
+
+        #[test]
+        fn a_local_name_survives_its_socket_address(is_abstract: bool, name in "[^\0]{1,30}") {
+            let path = if is_abstract { format!("\0{name}") } else { name };
+            let encoded = encode_local(Path::new(&path)).expect("a short name");
+            prop_assert_eq!(decode_any(encoded.octets()), Some(Endpoint::Unix(Path::new(&path).into())));
+        }
+    }
+
+    #[test]
+    fn a_path_that_no_address_holds_has_none() {
+        let (longest, too_long) = ("p".repeat(107), "p".repeat(108));
+        assert!(encode_local(Path::new(&longest)).is_some());
+        for path in ["", "in\0side", &too_long] {
+            assert!(encode_local(Path::new(path)).is_none(), "{path:?}");
+        }
+    }
+
+    #[test]
+    fn a_socket_without_a_name_has_an_empty_path() {
+        let octets = (libc::AF_UNIX as libc::sa_family_t).to_ne_bytes();
+        assert_eq!(decode_any(&octets), Some(Endpoint::Unix(Path::new("").into())));
     }
 
     #[test]

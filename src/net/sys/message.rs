@@ -6,10 +6,10 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 
 use super::address::{self, Encoded};
 use crate::channel::OsError;
-use crate::types::IpEndpoint;
+use crate::types::Endpoint;
 
 /// Nothing to receive, or no room to send; try again when the socket is ready.
-pub const EAGAIN: OsError = OsError::from_code(libc::EAGAIN);
+pub const EAGAIN: OsError = OsError::EAGAIN;
 
 /// The largest datagram either family can carry, so that only damaged ones are cut.
 const DATAGRAM_OCTETS: usize = 65_536;
@@ -42,11 +42,18 @@ impl Default for Buffers {
     }
 }
 
+impl Buffers {
+    /// Memory for the octets of a stream.
+    pub fn octets(&mut self) -> &mut [u8] {
+        &mut self.octets
+    }
+}
+
 /// One received message.
 #[derive(Debug)]
 pub struct Message<'a> {
     /// The sender; of an error, the destination of what it is about.
-    pub name: Option<IpEndpoint>,
+    pub name: Option<Endpoint>,
     /// The octets.
     pub octets: &'a [u8],
     /// Ancillary data, for [`super::cmsg::read`].
@@ -77,7 +84,7 @@ pub fn receive<'a>(socket: BorrowedFd<'_>, queue: Queue, buffers: &'a mut Buffer
     let received = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut header, libc::MSG_DONTWAIT | queue) };
     let received = usize::try_from(received).map_err(|_| last_error())?;
     // The lengths are cut to the buffers once more, so that nothing depends on the kernel's word.
-    let name = buffers.name.get(..header.msg_namelen as usize).and_then(address::decode);
+    let name = buffers.name.get(..header.msg_namelen as usize).and_then(address::decode_any);
     let octets = buffers.octets.get(..received).unwrap_or(&buffers.octets);
     // Another integer type in each C library.
     let control_len: usize = header.msg_controllen as _;
@@ -85,11 +92,12 @@ pub fn receive<'a>(socket: BorrowedFd<'_>, queue: Queue, buffers: &'a mut Buffer
     Ok(Message { name, octets, control, cut: header.msg_flags & libc::MSG_TRUNC != 0 })
 }
 
-/// Sends one datagram without blocking; `to` is `None` on a connected socket.
+/// Sends one datagram, or as much of a stream as there is room for, without blocking and without SIGPIPE; `to` is `None` on a
+/// connected socket. Says how much was sent.
 ///
 /// # Errors
 /// [`EAGAIN`] if the send buffer is full; a pending error of the socket, which is thereby consumed.
-pub fn send(socket: BorrowedFd<'_>, to: Option<&Encoded>, octets: &[u8], control: &[u8]) -> Result<(), OsError> {
+pub fn send(socket: BorrowedFd<'_>, to: Option<&Encoded>, octets: &[u8], control: &[u8]) -> Result<usize, OsError> {
     let mut part = libc::iovec { iov_base: octets.as_ptr().cast_mut().cast(), iov_len: octets.len() };
     let mut header = empty_header();
     if let Some(to) = to {
@@ -106,7 +114,7 @@ pub fn send(socket: BorrowedFd<'_>, to: Option<&Encoded>, octets: &[u8], control
     // SAFETY: sendmsg(2): the message "is pointed to by the elements of the array msg.msg_iov" and the header's other
     // pointers name memory of the length beside them; all of it is borrowed until the call returns and is only read.
     let sent = unsafe { libc::sendmsg(socket.as_raw_fd(), &raw const header, flags) };
-    if sent < 0 { Err(last_error()) } else { Ok(()) }
+    usize::try_from(sent).map_err(|_| last_error())
 }
 
 fn empty_header() -> libc::msghdr {

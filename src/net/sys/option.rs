@@ -1,6 +1,7 @@
 //! setsockopt(2) for integer options, with the name an error message gives them.
 
 use std::io;
+use std::mem::offset_of;
 use std::net::IpAddr;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
@@ -28,6 +29,8 @@ macro_rules! options {
 
 options! {
     SOL_SOCKET {
+        // <asm-generic/socket.h>; not in the libc crate.
+        SO_BINDTOIFINDEX = 62,
         SO_BROADCAST = libc::SO_BROADCAST,
         SO_DONTROUTE = libc::SO_DONTROUTE,
         SO_MARK = libc::SO_MARK,
@@ -37,7 +40,9 @@ options! {
         SO_TIMESTAMPING = libc::SO_TIMESTAMPING,
     }
     IPPROTO_IP {
+        IP_BIND_ADDRESS_NO_PORT = libc::IP_BIND_ADDRESS_NO_PORT,
         IP_MTU_DISCOVER = libc::IP_MTU_DISCOVER,
+        IP_MULTICAST_ALL = libc::IP_MULTICAST_ALL,
         IP_MULTICAST_LOOP = libc::IP_MULTICAST_LOOP,
         IP_MULTICAST_TTL = libc::IP_MULTICAST_TTL,
         IP_PKTINFO = libc::IP_PKTINFO,
@@ -52,6 +57,8 @@ options! {
     IPPROTO_IPV6 {
         IPV6_FLOWINFO_SEND = libc::IPV6_FLOWINFO_SEND,
         IPV6_MTU_DISCOVER = libc::IPV6_MTU_DISCOVER,
+        // <linux/in6.h>; not in the libc crate.
+        IPV6_MULTICAST_ALL = 29,
         IPV6_MULTICAST_HOPS = libc::IPV6_MULTICAST_HOPS,
         IPV6_MULTICAST_LOOP = libc::IPV6_MULTICAST_LOOP,
         IPV6_RECVERR = libc::IPV6_RECVERR,
@@ -64,6 +71,10 @@ options! {
         IPV6_UNICAST_HOPS = libc::IPV6_UNICAST_HOPS,
         IPV6_V6ONLY = libc::IPV6_V6ONLY,
     }
+    IPPROTO_TCP {
+        TCP_NODELAY = libc::TCP_NODELAY,
+        TCP_SYNCNT = libc::TCP_SYNCNT,
+    }
 }
 
 impl SocketOption {
@@ -74,6 +85,22 @@ impl SocketOption {
     pub fn set(self, socket: BorrowedFd<'_>, value: i32) -> Result<(), OsError> {
         set_octets(socket, self.level, self.name, &value.to_ne_bytes())
     }
+}
+
+/// Sets those that have a value.
+///
+/// # Errors
+/// The option's name and the kernel's error.
+pub fn set_all(
+    socket: BorrowedFd<'_>,
+    settings: &[(SocketOption, Option<i32>)],
+) -> Result<(), (&'static str, OsError)> {
+    for &(option, value) in settings {
+        if let Some(value) = value {
+            option.set(socket, value).map_err(|error| (option.call, error))?;
+        }
+    }
+    Ok(())
 }
 
 /// The value of `IP_MTU_DISCOVER` and `IPV6_MTU_DISCOVER`, the same in both families.
@@ -134,6 +161,24 @@ pub fn lease_flow_label(socket: BorrowedFd<'_>, label: FlowLabel, to: IpAddr) ->
     request[21] = SHARE_ANY;
     request[22..24].copy_from_slice(&FLAG_CREATE.to_ne_bytes());
     set_octets(socket, libc::IPPROTO_IPV6, libc::IPV6_FLOWLABEL_MGR, &request)
+}
+
+/// How often the kernel has repeated segments of this TCP connection, its SYN included (`tcpi_total_retrans` of `TCP_INFO`).
+///
+/// # Errors
+/// The kernel's; EOPNOTSUPP for another kind of socket.
+pub fn tcp_retransmits(socket: BorrowedFd<'_>) -> Result<u32, OsError> {
+    const AT: usize = offset_of!(libc::tcp_info, tcpi_total_retrans);
+    let mut info = [0u8; AT + size_of::<u32>()];
+    let mut len = info.len() as libc::socklen_t;
+    let (level, name) = (libc::IPPROTO_TCP, libc::TCP_INFO);
+    // SAFETY: getsockopt(2): "optval and optlen … identify a buffer in which the value for the requested option(s) are to be
+    // returned", and optlen initially contains "the size of the buffer"; both live through the call.
+    let result = unsafe { libc::getsockopt(socket.as_raw_fd(), level, name, info.as_mut_ptr().cast(), &raw mut len) };
+    if result < 0 {
+        return Err(io::Error::last_os_error().into());
+    }
+    super::address::array(&info, AT).map(u32::from_ne_bytes).ok_or(OsError::EINVAL)
 }
 
 fn set_octets(socket: BorrowedFd<'_>, level: libc::c_int, name: libc::c_int, value: &[u8]) -> Result<(), OsError> {

@@ -36,7 +36,7 @@ impl Rig {
 fn connected(peer: Peer) -> (Rig, Token) {
     let mut rig = Rig::open(&listening(TcpService::Accept(peer)), &[tcp()]);
     let token = rig.connect(TCP, Header::default());
-    let seen = rig.run(ms(10));
+    let seen = rig.answers(ms(10));
     assert!(matches!(seen[..], [Seen { inbound: Inbound::Opened(_), .. }]), "{seen:?}");
     (rig, token)
 }
@@ -67,7 +67,11 @@ fn a_listening_port_opens_after_a_round_trip() {
     let mut rig = Rig::open(&listening(TcpService::Accept(Peer::silent())), &[tcp()]);
     let token = rig.connect(TCP, Header::default());
     let seen = rig.run(ms(30_000));
-    let [Seen { at, inbound: Inbound::Opened(opened), .. }] = &seen[..] else { panic!("{seen:?}") };
+    let [Seen { inbound: Inbound::Sent(sent), .. }, Seen { at, inbound: Inbound::Opened(opened), .. }] = &seen[..]
+    else {
+        panic!("{seen:?}")
+    };
+    assert_eq!((sent.token, sent.local, sent.stamp.user.mono), (token, opened.local, rig.start));
     assert_eq!((*at, opened.token, opened.retransmits), (ms(10), token, 0));
     assert_eq!(opened.stamp.user.mono.since(rig.start), ms(10));
     let syn = &rig.log.packets()[0];
@@ -80,14 +84,14 @@ fn a_listening_port_opens_after_a_round_trip() {
 fn a_closed_port_refuses_after_a_round_trip() {
     let mut rig = Rig::open(&listening(TcpService::Accept(Peer::silent())), &[tcp()]);
     rig.connect(81, Header::default());
-    assert_eq!(story(&rig.run(ms(30_000))), [line(10, "refused ECONNREFUSED")]);
+    assert_eq!(story(&rig.answers(ms(30_000))), [line(10, "closed Reset")]);
 }
 
 #[test]
 fn a_filtered_port_is_given_up_after_one_more_syn() {
     let mut rig = Rig::open(&listening(TcpService::Silent), &[tcp()]);
     rig.connect(TCP, Header::default());
-    assert_eq!(story(&rig.run(ms(30_000))), [line(3000, "refused ETIMEDOUT")]);
+    assert_eq!(story(&rig.answers(ms(30_000))), [line(3000, "closed Failed(OsError(110))")]);
     assert_eq!(rig.log.times(), [ms(0), ms(1000)]);
 }
 
@@ -98,14 +102,14 @@ fn a_lost_syn_opens_a_second_late_and_is_told() {
     network.add(US, node, Link::after(ms(5)).outward(Way::after(ms(5)).lose([1])));
     let mut rig = Rig::open(&network, &[tcp()]);
     rig.connect(TCP, Header::default());
-    assert_eq!(story(&rig.run(ms(30_000))), [line(1010, "opened 1")]);
+    assert_eq!(story(&rig.answers(ms(30_000))), [line(1010, "opened 1")]);
 }
 
 #[test]
 fn a_syn_that_expires_is_reported_under_its_token() {
     let mut rig = Rig::open(&listening(TcpService::Accept(Peer::silent())), &[tcp()]);
     let token = rig.connect(TCP, with_ttl(1));
-    let seen = rig.run(ms(30_000));
+    let seen = rig.answers(ms(30_000));
     let [Seen { inbound: Inbound::Icmp(report), at, octets, .. }] = &seen[..] else { panic!("{seen:?}") };
     assert_eq!((*at, report.token, report.icmp_type), (ms(4), Some(token), 11));
     assert_eq!(report.offender, Some(ip(ROUTERS[0])));
@@ -123,7 +127,7 @@ fn a_connection_without_a_route_or_beyond_the_limit_is_refused() {
     let (lane, token) = (rig.lanes[0], rig.token());
     rig.order(Order::Forget { token: Token::new(1) });
     rig.order(Order::Open(Open { lane, token, to: nowhere, source_port: 0, header: Header::default() }));
-    assert_eq!(story(&rig.run(ms(100))), [line(0, "refused EMFILE"), line(0, "refused ENETUNREACH")]);
+    assert_eq!(story(&rig.answers(ms(100))), [line(0, "refused EMFILE"), line(0, "refused ENETUNREACH")]);
 }
 
 #[test]
@@ -140,7 +144,7 @@ fn one_source_port_serves_one_connection_to_a_target() {
         };
         rig.order(Order::Open(open));
     }
-    assert_eq!(story(&rig.run(ms(100))), [line(0, "refused EADDRINUSE"), line(10, "opened 0")]);
+    assert_eq!(story(&rig.answers(ms(100))), [line(0, "refused EADDRINUSE"), line(10, "opened 0")]);
     assert_eq!(rig.log.packets()[0].ports(), Some((7000, TCP)));
 }
 
@@ -148,7 +152,7 @@ fn one_source_port_serves_one_connection_to_a_target() {
 fn a_write_is_drained_and_echoed_after_a_round_trip() {
     let (mut rig, token) = connected(Peer::echo());
     rig.write(token, b"hello");
-    assert_eq!(story(&rig.run(ms(1000))), [line(10, "drained"), line(20, "data hello")]);
+    assert_eq!(story(&rig.answers(ms(1000))), [line(10, "drained"), line(20, "data hello")]);
 }
 
 #[test]
@@ -156,37 +160,53 @@ fn a_slow_peer_takes_a_write_in_parts() {
     let (mut rig, token) = connected(Peer::echo().takes(4, ms(100)));
     rig.write(token, b"abcdefghij");
     let expected = [line(20, "data abcd"), line(120, "data efgh"), line(210, "drained"), line(220, "data ij")];
-    assert_eq!(story(&rig.run(ms(1000))), expected);
+    assert_eq!(story(&rig.answers(ms(1000))), expected);
+}
+
+#[test]
+fn what_is_written_behind_a_slow_peer_is_refused_when_it_becomes_too_much() {
+    let (mut rig, token) = connected(Peer::silent().takes(1 << 10, ms(1)));
+    rig.write(token, &[7; 1 << 20]);
+    rig.write(token, b"a little more");
+    assert_eq!(story(&rig.answers(ms(11))), [line(10, "refused ENOBUFS")]);
 }
 
 #[test]
 fn a_greeting_comes_first_and_an_answer_once() {
     let (mut rig, token) = connected(Peer::answer("250 ok").greeting("220 hi"));
-    assert_eq!(story(&rig.run(ms(30))), [line(20, "data 220 hi")]);
+    assert_eq!(story(&rig.answers(ms(30))), [line(20, "data 220 hi")]);
     rig.write(token, b"EHLO");
     rig.write(token, b"NOOP");
-    assert_eq!(story(&rig.run(ms(100))), [line(30, "drained"), line(30, "drained"), line(40, "data 250 ok")]);
+    assert_eq!(story(&rig.answers(ms(100))), [line(30, "drained"), line(30, "drained"), line(40, "data 250 ok")]);
 }
 
 #[test]
 fn a_peer_ends_by_fin_or_reset_after_a_time_or_so_many_octets() {
     let (mut rig, _) = connected(Peer::silent().ends_after(ms(50), ClosedHow::Fin));
-    assert_eq!(story(&rig.run(ms(1000))), [line(70, "closed Fin")]);
+    assert_eq!(story(&rig.answers(ms(1000))), [line(70, "closed Fin")]);
     let (mut rig, token) = connected(Peer::echo().ends_after_octets(3, ClosedHow::Reset));
     rig.write(token, b"ab");
     rig.write(token, b"cd");
     let expected =
         [line(10, "drained"), line(10, "drained"), line(20, "data ab"), line(20, "data cd"), line(20, "closed Reset")];
-    assert_eq!(story(&rig.run(ms(1000))), expected);
+    assert_eq!(story(&rig.answers(ms(1000))), expected);
+}
+
+#[test]
+fn what_is_written_after_the_peer_ended_still_leaves() {
+    let (mut rig, token) = connected(Peer::silent().greeting("bye").ends_after(ms(0), ClosedHow::Fin));
+    assert_eq!(story(&rig.answers(ms(500))), [line(20, "data bye"), line(20, "closed Fin")]);
+    rig.write(token, b"bye");
+    assert_eq!(story(&rig.answers(ms(1000))), [line(500, "drained")]);
 }
 
 #[test]
 fn a_paused_connection_keeps_its_data_until_it_is_resumed() {
     let (mut rig, token) = connected(Peer::silent().greeting("late").ends_after(ms(5), ClosedHow::Fin));
     rig.order(Order::Pause { token });
-    assert_eq!(story(&rig.run(ms(500))), []);
+    assert_eq!(story(&rig.answers(ms(500))), []);
     rig.order(Order::Resume { token });
-    assert_eq!(story(&rig.run(ms(1000))), [line(500, "data late"), line(500, "closed Fin")]);
+    assert_eq!(story(&rig.answers(ms(1000))), [line(500, "data late"), line(500, "closed Fin")]);
 }
 
 #[test]
@@ -198,9 +218,9 @@ fn a_closed_or_forgotten_connection_tells_nothing_more() {
     {
         let (mut rig, token) = connected(Peer::silent().greeting("hi").ends_after(ms(5), ClosedHow::Fin));
         rig.order(order);
-        assert_eq!(story(&rig.run(ms(1000))), []);
+        assert_eq!(story(&rig.answers(ms(1000))), []);
         rig.write(token, b"too late");
-        let seen = rig.run(ms(1001));
+        let seen = rig.answers(ms(1001));
         let [Seen { inbound: Inbound::Refused(refused), .. }] = &seen[..] else { panic!("{seen:?}") };
         assert_eq!((refused.token, refused.error), (token, OsError::from_code(107)));
     }

@@ -1,0 +1,148 @@
+//! The beginning of a connection: a socket of its own, with the options of its lane and its order: [`begin`].
+
+use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::os::fd::AsFd;
+
+use socket2::{SockAddr, Socket, Type};
+
+use super::lane::{self, Failure};
+use super::sys::option::{self, *};
+use super::{clock, route};
+use crate::channel::{Header, LanePlan, Open, OsError, Protocol};
+use crate::types::{Endpoint, Family, FlowLabel, IpEndpoint, Stamp, Ttl};
+
+/// SYNs that are sent after the first: a probe is one SYN, and one more tells a lost one from a filtered port.
+const SYN_REPEATS: i32 = 1;
+
+/// An attempt that has begun.
+#[derive(Debug)]
+pub struct Begun {
+    /// Its socket, watched by nobody yet.
+    pub socket: Socket,
+    /// Taken right before connect(2).
+    pub stamp: Stamp,
+    /// Our end, for internet connections.
+    pub local: Option<IpEndpoint>,
+    /// How far connect(2) came.
+    pub progress: Progress,
+}
+
+/// What connect(2) says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// The handshake goes on without us.
+    Opening,
+    /// It is open (local sockets).
+    Open,
+    /// Nobody listens (local sockets); TCP learns that from the peer.
+    Refused,
+}
+
+/// Begins to open the connection `open` asks of a lane with this plan.
+///
+/// # Errors
+/// Why it cannot begin: EMFILE, EADDRNOTAVAIL, ENETUNREACH, EACCES …; ENOENT and EAGAIN (its queue is full) of a local socket.
+pub fn begin(plan: &LanePlan, open: &Open) -> Result<Begun, OsError> {
+    match (plan.protocol, &open.to) {
+        (Protocol::Tcp, Endpoint::Ip(to)) => begin_tcp(plan, open, *to),
+        (Protocol::Unix, Endpoint::Unix(path)) => {
+            let socket = lane::new_socket(plan, Type::STREAM).map_err(|(_, error)| error)?;
+            lane::configure_local(&socket, plan).map_err(|(_, error)| error)?;
+            let to = SockAddr::unix(path)?;
+            let stamp = Stamp::user(clock::now());
+            let progress = match connect(&socket, &to) {
+                Ok(progress) => progress,
+                Err(OsError::ECONNREFUSED) => Progress::Refused,
+                Err(error) => return Err(error),
+            };
+            Ok(Begun { socket, stamp, local: None, progress })
+        }
+        _ => Err(OsError::EOPNOTSUPP),
+    }
+}
+
+/// A TCP socket with everything that opening a connection needs, which shows whether the lane can have it.
+///
+/// # Errors
+/// The call that failed, and how.
+pub fn tcp_socket(plan: &LanePlan, header: &Header, port: u16) -> Result<Socket, Failure> {
+    // A mark takes a privilege that is gone when the sockets of connections are made.
+    if plan.mark.is_some() {
+        return Err((SO_MARK.call, OsError::EOPNOTSUPP));
+    }
+    let socket = lane::new_socket(plan, Type::STREAM)?;
+    configure(&socket, plan, header)?;
+    lane::report_errors(socket.as_fd(), plan.family)?;
+    route::bind_device(&socket, plan)?;
+    let source = header.from.or(plan.source);
+    if port != 0 {
+        // A port whose last connection is in TIME-WAIT may serve another peer.
+        socket.set_reuse_address(true).map_err(|error| ("SO_REUSEADDR", error.into()))?;
+    } else if source.is_some() {
+        // Only connect(2) knows the peer, and with it which of our ports are free.
+        IP_BIND_ADDRESS_NO_PORT.set(socket.as_fd(), 1).map_err(|error| (IP_BIND_ADDRESS_NO_PORT.call, error))?;
+    }
+    if port != 0 || source.is_some() {
+        route::bind_to(&socket, plan, source, port)?;
+    }
+    Ok(socket)
+}
+
+fn begin_tcp(plan: &LanePlan, open: &Open, to: IpEndpoint) -> Result<Begun, OsError> {
+    let header = &open.header;
+    if to.family() != plan.family {
+        return Err(OsError::EAFNOSUPPORT);
+    }
+    if header.ttl == Some(Ttl::new(0)) || header.from.is_some_and(|from| Family::of(from) != plan.family) {
+        return Err(OsError::EINVAL);
+    }
+    let socket = tcp_socket(plan, header, open.source_port).map_err(|(_, error)| error)?;
+    let flow_label = header.flow_label.or(plan.flow_label);
+    let name = name(to, flow_label);
+    let mut stamp = Stamp::user(clock::now());
+    let mut begun = connect(&socket, &name);
+    if let (Err(OsError::EINVAL), Some(label)) = (begun, flow_label) {
+        // Someone on this host holds a label for itself, so that each needs a lease.
+        option::lease_flow_label(socket.as_fd(), label, to.address)?;
+        stamp = Stamp::user(clock::now());
+        begun = connect(&socket, &name);
+    }
+    let progress = begun?;
+    let local = socket.local_addr()?.as_socket().map(IpEndpoint::from);
+    Ok(Begun { socket, stamp, local, progress })
+}
+
+fn connect(socket: &Socket, to: &SockAddr) -> Result<Progress, OsError> {
+    match socket.connect(to).map_err(OsError::from) {
+        Ok(()) => Ok(Progress::Open),
+        Err(OsError::EINPROGRESS) => Ok(Progress::Opening),
+        Err(error) => Err(error),
+    }
+}
+
+fn name(to: IpEndpoint, flow_label: Option<FlowLabel>) -> SockAddr {
+    match SocketAddr::from(to) {
+        SocketAddr::V4(v4) => SocketAddrV4::into(v4),
+        // sin6_flowinfo is in network byte order, and passed on as it is.
+        SocketAddr::V6(v6) => {
+            SocketAddrV6::new(*v6.ip(), v6.port(), flow_label.map_or(0, FlowLabel::get).to_be(), v6.scope_id()).into()
+        }
+    }
+}
+
+fn configure(socket: &Socket, plan: &LanePlan, header: &Header) -> Result<(), Failure> {
+    let of_family = |v4, v6| if plan.family == Family::V4 { v4 } else { v6 };
+    let settings = [
+        (TCP_SYNCNT, Some(SYN_REPEATS)),
+        (TCP_NODELAY, Some(1)),
+        // Of ICMP errors.
+        (of_family(IP_RECVTTL, IPV6_RECVHOPLIMIT), Some(1)),
+        (of_family(IP_RECVTOS, IPV6_RECVTCLASS), Some(1)),
+        (of_family(IP_TTL, IPV6_UNICAST_HOPS), header.ttl.or(plan.ttl).map(|ttl| i32::from(ttl.get()))),
+        (of_family(IP_TOS, IPV6_TCLASS), header.tos.or(plan.tos).map(|tos| i32::from(tos.get()))),
+        (IPV6_FLOWINFO_SEND, header.flow_label.or(plan.flow_label).filter(|_| plan.family == Family::V6).map(|_| 1)),
+        (SO_BINDTOIFINDEX, header.ifindex.filter(|_| plan.interface.is_none()).map(u32::cast_signed)),
+    ];
+    option::set_all(socket.as_fd(), &settings)?;
+    lane::configure_leaving(socket.as_fd(), plan)
+}

@@ -1,0 +1,304 @@
+//! One connection: its socket, its state, and what it has still to send: [`Connection`].
+
+use std::collections::VecDeque;
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use socket2::Socket;
+
+use super::poller::{Interest, Poller, Ready, Source};
+use super::receive::Place;
+use super::sys::message::{self, Buffers, EAGAIN, Queue};
+use super::sys::option::{self, IP_RECVERR, IPV6_RECVERR};
+use crate::channel::{Closed, ClosedHow, Data, Inbound, Inbox, LaneId, Opened, OsError, Protocol, Token};
+use crate::types::{Family, IpEndpoint, Stamp};
+
+/// Octets read from one connection in one turn, so that a fast one does not keep the others waiting.
+const READ_OCTETS: usize = 16 * 1024;
+/// Octets that may wait to be sent behind others that already do; who is told `Drained` before writing more never meets it.
+const MAX_UNSENT_OCTETS: usize = 256 * 1024;
+/// Octets thrown away when a connection is closed with some unread, for which the kernel would send RST instead of FIN.
+const MAX_UNREAD_OCTETS: usize = 1 << 20;
+
+/// How long what was written before a close may wait for a peer that takes none of it (RFC 5482).
+const MAX_CLOSING: Duration = Duration::from_secs(30);
+
+/// A connection that is opening or open.
+#[derive(Debug)]
+pub struct Connection {
+    /// Its name.
+    pub token: Token,
+    lane: LaneId,
+    protocol: Protocol,
+    /// Our end, for internet connections.
+    local: Option<IpEndpoint>,
+    socket: Socket,
+    opening: bool,
+    /// Reading waits for `Resume`.
+    paused: bool,
+    /// The peer sends nothing more.
+    ended: bool,
+    /// Our side ends, silently, when nothing is left to send.
+    closing: bool,
+    /// The kernel tells nothing new about it any more, but that over and over.
+    hung_up: bool,
+    unsent: VecDeque<u8>,
+    /// What it is watched for.
+    watched: Option<Interest>,
+}
+
+/// What a turn of a connection has at hand.
+pub struct Turn<'a> {
+    /// When it was found ready.
+    pub stamp: Stamp,
+    /// Memory to use.
+    pub buffers: &'a mut Buffers,
+    /// Where to tell what happened.
+    pub inbox: &'a mut Inbox,
+}
+
+/// Whether there still is a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// There is.
+    Stays,
+    /// It is over: the socket is to be dropped.
+    Ends,
+}
+
+impl Connection {
+    /// An attempt to open `socket`, which is our end `local`.
+    pub fn opening(token: Token, lane: LaneId, protocol: Protocol, socket: Socket, local: Option<IpEndpoint>) -> Self {
+        let unsent = VecDeque::new();
+        Connection {
+            token,
+            lane,
+            protocol,
+            local,
+            socket,
+            opening: true,
+            paused: false,
+            ended: false,
+            closing: false,
+            hung_up: false,
+            unsent,
+            watched: None,
+        }
+    }
+
+    /// A connection that is open already.
+    pub fn open(token: Token, lane: LaneId, protocol: Protocol, socket: Socket) -> Self {
+        Connection { opening: false, ..Connection::opening(token, lane, protocol, socket, None) }
+    }
+
+    /// Has the poller watch it for what it waits for now.
+    ///
+    /// # Errors
+    /// The kernel's: there may be too many (epoll(7), max_user_watches).
+    pub fn watch(&mut self, number: u64, poller: &Poller) -> Result<(), OsError> {
+        let read = !(self.opening || self.paused || self.ended || self.closing);
+        let write = self.opening || !self.unsent.is_empty();
+        // A hang-up is told whatever one waits for: who waits for nothing must not be watched at all.
+        let wanted = (read || write || !self.hung_up).then_some(Interest { read, write });
+        let source = Source::Connection(number);
+        match (self.watched, wanted) {
+            (None, Some(interest)) => poller.watch(&self.socket, source, interest),
+            (Some(old), Some(interest)) if old != interest => poller.change(&self.socket, source, interest),
+            (Some(_), None) => poller.ignore(&self.socket),
+            _ => Ok(()),
+        }
+        .map_err(|failed| failed.error)?;
+        self.watched = wanted;
+        Ok(())
+    }
+
+    /// Does what the socket is ready for.
+    pub fn ready(&mut self, ready: &Ready, turn: &mut Turn<'_>) -> Fate {
+        if self.opening {
+            return self.finish_opening(ready, turn);
+        }
+        self.hung_up |= ready.hung_up;
+        // Reading first: what the peer sent before it reset is still there.
+        if !(self.paused || self.ended || self.closing) && self.read(turn) == Fate::Ends {
+            return Fate::Ends;
+        }
+        if ready.failed
+            && let Some(error) = self.take_error()
+        {
+            return self.fail(error, turn.stamp, |closed| turn.inbox.push(closed));
+        }
+        if ready.writable && !self.unsent.is_empty() {
+            match self.send_unsent() {
+                Ok(()) if !self.unsent.is_empty() => {}
+                Ok(()) if self.closing => return self.close(turn.buffers),
+                Ok(()) => turn.inbox.push(Inbound::Drained { token: self.token }),
+                Err(error) => return self.fail(error, turn.stamp, |closed| turn.inbox.push(closed)),
+            }
+        }
+        Fate::Stays
+    }
+
+    /// Takes octets to send; `tell` is told `Drained`, if they have left already, or how the connection failed.
+    ///
+    /// # Errors
+    /// ENOTCONN before it is open and after our `Close`; ENOBUFS if too much waits to be sent.
+    pub fn write(&mut self, octets: &[u8], stamp: Stamp, tell: impl FnOnce(Inbound)) -> Result<Fate, OsError> {
+        if self.opening || self.closing {
+            return Err(OsError::ENOTCONN);
+        }
+        if !self.unsent.is_empty() {
+            if self.unsent.len() + octets.len() > MAX_UNSENT_OCTETS {
+                return Err(OsError::ENOBUFS);
+            }
+            self.unsent.extend(octets);
+            return Ok(Fate::Stays);
+        }
+        match self.send(octets) {
+            Ok(sent) => {
+                self.unsent.extend(octets.get(sent..).unwrap_or_default());
+                if self.unsent.is_empty() {
+                    tell(Inbound::Drained { token: self.token });
+                }
+                Ok(Fate::Stays)
+            }
+            Err(error) => Ok(self.fail(error, stamp, tell)),
+        }
+    }
+
+    /// Ends our side when nothing is left to send, and tells nothing more.
+    pub fn close(&mut self, buffers: &mut Buffers) -> Fate {
+        self.closing = true;
+        if !self.unsent.is_empty() {
+            // A peer that never reads must not hold it for ever. Local sockets have no such limit.
+            let _ = self.socket.set_tcp_user_timeout(Some(MAX_CLOSING));
+            return Fate::Stays;
+        }
+        self.discard_unread(buffers);
+        Fate::Ends
+    }
+
+    /// Whether the peer has ended its side.
+    pub fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Stops or goes on reading.
+    pub fn pause(&mut self, paused: bool) {
+        self.paused = paused;
+    }
+
+    /// Sees to it that closing the socket sends FIN, not RST, as far as that is in our hand (RFC 1122 §4.2.2.13).
+    fn discard_unread(&self, buffers: &mut Buffers) {
+        let mut discarded = 0;
+        while let Ok(count @ 1..) = rustix::io::read(&self.socket, buffers.octets()) {
+            discarded += count;
+            if discarded >= MAX_UNREAD_OCTETS {
+                return;
+            }
+        }
+    }
+
+    /// Has closing the socket send RST.
+    pub fn reset(&self) {
+        // Where it fails the connection is over already.
+        let _ = self.socket.set_linger(Some(Duration::ZERO));
+    }
+
+    fn finish_opening(&mut self, ready: &Ready, turn: &mut Turn<'_>) -> Fate {
+        // The queue has the details of what the pending error only sums up.
+        if ready.failed && self.report_icmp(turn) {
+            return Fate::Ends;
+        }
+        if (ready.failed || ready.hung_up)
+            && let Some(error) = self.take_error()
+        {
+            return self.fail(error, turn.stamp, |closed| turn.inbox.push(closed));
+        }
+        if !ready.writable {
+            return Fate::Stays;
+        }
+        self.opening = false;
+        let retransmits = option::tcp_retransmits(self.socket.as_fd()).unwrap_or(0);
+        // RFC 1122 §4.2.3.9: most ICMP errors must not abort a connection; the error queue would make them errors of it.
+        let errors = match self.local.map(|local| local.family()) {
+            Some(Family::V6) => IPV6_RECVERR,
+            Some(Family::V4) | None => IP_RECVERR,
+        };
+        let _ = errors.set(self.socket.as_fd(), 0);
+        let (token, stamp, local) = (self.token, turn.stamp, self.local);
+        turn.inbox.push(Inbound::Opened(Opened { token, stamp, local, retransmits }));
+        Fate::Stays
+    }
+
+    /// Whether the error queue had something to tell.
+    fn report_icmp(&self, turn: &mut Turn<'_>) -> bool {
+        let place = Place { lane: self.lane, flow: 0, protocol: self.protocol, token: Some(self.token) };
+        while let Ok(message) = message::receive(self.socket.as_fd(), Queue::Errors, turn.buffers) {
+            if place.push_error(&message, turn.inbox) {
+                return true;
+            }
+        }
+        false
+    }
+
+    fn read(&mut self, turn: &mut Turn<'_>) -> Fate {
+        let buffer = turn.buffers.octets();
+        let most = buffer.len().min(READ_OCTETS);
+        let buffer = buffer.get_mut(..most).unwrap_or_default();
+        let error = match rustix::io::read(&self.socket, &mut *buffer) {
+            Ok(0) => {
+                self.ended = true;
+                turn.inbox.push(self.closed(turn.stamp, ClosedHow::Fin));
+                return Fate::Stays;
+            }
+            Ok(count) => {
+                let octets = turn.inbox.store(buffer.get(..count).unwrap_or_default());
+                turn.inbox.push(Inbound::Data(Data { token: self.token, stamp: turn.stamp, octets }));
+                return Fate::Stays;
+            }
+            Err(error) => OsError::from_code(error.raw_os_error()),
+        };
+        match error {
+            EAGAIN => Fate::Stays,
+            error => self.fail(error, turn.stamp, |closed| turn.inbox.push(closed)),
+        }
+    }
+
+    /// Sends what there is room for; the rest waits.
+    fn send_unsent(&mut self) -> Result<(), OsError> {
+        let sent = self.send(self.unsent.as_slices().0)?;
+        self.unsent.drain(..sent.min(self.unsent.len()));
+        if self.unsent.is_empty() {
+            // Many connections that once had much to send must not keep the memory.
+            self.unsent = VecDeque::new();
+        }
+        Ok(())
+    }
+
+    fn send(&self, octets: &[u8]) -> Result<usize, OsError> {
+        match message::send(self.socket.as_fd(), None, octets, &[]) {
+            Err(EAGAIN) => Ok(0),
+            sent => sent,
+        }
+    }
+
+    fn take_error(&self) -> Option<OsError> {
+        self.socket.take_error().ok().flatten().map(OsError::from)
+    }
+
+    /// The connection is over; told, unless it was ours to end.
+    fn fail(&self, error: OsError, stamp: Stamp, tell: impl FnOnce(Inbound)) -> Fate {
+        let how = match error {
+            OsError::ECONNREFUSED | OsError::ECONNRESET | OsError::EPIPE => ClosedHow::Reset,
+            error => ClosedHow::Failed(error),
+        };
+        if !(self.closing || self.ended) {
+            tell(self.closed(stamp, how));
+        }
+        Fate::Ends
+    }
+
+    fn closed(&self, stamp: Stamp, how: ClosedHow) -> Inbound {
+        Inbound::Closed(Closed { token: self.token, stamp, how })
+    }
+}

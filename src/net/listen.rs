@@ -1,0 +1,192 @@
+//! Sockets that wait for others: addresses, groups, files of local sockets, and who connects ([`accept`]).
+
+use std::ffi::OsStr;
+use std::fs;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use rustix::net::{SocketAddrAny, SocketAddrUnix, SocketFlags, acceptfrom_with};
+use socket2::{Domain, InterfaceIndexOrAddress, SockAddr, Socket, Type};
+
+use super::lane::{self, Failure};
+use super::route;
+use super::sys::interface;
+use super::sys::option::{self, *};
+use crate::channel::{Group, LanePlan, OsError};
+use crate::types::{Endpoint, Family, IpEndpoint};
+
+/// Connections that may wait to be accepted; the kernel cuts it to `net.core.somaxconn`.
+const BACKLOG: i32 = 4096;
+
+/// A socket that TCP clients can connect to. What is set here their connections inherit.
+///
+/// # Errors
+/// The call that failed, and how.
+pub fn tcp_listener(plan: &LanePlan, at: &Endpoint) -> Result<Socket, Failure> {
+    let of_family = |v4, v6| if plan.family == Family::V4 { v4 } else { v6 };
+    let socket = lane::new_socket(plan, Type::STREAM)?;
+    let settings = [
+        (TCP_NODELAY, Some(1)),
+        // So that an IPv4 lane can have the same port.
+        (IPV6_V6ONLY, (plan.family == Family::V6).then_some(1)),
+        (of_family(IP_TTL, IPV6_UNICAST_HOPS), plan.ttl.map(|ttl| i32::from(ttl.get()))),
+        (of_family(IP_TOS, IPV6_TCLASS), plan.tos.map(|tos| i32::from(tos.get()))),
+    ];
+    option::set_all(socket.as_fd(), &settings)?;
+    lane::configure_leaving(socket.as_fd(), plan)?;
+    route::bind_device(&socket, plan)?;
+    // A restart must not wait for the connections of before, which are in TIME-WAIT.
+    socket.set_reuse_address(true).map_err(|error| ("SO_REUSEADDR", error.into()))?;
+    bind(&socket, plan, at)?;
+    listen(&socket)?;
+    Ok(socket)
+}
+
+/// Lets others connect.
+///
+/// # Errors
+/// `listen`: EADDRINUSE …
+pub fn listen(socket: &Socket) -> Result<(), Failure> {
+    socket.listen(BACKLOG).map_err(|error| ("listen", error.into()))
+}
+
+/// Binds a UDP socket to where it listens.
+///
+/// # Errors
+/// The call that failed, and how.
+pub fn bind_datagrams(socket: &Socket, plan: &LanePlan, at: &Endpoint) -> Result<(), Failure> {
+    let all_groups = match plan.family {
+        Family::V4 => IP_MULTICAST_ALL,
+        Family::V6 => IPV6_MULTICAST_ALL,
+    };
+    // By default a socket hears the groups that anyone on this host has joined. Kernels before 4.20 cannot do otherwise for IPv6.
+    let _ = all_groups.set(socket.as_fd(), 0);
+    if !plan.groups.is_empty() {
+        // A group has as many members on a host as like to be.
+        socket.set_reuse_address(true).map_err(|error| ("SO_REUSEADDR", error.into()))?;
+    }
+    bind(socket, plan, at)
+}
+
+/// Joins the plan's multicast groups.
+///
+/// # Errors
+/// `IP_ADD_MEMBERSHIP` or `IPV6_ADD_MEMBERSHIP`: ENODEV if there is no such interface, or no route to the group; EINVAL if it
+/// is no group.
+pub fn join_groups(socket: &Socket, plan: &LanePlan) -> Result<(), Failure> {
+    for Group { address, interface } in &plan.groups {
+        let index = match interface.as_deref().or(plan.interface.as_deref()) {
+            Some(name) => interface::index_of(name).ok_or(OsError::ENODEV),
+            None => Ok(0),
+        };
+        let (call, joined) = match (address, plan.family) {
+            (IpAddr::V4(group), Family::V4) => {
+                let join = |index| {
+                    let interface = InterfaceIndexOrAddress::Index(index);
+                    socket.join_multicast_v4_n(group, &interface).map_err(OsError::from)
+                };
+                ("IP_ADD_MEMBERSHIP", index.and_then(join))
+            }
+            (IpAddr::V6(group), Family::V6) => {
+                let join = |index| socket.join_multicast_v6(group, index).map_err(OsError::from);
+                ("IPV6_ADD_MEMBERSHIP", index.and_then(join))
+            }
+            (IpAddr::V4(_), _) => ("IP_ADD_MEMBERSHIP", Err(OsError::EAFNOSUPPORT)),
+            (IpAddr::V6(_), _) => ("IPV6_ADD_MEMBERSHIP", Err(OsError::EAFNOSUPPORT)),
+        };
+        joined.map_err(|error| (call, error))?;
+    }
+    Ok(())
+}
+
+/// Binds a local socket, in place of one that nobody answers at any more; with an empty path at a name that the kernel chooses.
+///
+/// # Errors
+/// `bind`: EADDRINUSE if someone answers there, or if it is no socket; EACCES, ENOENT …
+pub fn bind_local(socket: &Socket, at: &Endpoint, kind: Type) -> Result<Option<SocketFile>, Failure> {
+    let failed = |error: OsError| ("bind", error);
+    let Endpoint::Unix(path) = at else {
+        return Err(failed(OsError::EAFNOSUPPORT));
+    };
+    let name = SockAddr::unix(path).map_err(|error| failed(error.into()))?;
+    match socket.bind(&name).map_err(OsError::from) {
+        Err(OsError::EADDRINUSE) if is_left_over(path, &name, kind) => {
+            fs::remove_file(path).map_err(|error| ("unlink", error.into()))?;
+            socket.bind(&name).map_err(|error| failed(error.into()))?;
+        }
+        bound => bound.map_err(failed)?,
+    }
+    Ok(SocketFile::at(path))
+}
+
+/// The file of a local socket of ours, removed at the end.
+#[derive(Debug)]
+pub struct SocketFile {
+    path: PathBuf,
+    device: u64,
+    inode: u64,
+}
+
+impl SocketFile {
+    /// The socket at `path`; an abstract name has no file.
+    fn at(path: &Path) -> Option<Self> {
+        let file = fs::symlink_metadata(path).ok()?;
+        Some(SocketFile { path: path.to_owned(), device: file.dev(), inode: file.ino() })
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        // Someone may have put another there.
+        let still_ours =
+            fs::symlink_metadata(&self.path).is_ok_and(|file| (file.dev(), file.ino()) == (self.device, self.inode));
+        if still_ours {
+            // Without the right to, it stays; who comes next finds that nobody answers.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Takes a connection that waits at this listener, with its other end.
+///
+/// # Errors
+/// EAGAIN if none waits; EMFILE, ENFILE, ENOBUFS if there is no room for one; others are those of that one connection.
+pub fn accept(listener: &Socket) -> Result<(Socket, Endpoint), OsError> {
+    let (socket, peer) = acceptfrom_with(listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC)
+        .map_err(|error| OsError::from_code(error.raw_os_error()))?;
+    Ok((socket.into(), peer.map_or_else(|| Endpoint::Unix(Path::new("").into()), endpoint)))
+}
+
+fn endpoint(peer: SocketAddrAny) -> Endpoint {
+    if let Ok(internet) = SocketAddr::try_from(peer.clone()) {
+        return Endpoint::Ip(internet.into());
+    }
+    let local = SocketAddrUnix::try_from(peer).ok();
+    let path = local.as_ref().and_then(|local| match local.abstract_name() {
+        Some([]) => None,
+        Some(name) => Some([b"\0", name].concat()),
+        None => local.path_bytes().map(<[u8]>::to_vec),
+    });
+    Endpoint::Unix(Path::new(OsStr::from_bytes(&path.unwrap_or_default())).into())
+}
+
+fn bind(socket: &Socket, plan: &LanePlan, at: &Endpoint) -> Result<(), Failure> {
+    let at = at.ip().filter(|at| at.family() == plan.family).ok_or(("bind", OsError::EAFNOSUPPORT))?;
+    // A link-local address only means something on its interface (RFC 4007 §6).
+    let zone = match plan.interface.as_deref() {
+        Some(name) if at.zone == 0 => interface::index_of(name).unwrap_or(0),
+        _ => at.zone,
+    };
+    let at = SocketAddr::from(IpEndpoint { zone, ..at });
+    socket.bind(&at.into()).map_err(|error| ("bind", error.into()))
+}
+
+/// Whether there is a socket at `path` and nobody answers.
+fn is_left_over(path: &Path, name: &SockAddr, kind: Type) -> bool {
+    let is_socket = fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
+    let answer = || Socket::new_raw(Domain::UNIX, kind.nonblocking().cloexec(), None)?.connect(name);
+    is_socket && answer().is_err_and(|error| OsError::from(error) == OsError::ECONNREFUSED)
+}

@@ -1,0 +1,194 @@
+//! All connections of a channel, and the orders about them: [`Streams`].
+
+use std::collections::HashMap;
+
+use socket2::Socket;
+
+use super::clock;
+use super::connect::{self, Begun, Progress};
+use super::connection::{Connection, Fate, Turn};
+use super::lane::Lane;
+use super::listen;
+use super::poller::{Poller, Ready};
+use super::sys::message::Buffers;
+use crate::channel::{
+    Accepted, CloseHow, Closed, ClosedHow, Inbound, LanePlan, Open, Opened, OsError, Refused, Sent, Token,
+};
+use crate::types::Stamp;
+
+/// Set in the tokens of accepted connections, not in a Machine's.
+const ACCEPTED: u64 = 1 << 63;
+/// Connections accepted from one listener in one turn.
+const ACCEPTS: usize = 64;
+
+/// The connections, by numbers that are never given again, so that news of a closed one reaches no other.
+#[derive(Debug, Default)]
+pub struct Streams {
+    connections: HashMap<u64, Connection>,
+    numbers: HashMap<Token, u64>,
+    next: u64,
+    /// Connections whose peer has ended, told since all orders were last taken, and those told before.
+    ended: [Vec<u64>; 2],
+    /// Whether one was dropped that nobody has asked about.
+    freed: bool,
+}
+
+impl Streams {
+    /// Begins to open a connection. What comes of it goes to `outcomes`, as everything about later orders.
+    pub fn open(&mut self, plan: &LanePlan, open: &Open, poller: &Poller, outcomes: &mut impl Extend<Inbound>) {
+        if let Err(error) = self.try_open(plan, open, poller, outcomes) {
+            outcomes.extend([Inbound::Refused(Refused { token: open.token, error, mtu: None })]);
+        }
+    }
+
+    fn try_open(
+        &mut self,
+        plan: &LanePlan,
+        open: &Open,
+        poller: &Poller,
+        outcomes: &mut impl Extend<Inbound>,
+    ) -> Result<(), OsError> {
+        let token = open.token;
+        if token.get() & ACCEPTED != 0 || self.numbers.contains_key(&token) {
+            return Err(OsError::EINVAL);
+        }
+        let Begun { socket, stamp, local, progress } = connect::begin(plan, open)?;
+        let sent = Inbound::Sent(Sent { token, stamp, scheduled: None, local });
+        let stamp = Stamp::user(clock::now());
+        let (connection, outcome) = match progress {
+            Progress::Opening => (Connection::opening(token, open.lane, plan.protocol, socket, local), None),
+            Progress::Open => {
+                let opened = Inbound::Opened(Opened { token, stamp, local, retransmits: 0 });
+                (Connection::open(token, open.lane, plan.protocol, socket), Some(opened))
+            }
+            Progress::Refused => {
+                outcomes.extend([sent, Inbound::Closed(Closed { token, stamp, how: ClosedHow::Reset })]);
+                return Ok(());
+            }
+        };
+        self.add(connection, poller)?;
+        outcomes.extend([sent].into_iter().chain(outcome));
+        Ok(())
+    }
+
+    /// Takes octets to send.
+    pub fn write(&mut self, token: Token, octets: &[u8], poller: &Poller, outcomes: &mut impl Extend<Inbound>) {
+        let written = self.find(token).ok_or(OsError::ENOTCONN).and_then(|(number, connection)| {
+            let stamp = Stamp::user(clock::now());
+            let fate = connection.write(octets, stamp, |told| outcomes.extend([told]))?;
+            Ok((number, fate))
+        });
+        match written {
+            Ok((number, fate)) => self.settle(number, fate, poller),
+            Err(error) => outcomes.extend([Inbound::Refused(Refused { token, error, mtu: None })]),
+        }
+    }
+
+    /// Ends a connection from our side.
+    pub fn close(&mut self, token: Token, how: CloseHow, poller: &Poller, buffers: &mut Buffers) {
+        let Some((number, connection)) = self.find(token) else { return };
+        let fate = match how {
+            CloseHow::Fin => connection.close(buffers),
+            CloseHow::Reset => {
+                connection.reset();
+                Fate::Ends
+            }
+        };
+        self.settle(number, fate, poller);
+    }
+
+    /// Stops or goes on reading.
+    pub fn pause(&mut self, token: Token, paused: bool, poller: &Poller) {
+        if let Some((number, connection)) = self.find(token) {
+            connection.pause(paused);
+            self.settle(number, Fate::Stays, poller);
+        }
+    }
+
+    /// Closes a connection, whatever it still has to send.
+    pub fn forget(&mut self, token: Token) {
+        if let Some(number) = self.numbers.get(&token) {
+            self.remove(*number);
+        }
+    }
+
+    /// All orders have been taken. The second time after a peer ended its side, whatever the Machine wrote in answer to what came
+    /// before that has been taken too, and our side ends as soon as it has left.
+    pub fn orders_taken(&mut self, poller: &Poller, buffers: &mut Buffers) {
+        let [now, before] = &mut self.ended;
+        let due = std::mem::replace(before, std::mem::take(now));
+        for number in due {
+            if let Some(fate) = self.connections.get_mut(&number).map(|ended| ended.close(buffers)) {
+                self.settle(number, fate, poller);
+            }
+        }
+    }
+
+    /// A connection has become ready.
+    pub fn ready(&mut self, number: u64, ready: &Ready, poller: &Poller, turn: &mut Turn<'_>) {
+        let Some(connection) = self.connections.get_mut(&number) else { return };
+        let had_ended = connection.has_ended();
+        let fate = connection.ready(ready, turn);
+        if connection.has_ended() && !had_ended {
+            self.ended[0].push(number);
+        }
+        self.settle(number, fate, poller);
+    }
+
+    /// Takes connections that wait at a listener. Says whether there was no descriptor for one.
+    pub fn accept(&mut self, lane: &Lane, listener: &Socket, poller: &Poller, turn: &mut Turn<'_>) -> bool {
+        for _ in 0..ACCEPTS {
+            match listen::accept(listener) {
+                Ok((socket, peer)) => {
+                    let token = Token::new(ACCEPTED | self.next);
+                    let connection = Connection::open(token, lane.id, lane.plan.protocol, socket);
+                    // One that cannot be watched is closed, and its peer sees that.
+                    if self.add(connection, poller).is_ok() {
+                        let (lane, stamp) = (lane.id, turn.stamp);
+                        turn.inbox.push(Inbound::Accepted(Accepted { lane, token, peer, stamp }));
+                    }
+                }
+                Err(OsError::EAGAIN) => return false,
+                Err(OsError::EMFILE | OsError::ENFILE | OsError::ENOBUFS | OsError::ENOMEM) => return true,
+                // accept(2): errors that are already pending on the new socket; the next one may be sound.
+                Err(_) => {}
+            }
+        }
+        false
+    }
+
+    /// Whether a descriptor has become free since this was last asked.
+    pub fn take_freed(&mut self) -> bool {
+        std::mem::take(&mut self.freed)
+    }
+
+    fn add(&mut self, mut connection: Connection, poller: &Poller) -> Result<(), OsError> {
+        let number = self.next;
+        connection.watch(number, poller)?;
+        self.next += 1;
+        self.numbers.insert(connection.token, number);
+        self.connections.insert(number, connection);
+        Ok(())
+    }
+
+    fn find(&mut self, token: Token) -> Option<(u64, &mut Connection)> {
+        let number = *self.numbers.get(&token)?;
+        Some((number, self.connections.get_mut(&number)?))
+    }
+
+    /// Keeps a connection watched for what it now waits for, or drops it.
+    fn settle(&mut self, number: u64, fate: Fate, poller: &Poller) {
+        let Some(connection) = self.connections.get_mut(&number) else { return };
+        // One that cannot be watched would never be heard of again; only a kernel out of memory refuses.
+        if fate == Fate::Ends || connection.watch(number, poller).is_err() {
+            self.remove(number);
+        }
+    }
+
+    fn remove(&mut self, number: u64) {
+        if let Some(connection) = self.connections.remove(&number) {
+            self.numbers.remove(&connection.token);
+            self.freed = true;
+        }
+    }
+}

@@ -1,0 +1,338 @@
+//! Connections that we open: how an attempt goes, what is told of it, and how octets travel.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::net::UnixListener;
+use std::process::Command;
+use std::time::Duration;
+
+use netprobe::channel::{
+    Attempt, CloseHow, ClosedHow, ErrorOrigin, ErrorPath, Header, Inbound, LaneId, LanePlan, Layer, Open, Order,
+    OsError, Owner, Protocol, SocketKind, SocketWish, Token,
+};
+use netprobe::types::{Endpoint, Family, IpEndpoint, Tos, Ttl};
+
+use crate::namespace::{in_namespace, ip};
+use crate::orders::link;
+use crate::run::{FAMILIES, Run, endpoint, loopback, refusal, with_rights};
+
+in_namespace! {
+    fn a_listening_port_opens_and_our_end_is_told_before() {
+        for family in FAMILIES {
+            with_rights(|| {
+                let (listener, to) = listen(family);
+                let mut run = Run::open(vec![tcp(family)]);
+                run.connect(1, 0, Endpoint::Ip(to), Header::default());
+                let sent = run.begun(1);
+                let opened = run.opened(1);
+                let (_, peer) = listener.accept().expect("a connection");
+                assert_eq!((sent.local, opened.local), (Some(peer.into()), Some(peer.into())));
+                assert_eq!(opened.retransmits, 0);
+                assert!(sent.stamp.user.mono < opened.stamp.user.mono);
+            });
+        }
+    }
+
+    fn a_closed_port_resets_the_attempt_and_has_seen_our_port() {
+        for family in FAMILIES {
+            with_rights(|| {
+                let mut run = Run::open(vec![tcp(family)]);
+                run.connect(1, 0, Endpoint::Ip(loopback(family).with_port(81)), Header::default());
+                let local = run.begun(1).local.expect("our end");
+                assert_eq!((local.address, local.port != 0), (loopback(family).address, true));
+                assert_eq!(run.closed(Token::new(1)), ClosedHow::Reset);
+                // What is over is forgotten.
+                run.write(Token::new(1), b"too late");
+                assert_eq!(run.outcome(1), Err((OsError::ENOTCONN, None)));
+            });
+        }
+    }
+
+    fn a_filtered_port_is_given_up_by_the_kernel() {
+        link();
+        // Whatever goes there is lost.
+        ip("neigh replace 10.0.0.2 lladdr 02:00:00:00:00:02 dev v0");
+        let mut run = Run::open(vec![tcp(Family::V4)]);
+        run.connect(1, 0, Endpoint::Ip(endpoint("10.0.0.2").with_port(82)), Header::default());
+        let local = run.begun(1).local.expect("our end");
+        assert_eq!((local.address, local.port != 0), (endpoint("10.0.0.1").address, true));
+        assert_eq!(run.closed(Token::new(1)), ClosedHow::Failed(OsError::ETIMEDOUT));
+    }
+
+    fn a_lost_syn_is_told_with_the_connection() {
+        // The first SYN alone: 1 of 1000, then none.
+        nft("add rule inet t in tcp flags syn tcp dport 1-65535 numgen inc mod 1000 0 drop");
+        let (_listener, to) = listen(Family::V4);
+        let mut run = Run::open(vec![tcp(Family::V4)]);
+        run.connect(1, 0, Endpoint::Ip(to), Header::default());
+        let opened = run.opened(1);
+        assert_eq!(opened.retransmits, 1);
+        run.connect(2, 0, Endpoint::Ip(to), Header::default());
+        assert_eq!(run.opened(2).retransmits, 0);
+    }
+
+    fn a_rejected_attempt_is_reported_with_offender_type_and_code() {
+        let rejects = [
+            ("ip", "icmp", "port-unreachable", Family::V4, (3, 3)),
+            ("ip", "icmp", "host-unreachable", Family::V4, (3, 1)),
+            ("ip", "icmp", "net-unreachable", Family::V4, (3, 0)),
+            ("ip", "icmp", "prot-unreachable", Family::V4, (3, 2)),
+            ("ip", "icmp", "host-prohibited", Family::V4, (3, 10)),
+            ("ip", "icmp", "admin-prohibited", Family::V4, (3, 13)),
+            ("ip6", "icmpv6", "no-route", Family::V6, (1, 0)),
+            ("ip6", "icmpv6", "admin-prohibited", Family::V6, (1, 1)),
+            ("ip6", "icmpv6", "addr-unreachable", Family::V6, (1, 3)),
+            ("ip6", "icmpv6", "port-unreachable", Family::V6, (1, 4)),
+        ];
+        for (port, (header, protocol, reject, ..)) in (1000..).zip(rejects) {
+            nft(&format!("add rule inet t in meta nfproto {} tcp dport {port} reject with {protocol} type {reject}", if header == "ip" { "ipv4" } else { "ipv6" }));
+        }
+        let mut run = Run::open(FAMILIES.map(tcp).into());
+        for (port, (.., family, kind)) in (1000..).zip(rejects) {
+            let to = loopback(family).with_port(port);
+            let token = u64::from(port);
+            run.connect(token, u16::from(family == Family::V6), Endpoint::Ip(to), Header::default());
+            let local = run.begun(token).local.expect("our end");
+            let (report, quote) = run.report();
+            assert_eq!((report.icmp_type, report.icmp_code), kind);
+            assert_eq!((report.token, report.to), (Some(Token::new(token)), Some(to)));
+            assert_eq!((report.origin, report.offender), (ErrorOrigin::Icmp, Some(to.address)));
+            assert!(report.reply_ttl.is_some());
+            assert_eq!(quote[..4], [local.port.to_be_bytes(), port.to_be_bytes()].concat());
+            // It ended the attempt.
+            run.receive();
+            assert!(run.came.is_empty(), "{:?}", run.came);
+            run.connect(token, u16::from(family == Family::V6), Endpoint::Ip(to), Header::default());
+            run.begun(token);
+            run.report();
+        }
+    }
+
+    fn an_attempt_that_cannot_begin_is_refused() {
+        let (_listener, to) = listen(Family::V4);
+        let mut run = Run::open(vec![tcp(Family::V4), unix()]);
+        let header = Header::default();
+        run.connect(1, 0, Endpoint::Ip(endpoint("192.0.2.1").with_port(80)), header);
+        assert_eq!(run.outcome(1), Err((OsError::ENETUNREACH, None)));
+        run.connect(2, 0, Endpoint::Ip(loopback(Family::V6).with_port(80)), header);
+        assert_eq!(run.outcome(2), Err((OsError::EAFNOSUPPORT, None)));
+        run.connect(3, 0, path("/nowhere"), header);
+        assert_eq!(run.outcome(3), Err((OsError::EOPNOTSUPP, None)));
+        run.connect(4, 0, Endpoint::Ip(to), Header { from: Some(endpoint("192.0.2.9").address), ..header });
+        assert_eq!(run.outcome(4), Err((OsError::EADDRNOTAVAIL, None)));
+        run.connect(7, 0, Endpoint::Ip(to), Header { ttl: Some(Ttl::new(0)), ..header });
+        assert_eq!(run.outcome(7), Err((OsError::EINVAL, None)));
+        run.connect(5, 1, path("/nowhere/at/all"), header);
+        assert_eq!(run.outcome(5), Err((OsError::ENOENT, None)));
+        run.connect(6, 0, Endpoint::Ip(to), header);
+        run.opened(6);
+        run.connect(6, 0, Endpoint::Ip(to), header);
+        assert_eq!(run.outcome(6), Err((OsError::EINVAL, None)));
+        run.connect(1 << 63, 0, Endpoint::Ip(to), header);
+        assert_eq!(run.outcome(1 << 63), Err((OsError::EINVAL, None)));
+    }
+
+    fn no_free_port_refuses_and_a_pinned_one_serves_one_connection_to_a_peer() {
+        let (_listener, to) = listen(Family::V4);
+        let mut run = Run::open(vec![tcp(Family::V4)]);
+        let mut open = |token: u64, source_port| {
+            let (lane, token) = (LaneId::new(0), Token::new(token));
+            run.order(Order::Open(Open { lane, token, to: Endpoint::Ip(to), source_port, header: Header::default() }));
+            run.receive();
+            run.came.drain(..).next().expect("an outcome").0
+        };
+        let Inbound::Sent(sent) = open(1, 7000) else { panic!("refused") };
+        assert_eq!(sent.local.map(|local| local.port), Some(7000));
+        let Inbound::Refused(refused) = open(2, 7000) else { panic!("not refused") };
+        assert!([OsError::EADDRINUSE, OsError::EADDRNOTAVAIL].contains(&refused.error), "{refused:?}");
+    }
+
+    fn header_fields_of_an_attempt_are_on_the_wire() {
+        ip("address add 2001:db8::5/128 dev lo nodad");
+        for (family, from) in [(Family::V4, "127.0.0.5"), (Family::V6, "2001:db8::5")] {
+            with_rights(|| {
+                let (listener, to) = listen(family);
+                // A listener is not told TTL and TOS of a SYN: the packet filter lets no other SYN in.
+                for rule in if family == Family::V4 { &["ip ttl", "ip dscp"][..] } else { &["ip6 hoplimit", "ip6 dscp", "ip6 flowlabel"] } {
+                    let wanted = match rule.split(' ').next_back() { Some("dscp") => "18", Some("flowlabel") => "0x12345", _ => "7" };
+                    nft(&format!("add rule inet t in tcp flags & (syn|ack) == syn {rule} != {wanted} drop"));
+                }
+                let mut run = Run::open(vec![LanePlan { ttl: Some(Ttl::new(9)), ..tcp(family) }]);
+                let header = Header {
+                    from: Some(endpoint(from).address),
+                    ifindex: netprobe::net::interface_index("lo"),
+                    ttl: Some(Ttl::new(7)),
+                    tos: Some(Tos::new(0x48)),
+                    flow_label: netprobe::types::FlowLabel::new(0x12345),
+                };
+                run.connect(1, 0, Endpoint::Ip(to), header);
+                let opened = run.opened(1);
+                assert_eq!((opened.local.map(|local| local.address), opened.retransmits), (header.from, 0));
+                let (_, peer) = listener.accept().expect("a connection");
+                assert_eq!(Some(peer.ip()), header.from);
+            });
+        }
+    }
+
+    fn a_stream_lane_says_what_it_is() {
+        let run = Run::open(vec![tcp(Family::V6), unix()]);
+        let profile = run.profile(0);
+        assert_eq!((profile.socket, profile.received_at, profile.quote_at), (SocketKind::Stream, Layer::Payload, Layer::Transport));
+        assert_eq!((profile.ident.owner, profile.checksum, profile.errors), (Owner::Kernel, Owner::Kernel, ErrorPath::Queue));
+        assert!(profile.max_open >= 1);
+        assert_eq!((run.profile(1).protocol, run.profile(1).socket), (Protocol::Unix, SocketKind::Stream));
+    }
+
+    fn octets_travel_both_ways_and_a_peer_that_ends_is_told_from_one_that_resets() {
+        for how in [ClosedHow::Fin, ClosedHow::Reset] {
+            with_rights(|| {
+                let (mut run, mut peer) = connected();
+                run.write(ONE, b"question");
+                run.drained(ONE);
+                let mut octets = [0; 8];
+                peer.read_exact(&mut octets).expect("octets");
+                assert_eq!(&octets, b"question");
+                peer.write_all(b"answer").expect("room");
+                assert_eq!(run.data(ONE, 6), b"answer");
+                if how == ClosedHow::Reset {
+                    // Closing with octets unread sends RST (RFC 1122 §4.2.2.13).
+                    run.write(ONE, b"unread");
+                    peer.peek(&mut octets).expect("octets");
+                }
+                drop(peer);
+                assert_eq!(run.closed(ONE), how);
+            });
+        }
+    }
+
+    fn a_close_sends_fin_even_with_octets_unread_and_a_reset_sends_rst() {
+        for (how, expected) in [(CloseHow::Fin, Ok(0)), (CloseHow::Reset, Err(std::io::ErrorKind::ConnectionReset))] {
+            with_rights(|| {
+                let (mut run, mut peer) = connected();
+                peer.write_all(b"greeting").expect("room");
+                std::thread::yield_now();
+                run.order(Order::Close { token: ONE, how });
+                assert_eq!(peer.read(&mut [0; 9]).map_err(|error| error.kind()), expected);
+                run.receive();
+                assert!(run.came.is_empty(), "{:?}", run.came);
+            });
+        }
+    }
+
+    fn what_was_written_leaves_before_the_fin() {
+        let (mut run, mut peer) = connected();
+        run.write(ONE, &vec![7; 8 << 20]);
+        run.order(Order::Close { token: ONE, how: CloseHow::Fin });
+        let reader = std::thread::spawn(move || {
+            let mut all = Vec::new();
+            peer.read_to_end(&mut all).map(|_| all.len())
+        });
+        while !reader.is_finished() {
+            let soon = run.channel.now().mono + Duration::from_millis(10);
+            run.channel.wait(Some(soon), netprobe::channel::Precision::Relaxed).expect("wait");
+            run.receive();
+        }
+        assert_eq!(reader.join().expect("a reader").expect("no reset"), 8 << 20);
+        assert!(run.came.is_empty(), "{:?}", run.came);
+    }
+
+    fn a_connection_forgotten_does_not_wait_for_its_peer() {
+        let (mut run, mut peer) = connected();
+        run.write(ONE, &vec![7; 8 << 20]);
+        run.order(Order::Close { token: ONE, how: CloseHow::Fin });
+        run.write(ONE, b"more");
+        assert_eq!(run.outcome(1), Err((OsError::ENOTCONN, None)));
+        run.order(Order::Forget { token: ONE });
+        let mut all = Vec::new();
+        peer.read_to_end(&mut all).expect("a FIN");
+        assert!(all.len() < 8 << 20);
+    }
+
+    fn an_icmp_error_does_not_end_an_open_connection() {
+        for (family, reject) in [(Family::V4, "icmp type host-unreachable"), (Family::V6, "icmpv6 type addr-unreachable")] {
+            let (mut run, mut peer) = with_rights(|| connected_over(family));
+            nft(&format!("add rule inet t in tcp dport {} limit rate over 1/day burst 1 packets accept; add rule inet t in tcp dport {} reject with {reject}", port_of(&peer), port_of(&peer)));
+            run.write(ONE, b"rejected once");
+            let mut octets = [0; 13];
+            peer.read_exact(&mut octets).expect("the kernel sends it again");
+            run.receive();
+            assert_eq!(run.came.drain(..).map(|(item, _)| item).collect::<Vec<_>>(), [Inbound::Drained { token: ONE }]);
+        }
+    }
+
+    fn a_mark_cannot_be_had_for_connections() {
+        let attempts = [Attempt { socket: SocketKind::Stream, call: "SO_MARK", error: OsError::EOPNOTSUPP }];
+        assert_eq!(refusal(LanePlan { mark: Some(1), ..tcp(Family::V4) }).attempts, attempts);
+    }
+
+    fn local_streams_open_at_once_and_nobody_listening_is_a_reset() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let name = directory.path().join("s");
+        let listener = UnixListener::bind(&name).expect("a listener");
+        let mut run = Run::open(vec![unix()]);
+        let to = Endpoint::Unix(name.as_path().into());
+        run.connect(1, 0, to.clone(), Header::default());
+        run.begun(1);
+        assert_eq!(run.opened(1).local, None);
+        let (mut peer, _) = listener.accept().expect("a connection");
+        run.write(ONE, b"question");
+        run.drained(ONE);
+        let mut octets = [0; 8];
+        peer.read_exact(&mut octets).expect("octets");
+        peer.write_all(b"answer").expect("room");
+        drop(peer);
+        assert_eq!(run.data(ONE, 6), b"answer");
+        assert_eq!(run.closed(ONE), ClosedHow::Fin);
+        drop(listener);
+        run.connect(2, 0, to, Header::default());
+        run.begun(2);
+        assert_eq!(run.closed(Token::new(2)), ClosedHow::Reset);
+    }
+}
+
+/// The token of the connection a test is about.
+const ONE: Token = Token::new(1);
+
+fn tcp(family: Family) -> LanePlan {
+    LanePlan::new(family, Protocol::Tcp, SocketWish::Auto)
+}
+
+fn unix() -> LanePlan {
+    LanePlan::new(Family::V4, Protocol::Unix, SocketWish::Auto)
+}
+
+fn path(path: &str) -> Endpoint {
+    Endpoint::Unix(std::path::Path::new(path).into())
+}
+
+/// A listener that is not ours, and where it is.
+fn listen(family: Family) -> (TcpListener, IpEndpoint) {
+    let listener = TcpListener::bind(SocketAddr::from(loopback(family))).expect("a free port");
+    let to = listener.local_addr().expect("an address").into();
+    (listener, to)
+}
+
+/// A channel with one open connection, and its other end.
+fn connected() -> (Run, TcpStream) {
+    connected_over(Family::V4)
+}
+
+fn connected_over(family: Family) -> (Run, TcpStream) {
+    let (listener, to) = listen(family);
+    let mut run = Run::open(vec![tcp(family)]);
+    run.connect(1, 0, Endpoint::Ip(to), Header::default());
+    run.opened(1);
+    let (peer, _) = listener.accept().expect("a connection");
+    (run, peer)
+}
+
+fn port_of(peer: &TcpStream) -> u16 {
+    peer.local_addr().expect("an address").port()
+}
+
+/// nft(8), after making a table `t` with a chain `in` for everything that arrives.
+fn nft(command: &str) {
+    let setup = "add table inet t; add chain inet t in { type filter hook input priority 0; };";
+    let output = Command::new("nft").arg(format!("{setup} {command}")).output().expect("nft(8) is needed");
+    assert!(output.status.success(), "nft {command}: {}", String::from_utf8_lossy(&output.stderr));
+}
