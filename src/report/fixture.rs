@@ -161,6 +161,7 @@ pub fn icmp_answer(responder: &str, icmp_type: u8, icmp_code: u8) -> Answer {
         responder: address(responder),
         name: None,
         rtt: Rtt::from_nanos(1_000_000),
+        stamp: StampSource::Kernel,
         reply_ttl: Some(Ttl::new(255)),
         quoted_ttl: Some(Ttl::new(1)),
         icmp_type: Some(icmp_type),

@@ -257,6 +257,7 @@ struct ProbeObject {
     icmp_type: Option<u8>,
     icmp_code: Option<u8>,
     late: bool,
+    stamp: Option<&'static str>,
 }
 
 impl ProbeObject {
@@ -271,6 +272,7 @@ impl ProbeObject {
             icmp_type: answer.and_then(|answer| answer.icmp_type),
             icmp_code: answer.and_then(|answer| answer.icmp_code),
             late: answer.is_some_and(|answer| answer.late),
+            stamp: answer.map(|answer| answer.stamp.name()),
         }
     }
 }
@@ -344,11 +346,11 @@ mod tests {
              \"reply_ttl\":255,\"mpls\":[{\"label\":24001,\"tc\":0,\"bottom\":true,\"ttl\":1}],\"interface\":null,\
              \"annotation\":null}],\"probes\":[\
              {\"n\":1,\"responder\":\"203.0.113.1\",\"rtt_ms\":1.1,\"reply_ttl\":255,\"quoted_ttl\":1,\"icmp_type\":11,\
-             \"icmp_code\":0,\"late\":false},\
+             \"icmp_code\":0,\"late\":false,\"stamp\":\"kernel\"},\
              {\"n\":2,\"responder\":null,\"rtt_ms\":null,\"reply_ttl\":null,\"quoted_ttl\":null,\"icmp_type\":null,\
-             \"icmp_code\":null,\"late\":false},\
+             \"icmp_code\":null,\"late\":false,\"stamp\":null},\
              {\"n\":3,\"responder\":\"203.0.113.1\",\"rtt_ms\":1.2,\"reply_ttl\":255,\"quoted_ttl\":1,\"icmp_type\":11,\
-             \"icmp_code\":0,\"late\":true}],\
+             \"icmp_code\":0,\"late\":true,\"stamp\":\"kernel\"}],\
              \"rtt_stats_ms\":{\"min\":1.1,\"mean\":1.15,\"median\":1.1,\"max\":1.2,\"stddev\":0.05}}]"
         );
     }
@@ -359,7 +361,7 @@ mod tests {
             hop_json(vec![None]),
             "[{\"ttl\":1,\"sent\":1,\"received\":0,\"unanswered\":1,\"unanswered_pct\":100.0,\"responders\":[],\"probes\":[\
              {\"n\":1,\"responder\":null,\"rtt_ms\":null,\"reply_ttl\":null,\"quoted_ttl\":null,\"icmp_type\":null,\
-             \"icmp_code\":null,\"late\":false}],\"rtt_stats_ms\":null}]"
+             \"icmp_code\":null,\"late\":false,\"stamp\":null}],\"rtt_stats_ms\":null}]"
         );
         assert!(hop_json(Vec::new()).contains("\"sent\":0,\"received\":0,\"unanswered\":0,\"unanswered_pct\":null,"));
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::event::{Answer, Hop, ProbeResult};
 use crate::channel::SendStamps;
 use crate::engine::delay;
-use crate::types::{Instant, Mtu, ProbeId, Rtt, Stamp, Ttl};
+use crate::types::{Instant, Mtu, ProbeId, Rtt, Stamp, StampSource, Ttl};
 use crate::wire::extension::Object;
 use crate::wire::icmp::ErrorKind;
 
@@ -46,8 +46,12 @@ impl Slot {
     }
 
     pub fn rtt(&self) -> Option<Rtt> {
+        self.delay().map(|(rtt, _)| rtt)
+    }
+
+    fn delay(&self) -> Option<(Rtt, StampSource)> {
         let (_, sent) = self.sent?;
-        self.arrival.as_ref().map(|arrival| delay::between(&sent, &arrival.stamp).0)
+        self.arrival.as_ref().map(|arrival| delay::between(&sent, &arrival.stamp))
     }
 
     fn stamp_until(&self, wish: SendStamps) -> Option<Instant> {
@@ -58,10 +62,12 @@ impl Slot {
 
     fn answer(&self) -> Option<Answer> {
         let arrival = self.arrival.as_deref()?;
+        let (rtt, stamp) = self.delay()?;
         Some(Answer {
             responder: arrival.responder,
             name: None,
-            rtt: self.rtt()?,
+            rtt,
+            stamp,
             reply_ttl: arrival.reply_ttl,
             quoted_ttl: arrival.quoted_ttl,
             icmp_type: arrival.icmp_type,

@@ -16,3 +16,4 @@ mod paths;
 mod privileges;
 mod readers;
 mod signals;
+mod stamps;
