@@ -5,9 +5,9 @@ pub mod play;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use libfuzzer_sys::arbitrary::Unstructured;
-use netprobe::channel::{SendStamps, 
+use netprobe::channel::{
     Arena, Datagram, ErrorOrigin, ErrorPath, IcmpReport, Inbound, LaneId, LaneIdent, Layer, OsError, Owner, Profile,
-    Protocol, SocketKind,
+    Protocol, SendStamps, SocketKind,
 };
 use netprobe::types::{Endpoint, Family, Ident, IpEndpoint, Stamp, Ttl};
 

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::arena::{Arena, Span};
 use super::{LaneId, OsError, Token};
-use crate::types::{Endpoint, IpEndpoint, Mtu, Rtt, Stamp, Tos, Ttl, WallTime};
+use crate::types::{Endpoint, IpEndpoint, Mtu, Stamp, Tos, Ttl, WallTime};
 
 /// Something that happened. Spans lie in the arena of the [`Inbox`] it came in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,12 +81,6 @@ impl Sent {
     /// is known, so that a queue on our own link stays visible.
     pub fn departure(&self) -> Stamp {
         Stamp { kernel: self.scheduled.or(self.stamp.kernel), ..self.stamp }
-    }
-
-    /// How long the packet waited in this host's own queue, once both its ends are known.
-    pub fn local_queue(&self) -> Option<Rtt> {
-        let (from, to) = self.scheduled.zip(self.stamp.kernel)?;
-        to.as_nanos().checked_sub(from.as_nanos()).map(Rtt::from_nanos)
     }
 }
 
