@@ -71,7 +71,8 @@ fn a_probe_that_waits_for_its_neighbours_address_is_stamped_when_it_leaves() {
 #[test]
 fn a_trace_takes_the_kernels_delays_too() {
     let Some(lab) = Plan::chain(3).with_ping_sockets().build() else { return };
-    for (method, privilege) in [("-I", Privilege::Root), ("-I", Privilege::Nothing), ("-U", Privilege::Nothing)] {
+    let raw = [("-I", Privilege::Root), ("-U", Privilege::Root), ("-T", Privilege::Root)];
+    for (method, privilege) in raw.into_iter().chain([("-I", Privilege::Nothing), ("-U", Privilege::Nothing)]) {
         for target in [lab.target_v4(), lab.target_v6()] {
             // Enough probes to be still at it when stamping has been switched on.
             let run =
@@ -83,5 +84,18 @@ fn a_trace_takes_the_kernels_delays_too() {
             assert_eq!(probes.len(), 40, "{method}: {run:#?}");
             assert!(stamped > 20, "{method} {privilege:?}: {run:#?}");
         }
+    }
+}
+
+#[test]
+fn a_closed_udp_port_has_the_kernels_delay_and_a_closed_tcp_port_the_users() {
+    let Some(lab) = Plan::chain(1).build() else { return };
+    for target in [lab.target_v4(), lab.target_v6()] {
+        // Hosts limit their port unreachables, so that most of these are silent.
+        let run = lab.host().rping(&["--json", "--udp=9", "-c", "8", "-i", "0.3", "-W", "0.5", &target]);
+        let (stamps, refused) = (&run.object("summary")["stamps"], &run.object("summary")["refused"]);
+        assert!(stamps["kernel"].as_u64() > Some(0), "{refused} refused: {run:#?}");
+        let run = lab.host().rping(&["--json", "--tcp=9", "-c", "20", "-i", "0.01", &target]);
+        assert_eq!(run.object("summary")["stamps"]["user"], 20, "{run:#?}");
     }
 }

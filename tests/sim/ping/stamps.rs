@@ -1,6 +1,7 @@
 //! Which stamps delays are taken from, and what waits for them.
 
-use netprobe::sim::Stamping;
+use netprobe::ping::Ask;
+use netprobe::sim::{Stamping, UdpService};
 use netprobe::types::{Rtt, StampSource};
 
 use super::*;
@@ -116,4 +117,59 @@ fn a_lane_has_no_other_stamps_than_were_wished_for() {
         network.stamping(Stamping::Hardware);
         assert_eq!(stamps(&ping_over(&network, wish, &[TARGET], config())), expected, "{wish:?}");
     }
+}
+
+#[test]
+fn answers_and_refusals_of_ports_wait_for_the_stamp_of_their_probe_too() {
+    for (behind, expected) in [(900, (0, 3, 0)), (1100, (0, 0, 3))] {
+        for service in [Some(UdpService::Echo), None] {
+            let mut network = network(|node| match &service {
+                Some(service) => node.udp(7, service.clone()),
+                None => node,
+            });
+            network.sent_stamps_after(Some(RTT + micros(behind)));
+            let run = ping_services(&network, &[(TARGET, 7)], &Method::Udp(Ask::Tagged), config());
+            assert_eq!(
+                (run.counts().received + run.counts().refused, stamps(&run)),
+                (3, expected),
+                "{behind} µs behind"
+            );
+            let kinds = run.replies().iter().map(|reply| Some(reply.stamp)).collect::<Vec<_>>();
+            let kinds = [kinds, run.refusals().iter().map(|refusal| refusal.stamp).collect()].concat();
+            let expected = if expected.1 == 3 { StampSource::Kernel } else { StampSource::User };
+            assert_eq!(kinds, [Some(expected); 3], "{behind} µs behind");
+        }
+    }
+}
+
+#[test]
+fn a_run_does_not_end_before_its_last_refusal_is_told() {
+    let mut network = network(|node| node);
+    network.sent_stamps_after(None);
+    let run = ping_services(&network, &[(TARGET, 7)], &Method::Udp(Ask::Tagged), config());
+    assert!(matches!(run.events[..], [.., Event::Refused(_), Event::Summary(_)]), "{:?}", run.events);
+    assert_eq!((run.counts().refused, stamps(&run)), (3, (0, 0, 3)));
+}
+
+#[test]
+fn responders_of_a_group_have_the_kernels_delays_though_the_stamp_comes_last() {
+    let mut network = Network::new(1);
+    for (n, member) in ["203.0.113.1", "203.0.113.2"].into_iter().enumerate() {
+        let node = Node::host(ip(member)).group(ip("239.1.2.3")).udp(7, UdpService::Echo);
+        network.add(US, node, Link::after(ms(n as u64 + 1)));
+    }
+    network.sent_stamps_after(Some(ms(4) + micros(500)));
+    let run = ping_services(&network, &[("239.1.2.3", 7)], &Method::Udp(Ask::Tagged), config());
+    // The first member's answers cannot wait that long.
+    let of = |member: &str| {
+        run.replies()
+            .iter()
+            .filter(|reply| reply.responder == Some(ip(member)))
+            .map(|reply| reply.stamp)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(of("203.0.113.1"), [StampSource::User; 3]);
+    assert_eq!(of("203.0.113.2"), [StampSource::Kernel; 3]);
+    let told: Vec<_> = run.summary().responders.iter().map(|one| (one.received, one.rtt.map(|rtt| rtt.max))).collect();
+    assert_eq!(told, [(3, Some(2_000_000)), (3, Some(4_000_000))]);
 }
