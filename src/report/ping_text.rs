@@ -173,7 +173,10 @@ impl PingText {
         }
         let Some(series) = self.series(reply.series) else { return Ok(()) };
         let Some(responder) = reply.responder.filter(|_| series.method == MethodKind::Icmp) else {
-            return self.service_reply(series, reply, data);
+            self.service_reply(series, reply, data)?;
+            // Where no clock but our own timed it, the line says all there is.
+            let more = self.options.verbose && reply.stamp != StampSource::User;
+            return if more { self.complain(series, &Delays(series, reply), streams.talk) } else { Ok(()) };
         };
         self.stamp(reply.arrived, data)?;
         let peer = self.peer(series, responder);
@@ -191,7 +194,7 @@ impl PingText {
         }
         self.bell(data)?;
         writeln!(data)?;
-        if self.options.verbose { self.complain(series, &Delays(reply), streams.talk) } else { Ok(()) }
+        if self.options.verbose { self.complain(series, &Delays(series, reply), streams.talk) } else { Ok(()) }
     }
 
     /// What is special about a reply, in ping's order.
@@ -410,12 +413,16 @@ fn wrong_data(change: &PayloadChange, data: &mut dyn Write) -> io::Result<()> {
 }
 
 /// The delay of one reply by every clock that has it.
-struct Delays<'a>(&'a Reply);
+struct Delays<'a>(&'a Series, &'a Reply);
 
 impl fmt::Display for Delays<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Delays(reply) = self;
-        write!(f, "icmp_seq={}: ", reply.probe.sequence().get())?;
+        let Delays(series, reply) = self;
+        let number = match series.method {
+            MethodKind::Icmp => reply.probe.sequence().get().into(),
+            _ => reply.probe.get(),
+        };
+        write!(f, "{}_seq={number}: ", series.method.name())?;
         if reply.stamp != StampSource::User {
             write!(f, "{} {}, ", reply.stamp.name(), reply.rtt)?;
         }
