@@ -83,6 +83,12 @@ impl Choice {
         }
     }
 
+    /// Whether delays are taken from the kernel's stamps. What a STAMP reflector says of its own time is taken out of the delay
+    /// as soon as it comes, so that one is the user's.
+    pub fn has_kernel_times(&self) -> bool {
+        matches!(self.protocol(), Protocol::Icmp | Protocol::Udp) && !matches!(self.method, Method::Stamp(_))
+    }
+
     /// Takes a target apart.
     pub fn read<'a>(&self, text: &'a str, broadcast: bool) -> Result<Asked<'a>, Trouble> {
         if let Some(path) = text.strip_prefix(STREAM_PREFIX) {

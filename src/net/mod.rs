@@ -23,6 +23,7 @@ mod receive;
 mod resolve;
 mod route;
 mod send;
+mod stamp;
 mod stream;
 mod sys;
 

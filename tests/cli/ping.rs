@@ -171,6 +171,7 @@ fn udp_ports_are_open_closed_or_silent() {
     assert_snapshot!(world.run("rping --udp=53 -c 1 host.example"));
     assert_snapshot!(world.run("rping -v --udp=9 -W 1 -c 1 host.example"));
     assert_snapshot!(world.run("rping --json --udp=dns -c 1 host.example"));
+    assert_snapshot!(world.run("rping -v --udp=7 -c 1 host.example"));
 }
 
 #[test]

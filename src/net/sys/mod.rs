@@ -12,3 +12,4 @@ pub mod message;
 pub mod option;
 pub mod process;
 pub mod signal;
+pub mod tstamp;
