@@ -155,7 +155,7 @@ impl Run<'_> {
 
     fn contrast_plan(&self, aim: Aim<'_>, ways: &[Way], bound: &Binding) -> Plan {
         let source_family = bound.source.map(Family::of);
-        let families = target::families(&[aim.host.to_owned()], self.forced_family().or(source_family));
+        let families = target::families(&[aim.host.to_owned()], self.args.socket.family.forced().or(source_family));
         let lane = |family, way: &Way| LanePlan { socket: way.wish, ..self.lane(family, way.protocol, bound) };
         let lanes = families.into_iter().flat_map(|family| ways.iter().map(move |way| lane(family, way)));
         Plan { lanes: lanes.collect(), names: self.args.output.reverse_names }
@@ -174,7 +174,7 @@ impl Run<'_> {
             ways.iter().map(|way| Lanes::of(opened, &plan.lanes, |plan| way.serves(plan))).collect();
         let none = Lanes::default();
         let guide = lanes.iter().rev().find(|lanes| !lanes.is_empty()).unwrap_or(lanes.first().unwrap_or(&none));
-        let (found, trouble) = target::place(aim, self.forced_family(), guide, env);
+        let (found, trouble) = target::place(aim, self.args.socket.family.forced(), guide, env);
         let contenders = ways.into_iter().zip(&lanes).map(|(way, lanes)| contender(way, lanes, &found)).collect();
         (contenders, trouble)
     }
