@@ -155,7 +155,7 @@ impl Run<'_> {
 
     fn contrast_plan(&self, aim: Aim<'_>, ways: &[Way], bound: &Binding) -> Plan {
         let source_family = bound.source.map(Family::of);
-        let families = target::families(&[aim.host.to_owned()], self.forced_family().or(source_family));
+        let families = target::families(&[aim.host.to_owned()], self.args.socket.family.forced().or(source_family));
         // A comparison has so few probes that their stamps cost nothing.
         let send_stamps = self.timestamping().send_stamps(0.0);
         let lane =
@@ -177,7 +177,7 @@ impl Run<'_> {
             ways.iter().map(|way| Lanes::of(opened, &plan.lanes, |plan| way.serves(plan))).collect();
         let none = Lanes::default();
         let guide = lanes.iter().rev().find(|lanes| !lanes.is_empty()).unwrap_or(lanes.first().unwrap_or(&none));
-        let (found, trouble) = target::place(aim, self.forced_family(), guide, env);
+        let (found, trouble) = target::place(aim, self.args.socket.family.forced(), guide, env);
         let contenders = ways.into_iter().zip(&lanes).map(|(way, lanes)| contender(way, lanes, &found)).collect();
         (contenders, trouble)
     }

@@ -7,6 +7,7 @@ mod complain;
 mod contrast_run;
 mod drive;
 mod env;
+mod family_args;
 mod output;
 mod ping_args;
 mod ping_method;
@@ -20,7 +21,9 @@ mod values;
 
 use std::ffi::OsString;
 
-use clap::CommandFactory;
+use clap::{CommandFactory, Parser};
+
+use complain::{Trouble, clap_says};
 
 pub use env::{Env, Open, Resolve, SourceFor, real_main};
 
@@ -33,17 +36,35 @@ pub const NOT_RUN: u8 = 2;
 
 /// Runs `rping` with these words, the program's own first, and returns its exit status.
 pub fn rping(words: &[OsString], env: &mut Env<'_>) -> u8 {
-    ping_run::run(words, env)
+    run(words, env, |args, program, env| ping_run::Run { args, program }.execute(env))
 }
 
 /// Runs `rtrace` with these words, the program's own first, and returns its exit status.
 pub fn rtrace(words: &[OsString], env: &mut Env<'_>) -> u8 {
-    trace_run::run(words, env)
+    run(words, env, |args, program, env| trace_run::Run { args, program }.execute(env))
 }
 
 /// Runs `rpong` with these words, the program's own first, and returns its exit status.
 pub fn rpong(words: &[OsString], env: &mut Env<'_>) -> u8 {
-    rpong_run::run(words, env)
+    run(words, env, |args, program, env| rpong_run::Run { args, program }.execute(env))
+}
+
+/// Reads a command line and executes it; says why it cannot be.
+fn run<A: Parser>(
+    words: &[OsString],
+    env: &mut Env<'_>,
+    execute: impl FnOnce(&A, &str, &mut Env<'_>) -> Result<u8, Trouble>,
+) -> u8 {
+    let program =
+        words.first().map_or_else(|| A::command().get_name().to_owned(), |word| word.to_string_lossy().into());
+    let args = match A::try_parse_from(words) {
+        Ok(args) => args,
+        Err(error) => return clap_says(&program, &error, env),
+    };
+    execute(&args, &program, env).unwrap_or_else(|trouble| {
+        let _ = writeln!(env.stderr, "{program}: {trouble}");
+        NOT_RUN
+    })
 }
 
 /// The command lines of all tools as clap knows them: what man pages are made from. No other room calls this.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser};
 
+use super::family_args::FamilyArgs;
 use super::values::{self, Rate, Span, Timestamping, UdpAim};
 use crate::channel::{CloseHow, Fragmentation, SocketWish};
 use crate::types::{Dscp, FlowLabel, Ident, Port, Tos, Ttl};
@@ -164,13 +165,8 @@ pub struct PacketArgs {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Sockets")]
 pub struct SocketArgs {
-    /// IPv4 only
-    #[arg(short = '4', long, conflicts_with = "ipv6")]
-    pub ipv4: bool,
-
-    /// IPv6 only
-    #[arg(short = '6', long)]
-    pub ipv6: bool,
+    #[command(flatten)]
+    pub family: FamilyArgs,
 
     /// Interface, VRF or source address; may be given twice to name both
     #[arg(short = 'I', long, value_name = "NAME|ADDRESS", action = ArgAction::Append, allow_hyphen_values = true)]

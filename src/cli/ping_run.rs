@@ -1,12 +1,9 @@
 //! `rping` from its command line to its exit status.
 
-use std::ffi::OsString;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use clap::Parser;
-
-use super::complain::{Trouble, clap_says};
+use super::complain::Trouble;
 use super::drive::drive;
 use super::env::Env;
 use super::ping_args::PingArgs;
@@ -32,27 +29,14 @@ const V4_PAYLOAD: usize = 65_507;
 /// Below this interval the kernel's timer alone is too late.
 const PRECISE_BELOW: Duration = Duration::from_millis(10);
 
-/// Runs `rping`.
-pub fn run(words: &[OsString], env: &mut Env<'_>) -> u8 {
-    let program = words.first().map_or_else(|| "rping".into(), |word| word.to_string_lossy());
-    let args = match PingArgs::try_parse_from(words) {
-        Ok(args) => args,
-        Err(error) => return clap_says(&program, &error, env),
-    };
-    let result = Run { args: &args, program: &program }.execute(env);
-    result.unwrap_or_else(|trouble| {
-        let _ = writeln!(env.stderr, "{program}: {trouble}");
-        NOT_RUN
-    })
-}
-
 pub(super) struct Run<'a> {
     pub(super) args: &'a PingArgs,
     pub(super) program: &'a str,
 }
 
 impl Run<'_> {
-    fn execute(&self, env: &mut Env<'_>) -> Result<u8, Trouble> {
+    /// Runs `rping`.
+    pub(super) fn execute(&self, env: &mut Env<'_>) -> Result<u8, Trouble> {
         if let Some(sentence) = self.args.refused.sentence() {
             return Err(Trouble::Refused(sentence.to_owned()));
         }
@@ -77,12 +61,7 @@ impl Run<'_> {
                 "-e: over ICMP datagram sockets the kernel chooses the identifier; raw sockets need a privilege";
             return Err(Trouble::Refused(sentence.to_owned()));
         }
-        let (targets, trouble) = self.place(&texts, &asked, &opened, &plan, env);
-        if let ([_], Some(trouble)) = (&texts[..], trouble)
-            && !self.args.output.json
-        {
-            return Err(trouble);
-        }
+        let targets = self.place(&texts, &asked, &opened, &plan, env)?;
         let targets = self.subjects(&choice, &asked, targets, env);
         let config = self.config(targets, opened.lookup.is_some(), env)?;
         let mut sink = self.sink(&config, &bound);
@@ -97,15 +76,6 @@ impl Run<'_> {
         let mut tally = Tally::new(names, self.args);
         drive(&mut opened, &mut ping, precision, sink.as_mut(), env, |event| tally.heed(event))?;
         Ok(tally.status())
-    }
-
-    pub(super) fn forced_family(&self) -> Option<Family> {
-        let socket = &self.args.socket;
-        match (socket.ipv4, socket.ipv6) {
-            (true, _) => Some(Family::V4),
-            (_, true) => Some(Family::V6),
-            _ => None,
-        }
     }
 
     fn check_preload(&self, uid: u32) -> Result<(), Trouble> {
@@ -166,7 +136,7 @@ impl Run<'_> {
                 Asked::Stream(_) | Asked::Dgram(_) => None,
             })
             .collect();
-        let families = target::families(&hosts, self.forced_family().or(source_family));
+        let families = target::families(&hosts, self.args.socket.family.forced().or(source_family));
         let internet = families.into_iter().filter(|_| !hosts.is_empty());
         let send_stamps = if choice.has_kernel_times() { self.send_stamps(asked.len()) } else { SendStamps::None };
         let lane = |family| LanePlan { send_stamps, ..self.lane(family, choice.protocol(), bound) };
@@ -218,7 +188,6 @@ impl Run<'_> {
         if socket.user_latency { Timestamping::User } else { socket.timestamping }
     }
 
-    /// Places every target; says the trouble of each but a lone one's, which is returned.
     fn place(
         &self,
         texts: &[String],
@@ -226,25 +195,15 @@ impl Run<'_> {
         opened: &OpenedLanes,
         plan: &Plan,
         env: &mut Env<'_>,
-    ) -> (Vec<Target>, Option<Trouble>) {
+    ) -> Result<Vec<Target>, Trouble> {
         let lanes = |wish| Lanes::of(opened, &plan.lanes, |plan| local_wish(plan) == wish);
         let (internet, stream, dgram) = (lanes(None), lanes(Some(SocketWish::Auto)), lanes(Some(SocketWish::Dgram)));
-        let mut targets = Vec::with_capacity(texts.len());
-        let mut last = None;
-        for (text, asked) in texts.iter().zip(asked) {
-            let (target, trouble) = match asked {
-                Asked::Internet(aim) => target::place(*aim, self.forced_family(), &internet, env),
-                Asked::Stream(_) => asked.local(text, &stream),
-                Asked::Dgram(_) => asked.local(text, &dgram),
-            };
-            targets.push(target);
-            let Some(trouble) = trouble else { continue };
-            if texts.len() > 1 || self.args.output.json {
-                let _ = writeln!(env.stderr, "{}: {trouble}", self.program);
-            }
-            last = Some(trouble);
-        }
-        (targets, last)
+        let place = |(text, asked): (&String, &Asked<'_>), env: &Env<'_>| match asked {
+            Asked::Internet(aim) => target::place(*aim, self.args.socket.family.forced(), &internet, env),
+            Asked::Stream(_) => asked.local(text, &stream),
+            Asked::Dgram(_) => asked.local(text, &dgram),
+        };
+        target::place_all(texts.iter().zip(asked), self.args.output.json, self.program, env, place)
     }
 
     /// What is probed how; says with `-v` where connections are closed in another way than by FIN for their number alone.
@@ -296,10 +255,7 @@ impl Run<'_> {
     }
 
     fn rate(&self) -> Option<f64> {
-        match self.args.run.rate {
-            Some(Rate::PerSecond(rate)) => Some(rate),
-            Some(Rate::Max) | None => None,
-        }
+        self.args.run.rate.and_then(Rate::per_second)
     }
 
     fn pace(&self, targets: usize) -> Pace {

@@ -1,17 +1,13 @@
 //! `rpong` from its command line to its exit status.
 
-use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 
-use clap::Parser;
-
-use super::complain::{Trouble, clap_says};
+use super::ANSWERED;
+use super::complain::Trouble;
 use super::drive::drive;
 use super::env::Env;
 use super::rpong_args::{Place, PongArgs};
-use super::values::Rate;
-use super::{ANSWERED, NOT_RUN};
 use crate::channel::{Group, LanePlan, LaneRefused, OpenedLanes, OsError, Plan, Precision, Protocol, SocketWish};
 use crate::report::{PongJson, PongText, Sink, escape};
 use crate::respond::{Config, Event, Listener, Responder, Service};
@@ -20,26 +16,9 @@ use crate::types::{Endpoint, Family, IpEndpoint};
 /// Clients over datagrams that are told apart at once: as many as a log can bear when all of them are invented.
 const MAX_SESSIONS: usize = 4096;
 
-/// Runs `rpong`.
-pub fn run(words: &[OsString], env: &mut Env<'_>) -> u8 {
-    let program = words.first().map_or_else(|| "rpong".into(), |word| word.to_string_lossy());
-    let args = match PongArgs::try_parse_from(words) {
-        Ok(args) => args,
-        Err(error) => return clap_says(&program, &error, env),
-    };
-    let result = Run { args: &args, program: &program }.execute(env);
-    result.map_or_else(
-        |trouble| {
-            let _ = writeln!(env.stderr, "{program}: {trouble}");
-            NOT_RUN
-        },
-        |()| ANSWERED,
-    )
-}
-
-struct Run<'a> {
-    args: &'a PongArgs,
-    program: &'a str,
+pub(super) struct Run<'a> {
+    pub(super) args: &'a PongArgs,
+    pub(super) program: &'a str,
 }
 
 /// A listener that is asked for.
@@ -52,7 +31,8 @@ struct Wanted {
 }
 
 impl Run<'_> {
-    fn execute(&self, env: &mut Env<'_>) -> Result<(), Trouble> {
+    /// Runs `rpong`.
+    pub(super) fn execute(&self, env: &mut Env<'_>) -> Result<u8, Trouble> {
         let wanted = self.wanted(env)?;
         if wanted.is_empty() {
             let options = "--tcp, --tcp-discard, --udp, --stamp, --unix or --unix-dgram";
@@ -65,7 +45,8 @@ impl Run<'_> {
             (true, quiet) => Box::new(PongJson::new(self.program.into(), quiet)),
             (false, quiet) => Box::new(PongText::new(self.program.into(), quiet)),
         };
-        drive(&mut opened, &mut Responder::new(config), Precision::Relaxed, sink.as_mut(), env, |_| None)
+        drive(&mut opened, &mut Responder::new(config), Precision::Relaxed, sink.as_mut(), env, |_| None)?;
+        Ok(ANSWERED)
     }
 
     fn wanted(&self, env: &Env<'_>) -> Result<Vec<Wanted>, Trouble> {
@@ -147,10 +128,7 @@ impl Run<'_> {
             max_connections: limits.max_connections,
             max_sessions: MAX_SESSIONS,
             idle: limits.idle,
-            rate: match limits.rate {
-                Rate::PerSecond(rate) => Some(rate.ceil() as u32),
-                Rate::Max => None,
-            },
+            rate: limits.rate.per_second().map(|rate| rate.ceil() as u32),
             drain: limits.drain,
             stateful: args.stateful,
         }

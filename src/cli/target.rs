@@ -184,6 +184,33 @@ pub fn place(aim: Aim<'_>, forced: Option<Family>, lanes: &Lanes, env: &Env<'_>)
     (target(host, resolved.numeric, place), trouble)
 }
 
+/// Places every target and says the trouble of each.
+///
+/// # Errors
+/// The trouble of a lone target: there is nothing to run then, but with `json` for the sake of its summary.
+pub fn place_all<A>(
+    asked: impl ExactSizeIterator<Item = A>,
+    json: bool,
+    program: &str,
+    env: &mut Env<'_>,
+    place: impl Fn(A, &Env<'_>) -> (Target, Option<Trouble>),
+) -> Result<Vec<Target>, Trouble> {
+    let lone = asked.len() == 1;
+    let mut targets = Vec::with_capacity(asked.len());
+    for asked in asked {
+        let (target, trouble) = place(asked, env);
+        targets.push(target);
+        match trouble {
+            Some(trouble) if lone && !json => return Err(trouble),
+            Some(trouble) => {
+                let _ = writeln!(env.stderr, "{program}: {trouble}");
+            }
+            None => {}
+        }
+    }
+    Ok(targets)
+}
+
 fn route(aim: Aim<'_>, endpoint: IpEndpoint, lanes: &Lanes, env: &Env<'_>) -> Result<Place, Trouble> {
     let lane = match lanes.get(endpoint.family()) {
         Ok(lane) => lane,

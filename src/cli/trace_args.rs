@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, ValueEnum};
 
+use super::family_args::FamilyArgs;
 use super::values::{self, Rate, Timestamping};
 use crate::trace::Wait;
 use crate::types::{Dscp, FlowLabel, Port, Tos, Ttl};
@@ -154,13 +155,8 @@ pub struct TimingArgs {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Probes and sockets")]
 pub struct PacketArgs {
-    /// IPv4 only
-    #[arg(short = '4', long, conflicts_with = "ipv6")]
-    pub ipv4: bool,
-
-    /// IPv6 only
-    #[arg(short = '6', long)]
-    pub ipv6: bool,
+    #[command(flatten)]
+    pub family: FamilyArgs,
 
     /// Interface or VRF to leave by
     #[arg(short, long, value_name = "NAME", allow_hyphen_values = true)]

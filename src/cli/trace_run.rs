@@ -1,11 +1,8 @@
 //! `rtrace` from its command line to its exit status.
 
-use std::ffi::OsString;
 use std::net::IpAddr;
 
-use clap::Parser;
-
-use super::complain::{Trouble, clap_says};
+use super::complain::Trouble;
 use super::drive::drive;
 use super::env::Env;
 use super::target::{self, Lanes};
@@ -40,27 +37,14 @@ const fn port(number: u16) -> Port {
     }
 }
 
-/// Runs `rtrace`.
-pub fn run(words: &[OsString], env: &mut Env<'_>) -> u8 {
-    let program = words.first().map_or_else(|| "rtrace".into(), |word| word.to_string_lossy());
-    let args = match TraceArgs::try_parse_from(words) {
-        Ok(args) => args,
-        Err(error) => return clap_says(&program, &error, env),
-    };
-    let result = Run { args: &args, program: &program }.execute(env);
-    result.unwrap_or_else(|trouble| {
-        let _ = writeln!(env.stderr, "{program}: {trouble}");
-        NOT_RUN
-    })
-}
-
-struct Run<'a> {
-    args: &'a TraceArgs,
-    program: &'a str,
+pub(super) struct Run<'a> {
+    pub(super) args: &'a TraceArgs,
+    pub(super) program: &'a str,
 }
 
 impl Run<'_> {
-    fn execute(&self, env: &mut Env<'_>) -> Result<u8, Trouble> {
+    /// Runs `rtrace`.
+    pub(super) fn execute(&self, env: &mut Env<'_>) -> Result<u8, Trouble> {
         if let Some(sentence) = self.args.refused.sentence() {
             return Err(Trouble::Refused(sentence.to_owned()));
         }
@@ -69,7 +53,10 @@ impl Run<'_> {
         let plan = self.plan(&texts, method, packet_octets, env)?;
         let mut opened = (env.open)(&plan)?;
         let (lanes, used) = self.choose(&opened, &plan, method, env)?;
-        let targets = self.place(&texts, &lanes, env)?;
+        let place = |text: &String, env: &Env<'_>| {
+            target::place(target::Aim::host(text), self.args.packet.family.forced(), &lanes, env)
+        };
+        let targets = target::place_all(texts.iter(), self.args.output.json, self.program, env, place)?;
         let config = self.config(targets, used, packet_octets, opened.lookup.is_some(), env);
         let mut sink = self.sink(method);
         let count = config.targets.len();
@@ -118,15 +105,6 @@ impl Run<'_> {
         Ok(chosen)
     }
 
-    fn forced_family(&self) -> Option<Family> {
-        let packet = &self.args.packet;
-        match (packet.ipv4, packet.ipv6) {
-            (true, _) => Some(Family::V4),
-            (_, true) => Some(Family::V6),
-            _ => None,
-        }
-    }
-
     fn plan(
         &self,
         texts: &[String],
@@ -135,7 +113,7 @@ impl Run<'_> {
         env: &Env<'_>,
     ) -> Result<Plan, Trouble> {
         let source_family = self.args.packet.source.map(Family::of);
-        let families = target::families(texts, self.forced_family().or(source_family));
+        let families = target::families(texts, self.args.packet.family.forced().or(source_family));
         let protocols: &[Protocol] = match method {
             Method::Auto => &[Protocol::Icmp, Protocol::Udp],
             Method::Icmp => &[Protocol::Icmp],
@@ -240,23 +218,6 @@ impl Run<'_> {
         }
     }
 
-    /// Places every target and says the trouble of each.
-    fn place(&self, texts: &[String], lanes: &Lanes, env: &mut Env<'_>) -> Result<Vec<Target>, Trouble> {
-        let mut targets = Vec::with_capacity(texts.len());
-        for text in texts {
-            let (target, trouble) = target::place(target::Aim::host(text), self.forced_family(), lanes, env);
-            targets.push(target);
-            match trouble {
-                Some(trouble) if texts.len() == 1 && !self.args.output.json => return Err(trouble),
-                Some(trouble) => {
-                    let _ = writeln!(env.stderr, "{}: {trouble}", self.program);
-                }
-                None => {}
-            }
-        }
-        Ok(targets)
-    }
-
     fn config(
         &self,
         targets: Vec<Target>,
@@ -266,10 +227,6 @@ impl Run<'_> {
         env: &Env<'_>,
     ) -> Config {
         let (timing, method) = (&self.args.timing, &self.args.method);
-        let per_second = match timing.rate {
-            Some(Rate::PerSecond(rate)) => Some(rate),
-            _ => None,
-        };
         let chosen = self.method().unwrap_or(Method::Auto);
         // Over raw sockets a probe is told by its numbers, and the ports stay as they are.
         let raw = targets.iter().any(
@@ -289,7 +246,7 @@ impl Run<'_> {
             in_flight: timing.sim_queries,
             wait: timing.wait,
             send_gap: timing.sendwait,
-            rate: per_second,
+            rate: timing.rate.and_then(Rate::per_second),
             paced: timing.rate != Some(Rate::Max),
             gap_limit: timing.gap_limit,
             ports,

@@ -301,6 +301,16 @@ pub enum Rate {
     Max,
 }
 
+impl Rate {
+    /// Probes a second; `None` is no limit.
+    pub fn per_second(self) -> Option<f64> {
+        match self {
+            Rate::PerSecond(rate) => Some(rate),
+            Rate::Max => None,
+        }
+    }
+}
+
 /// `--rate`.
 pub fn rate(text: &str) -> Result<Rate, String> {
     const MOST: f64 = 100_000_000.0;

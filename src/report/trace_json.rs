@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::json::{Time, VERSION, line, millis};
 use super::message::annotation;
 use super::trace_findings::{FindingObject, value};
+use super::trace_text::interim;
 use super::{Sink, Streams, escape};
 use crate::channel::{OsError, SocketKind};
 use crate::metrics::RttRecorder;
@@ -75,6 +76,10 @@ impl Sink<Event> for TraceJson {
                 Ok(())
             }
             Event::SendFailed { trace, error } => self.send_failed(*trace, *error, streams),
+            Event::Interim(all) => all.iter().try_for_each(|figures| {
+                let Some(Some(running)) = self.traces.get(figures.trace.index()) else { return Ok(()) };
+                interim(&self.options.program, &escape(&running.start.name), figures, streams.talk)
+            }),
             Event::End(trace) => match self.traces.get_mut(trace.trace.index()).and_then(Option::take) {
                 Some(Running { start, .. }) => {
                     line(&TraceObject::new(&start, trace, &self.options.method_requested), streams.data)

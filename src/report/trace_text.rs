@@ -7,7 +7,7 @@ use super::message::annotation;
 use super::trace_findings::sentence;
 use super::{Sink, Streams, escape};
 use crate::channel::OsError;
-use crate::trace::{Answer, Event, Hop, Start, StopReason, Trace, TraceId, hops_back};
+use crate::trace::{Answer, Event, Hop, Interim, Start, StopReason, Trace, TraceId, hops_back};
 use crate::wire::extension::{Interface, InterfaceRole, LabelStackEntry, Object};
 
 /// What the text is to look like.
@@ -145,6 +145,14 @@ impl Sink<Event> for TraceText {
                 self.write(*trace, line.as_bytes(), streams.data)
             }
             Event::SendFailed { trace, error } => self.send_failed(*trace, *error, streams.talk),
+            Event::Interim(all) => {
+                // Both streams may be one terminal: the hops come first.
+                streams.data.flush()?;
+                all.iter().try_for_each(|figures| {
+                    let name = self.held(figures.trace).map(|held| held.name.clone()).unwrap_or_default();
+                    interim(&self.options.program, &name, figures, streams.talk)
+                })
+            }
             Event::End(trace) => {
                 if self.options.explain {
                     self.write(trace.trace, findings(trace).as_bytes(), streams.data)?;
@@ -153,7 +161,7 @@ impl Sink<Event> for TraceText {
                 if !self.options.verbose {
                     return Ok(());
                 }
-                // Both streams may be one terminal: the hops come first.
+                // As above.
                 streams.data.flush()?;
                 self.say_end(trace, streams.talk)
             }
@@ -167,6 +175,13 @@ fn header(start: &Start) -> String {
     let Some(address) = start.address else { return String::new() };
     let (name, hops, octets) = (escape(&start.name), start.max_ttl.get(), start.packet_octets);
     format!("traceroute to {name} ({address}), {hops} hops max, {octets} byte packets\n")
+}
+
+/// One line for SIGQUIT about the trace to `name`, which is escaped. It overwrites the `^\` of who typed it, as ping's does.
+pub(super) fn interim(program: &str, name: &str, figures: &Interim, talk: &mut dyn Write) -> io::Result<()> {
+    let Interim { sent, answered, final_hops, .. } = figures;
+    let up_to = figures.highest_ttl.map(|ttl| format!(" up to TTL {}", ttl.get())).unwrap_or_default();
+    writeln!(talk, "\r{program}: {name}: {sent} probes sent, {answered} answered{up_to}, {final_hops} hops final")
 }
 
 /// One line for each finding.

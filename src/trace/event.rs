@@ -41,6 +41,8 @@ pub enum Event {
         /// What the kernel said.
         error: OsError,
     },
+    /// Figures so far were asked for (SIGQUIT): one for each trace that runs.
+    Interim(Vec<Interim>),
     /// A trace is over.
     End(Box<Trace>),
 }
@@ -248,6 +250,21 @@ impl StopReason {
             StopReason::SendFailed => "send_failed",
         }
     }
+}
+
+/// How far a trace has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Interim {
+    /// Which.
+    pub trace: TraceId,
+    /// Probes sent.
+    pub sent: u32,
+    /// How many of them were answered.
+    pub answered: u32,
+    /// The highest TTL of the path so far that has an answer.
+    pub highest_ttl: Option<Ttl>,
+    /// Hops that are final.
+    pub final_hops: usize,
 }
 
 /// A trace is over.

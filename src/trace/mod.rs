@@ -65,6 +65,6 @@ mod wait;
 mod testing;
 
 pub use config::{Config, Ports, Wait};
-pub use event::{Answer, Event, Field, Hop, ProbeResult, Rewritten, Start, StopReason, Trace, TraceId, Value};
+pub use event::{Answer, Event, Field, Hop, Interim, ProbeResult, Rewritten, Start, StopReason, Trace, TraceId, Value};
 pub use finding::{Finding, Severity, hops_back};
 pub use tracer::Tracer;

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::config::Config;
-use super::event::{Event, Hop, StopReason, Trace, TraceId};
+use super::event::{Event, Hop, Interim, StopReason, Trace, TraceId};
 use super::finding;
 use super::hop::{Arrival, HopState};
 use super::names::{Names, PATIENCE};
@@ -13,7 +13,7 @@ use super::path::Path;
 use super::schedule::{Next, Rhythm};
 use super::wait::BEYOND_AT_MOST;
 use crate::channel::{LaneId, OsError, Profile, Protocol};
-use crate::types::{FlowLabel, Instant, IpEndpoint, ProbeId, Stamp};
+use crate::types::{FlowLabel, Instant, IpEndpoint, ProbeId, Stamp, Ttl};
 use crate::wire::icmp::ErrorKind;
 
 /// So many probes refused in a row end a trace of which some left, and this many one of which none left.
@@ -59,6 +59,8 @@ pub(super) struct Run {
     unmatched: Vec<(IpAddr, u32)>,
     /// How many probes left or were refused.
     probes: u32,
+    refused: u32,
+    answered: u32,
     refused_in_a_row: u32,
     some_left: bool,
     last_refusal: Option<OsError>,
@@ -92,6 +94,8 @@ impl Run {
             outcome: None,
             unmatched: Vec::new(),
             probes: 0,
+            refused: 0,
+            answered: 0,
             refused_in_a_row: 0,
             some_left: false,
             last_refusal: None,
@@ -135,6 +139,7 @@ impl Run {
             slot.sent = None;
         }
         self.rhythm.refused(now);
+        self.refused = self.refused.saturating_add(1);
         if self.last_refusal != Some(error) && self.outcome.is_none() {
             self.last_refusal = Some(error);
             out.push_back(Event::SendFailed { trace: self.id, error });
@@ -163,7 +168,20 @@ impl Run {
         if self.path.answered_hops() > answered {
             self.rhythm.progress_at = self.rhythm.progress_at.max(at);
         }
+        self.answered = self.answered.saturating_add(u32::from(counts));
         counts
+    }
+
+    /// How far it has come.
+    pub fn interim(&self) -> Interim {
+        let last_answered = self.path.hops().iter().take(self.path.answered_hops()).next_back();
+        Interim {
+            trace: self.id,
+            sent: self.probes.saturating_sub(self.refused),
+            answered: self.answered,
+            highest_ttl: last_answered.map(|hop| Ttl::new(hop.ttl)),
+            final_hops: self.final_hops,
+        }
     }
 
     /// A router told of one of our packets, or so it seems, and not of which.

@@ -298,8 +298,11 @@ impl Tracer {
                 self.drop_queue(now);
             }
             Control::Name(answer) => self.names.answer(answer),
-            // There are no interim figures of a trace, and its targets are known from the start.
-            Control::Interim | Control::Add { .. } | Control::Remove { .. } => {}
+            Control::Interim => {
+                self.events.push_back(Event::Interim(self.runs.values().map(Run::interim).collect()));
+            }
+            // The targets are known from the start.
+            Control::Add { .. } | Control::Remove { .. } => {}
         }
     }
 

@@ -123,3 +123,12 @@ fn an_interrupt_keeps_what_is_known() {
     world.network.at(Duration::from_millis(300), Control::Interrupt);
     assert_snapshot!(world.run("rtrace -n 198.51.100.9"));
 }
+
+#[test]
+fn interim_figures_go_to_standard_error() {
+    let mut world = World::with_host(Node::host(ip("198.51.100.9")).silent());
+    world.network.at(Duration::from_millis(300), Control::Interim);
+    assert_snapshot!(world.run("rtrace -n -m 4 host.example 203.0.113.2"));
+    let json = world.run("rtrace --json -n -m 4 host.example");
+    assert_snapshot!(json.stderr);
+}

@@ -58,6 +58,25 @@ fn sigquit_prints_figures_on_stderr_and_goes_on() {
 }
 
 #[test]
+fn sigquit_tells_how_far_a_trace_has_come_and_goes_on() {
+    let Some(lab) = Plan::chain(3).build() else { return };
+    lab.router(2).nft("add rule inet lab output icmp type time-exceeded drop");
+    let mut run = lab.host().start(Tool::Rtrace, Privilege::Root, &["-n", "-w20,0,0", &lab.target_v4()]);
+    run.until(Source::Data, " 1  10.9.0.2  ");
+    // The second hop is waited for: nothing else is final.
+    for _ in 0..2 {
+        run.signal("QUIT");
+        run.until(Source::Talk, ", 1 hops final");
+    }
+    run.signal("INT");
+    let run = run.finish();
+    assert!(run.status.code().is_some(), "ended by the signal itself: {run:#?}");
+    assert_eq!(run.stderr.lines().count(), 2, "{run:#?}");
+    assert!(run.stderr.lines().all(|line| line.contains(" probes sent, ") && line.contains(" answered up to TTL ")));
+    assert!(!run.stdout.contains(" probes sent, "), "{run:#?}");
+}
+
+#[test]
 fn a_trace_that_is_interrupted_shows_what_it_has() {
     let Some(lab) = Plan::chain(3).build() else { return };
     lab.router(2).nft("add rule inet lab output icmp type time-exceeded drop");

@@ -769,6 +769,36 @@ fn an_interrupt_ends_the_trace_with_the_hops_so_far() {
 }
 
 #[test]
+fn interim_figures_tell_how_far_a_trace_has_come_and_change_nothing() {
+    let (soon, later) = (Duration::from_micros(500), Duration::from_micros(60_500));
+    let play = |asked: &[Duration]| {
+        let mut network = Network::new(1);
+        path(&mut network, Family::V4, 15, silent(&[2]));
+        asked.iter().for_each(|&at| network.at(at, Control::Interim));
+        trace(&network, RAW, config())
+    };
+    let asked = play(&[soon, later]);
+    let figures = |(time, event): &(Duration, Event)| match event {
+        Event::Interim(all) => Some((*time, all.clone())),
+        _ => None,
+    };
+    let told: Vec<_> = asked.events.iter().filter_map(figures).collect();
+    let [(first_at, first), (second_at, second)] = &told[..] else { panic!("{told:?}") };
+    assert_eq!((*first_at, *second_at), (soon, later));
+    let ([first], [second]) = (&first[..], &second[..]) else { panic!("{told:?}") };
+    assert_eq!((first.answered, first.highest_ttl, first.final_hops), (0, None, 0));
+    let left = asked.log.times().iter().filter(|&&at| at <= later).count();
+    assert_eq!(second.sent as usize, left);
+    let shown = asked.hops().iter().filter(|(time, _)| *time <= later).count();
+    assert_eq!(second.final_hops, shown);
+    // Hops behind the silent one have answered, and wait for it.
+    let highest = second.highest_ttl.expect("somebody answered").get();
+    assert!(second.answered < second.sent && usize::from(highest) > shown, "{second:?}");
+    let untouched: Vec<_> = asked.events.iter().filter(|told| figures(told).is_none()).cloned().collect();
+    assert_eq!(untouched, play(&[]).events);
+}
+
+#[test]
 fn a_stop_waits_for_what_is_in_flight() {
     let mut network = Network::new(1);
     path(&mut network, Family::V4, 15, as_is);
@@ -804,7 +834,7 @@ fn every_target_has_one_start_its_hops_in_order_and_one_end() {
                     Event::Start(start) => start.trace == end.trace,
                     Event::Hop(trace, _) | Event::SendFailed { trace, .. } => *trace == end.trace,
                     Event::End(trace) => trace.trace == end.trace,
-                    Event::NameWanted(_) => false,
+                    Event::NameWanted(_) | Event::Interim(_) => false,
                 })
                 .collect();
             let [Event::Start(_), Event::Hop(_, first), Event::Hop(_, second), Event::End(_)] = own[..] else {

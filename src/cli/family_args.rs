@@ -1,0 +1,27 @@
+//! The options that choose an address family, the same in `rping` and `rtrace`.
+
+use clap::Args;
+
+use crate::types::Family;
+
+#[derive(Args, Debug)]
+pub struct FamilyArgs {
+    /// IPv4 only
+    #[arg(short = '4', long, conflicts_with = "ipv6")]
+    ipv4: bool,
+
+    /// IPv6 only
+    #[arg(short = '6', long)]
+    ipv6: bool,
+}
+
+impl FamilyArgs {
+    /// The one family that may be used, if one was chosen.
+    pub fn forced(&self) -> Option<Family> {
+        match (self.ipv4, self.ipv6) {
+            (true, _) => Some(Family::V4),
+            (_, true) => Some(Family::V6),
+            _ => None,
+        }
+    }
+}
