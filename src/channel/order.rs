@@ -33,6 +33,12 @@ pub enum Order {
         /// The connection.
         token: Token,
     },
+    /// Take nothing more on this listening lane: its sockets are closed, so that another process can have them at once.
+    /// Connections that were accepted go on.
+    Unlisten {
+        /// The lane.
+        lane: LaneId,
+    },
     /// Nothing more will be asked or attributed under this token; whatever it holds is released, a connection by closing it.
     Forget {
         /// The token.

@@ -10,14 +10,16 @@ use std::io::{self, Write};
 use std::net::IpAddr;
 
 use series::{From, Peer, Series};
-use service::Aim;
+use service::{Aim, SILENCE};
 pub(super) use summary::interim;
 
 use super::message::{Message, local_error};
 use super::number::PingTime;
 use super::{Sink, Streams, escape};
 use crate::channel::{ErrorOrigin, OsError};
-use crate::ping::{ErrorEvent, Event, MethodKind, PayloadChange, Reply, SendFailed, SeriesId, Start, Unanswered};
+use crate::ping::{
+    ErrorEvent, Event, MethodKind, PayloadChange, Reply, SendFailed, SeriesId, Start, State, Summary, Unanswered,
+};
 use crate::types::{Family, Mtu, ProbeId, StampSource, WallTime};
 use crate::wire::icmp::ErrorKind;
 
@@ -85,12 +87,25 @@ pub struct PingText {
     /// Reverse names, escaped.
     names: HashMap<IpAddr, Box<str>>,
     headed: bool,
+    /// Whether it was said what silence over UDP means.
+    silence_explained: bool,
 }
 
 impl PingText {
     /// A writer that has written nothing yet.
     pub fn new(options: PingTextOptions) -> Self {
-        PingText { options, series: Vec::new(), names: HashMap::new(), headed: false }
+        PingText { options, series: Vec::new(), names: HashMap::new(), headed: false, silence_explained: false }
+    }
+
+    fn summary(&mut self, summary: &Summary, streams: &mut Streams<'_>) -> io::Result<()> {
+        let Some(series) = self.series(summary.series) else { return Ok(()) };
+        let silent = series.method == MethodKind::Udp && summary.state == Some(State::NoAnswer);
+        summary::write(&self.options, series, summary, streams)?;
+        if silent && !self.silence_explained {
+            self.silence_explained = true;
+            writeln!(streams.data, "{SILENCE}")?;
+        }
+        Ok(())
     }
 
     fn start(&mut self, start: &Start, data: &mut dyn Write) -> io::Result<()> {
@@ -362,10 +377,7 @@ impl Sink<Event> for PingText {
                 let series = self.series(figures.series).filter(|_| self.options.several);
                 interim(figures, series.map(|series| &*series.name), streams.talk)
             }),
-            Event::Summary(summary) => match self.series(summary.series) {
-                Some(series) => summary::write(&self.options, series, summary, streams),
-                None => Ok(()),
-            },
+            Event::Summary(summary) => self.summary(summary, streams),
             Event::Refused(refusal) => self.refused(refusal, streams.data),
             Event::Timeout(unanswered) => self.silence(unanswered, streams.data),
             Event::NameWanted(_) => Ok(()),
@@ -434,6 +446,7 @@ impl fmt::Display for Delays<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ping::Counts;
     use crate::report::fixture::{self, WHEN, address, error, reply, series, start, summary, written};
     use crate::types::{FlowLabel, Rtt, Ttl};
 
@@ -799,6 +812,23 @@ mod tests {
         let (numeric, _) = text(PingTextOptions { numeric: true, ..options }, &events);
         assert!(numeric.contains("64 bytes from 203.0.113.7: icmp_seq=1"));
         assert!(numeric.contains("Unreachable, sent to 198.51.100.9\n"));
+    }
+
+    #[test]
+    fn what_silence_over_udp_means_is_said_once_in_a_run() {
+        let begun = |index| {
+            let method = MethodKind::Udp;
+            begin(Start { series: series(index), method, ..start("192.0.2.9", "192.0.2.9") })
+        };
+        let silent = |index| {
+            let counts = Counts { sent: 1, lost: 1, ..Counts::default() };
+            let state = Some(State::NoAnswer);
+            Event::Summary(Box::new(Summary { series: series(index), counts, state, rtt: None, ..summary() }))
+        };
+        let (data, talk) = text(PingTextOptions::default(), &[begun(0), begun(1), silent(0), silent(1)]);
+        assert_eq!((data.matches(SILENCE).count(), talk.as_str()), (1, ""));
+        let (data, _) = text(PingTextOptions::default(), &[begun(0), Event::Summary(Box::new(summary()))]);
+        assert!(!data.contains(SILENCE));
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub(super) struct Datagrams {
     /// Clients that are told apart.
     sessions: Expiring<Key, Session>,
     max_sessions: usize,
-    /// Whether new clients are answered.
+    /// Whether anybody is answered.
     open: bool,
     stateful: bool,
     groups: BTreeSet<IpAddr>,
@@ -91,7 +91,7 @@ impl Datagrams {
         self.sessions.next_due()
     }
 
-    /// Answers no new clients from now on.
+    /// Answers nobody from now on: the sockets go to whoever replaces us.
     pub(super) fn stop(&mut self) {
         self.open = false;
     }
@@ -133,9 +133,9 @@ impl Datagrams {
         }
         let numbered = self.stateful && service == Service::Stamp;
         // Who is not known gets an answer only where that does not depend on what went before.
-        let known_only = numbered || !self.open;
-        let session = self.session(datagram, listener, &answer, turn);
-        if known_only && session.is_none() {
+        let open = self.open;
+        let session = if open { self.session(datagram, listener, &answer, turn) } else { None };
+        if (numbered || !open) && session.is_none() {
             return turn.ledger.count(listener, |counters| counters.refused_full += 1);
         }
         let sequence = session.map(|session| session.next(length)).filter(|_| numbered);
@@ -205,7 +205,7 @@ impl Datagrams {
         };
         let key = (listener, peer, ssid);
         if self.sessions.get_mut(&key).is_none() {
-            if !self.open || self.sessions.len() >= self.max_sessions {
+            if self.sessions.len() >= self.max_sessions {
                 return None;
             }
             let traffic = Traffic { received_packets: Some(0), sent_packets: Some(0), ..Traffic::default() };

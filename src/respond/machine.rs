@@ -8,7 +8,7 @@ use super::datagrams::{self, Datagrams};
 use super::event::{Event, Figures};
 use super::ledger::{Ledger, Turn};
 use super::streams::Streams;
-use crate::channel::{Arena, Control, Inbound, LaneId, Outbox, Refused};
+use crate::channel::{Arena, Control, Inbound, LaneId, Order, Outbox, Refused};
 use crate::engine::Machine;
 use crate::types::{Instant, Now};
 
@@ -84,6 +84,10 @@ impl Responder {
                 let open = self.streams.len();
                 if open == 0 {
                     return self.end(now);
+                }
+                // Whoever replaces us listens on the same ports while our clients finish.
+                for listener in self.listeners.iter() {
+                    self.orders.push(Order::Unlisten { lane: listener.lane });
                 }
                 self.ledger.tell(Event::Draining { open });
                 self.phase = Phase::Draining(now.mono + self.drain);

@@ -208,6 +208,8 @@ impl SimChannel {
             }
             Order::Close { token, .. } | Order::Forget { token } => return self.streams.close(*token),
             Order::Pause { token } => return self.streams.pause(*token),
+            // Nobody connects to us here.
+            Order::Unlisten { .. } => return,
             Order::Resume { token } => {
                 let effects = self.streams.resume(now, *token);
                 return self.apply(effects);

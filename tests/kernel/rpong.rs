@@ -151,6 +151,24 @@ fn a_restart_under_load_binds_at_once() {
 }
 
 #[test]
+fn a_restart_binds_while_the_old_one_still_waits_for_its_clients() {
+    let Some(lab) = lab() else { return };
+    let node = lab.host();
+    let arguments = ["--tcp", "7", "--udp", "7", "--unix", "/mnt/x.sock", "--drain", "30"];
+    let mut old = rpong(node, &arguments);
+    let mut clients = start_clients(node, "hold", &["127.0.0.1:7"]);
+    clients.until(Source::Data, "clients hold");
+    old.signal("TERM");
+    old.until(Source::Talk, "no more clients; waiting for ");
+    let new = rpong(node, &arguments);
+    run_clients(node, "unix-echo", &["/mnt/x.sock"]);
+    interrupt(old);
+    assert_eq!(clients.finish().code(), 0);
+    run_clients(node, "unix-echo", &["/mnt/x.sock"]);
+    interrupt(new);
+}
+
+#[test]
 fn sigterm_lets_a_client_finish_and_ends() {
     let Some(lab) = lab() else { return };
     let node = lab.host();

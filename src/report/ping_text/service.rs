@@ -8,7 +8,7 @@ use crate::ping::{ExchangeFailure, MethodKind, Reflection, Refusal, Reply, Start
 use crate::report::number::{Millis, PingTime};
 use crate::types::Rtt;
 
-/// What a silent UDP port may mean, for those who ask for more.
+/// What a silent UDP port may mean: a hundred percent lost would be misread without it.
 pub(super) const SILENCE: &str =
     "no answer over UDP means open, filtered or ignored: it is no loss of the path (--contrast compares)";
 

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::io::{self, Write};
 
-use super::service::{SILENCE, Signed};
+use super::service::Signed;
 use super::{PingTextOptions, Series};
 use crate::metrics::RttStats;
-use crate::ping::{Counts, Interim, MethodKind, State, Summary};
+use crate::ping::{Counts, Interim, MethodKind, Summary};
 use crate::report::Streams;
 use crate::report::number::{Millis, general};
 
@@ -57,7 +57,7 @@ fn more(summary: &Summary, data: &mut dyn Write) -> io::Result<()> {
         writeln!(data, "net min/avg/max/mdev = {} ms", Spread(&reflection.rtt_net))?;
         match reflection.lost {
             Some((there, back)) => writeln!(data, "lost there/back = {there}/{back}")?,
-            None => writeln!(data, "lost there/back = unknown (the reflector does not count)")?,
+            None => writeln!(data, "lost there/back = unknown (the reflector's numbers do not tell)")?,
         }
         if let Some(one_way) = &reflection.one_way {
             for (way, delay) in [("there", one_way.there), ("back", one_way.back)] {
@@ -179,9 +179,6 @@ fn verbose(options: &PingTextOptions, series: &Series, summary: &Summary, talk: 
         write!(talk, ", {count} {what}")?;
     }
     writeln!(talk)?;
-    if series.method == MethodKind::Udp && summary.state == Some(State::NoAnswer) {
-        writeln!(talk, "{who}: {SILENCE}")?;
-    }
     write!(talk, "{who}: socket {}", series.socket.map_or("none", |socket| socket.name()))?;
     if let Some(ident) = series.ident {
         write!(talk, ", ident {}", ident.get())?;

@@ -207,15 +207,15 @@ fn answers_that_the_kernel_does_not_take_do_not_pile_up() {
 }
 
 #[test]
-fn asked_to_finish_it_answers_those_it_knows_and_nobody_else() {
+fn asked_to_finish_it_leaves_datagrams_to_whoever_replaces_it() {
     let mut bench = Bench::new(unlimited());
     bench.accept(Service::Tcp, 1);
     bench.datagram(Service::Udp, peer(), b"x");
     bench.turn();
     bench.control(Control::Terminate);
-    bench.datagram(Service::Udp, endpoint("198.51.100.2", 5000), b"x");
     bench.datagram(Service::Udp, peer(), b"x");
-    assert_eq!(bench.answers(), [(peer(), b"x".to_vec())]);
+    assert!(bench.turn().iter().all(|(order, _)| matches!(order, Order::Unlisten { .. })));
+    assert_eq!(bench.counters(Service::Udp).refused_full, 1);
 }
 
 fn any_peer() -> impl Strategy<Value = Endpoint> {

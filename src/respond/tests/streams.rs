@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Bench, config, now_at};
+use super::{Bench, SERVICES, config, now_at};
 use crate::channel::{CloseHow, ClosedHow, Control, Inbound, Order, OsError, Refused, Token, Write};
 use crate::engine::Machine;
 use crate::respond::{Config, Ended, Event, Service};
@@ -167,6 +167,8 @@ fn asked_to_finish_it_takes_nobody_new_and_lets_the_others_go_on() {
     let late = bench.accept(Service::Tcp, 2);
     bench.data(token, b"still");
     let ordered = bench.turn();
+    let unlistened = |(order, _): &&(Order, Vec<u8>)| matches!(order, Order::Unlisten { .. });
+    assert_eq!(ordered.iter().filter(unlistened).count(), SERVICES.len(), "who replaces it can listen");
     assert_eq!(writes(&ordered), [b"still"]);
     assert!(ordered.iter().any(|(order, _)| *order == close(late, CloseHow::Reset)));
     assert!(bench.events.contains(&Event::Draining { open: 1 }));
