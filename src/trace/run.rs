@@ -174,7 +174,7 @@ impl Run {
 
     /// How far it has come.
     pub fn interim(&self) -> Interim {
-        let last_answered = self.path.hops().iter().take(self.path.answered_hops()).last();
+        let last_answered = self.path.hops().iter().take(self.path.answered_hops()).next_back();
         Interim {
             trace: self.id,
             sent: self.probes.saturating_sub(self.refused),
