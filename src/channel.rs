@@ -21,7 +21,9 @@ pub use inbound::{
 };
 pub use order::{CloseHow, Header, Open, Order, Outbox, Send, Write};
 pub use os_error::OsError;
-pub use plan::{Attempt, Fragmentation, Group, LanePlan, LaneRefused, Lookup, OpenedLanes, Plan, SocketWish};
+pub use plan::{
+    Attempt, Fragmentation, Group, LanePlan, LaneRefused, Lookup, OpenedLanes, Plan, SendStamps, SocketWish,
+};
 
 /// All sockets of one thread, grouped in lanes; its clocks; and the only call that blocks.
 pub trait Channel {
@@ -215,4 +217,6 @@ pub struct Profile {
     pub errors: ErrorPath,
     /// How many flows ([`Send::flow`]) or connections may be open at once.
     pub max_open: u32,
+    /// Which stamps of what it sends are to follow the user's ([`Sent`]).
+    pub send_stamps: SendStamps,
 }

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use libfuzzer_sys::arbitrary::Unstructured;
 use netprobe::channel::{
     Arena, Datagram, ErrorOrigin, ErrorPath, IcmpReport, Inbound, LaneId, LaneIdent, Layer, OsError, Owner, Profile,
-    Protocol, SocketKind,
+    Protocol, SendStamps, SocketKind,
 };
 use netprobe::types::{Endpoint, Family, Ident, IpEndpoint, Stamp, Ttl};
 
@@ -42,6 +42,7 @@ const fn lane(family: Family, protocol: Protocol, socket: SocketKind) -> Profile
         checksum: owner,
         errors: if raw { ErrorPath::InBand } else { ErrorPath::Queue },
         max_open: 1,
+        send_stamps: SendStamps::None,
     }
 }
 

@@ -61,8 +61,9 @@ pub struct Datagram {
     pub cut: bool,
 }
 
-/// A datagram left, or the attempt to open a connection began. `stamp.user` was taken before the system call, so the RTT includes it. Comes once with the user
-/// stamp; where the kernel stamps too, a second time with those added, maybe after the reply, maybe never.
+/// A datagram left, or the attempt to open a connection began. `stamp.user` was taken before the system call, so the RTT
+/// includes it. Comes once with the user stamp; where the kernel stamps too, again with each of its stamps that becomes known,
+/// maybe after the reply, maybe never.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sent {
     /// The order.
@@ -73,6 +74,14 @@ pub struct Sent {
     pub scheduled: Option<WallTime>,
     /// Of an internet connection that is being opened: our end of it, whether or not it ever opens.
     pub local: Option<IpEndpoint>,
+}
+
+impl Sent {
+    /// The stamp that a delay runs from: the kernel's is that of the packet's entry into the queueing discipline where that
+    /// is known, so that a queue on our own link stays visible.
+    pub fn departure(&self) -> Stamp {
+        Stamp { kernel: self.scheduled.or(self.stamp.kernel), ..self.stamp }
+    }
 }
 
 /// Who found the error.

@@ -26,6 +26,18 @@ pub enum SocketWish {
     Dgram,
 }
 
+/// Which stamps of the kernel a lane takes of what it sends, beside ours. What arrives is always stamped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum SendStamps {
+    /// None: the fastest.
+    None,
+    /// Software: when a packet entered the queueing discipline and when the driver took it.
+    Kernel,
+    /// Those, and the interface's where it is set up to stamp; that of what arrives, too.
+    #[default]
+    Hardware,
+}
+
 /// What to do with packets larger than the path takes; the names are those of `ping -M`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fragmentation {
@@ -83,6 +95,8 @@ pub struct LanePlan {
     pub multicast_loop: bool,
     /// Bypass the routing table (`SO_DONTROUTE`).
     pub dont_route: bool,
+    /// Stamps of what is sent (`SO_TIMESTAMPING`), as far as the kernel has them.
+    pub send_stamps: SendStamps,
 }
 
 impl LanePlan {
@@ -108,6 +122,7 @@ impl LanePlan {
             send_buffer: None,
             multicast_loop: true,
             dont_route: false,
+            send_stamps: SendStamps::default(),
         }
     }
 }

@@ -156,7 +156,10 @@ impl Run<'_> {
     fn contrast_plan(&self, aim: Aim<'_>, ways: &[Way], bound: &Binding) -> Plan {
         let source_family = bound.source.map(Family::of);
         let families = target::families(&[aim.host.to_owned()], self.args.socket.family.forced().or(source_family));
-        let lane = |family, way: &Way| LanePlan { socket: way.wish, ..self.lane(family, way.protocol, bound) };
+        // A comparison has so few probes that their stamps cost nothing.
+        let send_stamps = self.timestamping().send_stamps(0.0);
+        let lane =
+            |family, way: &Way| LanePlan { socket: way.wish, send_stamps, ..self.lane(family, way.protocol, bound) };
         let lanes = families.into_iter().flat_map(|family| ways.iter().map(move |way| lane(family, way)));
         Plan { lanes: lanes.collect(), names: self.args.output.reverse_names }
     }

@@ -9,7 +9,7 @@ use super::complain::Trouble;
 use super::output::DetachedWriter;
 use crate::channel::{ChannelError, LanePlan, OpenedLanes, OsError, Plan};
 use crate::net::{self, ResolveError, Resolved};
-use crate::types::{Family, IpEndpoint};
+use crate::types::{ClockError, Family, IpEndpoint};
 
 /// The addresses of a name, best first, all of one family if one is asked for.
 pub type Resolve<'a> = &'a dyn Fn(&str, Option<Family>) -> Result<Resolved, ResolveError>;
@@ -30,6 +30,8 @@ pub struct Env<'a> {
     pub uid: u32,
     /// Seed of everything random in the run.
     pub seed: u64,
+    /// How far the wall clock may be off; `None` if it is not kept in step with UTC.
+    pub clock_error: Option<ClockError>,
     /// Forward names.
     pub resolve: Resolve<'a>,
     /// The index of an interface.
@@ -56,6 +58,7 @@ pub fn real_main(tool: fn(&[OsString], &mut Env<'_>) -> u8) -> ExitCode {
             stderr: &mut io::stderr(),
             uid: net::real_uid(),
             seed: net::random_seed(),
+            clock_error: net::clock_error(),
             resolve: &net::resolve,
             interface_index: &net::interface_index,
             source_for: &net::source_for,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser};
 
 use super::family_args::FamilyArgs;
-use super::values::{self, Rate, Span, UdpAim};
+use super::values::{self, Rate, Span, Timestamping, UdpAim};
 use crate::channel::{CloseHow, Fragmentation, SocketWish};
 use crate::types::{Dscp, FlowLabel, Ident, Port, Tos, Ttl};
 use crate::wire::payload::Fill;
@@ -200,8 +200,13 @@ pub struct SocketArgs {
     #[arg(long, value_name = "KIND", value_parser = values::socket, default_value = "auto", allow_hyphen_values = true)]
     pub socket: SocketWish,
 
-    /// Measure from user space to user space, as ping -U (all times here are such)
-    #[arg(short = 'U', long)]
+    /// Which stamps delays are taken from: hardware (the interface's where it stamps, else the kernel's), kernel, user, or
+    /// auto (hardware; user with -f, or above 20000 probes a second)
+    #[arg(long, value_name = "KIND", value_parser = values::timestamping, default_value = "auto", allow_hyphen_values = true)]
+    pub timestamping: Timestamping,
+
+    /// Measure from user space to user space, as ping -U: the same as --timestamping user
+    #[arg(short = 'U', long, conflicts_with = "timestamping")]
     pub user_latency: bool,
 }
 
@@ -217,7 +222,7 @@ pub struct OutputArgs {
     #[arg(short, long)]
     pub quiet: bool,
 
-    /// Say more on standard error: socket, percentiles, delay variation, loss runs
+    /// Say more on standard error: kernel and user delay of each reply, socket, percentiles, delay variation, loss runs
     #[arg(short, long)]
     pub verbose: bool,
 

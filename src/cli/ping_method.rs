@@ -11,7 +11,7 @@ use super::values::UdpAim;
 use crate::channel::{CloseHow, Protocol, SocketWish};
 use crate::engine::{Place, Target};
 use crate::ping::{Ask, Connect, Exchange, Method, Pace, Session};
-use crate::types::Port;
+use crate::types::{ClockError, Port};
 
 /// Above so many connections a second, closing in order would leave more ports waiting than there are (RFC 9293 §3.6.1).
 const MOST_BY_FIN: f64 = 100.0;
@@ -41,8 +41,8 @@ pub struct Choice {
 }
 
 impl Choice {
-    /// What was chosen.
-    pub fn of(args: &MethodArgs) -> Result<Choice, Trouble> {
+    /// What was chosen, where the wall clock is off by no more than `clock_error`.
+    pub fn of(args: &MethodArgs, clock_error: Option<ClockError>) -> Result<Choice, Trouble> {
         let given = [
             (args.icmp, "--icmp"),
             (args.tcp.is_some(), "--tcp"),
@@ -58,7 +58,7 @@ impl Choice {
         let (method, port) = match (args.tcp, args.udp, args.stamp) {
             (Some(port), _, _) => (Method::Tcp(connect), Some(port)),
             (_, Some(aim), _) => (Method::Udp(ask(aim, exchange.clone())?), aim.port()),
-            (_, _, Some(port)) => (Method::Stamp(Session::default()), Some(port)),
+            (_, _, Some(port)) => (Method::Stamp(Session { clock_error }), Some(port)),
             (None, None, None) => (Method::Icmp, None),
         };
         if args.sport.is_some() && method == Method::Icmp {
@@ -81,6 +81,12 @@ impl Choice {
             Method::Udp(_) | Method::Stamp(_) => Protocol::Udp,
             Method::Unix(_) | Method::UnixDgram(_) => Protocol::Unix,
         }
+    }
+
+    /// Whether delays are taken from the kernel's stamps. What a STAMP reflector says of its own time is taken out of the delay
+    /// as soon as it comes, so that one is the user's.
+    pub fn has_kernel_times(&self) -> bool {
+        matches!(self.protocol(), Protocol::Icmp | Protocol::Udp) && !matches!(self.method, Method::Stamp(_))
     }
 
     /// Takes a target apart.

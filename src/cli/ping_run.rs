@@ -9,9 +9,9 @@ use super::env::Env;
 use super::ping_args::PingArgs;
 use super::ping_method::{Asked, Choice, close_how};
 use super::target::{self, Lanes};
-use super::values::{Rate, Span};
+use super::values::{Rate, Span, Timestamping};
 use super::{ANSWERED, NOT_ANSWERED, NOT_RUN};
-use crate::channel::{LanePlan, OpenedLanes, Owner, Plan, Precision, Protocol, SocketWish};
+use crate::channel::{LanePlan, OpenedLanes, Owner, Plan, Precision, Protocol, SendStamps, SocketWish};
 use crate::engine::{Machine, Place, Target};
 use crate::ping::{Config, Event, Method, Pace, Ping, State, Subject, Wait};
 use crate::report::{PingJson, PingJsonOptions, PingText, PingTextOptions, ShownSource, Sink, Streams};
@@ -44,7 +44,7 @@ impl Run<'_> {
         if self.args.method.contrast {
             return self.contrast(&texts, env);
         }
-        let choice = Choice::of(&self.args.method)?;
+        let choice = Choice::of(&self.args.method, env.clock_error)?;
         let asked: Vec<Asked<'_>> =
             texts.iter().map(|text| choice.read(text, self.args.socket.broadcast)).collect::<Result<_, _>>()?;
         choice.check(&asked)?;
@@ -138,10 +138,15 @@ impl Run<'_> {
             .collect();
         let families = target::families(&hosts, self.args.socket.family.forced().or(source_family));
         let internet = families.into_iter().filter(|_| !hosts.is_empty());
-        let mut lanes: Vec<LanePlan> = internet.map(|family| self.lane(family, choice.protocol(), bound)).collect();
+        let send_stamps = if choice.has_kernel_times() { self.send_stamps(asked.len()) } else { SendStamps::None };
+        let lane = |family| LanePlan { send_stamps, ..self.lane(family, choice.protocol(), bound) };
+        let mut lanes: Vec<LanePlan> = internet.map(lane).collect();
         for wish in [SocketWish::Auto, SocketWish::Dgram] {
             if asked.iter().any(|asked| asked.wish() == Some(wish)) {
-                lanes.push(LanePlan::new(Family::V4, Protocol::Unix, wish));
+                lanes.push(LanePlan {
+                    send_stamps: SendStamps::None,
+                    ..LanePlan::new(Family::V4, Protocol::Unix, wish)
+                });
             }
         }
         Plan { lanes, names: self.args.output.reverse_names }
@@ -163,6 +168,24 @@ impl Run<'_> {
             multicast_loop: !socket.no_loopback,
             ..LanePlan::new(family, protocol, if protocol == Protocol::Icmp { socket.socket } else { SocketWish::Auto })
         }
+    }
+
+    fn send_stamps(&self, targets: usize) -> SendStamps {
+        let interval = match self.pace(targets) {
+            Pace::Fixed(interval) | Pace::Adaptive { at_least: interval } => interval,
+            Pace::Flood | Pace::Unpaced | Pace::Called => Duration::ZERO,
+        };
+        let most = match self.args.run.rate {
+            // A flood is one at any rate.
+            Some(Rate::PerSecond(rate)) if !interval.is_zero() => rate,
+            _ => f64::INFINITY,
+        };
+        self.timestamping().send_stamps((targets as f64 / interval.as_secs_f64()).min(most))
+    }
+
+    pub(super) fn timestamping(&self) -> Timestamping {
+        let socket = &self.args.socket;
+        if socket.user_latency { Timestamping::User } else { socket.timestamping }
     }
 
     fn place(

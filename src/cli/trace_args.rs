@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{ArgAction, Args, Parser, ValueEnum};
 
 use super::family_args::FamilyArgs;
-use super::values::{self, Rate};
+use super::values::{self, Rate, Timestamping};
 use crate::trace::Wait;
 use crate::types::{Dscp, FlowLabel, Port, Tos, Ttl};
 
@@ -107,6 +107,11 @@ pub struct MethodArgs {
     /// Socket of ICMP and UDP probes: raw, dgram, or auto (raw where allowed, else dgram)
     #[arg(long, value_name = "KIND", value_parser = values::socket, default_value = "auto", allow_hyphen_values = true)]
     pub socket: crate::channel::SocketWish,
+
+    /// Which stamps delays are taken from: hardware (the interface's where it stamps, else the kernel's), kernel, user, or
+    /// auto (hardware; user above 20000 probes a second)
+    #[arg(long, value_name = "KIND", value_parser = values::timestamping, default_value = "auto", allow_hyphen_values = true)]
+    pub timestamping: Timestamping,
 }
 
 /// Which hops, when, and how long they are waited for.

@@ -152,6 +152,11 @@ impl Run<'_> {
             // As in traceroute: without -F a router in front of a smaller link may cut a probe in pieces.
             fragmentation: Some(if packet.dont_fragment { Fragmentation::Probe } else { Fragmentation::Dont }),
             dont_route: packet.bypass_routing,
+            send_stamps: self.args.method.timestamping.send_stamps(match self.args.timing.rate {
+                Some(Rate::PerSecond(rate)) => rate,
+                // A trace has so few probes that their stamps cost nothing.
+                Some(Rate::Max) | None => 0.0,
+            }),
             ..LanePlan::new(family, protocol, socket)
         }
     }

@@ -3,7 +3,7 @@
 use std::num::IntErrorKind;
 use std::time::Duration;
 
-use crate::channel::{CloseHow, Fragmentation, SocketWish};
+use crate::channel::{CloseHow, Fragmentation, SendStamps, SocketWish};
 use crate::types::{Dscp, FlowLabel, Ident, Port, Tos, Ttl};
 use crate::wire::payload::Fill;
 use crate::wire::service::Service;
@@ -187,6 +187,44 @@ pub fn socket(text: &str) -> Result<SocketWish, String> {
         "raw" => Ok(SocketWish::Raw),
         "dgram" => Ok(SocketWish::Dgram),
         _ => Err("one of auto, raw, dgram".to_owned()),
+    }
+}
+
+/// Which stamps delays are to be taken from (`--timestamping`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timestamping {
+    /// The best there are, unless taking them slows the run down.
+    Auto,
+    /// The interface's where it stamps, else the kernel's.
+    Hardware,
+    /// The kernel's.
+    Kernel,
+    /// Our own.
+    User,
+}
+
+impl Timestamping {
+    /// Above this many probes a second, `auto` takes no stamps of what is sent: they would cost a fifth of the rate.
+    pub const AUTO_BELOW: f64 = 20_000.0;
+
+    /// What it means at so many probes a second.
+    pub fn send_stamps(self, per_second: f64) -> SendStamps {
+        match self {
+            Timestamping::Auto if per_second > Timestamping::AUTO_BELOW => SendStamps::None,
+            Timestamping::Auto | Timestamping::Hardware => SendStamps::Hardware,
+            Timestamping::Kernel => SendStamps::Kernel,
+            Timestamping::User => SendStamps::None,
+        }
+    }
+}
+
+pub fn timestamping(text: &str) -> Result<Timestamping, String> {
+    match text {
+        "auto" => Ok(Timestamping::Auto),
+        "hardware" => Ok(Timestamping::Hardware),
+        "kernel" => Ok(Timestamping::Kernel),
+        "user" => Ok(Timestamping::User),
+        _ => Err("one of auto, hardware, kernel, user".to_owned()),
     }
 }
 

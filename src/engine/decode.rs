@@ -430,7 +430,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::channel::{ErrorPath, LaneId, LaneIdent, SocketKind};
+    use crate::channel::{ErrorPath, LaneId, LaneIdent, SendStamps, SocketKind};
     use crate::types::{Endpoint, FlowLabel};
     use crate::wire::arbitrary;
     use crate::wire::extension::{LabelStackEntry, Object};
@@ -471,6 +471,7 @@ mod tests {
             checksum: owner,
             errors: if raw { ErrorPath::InBand } else { ErrorPath::Queue },
             max_open: 1,
+            send_stamps: SendStamps::None,
         }
     }
 

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
+use crate::channel::SendStamps;
 use crate::types::{Instant, Now, Rtt, Stamp, StampSource};
+
+/// How long an answer that overtook the send stamp of its probe waits for that stamp at most.
+pub const TICK: Duration = Duration::from_millis(1);
 
 /// How far the wall clock may move against the monotonic one between two stamps, plus [`DRIFT`], before it counts as stepped.
 const STEP: i128 = 50_000;
@@ -30,6 +34,17 @@ pub fn between(sent: &Stamp, arrived: &Stamp) -> (Rtt, StampSource) {
         return (Rtt::from_nanos(span), StampSource::Kernel);
     }
     (ours, StampSource::User)
+}
+
+/// Whether a send stamp is still to come, on a lane with these, that the delay between the two could be taken from.
+pub fn is_incomplete(wish: SendStamps, sent: &Stamp, arrived: &Stamp) -> bool {
+    let kernel = arrived.kernel.is_some() && sent.kernel.is_none();
+    let hardware = arrived.hardware.is_some() && sent.hardware.is_none();
+    match wish {
+        SendStamps::None => false,
+        SendStamps::Kernel => kernel,
+        SendStamps::Hardware => kernel || hardware,
+    }
 }
 
 /// When an answer to what left with `sent` reached this host, on the monotonic clock: if we were kept from reading it
@@ -76,6 +91,18 @@ mod tests {
         assert_eq!(between(&sent, &arrived), (Rtt::from_nanos(890_000), StampSource::Kernel));
         let arrived = stamp(1_000_000, 0, None, None);
         assert_eq!(between(&sent, &arrived), (Rtt::from_nanos(1_000_000), StampSource::User));
+    }
+
+    #[test]
+    fn only_a_stamp_that_would_serve_is_waited_for() {
+        let (bare, kernel, both) = (stamp(0, 0, None, None), stamp(0, 0, Some(1), None), stamp(0, 0, Some(1), Some(1)));
+        let incomplete = |wish| {
+            [(bare, bare), (bare, kernel), (kernel, bare), (kernel, kernel), (kernel, both), (both, both)]
+                .map(|(sent, arrived)| is_incomplete(wish, &sent, &arrived))
+        };
+        assert_eq!(incomplete(SendStamps::None), [false; 6]);
+        assert_eq!(incomplete(SendStamps::Kernel), [false, true, false, false, false, false]);
+        assert_eq!(incomplete(SendStamps::Hardware), [false, true, false, false, true, false]);
     }
 
     #[test]

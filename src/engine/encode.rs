@@ -64,7 +64,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::channel::{ErrorPath, LaneIdent, Layer, Protocol, SocketKind};
+    use crate::channel::{ErrorPath, LaneIdent, Layer, Protocol, SendStamps, SocketKind};
     use crate::types::{Family, Ident};
     use crate::wire::checksum;
 
@@ -79,6 +79,7 @@ mod tests {
             checksum,
             errors: ErrorPath::InBand,
             max_open: 1,
+            send_stamps: SendStamps::None,
         }
     }
 

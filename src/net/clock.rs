@@ -1,8 +1,9 @@
-//! The two clocks, read together.
+//! The two clocks, read together, and how far the wall clock may be off.
 
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
-use crate::types::{Instant, Now, WallTime};
+use super::sys;
+use crate::types::{ClockError, Instant, Now, WallTime};
 
 /// CLOCK_MONOTONIC and CLOCK_REALTIME, one right after the other.
 pub fn now() -> Now {
@@ -10,6 +11,11 @@ pub fn now() -> Now {
         mono: Instant::from_nanos(nanos(clock_gettime(ClockId::Monotonic))),
         wall: WallTime::from_nanos(nanos(clock_gettime(ClockId::Realtime))),
     }
+}
+
+/// How far the wall clock may be off; `None` if nobody keeps it in step with UTC.
+pub fn error() -> Option<ClockError> {
+    sys::clock::largest_error().map(|error| ClockError::new(now().wall, error))
 }
 
 /// When `instant` is, for the kernel.

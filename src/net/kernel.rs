@@ -16,7 +16,7 @@ use super::sys::message::Buffers;
 use super::sys::signal;
 use crate::channel::{
     Channel, ChannelError, Control, ErrorPath, Inbound, Inbox, LaneId, LaneIdent, Layer, Order, OsError, Outbox, Owner,
-    Precision, Profile, Protocol, Refused, Send, SocketKind, Token,
+    Precision, Profile, Protocol, Refused, Send, SendStamps, SocketKind, Token,
 };
 use crate::types::{Family, Ident, Instant, Now, Stamp};
 
@@ -31,6 +31,7 @@ const NO_LANE: Profile = Profile {
     checksum: Owner::Kernel,
     errors: ErrorPath::Queue,
     max_open: 0,
+    send_stamps: SendStamps::None,
 };
 
 /// All sockets of a run, signals, and what other threads have to say.
@@ -86,7 +87,7 @@ impl KernelChannel {
     }
 
     fn send(&mut self, send: &Send, octets: &[u8]) -> Outcome {
-        match self.lanes.get(send.lane.index()) {
+        match self.lanes.get_mut(send.lane.index()) {
             Some(Some(lane)) => lane.send(send, octets, &mut self.control),
             _ => Outcome::Done(refused(send.token, OsError::EINVAL)),
         }

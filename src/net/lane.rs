@@ -8,13 +8,14 @@ use socket2::{Domain, Socket, Type};
 use super::ident::{self, Reservation};
 use super::listen::{self, SocketFile};
 use super::raw;
+use super::stamp::Departures;
 use super::sys::filter;
 use super::sys::message::{self, Buffers, Queue};
 use super::sys::option::{self, *};
 use super::{connect, limit, route};
 use crate::channel::{
     Attempt, ErrorPath, Header, LaneId, LaneIdent, LanePlan, LaneRefused, Layer, OsError, Owner, Profile, Protocol,
-    SocketKind, SocketWish,
+    SendStamps, SocketKind, SocketWish,
 };
 use crate::types::{Endpoint, Family, Ident};
 
@@ -47,6 +48,8 @@ pub struct LaneSocket {
     pub socket: Socket,
     /// What the kernel last said it had dropped in all; wraps.
     pub drops: u32,
+    /// Its packets whose stamps may still come.
+    pub departures: Departures,
 }
 
 /// The call that failed, and how.
@@ -120,6 +123,7 @@ fn open_raw(id: LaneId, plan: &LanePlan) -> Result<Lane, Failure> {
     drain(&socket);
     // What was dropped until here was not ours either.
     let drops = option::drops_so_far(socket.as_fd());
+    let departures = Departures::start(socket.as_fd(), plan.send_stamps);
     configure(socket.as_fd(), plan)?;
     raw::include_header(&socket, plan)?;
     route::bind_device(&socket, plan)?;
@@ -141,8 +145,9 @@ fn open_raw(id: LaneId, plan: &LanePlan) -> Result<Lane, Failure> {
         checksum,
         errors: ErrorPath::InBand,
         max_open: 1,
+        send_stamps: departures.wish(),
     };
-    let sockets = vec![LaneSocket { socket, drops }];
+    let sockets = vec![LaneSocket { socket, drops, departures }];
     Ok(Lane { id, profile, plan: plan.clone(), _file: None, sockets, _ident: Some(reservation) })
 }
 
@@ -166,7 +171,9 @@ fn open_dgram(id: LaneId, plan: &LanePlan) -> Result<Lane, Failure> {
             }
         }
         listen::join_groups(&socket, plan)?;
-        sockets.push(LaneSocket { socket, drops: 0 });
+        let departures =
+            Departures::start(socket.as_fd(), if plan.listen.is_some() { SendStamps::None } else { plan.send_stamps });
+        sockets.push(LaneSocket { socket, drops: 0, departures });
     }
     let ident = sockets.first().map_or(Ok(0), |first| local_port(&first.socket))?;
     let start = match plan.protocol {
@@ -183,6 +190,7 @@ fn open_dgram(id: LaneId, plan: &LanePlan) -> Result<Lane, Failure> {
         checksum: Owner::Kernel,
         errors: ErrorPath::Queue,
         max_open: flows.into(),
+        send_stamps: sockets.first().map_or_else(SendStamps::default, |first| first.departures.wish()),
     };
     Ok(Lane { id, profile, plan: plan.clone(), _file: None, sockets, _ident: None })
 }
@@ -198,7 +206,7 @@ fn open_local_dgram(id: LaneId, plan: &LanePlan) -> Result<Lane, Failure> {
         None => listen::bind_local(&socket, &Endpoint::Unix(Path::new("").into()), Type::DGRAM)?,
     };
     let profile = Profile { socket: SocketKind::Dgram, max_open: 1, ..stream_profile(plan, 0) };
-    let sockets = vec![LaneSocket { socket, drops: 0 }];
+    let sockets = vec![LaneSocket { socket, drops: 0, departures: Departures::none() }];
     Ok(Lane { id, profile, plan: plan.clone(), _file: file, sockets, _ident: None })
 }
 
@@ -219,12 +227,12 @@ fn open_stream(id: LaneId, plan: &LanePlan) -> Result<Lane, Failure> {
             configure_local(&socket, plan)?;
             lane._file = listen::bind_local(&socket, at, Type::STREAM)?;
             listen::listen(&socket)?;
-            lane.sockets.push(LaneSocket { socket, drops: 0 });
+            lane.sockets.push(LaneSocket { socket, drops: 0, departures: Departures::none() });
         }
         (Some(at), _) => {
             let socket = listen::tcp_listener(plan, at)?;
             lane.profile = stream_profile(plan, local_port(&socket)?);
-            lane.sockets.push(LaneSocket { socket, drops: 0 });
+            lane.sockets.push(LaneSocket { socket, drops: 0, departures: Departures::none() });
         }
         (None, Protocol::Tcp) => drop(connect::tcp_socket(plan, &Header::default(), 0)?),
         (None, _) => {}
@@ -243,6 +251,7 @@ fn stream_profile(plan: &LanePlan, port: u16) -> Profile {
         checksum: Owner::Kernel,
         errors: ErrorPath::Queue,
         max_open: limit::max_open(),
+        send_stamps: SendStamps::None,
     }
 }
 

@@ -23,6 +23,7 @@ mod receive;
 mod resolve;
 mod route;
 mod send;
+mod stamp;
 mod stream;
 mod sys;
 
@@ -35,6 +36,7 @@ use kernel::KernelChannel;
 use lane::Lane;
 use mailbox::Mailbox;
 
+pub use clock::error as clock_error;
 pub use privilege::rest as rest_privileges;
 pub use resolve::{ResolveError, Resolved, resolve};
 pub use route::source_for;

@@ -9,6 +9,7 @@ use socket2::{Domain, Socket, Type};
 use super::ident::Reservation;
 use super::lane::{self, Failure, Lane, LaneSocket};
 use super::route;
+use super::stamp::Departures;
 use super::sys::{filter, option};
 use crate::channel::{
     ERROR_FLOW, ErrorPath, Fragmentation, Header, LaneId, LaneIdent, LanePlan, Layer, OsError, Owner, Profile,
@@ -48,6 +49,9 @@ pub fn open(id: LaneId, plan: &LanePlan) -> Result<Lane, Failure> {
             route::bind(socket, plan, 0)?;
         }
     }
+    let departures = Departures::start(transport.as_fd(), plan.send_stamps);
+    // Nothing is ever sent there; what arrives is stamped as on the other.
+    let nothing = Departures::start(icmp.as_fd(), plan.send_stamps);
     let profile = Profile {
         family: plan.family,
         protocol: plan.protocol,
@@ -61,8 +65,12 @@ pub fn open(id: LaneId, plan: &LanePlan) -> Result<Lane, Failure> {
         checksum: Owner::Ours,
         errors: ErrorPath::InBand,
         max_open: flows.into(),
+        send_stamps: departures.wish(),
     };
-    let sockets: Vec<LaneSocket> = [transport, icmp].map(|socket| LaneSocket { socket, drops: 0 }).into();
+    let sockets = vec![
+        LaneSocket { socket: transport, drops: 0, departures },
+        LaneSocket { socket: icmp, drops: 0, departures: nothing },
+    ];
     debug_assert!(sockets.len() == usize::from(ERROR_FLOW) + 1);
     Ok(Lane { id, profile, plan: plan.clone(), _file: None, sockets, _ident: Some(ports) })
 }
@@ -157,7 +165,7 @@ fn hold(plan: &LanePlan, port: u16) -> Result<Socket, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::channel::SocketWish;
+    use crate::channel::{SendStamps, SocketWish};
     use crate::types::Tos;
 
     const TO: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(198, 51, 100, 9));
@@ -173,6 +181,7 @@ mod tests {
             checksum: Owner::Ours,
             errors: ErrorPath::InBand,
             max_open: 1,
+            send_stamps: SendStamps::None,
         }
     }
 

@@ -5,41 +5,41 @@ use std::path::Path;
 
 use super::clock;
 use super::lane::Lane;
-use super::sys::cmsg::{self, ExtendedError, Origin};
+use super::stamp::Departures;
+use super::sys::cmsg::{self, Ancillary, ExtendedError, Origin};
 use super::sys::message::{self, Buffers, EAGAIN, Message, Queue};
-use crate::channel::{
-    Datagram, Dropped, ErrorOrigin, ErrorPath, IcmpReport, Inbound, Inbox, LaneId, OsError, Protocol, Token,
-};
-use crate::types::{Endpoint, Stamp};
+use crate::channel::{Datagram, Dropped, ErrorOrigin, IcmpReport, Inbound, Inbox, LaneId, OsError, Protocol, Token};
+use crate::types::{Endpoint, Now, Stamp};
 
 /// Messages read from one queue of one socket in one turn: a flood must not keep the loop from sending and from signals. What
 /// is left makes the next turn begin at once.
 const BATCH: usize = 64;
+/// The same for the error queue: each packet may have three stamps and an error there, and is to have its stamps before the
+/// answer is read.
+const ERRORS: usize = 4 * BATCH;
 
 impl Lane {
-    /// Adds what the socket of `flow` has received to `inbox`: replies, then errors.
+    /// Adds what the socket of `flow` has received to `inbox`: stamps of what it sent and errors, then replies. A packet's
+    /// stamp of entering the queueing discipline is there before its answer can be.
     pub fn receive(&mut self, flow: u16, failed: bool, buffers: &mut Buffers, inbox: &mut Inbox) {
         let Some(socket) = self.sockets.get_mut(usize::from(flow)) else {
             return;
         };
         let place = Place { lane: self.id, flow, protocol: self.plan.protocol, token: None };
+        if failed {
+            for _ in 0..ERRORS {
+                match message::receive(socket.socket.as_fd(), Queue::Errors, buffers) {
+                    Ok(message) => place.push_error_or_stamp(&message, &mut socket.departures, inbox),
+                    Err(_) => break,
+                }
+            }
+        }
         for _ in 0..BATCH {
             match message::receive(socket.socket.as_fd(), Queue::Datagrams, buffers) {
                 Ok(message) => place.push_datagram(&message, &mut socket.drops, inbox),
                 Err(EAGAIN) => break,
                 // The pending error of the socket, consumed by this; the error queue has the details.
                 Err(_) => {}
-            }
-        }
-        if !failed || self.profile.errors != ErrorPath::Queue {
-            return;
-        }
-        for _ in 0..BATCH {
-            match message::receive(socket.socket.as_fd(), Queue::Errors, buffers) {
-                Ok(message) => {
-                    place.push_error(&message, inbox);
-                }
-                Err(_) => break,
             }
         }
     }
@@ -59,8 +59,9 @@ pub struct Place {
 
 impl Place {
     fn push_datagram(&self, message: &Message<'_>, drops: &mut u32, inbox: &mut Inbox) {
-        let stamp = Stamp::user(clock::now());
+        let user = clock::now();
         let ancillary = cmsg::read(message.control);
+        let stamp = stamp(user, &ancillary);
         let dropped = ancillary.drops.map_or(0, |total| total.wrapping_sub(std::mem::replace(drops, total)));
         if dropped > 0 {
             inbox.push(Inbound::Dropped(Dropped { lane: self.lane, count: dropped.into() }));
@@ -87,10 +88,27 @@ impl Place {
         }));
     }
 
+    fn push_error_or_stamp(&self, message: &Message<'_>, departures: &mut Departures, inbox: &mut Inbox) {
+        let ancillary = cmsg::read(message.control);
+        match ancillary.error.map(|error| error.origin) {
+            Some(Origin::Stamp(stamp)) => {
+                if let Some(sent) = departures.stamped(stamp, ancillary.times) {
+                    inbox.push(Inbound::Sent(sent));
+                }
+            }
+            _ => {
+                self.push_read_error(message, &ancillary, inbox);
+            }
+        }
+    }
+
     /// Adds a message from the error queue to `inbox`, and says whether it was one to add.
     pub fn push_error(&self, message: &Message<'_>, inbox: &mut Inbox) -> bool {
-        let stamp = Stamp::user(clock::now());
-        let ancillary = cmsg::read(message.control);
+        self.push_read_error(message, &cmsg::read(message.control), inbox)
+    }
+
+    fn push_read_error(&self, message: &Message<'_>, ancillary: &Ancillary, inbox: &mut Inbox) -> bool {
+        let user = clock::now();
         let Some(error) = ancillary.error else {
             return false;
         };
@@ -99,7 +117,7 @@ impl Place {
             Origin::Local if error.error == OsError::EMSGSIZE => return false,
             Origin::Local => ErrorOrigin::Local,
             Origin::Icmp => ErrorOrigin::Icmp,
-            Origin::Other => return false,
+            Origin::Stamp(_) | Origin::Other => return false,
         };
         let whole = inbox.store(message.octets);
         let extension_at = extension_start(&error, whole.len());
@@ -117,12 +135,17 @@ impl Place {
             info: error.info,
             reply_ttl: ancillary.ttl.filter(|_| arrived),
             tos: ancillary.tos.filter(|_| arrived),
-            stamp,
+            stamp: stamp(user, ancillary),
             quote: whole.part(0..extension_at.unwrap_or(whole.len())),
             extension: extension_at.map(|start| whole.part(start..whole.len())),
         }));
         true
     }
+}
+
+/// When something arrived that was read at `user`.
+fn stamp(user: Now, ancillary: &Ancillary) -> Stamp {
+    Stamp { user, kernel: ancillary.times.software, hardware: ancillary.times.hardware }
 }
 
 /// Where in `octets` returned octets the extension structure starts, if there is one and its offset can be true.

@@ -3,7 +3,7 @@
 use std::os::fd::AsFd;
 use std::path::Path;
 
-use super::lane::Lane;
+use super::lane::{Lane, LaneSocket};
 use super::sys::message::{self, EAGAIN};
 use super::sys::{address, cmsg, option};
 use super::{clock, raw, route};
@@ -25,7 +25,7 @@ pub enum Outcome {
 
 impl Lane {
     /// Sends one datagram; `control` is memory to use.
-    pub fn send(&self, send: &Send, octets: &[u8], control: &mut Vec<u8>) -> Outcome {
+    pub fn send(&mut self, send: &Send, octets: &[u8], control: &mut Vec<u8>) -> Outcome {
         let refused = |error, mtu| Outcome::Done(Inbound::Refused(Refused { token: send.token, error, mtu }));
         if let (Endpoint::Unix(path), Protocol::Unix) = (&send.to, self.plan.protocol) {
             return self.send_local(path, octets).map_or_else(
@@ -37,7 +37,7 @@ impl Lane {
             Ok(to) => to,
             Err(error) => return refused(error, None),
         };
-        let Some(socket) = self.sockets.get(usize::from(send.flow)) else {
+        let Some(LaneSocket { socket, departures, .. }) = self.sockets.get_mut(usize::from(send.flow)) else {
             return refused(OsError::EINVAL, None);
         };
         let whole;
@@ -51,6 +51,8 @@ impl Lane {
         };
         control.clear();
         cmsg::write(self.plan.family, &send.header, control);
+        let header_octets = control.len();
+        departures.number(control);
         let flow_label = send.header.flow_label.or(self.plan.flow_label);
         let name = address::encode(to, flow_label);
         let mut attempt = 1;
@@ -58,16 +60,19 @@ impl Lane {
             let stamp = Stamp::user(clock::now());
             let error = match message::send(socket.as_fd(), Some(&name), packet, control) {
                 Ok(_) => {
-                    return Outcome::Done(Inbound::Sent(Sent {
-                        token: send.token,
-                        stamp,
-                        scheduled: None,
-                        local: None,
-                    }));
+                    departures.left(send.token, stamp);
+                    let sent = Sent { token: send.token, stamp, scheduled: None, local: None };
+                    return Outcome::Done(Inbound::Sent(sent));
                 }
-                Err(EAGAIN) => return Outcome::Blocked,
                 Err(error) => error,
             };
+            if departures.refused(socket.as_fd(), error) {
+                control.truncate(header_octets);
+                continue;
+            }
+            if error == EAGAIN {
+                return Outcome::Blocked;
+            }
             let leased = attempt == 1
                 && error == OsError::EINVAL
                 && flow_label.is_some_and(|label| option::lease_flow_label(socket.as_fd(), label, to.address).is_ok());
@@ -75,6 +80,7 @@ impl Lane {
             let own = matches!(error, OsError::ENOBUFS | OsError::EPERM);
             let stale = self.profile.errors == ErrorPath::Queue && !own;
             if attempt == ATTEMPTS || !(leased || stale) {
+                control.truncate(header_octets);
                 return refused(error, self.accepted_mtu(error, to, octets, control));
             }
             attempt += 1;

@@ -123,10 +123,12 @@ pub struct Reply {
     pub reflection: Option<Box<Reflection>>,
     /// The delay; also of duplicates and late replies, which enter no statistics.
     pub rtt: Rtt,
-    /// The same between our own two readings of the clock, which every method has.
-    pub rtt_user: Rtt,
     /// Where both its stamps were taken.
     pub stamp: StampSource,
+    /// The delay by our own clock, which every method has, and which the scheduler and the system calls are in.
+    pub user_rtt: Rtt,
+    /// How long the probe waited in this host's own queue, where the kernel said so.
+    pub local_queue: Option<Rtt>,
     /// TTL or Hop Limit on arrival.
     pub reply_ttl: Option<Ttl>,
     /// TOS or Traffic Class on arrival.
@@ -201,8 +203,8 @@ pub struct Refusal {
     /// The delay; for a connection over which only the answer was not as it was to be, that of its opening. `None` if a
     /// local socket refused at once.
     pub rtt: Option<Rtt>,
-    /// The same between our own two readings of the clock.
-    pub rtt_user: Option<Rtt>,
+    /// The same by our own clock, which the scheduler and the system calls are in.
+    pub user_rtt: Option<Rtt>,
     /// Where both stamps of `rtt` were taken.
     pub stamp: Option<StampSource>,
     /// [`State::Refused`], [`State::Closed`], or [`State::Open`] where only the answer was not as it was to be.

@@ -30,7 +30,8 @@ pub struct Ping {
     follow_ups: VecDeque<FollowUp>,
     phase: Phase,
     sends: Timers,
-    losses: Timers,
+    /// When probes are lost, and when replies wait no longer for stamps.
+    deadlines: Timers,
     cap: Option<Cap>,
     /// With a deadline: no probe leaves from here on.
     quiet_from: Option<Instant>,
@@ -71,7 +72,7 @@ impl Ping {
             follow_ups: VecDeque::new(),
             phase: Phase::New,
             sends: Timers::default(),
-            losses: Timers::default(),
+            deadlines: Timers::default(),
             cap: None,
             quiet_from: None,
             end: None,
@@ -129,7 +130,7 @@ impl Ping {
         self.cap = self.config.rate.and_then(|rate| Cap::new(now.mono, rate));
         for (number, series) in (0..).zip(&mut self.series) {
             series.begin(&self.config, now.mono);
-            refresh(number, series, &self.config, &mut self.sends, &mut self.losses);
+            refresh(number, series, &self.config, &mut self.sends, &mut self.deadlines);
         }
         (0..self.series.len()).for_each(|index| self.note_if_over(index));
     }
@@ -143,7 +144,7 @@ impl Ping {
         change(series, &mut Context { config: &self.config, now, events, orders });
         self.unconfirmed = (self.unconfirmed + series.unconfirmed()).saturating_sub(before);
         if self.phase == Phase::Probing {
-            refresh(number, series, &self.config, &mut self.sends, &mut self.losses);
+            refresh(number, series, &self.config, &mut self.sends, &mut self.deadlines);
             self.note_if_over(index);
         }
     }
@@ -224,10 +225,7 @@ impl Ping {
                 let numbers: Vec<u32> =
                     (0..).zip(&self.series).filter(|(_, series)| named(series)).map(|(number, _)| number).collect();
                 for number in numbers {
-                    self.with_series(number, now, |series, context| {
-                        let summary = series.close(context.orders);
-                        context.events.push_back(summary);
-                    });
+                    self.with_series(number, now, |series, context| series.close(context.events, context.orders));
                 }
             }
             Control::Name(answer) => {
@@ -263,8 +261,8 @@ impl Ping {
 
     fn finish(&mut self) {
         self.phase = Phase::Finished;
-        let open = self.series.iter_mut().filter(|series| !series.is_closed());
-        self.events.extend(open.map(|series| series.close(&mut self.follow_ups)));
+        let running = self.series.iter_mut().filter(|series| !series.is_closed());
+        running.for_each(|series| series.close(&mut self.events, &mut self.follow_ups));
     }
 
     /// The series and probe of an order of ours.
@@ -348,8 +346,8 @@ impl Machine for Ping {
             Phase::Probing => {
                 // While the channel still holds orders there is no use in waking up for more.
                 let order = self.next_order().filter(|_| self.unconfirmed == 0);
-                let loss = self.losses.first().map(|(at, _)| at);
-                [order, loss, self.end].into_iter().flatten().min()
+                let deadline = self.deadlines.first().map(|(at, _)| at);
+                [order, deadline, self.end].into_iter().flatten().min()
             }
         }
     }
@@ -363,7 +361,7 @@ impl Machine for Ping {
         // arrived until then was handled, which is one turn later.
         let seen = std::mem::replace(&mut self.seen, now.mono);
         if self.phase == Phase::Probing {
-            while let Some((_, number)) = self.losses.first().filter(|&(deadline, _)| deadline <= seen) {
+            while let Some((_, number)) = self.deadlines.first().filter(|&(deadline, _)| deadline <= seen) {
                 self.with_series(number, now, |series, context| series.expire(seen, context));
             }
         }
@@ -382,9 +380,9 @@ impl Machine for Ping {
     }
 }
 
-fn refresh(number: u32, series: &Series, config: &Config, sends: &mut Timers, losses: &mut Timers) {
+fn refresh(number: u32, series: &Series, config: &Config, sends: &mut Timers, deadlines: &mut Timers) {
     sends.set(number, series.next_send(config));
-    losses.set(number, series.next_loss(config));
+    deadlines.set(number, series.next_deadline(config));
 }
 
 fn cookie(seed: u64, series: u32) -> Cookie {

@@ -1,10 +1,9 @@
 //! How a series probes: [`Method`].
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::channel::CloseHow;
-use crate::types::Port;
+use crate::types::{ClockError, Port};
 use crate::wire::service::Service;
 
 /// How a series probes. The lane of its target must speak the same.
@@ -74,7 +73,7 @@ pub enum Ask {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Session {
     /// How far our wall clock may be off, if it is kept in step with UTC at all; without it there are no one-way delays.
-    pub clock_error: Option<Duration>,
+    pub clock_error: Option<ClockError>,
 }
 
 impl Method {

@@ -8,6 +8,8 @@
 //! - The first reply or ICMP error that arrives within the wait decides a probe. What comes after is shown and counted as
 //!   duplicate or late. Redirects and source quenches, and replies with a wrong checksum, decide nothing.
 //! - Times of arrival are those of the stamps: what arrived in time counts as received even if it is handled after a stall.
+//! - A reply that overtakes the kernel's stamp of its probe is told a tick (1 ms) later at most. Where not all replies have the
+//!   same kind of stamps, the statistics are those of the kind that most have.
 //! - Slots that nobody was there to use are skipped and counted. A rate that keeps a series from its slots is no stall.
 //! - A decided probe is remembered for two minutes and 65 536 probes; answers that come even later are ignored. An open
 //!   probe is given up when its sequence number is used again.
@@ -15,6 +17,7 @@
 
 mod config;
 pub mod contrast;
+mod delays;
 mod event;
 mod index;
 mod machine;

@@ -2,8 +2,8 @@
 
 use std::num::NonZeroU64;
 
-use crate::channel::Token;
-use crate::types::{Now, ProbeId, Rtt, Stamp, WallTime};
+use crate::channel::{Sent, Token};
+use crate::types::{Now, ProbeId, Rtt, Stamp, StampSource, WallTime};
 
 /// What became of a probe so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,8 +14,8 @@ pub(super) enum Fate {
     Failed,
     /// It left, and is waited for.
     Open,
-    /// A reply that counts came in time.
-    Received(Rtt),
+    /// A reply that counts came in time; with its delay once that is measured.
+    Received(Option<(Rtt, StampSource)>),
     /// The host answered in time, the service did not.
     Refused,
     /// An ICMP error came in time.
@@ -36,7 +36,8 @@ pub(super) fn token(series: u32, probe: ProbeId) -> Token {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Probe {
     user: Now,
-    kernel: Option<NonZeroU64>,
+    scheduled: Option<NonZeroU64>,
+    left: Option<NonZeroU64>,
     hardware: Option<NonZeroU64>,
     /// What became of it.
     pub(super) fate: Fate,
@@ -45,21 +46,30 @@ pub(super) struct Probe {
 impl Probe {
     /// A probe that waits to be sent.
     pub(super) fn ordered() -> Self {
-        Probe { user: Now::default(), kernel: None, hardware: None, fate: Fate::Ordered }
+        Probe { user: Now::default(), scheduled: None, left: None, hardware: None, fate: Fate::Ordered }
     }
 
     /// Notes when it left, as far as is known by now.
-    pub(super) fn leave(&mut self, stamp: &Stamp) {
+    pub(super) fn leave(&mut self, sent: &Sent) {
         let nanos = |at: WallTime| NonZeroU64::new(at.as_nanos());
-        self.user = stamp.user;
-        self.kernel = stamp.kernel.and_then(nanos).or(self.kernel);
-        self.hardware = stamp.hardware.and_then(nanos).or(self.hardware);
+        self.user = sent.stamp.user;
+        self.scheduled = sent.scheduled.and_then(nanos).or(self.scheduled);
+        self.left = sent.stamp.kernel.and_then(nanos).or(self.left);
+        self.hardware = sent.stamp.hardware.and_then(nanos).or(self.hardware);
     }
 
-    /// When it left.
+    /// When it left: what its delay runs from.
     pub(super) fn sent(&self) -> Stamp {
         let wall = |nanos: NonZeroU64| WallTime::from_nanos(nanos.get());
-        Stamp { user: self.user, kernel: self.kernel.map(wall), hardware: self.hardware.map(wall) }
+        // From the entry into the queueing discipline, so that a queue on our own link stays visible.
+        let kernel = self.scheduled.or(self.left).map(wall);
+        Stamp { user: self.user, kernel, hardware: self.hardware.map(wall) }
+    }
+
+    /// How long it waited in this host's own queue, once both ends of that are known.
+    pub(super) fn local_queue(&self) -> Option<Rtt> {
+        let (from, to) = self.scheduled.zip(self.left)?;
+        to.get().checked_sub(from.get()).map(Rtt::from_nanos)
     }
 
     /// Whether something that arrives can be about it: it left.
@@ -71,20 +81,34 @@ impl Probe {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::channel::Token;
 
-    #[test]
-    fn a_probe_is_small() {
-        assert!(size_of::<Probe>() <= 48, "{}", size_of::<Probe>());
+    fn sent(scheduled: Option<u64>, left: Option<u64>) -> Sent {
+        let stamp = Stamp { kernel: left.map(WallTime::from_nanos), ..Stamp::default() };
+        Sent { token: Token::new(1), stamp, scheduled: scheduled.map(WallTime::from_nanos), local: None }
     }
 
     #[test]
-    fn kernel_stamps_that_come_later_are_added() {
+    fn a_probe_is_small() {
+        assert!(size_of::<Probe>() <= 56, "{}", size_of::<Probe>());
+    }
+
+    #[test]
+    fn kernel_stamps_are_added_one_by_one_and_the_delay_runs_from_the_first() {
         let mut probe = Probe::ordered();
-        let mut stamp = Stamp::default();
-        probe.leave(&stamp);
-        assert_eq!(probe.sent(), stamp);
-        stamp.kernel = Some(WallTime::from_nanos(7));
-        probe.leave(&stamp);
-        assert_eq!(probe.sent(), stamp);
+        probe.leave(&sent(None, None));
+        assert_eq!((probe.sent().kernel, probe.local_queue()), (None, None));
+        probe.leave(&sent(None, Some(9)));
+        assert_eq!((probe.sent().kernel, probe.local_queue()), (Some(WallTime::from_nanos(9)), None));
+        probe.leave(&sent(Some(7), None));
+        assert_eq!(probe.sent().kernel, Some(WallTime::from_nanos(7)));
+        assert_eq!(probe.local_queue(), Some(Rtt::from_nanos(2)));
+    }
+
+    #[test]
+    fn stamps_in_the_wrong_order_are_no_queue() {
+        let mut probe = Probe::ordered();
+        probe.leave(&sent(Some(9), Some(7)));
+        assert_eq!(probe.local_queue(), None);
     }
 }

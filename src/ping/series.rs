@@ -4,6 +4,7 @@ mod answer;
 mod closing;
 mod connection;
 mod datagram;
+mod held;
 mod reflection;
 mod responders;
 mod waiting;
@@ -13,20 +14,22 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use super::config::{Config, Pace, Subject};
+use super::delays::Delays;
 use super::event::{Event, SendFailed, SeriesId, Start};
 use super::method::Method;
 use super::probe::{Fate, Probe, token};
-use super::summary::{Counts, StampCounts, State};
+use super::summary::{Counts, State};
 use crate::channel::{LaneId, OsError, Profile, Refused, Sent, Token};
 use crate::engine::pace::{Slots, Window};
 use crate::engine::{Inflight, Named, Place, Target};
-use crate::metrics::{InterarrivalJitter, Ipdv, LossRuns, RttRecorder};
+use crate::metrics::{LossRuns, RttRecorder};
 use crate::types::{Endpoint, Instant, IpEndpoint, Now, Port, ProbeId, Rtt, Sequence, Stamp, WallTime};
 use crate::wire::payload::Cookie;
 
 use connection::Connections;
 pub(super) use connection::FollowUp;
 pub(super) use datagram::Heard;
+use held::Held;
 use reflection::Reflections;
 use responders::Responders;
 
@@ -93,11 +96,10 @@ pub(super) struct Series {
     newest_sent: Option<ProbeId>,
     newest_replied: Option<ProbeId>,
     newest_answered: Option<ProbeId>,
-    rtts: RttRecorder,
-    ipdv: Ipdv,
-    jitter: InterarrivalJitter,
+    delays: Delays,
+    /// Answers that wait for a stamp of their probes, in order of arrival.
+    held: VecDeque<Held>,
     loss_runs: LossRuns,
-    stamps: StampCounts,
     pipe: u64,
     connections: Connections,
     syn_retransmits: u64,
@@ -134,11 +136,9 @@ impl Series {
             newest_sent: None,
             newest_replied: None,
             newest_answered: None,
-            rtts: RttRecorder::default(),
-            ipdv: Ipdv::default(),
-            jitter: InterarrivalJitter::default(),
+            delays: Delays::default(),
+            held: VecDeque::new(),
             loss_runs: LossRuns::default(),
-            stamps: StampCounts::default(),
             pipe: 0,
             connections: Connections::default(),
             syn_retransmits: 0,
@@ -295,7 +295,7 @@ impl Series {
                 let under_way = ordered.saturating_sub(number(self.newest_answered));
                 let room = config.pace == Pace::Unpaced || under_way < u64::from(config.preload.max(1));
                 let patience = match config.pace {
-                    Pace::Adaptive { .. } => self.rtts.ewma().map_or(FIRST_PATIENCE, Rtt::as_duration),
+                    Pace::Adaptive { .. } => self.delays.ewma().map_or(FIRST_PATIENCE, Rtt::as_duration),
                     Pace::Fixed(_) | Pace::Flood | Pace::Unpaced | Pace::Called => Duration::ZERO,
                 };
                 window.next(self.start, room, patience)
@@ -310,7 +310,8 @@ impl Series {
     pub(super) fn is_over(&self, config: &Config) -> bool {
         let enough = config.deadline.is_some() && config.count.is_some_and(|count| self.counts.received >= count);
         let idle = self.counts.pending == 0 && self.unconfirmed == 0 && self.linger(config).is_none();
-        self.closed || !self.can_be_probed() || enough || (self.is_done_sending(config) && idle)
+        let answered = enough || (self.is_done_sending(config) && idle);
+        self.closed || !self.can_be_probed() || (answered && self.held.is_empty())
     }
 
     /// Takes the next probe's number and slot; `allowed` is when it could leave at the earliest.
@@ -340,7 +341,7 @@ impl Series {
             Fate::Failed => {}
             Fate::Ordered => {
                 probe.fate = Fate::Open;
-                probe.leave(&sent.stamp);
+                probe.leave(sent);
                 self.unconfirmed -= 1;
                 self.counts.sent += 1;
                 self.counts.pending += 1;
@@ -359,7 +360,8 @@ impl Series {
                 }
             }
             Fate::Open | Fate::Received(_) | Fate::Refused | Fate::Unreachable | Fate::Lost | Fate::LateAnswered => {
-                probe.leave(&sent.stamp);
+                probe.leave(sent);
+                self.tell_ready(context.now.mono, context.events);
             }
         }
     }
@@ -397,7 +399,7 @@ impl Series {
             icmp: None,
             responder: self.address(),
             arrived: stamp,
-            delay: None,
+            runs_to: None,
         };
         self.refuse(id, Fate::Open, &refused, context);
         self.connections.forget(id);

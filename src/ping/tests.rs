@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::{Config, Counts, Event, Pace, Ping, Subject, Wait};
 use crate::channel::{
     Arena, Control, Datagram, ErrorPath, Inbound, LaneId, LaneIdent, Layer, Order, Outbox, Owner, Profile, Protocol,
-    Send, Sent, SocketKind, Token,
+    Send, SendStamps, Sent, SocketKind, Token,
 };
 use crate::engine::{Inflight, Machine, Place, Target};
 use crate::types::{Endpoint, Family, Ident, Instant, IpEndpoint, Now, Stamp, WallTime};
@@ -28,6 +28,7 @@ const PROFILE: Profile = Profile {
     checksum: Owner::Ours,
     errors: ErrorPath::InBand,
     max_open: 1,
+    send_stamps: SendStamps::None,
 };
 
 /// A machine and the hands that turn it.

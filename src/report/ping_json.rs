@@ -152,7 +152,7 @@ mod tests {
             json(&[Event::Reply(Box::new(reply()))]),
             format!(
                 "{{\"type\":\"reply\",{COMMON},\"responder\":\"198.51.100.9\",\"rtt_ms\":0.123,\"ttl\":57,\"bytes\":64,\
-                 \"stamp\":\"kernel\",\"state\":null,\"duplicate\":false,\"late\":false,\"reordered\":false,\
+                 \"stamp\":\"kernel\",\"user_rtt_ms\":0.161,\"local_queue_ms\":0.002,\"state\":null,\"duplicate\":false,\"late\":false,\"reordered\":false,\
                  \"payload_changed\":false,\"bad_checksum\":false,\"truncated\":false}}\n"
             )
         );

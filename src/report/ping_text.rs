@@ -18,7 +18,7 @@ use super::number::PingTime;
 use super::{Sink, Streams, escape};
 use crate::channel::{ErrorOrigin, OsError};
 use crate::ping::{ErrorEvent, Event, MethodKind, PayloadChange, Reply, SendFailed, SeriesId, Start, Unanswered};
-use crate::types::{Family, Mtu, ProbeId, WallTime};
+use crate::types::{Family, Mtu, ProbeId, StampSource, WallTime};
 use crate::wire::icmp::ErrorKind;
 
 /// What the text is to look like. The default is that of a run without options.
@@ -157,7 +157,8 @@ impl PingText {
         Ok(())
     }
 
-    fn reply(&mut self, reply: &Reply, data: &mut dyn Write) -> io::Result<()> {
+    fn reply(&mut self, reply: &Reply, streams: &mut Streams<'_>) -> io::Result<()> {
+        let data = &mut *streams.data;
         let Some(series) = series_mut(&mut self.series, reply.series) else { return Ok(()) };
         series.acknowledge(reply.probe);
         series.ident = reply.ident;
@@ -172,7 +173,10 @@ impl PingText {
         }
         let Some(series) = self.series(reply.series) else { return Ok(()) };
         let Some(responder) = reply.responder.filter(|_| series.method == MethodKind::Icmp) else {
-            return self.service_reply(series, reply, data);
+            self.service_reply(series, reply, data)?;
+            // Where no clock but our own timed it, the line says all there is.
+            let more = self.options.verbose && reply.stamp != StampSource::User;
+            return if more { self.complain(series, &Delays(series, reply), streams.talk) } else { Ok(()) };
         };
         self.stamp(reply.arrived, data)?;
         let peer = self.peer(series, responder);
@@ -189,7 +193,8 @@ impl PingText {
             wrong_data(change, data)?;
         }
         self.bell(data)?;
-        writeln!(data)
+        writeln!(data)?;
+        if self.options.verbose { self.complain(series, &Delays(series, reply), streams.talk) } else { Ok(()) }
     }
 
     /// What is special about a reply, in ping's order.
@@ -349,7 +354,7 @@ impl Sink<Event> for PingText {
                 Ok(())
             }
             Event::Sent { series, probe } => self.sent(*series, *probe, streams.data),
-            Event::Reply(reply) => self.reply(reply, streams.data),
+            Event::Reply(reply) => self.reply(reply, streams),
             Event::Error(error) => self.error(error, streams),
             Event::NoAnswerYet(unanswered) => self.no_answer_yet(unanswered, streams.data),
             Event::SendFailed(failed) => self.send_failed(failed, streams),
@@ -405,6 +410,25 @@ fn wrong_data(change: &PayloadChange, data: &mut dyn Write) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// The delay of one reply by every clock that has it.
+struct Delays<'a>(&'a Series, &'a Reply);
+
+impl fmt::Display for Delays<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Delays(series, reply) = self;
+        let number = match series.method {
+            MethodKind::Icmp => reply.probe.sequence().get().into(),
+            _ => reply.probe.get(),
+        };
+        write!(f, "{}_seq={number}: ", series.method.name())?;
+        if reply.stamp != StampSource::User {
+            write!(f, "{} {}, ", reply.stamp.name(), reply.rtt)?;
+        }
+        write!(f, "user {}", reply.user_rtt)?;
+        reply.local_queue.map_or(Ok(()), |queue| write!(f, ", local queue {queue}"))
+    }
 }
 
 #[cfg(test)]

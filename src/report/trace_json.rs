@@ -328,6 +328,7 @@ struct ProbeObject {
     late: bool,
     quoted_tos: Option<u8>,
     rewritten: Vec<RewrittenObject>,
+    stamp: Option<&'static str>,
 }
 
 impl ProbeObject {
@@ -345,6 +346,7 @@ impl ProbeObject {
             quoted_tos: answer.and_then(|answer| answer.quoted_tos).map(|tos| tos.get()),
             rewritten: answer
                 .map_or_else(Vec::new, |answer| answer.rewritten.iter().map(RewrittenObject::new).collect()),
+            stamp: answer.map(|answer| answer.stamp.name()),
         }
     }
 }
@@ -420,11 +422,11 @@ mod tests {
              \"reply_ttl\":255,\"mpls\":[{\"label\":24001,\"tc\":0,\"bottom\":true,\"ttl\":1}],\"interface\":null,\
              \"interfaces\":[],\"extensions\":[],\"annotation\":null}],\"probes\":[\
              {\"n\":1,\"responder\":\"203.0.113.1\",\"rtt_ms\":1.1,\"reply_ttl\":255,\"quoted_ttl\":1,\"icmp_type\":11,\
-             \"icmp_code\":0,\"late\":false,\"quoted_tos\":0,\"rewritten\":[]},\
+             \"icmp_code\":0,\"late\":false,\"quoted_tos\":0,\"rewritten\":[],\"stamp\":\"kernel\"},\
              {\"n\":2,\"responder\":null,\"rtt_ms\":null,\"reply_ttl\":null,\"quoted_ttl\":null,\"icmp_type\":null,\
-             \"icmp_code\":null,\"late\":false,\"quoted_tos\":null,\"rewritten\":[]},\
+             \"icmp_code\":null,\"late\":false,\"quoted_tos\":null,\"rewritten\":[],\"stamp\":null},\
              {\"n\":3,\"responder\":\"203.0.113.1\",\"rtt_ms\":1.2,\"reply_ttl\":255,\"quoted_ttl\":1,\"icmp_type\":11,\
-             \"icmp_code\":0,\"late\":true,\"quoted_tos\":0,\"rewritten\":[]}],\
+             \"icmp_code\":0,\"late\":true,\"quoted_tos\":0,\"rewritten\":[],\"stamp\":\"kernel\"}],\
              \"rtt_stats_ms\":{\"min\":1.1,\"mean\":1.15,\"median\":1.1,\"max\":1.2,\"stddev\":0.05}}]"
         );
     }
@@ -456,7 +458,7 @@ mod tests {
             hop_json(vec![None]),
             "[{\"ttl\":1,\"sent\":1,\"received\":0,\"unanswered\":1,\"unanswered_pct\":100.0,\"responders\":[],\"probes\":[\
              {\"n\":1,\"responder\":null,\"rtt_ms\":null,\"reply_ttl\":null,\"quoted_ttl\":null,\"icmp_type\":null,\
-             \"icmp_code\":null,\"late\":false,\"quoted_tos\":null,\"rewritten\":[]}],\"rtt_stats_ms\":null}]"
+             \"icmp_code\":null,\"late\":false,\"quoted_tos\":null,\"rewritten\":[],\"stamp\":null}],\"rtt_stats_ms\":null}]"
         );
         assert!(hop_json(Vec::new()).contains("\"sent\":0,\"received\":0,\"unanswered\":0,\"unanswered_pct\":null,"));
     }

@@ -14,7 +14,7 @@ use super::stream::{Effects, Streams, Turn};
 use super::time::{Clock, START, Schedule, Stamping};
 use crate::channel::{
     Channel, ChannelError, Control, Dropped, Inbound, Inbox, LaneId, LaneRefused, Open, Order, OsError, Outbox, Plan,
-    Precision, Profile, Protocol, Refused, Send, Sent, Token,
+    Precision, Profile, Protocol, Refused, Send, SendStamps, Sent, Token,
 };
 use crate::types::{Instant, IpEndpoint, Now, Stamp};
 
@@ -140,7 +140,7 @@ impl SimChannel {
         }
         let Some(lane) = self.lanes.get(send.lane.index()) else { return Err(OsError::EINVAL.into()) };
         let outgoing = self.sockets.datagram(lane, send, octets, &mut self.fabric)?;
-        self.note_sent(send.token, self.host.stamping, None);
+        self.note_sent(send.token, self.host.stamping.under(lane.profile.send_stamps), None);
         self.depart(send.lane, send.flow, send.token, outgoing);
         Ok(())
     }
@@ -290,11 +290,11 @@ impl SimChannel {
         let Ready { at, mut inbound, octets, extension } = ready;
         match &mut inbound {
             Inbound::Datagram(datagram) => {
-                datagram.stamp = self.received_stamp(at);
+                datagram.stamp = self.received_stamp(at, datagram.lane);
                 datagram.octets = inbox.store(&octets);
             }
             Inbound::Icmp(report) => {
-                report.stamp = self.received_stamp(at);
+                report.stamp = self.received_stamp(at, report.lane);
                 report.quote = inbox.store(&octets);
                 report.extension = extension.map(|extension| inbox.store(&extension));
             }
@@ -309,10 +309,15 @@ impl SimChannel {
         inbox.push(inbound);
     }
 
-    fn received_stamp(&mut self, at: Instant) -> Stamp {
+    fn received_stamp(&mut self, at: Instant, lane: LaneId) -> Stamp {
         self.received += 1;
         let cold = self.received <= self.host.cold_stamps;
-        self.clock.stamp(at, if cold { Stamping::User } else { self.host.stamping })
+        // The kernel stamps everything that arrives, whatever is wished for what is sent.
+        let wish = match self.profile(lane).send_stamps {
+            SendStamps::Hardware => SendStamps::Hardware,
+            SendStamps::None | SendStamps::Kernel => SendStamps::Kernel,
+        };
+        self.clock.stamp(at, if cold { Stamping::User } else { self.host.stamping.under(wish) })
     }
 
     /// Lets time pass until the next thing happens, at most until `until`. Says whether the deadline has passed.

@@ -8,7 +8,7 @@ use super::network::Host;
 use super::packet::{self, Packet, put};
 use crate::channel::{
     Attempt, ErrorPath, Fragmentation, Header, LaneIdent, LanePlan, LaneRefused, Layer, OsError, Owner, Profile,
-    Protocol, Send, SocketKind, SocketWish,
+    Protocol, Send, SendStamps, SocketKind, SocketWish,
 };
 use crate::types::{Family, Ident, Mtu, Tos, Ttl};
 use crate::wire::udp::{self, UdpDatagram};
@@ -113,6 +113,12 @@ impl Sockets {
                 SocketKind::Raw if !own_ports => 1,
                 SocketKind::Raw | SocketKind::Dgram => u32::from(flows),
                 SocketKind::Stream => host.max_connections,
+            },
+            // Only packets of their own are stamped, and those of a lane that probes.
+            send_stamps: match (plan.protocol, socket, &plan.listen) {
+                (Protocol::Unix, _, _) => SendStamps::None,
+                (_, SocketKind::Raw | SocketKind::Dgram, None) => plan.send_stamps,
+                _ => SendStamps::None,
             },
         };
         Lane { plan: plan.clone(), profile, idents }
@@ -309,6 +315,7 @@ pub(super) const NO_PROFILE: Profile = Profile {
     checksum: Owner::Kernel,
     errors: ErrorPath::Queue,
     max_open: 0,
+    send_stamps: SendStamps::None,
 };
 
 /// The value, which is one larger next time.

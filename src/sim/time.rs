@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 use std::time::Duration;
 
+use crate::channel::SendStamps;
 use crate::types::{Instant, Now, Stamp, WallTime};
 
 /// Where the monotonic clock starts; not its origin, as on a machine that has been up for a while.
@@ -25,6 +26,17 @@ pub enum Stamping {
     Kernel,
     /// Software and interface stamps.
     Hardware,
+}
+
+impl Stamping {
+    /// What the kernel gives of these to a lane that wishes for no more than that.
+    pub(super) fn under(self, wish: SendStamps) -> Stamping {
+        match (self, wish) {
+            (_, SendStamps::None) => Stamping::User,
+            (Stamping::Hardware, SendStamps::Kernel) => Stamping::Kernel,
+            (given, SendStamps::Kernel | SendStamps::Hardware) => given,
+        }
+    }
 }
 
 /// Both clocks.

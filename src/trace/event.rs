@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use super::finding::Finding;
 use crate::channel::{OsError, Protocol, SocketKind};
-use crate::types::{Mtu, Rtt, Tos, Ttl, WallTime};
+use crate::types::{Mtu, Rtt, StampSource, Tos, Ttl, WallTime};
 use crate::wire::extension::Object;
 use crate::wire::icmp::ErrorKind;
 
@@ -105,6 +105,8 @@ pub struct Answer {
     pub name: Option<Box<str>>,
     /// Delay.
     pub rtt: Rtt,
+    /// Where both its stamps were taken.
+    pub stamp: StampSource,
     /// TTL or Hop Limit of the answer on arrival.
     pub reply_ttl: Option<Ttl>,
     /// TTL or Hop Limit in the quote.

@@ -4,8 +4,9 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::event::{Answer, Hop, ProbeResult, Rewritten};
+use crate::channel::SendStamps;
 use crate::engine::delay;
-use crate::types::{Instant, Mtu, ProbeId, Rtt, Stamp, Tos, Ttl};
+use crate::types::{Instant, Mtu, ProbeId, Rtt, Stamp, StampSource, Tos, Ttl};
 use crate::wire::extension::Object;
 use crate::wire::icmp::ErrorKind;
 
@@ -49,16 +50,28 @@ impl Slot {
     }
 
     pub fn rtt(&self) -> Option<Rtt> {
+        self.delay().map(|(rtt, _)| rtt)
+    }
+
+    fn delay(&self) -> Option<(Rtt, StampSource)> {
         let (_, sent) = self.sent?;
-        self.arrival.as_ref().map(|arrival| delay::between(&sent, &arrival.stamp).0)
+        self.arrival.as_ref().map(|arrival| delay::between(&sent, &arrival.stamp))
+    }
+
+    fn stamp_until(&self, wish: SendStamps) -> Option<Instant> {
+        let ((_, sent), arrival) = self.sent.zip(self.arrival.as_deref())?;
+        let incomplete = delay::is_incomplete(wish, &sent, &arrival.stamp);
+        incomplete.then(|| arrival.stamp.user.mono + delay::TICK)
     }
 
     fn answer(&self) -> Option<Answer> {
         let arrival = self.arrival.as_deref()?;
+        let (rtt, stamp) = self.delay()?;
         Some(Answer {
             responder: arrival.responder,
             name: None,
-            rtt: self.rtt()?,
+            rtt,
+            stamp,
             reply_ttl: arrival.reply_ttl,
             quoted_ttl: arrival.quoted_ttl,
             quoted_tos: arrival.quoted_tos,
@@ -125,6 +138,11 @@ impl HopState {
     /// Whether no probe is waited for any more.
     pub fn is_quiet(&self, wait: Duration, now: Instant) -> bool {
         self.slots.iter().filter_map(Slot::open_since).all(|sent| sent + wait <= now)
+    }
+
+    /// Until when a send stamp of an answered probe, on a lane with these, is waited for; `None` if all are known.
+    pub fn stamps_until(&self, wish: SendStamps) -> Option<Instant> {
+        self.slots.iter().filter_map(|slot| slot.stamp_until(wish)).max()
     }
 
     /// The results of the probes that were sent; those still waited for are unanswered so far.

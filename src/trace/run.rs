@@ -245,9 +245,11 @@ impl Run {
             return names;
         }
         let given_up = self.path.open_anywhere(config).map(|(_, at)| at).filter(|&at| at > now).min();
+        let stamps = self.path.hops().iter().filter_map(|hop| hop.stamps_until(self.profile.send_stamps)).max();
         let held = self.path.hops().get(self.final_hops).and_then(HopState::last_sent_at).map(|at| at + BEYOND_AT_MOST);
+        let (held, stamps) = (held.filter(|&at| at > now), stamps.filter(|&at| at > now));
         let again = self.path.ask_again_at(config).filter(|&at| at > now && !self.closing);
-        [names, again, given_up, held.filter(|&at| at > now)].into_iter().flatten().min()
+        [names, again, given_up, held, stamps].into_iter().flatten().min()
     }
 
     /// The probes in flight that are given up by `now`.
@@ -267,10 +269,11 @@ impl Run {
 
     fn is_decided(&self, config: &Config, hop: &HopState, now: Instant) -> bool {
         let wait = self.path.wait(config, hop);
+        let stamped = hop.stamps_until(self.profile.send_stamps).is_none_or(|until| until <= now);
         if self.closing {
-            return hop.is_quiet(wait, now);
+            return stamped && hop.is_quiet(wait, now);
         }
-        hop.is_decided(wait, now) && !self.path.is_doubtful(hop)
+        stamped && hop.is_decided(wait, now) && !self.path.is_doubtful(hop)
     }
 
     /// How long after an answer the destination can be relied on to give another: Linux sends «port unreachable» once a second

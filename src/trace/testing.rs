@@ -9,7 +9,7 @@ use super::event::{Answer, Event, Trace};
 use super::tracer::Tracer;
 use crate::channel::{
     Arena, Datagram, ErrorOrigin, ErrorPath, IcmpReport, Inbound, LaneId, LaneIdent, Layer, Order, OsError, Outbox,
-    Owner, Profile, Protocol, Sent, SocketKind,
+    Owner, Profile, Protocol, SendStamps, Sent, SocketKind,
 };
 use crate::engine::{Machine, Place, Target};
 use crate::types::{Endpoint, Family, Ident, Instant, IpEndpoint, Now, Port, Stamp, Tos, Ttl, WallTime};
@@ -47,6 +47,7 @@ pub(super) fn profile(protocol: Protocol) -> Profile {
         checksum: Owner::Kernel,
         errors: ErrorPath::Queue,
         max_open: 1,
+        send_stamps: SendStamps::None,
     }
 }
 

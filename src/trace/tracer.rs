@@ -390,7 +390,7 @@ impl Machine for Tracer {
                 let probe = ProbeId::new(sent.token.get());
                 let Some(entry) = self.book.entry(probe) else { return };
                 if let Some(run) = self.runs.get_mut(&entry.trace) {
-                    run.sent(entry.ttl, entry.slot, probe, sent.stamp);
+                    run.sent(entry.ttl, entry.slot, probe, sent.departure());
                 }
             }
             Inbound::Refused(refused) => {

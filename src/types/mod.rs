@@ -8,4 +8,4 @@ mod time;
 pub use endpoint::{Endpoint, Family, IpEndpoint};
 pub use header::{Dscp, FlowLabel, Mtu, Tos, Ttl};
 pub use identity::{Ident, Port, ProbeId, Sequence};
-pub use time::{Instant, Now, Rtt, Stamp, StampSource, WallTime};
+pub use time::{ClockError, Instant, Now, Rtt, Stamp, StampSource, WallTime};

@@ -159,6 +159,27 @@ impl fmt::Display for Rtt {
     }
 }
 
+/// How far a wall clock that is kept in step with UTC may be off: told at one time, and growing from then on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClockError {
+    at: WallTime,
+    error: Duration,
+}
+
+impl ClockError {
+    /// At `at` the clock is off by no more than `error`.
+    pub const fn new(at: WallTime, error: Duration) -> Self {
+        ClockError { at, error }
+    }
+
+    /// How far it may be off at `now`. Until the clock is set again Linux adds 500 µs a second (MAXFREQ in linux/timex.h), and
+    /// whether it is set again nobody tells us.
+    pub fn by(self, now: WallTime) -> Duration {
+        let since = now.as_nanos().saturating_sub(self.at.as_nanos());
+        self.error.saturating_add(Duration::from_nanos(since / 2_000))
+    }
+}
+
 fn saturating_nanos(span: Duration) -> u64 {
     u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
 }
@@ -172,6 +193,15 @@ mod tests {
         let (early, late) = (Instant::from_nanos(5), Instant::from_nanos(9));
         assert_eq!(Rtt::between(early, late), Rtt::from_nanos(4));
         assert_eq!(Rtt::between(late, early), Rtt::from_nanos(0));
+    }
+
+    #[test]
+    fn a_clocks_error_grows_from_when_it_was_told() {
+        let told = ClockError::new(WallTime::from_nanos(1_000_000_000), Duration::from_micros(300));
+        assert_eq!(told.by(WallTime::from_nanos(1_000_000_000)), Duration::from_micros(300));
+        assert_eq!(told.by(WallTime::from_nanos(11_000_000_000)), Duration::from_micros(5_300));
+        // The clock was set back.
+        assert_eq!(told.by(WallTime::from_nanos(0)), Duration::from_micros(300));
     }
 
     #[test]

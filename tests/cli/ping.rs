@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use insta::assert_snapshot;
 use netprobe::channel::{Control, OsError};
-use netprobe::sim::{Change, Link, Node, Peer, TcpService, US, UdpService, ip};
-use netprobe::types::{Ttl, WallTime};
+use netprobe::sim::{Change, EPOCH, Link, Node, Peer, TcpService, US, UdpService, ip};
+use netprobe::types::Ttl;
 use netprobe::wire::stamp::{self, ErrorEstimate, ReflectorPacket, Timestamp};
 
 use crate::world::World;
@@ -171,6 +171,7 @@ fn udp_ports_are_open_closed_or_silent() {
     assert_snapshot!(world.run("rping --udp=53 -c 1 host.example"));
     assert_snapshot!(world.run("rping -v --udp=9 -W 1 -c 1 host.example"));
     assert_snapshot!(world.run("rping --json --udp=dns -c 1 host.example"));
+    assert_snapshot!(world.run("rping -v --udp=7 -c 1 host.example"));
 }
 
 #[test]
@@ -203,13 +204,29 @@ fn many_connections_a_second_are_closed_by_reset_and_that_is_said() {
 
 #[test]
 fn a_stamp_session_tells_the_reflectors_time_apart() {
-    let at = |millis: u64| Timestamp::ntp(WallTime::from_nanos(1_795_000_000_000_000_000 + millis * 1_000_000));
+    let world = World::with_host(reflector(ErrorEstimate::UNKNOWN)).in_step(Duration::from_millis(1));
+    assert_snapshot!(world.run("rping --stamp -c 1 host.example"));
+    assert_snapshot!(world.run("rping --json --stamp -c 1 host.example"));
+}
+
+#[test]
+fn one_way_delays_are_told_with_what_both_clocks_say_of_themselves() {
+    let host = || reflector(ErrorEstimate::within(Duration::from_millis(2)));
+    let world = World::with_host(host()).in_step(Duration::from_millis(1));
+    assert_snapshot!(world.run("rping --stamp -c 1 host.example"));
+    assert_snapshot!(world.run("rping --json -q --stamp -c 1 host.example"));
+    assert!(!World::with_host(host()).run("rping --stamp -c 1 host.example").stdout.contains("there="));
+}
+
+/// A host that answers our first STAMP packet: it got it 4 ms after the run began, kept it for 3 ms, and says that of its clock.
+fn reflector(error: ErrorEstimate) -> Node {
+    let at = |millis: u64| Timestamp::ntp(EPOCH.saturating_add(Duration::from_millis(millis)));
     let packet = ReflectorPacket {
         sequence: 0,
-        timestamp: at(3),
-        error: ErrorEstimate::UNKNOWN,
+        timestamp: at(7),
+        error,
         ssid: 0,
-        received: at(0),
+        received: at(4),
         sender_sequence: 0,
         sender_timestamp: at(0),
         sender_error: ErrorEstimate::UNKNOWN,
@@ -217,7 +234,5 @@ fn a_stamp_session_tells_the_reflectors_time_apart() {
     };
     let mut octets = Vec::new();
     stamp::push_reflector(&packet, &mut octets);
-    let world = World::with_host(server().udp(862, UdpService::Answer(octets)));
-    assert_snapshot!(world.run("rping --stamp -c 1 host.example"));
-    assert_snapshot!(world.run("rping --json --stamp -c 1 host.example"));
+    server().udp(862, UdpService::Answer(octets))
 }

@@ -10,8 +10,8 @@ use std::time::Duration;
 use netprobe::channel::OsError;
 use netprobe::cli::{self, Env};
 use netprobe::net::{ResolveError, Resolved};
-use netprobe::sim::{Link, Network, Node, US, ip};
-use netprobe::types::{Family, IpEndpoint};
+use netprobe::sim::{EPOCH, Link, Network, Node, US, ip};
+use netprobe::types::{ClockError, Family, IpEndpoint};
 
 /// Our addresses in every simulated network.
 const OURS: [&str; 2] = ["192.0.2.1", "2001:db8::1"];
@@ -22,6 +22,7 @@ pub struct World {
     names: HashMap<&'static str, Vec<IpAddr>>,
     unroutable: HashMap<IpAddr, OsError>,
     uid: u32,
+    clock_error: Option<ClockError>,
     stdin: &'static str,
 }
 
@@ -59,7 +60,7 @@ impl World {
         network.add(far, host, Link::after(Duration::from_millis(2)));
         let host = vec![ip("198.51.100.9"), ip("2001:db8:9::9")];
         let names = HashMap::from([("host.example", host)]);
-        World { network, names, unroutable: HashMap::new(), uid: 0, stdin: "" }
+        World { network, names, unroutable: HashMap::new(), uid: 0, clock_error: None, stdin: "" }
     }
 
     /// A user without any privilege.
@@ -74,6 +75,12 @@ impl World {
     pub fn dgram_only(mut self) -> Self {
         self.uid = 1000;
         self.network.allow_raw(false);
+        self
+    }
+
+    /// A wall clock that is kept in step with UTC, within `error` when the run starts.
+    pub fn in_step(mut self, error: Duration) -> Self {
+        self.clock_error = Some(ClockError::new(EPOCH, error));
         self
     }
 
@@ -107,6 +114,7 @@ impl World {
                 stderr: &mut stderr,
                 uid: self.uid,
                 seed: 1,
+                clock_error: self.clock_error,
                 resolve: &|name, family| self.resolve(name, family),
                 interface_index: &|name| (name == "eth0").then_some(2),
                 source_for: &|to, _| self.source_for(to),

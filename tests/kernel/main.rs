@@ -18,3 +18,4 @@ mod privileges;
 mod readers;
 mod rpong;
 mod signals;
+mod stamps;

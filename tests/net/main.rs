@@ -7,4 +7,5 @@ mod namespace;
 mod orders;
 mod run;
 mod sockets;
+mod stamps;
 mod system;

@@ -8,7 +8,8 @@ use std::time::Duration;
 use netprobe::channel::Lookup;
 use netprobe::channel::{
     Channel, Closed, ClosedHow, Data, Datagram, Header, IcmpReport, Inbound, Inbox, LaneId, LanePlan, LaneRefused,
-    Open, Opened, Order, OsError, Outbox, Plan, Precision, Profile, Protocol, Send, Sent, SocketWish, Token, Write,
+    Open, Opened, Order, OsError, Outbox, Plan, Precision, Profile, Protocol, Send, SendStamps, Sent, SocketWish,
+    Token, Write,
 };
 use netprobe::engine::encode;
 use netprobe::net;
@@ -29,12 +30,15 @@ pub fn endpoint(address: &str) -> IpEndpoint {
     IpEndpoint::from_address(address.parse::<IpAddr>().expect("an address"))
 }
 
+/// A lane of which each packet is told once to be sent: the kernel's stamps, of which nobody knows when they come, have tests
+/// of their own.
 pub fn icmp(family: Family, socket: SocketWish) -> LanePlan {
-    LanePlan::new(family, Protocol::Icmp, socket)
+    LanePlan { send_stamps: SendStamps::None, ..LanePlan::new(family, Protocol::Icmp, socket) }
 }
 
+/// Likewise.
 pub fn udp(family: Family) -> LanePlan {
-    LanePlan::new(family, Protocol::Udp, SocketWish::Auto)
+    LanePlan { send_stamps: SendStamps::None, ..LanePlan::new(family, Protocol::Udp, SocketWish::Auto) }
 }
 
 /// Runs `body` on a thread of its own: opening a channel gives up the rights of the thread that does it.

@@ -8,12 +8,13 @@ mod ends;
 mod errors;
 mod pace;
 mod stamp;
+mod stamps;
 mod targets;
 
 use std::net::IpAddr;
 use std::time::Duration;
 
-use netprobe::channel::{Control, LanePlan, OpenedLanes, Plan, Precision, Protocol, SocketWish};
+use netprobe::channel::{Control, LanePlan, OpenedLanes, Plan, Precision, Protocol, SendStamps, SocketWish};
 use netprobe::driver::{self, Next, Turn};
 use netprobe::engine::{Place, Target};
 use netprobe::ping::{
@@ -103,10 +104,12 @@ fn ping(network: &Network, config: Config) -> Run {
 }
 
 fn ping_all(network: &Network, targets: &[&str], config: Config) -> Run {
-    let plan = Plan {
-        lanes: [Family::V4, Family::V6].map(|family| LanePlan::new(family, Protocol::Icmp, SocketWish::Auto)).into(),
-        names: config.names,
-    };
+    ping_over(network, SendStamps::default(), targets, config)
+}
+
+fn ping_over(network: &Network, send_stamps: SendStamps, targets: &[&str], config: Config) -> Run {
+    let lane = |family| LanePlan { send_stamps, ..LanePlan::new(family, Protocol::Icmp, SocketWish::Auto) };
+    let plan = Plan { lanes: [Family::V4, Family::V6].map(lane).into(), names: config.names };
     let mut opened = network.open(&plan);
     let place = |address: IpAddr| {
         let family = usize::from(address.is_ipv6());

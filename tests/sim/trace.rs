@@ -19,7 +19,7 @@ use netprobe::sim::{
     Way, ip,
 };
 use netprobe::trace::{Config, Event, Hop, Ports, StopReason, Trace, Tracer, Wait};
-use netprobe::types::{Family, Instant, IpEndpoint, Mtu, Now, Port, Tos, Ttl};
+use netprobe::types::{Family, Instant, IpEndpoint, Mtu, Now, Port, StampSource, Tos, Ttl};
 use netprobe::wire::extension::{LabelStackEntry, Object};
 use netprobe::wire::icmp::ErrorKind;
 
@@ -321,6 +321,31 @@ fn nothing_is_sent_beyond_the_destination_once_it_has_answered() {
         assert_eq!(late.count(), 0, "{kind:?}");
         assert!(told.beyond(8) <= if kind.1 == Protocol::Udp { 3 } else { 21 }, "{kind:?} {}", told.beyond(8));
     }
+}
+
+#[test]
+fn a_hop_waits_a_tick_for_the_stamp_of_a_probe_whose_answer_was_faster() {
+    for (behind, expected) in [(900, StampSource::Kernel), (1100, StampSource::User)] {
+        let mut network = Network::new(1);
+        path(&mut network, Family::V4, 1, as_is);
+        network.sent_stamps_after(Some(ms(5) + Duration::from_micros(behind)));
+        let told = trace(&network, RAW, Config { probes_per_hop: 1, ..config() });
+        let [(at, hop)] = told.hops()[..] else { panic!("{:?}", told.events) };
+        let answer = hop.probes[0].answer.as_ref().unwrap();
+        assert_eq!((answer.stamp, answer.rtt.as_duration()), (expected, ms(5)), "{behind} µs behind");
+        assert!(at <= ms(6), "{behind} µs behind: {at:?}");
+    }
+}
+
+#[test]
+fn delays_do_not_hold_the_time_it_took_to_read_the_answer() {
+    let mut network = Network::new(1);
+    path(&mut network, Family::V4, 2, as_is);
+    network.stall(ms(1), ms(50));
+    let told = trace(&network, RAW, Config { probes_per_hop: 1, ..config() });
+    let rtts =
+        told.hops().iter().map(|(_, hop)| hop.probes[0].answer.as_ref().unwrap().rtt.as_duration()).collect::<Vec<_>>();
+    assert_eq!(rtts, [ms(5), ms(10)]);
 }
 
 #[test]

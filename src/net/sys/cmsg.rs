@@ -4,6 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::address::{self, array};
+use super::tstamp::{self, SendStamp, Times};
 use crate::channel::{Header, OsError};
 use crate::types::{Family, Tos, Ttl};
 
@@ -29,6 +30,8 @@ pub struct Ancillary {
     pub drops: Option<u32>,
     /// The error a message from the error queue is about.
     pub error: Option<ExtendedError>,
+    /// When it arrived, or in the error queue also when something was sent, as the kernel says.
+    pub times: Times,
 }
 
 /// `struct sock_extended_err` with its offender.
@@ -57,7 +60,9 @@ pub enum Origin {
     Local,
     /// An ICMP or ICMPv6 message.
     Icmp,
-    /// Something else: time stamps, zero copy.
+    /// No error at all: something of ours was stamped.
+    Stamp(SendStamp),
+    /// Something else, such as zero copy.
     Other,
 }
 
@@ -81,6 +86,7 @@ pub fn read(control: &[u8]) -> Ancillary {
                 found.ifindex = array(data, 16).map(u32::from_ne_bytes);
             }
             (libc::SOL_SOCKET, libc::SO_RXQ_OVFL) => found.drops = array(data, 0).map(u32::from_ne_bytes),
+            tstamp::TIMES => found.times = tstamp::times(data),
             (libc::IPPROTO_IP, libc::IP_RECVERR) | (libc::IPPROTO_IPV6, libc::IPV6_RECVERR) => {
                 found.error = extended_error(data);
             }
@@ -129,6 +135,12 @@ pub fn write(family: Family, header: &Header, control: &mut Vec<u8>) {
     }
 }
 
+/// Appends the message that gives one packet its number, by which its stamps are told apart.
+pub fn write_number(number: u32, control: &mut Vec<u8>) {
+    let (level, kind) = tstamp::NUMBER;
+    push(level, kind, &number.to_ne_bytes(), control);
+}
+
 /// Level, type and data of each message in a control buffer.
 struct Messages<'a>(&'a [u8]);
 
@@ -163,9 +175,12 @@ fn octet(data: &[u8]) -> Option<u8> {
 }
 
 fn extended_error(data: &[u8]) -> Option<ExtendedError> {
+    let info = u32::from_ne_bytes(array(data, 8)?);
+    let stamped = || SendStamp::of(info, array(data, 12).map(u32::from_ne_bytes)?);
     let origin = match *data.get(4)? {
         libc::SO_EE_ORIGIN_LOCAL => Origin::Local,
         libc::SO_EE_ORIGIN_ICMP | libc::SO_EE_ORIGIN_ICMP6 => Origin::Icmp,
+        libc::SO_EE_ORIGIN_TIMESTAMPING => stamped().map_or(Origin::Other, Origin::Stamp),
         _ => Origin::Other,
     };
     Some(ExtendedError {
@@ -173,7 +188,7 @@ fn extended_error(data: &[u8]) -> Option<ExtendedError> {
         origin,
         icmp_type: *data.get(5)?,
         icmp_code: *data.get(6)?,
-        info: u32::from_ne_bytes(array(data, 8)?),
+        info,
         // struct sock_ee_data_rfc4884 lies over ee_data: its first field is the offset.
         extension_at: u16::from_ne_bytes(array(data, 12)?),
         offender: data.get(EXTENDED_ERROR_OCTETS..).and_then(address::decode).map(|offender| offender.address),
@@ -269,6 +284,18 @@ mod tests {
             offender: Some(offender),
         };
         assert_eq!(read(&control).error, Some(expected));
+    }
+
+    #[test]
+    fn a_send_stamp_names_its_packet_by_the_number_that_was_written() {
+        let mut control = Vec::new();
+        write_number(77, &mut control);
+        let Some((level, kind, number)) = Messages(&control).next() else { panic!("no message") };
+        assert_eq!((level, kind), (libc::SOL_SOCKET, 81));
+        let data = u32::from_ne_bytes(number.try_into().unwrap());
+        let control = error_message(libc::ENOMSG, 4, 1, data, "0.0.0.0".parse().unwrap());
+        let stamp = SendStamp { number: 77, moment: tstamp::Moment::Scheduled };
+        assert_eq!(read(&control).error.unwrap().origin, Origin::Stamp(stamp));
     }
 
     #[test]

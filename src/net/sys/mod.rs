@@ -4,6 +4,7 @@
 
 pub mod address;
 pub mod addrinfo;
+pub mod clock;
 pub mod cmsg;
 pub mod filter;
 pub mod interface;
@@ -11,3 +12,4 @@ pub mod message;
 pub mod option;
 pub mod process;
 pub mod signal;
+pub mod tstamp;

@@ -37,6 +37,7 @@ options! {
         SO_RCVBUF = libc::SO_RCVBUF,
         SO_RXQ_OVFL = libc::SO_RXQ_OVFL,
         SO_SNDBUF = libc::SO_SNDBUF,
+        SO_TIMESTAMPING = libc::SO_TIMESTAMPING,
     }
     IPPROTO_IP {
         IP_BIND_ADDRESS_NO_PORT = libc::IP_BIND_ADDRESS_NO_PORT,

@@ -130,11 +130,11 @@ impl Record {
                     None => Who::Kernel,
                 };
                 self.answered(who, reply.responder);
-                self.delay(reply.probe, reply.rtt_user, Some((reply.rtt, reply.stamp)));
+                self.delay(reply.probe, reply.user_rtt, Some((reply.rtt, reply.stamp)));
             }
             Event::Refused(refusal) if !(refusal.duplicate || refusal.late) => {
                 self.answered(Who::Kernel, refusal.responder);
-                if let Some(ours) = refusal.rtt_user {
+                if let Some(ours) = refusal.user_rtt {
                     self.delay(refusal.probe, ours, refusal.rtt.zip(refusal.stamp));
                 }
             }

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::held::Told;
 use super::{Context, Series};
 use crate::channel::ErrorOrigin;
 use crate::engine::decode::{EchoReply, IcmpError};
@@ -11,7 +12,7 @@ use crate::ping::event::{ErrorEvent, Event, ExchangeFailure, PayloadChange, Refu
 use crate::ping::method::Method;
 use crate::ping::probe::{Fate, Probe};
 use crate::ping::summary::State;
-use crate::types::{ProbeId, Rtt, Stamp, StampSource};
+use crate::types::{ProbeId, Rtt, Stamp};
 use crate::wire::icmp::ErrorKind;
 use crate::wire::payload::first_difference;
 
@@ -22,8 +23,8 @@ pub(super) struct Refused {
     pub(super) icmp: Option<(u8, u8)>,
     pub(super) responder: Option<IpAddr>,
     pub(super) arrived: Stamp,
-    /// `None` where the kernel refused at once, without saying when.
-    pub(super) delay: Option<(Rtt, StampSource)>,
+    /// What the delay runs to; `None` where the kernel refused at once, without saying when.
+    pub(super) runs_to: Option<Stamp>,
 }
 
 impl Series {
@@ -35,25 +36,24 @@ impl Series {
             // Whatever is in it cannot be believed, so the probe stays open.
             self.counts.bad_checksum += 1;
             event.bad_checksum = true;
-            context.events.push_back(Event::Reply(Box::new(event)));
-            return;
+            return self.tell(Told::Reply(Box::new(event)), Some(reply.stamp), false, context);
         }
-        self.deliver(fate, event, context);
+        self.deliver(fate, event, &reply.stamp, context);
     }
 
-    /// Counts an answer and tells of it: the first within the wait decides the probe, later ones are duplicates.
-    pub(super) fn deliver(&mut self, fate: Fate, mut event: Reply, context: &mut Context<'_>) {
+    /// Counts an answer and tells of it: the first within the wait decides the probe, later ones are duplicates. Its delay runs
+    /// to `runs_to`.
+    pub(super) fn deliver(&mut self, fate: Fate, mut event: Reply, runs_to: &Stamp, context: &mut Context<'_>) {
         self.seen_open |= event.state == Some(State::Open);
         let (id, overtaken) = (event.probe, self.newest_replied > Some(event.probe));
         match fate {
             Fate::Open => {
-                self.settle(id, Fate::Received(event.rtt));
+                self.settle(id, Fate::Received(None));
                 self.counts.received += 1;
                 self.counts.reordered += u64::from(overtaken);
                 self.counts.payload_changed += u64::from(event.payload_changed.is_some());
                 self.counts.truncated += u64::from(event.truncated);
                 self.counts.wrong_source += u64::from(event.wrong_source);
-                self.measure(id, event.rtt, event.stamp);
                 event.reordered = overtaken;
             }
             Fate::Lost => {
@@ -74,11 +74,11 @@ impl Series {
                 event.late = fate == Fate::LateAnswered;
             }
         }
-        if let (Some(responder), true) = (event.responder, self.is_group(context.config)) {
-            self.responders.get_or_insert_default().record(responder, id, event.rtt, event.late);
+        if self.is_group(context.config) {
+            self.responders.get_or_insert_default();
         }
         self.newest_replied = self.newest_replied.max(Some(id));
-        context.events.push_back(Event::Reply(Box::new(event)));
+        self.tell(Told::Reply(Box::new(event)), Some(*runs_to), fate == Fate::Open, context);
     }
 
     /// Counts the answer of a host whose service did not answer, and tells of it.
@@ -89,9 +89,6 @@ impl Series {
             Fate::Open => {
                 self.settle(id, Fate::Refused);
                 self.counts.refused += 1;
-                if let Some((rtt, source)) = refused.delay {
-                    self.measure(id, rtt, source);
-                }
             }
             Fate::Lost => {
                 self.settle(id, Fate::LateAnswered);
@@ -109,25 +106,24 @@ impl Series {
             }
         }
         let sent = self.probes.get(id).map_or(Stamp::user(context.now), Probe::sent);
-        context.events.push_back(Event::Refused(Box::new(Refusal {
+        let delay = refused.runs_to.map(|stamp| delay::between(&sent, &stamp));
+        let refusal = Refusal {
             series: self.id,
             probe: id,
             sent: sent.user.wall,
             arrived: refused.arrived.kernel.unwrap_or(refused.arrived.user.wall),
             responder: refused.responder,
             source_port: self.source_port(id),
-            rtt: refused.delay.map(|(rtt, _)| rtt),
-            rtt_user: refused.delay.map(|(rtt, source)| match source {
-                StampSource::User => rtt,
-                _ => Rtt::between(sent.user.mono, refused.arrived.user.mono),
-            }),
-            stamp: refused.delay.map(|(_, source)| source),
+            rtt: delay.map(|(rtt, _)| rtt),
+            user_rtt: refused.runs_to.map(|stamp| Rtt::between(sent.user.mono, stamp.user.mono)),
+            stamp: delay.map(|(_, source)| source),
             state: refused.state,
             failure: refused.failure,
             icmp: refused.icmp,
             duplicate,
             late,
-        })));
+        };
+        self.tell(Told::Refusal(Box::new(refusal)), refused.runs_to, fate == Fate::Open, context);
     }
 
     /// An ICMP error about a probe that left.
@@ -147,7 +143,7 @@ impl Series {
                 icmp: Some((error.icmp_type, error.icmp_code)),
                 responder: error.responder,
                 arrived: error.stamp,
-                delay: Some(delay::between(&sent, &error.stamp)),
+                runs_to: Some(error.stamp),
             };
             return self.refuse(id, fate, &refused, context);
         }
@@ -221,24 +217,6 @@ impl Series {
         self.advance();
     }
 
-    /// Takes the delay of a reply that counts into the statistics.
-    fn measure(&mut self, id: ProbeId, rtt: Rtt, source: StampSource) {
-        self.rtts.record(rtt);
-        self.jitter.record(rtt);
-        let received = |probe: Option<&Probe>| match probe.map(|probe| probe.fate) {
-            Some(Fate::Received(rtt)) => Some(rtt),
-            _ => None,
-        };
-        let before = id.get().checked_sub(1).and_then(|number| self.probes.get(ProbeId::new(number)));
-        let neighbours = [received(before), received(self.probes.get(id.next()))];
-        neighbours.into_iter().flatten().for_each(|neighbour| self.ipdv.record(rtt, neighbour));
-        match source {
-            StampSource::Hardware => self.stamps.hardware += 1,
-            StampSource::Kernel => self.stamps.kernel += 1,
-            StampSource::User => self.stamps.user += 1,
-        }
-    }
-
     fn describe(&self, id: ProbeId, reply: &EchoReply<'_>, config: &Config, sent: &Stamp) -> Reply {
         let difference = first_difference(&self.cookie, &config.fill, config.payload_octets, reply.payload);
         Reply {
@@ -279,8 +257,9 @@ impl Series {
             answer: None,
             reflection: None,
             rtt,
-            rtt_user: Rtt::between(sent.user.mono, arrived.user.mono),
             stamp,
+            user_rtt: Rtt::between(sent.user.mono, arrived.user.mono),
+            local_queue: None,
             reply_ttl: None,
             tos: None,
             octets: 0,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::connection::FollowUp;
 use super::{Series, count_run};
 use crate::engine::{Inflight, Place};
+use crate::metrics::RttStats;
 use crate::ping::event::Event;
 use crate::ping::method::Method;
 use crate::ping::summary::{Counts, Interim, State, Summary};
@@ -14,11 +15,12 @@ use crate::types::Rtt;
 impl Series {
     /// Figures so far.
     pub(in crate::ping) fn interim(&self) -> Interim {
-        Interim { series: self.id, counts: self.figures(), rtt: self.rtts.stats(), ewma: self.ewma() }
+        Interim { series: self.id, counts: self.figures(), rtt: self.rtt_stats(), ewma: self.ewma() }
     }
 
     /// Ends the series: what is open stays pending. Its memory is released.
-    pub(in crate::ping) fn close(&mut self, orders: &mut VecDeque<FollowUp>) -> Event {
+    pub(in crate::ping) fn close(&mut self, events: &mut VecDeque<Event>, orders: &mut VecDeque<FollowUp>) {
+        self.tell_all(events);
         self.closed = true;
         self.release_all(orders);
         let counts = self.figures();
@@ -27,7 +29,8 @@ impl Series {
         self.unconfirmed = 0;
         let state = self.state(&counts);
         let duration = self.first_sent.zip(self.last_packet).map_or(Duration::ZERO, |(first, last)| last.since(first));
-        Event::Summary(Box::new(Summary {
+        let delays = self.delays.majority();
+        events.push_back(Event::Summary(Box::new(Summary {
             series: self.id,
             counts,
             state,
@@ -36,14 +39,14 @@ impl Series {
             answer: self.answers.stats(),
             reflection: self.reflections.as_ref().and_then(|all| all.stats()).map(Box::new),
             responders: self.responders.as_ref().map_or_else(Vec::new, |all| all.summary()),
-            rtt: self.rtts.stats(),
+            rtt: self.rtt_stats(),
             ewma: self.ewma(),
-            ipdv: self.ipdv.mean(),
-            interarrival_jitter: self.jitter.nanos(),
+            ipdv: delays.and_then(|delays| delays.ipdv.mean()),
+            interarrival_jitter: delays.and_then(|delays| delays.jitter.nanos()),
             pipe: self.pipe,
-            stamps: self.stamps,
+            stamps: self.delays.counts(),
             duration: Rtt::from(duration).as_nanos(),
-        }))
+        })));
     }
 
     /// What the target turned out to be.
@@ -77,7 +80,11 @@ impl Series {
         Counts { longest_loss_run: runs.longest(), ..self.counts }
     }
 
+    fn rtt_stats(&self) -> Option<RttStats> {
+        self.delays.majority()?.rtts.stats()
+    }
+
     fn ewma(&self) -> Option<u64> {
-        self.rtts.ewma().map(Rtt::as_nanos)
+        self.delays.ewma().map(Rtt::as_nanos)
     }
 }

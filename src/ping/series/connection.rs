@@ -115,7 +115,7 @@ impl Series {
         let mut reply = self.bare_reply(id, &sent, &opened.stamp);
         reply.syn_retransmits = Some(opened.retransmits);
         self.release(id, context);
-        self.deliver(fate, reply, context);
+        self.deliver(fate, reply, &opened.stamp, context);
     }
 
     /// Octets came over a connection.
@@ -134,12 +134,12 @@ impl Series {
         (reply.answer, reply.octets, reply.syn_retransmits) = (Some(answer), answer.octets, Some(0));
         self.answers.record(rtt);
         self.release(id, context);
-        self.deliver(fate, reply, context);
+        self.deliver(fate, reply, &opened, context);
     }
 
     /// A connection, or the attempt to open one, ended.
     pub(in crate::ping) fn closed(&mut self, id: ProbeId, closed: &Closed, context: &mut Context<'_>) {
-        let Some((fate, sent)) = self.answer(id, &closed.stamp, context) else { return };
+        let Some((fate, _)) = self.answer(id, &closed.stamp, context) else { return };
         if !self.connections.held.contains_key(&id) {
             return;
         }
@@ -155,7 +155,7 @@ impl Series {
             icmp: None,
             responder: self.address(),
             arrived: closed.stamp,
-            delay: Some(delay::between(&sent, &opened.unwrap_or(closed.stamp))),
+            runs_to: Some(opened.unwrap_or(closed.stamp)),
         };
         match closed.how {
             ClosedHow::Failed(OsError::ECONNREFUSED) | ClosedHow::Fin | ClosedHow::Reset => {

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::answer::Refused;
 use super::{Context, Series, reflection};
-use crate::engine::{Named, delay, encode};
+use crate::engine::{Named, encode};
 use crate::ping::config::Config;
 use crate::ping::event::{ExchangeFailure, PayloadChange, Reply};
 use crate::ping::method::{Ask, Method};
@@ -109,7 +109,6 @@ impl Series {
     /// A datagram that answers a probe which left.
     pub(in crate::ping) fn heard(&mut self, id: ProbeId, heard: &Heard<'_>, context: &mut Context<'_>) {
         let Some((fate, sent)) = self.answer(id, &heard.stamp, context) else { return };
-        let delay = delay::between(&sent, &heard.stamp);
         if self.method.exchange().is_some_and(|exchange| !exchange.is_met_by(heard.payload)) {
             let refused = Refused {
                 state: State::Open,
@@ -117,7 +116,7 @@ impl Series {
                 icmp: None,
                 responder: heard.responder,
                 arrived: heard.stamp,
-                delay: Some(delay),
+                runs_to: Some(heard.stamp),
             };
             return self.refuse(id, fate, &refused, context);
         }
@@ -135,7 +134,7 @@ impl Series {
             (reply.reflection, reply.state) = (Some(Box::new(told)), None);
         }
         self.compare(id, heard, context.config, &mut reply);
-        self.deliver(fate, reply, context);
+        self.deliver(fate, reply, &heard.stamp, context);
     }
 
     /// Compares an echo with what was sent; any other answer has nothing to be compared with.

@@ -11,7 +11,7 @@ use crate::wire::stamp::{ErrorEstimate, ReflectorPacket, SenderPacket, TimeForma
 
 /// The test packet of a probe; sequence numbers start at 0 (RFC 8762 §4.2).
 pub(super) fn packet(session: Session, probe: ProbeId, sent: crate::types::WallTime) -> SenderPacket {
-    let error = session.clock_error.map_or(ErrorEstimate::UNKNOWN, ErrorEstimate::within);
+    let error = session.clock_error.map_or(ErrorEstimate::UNKNOWN, |error| ErrorEstimate::within(error.by(sent)));
     SenderPacket { sequence: sequence(probe), timestamp: Timestamp::ntp(sent), error, ssid: 0 }
 }
 
@@ -32,7 +32,8 @@ pub(super) fn reflection(
     let (received, left) = (packet.received.wall(format), packet.timestamp.wall(format));
     // What is in a packet is never trusted: the reflector cannot have kept it for longer than it was away.
     let kept = left.as_nanos().saturating_sub(received.as_nanos()).min(rtt.as_nanos());
-    let clocks = session.clock_error.zip(stated_error(packet.error)).map(|(ours, theirs)| ours.saturating_add(theirs));
+    let ours = session.clock_error.map(|error| error.by(arrived.user.wall));
+    let clocks = ours.zip(stated_error(packet.error)).map(|(ours, theirs)| ours.saturating_add(theirs));
     let one_way = clocks.map(|error| {
         let wall = |stamp: &Stamp| stamp.kernel.unwrap_or(stamp.user.wall).as_nanos();
         let difference = |to: u64, from: u64| {
@@ -135,7 +136,7 @@ impl Signed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::{Instant, Now, Ttl, WallTime};
+    use crate::types::{ClockError, Instant, Now, Ttl, WallTime};
 
     const EPOCH: u64 = 1_795_000_000_000_000_000;
     const MS: u64 = 1_000_000;
@@ -182,7 +183,7 @@ mod tests {
 
     #[test]
     fn one_way_delays_need_two_clocks_in_step_and_carry_both_errors() {
-        let synced = Session { clock_error: Some(Duration::from_millis(1)) };
+        let synced = Session { clock_error: Some(ClockError::new(wall(0), Duration::from_millis(1))) };
         let theirs = ErrorEstimate::within(Duration::from_millis(2));
         let told = read(synced, &answer(12, 13, theirs)).one_way.unwrap();
         assert_eq!((told.there, told.back), (12 * MS as i64, 7 * MS as i64));

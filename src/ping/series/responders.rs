@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use crate::metrics::RttRecorder;
+use crate::ping::delays::Delays;
 use crate::ping::summary::Responder;
-use crate::types::{ProbeId, Rtt};
+use crate::types::{ProbeId, Rtt, StampSource};
 
 /// So many are told apart; more are counted with the target only, for who answers is up to the network, and memory is not.
 const MOST: usize = 4096;
@@ -23,7 +23,7 @@ struct Tally {
     received: u64,
     duplicates: u64,
     late: u64,
-    rtts: RttRecorder,
+    delays: Delays,
     /// The newest probe it answered, and which of the 64 before that: bit n stands for the probe n + 1 earlier.
     newest: u64,
     before: u64,
@@ -31,7 +31,7 @@ struct Tally {
 
 impl Responders {
     /// Counts an answer: a duplicate if this responder has answered this probe before, whatever others did.
-    pub(super) fn record(&mut self, address: IpAddr, probe: ProbeId, rtt: Rtt, late: bool) {
+    pub(super) fn record(&mut self, address: IpAddr, probe: ProbeId, delay: (Rtt, StampSource), late: bool) {
         let next = self.list.len();
         let index = match self.known.get(&address) {
             Some(&index) => index,
@@ -49,7 +49,7 @@ impl Responders {
             tally.late += 1;
         } else {
             tally.received += 1;
-            tally.rtts.record(rtt);
+            tally.delays.record(delay, None);
         }
     }
 
@@ -60,7 +60,7 @@ impl Responders {
             received: tally.received,
             duplicates: tally.duplicates,
             late: tally.late,
-            rtt: tally.rtts.stats(),
+            rtt: tally.delays.majority().and_then(|delays| delays.rtts.stats()),
         };
         self.list.iter().map(told).collect()
     }
@@ -68,7 +68,7 @@ impl Responders {
 
 impl Tally {
     fn new(address: IpAddr) -> Self {
-        Tally { address, received: 0, duplicates: 0, late: 0, rtts: RttRecorder::default(), newest: 0, before: 0 }
+        Tally { address, received: 0, duplicates: 0, late: 0, delays: Delays::default(), newest: 0, before: 0 }
     }
 
     /// Whether it has not answered this probe before, and remembers that it now has. What is more than 64 probes older than
@@ -100,7 +100,7 @@ mod tests {
 
     use super::*;
 
-    const RTT: Rtt = Rtt::from_nanos(1_000_000);
+    const DELAY: (Rtt, StampSource) = (Rtt::from_nanos(1_000_000), StampSource::Kernel);
 
     fn address(last: u8) -> IpAddr {
         Ipv4Addr::new(192, 0, 2, last).into()
@@ -110,9 +110,9 @@ mod tests {
     fn each_responder_has_its_own_counts() {
         let mut responders = Responders::default();
         for probe in 1..=3 {
-            responders.record(address(1), ProbeId::new(probe), RTT, false);
-            responders.record(address(2), ProbeId::new(probe), RTT, probe == 3);
-            responders.record(address(2), ProbeId::new(probe), RTT, false);
+            responders.record(address(1), ProbeId::new(probe), DELAY, false);
+            responders.record(address(2), ProbeId::new(probe), DELAY, probe == 3);
+            responders.record(address(2), ProbeId::new(probe), DELAY, false);
         }
         let summary = responders.summary();
         let counts = |n: usize| (summary[n].address, summary[n].received, summary[n].duplicates, summary[n].late);
@@ -124,7 +124,7 @@ mod tests {
     fn responders_cannot_fill_the_memory() {
         let mut responders = Responders::default();
         for n in 0..100_000u32 {
-            responders.record(Ipv4Addr::from(n).into(), ProbeId::FIRST, RTT, false);
+            responders.record(Ipv4Addr::from(n).into(), ProbeId::FIRST, DELAY, false);
         }
         assert_eq!(responders.summary().len(), MOST);
     }

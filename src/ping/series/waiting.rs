@@ -21,8 +21,13 @@ const SHORTEST_END_WAIT: Duration = Duration::from_secs(1);
 const CONNECT_WAIT: Duration = Duration::from_secs(1);
 
 impl Series {
+    /// When the oldest open probe is lost, or an answer is told without waiting for a stamp any longer.
+    pub(in crate::ping) fn next_deadline(&self, config: &Config) -> Option<Instant> {
+        [self.next_loss(config), self.held_until()].into_iter().flatten().min()
+    }
+
     /// When the oldest open probe is lost, unless something comes before.
-    pub(in crate::ping) fn next_loss(&self, config: &Config) -> Option<Instant> {
+    fn next_loss(&self, config: &Config) -> Option<Instant> {
         match self.probes.get(self.undecided) {
             Some(probe) if probe.fate == Fate::Open => self.deadline(probe, config),
             Some(_) => None,
@@ -41,8 +46,9 @@ impl Series {
         }
     }
 
-    /// Loses every probe whose wait was over at `seen`.
+    /// Loses every probe whose wait was over at `seen`, and tells every answer that waited for a stamp until then.
     pub(in crate::ping) fn expire(&mut self, seen: Instant, context: &mut Context<'_>) {
+        self.tell_ready(seen, context.events);
         while self.next_loss(context.config).is_some_and(|deadline| deadline <= seen) {
             if self.counts.pending == 0 {
                 self.lingered = true;
@@ -70,7 +76,7 @@ impl Series {
 
     /// How long the last probes are waited for, if anything was ever answered.
     pub(super) fn end_wait(&self) -> Option<Duration> {
-        self.rtts.max().map(|slowest| slowest.as_duration().saturating_mul(2).max(SHORTEST_END_WAIT))
+        self.delays.slowest().map(|slowest| slowest.as_duration().saturating_mul(2).max(SHORTEST_END_WAIT))
     }
 
     pub(super) fn lose(&mut self, id: ProbeId, context: &mut Context<'_>) {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use netprobe::ping::{Config, Counts, Wait};
-use netprobe::sim::{Change, Damage, Link, Node, Packet, Stamping, Way, ip};
+use netprobe::sim::{Change, Damage, Link, Node, Packet, Way, ip};
 use netprobe::types::{Rtt, StampSource};
 
 use super::{SECOND, TARGET, config, ms, network, over, ping, since_start};
@@ -203,26 +203,6 @@ fn a_stepped_wall_clock_changes_no_delay() {
         assert_eq!(run.summary().rtt.map(|rtt| (rtt.min, rtt.max)), Some((10_000_000, 10_000_000)));
         assert_eq!((run.summary().stamps.kernel, run.summary().stamps.user), (2, 1));
         assert_eq!(Duration::from_nanos(run.summary().duration), ms(2010));
-    }
-}
-
-#[test]
-fn the_best_stamps_there_are_are_used() {
-    for (stamping, stamp) in [(Stamping::User, StampSource::User), (Stamping::Hardware, StampSource::Hardware)] {
-        let mut network = network(|node| node);
-        network.stamping(stamping);
-        let run = ping(&network, config());
-        assert!(run.replies().iter().all(|reply| reply.stamp == stamp && reply.rtt == Rtt::from(ms(10))));
-    }
-}
-
-#[test]
-fn kernel_stamps_that_come_behind_the_reply_are_done_without() {
-    for delay in [None, Some(ms(50))] {
-        let mut network = network(|node| node);
-        network.sent_stamps_after(delay);
-        let run = ping(&network, config());
-        assert_eq!((run.counts(), run.summary().stamps.user), (received(3), 3));
     }
 }
 

@@ -1,8 +1,8 @@
 //! STAMP sessions against a reflector whose every answer is written down.
 
 use netprobe::ping::{Config, Counts, Method, Session, State, Wait};
-use netprobe::sim::{Change, Network, Node, UdpService, ip};
-use netprobe::types::{Rtt, Ttl, WallTime};
+use netprobe::sim::{Change, EPOCH, Network, Node, UdpService, ip};
+use netprobe::types::{ClockError, Rtt, Ttl, WallTime};
 use netprobe::wire::stamp::{self, ErrorEstimate, ReflectorPacket, Timestamp};
 
 use super::{Run, SECOND, TARGET, TARGET_V6, config, ms, network, ping_services};
@@ -60,8 +60,21 @@ fn our_packets_are_numbered_from_zero_and_stamped() {
     for (n, packet) in run.log.packets().iter().enumerate() {
         let sent = stamp::parse_sender(packet.payload()).expect("a test packet");
         assert_eq!((packet.payload().len(), sent.sequence), (stamp::PACKET_OCTETS, n as u32));
-        assert_eq!(sent.timestamp.wall(sent.error.format), netprobe::sim::EPOCH.saturating_add(packet.at));
+        assert_eq!(sent.timestamp.wall(sent.error.format), EPOCH.saturating_add(packet.at));
         assert!(!sent.error.synchronized);
+    }
+}
+
+#[test]
+fn our_packets_state_how_far_our_clock_may_be_off_by_now() {
+    let clock_error = Some(ClockError::new(EPOCH, ms(1)));
+    let method = Method::Stamp(Session { clock_error });
+    let network = network(|node| node.udp(PORT, UdpService::Silent));
+    let run = ping_services(&network, &[(TARGET, PORT)], &method, Config { wait: Wait::Exactly(SECOND), ..config() });
+    assert_eq!(run.log.packets().len(), 3);
+    for packet in run.log.packets() {
+        let stated = stamp::parse_sender(packet.payload()).expect("a test packet").error;
+        assert_eq!(stated, ErrorEstimate::within(ms(1) + packet.at / 2_000));
     }
 }
 

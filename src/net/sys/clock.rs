@@ -1,0 +1,51 @@
+//! What the kernel says of its wall clock, see adjtimex(2).
+
+use std::mem;
+use std::time::Duration;
+
+/// How far the wall clock may be off, as whoever keeps it in step with UTC told the kernel; `None` where nobody does, or where
+/// the kernel does not say.
+pub fn largest_error() -> Option<Duration> {
+    let (result, timex) = read();
+    if result < 0 {
+        return None;
+    }
+    stated(timex.status, timex.maxerror)
+}
+
+fn read() -> (libc::c_int, libc::timex) {
+    // SAFETY: adjtimex(2) declares timex as integers and a timeval; all octets 0 is a value of each of them.
+    let mut timex: libc::timex = unsafe { mem::zeroed() };
+    // SAFETY: adjtimex(2): "takes a pointer to a timex structure, updates kernel parameters from (selected) field values, and
+    // returns the same structure updated with the current kernel values"; it lives through the call, and modes is 0, which
+    // selects no field.
+    let result = unsafe { libc::adjtimex(&mut timex) };
+    (result, timex)
+}
+
+/// adjtimex(2): STA_UNSYNC is "clock unsynchronized", maxerror is in microseconds.
+fn stated(status: libc::c_int, maxerror: libc::c_long) -> Option<Duration> {
+    let micros = u64::try_from(maxerror).ok()?;
+    (status & libc::STA_UNSYNC == 0).then(|| Duration::from_micros(micros))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_clock_in_step_has_an_error() {
+        assert_eq!(stated(libc::STA_PLL, 1_500), Some(Duration::from_micros(1_500)));
+        assert_eq!(stated(libc::STA_PLL | libc::STA_UNSYNC, 1_500), None);
+        assert_eq!(stated(libc::STA_PLL, -1), None);
+    }
+
+    #[test]
+    fn the_kernel_is_asked_and_nothing_is_set() {
+        let (result, timex) = read();
+        assert!((libc::TIME_OK..=libc::TIME_ERROR).contains(&result), "{result}");
+        assert_eq!(timex.modes, 0);
+        // Every kernel counts in ticks of about 10 ms: a structure that was not filled in has none.
+        assert!((9_000..=11_000).contains(&timex.tick), "{}", timex.tick);
+    }
+}

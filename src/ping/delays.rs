@@ -1,0 +1,109 @@
+//! The delays of one series, by where their stamps were taken: [`Delays`].
+
+use super::summary::StampCounts;
+use crate::metrics::{InterarrivalJitter, Ipdv, RttRecorder};
+use crate::types::{Rtt, StampSource};
+
+/// Delays that all have the same kind of stamps.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Measures {
+    pub(super) rtts: RttRecorder,
+    pub(super) ipdv: Ipdv,
+    pub(super) jitter: InterarrivalJitter,
+}
+
+/// Delays of replies that count. Stamps of different kinds include different parts of the host, so that no figure is made of
+/// more than one kind.
+#[derive(Debug, Default)]
+pub(super) struct Delays {
+    /// By kind, from the least to the most trusted.
+    kinds: [Option<Box<Measures>>; 3],
+    slowest: Option<Rtt>,
+}
+
+impl Delays {
+    /// Takes one delay, in the order of arrival; `neighbours` are those of the probes just before and just behind.
+    pub(super) fn record(
+        &mut self,
+        (rtt, source): (Rtt, StampSource),
+        neighbours: impl IntoIterator<Item = (Rtt, StampSource)>,
+    ) {
+        let [user, kernel, hardware] = &mut self.kinds;
+        let kind = match source {
+            StampSource::User => user,
+            StampSource::Kernel => kernel,
+            StampSource::Hardware => hardware,
+        };
+        let measures = kind.get_or_insert_default();
+        measures.rtts.record(rtt);
+        measures.jitter.record(rtt);
+        let alike = neighbours.into_iter().filter(|&(_, other)| other == source);
+        alike.for_each(|(neighbour, _)| measures.ipdv.record(rtt, neighbour));
+        self.slowest = self.slowest.max(Some(rtt));
+    }
+
+    /// How many there are of each kind.
+    pub(super) fn counts(&self) -> StampCounts {
+        let [user, kernel, hardware] = &self.kinds;
+        let count = |kind: &Option<Box<Measures>>| kind.as_ref().map_or(0, |measures| measures.rtts.count());
+        StampCounts { hardware: count(hardware), kernel: count(kernel), user: count(user) }
+    }
+
+    /// Those of the kind that most have; of kinds with as many, the more trusted.
+    pub(super) fn majority(&self) -> Option<&Measures> {
+        self.kinds.iter().flatten().max_by_key(|measures| measures.rtts.count()).map(Box::as_ref)
+    }
+
+    /// The largest of any kind.
+    pub(super) fn slowest(&self) -> Option<Rtt> {
+        self.slowest
+    }
+
+    /// The smoothed delay of the majority.
+    pub(super) fn ewma(&self) -> Option<Rtt> {
+        self.majority()?.rtts.ewma()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use StampSource::{Hardware, Kernel, User};
+
+    fn delays(taken: &[(u64, StampSource)]) -> Delays {
+        let mut delays = Delays::default();
+        let mut before = None;
+        for &(nanos, source) in taken {
+            let delay = (Rtt::from_nanos(nanos), source);
+            delays.record(delay, before.replace(delay));
+        }
+        delays
+    }
+
+    #[test]
+    fn figures_are_those_of_the_majority_alone() {
+        let delays = delays(&[(90, User), (50, Kernel), (60, Kernel), (99, User), (40, Kernel)]);
+        let majority = delays.majority().unwrap();
+        let stats = majority.rtts.stats().unwrap();
+        assert_eq!((stats.count, stats.min, stats.max), (3, 40, 60));
+        // Only one pair of neighbours has the same kind of stamps.
+        assert_eq!(majority.ipdv.mean(), Some(10.0));
+        assert_eq!(delays.slowest(), Some(Rtt::from_nanos(99)));
+        assert_eq!(delays.counts(), StampCounts { hardware: 0, kernel: 3, user: 2 });
+    }
+
+    #[test]
+    fn of_equal_numbers_the_more_trusted_stamps_count() {
+        for (worse, better) in [(User, Kernel), (User, Hardware), (Kernel, Hardware)] {
+            for taken in [[(9, worse), (5, better)], [(5, better), (9, worse)]] {
+                assert_eq!(delays(&taken).majority().and_then(|best| best.rtts.max()), Some(Rtt::from_nanos(5)));
+            }
+        }
+    }
+
+    #[test]
+    fn without_delays_there_is_no_majority() {
+        assert!(delays(&[]).majority().is_none());
+        assert_eq!(delays(&[]).counts(), StampCounts::default());
+    }
+}
