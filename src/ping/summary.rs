@@ -139,7 +139,7 @@ pub struct Summary {
     pub rate_limited: bool,
     /// How often the kernel repeated SYNs.
     pub syn_retransmits: u64,
-    /// Delays of what came back over connections ([`Answer::rtt`]).
+    /// Delays of what came back over connections (from the data sent to the answer).
     pub answer: Option<RttStats>,
     /// What a STAMP reflector said, once it said something.
     pub reflection: Option<Box<ReflectionStats>>,
