@@ -40,6 +40,7 @@ pub(super) struct SentFields {
 pub(super) struct Book {
     last: Option<ProbeId>,
     entries: BTreeMap<ProbeId, Entry>,
+    by_trace: HashMap<usize, Vec<ProbeId>>,
     flows: HashMap<LaneId, Flows>,
 }
 
@@ -66,6 +67,7 @@ impl Book {
     pub fn record(&mut self, probe: ProbeId, entry: Entry) {
         self.last = Some(probe);
         self.entries.insert(probe, entry);
+        self.by_trace.entry(entry.trace).or_default().push(probe);
         if let Some(flows) = self.flows.get_mut(&entry.lane) {
             flows.free.retain(|&flow| flow != entry.flow);
             flows.doubtful.retain(|&flow| flow != entry.flow);
@@ -164,8 +166,9 @@ impl Book {
 
     /// Forgets the probes of a trace that is over, and gives their numbers.
     pub fn close(&mut self, trace: usize) -> Vec<ProbeId> {
-        let over: Vec<ProbeId> =
-            self.entries.iter().filter(|(_, entry)| entry.trace == trace).map(|(&probe, _)| probe).collect();
+        let mut over = self.by_trace.remove(&trace).unwrap_or_default();
+        // Those that never left are struck already.
+        over.retain(|probe| self.entries.contains_key(probe));
         for &probe in &over {
             self.give_up_flow(probe);
             self.entries.remove(&probe);

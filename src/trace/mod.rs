@@ -45,6 +45,7 @@
 //! carries our whole cookie; then the trace is reached, and the text shows who answered. Time exceeded in reassembly,
 //! redirect and source quench answer no probe.
 
+mod agenda;
 mod book;
 mod config;
 mod event;

@@ -76,6 +76,7 @@ impl Run {
         id: TraceId,
         to: (IpEndpoint, LaneId, Profile),
         packets: Packets,
+        ahead: usize,
         now: Instant,
     ) -> Self {
         let (target, lane, profile) = to;
@@ -87,7 +88,7 @@ impl Run {
             packets,
             started: now,
             path: Path::new(config),
-            rhythm: Rhythm::new(now),
+            rhythm: Rhythm::new(ahead, now),
             final_hops: 0,
             waiting: VecDeque::new(),
             told: Vec::new(),
@@ -170,6 +171,11 @@ impl Run {
         }
         self.answered = self.answered.saturating_add(u32::from(counts));
         counts
+    }
+
+    /// Whether a hop of it is held back for names.
+    pub fn awaits_names(&self) -> bool {
+        !self.waiting.is_empty()
     }
 
     /// How far it has come.

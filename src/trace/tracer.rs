@@ -1,7 +1,9 @@
 //! A run of traces as a Machine: [`Tracer`].
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::net::IpAddr;
 
+use super::agenda::Agenda;
 use super::book::{Book, Entry, SentFields};
 use super::config::{Config, Ports};
 use super::event::{Event, Start, StopReason, Trace, TraceId};
@@ -21,8 +23,14 @@ use crate::engine::{Machine, Place, encode};
 use crate::types::{Endpoint, Family, Instant, IpEndpoint, Now, ProbeId, Stamp, Ttl};
 use crate::wire::payload::Cookie;
 
-/// How many traces run at once; the others wait their turn.
-const AT_ONCE: usize = 16;
+/// How many traces run at once where nobody says how fast the run may be, or where only the newest probe to a port can be told.
+const AT_ONCE: u32 = 16;
+/// The same where a rate is asked for: traces begin only while those that run leave the rate room.
+const AT_ONCE_AT_MOST: u32 = 1024;
+/// So many probes of all traces together may be on record: half of what 16 bits tell apart.
+const NUMBERS: u32 = 1 << 15;
+/// So many probes leave before answers are read: a receive buffer holds a few hundred.
+const BATCH: usize = 64;
 
 /// Traces the path to each target; see [`crate::trace`] for how.
 #[derive(Debug)]
@@ -35,11 +43,14 @@ pub struct Tracer {
     queue: VecDeque<usize>,
     /// Traces under way, by the index of their target.
     runs: BTreeMap<usize, Run>,
+    /// Where those go.
+    busy: HashSet<(LaneId, IpAddr)>,
+    agenda: Agenda,
     events: VecDeque<Event>,
     /// What all traces together may send.
     cap: Option<Cap>,
-    /// When something is to be done next.
-    wake: Option<Instant>,
+    /// When the probes can leave that were held up.
+    held: Option<Instant>,
     payload: Vec<u8>,
     /// Connections that have told what they can.
     hang_up: Vec<Token>,
@@ -64,9 +75,11 @@ impl Tracer {
             names: Names::new(config.names),
             queue: (0..config.targets.len()).collect(),
             runs: BTreeMap::new(),
+            busy: HashSet::new(),
+            agenda: Agenda::default(),
             events: VecDeque::new(),
             cap: config.rate.and_then(|rate| Cap::new(Instant::ZERO, rate)),
-            wake: Some(Instant::ZERO),
+            held: Some(Instant::ZERO),
             payload: Vec::new(),
             hang_up: Vec::new(),
             config,
@@ -77,29 +90,48 @@ impl Tracer {
     fn advance(&mut self, now: Now) {
         loop {
             self.begin(now);
-            let mut over = Vec::new();
-            for (&index, run) in &mut self.runs {
-                if run.advance(&self.config, &mut self.names, now.mono, &mut self.events) {
-                    over.push(index);
-                } else if self.book.limits_flows(run.lane) {
-                    run.given_up(&self.config, now.mono).for_each(|probe| self.book.give_up_flow(probe));
-                }
-            }
-            if over.is_empty() {
+            let due = self.agenda.take_due(now.mono);
+            if due.is_empty() {
                 return;
             }
-            for index in over {
-                let connections = self.runs.remove(&index).is_some_and(|run| run.profile.socket == SocketKind::Stream);
-                let probes = self.book.close(index);
-                if connections {
-                    self.hang_up.extend(probes.into_iter().map(|probe| Token::new(probe.get())));
+            for index in due {
+                let Some(run) = self.runs.get_mut(&index) else { continue };
+                let awaited = self.names.are_awaited();
+                let over = run.advance(&self.config, &mut self.names, now.mono, &mut self.events);
+                if awaited && !self.names.are_awaited() {
+                    self.touch_those_that(Run::awaits_names);
                 }
+                if over {
+                    self.finish(index);
+                    continue;
+                }
+                let Some(run) = self.runs.get_mut(&index) else { continue };
+                if self.book.limits_flows(run.lane) {
+                    run.given_up(&self.config, now.mono).for_each(|probe| self.book.give_up_flow(probe));
+                }
+                self.agenda.schedule(index, run.wake(&self.config, now.mono));
             }
         }
     }
 
+    fn touch_those_that(&mut self, matter: impl Fn(&Run) -> bool) {
+        for (&index, _) in self.runs.iter().filter(|(_, run)| matter(run)) {
+            self.agenda.touch(index);
+        }
+    }
+
+    fn finish(&mut self, index: usize) {
+        self.agenda.remove(index);
+        let probes = self.book.close(index);
+        let Some(run) = self.runs.remove(&index) else { return };
+        self.busy.remove(&(run.lane, run.target.address));
+        if run.profile.socket == SocketKind::Stream {
+            self.hang_up.extend(probes.into_iter().map(|probe| Token::new(probe.get())));
+        }
+    }
+
     fn begin(&mut self, now: Now) {
-        while self.runs.len() < AT_ONCE {
+        while self.has_room() {
             let Some(at) = self.queue.iter().position(|&index| self.may_begin(index)) else { return };
             if let Some(index) = self.queue.remove(at) {
                 self.begin_one(index, now);
@@ -107,20 +139,27 @@ impl Tracer {
         }
     }
 
+    /// Whether another trace may begin: as many run as the numbers of probes can tell apart, but no more than have what they
+    /// need to go on.
+    fn has_room(&self) -> bool {
+        let hurried = !self.config.paced || self.cap.is_some();
+        let at_once = if hurried { NUMBERS / self.config.probes() } else { AT_ONCE };
+        let backlog = if self.cap.is_some() { 0 } else { BATCH };
+        self.runs.len() < at_once.clamp(1, AT_ONCE_AT_MOST) as usize && self.agenda.backlog() <= backlog
+    }
+
     /// Two traces of one address would share its ports and its rate limit: the second waits for the first.
     fn may_begin(&self, index: usize) -> bool {
         let Some((to, lane, profile)) = self.place(index) else { return true };
-        if profile.socket == SocketKind::Stream {
+        let at_once = match (profile.protocol, profile.socket) {
             // Every probe is a connection, held until the trace is over.
-            let ttls = 1 + u32::from(self.config.max_ttl.get().saturating_sub(self.config.first_ttl.get()));
-            let probes = ttls.saturating_mul(self.config.probes_per_hop);
-            let running = self.runs.values().filter(|run| run.lane == lane).count();
-            let needed = probes.saturating_mul(u32::try_from(running).unwrap_or(u32::MAX).saturating_add(1));
-            if running > 0 && needed > profile.max_open {
-                return false;
-            }
-        }
-        self.runs.values().all(|run| (run.lane, run.target.address) != (lane, to.address))
+            (_, SocketKind::Stream) => profile.max_open / self.config.probes(),
+            // All traces have the same ports.
+            (Protocol::Udp, SocketKind::Dgram) => AT_ONCE,
+            _ => AT_ONCE_AT_MOST,
+        };
+        let running = || self.runs.values().filter(|run| run.lane == lane).count();
+        (at_once >= AT_ONCE_AT_MOST || running() < at_once.max(1) as usize) && !self.busy.contains(&(lane, to.address))
     }
 
     /// Where target number `index` can be traced, if anywhere.
@@ -162,7 +201,15 @@ impl Tracer {
             checksum: flow::checksum(of_flow.0, of_flow.1, of_flow.2, of_flow.3),
             flow_label: if profile.family == Family::V6 && self.config.flow_label.is_none() { label() } else { None },
         };
-        self.runs.insert(index, Run::new(&self.config, id, (to, lane, profile), packets, now.mono));
+        self.runs.insert(index, Run::new(&self.config, id, (to, lane, profile), packets, self.ahead(), now.mono));
+        self.busy.insert((lane, to.address));
+        self.agenda.touch(index);
+    }
+
+    /// How many TTLs a trace without pacing may run ahead of its answers: one alone all of them, many together no more than that.
+    fn ahead(&self) -> usize {
+        let ttls = self.config.probes() / self.config.probes_per_hop.max(1);
+        (ttls as usize / self.config.targets.len().max(1)).max(1)
     }
 
     fn tell_start(&mut self, index: usize, id: TraceId, now: Now) {
@@ -200,48 +247,75 @@ impl Tracer {
         self.events.push_back(Event::End(Box::new(end)));
     }
 
-    /// Under a common rate the traces that began first send first.
-    fn send_due(&mut self, now: Now, outbox: &mut Outbox) {
-        for (&index, run) in &mut self.runs {
-            while let Next::Probe { ttl, index: slot } = run.next(&self.config, now.mono) {
-                let Some(flow) = self.book.next_flow(run.lane) else { break };
-                if let Some(cap) = &mut self.cap {
-                    if cap.next() > now.mono {
-                        return;
-                    }
-                    cap.take(now.mono);
-                }
-                let port = match run.profile.protocol {
-                    Protocol::Udp | Protocol::Tcp => flow::port(self.config.ports, run.probes()),
-                    _ => 0,
-                };
-                let destination = run.target.address;
-                let probe = self.book.next_number(|probe| self.mark.keys.are_usable(probe));
-                let constant = Some(run.packets.checksum).filter(|_| self.mark.balances(&run.profile));
-                let fields = self.mark.keys.fields(&run.profile, probe, flow, constant);
-                let sent = SentFields { source: run.packets.source, ..fields };
-                let entry =
-                    Entry { trace: index, ttl, slot, lane: run.lane, destination, port, flow, sent, open: true };
-                self.book.record(probe, entry);
-                run.ordered(&self.config, ttl, slot, probe, Stamp::user(now));
-                self.payload.clear();
-                self.mark.push_payload(&run.profile, probe, &mut self.payload);
-                outbox_push(run, probe, &entry, &self.payload, outbox);
+    /// Orders what is due, of the traces that began first before that of others. Gives when it can go on, where the rate or the
+    /// size of a batch held it up.
+    fn send_due(&mut self, now: Now, outbox: &mut Outbox) -> Option<Instant> {
+        let mut from = 0;
+        while let Some(index) = self.agenda.next_ready(from) {
+            from = index + 1;
+            let held = self.send_of(index, now, outbox);
+            if held.is_some() {
+                return held;
             }
         }
+        None
     }
 
-    fn next_wake(&self, now: Instant) -> Option<Instant> {
-        let allowed = self.cap.map_or(now, |cap| cap.next().max(now));
-        let of = |run: &Run| {
-            let send = match run.next(&self.config, now) {
-                Next::Probe { .. } => self.book.next_flow(run.lane).map(|_| allowed),
-                Next::At(at) => Some(at.max(allowed)),
-                Next::Nothing => None,
-            };
-            [send, run.wake(&self.config, now)].into_iter().flatten().min()
-        };
-        self.runs.values().filter_map(of).min()
+    /// Orders the probes of one trace that are due.
+    fn send_of(&mut self, index: usize, now: Now, outbox: &mut Outbox) -> Option<Instant> {
+        let run = self.runs.get_mut(&index)?;
+        let (mut later, mut held) = (None, None);
+        loop {
+            match run.next(&self.config, now.mono) {
+                Next::Probe { ttl, index: slot } => {
+                    // Without a flow it stays ready: those of others are given up.
+                    let Some(flow) = self.book.next_flow(run.lane) else { break };
+                    let full = (outbox.len() >= BATCH).then_some(now.mono);
+                    held = full.or_else(|| self.cap.map(|cap| cap.next()).filter(|&next| next > now.mono));
+                    if held.is_some() {
+                        break;
+                    }
+                    if let Some(cap) = &mut self.cap {
+                        cap.take(now.mono);
+                    }
+                    let port = match run.profile.protocol {
+                        Protocol::Udp | Protocol::Tcp => flow::port(self.config.ports, run.probes()),
+                        _ => 0,
+                    };
+                    let probe = self.book.next_number(|probe| self.mark.keys.are_usable(probe));
+                    let constant = Some(run.packets.checksum).filter(|_| self.mark.balances(&run.profile));
+                    let fields = self.mark.keys.fields(&run.profile, probe, flow, constant);
+                    let entry = Entry {
+                        trace: index,
+                        ttl,
+                        slot,
+                        lane: run.lane,
+                        destination: run.target.address,
+                        port,
+                        flow,
+                        sent: SentFields { source: run.packets.source, ..fields },
+                        open: true,
+                    };
+                    self.book.record(probe, entry);
+                    run.ordered(&self.config, ttl, slot, probe, Stamp::user(now));
+                    self.payload.clear();
+                    self.mark.push_payload(&run.profile, probe, &mut self.payload);
+                    outbox_push(run, probe, &entry, &self.payload, outbox);
+                }
+                Next::At(at) => {
+                    later = Some(at);
+                    self.agenda.rest(index);
+                    break;
+                }
+                Next::Nothing => {
+                    self.agenda.rest(index);
+                    break;
+                }
+            }
+        }
+        let wake = [later, run.wake(&self.config, now.mono)].into_iter().flatten().min();
+        self.agenda.schedule(index, wake);
+        held
     }
 
     fn search<'a>(&'a self, profile: &'a Profile, lane: LaneId) -> Search<'a> {
@@ -279,6 +353,7 @@ impl Tracer {
             return;
         }
         self.book.answered(probe);
+        self.agenda.touch(entry.trace);
         if run.profile.socket == SocketKind::Stream {
             self.hang_up.push(Token::new(probe.get()));
         }
@@ -291,13 +366,18 @@ impl Tracer {
         match control {
             Control::Interrupt | Control::Terminate => {
                 self.runs.values_mut().for_each(|run| run.cut(StopReason::Interrupted, now.mono));
+                self.touch_those_that(|_| true);
                 self.drop_queue(now);
             }
             Control::Stop => {
                 self.runs.values_mut().for_each(Run::close);
+                self.touch_those_that(|_| true);
                 self.drop_queue(now);
             }
-            Control::Name(answer) => self.names.answer(answer),
+            Control::Name(answer) => {
+                self.names.answer(answer);
+                self.touch_those_that(Run::awaits_names);
+            }
             Control::Interim => {
                 self.events.push_back(Event::Interim(self.runs.values().map(Run::interim).collect()));
             }
@@ -370,8 +450,9 @@ impl Machine for Tracer {
         for token in self.hang_up.drain(..) {
             outbox.push(Order::Close { token, how: CloseHow::Reset });
         }
-        self.send_due(now, outbox);
-        self.wake = self.next_wake(now.mono);
+        self.held = self.send_due(now, outbox);
+        // Those that have nothing to send any more leave room for others.
+        self.begin(now);
     }
 
     fn handle(&mut self, now: Now, inbound: &Inbound, octets: &Arena) {
@@ -391,12 +472,14 @@ impl Machine for Tracer {
                 let Some(entry) = self.book.entry(probe) else { return };
                 if let Some(run) = self.runs.get_mut(&entry.trace) {
                     run.sent(entry.ttl, entry.slot, probe, sent.departure());
+                    self.agenda.touch(entry.trace);
                 }
             }
             Inbound::Refused(refused) => {
                 let Some(entry) = self.book.strike(ProbeId::new(refused.token.get())) else { return };
                 if let Some(run) = self.runs.get_mut(&entry.trace) {
                     run.refused((entry.ttl, entry.slot), refused.error, now.mono, &mut self.events);
+                    self.agenda.touch(entry.trace);
                 }
             }
             Inbound::Control(control) => self.control(now, control),
@@ -407,19 +490,18 @@ impl Machine for Tracer {
             | Inbound::Data(_)
             | Inbound::Drained { .. }
             | Inbound::Closed(_)
-            | Inbound::Dropped(_) => return,
+            | Inbound::Dropped(_) => {}
         }
-        // Whatever changed may have finished a hop.
-        self.wake = Some(Instant::ZERO);
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        self.wake
+        [self.held, self.agenda.next()].into_iter().flatten().min()
     }
 
     fn handle_timeout(&mut self, now: Now) {
         self.advance(now);
-        self.wake = self.next_wake(now.mono);
+        // Whatever was held up is tried with the next orders.
+        self.held = None;
     }
 
     fn poll_event(&mut self) -> Option<Event> {
