@@ -97,7 +97,7 @@ impl Path {
     }
 
     fn open_in(&self, hops: &[HopState], config: &Config) -> impl Iterator<Item = (ProbeId, Instant)> {
-        hops.iter().flat_map(|hop| {
+        hops.iter().filter(|hop| hop.is_open()).flat_map(|hop| {
             let wait = self.wait(config, hop);
             let open = |slot: &Slot| slot.sent.filter(|_| slot.arrival.is_none());
             hop.slots.iter().filter_map(open).map(move |(probe, sent)| (probe, sent.user.mono + wait))
@@ -161,7 +161,7 @@ impl Path {
                 }
             }
             Some(reason) => self.note_end(End { ttl, reason, measured: false }),
-            None => self.note_circle(),
+            None => self.note_circle(ttl),
         }
         true
     }
@@ -226,9 +226,11 @@ impl Path {
         }
     }
 
-    /// A path that goes in circles ends behind the second turn.
-    fn note_circle(&mut self) {
-        if self.end.is_some() {
+    /// A path that goes in circles ends behind the second turn. An answer can only close a circle with a router seen before.
+    fn note_circle(&mut self, ttl: u8) {
+        let router = self.hops.iter().find(|hop| hop.ttl == ttl).and_then(HopState::router);
+        let seen = |hop: &HopState| hop.ttl != ttl && hop.router() == router;
+        if self.end.is_some() || router.is_none() || !self.hops.iter().any(seen) {
             return;
         }
         if let Some((ttl, period, _)) = finding::circle(self.hops(), |hop| hop.ttl, HopState::router) {

@@ -121,15 +121,19 @@ impl Rhythm {
                 Some(if unproven { spread.max(probation) } else { spread })
             }
         };
-        path.hops_within(config.gap_limit)
-            .iter()
-            .enumerate()
-            .filter_map(|(at, hop)| {
-                // Slots of a hop are filled in order.
-                let index = hop.slots.iter().position(|slot| slot.sent.is_none())?;
-                Some((due(at, hop, index)?, hop.ttl, index))
-            })
-            .min_by_key(|&(due, ttl, index)| (due.max(now), index, ttl))
+        let mut first: Option<(Instant, u8, usize)> = None;
+        for (at, hop) in path.hops_within(config.gap_limit).iter().enumerate() {
+            // Slots of a hop are filled in order.
+            let Some(index) = hop.slots.iter().position(|slot| slot.sent.is_none()) else { continue };
+            let found = due(at, hop, index).map(|due| (due, hop.ttl, index));
+            let key = |&(due, ttl, index): &(Instant, u8, usize)| (due.max(now), index, ttl);
+            first = first.into_iter().chain(found).min_by_key(key);
+            // Hops behind one that was not probed yet come behind it.
+            if index == 0 {
+                break;
+            }
+        }
+        first
     }
 }
 

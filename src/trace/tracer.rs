@@ -263,59 +263,58 @@ impl Tracer {
 
     /// Orders the probes of one trace that are due.
     fn send_of(&mut self, index: usize, now: Now, outbox: &mut Outbox) -> Option<Instant> {
-        let run = self.runs.get_mut(&index)?;
         let (mut later, mut held) = (None, None);
-        loop {
-            match run.next(&self.config, now.mono) {
-                Next::Probe { ttl, index: slot } => {
-                    // Without a flow it stays ready: those of others are given up.
-                    let Some(flow) = self.book.next_flow(run.lane) else { break };
-                    let full = (outbox.len() >= BATCH).then_some(now.mono);
-                    held = full.or_else(|| self.cap.map(|cap| cap.next()).filter(|&next| next > now.mono));
-                    if held.is_some() {
-                        break;
-                    }
-                    if let Some(cap) = &mut self.cap {
-                        cap.take(now.mono);
-                    }
-                    let port = match run.profile.protocol {
-                        Protocol::Udp | Protocol::Tcp => flow::port(self.config.ports, run.probes()),
-                        _ => 0,
-                    };
-                    let probe = self.book.next_number(|probe| self.mark.keys.are_usable(probe));
-                    let constant = Some(run.packets.checksum).filter(|_| self.mark.balances(&run.profile));
-                    let fields = self.mark.keys.fields(&run.profile, probe, flow, constant);
-                    let entry = Entry {
-                        trace: index,
-                        ttl,
-                        slot,
-                        lane: run.lane,
-                        destination: run.target.address,
-                        port,
-                        flow,
-                        sent: SentFields { source: run.packets.source, ..fields },
-                        open: true,
-                    };
-                    self.book.record(probe, entry);
-                    run.ordered(&self.config, ttl, slot, probe, Stamp::user(now));
-                    self.payload.clear();
-                    self.mark.push_payload(&run.profile, probe, &mut self.payload);
-                    outbox_push(run, probe, &entry, &self.payload, outbox);
-                }
-                Next::At(at) => {
-                    later = Some(at);
+        while let Some(run) = self.runs.get(&index) {
+            let (ttl, slot) = match run.next(&self.config, now.mono) {
+                Next::Probe { ttl, index: slot } => (ttl, slot),
+                other => {
+                    later = if let Next::At(at) = other { Some(at) } else { None };
                     self.agenda.rest(index);
                     break;
                 }
-                Next::Nothing => {
-                    self.agenda.rest(index);
-                    break;
-                }
+            };
+            // Without a flow it stays ready: others will be given up.
+            let Some(flow) = self.book.next_flow(run.lane) else { break };
+            held = self.held_until(now, outbox);
+            if held.is_some() {
+                break;
             }
+            if let Some(cap) = &mut self.cap {
+                cap.take(now.mono);
+            }
+            self.order(index, (ttl, slot), flow, now, outbox);
         }
-        let wake = [later, run.wake(&self.config, now.mono)].into_iter().flatten().min();
-        self.agenda.schedule(index, wake);
+        if let Some(run) = self.runs.get(&index) {
+            let wake = [later, run.wake(&self.config, now.mono)].into_iter().flatten().min();
+            self.agenda.schedule(index, wake);
+        }
         held
+    }
+
+    /// When the next probe of any trace may leave, if not now.
+    fn held_until(&self, now: Now, outbox: &Outbox) -> Option<Instant> {
+        let full = (outbox.len() >= BATCH).then_some(now.mono);
+        full.or_else(|| self.cap.map(|cap| cap.next()).filter(|&next| next > now.mono))
+    }
+
+    /// Orders the probe of this slot.
+    fn order(&mut self, index: usize, (ttl, slot): (u8, usize), flow: u16, now: Now, outbox: &mut Outbox) {
+        let Some(run) = self.runs.get_mut(&index) else { return };
+        let port = match run.profile.protocol {
+            Protocol::Udp | Protocol::Tcp => flow::port(self.config.ports, run.probes()),
+            _ => 0,
+        };
+        let probe = self.book.next_number(|probe| self.mark.keys.are_usable(probe));
+        let constant = Some(run.packets.checksum).filter(|_| self.mark.balances(&run.profile));
+        let fields = self.mark.keys.fields(&run.profile, probe, flow, constant);
+        let (lane, destination) = (run.lane, run.target.address);
+        let sent = SentFields { source: run.packets.source, ..fields };
+        let entry = Entry { trace: index, ttl, slot, lane, destination, port, flow, sent, open: true };
+        self.book.record(probe, entry);
+        run.ordered(&self.config, ttl, slot, probe, Stamp::user(now));
+        self.payload.clear();
+        self.mark.push_payload(&run.profile, probe, &mut self.payload);
+        outbox_push(run, probe, &entry, &self.payload, outbox);
     }
 
     fn search<'a>(&'a self, profile: &'a Profile, lane: LaneId) -> Search<'a> {
