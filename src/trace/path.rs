@@ -110,13 +110,12 @@ impl Path {
         self.hops.get_mut(at).filter(|hop| hop.ttl == ttl)?.slots.get_mut(index)
     }
 
-    /// Notes when `probe` left, if it is the one in this slot.
-    pub fn sent(&mut self, ttl: u8, index: usize, probe: ProbeId, stamp: Stamp) {
-        if let Some((_, sent)) =
-            self.slot(ttl, index).and_then(|slot| slot.sent.as_mut()).filter(|sent| sent.0 == probe)
-        {
-            *sent = stamp;
-        }
+    /// Notes when `probe` left, if it is the one in this slot. True if it is and has its answer.
+    pub fn sent(&mut self, ttl: u8, index: usize, probe: ProbeId, stamp: Stamp) -> bool {
+        let same = |slot: &&mut Slot| slot.sent.is_some_and(|sent| sent.0 == probe);
+        let Some(slot) = self.slot(ttl, index).filter(same) else { return false };
+        slot.sent = Some((probe, stamp));
+        slot.arrival.is_some()
     }
 
     /// Takes an answer to `probe`. False if it changes nothing: the probe is answered already, was refused, or lies beyond

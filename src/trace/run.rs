@@ -127,11 +127,11 @@ impl Run {
         self.rhythm.sent(config, stamp.user.mono);
     }
 
-    /// `probe` left.
-    pub fn sent(&mut self, ttl: u8, index: usize, probe: ProbeId, stamp: Stamp) {
-        self.path.sent(ttl, index, probe, stamp);
+    /// `probe` left. True if its answer is there already, whose RTT was waiting for this.
+    pub fn sent(&mut self, ttl: u8, index: usize, probe: ProbeId, stamp: Stamp) -> bool {
         self.some_left = true;
         self.refused_in_a_row = 0;
+        self.path.sent(ttl, index, probe, stamp)
     }
 
     /// The kernel refused the probe of this slot; it is tried again unless too many were refused.
@@ -251,8 +251,9 @@ impl Run {
             return names;
         }
         let given_up = self.path.open_anywhere(config).map(|(_, at)| at).filter(|&at| at > now).min();
-        let stamps = self.path.hops().iter().filter_map(|hop| hop.stamps_until(self.profile.send_stamps)).max();
-        let held = self.path.hops().get(self.final_hops).and_then(HopState::last_sent_at).map(|at| at + BEYOND_AT_MOST);
+        let rest = self.path.hops().get(self.final_hops..).unwrap_or_default();
+        let stamps = rest.iter().filter_map(|hop| hop.stamps_until(self.profile.send_stamps)).max();
+        let held = rest.first().and_then(HopState::last_sent_at).map(|at| at + BEYOND_AT_MOST);
         let (held, stamps) = (held.filter(|&at| at > now), stamps.filter(|&at| at > now));
         let again = self.path.ask_again_at(config).filter(|&at| at > now && !self.closing);
         [names, again, given_up, held, stamps].into_iter().flatten().min()

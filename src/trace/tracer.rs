@@ -469,8 +469,8 @@ impl Machine for Tracer {
             Inbound::Sent(sent) => {
                 let probe = ProbeId::new(sent.token.get());
                 let Some(entry) = self.book.entry(probe) else { return };
-                if let Some(run) = self.runs.get_mut(&entry.trace) {
-                    run.sent(entry.ttl, entry.slot, probe, sent.departure());
+                let run = self.runs.get_mut(&entry.trace);
+                if run.is_some_and(|run| run.sent(entry.ttl, entry.slot, probe, sent.departure())) {
                     self.agenda.touch(entry.trace);
                 }
             }
