@@ -83,13 +83,6 @@ impl Book {
         self.release_flow(probe);
     }
 
-    /// The probe that `fits` and has no answer yet, if there is exactly one.
-    pub fn only_open(&self, fits: impl Fn(&Entry) -> bool) -> Option<(ProbeId, &Entry)> {
-        let mut fitting = self.entries.iter().filter(|(_, entry)| entry.open && fits(entry));
-        let (&probe, entry) = fitting.next()?;
-        fitting.next().is_none().then_some((probe, entry))
-    }
-
     /// `probe`, if it is on record.
     pub fn entry(&self, probe: ProbeId) -> Option<&Entry> {
         self.entries.get(&probe)
@@ -202,19 +195,6 @@ mod tests {
         assert_eq!(book.next_number(|probe| probe.get() > 2), ProbeId::new(3));
         record(&mut book, entry(1, 53, 0));
         assert_eq!(book.next_number(|probe| probe.get() != 2), ProbeId::new(3));
-    }
-
-    #[test]
-    fn only_one_open_probe_can_be_meant_by_an_answer_without_number() {
-        let mut book = Book::default();
-        let only = |book: &Book| book.only_open(|entry| entry.port == 53).map(|(probe, _)| probe);
-        assert_eq!(only(&book), None);
-        let first = record(&mut book, entry(1, 53, 0));
-        assert_eq!(only(&book), Some(first));
-        let second = record(&mut book, entry(1, 53, 0));
-        assert_eq!(only(&book), None);
-        book.answered(first);
-        assert_eq!(only(&book), Some(second));
     }
 
     #[test]

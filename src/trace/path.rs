@@ -165,6 +165,30 @@ impl Path {
         true
     }
 
+    /// The probes that may have reached the destination and have no answer, each with when it left.
+    pub fn arrived(&self) -> impl Iterator<Item = (ProbeId, Instant)> {
+        let behind = self.hops.iter().filter(|hop| self.on_the_way.is_none_or(|highest| highest < hop.ttl));
+        let open = behind.flat_map(|hop| &hop.slots).filter(|slot| slot.arrival.is_none());
+        open.filter_map(|slot| slot.sent).map(|(probe, sent)| (probe, sent.user.mono))
+    }
+
+    /// Forgets [`Path::arrived`], so that those within the path are sent anew. The destination answered one of them: the path is
+    /// no longer than they went.
+    pub fn forget_arrived(&mut self) {
+        let on_the_way = self.on_the_way;
+        let last = self.hops.iter().rposition(HopState::is_open);
+        self.hops.truncate(last.map_or(usize::MAX, |last| last + 1).max(self.answered_hops()));
+        let behind = self.hops.iter_mut().filter(|hop| on_the_way.is_none_or(|highest| highest < hop.ttl));
+        for slot in behind.flat_map(|hop| &mut hop.slots).filter(|slot| slot.arrival.is_none()) {
+            slot.sent = None;
+        }
+    }
+
+    /// When the newest probe without an answer left.
+    pub fn last_open(&self) -> Option<Instant> {
+        self.hops().iter().flat_map(|hop| &hop.slots).filter_map(Slot::open_since).max()
+    }
+
     /// The destination's distance, which is what its quote of a probe sent with `ttl` has used up. `None` if that cannot be: a
     /// quote may hold anything.
     fn distance(&self, ttl: u8, quoted: u8) -> Option<u8> {

@@ -29,7 +29,12 @@ impl Window {
     fn of(config: &Config, protocol: Protocol, ahead: usize, slowest: Option<Duration>) -> Window {
         let slowest = slowest.unwrap_or_default();
         match protocol {
-            _ if !config.paced => Window { ttls: ahead, opens_every: OPENS_EVERY, probation: Duration::ZERO },
+            // Many traces have time: what is answered soon need not be run past.
+            _ if !config.paced => Window {
+                ttls: ahead,
+                opens_every: slowest.saturating_mul(2).clamp(OPENS_EVERY, OPENS_EVERY * 5),
+                probation: Duration::ZERO,
+            },
             // A target that limits its «port unreachable» answers six at once: four first probes that may all run past it,
             // and the second and third of its own hop.
             Protocol::Udp => Window {
@@ -59,6 +64,8 @@ pub(super) struct Rhythm {
     ahead: usize,
     /// Whether a probe left.
     begun: bool,
+    /// Probes leave one after the other, each this long behind one that is not answered.
+    one_by_one: Option<Duration>,
     next_send: Instant,
     /// When the highest TTL that answered was last raised, or the first probe left.
     pub progress_at: Instant,
@@ -77,7 +84,7 @@ pub(super) enum Next {
 
 impl Rhythm {
     pub fn new(ahead: usize, now: Instant) -> Self {
-        Rhythm { ahead, begun: false, next_send: now, progress_at: now }
+        Rhythm { ahead, begun: false, one_by_one: None, next_send: now, progress_at: now }
     }
 
     /// A probe has left.
@@ -93,11 +100,27 @@ impl Rhythm {
         self.next_send = self.next_send.max(now + RETRY);
     }
 
+    /// From `now` on one probe is in flight at a time, so that an answer that names none can be told: what is in flight is given
+    /// `span` to come in, and so is each of the others.
+    pub fn slow_down(&mut self, span: Duration, now: Instant) {
+        self.one_by_one = Some(span);
+        self.next_send = now + span;
+    }
+
+    /// Whether it does so.
+    pub fn is_slow(&self) -> bool {
+        self.one_by_one.is_some()
+    }
+
     /// The next probe of a trace that is not to end early.
     pub fn next(&self, config: &Config, path: &Path, protocol: Protocol, now: Instant) -> Next {
-        let candidate = match config.in_flight {
-            Some(limit) => in_order(config, path, limit, now),
-            None => self.by_time(config, path, protocol, now),
+        let candidate = match (self.one_by_one, config.in_flight) {
+            (Some(span), _) => first_unsent(config, path).map(|(due, ttl, index)| {
+                let alone = path.last_open().map_or(Instant::ZERO, |sent| sent + span);
+                (due.max(alone), ttl, index)
+            }),
+            (None, Some(limit)) => in_order(config, path, limit, now),
+            (None, None) => self.by_time(config, path, protocol, now),
         };
         let Some((due, ttl, index)) = candidate else { return Next::Nothing };
         match due.max(self.next_send) {
@@ -147,6 +170,10 @@ fn in_order(config: &Config, path: &Path, limit: u32, now: Instant) -> Option<(I
     if in_flight >= limit.max(1) as usize {
         return None;
     }
+    first_unsent(config, path)
+}
+
+fn first_unsent(config: &Config, path: &Path) -> Option<(Instant, u8, usize)> {
     let hops = path.hops_within(config.gap_limit);
     hops.iter().find_map(|hop| {
         let (index, slot) = hop.slots.iter().enumerate().find(|(_, slot)| slot.sent.is_none())?;

@@ -12,15 +12,15 @@ use super::hop::Arrival;
 use super::keys::Keys;
 use super::matching::{Mark, Match, Search};
 use super::names::Names;
-use super::run::{Packets, Run};
+use super::order;
+use super::run::{Nameless, Packets, Run};
 use super::schedule::Next;
 use crate::channel::{
-    Arena, CloseHow, ClosedHow, Control, Header, Inbound, LaneId, Open, Order, Outbox, Profile, Protocol, Send,
-    SocketKind, Token,
+    Arena, CloseHow, ClosedHow, Control, Inbound, LaneId, Order, Outbox, Profile, Protocol, SocketKind, Token,
 };
 use crate::engine::pace::Cap;
-use crate::engine::{Machine, Place, encode};
-use crate::types::{Endpoint, Family, Instant, IpEndpoint, Now, ProbeId, Stamp, Ttl};
+use crate::engine::{Machine, Place};
+use crate::types::{Family, Instant, IpEndpoint, Now, ProbeId, Stamp};
 use crate::wire::payload::Cookie;
 
 /// How many traces run at once where nobody says how fast the run may be, or where only the newest probe to a port can be told.
@@ -314,16 +314,17 @@ impl Tracer {
         run.ordered(&self.config, ttl, slot, probe, Stamp::user(now));
         self.payload.clear();
         self.mark.push_payload(&run.profile, probe, &mut self.payload);
-        outbox_push(run, probe, &entry, &self.payload, outbox);
+        order::push(run, probe, &entry, &self.payload, outbox);
     }
 
     fn search<'a>(&'a self, profile: &'a Profile, lane: LaneId) -> Search<'a> {
         Search { mark: &self.mark, book: &self.book, profile, lane }
     }
 
-    fn take(&mut self, lane: LaneId, matched: Match) {
+    fn take(&mut self, lane: LaneId, matched: Match, now: Instant) {
         match matched {
             Match::Answer(probe, arrival) => self.take_answer(probe, *arrival),
+            Match::Nameless(from, arrival) => self.take_nameless(lane, from, *arrival, now),
             Match::Unmatched(responder) => {
                 // Whose it is can only be said while one trace alone runs over the lane.
                 let mut runs = self.runs.values_mut().filter(|run| run.lane == lane);
@@ -341,6 +342,22 @@ impl Tracer {
         if let Some(entry) = self.book.entry(probe) {
             let arrival = Arrival::plain(entry.destination, stamp, None);
             self.take_answer(probe, arrival);
+        }
+    }
+
+    fn take_nameless(&mut self, lane: LaneId, from: IpEndpoint, arrival: Arrival, now: Instant) {
+        let port = |run: &Run| flow::port(self.config.ports, run.probes());
+        let is_target = |run: &Run| (run.lane, run.target.address, port(run)) == (lane, from.address, from.port);
+        let Some((&index, run)) = self.runs.iter_mut().find(|(_, run)| is_target(run)) else { return };
+        match run.nameless(now) {
+            Nameless::Probe(probe) => self.take_answer(probe, arrival),
+            Nameless::Anybodys(probes) => {
+                for probe in probes {
+                    self.book.strike(probe);
+                }
+                self.agenda.touch(index);
+            }
+            Nameless::Nobodys => {}
         }
     }
 
@@ -400,47 +417,6 @@ impl Tracer {
     }
 }
 
-/// Orders `probe` as its entry says.
-fn outbox_push(run: &Run, probe: ProbeId, entry: &Entry, payload: &[u8], outbox: &mut Outbox) {
-    let (profile, to, sent) = (&run.profile, run.target.with_port(entry.port), &entry.sent);
-    let raw = profile.socket == SocketKind::Raw;
-    let from = sent.source.zip(sent.source_port);
-    let octets = outbox.store(|out| match (profile.protocol, from) {
-        (Protocol::Icmp, _) => {
-            encode::echo_request(profile, probe.sequence(), payload, Some(run.packets.checksum), out);
-        }
-        (Protocol::Udp, Some(from)) => {
-            encode::udp_probe(from, to, payload, sent.checksum.unwrap_or_default(), out);
-        }
-        (Protocol::Tcp, Some(from)) => {
-            encode::tcp_syn(from, to, payload.len(), sent.tcp_sequence.unwrap_or_default(), out);
-        }
-        _ => out.extend_from_slice(payload),
-    });
-    let header = Header {
-        // What the checksum covers must be what the packet has.
-        from: sent.source.filter(|_| raw && profile.protocol != Protocol::Icmp),
-        ttl: Some(Ttl::new(entry.ttl)),
-        flow_label: run.packets.flow_label,
-        identification: sent.identification,
-        ..Header::default()
-    };
-    if profile.socket == SocketKind::Stream {
-        // Two connections cannot share their ports: each probe is a flow of its own.
-        let token = Token::new(probe.get());
-        outbox.push(Order::Open(Open { lane: run.lane, token, to: Endpoint::Ip(to), source_port: 0, header }));
-        return;
-    }
-    outbox.push(Order::Send(Send {
-        lane: run.lane,
-        token: Token::new(probe.get()),
-        to: Endpoint::Ip(to),
-        flow: if raw { 0 } else { entry.flow },
-        header,
-        octets,
-    }));
-}
-
 impl Machine for Tracer {
     type Event = Event;
 
@@ -459,12 +435,12 @@ impl Machine for Tracer {
             Inbound::Datagram(datagram) => {
                 let Some(profile) = self.profile(datagram.lane) else { return };
                 let matched = self.search(&profile, datagram.lane).datagram(datagram, octets);
-                self.take(datagram.lane, matched);
+                self.take(datagram.lane, matched, now.mono);
             }
             Inbound::Icmp(report) => {
                 let Some(profile) = self.profile(report.lane) else { return };
                 let matched = self.search(&profile, report.lane).report(report, octets);
-                self.take(report.lane, matched);
+                self.take(report.lane, matched, now.mono);
             }
             Inbound::Sent(sent) => {
                 let probe = ProbeId::new(sent.token.get());
@@ -522,6 +498,7 @@ mod tests {
     use super::super::testing::{Back, Lab, Probe, TARGET, at, config, datagram, ms, profile, raw, report, router};
     use super::*;
     use crate::channel::{ErrorOrigin, IcmpReport};
+    use crate::types::Ttl;
 
     const HOPS: u8 = 4;
 
