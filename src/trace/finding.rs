@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::event::{Answer, Field, Hop, StopReason, Value};
+use super::event::{Answer, Field, Hop, Rewritten, StopReason, Value};
 use crate::types::{Mtu, Rtt, Ttl};
 use crate::wire::extension::Object;
 use crate::wire::icmp::ErrorKind;
@@ -331,7 +331,12 @@ fn rewritten(field: Field, hops: &[Hop], found: &mut Vec<Finding>) {
     };
     let told: Vec<_> = hops.iter().filter_map(change).collect();
     let last_told = told.last().map(|&(ttl, _)| ttl);
-    for run in told.chunk_by(|one, next| one.1.map(|change| change.quoted) == next.1.map(|change| change.quoted)) {
+    // A field that is another in each probe is another in each quote, whatever rewrites it.
+    let same = |one: Option<Rewritten>, next: Option<Rewritten>| match (one, next) {
+        (Some(one), Some(next)) => one.quoted == next.quoted || one.sent != next.sent,
+        (one, next) => one == next,
+    };
+    for run in told.chunk_by(|one, next| same(one.1, next.1)) {
         if let ([(first, Some(change)), ..], Some(&(last, _))) = (run, run.last()) {
             found.push(Finding::Rewritten {
                 field,

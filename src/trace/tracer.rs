@@ -54,6 +54,8 @@ pub struct Tracer {
     payload: Vec<u8>,
     /// Connections that have told what they can.
     hang_up: Vec<Token>,
+    /// Whether orders about them were given just now: a run is not over before they are carried out.
+    hanging_up: bool,
 }
 
 impl Tracer {
@@ -82,6 +84,7 @@ impl Tracer {
             held: Some(Instant::ZERO),
             payload: Vec::new(),
             hang_up: Vec::new(),
+            hanging_up: false,
             config,
         }
     }
@@ -422,6 +425,7 @@ impl Machine for Tracer {
 
     fn poll_orders(&mut self, now: Now, outbox: &mut Outbox) {
         self.advance(now);
+        self.hanging_up = !self.hang_up.is_empty();
         for token in self.hang_up.drain(..) {
             outbox.push(Order::Close { token, how: CloseHow::Reset });
         }
@@ -470,7 +474,8 @@ impl Machine for Tracer {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        [self.held, self.agenda.next()].into_iter().flatten().min()
+        let parting = (self.hanging_up || !self.hang_up.is_empty()).then_some(Instant::ZERO);
+        [parting, self.held, self.agenda.next()].into_iter().flatten().min()
     }
 
     fn handle_timeout(&mut self, now: Now) {
@@ -484,7 +489,7 @@ impl Machine for Tracer {
     }
 
     fn is_finished(&self) -> bool {
-        self.queue.is_empty() && self.runs.is_empty()
+        self.queue.is_empty() && self.runs.is_empty() && self.hang_up.is_empty() && !self.hanging_up
     }
 }
 
