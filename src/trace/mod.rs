@@ -64,7 +64,9 @@ mod wait;
 #[cfg(test)]
 mod testing;
 
-pub use config::{Config, Ports, Wait};
-pub use event::{Answer, Event, Field, Hop, Interim, ProbeResult, Rewritten, Start, StopReason, Trace, TraceId, Value};
+pub use config::{Config, OriginSource, Ports, Wait};
+pub use event::{
+    Answer, Event, Field, Hop, Interim, Origins, ProbeResult, Rewritten, Start, StopReason, Trace, TraceId, Value,
+};
 pub use finding::{Finding, Severity, hops_back};
 pub use tracer::Tracer;

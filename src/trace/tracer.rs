@@ -61,7 +61,7 @@ impl Tracer {
                 tos: config.tos,
             },
             book: Book::default(),
-            names: Names::new(config.names),
+            names: Names::new(config.names, config.origins.clone()),
             queue: (0..config.targets.len()).collect(),
             runs: BTreeMap::new(),
             events: VecDeque::new(),
@@ -298,6 +298,7 @@ impl Tracer {
                 self.drop_queue(now);
             }
             Control::Name(answer) => self.names.answer(answer),
+            Control::Origin(answer) => self.names.answer_origin(answer),
             Control::Interim => {
                 self.events.push_back(Event::Interim(self.runs.values().map(Run::interim).collect()));
             }
