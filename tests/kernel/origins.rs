@@ -111,6 +111,12 @@ fn a_build_that_asks_nobody_says_so() {
         assert_eq!((run.code(), run.stdout.as_str()), (2, ""), "{run:#?}");
         assert!(run.stderr.contains(&format!("{option}: this build asks no name servers")), "{run:#?}");
     }
+    let run = lab.host().rping(&["-H", "-c1", "--resolver=127.0.0.1", "192.0.2.1"]);
+    assert_eq!(
+        (run.code(), run.stderr.as_str()),
+        (2, "rping: --resolver: this build asks no name servers\n"),
+        "{run:#?}"
+    );
 }
 
 #[cfg(feature = "dns")]
