@@ -2,7 +2,6 @@
 
 use std::net::{SocketAddr, UdpSocket};
 
-use crate::helper::Helper;
 use crate::lab::{Lab, Plan};
 
 /// Where the name server answers.
@@ -112,16 +111,13 @@ fn a_build_that_asks_nobody_says_so() {
         assert!(run.stderr.contains(&format!("{option}: this build asks no name servers")), "{run:#?}");
     }
     let run = lab.host().rping(&["-H", "-c1", "--resolver=127.0.0.1", "192.0.2.1"]);
-    assert_eq!(
-        (run.code(), run.stderr.as_str()),
-        (2, "rping: --resolver: this build asks no name servers\n"),
-        "{run:#?}"
-    );
+    assert!(run.code() == 2 && run.stderr.ends_with(": --resolver: this build asks no name servers\n"), "{run:#?}");
 }
 
 #[cfg(feature = "dns")]
 mod asked {
     use super::*;
+    use crate::helper::Helper;
 
     /// What `rtrace` calls the address, and how long the run took.
     fn asked(lab: &Lab, zone: &str, address: &str) -> (String, f64) {
