@@ -17,12 +17,12 @@ use crate::types::{Family, Ident, Instant, Now};
 pub use arena::{Arena, Span};
 pub use inbound::{
     Accepted, Closed, ClosedHow, Control, Data, Datagram, Dropped, ErrorOrigin, IcmpReport, Inbound, Inbox, NameAnswer,
-    Opened, Refused, Sent,
+    Opened, OriginAnswer, Refused, Sent,
 };
 pub use order::{CloseHow, Header, Open, Order, Outbox, Send, Write};
 pub use os_error::OsError;
 pub use plan::{
-    Attempt, Fragmentation, Group, LanePlan, LaneRefused, Lookup, OpenedLanes, Plan, SendStamps, SocketWish,
+    Attempt, Fragmentation, Group, LanePlan, LaneRefused, Lookup, OpenedLanes, Plan, SendStamps, SocketWish, Zones,
 };
 
 /// All sockets of one thread, grouped in lanes; its clocks; and the only call that blocks.

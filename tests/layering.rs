@@ -6,10 +6,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Foreign crates, and the only places (path prefixes below `src/`) that may name them.
-const FOREIGN: [(&str, &[&str]); 13] = [
+const FOREIGN: [(&str, &[&str]); 14] = [
     ("libc", &["net/sys"]),
     ("etherparse", &["wire"]),
     ("pnet", &["wire"]),
+    ("maxminddb", &["wire"]),
     ("socket2", &["net"]),
     ("rustix", &["net"]),
     ("caps", &["net"]),

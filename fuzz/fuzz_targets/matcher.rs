@@ -82,6 +82,7 @@ fn play_trace(profile: Profile, mut source: Unstructured<'_>) {
         ports: if choose(&mut source) { trace::Ports::CountingUp(port) } else { trace::Ports::Fixed(port) },
         packet_octets: Some(choose::<u8>(&mut source).into()),
         names: choose(&mut source),
+        origins: choose::<bool>(&mut source).then_some(trace::OriginSource::Lookup),
         flow: 0,
         seed: 1,
     };

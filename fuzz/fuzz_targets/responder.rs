@@ -161,7 +161,7 @@ impl<'a> Play<'a> {
                     self.inbox.push(Inbound::Drained { token: write.token });
                 }
             }
-            Order::Close { .. } | Order::Pause { .. } | Order::Resume { .. } | Order::Forget { .. } => {}
+            Order::Close { .. } | Order::Pause { .. } | Order::Resume { .. } | Order::Forget { .. } | Order::Unlisten { .. } => {}
             Order::Open(open) => panic!("who serves opens nothing: {open:?}"),
         }
     }

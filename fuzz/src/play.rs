@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use libfuzzer_sys::arbitrary::Unstructured;
 use netprobe::channel::{
-    Control, Dropped, Inbound, Inbox, LaneId, Layer, NameAnswer, Order, OsError, Outbox, Profile, Protocol, Refused,
+    Control, Dropped, Inbound, Inbox, LaneId, Layer, NameAnswer, Order, OriginAnswer, OsError, Outbox, Profile, Protocol, Refused,
     Send, Sent, Token,
 };
 use netprobe::engine::{Machine, Place, Target};
@@ -144,6 +144,11 @@ impl<M: Machine> Play<'_, M> {
         match choose::<u8>(&mut self.source) % 8 {
             0 => Control::Stop,
             1 | 2 => Control::Interim,
+            3 | 4 => Control::Origin(OriginAnswer {
+                address: address(self.profile.family, choose(&mut self.source)),
+                texts: choose::<bool>(&mut self.source).then(|| vec![choose::<u64>(&mut self.source).to_be_bytes().into()]),
+                timed_out: choose(&mut self.source),
+            }),
             _ => Control::Name(NameAnswer {
                 address: address(self.profile.family, choose(&mut self.source)),
                 name: choose::<bool>(&mut self.source).then(|| "name".into()),

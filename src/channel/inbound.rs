@@ -234,6 +234,8 @@ pub enum Control {
     },
     /// The answer to a reverse lookup.
     Name(NameAnswer),
+    /// What name servers say of the origin of an address.
+    Origin(OriginAnswer),
 }
 
 /// The answer to a reverse lookup.
@@ -243,6 +245,18 @@ pub struct NameAnswer {
     pub address: IpAddr,
     /// Its name as the network gave it, unescaped; `None` if it has none or the resolver did not answer.
     pub name: Option<Box<str>>,
+    /// Whether the resolver did not answer in its time.
+    pub timed_out: bool,
+}
+
+/// What name servers say of the origin of an address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OriginAnswer {
+    /// The address that was asked for.
+    pub address: IpAddr,
+    /// The texts as the network gave them; none of them if there are none, or if the address is nobody's to be asked for.
+    /// `None` if no server answered.
+    pub texts: Option<Vec<Box<[u8]>>>,
     /// Whether the resolver did not answer in its time.
     pub timed_out: bool,
 }

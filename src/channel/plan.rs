@@ -1,6 +1,6 @@
 //! Which lanes a run needs: [`Plan`], and what became of it: [`OpenedLanes`].
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use super::{Channel, LaneId, OsError, Protocol, SocketKind};
 use crate::types::{Endpoint, Family, FlowLabel, Ident, Port, Tos, Ttl};
@@ -12,6 +12,20 @@ pub struct Plan {
     pub lanes: Vec<LanePlan>,
     /// Whether reverse names will be asked for.
     pub names: bool,
+    /// Where the origins of addresses will be asked for; `None`: not at all.
+    pub origins: Option<Zones>,
+    /// Name servers to ask both of; empty: the system's.
+    pub resolvers: Vec<SocketAddr>,
+}
+
+/// Zones whose TXT records tell the origin of an address, whose octets (IPv4) or nibbles (IPv6) stand reversed before the zone's
+/// name, as in `in-addr.arpa` and `ip6.arpa`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Zones {
+    /// For IPv4 addresses.
+    pub v4: Box<str>,
+    /// For IPv6 addresses.
+    pub v6: Box<str>,
 }
 
 /// Which socket types may serve a lane.
@@ -158,7 +172,8 @@ pub struct LaneRefused {
     pub attempts: Vec<Attempt>,
 }
 
-/// Asks for the name of an address, without blocking; the answer arrives as [`super::Control::Name`].
+/// Asks for what the plan wants to know of an address, without blocking; the answers arrive as [`super::Control::Name`] and
+/// [`super::Control::Origin`].
 pub type Lookup = Box<dyn FnMut(IpAddr) + std::marker::Send>;
 
 /// What became of a [`Plan`]. Privileges are dropped and signals routed into the channel by the time this exists.
@@ -167,6 +182,6 @@ pub struct OpenedLanes {
     pub channel: Box<dyn Channel + std::marker::Send>,
     /// One result per planned lane, in the plan's order.
     pub lanes: Vec<Result<LaneId, LaneRefused>>,
-    /// Reverse lookups, if the plan asked for them and this build has them.
+    /// Lookups, if the plan asked for any and this build has them.
     pub lookup: Option<Lookup>,
 }

@@ -14,6 +14,9 @@ use crate::net::ResolveError;
 use crate::report::escape;
 use crate::types::Family;
 
+/// Why `--resolver` is refused in a build without the feature `dns`.
+pub const NO_NAME_SERVERS: &str = "--resolver: this build asks no name servers";
+
 /// Why a run, or one of its targets, is not possible.
 #[derive(Debug)]
 pub enum Trouble {

@@ -161,7 +161,7 @@ impl Run<'_> {
         let lane =
             |family, way: &Way| LanePlan { socket: way.wish, send_stamps, ..self.lane(family, way.protocol, bound) };
         let lanes = families.into_iter().flat_map(|family| ways.iter().map(move |way| lane(family, way)));
-        Plan { lanes: lanes.collect(), names: self.args.output.reverse_names }
+        Plan { lanes: lanes.collect(), ..self.lookups() }
     }
 
     /// Every method with its place: the same address for all of them, found by the first that has a socket.

@@ -1,5 +1,6 @@
 //! The command line of `rping`. Each doc comment is the help line and the man page's.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser};
@@ -233,6 +234,10 @@ pub struct OutputArgs {
     /// Show the names of responding addresses (reverse lookup)
     #[arg(short = 'H', long, conflicts_with = "numeric")]
     pub reverse_names: bool,
+
+    /// Ask this name server for the names of -H, not the system's; several may be given
+    #[arg(long = "resolver", value_name = "ADDRESS[:PORT]", value_parser = values::resolver, value_delimiter = ',', allow_hyphen_values = true)]
+    pub resolvers: Vec<SocketAddr>,
 
     /// Start each line with the time: seconds and microseconds since 1970
     #[arg(short = 'D', long)]

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::complain::Trouble;
+use super::complain::{NO_NAME_SERVERS, Trouble};
 use super::drive::drive;
 use super::env::Env;
 use super::ping_args::PingArgs;
@@ -13,6 +13,7 @@ use super::values::{Rate, Span, Timestamping};
 use super::{ANSWERED, NOT_ANSWERED, NOT_RUN};
 use crate::channel::{LanePlan, OpenedLanes, Owner, Plan, Precision, Protocol, SendStamps, SocketWish};
 use crate::engine::{Machine, Place, Target};
+use crate::net;
 use crate::ping::{Config, Event, Method, Pace, Ping, State, Subject, Wait};
 use crate::report::{PingJson, PingJsonOptions, PingText, PingTextOptions, ShownSource, Sink, Streams};
 use crate::types::Family;
@@ -39,6 +40,9 @@ impl Run<'_> {
     pub(super) fn execute(&self, env: &mut Env<'_>) -> Result<u8, Trouble> {
         if let Some(sentence) = self.args.refused.sentence() {
             return Err(Trouble::Refused(sentence.to_owned()));
+        }
+        if !self.args.output.resolvers.is_empty() && !net::ASKS_NAME_SERVERS {
+            return Err(Trouble::Refused(NO_NAME_SERVERS.to_owned()));
         }
         let texts = target::gather(&self.args.targets, self.args.targets_file.as_deref(), env)?;
         if self.args.method.contrast {
@@ -149,7 +153,13 @@ impl Run<'_> {
                 });
             }
         }
-        Plan { lanes, names: self.args.output.reverse_names }
+        Plan { lanes, ..self.lookups() }
+    }
+
+    /// A plan without lanes.
+    pub(super) fn lookups(&self) -> Plan {
+        let output = &self.args.output;
+        Plan { names: output.reverse_names, resolvers: output.resolvers.clone(), ..Plan::default() }
     }
 
     pub(super) fn lane(&self, family: Family, protocol: Protocol, bound: &Binding) -> LanePlan {

@@ -94,7 +94,7 @@ impl Run<'_> {
                 )));
             }
         }
-        Ok(Plan { lanes, names: false })
+        Ok(Plan { lanes, names: false, ..Plan::default() })
     }
 
     fn lane(&self, wanted: &Wanted) -> LanePlan {

@@ -1,5 +1,6 @@
 //! The command line of `rtrace`. Each doc comment is the help line and the man page's.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use clap::{ArgAction, Args, Parser, ValueEnum};
 
 use super::family_args::FamilyArgs;
 use super::values::{self, Rate, Timestamping};
+use crate::channel::Zones;
 use crate::trace::Wait;
 use crate::types::{Dscp, FlowLabel, Port, Tos, Ttl};
 
@@ -203,6 +205,23 @@ pub struct OutputArgs {
     #[arg(short, long)]
     pub numeric: bool,
 
+    /// Show the number of the autonomous system that announces each address: [AS64500]; [*] none does, [!!] not known; it is
+    /// asked for in Team Cymru's zones, but not for addresses that are nobody's in public
+    #[arg(short = 'A', long)]
+    pub as_path_lookups: bool,
+
+    /// As -A, but ask in ZONE for IPv4 and ZONE6 for IPv6 addresses, or in ZONE for both; TXT records as Team Cymru's
+    #[arg(long, value_name = "ZONE[,ZONE6]", value_parser = values::zones, allow_hyphen_values = true)]
+    pub asn_zone: Option<Zones>,
+
+    /// As -A, but ask nobody: take the numbers from a MaxMind database, or from text with a prefix and a number a line
+    #[arg(long, value_name = "FILE", conflicts_with = "asn_zone", allow_hyphen_values = true)]
+    pub asn_db: Option<PathBuf>,
+
+    /// Ask this name server for names of hops and for AS numbers, not the system's; several may be given
+    #[arg(long = "resolver", value_name = "ADDRESS[:PORT]", value_parser = values::resolver, value_delimiter = ',', allow_hyphen_values = true)]
+    pub resolvers: Vec<SocketAddr>,
+
     /// Show ICMP extensions, such as MPLS labels
     #[arg(short, long)]
     pub extensions: bool,
@@ -227,8 +246,6 @@ pub struct OutputArgs {
 /// Options of traceroute that are not here: they are refused with a sentence, never ignored.
 #[derive(Args, Debug)]
 pub struct RefusedArgs {
-    #[arg(short = 'A', long, hide = true)]
-    as_path_lookups: bool,
     #[arg(long, hide = true)]
     mtu: bool,
     #[arg(short = 'g', long, hide = true, num_args = 0..=1, allow_hyphen_values = true)]
@@ -247,7 +264,6 @@ impl RefusedArgs {
     /// Why the first of these that was given is refused.
     pub fn sentence(&self) -> Option<&'static str> {
         let given = [
-            (self.as_path_lookups, "-A: AS lookups are not offered yet"),
             (self.mtu, "--mtu: the path MTU is not searched for yet; -F with a packet length shows who refuses it"),
             (self.gateway.is_some(), "-g: source routing is dropped by routers and not offered"),
             (self.debug, "-d: SO_DEBUG has no effect here and is not offered"),
@@ -273,7 +289,8 @@ mod tests {
     #[test]
     fn traceroutes_own_long_names_work() {
         let line = "rtrace --first=2 --max-hops=9 --sim-queries=4 --queries=1 --wait=2,3,10 --sendwait=0.1 --flowlabel=1 \
-                    --fwmark=3 --tos=0x10 --source=127.0.0.1 --interface=lo --dont-fragment --extensions --port=99 --udp h";
+                    --fwmark=3 --tos=0x10 --source=127.0.0.1 --interface=lo --dont-fragment --extensions --port=99 --udp \
+                    --as-path-lookups h";
         let args = TraceArgs::try_parse_from(line.split_whitespace()).unwrap();
         assert_eq!((args.timing.first.get(), args.timing.max_hops.get()), (2, 9));
         assert_eq!(args.packet.mark, Some(3));
@@ -281,7 +298,7 @@ mod tests {
 
     #[test]
     fn what_traceroute_offers_and_we_do_not_is_refused_with_a_sentence() {
-        for flag in ["-A", "--mtu", "-g", "-d", "-D", "-P", "-O"] {
+        for flag in ["--mtu", "-g", "-d", "-D", "-P", "-O"] {
             let args = TraceArgs::try_parse_from(["rtrace", flag, "h"]).unwrap();
             assert!(args.refused.sentence().unwrap().starts_with(flag), "{flag}");
         }

@@ -1,19 +1,23 @@
 //! `rtrace` from its command line to its exit status.
 
+use std::fs;
 use std::net::IpAddr;
+use std::sync::Arc;
 
-use super::complain::Trouble;
+use super::complain::{NO_NAME_SERVERS, Trouble};
 use super::drive::drive;
 use super::env::Env;
 use super::target::{self, Lanes};
 use super::trace_args::{Method, TraceArgs};
 use super::values::{self, Rate};
 use super::{ANSWERED, NOT_ANSWERED, NOT_RUN};
-use crate::channel::{Fragmentation, LanePlan, Plan, Precision, Protocol, SocketKind, SocketWish};
+use crate::channel::{Fragmentation, LanePlan, Plan, Precision, Protocol, SocketKind, SocketWish, Zones};
 use crate::engine::{Place, Target};
+use crate::net;
 use crate::report::{Sink, TraceJson, TraceJsonOptions, TraceText, TraceTextOptions};
-use crate::trace::{Config, Event, Ports, Tracer};
+use crate::trace::{Config, Event, OriginSource, Ports, Tracer};
 use crate::types::{Family, Port, Tos};
+use crate::wire::as_table::AsTable;
 
 /// First destination port of UDP probes that count up (traceroute's).
 const FIRST_UDP_PORT: Port = port(33_434);
@@ -48,9 +52,14 @@ impl Run<'_> {
         if let Some(sentence) = self.args.refused.sentence() {
             return Err(Trouble::Refused(sentence.to_owned()));
         }
+        let origins = self.origins()?;
         let (texts, packet_octets) = self.words(env)?;
         let method = self.method()?;
-        let plan = self.plan(&texts, method, packet_octets, env)?;
+        let plan = Plan {
+            origins: matches!(origins, Some(OriginSource::Lookup)).then(|| self.zones()),
+            resolvers: self.args.output.resolvers.clone(),
+            ..self.plan(&texts, method, packet_octets, env)?
+        };
         let mut opened = (env.open)(&plan)?;
         let (lanes, used) = self.choose(&opened, &plan, method, env)?;
         let place = |text: &String, env: &Env<'_>| {
@@ -58,6 +67,7 @@ impl Run<'_> {
         };
         let targets = target::place_all(texts.iter(), self.args.output.json, self.program, env, place)?;
         let config = self.config(targets, used, packet_octets, opened.lookup.is_some(), env);
+        let config = Config { origins, ..config };
         let mut sink = self.sink(method);
         let count = config.targets.len();
         let mut tracer = Tracer::new(config);
@@ -81,6 +91,33 @@ impl Run<'_> {
             return Err(Trouble::Refused(format!("'{number}' is not a target; a packet length stands in last place")));
         }
         Ok((target::gather(words, self.args.targets_file.as_deref(), env)?, octets))
+    }
+
+    /// Where the origins of addresses come from, if they are wanted.
+    fn origins(&self) -> Result<Option<OriginSource>, Trouble> {
+        let output = &self.args.output;
+        if let Some(path) = &output.asn_db {
+            let file = fs::read(path).map_err(|error| Trouble::Unreadable("--asn-db", path.clone(), error))?;
+            let refuse = |error| Trouble::Refused(format!("--asn-db {}: {error}", path.display()));
+            return AsTable::read(file).map(|table| Some(OriginSource::Table(Arc::new(table)))).map_err(refuse);
+        }
+        if !net::ASKS_NAME_SERVERS && !output.resolvers.is_empty() {
+            return Err(Trouble::Refused(NO_NAME_SERVERS.to_owned()));
+        }
+        match (output.as_path_lookups, &output.asn_zone) {
+            (false, None) => Ok(None),
+            _ if net::ASKS_NAME_SERVERS => Ok(Some(OriginSource::Lookup)),
+            (_, zone) => {
+                let option = if zone.is_some() { "--asn-zone" } else { "-A" };
+                let why = "this build asks no name servers; --asn-db FILE takes AS numbers from a file";
+                Err(Trouble::Refused(format!("{option}: {why}")))
+            }
+        }
+    }
+
+    fn zones(&self) -> Zones {
+        let cymru = || Zones { v4: "origin.asn.cymru.com".into(), v6: "origin6.asn.cymru.com".into() };
+        self.args.output.asn_zone.clone().unwrap_or_else(cymru)
     }
 
     fn method(&self) -> Result<Method, Trouble> {
@@ -128,7 +165,7 @@ impl Run<'_> {
         let lanes = protocols.iter().flat_map(|&protocol| families.iter().map(move |&family| (family, protocol)));
         let own_headers = self.own_headers(packet_octets, method);
         let lanes = lanes.map(|kind| self.lane(kind, method, own_headers, texts.len() > 1)).collect();
-        Ok(Plan { lanes, names: !self.args.output.numeric })
+        Ok(Plan { lanes, names: !self.args.output.numeric, ..Plan::default() })
     }
 
     fn lane(&self, (family, protocol): (Family, Protocol), method: Method, own_headers: bool, many: bool) -> LanePlan {
@@ -256,6 +293,7 @@ impl Run<'_> {
             flow_label: self.args.packet.flow_label,
             packet_octets,
             names: names && !self.args.output.numeric,
+            origins: None,
             flow: method.flow,
             seed: env.seed,
         }

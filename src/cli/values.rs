@@ -1,9 +1,10 @@
 //! The values of options: text to numbers, durations and header fields, each with its allowed range in the refusal.
 
+use std::net::{IpAddr, SocketAddr};
 use std::num::IntErrorKind;
 use std::time::Duration;
 
-use crate::channel::{CloseHow, Fragmentation, SendStamps, SocketWish};
+use crate::channel::{CloseHow, Fragmentation, SendStamps, SocketWish, Zones};
 use crate::types::{Dscp, FlowLabel, Ident, Port, Tos, Ttl};
 use crate::wire::payload::Fill;
 use crate::wire::service::Service;
@@ -26,6 +27,37 @@ fn whole(text: &str, least: u64, most: u64) -> Result<u64, String> {
 
 fn not_whole(least: u64, most: u64) -> String {
     format!("not a whole number: {least} <= value <= {most}")
+}
+
+/// `--resolver`: an address, and a port if it is not 53.
+pub fn resolver(text: &str) -> Result<SocketAddr, String> {
+    let address = |text: &str| text.parse::<IpAddr>().ok().map(|address| SocketAddr::new(address, 53));
+    let server =
+        text.parse().ok().or_else(|| address(text)).or_else(|| address(text.strip_prefix('[')?.strip_suffix(']')?));
+    match server {
+        Some(SocketAddr::V6(server)) if server.scope_id() != 0 => Err("a name server's address has no zone".to_owned()),
+        Some(server) if server.port() != 0 => Ok(server),
+        _ => Err("not ADDRESS, ADDRESS:PORT or [ADDRESS]:PORT".to_owned()),
+    }
+}
+
+/// `--asn-zone`: the names of two zones, or of one for both families.
+pub fn zones(text: &str) -> Result<Zones, String> {
+    let (v4, v6) = text.split_once(',').unwrap_or((text, text));
+    let v4 = zone(v4).ok_or("not the name of a zone")?;
+    Ok(Zones { v4, v6: zone(v6).ok_or("not the name of a zone")? })
+}
+
+/// A domain name (RFC 1035 §2.3.1, with underscores) that the nibbles of an address fit before.
+fn zone(name: &str) -> Option<Box<str>> {
+    /// 255 octets for all labels with their lengths and the root's (RFC 1035 §2.3.4), 32 nibbles, and the length of the first label.
+    const MOST_OCTETS: usize = 255 - 1 - 64 - 1;
+    let name = name.strip_suffix('.').unwrap_or(name);
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"-_".contains(&octet))
+    };
+    (name.len() <= MOST_OCTETS && name.split('.').all(is_label)).then(|| name.into())
 }
 
 /// `-c`: 1 and up.

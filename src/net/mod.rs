@@ -21,6 +21,8 @@ mod privilege;
 mod raw;
 mod receive;
 mod resolve;
+#[cfg(feature = "dns")]
+mod resolver;
 mod route;
 mod send;
 mod stamp;
@@ -44,7 +46,7 @@ pub use sys::interface::index_of as interface_index;
 pub use sys::process::real_uid;
 
 /// Opens every lane of `plan`, gives up all privileges for good, routes SIGINT, SIGTERM and SIGQUIT into the channel, and starts
-/// the thread for reverse names if they are wanted. Call it once, from the only thread: capabilities and blocked signals are
+/// the thread that asks name servers if the plan wants to know anything of them. Call it once, from the only thread: capabilities and blocked signals are
 /// those of a thread, and later threads inherit them.
 ///
 /// # Errors
@@ -62,7 +64,7 @@ pub fn open(plan: &Plan) -> Result<OpenedLanes, ChannelError> {
     let mailbox = Arc::new(mailbox);
     let lanes = opened.iter().map(|opened| opened.as_ref().map(|lane| lane.id).map_err(Clone::clone)).collect();
     let channel = KernelChannel::new(opened.into_iter().map(Result::ok).collect(), signals, Arc::clone(&mailbox))?;
-    let lookup = plan.names.then(|| lookup(mailbox)).flatten();
+    let lookup = lookup(plan, mailbox);
     Ok(OpenedLanes { channel: Box::new(channel), lanes, lookup })
 }
 
@@ -72,12 +74,15 @@ pub fn random_seed() -> u64 {
     RandomState::new().build_hasher().finish()
 }
 
+/// Whether this build asks name servers at all.
+pub const ASKS_NAME_SERVERS: bool = cfg!(feature = "dns");
+
 #[cfg(feature = "dns")]
-fn lookup(answers: Arc<Mailbox<Control>>) -> Option<Lookup> {
-    names::start(answers)
+fn lookup(plan: &Plan, answers: Arc<Mailbox<Control>>) -> Option<Lookup> {
+    names::start(plan, answers)
 }
 
 #[cfg(not(feature = "dns"))]
-fn lookup(_: Arc<Mailbox<Control>>) -> Option<Lookup> {
+fn lookup(_: &Plan, _: Arc<Mailbox<Control>>) -> Option<Lookup> {
     None
 }

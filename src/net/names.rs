@@ -1,59 +1,73 @@
-//! Reverse names on a thread of their own: [`start`]. They never delay anything else: requests wait in a queue,
-//! answers go through the mailbox, and the thread ends with the process.
+//! What name servers tell of addresses, on a thread of its own: [`start`]. It never delays anything else: questions wait in a
+//! queue, answers go through the mailbox, and the thread ends with the process.
 
 use std::collections::{HashMap, VecDeque};
 use std::fs;
 use std::future::poll_fn;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 use std::thread;
-use std::time::Duration;
 
-use hickory_resolver::TokioResolver;
-use hickory_resolver::config::ResolveHosts;
-use hickory_resolver::net::NetError;
-use hickory_resolver::proto::rr::{Name, RData};
 use tokio::runtime;
 
 use super::mailbox::Mailbox;
-use crate::channel::{Control, Lookup, NameAnswer};
+use super::resolver::{Answered, Resolver};
+use crate::channel::{Control, Lookup, NameAnswer, OriginAnswer, Plan, Zones};
+use crate::types::is_public;
 
-/// How long one name may take in all.
-const PATIENCE: Duration = Duration::from_secs(1);
-/// How long one server is waited for; two attempts fit into [`PATIENCE`].
-const ATTEMPT: Duration = Duration::from_millis(450);
-/// Names looked up at once; more wait.
+/// Questions asked at once; more wait.
 const CONCURRENT: usize = 32;
-/// Answers remembered, for as long as the servers say.
-const CACHED: u64 = 4096;
 const HOSTS_FILE: &str = "/etc/hosts";
 
-/// Starts the thread; answers go to `answers` as [`Control::Name`]. `None` if the system has no thread for it.
-pub fn start(answers: Arc<Mailbox<Control>>) -> Option<Lookup> {
+/// Starts the thread if `plan` wants to know anything of addresses; answers go to `answers` as [`Control::Name`] and
+/// [`Control::Origin`]. `None` if it does not, or if the system has no thread for it.
+pub fn start(plan: &Plan, answers: Arc<Mailbox<Control>>) -> Option<Lookup> {
+    if !plan.names && plan.origins.is_none() {
+        return None;
+    }
     let requests = Arc::new(Requests::default());
-    let waiting = Arc::clone(&requests);
-    thread::Builder::new().name("names".to_owned()).spawn(move || run(waiting, answers)).ok()?;
-    Some(Box::new(move |address| requests.put(address)))
+    let (waiting, answering) = (Arc::clone(&requests), Arc::clone(&answers));
+    let (servers, zones) = (plan.resolvers.clone(), plan.origins.clone());
+    let run = move || run(&servers, zones, &waiting, &answering);
+    thread::Builder::new().name("names".to_owned()).spawn(run).ok()?;
+    let (names, origins) = (plan.names, plan.origins.is_some());
+    Some(Box::new(move |address| {
+        if names {
+            requests.put(Question::Name(address));
+        }
+        if origins && is_public(address) {
+            requests.put(Question::Origin(address));
+        } else if origins {
+            // Nobody outside is to hear of it, and could tell anything about it.
+            answers.put(Control::Origin(OriginAnswer { address, texts: Some(Vec::new()), timed_out: false }));
+        }
+    }))
 }
 
-/// Addresses whose names are asked for, oldest first.
+#[derive(Clone, Copy, Debug)]
+enum Question {
+    Name(IpAddr),
+    Origin(IpAddr),
+}
+
+/// What is to be asked, oldest first.
 #[derive(Default)]
 struct Requests(Mutex<Waiting>);
 
 #[derive(Default)]
 struct Waiting {
-    addresses: VecDeque<IpAddr>,
-    /// Tasks at work; each takes the next address when it is done with one.
+    questions: VecDeque<Question>,
+    /// Tasks at work; each takes the next question when it is done with one.
     active: usize,
     /// Of the task that starts others.
     waker: Option<Waker>,
 }
 
 impl Requests {
-    fn put(&self, address: IpAddr) {
+    fn put(&self, question: Question) {
         let mut waiting = self.lock();
-        waiting.addresses.push_back(address);
+        waiting.questions.push_back(question);
         let waker = waiting.waker.take();
         drop(waiting);
         if let Some(waker) = waker {
@@ -61,15 +75,15 @@ impl Requests {
         }
     }
 
-    /// An address for a task to be started, as soon as there is one and room for a task.
-    async fn for_new_task(&self) -> IpAddr {
+    /// A question for a task to be started, as soon as there is one and room for a task.
+    async fn for_new_task(&self) -> Question {
         poll_fn(|context| {
             let mut waiting = self.lock();
             if waiting.active < CONCURRENT
-                && let Some(address) = waiting.addresses.pop_front()
+                && let Some(question) = waiting.questions.pop_front()
             {
                 waiting.active += 1;
-                return Poll::Ready(address);
+                return Poll::Ready(question);
             }
             waiting.waker = Some(context.waker().clone());
             Poll::Pending
@@ -77,10 +91,10 @@ impl Requests {
         .await
     }
 
-    /// The next address for a task that is done with one; the task ends if there is none.
-    fn for_same_task(&self) -> Option<IpAddr> {
+    /// The next question for a task that is done with one; the task ends if there is none.
+    fn for_same_task(&self) -> Option<Question> {
         let mut waiting = self.lock();
-        let next = waiting.addresses.pop_front();
+        let next = waiting.questions.pop_front();
         if next.is_none() {
             waiting.active -= 1;
         }
@@ -92,22 +106,22 @@ impl Requests {
     }
 }
 
-fn run(requests: Arc<Requests>, answers: Arc<Mailbox<Control>>) {
-    // Without a runtime nothing is answered, and nobody waits for a name for ever.
+fn run(servers: &[SocketAddr], zones: Option<Zones>, requests: &Arc<Requests>, answers: &Arc<Mailbox<Control>>) {
+    // Without a runtime nothing is answered, and nobody waits for an answer for ever.
     let Ok(runtime) = runtime::Builder::new_current_thread().enable_io().enable_time().build() else {
         return;
     };
+    let mut zones = Some(zones);
     runtime.block_on(async move {
         let mut sources = None;
         loop {
             let mut next = Some(requests.for_new_task().await);
-            // Files are read when the first name is asked for, not before.
-            let sources = Arc::clone(sources.get_or_insert_with(|| Arc::new(Sources::of_system())));
-            let (requests, answers) = (Arc::clone(&requests), Arc::clone(&answers));
+            // Files are read when the first question is asked, not before.
+            let sources = sources.get_or_insert_with(|| Arc::new(Sources::new(servers, zones.take().flatten())));
+            let (sources, requests, answers) = (Arc::clone(sources), Arc::clone(requests), Arc::clone(answers));
             tokio::spawn(async move {
-                while let Some(address) = next {
-                    let (name, timed_out) = sources.look_up(address).await;
-                    answers.put(Control::Name(NameAnswer { address, name, timed_out }));
+                while let Some(question) = next {
+                    answers.put(sources.answer(question).await);
                     next = requests.for_same_task();
                 }
             });
@@ -115,60 +129,57 @@ fn run(requests: Arc<Requests>, answers: Arc<Mailbox<Control>>) {
     });
 }
 
-/// Where names come from.
+/// Where answers come from.
 struct Sources {
     hosts: HashMap<IpAddr, Box<str>>,
     /// `None` if the system has no usable configuration.
-    resolver: Option<TokioResolver>,
+    resolver: Option<Resolver>,
+    zones: Option<Zones>,
 }
 
 impl Sources {
-    fn of_system() -> Self {
+    fn new(servers: &[SocketAddr], zones: Option<Zones>) -> Self {
         let hosts = fs::read(HOSTS_FILE).map(|file| hosts(&String::from_utf8_lossy(&file))).unwrap_or_default();
-        let resolver = TokioResolver::builder_tokio().ok().and_then(|mut builder| {
-            let options = builder.options_mut();
-            options.timeout = ATTEMPT;
-            options.attempts = 2;
-            options.cache_size = CACHED;
-            // Its own reading of the hosts file forgets the order of names.
-            options.use_hosts_file = ResolveHosts::Never;
-            builder.build().ok()
-        });
-        Sources { hosts, resolver }
+        Sources { hosts, resolver: Resolver::new(servers), zones }
     }
 
-    /// The name, and whether no answer came in time.
-    async fn look_up(&self, address: IpAddr) -> (Option<Box<str>>, bool) {
-        if let Some(name) = self.hosts.get(&address) {
-            return (Some(name.clone()), false);
-        }
-        let Some(resolver) = &self.resolver else {
-            return (None, false);
-        };
-        match tokio::time::timeout(PATIENCE, resolver.reverse_lookup(address)).await {
-            Ok(Ok(lookup)) => {
-                let pointer = lookup.answers().iter().find_map(|record| match &record.data {
-                    RData::PTR(pointer) => text(&pointer.0),
-                    _ => None,
-                });
-                (pointer, false)
+    async fn answer(&self, question: Question) -> Control {
+        match question {
+            Question::Name(address) => {
+                let (name, timed_out) = match self.name(address).await {
+                    Answered::With(name) => (Some(name), false),
+                    Answered::Without | Answered::Not => (None, false),
+                    Answered::TimedOut => (None, true),
+                };
+                Control::Name(NameAnswer { address, name, timed_out })
             }
-            Ok(Err(NetError::Timeout)) | Err(_) => (None, true),
-            Ok(Err(_)) => (None, false),
+            Question::Origin(address) => {
+                let (texts, timed_out) = match self.texts(address).await {
+                    Answered::With(texts) => (Some(texts), false),
+                    Answered::Without => (Some(Vec::new()), false),
+                    Answered::Not => (None, false),
+                    Answered::TimedOut => (None, true),
+                };
+                Control::Origin(OriginAnswer { address, texts, timed_out })
+            }
         }
     }
-}
 
-/// A DNS name as the network gave it, without the root's dot. The root itself names nobody.
-fn text(name: &Name) -> Option<Box<str>> {
-    let mut octets = Vec::new();
-    for label in name.iter() {
-        if !octets.is_empty() {
-            octets.push(b'.');
+    async fn name(&self, address: IpAddr) -> Answered<Box<str>> {
+        if let Some(name) = self.hosts.get(&address) {
+            return Answered::With(name.clone());
         }
-        octets.extend_from_slice(label);
+        match &self.resolver {
+            Some(resolver) => resolver.name(address).await,
+            None => Answered::Not,
+        }
     }
-    (!octets.is_empty()).then(|| String::from_utf8_lossy(&octets).into())
+
+    async fn texts(&self, address: IpAddr) -> Answered<Vec<Box<[u8]>>> {
+        let (Some(resolver), Some(zones)) = (&self.resolver, &self.zones) else { return Answered::Not };
+        let zone = if address.is_ipv4() { &zones.v4 } else { &zones.v6 };
+        resolver.texts(address, zone).await
+    }
 }
 
 /// The first name of each address in a hosts(5) file.
@@ -196,16 +207,5 @@ mod tests {
         assert_eq!(names.len(), 2);
         assert_eq!(names[&"10.0.0.1".parse::<IpAddr>().unwrap()].as_ref(), "first.example");
         assert_eq!(names[&"::1".parse::<IpAddr>().unwrap()].as_ref(), "six");
-    }
-
-    #[test]
-    fn a_name_is_given_as_the_network_gave_it() {
-        let name = Name::from_labels([b"a\x1b[2J".as_slice(), b"xn--bcher-kva", b"example"]).unwrap();
-        assert_eq!(text(&name).as_deref(), Some("a\x1b[2J.xn--bcher-kva.example"));
-    }
-
-    #[test]
-    fn the_root_is_no_name() {
-        assert_eq!(text(&Name::root()), None);
     }
 }

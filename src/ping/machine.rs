@@ -234,6 +234,8 @@ impl Ping {
                 }
                 self.names.answered();
             }
+            // Nobody asked.
+            Control::Origin(_) => {}
         }
     }
 

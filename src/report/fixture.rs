@@ -211,6 +211,7 @@ pub fn icmp_answer(responder: &str, icmp_type: u8, icmp_code: u8) -> Answer {
     Answer {
         responder: address(responder),
         name: None,
+        origins: None,
         rtt: Rtt::from_nanos(1_000_000),
         stamp: StampSource::Kernel,
         reply_ttl: Some(Ttl::new(255)),

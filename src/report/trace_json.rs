@@ -13,7 +13,7 @@ use super::trace_text::interim;
 use super::{Sink, Streams, escape};
 use crate::channel::{OsError, SocketKind};
 use crate::metrics::RttRecorder;
-use crate::trace::{Answer, Event, Hop, ProbeResult, Rewritten, Start, StopReason, Trace, TraceId};
+use crate::trace::{Answer, Event, Hop, Origins, ProbeResult, Rewritten, Start, StopReason, Trace, TraceId};
 use crate::wire::extension::{Interface, LabelStackEntry, Object};
 
 /// What the JSON is to hold.
@@ -181,7 +181,10 @@ impl<'a> HopObject<'a> {
 struct ResponderObject<'a> {
     address: IpAddr,
     name: Option<Cow<'a, str>>,
+    /// The first of `origins`.
     asn: Option<u32>,
+    /// Every system that announces the address, ascending; empty if none does, null if that is not known.
+    origins: Option<Vec<u32>>,
     rtts_ms: Vec<f64>,
     reply_ttl: Option<u8>,
     mpls: Vec<LabelObject>,
@@ -215,6 +218,7 @@ impl<'a> ResponderObject<'a> {
             address,
             name: None,
             asn: None,
+            origins: None,
             rtts_ms: Vec::new(),
             reply_ttl: None,
             mpls: Vec::new(),
@@ -228,6 +232,14 @@ impl<'a> ResponderObject<'a> {
     fn add(&mut self, answer: &'a Answer) {
         self.rtts_ms.push(millis(answer.rtt.as_nanos()));
         self.name = self.name.take().or_else(|| answer.name.as_deref().map(escape));
+        if self.origins.is_none() {
+            self.origins = match &answer.origins {
+                None | Some(Origins::Unknown) => None,
+                Some(Origins::Unannounced) => Some(Vec::new()),
+                Some(Origins::Announced(systems)) => Some(systems.iter().map(|asn| asn.get()).collect()),
+            };
+            self.asn = self.origins.as_ref().and_then(|origins| origins.first().copied());
+        }
         self.reply_ttl = self.reply_ttl.or(answer.reply_ttl.map(|ttl| ttl.get()));
         self.annotation = self.annotation.take().or_else(|| annotation(answer));
         if self.mpls.is_empty() {
@@ -381,7 +393,7 @@ impl RttStatsObject {
 mod tests {
     use super::*;
     use crate::report::fixture::{answer, expired, hop, icmp_answer, trace_end, trace_start, written};
-    use crate::types::Mtu;
+    use crate::types::{Asn, Mtu};
     use crate::wire::extension::InterfaceRole;
 
     fn json(start: Start, end: Trace) -> String {
@@ -420,7 +432,7 @@ mod tests {
         assert_eq!(
             hop_json(vec![Some(labelled), None, Some(last)]),
             "[{\"ttl\":1,\"sent\":3,\"received\":2,\"unanswered\":1,\"unanswered_pct\":33.333333333333336,\
-             \"responders\":[{\"address\":\"203.0.113.1\",\"name\":\"gw.example\",\"asn\":null,\"rtts_ms\":[1.1,1.2],\
+             \"responders\":[{\"address\":\"203.0.113.1\",\"name\":\"gw.example\",\"asn\":null,\"origins\":null,\"rtts_ms\":[1.1,1.2],\
              \"reply_ttl\":255,\"mpls\":[{\"label\":24001,\"tc\":0,\"bottom\":true,\"ttl\":1}],\"interface\":null,\
              \"interfaces\":[],\"extensions\":[],\"annotation\":null}],\"probes\":[\
              {\"n\":1,\"responder\":\"203.0.113.1\",\"rtt_ms\":1.1,\"reply_ttl\":255,\"quoted_ttl\":1,\"icmp_type\":11,\
@@ -431,6 +443,22 @@ mod tests {
              \"icmp_code\":0,\"late\":true,\"quoted_tos\":0,\"rewritten\":[],\"stamp\":\"kernel\",\"again\":false}],\
              \"rtt_stats_ms\":{\"min\":1.1,\"mean\":1.15,\"median\":1.1,\"max\":1.2,\"stddev\":0.05}}]"
         );
+    }
+
+    #[test]
+    fn origins_are_told_as_far_as_they_are_known() {
+        let systems = [64_499, 64_500].into_iter().filter_map(Asn::new).collect();
+        for (origins, expected) in [
+            (None, serde_json::json!([null, null])),
+            (Some(Origins::Unknown), serde_json::json!([null, null])),
+            (Some(Origins::Unannounced), serde_json::json!([null, []])),
+            (Some(Origins::Announced(systems)), serde_json::json!([64_499, [64_499, 64_500]])),
+        ] {
+            let answer = Answer { origins, ..expired("203.0.113.1", 1) };
+            let parsed: serde_json::Value = serde_json::from_str(&hop_json(vec![Some(answer)])).expect("JSON");
+            let responder = &parsed[0]["responders"][0];
+            assert_eq!(serde_json::json!([responder["asn"], responder["origins"]]), expected);
+        }
     }
 
     #[test]

@@ -7,7 +7,8 @@ use super::message::annotation;
 use super::trace_findings::sentence;
 use super::{Sink, Streams, escape};
 use crate::channel::OsError;
-use crate::trace::{Answer, Event, Hop, Interim, Start, StopReason, Trace, TraceId, hops_back};
+use crate::trace::{Answer, Event, Hop, Interim, Origins, Start, StopReason, Trace, TraceId, hops_back};
+use crate::types::Asn;
 use crate::wire::extension::{Interface, InterfaceRole, LabelStackEntry, Object};
 
 /// What the text is to look like.
@@ -243,6 +244,22 @@ fn push_responder(options: &TraceTextOptions, answer: &Answer, line: &mut String
         None => format!(" {address} ({address})"),
     };
     line.push_str(&shown);
+    if let Some(origins) = &answer.origins {
+        line.push(' ');
+        line.push_str(&self::origins(origins));
+    }
+}
+
+/// As traceroute's `-A` writes them.
+fn origins(origins: &Origins) -> String {
+    match origins {
+        Origins::Announced(systems) => {
+            let systems: Vec<String> = systems.iter().map(Asn::to_string).collect();
+            format!("[{}]", systems.join("/"))
+        }
+        Origins::Unannounced => "[*]".to_owned(),
+        Origins::Unknown => "[!!]".to_owned(),
+    }
 }
 
 fn objects(objects: &[Object]) -> String {
@@ -367,6 +384,33 @@ mod tests {
                 " 3  * 10.9.1.2  0.001 ms 10.9.1.3  0.002 ms",
             ]
         );
+    }
+
+    #[test]
+    fn origins_follow_the_address() {
+        let announced =
+            |numbers: &[u32]| Origins::Announced(numbers.iter().filter_map(|&number| Asn::new(number)).collect());
+        let from = |origins, answer: Answer| Some(Answer { origins: Some(origins), ..answer });
+        let gateway = || named("gw.example", expired("192.0.2.1", 1));
+        let hops = || {
+            vec![
+                vec![from(announced(&[64_500]), gateway()), from(announced(&[64_500]), gateway()), None],
+                vec![
+                    from(announced(&[1, 2]), expired("192.0.2.2", 1)),
+                    from(Origins::Unannounced, expired("10.0.0.1", 2)),
+                ],
+                vec![from(Origins::Unknown, icmp_answer("192.0.2.3", 3, 1))],
+            ]
+        };
+        assert_eq!(
+            lines(TraceTextOptions::default(), hops()),
+            [
+                " 1  gw.example (192.0.2.1) [AS64500]  0.001 ms  0.001 ms *",
+                " 2  192.0.2.2 (192.0.2.2) [AS1/AS2]  0.001 ms 10.0.0.1 (10.0.0.1) [*]  0.002 ms",
+                " 3  192.0.2.3 (192.0.2.3) [!!]  1.000 ms !H",
+            ]
+        );
+        assert_eq!(lines(numeric(), hops())[1], " 2  192.0.2.2 [AS1/AS2]  0.001 ms 10.0.0.1 [*]  0.002 ms");
     }
 
     #[test]

@@ -13,8 +13,8 @@ use super::network::{Host, Network, Script};
 use super::stream::{Effects, Streams, Turn};
 use super::time::{Clock, START, Schedule, Stamping};
 use crate::channel::{
-    Channel, ChannelError, Control, Dropped, Inbound, Inbox, LaneId, LaneRefused, Open, Order, OsError, Outbox, Plan,
-    Precision, Profile, Protocol, Refused, Send, SendStamps, Sent, Token,
+    Channel, ChannelError, Dropped, Inbound, Inbox, LaneId, LaneRefused, Open, Order, OsError, Outbox, Plan, Precision,
+    Profile, Protocol, Refused, Send, SendStamps, Sent, Token,
 };
 use crate::types::{Instant, IpEndpoint, Now, Stamp};
 
@@ -282,8 +282,7 @@ impl SimChannel {
     fn take_lookups(&mut self) {
         let now = self.clock.mono();
         for (delay, answer) in self.names.answers() {
-            let name = Box::new(Inbound::Control(Control::Name(answer)));
-            self.schedule.add(now + delay, Event::Ready(name));
+            self.schedule.add(now + delay, Event::Ready(Box::new(Inbound::Control(answer))));
         }
     }
 

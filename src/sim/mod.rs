@@ -20,7 +20,7 @@
 //! network.at(ms(2500), Control::Interrupt);
 //!
 //! let lane = LanePlan::new(Family::V4, Protocol::Icmp, SocketWish::Auto);
-//! let mut opened = network.open(&Plan { lanes: vec![lane], names: false });
+//! let mut opened = network.open(&Plan { lanes: vec![lane], names: false, ..Plan::default() });
 //! // Here a test makes its Machine for opened.lanes[0] and lets it run:
 //! // driver::run(opened.channel.as_mut(), &mut machine, Precision::Relaxed, |turn| …)
 //! opened.channel.wait(None, Precision::Relaxed).unwrap();
@@ -50,7 +50,7 @@ mod time;
 
 pub use link::{Damage, Link, Pick, Way};
 pub use log::{Log, SentPacket};
-pub use names::NameOutcome;
+pub use names::{NameOutcome, OriginOutcome};
 pub use network::{Network, ip};
 pub use node::{Balance, Change, Failure, Forwarding, Node, NodeId, TcpService, US, UdpService};
 pub use packet::Packet;

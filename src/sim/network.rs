@@ -7,7 +7,7 @@ use super::channel::SimChannel;
 use super::fabric::{Edge, Topology};
 use super::link::{Link, Pick};
 use super::log::Log;
-use super::names::{NameOutcome, Names};
+use super::names::{NameOutcome, Names, OriginOutcome};
 use super::node::{Node, NodeId};
 use super::packet::Packet;
 use super::time::Stamping;
@@ -192,6 +192,11 @@ impl Network {
         self.names.set(address, outcome);
     }
 
+    /// What name servers say of the origin of `address`. For addresses without an outcome they have no text, and say so at once.
+    pub fn origin(&mut self, address: IpAddr, outcome: OriginOutcome) {
+        self.names.set_origin(address, outcome);
+    }
+
     /// The packets the run sends.
     pub fn log(&self) -> Log {
         self.log.clone()
@@ -200,9 +205,9 @@ impl Network {
     /// Opens the lanes of `plan` in a fresh run of this network; the log starts anew.
     pub fn open(&self, plan: &Plan) -> OpenedLanes {
         self.log.clear();
-        let names = self.names.fresh();
+        let names = self.names.fresh(plan);
         let (channel, lanes) = SimChannel::open(self, plan, names.clone());
-        OpenedLanes { channel: Box::new(channel), lanes, lookup: plan.names.then(|| names.lookup()) }
+        OpenedLanes { channel: Box::new(channel), lanes, lookup: names.lookup() }
     }
 }
 

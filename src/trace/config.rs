@@ -1,12 +1,14 @@
 //! What a run of traces is to do: [`Config`].
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::engine::Target;
 use crate::types::{FlowLabel, Port, Tos, Ttl};
+use crate::wire::as_table::AsTable;
 
 /// A whole run.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Config {
     /// The targets, in argument order.
     pub targets: Vec<Target>,
@@ -40,6 +42,8 @@ pub struct Config {
     pub packet_octets: Option<usize>,
     /// Whether reverse names are asked for and waited for.
     pub names: bool,
+    /// Where the origins of responders' addresses come from; `None`: they are not asked for.
+    pub origins: Option<OriginSource>,
     /// Number of the flow, from which identifiers that load balancers hash are derived.
     pub flow: u32,
     /// Seed of everything random: cookies.
@@ -52,6 +56,15 @@ impl Config {
         let ttls = 1 + u32::from(self.max_ttl.get().saturating_sub(self.first_ttl.get()));
         ttls.saturating_mul(self.probes_per_hop.max(1))
     }
+}
+
+/// Who knows the systems that announce an address.
+#[derive(Clone, Debug)]
+pub enum OriginSource {
+    /// Name servers: they are asked and waited for, as for names.
+    Lookup,
+    /// A table, of any address.
+    Table(Arc<AsTable>),
 }
 
 /// Destination ports of UDP probes.

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use super::finding::Finding;
 use crate::channel::{OsError, Protocol, SocketKind};
-use crate::types::{Mtu, Rtt, StampSource, Tos, Ttl, WallTime};
+use crate::types::{Asn, Mtu, Rtt, StampSource, Tos, Ttl, WallTime};
 use crate::wire::extension::Object;
 use crate::wire::icmp::ErrorKind;
 
@@ -30,7 +30,8 @@ impl TraceId {
 pub enum Event {
     /// A trace begins.
     Start(Box<Start>),
-    /// A reverse lookup is wanted; the answer is to come as [`crate::channel::Control::Name`].
+    /// A lookup is wanted; the answers are to come as [`crate::channel::Control::Name`] and
+    /// [`crate::channel::Control::Origin`], where the configuration wants both.
     NameWanted(IpAddr),
     /// A hop is final: it will not change any more.
     Hop(TraceId, Box<Hop>),
@@ -103,6 +104,8 @@ pub struct Answer {
     pub responder: IpAddr,
     /// Its name as the network gave it, unescaped.
     pub name: Option<Box<str>>,
+    /// Who announces its address; `None` if that was not asked for.
+    pub origins: Option<Origins>,
     /// Delay.
     pub rtt: Rtt,
     /// Where both its stamps were taken.
@@ -127,6 +130,17 @@ pub struct Answer {
     pub late: bool,
     /// ICMP extension objects.
     pub extensions: Vec<Object>,
+}
+
+/// The autonomous systems that announce an address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origins {
+    /// These, ascending; never empty.
+    Announced(Box<[Asn]>),
+    /// None, or the address is not one that is announced.
+    Unannounced,
+    /// No answer came in time, or none that makes sense.
+    Unknown,
 }
 
 /// A field of our packet that a quote shows with another value.

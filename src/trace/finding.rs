@@ -384,6 +384,7 @@ mod tests {
         let answer = |&rtt: &u64| Answer {
             responder: IpAddr::V4(Ipv4Addr::new(203, 0, 113, ttl)),
             name: None,
+            origins: None,
             rtt: Rtt::from(Duration::from_millis(rtt)),
             stamp: StampSource::Kernel,
             reply_ttl: None,

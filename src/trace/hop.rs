@@ -70,6 +70,7 @@ impl Slot {
         Some(Answer {
             responder: arrival.responder,
             name: None,
+            origins: None,
             rtt,
             stamp,
             reply_ttl: arrival.reply_ttl,

@@ -254,11 +254,13 @@ impl<'a> Search<'a> {
             (Protocol::Tcp, QuotedTransport::Tcp { source_port, destination_port, sequence }) if raw => {
                 let named = self.mark.keys.by_tcp_sequence(sequence);
                 self.by_keys(quoted, named, |entry| {
-                    Some(source_port) == entry.sent.source_port || destination_port == entry.port
+                    let port = Some(source_port) == entry.sent.source_port || destination_port == entry.port;
+                    // 32 bits are no coincidence, whatever became of the ports.
+                    port || (entry.sent.tcp_sequence == Some(sequence) && has_address(quoted, entry))
                 })
             }
             // Too little is quoted to read the transport header: the Identification tells, if it is ours.
-            (_, QuotedTransport::Unknown) if raw => self.by_keys(quoted, None, |_| false),
+            (_, QuotedTransport::Unknown) if raw => self.by_keys(quoted, None, |entry| has_address(quoted, entry)),
             // Too little is quoted to read a port, but over a flow of its own the socket tells.
             (Protocol::Udp, QuotedTransport::Unknown) => self.by_port(quoted.flow, None, quoted.destination),
             _ => None,
@@ -277,7 +279,7 @@ impl<'a> Search<'a> {
         }
         let ours = ident == profile.ident.ident;
         if quoted.identification.is_some() && profile.socket == SocketKind::Raw {
-            let by_keys = self.by_keys(quoted, Some(sequence).filter(|_| ours), |_| ours)?;
+            let by_keys = self.by_keys(quoted, Some(sequence), |_| ours)?;
             return self.is_no_others(quoted, payload, by_keys).then_some(by_keys);
         }
         let found = book.by_sequence(lane, sequence).filter(|_| ours)?;
@@ -295,8 +297,8 @@ impl<'a> Search<'a> {
     }
 
     /// The probe that two numbers of a quote agree on: the one in the transport header, which names `transport`, and the IPv4
-    /// Identification. Where only one names a probe, it must be confirmed by an address or by what `confirms`; where they name
-    /// two, only one of them may be open.
+    /// Identification. Where only one names a probe, `confirms` must: with so many probes on record as there are, 16 bits name one
+    /// by accident, and the addresses are those of whatever else is sent there. Where they name two, only one may be open.
     fn by_keys(
         &self,
         quoted: &QuotedProbe<'_>,
@@ -313,13 +315,8 @@ impl<'a> Search<'a> {
         if by_transport.is_some() && [upright, swapped].iter().any(|&found| number(found) == number(by_transport)) {
             return by_transport;
         }
-        let confirmed = |&(_, entry): &Found<'_>| {
-            quoted.destination == Some(entry.destination)
-                || (quoted.source.is_some() && quoted.source == entry.sent.source)
-                || confirms(entry)
-        };
         let one_of = |candidates: &[Option<Found<'a>>], open: bool| {
-            let mut fitting = candidates.iter().flatten().filter(|found| confirmed(found) && (!open || found.1.open));
+            let mut fitting = candidates.iter().flatten().filter(|found| confirms(found.1) && (!open || found.1.open));
             let first = fitting.next()?;
             fitting.all(|other| other.0 == first.0).then_some(*first)
         };
@@ -338,6 +335,11 @@ impl<'a> Search<'a> {
             }
         }
     }
+}
+
+/// Whether the quote has an address of this probe.
+fn has_address(quoted: &QuotedProbe<'_>, entry: &Entry) -> bool {
+    quoted.destination == Some(entry.destination) || (quoted.source.is_some() && quoted.source == entry.sent.source)
 }
 
 fn error_arrival(error: &IcmpError<'_>, responder: IpAddr) -> Arrival {
@@ -370,5 +372,90 @@ impl Arrival {
             mtu: None,
             extensions: Vec::new(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::book::SentFields;
+    use super::super::testing::{LANE, TARGET, raw};
+    use super::*;
+    use crate::types::Port;
+
+    /// As many probes as a trace has at most, over a raw lane, all on record and open.
+    fn recorded(profile: &Profile) -> (Mark, Book) {
+        let mut random = fastrand::Rng::with_seed(1);
+        let mark = Mark {
+            cookie: Cookie::new([7; 16]),
+            keys: Keys::new(&mut random, true),
+            ports: Ports::Fixed(Port::new(33434).unwrap()),
+            packet_octets: None,
+            tos: Tos::new(0),
+        };
+        let mut book = Book::default();
+        for slot in 0..900 {
+            let probe = book.next_number(|probe| mark.keys.are_usable(probe));
+            let sent = SentFields { source_port: Some(50_000), ..mark.keys.fields(profile, probe, 0, None) };
+            let port = if profile.protocol == Protocol::Icmp { 0 } else { 33434 };
+            book.record(
+                probe,
+                Entry { trace: 0, ttl: 1, slot, lane: LANE, destination: TARGET, port, flow: 0, sent, open: true },
+            );
+        }
+        (mark, book)
+    }
+
+    fn quoted_as(identification: u16, checksum: u16, transport: QuotedTransport<'_>) -> QuotedProbe<'_> {
+        QuotedProbe {
+            source: None,
+            destination: Some(TARGET),
+            quoted_ttl: None,
+            quoted_tos: None,
+            identification: Some(identification),
+            checksum: Some(checksum),
+            flow: 0,
+            transport,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn another_s_packet_to_the_target_is_no_probe_because_of_one_number(
+            identification: u16, checksum: u16, source_port in 0..50_000_u16, destination_port in 0..33434_u16,
+            sequence: u16, ident in 0..0x4321_u16
+        ) {
+            let udp = Profile { protocol: Protocol::Udp, ..raw(false) };
+            let (mark, book) = recorded(&udp);
+            let search = Search { mark: &mark, book: &book, profile: &udp, lane: LANE };
+            let transport = QuotedTransport::Udp { source_port: Some(source_port), destination_port, payload: &[] };
+            let found = search.quoted(&quoted_as(identification, checksum, transport));
+            let agreed = found.is_none_or(|(_, entry)| {
+                entry.sent.checksum == Some(checksum)
+                    && [identification, identification.swap_bytes()].contains(&entry.sent.identification.unwrap())
+            });
+            prop_assert!(agreed, "by ports that are not ours");
+
+            let icmp = raw(false);
+            let (mark, book) = recorded(&icmp);
+            let search = Search { mark: &mark, book: &book, profile: &icmp, lane: LANE };
+            let (ident, sequence) = (Ident::new(ident), Sequence::new(sequence));
+            let transport = QuotedTransport::Echo { ident, sequence, payload: &[] };
+            let found = search.quoted(&quoted_as(identification, checksum, transport));
+            prop_assert!(found.is_none_or(|(probe, _)| probe.sequence() == sequence), "by an ident that is not ours");
+        }
+    }
+
+    #[test]
+    fn two_numbers_name_a_probe_whose_identifier_a_nat_changed() {
+        let icmp = raw(false);
+        let (mark, book) = recorded(&icmp);
+        let search = Search { mark: &mark, book: &book, profile: &icmp, lane: LANE };
+        let (probe, entry) = book.newest(None, |entry| entry.slot == 700).unwrap();
+        let identification = entry.sent.identification.unwrap();
+        let transport = QuotedTransport::Echo { ident: Ident::new(1), sequence: probe.sequence(), payload: &[] };
+        let found = search.quoted(&quoted_as(identification, 0, transport));
+        assert_eq!(found.map(|(found, _)| found), Some(probe));
     }
 }

@@ -1,57 +1,100 @@
-//! Reverse names: asked for once per address, waited for only while the resolver keeps its time.
+//! What is told of responders beside what they answer, their names and who announces their addresses: asked for once per address,
+//! waited for only while the resolver keeps its time.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::channel::NameAnswer;
+use super::config::OriginSource;
+use super::event::Origins;
+use crate::channel::{NameAnswer, OriginAnswer};
+use crate::types::Asn;
+use crate::wire::asn;
 
-/// How long a final hop waits for its names.
+/// How long a final hop waits for its names and origins.
 pub(super) const PATIENCE: Duration = Duration::from_millis(500);
 
-/// What is known of the responders' names.
+/// What is known of the responders' names and origins.
 #[derive(Debug)]
 pub(super) struct Names {
     wanted: bool,
+    origins: Option<OriginSource>,
     /// Whether the resolver has missed its time once: nothing waits for it any more.
     given_up: bool,
-    known: HashMap<IpAddr, Lookup>,
+    known: HashMap<IpAddr, Facts>,
 }
 
 #[derive(Debug)]
-enum Lookup {
+struct Facts {
+    name: Lookup<Option<Box<str>>>,
+    origins: Lookup<Origins>,
+}
+
+#[derive(Debug)]
+enum Lookup<T> {
+    Unasked,
     Asked,
-    Answered(Option<Box<str>>),
+    Answered(T),
+}
+
+impl<T> Lookup<T> {
+    fn new(asked: bool) -> Self {
+        if asked { Lookup::Asked } else { Lookup::Unasked }
+    }
+
+    fn is_asked(&self) -> bool {
+        matches!(self, Lookup::Asked)
+    }
+
+    /// Answers nobody asked for are dropped.
+    fn answer(&mut self, answer: T) {
+        if !matches!(self, Lookup::Unasked) {
+            *self = Lookup::Answered(answer);
+        }
+    }
 }
 
 impl Names {
-    /// No names are asked for unless `wanted`.
-    pub fn new(wanted: bool) -> Self {
-        Names { wanted, given_up: false, known: HashMap::new() }
+    /// No names are asked for unless `wanted`, and no origins without a source of them.
+    pub fn new(wanted: bool, origins: Option<OriginSource>) -> Self {
+        Names { wanted, origins, given_up: false, known: HashMap::new() }
     }
 
-    /// Whether the name of `address` is to be asked for now.
+    /// Whether a lookup of `address` is to be asked for now.
     pub fn want(&mut self, address: IpAddr) -> bool {
-        if !self.wanted {
+        if !self.wanted && self.origins.is_none() {
             return false;
         }
-        match self.known.entry(address) {
-            Entry::Occupied(_) => false,
-            Entry::Vacant(vacant) => {
-                vacant.insert(Lookup::Asked);
-                true
-            }
+        let Entry::Vacant(vacant) = self.known.entry(address) else { return false };
+        let origins = match &self.origins {
+            Some(OriginSource::Table(table)) => Lookup::Answered(announced(table.origins(address))),
+            source => Lookup::new(source.is_some()),
+        };
+        let facts = vacant.insert(Facts { name: Lookup::new(self.wanted), origins });
+        facts.name.is_asked() || facts.origins.is_asked()
+    }
+
+    /// Takes the name that the resolver gives.
+    pub fn answer(&mut self, answer: &NameAnswer) {
+        self.given_up |= answer.timed_out;
+        if let Some(facts) = self.known.get_mut(&answer.address) {
+            facts.name.answer(answer.name.clone());
         }
     }
 
-    /// Takes an answer of the resolver; answers nobody asked for are dropped.
-    pub fn answer(&mut self, answer: &NameAnswer) {
-        if answer.timed_out {
-            self.given_up = true;
-        }
-        if let Some(lookup) = self.known.get_mut(&answer.address) {
-            *lookup = Lookup::Answered(answer.name.clone());
+    /// Takes what the resolver gives of the origin of an address.
+    pub fn answer_origin(&mut self, answer: &OriginAnswer) {
+        self.given_up |= answer.timed_out;
+        if let Some(facts) = self.known.get_mut(&answer.address) {
+            facts.origins.answer(match &answer.texts {
+                None => Origins::Unknown,
+                Some(texts) if texts.is_empty() => Origins::Unannounced,
+                // A server that says something else than what was asked for says nothing.
+                Some(texts) => {
+                    asn::origins(texts.iter().map(AsRef::as_ref), answer.address).map_or(Origins::Unknown, announced)
+                }
+            });
         }
     }
 
@@ -60,29 +103,45 @@ impl Names {
         self.given_up = true;
     }
 
-    /// Whether names are waited for at all.
+    /// Whether anything is waited for at all.
     pub fn are_awaited(&self) -> bool {
-        self.wanted && !self.given_up
+        (self.wanted || matches!(self.origins, Some(OriginSource::Lookup))) && !self.given_up
     }
 
-    /// Whether the name of `address` may still come in time.
+    /// Whether anything about `address` may still come in time.
     pub fn is_awaited(&self, address: IpAddr) -> bool {
-        !self.given_up && matches!(self.known.get(&address), Some(Lookup::Asked))
+        let is_asked = |facts: &Facts| facts.name.is_asked() || facts.origins.is_asked();
+        !self.given_up && self.known.get(&address).is_some_and(is_asked)
     }
 
     pub fn get(&self, address: IpAddr) -> Option<&str> {
-        match self.known.get(&address)? {
-            Lookup::Asked => None,
+        match &self.known.get(&address)?.name {
+            Lookup::Unasked | Lookup::Asked => None,
             Lookup::Answered(name) => name.as_deref(),
         }
     }
+
+    /// `None` if none were asked for.
+    pub fn origins(&self, address: IpAddr) -> Option<Origins> {
+        match &self.known.get(&address)?.origins {
+            Lookup::Unasked => None,
+            Lookup::Asked => Some(Origins::Unknown),
+            Lookup::Answered(origins) => Some(origins.clone()),
+        }
+    }
+}
+
+fn announced(systems: Vec<Asn>) -> Origins {
+    if systems.is_empty() { Origins::Unannounced } else { Origins::Announced(systems.into()) }
 }
 
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
+    use std::sync::Arc;
 
     use super::*;
+    use crate::wire::as_table::AsTable;
 
     const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 
@@ -92,7 +151,7 @@ mod tests {
 
     #[test]
     fn a_name_is_asked_for_once_and_awaited_until_answered() {
-        let mut names = Names::new(true);
+        let mut names = Names::new(true, None);
         assert!(names.want(ADDRESS));
         assert!(!names.want(ADDRESS));
         assert!(names.is_awaited(ADDRESS));
@@ -103,7 +162,7 @@ mod tests {
 
     #[test]
     fn a_resolver_that_missed_its_time_is_not_waited_for_but_still_heard() {
-        let mut names = Names::new(true);
+        let mut names = Names::new(true, None);
         names.want(ADDRESS);
         names.missed();
         assert!(!names.is_awaited(ADDRESS));
@@ -113,10 +172,90 @@ mod tests {
 
     #[test]
     fn without_names_nothing_is_asked_or_awaited() {
-        let mut names = Names::new(false);
+        let mut names = Names::new(false, None);
         assert!(!names.want(ADDRESS));
         assert!(!names.is_awaited(ADDRESS));
         names.answer(&answer(Some("unasked.example"), false));
         assert_eq!(names.get(ADDRESS), None);
+    }
+
+    fn texts(texts: &[&str]) -> OriginAnswer {
+        let texts = texts.iter().map(|text| text.as_bytes().into()).collect();
+        OriginAnswer { address: ADDRESS, texts: Some(texts), timed_out: false }
+    }
+
+    fn with_origins() -> Names {
+        let mut names = Names::new(false, Some(OriginSource::Lookup));
+        assert!(names.want(ADDRESS));
+        assert!(names.is_awaited(ADDRESS));
+        names
+    }
+
+    fn systems(numbers: &[u32]) -> Origins {
+        Origins::Announced(numbers.iter().filter_map(|&number| Asn::new(number)).collect())
+    }
+
+    #[test]
+    fn an_origin_is_awaited_until_it_is_known() {
+        let mut names = with_origins();
+        assert_eq!(names.origins(ADDRESS), Some(Origins::Unknown));
+        names.answer_origin(&texts(&["64500 | 192.0.2.0/24 | XX | test | 2026-01-01"]));
+        assert!(!names.is_awaited(ADDRESS));
+        assert_eq!(names.origins(ADDRESS), Some(systems(&[64_500])));
+    }
+
+    #[test]
+    fn no_origin_and_no_sense_differ() {
+        for (answer, expected) in [
+            (texts(&[]), Origins::Unannounced),
+            (texts(&["\u{1b}[2J"]), Origins::Unknown),
+            (texts(&["1 | 198.51.100.0/24 | | |"]), Origins::Unknown),
+            (OriginAnswer { texts: None, ..texts(&[]) }, Origins::Unknown),
+        ] {
+            let mut names = with_origins();
+            names.answer_origin(&answer);
+            assert_eq!(names.origins(ADDRESS), Some(expected));
+            assert!(!names.is_awaited(ADDRESS));
+        }
+    }
+
+    #[test]
+    fn both_must_come_before_nothing_is_awaited() {
+        let mut names = Names::new(true, Some(OriginSource::Lookup));
+        names.want(ADDRESS);
+        names.answer(&answer(None, false));
+        assert!(names.is_awaited(ADDRESS));
+        names.answer_origin(&texts(&[]));
+        assert!(!names.is_awaited(ADDRESS));
+    }
+
+    #[test]
+    fn a_resolver_that_missed_an_origin_is_not_waited_for_with_names() {
+        let other = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2));
+        let mut names = Names::new(true, Some(OriginSource::Lookup));
+        names.want(ADDRESS);
+        names.want(other);
+        names.answer_origin(&OriginAnswer { texts: None, timed_out: true, ..texts(&[]) });
+        assert!(!names.is_awaited(other));
+    }
+
+    #[test]
+    fn a_table_answers_at_once_and_nobody_is_asked() {
+        let table = AsTable::read(b"192.0.2.0/25 64501 64500".to_vec()).unwrap();
+        let mut names = Names::new(false, Some(OriginSource::Table(Arc::new(table))));
+        let outside = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 200));
+        for (address, expected) in [(ADDRESS, systems(&[64_500, 64_501])), (outside, Origins::Unannounced)] {
+            assert!(!names.want(address));
+            assert!(!names.is_awaited(address));
+            assert_eq!(names.origins(address), Some(expected));
+        }
+    }
+
+    #[test]
+    fn without_origins_none_are_shown() {
+        let mut names = Names::new(true, None);
+        names.want(ADDRESS);
+        names.answer_origin(&texts(&["64500 | 192.0.2.0/24"]));
+        assert_eq!(names.origins(ADDRESS), None);
     }
 }

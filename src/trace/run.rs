@@ -382,6 +382,7 @@ impl Run {
             let Some((mut hop, _)) = self.waiting.pop_front() else { return };
             for answer in hop.probes.iter_mut().filter_map(|probe| probe.answer.as_mut()) {
                 answer.name = names.get(answer.responder).map(Box::from);
+                answer.origins = names.origins(answer.responder);
             }
             self.told.push(hop.clone());
             out.push_back(Event::Hop(self.id, Box::new(hop)));

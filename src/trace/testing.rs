@@ -84,6 +84,7 @@ pub(super) fn config(profile: Profile) -> Config {
         flow_label: None,
         packet_octets: Some(60),
         names: false,
+        origins: None,
         flow: 0,
         seed: 7,
     }

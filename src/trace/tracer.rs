@@ -74,7 +74,7 @@ impl Tracer {
                 tos: config.tos,
             },
             book: Book::default(),
-            names: Names::new(config.names),
+            names: Names::new(config.names, config.origins.clone()),
             queue: (0..config.targets.len()).collect(),
             runs: BTreeMap::new(),
             busy: HashSet::new(),
@@ -395,6 +395,10 @@ impl Tracer {
             }
             Control::Name(answer) => {
                 self.names.answer(answer);
+                self.touch_those_that(Run::awaits_names);
+            }
+            Control::Origin(answer) => {
+                self.names.answer_origin(answer);
                 self.touch_those_that(Run::awaits_names);
             }
             Control::Interim => {

@@ -1,12 +1,16 @@
 //! Octets to values and back, pure and total: any octets give a value or a [`WireError`], never a panic.
 //!
-//! Received octets are read by etherparse's lax slices, probe packets are built by pnet; neither type leaves this room.
+//! Received octets are read by etherparse's lax slices, probe packets are built by pnet, databases of AS numbers are read by
+//! maxminddb; none of their types leaves this room.
 
+pub mod as_table;
+pub mod asn;
 pub mod checksum;
 pub mod extension;
 pub mod icmp;
 pub mod ip;
 pub mod payload;
+mod prefix;
 pub mod quoted;
 pub mod service;
 pub mod stamp;

@@ -109,7 +109,6 @@ fn what_rtrace_does_not_take_is_said_in_one_line() {
         "rtrace -I -U host.example",
         "rtrace -s nowhere host.example",
         "rtrace -i nope0 host.example",
-        "rtrace -A host.example",
         "rtrace --mtu host.example",
         "rtrace -g 10.0.0.1 host.example",
     ];

@@ -1,10 +1,11 @@
 //! Runs of `rtrace`.
 
+use std::io::Write;
 use std::time::Duration;
 
 use insta::assert_snapshot;
 use netprobe::channel::Control;
-use netprobe::sim::{Link, NameOutcome, Node, US, Way, ip};
+use netprobe::sim::{Link, NameOutcome, Node, OriginOutcome, US, Way, ip};
 use netprobe::types::Mtu;
 
 use crate::world::World;
@@ -131,4 +132,44 @@ fn interim_figures_go_to_standard_error() {
     assert_snapshot!(world.run("rtrace -n -m 4 host.example 203.0.113.2"));
     let json = world.run("rtrace --json -n -m 4 host.example");
     assert_snapshot!(json.stderr);
+}
+
+#[test]
+fn origins_are_shown_behind_addresses() {
+    let mut world = World::new();
+    let told = |text: &str| OriginOutcome::Told(text.into(), Duration::from_millis(20));
+    world.network.origin(ip("203.0.113.1"), told("64500 | 203.0.113.0/24 | XX | test | 2026-01-01"));
+    world.network.origin(ip("203.0.113.2"), told("\u{1b}[2J"));
+    assert_snapshot!(world.run("rtrace -n -q 1 -A 198.51.100.9"));
+    assert_snapshot!(world.run("rtrace -q 1 --asn-zone=origin.example 198.51.100.9"));
+    let json = world.run("rtrace --json -n -q 1 -A 198.51.100.9");
+    assert!(json.stdout.contains(r#""address":"203.0.113.1","name":null,"asn":64500,"origins":[64500],"#), "{json}");
+}
+
+#[test]
+fn origins_come_from_a_file_where_one_is_given() {
+    let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
+    file.write_all(b"203.0.113.0/24 AS64501\n203.0.113.2/32 64502 64503\n").expect("a file of our own");
+    let run = World::new().run(&format!("rtrace -n -q 1 --asn-db {} 198.51.100.9", file.path().display()));
+    assert_snapshot!(run.stdout);
+    file.write_all(b"nonsense\n").expect("a file of our own");
+    let run = World::new().run(&format!("rtrace -n --asn-db {} 198.51.100.9", file.path().display()));
+    assert!(run.status == 2 && run.stderr.ends_with(": line 3: not a prefix and an AS number\n"), "{run}");
+}
+
+#[test]
+fn an_impossible_resolver_zone_or_database_is_refused() {
+    let world = World::new();
+    let lines = [
+        "--resolver=192.0.2.1:0",
+        "--resolver=ns.example",
+        "--resolver=[fe80::1%2]:53",
+        "--asn-zone=a..b",
+        "--asn-zone=a,",
+        "--asn-db=/nosuch/file",
+        "--asn-zone=a --asn-db=b",
+    ];
+    let told: Vec<String> =
+        lines.iter().map(|line| world.run(&format!("rtrace {line} 198.51.100.9")).to_string()).collect();
+    assert_snapshot!(told.join("\n"));
 }

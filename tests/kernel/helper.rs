@@ -7,7 +7,7 @@ use std::process::{Child, Stdio};
 use std::thread;
 
 use crate::lab::{self, Node};
-use crate::{names, responder};
+use crate::{names, origins, responder};
 
 /// Names which helper a process is to be.
 const VARIABLE: &str = "NETPROBE_LAB_HELPER";
@@ -32,6 +32,12 @@ impl Helper {
     /// Starts the name server of `node`.
     pub fn names(node: &Node) -> Helper {
         Helper::start(node, "names")
+    }
+
+    /// Starts the server of origins of `node`.
+    #[cfg(feature = "dns")]
+    pub fn origins(node: &Node) -> Helper {
+        Helper::start(node, "origins")
     }
 
     /// Starts what takes TCP connections on port 443 of `node` and closes each at once.
@@ -72,6 +78,7 @@ fn process() {
     match role.as_str() {
         "responder" => responder::serve(|| println!("helper is ready")),
         "names" => names::serve(|| println!("helper is ready")),
+        "origins" => origins::serve(|| println!("helper is ready")),
         "listener" => listen(),
         _ => panic!("no helper {role}"),
     }

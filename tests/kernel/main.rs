@@ -13,6 +13,7 @@ mod errors;
 mod hostile;
 mod names;
 mod options;
+mod origins;
 mod paths;
 mod privileges;
 mod readers;

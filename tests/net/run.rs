@@ -48,7 +48,7 @@ pub fn with_rights<T: std::marker::Send>(body: impl FnOnce() -> T + std::marker:
 
 /// What was tried for the only lane of a plan.
 pub fn refusal(plan: LanePlan) -> LaneRefused {
-    let opened = net::open(&Plan { lanes: vec![plan], names: false }).expect("a channel");
+    let opened = net::open(&Plan { lanes: vec![plan], names: false, ..Plan::default() }).expect("a channel");
     opened.lanes.into_iter().next().expect("one result per lane").expect_err("the lane is refused")
 }
 
@@ -69,7 +69,7 @@ pub struct Run {
 impl Run {
     /// A channel with these lanes, none of which is refused.
     pub fn open(lanes: Vec<LanePlan>) -> Run {
-        Run::of(&Plan { lanes, names: false })
+        Run::of(&Plan { lanes, names: false, ..Plan::default() })
     }
 
     pub fn of(plan: &Plan) -> Run {

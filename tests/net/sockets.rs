@@ -131,7 +131,7 @@ in_namespace! {
     fn a_refused_lane_leaves_the_numbers_of_the_others_alone() {
         let mut missing = udp(Family::V4);
         missing.interface = Some("no-such-if".into());
-        let opened = net::open(&Plan { lanes: vec![missing, udp(Family::V6)], names: false }).expect("a channel");
+        let opened = net::open(&Plan { lanes: vec![missing, udp(Family::V6)], names: false, ..Plan::default() }).expect("a channel");
         assert!(opened.lanes[0].is_err());
         assert_eq!(opened.lanes[1], Ok(LaneId::new(1)));
         for lane in [0, 1, 2] {

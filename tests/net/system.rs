@@ -84,7 +84,7 @@ in_namespace! {
         let asked = thread::spawn(move || serve_pointers(&server, 2));
         instead_of("/etc/resolv.conf", "nameserver 127.0.0.1\n");
         instead_of("/etc/hosts", "192.0.2.1 first alias\n192.0.2.1 second\n");
-        let mut run = Run::of(&Plan { lanes: Vec::new(), names: true });
+        let mut run = Run::of(&Plan { lanes: Vec::new(), names: true, ..Plan::default() });
         assert_eq!(name_of(&mut run, "192.0.2.1"), (Some("first".into()), false));
         // Verbatim, whatever it does to a terminal.
         assert_eq!(name_of(&mut run, "192.0.2.2"), (Some("a\x1b[2J.test".into()), false));
@@ -97,7 +97,7 @@ in_namespace! {
     fn a_silent_resolver_is_told_apart_from_an_address_without_a_name() {
         let _silent = UdpSocket::bind("127.0.0.1:53").expect("a namespace of our own");
         instead_of("/etc/resolv.conf", "nameserver 127.0.0.1\n");
-        let mut run = Run::of(&Plan { lanes: Vec::new(), names: true });
+        let mut run = Run::of(&Plan { lanes: Vec::new(), names: true, ..Plan::default() });
         assert_eq!(name_of(&mut run, "192.0.2.1"), (None, true));
     }
 
@@ -105,13 +105,13 @@ in_namespace! {
     fn without_a_resolver_the_hosts_file_still_answers() {
         instead_of("/etc/resolv.conf", "");
         instead_of("/etc/hosts", "::1 here\n");
-        let mut run = Run::of(&Plan { lanes: Vec::new(), names: true });
+        let mut run = Run::of(&Plan { lanes: Vec::new(), names: true, ..Plan::default() });
         assert_eq!(name_of(&mut run, "192.0.2.1").0, None);
         assert_eq!(name_of(&mut run, "::1"), (Some("here".into()), false));
     }
 
     fn names_nobody_wants_need_no_thread() {
-        let opened = net::open(&Plan { lanes: Vec::new(), names: false }).expect("a channel");
+        let opened = net::open(&Plan { lanes: Vec::new(), names: false, ..Plan::default() }).expect("a channel");
         assert!(opened.lookup.is_none());
     }
 }

@@ -87,7 +87,7 @@ struct Rig {
 
 impl Rig {
     fn open(network: &Network, lanes: &[LanePlan]) -> Rig {
-        let opened = network.open(&Plan { lanes: lanes.to_vec(), names: true });
+        let opened = network.open(&Plan { lanes: lanes.to_vec(), names: true, ..Plan::default() });
         let start = opened.channel.now().mono;
         Rig {
             start,

@@ -91,7 +91,7 @@ fn contrast_as(network: &Network, plans: &Plans) -> Ran {
         (Method::Tcp(Connect::default()), SocketKind::Stream, TCP, lane(Protocol::Tcp, SocketWish::Auto)),
     ];
     let lanes = methods.iter().map(|(.., plan)| plan.clone()).collect();
-    let mut opened = network.open(&Plan { lanes, names: false });
+    let mut opened = network.open(&Plan { lanes, names: false, ..Plan::default() });
     let contenders = methods.into_iter().zip(&opened.lanes).map(|((method, socket, port, _), opened_lane)| {
         let endpoint = IpEndpoint::from_address(address).with_port(port);
         let place = match opened_lane {

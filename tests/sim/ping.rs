@@ -39,7 +39,7 @@ fn ping_services(network: &Network, targets: &[(&str, u16)], method: &Method, co
         _ => Protocol::Udp,
     };
     let lanes = [Family::V4, Family::V6].map(|family| LanePlan::new(family, protocol, SocketWish::Auto)).into();
-    let mut opened = network.open(&Plan { lanes, names: false });
+    let mut opened = network.open(&Plan { lanes, names: false, ..Plan::default() });
     let subject = |&(typed, port): &(&str, u16)| {
         let address = ip(typed);
         let lane = *opened.lanes[usize::from(address.is_ipv6())].as_ref().unwrap();
@@ -109,7 +109,7 @@ fn ping_all(network: &Network, targets: &[&str], config: Config) -> Run {
 
 fn ping_over(network: &Network, send_stamps: SendStamps, targets: &[&str], config: Config) -> Run {
     let lane = |family| LanePlan { send_stamps, ..LanePlan::new(family, Protocol::Icmp, SocketWish::Auto) };
-    let plan = Plan { lanes: [Family::V4, Family::V6].map(lane).into(), names: config.names };
+    let plan = Plan { lanes: [Family::V4, Family::V6].map(lane).into(), names: config.names, ..Plan::default() };
     let mut opened = network.open(&plan);
     let place = |address: IpAddr| {
         let family = usize::from(address.is_ipv6());

@@ -2,6 +2,7 @@
 
 mod ends;
 mod findings;
+mod origins;
 mod quotes;
 
 use std::collections::BTreeSet;
@@ -10,15 +11,15 @@ use std::time::Duration;
 
 use netprobe::channel::{
     Arena, Control, Fragmentation, Inbound, LanePlan, OpenedLanes, OsError, Outbox, Plan, Precision, Protocol,
-    SocketKind, SocketWish,
+    SocketKind, SocketWish, Zones,
 };
 use netprobe::driver::{self, Next, Turn};
 use netprobe::engine::{Machine, Place, Target};
 use netprobe::sim::{
-    Balance, Change, Failure, Forwarding, Link, Log, Mangle, NameOutcome, Network, Node, NodeId, Quote, US, UdpService,
-    Way, ip,
+    Balance, Change, Failure, Forwarding, Link, Log, Mangle, NameOutcome, Network, Node, NodeId, OriginOutcome, Quote,
+    US, UdpService, Way, ip,
 };
-use netprobe::trace::{Config, Event, Hop, Ports, StopReason, Trace, Tracer, Wait};
+use netprobe::trace::{Config, Event, Hop, OriginSource, Origins, Ports, StopReason, Trace, Tracer, Wait};
 use netprobe::types::{Family, Instant, IpEndpoint, Mtu, Now, Port, StampSource, Tos, Ttl};
 use netprobe::wire::extension::{LabelStackEntry, Object};
 use netprobe::wire::icmp::ErrorKind;
@@ -104,6 +105,7 @@ fn config() -> Config {
         flow_label: None,
         packet_octets: Some(60),
         names: false,
+        origins: None,
         flow: 0,
         seed: 3,
     }
@@ -207,7 +209,10 @@ fn lane((family, protocol, socket): Kind) -> LanePlan {
 }
 
 fn trace_over(network: &Network, lane: LanePlan, targets: &[IpAddr], config: Config) -> Told {
-    let OpenedLanes { mut channel, lanes, mut lookup } = network.open(&Plan { lanes: vec![lane], names: config.names });
+    let zones = Zones { v4: "origin.example".into(), v6: "origin6.example".into() };
+    let origins = matches!(config.origins, Some(OriginSource::Lookup)).then_some(zones);
+    let OpenedLanes { mut channel, lanes, mut lookup } =
+        network.open(&Plan { lanes: vec![lane], names: config.names, origins, ..Plan::default() });
     let lane = *lanes[0].as_ref().unwrap();
     let profile = *channel.profile(lane);
     let targets = targets.iter().map(|&address| Target {
@@ -1013,7 +1018,8 @@ fn a_network_that_goes_away_ends_the_trace_with_the_hops_so_far() {
 fn targets_without_address_or_route_have_an_end_of_their_own() {
     let mut network = Network::new(1);
     path(&mut network, Family::V4, 2, as_is);
-    let OpenedLanes { mut channel, .. } = network.open(&Plan { lanes: vec![lane(RAW)], names: false });
+    let OpenedLanes { mut channel, .. } =
+        network.open(&Plan { lanes: vec![lane(RAW)], names: false, ..Plan::default() });
     let endpoint = IpEndpoint::from_address(target(Family::V4));
     let target = |place| Target { target: "x".into(), name: "x".into(), numeric: false, place };
     let targets = vec![target(Place::Unresolved), target(Place::Unroutable { endpoint })];

@@ -138,7 +138,7 @@ fn names_come_after_their_delay_or_not_at_all() {
 
 #[test]
 fn a_plan_without_names_gets_no_resolver() {
-    let opened = Network::new(1).open(&Plan { lanes: vec![raw()], names: false });
+    let opened = Network::new(1).open(&Plan { lanes: vec![raw()], names: false, ..Plan::default() });
     assert!(opened.lookup.is_none());
 }
 

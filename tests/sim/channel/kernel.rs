@@ -6,7 +6,7 @@ use netprobe::sim::Packet;
 use netprobe::types::{FlowLabel, Ident, Port, Tos};
 
 fn attempts(network: &Network, lane: LanePlan) -> Result<SocketKind, Vec<(SocketKind, &'static str, OsError)>> {
-    let mut opened = network.open(&Plan { lanes: vec![lane], names: false });
+    let mut opened = network.open(&Plan { lanes: vec![lane], names: false, ..Plan::default() });
     let told = |attempt: Attempt| (attempt.socket, attempt.call, attempt.error);
     match opened.lanes.remove(0) {
         Ok(lane) => Ok(opened.channel.profile(lane).socket),

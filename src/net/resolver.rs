@@ -1,0 +1,162 @@
+//! Questions to name servers: [`Resolver`]. It is used on the thread of `names`, and each question has a time limit.
+
+use std::future::Future;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use hickory_resolver::TokioResolver;
+use hickory_resolver::config::{NameServerConfig, ResolveHosts, ResolverConfig};
+use hickory_resolver::lookup::Lookup;
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::net::{DnsError, NetError};
+use hickory_resolver::proto::op::ResponseCode;
+use hickory_resolver::proto::rr::{Name, RData};
+
+/// How long one answer may take in all.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How long one server is waited for; two attempts fit into [`PATIENCE`].
+const ATTEMPT: Duration = Duration::from_millis(450);
+/// Answers remembered, for as long as the servers say.
+const CACHED: u64 = 4096;
+/// Of one answer to a question for texts, so many are kept, and so many octets of each: more is no text that anybody asked for.
+const MOST_TEXTS: usize = 16;
+const MOST_TEXT_OCTETS: usize = 1024;
+
+/// Asks name servers.
+pub struct Resolver(TokioResolver);
+
+/// What came of a question.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Answered<T> {
+    /// This.
+    With(T),
+    /// There is no such record.
+    Without,
+    /// No server answered, or none with an answer.
+    Not,
+    /// The time is up.
+    TimedOut,
+}
+
+impl Resolver {
+    /// Asks these servers, the system's if there are none of them. `None` if the system has no usable configuration.
+    pub fn new(servers: &[SocketAddr]) -> Option<Self> {
+        let mut builder = if servers.is_empty() {
+            TokioResolver::builder_tokio().ok()?
+        } else {
+            let servers = servers.iter().map(name_server).collect();
+            let config = ResolverConfig::from_parts(None, Vec::new(), servers);
+            TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
+        };
+        let options = builder.options_mut();
+        options.timeout = ATTEMPT;
+        options.attempts = 2;
+        options.cache_size = CACHED;
+        // Its own reading of the hosts file forgets the order of names.
+        options.use_hosts_file = ResolveHosts::Never;
+        builder.build().ok().map(Resolver)
+    }
+
+    /// The name of `address`, as the network gives it.
+    pub async fn name(&self, address: IpAddr) -> Answered<Box<str>> {
+        in_time(self.0.reverse_lookup(address), |lookup| {
+            lookup.answers().iter().find_map(|record| match &record.data {
+                RData::PTR(pointer) => text(&pointer.0),
+                _ => None,
+            })
+        })
+        .await
+    }
+
+    /// The texts at the reversed octets or nibbles of `address` below `zone`, as the network gives them.
+    pub async fn texts(&self, address: IpAddr, zone: &str) -> Answered<Vec<Box<[u8]>>> {
+        let Some(name) = below(address, zone) else { return Answered::Without };
+        in_time(self.0.txt_lookup(name), |lookup| {
+            let texts = lookup.answers().iter().filter_map(|record| match &record.data {
+                RData::TXT(text) => Some(text.txt_data.iter().flatten().copied().take(MOST_TEXT_OCTETS).collect()),
+                _ => None,
+            });
+            Some(texts.take(MOST_TEXTS).collect()).filter(|texts: &Vec<_>| !texts.is_empty())
+        })
+        .await
+    }
+}
+
+async fn in_time<T>(
+    lookup: impl Future<Output = Result<Lookup, NetError>>,
+    read: impl FnOnce(&Lookup) -> Option<T>,
+) -> Answered<T> {
+    match tokio::time::timeout(PATIENCE, lookup).await {
+        Ok(Ok(lookup)) => read(&lookup).map_or(Answered::Without, Answered::With),
+        Ok(Err(NetError::Timeout)) | Err(_) => Answered::TimedOut,
+        Ok(Err(NetError::Dns(DnsError::NoRecordsFound(none)))) if is_certain(none.response_code) => Answered::Without,
+        Ok(Err(_)) => Answered::Not,
+    }
+}
+
+/// Whether a server that gives this code, and no record, knows that there is none.
+fn is_certain(code: ResponseCode) -> bool {
+    matches!(code, ResponseCode::NoError | ResponseCode::NXDomain)
+}
+
+fn name_server(server: &SocketAddr) -> NameServerConfig {
+    let mut config = NameServerConfig::udp_and_tcp(server.ip());
+    config.connections.iter_mut().for_each(|connection| connection.port = server.port());
+    config
+}
+
+/// The labels of the address's reverse name but those of `in-addr.arpa` or `ip6.arpa`, before `zone`.
+fn below(address: IpAddr, zone: &str) -> Option<Name> {
+    let reverse = Name::from(address);
+    let labels = reverse.iter().take(usize::from(reverse.num_labels()).checked_sub(2)?);
+    let mut name =
+        Name::from_labels(labels.chain(zone.split('.').filter(|label| !label.is_empty()).map(str::as_bytes))).ok()?;
+    // Nothing of the system's search list is to be added.
+    name.set_fqdn(true);
+    Some(name)
+}
+
+/// A DNS name as the network gave it, without the root's dot. The root itself names nobody.
+fn text(name: &Name) -> Option<Box<str>> {
+    let mut octets = Vec::new();
+    for label in name.iter() {
+        if !octets.is_empty() {
+            octets.push(b'.');
+        }
+        octets.extend_from_slice(label);
+    }
+    (!octets.is_empty()).then(|| String::from_utf8_lossy(&octets).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_given_as_the_network_gave_it() {
+        let name = Name::from_labels([b"a\x1b[2J".as_slice(), b"xn--bcher-kva", b"example"]).unwrap();
+        assert_eq!(text(&name).as_deref(), Some("a\x1b[2J.xn--bcher-kva.example"));
+    }
+
+    #[test]
+    fn the_root_is_no_name() {
+        assert_eq!(text(&Name::root()), None);
+    }
+
+    #[test]
+    fn an_address_stands_reversed_before_its_zone() {
+        let asked =
+            |address: &str, zone| below(address.parse().expect("an address"), zone).map(|name| name.to_string());
+        assert_eq!(asked("8.9.10.11", "origin.example").as_deref(), Some("11.10.9.8.origin.example."));
+        assert_eq!(asked("8.9.10.11", "origin.example.").as_deref(), Some("11.10.9.8.origin.example."));
+        let nibbles = format!("{}a.0.0.0.8.b.d.0.1.0.0.2.six.example.", "0.".repeat(20));
+        assert_eq!(asked("2001:db8:a::", "six.example"), Some(nibbles));
+        assert_eq!(asked("8.9.10.11", &"x".repeat(64)), None);
+    }
+
+    #[test]
+    fn only_who_knows_that_there_is_none_says_so() {
+        assert!(is_certain(ResponseCode::NXDomain) && is_certain(ResponseCode::NoError));
+        assert!(!is_certain(ResponseCode::ServFail) && !is_certain(ResponseCode::Refused));
+    }
+}
