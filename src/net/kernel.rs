@@ -171,6 +171,7 @@ impl Channel for KernelChannel {
         for outcome in self.outcomes.drain(..) {
             inbox.push(outcome);
         }
+        self.streams.watch_fresh(&self.poller);
         if self.ready.is_empty() {
             self.poller.poll(&mut self.ready)?;
         }
