@@ -39,6 +39,8 @@ pub enum Order {
         /// The lane.
         lane: LaneId,
     },
+    /// Tell how far the wall clock may be off; answered by `Clock`.
+    AskClock,
     /// Nothing more will be asked or attributed under this token; whatever it holds is released, a connection by closing it.
     Forget {
         /// The token.

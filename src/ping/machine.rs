@@ -331,8 +331,8 @@ impl Machine for Ping {
             Inbound::Closed(closed) => {
                 self.with_probe(now, closed.token, |series, probe, context| series.closed(probe, closed, context));
             }
-            // Nobody connects to a prober, and when what it writes has left decides nothing.
-            Inbound::Accepted(_) | Inbound::Drained { .. } => {}
+            // Nobody connects to a prober, when what it writes has left decides nothing, and it asks for no clock.
+            Inbound::Accepted(_) | Inbound::Drained { .. } | Inbound::Clock(_) => {}
         }
     }
 

@@ -210,6 +210,8 @@ impl SimChannel {
             Order::Pause { token } => return self.streams.pause(*token),
             // Nobody connects to us here.
             Order::Unlisten { .. } => return,
+            // Nobody keeps our time in step with anything.
+            Order::AskClock => return self.ready.push(Ready::bare(now, Inbound::Clock(None))),
             Order::Resume { token } => {
                 let effects = self.streams.resume(now, *token);
                 return self.apply(effects);

@@ -407,7 +407,8 @@ impl Machine for Tracer {
             | Inbound::Data(_)
             | Inbound::Drained { .. }
             | Inbound::Closed(_)
-            | Inbound::Dropped(_) => return,
+            | Inbound::Dropped(_)
+            | Inbound::Clock(_) => return,
         }
         // Whatever changed may have finished a hop.
         self.wake = Some(Instant::ZERO);

@@ -11,7 +11,7 @@ use crate::wire::stamp::{ErrorEstimate, ReflectorPacket, SenderPacket, TimeForma
 
 /// The test packet of a probe; sequence numbers start at 0 (RFC 8762 §4.2).
 pub(super) fn packet(session: Session, probe: ProbeId, sent: crate::types::WallTime) -> SenderPacket {
-    let error = session.clock_error.map_or(ErrorEstimate::UNKNOWN, |error| ErrorEstimate::within(error.by(sent)));
+    let error = ErrorEstimate::of(session.clock_error, sent);
     SenderPacket { sequence: sequence(probe), timestamp: Timestamp::ntp(sent), error, ssid: 0 }
 }
 
