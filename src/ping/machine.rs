@@ -92,6 +92,17 @@ impl Ping {
         self.phase == Phase::Probing
     }
 
+    /// Whether everything that left is decided and told.
+    pub fn is_settled(&self) -> bool {
+        self.series.iter().all(Series::is_settled)
+    }
+
+    /// No more probes leave.
+    pub fn stop(&mut self, now: Now) {
+        let all = 0..self.series.len() as u32;
+        all.for_each(|number| self.with_series(number, now, |series, _| series.stop()));
+    }
+
     /// With [`super::Pace::Called`]: the next probe of this series, by its number, is due now.
     pub fn call(&mut self, series: u32, now: Now) {
         self.with_series(series, now, |series, _| series.call());
@@ -215,10 +226,7 @@ impl Ping {
                 let running = self.series.iter().filter(|series| !series.is_closed());
                 self.events.push_back(Event::Interim(running.map(Series::interim).collect()));
             }
-            Control::Stop => {
-                let all = 0..self.series.len() as u32;
-                all.for_each(|number| self.with_series(number, now, |series, _| series.stop()));
-            }
+            Control::Stop => self.stop(now),
             Control::Add { target, endpoint } => self.add_running(now, target, *endpoint),
             Control::Remove { target } => {
                 let named = |series: &&Series| series.typed() == &**target;
