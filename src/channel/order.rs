@@ -159,6 +159,11 @@ impl Outbox {
         self.orders.pop_front()
     }
 
+    /// Drops all orders but those that end connections.
+    pub fn keep_closes(&mut self) {
+        self.orders.retain(|order| matches!(order, Order::Close { .. }));
+    }
+
     /// Forgets the octets of orders already taken, if no order is left that could need them.
     pub fn reclaim(&mut self) {
         if self.orders.is_empty() {

@@ -45,7 +45,7 @@ fn every_kind_of_socket_sees_an_open_host() {
             let (run, object) = contrast(&lab, privilege, &["--tcp=443", &address]);
             assert_eq!((run.code(), findings(&object)), (0, Vec::new()), "{run:#?}");
             let raw = if privilege == Privilege::Root { "icmp raw kernel 20 20 0" } else { "icmp raw nobody 0 0 0" };
-            let others = ["icmp dgram kernel 20 20 0", "udp dgram kernel 20 0 20", "tcp stream service 20 20 0"];
+            let others = ["icmp dgram kernel 20 20 0", "udp dgram kernel 20 0 20", "tcp stream tcp_stack 20 20 0"];
             assert_eq!(rows(&object), [&[raw], &others[..]].concat(), "{run:#?}");
         }
     }
