@@ -95,3 +95,25 @@ fn ports_that_nobody_serves_and_routers_that_reject_are_told() {
         assert_eq!((by["who"].as_str(), by["address"].as_str()), (Some("router"), Some(&*router)), "{run:#?}");
     }
 }
+
+#[test]
+fn icmp_that_takes_longer_than_the_services_is_told() {
+    let Some(lab) = Plan::chain(1).with_ping_sockets().build() else { return };
+    let (router, target) = (lab.router(1), lab.target());
+    let Some(_detour) = Helper::detour(router) else { return };
+    target.sh("sysctl -qw net.ipv4.icmp_ratelimit=0 net.ipv6.icmp.ratelimit=0");
+    router.sh("ip rule add pref 10 iif left ipproto icmp lookup 100; ip route add default dev tun0 table 100
+         ip -6 rule add pref 10 iif left ipproto ipv6-icmp lookup 100; ip -6 route add default dev tun0 table 100");
+    let _listener = Helper::listener(target);
+    for address in [lab.target_v4(), lab.target_v6()] {
+        let run = lab.host().rping(&["--contrast", "-i25ms", "--json", "--tcp=443", &address]);
+        let object = run.object("contrast");
+        let told: Vec<_> = object["findings"].as_array().expect("findings").iter().collect();
+        let kinds: Vec<_> = told.iter().map(|one| (one["method"].as_str(), one["kind"].as_str())).collect();
+        assert_eq!(kinds, [(Some("udp"), Some("faster")), (Some("tcp"), Some("faster"))], "{run:#?}");
+        for finding in told {
+            // What the load of this machine adds is the same for all methods.
+            assert!(finding["median_difference_ms"].as_f64().is_some_and(|ms| ms < -10.0), "{finding}");
+        }
+    }
+}
