@@ -8,7 +8,9 @@ use crate::lab::{Finished, Lab, Plan, Privilege, Running, Source, Tool, hop_v4, 
 const WHO: [Privilege; 2] = [Privilege::Root, Privilege::Nothing];
 
 /// nft's name of an ICMP message, its type and its code.
-const REJECTS_V4: [(&str, u64, u64); 7] = [
+type Reject = (&'static str, u64, u64);
+
+const REJECTS_V4: [Reject; 7] = [
     ("net-unreachable", 3, 0),
     ("host-unreachable", 3, 1),
     ("prot-unreachable", 3, 2),
@@ -18,7 +20,7 @@ const REJECTS_V4: [(&str, u64, u64); 7] = [
     ("admin-prohibited", 3, 13),
 ];
 
-const REJECTS_V6: [(&str, u64, u64); 6] = [
+const REJECTS_V6: [Reject; 6] = [
     ("no-route", 1, 0),
     ("admin-prohibited", 1, 1),
     ("addr-unreachable", 1, 3),
@@ -92,7 +94,7 @@ fn every_rejection_names_its_router_type_and_code() {
     let v4 = (1000..).zip(REJECTS_V4).map(|(port, (code, ..))| rule("ipv4", "icmp", (port, code)));
     let v6 = (1000..).zip(REJECTS_V6).map(|(port, (code, ..))| rule("ipv6", "icmpv6", (port, code)));
     lab.router(2).nft(&v4.chain(v6).collect::<String>());
-    let targets: [(String, String, &[(&str, u64, u64)]); 2] =
+    let targets: [(String, String, &[Reject]); 2] =
         [(lab.target_v4(), hop_v4(2), &REJECTS_V4), (lab.target_v6(), hop_v6(2), &REJECTS_V6)];
     for (address, router, rejects) in targets {
         for (port, &(name, icmp_type, icmp_code)) in (1000..).zip(rejects) {
