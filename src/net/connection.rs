@@ -20,8 +20,8 @@ const MAX_UNSENT_OCTETS: usize = 256 * 1024;
 /// Octets thrown away when a connection is closed with some unread, for which the kernel would send RST instead of FIN.
 const MAX_UNREAD_OCTETS: usize = 1 << 20;
 
-/// An attempt that took less has sent no second SYN: the first is waited for a second (RFC 6298 §2.1), and no setting of a
-/// host makes that less than the least the kernel waits for any segment (TCP_RTO_MIN).
+/// An attempt that took less has sent no second SYN: the kernel waits a second for an answer to the first (RFC 6298 §2.1),
+/// which only a BPF program can change.
 const NO_SECOND_SYN: Duration = Duration::from_millis(200);
 
 /// How long what was written before a close may wait for a peer that takes none of it (RFC 5482).

@@ -12,7 +12,7 @@ use super::series::{Context, FollowUp, Route, Series};
 use crate::channel::{Arena, Control, Header, IcmpReport, Inbound, Open, Order, Outbox, Send, Token, Write};
 use crate::engine::pace::Cap;
 use crate::engine::{Machine, Place, Target, Timers};
-use crate::types::{Instant, IpEndpoint, Now, Port, ProbeId};
+use crate::types::{ClockError, Instant, IpEndpoint, Now, Port, ProbeId};
 use crate::wire::payload::{COOKIE_OCTETS, Cookie};
 
 /// So many probes are ordered in one turn at most, so that their answers are read before a receive buffer is full.
@@ -45,6 +45,8 @@ pub struct Ping {
     over: Vec<bool>,
     /// Orders that the channel has neither carried out nor refused.
     unconfirmed: u64,
+    /// When to ask for the wall clock's error, if probes tell it.
+    clock_due: Option<Instant>,
     /// Everything that arrived up to here was handled.
     seen: Instant,
 }
@@ -81,6 +83,7 @@ impl Ping {
             active: 0,
             over: Vec::new(),
             unconfirmed: 0,
+            clock_due: None,
             seen: Instant::ZERO,
         };
         targets.into_iter().for_each(|subject| ping.add(subject));
@@ -138,6 +141,8 @@ impl Ping {
         self.phase = Phase::Probing;
         self.quiet_from = self.config.deadline.map(|deadline| now.mono + deadline);
         self.end = self.quiet_from;
+        let stamps = self.series.iter().any(|series| series.clock_error().is_some());
+        self.clock_due = stamps.then(|| now.mono + ClockError::FRESH);
         self.cap = self.config.rate.and_then(|rate| Cap::new(now.mono, rate));
         for (number, series) in (0..).zip(&mut self.series) {
             series.begin(&self.config, now.mono);
@@ -294,6 +299,10 @@ impl Machine for Ping {
         if self.phase != Phase::Probing || self.interrupted || self.quiet_from.is_some_and(|quiet| quiet <= now.mono) {
             return;
         }
+        if let Some(due) = self.clock_due.as_mut().filter(|due| **due <= now.mono) {
+            *due = now.mono + ClockError::FRESH;
+            outbox.push(Order::AskClock);
+        }
         for _ in 0..BATCH {
             let Some((_, number)) = self.sends.first() else { return };
             let Some(allowed) = self.next_order().filter(|&at| at <= now.mono) else { return };
@@ -339,8 +348,9 @@ impl Machine for Ping {
             Inbound::Closed(closed) => {
                 self.with_probe(now, closed.token, |series, probe, context| series.closed(probe, closed, context));
             }
-            // Nobody connects to a prober, when what it writes has left decides nothing, and it asks for no clock.
-            Inbound::Accepted(_) | Inbound::Drained { .. } | Inbound::Clock(_) => {}
+            Inbound::Clock(error) => self.series.iter_mut().for_each(|series| series.clock_is(*error)),
+            // Nobody connects to a prober, and when what it writes has left decides nothing.
+            Inbound::Accepted(_) | Inbound::Drained { .. } => {}
         }
     }
 
@@ -355,7 +365,7 @@ impl Machine for Ping {
                 // While the channel still holds orders there is no use in waking up for more.
                 let order = self.next_order().filter(|_| self.unconfirmed == 0);
                 let deadline = self.deadlines.first().map(|(at, _)| at);
-                [order, deadline, self.end].into_iter().flatten().min()
+                [order, deadline, self.end, self.clock_due].into_iter().flatten().min()
             }
         }
     }

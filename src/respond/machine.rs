@@ -10,11 +10,7 @@ use super::ledger::{Ledger, Turn};
 use super::streams::Streams;
 use crate::channel::{Arena, Control, Inbound, LaneId, Order, Outbox, Refused};
 use crate::engine::Machine;
-use crate::types::{Instant, Now};
-
-/// How old what is known of the wall clock's error may be: until it is asked for again it is taken to grow, see
-/// [`crate::types::ClockError::by`].
-const CLOCK_AGE: Duration = Duration::from_secs(4);
+use crate::types::{ClockError, Instant, Now};
 
 /// Serves until it is told to stop.
 #[derive(Debug)]
@@ -113,7 +109,7 @@ impl Responder {
         if let Some(due) = &mut self.clock_due
             && *due <= now.mono
         {
-            *due = now.mono + CLOCK_AGE;
+            *due = now.mono + ClockError::FRESH;
             self.orders.push(Order::AskClock);
         }
     }

@@ -168,20 +168,22 @@ fn a_lost_syn_is_a_lost_probe_though_the_next_one_opens() {
 
 #[test]
 fn a_reused_socket_has_another_port_each_time_and_the_peer_sees_resets() {
+    // So few that the listener's queue holds all of them, should it be slow to take them.
     let Some(lab) = Plan::chain(1).build() else { return };
-    let _listener = Helper::listener(lab.target());
+    // It waits for us to close: a FIN that crosses our reset would be answered by another.
+    let _listener = rpong(&lab, &["--tcp", "443"]);
     lab.router(1).nft(
         "add counter inet lab resets\nadd rule inet lab forward tcp dport 443 tcp flags & rst == rst counter name resets",
     );
     for (nth, address) in [(1, lab.target_v4()), (2, lab.target_v6())] {
-        let arguments = ["--json", "-c300", "-i0.001", "--tcp=443", &address];
+        let arguments = ["--json", "-c100", "-i0.005", "--tcp=443", &address];
         let run = lab.host().run(Tool::Rping, Privilege::Root, &arguments);
         let mut ports: Vec<u64> =
             run.objects("reply").iter().filter_map(|reply| reply["source_port"].as_u64()).collect();
         ports.sort_unstable();
         ports.dedup();
-        assert_eq!((ports.len(), counts(&run.object("summary"))), (300, [300, 0, 0, 0]), "{run:#?}");
-        assert_eq!(lab.router(1).counted("resets"), nth * 300);
+        assert_eq!((ports.len(), counts(&run.object("summary"))), (100, [100, 0, 0, 0]), "{run:#?}");
+        assert_eq!(lab.router(1).counted("resets"), nth * 100);
     }
 }
 
@@ -195,12 +197,12 @@ fn rejections_at_a_high_rate_are_each_told_of_their_own_probe() {
     );
     for address in [lab.target_v4(), lab.target_v6()] {
         let run =
-            lab.host().run(Tool::Rping, Privilege::Nothing, &["--json", "-c300", "-i0.002", "--tcp=443", &address]);
-        assert_eq!(counts(&run.object("summary")), [200, 0, 100, 0], "{run:#?}");
+            lab.host().run(Tool::Rping, Privilege::Nothing, &["--json", "-c90", "-i0.005", "--tcp=443", &address]);
+        assert_eq!(counts(&run.object("summary")), [60, 0, 30, 0], "{run:#?}");
         let mut sequences: Vec<u64> =
             run.objects("error").iter().filter_map(|error| error["sequence"].as_u64()).collect();
         sequences.dedup();
-        assert_eq!(sequences.len(), 100, "{run:#?}");
+        assert_eq!(sequences.len(), 30, "{run:#?}");
         assert!(sequences.windows(2).all(|pair| pair[1] == pair[0] + 3), "{sequences:?}");
     }
 }
