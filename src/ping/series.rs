@@ -286,11 +286,6 @@ impl Series {
         self.stopped = true;
     }
 
-    /// Whether all of its probes are decided and told.
-    pub(super) fn is_settled(&self) -> bool {
-        self.closed || (self.counts.pending == 0 && self.unconfirmed == 0 && self.held.is_empty())
-    }
-
     /// When its next probe is due, if there is to be one.
     pub(super) fn next_send(&self, config: &Config) -> Option<Instant> {
         if self.closed || self.is_done_sending(config) || !self.can_be_probed() {
@@ -318,14 +313,6 @@ impl Series {
             Pacer::Called(_) => return None,
         };
         Some(due.max(self.not_before))
-    }
-
-    /// Whether nothing more is to be sent or waited for.
-    pub(super) fn is_over(&self, config: &Config) -> bool {
-        let enough = config.deadline.is_some() && config.count.is_some_and(|count| self.counts.received >= count);
-        let idle = self.counts.pending == 0 && self.unconfirmed == 0 && self.linger(config).is_none();
-        let answered = enough || (self.is_done_sending(config) && idle);
-        self.closed || !self.can_be_probed() || (answered && self.held.is_empty())
     }
 
     /// Takes the next probe's number and slot; `allowed` is when it could leave at the earliest.
