@@ -55,11 +55,12 @@ pub fn run<M: Machine>(
             outbox.reclaim();
             machine.poll_orders(now, &mut outbox);
         }
-        let waiting = outbox.len();
-        // What a finished run still had to send is sent no more: its results are told already.
-        if !machine.is_finished() {
-            channel.submit(&mut outbox)?;
+        // What a finished run still had to send is sent no more: its results are told already. Its connections are closed.
+        if machine.is_finished() {
+            outbox.keep_closes();
         }
+        let waiting = outbox.len();
+        channel.submit(&mut outbox)?;
         let sent = outbox.len() < waiting;
         while let Some(event) = machine.poll_event() {
             if on_turn(Turn::Event(event)) == Next::Stop {

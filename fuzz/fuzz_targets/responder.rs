@@ -15,7 +15,7 @@ use netprobe::channel::{
 };
 use netprobe::engine::Machine;
 use netprobe::respond::{Config, Event, Figures, Listener, Responder, Service};
-use netprobe::types::{Endpoint, Family, Instant, IpEndpoint, Now, Stamp, Ttl, WallTime};
+use netprobe::types::{ClockError, Endpoint, Family, Instant, IpEndpoint, Now, Stamp, Ttl, WallTime};
 use netprobe_fuzz::{address, choose};
 
 /// So many deeds at most; behind them the run is told to end. Fewer than there are flows: each datagram has its own.
@@ -161,7 +161,14 @@ impl<'a> Play<'a> {
                     self.inbox.push(Inbound::Drained { token: write.token });
                 }
             }
-            Order::Close { .. } | Order::Pause { .. } | Order::Resume { .. } | Order::Forget { .. } | Order::Unlisten { .. } => {}
+            Order::Close { .. } | Order::Pause { .. } | Order::Resume { .. } | Order::Forget { .. } => {}
+            Order::Unlisten { .. } => {}
+            Order::AskClock => {
+                let error = Duration::from_millis(choose(&mut self.source));
+                self.inbox.push(Inbound::Clock(
+                    choose::<bool>(&mut self.source).then_some(ClockError::new(self.now.wall, error)),
+                ));
+            }
             Order::Open(open) => panic!("who serves opens nothing: {open:?}"),
         }
     }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::arena::{Arena, Span};
 use super::{LaneId, OsError, Token};
-use crate::types::{Endpoint, IpEndpoint, Mtu, Stamp, Tos, Ttl, WallTime};
+use crate::types::{ClockError, Endpoint, IpEndpoint, Mtu, Stamp, Tos, Ttl, WallTime};
 
 /// Something that happened. Spans lie in the arena of the [`Inbox`] it came in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +32,8 @@ pub enum Inbound {
     Closed(Closed),
     /// The kernel dropped datagrams of this lane before we could read them.
     Dropped(Dropped),
+    /// How far the wall clock may be off; `None` if nobody keeps it in step with UTC.
+    Clock(Option<ClockError>),
     /// A request from outside the network.
     Control(Control),
 }

@@ -39,6 +39,8 @@ pub enum Order {
         /// The lane.
         lane: LaneId,
     },
+    /// Tell how far the wall clock may be off; answered by `Clock`.
+    AskClock,
     /// Nothing more will be asked or attributed under this token; whatever it holds is released, a connection by closing it.
     Forget {
         /// The token.
@@ -155,6 +157,11 @@ impl Outbox {
     /// Takes the front order. Its octets stay until the last order is taken and another is queued.
     pub fn pop_front(&mut self) -> Option<Order> {
         self.orders.pop_front()
+    }
+
+    /// Drops all orders but those that end connections.
+    pub fn keep_closes(&mut self) {
+        self.orders.retain(|order| matches!(order, Order::Close { .. }));
     }
 
     /// Forgets the octets of orders already taken, if no order is left that could need them.

@@ -19,6 +19,8 @@ use crate::types::{Family, Port};
 
 /// Rounds unless `-c` says otherwise.
 const ROUNDS: u64 = 20;
+/// How many there may be then, so that a few lost probes do not leave the rest unjudged.
+const ROUNDS_WITH_LOSS: u64 = 25;
 /// The most rounds: all delays are kept until the end.
 const MOST_ROUNDS: u64 = 10_000;
 /// From one probe to the next unless `-i` says otherwise.
@@ -57,7 +59,7 @@ impl Run<'_> {
         let [text] = texts else {
             return Err(Trouble::Refused("--contrast compares methods to one target; name one".to_owned()));
         };
-        let (rounds, slot) = self.rounds()?;
+        let (rounds, most_rounds, slot) = self.rounds()?;
         let choice = Choice::of_contrast(&self.args.method, TCP_PORT);
         let asked = choice.read(text, false)?;
         let Asked::Internet(aim) = asked else {
@@ -84,7 +86,7 @@ impl Run<'_> {
             ping.wait = Wait::Exactly(WAIT);
         }
         let mut sink = self.contrast_sink(&ping, &bound);
-        let mut machine = Contrast::new(Config { contenders, rounds, slot, ping });
+        let mut machine = Contrast::new(Config { contenders, rounds, most_rounds, slot, ping });
         let mut status = NOT_RUN;
         drive(&mut opened, &mut machine, precision(Pace::Fixed(slot)), sink.as_mut(), env, |event| match event {
             Event::Ping(ping::Event::NameWanted(address)) => Some(*address),
@@ -97,7 +99,8 @@ impl Run<'_> {
         Ok(status)
     }
 
-    fn rounds(&self) -> Result<(u64, Duration), Trouble> {
+    /// How many rounds, how many at most, and how long a slot is.
+    fn rounds(&self) -> Result<(u64, u64, Duration), Trouble> {
         let run = &self.args.run;
         let rounds = run.count.unwrap_or(ROUNDS);
         if rounds > MOST_ROUNDS {
@@ -111,7 +114,7 @@ impl Run<'_> {
                 "--interval <TIME>: with --contrast, the time between two probes is 2 ms at least".to_owned(),
             ));
         }
-        Ok((rounds, slot))
+        Ok((rounds, run.count.unwrap_or(ROUNDS_WITH_LOSS), slot))
     }
 
     fn tcp(&self, choice: &Choice, asked: &Asked<'_>, slot: Duration) -> Method {

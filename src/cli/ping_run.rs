@@ -52,6 +52,11 @@ impl Run<'_> {
         let asked: Vec<Asked<'_>> =
             texts.iter().map(|text| choice.read(text, self.args.socket.broadcast)).collect::<Result<_, _>>()?;
         choice.check(&asked)?;
+        if self.args.socket.mark.is_some() && choice.protocol() == Protocol::Tcp {
+            let sentence =
+                "-m: not with --tcp: the right to mark is given up before the sockets of connections are made";
+            return Err(Trouble::Refused(sentence.to_owned()));
+        }
         self.check_preload(env.uid)?;
         self.hint_at_long_times(env);
         let bound = self.binding(env)?;

@@ -38,13 +38,14 @@ pub enum Progress {
     Refused,
 }
 
-/// Begins to open the connection `open` asks of a lane with this plan.
+/// Begins to open the connection `open` asks of a lane with this plan, on a `spare` socket that was made for the same if there
+/// is one.
 ///
 /// # Errors
 /// Why it cannot begin: EMFILE, EADDRNOTAVAIL, ENETUNREACH, EACCES …; ENOENT and EAGAIN (its queue is full) of a local socket.
-pub fn begin(plan: &LanePlan, open: &Open) -> Result<Begun, OsError> {
+pub fn begin(plan: &LanePlan, open: &Open, spare: Option<Socket>) -> Result<Begun, OsError> {
     match (plan.protocol, &open.to) {
-        (Protocol::Tcp, Endpoint::Ip(to)) => begin_tcp(plan, open, *to),
+        (Protocol::Tcp, Endpoint::Ip(to)) => begin_tcp(plan, open, *to, spare),
         (Protocol::Unix, Endpoint::Unix(path)) => {
             let socket = lane::new_socket(plan, Type::STREAM).map_err(|(_, error)| error)?;
             lane::configure_local(&socket, plan).map_err(|(_, error)| error)?;
@@ -88,7 +89,7 @@ pub fn tcp_socket(plan: &LanePlan, header: &Header, port: u16) -> Result<Socket,
     Ok(socket)
 }
 
-fn begin_tcp(plan: &LanePlan, open: &Open, to: IpEndpoint) -> Result<Begun, OsError> {
+fn begin_tcp(plan: &LanePlan, open: &Open, to: IpEndpoint, spare: Option<Socket>) -> Result<Begun, OsError> {
     let header = &open.header;
     if to.family() != plan.family {
         return Err(OsError::EAFNOSUPPORT);
@@ -96,7 +97,10 @@ fn begin_tcp(plan: &LanePlan, open: &Open, to: IpEndpoint) -> Result<Begun, OsEr
     if header.ttl == Some(Ttl::new(0)) || header.from.is_some_and(|from| Family::of(from) != plan.family) {
         return Err(OsError::EINVAL);
     }
-    let socket = tcp_socket(plan, header, open.source_port).map_err(|(_, error)| error)?;
+    let socket = match spare {
+        Some(spare) => spare,
+        None => tcp_socket(plan, header, open.source_port).map_err(|(_, error)| error)?,
+    };
     let flow_label = header.flow_label.or(plan.flow_label);
     let name = name(to, flow_label);
     let mut stamp = Stamp::user(clock::now());

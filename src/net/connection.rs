@@ -10,8 +10,8 @@ use super::poller::{Interest, Poller, Ready, Source};
 use super::receive::Place;
 use super::sys::message::{self, Buffers, EAGAIN, Queue};
 use super::sys::option::{self, IP_RECVERR, IPV6_RECVERR};
-use crate::channel::{Closed, ClosedHow, Data, Inbound, Inbox, LaneId, Opened, OsError, Protocol, Token};
-use crate::types::{Family, IpEndpoint, Stamp};
+use crate::channel::{Closed, ClosedHow, Data, Header, Inbound, Inbox, LaneId, Open, Opened, OsError, Protocol, Token};
+use crate::types::{Family, Instant, IpEndpoint, Stamp};
 
 /// Octets read from one connection in one turn, so that a fast one does not keep the others waiting.
 const READ_OCTETS: usize = 16 * 1024;
@@ -19,6 +19,10 @@ const READ_OCTETS: usize = 16 * 1024;
 const MAX_UNSENT_OCTETS: usize = 256 * 1024;
 /// Octets thrown away when a connection is closed with some unread, for which the kernel would send RST instead of FIN.
 const MAX_UNREAD_OCTETS: usize = 1 << 20;
+
+/// An attempt that took less has sent no second SYN: the kernel waits a second for an answer to the first (RFC 6298 §2.1),
+/// which only a BPF program can change.
+const NO_SECOND_SYN: Duration = Duration::from_millis(200);
 
 /// How long what was written before a close may wait for a peer that takes none of it (RFC 5482).
 const MAX_CLOSING: Duration = Duration::from_secs(30);
@@ -33,6 +37,10 @@ pub struct Connection {
     /// Our end, for internet connections.
     local: Option<IpEndpoint>,
     socket: Socket,
+    /// When the attempt began.
+    began: Instant,
+    /// For which attempts its socket could be used again.
+    spare_for: Option<Header>,
     opening: bool,
     /// Reading waits for `Resume`.
     paused: bool,
@@ -57,6 +65,17 @@ pub struct Turn<'a> {
     pub inbox: &'a mut Inbox,
 }
 
+/// A TCP socket that may serve another attempt like the one it was made for, which saves making and closing one.
+#[derive(Debug)]
+pub struct Spare {
+    /// Its lane.
+    pub lane: LaneId,
+    /// The order's header.
+    pub header: Header,
+    /// The socket.
+    pub socket: Socket,
+}
+
 /// Whether there still is a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
@@ -67,28 +86,36 @@ pub enum Fate {
 }
 
 impl Connection {
-    /// An attempt to open `socket`, which is our end `local`.
-    pub fn opening(token: Token, lane: LaneId, protocol: Protocol, socket: Socket, local: Option<IpEndpoint>) -> Self {
-        let unsent = VecDeque::new();
-        Connection {
-            token,
-            lane,
-            protocol,
-            local,
-            socket,
-            opening: true,
-            paused: false,
-            ended: false,
-            closing: false,
-            hung_up: false,
-            unsent,
-            watched: None,
-        }
+    /// An attempt to open `socket`, begun at `began`, which is our end `local`.
+    pub fn opening(open: &Open, protocol: Protocol, socket: Socket, began: Instant, local: Option<IpEndpoint>) -> Self {
+        let spare_for = (protocol == Protocol::Tcp && open.source_port == 0).then_some(open.header);
+        let connection = Connection::open(open.token, open.lane, protocol, socket);
+        Connection { opening: true, began, local, spare_for, ..connection }
     }
 
     /// A connection that is open already.
     pub fn open(token: Token, lane: LaneId, protocol: Protocol, socket: Socket) -> Self {
-        Connection { opening: false, ..Connection::opening(token, lane, protocol, socket, None) }
+        Connection {
+            token,
+            lane,
+            protocol,
+            local: None,
+            socket,
+            began: Instant::ZERO,
+            spare_for: None,
+            opening: false,
+            paused: false,
+            ended: false,
+            closing: false,
+            hung_up: false,
+            unsent: VecDeque::new(),
+            watched: None,
+        }
+    }
+
+    /// The same on a spare socket, which the poller watches already.
+    pub fn on_spare(self) -> Self {
+        Connection { watched: Some(Interest::OPENING), ..self }
     }
 
     /// Has the poller watch it for what it waits for now.
@@ -96,10 +123,17 @@ impl Connection {
     /// # Errors
     /// The kernel's: there may be too many (epoll(7), max_user_watches).
     pub fn watch(&mut self, number: u64, poller: &Poller) -> Result<(), OsError> {
-        let read = !(self.opening || self.paused || self.ended || self.closing);
-        let write = self.opening || !self.unsent.is_empty();
-        // A hang-up is told whatever one waits for: who waits for nothing must not be watched at all.
-        let wanted = (read || write || !self.hung_up).then_some(Interest { read, write });
+        let read = !(self.paused || self.ended || self.closing);
+        let write = !self.unsent.is_empty();
+        let wanted = if self.opening {
+            Some(Interest::OPENING)
+        } else {
+            // A hang-up is told whatever one waits for: who waits for nothing must not be watched at all.
+            (read || write || !self.hung_up).then_some(Interest { read, write, once: false })
+        };
+        if self.was_opening() {
+            self.report_no_errors();
+        }
         let source = Source::Connection(number);
         match (self.watched, wanted) {
             (None, Some(interest)) => poller.watch(&self.socket, source, interest),
@@ -199,6 +233,21 @@ impl Connection {
         let _ = self.socket.set_linger(Some(Duration::ZERO));
     }
 
+    /// Sends RST and keeps the socket, with its options and watched as attempts are. `None` where that cannot be had, because
+    /// more was done with the connection than opening it.
+    pub fn reset_to_spare(self) -> Option<Spare> {
+        let Some(header) = self.spare_for.filter(|_| self.was_opening()) else {
+            self.reset();
+            return None;
+        };
+        // connect(2): "by connecting to an address with the sa_family member of sockaddr set to AF_UNSPEC".
+        if rustix::net::connect_unspec(&self.socket).is_err() {
+            self.reset();
+            return None;
+        }
+        Some(Spare { lane: self.lane, header, socket: self.socket })
+    }
+
     fn finish_opening(&mut self, ready: &Ready, turn: &mut Turn<'_>) -> Fate {
         // The queue has the details of what the pending error only sums up.
         if ready.failed && self.report_icmp(turn) {
@@ -213,22 +262,44 @@ impl Connection {
             return Fate::Stays;
         }
         self.opening = false;
-        let retransmits = option::tcp_retransmits(self.socket.as_fd()).unwrap_or(0);
-        // RFC 1122 §4.2.3.9: most ICMP errors must not abort a connection; the error queue would make them errors of it.
+        let may_have_repeated = turn.stamp.user.mono.since(self.began) >= NO_SECOND_SYN;
+        let retransmits = match may_have_repeated {
+            true => option::tcp_retransmits(self.socket.as_fd()).unwrap_or(0),
+            false => 0,
+        };
+        let (token, stamp, local) = (self.token, turn.stamp, self.local);
+        turn.inbox.push(Inbound::Opened(Opened { token, stamp, local, retransmits }));
+        Fate::Stays
+    }
+
+    /// Whether the attempt to open it goes on.
+    pub fn is_opening(&self) -> bool {
+        self.opening
+    }
+
+    /// Whether it has opened and nothing was done with it since.
+    fn was_opening(&self) -> bool {
+        !self.opening && self.watched == Some(Interest::OPENING)
+    }
+
+    /// RFC 1122 §4.2.3.9: most ICMP errors must not abort a connection; the error queue would make them errors of it.
+    fn report_no_errors(&self) {
         let errors = match self.local.map(|local| local.family()) {
             Some(Family::V6) => IPV6_RECVERR,
             Some(Family::V4) | None => IP_RECVERR,
         };
         let _ = errors.set(self.socket.as_fd(), 0);
-        let (token, stamp, local) = (self.token, turn.stamp, self.local);
-        turn.inbox.push(Inbound::Opened(Opened { token, stamp, local, retransmits }));
-        Fate::Stays
     }
 
     /// Whether the error queue had something to tell.
     fn report_icmp(&self, turn: &mut Turn<'_>) -> bool {
         let place = Place { lane: self.lane, flow: 0, protocol: self.protocol, token: Some(self.token) };
         while let Ok(message) = message::receive(self.socket.as_fd(), Queue::Errors, turn.buffers) {
+            // The socket may have served an earlier attempt, from another port: RFC 9293 §3.1, the Source Port comes first.
+            let port = message.octets.first_chunk().map(|port| u16::from_be_bytes(*port));
+            if port.zip(self.local).is_some_and(|(port, local)| port != local.port) {
+                continue;
+            }
             if place.push_error(&message, turn.inbox) {
                 return true;
             }

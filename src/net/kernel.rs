@@ -107,6 +107,7 @@ impl KernelChannel {
             Order::Pause { token } => streams.pause(*token, true, poller),
             Order::Resume { token } => streams.pause(*token, false, poller),
             Order::Forget { token } => streams.forget(*token),
+            Order::AskClock => outcomes.push_back(Inbound::Clock(clock::error())),
             Order::Unlisten { lane } => {
                 // close(2) takes its sockets out of the poller's set, too.
                 if let Some(lane) = self.lanes.get_mut(lane.index()) {
@@ -171,6 +172,7 @@ impl Channel for KernelChannel {
         for outcome in self.outcomes.drain(..) {
             inbox.push(outcome);
         }
+        self.streams.watch_fresh(&self.poller);
         if self.ready.is_empty() {
             self.poller.poll(&mut self.ready)?;
         }

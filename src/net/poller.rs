@@ -42,15 +42,19 @@ pub struct Interest {
     pub read: bool,
     /// Room to write.
     pub write: bool,
+    /// Told when it comes, and not again as long as it stays so (EPOLLET).
+    pub once: bool,
 }
 
 impl Interest {
+    /// How an attempt to connect ends.
+    pub const OPENING: Interest = Interest { read: false, write: true, once: true };
     /// Errors and a hang-up alone.
-    pub const NONE: Interest = Interest { read: false, write: false };
+    pub const NONE: Interest = Interest { read: false, write: false, once: false };
     /// Something to read.
-    pub const READ: Interest = Interest { read: true, write: false };
+    pub const READ: Interest = Interest { read: true, write: false, once: false };
     /// Both.
-    pub const BOTH: Interest = Interest { read: true, write: true };
+    pub const BOTH: Interest = Interest { read: true, write: true, once: false };
 }
 
 /// That someone became ready.
@@ -205,6 +209,7 @@ impl Interest {
         let mut flags = EventFlags::empty();
         flags.set(EventFlags::IN, self.read);
         flags.set(EventFlags::OUT, self.write);
+        flags.set(EventFlags::ET, self.once);
         flags
     }
 }

@@ -6,7 +6,7 @@ use socket2::Socket;
 
 use super::clock;
 use super::connect::{self, Begun, Progress};
-use super::connection::{Connection, Fate, Turn};
+use super::connection::{Connection, Fate, Spare, Turn};
 use super::lane::Lane;
 use super::listen;
 use super::poller::{Poller, Ready};
@@ -21,12 +21,20 @@ const ACCEPTED: u64 = 1 << 63;
 /// Connections accepted from one listener in one turn.
 const ACCEPTS: usize = 64;
 
-/// The connections, by numbers that are never given again, so that news of a closed one reaches no other.
+/// Sockets kept for another attempt at most.
+const SPARES: usize = 64;
+
+/// The connections, by numbers that are given again only with their socket, once everything the poller said of it was
+/// handled: news of a closed one reaches no other.
 #[derive(Debug, Default)]
 pub struct Streams {
     connections: HashMap<u64, Connection>,
     numbers: HashMap<Token, u64>,
     next: u64,
+    /// Those that opened since the last turn: most are closed before another, and need nothing more until then.
+    fresh: Vec<u64>,
+    /// With their numbers.
+    spares: Vec<(u64, Spare)>,
     /// Whether one was dropped that nobody has asked about.
     freed: bool,
 }
@@ -50,11 +58,15 @@ impl Streams {
         if token.get() & ACCEPTED != 0 || self.numbers.contains_key(&token) {
             return Err(OsError::EINVAL);
         }
-        let Begun { socket, stamp, local, progress } = connect::begin(plan, open)?;
+        let spare = self.take_spare(open);
+        let number = spare.as_ref().map(|&(number, _)| number);
+        let Begun { socket, stamp, local, progress } =
+            connect::begin(plan, open, spare.map(|(_, spare)| spare.socket))?;
+        let began = stamp.user.mono;
         let sent = Inbound::Sent(Sent { token, stamp, scheduled: None, local });
         let stamp = Stamp::user(clock::now());
         let (connection, outcome) = match progress {
-            Progress::Opening => (Connection::opening(token, open.lane, plan.protocol, socket, local), None),
+            Progress::Opening => (Connection::opening(open, plan.protocol, socket, began, local), None),
             Progress::Open => {
                 let opened = Inbound::Opened(Opened { token, stamp, local, retransmits: 0 });
                 (Connection::open(token, open.lane, plan.protocol, socket), Some(opened))
@@ -64,7 +76,10 @@ impl Streams {
                 return Ok(());
             }
         };
-        self.add(connection, poller)?;
+        match number {
+            Some(number) => self.insert(number, connection.on_spare()),
+            None => self.add(connection, poller)?,
+        }
         outcomes.extend([sent].into_iter().chain(outcome));
         Ok(())
     }
@@ -87,10 +102,7 @@ impl Streams {
         let Some((number, connection)) = self.find(token) else { return };
         let fate = match how {
             CloseHow::Fin => connection.close(buffers),
-            CloseHow::Reset => {
-                connection.reset();
-                Fate::Ends
-            }
+            CloseHow::Reset => return self.reset(number),
         };
         self.settle(number, fate, poller);
     }
@@ -113,8 +125,20 @@ impl Streams {
     /// A connection has become ready.
     pub fn ready(&mut self, number: u64, ready: &Ready, poller: &Poller, turn: &mut Turn<'_>) {
         let Some(connection) = self.connections.get_mut(&number) else { return };
+        let was_opening = connection.is_opening();
         let fate = connection.ready(ready, turn);
-        self.settle(number, fate, poller);
+        if was_opening && fate == Fate::Stays {
+            self.fresh.push(number);
+        } else {
+            self.settle(number, fate, poller);
+        }
+    }
+
+    /// Has those watched that have opened and are still there.
+    pub fn watch_fresh(&mut self, poller: &Poller) {
+        for number in std::mem::take(&mut self.fresh) {
+            self.settle(number, Fate::Stays, poller);
+        }
     }
 
     /// Takes connections that wait at a listener. Says whether there was no descriptor for one.
@@ -148,9 +172,29 @@ impl Streams {
         let number = self.next;
         connection.watch(number, poller)?;
         self.next += 1;
+        self.insert(number, connection);
+        Ok(())
+    }
+
+    fn insert(&mut self, number: u64, connection: Connection) {
         self.numbers.insert(connection.token, number);
         self.connections.insert(number, connection);
-        Ok(())
+    }
+
+    /// A socket that is as one made for `open` would be.
+    fn take_spare(&mut self, open: &Open) -> Option<(u64, Spare)> {
+        let fits = |(_, spare): &(u64, Spare)| spare.lane == open.lane && spare.header == open.header;
+        let at = self.spares.iter().rposition(fits).filter(|_| open.source_port == 0)?;
+        Some(self.spares.swap_remove(at))
+    }
+
+    fn reset(&mut self, number: u64) {
+        let Some(connection) = self.connections.remove(&number) else { return };
+        self.numbers.remove(&connection.token);
+        match connection.reset_to_spare() {
+            Some(spare) if self.spares.len() < SPARES => self.spares.push((number, spare)),
+            _ => self.freed = true,
+        }
     }
 
     fn find(&mut self, token: Token) -> Option<(u64, &mut Connection)> {

@@ -12,7 +12,7 @@ use super::series::{Context, FollowUp, Route, Series};
 use crate::channel::{Arena, Control, Header, IcmpReport, Inbound, Open, Order, Outbox, Send, Token, Write};
 use crate::engine::pace::Cap;
 use crate::engine::{Machine, Place, Target, Timers};
-use crate::types::{Instant, IpEndpoint, Now, Port, ProbeId};
+use crate::types::{ClockError, Instant, IpEndpoint, Now, Port, ProbeId};
 use crate::wire::payload::{COOKIE_OCTETS, Cookie};
 
 /// So many probes are ordered in one turn at most, so that their answers are read before a receive buffer is full.
@@ -45,6 +45,8 @@ pub struct Ping {
     over: Vec<bool>,
     /// Orders that the channel has neither carried out nor refused.
     unconfirmed: u64,
+    /// When to ask for the wall clock's error, if probes tell it.
+    clock_due: Option<Instant>,
     /// Everything that arrived up to here was handled.
     seen: Instant,
 }
@@ -81,6 +83,7 @@ impl Ping {
             active: 0,
             over: Vec::new(),
             unconfirmed: 0,
+            clock_due: None,
             seen: Instant::ZERO,
         };
         targets.into_iter().for_each(|subject| ping.add(subject));
@@ -90,6 +93,17 @@ impl Ping {
     /// Whether probes may leave: the run has begun and is not over.
     pub fn is_probing(&self) -> bool {
         self.phase == Phase::Probing
+    }
+
+    /// Whether everything that left is decided and told.
+    pub fn is_settled(&self) -> bool {
+        self.series.iter().all(Series::is_settled)
+    }
+
+    /// No more probes leave.
+    pub fn stop(&mut self, now: Now) {
+        let all = 0..self.series.len() as u32;
+        all.for_each(|number| self.with_series(number, now, |series, _| series.stop()));
     }
 
     /// With [`super::Pace::Called`]: the next probe of this series, by its number, is due now.
@@ -127,6 +141,8 @@ impl Ping {
         self.phase = Phase::Probing;
         self.quiet_from = self.config.deadline.map(|deadline| now.mono + deadline);
         self.end = self.quiet_from;
+        let stamps = self.series.iter().any(|series| series.clock_error().is_some());
+        self.clock_due = stamps.then(|| now.mono + ClockError::FRESH);
         self.cap = self.config.rate.and_then(|rate| Cap::new(now.mono, rate));
         for (number, series) in (0..).zip(&mut self.series) {
             series.begin(&self.config, now.mono);
@@ -215,10 +231,7 @@ impl Ping {
                 let running = self.series.iter().filter(|series| !series.is_closed());
                 self.events.push_back(Event::Interim(running.map(Series::interim).collect()));
             }
-            Control::Stop => {
-                let all = 0..self.series.len() as u32;
-                all.for_each(|number| self.with_series(number, now, |series, _| series.stop()));
-            }
+            Control::Stop => self.stop(now),
             Control::Add { target, endpoint } => self.add_running(now, target, *endpoint),
             Control::Remove { target } => {
                 let named = |series: &&Series| series.typed() == &**target;
@@ -288,6 +301,10 @@ impl Machine for Ping {
         if self.phase != Phase::Probing || self.interrupted || self.quiet_from.is_some_and(|quiet| quiet <= now.mono) {
             return;
         }
+        if let Some(due) = self.clock_due.as_mut().filter(|due| **due <= now.mono) {
+            *due = now.mono + ClockError::FRESH;
+            outbox.push(Order::AskClock);
+        }
         for _ in 0..BATCH {
             let Some((_, number)) = self.sends.first() else { return };
             let Some(allowed) = self.next_order().filter(|&at| at <= now.mono) else { return };
@@ -333,6 +350,7 @@ impl Machine for Ping {
             Inbound::Closed(closed) => {
                 self.with_probe(now, closed.token, |series, probe, context| series.closed(probe, closed, context));
             }
+            Inbound::Clock(error) => self.series.iter_mut().for_each(|series| series.clock_is(*error)),
             // Nobody connects to a prober, and when what it writes has left decides nothing.
             Inbound::Accepted(_) | Inbound::Drained { .. } => {}
         }
@@ -349,7 +367,7 @@ impl Machine for Ping {
                 // While the channel still holds orders there is no use in waking up for more.
                 let order = self.next_order().filter(|_| self.unconfirmed == 0);
                 let deadline = self.deadlines.first().map(|(at, _)| at);
-                [order, deadline, self.end].into_iter().flatten().min()
+                [order, deadline, self.end, self.clock_due].into_iter().flatten().min()
             }
         }
     }

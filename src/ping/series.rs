@@ -43,6 +43,9 @@ const FIRST_PATIENCE: Duration = Duration::from_secs(1);
 /// A refused probe is not followed by the next at once: what refused it may need a moment.
 const REFUSED_GAP: Duration = Duration::from_millis(10);
 
+/// The same where there is no port left to connect from: they come back one by one, a minute after each was closed (TIME-WAIT).
+const NO_PORT_GAP: Duration = Duration::from_millis(100);
+
 /// Where events go, and what all series have in common.
 pub(super) struct Context<'a> {
     pub(super) config: &'a Config,
@@ -86,6 +89,8 @@ pub(super) struct Series {
     pacer: Pacer,
     /// After a refusal: no probe before this.
     not_before: Instant,
+    /// The last probe that was decided upon was refused: until one leaves they are tried one at a time.
+    refused: bool,
     /// No more probes are wanted.
     stopped: bool,
     /// Its summary is written.
@@ -128,6 +133,7 @@ impl Series {
             start: Instant::ZERO,
             pacer: Pacer::Window(Window::new(Duration::ZERO)),
             not_before: Instant::ZERO,
+            refused: false,
             stopped: false,
             closed: false,
             first_sent: None,
@@ -285,6 +291,9 @@ impl Series {
         if self.closed || self.is_done_sending(config) || !self.can_be_probed() {
             return None;
         }
+        if self.refused && self.unconfirmed > 0 {
+            return None;
+        }
         let ordered = number(self.probes.newest());
         if ordered < u64::from(config.preload) && config.pace != Pace::Called {
             return Some(self.start.max(self.not_before));
@@ -304,14 +313,6 @@ impl Series {
             Pacer::Called(_) => return None,
         };
         Some(due.max(self.not_before))
-    }
-
-    /// Whether nothing more is to be sent or waited for.
-    pub(super) fn is_over(&self, config: &Config) -> bool {
-        let enough = config.deadline.is_some() && config.count.is_some_and(|count| self.counts.received >= count);
-        let idle = self.counts.pending == 0 && self.unconfirmed == 0 && self.linger(config).is_none();
-        let answered = enough || (self.is_done_sending(config) && idle);
-        self.closed || !self.can_be_probed() || (answered && self.held.is_empty())
     }
 
     /// Takes the next probe's number and slot; `allowed` is when it could leave at the earliest.
@@ -342,6 +343,7 @@ impl Series {
             Fate::Ordered => {
                 probe.fate = Fate::Open;
                 probe.leave(sent);
+                self.refused = false;
                 self.unconfirmed -= 1;
                 self.counts.sent += 1;
                 self.counts.pending += 1;
@@ -378,7 +380,9 @@ impl Series {
         probe.fate = Fate::Failed;
         self.unconfirmed -= 1;
         self.counts.send_failed += 1;
-        self.not_before = context.now.mono + REFUSED_GAP;
+        self.refused = true;
+        let gap = if refused.error == OsError::EADDRNOTAVAIL { NO_PORT_GAP } else { REFUSED_GAP };
+        self.not_before = context.now.mono + gap;
         context.events.push_back(Event::SendFailed(SendFailed {
             series: self.id,
             probe: id,

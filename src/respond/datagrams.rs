@@ -11,7 +11,7 @@ use super::expiring::Expiring;
 use super::ledger::{Client, Turn};
 use super::limiter::Limiter;
 use crate::channel::{Datagram, Header, Order, Send, Token};
-use crate::types::{Endpoint, Instant, IpEndpoint, Ttl, WallTime};
+use crate::types::{ClockError, Endpoint, Instant, IpEndpoint, Ttl, WallTime};
 use crate::wire::stamp::{self, ErrorEstimate, ReflectorPacket, SenderPacket, Timestamp};
 
 /// Services that may answer whatever they get, and so would play ball with an echo for ever: echo, daytime, quote of the
@@ -39,6 +39,8 @@ pub(super) struct Datagrams {
     /// Local sockets that are not answered: our own.
     own_paths: BTreeSet<Arc<Path>>,
     waiting_octets: usize,
+    /// How far the wall clock may be off, where it is kept in step with UTC.
+    clock_error: Option<ClockError>,
 }
 
 /// A client: listener, address, and for STAMP the session identifier (RFC 8972 §3).
@@ -79,6 +81,7 @@ impl Datagrams {
             refused_ports,
             own_paths: own_paths.collect(),
             waiting_octets: 0,
+            clock_error: None,
         }
     }
 
@@ -94,6 +97,11 @@ impl Datagrams {
     /// Answers nobody from now on: the sockets go to whoever replaces us.
     pub(super) fn stop(&mut self) {
         self.open = false;
+    }
+
+    /// What is known of the wall clock from now on.
+    pub(super) fn clock_is(&mut self, error: Option<ClockError>) {
+        self.clock_error = error;
     }
 
     /// The answers that waited are on their way.
@@ -146,7 +154,10 @@ impl Datagrams {
         self.waiting_octets += octets.len();
         let answer = turn.orders.store(|out| match answer {
             Answer::Echo => out.extend_from_slice(octets),
-            Answer::Stamp(packet) => reflect(&packet, sequence, datagram, octets, turn.now.wall, out),
+            Answer::Stamp(packet) => {
+                let clock = (turn.now.wall, self.clock_error);
+                reflect(&packet, sequence, datagram, octets, clock, out);
+            }
         });
         turn.orders.push(Order::Send(Send {
             lane: datagram.lane,
@@ -248,14 +259,15 @@ fn reflect(
     sequence: Option<u32>,
     datagram: &Datagram,
     request: &[u8],
-    now: WallTime,
+    (now, clock_error): (WallTime, Option<ClockError>),
     out: &mut Vec<u8>,
 ) {
     let received = datagram.stamp.kernel.unwrap_or(datagram.stamp.user.wall);
+    let left = now.max(received);
     let answer = ReflectorPacket {
         sequence: sequence.unwrap_or(packet.sequence),
-        timestamp: Timestamp::ntp(now.max(received)),
-        error: ErrorEstimate::UNKNOWN,
+        timestamp: Timestamp::ntp(left),
+        error: ErrorEstimate::of(clock_error, left),
         ssid: packet.ssid,
         received: Timestamp::ntp(received),
         sender_sequence: packet.sequence,

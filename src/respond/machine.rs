@@ -10,7 +10,7 @@ use super::ledger::{Ledger, Turn};
 use super::streams::Streams;
 use crate::channel::{Arena, Control, Inbound, LaneId, Order, Outbox, Refused};
 use crate::engine::Machine;
-use crate::types::{Instant, Now};
+use crate::types::{ClockError, Instant, Now};
 
 /// Serves until it is told to stop.
 #[derive(Debug)]
@@ -24,6 +24,8 @@ pub struct Responder {
     orders: Outbox,
     phase: Phase,
     started: Option<Instant>,
+    /// When the wall clock's error is asked for, if answers tell it.
+    clock_due: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +47,7 @@ impl Responder {
             orders: Outbox::default(),
             phase: Phase::Serving,
             started: None,
+            clock_due: None,
             listeners: config.listeners.into(),
         }
     }
@@ -102,6 +105,15 @@ impl Responder {
         }
     }
 
+    fn ask_clock(&mut self, now: Now) {
+        if let Some(due) = &mut self.clock_due
+            && *due <= now.mono
+        {
+            *due = now.mono + ClockError::FRESH;
+            self.orders.push(Order::AskClock);
+        }
+    }
+
     fn end(&mut self, now: Now) {
         if self.phase == Phase::Over {
             return;
@@ -143,6 +155,9 @@ impl Machine for Responder {
         if self.started.is_none() {
             self.started = Some(now.mono);
             self.ledger.tell(Event::Ready { listeners: Arc::clone(&self.listeners), time: now.wall });
+            let stamps = self.listeners.iter().any(|listener| listener.service == Service::Stamp);
+            self.clock_due = stamps.then_some(now.mono);
+            self.ask_clock(now);
         }
         // Both are emptied and filled in turns, so their memory is used again and no octet is copied.
         if outbox.is_empty() {
@@ -187,6 +202,7 @@ impl Machine for Responder {
                     self.ledger.count(listener, |counters| counters.dropped_by_kernel += dropped.count);
                 }
             }
+            Inbound::Clock(error) => self.datagrams.clock_is(*error),
             Inbound::Control(control) => self.control(now, control),
             // An error about an answer is its receiver's trouble; nothing is opened from here.
             Inbound::Sent(_) | Inbound::Icmp(_) | Inbound::Opened(_) => {}
@@ -199,13 +215,14 @@ impl Machine for Responder {
             Phase::Draining(until) => Some(until),
             Phase::Serving | Phase::Over => None,
         };
-        [drained, self.streams.next_due(), self.datagrams.next_due()].into_iter().flatten().min()
+        [drained, self.clock_due, self.streams.next_due(), self.datagrams.next_due()].into_iter().flatten().min()
     }
 
     fn handle_timeout(&mut self, now: Now) {
         let (streams, datagrams, mut turn) = self.turn(now);
         streams.expire(&mut turn);
         datagrams.expire(&mut turn);
+        self.ask_clock(now);
         self.end_if_drained(now);
     }
 

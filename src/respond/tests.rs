@@ -11,7 +11,7 @@ use crate::channel::{
     Accepted, Closed, ClosedHow, Control, Data, Datagram, Inbound, Inbox, LaneId, Order, Outbox, Token,
 };
 use crate::engine::Machine;
-use crate::types::{Endpoint, Instant, IpEndpoint, Now, Stamp, Ttl, WallTime};
+use crate::types::{ClockError, Endpoint, Instant, IpEndpoint, Now, Stamp, Ttl, WallTime};
 
 /// An order with its octets.
 type Ordered = (Order, Vec<u8>);
@@ -68,6 +68,8 @@ struct Bench {
     inbox: Inbox,
     outbox: Outbox,
     events: Vec<Event>,
+    /// What it is told of the clock.
+    clock_error: Option<ClockError>,
 }
 
 impl Bench {
@@ -79,6 +81,7 @@ impl Bench {
             inbox: Inbox::default(),
             outbox: Outbox::default(),
             events: Vec::new(),
+            clock_error: None,
         };
         bench.turn();
         bench
@@ -138,13 +141,17 @@ impl Bench {
         self.inbox.push(Inbound::Control(control));
     }
 
-    /// One turn of the driver, with a channel that takes every order.
+    /// One turn of the driver, with a channel that takes every order. What is asked about the clock is answered.
     fn turn(&mut self) -> Vec<Ordered> {
         self.handle();
         self.outbox.reclaim();
         self.responder.poll_orders(self.now, &mut self.outbox);
         let mut ordered = Vec::new();
         while let Some(order) = self.outbox.pop_front() {
+            if order == Order::AskClock {
+                self.responder.handle(self.now, &Inbound::Clock(self.clock_error), self.inbox.arena());
+                continue;
+            }
             let span = match &order {
                 Order::Send(send) => send.octets,
                 Order::Write(write) => write.octets,

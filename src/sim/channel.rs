@@ -16,7 +16,7 @@ use crate::channel::{
     Channel, ChannelError, Dropped, Inbound, Inbox, LaneId, LaneRefused, Open, Order, OsError, Outbox, Plan, Precision,
     Profile, Protocol, Refused, Send, SendStamps, Sent, Token,
 };
-use crate::types::{Instant, IpEndpoint, Now, Stamp};
+use crate::types::{ClockError, Instant, IpEndpoint, Now, Stamp};
 
 /// EDEADLK: what the channel says when nothing can ever happen any more.
 const DEADLOCK: OsError = OsError::from_code(35);
@@ -210,6 +210,11 @@ impl SimChannel {
             Order::Pause { token } => return self.streams.pause(*token),
             // Nobody connects to us here.
             Order::Unlisten { .. } => return,
+            Order::AskClock => {
+                let wall = self.clock.now().wall;
+                let error = self.script.clock_error.map(|error| ClockError::new(wall, error));
+                return self.ready.push(Ready::bare(now, Inbound::Clock(error)));
+            }
             Order::Resume { token } => {
                 let effects = self.streams.resume(now, *token);
                 return self.apply(effects);

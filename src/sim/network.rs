@@ -49,6 +49,7 @@ pub(super) struct Script {
     pub(super) stalls: Vec<(Duration, Duration)>,
     pub(super) blocked: Vec<(Duration, Duration)>,
     pub(super) refused: Vec<(Pick, OsError)>,
+    pub(super) clock_error: Option<Duration>,
 }
 
 impl Network {
@@ -185,6 +186,11 @@ impl Network {
     /// The kernel refuses these orders to send or open, counted together from 1.
     pub fn refuse_sends(&mut self, orders: impl Into<Pick>, error: OsError) {
         self.script.refused.push((orders.into(), error));
+    }
+
+    /// Our wall clock is kept in step with UTC, within `error` at any time.
+    pub fn keep_clock(&mut self, error: Duration) {
+        self.script.clock_error = Some(error);
     }
 
     /// What a reverse lookup of `address` gives. Addresses without an outcome have no name, and that is known at once.

@@ -473,7 +473,8 @@ impl Machine for Tracer {
             | Inbound::Data(_)
             | Inbound::Drained { .. }
             | Inbound::Closed(_)
-            | Inbound::Dropped(_) => {}
+            | Inbound::Dropped(_)
+            | Inbound::Clock(_) => {}
         }
     }
 

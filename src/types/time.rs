@@ -172,6 +172,9 @@ impl ClockError {
         ClockError { at, error }
     }
 
+    /// After so long it should be asked for anew.
+    pub const FRESH: Duration = Duration::from_secs(4);
+
     /// How far it may be off at `now`. Until the clock is set again Linux adds 500 µs a second (MAXFREQ in linux/timex.h), and
     /// whether it is set again nobody tells us.
     pub fn by(self, now: WallTime) -> Duration {

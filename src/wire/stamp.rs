@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::WireError;
-use crate::types::{Ttl, WallTime};
+use crate::types::{ClockError, Ttl, WallTime};
 
 /// Octets of a test packet without extensions, in either direction: answers are no larger than their questions.
 pub const PACKET_OCTETS: usize = 44;
@@ -112,6 +112,11 @@ impl ErrorEstimate {
     /// For a clock of which nothing is known: not in step, and an error of any size.
     pub const UNKNOWN: ErrorEstimate =
         ErrorEstimate { synchronized: false, format: TimeFormat::Ntp, scale: 63, multiplier: 255 };
+
+    /// For our wall clock at `now`, of which this is known.
+    pub fn of(known: Option<ClockError>, now: WallTime) -> Self {
+        known.map_or(Self::UNKNOWN, |error| Self::within(error.by(now)))
+    }
 
     /// For a clock in step with UTC that is off by no more than this, which is rounded up.
     pub fn within(error: Duration) -> Self {

@@ -177,3 +177,12 @@ fn an_address_that_cannot_be_reached_gives_way_to_the_next_of_the_name() {
     assert!(outcome.stdout.contains("(2001:db8:9::9)"), "{outcome}");
     assert_eq!(outcome.status, 0);
 }
+
+#[test]
+fn a_mark_on_connections_is_refused_with_the_reason() {
+    let world = World::new();
+    let outcome = world.run("rping -c1 -m 3 --tcp=443 198.51.100.9");
+    let sentence =
+        "rping: -m: not with --tcp: the right to mark is given up before the sockets of connections are made\n";
+    assert_eq!((outcome.status, outcome.stderr.as_str(), outcome.stdout.as_str()), (2, sentence, ""));
+}

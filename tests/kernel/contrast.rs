@@ -45,7 +45,7 @@ fn every_kind_of_socket_sees_an_open_host() {
             let (run, object) = contrast(&lab, privilege, &["--tcp=443", &address]);
             assert_eq!((run.code(), findings(&object)), (0, Vec::new()), "{run:#?}");
             let raw = if privilege == Privilege::Root { "icmp raw kernel 20 20 0" } else { "icmp raw nobody 0 0 0" };
-            let others = ["icmp dgram kernel 20 20 0", "udp dgram kernel 20 0 20", "tcp stream service 20 20 0"];
+            let others = ["icmp dgram kernel 20 20 0", "udp dgram kernel 20 0 20", "tcp stream tcp_stack 20 20 0"];
             assert_eq!(rows(&object), [&[raw], &others[..]].concat(), "{run:#?}");
         }
     }
@@ -93,5 +93,27 @@ fn ports_that_nobody_serves_and_routers_that_reject_are_told() {
         assert_eq!(findings(&object), ["tcp rejected"], "{run:#?}");
         let by = &object["methods"][3]["responders"][0];
         assert_eq!((by["who"].as_str(), by["address"].as_str()), (Some("router"), Some(&*router)), "{run:#?}");
+    }
+}
+
+#[test]
+fn icmp_that_takes_longer_than_the_services_is_told() {
+    let Some(lab) = Plan::chain(1).with_ping_sockets().build() else { return };
+    let (router, target) = (lab.router(1), lab.target());
+    let Some(_detour) = Helper::detour(router) else { return };
+    target.sh("sysctl -qw net.ipv4.icmp_ratelimit=0 net.ipv6.icmp.ratelimit=0");
+    router.sh("ip rule add pref 10 iif left ipproto icmp lookup 100; ip route add default dev tun0 table 100
+         ip -6 rule add pref 10 iif left ipproto ipv6-icmp lookup 100; ip -6 route add default dev tun0 table 100");
+    let _listener = Helper::listener(target);
+    for address in [lab.target_v4(), lab.target_v6()] {
+        let run = lab.host().rping(&["--contrast", "-i25ms", "--json", "--tcp=443", &address]);
+        let object = run.object("contrast");
+        let told: Vec<_> = object["findings"].as_array().expect("findings").iter().collect();
+        let kinds: Vec<_> = told.iter().map(|one| (one["method"].as_str(), one["kind"].as_str())).collect();
+        assert_eq!(kinds, [(Some("udp"), Some("faster")), (Some("tcp"), Some("faster"))], "{run:#?}");
+        for finding in told {
+            // What the load of this machine adds is the same for all methods.
+            assert!(finding["median_difference_ms"].as_f64().is_some_and(|ms| ms < -10.0), "{finding}");
+        }
     }
 }

@@ -20,8 +20,17 @@ pub struct Helper {
 impl Helper {
     /// Starts the responder behind a TUN device of `node`; `None`, said loudly, where there can be no such device.
     pub fn responder(node: &Node) -> Option<Helper> {
+        Helper::with_tun(node, "responder")
+    }
+
+    /// Starts a TUN device of `node` that takes its time; `None`, said loudly, where there can be no such device.
+    pub fn detour(node: &Node) -> Option<Helper> {
+        Helper::with_tun(node, "detour")
+    }
+
+    fn with_tun(node: &Node, role: &str) -> Option<Helper> {
         match OpenOptions::new().read(true).write(true).open("/dev/net/tun") {
-            Ok(_) => Some(Helper::start(node, "responder")),
+            Ok(_) => Some(Helper::start(node, role)),
             Err(error) => {
                 lab::did_not_run(&format!("/dev/net/tun: {error}"));
                 None
@@ -77,6 +86,7 @@ fn process() {
     });
     match role.as_str() {
         "responder" => responder::serve(|| println!("helper is ready")),
+        "detour" => responder::detour(|| println!("helper is ready")),
         "names" => names::serve(|| println!("helper is ready")),
         "origins" => origins::serve(|| println!("helper is ready")),
         "listener" => listen(),

@@ -65,6 +65,7 @@ struct Ran {
 /// What a comparison is made with, where it is not the default.
 struct Plans {
     rounds: u64,
+    most_rounds: u64,
     seed: u64,
     target: &'static str,
     named: bool,
@@ -73,7 +74,7 @@ struct Plans {
 
 impl Default for Plans {
     fn default() -> Self {
-        Plans { rounds: 20, seed: 1, target: TARGET, named: true, deadline: None }
+        Plans { rounds: 20, most_rounds: 20, seed: 1, target: TARGET, named: true, deadline: None }
     }
 }
 
@@ -123,7 +124,13 @@ fn contrast_as(network: &Network, plans: &Plans) -> Ran {
         sticky_source: false,
         seed: plans.seed,
     };
-    let config = Config { contenders: contenders.collect(), rounds: plans.rounds, slot: ms(200), ping };
+    let config = Config {
+        contenders: contenders.collect(),
+        rounds: plans.rounds,
+        most_rounds: plans.most_rounds,
+        slot: ms(200),
+        ping,
+    };
     let mut machine = Contrast::new(config);
     let (mut events, mut outcomes) = (Vec::new(), Vec::new());
     let run = driver::run(opened.channel.as_mut(), &mut machine, Precision::Relaxed, |turn| {
@@ -184,7 +191,7 @@ fn where_nothing_differs_nothing_stands_out() {
         assert_eq!(ran.findings(), []);
         assert_eq!(ran.outcome.reference, Some(RAW));
         assert_eq!(ran.verdicts(), [None, ALIKE, ALIKE, ALIKE]);
-        let who = [Who::Kernel, Who::Kernel, Who::Service, Who::Service];
+        let who = [Who::Kernel, Who::Kernel, Who::Service, Who::Stack];
         for (row, who) in ran.outcome.rows.iter().zip(who) {
             assert_eq!((row.counts.sent, row.counts.received), (20, 20));
             assert_eq!(row.answerers, [answerer(who, target, 20)]);
@@ -285,12 +292,26 @@ fn a_difference_of_less_than_five_percent_or_a_tenth_of_a_millisecond_is_none() 
 #[test]
 fn too_few_complete_rounds_are_not_judged() {
     let slow = host().change_to(Protocol::Tcp, .., Change::Later(ms(30)));
-    let few = contrast_as(&network(slow.clone()), &Plans { rounds: 19, ..Plans::default() });
+    let few = contrast_as(&network(slow.clone()), &Plans { rounds: 19, most_rounds: 19, ..Plans::default() });
     assert_eq!((few.findings(), few.verdicts()), (&[][..], vec![None; 4]));
     assert_eq!(few.row(TCP_ROW).difference, Some(30_000_000), "it is shown all the same");
     let one_lost = contrast(&network(slow.change_to(Protocol::Tcp, [7], Change::Silence)));
     assert_eq!((one_lost.row(TCP_ROW).complete, one_lost.row(TCP_ROW).verdict), (19, None));
     assert_eq!(one_lost.row(UDP_ROW).verdict, ALIKE);
+}
+
+#[test]
+fn a_few_lost_probes_are_made_up_for_by_more_rounds() {
+    let slow = || host().change_to(Protocol::Tcp, .., Change::Later(ms(30)));
+    let plans = Plans { most_rounds: 25, ..Plans::default() };
+    let lossy = contrast_as(&network(slow().change_to(Protocol::Tcp, [7, 20], Change::Silence)), &plans);
+    let row = lossy.row(TCP_ROW);
+    assert_eq!((lossy.outcome.rounds, row.complete, row.verdict), (22, 20, Some(Verdict::Slower)));
+    assert!(lossy.outcome.rows.iter().all(|row| row.counts.sent == 22), "rounds are whole");
+    let clean = contrast_as(&network(slow()), &plans);
+    assert_eq!((clean.outcome.rounds, clean.row(TCP_ROW).counts.sent), (20, 20), "nothing is missing");
+    let hopeless = contrast_as(&network(slow().change_to(Protocol::Tcp, 1..13, Change::Silence)), &plans);
+    assert_eq!((hopeless.outcome.rounds, hopeless.row(TCP_ROW).verdict), (20, None), "five more would not do");
 }
 
 #[test]
@@ -303,7 +324,7 @@ fn a_refused_connection_is_told_and_its_delay_compared() {
 }
 
 #[test]
-fn a_closed_udp_port_is_told_only_if_it_was_named() {
+fn a_closed_udp_port_stands_out_only_if_it_was_named() {
     let closed = network(bare_host().tcp(TCP, TcpService::Accept(Peer::silent())));
     let ran = contrast(&closed);
     assert_eq!(ran.findings(), [Finding::Refused { row: UDP_ROW }]);
@@ -311,6 +332,7 @@ fn a_closed_udp_port_is_told_only_if_it_was_named() {
     assert_eq!(ran.row(UDP_ROW).answerers, [answerer(Who::Kernel, TARGET, 20)]);
     let unnamed = contrast_as(&closed, &Plans { named: false, ..Plans::default() });
     assert_eq!(unnamed.findings(), []);
+    assert_eq!(unnamed.outcome.asides, [Finding::Refused { row: UDP_ROW }], "it is explained all the same");
 }
 
 #[test]

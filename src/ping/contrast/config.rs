@@ -13,6 +13,8 @@ pub struct Config {
     pub contenders: Vec<Contender>,
     /// How many rounds.
     pub rounds: u64,
+    /// How many there may be, if missing answers leave something to be judged; not less.
+    pub most_rounds: u64,
     /// From one probe to the next.
     pub slot: Duration,
     /// What is common to all probes; targets, pace, preload and count are set here.

@@ -112,8 +112,16 @@ pub(super) fn outcome(contenders: &[Contender], records: Vec<Record>, rounds: u6
         .zip(contenders.iter().zip(&records))
         .map(|(index, (contender, record))| row(contender, record, base.filter(|_| reference != Some(index)), alpha))
         .collect();
-    let findings = findings(contenders, &rows);
-    Outcome { rounds, slot, rows, reference, findings }
+    let (findings, asides) = findings(contenders, &rows);
+    Outcome { rounds, slot, rows, reference, findings, asides }
+}
+
+/// How many of `left` more rounds it takes until every method can be judged that so many can help.
+pub(super) fn missing(records: &[Record], left: u64) -> u64 {
+    let mut delayed = records.iter().filter(|record| record.stats().is_some());
+    let Some(base) = delayed.next() else { return 0 };
+    let short = delayed.map(|record| MIN_ROUNDS.saturating_sub(record.both(base)));
+    short.filter(|&short| short <= left).max().unwrap_or(0)
 }
 
 fn row(contender: &Contender, record: &Record, base: Option<&Record>, alpha: f64) -> Row {
@@ -172,20 +180,21 @@ fn middle(mut values: Vec<i64>) -> i64 {
     values.get(values.len() / 2).copied().unwrap_or_default()
 }
 
-fn findings(contenders: &[Contender], rows: &[Row]) -> Vec<Finding> {
+/// What stands out, and what only explains a row.
+fn findings(contenders: &[Contender], rows: &[Row]) -> (Vec<Finding>, Vec<Finding>) {
     let ran = rows.iter().any(|row| row.counts.sent > row.counts.pending);
     if !rows.iter().any(Row::is_heard) {
-        return if ran { vec![Finding::NothingAnswers] } else { Vec::new() };
+        return (if ran { vec![Finding::NothingAnswers] } else { Vec::new() }, Vec::new());
     }
-    let mut found = Vec::new();
+    let (mut found, mut asides) = (Vec::new(), Vec::new());
     let blocked = icmp_blocked(rows);
     found.extend(blocked.map(|row| Finding::IcmpBlocked { row }));
     for (index, (row, contender)) in rows.iter().zip(contenders).enumerate() {
-        // What nobody asked for needs no word if nobody serves it.
+        // What nobody asked for is no news if nobody serves it.
         let wanted = contender.named || row.method != MethodKind::Udp;
         let told = row.method == MethodKind::Icmp && blocked.is_some();
-        if wanted && !told {
-            found.extend(standing(index, row));
+        if !told {
+            if wanted { &mut found } else { &mut asides }.extend(standing(index, row));
         }
     }
     found.extend(losses(rows));
@@ -195,7 +204,7 @@ fn findings(contenders: &[Contender], rows: &[Row]) -> Vec<Finding> {
         }
         _ => None,
     }));
-    found
+    (found, asides)
 }
 
 /// Whether no ICMP method that ran got a reply: then the row that best shows the target to be there, a handshake before all.
@@ -317,6 +326,16 @@ mod tests {
         let outcome = judged(vec![steady(10_000, 25), holes(5), holes(6)]);
         assert_eq!((outcome.rows[1].complete, outcome.rows[1].verdict), (20, Some(Verdict::Slower)));
         assert_eq!((outcome.rows[2].complete, outcome.rows[2].verdict), (19, None));
+    }
+
+    #[test]
+    fn rounds_are_missing_as_long_as_more_of_them_help() {
+        let holes = |lost: usize| Record::of((0..20).map(|round| (round >= lost).then_some(20_000)));
+        assert_eq!(missing(&[steady(1, 20), steady(1, 20), Record::default()], 5), 0);
+        assert_eq!(missing(&[steady(1, 20), holes(1), holes(3)], 5), 3);
+        assert_eq!(missing(&[steady(1, 20), holes(1), holes(6)], 5), 1, "six more are too many");
+        assert_eq!(missing(&[holes(2), steady(1, 20)], 5), 2, "both must be there");
+        assert_eq!(missing(&[Record::default(), Record::default()], 5), 0);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! [`Contrast`]: the Machine that lets the methods take turns.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::config::{Config, Contender};
@@ -28,6 +29,8 @@ pub struct Contrast {
     ping: Ping,
     rounds: Option<Rounds>,
     count: u64,
+    most: u64,
+    events: VecDeque<ping::Event>,
     slot: Duration,
     seed: u64,
     told: bool,
@@ -36,16 +39,18 @@ pub struct Contrast {
 impl Contrast {
     /// A run that starts with its first turn.
     pub fn new(config: Config) -> Self {
-        let Config { contenders, rounds, slot, mut ping } = config;
+        let Config { contenders, rounds, most_rounds, slot, mut ping } = config;
         let subject = |one: &Contender| Subject { target: one.target.clone(), method: one.method.clone() };
         ping.targets = contenders.iter().map(subject).collect();
         ping.pace = Pace::Called;
         ping.preload = 1;
-        ping.count = Some(rounds);
+        ping.count = Some(most_rounds.max(rounds));
         Contrast {
             records: contenders.iter().map(|_| Record::default()).collect(),
             contenders,
             count: rounds,
+            most: most_rounds,
+            events: VecDeque::new(),
             slot,
             seed: ping.seed,
             ping: Ping::new(ping),
@@ -58,6 +63,31 @@ impl Contrast {
         let runs = |one: &Contender| matches!(one.target.place, Place::Reachable { .. });
         let series = (0..).zip(&self.contenders).filter(|(_, one)| runs(one)).map(|(number, _)| number).collect();
         Rounds::new(now, self.slot, self.count, series, self.seed)
+    }
+
+    /// Takes note of everything that the methods told.
+    fn take_notes(&mut self) {
+        while let Some(event) = self.ping.poll_event() {
+            if let Some(record) = Record::series(&event).and_then(|series| self.records.get_mut(series.index())) {
+                record.take(&event);
+            }
+            self.events.push_back(event);
+        }
+    }
+
+    /// After the last round, once all of it is decided: more rounds, or the end.
+    fn go_on_or_stop(&mut self, now: Now) {
+        let Some(rounds) = self.rounds.as_mut().filter(|rounds| rounds.next().is_none()) else { return };
+        if !self.ping.is_settled() {
+            return;
+        }
+        match judge::missing(&self.records, self.most.saturating_sub(self.count)) {
+            0 => self.ping.stop(now),
+            more => {
+                rounds.extend(more);
+                self.count += more;
+            }
+        }
     }
 
     fn outcome(&mut self) -> Outcome {
@@ -74,6 +104,8 @@ impl Machine for Contrast {
         if !self.ping.is_probing() {
             return;
         }
+        self.take_notes();
+        self.go_on_or_stop(now);
         if self.rounds.is_none() {
             self.rounds = Some(self.begin(now.mono));
         }
@@ -104,10 +136,8 @@ impl Machine for Contrast {
     }
 
     fn poll_event(&mut self) -> Option<Event> {
-        if let Some(event) = self.ping.poll_event() {
-            if let Some(record) = Record::series(&event).and_then(|series| self.records.get_mut(series.index())) {
-                record.take(&event);
-            }
+        self.take_notes();
+        if let Some(event) = self.events.pop_front() {
             return Some(Event::Ping(event));
         }
         if !self.ping.is_finished() || self.told {

@@ -12,7 +12,7 @@ use crate::types::{ProbeId, Rtt, StampSource};
 /// The end of a comparison.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outcome {
-    /// How many rounds there were to be.
+    /// How many rounds there were to be in the end.
     pub rounds: u64,
     /// From one probe to the next.
     pub slot: Duration,
@@ -22,6 +22,8 @@ pub struct Outcome {
     pub reference: Option<usize>,
     /// What stands out, the most important first; empty if nothing does.
     pub findings: Vec<Finding>,
+    /// What does not stand out and yet explains a row: what became of a port that nobody asked for.
+    pub asides: Vec<Finding>,
 }
 
 /// What became of one method.
@@ -75,7 +77,9 @@ pub struct Answerer {
 pub enum Who {
     /// The target's kernel: echo replies, resets, ICMP errors from its address.
     Kernel,
-    /// Something that serves the port: with TCP whatever completes handshakes there, be it a proxy.
+    /// Whatever completes handshakes on the port: the host, or a proxy on the way. That somebody serves there is not seen.
+    Stack,
+    /// Something that serves the port and said something.
     Service,
     /// Another address with an ICMP error: a router, a firewall.
     Router,
@@ -88,6 +92,7 @@ impl Who {
     pub const fn name(self) -> &'static str {
         match self {
             Who::Kernel => "kernel",
+            Who::Stack => "tcp_stack",
             Who::Service => "service",
             Who::Router => "router",
             Who::Other => "other",
@@ -126,6 +131,8 @@ impl Record {
             Event::Reply(reply) if !(reply.duplicate || reply.late || reply.bad_checksum) => {
                 let who = match reply.state {
                     _ if reply.wrong_source => Who::Other,
+                    // A handshake, and nothing was said over it.
+                    Some(_) if reply.syn_retransmits.is_some() && reply.answer.is_none() => Who::Stack,
                     Some(_) => Who::Service,
                     None => Who::Kernel,
                 };

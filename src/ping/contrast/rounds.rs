@@ -48,6 +48,12 @@ impl Rounds {
         Some(series)
     }
 
+    /// So many rounds more, once there is no slot left.
+    pub fn extend(&mut self, rounds: u64) {
+        self.left = rounds;
+        self.draw();
+    }
+
     fn draw(&mut self) {
         let Some(left) = self.left.checked_sub(1) else { return };
         self.left = left;
@@ -111,6 +117,15 @@ mod tests {
         let mut rounds = rounds(1, 1);
         rounds.take(ms(1));
         assert_eq!(rounds.next(), Some(ms(200)));
+    }
+
+    #[test]
+    fn more_rounds_go_on_in_the_same_grid() {
+        let mut rounds = rounds(1, 1);
+        while rounds.next().is_some_and(|at| rounds.take(at).is_some()) {}
+        rounds.extend(2);
+        assert_eq!(rounds.next(), Some(ms(800)));
+        assert_eq!(played(rounds).len(), 8);
     }
 
     #[test]

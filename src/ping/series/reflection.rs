@@ -2,22 +2,40 @@
 
 use std::time::Duration;
 
+use super::Series;
 use crate::metrics::RttRecorder;
 use crate::ping::event::{OneWay, Reflection};
-use crate::ping::method::Session;
+use crate::ping::method::{Method, Session};
 use crate::ping::summary::{OneWayStats, ReflectionStats, Spread};
-use crate::types::{ProbeId, Rtt, Stamp};
+use crate::types::{ClockError, ProbeId, Rtt, Stamp};
 use crate::wire::stamp::{ErrorEstimate, ReflectorPacket, SenderPacket, TimeFormat, Timestamp};
 
 /// The test packet of a probe; sequence numbers start at 0 (RFC 8762 §4.2).
 pub(super) fn packet(session: Session, probe: ProbeId, sent: crate::types::WallTime) -> SenderPacket {
-    let error = session.clock_error.map_or(ErrorEstimate::UNKNOWN, |error| ErrorEstimate::within(error.by(sent)));
+    let error = ErrorEstimate::of(session.clock_error, sent);
     SenderPacket { sequence: sequence(probe), timestamp: Timestamp::ntp(sent), error, ssid: 0 }
 }
 
 /// The sequence number of a probe.
 pub(super) fn sequence(probe: ProbeId) -> u32 {
     probe.get().wrapping_sub(ProbeId::FIRST.get()) as u32
+}
+
+impl Series {
+    /// What is known of the wall clock, where probes tell it.
+    pub(in crate::ping) fn clock_error(&self) -> Option<ClockError> {
+        match self.method {
+            Method::Stamp(session) => session.clock_error,
+            _ => None,
+        }
+    }
+
+    /// That is what is known of the wall clock from now on.
+    pub(in crate::ping) fn clock_is(&mut self, error: Option<ClockError>) {
+        if let Method::Stamp(session) = &mut self.method {
+            session.clock_error = error;
+        }
+    }
 }
 
 /// What one answer says, whose delay from T1 to T4 was `rtt`.

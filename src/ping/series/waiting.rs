@@ -21,6 +21,19 @@ const SHORTEST_END_WAIT: Duration = Duration::from_secs(1);
 const CONNECT_WAIT: Duration = Duration::from_secs(1);
 
 impl Series {
+    /// Whether nothing more is to be sent or waited for.
+    pub(in crate::ping) fn is_over(&self, config: &Config) -> bool {
+        let enough = config.deadline.is_some() && config.count.is_some_and(|count| self.counts.received >= count);
+        let idle = self.counts.pending == 0 && self.unconfirmed == 0 && self.linger(config).is_none();
+        let answered = enough || (self.is_done_sending(config) && idle);
+        self.closed || !self.can_be_probed() || (answered && self.held.is_empty())
+    }
+
+    /// Whether all of its probes are decided and told.
+    pub(in crate::ping) fn is_settled(&self) -> bool {
+        self.closed || (self.counts.pending == 0 && self.unconfirmed == 0 && self.held.is_empty())
+    }
+
     /// When the oldest open probe is lost, or an answer is told without waiting for a stamp any longer.
     pub(in crate::ping) fn next_deadline(&self, config: &Config) -> Option<Instant> {
         [self.next_loss(config), self.held_until()].into_iter().flatten().min()

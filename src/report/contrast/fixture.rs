@@ -16,7 +16,11 @@ pub const TCP: usize = 3;
 
 pub fn row(method: MethodKind, socket: SocketKind, port: Option<u16>) -> Row {
     let state = port.map(|_| State::Open);
-    let who = if state.is_some() { Who::Service } else { Who::Kernel };
+    let who = match method {
+        MethodKind::Tcp => Who::Stack,
+        _ if state.is_some() => Who::Service,
+        _ => Who::Kernel,
+    };
     Row {
         method,
         socket,
@@ -59,7 +63,8 @@ pub fn outcome() -> Outcome {
         row(MethodKind::Udp, SocketKind::Dgram, Some(53)),
         row(MethodKind::Tcp, SocketKind::Stream, Some(443)),
     ];
-    Outcome { rounds: 20, slot: Duration::from_millis(200), rows, reference: Some(RAW), findings: Vec::new() }
+    let (findings, asides) = (Vec::new(), Vec::new());
+    Outcome { rounds: 20, slot: Duration::from_millis(200), rows, reference: Some(RAW), findings, asides }
 }
 
 /// A row that could not run for lack of privilege.

@@ -253,7 +253,7 @@ mod tests {
         let row = &object["methods"][TCP];
         assert_eq!(
             row["responders"],
-            serde_json::json!([{"who": "service", "address": "198.51.100.9", "answers": 20}])
+            serde_json::json!([{"who": "tcp_stack", "address": "198.51.100.9", "answers": 20}])
         );
         assert_eq!((&row["privilege"], &row["ran"]), (&Value::Null, &Value::from(true)));
         assert_eq!(

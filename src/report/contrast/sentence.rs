@@ -55,7 +55,7 @@ pub(super) fn subject<'a>(finding: &Finding, outcome: &'a Outcome) -> Option<&'a
 
 /// What else must be said: what the findings do not show, what was not compared, and that nothing differs.
 pub(super) fn notes(outcome: &Outcome) -> Vec<String> {
-    let mut notes = Vec::new();
+    let mut notes: Vec<String> = outcome.asides.iter().map(|aside| sentence(aside, outcome)).collect();
     let path = |finding: &Finding| match finding {
         Finding::Delay { .. } => subject(finding, outcome).is_some_and(|row| row.method != MethodKind::Icmp),
         Finding::IcmpLimited { .. } | Finding::LosesMore { .. } => true,
@@ -181,6 +181,17 @@ mod tests {
     #[test]
     fn nothing_that_differs_is_said_so_once() {
         assert_eq!(notes(&outcome()), ["no difference found"]);
+    }
+
+    #[test]
+    fn a_port_nobody_asked_for_is_explained_and_is_no_difference() {
+        let mut outcome = outcome();
+        replace(&mut outcome, UDP, counts(0, 11, 9), Some(State::Closed));
+        outcome.asides = vec![Finding::Refused { row: UDP }, Finding::RefusalsLimited { row: UDP }];
+        let notes = notes(&outcome);
+        assert_eq!(notes[0], "UDP port 53 is closed: the host is there and says that nobody listens.");
+        assert!(notes[1].starts_with("The host limits how often it says so: 11 of 20"), "{notes:?}");
+        assert_eq!(notes.last().map(String::as_str), Some("no difference found"));
     }
 
     #[test]

@@ -152,6 +152,7 @@ fn answered_by(answerers: &[Answerer]) -> String {
     }
     let name = |answerer: &Answerer| match answerer.who {
         Who::Kernel => "host's kernel".to_owned(),
+        Who::Stack => "TCP stack".to_owned(),
         Who::Service => "service".to_owned(),
         Who::Router => format!("router {}", answerer.address),
         Who::Other => format!("other {}", answerer.address),
@@ -192,7 +193,7 @@ mod tests {
              ICMP     raw     cap_net_raw       host's kernel    20    20        0    0%  9.000  10.000  10.900  11.000                9.950\n\
              ICMP     dgram   ping_group_range  host's kernel    20    20        0    0%  9.000  10.000  10.900  11.000       +0.010   9.950\n\
              UDP 53   dgram   nothing           service          20    20        0    0%  9.000  10.000  10.900  11.000       +0.010   9.950\n\
-             TCP 443  stream  nothing           service          20    20        0    0%  9.000  10.000  10.900  11.000       +3.000       -\n\
+             TCP 443  stream  nothing           TCP stack        20    20        0    0%  9.000  10.000  10.900  11.000       +3.000       -\n\
              \n\
              TCP port 443 is slower than ICMP raw by 3.000 ms (30 %).\n\
              Routers choose paths by protocol and ports, so methods may take different ones; a difference can be the path's.\n"

@@ -1,11 +1,14 @@
 //! Clients over datagrams.
 
+use std::time::Duration;
+
 use proptest::prelude::*;
 
 use super::{Bench, SERVICES, config, endpoint, ip, local, now_at};
 use crate::channel::{Control, Inbound, Order, OsError, Refused};
+use crate::engine::Machine;
 use crate::respond::{Config, Ended, Service};
-use crate::types::{Endpoint, IpEndpoint, WallTime};
+use crate::types::{ClockError, Endpoint, IpEndpoint, WallTime};
 use crate::wire::stamp::{self, ErrorEstimate, SenderPacket, TimeFormat, Timestamp};
 
 fn peer() -> Endpoint {
@@ -109,10 +112,44 @@ fn a_source_gets_its_rate_and_others_theirs() {
 }
 
 #[test]
+fn a_reflector_tells_how_far_its_clock_may_be_off_and_asks_for_that_again() {
+    let mut bench = Bench::new(config());
+    let stated = |bench: &mut Bench, millis| {
+        bench.at(millis);
+        bench.datagram(Service::Stamp, peer(), &request(0, 0, 0));
+        stamp::parse_reflector(&bench.answers()[0].1).expect("a packet").error
+    };
+    assert_eq!(stated(&mut bench, 0), ErrorEstimate::UNKNOWN, "nobody keeps it in step");
+    let told = ClockError::new(now_at(4000).wall, Duration::from_millis(1));
+    bench.clock_error = Some(told);
+    assert_eq!(stated(&mut bench, 3999), ErrorEstimate::UNKNOWN);
+    bench.at(4000);
+    bench.turn();
+    let error = stated(&mut bench, 4000);
+    assert!(error.synchronized);
+    assert_eq!(error, ErrorEstimate::within(Duration::from_millis(1)));
+    // Until it is asked for again it grows, 500 µs a second.
+    let grown = stated(&mut bench, 7000).error().expect("an error");
+    assert!((Duration::from_micros(2500)..Duration::from_micros(2530)).contains(&grown), "{grown:?}");
+    bench.clock_error = None;
+    bench.at(8000);
+    bench.turn();
+    assert_eq!(stated(&mut bench, 8001), ErrorEstimate::UNKNOWN, "who kept it in step is gone");
+}
+
+#[test]
+fn without_a_reflector_nobody_asks_about_the_clock() {
+    let mut config = config();
+    config.listeners.retain(|listener| listener.service != Service::Stamp);
+    let bench = Bench::new(config);
+    assert_eq!(bench.responder.poll_timeout(), None);
+}
+
+#[test]
 fn a_stateless_reflector_answers_as_rfc_8762_has_it() {
     let mut bench = Bench::new(config());
     bench.datagram(Service::Stamp, peer(), &request(41, 0xabcd, 20));
-    bench.now.wall = bench.now.wall.saturating_add(std::time::Duration::from_micros(30));
+    bench.now.wall = bench.now.wall.saturating_add(Duration::from_micros(30));
     let [(_, octets)] = &bench.answers()[..] else { panic!("one answer") };
     let answer = stamp::parse_reflector(octets).expect("a packet");
     assert_eq!((answer.sequence, answer.sender_sequence, answer.ssid), (41, 41, 0xabcd));

@@ -18,7 +18,16 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 /// Answers for ever; says when it begins.
 pub fn serve(ready: impl FnOnce()) {
-    let mut tun = open_tun();
+    let setup = "ip address add 10.10.0.1/16 dev tun0; ip address add fd10::1/64 dev tun0 nodad; ip link set tun0 up";
+    work(open_tun(setup), ready, answers::to);
+}
+
+/// What is routed into the device comes out of it again, a while later.
+pub fn detour(ready: impl FnOnce()) {
+    work(open_tun("ip link set tun0 up"), ready, |packet| vec![(DETOUR, packet.to_vec())]);
+}
+
+fn work(mut tun: File, ready: impl FnOnce(), answers: impl Fn(&[u8]) -> Vec<(Duration, Vec<u8>)>) {
     ready();
     let mut due: BinaryHeap<Reverse<(Instant, u64, Vec<u8>)>> = BinaryHeap::new();
     let mut numbered = 0;
@@ -39,15 +48,15 @@ pub fn serve(ready: impl FnOnce()) {
         }
         let length = tun.read(&mut buffer).expect("a TUN device that can be read");
         let arrived = Instant::now();
-        for (delay, packet) in answers::to(&buffer[..length]) {
+        for (delay, packet) in answers(&buffer[..length]) {
             numbered += 1;
             due.push(Reverse((arrived + delay, numbered, packet)));
         }
     }
 }
 
-/// Makes the device and routes both prefixes into it.
-fn open_tun() -> File {
+/// Makes the device, and sets it up.
+fn open_tun(setup: &str) -> File {
     #[repr(C)]
     struct Request {
         name: [u8; libc::IFNAMSIZ],
@@ -62,10 +71,12 @@ fn open_tun() -> File {
     // of name, then flags); it lives until the call returns, and the descriptor is open.
     let made = unsafe { libc::ioctl(tun.as_raw_fd(), libc::TUNSETIFF, &raw const request) };
     assert_eq!(made, 0, "TUNSETIFF: {}", std::io::Error::last_os_error());
-    let setup = "ip address add 10.10.0.1/16 dev tun0; ip address add fd10::1/64 dev tun0 nodad; ip link set tun0 up";
     assert!(Command::new("sh").args(["-ec", setup]).status().is_ok_and(|status| status.success()), "{setup}");
     tun
 }
+
+/// How long a detour takes.
+pub const DETOUR: Duration = Duration::from_millis(20);
 
 /// So long that it comes behind a short wait, and so short that tests need not be patient.
 pub const LATE: Duration = Duration::from_millis(400);

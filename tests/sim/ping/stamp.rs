@@ -79,6 +79,21 @@ fn our_packets_state_how_far_our_clock_may_be_off_by_now() {
 }
 
 #[test]
+fn the_clocks_error_is_asked_for_again_and_does_not_grow_for_ever() {
+    let method = Method::Stamp(Session { clock_error: Some(ClockError::new(EPOCH, ms(1))) });
+    let mut network = network(|node| node.udp(PORT, UdpService::Silent));
+    network.keep_clock(ms(2));
+    let config = Config { wait: Wait::Exactly(SECOND), count: Some(60), ..config() };
+    let run = ping_services(&network, &[(TARGET, PORT)], &method, config);
+    let stated = |index: usize| stamp::parse_sender(run.log.packets()[index].payload()).expect("a test packet").error;
+    assert_eq!(stated(3), ErrorEstimate::within(ms(1) + ms(3000) / 2_000), "as it was known at the start");
+    for index in 5..60 {
+        let error = stated(index).error().expect("an error");
+        assert!((ms(2)..=ms(2) + SECOND * 4 / 1_900).contains(&error), "{index}: {error:?}");
+    }
+}
+
+#[test]
 fn a_reflector_that_has_seen_fewer_packets_tells_where_they_were_lost() {
     // The only answer is to our third packet, and the reflector says that it is its second.
     let third_only =
