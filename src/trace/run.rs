@@ -128,7 +128,7 @@ impl Run {
         if self.outcome.is_some() || self.closing {
             return Next::Nothing;
         }
-        self.rhythm.next(config, &self.path, self.profile.protocol, now)
+        self.rhythm.next(config, &self.path, &self.profile, now)
     }
 
     /// How many probes were ordered so far.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::config::Config;
 use super::hop::HopState;
 use super::path::Path;
-use crate::channel::Protocol;
+use crate::channel::{Profile, Protocol, SocketKind};
 use crate::types::Instant;
 
 /// Between two probes of one trace.
@@ -26,9 +26,9 @@ struct Window {
 }
 
 impl Window {
-    fn of(config: &Config, protocol: Protocol, ahead: usize, slowest: Option<Duration>) -> Window {
+    fn of(config: &Config, profile: &Profile, ahead: usize, slowest: Option<Duration>) -> Window {
         let slowest = slowest.unwrap_or_default();
-        match protocol {
+        match profile.protocol {
             // Many traces have time: what is answered soon need not be run past.
             _ if !config.paced => Window {
                 ttls: ahead,
@@ -37,8 +37,9 @@ impl Window {
             },
             // A target that limits its «port unreachable» answers six at once: four first probes that may all run past it,
             // and the second and third of its own hop.
+            // Where the quote tells the distance, those that run past it are answers of its hop.
             Protocol::Udp => Window {
-                ttls: 4,
+                ttls: if profile.socket == SocketKind::Raw { 6 } else { 4 },
                 opens_every: slowest.clamp(Duration::from_millis(50), Duration::from_millis(250)),
                 probation: slowest.saturating_mul(2).clamp(Duration::from_millis(250), Duration::from_secs(2)),
             },
@@ -113,14 +114,14 @@ impl Rhythm {
     }
 
     /// The next probe of a trace that is not to end early.
-    pub fn next(&self, config: &Config, path: &Path, protocol: Protocol, now: Instant) -> Next {
+    pub fn next(&self, config: &Config, path: &Path, profile: &Profile, now: Instant) -> Next {
         let candidate = match (self.one_by_one, config.in_flight) {
             (Some(span), _) => first_unsent(config, path).map(|(due, ttl, index)| {
                 let alone = path.last_open().map_or(Instant::ZERO, |sent| sent + span);
                 (due.max(alone), ttl, index)
             }),
             (None, Some(limit)) => in_order(config, path, limit, now),
-            (None, None) => self.by_time(config, path, protocol, now),
+            (None, None) => self.by_time(config, path, profile, now),
         };
         let Some((due, ttl, index)) = candidate else { return Next::Nothing };
         match due.max(self.next_send) {
@@ -130,8 +131,8 @@ impl Rhythm {
     }
 
     /// Of the slots due at `now` the one with the lowest number in its hop, and of those the lowest TTL; else the one due next.
-    fn by_time(&self, config: &Config, path: &Path, protocol: Protocol, now: Instant) -> Option<(Instant, u8, usize)> {
-        let window = Window::of(config, protocol, self.ahead, path.slowest());
+    fn by_time(&self, config: &Config, path: &Path, profile: &Profile, now: Instant) -> Option<(Instant, u8, usize)> {
+        let window = Window::of(config, profile, self.ahead, path.slowest());
         let spread = if config.paced && config.send_gap.is_none() { SPREAD } else { Duration::ZERO };
         let answered = path.answered_hops();
         let due = |at: usize, hop: &HopState, index: usize| match index.checked_sub(1) {
@@ -188,12 +189,13 @@ mod tests {
     use crate::types::{ProbeId, Stamp};
 
     /// Every probe that leaves by `until` where nothing answers: when, TTL, index.
-    fn unanswered(config: &Config, protocol: Protocol, until: Duration) -> Vec<(Duration, u8, usize)> {
+    fn unanswered(profile: &Profile, until: Duration) -> Vec<(Duration, u8, usize)> {
+        let config = &config(*profile);
         let mut path = Path::new(config);
         let mut rhythm = Rhythm::new(1, Instant::ZERO);
         let (mut now, mut left) = (Instant::ZERO, Vec::new());
         loop {
-            match rhythm.next(config, &path, protocol, now) {
+            match rhythm.next(config, &path, profile, now) {
                 Next::Probe { ttl, index } => {
                     let probe = ProbeId::new(left.len() as u64 + 1);
                     left.push((now.since(Instant::ZERO), ttl, index));
@@ -208,7 +210,7 @@ mod tests {
 
     #[test]
     fn probes_leave_a_millisecond_apart_and_those_of_a_ttl_ten() {
-        let left = unanswered(&config(profile(Protocol::Icmp)), Protocol::Icmp, ms(100));
+        let left = unanswered(&profile(Protocol::Icmp), ms(100));
         assert_eq!(left[..3], [(ms(0), 1, 0), (ms(1), 2, 0), (ms(2), 3, 0)]);
         assert!(left.windows(2).all(|pair| pair[1].0 >= pair[0].0 + ms(1)));
         for ttl in 1..=8 {
@@ -220,7 +222,7 @@ mod tests {
     #[test]
     fn the_window_opens_while_nothing_answers() {
         let reach = |protocol, until| {
-            let left = unanswered(&config(profile(protocol)), protocol, until);
+            let left = unanswered(&profile(protocol), until);
             left.iter().map(|probe| probe.1).max()
         };
         assert_eq!(reach(Protocol::Icmp, ms(19)), Some(8));
@@ -232,7 +234,7 @@ mod tests {
 
     #[test]
     fn over_udp_second_probes_wait_until_their_ttl_is_proven() {
-        let left = unanswered(&config(profile(Protocol::Udp)), Protocol::Udp, ms(249));
+        let left = unanswered(&profile(Protocol::Udp), ms(249));
         assert!(left.iter().all(|probe| probe.2 == 0), "{left:?}");
     }
 }
