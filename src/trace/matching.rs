@@ -259,7 +259,7 @@ impl<'a> Search<'a> {
                 })
             }
             // Too little is quoted to read the transport header: the Identification tells, if it is ours.
-            (_, QuotedTransport::Unknown) if raw => self.by_keys(quoted, None, |entry| has_address(quoted, entry)),
+            (_, QuotedTransport::Unknown) if raw => self.by_keys(quoted, None, |entry| has_addresses(quoted, entry)),
             // Too little is quoted to read a port, but over a flow of its own the socket tells.
             (Protocol::Udp, QuotedTransport::Unknown) => self.by_port(quoted.flow, None, quoted.destination),
             _ => None,
@@ -334,6 +334,11 @@ impl<'a> Search<'a> {
             }
         }
     }
+}
+
+/// Whether the quote has the addresses of this probe, as far as its own is known.
+fn has_addresses(quoted: &QuotedProbe<'_>, entry: &Entry) -> bool {
+    quoted.destination == Some(entry.destination) && (entry.sent.source.is_none() || quoted.source == entry.sent.source)
 }
 
 /// Whether the quote has an address of this probe.
@@ -444,6 +449,21 @@ mod tests {
             let found = search.quoted(&quoted_as(identification, checksum, transport));
             prop_assert!(found.is_none_or(|(probe, _)| probe.sequence() == sequence), "by an ident that is not ours");
         }
+    }
+
+    #[test]
+    fn an_identification_alone_names_a_probe_only_where_nothing_else_is_quoted() {
+        let icmp = raw(false);
+        let (mark, book) = recorded(&icmp);
+        let search = Search { mark: &mark, book: &book, profile: &icmp, lane: LANE };
+        let (probe, entry) = book.only_open(|entry| entry.slot == 700).unwrap();
+        let named = |transport, destination| {
+            let quoted = quoted_as(entry.sent.identification.unwrap(), 0, transport);
+            search.quoted(&QuotedProbe { destination, ..quoted }).map(|(found, _)| found)
+        };
+        assert_eq!(named(QuotedTransport::Unknown, Some(TARGET)), Some(probe));
+        assert_eq!(named(QuotedTransport::Unknown, None), None);
+        assert_eq!(named(QuotedTransport::Other, Some(TARGET)), None);
     }
 
     #[test]

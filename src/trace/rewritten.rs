@@ -49,7 +49,7 @@ pub(super) fn fields(
             pairs.push((Field::DestinationPort, Some(number(entry.port)), Some(number(destination_port))));
             pairs.push((Field::Sequence, sent.tcp_sequence.map(Value::Number), Some(Value::Number(sequence))));
         }
-        QuotedTransport::Unknown => {}
+        QuotedTransport::Other | QuotedTransport::Unknown => {}
     }
     let differing = pairs.into_iter().filter_map(|(field, sent, quoted)| {
         let (sent, quoted) = (sent?, quoted?);
