@@ -193,19 +193,22 @@ impl<'a> Search<'a> {
         Some((probe, Arrival::plain(answer.responder, answer.stamp, answer.reply_ttl)))
     }
 
-    /// The target's answer to a SYN acknowledges it (RFC 9293 §3.10.7); a reset without acknowledgment can only be told apart
-    /// while one probe is open.
+    /// The target's answer to a SYN acknowledges it, and a reset the octets behind it as well (RFC 9293 §3.10.7.1), which who
+    /// accepts keeps for later; a reset without acknowledgment can only be told apart while one probe is open.
     fn segment(&self, segment: &Segment) -> Option<(ProbeId, Arrival)> {
         if !(segment.header.is_syn_ack() || segment.header.is_reset()) {
             return None;
         }
-        let acknowledged = segment.header.acknowledgment.map(|number| number.wrapping_sub(1));
-        let (probe, entry) = match acknowledged {
+        let (probe, entry) = match segment.header.acknowledgment {
             Some(number) => {
-                let sequence = self.mark.keys.by_tcp_sequence(number)?;
-                self.book
-                    .by_sequence(self.lane, sequence)
-                    .filter(|(_, entry)| entry.sent.tcp_sequence == acknowledged)?
+                let behind = u32::try_from(self.mark.payload_octets(self.profile)).unwrap_or_default();
+                let behind = [0, behind];
+                let order = if segment.header.is_reset() { [behind[1], behind[0]] } else { behind };
+                let sent = order.map(|behind| number.wrapping_sub(1).wrapping_sub(behind));
+                sent.into_iter().find_map(|number| {
+                    let found = self.book.by_sequence(self.lane, self.mark.keys.by_tcp_sequence(number)?)?;
+                    (found.1.sent.tcp_sequence == Some(number)).then_some(found)
+                })?
             }
             None => self.book.only_open(|entry| (entry.lane, entry.destination) == (self.lane, segment.responder))?,
         };
