@@ -171,7 +171,9 @@ pub enum QuotedTransport<'a> {
         /// Sequence number.
         sequence: u32,
     },
-    /// Something we do not send, or too little to tell.
+    /// Something that the lane does not send.
+    Other,
+    /// Too little to tell.
     Unknown,
 }
 
@@ -398,8 +400,25 @@ fn quoted_packet<'a>(profile: &Profile, flow: u16, quote: &'a [u8]) -> Option<Qu
         identification: packet.identification,
         checksum: transport.checksum(),
         flow,
-        transport: quoted_transport(profile, transport),
+        transport: match quoted_transport(profile, transport) {
+            QuotedTransport::Unknown if is_other(profile, &packet) => QuotedTransport::Other,
+            transport => transport,
+        },
     })
+}
+
+/// Whether a packet whose transport header says nothing to us is none of the lane's, rather than cut before that.
+fn is_other(profile: &Profile, packet: &ip::IpPacket<'_>) -> bool {
+    let protocol = match (profile.protocol, profile.family) {
+        (Protocol::Icmp, Family::V4) => 1,
+        (Protocol::Icmp, Family::V6) => 58,
+        (Protocol::Udp, _) => 17,
+        (Protocol::Tcp, _) => 6,
+        (Protocol::Unix, _) => return true,
+    };
+    let whole = packet.payload.len() >= 8;
+    // An IPv6 header chain that is cut ends with the number of one of its headers.
+    !packet.later_fragment && (whole || profile.family == Family::V4 && packet.protocol != protocol)
 }
 
 fn quoted_transport<'a>(profile: &Profile, transport: Transport<'a>) -> QuotedTransport<'a> {
@@ -708,6 +727,28 @@ mod tests {
                     assert_eq!(error.kind, ErrorKind::HostUnreachable);
                     let transport = error.quoted.map(|quoted| quoted.transport);
                     assert_eq!(transport, (kept >= header).then_some(QuotedTransport::Unknown), "{kept} octets");
+                });
+            }
+        }
+    }
+
+    #[test]
+    fn what_the_lane_does_not_send_is_not_taken_for_a_quote_that_is_cut() {
+        for lane in raw_lanes() {
+            let whole = packet(ours(lane.family), target(lane.family), 1, &request(lane.family));
+            let header = whole.len() - 40;
+            let (mut reply, mut other) = (whole.clone(), whole.clone());
+            reply[header] = if lane.family == Family::V4 { 0 } else { 129 };
+            other[if lane.family == Family::V4 { 9 } else { 6 }] = 132;
+            for (quote, expected) in [
+                (&reply[..], QuotedTransport::Other),
+                (&other[..], QuotedTransport::Other),
+                (&reply[..header + 7], QuotedTransport::Unknown),
+            ] {
+                let from = router(lane.family);
+                let message = error(lane.family, (3, 1), (1, 3), [0; 4], quote);
+                decoded(&lane, from, &received(&lane, from, &message), |decoded| {
+                    assert_eq!(error_of(decoded).quoted.map(|quoted| quoted.transport), Some(expected));
                 });
             }
         }

@@ -251,7 +251,7 @@ fn tcp_answer(node: &Node, request: &[u8]) -> Option<Vec<u8>> {
         None if node.silent_ports => return None,
         None => Flags::Rst,
     };
-    Some(stream::segment(asked.destination, asked.source, flags, stream::acknowledged(request)))
+    Some(stream::segment(asked.destination, asked.source, flags, stream::acknowledged(request, flags)))
 }
 
 /// The error `failure` about the packet `octets`, from `source`.

@@ -119,11 +119,13 @@ pub(super) fn ports(segment: &[u8]) -> Option<Ports> {
     Some(Ports { source: field16(segment, 0)?, destination: field16(segment, 2)? })
 }
 
-/// What the answer to this SYN acknowledges (RFC 9293 §3.10.7.1).
-pub(super) fn acknowledged(syn: &[u8]) -> u32 {
+/// What the answer to this SYN acknowledges: a refusal all of it (RFC 9293 §3.10.7.1), an acceptance not what lies behind it.
+pub(super) fn acknowledged(syn: &[u8], answer: Flags) -> u32 {
     let number =
         syn.get(4..8).map_or(0, |octets| octets.iter().fold(0, |number, &octet| number << 8 | u32::from(octet)));
-    number.wrapping_add(1)
+    let header = syn.get(12).map_or(0, |octet| usize::from(octet >> 4) * 4);
+    let behind = if answer == Flags::Rst { syn.len().saturating_sub(header) as u32 } else { 0 };
+    number.wrapping_add(1).wrapping_add(behind)
 }
 
 pub(super) fn flags(segment: &[u8]) -> Option<Flags> {

@@ -194,7 +194,8 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// The target's answer to a SYN acknowledges it (RFC 9293 §3.10.7); a reset without acknowledgment names no probe.
+    /// The target's answer to a SYN acknowledges it, and a reset the octets behind it as well (RFC 9293 §3.10.7.1), which who
+    /// accepts keeps for later; a reset without acknowledgment names no probe.
     fn segment(&self, segment: &Segment) -> Match {
         if !(segment.header.is_syn_ack() || segment.header.is_reset()) {
             return Match::Foreign;
@@ -205,12 +206,17 @@ impl<'a> Search<'a> {
         let Some(number) = segment.header.acknowledgment.map(|number| number.wrapping_sub(1)) else {
             return Match::Nameless(from, arrival);
         };
-        let named =
-            self.mark.keys.by_tcp_sequence(number).and_then(|sequence| self.book.by_sequence(self.lane, sequence));
+        let behind = u32::try_from(self.mark.payload_octets(self.profile)).unwrap_or_default();
+        let order = if segment.header.is_reset() { [behind, 0] } else { [0, behind] };
+        let sent = order.map(|behind| number.wrapping_sub(behind));
+        let named = sent.into_iter().find_map(|number| {
+            let found = self.book.by_sequence(self.lane, self.mark.keys.by_tcp_sequence(number)?)?;
+            (found.1.sent.tcp_sequence == Some(number)).then_some(found)
+        });
         let from_target = |entry: &Entry| {
             (entry.destination, entry.port, entry.sent.source_port) == (segment.responder, theirs, Some(ours))
         };
-        match named.filter(|(_, entry)| entry.sent.tcp_sequence == Some(number) && from_target(entry)) {
+        match named.filter(|(_, entry)| from_target(entry)) {
             Some((probe, _)) => Match::Answer(probe, arrival),
             None => Match::Foreign,
         }
@@ -260,7 +266,7 @@ impl<'a> Search<'a> {
                 })
             }
             // Too little is quoted to read the transport header: the Identification tells, if it is ours.
-            (_, QuotedTransport::Unknown) if raw => self.by_keys(quoted, None, |entry| has_address(quoted, entry)),
+            (_, QuotedTransport::Unknown) if raw => self.by_keys(quoted, None, |entry| has_addresses(quoted, entry)),
             // Too little is quoted to read a port, but over a flow of its own the socket tells.
             (Protocol::Udp, QuotedTransport::Unknown) => self.by_port(quoted.flow, None, quoted.destination),
             _ => None,
@@ -335,6 +341,11 @@ impl<'a> Search<'a> {
             }
         }
     }
+}
+
+/// Whether the quote has the addresses of this probe, as far as its own is known.
+fn has_addresses(quoted: &QuotedProbe<'_>, entry: &Entry) -> bool {
+    quoted.destination == Some(entry.destination) && (entry.sent.source.is_none() || quoted.source == entry.sent.source)
 }
 
 /// Whether the quote has an address of this probe.
@@ -445,6 +456,21 @@ mod tests {
             let found = search.quoted(&quoted_as(identification, checksum, transport));
             prop_assert!(found.is_none_or(|(probe, _)| probe.sequence() == sequence), "by an ident that is not ours");
         }
+    }
+
+    #[test]
+    fn an_identification_alone_names_a_probe_only_where_nothing_else_is_quoted() {
+        let icmp = raw(false);
+        let (mark, book) = recorded(&icmp);
+        let search = Search { mark: &mark, book: &book, profile: &icmp, lane: LANE };
+        let (probe, entry) = book.newest(None, |entry| entry.slot == 700).unwrap();
+        let named = |transport, destination| {
+            let quoted = quoted_as(entry.sent.identification.unwrap(), 0, transport);
+            search.quoted(&QuotedProbe { destination, ..quoted }).map(|(found, _)| found)
+        };
+        assert_eq!(named(QuotedTransport::Unknown, Some(TARGET)), Some(probe));
+        assert_eq!(named(QuotedTransport::Unknown, None), None);
+        assert_eq!(named(QuotedTransport::Other, Some(TARGET)), None);
     }
 
     #[test]

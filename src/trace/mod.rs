@@ -43,7 +43,7 @@
 //! Over raw sockets each probe has numbers of its own: its sequence (ICMP), checksum (UDP) or sequence number (TCP), the IPv4
 //! Identification, and in payloads of 27 octets or more a tag (cookie and number). An ICMP error belongs to the probe whose
 //! whole tag it quotes, or on which two numbers agree, or which one number names if a port or the identifier confirms it, or, in
-//! a quote that ends before them, an address. Addresses, ports, TTL and length alone name nothing. What disagrees is recorded with the answer. Errors that quote too little are
+//! a quote that ends before them, both addresses. Addresses, ports, TTL and length alone name nothing. What disagrees is recorded with the answer. Errors that quote too little are
 //! counted for the router that sent them.
 //!
 //! Error queues show less: there the tag decides, and where less is quoted the sequence (ICMP), destination port or flow (UDP);

@@ -53,7 +53,7 @@ pub(super) fn fields(
             Some((Field::DestinationPort, Some(number(entry.port)), Some(number(destination_port)))),
             Some((Field::Sequence, sent.tcp_sequence.map(Value::Number), Some(Value::Number(sequence)))),
         ],
-        QuotedTransport::Unknown => [None; 3],
+        QuotedTransport::Other | QuotedTransport::Unknown => [None; 3],
     };
     let differing =
         anywhere.into_iter().chain(in_transport.into_iter().flatten()).filter_map(|(field, sent, quoted)| {

@@ -1,5 +1,7 @@
 //! The right end: however the destination limits its answers, its distance is what it is.
 
+use netprobe::sim::{Peer, TcpService};
+
 use super::*;
 
 /// Host and routers limit their errors as Linux does: `burst` at once, then one a second.
@@ -148,5 +150,23 @@ fn an_answer_slower_than_any_wait_is_shown_while_the_run_is_on() {
         let (_, end) = told.end();
         let third = end.hops.get(2).and_then(|hop| hop.probes.first()).and_then(|probe| probe.answer.as_ref());
         assert!(third.is_some_and(|answer| answer.late), "{kind:?} {:?}", responders(end));
+    }
+}
+
+#[test]
+fn a_syn_with_octets_behind_it_ends_at_who_refuses_it_and_at_who_accepts_it() {
+    for family in [Family::V4, Family::V6] {
+        for open in [false, true] {
+            // A length at which what a reset acknowledges is another probe's number, if that is all that is looked at.
+            for packet_octets in [100, 1000, 0x2019 + 60, 0x2019 + 80] {
+                let mut network = Network::new(1);
+                let host =
+                    |_, node: Node| if open { node.tcp(33434, TcpService::Accept(Peer::silent())) } else { node };
+                path(&mut network, family, 4, host);
+                let kind = (family, Protocol::Tcp, SocketWish::Raw);
+                let told = trace(&network, kind, Config { packet_octets: Some(packet_octets), ..config() });
+                assert_eq!(responders(told.end().1), expected(family, 4, 4, &[]), "{family:?} {open} {packet_octets}");
+            }
+        }
     }
 }
