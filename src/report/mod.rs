@@ -15,6 +15,7 @@ mod ping_text;
 mod pong_json;
 mod pong_text;
 mod trace_findings;
+mod trace_flows;
 mod trace_json;
 mod trace_text;
 
@@ -26,6 +27,7 @@ pub use ping_json::{PingJson, PingJsonOptions};
 pub use ping_text::{PingText, PingTextOptions, ShownSource};
 pub use pong_json::PongJson;
 pub use pong_text::PongText;
+pub use trace_flows::{FlowsJson, FlowsText};
 pub use trace_json::{TraceJson, TraceJsonOptions};
 pub use trace_text::{TraceText, TraceTextOptions};
 

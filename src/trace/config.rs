@@ -42,8 +42,17 @@ pub struct Config {
     pub names: bool,
     /// Number of the flow, from which identifiers that load balancers hash are derived.
     pub flow: u32,
+    /// How many flows of each target are traced, from that one on (`--flows`). Traces are numbered target by target.
+    pub flows: u32,
     /// Seed of everything random: cookies.
     pub seed: u64,
+}
+
+impl Config {
+    /// [`Config::flows`] as traces are counted; 0 is taken as 1.
+    pub(super) fn flows_per_target(&self) -> usize {
+        self.flows.max(1) as usize
+    }
 }
 
 /// Destination ports of UDP probes.

@@ -47,6 +47,7 @@
 
 mod book;
 mod config;
+mod departure;
 mod event;
 mod finding;
 mod flow;

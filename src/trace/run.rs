@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::config::Config;
+use super::departure::Route;
 use super::event::{Event, Hop, Interim, StopReason, Trace, TraceId};
 use super::finding;
 use super::hop::{Arrival, HopState};
@@ -35,6 +36,8 @@ pub(super) struct Packets {
     pub checksum: u16,
     /// The IPv6 flow label, if it is for us to choose.
     pub flow_label: Option<FlowLabel>,
+    /// Which of its lane's flows they take.
+    pub source_flow: u16,
 }
 
 /// One trace.
@@ -71,14 +74,8 @@ pub(super) struct Run {
 }
 
 impl Run {
-    pub fn new(
-        config: &Config,
-        id: TraceId,
-        to: (IpEndpoint, LaneId, Profile),
-        packets: Packets,
-        now: Instant,
-    ) -> Self {
-        let (target, lane, profile) = to;
+    pub fn new(config: &Config, id: TraceId, route: Route, now: Instant) -> Self {
+        let Route { target, lane, profile, packets } = route;
         Run {
             id,
             target,
@@ -102,6 +99,16 @@ impl Run {
             closing: false,
             hurried: false,
         }
+    }
+
+    /// Where its probes go.
+    pub fn route(&self) -> Route {
+        Route { target: self.target, lane: self.lane, profile: self.profile, packets: self.packets }
+    }
+
+    /// When it began.
+    pub fn started(&self) -> Instant {
+        self.started
     }
 
     /// The probe to send next.

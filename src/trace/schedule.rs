@@ -97,6 +97,16 @@ impl Rhythm {
     }
 }
 
+/// How much later than one flow of a target the next may begin, so that both together give a router no more to answer than one
+/// alone; `None` where the target limits its answers, so that only one may run.
+pub(super) fn flow_spread(config: &Config, protocol: Protocol) -> Option<Duration> {
+    match protocol {
+        Protocol::Udp => None,
+        _ if !config.paced => Some(Duration::ZERO),
+        _ => Some(SPREAD.saturating_mul(config.probes_per_hop.max(1))),
+    }
+}
+
 fn gap(config: &Config) -> Duration {
     config.send_gap.unwrap_or(if config.paced { GAP } else { Duration::ZERO })
 }

@@ -85,6 +85,7 @@ pub(super) fn config(profile: Profile) -> Config {
         packet_octets: Some(60),
         names: false,
         flow: 0,
+        flows: 1,
         seed: 7,
     }
 }

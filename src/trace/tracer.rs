@@ -2,23 +2,23 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::book::{Book, Entry, SentFields};
+use super::book::Book;
 use super::config::{Config, Ports};
+use super::departure::{Desk, Route};
 use super::event::{Event, Start, StopReason, Trace, TraceId};
 use super::flow;
 use super::hop::Arrival;
 use super::keys::Keys;
 use super::matching::{Mark, Match, Search};
 use super::names::Names;
-use super::run::{Packets, Run};
-use super::schedule::Next;
+use super::run::Run;
+use super::schedule::{self, Next};
 use crate::channel::{
-    Arena, CloseHow, ClosedHow, Control, Header, Inbound, LaneId, Open, Order, Outbox, Profile, Protocol, Send,
-    SocketKind, Token,
+    Arena, CloseHow, ClosedHow, Control, Inbound, LaneId, Order, Outbox, Profile, Protocol, SocketKind, Token,
 };
 use crate::engine::pace::Cap;
-use crate::engine::{Machine, Place, encode};
-use crate::types::{Endpoint, Family, Instant, IpEndpoint, Now, ProbeId, Stamp, Ttl};
+use crate::engine::{Machine, Place, Target};
+use crate::types::{Instant, Now, ProbeId, Stamp};
 use crate::wire::payload::Cookie;
 
 /// How many traces run at once; the others wait their turn.
@@ -62,7 +62,7 @@ impl Tracer {
             },
             book: Book::default(),
             names: Names::new(config.names),
-            queue: (0..config.targets.len()).collect(),
+            queue: (0..config.targets.len().saturating_mul(config.flows_per_target())).collect(),
             runs: BTreeMap::new(),
             events: VecDeque::new(),
             cap: config.rate.and_then(|rate| Cap::new(Instant::ZERO, rate)),
@@ -100,16 +100,18 @@ impl Tracer {
 
     fn begin(&mut self, now: Now) {
         while self.runs.len() < AT_ONCE {
-            let Some(at) = self.queue.iter().position(|&index| self.may_begin(index)) else { return };
+            let Some(at) = self.queue.iter().position(|&index| self.may_begin(index, now.mono)) else { return };
             if let Some(index) = self.queue.remove(at) {
                 self.begin_one(index, now);
             }
         }
     }
 
-    /// Two traces of one address would share its ports and its rate limit: the second waits for the first.
-    fn may_begin(&self, index: usize) -> bool {
-        let Some((to, lane, profile)) = self.place(index) else { return true };
+    /// Two traces of one address would share its ports and its rate limit: the second waits for the first. Flows of one target
+    /// do not, where the target does not limit its answers: each begins as much later than the one before as keeps the probes
+    /// that a router gets of both apart.
+    fn may_begin(&self, index: usize, now: Instant) -> bool {
+        let Some(Route { target: to, lane, profile, .. }) = self.route(index) else { return true };
         if profile.socket == SocketKind::Stream {
             // Every probe is a connection, held until the trace is over.
             let ttls = 1 + u32::from(self.config.max_ttl.get().saturating_sub(self.config.first_ttl.get()));
@@ -120,53 +122,54 @@ impl Tracer {
                 return false;
             }
         }
-        self.runs.values().all(|run| (run.lane, run.target.address) != (lane, to.address))
+        let flows = self.config.flows_per_target();
+        let spread = schedule::flow_spread(&self.config, profile.protocol);
+        self.runs.iter().filter(|(_, run)| (run.lane, run.target.address) == (lane, to.address)).all(|(&other, run)| {
+            other / flows == index / flows && spread.is_some_and(|spread| run.started() + spread <= now)
+        })
     }
 
-    /// Where target number `index` can be traced, if anywhere.
-    fn place(&self, index: usize) -> Option<(IpEndpoint, LaneId, Profile)> {
-        match self.config.targets.get(index)?.place {
-            Place::Reachable { endpoint, source, lane, profile } => {
-                let raw = profile.socket == SocketKind::Raw;
-                let possible = match profile.protocol {
-                    Protocol::Icmp => true,
-                    // The checksum of a raw segment covers its source address.
-                    Protocol::Udp | Protocol::Tcp => !raw || source.is_some(),
-                    Protocol::Unix => false,
-                };
-                possible.then_some((endpoint, lane, profile))
-            }
-            Place::Local { .. } | Place::Unroutable { .. } | Place::Unresolved => None,
+    /// When the next flow of a target under way may begin.
+    fn next_begins(&self, now: Instant) -> Option<Instant> {
+        if self.queue.is_empty() || self.config.flows_per_target() < 2 {
+            return None;
         }
+        let begins = |run: &Run| Some(run.started() + schedule::flow_spread(&self.config, run.profile.protocol)?);
+        self.runs.values().filter_map(begins).filter(|&at| at > now).min()
+    }
+
+    /// Trace number `index` is for this target.
+    fn target(&self, index: usize) -> Option<&Target> {
+        self.config.targets.get(index / self.config.flows_per_target())
+    }
+
+    /// Which of its target's flows trace number `index` is, from 0.
+    fn flow_offset(&self, index: usize) -> u32 {
+        u32::try_from(index % self.config.flows_per_target()).unwrap_or_default()
+    }
+
+    /// Where the probes of trace number `index` go, if anywhere.
+    fn route(&self, index: usize) -> Option<Route> {
+        Route::of(&self.config, self.target(index)?, self.flow_offset(index))
     }
 
     fn begin_one(&mut self, index: usize, now: Now) {
         let id = TraceId::new(u32::try_from(index).unwrap_or(u32::MAX));
         self.tell_start(index, id, now);
-        let Some((to, lane, profile)) = self.place(index) else {
+        let Some(route) = self.route(index) else {
             self.tell_unmade(id, StopReason::SendFailed);
             return;
         };
+        let profile = route.profile;
         let without_numbers = profile.protocol == Protocol::Udp && profile.socket != SocketKind::Raw;
         if without_numbers && matches!(self.config.ports, Ports::Fixed(_)) {
-            self.book.limit_flows(lane, profile.max_open);
+            self.book.limit_flows(route.lane, profile.max_open);
         }
-        let source = match self.config.targets.get(index).map(|target| &target.place) {
-            Some(Place::Reachable { source, .. }) => *source,
-            _ => None,
-        };
-        let of_flow = (source, to.address, profile.protocol, self.config.flow);
-        let label = || flow::label(of_flow.0, of_flow.1, of_flow.2, of_flow.3);
-        let packets = Packets {
-            source,
-            checksum: flow::checksum(of_flow.0, of_flow.1, of_flow.2, of_flow.3),
-            flow_label: if profile.family == Family::V6 && self.config.flow_label.is_none() { label() } else { None },
-        };
-        self.runs.insert(index, Run::new(&self.config, id, (to, lane, profile), packets, now.mono));
+        self.runs.insert(index, Run::new(&self.config, id, route, now.mono));
     }
 
     fn tell_start(&mut self, index: usize, id: TraceId, now: Now) {
-        let Some(target) = self.config.targets.get(index) else { return };
+        let Some(target) = self.target(index) else { return };
         let (address, source, profile) = match target.place {
             Place::Reachable { endpoint, source, profile, .. } => (Some(endpoint.address), source, Some(profile)),
             Place::Unroutable { endpoint } => (Some(endpoint.address), None, None),
@@ -182,7 +185,7 @@ impl Tracer {
             method,
             socket: profile.map(|profile| profile.socket),
             port: matches!(method, Protocol::Udp | Protocol::Tcp).then(|| flow::port(self.config.ports, 0)),
-            flow: self.config.flow,
+            flow: self.config.flow.saturating_add(self.flow_offset(index)),
             packet_octets: profile.map_or(0, |profile| self.mark.whole_octets(&profile)),
             max_ttl: self.config.max_ttl,
             time: now.wall,
@@ -191,7 +194,7 @@ impl Tracer {
 
     /// The profile of the first target that has one: what a target without would have been probed over.
     fn any_profile(&self) -> Option<Profile> {
-        (0..self.config.targets.len()).find_map(|index| self.place(index)).map(|(_, _, profile)| profile)
+        self.config.targets.iter().find_map(|target| Route::of(&self.config, target, 0)).map(|route| route.profile)
     }
 
     /// Tells the end of a trace that sent nothing.
@@ -204,29 +207,17 @@ impl Tracer {
     fn send_due(&mut self, now: Now, outbox: &mut Outbox) {
         for (&index, run) in &mut self.runs {
             while let Next::Probe { ttl, index: slot } = run.next(&self.config, now.mono) {
-                let Some(flow) = self.book.next_flow(run.lane) else { break };
+                let route = run.route();
+                let Some(flow) = route.next_flow(&self.book) else { break };
                 if let Some(cap) = &mut self.cap {
                     if cap.next() > now.mono {
                         return;
                     }
                     cap.take(now.mono);
                 }
-                let port = match run.profile.protocol {
-                    Protocol::Udp | Protocol::Tcp => flow::port(self.config.ports, run.probes()),
-                    _ => 0,
-                };
-                let destination = run.target.address;
-                let probe = self.book.next_number(|probe| self.mark.keys.are_usable(probe));
-                let constant = Some(run.packets.checksum).filter(|_| self.mark.balances(&run.profile));
-                let fields = self.mark.keys.fields(&run.profile, probe, flow, constant);
-                let sent = SentFields { source: run.packets.source, ..fields };
-                let entry =
-                    Entry { trace: index, ttl, slot, lane: run.lane, destination, port, flow, sent, open: true };
-                self.book.record(probe, entry);
+                let mut desk = Desk { mark: &self.mark, book: &mut self.book, payload: &mut self.payload };
+                let probe = desk.order(&route, (index, ttl, slot), (run.probes(), flow), self.config.ports, outbox);
                 run.ordered(&self.config, ttl, slot, probe, Stamp::user(now));
-                self.payload.clear();
-                self.mark.push_payload(&run.profile, probe, &mut self.payload);
-                outbox_push(run, probe, &entry, &self.payload, outbox);
             }
         }
     }
@@ -235,13 +226,13 @@ impl Tracer {
         let allowed = self.cap.map_or(now, |cap| cap.next().max(now));
         let of = |run: &Run| {
             let send = match run.next(&self.config, now) {
-                Next::Probe { .. } => self.book.next_flow(run.lane).map(|_| allowed),
+                Next::Probe { .. } => run.route().next_flow(&self.book).map(|_| allowed),
                 Next::At(at) => Some(at.max(allowed)),
                 Next::Nothing => None,
             };
             [send, run.wake(&self.config, now)].into_iter().flatten().min()
         };
-        self.runs.values().filter_map(of).min()
+        self.runs.values().filter_map(of).chain(self.next_begins(now)).min()
     }
 
     fn search<'a>(&'a self, profile: &'a Profile, lane: LaneId) -> Search<'a> {
@@ -311,7 +302,7 @@ impl Tracer {
         for index in std::mem::take(&mut self.queue) {
             let id = TraceId::new(u32::try_from(index).unwrap_or(u32::MAX));
             self.tell_start(index, id, now);
-            let reason = if self.place(index).is_some() { StopReason::Interrupted } else { StopReason::SendFailed };
+            let reason = if self.route(index).is_some() { StopReason::Interrupted } else { StopReason::SendFailed };
             self.tell_unmade(id, reason);
         }
     }
@@ -319,47 +310,6 @@ impl Tracer {
     fn profile(&self, lane: LaneId) -> Option<Profile> {
         self.runs.values().find(|run| run.lane == lane).map(|run| run.profile)
     }
-}
-
-/// Orders `probe` as its entry says.
-fn outbox_push(run: &Run, probe: ProbeId, entry: &Entry, payload: &[u8], outbox: &mut Outbox) {
-    let (profile, to, sent) = (&run.profile, run.target.with_port(entry.port), &entry.sent);
-    let raw = profile.socket == SocketKind::Raw;
-    let from = sent.source.zip(sent.source_port);
-    let octets = outbox.store(|out| match (profile.protocol, from) {
-        (Protocol::Icmp, _) => {
-            encode::echo_request(profile, probe.sequence(), payload, Some(run.packets.checksum), out);
-        }
-        (Protocol::Udp, Some(from)) => {
-            encode::udp_probe(from, to, payload, sent.checksum.unwrap_or_default(), out);
-        }
-        (Protocol::Tcp, Some(from)) => {
-            encode::tcp_syn(from, to, payload.len(), sent.tcp_sequence.unwrap_or_default(), out);
-        }
-        _ => out.extend_from_slice(payload),
-    });
-    let header = Header {
-        // What the checksum covers must be what the packet has.
-        from: sent.source.filter(|_| raw && profile.protocol != Protocol::Icmp),
-        ttl: Some(Ttl::new(entry.ttl)),
-        flow_label: run.packets.flow_label,
-        identification: sent.identification,
-        ..Header::default()
-    };
-    if profile.socket == SocketKind::Stream {
-        // Two connections cannot share their ports: each probe is a flow of its own.
-        let token = Token::new(probe.get());
-        outbox.push(Order::Open(Open { lane: run.lane, token, to: Endpoint::Ip(to), source_port: 0, header }));
-        return;
-    }
-    outbox.push(Order::Send(Send {
-        lane: run.lane,
-        token: Token::new(probe.get()),
-        to: Endpoint::Ip(to),
-        flow: if raw { 0 } else { entry.flow },
-        header,
-        octets,
-    }));
 }
 
 impl Machine for Tracer {
@@ -441,6 +391,7 @@ mod tests {
     use super::super::testing::{Back, Lab, Probe, TARGET, at, config, datagram, ms, profile, raw, report, router};
     use super::*;
     use crate::channel::{ErrorOrigin, IcmpReport};
+    use crate::types::{IpEndpoint, Ttl};
 
     const HOPS: u8 = 4;
 

@@ -2,6 +2,7 @@
 
 mod ends;
 mod findings;
+mod flows;
 mod quotes;
 
 use std::collections::BTreeSet;
@@ -105,6 +106,7 @@ fn config() -> Config {
         packet_octets: Some(60),
         names: false,
         flow: 0,
+        flows: 1,
         seed: 3,
     }
 }
