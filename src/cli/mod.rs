@@ -17,6 +17,7 @@ mod rpong_run;
 mod target;
 mod trace_args;
 mod trace_modes;
+mod trace_report;
 mod trace_run;
 mod values;
 

@@ -60,6 +60,9 @@ impl Run<'_> {
         };
         let targets = target::place_all(texts.iter(), self.args.output.json, self.program, env, place)?;
         let config = self.config(targets, used, packet_octets, opened.lookup.is_some(), env);
+        if self.args.timing.report {
+            return self.report(config, method, &mut opened, env);
+        }
         let mut sink = self.sink(method);
         let count = config.targets.len() * self.flow_count() as usize;
         let mut tracer = Tracer::new(config);
@@ -296,10 +299,10 @@ impl Run<'_> {
 
 /// What decides the exit status.
 #[derive(Default)]
-struct Tally {
-    targets: usize,
-    reached: usize,
-    not_run: bool,
+pub(super) struct Tally {
+    pub(super) targets: usize,
+    pub(super) reached: usize,
+    pub(super) not_run: bool,
 }
 
 impl Tally {
@@ -315,7 +318,7 @@ impl Tally {
         None
     }
 
-    fn status(&self) -> u8 {
+    pub(super) fn status(&self) -> u8 {
         match (self.not_run, self.reached >= self.targets) {
             (true, _) => NOT_RUN,
             (false, true) => ANSWERED,

@@ -231,7 +231,7 @@ impl<'a> ResponderObject<'a> {
         self.reply_ttl = self.reply_ttl.or(answer.reply_ttl.map(|ttl| ttl.get()));
         self.annotation = self.annotation.take().or_else(|| annotation(answer));
         if self.mpls.is_empty() {
-            self.mpls = answer.extensions.iter().flat_map(labels).map(LabelObject::new).collect();
+            self.mpls = LabelObject::all(&answer.extensions);
         }
         if self.interfaces.is_empty() {
             self.interfaces = answer.extensions.iter().filter_map(InterfaceObject::new).collect();
@@ -251,7 +251,7 @@ fn labels(object: &Object) -> &[LabelStackEntry] {
 }
 
 #[derive(Serialize)]
-struct LabelObject {
+pub(super) struct LabelObject {
     label: u32,
     tc: u8,
     bottom: bool,
@@ -259,6 +259,11 @@ struct LabelObject {
 }
 
 impl LabelObject {
+    /// The labels of all stacks among these.
+    pub fn all(objects: &[Object]) -> Vec<LabelObject> {
+        objects.iter().flat_map(labels).map(LabelObject::new).collect()
+    }
+
     fn new(entry: &LabelStackEntry) -> Self {
         LabelObject { label: entry.label, tc: entry.tc, bottom: entry.bottom, ttl: entry.ttl }
     }

@@ -53,6 +53,12 @@ impl Config {
     pub(super) fn flows_per_target(&self) -> usize {
         self.flows.max(1) as usize
     }
+
+    /// The target of trace number `index`, and the number of its flow, counted from [`Config::flow`].
+    pub(super) fn of_trace(&self, index: usize) -> Option<(&Target, u32)> {
+        let flows = self.flows_per_target();
+        Some((self.targets.get(index / flows)?, u32::try_from(index % flows).ok()?))
+    }
 }
 
 /// Destination ports of UDP probes.

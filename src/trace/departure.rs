@@ -2,12 +2,13 @@
 
 use super::book::{Book, Entry, SentFields};
 use super::config::Config;
+use super::event::{Start, TraceId};
 use super::flow;
 use super::matching::Mark;
 use super::run::Packets;
 use crate::channel::{Header, LaneId, Open, Order, Outbox, Profile, Protocol, Send, SocketKind, Token};
 use crate::engine::{Place, Target, encode};
-use crate::types::{Endpoint, Family, IpEndpoint, ProbeId, Ttl};
+use crate::types::{Endpoint, Family, IpEndpoint, ProbeId, Ttl, WallTime};
 
 /// Where the probes of one trace go, and what they carry.
 #[derive(Clone, Copy, Debug)]
@@ -27,8 +28,13 @@ pub(super) struct Desk<'a> {
 }
 
 impl Route {
-    /// The way to `target` for the `offset`th of the flows that `config` asks for, if it can be traced.
-    pub fn of(config: &Config, target: &Target, offset: u32) -> Option<Route> {
+    /// The way that the probes of trace number `index` go, if it can be made.
+    pub fn of_trace(config: &Config, index: usize) -> Option<Route> {
+        let (target, offset) = config.of_trace(index)?;
+        Route::of(config, target, offset)
+    }
+
+    fn of(config: &Config, target: &Target, offset: u32) -> Option<Route> {
         let Place::Reachable { endpoint, source, lane, profile } = target.place else { return None };
         let raw = profile.socket == SocketKind::Raw;
         let possible = match profile.protocol {
@@ -52,6 +58,33 @@ impl Route {
     pub fn next_flow(&self, book: &Book) -> Option<u16> {
         if book.limits_flows(self.lane) { book.next_flow(self.lane) } else { Some(self.packets.source_flow) }
     }
+}
+
+/// What trace number `index` begins with.
+pub(super) fn start(config: &Config, mark: &Mark, index: usize, time: WallTime) -> Option<Start> {
+    let (target, offset) = config.of_trace(index)?;
+    let (address, source, profile) = match target.place {
+        Place::Reachable { endpoint, source, profile, .. } => (Some(endpoint.address), source, Some(profile)),
+        Place::Unroutable { endpoint } => (Some(endpoint.address), None, None),
+        Place::Local { .. } | Place::Unresolved => (None, None, None),
+    };
+    // A target that cannot be probed would have been probed as the first is that can.
+    let any = || config.targets.iter().find_map(|target| Route::of(config, target, 0)).map(|route| route.profile);
+    let method = profile.or_else(any).map_or(Protocol::Icmp, |profile| profile.protocol);
+    Some(Start {
+        trace: TraceId::new(u32::try_from(index).unwrap_or(u32::MAX)),
+        target: target.target.clone(),
+        name: target.name.clone(),
+        address,
+        source,
+        method,
+        socket: profile.map(|profile| profile.socket),
+        port: matches!(method, Protocol::Udp | Protocol::Tcp).then(|| flow::port(config.ports, 0)),
+        flow: config.flow.saturating_add(offset),
+        packet_octets: profile.map_or(0, |profile| mark.whole_octets(&profile)),
+        max_ttl: config.max_ttl,
+        time,
+    })
 }
 
 impl Desk<'_> {

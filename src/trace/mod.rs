@@ -56,6 +56,7 @@ mod keys;
 mod matching;
 mod names;
 mod path;
+pub mod report;
 mod rewritten;
 mod run;
 mod schedule;

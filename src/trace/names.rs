@@ -65,6 +65,11 @@ impl Names {
         !self.given_up && matches!(self.known.get(&address), Some(Lookup::Asked))
     }
 
+    /// Whether any name may still come in time.
+    pub fn are_any_awaited(&self) -> bool {
+        !self.given_up && self.known.values().any(|lookup| matches!(lookup, Lookup::Asked))
+    }
+
     pub fn get(&self, address: IpAddr) -> Option<&str> {
         match self.known.get(&address)? {
             Lookup::Asked => None,

@@ -353,13 +353,13 @@ fn responders(hop: &Hop) -> impl Iterator<Item = IpAddr> {
 }
 
 /// What an answer says about the path.
-enum Meaning {
+pub(super) enum Meaning {
     OnTheWay,
     End(StopReason),
 }
 
 /// `None` for what answers no probe.
-fn meaning(arrival: &Arrival, target: IpAddr) -> Option<Meaning> {
+pub(super) fn meaning(arrival: &Arrival, target: IpAddr) -> Option<Meaning> {
     let from_target = arrival.responder == target;
     Some(match arrival.kind {
         None => Meaning::End(StopReason::Destination),

@@ -16,7 +16,7 @@ const SPREAD: Duration = Duration::from_millis(10);
 const RETRY: Duration = Duration::from_millis(10);
 
 /// How far first probes run ahead of the highest TTL that answered, and how fast that opens while nothing answers.
-struct Window {
+pub(super) struct Window {
     ttls: usize,
     opens_every: Duration,
     /// How long the first probe beyond the answers must have been silent before the second may follow.
@@ -24,7 +24,7 @@ struct Window {
 }
 
 impl Window {
-    fn of(protocol: Protocol, slowest: Option<Duration>) -> Window {
+    pub fn of(protocol: Protocol, slowest: Option<Duration>) -> Window {
         let slowest = slowest.unwrap_or_default();
         match protocol {
             // A target that limits its «port unreachable» answers six at once: four first probes that may all run past it,
@@ -40,7 +40,7 @@ impl Window {
     }
 
     /// When the first probe of the TTL at `index` may leave, with `answered` TTLs up to the highest that answered.
-    fn opens(&self, index: usize, answered: usize, progress_at: Instant) -> Instant {
+    pub fn opens(&self, index: usize, answered: usize, progress_at: Instant) -> Instant {
         let ahead = (index + 1).saturating_sub(answered + self.ttls);
         if ahead == 0 {
             return Instant::ZERO;

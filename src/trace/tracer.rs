@@ -4,11 +4,9 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::book::Book;
 use super::config::{Config, Ports};
-use super::departure::{Desk, Route};
-use super::event::{Event, Start, StopReason, Trace, TraceId};
-use super::flow;
+use super::departure::{self, Desk, Route};
+use super::event::{Event, StopReason, Trace, TraceId};
 use super::hop::Arrival;
-use super::keys::Keys;
 use super::matching::{Mark, Match, Search};
 use super::names::Names;
 use super::run::Run;
@@ -16,10 +14,9 @@ use super::schedule::{self, Next};
 use crate::channel::{
     Arena, CloseHow, ClosedHow, Control, Inbound, LaneId, Order, Outbox, Profile, Protocol, SocketKind, Token,
 };
+use crate::engine::Machine;
 use crate::engine::pace::Cap;
-use crate::engine::{Machine, Place, Target};
 use crate::types::{Instant, Now, ProbeId, Stamp};
-use crate::wire::payload::Cookie;
 
 /// How many traces run at once; the others wait their turn.
 const AT_ONCE: usize = 16;
@@ -49,17 +46,8 @@ impl Tracer {
     /// A run of traces. A `first_ttl`, `probes_per_hop`, `in_flight` or `gap_limit` of 0 is taken as 1, a `max_ttl` below
     /// `first_ttl` as `first_ttl`, and a packet size as the nearest a packet can have.
     pub fn new(config: Config) -> Tracer {
-        let mut octets = [0; 16];
-        let mut random = fastrand::Rng::with_seed(config.seed);
-        random.fill(&mut octets);
         Tracer {
-            mark: Mark {
-                cookie: Cookie::new(octets),
-                keys: Keys::new(&mut random, config.own_headers),
-                ports: config.ports,
-                packet_octets: config.packet_octets,
-                tos: config.tos,
-            },
+            mark: Mark::new(&config),
             book: Book::default(),
             names: Names::new(config.names),
             queue: (0..config.targets.len().saturating_mul(config.flows_per_target())).collect(),
@@ -111,7 +99,7 @@ impl Tracer {
     /// do not, where the target does not limit its answers: each begins as much later than the one before as keeps the probes
     /// that a router gets of both apart.
     fn may_begin(&self, index: usize, now: Instant) -> bool {
-        let Some(Route { target: to, lane, profile, .. }) = self.route(index) else { return true };
+        let Some(Route { target: to, lane, profile, .. }) = Route::of_trace(&self.config, index) else { return true };
         if profile.socket == SocketKind::Stream {
             // Every probe is a connection, held until the trace is over.
             let ttls = 1 + u32::from(self.config.max_ttl.get().saturating_sub(self.config.first_ttl.get()));
@@ -138,25 +126,10 @@ impl Tracer {
         self.runs.values().filter_map(begins).filter(|&at| at > now).min()
     }
 
-    /// Trace number `index` is for this target.
-    fn target(&self, index: usize) -> Option<&Target> {
-        self.config.targets.get(index / self.config.flows_per_target())
-    }
-
-    /// Which of its target's flows trace number `index` is, from 0.
-    fn flow_offset(&self, index: usize) -> u32 {
-        u32::try_from(index % self.config.flows_per_target()).unwrap_or_default()
-    }
-
-    /// Where the probes of trace number `index` go, if anywhere.
-    fn route(&self, index: usize) -> Option<Route> {
-        Route::of(&self.config, self.target(index)?, self.flow_offset(index))
-    }
-
     fn begin_one(&mut self, index: usize, now: Now) {
         let id = TraceId::new(u32::try_from(index).unwrap_or(u32::MAX));
-        self.tell_start(index, id, now);
-        let Some(route) = self.route(index) else {
+        self.tell_start(index, now);
+        let Some(route) = Route::of_trace(&self.config, index) else {
             self.tell_unmade(id, StopReason::SendFailed);
             return;
         };
@@ -168,33 +141,10 @@ impl Tracer {
         self.runs.insert(index, Run::new(&self.config, id, route, now.mono));
     }
 
-    fn tell_start(&mut self, index: usize, id: TraceId, now: Now) {
-        let Some(target) = self.target(index) else { return };
-        let (address, source, profile) = match target.place {
-            Place::Reachable { endpoint, source, profile, .. } => (Some(endpoint.address), source, Some(profile)),
-            Place::Unroutable { endpoint } => (Some(endpoint.address), None, None),
-            Place::Local { .. } | Place::Unresolved => (None, None, None),
-        };
-        let method = profile.or_else(|| self.any_profile()).map_or(Protocol::Icmp, |profile| profile.protocol);
-        self.events.push_back(Event::Start(Box::new(Start {
-            trace: id,
-            target: target.target.clone(),
-            name: target.name.clone(),
-            address,
-            source,
-            method,
-            socket: profile.map(|profile| profile.socket),
-            port: matches!(method, Protocol::Udp | Protocol::Tcp).then(|| flow::port(self.config.ports, 0)),
-            flow: self.config.flow.saturating_add(self.flow_offset(index)),
-            packet_octets: profile.map_or(0, |profile| self.mark.whole_octets(&profile)),
-            max_ttl: self.config.max_ttl,
-            time: now.wall,
-        })));
-    }
-
-    /// The profile of the first target that has one: what a target without would have been probed over.
-    fn any_profile(&self) -> Option<Profile> {
-        self.config.targets.iter().find_map(|target| Route::of(&self.config, target, 0)).map(|route| route.profile)
+    fn tell_start(&mut self, index: usize, now: Now) {
+        if let Some(start) = departure::start(&self.config, &self.mark, index, now.wall) {
+            self.events.push_back(Event::Start(Box::new(start)));
+        }
     }
 
     /// Tells the end of a trace that sent nothing.
@@ -301,8 +251,12 @@ impl Tracer {
     fn drop_queue(&mut self, now: Now) {
         for index in std::mem::take(&mut self.queue) {
             let id = TraceId::new(u32::try_from(index).unwrap_or(u32::MAX));
-            self.tell_start(index, id, now);
-            let reason = if self.route(index).is_some() { StopReason::Interrupted } else { StopReason::SendFailed };
+            self.tell_start(index, now);
+            let reason = if Route::of_trace(&self.config, index).is_some() {
+                StopReason::Interrupted
+            } else {
+                StopReason::SendFailed
+            };
             self.tell_unmade(id, reason);
         }
     }
