@@ -38,6 +38,7 @@ impl Run<'_> {
     pub(super) fn check_modes(&self, method: Method) -> Result<(), Trouble> {
         let (timing, output) = (&self.args.timing, &self.args.output);
         let flows = self.args.method.flows.is_some();
+        let factors = timing.wait.is_some_and(|wait| wait.here > 0.0 || wait.near > 0.0);
         let alone = [
             (timing.count.is_some(), "-c: cycles belong to --report; -q says how many probes each hop of a trace gets"),
             (
@@ -49,6 +50,7 @@ impl Run<'_> {
             (timing.queries.is_some(), "-q: with --report each hop gets one probe a cycle; -c says how many cycles"),
             (timing.sim_queries.is_some(), "-N: --report spreads the probes of a cycle over its interval"),
             (timing.sendwait.is_some(), "-z: --report spreads the probes of a cycle over its interval"),
+            (factors, "-w: HERE and NEAR have no meaning beside --report; -w MAX has"),
             (flows, "--flows: a report has one flow; choose it with --flow"),
             (output.back, "--back: not shown in a report"),
             (output.explain, "--explain: a report marks by itself the hops that only limit their answers"),

@@ -176,20 +176,23 @@ fn shown(hops: &[ReportHop]) -> &[ReportHop] {
 /// What the rows do not tell of the destination.
 fn of_destination(report: &Report) -> String {
     let cycles = report.received + report.lost;
-    match report.distances.as_slice() {
-        [] if cycles == 0 => String::new(),
-        [] => format!("  The destination answered none of {cycles} cycles.\n"),
-        [_] => String::new(),
-        distances => {
-            let at: Vec<String> =
-                distances.iter().map(|(ttl, cycles)| format!("{cycles} at hop {}", ttl.get())).collect();
-            format!(
-                "  The path changed its length; the destination answered {} of {cycles} cycles: {}.\n",
-                report.received,
-                at.join(", ")
-            )
-        }
+    if report.received == 0 {
+        return if cycles == 0 {
+            String::new()
+        } else {
+            format!("  The destination answered none of {cycles} cycles.\n")
+        };
     }
+    if report.distances.len() < 2 {
+        return String::new();
+    }
+    let at: Vec<String> =
+        report.distances.iter().map(|(ttl, cycles)| format!("{cycles} at hop {}", ttl.get())).collect();
+    format!(
+        "  The path changed its length: the destination answered {} of {cycles} cycles, {}.\n",
+        report.received,
+        at.join(", ")
+    )
 }
 
 fn push_hop(options: &TableOptions, hop: &ReportHop, width: usize, text: &mut String) {

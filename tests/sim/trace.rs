@@ -4,6 +4,7 @@ mod ends;
 mod findings;
 mod flows;
 mod quotes;
+mod report;
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -16,8 +17,8 @@ use netprobe::channel::{
 use netprobe::driver::{self, Next, Turn};
 use netprobe::engine::{Machine, Place, Target};
 use netprobe::sim::{
-    Balance, Change, Failure, Forwarding, Link, Log, Mangle, NameOutcome, Network, Node, NodeId, Quote, US, UdpService,
-    Way, ip,
+    Balance, Change, Failure, Forwarding, Link, Log, Mangle, NameOutcome, Network, Node, NodeId, Pick, Quote, US,
+    UdpService, Way, ip,
 };
 use netprobe::trace::{Config, Event, Hop, Ports, StopReason, Trace, Tracer, Wait};
 use netprobe::types::{Family, Instant, IpEndpoint, Mtu, Now, Port, StampSource, Tos, Ttl};

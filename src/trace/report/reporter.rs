@@ -121,7 +121,8 @@ impl Reporter {
                     watch.given_up(&self.config, now.mono).for_each(|probe| self.book.give_up_flow(probe));
                 }
                 if watched.ended.is_none() && watch.is_over(&self.config, now.mono) {
-                    watched.ended = Some((Ended::Cycles, now.mono));
+                    let ended = if watch.is_closing() { Ended::Interrupted } else { Ended::Cycles };
+                    watched.ended = Some((ended, now.mono));
                 }
                 let Some((ended, since)) = watched.ended else { continue };
                 let waits = ended == Ended::Cycles && self.names.are_any_awaited();
@@ -164,7 +165,7 @@ impl Reporter {
                 let route = watch.route;
                 let mut desk = Desk { mark: &self.mark, book: &mut self.book, payload: &mut self.payload };
                 let ports = self.config.trace.ports;
-                let probe = desk.order(&route, (index, ttl, cycle), (watch.probes(), flow), ports, outbox);
+                let probe = desk.order(&route, (index, ttl, cycle), (watch.port_index(), flow), ports, outbox);
                 watch.ordered(&self.config, (ttl, cycle), probe, Stamp::user(now));
             }
         }

@@ -21,6 +21,10 @@ const CONNECTION_COUNTS_FOR: Duration = Duration::from_secs(3);
 const LAST_WAIT: Duration = Duration::from_secs(1);
 /// So many TTLs further each cycle a destination is looked for that does not answer any more, from the second such cycle on.
 const FURTHER: usize = 2;
+/// So many ports are used in turn: more than probes can be waiting.
+const PORTS: u32 = 4096;
+/// So many answers of the destination tell where it is now.
+const OF_LATE: usize = 3;
 /// More cycles in a row change nothing any more.
 const MOST_MISSED: usize = 128;
 
@@ -68,10 +72,23 @@ struct Open {
 struct Cycle {
     at: Instant,
     last_sent: Instant,
-    /// Where the destination answered, if it did.
-    distance: Option<u8>,
+    /// The lowest TTL at which the destination answered, if it did.
+    answered: Option<u8>,
+    /// The highest TTL at which somebody before it did.
+    router: Option<u8>,
+    /// Whether the destination told its distance itself.
+    measured: bool,
     /// Whether the kernel refused one of its probes.
     refused: bool,
+}
+
+impl Cycle {
+    /// How far away the destination was, if that is certain: what answers one TTL below is not the destination. A lost answer
+    /// would make it seem further.
+    fn distance(&self, first: u8) -> Option<u8> {
+        let known = |&at: &u8| self.measured || at == first || self.router == Some(at - 1);
+        self.answered.filter(known)
+    }
 }
 
 /// Where the path ends.
@@ -131,9 +148,13 @@ impl Watch {
         }
     }
 
-    /// How many probes were ordered so far.
-    pub fn probes(&self) -> u32 {
-        self.probes
+    /// The index of the next probe's port, where ports count up: they begin anew long after answers to the first are over.
+    pub fn port_index(&self) -> u32 {
+        self.probes % PORTS
+    }
+
+    pub fn is_closing(&self) -> bool {
+        self.closing
     }
 
     /// Probes that wait for their answers.
@@ -151,14 +172,15 @@ impl Watch {
         let further = |from: u8, by: usize| u8::try_from(usize::from(from) + by).unwrap_or(u8::MAX).min(self.max);
         match (self.end, config.trace.gap_limit) {
             (Some(end), _) => further(end.ttl, self.missed.saturating_sub(1) * FURTHER),
-            (None, Some(gap)) => further(self.highest.unwrap_or(self.first - 1), gap.max(1) as usize),
+            (None, Some(gap)) => further(self.highest.unwrap_or(self.first.saturating_sub(1)), gap.max(1) as usize),
             (None, None) => self.max,
         }
     }
 
     fn due(&self, config: &Config, ttl: u8) -> Instant {
         let at = self.cycles.last().map_or(self.started, |cycle| cycle.at);
-        let (index, known) = (ttl - self.first, self.highest.map_or(0, |highest| highest - self.first + 1));
+        let (index, known) =
+            (ttl.saturating_sub(self.first), self.highest.map_or(0, |highest| highest.saturating_sub(self.first) + 1));
         let spread = at + self.gap.saturating_mul(index.into());
         if self.end.is_some() || !config.trace.paced {
             return spread;
@@ -192,11 +214,11 @@ impl Watch {
         let at = planned.filter(|&at| now.since(at) < config.interval).unwrap_or(now);
         let wait = self.wait(config);
         let decided =
-            self.cycles.iter().rev().filter(|cycle| cycle.distance.is_some() || cycle.last_sent + wait <= now);
-        self.missed = decided.take(MOST_MISSED).take_while(|cycle| cycle.distance.is_none()).count();
+            self.cycles.iter().rev().filter(|cycle| cycle.answered.is_some() || cycle.last_sent + wait <= now);
+        self.missed = decided.take(MOST_MISSED).take_while(|cycle| cycle.answered.is_none()).count();
         self.end = self.end.filter(|end| end.destination);
-        self.cycles.push(Cycle { at, last_sent: now, distance: None, refused: false });
-        self.gap = config.interval / (u32::from(self.limit(config) - self.first) + 1);
+        self.cycles.push(Cycle { at, last_sent: now, answered: None, router: None, measured: false, refused: false });
+        self.gap = config.interval / (u32::from(self.limit(config).saturating_sub(self.first)) + 1);
     }
 
     /// `probe` left.
@@ -234,12 +256,24 @@ impl Watch {
         let rtt = open.slot.rtt().map_or(Duration::ZERO, |rtt| rtt.as_duration());
         self.slowest = self.slowest.max(rtt);
         match meaning {
-            Meaning::OnTheWay => self.note_router(ttl, sent.user.mono, at),
-            Meaning::End(reason) => {
-                let destination = reason == StopReason::Destination;
-                let distance = quoted.filter(|_| destination).and_then(|quoted| self.distance(ttl, quoted));
-                self.note_end(distance.unwrap_or(ttl), cycle, destination, at);
+            Meaning::OnTheWay => {
+                if let Some(cycle) = self.cycles.get_mut(cycle) {
+                    cycle.router = cycle.router.max(Some(ttl));
+                }
+                self.note_router(ttl, sent.user.mono, at);
             }
+            Meaning::End(StopReason::Destination) => {
+                let distance = quoted.and_then(|quoted| self.distance(ttl, quoted));
+                let ttl = distance.unwrap_or(ttl);
+                if let Some(cycle) =
+                    self.cycles.get_mut(cycle).filter(|cycle| cycle.answered.is_none_or(|at| ttl <= at))
+                {
+                    cycle.answered = Some(ttl);
+                    cycle.measured |= distance.is_some();
+                }
+                self.note_end(PathEnd { ttl, since: at, destination: true });
+            }
+            Meaning::End(_) => self.note_end(PathEnd { ttl, since: at, destination: false }),
         }
         true
     }
@@ -257,17 +291,13 @@ impl Watch {
         }
     }
 
-    fn note_end(&mut self, ttl: u8, cycle: usize, destination: bool, at: Instant) {
-        let distance = self.cycles.get_mut(cycle).map(|cycle| &mut cycle.distance);
-        if let Some(distance) = distance.filter(|_| destination) {
-            *distance = Some(distance.map_or(ttl, |known| known.min(ttl)));
-        }
-        let nearer = self.end.is_none_or(|end| ttl < end.ttl || (ttl == end.ttl && destination));
-        let found_again = self.missed > 0 && self.end.is_some_and(|end| end.ttl < ttl);
+    fn note_end(&mut self, found: PathEnd) {
+        let nearer = self.end.is_none_or(|end| found.ttl < end.ttl || (found.ttl == end.ttl && found.destination));
+        let found_again = self.missed > 0 && self.end.is_some_and(|end| end.ttl < found.ttl);
         if nearer || found_again {
-            self.end = Some(PathEnd { ttl, since: at, destination });
+            self.end = Some(found);
             self.missed = 0;
-            self.highest = self.highest.filter(|&highest| highest < ttl);
+            self.highest = self.highest.filter(|&highest| highest < found.ttl);
         }
     }
 
@@ -352,30 +382,43 @@ impl Watch {
     pub fn report(&self, config: &Config, ended: Option<Ended>, names: &Names, now: Instant) -> Report {
         let mut report = Report::empty(self.id, ended);
         let (wait, newest_is_whole) = (self.wait(config), self.unfinished(config).is_none());
-        let mut distances: BTreeMap<u8, u64> = BTreeMap::new();
         for (index, cycle) in self.cycles.iter().enumerate() {
             let whole = newest_is_whole || index + 1 < self.cycles.len();
-            match cycle.distance {
-                Some(distance) => {
-                    *distances.entry(distance).or_default() += 1;
-                    report.received += 1;
-                }
+            match cycle.answered {
+                Some(_) => report.received += 1,
                 None if !whole || cycle.refused => continue,
                 None if cycle.last_sent + wait > now => report.pending += 1,
                 None => report.lost += 1,
             }
             report.sent += 1;
         }
-        report.distances = distances.into_iter().map(|(ttl, cycles)| (Ttl::new(ttl), cycles)).collect();
+        report.distances = self.distances();
         report.send_failed = self.refused;
         report.hops = self.hops(wait, names, now);
         report.duration = u64::try_from(now.since(self.started).as_nanos()).unwrap_or(u64::MAX);
         report
     }
 
+    fn distances(&self) -> Vec<(Ttl, u64)> {
+        let mut distances: BTreeMap<u8, u64> = BTreeMap::new();
+        for distance in self.cycles.iter().filter_map(|cycle| cycle.distance(self.first)) {
+            *distances.entry(distance).or_default() += 1;
+        }
+        distances.into_iter().map(|(ttl, cycles)| (Ttl::new(ttl), cycles)).collect()
+    }
+
+    /// The last TTL of the path: where the destination answered of late, and no router has since. A lost answer does not make
+    /// the path longer.
+    fn last_ttl(&self) -> Option<u8> {
+        let end = self.end?;
+        let of_late = self.cycles.iter().rev().filter_map(|cycle| cycle.answered).take(OF_LATE);
+        let nearest = of_late.filter(|&at| self.highest.is_none_or(|highest| highest < at)).min();
+        Some(nearest.filter(|_| end.destination).unwrap_or(end.ttl))
+    }
+
     fn hops(&self, wait: Duration, names: &Names, now: Instant) -> Vec<ReportHop> {
         let probed = self.tallies.iter().rposition(|tally| tally.sent > 0).map_or(0, |at| at + 1);
-        let last = self.end.map_or(probed, |end| usize::from(end.ttl - self.first) + 1);
+        let last = self.last_ttl().map_or(probed, |ttl| usize::from(ttl.saturating_sub(self.first)) + 1);
         let pending = |ttl: u8| {
             // Answered, but not counted yet, counts as pending.
             let waiting = |open: &&Open| open.slot.open_since().is_none_or(|sent| sent + wait > now);
@@ -388,5 +431,172 @@ impl Watch {
             .collect();
         judge(&mut hops);
         hops
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::channel::Protocol;
+    use crate::trace::testing::{TARGET, at, config, ms, profile, router};
+    use crate::types::Now;
+    use crate::wire::icmp::ErrorKind;
+
+    /// What comes back for a probe after 10 ms.
+    #[derive(Clone, Copy)]
+    enum Back {
+        Router(u8),
+        Unreachable(u8),
+        Target,
+        Nothing,
+    }
+
+    fn cycles(cycles: u64) -> Config {
+        Config { trace: config(profile(Protocol::Icmp)), cycles, interval: ms(1000) }
+    }
+
+    fn arrival(back: Back, now: Now) -> Option<Arrival> {
+        let stamp = Stamp::user(now);
+        let error = |hop, kind| Arrival { kind: Some(kind), ..Arrival::plain(router(hop), stamp, None) };
+        Some(match back {
+            Back::Router(hop) => error(hop, ErrorKind::TimeExceeded),
+            Back::Unreachable(hop) => error(hop, ErrorKind::HostUnreachable),
+            Back::Target => Arrival::plain(TARGET, stamp, None),
+            Back::Nothing => return None,
+        })
+    }
+
+    /// Plays `config` to its end, where `back` says what comes back for a TTL in a cycle. Gives every probe as (cycle, TTL,
+    /// milliseconds), and the report.
+    fn play(config: &Config, back: impl Fn(usize, u8) -> Back) -> (Vec<(usize, u8, u128)>, Report) {
+        let route = Route::of_trace(&config.trace, 0).unwrap();
+        let mut watch = Watch::new(config, TraceId::new(0), route, at(ms(0)).mono);
+        let (mut time, mut left, mut coming) = (ms(0), Vec::new(), BTreeMap::new());
+        loop {
+            let now = at(time);
+            while let Some(entry) = coming.first_entry().filter(
+                |entry: &std::collections::btree_map::OccupiedEntry<'_, (Duration, ProbeId), Back>| {
+                    entry.key().0 <= time
+                },
+            ) {
+                let ((_, probe), back) = entry.remove_entry();
+                if let Some(arrival) = arrival(back, now) {
+                    assert!(watch.answer(config, probe, arrival));
+                }
+            }
+            watch.settle(config, now.mono);
+            while let Next::Probe { ttl, index } = watch.next(config, now.mono) {
+                let probe = ProbeId::new(left.len() as u64 + 1);
+                watch.ordered(config, (ttl, index), probe, Stamp::user(now));
+                watch.sent(probe, Stamp::user(now));
+                left.push((index, ttl, time.as_millis()));
+                coming.insert((time + ms(10), probe), back(index, ttl));
+            }
+            if watch.is_over(config, now.mono) {
+                return (left, watch.report(config, Some(Ended::Cycles), &Names::new(false), now.mono));
+            }
+            time += ms(1);
+            assert!(time < ms(600_000), "it does not end");
+        }
+    }
+
+    fn ttls(left: &[(usize, u8, u128)], cycle: usize) -> Vec<u8> {
+        left.iter().filter(|probe| probe.0 == cycle).map(|probe| probe.1).collect()
+    }
+
+    /// A path on which the destination is `hops` hops away.
+    fn straight(hops: u8, ttl: u8) -> Back {
+        if ttl < hops { Back::Router(ttl) } else { Back::Target }
+    }
+
+    fn distances(report: &Report) -> Vec<(u8, u64)> {
+        report.distances.iter().map(|&(ttl, cycles)| (ttl.get(), cycles)).collect()
+    }
+
+    #[test]
+    fn a_cycle_is_spread_over_the_interval_and_ends_at_the_destination() {
+        let (left, report) = play(&cycles(3), |_, ttl| straight(5, ttl));
+        assert_eq!(ttls(&left, 0), [1, 2, 3, 4, 5]);
+        let second: Vec<_> = left.iter().filter(|probe| probe.0 == 1).map(|&(_, ttl, at)| (ttl, at)).collect();
+        assert_eq!(second, [(1, 1000), (2, 1200), (3, 1400), (4, 1600), (5, 1800)]);
+        assert_eq!((report.sent, report.received, report.lost, report.pending), (3, 3, 0, 0));
+        assert_eq!(distances(&report), [(5, 3)]);
+        assert!(report.hops.iter().all(|hop| (hop.sent, hop.received, hop.persists) == (3, 3, None)));
+    }
+
+    #[test]
+    fn a_path_that_becomes_longer_loses_nothing() {
+        let (left, report) = play(&cycles(6), |cycle, ttl| straight(if cycle < 3 { 4 } else { 6 }, ttl));
+        assert_eq!((ttls(&left, 2), ttls(&left, 3)), (vec![1, 2, 3, 4], vec![1, 2, 3, 4, 5, 6]));
+        assert_eq!((report.sent, report.lost), (6, 0));
+        assert_eq!(distances(&report), [(4, 3), (6, 3)]);
+        assert_eq!(report.hops.len(), 6);
+    }
+
+    #[test]
+    fn a_path_that_becomes_shorter_loses_nothing() {
+        let (left, report) = play(&cycles(6), |cycle, ttl| straight(if cycle < 3 { 6 } else { 4 }, ttl));
+        assert_eq!(ttls(&left, 3), [1, 2, 3, 4]);
+        assert_eq!((report.sent, report.lost), (6, 0));
+        assert_eq!(distances(&report), [(4, 3), (6, 3)]);
+        assert_eq!(report.hops.len(), 4);
+    }
+
+    #[test]
+    fn a_destination_behind_a_new_silent_router_is_found_again() {
+        let (left, report) = play(&cycles(9), |cycle, ttl| match (cycle, ttl) {
+            (0..3, _) => straight(4, ttl),
+            (_, 4) => Back::Nothing,
+            _ => straight(5, ttl),
+        });
+        // It is looked for further away once two cycles are known to be silent, a second after their last probe.
+        assert_eq!(ttls(&left, 4), [1, 2, 3, 4]);
+        assert_eq!(ttls(&left, 8), [1, 2, 3, 4, 5]);
+        assert_eq!((report.sent, report.lost), (9, 3));
+        assert_eq!(report.hops.len(), 5, "{report:?}");
+    }
+
+    #[test]
+    fn a_destination_that_loses_is_not_taken_for_one_further_away() {
+        let (left, report) = play(&cycles(40), |cycle, ttl| match (cycle, ttl) {
+            // The probe of its own TTL is lost in cycles on end, one further away is not.
+            (4..8 | 20..30, 4) => Back::Nothing,
+            _ => straight(4, ttl),
+        });
+        assert_eq!(report.hops.len(), 4);
+        assert_eq!(distances(&report), [(4, 26)]);
+        assert!(left.iter().all(|probe| probe.1 <= 6), "{left:?}");
+    }
+
+    #[test]
+    fn a_dead_destination_is_lost_each_cycle_and_looked_for_no_further_than_needed() {
+        let (left, report) = play(&cycles(5), |cycle, ttl| match cycle {
+            0 => straight(4, ttl),
+            _ if ttl < 4 => Back::Router(ttl),
+            _ => Back::Nothing,
+        });
+        assert_eq!((report.sent, report.received, report.lost), (5, 1, 4));
+        assert_eq!(ttls(&left, 4).len(), 6);
+        assert_eq!(report.hops.len(), 4);
+        assert_eq!(report.hops[3].persists, Some(true));
+    }
+
+    #[test]
+    fn an_unreachable_holds_for_its_cycle() {
+        let (left, report) = play(&cycles(4), |cycle, ttl| match (cycle, ttl) {
+            (1, 3..) => Back::Unreachable(2),
+            _ => straight(5, ttl),
+        });
+        assert_eq!((ttls(&left, 1).last(), ttls(&left, 2).last()), (Some(&3), Some(&5)));
+        assert_eq!((report.sent, report.received, report.lost), (4, 3, 1));
+    }
+
+    #[test]
+    fn nothing_is_looked_for_behind_the_gap_limit() {
+        let mut config = cycles(2);
+        config.trace.gap_limit = Some(3);
+        let (left, report) = play(&config, |_, ttl| if ttl < 3 { Back::Router(ttl) } else { Back::Nothing });
+        assert_eq!((ttls(&left, 0), ttls(&left, 1)), (vec![1, 2, 3, 4, 5], vec![1, 2, 3, 4, 5]));
+        assert_eq!((report.sent, report.lost), (2, 2));
     }
 }
