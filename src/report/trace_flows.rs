@@ -3,10 +3,11 @@
 mod json;
 mod text;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::message::annotation;
-use crate::trace::{Answer, Event, Start, Trace};
+use crate::trace::{Answer, Event, Finding, Start, Trace};
 use crate::types::{Rtt, Ttl};
 
 pub use json::FlowsJson;
@@ -74,6 +75,8 @@ struct Merged {
     /// The flows on which the destination answered.
     reached: Vec<u32>,
     hops: Vec<MergedHop>,
+    /// What all flows together say, and none alone.
+    findings: Vec<Finding>,
     traces: Vec<(Start, Trace)>,
 }
 
@@ -114,11 +117,25 @@ impl Merged {
         }
         let flows = traces.iter().map(|(start, _)| start.flow).collect();
         let reached = traces.iter().filter(|(_, end)| end.reached).map(|(start, _)| start.flow).collect();
-        Some(Merged { start, flows, reached, hops, traces })
+        let findings = hops.iter().find_map(MergedHop::parting).into_iter().collect();
+        Some(Merged { start, flows, reached, hops, findings, traces })
     }
 }
 
 impl MergedHop {
+    /// Several paths, if two flows have no responder in common.
+    fn parting(&self) -> Option<Finding> {
+        let mut of_flow: BTreeMap<u32, BTreeSet<IpAddr>> = BTreeMap::new();
+        for responder in &self.responders {
+            responder.flows.iter().for_each(|&flow| {
+                of_flow.entry(flow).or_default().insert(responder.address);
+            });
+        }
+        let parted = of_flow.values().any(|one| of_flow.values().any(|other| other.is_disjoint(one)));
+        let responders = self.responders.iter().map(|responder| responder.address).collect();
+        parted.then_some(Finding::SeveralPaths { ttl: self.ttl, responders })
+    }
+
     fn add(&mut self, flow: u32, answer: &Answer) {
         let known = self.responders.iter().position(|responder| responder.address == answer.responder);
         let at = known.unwrap_or_else(|| {

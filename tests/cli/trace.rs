@@ -145,7 +145,7 @@ fn flows_are_told_by_who_answers_on_which() {
         world.network.link(right, host, after(1));
         world
     };
-    assert_snapshot!(forked().run("rtrace -n --flows 6 198.51.100.77"));
+    assert_snapshot!(forked().run("rtrace -n --flows 12 --explain 198.51.100.77"));
     assert_snapshot!(forked().run("rtrace -n --flows 3 --flow 7 -T -p 443 198.51.100.77"));
     assert_snapshot!(forked().run("rtrace -n --flows 2 --json 198.51.100.77"));
     assert_snapshot!(forked().run("rtrace -n --flows 2 -v --explain 198.51.100.77 nosuch.example"));

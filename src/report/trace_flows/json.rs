@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use serde::Serialize;
 
 use super::super::json::{VERSION, line, millis};
+use super::super::trace_findings::FindingObject;
 use super::super::{Sink, Streams, TraceJson, TraceJsonOptions, escape};
 use super::{Gather, Merged, MergedHop, MergedResponder};
 use crate::channel::SocketKind;
@@ -57,6 +58,7 @@ struct FlowsObject<'a> {
     flows: &'a [u32],
     reached_flows: &'a [u32],
     hops: Vec<HopObject<'a>>,
+    findings: Vec<FindingObject>,
 }
 
 impl<'a> FlowsObject<'a> {
@@ -76,6 +78,7 @@ impl<'a> FlowsObject<'a> {
             flows: &merged.flows,
             reached_flows: &merged.reached,
             hops: merged.hops.iter().map(HopObject::new).collect(),
+            findings: merged.findings.iter().map(FindingObject::new).collect(),
         }
     }
 }
@@ -145,7 +148,9 @@ mod tests {
              \"name\":null,\"flows\":[7],\"rtts_ms\":[1.0],\"annotation\":null},{\"address\":\"203.0.113.2\",\"name\":null,\
              \"flows\":[8],\"rtts_ms\":[1.0],\"annotation\":null}],\"silent_flows\":[]},{\"ttl\":2,\"responders\":[\
              {\"address\":\"198.51.100.9\",\"name\":null,\"flows\":[7],\"rtts_ms\":[2.0],\"annotation\":null}],\
-             \"silent_flows\":[8]}]}"
+             \"silent_flows\":[8]}],\"findings\":[{\"code\":\"several_paths\",\"ttl\":1,\"severity\":\"info\",\
+             \"evidence\":{\"responders\":[\"203.0.113.1\",\"203.0.113.2\"]},\"text\":\"from hop 1 on flows take different \
+             ways: 203.0.113.1, 203.0.113.2 share them\"}]}"
         );
     }
 }

@@ -104,7 +104,7 @@ impl FlowsText {
     }
 }
 
-/// Each finding once, with the flows it is about.
+/// What the flows together say, and what they say alone, once with the flows it is about.
 fn findings(merged: &Merged) -> String {
     let mut said: Vec<(String, Vec<u32>)> = Vec::new();
     for (start, end) in &merged.traces {
@@ -116,7 +116,9 @@ fn findings(merged: &Merged) -> String {
             }
         }
     }
-    said.iter().map(|(line, flows)| format!("{line} ({} {})\n", word(flows), ranges(flows))).collect()
+    let of_all = merged.findings.iter().map(|found| format!("{}: {}\n", found.severity().name(), sentence(found)));
+    let of_some = said.iter().map(|(line, flows)| format!("{line} ({} {})\n", word(flows), ranges(flows)));
+    of_all.chain(of_some).collect()
 }
 
 fn word(flows: &[u32]) -> &'static str {
