@@ -12,11 +12,13 @@ struct Reported {
 
 impl Reported {
     fn ends(&self) -> Vec<&Report> {
-        let end = |event| match event {
-            &report::Event::End(ref report) => Some(&**report),
-            _ => None,
-        };
-        self.events.iter().filter_map(end).collect()
+        let mut ends = Vec::new();
+        for event in &self.events {
+            if let report::Event::End(report) = event {
+                ends.push(&**report);
+            }
+        }
+        ends
     }
 
     fn end(&self) -> &Report {
