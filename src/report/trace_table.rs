@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::message::annotation;
+use super::trace_text::say_start;
 use super::{Sink, Streams, escape};
 use crate::channel::OsError;
 use crate::trace::report::{Ended, Event, Report, ReportHop, ReportResponder};
@@ -68,14 +69,6 @@ impl TraceTable {
         self.start(trace).map(|start| escape(&start.name).into_owned()).unwrap_or_default()
     }
 
-    fn say_start(&self, start: &Start, talk: &mut dyn Write) -> io::Result<()> {
-        let (Some(address), Some(socket)) = (start.address, start.socket) else { return Ok(()) };
-        let (program, name, method) = (&self.options.program, escape(&start.name), start.method.name());
-        let port = start.port.map(|port| format!(" to port {port}")).unwrap_or_default();
-        let (socket, flow) = (socket.name(), start.flow);
-        writeln!(talk, "{program}: {name}: {address}, {method}{port} over a {socket} socket, flow {flow}")
-    }
-
     fn say_failure(&self, trace: TraceId, error: OsError, talk: &mut dyn Write) -> io::Result<()> {
         writeln!(talk, "{}: {}: sendmsg: {error}", self.options.program, self.name(trace))
     }
@@ -111,7 +104,7 @@ impl Sink<Event> for TraceTable {
                 if let Some(held) = self.held(start.trace) {
                     held.start = Some(Start::clone(start));
                 }
-                if self.options.verbose { self.say_start(start, streams.talk) } else { Ok(()) }
+                if self.options.verbose { say_start(&self.options.program, start, streams.talk) } else { Ok(()) }
             }
             Event::SendFailed { trace, error } => self.say_failure(*trace, *error, streams.talk),
             Event::Interim(all) => {

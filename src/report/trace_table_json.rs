@@ -9,11 +9,11 @@ use serde::Serialize;
 
 use super::json::{Time, VERSION, line, millis};
 use super::message::annotation;
+use super::ping_json::RttStatsObject;
 use super::trace_json::LabelObject;
 use super::trace_table::{TableOptions, interim};
 use super::{Sink, Streams, TraceJsonOptions, escape};
 use crate::channel::SocketKind;
-use crate::metrics::RttStats;
 use crate::trace::Start;
 use crate::trace::report::{Ended, Event, Report, ReportHop, ReportResponder};
 use crate::types::Ttl;
@@ -170,7 +170,7 @@ struct HopObject<'a> {
     unanswered_persists: Option<bool>,
     responders: Vec<ResponderObject<'a>>,
     last_rtt_ms: Option<f64>,
-    rtt_stats_ms: Option<StatsObject>,
+    rtt_stats_ms: Option<RttStatsObject>,
 }
 
 impl<'a> HopObject<'a> {
@@ -185,7 +185,7 @@ impl<'a> HopObject<'a> {
             unanswered_persists: hop.persists,
             responders: hop.responders.iter().map(ResponderObject::new).collect(),
             last_rtt_ms: hop.last.map(|rtt| millis(rtt.as_nanos())),
-            rtt_stats_ms: hop.stats.as_ref().map(StatsObject::new),
+            rtt_stats_ms: hop.stats.as_ref().map(RttStatsObject::new),
         }
     }
 }
@@ -210,33 +210,6 @@ impl<'a> ResponderObject<'a> {
             reply_ttl: newest.reply_ttl.map(Ttl::get),
             mpls: LabelObject::all(&newest.extensions),
             annotation: annotation(newest),
-        }
-    }
-}
-
-#[derive(Serialize)]
-struct StatsObject {
-    min: f64,
-    mean: f64,
-    median: f64,
-    p90: f64,
-    p95: f64,
-    p99: f64,
-    max: f64,
-    stddev: f64,
-}
-
-impl StatsObject {
-    fn new(stats: &RttStats) -> Self {
-        StatsObject {
-            min: millis(stats.min),
-            mean: stats.mean / 1e6,
-            median: millis(stats.median),
-            p90: millis(stats.p90),
-            p95: millis(stats.p95),
-            p99: millis(stats.p99),
-            max: millis(stats.max),
-            stddev: stats.stddev / 1e6,
         }
     }
 }

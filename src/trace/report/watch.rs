@@ -1,6 +1,6 @@
 //! One target while it is being watched: when its next probe leaves, where its path ends by now, and its figures.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::event::{Config, Ended, Report, ReportHop};
@@ -66,6 +66,13 @@ struct Open {
     ttl: u8,
     cycle: usize,
     slot: Slot,
+}
+
+impl Open {
+    /// Whether an answer may still count, or is there and not counted yet.
+    fn waits(&self, wait: Duration, now: Instant) -> bool {
+        self.slot.open_since().is_none_or(|sent| sent + wait > now)
+    }
 }
 
 #[derive(Debug)]
@@ -307,7 +314,7 @@ impl Watch {
         (distance >= self.first && self.highest.is_none_or(|highest| highest < distance)).then_some(distance)
     }
 
-    /// Counts what needs no more waiting at `now`, and gives those probes, each with whether it was answered.
+    /// Counts what needs no more waiting at `now`, and gives those probes.
     pub fn settle(&mut self, config: &Config, now: Instant) -> Vec<ProbeId> {
         let (counts_for, stamps) = (self.counts_for(config), self.route.profile.send_stamps);
         let settled = |slot: &Slot| match slot.open_since() {
@@ -382,12 +389,16 @@ impl Watch {
     pub fn report(&self, config: &Config, ended: Option<Ended>, names: &Names, now: Instant) -> Report {
         let mut report = Report::empty(self.id, ended);
         let (wait, newest_is_whole) = (self.wait(config), self.unfinished(config).is_none());
+        let waiting: BTreeSet<usize> = match ended {
+            Some(Ended::Cycles) => BTreeSet::new(),
+            _ => self.open.values().filter(|open| open.waits(wait, now)).map(|open| open.cycle).collect(),
+        };
         for (index, cycle) in self.cycles.iter().enumerate() {
             let whole = newest_is_whole || index + 1 < self.cycles.len();
             match cycle.answered {
                 Some(_) => report.received += 1,
                 None if !whole || cycle.refused => continue,
-                None if cycle.last_sent + wait > now => report.pending += 1,
+                None if waiting.contains(&index) => report.pending += 1,
                 None => report.lost += 1,
             }
             report.sent += 1;
@@ -419,11 +430,8 @@ impl Watch {
     fn hops(&self, wait: Duration, names: &Names, now: Instant) -> Vec<ReportHop> {
         let probed = self.tallies.iter().rposition(|tally| tally.sent > 0).map_or(0, |at| at + 1);
         let last = self.last_ttl().map_or(probed, |ttl| usize::from(ttl.saturating_sub(self.first)) + 1);
-        let pending = |ttl: u8| {
-            // Answered, but not counted yet, counts as pending.
-            let waiting = |open: &&Open| open.slot.open_since().is_none_or(|sent| sent + wait > now);
-            self.open.values().filter(|open| open.ttl == ttl).filter(waiting).count() as u64
-        };
+        let pending =
+            |ttl: u8| self.open.values().filter(|open| open.ttl == ttl && open.waits(wait, now)).count() as u64;
         let mut hops: Vec<ReportHop> = (self.first..=self.max)
             .zip(&self.tallies)
             .take(last)
@@ -436,6 +444,8 @@ impl Watch {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::channel::Protocol;
     use crate::trace::testing::{TARGET, at, config, ms, profile, router};
@@ -474,15 +484,9 @@ mod tests {
         let (mut time, mut left, mut coming) = (ms(0), Vec::new(), BTreeMap::new());
         loop {
             let now = at(time);
-            while let Some(entry) = coming.first_entry().filter(
-                |entry: &std::collections::btree_map::OccupiedEntry<'_, (Duration, ProbeId), Back>| {
-                    entry.key().0 <= time
-                },
-            ) {
-                let ((_, probe), back) = entry.remove_entry();
-                if let Some(arrival) = arrival(back, now) {
-                    assert!(watch.answer(config, probe, arrival));
-                }
+            while let Some(&(due, probe)) = coming.keys().next().filter(|(due, _)| *due <= time) {
+                let arrival = coming.remove(&(due, probe)).and_then(|back| arrival(back, now));
+                assert!(arrival.is_none_or(|arrival| watch.answer(config, probe, arrival)));
             }
             watch.settle(config, now.mono);
             while let Next::Probe { ttl, index } = watch.next(config, now.mono) {
@@ -598,5 +602,39 @@ mod tests {
         let (left, report) = play(&config, |_, ttl| if ttl < 3 { Back::Router(ttl) } else { Back::Nothing });
         assert_eq!((ttls(&left, 0), ttls(&left, 1)), (vec![1, 2, 3, 4, 5], vec![1, 2, 3, 4, 5]));
         assert_eq!((report.sent, report.lost), (2, 2));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_answers_every_probe_is_counted_once_and_the_report_ends(
+            (first, max, gap, cycles) in (1u8..5, 1u8..12, proptest::option::of(1u32..4), 1u64..12),
+            backs in proptest::collection::vec(0u8..4, 150),
+        ) {
+            let mut config = Config { interval: ms(100), ..self::cycles(cycles) };
+            config.trace = crate::trace::Config {
+                first_ttl: Ttl::new(first),
+                max_ttl: Ttl::new(max),
+                gap_limit: gap,
+                ..config.trace
+            };
+            let (left, report) = play(&config, |cycle, ttl| match backs[(cycle * 12 + usize::from(ttl)) % backs.len()] {
+                0 => Back::Nothing,
+                1 => Back::Router(ttl),
+                2 => Back::Unreachable(ttl),
+                _ => Back::Target,
+            });
+            prop_assert!(left.iter().all(|probe| (first..=max.max(first)).contains(&probe.1)));
+            prop_assert_eq!(left.iter().map(|probe| probe.0).max(), Some(cycles as usize - 1));
+            let mut asked: Vec<(usize, u8)> = left.iter().map(|probe| (probe.0, probe.1)).collect();
+            asked.dedup();
+            prop_assert_eq!(asked.len(), left.len());
+            prop_assert_eq!((report.sent, report.pending), (report.received + report.lost, 0));
+            prop_assert_eq!(report.sent, cycles);
+            for hop in &report.hops {
+                let sent = left.iter().filter(|probe| probe.1 == hop.ttl.get()).count() as u64;
+                prop_assert_eq!((hop.sent, hop.pending), (sent, 0));
+                prop_assert_eq!(hop.sent, hop.received + hop.unanswered);
+            }
+        }
     }
 }
