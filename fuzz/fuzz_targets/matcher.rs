@@ -83,6 +83,7 @@ fn play_trace(profile: Profile, mut source: Unstructured<'_>) {
         packet_octets: Some(choose::<u8>(&mut source).into()),
         names: choose(&mut source),
         flow: 0,
+        flows: 1,
         seed: 1,
     };
     let targets = config.targets.len();
