@@ -132,11 +132,11 @@ impl Run<'_> {
         }
         let lanes = protocols.iter().flat_map(|&protocol| families.iter().map(move |&family| (family, protocol)));
         let own_headers = self.own_headers(packet_octets, method);
-        let lanes = lanes.map(|(family, protocol)| self.lane(family, protocol, method, own_headers)).collect();
+        let lanes = lanes.map(|kind| self.lane(kind, method, own_headers, texts.len() > 1)).collect();
         Ok(Plan { lanes, names: !self.args.output.numeric })
     }
 
-    fn lane(&self, family: Family, protocol: Protocol, method: Method, own_headers: bool) -> LanePlan {
+    fn lane(&self, (family, protocol): (Family, Protocol), method: Method, own_headers: bool, many: bool) -> LanePlan {
         let packet = &self.args.packet;
         let socket = match method {
             Method::Tcp => SocketWish::Raw,
@@ -163,6 +163,7 @@ impl Run<'_> {
             dont_route: packet.bypass_routing,
             send_stamps: self.args.method.timestamping.send_stamps(match self.args.timing.rate {
                 Some(Rate::PerSecond(rate)) => rate,
+                Some(Rate::Max) if many => f64::INFINITY,
                 // A trace has so few probes that their stamps cost nothing.
                 Some(Rate::Max) | None => 0.0,
             }),

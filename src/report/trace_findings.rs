@@ -3,6 +3,8 @@
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 
+use super::json::millis;
+use super::number::Millis;
 use crate::trace::{Field, Finding, Value};
 use crate::types::Ttl;
 
@@ -58,6 +60,17 @@ pub(super) fn sentence(finding: &Finding) -> String {
              away if they started with 64, 128 or 255",
             ttl.get(),
             reply_ttl.get()
+        ),
+        Finding::LatencyJump { ttl, before, before_rtt, rtt, hops } => format!(
+            "from hop {} on packets and their answers are {} ms longer under way: the fastest answer of hop {} took {} ms, that \
+             of hop {} and the {} behind it took {} ms",
+            ttl.get(),
+            Millis(rtt.as_nanos().saturating_sub(before_rtt.as_nanos())),
+            before.get(),
+            Millis(before_rtt.as_nanos()),
+            ttl.get(),
+            hops - 1,
+            Millis(rtt.as_nanos())
         ),
         Finding::MplsTunnel { first, last } => format!("{} saw the probes in an MPLS tunnel", hops(*first, *last)),
         Finding::TtlNotCounted { ttl, quoted, responder } => format!(
@@ -154,6 +167,10 @@ fn evidence(finding: &Finding) -> Json {
             json!({"first_ttl": first.get(), "sent": sent, "received": answered})
         }
         Finding::Asymmetry { back, reply_ttl, .. } => json!({"hops_back": back, "reply_ttl": reply_ttl.get()}),
+        Finding::LatencyJump { before, before_rtt, rtt, hops, .. } => json!({
+            "before_ttl": before.get(), "before_rtt_ms": millis(before_rtt.as_nanos()), "rtt_ms": millis(rtt.as_nanos()),
+            "hops": hops,
+        }),
         Finding::MplsTunnel { first, last } => json!({"first_ttl": first.get(), "last_ttl": last.get()}),
         Finding::TtlNotCounted { quoted, responder, .. } => json!({"quoted_ttl": quoted.get(), "responder": responder}),
         Finding::AdminBlock { responder, .. } => json!({"responder": responder}),
@@ -203,6 +220,24 @@ mod tests {
                 "text": "DSCP 46 is 0 from hop 3 on",
             })
         );
+    }
+
+    #[test]
+    fn a_jump_tells_both_hops_and_their_times() {
+        let rtt = |micros| std::time::Duration::from_micros(micros).into();
+        let jump = Finding::LatencyJump {
+            ttl: Ttl::new(4),
+            before: Ttl::new(3),
+            before_rtt: rtt(2500),
+            rtt: rtt(72_500),
+            hops: 3,
+        };
+        assert_eq!(
+            sentence(&jump),
+            "from hop 4 on packets and their answers are 70.000 ms longer under way: the fastest answer of hop 3 took \
+             2.500 ms, that of hop 4 and the 2 behind it took 72.500 ms"
+        );
+        assert_eq!(evidence(&jump), json!({"before_ttl": 3, "before_rtt_ms": 2.5, "rtt_ms": 72.5, "hops": 3}));
     }
 
     #[test]

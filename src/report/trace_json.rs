@@ -334,6 +334,7 @@ struct ProbeObject {
     quoted_tos: Option<u8>,
     rewritten: Vec<RewrittenObject>,
     stamp: Option<&'static str>,
+    again: bool,
 }
 
 impl ProbeObject {
@@ -352,6 +353,7 @@ impl ProbeObject {
             rewritten: answer
                 .map_or_else(Vec::new, |answer| answer.rewritten.iter().map(RewrittenObject::new).collect()),
             stamp: answer.map(|answer| answer.stamp.name()),
+            again: probe.again,
         }
     }
 }
@@ -427,11 +429,11 @@ mod tests {
              \"reply_ttl\":255,\"mpls\":[{\"label\":24001,\"tc\":0,\"bottom\":true,\"ttl\":1}],\"interface\":null,\
              \"interfaces\":[],\"extensions\":[],\"annotation\":null}],\"probes\":[\
              {\"n\":1,\"responder\":\"203.0.113.1\",\"rtt_ms\":1.1,\"reply_ttl\":255,\"quoted_ttl\":1,\"icmp_type\":11,\
-             \"icmp_code\":0,\"late\":false,\"quoted_tos\":0,\"rewritten\":[],\"stamp\":\"kernel\"},\
+             \"icmp_code\":0,\"late\":false,\"quoted_tos\":0,\"rewritten\":[],\"stamp\":\"kernel\",\"again\":false},\
              {\"n\":2,\"responder\":null,\"rtt_ms\":null,\"reply_ttl\":null,\"quoted_ttl\":null,\"icmp_type\":null,\
-             \"icmp_code\":null,\"late\":false,\"quoted_tos\":null,\"rewritten\":[],\"stamp\":null},\
+             \"icmp_code\":null,\"late\":false,\"quoted_tos\":null,\"rewritten\":[],\"stamp\":null,\"again\":false},\
              {\"n\":3,\"responder\":\"203.0.113.1\",\"rtt_ms\":1.2,\"reply_ttl\":255,\"quoted_ttl\":1,\"icmp_type\":11,\
-             \"icmp_code\":0,\"late\":true,\"quoted_tos\":0,\"rewritten\":[],\"stamp\":\"kernel\"}],\
+             \"icmp_code\":0,\"late\":true,\"quoted_tos\":0,\"rewritten\":[],\"stamp\":\"kernel\",\"again\":false}],\
              \"rtt_stats_ms\":{\"min\":1.1,\"mean\":1.15,\"median\":1.1,\"max\":1.2,\"stddev\":0.05}}]"
         );
     }
@@ -463,9 +465,19 @@ mod tests {
             hop_json(vec![None]),
             "[{\"ttl\":1,\"sent\":1,\"received\":0,\"unanswered\":1,\"unanswered_pct\":100.0,\"responders\":[],\"probes\":[\
              {\"n\":1,\"responder\":null,\"rtt_ms\":null,\"reply_ttl\":null,\"quoted_ttl\":null,\"icmp_type\":null,\
-             \"icmp_code\":null,\"late\":false,\"quoted_tos\":null,\"rewritten\":[],\"stamp\":null}],\"rtt_stats_ms\":null}]"
+             \"icmp_code\":null,\"late\":false,\"quoted_tos\":null,\"rewritten\":[],\"stamp\":null,\"again\":false}],\"rtt_stats_ms\":null}]"
         );
         assert!(hop_json(Vec::new()).contains("\"sent\":0,\"received\":0,\"unanswered\":0,\"unanswered_pct\":null,"));
+    }
+
+    #[test]
+    fn a_probe_beyond_those_asked_for_is_marked() {
+        let mut again = hop(1, vec![None, None]);
+        again.probes[1].again = true;
+        let data = json(trace_start(0, "a.example", "192.0.2.9"), *trace_end(0, vec![again]));
+        let parsed: serde_json::Value = serde_json::from_str(&data).expect("JSON");
+        let marks: Vec<_> = (0..2).map(|at| &parsed["hops"][0]["probes"][at]["again"]).collect();
+        assert_eq!(marks, [false, true]);
     }
 
     #[test]

@@ -40,6 +40,7 @@ pub(super) struct SentFields {
 pub(super) struct Book {
     last: Option<ProbeId>,
     entries: BTreeMap<ProbeId, Entry>,
+    by_trace: HashMap<usize, Vec<ProbeId>>,
     flows: HashMap<LaneId, Flows>,
 }
 
@@ -66,6 +67,7 @@ impl Book {
     pub fn record(&mut self, probe: ProbeId, entry: Entry) {
         self.last = Some(probe);
         self.entries.insert(probe, entry);
+        self.by_trace.entry(entry.trace).or_default().push(probe);
         if let Some(flows) = self.flows.get_mut(&entry.lane) {
             flows.free.retain(|&flow| flow != entry.flow);
             flows.doubtful.retain(|&flow| flow != entry.flow);
@@ -79,13 +81,6 @@ impl Book {
             entry.open = false;
         }
         self.release_flow(probe);
-    }
-
-    /// The probe that `fits` and has no answer yet, if there is exactly one.
-    pub fn only_open(&self, fits: impl Fn(&Entry) -> bool) -> Option<(ProbeId, &Entry)> {
-        let mut fitting = self.entries.iter().filter(|(_, entry)| entry.open && fits(entry));
-        let (&probe, entry) = fitting.next()?;
-        fitting.next().is_none().then_some((probe, entry))
     }
 
     /// `probe`, if it is on record.
@@ -164,8 +159,9 @@ impl Book {
 
     /// Forgets the probes of a trace that is over, and gives their numbers.
     pub fn close(&mut self, trace: usize) -> Vec<ProbeId> {
-        let over: Vec<ProbeId> =
-            self.entries.iter().filter(|(_, entry)| entry.trace == trace).map(|(&probe, _)| probe).collect();
+        let mut over = self.by_trace.remove(&trace).unwrap_or_default();
+        // Those that never left are struck already.
+        over.retain(|probe| self.entries.contains_key(probe));
         for &probe in &over {
             self.give_up_flow(probe);
             self.entries.remove(&probe);
@@ -199,19 +195,6 @@ mod tests {
         assert_eq!(book.next_number(|probe| probe.get() > 2), ProbeId::new(3));
         record(&mut book, entry(1, 53, 0));
         assert_eq!(book.next_number(|probe| probe.get() != 2), ProbeId::new(3));
-    }
-
-    #[test]
-    fn only_one_open_probe_can_be_meant_by_an_answer_without_number() {
-        let mut book = Book::default();
-        let only = |book: &Book| book.only_open(|entry| entry.port == 53).map(|(probe, _)| probe);
-        assert_eq!(only(&book), None);
-        let first = record(&mut book, entry(1, 53, 0));
-        assert_eq!(only(&book), Some(first));
-        let second = record(&mut book, entry(1, 53, 0));
-        assert_eq!(only(&book), None);
-        book.answered(first);
-        assert_eq!(only(&book), Some(second));
     }
 
     #[test]

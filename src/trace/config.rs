@@ -59,6 +59,12 @@ impl Config {
         let flows = self.flows_per_target();
         Some((self.targets.get(index / flows)?, u32::try_from(index % flows).ok()?))
     }
+
+    /// How many probes a trace has at most, but for the few that are sent again.
+    pub(super) fn probes(&self) -> u32 {
+        let ttls = 1 + u32::from(self.max_ttl.get().saturating_sub(self.first_ttl.get()));
+        ttls.saturating_mul(self.probes_per_hop.max(1))
+    }
 }
 
 /// Destination ports of UDP probes.

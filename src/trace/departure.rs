@@ -87,6 +87,11 @@ pub(super) fn start(config: &Config, mark: &Mark, index: usize, time: WallTime) 
     })
 }
 
+/// The destination port of the `index`th probe of a trace.
+pub(super) fn port(config: &Config, index: u32) -> u16 {
+    flow::port(config.ports, index)
+}
+
 impl Desk<'_> {
     /// Orders a probe for slot `slot` of the hop at `ttl` of trace number `trace`, the `index`th of that trace, over `flow`, and
     /// puts it on record. Gives its number.

@@ -1,14 +1,21 @@
 //! What the data of a trace says about its path beyond the hops: [`Finding`]s, each with its evidence.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
-use super::event::{Answer, Field, Hop, StopReason, Value};
-use crate::types::{Mtu, Ttl};
+use super::event::{Answer, Field, Hop, Rewritten, StopReason, Value};
+use crate::types::{Mtu, Rtt, Ttl};
 use crate::wire::extension::Object;
 use crate::wire::icmp::ErrorKind;
 
 /// Backward and forward distance may differ by this much before it is called asymmetry: a reply's distance is a guess.
 const ASYMMETRY: u8 = 2;
+/// The least rise of the RTT that is worth a word, and of what is left behind it this part.
+const JUMP: Duration = Duration::from_millis(10);
+const JUMP_PART: u32 = 4;
+/// So many hops must keep a rise, with so many answers together: a single one may be slow itself.
+const KEEPING_HOPS: usize = 2;
+const KEEPING_ANSWERS: usize = 3;
 
 /// Something the data of one trace carries.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,6 +30,8 @@ pub enum Finding {
     Loss { ttl: Ttl, first: Ttl, sent: usize, answered: usize },
     /// From this hop on answers come from a distance that is another than the hop's.
     Asymmetry { ttl: Ttl, back: u8, reply_ttl: Ttl },
+    /// From this hop on no answer is as fast as the one of the hop before, by far: its fastest, and the fastest from this on.
+    LatencyJump { ttl: Ttl, before: Ttl, before_rtt: Rtt, rtt: Rtt, hops: usize },
     /// Routers of an MPLS tunnel showed their labels.
     MplsTunnel { first: Ttl, last: Ttl },
     /// A router quoted a TTL that should have been used up: something on the way did not count it down.
@@ -76,6 +85,7 @@ impl Finding {
             Finding::RateLimited { .. } => "rate_limited",
             Finding::Loss { .. } => "loss",
             Finding::Asymmetry { .. } => "asymmetry",
+            Finding::LatencyJump { .. } => "latency_jump",
             Finding::MplsTunnel { .. } => "mpls_tunnel",
             Finding::TtlNotCounted { .. } => "ttl_not_counted",
             Finding::AdminBlock { .. } => "admin_block",
@@ -112,6 +122,7 @@ impl Finding {
             Finding::RateLimited { ttl, .. }
             | Finding::Loss { ttl, .. }
             | Finding::Asymmetry { ttl, .. }
+            | Finding::LatencyJump { ttl, .. }
             | Finding::TtlNotCounted { ttl, .. }
             | Finding::AdminBlock { ttl, .. }
             | Finding::OtherAddress { ttl, .. }
@@ -155,6 +166,7 @@ pub(super) fn findings(target: IpAddr, stop: StopReason, hops: &[Hop], unmatched
         found.push(Finding::Loop { first, period, responder });
     }
     asymmetry(hops, &mut found);
+    jumps(hops, &mut found);
     tunnels(hops, &mut found);
     for hop in hops {
         singular(target, stop, hop, &mut found);
@@ -238,6 +250,38 @@ fn asymmetry(hops: &[Hop], found: &mut Vec<Finding>) {
     }
 }
 
+/// Where the RTT rises and stays: by the fastest answer of each hop, and no more than any hop behind it has, so that a router that
+/// is slow to answer counts for nothing. A rise must be larger than RTTs differ within a hop anyway.
+fn jumps(hops: &[Hop], found: &mut Vec<Finding>) {
+    let fastest = |hop: &Hop| answers(hop).map(|answer| answer.rtt).min();
+    let told: Vec<(&Hop, Rtt)> = hops.iter().filter_map(|hop| Some((hop, fastest(hop)?))).collect();
+    let usual = usual_spread(hops);
+    for at in 1..told.len().saturating_sub(KEEPING_HOPS - 1) {
+        let Some((before, rest)) = told.get(..at).and_then(<[_]>::last).zip(told.get(at..)) else { return };
+        let (Some(&(hop, _)), Some(rtt)) = (rest.first(), rest.iter().map(|&(_, rtt)| rtt).min()) else { return };
+        let rise = rtt.as_duration().saturating_sub(before.1.as_duration());
+        let answers = rest.iter().map(|(hop, _)| answered(hop)).sum::<usize>();
+        // Over silent hops it may rise a little at each.
+        let steps = u32::from(hop.ttl.get().saturating_sub(before.0.ttl.get()));
+        let least = JUMP.max(rtt.as_duration() / JUMP_PART).max(usual).saturating_mul(steps);
+        if rise >= least && answers >= KEEPING_ANSWERS {
+            let (ttl, before, before_rtt) = (hop.ttl, before.0.ttl, before.1);
+            found.push(Finding::LatencyJump { ttl, before, before_rtt, rtt, hops: rest.len() });
+        }
+    }
+}
+
+/// Twice the median of how far RTTs of one hop are apart.
+fn usual_spread(hops: &[Hop]) -> Duration {
+    let spread = |hop: &Hop| {
+        let rtts = || answers(hop).map(|answer| answer.rtt.as_duration());
+        Some(rtts().max()? - rtts().min()?).filter(|_| answered(hop) > 1)
+    };
+    let mut spreads: Vec<Duration> = hops.iter().filter_map(spread).collect();
+    spreads.sort_unstable();
+    spreads.get(spreads.len() / 2).map_or(Duration::ZERO, |&median| median * 2)
+}
+
 fn tunnels(hops: &[Hop], found: &mut Vec<Finding>) {
     let labelled =
         |hop: &Hop| answers(hop).any(|answer| answer.extensions.iter().any(|object| matches!(object, Object::Mpls(_))));
@@ -291,7 +335,12 @@ fn rewritten(field: Field, hops: &[Hop], found: &mut Vec<Finding>) {
     };
     let told: Vec<_> = hops.iter().filter_map(change).collect();
     let last_told = told.last().map(|&(ttl, _)| ttl);
-    for run in told.chunk_by(|one, next| one.1.map(|change| change.quoted) == next.1.map(|change| change.quoted)) {
+    // A field that is another in each probe is another in each quote, whatever rewrites it.
+    let same = |one: Option<Rewritten>, next: Option<Rewritten>| match (one, next) {
+        (Some(one), Some(next)) => one.quoted == next.quoted || one.sent != next.sent,
+        (one, next) => one == next,
+    };
+    for run in told.chunk_by(|one, next| same(one.1, next.1)) {
         if let ([(first, Some(change)), ..], Some(&(last, _))) = (run, run.last()) {
             found.push(Finding::Rewritten {
                 field,
@@ -322,4 +371,97 @@ pub(super) fn circle<H, T>(
             (distinct && once == again).then(|| Some((place(hops.get(start)?), u8::try_from(period).ok()?, first)))?
         })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use proptest::prelude::*;
+
+    use super::super::event::ProbeResult;
+    use super::*;
+    use crate::types::StampSource;
+
+    /// A hop whose probes were answered after so many milliseconds.
+    fn hop(ttl: u8, rtts: &[u64]) -> Hop {
+        let answer = |&rtt: &u64| Answer {
+            responder: IpAddr::V4(Ipv4Addr::new(203, 0, 113, ttl)),
+            name: None,
+            rtt: Rtt::from(Duration::from_millis(rtt)),
+            stamp: StampSource::Kernel,
+            reply_ttl: None,
+            quoted_ttl: None,
+            quoted_tos: None,
+            rewritten: Vec::new(),
+            icmp_type: Some(11),
+            icmp_code: Some(0),
+            kind: Some(ErrorKind::TimeExceeded),
+            mtu: None,
+            late: false,
+            extensions: Vec::new(),
+        };
+        let probes =
+            (1..).zip(rtts).map(|(number, rtt)| ProbeResult { number, answer: Some(answer(rtt)), again: false });
+        Hop { ttl: Ttl::new(ttl), probes: probes.collect() }
+    }
+
+    /// The hops at which a path with these fastest answers jumps; no answer where there is none.
+    fn jumping(rtts: &[Option<u64>]) -> Vec<u8> {
+        let three = |rtt: u64| [rtt + 1, rtt, rtt + 2];
+        jumps_of(
+            &(1..)
+                .zip(rtts)
+                .map(|(ttl, rtt)| hop(ttl, &rtt.map_or(Vec::new(), |rtt| three(rtt).to_vec())))
+                .collect::<Vec<_>>(),
+        )
+    }
+
+    fn jumps_of(hops: &[Hop]) -> Vec<u8> {
+        let mut found = Vec::new();
+        jumps(hops, &mut found);
+        found.iter().filter_map(|finding| Some(finding.ttl()?.get())).collect()
+    }
+
+    #[test]
+    fn a_rise_that_every_later_hop_keeps_is_a_jump() {
+        assert_eq!(jumping(&[Some(1), Some(3), Some(80), Some(81), Some(83)]), [3]);
+        assert_eq!(jumping(&[Some(1), Some(30), Some(31), Some(120), Some(119)]), [2, 4]);
+    }
+
+    #[test]
+    fn a_router_that_is_slow_to_answer_is_no_jump() {
+        assert_eq!(jumping(&[Some(1), Some(200), Some(3), Some(4), Some(5)]), [0u8; 0]);
+        assert_eq!(jumping(&[Some(1), Some(2), Some(90), Some(95), Some(4)]), [0u8; 0]);
+    }
+
+    #[test]
+    fn a_destination_alone_may_be_slow_itself() {
+        assert_eq!(jumping(&[Some(1), Some(2), Some(3), Some(90)]), [0u8; 0]);
+        assert_eq!(jumping(&[Some(1), Some(2), Some(3), Some(90), None]), [0u8; 0]);
+    }
+
+    #[test]
+    fn a_rise_over_silent_hops_must_be_one_for_each() {
+        assert_eq!(jumping(&[Some(1), None, None, Some(26), Some(27)]), [0u8; 0]);
+        assert_eq!(jumping(&[Some(1), None, None, Some(60), Some(61)]), [4]);
+    }
+
+    #[test]
+    fn a_rise_within_what_rtts_differ_anyway_is_none() {
+        let noisy = |ttl, least| hop(ttl, &[least, least + 25, least + 45]);
+        assert_eq!(jumps_of(&[noisy(1, 1), noisy(2, 2), noisy(3, 40), noisy(4, 45)]), [0u8; 0]);
+        assert_eq!(jumps_of(&[noisy(1, 1), noisy(2, 2), noisy(3, 140), noisy(4, 145)]), [3]);
+    }
+
+    proptest! {
+        #[test]
+        fn no_later_hop_is_ever_faster_than_a_jump_says(rtts in proptest::collection::vec(proptest::option::of(1u64..300), 0..12)) {
+            for at in jumping(&rtts) {
+                let (before, behind) = rtts.split_at(usize::from(at) - 1);
+                let last = before.iter().flatten().next_back().copied();
+                prop_assert!(behind.iter().flatten().all(|&rtt| Some(rtt) >= last.map(|last| last + 10)));
+            }
+        }
+    }
 }

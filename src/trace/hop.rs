@@ -104,6 +104,11 @@ impl HopState {
         self.slots.iter().all(|slot| slot.arrival.is_none())
     }
 
+    /// Whether a probe that left has no answer.
+    pub fn is_open(&self) -> bool {
+        self.slots.iter().any(|slot| slot.sent.is_some() && slot.arrival.is_none())
+    }
+
     /// The one router that has said «time exceeded» so far.
     pub fn router(&self) -> Option<IpAddr> {
         let mut arrivals = self.slots.iter().filter_map(|slot| slot.arrival.as_deref());

@@ -9,7 +9,7 @@ use super::keys::Keys;
 use super::rewritten;
 use crate::channel::{Arena, Datagram, ErrorOrigin, IcmpReport, LaneId, Owner, Profile, Protocol, SocketKind};
 use crate::engine::decode::{self, Answer, Decoded, EchoReply, IcmpError, QuotedProbe, QuotedTransport, Segment};
-use crate::types::{Family, Ident, ProbeId, Sequence, Stamp, Tos, Ttl};
+use crate::types::{Family, Ident, IpEndpoint, ProbeId, Sequence, Stamp, Tos, Ttl};
 use crate::wire::extension;
 use crate::wire::payload::{self, COOKIE_OCTETS, Cookie};
 use crate::wire::tcp;
@@ -123,6 +123,8 @@ type Found<'b> = (ProbeId, &'b Entry);
 pub(super) enum Match {
     /// An answer to this probe.
     Answer(ProbeId, Box<Arrival>),
+    /// An answer of the target itself, to one of the probes to this address and port; nothing in it says which.
+    Nameless(IpEndpoint, Box<Arrival>),
     /// An ICMP error that quotes too little to tell whose it is.
     Unmatched(IpAddr),
     /// Not ours.
@@ -143,8 +145,8 @@ impl<'a> Search<'a> {
     pub fn datagram(&self, datagram: &Datagram, octets: &Arena) -> Match {
         let found = match decode::datagram(self.profile, datagram, octets) {
             Decoded::Reply(reply) => self.echo_reply(&reply),
-            Decoded::Answer(answer) => self.udp_answer(&answer),
-            Decoded::Segment(segment) => self.segment(&segment),
+            Decoded::Answer(answer) => return self.udp_answer(&answer),
+            Decoded::Segment(segment) => return self.segment(&segment),
             Decoded::Error(error) => return self.icmp_error(&error),
             Decoded::Other | Decoded::Damaged(_) => None,
         };
@@ -192,41 +194,40 @@ impl<'a> Search<'a> {
     }
 
     /// A datagram that a service at the target sends back: from the port we sent to, so it counts from the target alone.
-    fn udp_answer(&self, answer: &Answer<'_>) -> Option<(ProbeId, Arrival)> {
-        let (probe, entry) = match self.mark.tagged(self.profile, answer.payload) {
-            Some(probe) => self.book.get(self.lane, probe)?,
-            // Nothing in such an answer names a probe: only if one alone is open can it be meant.
-            None if self.profile.socket == SocketKind::Raw => self.book.only_open(|entry| {
-                (entry.lane, entry.destination, entry.port) == (self.lane, answer.responder, answer.port)
-            })?,
-            None => self.by_port(answer.flow, Some(answer.port), Some(answer.responder))?,
+    fn udp_answer(&self, answer: &Answer<'_>) -> Match {
+        let from = IpEndpoint::from_address(answer.responder).with_port(answer.port);
+        let arrival = Box::new(Arrival::plain(answer.responder, answer.stamp, answer.reply_ttl));
+        let found = match self.mark.tagged(self.profile, answer.payload) {
+            Some(probe) => self.book.get(self.lane, probe),
+            None if self.profile.socket == SocketKind::Raw => return Match::Nameless(from, arrival),
+            None => self.by_port(answer.flow, Some(answer.port), Some(answer.responder)),
         };
-        if (entry.destination, entry.port) != (answer.responder, answer.port) {
-            return None;
+        match found.filter(|(_, entry)| (entry.destination, entry.port) == (answer.responder, answer.port)) {
+            Some((probe, _)) => Match::Answer(probe, arrival),
+            None => Match::Foreign,
         }
-        Some((probe, Arrival::plain(answer.responder, answer.stamp, answer.reply_ttl)))
     }
 
-    /// The target's answer to a SYN acknowledges it (RFC 9293 §3.10.7); a reset without acknowledgment can only be told apart
-    /// while one probe is open.
-    fn segment(&self, segment: &Segment) -> Option<(ProbeId, Arrival)> {
+    /// The target's answer to a SYN acknowledges it (RFC 9293 §3.10.7); a reset without acknowledgment names no probe.
+    fn segment(&self, segment: &Segment) -> Match {
         if !(segment.header.is_syn_ack() || segment.header.is_reset()) {
-            return None;
+            return Match::Foreign;
         }
-        let acknowledged = segment.header.acknowledgment.map(|number| number.wrapping_sub(1));
-        let (probe, entry) = match acknowledged {
-            Some(number) => {
-                let sequence = self.mark.keys.by_tcp_sequence(number)?;
-                self.book
-                    .by_sequence(self.lane, sequence)
-                    .filter(|(_, entry)| entry.sent.tcp_sequence == acknowledged)?
-            }
-            None => self.book.only_open(|entry| (entry.lane, entry.destination) == (self.lane, segment.responder))?,
-        };
         let (theirs, ours) = (segment.header.source_port, segment.header.destination_port);
-        let from_target =
-            (entry.destination, entry.port, entry.sent.source_port) == (segment.responder, theirs, Some(ours));
-        from_target.then(|| (probe, Arrival::plain(segment.responder, segment.stamp, segment.reply_ttl)))
+        let from = IpEndpoint::from_address(segment.responder).with_port(theirs);
+        let arrival = Box::new(Arrival::plain(segment.responder, segment.stamp, segment.reply_ttl));
+        let Some(number) = segment.header.acknowledgment.map(|number| number.wrapping_sub(1)) else {
+            return Match::Nameless(from, arrival);
+        };
+        let named =
+            self.mark.keys.by_tcp_sequence(number).and_then(|sequence| self.book.by_sequence(self.lane, sequence));
+        let from_target = |entry: &Entry| {
+            (entry.destination, entry.port, entry.sent.source_port) == (segment.responder, theirs, Some(ours))
+        };
+        match named.filter(|(_, entry)| entry.sent.tcp_sequence == Some(number) && from_target(entry)) {
+            Some((probe, _)) => Match::Answer(probe, arrival),
+            None => Match::Foreign,
+        }
     }
 
     fn icmp_error(&self, error: &IcmpError<'_>) -> Match {

@@ -8,6 +8,10 @@
 //! burst and then one a second: probes that run past it would use up the answers meant for its own hop. `-N` replaces all
 //! of this by a plain window of probes in TTL order.
 //!
+//! Sixteen traces run side by side; under `--rate` as many as leave the rate room, up to what the numbers of probes can tell
+//! apart. Unpaced (`--rate max`), one trace sends all at once, and many advance by their answers, so that hardly a probe runs
+//! past its target.
+//!
 //! # How long an answer is waited for
 //!
 //! Without `-w`, a silent probe is given up
@@ -31,6 +35,9 @@
 //! the first answer are asked once more, the lowest first, and over UDP more than a second later, because a Linux target
 //! sends one «port unreachable» a second: only then are they known to be routers.
 //!
+//! A service that answers over raw UDP does not say which probe it answers. Where several may have reached it, they are
+//! forgotten, and TTLs behind the last router are asked one by one.
+//!
 //! # What is whose answer
 //!
 //! Over raw sockets each probe has numbers of its own: its sequence (ICMP), checksum (UDP) or sequence number (TCP), the IPv4
@@ -45,6 +52,7 @@
 //! carries our whole cookie; then the trace is reached, and the text shows who answered. Time exceeded in reassembly,
 //! redirect and source quench answer no probe.
 
+mod agenda;
 mod book;
 mod config;
 mod departure;

@@ -60,6 +60,11 @@ impl Names {
         self.given_up = true;
     }
 
+    /// Whether names are waited for at all.
+    pub fn are_awaited(&self) -> bool {
+        self.wanted && !self.given_up
+    }
+
     /// Whether the name of `address` may still come in time.
     pub fn is_awaited(&self, address: IpAddr) -> bool {
         !self.given_up && matches!(self.known.get(&address), Some(Lookup::Asked))

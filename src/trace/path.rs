@@ -97,7 +97,7 @@ impl Path {
     }
 
     fn open_in(&self, hops: &[HopState], config: &Config) -> impl Iterator<Item = (ProbeId, Instant)> {
-        hops.iter().flat_map(|hop| {
+        hops.iter().filter(|hop| hop.is_open()).flat_map(|hop| {
             let wait = self.wait(config, hop);
             let open = |slot: &Slot| slot.sent.filter(|_| slot.arrival.is_none());
             hop.slots.iter().filter_map(open).map(move |(probe, sent)| (probe, sent.user.mono + wait))
@@ -110,13 +110,12 @@ impl Path {
         self.hops.get_mut(at).filter(|hop| hop.ttl == ttl)?.slots.get_mut(index)
     }
 
-    /// Notes when `probe` left, if it is the one in this slot.
-    pub fn sent(&mut self, ttl: u8, index: usize, probe: ProbeId, stamp: Stamp) {
-        if let Some((_, sent)) =
-            self.slot(ttl, index).and_then(|slot| slot.sent.as_mut()).filter(|sent| sent.0 == probe)
-        {
-            *sent = stamp;
-        }
+    /// Notes when `probe` left, if it is the one in this slot. True if it is and has its answer.
+    pub fn sent(&mut self, ttl: u8, index: usize, probe: ProbeId, stamp: Stamp) -> bool {
+        let same = |slot: &&mut Slot| slot.sent.is_some_and(|sent| sent.0 == probe);
+        let Some(slot) = self.slot(ttl, index).filter(same) else { return false };
+        slot.sent = Some((probe, stamp));
+        slot.arrival.is_some()
     }
 
     /// Takes an answer to `probe`. False if it changes nothing: the probe is answered already, was refused, or lies beyond
@@ -161,9 +160,33 @@ impl Path {
                 }
             }
             Some(reason) => self.note_end(End { ttl, reason, measured: false }),
-            None => self.note_circle(),
+            None => self.note_circle(ttl),
         }
         true
+    }
+
+    /// The probes that may have reached the destination and have no answer, each with when it left.
+    pub fn arrived(&self) -> impl Iterator<Item = (ProbeId, Instant)> {
+        let behind = self.hops.iter().filter(|hop| self.on_the_way.is_none_or(|highest| highest < hop.ttl));
+        let open = behind.flat_map(|hop| &hop.slots).filter(|slot| slot.arrival.is_none());
+        open.filter_map(|slot| slot.sent).map(|(probe, sent)| (probe, sent.user.mono))
+    }
+
+    /// Forgets [`Path::arrived`], so that those within the path are sent anew. The destination answered one of them: the path is
+    /// no longer than they went.
+    pub fn forget_arrived(&mut self) {
+        let on_the_way = self.on_the_way;
+        let last = self.hops.iter().rposition(HopState::is_open);
+        self.hops.truncate(last.map_or(usize::MAX, |last| last + 1).max(self.answered_hops()));
+        let behind = self.hops.iter_mut().filter(|hop| on_the_way.is_none_or(|highest| highest < hop.ttl));
+        for slot in behind.flat_map(|hop| &mut hop.slots).filter(|slot| slot.arrival.is_none()) {
+            slot.sent = None;
+        }
+    }
+
+    /// When the newest probe without an answer left.
+    pub fn last_open(&self) -> Option<Instant> {
+        self.hops().iter().flat_map(|hop| &hop.slots).filter_map(Slot::open_since).max()
     }
 
     /// The destination's distance, which is what its quote of a probe sent with `ttl` has used up. `None` if that cannot be: a
@@ -226,9 +249,11 @@ impl Path {
         }
     }
 
-    /// A path that goes in circles ends behind the second turn.
-    fn note_circle(&mut self) {
-        if self.end.is_some() {
+    /// A path that goes in circles ends behind the second turn. An answer can only close a circle with a router seen before.
+    fn note_circle(&mut self, ttl: u8) {
+        let router = self.hops.iter().find(|hop| hop.ttl == ttl).and_then(HopState::router);
+        let seen = |hop: &HopState| hop.ttl != ttl && hop.router() == router;
+        if self.end.is_some() || router.is_none() || !self.hops.iter().any(seen) {
             return;
         }
         if let Some((ttl, period, _)) = finding::circle(self.hops(), |hop| hop.ttl, HopState::router) {

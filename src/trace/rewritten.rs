@@ -26,7 +26,7 @@ pub(super) fn fields(
     let number = |number| Value::Number(u32::from(number));
     let dscp = |tos: Tos| number(tos.dscp().get().into());
     let ecn = |tos: Tos| number((tos.get() & ECN).into());
-    let mut pairs = vec![
+    let anywhere = [
         (Field::Dscp, Some(dscp(mark.tos)), quoted.quoted_tos.map(dscp)),
         (Field::Ecn, Some(ecn(mark.tos)), quoted.quoted_tos.map(ecn)),
         (Field::Source, sent.source.map(address), quoted.source.map(address)),
@@ -34,26 +34,31 @@ pub(super) fn fields(
         (Field::Checksum, sent.checksum.map(number), quoted.checksum.map(number)),
         (Field::Identification, sent.identification.map(number), quoted.identification.map(number)),
     ];
-    match quoted.transport {
+    let in_transport = match quoted.transport {
         QuotedTransport::Echo { ident, sequence, .. } => {
             let ours = Some(profile.ident.ident.get()).filter(|_| profile.ident.owner == Owner::Ours);
-            pairs.push((Field::Ident, ours.map(number), Some(number(ident.get()))));
-            pairs.push((Field::Sequence, Some(number(probe.sequence().get())), Some(number(sequence.get()))));
+            [
+                Some((Field::Ident, ours.map(number), Some(number(ident.get())))),
+                Some((Field::Sequence, Some(number(probe.sequence().get())), Some(number(sequence.get())))),
+                None,
+            ]
         }
-        QuotedTransport::Udp { source_port, destination_port, .. } => {
-            pairs.push((Field::SourcePort, sent.source_port.map(number), source_port.map(number)));
-            pairs.push((Field::DestinationPort, Some(number(entry.port)), Some(number(destination_port))));
-        }
-        QuotedTransport::Tcp { source_port, destination_port, sequence } => {
-            pairs.push((Field::SourcePort, sent.source_port.map(number), Some(number(source_port))));
-            pairs.push((Field::DestinationPort, Some(number(entry.port)), Some(number(destination_port))));
-            pairs.push((Field::Sequence, sent.tcp_sequence.map(Value::Number), Some(Value::Number(sequence))));
-        }
-        QuotedTransport::Unknown => {}
-    }
-    let differing = pairs.into_iter().filter_map(|(field, sent, quoted)| {
-        let (sent, quoted) = (sent?, quoted?);
-        (sent != quoted).then_some(Rewritten { field, sent, quoted })
-    });
+        QuotedTransport::Udp { source_port, destination_port, .. } => [
+            Some((Field::SourcePort, sent.source_port.map(number), source_port.map(number))),
+            Some((Field::DestinationPort, Some(number(entry.port)), Some(number(destination_port)))),
+            None,
+        ],
+        QuotedTransport::Tcp { source_port, destination_port, sequence } => [
+            Some((Field::SourcePort, sent.source_port.map(number), Some(number(source_port)))),
+            Some((Field::DestinationPort, Some(number(entry.port)), Some(number(destination_port)))),
+            Some((Field::Sequence, sent.tcp_sequence.map(Value::Number), Some(Value::Number(sequence)))),
+        ],
+        QuotedTransport::Unknown => [None; 3],
+    };
+    let differing =
+        anywhere.into_iter().chain(in_transport.into_iter().flatten()).filter_map(|(field, sent, quoted)| {
+            let (sent, quoted) = (sent?, quoted?);
+            (sent != quoted).then_some(Rewritten { field, sent, quoted })
+        });
     differing.collect()
 }

@@ -27,6 +27,24 @@ const LIMIT_PAUSE: Duration = Duration::from_millis(1050);
 /// So many routers whose answers say too little are remembered.
 const MOST_UNMATCHED: usize = 64;
 
+/// The least time between probes that are sent one by one.
+const SLOW_AT_LEAST: Duration = Duration::from_millis(100);
+
+/// A silent hop behind the last answer is not told for this long, since a slow answer may still come: twice the longest wait, so
+/// that a trace that is not slowed down ends before.
+const HELD: Duration = Duration::from_secs(4);
+
+/// Whose an answer is that names no probe.
+#[derive(Debug)]
+pub(super) enum Nameless {
+    /// This probe's.
+    Probe(ProbeId),
+    /// One of these: they are forgotten and sent anew.
+    Anybodys(Vec<ProbeId>),
+    /// It cannot be told.
+    Nobodys,
+}
+
 /// What the probes of one trace carry, the same in all of them.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Packets {
@@ -74,7 +92,7 @@ pub(super) struct Run {
 }
 
 impl Run {
-    pub fn new(config: &Config, id: TraceId, route: Route, now: Instant) -> Self {
+    pub fn new(config: &Config, id: TraceId, route: Route, ahead: usize, now: Instant) -> Self {
         let Route { target, lane, profile, packets } = route;
         Run {
             id,
@@ -84,7 +102,7 @@ impl Run {
             packets,
             started: now,
             path: Path::new(config),
-            rhythm: Rhythm::new(now),
+            rhythm: Rhythm::new(ahead, now),
             final_hops: 0,
             waiting: VecDeque::new(),
             told: Vec::new(),
@@ -133,11 +151,11 @@ impl Run {
         self.rhythm.sent(config, stamp.user.mono);
     }
 
-    /// `probe` left.
-    pub fn sent(&mut self, ttl: u8, index: usize, probe: ProbeId, stamp: Stamp) {
-        self.path.sent(ttl, index, probe, stamp);
+    /// `probe` left. True if its answer is there already, whose RTT was waiting for this.
+    pub fn sent(&mut self, ttl: u8, index: usize, probe: ProbeId, stamp: Stamp) -> bool {
         self.some_left = true;
         self.refused_in_a_row = 0;
+        self.path.sent(ttl, index, probe, stamp)
     }
 
     /// The kernel refused the probe of this slot; it is tried again unless too many were refused.
@@ -177,6 +195,34 @@ impl Run {
         }
         self.answered = self.answered.saturating_add(u32::from(counts));
         counts
+    }
+
+    /// The probe that an answer of the destination is for that names none: the only one that may have arrived there without being
+    /// answered yet. Where there are several, the datagrams of a service tell only when they are sent one by one.
+    pub fn nameless(&mut self, now: Instant) -> Nameless {
+        let mut arrived: Vec<(ProbeId, Instant)> = self.path.arrived().collect();
+        if self.rhythm.is_slow() {
+            // The others had their time.
+            arrived = arrived.into_iter().max_by_key(|&(_, sent)| sent).into_iter().collect();
+        }
+        let (&[(probe, sent), ref others @ ..], None) = (arrived.as_slice(), self.outcome) else {
+            return Nameless::Nobodys;
+        };
+        if others.is_empty() {
+            return Nameless::Probe(probe);
+        }
+        if self.profile.protocol != Protocol::Udp {
+            return Nameless::Nobodys;
+        }
+        let first = others.iter().map(|&(_, sent)| sent).min().map_or(sent, |other| other.min(sent));
+        self.rhythm.slow_down(now.since(first).saturating_mul(2).clamp(SLOW_AT_LEAST, BEYOND_AT_MOST), now);
+        self.path.forget_arrived();
+        Nameless::Anybodys(arrived.into_iter().map(|(probe, _)| probe).collect())
+    }
+
+    /// Whether a hop of it is held back for names.
+    pub fn awaits_names(&self) -> bool {
+        !self.waiting.is_empty()
     }
 
     /// How far it has come.
@@ -252,8 +298,9 @@ impl Run {
             return names;
         }
         let given_up = self.path.open_anywhere(config).map(|(_, at)| at).filter(|&at| at > now).min();
-        let stamps = self.path.hops().iter().filter_map(|hop| hop.stamps_until(self.profile.send_stamps)).max();
-        let held = self.path.hops().get(self.final_hops).and_then(HopState::last_sent_at).map(|at| at + BEYOND_AT_MOST);
+        let rest = self.path.hops().get(self.final_hops..).unwrap_or_default();
+        let stamps = rest.iter().filter_map(|hop| hop.stamps_until(self.profile.send_stamps)).max();
+        let held = rest.first().and_then(HopState::last_sent_at).map(|at| at + HELD);
         let (held, stamps) = (held.filter(|&at| at > now), stamps.filter(|&at| at > now));
         let again = self.path.ask_again_at(config).filter(|&at| at > now && !self.closing);
         [names, again, given_up, held, stamps].into_iter().flatten().min()
@@ -302,7 +349,7 @@ impl Run {
         let may_yet_answer = config.wait.is_none()
             && hop.is_silent()
             && self.path.is_beyond_answers(hop.ttl)
-            && hop.last_sent_at().is_none_or(|sent| now < sent + BEYOND_AT_MOST);
+            && hop.last_sent_at().is_none_or(|sent| now < sent + HELD);
         !may_yet_answer && self.is_decided(config, hop, now)
     }
 

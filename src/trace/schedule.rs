@@ -12,6 +12,8 @@ use crate::types::Instant;
 const GAP: Duration = Duration::from_millis(1);
 /// Between two probes of one TTL, so that they do not meet in one burst of a router's rate limit.
 const SPREAD: Duration = Duration::from_millis(10);
+/// While nothing answers, another TTL is tried this often where the destination does not limit its answers.
+const OPENS_EVERY: Duration = Duration::from_millis(20);
 /// Before anything is tried again when the kernel refused a probe.
 const RETRY: Duration = Duration::from_millis(10);
 
@@ -24,9 +26,15 @@ pub(super) struct Window {
 }
 
 impl Window {
-    pub fn of(protocol: Protocol, slowest: Option<Duration>) -> Window {
+    pub fn of(config: &Config, protocol: Protocol, ahead: usize, slowest: Option<Duration>) -> Window {
         let slowest = slowest.unwrap_or_default();
         match protocol {
+            // Many traces have time: what is answered soon need not be run past.
+            _ if !config.paced => Window {
+                ttls: ahead,
+                opens_every: slowest.saturating_mul(2).clamp(OPENS_EVERY, OPENS_EVERY * 5),
+                probation: Duration::ZERO,
+            },
             // A target that limits its «port unreachable» answers six at once: four first probes that may all run past it,
             // and the second and third of its own hop.
             Protocol::Udp => Window {
@@ -35,7 +43,7 @@ impl Window {
                 probation: slowest.saturating_mul(2).clamp(Duration::from_millis(250), Duration::from_secs(2)),
             },
             // Echo replies are not limited; what runs past the target costs packets only.
-            _ => Window { ttls: 8, opens_every: Duration::from_millis(20), probation: Duration::ZERO },
+            _ => Window { ttls: 8, opens_every: OPENS_EVERY, probation: Duration::ZERO },
         }
     }
 
@@ -52,8 +60,14 @@ impl Window {
 /// The rhythm of one trace.
 #[derive(Debug)]
 pub(super) struct Rhythm {
+    /// How many TTLs run ahead of the answers where nothing is paced.
+    ahead: usize,
+    /// Whether a probe left.
+    begun: bool,
+    /// Probes leave one after the other, each this long behind one that is not answered.
+    one_by_one: Option<Duration>,
     next_send: Instant,
-    /// When the highest TTL that answered was last raised, or the trace began.
+    /// When the highest TTL that answered was last raised, or the first probe left.
     pub progress_at: Instant,
 }
 
@@ -69,12 +83,15 @@ pub(super) enum Next {
 }
 
 impl Rhythm {
-    pub fn new(now: Instant) -> Self {
-        Rhythm { next_send: now, progress_at: now }
+    pub fn new(ahead: usize, now: Instant) -> Self {
+        Rhythm { ahead, begun: false, one_by_one: None, next_send: now, progress_at: now }
     }
 
     /// A probe has left.
     pub fn sent(&mut self, config: &Config, now: Instant) {
+        if !std::mem::replace(&mut self.begun, true) {
+            self.progress_at = now;
+        }
         self.next_send = now + gap(config);
     }
 
@@ -83,17 +100,63 @@ impl Rhythm {
         self.next_send = self.next_send.max(now + RETRY);
     }
 
+    /// From `now` on one probe is in flight at a time, so that an answer that names none can be told: what is in flight is given
+    /// `span` to come in, and so is each of the others.
+    pub fn slow_down(&mut self, span: Duration, now: Instant) {
+        self.one_by_one = Some(span);
+        self.next_send = now + span;
+    }
+
+    /// Whether it does so.
+    pub fn is_slow(&self) -> bool {
+        self.one_by_one.is_some()
+    }
+
     /// The next probe of a trace that is not to end early.
     pub fn next(&self, config: &Config, path: &Path, protocol: Protocol, now: Instant) -> Next {
-        let candidate = match config.in_flight {
-            Some(limit) => in_order(config, path, limit, now),
-            None => by_time(config, path, protocol, self.progress_at, now),
+        let candidate = match (self.one_by_one, config.in_flight) {
+            (Some(span), _) => first_unsent(config, path).map(|(due, ttl, index)| {
+                let alone = path.last_open().map_or(Instant::ZERO, |sent| sent + span);
+                (due.max(alone), ttl, index)
+            }),
+            (None, Some(limit)) => in_order(config, path, limit, now),
+            (None, None) => self.by_time(config, path, protocol, now),
         };
         let Some((due, ttl, index)) = candidate else { return Next::Nothing };
         match due.max(self.next_send) {
             at if at <= now => Next::Probe { ttl, index },
             at => Next::At(at),
         }
+    }
+
+    /// Of the slots due at `now` the one with the lowest number in its hop, and of those the lowest TTL; else the one due next.
+    fn by_time(&self, config: &Config, path: &Path, protocol: Protocol, now: Instant) -> Option<(Instant, u8, usize)> {
+        let window = Window::of(config, protocol, self.ahead, path.slowest());
+        let spread = if config.paced && config.send_gap.is_none() { SPREAD } else { Duration::ZERO };
+        let answered = path.answered_hops();
+        let due = |at: usize, hop: &HopState, index: usize| match index.checked_sub(1) {
+            _ if hop.slots.get(index)?.again.is_some() => hop.slots.get(index)?.again,
+            None => Some(window.opens(at, answered, self.progress_at)),
+            Some(before) => {
+                let spread = hop.slots.get(before)?.sent_at()? + spread;
+                let probation = hop.slots.first()?.sent_at()? + window.probation;
+                let unproven = config.paced && path.is_beyond_answers(hop.ttl);
+                Some(if unproven { spread.max(probation) } else { spread })
+            }
+        };
+        let mut first: Option<(Instant, u8, usize)> = None;
+        for (at, hop) in path.hops_within(config.gap_limit).iter().enumerate() {
+            // Slots of a hop are filled in order.
+            let Some(index) = hop.slots.iter().position(|slot| slot.sent.is_none()) else { continue };
+            let found = due(at, hop, index).map(|due| (due, hop.ttl, index));
+            let key = |&(due, ttl, index): &(Instant, u8, usize)| (due.max(now), index, ttl);
+            first = first.into_iter().chain(found).min_by_key(key);
+            // Hops behind one that was not probed yet come behind it.
+            if index == 0 {
+                break;
+            }
+        }
+        first
     }
 }
 
@@ -117,44 +180,15 @@ fn in_order(config: &Config, path: &Path, limit: u32, now: Instant) -> Option<(I
     if in_flight >= limit.max(1) as usize {
         return None;
     }
+    first_unsent(config, path)
+}
+
+fn first_unsent(config: &Config, path: &Path) -> Option<(Instant, u8, usize)> {
     let hops = path.hops_within(config.gap_limit);
     hops.iter().find_map(|hop| {
         let (index, slot) = hop.slots.iter().enumerate().find(|(_, slot)| slot.sent.is_none())?;
         Some((slot.again.unwrap_or(Instant::ZERO), hop.ttl, index))
     })
-}
-
-/// Of the slots due at `now` the one with the lowest number in its hop, and of those the lowest TTL; else the one due next.
-fn by_time(
-    config: &Config,
-    path: &Path,
-    protocol: Protocol,
-    progress_at: Instant,
-    now: Instant,
-) -> Option<(Instant, u8, usize)> {
-    let window = Window::of(protocol, path.slowest());
-    let spread = if config.paced && config.send_gap.is_none() { SPREAD } else { Duration::ZERO };
-    let answered = path.answered_hops();
-    let due = |at: usize, hop: &HopState, index: usize| match index.checked_sub(1) {
-        _ if hop.slots.get(index)?.again.is_some() => hop.slots.get(index)?.again,
-        None if config.paced => Some(window.opens(at, answered, progress_at)),
-        None => Some(Instant::ZERO),
-        Some(before) => {
-            let spread = hop.slots.get(before)?.sent_at()? + spread;
-            let probation = hop.slots.first()?.sent_at()? + window.probation;
-            let unproven = config.paced && path.is_beyond_answers(hop.ttl);
-            Some(if unproven { spread.max(probation) } else { spread })
-        }
-    };
-    path.hops_within(config.gap_limit)
-        .iter()
-        .enumerate()
-        .filter_map(|(at, hop)| {
-            // Slots of a hop are filled in order.
-            let index = hop.slots.iter().position(|slot| slot.sent.is_none())?;
-            Some((due(at, hop, index)?, hop.ttl, index))
-        })
-        .min_by_key(|&(due, ttl, index)| (due.max(now), index, ttl))
 }
 
 #[cfg(test)]
@@ -166,7 +200,7 @@ mod tests {
     /// Every probe that leaves by `until` where nothing answers: when, TTL, index.
     fn unanswered(config: &Config, protocol: Protocol, until: Duration) -> Vec<(Duration, u8, usize)> {
         let mut path = Path::new(config);
-        let mut rhythm = Rhythm::new(Instant::ZERO);
+        let mut rhythm = Rhythm::new(1, Instant::ZERO);
         let (mut now, mut left) = (Instant::ZERO, Vec::new());
         loop {
             match rhythm.next(config, &path, protocol, now) {

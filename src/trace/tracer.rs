@@ -1,7 +1,9 @@
 //! A run of traces as a Machine: [`Tracer`].
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::net::IpAddr;
 
+use super::agenda::Agenda;
 use super::book::Book;
 use super::config::{Config, Ports};
 use super::departure::{self, Desk, Route};
@@ -9,17 +11,23 @@ use super::event::{Event, StopReason, Trace, TraceId};
 use super::hop::Arrival;
 use super::matching::{Mark, Match, Search};
 use super::names::Names;
-use super::run::Run;
+use super::run::{Nameless, Run};
 use super::schedule::{self, Next};
 use crate::channel::{
     Arena, CloseHow, ClosedHow, Control, Inbound, LaneId, Order, Outbox, Profile, Protocol, SocketKind, Token,
 };
 use crate::engine::Machine;
 use crate::engine::pace::Cap;
-use crate::types::{Instant, Now, ProbeId, Stamp};
+use crate::types::{Instant, IpEndpoint, Now, ProbeId, Stamp};
 
-/// How many traces run at once; the others wait their turn.
-const AT_ONCE: usize = 16;
+/// How many traces run at once where nobody says how fast the run may be, or where only the newest probe to a port can be told.
+const AT_ONCE: u32 = 16;
+/// The same where a rate is asked for: traces begin only while those that run leave the rate room.
+const AT_ONCE_AT_MOST: u32 = 1024;
+/// So many probes of all traces together may be on record: half of what 16 bits tell apart.
+const NUMBERS: u32 = 1 << 15;
+/// So many probes leave before answers are read: a receive buffer holds a few hundred.
+const BATCH: usize = 64;
 
 /// Traces the path to each target; see [`crate::trace`] for how.
 #[derive(Debug)]
@@ -32,14 +40,21 @@ pub struct Tracer {
     queue: VecDeque<usize>,
     /// Traces under way, by the index of their target.
     runs: BTreeMap<usize, Run>,
+    /// Where those go.
+    busy: HashSet<(LaneId, IpAddr)>,
+    agenda: Agenda,
     events: VecDeque<Event>,
     /// What all traces together may send.
     cap: Option<Cap>,
-    /// When something is to be done next.
-    wake: Option<Instant>,
+    /// When the probes can leave that were held up.
+    held: Option<Instant>,
     payload: Vec<u8>,
+    /// When the next flow of a target under way may begin.
+    next_flow_at: Option<Instant>,
     /// Connections that have told what they can.
     hang_up: Vec<Token>,
+    /// Whether orders about them were given just now: a run is not over before they are carried out.
+    hanging_up: bool,
 }
 
 impl Tracer {
@@ -52,11 +67,15 @@ impl Tracer {
             names: Names::new(config.names),
             queue: (0..config.targets.len().saturating_mul(config.flows_per_target())).collect(),
             runs: BTreeMap::new(),
+            busy: HashSet::new(),
+            agenda: Agenda::default(),
             events: VecDeque::new(),
             cap: config.rate.and_then(|rate| Cap::new(Instant::ZERO, rate)),
-            wake: Some(Instant::ZERO),
+            held: Some(Instant::ZERO),
             payload: Vec::new(),
+            next_flow_at: None,
             hang_up: Vec::new(),
+            hanging_up: false,
             config,
         }
     }
@@ -65,29 +84,51 @@ impl Tracer {
     fn advance(&mut self, now: Now) {
         loop {
             self.begin(now);
-            let mut over = Vec::new();
-            for (&index, run) in &mut self.runs {
-                if run.advance(&self.config, &mut self.names, now.mono, &mut self.events) {
-                    over.push(index);
-                } else if self.book.limits_flows(run.lane) {
-                    run.given_up(&self.config, now.mono).for_each(|probe| self.book.give_up_flow(probe));
-                }
-            }
-            if over.is_empty() {
+            let due = self.agenda.take_due(now.mono);
+            if due.is_empty() {
                 return;
             }
-            for index in over {
-                let connections = self.runs.remove(&index).is_some_and(|run| run.profile.socket == SocketKind::Stream);
-                let probes = self.book.close(index);
-                if connections {
-                    self.hang_up.extend(probes.into_iter().map(|probe| Token::new(probe.get())));
+            for index in due {
+                let Some(run) = self.runs.get_mut(&index) else { continue };
+                let awaited = self.names.are_awaited();
+                let over = run.advance(&self.config, &mut self.names, now.mono, &mut self.events);
+                if awaited && !self.names.are_awaited() {
+                    self.touch_those_that(Run::awaits_names);
                 }
+                if over {
+                    self.finish(index);
+                    continue;
+                }
+                let Some(run) = self.runs.get_mut(&index) else { continue };
+                if self.book.limits_flows(run.lane) {
+                    run.given_up(&self.config, now.mono).for_each(|probe| self.book.give_up_flow(probe));
+                }
+                self.agenda.schedule(index, run.wake(&self.config, now.mono));
             }
         }
     }
 
+    fn touch_those_that(&mut self, matter: impl Fn(&Run) -> bool) {
+        for (&index, _) in self.runs.iter().filter(|(_, run)| matter(run)) {
+            self.agenda.touch(index);
+        }
+    }
+
+    fn finish(&mut self, index: usize) {
+        self.agenda.remove(index);
+        let probes = self.book.close(index);
+        let Some(run) = self.runs.remove(&index) else { return };
+        let same = |other: &Run| (other.lane, other.target.address) == (run.lane, run.target.address);
+        if self.config.flows_per_target() < 2 || !self.runs.values().any(same) {
+            self.busy.remove(&(run.lane, run.target.address));
+        }
+        if run.profile.socket == SocketKind::Stream {
+            self.hang_up.extend(probes.into_iter().map(|probe| Token::new(probe.get())));
+        }
+    }
+
     fn begin(&mut self, now: Now) {
-        while self.runs.len() < AT_ONCE {
+        while self.has_room() {
             let Some(at) = self.queue.iter().position(|&index| self.may_begin(index, now.mono)) else { return };
             if let Some(index) = self.queue.remove(at) {
                 self.begin_one(index, now);
@@ -95,35 +136,47 @@ impl Tracer {
         }
     }
 
+    /// Whether another trace may begin: as many run as the numbers of probes can tell apart, but no more than have what they
+    /// need to go on.
+    fn has_room(&self) -> bool {
+        let hurried = !self.config.paced || self.cap.is_some();
+        let at_once = if hurried { NUMBERS / self.config.probes() } else { AT_ONCE };
+        let backlog = if self.cap.is_some() { 0 } else { BATCH };
+        self.runs.len() < at_once.clamp(1, AT_ONCE_AT_MOST) as usize && self.agenda.backlog() <= backlog
+    }
+
     /// Two traces of one address would share its ports and its rate limit: the second waits for the first. Flows of one target
-    /// do not, where the target does not limit its answers: each begins as much later than the one before as keeps the probes
-    /// that a router gets of both apart.
+    /// do not, where the target does not limit its answers.
     fn may_begin(&self, index: usize, now: Instant) -> bool {
         let Some(Route { target: to, lane, profile, .. }) = Route::of_trace(&self.config, index) else { return true };
-        if profile.socket == SocketKind::Stream {
+        let at_once = match (profile.protocol, profile.socket) {
             // Every probe is a connection, held until the trace is over.
-            let ttls = 1 + u32::from(self.config.max_ttl.get().saturating_sub(self.config.first_ttl.get()));
-            let probes = ttls.saturating_mul(self.config.probes_per_hop);
-            let running = self.runs.values().filter(|run| run.lane == lane).count();
-            let needed = probes.saturating_mul(u32::try_from(running).unwrap_or(u32::MAX).saturating_add(1));
-            if running > 0 && needed > profile.max_open {
-                return false;
-            }
-        }
+            (_, SocketKind::Stream) => profile.max_open / self.config.probes(),
+            // All traces have the same ports.
+            (Protocol::Udp, SocketKind::Dgram) => AT_ONCE,
+            _ => AT_ONCE_AT_MOST,
+        };
+        let running = || self.runs.values().filter(|run| run.lane == lane).count();
+        let room = at_once >= AT_ONCE_AT_MOST || running() < at_once.max(1) as usize;
+        room && (!self.busy.contains(&(lane, to.address)) || self.flow_may_begin(index, profile.protocol, now))
+    }
+
+    /// Each flow of a target begins as much later than the one before as keeps the probes that a router gets of both apart.
+    fn flow_may_begin(&self, index: usize, protocol: Protocol, now: Instant) -> bool {
         let flows = self.config.flows_per_target();
-        let spread = schedule::flow_spread(&self.config, profile.protocol);
-        self.runs.iter().filter(|(_, run)| (run.lane, run.target.address) == (lane, to.address)).all(|(&other, run)| {
-            other / flows == index / flows && spread.is_some_and(|spread| run.started() + spread <= now)
-        })
+        let first = index / flows * flows;
+        let mut siblings = self.runs.range(first..first + flows).peekable();
+        let Some(spread) = schedule::flow_spread(&self.config, protocol) else { return false };
+        siblings.peek().is_some() && siblings.all(|(_, run)| run.started() + spread <= now)
     }
 
     /// When the next flow of a target under way may begin.
-    fn next_begins(&self, now: Instant) -> Option<Instant> {
+    fn next_begins(&self) -> Option<Instant> {
         if self.queue.is_empty() || self.config.flows_per_target() < 2 {
             return None;
         }
         let begins = |run: &Run| Some(run.started() + schedule::flow_spread(&self.config, run.profile.protocol)?);
-        self.runs.values().filter_map(begins).filter(|&at| at > now).min()
+        self.runs.values().filter_map(begins).max()
     }
 
     fn begin_one(&mut self, index: usize, now: Now) {
@@ -138,7 +191,15 @@ impl Tracer {
         if without_numbers && matches!(self.config.ports, Ports::Fixed(_)) {
             self.book.limit_flows(route.lane, profile.max_open);
         }
-        self.runs.insert(index, Run::new(&self.config, id, route, now.mono));
+        self.busy.insert((route.lane, route.target.address));
+        self.runs.insert(index, Run::new(&self.config, id, route, self.ahead(), now.mono));
+        self.agenda.touch(index);
+    }
+
+    /// How many TTLs a trace without pacing may run ahead of its answers: one alone all of them, many together no more than that.
+    fn ahead(&self) -> usize {
+        let ttls = self.config.probes() / self.config.probes_per_hop.max(1);
+        (ttls as usize / self.config.targets.len().max(1)).max(1)
     }
 
     fn tell_start(&mut self, index: usize, now: Now) {
@@ -153,45 +214,73 @@ impl Tracer {
         self.events.push_back(Event::End(Box::new(end)));
     }
 
-    /// Under a common rate the traces that began first send first.
-    fn send_due(&mut self, now: Now, outbox: &mut Outbox) {
-        for (&index, run) in &mut self.runs {
-            while let Next::Probe { ttl, index: slot } = run.next(&self.config, now.mono) {
-                let route = run.route();
-                let Some(flow) = route.next_flow(&self.book) else { break };
-                if let Some(cap) = &mut self.cap {
-                    if cap.next() > now.mono {
-                        return;
-                    }
-                    cap.take(now.mono);
-                }
-                let mut desk = Desk { mark: &self.mark, book: &mut self.book, payload: &mut self.payload };
-                let probe = desk.order(&route, (index, ttl, slot), (run.probes(), flow), self.config.ports, outbox);
-                run.ordered(&self.config, ttl, slot, probe, Stamp::user(now));
+    /// Orders what is due, of the traces that began first before that of others. Gives when it can go on, where the rate or the
+    /// size of a batch held it up.
+    fn send_due(&mut self, now: Now, outbox: &mut Outbox) -> Option<Instant> {
+        let mut from = 0;
+        while let Some(index) = self.agenda.next_ready(from) {
+            from = index + 1;
+            let held = self.send_of(index, now, outbox);
+            if held.is_some() {
+                return held;
             }
         }
+        None
     }
 
-    fn next_wake(&self, now: Instant) -> Option<Instant> {
-        let allowed = self.cap.map_or(now, |cap| cap.next().max(now));
-        let of = |run: &Run| {
-            let send = match run.next(&self.config, now) {
-                Next::Probe { .. } => run.route().next_flow(&self.book).map(|_| allowed),
-                Next::At(at) => Some(at.max(allowed)),
-                Next::Nothing => None,
+    /// Orders the probes of one trace that are due.
+    fn send_of(&mut self, index: usize, now: Now, outbox: &mut Outbox) -> Option<Instant> {
+        let (mut later, mut held) = (None, None);
+        while let Some(run) = self.runs.get(&index) {
+            let (ttl, slot) = match run.next(&self.config, now.mono) {
+                Next::Probe { ttl, index: slot } => (ttl, slot),
+                other => {
+                    later = if let Next::At(at) = other { Some(at) } else { None };
+                    self.agenda.rest(index);
+                    break;
+                }
             };
-            [send, run.wake(&self.config, now)].into_iter().flatten().min()
-        };
-        self.runs.values().filter_map(of).chain(self.next_begins(now)).min()
+            // Without a flow it stays ready: others will be given up.
+            let Some(flow) = run.route().next_flow(&self.book) else { break };
+            held = self.held_until(now, outbox);
+            if held.is_some() {
+                break;
+            }
+            if let Some(cap) = &mut self.cap {
+                cap.take(now.mono);
+            }
+            self.order(index, (ttl, slot), flow, now, outbox);
+        }
+        if let Some(run) = self.runs.get(&index) {
+            let wake = [later, run.wake(&self.config, now.mono)].into_iter().flatten().min();
+            self.agenda.schedule(index, wake);
+        }
+        held
+    }
+
+    /// When the next probe of any trace may leave, if not now.
+    fn held_until(&self, now: Now, outbox: &Outbox) -> Option<Instant> {
+        let full = (outbox.len() >= BATCH).then_some(now.mono);
+        full.or_else(|| self.cap.map(|cap| cap.next()).filter(|&next| next > now.mono))
+    }
+
+    /// Orders the probe of this slot.
+    fn order(&mut self, index: usize, (ttl, slot): (u8, usize), flow: u16, now: Now, outbox: &mut Outbox) {
+        let Some(run) = self.runs.get_mut(&index) else { return };
+        let route = run.route();
+        let mut desk = Desk { mark: &self.mark, book: &mut self.book, payload: &mut self.payload };
+        let probe = desk.order(&route, (index, ttl, slot), (run.probes(), flow), self.config.ports, outbox);
+        run.ordered(&self.config, ttl, slot, probe, Stamp::user(now));
     }
 
     fn search<'a>(&'a self, profile: &'a Profile, lane: LaneId) -> Search<'a> {
         Search { mark: &self.mark, book: &self.book, profile, lane }
     }
 
-    fn take(&mut self, lane: LaneId, matched: Match) {
+    fn take(&mut self, lane: LaneId, matched: Match, now: Instant) {
         match matched {
             Match::Answer(probe, arrival) => self.take_answer(probe, *arrival),
+            Match::Nameless(from, arrival) => self.take_nameless(lane, from, *arrival, now),
             Match::Unmatched(responder) => {
                 // Whose it is can only be said while one trace alone runs over the lane.
                 let mut runs = self.runs.values_mut().filter(|run| run.lane == lane);
@@ -212,6 +301,22 @@ impl Tracer {
         }
     }
 
+    fn take_nameless(&mut self, lane: LaneId, from: IpEndpoint, arrival: Arrival, now: Instant) {
+        let port = |run: &Run| departure::port(&self.config, run.probes());
+        let is_target = |run: &Run| (run.lane, run.target.address, port(run)) == (lane, from.address, from.port);
+        let Some((&index, run)) = self.runs.iter_mut().find(|(_, run)| is_target(run)) else { return };
+        match run.nameless(now) {
+            Nameless::Probe(probe) => self.take_answer(probe, arrival),
+            Nameless::Anybodys(probes) => {
+                for probe in probes {
+                    self.book.strike(probe);
+                }
+                self.agenda.touch(index);
+            }
+            Nameless::Nobodys => {}
+        }
+    }
+
     fn take_answer(&mut self, probe: ProbeId, arrival: Arrival) {
         let Some(&entry) = self.book.entry(probe) else { return };
         let Some(run) = self.runs.get_mut(&entry.trace) else { return };
@@ -220,6 +325,7 @@ impl Tracer {
             return;
         }
         self.book.answered(probe);
+        self.agenda.touch(entry.trace);
         if run.profile.socket == SocketKind::Stream {
             self.hang_up.push(Token::new(probe.get()));
         }
@@ -232,13 +338,18 @@ impl Tracer {
         match control {
             Control::Interrupt | Control::Terminate => {
                 self.runs.values_mut().for_each(|run| run.cut(StopReason::Interrupted, now.mono));
+                self.touch_those_that(|_| true);
                 self.drop_queue(now);
             }
             Control::Stop => {
                 self.runs.values_mut().for_each(Run::close);
+                self.touch_those_that(|_| true);
                 self.drop_queue(now);
             }
-            Control::Name(answer) => self.names.answer(answer),
+            Control::Name(answer) => {
+                self.names.answer(answer);
+                self.touch_those_that(Run::awaits_names);
+            }
             Control::Interim => {
                 self.events.push_back(Event::Interim(self.runs.values().map(Run::interim).collect()));
             }
@@ -271,11 +382,14 @@ impl Machine for Tracer {
 
     fn poll_orders(&mut self, now: Now, outbox: &mut Outbox) {
         self.advance(now);
+        self.hanging_up = !self.hang_up.is_empty();
         for token in self.hang_up.drain(..) {
             outbox.push(Order::Close { token, how: CloseHow::Reset });
         }
-        self.send_due(now, outbox);
-        self.wake = self.next_wake(now.mono);
+        self.held = self.send_due(now, outbox);
+        // Those that have nothing to send any more leave room for others.
+        self.begin(now);
+        self.next_flow_at = self.next_begins().filter(|&at| at > now.mono);
     }
 
     fn handle(&mut self, now: Now, inbound: &Inbound, octets: &Arena) {
@@ -283,24 +397,26 @@ impl Machine for Tracer {
             Inbound::Datagram(datagram) => {
                 let Some(profile) = self.profile(datagram.lane) else { return };
                 let matched = self.search(&profile, datagram.lane).datagram(datagram, octets);
-                self.take(datagram.lane, matched);
+                self.take(datagram.lane, matched, now.mono);
             }
             Inbound::Icmp(report) => {
                 let Some(profile) = self.profile(report.lane) else { return };
                 let matched = self.search(&profile, report.lane).report(report, octets);
-                self.take(report.lane, matched);
+                self.take(report.lane, matched, now.mono);
             }
             Inbound::Sent(sent) => {
                 let probe = ProbeId::new(sent.token.get());
                 let Some(entry) = self.book.entry(probe) else { return };
-                if let Some(run) = self.runs.get_mut(&entry.trace) {
-                    run.sent(entry.ttl, entry.slot, probe, sent.departure());
+                let run = self.runs.get_mut(&entry.trace);
+                if run.is_some_and(|run| run.sent(entry.ttl, entry.slot, probe, sent.departure())) {
+                    self.agenda.touch(entry.trace);
                 }
             }
             Inbound::Refused(refused) => {
                 let Some(entry) = self.book.strike(ProbeId::new(refused.token.get())) else { return };
                 if let Some(run) = self.runs.get_mut(&entry.trace) {
                     run.refused((entry.ttl, entry.slot), refused.error, now.mono, &mut self.events);
+                    self.agenda.touch(entry.trace);
                 }
             }
             Inbound::Control(control) => self.control(now, control),
@@ -311,19 +427,20 @@ impl Machine for Tracer {
             | Inbound::Data(_)
             | Inbound::Drained { .. }
             | Inbound::Closed(_)
-            | Inbound::Dropped(_) => return,
+            | Inbound::Dropped(_) => {}
         }
-        // Whatever changed may have finished a hop.
-        self.wake = Some(Instant::ZERO);
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        self.wake
+        let parting = (self.hanging_up || !self.hang_up.is_empty()).then_some(Instant::ZERO);
+        [parting, self.held, self.agenda.next(), self.next_flow_at].into_iter().flatten().min()
     }
 
     fn handle_timeout(&mut self, now: Now) {
         self.advance(now);
-        self.wake = self.next_wake(now.mono);
+        // Whatever was held up is tried with the next orders.
+        self.held = None;
+        self.next_flow_at = None;
     }
 
     fn poll_event(&mut self) -> Option<Event> {
@@ -331,7 +448,7 @@ impl Machine for Tracer {
     }
 
     fn is_finished(&self) -> bool {
-        self.queue.is_empty() && self.runs.is_empty()
+        self.queue.is_empty() && self.runs.is_empty() && self.hang_up.is_empty() && !self.hanging_up
     }
 }
 
@@ -345,7 +462,7 @@ mod tests {
     use super::super::testing::{Back, Lab, Probe, TARGET, at, config, datagram, ms, profile, raw, report, router};
     use super::*;
     use crate::channel::{ErrorOrigin, IcmpReport};
-    use crate::types::{IpEndpoint, Ttl};
+    use crate::types::Ttl;
 
     const HOPS: u8 = 4;
 

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::helper::Helper;
 use crate::lab::{Finished, Lab, Plan, Privilege, Tool, hop_v4, hop_v6};
 
 /// Panics unless hop `ttl` of text without names is `expected`, RTTs left out.
@@ -387,12 +388,89 @@ fn several_targets_are_traced_in_one_run() {
 }
 
 #[test]
-fn a_loop_in_the_routing_is_noticed_or_ends_at_the_last_ttl() {
+fn a_loop_in_the_routing_ends_the_trace_and_is_named() {
     let Some(lab) = Plan::chain(3).build() else { return };
-    lab.router(3).sh("ip route add 198.51.100.0/24 via 10.9.2.1");
-    lab.router(2).sh("ip route add 198.51.100.0/24 via 10.9.2.2");
-    let run = lab.host().rtrace(&["--json", "-n", "-m", "12", "198.51.100.1"]);
-    let trace = run.object("trace");
-    assert!(["loop", "max_ttl"].contains(&trace["stop_reason"].as_str().unwrap_or("")), "{trace}");
-    assert_eq!((&trace["reached"], run.code()), (&false.into(), 1));
+    lab.router(3).sh("ip route add 198.51.100.0/24 via 10.9.2.1; ip route add 2001:db8:1::/64 via fd09:2::1");
+    lab.router(2).sh("ip route add 198.51.100.0/24 via 10.9.2.2; ip route add 2001:db8:1::/64 via fd09:2::2");
+    // Over IPv6 the second router answers what comes back to it from another address.
+    for (target, first) in [("198.51.100.1", 2), ("2001:db8:1::1", 3)] {
+        for method in [&["-I"][..], &["-U"], &["-T"]] {
+            let run = lab.host().rtrace(&[&["--json", "-n"], method, &[target]].concat());
+            let trace = run.object("trace");
+            assert_eq!(
+                (&trace["stop_reason"], trace["hops"].as_array().map(Vec::len)),
+                (&"loop".into(), Some(first + 3)),
+                "{trace}"
+            );
+            let named = trace["findings"].as_array().expect("findings").iter().find(|one| one["code"] == "loop");
+            let named = named.unwrap_or_else(|| panic!("no circle is named: {trace}"));
+            assert_eq!((&named["ttl"], &named["evidence"]["hops"]), (&first.into(), &2.into()), "{trace}");
+            assert_eq!((&trace["reached"], run.code()), (&false.into(), 1));
+        }
+    }
+}
+
+/// The findings of a trace about rewritten fields, as code, hop, what was sent and what was quoted.
+fn rewritten(trace: &Value) -> Vec<(String, u64, Value, Value)> {
+    let findings = trace["findings"].as_array().expect("findings");
+    let about =
+        findings.iter().filter(|finding| finding["code"].as_str().is_some_and(|code| code.ends_with("_rewritten")));
+    about
+        .map(|finding| {
+            assert_eq!(finding["evidence"]["persists"], true, "{trace}");
+            let evidence = |key: &str| finding["evidence"][key].clone();
+            let code = finding["code"].as_str().expect("a code").to_owned();
+            (code, finding["ttl"].as_u64().expect("a hop"), evidence("sent"), evidence("quoted"))
+        })
+        .collect()
+}
+
+#[test]
+fn what_a_router_rewrites_is_found_at_the_first_hop_behind_it() {
+    let Some(lab) = Plan::chain(4).build() else { return };
+    // Source and port without connection tracking, which would undo them in the quotes as well; answers find their way back.
+    lab.router(2).nft(
+        "add chain inet lab back { type filter hook prerouting priority -300; }
+         add rule inet lab back ip daddr 10.9.0.77 ip daddr set 10.9.0.1
+         add rule inet lab forward ip daddr 192.0.2.2 ip saddr 10.9.0.1 ip saddr set 10.9.0.77
+         add rule inet lab forward ip daddr 192.0.2.3 ip dscp set cs1
+         add rule inet lab forward ip daddr 192.0.2.4 ip ecn set not-ect
+         add rule inet lab forward ip daddr 192.0.2.5 udp dport set 5005
+         add rule inet lab forward ip daddr 192.0.2.6 ip id set 7",
+    );
+    let of = |code: &str, sent: Value, quoted: Value| (code.to_owned(), 3, sent, quoted);
+    let source = || of("source_rewritten", "10.9.0.1".into(), "10.9.0.77".into());
+    let cases: [(&str, &[&str], _); 6] = [
+        ("192.0.2.1", &[], None),
+        ("192.0.2.2", &[], Some(source())),
+        ("192.0.2.3", &["-t", "184"], Some(of("dscp_rewritten", 46.into(), 8.into()))),
+        ("192.0.2.4", &["-t", "1"], Some(of("ecn_rewritten", 1.into(), 0.into()))),
+        ("192.0.2.5", &["-U", "-p", "5000"], Some(of("destination_port_rewritten", 5000.into(), 5005.into()))),
+        ("192.0.2.2", &["-T", "-p", "443"], Some(source())),
+    ];
+    for (target, flags, expected) in cases {
+        let run = lab.host().rtrace(&[&["--json", "-n"], flags, &[target]].concat());
+        let trace = run.object("trace");
+        let seen = responders(&trace);
+        assert!((0..4).all(|hop| seen[hop] == [hop_v4(hop + 1)]), "{flags:?} {trace}");
+        // What covers the field is rewritten with it, and is no news.
+        let found: Vec<_> = rewritten(&trace).into_iter().filter(|(code, ..)| code != "checksum_rewritten").collect();
+        assert_eq!(found, Vec::from_iter(expected), "{flags:?} {trace}");
+    }
+}
+
+#[test]
+fn a_tcp_trace_leaves_no_connection_behind() {
+    let Some(lab) = Plan::chain(2).build() else { return };
+    let _listener = Helper::listener(lab.target());
+    for flags in [&["-T"][..], &["-M", "tcpconn"]] {
+        for target in [lab.target_v4(), lab.target_v6()] {
+            let run = lab.host().rtrace(&[&["-n", "-p", "443"], flags, &[&target]].concat());
+            assert_eq!(run.code(), 0, "{run:#?}");
+            for node in [lab.target(), lab.host()] {
+                let left = node.ask("ss -Htan state connected");
+                assert_eq!(left.trim(), "", "{flags:?} {target}");
+            }
+        }
+    }
 }

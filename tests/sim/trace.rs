@@ -914,6 +914,39 @@ fn a_rate_holds_over_all_traces_together() {
     assert!(told.ends().iter().all(|(_, end)| end.reached && end.hops.len() == 2));
 }
 
+/// Routers at 1 to 4, and behind them this many targets.
+fn crowd(network: &mut Network, targets: u16, link: Link) -> Vec<IpAddr> {
+    let routers = path(network, Family::V4, 5, as_is);
+    let address = |number: u16| IpAddr::from([198, 18, (number >> 8) as u8, number as u8]);
+    let targets: Vec<IpAddr> = (1..=targets).map(address).collect();
+    for &target in &targets {
+        network.add(routers[3], Node::host(target), link.clone());
+    }
+    targets
+}
+
+#[test]
+fn many_unpaced_traces_run_side_by_side_and_send_nothing_beyond_their_targets() {
+    let mut network = Network::new(1);
+    let targets = crowd(&mut network, 300, Link::after(Duration::from_micros(2500)));
+    let told = trace_over(&network, lane(RAW), &targets, Config { paced: false, probes_per_hop: 1, ..config() });
+    assert!(told.ends().iter().all(|(_, end)| end.reached && end.hops.len() == 5));
+    assert_eq!((told.ends().len(), told.log.times().len()), (300, 300 * 5));
+    let (last, _) = told.ends().into_iter().max_by_key(|(at, _)| *at).unwrap();
+    assert!(last < ms(300), "{last:?}");
+}
+
+#[test]
+fn traces_that_wait_leave_the_rate_to_others() {
+    let mut network = Network::new(1);
+    let targets = crowd(&mut network, 100, Link::after(ms(1)).outward(Way::after(ms(1)).lose(..)));
+    let told = trace_over(&network, lane(RAW), &targets, Config { rate: Some(2000.0), probes_per_hop: 1, ..config() });
+    let (last, _) = told.ends().into_iter().max_by_key(|(at, _)| *at).unwrap();
+    let sent = u32::try_from(told.log.times().len()).unwrap();
+    assert!(last < ms(1500) + sent * Duration::from_micros(500), "{last:?} {sent}");
+    assert!(told.log.times().windows(2).all(|pair| pair[1] >= pair[0] + Duration::from_micros(500)));
+}
+
 #[test]
 fn unpaced_probes_leave_at_once() {
     let mut network = Network::new(1);

@@ -196,10 +196,20 @@ impl Reporter {
             .map(|route| route.profile)
     }
 
-    fn take(&mut self, matched: Match) {
+    fn take(&mut self, lane: LaneId, matched: Match, now: Instant) {
         // Answers that do not say whose they are, are nobody's here: a report counts probes.
-        if let Match::Answer(probe, arrival) = matched {
-            self.take_answer(probe, *arrival);
+        match matched {
+            Match::Answer(probe, arrival) => self.take_answer(probe, *arrival),
+            Match::Nameless(from, arrival) => {
+                let port = departure::port(&self.config.trace, 0);
+                let is_target =
+                    |route: &Route| (route.lane, route.target.address, port) == (lane, from.address, from.port);
+                let watched = self.watches.values().find(|watched| is_target(&watched.watch.route));
+                if let Some(probe) = watched.and_then(|watched| watched.watch.nameless(&self.config, now)) {
+                    self.take_answer(probe, *arrival);
+                }
+            }
+            Match::Unmatched(_) | Match::Foreign => {}
         }
     }
 
@@ -308,12 +318,12 @@ impl Machine for Reporter {
             Inbound::Datagram(datagram) => {
                 let Some(profile) = self.profile(datagram.lane) else { return };
                 let matched = search(&profile, datagram.lane).datagram(datagram, octets);
-                self.take(matched);
+                self.take(datagram.lane, matched, now.mono);
             }
             Inbound::Icmp(report) => {
                 let Some(profile) = self.profile(report.lane) else { return };
                 let matched = search(&profile, report.lane).report(report, octets);
-                self.take(matched);
+                self.take(report.lane, matched, now.mono);
             }
             Inbound::Sent(sent) => {
                 let probe = ProbeId::new(sent.token.get());

@@ -192,7 +192,7 @@ impl Watch {
         if self.end.is_some() || !config.trace.paced {
             return spread;
         }
-        let window = Window::of(self.route.profile.protocol, Some(self.slowest));
+        let window = Window::of(&config.trace, self.route.profile.protocol, usize::MAX, Some(self.slowest));
         spread.max(window.opens(index.into(), known.into(), self.progress_at))
     }
 
@@ -283,6 +283,16 @@ impl Watch {
             Meaning::End(_) => self.note_end(PathEnd { ttl, since: at, destination: false }),
         }
         true
+    }
+
+    /// The probe that an answer of the target is for which names none: the newest that waits beyond the routers.
+    pub fn nameless(&self, config: &Config, now: Instant) -> Option<ProbeId> {
+        let wait = self.wait(config);
+        let may_be = |open: &Open| {
+            let waits = open.slot.open_since().is_some_and(|sent| sent + wait > now);
+            waits && self.highest.is_none_or(|highest| highest < open.ttl)
+        };
+        self.open.iter().rev().find(|(_, open)| may_be(open)).map(|(&probe, _)| probe)
     }
 
     /// A router answered: if it stands where the path was said to end, the path has become longer.

@@ -59,3 +59,94 @@ fn a_ttl_quoted_wrong_by_the_destination_moves_no_hop_below_one_that_answered() 
         assert_eq!(responders(told.end().1), expected(Family::V4, 5, 5, &[]), "{quoted}");
     }
 }
+
+/// Every lane over which a service is asked whose answer does not say to which probe it is one.
+const SERVICE_LANES: [Kind; 2] = [LANES[6], LANES[7]];
+
+#[test]
+fn a_service_that_answers_every_probe_that_reaches_it_is_the_destination() {
+    let port = Ports::Fixed(Port::new(53).unwrap());
+    for kind in SERVICE_LANES {
+        for (hops, quiet) in [(1, &[][..]), (4, &[]), (4, &[2]), (4, &[3]), (9, &[2, 7, 8])] {
+            let mut network = Network::new(1);
+            path(&mut network, kind.0, hops, |ttl, node| match ttl {
+                ttl if ttl == hops => node.udp(53, UdpService::Answer(b"hello".to_vec())),
+                ttl if quiet.contains(&ttl) => node.silent(),
+                _ => node,
+            });
+            let told = trace_over(&network, lane(kind), &[target(kind.0)], Config { ports: port, ..config() });
+            let (time, end) = told.end();
+            let mut shown = responders(end);
+            shown.iter_mut().for_each(|hop| hop.truncate(3));
+            assert_eq!(shown, expected(kind.0, hops, hops, quiet), "{kind:?} {hops} {quiet:?}");
+            assert!(end.reached && time < ms(2500), "{kind:?} {hops} {quiet:?} {time:?}");
+        }
+    }
+}
+
+#[test]
+fn a_service_that_answers_but_once_in_a_while_ends_the_trace_all_the_same() {
+    for kind in SERVICE_LANES {
+        let mut network = Network::new(1);
+        path(&mut network, kind.0, 4, |ttl, node| {
+            let service = |node: Node| node.udp(53, UdpService::Answer(b"hello".to_vec()));
+            if ttl == 4 { service(node).change(3.., Change::Silence) } else { node }
+        });
+        let ports = Ports::Fixed(Port::new(53).unwrap());
+        let told = trace_over(&network, lane(kind), &[target(kind.0)], Config { ports, ..config() });
+        let (time, end) = told.end();
+        assert!(!end.reached && end.hops.len() <= 8 && time < ms(8000), "{kind:?} {time:?} {:?}", responders(end));
+    }
+}
+
+#[test]
+fn a_slow_destination_is_shown_and_never_too_far() {
+    // Everything behind the second hop answers slowly, and the destination limits its errors as Linux does.
+    for kind in LANES {
+        for (slow, burst, probes) in [(300, 6, 3), (900, 6, 3), (900, 1, 3), (1400, 6, 1), (1900, 6, 3), (1900, 1, 1)] {
+            let mut network = Network::new(1);
+            let mut last = US;
+            for ttl in 1..=6 {
+                let node = if ttl == 6 { Node::host(target(kind.0)) } else { Node::router(router(kind.0, ttl)) };
+                let delay = if ttl == 2 { ms(slow / 2) } else { ms(1) };
+                last = network.add(last, node.error_limit(ms(1000), burst), Link::after(delay));
+            }
+            let told = trace(&network, kind, Config { probes_per_hop: probes, ..config() });
+            let (_, end) = told.end();
+            let what = format!("{kind:?} {slow} {burst} {probes} {:?}", responders(end));
+            assert!(end.stop_reason != StopReason::Destination || end.hops.len() == 6, "{what}");
+            assert!(end.reached || slow > 900, "{what}");
+        }
+    }
+}
+
+#[test]
+fn a_destination_that_wakes_up_is_not_too_far() {
+    for kind in LANES {
+        for asleep in [1, 2, 5, 9, 14, 20, 30, 45] {
+            let mut network = Network::new(1);
+            let sleepy = |ttl: u8, node: Node| if ttl == 6 { node.change(1..=asleep, Change::Silence) } else { node };
+            path(&mut network, kind.0, 6, sleepy);
+            let told = trace(&network, kind, config());
+            let (_, end) = told.end();
+            assert!(!end.reached || end.hops.len() == 6, "{kind:?} {asleep} {:?}", responders(end));
+        }
+    }
+}
+
+#[test]
+fn an_answer_slower_than_any_wait_is_shown_while_the_run_is_on() {
+    for kind in LANES {
+        let mut network = Network::new(1);
+        path(&mut network, kind.0, 15, |ttl, node| match ttl {
+            1 => node,
+            2 => node.answer_delay(ms(700)),
+            3 => node.answer_delay(ms(2300)),
+            _ => node.silent(),
+        });
+        let told = trace(&network, kind, config());
+        let (_, end) = told.end();
+        let third = end.hops.get(2).and_then(|hop| hop.probes.first()).and_then(|probe| probe.answer.as_ref());
+        assert!(third.is_some_and(|answer| answer.late), "{kind:?} {:?}", responders(end));
+    }
+}

@@ -75,6 +75,28 @@ fn a_longer_way_back_is_seen_from_where_it_begins() {
 }
 
 #[test]
+fn a_long_link_is_told_from_a_router_that_answers_slowly() {
+    for kind in LANES {
+        let mut network = Network::new(1);
+        let mut last = US;
+        for ttl in 1..=7 {
+            let node = if ttl == 7 { Node::host(target(kind.0)) } else { Node::router(router(kind.0, ttl)) };
+            let node = if ttl == 2 { node.answer_delay(ms(120)) } else { node };
+            let link = Link::after(if ttl == 4 { ms(35) } else { ms(1) });
+            last = network.add(last, node, link);
+        }
+        let told = trace(&network, kind, config());
+        let (_, end) = told.end();
+        let [Finding::LatencyJump { ttl, before, before_rtt, rtt, hops }] = end.findings[..] else {
+            panic!("{kind:?} {:?}", end.findings)
+        };
+        assert_eq!((ttl.get(), before.get(), hops), (4, 3, 4), "{kind:?}");
+        let rtts = (before_rtt.as_duration(), rtt.as_duration());
+        assert!(rtts.0 < ms(7) && rtts.1 >= ms(76) && rtts.1 < ms(78), "{kind:?} {rtts:?}");
+    }
+}
+
+#[test]
 fn a_tunnel_that_shows_its_labels_is_told_with_its_ends() {
     let label = LabelStackEntry { label: 24_001, tc: 0, bottom: true, ttl: 1 };
     for kind in LANES {

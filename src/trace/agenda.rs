@@ -1,0 +1,106 @@
+//! Which traces are to be looked at: [`Agenda`].
+
+use std::collections::BTreeSet;
+
+use crate::engine::Timers;
+use crate::types::Instant;
+
+/// The traces of a run that have something to do, so that a turn costs what happened and not how many traces run.
+#[derive(Debug, Default)]
+pub(super) struct Agenda {
+    /// Something happened to these, or their time has come.
+    due: BTreeSet<usize>,
+    /// These may have a probe to send: those that began first come first.
+    ready: BTreeSet<usize>,
+    timers: Timers,
+}
+
+impl Agenda {
+    /// Something happened to trace `index`.
+    pub fn touch(&mut self, index: usize) {
+        self.due.insert(index);
+    }
+
+    /// The traces to look at by `now`; each may have probes to send then.
+    pub fn take_due(&mut self, now: Instant) -> BTreeSet<usize> {
+        while let Some((_, index)) = self.timers.first().filter(|&(at, _)| at <= now) {
+            self.timers.set(index, None);
+            self.due.insert(index as usize);
+        }
+        self.ready.extend(&self.due);
+        std::mem::take(&mut self.due)
+    }
+
+    /// Trace `index` is to be looked at by then, if nothing happens before.
+    pub fn schedule(&mut self, index: usize, at: Option<Instant>) {
+        self.timers.set(key(index), at);
+    }
+
+    /// The first trace at or behind `from` that may have a probe to send.
+    pub fn next_ready(&self, from: usize) -> Option<usize> {
+        self.ready.range(from..).next().copied()
+    }
+
+    /// Trace `index` has no probe to send for now.
+    pub fn rest(&mut self, index: usize) {
+        self.ready.remove(&index);
+    }
+
+    /// How many traces may have probes to send, at most.
+    pub fn backlog(&self) -> usize {
+        self.due.len() + self.ready.len()
+    }
+
+    /// Trace `index` is over.
+    pub fn remove(&mut self, index: usize) {
+        self.due.remove(&index);
+        self.ready.remove(&index);
+        self.timers.set(key(index), None);
+    }
+
+    /// When the next trace is to be looked at, also if nothing happens before.
+    pub fn next(&self) -> Option<Instant> {
+        let now = (!self.due.is_empty()).then_some(Instant::ZERO);
+        now.or_else(|| self.timers.first().map(|(at, _)| at))
+    }
+}
+
+/// A run has fewer targets than a u32 can count: each is a line of text in memory.
+fn key(index: usize) -> u32 {
+    u32::try_from(index).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(nanos: u64) -> Instant {
+        Instant::from_nanos(nanos)
+    }
+
+    #[test]
+    fn a_trace_is_due_when_touched_or_when_its_time_has_come() {
+        let mut agenda = Agenda::default();
+        agenda.schedule(3, Some(at(10)));
+        agenda.schedule(1, Some(at(20)));
+        assert_eq!(agenda.next(), Some(at(10)));
+        assert!(agenda.take_due(at(9)).is_empty());
+        agenda.touch(7);
+        assert_eq!(agenda.next(), Some(Instant::ZERO));
+        assert_eq!(agenda.take_due(at(10)), [3, 7].into());
+        assert_eq!(agenda.next(), Some(at(20)));
+    }
+
+    #[test]
+    fn what_is_due_stays_ready_until_it_rests() {
+        let mut agenda = Agenda::default();
+        agenda.touch(2);
+        agenda.touch(1);
+        agenda.take_due(at(0));
+        assert_eq!((agenda.next_ready(0), agenda.next_ready(2), agenda.backlog()), (Some(1), Some(2), 2));
+        agenda.rest(1);
+        assert_eq!(agenda.next_ready(0), Some(2));
+        agenda.remove(2);
+        assert_eq!((agenda.next_ready(0), agenda.backlog(), agenda.next()), (None, 0, None));
+    }
+}
