@@ -84,6 +84,7 @@ fn play_trace(profile: Profile, mut source: Unstructured<'_>) {
         names: choose(&mut source),
         origins: choose::<bool>(&mut source).then_some(trace::OriginSource::Lookup),
         flow: 0,
+        flows: 1,
         seed: 1,
     };
     let targets = config.targets.len();

@@ -16,6 +16,8 @@ mod rpong_args;
 mod rpong_run;
 mod target;
 mod trace_args;
+mod trace_modes;
+mod trace_report;
 mod trace_run;
 mod values;
 

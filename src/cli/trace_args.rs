@@ -106,6 +106,10 @@ pub struct MethodArgs {
     #[arg(long, value_name = "N", value_parser = values::flow, default_value = "0", allow_hyphen_values = true)]
     pub flow: u32,
 
+    /// Trace N flows side by side, from --flow on, and show which addresses answer on which
+    #[arg(long, value_name = "N", value_parser = values::flows, allow_hyphen_values = true)]
+    pub flows: Option<u32>,
+
     /// Socket of ICMP and UDP probes: raw, dgram, or auto (raw where allowed, else dgram)
     #[arg(long, value_name = "KIND", value_parser = values::socket, default_value = "auto", allow_hyphen_values = true)]
     pub socket: crate::channel::SocketWish,
@@ -128,9 +132,21 @@ pub struct TimingArgs {
     #[arg(short, long = "max-hops", alias = "max-ttl", value_name = "TTL", value_parser = values::ttl, default_value = "30", allow_hyphen_values = true)]
     pub max_hops: Ttl,
 
-    /// Probes per hop
-    #[arg(short, long, value_name = "N", value_parser = values::probes_per_hop, default_value = "3", allow_hyphen_values = true)]
-    pub queries: u32,
+    /// Probes per hop [default: 3, with --flows 1 on each flow]
+    #[arg(short, long, value_name = "N", value_parser = values::probes_per_hop, allow_hyphen_values = true)]
+    pub queries: Option<u32>,
+
+    /// Probe every hop once a cycle, and print a table of losses and round-trip times like that of mtr -r
+    #[arg(long)]
+    pub report: bool,
+
+    /// How many cycles a report has [default: 10]
+    #[arg(short, long, alias = "cycles", alias = "report-cycles", value_name = "CYCLES", value_parser = values::cycles, allow_hyphen_values = true)]
+    pub count: Option<u64>,
+
+    /// From one cycle of a report to the next, over which its probes are spread [default: 1s]
+    #[arg(long, value_name = "TIME", value_parser = values::cycle_interval, allow_hyphen_values = true)]
+    pub interval: Option<Duration>,
 
     /// At most N probes in flight [default: all hops may be]
     #[arg(short = 'N', long, value_name = "N", value_parser = values::in_flight, allow_hyphen_values = true)]

@@ -14,7 +14,7 @@ use super::{ANSWERED, NOT_ANSWERED, NOT_RUN};
 use crate::channel::{Fragmentation, LanePlan, Plan, Precision, Protocol, SocketKind, SocketWish, Zones};
 use crate::engine::{Place, Target};
 use crate::net;
-use crate::report::{Sink, TraceJson, TraceJsonOptions, TraceText, TraceTextOptions};
+use crate::report::{FlowsJson, FlowsText, Sink, TraceJson, TraceJsonOptions, TraceText, TraceTextOptions};
 use crate::trace::{Config, Event, OriginSource, Ports, Tracer};
 use crate::types::{Family, Port, Tos};
 use crate::wire::as_table::AsTable;
@@ -26,8 +26,8 @@ const FIXED_UDP_PORT: Port = port(53);
 /// Destination port of TCP probes (traceroute's).
 const TCP_PORT: Port = port(80);
 /// Source ports of flows other than 0: above those that Linux gives out.
-const FIRST_FLOW_PORT: u16 = 61_440;
-const FLOW_PORTS: u32 = 4096;
+pub(super) const FIRST_FLOW_PORT: u16 = 61_440;
+pub(super) const FLOW_PORTS: u32 = 4096;
 /// How many source ports `-U` holds open at most: so many probes may be in flight.
 const MOST_FLOWS: u32 = 64;
 
@@ -55,6 +55,7 @@ impl Run<'_> {
         let origins = self.origins()?;
         let (texts, packet_octets) = self.words(env)?;
         let method = self.method()?;
+        self.check_modes(method)?;
         let plan = Plan {
             origins: matches!(origins, Some(OriginSource::Lookup)).then(|| self.zones()),
             resolvers: self.args.output.resolvers.clone(),
@@ -62,14 +63,18 @@ impl Run<'_> {
         };
         let mut opened = (env.open)(&plan)?;
         let (lanes, used) = self.choose(&opened, &plan, method, env)?;
+        self.check_flow_lanes(&lanes)?;
         let place = |text: &String, env: &Env<'_>| {
             target::place(target::Aim::host(text), self.args.packet.family.forced(), &lanes, env)
         };
         let targets = target::place_all(texts.iter(), self.args.output.json, self.program, env, place)?;
         let config = self.config(targets, used, packet_octets, opened.lookup.is_some(), env);
         let config = Config { origins, ..config };
+        if self.args.timing.report {
+            return self.report(config, method, &mut opened, env);
+        }
         let mut sink = self.sink(method);
-        let count = config.targets.len();
+        let count = config.targets.len() * self.flow_count() as usize;
         let mut tracer = Tracer::new(config);
         let mut tally = Tally { targets: count, ..Tally::default() };
         drive(&mut opened, &mut tracer, Precision::Relaxed, sink.as_mut(), env, |event| tally.heed(event))?;
@@ -182,7 +187,11 @@ impl Run<'_> {
             source: packet.source,
             interface: packet.interface.as_deref().map(Into::into),
             source_port: self.source_port().filter(|_| protocol != Protocol::Icmp),
-            flows: if method == Method::Udp { self.flows() } else { 1 },
+            flows: match (method, self.args.method.flows) {
+                (Method::Default | Method::Udp | Method::Tcp, Some(_)) => self.flow_count() as u16,
+                (Method::Udp, None) => self.flows(),
+                _ => 1,
+            },
             tos: self.tos(),
             flow_label: packet.flow_label.filter(|_| family == Family::V6),
             mark: packet.mark,
@@ -221,7 +230,7 @@ impl Run<'_> {
     fn flows(&self) -> u16 {
         let timing = &self.args.timing;
         let hops = u32::from(timing.max_hops.get()) - u32::from(timing.first.get()) + 1;
-        let probes = timing.sim_queries.unwrap_or(hops * timing.queries).min(MOST_FLOWS);
+        let probes = timing.sim_queries.unwrap_or(hops * self.probes_per_hop()).min(MOST_FLOWS);
         if self.args.method.sport.is_some() { 1 } else { probes as u16 }
     }
 
@@ -280,7 +289,7 @@ impl Run<'_> {
             targets,
             first_ttl: timing.first,
             max_ttl: timing.max_hops,
-            probes_per_hop: timing.queries,
+            probes_per_hop: self.probes_per_hop(),
             in_flight: timing.sim_queries,
             wait: timing.wait,
             send_gap: timing.sendwait,
@@ -295,35 +304,44 @@ impl Run<'_> {
             names: names && !self.args.output.numeric,
             origins: None,
             flow: method.flow,
+            flows: self.flow_count(),
             seed: env.seed,
         }
     }
 
     fn sink(&self, method: Method) -> Box<dyn Sink<Event>> {
-        let output = &self.args.output;
-        if output.json {
-            return Box::new(TraceJson::new(TraceJsonOptions {
-                program: self.program.into(),
-                method_requested: method.name().into(),
-            }));
+        let (flows, json) = (self.args.method.flows, self.json_options(method));
+        match (self.args.output.json, flows) {
+            (true, Some(flows)) => Box::new(FlowsJson::new(flows, json)),
+            (true, None) => Box::new(TraceJson::new(json)),
+            (false, Some(flows)) => Box::new(FlowsText::new(flows, self.text_options())),
+            (false, None) => Box::new(TraceText::new(self.text_options())),
         }
-        Box::new(TraceText::new(TraceTextOptions {
+    }
+
+    pub(super) fn json_options(&self, method: Method) -> TraceJsonOptions {
+        TraceJsonOptions { program: self.program.into(), method_requested: method.name().into() }
+    }
+
+    pub(super) fn text_options(&self) -> TraceTextOptions {
+        let output = &self.args.output;
+        TraceTextOptions {
             program: self.program.into(),
             numeric: output.numeric,
             extensions: output.extensions,
             back: output.back,
             explain: output.explain,
             verbose: output.verbose,
-        }))
+        }
     }
 }
 
 /// What decides the exit status.
 #[derive(Default)]
-struct Tally {
-    targets: usize,
-    reached: usize,
-    not_run: bool,
+pub(super) struct Tally {
+    pub(super) targets: usize,
+    pub(super) reached: usize,
+    pub(super) not_run: bool,
 }
 
 impl Tally {
@@ -339,7 +357,7 @@ impl Tally {
         None
     }
 
-    fn status(&self) -> u8 {
+    pub(super) fn status(&self) -> u8 {
         match (self.not_run, self.reached >= self.targets) {
             (true, _) => NOT_RUN,
             (false, true) => ANSWERED,

@@ -100,6 +100,23 @@ pub fn flow(text: &str) -> Result<u32, String> {
     whole(text, 0, u64::from(u32::MAX)).map(|number| number as u32)
 }
 
+/// `--flows` of rtrace.
+pub fn flows(text: &str) -> Result<u32, String> {
+    whole(text, 1, 64).map(|flows| flows as u32)
+}
+
+/// `-c` of rtrace.
+pub fn cycles(text: &str) -> Result<u64, String> {
+    whole(text, 1, 1_000_000)
+}
+
+/// `--interval` of rtrace: every hop is asked that often.
+pub fn cycle_interval(text: &str) -> Result<Duration, String> {
+    let interval = span(text)?.duration;
+    let allowed = Duration::from_millis(100)..=Duration::from_secs(86_400);
+    if allowed.contains(&interval) { Ok(interval) } else { Err("out of range: 0.1 <= seconds <= 86400".to_owned()) }
+}
+
 /// `--gap-limit` of rtrace.
 pub fn gap_limit(text: &str) -> Result<u32, String> {
     whole(text, 1, 255).map(|hops| hops as u32)

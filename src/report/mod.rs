@@ -15,7 +15,10 @@ mod ping_text;
 mod pong_json;
 mod pong_text;
 mod trace_findings;
+mod trace_flows;
 mod trace_json;
+mod trace_table;
+mod trace_table_json;
 mod trace_text;
 
 use std::io::{self, Write};
@@ -26,7 +29,10 @@ pub use ping_json::{PingJson, PingJsonOptions};
 pub use ping_text::{PingText, PingTextOptions, ShownSource};
 pub use pong_json::PongJson;
 pub use pong_text::PongText;
+pub use trace_flows::{FlowsJson, FlowsText};
 pub use trace_json::{TraceJson, TraceJsonOptions};
+pub use trace_table::{TableOptions, TraceTable};
+pub use trace_table_json::TraceTableJson;
 pub use trace_text::{TraceText, TraceTextOptions};
 
 /// Where a report goes.

@@ -92,6 +92,10 @@ pub(super) fn sentence(finding: &Finding) -> String {
             let shown: Vec<String> = responders.iter().map(ToString::to_string).collect();
             format!("hop {} is more than one router: {}", ttl.get(), shown.join(", "))
         }
+        Finding::SeveralPaths { ttl, responders } => {
+            let shown: Vec<String> = responders.iter().map(ToString::to_string).collect();
+            format!("from hop {} on flows take different ways: {} share them", ttl.get(), shown.join(", "))
+        }
         Finding::NarrowLink { ttl, responder, mtu } => {
             let mtu =
                 mtu.map_or_else(|| "smaller than the probes".to_owned(), |mtu| format!("of {} octets", mtu.get()));
@@ -172,7 +176,9 @@ fn evidence(finding: &Finding) -> Json {
         Finding::AdminBlock { responder, .. } => json!({"responder": responder}),
         Finding::OtherAddress { target, responder, .. } => json!({"target": target, "responder": responder}),
         Finding::Loop { period, responder, .. } => json!({"hops": period, "responder": responder}),
-        Finding::SeveralResponders { responders, .. } => json!({"responders": responders}),
+        Finding::SeveralResponders { responders, .. } | Finding::SeveralPaths { responders, .. } => {
+            json!({"responders": responders})
+        }
         Finding::NarrowLink { responder, mtu, .. } => {
             json!({"responder": responder, "mtu": mtu.map(|mtu| mtu.get())})
         }

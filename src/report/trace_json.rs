@@ -212,6 +212,15 @@ fn responders<'a>(answers: &[&'a Answer]) -> Vec<ResponderObject<'a>> {
     grouped
 }
 
+/// Origins as JSON has them.
+pub(super) fn numbers(origins: Option<&Origins>) -> Option<Vec<u32>> {
+    match origins? {
+        Origins::Unknown => None,
+        Origins::Unannounced => Some(Vec::new()),
+        Origins::Announced(systems) => Some(systems.iter().map(|asn| asn.get()).collect()),
+    }
+}
+
 impl<'a> ResponderObject<'a> {
     fn new(address: IpAddr) -> Self {
         ResponderObject {
@@ -233,17 +242,13 @@ impl<'a> ResponderObject<'a> {
         self.rtts_ms.push(millis(answer.rtt.as_nanos()));
         self.name = self.name.take().or_else(|| answer.name.as_deref().map(escape));
         if self.origins.is_none() {
-            self.origins = match &answer.origins {
-                None | Some(Origins::Unknown) => None,
-                Some(Origins::Unannounced) => Some(Vec::new()),
-                Some(Origins::Announced(systems)) => Some(systems.iter().map(|asn| asn.get()).collect()),
-            };
+            self.origins = numbers(answer.origins.as_ref());
             self.asn = self.origins.as_ref().and_then(|origins| origins.first().copied());
         }
         self.reply_ttl = self.reply_ttl.or(answer.reply_ttl.map(|ttl| ttl.get()));
         self.annotation = self.annotation.take().or_else(|| annotation(answer));
         if self.mpls.is_empty() {
-            self.mpls = answer.extensions.iter().flat_map(labels).map(LabelObject::new).collect();
+            self.mpls = LabelObject::all(&answer.extensions);
         }
         if self.interfaces.is_empty() {
             self.interfaces = answer.extensions.iter().filter_map(InterfaceObject::new).collect();
@@ -263,7 +268,7 @@ fn labels(object: &Object) -> &[LabelStackEntry] {
 }
 
 #[derive(Serialize)]
-struct LabelObject {
+pub(super) struct LabelObject {
     label: u32,
     tc: u8,
     bottom: bool,
@@ -271,6 +276,11 @@ struct LabelObject {
 }
 
 impl LabelObject {
+    /// The labels of all stacks among these.
+    pub fn all(objects: &[Object]) -> Vec<LabelObject> {
+        objects.iter().flat_map(labels).map(LabelObject::new).collect()
+    }
+
     fn new(entry: &LabelStackEntry) -> Self {
         LabelObject { label: entry.label, tc: entry.tc, bottom: entry.bottom, ttl: entry.ttl }
     }

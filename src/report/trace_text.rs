@@ -107,15 +107,6 @@ impl TraceText {
         writeln!(talk, "{}: {name}: sendmsg: {error}", self.options.program)
     }
 
-    fn say_start(&self, start: &Start, talk: &mut dyn Write) -> io::Result<()> {
-        let (Some(address), Some(socket)) = (start.address, start.socket) else { return Ok(()) };
-        let (program, name, method) = (&self.options.program, escape(&start.name), start.method.name());
-        let source = start.source.map(|source| format!(" from {source}")).unwrap_or_default();
-        let port = start.port.map(|port| format!(" to port {port}")).unwrap_or_default();
-        let (socket, flow) = (socket.name(), start.flow);
-        writeln!(talk, "{program}: {name}: {address}{source}, {method}{port} over a {socket} socket, flow {flow}")
-    }
-
     fn say_end(&mut self, end: &Trace, talk: &mut dyn Write) -> io::Result<()> {
         let Some(held) = self.held(end.trace) else { return Ok(()) };
         let (name, why) = (held.name.clone(), why_ended(end.stop_reason));
@@ -137,7 +128,7 @@ impl Sink<Event> for TraceText {
                     held.name = escape(&start.name).into();
                 }
                 if self.options.verbose {
-                    self.say_start(start, streams.talk)?;
+                    say_start(&self.options.program, start, streams.talk)?;
                 }
                 self.write(start.trace, header(start).as_bytes(), streams.data)
             }
@@ -169,6 +160,16 @@ impl Sink<Event> for TraceText {
             Event::NameWanted(_) => Ok(()),
         }
     }
+}
+
+/// How a trace or a report is made, for `-v`.
+pub(super) fn say_start(program: &str, start: &Start, talk: &mut dyn Write) -> io::Result<()> {
+    let (Some(address), Some(socket)) = (start.address, start.socket) else { return Ok(()) };
+    let (name, method) = (escape(&start.name), start.method.name());
+    let source = start.source.map(|source| format!(" from {source}")).unwrap_or_default();
+    let port = start.port.map(|port| format!(" to port {port}")).unwrap_or_default();
+    let (socket, flow) = (socket.name(), start.flow);
+    writeln!(talk, "{program}: {name}: {address}{source}, {method}{port} over a {socket} socket, flow {flow}")
 }
 
 /// Empty for a target without an address: there is nothing to trace.
@@ -244,21 +245,19 @@ fn push_responder(options: &TraceTextOptions, answer: &Answer, line: &mut String
         None => format!(" {address} ({address})"),
     };
     line.push_str(&shown);
-    if let Some(origins) = &answer.origins {
-        line.push(' ');
-        line.push_str(&self::origins(origins));
-    }
+    line.push_str(&origins(answer.origins.as_ref()));
 }
 
-/// As traceroute's `-A` writes them.
-fn origins(origins: &Origins) -> String {
+/// As traceroute's `-A` writes them, behind a blank; nothing where they were not asked for.
+pub(super) fn origins(origins: Option<&Origins>) -> String {
+    let Some(origins) = origins else { return String::new() };
     match origins {
         Origins::Announced(systems) => {
             let systems: Vec<String> = systems.iter().map(Asn::to_string).collect();
-            format!("[{}]", systems.join("/"))
+            format!(" [{}]", systems.join("/"))
         }
-        Origins::Unannounced => "[*]".to_owned(),
-        Origins::Unknown => "[!!]".to_owned(),
+        Origins::Unannounced => " [*]".to_owned(),
+        Origins::Unknown => " [!!]".to_owned(),
     }
 }
 

@@ -46,11 +46,24 @@ pub struct Config {
     pub origins: Option<OriginSource>,
     /// Number of the flow, from which identifiers that load balancers hash are derived.
     pub flow: u32,
+    /// How many flows of each target are traced, from that one on (`--flows`). Traces are numbered target by target.
+    pub flows: u32,
     /// Seed of everything random: cookies.
     pub seed: u64,
 }
 
 impl Config {
+    /// [`Config::flows`] as traces are counted; 0 is taken as 1.
+    pub(super) fn flows_per_target(&self) -> usize {
+        self.flows.max(1) as usize
+    }
+
+    /// The target of trace number `index`, and the number of its flow, counted from [`Config::flow`].
+    pub(super) fn of_trace(&self, index: usize) -> Option<(&Target, u32)> {
+        let flows = self.flows_per_target();
+        Some((self.targets.get(index / flows)?, u32::try_from(index % flows).ok()?))
+    }
+
     /// How many probes a trace has at most, but for the few that are sent again.
     pub(super) fn probes(&self) -> u32 {
         let ttls = 1 + u32::from(self.max_ttl.get().saturating_sub(self.first_ttl.get()));

@@ -44,6 +44,8 @@ pub enum Finding {
     Loop { first: Ttl, period: u8, responder: IpAddr },
     /// Several routers answered at one TTL of one flow.
     SeveralResponders { ttl: Ttl, responders: Vec<IpAddr> },
+    /// From this hop on flows of one target take different ways: these answered, each on some of them.
+    SeveralPaths { ttl: Ttl, responders: Vec<IpAddr> },
     /// A link takes no packets of the probes' size.
     NarrowLink { ttl: Ttl, responder: IpAddr, mtu: Option<Mtu> },
     /// A router's answers quote too little to tell which probes they are about.
@@ -90,6 +92,7 @@ impl Finding {
             Finding::OtherAddress { .. } => "other_address",
             Finding::Loop { .. } => "loop",
             Finding::SeveralResponders { .. } => "several_responders",
+            Finding::SeveralPaths { .. } => "several_paths",
             Finding::NarrowLink { .. } => "narrow_link",
             Finding::Unmatched { .. } => "unmatched_answers",
             Finding::Rewritten { field, .. } => match field {
@@ -124,6 +127,7 @@ impl Finding {
             | Finding::AdminBlock { ttl, .. }
             | Finding::OtherAddress { ttl, .. }
             | Finding::SeveralResponders { ttl, .. }
+            | Finding::SeveralPaths { ttl, .. }
             | Finding::NarrowLink { ttl, .. } => ttl,
         })
     }

@@ -58,13 +58,15 @@ impl Slot {
         self.arrival.as_ref().map(|arrival| delay::between(&sent, &arrival.stamp))
     }
 
-    fn stamp_until(&self, wish: SendStamps) -> Option<Instant> {
+    /// Until when a send stamp of this answered probe is waited for; `None` if it is known or will not come.
+    pub fn stamp_until(&self, wish: SendStamps) -> Option<Instant> {
         let ((_, sent), arrival) = self.sent.zip(self.arrival.as_deref())?;
         let incomplete = delay::is_incomplete(wish, &sent, &arrival.stamp);
         incomplete.then(|| arrival.stamp.user.mono + delay::TICK)
     }
 
-    fn answer(&self) -> Option<Answer> {
+    /// The answer, without a name.
+    pub fn answer(&self) -> Option<Answer> {
         let arrival = self.arrival.as_deref()?;
         let (rtt, stamp) = self.delay()?;
         Some(Answer {

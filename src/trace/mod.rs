@@ -55,6 +55,7 @@
 mod agenda;
 mod book;
 mod config;
+mod departure;
 mod event;
 mod finding;
 mod flow;
@@ -62,8 +63,8 @@ mod hop;
 mod keys;
 mod matching;
 mod names;
-mod order;
 mod path;
+pub mod report;
 mod rewritten;
 mod run;
 mod schedule;

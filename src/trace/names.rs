@@ -31,6 +31,12 @@ struct Facts {
     origins: Lookup<Origins>,
 }
 
+impl Facts {
+    fn are_asked(&self) -> bool {
+        self.name.is_asked() || self.origins.is_asked()
+    }
+}
+
 #[derive(Debug)]
 enum Lookup<T> {
     Unasked,
@@ -71,8 +77,7 @@ impl Names {
             Some(OriginSource::Table(table)) => Lookup::Answered(announced(table.origins(address))),
             source => Lookup::new(source.is_some()),
         };
-        let facts = vacant.insert(Facts { name: Lookup::new(self.wanted), origins });
-        facts.name.is_asked() || facts.origins.is_asked()
+        vacant.insert(Facts { name: Lookup::new(self.wanted), origins }).are_asked()
     }
 
     /// Takes the name that the resolver gives.
@@ -110,8 +115,12 @@ impl Names {
 
     /// Whether anything about `address` may still come in time.
     pub fn is_awaited(&self, address: IpAddr) -> bool {
-        let is_asked = |facts: &Facts| facts.name.is_asked() || facts.origins.is_asked();
-        !self.given_up && self.known.get(&address).is_some_and(is_asked)
+        !self.given_up && self.known.get(&address).is_some_and(Facts::are_asked)
+    }
+
+    /// Whether anything about any address may still come in time.
+    pub fn are_any_awaited(&self) -> bool {
+        !self.given_up && self.known.values().any(Facts::are_asked)
     }
 
     pub fn get(&self, address: IpAddr) -> Option<&str> {

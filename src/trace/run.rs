@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::config::Config;
+use super::departure::Route;
 use super::event::{Event, Hop, Interim, StopReason, Trace, TraceId};
 use super::finding;
 use super::hop::{Arrival, HopState};
@@ -53,6 +54,8 @@ pub(super) struct Packets {
     pub checksum: u16,
     /// The IPv6 flow label, if it is for us to choose.
     pub flow_label: Option<FlowLabel>,
+    /// Which of its lane's flows they take.
+    pub source_flow: u16,
 }
 
 /// One trace.
@@ -89,15 +92,8 @@ pub(super) struct Run {
 }
 
 impl Run {
-    pub fn new(
-        config: &Config,
-        id: TraceId,
-        to: (IpEndpoint, LaneId, Profile),
-        packets: Packets,
-        ahead: usize,
-        now: Instant,
-    ) -> Self {
-        let (target, lane, profile) = to;
+    pub fn new(config: &Config, id: TraceId, route: Route, ahead: usize, now: Instant) -> Self {
+        let Route { target, lane, profile, packets } = route;
         Run {
             id,
             target,
@@ -121,6 +117,16 @@ impl Run {
             closing: false,
             hurried: false,
         }
+    }
+
+    /// Where its probes go.
+    pub fn route(&self) -> Route {
+        Route { target: self.target, lane: self.lane, profile: self.profile, packets: self.packets }
+    }
+
+    /// When it began.
+    pub fn started(&self) -> Instant {
+        self.started
     }
 
     /// The probe to send next.
@@ -395,13 +401,13 @@ fn responders(hop: &Hop) -> impl Iterator<Item = IpAddr> {
 }
 
 /// What an answer says about the path.
-enum Meaning {
+pub(super) enum Meaning {
     OnTheWay,
     End(StopReason),
 }
 
 /// `None` for what answers no probe.
-fn meaning(arrival: &Arrival, target: IpAddr) -> Option<Meaning> {
+pub(super) fn meaning(arrival: &Arrival, target: IpAddr) -> Option<Meaning> {
     let from_target = arrival.responder == target;
     Some(match arrival.kind {
         None => Meaning::End(StopReason::Destination),

@@ -18,7 +18,7 @@ const OPENS_EVERY: Duration = Duration::from_millis(20);
 const RETRY: Duration = Duration::from_millis(10);
 
 /// How far first probes run ahead of the highest TTL that answered, and how fast that opens while nothing answers.
-struct Window {
+pub(super) struct Window {
     ttls: usize,
     opens_every: Duration,
     /// How long the first probe beyond the answers must have been silent before the second may follow.
@@ -26,7 +26,7 @@ struct Window {
 }
 
 impl Window {
-    fn of(config: &Config, profile: &Profile, ahead: usize, slowest: Option<Duration>) -> Window {
+    pub fn of(config: &Config, profile: &Profile, ahead: usize, slowest: Option<Duration>) -> Window {
         let slowest = slowest.unwrap_or_default();
         match profile.protocol {
             // Many traces have time: what is answered soon need not be run past.
@@ -49,7 +49,7 @@ impl Window {
     }
 
     /// When the first probe of the TTL at `index` may leave, with `answered` TTLs up to the highest that answered.
-    fn opens(&self, index: usize, answered: usize, progress_at: Instant) -> Instant {
+    pub fn opens(&self, index: usize, answered: usize, progress_at: Instant) -> Instant {
         let ahead = (index + 1).saturating_sub(answered + self.ttls);
         if ahead == 0 {
             return Instant::ZERO;
@@ -158,6 +158,16 @@ impl Rhythm {
             }
         }
         first
+    }
+}
+
+/// How much later than one flow of a target the next may begin, so that both together give a router no more to answer than one
+/// alone; `None` where the target limits its answers, so that only one may run.
+pub(super) fn flow_spread(config: &Config, protocol: Protocol) -> Option<Duration> {
+    match protocol {
+        Protocol::Udp => None,
+        _ if !config.paced => Some(Duration::ZERO),
+        _ => Some(SPREAD.saturating_mul(config.probes_per_hop.max(1))),
     }
 }
 

@@ -86,6 +86,7 @@ pub(super) fn config(profile: Profile) -> Config {
         names: false,
         origins: None,
         flow: 0,
+        flows: 1,
         seed: 7,
     }
 }

@@ -4,24 +4,21 @@ use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::net::IpAddr;
 
 use super::agenda::Agenda;
-use super::book::{Book, Entry, SentFields};
+use super::book::Book;
 use super::config::{Config, Ports};
-use super::event::{Event, Start, StopReason, Trace, TraceId};
-use super::flow;
+use super::departure::{self, Desk, Route};
+use super::event::{Event, StopReason, Trace, TraceId};
 use super::hop::Arrival;
-use super::keys::Keys;
 use super::matching::{Mark, Match, Search};
 use super::names::Names;
-use super::order;
-use super::run::{Nameless, Packets, Run};
-use super::schedule::Next;
+use super::run::{Nameless, Run};
+use super::schedule::{self, Next};
 use crate::channel::{
     Arena, CloseHow, ClosedHow, Control, Inbound, LaneId, Order, Outbox, Profile, Protocol, SocketKind, Token,
 };
+use crate::engine::Machine;
 use crate::engine::pace::Cap;
-use crate::engine::{Machine, Place};
-use crate::types::{Family, Instant, IpEndpoint, Now, ProbeId, Stamp};
-use crate::wire::payload::Cookie;
+use crate::types::{Instant, IpEndpoint, Now, ProbeId, Stamp};
 
 /// How many traces run at once where nobody says how fast the run may be, or where only the newest probe to a port can be told.
 const AT_ONCE: u32 = 16;
@@ -52,6 +49,8 @@ pub struct Tracer {
     /// When the probes can leave that were held up.
     held: Option<Instant>,
     payload: Vec<u8>,
+    /// When the next flow of a target under way may begin.
+    next_flow_at: Option<Instant>,
     /// Connections that have told what they can.
     hang_up: Vec<Token>,
     /// Whether orders about them were given just now: a run is not over before they are carried out.
@@ -62,20 +61,11 @@ impl Tracer {
     /// A run of traces. A `first_ttl`, `probes_per_hop`, `in_flight` or `gap_limit` of 0 is taken as 1, a `max_ttl` below
     /// `first_ttl` as `first_ttl`, and a packet size as the nearest a packet can have.
     pub fn new(config: Config) -> Tracer {
-        let mut octets = [0; 16];
-        let mut random = fastrand::Rng::with_seed(config.seed);
-        random.fill(&mut octets);
         Tracer {
-            mark: Mark {
-                cookie: Cookie::new(octets),
-                keys: Keys::new(&mut random, config.own_headers),
-                ports: config.ports,
-                packet_octets: config.packet_octets,
-                tos: config.tos,
-            },
+            mark: Mark::new(&config),
             book: Book::default(),
             names: Names::new(config.names, config.origins.clone()),
-            queue: (0..config.targets.len()).collect(),
+            queue: (0..config.targets.len().saturating_mul(config.flows_per_target())).collect(),
             runs: BTreeMap::new(),
             busy: HashSet::new(),
             agenda: Agenda::default(),
@@ -83,6 +73,7 @@ impl Tracer {
             cap: config.rate.and_then(|rate| Cap::new(Instant::ZERO, rate)),
             held: Some(Instant::ZERO),
             payload: Vec::new(),
+            next_flow_at: None,
             hang_up: Vec::new(),
             hanging_up: false,
             config,
@@ -127,7 +118,10 @@ impl Tracer {
         self.agenda.remove(index);
         let probes = self.book.close(index);
         let Some(run) = self.runs.remove(&index) else { return };
-        self.busy.remove(&(run.lane, run.target.address));
+        let same = |other: &Run| (other.lane, other.target.address) == (run.lane, run.target.address);
+        if self.config.flows_per_target() < 2 || !self.runs.values().any(same) {
+            self.busy.remove(&(run.lane, run.target.address));
+        }
         if run.profile.socket == SocketKind::Stream {
             self.hang_up.extend(probes.into_iter().map(|probe| Token::new(probe.get())));
         }
@@ -135,7 +129,7 @@ impl Tracer {
 
     fn begin(&mut self, now: Now) {
         while self.has_room() {
-            let Some(at) = self.queue.iter().position(|&index| self.may_begin(index)) else { return };
+            let Some(at) = self.queue.iter().position(|&index| self.may_begin(index, now.mono)) else { return };
             if let Some(index) = self.queue.remove(at) {
                 self.begin_one(index, now);
             }
@@ -151,9 +145,10 @@ impl Tracer {
         self.runs.len() < at_once.clamp(1, AT_ONCE_AT_MOST) as usize && self.agenda.backlog() <= backlog
     }
 
-    /// Two traces of one address would share its ports and its rate limit: the second waits for the first.
-    fn may_begin(&self, index: usize) -> bool {
-        let Some((to, lane, profile)) = self.place(index) else { return true };
+    /// Two traces of one address would share its ports and its rate limit: the second waits for the first. Flows of one target
+    /// do not, where the target does not limit its answers.
+    fn may_begin(&self, index: usize, now: Instant) -> bool {
+        let Some(Route { target: to, lane, profile, .. }) = Route::of_trace(&self.config, index) else { return true };
         let at_once = match (profile.protocol, profile.socket) {
             // Every probe is a connection, held until the trace is over.
             (_, SocketKind::Stream) => profile.max_open / self.config.probes(),
@@ -162,50 +157,42 @@ impl Tracer {
             _ => AT_ONCE_AT_MOST,
         };
         let running = || self.runs.values().filter(|run| run.lane == lane).count();
-        (at_once >= AT_ONCE_AT_MOST || running() < at_once.max(1) as usize) && !self.busy.contains(&(lane, to.address))
+        let room = at_once >= AT_ONCE_AT_MOST || running() < at_once.max(1) as usize;
+        room && (!self.busy.contains(&(lane, to.address)) || self.flow_may_begin(index, profile.protocol, now))
     }
 
-    /// Where target number `index` can be traced, if anywhere.
-    fn place(&self, index: usize) -> Option<(IpEndpoint, LaneId, Profile)> {
-        match self.config.targets.get(index)?.place {
-            Place::Reachable { endpoint, source, lane, profile } => {
-                let raw = profile.socket == SocketKind::Raw;
-                let possible = match profile.protocol {
-                    Protocol::Icmp => true,
-                    // The checksum of a raw segment covers its source address.
-                    Protocol::Udp | Protocol::Tcp => !raw || source.is_some(),
-                    Protocol::Unix => false,
-                };
-                possible.then_some((endpoint, lane, profile))
-            }
-            Place::Local { .. } | Place::Unroutable { .. } | Place::Unresolved => None,
+    /// Each flow of a target begins as much later than the one before as keeps the probes that a router gets of both apart.
+    fn flow_may_begin(&self, index: usize, protocol: Protocol, now: Instant) -> bool {
+        let flows = self.config.flows_per_target();
+        let first = index / flows * flows;
+        let mut siblings = self.runs.range(first..first + flows).peekable();
+        let Some(spread) = schedule::flow_spread(&self.config, protocol) else { return false };
+        siblings.peek().is_some() && siblings.all(|(_, run)| run.started() + spread <= now)
+    }
+
+    /// When the next flow of a target under way may begin.
+    fn next_begins(&self) -> Option<Instant> {
+        if self.queue.is_empty() || self.config.flows_per_target() < 2 {
+            return None;
         }
+        let begins = |run: &Run| Some(run.started() + schedule::flow_spread(&self.config, run.profile.protocol)?);
+        self.runs.values().filter_map(begins).max()
     }
 
     fn begin_one(&mut self, index: usize, now: Now) {
         let id = TraceId::new(u32::try_from(index).unwrap_or(u32::MAX));
-        self.tell_start(index, id, now);
-        let Some((to, lane, profile)) = self.place(index) else {
+        self.tell_start(index, now);
+        let Some(route) = Route::of_trace(&self.config, index) else {
             self.tell_unmade(id, StopReason::SendFailed);
             return;
         };
+        let profile = route.profile;
         let without_numbers = profile.protocol == Protocol::Udp && profile.socket != SocketKind::Raw;
         if without_numbers && matches!(self.config.ports, Ports::Fixed(_)) {
-            self.book.limit_flows(lane, profile.max_open);
+            self.book.limit_flows(route.lane, profile.max_open);
         }
-        let source = match self.config.targets.get(index).map(|target| &target.place) {
-            Some(Place::Reachable { source, .. }) => *source,
-            _ => None,
-        };
-        let of_flow = (source, to.address, profile.protocol, self.config.flow);
-        let label = || flow::label(of_flow.0, of_flow.1, of_flow.2, of_flow.3);
-        let packets = Packets {
-            source,
-            checksum: flow::checksum(of_flow.0, of_flow.1, of_flow.2, of_flow.3),
-            flow_label: if profile.family == Family::V6 && self.config.flow_label.is_none() { label() } else { None },
-        };
-        self.runs.insert(index, Run::new(&self.config, id, (to, lane, profile), packets, self.ahead(), now.mono));
-        self.busy.insert((lane, to.address));
+        self.busy.insert((route.lane, route.target.address));
+        self.runs.insert(index, Run::new(&self.config, id, route, self.ahead(), now.mono));
         self.agenda.touch(index);
     }
 
@@ -215,33 +202,10 @@ impl Tracer {
         (ttls as usize / self.config.targets.len().max(1)).max(1)
     }
 
-    fn tell_start(&mut self, index: usize, id: TraceId, now: Now) {
-        let Some(target) = self.config.targets.get(index) else { return };
-        let (address, source, profile) = match target.place {
-            Place::Reachable { endpoint, source, profile, .. } => (Some(endpoint.address), source, Some(profile)),
-            Place::Unroutable { endpoint } => (Some(endpoint.address), None, None),
-            Place::Local { .. } | Place::Unresolved => (None, None, None),
-        };
-        let method = profile.or_else(|| self.any_profile()).map_or(Protocol::Icmp, |profile| profile.protocol);
-        self.events.push_back(Event::Start(Box::new(Start {
-            trace: id,
-            target: target.target.clone(),
-            name: target.name.clone(),
-            address,
-            source,
-            method,
-            socket: profile.map(|profile| profile.socket),
-            port: matches!(method, Protocol::Udp | Protocol::Tcp).then(|| flow::port(self.config.ports, 0)),
-            flow: self.config.flow,
-            packet_octets: profile.map_or(0, |profile| self.mark.whole_octets(&profile)),
-            max_ttl: self.config.max_ttl,
-            time: now.wall,
-        })));
-    }
-
-    /// The profile of the first target that has one: what a target without would have been probed over.
-    fn any_profile(&self) -> Option<Profile> {
-        (0..self.config.targets.len()).find_map(|index| self.place(index)).map(|(_, _, profile)| profile)
+    fn tell_start(&mut self, index: usize, now: Now) {
+        if let Some(start) = departure::start(&self.config, &self.mark, index, now.wall) {
+            self.events.push_back(Event::Start(Box::new(start)));
+        }
     }
 
     /// Tells the end of a trace that sent nothing.
@@ -277,7 +241,7 @@ impl Tracer {
                 }
             };
             // Without a flow it stays ready: others will be given up.
-            let Some(flow) = self.book.next_flow(run.lane) else { break };
+            let Some(flow) = run.route().next_flow(&self.book) else { break };
             held = self.held_until(now, outbox);
             if held.is_some() {
                 break;
@@ -303,21 +267,10 @@ impl Tracer {
     /// Orders the probe of this slot.
     fn order(&mut self, index: usize, (ttl, slot): (u8, usize), flow: u16, now: Now, outbox: &mut Outbox) {
         let Some(run) = self.runs.get_mut(&index) else { return };
-        let port = match run.profile.protocol {
-            Protocol::Udp | Protocol::Tcp => flow::port(self.config.ports, run.probes()),
-            _ => 0,
-        };
-        let probe = self.book.next_number(|probe| self.mark.keys.are_usable(probe));
-        let constant = Some(run.packets.checksum).filter(|_| self.mark.balances(&run.profile));
-        let fields = self.mark.keys.fields(&run.profile, probe, flow, constant);
-        let (lane, destination) = (run.lane, run.target.address);
-        let sent = SentFields { source: run.packets.source, ..fields };
-        let entry = Entry { trace: index, ttl, slot, lane, destination, port, flow, sent, open: true };
-        self.book.record(probe, entry);
+        let route = run.route();
+        let mut desk = Desk { mark: &self.mark, book: &mut self.book, payload: &mut self.payload };
+        let probe = desk.order(&route, (index, ttl, slot), (run.probes(), flow), self.config.ports, outbox);
         run.ordered(&self.config, ttl, slot, probe, Stamp::user(now));
-        self.payload.clear();
-        self.mark.push_payload(&run.profile, probe, &mut self.payload);
-        order::push(run, probe, &entry, &self.payload, outbox);
     }
 
     fn search<'a>(&'a self, profile: &'a Profile, lane: LaneId) -> Search<'a> {
@@ -349,7 +302,7 @@ impl Tracer {
     }
 
     fn take_nameless(&mut self, lane: LaneId, from: IpEndpoint, arrival: Arrival, now: Instant) {
-        let port = |run: &Run| flow::port(self.config.ports, run.probes());
+        let port = |run: &Run| departure::port(&self.config, run.probes());
         let is_target = |run: &Run| (run.lane, run.target.address, port(run)) == (lane, from.address, from.port);
         let Some((&index, run)) = self.runs.iter_mut().find(|(_, run)| is_target(run)) else { return };
         match run.nameless(now) {
@@ -413,8 +366,12 @@ impl Tracer {
     fn drop_queue(&mut self, now: Now) {
         for index in std::mem::take(&mut self.queue) {
             let id = TraceId::new(u32::try_from(index).unwrap_or(u32::MAX));
-            self.tell_start(index, id, now);
-            let reason = if self.place(index).is_some() { StopReason::Interrupted } else { StopReason::SendFailed };
+            self.tell_start(index, now);
+            let reason = if Route::of_trace(&self.config, index).is_some() {
+                StopReason::Interrupted
+            } else {
+                StopReason::SendFailed
+            };
             self.tell_unmade(id, reason);
         }
     }
@@ -436,6 +393,7 @@ impl Machine for Tracer {
         self.held = self.send_due(now, outbox);
         // Those that have nothing to send any more leave room for others.
         self.begin(now);
+        self.next_flow_at = self.next_begins().filter(|&at| at > now.mono);
     }
 
     fn handle(&mut self, now: Now, inbound: &Inbound, octets: &Arena) {
@@ -480,13 +438,14 @@ impl Machine for Tracer {
 
     fn poll_timeout(&self) -> Option<Instant> {
         let parting = (self.hanging_up || !self.hang_up.is_empty()).then_some(Instant::ZERO);
-        [parting, self.held, self.agenda.next()].into_iter().flatten().min()
+        [parting, self.held, self.agenda.next(), self.next_flow_at].into_iter().flatten().min()
     }
 
     fn handle_timeout(&mut self, now: Now) {
         self.advance(now);
         // Whatever was held up is tried with the next orders.
         self.held = None;
+        self.next_flow_at = None;
     }
 
     fn poll_event(&mut self) -> Option<Event> {

@@ -6,4 +6,5 @@ mod errors;
 mod ping;
 mod rpong;
 mod trace;
+mod trace_report;
 mod world;

@@ -173,3 +173,30 @@ fn an_impossible_resolver_zone_or_database_is_refused() {
         lines.iter().map(|line| world.run(&format!("rtrace {line} 198.51.100.9")).to_string()).collect();
     assert_snapshot!(told.join("\n"));
 }
+
+#[test]
+fn flows_are_told_by_who_answers_on_which() {
+    let forked = || {
+        let mut world = World::new();
+        let after = |millis| Link::after(Duration::from_millis(millis));
+        let fork = world.network.add(US, Node::router(ip("203.0.113.10")), after(1));
+        let left = world.network.add(fork, Node::router(ip("203.0.113.11")), after(1));
+        let right = world.network.add(fork, Node::router(ip("203.0.113.12")), after(2));
+        let host = world.network.add(left, Node::host(ip("198.51.100.77")), after(1));
+        world.network.link(right, host, after(1));
+        world
+    };
+    assert_snapshot!(forked().run("rtrace -n --flows 12 --explain 198.51.100.77"));
+    assert_snapshot!(forked().run("rtrace -n --flows 3 --flow 7 -T -p 443 198.51.100.77"));
+    assert_snapshot!(forked().run("rtrace -n --flows 2 --json 198.51.100.77"));
+    assert_snapshot!(forked().run("rtrace -n --flows 2 -v --explain 198.51.100.77 nosuch.example"));
+}
+
+#[test]
+fn flows_that_cannot_be_kept_are_refused_with_a_sentence() {
+    let unprivileged = World::new().unprivileged();
+    assert_snapshot!(unprivileged.run("rtrace -n --flows 4 198.51.100.9"));
+    assert_snapshot!(World::new().run("rtrace -n --flows 4 -M tcpconn 198.51.100.9"));
+    assert_snapshot!(World::new().run("rtrace -n --flows 4 -U --sport 65534 198.51.100.9"));
+    assert_snapshot!(World::new().run("rtrace -n --flows 65 198.51.100.9"));
+}

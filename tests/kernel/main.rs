@@ -21,3 +21,4 @@ mod readers;
 mod rpong;
 mod signals;
 mod stamps;
+mod watching;

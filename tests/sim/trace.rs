@@ -2,8 +2,10 @@
 
 mod ends;
 mod findings;
+mod flows;
 mod origins;
 mod quotes;
+mod report;
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -16,8 +18,8 @@ use netprobe::channel::{
 use netprobe::driver::{self, Next, Turn};
 use netprobe::engine::{Machine, Place, Target};
 use netprobe::sim::{
-    Balance, Change, Failure, Forwarding, Link, Log, Mangle, NameOutcome, Network, Node, NodeId, OriginOutcome, Quote,
-    US, UdpService, Way, ip,
+    Balance, Change, Failure, Forwarding, Link, Log, Mangle, NameOutcome, Network, Node, NodeId, OriginOutcome, Pick,
+    Quote, US, UdpService, Way, ip,
 };
 use netprobe::trace::{Config, Event, Hop, OriginSource, Origins, Ports, StopReason, Trace, Tracer, Wait};
 use netprobe::types::{Family, Instant, IpEndpoint, Mtu, Now, Port, StampSource, Tos, Ttl};
@@ -107,6 +109,7 @@ fn config() -> Config {
         names: false,
         origins: None,
         flow: 0,
+        flows: 1,
         seed: 3,
     }
 }

@@ -1,0 +1,162 @@
+//! The flows of a target as JSON: one `trace` for each as ever, and one `flows` that lays them over each other.
+
+use std::borrow::Cow;
+use std::io;
+use std::net::IpAddr;
+
+use serde::Serialize;
+
+use super::super::json::{VERSION, line, millis};
+use super::super::trace_findings::FindingObject;
+use super::super::trace_json::numbers;
+use super::super::{Sink, Streams, TraceJson, TraceJsonOptions, escape};
+use super::{Gather, Merged, MergedHop, MergedResponder};
+use crate::channel::SocketKind;
+use crate::trace::Event;
+
+/// Writes a run of traces over several flows as JSON lines: each trace when it ends, and behind the last of a target all of them
+/// together.
+pub struct FlowsJson {
+    method_requested: Box<str>,
+    traces: TraceJson,
+    gather: Gather,
+}
+
+impl FlowsJson {
+    /// A writer for this many flows per target that has written nothing yet.
+    pub fn new(flows: u32, options: TraceJsonOptions) -> Self {
+        FlowsJson {
+            method_requested: options.method_requested.clone(),
+            traces: TraceJson::new(options),
+            gather: Gather::new(flows),
+        }
+    }
+}
+
+impl Sink<Event> for FlowsJson {
+    fn event(&mut self, event: &Event, streams: &mut Streams<'_>) -> io::Result<()> {
+        self.traces.event(event, streams)?;
+        match self.gather.take(event).and_then(|target| self.gather.merge(target)) {
+            Some(merged) => line(&FlowsObject::new(&merged, &self.method_requested), streams.data),
+            None => Ok(()),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct FlowsObject<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    version: u32,
+    tool: &'static str,
+    target: &'a str,
+    address: Option<IpAddr>,
+    source: Option<IpAddr>,
+    method: &'static str,
+    method_requested: &'a str,
+    socket: Option<&'static str>,
+    port: Option<u16>,
+    flows: &'a [u32],
+    reached_flows: &'a [u32],
+    hops: Vec<HopObject<'a>>,
+    findings: Vec<FindingObject>,
+}
+
+impl<'a> FlowsObject<'a> {
+    fn new(merged: &'a Merged, method_requested: &'a str) -> Self {
+        let start = &merged.start;
+        FlowsObject {
+            kind: "flows",
+            version: VERSION,
+            tool: "rtrace",
+            target: &start.target,
+            address: start.address,
+            source: start.source,
+            method: start.method.name(),
+            method_requested,
+            socket: start.socket.map(SocketKind::name),
+            port: start.port,
+            flows: &merged.flows,
+            reached_flows: &merged.reached,
+            hops: merged.hops.iter().map(HopObject::new).collect(),
+            findings: merged.findings.iter().map(FindingObject::new).collect(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct HopObject<'a> {
+    ttl: u8,
+    responders: Vec<ResponderObject<'a>>,
+    silent_flows: &'a [u32],
+}
+
+impl<'a> HopObject<'a> {
+    fn new(hop: &'a MergedHop) -> Self {
+        HopObject {
+            ttl: hop.ttl.get(),
+            responders: hop.responders.iter().map(ResponderObject::new).collect(),
+            silent_flows: &hop.silent,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct ResponderObject<'a> {
+    address: IpAddr,
+    name: Option<Cow<'a, str>>,
+    asn: Option<u32>,
+    origins: Option<Vec<u32>>,
+    flows: &'a [u32],
+    rtts_ms: Vec<f64>,
+    annotation: Option<&'a str>,
+}
+
+impl<'a> ResponderObject<'a> {
+    fn new(responder: &'a MergedResponder) -> Self {
+        let origins = numbers(responder.origins.as_ref());
+        ResponderObject {
+            address: responder.address,
+            name: responder.name.as_deref().map(escape),
+            asn: origins.as_ref().and_then(|origins| origins.first().copied()),
+            origins,
+            flows: &responder.flows,
+            rtts_ms: responder.rtts.iter().map(|rtt| millis(rtt.as_nanos())).collect(),
+            annotation: responder.annotation.as_deref(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixture::{answer, expired, hop, trace_end, trace_start, written};
+    use crate::trace::{Start, Trace};
+
+    #[test]
+    fn a_merged_object_follows_the_traces_of_its_flows() {
+        let start =
+            |trace, flow| Event::Start(Box::new(Start { flow, ..trace_start(trace, "a.example", "198.51.100.9") }));
+        let hops = |router, last| vec![hop(1, vec![Some(expired(router, 1000)), None]), hop(2, vec![last])];
+        let first = trace_end(0, hops("203.0.113.1", Some(answer("198.51.100.9", 2000))));
+        let second = Trace { reached: false, ..*trace_end(1, hops("203.0.113.2", None)) };
+        let events = [start(0, 7), start(1, 8), Event::End(Box::new(second)), Event::End(first)];
+        let (data, talk) = written(&mut FlowsJson::new(2, TraceJsonOptions::default()), &events);
+        assert_eq!(talk, "");
+        let lines: Vec<&str> = data.lines().collect();
+        let kinds: Vec<&str> = lines.iter().map(|line| &line[..16]).collect();
+        assert_eq!(kinds, ["{\"type\":\"trace\",", "{\"type\":\"trace\",", "{\"type\":\"flows\","]);
+        assert_eq!(
+            lines[2],
+            "{\"type\":\"flows\",\"version\":1,\"tool\":\"rtrace\",\"target\":\"a.example\",\"address\":\"198.51.100.9\",\
+             \"source\":\"192.0.2.1\",\"method\":\"icmp\",\"method_requested\":\"auto\",\"socket\":\"raw\",\"port\":null,\
+             \"flows\":[7,8],\"reached_flows\":[7],\"hops\":[{\"ttl\":1,\"responders\":[{\"address\":\"203.0.113.1\",\
+             \"name\":null,\"asn\":null,\"origins\":null,\"flows\":[7],\"rtts_ms\":[1.0],\"annotation\":null},{\"address\":\"203.0.113.2\",\"name\":null,\
+             \"flows\":[8],\"rtts_ms\":[1.0],\"annotation\":null}],\"silent_flows\":[]},{\"ttl\":2,\"responders\":[\
+             {\"address\":\"198.51.100.9\",\"name\":null,\"asn\":null,\"origins\":null,\"flows\":[7],\"rtts_ms\":[2.0],\"annotation\":null}],\
+             \"silent_flows\":[8]}],\"findings\":[{\"code\":\"several_paths\",\"ttl\":1,\"severity\":\"info\",\
+             \"evidence\":{\"responders\":[\"203.0.113.1\",\"203.0.113.2\"]},\"text\":\"from hop 1 on flows take different \
+             ways: 203.0.113.1, 203.0.113.2 share them\"}]}"
+        );
+    }
+}

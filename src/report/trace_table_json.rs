@@ -1,0 +1,220 @@
+//! rtrace's report as JSON: one object for each target, written when its report ends.
+
+use std::borrow::Cow;
+use std::io;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::json::{Time, VERSION, line, millis};
+use super::message::annotation;
+use super::ping_json::RttStatsObject;
+use super::trace_json::{LabelObject, numbers};
+use super::trace_table::{TableOptions, interim};
+use super::{Sink, Streams, TraceJsonOptions, escape};
+use crate::channel::SocketKind;
+use crate::trace::Start;
+use crate::trace::report::{Ended, Event, Report, ReportHop, ReportResponder};
+use crate::types::Ttl;
+
+/// Writes a run of reports as JSON lines, in the order in which they end.
+pub struct TraceTableJson {
+    options: TraceJsonOptions,
+    interval: Duration,
+    targets: Vec<Option<Start>>,
+}
+
+impl TraceTableJson {
+    /// A writer for reports with this interval that has written nothing yet.
+    pub fn new(options: TraceJsonOptions, interval: Duration) -> Self {
+        TraceTableJson { options, interval, targets: Vec::new() }
+    }
+
+    fn start(&mut self, start: &Start) {
+        let index = start.trace.index();
+        if self.targets.len() <= index {
+            self.targets.resize_with(index + 1, || None);
+        }
+        if let Some(slot) = self.targets.get_mut(index) {
+            *slot = Some(start.clone());
+        }
+    }
+}
+
+impl Sink<Event> for TraceTableJson {
+    fn event(&mut self, event: &Event, streams: &mut Streams<'_>) -> io::Result<()> {
+        match event {
+            Event::Start(start) => {
+                self.start(start);
+                Ok(())
+            }
+            Event::SendFailed { trace, error } => {
+                let Some(Some(start)) = self.targets.get(trace.index()) else { return Ok(()) };
+                writeln!(streams.talk, "{}: {}: sendmsg: {error}", self.options.program, escape(&start.name))
+            }
+            Event::Interim(all) => {
+                let program = self.options.program.clone();
+                let options = TableOptions { program, numeric: false, extensions: false, verbose: false };
+                all.iter().try_for_each(|report| {
+                    let start = self.targets.get(report.trace.index()).and_then(Option::as_ref);
+                    interim(&options, start, report, streams.talk)
+                })
+            }
+            Event::End(report) => match self.targets.get_mut(report.trace.index()).and_then(Option::take) {
+                Some(start) => {
+                    let method_requested = &self.options.method_requested;
+                    line(&ReportObject::new(&start, report, method_requested, self.interval), streams.data)
+                }
+                None => Ok(()),
+            },
+            Event::NameWanted(_) => Ok(()),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct ReportObject<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    version: u32,
+    tool: &'static str,
+    target: &'a str,
+    address: Option<IpAddr>,
+    source: Option<IpAddr>,
+    method: &'static str,
+    method_requested: &'a str,
+    socket: Option<&'static str>,
+    port: Option<u16>,
+    flow: u32,
+    packet_bytes: usize,
+    interval_ms: f64,
+    reached: bool,
+    stop_reason: Option<&'static str>,
+    state: Option<&'static str>,
+    sent: u64,
+    received: u64,
+    lost: u64,
+    pending: u64,
+    loss_pct: Option<f64>,
+    send_failed: u64,
+    distances: Vec<DistanceObject>,
+    duration_ms: f64,
+    time: Time,
+    hops: Vec<HopObject<'a>>,
+}
+
+impl<'a> ReportObject<'a> {
+    fn new(start: &'a Start, report: &'a Report, method_requested: &'a str, interval: Duration) -> Self {
+        let state = match (start.address, report.ended) {
+            (None, _) => Some("unresolved"),
+            (Some(_), Some(Ended::SendFailed)) => Some("unknown"),
+            _ => None,
+        };
+        ReportObject {
+            kind: "report",
+            version: VERSION,
+            tool: "rtrace",
+            target: &start.target,
+            address: start.address,
+            source: start.source,
+            method: start.method.name(),
+            method_requested,
+            socket: start.socket.map(SocketKind::name),
+            port: start.port,
+            flow: start.flow,
+            packet_bytes: start.packet_octets,
+            interval_ms: interval.as_secs_f64() * 1e3,
+            reached: report.received > 0,
+            stop_reason: report.ended.map(Ended::name),
+            state,
+            sent: report.sent,
+            received: report.received,
+            lost: report.lost,
+            pending: report.pending,
+            loss_pct: percent(report.lost, report.sent - report.pending),
+            send_failed: report.send_failed,
+            distances: report.distances.iter().map(DistanceObject::new).collect(),
+            duration_ms: millis(report.duration),
+            time: Time(start.time),
+            hops: report.hops.iter().map(HopObject::new).collect(),
+        }
+    }
+}
+
+/// `None` where there is nothing to divide by.
+fn percent(part: u64, whole: u64) -> Option<f64> {
+    (whole > 0).then(|| 100.0 * part as f64 / whole as f64)
+}
+
+#[derive(Serialize)]
+struct DistanceObject {
+    ttl: u8,
+    cycles: u64,
+}
+
+impl DistanceObject {
+    fn new(&(ttl, cycles): &(Ttl, u64)) -> Self {
+        DistanceObject { ttl: ttl.get(), cycles }
+    }
+}
+
+#[derive(Serialize)]
+struct HopObject<'a> {
+    ttl: u8,
+    sent: u64,
+    received: u64,
+    unanswered: u64,
+    pending: u64,
+    unanswered_pct: Option<f64>,
+    unanswered_persists: Option<bool>,
+    responders: Vec<ResponderObject<'a>>,
+    last_rtt_ms: Option<f64>,
+    rtt_stats_ms: Option<RttStatsObject>,
+}
+
+impl<'a> HopObject<'a> {
+    fn new(hop: &'a ReportHop) -> Self {
+        HopObject {
+            ttl: hop.ttl.get(),
+            sent: hop.sent,
+            received: hop.received,
+            unanswered: hop.unanswered,
+            pending: hop.pending,
+            unanswered_pct: percent(hop.unanswered, hop.received + hop.unanswered),
+            unanswered_persists: hop.persists,
+            responders: hop.responders.iter().map(ResponderObject::new).collect(),
+            last_rtt_ms: hop.last.map(|rtt| millis(rtt.as_nanos())),
+            rtt_stats_ms: hop.stats.as_ref().map(RttStatsObject::new),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct ResponderObject<'a> {
+    address: IpAddr,
+    name: Option<Cow<'a, str>>,
+    asn: Option<u32>,
+    origins: Option<Vec<u32>>,
+    received: u64,
+    reply_ttl: Option<u8>,
+    mpls: Vec<LabelObject>,
+    annotation: Option<String>,
+}
+
+impl<'a> ResponderObject<'a> {
+    fn new(responder: &'a ReportResponder) -> Self {
+        let newest = &responder.newest;
+        let origins = numbers(newest.origins.as_ref());
+        ResponderObject {
+            address: newest.responder,
+            name: newest.name.as_deref().map(escape),
+            asn: origins.as_ref().and_then(|origins| origins.first().copied()),
+            origins,
+            received: responder.received,
+            reply_ttl: newest.reply_ttl.map(Ttl::get),
+            mpls: LabelObject::all(&newest.extensions),
+            annotation: annotation(newest),
+        }
+    }
+}

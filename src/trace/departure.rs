@@ -1,0 +1,163 @@
+//! How a probe leaves: where it goes and what all probes of its trace carry ([`Route`]), and the order that sends it.
+
+use super::book::{Book, Entry, SentFields};
+use super::config::Config;
+use super::event::{Start, TraceId};
+use super::flow;
+use super::matching::Mark;
+use super::run::Packets;
+use crate::channel::{Header, LaneId, Open, Order, Outbox, Profile, Protocol, Send, SocketKind, Token};
+use crate::engine::{Place, Target, encode};
+use crate::types::{Endpoint, Family, IpEndpoint, ProbeId, Ttl, WallTime};
+
+/// Where the probes of one trace go, and what they carry.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Route {
+    pub target: IpEndpoint,
+    pub lane: LaneId,
+    pub profile: Profile,
+    pub packets: Packets,
+}
+
+/// What every order needs of its machine.
+pub(super) struct Desk<'a> {
+    pub mark: &'a Mark,
+    pub book: &'a mut Book,
+    /// Where payloads are made.
+    pub payload: &'a mut Vec<u8>,
+}
+
+impl Route {
+    /// The way that the probes of trace number `index` go, if it can be made.
+    pub fn of_trace(config: &Config, index: usize) -> Option<Route> {
+        let (target, offset) = config.of_trace(index)?;
+        Route::of(config, target, offset)
+    }
+
+    fn of(config: &Config, target: &Target, offset: u32) -> Option<Route> {
+        let Place::Reachable { endpoint, source, lane, profile } = target.place else { return None };
+        let raw = profile.socket == SocketKind::Raw;
+        let possible = match profile.protocol {
+            Protocol::Icmp => true,
+            // The checksum of a raw segment covers its source address.
+            Protocol::Udp | Protocol::Tcp => !raw || source.is_some(),
+            Protocol::Unix => false,
+        };
+        let number = config.flow.saturating_add(offset);
+        let labelled = profile.family == Family::V6 && config.flow_label.is_none();
+        let packets = Packets {
+            source,
+            checksum: flow::checksum(source, endpoint.address, profile.protocol, number),
+            flow_label: if labelled { flow::label(source, endpoint.address, profile.protocol, number) } else { None },
+            source_flow: if raw { u16::try_from(offset).unwrap_or_default() } else { 0 },
+        };
+        possible.then_some(Route { target: endpoint, lane, profile, packets })
+    }
+
+    /// Which of the lane's flows the next probe takes; `None` while each is held by a probe in flight.
+    pub fn next_flow(&self, book: &Book) -> Option<u16> {
+        if book.limits_flows(self.lane) { book.next_flow(self.lane) } else { Some(self.packets.source_flow) }
+    }
+}
+
+/// What trace number `index` begins with.
+pub(super) fn start(config: &Config, mark: &Mark, index: usize, time: WallTime) -> Option<Start> {
+    let (target, offset) = config.of_trace(index)?;
+    let (address, source, profile) = match target.place {
+        Place::Reachable { endpoint, source, profile, .. } => (Some(endpoint.address), source, Some(profile)),
+        Place::Unroutable { endpoint } => (Some(endpoint.address), None, None),
+        Place::Local { .. } | Place::Unresolved => (None, None, None),
+    };
+    // A target that cannot be probed would have been probed as the first is that can.
+    let any = || config.targets.iter().find_map(|target| Route::of(config, target, 0)).map(|route| route.profile);
+    let method = profile.or_else(any).map_or(Protocol::Icmp, |profile| profile.protocol);
+    Some(Start {
+        trace: TraceId::new(u32::try_from(index).unwrap_or(u32::MAX)),
+        target: target.target.clone(),
+        name: target.name.clone(),
+        address,
+        source,
+        method,
+        socket: profile.map(|profile| profile.socket),
+        port: matches!(method, Protocol::Udp | Protocol::Tcp).then(|| flow::port(config.ports, 0)),
+        flow: config.flow.saturating_add(offset),
+        packet_octets: profile.map_or(0, |profile| mark.whole_octets(&profile)),
+        max_ttl: config.max_ttl,
+        time,
+    })
+}
+
+/// The destination port of the `index`th probe of a trace.
+pub(super) fn port(config: &Config, index: u32) -> u16 {
+    flow::port(config.ports, index)
+}
+
+impl Desk<'_> {
+    /// Orders a probe for slot `slot` of the hop at `ttl` of trace number `trace`, the `index`th of that trace, over `flow`, and
+    /// puts it on record. Gives its number.
+    pub fn order(
+        &mut self,
+        route: &Route,
+        (trace, ttl, slot): (usize, u8, usize),
+        (index, flow): (u32, u16),
+        ports: super::Ports,
+        outbox: &mut Outbox,
+    ) -> ProbeId {
+        let port = match route.profile.protocol {
+            Protocol::Udp | Protocol::Tcp => flow::port(ports, index),
+            _ => 0,
+        };
+        let probe = self.book.next_number(|probe| self.mark.keys.are_usable(probe));
+        let constant = Some(route.packets.checksum).filter(|_| self.mark.balances(&route.profile));
+        let fields = self.mark.keys.fields(&route.profile, probe, flow, constant);
+        let sent = SentFields { source: route.packets.source, ..fields };
+        let destination = route.target.address;
+        let entry = Entry { trace, ttl, slot, lane: route.lane, destination, port, flow, sent, open: true };
+        self.book.record(probe, entry);
+        self.payload.clear();
+        self.mark.push_payload(&route.profile, probe, self.payload);
+        push(route, probe, &entry, self.payload, outbox);
+        probe
+    }
+}
+
+/// Orders `probe` as its entry says.
+fn push(route: &Route, probe: ProbeId, entry: &Entry, payload: &[u8], outbox: &mut Outbox) {
+    let (profile, to, sent) = (&route.profile, route.target.with_port(entry.port), &entry.sent);
+    let raw = profile.socket == SocketKind::Raw;
+    let from = sent.source.zip(sent.source_port);
+    let octets = outbox.store(|out| match (profile.protocol, from) {
+        (Protocol::Icmp, _) => {
+            encode::echo_request(profile, probe.sequence(), payload, Some(route.packets.checksum), out);
+        }
+        (Protocol::Udp, Some(from)) => {
+            encode::udp_probe(from, to, payload, sent.checksum.unwrap_or_default(), out);
+        }
+        (Protocol::Tcp, Some(from)) => {
+            encode::tcp_syn(from, to, payload.len(), sent.tcp_sequence.unwrap_or_default(), out);
+        }
+        _ => out.extend_from_slice(payload),
+    });
+    let header = Header {
+        // What the checksum covers must be what the packet has.
+        from: sent.source.filter(|_| raw && profile.protocol != Protocol::Icmp),
+        ttl: Some(Ttl::new(entry.ttl)),
+        flow_label: route.packets.flow_label,
+        identification: sent.identification,
+        ..Header::default()
+    };
+    if profile.socket == SocketKind::Stream {
+        // Two connections cannot share their ports: each probe is a flow of its own.
+        let token = Token::new(probe.get());
+        outbox.push(Order::Open(Open { lane: route.lane, token, to: Endpoint::Ip(to), source_port: 0, header }));
+        return;
+    }
+    outbox.push(Order::Send(Send {
+        lane: route.lane,
+        token: Token::new(probe.get()),
+        to: Endpoint::Ip(to),
+        flow: if raw { 0 } else { entry.flow },
+        header,
+        octets,
+    }));
+}

@@ -1,0 +1,135 @@
+//! The figures of one hop while it is being watched: [`Tally`]; and whether silence persists.
+
+use super::event::{ReportHop, ReportResponder};
+use crate::metrics::RttRecorder;
+use crate::trace::hop::Slot;
+use crate::trace::names::Names;
+use crate::types::{ProbeId, Rtt, Ttl};
+
+/// So many responders of a hop are told apart.
+const MOST_RESPONDERS: usize = 128;
+
+/// The figures of one hop.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    /// Probes that left, or are about to.
+    pub sent: u64,
+    received: u64,
+    responders: Vec<ReportResponder>,
+    rtts: RttRecorder,
+    last: Option<(ProbeId, Rtt)>,
+}
+
+impl Tally {
+    /// Takes the answer that `slot` holds.
+    pub fn take(&mut self, slot: &Slot) {
+        let (Some((probe, _)), Some(answer)) = (slot.sent, slot.answer()) else { return };
+        self.received += 1;
+        self.rtts.record(answer.rtt);
+        if self.last.is_none_or(|(last, _)| last < probe) {
+            self.last = Some((probe, answer.rtt));
+        }
+        let known = self.responders.iter().position(|known| known.newest.responder == answer.responder);
+        let before = known.map_or(0, |at| self.responders.remove(at).received);
+        self.responders.insert(0, ReportResponder { newest: answer, received: before + 1 });
+        self.responders.truncate(MOST_RESPONDERS);
+    }
+
+    /// The figures of the hop at `ttl`, `pending` of whose probes may still be answered.
+    pub fn figures(&self, ttl: u8, pending: u64, names: &Names) -> ReportHop {
+        let mut responders = self.responders.clone();
+        for responder in &mut responders {
+            responder.newest.name = names.get(responder.newest.responder).map(Box::from);
+            responder.newest.origins = names.origins(responder.newest.responder);
+        }
+        ReportHop {
+            ttl: Ttl::new(ttl),
+            sent: self.sent,
+            received: self.received,
+            unanswered: self.sent.saturating_sub(self.received).saturating_sub(pending),
+            pending,
+            persists: None,
+            responders,
+            last: self.last.map(|(_, rtt)| rtt),
+            stats: self.rtts.stats(),
+        }
+    }
+}
+
+/// Says of each hop whether its silence persists behind it.
+pub(super) fn judge(hops: &mut [ReportHop]) {
+    // The smallest part that a later hop that answers leaves unanswered.
+    let mut least_behind: Option<f64> = None;
+    for hop in hops.iter_mut().rev() {
+        let decided = hop.received + hop.unanswered;
+        let part = if decided == 0 { 0.0 } else { hop.unanswered as f64 / decided as f64 };
+        if hop.unanswered > 0 {
+            hop.persists = Some(least_behind.is_none_or(|least| least > 0.0 && least * 2.0 >= part));
+        }
+        if hop.received > 0 {
+            least_behind = Some(least_behind.map_or(part, |least| least.min(part)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn hops(answered: &[(u64, u64)]) -> Vec<ReportHop> {
+        let names = Names::new(false, None);
+        let mut hops: Vec<ReportHop> = (1..)
+            .zip(answered)
+            .map(|(ttl, &(sent, received))| Tally { sent, received, ..Tally::default() }.figures(ttl, 0, &names))
+            .collect();
+        judge(&mut hops);
+        hops
+    }
+
+    fn persisting(answered: &[(u64, u64)]) -> Vec<Option<bool>> {
+        hops(answered).iter().map(|hop| hop.persists).collect()
+    }
+
+    #[test]
+    fn silence_that_a_later_hop_does_not_share_does_not_persist() {
+        assert_eq!(persisting(&[(10, 10), (10, 4), (10, 10)]), [None, Some(false), None]);
+        assert_eq!(persisting(&[(10, 0), (10, 10)]), [Some(false), None]);
+        // One later hop that answers more is enough, wherever it stands.
+        assert_eq!(persisting(&[(10, 5), (10, 10), (10, 5)]), [Some(false), None, Some(true)]);
+        assert_eq!(persisting(&[(10, 5), (10, 4), (10, 9)]), [Some(false), Some(false), Some(true)]);
+    }
+
+    #[test]
+    fn silence_that_every_later_answering_hop_shares_persists() {
+        assert_eq!(persisting(&[(10, 10), (10, 7), (10, 8), (10, 7)]), [None, Some(true), Some(true), Some(true)]);
+        // A hop that never answers says nothing about the path.
+        assert_eq!(persisting(&[(10, 6), (10, 0), (10, 6)]), [Some(true), Some(false), Some(true)]);
+        assert_eq!(persisting(&[(10, 10), (10, 0), (10, 0)]), [None, Some(true), Some(true)]);
+    }
+
+    #[test]
+    fn half_as_much_behind_is_the_same_loss_and_less_is_not() {
+        assert_eq!(persisting(&[(20, 12), (20, 16)])[0], Some(true));
+        assert_eq!(persisting(&[(20, 12), (20, 17)])[0], Some(false));
+    }
+
+    proptest! {
+        /// Packets that got lost on the way to a hop that answers cannot have reached the hops behind it.
+        #[test]
+        fn what_persists_is_missing_at_every_later_hop_that_answers(
+            answered in proptest::collection::vec((1u64..40, 0u64..40), 1..20),
+        ) {
+            let answered: Vec<_> = answered.into_iter().map(|(sent, received)| (sent, received.min(sent))).collect();
+            let hops = hops(&answered);
+            for (at, hop) in hops.iter().enumerate() {
+                prop_assert_eq!(hop.persists.is_some(), hop.unanswered > 0);
+                let mut later = hops[at + 1..].iter().filter(|later| later.received > 0);
+                if hop.persists == Some(true) {
+                    prop_assert!(later.all(|later| later.unanswered > 0 && later.persists.is_some()));
+                }
+            }
+        }
+    }
+}

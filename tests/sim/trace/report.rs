@@ -1,0 +1,291 @@
+//! Reports over simulated paths.
+
+use super::*;
+use netprobe::sim::Packet;
+use netprobe::trace::report::{self, Ended, Report, Reporter};
+
+/// What a run told.
+struct Reported {
+    events: Vec<report::Event>,
+    log: Log,
+}
+
+impl Reported {
+    fn ends(&self) -> Vec<&Report> {
+        let mut ends = Vec::new();
+        for event in &self.events {
+            if let report::Event::End(report) = event {
+                ends.push(&**report);
+            }
+        }
+        ends
+    }
+
+    fn end(&self) -> &Report {
+        let ends = self.ends();
+        assert_eq!(ends.len(), 1, "{ends:?}");
+        ends[0]
+    }
+}
+
+fn reported(network: &Network, kind: Kind, cycles: u64, config: Config) -> Reported {
+    over(network, lane(kind), &[target(kind.0)], cycles, config)
+}
+
+fn over(network: &Network, lane: LanePlan, targets: &[IpAddr], cycles: u64, config: Config) -> Reported {
+    let ports = match (lane.protocol, lane.socket) {
+        (Protocol::Tcp, _) | (Protocol::Udp, SocketWish::Raw) => Ports::Fixed(Port::new(33434).unwrap()),
+        _ => config.ports,
+    };
+    let OpenedLanes { mut channel, lanes, mut lookup } =
+        network.open(&Plan { lanes: vec![lane], names: config.names, ..Plan::default() });
+    let lane = *lanes[0].as_ref().unwrap();
+    let profile = *channel.profile(lane);
+    let target = |&address: &IpAddr| Target {
+        target: address.to_string().into(),
+        name: address.to_string().into(),
+        numeric: true,
+        place: Place::Reachable {
+            endpoint: IpEndpoint::from_address(address),
+            source: Some(source(address)),
+            lane,
+            profile,
+        },
+    };
+    let trace = Config { targets: targets.iter().map(target).collect(), ports, ..config };
+    let mut reporter = Reporter::new(report::Config { trace, cycles, interval: ms(1000) });
+    let mut events = Vec::new();
+    driver::run(&mut *channel, &mut reporter, Precision::Relaxed, |turn| {
+        if let Turn::Event(event) = turn {
+            if let (report::Event::NameWanted(address), Some(lookup)) = (&event, &mut lookup) {
+                lookup(*address);
+            }
+            events.push(event);
+        }
+        Next::Continue
+    })
+    .unwrap();
+    Reported { events, log: network.log() }
+}
+
+/// Of each hop: who answered, and how often it was asked and answered.
+fn rows(report: &Report) -> Vec<(Vec<IpAddr>, u64, u64)> {
+    let responders =
+        |hop: &report::ReportHop| hop.responders.iter().map(|responder| responder.newest.responder).collect();
+    report.hops.iter().map(|hop| (responders(hop), hop.sent, hop.received)).collect()
+}
+
+fn persisting(report: &Report) -> Vec<Option<bool>> {
+    report.hops.iter().map(|hop| hop.persists).collect()
+}
+
+#[test]
+fn every_hop_is_asked_once_a_cycle_by_every_method() {
+    for kind in LANES {
+        let mut network = Network::new(1);
+        path(&mut network, kind.0, 6, as_is);
+        let told = reported(&network, kind, 4, config());
+        let report = told.end();
+        let expected: Vec<_> =
+            (1..=6).map(|ttl| (vec![if ttl == 6 { target(kind.0) } else { router(kind.0, ttl) }], 4, 4)).collect();
+        assert_eq!(rows(report), expected, "{kind:?}");
+        assert_eq!((report.sent, report.received, report.lost, report.pending), (4, 4, 0, 0), "{kind:?}");
+        assert_eq!(report.distances, [(Ttl::new(6), 4)], "{kind:?}");
+        assert_eq!(persisting(report), [None; 6], "{kind:?}");
+        for (ttl, hop) in (1u32..).zip(&report.hops) {
+            assert_eq!(hop.last.unwrap().as_duration(), ms(5) * ttl, "{kind:?}");
+        }
+    }
+}
+
+#[test]
+fn probes_are_spread_and_none_leaves_beyond_the_destination_once_it_answered() {
+    for kind in LANES {
+        let mut network = Network::new(1);
+        path(&mut network, kind.0, 6, as_is);
+        let told = reported(&network, kind, 4, config());
+        let packets = told.log.packets();
+        // 30 ms until the destination answers, 33 ms from one first probe to the next.
+        assert!(packets.iter().all(|packet| packet.ttl.get() <= 6), "{kind:?}");
+        let gaps: Vec<Duration> = packets.windows(2).map(|pair| pair[1].at - pair[0].at).collect();
+        assert!(gaps.iter().all(|&gap| gap >= ms(33)), "{kind:?} {gaps:?}");
+    }
+}
+
+#[test]
+fn routers_that_limit_or_refuse_answers_are_marked_and_the_path_loses_nothing() {
+    for kind in LANES {
+        let mut network = Network::new(1);
+        path(&mut network, kind.0, 6, |ttl, node| match ttl {
+            2 => node.silent(),
+            4 => node.error_limit(ms(3000), 1),
+            _ => node,
+        });
+        let told = reported(&network, kind, 6, config());
+        let report = told.end();
+        assert_eq!(persisting(report), [None, Some(false), None, Some(false), None, None], "{kind:?}");
+        assert_eq!((report.sent, report.lost), (6, 0), "{kind:?}");
+        assert_eq!(report.hops[1].unanswered, 6);
+    }
+}
+
+#[test]
+fn loss_on_a_link_is_seen_from_there_to_the_destination() {
+    for kind in LANES {
+        let mut network = Network::new(1);
+        let mut last = US;
+        for ttl in 1..=6 {
+            let node = if ttl == 6 { Node::host(target(kind.0)) } else { Node::router(router(kind.0, ttl)) };
+            let way = Way::after(ms(2));
+            let way = if ttl == 4 { way.lose(Pick::Rate(0.5)) } else { way };
+            last = network.add(last, node, Link::after(ms(2)).outward(way));
+        }
+        let told = reported(&network, kind, 40, config());
+        let report = told.end();
+        assert_eq!(persisting(report)[..3], [None; 3], "{kind:?}");
+        assert_eq!(persisting(report)[3..], [Some(true); 3], "{kind:?} {:?}", rows(report));
+        assert!(report.lost > 5 && report.received > 5, "{kind:?}");
+        assert_eq!(report.sent, report.received + report.lost, "{kind:?}");
+        assert_eq!(report.hops.len(), 6, "{kind:?}");
+    }
+}
+
+#[test]
+fn several_responders_of_a_hop_are_told_the_newest_first() {
+    let mut network = Network::new(1);
+    let fork = network.add(US, Node::router(router(Family::V4, 1)).balance(Balance::Packet), Link::after(ms(2)));
+    let left = network.add(fork, Node::router(router(Family::V4, 2)), Link::after(ms(2)));
+    let right = network.add(fork, Node::router(router(Family::V4, 3)), Link::after(ms(2)));
+    // Three probes a cycle pass the fork, so that each hop sees both sides in turn.
+    let join = network.add(left, Node::router(router(Family::V4, 4)), Link::after(ms(2)));
+    network.link(right, join, Link::after(ms(2)));
+    network.add(join, Node::host(target(Family::V4)), Link::after(ms(2)));
+    let told = reported(&network, RAW, 5, config());
+    let rows = rows(told.end());
+    assert_eq!(rows[1].0.len(), 2, "{rows:?}");
+    let counted: u64 = told.end().hops[1].responders.iter().map(|responder| responder.received).sum();
+    assert_eq!(counted, 5);
+}
+
+#[test]
+fn an_interrupt_ends_with_the_figures_so_far() {
+    let mut network = Network::new(1);
+    path(&mut network, Family::V4, 6, as_is);
+    network.at(ms(2500), Control::Interrupt);
+    let told = reported(&network, RAW, 10, config());
+    let report = told.end();
+    assert_eq!(report.ended, Some(Ended::Interrupted));
+    assert_eq!((report.sent, report.received, report.lost), (2, 2, 0));
+    assert!(report.hops.iter().all(|hop| hop.unanswered == 0), "{report:?}");
+}
+
+#[test]
+fn interim_figures_are_told_and_the_run_goes_on() {
+    let mut network = Network::new(1);
+    path(&mut network, Family::V4, 6, as_is);
+    network.at(ms(1950), Control::Interim);
+    let told = reported(&network, RAW, 3, config());
+    let interim = told.events.iter().find_map(|event| match event {
+        report::Event::Interim(reports) => Some(reports),
+        _ => None,
+    });
+    assert_eq!(interim.map(|reports| (reports.len(), reports[0].received, reports[0].ended)), Some((1, 2, None)));
+    assert_eq!(told.end().received, 3);
+}
+
+#[test]
+fn a_path_that_nobody_answers_on_loses_every_cycle() {
+    for kind in LANES {
+        let mut network = Network::new(1);
+        path(&mut network, kind.0, 6, |_, node| node.silent());
+        let told = reported(&network, kind, 3, Config { max_ttl: Ttl::new(8), ..config() });
+        let report = told.end();
+        assert_eq!((report.sent, report.received, report.lost, report.hops.len()), (3, 0, 3, 8), "{kind:?}");
+        assert!(report.distances.is_empty());
+    }
+}
+
+#[test]
+fn a_kernel_that_takes_no_probe_ends_the_report() {
+    let mut network = Network::new(1);
+    path(&mut network, Family::V4, 6, as_is);
+    network.refuse_sends(Pick::Rate(1.0), OsError::ENETUNREACH);
+    let told = reported(&network, RAW, 10, config());
+    assert_eq!((told.end().ended, told.end().sent, told.end().send_failed), (Some(Ended::SendFailed), 0, 3));
+    let failures = told.events.iter().filter(|event| matches!(event, report::Event::SendFailed { .. })).count();
+    assert_eq!(failures, 1);
+}
+
+#[test]
+fn what_the_kernel_refuses_meanwhile_is_neither_sent_nor_lost() {
+    let mut network = Network::new(1);
+    path(&mut network, Family::V4, 3, as_is);
+    network.refuse_sends(Pick::Between(4, 6), OsError::ENOBUFS);
+    let told = reported(&network, RAW, 4, config());
+    let report = told.end();
+    assert_eq!((report.sent, report.received, report.lost, report.send_failed), (3, 3, 0, 3));
+    assert!(report.hops.iter().all(|hop| (hop.sent, hop.received) == (3, 3)), "{report:?}");
+}
+
+#[test]
+fn an_explicit_wait_is_how_long_an_answer_counts() {
+    let mut network = Network::new(1);
+    path(
+        &mut network,
+        Family::V4,
+        3,
+        |ttl, node| {
+            if ttl == 2 { node.change(.., Change::Later(ms(400))) } else { node }
+        },
+    );
+    let wait = |max| Config { wait: Some(Wait { max, here: 0.0, near: 0.0 }), ..config() };
+    let answered = |config| reported(&network, RAW, 3, config).end().hops[1].received;
+    assert_eq!(answered(wait(ms(300))), 0);
+    assert_eq!(answered(wait(ms(500))), 3);
+    assert_eq!(answered(config()), 3);
+}
+
+#[test]
+fn names_are_asked_for_and_shown() {
+    let mut network = Network::new(1);
+    path(&mut network, Family::V4, 2, as_is);
+    network.name(router(Family::V4, 1), NameOutcome::Named("r1.example".into(), ms(20)));
+    let told = reported(&network, RAW, 2, Config { names: true, ..config() });
+    let name = told.end().hops[0].responders[0].newest.name.clone();
+    assert_eq!(name.as_deref(), Some("r1.example"));
+}
+
+#[test]
+fn several_targets_are_watched_at_once() {
+    let mut network = Network::new(1);
+    path(&mut network, Family::V4, 4, as_is);
+    let targets = [target(Family::V4), router(Family::V4, 2), target(Family::V4)];
+    let told = over(&network, lane(RAW), &targets, 2, config());
+    let mut ends = told.ends();
+    ends.sort_by_key(|report| report.trace);
+    let seen: Vec<_> = ends.iter().map(|report| (report.received, report.hops.len())).collect();
+    assert_eq!(seen, [(2, 4), (2, 2), (2, 4)]);
+}
+
+#[test]
+fn more_probes_than_their_numbers_count_are_told_apart() {
+    // 65 536 sequence numbers, 4096 ports.
+    for (kind, cycles) in [(RAW, 22_000), (UDP, 1_400)] {
+        let mut network = Network::new(1);
+        path(&mut network, kind.0, 3, as_is);
+        let told = reported(&network, kind, cycles, config());
+        let report = told.end();
+        assert_eq!((report.received, report.lost), (cycles, 0), "{kind:?}");
+        assert!(report.hops.iter().all(|hop| (hop.sent, hop.received) == (cycles, cycles)), "{kind:?}");
+    }
+}
+
+#[test]
+fn answers_from_elsewhere_change_nothing() {
+    let mut network = Network::new(1);
+    path(&mut network, Family::V4, 3, as_is);
+    let echo = vec![0, 0, 0xff, 0xff, 0, 0, 0, 0];
+    network.inject(ms(500), Packet::new(router(Family::V4, 9), ip("192.0.2.1"), 1, echo));
+    let told = reported(&network, RAW, 2, config());
+    assert_eq!((told.end().received, told.end().hops.len()), (2, 3));
+}
