@@ -1,5 +1,5 @@
-"""The lab: a network of namespaces without a way out. All of it, and every process in it, ends with this program, however it
-ends: the namespaces have no other owner than it, and it is the first process of a PID namespace."""
+"""The lab: a network of namespaces without a way out. All of it, and every process in it, ends with this program,
+however it ends: the namespaces have no other owner than it, and it is the first process of a PID namespace."""
 
 import json
 import os
@@ -23,7 +23,8 @@ TCP_PORT = 80
 def enter(script, arguments):
     """Starts the script again inside, and ends with its status."""
     outside = os.stat("/proc/self/ns/net").st_ino
-    unshare = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "private"]
+    unshare = ["unshare", "--net", "--mount", "--propagation", "private"]
+    unshare += ["--pid", "--fork", "--kill-child", "--mount-proc"]
     again = [*unshare, "--", sys.executable, str(script), *arguments, "--inside", str(outside)]
     os.execvp(again[0], again)
 
@@ -62,8 +63,8 @@ def listener(rpong):
     command = ["ip", "netns", "exec", "target", str(rpong), "-q", "--tcp", str(TCP_PORT)]
     with running(command, stderr=subprocess.DEVNULL) as process:
         for _ in range(100):
-            listening = subprocess.run(["ip", "netns", "exec", "target", "ss", "-Hltn"], capture_output=True, text=True)
-            if f":{TCP_PORT} " in listening.stdout:
+            listening = ip("netns", "exec", "target", "ss", "-Hltn")
+            if f":{TCP_PORT} " in listening:
                 break
             time.sleep(0.05)
         else:

@@ -1,5 +1,6 @@
 """What one run of a command costs, and what a capture says of it."""
 
+import math
 import os
 import re
 import signal
@@ -39,7 +40,7 @@ def run(command):
 
 
 def alternate(rounds, commands):
-    """Runs each of the named commands in turn, so many times; the first turn is not counted. Gives lists of runs by name."""
+    """Runs each of the named commands in turn, so many times after a first that is not counted. Gives lists by name."""
     runs = {name: [] for name in commands}
     for turn in range(rounds + 1):
         for name, command in commands.items():
@@ -54,7 +55,7 @@ def median(runs, value):
 
 
 def peak_memory(command):
-    """Peak resident memory in KiB. By time(1), because a child's starts with that of its parent, and Python is large."""
+    """Peak resident memory in KiB, by time(1): a child's starts with that of its parent, and Python is large."""
     with tempfile.NamedTemporaryFile("r") as figure:
         run(["/usr/bin/time", "-q", "-f", "%M", "-o", figure.name, *command])
         return int(figure.read().split()[-1])
@@ -93,8 +94,8 @@ def capturing(interface):
     found = []
     with tempfile.TemporaryDirectory() as directory:
         file = Path(directory, "packets")
-        command = ["tcpdump", "-n", "-Z", "root", "-i", interface, "--time-stamp-precision=nano", "--immediate-mode"]
-        command += ["-B", "16384", "-w", str(file), "icmp"]
+        command = ["tcpdump", "-n", "-Z", "root", "-i", interface, "--time-stamp-precision=nano"]
+        command += ["--immediate-mode", "-B", "16384", "-w", str(file), "icmp"]
         with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
             try:
                 while "listening on" not in process.stderr.readline():
@@ -138,4 +139,4 @@ def printed_rtts(text):
 def quantile(values, part):
     """Nearest rank."""
     ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, max(0, -int(-part * len(ordered) // 1) - 1))]
+    return ordered[max(0, math.ceil(part * len(ordered)) - 1)]

@@ -27,7 +27,8 @@ class Row:
         theirs = "-" if self.theirs is None else f"{self.theirs:.4g}"
         ratio = "-" if self.ratio is None else f"{self.ratio:.3g}"
         verdict = {True: "holds", False: "FAILS", None: ""}[self.holds]
-        return f"{self.what:<58} {self.against:<11} {self.ours:>9.4g} {theirs:>9} {self.unit:<9} {ratio:>7}  {self.required:<7} {verdict}"
+        figures = f"{self.ours:>9.4g} {theirs:>9} {self.unit:<9} {ratio:>7}"
+        return f"{self.what:<58} {self.against:<11} {figures}  {self.required:<8} {verdict}".rstrip()
 
     def as_json(self):
         return asdict(self)
@@ -131,7 +132,8 @@ def rtt(bench):
             if len(known) < count * 0.9:
                 raise RuntimeError(f"{' '.join(command)}: {len(known)} of {count} RTTs to compare")
             wires = [rtt / 1e3 for rtt in wire.values() if rtt is not None]
-            return {"p50": quantile(known, 0.5), "p95": quantile(known, 0.95), "p99": quantile(known, 0.99), "wire": quantile(wires, 0.5)}
+            parts = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+            return {name: quantile(known, part) for name, part in parts.items()} | {"wire": quantile(wires, 0.5)}
 
         return once
 
@@ -143,7 +145,8 @@ def rtt(bench):
         for which, name, most in [("p50", "median", 0.1), ("p95", "p95", None), ("p99", "p99", 0.1)]:
             of = {tool: median(each, lambda one: one[which]) for tool, each in runs.items()}
             for peer in ["ping", "fping"]:
-                yield compare(f"RTT error against the capture, {name}, {state}", peer, "us", of["rping"], of[peer], most=most)
+                what = f"RTT error against the capture, {name}, {state}"
+                yield compare(what, peer, "us", of["rping"], of[peer], most=most)
         yield compare(f"RTT on the wire, median, {state}", "ping", "us", wire["rping"], wire["ping"])
 
 
@@ -211,9 +214,10 @@ def sweep(bench):
     yield compare("sweep of a /16: CPU", "fping", "s", cpus["rping"], cpus["fping"], most=0.667)
     yield compare("sweep of a /16: peak memory", "fping", "MiB", memory["rping"], memory["fping"], most=0.5)
     if "rping 2" in rates:
-        yield compare("sweep of a /16, --workers 2: rate", "bare", "1000/s", rates["rping 2"], rates["bare"], least=1.35)
-        yield compare("sweep of a /16, --workers 2: rate", "bare, 2", "1000/s", rates["rping 2"], rates["bare 2"])
-        yield compare("sweep of a /16, --workers 2: found", "all", "hosts", found["rping 2"], addresses, least=1)
+        what = "sweep of a /16, --workers 2"
+        yield compare(f"{what}: rate", "bare", "1000/s", rates["rping 2"], rates["bare"], least=1.35)
+        yield compare(f"{what}: rate", "bare, 2", "1000/s", rates["rping 2"], rates["bare 2"])
+        yield compare(f"{what}: found", "all", "hosts", found["rping 2"], addresses, least=1)
 
 
 @group
@@ -240,9 +244,10 @@ def flood(bench):
 def tcp(bench):
     """Connections to an open port."""
     count = bench.count(200)
+    port, probes = str(lab.TCP_PORT), str(count)
     commands = {
-        "rping": [bench.rping, f"--tcp={lab.TCP_PORT}", "-q", "-i", "0.01", "-c", str(count), lab.TARGET],
-        "nping": ["nping", "--tcp-connect", "-p", str(lab.TCP_PORT), "-q", "--delay", "10ms", "-c", str(count), lab.TARGET],
+        "rping": [bench.rping, f"--tcp={port}", "-q", "-i", "0.01", "-c", probes, lab.TARGET],
+        "nping": ["nping", "--tcp-connect", "-p", port, "-q", "--delay", "10ms", "-c", probes, lab.TARGET],
     }
     with lab.listener(bench.rpong):
         runs = alternate(bench.rounds, commands)

@@ -63,8 +63,8 @@ def install():
     missing = sorted({package for program, package in PEERS.items() if shutil.which(program) is None})
     if missing:
         environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        subprocess.run(["apt-get", "update", "-q"], check=True, env=environment)
-        subprocess.run(["apt-get", "install", "-q", "-y", "--no-install-recommends", *missing], check=True, env=environment)
+        for words in [["update"], ["install", "-y", "--no-install-recommends", *missing]]:
+            subprocess.run(["apt-get", "-q", *words], check=True, env=environment)
 
 
 def build():
