@@ -100,6 +100,7 @@ def results(options):
     lines.append(f"\n{sum(row.holds is True for row in kept)} requirements hold, {failed} do not")
     print(lines[-1])
     if not options.groups and not options.quick:
+        RESULTS.mkdir(exist_ok=True)
         stem = RESULTS / f"{about['date'][:10]}-{about['commit']}"
         stem.with_suffix(".txt").write_text("\n".join(lines) + "\n")
         rows_as_json = [row.as_json() for row in kept]
