@@ -45,7 +45,6 @@ pub fn run<M: Machine>(
         for inbound in inbox.items() {
             machine.handle(now, inbound, inbox.arena());
         }
-        let received = !inbox.items().is_empty();
         inbox.clear();
         // Answers are handled before deadlines: one that came in time is not lost because we were late to look.
         if machine.poll_timeout().is_some_and(|at| at <= now.mono) {
@@ -70,8 +69,8 @@ pub fn run<M: Machine>(
         if machine.is_finished() {
             return Ok(());
         }
-        // Answers to what was just sent may be there already: only a turn in which nothing moved waits.
-        let quiet = !received && !sent;
+        // Answers to what was just sent may be there already, and what became of it is to be told: that is looked at first.
+        let quiet = !sent;
         if quiet || now.mono.since(last_idle) >= IDLE_AT_LEAST {
             last_idle = now.mono;
             if on_turn(Turn::Idle) == Next::Stop {

@@ -40,7 +40,7 @@ pub fn drive<M: Machine>(
             }
         }
     })?;
-    let failure = failure.or_else(|| env.stdout.flush().err());
+    // What is left to be written is the caller's to flush, who waits for it.
     match failure {
         Some(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Trouble::Output(error)),
         _ => Ok(()),

@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 const QUEUE_OCTETS: usize = 8 << 20;
 
 /// Collects what is written, and on `flush` hands it to a thread that writes it: a reader that stalls never stops the
-/// caller, until 8 MiB wait for it. The thread starts at the first flush, not before.
+/// caller, until 8 MiB wait for it. The thread starts at the first flush, not before: a run that is over at once needs none.
 ///
 /// An error of the inner writer is returned by every later `flush`.
 pub struct DetachedWriter<W> {
@@ -64,6 +64,9 @@ impl<W: Write + Send + 'static> DetachedWriter<W> {
     /// # Errors
     /// The inner writer's, unless `flush` has returned it before.
     pub fn finish(mut self) -> io::Result<()> {
+        if let Some(mut inner) = self.inner.take() {
+            return inner.write_all(&self.collected).and_then(|()| inner.flush());
+        }
         let told = self.shared.lock().told;
         let flushed = self.flush();
         self.shared.lock().closed = true;
@@ -185,5 +188,27 @@ mod tests {
         drop(permit);
         writer.write_all(b"x").unwrap();
         assert_eq!(writer.finish().unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+    }
+
+    #[test]
+    fn what_the_thread_could_not_write_at_the_very_end_is_told_by_finish() {
+        let (mut writer, permit, _) = gated();
+        permit.send(()).unwrap();
+        drop(permit);
+        writer.write_all(b"written").unwrap();
+        writer.flush().unwrap();
+        drop(writer.shared.wait_while(|state| !state.queue.is_empty()));
+        writer.write_all(b"not written").unwrap();
+        assert_eq!(writer.finish().unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+    }
+
+    #[test]
+    fn what_was_never_flushed_is_written_by_finish_without_a_thread() {
+        let (mut writer, permit, written) = gated();
+        permit.send(()).unwrap();
+        writer.write_all(b"all of it").unwrap();
+        assert!(writer.thread.is_none());
+        writer.finish().unwrap();
+        assert_eq!(*written.lock().unwrap(), b"all of it");
     }
 }

@@ -47,6 +47,8 @@ pub struct KernelChannel {
     outcomes: VecDeque<Inbound>,
     /// Who is known to be ready and has not been asked yet.
     ready: Vec<Ready>,
+    /// Whether the wait that has just ended has asked who is ready.
+    asked: bool,
     /// The socket that had no room for the front order.
     blocked: Option<Source>,
     buffers: Buffers,
@@ -80,6 +82,7 @@ impl KernelChannel {
             mailbox,
             outcomes: VecDeque::new(),
             ready: Vec::new(),
+            asked: false,
             blocked: None,
             buffers: Buffers::default(),
             control: Vec::new(),
@@ -173,7 +176,7 @@ impl Channel for KernelChannel {
             inbox.push(outcome);
         }
         self.streams.watch_fresh(&self.poller);
-        if self.ready.is_empty() {
+        if !std::mem::take(&mut self.asked) {
             self.poller.poll(&mut self.ready)?;
         }
         // Everyone in the list was ready at this time, however long the others take.
@@ -216,7 +219,7 @@ impl Channel for KernelChannel {
         }
         let blocked = self.blocked.take();
         self.watch_blocked(blocked, true)?;
-        self.poller.wait(self.doors.wake(deadline), precision, &mut self.ready)?;
+        self.asked = self.poller.wait(self.doors.wake(deadline), precision, &mut self.ready)?;
         self.watch_blocked(blocked, false)
     }
 }

@@ -90,7 +90,8 @@ impl Poller {
         let epoll = epoll::create(CreateFlags::CLOEXEC).map_err(failed("epoll_create"))?;
         let flags = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;
         let timer = timerfd_create(TimerfdClockId::Monotonic, flags).map_err(failed("timerfd_create"))?;
-        epoll::add(&epoll, &timer, TIMER, EventFlags::IN).map_err(failed("epoll_ctl"))?;
+        // Told once each time it runs down (edge-triggered), so that it need not be read: setting it anew clears it.
+        epoll::add(&epoll, &timer, TIMER, EventFlags::IN | EventFlags::ET).map_err(failed("epoll_ctl"))?;
         Ok(Poller { epoll, timer, armed: None })
     }
 
@@ -126,7 +127,8 @@ impl Poller {
         self.collect(Some(&Timespec { tv_sec: 0, tv_nsec: 0 }), ready)
     }
 
-    /// Blocks until someone is ready or `deadline` has come, and adds who is ready to `ready`. May return early.
+    /// Blocks until someone is ready or `deadline` has come, and adds who is ready to `ready`. May return early. Says whether it
+    /// has asked who is ready, which it has not if the deadline had passed.
     ///
     /// # Errors
     /// If the kernel refuses.
@@ -135,15 +137,16 @@ impl Poller {
         deadline: Option<Instant>,
         precision: Precision,
         ready: &mut Vec<Ready>,
-    ) -> Result<(), ChannelError> {
+    ) -> Result<bool, ChannelError> {
         let Some(deadline) = deadline else {
-            return self.collect(None, ready);
+            return self.collect(None, ready).map(|()| true);
         };
         let sleep_until = match precision {
             Precision::Relaxed => deadline,
             Precision::Precise => deadline.saturating_sub(SPIN),
         };
-        if sleep_until > clock::now().mono {
+        let mut asked = sleep_until > clock::now().mono;
+        if asked {
             self.arm(sleep_until)?;
             self.collect(None, ready)?;
         }
@@ -151,9 +154,10 @@ impl Poller {
             // After a wake-up for something else there is nothing to spin for; long before the deadline neither.
             while ready.is_empty() && (sleep_until..deadline).contains(&clock::now().mono) {
                 self.poll(ready)?;
+                asked = true;
             }
         }
-        Ok(())
+        Ok(asked)
     }
 
     fn arm(&mut self, at: Instant) -> Result<(), ChannelError> {
@@ -185,11 +189,7 @@ impl Poller {
                     failed: flags.contains(EventFlags::ERR),
                     hung_up: flags.contains(EventFlags::HUP),
                 }),
-                None => {
-                    // Only to make it unreadable; that it has run down is all there is to know.
-                    let _ = rustix::io::read(&self.timer, &mut [0; 8]);
-                    self.armed = None;
-                }
+                None => self.armed = None,
             }
         }
         Ok(())

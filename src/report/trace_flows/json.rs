@@ -152,7 +152,7 @@ mod tests {
              \"source\":\"192.0.2.1\",\"method\":\"icmp\",\"method_requested\":\"auto\",\"socket\":\"raw\",\"port\":null,\
              \"flows\":[7,8],\"reached_flows\":[7],\"hops\":[{\"ttl\":1,\"responders\":[{\"address\":\"203.0.113.1\",\
              \"name\":null,\"asn\":null,\"origins\":null,\"flows\":[7],\"rtts_ms\":[1.0],\"annotation\":null},{\"address\":\"203.0.113.2\",\"name\":null,\
-             \"flows\":[8],\"rtts_ms\":[1.0],\"annotation\":null}],\"silent_flows\":[]},{\"ttl\":2,\"responders\":[\
+             \"asn\":null,\"origins\":null,\"flows\":[8],\"rtts_ms\":[1.0],\"annotation\":null}],\"silent_flows\":[]},{\"ttl\":2,\"responders\":[\
              {\"address\":\"198.51.100.9\",\"name\":null,\"asn\":null,\"origins\":null,\"flows\":[7],\"rtts_ms\":[2.0],\"annotation\":null}],\
              \"silent_flows\":[8]}],\"findings\":[{\"code\":\"several_paths\",\"ttl\":1,\"severity\":\"info\",\
              \"evidence\":{\"responders\":[\"203.0.113.1\",\"203.0.113.2\"]},\"text\":\"from hop 1 on flows take different \

@@ -1,0 +1,288 @@
+"""What is compared: groups of rows. Each ratio is ours divided by theirs, of medians over the rounds."""
+
+import os
+import statistics
+from dataclasses import asdict, dataclass
+
+import lab
+from measure import alternate, capturing, median, peak_memory, printed_rtts, quantile, run, syscalls
+
+GROUPS = {}
+
+
+@dataclass
+class Row:
+    """One comparison. `required` is what the ratio must be, `holds` whether it is; None where nothing is required."""
+
+    what: str
+    against: str
+    unit: str
+    ours: float
+    theirs: float | None
+    ratio: float | None
+    required: str
+    holds: bool | None
+
+    def line(self):
+        theirs = "-" if self.theirs is None else f"{self.theirs:.4g}"
+        ratio = "-" if self.ratio is None else f"{self.ratio:.3g}"
+        verdict = {True: "holds", False: "FAILS", None: ""}[self.holds]
+        figures = f"{self.ours:>9.4g} {theirs:>9} {self.unit:<9} {ratio:>7}"
+        return f"{self.what:<58} {self.against:<11} {figures}  {self.required:<8} {verdict}".rstrip()
+
+    def as_json(self):
+        return asdict(self)
+
+
+HEADER = f"{'what':<58} {'against':<11} {'ours':>9} {'theirs':>9} {'unit':<9} {'ratio':>7}  required"
+
+
+@dataclass
+class Bench:
+    """The tools and how often each is run; `scale` shortens every run."""
+
+    rping: str
+    rtrace: str
+    rpong: str
+    bare: str
+    rounds: int
+    scale: float
+    options: str
+
+    def count(self, full):
+        return max(20, int(full * self.scale))
+
+
+def group(function):
+    GROUPS[function.__name__] = function
+    return function
+
+
+def compare(what, against, unit, ours, theirs, most=None, least=None):
+    ratio = ours / theirs if theirs else None
+    required, holds = "", None
+    if most is not None:
+        required, holds = f"<= {most}", ratio is not None and ratio <= most
+    if least is not None:
+        required, holds = f">= {least}", ratio is not None and ratio >= least
+    return Row(what, against, unit, ours, theirs, ratio, required, holds)
+
+
+def limit(what, unit, ours, below):
+    """A row with a limit of its own instead of a peer."""
+    return Row(what, "-", unit, ours, None, None, f"< {below}", ours < below)
+
+
+@group
+def start(bench):
+    """From start to exit of one probe to this host."""
+    words = ["-c", "1", "-q", "127.0.0.1"]
+    commands = {"rping": [bench.rping, *words], "ping": ["ping", *words]}
+    runs = alternate(bench.rounds * 8, commands)
+    walls = {name: median(of, lambda one: one.wall * 1e3) for name, of in runs.items()}
+    cpus = {name: median(of, lambda one: one.cpu * 1e3) for name, of in runs.items()}
+    memory = {name: peak_memory(command) / 1024 for name, command in commands.items()}
+    what = "-c 1 -q 127.0.0.1"
+    yield compare(f"{what}: start to exit", "ping", "ms", walls["rping"], walls["ping"], most=1.5)
+    yield compare(f"{what}: CPU", "ping", "ms", cpus["rping"], cpus["ping"])
+    yield compare(f"{what}: peak memory", "ping", "MiB", memory["rping"], memory["ping"])
+    yield limit(f"{what}: peak memory", "MiB", memory["rping"], 8)
+
+
+@group
+def cpu(bench):
+    """CPU, system calls and memory at a steady pace."""
+    for interval, most in [(0.01, 1.25), (0.005, 0.1)]:
+        count = bench.count(5 / interval)
+        words = ["-q", "-i", str(interval), "-c", str(count), lab.TARGET]
+        commands = {
+            "rping": [bench.rping, *words],
+            "ping": ["ping", *words],
+            "fping": ["fping", "-q", "-p", str(round(interval * 1000)), "-c", str(count), lab.TARGET],
+        }
+        runs = alternate(bench.rounds, commands)
+        calls = {name: syscalls(command) / count for name, command in commands.items()}
+        memory = {name: peak_memory(command) / 1024 for name, command in commands.items()}
+        per_probe = {name: median(of, lambda one: one.cpu / count * 1e6) for name, of in runs.items()}
+        for peer in ["ping", "fping"]:
+            required = most if peer == "ping" else None
+            what = f"-i {interval}"
+            yield compare(f"{what}: CPU per probe", peer, "us", per_probe["rping"], per_probe[peer], most=required)
+            yield compare(f"{what}: system calls per probe", peer, "calls", calls["rping"], calls[peer])
+            yield compare(f"{what}: peak memory", peer, "MiB", memory["rping"], memory[peer])
+
+
+@group
+def rtt(bench):
+    """What is printed against what a capture on our link says."""
+    count = bench.count(300)
+    words = ["-i", "0.01", "-c", str(count), lab.TARGET]
+    commands = {
+        "rping": [bench.rping, *words],
+        "ping": ["ping", *words],
+        "fping": ["fping", "-p", "10", "-c", str(count), lab.TARGET],
+    }
+
+    def errors(command):
+        def once():
+            with capturing(lab.LINK) as found:
+                printed = printed_rtts(run(command).output)
+            wire = {sequence: found[0].rtt(sequence) for sequence in printed}
+            known = [abs(printed[sequence] - rtt) / 1e3 for sequence, rtt in wire.items() if rtt is not None]
+            if len(known) < count * 0.9:
+                raise RuntimeError(f"{' '.join(command)}: {len(known)} of {count} RTTs to compare")
+            wires = [rtt / 1e3 for rtt in wire.values() if rtt is not None]
+            parts = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+            return {name: quantile(known, part) for name, part in parts.items()} | {"wire": quantile(wires, 0.5)}
+
+        return once
+
+    processes = 2 * os.cpu_count()
+    for state, load in [("idle", 0), (f"{processes} busy processes", processes)]:
+        with lab.busy(load):
+            runs = alternate(bench.rounds, {name: errors(command) for name, command in commands.items()})
+        wire = {name: median(of, lambda one: one["wire"]) for name, of in runs.items()}
+        for which, name, most in [("p50", "median", 0.1), ("p95", "p95", None), ("p99", "p99", 0.1)]:
+            of = {tool: median(each, lambda one: one[which]) for tool, each in runs.items()}
+            for peer in ["ping", "fping"]:
+                what = f"RTT error against the capture, {name}, {state}"
+                yield compare(what, peer, "us", of["rping"], of[peer], most=most)
+        yield compare(f"RTT on the wire, median, {state}", "ping", "us", wire["rping"], wire["ping"])
+
+
+@group
+def pace(bench):
+    """Intervals between requests as captured, against what was asked for."""
+    for interval, full in [(0.001, 1000), (0.01, 300), (0.1, 30)]:
+        count = bench.count(full)
+        words = ["-q", "-i", str(interval), "-c", str(count), lab.TARGET]
+        commands = {
+            "rping": [bench.rping, *words],
+            "ping": ["ping", *words],
+            "fping": ["fping", "-q", "-p", str(round(interval * 1000)), "-c", str(count), lab.TARGET],
+        }
+
+        def errors(command):
+            def once():
+                with capturing(lab.LINK) as found:
+                    run(command)
+                intervals = found[0].intervals()
+                each = [abs(one - interval) / interval * 100 for one in intervals]
+                drift = abs(statistics.mean(intervals) - interval) / interval * 100
+                return {"drift": drift, "each": statistics.mean(each), "p99": quantile(each, 0.99)}
+
+            return once
+
+        runs = alternate(bench.rounds, {name: errors(command) for name, command in commands.items()})
+        name = f"-i {interval}"
+        for key, what, below in [
+            ("drift", "error of the mean interval", 1),
+            ("each", "mean error of an interval", 1),
+            ("p99", "error of an interval, p99", None),
+        ]:
+            of = {tool: median(each, lambda one: one[key]) for tool, each in runs.items()}
+            if below is not None:
+                yield limit(f"{name}: {what}", "%", of["rping"], below)
+            for peer in ["ping", "fping"]:
+                yield compare(f"{name}: {what}", peer, "%", of["rping"], of[peer])
+
+
+@group
+def sweep(bench):
+    """One probe to each address of a /16."""
+    if "--alive" not in bench.options:
+        return
+    addresses = 65_534
+    words = ["--alive", "--retry", "0", "--rate", "max"]
+    commands = {
+        "rping": [bench.rping, *words, lab.PREFIX],
+        "fping": ["fping", "-a", "-q", "-r", "0", "-i", "0", "-g", lab.PREFIX],
+        "bare": [bench.bare, "sweep", lab.PREFIX],
+    }
+    if "--workers" in bench.options:
+        commands["rping 2"] = [bench.rping, *words, "--workers", "2", lab.PREFIX]
+        commands["bare 2"] = [bench.bare, "sweep", lab.PREFIX, "--threads", "2"]
+    runs = alternate(bench.rounds, commands)
+    found = {name: median(of, lambda one: len(one.output.split())) for name, of in runs.items() if "bare" not in name}
+    rates = {name: median(of, lambda one: addresses / one.wall / 1e3) for name, of in runs.items()}
+    cpus = {name: median(of, lambda one: one.cpu) for name, of in runs.items()}
+    memory = {name: peak_memory(commands[name]) / 1024 for name in ["rping", "fping"]}
+    yield compare("sweep of a /16: rate", "bare", "1000/s", rates["rping"], rates["bare"], least=0.9)
+    yield compare("sweep of a /16: CPU", "bare", "s", cpus["rping"], cpus["bare"], most=1.111)
+    yield compare("sweep of a /16: found", "all", "hosts", found["rping"], addresses, least=1)
+    yield compare("sweep of a /16: rate", "fping", "1000/s", rates["rping"], rates["fping"], least=1.5)
+    yield compare("sweep of a /16: CPU", "fping", "s", cpus["rping"], cpus["fping"], most=0.667)
+    yield compare("sweep of a /16: peak memory", "fping", "MiB", memory["rping"], memory["fping"], most=0.5)
+    if "rping 2" in rates:
+        what = "sweep of a /16, --workers 2"
+        yield compare(f"{what}: rate", "bare", "1000/s", rates["rping 2"], rates["bare"], least=1.35)
+        yield compare(f"{what}: rate", "bare, 2", "1000/s", rates["rping 2"], rates["bare 2"])
+        yield compare(f"{what}: found", "all", "hosts", found["rping 2"], addresses, least=1)
+
+
+@group
+def flood(bench):
+    """Round trips to one address, as fast as it goes."""
+    count = bench.count(100_000)
+    # strace is slow.
+    few = count // 10
+
+    def words(count):
+        return ["-f", "-q", "-c", str(count), lab.TARGET]
+
+    commands = {
+        "rping": [bench.rping, *words(count)],
+        "ping": ["ping", *words(count)],
+        "bare": [bench.bare, "flood", lab.TARGET, str(count)],
+    }
+    runs = alternate(bench.rounds, commands)
+    rates = {name: median(of, lambda one: count / one.wall / 1e3) for name, of in runs.items()}
+    cpus = {name: median(of, lambda one: one.cpu / count * 1e6) for name, of in runs.items()}
+    calls = {name: syscalls([commands[name][0], *words(few)]) / few for name in ["rping", "ping"]}
+    yield compare("-f: round trips", "ping", "1000/s", rates["rping"], rates["ping"], least=1.1)
+    yield compare("-f: round trips", "bare", "1000/s", rates["rping"], rates["bare"], least=0.9)
+    yield compare("-f: CPU per probe", "ping", "us", cpus["rping"], cpus["ping"])
+    yield compare("-f: system calls per probe", "ping", "calls", calls["rping"], calls["ping"])
+
+
+@group
+def tcp(bench):
+    """Connections to an open port."""
+    count = bench.count(200)
+    port, probes = str(lab.TCP_PORT), str(count)
+    commands = {
+        "rping": [bench.rping, f"--tcp={port}", "-q", "-i", "0.01", "-c", probes, lab.TARGET],
+        "nping": ["nping", "--tcp-connect", "-p", port, "-q", "--delay", "10ms", "-c", probes, lab.TARGET],
+    }
+    with lab.listener(bench.rpong):
+        runs = alternate(bench.rounds, commands)
+        calls = {name: syscalls(command) / count for name, command in commands.items()}
+        memory = {name: peak_memory(command) / 1024 for name, command in commands.items()}
+    walls = {name: median(of, lambda one: one.wall) for name, of in runs.items()}
+    cpus = {name: median(of, lambda one: one.cpu / count * 1e6) for name, of in runs.items()}
+    yield compare("--tcp at 10 ms: wall time", "nping", "s", walls["rping"], walls["nping"])
+    yield compare("--tcp at 10 ms: CPU per probe", "nping", "us", cpus["rping"], cpus["nping"])
+    yield compare("--tcp at 10 ms: system calls per probe", "nping", "calls", calls["rping"], calls["nping"])
+    yield compare("--tcp at 10 ms: peak memory", "nping", "MiB", memory["rping"], memory["nping"])
+
+
+@group
+def path(bench):
+    """The path over a chain of routers, three probes a hop."""
+    commands = {
+        "rtrace": [bench.rtrace, "-n", lab.CHAIN_END],
+        "traceroute": ["traceroute", "-n", "-I", lab.CHAIN_END],
+        "mtr": ["mtr", "-n", "-r", "-c", "3", "-i", "0.1", lab.CHAIN_END],
+    }
+    runs = alternate(bench.rounds, commands)
+    walls = {name: median(of, lambda one: one.wall * 1e3) for name, of in runs.items()}
+    cpus = {name: median(of, lambda one: one.cpu * 1e3) for name, of in runs.items()}
+    memory = {name: peak_memory(command) / 1024 for name, command in commands.items()}
+    for name, of in runs.items():
+        if lab.CHAIN_END not in of[-1].output.splitlines()[-1]:
+            raise RuntimeError(f"{name} did not reach the end: {of[-1].output}")
+    for peer in ["traceroute", "mtr"]:
+        what = f"path of {lab.HOPS} hops"
+        yield compare(f"{what}: wall time", peer, "ms", walls["rtrace"], walls[peer])
+        yield compare(f"{what}: CPU", peer, "ms", cpus["rtrace"], cpus[peer])
+        yield compare(f"{what}: peak memory", peer, "MiB", memory["rtrace"], memory[peer])
