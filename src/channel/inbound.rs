@@ -260,6 +260,11 @@ impl Inbox {
         self.items.push(inbound);
     }
 
+    /// Adds what has no octets, or whose octets were [stored](Inbox::store) here.
+    pub fn extend(&mut self, inbound: impl IntoIterator<Item = Inbound>) {
+        self.items.extend(inbound);
+    }
+
     /// Stores octets for something that follows.
     pub fn store(&mut self, octets: &[u8]) -> Span {
         self.arena.push(octets)
