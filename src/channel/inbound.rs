@@ -62,7 +62,8 @@ pub struct Datagram {
 }
 
 /// A datagram left, or the attempt to open a connection began. `stamp.user` was taken before the system call, so the RTT
-/// includes it. Comes once with the user stamp; where the kernel stamps too, again with each of its stamps that becomes known,
+/// includes it; of datagrams that left in one call and are not stamped by the kernel, each has the time at which the ones ahead
+/// of it had left at the earliest. Comes once with the user stamp; where the kernel stamps too, again with each of its stamps that becomes known,
 /// maybe after the reply, maybe never.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sent {

@@ -15,11 +15,9 @@ pub fn now() -> Now {
     }
 }
 
-/// The time at which part `index` of `parts` equal ones of what lasted from `began` to `ended` began.
-pub fn part(began: Now, ended: Now, index: usize, parts: usize) -> Now {
-    let nanos = u128::from(ended.mono.as_nanos().saturating_sub(began.mono.as_nanos()));
-    let passed = Duration::from_nanos((nanos * index as u128 / parts.max(1) as u128) as u64);
-    Now { mono: began.mono + passed, wall: began.wall.saturating_add(passed) }
+/// Both clocks so much later.
+pub fn later(now: Now, passed: Duration) -> Now {
+    Now { mono: now.mono + passed, wall: now.wall.saturating_add(passed) }
 }
 
 /// How far the wall clock may be off; `None` if nobody keeps it in step with UTC.
@@ -43,15 +41,6 @@ fn nanos(time: Timespec) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn parts_of_a_time_are_equal_on_both_clocks() {
-        let at = |mono, wall| Now { mono: Instant::from_nanos(mono), wall: WallTime::from_nanos(wall) };
-        let (began, ended) = (at(100, 5000), at(180, 4000));
-        assert_eq!([0, 1, 3].map(|index| part(began, ended, index, 4)), [began, at(120, 5020), at(160, 5060)]);
-        assert_eq!(part(began, began, 3, 4), began);
-        assert_eq!(part(ended, began, 0, 0), ended);
-    }
 
     #[test]
     fn an_instant_reaches_the_kernel_as_seconds_and_nanoseconds() {

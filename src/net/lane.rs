@@ -8,6 +8,7 @@ use socket2::{Domain, Socket, Type};
 use super::ident::{self, Reservation};
 use super::listen::{self, SocketFile};
 use super::raw;
+use super::send::Gap;
 use super::stamp::Departures;
 use super::sys::filter;
 use super::sys::message::{self, Buffers, Queue};
@@ -50,6 +51,15 @@ pub struct LaneSocket {
     pub drops: u32,
     /// Its packets whose stamps may still come.
     pub departures: Departures,
+    /// How far apart packets leave that are sent in one call.
+    pub gap: Gap,
+}
+
+impl LaneSocket {
+    /// A socket that has dropped so many already.
+    pub fn new(socket: Socket, drops: u32, departures: Departures) -> LaneSocket {
+        LaneSocket { socket, drops, departures, gap: Gap::default() }
+    }
 }
 
 /// The call that failed, and how.
@@ -147,7 +157,7 @@ fn open_raw(id: LaneId, plan: &LanePlan) -> Result<Lane, Failure> {
         max_open: 1,
         send_stamps: departures.wish(),
     };
-    let sockets = vec![LaneSocket { socket, drops, departures }];
+    let sockets = vec![LaneSocket::new(socket, drops, departures)];
     Ok(Lane { id, profile, plan: plan.clone(), _file: None, sockets, _ident: Some(reservation) })
 }
 
@@ -173,7 +183,7 @@ fn open_dgram(id: LaneId, plan: &LanePlan) -> Result<Lane, Failure> {
         listen::join_groups(&socket, plan)?;
         let departures =
             Departures::start(socket.as_fd(), if plan.listen.is_some() { SendStamps::None } else { plan.send_stamps });
-        sockets.push(LaneSocket { socket, drops: 0, departures });
+        sockets.push(LaneSocket::new(socket, 0, departures));
     }
     let ident = sockets.first().map_or(Ok(0), |first| local_port(&first.socket))?;
     let start = match plan.protocol {
@@ -206,7 +216,7 @@ fn open_local_dgram(id: LaneId, plan: &LanePlan) -> Result<Lane, Failure> {
         None => listen::bind_local(&socket, &Endpoint::Unix(Path::new("").into()), Type::DGRAM)?,
     };
     let profile = Profile { socket: SocketKind::Dgram, max_open: 1, ..stream_profile(plan, 0) };
-    let sockets = vec![LaneSocket { socket, drops: 0, departures: Departures::none() }];
+    let sockets = vec![LaneSocket::new(socket, 0, Departures::none())];
     Ok(Lane { id, profile, plan: plan.clone(), _file: file, sockets, _ident: None })
 }
 
@@ -227,12 +237,12 @@ fn open_stream(id: LaneId, plan: &LanePlan) -> Result<Lane, Failure> {
             configure_local(&socket, plan)?;
             lane._file = listen::bind_local(&socket, at, Type::STREAM)?;
             listen::listen(&socket)?;
-            lane.sockets.push(LaneSocket { socket, drops: 0, departures: Departures::none() });
+            lane.sockets.push(LaneSocket::new(socket, 0, Departures::none()));
         }
         (Some(at), _) => {
             let socket = listen::tcp_listener(plan, at)?;
             lane.profile = stream_profile(plan, local_port(&socket)?);
-            lane.sockets.push(LaneSocket { socket, drops: 0, departures: Departures::none() });
+            lane.sockets.push(LaneSocket::new(socket, 0, Departures::none()));
         }
         (None, Protocol::Tcp) => drop(connect::tcp_socket(plan, &Header::default(), 0)?),
         (None, _) => {}

@@ -67,10 +67,7 @@ pub fn open(id: LaneId, plan: &LanePlan) -> Result<Lane, Failure> {
         max_open: flows.into(),
         send_stamps: departures.wish(),
     };
-    let sockets = vec![
-        LaneSocket { socket: transport, drops: 0, departures },
-        LaneSocket { socket: icmp, drops: 0, departures: nothing },
-    ];
+    let sockets = vec![LaneSocket::new(transport, 0, departures), LaneSocket::new(icmp, 0, nothing)];
     debug_assert!(sockets.len() == usize::from(ERROR_FLOW) + 1);
     Ok(Lane { id, profile, plan: plan.clone(), _file: None, sockets, _ident: Some(ports) })
 }

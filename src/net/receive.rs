@@ -24,7 +24,7 @@ impl Lane {
             return;
         };
         let place = Place { lane: self.id, flow, protocol: self.plan.protocol, token: None };
-        let LaneSocket { socket, drops, departures } = socket;
+        let LaneSocket { socket, drops, departures, .. } = socket;
         if failed {
             read_all(socket.as_fd(), Queue::Errors, ERRORS, buffers, |message, user| {
                 place.push_error_or_stamp(message, user, departures, inbox);

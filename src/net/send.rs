@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::os::fd::AsFd;
 use std::path::Path;
+use std::time::Duration;
 
 use super::lane::{Lane, LaneSocket};
 use super::sys::address::{self, Encoded};
@@ -224,17 +225,33 @@ impl Lane {
 }
 
 impl LaneSocket {
-    /// Notes that packets left in a call that began at `began`.
+    /// Notes that `left` packets left in a call that began at `began`.
     fn note(&mut self, tokens: impl Iterator<Item = Token>, left: usize, began: Now, outcomes: &mut VecDeque<Inbound>) {
-        // The kernel works them off one after the other, each about as fast as the others. Where it says itself when each left,
-        // the time before the call is what its stamps are checked against.
-        let shared = left > 1 && self.departures.wish() == SendStamps::None;
-        let ended = if shared { clock::now() } else { began };
-        for (index, token) in tokens.enumerate() {
-            let stamp = Stamp::user(clock::part(began, ended, index, left));
+        // Where the kernel says itself when each left, the time before the call is what its stamps are checked against.
+        let gap = match self.departures.wish() {
+            SendStamps::None if left > 1 => self.gap.of_call(clock::now().mono.since(began.mono), left),
+            _ => Duration::ZERO,
+        };
+        for (ahead, token) in (0..).zip(tokens) {
+            let stamp = Stamp::user(clock::later(began, gap.saturating_mul(ahead)));
             self.departures.left(token, stamp);
             outcomes.push_back(Inbound::Sent(Sent { token, stamp, scheduled: None, local: None }));
         }
+    }
+}
+
+/// The shortest time that one packet of a call took, the others being as fast. A packet cannot have left before those ahead of
+/// it took that long, so that counting from there no delay comes out too short, and what kept a call longer still shows.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Gap {
+    shortest: Option<Duration>,
+}
+
+impl Gap {
+    /// With a call that took so long for so many packets.
+    fn of_call(&mut self, took: Duration, packets: usize) -> Duration {
+        let each = took / u32::try_from(packets).unwrap_or(u32::MAX).max(1);
+        *self.shortest.insert(self.shortest.map_or(each, |shortest| shortest.min(each)))
     }
 }
 
@@ -264,4 +281,19 @@ fn run<'a>(outbox: &'a Outbox, first: &'a Send) -> impl Iterator<Item = &'a Send
 
 fn refused(token: Token, error: OsError, mtu: Option<Mtu>) -> Inbound {
     Inbound::Refused(Refused { token, error, mtu })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packets_of_a_call_are_as_far_apart_as_the_fastest_ever_were() {
+        let mut gap = Gap::default();
+        let micros = Duration::from_micros;
+        assert_eq!(gap.of_call(micros(60), 10), micros(6));
+        assert_eq!(gap.of_call(micros(4000), 10), micros(6), "a call that was held up");
+        assert_eq!(gap.of_call(micros(10), 2), micros(5));
+        assert_eq!(gap.of_call(micros(10), 0), micros(5));
+    }
 }
