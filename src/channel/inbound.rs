@@ -45,7 +45,8 @@ pub struct Datagram {
     pub flow: u16,
     /// Who sent it.
     pub from: Endpoint,
-    /// The address of ours it was sent to.
+    /// The address of ours it was sent to; this and the next three may be `None` where `octets` start with the IP header that
+    /// says so.
     pub to: Option<IpAddr>,
     /// Index of the interface it arrived by.
     pub ifindex: Option<u32>,

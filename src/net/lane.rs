@@ -20,7 +20,7 @@ use crate::channel::{
 };
 use crate::types::{Endpoint, Family, Ident};
 
-/// Room for the replies to a burst of some thousand probes; the kernel cuts it to `net.core.rmem_max`.
+/// Room for the replies to a burst of about a thousand probes, each of which the kernel counts with its own book-keeping.
 const RECEIVE_BUFFER_OCTETS: i32 = 1 << 20;
 /// Packets that came between socket(2) and the filter; more than this are a flood that goes on behind the filter, too.
 const MAX_UNFILTERED: usize = 10_000;
@@ -135,6 +135,9 @@ fn open_raw(id: LaneId, plan: &LanePlan) -> Result<Lane, Failure> {
     let drops = option::drops_so_far(socket.as_fd());
     let departures = Departures::start(socket.as_fd(), plan.send_stamps);
     configure(socket.as_fd(), plan)?;
+    if plan.family == Family::V6 {
+        tell_headers(socket.as_fd(), plan.family)?;
+    }
     raw::include_header(&socket, plan)?;
     route::bind_device(&socket, plan)?;
     if plan.source.is_some() {
@@ -172,6 +175,7 @@ fn open_dgram(id: LaneId, plan: &LanePlan) -> Result<Lane, Failure> {
         };
         let socket = new_socket(plan, Type::DGRAM)?;
         configure(socket.as_fd(), plan)?;
+        tell_headers(socket.as_fd(), plan.family)?;
         route::bind_device(&socket, plan)?;
         match &plan.listen {
             Some(at) => listen::bind_datagrams(&socket, plan, at)?,
@@ -290,9 +294,6 @@ pub fn configure(socket: BorrowedFd<'_>, plan: &LanePlan) -> Result<(), Failure>
         (SO_BROADCAST, (plan.family == Family::V4).then_some(1)),
         (IPV6_V6ONLY, (plan.family == Family::V6 && plan.protocol == Protocol::Udp).then_some(1)),
         (IPV6_FLOWINFO_SEND, (plan.family == Family::V6).then_some(1)),
-        (of_family(IP_RECVTTL, IPV6_RECVHOPLIMIT), Some(1)),
-        (of_family(IP_RECVTOS, IPV6_RECVTCLASS), Some(1)),
-        (of_family(IP_PKTINFO, IPV6_RECVPKTINFO), Some(1)),
         (of_family(IP_TTL, IPV6_UNICAST_HOPS), hops),
         (of_family(IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS), hops),
         (of_family(IP_MULTICAST_LOOP, IPV6_MULTICAST_LOOP), (!plan.multicast_loop).then_some(0)),
@@ -300,10 +301,30 @@ pub fn configure(socket: BorrowedFd<'_>, plan: &LanePlan) -> Result<(), Failure>
     ];
     option::set_all(socket, &settings)?;
     configure_leaving(socket, plan)?;
-    // Comforts that a kernel may lack.
-    let _ = SO_RCVBUF.set(socket, RECEIVE_BUFFER_OCTETS);
+    make_room(socket, plan);
+    // A comfort that a kernel may lack.
     let _ = SO_RXQ_OVFL.set(socket, 1);
     Ok(())
+}
+
+/// Has the fields of a received packet's header told beside it.
+///
+/// # Errors
+/// The option that failed, and how.
+pub fn tell_headers(socket: BorrowedFd<'_>, family: Family) -> Result<(), Failure> {
+    let options = match family {
+        Family::V4 => [IP_RECVTTL, IP_RECVTOS, IP_PKTINFO],
+        Family::V6 => [IPV6_RECVHOPLIMIT, IPV6_RECVTCLASS, IPV6_RECVPKTINFO],
+    };
+    option::set_all(socket, &options.map(|option| (option, Some(1))))
+}
+
+/// A receive buffer for what the plan expects to come at once; without a privilege the kernel cuts it to `net.core.rmem_max`.
+fn make_room(socket: BorrowedFd<'_>, plan: &LanePlan) {
+    let octets = plan.receive_buffer.map_or(RECEIVE_BUFFER_OCTETS, |octets| i32::try_from(octets).unwrap_or(i32::MAX));
+    if SO_RCVBUFFORCE.set(socket, octets).is_err() {
+        let _ = SO_RCVBUF.set(socket, octets);
+    }
 }
 
 /// Sets what the plan can say of a local socket.

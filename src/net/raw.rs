@@ -44,6 +44,7 @@ pub fn open(id: LaneId, plan: &LanePlan) -> Result<Lane, Failure> {
     for socket in [&transport, &icmp] {
         lane::drain(socket);
         lane::configure(socket.as_fd(), &icmp_plan)?;
+        lane::tell_headers(socket.as_fd(), plan.family)?;
         route::bind_device(socket, plan)?;
         if plan.source.is_some() {
             route::bind(socket, plan, 0)?;
