@@ -100,6 +100,13 @@ impl Lane {
     }
 }
 
+impl Lane {
+    /// Whether nothing ever comes to the error queues of its sockets.
+    pub fn has_one_queue(&self) -> bool {
+        self.profile.errors == ErrorPath::InBand && self.profile.send_stamps == SendStamps::None
+    }
+}
+
 impl AsFd for LaneSocket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
