@@ -251,7 +251,13 @@ impl Run<'_> {
         Ok(Config {
             broadcast: self.args.socket.broadcast,
             sticky_source: self.args.socket.sticky_source,
-            pace: self.pace(targets.len()),
+            pace: match self.pace(targets.len()) {
+                // Root's follows the RTT wherever that leads, as in ping.
+                Pace::Adaptive { .. } if env.uid == 0 && run.interval.is_none() => {
+                    Pace::Adaptive { at_least: Duration::ZERO }
+                }
+                pace => pace,
+            },
             rate: self.rate(),
             targets,
             preload: run.preload.unwrap_or(1),
