@@ -77,7 +77,7 @@ fn ms(millis: u64) -> Duration {
 /// Opens a raw ICMP lane and places these targets on it.
 fn open(network: &Network, addresses: &[IpAddr]) -> (OpenedLanes, Vec<Target>) {
     let lane = LanePlan { own_headers: true, ..LanePlan::new(Family::V4, Protocol::Icmp, SocketWish::Raw) };
-    let opened = network.open(&Plan { lanes: vec![lane], names: false });
+    let opened = network.open(&Plan { lanes: vec![lane], names: false, ..Plan::default() });
     let lane: LaneId = *opened.lanes[0].as_ref().expect("the simulated kernel grants a raw socket");
     let profile = *opened.channel.profile(lane);
     let target = |&address: &IpAddr| {
@@ -117,6 +117,8 @@ fn ping_config(targets: Vec<Target>) -> ping::Config {
         flow_label: None,
         report_open: false,
         report_sent: false,
+        report_replies: true,
+        user_to_user: false,
         names: false,
         seed: 42,
     }
@@ -140,7 +142,9 @@ fn trace_config(targets: Vec<Target>) -> trace::Config {
         flow_label: None,
         packet_octets: Some(60),
         names: false,
+        origins: None,
         flow: 0,
+        flows: 1,
         seed: 3,
     }
 }

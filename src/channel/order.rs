@@ -145,7 +145,7 @@ impl Outbox {
     }
 
     /// The orders from the front on.
-    pub fn iter(&self) -> impl Iterator<Item = &Order> {
+    pub fn iter(&self) -> impl Iterator<Item = &Order> + Clone {
         self.orders.iter()
     }
 
@@ -162,6 +162,11 @@ impl Outbox {
     /// Drops all orders but those that end connections.
     pub fn keep_closes(&mut self) {
         self.orders.retain(|order| matches!(order, Order::Close { .. }));
+    }
+
+    /// Takes the `count` front orders, as [`Outbox::pop_front`] does.
+    pub fn take(&mut self, count: usize) {
+        self.orders.drain(..count.min(self.orders.len()));
     }
 
     /// Forgets the octets of orders already taken, if no order is left that could need them.

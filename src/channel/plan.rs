@@ -105,6 +105,9 @@ pub struct LanePlan {
     pub fragmentation: Option<Fragmentation>,
     /// Send buffer in octets (`SO_SNDBUF`).
     pub send_buffer: Option<u32>,
+    /// Receive buffer in octets (`SO_RCVBUF`, and beyond the system's limit `SO_RCVBUFFORCE`); `None` is room for about a
+    /// thousand small packets. The kernel counts a packet with its book-keeping, from 768 octets on.
+    pub receive_buffer: Option<u32>,
     /// Whether multicast probes come back to this host (`IP_MULTICAST_LOOP`); the kernel's default is yes.
     pub multicast_loop: bool,
     /// Bypass the routing table (`SO_DONTROUTE`).
@@ -134,6 +137,7 @@ impl LanePlan {
             mark: None,
             fragmentation: None,
             send_buffer: None,
+            receive_buffer: None,
             multicast_loop: true,
             dont_route: false,
             send_stamps: SendStamps::default(),

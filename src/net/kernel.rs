@@ -10,7 +10,7 @@ use super::connection::Turn;
 use super::lane::Lane;
 use super::mailbox::Mailbox;
 use super::poller::{Interest, Poller, Ready, Source};
-use super::send::Outcome;
+use super::send::{Scratch, Taken};
 use super::stream::Streams;
 use super::sys::message::Buffers;
 use super::sys::signal;
@@ -49,10 +49,13 @@ pub struct KernelChannel {
     ready: Vec<Ready>,
     /// Whether the wait that has just ended has asked who is ready.
     asked: bool,
+    /// Sockets that have more to read than a turn reads. They are read in each turn and not watched, which would cost every
+    /// packet that arrives a wake-up for nobody, until there is something to wait for.
+    busy: Vec<Source>,
     /// The socket that had no room for the front order.
     blocked: Option<Source>,
     buffers: Buffers,
-    control: Vec<u8>,
+    scratch: Scratch,
 }
 
 impl KernelChannel {
@@ -83,16 +86,21 @@ impl KernelChannel {
             outcomes: VecDeque::new(),
             ready: Vec::new(),
             asked: false,
+            busy: Vec::new(),
             blocked: None,
             buffers: Buffers::default(),
-            control: Vec::new(),
+            scratch: Scratch::default(),
         })
     }
 
-    fn send(&mut self, send: &Send, octets: &[u8]) -> Outcome {
-        match self.lanes.get_mut(send.lane.index()) {
-            Some(Some(lane)) => lane.send(send, octets, &mut self.control),
-            _ => Outcome::Done(refused(send.token, OsError::EINVAL)),
+    /// Sends the datagram at the front, which is one for `lane`, and those that can go with it.
+    fn send(&mut self, lane: LaneId, token: Token, outbox: &Outbox) -> Taken {
+        match self.lanes.get_mut(lane.index()) {
+            Some(Some(lane)) => lane.send(outbox, &mut self.scratch, &mut self.outcomes),
+            _ => {
+                self.outcomes.push_back(refused(token, OsError::EINVAL));
+                Taken { orders: 1, blocked: false }
+            }
         }
     }
 
@@ -118,6 +126,34 @@ impl KernelChannel {
                 }
             }
         }
+    }
+
+    /// Reads what a socket has.
+    fn read(&mut self, one: &Ready, (lane, flow): (u16, u16), inbox: &mut Inbox) -> Result<(), ChannelError> {
+        let Some(Some(lane)) = self.lanes.get_mut(usize::from(lane)) else { return Ok(()) };
+        let more = lane.receive(flow, one.failed, &mut self.buffers, inbox);
+        if more
+            && lane.has_one_queue()
+            && !self.busy.contains(&one.source)
+            && let Some(socket) = lane.sockets.get(usize::from(flow))
+        {
+            self.poller.ignore(socket)?;
+            self.busy.push(one.source);
+        }
+        Ok(())
+    }
+
+    /// Watches again what was too busy for that.
+    fn watch_busy(&mut self) -> Result<(), ChannelError> {
+        for source in self.busy.drain(..) {
+            if let Source::Socket { lane, flow } = source
+                && let Some(Some(lane)) = self.lanes.get(usize::from(lane))
+                && let Some(socket) = lane.sockets.get(usize::from(flow))
+            {
+                self.poller.watch(socket, source, Interest::READ)?;
+            }
+        }
+        Ok(())
     }
 
     fn watch_blocked(&self, blocked: Option<Source>, room: bool) -> Result<(), ChannelError> {
@@ -155,29 +191,27 @@ impl Channel for KernelChannel {
     fn submit(&mut self, outbox: &mut Outbox) -> Result<(), ChannelError> {
         self.blocked = None;
         while let Some(order) = outbox.front() {
-            if let Order::Send(send) = order {
-                match self.send(send, outbox.octets(send.octets)) {
-                    Outcome::Done(outcome) => self.outcomes.push_back(outcome),
-                    Outcome::Blocked => {
-                        self.blocked = Some(source(send.lane, send.flow));
-                        return Ok(());
-                    }
-                }
-            } else {
+            let &Order::Send(Send { lane, flow, token, .. }) = order else {
                 self.carry_out(order, outbox);
+                outbox.pop_front();
+                continue;
+            };
+            let taken = self.send(lane, token, outbox);
+            outbox.take(taken.orders);
+            if taken.blocked {
+                self.blocked = Some(source(lane, flow));
+                return Ok(());
             }
-            outbox.pop_front();
         }
         Ok(())
     }
 
     fn receive(&mut self, inbox: &mut Inbox) -> Result<(), ChannelError> {
-        for outcome in self.outcomes.drain(..) {
-            inbox.push(outcome);
-        }
+        inbox.extend(self.outcomes.drain(..));
         self.streams.watch_fresh(&self.poller);
         if !std::mem::take(&mut self.asked) {
             self.poller.poll(&mut self.ready)?;
+            self.ready.extend(self.busy.iter().map(|&source| Ready::to_read(source)));
         }
         // Everyone in the list was ready at this time, however long the others take.
         let stamp = Stamp::user(clock::now());
@@ -201,8 +235,7 @@ impl Channel for KernelChannel {
                         Some(Some(lane)) if lane.accepts() => {
                             self.doors.answer(lane, one.source, &mut self.streams, &self.poller, &mut turn)?;
                         }
-                        Some(Some(lane)) => lane.receive(flow, one.failed, turn.buffers, turn.inbox),
-                        _ => {}
+                        _ => self.read(&one, (lane, flow), inbox)?,
                     }
                 }
                 // Room to send is for `submit`.
@@ -217,6 +250,7 @@ impl Channel for KernelChannel {
         if !self.outcomes.is_empty() || !self.ready.is_empty() {
             return Ok(());
         }
+        self.watch_busy()?;
         let blocked = self.blocked.take();
         self.watch_blocked(blocked, true)?;
         self.asked = self.poller.wait(self.doors.wake(deadline), precision, &mut self.ready)?;

@@ -49,6 +49,8 @@ pub struct Ping {
     clock_due: Option<Instant>,
     /// Everything that arrived up to here was handled.
     seen: Instant,
+    /// Memory for a probe's payload, reused.
+    payload: Vec<u8>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +87,7 @@ impl Ping {
             unconfirmed: 0,
             clock_due: None,
             seen: Instant::ZERO,
+            payload: Vec::new(),
         };
         targets.into_iter().for_each(|subject| ping.add(subject));
         ping
@@ -207,7 +210,8 @@ impl Ping {
             let source_port = port.map_or(0, Port::get);
             outbox.push(Order::Open(Open { lane, token, to, source_port, header }));
         } else {
-            let octets = outbox.store(|octets| series.push_probe(ordered, &self.config, now.wall, octets));
+            let payload = &mut self.payload;
+            let octets = outbox.store(|octets| series.push_probe(ordered, &self.config, now.wall, payload, octets));
             outbox.push(Order::Send(Send { lane, token, to, flow: 0, header, octets }));
         }
     }

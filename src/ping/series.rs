@@ -20,7 +20,7 @@ use super::method::Method;
 use super::probe::{Fate, Probe, token};
 use super::summary::{Counts, State};
 use crate::channel::{LaneId, OsError, Profile, Refused, Sent, Token};
-use crate::engine::pace::{Slots, Window};
+use crate::engine::pace::{Slots, Window, flood_window};
 use crate::engine::{Inflight, Named, Place, Target};
 use crate::metrics::{LossRuns, RttRecorder};
 use crate::types::{Endpoint, Instant, IpEndpoint, Now, Port, ProbeId, Rtt, Sequence, Stamp, WallTime};
@@ -32,10 +32,6 @@ pub(super) use datagram::Heard;
 use held::Held;
 use reflection::Reflections;
 use responders::Responders;
-
-/// How long a decided probe is remembered, to tell late answers and duplicates: the longest a packet is assumed to live
-/// (RFC 9293 §3.4.2, Maximum Segment Lifetime).
-const MEMORY: Duration = Duration::from_secs(120);
 
 /// Interval of an adaptive series before its first answer.
 const FIRST_PATIENCE: Duration = Duration::from_secs(1);
@@ -117,6 +113,10 @@ pub(super) struct Series {
     seen_open: bool,
     /// Whether the last probe of a series that many answer has been waited for.
     lingered: bool,
+    /// Whether replies are told, and not only counted.
+    tells_replies: bool,
+    /// Whether delays run from our own call to our own call.
+    user_to_user: bool,
 }
 
 impl Series {
@@ -153,6 +153,8 @@ impl Series {
             responders: None,
             seen_open: false,
             lingered: false,
+            tells_replies: true,
+            user_to_user: false,
         }
     }
 
@@ -174,6 +176,14 @@ impl Series {
             &Place::Local { ref path, lane, profile } => {
                 Some(Route { to: Endpoint::Unix(path.clone()), from: None, lane, profile })
             }
+            Place::Unroutable { .. } | Place::Unresolved => None,
+        }
+    }
+
+    /// What is special about the sockets its probes leave by.
+    fn profile(&self) -> Option<&Profile> {
+        match &self.target.place {
+            Place::Reachable { profile, .. } | Place::Local { profile, .. } => Some(profile),
             Place::Unroutable { .. } | Place::Unresolved => None,
         }
     }
@@ -266,6 +276,8 @@ impl Series {
     /// Its first probe is due at `start`.
     pub(super) fn begin(&mut self, config: &Config, start: Instant) {
         self.start = start;
+        self.tells_replies = config.report_replies;
+        self.user_to_user = config.user_to_user;
         self.pacer = match config.pace {
             Pace::Fixed(interval) => Pacer::Slots(Slots::new(start, interval)),
             Pace::Adaptive { at_least } => Pacer::Window(Window::new(at_least)),
@@ -302,7 +314,12 @@ impl Series {
             Pacer::Slots(slots) => slots.next(),
             Pacer::Window(window) => {
                 let under_way = ordered.saturating_sub(number(self.newest_answered));
-                let room = config.pace == Pace::Unpaced || under_way < u64::from(config.preload.max(1));
+                let most = match config.pace {
+                    Pace::Unpaced => u64::MAX,
+                    Pace::Flood => flood_window(self.counts.received),
+                    Pace::Adaptive { .. } | Pace::Fixed(_) | Pace::Called => 1,
+                };
+                let room = under_way < most.max(config.preload.into());
                 let patience = match config.pace {
                     Pace::Adaptive { .. } => self.delays.ewma().map_or(FIRST_PATIENCE, Rtt::as_duration),
                     Pace::Fixed(_) | Pace::Flood | Pace::Unpaced | Pace::Called => Duration::ZERO,
@@ -452,26 +469,6 @@ impl Series {
         {
             let sent = probe.sent().user.wall;
             context.events.push_back(Event::NoAnswerYet(self.unanswered(id, sent, context.now.wall)));
-        }
-    }
-
-    /// Makes room for the next probe: lets go of what is decided and old, and gives up what is open when its sequence
-    /// number is about to be used again.
-    fn forget(&mut self, context: &mut Context<'_>) {
-        if self.probes.is_full()
-            && let Some((id, _)) = self.probes.oldest()
-        {
-            self.lose(id, context);
-            if self.probes.pop_oldest().is_some_and(|probe| probe.fate == Fate::Ordered) {
-                self.unconfirmed -= 1;
-                self.undecided = id.next();
-            }
-        }
-        while let Some((id, probe)) = self.probes.oldest()
-            && id < self.undecided
-            && context.now.mono.since(probe.sent().user.mono) > MEMORY
-        {
-            self.probes.pop_oldest();
         }
     }
 }
