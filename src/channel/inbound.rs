@@ -234,6 +234,8 @@ pub enum Control {
     },
     /// The answer to a reverse lookup.
     Name(NameAnswer),
+    /// Who had no more targets to give has some again.
+    Supplied,
 }
 
 /// The answer to a reverse lookup.

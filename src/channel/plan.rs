@@ -1,8 +1,9 @@
 //! Which lanes a run needs: [`Plan`], and what became of it: [`OpenedLanes`].
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
-use super::{Channel, LaneId, OsError, Protocol, SocketKind};
+use super::{Channel, Control, LaneId, OsError, Protocol, SocketKind};
 use crate::types::{Endpoint, Family, FlowLabel, Ident, Port, Tos, Ttl};
 
 /// Everything to open before privileges are dropped.
@@ -91,6 +92,8 @@ pub struct LanePlan {
     pub fragmentation: Option<Fragmentation>,
     /// Send buffer in octets (`SO_SNDBUF`).
     pub send_buffer: Option<u32>,
+    /// Whether packets may go to broadcast addresses; where not, the kernel refuses them with EACCES.
+    pub broadcast: bool,
     /// Whether multicast probes come back to this host (`IP_MULTICAST_LOOP`); the kernel's default is yes.
     pub multicast_loop: bool,
     /// Bypass the routing table (`SO_DONTROUTE`).
@@ -120,6 +123,7 @@ impl LanePlan {
             mark: None,
             fragmentation: None,
             send_buffer: None,
+            broadcast: true,
             multicast_loop: true,
             dont_route: false,
             send_stamps: SendStamps::default(),
@@ -161,6 +165,9 @@ pub struct LaneRefused {
 /// Asks for the name of an address, without blocking; the answer arrives as [`super::Control::Name`].
 pub type Lookup = Box<dyn FnMut(IpAddr) + std::marker::Send>;
 
+/// Tells a channel something from another thread, as if it came from outside.
+pub type Tell = Arc<dyn Fn(Control) + std::marker::Send + Sync>;
+
 /// What became of a [`Plan`]. Privileges are dropped and signals routed into the channel by the time this exists.
 pub struct OpenedLanes {
     /// The channel.
@@ -169,4 +176,6 @@ pub struct OpenedLanes {
     pub lanes: Vec<Result<LaneId, LaneRefused>>,
     /// Reverse lookups, if the plan asked for them and this build has them.
     pub lookup: Option<Lookup>,
+    /// For other threads; `None` where no other thread can know the time.
+    pub tell: Option<Tell>,
 }

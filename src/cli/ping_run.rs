@@ -19,15 +19,19 @@ use crate::types::Family;
 use crate::wire::payload::Fill;
 
 /// The shortest interval for users other than root.
-const USER_INTERVAL: Duration = Duration::from_millis(2);
+pub(super) const USER_INTERVAL: Duration = Duration::from_millis(2);
 /// The shortest interval to multicast addresses for users other than root.
 const USER_MULTICAST_INTERVAL: Duration = Duration::from_secs(1);
 /// The largest preload for users other than root.
 const USER_PRELOAD: u32 = 3;
 /// The largest payload that an IPv4 packet has room for.
-const V4_PAYLOAD: usize = 65_507;
+pub(super) const V4_PAYLOAD: usize = 65_507;
 /// Below this interval the kernel's timer alone is too late.
 const PRECISE_BELOW: Duration = Duration::from_millis(10);
+
+/// Why there is no `-e`.
+pub(super) const KERNELS_IDENT: &str =
+    "-e: over ICMP datagram sockets the kernel chooses the identifier; raw sockets need a privilege";
 
 pub(super) struct Run<'a> {
     pub(super) args: &'a PingArgs,
@@ -39,6 +43,9 @@ impl Run<'_> {
     pub(super) fn execute(&self, env: &mut Env<'_>) -> Result<u8, Trouble> {
         if let Some(sentence) = self.args.refused.sentence() {
             return Err(Trouble::Refused(sentence.to_owned()));
+        }
+        if !self.args.method.contrast && self.is_sweep() {
+            return self.sweep(env);
         }
         let texts = target::gather(&self.args.targets, self.args.targets_file.as_deref(), env)?;
         if self.args.method.contrast {
@@ -57,9 +64,7 @@ impl Run<'_> {
             && Lanes::of(&opened, &plan.lanes, |plan| plan.protocol == Protocol::Icmp)
                 .any(|profile| profile.ident.owner == Owner::Kernel)
         {
-            let sentence =
-                "-e: over ICMP datagram sockets the kernel chooses the identifier; raw sockets need a privilege";
-            return Err(Trouble::Refused(sentence.to_owned()));
+            return Err(Trouble::Refused(KERNELS_IDENT.to_owned()));
         }
         let targets = self.place(&texts, &asked, &opened, &plan, env)?;
         let targets = self.subjects(&choice, &asked, targets, env);
@@ -225,10 +230,7 @@ impl Run<'_> {
         let (run, packet, output) = (&self.args.run, &self.args.packet, &self.args.output);
         let is_v4 = |subject: &Subject| matches!(subject.target.place, Place::Reachable { endpoint, .. } if endpoint.family() == Family::V4);
         if packet.size > V4_PAYLOAD && targets.iter().any(is_v4) {
-            let size = packet.size;
-            return Err(Trouble::Refused(format!(
-                "--size <OCTETS>: invalid value '{size}': out of range: 0 <= value <= {V4_PAYLOAD}"
-            )));
+            return Err(too_large(packet.size));
         }
         Ok(Config {
             broadcast: self.args.socket.broadcast,
@@ -350,6 +352,11 @@ impl Binding {
 /// What a planned lane for local sockets wishes; `None` for internet lanes.
 fn local_wish(plan: &LanePlan) -> Option<SocketWish> {
     (plan.protocol == Protocol::Unix).then_some(plan.socket)
+}
+
+/// Why there is no such payload.
+pub(super) fn too_large(size: usize) -> Trouble {
+    Trouble::Refused(format!("--size <OCTETS>: invalid value '{size}': out of range: 0 <= value <= {V4_PAYLOAD}"))
 }
 
 pub(super) fn precision(pace: Pace) -> Precision {

@@ -234,6 +234,8 @@ impl Ping {
                 }
                 self.names.answered();
             }
+            // The targets are known from the start, or come by name.
+            Control::Supplied => {}
         }
     }
 

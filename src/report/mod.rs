@@ -14,6 +14,7 @@ mod ping_json;
 mod ping_text;
 mod pong_json;
 mod pong_text;
+mod sweep;
 mod trace_findings;
 mod trace_json;
 mod trace_text;
@@ -26,6 +27,7 @@ pub use ping_json::{PingJson, PingJsonOptions};
 pub use ping_text::{PingText, PingTextOptions, ShownSource};
 pub use pong_json::PongJson;
 pub use pong_text::PongText;
+pub use sweep::{SweepJson, SweepProgress, SweepShow, SweepText};
 pub use trace_json::{TraceJson, TraceJsonOptions};
 pub use trace_text::{TraceText, TraceTextOptions};
 

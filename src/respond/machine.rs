@@ -98,7 +98,7 @@ impl Responder {
             }
             Control::Terminate | Control::Stop => {}
             // Who serves has no targets and asks for no names.
-            Control::Add { .. } | Control::Remove { .. } | Control::Name(_) => {}
+            Control::Add { .. } | Control::Remove { .. } | Control::Name(_) | Control::Supplied => {}
         }
     }
 

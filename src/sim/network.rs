@@ -202,7 +202,7 @@ impl Network {
         self.log.clear();
         let names = self.names.fresh();
         let (channel, lanes) = SimChannel::open(self, plan, names.clone());
-        OpenedLanes { channel: Box::new(channel), lanes, lookup: plan.names.then(|| names.lookup()) }
+        OpenedLanes { channel: Box::new(channel), lanes, lookup: plan.names.then(|| names.lookup()), tell: None }
     }
 }
 

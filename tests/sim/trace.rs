@@ -207,7 +207,8 @@ fn lane((family, protocol, socket): Kind) -> LanePlan {
 }
 
 fn trace_over(network: &Network, lane: LanePlan, targets: &[IpAddr], config: Config) -> Told {
-    let OpenedLanes { mut channel, lanes, mut lookup } = network.open(&Plan { lanes: vec![lane], names: config.names });
+    let OpenedLanes { mut channel, lanes, mut lookup, .. } =
+        network.open(&Plan { lanes: vec![lane], names: config.names });
     let lane = *lanes[0].as_ref().unwrap();
     let profile = *channel.profile(lane);
     let targets = targets.iter().map(|&address| Target {
