@@ -45,7 +45,8 @@ pub struct Datagram {
     pub flow: u16,
     /// Who sent it.
     pub from: Endpoint,
-    /// The address of ours it was sent to.
+    /// The address of ours it was sent to; this and the next three may be `None` where `octets` start with the IP header that
+    /// says so.
     pub to: Option<IpAddr>,
     /// Index of the interface it arrived by.
     pub ifindex: Option<u32>,
@@ -62,7 +63,8 @@ pub struct Datagram {
 }
 
 /// A datagram left, or the attempt to open a connection began. `stamp.user` was taken before the system call, so the RTT
-/// includes it. Comes once with the user stamp; where the kernel stamps too, again with each of its stamps that becomes known,
+/// includes it; of datagrams that left in one call and are not stamped by the kernel, each has the time at which the ones ahead
+/// of it had left at the earliest. Comes once with the user stamp; where the kernel stamps too, again with each of its stamps that becomes known,
 /// maybe after the reply, maybe never.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sent {
@@ -260,6 +262,11 @@ impl Inbox {
     /// Adds something whose octets, if any, were [stored](Inbox::store) here.
     pub fn push(&mut self, inbound: Inbound) {
         self.items.push(inbound);
+    }
+
+    /// Adds what has no octets, or whose octets were [stored](Inbox::store) here.
+    pub fn extend(&mut self, inbound: impl IntoIterator<Item = Inbound>) {
+        self.items.extend(inbound);
     }
 
     /// Stores octets for something that follows.

@@ -143,7 +143,7 @@ impl Outbox {
     }
 
     /// The orders from the front on.
-    pub fn iter(&self) -> impl Iterator<Item = &Order> {
+    pub fn iter(&self) -> impl Iterator<Item = &Order> + Clone {
         self.orders.iter()
     }
 
@@ -155,6 +155,11 @@ impl Outbox {
     /// Takes the front order. Its octets stay until the last order is taken and another is queued.
     pub fn pop_front(&mut self) -> Option<Order> {
         self.orders.pop_front()
+    }
+
+    /// Takes the `count` front orders, as [`Outbox::pop_front`] does.
+    pub fn take(&mut self, count: usize) {
+        self.orders.drain(..count.min(self.orders.len()));
     }
 
     /// Forgets the octets of orders already taken, if no order is left that could need them.

@@ -94,6 +94,9 @@ pub struct LanePlan {
     pub send_buffer: Option<u32>,
     /// Whether packets may go to broadcast addresses; where not, the kernel refuses them with EACCES.
     pub broadcast: bool,
+    /// Receive buffer in octets (`SO_RCVBUF`, and beyond the system's limit `SO_RCVBUFFORCE`); `None` is room for about a
+    /// thousand small packets. The kernel counts a packet with its book-keeping, from 768 octets on.
+    pub receive_buffer: Option<u32>,
     /// Whether multicast probes come back to this host (`IP_MULTICAST_LOOP`); the kernel's default is yes.
     pub multicast_loop: bool,
     /// Bypass the routing table (`SO_DONTROUTE`).
@@ -124,6 +127,7 @@ impl LanePlan {
             fragmentation: None,
             send_buffer: None,
             broadcast: true,
+            receive_buffer: None,
             multicast_loop: true,
             dont_route: false,
             send_stamps: SendStamps::default(),

@@ -251,7 +251,10 @@ impl Run<'_> {
             flow_label: packet.flow_label,
             report_open: output.outstanding,
             report_sent: self.shows_dots(),
+            // Verbose summaries tell what replies told.
+            report_replies: !output.quiet || output.verbose || self.args.method.contrast,
             names: output.reverse_names && names,
+            user_to_user: self.timestamping() == Timestamping::User,
             seed: env.seed,
         })
     }

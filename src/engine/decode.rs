@@ -197,21 +197,23 @@ fn icmp_datagram<'a>(
     responder: IpAddr,
     octets: &'a [u8],
 ) -> Result<Decoded<'a>, WireError> {
-    let Some(IcmpOctets { message, cut, checksum_right }) = IcmpOctets::of(profile, datagram, octets)? else {
+    let Some(IcmpOctets { message, cut, checksum_right, to, reply_ttl, tos }) =
+        IcmpOctets::of(profile, datagram, octets)?
+    else {
         return Ok(Decoded::Other);
     };
     Ok(match icmp::parse(profile.family, message)? {
         Message::EchoReply(echo) => Decoded::Reply(EchoReply {
             responder,
-            to: datagram.to,
+            to,
             ident: own_ident(profile, echo.ident),
             sequence: echo.sequence,
             payload: echo.payload,
             octets: message.len(),
             cut,
             checksum_right,
-            reply_ttl: datagram.reply_ttl,
-            tos: datagram.tos,
+            reply_ttl,
+            tos,
             stamp: datagram.stamp,
         }),
         Message::Error(error) => Decoded::Error(IcmpError {
@@ -224,8 +226,8 @@ fn icmp_datagram<'a>(
             mtu: error.mtu(),
             gateway: error.gateway(),
             checksum_right,
-            reply_ttl: datagram.reply_ttl,
-            tos: datagram.tos,
+            reply_ttl,
+            tos,
             stamp: datagram.stamp,
             quoted: quoted_packet(profile, datagram.flow, error.quote),
             extension: error.extension,
@@ -239,6 +241,9 @@ struct IcmpOctets<'a> {
     message: &'a [u8],
     cut: bool,
     checksum_right: Option<bool>,
+    to: Option<IpAddr>,
+    reply_ttl: Option<Ttl>,
+    tos: Option<Tos>,
 }
 
 impl<'a> IcmpOctets<'a> {
@@ -254,9 +259,23 @@ impl<'a> IcmpOctets<'a> {
                 // ICMPv6 is checked by the kernel; of octets that are not all there the sum says nothing.
                 let ours_to_check = profile.family == Family::V4 && !cut;
                 let checksum_right = ours_to_check.then(|| checksum::internet(packet.payload) == 0);
-                Ok(Some(IcmpOctets { message: packet.payload, cut, checksum_right }))
+                Ok(Some(IcmpOctets {
+                    message: packet.payload,
+                    cut,
+                    checksum_right,
+                    to: Some(packet.destination),
+                    reply_ttl: Some(packet.ttl),
+                    tos: Some(packet.tos),
+                }))
             }
-            Layer::Transport => Ok(Some(IcmpOctets { message: octets, cut: datagram.cut, checksum_right: None })),
+            Layer::Transport => Ok(Some(IcmpOctets {
+                message: octets,
+                cut: datagram.cut,
+                checksum_right: None,
+                to: datagram.to,
+                reply_ttl: datagram.reply_ttl,
+                tos: datagram.tos,
+            })),
             Layer::Payload => Ok(None),
         }
     }

@@ -36,6 +36,15 @@ pub fn between(sent: &Stamp, arrived: &Stamp) -> (Rtt, StampSource) {
     (ours, StampSource::User)
 }
 
+/// The round-trip delay of a probe that no clock but ours stamped as it left: as [`between`], but where the kernel says when the
+/// answer arrived the time it was not read is left out, which with many answers to a call is most of it.
+pub fn until_arrival(sent: &Stamp, arrived: &Stamp) -> (Rtt, StampSource) {
+    match between(sent, arrived) {
+        (_, StampSource::User) => (Rtt::between(sent.user.mono, arrival(sent, arrived)), StampSource::User),
+        better => better,
+    }
+}
+
 /// Whether a send stamp is still to come, on a lane with these, that the delay between the two could be taken from.
 pub fn is_incomplete(wish: SendStamps, sent: &Stamp, arrived: &Stamp) -> bool {
     let kernel = arrived.kernel.is_some() && sent.kernel.is_none();
@@ -135,6 +144,18 @@ mod tests {
         let sent = stamp(0, 0, None, None);
         let arrived = stamp(60_000_000_000, 0, Some(20_000_000), None);
         assert_eq!(arrival(&sent, &arrived), Instant::from_nanos(20_000_000));
+    }
+
+    #[test]
+    fn where_we_alone_stamp_what_leaves_an_answer_has_come_when_the_kernel_says() {
+        let sent = stamp(50_000, 0, None, None);
+        let arrived = stamp(400_000, 0, Some(57_000), None);
+        assert_eq!(until_arrival(&sent, &arrived), (Rtt::from_nanos(7_000), StampSource::User));
+        assert_eq!(until_arrival(&sent, &stamp(400_000, 0, None, None)).0, Rtt::from_nanos(350_000));
+        let stepped = stamp(400_000, 1_000_000, Some(57_000), None);
+        assert_eq!(until_arrival(&sent, &stepped).0, Rtt::from_nanos(350_000));
+        let kernel = stamp(50_000, 0, Some(52_000), None);
+        assert_eq!(until_arrival(&kernel, &arrived), (Rtt::from_nanos(5_000), StampSource::Kernel));
     }
 
     #[test]

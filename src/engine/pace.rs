@@ -95,6 +95,13 @@ impl Window {
     }
 }
 
+/// How many probes of a flood are under way at once when so many were answered: it doubles from one with each round trip to a
+/// target that answers, up to as many as the kernel takes in one call.
+pub fn flood_window(answered: u64) -> u64 {
+    const LARGEST: u64 = 64;
+    answered.saturating_add(1).min(LARGEST)
+}
+
 /// At most so many probes a second, over everything that asks.
 #[derive(Clone, Copy, Debug)]
 pub struct Cap {
@@ -209,6 +216,11 @@ mod tests {
         assert_eq!(window.next(ms(5), true, SECOND), ms(102));
         assert_eq!(window.next(ms(5), false, SECOND), ms(1100));
         assert_eq!(window.next(ms(5), false, Duration::ZERO), ms(110));
+    }
+
+    #[test]
+    fn a_flood_grows_with_what_is_answered() {
+        assert_eq!([0, 1, 62, 63, 64, u64::MAX].map(flood_window), [1, 2, 63, 64, 64, 64]);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The two clocks, read together, and how far the wall clock may be off.
 
+use std::time::Duration;
+
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
 use super::sys;
@@ -11,6 +13,11 @@ pub fn now() -> Now {
         mono: Instant::from_nanos(nanos(clock_gettime(ClockId::Monotonic))),
         wall: WallTime::from_nanos(nanos(clock_gettime(ClockId::Realtime))),
     }
+}
+
+/// Both clocks so much later.
+pub fn later(now: Now, passed: Duration) -> Now {
+    Now { mono: now.mono + passed, wall: now.wall.saturating_add(passed) }
 }
 
 /// How far the wall clock may be off; `None` if nobody keeps it in step with UTC.

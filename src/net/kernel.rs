@@ -10,7 +10,7 @@ use super::connection::Turn;
 use super::lane::Lane;
 use super::mailbox::Mailbox;
 use super::poller::{Interest, Poller, Ready, Source};
-use super::send::Outcome;
+use super::send::{Scratch, Taken};
 use super::stream::Streams;
 use super::sys::message::Buffers;
 use super::sys::signal;
@@ -51,7 +51,7 @@ pub struct KernelChannel {
     /// The socket that had no room for the front order.
     blocked: Option<Source>,
     buffers: Buffers,
-    control: Vec<u8>,
+    scratch: Scratch,
 }
 
 impl KernelChannel {
@@ -85,14 +85,18 @@ impl KernelChannel {
             ready: Vec::new(),
             blocked: None,
             buffers: Buffers::default(),
-            control: Vec::new(),
+            scratch: Scratch::default(),
         })
     }
 
-    fn send(&mut self, send: &Send, octets: &[u8]) -> Outcome {
-        match self.lanes.get_mut(send.lane.index()) {
-            Some(Some(lane)) => lane.send(send, octets, &mut self.control),
-            _ => Outcome::Done(refused(send.token, OsError::EINVAL)),
+    /// Sends the datagram at the front, which is one for `lane`, and those that can go with it.
+    fn send(&mut self, lane: LaneId, token: Token, outbox: &Outbox) -> Taken {
+        match self.lanes.get_mut(lane.index()) {
+            Some(Some(lane)) => lane.send(outbox, &mut self.scratch, &mut self.outcomes),
+            _ => {
+                self.outcomes.push_back(refused(token, OsError::EINVAL));
+                Taken { orders: 1, blocked: false }
+            }
         }
     }
 
@@ -155,26 +159,23 @@ impl Channel for KernelChannel {
     fn submit(&mut self, outbox: &mut Outbox) -> Result<(), ChannelError> {
         self.blocked = None;
         while let Some(order) = outbox.front() {
-            if let Order::Send(send) = order {
-                match self.send(send, outbox.octets(send.octets)) {
-                    Outcome::Done(outcome) => self.outcomes.push_back(outcome),
-                    Outcome::Blocked => {
-                        self.blocked = Some(source(send.lane, send.flow));
-                        return Ok(());
-                    }
-                }
-            } else {
+            let &Order::Send(Send { lane, flow, token, .. }) = order else {
                 self.carry_out(order, outbox);
+                outbox.pop_front();
+                continue;
+            };
+            let taken = self.send(lane, token, outbox);
+            outbox.take(taken.orders);
+            if taken.blocked {
+                self.blocked = Some(source(lane, flow));
+                return Ok(());
             }
-            outbox.pop_front();
         }
         Ok(())
     }
 
     fn receive(&mut self, inbox: &mut Inbox) -> Result<(), ChannelError> {
-        for outcome in self.outcomes.drain(..) {
-            inbox.push(outcome);
-        }
+        inbox.extend(self.outcomes.drain(..));
         if self.ready.is_empty() {
             self.poller.poll(&mut self.ready)?;
         }

@@ -8,6 +8,7 @@ use socket2::{Domain, Socket, Type};
 use super::ident::{self, Reservation};
 use super::listen::{self, SocketFile};
 use super::raw;
+use super::send::Gap;
 use super::stamp::Departures;
 use super::sys::filter;
 use super::sys::message::{self, Buffers, Queue};
@@ -19,7 +20,7 @@ use crate::channel::{
 };
 use crate::types::{Endpoint, Family, Ident};
 
-/// Room for the replies to a burst of some thousand probes; the kernel cuts it to `net.core.rmem_max`.
+/// Room for the replies to a burst of about a thousand probes, each of which the kernel counts with its own book-keeping.
 const RECEIVE_BUFFER_OCTETS: i32 = 1 << 20;
 /// Packets that came between socket(2) and the filter; more than this are a flood that goes on behind the filter, too.
 const MAX_UNFILTERED: usize = 10_000;
@@ -50,6 +51,15 @@ pub struct LaneSocket {
     pub drops: u32,
     /// Its packets whose stamps may still come.
     pub departures: Departures,
+    /// How far apart packets leave that are sent in one call.
+    pub gap: Gap,
+}
+
+impl LaneSocket {
+    /// A socket that has dropped so many already.
+    pub fn new(socket: Socket, drops: u32, departures: Departures) -> LaneSocket {
+        LaneSocket { socket, drops, departures, gap: Gap::default() }
+    }
 }
 
 /// The call that failed, and how.
@@ -125,6 +135,9 @@ fn open_raw(id: LaneId, plan: &LanePlan) -> Result<Lane, Failure> {
     let drops = option::drops_so_far(socket.as_fd());
     let departures = Departures::start(socket.as_fd(), plan.send_stamps);
     configure(socket.as_fd(), plan)?;
+    if plan.family == Family::V6 {
+        tell_headers(socket.as_fd(), plan.family)?;
+    }
     raw::include_header(&socket, plan)?;
     route::bind_device(&socket, plan)?;
     if plan.source.is_some() {
@@ -147,7 +160,7 @@ fn open_raw(id: LaneId, plan: &LanePlan) -> Result<Lane, Failure> {
         max_open: 1,
         send_stamps: departures.wish(),
     };
-    let sockets = vec![LaneSocket { socket, drops, departures }];
+    let sockets = vec![LaneSocket::new(socket, drops, departures)];
     Ok(Lane { id, profile, plan: plan.clone(), _file: None, sockets, _ident: Some(reservation) })
 }
 
@@ -162,6 +175,7 @@ fn open_dgram(id: LaneId, plan: &LanePlan) -> Result<Lane, Failure> {
         };
         let socket = new_socket(plan, Type::DGRAM)?;
         configure(socket.as_fd(), plan)?;
+        tell_headers(socket.as_fd(), plan.family)?;
         route::bind_device(&socket, plan)?;
         match &plan.listen {
             Some(at) => listen::bind_datagrams(&socket, plan, at)?,
@@ -173,7 +187,7 @@ fn open_dgram(id: LaneId, plan: &LanePlan) -> Result<Lane, Failure> {
         listen::join_groups(&socket, plan)?;
         let departures =
             Departures::start(socket.as_fd(), if plan.listen.is_some() { SendStamps::None } else { plan.send_stamps });
-        sockets.push(LaneSocket { socket, drops: 0, departures });
+        sockets.push(LaneSocket::new(socket, 0, departures));
     }
     let ident = sockets.first().map_or(Ok(0), |first| local_port(&first.socket))?;
     let start = match plan.protocol {
@@ -206,7 +220,7 @@ fn open_local_dgram(id: LaneId, plan: &LanePlan) -> Result<Lane, Failure> {
         None => listen::bind_local(&socket, &Endpoint::Unix(Path::new("").into()), Type::DGRAM)?,
     };
     let profile = Profile { socket: SocketKind::Dgram, max_open: 1, ..stream_profile(plan, 0) };
-    let sockets = vec![LaneSocket { socket, drops: 0, departures: Departures::none() }];
+    let sockets = vec![LaneSocket::new(socket, 0, Departures::none())];
     Ok(Lane { id, profile, plan: plan.clone(), _file: file, sockets, _ident: None })
 }
 
@@ -227,12 +241,12 @@ fn open_stream(id: LaneId, plan: &LanePlan) -> Result<Lane, Failure> {
             configure_local(&socket, plan)?;
             lane._file = listen::bind_local(&socket, at, Type::STREAM)?;
             listen::listen(&socket)?;
-            lane.sockets.push(LaneSocket { socket, drops: 0, departures: Departures::none() });
+            lane.sockets.push(LaneSocket::new(socket, 0, Departures::none()));
         }
         (Some(at), _) => {
             let socket = listen::tcp_listener(plan, at)?;
             lane.profile = stream_profile(plan, local_port(&socket)?);
-            lane.sockets.push(LaneSocket { socket, drops: 0, departures: Departures::none() });
+            lane.sockets.push(LaneSocket::new(socket, 0, Departures::none()));
         }
         (None, Protocol::Tcp) => drop(connect::tcp_socket(plan, &Header::default(), 0)?),
         (None, _) => {}
@@ -280,9 +294,6 @@ pub fn configure(socket: BorrowedFd<'_>, plan: &LanePlan) -> Result<(), Failure>
         (SO_BROADCAST, (plan.family == Family::V4).then_some(i32::from(plan.broadcast))),
         (IPV6_V6ONLY, (plan.family == Family::V6 && plan.protocol == Protocol::Udp).then_some(1)),
         (IPV6_FLOWINFO_SEND, (plan.family == Family::V6).then_some(1)),
-        (of_family(IP_RECVTTL, IPV6_RECVHOPLIMIT), Some(1)),
-        (of_family(IP_RECVTOS, IPV6_RECVTCLASS), Some(1)),
-        (of_family(IP_PKTINFO, IPV6_RECVPKTINFO), Some(1)),
         (of_family(IP_TTL, IPV6_UNICAST_HOPS), hops),
         (of_family(IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS), hops),
         (of_family(IP_MULTICAST_LOOP, IPV6_MULTICAST_LOOP), (!plan.multicast_loop).then_some(0)),
@@ -290,10 +301,30 @@ pub fn configure(socket: BorrowedFd<'_>, plan: &LanePlan) -> Result<(), Failure>
     ];
     option::set_all(socket, &settings)?;
     configure_leaving(socket, plan)?;
-    // Comforts that a kernel may lack.
-    let _ = SO_RCVBUF.set(socket, RECEIVE_BUFFER_OCTETS);
+    make_room(socket, plan);
+    // A comfort that a kernel may lack.
     let _ = SO_RXQ_OVFL.set(socket, 1);
     Ok(())
+}
+
+/// Has the fields of a received packet's header told beside it.
+///
+/// # Errors
+/// The option that failed, and how.
+pub fn tell_headers(socket: BorrowedFd<'_>, family: Family) -> Result<(), Failure> {
+    let options = match family {
+        Family::V4 => [IP_RECVTTL, IP_RECVTOS, IP_PKTINFO],
+        Family::V6 => [IPV6_RECVHOPLIMIT, IPV6_RECVTCLASS, IPV6_RECVPKTINFO],
+    };
+    option::set_all(socket, &options.map(|option| (option, Some(1))))
+}
+
+/// A receive buffer for what the plan expects to come at once; without a privilege the kernel cuts it to `net.core.rmem_max`.
+fn make_room(socket: BorrowedFd<'_>, plan: &LanePlan) {
+    let octets = plan.receive_buffer.map_or(RECEIVE_BUFFER_OCTETS, |octets| i32::try_from(octets).unwrap_or(i32::MAX));
+    if SO_RCVBUFFORCE.set(socket, octets).is_err() {
+        let _ = SO_RCVBUF.set(socket, octets);
+    }
 }
 
 /// Sets what the plan can say of a local socket.

@@ -44,6 +44,7 @@ pub fn open(id: LaneId, plan: &LanePlan) -> Result<Lane, Failure> {
     for socket in [&transport, &icmp] {
         lane::drain(socket);
         lane::configure(socket.as_fd(), &icmp_plan)?;
+        lane::tell_headers(socket.as_fd(), plan.family)?;
         route::bind_device(socket, plan)?;
         if plan.source.is_some() {
             route::bind(socket, plan, 0)?;
@@ -67,10 +68,7 @@ pub fn open(id: LaneId, plan: &LanePlan) -> Result<Lane, Failure> {
         max_open: flows.into(),
         send_stamps: departures.wish(),
     };
-    let sockets = vec![
-        LaneSocket { socket: transport, drops: 0, departures },
-        LaneSocket { socket: icmp, drops: 0, departures: nothing },
-    ];
+    let sockets = vec![LaneSocket::new(transport, 0, departures), LaneSocket::new(icmp, 0, nothing)];
     debug_assert!(sockets.len() == usize::from(ERROR_FLOW) + 1);
     Ok(Lane { id, profile, plan: plan.clone(), _file: None, sockets, _ident: Some(ports) })
 }

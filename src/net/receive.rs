@@ -1,21 +1,19 @@
 //! Received messages become what the seam knows: [`Lane::receive`].
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
 use super::clock;
-use super::lane::Lane;
+use super::lane::{Lane, LaneSocket};
 use super::stamp::Departures;
 use super::sys::cmsg::{self, Ancillary, ExtendedError, Origin};
-use super::sys::message::{self, Buffers, EAGAIN, Message, Queue};
+use super::sys::message::{self, BATCH, Buffers, EAGAIN, Message, Queue};
 use crate::channel::{Datagram, Dropped, ErrorOrigin, IcmpReport, Inbound, Inbox, LaneId, OsError, Protocol, Token};
 use crate::types::{Endpoint, Now, Stamp};
 
-/// Messages read from one queue of one socket in one turn: a flood must not keep the loop from sending and from signals. What
-/// is left makes the next turn begin at once.
-const BATCH: usize = 64;
-/// The same for the error queue: each packet may have three stamps and an error there, and is to have its stamps before the
-/// answer is read.
+/// Messages read from the error queue of one socket in one turn, against [`BATCH`] from the other: a flood must not keep the
+/// loop from sending and from signals, and each packet may have three stamps and an error there, and is to have its stamps
+/// before the answer is read. What is left makes the next turn begin at once.
 const ERRORS: usize = 4 * BATCH;
 
 impl Lane {
@@ -26,21 +24,40 @@ impl Lane {
             return;
         };
         let place = Place { lane: self.id, flow, protocol: self.plan.protocol, token: None };
+        let LaneSocket { socket, drops, departures, .. } = socket;
         if failed {
-            for _ in 0..ERRORS {
-                match message::receive(socket.socket.as_fd(), Queue::Errors, buffers) {
-                    Ok(message) => place.push_error_or_stamp(&message, &mut socket.departures, inbox),
-                    Err(_) => break,
+            read_all(socket.as_fd(), Queue::Errors, ERRORS, buffers, |message, user| {
+                place.push_error_or_stamp(message, user, departures, inbox);
+            });
+        }
+        read_all(socket.as_fd(), Queue::Datagrams, BATCH, buffers, |message, user| {
+            place.push_datagram(message, user, drops, inbox);
+        });
+    }
+}
+
+/// Reads a queue until it is empty, or about `most` messages were read; each is handed on with the time of its reading.
+fn read_all(
+    socket: BorrowedFd<'_>,
+    queue: Queue,
+    most: usize,
+    buffers: &mut Buffers,
+    mut take: impl FnMut(&Message<'_>, Now),
+) {
+    let mut read = 0;
+    while read < most {
+        match message::receive_all(socket, queue, buffers) {
+            Ok(count) => {
+                let user = clock::now();
+                buffers.messages(count).for_each(|message| take(&message, user));
+                read += count.max(1);
+                if !buffers.were_filled(count) {
+                    return;
                 }
             }
-        }
-        for _ in 0..BATCH {
-            match message::receive(socket.socket.as_fd(), Queue::Datagrams, buffers) {
-                Ok(message) => place.push_datagram(&message, &mut socket.drops, inbox),
-                Err(EAGAIN) => break,
-                // The pending error of the socket, consumed by this; the error queue has the details.
-                Err(_) => {}
-            }
+            // The pending error of the socket, consumed by this; the error queue has the details.
+            Err(error) if error != EAGAIN && queue == Queue::Datagrams => read += 1,
+            Err(_) => return,
         }
     }
 }
@@ -58,8 +75,7 @@ pub struct Place {
 }
 
 impl Place {
-    fn push_datagram(&self, message: &Message<'_>, drops: &mut u32, inbox: &mut Inbox) {
-        let user = clock::now();
+    fn push_datagram(&self, message: &Message<'_>, user: Now, drops: &mut u32, inbox: &mut Inbox) {
         let ancillary = cmsg::read(message.control);
         let stamp = stamp(user, &ancillary);
         let dropped = ancillary.drops.map_or(0, |total| total.wrapping_sub(std::mem::replace(drops, total)));
@@ -88,7 +104,7 @@ impl Place {
         }));
     }
 
-    fn push_error_or_stamp(&self, message: &Message<'_>, departures: &mut Departures, inbox: &mut Inbox) {
+    fn push_error_or_stamp(&self, message: &Message<'_>, user: Now, departures: &mut Departures, inbox: &mut Inbox) {
         let ancillary = cmsg::read(message.control);
         match ancillary.error.map(|error| error.origin) {
             Some(Origin::Stamp(stamp)) => {
@@ -97,18 +113,17 @@ impl Place {
                 }
             }
             _ => {
-                self.push_read_error(message, &ancillary, inbox);
+                self.push_read_error(message, user, &ancillary, inbox);
             }
         }
     }
 
     /// Adds a message from the error queue to `inbox`, and says whether it was one to add.
     pub fn push_error(&self, message: &Message<'_>, inbox: &mut Inbox) -> bool {
-        self.push_read_error(message, &cmsg::read(message.control), inbox)
+        self.push_read_error(message, clock::now(), &cmsg::read(message.control), inbox)
     }
 
-    fn push_read_error(&self, message: &Message<'_>, ancillary: &Ancillary, inbox: &mut Inbox) -> bool {
-        let user = clock::now();
+    fn push_read_error(&self, message: &Message<'_>, user: Now, ancillary: &Ancillary, inbox: &mut Inbox) -> bool {
         let Some(error) = ancillary.error else {
             return false;
         };

@@ -1,90 +1,186 @@
-//! One order becomes one packet, or a reason why not: [`Lane::send`].
+//! Orders become packets, or reasons why not, a run of them in one system call: [`Lane::send`].
 
+use std::collections::VecDeque;
+use std::ops::Range;
 use std::os::fd::AsFd;
 use std::path::Path;
+use std::time::Duration;
 
 use super::lane::{Lane, LaneSocket};
-use super::sys::message::{self, EAGAIN};
-use super::sys::{address, cmsg, option};
+use super::sys::address::{self, Encoded};
+use super::sys::message::{self, BATCH, EAGAIN, Outgoing};
+use super::sys::{cmsg, option};
 use super::{clock, raw, route};
-use crate::channel::{ErrorPath, Header, Inbound, LanePlan, OsError, Protocol, Refused, Send, Sent, SocketKind};
-use crate::types::{Endpoint, Family, IpEndpoint, Mtu, Stamp, Ttl};
+use crate::channel::{
+    ErrorPath, Header, Inbound, LanePlan, Order, OsError, Outbox, Protocol, Refused, Send, SendStamps, Sent,
+    SocketKind, Token,
+};
+use crate::types::{Endpoint, Family, IpEndpoint, Mtu, Now, Stamp, Ttl};
 
 /// How often a packet is given to the kernel at most. Each queued ICMP error makes one send fail that it has nothing to do
 /// with, and another may arrive in between.
 const ATTEMPTS: usize = 4;
 
-/// What became of an order.
+/// What became of the orders at the front.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// So many are done.
+    pub orders: usize,
+    /// There is no room for the next now.
+    pub blocked: bool,
+}
+
+/// Memory for the packets of one call, reused.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    packets: Vec<Packet>,
+    control: Vec<u8>,
+    /// Packets with headers of our own.
+    octets: Vec<u8>,
+}
+
+/// One packet that is ready to leave.
 #[derive(Debug)]
-pub enum Outcome {
-    /// It is done; this is to be told.
-    Done(Inbound),
-    /// There is no room now.
+struct Packet {
+    token: Token,
+    name: Encoded,
+    /// In the scratch's control: the fields of its header, and behind them its number.
+    control: Range<usize>,
+    header_end: usize,
+    /// In the scratch's octets, unless they are those of the order.
+    own: Option<Range<usize>>,
+}
+
+/// What to do about a packet that did not leave.
+enum Verdict {
+    TryAgain,
+    Renumber,
     Blocked,
+    Refused(Inbound),
 }
 
 impl Lane {
-    /// Sends one datagram; `control` is memory to use.
-    pub fn send(&mut self, send: &Send, octets: &[u8], control: &mut Vec<u8>) -> Outcome {
-        let refused = |error, mtu| Outcome::Done(Inbound::Refused(Refused { token: send.token, error, mtu }));
-        if let (Endpoint::Unix(path), Protocol::Unix) = (&send.to, self.plan.protocol) {
-            return self.send_local(path, octets).map_or_else(
-                |error| refused(error, None),
-                |stamp| Outcome::Done(Inbound::Sent(Sent { token: send.token, stamp, scheduled: None, local: None })),
-            );
+    /// Sends the datagram at the front of `outbox`, which is one for this lane, and in the same call those behind it that leave
+    /// by the same socket. Ends early, with what is done by then, at the first that the kernel refuses.
+    pub fn send(&mut self, outbox: &Outbox, scratch: &mut Scratch, outcomes: &mut VecDeque<Inbound>) -> Taken {
+        let Some(Order::Send(first)) = outbox.front() else { return Taken { orders: 0, blocked: false } };
+        if let (Endpoint::Unix(path), Protocol::Unix) = (&first.to, self.plan.protocol) {
+            outcomes.push_back(match self.send_local(path, outbox.octets(first.octets)) {
+                Ok(stamp) => Inbound::Sent(Sent { token: first.token, stamp, scheduled: None, local: None }),
+                Err(error) => refused(first.token, error, None),
+            });
+            return Taken { orders: 1, blocked: false };
         }
-        let to = match self.destination(send) {
-            Ok(to) => to,
-            Err(error) => return refused(error, None),
-        };
-        let Some(LaneSocket { socket, departures, .. }) = self.sockets.get_mut(usize::from(send.flow)) else {
-            return refused(OsError::EINVAL, None);
-        };
-        let whole;
-        let packet = match raw::ipv4_header(&self.profile, &self.plan, &send.header, to.address, octets.len()) {
-            Ok(None) => octets,
-            Ok(Some(header)) => {
-                whole = [&header, octets].concat();
-                &whole
-            }
-            Err(error) => return refused(error, None),
-        };
-        control.clear();
-        cmsg::write(self.plan.family, &send.header, control);
-        let header_octets = control.len();
-        departures.number(control);
-        let flow_label = send.header.flow_label.or(self.plan.flow_label);
-        let name = address::encode(to, flow_label);
-        let mut attempt = 1;
-        loop {
-            let stamp = Stamp::user(clock::now());
-            let error = match message::send(socket.as_fd(), Some(&name), packet, control) {
-                Ok(_) => {
-                    departures.left(send.token, stamp);
-                    let sent = Sent { token: send.token, stamp, scheduled: None, local: None };
-                    return Outcome::Done(Inbound::Sent(sent));
+        scratch.packets.clear();
+        scratch.control.clear();
+        scratch.octets.clear();
+        let run = run(outbox, first);
+        for send in run.clone() {
+            match self.prepare(send, outbox.octets(send.octets), scratch) {
+                Ok(()) => {}
+                Err(error) if scratch.packets.is_empty() => {
+                    outcomes.push_back(refused(send.token, error, None));
+                    return Taken { orders: 1, blocked: false };
                 }
-                Err(error) => error,
-            };
-            if departures.refused(socket.as_fd(), error) {
-                control.truncate(header_octets);
-                continue;
+                // Its turn comes when those before it have left.
+                Err(_) => break,
             }
-            if error == EAGAIN {
-                return Outcome::Blocked;
-            }
-            let leased = attempt == 1
-                && error == OsError::EINVAL
-                && flow_label.is_some_and(|label| option::lease_flow_label(socket.as_fd(), label, to.address).is_ok());
-            // No ICMP error becomes one of these two: they are about this packet, and what a firewall said stays said.
-            let own = matches!(error, OsError::ENOBUFS | OsError::EPERM);
-            let stale = self.profile.errors == ErrorPath::Queue && !own;
-            if attempt == ATTEMPTS || !(leased || stale) {
-                control.truncate(header_octets);
-                return refused(error, self.accepted_mtu(error, to, octets, control));
-            }
-            attempt += 1;
         }
+        self.send_prepared(outbox, run, scratch, outcomes)
+    }
+
+    /// Adds what one order makes the kernel send.
+    fn prepare(&self, send: &Send, octets: &[u8], scratch: &mut Scratch) -> Result<(), OsError> {
+        let to = self.destination(send)?;
+        let socket = self.sockets.get(usize::from(send.flow)).ok_or(OsError::EINVAL)?;
+        let own = raw::ipv4_header(&self.profile, &self.plan, &send.header, to.address, octets.len())?.map(|header| {
+            let start = scratch.octets.len();
+            scratch.octets.extend_from_slice(&header);
+            scratch.octets.extend_from_slice(octets);
+            start..scratch.octets.len()
+        });
+        let start = scratch.control.len();
+        cmsg::write(self.plan.family, &send.header, &mut scratch.control);
+        let header_end = scratch.control.len();
+        socket.departures.number(scratch.packets.len(), &mut scratch.control);
+        let name = address::encode(to, send.header.flow_label.or(self.plan.flow_label));
+        let control = start..scratch.control.len();
+        scratch.packets.push(Packet { token: send.token, name, control, header_end, own });
+        Ok(())
+    }
+
+    fn send_prepared<'a>(
+        &mut self,
+        outbox: &'a Outbox,
+        run: impl Iterator<Item = &'a Send> + Clone,
+        scratch: &Scratch,
+        outcomes: &mut VecDeque<Inbound>,
+    ) -> Taken {
+        let (mut done, mut attempt) = (0, 1);
+        while let Some(packets) = scratch.packets.get(done..).filter(|packets| !packets.is_empty()) {
+            let orders = run.clone().skip(done);
+            let Some(next) = orders.clone().next() else { break };
+            let Some(socket) = self.sockets.get_mut(usize::from(next.flow)) else { break };
+            let messages = packets.iter().zip(orders).map(|(packet, send)| scratch.outgoing(packet, send, outbox));
+            let began = clock::now();
+            match message::send_all(socket.socket.as_fd(), messages) {
+                Ok(left) => {
+                    socket.note(packets.iter().take(left).map(|packet| packet.token), left, began, outcomes);
+                    if left == 0 {
+                        return Taken { orders: done, blocked: true };
+                    }
+                    (done, attempt) = (done + left, 1);
+                }
+                Err(error) => {
+                    match self.judge(error, attempt, next, packets.first().map(|packet| scratch.header(packet)), outbox)
+                    {
+                        Verdict::TryAgain => attempt += 1,
+                        Verdict::Renumber => return Taken { orders: done, blocked: false },
+                        Verdict::Blocked => return Taken { orders: done, blocked: true },
+                        Verdict::Refused(refused) => {
+                            outcomes.push_back(refused);
+                            // Those behind it were given their numbers as if it had left.
+                            return Taken { orders: done + 1, blocked: false };
+                        }
+                    }
+                }
+            }
+        }
+        Taken { orders: done, blocked: false }
+    }
+
+    /// What the kernel means by an error, at the `attempt`-th time, about a packet with these header fields.
+    fn judge(
+        &mut self,
+        error: OsError,
+        attempt: usize,
+        send: &Send,
+        header: Option<&[u8]>,
+        outbox: &Outbox,
+    ) -> Verdict {
+        let (Ok(to), Some(LaneSocket { socket, departures, .. })) =
+            (self.destination(send), self.sockets.get_mut(usize::from(send.flow)))
+        else {
+            return Verdict::Refused(refused(send.token, error, None));
+        };
+        if departures.refused(socket.as_fd(), error) {
+            return Verdict::Renumber;
+        }
+        if error == EAGAIN {
+            return Verdict::Blocked;
+        }
+        let flow_label = send.header.flow_label.or(self.plan.flow_label);
+        let leased = attempt == 1
+            && error == OsError::EINVAL
+            && flow_label.is_some_and(|label| option::lease_flow_label(socket.as_fd(), label, to.address).is_ok());
+        // No ICMP error becomes one of these two: they are about this packet, and what a firewall said stays said.
+        let own = matches!(error, OsError::ENOBUFS | OsError::EPERM);
+        let stale = self.profile.errors == ErrorPath::Queue && !own;
+        if attempt < ATTEMPTS && (leased || stale) {
+            return Verdict::TryAgain;
+        }
+        let mtu = self.accepted_mtu(error, to, outbox.octets(send.octets), header.unwrap_or_default());
+        Verdict::Refused(refused(send.token, error, mtu))
     }
 
     /// Sends one datagram to a local socket. When the peer's queue is full (EAGAIN), ours still has room, so that nothing would
@@ -125,5 +221,79 @@ impl Lane {
         };
         let plan: &LanePlan = &self.plan;
         route::accepted_mtu(plan, to, payload, control)
+    }
+}
+
+impl LaneSocket {
+    /// Notes that `left` packets left in a call that began at `began`.
+    fn note(&mut self, tokens: impl Iterator<Item = Token>, left: usize, began: Now, outcomes: &mut VecDeque<Inbound>) {
+        // Where the kernel says itself when each left, the time before the call is what its stamps are checked against.
+        let gap = match self.departures.wish() {
+            SendStamps::None if left > 1 => self.gap.of_call(clock::now().mono.since(began.mono), left),
+            _ => Duration::ZERO,
+        };
+        for (ahead, token) in (0..).zip(tokens) {
+            let stamp = Stamp::user(clock::later(began, gap.saturating_mul(ahead)));
+            self.departures.left(token, stamp);
+            outcomes.push_back(Inbound::Sent(Sent { token, stamp, scheduled: None, local: None }));
+        }
+    }
+}
+
+/// The shortest time that one packet of a call took, the others being as fast. A packet cannot have left before those ahead of
+/// it took that long, so that counting from there no delay comes out too short, and what kept a call longer still shows.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Gap {
+    shortest: Option<Duration>,
+}
+
+impl Gap {
+    /// With a call that took so long for so many packets.
+    fn of_call(&mut self, took: Duration, packets: usize) -> Duration {
+        let each = took / u32::try_from(packets).unwrap_or(u32::MAX).max(1);
+        *self.shortest.insert(self.shortest.map_or(each, |shortest| shortest.min(each)))
+    }
+}
+
+impl Scratch {
+    fn outgoing<'a>(&'a self, packet: &'a Packet, send: &Send, outbox: &'a Outbox) -> Outgoing<'a> {
+        let octets = match &packet.own {
+            Some(own) => self.octets.get(own.clone()).unwrap_or_default(),
+            None => outbox.octets(send.octets),
+        };
+        Outgoing { to: &packet.name, octets, control: self.control.get(packet.control.clone()).unwrap_or_default() }
+    }
+
+    /// The fields of a packet's header, as ancillary data.
+    fn header(&self, packet: &Packet) -> &[u8] {
+        self.control.get(packet.control.start..packet.header_end).unwrap_or_default()
+    }
+}
+
+/// The datagrams from the front on that leave by the same socket as `first`, as many as one call takes.
+fn run<'a>(outbox: &'a Outbox, first: &'a Send) -> impl Iterator<Item = &'a Send> + Clone {
+    let same = |order: &'a Order| match order {
+        Order::Send(send) if (send.lane, send.flow) == (first.lane, first.flow) => Some(send),
+        _ => None,
+    };
+    outbox.iter().map_while(same).take(BATCH)
+}
+
+fn refused(token: Token, error: OsError, mtu: Option<Mtu>) -> Inbound {
+    Inbound::Refused(Refused { token, error, mtu })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packets_of_a_call_are_as_far_apart_as_the_fastest_ever_were() {
+        let mut gap = Gap::default();
+        let micros = Duration::from_micros;
+        assert_eq!(gap.of_call(micros(60), 10), micros(6));
+        assert_eq!(gap.of_call(micros(4000), 10), micros(6), "a call that was held up");
+        assert_eq!(gap.of_call(micros(10), 2), micros(5));
+        assert_eq!(gap.of_call(micros(10), 0), micros(5));
     }
 }

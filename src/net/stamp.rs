@@ -51,10 +51,10 @@ impl Departures {
         self.wish
     }
 
-    /// Appends the ancillary message that numbers the next packet, if we number them.
-    pub fn number(&self, control: &mut Vec<u8>) {
+    /// Appends the ancillary message that numbers the packet `ahead` of the next, if we number them.
+    pub fn number(&self, ahead: usize, control: &mut Vec<u8>) {
         if self.wish != SendStamps::None && self.numbering != Numbering::Kernels {
-            cmsg::write_number(self.next, control);
+            cmsg::write_number(self.next.wrapping_add(ahead as u32), control);
         }
     }
 
@@ -215,12 +215,12 @@ mod tests {
         let socket = socket();
         let mut departures = Departures::start(socket.as_fd(), SendStamps::Kernel);
         let mut control = Vec::new();
-        departures.number(&mut control);
+        departures.number(0, &mut control);
         assert!(!control.is_empty());
         assert!(!departures.refused(socket.as_fd(), OsError::EPERM));
         assert!(departures.refused(socket.as_fd(), OsError::EINVAL));
         control.clear();
-        departures.number(&mut control);
+        departures.number(0, &mut control);
         assert!(control.is_empty());
         departures.left(Token::new(1), user(100));
         assert!(!departures.refused(socket.as_fd(), OsError::EPERM));
@@ -242,7 +242,7 @@ mod tests {
         let socket = socket();
         let mut departures = Departures::start(socket.as_fd(), SendStamps::None);
         let mut control = Vec::new();
-        departures.number(&mut control);
+        departures.number(0, &mut control);
         departures.left(Token::new(1), user(100));
         assert!(control.is_empty() && departures.waiting.is_empty());
         assert!(!departures.refused(socket.as_fd(), OsError::EINVAL));

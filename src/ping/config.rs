@@ -38,8 +38,13 @@ pub struct Config {
     pub report_open: bool,
     /// Whether `Sent` events are wanted.
     pub report_sent: bool,
+    /// Whether `Reply` events are wanted; each costs memory of its own.
+    pub report_replies: bool,
     /// Whether reverse names are wanted (`-H`): the first probe waits at most 500 ms for the targets' own.
     pub names: bool,
+    /// Whether delays run from our own call to our own call and nothing else (`-U`, `--timestamping user`), however long an answer
+    /// waited to be read.
+    pub user_to_user: bool,
     /// Seed of everything random: cookies.
     pub seed: u64,
 }
@@ -71,7 +76,8 @@ pub enum Pace {
         /// The shortest interval.
         at_least: Duration,
     },
-    /// The next as soon as one is answered, at the latest after 10 ms (`-f`, `-i 0`).
+    /// The next as soon as one is answered, at the latest after 10 ms, with a window of up to 64 under way once the target
+    /// answers (`-f`, `-i 0`).
     Flood,
     /// As fast as the kernel takes them (`--rate max`).
     Unpaced,

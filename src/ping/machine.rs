@@ -47,6 +47,8 @@ pub struct Ping {
     unconfirmed: u64,
     /// Everything that arrived up to here was handled.
     seen: Instant,
+    /// Memory for a probe's payload, reused.
+    payload: Vec<u8>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +84,7 @@ impl Ping {
             over: Vec::new(),
             unconfirmed: 0,
             seen: Instant::ZERO,
+            payload: Vec::new(),
         };
         targets.into_iter().for_each(|subject| ping.add(subject));
         ping
@@ -191,7 +194,8 @@ impl Ping {
             let source_port = port.map_or(0, Port::get);
             outbox.push(Order::Open(Open { lane, token, to, source_port, header }));
         } else {
-            let octets = outbox.store(|octets| series.push_probe(ordered, &self.config, now.wall, octets));
+            let payload = &mut self.payload;
+            let octets = outbox.store(|octets| series.push_probe(ordered, &self.config, now.wall, payload, octets));
             outbox.push(Order::Send(Send { lane, token, to, flow: 0, header, octets }));
         }
     }

@@ -9,6 +9,7 @@ use crate::channel::{Arena, Datagram, IcmpReport, LaneId, Owner, Profile, Protoc
 use crate::engine::Named;
 use crate::engine::decode::{self, Decoded, EchoReply, IcmpError, QuotedTransport};
 use crate::types::{Now, ProbeId, Sequence};
+use crate::wire::payload::COOKIE_OCTETS;
 
 /// Whose probe an answer is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +70,7 @@ impl Ping {
             return;
         }
         // A responder that is not the target is still believed where only one target can be meant.
-        let addressed = self.index.at(lane, reply.responder).chain(self.index.only(lane));
+        let addressed = || self.index.at(lane, reply.responder).chain(self.index.only(lane));
         match self.whose(lane, profile, reply.sequence, reply.payload, addressed) {
             Whose::Ours(number, probe) => {
                 self.want_name(reply.responder);
@@ -96,9 +97,12 @@ impl Ping {
         // A short quote is padded with zeros where something follows it (RFC 4884 §4.1); they say nothing about the probe.
         let quoted_octets = payload.iter().rposition(|&octet| octet != 0).map_or(0, |last| last + 1);
         let payload = payload.get(..quoted_octets).unwrap_or_default();
-        let addressed = quoted.destination.into_iter().flat_map(|destination| self.index.at(lane, destination));
-        let only = self.index.only(lane).filter(|_| quoted.destination.is_none());
-        if let Whose::Ours(number, probe) = self.whose(lane, profile, sequence, payload, addressed.chain(only)) {
+        let addressed = || {
+            let only = self.index.only(lane).filter(|_| quoted.destination.is_none());
+            let addressed = quoted.destination.into_iter().flat_map(|destination| self.index.at(lane, destination));
+            addressed.chain(only)
+        };
+        if let Whose::Ours(number, probe) = self.whose(lane, profile, sequence, payload, addressed) {
             error.responder.into_iter().for_each(|responder| self.want_name(responder));
             self.with_series(number, now, |series, context| series.error(probe, error, context));
         }
@@ -151,13 +155,13 @@ impl Ping {
     }
 
     /// The series whose cookie is in `payload`, or else that of `addressed` whose cookie it resembles most; and its probe.
-    fn whose(
+    fn whose<I: Iterator<Item = u32>>(
         &self,
         lane: LaneId,
         profile: &Profile,
         sequence: Sequence,
         payload: &[u8],
-        addressed: impl Iterator<Item = u32>,
+        addressed: impl FnOnce() -> I,
     ) -> Whose {
         let candidate = |number: u32| {
             let series = self.series.get(number as usize)?;
@@ -172,9 +176,18 @@ impl Ping {
                 Named::Nothing => None,
             }
         };
-        let exact = self.index.with_cookie(lane, payload).and_then(candidate);
-        let best = exact.or_else(|| addressed.filter_map(candidate).max_by_key(|&(likeness, _)| likeness));
+        // The only series of a lane needs no look-up.
+        let only = self.index.only(lane).filter(|&number| self.carries_cookie(number, payload));
+        let exact = only.or_else(|| self.index.with_cookie(lane, payload)).and_then(candidate);
+        let best = exact.or_else(|| addressed().filter_map(candidate).max_by_key(|&(likeness, _)| likeness));
         best.map_or(Whose::Foreign, |(_, whose)| whose)
+    }
+
+    /// Whether this payload starts with all of the cookie that the probes of a series have room for.
+    fn carries_cookie(&self, number: u32, payload: &[u8]) -> bool {
+        let cookie = self.series.get(number as usize).map(|series| series.cookie().octets());
+        let sent = cookie.and_then(|cookie| cookie.get(..self.config.payload_octets.min(COOKIE_OCTETS)));
+        sent.is_some_and(|sent| !sent.is_empty() && payload.starts_with(sent))
     }
 
     fn want_name(&mut self, address: IpAddr) {

@@ -20,7 +20,7 @@ use super::method::Method;
 use super::probe::{Fate, Probe, token};
 use super::summary::{Counts, State};
 use crate::channel::{LaneId, OsError, Profile, Refused, Sent, Token};
-use crate::engine::pace::{Slots, Window};
+use crate::engine::pace::{Slots, Window, flood_window};
 use crate::engine::{Inflight, Named, Place, Target};
 use crate::metrics::{LossRuns, RttRecorder};
 use crate::types::{Endpoint, Instant, IpEndpoint, Now, Port, ProbeId, Rtt, Sequence, Stamp, WallTime};
@@ -112,6 +112,10 @@ pub(super) struct Series {
     seen_open: bool,
     /// Whether the last probe of a series that many answer has been waited for.
     lingered: bool,
+    /// Whether replies are told, and not only counted.
+    tells_replies: bool,
+    /// Whether delays run from our own call to our own call.
+    user_to_user: bool,
 }
 
 impl Series {
@@ -147,6 +151,8 @@ impl Series {
             responders: None,
             seen_open: false,
             lingered: false,
+            tells_replies: true,
+            user_to_user: false,
         }
     }
 
@@ -168,6 +174,14 @@ impl Series {
             &Place::Local { ref path, lane, profile } => {
                 Some(Route { to: Endpoint::Unix(path.clone()), from: None, lane, profile })
             }
+            Place::Unroutable { .. } | Place::Unresolved => None,
+        }
+    }
+
+    /// What is special about the sockets its probes leave by.
+    fn profile(&self) -> Option<&Profile> {
+        match &self.target.place {
+            Place::Reachable { profile, .. } | Place::Local { profile, .. } => Some(profile),
             Place::Unroutable { .. } | Place::Unresolved => None,
         }
     }
@@ -260,6 +274,8 @@ impl Series {
     /// Its first probe is due at `start`.
     pub(super) fn begin(&mut self, config: &Config, start: Instant) {
         self.start = start;
+        self.tells_replies = config.report_replies;
+        self.user_to_user = config.user_to_user;
         self.pacer = match config.pace {
             Pace::Fixed(interval) => Pacer::Slots(Slots::new(start, interval)),
             Pace::Adaptive { at_least } => Pacer::Window(Window::new(at_least)),
@@ -293,7 +309,12 @@ impl Series {
             Pacer::Slots(slots) => slots.next(),
             Pacer::Window(window) => {
                 let under_way = ordered.saturating_sub(number(self.newest_answered));
-                let room = config.pace == Pace::Unpaced || under_way < u64::from(config.preload.max(1));
+                let most = match config.pace {
+                    Pace::Unpaced => u64::MAX,
+                    Pace::Flood => flood_window(self.counts.received),
+                    Pace::Adaptive { .. } | Pace::Fixed(_) | Pace::Called => 1,
+                };
+                let room = under_way < most.max(config.preload.into());
                 let patience = match config.pace {
                     Pace::Adaptive { .. } => self.delays.ewma().map_or(FIRST_PATIENCE, Rtt::as_duration),
                     Pace::Fixed(_) | Pace::Flood | Pace::Unpaced | Pace::Called => Duration::ZERO,

@@ -61,6 +61,8 @@ impl Rig {
             flow_label: None,
             report_open: false,
             report_sent: false,
+            report_replies: true,
+            user_to_user: false,
             names: false,
             seed: 3,
         };

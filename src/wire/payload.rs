@@ -53,20 +53,59 @@ pub struct Difference {
     pub found: u8,
 }
 
+/// Every octet, in order: a [`Fill::Counting`] is this over and over.
+const COUNTING: [u8; 256] = {
+    let mut counting = [0; 256];
+    let mut at = 0;
+    while at < counting.len() {
+        counting[at] = at as u8;
+        at += 1;
+    }
+    counting
+};
+
 /// Appends a payload of exactly `octets` octets: the cookie, cut to what fits, then the fill.
 pub fn push(cookie: &Cookie, fill: &Fill, octets: usize, out: &mut Vec<u8>) {
-    out.extend((0..octets).map(|index| expected(cookie, fill, index)));
+    let end = out.len() + octets;
+    out.extend_from_slice(cookie.0.get(..octets).unwrap_or(&cookie.0));
+    match fill {
+        Fill::Counting => {
+            let mut pieces = std::iter::once(&COUNTING[COOKIE_OCTETS..]).chain(std::iter::repeat(&COUNTING[..]));
+            while let Some(missing) = end.checked_sub(out.len()).filter(|&missing| missing > 0) {
+                let piece = pieces.next().unwrap_or_default();
+                out.extend_from_slice(piece.get(..missing).unwrap_or(piece));
+            }
+        }
+        Fill::Pattern(_) => {
+            let missing = COOKIE_OCTETS..octets.max(COOKIE_OCTETS);
+            out.extend(missing.map(|index| expected(cookie, fill, index)));
+        }
+    }
 }
 
 /// The first difference, anywhere in the payload, between what [`push`] wrote and what came back; octets that are missing
 /// from or appended to `received` are no difference.
 pub fn first_difference(cookie: &Cookie, fill: &Fill, octets: usize, received: &[u8]) -> Option<Difference> {
-    received
-        .iter()
-        .take(octets)
-        .enumerate()
+    let received = received.get(..octets).unwrap_or(received);
+    let index = (0..received.len()).step_by(COUNTING.len()).find(|&start| {
+        let piece = received.get(start..).unwrap_or_default();
+        !is_unchanged(cookie, fill, start, piece.get(..COUNTING.len()).unwrap_or(piece))
+    })?;
+    let behind = received.iter().enumerate().skip(index);
+    behind
         .map(|(index, &found)| Difference { index, expected: expected(cookie, fill, index), found })
         .find(|difference| difference.expected != difference.found)
+}
+
+/// Whether a piece of at most 256 octets that starts at `start`, a multiple of 256, is as [`push`] wrote it.
+fn is_unchanged(cookie: &Cookie, fill: &Fill, start: usize, piece: &[u8]) -> bool {
+    let cookie_octets = if start == 0 { piece.len().min(COOKIE_OCTETS) } else { 0 };
+    let (first, rest) = piece.split_at(cookie_octets);
+    let filled = match fill {
+        Fill::Counting => COUNTING.get(cookie_octets..piece.len()) == Some(rest),
+        Fill::Pattern(_) => (start + cookie_octets..).zip(rest).all(|(at, &found)| expected(cookie, fill, at) == found),
+    };
+    filled && cookie.0.starts_with(first)
 }
 
 /// The octet that [`push`] writes at `index`.

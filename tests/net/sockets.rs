@@ -189,8 +189,9 @@ fn assert_echo_works(wish: SocketWish, kind: SocketKind) {
         };
         assert_eq!(sent.token, Token::new(7));
         assert!(sent.stamp.user.mono <= datagram.stamp.user.mono);
-        assert_eq!((datagram.reply_ttl, datagram.tos), (Some(Ttl::new(64)), Some(Tos::new(0))));
-        assert_eq!((datagram.ifindex, datagram.cut), (net::interface_index("lo"), false));
+        // Where the IP header comes along, the kernel need not tell what is in it.
+        let told = net::interface_index("lo").filter(|_| profile.received_at != Layer::Ip);
+        assert_eq!((datagram.ifindex, datagram.cut), (told, false));
         let mut inbox = Inbox::default();
         let datagram = Datagram { octets: inbox.store(octets), ..datagram.clone() };
         let Decoded::Reply(reply) = decode::datagram(&profile, &datagram, inbox.arena()) else {
@@ -199,6 +200,7 @@ fn assert_echo_works(wish: SocketWish, kind: SocketKind) {
         assert_eq!((reply.ident, reply.sequence), (profile.ident.ident, Sequence::new(7)));
         assert_eq!((reply.payload, reply.cut), (b"payload".as_slice(), false));
         assert_ne!(reply.checksum_right, Some(false));
+        assert_eq!((reply.reply_ttl, reply.tos), (Some(Ttl::new(64)), Some(Tos::new(0))));
         assert_eq!((reply.responder, reply.to), (loopback(family).address, Some(loopback(family).address)));
     }
 }

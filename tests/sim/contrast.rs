@@ -118,6 +118,8 @@ fn contrast_as(network: &Network, plans: &Plans) -> Ran {
         flow_label: None,
         report_open: false,
         report_sent: false,
+        report_replies: true,
+        user_to_user: false,
         names: false,
         broadcast: false,
         sticky_source: false,

@@ -74,6 +74,8 @@ fn config() -> Config {
         flow_label: None,
         report_open: false,
         report_sent: false,
+        report_replies: true,
+        user_to_user: false,
         names: false,
         seed: 42,
     }

@@ -35,6 +35,7 @@ options! {
         SO_DONTROUTE = libc::SO_DONTROUTE,
         SO_MARK = libc::SO_MARK,
         SO_RCVBUF = libc::SO_RCVBUF,
+        SO_RCVBUFFORCE = libc::SO_RCVBUFFORCE,
         SO_RXQ_OVFL = libc::SO_RXQ_OVFL,
         SO_SNDBUF = libc::SO_SNDBUF,
         SO_TIMESTAMPING = libc::SO_TIMESTAMPING,

@@ -36,7 +36,7 @@ impl Series {
             // Whatever is in it cannot be believed, so the probe stays open.
             self.counts.bad_checksum += 1;
             event.bad_checksum = true;
-            return self.tell(Told::Reply(Box::new(event)), Some(reply.stamp), false, context);
+            return self.tell(Told::Reply(event), Some(reply.stamp), false, context);
         }
         self.deliver(fate, event, &reply.stamp, context);
     }
@@ -78,7 +78,7 @@ impl Series {
             self.responders.get_or_insert_default();
         }
         self.newest_replied = self.newest_replied.max(Some(id));
-        self.tell(Told::Reply(Box::new(event)), Some(*runs_to), fate == Fate::Open, context);
+        self.tell(Told::Reply(event), Some(*runs_to), fate == Fate::Open, context);
     }
 
     /// Counts the answer of a host whose service did not answer, and tells of it.
@@ -106,7 +106,7 @@ impl Series {
             }
         }
         let sent = self.probes.get(id).map_or(Stamp::user(context.now), Probe::sent);
-        let delay = refused.runs_to.map(|stamp| delay::between(&sent, &stamp));
+        let delay = refused.runs_to.map(|stamp| self.delay(&sent, &stamp));
         let refusal = Refusal {
             series: self.id,
             probe: id,
@@ -161,7 +161,7 @@ impl Series {
             info: error.info,
             mtu: error.mtu,
             gateway: error.gateway,
-            rtt: delay::between(&sent, &error.stamp).0,
+            rtt: self.delay(&sent, &error.stamp).0,
             duplicate: false,
             late: false,
         };
@@ -242,7 +242,7 @@ impl Series {
 
     /// A reply of which only its time is known, from the target.
     pub(super) fn bare_reply(&self, id: ProbeId, sent: &Stamp, arrived: &Stamp) -> Reply {
-        let (rtt, stamp) = delay::between(sent, arrived);
+        let (rtt, stamp) = self.delay(sent, arrived);
         Reply {
             series: self.id,
             probe: id,

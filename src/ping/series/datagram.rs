@@ -45,13 +45,22 @@ impl Series {
     }
 
     /// Appends what its lane sends for a probe that is not a connection.
-    pub(in crate::ping) fn push_probe(&self, id: ProbeId, config: &Config, now: WallTime, out: &mut Vec<u8>) {
+    ///
+    /// `payload` is memory to use.
+    pub(in crate::ping) fn push_probe(
+        &self,
+        id: ProbeId,
+        config: &Config,
+        now: WallTime,
+        payload: &mut Vec<u8>,
+        out: &mut Vec<u8>,
+    ) {
         match &self.method {
             Method::Icmp => {
-                let Some(route) = self.route() else { return };
-                let mut payload = Vec::with_capacity(config.payload_octets);
-                payload::push(&self.cookie, &config.fill, config.payload_octets, &mut payload);
-                encode::echo_request(&route.profile, id.sequence(), &payload, None, out);
+                let Some(profile) = self.profile() else { return };
+                payload.clear();
+                payload::push(&self.cookie, &config.fill, config.payload_octets, payload);
+                encode::echo_request(profile, id.sequence(), payload, None, out);
             }
             Method::Udp(ask) | Method::UnixDgram(ask) => match ask {
                 Ask::Tagged => payload::push_tagged(&self.cookie, id, config.payload_octets, out),

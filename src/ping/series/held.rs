@@ -9,10 +9,11 @@ use crate::ping::event::{Event, Refusal, Reply};
 use crate::ping::probe::{Fate, Probe};
 use crate::types::{Instant, ProbeId, Rtt, Stamp, StampSource};
 
-/// An answer with a delay.
+/// An answer with a delay. Most are replies, of which none is to cost memory of its own before it is told.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant)]
 pub(in crate::ping) enum Told {
-    Reply(Box<Reply>),
+    Reply(Reply),
     Refusal(Box<Refusal>),
 }
 
@@ -31,21 +32,25 @@ impl Series {
     /// Tells an answer, with its delay, as soon as that is known. Answers keep their order.
     pub(super) fn tell(&mut self, told: Told, runs_to: Option<Stamp>, measured: bool, context: &mut Context<'_>) {
         let now = context.now.mono;
-        self.held.push_back(Held { told, runs_to, measured, until: now + delay::TICK });
+        let held = Held { told, runs_to, measured, until: now + delay::TICK };
+        if self.held.is_empty() && !self.awaits_stamp(&held) {
+            return self.tell_now(held, context.events);
+        }
+        self.held.push_back(held);
         self.tell_ready(now, context.events);
     }
 
     /// Tells those that wait for nothing any more at `now`.
     pub(super) fn tell_ready(&mut self, now: Instant, events: &mut VecDeque<Event>) {
         while self.held.front().is_some_and(|held| held.until <= now || !self.awaits_stamp(held)) {
-            self.tell_one(events);
+            self.tell_first(events);
         }
     }
 
     /// Tells all of them, as they are.
     pub(super) fn tell_all(&mut self, events: &mut VecDeque<Event>) {
         while !self.held.is_empty() {
-            self.tell_one(events);
+            self.tell_first(events);
         }
     }
 
@@ -54,26 +59,47 @@ impl Series {
         self.held.front().map(|held| held.until)
     }
 
-    fn tell_one(&mut self, events: &mut VecDeque<Event>) {
-        let Some(Held { mut told, runs_to, measured, .. }) = self.held.pop_front() else { return };
+    fn tell_first(&mut self, events: &mut VecDeque<Event>) {
+        if let Some(first) = self.held.pop_front() {
+            self.tell_now(first, events);
+        }
+    }
+
+    fn tell_now(&mut self, held: Held, events: &mut VecDeque<Event>) {
+        let Held { mut told, runs_to, measured, .. } = held;
         if let (Some(probe), Some(arrived)) = (self.probes.get(told.probe()), runs_to) {
-            told.time(probe, &arrived);
+            told.time(self.delay(&probe.sent(), &arrived), probe.local_queue());
         }
         if let (Some(delay), true) = (told.delay(), measured) {
             self.measure(told.probe(), delay);
         }
-        events.push_back(match told {
+        match told {
             Told::Reply(reply) => {
                 self.count_responder(&reply);
-                Event::Reply(reply)
+                if self.tells_replies {
+                    events.push_back(Event::Reply(Box::new(reply)));
+                }
             }
-            Told::Refusal(refusal) => Event::Refused(refusal),
-        });
+            Told::Refusal(refusal) => events.push_back(Event::Refused(refusal)),
+        }
+    }
+
+    /// The delay between two stamps, where no other of what left is to come.
+    pub(super) fn delay(&self, sent: &Stamp, arrived: &Stamp) -> (Rtt, StampSource) {
+        let unstamped = self.profile().is_some_and(|profile| profile.send_stamps == SendStamps::None);
+        if unstamped && !self.user_to_user {
+            delay::until_arrival(sent, arrived)
+        } else {
+            delay::between(sent, arrived)
+        }
     }
 
     /// Whether a stamp of the probe is still to come that this answer could use.
     fn awaits_stamp(&self, held: &Held) -> bool {
-        let wish = self.route().map_or(SendStamps::None, |route| route.profile.send_stamps);
+        let wish = self.profile().map_or(SendStamps::None, |profile| profile.send_stamps);
+        if wish == SendStamps::None {
+            return false;
+        }
         let sent = self.probes.get(held.told.probe()).map(Probe::sent);
         sent.zip(held.runs_to).is_some_and(|(sent, arrived)| delay::is_incomplete(wish, &sent, &arrived))
     }
@@ -116,12 +142,9 @@ impl Told {
     }
 
     /// Sets the delay to what is known of its beginning by now.
-    fn time(&mut self, probe: &Probe, arrived: &Stamp) {
-        let (rtt, stamp) = delay::between(&probe.sent(), arrived);
+    fn time(&mut self, (rtt, stamp): (Rtt, StampSource), local_queue: Option<Rtt>) {
         match self {
-            Told::Reply(reply) => {
-                (reply.rtt, reply.stamp, reply.local_queue) = (rtt, stamp, probe.local_queue());
-            }
+            Told::Reply(reply) => (reply.rtt, reply.stamp, reply.local_queue) = (rtt, stamp, local_queue),
             Told::Refusal(refusal) => (refusal.rtt, refusal.stamp) = (Some(rtt), Some(stamp)),
         }
     }

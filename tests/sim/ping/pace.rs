@@ -91,8 +91,32 @@ fn all_targets_start_together_without_a_rate() {
 
 #[test]
 fn a_flood_goes_as_fast_as_answers_come() {
-    let run = ping(&over(Link::after(ms(1)), |node| node), Config { count: Some(5), pace: Pace::Flood, ..config() });
-    assert_eq!(run.sent_at_ms(), [0, 2, 4, 6, 8]);
+    let run = ping(&over(Link::after(ms(1)), |node| node), Config { count: Some(20), pace: Pace::Flood, ..config() });
+    let doubling = [(0, 1), (2, 2), (4, 4), (6, 8), (8, 5)];
+    let expected: Vec<u128> = doubling.iter().flat_map(|&(at, probes)| std::iter::repeat_n(at, probes)).collect();
+    assert_eq!(run.sent_at_ms(), expected);
+}
+
+#[test]
+fn a_flood_has_no_more_than_64_under_way() {
+    let config = Config { count: Some(1000), pace: Pace::Flood, ..config() };
+    let run = ping(&over(Link::after(ms(1)), |node| node), config);
+    let sent = run.sent_at_ms();
+    for at in sent.iter().filter(|&&at| at > 14) {
+        assert_eq!(sent.iter().filter(|&other| other == at).count(), if *at == 40 { 41 } else { 64 }, "{at}");
+    }
+    assert_eq!((run.counts().received, sent.last()), (1000, Some(&40)));
+}
+
+#[test]
+fn a_flood_whose_answers_end_falls_back_to_a_hundred_a_second() {
+    let config = Config { count: Some(40), pace: Pace::Flood, ..config() };
+    let run = ping(&over(Link::after(ms(1)), |node| node.change(8.., Change::Silence)), config);
+    let sent = run.sent_at_ms();
+    // The first seven are answered, so that eight may be under way.
+    assert_eq!(sent[..15], [0, 2, 2, 4, 4, 4, 4, 6, 6, 6, 6, 6, 6, 6, 6]);
+    let every_ten: Vec<u128> = (1..=25).map(|n| 6 + 10 * n).collect();
+    assert_eq!(sent[15..], every_ten);
 }
 
 #[test]
@@ -101,17 +125,17 @@ fn a_flood_without_answers_goes_at_a_hundred_a_second() {
     let run = ping(&network(|node| node.silent()), flood.clone());
     let expected: Vec<u128> = (0..200).map(|n| n * 10).collect();
     assert_eq!(run.sent_at_ms(), expected);
-    // Neither do answers that take longer make it faster or slower.
+    // Answers that take longer make it faster once they come.
     let run = ping(&over(Link::after(ms(50)), |node| node), flood);
-    assert_eq!(run.sent_at_ms(), expected);
-    assert_eq!(run.counts().received, 200);
+    assert_eq!(run.sent_at_ms()[..11], expected[..11]);
+    assert_eq!((run.sent_at_ms()[199] < 1000, run.counts().received), (true, 200));
 }
 
 #[test]
 fn a_preloaded_flood_keeps_that_many_under_way() {
     let config = Config { count: Some(9), pace: Pace::Flood, preload: 3, ..config() };
     let run = ping(&over(Link::after(ms(1)), |node| node), config);
-    assert_eq!(run.sent_at_ms(), [0, 0, 0, 2, 2, 2, 4, 4, 4]);
+    assert_eq!(run.sent_at_ms(), [0, 0, 0, 2, 2, 2, 2, 4, 4]);
 }
 
 #[test]
