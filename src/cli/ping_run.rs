@@ -44,8 +44,12 @@ impl Run<'_> {
         if let Some(sentence) = self.args.refused.sentence() {
             return Err(Trouble::Refused(sentence.to_owned()));
         }
-        if !self.args.method.contrast && self.is_sweep() {
-            return self.sweep(env);
+        match (self.args.method.contrast, self.args.sweep.given()) {
+            (true, Some(option)) => {
+                return Err(Trouble::Refused(format!("{option}: --contrast compares methods to one target")));
+            }
+            (false, _) if self.is_sweep() => return self.sweep(env),
+            _ => {}
         }
         let texts = target::gather(&self.args.targets, self.args.targets_file.as_deref(), env)?;
         if self.args.method.contrast {

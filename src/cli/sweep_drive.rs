@@ -1,6 +1,7 @@
 //! The run of a sweep: one worker on this thread, or several on threads of their own whose results come together here.
 
 use std::io::{self, Write};
+use std::net::IpAddr;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use super::complain::Trouble;
 use super::env::Env;
 use super::sweep_supply::Complaints;
 use super::{ANSWERED, NOT_ANSWERED, NOT_RUN};
-use crate::channel::{Channel, ChannelError, Control, OpenedLanes, Precision, Tell};
+use crate::channel::{Channel, ChannelError, Control, OpenedLanes, OsError, Precision, Tell};
 use crate::driver::{self, Next, Turn};
 use crate::ping::sweep::{Event, Outcome, Sweep, Totals};
 use crate::report::{Sink, Streams, SweepProgress};
@@ -35,6 +36,8 @@ pub struct Manner {
     pub program: String,
     /// The status line.
     pub progress: SweepProgress,
+    /// Whether there is a terminal to show it on.
+    pub terminal: bool,
     /// `-v`.
     pub verbose: bool,
     /// Answers that a target needs.
@@ -61,23 +64,36 @@ pub fn run(mut workers: Vec<Worker>, manner: Manner, env: &mut Env<'_>) -> Resul
 }
 
 /// What decides the exit status.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 struct Tally {
     not_run: bool,
     unanswered: bool,
     interrupted: bool,
+    /// Why targets could not be probed: how many, and the first of them.
+    refused: Vec<(OsError, u64, IpAddr)>,
 }
 
 impl Tally {
     fn heed(&mut self, outcome: &Outcome, needed: u64) {
         self.not_run |= outcome.state.is_some();
         self.unanswered |= outcome.counts.received < needed;
+        if let (Some(error), Some(_), Some(endpoint)) = (outcome.error, outcome.state, outcome.endpoint) {
+            self.refuse(error, 1, endpoint.address);
+        }
+    }
+
+    fn refuse(&mut self, error: OsError, count: u64, first: IpAddr) {
+        match self.refused.iter_mut().find(|(known, ..)| *known == error) {
+            Some((_, counted, _)) => *counted += count,
+            None => self.refused.push((error, count, first)),
+        }
     }
 
     fn join(&mut self, other: Tally) {
         self.not_run |= other.not_run;
         self.unanswered |= other.unanswered;
         self.interrupted |= other.interrupted;
+        other.refused.into_iter().for_each(|(error, count, first)| self.refuse(error, count, first));
     }
 }
 
@@ -150,7 +166,9 @@ impl Desk {
                     output(self.flush(env.stdout, env.stderr))?;
                     continue;
                 }
-                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(Trouble::Refused("a worker ended before its work".to_owned()));
+                }
             };
             match note {
                 Note::Lines(lines) => {
@@ -195,7 +213,7 @@ impl Desk {
                 writeln!(talk, "{}", self.manner.progress.line(&totals, elapsed))
             }
             // One is enough.
-            Some(false) if number == 0 => self.manner.progress.show(&totals, elapsed, talk),
+            Some(false) if number == 0 && self.manner.terminal => self.manner.progress.show(&totals, elapsed, talk),
             _ => Ok(()),
         }
     }
@@ -227,6 +245,10 @@ impl Desk {
             return Err(Trouble::NoTarget);
         }
         let program = &self.manner.program;
+        for (error, count, first) in &self.tally.refused {
+            let targets = if *count == 1 { "target" } else { "targets" };
+            let _ = writeln!(env.stderr, "{program}: {count} {targets} could not be probed, {first} first: {error}");
+        }
         let dropped = totals.counts.dropped_by_kernel;
         if dropped > 0 {
             let _ = writeln!(

@@ -17,7 +17,7 @@ use super::sweep_targets::{self, Index, Item, Space, UNPACED, too_many, word};
 use super::target::Lanes;
 use super::values::{Rate, Timestamping};
 use crate::channel::{LanePlan, OpenedLanes, Owner, Plan, Protocol, SendStamps, Tell};
-use crate::ping::sweep::{Config, Event, Permutation, Probes, Range, Route, Supply, Sweep, Told};
+use crate::ping::sweep::{Config, Event, Exclusions, Goal, Permutation, Probes, Range, Route, Supply, Sweep, Told};
 use crate::report::{Sink, SweepJson, SweepProgress, SweepShow, SweepText};
 use crate::types::Family;
 
@@ -27,6 +27,8 @@ const RATE: f64 = 1000.0;
 const WAIT: Duration = Duration::from_secs(1);
 /// The time between two probes to a target unless `-i` says otherwise.
 const INTERVAL: Duration = Duration::from_secs(1);
+/// Octets for answers that come while something else runs; where the system allows less, it is less.
+const RECEIVE_BUFFER: u32 = 4 << 20;
 /// The most probes to a target.
 const MOST_PROBES: u64 = 1_000_000;
 
@@ -38,7 +40,7 @@ struct Wish {
     probes: Probes,
     show: SweepShow,
     send_stamps: SendStamps,
-    exclusions: Arc<crate::ping::sweep::Exclusions>,
+    exclusions: Arc<Exclusions>,
 }
 
 /// What `--targets` names.
@@ -52,11 +54,11 @@ impl Run<'_> {
     pub(super) fn is_sweep(&self) -> bool {
         let method = &self.args.method;
         let icmp = method.tcp.is_none() && method.udp.is_none() && method.stamp.is_none();
-        let many = |text: &String| {
-            let local = text.starts_with("unix");
-            !local
-                && !matches!(Range::read(text), Ok(None))
-                && Range::read(text).map(|read| read.map(|one| one.count())) != Ok(Some(1))
+        let many = |text: &String| match Range::read(text) {
+            Ok(Some(range)) => range.count() > 1,
+            // What starts like a prefix or a range, but for a path.
+            Err(_) => !text.starts_with("unix"),
+            Ok(None) => false,
         };
         let by_list = self.args.targets_file.is_some() && icmp;
         self.args.sweep.given().is_some() || by_list || self.args.targets.iter().any(many)
@@ -94,10 +96,11 @@ impl Run<'_> {
         };
         let tells: Vec<Option<Tell>> = opened.iter().map(|opened| opened.tell.clone()).collect();
         let supplies = supplies(source, &common, &lookups, &tells);
-        let progress = env.terminal && !self.args.output.quiet;
+        let terminal = env.terminal && !self.args.output.quiet;
         let worker = |((opened, lanes), supply): ((OpenedLanes, &Lanes), Supply)| Worker {
             opened,
-            sweep: Sweep::new(self.sweep_config(&wish, lanes, supply, workers, progress, env.seed)),
+            // Several tell their figures, so that somebody can add them up.
+            sweep: Sweep::new(self.sweep_config(&wish, lanes, supply, workers, terminal || workers > 1, env.seed)),
             sink: self.sweep_sink(&wish, lanes),
         };
         let workers: Vec<Worker> = opened.into_iter().zip(&lanes).zip(supplies).map(worker).collect();
@@ -109,6 +112,7 @@ impl Run<'_> {
         let manner = Manner {
             program: self.program.to_owned(),
             progress: SweepProgress::new(targets),
+            terminal,
             verbose: self.args.output.verbose,
             needed,
             empty_is_trouble: whole,
@@ -270,6 +274,7 @@ impl Run<'_> {
         let lane = |&family: &Family| LanePlan {
             send_stamps: wish.send_stamps,
             broadcast: self.args.socket.broadcast,
+            receive_buffer: Some(RECEIVE_BUFFER),
             ..self.lane(family, Protocol::Icmp, bound)
         };
         Plan { lanes: wish.families.iter().map(lane).collect(), names: false }
@@ -305,10 +310,18 @@ impl Run<'_> {
         let unpaced = self.args.run.rate.is_none();
         let random = self.args.sweep.random_order;
         let Some(apart) = &env.apart else {
+            let mut known = HashMap::new();
             if let Some(list) = list {
-                read_now(list, unpaced, &mut items, complaints, env.stdin)?;
+                for item in read_now(list, unpaced, complaints, env.stdin)? {
+                    items.push(item.unwrap_or_else(|text| {
+                        known.insert(text.clone(), Goal { name: Some(text.clone()), endpoint: None });
+                        Item::Name(text)
+                    }));
+                }
             }
-            let known = look_up_now(&items, forced, families, complaints, env);
+            look_up_now(&items, &mut known, |name| {
+                choose(name.clone(), (env.resolve)(name, forced), families, complaints)
+            });
             return Ok((self.in_order(Space::new(items)), Lookups::Known(Arc::new(known))));
         };
         let lookups = Lookups::Apart { resolve: apart.resolve, forced, families: families.to_vec() };
@@ -356,6 +369,7 @@ impl Run<'_> {
             deadline: run.deadline.map(|deadline| deadline.duration).filter(|deadline| !deadline.is_zero()),
             told: self.told(),
             vector: self.args.sweep.vector,
+            user_to_user: self.timestamping() == Timestamping::User,
             progress,
             payload_octets: self.args.packet.size,
             fill: self.args.packet.pattern.clone().unwrap_or_default(),
@@ -395,14 +409,13 @@ fn missing(lanes: Option<&Lanes>) -> Vec<(Family, String)> {
     [Family::V4, Family::V6].into_iter().filter_map(why).collect()
 }
 
-/// Reads a list on this thread.
+/// Reads a list on this thread: items, and the text of lines that are none.
 fn read_now(
     list: List,
     unpaced: bool,
-    items: &mut Vec<Item>,
     complaints: &Complaints,
     stdin: &mut dyn BufRead,
-) -> Result<(), Trouble> {
+) -> Result<Vec<Result<Item, Box<str>>>, Trouble> {
     let failed = |error| Trouble::Unreadable("--targets", Path::new("-").to_owned(), error);
     let mut text = String::new();
     match list {
@@ -410,27 +423,22 @@ fn read_now(
         List::File(file) => BufReader::new(file).read_to_string(&mut text),
     }
     .map_err(failed)?;
-    for word in text.lines().filter_map(word) {
-        items.push(Item::read(word, unpaced).unwrap_or_else(|sentence| {
+    let item = |word: &str| {
+        Item::read(word, unpaced).map_err(|sentence| {
             complaints.push(sentence);
-            Item::Name(word.into())
-        }));
-    }
-    Ok(())
+            word.into()
+        })
+    };
+    Ok(text.lines().filter_map(word).map(item).collect())
 }
 
-fn look_up_now(
-    items: &[Item],
-    forced: Option<Family>,
-    families: &[Family],
-    complaints: &Complaints,
-    env: &Env<'_>,
-) -> HashMap<Box<str>, crate::ping::sweep::Goal> {
-    let names = items.iter().filter_map(|item| match item {
-        Item::Name(name) => Some(name),
-        Item::Range(_) => None,
-    });
-    let known =
-        names.map(|name| (name.clone(), choose(name.clone(), (env.resolve)(name, forced), families, complaints)));
-    known.collect()
+/// Looks up on this thread what is not known yet.
+fn look_up_now(items: &[Item], known: &mut HashMap<Box<str>, Goal>, look_up: impl Fn(&Box<str>) -> Goal) {
+    for item in items {
+        if let Item::Name(name) = item
+            && !known.contains_key(name)
+        {
+            known.insert(name.clone(), look_up(name));
+        }
+    }
 }

@@ -5,5 +5,6 @@ mod contrast;
 mod errors;
 mod ping;
 mod rpong;
+mod sweep;
 mod trace;
 mod world;

@@ -54,7 +54,7 @@ impl Sweep {
         if reply.ident != profile.ident.ident {
             return;
         }
-        let whose = self.whose(profile, reply.sequence, reply.payload, Some(reply.responder));
+        let whose = self.whose(profile, reply.sequence, (reply.payload, reply.payload), Some(reply.responder));
         let Whose::Ours { number, slot, exact } = whose else {
             self.foreign += 1;
             self.totals.counts.foreign += 1;
@@ -91,12 +91,8 @@ impl Sweep {
         }
         // A short quote is padded with zeros where something follows it (RFC 4884 §4.1); they say nothing about the probe.
         let octets = payload.iter().rposition(|&octet| octet != 0).map_or(0, |last| last + 1);
-        let known = if payload.len() >= self.config.payload_octets {
-            payload
-        } else {
-            payload.get(..octets).unwrap_or_default()
-        };
-        if let Whose::Ours { number, slot, .. } = self.whose(profile, sequence, known, quoted.destination) {
+        let known = payload.get(..octets).unwrap_or_default();
+        if let Whose::Ours { number, slot, .. } = self.whose(profile, sequence, (payload, known), quoted.destination) {
             self.answered(now, (number, slot), &error.stamp, Fate::Unreachable, Traits::default());
         }
     }
@@ -162,8 +158,7 @@ impl Sweep {
         }
         if self.config.told == Told::Soon && fate == Fate::Replied {
             if let Some(probe) = self.flight.get(number).copied() {
-                let (rtt, source) = delay::between(&probe.sent(), &probe.arrived());
-                self.measure(slot, number, attempt, rtt, source);
+                self.measure(slot, number, &probe);
             }
             self.tell(slot, true, now);
         }
@@ -181,9 +176,15 @@ impl Sweep {
         }
     }
 
-    /// The probe that cookie and number in `payload` name, or else the one with this sequence to `address` whose cookie `payload`
-    /// resembles.
-    fn whose(&mut self, profile: &Profile, sequence: Sequence, payload: &[u8], address: Option<IpAddr>) -> Whose {
+    /// The probe that cookie and number in `payload` name, or else the one with this sequence to `address` whose cookie `known`,
+    /// what is sure of the payload, resembles.
+    fn whose(
+        &mut self,
+        profile: &Profile,
+        sequence: Sequence,
+        (payload, known): (&[u8], &[u8]),
+        address: Option<IpAddr>,
+    ) -> Whose {
         if let Some(id) = payload::tagged_probe(&self.cookie, payload) {
             let (number, slot) = Sweep::off_the_wire(id);
             let known = self.flight.get(number).is_none_or(|probe| probe.slot == slot);
@@ -192,7 +193,7 @@ impl Sweep {
             }
         }
         let Some(address) = address else { return Whose::Foreign };
-        let (same, of) = self.cookie.agreement(payload, self.config.payload_octets);
+        let (same, of) = self.cookie.agreement(known, self.config.payload_octets);
         // A changed payload is still ours if it is similar, or if nobody else can have this identifier.
         if 2 * same < of && profile.ident.owner != Owner::Kernel {
             return Whose::Foreign;

@@ -48,6 +48,8 @@ pub struct Config {
     pub told: Told,
     /// Whether the delay of each probe is kept.
     pub vector: bool,
+    /// Whether delays are to be between our own readings of the clock, although the kernel says when answers arrived.
+    pub user_to_user: bool,
     /// Whether [`super::Event::Progress`] is wanted.
     pub progress: bool,
     /// Payload octets of a probe; at least [`Config::LEAST_OCTETS`].

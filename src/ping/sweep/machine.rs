@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use super::config::{Config, Probes, Route, Supplied};
 use super::event::{Event, Totals};
-use super::flight::{Fate, Flight};
+use super::flight::{Fate, Flight, Probe};
 use super::live::{Extra, Lives};
 use super::template::Template;
 use crate::channel::{Arena, Control, Dropped, Header, Inbound, Order, OsError, Outbox, Refused, Send, Sent, Token};
 use crate::engine::pace::Cap;
 use crate::engine::{Machine, delay};
-use crate::types::{Endpoint, Family, Instant, Now, ProbeId, Rtt, Sequence, StampSource};
+use crate::types::{Endpoint, Family, Instant, Now, ProbeId, Sequence, StampSource};
 use crate::wire::payload::Cookie;
 
 /// Probes ordered in one turn: between two turns the answers are read, and so many always find room in a receive buffer.
@@ -276,8 +276,7 @@ impl Sweep {
                 self.totals.counts.lost += 1;
             }
             Fate::Replied => {
-                let (rtt, source) = delay::between(&probe.sent(), &probe.arrived());
-                self.measure(slot, number, probe.attempt, rtt, source);
+                self.measure(slot, number, &probe);
             }
             Fate::Unreachable | Fate::Ordered | Fate::Over => {}
         }
@@ -287,7 +286,12 @@ impl Sweep {
     }
 
     /// Enters the delay of a probe in its target's statistics.
-    pub(super) fn measure(&mut self, slot: u32, number: u64, attempt: u32, rtt: Rtt, source: StampSource) {
+    pub(super) fn measure(&mut self, slot: u32, number: u64, probe: &Probe) {
+        let (sent, arrived) = (probe.sent(), probe.arrived());
+        let (rtt, source) = match sent.kernel {
+            None if !self.config.user_to_user => delay::until_arrival(&sent, &arrived),
+            _ => delay::between(&sent, &arrived),
+        };
         let Some(live) = self.lives.of_probe(slot, number) else { return };
         let by_kernel = source != StampSource::User;
         let other = live.rtt.count() > 0 && (live.kernel > 0) != by_kernel;
@@ -297,7 +301,7 @@ impl Sweep {
         } else {
             live.rtt.record(rtt);
         }
-        if let Some(cell) = self.lives.row(slot).get_mut(attempt as usize) {
+        if let Some(cell) = self.lives.row(slot).get_mut(probe.attempt as usize) {
             *cell = rtt.as_nanos();
         }
     }

@@ -21,8 +21,6 @@ mod permutation;
 mod range;
 mod telling;
 mod template;
-#[cfg(test)]
-mod tests;
 
 pub use config::{Config, Goal, Probes, Route, Supplied, Supply, Told};
 pub use event::{Event, Outcome, Totals};

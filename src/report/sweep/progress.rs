@@ -62,7 +62,7 @@ impl SweepProgress {
     pub fn closing(totals: &Totals, elapsed: Duration) -> String {
         let counts = &totals.counts;
         let mut line = format!(
-            "{} targets: {} answered, {} did not; {} probes sent, {} answered, {} lost",
+            "targets: {} in all, {} answered, {} did not; probes: {} sent, {} answered, {} lost",
             totals.over, totals.alive, totals.unreachable, counts.sent, counts.received, counts.lost
         );
         let also = [
