@@ -194,7 +194,7 @@ mod tests {
         for text in [short, long, String::new(), "no end".to_owned()] {
             let all: Vec<&[u8]> = pieces(text.as_bytes()).collect();
             assert_eq!(all.concat(), text.as_bytes());
-            let (last, whole) = all.split_last().unwrap_or((&&b""[..], &[]));
+            let Some((last, whole)) = all.split_last() else { continue };
             assert!(last.len() <= ATOMIC && whole.iter().all(|piece| piece.ends_with(b"\n")));
             let many = |piece: &&&[u8]| piece.iter().filter(|&&octet| octet == b'\n').count() > 1;
             assert!(whole.iter().filter(many).all(|piece| piece.len() <= ATOMIC));

@@ -206,7 +206,7 @@ pub struct SocketArgs {
     pub socket: SocketWish,
 
     /// Which stamps delays are taken from: hardware (the interface's where it stamps, else the kernel's), kernel, user, or
-    /// auto (hardware; user with -f, or above 20000 probes a second)
+    /// auto (hardware; user with -f, --alive, --unreachable, or above 20000 probes a second)
     #[arg(long, value_name = "KIND", value_parser = values::timestamping, default_value = "auto", allow_hyphen_values = true)]
     pub timestamping: Timestamping,
 

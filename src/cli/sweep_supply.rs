@@ -169,3 +169,80 @@ impl Feeder {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+    use crate::cli::sweep_targets::Item;
+    use crate::ping::sweep::Range;
+
+    fn common(share: Shard, exclude: &str) -> Common {
+        let ranges = exclude.split_whitespace().map(|text| Range::read_whole(text).unwrap().unwrap());
+        let (exclusions, missing) = (Arc::new(Exclusions::new(ranges)), Vec::new());
+        Common { share, exclusions, missing, complaints: Complaints::default() }
+    }
+
+    /// Everything that all workers are given, each worker's in its order.
+    fn given(source: Source, common: &Common, workers: usize) -> Vec<Vec<String>> {
+        let lookups = Lookups::Known(Arc::new(HashMap::new()));
+        let supplies = supplies(source, common, &lookups, &vec![None; workers]);
+        let all = |mut supply: Supply| {
+            let mut given = Vec::new();
+            loop {
+                match supply() {
+                    Supplied::Goal(Goal { name: Some(name), .. }) => given.push(name.into()),
+                    Supplied::Goal(goal) => given.extend(goal.endpoint.map(|at| at.address.to_string())),
+                    Supplied::Later => std::thread::yield_now(),
+                    Supplied::End => return given,
+                }
+            }
+        };
+        supplies.into_iter().map(all).collect()
+    }
+
+    fn stream(list: &str) -> Source {
+        let items = vec![Item::read("192.0.2.1-192.0.2.3", true).unwrap()];
+        Source::Stream(Stream { items, list: Box::new(std::io::Cursor::new(list.to_owned())), unpaced: true })
+    }
+
+    #[test]
+    fn a_list_is_given_in_its_order_behind_what_stands_before_it() {
+        let common = common(Shard::WHOLE, "192.0.2.2 198.51.100.0/31");
+        let list = "198.51.100.0-198.51.100.3 # four\n\n#x\nhost\n10.0.0.1/8\n2001:db8::1";
+        let expected = ["192.0.2.1", "192.0.2.3", "198.51.100.2", "198.51.100.3", "host", "10.0.0.1/8", "2001:db8::1"];
+        assert_eq!(given(stream(list), &common, 1), [expected.map(str::to_owned)]);
+        assert_eq!(common.complaints.take().len(), 1);
+    }
+
+    #[test]
+    fn shares_of_a_list_and_its_workers_cover_it_once() {
+        let list: String = (0..3000_u32)
+            .map(|n| if n % 7 == 0 { format!("10.{}.{}.0/29\n", n >> 8, n & 255) } else { format!("host{n}\n") })
+            .collect();
+        let mut whole = given(stream(&list), &common(Shard::WHOLE, ""), 1).concat();
+        let mut parts = Vec::new();
+        for index in 0..3 {
+            parts.extend(given(stream(&list), &common(Shard { index, of: 3 }, ""), 2).concat());
+        }
+        whole.sort();
+        parts.sort();
+        assert!(whole.len() > 5000 && whole == parts);
+    }
+
+    #[test]
+    fn a_line_without_end_is_no_target_and_costs_no_memory() {
+        let list = format!("{}\n192.0.2.9\n", "x".repeat(100_000));
+        let given = given(stream(&list), &common(Shard::WHOLE, ""), 1).concat();
+        assert_eq!((given[3].len(), given[4].as_str(), given.len()), (4096, "192.0.2.9", 5));
+    }
+
+    #[test]
+    fn why_a_family_is_not_probed_is_said_once() {
+        let missing = vec![(Family::V6, "no IPv6".to_owned())];
+        let common = Common { missing, ..common(Shard::WHOLE, "") };
+        assert_eq!(given(stream("::1\n::2\n"), &common, 1).concat().len(), 5);
+        assert_eq!(common.complaints.take(), ["no IPv6"]);
+    }
+}

@@ -252,3 +252,75 @@ impl io::Read for From<'_> {
         Ok(read)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn item(text: &str) -> Item {
+        Item::read(text, true).expect("a target")
+    }
+
+    fn index(list: &str) -> Result<Index, Trouble> {
+        let mut file = tempfile::tempfile().expect("a file");
+        file.write_all(list.as_bytes()).expect("a file to write");
+        std::io::Seek::rewind(&mut file).expect("a file to read");
+        Index::new(file, Path::new("list"), true)
+    }
+
+    fn all(space: &Space) -> Vec<Found> {
+        (0..space.count()).map(|position| space.at(position).expect("a file").expect("in range")).collect()
+    }
+
+    #[test]
+    fn a_word_is_what_stands_before_the_comment() {
+        assert_eq!(word("  host # here"), Some("host"));
+        assert_eq!((word("# all"), word(" \t"), word("")), (None, None, None));
+    }
+
+    #[test]
+    fn what_is_no_target_is_told_with_what_was_meant() {
+        let refused = |text| Item::read(text, true).expect_err("no target");
+        assert_eq!(refused("443"), "'443' is not a target; did you mean --tcp=443?");
+        assert_eq!(refused("10.0.0.1/8"), "'10.0.0.1/8' has bits set behind its 8 bits; did you mean 10.0.0.0/8?");
+        assert!(refused("10.0.0.0/15").ends_with("need an explicit --rate"));
+        assert!(Item::read("10.0.0.0/15", false).is_ok());
+        assert_eq!(item("10.0.0.0/16").count(), 65_534);
+        assert_eq!(item("fe80::1%eth0"), Item::Name("fe80::1%eth0".into()));
+        assert!(!refused("\u{1b}[2J/8").contains('\u{1b}'));
+    }
+
+    #[test]
+    fn a_space_is_its_items_and_then_its_file() {
+        let items = ["192.0.2.1-192.0.2.3", "host", "192.0.2.9"].map(item);
+        let space = Space::new(items.into()).and(index("192.0.2.20/30\n# nothing\n\nother # name\n").expect("a list"));
+        let address = |n: u8| Found::Address(IpAddr::from([192, 0, 2, n]));
+        let name = |name: &str| Found::Name(name.into());
+        let expected =
+            [address(1), address(2), address(3), name("host"), address(9), address(21), address(22), name("other")];
+        assert_eq!(all(&space), expected);
+        assert_eq!(space.at(8).expect("a file"), None);
+    }
+
+    #[test]
+    fn a_line_that_is_no_target_is_refused_before_anything_is_probed() {
+        assert!(index("192.0.2.1\n10.0.0.1/8\n").is_err());
+        assert_eq!(index("").expect("an empty list").count, 0);
+    }
+
+    proptest! {
+        #[test]
+        fn every_target_of_a_file_is_found_at_its_place(lines in proptest::collection::vec(0..6_u8, 0..120)) {
+            let texts = ["192.0.2.1", "192.0.2.4/30", "# a comment", "", "name.example", "2001:db8::1-2001:db8::9"];
+            let list: String = lines.iter().map(|&line| format!("{}\n", texts[usize::from(line)])).collect();
+            let words = list.lines().filter_map(word);
+            let plain = Space::new(words.map(item).collect());
+            let indexed = Space::default().and(index(&list).expect("a list"));
+            prop_assert_eq!(all(&indexed), all(&plain));
+        }
+    }
+}

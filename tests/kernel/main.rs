@@ -19,3 +19,4 @@ mod readers;
 mod rpong;
 mod signals;
 mod stamps;
+mod sweep;
