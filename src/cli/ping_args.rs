@@ -112,11 +112,11 @@ pub struct RunArgs {
     #[arg(short = 'W', long, value_name = "TIME", value_parser = values::span, allow_hyphen_values = true)]
     pub timeout: Option<Span>,
 
-    /// Send as fast as answers return, or 100 a second; a dot for each probe, taken back by its answer
+    /// Send as fast as answers return, up to 64 probes under way, or 100 a second; a dot for each probe, taken back by its answer
     #[arg(short, long)]
     pub flood: bool,
 
-    /// Adaptive: let the interval follow the round-trip time
+    /// Adaptive: let the interval follow the round-trip time, not below 2 ms for users other than root
     #[arg(short = 'A', long)]
     pub adaptive: bool,
 
@@ -206,7 +206,8 @@ pub struct SocketArgs {
     pub socket: SocketWish,
 
     /// Which stamps delays are taken from: hardware (the interface's where it stamps, else the kernel's), kernel, user, or
-    /// auto (hardware; user with -f, --alive, --unreachable, or above 20000 probes a second)
+    /// auto (hardware; with -f, --alive, --unreachable, or above 20000 probes a second, user: from our system call to the
+    /// arrival of the answer, which is some microseconds too much)
     #[arg(long, value_name = "KIND", value_parser = values::timestamping, default_value = "auto", allow_hyphen_values = true)]
     pub timestamping: Timestamping,
 

@@ -12,6 +12,7 @@ use super::target::{self, Lanes};
 use super::values::{Rate, Span, Timestamping};
 use super::{ANSWERED, NOT_ANSWERED, NOT_RUN};
 use crate::channel::{LanePlan, OpenedLanes, Owner, Plan, Precision, Protocol, SendStamps, SocketWish};
+use crate::engine::pace::LARGEST_FLOOD_WINDOW;
 use crate::engine::{Machine, Place, Target};
 use crate::ping::{Config, Event, Method, Pace, Ping, State, Subject, Wait};
 use crate::report::{PingJson, PingJsonOptions, PingText, PingTextOptions, ShownSource, Sink, Streams};
@@ -26,6 +27,11 @@ const USER_MULTICAST_INTERVAL: Duration = Duration::from_secs(1);
 const USER_PRELOAD: u32 = 3;
 /// The largest payload that an IPv4 packet has room for.
 pub(super) const V4_PAYLOAD: usize = 65_507;
+/// What the kernel counts for a packet beside its payload, about.
+const PACKET_OVERHEAD: usize = 1024;
+/// Octets of receive buffer that every run has, and that none has more of.
+const RECEIVE_BUFFER: u32 = 1 << 20;
+const LARGEST_RECEIVE_BUFFER: u32 = 64 << 20;
 /// Below this interval the kernel's timer alone is too late.
 const PRECISE_BELOW: Duration = Duration::from_millis(10);
 
@@ -148,7 +154,8 @@ impl Run<'_> {
         let families = target::families(&hosts, self.args.socket.family.forced().or(source_family));
         let internet = families.into_iter().filter(|_| !hosts.is_empty());
         let send_stamps = if choice.has_kernel_times() { self.send_stamps(asked.len()) } else { SendStamps::None };
-        let lane = |family| LanePlan { send_stamps, ..self.lane(family, choice.protocol(), bound) };
+        let receive_buffer = Some(self.receive_buffer(asked.len()));
+        let lane = |family| LanePlan { send_stamps, receive_buffer, ..self.lane(family, choice.protocol(), bound) };
         let mut lanes: Vec<LanePlan> = internet.map(lane).collect();
         for wish in [SocketWish::Auto, SocketWish::Dgram] {
             if asked.iter().any(|asked| asked.wish() == Some(wish)) {
@@ -190,6 +197,17 @@ impl Run<'_> {
             _ => f64::INFINITY,
         };
         self.timestamping().send_stamps((targets as f64 / interval.as_secs_f64()).min(most))
+    }
+
+    /// Room for the replies that may come while nobody reads: what is under way at once, and some thousand at a high rate.
+    fn receive_buffer(&self, targets: usize) -> u32 {
+        let under_way = match self.pace(targets) {
+            Pace::Flood | Pace::Unpaced => LARGEST_FLOOD_WINDOW,
+            Pace::Adaptive { .. } | Pace::Fixed(_) | Pace::Called => 1,
+        };
+        let under_way = under_way.max(self.args.run.preload.unwrap_or(1)) as usize;
+        let octets = under_way.saturating_mul(targets).saturating_mul(self.args.packet.size + PACKET_OVERHEAD);
+        u32::try_from(octets).unwrap_or(u32::MAX).clamp(RECEIVE_BUFFER, LARGEST_RECEIVE_BUFFER)
     }
 
     pub(super) fn timestamping(&self) -> Timestamping {
@@ -239,7 +257,13 @@ impl Run<'_> {
         Ok(Config {
             broadcast: self.args.socket.broadcast,
             sticky_source: self.args.socket.sticky_source,
-            pace: self.pace(targets.len()),
+            pace: match self.pace(targets.len()) {
+                // Root's follows the RTT wherever that leads, as in ping.
+                Pace::Adaptive { .. } if env.uid == 0 && run.interval.is_none() => {
+                    Pace::Adaptive { at_least: Duration::ZERO }
+                }
+                pace => pace,
+            },
             rate: self.rate(),
             targets,
             preload: run.preload.unwrap_or(1),

@@ -121,7 +121,8 @@ impl Run<'_> {
         sweep_drive::run(workers, manner, env)
     }
 
-    fn refuse_what_sweeps_have_not(&self, uid: u32) -> Result<(), Trouble> {
+    /// The first option given that sweeps have not, and why.
+    fn option_of_others(&self) -> Option<(&'static str, &'static str)> {
         let (run, method, output, sweep) = (&self.args.run, &self.args.method, &self.args.output, &self.args.sweep);
         let icmp_only = "sweeps are made with ICMP; for other methods name each target, or list them with --targets";
         let counted = run.count.is_some_and(|count| count > 1) || sweep.vector;
@@ -162,9 +163,14 @@ impl Run<'_> {
             ),
             (run.timeout.is_some_and(|wait| wait.duration.is_zero()), "-W 0", "a sweep does not wait for ever"),
         ];
-        if let Some((_, option, why)) = refused.into_iter().find(|(given, ..)| *given) {
+        refused.into_iter().find(|(given, ..)| *given).map(|(_, option, why)| (option, why))
+    }
+
+    fn refuse_what_sweeps_have_not(&self, uid: u32) -> Result<(), Trouble> {
+        if let Some((option, why)) = self.option_of_others() {
             return Err(Trouble::Refused(format!("{option}: {why}")));
         }
+        let run = &self.args.run;
         if self.args.packet.size < Config::LEAST_OCTETS {
             let (size, least) = (self.args.packet.size, Config::LEAST_OCTETS);
             return Err(Trouble::Refused(format!(

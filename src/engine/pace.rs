@@ -95,11 +95,13 @@ impl Window {
     }
 }
 
+/// The most probes of a flood that are under way at once: as many as the kernel takes in one call.
+pub const LARGEST_FLOOD_WINDOW: u32 = 64;
+
 /// How many probes of a flood are under way at once when so many were answered: it doubles from one with each round trip to a
-/// target that answers, up to as many as the kernel takes in one call.
+/// target that answers.
 pub fn flood_window(answered: u64) -> u64 {
-    const LARGEST: u64 = 64;
-    answered.saturating_add(1).min(LARGEST)
+    answered.saturating_add(1).min(LARGEST_FLOOD_WINDOW.into())
 }
 
 /// At most so many probes a second, over everything that asks.

@@ -48,6 +48,9 @@ pub struct KernelChannel {
     outcomes: VecDeque<Inbound>,
     /// Who is known to be ready and has not been asked yet.
     ready: Vec<Ready>,
+    /// Sockets that have more to read than a turn reads. They are read in each turn and not watched, which would cost every
+    /// packet that arrives a wake-up for nobody, until there is something to wait for.
+    busy: Vec<Source>,
     /// The socket that had no room for the front order.
     blocked: Option<Source>,
     buffers: Buffers,
@@ -83,6 +86,7 @@ impl KernelChannel {
             mailbox,
             outcomes: VecDeque::new(),
             ready: Vec::new(),
+            busy: Vec::new(),
             blocked: None,
             buffers: Buffers::default(),
             scratch: Scratch::default(),
@@ -121,6 +125,34 @@ impl KernelChannel {
                 }
             }
         }
+    }
+
+    /// Reads what a socket has.
+    fn read(&mut self, one: &Ready, (lane, flow): (u16, u16), inbox: &mut Inbox) -> Result<(), ChannelError> {
+        let Some(Some(lane)) = self.lanes.get_mut(usize::from(lane)) else { return Ok(()) };
+        let more = lane.receive(flow, one.failed, &mut self.buffers, inbox);
+        if more
+            && lane.has_one_queue()
+            && !self.busy.contains(&one.source)
+            && let Some(socket) = lane.sockets.get(usize::from(flow))
+        {
+            self.poller.ignore(socket)?;
+            self.busy.push(one.source);
+        }
+        Ok(())
+    }
+
+    /// Watches again what was too busy for that.
+    fn watch_busy(&mut self) -> Result<(), ChannelError> {
+        for source in self.busy.drain(..) {
+            if let Source::Socket { lane, flow } = source
+                && let Some(Some(lane)) = self.lanes.get(usize::from(lane))
+                && let Some(socket) = lane.sockets.get(usize::from(flow))
+            {
+                self.poller.watch(socket, source, Interest::READ)?;
+            }
+        }
+        Ok(())
     }
 
     fn watch_blocked(&self, blocked: Option<Source>, room: bool) -> Result<(), ChannelError> {
@@ -178,6 +210,7 @@ impl Channel for KernelChannel {
         inbox.extend(self.outcomes.drain(..));
         if self.ready.is_empty() {
             self.poller.poll(&mut self.ready)?;
+            self.ready.extend(self.busy.iter().map(|&source| Ready::to_read(source)));
         }
         // Everyone in the list was ready at this time, however long the others take.
         let stamp = Stamp::user(clock::now());
@@ -201,8 +234,7 @@ impl Channel for KernelChannel {
                         Some(Some(lane)) if lane.accepts() => {
                             self.doors.answer(lane, one.source, &mut self.streams, &self.poller, &mut turn)?;
                         }
-                        Some(Some(lane)) => lane.receive(flow, one.failed, turn.buffers, turn.inbox),
-                        _ => {}
+                        _ => self.read(&one, (lane, flow), inbox)?,
                     }
                 }
                 // Room to send is for `submit`.
@@ -217,6 +249,7 @@ impl Channel for KernelChannel {
         if !self.outcomes.is_empty() || !self.ready.is_empty() {
             return Ok(());
         }
+        self.watch_busy()?;
         let blocked = self.blocked.take();
         self.watch_blocked(blocked, true)?;
         self.poller.wait(self.doors.wake(deadline), precision, &mut self.ready)?;

@@ -100,6 +100,13 @@ impl Lane {
     }
 }
 
+impl Lane {
+    /// Whether nothing ever comes to the error queues of its sockets.
+    pub fn has_one_queue(&self) -> bool {
+        self.profile.errors == ErrorPath::InBand && self.profile.send_stamps == SendStamps::None
+    }
+}
+
 impl AsFd for LaneSocket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
@@ -128,7 +135,7 @@ fn open_raw(id: LaneId, plan: &LanePlan) -> Result<Lane, Failure> {
     let reservation = plan.ident.map_or_else(|| ident::reserve(plan.family), ident::given);
     option::filter_icmp_types(socket.as_fd(), plan.family)?;
     socket
-        .attach_filter(&filter::echo_replies_with(plan.family, reservation.ident))
+        .attach_filter(&filter::answers_to(plan.family, reservation.ident))
         .map_err(|error| ("SO_ATTACH_FILTER", error.into()))?;
     drain(&socket);
     // What was dropped until here was not ours either.

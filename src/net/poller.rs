@@ -68,6 +68,13 @@ pub struct Ready {
     pub hung_up: bool,
 }
 
+impl Ready {
+    /// That there may be something to read.
+    pub const fn to_read(source: Source) -> Ready {
+        Ready { source, readable: true, writable: false, failed: false, hung_up: false }
+    }
+}
+
 /// epoll (level-triggered) and a timer on the monotonic clock.
 #[derive(Debug)]
 pub struct Poller {
@@ -278,8 +285,6 @@ mod tests {
         mailbox.put(());
         let mut ready = Vec::new();
         poller.wait(None, Precision::Precise, &mut ready).unwrap();
-        let expected =
-            Ready { source: Source::Mailbox, readable: true, writable: false, failed: false, hung_up: false };
-        assert_eq!(ready, [expected]);
+        assert_eq!(ready, [Ready::to_read(Source::Mailbox)]);
     }
 }

@@ -8,7 +8,10 @@ use super::lane::{Lane, LaneSocket};
 use super::stamp::Departures;
 use super::sys::cmsg::{self, Ancillary, ExtendedError, Origin};
 use super::sys::message::{self, BATCH, Buffers, EAGAIN, Message, Queue};
-use crate::channel::{Datagram, Dropped, ErrorOrigin, IcmpReport, Inbound, Inbox, LaneId, OsError, Protocol, Token};
+use super::sys::option;
+use crate::channel::{
+    Datagram, Dropped, ErrorOrigin, IcmpReport, Inbound, Inbox, LaneId, OsError, Protocol, SocketKind, Token,
+};
 use crate::types::{Endpoint, Now, Stamp};
 
 /// Messages read from the error queue of one socket in one turn, against [`BATCH`] from the other: a flood must not keep the
@@ -19,9 +22,10 @@ const ERRORS: usize = 4 * BATCH;
 impl Lane {
     /// Adds what the socket of `flow` has received to `inbox`: stamps of what it sent and errors, then replies. A packet's
     /// stamp of entering the queueing discipline is there before its answer can be.
-    pub fn receive(&mut self, flow: u16, failed: bool, buffers: &mut Buffers, inbox: &mut Inbox) {
+    /// Says whether it has stopped reading with more to come.
+    pub fn receive(&mut self, flow: u16, failed: bool, buffers: &mut Buffers, inbox: &mut Inbox) -> bool {
         let Some(socket) = self.sockets.get_mut(usize::from(flow)) else {
-            return;
+            return false;
         };
         let place = Place { lane: self.id, flow, protocol: self.plan.protocol, token: None };
         let LaneSocket { socket, drops, departures, .. } = socket;
@@ -30,20 +34,28 @@ impl Lane {
                 place.push_error_or_stamp(message, user, departures, inbox);
             });
         }
-        read_all(socket.as_fd(), Queue::Datagrams, BATCH, buffers, |message, user| {
+        let before = inbox.items().len();
+        let more = read_all(socket.as_fd(), Queue::Datagrams, BATCH, buffers, |message, user| {
             place.push_datagram(message, user, drops, inbox);
         });
+        // ICMP datagram sockets drop as others do, and do not tell it beside what they receive.
+        if (place.protocol, self.profile.socket) == (Protocol::Icmp, SocketKind::Dgram) && inbox.items().len() > before
+        {
+            place.push_drops(option::drops_so_far(socket.as_fd()), drops, inbox);
+        }
+        more
     }
 }
 
-/// Reads a queue until it is empty, or about `most` messages were read; each is handed on with the time of its reading.
+/// Reads a queue until it is empty, or about `most` messages were read, and says whether it was that many; each is handed on
+/// with the time of its reading.
 fn read_all(
     socket: BorrowedFd<'_>,
     queue: Queue,
     most: usize,
     buffers: &mut Buffers,
     mut take: impl FnMut(&Message<'_>, Now),
-) {
+) -> bool {
     let mut read = 0;
     while read < most {
         match message::receive_all(socket, queue, buffers) {
@@ -52,14 +64,15 @@ fn read_all(
                 buffers.messages(count).for_each(|message| take(&message, user));
                 read += count.max(1);
                 if !buffers.were_filled(count) {
-                    return;
+                    return read >= most;
                 }
             }
             // The pending error of the socket, consumed by this; the error queue has the details.
             Err(error) if error != EAGAIN && queue == Queue::Datagrams => read += 1,
-            Err(_) => return,
+            Err(_) => return false,
         }
     }
+    true
 }
 
 /// Where something arrived.
@@ -78,9 +91,8 @@ impl Place {
     fn push_datagram(&self, message: &Message<'_>, user: Now, drops: &mut u32, inbox: &mut Inbox) {
         let ancillary = cmsg::read(message.control);
         let stamp = stamp(user, &ancillary);
-        let dropped = ancillary.drops.map_or(0, |total| total.wrapping_sub(std::mem::replace(drops, total)));
-        if dropped > 0 {
-            inbox.push(Inbound::Dropped(Dropped { lane: self.lane, count: dropped.into() }));
+        if let Some(total) = ancillary.drops {
+            self.push_drops(total, drops, inbox);
         }
         let from = match (&message.name, self.protocol) {
             // ICMP has no ports, whatever the kernel leaves in that field.
@@ -102,6 +114,14 @@ impl Place {
             octets,
             cut: message.cut,
         }));
+    }
+
+    /// Tells what was dropped since there were `drops` of them.
+    fn push_drops(&self, total: u32, drops: &mut u32, inbox: &mut Inbox) {
+        let dropped = total.wrapping_sub(std::mem::replace(drops, total));
+        if dropped > 0 {
+            inbox.push(Inbound::Dropped(Dropped { lane: self.lane, count: dropped.into() }));
+        }
     }
 
     fn push_error_or_stamp(&self, message: &Message<'_>, user: Now, departures: &mut Departures, inbox: &mut Inbox) {

@@ -21,6 +21,18 @@ fn a_plain_run_reads_as_pings() {
 }
 
 #[test]
+fn an_adaptive_run_follows_the_answers_of_users_not_below_two_milliseconds() {
+    let near = |mut world: World| {
+        world.network.add(US, Node::host(ip("203.0.113.77")), Link::after(Duration::from_micros(100)));
+        world.run("rping -A -q -c 5 203.0.113.77").stdout
+    };
+    let root = near(World::new());
+    assert!(root.contains("5 packets transmitted, 5 received, 0% packet loss, time 1ms"), "{root}");
+    let user = near(World::new().dgram_only());
+    assert!(user.contains("5 packets transmitted, 5 received, 0% packet loss, time 8ms"), "{user}");
+}
+
+#[test]
 fn ipv6_reads_as_pings() {
     assert_snapshot!(World::new().run("rping -6 -c 2 host.example"));
 }

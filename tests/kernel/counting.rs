@@ -209,3 +209,33 @@ fn lines_reach_a_pipe_while_the_run_goes_on() {
     run.signal("INT");
     run.finish().says("1 packets transmitted, 1 received, 0% packet loss");
 }
+
+#[test]
+fn a_flood_loses_nothing_and_counts_what_passed() {
+    let Some(lab) = Plan::chain(1).build() else { return };
+    let count = |name: &str, what: &str| {
+        format!("add counter inet lab {name}\nadd rule inet lab forward {what} type echo-request counter name {name}\n")
+    };
+    lab.router(1).nft(&(count("four", "icmp") + &count("six", "icmpv6")));
+    for (target, name) in [(lab.target_v4(), "four"), (lab.target_v6(), "six")] {
+        let run = lab.host().rping(&["-f", "-q", "--json", "-c20000", &target]);
+        let summary = run.object("summary");
+        let counts = ["sent", "received", "lost", "duplicates", "reordered", "foreign", "dropped_by_kernel"];
+        assert_eq!(counts.map(|key| number(&summary, key)), [20_000, 20_000, 0, 0, 0, 0, 0], "{summary}");
+        assert_eq!(lab.router(1).counted(name), 20_000);
+        assert_eq!(summary["stamps"]["user"], 20_000, "{summary}");
+    }
+}
+
+#[test]
+fn a_flood_counts_exactly_what_a_router_loses() {
+    let Some(lab) = lossy_lab() else { return };
+    for (target, name) in [(lab.target_v4(), "four"), (lab.target_v6(), "six")] {
+        let run = lab.host().rping(&["-f", "-q", "--json", "-c5000", "-W0.3", &target]);
+        let summary = run.object("summary");
+        assert_eq!(number(&summary, "lost"), lab.router(1).counted(&format!("lost_{name}")), "{summary}");
+        assert_eq!(number(&summary, "received"), lab.router(1).counted(&format!("passed_{name}")), "{summary}");
+        assert_eq!((number(&summary, "sent"), number(&summary, "lost")), (5000, 1000), "{summary}");
+        assert_eq!(number(&summary, "pending"), 0);
+    }
+}

@@ -120,7 +120,8 @@ in_namespace! {
         let labels = [0x12345, 0xabcde, 0x54321].map(FlowLabel::new);
         let mut plan = udp(Family::V6);
         plan.flow_label = labels[0];
-        let mut run = Run::open(vec![plan, icmp(Family::V6, SocketWish::Raw)]);
+        let every_error = LanePlan { own_headers: true, socket: SocketWish::Raw, ..udp(Family::V6) };
+        let mut run = Run::open(vec![plan, every_error]);
         let closed = loopback(Family::V6).with_port(33434);
         let mut quoted_label = |token: u64, flow_label| {
             run.send(token, 0, closed, Header { flow_label, ..Header::default() }, b"x");

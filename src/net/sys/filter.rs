@@ -13,19 +13,27 @@ const JUMP_GREATER: u32 = libc::BPF_JMP | libc::BPF_JGT | libc::BPF_K;
 const JUMP_AT_LEAST: u32 = libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K;
 const RETURN: u32 = libc::BPF_RET | libc::BPF_K;
 
-/// Passes everything but echo replies with another identifier than `ident`. On an IPv4 raw socket the packet starts at its IP
-/// header, whose length varies; on an IPv6 raw socket at the ICMPv6 header.
-pub fn echo_replies_with(family: Family, ident: Ident) -> [SockFilter; 7] {
-    let (icmp_header, echo_reply) = match family {
-        Family::V4 => (instruction(IPV4_HEADER_OCTETS, 0), 0),
-        Family::V6 => (instruction(LOAD_INDEX, 0), 129),
+/// Passes everything but echo replies with another identifier than `ident` and errors about packets that are no echo requests.
+/// On an IPv4 raw socket the packet starts at its IP header, whose length varies; on an IPv6 raw socket at the ICMPv6 header.
+pub fn answers_to(family: Family, ident: Ident) -> [SockFilter; 11] {
+    // What a type of ICMP cannot be: every error of IPv4 quotes right behind its header.
+    const NO_TYPE: u32 = 256;
+    let (icmp_header, echo_reply, other_quote, quoted_protocol) = match family {
+        Family::V4 => (instruction(IPV4_HEADER_OCTETS, 0), 0, NO_TYPE, 8 + 9),
+        // A redirect quotes in an option (RFC 4861 §4.5).
+        Family::V6 => (instruction(LOAD_INDEX, 0), 129, 137, 8 + 6),
     };
     [
         icmp_header,
         instruction(LOAD_OCTET, 0),
+        jump(JUMP_EQUAL, other_quote, 6, 0),
         jump(JUMP_EQUAL, echo_reply, 0, 2),
         instruction(LOAD_HALF, 4),
-        jump(JUMP_EQUAL, u32::from(ident.get()), 0, 1),
+        jump(JUMP_EQUAL, u32::from(ident.get()), 3, 4),
+        instruction(LOAD_OCTET, quoted_protocol),
+        // Behind extension headers may be anything.
+        jump(JUMP_EQUAL, libc::IPPROTO_TCP as u32, 2, 0),
+        jump(JUMP_EQUAL, libc::IPPROTO_UDP as u32, 1, 0),
         instruction(RETURN, u32::MAX),
         instruction(RETURN, 0),
     ]

@@ -11,7 +11,6 @@ use crate::types::{Instant, ProbeId, Rtt, Stamp, StampSource};
 
 /// An answer with a delay. Most are replies, of which none is to cost memory of its own before it is told.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant)]
 pub(in crate::ping) enum Told {
     Reply(Reply),
     Refusal(Box<Refusal>),

@@ -1,0 +1,169 @@
+//! Many datagrams at once: each is told, in order, once, whatever becomes of the others.
+
+use std::collections::BTreeMap;
+
+use netprobe::channel::{
+    Dropped, Header, Inbound, LaneId, LanePlan, OsError, Precision, SendStamps, SocketWish, Token,
+};
+use netprobe::engine::encode;
+use netprobe::types::{Family, IpEndpoint, Sequence};
+
+use crate::namespace::{allow_icmp_datagram_sockets, in_namespace};
+use crate::run::{FAMILIES, Run, icmp, loopback, udp, with_rights};
+
+/// No packet can be as long.
+const TOO_LONG: usize = 70_000;
+
+in_namespace! {
+    fn what_cannot_leave_ends_no_batch_for_the_others() {
+        for family in FAMILIES {
+            let mut run = Run::open(vec![udp(family), udp(family)]);
+            let to = loopback(family).with_port(run.port(1));
+            for token in 0..200u8 {
+                let octets = if token % 7 == 0 { vec![token; TOO_LONG] } else { vec![token] };
+                run.queue(token.into(), 0, to, Header::default(), &octets);
+            }
+            run.submit();
+            for token in 0..200 {
+                let outcome = run.outcome(token).map_err(|(error, _)| error);
+                assert_eq!(outcome, if token % 7 == 0 { Err(OsError::EMSGSIZE) } else { Ok(()) }, "{token}");
+            }
+            for token in (0..200u8).filter(|token| token % 7 != 0) {
+                assert_eq!(run.datagram(1).1, [token]);
+            }
+        }
+    }
+
+    fn errors_that_arrive_while_a_batch_leaves_cost_no_packet() {
+        for family in FAMILIES {
+            let mut run = Run::open(vec![udp(family), udp(family)]);
+            let (open, closed) = (run.port(1), 9);
+            // On this path the error about a packet is queued before the next leaves, whose first attempt it makes fail.
+            for token in 0..60u8 {
+                let port = if token % 2 == 0 { closed } else { open };
+                run.queue(token.into(), 0, loopback(family).with_port(port), Header::default(), &[token]);
+            }
+            run.submit();
+            for token in 0..60 {
+                assert_eq!(run.outcome(token), Ok(()));
+            }
+            let (mut refused, mut arrived) = (Vec::new(), Vec::new());
+            while refused.len() + arrived.len() < 60 {
+                match run.take(|item| matches!(item, Inbound::Icmp(_) | Inbound::Datagram(_))) {
+                    (Inbound::Icmp(report), quote) => {
+                        assert_eq!((report.error, report.lane), (OsError::ECONNREFUSED, LaneId::new(0)));
+                        refused.extend(quote);
+                    }
+                    (_, octets) => arrived.extend(octets),
+                }
+            }
+            assert_eq!(refused, (0..60).step_by(2).collect::<Vec<u8>>());
+            assert_eq!(arrived, (1..60).step_by(2).collect::<Vec<u8>>());
+        }
+    }
+
+    fn each_stamp_finds_its_packet_across_batches_and_refusals() {
+        allow_icmp_datagram_sockets();
+        let wishes = [SocketWish::Raw, SocketWish::Dgram].map(|wish| FAMILIES.map(|family| icmp(family, wish)));
+        let plans: Vec<LanePlan> =
+            wishes.concat().into_iter().map(|plan| LanePlan { send_stamps: SendStamps::Kernel, ..plan }).collect();
+        let mut run = Run::open(plans.clone());
+        for (lane, plan) in (0..).zip(&plans) {
+            for token in 0..150 {
+                queue_echo(&mut run, token, lane, loopback(plan.family), if token % 11 == 5 { TOO_LONG } else { 8 });
+            }
+            run.submit();
+            (0..4).for_each(|_| run.receive());
+            let mut seen = BTreeMap::new();
+            let (mut refused, mut replies) = (0, 0);
+            for (item, _) in run.came.drain(..) {
+                match item {
+                    Inbound::Sent(sent) => drop(seen.insert(sent.token.get(), sent)),
+                    Inbound::Refused(_) => refused += 1,
+                    Inbound::Datagram(_) => replies += 1,
+                    other => panic!("lane {lane}: {other:?}"),
+                }
+            }
+            assert_eq!((seen.len(), refused, replies), (136, 14, 136), "lane {lane}");
+            let stamps: Vec<_> = seen.values().map(|sent| sent.scheduled.expect("a stamp")).collect();
+            assert!(stamps.is_sorted(), "lane {lane}: {stamps:?}");
+            assert!(seen.values().all(|sent| Some(sent.stamp.user.wall) <= sent.scheduled), "lane {lane}");
+        }
+    }
+
+    fn more_than_one_turn_reads_arrives_whole_and_then_one_packet_still_ends_a_wait() {
+        allow_icmp_datagram_sockets();
+        let plans = [SocketWish::Raw, SocketWish::Dgram].map(|wish| FAMILIES.map(|family| icmp(family, wish)));
+        let plans = plans.concat();
+        let mut run = Run::open(plans.clone());
+        for (lane, plan) in (0..).zip(&plans) {
+            let is_reply = |item: &Inbound| matches!(item, Inbound::Datagram(_));
+            for round in 0..3 {
+                (0..200).for_each(|token| queue_echo(&mut run, token, lane, loopback(plan.family), 8));
+                run.submit();
+                let mut told = 0;
+                for (number, _) in (0..200).enumerate() {
+                    let came = run.until(is_reply);
+                    told += came.len() - 1;
+                    assert!(told > number, "{number} answered before it was told to be sent");
+                }
+                assert_eq!((told, run.came.len()), (200, 0), "round {round}");
+            }
+            run.probe(7, lane, loopback(plan.family), b"alone");
+            run.until(is_reply);
+            let deadline = run.channel.now().mono + std::time::Duration::from_millis(1);
+            run.channel.wait(Some(deadline), Precision::Relaxed).expect("wait");
+            run.receive();
+            assert!(run.came.is_empty(), "{:?}", run.came);
+        }
+    }
+
+    fn packets_of_one_call_have_times_that_follow_each_other() {
+        let mut run = Run::open(vec![icmp(Family::V4, SocketWish::Raw)]);
+        (0..64).for_each(|token| queue_echo(&mut run, token, 0, loopback(Family::V4), 8));
+        let before = run.channel.now();
+        run.submit();
+        let after = run.channel.now();
+        run.receive();
+        let sent: Vec<_> = run.came.iter().filter_map(|(item, _)| match item {
+            Inbound::Sent(sent) => Some((sent.token, sent.stamp.user)),
+            _ => None,
+        }).collect();
+        assert_eq!(sent.iter().map(|&(token, _)| token).collect::<Vec<_>>(), (0..64).map(Token::new).collect::<Vec<_>>());
+        assert!(sent.windows(2).all(|pair| pair[0].1.mono < pair[1].1.mono), "{sent:?}");
+        assert!(sent.iter().all(|(_, at)| before.mono <= at.mono && at.mono <= after.mono));
+    }
+
+    fn replies_that_found_no_room_are_told_as_ours() {
+        for family in FAMILIES {
+            for wish in [SocketWish::Raw, SocketWish::Dgram] {
+                allow_icmp_datagram_sockets();
+                with_rights(|| {
+                    let mut run = Run::open(vec![LanePlan { receive_buffer: Some(1), ..icmp(family, wish) }]);
+                    (0..200).for_each(|token| queue_echo(&mut run, token, 0, loopback(family), 500));
+                    run.submit();
+                    (0..4).for_each(|_| run.receive());
+                    // What did not fit is told with the first that does again.
+                    run.probe(200, 0, loopback(family), b"");
+                    run.receive();
+                    let count = |of: fn(&Inbound) -> u64| run.came.iter().map(|(item, _)| of(item)).sum::<u64>();
+                    let replies = count(|item| u64::from(matches!(item, Inbound::Datagram(_))));
+                    let dropped = count(|item| match item {
+                        Inbound::Dropped(Dropped { count, .. }) => *count,
+                        _ => 0,
+                    });
+                    assert!(dropped > 0, "{family:?} {wish:?}: {replies} replies");
+                    // A raw socket that is full counts what it would have filtered, too: on this path the requests.
+                    let requests = if wish == SocketWish::Raw { 201 } else { 0 };
+                    assert!((201..=201 + requests).contains(&(replies + dropped)), "{family:?} {wish:?}: {dropped}");
+                });
+            }
+        }
+    }
+}
+
+fn queue_echo(run: &mut Run, token: u64, lane: u16, to: IpEndpoint, payload: usize) {
+    let mut octets = Vec::new();
+    encode::echo_request(&run.profile(lane), Sequence::new(token as u16), &vec![0; payload], None, &mut octets);
+    run.queue(token, lane, to, Header::default(), &octets);
+}
