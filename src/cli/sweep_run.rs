@@ -49,6 +49,13 @@ enum List {
     File(File),
 }
 
+impl List {
+    /// Whether any part of it can be read at any time.
+    fn is_seekable(&self) -> bool {
+        matches!(self, List::File(file) if file.metadata().is_ok_and(|about| about.is_file()))
+    }
+}
+
 impl Run<'_> {
     /// Whether this is a sweep: by its options, or because a target is more than one address.
     pub(super) fn is_sweep(&self) -> bool {
@@ -204,6 +211,12 @@ impl Run<'_> {
             .map(|text| Item::read(text, unpaced).map_err(Trouble::Refused))
             .collect::<Result<_, _>>()?;
         let list = self.args.targets_file.as_deref().map(open_list).transpose()?;
+        if sweep.random_order && list.as_ref().is_some_and(|list| !list.is_seekable()) {
+            return Err(Trouble::Refused(
+                "--random-order needs all targets beforehand: prefixes, ranges, or --targets with a file that is no pipe"
+                    .to_owned(),
+            ));
+        }
         if items.is_empty() && list.is_none() {
             return Err(Trouble::NoTarget);
         }

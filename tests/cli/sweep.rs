@@ -97,6 +97,12 @@ fn a_list_comes_from_standard_input_too() {
 }
 
 #[test]
+fn other_methods_take_lists_as_they_take_arguments() {
+    let outcome = world().stdin("198.51.100.1\n198.51.100.2\n").run("rping --tcp -q -c 1 --targets -");
+    assert_eq!(outcome.stdout.matches("ping statistics").count(), 2, "{outcome}");
+}
+
+#[test]
 fn what_is_excluded_is_left_alone() {
     let line = "rping --alive --exclude FILE 198.51.100.0-198.51.100.7 host.example";
     let outcome = run_with_file(&world(), line, "198.51.100.0/31\n198.51.100.4-198.51.100.6 # three\n198.51.100.9\n");
@@ -173,7 +179,7 @@ fn what_a_sweep_has_not_is_refused_in_one_line() {
         "10.0.0.0/33",
         "10.0.0.0/",
         "10.0.0.9-10.0.0.1",
-        "10.0.0.1-host",
+        "10.0.0.1-10.0.0",
         "10.0.0.0/15",
         "10.0.0.0/17 10.1.0.0/17 10.2.0.0/24",
         "2001:db8::/64 --rate 5",
@@ -193,6 +199,7 @@ fn what_a_sweep_has_not_is_refused_in_one_line() {
         "--workers 0 10.0.0.0/24",
         "--workers 2 -e 7 10.0.0.0/24",
         "--retry 101 10.0.0.0/24",
+        "--random-order --targets - 10.0.0.0/24",
         "--backoff 0.5 10.0.0.0/24",
         "--alive",
         "--alive --targets /nonexistent/list",

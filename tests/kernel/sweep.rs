@@ -132,8 +132,9 @@ fn a_file_is_probed_in_random_order_and_a_pipe_is_not() {
     assert_eq!((run.code(), summaries.len(), sum(&summaries, "received")), (0, 1000, 1000), "{}", run.stderr);
     let first: Vec<&Value> = summaries.iter().take(20).map(|summary| &summary["address"]).collect();
     assert!(!first.is_sorted_by_key(|address| address.to_string()), "{first:?}");
-    let output = with_list(lab.host(), &["--alive", "--random-order", "--targets", "-"], String::new());
-    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(2), &b""[..]), "{output:?}");
+    let run = sweep(&lab, Privilege::Root, &["--alive", "--random-order", "--targets", "-"]);
+    assert_eq!((run.code(), run.stdout.as_str()), (2, ""), "{run:#?}");
+    assert!(run.stderr.contains("--random-order needs all targets beforehand"), "{run:#?}");
 }
 
 #[test]

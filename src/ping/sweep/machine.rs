@@ -16,6 +16,8 @@ use crate::wire::payload::Cookie;
 
 /// Probes ordered in one turn: between two turns the answers are read, and so many always find room in a receive buffer.
 const BATCH: usize = 64;
+/// Lateness of a busy machine that the rate makes up for; what is missed in a longer stall is not sent as a burst.
+const LATENESS: Duration = Duration::from_millis(20);
 /// How often progress is told.
 const PROGRESS: Duration = Duration::from_millis(250);
 /// How long the interface's queue is left alone that had no room, and how often for the same target.
@@ -122,7 +124,7 @@ impl Sweep {
         if self.began.is_none() {
             self.began = Some(now.mono);
             self.progress_at = now.mono + PROGRESS;
-            self.cap = self.config.rate.and_then(|rate| Cap::new(now.mono, rate));
+            self.cap = self.config.rate.and_then(|rate| Cap::new(now.mono, rate)).map(|cap| cap.patient(LATENESS));
         }
     }
 

@@ -71,10 +71,13 @@ impl Range {
             return prefix(address, length, hosts_only).map(Some);
         }
         match text.split_once('-') {
-            // Names may have hyphens.
-            Some((first, last)) => match first.parse() {
-                Ok(first) => between(first, last.parse().map_err(|_| RangeError::Malformed)?).map(Some),
-                Err(_) => Ok(None),
+            // Names may have hyphens, and even an address before the first.
+            Some((first, last)) => match (first.parse(), last.parse()) {
+                (Ok(first), Ok(last)) => between(first, last).map(Some),
+                (Ok(_), Err(_)) if last.bytes().all(|octet| octet.is_ascii_hexdigit() || b".:".contains(&octet)) => {
+                    Err(RangeError::Malformed)
+                }
+                _ => Ok(None),
             },
             None => Ok(None),
         }
@@ -217,14 +220,15 @@ mod tests {
         assert_eq!(Range::read("10.0.0.0/33"), Err(RangeError::Length { most: 32 }));
         assert_eq!(Range::read("10.0.0.0/999999999999"), Err(RangeError::Length { most: 32 }));
         assert_eq!(Range::read("::/129"), Err(RangeError::Length { most: 128 }));
-        for text in ["10.0.0.0/", "10.0.0.0/+8", "10.0.0.0/8/8", "host/8", "/", "1.2.3.4-", "1.2.3.4-::1", "::1-host"] {
+        for text in ["10.0.0.0/", "10.0.0.0/+8", "10.0.0.0/8/8", "host/8", "/", "1.2.3.4-", "1.2.3.4-::1", "1.2.3.4-9"]
+        {
             assert_eq!(Range::read(text), Err(RangeError::Malformed), "{text}");
         }
         assert_eq!(Range::read("10.0.0.9-10.0.0.1"), Err(RangeError::Backwards));
         for text in ["::/0", "::/64", "::-8000::"] {
             assert_eq!(Range::read(text), Err(RangeError::TooMany), "{text}");
         }
-        for text in ["my-host.example", "host", "443", "10.0.0", ""] {
+        for text in ["my-host.example", "192.0.2.1-static.example", "host", "443", "10.0.0", ""] {
             assert_eq!(Range::read(text), Ok(None), "{text}");
         }
     }
