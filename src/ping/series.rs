@@ -33,10 +33,6 @@ use held::Held;
 use reflection::Reflections;
 use responders::Responders;
 
-/// How long a decided probe is remembered, to tell late answers and duplicates: the longest a packet is assumed to live
-/// (RFC 9293 §3.4.2, Maximum Segment Lifetime).
-const MEMORY: Duration = Duration::from_secs(120);
-
 /// Interval of an adaptive series before its first answer.
 const FIRST_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -469,26 +465,6 @@ impl Series {
         {
             let sent = probe.sent().user.wall;
             context.events.push_back(Event::NoAnswerYet(self.unanswered(id, sent, context.now.wall)));
-        }
-    }
-
-    /// Makes room for the next probe: lets go of what is decided and old, and gives up what is open when its sequence
-    /// number is about to be used again.
-    fn forget(&mut self, context: &mut Context<'_>) {
-        if self.probes.is_full()
-            && let Some((id, _)) = self.probes.oldest()
-        {
-            self.lose(id, context);
-            if self.probes.pop_oldest().is_some_and(|probe| probe.fate == Fate::Ordered) {
-                self.unconfirmed -= 1;
-                self.undecided = id.next();
-            }
-        }
-        while let Some((id, probe)) = self.probes.oldest()
-            && id < self.undecided
-            && context.now.mono.since(probe.sent().user.mono) > MEMORY
-        {
-            self.probes.pop_oldest();
         }
     }
 }

@@ -10,6 +10,10 @@ use crate::ping::probe::{Fate, Probe};
 use crate::ping::summary::State;
 use crate::types::{Instant, ProbeId, WallTime};
 
+/// How long a decided probe is remembered, to tell late answers and duplicates: the longest a packet is assumed to live
+/// (RFC 9293 §3.4.2, Maximum Segment Lifetime).
+const MEMORY: Duration = Duration::from_secs(120);
+
 /// How long a probe is waited for unless told otherwise.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
@@ -123,6 +127,26 @@ impl Series {
         {
             count_run(&mut self.loss_runs, probe.fate);
             self.undecided = self.undecided.next();
+        }
+    }
+
+    /// Makes room for the next probe: lets go of what is decided and old, and gives up what is open when its sequence
+    /// number is about to be used again.
+    pub(super) fn forget(&mut self, context: &mut Context<'_>) {
+        if self.probes.is_full()
+            && let Some((id, _)) = self.probes.oldest()
+        {
+            self.lose(id, context);
+            if self.probes.pop_oldest().is_some_and(|probe| probe.fate == Fate::Ordered) {
+                self.unconfirmed -= 1;
+                self.undecided = id.next();
+            }
+        }
+        while let Some((id, probe)) = self.probes.oldest()
+            && id < self.undecided
+            && context.now.mono.since(probe.sent().user.mono) > MEMORY
+        {
+            self.probes.pop_oldest();
         }
     }
 }
