@@ -196,7 +196,10 @@ impl Desk {
     fn event(&mut self, number: usize, event: &Event, talk: &mut dyn Write) -> io::Result<()> {
         let (totals, elapsed, asked) = match event {
             Event::Progress { asked, elapsed, totals } => (totals, elapsed, Some(*asked)),
-            Event::End { elapsed, totals } => (totals, elapsed, None),
+            Event::End { elapsed, totals, cut_short } => {
+                self.tally.unanswered |= cut_short;
+                (totals, elapsed, None)
+            }
             Event::Interrupted => {
                 self.tally.interrupted = true;
                 return Ok(());
@@ -259,7 +262,7 @@ impl Desk {
         if self.manner.verbose {
             let _ = writeln!(env.stderr, "{program}: {}", SweepProgress::closing(&totals, elapsed));
         }
-        Ok(match (self.tally.not_run, self.tally.unanswered || self.tally.interrupted) {
+        Ok(match (self.tally.not_run, self.tally.unanswered) {
             (true, _) => NOT_RUN,
             (false, true) => NOT_ANSWERED,
             (false, false) => ANSWERED,

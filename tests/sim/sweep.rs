@@ -81,6 +81,7 @@ struct Ran {
     outcomes: Vec<Outcome>,
     totals: Totals,
     lasted: Duration,
+    cut_short: bool,
     progress: Vec<(bool, Duration)>,
     log: Log,
 }
@@ -113,15 +114,15 @@ fn sweep_over(network: &Network, send_stamps: SendStamps, config: Config) -> Ran
         match turn {
             Turn::Event(Event::Outcome(outcome)) => outcomes.push(*outcome),
             Turn::Event(Event::Progress { asked, elapsed, .. }) => progress.push((asked, elapsed)),
-            Turn::Event(Event::End { elapsed, totals }) => end = Some((elapsed, totals)),
+            Turn::Event(Event::End { elapsed, totals, cut_short }) => end = Some((elapsed, totals, cut_short)),
             Turn::Event(Event::Interrupted) | Turn::Idle => {}
         }
         Next::Continue
     })
     .expect("a channel that works");
-    let (lasted, totals) = end.expect("an end");
+    let (lasted, totals, cut_short) = end.expect("an end");
     assert!(outcomes.iter().all(|outcome| outcome.counts.balance()), "{outcomes:#?}");
-    Ran { outcomes, totals, lasted, progress, log: network.log() }
+    Ran { outcomes, totals, lasted, cut_short, progress, log: network.log() }
 }
 
 const RECEIVED: Counts = Counts {
@@ -275,7 +276,7 @@ fn an_interruption_tells_what_is_known() {
     let mut network = network([net(0), net(1).silent()]);
     network.at(ms(505), Control::Interrupt);
     let ran = sweep(&network, Config { rate: Some(10.0), ..to(hosts(1, 2).chain(hosts(0, 200))) });
-    assert_eq!((ran.lasted, ran.outcomes.len()), (ms(505), 6));
+    assert_eq!((ran.lasted, ran.outcomes.len(), ran.cut_short), (ms(505), 6, true));
     let pending = Counts { sent: 1, pending: 1, ..Counts::default() };
     assert_eq!(ran.of(host(1, 1)).counts, pending);
     assert_eq!(ran.of(host(0, 1)).counts, RECEIVED);
@@ -289,7 +290,7 @@ fn a_deadline_ends_the_run_and_figures_come_when_asked_for() {
     network.at(ms(300), Control::Interim);
     let asked = Config { deadline: Some(ms(600)), progress: true, ..to([host(0, 1)]) };
     let ran = sweep(&network, asked);
-    assert_eq!((ran.lasted, ran.only().pending), (ms(600), 1));
+    assert_eq!((ran.lasted, ran.only().pending, ran.cut_short), (ms(600), 1, false));
     assert_eq!(ran.progress, [(false, ms(250)), (true, ms(300)), (false, ms(500))]);
 }
 
@@ -374,6 +375,9 @@ fn what_the_kernel_refuses_is_unknown_and_a_full_queue_is_tried_again() {
     full.refuse_sends([2, 4], OsError::ENOBUFS);
     let ran = sweep(&full, to(hosts(0, 3)));
     assert!(ran.outcomes.iter().all(|outcome| outcome.counts == RECEIVED && outcome.state.is_none()));
+    let ran = sweep(&full, Config { probes: counted(2, ms(10)), ..to(hosts(0, 3)) });
+    let twice = Counts { sent: 2, received: 2, ..Counts::default() };
+    assert!(ran.outcomes.iter().all(|outcome| outcome.counts == twice), "{:?}", ran.outcomes);
 }
 
 #[test]

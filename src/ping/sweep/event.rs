@@ -29,6 +29,8 @@ pub enum Event {
         elapsed: Duration,
         /// All of it.
         totals: Totals,
+        /// Whether targets were left that were not probed.
+        cut_short: bool,
     },
 }
 

@@ -66,6 +66,8 @@ pub struct Sweep {
     /// What the last target told did not carry away yet.
     pub(super) foreign: u64,
     pub(super) dropped: u64,
+    /// Whether the run was ended with targets left.
+    cut_short: bool,
     finished: bool,
 }
 
@@ -105,6 +107,7 @@ impl Sweep {
             progress_at: Instant::ZERO,
             foreign: 0,
             dropped: 0,
+            cut_short: false,
             finished: false,
             config,
         }
@@ -152,8 +155,10 @@ impl Sweep {
     /// The place of a target that is to be probed now.
     fn pick(&mut self, now: Instant) -> Option<u32> {
         while let Some(again) = self.again.pop_front().or_else(|| self.take_due(now)) {
-            // It may have been told meanwhile.
-            if self.lives.of_probe(again.slot, again.first).is_some_and(|live| live.first == again.first) {
+            // It may have been told meanwhile; and one that was pushed back has its next time twice.
+            let most = self.config.probes.most();
+            let live = self.lives.of_probe(again.slot, again.first);
+            if live.is_some_and(|live| live.first == again.first && live.ordered < most) {
                 return Some(again.slot);
             }
         }
@@ -277,9 +282,7 @@ impl Sweep {
                 live.lost += 1;
                 self.totals.counts.lost += 1;
             }
-            Fate::Replied => {
-                self.measure(slot, number, &probe);
-            }
+            Fate::Replied => self.measure(slot, number, &probe),
             Fate::Unreachable | Fate::Ordered | Fate::Over => {}
         }
         if !ended {
@@ -335,6 +338,12 @@ impl Sweep {
         if self.finished {
             return;
         }
+        // Only who gives nothing more has given all.
+        self.cut_short = match self.supply {
+            Stock::Ended => false,
+            Stock::Dry => true,
+            Stock::MayHave => (self.config.supply)() != Supplied::End,
+        };
         self.supply = Stock::Ended;
         (self.flight.oldest()..self.flight.next()).for_each(|number| self.close(number, now.mono, true));
         for slot in self.lives.slots() {
@@ -346,7 +355,8 @@ impl Sweep {
     fn finish(&mut self, now: Instant) {
         if !self.finished {
             self.finished = true;
-            self.events.push_back(Event::End { elapsed: self.elapsed(now), totals: self.totals });
+            let (elapsed, totals, cut_short) = (self.elapsed(now), self.totals, self.cut_short);
+            self.events.push_back(Event::End { elapsed, totals, cut_short });
         }
     }
 
