@@ -22,7 +22,8 @@ pub use inbound::{
 pub use order::{CloseHow, Header, Open, Order, Outbox, Send, Write};
 pub use os_error::OsError;
 pub use plan::{
-    Attempt, Fragmentation, Group, LanePlan, LaneRefused, Lookup, OpenedLanes, Plan, SendStamps, SocketWish, Zones,
+    Attempt, Fragmentation, Group, LanePlan, LaneRefused, Lookup, OpenedLanes, Plan, SendStamps, SocketWish, Tell,
+    Zones,
 };
 
 /// All sockets of one thread, grouped in lanes; its clocks; and the only call that blocks.

@@ -240,6 +240,8 @@ pub enum Control {
     Name(NameAnswer),
     /// What name servers say of the origin of an address.
     Origin(OriginAnswer),
+    /// Who had no more targets to give has some again.
+    Supplied,
 }
 
 /// The answer to a reverse lookup.

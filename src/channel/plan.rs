@@ -1,8 +1,9 @@
 //! Which lanes a run needs: [`Plan`], and what became of it: [`OpenedLanes`].
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
-use super::{Channel, LaneId, OsError, Protocol, SocketKind};
+use super::{Channel, Control, LaneId, OsError, Protocol, SocketKind};
 use crate::types::{Endpoint, Family, FlowLabel, Ident, Port, Tos, Ttl};
 
 /// Everything to open before privileges are dropped.
@@ -105,6 +106,8 @@ pub struct LanePlan {
     pub fragmentation: Option<Fragmentation>,
     /// Send buffer in octets (`SO_SNDBUF`).
     pub send_buffer: Option<u32>,
+    /// Whether packets may go to broadcast addresses; where not, the kernel refuses them with EACCES.
+    pub broadcast: bool,
     /// Receive buffer in octets (`SO_RCVBUF`, and beyond the system's limit `SO_RCVBUFFORCE`); `None` is room for about a
     /// thousand small packets. The kernel counts a packet with its book-keeping, from 768 octets on.
     pub receive_buffer: Option<u32>,
@@ -137,6 +140,7 @@ impl LanePlan {
             mark: None,
             fragmentation: None,
             send_buffer: None,
+            broadcast: true,
             receive_buffer: None,
             multicast_loop: true,
             dont_route: false,
@@ -180,6 +184,9 @@ pub struct LaneRefused {
 /// [`super::Control::Origin`].
 pub type Lookup = Box<dyn FnMut(IpAddr) + std::marker::Send>;
 
+/// Tells a channel something from another thread, as if it came from outside.
+pub type Tell = Arc<dyn Fn(Control) + std::marker::Send + Sync>;
+
 /// What became of a [`Plan`]. Privileges are dropped and signals routed into the channel by the time this exists.
 pub struct OpenedLanes {
     /// The channel.
@@ -188,4 +195,6 @@ pub struct OpenedLanes {
     pub lanes: Vec<Result<LaneId, LaneRefused>>,
     /// Lookups, if the plan asked for any and this build has them.
     pub lookup: Option<Lookup>,
+    /// For other threads; `None` where no other thread can know the time.
+    pub tell: Option<Tell>,
 }

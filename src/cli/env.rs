@@ -1,7 +1,7 @@
 //! The world a tool runs in: [`Env`].
 
 use std::ffi::OsString;
-use std::io::{self, BufRead, Write};
+use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
 use std::net::IpAddr;
 use std::process::ExitCode;
 
@@ -18,6 +18,19 @@ pub type SourceFor<'a> = &'a dyn Fn(IpEndpoint, &LanePlan) -> Result<IpAddr, OsE
 /// Opens lanes, drops privileges, routes signals.
 pub type Open<'a> = &'a mut dyn FnMut(&Plan) -> Result<OpenedLanes, ChannelError>;
 
+/// The addresses of a name, asked for on any thread.
+pub type ResolveApart = fn(&str, Option<Family>) -> Result<Resolved, ResolveError>;
+
+/// What can be had beside the thread of the run.
+pub struct Apart {
+    /// Standard input, for a thread of its own.
+    pub stdin: fn() -> Box<dyn Read + Send>,
+    /// Forward names.
+    pub resolve: ResolveApart,
+    /// Opens every lane once for each of several threads.
+    pub open: fn(&Plan, usize) -> Result<Vec<OpenedLanes>, ChannelError>,
+}
+
 /// Everything outside: what a run reads, writes, opens and asks.
 pub struct Env<'a> {
     /// Standard input.
@@ -26,6 +39,8 @@ pub struct Env<'a> {
     pub stdout: &'a mut dyn Write,
     /// Talk.
     pub stderr: &'a mut dyn Write,
+    /// Whether talk goes to a terminal.
+    pub terminal: bool,
     /// The real user's number; 0 may flood.
     pub uid: u32,
     /// Seed of everything random in the run.
@@ -40,6 +55,8 @@ pub struct Env<'a> {
     pub source_for: SourceFor<'a>,
     /// Sockets.
     pub open: Open<'a>,
+    /// What other threads may have; `None` where everything happens on one.
+    pub apart: Option<Apart>,
 }
 
 /// Runs a tool in the real world.
@@ -53,9 +70,11 @@ pub fn real_main(tool: fn(&[OsString], &mut Env<'_>) -> u8) -> ExitCode {
     let status = tool(
         &words,
         &mut Env {
-            stdin: &mut io::stdin().lock(),
+            // Not locked: a sweep reads it on a thread of its own.
+            stdin: &mut BufReader::new(io::stdin()),
             stdout: &mut stdout,
             stderr: &mut io::stderr(),
+            terminal: io::stderr().is_terminal(),
             uid: net::real_uid(),
             seed: net::random_seed(),
             clock_error: net::clock_error(),
@@ -63,6 +82,11 @@ pub fn real_main(tool: fn(&[OsString], &mut Env<'_>) -> u8) -> ExitCode {
             interface_index: &net::interface_index,
             source_for: &net::source_for,
             open: &mut net::open,
+            apart: Some(Apart {
+                stdin: || Box::new(io::stdin()),
+                resolve: net::resolve_apart,
+                open: net::open_several,
+            }),
         },
     );
     match stdout.finish() {

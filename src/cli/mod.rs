@@ -14,6 +14,11 @@ mod ping_method;
 mod ping_run;
 mod rpong_args;
 mod rpong_run;
+mod sweep_args;
+mod sweep_drive;
+mod sweep_run;
+mod sweep_supply;
+mod sweep_targets;
 mod target;
 mod trace_args;
 mod trace_modes;
@@ -27,7 +32,7 @@ use clap::{CommandFactory, Parser};
 
 use complain::{Trouble, clap_says};
 
-pub use env::{Env, Open, Resolve, SourceFor, real_main};
+pub use env::{Apart, Env, Open, Resolve, ResolveApart, SourceFor, real_main};
 
 /// Exit status: everything answered.
 pub const ANSWERED: u8 = 0;

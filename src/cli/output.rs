@@ -119,13 +119,32 @@ fn pump(mut inner: impl Write, shared: &Shared) {
             mem::swap(&mut batch, &mut state.queue);
         }
         shared.changed.notify_all();
-        if let Err(error) = inner.write_all(&batch).and_then(|()| inner.flush()) {
+        if let Err(error) = pieces(&batch).try_for_each(|piece| inner.write_all(piece)).and_then(|()| inner.flush()) {
             shared.lock().error = Some(error);
             shared.changed.notify_all();
             return;
         }
         batch.clear();
     }
+}
+
+/// What a pipe takes all of or nothing, so that a run that is killed leaves whole lines: pipe(7), PIPE_BUF.
+const ATOMIC: usize = 4096;
+
+/// Whole lines, as many as are written at once.
+fn pieces(batch: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = batch;
+    std::iter::from_fn(move || {
+        let first = rest.get(..ATOMIC).unwrap_or(rest);
+        let end = match first.iter().rposition(|&octet| octet == b'\n') {
+            _ if first.len() == rest.len() => rest.len(),
+            Some(newline) => newline + 1,
+            None => rest.iter().position(|&octet| octet == b'\n').map_or(rest.len(), |newline| newline + 1),
+        };
+        let (piece, behind) = rest.split_at(end);
+        rest = behind;
+        (!piece.is_empty()).then_some(piece)
+    })
 }
 
 #[cfg(test)]
@@ -169,6 +188,20 @@ mod tests {
         writer.finish().unwrap();
         let expected: String = (0..100).map(|line| format!("{line}\n")).collect();
         assert_eq!(String::from_utf8(written.lock().unwrap().clone()).unwrap(), expected);
+    }
+
+    #[test]
+    fn what_is_written_at_once_is_whole_lines_that_a_pipe_takes_at_once() {
+        let short = "a line\n".repeat(2000);
+        let long = [&"x".repeat(5000), "\n", &short, "the end"].concat();
+        for text in [short, long, String::new(), "no end".to_owned()] {
+            let all: Vec<&[u8]> = pieces(text.as_bytes()).collect();
+            assert_eq!(all.concat(), text.as_bytes());
+            let Some((last, whole)) = all.split_last() else { continue };
+            assert!(last.len() <= ATOMIC && whole.iter().all(|piece| piece.ends_with(b"\n")));
+            let many = |piece: &&&[u8]| piece.iter().filter(|&&octet| octet == b'\n').count() > 1;
+            assert!(whole.iter().filter(many).all(|piece| piece.len() <= ATOMIC));
+        }
     }
 
     #[test]

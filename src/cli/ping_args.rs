@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser};
 
 use super::family_args::FamilyArgs;
+use super::sweep_args::SweepArgs;
 use super::values::{self, Rate, Span, Timestamping, UdpAim};
 use crate::channel::{CloseHow, Fragmentation, SocketWish};
 use crate::types::{Dscp, FlowLabel, Ident, Port, Tos, Ttl};
@@ -20,11 +21,12 @@ const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (output compatible wi
 #[derive(Debug, Parser)]
 #[command(name = "rping", version = VERSION, disable_version_flag = true, args_override_self = true, max_term_width = 100, after_long_help = include_str!("rping.help.txt"))]
 pub struct PingArgs {
-    /// Names or addresses to probe; a scoped IPv6 address as in fe80::1%eth0
+    /// Names or addresses to probe; a scoped IPv6 address as in fe80::1%eth0; prefixes (198.51.100.0/24) and ranges
+    /// (198.51.100.1-198.51.100.9) make a sweep
     #[arg(value_name = "TARGET")]
     pub targets: Vec<String>,
 
-    /// Read more targets from FILE, one a line, # starts a comment; - is standard input
+    /// Read more targets from FILE, one a line, # starts a comment; - is standard input. Makes a sweep with ICMP
     #[arg(long = "targets", value_name = "FILE", allow_hyphen_values = true)]
     pub targets_file: Option<PathBuf>,
 
@@ -33,6 +35,9 @@ pub struct PingArgs {
 
     #[command(flatten)]
     pub run: RunArgs,
+
+    #[command(flatten)]
+    pub sweep: SweepArgs,
 
     #[command(flatten)]
     pub packet: PacketArgs,
@@ -202,8 +207,8 @@ pub struct SocketArgs {
     pub socket: SocketWish,
 
     /// Which stamps delays are taken from: hardware (the interface's where it stamps, else the kernel's), kernel, user, or
-    /// auto (hardware; with -f, or above 20000 probes a second, user: from our system call to the arrival of the answer, which
-    /// is some microseconds too much)
+    /// auto (hardware; with -f, --alive, --unreachable, or above 20000 probes a second, user: from our system call to the
+    /// arrival of the answer, which is some microseconds too much)
     #[arg(long, value_name = "KIND", value_parser = values::timestamping, default_value = "auto", allow_hyphen_values = true)]
     pub timestamping: Timestamping,
 

@@ -102,7 +102,7 @@ impl Choice {
         }
         if text.split_once('/').is_some_and(|(address, _)| address.parse::<std::net::IpAddr>().is_ok()) {
             return Err(Trouble::Refused(format!(
-                "'{text}': prefixes are not offered yet; name each address, or list them with --targets"
+                "'{text}' is a prefix; prefixes are swept with ICMP, and for anything else each address is named"
             )));
         }
         if self.port.is_none() {

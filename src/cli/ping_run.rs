@@ -21,13 +21,13 @@ use crate::types::Family;
 use crate::wire::payload::Fill;
 
 /// The shortest interval for users other than root.
-const USER_INTERVAL: Duration = Duration::from_millis(2);
+pub(super) const USER_INTERVAL: Duration = Duration::from_millis(2);
 /// The shortest interval to multicast addresses for users other than root.
 const USER_MULTICAST_INTERVAL: Duration = Duration::from_secs(1);
 /// The largest preload for users other than root.
 const USER_PRELOAD: u32 = 3;
 /// The largest payload that an IPv4 packet has room for.
-const V4_PAYLOAD: usize = 65_507;
+pub(super) const V4_PAYLOAD: usize = 65_507;
 /// What the kernel counts for a packet beside its payload, about.
 const PACKET_OVERHEAD: usize = 1024;
 /// Octets of receive buffer that every run has, and that none has more of.
@@ -35,6 +35,10 @@ const RECEIVE_BUFFER: u32 = 1 << 20;
 const LARGEST_RECEIVE_BUFFER: u32 = 64 << 20;
 /// Below this interval the kernel's timer alone is too late.
 const PRECISE_BELOW: Duration = Duration::from_millis(10);
+
+/// Why there is no `-e`.
+pub(super) const KERNELS_IDENT: &str =
+    "-e: over ICMP datagram sockets the kernel chooses the identifier; raw sockets need a privilege";
 
 pub(super) struct Run<'a> {
     pub(super) args: &'a PingArgs,
@@ -49,6 +53,13 @@ impl Run<'_> {
         }
         if !self.args.output.resolvers.is_empty() && !net::ASKS_NAME_SERVERS {
             return Err(Trouble::Refused(NO_NAME_SERVERS.to_owned()));
+        }
+        match (self.args.method.contrast, self.args.sweep.given()) {
+            (true, Some(option)) => {
+                return Err(Trouble::Refused(format!("{option}: --contrast compares methods to one target")));
+            }
+            (false, _) if self.is_sweep() => return self.sweep(env),
+            _ => {}
         }
         let texts = target::gather(&self.args.targets, self.args.targets_file.as_deref(), env)?;
         if self.args.method.contrast {
@@ -72,9 +83,7 @@ impl Run<'_> {
             && Lanes::of(&opened, &plan.lanes, |plan| plan.protocol == Protocol::Icmp)
                 .any(|profile| profile.ident.owner == Owner::Kernel)
         {
-            let sentence =
-                "-e: over ICMP datagram sockets the kernel chooses the identifier; raw sockets need a privilege";
-            return Err(Trouble::Refused(sentence.to_owned()));
+            return Err(Trouble::Refused(KERNELS_IDENT.to_owned()));
         }
         let targets = self.place(&texts, &asked, &opened, &plan, env)?;
         let targets = self.subjects(&choice, &asked, targets, env);
@@ -258,10 +267,7 @@ impl Run<'_> {
         let (run, packet, output) = (&self.args.run, &self.args.packet, &self.args.output);
         let is_v4 = |subject: &Subject| matches!(subject.target.place, Place::Reachable { endpoint, .. } if endpoint.family() == Family::V4);
         if packet.size > V4_PAYLOAD && targets.iter().any(is_v4) {
-            let size = packet.size;
-            return Err(Trouble::Refused(format!(
-                "--size <OCTETS>: invalid value '{size}': out of range: 0 <= value <= {V4_PAYLOAD}"
-            )));
+            return Err(too_large(packet.size));
         }
         Ok(Config {
             broadcast: self.args.socket.broadcast,
@@ -392,6 +398,11 @@ impl Binding {
 /// What a planned lane for local sockets wishes; `None` for internet lanes.
 fn local_wish(plan: &LanePlan) -> Option<SocketWish> {
     (plan.protocol == Protocol::Unix).then_some(plan.socket)
+}
+
+/// Why there is no such payload.
+pub(super) fn too_large(size: usize) -> Trouble {
+    Trouble::Refused(format!("--size <OCTETS>: invalid value '{size}': out of range: 0 <= value <= {V4_PAYLOAD}"))
 }
 
 pub(super) fn precision(pace: Pace) -> Precision {

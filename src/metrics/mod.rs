@@ -1,10 +1,12 @@
 //! Statistics over measurements, pure and in constant memory.
 
+mod brief;
 mod loss;
 mod paired;
 mod rtt;
 mod variation;
 
+pub use brief::Brief;
 pub use loss::LossRuns;
 pub use paired::{Share, more_often, signed_rank};
 pub use rtt::{RttRecorder, RttStats};

@@ -41,7 +41,8 @@ pub struct KernelChannel {
     streams: Streams,
     doors: Doors,
     poller: Poller,
-    signals: OwnedFd,
+    /// Of the first channel of a process alone: a signal is read once.
+    signals: Option<OwnedFd>,
     mailbox: Arc<Mailbox<Control>>,
     /// What became of orders, to be told before anything that may have arrived in answer to them.
     outcomes: VecDeque<Inbound>,
@@ -65,11 +66,13 @@ impl KernelChannel {
     /// If epoll or a timer cannot be had.
     pub fn new(
         lanes: Vec<Option<Lane>>,
-        signals: OwnedFd,
+        signals: Option<OwnedFd>,
         mailbox: Arc<Mailbox<Control>>,
     ) -> Result<Self, ChannelError> {
         let poller = Poller::new()?;
-        poller.watch(&signals, Source::Signals, Interest::READ)?;
+        if let Some(signals) = &signals {
+            poller.watch(signals, Source::Signals, Interest::READ)?;
+        }
         poller.watch(&*mailbox, Source::Mailbox, Interest::READ)?;
         for lane in lanes.iter().flatten() {
             for (flow, socket) in (0..).zip(&lane.sockets) {
@@ -169,8 +172,9 @@ impl KernelChannel {
     }
 
     fn read_signals(&self, inbox: &mut Inbox) {
+        let Some(signals) = &self.signals else { return };
         let mut record = [0; signal::RECORD_OCTETS];
-        while let Ok(signal::RECORD_OCTETS) = rustix::io::read(&self.signals, &mut record) {
+        while let Ok(signal::RECORD_OCTETS) = rustix::io::read(signals, &mut record) {
             if let Some(control) = signal::control(&record) {
                 inbox.push(Inbound::Control(control));
             }

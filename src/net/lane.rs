@@ -298,7 +298,7 @@ pub fn configure(socket: BorrowedFd<'_>, plan: &LanePlan) -> Result<(), Failure>
     let of_family = |v4, v6| if plan.family == Family::V4 { v4 } else { v6 };
     let hops = plan.ttl.map(|ttl| i32::from(ttl.get()));
     let settings = [
-        (SO_BROADCAST, (plan.family == Family::V4).then_some(1)),
+        (SO_BROADCAST, (plan.family == Family::V4).then_some(i32::from(plan.broadcast))),
         (IPV6_V6ONLY, (plan.family == Family::V6 && plan.protocol == Protocol::Udp).then_some(1)),
         (IPV6_FLOWINFO_SEND, (plan.family == Family::V6).then_some(1)),
         (of_family(IP_TTL, IPV6_UNICAST_HOPS), hops),

@@ -24,8 +24,7 @@ impl<T> Mailbox<T> {
         Ok(Mailbox { items: Mutex::default(), event })
     }
 
-    /// Puts `item` in and wakes whoever waits. Only the thread for names has something to put.
-    #[cfg(any(feature = "dns", test))]
+    /// Puts `item` in and wakes whoever waits.
     pub fn put(&self, item: T) {
         self.items().push_back(item);
         // A full counter cannot be added to, but then the descriptor is readable already.

@@ -31,41 +31,62 @@ mod sys;
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use crate::channel::{ChannelError, Control, LaneId, Lookup, OpenedLanes, Plan, Protocol};
+use crate::channel::{ChannelError, Control, LaneId, LaneRefused, Lookup, OpenedLanes, OsError, Plan, Protocol, Tell};
 use kernel::KernelChannel;
 use lane::Lane;
 use mailbox::Mailbox;
 
 pub use clock::error as clock_error;
 pub use privilege::rest as rest_privileges;
-pub use resolve::{ResolveError, Resolved, resolve};
+pub use resolve::{ResolveError, Resolved, resolve, resolve_apart};
 pub use route::source_for;
 pub use sys::interface::index_of as interface_index;
 pub use sys::process::real_uid;
 
 /// Opens every lane of `plan`, gives up all privileges for good, routes SIGINT, SIGTERM and SIGQUIT into the channel, and starts
-/// the thread that asks name servers if the plan wants to know anything of them. Call it once, from the only thread: capabilities and blocked signals are
-/// those of a thread, and later threads inherit them.
+/// the thread that asks name servers if the plan wants to know anything of them. Call it once, from the only thread: capabilities
+/// and blocked signals are those of a thread, and later threads inherit them.
 ///
 /// # Errors
 /// If there is no channel, or if privileges cannot be given up. A lane that is refused is no error of this kind.
 pub fn open(plan: &Plan) -> Result<OpenedLanes, ChannelError> {
+    let mut all = open_several(plan, 1)?;
+    all.pop().ok_or(ChannelError { call: "open", error: OsError::EINVAL })
+}
+
+/// The same for several threads that share the work: every lane once for each of `workers`, all of them before privileges are
+/// given up. The first channel gets the signals, and the reverse names.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_several(plan: &Plan, workers: usize) -> Result<Vec<OpenedLanes>, ChannelError> {
     privilege::raise_for_opening();
     if plan.lanes.iter().any(|lane| matches!(lane.protocol, Protocol::Tcp | Protocol::Unix)) {
         limit::raise();
     }
-    let opened: Vec<_> = (0..).zip(&plan.lanes).map(|(index, lane)| Lane::open(LaneId::new(index), lane)).collect();
+    let lanes = || (0..).zip(&plan.lanes).map(|(index, lane)| Lane::open(LaneId::new(index), lane)).collect();
+    let opened: Vec<Lanes> = (0..workers).map(|_| lanes()).collect();
     privilege::drop_all()?;
-    let signals = sys::signal::route()?;
+    let mut signals = Some(sys::signal::route()?);
+    opened.into_iter().map(|lanes| channel(lanes, signals.take(), plan)).collect()
+}
+
+type Lanes = Vec<Result<Lane, LaneRefused>>;
+
+/// A channel over lanes that are open.
+fn channel(opened: Lanes, signals: Option<OwnedFd>, plan: &Plan) -> Result<OpenedLanes, ChannelError> {
+    let first = signals.is_some();
     let mailbox =
         Mailbox::new().map_err(|error| ChannelError { call: "eventfd", error: std::io::Error::from(error).into() })?;
     let mailbox = Arc::new(mailbox);
     let lanes = opened.iter().map(|opened| opened.as_ref().map(|lane| lane.id).map_err(Clone::clone)).collect();
     let channel = KernelChannel::new(opened.into_iter().map(Result::ok).collect(), signals, Arc::clone(&mailbox))?;
-    let lookup = lookup(plan, mailbox);
-    Ok(OpenedLanes { channel: Box::new(channel), lanes, lookup })
+    let lookup = if first { lookup(plan, Arc::clone(&mailbox)) } else { None };
+    let tell: Tell = Arc::new(move |control| mailbox.put(control));
+    Ok(OpenedLanes { channel: Box::new(channel), lanes, lookup, tell: Some(tell) })
 }
 
 /// 64 bits that differ from run to run; not for secrets.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::sys::addrinfo::{self, Ask, NotFound};
+use super::sys::addrinfo::{self, Ask, Found, NotFound};
 use super::sys::signal;
 use crate::types::{Family, IpEndpoint};
 
@@ -41,9 +41,25 @@ impl std::error::Error for ResolveError {}
 /// # Errors
 /// If it has no address, or none of `family`.
 pub fn resolve(name: &str, family: Option<Family>) -> Result<Resolved, ResolveError> {
+    resolve_by(name, family, |ask| signal::mortal(ask))
+}
+
+/// The same on a thread of its own: signals go on to whoever probes meanwhile.
+///
+/// # Errors
+/// As [`resolve`].
+pub fn resolve_apart(name: &str, family: Option<Family>) -> Result<Resolved, ResolveError> {
+    resolve_by(name, family, |ask| ask())
+}
+
+fn resolve_by(
+    name: &str,
+    family: Option<Family>,
+    wait: impl FnOnce(&dyn Fn() -> Result<Found, NotFound>) -> Result<Found, NotFound>,
+) -> Result<Resolved, ResolveError> {
     let (found, numeric) = match addrinfo::look_up(name, family, Ask::Numeric) {
         Ok(found) => (found, true),
-        Err(NotFound { no_name: true, .. }) => (signal::mortal(|| addrinfo::look_up(name, family, Ask::Any))?, false),
+        Err(NotFound { no_name: true, .. }) => (wait(&|| addrinfo::look_up(name, family, Ask::Any))?, false),
         Err(error) => return Err(error.into()),
     };
     if found.endpoints.is_empty() {

@@ -253,6 +253,8 @@ impl Ping {
             }
             // Nobody asked.
             Control::Origin(_) => {}
+            // The targets are known from the start, or come by name.
+            Control::Supplied => {}
         }
     }
 

@@ -27,6 +27,7 @@ mod names;
 mod probe;
 mod series;
 mod summary;
+pub mod sweep;
 #[cfg(test)]
 mod tests;
 

@@ -52,6 +52,28 @@ impl Counts {
         self.sent == self.received + self.refused + self.unreachable + self.lost + self.pending
     }
 
+    /// Counts those of other targets too.
+    pub fn add(&mut self, other: &Counts) {
+        self.sent += other.sent;
+        self.received += other.received;
+        self.refused += other.refused;
+        self.unreachable += other.unreachable;
+        self.lost += other.lost;
+        self.pending += other.pending;
+        self.send_failed += other.send_failed;
+        self.skipped += other.skipped;
+        self.duplicates += other.duplicates;
+        self.late += other.late;
+        self.reordered += other.reordered;
+        self.bad_checksum += other.bad_checksum;
+        self.payload_changed += other.payload_changed;
+        self.truncated += other.truncated;
+        self.wrong_source += other.wrong_source;
+        self.foreign += other.foreign;
+        self.dropped_by_kernel += other.dropped_by_kernel;
+        self.longest_loss_run = self.longest_loss_run.max(other.longest_loss_run);
+    }
+
     /// Lost and unreachable probes in percent of those decided; `None` if none is decided.
     pub fn loss_pct(&self) -> Option<f64> {
         let decided = self.sent.checked_sub(self.pending).filter(|&decided| decided > 0)?;

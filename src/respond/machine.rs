@@ -101,7 +101,11 @@ impl Responder {
             }
             Control::Terminate | Control::Stop => {}
             // Who serves has no targets and asks for no names.
-            Control::Add { .. } | Control::Remove { .. } | Control::Name(_) | Control::Origin(_) => {}
+            Control::Add { .. }
+            | Control::Remove { .. }
+            | Control::Name(_)
+            | Control::Origin(_)
+            | Control::Supplied => {}
         }
     }
 

@@ -213,7 +213,7 @@ impl Network {
         self.log.clear();
         let names = self.names.fresh(plan);
         let (channel, lanes) = SimChannel::open(self, plan, names.clone());
-        OpenedLanes { channel: Box::new(channel), lanes, lookup: names.lookup() }
+        OpenedLanes { channel: Box::new(channel), lanes, lookup: names.lookup(), tell: None }
     }
 }
 

@@ -358,7 +358,7 @@ impl Tracer {
                 self.events.push_back(Event::Interim(self.runs.values().map(Run::interim).collect()));
             }
             // The targets are known from the start.
-            Control::Add { .. } | Control::Remove { .. } => {}
+            Control::Add { .. } | Control::Remove { .. } | Control::Supplied => {}
         }
     }
 

@@ -9,6 +9,16 @@ pub fn internet(octets: &[u8]) -> u16 {
     u16::from_be(Sum16BitWords::new().add_slice(octets).ones_complement())
 }
 
+/// The checksum `before`, of octets in which `words` (even numbers of octets, at even places) were zero, once they hold these
+/// values (RFC 1624 §3, equation 3).
+pub fn with_words(before: u16, words: &[&[u8]]) -> u16 {
+    let pairs = words.iter().flat_map(|words| words.as_chunks::<2>().0);
+    let sum = pairs.fold(u64::from(!before), |sum, pair| sum + u64::from(u16::from_be_bytes(*pair)));
+    let folded = (sum & 0xffff) + (sum >> 16);
+    let folded = (folded & 0xffff) + (folded >> 16);
+    !(folded as u16)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

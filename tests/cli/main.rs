@@ -5,6 +5,7 @@ mod contrast;
 mod errors;
 mod ping;
 mod rpong;
+mod sweep;
 mod trace;
 mod trace_report;
 mod world;

@@ -112,6 +112,7 @@ impl World {
                 stdin: &mut Cursor::new(self.stdin),
                 stdout: &mut stdout,
                 stderr: &mut stderr,
+                terminal: false,
                 uid: self.uid,
                 seed: 1,
                 clock_error: self.clock_error,
@@ -119,6 +120,7 @@ impl World {
                 interface_index: &|name| (name == "eth0").then_some(2),
                 source_for: &|to, _| self.source_for(to),
                 open: &mut |plan| Ok(self.network.open(plan)),
+                apart: None,
             },
         );
         let text = |octets| String::from_utf8(octets).expect("output is UTF-8");

@@ -21,4 +21,5 @@ mod readers;
 mod rpong;
 mod signals;
 mod stamps;
+mod sweep;
 mod watching;

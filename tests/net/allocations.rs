@@ -34,7 +34,8 @@ in_namespace! {
 
 /// Replies, and allocations while those behind the first were exchanged.
 fn flood(family: Family) -> (u64, u64) {
-    let mut opened = net::open(&Plan { lanes: vec![icmp(family, SocketWish::Raw)], names: false }).expect("a channel");
+    let mut opened = net::open(&Plan { lanes: vec![icmp(family, SocketWish::Raw)], names: false, ..Plan::default() })
+        .expect("a channel");
     let profile = *opened.channel.profile(LaneId::new(0));
     let place = Place::Reachable { endpoint: loopback(family), source: None, lane: LaneId::new(0), profile };
     let target = Target { target: "t".into(), name: "t".into(), numeric: true, place };

@@ -3,4 +3,5 @@
 mod channel;
 mod contrast;
 mod ping;
+mod sweep;
 mod trace;

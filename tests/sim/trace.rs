@@ -214,7 +214,7 @@ fn lane((family, protocol, socket): Kind) -> LanePlan {
 fn trace_over(network: &Network, lane: LanePlan, targets: &[IpAddr], config: Config) -> Told {
     let zones = Zones { v4: "origin.example".into(), v6: "origin6.example".into() };
     let origins = matches!(config.origins, Some(OriginSource::Lookup)).then_some(zones);
-    let OpenedLanes { mut channel, lanes, mut lookup } =
+    let OpenedLanes { mut channel, lanes, mut lookup, .. } =
         network.open(&Plan { lanes: vec![lane], names: config.names, origins, ..Plan::default() });
     let lane = *lanes[0].as_ref().unwrap();
     let profile = *channel.profile(lane);

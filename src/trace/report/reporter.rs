@@ -266,7 +266,7 @@ impl Reporter {
                 self.events.push_back(Event::Interim(self.watches.values().map(figures).collect()));
             }
             // The targets are known from the start.
-            Control::Add { .. } | Control::Remove { .. } => {}
+            Control::Add { .. } | Control::Remove { .. } | Control::Supplied => {}
         }
     }
 

@@ -37,7 +37,7 @@ fn over(network: &Network, lane: LanePlan, targets: &[IpAddr], cycles: u64, conf
         (Protocol::Tcp, _) | (Protocol::Udp, SocketWish::Raw) => Ports::Fixed(Port::new(33434).unwrap()),
         _ => config.ports,
     };
-    let OpenedLanes { mut channel, lanes, mut lookup } =
+    let OpenedLanes { mut channel, lanes, mut lookup, .. } =
         network.open(&Plan { lanes: vec![lane], names: config.names, ..Plan::default() });
     let lane = *lanes[0].as_ref().unwrap();
     let profile = *channel.profile(lane);

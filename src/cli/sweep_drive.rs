@@ -1,0 +1,313 @@
+//! The run of a sweep: one worker on this thread, or several on threads of their own whose results come together here.
+
+use std::io::{self, Write};
+use std::net::IpAddr;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::time::Duration;
+
+use super::complain::Trouble;
+use super::env::Env;
+use super::sweep_supply::Complaints;
+use super::{ANSWERED, NOT_ANSWERED, NOT_RUN};
+use crate::channel::{Channel, ChannelError, Control, OpenedLanes, OsError, Precision, Tell};
+use crate::driver::{self, Next, Turn};
+use crate::ping::sweep::{Event, Outcome, Sweep, Totals};
+use crate::report::{Sink, Streams, SweepProgress};
+
+/// Octets of results that a worker hands over at once, and how many such lots wait at most.
+const LOT: usize = 32 << 10;
+const LOTS: usize = 64;
+/// What is buffered is written at least this often.
+const FLUSH: Duration = Duration::from_millis(100);
+
+/// One thread's share of the work.
+pub struct Worker {
+    /// Its sockets.
+    pub opened: OpenedLanes,
+    /// What it does.
+    pub sweep: Sweep,
+    /// How it writes.
+    pub sink: Box<dyn Sink<Event> + Send>,
+}
+
+/// How a run shows itself.
+pub struct Manner {
+    /// The program's name.
+    pub program: String,
+    /// The status line.
+    pub progress: SweepProgress,
+    /// Whether there is a terminal to show it on.
+    pub terminal: bool,
+    /// `-v`.
+    pub verbose: bool,
+    /// Answers that a target needs.
+    pub needed: u64,
+    /// Whether a run without any target is one that could not be.
+    pub empty_is_trouble: bool,
+    /// What goes wrong on the way.
+    pub complaints: Complaints,
+}
+
+/// Runs the sweep to its end, and gives the exit status.
+pub fn run(mut workers: Vec<Worker>, manner: Manner, env: &mut Env<'_>) -> Result<u8, Trouble> {
+    let count = workers.len();
+    let mut desk = Desk { manner, figures: vec![(Totals::default(), Duration::ZERO); count], tally: Tally::default() };
+    match workers.pop() {
+        Some(worker) if workers.is_empty() => desk.run_one(worker, env)?,
+        Some(worker) => {
+            workers.push(worker);
+            desk.run_all(workers, env)?;
+        }
+        None => {}
+    }
+    desk.close(env)
+}
+
+/// What decides the exit status.
+#[derive(Debug, Default)]
+struct Tally {
+    not_run: bool,
+    unanswered: bool,
+    interrupted: bool,
+    /// Why targets could not be probed: how many, and the first of them.
+    refused: Vec<(OsError, u64, IpAddr)>,
+}
+
+impl Tally {
+    fn heed(&mut self, outcome: &Outcome, needed: u64) {
+        self.not_run |= outcome.state.is_some();
+        self.unanswered |= outcome.counts.received < needed;
+        if let (Some(error), Some(_), Some(endpoint)) = (outcome.error, outcome.state, outcome.endpoint) {
+            self.refuse(error, 1, endpoint.address);
+        }
+    }
+
+    fn refuse(&mut self, error: OsError, count: u64, first: IpAddr) {
+        match self.refused.iter_mut().find(|(known, ..)| *known == error) {
+            Some((_, counted, _)) => *counted += count,
+            None => self.refused.push((error, count, first)),
+        }
+    }
+
+    fn join(&mut self, other: Tally) {
+        self.not_run |= other.not_run;
+        self.unanswered |= other.unanswered;
+        self.interrupted |= other.interrupted;
+        other.refused.into_iter().for_each(|(error, count, first)| self.refuse(error, count, first));
+    }
+}
+
+/// What a worker tells.
+enum Note {
+    /// Whole lines.
+    Lines(Vec<u8>),
+    /// Something else than an outcome.
+    Event(usize, Event),
+    /// It has ended.
+    Done(Tally, Result<(), ChannelError>),
+}
+
+struct Desk {
+    manner: Manner,
+    /// The newest of each worker.
+    figures: Vec<(Totals, Duration)>,
+    tally: Tally,
+}
+
+impl Desk {
+    fn run_one(&mut self, mut worker: Worker, env: &mut Env<'_>) -> Result<(), Trouble> {
+        let channel: &mut dyn Channel = worker.opened.channel.as_mut();
+        let mut failure = None;
+        driver::run(channel, &mut worker.sweep, Precision::Relaxed, |turn| {
+            let done = match turn {
+                Turn::Event(Event::Outcome(outcome)) => {
+                    self.tally.heed(&outcome, self.manner.needed);
+                    let mut streams = Streams { data: &mut *env.stdout, talk: &mut *env.stderr };
+                    worker.sink.event(&Event::Outcome(outcome), &mut streams)
+                }
+                Turn::Event(event) => self.event(0, &event, env.stderr),
+                Turn::Idle => self.flush(env.stdout, env.stderr),
+            };
+            next(done, &mut failure)
+        })?;
+        output(failure.map_or_else(|| self.flush(env.stdout, env.stderr), Err))
+    }
+
+    fn run_all(&mut self, workers: Vec<Worker>, env: &mut Env<'_>) -> Result<(), Trouble> {
+        let tells: Vec<Tell> = workers.iter().filter_map(|worker| worker.opened.tell.clone()).collect();
+        let (sender, notes) = sync_channel(LOTS);
+        let mut running = 0;
+        for (number, worker) in workers.into_iter().enumerate() {
+            let (sender, needed) = (sender.clone(), self.manner.needed);
+            let thread = std::thread::Builder::new().name(format!("worker {number}"));
+            thread.spawn(move || work(number, worker, needed, &sender)).map_err(Trouble::Output)?;
+            running += 1;
+        }
+        drop(sender);
+        let ended = self.gather(&notes, running, &tells, env);
+        if ended.is_err() {
+            tells.iter().for_each(|tell| tell(Control::Stop));
+        }
+        ended
+    }
+
+    /// Writes what the workers tell until all have ended.
+    fn gather(
+        &mut self,
+        notes: &Receiver<Note>,
+        mut running: usize,
+        tells: &[Tell],
+        env: &mut Env<'_>,
+    ) -> Result<(), Trouble> {
+        while running > 0 {
+            let note = match notes.recv_timeout(FLUSH) {
+                Ok(note) => note,
+                Err(RecvTimeoutError::Timeout) => {
+                    output(self.flush(env.stdout, env.stderr))?;
+                    continue;
+                }
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(Trouble::Refused("a worker ended before its work".to_owned()));
+                }
+            };
+            match note {
+                Note::Lines(lines) => {
+                    output(self.manner.progress.erase(env.stderr))?;
+                    output(env.stdout.write_all(&lines).and_then(|()| env.stdout.flush()))?;
+                }
+                Note::Event(number, event) => {
+                    if event == Event::Interrupted && !self.tally.interrupted {
+                        // A signal reaches one of them.
+                        tells.iter().for_each(|tell| tell(Control::Interrupt));
+                    }
+                    output(self.event(number, &event, env.stderr))?;
+                }
+                Note::Done(tally, result) => {
+                    running -= 1;
+                    self.tally.join(tally);
+                    result?;
+                }
+            }
+        }
+        output(self.flush(env.stdout, env.stderr))
+    }
+
+    /// Anything but an outcome.
+    fn event(&mut self, number: usize, event: &Event, talk: &mut dyn Write) -> io::Result<()> {
+        let (totals, elapsed, asked) = match event {
+            Event::Progress { asked, elapsed, totals } => (totals, elapsed, Some(*asked)),
+            Event::End { elapsed, totals, cut_short } => {
+                self.tally.unanswered |= cut_short;
+                (totals, elapsed, None)
+            }
+            Event::Interrupted => {
+                self.tally.interrupted = true;
+                return Ok(());
+            }
+            Event::Outcome(_) => return Ok(()),
+        };
+        if let Some(figures) = self.figures.get_mut(number) {
+            *figures = (*totals, *elapsed);
+        }
+        let (totals, elapsed) = self.all();
+        match asked {
+            Some(true) => {
+                self.manner.progress.erase(talk)?;
+                writeln!(talk, "{}", self.manner.progress.line(&totals, elapsed))
+            }
+            // One is enough.
+            Some(false) if number == 0 && self.manner.terminal => self.manner.progress.show(&totals, elapsed, talk),
+            _ => Ok(()),
+        }
+    }
+
+    /// All workers together.
+    fn all(&self) -> (Totals, Duration) {
+        let mut all = Totals::default();
+        self.figures.iter().for_each(|(totals, _)| all.add(totals));
+        (all, self.figures.iter().map(|(_, elapsed)| *elapsed).max().unwrap_or_default())
+    }
+
+    fn flush(&mut self, data: &mut dyn Write, talk: &mut dyn Write) -> io::Result<()> {
+        let complaints = self.manner.complaints.take();
+        if !complaints.is_empty() {
+            self.manner.progress.erase(talk)?;
+        }
+        for complaint in complaints {
+            writeln!(talk, "{}: {complaint}", self.manner.program)?;
+        }
+        data.flush()
+    }
+
+    /// The last words, and the status.
+    fn close(mut self, env: &mut Env<'_>) -> Result<u8, Trouble> {
+        output(self.manner.progress.erase(env.stderr))?;
+        output(self.flush(env.stdout, env.stderr))?;
+        let (totals, elapsed) = self.all();
+        if totals.begun == 0 && self.manner.empty_is_trouble && !self.tally.interrupted {
+            return Err(Trouble::NoTarget);
+        }
+        let program = &self.manner.program;
+        for (error, count, first) in &self.tally.refused {
+            let targets = if *count == 1 { "target" } else { "targets" };
+            let _ = writeln!(env.stderr, "{program}: {count} {targets} could not be probed, {first} first: {error}");
+        }
+        let dropped = totals.counts.dropped_by_kernel;
+        if dropped > 0 {
+            let _ = writeln!(
+                env.stderr,
+                "{program}: the kernel dropped {dropped} answers before they were read, so that some targets may only seem silent; use a lower --rate"
+            );
+        }
+        if self.manner.verbose {
+            let _ = writeln!(env.stderr, "{program}: {}", SweepProgress::closing(&totals, elapsed));
+        }
+        Ok(match (self.tally.not_run, self.tally.unanswered) {
+            (true, _) => NOT_RUN,
+            (false, true) => NOT_ANSWERED,
+            (false, false) => ANSWERED,
+        })
+    }
+}
+
+/// One worker on its thread.
+fn work(number: usize, mut worker: Worker, needed: u64, notes: &SyncSender<Note>) {
+    let (mut data, mut talk) = (Vec::new(), Vec::new());
+    let mut tally = Tally::default();
+    let channel: &mut dyn Channel = worker.opened.channel.as_mut();
+    let hand_over = |data: &mut Vec<u8>| data.is_empty() || notes.send(Note::Lines(std::mem::take(data))).is_ok();
+    let result = driver::run(channel, &mut worker.sweep, Precision::Relaxed, |turn| {
+        let heard = match turn {
+            Turn::Event(Event::Outcome(outcome)) => {
+                tally.heed(&outcome, needed);
+                let mut streams = Streams { data: &mut data, talk: &mut talk };
+                // Memory takes everything.
+                let _ = worker.sink.event(&Event::Outcome(outcome), &mut streams);
+                data.len() < LOT || hand_over(&mut data)
+            }
+            Turn::Event(event) => hand_over(&mut data) && notes.send(Note::Event(number, event)).is_ok(),
+            Turn::Idle => hand_over(&mut data),
+        };
+        if heard { Next::Continue } else { Next::Stop }
+    });
+    hand_over(&mut data);
+    let _ = notes.send(Note::Done(tally, result));
+}
+
+fn next(done: io::Result<()>, failure: &mut Option<io::Error>) -> Next {
+    match done {
+        Ok(()) => Next::Continue,
+        Err(error) => {
+            *failure = Some(error);
+            Next::Stop
+        }
+    }
+}
+
+/// A reader that has gone ends a run quietly.
+fn output(written: io::Result<()>) -> Result<(), Trouble> {
+    match written {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Trouble::Output(error)),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,463 @@
+//! A sweep of `rping` from its command line to its exit status.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::complain::Trouble;
+use super::env::Env;
+use super::ping_run::{Binding, Run, USER_INTERVAL};
+use super::sweep_args::Shard;
+use super::sweep_drive::{self, Manner, Worker};
+use super::sweep_supply::{Common, Complaints, Lookups, Source, Stream, choose, supplies};
+use super::sweep_targets::{self, Index, Item, Space, UNPACED, too_many, word};
+use super::target::Lanes;
+use super::values::{Rate, Timestamping};
+use crate::channel::{LanePlan, OpenedLanes, Owner, Plan, Protocol, SendStamps, Tell};
+use crate::ping::sweep::{Config, Event, Exclusions, Goal, Permutation, Probes, Range, Route, Supply, Sweep, Told};
+use crate::report::{Sink, SweepJson, SweepProgress, SweepShow, SweepText};
+use crate::types::Family;
+
+/// Probes a second unless `--rate` says otherwise.
+const RATE: f64 = 1000.0;
+/// The wait for each probe unless `-W` says otherwise.
+const WAIT: Duration = Duration::from_secs(1);
+/// The time between two probes to a target unless `-i` says otherwise.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// Octets for answers that come while something else runs; where the system allows less, it is less.
+const RECEIVE_BUFFER: u32 = 4 << 20;
+/// The most probes to a target.
+const MOST_PROBES: u64 = 1_000_000;
+
+/// What was asked for, as far as it is known before any socket is open.
+struct Wish {
+    items: Vec<Item>,
+    list: Option<List>,
+    families: Vec<Family>,
+    probes: Probes,
+    show: SweepShow,
+    send_stamps: SendStamps,
+    exclusions: Arc<Exclusions>,
+}
+
+/// What `--targets` names.
+enum List {
+    Stdin,
+    File(File),
+}
+
+impl List {
+    /// Whether any part of it can be read at any time.
+    fn is_seekable(&self) -> bool {
+        matches!(self, List::File(file) if file.metadata().is_ok_and(|about| about.is_file()))
+    }
+}
+
+impl Run<'_> {
+    /// Whether this is a sweep: by its options, or because a target is more than one address.
+    pub(super) fn is_sweep(&self) -> bool {
+        let method = &self.args.method;
+        let icmp = method.tcp.is_none() && method.udp.is_none() && method.stamp.is_none();
+        let many = |text: &String| match Range::read(text) {
+            Ok(Some(range)) => range.count() > 1,
+            // What starts like a prefix or a range, but for a path.
+            Err(_) => !text.starts_with("unix"),
+            Ok(None) => false,
+        };
+        let by_list = self.args.targets_file.is_some() && icmp;
+        self.args.sweep.given().is_some() || by_list || self.args.targets.iter().any(many)
+    }
+
+    /// Runs the sweep.
+    pub(super) fn sweep(&self, env: &mut Env<'_>) -> Result<u8, Trouble> {
+        self.refuse_what_sweeps_have_not(env.uid)?;
+        self.hint_at_long_times(env);
+        let bound = self.binding(env)?;
+        let mut wish = self.wish(&bound)?;
+        let plan = self.sweep_plan(&wish, &bound);
+        let workers = usize::from(self.args.sweep.workers.unwrap_or(1));
+        let opened = match &env.apart {
+            Some(apart) => (apart.open)(&plan, workers)?,
+            None => vec![(env.open)(&plan)?],
+        };
+        let lanes: Vec<Lanes> = opened.iter().map(|opened| Lanes::of(opened, &plan.lanes, |_| true)).collect();
+        self.check_lanes(&wish, lanes.first())?;
+        let complaints = Complaints::default();
+        let families: Vec<Family> = [Family::V4, Family::V6]
+            .into_iter()
+            .filter(|&family| lanes.first().is_some_and(|lanes| lanes.get(family).is_ok()))
+            .collect();
+        let common = Common {
+            share: self.args.sweep.shard.unwrap_or(Shard::WHOLE),
+            exclusions: Arc::clone(&wish.exclusions),
+            missing: missing(lanes.first()),
+            complaints: complaints.clone(),
+        };
+        let (source, lookups) = self.source(&mut wish, &families, &complaints, env)?;
+        let targets = match &source {
+            Source::Space(space, _) => Some(common.share.count(space.count())),
+            Source::Stream(_) => None,
+        };
+        let tells: Vec<Option<Tell>> = opened.iter().map(|opened| opened.tell.clone()).collect();
+        let supplies = supplies(source, &common, &lookups, &tells);
+        let terminal = env.terminal && !self.args.output.quiet;
+        let worker = |((opened, lanes), supply): ((OpenedLanes, &Lanes), Supply)| Worker {
+            opened,
+            // Several tell their figures, so that somebody can add them up.
+            sweep: Sweep::new(self.sweep_config(&wish, lanes, supply, workers, terminal || workers > 1, env.seed)),
+            sink: self.sweep_sink(&wish, lanes),
+        };
+        let workers: Vec<Worker> = opened.into_iter().zip(&lanes).zip(supplies).map(worker).collect();
+        let needed = match (self.args.run.count, self.args.run.deadline) {
+            (Some(count), Some(_)) => count,
+            _ => 1,
+        };
+        let whole = self.args.sweep.shard.is_none() && self.args.sweep.exclude.is_none();
+        let manner = Manner {
+            program: self.program.to_owned(),
+            progress: SweepProgress::new(targets),
+            terminal,
+            verbose: self.args.output.verbose,
+            needed,
+            empty_is_trouble: whole,
+            complaints,
+        };
+        sweep_drive::run(workers, manner, env)
+    }
+
+    /// The first option given that sweeps have not, and why.
+    fn option_of_others(&self) -> Option<(&'static str, &'static str)> {
+        let (run, method, output, sweep) = (&self.args.run, &self.args.method, &self.args.output, &self.args.sweep);
+        let icmp_only = "sweeps are made with ICMP; for other methods name each target, or list them with --targets";
+        let counted = run.count.is_some_and(|count| count > 1) || sweep.vector;
+        let refused = [
+            (method.tcp.is_some(), "--tcp", icmp_only),
+            (method.udp.is_some(), "--udp", icmp_only),
+            (method.stamp.is_some(), "--stamp", icmp_only),
+            (method.data.is_some(), "--data", icmp_only),
+            (method.expect.is_some(), "--expect", icmp_only),
+            (method.sport.is_some(), "--sport", icmp_only),
+            (run.flood, "-f", "a sweep is as fast as --rate says; --rate max is as fast as possible"),
+            (run.adaptive, "-A", "a sweep is as fast as --rate says"),
+            (run.preload.is_some(), "-l", "a sweep is as fast as --rate says"),
+            (
+                run.interval.is_some() && run.count.is_none(),
+                "-i",
+                "in a sweep it is the time between two probes to the same target, and needs -c; --rate sets how fast targets follow each other",
+            ),
+            (output.outstanding, "-O", "a sweep shows no single probes"),
+            (output.audible, "-a", "a sweep shows no single probes"),
+            (output.stamps, "-D", "a sweep shows no single probes"),
+            (output.reverse_names, "-H", "a sweep looks up no reverse names"),
+            (self.args.socket.sticky_source, "-B", "a sweep keeps no source addresses; name one with --source"),
+            (
+                sweep.retry.is_some_and(|retries| retries > 0) && counted,
+                "--retry",
+                "it repeats the one probe of a target; with -c and --vector every target has the same number",
+            ),
+            (
+                self.args.packet.ident.is_some() && sweep.workers.is_some_and(|workers| workers > 1),
+                "-e",
+                "each worker has an identifier of its own",
+            ),
+            (
+                self.args.socket.timestamping == Timestamping::Hardware,
+                "--timestamping hardware",
+                "in a sweep times are the kernel's or the user's",
+            ),
+            (run.timeout.is_some_and(|wait| wait.duration.is_zero()), "-W 0", "a sweep does not wait for ever"),
+        ];
+        refused.into_iter().find(|(given, ..)| *given).map(|(_, option, why)| (option, why))
+    }
+
+    fn refuse_what_sweeps_have_not(&self, uid: u32) -> Result<(), Trouble> {
+        if let Some((option, why)) = self.option_of_others() {
+            return Err(Trouble::Refused(format!("{option}: {why}")));
+        }
+        let run = &self.args.run;
+        if self.args.packet.size < Config::LEAST_OCTETS {
+            let (size, least) = (self.args.packet.size, Config::LEAST_OCTETS);
+            return Err(Trouble::Refused(format!(
+                "--size <OCTETS>: invalid value '{size}': out of range in a sweep: {least} <= value <= {}",
+                super::ping_run::V4_PAYLOAD
+            )));
+        }
+        if let Some(count) = run.count.filter(|&count| count > MOST_PROBES) {
+            return Err(Trouble::Refused(format!(
+                "--count <N>: invalid value '{count}': out of range in a sweep: 1 <= value <= {MOST_PROBES}"
+            )));
+        }
+        let unlimited = run.rate == Some(Rate::Max);
+        let quick = run.interval.is_some_and(|interval| interval.duration < USER_INTERVAL);
+        if uid != 0 && (unlimited || quick) {
+            return Err(Trouble::Refused(
+                "cannot flood, minimal interval for user must be >= 2 ms, use -i 0.002 (or higher), or a --rate"
+                    .to_owned(),
+            ));
+        }
+        Ok(())
+    }
+
+    fn wish(&self, bound: &Binding) -> Result<Wish, Trouble> {
+        let sweep = &self.args.sweep;
+        let unpaced = self.args.run.rate.is_none();
+        let items: Vec<Item> = self
+            .args
+            .targets
+            .iter()
+            .map(|text| Item::read(text, unpaced).map_err(Trouble::Refused))
+            .collect::<Result<_, _>>()?;
+        let list = self.args.targets_file.as_deref().map(open_list).transpose()?;
+        if sweep.random_order && list.as_ref().is_some_and(|list| !list.is_seekable()) {
+            return Err(Trouble::Refused(
+                "--random-order needs all targets beforehand: prefixes, ranges, or --targets with a file that is no pipe"
+                    .to_owned(),
+            ));
+        }
+        if items.is_empty() && list.is_none() {
+            return Err(Trouble::NoTarget);
+        }
+        let all = items.iter().fold(0, |sum: u64, item| sum.saturating_add(item.count()));
+        if unpaced && all > UNPACED {
+            return Err(Trouble::Refused(too_many("all targets together", all)));
+        }
+        let forced = self.args.socket.family.forced().or(bound.source.map(Family::of));
+        let may_be = |family| {
+            let of = |item: &Item| !matches!(item, Item::Range(range) if range.family() != family);
+            list.is_some() || items.iter().any(of)
+        };
+        let families = match forced {
+            Some(family) => vec![family],
+            None => [Family::V4, Family::V6].into_iter().filter(|&family| may_be(family)).collect(),
+        };
+        let exclusions = sweep.exclude.as_deref().map(sweep_targets::exclusions).transpose()?;
+        Ok(Wish {
+            families,
+            probes: self.probes(),
+            show: self.show(),
+            send_stamps: self.sweep_stamps(),
+            exclusions: Arc::new(exclusions.unwrap_or_default()),
+            items,
+            list,
+        })
+    }
+
+    fn probes(&self) -> Probes {
+        let (run, sweep) = (&self.args.run, &self.args.sweep);
+        let retries = match (sweep.retry, run.count) {
+            (Some(retries), _) => retries,
+            (None, None) if !sweep.vector => 1,
+            _ => 0,
+        };
+        match run.count {
+            // At most a million.
+            Some(count) if count > 1 => Probes::Counted {
+                count: count as u32,
+                interval: run.interval.map_or(INTERVAL, |interval| interval.duration),
+            },
+            _ => Probes::UntilAnswered { retries, backoff: sweep.backoff.unwrap_or(1.0) },
+        }
+    }
+
+    fn show(&self) -> SweepShow {
+        match &self.args.sweep {
+            sweep if sweep.alive => SweepShow::Alive,
+            sweep if sweep.unreachable => SweepShow::Unreachable,
+            sweep if sweep.vector => SweepShow::Vectors,
+            _ => SweepShow::Summaries,
+        }
+    }
+
+    /// Whether a target is over as soon as it is known whether it answers. JSON tells all its counts.
+    fn told(&self) -> Told {
+        let sweep = &self.args.sweep;
+        if (sweep.alive || sweep.unreachable) && !self.args.output.json { Told::Soon } else { Told::Whole }
+    }
+
+    fn sweep_stamps(&self) -> SendStamps {
+        let rate = self.args.run.rate.map_or(Some(RATE), Rate::per_second);
+        match self.timestamping() {
+            Timestamping::Auto if self.args.sweep.alive || self.args.sweep.unreachable => SendStamps::None,
+            asked => match asked.send_stamps(rate.unwrap_or(f64::INFINITY)) {
+                SendStamps::None => SendStamps::None,
+                // Millions of targets leave no room for the interface's stamps.
+                SendStamps::Kernel | SendStamps::Hardware => SendStamps::Kernel,
+            },
+        }
+    }
+
+    fn sweep_plan(&self, wish: &Wish, bound: &Binding) -> Plan {
+        let lane = |&family: &Family| LanePlan {
+            send_stamps: wish.send_stamps,
+            broadcast: self.args.socket.broadcast,
+            receive_buffer: Some(RECEIVE_BUFFER),
+            ..self.lane(family, Protocol::Icmp, bound)
+        };
+        Plan { lanes: wish.families.iter().map(lane).collect(), names: false, ..Plan::default() }
+    }
+
+    /// Refuses a run for which there is no socket at all.
+    fn check_lanes(&self, wish: &Wish, lanes: Option<&Lanes>) -> Result<(), Trouble> {
+        let Some(lanes) = lanes else { return Ok(()) };
+        if lanes.is_empty()
+            && let Some(refused) = lanes.refusal()
+        {
+            return Err(Trouble::NoLane(refused.clone()));
+        }
+        if self.args.packet.ident.is_some() && lanes.any(|profile| profile.ident.owner == Owner::Kernel) {
+            return Err(Trouble::Refused(super::ping_run::KERNELS_IDENT.to_owned()));
+        }
+        if self.args.packet.size > super::ping_run::V4_PAYLOAD && wish.families.contains(&Family::V4) {
+            return Err(super::ping_run::too_large(self.args.packet.size));
+        }
+        Ok(())
+    }
+
+    /// Where the targets come from, and their names' addresses.
+    fn source(
+        &self,
+        wish: &mut Wish,
+        families: &[Family],
+        complaints: &Complaints,
+        env: &mut Env<'_>,
+    ) -> Result<(Source, Lookups), Trouble> {
+        let forced = self.args.socket.family.forced();
+        let (mut items, list) = (std::mem::take(&mut wish.items), wish.list.take());
+        let unpaced = self.args.run.rate.is_none();
+        let random = self.args.sweep.random_order;
+        let Some(apart) = &env.apart else {
+            let mut known = HashMap::new();
+            if let Some(list) = list {
+                for item in read_now(list, unpaced, complaints, env.stdin)? {
+                    items.push(item.unwrap_or_else(|text| {
+                        known.insert(text.clone(), Goal { name: Some(text.clone()), endpoint: None });
+                        Item::Name(text)
+                    }));
+                }
+            }
+            look_up_now(&items, &mut known, |name| {
+                choose(name.clone(), (env.resolve)(name, forced), families, complaints)
+            });
+            return Ok((self.in_order(Space::new(items)), Lookups::Known(Arc::new(known))));
+        };
+        let lookups = Lookups::Apart { resolve: apart.resolve, forced, families: families.to_vec() };
+        let source = match (list, &self.args.targets_file) {
+            (None, _) | (_, None) => self.in_order(Space::new(items)),
+            (Some(List::File(file)), Some(path)) if random => {
+                let index = Index::new(file, path, unpaced)?;
+                let space = Space::new(items).and(index);
+                if unpaced && space.count() > UNPACED {
+                    return Err(Trouble::Refused(too_many("all targets together", space.count())));
+                }
+                self.in_order(space)
+            }
+            (Some(List::File(file)), _) => Source::Stream(Stream { items, list: Box::new(file), unpaced }),
+            (Some(List::Stdin), _) => Source::Stream(Stream { items, list: (apart.stdin)(), unpaced }),
+        };
+        Ok((source, lookups))
+    }
+
+    fn in_order(&self, space: Space) -> Source {
+        let sweep = &self.args.sweep;
+        // Without a seed always the same, so that shards agree.
+        let order = sweep.random_order.then(|| Permutation::new(space.count(), sweep.seed.unwrap_or(0)));
+        Source::Space(Arc::new(space), order)
+    }
+
+    fn sweep_config(
+        &self,
+        wish: &Wish,
+        lanes: &Lanes,
+        supply: Supply,
+        workers: usize,
+        progress: bool,
+        seed: u64,
+    ) -> Config {
+        let run = &self.args.run;
+        let rate = run.rate.map_or(Some(RATE), Rate::per_second);
+        let routes = [Family::V4, Family::V6].into_iter().filter_map(|family| lanes.get(family).ok());
+        Config {
+            supply,
+            routes: routes.map(|lane| Route { lane: lane.id, profile: lane.profile }).collect(),
+            probes: wish.probes,
+            wait: run.timeout.map_or(WAIT, |wait| wait.duration),
+            rate: rate.map(|rate| rate / workers as f64),
+            deadline: run.deadline.map(|deadline| deadline.duration).filter(|deadline| !deadline.is_zero()),
+            told: self.told(),
+            vector: self.args.sweep.vector,
+            user_to_user: self.timestamping() == Timestamping::User,
+            progress,
+            payload_octets: self.args.packet.size,
+            fill: self.args.packet.pattern.clone().unwrap_or_default(),
+            seed,
+        }
+    }
+
+    fn sweep_sink(&self, wish: &Wish, lanes: &Lanes) -> Box<dyn Sink<Event> + Send> {
+        if !self.args.output.json {
+            return Box::new(SweepText::new(wish.show));
+        }
+        let sockets = [Family::V4, Family::V6].into_iter().filter_map(|family| {
+            let lane = lanes.get(family).ok()?;
+            Some((family, lane.profile.socket))
+        });
+        Box::new(SweepJson::new(wish.show, sockets.collect()))
+    }
+}
+
+fn open_list(path: &Path) -> Result<List, Trouble> {
+    if path.as_os_str() == "-" {
+        return Ok(List::Stdin);
+    }
+    File::open(path).map(List::File).map_err(|error| Trouble::Unreadable("--targets", path.to_owned(), error))
+}
+
+/// Why a family cannot be probed, where that is so.
+fn missing(lanes: Option<&Lanes>) -> Vec<(Family, String)> {
+    let why = |family| match lanes?.get(family) {
+        Ok(_) => None,
+        Err(Some(refused)) => Some((family, Trouble::NoLane(refused.clone()).to_string())),
+        Err(None) => {
+            let name = if family == Family::V4 { "IPv4" } else { "IPv6" };
+            Some((family, format!("{name} addresses are not of the family asked for")))
+        }
+    };
+    [Family::V4, Family::V6].into_iter().filter_map(why).collect()
+}
+
+/// Reads a list on this thread: items, and the text of lines that are none.
+fn read_now(
+    list: List,
+    unpaced: bool,
+    complaints: &Complaints,
+    stdin: &mut dyn BufRead,
+) -> Result<Vec<Result<Item, Box<str>>>, Trouble> {
+    let failed = |error| Trouble::Unreadable("--targets", Path::new("-").to_owned(), error);
+    let mut text = String::new();
+    match list {
+        List::Stdin => stdin.read_to_string(&mut text),
+        List::File(file) => BufReader::new(file).read_to_string(&mut text),
+    }
+    .map_err(failed)?;
+    let item = |word: &str| {
+        Item::read(word, unpaced).map_err(|sentence| {
+            complaints.push(sentence);
+            word.into()
+        })
+    };
+    Ok(text.lines().filter_map(word).map(item).collect())
+}
+
+/// Looks up on this thread what is not known yet.
+fn look_up_now(items: &[Item], known: &mut HashMap<Box<str>, Goal>, look_up: impl Fn(&Box<str>) -> Goal) {
+    for item in items {
+        if let Item::Name(name) = item
+            && !known.contains_key(name)
+        {
+            known.insert(name.clone(), look_up(name));
+        }
+    }
+}

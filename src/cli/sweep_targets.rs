@@ -1,0 +1,326 @@
+//! What the targets of a sweep are: words to [`Item`]s, and all of them in a row, a [`Space`].
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::net::IpAddr;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use super::complain::Trouble;
+use super::target;
+use crate::ping::sweep::{Exclusions, Range, RangeError};
+use crate::report::escape;
+
+/// More addresses than this need an explicit rate: at the default they would take more than a minute.
+pub const UNPACED: u64 = 65_536;
+
+/// One word of a list: addresses in a row, or a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Item {
+    /// Addresses.
+    Range(Range),
+    /// Something to look up: a name, or an address with its zone.
+    Name(Box<str>),
+}
+
+impl Item {
+    /// Reads a target of a sweep; with `unpaced`, prefixes and ranges have at most [`UNPACED`] addresses.
+    ///
+    /// # Errors
+    /// A sentence.
+    pub fn read(text: &str, unpaced: bool) -> Result<Item, String> {
+        if target::is_bare_number(text) {
+            return Err(format!("'{text}' is not a target; did you mean --tcp={text}?"));
+        }
+        if text.starts_with("unix:") || text.starts_with("unix-dgram:") {
+            return Err(format!("'{}': sweeps are made with ICMP, which local sockets do not have", escape(text)));
+        }
+        match Range::read(text) {
+            Ok(Some(range)) if unpaced && range.count() > UNPACED => Err(too_many(text, range.count())),
+            Ok(Some(range)) => Ok(Item::Range(range)),
+            Ok(None) => Ok(Item::Name(text.into())),
+            Err(error) => Err(refusal(text, error)),
+        }
+    }
+
+    /// How many targets it is.
+    pub const fn count(&self) -> u64 {
+        match self {
+            Item::Range(range) => range.count(),
+            Item::Name(_) => 1,
+        }
+    }
+}
+
+/// Why so many need a rate.
+pub fn too_many(text: &str, count: u64) -> String {
+    format!("{text}: {count} addresses; more than {UNPACED} need an explicit --rate")
+}
+
+fn refusal(text: &str, error: RangeError) -> String {
+    let shown = escape(text);
+    match error {
+        RangeError::Malformed if text.contains('/') => {
+            format!("'{shown}' is not a prefix: an address, a slash and a number of bits, as in 198.51.100.0/24")
+        }
+        RangeError::Malformed => {
+            format!("'{shown}' is not a range: two addresses of one family, as in 198.51.100.1-198.51.100.9")
+        }
+        RangeError::Length { most } => format!("'{shown}': the length of a prefix is 0 to {most} bits"),
+        RangeError::HostBits { network, length } => {
+            format!("'{shown}' has bits set behind its {length} bits; did you mean {network}/{length}?")
+        }
+        RangeError::Backwards => format!("'{shown}': the last address stands before the first"),
+        RangeError::TooMany => format!("'{shown}': more than 2^63 addresses"),
+    }
+}
+
+/// The target in one line of a list; `None` if there is none.
+pub fn word(line: &str) -> Option<&str> {
+    let word = line.split('#').next().unwrap_or_default().trim();
+    (!word.is_empty()).then_some(word)
+}
+
+/// What is to be left out.
+///
+/// # Errors
+/// If the file cannot be read, or holds something else.
+pub fn exclusions(path: &Path) -> Result<Exclusions, Trouble> {
+    let failed = |error| Trouble::Unreadable("--exclude", path.to_owned(), error);
+    let list = BufReader::new(File::open(path).map_err(failed)?);
+    let mut ranges = Vec::new();
+    for line in list.lines() {
+        let line = line.map_err(failed)?;
+        let Some(word) = word(&line) else { continue };
+        match Range::read_whole(word) {
+            Ok(Some(range)) => ranges.push(range),
+            Ok(None) => {
+                let sentence = format!("'{}' is no address, prefix or range; names are not excluded", escape(word));
+                return Err(Trouble::Refused(format!("--exclude {}: {sentence}", path.display())));
+            }
+            Err(error) => {
+                return Err(Trouble::Refused(format!("--exclude {}: {}", path.display(), refusal(word, error))));
+            }
+        }
+    }
+    Ok(Exclusions::new(ranges))
+}
+
+/// One target of a space.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// An address.
+    Address(IpAddr),
+    /// Something to look up.
+    Name(Box<str>),
+}
+
+impl Found {
+    /// That at `index` of an item.
+    pub fn within(item: &Item, index: u64) -> Option<Found> {
+        match item {
+            Item::Range(range) => range.at(index).map(Found::Address),
+            Item::Name(name) => (index == 0).then(|| Found::Name(name.clone())),
+        }
+    }
+}
+
+/// Targets in a row, of which any can be had: those of a list, then those of a file.
+#[derive(Debug, Default)]
+pub struct Space {
+    items: Vec<Item>,
+    /// How many there are up to the end of each item.
+    ends: Vec<u64>,
+    file: Option<Index>,
+}
+
+impl Space {
+    /// Those of `items`.
+    pub fn new(items: Vec<Item>) -> Self {
+        let ends = items.iter().scan(0, |end: &mut u64, item| {
+            *end = end.saturating_add(item.count());
+            Some(*end)
+        });
+        Space { ends: ends.collect(), items, file: None }
+    }
+
+    /// These, and behind them those of a file.
+    pub fn and(self, file: Index) -> Self {
+        Space { file: Some(file), ..self }
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> u64 {
+        self.listed().saturating_add(self.file.as_ref().map_or(0, |file| file.count))
+    }
+
+    fn listed(&self) -> u64 {
+        self.ends.last().copied().unwrap_or(0)
+    }
+
+    /// The target at this position; `None` from `count` on.
+    ///
+    /// # Errors
+    /// If the file cannot be read any more, or has changed.
+    pub fn at(&self, position: u64) -> io::Result<Option<Found>> {
+        let number = self.ends.partition_point(|&end| end <= position);
+        match (self.items.get(number), &self.file) {
+            (Some(item), _) => {
+                let before = number.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
+                Ok(Found::within(item, position - before))
+            }
+            (None, Some(file)) => file.at(position - self.listed()),
+            (None, None) => Ok(None),
+        }
+    }
+}
+
+/// Lines between two marks of an [`Index`].
+const STRIDE: u64 = 16;
+
+/// A file of targets of which any can be had: where every sixteenth line begins is remembered, and no line.
+#[derive(Debug)]
+pub struct Index {
+    file: File,
+    unpaced: bool,
+    count: u64,
+    /// Position of the first target behind, and where it stands.
+    marks: Vec<(u64, u64)>,
+}
+
+impl Index {
+    /// Reads the whole file once.
+    ///
+    /// # Errors
+    /// If it cannot be read; a sentence for a line that is no target.
+    pub fn new(file: File, path: &Path, unpaced: bool) -> Result<Index, Trouble> {
+        let failed = |error| Trouble::Unreadable("--targets", path.to_owned(), error);
+        let mut lines = BufReader::new(&file);
+        let (mut line, mut offset, mut count, mut targets) = (String::new(), 0, 0_u64, 0);
+        let mut marks = Vec::new();
+        loop {
+            line.clear();
+            let octets = lines.read_line(&mut line).map_err(failed)?;
+            if octets == 0 {
+                return Ok(Index { file, unpaced, count, marks });
+            }
+            if let Some(word) = word(&line) {
+                let item = Item::read(word, unpaced).map_err(Trouble::Refused)?;
+                if targets % STRIDE == 0 {
+                    marks.push((count, offset));
+                }
+                targets += 1;
+                count = count.saturating_add(item.count());
+            }
+            offset += octets as u64;
+        }
+    }
+
+    fn at(&self, position: u64) -> io::Result<Option<Found>> {
+        let behind = self.marks.partition_point(|&(first, _)| first <= position);
+        let Some(&(first, offset)) = behind.checked_sub(1).and_then(|mark| self.marks.get(mark)) else {
+            return Ok(None);
+        };
+        let mut position = position - first;
+        let mut line = String::new();
+        let mut lines = BufReader::with_capacity(512, From { file: &self.file, offset });
+        loop {
+            line.clear();
+            if lines.read_line(&mut line)? == 0 {
+                return Ok(None);
+            }
+            let Some(word) = word(&line) else { continue };
+            let item = Item::read(word, self.unpaced).map_err(io::Error::other)?;
+            match position.checked_sub(item.count()) {
+                Some(beyond) => position = beyond,
+                None => return Ok(Found::within(&item, position)),
+            }
+        }
+    }
+}
+
+/// A file from some place on, without a position that others would see move.
+struct From<'a> {
+    file: &'a File,
+    offset: u64,
+}
+
+impl io::Read for From<'_> {
+    fn read(&mut self, octets: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read_at(octets, self.offset)?;
+        self.offset += read as u64;
+        Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn item(text: &str) -> Item {
+        Item::read(text, true).expect("a target")
+    }
+
+    fn index(list: &str) -> Result<Index, Trouble> {
+        let mut file = tempfile::tempfile().expect("a file");
+        file.write_all(list.as_bytes()).expect("a file to write");
+        std::io::Seek::rewind(&mut file).expect("a file to read");
+        Index::new(file, Path::new("list"), true)
+    }
+
+    fn all(space: &Space) -> Vec<Found> {
+        (0..space.count()).map(|position| space.at(position).expect("a file").expect("in range")).collect()
+    }
+
+    #[test]
+    fn a_word_is_what_stands_before_the_comment() {
+        assert_eq!(word("  host # here"), Some("host"));
+        assert_eq!((word("# all"), word(" \t"), word("")), (None, None, None));
+    }
+
+    #[test]
+    fn what_is_no_target_is_told_with_what_was_meant() {
+        let refused = |text| Item::read(text, true).expect_err("no target");
+        assert_eq!(refused("443"), "'443' is not a target; did you mean --tcp=443?");
+        assert_eq!(refused("10.0.0.1/8"), "'10.0.0.1/8' has bits set behind its 8 bits; did you mean 10.0.0.0/8?");
+        assert!(refused("10.0.0.0/15").ends_with("need an explicit --rate"));
+        assert!(Item::read("10.0.0.0/15", false).is_ok());
+        assert_eq!(item("10.0.0.0/16").count(), 65_534);
+        assert_eq!(item("fe80::1%eth0"), Item::Name("fe80::1%eth0".into()));
+        assert!(!refused("\u{1b}[2J/8").contains('\u{1b}'));
+    }
+
+    #[test]
+    fn a_space_is_its_items_and_then_its_file() {
+        let items = ["192.0.2.1-192.0.2.3", "host", "192.0.2.9"].map(item);
+        let space = Space::new(items.into()).and(index("192.0.2.20/30\n# nothing\n\nother # name\n").expect("a list"));
+        let address = |n: u8| Found::Address(IpAddr::from([192, 0, 2, n]));
+        let name = |name: &str| Found::Name(name.into());
+        let expected =
+            [address(1), address(2), address(3), name("host"), address(9), address(21), address(22), name("other")];
+        assert_eq!(all(&space), expected);
+        assert_eq!(space.at(8).expect("a file"), None);
+    }
+
+    #[test]
+    fn a_line_that_is_no_target_is_refused_before_anything_is_probed() {
+        assert!(index("192.0.2.1\n10.0.0.1/8\n").is_err());
+        assert_eq!(index("").expect("an empty list").count, 0);
+    }
+
+    proptest! {
+        #[test]
+        fn every_target_of_a_file_is_found_at_its_place(lines in proptest::collection::vec(0..6_u8, 0..120)) {
+            let texts = ["192.0.2.1", "192.0.2.4/30", "# a comment", "", "name.example", "2001:db8::1-2001:db8::9"];
+            let list: String = lines.iter().map(|&line| format!("{}\n", texts[usize::from(line)])).collect();
+            let words = list.lines().filter_map(word);
+            let plain = Space::new(words.map(item).collect());
+            let indexed = Space::default().and(index(&list).expect("a list"));
+            prop_assert_eq!(all(&indexed), all(&plain));
+        }
+    }
+}

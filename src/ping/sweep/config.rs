@@ -1,0 +1,139 @@
+//! What a sweep is to do: [`Config`], and where its targets come from: [`Supply`].
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::channel::{LaneId, Profile};
+use crate::types::{Family, IpEndpoint};
+use crate::wire::payload::Fill;
+
+/// One target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Goal {
+    /// As typed, where that is not the address.
+    pub name: Option<Box<str>>,
+    /// Where it is; `None` for a name without an address.
+    pub endpoint: Option<IpEndpoint>,
+}
+
+/// What a [`Supply`] gives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Supplied {
+    /// The next target.
+    Goal(Goal),
+    /// There is none yet; [`crate::channel::Control::Supplied`] tells when to ask again.
+    Later,
+    /// There will be none.
+    End,
+}
+
+/// Gives one target a call, and never blocks.
+pub type Supply = Box<dyn FnMut() -> Supplied + Send>;
+
+/// A whole sweep.
+pub struct Config {
+    /// The targets.
+    pub supply: Supply,
+    /// The lanes of both families, as far as there are any.
+    pub routes: Vec<Route>,
+    /// How often each target is probed.
+    pub probes: Probes,
+    /// How long the first probe to a target is waited for.
+    pub wait: Duration,
+    /// At most this many probes a second; `None`: as many as the channel takes.
+    pub rate: Option<f64>,
+    /// End of the run, from its start.
+    pub deadline: Option<Duration>,
+    /// What is told of a target.
+    pub told: Told,
+    /// Whether the delay of each probe is kept.
+    pub vector: bool,
+    /// Whether delays are to be between our own readings of the clock, although the kernel says when answers arrived.
+    pub user_to_user: bool,
+    /// Whether [`super::Event::Progress`] is wanted.
+    pub progress: bool,
+    /// Payload octets of a probe; at least [`Config::LEAST_OCTETS`].
+    pub payload_octets: usize,
+    /// What stands behind cookie and number.
+    pub fill: Fill,
+    /// Seed of the cookie.
+    pub seed: u64,
+}
+
+impl Config {
+    /// Octets of a cookie and a number.
+    pub const LEAST_OCTETS: usize = 24;
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config").field("probes", &self.probes).field("told", &self.told).finish_non_exhaustive()
+    }
+}
+
+/// The lane that probes a family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// Which.
+    pub lane: LaneId,
+    /// What is special about it.
+    pub profile: Profile,
+}
+
+impl Route {
+    /// Which family it probes.
+    pub const fn family(&self) -> Family {
+        self.profile.family
+    }
+}
+
+/// How often a target is probed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Probes {
+    /// Until it is answered, once more after each wait that ended in silence, up to `retries` times; each wait is `backoff` times
+    /// as long as the one before.
+    UntilAnswered {
+        /// How often it is probed again at most.
+        retries: u8,
+        /// At least 1.
+        backoff: f64,
+    },
+    /// So many times, one per interval.
+    Counted {
+        /// At least 1.
+        count: u32,
+        /// From one to the next.
+        interval: Duration,
+    },
+}
+
+impl Probes {
+    /// The most probes to one target.
+    pub fn most(&self) -> u32 {
+        match *self {
+            Probes::UntilAnswered { retries, .. } => u32::from(retries) + 1,
+            Probes::Counted { count, .. } => count,
+        }
+    }
+
+    /// The wait for each attempt.
+    pub(super) fn waits(&self, first: Duration) -> Vec<Duration> {
+        match *self {
+            Probes::Counted { .. } => vec![first],
+            Probes::UntilAnswered { retries, backoff } => {
+                let times = |attempt| first.as_secs_f64() * backoff.powi(i32::from(attempt));
+                let wait = |attempt| Duration::try_from_secs_f64(times(attempt)).unwrap_or(Duration::MAX);
+                std::iter::once(first).chain((1..=retries).map(wait)).collect()
+            }
+        }
+    }
+}
+
+/// When a target is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// When the wait of its last probe is over, with all that was counted until then.
+    Whole,
+    /// As soon as it is known whether it answers: at its first answer, or when all attempts are over.
+    Soon,
+}

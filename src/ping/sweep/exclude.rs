@@ -1,0 +1,99 @@
+//! Addresses that are left alone: [`Exclusions`].
+
+use std::net::IpAddr;
+
+use super::range::{self, Range};
+use crate::types::Family;
+
+/// Sets of addresses, merged and sorted, so that asking for one takes as many steps as their number has bits.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Exclusions {
+    v4: Vec<(u128, u128)>,
+    v6: Vec<(u128, u128)>,
+}
+
+impl Exclusions {
+    /// All of these.
+    pub fn new(ranges: impl IntoIterator<Item = Range>) -> Self {
+        let mut exclusions = Exclusions::default();
+        for range in ranges {
+            let of_family = match range.family() {
+                Family::V4 => &mut exclusions.v4,
+                Family::V6 => &mut exclusions.v6,
+            };
+            of_family.push(range.bounds());
+        }
+        merge(&mut exclusions.v4);
+        merge(&mut exclusions.v6);
+        exclusions
+    }
+
+    /// Whether `address` is one of them.
+    pub fn contain(&self, address: IpAddr) -> bool {
+        let bounds = match address {
+            IpAddr::V4(_) => &self.v4,
+            IpAddr::V6(_) => &self.v6,
+        };
+        let number = range::number(address);
+        let after = bounds.partition_point(|&(first, _)| first <= number);
+        after.checked_sub(1).and_then(|at| bounds.get(at)).is_some_and(|&(_, last)| number <= last)
+    }
+}
+
+fn merge(bounds: &mut Vec<(u128, u128)>) {
+    bounds.sort_unstable();
+    bounds.dedup_by(|next, kept| {
+        let joined = next.0 <= kept.1.saturating_add(1);
+        if joined {
+            kept.1 = kept.1.max(next.1);
+        }
+        joined
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn exclusions(texts: &[&str]) -> Exclusions {
+        Exclusions::new(texts.iter().map(|text| Range::read(text).expect("a range").expect("no name")))
+    }
+
+    fn contain(exclusions: &Exclusions, text: &str) -> bool {
+        exclusions.contain(text.parse().expect("an address"))
+    }
+
+    #[test]
+    fn families_are_kept_apart() {
+        let exclusions = exclusions(&["10.0.0.1", "::a00:2"]);
+        assert!(contain(&exclusions, "10.0.0.1") && contain(&exclusions, "::a00:2"));
+        assert!(!contain(&exclusions, "10.0.0.2") && !contain(&exclusions, "::a00:1"));
+    }
+
+    #[test]
+    fn what_overlaps_or_touches_is_one() {
+        let merged = exclusions(&["10.0.0.5-10.0.0.9", "10.0.0.1-10.0.0.4", "10.0.0.2-10.0.0.7", "10.0.0.11"]);
+        assert_eq!(merged.v4.len(), 2);
+        let whole = exclusions(&["255.255.255.255", "0.0.0.0-255.255.255.255"]);
+        assert!(contain(&whole, "255.255.255.255"));
+    }
+
+    proptest! {
+        #[test]
+        fn an_address_is_excluded_if_any_range_has_it(
+            ranges in proptest::collection::vec((0..200_u32, 0..20_u32), 0..12), asked in 0..256_u32,
+        ) {
+            let address = Ipv4Addr::from_bits;
+            let range = |&(first, more): &(u32, u32)| {
+                Range::read(&format!("{}-{}", address(first), address(first + more))).expect("a range").expect("no name")
+            };
+            let exclusions = Exclusions::new(ranges.iter().map(range));
+            let expected = ranges.iter().any(|&(first, more)| (first..=first + more).contains(&asked));
+            prop_assert_eq!(exclusions.contain(address(asked).into()), expected);
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! Probes whose wait is not over: [`Flight`].
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::types::{Instant, Now, Stamp, WallTime};
+
+/// What is known of a probe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// Ordered; the channel has not said yet that it left.
+    Ordered,
+    /// Under way.
+    Open,
+    /// A reply came in time.
+    Replied,
+    /// An ICMP error came instead.
+    Unreachable,
+    /// Nothing came in time, or it could not be sent.
+    Over,
+}
+
+/// A stamp without what the interface says, and without the room for knowing whether it is known.
+#[derive(Clone, Copy, Debug, Default)]
+struct Moment {
+    mono: u64,
+    wall: u64,
+    /// 0: unknown.
+    kernel: u64,
+}
+
+impl Moment {
+    fn of(stamp: &Stamp) -> Self {
+        let kernel = stamp.kernel.map_or(0, WallTime::as_nanos);
+        Moment { mono: stamp.user.mono.as_nanos(), wall: stamp.user.wall.as_nanos(), kernel }
+    }
+
+    fn stamp(self) -> Stamp {
+        let user = Now { mono: Instant::from_nanos(self.mono), wall: WallTime::from_nanos(self.wall) };
+        let kernel = (self.kernel != 0).then_some(WallTime::from_nanos(self.kernel));
+        Stamp { user, kernel, hardware: None }
+    }
+}
+
+/// One probe: 64 octets.
+#[derive(Clone, Copy, Debug)]
+pub struct Probe {
+    /// The place of its target.
+    pub slot: u32,
+    /// Which of its target's probes it is, from 0.
+    pub attempt: u32,
+    /// What is known of it.
+    pub fate: Fate,
+    /// Whether its wait is over, or not waited for any more.
+    pub closed: bool,
+    sent: Moment,
+    arrived: Moment,
+}
+
+impl Probe {
+    /// When it left.
+    pub fn sent(&self) -> Stamp {
+        self.sent.stamp()
+    }
+
+    /// When its answer arrived.
+    pub fn arrived(&self) -> Stamp {
+        self.arrived.stamp()
+    }
+
+    /// It left; called again when the kernel's stamp is known.
+    pub fn left(&mut self, stamp: &Stamp) {
+        self.sent = Moment::of(stamp);
+    }
+
+    /// Its answer arrived.
+    pub fn answered(&mut self, stamp: &Stamp, fate: Fate) {
+        self.arrived = Moment::of(stamp);
+        self.fate = fate;
+    }
+}
+
+/// Probes by their numbers, from the oldest that is not closed to the newest, and the ends of their waits.
+#[derive(Debug)]
+pub struct Flight {
+    probes: VecDeque<Probe>,
+    /// Number of the first in `probes`.
+    base: u64,
+    waits: Vec<Duration>,
+    /// For each wait, the numbers of the probes that left, in order of leaving and so of their deadlines.
+    timers: Vec<VecDeque<u64>>,
+}
+
+impl Flight {
+    /// Nothing yet; attempt n waits for the n-th of `waits`, and those behind as long as the last.
+    pub fn new(waits: Vec<Duration>) -> Self {
+        let timers = waits.iter().map(|_| VecDeque::new()).collect();
+        // Numbers start at 1, as those of all probes.
+        Flight { probes: VecDeque::new(), base: 1, waits, timers }
+    }
+
+    /// A new probe. Gives its number.
+    pub fn order(&mut self, slot: u32, attempt: u32) -> u64 {
+        let (sent, arrived) = (Moment::default(), Moment::default());
+        self.probes.push_back(Probe { slot, attempt, fate: Fate::Ordered, closed: false, sent, arrived });
+        self.next() - 1
+    }
+
+    /// The number of the next probe.
+    pub fn next(&self) -> u64 {
+        self.base + self.probes.len() as u64
+    }
+
+    /// The number of the oldest probe that is known.
+    pub fn oldest(&self) -> u64 {
+        self.base
+    }
+
+    /// The probe with this number, if it is still known.
+    pub fn get(&self, number: u64) -> Option<&Probe> {
+        self.probes.get(usize::try_from(number.checked_sub(self.base)?).ok()?)
+    }
+
+    /// The same, to change.
+    pub fn get_mut(&mut self, number: u64) -> Option<&mut Probe> {
+        self.probes.get_mut(usize::try_from(number.checked_sub(self.base)?).ok()?)
+    }
+
+    /// The wait of this attempt.
+    pub fn wait(&self, attempt: u32) -> Duration {
+        self.waits.get(self.level(attempt)).copied().unwrap_or_default()
+    }
+
+    /// The wait of a probe that left begins.
+    pub fn begin_wait(&mut self, number: u64, attempt: u32) {
+        let level = self.level(attempt);
+        if let Some(timers) = self.timers.get_mut(level) {
+            timers.push_back(number);
+        }
+    }
+
+    /// When the next wait is over.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.ends().map(|(at, _)| at).min()
+    }
+
+    /// The number of a probe whose wait is over; it is not given again.
+    pub fn take_over(&mut self, now: Instant) -> Option<u64> {
+        let (_, level) = self.ends().filter(|&(at, _)| at <= now).min()?;
+        self.timers.get_mut(level)?.pop_front()
+    }
+
+    /// Forgets the oldest probes that are closed.
+    pub fn trim(&mut self) {
+        while self.probes.front().is_some_and(|probe| probe.closed) {
+            self.probes.pop_front();
+            self.base += 1;
+        }
+    }
+
+    fn level(&self, attempt: u32) -> usize {
+        (attempt as usize).min(self.waits.len().saturating_sub(1))
+    }
+
+    /// The end of the first wait of each length.
+    fn ends(&self) -> impl Iterator<Item = (Instant, usize)> {
+        self.timers.iter().zip(&self.waits).enumerate().filter_map(|(level, (timers, &wait))| {
+            let probe = self.get(*timers.front()?)?;
+            Some((Instant::from_nanos(probe.sent.mono) + wait, level))
+        })
+    }
+}

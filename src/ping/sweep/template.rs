@@ -1,0 +1,105 @@
+//! The probe that all targets of a family are sent: [`Template`].
+
+use super::config::Route;
+use crate::channel::Owner;
+use crate::engine::encode;
+use crate::types::{ProbeId, Sequence};
+use crate::wire::checksum;
+use crate::wire::icmp::HEADER_OCTETS;
+use crate::wire::payload::{self, COOKIE_OCTETS, Cookie, Fill};
+
+/// Where the checksum, the sequence number and the probe's number stand in the message.
+const CHECKSUM: usize = 2;
+const SEQUENCE: usize = 6;
+const NUMBER: usize = HEADER_OCTETS + COOKIE_OCTETS;
+const NUMBER_OCTETS: usize = 8;
+
+/// An echo request of which only sequence and number change.
+#[derive(Clone, Debug)]
+pub struct Template {
+    octets: Vec<u8>,
+    checksum: Option<u16>,
+}
+
+impl Template {
+    /// The probe of a lane; `payload_octets` have room for cookie and number.
+    pub fn new(route: &Route, cookie: &Cookie, fill: &Fill, payload_octets: usize) -> Self {
+        let mut whole = Vec::with_capacity(payload_octets);
+        payload::push(cookie, fill, payload_octets.max(COOKIE_OCTETS + NUMBER_OCTETS), &mut whole);
+        if let Some(number) = whole.get_mut(COOKIE_OCTETS..COOKIE_OCTETS + NUMBER_OCTETS) {
+            number.fill(0);
+        }
+        let mut octets = Vec::with_capacity(HEADER_OCTETS + whole.len());
+        encode::echo_request(&route.profile, Sequence::new(0), &whole, None, &mut octets);
+        let written =
+            octets.get(CHECKSUM..CHECKSUM + 2).and_then(|field| field.try_into().ok()).map(u16::from_be_bytes);
+        Template { octets, checksum: written.filter(|_| route.profile.checksum == Owner::Ours) }
+    }
+
+    /// Appends the probe with this number, which carries its lower bits as sequence.
+    pub fn push(&self, sequence: Sequence, number: ProbeId, out: &mut Vec<u8>) {
+        let start = out.len();
+        out.extend_from_slice(&self.octets);
+        let Some(probe) = out.get_mut(start..) else { return };
+        let (sequence, number) = (sequence.get().to_be_bytes(), number.get().to_be_bytes());
+        put(probe, SEQUENCE, &sequence);
+        put(probe, NUMBER, &number);
+        if let Some(before) = self.checksum {
+            put(probe, CHECKSUM, &checksum::with_words(before, &[&sequence, &number]).to_be_bytes());
+        }
+    }
+
+    /// What stands behind the number in each payload.
+    pub fn tail(&self) -> &[u8] {
+        self.octets.get(NUMBER + NUMBER_OCTETS..).unwrap_or_default()
+    }
+}
+
+fn put(octets: &mut [u8], at: usize, value: &[u8]) {
+    if let Some(field) = octets.get_mut(at..at + value.len()) {
+        field.copy_from_slice(value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::channel::{ErrorPath, LaneId, LaneIdent, Layer, Profile, Protocol, SendStamps, SocketKind};
+    use crate::types::{Family, Ident};
+
+    fn route(ident: u16, checksum: Owner) -> Route {
+        let profile = Profile {
+            family: Family::V4,
+            protocol: Protocol::Icmp,
+            socket: SocketKind::Raw,
+            received_at: Layer::Ip,
+            quote_at: Layer::Transport,
+            ident: LaneIdent { ident: Ident::new(ident), owner: Owner::Ours, exclusive: true },
+            checksum,
+            errors: ErrorPath::InBand,
+            max_open: 1,
+            send_stamps: SendStamps::None,
+        };
+        Route { lane: LaneId::new(0), profile }
+    }
+
+    proptest! {
+        #[test]
+        fn each_probe_is_as_if_made_from_scratch(
+            ident: u16, sequence: u16, number: u64, octets in 24..80_usize, cookie: [u8; 16], ours: bool,
+        ) {
+            let cookie = Cookie::new(cookie);
+            let route = route(ident, if ours { Owner::Ours } else { Owner::Kernel });
+            let mut made = vec![0xee];
+            let template = Template::new(&route, &cookie, &Fill::Counting, octets);
+            template.push(Sequence::new(sequence), ProbeId::new(number), &mut made);
+            let (mut payload, mut expected) = (Vec::new(), vec![0xee]);
+            payload::push_tagged(&cookie, ProbeId::new(number), octets, &mut payload);
+            encode::echo_request(&route.profile, Sequence::new(sequence), &payload, None, &mut expected);
+            prop_assert_eq!(made, expected);
+            prop_assert_eq!(template.tail(), &payload[24..]);
+        }
+    }
+}

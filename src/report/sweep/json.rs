@@ -1,0 +1,191 @@
+//! Outcomes of a sweep as JSON: the `summary` objects of any run.
+
+use std::io;
+use std::net::IpAddr;
+
+use serde::Serialize;
+
+use super::{Streams, SweepShow};
+use crate::channel::SocketKind;
+use crate::metrics::{RttRecorder, RttStats};
+use crate::ping::State;
+use crate::ping::sweep::{Event, Outcome};
+use crate::report::Sink;
+use crate::report::json::{VERSION, line, millis};
+use crate::types::{Family, Rtt};
+
+/// Writes a `summary` object for each target as it is over.
+pub struct SweepJson {
+    show: SweepShow,
+    /// Of the lane of each family.
+    sockets: Vec<(Family, SocketKind)>,
+}
+
+impl SweepJson {
+    /// A writer that has written nothing yet; `sockets` are those of the families that have any.
+    pub const fn new(show: SweepShow, sockets: Vec<(Family, SocketKind)>) -> Self {
+        SweepJson { show, sockets }
+    }
+
+    fn object<'a>(&self, outcome: &'a Outcome) -> SummaryObject<'a> {
+        let address = outcome.endpoint.map(|endpoint| endpoint.address);
+        let family = address.map(Family::of);
+        let socket = self.sockets.iter().find(|(of, _)| Some(*of) == family).map(|(_, socket)| socket.name());
+        let counts = &outcome.counts;
+        SummaryObject {
+            kind: "summary",
+            version: VERSION,
+            target: match (&outcome.name, address) {
+                (None, Some(address)) => Target::Address(address),
+                (name, _) => Target::Name(name.as_deref().unwrap_or_default()),
+            },
+            address,
+            method: "icmp",
+            socket,
+            port: None,
+            source_port: None,
+            sequence: None,
+            time: None,
+            state: outcome.state.map(State::name),
+            sent: counts.sent,
+            received: counts.received,
+            refused: counts.refused,
+            unreachable: counts.unreachable,
+            lost: counts.lost,
+            pending: counts.pending,
+            send_failed: counts.send_failed,
+            skipped: counts.skipped,
+            loss_pct: counts.loss_pct(),
+            duplicates: counts.duplicates,
+            late: counts.late,
+            reordered: counts.reordered,
+            bad_checksum: counts.bad_checksum,
+            payload_changed: counts.payload_changed,
+            truncated: counts.truncated,
+            wrong_source: counts.wrong_source,
+            foreign: counts.foreign,
+            dropped_by_kernel: counts.dropped_by_kernel,
+            longest_loss_run: counts.longest_loss_run,
+            stamps: Stamps {
+                hardware: outcome.stamps.hardware,
+                kernel: outcome.stamps.kernel,
+                user: outcome.stamps.user,
+            },
+            rtt_stats_ms: RttStatsObject::of(outcome),
+            ipdv_ms: None,
+            interarrival_jitter_ms: None,
+            rtts_ms: (self.show == SweepShow::Vectors)
+                .then(|| outcome.delays.iter().map(|delay| delay.map(Rtt::as_millis_f64)).collect()),
+            duration_ms: millis(Rtt::from(outcome.duration).as_nanos()),
+        }
+    }
+}
+
+impl Sink<Event> for SweepJson {
+    fn event(&mut self, event: &Event, streams: &mut Streams<'_>) -> io::Result<()> {
+        match event {
+            Event::Outcome(outcome) if self.show.shows(outcome) => line(&self.object(outcome), streams.data),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Target<'a> {
+    Name(&'a str),
+    Address(IpAddr),
+}
+
+/// Keys in the order in which they are documented. Flat, because there may be a million of them.
+#[derive(Serialize)]
+struct SummaryObject<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    version: u32,
+    target: Target<'a>,
+    address: Option<IpAddr>,
+    method: &'static str,
+    socket: Option<&'static str>,
+    port: Option<u16>,
+    source_port: Option<u16>,
+    sequence: Option<u64>,
+    time: Option<&'static str>,
+    state: Option<&'static str>,
+    sent: u64,
+    received: u64,
+    refused: u64,
+    unreachable: u64,
+    lost: u64,
+    pending: u64,
+    send_failed: u64,
+    skipped: u64,
+    loss_pct: Option<f64>,
+    duplicates: u64,
+    late: u64,
+    reordered: u64,
+    bad_checksum: u64,
+    payload_changed: u64,
+    truncated: u64,
+    wrong_source: u64,
+    foreign: u64,
+    dropped_by_kernel: u64,
+    longest_loss_run: u64,
+    stamps: Stamps,
+    rtt_stats_ms: Option<RttStatsObject>,
+    ipdv_ms: Option<f64>,
+    interarrival_jitter_ms: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rtts_ms: Option<Vec<Option<f64>>>,
+    duration_ms: f64,
+}
+
+#[derive(Serialize)]
+struct Stamps {
+    hardware: u64,
+    kernel: u64,
+    user: u64,
+}
+
+/// What is not kept of so many targets is null: but for one delay, or with all of them, nothing is.
+#[derive(Serialize)]
+struct RttStatsObject {
+    min: f64,
+    mean: f64,
+    median: Option<f64>,
+    p90: Option<f64>,
+    p95: Option<f64>,
+    p99: Option<f64>,
+    max: f64,
+    stddev: Option<f64>,
+}
+
+impl RttStatsObject {
+    fn of(outcome: &Outcome) -> Option<Self> {
+        let (brief, mean) = (&outcome.rtt, outcome.rtt.mean()?);
+        let all = whole(outcome);
+        let all = all.as_ref();
+        Some(RttStatsObject {
+            min: millis(brief.min()),
+            mean: mean / 1e6,
+            median: all.map(|all| millis(all.median)),
+            p90: all.map(|all| millis(all.p90)),
+            p95: all.map(|all| millis(all.p95)),
+            p99: all.map(|all| millis(all.p99)),
+            max: millis(brief.max()),
+            stddev: all.map(|all| all.stddev / 1e6),
+        })
+    }
+}
+
+/// The statistics of all delays that the brief ones are about, if all of them are known.
+fn whole(outcome: &Outcome) -> Option<RttStats> {
+    let count = outcome.rtt.count();
+    let mut recorder = RttRecorder::default();
+    if count == 1 {
+        recorder.record(Rtt::from_nanos(outcome.rtt.min()));
+    } else {
+        outcome.delays.iter().flatten().for_each(|&delay| recorder.record(delay));
+    }
+    recorder.stats().filter(|stats| stats.count == u64::from(count))
+}

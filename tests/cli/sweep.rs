@@ -1,0 +1,219 @@
+//! Runs of `rping` over many targets.
+
+use std::fs;
+use std::time::Duration;
+
+use insta::assert_snapshot;
+use netprobe::channel::OsError;
+use netprobe::sim::{Change, Failure, Node, ip};
+
+use crate::world::{Outcome, World};
+
+/// A network in which 198.51.100.0/28 answers.
+fn world() -> World {
+    World::with_host(host())
+}
+
+fn host() -> Node {
+    Node::host(ip("198.51.100.9")).also(ip("2001:db8:9::9")).prefix(ip("198.51.100.0"), 28)
+}
+
+fn silent() -> World {
+    World::with_host(host().silent())
+}
+
+/// A file with this text, and the words of a run that name it.
+fn with_file(line: &str, text: &str) -> (tempfile::NamedTempFile, String) {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    fs::write(file.path(), text).expect("a file to write");
+    let line = line.replace("FILE", &file.path().display().to_string());
+    (file, line)
+}
+
+/// A run whose words name a file that no snapshot may know.
+fn run_with_file(world: &World, line: &str, text: &str) -> Outcome {
+    let (_file, words) = with_file(line, text);
+    Outcome { words: line.to_owned(), ..world.run(&words) }
+}
+
+fn sorted(outcome: &Outcome) -> Vec<&str> {
+    let mut lines: Vec<&str> = outcome.stdout.lines().collect();
+    lines.sort_unstable();
+    lines
+}
+
+#[test]
+fn each_target_has_a_line_as_it_is_over() {
+    assert_snapshot!(world().run("rping 198.51.100.0/29 host.example 2001:db8:9::9"));
+    assert_snapshot!(silent().run("rping 198.51.100.8-198.51.100.9"));
+}
+
+#[test]
+fn who_answers_and_who_does_not_is_an_address_a_line() {
+    assert_snapshot!(world().run("rping --alive 198.51.100.0/29"));
+    assert_snapshot!(world().run("rping --unreachable 198.51.100.0/29"));
+    assert_snapshot!(silent().run("rping --alive 198.51.100.0/30"));
+    assert_snapshot!(silent().run("rping --unreachable host.example 198.51.100.1"));
+}
+
+#[test]
+fn vectors_have_a_delay_for_each_probe() {
+    let lossy = World::with_host(host().change([2], Change::Silence));
+    assert_snapshot!(lossy.run("rping --vector -c 3 -i 100ms 198.51.100.1"));
+    assert_snapshot!(lossy.run("rping --vector -c 3 -i 100ms --json 198.51.100.1"));
+    assert_snapshot!(silent().run("rping --vector 198.51.100.1-198.51.100.2"));
+}
+
+#[test]
+fn json_has_a_summary_for_each_target_and_nothing_else() {
+    assert_snapshot!(world().run("rping --json 198.51.100.0/30 nosuch.example"));
+    assert_snapshot!(silent().run("rping --json --unreachable 198.51.100.1-198.51.100.1 --targets -"));
+    assert_snapshot!(silent().run("rping --json --alive 198.51.100.0/30"));
+}
+
+#[test]
+fn what_befalls_few_targets_stands_behind_their_counts() {
+    let line = "rping 198.51.100.1-198.51.100.2";
+    let twice = host().change(.., Change::Again(Duration::from_millis(3)));
+    assert_snapshot!(World::with_host(twice).run(line));
+    let refused = host().change(.., Change::Refuse(Failure::new(3, 1)));
+    assert_snapshot!(World::with_host(refused).run(line));
+    let elsewhere = host().change(.., Change::Source(ip("203.0.113.7"))).change(.., Change::Octets(50, vec![0]));
+    assert_snapshot!(World::with_host(elsewhere).run(line));
+}
+
+#[test]
+fn a_list_may_hold_everything() {
+    let list = "198.51.100.1\n\n# nobody\n198.51.100.4/31 # two\n  198.51.100.6-198.51.100.7\nhost.example\nnosuch.example\n10.0.0.1/8\n443\n\u{1b}[2J\nunix:/run/x\n";
+    let (_file, words) = with_file("rping --targets FILE", list);
+    let outcome = Outcome { words: "rping --targets FILE".to_owned(), ..world().run(&words) };
+    assert_snapshot!(outcome);
+}
+
+#[test]
+fn a_list_comes_from_standard_input_too() {
+    assert_snapshot!(world().stdin("198.51.100.1\n198.51.100.2\n").run("rping --targets - --alive"));
+    assert_snapshot!(world().stdin("# nothing\n").run("rping --targets -"));
+}
+
+#[test]
+fn other_methods_take_lists_as_they_take_arguments() {
+    let outcome = world().stdin("198.51.100.1\n198.51.100.2\n").run("rping --tcp -q -c 1 --targets -");
+    assert_eq!(outcome.stdout.matches("ping statistics").count(), 2, "{outcome}");
+}
+
+#[test]
+fn what_is_excluded_is_left_alone() {
+    let line = "rping --alive --exclude FILE 198.51.100.0-198.51.100.7 host.example";
+    let outcome = run_with_file(&world(), line, "198.51.100.0/31\n198.51.100.4-198.51.100.6 # three\n198.51.100.9\n");
+    assert_eq!(sorted(&outcome), ["198.51.100.2", "198.51.100.3", "198.51.100.7"], "{outcome}");
+    assert_eq!(outcome.status, 0);
+    for wrong in ["host.example\n", "198.51.100.1/24\n"] {
+        let outcome = run_with_file(&world(), line, wrong);
+        assert_eq!((outcome.status, outcome.stdout.as_str(), outcome.stderr.lines().count()), (2, "", 1), "{outcome}");
+    }
+    // All of them: nothing is left to do, and nothing failed.
+    let outcome = run_with_file(&world(), "rping --exclude FILE 198.51.100.1-198.51.100.2", "198.51.100.0/24\n");
+    assert_eq!((outcome.status, outcome.stdout.as_str(), outcome.stderr.as_str()), (0, "", ""));
+}
+
+#[test]
+fn shards_in_any_order_cover_each_target_once() {
+    for order in ["", " --random-order", " --random-order --seed 5"] {
+        let mut seen = Vec::new();
+        for shard in 1..=3 {
+            let outcome = world().run(&format!("rping --alive --shard {shard}/3{order} 198.51.100.0-198.51.100.15"));
+            assert_eq!(outcome.status, 0, "{outcome}");
+            let lines: Vec<String> = outcome.stdout.lines().map(str::to_owned).collect();
+            assert!((5..=6).contains(&lines.len()), "{outcome}");
+            seen.extend(lines);
+        }
+        seen.sort();
+        seen.dedup();
+        assert_eq!(seen.len(), 16);
+    }
+}
+
+#[test]
+fn a_random_order_is_the_same_each_time_and_another_with_another_seed() {
+    let run = |words: &str| world().run(&format!("rping --alive {words} 198.51.100.0-198.51.100.15")).stdout;
+    let order = run("--random-order");
+    assert_eq!(run("--random-order"), order);
+    assert_ne!(run(""), order);
+    assert_ne!(run("--random-order --seed 1"), order);
+}
+
+#[test]
+fn a_silent_target_is_probed_again_as_often_as_asked() {
+    let told = |words: &str| {
+        let outcome = silent().run(&format!("rping --json -W 100ms {words} 198.51.100.1-198.51.100.2"));
+        let line = outcome.stdout.lines().next().expect("a summary");
+        let summary: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        (summary["sent"].as_u64(), summary["duration_ms"].as_f64())
+    };
+    assert_eq!(told(""), (Some(2), Some(200.0)));
+    assert_eq!(told("--retry 0"), (Some(1), Some(100.0)));
+    assert_eq!(told("--retry 3 --backoff 2"), (Some(4), Some(1500.0)));
+    assert_eq!(told("-c 3 -i 10ms"), (Some(3), Some(120.0)));
+}
+
+#[test]
+fn one_target_is_a_sweep_with_an_option_of_sweeps() {
+    let outcome = silent().run("rping --unreachable --retry 2 -W 100ms -v 198.51.100.1");
+    assert_snapshot!(outcome);
+    assert_snapshot!(world().run("rping --alive 198.51.100.1"));
+}
+
+#[test]
+fn what_cannot_be_probed_is_said_and_counts_as_not_run() {
+    assert_snapshot!(world().run("rping --alive -4 2001:db8:9::9 198.51.100.1"));
+    assert_snapshot!(world().run("rping --alive nosuch.example 198.51.100.1"));
+    let world = World::new().unroutable("198.51.100.9", OsError::ENETUNREACH);
+    assert_snapshot!(world.unprivileged().run("rping --alive 198.51.100.9"));
+}
+
+#[test]
+fn what_a_sweep_has_not_is_refused_in_one_line() {
+    for words in [
+        "10.0.0.1/8",
+        "10.0.0.0/33",
+        "10.0.0.0/",
+        "10.0.0.9-10.0.0.1",
+        "10.0.0.1-10.0.0",
+        "10.0.0.0/15",
+        "10.0.0.0/17 10.1.0.0/17 10.2.0.0/24",
+        "2001:db8::/64 --rate 5",
+        "--alive 443",
+        "--alive --unreachable 10.0.0.1",
+        "--alive --vector 10.0.0.1",
+        "--alive --tcp 10.0.0.1",
+        "--udp=dns 10.0.0.0/24",
+        "--alive unix:/run/x",
+        "--alive -f 10.0.0.1",
+        "--alive -i 1 10.0.0.1",
+        "--alive -s 23 10.0.0.1",
+        "--alive -H 10.0.0.1",
+        "--alive -W 0 10.0.0.1",
+        "--vector -c 3 --retry 1 10.0.0.1",
+        "--shard 3/2 10.0.0.0/24",
+        "--workers 0 10.0.0.0/24",
+        "--workers 2 -e 7 10.0.0.0/24",
+        "--retry 101 10.0.0.0/24",
+        "--random-order --targets - 10.0.0.0/24",
+        "--backoff 0.5 10.0.0.0/24",
+        "--alive",
+        "--alive --targets /nonexistent/list",
+        "--alive --exclude /nonexistent/list 10.0.0.1",
+        "--alive --timestamping hardware 10.0.0.1",
+        "--contrast --alive host.example",
+    ] {
+        let outcome = world().run(&format!("rping {words}"));
+        assert_eq!((outcome.status, outcome.stdout.as_str()), (2, ""), "{outcome}");
+        assert_eq!(outcome.stderr.lines().count(), 1, "{outcome}");
+    }
+    assert_snapshot!(world().run("rping 10.0.0.1/8"));
+    assert_snapshot!(world().run("rping 10.0.0.0/15"));
+    let user = world().dgram_only();
+    assert_snapshot!(user.run("rping --alive --rate max 198.51.100.0/30"));
+    assert_eq!(user.run("rping --alive --rate 5000 198.51.100.0/30").status, 0);
+}

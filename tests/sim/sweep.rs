@@ -1,0 +1,430 @@
+//! Sweeps in virtual time: every count exact.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use netprobe::channel::{Control, LanePlan, OsError, Plan, Precision, Protocol, SendStamps, SocketWish};
+use netprobe::driver::{self, Next, Turn};
+use netprobe::ping::sweep::{Config, Event, Goal, Outcome, Probes, Route, Supplied, Supply, Sweep, Told, Totals};
+use netprobe::ping::{Counts, State};
+use netprobe::sim::{Change, Damage, Failure, Link, Log, Network, Node, Quote, US, Way, ip};
+use netprobe::types::{Family, IpEndpoint, Rtt};
+use netprobe::wire::payload::Fill;
+
+fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+/// The host `n` of 198.19.`net`.0/24.
+fn host(net: u8, n: u8) -> IpAddr {
+    IpAddr::from([198, 19, net, n])
+}
+
+fn hosts(net: u8, count: u8) -> impl Iterator<Item = IpAddr> {
+    (1..=count).map(move |n| host(net, n))
+}
+
+/// A node that has all of 198.19.`net`.0/24 and 2001:db8:`net`::/64.
+fn net(net: u8) -> Node {
+    let v6 = IpAddr::from([0x2001, 0xdb8, net.into(), 0, 0, 0, 0, 0]);
+    Node::host(host(net, 254)).prefix(host(net, 0), 24).prefix(v6, 64)
+}
+
+/// Us, and 10 ms away these nodes.
+fn network(nodes: impl IntoIterator<Item = Node>) -> Network {
+    let mut network = Network::new(1);
+    for node in nodes {
+        network.add(US, node, Link::after(ms(5)));
+    }
+    network
+}
+
+fn goal(address: IpAddr) -> Goal {
+    Goal { name: None, endpoint: Some(IpEndpoint::from_address(address)) }
+}
+
+fn supply(goals: impl IntoIterator<Item = Goal>) -> Supply {
+    let mut goals = goals.into_iter().collect::<Vec<_>>().into_iter();
+    Box::new(move || goals.next().map_or(Supplied::End, Supplied::Goal))
+}
+
+/// One probe and one more for who is silent, as fast as can be.
+fn config(supply: Supply) -> Config {
+    Config {
+        supply,
+        routes: Vec::new(),
+        probes: Probes::UntilAnswered { retries: 1, backoff: 1.0 },
+        wait: ms(1000),
+        rate: None,
+        deadline: None,
+        told: Told::Whole,
+        vector: false,
+        user_to_user: false,
+        progress: false,
+        payload_octets: 56,
+        fill: Fill::Counting,
+        seed: 7,
+    }
+}
+
+fn to(addresses: impl IntoIterator<Item = IpAddr>) -> Config {
+    config(supply(addresses.into_iter().map(goal)))
+}
+
+fn counted(count: u32, interval: Duration) -> Probes {
+    Probes::Counted { count, interval }
+}
+
+/// What a run told, and when.
+struct Ran {
+    outcomes: Vec<Outcome>,
+    totals: Totals,
+    lasted: Duration,
+    cut_short: bool,
+    progress: Vec<(bool, Duration)>,
+    log: Log,
+}
+
+impl Ran {
+    /// The counts of the only target.
+    fn only(&self) -> Counts {
+        assert_eq!(self.outcomes.len(), 1);
+        self.outcomes[0].counts
+    }
+
+    fn of(&self, address: IpAddr) -> &Outcome {
+        let of = |outcome: &&Outcome| outcome.endpoint.is_some_and(|endpoint| endpoint.address == address);
+        self.outcomes.iter().find(of).expect("an outcome")
+    }
+}
+
+fn sweep(network: &Network, config: Config) -> Ran {
+    sweep_over(network, SendStamps::Kernel, config)
+}
+
+fn sweep_over(network: &Network, send_stamps: SendStamps, config: Config) -> Ran {
+    let lane = |family| LanePlan { send_stamps, ..LanePlan::new(family, Protocol::Icmp, SocketWish::Auto) };
+    let mut opened =
+        network.open(&Plan { lanes: [Family::V4, Family::V6].map(lane).into(), names: false, ..Plan::default() });
+    let lanes = opened.lanes.iter().flatten();
+    let routes = lanes.map(|&lane| Route { lane, profile: *opened.channel.profile(lane) }).collect();
+    let mut sweep = Sweep::new(Config { routes, ..config });
+    let (mut outcomes, mut progress, mut end) = (Vec::new(), Vec::new(), None);
+    driver::run(opened.channel.as_mut(), &mut sweep, Precision::Relaxed, |turn| {
+        match turn {
+            Turn::Event(Event::Outcome(outcome)) => outcomes.push(*outcome),
+            Turn::Event(Event::Progress { asked, elapsed, .. }) => progress.push((asked, elapsed)),
+            Turn::Event(Event::End { elapsed, totals, cut_short }) => end = Some((elapsed, totals, cut_short)),
+            Turn::Event(Event::Interrupted) | Turn::Idle => {}
+        }
+        Next::Continue
+    })
+    .expect("a channel that works");
+    let (lasted, totals, cut_short) = end.expect("an end");
+    assert!(outcomes.iter().all(|outcome| outcome.counts.balance()), "{outcomes:#?}");
+    Ran { outcomes, totals, lasted, cut_short, progress, log: network.log() }
+}
+
+const RECEIVED: Counts = Counts {
+    sent: 1,
+    received: 1,
+    refused: 0,
+    unreachable: 0,
+    lost: 0,
+    pending: 0,
+    send_failed: 0,
+    skipped: 0,
+    duplicates: 0,
+    late: 0,
+    reordered: 0,
+    bad_checksum: 0,
+    payload_changed: 0,
+    truncated: 0,
+    wrong_source: 0,
+    foreign: 0,
+    dropped_by_kernel: 0,
+    longest_loss_run: 0,
+};
+
+#[test]
+fn who_is_silent_who_answers_twice_and_who_has_no_way_are_counted_exactly() {
+    let again = net(2).change(.., Change::Again(ms(700)));
+    let refused = net(3).change(.., Change::Refuse(Failure::new(3, 1)));
+    let network = network([net(0), net(1).silent(), again, refused]);
+    let all = hosts(0, 200).chain(hosts(1, 25)).chain(hosts(2, 25)).chain(hosts(3, 1));
+    let ran = sweep(&network, to(all));
+    assert_eq!(ran.outcomes.len(), 251);
+    for n in 1..=25 {
+        assert_eq!(ran.of(host(0, n)).counts, RECEIVED);
+        let silent = Counts { sent: 2, lost: 2, longest_loss_run: 2, ..Counts::default() };
+        assert_eq!(ran.of(host(1, n)).counts, silent);
+        assert_eq!(ran.of(host(2, n)).counts, Counts { duplicates: 1, ..RECEIVED });
+    }
+    let unreachable = Counts { sent: 1, unreachable: 1, ..Counts::default() };
+    assert_eq!(ran.of(host(3, 1)).counts, unreachable);
+    let sum = ran.outcomes.iter().fold(Counts::default(), |mut sum, outcome| {
+        sum.add(&outcome.counts);
+        sum
+    });
+    assert_eq!(sum, Counts { longest_loss_run: 2, ..ran.totals.counts });
+    let Totals { begun, over, alive, unreachable, not_run, .. } = ran.totals;
+    assert_eq!((begun, over, alive, unreachable, not_run), (251, 251, 225, 26, 0));
+}
+
+#[test]
+fn a_delay_is_the_kernels_and_the_first_wait_ends_a_target() {
+    let ran = sweep(&network([net(0)]), to([host(0, 1)]));
+    let outcome = &ran.outcomes[0];
+    assert_eq!((outcome.rtt.count(), outcome.rtt.min(), outcome.rtt.max()), (1, 10_000_000, 10_000_000));
+    assert_eq!((outcome.stamps.kernel, outcome.stamps.user, outcome.complete), (1, 0, true));
+    assert_eq!((ran.lasted, outcome.duration), (ms(1000), ms(1000)));
+    let without = sweep_over(&network([net(0)]), SendStamps::None, to([host(0, 1)]));
+    assert_eq!((without.outcomes[0].stamps.kernel, without.outcomes[0].stamps.user), (0, 1));
+}
+
+#[test]
+fn silence_is_answered_with_one_more_probe_after_each_wait() {
+    let silent = network([net(0).silent()]);
+    let ran = sweep(&silent, to([host(0, 1)]));
+    assert_eq!(ran.log.times(), [ms(0), ms(1000)]);
+    assert_eq!(ran.lasted, ms(2000));
+    let probes = Probes::UntilAnswered { retries: 3, backoff: 2.0 };
+    let ran = sweep(&silent, Config { probes, wait: ms(100), ..to([host(0, 1)]) });
+    assert_eq!(ran.log.times(), [ms(0), ms(100), ms(300), ms(700)]);
+    assert_eq!((ran.lasted, ran.only().sent, ran.only().longest_loss_run), (ms(1500), 4, 4));
+}
+
+#[test]
+fn waits_of_different_lengths_do_not_hold_each_other_up() {
+    // The second attempt to the first target waits for ten seconds, while later targets come and go.
+    let network = network([net(0), net(1).silent()]);
+    let mut later = 0;
+    let mut goals = [goal(host(1, 1))].into_iter().chain(hosts(0, 30).map(goal));
+    let supply: Supply = Box::new(move || {
+        later += 1;
+        if later % 2 == 0 { Supplied::Goal(goals.next().unwrap_or(goal(host(0, 31)))) } else { Supplied::Later }
+    });
+    let probes = Probes::UntilAnswered { retries: 1, backoff: 10.0 };
+    let mut network = network;
+    for second in 1..=60 {
+        network.at(ms(100 * second), Control::Supplied);
+    }
+    network.at(ms(6050), Control::Interrupt);
+    let ran = sweep(&network, Config { probes, ..config(supply) });
+    assert_eq!(
+        ran.of(host(1, 1)).counts,
+        Counts { sent: 2, lost: 1, pending: 1, longest_loss_run: 1, ..Counts::default() }
+    );
+    assert_eq!(ran.of(host(0, 1)).counts, RECEIVED);
+    assert!(ran.totals.alive > 10);
+}
+
+#[test]
+fn a_late_answer_is_counted_where_it_belongs() {
+    let slow = network([net(0).change(.., Change::Later(ms(1490)))]);
+    let ran = sweep(&slow, to([host(0, 1)]));
+    let lost = Counts { sent: 2, lost: 2, late: 1, longest_loss_run: 2, ..Counts::default() };
+    assert_eq!(ran.only(), lost, "that to the second probe comes behind the end");
+    let others = sweep(&slow, Config { rate: Some(2.0), ..to([host(0, 1), host(0, 2), host(0, 3)]) });
+    assert_eq!(others.outcomes.iter().map(|outcome| outcome.counts.late).sum::<u64>(), 3);
+    assert!(others.totals.counts.late > 3, "those for targets already told are in the total");
+}
+
+#[test]
+fn who_only_asks_who_answers_is_told_at_once() {
+    let again = net(1).change(.., Change::Again(ms(1)));
+    let network = network([net(0), again, net(2).silent()]);
+    let ran = sweep(&network, Config { told: Told::Soon, ..to(hosts(0, 100).chain(hosts(1, 10))) });
+    assert_eq!((ran.outcomes.len(), ran.lasted), (110, ms(10)));
+    let ran = sweep(&network, Config { told: Told::Soon, ..to(hosts(0, 100).chain(hosts(1, 10)).chain(hosts(2, 5))) });
+    assert_eq!((ran.lasted, ran.totals.counts.duplicates, ran.totals.alive), (ms(2000), 10, 110));
+    assert!(ran.outcomes.iter().rev().take(5).all(|silent| silent.counts.lost == 2 && silent.complete));
+}
+
+#[test]
+fn probes_keep_to_the_rate() {
+    let ran = sweep(&network([net(0)]), Config { rate: Some(1000.0), ..to(hosts(0, 200)) });
+    let times = ran.log.times();
+    assert!(times.iter().zip(0..).all(|(&at, n)| at >= ms(n) && at < ms(n + 1)), "{times:?}");
+}
+
+#[test]
+fn a_counted_target_has_its_probes_at_the_interval() {
+    let lossy = Link::after(ms(5)).homeward(Way::after(ms(5)).lose([2]));
+    let mut network = Network::new(1);
+    network.add(US, net(0), lossy);
+    let asked = Config { probes: counted(4, ms(100)), vector: true, ..to([host(0, 1)]) };
+    let ran = sweep(&network, asked);
+    assert_eq!(ran.log.times(), [ms(0), ms(100), ms(200), ms(300)]);
+    assert_eq!(ran.only(), Counts { sent: 4, received: 3, lost: 1, longest_loss_run: 1, ..Counts::default() });
+    let rtt = Some(Rtt::from(ms(10)));
+    assert_eq!(ran.outcomes[0].delays, [rtt, None, rtt, rtt]);
+    assert_eq!(ran.lasted, ms(1300));
+}
+
+#[test]
+fn an_overtaken_answer_is_reordered() {
+    let held = Link::after(ms(5)).homeward(Way::after(ms(5)).hold_back([1], ms(150)));
+    let mut network = Network::new(1);
+    network.add(US, net(0), held);
+    let ran = sweep(&network, Config { probes: counted(3, ms(100)), ..to([host(0, 1)]) });
+    assert_eq!(ran.only(), Counts { sent: 3, received: 3, reordered: 1, ..Counts::default() });
+}
+
+#[test]
+fn an_interruption_tells_what_is_known() {
+    let mut network = network([net(0), net(1).silent()]);
+    network.at(ms(505), Control::Interrupt);
+    let ran = sweep(&network, Config { rate: Some(10.0), ..to(hosts(1, 2).chain(hosts(0, 200))) });
+    assert_eq!((ran.lasted, ran.outcomes.len(), ran.cut_short), (ms(505), 6, true));
+    let pending = Counts { sent: 1, pending: 1, ..Counts::default() };
+    assert_eq!(ran.of(host(1, 1)).counts, pending);
+    assert_eq!(ran.of(host(0, 1)).counts, RECEIVED);
+    assert!(ran.outcomes.iter().all(|outcome| !outcome.complete));
+    assert_eq!((ran.totals.counts.sent, ran.totals.unreachable), (6, 0));
+}
+
+#[test]
+fn a_deadline_ends_the_run_and_figures_come_when_asked_for() {
+    let mut network = network([net(0).silent()]);
+    network.at(ms(300), Control::Interim);
+    let asked = Config { deadline: Some(ms(600)), progress: true, ..to([host(0, 1)]) };
+    let ran = sweep(&network, asked);
+    assert_eq!((ran.lasted, ran.only().pending, ran.cut_short), (ms(600), 1, false));
+    assert_eq!(ran.progress, [(false, ms(250)), (true, ms(300)), (false, ms(500))]);
+}
+
+#[test]
+fn answers_with_something_wrong_are_told_apart() {
+    let cases: [(Vec<Change>, Counts); 8] = [
+        (vec![Change::Octets(40, vec![0xff])], Counts { payload_changed: 1, ..RECEIVED }),
+        // The number.
+        (vec![Change::Octets(24, vec![0xff; 8])], Counts { payload_changed: 1, ..RECEIVED }),
+        // A part of the cookie.
+        (vec![Change::Octets(8, vec![0xff; 4])], Counts { payload_changed: 1, ..RECEIVED }),
+        // All of it.
+        (
+            vec![Change::Octets(8, vec![0; 16])],
+            Counts { sent: 2, lost: 2, foreign: 2, longest_loss_run: 2, ..Counts::default() },
+        ),
+        (vec![Change::Truncate(40)], Counts { truncated: 1, ..RECEIVED }),
+        (vec![Change::Truncate(20)], Counts { truncated: 1, payload_changed: 1, ..RECEIVED }),
+        (vec![Change::Source(ip("203.0.113.7"))], Counts { wrong_source: 1, ..RECEIVED }),
+        (
+            vec![Change::WrongChecksum],
+            Counts { sent: 2, lost: 2, bad_checksum: 2, longest_loss_run: 2, ..Counts::default() },
+        ),
+    ];
+    for (changes, expected) in cases {
+        let node = changes.iter().cloned().fold(net(0), |node, change| node.change(.., change));
+        let ran = sweep(&network([node]), to([host(0, 1)]));
+        assert_eq!(ran.only(), expected, "{changes:?}");
+    }
+}
+
+#[test]
+fn nobody_is_alive_by_the_word_of_others() {
+    // A host answers with the number of a probe that went elsewhere, and no cookie of ours.
+    let forged = net(0).change(.., Change::Octets(8, vec![0x41; 24]));
+    let ran = sweep(&network([forged, net(1).silent()]), to([host(1, 1), host(0, 1)]));
+    assert_eq!((ran.totals.alive, ran.totals.counts.foreign), (0, 2));
+    // Its own answers come from addresses that were never probed: they are ours, and said.
+    let elsewhere = net(0).change(.., Change::Source(ip("203.0.113.7")));
+    let ran = sweep(&network([elsewhere]), to([host(0, 1)]));
+    assert_eq!((ran.only().wrong_source, ran.outcomes.len()), (1, 1));
+}
+
+#[test]
+fn an_error_is_known_by_however_little_it_quotes() {
+    for quote in [Quote::full(), Quote::transport(8), Quote::transport(20), Quote::transport(8).padded()] {
+        let node = |family_net| net(family_net).change(.., Change::Refuse(Failure::new(3, 1))).quote(quote.clone());
+        let ran = sweep(&network([node(0)]), to(hosts(0, 100)));
+        let unreachable = Counts { sent: 1, unreachable: 1, ..Counts::default() };
+        assert!(ran.outcomes.iter().all(|outcome| outcome.counts == unreachable), "{quote:?} {:?}", ran.totals);
+    }
+}
+
+#[test]
+fn advice_leaves_a_probe_open() {
+    let ran = sweep(&network([net(0).change(.., Change::SourceQuench)]), to([host(0, 1)]));
+    assert_eq!(ran.only(), RECEIVED);
+}
+
+#[test]
+fn both_families_are_swept_in_one_run() {
+    let v6 = |n| IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, n]);
+    for raw in [true, false] {
+        let mut network = network([net(0)]);
+        network.allow_raw(raw);
+        let ran = sweep(&network, to(hosts(0, 50).chain((1..=50).map(v6))));
+        assert!(ran.outcomes.iter().all(|outcome| outcome.counts == RECEIVED), "{:?}", ran.totals);
+        assert_eq!(ran.totals.alive, 100);
+    }
+}
+
+#[test]
+fn what_the_kernel_refuses_is_unknown_and_a_full_queue_is_tried_again() {
+    let mut refusing = network([net(0)]);
+    refusing.refuse_sends([2], OsError::ENETUNREACH);
+    let ran = sweep(&refusing, to(hosts(0, 3)));
+    let outcome = ran.of(host(0, 2));
+    assert_eq!((outcome.state, outcome.error), (Some(State::Unknown), Some(OsError::ENETUNREACH)));
+    assert_eq!(outcome.counts, Counts { send_failed: 1, ..Counts::default() });
+    assert_eq!((ran.totals.alive, ran.totals.not_run), (2, 1));
+    let mut full = network([net(0)]);
+    full.refuse_sends([2, 4], OsError::ENOBUFS);
+    let ran = sweep(&full, to(hosts(0, 3)));
+    assert!(ran.outcomes.iter().all(|outcome| outcome.counts == RECEIVED && outcome.state.is_none()));
+    let ran = sweep(&full, Config { probes: counted(2, ms(10)), ..to(hosts(0, 3)) });
+    let twice = Counts { sent: 2, received: 2, ..Counts::default() };
+    assert!(ran.outcomes.iter().all(|outcome| outcome.counts == twice), "{:?}", ran.outcomes);
+}
+
+#[test]
+fn what_our_kernel_dropped_is_told_as_ours() {
+    let mut network = network([net(0)]);
+    network.receive_queue(10);
+    let ran = sweep(&network, to(hosts(0, 64)));
+    let dropped: u64 = ran.outcomes.iter().map(|outcome| outcome.counts.dropped_by_kernel).sum();
+    assert!(dropped > 0);
+    assert_eq!(ran.totals.counts.dropped_by_kernel, dropped);
+}
+
+#[test]
+fn names_without_an_address_are_told_and_hold_nobody_up() {
+    let unresolved = Goal { name: Some("nosuch.example".into()), endpoint: None };
+    let named = Goal { name: Some("host.example".into()), ..goal(host(0, 1)) };
+    let ran = sweep(&network([net(0)]), config(supply([unresolved, named])));
+    assert_eq!((ran.outcomes[0].state, ran.outcomes[0].endpoint), (Some(State::Unresolved), None));
+    assert_eq!(ran.outcomes[1].name.as_deref(), Some("host.example"));
+    assert_eq!((ran.totals.alive, ran.totals.not_run), (1, 1));
+}
+
+#[test]
+fn more_targets_than_sequence_numbers_keep_their_answers_apart() {
+    let v6 = |n: u32| IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, (n >> 16) as u16, n as u16]);
+    // Every answer comes when the sequence number of its probe was used a second time.
+    let mut network = network([net(0).change(.., Change::Later(ms(900)))]);
+    network.step_limit(u64::MAX);
+    let ran = sweep_over(&network, SendStamps::None, Config { rate: Some(100_000.0), ..to((0..70_000).map(v6)) });
+    assert_eq!((ran.totals.alive, ran.totals.counts.sent), (70_000, 70_000));
+    assert_eq!(ran.totals.counts, Counts { sent: 70_000, received: 70_000, ..Counts::default() });
+}
+
+#[test]
+fn damage_on_the_way_is_no_answer() {
+    let damaged = Link::after(ms(5)).homeward(Way::after(ms(5)).corrupt([1], Damage { octet: 40, repaired: false }));
+    let mut network = Network::new(1);
+    network.add(US, net(0), damaged);
+    let ran = sweep(&network, to([host(0, 1)]));
+    assert_eq!((ran.only().received, ran.only().lost, ran.only().bad_checksum), (1, 1, 1));
+}
+
+#[test]
+fn a_target_that_is_given_twice_is_probed_twice() {
+    let ran = sweep(&network([net(0)]), to([host(0, 1), host(0, 1), host(0, 2)]));
+    let mut per_target = BTreeMap::new();
+    ran.outcomes.iter().for_each(|outcome| *per_target.entry(outcome.endpoint.map(|at| at.address)).or_insert(0) += 1);
+    assert_eq!(per_target.into_values().collect::<Vec<_>>(), [2, 1]);
+}
