@@ -150,7 +150,7 @@ impl Run<'_> {
             flow_label: packet.flow_label.filter(|_| family == Family::V6),
             mark: packet.mark,
             // As in traceroute: without -F a router in front of a smaller link may cut a probe in pieces.
-            fragmentation: Some(if packet.dont_fragment { Fragmentation::Probe } else { Fragmentation::Dont }),
+            fragmentation: Some(if packet.dont_fragment { Fragmentation::Interface } else { Fragmentation::Dont }),
             dont_route: packet.bypass_routing,
             send_stamps: self.args.method.timestamping.send_stamps(match self.args.timing.rate {
                 Some(Rate::PerSecond(rate)) => rate,
@@ -169,9 +169,11 @@ impl Run<'_> {
     }
 
     /// Whether rtrace writes headers itself where the socket allows it. The kernel fragments no packet whose IPv4 header is not
-    /// its own, so this is for packets that fit every link.
+    /// its own, so this is for packets that fit every link, or may not be fragmented.
     fn own_headers(&self, packet_octets: Option<usize>, method: Method) -> bool {
-        method == Method::Tcp || packet_octets.is_none_or(|octets| octets <= OWN_HEADER_OCTETS)
+        method == Method::Tcp
+            || self.args.packet.dont_fragment
+            || packet_octets.is_none_or(|octets| octets <= OWN_HEADER_OCTETS)
     }
 
     fn tos(&self) -> Option<Tos> {
