@@ -182,6 +182,11 @@ pub struct PacketArgs {
     #[arg(short = 'F', long)]
     pub dont_fragment: bool,
 
+    /// Find the path MTU and every hop where it drops, also where larger packets vanish without a word: a hop's line has
+    /// F=MTU where that is new. PACKET_BYTES is the largest size to try. Over ICMP and UDP; implies -F
+    #[arg(long)]
+    pub mtu: bool,
+
     /// Firewall mark (needs cap_net_admin)
     #[arg(long, alias = "fwmark", value_name = "MARK", value_parser = values::mark, allow_hyphen_values = true)]
     pub mark: Option<u32>,
@@ -229,8 +234,6 @@ pub struct OutputArgs {
 pub struct RefusedArgs {
     #[arg(short = 'A', long, hide = true)]
     as_path_lookups: bool,
-    #[arg(long, hide = true)]
-    mtu: bool,
     #[arg(short = 'g', long, hide = true, num_args = 0..=1, allow_hyphen_values = true)]
     gateway: Option<Option<String>>,
     #[arg(short = 'd', long, hide = true)]
@@ -248,7 +251,6 @@ impl RefusedArgs {
     pub fn sentence(&self) -> Option<&'static str> {
         let given = [
             (self.as_path_lookups, "-A: AS lookups are not offered yet"),
-            (self.mtu, "--mtu: the path MTU is not searched for yet; -F with a packet length shows who refuses it"),
             (self.gateway.is_some(), "-g: source routing is dropped by routers and not offered"),
             (self.debug, "-d: SO_DEBUG has no effect here and is not offered"),
             (self.dccp, "-D: DCCP probes are not offered"),
@@ -281,7 +283,7 @@ mod tests {
 
     #[test]
     fn what_traceroute_offers_and_we_do_not_is_refused_with_a_sentence() {
-        for flag in ["-A", "--mtu", "-g", "-d", "-D", "-P", "-O"] {
+        for flag in ["-A", "-g", "-d", "-D", "-P", "-O"] {
             let args = TraceArgs::try_parse_from(["rtrace", flag, "h"]).unwrap();
             assert!(args.refused.sentence().unwrap().starts_with(flag), "{flag}");
         }

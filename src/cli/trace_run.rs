@@ -12,7 +12,7 @@ use super::{ANSWERED, NOT_ANSWERED, NOT_RUN};
 use crate::channel::{Fragmentation, LanePlan, Plan, Precision, Protocol, SocketKind, SocketWish};
 use crate::engine::{Place, Target};
 use crate::report::{Sink, TraceJson, TraceJsonOptions, TraceText, TraceTextOptions};
-use crate::trace::{Config, Event, Ports, Tracer};
+use crate::trace::{Config, Event, MtuTracer, Ports, Tracer};
 use crate::types::{Family, Port, Tos};
 
 /// First destination port of UDP probes that count up (traceroute's).
@@ -60,9 +60,13 @@ impl Run<'_> {
         let config = self.config(targets, used, packet_octets, opened.lookup.is_some(), env);
         let mut sink = self.sink(method);
         let count = config.targets.len();
-        let mut tracer = Tracer::new(config);
         let mut tally = Tally { targets: count, ..Tally::default() };
-        drive(&mut opened, &mut tracer, Precision::Relaxed, sink.as_mut(), env, |event| tally.heed(event))?;
+        let heed = |event: &Event| tally.heed(event);
+        if self.args.packet.mtu {
+            drive(&mut opened, &mut MtuTracer::new(config), Precision::Relaxed, sink.as_mut(), env, heed)?;
+        } else {
+            drive(&mut opened, &mut Tracer::new(config), Precision::Relaxed, sink.as_mut(), env, heed)?;
+        }
         Ok(tally.status())
     }
 
@@ -93,6 +97,10 @@ impl Run<'_> {
         };
         if chosen == Method::Tcpconn && method.sport.is_some() {
             let why = "--sport: -M tcpconn needs a source port for each probe; -T can keep one";
+            return Err(Trouble::Refused(why.to_owned()));
+        }
+        if self.args.packet.mtu && matches!(chosen, Method::Tcp | Method::Tcpconn) {
+            let why = "--mtu: TCP probes have one size, as their SYN must; -I and -U can have any";
             return Err(Trouble::Refused(why.to_owned()));
         }
         let timing = &self.args.timing;
@@ -137,7 +145,7 @@ impl Run<'_> {
             Method::Tcp => SocketWish::Raw,
             Method::Tcpconn => SocketWish::Auto,
             // Where auto comes to UDP, raw sockets are refused already.
-            Method::Auto if protocol == Protocol::Udp => SocketWish::Dgram,
+            Method::Auto if protocol == Protocol::Udp && !self.prefers_udp(family) => SocketWish::Dgram,
             _ => self.args.method.socket,
         };
         LanePlan {
@@ -150,7 +158,7 @@ impl Run<'_> {
             flow_label: packet.flow_label.filter(|_| family == Family::V6),
             mark: packet.mark,
             // As in traceroute: without -F a router in front of a smaller link may cut a probe in pieces.
-            fragmentation: Some(if packet.dont_fragment { Fragmentation::Interface } else { Fragmentation::Dont }),
+            fragmentation: Some(if self.dont_fragment() { Fragmentation::Interface } else { Fragmentation::Dont }),
             dont_route: packet.bypass_routing,
             send_stamps: self.args.method.timestamping.send_stamps(match self.args.timing.rate {
                 Some(Rate::PerSecond(rate)) => rate,
@@ -159,6 +167,17 @@ impl Run<'_> {
             }),
             ..LanePlan::new(family, protocol, socket)
         }
+    }
+
+    /// Whether UDP over a raw socket is better than ICMP: what a router says about the size of an ICMPv6 message the kernel
+    /// remembers for all programs, whatever socket it left by.
+    fn prefers_udp(&self, family: Family) -> bool {
+        self.args.packet.mtu && family == Family::V6
+    }
+
+    /// Whether packets must not be fragmented.
+    fn dont_fragment(&self) -> bool {
+        self.args.packet.dont_fragment || self.args.packet.mtu
     }
 
     /// The source port asked for; another flow number is another source port.
@@ -171,9 +190,7 @@ impl Run<'_> {
     /// Whether rtrace writes headers itself where the socket allows it. The kernel fragments no packet whose IPv4 header is not
     /// its own, so this is for packets that fit every link, or may not be fragmented.
     fn own_headers(&self, packet_octets: Option<usize>, method: Method) -> bool {
-        method == Method::Tcp
-            || self.args.packet.dont_fragment
-            || packet_octets.is_none_or(|octets| octets <= OWN_HEADER_OCTETS)
+        method == Method::Tcp || self.dont_fragment() || packet_octets.is_none_or(|octets| octets <= OWN_HEADER_OCTETS)
     }
 
     fn tos(&self) -> Option<Tos> {
@@ -203,6 +220,10 @@ impl Run<'_> {
             Method::Icmp => (icmp, Protocol::Icmp),
             Method::Default | Method::Udp => (udp, Protocol::Udp),
             Method::Tcp | Method::Tcpconn => (tcp, Protocol::Tcp),
+            Method::Auto if udp.any(|profile| profile.socket == SocketKind::Raw) => {
+                let best = |lane: &LanePlan| (lane.protocol == Protocol::Udp) == self.prefers_udp(lane.family);
+                (Lanes::of(opened, &plan.lanes, best), Protocol::Icmp)
+            }
             Method::Auto if !icmp.is_empty() => (icmp, Protocol::Icmp),
             Method::Auto if udp.is_empty() => (icmp, Protocol::Icmp),
             Method::Auto => {

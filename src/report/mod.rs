@@ -16,6 +16,7 @@ mod pong_json;
 mod pong_text;
 mod trace_findings;
 mod trace_json;
+mod trace_mtu;
 mod trace_text;
 
 use std::io::{self, Write};

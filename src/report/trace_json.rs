@@ -14,6 +14,7 @@ use super::{Sink, Streams, escape};
 use crate::channel::{OsError, SocketKind};
 use crate::metrics::RttRecorder;
 use crate::trace::{Answer, Event, Hop, ProbeResult, Rewritten, Start, StopReason, Trace, TraceId};
+use crate::types::Mtu;
 use crate::wire::extension::{Interface, LabelStackEntry, Object};
 
 /// What the JSON is to hold.
@@ -110,6 +111,7 @@ struct TraceObject<'a> {
     reached: bool,
     stop_reason: &'static str,
     state: Option<&'static str>,
+    path_mtu: Option<u32>,
     duration_ms: f64,
     time: Time,
     hops: Vec<HopObject<'a>>,
@@ -139,6 +141,7 @@ impl<'a> TraceObject<'a> {
             reached: trace.reached,
             stop_reason: trace.stop_reason.name(),
             state,
+            path_mtu: trace.path_mtu.map(Mtu::get),
             duration_ms: millis(trace.duration),
             time: Time(start.time),
             hops: trace.hops.iter().map(HopObject::new).collect(),
@@ -157,6 +160,7 @@ struct HopObject<'a> {
     responders: Vec<ResponderObject<'a>>,
     probes: Vec<ProbeObject>,
     rtt_stats_ms: Option<RttStatsObject>,
+    mtu: Option<u32>,
 }
 
 impl<'a> HopObject<'a> {
@@ -173,6 +177,7 @@ impl<'a> HopObject<'a> {
             responders: responders(&answers),
             probes: hop.probes.iter().map(ProbeObject::new).collect(),
             rtt_stats_ms: RttStatsObject::new(&answers),
+            mtu: hop.mtu.map(Mtu::get),
         }
     }
 }

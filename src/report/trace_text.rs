@@ -8,6 +8,7 @@ use super::trace_findings::sentence;
 use super::{Sink, Streams, escape};
 use crate::channel::OsError;
 use crate::trace::{Answer, Event, Hop, Interim, Start, StopReason, Trace, TraceId, hops_back};
+use crate::types::Mtu;
 use crate::wire::extension::{Interface, InterfaceRole, LabelStackEntry, Object};
 
 /// What the text is to look like.
@@ -57,6 +58,8 @@ struct Held {
     ended: bool,
     /// Why the last probe could not be sent.
     failure: Option<OsError>,
+    /// The MTU that was shown last.
+    mtu: Option<Mtu>,
 }
 
 impl TraceText {
@@ -141,7 +144,13 @@ impl Sink<Event> for TraceText {
                 self.write(start.trace, header(start).as_bytes(), streams.data)
             }
             Event::Hop(trace, hop) => {
-                let line = hop_line(&self.options, hop);
+                let shown = self.held(*trace).and_then(|held| held.mtu);
+                let mtu = hop.mtu.filter(|_| hop.mtu != shown);
+                let line = hop_line(&self.options, hop, mtu);
+                if let Some(held) = self.held(*trace).filter(|_| hop.probes.iter().any(|probe| probe.answer.is_some()))
+                {
+                    held.mtu = mtu.or(shown);
+                }
                 self.write(*trace, line.as_bytes(), streams.data)
             }
             Event::SendFailed { trace, error } => self.send_failed(*trace, *error, streams.talk),
@@ -202,7 +211,9 @@ fn why_ended(reason: StopReason) -> &'static str {
     }
 }
 
-fn hop_line(options: &TraceTextOptions, hop: &Hop) -> String {
+/// The line of a hop, with `mtu` if it is new.
+fn hop_line(options: &TraceTextOptions, hop: &Hop, mtu: Option<Mtu>) -> String {
+    let mut mtu = mtu;
     let mut line = format!("{:2} ", hop.ttl.get());
     let mut shown: Option<&Answer> = None;
     for probe in &hop.probes {
@@ -229,6 +240,9 @@ fn hop_line(options: &TraceTextOptions, hop: &Hop) -> String {
         if let Some(mark) = annotation(answer) {
             line.push(' ');
             line.push_str(&mark);
+        }
+        if let Some(mtu) = mtu.take() {
+            line.push_str(&format!(" F={}", mtu.get()));
         }
     }
     line.push('\n');

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::book::{Book, Entry};
-use super::config::Ports;
+use super::config::{Config, Ports};
 use super::hop::Arrival;
 use super::keys::Keys;
 use super::rewritten;
@@ -38,6 +38,20 @@ pub(super) struct Mark {
 }
 
 impl Mark {
+    /// The mark of a run of this configuration. Other seeds make other cookies and numbers.
+    pub fn new(config: &Config, seed: u64) -> Self {
+        let mut octets = [0; 16];
+        let mut random = fastrand::Rng::with_seed(seed);
+        random.fill(&mut octets);
+        Mark {
+            cookie: Cookie::new(octets),
+            keys: Keys::new(&mut random, config.own_headers),
+            ports: config.ports,
+            packet_octets: config.packet_octets,
+            tos: config.tos,
+        }
+    }
+
     /// Octets behind the transport header, so that the whole packet has the size asked for or the least possible.
     pub fn payload_octets(&self, profile: &Profile) -> usize {
         let headers = header_octets(profile);

@@ -53,6 +53,7 @@ mod flow;
 mod hop;
 mod keys;
 mod matching;
+mod mtu;
 mod names;
 mod path;
 mod rewritten;
@@ -66,5 +67,6 @@ mod testing;
 
 pub use config::{Config, Ports, Wait};
 pub use event::{Answer, Event, Field, Hop, Interim, ProbeResult, Rewritten, Start, StopReason, Trace, TraceId, Value};
-pub use finding::{Finding, Severity, hops_back};
+pub use finding::{Finding, Narrowing, Severity, hops_back};
+pub use mtu::MtuTracer;
 pub use tracer::Tracer;

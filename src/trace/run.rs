@@ -11,6 +11,7 @@ use super::hop::{Arrival, HopState};
 use super::names::{Names, PATIENCE};
 use super::path::Path;
 use super::schedule::{Next, Rhythm};
+use super::tracer::Way;
 use super::wait::BEYOND_AT_MOST;
 use crate::channel::{LaneId, OsError, Profile, Protocol};
 use crate::types::{FlowLabel, Instant, IpEndpoint, ProbeId, Stamp, Ttl};
@@ -102,6 +103,11 @@ impl Run {
             closing: false,
             hurried: false,
         }
+    }
+
+    /// How its probes leave.
+    pub fn way(&self) -> Way {
+        Way { target: self.target, lane: self.lane, profile: self.profile, packets: self.packets }
     }
 
     /// The probe to send next.
@@ -233,6 +239,7 @@ impl Run {
             stop_reason,
             findings: finding::findings(self.target.address, stop_reason, &hops, &self.unmatched),
             hops,
+            path_mtu: None,
             duration: u64::try_from(ended.since(self.started).as_nanos()).unwrap_or(u64::MAX),
         })));
         true

@@ -7,7 +7,6 @@ use super::config::{Config, Ports};
 use super::event::{Event, Start, StopReason, Trace, TraceId};
 use super::flow;
 use super::hop::Arrival;
-use super::keys::Keys;
 use super::matching::{Mark, Match, Search};
 use super::names::Names;
 use super::run::{Packets, Run};
@@ -19,10 +18,18 @@ use crate::channel::{
 use crate::engine::pace::Cap;
 use crate::engine::{Machine, Place, encode};
 use crate::types::{Endpoint, Family, Instant, IpEndpoint, Now, ProbeId, Stamp, Ttl};
-use crate::wire::payload::Cookie;
 
 /// How many traces run at once; the others wait their turn.
 const AT_ONCE: usize = 16;
+
+/// How the packets of one trace leave.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Way {
+    pub target: IpEndpoint,
+    pub lane: LaneId,
+    pub profile: Profile,
+    pub packets: Packets,
+}
 
 /// Traces the path to each target; see [`crate::trace`] for how.
 #[derive(Debug)]
@@ -49,17 +56,8 @@ impl Tracer {
     /// A run of traces. A `first_ttl`, `probes_per_hop`, `in_flight` or `gap_limit` of 0 is taken as 1, a `max_ttl` below
     /// `first_ttl` as `first_ttl`, and a packet size as the nearest a packet can have.
     pub fn new(config: Config) -> Tracer {
-        let mut octets = [0; 16];
-        let mut random = fastrand::Rng::with_seed(config.seed);
-        random.fill(&mut octets);
         Tracer {
-            mark: Mark {
-                cookie: Cookie::new(octets),
-                keys: Keys::new(&mut random, config.own_headers),
-                ports: config.ports,
-                packet_octets: config.packet_octets,
-                tos: config.tos,
-            },
+            mark: Mark::new(&config, config.seed),
             book: Book::default(),
             names: Names::new(config.names),
             queue: (0..config.targets.len()).collect(),
@@ -140,10 +138,46 @@ impl Tracer {
         }
     }
 
+    /// How packets to target number `index` leave, if they can.
+    pub(super) fn way(&self, index: usize) -> Option<Way> {
+        let (target, lane, profile) = self.place(index)?;
+        let source = match self.config.targets.get(index)?.place {
+            Place::Reachable { source, .. } => source,
+            _ => None,
+        };
+        let (to, method, flow) = (target.address, profile.protocol, self.config.flow);
+        let unlabelled = profile.family == Family::V6 && self.config.flow_label.is_none();
+        let packets = Packets {
+            source,
+            checksum: flow::checksum(source, to, method, flow),
+            flow_label: if unlabelled { flow::label(source, to, method, flow) } else { None },
+        };
+        Some(Way { target, lane, profile, packets })
+    }
+
+    /// What the run is to do.
+    pub(super) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// When the rate common to all allows another packet.
+    pub(super) fn may_send_at(&self, now: Instant) -> Instant {
+        self.cap.map_or(now, |cap| cap.next().max(now))
+    }
+
+    /// Takes leave to send one packet now, if the rate common to all allows it.
+    pub(super) fn may_send(&mut self, now: Instant) -> bool {
+        let allowed = self.may_send_at(now) <= now;
+        if let Some(cap) = self.cap.as_mut().filter(|_| allowed) {
+            cap.take(now);
+        }
+        allowed
+    }
+
     fn begin_one(&mut self, index: usize, now: Now) {
         let id = TraceId::new(u32::try_from(index).unwrap_or(u32::MAX));
         self.tell_start(index, id, now);
-        let Some((to, lane, profile)) = self.place(index) else {
+        let Some(Way { target, lane, profile, packets }) = self.way(index) else {
             self.tell_unmade(id, StopReason::SendFailed);
             return;
         };
@@ -151,18 +185,8 @@ impl Tracer {
         if without_numbers && matches!(self.config.ports, Ports::Fixed(_)) {
             self.book.limit_flows(lane, profile.max_open);
         }
-        let source = match self.config.targets.get(index).map(|target| &target.place) {
-            Some(Place::Reachable { source, .. }) => *source,
-            _ => None,
-        };
-        let of_flow = (source, to.address, profile.protocol, self.config.flow);
-        let label = || flow::label(of_flow.0, of_flow.1, of_flow.2, of_flow.3);
-        let packets = Packets {
-            source,
-            checksum: flow::checksum(of_flow.0, of_flow.1, of_flow.2, of_flow.3),
-            flow_label: if profile.family == Family::V6 && self.config.flow_label.is_none() { label() } else { None },
-        };
-        self.runs.insert(index, Run::new(&self.config, id, (to, lane, profile), packets, now.mono));
+        let to = (target, lane, profile);
+        self.runs.insert(index, Run::new(&self.config, id, to, packets, now.mono));
     }
 
     fn tell_start(&mut self, index: usize, id: TraceId, now: Now) {
@@ -196,7 +220,15 @@ impl Tracer {
 
     /// Tells the end of a trace that sent nothing.
     fn tell_unmade(&mut self, trace: TraceId, stop_reason: StopReason) {
-        let end = Trace { trace, reached: false, stop_reason, hops: Vec::new(), findings: Vec::new(), duration: 0 };
+        let end = Trace {
+            trace,
+            reached: false,
+            stop_reason,
+            hops: Vec::new(),
+            findings: Vec::new(),
+            path_mtu: None,
+            duration: 0,
+        };
         self.events.push_back(Event::End(Box::new(end)));
     }
 
@@ -226,13 +258,13 @@ impl Tracer {
                 run.ordered(&self.config, ttl, slot, probe, Stamp::user(now));
                 self.payload.clear();
                 self.mark.push_payload(&run.profile, probe, &mut self.payload);
-                outbox_push(run, probe, &entry, &self.payload, outbox);
+                outbox_push(&run.way(), probe, &entry, &self.payload, outbox);
             }
         }
     }
 
     fn next_wake(&self, now: Instant) -> Option<Instant> {
-        let allowed = self.cap.map_or(now, |cap| cap.next().max(now));
+        let allowed = self.may_send_at(now);
         let of = |run: &Run| {
             let send = match run.next(&self.config, now) {
                 Next::Probe { .. } => self.book.next_flow(run.lane).map(|_| allowed),
@@ -322,13 +354,13 @@ impl Tracer {
 }
 
 /// Orders `probe` as its entry says.
-fn outbox_push(run: &Run, probe: ProbeId, entry: &Entry, payload: &[u8], outbox: &mut Outbox) {
-    let (profile, to, sent) = (&run.profile, run.target.with_port(entry.port), &entry.sent);
+pub(super) fn outbox_push(way: &Way, probe: ProbeId, entry: &Entry, payload: &[u8], outbox: &mut Outbox) {
+    let (profile, to, sent) = (&way.profile, way.target.with_port(entry.port), &entry.sent);
     let raw = profile.socket == SocketKind::Raw;
     let from = sent.source.zip(sent.source_port);
     let octets = outbox.store(|out| match (profile.protocol, from) {
         (Protocol::Icmp, _) => {
-            encode::echo_request(profile, probe.sequence(), payload, Some(run.packets.checksum), out);
+            encode::echo_request(profile, probe.sequence(), payload, Some(way.packets.checksum), out);
         }
         (Protocol::Udp, Some(from)) => {
             encode::udp_probe(from, to, payload, sent.checksum.unwrap_or_default(), out);
@@ -342,18 +374,18 @@ fn outbox_push(run: &Run, probe: ProbeId, entry: &Entry, payload: &[u8], outbox:
         // What the checksum covers must be what the packet has.
         from: sent.source.filter(|_| raw && profile.protocol != Protocol::Icmp),
         ttl: Some(Ttl::new(entry.ttl)),
-        flow_label: run.packets.flow_label,
+        flow_label: way.packets.flow_label,
         identification: sent.identification,
         ..Header::default()
     };
     if profile.socket == SocketKind::Stream {
         // Two connections cannot share their ports: each probe is a flow of its own.
         let token = Token::new(probe.get());
-        outbox.push(Order::Open(Open { lane: run.lane, token, to: Endpoint::Ip(to), source_port: 0, header }));
+        outbox.push(Order::Open(Open { lane: way.lane, token, to: Endpoint::Ip(to), source_port: 0, header }));
         return;
     }
     outbox.push(Order::Send(Send {
-        lane: run.lane,
+        lane: way.lane,
         token: Token::new(probe.get()),
         to: Endpoint::Ip(to),
         flow: if raw { 0 } else { entry.flow },

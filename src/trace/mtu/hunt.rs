@@ -1,0 +1,316 @@
+//! The search for the MTUs of one path, after its trace: [`Hunt`].
+
+use std::time::Duration;
+
+use super::evidence::{Evidence, How};
+use super::trial::{Pauses, Role, Trial, Verdict};
+use crate::channel::{OsError, Protocol};
+use crate::trace::config::Config;
+use crate::trace::event::{Answer, Hop, Interim, StopReason, Trace};
+use crate::trace::finding::{Finding, Narrowing};
+use crate::trace::hop::Arrival;
+use crate::trace::tracer::Way;
+use crate::trace::wait;
+use crate::types::{Instant, Mtu, ProbeId, Ttl};
+use crate::wire::icmp::ErrorKind;
+
+/// No search sends more packets or takes longer than this, whatever comes back.
+pub(super) const MOST_SHOTS: usize = 500;
+pub(super) const AT_MOST: Duration = Duration::from_secs(60);
+/// So many refusals in a row end it.
+const REFUSED_IN_A_ROW: u32 = 10;
+/// Before anything is tried again when the kernel refused a packet.
+const RETRY: Duration = Duration::from_millis(10);
+
+/// A packet that was sent.
+#[derive(Clone, Copy, Debug)]
+struct Shot {
+    ttl: u8,
+    octets: usize,
+    role: Role,
+    /// Number of the trial it belongs to.
+    trial: usize,
+    probe: ProbeId,
+    sent_at: Instant,
+    answered: bool,
+    /// It never left.
+    refused: bool,
+}
+
+/// A packet to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Order {
+    pub ttl: u8,
+    pub octets: usize,
+    /// Its number in this search, from 0.
+    pub index: usize,
+}
+
+/// A search under way.
+#[derive(Debug)]
+pub(super) struct Hunt {
+    pub way: Way,
+    trace: Trace,
+    started: Instant,
+    evidence: Evidence,
+    trial: Option<Trial>,
+    /// The farthest hop that answers too rarely, and what is known to pass to it.
+    given_up: Option<(u8, usize)>,
+    /// How many trials there were.
+    trials: usize,
+    shots: Vec<Shot>,
+    answered: u32,
+    refused_in_a_row: u32,
+    pauses: Pauses,
+    wait: Duration,
+    ends: Instant,
+}
+
+impl Hunt {
+    /// The search behind `trace`, which was `started` then, of sizes between `base`, which passes, and `limit`. The trace
+    /// itself if it has no hop to ask.
+    pub fn new(
+        config: &Config,
+        trace: Trace,
+        way: Way,
+        (base, limit): (usize, usize),
+        (started, now): (Instant, Instant),
+    ) -> Result<Hunt, Trace> {
+        if trace.stop_reason == StopReason::Interrupted || trace.hops.iter().all(|hop| answers(hop).next().is_none()) {
+            return Err(trace);
+        }
+        let anchors = trace.hops.iter().filter(|hop| answers(hop).next().is_some());
+        let anchors = anchors.map(|hop| (hop.ttl.get(), answers(hop).map(|answer| answer.responder).collect()));
+        let slowest = trace.hops.iter().flat_map(answers).map(|answer| answer.rtt.as_duration()).max();
+        Ok(Hunt {
+            evidence: Evidence::new(way.profile.family, base, limit, anchors),
+            way,
+            started,
+            trial: None,
+            given_up: None,
+            trials: 0,
+            shots: Vec::new(),
+            answered: 0,
+            refused_in_a_row: 0,
+            pauses: Pauses::new(config.send_gap.unwrap_or_default(), config.paced),
+            wait: config.wait.map_or_else(|| wait::past(slowest.unwrap_or_default()), |wait| wait.max),
+            ends: now + AT_MOST,
+            trace,
+        })
+    }
+
+    /// Goes on as far as `now` allows. True once nothing is left to learn.
+    pub fn advance(&mut self, now: Instant) -> bool {
+        loop {
+            if now >= self.ends || self.shots.len() >= MOST_SHOTS || self.refused_in_a_row >= REFUSED_IN_A_ROW {
+                return true;
+            }
+            let last = self.shots.last().map_or(Instant::ZERO, |shot| shot.sent_at);
+            let Some(trial) = &mut self.trial else {
+                let Some(next) = self.evidence.next() else { return true };
+                let control = self.evidence.passed(next.0).unwrap_or_default();
+                self.trial = Some(Trial::new(next, control, self.pauses.after(last)));
+                self.trials += 1;
+                continue;
+            };
+            if self.evidence.decides(trial.ttl, trial.size) {
+                self.trial = None;
+                continue;
+            }
+            let number = self.trials;
+            let waits = |shot: &Shot| shot.trial == number && !shot.answered && shot.sent_at + self.wait > now;
+            if trial.next().is_some() || self.shots.iter().any(waits) {
+                return false;
+            }
+            let (ttl, size) = (trial.ttl, trial.size);
+            match trial.judge(now, last, &mut self.pauses) {
+                Verdict::Again => {}
+                Verdict::Silent => {
+                    self.evidence.fail(ttl, size, How::Silent);
+                    self.trial = None;
+                }
+                Verdict::Unclear => {
+                    self.given_up = self.given_up.max(self.evidence.passed(ttl).map(|passed| (ttl, passed)));
+                    self.evidence.give_up(ttl);
+                    self.trial = None;
+                }
+            }
+        }
+    }
+
+    /// When `advance` or `next` has something to do at the latest.
+    pub fn wake(&self, now: Instant) -> Option<Instant> {
+        let due = self.trial.as_ref().and_then(Trial::next).map(|(at, _)| at);
+        let given_up = self.shots.iter().filter(|shot| shot.trial == self.trials && !shot.answered);
+        let given_up = given_up.map(|shot| shot.sent_at + self.wait).filter(|&at| at > now).min();
+        [due, given_up, Some(self.ends)].into_iter().flatten().min()
+    }
+
+    /// The packet to send now.
+    pub fn next(&self, now: Instant) -> Option<Order> {
+        let trial = self.trial.as_ref().filter(|_| self.shots.len() < MOST_SHOTS)?;
+        let (_, role) = trial.next().filter(|&(at, _)| at <= now)?;
+        Some(Order { ttl: trial.ttl, octets: trial.octets(role), index: self.shots.len() })
+    }
+
+    /// It is ordered as `probe`.
+    pub fn ordered(&mut self, probe: ProbeId, now: Instant) {
+        let Some(trial) = &mut self.trial else { return };
+        let Some((_, role)) = trial.next() else { return };
+        trial.sent();
+        self.shots.push(Shot {
+            ttl: trial.ttl,
+            octets: trial.octets(role),
+            role,
+            trial: self.trials,
+            probe,
+            sent_at: now,
+            answered: false,
+            refused: false,
+        });
+    }
+
+    /// The kernel refused packet number `index`; with EMSGSIZE our own link takes no such packet, and maybe one of `mtu`.
+    pub fn refused(&mut self, index: usize, (error, mtu): (OsError, Option<Mtu>), now: Instant) {
+        let Some(shot) = self.shots.get_mut(index) else { return };
+        (shot.answered, shot.refused) = (true, true);
+        let Shot { ttl, octets, role, trial, .. } = *shot;
+        if error == OsError::EMSGSIZE {
+            self.evidence.fail(ttl, octets, How::Local);
+            self.evidence.hint(octets, mtu.map(|mtu| mtu.get() as usize));
+            return;
+        }
+        self.refused_in_a_row += 1;
+        if let Some(current) = self.trial.as_mut().filter(|_| trial == self.trials) {
+            current.postpone(role, now + RETRY);
+        }
+    }
+
+    /// Takes an answer to packet number `index`. True if it counts.
+    pub fn answer(&mut self, index: usize, arrival: &Arrival) -> bool {
+        let Some(&shot) = self.shots.get(index).filter(|shot| !shot.refused) else { return false };
+        let Some(meaning) = self.meaning(&shot, arrival) else { return false };
+        self.refused_in_a_row = 0;
+        match meaning {
+            Meaning::Passed => self.evidence.pass(shot.ttl, shot.octets),
+            // Who has answered a packet already, refuses it in vain.
+            Meaning::Refused(_) if shot.answered => return false,
+            Meaning::Refused(how) => self.evidence.fail(shot.ttl, shot.octets, how),
+        }
+        if shot.answered {
+            return true;
+        }
+        self.answered += 1;
+        if let Some(shot) = self.shots.get_mut(index) {
+            shot.answered = true;
+        }
+        let of_this_trial = shot.role == Role::Control && shot.trial == self.trials && meaning == Meaning::Passed;
+        if let Some(trial) = self.trial.as_mut().filter(|_| of_this_trial) {
+            trial.control_answered();
+        }
+        true
+    }
+
+    /// `None` for what says nothing about the packet's size.
+    fn meaning(&self, shot: &Shot, arrival: &Arrival) -> Option<Meaning> {
+        match arrival.kind {
+            None | Some(ErrorKind::TimeExceeded) => Some(Meaning::Passed),
+            Some(ErrorKind::TooBig) => Some(Meaning::Refused(How::Told { by: arrival.responder, stated: arrival.mtu })),
+            Some(ErrorKind::ReassemblyTimeExceeded | ErrorKind::Unknown) => None,
+            Some(kind) if kind.is_advice() => None,
+            // It came as far as whoever answered so before; from nearer, something else went wrong.
+            Some(_) => self.evidence.answers_at(shot.ttl, arrival.responder).then_some(Meaning::Passed),
+        }
+    }
+
+    /// The probes that are not answered and given up by `now`.
+    pub fn given_up(&self, now: Instant) -> impl Iterator<Item = ProbeId> {
+        let given_up = move |shot: &&Shot| !shot.answered && shot.sent_at + self.wait <= now;
+        self.shots.iter().filter(given_up).map(|shot| shot.probe)
+    }
+
+    /// How far trace and search have come.
+    pub fn interim(&self) -> Interim {
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let probes = self.trace.hops.iter().map(|hop| hop.probes.len()).sum::<usize>() + self.shots.len();
+        let answers = self.trace.hops.iter().flat_map(answers).count();
+        Interim {
+            trace: self.trace.trace,
+            sent: count(probes),
+            answered: count(answers).saturating_add(self.answered),
+            highest_ttl: self.evidence.ttls().next_back().map(Ttl::new),
+            final_hops: self.trace.hops.len(),
+        }
+    }
+
+    /// The trace with what the search found.
+    pub fn finish(self, now: Instant) -> Trace {
+        let Hunt { mut trace, evidence, way, started, given_up, .. } = self;
+        let measured = |ttl: u8| evidence.measured(ttl);
+        let mtu = |octets: usize| u32::try_from(octets).ok().and_then(Mtu::new);
+        for hop in &mut trace.hops {
+            let ttl = hop.ttl.get();
+            let before = evidence.ttls().take_while(|&near| near <= ttl).last();
+            let behind = evidence.ttls().find(|&far| far >= ttl);
+            let size = |anchor: Option<u8>| anchor.and_then(measured).map(|measured| measured.size);
+            // What is the same on both sides of a silent hop, or what our own link sets, holds for it, too.
+            let own = behind.and_then(measured).filter(|far| matches!(far.end, None | Some(How::Local)));
+            let same = size(before).filter(|_| size(before) == size(behind));
+            hop.mtu = same.or(own.map(|own| own.size)).and_then(mtu);
+        }
+        let last = trace.hops.last().filter(|_| trace.reached).map(|hop| (hop.ttl, hop.mtu));
+        trace.path_mtu = last.and_then(|(_, mtu)| mtu);
+        let icmp = way.profile.protocol == Protocol::Icmp;
+        let mut found = drops(&evidence, last.filter(|_| icmp).map(|(ttl, _)| ttl));
+        match last {
+            Some((ttl, Some(mtu))) => found.push(Finding::PathMtu { ttl, mtu }),
+            _ => found.extend(unclear(&evidence, given_up)),
+        }
+        trace.findings.extend(found);
+        trace.findings.sort_by_key(|finding| (finding.ttl().is_none(), finding.ttl()));
+        trace.duration = u64::try_from(now.since(started).as_nanos()).unwrap_or(u64::MAX);
+        trace
+    }
+}
+
+/// Where the MTU drops. `echoing` is the hop whose answers are as large as what they answer.
+fn drops(evidence: &Evidence, echoing: Option<Ttl>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let mut before: Option<(Ttl, usize)> = None;
+    for ttl in evidence.ttls() {
+        let Some(measured) = evidence.measured(ttl) else { break };
+        let ttl = Ttl::new(ttl);
+        let narrower = before.is_none_or(|(_, size)| measured.size < size);
+        let octets = |size: usize| u32::try_from(size).ok().and_then(Mtu::new);
+        if let (Some(mtu), Some(end), true) = (octets(measured.size), measured.end, narrower) {
+            let (behind, from) = (before.map(|(ttl, _)| ttl), before.and_then(|(_, size)| octets(size)));
+            let at = Narrowing { ttl, behind, from, mtu };
+            match end {
+                How::Local => {}
+                How::Told { by, stated } => found.push(Finding::MtuDrop { at, by, stated }),
+                How::Silent => found.push(Finding::MtuBlackHole { at, echoed: echoing == Some(ttl) }),
+            }
+        }
+        before = Some((ttl, measured.size));
+    }
+    found
+}
+
+/// The farthest hop to which it is not known how large packets may be, and what is known to pass.
+fn unclear(evidence: &Evidence, given_up: Option<(u8, usize)>) -> Option<Finding> {
+    let last = evidence.ttls().next_back().filter(|&ttl| evidence.measured(ttl).is_none());
+    let unmeasured = last.and_then(|ttl| Some((ttl, evidence.passed(ttl)?)));
+    let (ttl, passed) = unmeasured.max(given_up)?;
+    Some(Finding::MtuUnclear { ttl: Ttl::new(ttl), passed: u32::try_from(passed).ok().and_then(Mtu::new)? })
+}
+
+/// What an answer says about a packet's size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Meaning {
+    Passed,
+    Refused(How),
+}
+
+fn answers(hop: &Hop) -> impl Iterator<Item = &Answer> {
+    hop.probes.iter().filter_map(|probe| probe.answer.as_ref())
+}
