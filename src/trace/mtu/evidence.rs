@@ -14,7 +14,7 @@ const LIKELY: [usize; 31] = [
     1432, 1436, 1440, 1450, 1452, 1460, 1468, 1476, 1480, 1492, 1500, 9000,
 ];
 
-/// A silent failure counts once it was seen by so many trials.
+/// A silent failure counts once it was seen by so many trials, the last of which was thorough.
 const SILENT_TRIALS: u32 = 2;
 
 /// Why a size does not pass.
@@ -145,6 +145,12 @@ impl Evidence {
         failed || self.passed_at(at) >= size
     }
 
+    /// Whether a trial on the way to `ttl` met this size with silence.
+    pub fn is_silent(&self, ttl: u8, size: usize) -> bool {
+        let failed = self.index(ttl).and_then(|at| self.failed_at(at));
+        failed.is_some_and(|failed| failed.size == size && failed.how == How::Silent)
+    }
+
     /// The hop at `ttl` answers too rarely to tell anything more.
     pub fn give_up(&mut self, ttl: u8) {
         let Some(at) = self.index(ttl) else { return };
@@ -180,9 +186,6 @@ impl Evidence {
             };
             if failed.how == How::Local {
                 return None;
-            }
-            if !failed.is_certain() {
-                return Some((ttl, failed.size));
             }
             let fails_at = (0..=far).find(|&at| self.failed_at(at).is_some_and(|near| near.size <= failed.size))?;
             let may_pass = (0..fails_at).rev().find(|&at| self.passed_at(at) >= failed.size).map_or(0, |at| at + 1);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::evidence::{Evidence, How};
-use super::trial::{Pauses, Role, Trial, Verdict};
+use super::trial::{Manner, Pauses, Role, Trial, Verdict};
 use crate::channel::{OsError, Protocol};
 use crate::trace::config::Config;
 use crate::trace::event::{Answer, Hop, Interim, StopReason, Trace};
@@ -54,6 +54,8 @@ pub(super) struct Hunt {
     started: Instant,
     evidence: Evidence,
     trial: Option<Trial>,
+    /// Whether some size was met with silence, so that others may be as well.
+    silent: bool,
     /// The farthest hop that answers too rarely, and what is known to pass to it.
     given_up: Option<(u8, usize)>,
     /// How many trials there were.
@@ -87,6 +89,7 @@ impl Hunt {
             way,
             started,
             trial: None,
+            silent: false,
             given_up: None,
             trials: 0,
             shots: Vec::new(),
@@ -105,12 +108,9 @@ impl Hunt {
             if now >= self.ends || self.shots.len() >= MOST_SHOTS || self.refused_in_a_row >= REFUSED_IN_A_ROW {
                 return true;
             }
-            let last = self.shots.last().map_or(Instant::ZERO, |shot| shot.sent_at);
             let Some(trial) = &mut self.trial else {
                 let Some(next) = self.evidence.next() else { return true };
-                let control = self.evidence.passed(next.0).unwrap_or_default();
-                self.trial = Some(Trial::new(next, control, self.pauses.after(last)));
-                self.trials += 1;
+                self.begin_trial(next);
                 continue;
             };
             if self.evidence.decides(trial.ttl, trial.size) {
@@ -123,10 +123,13 @@ impl Hunt {
                 return false;
             }
             let (ttl, size) = (trial.ttl, trial.size);
-            match trial.judge(now, last, &mut self.pauses) {
+            let at = now.max(self.pauses.after(self.last_shot_at(ttl)));
+            let Some(trial) = &mut self.trial else { continue };
+            match trial.judge(at, &mut self.pauses) {
                 Verdict::Again => {}
                 Verdict::Silent => {
                     self.evidence.fail(ttl, size, How::Silent);
+                    self.silent = true;
                     self.trial = None;
                 }
                 Verdict::Unclear => {
@@ -136,6 +139,24 @@ impl Hunt {
                 }
             }
         }
+    }
+
+    fn begin_trial(&mut self, (ttl, size): (u8, usize)) {
+        let manner = match (self.evidence.is_silent(ttl, size), self.silent) {
+            (true, _) => Manner::Thorough,
+            (false, true) => Manner::Pair,
+            (false, false) => Manner::Alone,
+        };
+        let control = self.evidence.passed(ttl).unwrap_or_default();
+        let at = self.pauses.after(self.last_shot_at(ttl));
+        self.trial = Some(Trial::new((ttl, size), control, manner, at, &self.pauses));
+        self.trials += 1;
+    }
+
+    /// When the last packet left whose answer a hop's limit may be about; with `-z` the last of all.
+    fn last_shot_at(&self, ttl: u8) -> Instant {
+        let own = |shot: &&Shot| shot.ttl == ttl || !self.pauses.is_limited();
+        self.shots.iter().rev().find(own).map_or(Instant::ZERO, |shot| shot.sent_at)
     }
 
     /// When `advance` or `next` has something to do at the latest.

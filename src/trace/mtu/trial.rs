@@ -1,15 +1,16 @@
 //! Whether packets of one size reach one hop: [`Trial`].
 //!
-//! A first packet goes alone. If nothing comes back, more follow, each with a smaller one right behind it that is known to
-//! pass: silence counts only where those are answered. While none of them is, routers may limit their answers, so everything
-//! slows down; and the more of them are lost, the more lost packets it takes to blame their size.
+//! Silence counts only where smaller packets are answered meanwhile, which are known to pass: right behind each packet of the
+//! size in question leaves one of them. A first trial of a size is content with one such pair, so that sizes can be searched
+//! quickly; what it finds is confirmed by a thorough one. While no smaller packet is answered, routers may limit their
+//! answers, so everything slows down; and the more of them are lost, the more lost packets it takes to blame their size.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::types::Instant;
 
-/// So many packets must be lost, and as many smaller ones answered. It is also how many are sent at a time.
+/// So many packets must be lost to a thorough trial, and as many smaller ones answered. It is also how many are sent at a time.
 const LEAST_LOST: u32 = 3;
 /// No more pairs than this are sent.
 const MOST_PAIRS: u32 = 12;
@@ -50,6 +51,11 @@ impl Pauses {
         last + if self.limited { self.pair } else { self.each }
     }
 
+    /// Whether answers seem to be limited.
+    pub fn is_limited(&self) -> bool {
+        self.limited
+    }
+
     fn slow_down(&mut self) {
         self.limited = true;
         self.pair = self.pair.max(LIMIT_PAUSE);
@@ -67,6 +73,17 @@ pub(super) enum Verdict {
     Unclear,
 }
 
+/// How a trial goes about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Manner {
+    /// The first packet goes alone: it will be answered, or refused.
+    Alone,
+    /// One pair at once: silence is likely.
+    Pair,
+    /// A size that was found silent is to be confirmed.
+    Thorough,
+}
+
 /// One trial under way.
 #[derive(Debug)]
 pub(super) struct Trial {
@@ -74,10 +91,12 @@ pub(super) struct Trial {
     pub size: usize,
     /// A smaller size that is known to pass.
     control: usize,
+    thorough: bool,
     /// What is still to be sent, and when at the earliest.
     queue: VecDeque<(Instant, Role)>,
-    /// Pairs sent in all.
+    /// Pairs sent in all, and at last.
     pairs: u32,
+    just_sent: u32,
     /// Those that count, and how many of their smaller packets were answered.
     counted: u32,
     answered: u32,
@@ -87,9 +106,25 @@ pub(super) struct Trial {
 
 impl Trial {
     /// A trial that begins at `at`.
-    pub fn new((ttl, size): (u8, usize), control: usize, at: Instant) -> Self {
-        let queue = VecDeque::from([(at, Role::Asked)]);
-        Trial { ttl, size, control, queue, pairs: 0, counted: 0, answered: 0, just_answered: 0 }
+    pub fn new((ttl, size): (u8, usize), control: usize, manner: Manner, at: Instant, pauses: &Pauses) -> Self {
+        let mut trial = Trial {
+            ttl,
+            size,
+            control,
+            thorough: manner == Manner::Thorough,
+            queue: VecDeque::new(),
+            pairs: 0,
+            just_sent: 0,
+            counted: 0,
+            answered: 0,
+            just_answered: 0,
+        };
+        match manner {
+            Manner::Alone => trial.queue.push_back((at, Role::Asked)),
+            Manner::Pair => trial.queue_pairs(1, at, pauses),
+            Manner::Thorough => trial.queue_pairs(LEAST_LOST, at, pauses),
+        }
+        trial
     }
 
     /// The next packet to send, and when.
@@ -121,9 +156,9 @@ impl Trial {
         self.just_answered += 1;
     }
 
-    /// No packet of the size in question was answered, and nothing is waited for any more. The last one left at `last`.
-    pub fn judge(&mut self, now: Instant, last: Instant, pauses: &mut Pauses) -> Verdict {
-        if self.pairs > 0 && self.just_answered == 0 {
+    /// No packet of the size in question was answered, and nothing is waited for any more. More leave at `at` at the earliest.
+    pub fn judge(&mut self, at: Instant, pauses: &mut Pauses) -> Verdict {
+        if self.just_sent >= LEAST_LOST && self.just_answered == 0 {
             if pauses.limited {
                 return Verdict::Unclear;
             }
@@ -131,22 +166,36 @@ impl Trial {
             (self.counted, self.answered) = (0, 0);
             pauses.slow_down();
         }
-        if self.answered >= LEAST_LOST && needed(self.counted, self.answered).is_some_and(|least| self.counted >= least)
-        {
+        if self.is_silent() {
             return Verdict::Silent;
         }
         if self.pairs >= MOST_PAIRS {
             return Verdict::Unclear;
         }
-        let mut due = now.max(pauses.after(last));
-        for _ in 0..LEAST_LOST {
+        let more = if self.pairs > 0 || self.thorough { LEAST_LOST } else { 1 };
+        self.queue_pairs(more, at, pauses);
+        Verdict::Again
+    }
+
+    fn is_silent(&self) -> bool {
+        match self.thorough {
+            true => {
+                self.answered >= LEAST_LOST
+                    && needed(self.counted, self.answered).is_some_and(|least| self.counted >= least)
+            }
+            false => self.answered > 0,
+        }
+    }
+
+    fn queue_pairs(&mut self, pairs: u32, at: Instant, pauses: &Pauses) {
+        let mut due = at;
+        for _ in 0..pairs {
             self.queue.extend([(due, Role::Asked), (due + pauses.each, Role::Control)]);
             due = due + pauses.pair.max(pauses.each.saturating_mul(2));
         }
-        self.pairs += LEAST_LOST;
-        self.counted += LEAST_LOST;
-        self.just_answered = 0;
-        Verdict::Again
+        self.pairs += pairs;
+        self.counted += pairs;
+        (self.just_sent, self.just_answered) = (pairs, 0);
     }
 }
 
@@ -167,31 +216,39 @@ mod tests {
     use super::*;
 
     /// Judges after each batch, of whose smaller packets so many were answered.
-    fn judged(answered: &[u32]) -> (Vec<Verdict>, Pauses) {
-        let mut trial = Trial::new((4, 1500), 1400, Instant::ZERO);
+    fn judged(manner: Manner, answered: &[u32]) -> (Vec<Verdict>, Pauses) {
         let mut pauses = Pauses::new(Duration::ZERO, true);
-        trial.sent();
-        let mut verdicts = vec![trial.judge(Instant::ZERO, Instant::ZERO, &mut pauses)];
+        let mut trial = Trial::new((4, 1500), 1400, manner, Instant::ZERO, &pauses);
+        let mut verdicts = Vec::new();
         for &answers in answered {
             while trial.next().is_some() {
                 trial.sent();
             }
             (0..answers).for_each(|_| trial.control_answered());
-            verdicts.push(trial.judge(Instant::ZERO, Instant::ZERO, &mut pauses));
+            verdicts.push(trial.judge(Instant::ZERO, &mut pauses));
         }
         (verdicts, pauses)
     }
 
+    fn thorough(answered: &[u32]) -> Vec<Verdict> {
+        judged(Manner::Thorough, answered).0
+    }
+
     #[test]
-    fn silence_is_stated_after_three_losses_between_answers() {
-        assert_eq!(judged(&[3]).0, [Verdict::Again, Verdict::Silent]);
+    fn a_thorough_trial_states_silence_after_three_losses_between_answers() {
+        assert_eq!(thorough(&[3]), [Verdict::Silent]);
+    }
+
+    #[test]
+    fn a_first_trial_is_content_with_one_answer() {
+        assert_eq!(judged(Manner::Alone, &[0, 1]).0, [Verdict::Again, Verdict::Silent]);
+        assert_eq!(judged(Manner::Pair, &[1]).0, [Verdict::Silent]);
+        assert_eq!(judged(Manner::Pair, &[0, 1]).0, [Verdict::Again, Verdict::Silent]);
     }
 
     #[test]
     fn every_lost_packet_has_a_smaller_one_right_behind_it() {
-        let mut trial = Trial::new((4, 1500), 1400, Instant::ZERO);
-        trial.sent();
-        trial.judge(Instant::ZERO, Instant::ZERO, &mut Pauses::new(Duration::ZERO, true));
+        let trial = Trial::new((4, 1500), 1400, Manner::Thorough, Instant::ZERO, &Pauses::new(Duration::ZERO, true));
         let queued: Vec<_> = trial.queue.iter().map(|&(at, role)| (at.as_nanos() / 1_000_000, role)).collect();
         let pair = |at| [(at, Role::Asked), (at, Role::Control)];
         assert_eq!(queued, [pair(0), pair(10), pair(20)].concat());
@@ -199,25 +256,28 @@ mod tests {
 
     #[test]
     fn lost_controls_take_more_losses() {
-        assert_eq!(judged(&[2, 3]).0, [Verdict::Again, Verdict::Again, Verdict::Silent]);
-        assert_eq!(judged(&[1, 2, 2]).0, [Verdict::Again, Verdict::Again, Verdict::Again, Verdict::Again]);
-        assert_eq!(judged(&[1, 1, 1, 1]).0.last(), Some(&Verdict::Unclear));
+        assert_eq!(thorough(&[2, 3]), [Verdict::Again, Verdict::Silent]);
+        assert_eq!(thorough(&[1, 2, 2]), [Verdict::Again, Verdict::Again, Verdict::Silent]);
+        assert_eq!(thorough(&[1, 1, 1, 1]).last(), Some(&Verdict::Unclear));
     }
 
     #[test]
     fn unanswered_controls_slow_everything_down_and_then_end_it() {
-        let (verdicts, pauses) = judged(&[0]);
-        assert_eq!((verdicts, pauses.pair), (vec![Verdict::Again; 2], LIMIT_PAUSE));
-        assert_eq!(judged(&[0, 3]).0.last(), Some(&Verdict::Silent));
-        assert_eq!(judged(&[0, 0]).0.last(), Some(&Verdict::Unclear));
+        let (verdicts, pauses) = judged(Manner::Thorough, &[0]);
+        assert_eq!((verdicts, pauses.pair), (vec![Verdict::Again], LIMIT_PAUSE));
+        assert_eq!(thorough(&[0, 3]).last(), Some(&Verdict::Silent));
+        assert_eq!(thorough(&[0, 0]).last(), Some(&Verdict::Unclear));
+        // One lost packet is no sign of a limit.
+        assert_eq!(judged(Manner::Pair, &[0]).1.pair, SPREAD);
     }
 
     #[test]
     fn no_trial_is_endless() {
-        let batches = (MOST_PAIRS / LEAST_LOST) as usize;
-        for answers in 0..8u32.pow(4) {
-            let each: Vec<u32> = (0..batches as u32).map(|at| answers / 4u32.pow(at) % 4).collect();
-            assert!(judged(&each).0.iter().any(|verdict| *verdict != Verdict::Again), "{each:?}");
+        for answers in 0..4u32.pow(6) {
+            let each: Vec<u32> = (0..6).map(|at| answers / 4u32.pow(at) % 4).collect();
+            for manner in [Manner::Alone, Manner::Pair, Manner::Thorough] {
+                assert!(judged(manner, &each).0.iter().any(|verdict| *verdict != Verdict::Again), "{each:?}");
+            }
         }
     }
 }
