@@ -2,6 +2,7 @@
 
 mod ends;
 mod findings;
+mod mtu;
 mod quotes;
 
 use std::collections::BTreeSet;
@@ -149,20 +150,20 @@ impl Told {
 }
 
 /// A machine whose events carry the time at which they are polled.
-struct Clocked {
-    tracer: Tracer,
+struct Clocked<M> {
+    tracer: M,
     started: Option<Instant>,
     now: Instant,
 }
 
-impl Clocked {
+impl<M> Clocked<M> {
     fn at(&mut self, now: Now) {
         self.now = now.mono;
         self.started.get_or_insert(now.mono);
     }
 }
 
-impl Machine for Clocked {
+impl<M: Machine<Event = Event>> Machine for Clocked<M> {
     type Event = (Duration, Event);
 
     fn poll_orders(&mut self, now: Now, outbox: &mut Outbox) {
@@ -207,6 +208,16 @@ fn lane((family, protocol, socket): Kind) -> LanePlan {
 }
 
 fn trace_over(network: &Network, lane: LanePlan, targets: &[IpAddr], config: Config) -> Told {
+    run_over(network, lane, targets, config, Tracer::new)
+}
+
+fn run_over<M: Machine<Event = Event>>(
+    network: &Network,
+    lane: LanePlan,
+    targets: &[IpAddr],
+    config: Config,
+    machine: impl FnOnce(Config) -> M,
+) -> Told {
     let OpenedLanes { mut channel, lanes, mut lookup } = network.open(&Plan { lanes: vec![lane], names: config.names });
     let lane = *lanes[0].as_ref().unwrap();
     let profile = *channel.profile(lane);
@@ -221,7 +232,7 @@ fn trace_over(network: &Network, lane: LanePlan, targets: &[IpAddr], config: Con
             profile,
         },
     });
-    let tracer = Tracer::new(Config { targets: targets.collect(), ..config });
+    let tracer = machine(Config { targets: targets.collect(), ..config });
     let mut clocked = Clocked { tracer, started: None, now: Instant::ZERO };
     let mut events = Vec::new();
     driver::run(&mut *channel, &mut clocked, Precision::Relaxed, |turn| {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::evidence::{Evidence, How};
-use super::trial::{Manner, Pauses, Role, Trial, Verdict};
+use super::trial::{Controls, Manner, Pauses, Role, Trial, Verdict};
 use crate::channel::{OsError, Protocol};
 use crate::trace::config::Config;
 use crate::trace::event::{Answer, Hop, Interim, StopReason, Trace};
@@ -64,6 +64,8 @@ pub(super) struct Hunt {
     answered: u32,
     refused_in_a_row: u32,
     pauses: Pauses,
+    /// How smaller packets fared in the trials so far.
+    controls: Controls,
     wait: Duration,
     ends: Instant,
 }
@@ -96,6 +98,7 @@ impl Hunt {
             answered: 0,
             refused_in_a_row: 0,
             pauses: Pauses::new(config.send_gap.unwrap_or_default(), config.paced),
+            controls: Controls::default(),
             wait: config.wait.map_or_else(|| wait::past(slowest.unwrap_or_default()), |wait| wait.max),
             ends: now + AT_MOST,
             trace,
@@ -123,9 +126,11 @@ impl Hunt {
                 return false;
             }
             let (ttl, size) = (trial.ttl, trial.size);
-            let at = now.max(self.pauses.after(self.last_shot_at(ttl)));
+            let last = self.last_shot_at(ttl);
             let Some(trial) = &mut self.trial else { continue };
-            match trial.judge(at, &mut self.pauses) {
+            let verdict = trial.judge(now, last, &mut self.pauses);
+            self.controls = trial.controls();
+            match verdict {
                 Verdict::Again => {}
                 Verdict::Silent => {
                     self.evidence.fail(ttl, size, How::Silent);
@@ -149,7 +154,7 @@ impl Hunt {
         };
         let control = self.evidence.passed(ttl).unwrap_or_default();
         let at = self.pauses.after(self.last_shot_at(ttl));
-        self.trial = Some(Trial::new((ttl, size), control, manner, at, &self.pauses));
+        self.trial = Some(Trial::new((ttl, size), control, manner, self.controls, (at, &self.pauses)));
         self.trials += 1;
     }
 

@@ -10,12 +10,14 @@ use std::time::Duration;
 
 use crate::types::Instant;
 
-/// So many packets must be lost to a thorough trial, and as many smaller ones answered. It is also how many are sent at a time.
+/// So many packets must be lost to a thorough trial, and as many smaller ones answered.
 const LEAST_LOST: u32 = 3;
+/// So many pairs leave at a time where one was not enough.
+const BATCH: u32 = 5;
 /// No more pairs than this are sent.
-const MOST_PAIRS: u32 = 12;
+const MOST_PAIRS: u32 = 3 * BATCH;
 /// Silence that random loss explains with more than this probability is no proof.
-const DOUBT: f64 = 1e-3;
+const DOUBT: f64 = 1e-4;
 /// Between two pairs, so that one short outage does not take them all.
 const SPREAD: Duration = Duration::from_millis(10);
 /// The same where answers are limited: a little more than Linux hosts let pass between two errors to one peer.
@@ -39,6 +41,13 @@ pub(super) struct Pauses {
     pair: Duration,
     /// Whether answers seem to be limited.
     limited: bool,
+}
+
+/// How smaller packets fared that were known to pass.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Controls {
+    sent: u32,
+    answered: u32,
 }
 
 impl Pauses {
@@ -97,16 +106,23 @@ pub(super) struct Trial {
     /// Pairs sent in all, and at last.
     pairs: u32,
     just_sent: u32,
-    /// Those that count, and how many of their smaller packets were answered.
-    counted: u32,
-    answered: u32,
+    /// Those that count.
+    controls: Controls,
+    /// The same of earlier trials: how much is lost at random.
+    before: Controls,
     /// The same of the last pairs alone.
     just_answered: u32,
 }
 
 impl Trial {
     /// A trial that begins at `at`.
-    pub fn new((ttl, size): (u8, usize), control: usize, manner: Manner, at: Instant, pauses: &Pauses) -> Self {
+    pub fn new(
+        (ttl, size): (u8, usize),
+        control: usize,
+        manner: Manner,
+        before: Controls,
+        (at, pauses): (Instant, &Pauses),
+    ) -> Self {
         let mut trial = Trial {
             ttl,
             size,
@@ -115,14 +131,14 @@ impl Trial {
             queue: VecDeque::new(),
             pairs: 0,
             just_sent: 0,
-            counted: 0,
-            answered: 0,
+            controls: Controls::default(),
+            before,
             just_answered: 0,
         };
         match manner {
             Manner::Alone => trial.queue.push_back((at, Role::Asked)),
             Manner::Pair => trial.queue_pairs(1, at, pauses),
-            Manner::Thorough => trial.queue_pairs(LEAST_LOST, at, pauses),
+            Manner::Thorough => trial.queue_pairs(BATCH, at, pauses),
         }
         trial
     }
@@ -152,18 +168,26 @@ impl Trial {
 
     /// A smaller packet was answered.
     pub fn control_answered(&mut self) {
-        self.answered += 1;
+        self.controls.answered += 1;
         self.just_answered += 1;
     }
 
-    /// No packet of the size in question was answered, and nothing is waited for any more. More leave at `at` at the earliest.
-    pub fn judge(&mut self, at: Instant, pauses: &mut Pauses) -> Verdict {
+    /// How smaller packets fared so far, those of earlier trials included.
+    pub fn controls(&self) -> Controls {
+        Controls {
+            sent: self.before.sent + self.controls.sent,
+            answered: self.before.answered + self.controls.answered,
+        }
+    }
+
+    /// No packet of the size in question was answered, and nothing is waited for any more; the last left at `last`.
+    pub fn judge(&mut self, now: Instant, last: Instant, pauses: &mut Pauses) -> Verdict {
         if self.just_sent >= LEAST_LOST && self.just_answered == 0 {
             if pauses.limited {
                 return Verdict::Unclear;
             }
             // What is lost because it comes too fast says nothing about its size.
-            (self.counted, self.answered) = (0, 0);
+            (self.controls, self.before, self.pairs) = (Controls::default(), Controls::default(), 0);
             pauses.slow_down();
         }
         if self.is_silent() {
@@ -172,19 +196,17 @@ impl Trial {
         if self.pairs >= MOST_PAIRS {
             return Verdict::Unclear;
         }
-        let more = if self.pairs > 0 || self.thorough { LEAST_LOST } else { 1 };
-        self.queue_pairs(more, at, pauses);
+        let first = self.just_sent == 0;
+        self.queue_pairs(if first && !self.thorough { 1 } else { BATCH }, now.max(pauses.after(last)), pauses);
         Verdict::Again
     }
 
     fn is_silent(&self) -> bool {
-        match self.thorough {
-            true => {
-                self.answered >= LEAST_LOST
-                    && needed(self.counted, self.answered).is_some_and(|least| self.counted >= least)
-            }
-            false => self.answered > 0,
+        if !self.thorough {
+            return self.controls.answered > 0;
         }
+        let enough = needed(self.controls()).is_some_and(|least| self.controls.sent >= least);
+        enough && self.controls.answered >= LEAST_LOST
     }
 
     fn queue_pairs(&mut self, pairs: u32, at: Instant, pauses: &Pauses) {
@@ -194,19 +216,19 @@ impl Trial {
             due = due + pauses.pair.max(pauses.each.saturating_mul(2));
         }
         self.pairs += pairs;
-        self.counted += pairs;
+        self.controls.sent += pairs;
         (self.just_sent, self.just_answered) = (pairs, 0);
     }
 }
 
-/// How many packets must be lost, if of so many smaller ones sent between them so many were answered; `None` where too many
-/// of those are lost to say.
-fn needed(sent: u32, answered: u32) -> Option<u32> {
-    let lost = sent.saturating_sub(answered);
+/// How many packets must be lost to blame their size, if smaller ones fared like this; `None` where too many of those are lost
+/// to say.
+fn needed(controls: Controls) -> Option<u32> {
+    let lost = controls.sent.saturating_sub(controls.answered);
     if lost == 0 {
         return Some(LEAST_LOST);
     }
-    let rate = f64::from(lost) / f64::from(sent.max(1));
+    let rate = f64::from(lost) / f64::from(controls.sent.max(1));
     let needed = (DOUBT.ln() / rate.ln()).ceil();
     (rate < 1.0 && needed <= f64::from(MOST_PAIRS)).then_some((needed as u32).max(LEAST_LOST))
 }
@@ -215,17 +237,21 @@ fn needed(sent: u32, answered: u32) -> Option<u32> {
 mod tests {
     use super::*;
 
+    fn trial(manner: Manner, pauses: &Pauses) -> Trial {
+        Trial::new((4, 1500), 1400, manner, Controls::default(), (Instant::ZERO, pauses))
+    }
+
     /// Judges after each batch, of whose smaller packets so many were answered.
     fn judged(manner: Manner, answered: &[u32]) -> (Vec<Verdict>, Pauses) {
         let mut pauses = Pauses::new(Duration::ZERO, true);
-        let mut trial = Trial::new((4, 1500), 1400, manner, Instant::ZERO, &pauses);
+        let mut trial = trial(manner, &pauses);
         let mut verdicts = Vec::new();
         for &answers in answered {
             while trial.next().is_some() {
                 trial.sent();
             }
             (0..answers).for_each(|_| trial.control_answered());
-            verdicts.push(trial.judge(Instant::ZERO, &mut pauses));
+            verdicts.push(trial.judge(Instant::ZERO, Instant::ZERO, &mut pauses));
         }
         (verdicts, pauses)
     }
@@ -235,8 +261,8 @@ mod tests {
     }
 
     #[test]
-    fn a_thorough_trial_states_silence_after_three_losses_between_answers() {
-        assert_eq!(thorough(&[3]), [Verdict::Silent]);
+    fn a_thorough_trial_states_silence_after_losses_between_answers() {
+        assert_eq!(thorough(&[5]), [Verdict::Silent]);
     }
 
     #[test]
@@ -248,24 +274,33 @@ mod tests {
 
     #[test]
     fn every_lost_packet_has_a_smaller_one_right_behind_it() {
-        let trial = Trial::new((4, 1500), 1400, Manner::Thorough, Instant::ZERO, &Pauses::new(Duration::ZERO, true));
+        let trial = trial(Manner::Thorough, &Pauses::new(Duration::ZERO, true));
         let queued: Vec<_> = trial.queue.iter().map(|&(at, role)| (at.as_nanos() / 1_000_000, role)).collect();
         let pair = |at| [(at, Role::Asked), (at, Role::Control)];
-        assert_eq!(queued, [pair(0), pair(10), pair(20)].concat());
+        assert_eq!(queued, [0, 10, 20, 30, 40].map(pair).concat());
     }
 
     #[test]
     fn lost_controls_take_more_losses() {
-        assert_eq!(thorough(&[2, 3]), [Verdict::Again, Verdict::Silent]);
-        assert_eq!(thorough(&[1, 2, 2]), [Verdict::Again, Verdict::Again, Verdict::Silent]);
-        assert_eq!(thorough(&[1, 1, 1, 1]).last(), Some(&Verdict::Unclear));
+        assert_eq!(thorough(&[4, 5]), [Verdict::Again, Verdict::Silent]);
+        assert_eq!(thorough(&[2, 4, 4]), [Verdict::Again, Verdict::Again, Verdict::Silent]);
+        assert_eq!(thorough(&[2, 2, 2]).last(), Some(&Verdict::Unclear));
+    }
+
+    #[test]
+    fn what_earlier_trials_lost_counts() {
+        let mut pauses = Pauses::new(Duration::ZERO, true);
+        let before = Controls { sent: 10, answered: 7 };
+        let mut trial = Trial::new((4, 1500), 1400, Manner::Thorough, before, (Instant::ZERO, &pauses));
+        (0..BATCH).for_each(|_| trial.control_answered());
+        assert_eq!(trial.judge(Instant::ZERO, Instant::ZERO, &mut pauses), Verdict::Again);
     }
 
     #[test]
     fn unanswered_controls_slow_everything_down_and_then_end_it() {
         let (verdicts, pauses) = judged(Manner::Thorough, &[0]);
         assert_eq!((verdicts, pauses.pair), (vec![Verdict::Again], LIMIT_PAUSE));
-        assert_eq!(thorough(&[0, 3]).last(), Some(&Verdict::Silent));
+        assert_eq!(thorough(&[0, 5]).last(), Some(&Verdict::Silent));
         assert_eq!(thorough(&[0, 0]).last(), Some(&Verdict::Unclear));
         // One lost packet is no sign of a limit.
         assert_eq!(judged(Manner::Pair, &[0]).1.pair, SPREAD);
@@ -273,8 +308,8 @@ mod tests {
 
     #[test]
     fn no_trial_is_endless() {
-        for answers in 0..4u32.pow(6) {
-            let each: Vec<u32> = (0..6).map(|at| answers / 4u32.pow(at) % 4).collect();
+        for answers in 0..6u32.pow(6) {
+            let each: Vec<u32> = (0..6).map(|at| answers / 6u32.pow(at) % 6).collect();
             for manner in [Manner::Alone, Manner::Pair, Manner::Thorough] {
                 assert!(judged(manner, &each).0.iter().any(|verdict| *verdict != Verdict::Again), "{each:?}");
             }
