@@ -38,8 +38,8 @@ pub(super) struct Failed {
 }
 
 impl Failed {
-    fn is_certain(&self) -> bool {
-        self.how != How::Silent || self.trials >= SILENT_TRIALS
+    fn is_certain(&self, lossy: bool) -> bool {
+        self.how != How::Silent || self.trials >= SILENT_TRIALS + u32::from(lossy)
     }
 }
 
@@ -63,6 +63,8 @@ pub(super) struct Evidence {
     /// Less than this is no MTU of the family.
     least: usize,
     hints: BTreeSet<usize>,
+    /// Whether packets are lost whatever their size: silence takes a trial more.
+    lossy: bool,
 }
 
 /// The MTU of the path to a hop: this size was answered, and what is said here became of the next larger one.
@@ -85,7 +87,7 @@ impl Evidence {
         // RFC 791 §3.2, RFC 8200 §5.
         let least = if family == Family::V4 { 68 } else { 1280 };
         let anchors = anchors.into_iter().map(anchor).collect();
-        Evidence { anchors, limit: limit.max(base), least, hints: BTreeSet::new() }
+        Evidence { anchors, limit: limit.max(base), least, hints: BTreeSet::new(), lossy: false }
     }
 
     /// The largest size that is known to reach the hop at `ttl`; `None` if it is not one that answers.
@@ -138,6 +140,11 @@ impl Evidence {
         self.hints.extend(stated.filter(|&stated| (self.least..size).contains(&stated)));
     }
 
+    /// A packet was lost whose size is known to pass.
+    pub fn note_loss(&mut self) {
+        self.lossy = true;
+    }
+
     /// Whether it is known what becomes of this size on its way to `ttl`, silence apart, or whether `ttl` tells nothing.
     pub fn decides(&self, ttl: u8, size: usize) -> bool {
         let Some(at) = self.index(ttl) else { return true };
@@ -167,7 +174,7 @@ impl Evidence {
         if size >= self.limit {
             return Some(Measured { size, end: None });
         }
-        let failed = self.failed_at(at).filter(|failed| failed.size == size + 1 && failed.is_certain())?;
+        let failed = self.failed_at(at).filter(|failed| failed.size == size + 1 && failed.is_certain(self.lossy))?;
         Some(Measured { size, end: Some(failed.how) })
     }
 
@@ -193,7 +200,7 @@ impl Evidence {
                 let at = self.place(failed, may_pass, fails_at);
                 return Some((self.anchors.get(at)?.ttl, failed.size));
             }
-            if !self.failed_at(fails_at)?.is_certain() {
+            if !self.failed_at(fails_at)?.is_certain(self.lossy) {
                 return Some((self.anchors.get(fails_at)?.ttl, failed.size));
             }
             far = fails_at.checked_sub(1)?;

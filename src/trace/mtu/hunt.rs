@@ -64,8 +64,8 @@ pub(super) struct Hunt {
     answered: u32,
     refused_in_a_row: u32,
     pauses: Pauses,
-    /// How smaller packets fared in the trials so far.
-    controls: Controls,
+    /// How many packets were sent when answers began to seem limited: what was lost before says nothing of random loss.
+    limited_from: usize,
     wait: Duration,
     ends: Instant,
 }
@@ -98,7 +98,7 @@ impl Hunt {
             answered: 0,
             refused_in_a_row: 0,
             pauses: Pauses::new(config.send_gap.unwrap_or_default(), config.paced),
-            controls: Controls::default(),
+            limited_from: 0,
             wait: config.wait.map_or_else(|| wait::past(slowest.unwrap_or_default()), |wait| wait.max),
             ends: now + AT_MOST,
             trace,
@@ -126,10 +126,16 @@ impl Hunt {
                 return false;
             }
             let (ttl, size) = (trial.ttl, trial.size);
-            let last = self.last_shot_at(ttl);
+            let (last, known) = (self.last_shot_at(ttl), self.known(ttl));
             let Some(trial) = &mut self.trial else { continue };
-            let verdict = trial.judge(now, last, &mut self.pauses);
-            self.controls = trial.controls();
+            if known.answered < known.sent {
+                self.evidence.note_loss();
+            }
+            let limited = self.pauses.is_limited();
+            let verdict = trial.judge(now, last, known, &mut self.pauses);
+            if self.pauses.is_limited() != limited {
+                self.limited_from = self.shots.len();
+            }
             match verdict {
                 Verdict::Again => {}
                 Verdict::Silent => {
@@ -154,8 +160,29 @@ impl Hunt {
         };
         let control = self.evidence.passed(ttl).unwrap_or_default();
         let at = self.pauses.after(self.last_shot_at(ttl));
-        self.trial = Some(Trial::new((ttl, size), control, manner, self.controls, (at, &self.pauses)));
+        self.trial = Some(Trial::new((ttl, size), control, manner, at, &self.pauses));
         self.trials += 1;
+    }
+
+    /// What became of the packets to `ttl` whose size is known to pass: how much is lost at random. A smaller packet behind one
+    /// that was answered is left out, because that may have used up what a limit allows.
+    fn known(&self, ttl: u8) -> Controls {
+        let passed = self.evidence.passed(ttl).unwrap_or_default();
+        let of_trace = self.trace.hops.iter().find(|hop| hop.ttl.get() == ttl && !self.pauses.is_limited());
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let mut known = of_trace.map_or_else(Controls::default, |hop| Controls {
+            sent: count(hop.probes.len()),
+            answered: count(answers(hop).count()),
+        });
+        let mut before_answered = false;
+        for shot in self.shots.iter().skip(self.limited_from).filter(|shot| shot.ttl == ttl && !shot.refused) {
+            if shot.octets <= passed && !(shot.role == Role::Control && before_answered) {
+                known.sent += 1;
+                known.answered += u32::from(shot.answered);
+            }
+            before_answered = shot.role == Role::Asked && shot.answered;
+        }
+        known
     }
 
     /// When the last packet left whose answer a hop's limit may be about; with `-z` the last of all.

@@ -43,11 +43,11 @@ pub(super) struct Pauses {
     limited: bool,
 }
 
-/// How smaller packets fared that were known to pass.
+/// How packets fared whose size is known to pass.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Controls {
-    sent: u32,
-    answered: u32,
+    pub sent: u32,
+    pub answered: u32,
 }
 
 impl Pauses {
@@ -108,21 +108,13 @@ pub(super) struct Trial {
     just_sent: u32,
     /// Those that count.
     controls: Controls,
-    /// The same of earlier trials: how much is lost at random.
-    before: Controls,
     /// The same of the last pairs alone.
     just_answered: u32,
 }
 
 impl Trial {
     /// A trial that begins at `at`.
-    pub fn new(
-        (ttl, size): (u8, usize),
-        control: usize,
-        manner: Manner,
-        before: Controls,
-        (at, pauses): (Instant, &Pauses),
-    ) -> Self {
+    pub fn new((ttl, size): (u8, usize), control: usize, manner: Manner, at: Instant, pauses: &Pauses) -> Self {
         let mut trial = Trial {
             ttl,
             size,
@@ -132,7 +124,6 @@ impl Trial {
             pairs: 0,
             just_sent: 0,
             controls: Controls::default(),
-            before,
             just_answered: 0,
         };
         match manner {
@@ -172,25 +163,18 @@ impl Trial {
         self.just_answered += 1;
     }
 
-    /// How smaller packets fared so far, those of earlier trials included.
-    pub fn controls(&self) -> Controls {
-        Controls {
-            sent: self.before.sent + self.controls.sent,
-            answered: self.before.answered + self.controls.answered,
-        }
-    }
-
     /// No packet of the size in question was answered, and nothing is waited for any more; the last left at `last`.
-    pub fn judge(&mut self, now: Instant, last: Instant, pauses: &mut Pauses) -> Verdict {
+    /// `known` is what became of all packets to this hop, also of earlier trials, whose size is known to pass.
+    pub fn judge(&mut self, now: Instant, last: Instant, known: Controls, pauses: &mut Pauses) -> Verdict {
         if self.just_sent >= LEAST_LOST && self.just_answered == 0 {
             if pauses.limited {
                 return Verdict::Unclear;
             }
             // What is lost because it comes too fast says nothing about its size.
-            (self.controls, self.before, self.pairs) = (Controls::default(), Controls::default(), 0);
+            (self.controls, self.pairs) = (Controls::default(), 0);
             pauses.slow_down();
         }
-        if self.is_silent() {
+        if self.is_silent(known) {
             return Verdict::Silent;
         }
         if self.pairs >= MOST_PAIRS {
@@ -201,11 +185,11 @@ impl Trial {
         Verdict::Again
     }
 
-    fn is_silent(&self) -> bool {
+    fn is_silent(&self, known: Controls) -> bool {
         if !self.thorough {
             return self.controls.answered > 0;
         }
-        let enough = needed(self.controls()).is_some_and(|least| self.controls.sent >= least);
+        let enough = needed(known).is_some_and(|least| self.controls.sent >= least);
         enough && self.controls.answered >= LEAST_LOST
     }
 
@@ -221,16 +205,14 @@ impl Trial {
     }
 }
 
-/// How many packets must be lost to blame their size, if smaller ones fared like this; `None` where too many of those are lost
-/// to say.
-fn needed(controls: Controls) -> Option<u32> {
-    let lost = controls.sent.saturating_sub(controls.answered);
-    if lost == 0 {
-        return Some(LEAST_LOST);
-    }
-    let rate = f64::from(lost) / f64::from(controls.sent.max(1));
+/// How many packets must be lost to blame their size, if those that are known to pass fared like this; `None` where too many
+/// of those are lost to say.
+fn needed(known: Controls) -> Option<u32> {
+    let lost = known.sent.saturating_sub(known.answered);
+    // Laplace's rule of succession: few packets without a loss do not prove that none is ever lost.
+    let rate = f64::from(lost + 1) / f64::from(known.sent + 2);
     let needed = (DOUBT.ln() / rate.ln()).ceil();
-    (rate < 1.0 && needed <= f64::from(MOST_PAIRS)).then_some((needed as u32).max(LEAST_LOST))
+    (needed <= f64::from(MOST_PAIRS)).then_some((needed as u32).max(LEAST_LOST))
 }
 
 #[cfg(test)]
@@ -238,7 +220,7 @@ mod tests {
     use super::*;
 
     fn trial(manner: Manner, pauses: &Pauses) -> Trial {
-        Trial::new((4, 1500), 1400, manner, Controls::default(), (Instant::ZERO, pauses))
+        Trial::new((4, 1500), 1400, manner, Instant::ZERO, pauses)
     }
 
     /// Judges after each batch, of whose smaller packets so many were answered.
@@ -251,7 +233,8 @@ mod tests {
                 trial.sent();
             }
             (0..answers).for_each(|_| trial.control_answered());
-            verdicts.push(trial.judge(Instant::ZERO, Instant::ZERO, &mut pauses));
+            let known = trial.controls;
+            verdicts.push(trial.judge(Instant::ZERO, Instant::ZERO, known, &mut pauses));
         }
         (verdicts, pauses)
     }
@@ -290,10 +273,10 @@ mod tests {
     #[test]
     fn what_earlier_trials_lost_counts() {
         let mut pauses = Pauses::new(Duration::ZERO, true);
-        let before = Controls { sent: 10, answered: 7 };
-        let mut trial = Trial::new((4, 1500), 1400, Manner::Thorough, before, (Instant::ZERO, &pauses));
+        let mut trial = trial(Manner::Thorough, &pauses);
         (0..BATCH).for_each(|_| trial.control_answered());
-        assert_eq!(trial.judge(Instant::ZERO, Instant::ZERO, &mut pauses), Verdict::Again);
+        let known = Controls { sent: 15, answered: 12 };
+        assert_eq!(trial.judge(Instant::ZERO, Instant::ZERO, known, &mut pauses), Verdict::Again);
     }
 
     #[test]
