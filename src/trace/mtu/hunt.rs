@@ -367,3 +367,177 @@ enum Meaning {
 fn answers(hop: &Hop) -> impl Iterator<Item = &Answer> {
     hop.probes.iter().filter_map(|probe| probe.answer.as_ref())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::channel::LaneId;
+    use crate::trace::event::{ProbeResult, TraceId};
+    use crate::trace::run::Packets;
+    use crate::trace::testing::{TARGET, at, config, ms, raw, router};
+    use crate::types::{IpEndpoint, Rtt, Stamp, StampSource};
+
+    const HOPS: u8 = 4;
+
+    /// What comes back for a packet, whatever it was.
+    #[derive(Clone, Copy, Debug)]
+    enum Back {
+        Nothing,
+        Reply,
+        Expired,
+        TooBig(u8, u32),
+        Unreachable(u8),
+        /// The kernel refuses it: EMSGSIZE with an MTU, or ENOBUFS.
+        TooLong(u32),
+        NoRoom,
+    }
+
+    fn back() -> impl Strategy<Value = Back> {
+        let mtu = || prop_oneof![0..70u32, 1200..1600u32, any::<u32>()];
+        prop_oneof![
+            Just(Back::Nothing),
+            Just(Back::Reply),
+            Just(Back::Expired),
+            (any::<u8>(), mtu()).prop_map(|(by, mtu)| Back::TooBig(by, mtu)),
+            any::<u8>().prop_map(Back::Unreachable),
+            mtu().prop_map(Back::TooLong),
+            Just(Back::NoRoom),
+        ]
+    }
+
+    fn arrival(responder: IpAddr, kind: Option<ErrorKind>, mtu: u32) -> Arrival {
+        Arrival { kind, mtu: Mtu::new(mtu), ..Arrival::plain(responder, Stamp::user(at(ms(0))), None) }
+    }
+
+    fn hop(ttl: u8) -> Hop {
+        let answer = Answer {
+            responder: if ttl == HOPS { TARGET } else { router(ttl) },
+            name: None,
+            rtt: Rtt::from_nanos(10_000_000),
+            stamp: StampSource::User,
+            reply_ttl: None,
+            quoted_ttl: None,
+            quoted_tos: None,
+            rewritten: Vec::new(),
+            icmp_type: None,
+            icmp_code: None,
+            kind: Some(ErrorKind::TimeExceeded).filter(|_| ttl < HOPS),
+            mtu: None,
+            late: false,
+            extensions: Vec::new(),
+        };
+        let probes = vec![ProbeResult { number: 1, answer: Some(answer), again: false }];
+        Hop { ttl: Ttl::new(ttl), probes, mtu: None }
+    }
+
+    fn hunt() -> Hunt {
+        let trace = Trace {
+            trace: TraceId::new(0),
+            reached: true,
+            stop_reason: StopReason::Destination,
+            hops: (1..=HOPS).map(hop).collect(),
+            findings: Vec::new(),
+            path_mtu: None,
+            duration: 0,
+        };
+        let packets = Packets { source: None, checksum: 1, flow_label: None };
+        let target = IpEndpoint::from_address(TARGET);
+        let way = Way { target, lane: LaneId::new(0), profile: raw(true), packets };
+        let now = at(ms(1000)).mono;
+        Hunt::new(&config(raw(true)), trace, way, (60, 65_535), (now, now)).unwrap()
+    }
+
+    /// Plays `backs`, over and over, to the end; gives the packets that were sent, the time it took, and what was found.
+    fn play(backs: &[Back], delay: Duration) -> (usize, Duration, Trace) {
+        let mut hunt = hunt();
+        let started = at(ms(1000)).mono;
+        let mut now = started;
+        let mut coming: Vec<(Instant, usize, Back)> = Vec::new();
+        let mut shots = 0;
+        for turn in 0..20_000 {
+            while let Some(due) = coming.iter().position(|(at, ..)| *at <= now) {
+                let (_, index, back) = coming.remove(due);
+                match back {
+                    Back::Nothing => {}
+                    Back::Reply => drop(hunt.answer(index, &arrival(TARGET, None, 0))),
+                    Back::Expired => drop(hunt.answer(index, &arrival(router(2), Some(ErrorKind::TimeExceeded), 0))),
+                    Back::TooBig(by, mtu) => {
+                        drop(hunt.answer(index, &arrival(router(by), Some(ErrorKind::TooBig), mtu)));
+                    }
+                    Back::Unreachable(by) => {
+                        drop(hunt.answer(index, &arrival(router(by), Some(ErrorKind::HostUnreachable), 0)));
+                    }
+                    Back::TooLong(mtu) => hunt.refused(index, (OsError::EMSGSIZE, Mtu::new(mtu)), now),
+                    Back::NoRoom => hunt.refused(index, (OsError::ENOBUFS, None), now),
+                }
+            }
+            if hunt.advance(now) {
+                return (shots, now.since(started), hunt.finish(now));
+            }
+            while let Some(order) = hunt.next(now) {
+                let back = backs[shots % backs.len()];
+                shots += 1;
+                hunt.ordered(ProbeId::new(shots as u64), now);
+                let refused = matches!(back, Back::TooLong(_) | Back::NoRoom);
+                coming.push((if refused { now } else { now + delay }, order.index, back));
+            }
+            let next = coming.iter().map(|(at, ..)| *at).chain(hunt.wake(now)).min();
+            let next = next.expect("it waits for something");
+            assert!(next > now || coming.iter().any(|(at, ..)| *at <= now), "it spins in turn {turn}: {hunt:?}");
+            now = next.max(now);
+        }
+        panic!("it does not end: {hunt:?}");
+    }
+
+    #[test]
+    fn silence_from_everybody_ends_it_without_a_statement() {
+        let (shots, lasted, trace) = play(&[Back::Nothing], ms(1));
+        assert!(shots < 100 && lasted < AT_MOST, "{shots} {lasted:?}");
+        assert_eq!(trace.path_mtu, None);
+        assert!(trace.hops.iter().all(|hop| hop.mtu.is_none()));
+        assert!(matches!(trace.findings[..], [Finding::MtuUnclear { passed, .. }] if passed.get() == 60));
+    }
+
+    #[test]
+    fn a_kernel_that_sends_nothing_ends_it() {
+        let (shots, lasted, _) = play(&[Back::NoRoom], ms(1));
+        assert!(shots <= 10 && lasted < ms(1000), "{shots} {lasted:?}");
+    }
+
+    #[test]
+    fn an_unreachable_counts_from_who_answered_before_alone() {
+        let mut hunt = hunt();
+        let shot = Shot {
+            ttl: HOPS,
+            octets: 1500,
+            role: Role::Asked,
+            trial: 0,
+            probe: ProbeId::new(1),
+            sent_at: Instant::ZERO,
+            answered: false,
+            refused: false,
+        };
+        hunt.shots.push(shot);
+        assert!(!hunt.answer(0, &arrival(router(2), Some(ErrorKind::HostUnreachable), 0)));
+        assert!(hunt.answer(0, &arrival(TARGET, Some(ErrorKind::PortUnreachable), 0)));
+        assert_eq!(hunt.evidence.passed(HOPS), Some(1500));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_comes_back_it_ends_in_bounds_and_no_hop_has_more_than_a_nearer_one(
+            backs in proptest::collection::vec(back(), 1..40),
+            delay in 0..400u64,
+        ) {
+            let (shots, lasted, trace) = play(&backs, ms(delay));
+            prop_assert!(shots <= MOST_SHOTS, "{shots}");
+            prop_assert!(lasted <= AT_MOST, "{lasted:?}");
+            let mtus: Vec<Mtu> = trace.hops.iter().filter_map(|hop| hop.mtu).collect();
+            prop_assert!(mtus.is_sorted_by(|near, far| near >= far), "{mtus:?}");
+        }
+    }
+}
