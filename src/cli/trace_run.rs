@@ -57,6 +57,9 @@ impl Run<'_> {
             target::place(target::Aim::host(text), self.args.packet.family.forced(), &lanes, env)
         };
         let targets = target::place_all(texts.iter(), self.args.output.json, self.program, env, place)?;
+        if let Some(trouble) = self.args.packet.flow_label.and_then(|_| target::without_flow_label("-l", &targets)) {
+            return Err(trouble);
+        }
         let config = self.config(targets, used, packet_octets, opened.lookup.is_some(), env);
         let mut sink = self.sink(method);
         let count = config.targets.len();

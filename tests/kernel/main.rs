@@ -11,6 +11,7 @@ mod contrast;
 mod counting;
 mod errors;
 mod hostile;
+mod mtu;
 mod names;
 mod options;
 mod paths;

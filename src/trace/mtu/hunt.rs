@@ -461,19 +461,22 @@ mod tests {
         for turn in 0..20_000 {
             while let Some(due) = coming.iter().position(|(at, ..)| *at <= now) {
                 let (_, index, back) = coming.remove(due);
-                match back {
-                    Back::Nothing => {}
-                    Back::Reply => drop(hunt.answer(index, &arrival(TARGET, None, 0))),
-                    Back::Expired => drop(hunt.answer(index, &arrival(router(2), Some(ErrorKind::TimeExceeded), 0))),
-                    Back::TooBig(by, mtu) => {
-                        drop(hunt.answer(index, &arrival(router(by), Some(ErrorKind::TooBig), mtu)));
+                let (responder, kind, mtu) = match back {
+                    Back::Nothing => continue,
+                    Back::TooLong(mtu) => {
+                        hunt.refused(index, (OsError::EMSGSIZE, Mtu::new(mtu)), now);
+                        continue;
                     }
-                    Back::Unreachable(by) => {
-                        drop(hunt.answer(index, &arrival(router(by), Some(ErrorKind::HostUnreachable), 0)));
+                    Back::NoRoom => {
+                        hunt.refused(index, (OsError::ENOBUFS, None), now);
+                        continue;
                     }
-                    Back::TooLong(mtu) => hunt.refused(index, (OsError::EMSGSIZE, Mtu::new(mtu)), now),
-                    Back::NoRoom => hunt.refused(index, (OsError::ENOBUFS, None), now),
-                }
+                    Back::Reply => (TARGET, None, 0),
+                    Back::Expired => (router(2), Some(ErrorKind::TimeExceeded), 0),
+                    Back::TooBig(by, mtu) => (router(by), Some(ErrorKind::TooBig), mtu),
+                    Back::Unreachable(by) => (router(by), Some(ErrorKind::HostUnreachable), 0),
+                };
+                hunt.answer(index, &arrival(responder, kind, mtu));
             }
             if hunt.advance(now) {
                 return (shots, now.since(started), hunt.finish(now));
