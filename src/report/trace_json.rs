@@ -409,7 +409,7 @@ mod tests {
             "{\"type\":\"trace\",\"version\":1,\"tool\":\"rtrace\",\"target\":\"a.example\",\"address\":\"192.0.2.9\",\
              \"source\":\"192.0.2.1\",\"method\":\"icmp\",\"method_requested\":\"auto\",\"socket\":\"raw\",\"port\":null,\
              \"flow\":0,\"packet_bytes\":60,\"reached\":true,\"stop_reason\":\"destination\",\"state\":null,\
-             \"duration_ms\":75.3,\"time\":\"2026-11-22T07:47:13.000001000Z\",\"hops\":[],\"findings\":[]}\n"
+             \"path_mtu\":null,\"duration_ms\":75.3,\"time\":\"2026-11-22T07:47:13.000001000Z\",\"hops\":[],\"findings\":[]}\n"
         );
     }
 
@@ -432,7 +432,7 @@ mod tests {
              \"icmp_code\":null,\"late\":false,\"quoted_tos\":null,\"rewritten\":[],\"stamp\":null},\
              {\"n\":3,\"responder\":\"203.0.113.1\",\"rtt_ms\":1.2,\"reply_ttl\":255,\"quoted_ttl\":1,\"icmp_type\":11,\
              \"icmp_code\":0,\"late\":true,\"quoted_tos\":0,\"rewritten\":[],\"stamp\":\"kernel\"}],\
-             \"rtt_stats_ms\":{\"min\":1.1,\"mean\":1.15,\"median\":1.1,\"max\":1.2,\"stddev\":0.05}}]"
+             \"rtt_stats_ms\":{\"min\":1.1,\"mean\":1.15,\"median\":1.1,\"max\":1.2,\"stddev\":0.05},\"mtu\":null}]"
         );
     }
 
@@ -463,7 +463,7 @@ mod tests {
             hop_json(vec![None]),
             "[{\"ttl\":1,\"sent\":1,\"received\":0,\"unanswered\":1,\"unanswered_pct\":100.0,\"responders\":[],\"probes\":[\
              {\"n\":1,\"responder\":null,\"rtt_ms\":null,\"reply_ttl\":null,\"quoted_ttl\":null,\"icmp_type\":null,\
-             \"icmp_code\":null,\"late\":false,\"quoted_tos\":null,\"rewritten\":[],\"stamp\":null}],\"rtt_stats_ms\":null}]"
+             \"icmp_code\":null,\"late\":false,\"quoted_tos\":null,\"rewritten\":[],\"stamp\":null}],\"rtt_stats_ms\":null,\"mtu\":null}]"
         );
         assert!(hop_json(Vec::new()).contains("\"sent\":0,\"received\":0,\"unanswered\":0,\"unanswered_pct\":null,"));
     }

@@ -371,6 +371,24 @@ mod tests {
     }
 
     #[test]
+    fn an_mtu_stands_behind_the_first_answer_of_the_hop_where_it_is_new() {
+        let at =
+            |ttl, answers, mtu| Event::Hop(TraceId::new(0), Box::new(Hop { mtu: Mtu::new(mtu), ..hop(ttl, answers) }));
+        let told = || Some(expired("10.9.1.2", 1000));
+        let events = [
+            begin(0, "10.9.4.2", "10.9.4.2"),
+            at(1, vec![None, told(), told()], 1500),
+            at(2, vec![told()], 1500),
+            at(3, vec![None], 1400),
+            at(4, vec![told()], 1400),
+        ];
+        let (data, _) = written(&mut TraceText::new(numeric()), &events);
+        let lines: Vec<&str> = data.lines().skip(1).collect();
+        assert_eq!(lines[0], " 1  * 10.9.1.2  1.000 ms F=1500  1.000 ms");
+        assert_eq!(lines[1..], [" 2  10.9.1.2  1.000 ms", " 3  *", " 4  10.9.1.2  1.000 ms F=1400"]);
+    }
+
+    #[test]
     fn an_address_is_repeated_only_when_it_changes() {
         let (a, b) = (|| Some(expired("10.9.1.2", 1)), || Some(expired("10.9.1.3", 2)));
         assert_eq!(
