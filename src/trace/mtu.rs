@@ -194,8 +194,12 @@ impl Machine for MtuTracer {
     type Event = Event;
 
     fn poll_orders(&mut self, now: Now, outbox: &mut Outbox) {
+        // Searches go before the traces behind them, which would leave them nothing of a common rate.
+        self.advance(now);
+        self.send_due(now, outbox);
         self.tracer.poll_orders(now, outbox);
         self.collect(now);
+        // Those that began just now.
         self.advance(now);
         self.held = self.send_due(now, outbox);
         self.wake = self.hunts.values().filter_map(|hunt| hunt.wake(now.mono)).min();

@@ -292,6 +292,20 @@ fn an_interrupted_search_is_told_at_once_with_its_hops() {
 }
 
 #[test]
+fn searches_are_not_starved_by_the_traces_that_follow_them() {
+    let mut network = Network::new(1);
+    let narrow = Way::after(ms(2)).mtu(Mtu::new(1400).unwrap());
+    let hosts = Node::host(ip("198.51.100.9")).prefix(ip("198.51.0.0"), 16);
+    network.add(US, hosts, Link::after(ms(2)).outward(narrow));
+    let targets: Vec<IpAddr> = (0..250).map(|last| IpAddr::from([198, 51, 7, last])).collect();
+    let lane = LanePlan { fragmentation: Some(Fragmentation::Interface), ..lane(RAW) };
+    // The traces alone take more than a minute, after which each search gives up.
+    let told = run_over(&network, lane, &targets, Config { rate: Some(10.0), ..whole() }, MtuTracer::new);
+    assert!(told.ends().iter().all(|(_, end)| end.path_mtu == Mtu::new(1400)));
+    assert!(told.log.times().last() > Some(&Duration::from_secs(75)));
+}
+
+#[test]
 fn several_searches_share_the_rate() {
     for kind in [RAW, UDP, LANES[8 - 2]] {
         let mut network = Network::new(1);
