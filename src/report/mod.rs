@@ -19,6 +19,7 @@ mod trace_findings;
 mod trace_flows;
 mod trace_json;
 mod trace_mtu;
+mod trace_object;
 mod trace_table;
 mod trace_table_json;
 mod trace_text;

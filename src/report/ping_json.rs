@@ -6,7 +6,7 @@ mod service;
 use std::io;
 use std::net::IpAddr;
 
-pub(super) use object::RttStatsObject;
+pub(super) use object::{CountsObject, RttStatsObject, StampsObject};
 use object::{ErrorObject, ReplyObject, StartObject, SummaryObject, TimeoutObject};
 
 use super::json::line;

@@ -1,12 +1,15 @@
 //! Findings in words and as JSON.
 
+use std::net::IpAddr;
+
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 
 use super::json::millis;
 use super::number::Millis;
 use super::trace_mtu;
-use crate::trace::{Field, Finding, Value};
+use super::trace_object::ChangeObject;
+use crate::trace::{Field, Finding};
 use crate::types::Ttl;
 
 /// A finding as JSON tells it.
@@ -62,17 +65,9 @@ pub(super) fn sentence(finding: &Finding) -> String {
             ttl.get(),
             reply_ttl.get()
         ),
-        Finding::LatencyJump { ttl, before, before_rtt, rtt, hops } => format!(
-            "from hop {} on packets and their answers are {} ms longer under way: the fastest answer of hop {} took {} ms, that \
-             of hop {} and the {} behind it took {} ms",
-            ttl.get(),
-            Millis(rtt.as_nanos().saturating_sub(before_rtt.as_nanos())),
-            before.get(),
-            Millis(before_rtt.as_nanos()),
-            ttl.get(),
-            hops - 1,
-            Millis(rtt.as_nanos())
-        ),
+        Finding::LatencyJump { ttl, before, before_rtt, rtt, hops } => {
+            jump(*ttl, *before, before_rtt.as_nanos(), rtt.as_nanos(), *hops)
+        }
         Finding::MplsTunnel { first, last } => format!("{} saw the probes in an MPLS tunnel", hops(*first, *last)),
         Finding::TtlNotCounted { ttl, quoted, responder } => format!(
             "hop {}, {responder}, quotes TTL {} where 1 is due: the packet was carried on without being counted, as in an \
@@ -90,12 +85,10 @@ pub(super) fn sentence(finding: &Finding) -> String {
             format!("the path goes in circles of {period} hops from hop {}, {responder}, on", first.get())
         }
         Finding::SeveralResponders { ttl, responders } => {
-            let shown: Vec<String> = responders.iter().map(ToString::to_string).collect();
-            format!("hop {} is more than one router: {}", ttl.get(), shown.join(", "))
+            format!("hop {} is more than one router: {}", ttl.get(), list(responders))
         }
         Finding::SeveralPaths { ttl, responders } => {
-            let shown: Vec<String> = responders.iter().map(ToString::to_string).collect();
-            format!("from hop {} on flows take different ways: {} share them", ttl.get(), shown.join(", "))
+            format!("from hop {} on flows take different ways: {} share them", ttl.get(), list(responders))
         }
         Finding::NarrowLink { ttl, responder, mtu } => {
             let mtu =
@@ -117,17 +110,41 @@ pub(super) fn sentence(finding: &Finding) -> String {
             )
         }
         Finding::Rewritten { field, first, last, sent, quoted, persists } => {
-            let whose = if *persists {
-                format!("from hop {} on", first.get())
-            } else if first == last {
-                format!("in the quote of hop {} alone", first.get())
-            } else {
-                format!("in the quotes of {} alone", hops(*first, *last))
-            };
-            let remark = remark(*field, *persists);
-            format!("{} {sent} is {quoted} {whose}{remark}", field_words(*field))
+            format!("{} {sent} is {quoted} {}", field_words(*field), change(*field, *first, *last, *persists))
         }
     }
+}
+
+/// A rise of the fastest round trip from one hop to a later one, in nanoseconds, that `hops` hops have.
+fn jump(ttl: Ttl, before: Ttl, before_nanos: u64, nanos: u64, hops: usize) -> String {
+    format!(
+        "from hop {} on packets and their answers are {} ms longer under way: the fastest answer of hop {} took {} ms, that of \
+         hop {} and the {} behind it took {} ms",
+        ttl.get(),
+        Millis(nanos.saturating_sub(before_nanos)),
+        before.get(),
+        Millis(before_nanos),
+        ttl.get(),
+        hops.saturating_sub(1),
+        Millis(nanos)
+    )
+}
+
+/// Where a field is quoted otherwise, and what that means.
+fn change(field: Field, first: Ttl, last: Ttl, persists: bool) -> String {
+    let remark = remark(field, persists);
+    if persists {
+        format!("from hop {} on{remark}", first.get())
+    } else if first == last {
+        format!("in the quote of hop {} alone{remark}", first.get())
+    } else {
+        format!("in the quotes of {} alone{remark}", hops(first, last))
+    }
+}
+
+fn list(responders: &[IpAddr]) -> String {
+    let shown: Vec<String> = responders.iter().map(ToString::to_string).collect();
+    shown.join(", ")
 }
 
 fn hops(first: Ttl, last: Ttl) -> String {
@@ -178,13 +195,13 @@ fn evidence(finding: &Finding) -> Json {
         Finding::Asymmetry { back, reply_ttl, .. } => json!({"hops_back": back, "reply_ttl": reply_ttl.get()}),
         Finding::LatencyJump { before, before_rtt, rtt, hops, .. } => json!({
             "before_ttl": before.get(), "before_rtt_ms": millis(before_rtt.as_nanos()), "rtt_ms": millis(rtt.as_nanos()),
-            "hops": hops,
+            "hop_count": hops,
         }),
         Finding::MplsTunnel { first, last } => json!({"first_ttl": first.get(), "last_ttl": last.get()}),
         Finding::TtlNotCounted { quoted, responder, .. } => json!({"quoted_ttl": quoted.get(), "responder": responder}),
         Finding::AdminBlock { responder, .. } => json!({"responder": responder}),
         Finding::OtherAddress { target, responder, .. } => json!({"target": target, "responder": responder}),
-        Finding::Loop { period, responder, .. } => json!({"hops": period, "responder": responder}),
+        Finding::Loop { period, responder, .. } => json!({"hop_count": period, "responder": responder}),
         Finding::SeveralResponders { responders, .. } | Finding::SeveralPaths { responders, .. } => {
             json!({"responders": responders})
         }
@@ -196,24 +213,30 @@ fn evidence(finding: &Finding) -> Json {
         Finding::MtuBlackHole { at, echoed } => trace_mtu::black_hole_evidence(at, *echoed),
         Finding::MtuUnclear { passed, .. } => json!({"mtu_at_least": passed.get()}),
         Finding::Unmatched { responder, answers } => json!({"responder": responder, "answers": answers}),
-        Finding::Rewritten { first, last, sent, quoted, persists, .. } => json!({
-            "first_ttl": first.get(), "last_ttl": last.get(), "sent": value(*sent), "quoted": value(*quoted),
-            "persists": persists,
-        }),
+        Finding::Rewritten { first, last, sent, quoted, persists, .. } => {
+            json!(Rewriting {
+                first_ttl: first.get(),
+                last_ttl: last.get(),
+                change: ChangeObject::new(*sent, *quoted),
+                persists: *persists,
+            })
+        }
     }
 }
 
-/// A number or an address.
-pub(super) fn value(value: Value) -> Json {
-    match value {
-        Value::Address(address) => json!(address),
-        Value::Number(number) => json!(number),
-    }
+#[derive(Serialize)]
+struct Rewriting {
+    first_ttl: u8,
+    last_ttl: u8,
+    #[serde(flatten)]
+    change: ChangeObject,
+    persists: bool,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::trace::Value;
 
     #[test]
     fn a_finding_is_one_object_with_its_evidence() {
@@ -229,8 +252,31 @@ mod tests {
             serde_json::to_value(FindingObject::new(&finding)).unwrap(),
             json!({
                 "code": "dscp_rewritten", "ttl": 3, "severity": "warning",
-                "evidence": {"first_ttl": 3, "last_ttl": 5, "sent": 46, "quoted": 0, "persists": true},
+                "evidence": {
+                    "first_ttl": 3, "last_ttl": 5, "sent": 46, "quoted": 0, "sent_address": null, "quoted_address": null,
+                    "persists": true,
+                },
                 "text": "DSCP 46 is 0 from hop 3 on",
+            })
+        );
+    }
+
+    #[test]
+    fn a_changed_address_stands_under_keys_of_its_own() {
+        let address = |last| Value::Address(IpAddr::from([192, 0, 2, last]));
+        let finding = Finding::Rewritten {
+            field: Field::Source,
+            first: Ttl::new(2),
+            last: Ttl::new(2),
+            sent: address(1),
+            quoted: address(9),
+            persists: true,
+        };
+        assert_eq!(
+            evidence(&finding),
+            json!({
+                "first_ttl": 2, "last_ttl": 2, "sent": null, "quoted": null, "sent_address": "192.0.2.1",
+                "quoted_address": "192.0.2.9", "persists": true,
             })
         );
     }
@@ -250,7 +296,7 @@ mod tests {
             "from hop 4 on packets and their answers are 70.000 ms longer under way: the fastest answer of hop 3 took \
              2.500 ms, that of hop 4 and the 2 behind it took 72.500 ms"
         );
-        assert_eq!(evidence(&jump), json!({"before_ttl": 3, "before_rtt_ms": 2.5, "rtt_ms": 72.5, "hops": 3}));
+        assert_eq!(evidence(&jump), json!({"before_ttl": 3, "before_rtt_ms": 2.5, "rtt_ms": 72.5, "hop_count": 3}));
     }
 
     #[test]

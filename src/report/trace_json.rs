@@ -6,16 +6,17 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
-use super::json::{Time, VERSION, line, millis};
+use super::json::{Time, line, millis};
 use super::message::annotation;
-use super::trace_findings::{FindingObject, value};
+use super::trace_findings::FindingObject;
+use super::trace_object::{ChangeObject, Head, LabelObject, OriginsObject, state};
 use super::trace_text::interim;
 use super::{Sink, Streams, escape};
-use crate::channel::{OsError, SocketKind};
+use crate::channel::OsError;
 use crate::metrics::RttRecorder;
-use crate::trace::{Answer, Event, Hop, Origins, ProbeResult, Rewritten, Start, StopReason, Trace, TraceId};
+use crate::trace::{Answer, Event, Hop, ProbeResult, Rewritten, Start, StopReason, Trace, TraceId};
 use crate::types::Mtu;
-use crate::wire::extension::{Interface, LabelStackEntry, Object};
+use crate::wire::extension::{Interface, Object};
 
 /// What the JSON is to hold.
 #[derive(Clone, Debug)]
@@ -95,17 +96,8 @@ impl Sink<Event> for TraceJson {
 
 #[derive(Serialize)]
 struct TraceObject<'a> {
-    #[serde(rename = "type")]
-    kind: &'static str,
-    version: u32,
-    tool: &'static str,
-    target: &'a str,
-    address: Option<IpAddr>,
-    source: Option<IpAddr>,
-    method: &'static str,
-    method_requested: &'a str,
-    socket: Option<&'static str>,
-    port: Option<u16>,
+    #[serde(flatten)]
+    head: Head<'a>,
     flow: u32,
     packet_bytes: usize,
     reached: bool,
@@ -120,27 +112,13 @@ struct TraceObject<'a> {
 
 impl<'a> TraceObject<'a> {
     fn new(start: &'a Start, trace: &'a Trace, method_requested: &'a str) -> Self {
-        let state = match (start.address, trace.stop_reason) {
-            (None, _) => Some("unresolved"),
-            (Some(_), StopReason::SendFailed) => Some("unknown"),
-            _ => None,
-        };
         TraceObject {
-            kind: "trace",
-            version: VERSION,
-            tool: "rtrace",
-            target: &start.target,
-            address: start.address,
-            source: start.source,
-            method: start.method.name(),
-            method_requested,
-            socket: start.socket.map(SocketKind::name),
-            port: start.port,
+            head: Head::new("trace", start, method_requested),
             flow: start.flow,
             packet_bytes: start.packet_octets,
             reached: trace.reached,
             stop_reason: trace.stop_reason.name(),
-            state,
+            state: state(start, trace.stop_reason == StopReason::SendFailed),
             path_mtu: trace.path_mtu.map(Mtu::get),
             duration_ms: millis(trace.duration),
             time: Time(start.time),
@@ -186,10 +164,8 @@ impl<'a> HopObject<'a> {
 struct ResponderObject<'a> {
     address: IpAddr,
     name: Option<Cow<'a, str>>,
-    /// The first of `origins`.
-    asn: Option<u32>,
-    /// Every system that announces the address, ascending; empty if none does, null if that is not known.
-    origins: Option<Vec<u32>>,
+    #[serde(flatten)]
+    origins: OriginsObject,
     rtts_ms: Vec<f64>,
     reply_ttl: Option<u8>,
     mpls: Vec<LabelObject>,
@@ -217,22 +193,12 @@ fn responders<'a>(answers: &[&'a Answer]) -> Vec<ResponderObject<'a>> {
     grouped
 }
 
-/// Origins as JSON has them.
-pub(super) fn numbers(origins: Option<&Origins>) -> Option<Vec<u32>> {
-    match origins? {
-        Origins::Unknown => None,
-        Origins::Unannounced => Some(Vec::new()),
-        Origins::Announced(systems) => Some(systems.iter().map(|asn| asn.get()).collect()),
-    }
-}
-
 impl<'a> ResponderObject<'a> {
     fn new(address: IpAddr) -> Self {
         ResponderObject {
             address,
             name: None,
-            asn: None,
-            origins: None,
+            origins: OriginsObject::default(),
             rtts_ms: Vec::new(),
             reply_ttl: None,
             mpls: Vec::new(),
@@ -246,9 +212,8 @@ impl<'a> ResponderObject<'a> {
     fn add(&mut self, answer: &'a Answer) {
         self.rtts_ms.push(millis(answer.rtt.as_nanos()));
         self.name = self.name.take().or_else(|| answer.name.as_deref().map(escape));
-        if self.origins.is_none() {
-            self.origins = numbers(answer.origins.as_ref());
-            self.asn = self.origins.as_ref().and_then(|origins| origins.first().copied());
+        if !self.origins.is_known() {
+            self.origins = OriginsObject::new(answer.origins.as_ref());
         }
         self.reply_ttl = self.reply_ttl.or(answer.reply_ttl.map(|ttl| ttl.get()));
         self.annotation = self.annotation.take().or_else(|| annotation(answer));
@@ -262,32 +227,6 @@ impl<'a> ResponderObject<'a> {
         if self.extensions.is_empty() {
             self.extensions = answer.extensions.iter().filter_map(ExtensionObject::new).collect();
         }
-    }
-}
-
-fn labels(object: &Object) -> &[LabelStackEntry] {
-    match object {
-        Object::Mpls(stack) => stack,
-        Object::Interface(_) | Object::Unknown { .. } => &[],
-    }
-}
-
-#[derive(Serialize)]
-pub(super) struct LabelObject {
-    label: u32,
-    tc: u8,
-    bottom: bool,
-    ttl: u8,
-}
-
-impl LabelObject {
-    /// The labels of all stacks among these.
-    pub fn all(objects: &[Object]) -> Vec<LabelObject> {
-        objects.iter().flat_map(labels).map(LabelObject::new).collect()
-    }
-
-    fn new(entry: &LabelStackEntry) -> Self {
-        LabelObject { label: entry.label, tc: entry.tc, bottom: entry.bottom, ttl: entry.ttl }
     }
 }
 
@@ -333,13 +272,13 @@ impl ExtensionObject {
 #[derive(Serialize)]
 struct RewrittenObject {
     field: &'static str,
-    sent: serde_json::Value,
-    quoted: serde_json::Value,
+    #[serde(flatten)]
+    change: ChangeObject,
 }
 
 impl RewrittenObject {
     fn new(change: &Rewritten) -> Self {
-        RewrittenObject { field: change.field.name(), sent: value(change.sent), quoted: value(change.quoted) }
+        RewrittenObject { field: change.field.name(), change: ChangeObject::new(change.sent, change.quoted) }
     }
 }
 
@@ -408,8 +347,9 @@ impl RttStatsObject {
 mod tests {
     use super::*;
     use crate::report::fixture::{answer, expired, hop, icmp_answer, trace_end, trace_start, written};
+    use crate::trace::Origins;
     use crate::types::{Asn, Mtu};
-    use crate::wire::extension::InterfaceRole;
+    use crate::wire::extension::{InterfaceRole, LabelStackEntry};
 
     fn json(start: Start, end: Trace) -> String {
         let mut sink = TraceJson::new(TraceJsonOptions::default());

@@ -7,13 +7,12 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::json::{Time, VERSION, line, millis};
+use super::json::{Time, line, millis};
 use super::message::annotation;
 use super::ping_json::RttStatsObject;
-use super::trace_json::{LabelObject, numbers};
+use super::trace_object::{Head, LabelObject, OriginsObject, state};
 use super::trace_table::{TableOptions, interim};
 use super::{Sink, Streams, TraceJsonOptions, escape};
-use crate::channel::SocketKind;
 use crate::trace::Start;
 use crate::trace::report::{Ended, Event, Report, ReportHop, ReportResponder};
 use crate::types::Ttl;
@@ -75,17 +74,8 @@ impl Sink<Event> for TraceTableJson {
 
 #[derive(Serialize)]
 struct ReportObject<'a> {
-    #[serde(rename = "type")]
-    kind: &'static str,
-    version: u32,
-    tool: &'static str,
-    target: &'a str,
-    address: Option<IpAddr>,
-    source: Option<IpAddr>,
-    method: &'static str,
-    method_requested: &'a str,
-    socket: Option<&'static str>,
-    port: Option<u16>,
+    #[serde(flatten)]
+    head: Head<'a>,
     flow: u32,
     packet_bytes: usize,
     interval_ms: f64,
@@ -106,28 +96,14 @@ struct ReportObject<'a> {
 
 impl<'a> ReportObject<'a> {
     fn new(start: &'a Start, report: &'a Report, method_requested: &'a str, interval: Duration) -> Self {
-        let state = match (start.address, report.ended) {
-            (None, _) => Some("unresolved"),
-            (Some(_), Some(Ended::SendFailed)) => Some("unknown"),
-            _ => None,
-        };
         ReportObject {
-            kind: "report",
-            version: VERSION,
-            tool: "rtrace",
-            target: &start.target,
-            address: start.address,
-            source: start.source,
-            method: start.method.name(),
-            method_requested,
-            socket: start.socket.map(SocketKind::name),
-            port: start.port,
+            head: Head::new("report", start, method_requested),
             flow: start.flow,
             packet_bytes: start.packet_octets,
             interval_ms: interval.as_secs_f64() * 1e3,
             reached: report.received > 0,
             stop_reason: report.ended.map(Ended::name),
-            state,
+            state: state(start, report.ended == Some(Ended::SendFailed)),
             sent: report.sent,
             received: report.received,
             lost: report.lost,
@@ -194,8 +170,8 @@ impl<'a> HopObject<'a> {
 struct ResponderObject<'a> {
     address: IpAddr,
     name: Option<Cow<'a, str>>,
-    asn: Option<u32>,
-    origins: Option<Vec<u32>>,
+    #[serde(flatten)]
+    origins: OriginsObject,
     received: u64,
     reply_ttl: Option<u8>,
     mpls: Vec<LabelObject>,
@@ -205,12 +181,10 @@ struct ResponderObject<'a> {
 impl<'a> ResponderObject<'a> {
     fn new(responder: &'a ReportResponder) -> Self {
         let newest = &responder.newest;
-        let origins = numbers(newest.origins.as_ref());
         ResponderObject {
             address: newest.responder,
             name: newest.name.as_deref().map(escape),
-            asn: origins.as_ref().and_then(|origins| origins.first().copied()),
-            origins,
+            origins: OriginsObject::new(newest.origins.as_ref()),
             received: responder.received,
             reply_ttl: newest.reply_ttl.map(Ttl::get),
             mpls: LabelObject::all(&newest.extensions),

@@ -9,7 +9,8 @@ use super::service::{ReplyService, SummaryService, TimeoutService, refusal_messa
 use crate::channel::{ErrorOrigin, SocketKind};
 use crate::metrics::RttStats;
 use crate::ping::{
-    Counts, ErrorEvent, ExchangeFailure, MethodKind, Refusal, Reply, SendFailed, Start, State, Summary, Unanswered,
+    Counts, ErrorEvent, ExchangeFailure, MethodKind, Refusal, Reply, SendFailed, StampCounts, Start, State, Summary,
+    Unanswered,
 };
 use crate::report::json::{Time, VERSION, millis};
 use crate::report::message::{Message, local_error};
@@ -288,14 +289,13 @@ pub(super) struct SummaryObject<'a> {
 
 impl<'a> SummaryObject<'a> {
     pub fn new(summary: &Summary, series: &'a Series) -> Self {
-        let stamps = &summary.stamps;
         SummaryObject {
             kind: "summary",
             version: VERSION,
             common: Common::of_series(series),
             state: summary.state.map(|state| state.name()),
             counts: CountsObject::new(&summary.counts),
-            stamps: StampsObject { hardware: stamps.hardware, kernel: stamps.kernel, user: stamps.user },
+            stamps: StampsObject::new(&summary.stamps),
             rtt_stats_ms: summary.rtt.as_ref().map(RttStatsObject::new),
             ipdv_ms: summary.ipdv.map(|nanos| nanos / 1e6),
             interarrival_jitter_ms: summary.interarrival_jitter.map(|nanos| nanos / 1e6),
@@ -306,7 +306,7 @@ impl<'a> SummaryObject<'a> {
 }
 
 #[derive(Serialize)]
-struct CountsObject {
+pub(in crate::report) struct CountsObject {
     sent: u64,
     received: u64,
     refused: u64,
@@ -329,7 +329,7 @@ struct CountsObject {
 }
 
 impl CountsObject {
-    fn new(counts: &Counts) -> Self {
+    pub fn new(counts: &Counts) -> Self {
         CountsObject {
             sent: counts.sent,
             received: counts.received,
@@ -355,10 +355,16 @@ impl CountsObject {
 }
 
 #[derive(Serialize)]
-struct StampsObject {
+pub(in crate::report) struct StampsObject {
     hardware: u64,
     kernel: u64,
     user: u64,
+}
+
+impl StampsObject {
+    pub const fn new(stamps: &StampCounts) -> Self {
+        StampsObject { hardware: stamps.hardware, kernel: stamps.kernel, user: stamps.user }
+    }
 }
 
 #[derive(Serialize)]

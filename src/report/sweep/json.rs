@@ -12,6 +12,7 @@ use crate::ping::State;
 use crate::ping::sweep::{Event, Outcome};
 use crate::report::Sink;
 use crate::report::json::{VERSION, line, millis};
+use crate::report::ping_json::{CountsObject, StampsObject};
 use crate::types::{Family, Rtt};
 
 /// Writes a `summary` object for each target as it is over.
@@ -31,7 +32,6 @@ impl SweepJson {
         let address = outcome.endpoint.map(|endpoint| endpoint.address);
         let family = address.map(Family::of);
         let socket = self.sockets.iter().find(|(of, _)| Some(*of) == family).map(|(_, socket)| socket.name());
-        let counts = &outcome.counts;
         SummaryObject {
             kind: "summary",
             version: VERSION,
@@ -47,30 +47,8 @@ impl SweepJson {
             sequence: None,
             time: None,
             state: outcome.state.map(State::name),
-            sent: counts.sent,
-            received: counts.received,
-            refused: counts.refused,
-            unreachable: counts.unreachable,
-            lost: counts.lost,
-            pending: counts.pending,
-            send_failed: counts.send_failed,
-            skipped: counts.skipped,
-            loss_pct: counts.loss_pct(),
-            duplicates: counts.duplicates,
-            late: counts.late,
-            reordered: counts.reordered,
-            bad_checksum: counts.bad_checksum,
-            payload_changed: counts.payload_changed,
-            truncated: counts.truncated,
-            wrong_source: counts.wrong_source,
-            foreign: counts.foreign,
-            dropped_by_kernel: counts.dropped_by_kernel,
-            longest_loss_run: counts.longest_loss_run,
-            stamps: Stamps {
-                hardware: outcome.stamps.hardware,
-                kernel: outcome.stamps.kernel,
-                user: outcome.stamps.user,
-            },
+            counts: CountsObject::new(&outcome.counts),
+            stamps: StampsObject::new(&outcome.stamps),
             rtt_stats_ms: RttStatsObject::of(outcome),
             ipdv_ms: None,
             interarrival_jitter_ms: None,
@@ -97,7 +75,7 @@ enum Target<'a> {
     Address(IpAddr),
 }
 
-/// Keys in the order in which they are documented. Flat, because there may be a million of them.
+/// Keys in the order in which they are documented.
 #[derive(Serialize)]
 struct SummaryObject<'a> {
     #[serde(rename = "type")]
@@ -112,39 +90,15 @@ struct SummaryObject<'a> {
     sequence: Option<u64>,
     time: Option<&'static str>,
     state: Option<&'static str>,
-    sent: u64,
-    received: u64,
-    refused: u64,
-    unreachable: u64,
-    lost: u64,
-    pending: u64,
-    send_failed: u64,
-    skipped: u64,
-    loss_pct: Option<f64>,
-    duplicates: u64,
-    late: u64,
-    reordered: u64,
-    bad_checksum: u64,
-    payload_changed: u64,
-    truncated: u64,
-    wrong_source: u64,
-    foreign: u64,
-    dropped_by_kernel: u64,
-    longest_loss_run: u64,
-    stamps: Stamps,
+    #[serde(flatten)]
+    counts: CountsObject,
+    stamps: StampsObject,
     rtt_stats_ms: Option<RttStatsObject>,
     ipdv_ms: Option<f64>,
     interarrival_jitter_ms: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     rtts_ms: Option<Vec<Option<f64>>>,
     duration_ms: f64,
-}
-
-#[derive(Serialize)]
-struct Stamps {
-    hardware: u64,
-    kernel: u64,
-    user: u64,
 }
 
 /// What is not kept of so many targets is null: but for one delay, or with all of them, nothing is.

@@ -6,12 +6,11 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
-use super::super::json::{VERSION, line, millis};
+use super::super::json::{line, millis};
 use super::super::trace_findings::FindingObject;
-use super::super::trace_json::numbers;
+use super::super::trace_object::{Head, OriginsObject};
 use super::super::{Sink, Streams, TraceJson, TraceJsonOptions, escape};
 use super::{Gather, Merged, MergedHop, MergedResponder};
-use crate::channel::SocketKind;
 use crate::trace::Event;
 
 /// Writes a run of traces over several flows as JSON lines: each trace when it ends, and behind the last of a target all of them
@@ -45,17 +44,8 @@ impl Sink<Event> for FlowsJson {
 
 #[derive(Serialize)]
 struct FlowsObject<'a> {
-    #[serde(rename = "type")]
-    kind: &'static str,
-    version: u32,
-    tool: &'static str,
-    target: &'a str,
-    address: Option<IpAddr>,
-    source: Option<IpAddr>,
-    method: &'static str,
-    method_requested: &'a str,
-    socket: Option<&'static str>,
-    port: Option<u16>,
+    #[serde(flatten)]
+    head: Head<'a>,
     flows: &'a [u32],
     reached_flows: &'a [u32],
     hops: Vec<HopObject<'a>>,
@@ -64,18 +54,8 @@ struct FlowsObject<'a> {
 
 impl<'a> FlowsObject<'a> {
     fn new(merged: &'a Merged, method_requested: &'a str) -> Self {
-        let start = &merged.start;
         FlowsObject {
-            kind: "flows",
-            version: VERSION,
-            tool: "rtrace",
-            target: &start.target,
-            address: start.address,
-            source: start.source,
-            method: start.method.name(),
-            method_requested,
-            socket: start.socket.map(SocketKind::name),
-            port: start.port,
+            head: Head::new("flows", &merged.start, method_requested),
             flows: &merged.flows,
             reached_flows: &merged.reached,
             hops: merged.hops.iter().map(HopObject::new).collect(),
@@ -105,8 +85,8 @@ impl<'a> HopObject<'a> {
 struct ResponderObject<'a> {
     address: IpAddr,
     name: Option<Cow<'a, str>>,
-    asn: Option<u32>,
-    origins: Option<Vec<u32>>,
+    #[serde(flatten)]
+    origins: OriginsObject,
     flows: &'a [u32],
     rtts_ms: Vec<f64>,
     annotation: Option<&'a str>,
@@ -114,12 +94,10 @@ struct ResponderObject<'a> {
 
 impl<'a> ResponderObject<'a> {
     fn new(responder: &'a MergedResponder) -> Self {
-        let origins = numbers(responder.origins.as_ref());
         ResponderObject {
             address: responder.address,
             name: responder.name.as_deref().map(escape),
-            asn: origins.as_ref().and_then(|origins| origins.first().copied()),
-            origins,
+            origins: OriginsObject::new(responder.origins.as_ref()),
             flows: &responder.flows,
             rtts_ms: responder.rtts.iter().map(|rtt| millis(rtt.as_nanos())).collect(),
             annotation: responder.annotation.as_deref(),
