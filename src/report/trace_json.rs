@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::json::{Time, line, millis};
 use super::message::annotation;
 use super::trace_findings::FindingObject;
-use super::trace_object::{ChangeObject, Head, LabelObject, OriginsObject, state};
+use super::trace_object::{ChangeObject, Head, LabelObject, OriginsObject, packet_octets, state};
 use super::trace_text::interim;
 use super::{Sink, Streams, escape};
 use crate::channel::OsError;
@@ -99,7 +99,7 @@ struct TraceObject<'a> {
     #[serde(flatten)]
     head: Head<'a>,
     flow: u32,
-    packet_bytes: usize,
+    packet_bytes: Option<usize>,
     reached: bool,
     stop_reason: &'static str,
     state: Option<&'static str>,
@@ -115,7 +115,7 @@ impl<'a> TraceObject<'a> {
         TraceObject {
             head: Head::new("trace", start, method_requested),
             flow: start.flow,
-            packet_bytes: start.packet_octets,
+            packet_bytes: packet_octets(start),
             reached: trace.reached,
             stop_reason: trace.stop_reason.name(),
             state: state(start, trace.stop_reason == StopReason::SendFailed),

@@ -50,6 +50,11 @@ pub(super) fn state(start: &Start, send_failed: bool) -> Option<&'static str> {
     }
 }
 
+/// Octets of a whole IP packet; `None` if there never was one.
+pub(super) fn packet_octets(start: &Start) -> Option<usize> {
+    Some(start.packet_octets).filter(|&octets| octets > 0)
+}
+
 /// Who announces an address.
 #[derive(Default, Serialize)]
 pub(super) struct OriginsObject {

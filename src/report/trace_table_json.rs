@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::json::{Time, line, millis};
 use super::message::annotation;
 use super::ping_json::RttStatsObject;
-use super::trace_object::{Head, LabelObject, OriginsObject, state};
+use super::trace_object::{Head, LabelObject, OriginsObject, packet_octets, state};
 use super::trace_table::{TableOptions, interim};
 use super::{Sink, Streams, TraceJsonOptions, escape};
 use crate::trace::Start;
@@ -77,7 +77,7 @@ struct ReportObject<'a> {
     #[serde(flatten)]
     head: Head<'a>,
     flow: u32,
-    packet_bytes: usize,
+    packet_bytes: Option<usize>,
     interval_ms: f64,
     reached: bool,
     stop_reason: Option<&'static str>,
@@ -99,7 +99,7 @@ impl<'a> ReportObject<'a> {
         ReportObject {
             head: Head::new("report", start, method_requested),
             flow: start.flow,
-            packet_bytes: start.packet_octets,
+            packet_bytes: packet_octets(start),
             interval_ms: interval.as_secs_f64() * 1e3,
             reached: report.received > 0,
             stop_reason: report.ended.map(Ended::name),
