@@ -15,7 +15,7 @@
 //! | [`engine`] | probing without I/O: trait [`engine::Machine`], pacing, matching, encode and decode | `types`, `wire`, `metrics`, `channel` |
 //! | [`driver`] | the only loop that blocks: a Channel and a Machine, to events | `types`, `channel`, `engine` |
 //! | [`sim`] | a network in virtual time that implements Channel, for tests | `types`, `wire`, `channel` |
-//! | [`ping`], [`trace`], [`respond`] | the applications: config, a Machine each, events, results; not each other | `types`, `wire`, `metrics`, `channel`, `engine` |
+//! | [`ping`], [`trace`], [`respond`] | the applications: config, Machines, events, results; not each other | `types`, `wire`, `metrics`, `channel`, `engine` |
 //! | [`report`] | events to octets: text and JSON | the above except `net`, `sim`, `driver` |
 //! | [`cli`] | the only room that knows argv, environment, terminals and exit codes | all |
 //!
@@ -26,6 +26,13 @@
 //! `driver` hands the inbound to the Machine, `engine::decode` reads it by the same Profile, the Machine matches it and
 //! makes an event, and `report` writes it.
 //!
+//! # The machines
+//!
+//! - [`ping::Ping`] probes a few targets again and again; `ping::contrast` takes one by several methods in turn; `ping::sweep` asks
+//!   very many targets once or twice, keeps little of each, and can run on several threads, each with its Channel.
+//! - [`trace::Tracer`] finds paths, searches path MTUs behind them, and follows several flows; `trace::report` watches paths.
+//! - [`respond::Responder`] answers.
+//!
 //! # Where do I put …
 //!
 //! - a header field or an ICMP extension: `wire`, encode and decode side by side, with a round-trip test.
@@ -33,6 +40,10 @@
 //! - a difference between socket types: a field of [`channel::Profile`], read by `engine::encode` or `engine::decode`.
 //! - a flag: its clap field in `cli`, its meaning in the one function there that makes the Config.
 //! - a sentence a user reads: `report` for results, `cli` for errors and hints.
+//! - a key of the JSON: its field in `report`, its name in the long help, from which the man page is made.
+//! - a test: beside the code; of whole runs in virtual time in `tests/sim`, of what users see in `tests/cli`, of what only the
+//!   kernel does in `tests/net` and, with routers, in `tests/kernel`.
+//! - a measurement: `benches` (of the library by criterion; `benches/peers` beside ping, fping, traceroute and mtr).
 
 #![deny(unsafe_code)]
 

@@ -4,8 +4,8 @@
 //! close together as the rate allows (their slots then stay apart by what the rate kept them apart).
 //!
 //! - A probe is *sent* once the channel says so. Each probe sent is in exactly one of [`Counts::received`],
-//!   [`Counts::unreachable`], [`Counts::lost`] and [`Counts::pending`], at any time.
-//! - The first reply or ICMP error that arrives within the wait decides a probe. What comes after is shown and counted as
+//!   [`Counts::refused`], [`Counts::unreachable`], [`Counts::lost`] and [`Counts::pending`], at any time.
+//! - The first answer or ICMP error that arrives within the wait decides a probe. What comes after is shown and counted as
 //!   duplicate or late. Redirects and source quenches, and replies with a wrong checksum, decide nothing.
 //! - Times of arrival are those of the stamps: what arrived in time counts as received even if it is handled after a stall.
 //! - A reply that overtakes the kernel's stamp of its probe is told a tick (1 ms) later at most. Where not all replies have the
