@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use super::complain::Trouble;
-use super::target;
+use super::target::{self, word};
 use crate::ping::sweep::{Exclusions, Range, RangeError};
 use crate::report::escape;
 
@@ -73,12 +73,6 @@ fn refusal(text: &str, error: RangeError) -> String {
         RangeError::Backwards => format!("'{shown}': the last address stands before the first"),
         RangeError::TooMany => format!("'{shown}': more than 2^63 addresses"),
     }
-}
-
-/// The target in one line of a list; `None` if there is none.
-pub fn word(line: &str) -> Option<&str> {
-    let word = line.split('#').next().unwrap_or_default().trim();
-    (!word.is_empty()).then_some(word)
 }
 
 /// What is to be left out.

@@ -30,12 +30,15 @@ pub fn gather(arguments: &[String], file: Option<&Path>, env: &mut Env<'_>) -> R
 fn read_list(list: &mut dyn BufRead, targets: &mut Vec<String>) -> io::Result<()> {
     for line in list.lines() {
         let line = line?;
-        let target = line.split('#').next().unwrap_or_default().trim();
-        if !target.is_empty() {
-            targets.push(target.to_owned());
-        }
+        targets.extend(word(&line).map(str::to_owned));
     }
     Ok(())
+}
+
+/// The target in one line of a list; `None` if there is none.
+pub fn word(line: &str) -> Option<&str> {
+    let word = line.split('#').next().unwrap_or_default().trim();
+    (!word.is_empty()).then_some(word)
 }
 
 /// Whether `text` is nothing but decimal digits, which never names a target.

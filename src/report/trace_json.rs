@@ -1,6 +1,7 @@
 //! rtrace's JSON: one object for each trace, written when it ends.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::io;
 use std::net::IpAddr;
 
@@ -36,7 +37,7 @@ impl Default for TraceJsonOptions {
 /// Writes the events of a run of traces as JSON lines, in the order in which the traces end.
 pub struct TraceJson {
     options: TraceJsonOptions,
-    traces: Vec<Option<Running>>,
+    traces: BTreeMap<TraceId, Running>,
 }
 
 struct Running {
@@ -48,21 +49,11 @@ struct Running {
 impl TraceJson {
     /// A writer that has written nothing yet.
     pub fn new(options: TraceJsonOptions) -> Self {
-        TraceJson { options, traces: Vec::new() }
-    }
-
-    fn start(&mut self, start: &Start) {
-        let index = start.trace.index();
-        if self.traces.len() <= index {
-            self.traces.resize_with(index + 1, || None);
-        }
-        if let Some(slot) = self.traces.get_mut(index) {
-            *slot = Some(Running { start: start.clone(), failure: None });
-        }
+        TraceJson { options, traces: BTreeMap::new() }
     }
 
     fn send_failed(&mut self, trace: TraceId, error: OsError, streams: &mut Streams<'_>) -> io::Result<()> {
-        let Some(Some(running)) = self.traces.get_mut(trace.index()) else { return Ok(()) };
+        let Some(running) = self.traces.get_mut(&trace) else { return Ok(()) };
         if running.failure.replace(error) == Some(error) {
             return Ok(());
         }
@@ -74,15 +65,15 @@ impl Sink<Event> for TraceJson {
     fn event(&mut self, event: &Event, streams: &mut Streams<'_>) -> io::Result<()> {
         match event {
             Event::Start(start) => {
-                self.start(start);
+                self.traces.insert(start.trace, Running { start: Start::clone(start), failure: None });
                 Ok(())
             }
             Event::SendFailed { trace, error } => self.send_failed(*trace, *error, streams),
             Event::Interim(all) => all.iter().try_for_each(|figures| {
-                let Some(Some(running)) = self.traces.get(figures.trace.index()) else { return Ok(()) };
+                let Some(running) = self.traces.get(&figures.trace) else { return Ok(()) };
                 interim(&self.options.program, &escape(&running.start.name), figures, streams.talk)
             }),
-            Event::End(trace) => match self.traces.get_mut(trace.trace.index()).and_then(Option::take) {
+            Event::End(trace) => match self.traces.remove(&trace.trace) {
                 Some(Running { start, .. }) => {
                     line(&TraceObject::new(&start, trace, &self.options.method_requested), streams.data)
                 }

@@ -1,5 +1,6 @@
 //! rtrace's report as text: the table of `mtr -r`, with host names in full.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -34,7 +35,8 @@ const LEGEND: &str = "unanswered here, but not behind: this router limits its an
 /// Writes a run of reports as text, target by target in argument order.
 pub struct TraceTable {
     options: TableOptions,
-    targets: Vec<Held>,
+    /// By index.
+    targets: BTreeMap<usize, Held>,
     /// The first target whose table is not written yet.
     current: usize,
 }
@@ -50,19 +52,15 @@ struct Held {
 impl TraceTable {
     /// A writer that has written nothing yet.
     pub fn new(options: TableOptions) -> Self {
-        TraceTable { options, targets: Vec::new(), current: 0 }
+        TraceTable { options, targets: BTreeMap::new(), current: 0 }
     }
 
-    fn held(&mut self, trace: TraceId) -> Option<&mut Held> {
-        let index = trace.index();
-        if self.targets.len() <= index {
-            self.targets.resize_with(index + 1, Held::default);
-        }
-        self.targets.get_mut(index)
+    fn held(&mut self, trace: TraceId) -> &mut Held {
+        self.targets.entry(trace.index()).or_default()
     }
 
     fn start(&self, trace: TraceId) -> Option<&Start> {
-        self.targets.get(trace.index())?.start.as_ref()
+        self.targets.get(&trace.index())?.start.as_ref()
     }
 
     fn name(&self, trace: TraceId) -> String {
@@ -86,10 +84,8 @@ impl TraceTable {
 
     fn end(&mut self, report: &Report, data: &mut dyn Write) -> io::Result<()> {
         let table = self.start(report.trace).map(|start| table(&self.options, start, report)).unwrap_or_default();
-        if let Some(held) = self.held(report.trace) {
-            held.table = Some(table);
-        }
-        while let Some(table) = self.targets.get_mut(self.current).and_then(|held| held.table.take()) {
+        self.held(report.trace).table = Some(table);
+        while let Some(table) = self.targets.get_mut(&self.current).and_then(|held| held.table.take()) {
             self.current += 1;
             data.write_all(table.as_bytes())?;
         }
@@ -101,9 +97,7 @@ impl Sink<Event> for TraceTable {
     fn event(&mut self, event: &Event, streams: &mut Streams<'_>) -> io::Result<()> {
         match event {
             Event::Start(start) => {
-                if let Some(held) = self.held(start.trace) {
-                    held.start = Some(Start::clone(start));
-                }
+                self.held(start.trace).start = Some(Start::clone(start));
                 if self.options.verbose { say_start(&self.options.program, start, streams.talk) } else { Ok(()) }
             }
             Event::SendFailed { trace, error } => self.say_failure(*trace, *error, streams.talk),

@@ -1,6 +1,7 @@
 //! rtrace's report as JSON: one object for each target, written when its report ends.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::io;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -13,31 +14,21 @@ use super::ping_json::RttStatsObject;
 use super::trace_object::{Head, LabelObject, OriginsObject, packet_octets, state};
 use super::trace_table::{TableOptions, interim};
 use super::{Sink, Streams, TraceJsonOptions, escape};
-use crate::trace::Start;
 use crate::trace::report::{Ended, Event, Report, ReportHop, ReportResponder};
+use crate::trace::{Start, TraceId};
 use crate::types::Ttl;
 
 /// Writes a run of reports as JSON lines, in the order in which they end.
 pub struct TraceTableJson {
     options: TraceJsonOptions,
     interval: Duration,
-    targets: Vec<Option<Start>>,
+    targets: BTreeMap<TraceId, Start>,
 }
 
 impl TraceTableJson {
     /// A writer for reports with this interval that has written nothing yet.
     pub fn new(options: TraceJsonOptions, interval: Duration) -> Self {
-        TraceTableJson { options, interval, targets: Vec::new() }
-    }
-
-    fn start(&mut self, start: &Start) {
-        let index = start.trace.index();
-        if self.targets.len() <= index {
-            self.targets.resize_with(index + 1, || None);
-        }
-        if let Some(slot) = self.targets.get_mut(index) {
-            *slot = Some(start.clone());
-        }
+        TraceTableJson { options, interval, targets: BTreeMap::new() }
     }
 }
 
@@ -45,22 +36,20 @@ impl Sink<Event> for TraceTableJson {
     fn event(&mut self, event: &Event, streams: &mut Streams<'_>) -> io::Result<()> {
         match event {
             Event::Start(start) => {
-                self.start(start);
+                self.targets.insert(start.trace, Start::clone(start));
                 Ok(())
             }
             Event::SendFailed { trace, error } => {
-                let Some(Some(start)) = self.targets.get(trace.index()) else { return Ok(()) };
+                let Some(start) = self.targets.get(trace) else { return Ok(()) };
                 writeln!(streams.talk, "{}: {}: sendmsg: {error}", self.options.program, escape(&start.name))
             }
             Event::Interim(all) => {
                 let program = self.options.program.clone();
                 let options = TableOptions { program, numeric: false, extensions: false, verbose: false };
-                all.iter().try_for_each(|report| {
-                    let start = self.targets.get(report.trace.index()).and_then(Option::as_ref);
-                    interim(&options, start, report, streams.talk)
-                })
+                all.iter()
+                    .try_for_each(|report| interim(&options, self.targets.get(&report.trace), report, streams.talk))
             }
-            Event::End(report) => match self.targets.get_mut(report.trace.index()).and_then(Option::take) {
+            Event::End(report) => match self.targets.remove(&report.trace) {
                 Some(start) => {
                     let method_requested = &self.options.method_requested;
                     line(&ReportObject::new(&start, report, method_requested, self.interval), streams.data)

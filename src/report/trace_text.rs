@@ -1,5 +1,6 @@
 //! rtrace's text: traceroute's (Linux), byte for byte.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::time::Duration;
 
@@ -45,7 +46,8 @@ impl Default for TraceTextOptions {
 /// those before it have ended.
 pub struct TraceText {
     options: TraceTextOptions,
-    traces: Vec<Held>,
+    /// By index.
+    traces: BTreeMap<usize, Held>,
     /// The first trace that has not ended: its text is written as it comes.
     current: usize,
 }
@@ -65,15 +67,11 @@ struct Held {
 impl TraceText {
     /// A writer that has written nothing yet.
     pub fn new(options: TraceTextOptions) -> Self {
-        TraceText { options, traces: Vec::new(), current: 0 }
+        TraceText { options, traces: BTreeMap::new(), current: 0 }
     }
 
-    fn held(&mut self, trace: TraceId) -> Option<&mut Held> {
-        let index = trace.index();
-        if self.traces.len() <= index {
-            self.traces.resize_with(index + 1, Held::default);
-        }
-        self.traces.get_mut(index)
+    fn held(&mut self, trace: TraceId) -> &mut Held {
+        self.traces.entry(trace.index()).or_default()
     }
 
     /// Writes `text` of `trace` if it is its turn, else keeps it.
@@ -81,19 +79,15 @@ impl TraceText {
         if trace.index() == self.current {
             return data.write_all(text);
         }
-        if let Some(held) = self.held(trace) {
-            held.text.extend_from_slice(text);
-        }
+        self.held(trace).text.extend_from_slice(text);
         Ok(())
     }
 
     fn end(&mut self, trace: TraceId, data: &mut dyn Write) -> io::Result<()> {
-        if let Some(held) = self.held(trace) {
-            held.ended = true;
-        }
-        while self.traces.get(self.current).is_some_and(|held| held.ended) {
+        self.held(trace).ended = true;
+        while self.traces.get(&self.current).is_some_and(|held| held.ended) {
             self.current += 1;
-            if let Some(next) = self.traces.get_mut(self.current) {
+            if let Some(next) = self.traces.get_mut(&self.current) {
                 data.write_all(&std::mem::take(&mut next.text))?;
             }
         }
@@ -101,7 +95,7 @@ impl TraceText {
     }
 
     fn send_failed(&mut self, trace: TraceId, error: OsError, talk: &mut dyn Write) -> io::Result<()> {
-        let Some(held) = self.held(trace) else { return Ok(()) };
+        let held = self.held(trace);
         if held.failure.replace(error) == Some(error) {
             return Ok(());
         }
@@ -110,7 +104,7 @@ impl TraceText {
     }
 
     fn say_end(&mut self, end: &Trace, talk: &mut dyn Write) -> io::Result<()> {
-        let Some(held) = self.held(end.trace) else { return Ok(()) };
+        let held = self.held(end.trace);
         let (name, why) = (held.name.clone(), why_ended(end.stop_reason));
         let seconds = Duration::from_nanos(end.duration).as_secs_f64();
         let program = &self.options.program;
@@ -126,21 +120,18 @@ impl Sink<Event> for TraceText {
     fn event(&mut self, event: &Event, streams: &mut Streams<'_>) -> io::Result<()> {
         match event {
             Event::Start(start) => {
-                if let Some(held) = self.held(start.trace) {
-                    held.name = escape(&start.name).into();
-                }
+                self.held(start.trace).name = escape(&start.name).into();
                 if self.options.verbose {
                     say_start(&self.options.program, start, streams.talk)?;
                 }
                 self.write(start.trace, header(start).as_bytes(), streams.data)
             }
             Event::Hop(trace, hop) => {
-                let shown = self.held(*trace).and_then(|held| held.mtu);
+                let shown = self.held(*trace).mtu;
                 let mtu = hop.mtu.filter(|_| hop.mtu != shown);
                 let line = hop_line(&self.options, hop, mtu);
-                if let Some(held) = self.held(*trace).filter(|_| hop.probes.iter().any(|probe| probe.answer.is_some()))
-                {
-                    held.mtu = mtu.or(shown);
+                if hop.probes.iter().any(|probe| probe.answer.is_some()) {
+                    self.held(*trace).mtu = mtu.or(shown);
                 }
                 self.write(*trace, line.as_bytes(), streams.data)
             }
@@ -149,7 +140,7 @@ impl Sink<Event> for TraceText {
                 // Both streams may be one terminal: the hops come first.
                 streams.data.flush()?;
                 all.iter().try_for_each(|figures| {
-                    let name = self.held(figures.trace).map(|held| held.name.clone()).unwrap_or_default();
+                    let name = self.held(figures.trace).name.clone();
                     interim(&self.options.program, &name, figures, streams.talk)
                 })
             }

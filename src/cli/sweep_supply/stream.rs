@@ -7,7 +7,8 @@ use std::vec;
 
 use super::{Bell, Complaints};
 use crate::cli::sweep_args::Shard;
-use crate::cli::sweep_targets::{Found, Item, Space, word};
+use crate::cli::sweep_targets::{Found, Item, Space};
+use crate::cli::target::word;
 use crate::ping::sweep::{Goal, Permutation};
 
 /// Items handed over at once, and how many such lots wait at most: the list is not read much faster than it is probed.
