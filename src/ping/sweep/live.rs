@@ -137,9 +137,11 @@ impl Lives {
             longest_run: 0,
             newest: 0,
         });
-        let cells = self.lives.values.len() * self.per_target;
-        self.cells.resize(cells.max(self.cells.len()), u64::MAX);
-        self.row(slot).fill(u64::MAX);
+        if self.per_target > 0 {
+            let cells = self.lives.values.len() * self.per_target;
+            self.cells.resize(cells.max(self.cells.len()), u64::MAX);
+            self.row(slot).fill(u64::MAX);
+        }
         slot
     }
 
