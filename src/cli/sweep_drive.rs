@@ -69,6 +69,8 @@ struct Tally {
     not_run: bool,
     unanswered: bool,
     interrupted: bool,
+    /// Whether the reader of the results has gone.
+    unread: bool,
     /// Why targets could not be probed: how many, and the first of them.
     refused: Vec<(OsError, u64, IpAddr)>,
 }
@@ -93,6 +95,7 @@ impl Tally {
         self.not_run |= other.not_run;
         self.unanswered |= other.unanswered;
         self.interrupted |= other.interrupted;
+        self.unread |= other.unread;
         other.refused.into_iter().for_each(|(error, count, first)| self.refuse(error, count, first));
     }
 }
@@ -130,7 +133,8 @@ impl Desk {
             };
             next(done, &mut failure)
         })?;
-        output(failure.map_or_else(|| self.flush(env.stdout, env.stderr), Err))
+        let written = failure.map_or_else(|| self.flush(env.stdout, env.stderr), Err);
+        self.heed_output(written)
     }
 
     fn run_all(&mut self, workers: Vec<Worker>, env: &mut Env<'_>) -> Result<(), Trouble> {
@@ -163,7 +167,8 @@ impl Desk {
             let note = match notes.recv_timeout(FLUSH) {
                 Ok(note) => note,
                 Err(RecvTimeoutError::Timeout) => {
-                    output(self.flush(env.stdout, env.stderr))?;
+                    let written = self.flush(env.stdout, env.stderr);
+                    self.heed_output_of_all(written, tells)?;
                     continue;
                 }
                 Err(RecvTimeoutError::Disconnected) => {
@@ -171,9 +176,11 @@ impl Desk {
                 }
             };
             match note {
+                Note::Lines(_) if self.tally.unread => {}
                 Note::Lines(lines) => {
                     output(self.manner.progress.erase(env.stderr))?;
-                    output(env.stdout.write_all(&lines).and_then(|()| env.stdout.flush()))?;
+                    let written = env.stdout.write_all(&lines).and_then(|()| env.stdout.flush());
+                    self.heed_output_of_all(written, tells)?;
                 }
                 Note::Event(number, event) => {
                     if event == Event::Interrupted && !self.tally.interrupted {
@@ -189,7 +196,24 @@ impl Desk {
                 }
             }
         }
-        output(self.flush(env.stdout, env.stderr))
+        let written = self.flush(env.stdout, env.stderr);
+        self.heed_output(written)
+    }
+
+    /// The workers have nothing to do any more if nobody reads what they find.
+    fn heed_output_of_all(&mut self, written: io::Result<()>, tells: &[Tell]) -> Result<(), Trouble> {
+        let known = self.tally.unread;
+        self.heed_output(written)?;
+        if self.tally.unread && !known {
+            tells.iter().for_each(|tell| tell(Control::Stop));
+        }
+        Ok(())
+    }
+
+    /// A reader that has gone ends a run quietly, and has not seen it all.
+    fn heed_output(&mut self, written: io::Result<()>) -> Result<(), Trouble> {
+        self.tally.unread |= written.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::BrokenPipe);
+        output(written)
     }
 
     /// Anything but an outcome.
@@ -244,7 +268,7 @@ impl Desk {
         output(self.manner.progress.erase(env.stderr))?;
         output(self.flush(env.stdout, env.stderr))?;
         let (totals, elapsed) = self.all();
-        if totals.begun == 0 && self.manner.empty_is_trouble && !self.tally.interrupted {
+        if totals.begun == 0 && self.manner.empty_is_trouble && !self.tally.interrupted && !self.tally.unread {
             return Err(Trouble::NoTarget);
         }
         let program = &self.manner.program;
@@ -262,7 +286,7 @@ impl Desk {
         if self.manner.verbose {
             let _ = writeln!(env.stderr, "{program}: {}", SweepProgress::closing(&totals, elapsed));
         }
-        Ok(match (self.tally.not_run, self.tally.unanswered) {
+        Ok(match (self.tally.not_run, self.tally.unanswered || self.tally.unread) {
             (true, _) => NOT_RUN,
             (false, true) => NOT_ANSWERED,
             (false, false) => ANSWERED,
@@ -304,7 +328,7 @@ fn next(done: io::Result<()>, failure: &mut Option<io::Error>) -> Next {
     }
 }
 
-/// A reader that has gone ends a run quietly.
+/// A reader that has gone is no trouble.
 fn output(written: io::Result<()>) -> Result<(), Trouble> {
     match written {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Trouble::Output(error)),
