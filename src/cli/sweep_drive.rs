@@ -120,20 +120,22 @@ struct Desk {
 impl Desk {
     fn run_one(&mut self, mut worker: Worker, env: &mut Env<'_>) -> Result<(), Trouble> {
         let channel: &mut dyn Channel = worker.opened.channel.as_mut();
-        let mut failure = None;
+        let (mut data, mut failure) = (Vec::new(), None);
         driver::run(channel, &mut worker.sweep, Precision::Relaxed, |turn| {
             let done = match turn {
                 Turn::Event(Event::Outcome(outcome)) => {
                     self.tally.heed(&outcome, self.manner.needed);
-                    let mut streams = Streams { data: &mut *env.stdout, talk: &mut *env.stderr };
-                    worker.sink.event(&Event::Outcome(outcome), &mut streams)
+                    let mut streams = Streams { data: &mut data, talk: &mut *env.stderr };
+                    let told = worker.sink.event(&Event::Outcome(outcome), &mut streams);
+                    if data.len() < LOT { told } else { told.and_then(|()| hand_over(&mut data, env.stdout)) }
                 }
                 Turn::Event(event) => self.event(0, &event, env.stderr),
-                Turn::Idle => self.flush(env.stdout, env.stderr),
+                Turn::Idle => hand_over(&mut data, env.stdout).and_then(|()| self.flush(env.stdout, env.stderr)),
             };
             next(done, &mut failure)
         })?;
-        let written = failure.map_or_else(|| self.flush(env.stdout, env.stderr), Err);
+        let written = failure.map_or_else(|| hand_over(&mut data, env.stdout), Err);
+        let written = written.and_then(|()| self.flush(env.stdout, env.stderr));
         self.heed_output(written)
     }
 
@@ -316,6 +318,13 @@ fn work(number: usize, mut worker: Worker, needed: u64, notes: &SyncSender<Note>
     });
     hand_over(&mut data);
     let _ = notes.send(Note::Done(tally, result));
+}
+
+/// Whole lines leave; many at once are more than should be collected.
+fn hand_over(lines: &mut Vec<u8>, data: &mut dyn Write) -> io::Result<()> {
+    data.write_all(lines)?;
+    lines.clear();
+    data.flush()
 }
 
 fn next(done: io::Result<()>, failure: &mut Option<io::Error>) -> Next {
