@@ -282,7 +282,7 @@ impl Desk {
         if dropped > 0 {
             let _ = writeln!(
                 env.stderr,
-                "{program}: the kernel dropped {dropped} answers before they were read, so that some targets may only seem silent; use a lower --rate"
+                "{program}: the kernel dropped {dropped} answers unread, for want of room (use a lower --rate) or, over IPv6, for a wrong checksum; some targets may only seem silent"
             );
         }
         if self.manner.verbose {

@@ -282,7 +282,7 @@ impl Sweep {
         match fate {
             Fate::Open if ended => {
                 self.totals.counts.pending += 1;
-                self.extra(slot, |extra| extra.pending += 1);
+                live.pending += 1;
             }
             Fate::Open => {
                 live.lost += 1;
