@@ -189,7 +189,7 @@ impl Lane {
         let socket = self.sockets.first().ok_or(OsError::EOPNOTSUPP)?;
         let name = address::encode_local(path).ok_or(OsError::EINVAL)?;
         let stamp = Stamp::user(clock::now());
-        message::send(socket.as_fd(), Some(&name), octets, &[]).map(|_| stamp)
+        message::send(socket.as_fd(), Some(name.octets()), octets, &[]).map(|_| stamp)
     }
 
     /// Where the order goes, if this lane can carry it out.
@@ -261,7 +261,11 @@ impl Scratch {
             Some(own) => self.octets.get(own.clone()).unwrap_or_default(),
             None => outbox.octets(send.octets),
         };
-        Outgoing { to: &packet.name, octets, control: self.control.get(packet.control.clone()).unwrap_or_default() }
+        Outgoing {
+            to: packet.name.octets(),
+            octets,
+            control: self.control.get(packet.control.clone()).unwrap_or_default(),
+        }
     }
 
     /// The fields of a packet's header, as ancillary data.
