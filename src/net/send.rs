@@ -54,6 +54,7 @@ struct Packet {
 /// What to do about a packet that did not leave.
 enum Verdict {
     TryAgain,
+    /// To be prepared anew.
     Renumber,
     Blocked,
     Refused(Inbound),
@@ -93,7 +94,8 @@ impl Lane {
     fn prepare(&self, send: &Send, octets: &[u8], scratch: &mut Scratch) -> Result<(), OsError> {
         let to = self.destination(send)?;
         let socket = self.sockets.get(usize::from(send.flow)).ok_or(OsError::EINVAL)?;
-        let own = raw::ipv4_header(&self.profile, &self.plan, &send.header, to.address, octets.len())?.map(|header| {
+        let header = (&send.header, socket.usual_ttl);
+        let own = raw::ipv4_header(&self.profile, &self.plan, header, to.address, octets.len())?.map(|header| {
             let start = scratch.octets.len();
             scratch.octets.extend_from_slice(&header);
             scratch.octets.extend_from_slice(octets);
@@ -164,6 +166,13 @@ impl Lane {
             return Verdict::Refused(refused(send.token, error, None));
         };
         if departures.refused(socket.as_fd(), error) {
+            return Verdict::Renumber;
+        }
+        // The kernel fragments no packet that has its header. It may make this one, and all that follow.
+        let free = self.plan.fragmentation.is_none() && send.header.identification.is_none();
+        let made_here = self.plan.own_headers && self.profile.protocol == Protocol::Icmp;
+        if error == OsError::EMSGSIZE && free && made_here && socket.set_header_included_v4(false).is_ok() {
+            self.plan.own_headers = false;
             return Verdict::Renumber;
         }
         if error == EAGAIN {
