@@ -46,7 +46,9 @@ fn play_ping(profile: Profile, mut source: Unstructured<'_>) {
         flow_label: None,
         report_open: choose(&mut source),
         report_sent: choose(&mut source),
+        report_replies: choose(&mut source),
         names: choose(&mut source),
+        user_to_user: choose(&mut source),
         seed: 1,
     };
     let targets = config.targets.len();
@@ -89,11 +91,17 @@ fn play_trace(profile: Profile, mut source: Unstructured<'_>) {
     };
     let targets = config.targets.len();
     let mut ends = 0;
-    play::play(trace::Tracer::new(config), profile, source, |event| {
+    let tell = |event| {
         if let trace::Event::End(trace) = event {
             assert!(trace.hops.windows(2).all(|pair| pair[0].ttl < pair[1].ttl));
             ends += 1;
         }
-    });
+    };
+    if choose(&mut source) {
+        let config = trace::Config { packet_octets: None, ..config };
+        play::play(trace::MtuTracer::new(config), profile, source, tell);
+    } else {
+        play::play(trace::Tracer::new(config), profile, source, tell);
+    }
     assert_eq!(ends, targets);
 }

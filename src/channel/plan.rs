@@ -62,8 +62,11 @@ pub enum Fragmentation {
     Dont,
     /// Fragment locally to the path MTU the kernel knows.
     Want,
-    /// Set DF and ignore the path MTU the kernel knows.
+    /// Set DF and ignore the path MTU the kernel knows. TCP connections, to which the kernel gives no DF then, take it as `Do`.
     Probe,
+    /// The same, and what routers say about the path MTU does not change what the kernel knows. Only raw sockets have that,
+    /// for IPv4 with [`LanePlan::own_headers`]; the others take it as `Probe`.
+    Interface,
 }
 
 /// One lane.

@@ -245,7 +245,11 @@ impl Run<'_> {
             Asked::Stream(_) => asked.local(text, &stream),
             Asked::Dgram(_) => asked.local(text, &dgram),
         };
-        target::place_all(texts.iter().zip(asked), self.args.output.json, self.program, env, place)
+        let targets = target::place_all(texts.iter().zip(asked), self.args.output.json, self.program, env, place)?;
+        match self.args.packet.flow_label.and_then(|_| target::without_flow_label("-F", &targets)) {
+            Some(trouble) => Err(trouble),
+            None => Ok(targets),
+        }
     }
 
     /// What is probed how; says with `-v` where connections are closed in another way than by FIN for their number alone.

@@ -184,6 +184,17 @@ pub fn place(aim: Aim<'_>, forced: Option<Family>, lanes: &Lanes, env: &Env<'_>)
     (target(host, resolved.numeric, place), trouble)
 }
 
+/// Why a flow label cannot be had for one of these targets, if so; `option` asks for it.
+pub fn without_flow_label<'a>(option: &str, targets: impl IntoIterator<Item = &'a Target>) -> Option<Trouble> {
+    let over_v4 = |target: &&Target| match target.place {
+        Place::Reachable { endpoint, .. } | Place::Unroutable { endpoint } => endpoint.family() == Family::V4,
+        Place::Local { .. } | Place::Unresolved => false,
+    };
+    let target = targets.into_iter().find(over_v4)?;
+    let name = escape(&target.target);
+    Some(Trouble::Refused(format!("{option}: {name} is probed over IPv4, which has no flow labels (-6 forces IPv6)")))
+}
+
 /// Places every target and says the trouble of each.
 ///
 /// # Errors

@@ -200,6 +200,11 @@ pub struct PacketArgs {
     #[arg(short = 'F', long)]
     pub dont_fragment: bool,
 
+    /// Find the path MTU and every hop where it drops, also where larger packets vanish without a word: a hop's line has
+    /// F=MTU where that is new. PACKET_BYTES is the largest size to try. Over ICMP and UDP; implies -F
+    #[arg(long)]
+    pub mtu: bool,
+
     /// Firewall mark (needs cap_net_admin)
     #[arg(long, alias = "fwmark", value_name = "MARK", value_parser = values::mark, allow_hyphen_values = true)]
     pub mark: Option<u32>,
@@ -262,8 +267,6 @@ pub struct OutputArgs {
 /// Options of traceroute that are not here: they are refused with a sentence, never ignored.
 #[derive(Args, Debug)]
 pub struct RefusedArgs {
-    #[arg(long, hide = true)]
-    mtu: bool,
     #[arg(short = 'g', long, hide = true, num_args = 0..=1, allow_hyphen_values = true)]
     gateway: Option<Option<String>>,
     #[arg(short = 'd', long, hide = true)]
@@ -280,7 +283,6 @@ impl RefusedArgs {
     /// Why the first of these that was given is refused.
     pub fn sentence(&self) -> Option<&'static str> {
         let given = [
-            (self.mtu, "--mtu: the path MTU is not searched for yet; -F with a packet length shows who refuses it"),
             (self.gateway.is_some(), "-g: source routing is dropped by routers and not offered"),
             (self.debug, "-d: SO_DEBUG has no effect here and is not offered"),
             (self.dccp, "-D: DCCP probes are not offered"),
@@ -314,7 +316,7 @@ mod tests {
 
     #[test]
     fn what_traceroute_offers_and_we_do_not_is_refused_with_a_sentence() {
-        for flag in ["--mtu", "-g", "-d", "-D", "-P", "-O"] {
+        for flag in ["-g", "-d", "-D", "-P", "-O"] {
             let args = TraceArgs::try_parse_from(["rtrace", flag, "h"]).unwrap();
             assert!(args.refused.sentence().unwrap().starts_with(flag), "{flag}");
         }

@@ -1,4 +1,4 @@
-//! `--flows` and `--report` of `rtrace`: what goes together, and what each changes.
+//! `--flows`, `--report` and `--mtu` of `rtrace`: what goes together, and what each changes.
 
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ impl Run<'_> {
     /// The sentence.
     pub(super) fn check_modes(&self, method: Method) -> Result<(), Trouble> {
         let (timing, output) = (&self.args.timing, &self.args.output);
-        let flows = self.args.method.flows.is_some();
+        let (flows, mtu) = (self.args.method.flows.is_some(), self.args.packet.mtu);
         let factors = timing.wait.is_some_and(|wait| wait.here > 0.0 || wait.near > 0.0);
         let alone = [
             (timing.count.is_some(), "-c: cycles belong to --report; -q says how many probes each hop of a trace gets"),
@@ -53,12 +53,14 @@ impl Run<'_> {
             (factors, "-w: HERE and NEAR have no meaning beside --report; -w MAX has"),
             (flows, "--flows: a report has one flow; choose it with --flow"),
             (output.back, "--back: not shown in a report"),
+            (mtu, "--mtu: a report has packets of one size; search the MTU with a trace of its own"),
             (output.explain, "--explain: a report marks by itself the hops that only limit their answers"),
         ];
         let beside_flows = [
             (method == Method::Tcpconn, "--flows: -M tcpconn has a flow for each probe; -T can keep them"),
             (output.extensions, "--flows: shows no extensions; --json does"),
             (output.back, "--flows: shows no length of the way back; --json does"),
+            (mtu, "--mtu: one flow's path is searched; choose it with --flow"),
         ];
         let ruled = [(!timing.report, alone.as_slice()), (timing.report, &beside_report), (flows, &beside_flows)];
         let broken =

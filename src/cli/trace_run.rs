@@ -15,7 +15,7 @@ use crate::channel::{Fragmentation, LanePlan, Plan, Precision, Protocol, SocketK
 use crate::engine::{Place, Target};
 use crate::net;
 use crate::report::{FlowsJson, FlowsText, Sink, TraceJson, TraceJsonOptions, TraceText, TraceTextOptions};
-use crate::trace::{Config, Event, OriginSource, Ports, Tracer};
+use crate::trace::{Config, Event, MtuTracer, OriginSource, Ports, Tracer};
 use crate::types::{Family, Port, Tos};
 use crate::wire::as_table::AsTable;
 
@@ -68,6 +68,9 @@ impl Run<'_> {
             target::place(target::Aim::host(text), self.args.packet.family.forced(), &lanes, env)
         };
         let targets = target::place_all(texts.iter(), self.args.output.json, self.program, env, place)?;
+        if let Some(trouble) = self.args.packet.flow_label.and_then(|_| target::without_flow_label("-l", &targets)) {
+            return Err(trouble);
+        }
         let config = self.config(targets, used, packet_octets, opened.lookup.is_some(), env);
         let config = Config { origins, ..config };
         if self.args.timing.report {
@@ -75,9 +78,13 @@ impl Run<'_> {
         }
         let mut sink = self.sink(method);
         let count = config.targets.len() * self.flow_count() as usize;
-        let mut tracer = Tracer::new(config);
         let mut tally = Tally { targets: count, ..Tally::default() };
-        drive(&mut opened, &mut tracer, Precision::Relaxed, sink.as_mut(), env, |event| tally.heed(event))?;
+        let heed = |event: &Event| tally.heed(event);
+        if self.args.packet.mtu {
+            drive(&mut opened, &mut MtuTracer::new(config), Precision::Relaxed, sink.as_mut(), env, heed)?;
+        } else {
+            drive(&mut opened, &mut Tracer::new(config), Precision::Relaxed, sink.as_mut(), env, heed)?;
+        }
         Ok(tally.status())
     }
 
@@ -137,6 +144,10 @@ impl Run<'_> {
             let why = "--sport: -M tcpconn needs a source port for each probe; -T can keep one";
             return Err(Trouble::Refused(why.to_owned()));
         }
+        if self.args.packet.mtu && matches!(chosen, Method::Tcp | Method::Tcpconn) {
+            let why = "--mtu: TCP probes have one size, as their SYN must; -I and -U can have any";
+            return Err(Trouble::Refused(why.to_owned()));
+        }
         let timing = &self.args.timing;
         if timing.first > timing.max_hops {
             let (first, last) = (timing.first.get(), timing.max_hops.get());
@@ -179,7 +190,7 @@ impl Run<'_> {
             Method::Tcp => SocketWish::Raw,
             Method::Tcpconn => SocketWish::Auto,
             // Where auto comes to UDP, raw sockets are refused already.
-            Method::Auto if protocol == Protocol::Udp => SocketWish::Dgram,
+            Method::Auto if protocol == Protocol::Udp && !self.prefers_udp(family) => SocketWish::Dgram,
             _ => self.args.method.socket,
         };
         LanePlan {
@@ -196,7 +207,7 @@ impl Run<'_> {
             flow_label: packet.flow_label.filter(|_| family == Family::V6),
             mark: packet.mark,
             // As in traceroute: without -F a router in front of a smaller link may cut a probe in pieces.
-            fragmentation: Some(if packet.dont_fragment { Fragmentation::Probe } else { Fragmentation::Dont }),
+            fragmentation: Some(if self.dont_fragment() { Fragmentation::Interface } else { Fragmentation::Dont }),
             dont_route: packet.bypass_routing,
             send_stamps: self.args.method.timestamping.send_stamps(match self.args.timing.rate {
                 Some(Rate::PerSecond(rate)) => rate,
@@ -208,6 +219,17 @@ impl Run<'_> {
         }
     }
 
+    /// Whether UDP over a raw socket is better than ICMP: what a router says about the size of an ICMPv6 message the kernel
+    /// remembers for all programs, whatever socket it left by.
+    fn prefers_udp(&self, family: Family) -> bool {
+        self.args.packet.mtu && family == Family::V6
+    }
+
+    /// Whether packets must not be fragmented.
+    fn dont_fragment(&self) -> bool {
+        self.args.packet.dont_fragment || self.args.packet.mtu
+    }
+
     /// The source port asked for; another flow number is another source port.
     fn source_port(&self) -> Option<Port> {
         let method = &self.args.method;
@@ -216,9 +238,9 @@ impl Run<'_> {
     }
 
     /// Whether rtrace writes headers itself where the socket allows it. The kernel fragments no packet whose IPv4 header is not
-    /// its own, so this is for packets that fit every link.
+    /// its own, so this is for packets that fit every link, or may not be fragmented.
     fn own_headers(&self, packet_octets: Option<usize>, method: Method) -> bool {
-        method == Method::Tcp || packet_octets.is_none_or(|octets| octets <= OWN_HEADER_OCTETS)
+        method == Method::Tcp || self.dont_fragment() || packet_octets.is_none_or(|octets| octets <= OWN_HEADER_OCTETS)
     }
 
     fn tos(&self) -> Option<Tos> {
@@ -248,6 +270,10 @@ impl Run<'_> {
             Method::Icmp => (icmp, Protocol::Icmp),
             Method::Default | Method::Udp => (udp, Protocol::Udp),
             Method::Tcp | Method::Tcpconn => (tcp, Protocol::Tcp),
+            Method::Auto if udp.any(|profile| profile.socket == SocketKind::Raw) => {
+                let best = |lane: &LanePlan| (lane.protocol == Protocol::Udp) == self.prefers_udp(lane.family);
+                (Lanes::of(opened, &plan.lanes, best), Protocol::Icmp)
+            }
             Method::Auto if !icmp.is_empty() => (icmp, Protocol::Icmp),
             Method::Auto if udp.is_empty() => (icmp, Protocol::Icmp),
             Method::Auto => {

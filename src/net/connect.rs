@@ -8,7 +8,7 @@ use socket2::{SockAddr, Socket, Type};
 use super::lane::{self, Failure};
 use super::sys::option::{self, *};
 use super::{clock, route};
-use crate::channel::{Header, LanePlan, Open, OsError, Protocol};
+use crate::channel::{Header, LanePlan, Open, OsError, Protocol, SocketKind};
 use crate::types::{Endpoint, Family, FlowLabel, IpEndpoint, Stamp, Ttl};
 
 /// SYNs that are sent after the first: a probe is one SYN, and one more tells a lost one from a filtered port.
@@ -148,5 +148,5 @@ fn configure(socket: &Socket, plan: &LanePlan, header: &Header) -> Result<(), Fa
         (SO_BINDTOIFINDEX, header.ifindex.filter(|_| plan.interface.is_none()).map(u32::cast_signed)),
     ];
     option::set_all(socket.as_fd(), &settings)?;
-    lane::configure_leaving(socket.as_fd(), plan)
+    lane::configure_leaving(socket.as_fd(), plan, SocketKind::Stream)
 }

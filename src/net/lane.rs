@@ -144,7 +144,7 @@ fn open_raw(id: LaneId, plan: &LanePlan) -> Result<Lane, Failure> {
     // What was dropped until here was not ours either.
     let drops = option::drops_so_far(socket.as_fd());
     let departures = Departures::start(socket.as_fd(), plan.send_stamps);
-    configure(socket.as_fd(), plan)?;
+    configure(socket.as_fd(), plan, SocketKind::Raw)?;
     if plan.family == Family::V6 {
         tell_headers(socket.as_fd(), plan.family)?;
     }
@@ -185,7 +185,7 @@ fn open_dgram(id: LaneId, plan: &LanePlan) -> Result<Lane, Failure> {
             _ => 0,
         };
         let socket = new_socket(plan, Type::DGRAM)?;
-        configure(socket.as_fd(), plan)?;
+        configure(socket.as_fd(), plan, SocketKind::Dgram)?;
         tell_headers(socket.as_fd(), plan.family)?;
         route::bind_device(&socket, plan)?;
         match &plan.listen {
@@ -298,7 +298,7 @@ pub fn new_socket(plan: &LanePlan, kind: Type) -> Result<Socket, Failure> {
 }
 
 /// Sets everything but interface and address.
-pub fn configure(socket: BorrowedFd<'_>, plan: &LanePlan) -> Result<(), Failure> {
+pub fn configure(socket: BorrowedFd<'_>, plan: &LanePlan, kind: SocketKind) -> Result<(), Failure> {
     let of_family = |v4, v6| if plan.family == Family::V4 { v4 } else { v6 };
     let hops = plan.ttl.map(|ttl| i32::from(ttl.get()));
     let settings = [
@@ -311,7 +311,7 @@ pub fn configure(socket: BorrowedFd<'_>, plan: &LanePlan) -> Result<(), Failure>
         (of_family(IP_TOS, IPV6_TCLASS), plan.tos.map(|tos| i32::from(tos.get()))),
     ];
     option::set_all(socket, &settings)?;
-    configure_leaving(socket, plan)?;
+    configure_leaving(socket, plan, kind)?;
     make_room(socket, plan);
     // A comfort that a kernel may lack.
     let _ = SO_RXQ_OVFL.set(socket, 1);
@@ -351,10 +351,11 @@ pub fn configure_local(socket: &Socket, plan: &LanePlan) -> Result<(), Failure> 
 ///
 /// # Errors
 /// The option that failed, and how.
-pub fn configure_leaving(socket: BorrowedFd<'_>, plan: &LanePlan) -> Result<(), Failure> {
+pub fn configure_leaving(socket: BorrowedFd<'_>, plan: &LanePlan, kind: SocketKind) -> Result<(), Failure> {
     let of_family = |v4, v6| if plan.family == Family::V4 { v4 } else { v6 };
+    let discover = plan.fragmentation.map(|fragmentation| option::mtu_discover(fragmentation, kind));
     let settings = [
-        (of_family(IP_MTU_DISCOVER, IPV6_MTU_DISCOVER), plan.fragmentation.map(option::mtu_discover)),
+        (of_family(IP_MTU_DISCOVER, IPV6_MTU_DISCOVER), discover),
         // The kernel doubles the figure for its own book-keeping.
         (SO_SNDBUF, plan.send_buffer.map(|octets| i32::try_from(octets).unwrap_or(i32::MAX))),
         (SO_DONTROUTE, plan.dont_route.then_some(1)),

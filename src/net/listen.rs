@@ -15,7 +15,7 @@ use super::lane::{self, Failure};
 use super::route;
 use super::sys::interface;
 use super::sys::option::{self, *};
-use crate::channel::{Group, LanePlan, OsError};
+use crate::channel::{Group, LanePlan, OsError, SocketKind};
 use crate::types::{Endpoint, Family, IpEndpoint};
 
 /// Connections that may wait to be accepted; the kernel cuts it to `net.core.somaxconn`.
@@ -36,7 +36,7 @@ pub fn tcp_listener(plan: &LanePlan, at: &Endpoint) -> Result<Socket, Failure> {
         (of_family(IP_TOS, IPV6_TCLASS), plan.tos.map(|tos| i32::from(tos.get()))),
     ];
     option::set_all(socket.as_fd(), &settings)?;
-    lane::configure_leaving(socket.as_fd(), plan)?;
+    lane::configure_leaving(socket.as_fd(), plan, SocketKind::Stream)?;
     route::bind_device(&socket, plan)?;
     // A restart must not wait for the connections of before, which are in TIME-WAIT.
     socket.set_reuse_address(true).map_err(|error| ("SO_REUSEADDR", error.into()))?;

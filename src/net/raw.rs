@@ -47,7 +47,7 @@ pub fn open(id: LaneId, plan: &LanePlan) -> Result<Lane, Failure> {
     include_header(&transport, plan)?;
     for socket in [&transport, &icmp] {
         lane::drain(socket);
-        lane::configure(socket.as_fd(), &icmp_plan)?;
+        lane::configure(socket.as_fd(), &icmp_plan, SocketKind::Raw)?;
         lane::tell_headers(socket.as_fd(), plan.family)?;
         route::bind_device(socket, plan)?;
         if plan.source.is_some() {
@@ -173,6 +173,8 @@ fn hold(plan: &LanePlan, port: u16) -> Result<Socket, Failure> {
     }
     // Nothing is ever read from it.
     socket.attach_filter(&filter::NOTHING).map_err(|error| ("SO_ATTACH_FILTER", error.into()))?;
+    // The kernel would have it learn the path MTU from what a router says about a probe with its port.
+    lane::configure_leaving(socket.as_fd(), plan, SocketKind::Raw)?;
     route::bind_device(&socket, plan)?;
     route::bind(&socket, plan, port)?;
     Ok(socket)

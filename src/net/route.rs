@@ -11,7 +11,7 @@ use super::sys::cmsg::{self, Origin};
 use super::sys::interface;
 use super::sys::message::{self, Buffers, Queue};
 use super::sys::option::{IP_MTU_DISCOVER, IPV6_MTU_DISCOVER, SO_BROADCAST, SO_DONTROUTE, SO_MARK, mtu_discover};
-use crate::channel::{Fragmentation, LanePlan, OsError};
+use crate::channel::{Fragmentation, LanePlan, OsError, SocketKind};
 use crate::types::{Family, IpEndpoint, Mtu};
 
 /// A port for sockets that only ask for a route: discard, RFC 863. Nothing is sent to it.
@@ -35,7 +35,9 @@ pub fn source_for(to: IpEndpoint, plan: &LanePlan) -> Result<IpAddr, OsError> {
 /// Asks a socket of its own with an error queue, because raw lanes have none; its packet is refused for the same reason.
 pub fn accepted_mtu(plan: &LanePlan, to: IpEndpoint, octets: usize, control: &[u8]) -> Option<Mtu> {
     // Without DF a packet is only refused for what no header can express. With a mark the route may be another one.
-    if !matches!(plan.fragmentation, Some(Fragmentation::Do | Fragmentation::Probe)) || plan.mark.is_some() {
+    if !matches!(plan.fragmentation, Some(Fragmentation::Do | Fragmentation::Probe | Fragmentation::Interface))
+        || plan.mark.is_some()
+    {
         return None;
     }
     let socket = udp_socket(plan).ok()?;
@@ -44,7 +46,7 @@ pub fn accepted_mtu(plan: &LanePlan, to: IpEndpoint, octets: usize, control: &[u
         Family::V4 => IP_MTU_DISCOVER,
         Family::V6 => IPV6_MTU_DISCOVER,
     };
-    discover.set(socket.as_fd(), mtu_discover(plan.fragmentation?)).ok()?;
+    discover.set(socket.as_fd(), mtu_discover(plan.fragmentation?, SocketKind::Dgram)).ok()?;
     let _ = SO_BROADCAST.set(socket.as_fd(), 1);
     connect(&socket, to).ok()?;
     message::send(socket.as_fd(), None, &vec![0; octets], control).err()?;

@@ -229,7 +229,7 @@ pub fn icmp_answer(responder: &str, icmp_type: u8, icmp_code: u8) -> Answer {
 
 pub fn hop(ttl: u8, answers: Vec<Option<Answer>>) -> Hop {
     let probes = (1..).zip(answers).map(|(number, answer)| ProbeResult { number, answer, again: false }).collect();
-    Hop { ttl: Ttl::new(ttl), probes }
+    Hop { ttl: Ttl::new(ttl), probes, mtu: None }
 }
 
 pub fn trace_end(trace: u32, hops: Vec<Hop>) -> Box<Trace> {
@@ -239,6 +239,7 @@ pub fn trace_end(trace: u32, hops: Vec<Hop>) -> Box<Trace> {
         stop_reason: StopReason::Destination,
         hops,
         findings: Vec::new(),
+        path_mtu: None,
         duration: 75_300_000,
     })
 }

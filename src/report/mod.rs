@@ -18,6 +18,7 @@ mod sweep;
 mod trace_findings;
 mod trace_flows;
 mod trace_json;
+mod trace_mtu;
 mod trace_table;
 mod trace_table_json;
 mod trace_text;

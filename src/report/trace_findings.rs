@@ -5,6 +5,7 @@ use serde_json::{Value as Json, json};
 
 use super::json::millis;
 use super::number::Millis;
+use super::trace_mtu;
 use crate::trace::{Field, Finding, Value};
 use crate::types::Ttl;
 
@@ -101,6 +102,14 @@ pub(super) fn sentence(finding: &Finding) -> String {
                 mtu.map_or_else(|| "smaller than the probes".to_owned(), |mtu| format!("of {} octets", mtu.get()));
             format!("hop {}, {responder}, is in front of a link with an MTU {mtu}", ttl.get())
         }
+        Finding::PathMtu { mtu, .. } => format!("packets of up to {} octets reach the destination", mtu.get()),
+        Finding::MtuDrop { at, by, stated } => trace_mtu::drop_sentence(at, *by, *stated),
+        Finding::MtuBlackHole { at, echoed } => trace_mtu::black_hole_sentence(at, *echoed),
+        Finding::MtuUnclear { ttl, passed } => format!(
+            "packets of {} octets reach hop {}; whether larger ones do cannot be told, too many answers lack",
+            passed.get(),
+            ttl.get()
+        ),
         Finding::Unmatched { responder, answers } => {
             let plural = if *answers == 1 { "" } else { "s" };
             format!(
@@ -182,6 +191,10 @@ fn evidence(finding: &Finding) -> Json {
         Finding::NarrowLink { responder, mtu, .. } => {
             json!({"responder": responder, "mtu": mtu.map(|mtu| mtu.get())})
         }
+        Finding::PathMtu { mtu, .. } => json!({"mtu": mtu.get()}),
+        Finding::MtuDrop { at, by, stated } => trace_mtu::drop_evidence(at, *by, *stated),
+        Finding::MtuBlackHole { at, echoed } => trace_mtu::black_hole_evidence(at, *echoed),
+        Finding::MtuUnclear { passed, .. } => json!({"mtu_at_least": passed.get()}),
         Finding::Unmatched { responder, answers } => json!({"responder": responder, "answers": answers}),
         Finding::Rewritten { first, last, sent, quoted, persists, .. } => json!({
             "first_ttl": first.get(), "last_ttl": last.get(), "sent": value(*sent), "quoted": value(*quoted),

@@ -14,6 +14,7 @@ use super::{Sink, Streams, escape};
 use crate::channel::{OsError, SocketKind};
 use crate::metrics::RttRecorder;
 use crate::trace::{Answer, Event, Hop, Origins, ProbeResult, Rewritten, Start, StopReason, Trace, TraceId};
+use crate::types::Mtu;
 use crate::wire::extension::{Interface, LabelStackEntry, Object};
 
 /// What the JSON is to hold.
@@ -110,6 +111,7 @@ struct TraceObject<'a> {
     reached: bool,
     stop_reason: &'static str,
     state: Option<&'static str>,
+    path_mtu: Option<u32>,
     duration_ms: f64,
     time: Time,
     hops: Vec<HopObject<'a>>,
@@ -139,6 +141,7 @@ impl<'a> TraceObject<'a> {
             reached: trace.reached,
             stop_reason: trace.stop_reason.name(),
             state,
+            path_mtu: trace.path_mtu.map(Mtu::get),
             duration_ms: millis(trace.duration),
             time: Time(start.time),
             hops: trace.hops.iter().map(HopObject::new).collect(),
@@ -157,6 +160,7 @@ struct HopObject<'a> {
     responders: Vec<ResponderObject<'a>>,
     probes: Vec<ProbeObject>,
     rtt_stats_ms: Option<RttStatsObject>,
+    mtu: Option<u32>,
 }
 
 impl<'a> HopObject<'a> {
@@ -173,6 +177,7 @@ impl<'a> HopObject<'a> {
             responders: responders(&answers),
             probes: hop.probes.iter().map(ProbeObject::new).collect(),
             rtt_stats_ms: RttStatsObject::new(&answers),
+            mtu: hop.mtu.map(Mtu::get),
         }
     }
 }
@@ -428,7 +433,7 @@ mod tests {
             "{\"type\":\"trace\",\"version\":1,\"tool\":\"rtrace\",\"target\":\"a.example\",\"address\":\"192.0.2.9\",\
              \"source\":\"192.0.2.1\",\"method\":\"icmp\",\"method_requested\":\"auto\",\"socket\":\"raw\",\"port\":null,\
              \"flow\":0,\"packet_bytes\":60,\"reached\":true,\"stop_reason\":\"destination\",\"state\":null,\
-             \"duration_ms\":75.3,\"time\":\"2026-11-22T07:47:13.000001000Z\",\"hops\":[],\"findings\":[]}\n"
+             \"path_mtu\":null,\"duration_ms\":75.3,\"time\":\"2026-11-22T07:47:13.000001000Z\",\"hops\":[],\"findings\":[]}\n"
         );
     }
 
@@ -451,7 +456,7 @@ mod tests {
              \"icmp_code\":null,\"late\":false,\"quoted_tos\":null,\"rewritten\":[],\"stamp\":null,\"again\":false},\
              {\"n\":3,\"responder\":\"203.0.113.1\",\"rtt_ms\":1.2,\"reply_ttl\":255,\"quoted_ttl\":1,\"icmp_type\":11,\
              \"icmp_code\":0,\"late\":true,\"quoted_tos\":0,\"rewritten\":[],\"stamp\":\"kernel\",\"again\":false}],\
-             \"rtt_stats_ms\":{\"min\":1.1,\"mean\":1.15,\"median\":1.1,\"max\":1.2,\"stddev\":0.05}}]"
+             \"rtt_stats_ms\":{\"min\":1.1,\"mean\":1.15,\"median\":1.1,\"max\":1.2,\"stddev\":0.05},\"mtu\":null}]"
         );
     }
 
@@ -498,7 +503,7 @@ mod tests {
             hop_json(vec![None]),
             "[{\"ttl\":1,\"sent\":1,\"received\":0,\"unanswered\":1,\"unanswered_pct\":100.0,\"responders\":[],\"probes\":[\
              {\"n\":1,\"responder\":null,\"rtt_ms\":null,\"reply_ttl\":null,\"quoted_ttl\":null,\"icmp_type\":null,\
-             \"icmp_code\":null,\"late\":false,\"quoted_tos\":null,\"rewritten\":[],\"stamp\":null,\"again\":false}],\"rtt_stats_ms\":null}]"
+             \"icmp_code\":null,\"late\":false,\"quoted_tos\":null,\"rewritten\":[],\"stamp\":null,\"again\":false}],\"rtt_stats_ms\":null,\"mtu\":null}]"
         );
         assert!(hop_json(Vec::new()).contains("\"sent\":0,\"received\":0,\"unanswered\":0,\"unanswered_pct\":null,"));
     }

@@ -8,7 +8,7 @@ use super::trace_findings::sentence;
 use super::{Sink, Streams, escape};
 use crate::channel::OsError;
 use crate::trace::{Answer, Event, Hop, Interim, Origins, Start, StopReason, Trace, TraceId, hops_back};
-use crate::types::Asn;
+use crate::types::{Asn, Mtu};
 use crate::wire::extension::{Interface, InterfaceRole, LabelStackEntry, Object};
 
 /// What the text is to look like.
@@ -58,6 +58,8 @@ struct Held {
     ended: bool,
     /// Why the last probe could not be sent.
     failure: Option<OsError>,
+    /// The MTU that was shown last.
+    mtu: Option<Mtu>,
 }
 
 impl TraceText {
@@ -133,7 +135,13 @@ impl Sink<Event> for TraceText {
                 self.write(start.trace, header(start).as_bytes(), streams.data)
             }
             Event::Hop(trace, hop) => {
-                let line = hop_line(&self.options, hop);
+                let shown = self.held(*trace).and_then(|held| held.mtu);
+                let mtu = hop.mtu.filter(|_| hop.mtu != shown);
+                let line = hop_line(&self.options, hop, mtu);
+                if let Some(held) = self.held(*trace).filter(|_| hop.probes.iter().any(|probe| probe.answer.is_some()))
+                {
+                    held.mtu = mtu.or(shown);
+                }
                 self.write(*trace, line.as_bytes(), streams.data)
             }
             Event::SendFailed { trace, error } => self.send_failed(*trace, *error, streams.talk),
@@ -204,7 +212,9 @@ fn why_ended(reason: StopReason) -> &'static str {
     }
 }
 
-fn hop_line(options: &TraceTextOptions, hop: &Hop) -> String {
+/// The line of a hop, with `mtu` if it is new.
+fn hop_line(options: &TraceTextOptions, hop: &Hop, mtu: Option<Mtu>) -> String {
+    let mut mtu = mtu;
     let mut line = format!("{:2} ", hop.ttl.get());
     let mut shown: Option<&Answer> = None;
     for probe in &hop.probes {
@@ -231,6 +241,9 @@ fn hop_line(options: &TraceTextOptions, hop: &Hop) -> String {
         if let Some(mark) = annotation(answer) {
             line.push(' ');
             line.push_str(&mark);
+        }
+        if let Some(mtu) = mtu.take() {
+            line.push_str(&format!(" F={}", mtu.get()));
         }
     }
     line.push('\n');
@@ -370,6 +383,24 @@ mod tests {
              3  gw.example (10.9.3.2)  0.016 ms  0.007 ms *\n\
              10  10.9.4.2 (10.9.4.2)  12.345 ms  0.007 ms  0.007 ms\n"
         );
+    }
+
+    #[test]
+    fn an_mtu_stands_behind_the_first_answer_of_the_hop_where_it_is_new() {
+        let at =
+            |ttl, answers, mtu| Event::Hop(TraceId::new(0), Box::new(Hop { mtu: Mtu::new(mtu), ..hop(ttl, answers) }));
+        let told = || Some(expired("10.9.1.2", 1000));
+        let events = [
+            begin(0, "10.9.4.2", "10.9.4.2"),
+            at(1, vec![None, told(), told()], 1500),
+            at(2, vec![told()], 1500),
+            at(3, vec![None], 1400),
+            at(4, vec![told()], 1400),
+        ];
+        let (data, _) = written(&mut TraceText::new(numeric()), &events);
+        let lines: Vec<&str> = data.lines().skip(1).collect();
+        assert_eq!(lines[0], " 1  * 10.9.1.2  1.000 ms F=1500  1.000 ms");
+        assert_eq!(lines[1..], [" 2  10.9.1.2  1.000 ms", " 3  *", " 4  10.9.1.2  1.000 ms F=1400"]);
     }
 
     #[test]

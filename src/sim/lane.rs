@@ -195,7 +195,7 @@ impl Sockets {
         packet.flow_label = header.flow_label.or(lane.plan.flow_label).unwrap_or_default();
         packet.identification = header.identification.unwrap_or_else(|| take(&mut self.identification));
         packet.dont_fragment = if lane.has_own_header() {
-            matches!(lane.plan.fragmentation, Some(Fragmentation::Do | Fragmentation::Probe))
+            matches!(lane.plan.fragmentation, Some(Fragmentation::Do | Fragmentation::Probe | Fragmentation::Interface))
         } else {
             lane.plan.fragmentation != Some(Fragmentation::Dont)
         };
@@ -210,7 +210,7 @@ impl Sockets {
         let exceeded = |mtu: Option<Mtu>| mtu.filter(|mtu| length > mtu.get() as usize);
         let refused = match lane.plan.fragmentation {
             Some(Fragmentation::Do) => exceeded(path),
-            Some(Fragmentation::Probe) => exceeded(interface),
+            Some(Fragmentation::Probe | Fragmentation::Interface) => exceeded(interface),
             _ if lane.has_own_header() => exceeded(interface),
             Some(Fragmentation::Dont | Fragmentation::Want) | None => None,
         };

@@ -54,6 +54,11 @@ struct Flows {
 }
 
 impl Book {
+    /// An empty book whose first probe has a number behind `last`.
+    pub fn behind(last: ProbeId) -> Self {
+        Book { last: Some(last), ..Book::default() }
+    }
+
     /// The number of the next probe: the first behind the last one's that is `usable`.
     pub fn next_number(&self, usable: impl Fn(ProbeId) -> bool) -> ProbeId {
         let mut probe = self.last.map_or(ProbeId::FIRST, ProbeId::next);

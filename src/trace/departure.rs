@@ -1,7 +1,7 @@
 //! How a probe leaves: where it goes and what all probes of its trace carry ([`Route`]), and the order that sends it.
 
 use super::book::{Book, Entry, SentFields};
-use super::config::Config;
+use super::config::{Config, Ports};
 use super::event::{Start, TraceId};
 use super::flow;
 use super::matching::Mark;
@@ -54,6 +54,14 @@ impl Route {
         possible.then_some(Route { target: endpoint, lane, profile, packets })
     }
 
+    /// Has `book` keep a flow for each probe in flight, where nothing but its flow tells a probe.
+    pub fn limit_flows(&self, ports: Ports, book: &mut Book) {
+        let without_numbers = self.profile.protocol == Protocol::Udp && self.profile.socket != SocketKind::Raw;
+        if without_numbers && matches!(ports, Ports::Fixed(_)) {
+            book.limit_flows(self.lane, self.profile.max_open);
+        }
+    }
+
     /// Which of the lane's flows the next probe takes; `None` while each is held by a probe in flight.
     pub fn next_flow(&self, book: &Book) -> Option<u16> {
         if book.limits_flows(self.lane) { book.next_flow(self.lane) } else { Some(self.packets.source_flow) }
@@ -100,7 +108,7 @@ impl Desk<'_> {
         route: &Route,
         (trace, ttl, slot): (usize, u8, usize),
         (index, flow): (u32, u16),
-        ports: super::Ports,
+        ports: Ports,
         outbox: &mut Outbox,
     ) -> ProbeId {
         let port = match route.profile.protocol {

@@ -84,6 +84,8 @@ pub struct Hop {
     pub ttl: Ttl,
     /// Its probes, in the order they were sent. Fewer than asked for where the trace ended before.
     pub probes: Vec<ProbeResult>,
+    /// The MTU of the path to it, where it was searched for and found.
+    pub mtu: Option<Mtu>,
 }
 
 /// What became of one probe.
@@ -294,6 +296,8 @@ pub struct Trace {
     pub hops: Vec<Hop>,
     /// What they say beyond that.
     pub findings: Vec<Finding>,
+    /// The MTU of the path to the destination, where it was searched for and found.
+    pub path_mtu: Option<Mtu>,
     /// From start to end, nanoseconds.
     pub duration: u64,
 }

@@ -48,10 +48,31 @@ pub enum Finding {
     SeveralPaths { ttl: Ttl, responders: Vec<IpAddr> },
     /// A link takes no packets of the probes' size.
     NarrowLink { ttl: Ttl, responder: IpAddr, mtu: Option<Mtu> },
+    /// Packets of up to this size reach the destination.
+    PathMtu { ttl: Ttl, mtu: Mtu },
+    /// A router refuses larger packets. What it states as MTU may be something else.
+    MtuDrop { at: Narrowing, by: IpAddr, stated: Option<Mtu> },
+    /// Larger packets vanish, and nobody says so. If `echoed`, it may be the answers, as large as the packets, that vanish.
+    MtuBlackHole { at: Narrowing, echoed: bool },
+    /// Packets of this size pass to this hop; whether larger ones do could not be told.
+    MtuUnclear { ttl: Ttl, passed: Mtu },
     /// A router's answers quote too little to tell which probes they are about.
     Unmatched { responder: IpAddr, answers: u32 },
     /// A field of our packets was something else in the quotes of these hops.
     Rewritten { field: Field, first: Ttl, last: Ttl, sent: Value, quoted: Value, persists: bool },
+}
+
+/// Where the MTU of a path drops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Narrowing {
+    /// The first hop that larger packets do not reach.
+    pub ttl: Ttl,
+    /// The last hop that they are known to reach.
+    pub behind: Option<Ttl>,
+    /// The MTU of the path to that one.
+    pub from: Option<Mtu>,
+    /// The MTU from here on.
+    pub mtu: Mtu,
 }
 
 /// How much a finding matters.
@@ -94,6 +115,10 @@ impl Finding {
             Finding::SeveralResponders { .. } => "several_responders",
             Finding::SeveralPaths { .. } => "several_paths",
             Finding::NarrowLink { .. } => "narrow_link",
+            Finding::PathMtu { .. } => "path_mtu",
+            Finding::MtuDrop { .. } => "mtu_drop",
+            Finding::MtuBlackHole { .. } => "mtu_black_hole",
+            Finding::MtuUnclear { .. } => "mtu_unclear",
             Finding::Unmatched { .. } => "unmatched_answers",
             Finding::Rewritten { field, .. } => match field {
                 Field::Dscp => "dscp_rewritten",
@@ -128,14 +153,20 @@ impl Finding {
             | Finding::OtherAddress { ttl, .. }
             | Finding::SeveralResponders { ttl, .. }
             | Finding::SeveralPaths { ttl, .. }
-            | Finding::NarrowLink { ttl, .. } => ttl,
+            | Finding::NarrowLink { ttl, .. }
+            | Finding::PathMtu { ttl, .. }
+            | Finding::MtuUnclear { ttl, .. } => ttl,
+            Finding::MtuDrop { at, .. } | Finding::MtuBlackHole { at, .. } => at.ttl,
         })
     }
 
     /// How much it matters.
     pub const fn severity(&self) -> Severity {
         match self {
-            Finding::Loop { .. } | Finding::AdminBlock { .. } => Severity::Error,
+            Finding::Loop { .. } | Finding::AdminBlock { .. } | Finding::MtuBlackHole { .. } => Severity::Error,
+            // A router that states it right makes no trouble.
+            Finding::MtuDrop { at, stated: Some(stated), .. } if stated.get() == at.mtu.get() => Severity::Info,
+            Finding::MtuDrop { .. } => Severity::Warning,
             Finding::NothingBehind { .. } | Finding::Loss { .. } | Finding::NarrowLink { .. } => Severity::Warning,
             Finding::Rewritten { field: Field::Dscp | Field::Ecn, persists: true, .. } => Severity::Warning,
             _ => Severity::Info,
@@ -404,7 +435,7 @@ mod tests {
         };
         let probes =
             (1..).zip(rtts).map(|(number, rtt)| ProbeResult { number, answer: Some(answer(rtt)), again: false });
-        Hop { ttl: Ttl::new(ttl), probes: probes.collect() }
+        Hop { ttl: Ttl::new(ttl), probes: probes.collect(), mtu: None }
     }
 
     /// The hops at which a path with these fastest answers jumps; no answer where there is none.

@@ -160,6 +160,6 @@ impl HopState {
             .filter(|(_, slot)| slot.sent.is_some())
             .map(|(number, slot)| ProbeResult { number, answer: slot.answer(), again: slot.again.is_some() })
             .collect();
-        Hop { ttl: Ttl::new(self.ttl), probes }
+        Hop { ttl: Ttl::new(self.ttl), probes, mtu: None }
     }
 }

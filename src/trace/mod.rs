@@ -62,6 +62,7 @@ mod flow;
 mod hop;
 mod keys;
 mod matching;
+mod mtu;
 mod names;
 mod path;
 pub mod report;
@@ -78,5 +79,6 @@ pub use config::{Config, OriginSource, Ports, Wait};
 pub use event::{
     Answer, Event, Field, Hop, Interim, Origins, ProbeResult, Rewritten, Start, StopReason, Trace, TraceId, Value,
 };
-pub use finding::{Finding, Severity, hops_back};
+pub use finding::{Finding, Narrowing, Severity, hops_back};
+pub use mtu::MtuTracer;
 pub use tracer::Tracer;

@@ -286,6 +286,7 @@ impl Run {
             stop_reason,
             findings: finding::findings(self.target.address, stop_reason, &hops, &self.unmatched),
             hops,
+            path_mtu: None,
             duration: u64::try_from(ended.since(self.started).as_nanos()).unwrap_or(u64::MAX),
         })));
         true

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use super::agenda::Agenda;
 use super::book::Book;
-use super::config::{Config, Ports};
+use super::config::Config;
 use super::departure::{self, Desk, Route};
 use super::event::{Event, StopReason, Trace, TraceId};
 use super::hop::Arrival;
@@ -179,6 +179,11 @@ impl Tracer {
         self.runs.values().filter_map(begins).max()
     }
 
+    /// What the run is to do.
+    pub(super) fn config(&self) -> &Config {
+        &self.config
+    }
+
     fn begin_one(&mut self, index: usize, now: Now) {
         let id = TraceId::new(u32::try_from(index).unwrap_or(u32::MAX));
         self.tell_start(index, now);
@@ -186,11 +191,7 @@ impl Tracer {
             self.tell_unmade(id, StopReason::SendFailed);
             return;
         };
-        let profile = route.profile;
-        let without_numbers = profile.protocol == Protocol::Udp && profile.socket != SocketKind::Raw;
-        if without_numbers && matches!(self.config.ports, Ports::Fixed(_)) {
-            self.book.limit_flows(route.lane, profile.max_open);
-        }
+        route.limit_flows(self.config.ports, &mut self.book);
         self.busy.insert((route.lane, route.target.address));
         self.runs.insert(index, Run::new(&self.config, id, route, self.ahead(), now.mono));
         self.agenda.touch(index);
@@ -210,7 +211,15 @@ impl Tracer {
 
     /// Tells the end of a trace that sent nothing.
     fn tell_unmade(&mut self, trace: TraceId, stop_reason: StopReason) {
-        let end = Trace { trace, reached: false, stop_reason, hops: Vec::new(), findings: Vec::new(), duration: 0 };
+        let end = Trace {
+            trace,
+            reached: false,
+            stop_reason,
+            hops: Vec::new(),
+            findings: Vec::new(),
+            path_mtu: None,
+            duration: 0,
+        };
         self.events.push_back(Event::End(Box::new(end)));
     }
 
@@ -242,12 +251,9 @@ impl Tracer {
             };
             // Without a flow it stays ready: others will be given up.
             let Some(flow) = run.route().next_flow(&self.book) else { break };
-            held = self.held_until(now, outbox);
+            held = self.take_leave(now, outbox);
             if held.is_some() {
                 break;
-            }
-            if let Some(cap) = &mut self.cap {
-                cap.take(now.mono);
             }
             self.order(index, (ttl, slot), flow, now, outbox);
         }
@@ -258,10 +264,14 @@ impl Tracer {
         held
     }
 
-    /// When the next probe of any trace may leave, if not now.
-    fn held_until(&self, now: Now, outbox: &Outbox) -> Option<Instant> {
+    /// Takes leave to send one probe now. Gives when the next of any trace may leave, if that is later.
+    pub(super) fn take_leave(&mut self, now: Now, outbox: &Outbox) -> Option<Instant> {
         let full = (outbox.len() >= BATCH).then_some(now.mono);
-        full.or_else(|| self.cap.map(|cap| cap.next()).filter(|&next| next > now.mono))
+        let held = full.or_else(|| self.cap.map(|cap| cap.next()).filter(|&next| next > now.mono));
+        if let (Some(cap), None) = (&mut self.cap, held) {
+            cap.take(now.mono);
+        }
+        held
     }
 
     /// Orders the probe of this slot.

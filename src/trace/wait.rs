@@ -34,7 +34,8 @@ fn adaptive(path: &Path, hop: &HopState) -> Duration {
     }
 }
 
-fn past(slowest: Duration) -> Duration {
+/// The slowest answer's time and as long again, within limits.
+pub(super) fn past(slowest: Duration) -> Duration {
     slowest.saturating_add(slowest.clamp(EXTRA_AT_LEAST, EXTRA_AT_MOST))
 }
 

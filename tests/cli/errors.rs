@@ -22,6 +22,7 @@ fn what_rping_does_not_take_is_said_in_one_line() {
     let lines = [
         "rping",
         "rping -Z host.example",
+        "rping -F 5 198.51.100.9",
         "rping --nonsense host.example",
         "rping -c host.example",
         "rping -c",
@@ -109,7 +110,11 @@ fn what_rtrace_does_not_take_is_said_in_one_line() {
         "rtrace -I -U host.example",
         "rtrace -s nowhere host.example",
         "rtrace -i nope0 host.example",
-        "rtrace --mtu host.example",
+        "rtrace --mtu -T host.example",
+        "rtrace --mtu -M tcpconn host.example",
+        "rtrace --mtu --flows 2 host.example",
+        "rtrace --mtu --report host.example",
+        "rtrace -l 5 -4 host.example",
         "rtrace -g 10.0.0.1 host.example",
     ];
     assert_snapshot!(table(&World::new(), &lines));

@@ -200,3 +200,55 @@ fn flows_that_cannot_be_kept_are_refused_with_a_sentence() {
     assert_snapshot!(World::new().run("rtrace -n --flows 4 -U --sport 65534 198.51.100.9"));
     assert_snapshot!(World::new().run("rtrace -n --flows 65 198.51.100.9"));
 }
+
+/// A world whose links from near to far and on to the host take no more than this; the last one says nothing.
+fn narrowing(last_is_silent: bool) -> World {
+    let mut world = World::new();
+    let way = |mtu| Way::after(Duration::from_millis(1)).mtu(Mtu::new(mtu).unwrap());
+    let silent = Way::after(Duration::from_millis(1)).blackhole_above(Mtu::new(1380).unwrap());
+    let last = if last_is_silent { silent } else { way(1400) };
+    let mut from = US;
+    for (number, way) in (1..).zip([way(1500), way(1492), last]) {
+        let (v4, v6) = (ip(&format!("203.0.113.1{number}")), ip(&format!("2001:db8:a::1{number}")));
+        let node = if number == 3 { Node::host(v4) } else { Node::router(v4) };
+        from = world.network.add(from, node.also(v6), Link::after(Duration::from_millis(1)).outward(way));
+    }
+    world
+}
+
+#[test]
+fn the_mtu_is_shown_where_it_changes() {
+    assert_snapshot!(narrowing(false).run("rtrace -n -q 2 --mtu --explain 203.0.113.13"));
+    assert_snapshot!(narrowing(true).run("rtrace -n -q 1 --mtu --explain 2001:db8:a::13"));
+}
+
+#[test]
+fn the_mtu_stands_beside_names_and_origins() {
+    let mut world = narrowing(false);
+    let name = NameOutcome::Named("near.example".into(), Duration::from_millis(20));
+    world.network.name(ip("203.0.113.11"), name);
+    let origin =
+        OriginOutcome::Told("64500 | 203.0.113.0/24 | XX | test | 2026-01-01".into(), Duration::from_millis(20));
+    world.network.origin(ip("203.0.113.12"), origin);
+    assert_snapshot!(world.run("rtrace -q 1 --mtu -A 203.0.113.13"));
+}
+
+#[test]
+fn the_mtu_is_a_number_in_json() {
+    assert_snapshot!(narrowing(true).run("rtrace -n -q 1 --mtu --json 203.0.113.13"));
+}
+
+#[test]
+fn auto_searches_over_the_socket_that_leaves_the_kernels_memory_alone() {
+    let method = |world: World, target: &str| {
+        let outcome = world.run(&format!("rtrace -n --mtu --json {target}"));
+        let line: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
+        (line["method"].as_str().unwrap().to_owned(), line["socket"].as_str().unwrap().to_owned())
+    };
+    let (v4, v6) = ("203.0.113.13", "2001:db8:a::13");
+    let expected = |method: &str, socket: &str| (method.to_owned(), socket.to_owned());
+    assert_eq!(method(narrowing(false), v4), expected("icmp", "raw"));
+    assert_eq!(method(narrowing(false), v6), expected("udp", "raw"));
+    assert_eq!(method(narrowing(false).dgram_only(), v6), expected("icmp", "dgram"));
+    assert_eq!(method(narrowing(false).unprivileged(), v6), expected("udp", "dgram"));
+}

@@ -12,6 +12,7 @@ mod counting;
 mod errors;
 mod hostile;
 mod methods;
+mod mtu;
 mod names;
 mod options;
 mod origins;

@@ -3,6 +3,7 @@
 mod ends;
 mod findings;
 mod flows;
+mod mtu;
 mod origins;
 mod quotes;
 mod report;
@@ -154,20 +155,20 @@ impl Told {
 }
 
 /// A machine whose events carry the time at which they are polled.
-struct Clocked {
-    tracer: Tracer,
+struct Clocked<M> {
+    tracer: M,
     started: Option<Instant>,
     now: Instant,
 }
 
-impl Clocked {
+impl<M> Clocked<M> {
     fn at(&mut self, now: Now) {
         self.now = now.mono;
         self.started.get_or_insert(now.mono);
     }
 }
 
-impl Machine for Clocked {
+impl<M: Machine<Event = Event>> Machine for Clocked<M> {
     type Event = (Duration, Event);
 
     fn poll_orders(&mut self, now: Now, outbox: &mut Outbox) {
@@ -212,6 +213,16 @@ fn lane((family, protocol, socket): Kind) -> LanePlan {
 }
 
 fn trace_over(network: &Network, lane: LanePlan, targets: &[IpAddr], config: Config) -> Told {
+    run_over(network, lane, targets, config, Tracer::new)
+}
+
+fn run_over<M: Machine<Event = Event>>(
+    network: &Network,
+    lane: LanePlan,
+    targets: &[IpAddr],
+    config: Config,
+    machine: impl FnOnce(Config) -> M,
+) -> Told {
     let zones = Zones { v4: "origin.example".into(), v6: "origin6.example".into() };
     let origins = matches!(config.origins, Some(OriginSource::Lookup)).then_some(zones);
     let OpenedLanes { mut channel, lanes, mut lookup, .. } =
@@ -229,7 +240,7 @@ fn trace_over(network: &Network, lane: LanePlan, targets: &[IpAddr], config: Con
             profile,
         },
     });
-    let tracer = Tracer::new(Config { targets: targets.collect(), ..config });
+    let tracer = machine(Config { targets: targets.collect(), ..config });
     let mut clocked = Clocked { tracer, started: None, now: Instant::ZERO };
     let mut events = Vec::new();
     driver::run(&mut *channel, &mut clocked, Precision::Relaxed, |turn| {

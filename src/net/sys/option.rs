@@ -5,7 +5,7 @@ use std::mem::offset_of;
 use std::net::IpAddr;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-use crate::channel::{Fragmentation, OsError};
+use crate::channel::{Fragmentation, OsError, SocketKind};
 use crate::types::{Family, FlowLabel};
 
 /// A socket option that takes an int.
@@ -104,13 +104,17 @@ pub fn set_all(
     Ok(())
 }
 
-/// The value of `IP_MTU_DISCOVER` and `IPV6_MTU_DISCOVER`, the same in both families.
-pub fn mtu_discover(fragmentation: Fragmentation) -> i32 {
-    match fragmentation {
-        Fragmentation::Dont => libc::IP_PMTUDISC_DONT,
-        Fragmentation::Want => libc::IP_PMTUDISC_WANT,
-        Fragmentation::Do => libc::IP_PMTUDISC_DO,
-        Fragmentation::Probe => libc::IP_PMTUDISC_PROBE,
+/// The value of `IP_MTU_DISCOVER` and `IPV6_MTU_DISCOVER` for a socket of this kind, the same in both families.
+pub fn mtu_discover(fragmentation: Fragmentation, kind: SocketKind) -> i32 {
+    match (fragmentation, kind) {
+        (Fragmentation::Dont, _) => libc::IP_PMTUDISC_DONT,
+        (Fragmentation::Want, _) => libc::IP_PMTUDISC_WANT,
+        (Fragmentation::Do, _) => libc::IP_PMTUDISC_DO,
+        // Segments of a connection have DF with the two above only.
+        (Fragmentation::Probe | Fragmentation::Interface, SocketKind::Stream) => libc::IP_PMTUDISC_DO,
+        // It clears DF, which only matters where we do not write the header.
+        (Fragmentation::Interface, SocketKind::Raw) => libc::IP_PMTUDISC_INTERFACE,
+        (Fragmentation::Probe | Fragmentation::Interface, _) => libc::IP_PMTUDISC_PROBE,
     }
 }
 

@@ -5,17 +5,17 @@ use std::collections::{BTreeMap, VecDeque};
 use super::event::{Config, Ended, Event, Report};
 use super::watch::Watch;
 use crate::channel::{
-    Arena, CloseHow, ClosedHow, Control, Inbound, LaneId, Order, OsError, Outbox, Profile, Protocol, SocketKind, Token,
+    Arena, CloseHow, ClosedHow, Control, Inbound, LaneId, Order, OsError, Outbox, Profile, SocketKind, Token,
 };
 use crate::engine::Machine;
 use crate::engine::pace::Cap;
+use crate::trace::TraceId;
 use crate::trace::book::Book;
 use crate::trace::departure::{self, Desk, Route};
 use crate::trace::hop::Arrival;
 use crate::trace::matching::{Mark, Match, Search};
 use crate::trace::names::{Names, PATIENCE};
 use crate::trace::schedule::Next;
-use crate::trace::{Ports, TraceId};
 use crate::types::{Instant, Now, ProbeId, Stamp};
 
 /// How many targets are watched at once; the others wait their turn.
@@ -89,10 +89,7 @@ impl Reporter {
     }
 
     fn begin_one(&mut self, index: usize, route: Route, now: Instant) {
-        let without_numbers = route.profile.protocol == Protocol::Udp && route.profile.socket != SocketKind::Raw;
-        if without_numbers && matches!(self.config.trace.ports, Ports::Fixed(_)) {
-            self.book.limit_flows(route.lane, route.profile.max_open);
-        }
+        route.limit_flows(self.config.trace.ports, &mut self.book);
         let watch = Watch::new(&self.config, id(index), route, now);
         self.watches.insert(index, Watched { watch, last_refusal: None, ended: None });
     }

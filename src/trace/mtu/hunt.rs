@@ -1,0 +1,556 @@
+//! The search for the MTUs of one path, after its trace: [`Hunt`].
+
+use std::time::Duration;
+
+use super::evidence::{Evidence, How};
+use super::trial::{Controls, Manner, Pauses, Role, Trial, Verdict};
+use crate::channel::{OsError, Protocol};
+use crate::trace::config::Config;
+use crate::trace::departure::Route;
+use crate::trace::event::{Answer, Hop, Interim, StopReason, Trace};
+use crate::trace::finding::{Finding, Narrowing};
+use crate::trace::hop::Arrival;
+use crate::trace::wait;
+use crate::types::{Instant, Mtu, ProbeId, Ttl};
+use crate::wire::icmp::ErrorKind;
+
+/// No search sends more packets or takes longer than this, whatever comes back.
+pub(super) const MOST_SHOTS: usize = 500;
+pub(super) const AT_MOST: Duration = Duration::from_secs(60);
+/// So many refusals in a row end it.
+const REFUSED_IN_A_ROW: u32 = 10;
+/// Before anything is tried again when the kernel refused a packet.
+const RETRY: Duration = Duration::from_millis(10);
+
+/// A packet that was sent.
+#[derive(Clone, Copy, Debug)]
+struct Shot {
+    ttl: u8,
+    octets: usize,
+    role: Role,
+    /// Number of the trial it belongs to.
+    trial: usize,
+    probe: ProbeId,
+    sent_at: Instant,
+    answered: bool,
+    /// It never left.
+    refused: bool,
+}
+
+/// A packet to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Order {
+    pub ttl: u8,
+    pub octets: usize,
+    /// Its number in this search, from 0.
+    pub index: usize,
+}
+
+/// A search under way.
+#[derive(Debug)]
+pub(super) struct Hunt {
+    pub route: Route,
+    trace: Trace,
+    started: Instant,
+    evidence: Evidence,
+    trial: Option<Trial>,
+    /// Whether some size was met with silence, so that others may be as well.
+    silent: bool,
+    /// The farthest hop that answers too rarely, and what is known to pass to it.
+    given_up: Option<(u8, usize)>,
+    /// How many trials there were.
+    trials: usize,
+    shots: Vec<Shot>,
+    answered: u32,
+    refused_in_a_row: u32,
+    pauses: Pauses,
+    /// How many packets were sent when answers began to seem limited: what was lost before says nothing of random loss.
+    limited_from: usize,
+    wait: Duration,
+    ends: Instant,
+}
+
+impl Hunt {
+    /// The search behind `trace`, which was `started` then, of sizes between `base`, which passes, and `limit`. The trace
+    /// itself if it has no hop to ask.
+    pub fn new(
+        config: &Config,
+        trace: Trace,
+        route: Route,
+        (base, limit): (usize, usize),
+        (started, now): (Instant, Instant),
+    ) -> Result<Hunt, Trace> {
+        if trace.stop_reason == StopReason::Interrupted || trace.hops.iter().all(|hop| answers(hop).next().is_none()) {
+            return Err(trace);
+        }
+        let anchors = trace.hops.iter().filter(|hop| answers(hop).next().is_some());
+        let anchors = anchors.map(|hop| (hop.ttl.get(), answers(hop).map(|answer| answer.responder).collect()));
+        let slowest = trace.hops.iter().flat_map(answers).map(|answer| answer.rtt.as_duration()).max();
+        Ok(Hunt {
+            evidence: Evidence::new(route.profile.family, base, limit, anchors),
+            route,
+            started,
+            trial: None,
+            silent: false,
+            given_up: None,
+            trials: 0,
+            shots: Vec::new(),
+            answered: 0,
+            refused_in_a_row: 0,
+            pauses: Pauses::new(config.send_gap.unwrap_or_default(), config.paced),
+            limited_from: 0,
+            wait: config.wait.map_or_else(|| wait::past(slowest.unwrap_or_default()), |wait| wait.max),
+            ends: now + AT_MOST,
+            trace,
+        })
+    }
+
+    /// Goes on as far as `now` allows. True once nothing is left to learn.
+    pub fn advance(&mut self, now: Instant) -> bool {
+        loop {
+            if now >= self.ends || self.shots.len() >= MOST_SHOTS || self.refused_in_a_row >= REFUSED_IN_A_ROW {
+                return true;
+            }
+            let Some(trial) = &mut self.trial else {
+                let Some(next) = self.evidence.next() else { return true };
+                self.begin_trial(next);
+                continue;
+            };
+            if self.evidence.decides(trial.ttl, trial.size) {
+                self.trial = None;
+                continue;
+            }
+            let number = self.trials;
+            let waits = |shot: &Shot| shot.trial == number && !shot.answered && shot.sent_at + self.wait > now;
+            if trial.next().is_some() || self.shots.iter().any(waits) {
+                return false;
+            }
+            let (ttl, size) = (trial.ttl, trial.size);
+            let (last, known) = (self.last_shot_at(ttl), self.known(ttl));
+            let Some(trial) = &mut self.trial else { continue };
+            if known.answered < known.sent {
+                self.evidence.note_loss();
+            }
+            let limited = self.pauses.is_limited();
+            let verdict = trial.judge(now, last, known, &mut self.pauses);
+            if self.pauses.is_limited() != limited {
+                self.limited_from = self.shots.len();
+            }
+            match verdict {
+                Verdict::Again => {}
+                Verdict::Silent => {
+                    self.evidence.fail(ttl, size, How::Silent);
+                    self.silent = true;
+                    self.trial = None;
+                }
+                Verdict::Unclear => {
+                    self.given_up = self.given_up.max(self.evidence.passed(ttl).map(|passed| (ttl, passed)));
+                    self.evidence.give_up(ttl);
+                    self.trial = None;
+                }
+            }
+        }
+    }
+
+    fn begin_trial(&mut self, (ttl, size): (u8, usize)) {
+        let manner = match (self.evidence.is_silent(ttl, size), self.silent) {
+            (true, _) => Manner::Thorough,
+            (false, true) => Manner::Pair,
+            (false, false) => Manner::Alone,
+        };
+        let control = self.evidence.passed(ttl).unwrap_or_default();
+        let at = self.pauses.after(self.last_shot_at(ttl));
+        self.trial = Some(Trial::new((ttl, size), control, manner, at, &self.pauses));
+        self.trials += 1;
+    }
+
+    /// What became of the packets to `ttl` whose size is known to pass: how much is lost at random. A smaller packet behind one
+    /// that was answered is left out, because that may have used up what a limit allows.
+    fn known(&self, ttl: u8) -> Controls {
+        let passed = self.evidence.passed(ttl).unwrap_or_default();
+        let of_trace = self.trace.hops.iter().find(|hop| hop.ttl.get() == ttl && !self.pauses.is_limited());
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let mut known = of_trace.map_or_else(Controls::default, |hop| Controls {
+            sent: count(hop.probes.len()),
+            answered: count(answers(hop).count()),
+        });
+        let mut before_answered = false;
+        for shot in self.shots.iter().skip(self.limited_from).filter(|shot| shot.ttl == ttl && !shot.refused) {
+            if shot.octets <= passed && !(shot.role == Role::Control && before_answered) {
+                known.sent += 1;
+                known.answered += u32::from(shot.answered);
+            }
+            before_answered = shot.role == Role::Asked && shot.answered;
+        }
+        known
+    }
+
+    /// When the last packet left whose answer a hop's limit may be about; with `-z` the last of all.
+    fn last_shot_at(&self, ttl: u8) -> Instant {
+        let own = |shot: &&Shot| shot.ttl == ttl || !self.pauses.is_limited();
+        self.shots.iter().rev().find(own).map_or(Instant::ZERO, |shot| shot.sent_at)
+    }
+
+    /// When `advance` or `next` has something to do at the latest, beside what is due now.
+    pub fn wake(&self, now: Instant) -> Option<Instant> {
+        let due = self.trial.as_ref().and_then(Trial::next).map(|(at, _)| at).filter(|&at| at > now);
+        let given_up = self.shots.iter().filter(|shot| shot.trial == self.trials && !shot.answered);
+        let given_up = given_up.map(|shot| shot.sent_at + self.wait).filter(|&at| at > now).min();
+        [due, given_up, Some(self.ends)].into_iter().flatten().min()
+    }
+
+    /// The packet to send now.
+    pub fn next(&self, now: Instant) -> Option<Order> {
+        let trial = self.trial.as_ref().filter(|_| self.shots.len() < MOST_SHOTS)?;
+        let (_, role) = trial.next().filter(|&(at, _)| at <= now)?;
+        Some(Order { ttl: trial.ttl, octets: trial.octets(role), index: self.shots.len() })
+    }
+
+    /// It is ordered as `probe`.
+    pub fn ordered(&mut self, probe: ProbeId, now: Instant) {
+        let Some(trial) = &mut self.trial else { return };
+        let Some((_, role)) = trial.next() else { return };
+        trial.sent();
+        self.shots.push(Shot {
+            ttl: trial.ttl,
+            octets: trial.octets(role),
+            role,
+            trial: self.trials,
+            probe,
+            sent_at: now,
+            answered: false,
+            refused: false,
+        });
+    }
+
+    /// The kernel refused packet number `index`; with EMSGSIZE our own link takes no such packet, and maybe one of `mtu`.
+    pub fn refused(&mut self, index: usize, (error, mtu): (OsError, Option<Mtu>), now: Instant) {
+        let Some(shot) = self.shots.get_mut(index) else { return };
+        (shot.answered, shot.refused) = (true, true);
+        let Shot { ttl, octets, role, trial, .. } = *shot;
+        if error == OsError::EMSGSIZE {
+            self.evidence.fail(ttl, octets, How::Local);
+            self.evidence.hint(octets, mtu.map(|mtu| mtu.get() as usize));
+            return;
+        }
+        self.refused_in_a_row += 1;
+        if let Some(current) = self.trial.as_mut().filter(|_| trial == self.trials) {
+            current.postpone(role, now + RETRY);
+        }
+    }
+
+    /// Takes an answer to packet number `index`. True if it counts.
+    pub fn answer(&mut self, index: usize, arrival: &Arrival) -> bool {
+        let Some(&shot) = self.shots.get(index).filter(|shot| !shot.refused) else { return false };
+        let Some(meaning) = self.meaning(&shot, arrival) else { return false };
+        self.refused_in_a_row = 0;
+        match meaning {
+            Meaning::Passed => self.evidence.pass(shot.ttl, shot.octets),
+            // Who has answered a packet already, refuses it in vain.
+            Meaning::Refused(_) if shot.answered => return false,
+            Meaning::Refused(how) => self.evidence.fail(shot.ttl, shot.octets, how),
+        }
+        if shot.answered {
+            return true;
+        }
+        self.answered += 1;
+        if let Some(shot) = self.shots.get_mut(index) {
+            shot.answered = true;
+        }
+        let of_this_trial = shot.role == Role::Control && shot.trial == self.trials && meaning == Meaning::Passed;
+        if let Some(trial) = self.trial.as_mut().filter(|_| of_this_trial) {
+            trial.control_answered();
+        }
+        true
+    }
+
+    /// `None` for what says nothing about the packet's size.
+    fn meaning(&self, shot: &Shot, arrival: &Arrival) -> Option<Meaning> {
+        match arrival.kind {
+            None | Some(ErrorKind::TimeExceeded) => Some(Meaning::Passed),
+            Some(ErrorKind::TooBig) => Some(Meaning::Refused(How::Told { by: arrival.responder, stated: arrival.mtu })),
+            Some(ErrorKind::ReassemblyTimeExceeded | ErrorKind::Unknown) => None,
+            Some(kind) if kind.is_advice() => None,
+            // It came as far as whoever answered so before; from nearer, something else went wrong.
+            Some(_) => self.evidence.answers_at(shot.ttl, arrival.responder).then_some(Meaning::Passed),
+        }
+    }
+
+    /// The packet that an answer of the destination is to which names none: the only one in flight to there, because nothing
+    /// tells several apart.
+    pub fn only_open(&self, now: Instant) -> Option<ProbeId> {
+        let arrives = |shot: &&Shot| self.evidence.answers_at(shot.ttl, self.route.target.address);
+        let in_flight = |shot: &&Shot| !shot.answered && shot.sent_at + self.wait > now;
+        let mut open = self.shots.iter().filter(in_flight).filter(arrives);
+        open.next().filter(|_| open.next().is_none()).map(|shot| shot.probe)
+    }
+
+    /// The probes that are not answered and given up by `now`.
+    pub fn given_up(&self, now: Instant) -> impl Iterator<Item = ProbeId> {
+        let given_up = move |shot: &&Shot| !shot.answered && shot.sent_at + self.wait <= now;
+        self.shots.iter().filter(given_up).map(|shot| shot.probe)
+    }
+
+    /// How far trace and search have come.
+    pub fn interim(&self) -> Interim {
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let probes = self.trace.hops.iter().map(|hop| hop.probes.len()).sum::<usize>() + self.shots.len();
+        let answers = self.trace.hops.iter().flat_map(answers).count();
+        Interim {
+            trace: self.trace.trace,
+            sent: count(probes),
+            answered: count(answers).saturating_add(self.answered),
+            highest_ttl: self.evidence.ttls().next_back().map(Ttl::new),
+            final_hops: self.trace.hops.len(),
+        }
+    }
+
+    /// The trace with what the search found.
+    pub fn finish(self, now: Instant) -> Trace {
+        let Hunt { mut trace, evidence, route, started, given_up, .. } = self;
+        let measured = |ttl: u8| evidence.measured(ttl);
+        let mtu = |octets: usize| u32::try_from(octets).ok().and_then(Mtu::new);
+        for hop in &mut trace.hops {
+            let ttl = hop.ttl.get();
+            let before = evidence.ttls().take_while(|&near| near <= ttl).last();
+            let behind = evidence.ttls().find(|&far| far >= ttl);
+            let size = |anchor: Option<u8>| anchor.and_then(measured).map(|measured| measured.size);
+            // What is the same on both sides of a silent hop, or what our own link sets, holds for it, too.
+            let own = behind.and_then(measured).filter(|far| matches!(far.end, None | Some(How::Local)));
+            let same = size(before).filter(|_| size(before) == size(behind));
+            hop.mtu = same.or(own.map(|own| own.size)).and_then(mtu);
+        }
+        let last = trace.hops.last().filter(|_| trace.reached).map(|hop| (hop.ttl, hop.mtu));
+        trace.path_mtu = last.and_then(|(_, mtu)| mtu);
+        let icmp = route.profile.protocol == Protocol::Icmp;
+        let mut found = drops(&evidence, last.filter(|_| icmp).map(|(ttl, _)| ttl));
+        match last {
+            Some((ttl, Some(mtu))) => found.push(Finding::PathMtu { ttl, mtu }),
+            _ => found.extend(unclear(&evidence, given_up)),
+        }
+        trace.findings.extend(found);
+        trace.findings.sort_by_key(|finding| (finding.ttl().is_none(), finding.ttl()));
+        trace.duration = u64::try_from(now.since(started).as_nanos()).unwrap_or(u64::MAX);
+        trace
+    }
+}
+
+/// Where the MTU drops. `echoing` is the hop whose answers are as large as what they answer.
+fn drops(evidence: &Evidence, echoing: Option<Ttl>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let mut before: Option<(Ttl, usize)> = None;
+    for ttl in evidence.ttls() {
+        let Some(measured) = evidence.measured(ttl) else { break };
+        let ttl = Ttl::new(ttl);
+        let narrower = before.is_none_or(|(_, size)| measured.size < size);
+        let octets = |size: usize| u32::try_from(size).ok().and_then(Mtu::new);
+        if let (Some(mtu), Some(end), true) = (octets(measured.size), measured.end, narrower) {
+            let (behind, from) = (before.map(|(ttl, _)| ttl), before.and_then(|(_, size)| octets(size)));
+            let at = Narrowing { ttl, behind, from, mtu };
+            match end {
+                How::Local => {}
+                How::Told { by, stated } => found.push(Finding::MtuDrop { at, by, stated }),
+                How::Silent => found.push(Finding::MtuBlackHole { at, echoed: echoing == Some(ttl) }),
+            }
+        }
+        before = Some((ttl, measured.size));
+    }
+    found
+}
+
+/// The farthest hop to which it is not known how large packets may be, and what is known to pass.
+fn unclear(evidence: &Evidence, given_up: Option<(u8, usize)>) -> Option<Finding> {
+    let last = evidence.ttls().next_back().filter(|&ttl| evidence.measured(ttl).is_none());
+    let unmeasured = last.and_then(|ttl| Some((ttl, evidence.passed(ttl)?)));
+    let (ttl, passed) = unmeasured.max(given_up)?;
+    Some(Finding::MtuUnclear { ttl: Ttl::new(ttl), passed: u32::try_from(passed).ok().and_then(Mtu::new)? })
+}
+
+/// What an answer says about a packet's size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Meaning {
+    Passed,
+    Refused(How),
+}
+
+fn answers(hop: &Hop) -> impl Iterator<Item = &Answer> {
+    hop.probes.iter().filter_map(|probe| probe.answer.as_ref())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::channel::LaneId;
+    use crate::trace::event::{ProbeResult, TraceId};
+    use crate::trace::run::Packets;
+    use crate::trace::testing::{TARGET, at, config, ms, raw, router};
+    use crate::types::{IpEndpoint, Rtt, Stamp, StampSource};
+
+    const HOPS: u8 = 4;
+
+    /// What comes back for a packet, whatever it was.
+    #[derive(Clone, Copy, Debug)]
+    enum Back {
+        Nothing,
+        Reply,
+        Expired,
+        TooBig(u8, u32),
+        Unreachable(u8),
+        /// The kernel refuses it: EMSGSIZE with an MTU, or ENOBUFS.
+        TooLong(u32),
+        NoRoom,
+    }
+
+    fn back() -> impl Strategy<Value = Back> {
+        let mtu = || prop_oneof![0..70u32, 1200..1600u32, any::<u32>()];
+        prop_oneof![
+            Just(Back::Nothing),
+            Just(Back::Reply),
+            Just(Back::Expired),
+            (any::<u8>(), mtu()).prop_map(|(by, mtu)| Back::TooBig(by, mtu)),
+            any::<u8>().prop_map(Back::Unreachable),
+            mtu().prop_map(Back::TooLong),
+            Just(Back::NoRoom),
+        ]
+    }
+
+    fn arrival(responder: IpAddr, kind: Option<ErrorKind>, mtu: u32) -> Arrival {
+        Arrival { kind, mtu: Mtu::new(mtu), ..Arrival::plain(responder, Stamp::user(at(ms(0))), None) }
+    }
+
+    fn hop(ttl: u8) -> Hop {
+        let answer = Answer {
+            responder: if ttl == HOPS { TARGET } else { router(ttl) },
+            name: None,
+            origins: None,
+            rtt: Rtt::from_nanos(10_000_000),
+            stamp: StampSource::User,
+            reply_ttl: None,
+            quoted_ttl: None,
+            quoted_tos: None,
+            rewritten: Vec::new(),
+            icmp_type: None,
+            icmp_code: None,
+            kind: Some(ErrorKind::TimeExceeded).filter(|_| ttl < HOPS),
+            mtu: None,
+            late: false,
+            extensions: Vec::new(),
+        };
+        let probes = vec![ProbeResult { number: 1, answer: Some(answer), again: false }];
+        Hop { ttl: Ttl::new(ttl), probes, mtu: None }
+    }
+
+    fn hunt() -> Hunt {
+        let trace = Trace {
+            trace: TraceId::new(0),
+            reached: true,
+            stop_reason: StopReason::Destination,
+            hops: (1..=HOPS).map(hop).collect(),
+            findings: Vec::new(),
+            path_mtu: None,
+            duration: 0,
+        };
+        let packets = Packets { source: None, checksum: 1, flow_label: None, source_flow: 0 };
+        let target = IpEndpoint::from_address(TARGET);
+        let route = Route { target, lane: LaneId::new(0), profile: raw(true), packets };
+        let now = at(ms(1000)).mono;
+        Hunt::new(&config(raw(true)), trace, route, (60, 65_535), (now, now)).unwrap()
+    }
+
+    /// Plays `backs`, over and over, to the end; gives the packets that were sent, the time it took, and what was found.
+    fn play(backs: &[Back], delay: Duration) -> (usize, Duration, Trace) {
+        let mut hunt = hunt();
+        let started = at(ms(1000)).mono;
+        let mut now = started;
+        let mut coming: Vec<(Instant, usize, Back)> = Vec::new();
+        let mut shots = 0;
+        for turn in 0..20_000 {
+            while let Some(due) = coming.iter().position(|(at, ..)| *at <= now) {
+                let (_, index, back) = coming.remove(due);
+                let (responder, kind, mtu) = match back {
+                    Back::Nothing => continue,
+                    Back::TooLong(mtu) => {
+                        hunt.refused(index, (OsError::EMSGSIZE, Mtu::new(mtu)), now);
+                        continue;
+                    }
+                    Back::NoRoom => {
+                        hunt.refused(index, (OsError::ENOBUFS, None), now);
+                        continue;
+                    }
+                    Back::Reply => (TARGET, None, 0),
+                    Back::Expired => (router(2), Some(ErrorKind::TimeExceeded), 0),
+                    Back::TooBig(by, mtu) => (router(by), Some(ErrorKind::TooBig), mtu),
+                    Back::Unreachable(by) => (router(by), Some(ErrorKind::HostUnreachable), 0),
+                };
+                hunt.answer(index, &arrival(responder, kind, mtu));
+            }
+            if hunt.advance(now) {
+                return (shots, now.since(started), hunt.finish(now));
+            }
+            while let Some(order) = hunt.next(now) {
+                let back = backs[shots % backs.len()];
+                shots += 1;
+                hunt.ordered(ProbeId::new(shots as u64), now);
+                let refused = matches!(back, Back::TooLong(_) | Back::NoRoom);
+                coming.push((if refused { now } else { now + delay }, order.index, back));
+            }
+            let next = coming.iter().map(|(at, ..)| *at).chain(hunt.wake(now)).min();
+            let next = next.expect("it waits for something");
+            assert!(next > now || coming.iter().any(|(at, ..)| *at <= now), "it spins in turn {turn}: {hunt:?}");
+            now = next.max(now);
+        }
+        panic!("it does not end: {hunt:?}");
+    }
+
+    #[test]
+    fn silence_from_everybody_ends_it_without_a_statement() {
+        let (shots, lasted, trace) = play(&[Back::Nothing], ms(1));
+        assert!(shots < 100 && lasted < AT_MOST, "{shots} {lasted:?}");
+        assert_eq!(trace.path_mtu, None);
+        assert!(trace.hops.iter().all(|hop| hop.mtu.is_none()));
+        assert!(matches!(trace.findings[..], [Finding::MtuUnclear { passed, .. }] if passed.get() == 60));
+    }
+
+    #[test]
+    fn a_kernel_that_sends_nothing_ends_it() {
+        let (shots, lasted, _) = play(&[Back::NoRoom], ms(1));
+        assert!(shots <= 10 && lasted < ms(1000), "{shots} {lasted:?}");
+    }
+
+    #[test]
+    fn an_unreachable_counts_from_who_answered_before_alone() {
+        let mut hunt = hunt();
+        let shot = Shot {
+            ttl: HOPS,
+            octets: 1500,
+            role: Role::Asked,
+            trial: 0,
+            probe: ProbeId::new(1),
+            sent_at: Instant::ZERO,
+            answered: false,
+            refused: false,
+        };
+        hunt.shots.push(shot);
+        assert!(!hunt.answer(0, &arrival(router(2), Some(ErrorKind::HostUnreachable), 0)));
+        assert!(hunt.answer(0, &arrival(TARGET, Some(ErrorKind::PortUnreachable), 0)));
+        assert_eq!(hunt.evidence.passed(HOPS), Some(1500));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_comes_back_it_ends_in_bounds_and_no_hop_has_more_than_a_nearer_one(
+            backs in proptest::collection::vec(back(), 1..40),
+            delay in 0..400u64,
+        ) {
+            let (shots, lasted, trace) = play(&backs, ms(delay));
+            prop_assert!(shots <= MOST_SHOTS, "{shots}");
+            prop_assert!(lasted <= AT_MOST, "{lasted:?}");
+            let mtus: Vec<Mtu> = trace.hops.iter().filter_map(|hop| hop.mtu).collect();
+            prop_assert!(mtus.is_sorted_by(|near, far| near >= far), "{mtus:?}");
+        }
+    }
+}
