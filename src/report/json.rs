@@ -9,7 +9,7 @@ use serde_json::ser::Formatter;
 use super::escape::is_visible;
 use crate::types::WallTime;
 
-/// Stands in every `start`, `summary` and `trace`; changes when what scripts read would break.
+/// Stands in every object about a whole run or target; changes when what scripts read would break.
 pub(super) const VERSION: u32 = 1;
 
 /// Writes `object` and a newline.
