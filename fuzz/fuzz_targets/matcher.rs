@@ -1,4 +1,4 @@
-//! Whole runs of ping and of trace: whatever arrives, every probe is accounted for once and every run ends.
+//! Whole runs of ping, of traces and of reports: whatever arrives, every probe is accounted for once and every run ends.
 
 #![no_main]
 
@@ -89,6 +89,10 @@ fn play_trace(profile: Profile, mut source: Unstructured<'_>) {
         flows: 1,
         seed: 1,
     };
+    if choose(&mut source) {
+        play_report(profile, config, source);
+        return;
+    }
     let targets = config.targets.len();
     let mut ends = 0;
     let tell = |event| {
@@ -103,5 +107,23 @@ fn play_trace(profile: Profile, mut source: Unstructured<'_>) {
     } else {
         play::play(trace::Tracer::new(config), profile, source, tell);
     }
+    assert_eq!(ends, targets);
+}
+
+fn play_report(profile: Profile, trace: trace::Config, mut source: Unstructured<'_>) {
+    let targets = trace.targets.len();
+    let cycles = 1 + u64::from(choose::<u8>(&mut source) % 8);
+    let interval = Duration::from_millis(1 + u64::from(choose::<u16>(&mut source)));
+    let config = trace::report::Config { trace, cycles, interval };
+    let mut ends = 0;
+    play::play(trace::report::Reporter::new(config), profile, source, |event| {
+        if let trace::report::Event::End(report) = event {
+            assert_eq!(report.sent, report.received + report.lost + report.pending, "{report:?}");
+            for hop in &report.hops {
+                assert_eq!(hop.sent, hop.received + hop.unanswered + hop.pending, "{hop:?}");
+            }
+            ends += 1;
+        }
+    });
     assert_eq!(ends, targets);
 }
