@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use libfuzzer_sys::arbitrary::Unstructured;
 use netprobe::channel::{
-    Control, Dropped, Inbound, Inbox, LaneId, Layer, NameAnswer, Order, OriginAnswer, OsError, Outbox, Profile, Protocol, Refused,
-    Send, Sent, Token,
+    Control, Dropped, Inbound, Inbox, LaneId, Layer, NameAnswer, Order, OriginAnswer, OsError, Outbox, Profile,
+    Protocol, Refused, Send, Sent, Token,
 };
 use netprobe::engine::{Machine, Place, Target};
 use netprobe::types::{Family, FlowLabel, Instant, IpEndpoint, Now, Stamp, Tos, Ttl, WallTime};
@@ -146,7 +146,8 @@ impl<M: Machine> Play<'_, M> {
             1 | 2 => Control::Interim,
             3 | 4 => Control::Origin(OriginAnswer {
                 address: address(self.profile.family, choose(&mut self.source)),
-                texts: choose::<bool>(&mut self.source).then(|| vec![choose::<u64>(&mut self.source).to_be_bytes().into()]),
+                texts: choose::<bool>(&mut self.source)
+                    .then(|| vec![choose::<u64>(&mut self.source).to_be_bytes().into()]),
                 timed_out: choose(&mut self.source),
             }),
             _ => Control::Name(NameAnswer {
