@@ -71,14 +71,17 @@ pub fn run<M: Machine>(
         }
         // Answers to what was just sent may be there already, and what became of it is to be told: that is looked at first.
         let quiet = !sent;
-        if quiet || now.mono.since(last_idle) >= IDLE_AT_LEAST {
+        let deadline = machine.poll_timeout();
+        // A deadline that has come is not waited for.
+        let waits = quiet && deadline.is_none_or(|at| at > now.mono);
+        if waits || now.mono.since(last_idle) >= IDLE_AT_LEAST {
             last_idle = now.mono;
             if on_turn(Turn::Idle) == Next::Stop {
                 return Ok(());
             }
         }
         if quiet {
-            channel.wait(machine.poll_timeout(), precision)?;
+            channel.wait(deadline, precision)?;
         }
     }
 }

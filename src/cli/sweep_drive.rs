@@ -69,6 +69,8 @@ struct Tally {
     not_run: bool,
     unanswered: bool,
     interrupted: bool,
+    /// Whether the reader of the results has gone.
+    unread: bool,
     /// Why targets could not be probed: how many, and the first of them.
     refused: Vec<(OsError, u64, IpAddr)>,
 }
@@ -93,6 +95,7 @@ impl Tally {
         self.not_run |= other.not_run;
         self.unanswered |= other.unanswered;
         self.interrupted |= other.interrupted;
+        self.unread |= other.unread;
         other.refused.into_iter().for_each(|(error, count, first)| self.refuse(error, count, first));
     }
 }
@@ -117,20 +120,23 @@ struct Desk {
 impl Desk {
     fn run_one(&mut self, mut worker: Worker, env: &mut Env<'_>) -> Result<(), Trouble> {
         let channel: &mut dyn Channel = worker.opened.channel.as_mut();
-        let mut failure = None;
+        let (mut data, mut failure) = (Vec::new(), None);
         driver::run(channel, &mut worker.sweep, Precision::Relaxed, |turn| {
             let done = match turn {
                 Turn::Event(Event::Outcome(outcome)) => {
                     self.tally.heed(&outcome, self.manner.needed);
-                    let mut streams = Streams { data: &mut *env.stdout, talk: &mut *env.stderr };
-                    worker.sink.event(&Event::Outcome(outcome), &mut streams)
+                    let mut streams = Streams { data: &mut data, talk: &mut *env.stderr };
+                    let told = worker.sink.event(&Event::Outcome(outcome), &mut streams);
+                    if data.len() < LOT { told } else { told.and_then(|()| hand_over(&mut data, env.stdout)) }
                 }
                 Turn::Event(event) => self.event(0, &event, env.stderr),
-                Turn::Idle => self.flush(env.stdout, env.stderr),
+                Turn::Idle => hand_over(&mut data, env.stdout).and_then(|()| self.flush(env.stdout, env.stderr)),
             };
             next(done, &mut failure)
         })?;
-        output(failure.map_or_else(|| self.flush(env.stdout, env.stderr), Err))
+        let written = failure.map_or_else(|| hand_over(&mut data, env.stdout), Err);
+        let written = written.and_then(|()| self.flush(env.stdout, env.stderr));
+        self.heed_output(written)
     }
 
     fn run_all(&mut self, workers: Vec<Worker>, env: &mut Env<'_>) -> Result<(), Trouble> {
@@ -163,7 +169,8 @@ impl Desk {
             let note = match notes.recv_timeout(FLUSH) {
                 Ok(note) => note,
                 Err(RecvTimeoutError::Timeout) => {
-                    output(self.flush(env.stdout, env.stderr))?;
+                    let written = self.flush(env.stdout, env.stderr);
+                    self.heed_output_of_all(written, tells)?;
                     continue;
                 }
                 Err(RecvTimeoutError::Disconnected) => {
@@ -171,9 +178,11 @@ impl Desk {
                 }
             };
             match note {
+                Note::Lines(_) if self.tally.unread => {}
                 Note::Lines(lines) => {
                     output(self.manner.progress.erase(env.stderr))?;
-                    output(env.stdout.write_all(&lines).and_then(|()| env.stdout.flush()))?;
+                    let written = env.stdout.write_all(&lines).and_then(|()| env.stdout.flush());
+                    self.heed_output_of_all(written, tells)?;
                 }
                 Note::Event(number, event) => {
                     if event == Event::Interrupted && !self.tally.interrupted {
@@ -189,7 +198,24 @@ impl Desk {
                 }
             }
         }
-        output(self.flush(env.stdout, env.stderr))
+        let written = self.flush(env.stdout, env.stderr);
+        self.heed_output(written)
+    }
+
+    /// The workers have nothing to do any more if nobody reads what they find.
+    fn heed_output_of_all(&mut self, written: io::Result<()>, tells: &[Tell]) -> Result<(), Trouble> {
+        let known = self.tally.unread;
+        self.heed_output(written)?;
+        if self.tally.unread && !known {
+            tells.iter().for_each(|tell| tell(Control::Stop));
+        }
+        Ok(())
+    }
+
+    /// A reader that has gone ends a run quietly, and has not seen it all.
+    fn heed_output(&mut self, written: io::Result<()>) -> Result<(), Trouble> {
+        self.tally.unread |= written.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::BrokenPipe);
+        output(written)
     }
 
     /// Anything but an outcome.
@@ -244,7 +270,7 @@ impl Desk {
         output(self.manner.progress.erase(env.stderr))?;
         output(self.flush(env.stdout, env.stderr))?;
         let (totals, elapsed) = self.all();
-        if totals.begun == 0 && self.manner.empty_is_trouble && !self.tally.interrupted {
+        if totals.begun == 0 && self.manner.empty_is_trouble && !self.tally.interrupted && !self.tally.unread {
             return Err(Trouble::NoTarget);
         }
         let program = &self.manner.program;
@@ -256,13 +282,13 @@ impl Desk {
         if dropped > 0 {
             let _ = writeln!(
                 env.stderr,
-                "{program}: the kernel dropped {dropped} answers before they were read, so that some targets may only seem silent; use a lower --rate"
+                "{program}: the kernel dropped {dropped} answers unread, for want of room (use a lower --rate) or, over IPv6, for a wrong checksum; some targets may only seem silent"
             );
         }
         if self.manner.verbose {
             let _ = writeln!(env.stderr, "{program}: {}", SweepProgress::closing(&totals, elapsed));
         }
-        Ok(match (self.tally.not_run, self.tally.unanswered) {
+        Ok(match (self.tally.not_run, self.tally.unanswered || self.tally.unread) {
             (true, _) => NOT_RUN,
             (false, true) => NOT_ANSWERED,
             (false, false) => ANSWERED,
@@ -294,6 +320,13 @@ fn work(number: usize, mut worker: Worker, needed: u64, notes: &SyncSender<Note>
     let _ = notes.send(Note::Done(tally, result));
 }
 
+/// Whole lines leave; many at once are more than should be collected.
+fn hand_over(lines: &mut Vec<u8>, data: &mut dyn Write) -> io::Result<()> {
+    data.write_all(lines)?;
+    lines.clear();
+    data.flush()
+}
+
 fn next(done: io::Result<()>, failure: &mut Option<io::Error>) -> Next {
     match done {
         Ok(()) => Next::Continue,
@@ -304,7 +337,7 @@ fn next(done: io::Result<()>, failure: &mut Option<io::Error>) -> Next {
     }
 }
 
-/// A reader that has gone ends a run quietly.
+/// A reader that has gone is no trouble.
 fn output(written: io::Result<()>) -> Result<(), Trouble> {
     match written {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Trouble::Output(error)),

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -112,7 +112,8 @@ impl Run<'_> {
         };
         let workers: Vec<Worker> = opened.into_iter().zip(&lanes).zip(supplies).map(worker).collect();
         let needed = match (self.args.run.count, self.args.run.deadline) {
-            (Some(count), Some(_)) => count,
+            (Some(count), Some(_)) if self.told() == Told::Whole => count,
+            // Who is told at the first answer has no more.
             _ => 1,
         };
         let whole = self.args.sweep.shard.is_none() && self.args.sweep.exclude.is_none();
@@ -157,6 +158,16 @@ impl Run<'_> {
                 sweep.retry.is_some_and(|retries| retries > 0) && counted,
                 "--retry",
                 "it repeats the one probe of a target; with -c and --vector every target has the same number",
+            ),
+            (
+                sweep.backoff.is_some() && !matches!(self.probes(), Probes::UntilAnswered { retries: 1.., .. }),
+                "--backoff",
+                "it makes the waits between the probes of --retry longer, and here there is none",
+            ),
+            (
+                sweep.seed.is_some() && !sweep.random_order,
+                "--seed",
+                "it chooses another random order, and needs --random-order",
             ),
             (
                 self.args.packet.ident.is_some() && sweep.workers.is_some_and(|workers| workers > 1),
@@ -412,7 +423,11 @@ fn open_list(path: &Path) -> Result<List, Trouble> {
     if path.as_os_str() == "-" {
         return Ok(List::Stdin);
     }
-    File::open(path).map(List::File).map_err(|error| Trouble::Unreadable("--targets", path.to_owned(), error))
+    let opened = File::open(path).and_then(|file| match file.metadata()?.is_dir() {
+        true => Err(io::ErrorKind::IsADirectory.into()),
+        false => Ok(List::File(file)),
+    });
+    opened.map_err(|error| Trouble::Unreadable("--targets", path.to_owned(), error))
 }
 
 /// Why a family cannot be probed, where that is so.

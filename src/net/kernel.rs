@@ -251,13 +251,16 @@ impl Channel for KernelChannel {
     }
 
     fn wait(&mut self, deadline: Option<Instant>, precision: Precision) -> Result<(), ChannelError> {
-        if !self.outcomes.is_empty() || !self.ready.is_empty() {
+        let deadline = self.doors.wake(deadline);
+        let passed = || deadline.is_some_and(|at| at <= clock::now().mono);
+        // Where there is nothing to wait for, nobody is watched either.
+        if !self.outcomes.is_empty() || !self.ready.is_empty() || passed() {
             return Ok(());
         }
         self.watch_busy()?;
         let blocked = self.blocked.take();
         self.watch_blocked(blocked, true)?;
-        self.asked = self.poller.wait(self.doors.wake(deadline), precision, &mut self.ready)?;
+        self.asked = self.poller.wait(deadline, precision, &mut self.ready)?;
         self.watch_blocked(blocked, false)
     }
 }

@@ -18,7 +18,7 @@ use crate::channel::{
     Attempt, ErrorPath, Header, LaneId, LaneIdent, LanePlan, LaneRefused, Layer, OsError, Owner, Profile, Protocol,
     SendStamps, SocketKind, SocketWish,
 };
-use crate::types::{Endpoint, Family, Ident};
+use crate::types::{Endpoint, Family, Ident, Ttl};
 
 /// Room for the replies to a burst of about a thousand probes, each of which the kernel counts with its own book-keeping.
 const RECEIVE_BUFFER_OCTETS: i32 = 1 << 20;
@@ -53,12 +53,14 @@ pub struct LaneSocket {
     pub departures: Departures,
     /// How far apart packets leave that are sent in one call.
     pub gap: Gap,
+    /// The TTL of its packets with headers of our own of which nobody says it.
+    pub usual_ttl: Ttl,
 }
 
 impl LaneSocket {
     /// A socket that has dropped so many already.
     pub fn new(socket: Socket, drops: u32, departures: Departures) -> LaneSocket {
-        LaneSocket { socket, drops, departures, gap: Gap::default() }
+        LaneSocket { socket, drops, departures, gap: Gap::default(), usual_ttl: raw::USUAL_TTL }
     }
 }
 
@@ -131,6 +133,7 @@ fn may_fall_back(attempt: &Attempt) -> bool {
 }
 
 fn open_raw(id: LaneId, plan: &LanePlan) -> Result<Lane, Failure> {
+    let plan = &LanePlan { own_headers: plan.own_headers || raw::is_in_haste(plan), ..plan.clone() };
     let socket = new_socket(plan, Type::RAW)?;
     let reservation = plan.ident.map_or_else(|| ident::reserve(plan.family), ident::given);
     option::filter_icmp_types(socket.as_fd(), plan.family)?;
@@ -167,7 +170,8 @@ fn open_raw(id: LaneId, plan: &LanePlan) -> Result<Lane, Failure> {
         max_open: 1,
         send_stamps: departures.wish(),
     };
-    let sockets = vec![LaneSocket::new(socket, drops, departures)];
+    let usual_ttl = raw::usual_ttl(&socket);
+    let sockets = vec![LaneSocket { usual_ttl, ..LaneSocket::new(socket, drops, departures) }];
     Ok(Lane { id, profile, plan: plan.clone(), _file: None, sockets, _ident: Some(reservation) })
 }
 

@@ -13,7 +13,7 @@ use super::stamp::Departures;
 use super::sys::{filter, option};
 use crate::channel::{
     ERROR_FLOW, ErrorPath, Fragmentation, Header, LaneId, LaneIdent, LanePlan, Layer, OsError, Owner, Profile,
-    Protocol, SocketKind,
+    Protocol, SendStamps, SocketKind,
 };
 use crate::types::{Family, Ident, Ttl};
 
@@ -25,6 +25,10 @@ const ATTEMPTS: usize = 64;
 /// Octets of an IPv4 header without options.
 const HEADER_OCTETS: usize = 20;
 const DONT_FRAGMENT: u16 = 0x4000;
+/// RFC 1700: the current recommended default time to live.
+pub const USUAL_TTL: Ttl = Ttl::new(64);
+/// ip(7), IP_MULTICAST_TTL: "The default is 1".
+const MULTICAST_TTL: Ttl = Ttl::new(1);
 
 /// Opens a raw UDP or TCP lane. Its first socket sends and receives segments, its second, [`ERROR_FLOW`], receives ICMP.
 ///
@@ -73,6 +77,18 @@ pub fn open(id: LaneId, plan: &LanePlan) -> Result<Lane, Failure> {
     Ok(Lane { id, profile, plan: plan.clone(), _file: None, sockets, _ident: Some(ports) })
 }
 
+/// Whether packets that could do without are given headers of our own all the same: a packet that has its header costs the kernel
+/// a fifteenth less, which a run that is too fast for send stamps is glad of. Not where it matters how packets are fragmented.
+pub fn is_in_haste(plan: &LanePlan) -> bool {
+    let fast = plan.send_stamps == SendStamps::None && plan.listen.is_none();
+    plan.family == Family::V4 && fast && plan.fragmentation.is_none()
+}
+
+/// The TTL of packets of which nobody says it; `net.ipv4.ip_default_ttl` unless that cannot be read.
+pub fn usual_ttl(socket: &Socket) -> Ttl {
+    socket.ttl_v4().ok().and_then(|ttl| u8::try_from(ttl).ok()).map_or(USUAL_TTL, Ttl::new)
+}
+
 /// Has the orders' own IPv4 headers sent, if the plan wants that; IPv6 packets get theirs from the kernel.
 ///
 /// # Errors
@@ -84,15 +100,15 @@ pub fn include_header(socket: &Socket, plan: &LanePlan) -> Result<(), Failure> {
     socket.set_header_included_v4(true).map_err(|error| ("IP_HDRINCL", error.into()))
 }
 
-/// The IPv4 header of a packet with `octets` octets behind it; `None` where the kernel writes it. raw(7): the kernel fills in the
-/// checksum, and a source that is 0.
+/// The IPv4 header of a packet with `octets` octets behind it and this TTL if nobody says another; `None` where the kernel writes it.
+/// raw(7): the kernel fills in the checksum, and a source that is 0.
 ///
 /// # Errors
 /// EOPNOTSUPP for an Identification on a lane that cannot set it, EMSGSIZE if no header can count the octets.
 pub fn ipv4_header(
     profile: &Profile,
     plan: &LanePlan,
-    header: &Header,
+    (header, usual_ttl): (&Header, Ttl),
     to: IpAddr,
     octets: usize,
 ) -> Result<Option<[u8; HEADER_OCTETS]>, OsError> {
@@ -105,7 +121,9 @@ pub fn ipv4_header(
         Some(IpAddr::V4(from)) => from.octets(),
         _ => [0; 4],
     };
-    let whole = matches!(plan.fragmentation, Some(Fragmentation::Do | Fragmentation::Probe | Fragmentation::Interface));
+    // By default the kernel forbids it for what fits (ip(7), IP_MTU_DISCOVER), and nothing else leaves with such a header.
+    let whole = !matches!(plan.fragmentation, Some(Fragmentation::Dont | Fragmentation::Want));
+    let usual_ttl = if to.is_multicast() { MULTICAST_TTL } else { usual_ttl };
     let protocol = match profile.protocol {
         Protocol::Udp => 17,
         Protocol::Tcp => 6,
@@ -117,7 +135,7 @@ pub fn ipv4_header(
     written[2..4].copy_from_slice(&total.to_be_bytes());
     written[4..6].copy_from_slice(&header.identification.unwrap_or(0).to_be_bytes());
     written[6..8].copy_from_slice(&if whole { DONT_FRAGMENT } else { 0 }.to_be_bytes());
-    written[8] = header.ttl.or(plan.ttl).unwrap_or(Ttl::new(64)).get();
+    written[8] = header.ttl.or(plan.ttl).unwrap_or(usual_ttl).get();
     written[9] = protocol;
     written[12..16].copy_from_slice(&from);
     written[16..20].copy_from_slice(&to.octets());
@@ -165,7 +183,7 @@ fn hold(plan: &LanePlan, port: u16) -> Result<Socket, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::channel::{SendStamps, SocketWish};
+    use crate::channel::SocketWish;
     use crate::types::Tos;
 
     const TO: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(198, 51, 100, 9));
@@ -198,19 +216,41 @@ mod tests {
             identification: Some(0x1234),
             ..Header::default()
         };
-        let written = ipv4_header(&profile(Protocol::Udp, SocketKind::Raw), &plan, &header, TO, 40).unwrap().unwrap();
+        let written = ipv4_header(&profile(Protocol::Udp, SocketKind::Raw), &plan, (&header, USUAL_TTL), TO, 40)
+            .unwrap()
+            .unwrap();
         let expected = [0x45, 0xb8, 0, 60, 0x12, 0x34, 0x40, 0, 7, 17, 0, 0, 192, 0, 2, 1, 198, 51, 100, 9];
         assert_eq!(written, expected);
+    }
+
+    #[test]
+    fn a_header_of_which_nobody_says_anything_is_as_the_kernel_would_write_it() {
+        let raw = profile(Protocol::Icmp, SocketKind::Raw);
+        let written = |to| {
+            let nothing = (&Header::default(), Ttl::new(99));
+            ipv4_header(&raw, &plan(true), nothing, to, 64).unwrap().unwrap()
+        };
+        assert_eq!(written(TO)[..12], [0x45, 0, 0, 84, 0, 0, 0x40, 0, 99, 1, 0, 0]);
+        assert_eq!(written(IpAddr::from([224, 0, 0, 1]))[8], 1);
+    }
+
+    #[test]
+    fn only_a_run_without_send_stamps_is_in_haste_and_only_where_fragments_are_nobodys_wish() {
+        let hasty = LanePlan { send_stamps: SendStamps::None, protocol: Protocol::Icmp, ..plan(false) };
+        assert!(is_in_haste(&hasty));
+        assert!(!is_in_haste(&LanePlan { send_stamps: SendStamps::Kernel, ..hasty.clone() }));
+        assert!(!is_in_haste(&LanePlan { family: Family::V6, ..hasty.clone() }));
+        assert!(!is_in_haste(&LanePlan { fragmentation: Some(Fragmentation::Want), ..hasty }));
     }
 
     #[test]
     fn an_identification_is_refused_where_the_kernel_writes_the_header() {
         let header = Header { identification: Some(1), ..Header::default() };
         let raw = profile(Protocol::Icmp, SocketKind::Raw);
-        assert_eq!(ipv4_header(&raw, &plan(false), &header, TO, 8), Err(OsError::EOPNOTSUPP));
+        assert_eq!(ipv4_header(&raw, &plan(false), (&header, USUAL_TTL), TO, 8), Err(OsError::EOPNOTSUPP));
         let dgram = profile(Protocol::Udp, SocketKind::Dgram);
-        assert_eq!(ipv4_header(&dgram, &plan(true), &header, TO, 8), Err(OsError::EOPNOTSUPP));
-        assert_eq!(ipv4_header(&dgram, &plan(true), &Header::default(), TO, 8), Ok(None));
-        assert_eq!(ipv4_header(&raw, &plan(true), &header, TO, 65_520), Err(OsError::EMSGSIZE));
+        assert_eq!(ipv4_header(&dgram, &plan(true), (&header, USUAL_TTL), TO, 8), Err(OsError::EOPNOTSUPP));
+        assert_eq!(ipv4_header(&dgram, &plan(true), (&Header::default(), USUAL_TTL), TO, 8), Ok(None));
+        assert_eq!(ipv4_header(&raw, &plan(true), (&header, USUAL_TTL), TO, 65_520), Err(OsError::EMSGSIZE));
     }
 }

@@ -10,9 +10,9 @@ use super::sys::cmsg::{self, Ancillary, ExtendedError, Origin};
 use super::sys::message::{self, BATCH, Buffers, EAGAIN, Message, Queue};
 use super::sys::option;
 use crate::channel::{
-    Datagram, Dropped, ErrorOrigin, IcmpReport, Inbound, Inbox, LaneId, OsError, Protocol, SocketKind, Token,
+    Datagram, Dropped, ErrorOrigin, IcmpReport, Inbound, Inbox, LaneId, Layer, OsError, Protocol, SocketKind, Token,
 };
-use crate::types::{Endpoint, Now, Stamp};
+use crate::types::{Endpoint, IpEndpoint, Now, Stamp};
 
 /// Messages read from the error queue of one socket in one turn, against [`BATCH`] from the other: a flood must not keep the
 /// loop from sending and from signals, and each packet may have three stamps and an error there, and is to have its stamps
@@ -35,8 +35,11 @@ impl Lane {
             });
         }
         let before = inbox.items().len();
-        let more = read_all(socket.as_fd(), Queue::Datagrams, BATCH, buffers, |message, user| {
-            place.push_datagram(message, user, drops, inbox);
+        let in_header = self.profile.received_at == Layer::Ip;
+        let queue = if in_header { Queue::Packets } else { Queue::Datagrams };
+        let more = read_all(socket.as_fd(), queue, BATCH, buffers, |message, user| {
+            let sender = if in_header { source(message.octets) } else { message.name.clone() };
+            place.push_datagram(message, sender, user, drops, inbox);
         });
         // ICMP datagram sockets drop as others do, and do not tell it beside what they receive.
         if (place.protocol, self.profile.socket) == (Protocol::Icmp, SocketKind::Dgram) && inbox.items().len() > before
@@ -68,7 +71,7 @@ fn read_all(
                 }
             }
             // The pending error of the socket, consumed by this; the error queue has the details.
-            Err(error) if error != EAGAIN && queue == Queue::Datagrams => read += 1,
+            Err(error) if error != EAGAIN && queue != Queue::Errors => read += 1,
             Err(_) => return false,
         }
     }
@@ -88,16 +91,23 @@ pub struct Place {
 }
 
 impl Place {
-    fn push_datagram(&self, message: &Message<'_>, user: Now, drops: &mut u32, inbox: &mut Inbox) {
+    fn push_datagram(
+        &self,
+        message: &Message<'_>,
+        sender: Option<Endpoint>,
+        user: Now,
+        drops: &mut u32,
+        inbox: &mut Inbox,
+    ) {
         let ancillary = cmsg::read(message.control);
         let stamp = stamp(user, &ancillary);
         if let Some(total) = ancillary.drops {
             self.push_drops(total, drops, inbox);
         }
-        let from = match (&message.name, self.protocol) {
+        let from = match (sender, self.protocol) {
             // ICMP has no ports, whatever the kernel leaves in that field.
             (Some(Endpoint::Ip(from)), Protocol::Icmp) => Endpoint::Ip(from.with_port(0)),
-            (Some(from), _) => from.clone(),
+            (Some(from), _) => from,
             (None, Protocol::Unix) => Endpoint::Unix(Path::new("").into()),
             (None, _) => return,
         };
@@ -176,6 +186,12 @@ impl Place {
         }));
         true
     }
+}
+
+/// Who sent an IPv4 packet, by its header (RFC 791 §3.1); a raw socket receives none that the kernel has not checked.
+fn source(packet: &[u8]) -> Option<Endpoint> {
+    let source: [u8; 4] = packet.get(12..16)?.try_into().ok()?;
+    Some(Endpoint::Ip(IpEndpoint::from_address(source.into())))
 }
 
 /// When something arrived that was read at `user`.

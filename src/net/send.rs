@@ -54,6 +54,7 @@ struct Packet {
 /// What to do about a packet that did not leave.
 enum Verdict {
     TryAgain,
+    /// To be prepared anew.
     Renumber,
     Blocked,
     Refused(Inbound),
@@ -93,7 +94,8 @@ impl Lane {
     fn prepare(&self, send: &Send, octets: &[u8], scratch: &mut Scratch) -> Result<(), OsError> {
         let to = self.destination(send)?;
         let socket = self.sockets.get(usize::from(send.flow)).ok_or(OsError::EINVAL)?;
-        let own = raw::ipv4_header(&self.profile, &self.plan, &send.header, to.address, octets.len())?.map(|header| {
+        let header = (&send.header, socket.usual_ttl);
+        let own = raw::ipv4_header(&self.profile, &self.plan, header, to.address, octets.len())?.map(|header| {
             let start = scratch.octets.len();
             scratch.octets.extend_from_slice(&header);
             scratch.octets.extend_from_slice(octets);
@@ -166,6 +168,13 @@ impl Lane {
         if departures.refused(socket.as_fd(), error) {
             return Verdict::Renumber;
         }
+        // The kernel fragments no packet that has its header. It may make this one, and all that follow.
+        let free = self.plan.fragmentation.is_none() && send.header.identification.is_none();
+        let made_here = self.plan.own_headers && self.profile.protocol == Protocol::Icmp;
+        if error == OsError::EMSGSIZE && free && made_here && socket.set_header_included_v4(false).is_ok() {
+            self.plan.own_headers = false;
+            return Verdict::Renumber;
+        }
         if error == EAGAIN {
             return Verdict::Blocked;
         }
@@ -189,7 +198,7 @@ impl Lane {
         let socket = self.sockets.first().ok_or(OsError::EOPNOTSUPP)?;
         let name = address::encode_local(path).ok_or(OsError::EINVAL)?;
         let stamp = Stamp::user(clock::now());
-        message::send(socket.as_fd(), Some(&name), octets, &[]).map(|_| stamp)
+        message::send(socket.as_fd(), Some(name.octets()), octets, &[]).map(|_| stamp)
     }
 
     /// Where the order goes, if this lane can carry it out.
@@ -261,7 +270,11 @@ impl Scratch {
             Some(own) => self.octets.get(own.clone()).unwrap_or_default(),
             None => outbox.octets(send.octets),
         };
-        Outgoing { to: &packet.name, octets, control: self.control.get(packet.control.clone()).unwrap_or_default() }
+        Outgoing {
+            to: packet.name.octets(),
+            octets,
+            control: self.control.get(packet.control.clone()).unwrap_or_default(),
+        }
     }
 
     /// The fields of a packet's header, as ancillary data.

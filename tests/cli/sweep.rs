@@ -158,6 +158,14 @@ fn a_silent_target_is_probed_again_as_often_as_asked() {
 }
 
 #[test]
+fn a_target_told_at_its_first_answer_needs_no_more_answers() {
+    let run = |words: &str| world().run(&format!("rping -c 3 -w 2 -i 100ms {words} 198.51.100.1"));
+    assert_eq!((run("--alive").status, run("--alive --json").status, run("--vector").status), (0, 0, 0));
+    assert_eq!(run("--alive").stdout, "198.51.100.1\n");
+    assert_eq!(silent().run("rping --alive -c 3 -w 2 -i 100ms 198.51.100.1").status, 1);
+}
+
+#[test]
 fn one_target_is_a_sweep_with_an_option_of_sweeps() {
     let outcome = silent().run("rping --unreachable --retry 2 -W 100ms -v 198.51.100.1");
     assert_snapshot!(outcome);
@@ -201,6 +209,10 @@ fn what_a_sweep_has_not_is_refused_in_one_line() {
         "--retry 101 10.0.0.0/24",
         "--random-order --targets - 10.0.0.0/24",
         "--backoff 0.5 10.0.0.0/24",
+        "--backoff 2 --retry 0 10.0.0.0/24",
+        "--backoff 2 -c 3 10.0.0.0/24",
+        "--seed 3 --shard 1/2 10.0.0.0/24",
+        "--alive --targets /",
         "--alive",
         "--alive --targets /nonexistent/list",
         "--alive --exclude /nonexistent/list 10.0.0.1",

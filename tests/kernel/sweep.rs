@@ -9,7 +9,7 @@ use std::thread;
 use serde_json::Value;
 
 use crate::helper::Helper;
-use crate::lab::{Finished, Lab, Node, Plan, Privilege, Source, Tool};
+use crate::lab::{Finished, Lab, Node, Plan, Privilege, Source, Tool, first_line_only};
 use crate::responder::answers::{self, v4, v6};
 
 /// The target owns 198.19.0.0/16 and 2001:db8:19::/64.
@@ -241,4 +241,19 @@ fn broadcast_addresses_in_a_range_are_not_probed_unasked() {
     let summaries = run.objects("summary");
     let broadcast = summaries.iter().find(|summary| summary["address"] == "10.9.0.255").expect("a summary");
     assert_eq!((&broadcast["sent"], &broadcast["state"], run.code()), (&0.into(), &"unknown".into(), 2), "{run:#?}");
+}
+
+#[test]
+fn a_sweep_whose_reader_has_gone_ends_quietly_on_one_thread_and_on_two() {
+    let Some(lab) = wide_lab() else { return };
+    for workers in ["1", "2"] {
+        // At this rate the whole takes an hour.
+        let words = ["--rate", "20", "-W", "0.2", "--workers", workers, "198.19.0.0/16"];
+        let mut command = lab.host().tool(Tool::Rping, Privilege::Root, &words);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("a run");
+        let first = first_line_only(child.stdout.take().expect("stdout is piped"));
+        let output = child.wait_with_output().expect("an end");
+        assert!(first.contains("1/1/0%"), "{first}");
+        assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(1), &b""[..]), "{output:?}");
+    }
 }

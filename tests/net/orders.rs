@@ -8,7 +8,7 @@ use std::{fs, io};
 
 use netprobe::channel::{
     ErrorOrigin, Fragmentation, Header, Inbound, LaneId, LanePlan, Open, Order, OsError, Precision, Protocol,
-    SocketWish, Token,
+    SendStamps, SocketWish, Token,
 };
 use netprobe::engine::encode;
 use netprobe::net;
@@ -135,6 +135,17 @@ in_namespace! {
         let _holder = hold_flow_label(0x11111);
         assert_eq!(quoted_label(3, labels[2]), labels[2]);
         assert_eq!(quoted_label(4, None), labels[0]);
+    }
+
+    fn a_packet_of_a_fast_run_that_does_not_fit_leaves_in_fragments() {
+        ip("link set lo mtu 1400");
+        let mut run = Run::open(vec![LanePlan { send_stamps: SendStamps::None, ..icmp(Family::V4, SocketWish::Raw) }]);
+        for (token, octets) in [(1, 1372), (2, 3000), (3, 56)] {
+            run.probe(token, 0, loopback(Family::V4), &vec![0; octets]);
+            assert_eq!(run.outcome(token), Ok(()));
+            let (_, reply) = run.datagram(0);
+            assert_eq!(reply.len(), 20 + 8 + octets);
+        }
     }
 
     fn a_packet_larger_than_the_link_is_refused_with_the_mtu_and_nothing_else() {

@@ -16,14 +16,14 @@ const LOCAL_OCTETS: usize = size_of::<libc::sockaddr_un>();
 /// Where the path of a `sockaddr_un` starts.
 const PATH_AT: usize = size_of::<libc::sa_family_t>();
 
-/// A `sockaddr_in`, `sockaddr_in6` or `sockaddr_un`.
+/// A `sockaddr_in` or `sockaddr_in6`; or with room for it, a `sockaddr_un`.
 #[derive(Clone, Copy, Debug)]
-pub struct Encoded {
-    octets: [u8; LOCAL_OCTETS],
+pub struct Encoded<const ROOM: usize = V6_OCTETS> {
+    octets: [u8; ROOM],
     len: usize,
 }
 
-impl Encoded {
+impl<const ROOM: usize> Encoded<ROOM> {
     /// The structure's octets.
     pub fn octets(&self) -> &[u8] {
         self.octets.get(..self.len).unwrap_or_default()
@@ -32,7 +32,7 @@ impl Encoded {
 
 /// The socket address of `endpoint`; `flow_label` goes into `sin6_flowinfo`.
 pub fn encode(endpoint: IpEndpoint, flow_label: Option<FlowLabel>) -> Encoded {
-    let mut octets = [0; LOCAL_OCTETS];
+    let mut octets = [0; V6_OCTETS];
     octets[2..4].copy_from_slice(&endpoint.port.to_be_bytes());
     let (family, len) = match endpoint.address {
         IpAddr::V4(address) => {
@@ -51,7 +51,7 @@ pub fn encode(endpoint: IpEndpoint, flow_label: Option<FlowLabel>) -> Encoded {
 }
 
 /// The address of a local socket; `None` for a path that no address can hold.
-pub fn encode_local(path: &Path) -> Option<Encoded> {
+pub fn encode_local(path: &Path) -> Option<Encoded<LOCAL_OCTETS>> {
     let path = path.as_os_str().as_bytes();
     let is_abstract = path.first() == Some(&0);
     // A path ends in NUL, which the room is for, and has none before; an abstract name may hold any octets.

@@ -5,7 +5,7 @@ use std::mem::{self, MaybeUninit};
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
 
-use super::address::{self, Encoded};
+use super::address;
 use crate::channel::OsError;
 use crate::types::Endpoint;
 
@@ -28,6 +28,8 @@ pub const BATCH: usize = 64;
 pub enum Queue {
     /// What peers sent.
     Datagrams,
+    /// The same without their names, where these stand in the header that each begins with: raw(7), IPv4.
+    Packets,
     /// `MSG_ERRQUEUE`.
     Errors,
 }
@@ -103,10 +105,12 @@ impl Slot {
 }
 
 /// Where a message is received to: memory of this slot, which the header does not keep borrowed.
-fn header_of(slot: &mut Slot, part: &mut libc::iovec) -> libc::msghdr {
+fn header_of(slot: &mut Slot, queue: Queue, part: &mut libc::iovec) -> libc::msghdr {
     let mut header = empty_header();
-    header.msg_name = slot.name.as_mut_ptr().cast();
-    header.msg_namelen = slot.name.len() as libc::socklen_t;
+    if queue != Queue::Packets {
+        header.msg_name = slot.name.as_mut_ptr().cast();
+        header.msg_namelen = slot.name.len() as libc::socklen_t;
+    }
     header.msg_iov = part;
     header.msg_iovlen = 1;
     header.msg_control = slot.control.as_mut_ptr().cast();
@@ -118,7 +122,7 @@ fn header_of(slot: &mut Slot, part: &mut libc::iovec) -> libc::msghdr {
 fn flags(queue: Queue) -> libc::c_int {
     libc::MSG_DONTWAIT
         | match queue {
-            Queue::Datagrams => 0,
+            Queue::Datagrams | Queue::Packets => 0,
             Queue::Errors => libc::MSG_ERRQUEUE,
         }
 }
@@ -126,7 +130,7 @@ fn flags(queue: Queue) -> libc::c_int {
 /// One received message.
 #[derive(Debug)]
 pub struct Message<'a> {
-    /// The sender; of an error, the destination of what it is about.
+    /// The sender, unless it was not to be told; of an error, the destination of what it is about.
     pub name: Option<Endpoint>,
     /// The octets.
     pub octets: &'a [u8],
@@ -145,7 +149,7 @@ pub fn receive<'a>(socket: BorrowedFd<'_>, queue: Queue, buffers: &'a mut Buffer
         return Err(EAGAIN);
     };
     let mut part = libc::iovec { iov_base: octets.as_mut_ptr().cast(), iov_len: octets.len() };
-    let mut header = header_of(slot, &mut part);
+    let mut header = header_of(slot, queue, &mut part);
     // SAFETY: recvmsg(2): "The recvmsg() call uses a msghdr structure": each pointer in it names memory of the length beside
     // it, exclusively borrowed until the call returns, and the kernel writes no more than these lengths.
     let received = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut header, flags(queue)) };
@@ -167,7 +171,7 @@ pub fn receive_all(socket: BorrowedFd<'_>, queue: Queue, buffers: &mut Buffers) 
     for ((header, part), (octets, slot)) in headers.iter_mut().zip(&mut parts).zip(memory) {
         let part = part
             .write(libc::iovec { iov_base: octets.as_mut_ptr().cast(), iov_len: octets.len().min(DATAGRAM_OCTETS) });
-        header.write(libc::mmsghdr { msg_hdr: header_of(slot, part), msg_len: 0 });
+        header.write(libc::mmsghdr { msg_hdr: header_of(slot, queue, part), msg_len: 0 });
         room += 1;
     }
     let (vector, no_timeout) = (headers.as_mut_ptr().cast(), ptr::null_mut());
@@ -195,8 +199,8 @@ fn got(header: &libc::msghdr, octets: usize) -> Got {
 /// A datagram to be sent.
 #[derive(Clone, Copy, Debug)]
 pub struct Outgoing<'a> {
-    /// Where to.
-    pub to: &'a Encoded,
+    /// Where to, from [`super::address`].
+    pub to: &'a [u8],
     /// What.
     pub octets: &'a [u8],
     /// Ancillary data, from [`super::cmsg::write`].
@@ -228,11 +232,11 @@ pub fn send_all<'a>(socket: BorrowedFd<'_>, messages: impl Iterator<Item = Outgo
 }
 
 /// The header of something to be sent; what it names, it does not keep borrowed.
-fn header_to(to: Option<&Encoded>, control: &[u8], part: &mut libc::iovec) -> libc::msghdr {
+fn header_to(to: Option<&[u8]>, control: &[u8], part: &mut libc::iovec) -> libc::msghdr {
     let mut header = empty_header();
     if let Some(to) = to {
-        header.msg_name = to.octets().as_ptr().cast_mut().cast();
-        header.msg_namelen = to.octets().len() as libc::socklen_t;
+        header.msg_name = to.as_ptr().cast_mut().cast();
+        header.msg_namelen = to.len() as libc::socklen_t;
     }
     header.msg_iov = part;
     header.msg_iovlen = 1;
@@ -248,7 +252,7 @@ fn header_to(to: Option<&Encoded>, control: &[u8], part: &mut libc::iovec) -> li
 ///
 /// # Errors
 /// [`EAGAIN`] if the send buffer is full; a pending error of the socket, which is thereby consumed.
-pub fn send(socket: BorrowedFd<'_>, to: Option<&Encoded>, octets: &[u8], control: &[u8]) -> Result<usize, OsError> {
+pub fn send(socket: BorrowedFd<'_>, to: Option<&[u8]>, octets: &[u8], control: &[u8]) -> Result<usize, OsError> {
     let mut part = libc::iovec { iov_base: octets.as_ptr().cast_mut().cast(), iov_len: octets.len() };
     let header = header_to(to, control, &mut part);
     let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;

@@ -87,8 +87,9 @@ pub struct Flight {
     /// Number of the first in `probes`.
     base: u64,
     waits: Vec<Duration>,
-    /// For each wait, the numbers of the probes that left, in order of leaving and so of their deadlines.
-    timers: Vec<VecDeque<u64>>,
+    /// For each wait, the low halves of the numbers of the probes that left, in order of leaving and so of their deadlines.
+    /// These probes are not closed, so that none is older than `base`.
+    timers: Vec<VecDeque<u32>>,
 }
 
 impl Flight {
@@ -135,7 +136,7 @@ impl Flight {
     pub fn begin_wait(&mut self, number: u64, attempt: u32) {
         let level = self.level(attempt);
         if let Some(timers) = self.timers.get_mut(level) {
-            timers.push_back(number);
+            timers.push_back(number as u32);
         }
     }
 
@@ -147,7 +148,8 @@ impl Flight {
     /// The number of a probe whose wait is over; it is not given again.
     pub fn take_over(&mut self, now: Instant) -> Option<u64> {
         let (_, level) = self.ends().filter(|&(at, _)| at <= now).min()?;
-        self.timers.get_mut(level)?.pop_front()
+        let low = self.timers.get_mut(level)?.pop_front()?;
+        Some(self.whole(low))
     }
 
     /// Forgets the oldest probes that are closed.
@@ -158,6 +160,11 @@ impl Flight {
         }
     }
 
+    /// The number with this low half: far fewer than 2^32 probes are known.
+    fn whole(&self, low: u32) -> u64 {
+        self.base + u64::from(low.wrapping_sub(self.base as u32))
+    }
+
     fn level(&self, attempt: u32) -> usize {
         (attempt as usize).min(self.waits.len().saturating_sub(1))
     }
@@ -165,8 +172,24 @@ impl Flight {
     /// The end of the first wait of each length.
     fn ends(&self) -> impl Iterator<Item = (Instant, usize)> {
         self.timers.iter().zip(&self.waits).enumerate().filter_map(|(level, (timers, &wait))| {
-            let probe = self.get(*timers.front()?)?;
+            let probe = self.get(self.whole(*timers.front()?))?;
             Some((Instant::from_nanos(probe.sent.mono) + wait, level))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::Instant;
+
+    #[test]
+    fn waits_end_in_order_where_the_low_half_of_the_numbers_begins_again() {
+        let wait = Duration::from_secs(1);
+        let mut flight = Flight { base: u64::from(u32::MAX) - 1, ..Flight::new(vec![wait]) };
+        let numbers: Vec<u64> = (0..4).map(|slot| flight.order(slot, 0)).collect();
+        numbers.iter().for_each(|&number| flight.begin_wait(number, 0));
+        let ended: Vec<u64> = std::iter::from_fn(|| flight.take_over(Instant::ZERO + wait)).collect();
+        assert_eq!(ended, numbers);
     }
 }

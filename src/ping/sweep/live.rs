@@ -26,6 +26,7 @@ pub struct Live {
     pub sent: u32,
     pub received: u32,
     pub lost: u32,
+    pub pending: u32,
     /// Replies with kernel stamps.
     pub kernel: u32,
     /// The run of lost probes at the end, and the longest.
@@ -39,7 +40,6 @@ pub struct Live {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Extra {
     pub unreachable: u32,
-    pub pending: u32,
     pub send_failed: u32,
     pub pushed_back: u32,
     pub error: Option<OsError>,
@@ -132,6 +132,7 @@ impl Lives {
             sent: 0,
             received: 0,
             lost: 0,
+            pending: 0,
             kernel: 0,
             run: 0,
             longest_run: 0,

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::time::Duration;
+use std::vec;
 
 use super::config::{Config, Probes, Route, Supplied};
 use super::event::{Event, Totals};
@@ -23,6 +24,8 @@ const PROGRESS: Duration = Duration::from_millis(250);
 /// How long the interface's queue is left alone that had no room, and how often for the same target.
 const PUSHED_BACK: Duration = Duration::from_millis(1);
 const PUSHED_BACK_AT_MOST: u32 = 1000;
+/// Waits that end in one turn, so that what is told of them leaves before more is told.
+const CLOSED_AT_ONCE: usize = 1024;
 /// Bits of a probe's number on the wire that hold the place of its target.
 const SLOT_BITS: u32 = 24;
 
@@ -69,6 +72,8 @@ pub struct Sweep {
     /// Whether the run was ended with targets left.
     cut_short: bool,
     finished: bool,
+    /// The places of those who were under way then, and when that was: they are told one by one.
+    left: Option<(vec::IntoIter<u32>, Instant)>,
 }
 
 /// What is known of the supply.
@@ -109,6 +114,7 @@ impl Sweep {
             dropped: 0,
             cut_short: false,
             finished: false,
+            left: None,
             config,
         }
     }
@@ -276,7 +282,7 @@ impl Sweep {
         match fate {
             Fate::Open if ended => {
                 self.totals.counts.pending += 1;
-                self.extra(slot, |extra| extra.pending += 1);
+                live.pending += 1;
             }
             Fate::Open => {
                 live.lost += 1;
@@ -346,18 +352,33 @@ impl Sweep {
         };
         self.supply = Stock::Ended;
         (self.flight.oldest()..self.flight.next()).for_each(|number| self.close(number, now.mono, true));
-        for slot in self.lives.slots() {
-            self.tell(slot, false, now.mono);
+        self.left = Some((self.lives.slots().into_iter(), now.mono));
+        self.finished = true;
+    }
+
+    /// Tells the next of those who were under way at the end, and behind the last the end.
+    fn tell_left(&mut self) {
+        let Some((slots, at)) = &mut self.left else { return };
+        let at = *at;
+        match slots.next() {
+            Some(slot) => self.tell(slot, false, at),
+            None => {
+                self.left = None;
+                self.tell_end(at);
+            }
         }
-        self.finish(now.mono);
     }
 
     fn finish(&mut self, now: Instant) {
         if !self.finished {
             self.finished = true;
-            let (elapsed, totals, cut_short) = (self.elapsed(now), self.totals, self.cut_short);
-            self.events.push_back(Event::End { elapsed, totals, cut_short });
+            self.tell_end(now);
         }
+    }
+
+    fn tell_end(&mut self, now: Instant) {
+        let (elapsed, totals, cut_short) = (self.elapsed(now), self.totals, self.cut_short);
+        self.events.push_back(Event::End { elapsed, totals, cut_short });
     }
 
     fn finish_if_over(&mut self, now: Instant) {
@@ -393,6 +414,10 @@ impl Machine for Sweep {
     }
 
     fn handle(&mut self, now: Now, inbound: &Inbound, octets: &Arena) {
+        if self.finished {
+            // What is known at the end is what is told.
+            return;
+        }
         self.begin(now);
         match inbound {
             Inbound::Sent(sent) => self.sent(sent),
@@ -436,7 +461,8 @@ impl Machine for Sweep {
 
     fn handle_timeout(&mut self, now: Now) {
         self.begin(now);
-        while let Some(number) = self.flight.take_over(now.mono) {
+        for _ in 0..CLOSED_AT_ONCE {
+            let Some(number) = self.flight.take_over(now.mono) else { break };
             self.close(number, now.mono, false);
         }
         self.flight.trim();
@@ -451,10 +477,94 @@ impl Machine for Sweep {
     }
 
     fn poll_event(&mut self) -> Option<Event> {
+        if self.events.is_empty() {
+            self.tell_left();
+        }
         self.events.pop_front()
     }
 
     fn is_finished(&self) -> bool {
         self.finished
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::config::{Goal, Told};
+    use super::super::template::tests::route;
+    use super::*;
+    use crate::channel::Owner;
+    use crate::types::{IpEndpoint, WallTime};
+    use crate::wire::payload::Fill;
+
+    const TARGETS: u32 = 5000;
+
+    /// All under way to somebody who is silent.
+    fn under_way(now: Now) -> Sweep {
+        let mut given = 0..TARGETS;
+        let goal = |n: u32| Goal {
+            name: None,
+            endpoint: Some(IpEndpoint::from_address(std::net::Ipv4Addr::from_bits(n + (10 << 24)).into())),
+        };
+        let mut sweep = Sweep::new(Config {
+            supply: Box::new(move || given.next().map_or(Supplied::End, |n| Supplied::Goal(goal(n)))),
+            routes: vec![route(7, Owner::Ours)],
+            probes: Probes::UntilAnswered { retries: 0, backoff: 1.0 },
+            wait: Duration::from_secs(1),
+            rate: None,
+            deadline: None,
+            told: Told::Whole,
+            vector: false,
+            user_to_user: false,
+            progress: false,
+            payload_octets: 56,
+            fill: Fill::Counting,
+            seed: 1,
+        });
+        let mut outbox = Outbox::default();
+        while sweep.totals.counts.sent < u64::from(TARGETS) {
+            sweep.poll_orders(now, &mut outbox);
+            for number in sweep.totals.counts.sent + 1..sweep.flight.next() {
+                let stamp = crate::types::Stamp { user: now, kernel: None, hardware: None };
+                sweep.sent(&Sent { token: Token::new(number), stamp, scheduled: None, local: None });
+            }
+        }
+        sweep
+    }
+
+    fn now(seconds: u64) -> Now {
+        Now { mono: Instant::from_nanos(seconds * 1_000_000_000), wall: WallTime::from_nanos(1) }
+    }
+
+    #[test]
+    fn many_who_are_under_way_at_the_end_are_told_one_by_one() {
+        let mut sweep = under_way(now(1));
+        sweep.handle(now(1), &Inbound::Control(Control::Terminate), &Arena::default());
+        let (mut pending, mut ended) = (0, false);
+        assert!(sweep.is_finished() && sweep.events.len() < 2);
+        while let Some(event) = sweep.poll_event() {
+            match event {
+                Event::Outcome(outcome) => pending += outcome.counts.pending,
+                Event::End { totals, .. } => ended = totals.over == u64::from(TARGETS),
+                _ => {}
+            }
+            assert!(sweep.events.len() < 2);
+        }
+        assert_eq!((pending, ended), (u64::from(TARGETS), true));
+    }
+
+    #[test]
+    fn waits_that_end_together_are_told_in_several_turns() {
+        let mut sweep = under_way(now(1));
+        let mut lost = 0;
+        while !sweep.is_finished() {
+            assert!(sweep.poll_timeout().is_some_and(|at| at <= now(2).mono));
+            sweep.handle_timeout(now(2));
+            assert!(sweep.events.len() <= CLOSED_AT_ONCE + 1);
+            while let Some(event) = sweep.poll_event() {
+                lost += if let Event::Outcome(outcome) = event { outcome.counts.lost } else { 0 };
+            }
+        }
+        assert_eq!(lost, u64::from(TARGETS));
     }
 }

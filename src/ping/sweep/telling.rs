@@ -68,7 +68,7 @@ fn counts(live: &Live, extra: &Extra) -> Counts {
         received: live.received.into(),
         unreachable: extra.unreachable.into(),
         lost: live.lost.into(),
-        pending: extra.pending.into(),
+        pending: live.pending.into(),
         send_failed: extra.send_failed.into(),
         duplicates: extra.duplicates,
         late: extra.late,

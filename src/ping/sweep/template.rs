@@ -62,14 +62,14 @@ fn put(octets: &mut [u8], at: usize, value: &[u8]) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use proptest::prelude::*;
 
     use super::*;
     use crate::channel::{ErrorPath, LaneId, LaneIdent, Layer, Profile, Protocol, SendStamps, SocketKind};
     use crate::types::{Family, Ident};
 
-    fn route(ident: u16, checksum: Owner) -> Route {
+    pub fn route(ident: u16, checksum: Owner) -> Route {
         let profile = Profile {
             family: Family::V4,
             protocol: Protocol::Icmp,
