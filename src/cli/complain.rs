@@ -113,8 +113,11 @@ fn no_lane(refused: &LaneRefused, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     }
     let lacks =
         |kind: SocketKind| refused.attempts.iter().any(|attempt| attempt.socket == kind && is_permission(attempt));
-    if refused.protocol == Protocol::Icmp && lacks(SocketKind::Raw) {
+    if lacks(SocketKind::Raw) {
         write!(f, "\n  to allow raw sockets: sudo setcap cap_net_raw+ep PROGRAM, or run it with sudo")?;
+    }
+    if refused.protocol == Protocol::Tcp && lacks(SocketKind::Raw) {
+        write!(f, "\n  without privilege: -M tcpconn")?;
     }
     if refused.protocol == Protocol::Icmp && lacks(SocketKind::Dgram) {
         write!(f, "\n  to allow ICMP datagram sockets: sudo sysctl -w net.ipv4.ping_group_range=\"0 2147483647\"")?;

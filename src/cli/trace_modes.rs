@@ -6,7 +6,7 @@ use super::complain::Trouble;
 use super::target::Lanes;
 use super::trace_args::Method;
 use super::trace_run::{FIRST_FLOW_PORT, FLOW_PORTS, Run};
-use crate::channel::{Protocol, SocketKind};
+use crate::channel::{Protocol, SocketKind, SocketWish};
 
 /// Probes per hop unless `-q` says otherwise, and on each of several flows.
 const PROBES_PER_HOP: u32 = 3;
@@ -35,7 +35,8 @@ impl Run<'_> {
     ///
     /// # Errors
     /// The sentence.
-    pub(super) fn check_modes(&self, method: Method) -> Result<(), Trouble> {
+    pub(super) fn check_modes(&self, method: Method, packet_octets: Option<usize>) -> Result<(), Trouble> {
+        self.check_method(method, packet_octets)?;
         let (timing, output) = (&self.args.timing, &self.args.output);
         let (flows, mtu) = (self.args.method.flows.is_some(), self.args.packet.mtu);
         let factors = timing.wait.is_some_and(|wait| wait.here > 0.0 || wait.near > 0.0);
@@ -63,12 +64,35 @@ impl Run<'_> {
             (mtu, "--mtu: one flow's path is searched; choose it with --flow"),
         ];
         let ruled = [(!timing.report, alone.as_slice()), (timing.report, &beside_report), (flows, &beside_flows)];
-        let broken =
-            ruled.iter().filter(|(applies, _)| *applies).flat_map(|(_, rules)| *rules).find(|(given, _)| *given);
-        match broken {
-            Some((_, sentence)) => Err(Trouble::Refused((*sentence).to_owned())),
-            None => self.check_flow_ports(method),
-        }
+        refuse_first(ruled.iter().filter(|(applies, _)| *applies).flat_map(|(_, rules)| *rules))?;
+        self.check_flow_ports(method)
+    }
+
+    /// Refuses what the probes of `method` cannot have.
+    fn check_method(&self, method: Method, packet_octets: Option<usize>) -> Result<(), Trouble> {
+        let asked = &self.args.method;
+        let beside_icmp = [
+            (asked.port.is_some(), "-p: ICMP probes have no ports; -U, -T and -M default have"),
+            (asked.sport.is_some(), "--sport: ICMP probes have no ports; -U, -T and -M default have"),
+        ];
+        let beside_tcp =
+            [(asked.socket == SocketWish::Dgram, "--socket dgram: -T needs raw sockets; -M tcpconn does not")];
+        let beside_tcpconn = [
+            (asked.sport.is_some(), "--sport: -M tcpconn needs a source port for each probe; -T can keep one"),
+            (asked.flow > 0, "--flow: -M tcpconn has a flow for each probe; -T can keep one"),
+            (asked.socket != SocketWish::Auto, "--socket: -M tcpconn has connections; -T has raw sockets"),
+            (
+                packet_octets.is_some(),
+                "[PACKET_BYTES]: the kernel makes the SYN of -M tcpconn; that of -T can have any size",
+            ),
+        ];
+        let rules = match method {
+            Method::Auto | Method::Icmp => beside_icmp.as_slice(),
+            Method::Tcp => &beside_tcp,
+            Method::Tcpconn => &beside_tcpconn,
+            Method::Default | Method::Udp => &[],
+        };
+        refuse_first(rules.iter())
     }
 
     /// Each flow of a raw UDP or TCP lane has a source port of its own.
@@ -96,5 +120,13 @@ impl Run<'_> {
         let why = "--flows: needs ICMP sockets, or raw ones (cap_net_raw, or sudo): over UDP datagram sockets each probe is a \
                    flow of its own";
         Err(Trouble::Refused(why.to_owned()))
+    }
+}
+
+/// The sentence of the first of `rules` whose option was given.
+fn refuse_first<'a>(mut rules: impl Iterator<Item = &'a (bool, &'static str)>) -> Result<(), Trouble> {
+    match rules.find(|(given, _)| *given) {
+        Some((_, sentence)) => Err(Trouble::Refused((*sentence).to_owned())),
+        None => Ok(()),
     }
 }

@@ -55,7 +55,7 @@ impl Run<'_> {
         let origins = self.origins()?;
         let (texts, packet_octets) = self.words(env)?;
         let method = self.method()?;
-        self.check_modes(method)?;
+        self.check_modes(method, packet_octets)?;
         let plan = Plan {
             origins: matches!(origins, Some(OriginSource::Lookup)).then(|| self.zones()),
             resolvers: self.args.output.resolvers.clone(),
@@ -140,10 +140,6 @@ impl Run<'_> {
             (_, _, true) => Method::Tcp,
             _ => method.method,
         };
-        if chosen == Method::Tcpconn && method.sport.is_some() {
-            let why = "--sport: -M tcpconn needs a source port for each probe; -T can keep one";
-            return Err(Trouble::Refused(why.to_owned()));
-        }
         if self.args.packet.mtu && matches!(chosen, Method::Tcp | Method::Tcpconn) {
             let why = "--mtu: TCP probes have one size, as their SYN must; -I and -U can have any";
             return Err(Trouble::Refused(why.to_owned()));

@@ -170,6 +170,8 @@ pub enum QuotedTransport<'a> {
         destination_port: u16,
         /// Sequence number.
         sequence: u32,
+        /// The time in the timestamps option: the sequence number once more, if enough is quoted.
+        timestamp: Option<u32>,
     },
     /// Something that the lane does not send.
     Other,
@@ -448,8 +450,8 @@ fn quoted_transport<'a>(profile: &Profile, transport: Transport<'a>) -> QuotedTr
         Transport::Udp { source_port, destination_port, payload, .. } => {
             QuotedTransport::Udp { source_port: Some(source_port), destination_port, payload }
         }
-        Transport::Tcp { source_port, destination_port, sequence } => {
-            QuotedTransport::Tcp { source_port, destination_port, sequence }
+        Transport::Tcp { source_port, destination_port, sequence, timestamp } => {
+            QuotedTransport::Tcp { source_port, destination_port, sequence, timestamp }
         }
         Transport::Unknown => QuotedTransport::Unknown,
     }

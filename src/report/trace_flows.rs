@@ -3,6 +3,7 @@
 mod json;
 mod text;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -19,6 +20,13 @@ struct Gather {
     flows: usize,
     /// By trace.
     traces: Vec<(Option<Start>, Option<Trace>)>,
+}
+
+/// The event for who talks about each flow alone: a start whose name says which one it is of.
+fn told_apart(event: &Event) -> Cow<'_, Event> {
+    let Event::Start(start) = event else { return Cow::Borrowed(event) };
+    let name = format!("{},flow={}", start.name, start.flow).into();
+    Cow::Owned(Event::Start(Box::new(Start { name, ..Start::clone(start) })))
 }
 
 impl Gather {

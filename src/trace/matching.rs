@@ -271,7 +271,8 @@ impl<'a> Search<'a> {
                     None => self.by_port(quoted.flow, Some(destination_port), quoted.destination),
                 }
             }
-            (Protocol::Tcp, QuotedTransport::Tcp { source_port, destination_port, sequence }) if raw => {
+            (Protocol::Tcp, QuotedTransport::Tcp { source_port, destination_port, sequence, timestamp }) if raw => {
+                let sequence = self.sent_sequence(sequence, timestamp);
                 let named = self.mark.keys.by_tcp_sequence(sequence);
                 self.by_keys(quoted, named, |entry| {
                     let port = Some(source_port) == entry.sent.source_port || destination_port == entry.port;
@@ -285,6 +286,16 @@ impl<'a> Search<'a> {
             (Protocol::Udp, QuotedTransport::Unknown) => self.by_port(quoted.flow, None, quoted.destination),
             _ => None,
         }
+    }
+
+    /// The sequence number that a quoted SYN left with: it stands in its timestamps option as well, for quotes that show another.
+    fn sent_sequence(&self, quoted: u32, timestamp: Option<u32>) -> u32 {
+        let is_ours = |number: &u32| {
+            let named = self.mark.keys.by_tcp_sequence(*number);
+            let found = named.and_then(|sequence| self.book.by_sequence(self.lane, sequence));
+            found.is_some_and(|(_, entry)| entry.sent.tcp_sequence == Some(*number))
+        };
+        [Some(quoted), timestamp].into_iter().flatten().find(is_ours).unwrap_or(quoted)
     }
 
     fn quoted_echo(
@@ -497,5 +508,23 @@ mod tests {
         let transport = QuotedTransport::Echo { ident: Ident::new(1), sequence: probe.sequence(), payload: &[] };
         let found = search.quoted(&quoted_as(identification, 0, transport));
         assert_eq!(found.map(|(found, _)| found), Some(probe));
+    }
+
+    #[test]
+    fn a_syn_whose_sequence_number_is_quoted_wrong_is_known_by_its_timestamp() {
+        let tcp = Profile { family: Family::V6, protocol: Protocol::Tcp, ..raw(false) };
+        let (mark, book) = recorded(&tcp);
+        let search = Search { mark: &mark, book: &book, profile: &tcp, lane: LANE };
+        let (probe, entry) = book.newest(None, |entry| entry.slot == 700).unwrap();
+        let (sent, source_port) = (entry.sent.tcp_sequence.unwrap(), entry.sent.source_port.unwrap());
+        let found = |sequence, timestamp, source_port| {
+            let transport = QuotedTransport::Tcp { source_port, destination_port: entry.port, sequence, timestamp };
+            let quoted = QuotedProbe { identification: None, ..quoted_as(0, 0, transport) };
+            search.quoted(&quoted).map(|(found, _)| found)
+        };
+        assert_eq!(found(sent & 0xffff_0000, Some(sent), source_port), Some(probe));
+        assert_eq!(found(!sent, Some(sent), source_port), Some(probe));
+        assert_eq!(found(!sent, Some(!sent), source_port), None);
+        assert_eq!(found(!sent, None, source_port), None);
     }
 }

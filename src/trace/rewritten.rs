@@ -48,7 +48,7 @@ pub(super) fn fields(
             Some((Field::DestinationPort, Some(number(entry.port)), Some(number(destination_port)))),
             None,
         ],
-        QuotedTransport::Tcp { source_port, destination_port, sequence } => [
+        QuotedTransport::Tcp { source_port, destination_port, sequence, .. } => [
             Some((Field::SourcePort, sent.source_port.map(number), Some(number(source_port)))),
             Some((Field::DestinationPort, Some(number(entry.port)), Some(number(destination_port)))),
             Some((Field::Sequence, sent.tcp_sequence.map(Value::Number), Some(Value::Number(sequence)))),

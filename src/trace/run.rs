@@ -124,6 +124,11 @@ impl Run {
         Route { target: self.target, lane: self.lane, profile: self.profile, packets: self.packets }
     }
 
+    /// Whether the destination answered.
+    pub fn reached(&self) -> bool {
+        self.path.end().is_some_and(|end| end.reason == StopReason::Destination)
+    }
+
     /// When it began.
     pub fn started(&self) -> Instant {
         self.started
@@ -333,7 +338,7 @@ impl Run {
 
     /// How long after an answer the destination can be relied on to give another: Linux sends «port unreachable» once a second
     /// (`icmp_ratelimit`, icmp(7)); what answers ICMP and TCP probes is not limited.
-    fn limit_pause(&self) -> Duration {
+    pub fn limit_pause(&self) -> Duration {
         if self.profile.protocol == Protocol::Udp { LIMIT_PAUSE } else { Duration::ZERO }
     }
 

@@ -1,6 +1,6 @@
 //! A run of traces as a Machine: [`Tracer`].
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::net::IpAddr;
 
 use super::agenda::Agenda;
@@ -42,6 +42,8 @@ pub struct Tracer {
     runs: BTreeMap<usize, Run>,
     /// Where those go.
     busy: HashSet<(LaneId, IpAddr)>,
+    /// Until when a destination that limits its answers is left alone, after each flow that it answered.
+    resting: HashMap<(LaneId, IpAddr), Instant>,
     agenda: Agenda,
     events: VecDeque<Event>,
     /// What all traces together may send.
@@ -68,6 +70,7 @@ impl Tracer {
             queue: (0..config.targets.len().saturating_mul(config.flows_per_target())).collect(),
             runs: BTreeMap::new(),
             busy: HashSet::new(),
+            resting: HashMap::new(),
             agenda: Agenda::default(),
             events: VecDeque::new(),
             cap: config.rate.and_then(|rate| Cap::new(Instant::ZERO, rate)),
@@ -96,7 +99,7 @@ impl Tracer {
                     self.touch_those_that(Run::awaits_names);
                 }
                 if over {
-                    self.finish(index);
+                    self.finish(index, now.mono);
                     continue;
                 }
                 let Some(run) = self.runs.get_mut(&index) else { continue };
@@ -114,13 +117,16 @@ impl Tracer {
         }
     }
 
-    fn finish(&mut self, index: usize) {
+    fn finish(&mut self, index: usize, now: Instant) {
         self.agenda.remove(index);
         let probes = self.book.close(index);
         let Some(run) = self.runs.remove(&index) else { return };
         let same = |other: &Run| (other.lane, other.target.address) == (run.lane, run.target.address);
         if self.config.flows_per_target() < 2 || !self.runs.values().any(same) {
             self.busy.remove(&(run.lane, run.target.address));
+        }
+        if self.config.flows_per_target() > 1 && run.reached() {
+            self.resting.insert((run.lane, run.target.address), now + run.limit_pause());
         }
         if run.profile.socket == SocketKind::Stream {
             self.hang_up.extend(probes.into_iter().map(|probe| Token::new(probe.get())));
@@ -146,7 +152,7 @@ impl Tracer {
     }
 
     /// Two traces of one address would share its ports and its rate limit: the second waits for the first. Flows of one target
-    /// do not, where the target does not limit its answers.
+    /// do not, where the target does not limit its answers; where it does, the next begins when it can be relied on to answer.
     fn may_begin(&self, index: usize, now: Instant) -> bool {
         let Some(Route { target: to, lane, profile, .. }) = Route::of_trace(&self.config, index) else { return true };
         let at_once = match (profile.protocol, profile.socket) {
@@ -158,7 +164,9 @@ impl Tracer {
         };
         let running = || self.runs.values().filter(|run| run.lane == lane).count();
         let room = at_once >= AT_ONCE_AT_MOST || running() < at_once.max(1) as usize;
-        room && (!self.busy.contains(&(lane, to.address)) || self.flow_may_begin(index, profile.protocol, now))
+        let there = (lane, to.address);
+        let rested = self.resting.get(&there).is_none_or(|&until| until <= now);
+        room && rested && (!self.busy.contains(&there) || self.flow_may_begin(index, profile.protocol, now))
     }
 
     /// Each flow of a target begins as much later than the one before as keeps the probes that a router gets of both apart.
@@ -171,12 +179,13 @@ impl Tracer {
     }
 
     /// When the next flow of a target under way may begin.
-    fn next_begins(&self) -> Option<Instant> {
+    fn next_begins(&self, now: Instant) -> Option<Instant> {
         if self.queue.is_empty() || self.config.flows_per_target() < 2 {
             return None;
         }
         let begins = |run: &Run| Some(run.started() + schedule::flow_spread(&self.config, run.profile.protocol)?);
-        self.runs.values().filter_map(begins).max()
+        let spread = self.runs.values().filter_map(begins).max();
+        self.resting.values().copied().chain(spread).filter(|&at| at > now).min()
     }
 
     /// What the run is to do.
@@ -403,7 +412,7 @@ impl Machine for Tracer {
         self.held = self.send_due(now, outbox);
         // Those that have nothing to send any more leave room for others.
         self.begin(now);
-        self.next_flow_at = self.next_begins().filter(|&at| at > now.mono);
+        self.next_flow_at = self.next_begins(now.mono);
     }
 
     fn handle(&mut self, now: Now, inbound: &Inbound, octets: &Arena) {

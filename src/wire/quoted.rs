@@ -4,6 +4,7 @@ use etherparse::{icmpv4, icmpv6, ip_number};
 
 use super::WireError;
 use super::ip::{self, IpPacket};
+use super::tcp;
 use crate::types::{Family, Ident, Sequence};
 
 /// Octets of a transport header that a router must quote (RFC 792), and all that is relied on.
@@ -44,6 +45,8 @@ pub enum Transport<'a> {
         destination_port: u16,
         /// Sequence number.
         sequence: u32,
+        /// The time in the timestamps option, where that is quoted and stands as [`tcp::push_syn`] puts it.
+        timestamp: Option<u32>,
     },
     /// Another protocol, another ICMP message, a later fragment, or fewer than 8 octets.
     Unknown,
@@ -99,7 +102,8 @@ fn parse_udp(octets: &[u8]) -> Transport<'_> {
 
 fn parse_tcp(octets: &[u8]) -> Transport<'_> {
     let Some(([source_port, destination_port, high, low], _)) = words(octets) else { return Transport::Unknown };
-    Transport::Tcp { source_port, destination_port, sequence: u32::from(high) << 16 | u32::from(low) }
+    let sequence = u32::from(high) << 16 | u32::from(low);
+    Transport::Tcp { source_port, destination_port, sequence, timestamp: tcp::quoted_timestamp(octets) }
 }
 
 /// The first 8 octets as 16-bit words, and what follows.
@@ -242,7 +246,8 @@ mod tests {
     #[test]
     fn a_tcp_quote_of_8_octets_has_ports_and_sequence() {
         let octets = packet(Family::V4, 6, &[0x80, 1, 0, 80, 1, 2, 3, 4]);
-        let expected = Transport::Tcp { source_port: 0x8001, destination_port: 80, sequence: 0x0102_0304 };
+        let expected =
+            Transport::Tcp { source_port: 0x8001, destination_port: 80, sequence: 0x0102_0304, timestamp: None };
         assert_eq!(parse(&octets).unwrap().1, expected);
     }
 

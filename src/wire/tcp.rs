@@ -11,6 +11,9 @@ use crate::types::Family;
 /// Octets of a SYN as [`push_syn`] makes it: the header and the options that a Linux host sends.
 pub const SYN_OCTETS: usize = 40;
 
+/// Where the timestamps option stands in it: behind the header, the segment size and «selective acknowledgments permitted».
+const TIMESTAMP_AT: usize = 20 + 4 + 2;
+
 /// What the options offer: the segment size of an Ethernet link, and the window a fresh Linux socket has.
 const MSS: u16 = 1460;
 const WINDOW: u16 = 64_240;
@@ -62,6 +65,15 @@ pub fn parse(octets: &[u8]) -> Result<TcpHeader, WireError> {
         syn: segment.syn(),
         reset: segment.rst(),
     })
+}
+
+/// The time in the timestamps option (RFC 7323 §3.2) of a SYN as [`push_syn`] makes it, which is the sequence number once more,
+/// if as much of it is in `octets`.
+pub fn quoted_timestamp(octets: &[u8]) -> Option<u32> {
+    const KIND_AND_LENGTH: [u8; 2] = [8, 10];
+    let (kind, rest) = octets.get(TIMESTAMP_AT..)?.split_first_chunk::<2>()?;
+    let (time, _) = rest.split_first_chunk::<4>().filter(|_| *kind == KIND_AND_LENGTH)?;
+    Some(u32::from_be_bytes(*time))
 }
 
 /// Appends a SYN with `payload` zero octets and its checksum between these addresses; of `header` the ports and the sequence
@@ -160,6 +172,8 @@ mod tests {
             let (octets, header) = syn(v6, source_port, sequence, payload);
             prop_assert_eq!(octets.len(), SYN_OCTETS + payload);
             prop_assert_eq!(parse(&octets), Ok(header));
+            prop_assert_eq!(quoted_timestamp(&octets), Some(sequence));
+            prop_assert_eq!(quoted_timestamp(&octets[..TIMESTAMP_AT + 5]), None);
         }
 
         #[test]

@@ -121,6 +121,28 @@ fn what_rtrace_does_not_take_is_said_in_one_line() {
 }
 
 #[test]
+fn what_the_probes_of_a_method_cannot_have_is_refused() {
+    let lines = [
+        "rtrace -p 443 host.example",
+        "rtrace -I --sport 4000 host.example",
+        "rtrace --report -p 443 host.example",
+        "rtrace -T --socket dgram host.example",
+        "rtrace -M tcpconn --sport 4000 host.example",
+        "rtrace -M tcpconn --flow 3 host.example",
+        "rtrace -M tcpconn --socket raw host.example",
+        "rtrace -M tcpconn host.example 100",
+    ];
+    assert_snapshot!(table(&World::new(), &lines));
+}
+
+#[test]
+fn a_raw_socket_that_is_not_allowed_is_told_with_what_allows_it() {
+    let world = World::new().unprivileged();
+    assert_snapshot!(world.run("rtrace -T 198.51.100.9"));
+    assert_snapshot!(world.run("rtrace -U --socket raw 198.51.100.9"));
+}
+
+#[test]
 fn a_target_that_cannot_be_had_is_named_with_the_reason() {
     let world = World::new().unroutable("198.51.100.9", OsError::ENETUNREACH);
     let lines = [

@@ -409,6 +409,20 @@ fn odd_quotes_cost_no_hop() {
     }
 }
 
+#[test]
+fn an_error_that_quotes_nothing_is_told_as_a_reply_that_matches_no_probe() {
+    let Some((lab, _helper)) = hostile_lab() else { return };
+    for target in [v4(answers::PATH, PathKind::Unquoted as u8), v6(answers::PATH, PathKind::Unquoted as u8)] {
+        let (_, trace) = trace(&lab, METHODS[0], &["-q2"], &target);
+        assert_eq!(trace["reached"], true, "{trace}");
+        assert_eq!(trace["hops"][1]["received"], 0, "{trace}");
+        let findings = trace["findings"].as_array().expect("findings");
+        let unmatched: Vec<&Value> = findings.iter().filter(|found| found["code"] == "unmatched_answers").collect();
+        assert_eq!(unmatched.len(), 1, "{trace}");
+        assert_eq!(unmatched[0]["evidence"]["responder"], hop(&target, 2), "{trace}");
+    }
+}
+
 /// Every hop answered once with the right address.
 #[track_caller]
 fn whole_path(trace: &Value, target: &str) {

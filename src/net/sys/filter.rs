@@ -8,6 +8,8 @@ const LOAD_OCTET: u32 = libc::BPF_LD | libc::BPF_B | libc::BPF_IND;
 const LOAD_HALF: u32 = libc::BPF_LD | libc::BPF_H | libc::BPF_IND;
 const IPV4_HEADER_OCTETS: u32 = libc::BPF_LDX | libc::BPF_B | libc::BPF_MSH;
 const LOAD_INDEX: u32 = libc::BPF_LDX | libc::BPF_W | libc::BPF_IMM;
+const LOAD_LENGTH: u32 = libc::BPF_LD | libc::BPF_W | libc::BPF_LEN;
+const SUBTRACT_INDEX: u32 = libc::BPF_ALU | libc::BPF_SUB | libc::BPF_X;
 const JUMP_EQUAL: u32 = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
 const JUMP_GREATER: u32 = libc::BPF_JMP | libc::BPF_JGT | libc::BPF_K;
 const JUMP_AT_LEAST: u32 = libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K;
@@ -15,7 +17,7 @@ const RETURN: u32 = libc::BPF_RET | libc::BPF_K;
 
 /// Passes everything but echo replies with another identifier than `ident` and errors about packets that are no echo requests.
 /// On an IPv4 raw socket the packet starts at its IP header, whose length varies; on an IPv6 raw socket at the ICMPv6 header.
-pub fn answers_to(family: Family, ident: Ident) -> [SockFilter; 11] {
+pub fn answers_to(family: Family, ident: Ident) -> [SockFilter; 14] {
     // What a type of ICMP cannot be: every error of IPv4 quotes right behind its header.
     const NO_TYPE: u32 = 256;
     let (icmp_header, echo_reply, other_quote, quoted_protocol) = match family {
@@ -26,10 +28,14 @@ pub fn answers_to(family: Family, ident: Ident) -> [SockFilter; 11] {
     [
         icmp_header,
         instruction(LOAD_OCTET, 0),
-        jump(JUMP_EQUAL, other_quote, 6, 0),
+        jump(JUMP_EQUAL, other_quote, 9, 0),
         jump(JUMP_EQUAL, echo_reply, 0, 2),
         instruction(LOAD_HALF, 4),
-        jump(JUMP_EQUAL, u32::from(ident.get()), 3, 4),
+        jump(JUMP_EQUAL, u32::from(ident.get()), 6, 7),
+        // Loading what is not there would drop the packet: an error that quotes too little passes.
+        instruction(LOAD_LENGTH, 0),
+        instruction(SUBTRACT_INDEX, 0),
+        jump(JUMP_GREATER, quoted_protocol, 0, 3),
         instruction(LOAD_OCTET, quoted_protocol),
         // Behind extension headers may be anything.
         jump(JUMP_EQUAL, libc::IPPROTO_TCP as u32, 2, 0),

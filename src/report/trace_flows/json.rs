@@ -10,7 +10,7 @@ use super::super::json::{line, millis};
 use super::super::trace_findings::FindingObject;
 use super::super::trace_object::{Head, OriginsObject};
 use super::super::{Sink, Streams, TraceJson, TraceJsonOptions, escape};
-use super::{Gather, Merged, MergedHop, MergedResponder};
+use super::{Gather, Merged, MergedHop, MergedResponder, told_apart};
 use crate::trace::Event;
 
 /// Writes a run of traces over several flows as JSON lines: each trace when it ends, and behind the last of a target all of them
@@ -34,7 +34,7 @@ impl FlowsJson {
 
 impl Sink<Event> for FlowsJson {
     fn event(&mut self, event: &Event, streams: &mut Streams<'_>) -> io::Result<()> {
-        self.traces.event(event, streams)?;
+        self.traces.event(&told_apart(event), streams)?;
         match self.gather.take(event).and_then(|target| self.gather.merge(target)) {
             Some(merged) => line(&FlowsObject::new(&merged, &self.method_requested), streams.data),
             None => Ok(()),
@@ -109,7 +109,7 @@ impl<'a> ResponderObject<'a> {
 mod tests {
     use super::*;
     use crate::report::fixture::{answer, expired, hop, trace_end, trace_start, written};
-    use crate::trace::{Start, Trace};
+    use crate::trace::{Interim, Start, Trace, TraceId};
 
     #[test]
     fn a_merged_object_follows_the_traces_of_its_flows() {
@@ -136,5 +136,22 @@ mod tests {
              \"evidence\":{\"responders\":[\"203.0.113.1\",\"203.0.113.2\"]},\"text\":\"from hop 1 on flows take different \
              ways: 203.0.113.1, 203.0.113.2 share them\"}]}"
         );
+    }
+
+    #[test]
+    fn what_is_said_of_a_trace_names_its_flow() {
+        let start =
+            |trace, flow| Event::Start(Box::new(Start { flow, ..trace_start(trace, "a.example", "198.51.100.9") }));
+        let figures =
+            |trace| Interim { trace: TraceId::new(trace), sent: 3, answered: 1, highest_ttl: None, final_hops: 1 };
+        let events = [start(0, 7), start(1, 8), Event::Interim(vec![figures(0), figures(1)])];
+        let (data, talk) = written(&mut FlowsJson::new(2, TraceJsonOptions::default()), &events);
+        assert_eq!(data, "");
+        let named: Vec<bool> = talk
+            .lines()
+            .zip(["a.example,flow=7: ", "a.example,flow=8: "])
+            .map(|(line, name)| line.contains(name))
+            .collect();
+        assert_eq!(named, [true, true], "{talk}");
     }
 }

@@ -5,7 +5,7 @@ use std::io;
 use super::super::trace_findings::sentence;
 use super::super::trace_text::origins;
 use super::super::{Sink, Streams, TraceText, TraceTextOptions, escape};
-use super::{Gather, Merged, MergedHop, MergedResponder};
+use super::{Gather, Merged, MergedHop, MergedResponder, told_apart};
 use crate::trace::{Event, Start};
 
 /// Writes a run of traces over several flows as text, target by target in argument order.
@@ -34,14 +34,7 @@ impl FlowsText {
     /// Lets the writer of plain traces talk, and writes none of its data.
     fn talk(&mut self, event: &Event, streams: &mut Streams<'_>) -> io::Result<()> {
         let mut streams = Streams { data: &mut io::sink(), talk: &mut *streams.talk };
-        match event {
-            Event::Start(start) => {
-                let name = format!("{},flow={}", start.name, start.flow).into();
-                let start = Start { name, ..Start::clone(start) };
-                self.talker.event(&Event::Start(Box::new(start)), &mut streams)
-            }
-            _ => self.talker.event(event, &mut streams),
-        }
+        self.talker.event(&told_apart(event), &mut streams)
     }
 }
 

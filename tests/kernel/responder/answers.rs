@@ -88,6 +88,8 @@ pub enum PathKind {
     OddQuotes = 4,
     /// Two routers at each hop: the flow decides which answers.
     Balanced = 5,
+    /// The second router quotes nothing at all.
+    Unquoted = 6,
 }
 
 /// The IPv4 address with this behaviour.
@@ -251,6 +253,7 @@ fn time_exceeded(probe: &Probe<'_>, kind: u8, hop: u8) -> Vec<u8> {
     let (info, quote) = match kind {
         kind if kind == PathKind::BadExtensions as u8 => bad_extension(v4, hop, minimal),
         kind if kind == PathKind::OddQuotes as u8 => ([0; 4], odd_quote(probe, hop, minimal)),
+        kind if kind == PathKind::Unquoted as u8 && hop == 2 => ([0; 4], Vec::new()),
         kind if kind == PathKind::Balanced as u8 => {
             // What balancers hash lies there: of ICMP the checksum, of UDP the destination port.
             let odd = probe.transport.get(2..4).is_some_and(|octets| (octets[0] ^ octets[1]) % 2 == 1);

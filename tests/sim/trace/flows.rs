@@ -79,9 +79,10 @@ fn flows_do_not_wait_for_each_other_where_the_target_does_not_limit_its_answers(
 
 #[test]
 fn a_target_that_limits_its_answers_is_reached_on_every_flow() {
-    for kind in [LANES[6], LANES[7]] {
+    let bursts = [1, 2, 6];
+    for (kind, burst) in bursts.into_iter().flat_map(|burst| [(LANES[6], burst), (LANES[7], burst)]) {
         let mut network = Network::new(1);
-        path(&mut network, kind.0, 4, |ttl, node| if ttl == 4 { node.error_limit(ms(1000), 6) } else { node });
+        path(&mut network, kind.0, 4, |ttl, node| if ttl == 4 { node.error_limit(ms(1000), burst) } else { node });
         let source_port = Port::new(FIRST_PORT);
         let lane = LanePlan { source_port, flows: FLOWS, ..lane(kind) };
         let ports = Ports::Fixed(Port::new(33434).unwrap());
@@ -90,7 +91,7 @@ fn a_target_that_limits_its_answers_is_reached_on_every_flow() {
         let ends = told.ends();
         assert_eq!(ends.len(), usize::from(FLOWS));
         let lengths: Vec<(bool, usize)> = ends.iter().map(|(_, end)| (end.reached, end.hops.len())).collect();
-        assert!(lengths.iter().all(|&end| end == (true, 4)), "{kind:?} {lengths:?}");
+        assert!(lengths.iter().all(|&end| end == (true, 4)), "{kind:?} {burst} {lengths:?}");
     }
 }
 
