@@ -298,7 +298,7 @@ fn limits_of_a_trace_are_kept() {
         hop_is(&run, 5, &format!("{target}{}", "  T".repeat(queries)));
     }
     for serial in
-        [&["-N", "1"][..], &["-z", "20"], &["-z", "0.02"], &["--sport", "40000"], &["-w", "2"], &["-w", "2,3,10"]]
+        [&["-N", "1"][..], &["-z", "20"], &["-z", "0.02"], &["-U", "--sport", "40000"], &["-w", "2"], &["-w", "2,3,10"]]
     {
         let run = lab.host().rtrace(&[&["-n"], serial, &[&target]].concat());
         is_whole_path(&run, &path_v4(5));
