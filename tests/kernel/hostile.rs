@@ -25,7 +25,7 @@ fn everywhere(case: u8, n: u8) -> [(Privilege, String); 4] {
 
 /// Three probes in JSON.
 fn three(lab: &Lab, privilege: Privilege, target: &str) -> Finished {
-    let run = lab.host().run(Tool::Rping, privilege, &["--json", "-c3", "-i0.05", "-W0.5", target]);
+    let run = lab.host().run(Tool::Rping, privilege, &["--json", "-c3", "-i0.05", "-W1", target]);
     assert!([0, 1].contains(&run.code()), "{run:#?}");
     assert_eq!(run.stderr, "", "{run:#?}");
     run
@@ -166,7 +166,7 @@ fn a_quote_is_understood_as_soon_as_it_holds_the_sequence_number() {
         let address = if ip_octets == 20 { v4 } else { v6 };
         let targets: Vec<String> = lengths.iter().map(|&length| address(answers::QUOTE_CUT, length)).collect();
         let names: Vec<&str> = targets.iter().map(String::as_str).collect();
-        let run = lab.host().run(Tool::Rping, privilege, &[&["--json", "-c1", "-W0.5"], &names[..]].concat());
+        let run = lab.host().run(Tool::Rping, privilege, &[&["--json", "-c1", "-W2"], &names[..]].concat());
         assert_eq!((run.code(), run.stderr.as_str()), (1, ""), "{run:#?}");
         for (length, summary) in lengths.iter().zip(run.objects("summary")) {
             let readable = *length >= ip_octets + 8;
