@@ -18,8 +18,8 @@ use crate::channel::{
 use crate::types::{Endpoint, Family, IpEndpoint, Mtu, Now, Stamp, Ttl};
 
 /// How often a packet is given to the kernel at most. Each queued ICMP error makes one send fail that it has nothing to do
-/// with, and another may arrive in between.
-const ATTEMPTS: usize = 4;
+/// with, and others may arrive in between: many targets that answer with errors do so in bursts.
+const ATTEMPTS: usize = 16;
 
 /// What became of the orders at the front.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
