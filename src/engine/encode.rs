@@ -60,7 +60,7 @@ pub fn tcp_syn((source, source_port): (IpAddr, u16), to: IpEndpoint, payload: us
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use proptest::prelude::*;
 
     use super::*;
@@ -68,7 +68,8 @@ mod tests {
     use crate::types::{Family, Ident};
     use crate::wire::checksum;
 
-    fn profile(family: Family, ident: u16, checksum: Owner) -> Profile {
+    /// A raw ICMP lane with this identifier.
+    pub fn profile(family: Family, ident: u16, checksum: Owner) -> Profile {
         Profile {
             family,
             protocol: Protocol::Icmp,

@@ -55,7 +55,7 @@ fn path_v6(hops: usize) -> Vec<String> {
 }
 
 /// Every way to send probes, and who may use it without privileges.
-const METHODS: [(&[&str], Privilege); 9] = [
+pub const METHODS: [(&[&str], Privilege); 9] = [
     (&["-I"], Privilege::Root),
     (&["-I"], Privilege::Nothing),
     (&["-U"], Privilege::Root),

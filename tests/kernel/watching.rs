@@ -4,20 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use super::paths::METHODS;
 use crate::lab::{Lab, Node, Plan, Privilege, Tool, hop_v4, hop_v6};
-
-/// Every way to send probes, and who may use it without privileges.
-const METHODS: [(&[&str], Privilege); 9] = [
-    (&["-I"], Privilege::Root),
-    (&["-I"], Privilege::Nothing),
-    (&["-U"], Privilege::Root),
-    (&["-U"], Privilege::Nothing),
-    (&["-M", "default"], Privilege::Nothing),
-    (&["-M", "default"], Privilege::OnlyNetRaw),
-    (&["-T", "-p", "443"], Privilege::Root),
-    (&["-M", "tcpconn"], Privilege::Root),
-    (&["-M", "tcpconn"], Privilege::Nothing),
-];
 
 fn hops(object: &Value) -> &Vec<Value> {
     object["hops"].as_array().unwrap_or_else(|| panic!("no hops in {object}"))

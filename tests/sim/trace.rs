@@ -13,8 +13,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use netprobe::channel::{
-    Arena, Control, Fragmentation, Inbound, LanePlan, OpenedLanes, OsError, Outbox, Plan, Precision, Protocol,
-    SocketKind, SocketWish, Zones,
+    Arena, Control, Fragmentation, Inbound, LaneId, LanePlan, OpenedLanes, OsError, Outbox, Plan, Precision, Profile,
+    Protocol, SocketKind, SocketWish, Zones,
 };
 use netprobe::driver::{self, Next, Turn};
 use netprobe::engine::{Machine, Place, Target};
@@ -229,18 +229,7 @@ fn run_over<M: Machine<Event = Event>>(
         network.open(&Plan { lanes: vec![lane], names: config.names, origins, ..Plan::default() });
     let lane = *lanes[0].as_ref().unwrap();
     let profile = *channel.profile(lane);
-    let targets = targets.iter().map(|&address| Target {
-        target: address.to_string().into(),
-        name: address.to_string().into(),
-        numeric: true,
-        place: Place::Reachable {
-            endpoint: IpEndpoint::from_address(address),
-            source: Some(source(address)),
-            lane,
-            profile,
-        },
-    });
-    let tracer = machine(Config { targets: targets.collect(), ..config });
+    let tracer = machine(Config { targets: placed(targets, lane, profile), ..config });
     let mut clocked = Clocked { tracer, started: None, now: Instant::ZERO };
     let mut events = Vec::new();
     driver::run(&mut *channel, &mut clocked, Precision::Relaxed, |turn| {
@@ -254,6 +243,22 @@ fn run_over<M: Machine<Event = Event>>(
     })
     .unwrap();
     Told { events, log: network.log() }
+}
+
+/// Targets over this lane.
+fn placed(addresses: &[IpAddr], lane: LaneId, profile: Profile) -> Vec<Target> {
+    let target = |&address: &IpAddr| Target {
+        target: address.to_string().into(),
+        name: address.to_string().into(),
+        numeric: true,
+        place: Place::Reachable {
+            endpoint: IpEndpoint::from_address(address),
+            source: Some(source(address)),
+            lane,
+            profile,
+        },
+    };
+    addresses.iter().map(target).collect()
 }
 
 /// Each hop's responders, one per probe.

@@ -66,23 +66,12 @@ pub(super) mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::channel::{ErrorPath, LaneId, LaneIdent, Layer, Profile, Protocol, SendStamps, SocketKind};
-    use crate::types::{Family, Ident};
+    use crate::channel::LaneId;
+    use crate::engine::encode::tests::profile;
+    use crate::types::Family;
 
     pub fn route(ident: u16, checksum: Owner) -> Route {
-        let profile = Profile {
-            family: Family::V4,
-            protocol: Protocol::Icmp,
-            socket: SocketKind::Raw,
-            received_at: Layer::Ip,
-            quote_at: Layer::Transport,
-            ident: LaneIdent { ident: Ident::new(ident), owner: Owner::Ours, exclusive: true },
-            checksum,
-            errors: ErrorPath::InBand,
-            max_open: 1,
-            send_stamps: SendStamps::None,
-        };
-        Route { lane: LaneId::new(0), profile }
+        Route { lane: LaneId::new(0), profile: profile(Family::V4, ident, checksum) }
     }
 
     proptest! {

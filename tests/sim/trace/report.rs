@@ -41,18 +41,7 @@ fn over(network: &Network, lane: LanePlan, targets: &[IpAddr], cycles: u64, conf
         network.open(&Plan { lanes: vec![lane], names: config.names, ..Plan::default() });
     let lane = *lanes[0].as_ref().unwrap();
     let profile = *channel.profile(lane);
-    let target = |&address: &IpAddr| Target {
-        target: address.to_string().into(),
-        name: address.to_string().into(),
-        numeric: true,
-        place: Place::Reachable {
-            endpoint: IpEndpoint::from_address(address),
-            source: Some(source(address)),
-            lane,
-            profile,
-        },
-    };
-    let trace = Config { targets: targets.iter().map(target).collect(), ports, ..config };
+    let trace = Config { targets: placed(targets, lane, profile), ports, ..config };
     let mut reporter = Reporter::new(report::Config { trace, cycles, interval: ms(1000) });
     let mut events = Vec::new();
     driver::run(&mut *channel, &mut reporter, Precision::Relaxed, |turn| {
