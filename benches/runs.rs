@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 
-use netprobe::channel::{LaneId, LanePlan, OpenedLanes, Plan, Precision, Protocol, SocketWish};
+use netprobe::channel::{LaneId, LanePlan, OpenedLanes, Plan, Precision, Protocol, SocketChoice};
 use netprobe::driver::{self, Next};
-use netprobe::engine::{Machine, Place, Target};
+use netprobe::engine::{Destination, Machine, Target};
 use netprobe::ping::{self, Pace, Ping, Subject};
 use netprobe::sim::{Link, Network, Node, US, ip};
 use netprobe::trace::{self, Ports, Tracer};
@@ -76,15 +76,15 @@ fn ms(millis: u64) -> Duration {
 
 /// Opens a raw ICMP lane and places these targets on it.
 fn open(network: &Network, addresses: &[IpAddr]) -> (OpenedLanes, Vec<Target>) {
-    let lane = LanePlan { own_headers: true, ..LanePlan::new(Family::V4, Protocol::Icmp, SocketWish::Raw) };
+    let lane = LanePlan { own_headers: true, ..LanePlan::new(Family::V4, Protocol::Icmp, SocketChoice::Raw) };
     let opened = network.open(&Plan { lanes: vec![lane], names: false, ..Plan::default() });
     let lane: LaneId = *opened.lanes[0].as_ref().expect("the simulated kernel grants a raw socket");
     let profile = *opened.channel.profile(lane);
     let target = |&address: &IpAddr| {
         let endpoint = IpEndpoint::from_address(address);
         let name = address.to_string();
-        let place = Place::Reachable { endpoint, source: Some(ip("192.0.2.1")), lane, profile };
-        Target { target: name.clone().into(), name: name.into(), numeric: true, place }
+        let destination = Destination::Reachable { endpoint, source: Some(ip("192.0.2.1")), lane, profile };
+        Target { target: name.clone().into(), name: name.into(), numeric: true, destination }
     };
     let targets = addresses.iter().map(target).collect();
     (opened, targets)

@@ -16,14 +16,14 @@ use crate::types::{Family, Ident, Instant, Now};
 
 pub use arena::{Arena, Span};
 pub use inbound::{
-    Accepted, Closed, ClosedHow, Control, Data, Datagram, Dropped, ErrorOrigin, IcmpReport, Inbound, Inbox, NameAnswer,
+    Accepted, Closed, ClosedHow, Control, Data, Datagram, Dropped, ErrorOrigin, IcmpNotice, Inbound, Inbox, NameAnswer,
     Opened, OriginAnswer, Refused, Sent,
 };
-pub use order::{CloseHow, Header, Open, Order, Outbox, Send, Write};
+pub use order::{CloseHow, Header, Open, Order, Outbox, Transmit, Write};
 pub use os_error::OsError;
 pub use plan::{
-    Attempt, Fragmentation, Group, LanePlan, LaneRefused, Lookup, OpenedLanes, Plan, SendStamps, SocketWish, Tell,
-    Zones,
+    Attempt, Fragmentation, Group, LanePlan, LaneRefused, Lookup, OpenedLanes, Plan, PostControl, SendStamps,
+    SocketChoice, Zones,
 };
 
 /// All sockets of one thread, grouped in lanes; its clocks; and the only call that blocks.
@@ -208,7 +208,7 @@ pub struct Profile {
     pub socket: SocketKind,
     /// Where the octets of a [`Datagram`] start.
     pub received_at: Layer,
-    /// Where the quote of an [`IcmpReport`] starts.
+    /// Where the quote of an [`IcmpNotice`] starts.
     pub quote_at: Layer,
     /// The lane's identifier.
     pub ident: LaneIdent,
@@ -216,7 +216,7 @@ pub struct Profile {
     pub checksum: Owner,
     /// Where ICMP errors arrive.
     pub errors: ErrorPath,
-    /// How many flows ([`Send::flow`]) or connections may be open at once.
+    /// How many flows ([`Transmit::flow`]) or connections may be open at once.
     pub max_open: u32,
     /// Which stamps of what it sends are to follow the user's ([`Sent`]).
     pub send_stamps: SendStamps,

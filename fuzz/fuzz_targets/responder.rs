@@ -11,7 +11,7 @@ use libfuzzer_sys::arbitrary::Unstructured;
 use libfuzzer_sys::fuzz_target;
 use netprobe::channel::{
     Accepted, Closed, ClosedHow, Control, Data, Datagram, Dropped, Inbound, Inbox, LaneId, Order, OsError, Outbox,
-    Refused, Send, Token,
+    Refused, Transmit, Token,
 };
 use netprobe::engine::Machine;
 use netprobe::respond::{Config, Event, Figures, Listener, Responder, Service};
@@ -173,7 +173,7 @@ impl<'a> Play<'a> {
         }
     }
 
-    fn take_answer(&mut self, send: &Send) {
+    fn take_answer(&mut self, send: &Transmit) {
         let request = self.requests.remove(&send.flow).expect("one answer to each request at most");
         assert_eq!((send.lane, &send.to), (request.lane, &request.from), "an answer that goes astray");
         let octets = self.outbox.octets(send.octets).len();

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use libfuzzer_sys::arbitrary::Unstructured;
 use netprobe::channel::{
-    Arena, Datagram, ErrorOrigin, ErrorPath, IcmpReport, Inbound, LaneId, LaneIdent, Layer, OsError, Owner, Profile,
+    Arena, Datagram, ErrorOrigin, ErrorPath, IcmpNotice, Inbound, LaneId, LaneIdent, Layer, OsError, Owner, Profile,
     Protocol, SendStamps, SocketKind,
 };
 use netprobe::types::{Endpoint, Family, Ident, IpEndpoint, Stamp, Ttl};
@@ -77,7 +77,7 @@ pub fn inbound(profile: &Profile, source: &mut Unstructured<'_>, octets: &[u8], 
         });
     }
     let (start, end) = (choose::<u8>(source), choose::<u8>(source));
-    Inbound::Icmp(IcmpReport {
+    Inbound::Icmp(IcmpNotice {
         lane,
         flow,
         token: None,

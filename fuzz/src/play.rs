@@ -5,9 +5,9 @@ use std::time::Duration;
 use libfuzzer_sys::arbitrary::Unstructured;
 use netprobe::channel::{
     Control, Dropped, Inbound, Inbox, LaneId, Layer, NameAnswer, Order, OriginAnswer, OsError, Outbox, Profile,
-    Protocol, Refused, Send, Sent, Token,
+    Protocol, Refused, Transmit, Sent, Token,
 };
-use netprobe::engine::{Machine, Place, Target};
+use netprobe::engine::{Machine, Destination, Target};
 use netprobe::types::{Family, FlowLabel, Instant, IpEndpoint, Now, Stamp, Tos, Ttl, WallTime};
 use netprobe::wire::icmp;
 use netprobe::wire::ip::{self, IpHeader};
@@ -22,7 +22,7 @@ const TURNS_TO_END: usize = 100;
 
 /// Something the machine sent.
 struct Packet {
-    send: Send,
+    send: Transmit,
     octets: Vec<u8>,
 }
 
@@ -65,7 +65,7 @@ pub fn target(profile: Profile, host: u8) -> Target {
         target: address.to_string().into(),
         name: address.to_string().into(),
         numeric: true,
-        place: Place::Reachable {
+        destination: Destination::Reachable {
             endpoint: IpEndpoint::from_address(address),
             source: Some(crate::address(profile.family, 1)),
             lane: LaneId::new(0),

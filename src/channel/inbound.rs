@@ -14,7 +14,7 @@ pub enum Inbound {
     /// A datagram of ours left.
     Sent(Sent),
     /// The error queue reports an ICMP error, or a local one, about something we sent.
-    Icmp(IcmpReport),
+    Icmp(IcmpNotice),
     /// The kernel refused an order.
     Refused(Refused),
     /// A connection we asked for is open.
@@ -43,7 +43,7 @@ pub enum Inbound {
 pub struct Datagram {
     /// The lane it arrived on.
     pub lane: LaneId,
-    /// The flow ([`super::Send::flow`]) whose socket received it.
+    /// The flow ([`super::Transmit::flow`]) whose socket received it.
     pub flow: u16,
     /// Who sent it.
     pub from: Endpoint,
@@ -99,10 +99,10 @@ pub enum ErrorOrigin {
 
 /// An ICMP error as the error queue tells it: kernel facts, verbatim.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct IcmpReport {
+pub struct IcmpNotice {
     /// The lane that sent what the error is about.
     pub lane: LaneId,
-    /// The flow ([`super::Send::flow`]) whose socket reports it.
+    /// The flow ([`super::Transmit::flow`]) whose socket reports it.
     pub flow: u16,
     /// The order it is about, where the channel knows it (connections).
     pub token: Option<Token>,

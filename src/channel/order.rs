@@ -11,7 +11,7 @@ use crate::types::{Endpoint, FlowLabel, Tos, Ttl};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Order {
     /// Send one datagram.
-    Send(Send),
+    Send(Transmit),
     /// Open one connection.
     Open(Open),
     /// Write to an open connection; answered by `Drained` when all of it, and of what was written before, has left.
@@ -68,7 +68,7 @@ pub struct Header {
 /// One datagram. Answered by `Sent` or `Refused`, each before anything that arrives in answer to the datagram. Where a local
 /// socket's queue is full it is `Refused` with EAGAIN.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Send {
+pub struct Transmit {
     /// Which lane sends it.
     pub lane: LaneId,
     /// Our name for it.

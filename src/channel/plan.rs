@@ -31,7 +31,7 @@ pub struct Zones {
 
 /// Which socket types may serve a lane.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SocketWish {
+pub enum SocketChoice {
     /// Raw where allowed, else datagram.
     #[default]
     Auto,
@@ -77,7 +77,7 @@ pub struct LanePlan {
     /// What it speaks.
     pub protocol: Protocol,
     /// Which socket types may serve. For local sockets `Auto` is SOCK_STREAM.
-    pub socket: SocketWish,
+    pub socket: SocketChoice,
     /// Where to wait for others, who then come as [`super::Accepted`] (SOCK_STREAM) or as [`super::Datagram`] (SOCK_DGRAM);
     /// `None` for a lane that probes.
     pub listen: Option<Endpoint>,
@@ -124,7 +124,7 @@ pub struct LanePlan {
 
 impl LanePlan {
     /// A lane with nothing special about it.
-    pub fn new(family: Family, protocol: Protocol, socket: SocketWish) -> Self {
+    pub fn new(family: Family, protocol: Protocol, socket: SocketChoice) -> Self {
         LanePlan {
             family,
             protocol,
@@ -185,19 +185,19 @@ pub struct LaneRefused {
 
 /// Asks for what the plan wants to know of an address, without blocking; the answers arrive as [`super::Control::Name`] and
 /// [`super::Control::Origin`].
-pub type Lookup = Box<dyn FnMut(IpAddr) + std::marker::Send>;
+pub type Lookup = Box<dyn FnMut(IpAddr) + Send>;
 
 /// Tells a channel something from another thread, as if it came from outside.
-pub type Tell = Arc<dyn Fn(Control) + std::marker::Send + Sync>;
+pub type PostControl = Arc<dyn Fn(Control) + Send + Sync>;
 
 /// What became of a [`Plan`]. Privileges are dropped and signals routed into the channel by the time this exists.
 pub struct OpenedLanes {
     /// The channel.
-    pub channel: Box<dyn Channel + std::marker::Send>,
+    pub channel: Box<dyn Channel + Send>,
     /// One result per planned lane, in the plan's order.
     pub lanes: Vec<Result<LaneId, LaneRefused>>,
     /// Lookups, if the plan asked for any and this build has them.
     pub lookup: Option<Lookup>,
     /// For other threads; `None` where no other thread can know the time.
-    pub tell: Option<Tell>,
+    pub tell: Option<PostControl>,
 }

@@ -1,4 +1,4 @@
-//! What went wrong, in sentences: [`Trouble`], and clap's refusals in one line.
+//! What went wrong, in sentences: [`CliError`], and clap's refusals in one line.
 
 use std::fmt;
 use std::io;
@@ -19,7 +19,7 @@ pub const NO_NAME_SERVERS: &str = "--resolver: this build asks no name servers";
 
 /// Why a run, or one of its targets, is not possible.
 #[derive(Debug)]
-pub enum Trouble {
+pub enum CliError {
     /// No target was named.
     NoTarget,
     /// An option or target that is not taken, in a whole sentence.
@@ -42,28 +42,28 @@ pub enum Trouble {
     Output(io::Error),
 }
 
-impl From<ChannelError> for Trouble {
+impl From<ChannelError> for CliError {
     fn from(error: ChannelError) -> Self {
-        Trouble::Channel(error)
+        CliError::Channel(error)
     }
 }
 
-impl fmt::Display for Trouble {
+impl fmt::Display for CliError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Trouble::NoTarget => f.write_str("usage error: Destination address required"),
-            Trouble::Refused(sentence) => f.write_str(sentence),
-            Trouble::Unreadable(option, path, error) => write!(f, "{option} {}: {}", path.display(), OsOrOwn(error)),
+            CliError::NoTarget => f.write_str("usage error: Destination address required"),
+            CliError::Refused(sentence) => f.write_str(sentence),
+            CliError::Unreadable(option, path, error) => write!(f, "{option} {}: {}", path.display(), OsOrOwn(error)),
             // A list of targets may be anybody's.
-            Trouble::Unresolved(name, error) => write!(f, "{}: {error}", escape(name)),
-            Trouble::NoRoute(name, error) => no_route(&escape(name), *error, f),
-            Trouble::NoZone(name, address) => {
+            CliError::Unresolved(name, error) => write!(f, "{}: {error}", escape(name)),
+            CliError::NoRoute(name, error) => no_route(&escape(name), *error, f),
+            CliError::NoZone(name, address) => {
                 write!(f, "{}: {address} is link-local and needs its interface, as in {address}%eth0", escape(name))
             }
-            Trouble::NoInterface(name) => write!(f, "{}: {}", escape(name), OsError::ENODEV),
-            Trouble::NoLane(refused) => no_lane(refused, f),
-            Trouble::Channel(error) => write!(f, "{error}"),
-            Trouble::Output(error) => write!(f, "cannot write: {}", OsOrOwn(error)),
+            CliError::NoInterface(name) => write!(f, "{}: {}", escape(name), OsError::ENODEV),
+            CliError::NoLane(refused) => no_lane(refused, f),
+            CliError::Channel(error) => write!(f, "{error}"),
+            CliError::Output(error) => write!(f, "cannot write: {}", OsOrOwn(error)),
         }
     }
 }
@@ -177,7 +177,7 @@ mod tests {
     use super::*;
 
     fn refused(attempts: Vec<Attempt>) -> String {
-        Trouble::NoLane(LaneRefused { family: Family::V4, protocol: Protocol::Icmp, attempts }).to_string()
+        CliError::NoLane(LaneRefused { family: Family::V4, protocol: Protocol::Icmp, attempts }).to_string()
     }
 
     #[test]

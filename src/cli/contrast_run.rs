@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::complain::Trouble;
+use super::complain::CliError;
 use super::drive::drive;
 use super::env::Env;
 use super::ping_method::{Asked, Choice, ask, close_how};
@@ -10,8 +10,8 @@ use super::ping_run::{Binding, Run, precision};
 use super::target::{self, Aim, Lanes};
 use super::values::UdpAim;
 use super::{ANSWERED, NOT_ANSWERED, NOT_RUN};
-use crate::channel::{LanePlan, OpenedLanes, Plan, Protocol, SocketKind, SocketWish};
-use crate::engine::{Place, Target};
+use crate::channel::{LanePlan, OpenedLanes, Plan, Protocol, SocketChoice, SocketKind};
+use crate::engine::{Destination, Target};
 use crate::ping::contrast::{Config, Contender, Contrast, Event, Outcome, Row};
 use crate::ping::{self, Ask, Method, Pace, Wait};
 use crate::report::{ContrastJson, ContrastText, PingJsonOptions, Sink};
@@ -41,7 +41,7 @@ const METHODS: u32 = 4;
 struct Way {
     method: Method,
     protocol: Protocol,
-    wish: SocketWish,
+    wish: SocketChoice,
     socket: SocketKind,
     port: Option<Port>,
     named: bool,
@@ -55,15 +55,15 @@ impl Way {
 
 impl Run<'_> {
     /// Runs the comparison.
-    pub(super) fn contrast(&self, texts: &[String], env: &mut Env<'_>) -> Result<u8, Trouble> {
+    pub(super) fn contrast(&self, texts: &[String], env: &mut Env<'_>) -> Result<u8, CliError> {
         let [text] = texts else {
-            return Err(Trouble::Refused("--contrast compares methods to one target; name one".to_owned()));
+            return Err(CliError::Refused("--contrast compares methods to one target; name one".to_owned()));
         };
         let (rounds, most_rounds, slot) = self.rounds()?;
         let choice = Choice::of_contrast(&self.args.method, TCP_PORT);
         let asked = choice.read(text, false)?;
         let Asked::Internet(aim) = asked else {
-            return Err(Trouble::Refused(format!("'{text}': --contrast compares methods to a name or an address")));
+            return Err(CliError::Refused(format!("'{text}': --contrast compares methods to a name or an address")));
         };
         self.hint_at_long_times(env);
         let bound = self.binding(env)?;
@@ -78,7 +78,7 @@ impl Run<'_> {
             let _ = writeln!(env.stderr, "{}: {trouble}", self.program);
         }
         if contenders.iter().any(|one| is_group(&one.target)) {
-            return Err(Trouble::Refused(format!("'{text}' is a group; --contrast compares methods to one host")));
+            return Err(CliError::Refused(format!("'{text}' is a group; --contrast compares methods to one host")));
         }
         let mut ping = self.config(Vec::new(), opened.lookup.is_some(), env)?;
         ping.pace = Pace::Called;
@@ -100,17 +100,17 @@ impl Run<'_> {
     }
 
     /// How many rounds, how many at most, and how long a slot is.
-    fn rounds(&self) -> Result<(u64, u64, Duration), Trouble> {
+    fn rounds(&self) -> Result<(u64, u64, Duration), CliError> {
         let run = &self.args.run;
         let rounds = run.count.unwrap_or(ROUNDS);
         if rounds > MOST_ROUNDS {
-            return Err(Trouble::Refused(format!(
+            return Err(CliError::Refused(format!(
                 "--count <N>: invalid value '{rounds}': out of range with --contrast: 1 <= value <= {MOST_ROUNDS}"
             )));
         }
         let slot = run.interval.map_or(SLOT, |span| span.duration);
         if slot < SHORTEST_SLOT {
-            return Err(Trouble::Refused(
+            return Err(CliError::Refused(
                 "--interval <TIME>: with --contrast, the time between two probes is 2 ms at least".to_owned(),
             ));
         }
@@ -123,7 +123,7 @@ impl Run<'_> {
     }
 
     /// The methods, in the order of the table.
-    fn ways(&self, aim: Aim<'_>, tcp: Method) -> Result<Vec<Way>, Trouble> {
+    fn ways(&self, aim: Aim<'_>, tcp: Method) -> Result<Vec<Way>, CliError> {
         let icmp = |wish, socket| Way {
             method: Method::Icmp,
             protocol: Protocol::Icmp,
@@ -135,12 +135,12 @@ impl Run<'_> {
         let udp = self.args.method.udp;
         let udp_method = udp.map_or(Ok(Ask::Tagged), |udp| ask(udp, None)).map(Method::Udp)?;
         Ok(vec![
-            icmp(SocketWish::Raw, SocketKind::Raw),
-            icmp(SocketWish::Dgram, SocketKind::Dgram),
+            icmp(SocketChoice::Raw, SocketKind::Raw),
+            icmp(SocketChoice::Dgram, SocketKind::Dgram),
             Way {
                 method: udp_method,
                 protocol: Protocol::Udp,
-                wish: SocketWish::Auto,
+                wish: SocketChoice::Auto,
                 socket: SocketKind::Dgram,
                 port: udp.map_or(UDP_PORT, UdpAim::port),
                 named: udp.is_some(),
@@ -148,7 +148,7 @@ impl Run<'_> {
             Way {
                 method: tcp,
                 protocol: Protocol::Tcp,
-                wish: SocketWish::Auto,
+                wish: SocketChoice::Auto,
                 socket: SocketKind::Stream,
                 port: aim.port,
                 named: self.args.method.tcp.is_some(),
@@ -175,7 +175,7 @@ impl Run<'_> {
         ways: Vec<Way>,
         opened: &OpenedLanes,
         env: &Env<'_>,
-    ) -> (Vec<Contender>, Option<Trouble>) {
+    ) -> (Vec<Contender>, Option<CliError>) {
         let lanes: Vec<Lanes> =
             ways.iter().map(|way| Lanes::of(opened, &plan.lanes, |plan| way.serves(plan))).collect();
         let none = Lanes::default();
@@ -195,26 +195,26 @@ impl Run<'_> {
 
 fn contender(way: Way, lanes: &Lanes, found: &Target) -> Contender {
     let mut refused = None;
-    let place = match &found.place {
-        Place::Reachable { endpoint, source, .. } => {
+    let destination = match &found.destination {
+        Destination::Reachable { endpoint, source, .. } => {
             let endpoint = endpoint.with_port(way.port.map_or(0, Port::get));
             match lanes.get(endpoint.family()) {
-                Ok(lane) => Place::Reachable { endpoint, source: *source, lane: lane.id, profile: lane.profile },
+                Ok(lane) => Destination::Reachable { endpoint, source: *source, lane: lane.id, profile: lane.profile },
                 Err(why) => {
                     refused = why.and_then(|why| why.attempts.last().copied());
-                    Place::Unroutable { endpoint }
+                    Destination::Unroutable { endpoint }
                 }
             }
         }
         elsewhere => elsewhere.clone(),
     };
-    let target = Target { place, ..found.clone() };
+    let target = Target { destination, ..found.clone() };
     let port = way.port.map(Port::get);
     Contender { target, method: way.method, socket: way.socket, port, named: way.named, refused }
 }
 
 fn is_group(target: &Target) -> bool {
-    matches!(target.place, Place::Reachable { endpoint, .. } if endpoint.address.is_multicast())
+    matches!(target.destination, Destination::Reachable { endpoint, .. } if endpoint.address.is_multicast())
 }
 
 /// 0 if the target answered by at least one method, be it with a refusal; 2 if none could be tried.

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::IpAddr;
 
-use super::complain::Trouble;
+use super::complain::CliError;
 use super::env::Env;
 use crate::channel::{Channel, Lookup, OpenedLanes, Precision};
 use crate::driver::{self, Next, Turn};
@@ -20,7 +20,7 @@ pub fn drive<M: Machine>(
     sink: &mut dyn Sink<M::Event>,
     env: &mut Env<'_>,
     mut heed: impl FnMut(&M::Event) -> Option<IpAddr>,
-) -> Result<(), Trouble> {
+) -> Result<(), CliError> {
     let mut failure = None;
     let lookup = &mut opened.lookup;
     let channel: &mut dyn Channel = opened.channel.as_mut();
@@ -42,7 +42,7 @@ pub fn drive<M: Machine>(
     })?;
     // What is left to be written is the caller's to flush, who waits for it.
     match failure {
-        Some(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Trouble::Output(error)),
+        Some(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(CliError::Output(error)),
         _ => Ok(()),
     }
 }

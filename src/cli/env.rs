@@ -5,7 +5,7 @@ use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
 use std::net::IpAddr;
 use std::process::ExitCode;
 
-use super::complain::Trouble;
+use super::complain::CliError;
 use super::output::DetachedWriter;
 use crate::channel::{ChannelError, LanePlan, OpenedLanes, OsError, Plan};
 use crate::net::{self, ResolveError, Resolved};
@@ -93,7 +93,7 @@ pub fn real_main(tool: fn(&[OsString], &mut Env<'_>) -> u8) -> ExitCode {
         // What a reader that has gone did not read, it did not want.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             let program = words.first().map_or_else(Default::default, |word| word.to_string_lossy());
-            let _ = writeln!(io::stderr(), "{program}: {}", Trouble::Output(error));
+            let _ = writeln!(io::stderr(), "{program}: {}", CliError::Output(error));
             ExitCode::from(super::NOT_RUN)
         }
         _ => ExitCode::from(status),

@@ -30,7 +30,7 @@ use std::ffi::OsString;
 
 use clap::{CommandFactory, Parser};
 
-use complain::{Trouble, clap_says};
+use complain::{CliError, clap_says};
 
 pub use env::{Apart, Env, Open, Resolve, ResolveApart, SourceFor, real_main};
 
@@ -60,7 +60,7 @@ pub fn rpong(words: &[OsString], env: &mut Env<'_>) -> u8 {
 fn run<A: Parser>(
     words: &[OsString],
     env: &mut Env<'_>,
-    execute: impl FnOnce(&A, &str, &mut Env<'_>) -> Result<u8, Trouble>,
+    execute: impl FnOnce(&A, &str, &mut Env<'_>) -> Result<u8, CliError>,
 ) -> u8 {
     let program =
         words.first().map_or_else(|| A::command().get_name().to_owned(), |word| word.to_string_lossy().into());

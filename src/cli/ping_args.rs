@@ -8,7 +8,7 @@ use clap::{ArgAction, Args, Parser};
 use super::family_args::FamilyArgs;
 use super::sweep_args::SweepArgs;
 use super::values::{self, Rate, Span, Timestamping, UdpAim};
-use crate::channel::{CloseHow, Fragmentation, SocketWish};
+use crate::channel::{CloseHow, Fragmentation, SocketChoice};
 use crate::types::{Dscp, FlowLabel, Ident, Port, Tos, Ttl};
 use crate::wire::payload::Fill;
 
@@ -204,7 +204,7 @@ pub struct SocketArgs {
 
     /// ICMP socket: raw, dgram, or auto (raw where allowed, else dgram)
     #[arg(long, value_name = "KIND", value_parser = values::socket, default_value = "auto", allow_hyphen_values = true)]
-    pub socket: SocketWish,
+    pub socket: SocketChoice,
 
     /// Which stamps delays are taken from: hardware (the interface's where it stamps, else the kernel's), kernel, user, or
     /// auto (hardware; with -f, --alive, --unreachable, or above 20000 probes a second, user: from our system call to the

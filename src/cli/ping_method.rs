@@ -4,12 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::complain::Trouble;
+use super::complain::CliError;
 use super::ping_args::MethodArgs;
 use super::target::{self, Aim, Lanes};
 use super::values::UdpAim;
-use crate::channel::{CloseHow, Protocol, SocketWish};
-use crate::engine::{Place, Target};
+use crate::channel::{CloseHow, Protocol, SocketChoice};
+use crate::engine::{Destination, Target};
 use crate::ping::{Ask, Connect, Exchange, Method, Pace, Session};
 use crate::types::{ClockError, Port};
 
@@ -42,7 +42,7 @@ pub struct Choice {
 
 impl Choice {
     /// What was chosen, where the wall clock is off by no more than `clock_error`.
-    pub fn of(args: &MethodArgs, clock_error: Option<ClockError>) -> Result<Choice, Trouble> {
+    pub fn of(args: &MethodArgs, clock_error: Option<ClockError>) -> Result<Choice, CliError> {
         let given = [
             (args.icmp, "--icmp"),
             (args.tcp.is_some(), "--tcp"),
@@ -51,7 +51,7 @@ impl Choice {
         ];
         let mut names = given.iter().filter(|(given, _)| *given).map(|(_, name)| name);
         if let (Some(first), Some(second)) = (names.next(), names.next()) {
-            return Err(Trouble::Refused(format!("{second} cannot be used together with {first}")));
+            return Err(CliError::Refused(format!("{second} cannot be used together with {first}")));
         }
         let exchange = exchange(args)?;
         let connect = Connect { source_port: args.sport, close: CloseHow::Fin, exchange: exchange.clone() };
@@ -62,7 +62,9 @@ impl Choice {
             (None, None, None) => (Method::Icmp, None),
         };
         if args.sport.is_some() && method == Method::Icmp {
-            return Err(Trouble::Refused("--sport: ICMP has no ports; use it with --tcp, --udp or --stamp".to_owned()));
+            return Err(CliError::Refused(
+                "--sport: ICMP has no ports; use it with --tcp, --udp or --stamp".to_owned(),
+            ));
         }
         Ok(Choice { method, port, exchange })
     }
@@ -90,7 +92,7 @@ impl Choice {
     }
 
     /// Takes a target apart.
-    pub fn read<'a>(&self, text: &'a str, broadcast: bool) -> Result<Asked<'a>, Trouble> {
+    pub fn read<'a>(&self, text: &'a str, broadcast: bool) -> Result<Asked<'a>, CliError> {
         if let Some(path) = text.strip_prefix(STREAM_PREFIX) {
             return local(text, path).map(Asked::Stream);
         }
@@ -98,30 +100,30 @@ impl Choice {
             return local(text, path).map(Asked::Dgram);
         }
         if target::is_bare_number(text) {
-            return Err(Trouble::Refused(format!("'{text}' is not a target; did you mean --tcp={text}?")));
+            return Err(CliError::Refused(format!("'{text}' is not a target; did you mean --tcp={text}?")));
         }
         if text.split_once('/').is_some_and(|(address, _)| address.parse::<std::net::IpAddr>().is_ok()) {
-            return Err(Trouble::Refused(format!(
+            return Err(CliError::Refused(format!(
                 "'{text}' is a prefix; prefixes are swept with ICMP, and for anything else each address is named"
             )));
         }
         if self.port.is_none() {
             return match target::split_port(text) {
                 Ok((_, Some(_))) => {
-                    Err(Trouble::Refused(format!("'{text}': ICMP has no ports; did you mean --tcp {text}?")))
+                    Err(CliError::Refused(format!("'{text}': ICMP has no ports; did you mean --tcp {text}?")))
                 }
                 _ => Ok(Asked::Internet(Aim { broadcast, ..Aim::host(text) })),
             };
         }
-        let (host, port) = target::split_port(text).map_err(Trouble::Refused)?;
+        let (host, port) = target::split_port(text).map_err(CliError::Refused)?;
         Ok(Asked::Internet(Aim { text, host, port: port.or(self.port), broadcast }))
     }
 
     /// Refuses an exchange that no target can have.
-    pub fn check(&self, asked: &[Asked<'_>]) -> Result<(), Trouble> {
+    pub fn check(&self, asked: &[Asked<'_>]) -> Result<(), CliError> {
         let internet = asked.iter().any(|asked| matches!(asked, Asked::Internet(_)));
         if self.exchange.is_some() && internet && matches!(self.method, Method::Icmp | Method::Stamp(_)) {
-            return Err(Trouble::Refused(
+            return Err(CliError::Refused(
                 "--data and --expect need --tcp, --udp=PORT or a local socket (unix:PATH)".to_owned(),
             ));
         }
@@ -142,25 +144,28 @@ impl Choice {
 
 impl Asked<'_> {
     /// A local socket as a target.
-    pub fn local(&self, text: &str, lanes: &Lanes) -> (Target, Option<Trouble>) {
+    pub fn local(&self, text: &str, lanes: &Lanes) -> (Target, Option<CliError>) {
         let (Asked::Stream(path) | Asked::Dgram(path)) = *self else {
-            return (Target { target: text.into(), name: text.into(), numeric: true, place: Place::Unresolved }, None);
+            return (
+                Target { target: text.into(), name: text.into(), numeric: true, destination: Destination::Unresolved },
+                None,
+            );
         };
         let lane = lanes.first();
-        let place = match lane {
-            Some(lane) => Place::Local { path: Arc::from(Path::new(path)), lane: lane.id, profile: lane.profile },
-            None => Place::Unresolved,
+        let destination = match lane {
+            Some(lane) => Destination::Local { path: Arc::from(Path::new(path)), lane: lane.id, profile: lane.profile },
+            None => Destination::Unresolved,
         };
-        let trouble = lanes.refusal().filter(|_| lane.is_none()).map(|refused| Trouble::NoLane(refused.clone()));
-        (Target { target: text.into(), name: text.into(), numeric: true, place }, trouble)
+        let trouble = lanes.refusal().filter(|_| lane.is_none()).map(|refused| CliError::NoLane(refused.clone()));
+        (Target { target: text.into(), name: text.into(), numeric: true, destination }, trouble)
     }
 
     /// Which sockets serve a local one.
-    pub const fn wish(&self) -> Option<SocketWish> {
+    pub const fn wish(&self) -> Option<SocketChoice> {
         match self {
             Asked::Internet(_) => None,
-            Asked::Stream(_) => Some(SocketWish::Auto),
-            Asked::Dgram(_) => Some(SocketWish::Dgram),
+            Asked::Stream(_) => Some(SocketChoice::Auto),
+            Asked::Dgram(_) => Some(SocketChoice::Dgram),
         }
     }
 }
@@ -181,11 +186,11 @@ pub fn close_how(args: &MethodArgs, pace: Pace, rate: Option<f64>, targets: usiz
     (how, many)
 }
 
-fn local<'a>(text: &str, path: &'a str) -> Result<&'a str, Trouble> {
-    if path.is_empty() { Err(Trouble::Refused(format!("'{text}': a path is missing"))) } else { Ok(path) }
+fn local<'a>(text: &str, path: &'a str) -> Result<&'a str, CliError> {
+    if path.is_empty() { Err(CliError::Refused(format!("'{text}': a path is missing"))) } else { Ok(path) }
 }
 
-fn exchange(args: &MethodArgs) -> Result<Option<Exchange>, Trouble> {
+fn exchange(args: &MethodArgs) -> Result<Option<Exchange>, CliError> {
     if args.data.is_none() && args.expect.is_none() {
         return Ok(None);
     }
@@ -194,7 +199,7 @@ fn exchange(args: &MethodArgs) -> Result<Option<Exchange>, Trouble> {
         Some(text) => match text.strip_prefix('@') {
             None => text.as_bytes().into(),
             Some(path) => {
-                let unreadable = |error| Trouble::Unreadable("--data", path.into(), error);
+                let unreadable = |error| CliError::Unreadable("--data", path.into(), error);
                 std::fs::read(path).map_err(unreadable)?.into()
             }
         },
@@ -203,16 +208,16 @@ fn exchange(args: &MethodArgs) -> Result<Option<Exchange>, Trouble> {
 }
 
 /// What a UDP probe carries.
-pub fn ask(aim: UdpAim, exchange: Option<Exchange>) -> Result<Ask, Trouble> {
+pub fn ask(aim: UdpAim, exchange: Option<Exchange>) -> Result<Ask, CliError> {
     match (aim, exchange) {
         (UdpAim::Port(_), None) => Ok(Ask::Tagged),
         (UdpAim::Port(_), Some(exchange)) if exchange.data.len() > MOST_DATAGRAM => {
             let octets = exchange.data.len();
-            Err(Trouble::Refused(format!("--data: {octets} octets; a datagram holds at most {MOST_DATAGRAM}")))
+            Err(CliError::Refused(format!("--data: {octets} octets; a datagram holds at most {MOST_DATAGRAM}")))
         }
         (UdpAim::Port(_), Some(exchange)) => Ok(Ask::Data(exchange)),
         (UdpAim::Service(service), None) => Ok(Ask::Service(service)),
-        (UdpAim::Service(service), Some(_)) => Err(Trouble::Refused(format!(
+        (UdpAim::Service(service), Some(_)) => Err(CliError::Refused(format!(
             "--data and --expect cannot be used together with --udp={}, which asks its own question",
             service.name()
         ))),

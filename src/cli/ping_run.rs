@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::complain::{NO_NAME_SERVERS, Trouble};
+use super::complain::{CliError, NO_NAME_SERVERS};
 use super::drive::drive;
 use super::env::Env;
 use super::ping_args::PingArgs;
@@ -11,9 +11,9 @@ use super::ping_method::{Asked, Choice, close_how};
 use super::target::{self, Lanes};
 use super::values::{Rate, Span, Timestamping};
 use super::{ANSWERED, NOT_ANSWERED, NOT_RUN};
-use crate::channel::{LanePlan, OpenedLanes, Owner, Plan, Precision, Protocol, SendStamps, SocketWish};
+use crate::channel::{LanePlan, OpenedLanes, Owner, Plan, Precision, Protocol, SendStamps, SocketChoice};
 use crate::engine::pace::LARGEST_FLOOD_WINDOW;
-use crate::engine::{Machine, Place, Target};
+use crate::engine::{Destination, Machine, Target};
 use crate::net;
 use crate::ping::{Config, Event, Method, Pace, Ping, State, Subject, Wait};
 use crate::report::{PingJson, PingJsonOptions, PingText, PingTextOptions, ShownSource, Sink, Streams};
@@ -47,16 +47,16 @@ pub(super) struct Run<'a> {
 
 impl Run<'_> {
     /// Runs `rping`.
-    pub(super) fn execute(&self, env: &mut Env<'_>) -> Result<u8, Trouble> {
+    pub(super) fn execute(&self, env: &mut Env<'_>) -> Result<u8, CliError> {
         if let Some(sentence) = self.args.refused.sentence() {
-            return Err(Trouble::Refused(sentence.to_owned()));
+            return Err(CliError::Refused(sentence.to_owned()));
         }
         if !self.args.output.resolvers.is_empty() && !net::ASKS_NAME_SERVERS {
-            return Err(Trouble::Refused(NO_NAME_SERVERS.to_owned()));
+            return Err(CliError::Refused(NO_NAME_SERVERS.to_owned()));
         }
         match (self.args.method.contrast, self.args.sweep.given()) {
             (true, Some(option)) => {
-                return Err(Trouble::Refused(format!("{option}: --contrast compares methods to one target")));
+                return Err(CliError::Refused(format!("{option}: --contrast compares methods to one target")));
             }
             (false, _) if self.is_sweep() => return self.sweep(env),
             _ => {}
@@ -72,7 +72,7 @@ impl Run<'_> {
         if self.args.socket.mark.is_some() && choice.protocol() == Protocol::Tcp {
             let sentence =
                 "-m: not with --tcp: the right to mark is given up before the sockets of connections are made";
-            return Err(Trouble::Refused(sentence.to_owned()));
+            return Err(CliError::Refused(sentence.to_owned()));
         }
         self.check_preload(env.uid)?;
         self.hint_at_long_times(env);
@@ -83,7 +83,7 @@ impl Run<'_> {
             && Lanes::of(&opened, &plan.lanes, |plan| plan.protocol == Protocol::Icmp)
                 .any(|profile| profile.ident.owner == Owner::Kernel)
         {
-            return Err(Trouble::Refused(KERNELS_IDENT.to_owned()));
+            return Err(CliError::Refused(KERNELS_IDENT.to_owned()));
         }
         let targets = self.place(&texts, &asked, &opened, &plan, env)?;
         let targets = self.subjects(&choice, &asked, targets, env);
@@ -102,10 +102,10 @@ impl Run<'_> {
         Ok(tally.status())
     }
 
-    fn check_preload(&self, uid: u32) -> Result<(), Trouble> {
+    fn check_preload(&self, uid: u32) -> Result<(), CliError> {
         match self.args.run.preload {
             Some(preload) if uid != 0 && preload > USER_PRELOAD => {
-                Err(Trouble::Refused(format!("cannot set preload to a value greater than {USER_PRELOAD}: {preload}")))
+                Err(CliError::Refused(format!("cannot set preload to a value greater than {USER_PRELOAD}: {preload}")))
             }
             _ => Ok(()),
         }
@@ -126,7 +126,7 @@ impl Run<'_> {
     }
 
     /// What `-I` and `--source` bind: an address, an interface, or both.
-    pub(super) fn binding(&self, env: &Env<'_>) -> Result<Binding, Trouble> {
+    pub(super) fn binding(&self, env: &Env<'_>) -> Result<Binding, CliError> {
         let mut bound = Binding { source: self.args.socket.source, interface: None };
         for text in &self.args.socket.interface {
             let (address, zone) = text.split_once('%').map_or((&**text, None), |(address, zone)| (address, Some(zone)));
@@ -139,13 +139,13 @@ impl Run<'_> {
             };
             let Some(name) = interface else { continue };
             if (env.interface_index)(name).is_none() {
-                return Err(Trouble::NoInterface(name.to_owned()));
+                return Err(CliError::NoInterface(name.to_owned()));
             }
             bound.interface = Some(name.into());
         }
         match bound.source {
             Some(address) if bound.interface.is_none() && target::is_link_local(address) => {
-                Err(Trouble::NoZone("-I".to_owned(), address))
+                Err(CliError::NoZone("-I".to_owned(), address))
             }
             _ => Ok(bound),
         }
@@ -166,7 +166,7 @@ impl Run<'_> {
         let receive_buffer = Some(self.receive_buffer(asked.len()));
         let lane = |family| LanePlan { send_stamps, receive_buffer, ..self.lane(family, choice.protocol(), bound) };
         let mut lanes: Vec<LanePlan> = internet.map(lane).collect();
-        for wish in [SocketWish::Auto, SocketWish::Dgram] {
+        for wish in [SocketChoice::Auto, SocketChoice::Dgram] {
             if asked.iter().any(|asked| asked.wish() == Some(wish)) {
                 lanes.push(LanePlan {
                     send_stamps: SendStamps::None,
@@ -197,7 +197,11 @@ impl Run<'_> {
             send_buffer: socket.sndbuf,
             source_port: self.args.method.sport.filter(|_| protocol == Protocol::Udp),
             multicast_loop: !socket.no_loopback,
-            ..LanePlan::new(family, protocol, if protocol == Protocol::Icmp { socket.socket } else { SocketWish::Auto })
+            ..LanePlan::new(
+                family,
+                protocol,
+                if protocol == Protocol::Icmp { socket.socket } else { SocketChoice::Auto },
+            )
         }
     }
 
@@ -237,9 +241,10 @@ impl Run<'_> {
         opened: &OpenedLanes,
         plan: &Plan,
         env: &mut Env<'_>,
-    ) -> Result<Vec<Target>, Trouble> {
+    ) -> Result<Vec<Target>, CliError> {
         let lanes = |wish| Lanes::of(opened, &plan.lanes, |plan| local_wish(plan) == wish);
-        let (internet, stream, dgram) = (lanes(None), lanes(Some(SocketWish::Auto)), lanes(Some(SocketWish::Dgram)));
+        let (internet, stream, dgram) =
+            (lanes(None), lanes(Some(SocketChoice::Auto)), lanes(Some(SocketChoice::Dgram)));
         let place = |(text, asked): (&String, &Asked<'_>), env: &Env<'_>| match asked {
             Asked::Internet(aim) => target::place(*aim, self.args.socket.family.forced(), &internet, env),
             Asked::Stream(_) => asked.local(text, &stream),
@@ -267,9 +272,9 @@ impl Run<'_> {
         targets.into_iter().zip(asked).map(subject).collect()
     }
 
-    pub(super) fn config(&self, targets: Vec<Subject>, names: bool, env: &Env<'_>) -> Result<Config, Trouble> {
+    pub(super) fn config(&self, targets: Vec<Subject>, names: bool, env: &Env<'_>) -> Result<Config, CliError> {
         let (run, packet, output) = (&self.args.run, &self.args.packet, &self.args.output);
-        let is_v4 = |subject: &Subject| matches!(subject.target.place, Place::Reachable { endpoint, .. } if endpoint.family() == Family::V4);
+        let is_v4 = |subject: &Subject| matches!(subject.target.destination, Destination::Reachable { endpoint, .. } if endpoint.family() == Family::V4);
         if packet.size > V4_PAYLOAD && targets.iter().any(is_v4) {
             return Err(too_large(packet.size));
         }
@@ -325,24 +330,24 @@ impl Run<'_> {
     }
 
     /// The refusal of a pace that only root may have.
-    fn too_fast(&self, config: &Config, uid: u32) -> Option<Trouble> {
+    fn too_fast(&self, config: &Config, uid: u32) -> Option<CliError> {
         let interval = match config.pace {
             Pace::Fixed(interval) => interval,
             Pace::Adaptive { at_least } => at_least,
             Pace::Flood | Pace::Unpaced | Pace::Called => Duration::ZERO,
         };
-        let multicast = |subject: &Subject| matches!(subject.target.place, Place::Reachable { endpoint, .. } if endpoint.address.is_multicast());
+        let multicast = |subject: &Subject| matches!(subject.target.destination, Destination::Reachable { endpoint, .. } if endpoint.address.is_multicast());
         // Any program may connect or send datagrams that often; only without any pace there is nothing left of courtesy.
         let icmp = config.targets.iter().any(|subject| subject.method == Method::Icmp);
         let shortest = if icmp { USER_INTERVAL } else { Duration::from_nanos(1) };
         if uid == 0 {
             None
         } else if interval < shortest {
-            Some(Trouble::Refused(
+            Some(CliError::Refused(
                 "cannot flood, minimal interval for user must be >= 2 ms, use -i 0.002 (or higher)".to_owned(),
             ))
         } else if interval < USER_MULTICAST_INTERVAL && config.targets.iter().any(multicast) {
-            Some(Trouble::Refused(
+            Some(CliError::Refused(
                 "minimal interval for multicast ping for user must be >= 1000 ms, use -i 1 (or higher)".to_owned(),
             ))
         } else {
@@ -400,13 +405,13 @@ impl Binding {
 }
 
 /// What a planned lane for local sockets wishes; `None` for internet lanes.
-fn local_wish(plan: &LanePlan) -> Option<SocketWish> {
+fn local_wish(plan: &LanePlan) -> Option<SocketChoice> {
     (plan.protocol == Protocol::Unix).then_some(plan.socket)
 }
 
 /// Why there is no such payload.
-pub(super) fn too_large(size: usize) -> Trouble {
-    Trouble::Refused(format!("--size <OCTETS>: invalid value '{size}': out of range: 0 <= value <= {V4_PAYLOAD}"))
+pub(super) fn too_large(size: usize) -> CliError {
+    CliError::Refused(format!("--size <OCTETS>: invalid value '{size}': out of range: 0 <= value <= {V4_PAYLOAD}"))
 }
 
 pub(super) fn precision(pace: Pace) -> Precision {
@@ -422,15 +427,15 @@ fn announce(
     opened: &OpenedLanes,
     sink: &mut dyn Sink<Event>,
     env: &mut Env<'_>,
-) -> Result<(), Trouble> {
+) -> Result<(), CliError> {
     ping.handle_timeout(opened.channel.now());
     while let Some(event) = ping.poll_event() {
         if matches!(event, Event::Start(_)) {
             sink.event(&event, &mut Streams { data: &mut *env.stdout, talk: &mut *env.stderr })
-                .map_err(Trouble::Output)?;
+                .map_err(CliError::Output)?;
         }
     }
-    env.stdout.flush().map_err(Trouble::Output)
+    env.stdout.flush().map_err(CliError::Output)
 }
 
 /// What decides the exit status.

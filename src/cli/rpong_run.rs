@@ -4,11 +4,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 
 use super::ANSWERED;
-use super::complain::Trouble;
+use super::complain::CliError;
 use super::drive::drive;
 use super::env::Env;
 use super::rpong_args::{Place, PongArgs};
-use crate::channel::{Group, LanePlan, LaneRefused, OpenedLanes, OsError, Plan, Precision, Protocol, SocketWish};
+use crate::channel::{Group, LanePlan, LaneRefused, OpenedLanes, OsError, Plan, Precision, Protocol, SocketChoice};
 use crate::report::{PongJson, PongText, Sink, escape};
 use crate::respond::{Config, Event, Listener, Responder, Service};
 use crate::types::{Endpoint, Family, IpEndpoint};
@@ -32,11 +32,11 @@ struct Wanted {
 
 impl Run<'_> {
     /// Runs `rpong`.
-    pub(super) fn execute(&self, env: &mut Env<'_>) -> Result<u8, Trouble> {
+    pub(super) fn execute(&self, env: &mut Env<'_>) -> Result<u8, CliError> {
         let wanted = self.wanted(env)?;
         if wanted.is_empty() {
             let options = "--tcp, --tcp-discard, --udp, --stamp, --unix or --unix-dgram";
-            return Err(Trouble::Refused(format!("usage error: nothing to listen on: give at least one {options}")));
+            return Err(CliError::Refused(format!("usage error: nothing to listen on: give at least one {options}")));
         }
         let plan = self.plan(&wanted, env)?;
         let mut opened = (env.open)(&plan)?;
@@ -49,7 +49,7 @@ impl Run<'_> {
         Ok(ANSWERED)
     }
 
-    fn wanted(&self, env: &Env<'_>) -> Result<Vec<Wanted>, Trouble> {
+    fn wanted(&self, env: &Env<'_>) -> Result<Vec<Wanted>, CliError> {
         let args = &self.args.listeners;
         let mut wanted = Vec::new();
         let over_ip: [(Service, &[Place]); 4] = [
@@ -71,7 +71,7 @@ impl Run<'_> {
         Ok(wanted)
     }
 
-    fn at_place(&self, service: Service, place: &Place, env: &Env<'_>) -> Result<Vec<Wanted>, Trouble> {
+    fn at_place(&self, service: Service, place: &Place, env: &Env<'_>) -> Result<Vec<Wanted>, CliError> {
         let at = |address, zone| Endpoint::Ip(IpEndpoint { address, zone, port: place.port });
         let Some((address, zone)) = &place.address else {
             let every = [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)];
@@ -81,14 +81,14 @@ impl Run<'_> {
         Ok(vec![Wanted { service, at: at(*address, zone), either: false }])
     }
 
-    fn plan(&self, wanted: &[Wanted], env: &Env<'_>) -> Result<Plan, Trouble> {
+    fn plan(&self, wanted: &[Wanted], env: &Env<'_>) -> Result<Plan, CliError> {
         let lanes: Vec<LanePlan> = wanted.iter().map(|wanted| self.lane(wanted)).collect();
         for joined in &self.args.listeners.join {
             if let Some(name) = &joined.interface {
                 interface(name, env)?;
             }
             if !lanes.iter().any(|lane| lane.groups.iter().any(|group| group.address == joined.group)) {
-                return Err(Trouble::Refused(format!(
+                return Err(CliError::Refused(format!(
                     "--join {}: needs a --udp or --stamp listener of this family on every address or on the group",
                     joined.group
                 )));
@@ -99,10 +99,10 @@ impl Run<'_> {
 
     fn lane(&self, wanted: &Wanted) -> LanePlan {
         let (protocol, socket) = match wanted.service {
-            Service::Tcp | Service::TcpDiscard => (Protocol::Tcp, SocketWish::Auto),
-            Service::Udp | Service::Stamp => (Protocol::Udp, SocketWish::Dgram),
-            Service::Unix => (Protocol::Unix, SocketWish::Auto),
-            Service::UnixDgram => (Protocol::Unix, SocketWish::Dgram),
+            Service::Tcp | Service::TcpDiscard => (Protocol::Tcp, SocketChoice::Auto),
+            Service::Udp | Service::Stamp => (Protocol::Udp, SocketChoice::Dgram),
+            Service::Unix => (Protocol::Unix, SocketChoice::Auto),
+            Service::UnixDgram => (Protocol::Unix, SocketChoice::Dgram),
         };
         let family = wanted.at.ip().map_or(Family::V4, |at| at.family());
         let groups = match (protocol, wanted.at.ip()) {
@@ -136,7 +136,7 @@ impl Run<'_> {
 }
 
 /// The listeners that are open. One that is not ends the run, but for one of two families that this system has not got.
-fn listeners(wanted: &[Wanted], opened: &OpenedLanes) -> Result<Vec<Listener>, Trouble> {
+fn listeners(wanted: &[Wanted], opened: &OpenedLanes) -> Result<Vec<Listener>, CliError> {
     let mut listeners = Vec::with_capacity(wanted.len());
     for (number, (wanted, lane)) in wanted.iter().zip(&opened.lanes).enumerate() {
         let refused = match lane {
@@ -168,7 +168,7 @@ fn lacks_family(refused: &LaneRefused) -> bool {
     refused.attempts.iter().all(|attempt| lacking.contains(&attempt.error))
 }
 
-fn not_listening(wanted: &Wanted, refused: &LaneRefused) -> Trouble {
+fn not_listening(wanted: &Wanted, refused: &LaneRefused) -> CliError {
     let name = wanted.service.name();
     let at = match &wanted.at {
         Endpoint::Ip(at) => std::net::SocketAddr::from(*at).to_string(),
@@ -183,9 +183,9 @@ fn not_listening(wanted: &Wanted, refused: &LaneRefused) -> Trouble {
     } else {
         ""
     };
-    Trouble::Refused(format!("--{name}: cannot listen on {at}{why}{hint}"))
+    CliError::Refused(format!("--{name}: cannot listen on {at}{why}{hint}"))
 }
 
-fn interface(name: &str, env: &Env<'_>) -> Result<u32, Trouble> {
-    (env.interface_index)(name).ok_or_else(|| Trouble::Refused(format!("{name}: {}", OsError::ENODEV)))
+fn interface(name: &str, env: &Env<'_>) -> Result<u32, CliError> {
+    (env.interface_index)(name).ok_or_else(|| CliError::Refused(format!("{name}: {}", OsError::ENODEV)))
 }

@@ -5,11 +5,11 @@ use std::net::IpAddr;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
-use super::complain::Trouble;
+use super::complain::CliError;
 use super::env::Env;
 use super::sweep_supply::Complaints;
 use super::{ANSWERED, NOT_ANSWERED, NOT_RUN};
-use crate::channel::{Channel, ChannelError, Control, OpenedLanes, OsError, Precision, Tell};
+use crate::channel::{Channel, ChannelError, Control, OpenedLanes, OsError, PostControl, Precision};
 use crate::driver::{self, Next, Turn};
 use crate::ping::sweep::{Event, Outcome, Sweep, Totals};
 use crate::report::{Sink, Streams, SweepProgress};
@@ -49,7 +49,7 @@ pub struct Manner {
 }
 
 /// Runs the sweep to its end, and gives the exit status.
-pub fn run(mut workers: Vec<Worker>, manner: Manner, env: &mut Env<'_>) -> Result<u8, Trouble> {
+pub fn run(mut workers: Vec<Worker>, manner: Manner, env: &mut Env<'_>) -> Result<u8, CliError> {
     let count = workers.len();
     let mut desk = Desk { manner, figures: vec![(Totals::default(), Duration::ZERO); count], tally: Tally::default() };
     match workers.pop() {
@@ -118,7 +118,7 @@ struct Desk {
 }
 
 impl Desk {
-    fn run_one(&mut self, mut worker: Worker, env: &mut Env<'_>) -> Result<(), Trouble> {
+    fn run_one(&mut self, mut worker: Worker, env: &mut Env<'_>) -> Result<(), CliError> {
         let channel: &mut dyn Channel = worker.opened.channel.as_mut();
         let (mut data, mut failure) = (Vec::new(), None);
         driver::run(channel, &mut worker.sweep, Precision::Relaxed, |turn| {
@@ -139,14 +139,14 @@ impl Desk {
         self.heed_output(written)
     }
 
-    fn run_all(&mut self, workers: Vec<Worker>, env: &mut Env<'_>) -> Result<(), Trouble> {
-        let tells: Vec<Tell> = workers.iter().filter_map(|worker| worker.opened.tell.clone()).collect();
+    fn run_all(&mut self, workers: Vec<Worker>, env: &mut Env<'_>) -> Result<(), CliError> {
+        let tells: Vec<PostControl> = workers.iter().filter_map(|worker| worker.opened.tell.clone()).collect();
         let (sender, notes) = sync_channel(LOTS);
         let mut running = 0;
         for (number, worker) in workers.into_iter().enumerate() {
             let (sender, needed) = (sender.clone(), self.manner.needed);
             let thread = std::thread::Builder::new().name(format!("worker {number}"));
-            thread.spawn(move || work(number, worker, needed, &sender)).map_err(Trouble::Output)?;
+            thread.spawn(move || work(number, worker, needed, &sender)).map_err(CliError::Output)?;
             running += 1;
         }
         drop(sender);
@@ -162,9 +162,9 @@ impl Desk {
         &mut self,
         notes: &Receiver<Note>,
         mut running: usize,
-        tells: &[Tell],
+        tells: &[PostControl],
         env: &mut Env<'_>,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), CliError> {
         while running > 0 {
             let note = match notes.recv_timeout(FLUSH) {
                 Ok(note) => note,
@@ -174,7 +174,7 @@ impl Desk {
                     continue;
                 }
                 Err(RecvTimeoutError::Disconnected) => {
-                    return Err(Trouble::Refused("a worker ended before its work".to_owned()));
+                    return Err(CliError::Refused("a worker ended before its work".to_owned()));
                 }
             };
             match note {
@@ -203,7 +203,7 @@ impl Desk {
     }
 
     /// The workers have nothing to do any more if nobody reads what they find.
-    fn heed_output_of_all(&mut self, written: io::Result<()>, tells: &[Tell]) -> Result<(), Trouble> {
+    fn heed_output_of_all(&mut self, written: io::Result<()>, tells: &[PostControl]) -> Result<(), CliError> {
         let known = self.tally.unread;
         self.heed_output(written)?;
         if self.tally.unread && !known {
@@ -213,7 +213,7 @@ impl Desk {
     }
 
     /// A reader that has gone ends a run quietly, and has not seen it all.
-    fn heed_output(&mut self, written: io::Result<()>) -> Result<(), Trouble> {
+    fn heed_output(&mut self, written: io::Result<()>) -> Result<(), CliError> {
         self.tally.unread |= written.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::BrokenPipe);
         output(written)
     }
@@ -266,12 +266,12 @@ impl Desk {
     }
 
     /// The last words, and the status.
-    fn close(mut self, env: &mut Env<'_>) -> Result<u8, Trouble> {
+    fn close(mut self, env: &mut Env<'_>) -> Result<u8, CliError> {
         output(self.manner.progress.erase(env.stderr))?;
         output(self.flush(env.stdout, env.stderr))?;
         let (totals, elapsed) = self.all();
         if totals.begun == 0 && self.manner.empty_is_trouble && !self.tally.interrupted && !self.tally.unread {
-            return Err(Trouble::NoTarget);
+            return Err(CliError::NoTarget);
         }
         let program = &self.manner.program;
         for (error, count, first) in &self.tally.refused {
@@ -338,9 +338,9 @@ fn next(done: io::Result<()>, failure: &mut Option<io::Error>) -> Next {
 }
 
 /// A reader that has gone is no trouble.
-fn output(written: io::Result<()>) -> Result<(), Trouble> {
+fn output(written: io::Result<()>) -> Result<(), CliError> {
     match written {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Trouble::Output(error)),
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(CliError::Output(error)),
         _ => Ok(()),
     }
 }

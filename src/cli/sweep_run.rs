@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::complain::Trouble;
+use super::complain::CliError;
 use super::env::Env;
 use super::ping_run::{Binding, Run, USER_INTERVAL};
 use super::sweep_args::Shard;
@@ -16,8 +16,10 @@ use super::sweep_supply::{Common, Complaints, Lookups, Source, Stream, choose, s
 use super::sweep_targets::{self, Index, Item, Space, UNPACED, too_many};
 use super::target::{Lanes, word};
 use super::values::{Rate, Timestamping};
-use crate::channel::{LanePlan, OpenedLanes, Owner, Plan, Protocol, SendStamps, Tell};
-use crate::ping::sweep::{Config, Event, Exclusions, Goal, Permutation, Probes, Range, Route, Supply, Sweep, Told};
+use crate::channel::{LanePlan, OpenedLanes, Owner, Plan, PostControl, Protocol, SendStamps};
+use crate::ping::sweep::{
+    Config, Event, Exclusions, Permutation, Probes, Range, Route, Supply, Sweep, SweepTarget, Told,
+};
 use crate::report::{Sink, SweepJson, SweepProgress, SweepShow, SweepText};
 use crate::types::Family;
 
@@ -72,7 +74,7 @@ impl Run<'_> {
     }
 
     /// Runs the sweep.
-    pub(super) fn sweep(&self, env: &mut Env<'_>) -> Result<u8, Trouble> {
+    pub(super) fn sweep(&self, env: &mut Env<'_>) -> Result<u8, CliError> {
         self.refuse_what_sweeps_have_not(env.uid)?;
         self.hint_at_long_times(env);
         let bound = self.binding(env)?;
@@ -101,7 +103,7 @@ impl Run<'_> {
             Source::Space(space, _) => Some(common.share.count(space.count())),
             Source::Stream(_) => None,
         };
-        let tells: Vec<Option<Tell>> = opened.iter().map(|opened| opened.tell.clone()).collect();
+        let tells: Vec<Option<PostControl>> = opened.iter().map(|opened| opened.tell.clone()).collect();
         let supplies = supplies(source, &common, &lookups, &tells);
         let terminal = env.terminal && !self.args.output.quiet;
         let worker = |((opened, lanes), supply): ((OpenedLanes, &Lanes), Supply)| Worker {
@@ -184,27 +186,27 @@ impl Run<'_> {
         refused.into_iter().find(|(given, ..)| *given).map(|(_, option, why)| (option, why))
     }
 
-    fn refuse_what_sweeps_have_not(&self, uid: u32) -> Result<(), Trouble> {
+    fn refuse_what_sweeps_have_not(&self, uid: u32) -> Result<(), CliError> {
         if let Some((option, why)) = self.option_of_others() {
-            return Err(Trouble::Refused(format!("{option}: {why}")));
+            return Err(CliError::Refused(format!("{option}: {why}")));
         }
         let run = &self.args.run;
         if self.args.packet.size < Config::LEAST_OCTETS {
             let (size, least) = (self.args.packet.size, Config::LEAST_OCTETS);
-            return Err(Trouble::Refused(format!(
+            return Err(CliError::Refused(format!(
                 "--size <OCTETS>: invalid value '{size}': out of range in a sweep: {least} <= value <= {}",
                 super::ping_run::V4_PAYLOAD
             )));
         }
         if let Some(count) = run.count.filter(|&count| count > MOST_PROBES) {
-            return Err(Trouble::Refused(format!(
+            return Err(CliError::Refused(format!(
                 "--count <N>: invalid value '{count}': out of range in a sweep: 1 <= value <= {MOST_PROBES}"
             )));
         }
         let unlimited = run.rate == Some(Rate::Max);
         let quick = run.interval.is_some_and(|interval| interval.duration < USER_INTERVAL);
         if uid != 0 && (unlimited || quick) {
-            return Err(Trouble::Refused(
+            return Err(CliError::Refused(
                 "cannot flood, minimal interval for user must be >= 2 ms, use -i 0.002 (or higher), or a --rate"
                     .to_owned(),
             ));
@@ -212,28 +214,28 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn wish(&self, bound: &Binding) -> Result<Wish, Trouble> {
+    fn wish(&self, bound: &Binding) -> Result<Wish, CliError> {
         let sweep = &self.args.sweep;
         let unpaced = self.args.run.rate.is_none();
         let items: Vec<Item> = self
             .args
             .targets
             .iter()
-            .map(|text| Item::read(text, unpaced).map_err(Trouble::Refused))
+            .map(|text| Item::read(text, unpaced).map_err(CliError::Refused))
             .collect::<Result<_, _>>()?;
         let list = self.args.targets_file.as_deref().map(open_list).transpose()?;
         if sweep.random_order && list.as_ref().is_some_and(|list| !list.is_seekable()) {
-            return Err(Trouble::Refused(
+            return Err(CliError::Refused(
                 "--random-order needs all targets beforehand: prefixes, ranges, or --targets with a file that is no pipe"
                     .to_owned(),
             ));
         }
         if items.is_empty() && list.is_none() {
-            return Err(Trouble::NoTarget);
+            return Err(CliError::NoTarget);
         }
         let all = items.iter().fold(0, |sum: u64, item| sum.saturating_add(item.count()));
         if unpaced && all > UNPACED {
-            return Err(Trouble::Refused(too_many("all targets together", all)));
+            return Err(CliError::Refused(too_many("all targets together", all)));
         }
         let forced = self.args.socket.family.forced().or(bound.source.map(Family::of));
         let may_be = |family| {
@@ -311,15 +313,15 @@ impl Run<'_> {
     }
 
     /// Refuses a run for which there is no socket at all.
-    fn check_lanes(&self, wish: &Wish, lanes: Option<&Lanes>) -> Result<(), Trouble> {
+    fn check_lanes(&self, wish: &Wish, lanes: Option<&Lanes>) -> Result<(), CliError> {
         let Some(lanes) = lanes else { return Ok(()) };
         if lanes.is_empty()
             && let Some(refused) = lanes.refusal()
         {
-            return Err(Trouble::NoLane(refused.clone()));
+            return Err(CliError::NoLane(refused.clone()));
         }
         if self.args.packet.ident.is_some() && lanes.any(|profile| profile.ident.owner == Owner::Kernel) {
-            return Err(Trouble::Refused(super::ping_run::KERNELS_IDENT.to_owned()));
+            return Err(CliError::Refused(super::ping_run::KERNELS_IDENT.to_owned()));
         }
         if self.args.packet.size > super::ping_run::V4_PAYLOAD && wish.families.contains(&Family::V4) {
             return Err(super::ping_run::too_large(self.args.packet.size));
@@ -334,7 +336,7 @@ impl Run<'_> {
         families: &[Family],
         complaints: &Complaints,
         env: &mut Env<'_>,
-    ) -> Result<(Source, Lookups), Trouble> {
+    ) -> Result<(Source, Lookups), CliError> {
         let forced = self.args.socket.family.forced();
         let (mut items, list) = (std::mem::take(&mut wish.items), wish.list.take());
         let unpaced = self.args.run.rate.is_none();
@@ -344,7 +346,7 @@ impl Run<'_> {
             if let Some(list) = list {
                 for item in read_now(list, unpaced, complaints, env.stdin)? {
                     items.push(item.unwrap_or_else(|text| {
-                        known.insert(text.clone(), Goal { name: Some(text.clone()), endpoint: None });
+                        known.insert(text.clone(), SweepTarget { name: Some(text.clone()), endpoint: None });
                         Item::Name(text)
                     }));
                 }
@@ -361,7 +363,7 @@ impl Run<'_> {
                 let index = Index::new(file, path, unpaced)?;
                 let space = Space::new(items).and(index);
                 if unpaced && space.count() > UNPACED {
-                    return Err(Trouble::Refused(too_many("all targets together", space.count())));
+                    return Err(CliError::Refused(too_many("all targets together", space.count())));
                 }
                 self.in_order(space)
             }
@@ -419,7 +421,7 @@ impl Run<'_> {
     }
 }
 
-fn open_list(path: &Path) -> Result<List, Trouble> {
+fn open_list(path: &Path) -> Result<List, CliError> {
     if path.as_os_str() == "-" {
         return Ok(List::Stdin);
     }
@@ -427,14 +429,14 @@ fn open_list(path: &Path) -> Result<List, Trouble> {
         true => Err(io::ErrorKind::IsADirectory.into()),
         false => Ok(List::File(file)),
     });
-    opened.map_err(|error| Trouble::Unreadable("--targets", path.to_owned(), error))
+    opened.map_err(|error| CliError::Unreadable("--targets", path.to_owned(), error))
 }
 
 /// Why a family cannot be probed, where that is so.
 fn missing(lanes: Option<&Lanes>) -> Vec<(Family, String)> {
     let why = |family| match lanes?.get(family) {
         Ok(_) => None,
-        Err(Some(refused)) => Some((family, Trouble::NoLane(refused.clone()).to_string())),
+        Err(Some(refused)) => Some((family, CliError::NoLane(refused.clone()).to_string())),
         Err(None) => {
             let name = if family == Family::V4 { "IPv4" } else { "IPv6" };
             Some((family, format!("{name} addresses are not of the family asked for")))
@@ -449,8 +451,8 @@ fn read_now(
     unpaced: bool,
     complaints: &Complaints,
     stdin: &mut dyn BufRead,
-) -> Result<Vec<Result<Item, Box<str>>>, Trouble> {
-    let failed = |error| Trouble::Unreadable("--targets", Path::new("-").to_owned(), error);
+) -> Result<Vec<Result<Item, Box<str>>>, CliError> {
+    let failed = |error| CliError::Unreadable("--targets", Path::new("-").to_owned(), error);
     let mut text = String::new();
     match list {
         List::Stdin => stdin.read_to_string(&mut text),
@@ -467,7 +469,7 @@ fn read_now(
 }
 
 /// Looks up on this thread what is not known yet.
-fn look_up_now(items: &[Item], known: &mut HashMap<Box<str>, Goal>, look_up: impl Fn(&Box<str>) -> Goal) {
+fn look_up_now(items: &[Item], known: &mut HashMap<Box<str>, SweepTarget>, look_up: impl Fn(&Box<str>) -> SweepTarget) {
     for item in items {
         if let Item::Name(name) = item
             && !known.contains_key(name)

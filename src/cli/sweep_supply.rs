@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::sweep_args::Shard;
 use super::sweep_targets::{Found, Space};
-use crate::channel::{Control, Tell};
-use crate::ping::sweep::{Exclusions, Goal, Permutation, Supplied, Supply};
+use crate::channel::{Control, PostControl};
+use crate::ping::sweep::{Exclusions, Permutation, Supplied, Supply, SweepTarget};
 use crate::types::{Family, IpEndpoint};
 use names::Directory;
 pub use names::{Lookups, choose};
@@ -41,11 +41,11 @@ impl Complaints {
 #[derive(Clone)]
 struct Bell {
     hungry: Arc<AtomicBool>,
-    tell: Option<Tell>,
+    tell: Option<PostControl>,
 }
 
 impl Bell {
-    fn new(tell: Option<Tell>) -> Self {
+    fn new(tell: Option<PostControl>) -> Self {
         Bell { hungry: Arc::default(), tell }
     }
 
@@ -84,7 +84,7 @@ pub struct Common {
 }
 
 /// A supply for each of those who are told by `tells`, which together give every target once.
-pub fn supplies(source: Source, common: &Common, lookups: &Lookups, tells: &[Option<Tell>]) -> Vec<Supply> {
+pub fn supplies(source: Source, common: &Common, lookups: &Lookups, tells: &[Option<PostControl>]) -> Vec<Supply> {
     let workers = tells.len() as u64;
     let bells: Vec<Bell> = tells.iter().cloned().map(Bell::new).collect();
     let shares: Vec<Shard> = (0..workers).map(|worker| common.share.split(worker, workers)).collect();
@@ -127,16 +127,16 @@ impl Feeder {
         let (mut armed, mut skipped) = (false, 0);
         loop {
             let step = match self.names.take() {
-                Some(goal) => Piece::Goal(goal),
+                Some(goal) => Piece::SweepTarget(goal),
                 None if self.names.is_full() => Piece::Later,
                 None => self.pieces.next(&self.complaints),
             };
             let goal = match step {
                 Piece::Found(Found::Address(address)) => {
                     self.complain_of(address);
-                    Goal { name: None, endpoint: Some(IpEndpoint::from_address(address)) }
+                    SweepTarget { name: None, endpoint: Some(IpEndpoint::from_address(address)) }
                 }
-                Piece::Goal(goal) => goal,
+                Piece::SweepTarget(goal) => goal,
                 Piece::Found(Found::Name(name)) => match self.names.ask(name) {
                     Some(goal) => goal,
                     None => continue,
@@ -150,7 +150,7 @@ impl Feeder {
                 }
             };
             if !goal.endpoint.is_some_and(|endpoint| self.exclusions.contain(endpoint.address)) {
-                return Supplied::Goal(goal);
+                return Supplied::SweepTarget(goal);
             }
             skipped += 1;
             if skipped >= SKIPPED_AT_MOST && self.bell.tell.is_some() {
@@ -192,8 +192,8 @@ mod tests {
             let mut given = Vec::new();
             loop {
                 match supply() {
-                    Supplied::Goal(Goal { name: Some(name), .. }) => given.push(name.into()),
-                    Supplied::Goal(goal) => given.extend(goal.endpoint.map(|at| at.address.to_string())),
+                    Supplied::SweepTarget(SweepTarget { name: Some(name), .. }) => given.push(name.into()),
+                    Supplied::SweepTarget(goal) => given.extend(goal.endpoint.map(|at| at.address.to_string())),
                     Supplied::Later => std::thread::yield_now(),
                     Supplied::End => return given,
                 }

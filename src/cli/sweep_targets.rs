@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use super::complain::Trouble;
+use super::complain::CliError;
 use super::target::{self, word};
 use crate::ping::sweep::{Exclusions, Range, RangeError};
 use crate::report::escape;
@@ -79,8 +79,8 @@ fn refusal(text: &str, error: RangeError) -> String {
 ///
 /// # Errors
 /// If the file cannot be read, or holds something else.
-pub fn exclusions(path: &Path) -> Result<Exclusions, Trouble> {
-    let failed = |error| Trouble::Unreadable("--exclude", path.to_owned(), error);
+pub fn exclusions(path: &Path) -> Result<Exclusions, CliError> {
+    let failed = |error| CliError::Unreadable("--exclude", path.to_owned(), error);
     let list = BufReader::new(File::open(path).map_err(failed)?);
     let mut ranges = Vec::new();
     for line in list.lines() {
@@ -90,10 +90,10 @@ pub fn exclusions(path: &Path) -> Result<Exclusions, Trouble> {
             Ok(Some(range)) => ranges.push(range),
             Ok(None) => {
                 let sentence = format!("'{}' is no address, prefix or range; names are not excluded", escape(word));
-                return Err(Trouble::Refused(format!("--exclude {}: {sentence}", path.display())));
+                return Err(CliError::Refused(format!("--exclude {}: {sentence}", path.display())));
             }
             Err(error) => {
-                return Err(Trouble::Refused(format!("--exclude {}: {}", path.display(), refusal(word, error))));
+                return Err(CliError::Refused(format!("--exclude {}: {}", path.display(), refusal(word, error))));
             }
         }
     }
@@ -187,8 +187,8 @@ impl Index {
     ///
     /// # Errors
     /// If it cannot be read; a sentence for a line that is no target.
-    pub fn new(file: File, path: &Path, unpaced: bool) -> Result<Index, Trouble> {
-        let failed = |error| Trouble::Unreadable("--targets", path.to_owned(), error);
+    pub fn new(file: File, path: &Path, unpaced: bool) -> Result<Index, CliError> {
+        let failed = |error| CliError::Unreadable("--targets", path.to_owned(), error);
         let mut lines = BufReader::new(&file);
         let (mut line, mut offset, mut count, mut targets) = (String::new(), 0, 0_u64, 0);
         let mut marks = Vec::new();
@@ -199,7 +199,7 @@ impl Index {
                 return Ok(Index { file, unpaced, count, marks });
             }
             if let Some(word) = word(&line) {
-                let item = Item::read(word, unpaced).map_err(Trouble::Refused)?;
+                let item = Item::read(word, unpaced).map_err(CliError::Refused)?;
                 if targets % STRIDE == 0 {
                     marks.push((count, offset));
                 }
@@ -259,7 +259,7 @@ mod tests {
         Item::read(text, true).expect("a target")
     }
 
-    fn index(list: &str) -> Result<Index, Trouble> {
+    fn index(list: &str) -> Result<Index, CliError> {
         let mut file = tempfile::tempfile().expect("a file");
         file.write_all(list.as_bytes()).expect("a file to write");
         std::io::Seek::rewind(&mut file).expect("a file to read");

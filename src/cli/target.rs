@@ -4,19 +4,19 @@ use std::io::{self, BufRead, BufReader};
 use std::net::IpAddr;
 use std::path::Path;
 
-use super::complain::Trouble;
+use super::complain::CliError;
 use super::env::Env;
 use super::values;
 use crate::channel::{LaneId, LanePlan, LaneRefused, OpenedLanes, OsError, Profile};
-use crate::engine::{Place, Target};
+use crate::engine::{Destination, Target};
 use crate::report::escape;
 use crate::types::{Family, IpEndpoint, Port};
 
 /// The targets of a run, as typed: arguments first, then those of `file` (`-` is standard input).
-pub fn gather(arguments: &[String], file: Option<&Path>, env: &mut Env<'_>) -> Result<Vec<String>, Trouble> {
+pub fn gather(arguments: &[String], file: Option<&Path>, env: &mut Env<'_>) -> Result<Vec<String>, CliError> {
     let mut targets = arguments.to_vec();
     if let Some(path) = file {
-        let failed = |error| Trouble::Unreadable("--targets", path.to_owned(), error);
+        let failed = |error| CliError::Unreadable("--targets", path.to_owned(), error);
         if path.as_os_str() == "-" {
             read_list(env.stdin, &mut targets).map_err(failed)?;
         } else {
@@ -24,7 +24,7 @@ pub fn gather(arguments: &[String], file: Option<&Path>, env: &mut Env<'_>) -> R
             read_list(&mut list, &mut targets).map_err(failed)?;
         }
     }
-    if targets.is_empty() { Err(Trouble::NoTarget) } else { Ok(targets) }
+    if targets.is_empty() { Err(CliError::NoTarget) } else { Ok(targets) }
 }
 
 fn read_list(list: &mut dyn BufRead, targets: &mut Vec<String>) -> io::Result<()> {
@@ -160,42 +160,45 @@ pub fn split_port(text: &str) -> Result<(&str, Option<Port>), String> {
 /// Finds where a target is: the best of its addresses that a lane and a route lead to.
 ///
 /// The target is usable in every case, as one of `Unresolved` or `Unroutable` place if need be, with the trouble to tell.
-pub fn place(aim: Aim<'_>, forced: Option<Family>, lanes: &Lanes, env: &Env<'_>) -> (Target, Option<Trouble>) {
+pub fn place(aim: Aim<'_>, forced: Option<Family>, lanes: &Lanes, env: &Env<'_>) -> (Target, Option<CliError>) {
     let Aim { text, host, .. } = aim;
-    let target = |name: &str, numeric, place| Target { target: text.into(), name: name.into(), numeric, place };
+    let target =
+        |name: &str, numeric, destination| Target { target: text.into(), name: name.into(), numeric, destination };
     let resolved = match (env.resolve)(host, forced) {
         Ok(resolved) => resolved,
         Err(error) => {
-            return (target(host, false, Place::Unresolved), Some(Trouble::Unresolved(host.to_owned(), error)));
+            return (target(host, false, Destination::Unresolved), Some(CliError::Unresolved(host.to_owned(), error)));
         }
     };
     let mut trouble = None;
     let at_port = |endpoint: &IpEndpoint| endpoint.with_port(aim.port.map_or(0, Port::get));
     for endpoint in resolved.endpoints.iter().map(at_port) {
         match route(aim, endpoint, lanes, env) {
-            Ok(place) => {
+            Ok(destination) => {
                 // As ping does: IPv4 shows the canonical name, IPv6 the name as typed.
                 let canonical = resolved.canonical.as_deref().filter(|_| !resolved.numeric);
                 let name = canonical.filter(|_| endpoint.family() == Family::V4).unwrap_or(host);
-                return (target(name, resolved.numeric, place), None);
+                return (target(name, resolved.numeric, destination), None);
             }
             Err(error) => trouble = trouble.or(Some(error)),
         }
     }
     let first = resolved.endpoints.first().map(at_port);
-    let place = first.map_or(Place::Unresolved, |endpoint| Place::Unroutable { endpoint });
-    (target(host, resolved.numeric, place), trouble)
+    let destination = first.map_or(Destination::Unresolved, |endpoint| Destination::Unroutable { endpoint });
+    (target(host, resolved.numeric, destination), trouble)
 }
 
 /// Why a flow label cannot be had for one of these targets, if so; `option` asks for it.
-pub fn without_flow_label<'a>(option: &str, targets: impl IntoIterator<Item = &'a Target>) -> Option<Trouble> {
-    let over_v4 = |target: &&Target| match target.place {
-        Place::Reachable { endpoint, .. } | Place::Unroutable { endpoint } => endpoint.family() == Family::V4,
-        Place::Local { .. } | Place::Unresolved => false,
+pub fn without_flow_label<'a>(option: &str, targets: impl IntoIterator<Item = &'a Target>) -> Option<CliError> {
+    let over_v4 = |target: &&Target| match target.destination {
+        Destination::Reachable { endpoint, .. } | Destination::Unroutable { endpoint } => {
+            endpoint.family() == Family::V4
+        }
+        Destination::Local { .. } | Destination::Unresolved => false,
     };
     let target = targets.into_iter().find(over_v4)?;
     let name = escape(&target.target);
-    Some(Trouble::Refused(format!("{option}: {name} is probed over IPv4, which has no flow labels (-6 forces IPv6)")))
+    Some(CliError::Refused(format!("{option}: {name} is probed over IPv4, which has no flow labels (-6 forces IPv6)")))
 }
 
 /// Places every target and says the trouble of each.
@@ -207,8 +210,8 @@ pub fn place_all<A>(
     json: bool,
     program: &str,
     env: &mut Env<'_>,
-    place: impl Fn(A, &Env<'_>) -> (Target, Option<Trouble>),
-) -> Result<Vec<Target>, Trouble> {
+    place: impl Fn(A, &Env<'_>) -> (Target, Option<CliError>),
+) -> Result<Vec<Target>, CliError> {
     let lone = asked.len() == 1;
     let mut targets = Vec::with_capacity(asked.len());
     for asked in asked {
@@ -225,12 +228,12 @@ pub fn place_all<A>(
     Ok(targets)
 }
 
-fn route(aim: Aim<'_>, endpoint: IpEndpoint, lanes: &Lanes, env: &Env<'_>) -> Result<Place, Trouble> {
+fn route(aim: Aim<'_>, endpoint: IpEndpoint, lanes: &Lanes, env: &Env<'_>) -> Result<Destination, CliError> {
     let lane = match lanes.get(endpoint.family()) {
         Ok(lane) => lane,
-        Err(Some(refused)) => return Err(Trouble::NoLane(refused.clone())),
+        Err(Some(refused)) => return Err(CliError::NoLane(refused.clone())),
         Err(None) => {
-            return Err(Trouble::Refused(format!("{}: not an address of the family asked for", escape(aim.host))));
+            return Err(CliError::Refused(format!("{}: not an address of the family asked for", escape(aim.host))));
         }
     };
     let endpoint = with_zone(endpoint, lane, env);
@@ -239,11 +242,11 @@ fn route(aim: Aim<'_>, endpoint: IpEndpoint, lanes: &Lanes, env: &Env<'_>) -> Re
         // connect(2): EACCES is what the kernel says of a broadcast address.
         Err(OsError::EACCES) if aim.broadcast => None,
         Err(OsError::EINVAL) if endpoint.zone == 0 && is_link_local(endpoint.address) => {
-            return Err(Trouble::NoZone(aim.host.to_owned(), endpoint.address));
+            return Err(CliError::NoZone(aim.host.to_owned(), endpoint.address));
         }
-        Err(error) => return Err(Trouble::NoRoute(aim.host.to_owned(), error)),
+        Err(error) => return Err(CliError::NoRoute(aim.host.to_owned(), error)),
     };
-    Ok(Place::Reachable { endpoint, source, lane: lane.id, profile: lane.profile })
+    Ok(Destination::Reachable { endpoint, source, lane: lane.id, profile: lane.profile })
 }
 
 /// Whether an IPv6 address means one host or group on each link (RFC 4291 §2.5.6, §2.7).

@@ -112,7 +112,7 @@ pub struct MethodArgs {
 
     /// Socket of ICMP and UDP probes: raw, dgram, or auto (raw where allowed, else dgram)
     #[arg(long, value_name = "KIND", value_parser = values::socket, default_value = "auto", allow_hyphen_values = true)]
-    pub socket: crate::channel::SocketWish,
+    pub socket: crate::channel::SocketChoice,
 
     /// Which stamps delays are taken from: hardware (the interface's where it stamps, else the kernel's), kernel, user, or
     /// auto (hardware; user above 20000 probes a second)

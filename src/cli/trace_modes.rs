@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::complain::Trouble;
+use super::complain::CliError;
 use super::target::Lanes;
 use super::trace_args::Method;
 use super::trace_run::{FIRST_FLOW_PORT, FLOW_PORTS, Run};
-use crate::channel::{Protocol, SocketKind, SocketWish};
+use crate::channel::{Protocol, SocketChoice, SocketKind};
 
 /// Probes per hop unless `-q` says otherwise, and on each of several flows.
 const PROBES_PER_HOP: u32 = 3;
@@ -35,7 +35,7 @@ impl Run<'_> {
     ///
     /// # Errors
     /// The sentence.
-    pub(super) fn check_modes(&self, method: Method, packet_octets: Option<usize>) -> Result<(), Trouble> {
+    pub(super) fn check_modes(&self, method: Method, packet_octets: Option<usize>) -> Result<(), CliError> {
         self.check_method(method, packet_octets)?;
         let (timing, output) = (&self.args.timing, &self.args.output);
         let (flows, mtu) = (self.args.method.flows.is_some(), self.args.packet.mtu);
@@ -69,18 +69,18 @@ impl Run<'_> {
     }
 
     /// Refuses what the probes of `method` cannot have.
-    fn check_method(&self, method: Method, packet_octets: Option<usize>) -> Result<(), Trouble> {
+    fn check_method(&self, method: Method, packet_octets: Option<usize>) -> Result<(), CliError> {
         let asked = &self.args.method;
         let beside_icmp = [
             (asked.port.is_some(), "-p: ICMP probes have no ports; -U, -T and -M default have"),
             (asked.sport.is_some(), "--sport: ICMP probes have no ports; -U, -T and -M default have"),
         ];
         let beside_tcp =
-            [(asked.socket == SocketWish::Dgram, "--socket dgram: -T needs raw sockets; -M tcpconn does not")];
+            [(asked.socket == SocketChoice::Dgram, "--socket dgram: -T needs raw sockets; -M tcpconn does not")];
         let beside_tcpconn = [
             (asked.sport.is_some(), "--sport: -M tcpconn needs a source port for each probe; -T can keep one"),
             (asked.flow > 0, "--flow: -M tcpconn has a flow for each probe; -T can keep one"),
-            (asked.socket != SocketWish::Auto, "--socket: -M tcpconn has connections; -T has raw sockets"),
+            (asked.socket != SocketChoice::Auto, "--socket: -M tcpconn has connections; -T has raw sockets"),
             (
                 packet_octets.is_some(),
                 "[PACKET_BYTES]: the kernel makes the SYN of -M tcpconn; that of -T can have any size",
@@ -96,7 +96,7 @@ impl Run<'_> {
     }
 
     /// Each flow of a raw UDP or TCP lane has a source port of its own.
-    fn check_flow_ports(&self, chosen: Method) -> Result<(), Trouble> {
+    fn check_flow_ports(&self, chosen: Method) -> Result<(), CliError> {
         let (method, count) = (&self.args.method, self.flow_count());
         if matches!(chosen, Method::Auto | Method::Icmp) {
             return Ok(());
@@ -107,26 +107,26 @@ impl Run<'_> {
         if count <= room {
             return Ok(());
         }
-        Err(Trouble::Refused(format!("--flows <N>: invalid value '{count}': source ports are left for {room} flows")))
+        Err(CliError::Refused(format!("--flows <N>: invalid value '{count}': source ports are left for {room} flows")))
     }
 
     /// # Errors
     /// If the sockets that could be had keep no flow.
-    pub(super) fn check_flow_lanes(&self, lanes: &Lanes) -> Result<(), Trouble> {
+    pub(super) fn check_flow_lanes(&self, lanes: &Lanes) -> Result<(), CliError> {
         let spread = lanes.any(|profile| profile.protocol == Protocol::Udp && profile.socket != SocketKind::Raw);
         if self.args.method.flows.is_none() || !spread {
             return Ok(());
         }
         let why = "--flows: needs ICMP sockets, or raw ones (cap_net_raw, or sudo): over UDP datagram sockets each probe is a \
                    flow of its own";
-        Err(Trouble::Refused(why.to_owned()))
+        Err(CliError::Refused(why.to_owned()))
     }
 }
 
 /// The sentence of the first of `rules` whose option was given.
-fn refuse_first<'a>(mut rules: impl Iterator<Item = &'a (bool, &'static str)>) -> Result<(), Trouble> {
+fn refuse_first<'a>(mut rules: impl Iterator<Item = &'a (bool, &'static str)>) -> Result<(), CliError> {
     match rules.find(|(given, _)| *given) {
-        Some((_, sentence)) => Err(Trouble::Refused((*sentence).to_owned())),
+        Some((_, sentence)) => Err(CliError::Refused((*sentence).to_owned())),
         None => Ok(()),
     }
 }

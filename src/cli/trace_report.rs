@@ -1,6 +1,6 @@
 //! `rtrace --report` from its Config to its exit status.
 
-use super::complain::Trouble;
+use super::complain::CliError;
 use super::drive::drive;
 use super::env::Env;
 use super::trace_args::Method;
@@ -18,7 +18,7 @@ impl Run<'_> {
         method: Method,
         opened: &mut OpenedLanes,
         env: &mut Env<'_>,
-    ) -> Result<u8, Trouble> {
+    ) -> Result<u8, CliError> {
         let (cycles, interval) = self.cycles();
         let mut tally = Tally { targets: trace.targets.len(), ..Tally::default() };
         let mut machine = Reporter::new(Config { trace, cycles, interval });

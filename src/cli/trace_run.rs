@@ -4,15 +4,15 @@ use std::fs;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::complain::{NO_NAME_SERVERS, Trouble};
+use super::complain::{CliError, NO_NAME_SERVERS};
 use super::drive::drive;
 use super::env::Env;
 use super::target::{self, Lanes};
 use super::trace_args::{Method, TraceArgs};
 use super::values::{self, Rate};
 use super::{ANSWERED, NOT_ANSWERED, NOT_RUN};
-use crate::channel::{Fragmentation, LanePlan, Plan, Precision, Protocol, SocketKind, SocketWish, Zones};
-use crate::engine::{Place, Target};
+use crate::channel::{Fragmentation, LanePlan, Plan, Precision, Protocol, SocketChoice, SocketKind, Zones};
+use crate::engine::{Destination, Target};
 use crate::net;
 use crate::report::{FlowsJson, FlowsText, Sink, TraceJson, TraceJsonOptions, TraceText, TraceTextOptions};
 use crate::trace::{Config, Event, MtuTracer, OriginSource, Ports, Tracer};
@@ -48,9 +48,9 @@ pub(super) struct Run<'a> {
 
 impl Run<'_> {
     /// Runs `rtrace`.
-    pub(super) fn execute(&self, env: &mut Env<'_>) -> Result<u8, Trouble> {
+    pub(super) fn execute(&self, env: &mut Env<'_>) -> Result<u8, CliError> {
         if let Some(sentence) = self.args.refused.sentence() {
-            return Err(Trouble::Refused(sentence.to_owned()));
+            return Err(CliError::Refused(sentence.to_owned()));
         }
         let origins = self.origins()?;
         let (texts, packet_octets) = self.words(env)?;
@@ -89,32 +89,32 @@ impl Run<'_> {
     }
 
     /// The targets, and the packet length if the last word is one.
-    fn words(&self, env: &mut Env<'_>) -> Result<(Vec<String>, Option<usize>), Trouble> {
+    fn words(&self, env: &mut Env<'_>) -> Result<(Vec<String>, Option<usize>), CliError> {
         let mut words = self.args.targets.as_slice();
         let mut octets = None;
         if let [before @ .., last] = words
             && target::is_bare_number(last)
         {
-            let refuse = |why| Trouble::Refused(format!("[PACKET_BYTES]: invalid value '{last}': {why}"));
+            let refuse = |why| CliError::Refused(format!("[PACKET_BYTES]: invalid value '{last}': {why}"));
             octets = Some(values::packet_octets(last).map_err(refuse)?);
             words = before;
         }
         if let Some(number) = words.iter().find(|word| target::is_bare_number(word)) {
-            return Err(Trouble::Refused(format!("'{number}' is not a target; a packet length stands in last place")));
+            return Err(CliError::Refused(format!("'{number}' is not a target; a packet length stands in last place")));
         }
         Ok((target::gather(words, self.args.targets_file.as_deref(), env)?, octets))
     }
 
     /// Where the origins of addresses come from, if they are wanted.
-    fn origins(&self) -> Result<Option<OriginSource>, Trouble> {
+    fn origins(&self) -> Result<Option<OriginSource>, CliError> {
         let output = &self.args.output;
         if let Some(path) = &output.asn_db {
-            let file = fs::read(path).map_err(|error| Trouble::Unreadable("--asn-db", path.clone(), error))?;
-            let refuse = |error| Trouble::Refused(format!("--asn-db {}: {error}", path.display()));
+            let file = fs::read(path).map_err(|error| CliError::Unreadable("--asn-db", path.clone(), error))?;
+            let refuse = |error| CliError::Refused(format!("--asn-db {}: {error}", path.display()));
             return AsTable::read(file).map(|table| Some(OriginSource::Table(Arc::new(table)))).map_err(refuse);
         }
         if !net::ASKS_NAME_SERVERS && !output.resolvers.is_empty() {
-            return Err(Trouble::Refused(NO_NAME_SERVERS.to_owned()));
+            return Err(CliError::Refused(NO_NAME_SERVERS.to_owned()));
         }
         match (output.as_path_lookups, &output.asn_zone) {
             (false, None) => Ok(None),
@@ -122,7 +122,7 @@ impl Run<'_> {
             (_, zone) => {
                 let option = if zone.is_some() { "--asn-zone" } else { "-A" };
                 let why = "this build asks no name servers; --asn-db FILE takes AS numbers from a file";
-                Err(Trouble::Refused(format!("{option}: {why}")))
+                Err(CliError::Refused(format!("{option}: {why}")))
             }
         }
     }
@@ -132,7 +132,7 @@ impl Run<'_> {
         self.args.output.asn_zone.clone().unwrap_or_else(cymru)
     }
 
-    fn method(&self) -> Result<Method, Trouble> {
+    fn method(&self) -> Result<Method, CliError> {
         let method = &self.args.method;
         let chosen = match (method.icmp, method.udp, method.tcp) {
             (true, _, _) => Method::Icmp,
@@ -142,12 +142,12 @@ impl Run<'_> {
         };
         if self.args.packet.mtu && matches!(chosen, Method::Tcp | Method::Tcpconn) {
             let why = "--mtu: TCP probes have one size, as their SYN must; -I and -U can have any";
-            return Err(Trouble::Refused(why.to_owned()));
+            return Err(CliError::Refused(why.to_owned()));
         }
         let timing = &self.args.timing;
         if timing.first > timing.max_hops {
             let (first, last) = (timing.first.get(), timing.max_hops.get());
-            return Err(Trouble::Refused(format!(
+            return Err(CliError::Refused(format!(
                 "--first <TTL>: invalid value '{first}': out of range: 1 <= value <= {last}"
             )));
         }
@@ -160,7 +160,7 @@ impl Run<'_> {
         method: Method,
         packet_octets: Option<usize>,
         env: &Env<'_>,
-    ) -> Result<Plan, Trouble> {
+    ) -> Result<Plan, CliError> {
         let source_family = self.args.packet.source.map(Family::of);
         let families = target::families(texts, self.args.packet.family.forced().or(source_family));
         let protocols: &[Protocol] = match method {
@@ -172,7 +172,7 @@ impl Run<'_> {
         if let Some(name) = &self.args.packet.interface
             && (env.interface_index)(name).is_none()
         {
-            return Err(Trouble::NoInterface(name.clone()));
+            return Err(CliError::NoInterface(name.clone()));
         }
         let lanes = protocols.iter().flat_map(|&protocol| families.iter().map(move |&family| (family, protocol)));
         let own_headers = self.own_headers(packet_octets, method);
@@ -183,10 +183,10 @@ impl Run<'_> {
     fn lane(&self, (family, protocol): (Family, Protocol), method: Method, own_headers: bool, many: bool) -> LanePlan {
         let packet = &self.args.packet;
         let socket = match method {
-            Method::Tcp => SocketWish::Raw,
-            Method::Tcpconn => SocketWish::Auto,
+            Method::Tcp => SocketChoice::Raw,
+            Method::Tcpconn => SocketChoice::Auto,
             // Where auto comes to UDP, raw sockets are refused already.
-            Method::Auto if protocol == Protocol::Udp && !self.prefers_udp(family) => SocketWish::Dgram,
+            Method::Auto if protocol == Protocol::Udp && !self.prefers_udp(family) => SocketChoice::Dgram,
             _ => self.args.method.socket,
         };
         LanePlan {
@@ -259,7 +259,7 @@ impl Run<'_> {
         plan: &Plan,
         method: Method,
         env: &mut Env<'_>,
-    ) -> Result<(Lanes, Protocol), Trouble> {
+    ) -> Result<(Lanes, Protocol), CliError> {
         let of = |protocol| Lanes::of(opened, &plan.lanes, |lane| lane.protocol == protocol);
         let (icmp, udp, tcp) = (of(Protocol::Icmp), of(Protocol::Udp), of(Protocol::Tcp));
         let (lanes, used) = match method {
@@ -282,7 +282,7 @@ impl Run<'_> {
             }
         };
         match lanes.refusal() {
-            Some(refused) if lanes.is_empty() => Err(Trouble::NoLane(refused.clone())),
+            Some(refused) if lanes.is_empty() => Err(CliError::NoLane(refused.clone())),
             _ => Ok((lanes, used)),
         }
     }
@@ -299,7 +299,7 @@ impl Run<'_> {
         let chosen = self.method().unwrap_or(Method::Auto);
         // Over raw sockets a probe is told by its numbers, and the ports stay as they are.
         let raw = targets.iter().any(
-            |target| matches!(target.place, Place::Reachable { profile, .. } if profile.socket == SocketKind::Raw),
+            |target| matches!(target.destination, Destination::Reachable { profile, .. } if profile.socket == SocketKind::Raw),
         );
         let ports = match (used, chosen) {
             (Protocol::Tcp, _) => Ports::Fixed(method.port.unwrap_or(TCP_PORT)),

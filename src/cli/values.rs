@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::num::IntErrorKind;
 use std::time::Duration;
 
-use crate::channel::{CloseHow, Fragmentation, SendStamps, SocketWish, Zones};
+use crate::channel::{CloseHow, Fragmentation, SendStamps, SocketChoice, Zones};
 use crate::types::{Dscp, FlowLabel, Ident, Port, Tos, Ttl};
 use crate::wire::payload::Fill;
 use crate::wire::service::Service;
@@ -230,11 +230,11 @@ pub fn fragmentation(text: &str) -> Result<Fragmentation, String> {
 }
 
 /// `--socket`.
-pub fn socket(text: &str) -> Result<SocketWish, String> {
+pub fn socket(text: &str) -> Result<SocketChoice, String> {
     match text {
-        "auto" => Ok(SocketWish::Auto),
-        "raw" => Ok(SocketWish::Raw),
-        "dgram" => Ok(SocketWish::Dgram),
+        "auto" => Ok(SocketChoice::Auto),
+        "raw" => Ok(SocketChoice::Raw),
+        "dgram" => Ok(SocketChoice::Dgram),
         _ => Err("one of auto, raw, dgram".to_owned()),
     }
 }

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use crate::channel::{
-    Arena, Datagram, ERROR_FLOW, ErrorOrigin, IcmpReport, Layer, OsError, Owner, Profile, Protocol, SocketKind,
+    Arena, Datagram, ERROR_FLOW, ErrorOrigin, IcmpNotice, Layer, OsError, Owner, Profile, Protocol, SocketKind,
 };
 use crate::types::{Family, Ident, IpEndpoint, Mtu, Sequence, Stamp, Tos, Ttl};
 use crate::wire::icmp::{self, ErrorKind, Message};
@@ -326,7 +326,7 @@ fn tcp_datagram<'a>(
 }
 
 /// Reads a report from the error queue of a lane with this profile.
-pub fn report<'a>(profile: &Profile, report: &IcmpReport, octets: &'a Arena) -> IcmpError<'a> {
+pub fn report<'a>(profile: &Profile, report: &IcmpNotice, octets: &'a Arena) -> IcmpError<'a> {
     let kind = match report.origin {
         ErrorOrigin::Icmp => ErrorKind::of(profile.family, report.icmp_type, report.icmp_code),
         ErrorOrigin::Local => local_kind(report.error),
@@ -385,7 +385,7 @@ fn quote_before_extension(profile: &Profile) -> usize {
 }
 
 /// Reads our packet as an error queue quotes it, from the layer on that the lane's profile names.
-fn reported_packet<'a>(profile: &Profile, report: &IcmpReport, quote: &'a [u8]) -> Option<QuotedProbe<'a>> {
+fn reported_packet<'a>(profile: &Profile, report: &IcmpNotice, quote: &'a [u8]) -> Option<QuotedProbe<'a>> {
     if profile.quote_at == Layer::Ip {
         return quoted_packet(profile, report.flow, quote);
     }
@@ -621,9 +621,9 @@ mod tests {
         }
     }
 
-    fn report_of(lane: &Profile) -> IcmpReport {
+    fn report_of(lane: &Profile) -> IcmpNotice {
         let (icmp_type, icmp_code) = if lane.family == Family::V4 { (11, 0) } else { (3, 0) };
-        IcmpReport {
+        IcmpNotice {
             lane: LaneId::new(0),
             flow: 3,
             token: None,
@@ -852,7 +852,7 @@ mod tests {
         for lane in icmp_lanes().filter(|lane| lane.errors == ErrorPath::Queue) {
             let mut arena = Arena::default();
             let quote = arena.push(&request(lane.family));
-            let error = report(&lane, &IcmpReport { quote, ..report_of(&lane) }, &arena);
+            let error = report(&lane, &IcmpNotice { quote, ..report_of(&lane) }, &arena);
             assert_eq!((error.kind, error.responder), (ErrorKind::TimeExceeded, Some(router(lane.family))));
             let quoted = error.quoted.unwrap();
             assert_eq!((quoted.source, quoted.quoted_ttl, quoted.flow), (None, None, 3));
@@ -869,7 +869,7 @@ mod tests {
             let quoted = report(&lane, &report_of(&lane), &arena).quoted.unwrap();
             let expected = QuotedTransport::Udp { source_port: None, destination_port: PORT, payload: &[] };
             assert_eq!((quoted.destination, quoted.transport), (Some(target(lane.family)), expected));
-            let nameless = IcmpReport { to: None, ..report_of(&lane) };
+            let nameless = IcmpNotice { to: None, ..report_of(&lane) };
             assert_eq!(report(&lane, &nameless, &arena).quoted, None);
         }
     }
@@ -888,7 +888,7 @@ mod tests {
             let span = arena.push(&quote);
             // The kernel says where it starts, or the router did not and it lies at 128.
             for stated in [Some(span.part(behind..quote.len())), None] {
-                let with_extension = IcmpReport { quote: span, extension: stated, ..report_of(&lane) };
+                let with_extension = IcmpNotice { quote: span, extension: stated, ..report_of(&lane) };
                 let error = report(&lane, &with_extension, &arena);
                 assert_eq!(extension::parse(error.extension), std::slice::from_ref(&labels), "{lane:?}");
                 let (QuotedTransport::Udp { payload, .. } | QuotedTransport::Echo { payload, .. }) =
@@ -911,7 +911,7 @@ mod tests {
             (OsError::ECONNREFUSED, 0, ErrorKind::Unknown, None),
         ] {
             let lane = LANES[4];
-            let local = IcmpReport {
+            let local = IcmpNotice {
                 origin: ErrorOrigin::Local,
                 icmp_type: 0,
                 icmp_code: 0,
@@ -971,7 +971,7 @@ mod tests {
             let mut arena = Arena::default();
             let quote = arena.push(&octets);
             for extension in [None, Some(quote.part(from..to))] {
-                let any = IcmpReport { icmp_type, icmp_code, info, quote, extension, ..report_of(&lane) };
+                let any = IcmpNotice { icmp_type, icmp_code, info, quote, extension, ..report_of(&lane) };
                 let error = report(&lane, &any, &arena);
                 prop_assert_eq!(error.kind, ErrorKind::of(lane.family, icmp_type, icmp_code));
                 prop_assert!(error.extension.len() <= octets.len());

@@ -12,7 +12,7 @@ use crate::channel::{Arena, Inbound, Outbox};
 use crate::types::{Instant, Now};
 
 pub use inflight::{Inflight, Named};
-pub use target::{Place, Target};
+pub use target::{Destination, Target};
 pub use timers::Timers;
 
 /// An application as a state machine: it never reads a clock, a socket or a random source.

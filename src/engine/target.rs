@@ -17,12 +17,12 @@ pub struct Target {
     /// Whether it was typed as an address.
     pub numeric: bool,
     /// Where it is.
-    pub place: Place,
+    pub destination: Destination,
 }
 
 /// Where a target is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum Destination {
     /// It can be probed.
     Reachable {
         /// Its address.

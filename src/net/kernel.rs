@@ -16,7 +16,7 @@ use super::sys::message::Buffers;
 use super::sys::signal;
 use crate::channel::{
     Channel, ChannelError, Control, ErrorPath, Inbound, Inbox, LaneId, LaneIdent, Layer, Order, OsError, Outbox, Owner,
-    Precision, Profile, Protocol, Refused, Send, SendStamps, SocketKind, Token,
+    Precision, Profile, Protocol, Refused, SendStamps, SocketKind, Token, Transmit,
 };
 use crate::types::{Family, Ident, Instant, Now, Stamp};
 
@@ -195,7 +195,7 @@ impl Channel for KernelChannel {
     fn submit(&mut self, outbox: &mut Outbox) -> Result<(), ChannelError> {
         self.blocked = None;
         while let Some(order) = outbox.front() {
-            let &Order::Send(Send { lane, flow, token, .. }) = order else {
+            let &Order::Send(Transmit { lane, flow, token, .. }) = order else {
                 self.carry_out(order, outbox);
                 outbox.pop_front();
                 continue;

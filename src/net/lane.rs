@@ -16,7 +16,7 @@ use super::sys::option::{self, *};
 use super::{connect, limit, route};
 use crate::channel::{
     Attempt, ErrorPath, Header, LaneId, LaneIdent, LanePlan, LaneRefused, Layer, OsError, Owner, Profile, Protocol,
-    SendStamps, SocketKind, SocketWish,
+    SendStamps, SocketChoice, SocketKind,
 };
 use crate::types::{Endpoint, Family, Ident, Ttl};
 
@@ -118,11 +118,11 @@ impl AsFd for LaneSocket {
 /// The socket types to try, in order; never empty.
 fn kinds(plan: &LanePlan) -> &'static [SocketKind] {
     match (plan.protocol, plan.socket) {
-        (Protocol::Icmp, SocketWish::Auto) => &[SocketKind::Raw, SocketKind::Dgram],
-        (Protocol::Udp, SocketWish::Auto) if plan.own_headers => &[SocketKind::Raw, SocketKind::Dgram],
-        (Protocol::Udp, SocketWish::Auto) | (_, SocketWish::Dgram) => &[SocketKind::Dgram],
-        (_, SocketWish::Raw) => &[SocketKind::Raw],
-        (Protocol::Tcp | Protocol::Unix, SocketWish::Auto) => &[SocketKind::Stream],
+        (Protocol::Icmp, SocketChoice::Auto) => &[SocketKind::Raw, SocketKind::Dgram],
+        (Protocol::Udp, SocketChoice::Auto) if plan.own_headers => &[SocketKind::Raw, SocketKind::Dgram],
+        (Protocol::Udp, SocketChoice::Auto) | (_, SocketChoice::Dgram) => &[SocketKind::Dgram],
+        (_, SocketChoice::Raw) => &[SocketKind::Raw],
+        (Protocol::Tcp | Protocol::Unix, SocketChoice::Auto) => &[SocketKind::Stream],
     }
 }
 

@@ -34,7 +34,9 @@ use std::hash::{BuildHasher, Hasher};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use crate::channel::{ChannelError, Control, LaneId, LaneRefused, Lookup, OpenedLanes, OsError, Plan, Protocol, Tell};
+use crate::channel::{
+    ChannelError, Control, LaneId, LaneRefused, Lookup, OpenedLanes, OsError, Plan, PostControl, Protocol,
+};
 use kernel::KernelChannel;
 use lane::Lane;
 use mailbox::Mailbox;
@@ -85,7 +87,7 @@ fn channel(opened: Lanes, signals: Option<OwnedFd>, plan: &Plan) -> Result<Opene
     let lanes = opened.iter().map(|opened| opened.as_ref().map(|lane| lane.id).map_err(Clone::clone)).collect();
     let channel = KernelChannel::new(opened.into_iter().map(Result::ok).collect(), signals, Arc::clone(&mailbox))?;
     let lookup = if first { lookup(plan, Arc::clone(&mailbox)) } else { None };
-    let tell: Tell = Arc::new(move |control| mailbox.put(control));
+    let tell: PostControl = Arc::new(move |control| mailbox.put(control));
     Ok(OpenedLanes { channel: Box::new(channel), lanes, lookup, tell: Some(tell) })
 }
 

@@ -183,7 +183,7 @@ fn hold(plan: &LanePlan, port: u16) -> Result<Socket, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::channel::SocketWish;
+    use crate::channel::SocketChoice;
     use crate::types::Tos;
 
     const TO: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(198, 51, 100, 9));
@@ -204,7 +204,7 @@ mod tests {
     }
 
     fn plan(own_headers: bool) -> LanePlan {
-        LanePlan { own_headers, ..LanePlan::new(Family::V4, Protocol::Udp, SocketWish::Raw) }
+        LanePlan { own_headers, ..LanePlan::new(Family::V4, Protocol::Udp, SocketChoice::Raw) }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::sys::cmsg::{self, Ancillary, ExtendedError, Origin};
 use super::sys::message::{self, BATCH, Buffers, EAGAIN, Message, Queue};
 use super::sys::option;
 use crate::channel::{
-    Datagram, Dropped, ErrorOrigin, IcmpReport, Inbound, Inbox, LaneId, Layer, OsError, Protocol, SocketKind, Token,
+    Datagram, Dropped, ErrorOrigin, IcmpNotice, Inbound, Inbox, LaneId, Layer, OsError, Protocol, SocketKind, Token,
 };
 use crate::types::{Endpoint, IpEndpoint, Now, Stamp};
 
@@ -167,7 +167,7 @@ impl Place {
         let whole = inbox.store(message.octets);
         let extension_at = extension_start(&error, whole.len());
         let arrived = origin == ErrorOrigin::Icmp;
-        inbox.push(Inbound::Icmp(IcmpReport {
+        inbox.push(Inbound::Icmp(IcmpNotice {
             lane: self.lane,
             flow: self.flow,
             token: self.token,

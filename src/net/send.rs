@@ -12,8 +12,8 @@ use super::sys::message::{self, BATCH, EAGAIN, Outgoing};
 use super::sys::{cmsg, option};
 use super::{clock, raw, route};
 use crate::channel::{
-    ErrorPath, Header, Inbound, LanePlan, Order, OsError, Outbox, Protocol, Refused, Send, SendStamps, Sent,
-    SocketKind, Token,
+    ErrorPath, Header, Inbound, LanePlan, Order, OsError, Outbox, Protocol, Refused, SendStamps, Sent, SocketKind,
+    Token, Transmit,
 };
 use crate::types::{Endpoint, Family, IpEndpoint, Mtu, Now, Stamp, Ttl};
 
@@ -91,7 +91,7 @@ impl Lane {
     }
 
     /// Adds what one order makes the kernel send.
-    fn prepare(&self, send: &Send, octets: &[u8], scratch: &mut Scratch) -> Result<(), OsError> {
+    fn prepare(&self, send: &Transmit, octets: &[u8], scratch: &mut Scratch) -> Result<(), OsError> {
         let to = self.destination(send)?;
         let socket = self.sockets.get(usize::from(send.flow)).ok_or(OsError::EINVAL)?;
         let header = (&send.header, socket.usual_ttl);
@@ -114,7 +114,7 @@ impl Lane {
     fn send_prepared<'a>(
         &mut self,
         outbox: &'a Outbox,
-        run: impl Iterator<Item = &'a Send> + Clone,
+        run: impl Iterator<Item = &'a Transmit> + Clone,
         scratch: &Scratch,
         outcomes: &mut VecDeque<Inbound>,
     ) -> Taken {
@@ -156,7 +156,7 @@ impl Lane {
         &mut self,
         error: OsError,
         attempt: usize,
-        send: &Send,
+        send: &Transmit,
         header: Option<&[u8]>,
         outbox: &Outbox,
     ) -> Verdict {
@@ -202,7 +202,7 @@ impl Lane {
     }
 
     /// Where the order goes, if this lane can carry it out.
-    fn destination(&self, send: &Send) -> Result<IpEndpoint, OsError> {
+    fn destination(&self, send: &Transmit) -> Result<IpEndpoint, OsError> {
         let to = send.to.ip().ok_or(OsError::EOPNOTSUPP)?;
         if to.family() != self.plan.family {
             return Err(OsError::EAFNOSUPPORT);
@@ -265,7 +265,7 @@ impl Gap {
 }
 
 impl Scratch {
-    fn outgoing<'a>(&'a self, packet: &'a Packet, send: &Send, outbox: &'a Outbox) -> Outgoing<'a> {
+    fn outgoing<'a>(&'a self, packet: &'a Packet, send: &Transmit, outbox: &'a Outbox) -> Outgoing<'a> {
         let octets = match &packet.own {
             Some(own) => self.octets.get(own.clone()).unwrap_or_default(),
             None => outbox.octets(send.octets),
@@ -284,7 +284,7 @@ impl Scratch {
 }
 
 /// The datagrams from the front on that leave by the same socket as `first`, as many as one call takes.
-fn run<'a>(outbox: &'a Outbox, first: &'a Send) -> impl Iterator<Item = &'a Send> + Clone {
+fn run<'a>(outbox: &'a Outbox, first: &'a Transmit) -> impl Iterator<Item = &'a Transmit> + Clone {
     let same = |order: &'a Order| match order {
         Order::Send(send) if (send.lane, send.flow) == (first.lane, first.flow) => Some(send),
         _ => None,

@@ -9,9 +9,9 @@ use super::index::Index;
 use super::names::{self, Names};
 use super::probe::token;
 use super::series::{Context, FollowUp, Route, Series};
-use crate::channel::{Arena, Control, Header, IcmpReport, Inbound, Open, Order, Outbox, Send, Token, Write};
+use crate::channel::{Arena, Control, Header, IcmpNotice, Inbound, Open, Order, Outbox, Token, Transmit, Write};
 use crate::engine::pace::Cap;
-use crate::engine::{Machine, Place, Target, Timers};
+use crate::engine::{Destination, Machine, Target, Timers};
 use crate::types::{ClockError, Instant, IpEndpoint, Now, Port, ProbeId};
 use crate::wire::payload::{COOKIE_OCTETS, Cookie};
 
@@ -212,7 +212,7 @@ impl Ping {
         } else {
             let payload = &mut self.payload;
             let octets = outbox.store(|octets| series.push_probe(ordered, &self.config, now.wall, payload, octets));
-            outbox.push(Order::Send(Send { lane, token, to, flow: 0, header, octets }));
+            outbox.push(Order::Send(Transmit { lane, token, to, flow: 0, header, octets }));
         }
     }
 
@@ -260,12 +260,12 @@ impl Ping {
 
     /// A target that comes while the run is on uses the lane that others of its family have.
     fn add_running(&mut self, now: Now, target: &str, endpoint: IpEndpoint) {
-        let place = match self.index.lane_of(endpoint.address) {
-            Some((lane, profile)) => Place::Reachable { endpoint, source: None, lane, profile },
-            None => Place::Unroutable { endpoint },
+        let destination = match self.index.lane_of(endpoint.address) {
+            Some((lane, profile)) => Destination::Reachable { endpoint, source: None, lane, profile },
+            None => Destination::Unroutable { endpoint },
         };
         let numeric = target.parse::<IpAddr>().is_ok();
-        let target = Target { target: target.into(), name: target.into(), numeric, place };
+        let target = Target { target: target.into(), name: target.into(), numeric, destination };
         self.add(Subject::icmp(target));
         let number = self.series.len() as u32 - 1;
         if self.phase == Phase::New {
@@ -327,7 +327,7 @@ impl Machine for Ping {
         }
         match inbound {
             Inbound::Datagram(datagram) => self.datagram(now, datagram, octets),
-            Inbound::Icmp(report @ IcmpReport { token: Some(token), .. }) => {
+            Inbound::Icmp(report @ IcmpNotice { token: Some(token), .. }) => {
                 self.attempt_failed(now, *token, report, octets);
             }
             Inbound::Icmp(report) => self.report(now, report, octets),

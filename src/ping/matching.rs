@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::event::Event;
 use super::machine::Ping;
 use super::series::{Heard, Series};
-use crate::channel::{Arena, Datagram, IcmpReport, LaneId, Owner, Profile, Protocol, Token};
+use crate::channel::{Arena, Datagram, IcmpNotice, LaneId, Owner, Profile, Protocol, Token};
 use crate::engine::Named;
 use crate::engine::decode::{self, Decoded, EchoReply, IcmpError, QuotedTransport};
 use crate::types::{Now, ProbeId, Sequence};
@@ -47,14 +47,14 @@ impl Ping {
         }
     }
 
-    pub(super) fn report(&mut self, now: Now, report: &IcmpReport, octets: &Arena) {
+    pub(super) fn report(&mut self, now: Now, report: &IcmpNotice, octets: &Arena) {
         let Some(profile) = self.index.profile(report.lane) else { return };
         let error = decode::report(&profile, report, octets);
         self.error(now, report.lane, &profile, &error);
     }
 
     /// An ICMP error about an attempt to connect.
-    pub(super) fn attempt_failed(&mut self, now: Now, token: Token, report: &IcmpReport, octets: &Arena) {
+    pub(super) fn attempt_failed(&mut self, now: Now, token: Token, report: &IcmpNotice, octets: &Arena) {
         let Some(profile) = self.index.profile(report.lane) else { return };
         let error = decode::report(&profile, report, octets);
         self.with_probe(now, token, |series, probe, context| series.attempt_failed(probe, &error, context));

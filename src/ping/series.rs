@@ -21,7 +21,7 @@ use super::probe::{Fate, Probe, token};
 use super::summary::{Counts, State};
 use crate::channel::{LaneId, OsError, Profile, Refused, Sent, Token};
 use crate::engine::pace::{Slots, Window, flood_window};
-use crate::engine::{Inflight, Named, Place, Target};
+use crate::engine::{Destination, Inflight, Named, Target};
 use crate::metrics::{LossRuns, RttRecorder};
 use crate::types::{Endpoint, Instant, IpEndpoint, Now, Port, ProbeId, Rtt, Sequence, Stamp, WallTime};
 use crate::wire::payload::Cookie;
@@ -169,33 +169,33 @@ impl Series {
 
     /// Where its probes go; `None` if it cannot be probed.
     pub(super) fn route(&self) -> Option<Route> {
-        match &self.target.place {
-            &Place::Reachable { endpoint, source, lane, profile } => {
+        match &self.target.destination {
+            &Destination::Reachable { endpoint, source, lane, profile } => {
                 Some(Route { to: Endpoint::Ip(endpoint), from: source, lane, profile })
             }
-            &Place::Local { ref path, lane, profile } => {
+            &Destination::Local { ref path, lane, profile } => {
                 Some(Route { to: Endpoint::Unix(path.clone()), from: None, lane, profile })
             }
-            Place::Unroutable { .. } | Place::Unresolved => None,
+            Destination::Unroutable { .. } | Destination::Unresolved => None,
         }
     }
 
     /// What is special about the sockets its probes leave by.
     fn profile(&self) -> Option<&Profile> {
-        match &self.target.place {
-            Place::Reachable { profile, .. } | Place::Local { profile, .. } => Some(profile),
-            Place::Unroutable { .. } | Place::Unresolved => None,
+        match &self.target.destination {
+            Destination::Reachable { profile, .. } | Destination::Local { profile, .. } => Some(profile),
+            Destination::Unroutable { .. } | Destination::Unresolved => None,
         }
     }
 
     fn can_be_probed(&self) -> bool {
-        matches!(self.target.place, Place::Reachable { .. } | Place::Local { .. })
+        matches!(self.target.destination, Destination::Reachable { .. } | Destination::Local { .. })
     }
 
     fn endpoint(&self) -> Option<IpEndpoint> {
-        match self.target.place {
-            Place::Reachable { endpoint, .. } | Place::Unroutable { endpoint } => Some(endpoint),
-            Place::Local { .. } | Place::Unresolved => None,
+        match self.target.destination {
+            Destination::Reachable { endpoint, .. } | Destination::Unroutable { endpoint } => Some(endpoint),
+            Destination::Local { .. } | Destination::Unresolved => None,
         }
     }
 
@@ -211,8 +211,10 @@ impl Series {
 
     /// Our port in what a probe sends, as far as it is known.
     fn source_port(&self, id: ProbeId) -> Option<u16> {
-        match (&self.method, &self.target.place) {
-            (Method::Udp(_) | Method::Stamp(_), Place::Reachable { profile, .. }) => Some(profile.ident.ident.get()),
+        match (&self.method, &self.target.destination) {
+            (Method::Udp(_) | Method::Stamp(_), Destination::Reachable { profile, .. }) => {
+                Some(profile.ident.ident.get())
+            }
             _ => self.connections.source_port(id),
         }
     }
@@ -251,10 +253,10 @@ impl Series {
     /// Event of its beginning.
     pub(super) fn started(&self, config: &Config, time: WallTime) -> Event {
         let endpoint = self.endpoint();
-        let (source, socket) = match &self.target.place {
-            Place::Reachable { source, profile, .. } => (*source, Some(profile.socket)),
-            Place::Local { profile, .. } => (None, Some(profile.socket)),
-            Place::Unroutable { .. } | Place::Unresolved => (None, None),
+        let (source, socket) = match &self.target.destination {
+            Destination::Reachable { source, profile, .. } => (*source, Some(profile.socket)),
+            Destination::Local { profile, .. } => (None, Some(profile.socket)),
+            Destination::Unroutable { .. } | Destination::Unresolved => (None, None),
         };
         Event::Start(Box::new(Start {
             series: self.id,

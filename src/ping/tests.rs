@@ -7,9 +7,9 @@ use proptest::prelude::*;
 use super::{Config, Counts, Event, Pace, Ping, Subject, Wait};
 use crate::channel::{
     Arena, Control, Datagram, ErrorPath, Inbound, LaneId, LaneIdent, Layer, Order, Outbox, Owner, Profile, Protocol,
-    Send, SendStamps, Sent, SocketKind, Token,
+    SendStamps, Sent, SocketKind, Token, Transmit,
 };
-use crate::engine::{Inflight, Machine, Place, Target};
+use crate::engine::{Destination, Inflight, Machine, Target};
 use crate::types::{Endpoint, Family, Ident, Instant, IpEndpoint, Now, Stamp, WallTime};
 use crate::wire::ip::{self, IpHeader};
 use crate::wire::payload::Fill;
@@ -45,9 +45,9 @@ struct Rig {
 impl Rig {
     fn new(change: impl FnOnce(&mut Config)) -> Self {
         let endpoint = IpEndpoint::from_address(TARGET.into());
-        let place = Place::Reachable { endpoint, source: None, lane: LaneId::new(0), profile: PROFILE };
+        let destination = Destination::Reachable { endpoint, source: None, lane: LaneId::new(0), profile: PROFILE };
         let mut config = Config {
-            targets: vec![Subject::icmp(Target { target: "t".into(), name: "t".into(), numeric: true, place })],
+            targets: vec![Subject::icmp(Target { target: "t".into(), name: "t".into(), numeric: true, destination })],
             broadcast: false,
             sticky_source: false,
             pace: Pace::Fixed(Duration::from_millis(100)),
@@ -89,7 +89,7 @@ impl Rig {
         self.outbox.reclaim();
         self.ping.poll_orders(self.clocks(), &mut self.outbox);
         while let Some(order) = self.outbox.pop_front() {
-            let Order::Send(Send { token, octets, .. }) = order else { panic!("{order:?}") };
+            let Order::Send(Transmit { token, octets, .. }) = order else { panic!("{order:?}") };
             self.sent.push((token, self.now, self.outbox.octets(octets).to_vec()));
             let stamp = Stamp::user(self.clocks());
             self.handle(&Inbound::Sent(Sent { token, stamp, scheduled: None, local: None }), &Arena::default());

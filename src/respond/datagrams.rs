@@ -10,7 +10,7 @@ use super::event::{Ended, Traffic};
 use super::expiring::Expiring;
 use super::ledger::{Client, Turn};
 use super::limiter::Limiter;
-use crate::channel::{Datagram, Header, Order, Send, Token};
+use crate::channel::{Datagram, Header, Order, Token, Transmit};
 use crate::types::{ClockError, Endpoint, Instant, IpEndpoint, Ttl, WallTime};
 use crate::wire::stamp::{self, ErrorEstimate, ReflectorPacket, SenderPacket, Timestamp};
 
@@ -159,7 +159,7 @@ impl Datagrams {
                 reflect(&packet, sequence, datagram, octets, clock, out);
             }
         });
-        turn.orders.push(Order::Send(Send {
+        turn.orders.push(Order::Send(Transmit {
             lane: datagram.lane,
             token: Token::new((length << TOKEN_SHIFT) | listener as u64),
             to: datagram.from.clone(),

@@ -14,7 +14,7 @@ use super::stream::{Effects, Streams, Turn};
 use super::time::{Clock, START, Schedule, Stamping};
 use crate::channel::{
     Channel, ChannelError, Dropped, Inbound, Inbox, LaneId, LaneRefused, Open, Order, OsError, Outbox, Plan, Precision,
-    Profile, Protocol, Refused, Send, SendStamps, Sent, Token,
+    Profile, Protocol, Refused, SendStamps, Sent, Token, Transmit,
 };
 use crate::types::{ClockError, Instant, IpEndpoint, Now, Stamp};
 
@@ -134,7 +134,7 @@ impl SimChannel {
         refused.map(|&(_, error)| error)
     }
 
-    fn send(&mut self, send: &Send, octets: &[u8]) -> Result<(), Failed> {
+    fn send(&mut self, send: &Transmit, octets: &[u8]) -> Result<(), Failed> {
         if let Some(error) = self.refusal() {
             return Err(error.into());
         }

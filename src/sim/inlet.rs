@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::lane::{IFINDEX, Lane};
 use super::packet;
 use crate::channel::{
-    Datagram, ERROR_FLOW, ErrorOrigin, IcmpReport, Inbound, LaneId, Layer, OsError, Protocol, SocketKind, Span, Token,
+    Datagram, ERROR_FLOW, ErrorOrigin, IcmpNotice, Inbound, LaneId, Layer, OsError, Protocol, SocketKind, Span, Token,
 };
 use crate::types::{Endpoint, Family, Instant, IpEndpoint, Mtu, Stamp};
 use crate::wire::icmp::{self, ErrorKind, Message};
@@ -237,7 +237,7 @@ impl About<'_> {
             quote.extend_from_slice(self.error.extension);
         }
         let (error, info) = self.kernel_view(arrived.family());
-        let inbound = Inbound::Icmp(IcmpReport {
+        let inbound = Inbound::Icmp(IcmpNotice {
             lane,
             flow,
             token,

@@ -8,7 +8,7 @@ use super::network::Host;
 use super::packet::{self, Packet, put};
 use crate::channel::{
     Attempt, ErrorPath, Fragmentation, Header, LaneIdent, LanePlan, LaneRefused, Layer, OsError, Owner, Profile,
-    Protocol, Send, SendStamps, SocketKind, SocketWish,
+    Protocol, SendStamps, SocketChoice, SocketKind, Transmit,
 };
 use crate::types::{Family, Ident, Mtu, Tos, Ttl};
 use crate::wire::udp::{self, UdpDatagram};
@@ -140,7 +140,7 @@ impl Sockets {
     pub(super) fn datagram(
         &mut self,
         lane: &Lane,
-        send: &Send,
+        send: &Transmit,
         octets: &[u8],
         fabric: &mut Fabric,
     ) -> Result<Outgoing, Failed> {
@@ -252,12 +252,12 @@ pub(super) fn source(lane: &Lane, header: &Header, to: IpAddr, fabric: &mut Fabr
 
 fn candidates(plan: &LanePlan) -> &'static [SocketKind] {
     match (plan.protocol, plan.socket) {
-        (Protocol::Udp, SocketWish::Auto) if plan.own_headers => &[SocketKind::Raw, SocketKind::Dgram],
-        (Protocol::Tcp, SocketWish::Raw) => &[SocketKind::Raw],
+        (Protocol::Udp, SocketChoice::Auto) if plan.own_headers => &[SocketKind::Raw, SocketKind::Dgram],
+        (Protocol::Tcp, SocketChoice::Raw) => &[SocketKind::Raw],
         (Protocol::Tcp | Protocol::Unix, _) => &[SocketKind::Stream],
-        (Protocol::Icmp, SocketWish::Auto) => &[SocketKind::Raw, SocketKind::Dgram],
-        (_, SocketWish::Raw) => &[SocketKind::Raw],
-        (_, SocketWish::Auto | SocketWish::Dgram) => &[SocketKind::Dgram],
+        (Protocol::Icmp, SocketChoice::Auto) => &[SocketKind::Raw, SocketKind::Dgram],
+        (_, SocketChoice::Raw) => &[SocketKind::Raw],
+        (_, SocketChoice::Auto | SocketChoice::Dgram) => &[SocketKind::Dgram],
     }
 }
 

@@ -8,7 +8,7 @@
 //!
 //! ```
 //! use std::time::Duration;
-//! use netprobe::channel::{Control, LanePlan, Plan, Precision, Protocol, SocketWish};
+//! use netprobe::channel::{Control, LanePlan, Plan, Precision, Protocol, SocketChoice};
 //! use netprobe::sim::{Change, EPOCH, Link, Network, Node, US, Way, ip};
 //! use netprobe::types::Family;
 //!
@@ -19,7 +19,7 @@
 //! network.add(router, Node::host(ip("198.51.100.9")).change([1], Change::Again(ms(1))), lossy);
 //! network.at(ms(2500), Control::Interrupt);
 //!
-//! let lane = LanePlan::new(Family::V4, Protocol::Icmp, SocketWish::Auto);
+//! let lane = LanePlan::new(Family::V4, Protocol::Icmp, SocketChoice::Auto);
 //! let mut opened = network.open(&Plan { lanes: vec![lane], names: false, ..Plan::default() });
 //! // Here a test makes its Machine for opened.lanes[0] and lets it run:
 //! // driver::run(opened.channel.as_mut(), &mut machine, Precision::Relaxed, |turn| …)

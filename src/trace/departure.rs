@@ -6,8 +6,8 @@ use super::event::{Start, TraceId};
 use super::flow;
 use super::matching::Mark;
 use super::run::Packets;
-use crate::channel::{Header, LaneId, Open, Order, Outbox, Profile, Protocol, Send, SocketKind, Token};
-use crate::engine::{Place, Target, encode};
+use crate::channel::{Header, LaneId, Open, Order, Outbox, Profile, Protocol, SocketKind, Token, Transmit};
+use crate::engine::{Destination, Target, encode};
 use crate::types::{Endpoint, Family, IpEndpoint, ProbeId, Ttl, WallTime};
 
 /// Where the probes of one trace go, and what they carry.
@@ -35,7 +35,7 @@ impl Route {
     }
 
     fn of(config: &Config, target: &Target, offset: u32) -> Option<Route> {
-        let Place::Reachable { endpoint, source, lane, profile } = target.place else { return None };
+        let Destination::Reachable { endpoint, source, lane, profile } = target.destination else { return None };
         let raw = profile.socket == SocketKind::Raw;
         let possible = match profile.protocol {
             Protocol::Icmp => true,
@@ -71,10 +71,10 @@ impl Route {
 /// What trace number `index` begins with.
 pub(super) fn start(config: &Config, mark: &Mark, index: usize, time: WallTime) -> Option<Start> {
     let (target, offset) = config.of_trace(index)?;
-    let (address, source, profile) = match target.place {
-        Place::Reachable { endpoint, source, profile, .. } => (Some(endpoint.address), source, Some(profile)),
-        Place::Unroutable { endpoint } => (Some(endpoint.address), None, None),
-        Place::Local { .. } | Place::Unresolved => (None, None, None),
+    let (address, source, profile) = match target.destination {
+        Destination::Reachable { endpoint, source, profile, .. } => (Some(endpoint.address), source, Some(profile)),
+        Destination::Unroutable { endpoint } => (Some(endpoint.address), None, None),
+        Destination::Local { .. } | Destination::Unresolved => (None, None, None),
     };
     // A target that cannot be probed would have been probed as the first is that can.
     let any = || config.targets.iter().find_map(|target| Route::of(config, target, 0)).map(|route| route.profile);
@@ -160,7 +160,7 @@ fn push(route: &Route, probe: ProbeId, entry: &Entry, payload: &[u8], outbox: &m
         outbox.push(Order::Open(Open { lane: route.lane, token, to: Endpoint::Ip(to), source_port: 0, header }));
         return;
     }
-    outbox.push(Order::Send(Send {
+    outbox.push(Order::Send(Transmit {
         lane: route.lane,
         token: Token::new(probe.get()),
         to: Endpoint::Ip(to),

@@ -7,7 +7,7 @@ use super::config::{Config, Ports};
 use super::hop::Arrival;
 use super::keys::Keys;
 use super::rewritten;
-use crate::channel::{Arena, Datagram, ErrorOrigin, IcmpReport, LaneId, Owner, Profile, Protocol, SocketKind};
+use crate::channel::{Arena, Datagram, ErrorOrigin, IcmpNotice, LaneId, Owner, Profile, Protocol, SocketKind};
 use crate::engine::decode::{self, Answer, Decoded, EchoReply, IcmpError, QuotedProbe, QuotedTransport, Segment};
 use crate::types::{Family, Ident, IpEndpoint, ProbeId, Sequence, Stamp, Tos, Ttl};
 use crate::wire::extension;
@@ -154,7 +154,7 @@ impl<'a> Search<'a> {
     }
 
     /// The probe that `report` is about, and what it says.
-    pub fn report(&self, report: &IcmpReport, octets: &Arena) -> Match {
+    pub fn report(&self, report: &IcmpNotice, octets: &Arena) -> Match {
         let error = decode::report(self.profile, report, octets);
         // Of a connection the channel itself knows the probe.
         match report.token.and_then(|token| self.book.get(self.lane, ProbeId::new(token.get()))) {

@@ -8,10 +8,10 @@ use super::config::{Config, Ports};
 use super::event::{Answer, Event, Trace};
 use super::tracer::Tracer;
 use crate::channel::{
-    Arena, Datagram, ErrorOrigin, ErrorPath, IcmpReport, Inbound, LaneId, LaneIdent, Layer, Order, OsError, Outbox,
+    Arena, Datagram, ErrorOrigin, ErrorPath, IcmpNotice, Inbound, LaneId, LaneIdent, Layer, Order, OsError, Outbox,
     Owner, Profile, Protocol, SendStamps, Sent, SocketKind,
 };
-use crate::engine::{Machine, Place, Target};
+use crate::engine::{Destination, Machine, Target};
 use crate::types::{Endpoint, Family, Ident, Instant, IpEndpoint, Now, Port, Stamp, Tos, Ttl, WallTime};
 
 pub(super) const TARGET: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 9));
@@ -66,9 +66,9 @@ pub(super) fn raw(exclusive: bool) -> Profile {
 /// The defaults of `rtrace` without names, for one target over a lane with this profile.
 pub(super) fn config(profile: Profile) -> Config {
     let endpoint = IpEndpoint::from_address(TARGET);
-    let place = Place::Reachable { endpoint, source: None, lane: LANE, profile };
+    let destination = Destination::Reachable { endpoint, source: None, lane: LANE, profile };
     Config {
-        targets: vec![Target { target: "example.net".into(), name: "example.net".into(), numeric: false, place }],
+        targets: vec![Target { target: "example.net".into(), name: "example.net".into(), numeric: false, destination }],
         first_ttl: Ttl::new(1),
         max_ttl: Ttl::new(30),
         probes_per_hop: 3,
@@ -236,7 +236,7 @@ fn inbound(back: Back, probe: &Probe, now: Now, arena: &mut Arena) -> Inbound {
         Back::Icmp(offender, icmp_type, icmp_code) => {
             let quote: &[u8] = if probe.to.port == 0 { probe.octets.get(..8).unwrap_or_default() } else { &[] };
             let report = report(probe, Stamp::user(now), (offender, icmp_type, icmp_code));
-            Inbound::Icmp(IcmpReport { quote: arena.push(quote), ..report })
+            Inbound::Icmp(IcmpNotice { quote: arena.push(quote), ..report })
         }
         Back::Reply(from) => {
             let octets = if probe.to.port == 0 { probe.echoed() } else { b"hello".to_vec() };
@@ -247,8 +247,8 @@ fn inbound(back: Back, probe: &Probe, now: Now, arena: &mut Arena) -> Inbound {
 }
 
 /// An error-queue report about `probe` that quotes nothing.
-pub(super) fn report(probe: &Probe, stamp: Stamp, (offender, icmp_type, icmp_code): (IpAddr, u8, u8)) -> IcmpReport {
-    IcmpReport {
+pub(super) fn report(probe: &Probe, stamp: Stamp, (offender, icmp_type, icmp_code): (IpAddr, u8, u8)) -> IcmpNotice {
+    IcmpNotice {
         lane: LANE,
         flow: probe.flow,
         token: None,

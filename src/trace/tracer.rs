@@ -485,7 +485,7 @@ mod tests {
 
     use super::super::testing::{Back, Lab, Probe, TARGET, at, config, datagram, ms, profile, raw, report, router};
     use super::*;
-    use crate::channel::{ErrorOrigin, IcmpReport};
+    use crate::channel::{ErrorOrigin, IcmpNotice};
     use crate::types::Ttl;
 
     const HOPS: u8 = 4;
@@ -569,8 +569,8 @@ mod tests {
                 let quote = [8, 0, 0, 0, 0x43, 0x21, 0xff, 0xfe];
                 let own = probe.octets.clone();
                 vec![
-                    inbound(move |arena| Inbound::Icmp(IcmpReport { quote: arena.push(&quote), ..never })),
-                    inbound(move |arena| Inbound::Icmp(IcmpReport { quote: arena.push(&own), ..local })),
+                    inbound(move |arena| Inbound::Icmp(IcmpNotice { quote: arena.push(&quote), ..never })),
+                    inbound(move |arena| Inbound::Icmp(IcmpNotice { quote: arena.push(&own), ..local })),
                 ]
             });
             assert_undisturbed(&lab);
@@ -636,7 +636,7 @@ mod tests {
                     coming.push((ms(5), inbound(move |arena| {
                         let quote = arena.push(&quote);
                         let extension = Some(quote.part(quote.len() / 2..quote.len()));
-                        Inbound::Icmp(IcmpReport { quote, extension, ..report })
+                        Inbound::Icmp(IcmpNotice { quote, extension, ..report })
                     })));
                     coming.push((ms(5), inbound(move |arena| datagram(arena, from, flow, stamp, &data))));
                 }
@@ -663,7 +663,7 @@ mod tests {
                     quote.truncate(length);
                     let report = report(probe, Stamp::user(at(ms(5))), (router(99), 11, 0));
                     coming.push((ms(5), inbound(move |arena| {
-                        Inbound::Icmp(IcmpReport { quote: arena.push(&quote), ..report })
+                        Inbound::Icmp(IcmpNotice { quote: arena.push(&quote), ..report })
                     })));
                 }
                 coming

@@ -3,9 +3,9 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use netprobe::channel::{Arena, Inbound, LaneId, Outbox, Plan, Precision, SocketWish};
+use netprobe::channel::{Arena, Inbound, LaneId, Outbox, Plan, Precision, SocketChoice};
 use netprobe::driver::{self, Next, Turn};
-use netprobe::engine::{Machine, Place, Target};
+use netprobe::engine::{Destination, Machine, Target};
 use netprobe::net;
 use netprobe::ping::{Config, Event, Pace, Ping, Subject, Wait};
 use netprobe::types::{Family, Instant, Now};
@@ -34,11 +34,12 @@ in_namespace! {
 
 /// Replies, and allocations while those behind the first were exchanged.
 fn flood(family: Family) -> (u64, u64) {
-    let mut opened = net::open(&Plan { lanes: vec![icmp(family, SocketWish::Raw)], names: false, ..Plan::default() })
+    let mut opened = net::open(&Plan { lanes: vec![icmp(family, SocketChoice::Raw)], names: false, ..Plan::default() })
         .expect("a channel");
     let profile = *opened.channel.profile(LaneId::new(0));
-    let place = Place::Reachable { endpoint: loopback(family), source: None, lane: LaneId::new(0), profile };
-    let target = Target { target: "t".into(), name: "t".into(), numeric: true, place };
+    let destination =
+        Destination::Reachable { endpoint: loopback(family), source: None, lane: LaneId::new(0), profile };
+    let target = Target { target: "t".into(), name: "t".into(), numeric: true, destination };
     let mut machine = Watched { ping: Ping::new(config(Subject::icmp(target))), replies: 0, at: [0; 2] };
     driver::run(opened.channel.as_mut(), &mut machine, Precision::Relaxed, |turn| match turn {
         Turn::Event(Event::Summary(summary)) => {

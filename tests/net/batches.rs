@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use netprobe::channel::{
-    Dropped, Header, Inbound, LaneId, LanePlan, OsError, Precision, SendStamps, SocketWish, Token,
+    Dropped, Header, Inbound, LaneId, LanePlan, OsError, Precision, SendStamps, SocketChoice, Token,
 };
 use netprobe::engine::encode;
 use netprobe::types::{Family, IpEndpoint, Sequence};
@@ -64,7 +64,7 @@ in_namespace! {
 
     fn each_stamp_finds_its_packet_across_batches_and_refusals() {
         allow_icmp_datagram_sockets();
-        let wishes = [SocketWish::Raw, SocketWish::Dgram].map(|wish| FAMILIES.map(|family| icmp(family, wish)));
+        let wishes = [SocketChoice::Raw, SocketChoice::Dgram].map(|wish| FAMILIES.map(|family| icmp(family, wish)));
         let plans: Vec<LanePlan> =
             wishes.concat().into_iter().map(|plan| LanePlan { send_stamps: SendStamps::Kernel, ..plan }).collect();
         let mut run = Run::open(plans.clone());
@@ -93,7 +93,7 @@ in_namespace! {
 
     fn more_than_one_turn_reads_arrives_whole_and_then_one_packet_still_ends_a_wait() {
         allow_icmp_datagram_sockets();
-        let plans = [SocketWish::Raw, SocketWish::Dgram].map(|wish| FAMILIES.map(|family| icmp(family, wish)));
+        let plans = [SocketChoice::Raw, SocketChoice::Dgram].map(|wish| FAMILIES.map(|family| icmp(family, wish)));
         let plans = plans.concat();
         let mut run = Run::open(plans.clone());
         for (lane, plan) in (0..).zip(&plans) {
@@ -119,7 +119,7 @@ in_namespace! {
     }
 
     fn packets_of_one_call_have_times_that_follow_each_other() {
-        let mut run = Run::open(vec![icmp(Family::V4, SocketWish::Raw)]);
+        let mut run = Run::open(vec![icmp(Family::V4, SocketChoice::Raw)]);
         (0..64).for_each(|token| queue_echo(&mut run, token, 0, loopback(Family::V4), 8));
         let before = run.channel.now();
         run.submit();
@@ -136,7 +136,7 @@ in_namespace! {
 
     fn replies_that_found_no_room_are_told_as_ours() {
         for family in FAMILIES {
-            for wish in [SocketWish::Raw, SocketWish::Dgram] {
+            for wish in [SocketChoice::Raw, SocketChoice::Dgram] {
                 allow_icmp_datagram_sockets();
                 with_rights(|| {
                     let mut run = Run::open(vec![LanePlan { receive_buffer: Some(1), ..icmp(family, wish) }]);
@@ -154,7 +154,7 @@ in_namespace! {
                     });
                     assert!(dropped > 0, "{family:?} {wish:?}: {replies} replies");
                     // A raw socket that is full counts what it would have filtered, too: on this path the requests.
-                    let requests = if wish == SocketWish::Raw { 201 } else { 0 };
+                    let requests = if wish == SocketChoice::Raw { 201 } else { 0 };
                     assert!((201..=201 + requests).contains(&(replies + dropped)), "{family:?} {wish:?}: {dropped}");
                 });
             }

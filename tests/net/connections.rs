@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use netprobe::channel::{
     Attempt, CloseHow, ClosedHow, ErrorOrigin, ErrorPath, Header, Inbound, LaneId, LanePlan, Layer, Open, Order,
-    OsError, Owner, Protocol, SocketKind, SocketWish, Token,
+    OsError, Owner, Protocol, SocketChoice, SocketKind, Token,
 };
 use netprobe::types::{Endpoint, Family, IpEndpoint, Tos, Ttl};
 
@@ -296,11 +296,11 @@ in_namespace! {
 const ONE: Token = Token::new(1);
 
 fn tcp(family: Family) -> LanePlan {
-    LanePlan::new(family, Protocol::Tcp, SocketWish::Auto)
+    LanePlan::new(family, Protocol::Tcp, SocketChoice::Auto)
 }
 
 fn unix() -> LanePlan {
-    LanePlan::new(Family::V4, Protocol::Unix, SocketWish::Auto)
+    LanePlan::new(Family::V4, Protocol::Unix, SocketChoice::Auto)
 }
 
 fn path(path: &str) -> Endpoint {

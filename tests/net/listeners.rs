@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use netprobe::channel::{
     Accepted, Attempt, CloseHow, ClosedHow, Group, Header, Inbound, LaneId, LanePlan, Order, OsError, Precision,
-    Protocol, SocketKind, SocketWish, Token,
+    Protocol, SocketChoice, SocketKind, Token,
 };
 use netprobe::net;
 use netprobe::types::{Endpoint, Family, IpEndpoint};
@@ -167,7 +167,7 @@ in_namespace! {
     fn a_paused_connection_whose_peer_is_gone_wakes_nobody() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("s");
-        let mut run = Run::open(vec![local(SocketWish::Auto, Some(&path))]);
+        let mut run = Run::open(vec![local(SocketChoice::Auto, Some(&path))]);
         let mut client = UnixStream::connect(&path).expect("a connection");
         let server = run.accepted().token;
         run.order(Order::Pause { token: server });
@@ -277,7 +277,7 @@ in_namespace! {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("s");
         with_rights(|| {
-            let mut run = Run::open(vec![local(SocketWish::Auto, Some(&path)), local(SocketWish::Auto, None)]);
+            let mut run = Run::open(vec![local(SocketChoice::Auto, Some(&path)), local(SocketChoice::Auto, None)]);
             run.connect(1, 1, Endpoint::Unix(path.as_path().into()), Header::default());
             run.opened(1);
             let accepted = run.accepted();
@@ -292,7 +292,7 @@ in_namespace! {
 
     fn only_a_local_socket_that_nobody_answers_is_replaced() {
         let directory = tempfile::tempdir().expect("a directory");
-        for (wish, socket) in [(SocketWish::Auto, SocketKind::Stream), (SocketWish::Dgram, SocketKind::Dgram)] {
+        for (wish, socket) in [(SocketChoice::Auto, SocketKind::Stream), (SocketChoice::Dgram, SocketKind::Dgram)] {
             let path = directory.path().join(socket.name());
             let in_use = [Attempt { socket, call: "bind", error: OsError::EADDRINUSE }];
             let attempts = || with_rights(|| refusal(local(wish, Some(&path))).attempts);
@@ -317,7 +317,7 @@ in_namespace! {
     fn local_datagrams_go_both_ways() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("s");
-        let plans = vec![local(SocketWish::Dgram, Some(&path)), local(SocketWish::Dgram, None)];
+        let plans = vec![local(SocketChoice::Dgram, Some(&path)), local(SocketChoice::Dgram, None)];
         let mut run = Run::open(plans);
         run.queue_flow(1, 1, 0, Endpoint::Unix(path.as_path().into()), Header::default(), b"question");
         run.submit();
@@ -342,7 +342,7 @@ in_namespace! {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("s");
         let someone = UnixDatagram::bind(&path).expect("a free path");
-        let mut run = Run::open(vec![local(SocketWish::Dgram, None)]);
+        let mut run = Run::open(vec![local(SocketChoice::Dgram, None)]);
         let to = Endpoint::Unix(path.as_path().into());
         let mut outcome = |token| {
             run.queue_flow(token, 0, 0, to.clone(), Header::default(), b"x");
@@ -425,7 +425,7 @@ in_namespace! {
 const ONE: Token = Token::new(1);
 
 fn tcp(family: Family) -> LanePlan {
-    LanePlan::new(family, Protocol::Tcp, SocketWish::Auto)
+    LanePlan::new(family, Protocol::Tcp, SocketChoice::Auto)
 }
 
 fn any(family: Family, port: u16) -> Option<Endpoint> {
@@ -441,7 +441,7 @@ fn server(family: Family, port: u16) -> LanePlan {
     LanePlan { listen: any(family, port), ..udp(family) }
 }
 
-fn local(wish: SocketWish, listen: Option<&Path>) -> LanePlan {
+fn local(wish: SocketChoice, listen: Option<&Path>) -> LanePlan {
     let listen = listen.map(|path| Endpoint::Unix(path.into()));
     LanePlan { listen, ..LanePlan::new(Family::V4, Protocol::Unix, wish) }
 }

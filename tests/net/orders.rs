@@ -8,7 +8,7 @@ use std::{fs, io};
 
 use netprobe::channel::{
     ErrorOrigin, Fragmentation, Header, Inbound, LaneId, LanePlan, Open, Order, OsError, Precision, Protocol,
-    SendStamps, SocketWish, Token,
+    SendStamps, SocketChoice, Token,
 };
 use netprobe::engine::encode;
 use netprobe::net;
@@ -87,7 +87,7 @@ in_namespace! {
     fn an_error_comes_in_band_to_raw_lanes_and_from_the_queue_to_datagram_lanes() {
         allow_icmp_datagram_sockets();
         neighbours_that_never_answer();
-        let plans = [SocketWish::Raw, SocketWish::Dgram].map(|wish| FAMILIES.map(|family| icmp(family, wish)));
+        let plans = [SocketChoice::Raw, SocketChoice::Dgram].map(|wish| FAMILIES.map(|family| icmp(family, wish)));
         let mut run = Run::open(plans.concat());
         for (lane, to) in (0..).zip(["10.0.0.2", "2001:db8::2", "10.0.0.3", "2001:db8::3"].map(endpoint)) {
             let v4 = to.family() == Family::V4;
@@ -120,7 +120,7 @@ in_namespace! {
         let labels = [0x12345, 0xabcde, 0x54321].map(FlowLabel::new);
         let mut plan = udp(Family::V6);
         plan.flow_label = labels[0];
-        let every_error = LanePlan { own_headers: true, socket: SocketWish::Raw, ..udp(Family::V6) };
+        let every_error = LanePlan { own_headers: true, socket: SocketChoice::Raw, ..udp(Family::V6) };
         let mut run = Run::open(vec![plan, every_error]);
         let closed = loopback(Family::V6).with_port(33434);
         let mut quoted_label = |token: u64, flow_label| {
@@ -139,7 +139,7 @@ in_namespace! {
 
     fn a_packet_of_a_fast_run_that_does_not_fit_leaves_in_fragments() {
         ip("link set lo mtu 1400");
-        let mut run = Run::open(vec![LanePlan { send_stamps: SendStamps::None, ..icmp(Family::V4, SocketWish::Raw) }]);
+        let mut run = Run::open(vec![LanePlan { send_stamps: SendStamps::None, ..icmp(Family::V4, SocketChoice::Raw) }]);
         for (token, octets) in [(1, 1372), (2, 3000), (3, 56)] {
             run.probe(token, 0, loopback(Family::V4), &vec![0; octets]);
             assert_eq!(run.outcome(token), Ok(()));
@@ -154,7 +154,7 @@ in_namespace! {
         let mut plans = Vec::new();
         for mode in [Fragmentation::Do, Fragmentation::Probe] {
             for family in FAMILIES {
-                for plan in [icmp(family, SocketWish::Raw), icmp(family, SocketWish::Dgram), udp(family)] {
+                for plan in [icmp(family, SocketChoice::Raw), icmp(family, SocketChoice::Dgram), udp(family)] {
                     plans.push(LanePlan { fragmentation: Some(mode), ..plan });
                 }
             }
@@ -220,7 +220,7 @@ in_namespace! {
     }
 
     fn an_unreachable_network_refuses_the_probe() {
-        let mut run = Run::open(vec![udp(Family::V4), icmp(Family::V6, SocketWish::Raw)]);
+        let mut run = Run::open(vec![udp(Family::V4), icmp(Family::V6, SocketChoice::Raw)]);
         run.probe(1, 0, endpoint("192.0.2.1").with_port(9), b"");
         assert_eq!(run.outcome(1), Err((OsError::ENETUNREACH, None)));
         run.probe(2, 1, endpoint("2001:db8::1"), b"");

@@ -7,9 +7,9 @@ use std::time::Duration;
 #[cfg(feature = "dns")]
 use netprobe::channel::Lookup;
 use netprobe::channel::{
-    Channel, Closed, ClosedHow, Data, Datagram, Header, IcmpReport, Inbound, Inbox, LaneId, LanePlan, LaneRefused,
-    Open, Opened, Order, OsError, Outbox, Plan, Precision, Profile, Protocol, Send, SendStamps, Sent, SocketWish,
-    Token, Write,
+    Channel, Closed, ClosedHow, Data, Datagram, Header, IcmpNotice, Inbound, Inbox, LaneId, LanePlan, LaneRefused,
+    Open, Opened, Order, OsError, Outbox, Plan, Precision, Profile, Protocol, SendStamps, Sent, SocketChoice, Token,
+    Transmit, Write,
 };
 use netprobe::engine::encode;
 use netprobe::net;
@@ -32,17 +32,17 @@ pub fn endpoint(address: &str) -> IpEndpoint {
 
 /// A lane of which each packet is told once to be sent: the kernel's stamps, of which nobody knows when they come, have tests
 /// of their own.
-pub fn icmp(family: Family, socket: SocketWish) -> LanePlan {
+pub fn icmp(family: Family, socket: SocketChoice) -> LanePlan {
     LanePlan { send_stamps: SendStamps::None, ..LanePlan::new(family, Protocol::Icmp, socket) }
 }
 
 /// Likewise.
 pub fn udp(family: Family) -> LanePlan {
-    LanePlan { send_stamps: SendStamps::None, ..LanePlan::new(family, Protocol::Udp, SocketWish::Auto) }
+    LanePlan { send_stamps: SendStamps::None, ..LanePlan::new(family, Protocol::Udp, SocketChoice::Auto) }
 }
 
 /// Runs `body` on a thread of its own: opening a channel gives up the rights of the thread that does it.
-pub fn with_rights<T: std::marker::Send>(body: impl FnOnce() -> T + std::marker::Send) -> T {
+pub fn with_rights<T: Send>(body: impl FnOnce() -> T + Send) -> T {
     thread::scope(|scope| scope.spawn(body).join().expect("the thread's test holds"))
 }
 
@@ -57,7 +57,7 @@ pub type Came = (Inbound, Vec<u8>);
 
 /// A channel, and what a loop around it needs.
 pub struct Run {
-    pub channel: Box<dyn Channel + std::marker::Send>,
+    pub channel: Box<dyn Channel + Send>,
     #[cfg(feature = "dns")]
     pub lookup: Option<Lookup>,
     pub outbox: Outbox,
@@ -104,7 +104,7 @@ impl Run {
     pub fn queue_flow(&mut self, token: u64, lane: u16, flow: u16, to: Endpoint, header: Header, octets: &[u8]) {
         let octets = self.outbox.store(|out| out.extend_from_slice(octets));
         let (lane, token) = (LaneId::new(lane), Token::new(token));
-        self.outbox.push(Order::Send(Send { lane, token, to, flow, header, octets }));
+        self.outbox.push(Order::Send(Transmit { lane, token, to, flow, header, octets }));
     }
 
     pub fn submit(&mut self) {
@@ -193,7 +193,7 @@ impl Run {
     }
 
     /// The next report, and its quote.
-    pub fn report(&mut self) -> (IcmpReport, Vec<u8>) {
+    pub fn report(&mut self) -> (IcmpNotice, Vec<u8>) {
         match self.until(|item| matches!(item, Inbound::Icmp(_))).pop() {
             Some((Inbound::Icmp(report), quote)) => (report, quote),
             other => panic!("not a report: {other:?}"),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use netprobe::channel::{
     Attempt, Datagram, ErrorPath, Inbound, Inbox, LaneId, LanePlan, Layer, OsError, Owner, Plan, Precision, Protocol,
-    SocketKind, SocketWish, Token,
+    SocketChoice, SocketKind, Token,
 };
 use netprobe::engine::decode::{self, Decoded};
 use netprobe::net;
@@ -15,17 +15,17 @@ use crate::run::{FAMILIES, Run, icmp, loopback, refusal, udp, with_rights};
 
 in_namespace! {
     fn raw_sockets_echo_and_sending_is_told_before_the_reply() {
-        assert_echo_works(SocketWish::Raw, SocketKind::Raw);
+        assert_echo_works(SocketChoice::Raw, SocketKind::Raw);
     }
 
     fn datagram_sockets_echo_and_sending_is_told_before_the_reply() {
         allow_icmp_datagram_sockets();
-        assert_echo_works(SocketWish::Dgram, SocketKind::Dgram);
+        assert_echo_works(SocketChoice::Dgram, SocketKind::Dgram);
     }
 
     fn raw_and_datagram_lanes_say_how_they_differ() {
         allow_icmp_datagram_sockets();
-        let plans = [SocketWish::Raw, SocketWish::Dgram].map(|wish| FAMILIES.map(|family| icmp(family, wish)));
+        let plans = [SocketChoice::Raw, SocketChoice::Dgram].map(|wish| FAMILIES.map(|family| icmp(family, wish)));
         let run = Run::open(plans.concat());
         let facts = [0, 1, 2, 3].map(|lane| {
             let profile = run.profile(lane);
@@ -40,7 +40,7 @@ in_namespace! {
     fn a_raw_lane_sees_no_reply_to_another_ident() {
         for family in FAMILIES {
             with_rights(|| {
-                let mut run = Run::open(vec![icmp(family, SocketWish::Raw), icmp(family, SocketWish::Raw)]);
+                let mut run = Run::open(vec![icmp(family, SocketChoice::Raw), icmp(family, SocketChoice::Raw)]);
                 assert_ne!(run.profile(0).ident.ident, run.profile(1).ident.ident);
                 run.probe(1, 0, loopback(family), b"first");
                 let mut came = run.until(|item| is_datagram_of(item, 0));
@@ -57,8 +57,8 @@ in_namespace! {
     fn what_is_about_other_packets_does_not_even_end_a_wait() {
         for family in FAMILIES {
             // Channels of their own, so that nothing of one ends a wait of the other.
-            let mut run = with_rights(|| Run::open(vec![icmp(family, SocketWish::Raw)]));
-            let mut others = with_rights(|| Run::open(vec![icmp(family, SocketWish::Raw), udp(family)]));
+            let mut run = with_rights(|| Run::open(vec![icmp(family, SocketChoice::Raw)]));
+            let mut others = with_rights(|| Run::open(vec![icmp(family, SocketChoice::Raw), udp(family)]));
             // A request, a reply to another, an error about UDP.
             others.probe(1, 0, loopback(family), b"echo");
             others.datagram(0);
@@ -73,7 +73,7 @@ in_namespace! {
     }
 
     fn an_ident_that_is_asked_for_is_used() {
-        let mut plan = icmp(Family::V4, SocketWish::Raw);
+        let mut plan = icmp(Family::V4, SocketChoice::Raw);
         plan.ident = Some(Ident::new(0xbeef));
         let mut run = Run::open(vec![plan]);
         let ident = run.profile(0).ident;
@@ -85,13 +85,13 @@ in_namespace! {
     fn without_the_right_to_raw_sockets_auto_takes_datagram_sockets() {
         allow_icmp_datagram_sockets();
         Run::open(Vec::new());
-        assert_echo_works(SocketWish::Auto, SocketKind::Dgram);
+        assert_echo_works(SocketChoice::Auto, SocketKind::Dgram);
     }
 
     fn without_any_right_both_attempts_are_told() {
         Run::open(Vec::new());
         for family in FAMILIES {
-            let refused = refusal(icmp(family, SocketWish::Auto));
+            let refused = refusal(icmp(family, SocketChoice::Auto));
             assert_eq!(refused.attempts, [
                 Attempt { socket: SocketKind::Raw, call: "socket", error: OsError::EPERM },
                 Attempt { socket: SocketKind::Dgram, call: "socket", error: OsError::EACCES },
@@ -100,7 +100,7 @@ in_namespace! {
     }
 
     fn a_lane_that_cannot_be_had_as_planned_is_refused_by_the_call_that_failed() {
-        let plain = icmp(Family::V4, SocketWish::Auto);
+        let plain = icmp(Family::V4, SocketChoice::Auto);
         let on = |interface: &str| LanePlan { interface: Some(interface.into()), ..plain.clone() };
         for (plan, call, error) in [
             (on("no-such-if"), "SO_BINDTODEVICE", OsError::ENODEV),
@@ -124,9 +124,9 @@ in_namespace! {
 
     fn what_there_is_no_lane_for_is_refused() {
         for (protocol, wish, socket) in [
-            (Protocol::Tcp, SocketWish::Dgram, SocketKind::Dgram),
-            (Protocol::Unix, SocketWish::Raw, SocketKind::Raw),
-            (Protocol::Udp, SocketWish::Raw, SocketKind::Raw),
+            (Protocol::Tcp, SocketChoice::Dgram, SocketKind::Dgram),
+            (Protocol::Unix, SocketChoice::Raw, SocketKind::Raw),
+            (Protocol::Udp, SocketChoice::Raw, SocketKind::Raw),
         ] {
             let attempts = [Attempt { socket, call: "socket", error: OsError::EOPNOTSUPP }];
             assert_eq!(refusal(LanePlan::new(Family::V4, protocol, wish)).attempts, attempts);
@@ -182,7 +182,7 @@ fn is_datagram_of(item: &Inbound, lane: u16) -> bool {
 }
 
 /// Both families at once, over sockets of the type that `wish` must lead to.
-fn assert_echo_works(wish: SocketWish, kind: SocketKind) {
+fn assert_echo_works(wish: SocketChoice, kind: SocketKind) {
     let mut run = Run::open(FAMILIES.map(|family| icmp(family, wish)).into());
     for (lane, family) in (0..).zip(FAMILIES) {
         let profile = run.profile(lane);

@@ -1,6 +1,6 @@
 //! The kernel's stamps of what is sent and of what arrives.
 
-use netprobe::channel::{Inbound, LaneId, LanePlan, SendStamps, Sent, SocketWish};
+use netprobe::channel::{Inbound, LaneId, LanePlan, SendStamps, Sent, SocketChoice};
 use netprobe::types::{Family, IpEndpoint, WallTime};
 
 use crate::namespace::{allow_icmp_datagram_sockets, in_namespace};
@@ -12,7 +12,7 @@ const PATIENCE: u64 = 2000;
 in_namespace! {
     fn every_kind_of_lane_stamps_what_it_sends_and_what_arrives() {
         allow_icmp_datagram_sockets();
-        let wishes = [SocketWish::Raw, SocketWish::Dgram];
+        let wishes = [SocketChoice::Raw, SocketChoice::Dgram];
         let mut plans = Vec::new();
         for family in FAMILIES {
             plans.extend(wishes.map(|wish| stamped(icmp(family, wish))));
@@ -36,7 +36,7 @@ in_namespace! {
     }
 
     fn a_lane_without_send_stamps_has_those_of_arrival_alone() {
-        let mut run = Run::open(vec![icmp(Family::V4, SocketWish::Raw)]);
+        let mut run = Run::open(vec![icmp(Family::V4, SocketChoice::Raw)]);
         assert_eq!(run.profile(0).send_stamps, SendStamps::None);
         for token in 0..PATIENCE {
             run.probe(token, 0, loopback(Family::V4), b"");
@@ -50,7 +50,7 @@ in_namespace! {
     }
 
     fn each_stamp_is_attributed_to_its_own_probe_though_others_are_refused() {
-        let mut run = Run::open(vec![stamped(icmp(Family::V4, SocketWish::Raw))]);
+        let mut run = Run::open(vec![stamped(icmp(Family::V4, SocketChoice::Raw))]);
         let to = loopback(Family::V4);
         for token in 0..100 {
             // No packet can be as long as every third.
@@ -73,7 +73,7 @@ in_namespace! {
     }
 
     fn a_lane_that_stamps_asks_the_interface_and_takes_the_kernels_where_it_has_none() {
-        let plan = LanePlan { send_stamps: SendStamps::Hardware, ..icmp(Family::V6, SocketWish::Raw) };
+        let plan = LanePlan { send_stamps: SendStamps::Hardware, ..icmp(Family::V6, SocketChoice::Raw) };
         let mut run = Run::open(vec![plan]);
         let (sent, _) = first_stamped(&mut run, 0, loopback(Family::V6), 0);
         assert_eq!(sent.stamp.hardware, None);

@@ -4,7 +4,7 @@ use std::{fs, thread};
 #[cfg(feature = "dns")]
 use std::{net::UdpSocket, path::Path, process::Command};
 
-use netprobe::channel::{Attempt, Control, Inbound, LanePlan, OsError, Plan, Precision, SocketKind, SocketWish};
+use netprobe::channel::{Attempt, Control, Inbound, LanePlan, OsError, Plan, Precision, SocketChoice, SocketKind};
 use netprobe::net;
 use netprobe::types::Family;
 
@@ -14,7 +14,7 @@ use crate::run::{Run, endpoint, icmp, loopback, refusal, udp};
 in_namespace! {
     fn every_privilege_is_gone_once_lanes_are_open() {
         assert_ne!(status("CapEff"), "0000000000000000", "there is something to give up");
-        Run::open(vec![icmp(Family::V4, SocketWish::Raw)]);
+        Run::open(vec![icmp(Family::V4, SocketChoice::Raw)]);
         for set in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
             assert_eq!(status(set), "0000000000000000", "{set}");
         }
@@ -22,7 +22,7 @@ in_namespace! {
         // Real, effective, saved and file system IDs.
         assert_eq!(status("Uid").split_whitespace().collect::<Vec<_>>(), [net::real_uid().to_string().as_str(); 4]);
         let attempt = Attempt { socket: SocketKind::Raw, call: "socket", error: OsError::EPERM };
-        assert_eq!(refusal(icmp(Family::V4, SocketWish::Raw)).attempts, [attempt]);
+        assert_eq!(refusal(icmp(Family::V4, SocketChoice::Raw)).attempts, [attempt]);
     }
 
     fn the_source_and_what_is_wrong_with_a_route_are_known_before_sending() {

@@ -12,8 +12,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use netprobe::channel::{
-    Channel, Header, Inbound, Inbox, LaneId, LanePlan, Lookup, Order, Outbox, Plan, Precision, Protocol, Send,
-    SocketWish, Span, Token,
+    Channel, Header, Inbound, Inbox, LaneId, LanePlan, Lookup, Order, Outbox, Plan, Precision, Protocol, SocketChoice,
+    Span, Token, Transmit,
 };
 use netprobe::engine::decode::{self, Decoded, EchoReply, IcmpError};
 use netprobe::engine::encode;
@@ -48,20 +48,20 @@ fn behind_router(router: Node) -> Network {
     network
 }
 
-fn icmp(family: Family, socket: SocketWish) -> LanePlan {
+fn icmp(family: Family, socket: SocketChoice) -> LanePlan {
     LanePlan::new(family, Protocol::Icmp, socket)
 }
 
 fn raw() -> LanePlan {
-    icmp(Family::V4, SocketWish::Raw)
+    icmp(Family::V4, SocketChoice::Raw)
 }
 
 fn dgram() -> LanePlan {
-    icmp(Family::V4, SocketWish::Dgram)
+    icmp(Family::V4, SocketChoice::Dgram)
 }
 
 fn udp() -> LanePlan {
-    LanePlan::new(Family::V4, Protocol::Udp, SocketWish::Auto)
+    LanePlan::new(Family::V4, Protocol::Udp, SocketChoice::Auto)
 }
 
 /// Something received, with its octets and when, counted from the start.
@@ -75,7 +75,7 @@ struct Seen {
 
 /// An open channel and what a Machine would hold.
 struct Rig {
-    channel: Box<dyn Channel + std::marker::Send>,
+    channel: Box<dyn Channel + Send>,
     start: Instant,
     lanes: Vec<LaneId>,
     outbox: Outbox,
@@ -116,7 +116,7 @@ impl Rig {
         let token = self.token();
         let octets = self.outbox.store(|buffer| buffer.extend_from_slice(octets));
         let lane = self.lanes[lane];
-        self.order(Order::Send(Send { lane, token, to: Endpoint::Ip(to), flow, header, octets }));
+        self.order(Order::Send(Transmit { lane, token, to: Endpoint::Ip(to), flow, header, octets }));
         token
     }
 

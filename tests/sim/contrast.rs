@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use netprobe::channel::{Attempt, Control, LanePlan, OsError, Plan, Precision, Protocol, SocketKind, SocketWish};
+use netprobe::channel::{Attempt, Control, LanePlan, OsError, Plan, Precision, Protocol, SocketChoice, SocketKind};
 use netprobe::driver::{self, Next, Turn};
-use netprobe::engine::{Place, Target};
+use netprobe::engine::{Destination, Target};
 use netprobe::metrics::Share;
 use netprobe::ping::contrast::{Answerer, Config, Contender, Contrast, Event, Finding, Outcome, Row, Verdict, Who};
 use netprobe::ping::{self, Ask, Connect, Method, MethodKind, Pace, State, Wait};
@@ -86,24 +86,24 @@ fn contrast_as(network: &Network, plans: &Plans) -> Ran {
     let address = ip(plans.target);
     let lane = |protocol, socket| LanePlan::new(Family::of(address), protocol, socket);
     let methods = [
-        (Method::Icmp, SocketKind::Raw, 0, lane(Protocol::Icmp, SocketWish::Raw)),
-        (Method::Icmp, SocketKind::Dgram, 0, lane(Protocol::Icmp, SocketWish::Dgram)),
-        (Method::Udp(Ask::Tagged), SocketKind::Dgram, UDP, lane(Protocol::Udp, SocketWish::Dgram)),
-        (Method::Tcp(Connect::default()), SocketKind::Stream, TCP, lane(Protocol::Tcp, SocketWish::Auto)),
+        (Method::Icmp, SocketKind::Raw, 0, lane(Protocol::Icmp, SocketChoice::Raw)),
+        (Method::Icmp, SocketKind::Dgram, 0, lane(Protocol::Icmp, SocketChoice::Dgram)),
+        (Method::Udp(Ask::Tagged), SocketKind::Dgram, UDP, lane(Protocol::Udp, SocketChoice::Dgram)),
+        (Method::Tcp(Connect::default()), SocketKind::Stream, TCP, lane(Protocol::Tcp, SocketChoice::Auto)),
     ];
     let lanes = methods.iter().map(|(.., plan)| plan.clone()).collect();
     let mut opened = network.open(&Plan { lanes, names: false, ..Plan::default() });
     let contenders = methods.into_iter().zip(&opened.lanes).map(|((method, socket, port, _), opened_lane)| {
         let endpoint = IpEndpoint::from_address(address).with_port(port);
-        let place = match opened_lane {
+        let destination = match opened_lane {
             Ok(lane) => {
                 let profile = *opened.channel.profile(*lane);
-                Place::Reachable { endpoint, source: None, lane: *lane, profile }
+                Destination::Reachable { endpoint, source: None, lane: *lane, profile }
             }
-            Err(_) => Place::Unroutable { endpoint },
+            Err(_) => Destination::Unroutable { endpoint },
         };
         let refused = opened_lane.as_ref().err().and_then(|refused| refused.attempts.last().copied());
-        let target = Target { target: plans.target.into(), name: plans.target.into(), numeric: true, place };
+        let target = Target { target: plans.target.into(), name: plans.target.into(), numeric: true, destination };
         Contender { target, method, socket, port: (port != 0).then_some(port), named: plans.named, refused }
     });
     let ping = ping::Config {

@@ -14,9 +14,9 @@ mod targets;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use netprobe::channel::{Control, LanePlan, OpenedLanes, Plan, Precision, Protocol, SendStamps, SocketWish};
+use netprobe::channel::{Control, LanePlan, OpenedLanes, Plan, Precision, Protocol, SendStamps, SocketChoice};
 use netprobe::driver::{self, Next, Turn};
-use netprobe::engine::{Place, Target};
+use netprobe::engine::{Destination, Target};
 use netprobe::ping::{
     Config, Counts, ErrorEvent, Event, Method, Pace, Ping, Refusal, Reply, State, Subject, Summary, Wait,
 };
@@ -38,14 +38,15 @@ fn ping_services(network: &Network, targets: &[(&str, u16)], method: &Method, co
         Method::Tcp(_) => Protocol::Tcp,
         _ => Protocol::Udp,
     };
-    let lanes = [Family::V4, Family::V6].map(|family| LanePlan::new(family, protocol, SocketWish::Auto)).into();
+    let lanes = [Family::V4, Family::V6].map(|family| LanePlan::new(family, protocol, SocketChoice::Auto)).into();
     let mut opened = network.open(&Plan { lanes, names: false, ..Plan::default() });
     let subject = |&(typed, port): &(&str, u16)| {
         let address = ip(typed);
         let lane = *opened.lanes[usize::from(address.is_ipv6())].as_ref().unwrap();
         let endpoint = IpEndpoint::from_address(address).with_port(port);
-        let place = Place::Reachable { endpoint, source: None, lane, profile: *opened.channel.profile(lane) };
-        let target = Target { target: typed.into(), name: typed.into(), numeric: true, place };
+        let destination =
+            Destination::Reachable { endpoint, source: None, lane, profile: *opened.channel.profile(lane) };
+        let target = Target { target: typed.into(), name: typed.into(), numeric: true, destination };
         Subject { target, method: method.clone() }
     };
     let targets = targets.iter().map(subject).collect();
@@ -110,22 +111,22 @@ fn ping_all(network: &Network, targets: &[&str], config: Config) -> Run {
 }
 
 fn ping_over(network: &Network, send_stamps: SendStamps, targets: &[&str], config: Config) -> Run {
-    let lane = |family| LanePlan { send_stamps, ..LanePlan::new(family, Protocol::Icmp, SocketWish::Auto) };
+    let lane = |family| LanePlan { send_stamps, ..LanePlan::new(family, Protocol::Icmp, SocketChoice::Auto) };
     let plan = Plan { lanes: [Family::V4, Family::V6].map(lane).into(), names: config.names, ..Plan::default() };
     let mut opened = network.open(&plan);
     let place = |address: IpAddr| {
         let family = usize::from(address.is_ipv6());
         let lane = *opened.lanes[family].as_ref().unwrap();
         let profile = *opened.channel.profile(lane);
-        Place::Reachable { endpoint: IpEndpoint::from_address(address), source: None, lane, profile }
+        Destination::Reachable { endpoint: IpEndpoint::from_address(address), source: None, lane, profile }
     };
     let target = |&typed: &&str| Target {
         target: typed.into(),
         name: typed.into(),
         numeric: true,
-        place: match typed.parse() {
+        destination: match typed.parse() {
             Ok(address) => place(address),
-            Err(_) => Place::Unresolved,
+            Err(_) => Destination::Unresolved,
         },
     };
     let targets = targets.iter().map(target).map(Subject::icmp);

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use netprobe::channel::{Control, LanePlan, OsError, Plan, Precision, Protocol, SendStamps, SocketWish};
+use netprobe::channel::{Control, LanePlan, OsError, Plan, Precision, Protocol, SendStamps, SocketChoice};
 use netprobe::driver::{self, Next, Turn};
-use netprobe::ping::sweep::{Config, Event, Goal, Outcome, Probes, Route, Supplied, Supply, Sweep, Told, Totals};
+use netprobe::ping::sweep::{
+    Config, Event, Outcome, Probes, Route, Supplied, Supply, Sweep, SweepTarget, Told, Totals,
+};
 use netprobe::ping::{Counts, State};
 use netprobe::sim::{Change, Damage, Failure, Link, Log, Network, Node, Quote, US, Way, ip};
 use netprobe::types::{Family, IpEndpoint, Rtt};
@@ -40,13 +42,13 @@ fn network(nodes: impl IntoIterator<Item = Node>) -> Network {
     network
 }
 
-fn goal(address: IpAddr) -> Goal {
-    Goal { name: None, endpoint: Some(IpEndpoint::from_address(address)) }
+fn goal(address: IpAddr) -> SweepTarget {
+    SweepTarget { name: None, endpoint: Some(IpEndpoint::from_address(address)) }
 }
 
-fn supply(goals: impl IntoIterator<Item = Goal>) -> Supply {
+fn supply(goals: impl IntoIterator<Item = SweepTarget>) -> Supply {
     let mut goals = goals.into_iter().collect::<Vec<_>>().into_iter();
-    Box::new(move || goals.next().map_or(Supplied::End, Supplied::Goal))
+    Box::new(move || goals.next().map_or(Supplied::End, Supplied::SweepTarget))
 }
 
 /// One probe and one more for who is silent, as fast as can be.
@@ -104,7 +106,7 @@ fn sweep(network: &Network, config: Config) -> Ran {
 }
 
 fn sweep_over(network: &Network, send_stamps: SendStamps, config: Config) -> Ran {
-    let lane = |family| LanePlan { send_stamps, ..LanePlan::new(family, Protocol::Icmp, SocketWish::Auto) };
+    let lane = |family| LanePlan { send_stamps, ..LanePlan::new(family, Protocol::Icmp, SocketChoice::Auto) };
     let mut opened =
         network.open(&Plan { lanes: [Family::V4, Family::V6].map(lane).into(), names: false, ..Plan::default() });
     let lanes = opened.lanes.iter().flatten();
@@ -203,7 +205,7 @@ fn waits_of_different_lengths_do_not_hold_each_other_up() {
     let mut goals = [goal(host(1, 1))].into_iter().chain(hosts(0, 30).map(goal));
     let supply: Supply = Box::new(move || {
         later += 1;
-        if later % 2 == 0 { Supplied::Goal(goals.next().unwrap_or(goal(host(0, 31)))) } else { Supplied::Later }
+        if later % 2 == 0 { Supplied::SweepTarget(goals.next().unwrap_or(goal(host(0, 31)))) } else { Supplied::Later }
     });
     let probes = Probes::UntilAnswered { retries: 1, backoff: 10.0 };
     let mut network = network;
@@ -393,8 +395,8 @@ fn what_our_kernel_dropped_is_told_as_ours() {
 
 #[test]
 fn names_without_an_address_are_told_and_hold_nobody_up() {
-    let unresolved = Goal { name: Some("nosuch.example".into()), endpoint: None };
-    let named = Goal { name: Some("host.example".into()), ..goal(host(0, 1)) };
+    let unresolved = SweepTarget { name: Some("nosuch.example".into()), endpoint: None };
+    let named = SweepTarget { name: Some("host.example".into()), ..goal(host(0, 1)) };
     let ran = sweep(&network([net(0)]), config(supply([unresolved, named])));
     assert_eq!((ran.outcomes[0].state, ran.outcomes[0].endpoint), (Some(State::Unresolved), None));
     assert_eq!(ran.outcomes[1].name.as_deref(), Some("host.example"));

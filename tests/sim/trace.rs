@@ -14,10 +14,10 @@ use std::time::Duration;
 
 use netprobe::channel::{
     Arena, Control, Fragmentation, Inbound, LaneId, LanePlan, OpenedLanes, OsError, Outbox, Plan, Precision, Profile,
-    Protocol, SocketKind, SocketWish, Zones,
+    Protocol, SocketChoice, SocketKind, Zones,
 };
 use netprobe::driver::{self, Next, Turn};
-use netprobe::engine::{Machine, Place, Target};
+use netprobe::engine::{Destination, Machine, Target};
 use netprobe::sim::{
     Balance, Change, Failure, Forwarding, Link, Log, Mangle, NameOutcome, Network, Node, NodeId, OriginOutcome, Pick,
     Quote, US, UdpService, Way, ip,
@@ -29,23 +29,23 @@ use netprobe::wire::icmp::ErrorKind;
 
 /// The lane kinds a trace can run over.
 const LANES: [Kind; 12] = [
-    (Family::V4, Protocol::Icmp, SocketWish::Raw),
-    (Family::V6, Protocol::Icmp, SocketWish::Raw),
-    (Family::V4, Protocol::Icmp, SocketWish::Dgram),
-    (Family::V6, Protocol::Icmp, SocketWish::Dgram),
-    (Family::V4, Protocol::Udp, SocketWish::Dgram),
-    (Family::V6, Protocol::Udp, SocketWish::Dgram),
-    (Family::V4, Protocol::Udp, SocketWish::Raw),
-    (Family::V6, Protocol::Udp, SocketWish::Raw),
-    (Family::V4, Protocol::Tcp, SocketWish::Raw),
-    (Family::V6, Protocol::Tcp, SocketWish::Raw),
-    (Family::V4, Protocol::Tcp, SocketWish::Auto),
-    (Family::V6, Protocol::Tcp, SocketWish::Auto),
+    (Family::V4, Protocol::Icmp, SocketChoice::Raw),
+    (Family::V6, Protocol::Icmp, SocketChoice::Raw),
+    (Family::V4, Protocol::Icmp, SocketChoice::Dgram),
+    (Family::V6, Protocol::Icmp, SocketChoice::Dgram),
+    (Family::V4, Protocol::Udp, SocketChoice::Dgram),
+    (Family::V6, Protocol::Udp, SocketChoice::Dgram),
+    (Family::V4, Protocol::Udp, SocketChoice::Raw),
+    (Family::V6, Protocol::Udp, SocketChoice::Raw),
+    (Family::V4, Protocol::Tcp, SocketChoice::Raw),
+    (Family::V6, Protocol::Tcp, SocketChoice::Raw),
+    (Family::V4, Protocol::Tcp, SocketChoice::Auto),
+    (Family::V6, Protocol::Tcp, SocketChoice::Auto),
 ];
 const RAW: Kind = LANES[0];
 const UDP: Kind = LANES[4];
 
-type Kind = (Family, Protocol, SocketWish);
+type Kind = (Family, Protocol, SocketChoice);
 
 fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
@@ -202,7 +202,7 @@ impl<M: Machine<Event = Event>> Machine for Clocked<M> {
 
 fn trace(network: &Network, kind: Kind, config: Config) -> Told {
     let ports = match (kind.1, kind.2) {
-        (Protocol::Tcp, _) | (Protocol::Udp, SocketWish::Raw) => Ports::Fixed(Port::new(33434).unwrap()),
+        (Protocol::Tcp, _) | (Protocol::Udp, SocketChoice::Raw) => Ports::Fixed(Port::new(33434).unwrap()),
         _ => config.ports,
     };
     trace_over(network, lane(kind), &[target(kind.0)], Config { ports, ..config })
@@ -251,7 +251,7 @@ fn placed(addresses: &[IpAddr], lane: LaneId, profile: Profile) -> Vec<Target> {
         target: address.to_string().into(),
         name: address.to_string().into(),
         numeric: true,
-        place: Place::Reachable {
+        destination: Destination::Reachable {
             endpoint: IpEndpoint::from_address(address),
             source: Some(source(address)),
             lane,
@@ -280,7 +280,7 @@ fn expected(family: Family, hops: u8, shown: u8, silent: &[u8]) -> Vec<Vec<Optio
 /// How many probes may run past a destination before it answers.
 fn most_beyond(kind: Kind) -> usize {
     match (kind.1, kind.2) {
-        (Protocol::Udp, SocketWish::Raw) => 5,
+        (Protocol::Udp, SocketChoice::Raw) => 5,
         (Protocol::Udp, _) => 3,
         _ => 21,
     }
@@ -412,7 +412,7 @@ fn echo_requests_of_one_flow_take_one_path_through_balancers() {
                 hop
             };
             let once = hop(1);
-            if kind.2 == SocketWish::Raw {
+            if kind.2 == SocketChoice::Raw {
                 assert_eq!(once, hop(2), "{kind:?} flow {flow}: two runs see one path");
             }
             seen.extend(once);
@@ -439,11 +439,11 @@ fn the_icmp_checksum_is_one_for_all_probes_of_two_runs() {
 #[test]
 fn packets_have_the_size_asked_for_and_at_least_their_headers() {
     // The kernel makes the packets of connections.
-    for kind in LANES.into_iter().filter(|kind| (kind.1, kind.2) != (Protocol::Tcp, SocketWish::Auto)) {
+    for kind in LANES.into_iter().filter(|kind| (kind.1, kind.2) != (Protocol::Tcp, SocketChoice::Auto)) {
         let transport = match (kind.1, kind.2) {
             (Protocol::Tcp, _) => 40,
             // The least payload that keeps a checksum.
-            (Protocol::Udp, SocketWish::Raw) => 10,
+            (Protocol::Udp, SocketChoice::Raw) => 10,
             _ => 8,
         };
         let least = transport + if kind.0 == Family::V4 { 20 } else { 40 };
@@ -1049,8 +1049,8 @@ fn targets_without_address_or_route_have_an_end_of_their_own() {
     let OpenedLanes { mut channel, .. } =
         network.open(&Plan { lanes: vec![lane(RAW)], names: false, ..Plan::default() });
     let endpoint = IpEndpoint::from_address(target(Family::V4));
-    let target = |place| Target { target: "x".into(), name: "x".into(), numeric: false, place };
-    let targets = vec![target(Place::Unresolved), target(Place::Unroutable { endpoint })];
+    let target = |destination| Target { target: "x".into(), name: "x".into(), numeric: false, destination };
+    let targets = vec![target(Destination::Unresolved), target(Destination::Unroutable { endpoint })];
     let mut tracer = Tracer::new(Config { targets, ..config() });
     let mut told = Vec::new();
     driver::run(&mut *channel, &mut tracer, Precision::Relaxed, |turn| {

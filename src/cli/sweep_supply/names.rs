@@ -5,10 +5,10 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{Bell, Complaints};
-use crate::cli::complain::Trouble;
+use crate::cli::complain::CliError;
 use crate::cli::env::ResolveApart;
 use crate::net::{ResolveError, Resolved};
-use crate::ping::sweep::Goal;
+use crate::ping::sweep::SweepTarget;
 use crate::types::Family;
 
 /// Names asked for at once: as many as a resolver is glad to be asked.
@@ -28,7 +28,7 @@ pub enum Lookups {
         families: Vec<Family>,
     },
     /// They were, already.
-    Known(Arc<HashMap<Box<str>, Goal>>),
+    Known(Arc<HashMap<Box<str>, SweepTarget>>),
 }
 
 /// Looks names up for one worker.
@@ -36,12 +36,12 @@ pub struct Directory(Kind);
 
 enum Kind {
     Apart(Apart),
-    Known(Arc<HashMap<Box<str>, Goal>>),
+    Known(Arc<HashMap<Box<str>, SweepTarget>>),
 }
 
 struct Apart {
     asked: Sender<Box<str>>,
-    answers: Receiver<Goal>,
+    answers: Receiver<SweepTarget>,
     clerk: Clerk,
     threads: usize,
     waiting: usize,
@@ -51,7 +51,7 @@ struct Apart {
 #[derive(Clone)]
 struct Clerk {
     questions: Arc<Mutex<Receiver<Box<str>>>>,
-    answered: Sender<Goal>,
+    answered: Sender<SweepTarget>,
     resolve: ResolveApart,
     forced: Option<Family>,
     families: Arc<[Family]>,
@@ -74,15 +74,17 @@ impl Directory {
     }
 
     /// Asks for a name; gives it at once if it is known.
-    pub(super) fn ask(&mut self, name: Box<str>) -> Option<Goal> {
+    pub(super) fn ask(&mut self, name: Box<str>) -> Option<SweepTarget> {
         match &mut self.0 {
-            Kind::Known(known) => Some(known.get(&name).cloned().unwrap_or(Goal { name: Some(name), endpoint: None })),
+            Kind::Known(known) => {
+                Some(known.get(&name).cloned().unwrap_or(SweepTarget { name: Some(name), endpoint: None }))
+            }
             Kind::Apart(apart) => apart.ask(name),
         }
     }
 
     /// A name that is known now.
-    pub(super) fn take(&mut self) -> Option<Goal> {
+    pub(super) fn take(&mut self) -> Option<SweepTarget> {
         let Kind::Apart(apart) = &mut self.0 else { return None };
         let goal = apart.answers.try_recv().ok()?;
         apart.waiting -= 1;
@@ -101,7 +103,7 @@ impl Directory {
 }
 
 impl Apart {
-    fn ask(&mut self, name: Box<str>) -> Option<Goal> {
+    fn ask(&mut self, name: Box<str>) -> Option<SweepTarget> {
         if self.threads < THREADS && self.threads <= self.waiting {
             let clerk = self.clerk.clone();
             let started = std::thread::Builder::new().name("names".to_owned()).spawn(move || clerk.work());
@@ -132,7 +134,7 @@ impl Clerk {
         }
     }
 
-    fn look_up(&self, name: Box<str>) -> Goal {
+    fn look_up(&self, name: Box<str>) -> SweepTarget {
         let found = (self.resolve)(&name, self.forced);
         choose(name, found, &self.families, &self.complaints)
     }
@@ -144,16 +146,16 @@ pub fn choose(
     found: Result<Resolved, ResolveError>,
     families: &[Family],
     complaints: &Complaints,
-) -> Goal {
+) -> SweepTarget {
     let endpoint = match found {
         Ok(resolved) => {
             let usable = resolved.endpoints.iter().find(|endpoint| families.contains(&endpoint.family()));
             usable.or(resolved.endpoints.first()).copied()
         }
         Err(error) => {
-            complaints.push(Trouble::Unresolved(name.to_string(), error).to_string());
+            complaints.push(CliError::Unresolved(name.to_string(), error).to_string());
             None
         }
     };
-    Goal { name: Some(name), endpoint }
+    SweepTarget { name: Some(name), endpoint }
 }

@@ -9,7 +9,7 @@ use super::{Bell, Complaints};
 use crate::cli::sweep_args::Shard;
 use crate::cli::sweep_targets::{Found, Item, Space};
 use crate::cli::target::word;
-use crate::ping::sweep::{Goal, Permutation};
+use crate::ping::sweep::{Permutation, SweepTarget};
 
 /// Items handed over at once, and how many such lots wait at most: the list is not read much faster than it is probed.
 const LOT: usize = 256;
@@ -22,7 +22,7 @@ pub(super) enum Piece {
     /// A target.
     Found(Found),
     /// A target that is looked up already, or cannot be.
-    Goal(Goal),
+    SweepTarget(SweepTarget),
     /// Nothing yet.
     Later,
     /// Nothing any more.
@@ -73,7 +73,7 @@ impl Pieces {
                         *next = share.next(*next + 1).unwrap_or(u64::MAX);
                         return match &place.item {
                             Ok(item) => Found::within(item, index).map_or(Piece::End, Piece::Found),
-                            Err(text) => Piece::Goal(Goal { name: Some(text.clone()), endpoint: None }),
+                            Err(text) => Piece::SweepTarget(SweepTarget { name: Some(text.clone()), endpoint: None }),
                         };
                     }
                 }

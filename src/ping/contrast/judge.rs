@@ -282,12 +282,17 @@ mod tests {
 
     use super::*;
     use crate::channel::SocketKind;
-    use crate::engine::{Place, Target};
+    use crate::engine::{Destination, Target};
     use crate::ping::Method;
 
     fn judged(records: Vec<Record>) -> Outcome {
         let contender = Contender {
-            target: Target { target: "h".into(), name: "h".into(), numeric: false, place: Place::Unresolved },
+            target: Target {
+                target: "h".into(),
+                name: "h".into(),
+                numeric: false,
+                destination: Destination::Unresolved,
+            },
             method: Method::Icmp,
             socket: SocketKind::Raw,
             port: None,

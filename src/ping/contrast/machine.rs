@@ -8,7 +8,7 @@ use super::judge;
 use super::record::{Outcome, Record};
 use super::rounds::Rounds;
 use crate::channel::{Arena, Control, Inbound, Outbox};
-use crate::engine::{Machine, Place};
+use crate::engine::{Destination, Machine};
 use crate::ping::{self, Pace, Ping, Subject};
 use crate::types::{Instant, Now};
 
@@ -60,7 +60,7 @@ impl Contrast {
     }
 
     fn begin(&self, now: Instant) -> Rounds {
-        let runs = |one: &Contender| matches!(one.target.place, Place::Reachable { .. });
+        let runs = |one: &Contender| matches!(one.target.destination, Destination::Reachable { .. });
         let series = (0..).zip(&self.contenders).filter(|(_, one)| runs(one)).map(|(number, _)| number).collect();
         Rounds::new(now, self.slot, self.count, series, self.seed)
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::connection::FollowUp;
 use super::{Series, count_run};
-use crate::engine::{Inflight, Place};
+use crate::engine::{Destination, Inflight};
 use crate::metrics::RttStats;
 use crate::ping::event::Event;
 use crate::ping::method::Method;
@@ -51,10 +51,10 @@ impl Series {
 
     /// What the target turned out to be.
     fn state(&self, counts: &Counts) -> Option<State> {
-        match self.target.place {
-            Place::Unresolved => return Some(State::Unresolved),
-            Place::Unroutable { .. } => return Some(State::Unknown),
-            Place::Reachable { .. } | Place::Local { .. } => {}
+        match self.target.destination {
+            Destination::Unresolved => return Some(State::Unresolved),
+            Destination::Unroutable { .. } => return Some(State::Unknown),
+            Destination::Reachable { .. } | Destination::Local { .. } => {}
         }
         let refused = match self.method {
             Method::Tcp(_) | Method::Unix(_) | Method::UnixDgram(_) => State::Refused,

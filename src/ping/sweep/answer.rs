@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::config::Told;
 use super::flight::Fate;
 use super::machine::Sweep;
-use crate::channel::{Arena, Datagram, IcmpReport, LaneId, Owner, Profile};
+use crate::channel::{Arena, Datagram, IcmpNotice, LaneId, Owner, Profile};
 use crate::engine::decode::{self, Decoded, EchoReply, IcmpError, QuotedTransport};
 use crate::engine::delay;
 use crate::types::{Instant, Now, Sequence, Stamp};
@@ -39,7 +39,7 @@ impl Sweep {
         }
     }
 
-    pub(super) fn report(&mut self, now: Now, report: &IcmpReport, octets: &Arena) {
+    pub(super) fn report(&mut self, now: Now, report: &IcmpNotice, octets: &Arena) {
         self.heard += 1;
         let Some(profile) = self.profile(report.lane) else { return };
         let error = decode::report(&profile, report, octets);

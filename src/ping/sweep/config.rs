@@ -9,7 +9,7 @@ use crate::wire::payload::Fill;
 
 /// One target.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Goal {
+pub struct SweepTarget {
     /// As typed, where that is not the address.
     pub name: Option<Box<str>>,
     /// Where it is; `None` for a name without an address.
@@ -20,7 +20,7 @@ pub struct Goal {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Supplied {
     /// The next target.
-    Goal(Goal),
+    SweepTarget(SweepTarget),
     /// There is none yet; [`crate::channel::Control::Supplied`] tells when to ask again.
     Later,
     /// There will be none.

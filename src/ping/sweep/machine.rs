@@ -9,7 +9,9 @@ use super::event::{Event, Totals};
 use super::flight::{Fate, Flight, Probe};
 use super::live::{Extra, Lives};
 use super::template::Template;
-use crate::channel::{Arena, Control, Dropped, Header, Inbound, Order, OsError, Outbox, Refused, Send, Sent, Token};
+use crate::channel::{
+    Arena, Control, Dropped, Header, Inbound, Order, OsError, Outbox, Refused, Sent, Token, Transmit,
+};
 use crate::engine::pace::Cap;
 use crate::engine::{Machine, delay};
 use crate::types::{Endpoint, Family, Instant, Now, ProbeId, Sequence, StampSource};
@@ -172,7 +174,7 @@ impl Sweep {
             match (self.config.supply)() {
                 Supplied::Later => self.supply = Stock::Dry,
                 Supplied::End => self.supply = Stock::Ended,
-                Supplied::Goal(goal) => {
+                Supplied::SweepTarget(goal) => {
                     self.totals.begun += 1;
                     match goal.endpoint {
                         Some(endpoint) if self.way(endpoint.family()).is_some() => {
@@ -213,7 +215,7 @@ impl Sweep {
         let sequence = Sequence::new(number as u16);
         let octets = outbox.store(|out| way.template.push(sequence, Sweep::on_the_wire(number, slot), out));
         let (lane, token, to) = (way.route.lane, Token::new(number), Endpoint::Ip(endpoint));
-        outbox.push(Order::Send(Send { lane, token, to, flow: 0, header: Header::default(), octets }));
+        outbox.push(Order::Send(Transmit { lane, token, to, flow: 0, header: Header::default(), octets }));
         self.unheard += 1;
     }
 
@@ -490,7 +492,7 @@ impl Machine for Sweep {
 
 #[cfg(test)]
 mod tests {
-    use super::super::config::{Goal, Told};
+    use super::super::config::{SweepTarget, Told};
     use super::super::template::tests::route;
     use super::*;
     use crate::channel::Owner;
@@ -502,12 +504,12 @@ mod tests {
     /// All under way to somebody who is silent.
     fn under_way(now: Now) -> Sweep {
         let mut given = 0..TARGETS;
-        let goal = |n: u32| Goal {
+        let goal = |n: u32| SweepTarget {
             name: None,
             endpoint: Some(IpEndpoint::from_address(std::net::Ipv4Addr::from_bits(n + (10 << 24)).into())),
         };
         let mut sweep = Sweep::new(Config {
-            supply: Box::new(move || given.next().map_or(Supplied::End, |n| Supplied::Goal(goal(n)))),
+            supply: Box::new(move || given.next().map_or(Supplied::End, |n| Supplied::SweepTarget(goal(n)))),
             routes: vec![route(7, Owner::Ours)],
             probes: Probes::UntilAnswered { retries: 0, backoff: 1.0 },
             wait: Duration::from_secs(1),

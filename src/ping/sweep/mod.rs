@@ -22,7 +22,7 @@ mod range;
 mod telling;
 mod template;
 
-pub use config::{Config, Goal, Probes, Route, Supplied, Supply, Told};
+pub use config::{Config, Probes, Route, Supplied, Supply, SweepTarget, Told};
 pub use event::{Event, Outcome, Totals};
 pub use exclude::Exclusions;
 pub use machine::Sweep;

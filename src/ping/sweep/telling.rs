@@ -1,6 +1,6 @@
 //! What became of a target, put together: the end of its way through a [`Sweep`].
 
-use super::config::Goal;
+use super::config::SweepTarget;
 use super::event::{Event, Outcome};
 use super::live::{Extra, Live};
 use super::machine::Sweep;
@@ -37,7 +37,7 @@ impl Sweep {
     }
 
     /// Tells a target that cannot be probed.
-    pub(super) fn tell_not_run(&mut self, goal: Goal) {
+    pub(super) fn tell_not_run(&mut self, goal: SweepTarget) {
         self.totals.over += 1;
         self.totals.not_run += 1;
         let state = if goal.endpoint.is_some() { State::Unknown } else { State::Unresolved };

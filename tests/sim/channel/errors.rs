@@ -48,7 +48,7 @@ fn a_probe_expires_at_the_router_its_ttl_leads_to() {
 
 #[test]
 fn an_icmpv6_probe_expires_like_an_icmp_probe() {
-    for socket in [SocketWish::Raw, SocketWish::Dgram] {
+    for socket in [SocketChoice::Raw, SocketChoice::Dgram] {
         let (rig, seen) = expired(icmp(Family::V6, socket), Quote::full());
         with_error(&rig, &seen, |error| {
             assert_eq!((error.icmp_type, error.icmp_code), (3, 0));
@@ -133,7 +133,7 @@ fn labels_reach_both_kinds_of_lane() {
         LabelStackEntry { label: 24_001, tc: 3, bottom: false, ttl: 1 },
         LabelStackEntry { label: 17, tc: 0, bottom: true, ttl: 254 },
     ];
-    for lane in [raw(), dgram(), udp(), icmp(Family::V6, SocketWish::Raw), icmp(Family::V6, SocketWish::Dgram)] {
+    for lane in [raw(), dgram(), udp(), icmp(Family::V6, SocketChoice::Raw), icmp(Family::V6, SocketChoice::Dgram)] {
         let (rig, seen) = expired(lane, Quote::full().labels(stack.clone()));
         with_error(&rig, &seen, |error| {
             assert_eq!(extension::parse(error.extension), [Object::Mpls(stack.clone())]);

@@ -17,7 +17,7 @@ fn attempts(network: &Network, lane: LanePlan) -> Result<SocketKind, Vec<(Socket
 #[test]
 fn auto_takes_the_first_socket_it_may_open() {
     let mut network = Network::new(1);
-    let auto = icmp(Family::V4, SocketWish::Auto);
+    let auto = icmp(Family::V4, SocketChoice::Auto);
     assert_eq!(attempts(&network, auto.clone()), Ok(SocketKind::Raw));
     network.allow_raw(false);
     assert_eq!(attempts(&network, auto.clone()), Ok(SocketKind::Dgram));
@@ -43,7 +43,7 @@ fn a_lane_that_asks_for_what_is_not_there_is_refused() {
 
 #[test]
 fn only_a_missing_privilege_makes_auto_try_the_next_socket() {
-    let lane = LanePlan { source: Some(ip("10.1.1.1")), ..icmp(Family::V4, SocketWish::Auto) };
+    let lane = LanePlan { source: Some(ip("10.1.1.1")), ..icmp(Family::V4, SocketChoice::Auto) };
     let once = vec![(SocketKind::Raw, "bind", OsError::EADDRNOTAVAIL)];
     assert_eq!(attempts(&Network::new(1), lane), Err(once));
 }
@@ -64,7 +64,8 @@ fn a_bound_lane_receives_only_what_is_sent_to_its_address() {
 #[test]
 fn profiles_say_what_each_kind_of_socket_does() {
     let network = behind_two_routers(target());
-    let rig = Rig::open(&network, &[raw(), dgram(), icmp(Family::V6, SocketWish::Raw), LanePlan { flows: 8, ..udp() }]);
+    let rig =
+        Rig::open(&network, &[raw(), dgram(), icmp(Family::V6, SocketChoice::Raw), LanePlan { flows: 8, ..udp() }]);
     let profile = |lane: usize| *rig.channel.profile(rig.lanes[lane]);
     let facts = |lane| {
         let profile = profile(lane);
@@ -82,7 +83,7 @@ fn profiles_say_what_each_kind_of_socket_does() {
 fn packets_carry_the_fields_of_order_then_lane_then_kernel() {
     let network = behind_two_routers(target());
     let label = FlowLabel::new(0x12345).expect("20 bits");
-    let planned = LanePlan { ttl: Some(Ttl::new(9)), tos: Some(Tos::new(0x20)), ..icmp(Family::V6, SocketWish::Raw) };
+    let planned = LanePlan { ttl: Some(Ttl::new(9)), tos: Some(Tos::new(0x20)), ..icmp(Family::V6, SocketChoice::Raw) };
     let mut rig = Rig::open(&network, &[LanePlan { flow_label: Some(label), ..planned }]);
     let first = rig.ping(TARGET_V6, 1);
     rig.echo(TARGET_V6, 2, Header { tos: Some(Tos::new(0x88)), ..with_ttl(3) });
@@ -98,8 +99,8 @@ fn every_checksum_on_the_wire_is_right() {
     for (lane, to) in [
         (raw(), TARGET),
         (dgram(), TARGET),
-        (icmp(Family::V6, SocketWish::Raw), TARGET_V6),
-        (icmp(Family::V6, SocketWish::Dgram), TARGET_V6),
+        (icmp(Family::V6, SocketChoice::Raw), TARGET_V6),
+        (icmp(Family::V6, SocketChoice::Dgram), TARGET_V6),
     ] {
         let mut rig = Rig::open(&network, &[lane]);
         rig.ping(to, 1);
@@ -272,7 +273,7 @@ mod arbitrary {
                 packet.write_checksum();
             }
             network.inject(ms(1), packet);
-            let tcp = LanePlan::new(Family::V4, Protocol::Tcp, SocketWish::Auto);
+            let tcp = LanePlan::new(Family::V4, Protocol::Tcp, SocketChoice::Auto);
             let mut rig = Rig::open(&network, &[raw(), dgram(), udp(), tcp]);
             rig.ping(TARGET, 1);
             let seen = rig.answers(ms(100));

@@ -129,7 +129,7 @@ fn big_ping(rig: &mut Rig, to: &str, octets: usize) -> Token {
 fn a_packet_too_large_for_a_link_is_answered_with_its_mtu() {
     for (family, to, expected) in [(Family::V4, TARGET, (3, 4)), (Family::V6, TARGET_V6, (2, 0))] {
         let network = narrow(|way| way.mtu(mtu(1000)));
-        let plan = LanePlan { fragmentation: Some(Fragmentation::Probe), ..icmp(family, SocketWish::Dgram) };
+        let plan = LanePlan { fragmentation: Some(Fragmentation::Probe), ..icmp(family, SocketChoice::Dgram) };
         let mut rig = Rig::open(&network, &[plan]);
         big_ping(&mut rig, to, 1200);
         let seen = rig.answers(ms(100));

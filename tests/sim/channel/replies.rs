@@ -16,10 +16,10 @@ fn ping_changed(change: Change, lane: LanePlan) -> (Rig, Vec<Seen>) {
 #[test]
 fn a_target_answers_after_the_delays_of_the_path_both_ways() {
     for (lane, to) in [
-        (icmp(Family::V4, SocketWish::Raw), TARGET),
-        (icmp(Family::V4, SocketWish::Dgram), TARGET),
-        (icmp(Family::V6, SocketWish::Raw), TARGET_V6),
-        (icmp(Family::V6, SocketWish::Dgram), TARGET_V6),
+        (icmp(Family::V4, SocketChoice::Raw), TARGET),
+        (icmp(Family::V4, SocketChoice::Dgram), TARGET),
+        (icmp(Family::V6, SocketChoice::Raw), TARGET_V6),
+        (icmp(Family::V6, SocketChoice::Dgram), TARGET_V6),
     ] {
         let network = behind_two_routers(target());
         let mut rig = Rig::open(&network, std::slice::from_ref(&lane));
@@ -135,7 +135,7 @@ fn a_redirect_and_a_source_quench_come_before_the_answer_they_advise_about() {
 #[test]
 fn an_icmpv6_redirect_names_gateway_and_probe() {
     let network = behind_two_routers(target().change([1], Change::Redirect(ip("fe80::77"))));
-    let mut rig = Rig::open(&network, &[icmp(Family::V6, SocketWish::Raw)]);
+    let mut rig = Rig::open(&network, &[icmp(Family::V6, SocketChoice::Raw)]);
     rig.ping(TARGET_V6, 9);
     let seen = rig.answers(ms(100));
     let mut arena = netprobe::channel::Arena::default();

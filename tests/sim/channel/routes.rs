@@ -105,7 +105,7 @@ fn a_default_route_ends_at_a_router_that_has_none() {
 fn a_host_without_an_address_of_a_family_cannot_send_in_it() {
     let mut network = Network::new(1).our_addresses([ip("192.0.2.1")]);
     network.add(US, target(), Link::after(ms(1)));
-    let mut rig = Rig::open(&network, &[icmp(Family::V6, SocketWish::Raw)]);
+    let mut rig = Rig::open(&network, &[icmp(Family::V6, SocketChoice::Raw)]);
     rig.ping(TARGET_V6, 1);
     let seen = rig.run(ms(10));
     assert!(matches!(&seen[0].inbound, Inbound::Refused(refused) if refused.error == OsError::ENETUNREACH), "{seen:?}");
@@ -133,7 +133,7 @@ fn every_member_of_a_group_answers_from_its_own_address() {
     for (address, delay) in [("2001:db8::a", 1), ("2001:db8::b", 2)] {
         network.add(US, Node::host(ip(address)).group(group), Link::after(ms(delay)));
     }
-    let mut rig = Rig::open(&network, &[icmp(Family::V6, SocketWish::Dgram)]);
+    let mut rig = Rig::open(&network, &[icmp(Family::V6, SocketChoice::Dgram)]);
     rig.ping("ff02::1", 1);
     let seen = rig.answers(ms(100));
     let responders: Vec<_> = rig.replies(&seen).into_iter().map(|(at, reply)| (at, reply.responder)).collect();

@@ -7,7 +7,7 @@ use netprobe::sim::{Peer, TcpService, Way};
 const TCP: u16 = 443;
 
 fn tcp() -> LanePlan {
-    LanePlan::new(Family::V4, Protocol::Tcp, SocketWish::Auto)
+    LanePlan::new(Family::V4, Protocol::Tcp, SocketChoice::Auto)
 }
 
 /// A target 5 ms away that has this behind its port.

@@ -1,6 +1,6 @@
 //! Several targets in one run.
 
-use netprobe::engine::{Place, Target};
+use netprobe::engine::{Destination, Target};
 use netprobe::ping::{Config, Counts, Event, State, Subject};
 use netprobe::sim::{Change, Link, Network, Node, US, ip};
 use netprobe::types::IpEndpoint;
@@ -45,7 +45,7 @@ fn a_run_of_nothing_that_can_be_probed_is_over_at_once() {
         target: TARGET.into(),
         name: TARGET.into(),
         numeric: true,
-        place: Place::Unroutable { endpoint: IpEndpoint::from_address(ip(TARGET)) },
+        destination: Destination::Unroutable { endpoint: IpEndpoint::from_address(ip(TARGET)) },
     };
     let run = ping_all(
         &network(|node| node),

@@ -15,7 +15,7 @@ fn a_quoted_ttl_tells_the_distance_whichever_probe_is_answered() {
         for burst in 1..=6 {
             let mut network = Network::new(1);
             path(&mut network, family, 6, limited(burst));
-            let told = trace(&network, (family, Protocol::Udp, SocketWish::Raw), config());
+            let told = trace(&network, (family, Protocol::Udp, SocketChoice::Raw), config());
             let (_, end) = told.end();
             assert_eq!((end.reached, end.hops.len()), (true, 6), "{family:?} {burst}");
             assert!(responders(end)[5].contains(&Some(target(family))), "{family:?} {burst}");
@@ -43,7 +43,7 @@ fn a_silent_router_before_the_destination_is_asked_once_more_and_stays_silent() 
         path(&mut network, kind.0, 6, silent(&[4, 5]));
         let told = trace(&network, kind, config());
         let (time, end) = told.end();
-        let measured = kind.1 == Protocol::Udp && kind.2 == SocketWish::Raw;
+        let measured = kind.1 == Protocol::Udp && kind.2 == SocketChoice::Raw;
         let sent: Vec<usize> = end.hops.iter().map(|hop| hop.probes.len()).collect();
         let again = if measured { 3 } else { 4 };
         assert_eq!(sent, [3, 3, 3, again, again, 3], "{kind:?}");
@@ -57,7 +57,7 @@ fn a_ttl_quoted_wrong_by_the_destination_moves_no_hop_below_one_that_answered() 
         let mut network = Network::new(1);
         let quote = Quote::full().mangle(Mangle::Ttl(Ttl::new(quoted)));
         path(&mut network, Family::V4, 5, |ttl, node| if ttl == 5 { node.quote(quote.clone()) } else { node });
-        let told = trace(&network, (Family::V4, Protocol::Udp, SocketWish::Raw), config());
+        let told = trace(&network, (Family::V4, Protocol::Udp, SocketChoice::Raw), config());
         assert_eq!(responders(told.end().1), expected(Family::V4, 5, 5, &[]), "{quoted}");
     }
 }
@@ -163,7 +163,7 @@ fn a_syn_with_octets_behind_it_ends_at_who_refuses_it_and_at_who_accepts_it() {
                 let host =
                     |_, node: Node| if open { node.tcp(33434, TcpService::Accept(Peer::silent())) } else { node };
                 path(&mut network, family, 4, host);
-                let kind = (family, Protocol::Tcp, SocketWish::Raw);
+                let kind = (family, Protocol::Tcp, SocketChoice::Raw);
                 let told = trace(&network, kind, Config { packet_octets: Some(packet_octets), ..config() });
                 assert_eq!(responders(told.end().1), expected(family, 4, 4, &[]), "{family:?} {open} {packet_octets}");
             }

@@ -41,7 +41,7 @@ fn lossy(family: Family, links: &[Mtus], seed: u64, rate: f64, change: impl Fn(u
 
 fn search(network: &Network, kind: Kind, config: Config) -> Told {
     let ports = match kind.2 {
-        SocketWish::Raw => Ports::Fixed(Port::new(33434).unwrap()),
+        SocketChoice::Raw => Ports::Fixed(Port::new(33434).unwrap()),
         _ => config.ports,
     };
     let lane = LanePlan { fragmentation: Some(Fragmentation::Interface), ..lane(kind) };
@@ -239,7 +239,7 @@ fn a_service_whose_answers_name_no_packet_shows_what_reaches_it() {
     let answering =
         |ttl, node: Node| if ttl == 3 { node.udp(33434, UdpService::Answer(b"what?".to_vec())) } else { node };
     for family in [Family::V4, Family::V6] {
-        let kind = (family, Protocol::Udp, SocketWish::Raw);
+        let kind = (family, Protocol::Udp, SocketChoice::Raw);
         let told = search(&narrow(family, &[Says(1500), Says(1500), Says(1400)], answering), kind, whole());
         let (_, end) = told.end();
         assert_eq!((mtus(end), end.path_mtu), (vec![Some(1500), Some(1500), Some(1400)], Mtu::new(1400)), "{family:?}");
@@ -250,7 +250,7 @@ fn a_service_whose_answers_name_no_packet_shows_what_reaches_it() {
 fn names_stand_in_the_hops_of_a_search() {
     let mut network = narrow(Family::V4, &[Says(1500), Says(1400)], as_is);
     network.name(router(Family::V4, 1), NameOutcome::Named("r1.example".into(), ms(300)));
-    let kind = (Family::V4, Protocol::Icmp, SocketWish::Raw);
+    let kind = (Family::V4, Protocol::Icmp, SocketChoice::Raw);
     let told = search(&network, kind, Config { names: true, ..whole() });
     let name = told.hops()[0].1.probes[0].answer.as_ref().unwrap().name.as_deref();
     assert_eq!((name, told.end().1.path_mtu), (Some("r1.example"), Mtu::new(1400)));

@@ -33,7 +33,7 @@ fn an_origin_that_comes_in_time_is_shown() {
         network.origin(router(family, 1), told("64500 64499", everything, 50));
         network.origin(router(family, 2), OriginOutcome::Untold(ms(1)));
         network.origin(target(family), told("64501", everything, 400));
-        let told = trace(&network, (family, Protocol::Icmp, SocketWish::Raw), with_origins());
+        let told = trace(&network, (family, Protocol::Icmp, SocketChoice::Raw), with_origins());
         assert_eq!(origins(&told), [Some(vec![64_499, 64_500]), Some(vec![]), Some(vec![64_501])]);
         assert!(told.hops()[0].0 >= ms(50));
     }

@@ -6,7 +6,7 @@ use netprobe::types::Tos;
 
 /// Raw lanes, which see all of a quote.
 fn raw_lanes() -> impl Iterator<Item = Kind> {
-    LANES.into_iter().filter(|kind| kind.2 == SocketWish::Raw)
+    LANES.into_iter().filter(|kind| kind.2 == SocketChoice::Raw)
 }
 
 /// What hop 2's router changes, whether 8 octets of the transport header are enough to survive it without an Identification,
@@ -116,7 +116,7 @@ fn a_middlebox_that_adds_to_every_checksum_moves_no_hop() {
         let mut network = Network::new(u64::from(add));
         let shifted = Quote::transport(8).mangle(Mangle::Transport(6, add.to_be_bytes().to_vec()));
         path(&mut network, Family::V4, 6, |_, node| node.quote(shifted.clone()));
-        let told = trace(&network, (Family::V4, Protocol::Udp, SocketWish::Raw), config());
+        let told = trace(&network, (Family::V4, Protocol::Udp, SocketChoice::Raw), config());
         assert_eq!(responders(told.end().1), expected(Family::V4, 6, 6, &[]), "{add}");
     }
 }
@@ -145,7 +145,7 @@ fn a_field_rewritten_on_the_way_is_found_at_the_first_hop_that_shows_it() {
 
 #[test]
 fn error_queues_hide_what_no_finding_may_be_made_of() {
-    for kind in LANES.into_iter().filter(|kind| kind.2 == SocketWish::Dgram) {
+    for kind in LANES.into_iter().filter(|kind| kind.2 == SocketChoice::Dgram) {
         let mut network = Network::new(1);
         let natted = Quote::full().mangle(Mangle::Tos(Tos::new(0x48))).mangle(Mangle::SwapIdentification);
         path(&mut network, kind.0, 5, |_, node| node.quote(natted.clone()));

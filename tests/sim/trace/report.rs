@@ -34,7 +34,7 @@ fn reported(network: &Network, kind: Kind, cycles: u64, config: Config) -> Repor
 
 fn over(network: &Network, lane: LanePlan, targets: &[IpAddr], cycles: u64, config: Config) -> Reported {
     let ports = match (lane.protocol, lane.socket) {
-        (Protocol::Tcp, _) | (Protocol::Udp, SocketWish::Raw) => Ports::Fixed(Port::new(33434).unwrap()),
+        (Protocol::Tcp, _) | (Protocol::Udp, SocketChoice::Raw) => Ports::Fixed(Port::new(33434).unwrap()),
         _ => config.ports,
     };
     let OpenedLanes { mut channel, lanes, mut lookup, .. } =
