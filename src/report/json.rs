@@ -6,7 +6,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use serde::{Serialize, Serializer};
 use serde_json::ser::Formatter;
 
-use super::escape::is_visible;
+use crate::report::words::is_visible;
 use crate::types::WallTime;
 
 /// Stands in every object about a whole run or target; changes when what scripts read would break.

@@ -4,40 +4,26 @@
 //! with `-v` on stderr.
 
 mod contrast;
-mod escape;
 #[cfg(test)]
 mod fixture;
 mod json;
-mod message;
-mod number;
-mod ping_json;
-mod ping_text;
-mod pong_json;
-mod pong_text;
+mod ping;
+mod pong;
 mod sweep;
-mod trace_findings;
-mod trace_flows;
-mod trace_json;
-mod trace_mtu;
-mod trace_object;
-mod trace_table;
-mod trace_table_json;
-mod trace_text;
+mod trace;
+mod words;
 
 use std::io::{self, Write};
 
 pub use contrast::{ContrastJson, ContrastText};
-pub use escape::escape;
-pub use ping_json::{PingJson, PingJsonOptions};
-pub use ping_text::{PingText, PingTextOptions, ShownSource};
-pub use pong_json::PongJson;
-pub use pong_text::PongText;
+pub use ping::{PingJson, PingJsonOptions, PingText, PingTextOptions, ShownSource};
+pub use pong::{PongJson, PongText};
 pub use sweep::{SweepJson, SweepProgress, SweepShow, SweepText};
-pub use trace_flows::{FlowsJson, FlowsText};
-pub use trace_json::{TraceJson, TraceJsonOptions};
-pub use trace_table::{TableOptions, TraceTable};
-pub use trace_table_json::TraceTableJson;
-pub use trace_text::{TraceText, TraceTextOptions};
+pub use trace::{
+    FlowsJson, FlowsText, TableOptions, TraceJson, TraceJsonOptions, TraceTable, TraceTableJson, TraceText,
+    TraceTextOptions,
+};
+pub use words::escape;
 
 /// Where a report goes.
 pub struct Streams<'a> {

@@ -5,13 +5,13 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
-use super::sentence::{notes, sentence, subject};
-use super::{privilege, reason};
 use crate::metrics::RttStats;
 use crate::ping::contrast::{ALPHA, Answerer, Event, Finding, MIN_ROUNDS, Outcome, Row, Verdict};
 use crate::ping::{self, MethodKind, State};
+use crate::report::contrast::sentence::{notes, sentence, subject};
+use crate::report::contrast::{privilege, reason};
 use crate::report::json::{VERSION, line};
-use crate::report::ping_json::RttStatsObject;
+use crate::report::ping::RttStatsObject;
 use crate::report::{PingJson, PingJsonOptions, Sink, Streams};
 
 /// Writes a comparison as JSON lines.

@@ -1,10 +1,10 @@
 //! What stands out, in plain sentences: [`sentence`] for each finding, [`notes`] for what must be said with them.
 
-use super::Label;
 use crate::metrics::Share;
 use crate::ping::contrast::{Answerer, Finding, MIN_ROUNDS, Outcome, Row, Who};
 use crate::ping::{MethodKind, State};
-use crate::report::number::Millis;
+use crate::report::contrast::Label;
+use crate::report::words::number::Millis;
 
 /// What a finding means.
 pub(super) fn sentence(finding: &Finding, outcome: &Outcome) -> String {

@@ -5,14 +5,14 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
-use super::{Streams, SweepShow};
 use crate::channel::SocketKind;
 use crate::metrics::{RttRecorder, RttStats};
 use crate::ping::State;
 use crate::ping::sweep::{Event, Outcome};
 use crate::report::Sink;
 use crate::report::json::{VERSION, line, millis};
-use crate::report::ping_json::{CountsObject, StampsObject};
+use crate::report::ping::{CountsObject, StampsObject};
+use crate::report::{Streams, SweepShow};
 use crate::types::{Family, Rtt};
 
 /// Writes a `summary` object for each target as it is over.

@@ -1,0 +1,51 @@
+//! The end of a comparison of methods: as a table with sentences ([`ContrastText`]) and as JSON ([`ContrastJson`]).
+
+#[cfg(test)]
+mod fixture;
+mod json;
+mod sentence;
+mod text;
+
+pub use json::ContrastJson;
+pub use text::ContrastText;
+
+use std::fmt;
+
+use crate::channel::SocketKind;
+use crate::ping::contrast::Row;
+use crate::ping::{MethodKind, State};
+
+/// A method as tables and sentences call it.
+struct Label<'a>(&'a Row);
+
+impl fmt::Display for Label<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Row { method, socket, port, .. } = self.0;
+        match (method, port) {
+            (MethodKind::Icmp, _) => write!(f, "ICMP {}", socket.name()),
+            (method, Some(port)) => write!(f, "{} port {port}", method.name().to_uppercase()),
+            (method, None) => write!(f, "{}", method.name().to_uppercase()),
+        }
+    }
+}
+
+/// What a method's socket needs: a capability or a sysctl; `None`: nothing.
+fn privilege(row: &Row) -> Option<&'static str> {
+    match (row.method, row.socket) {
+        (_, SocketKind::Raw) => Some("cap_net_raw"),
+        (MethodKind::Icmp, _) => Some("net.ipv4.ping_group_range"),
+        _ => None,
+    }
+}
+
+/// Why a method did not run.
+fn reason(row: &Row) -> Option<String> {
+    match row.refused {
+        _ if row.ran => None,
+        Some(attempt) => Some(format!("{}: {}", attempt.call, attempt.error)),
+        None if row.counts.send_failed > 0 => Some("this host's kernel refused every probe".to_owned()),
+        None if row.state == Some(State::Unresolved) => Some("the name has no address".to_owned()),
+        None if row.state == Some(State::Unknown) => Some("no way to the target".to_owned()),
+        None => Some("the run ended before".to_owned()),
+    }
+}

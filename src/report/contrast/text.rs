@@ -1,0 +1,249 @@
+//! A comparison as text: the lines of every method as they come, then one table, then sentences.
+
+use std::io::{self, Write};
+
+use crate::ping::contrast::{Answerer, Event, Outcome, Row, Who};
+use crate::ping::{self, Start};
+use crate::report::contrast::sentence::{notes, sentence};
+use crate::report::contrast::{Label, privilege, reason};
+use crate::report::ping::interim;
+use crate::report::words::number::{Millis, general};
+use crate::report::{PingText, PingTextOptions, Sink, Streams, escape};
+
+/// So many answerers stand in a row; all are in the JSON.
+const SHOWN_ANSWERERS: usize = 2;
+
+/// How many columns of a row are words; the others are numbers, which line up at their ends.
+const WORDS: usize = 4;
+
+/// Writes a comparison as text.
+pub struct ContrastText {
+    lines: PingText,
+    /// `NAME (ADDRESS)`, escaped.
+    target: String,
+    /// What the methods are called, by series.
+    labels: Vec<String>,
+}
+
+impl ContrastText {
+    /// A writer that has written nothing yet; the lines of the methods look as these options say.
+    pub fn new(options: PingTextOptions) -> Self {
+        ContrastText { lines: PingText::new(options), target: String::new(), labels: Vec::new() }
+    }
+
+    fn start(&mut self, start: &Start) {
+        let method = start.method.name().to_uppercase();
+        let which = start.port.map(|port| port.to_string()).or(start.socket.map(|socket| socket.name().to_owned()));
+        self.labels.push(which.map_or_else(|| method.clone(), |which| format!("{method} {which}")));
+        self.target = match start.address {
+            Some(address) if !start.numeric => format!("{} ({address})", escape(&start.name)),
+            _ => escape(&start.name).into_owned(),
+        };
+    }
+
+    fn outcome(&self, outcome: &Outcome, data: &mut dyn Write) -> io::Result<()> {
+        let rounds = outcome.rounds;
+        writeln!(data, "\n--- {} by {} methods, {rounds} rounds ---", self.target, outcome.rows.len())?;
+        writeln!(data, "times in ms between user space and user space, without round 1; kernel: median by its stamps")?;
+        table(outcome, data)?;
+        writeln!(data)?;
+        for finding in &outcome.findings {
+            writeln!(data, "{}", sentence(finding, outcome))?;
+        }
+        notes(outcome).iter().try_for_each(|note| writeln!(data, "{note}"))
+    }
+}
+
+impl Sink<Event> for ContrastText {
+    fn event(&mut self, event: &Event, streams: &mut Streams<'_>) -> io::Result<()> {
+        match event {
+            Event::Ping(ping::Event::Interim(figures)) => figures.iter().try_for_each(|figures| {
+                let label = self.labels.get(figures.series.index()).map(String::as_str);
+                interim(figures, label, streams.talk)
+            }),
+            Event::Ping(event) => {
+                if let ping::Event::Start(start) = event {
+                    self.start(start);
+                }
+                if has_lines(event) { self.lines.event(event, streams) } else { Ok(()) }
+            }
+            Event::Outcome(outcome) => self.outcome(outcome, streams.data),
+        }
+    }
+}
+
+/// Whether a method's own text is wanted. One that cannot run has no header, because its row in the table says why, and the
+/// table is the summary of all.
+fn has_lines(event: &ping::Event) -> bool {
+    match event {
+        ping::Event::Start(start) => start.socket.is_some(),
+        ping::Event::Summary(_) => false,
+        _ => true,
+    }
+}
+
+fn table(outcome: &Outcome, data: &mut dyn Write) -> io::Result<()> {
+    let reference = outcome.reference.and_then(|index| outcome.rows.get(index));
+    let against = reference.map_or_else(|| "difference".to_owned(), |row| format!("to {}", Label(row)));
+    let heads =
+        ["method", "socket", "needs", "answered by", "sent", "recv", "refused", "loss", "min", "median", "p95", "max"];
+    let heads = heads.iter().map(|head| (*head).to_owned()).chain([against, "kernel".to_owned()]);
+    let mut lines: Vec<Vec<String>> = vec![heads.collect()];
+    lines.extend(outcome.rows.iter().enumerate().map(|(index, row)| cells(row, outcome.reference == Some(index))));
+    let columns = lines.iter().map(Vec::len).max().unwrap_or_default();
+    // A reason runs on to the right, where its row has no numbers.
+    let width = |column: usize| {
+        let whole = lines.iter().filter(|cells| column + 1 < WORDS || cells.len() > WORDS);
+        let cells = whole.filter_map(|cells| cells.get(column));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or_default()
+    };
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    for cells in &lines {
+        let mut line = String::new();
+        for (column, (cell, width)) in cells.iter().zip(&widths).enumerate() {
+            let padding = " ".repeat(width.saturating_sub(cell.chars().count()));
+            let gap = if column == 0 { "" } else { "  " };
+            match column < WORDS {
+                true => line.extend([gap, cell, &padding]),
+                false => line.extend([gap, &padding, cell]),
+            }
+        }
+        writeln!(data, "{}", line.trim_end())?;
+    }
+    Ok(())
+}
+
+fn cells(row: &Row, is_reference: bool) -> Vec<String> {
+    let absent = || "-".to_owned();
+    let needs = privilege(row).map_or("nothing", |whole| whole.rsplit('.').next().unwrap_or(whole));
+    let method = row.method.name().to_uppercase();
+    let method = row.port.map_or_else(|| method.clone(), |port| format!("{method} {port}"));
+    let words = [method, row.socket.name().to_owned(), needs.to_owned()];
+    if let Some(reason) = reason(row) {
+        return words.into_iter().chain([format!("did not run: {reason}")]).collect();
+    }
+    let counts = &row.counts;
+    let loss = counts.loss_pct().map_or_else(absent, |loss| format!("{}%", general(f64::from(loss as f32))));
+    let time = |nanos: Option<u64>| nanos.map_or_else(absent, |nanos| Millis(nanos).to_string());
+    let rtt = row.rtt.as_ref();
+    let difference = match row.difference {
+        Some(nanos) => format!("{}{}", if nanos < 0 { '-' } else { '+' }, Millis(nanos.unsigned_abs())),
+        None if is_reference => String::new(),
+        None => absent(),
+    };
+    let numbers = [
+        counts.sent.to_string(),
+        counts.received.to_string(),
+        counts.refused.to_string(),
+        loss,
+        time(rtt.map(|rtt| rtt.min)),
+        time(rtt.map(|rtt| rtt.median)),
+        time(rtt.map(|rtt| rtt.p95)),
+        time(rtt.map(|rtt| rtt.max)),
+        difference,
+        time(row.rtt_kernel.as_ref().map(|rtt| rtt.median)),
+    ];
+    words.into_iter().chain([answered_by(&row.answerers)]).chain(numbers).collect()
+}
+
+fn answered_by(answerers: &[Answerer]) -> String {
+    if answerers.is_empty() {
+        return "nobody".to_owned();
+    }
+    let name = |answerer: &Answerer| match answerer.who {
+        Who::Kernel => "host's kernel".to_owned(),
+        Who::Stack => "TCP stack".to_owned(),
+        Who::Service => "service".to_owned(),
+        Who::Router => format!("router {}", answerer.address),
+        Who::Other => format!("other {}", answerer.address),
+    };
+    let mut names: Vec<String> = answerers.iter().take(SHOWN_ANSWERERS).map(name).collect();
+    if answerers.len() > SHOWN_ANSWERERS {
+        names.push("…".to_owned());
+    }
+    names.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ping::contrast::Finding;
+    use crate::ping::{Counts, Interim, MethodKind};
+    use crate::report::contrast::fixture::{RAW, TCP, outcome, without_privilege};
+    use crate::report::fixture::{reply, series, start, summary, written};
+
+    /// What the end of a comparison for `example.org` writes.
+    fn ended(outcome: Outcome) -> String {
+        let mut sink = ContrastText::new(PingTextOptions::default());
+        let begin = Event::Ping(ping::Event::Start(Box::new(start("example.org", "198.51.100.9"))));
+        written(&mut sink, &[begin]);
+        written(&mut sink, &[Event::Outcome(Box::new(outcome))]).0
+    }
+
+    #[test]
+    fn the_end_is_one_table_and_sentences() {
+        let mut outcome = outcome();
+        outcome.rows[TCP].difference = Some(3_000_000);
+        outcome.findings = vec![Finding::Delay { row: TCP, difference: 3_000_000 }];
+        assert_eq!(
+            ended(outcome),
+            "\n--- example.org (198.51.100.9) by 4 methods, 20 rounds ---\n\
+             times in ms between user space and user space, without round 1; kernel: median by its stamps\n\
+             method   socket  needs             answered by    sent  recv  refused  loss    min  median     p95     max  to ICMP raw  kernel\n\
+             ICMP     raw     cap_net_raw       host's kernel    20    20        0    0%  9.000  10.000  10.900  11.000                9.950\n\
+             ICMP     dgram   ping_group_range  host's kernel    20    20        0    0%  9.000  10.000  10.900  11.000       +0.010   9.950\n\
+             UDP 53   dgram   nothing           service          20    20        0    0%  9.000  10.000  10.900  11.000       +0.010   9.950\n\
+             TCP 443  stream  nothing           TCP stack        20    20        0    0%  9.000  10.000  10.900  11.000       +3.000       -\n\
+             \n\
+             TCP port 443 is slower than ICMP raw by 3.000 ms (30 %).\n\
+             Routers choose paths by protocol and ports, so methods may take different ones; a difference can be the path's.\n"
+        );
+    }
+
+    #[test]
+    fn a_method_that_could_not_run_keeps_its_row() {
+        let mut outcome = outcome();
+        outcome.rows[RAW] = without_privilege();
+        let text = ended(outcome);
+        let row = text.lines().find(|line| line.starts_with("ICMP     raw")).expect("a row");
+        assert_eq!(row, "ICMP     raw     cap_net_raw       did not run: socket: Operation not permitted");
+    }
+
+    #[test]
+    fn lines_are_those_of_the_methods_and_their_summaries_are_left_out() {
+        let mut sink = ContrastText::new(PingTextOptions::default());
+        let events = [
+            ping::Event::Start(Box::new(start("example.org", "198.51.100.9"))),
+            ping::Event::Reply(Box::new(reply())),
+            ping::Event::Summary(Box::new(summary())),
+        ];
+        let mut plain = PingText::new(PingTextOptions::default());
+        let expected = written(&mut plain, &events[..2]);
+        assert_eq!(written(&mut sink, &events.map(Event::Ping)), expected);
+    }
+
+    #[test]
+    fn interim_figures_tell_the_methods_apart() {
+        let mut sink = ContrastText::new(PingTextOptions::default());
+        let tcp = Start {
+            series: series(1),
+            method: MethodKind::Tcp,
+            port: Some(443),
+            ..start("example.org", "198.51.100.9")
+        };
+        let starts = [start("example.org", "198.51.100.9"), tcp];
+        written(&mut sink, &starts.map(|start| Event::Ping(ping::Event::Start(Box::new(start)))));
+        let counts = Counts { sent: 2, received: 1, lost: 1, ..Counts::default() };
+        let figures = |index| Interim { series: series(index), counts, rtt: None, ewma: None };
+        let (_, talk) = written(&mut sink, &[Event::Ping(ping::Event::Interim(vec![figures(0), figures(1)]))]);
+        assert_eq!(talk, "\rICMP raw: 1/2 packets, 50% loss\n\rTCP 443: 1/2 packets, 50% loss\n");
+    }
+
+    #[test]
+    fn names_do_not_reach_the_terminal_raw() {
+        let mut sink = ContrastText::new(PingTextOptions::default());
+        let begin = Event::Ping(ping::Event::Start(Box::new(start("a\u{1b}[2J", "198.51.100.9"))));
+        let (data, _) = written(&mut sink, &[begin, Event::Outcome(Box::new(outcome()))]);
+        assert!(!data.contains('\u{1b}'), "{data}");
+    }
+}

@@ -1,0 +1,9 @@
+//! rping's results.
+
+mod json;
+mod text;
+
+pub(super) use json::{CountsObject, RttStatsObject, StampsObject};
+pub use json::{PingJson, PingJsonOptions};
+pub(super) use text::interim;
+pub use text::{PingText, PingTextOptions, ShownSource};

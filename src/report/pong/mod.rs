@@ -1,0 +1,7 @@
+//! rpong's clients and figures.
+
+mod json;
+mod text;
+
+pub use json::PongJson;
+pub use text::PongText;

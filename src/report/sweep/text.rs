@@ -1,0 +1,139 @@
+//! A sweep as text: one line a target, as each is over.
+
+use std::fmt;
+use std::io::{self, Write};
+
+use crate::ping::State;
+use crate::ping::sweep::{Event, Outcome};
+use crate::report::words::number::{PingTime, general};
+use crate::report::{Sink, Streams, escape};
+use crate::types::Rtt;
+
+/// Which targets are told, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SweepShow {
+    /// All, with counts and delays.
+    Summaries,
+    /// All, with the delay of each probe.
+    Vectors,
+    /// Those that answered, the address alone.
+    Alive,
+    /// Those that did not, the address alone.
+    Unreachable,
+}
+
+impl SweepShow {
+    /// Whether `outcome` is one to tell.
+    pub(super) fn shows(self, outcome: &Outcome) -> bool {
+        match self {
+            SweepShow::Summaries | SweepShow::Vectors => true,
+            SweepShow::Alive => outcome.counts.received > 0,
+            // What was never asked, or not to the end, may well be there.
+            SweepShow::Unreachable => outcome.counts.received == 0 && outcome.counts.sent > 0 && outcome.complete,
+        }
+    }
+}
+
+/// Writes the outcomes of a sweep as lines of text.
+pub struct SweepText {
+    show: SweepShow,
+}
+
+impl SweepText {
+    /// A writer that has written nothing yet.
+    pub const fn new(show: SweepShow) -> Self {
+        SweepText { show }
+    }
+}
+
+impl Sink<Event> for SweepText {
+    fn event(&mut self, event: &Event, streams: &mut Streams<'_>) -> io::Result<()> {
+        match event {
+            Event::Outcome(outcome) if self.show.shows(outcome) => match self.show {
+                SweepShow::Alive | SweepShow::Unreachable => writeln!(streams.data, "{}", Place(outcome)),
+                SweepShow::Vectors => vector(outcome, streams.data),
+                SweepShow::Summaries => summary(outcome, streams.data),
+            },
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The address, or where that alone does not say which, what was typed.
+struct Place<'a>(&'a Outcome);
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.0.endpoint, &self.0.name) {
+            (Some(endpoint), Some(name)) if endpoint.zone != 0 => f.write_str(&escape(name)),
+            (Some(endpoint), _) => write!(f, "{}", endpoint.address),
+            (None, name) => f.write_str(&escape(name.as_deref().unwrap_or_default())),
+        }
+    }
+}
+
+/// The name as typed and the address behind it, or one of them where there is no other.
+struct Head<'a>(&'a Outcome);
+
+impl fmt::Display for Head<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.0.name, self.0.endpoint) {
+            (Some(name), Some(endpoint)) if endpoint.zone == 0 => write!(f, "{} ({})", escape(name), endpoint.address),
+            _ => Place(self.0).fmt(f),
+        }
+    }
+}
+
+/// As fping's summary, with what else befell the target behind it.
+fn summary(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
+    write!(out, "{} : ", Head(outcome))?;
+    match (outcome.state, outcome.error) {
+        (Some(State::Unresolved), _) => return writeln!(out, "no address"),
+        (Some(_), Some(error)) => return writeln!(out, "not sent: {error}"),
+        (Some(_), None) => return writeln!(out, "not sent"),
+        (None, _) => {}
+    }
+    let counts = &outcome.counts;
+    let decided = counts.sent - counts.pending;
+    write!(out, "xmt/rcv/%loss = {decided}/{}/", counts.received)?;
+    match counts.loss_pct() {
+        Some(loss) => write!(out, "{}%", general(loss))?,
+        None => write!(out, "-")?,
+    }
+    if let Some(mean) = outcome.rtt.mean() {
+        let time = |nanos| PingTime(Rtt::from_nanos(nanos));
+        let (min, max) = (outcome.rtt.min(), outcome.rtt.max());
+        write!(out, ", min/avg/max = {}/{}/{}", time(min), time(mean.round() as u64), time(max))?;
+    }
+    let also = [
+        (counts.unreachable, "errors"),
+        (counts.duplicates, "duplicates"),
+        (counts.late, "late"),
+        (counts.reordered, "reordered"),
+        (counts.bad_checksum, "corrupted"),
+        (counts.payload_changed, "changed"),
+        (counts.truncated, "truncated"),
+        (counts.wrong_source, "from elsewhere"),
+        (counts.send_failed, "not sent"),
+        (counts.pending, "pending"),
+    ];
+    for (count, what) in also.into_iter().filter(|&(count, _)| count > 0) {
+        write!(out, ", +{count} {what}")?;
+    }
+    out.write_all(b"\n")
+}
+
+/// As fping's vectors: the delay of each probe, or a hyphen.
+fn vector(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
+    write!(out, "{} :", Head(outcome))?;
+    if outcome.delays.is_empty() {
+        write!(out, " -")?;
+    }
+    for delay in &outcome.delays {
+        match delay {
+            Some(rtt) => write!(out, " {}", PingTime(*rtt))?,
+            None => out.write_all(b" -")?,
+        }
+    }
+    out.write_all(b"\n")
+}

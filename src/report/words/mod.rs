@@ -1,0 +1,8 @@
+//! The words of every report: what is escaped, how numbers look, and the messages of ICMP errors.
+
+mod escape;
+pub(super) mod message;
+pub(super) mod number;
+
+pub use escape::escape;
+pub(super) use escape::is_visible;
