@@ -4,6 +4,7 @@ pub mod decode;
 pub mod delay;
 pub mod encode;
 mod inflight;
+pub mod outcome;
 pub mod pace;
 mod target;
 mod timers;

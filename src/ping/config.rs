@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::method::Method;
 use crate::engine::Target;
+pub use crate::engine::outcome::{Pace, Wait};
 use crate::types::FlowLabel;
 use crate::wire::payload::Fill;
 
@@ -63,37 +64,4 @@ impl Subject {
     pub const fn icmp(target: Target) -> Self {
         Subject { target, method: Method::Icmp }
     }
-}
-
-/// When the probes of one target leave.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pace {
-    /// One per interval, by deadline; with an interval of zero as many as the channel takes.
-    Fixed(Duration),
-    /// The next as soon as one is answered, at the latest after the smoothed RTT (and 10 ms), but never faster than this
-    /// interval (`-A`).
-    Adaptive {
-        /// The shortest interval.
-        at_least: Duration,
-    },
-    /// The next as soon as one is answered, at the latest after 10 ms, with a window of up to 64 under way once the target
-    /// answers (`-f`, `-i 0`).
-    Flood,
-    /// As fast as the kernel takes them (`--rate max`).
-    Unpaced,
-    /// Each when [`super::Ping::call`] asks for it; `count` and `deadline` end the run as they do in
-    /// [`super::contrast`], whatever is answered.
-    Called,
-}
-
-/// How long a probe is waited for before it is lost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wait {
-    /// 10 s; behind the last probe of a counted run max(1 s, 2 × the largest RTT), or 10 s if nothing ever answered.
-    /// 1 s for connections: later the kernel repeats its SYN, and the answer would be to another packet.
-    Default,
-    /// Exactly this, for every probe (`-W`).
-    Exactly(Duration),
-    /// For ever (`-W 0`).
-    Forever,
 }

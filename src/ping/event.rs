@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use super::method::MethodKind;
 use super::summary::{Interim, State, Summary};
 use crate::channel::{ErrorOrigin, OsError, SocketKind};
+pub use crate::engine::outcome::{ExchangeFailure, OneWay, PayloadChange, Reflection};
 use crate::types::{FlowLabel, Ident, Mtu, ProbeId, Rtt, StampSource, Tos, Ttl, WallTime};
 use crate::wire::icmp::ErrorKind;
 
@@ -160,30 +161,6 @@ pub struct Answer {
     pub octets: usize,
 }
 
-/// What a STAMP reflector says of one test packet. Its clock is not ours.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reflection {
-    /// The reflector's own Sequence Number (RFC 8762 §4.3).
-    pub sequence: u32,
-    /// How long the reflector kept the packet, T3 − T2, clamped to 0…rtt.
-    pub reflector: Rtt,
-    /// The rest of the delay.
-    pub rtt_net: Rtt,
-    /// One-way delays, where both clocks are kept in step with UTC.
-    pub one_way: Option<OneWay>,
-}
-
-/// One-way delays in nanoseconds, which may be negative within the error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OneWay {
-    /// T2 − T1.
-    pub there: i64,
-    /// T4 − T3.
-    pub back: i64,
-    /// How far both clocks together may be off, as they state it.
-    pub error: u64,
-}
-
 /// The host answered, the service did not: a TCP reset, a UDP port unreachable from the target, nobody at a local socket,
 /// or a connection that did not answer as it was to.
 #[derive(Clone, Debug, PartialEq)]
@@ -217,44 +194,6 @@ pub struct Refusal {
     pub duplicate: bool,
     /// The wait for the probe was over.
     pub late: bool,
-}
-
-/// How an exchange over an open service failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ExchangeFailure {
-    /// Something else came than was expected.
-    Unexpected,
-    /// The other side closed in order, and had not said what was expected.
-    Closed,
-    /// The other side reset the connection.
-    Reset,
-    /// Nothing came.
-    Silence,
-}
-
-impl ExchangeFailure {
-    /// The name used in JSON.
-    pub const fn name(self) -> &'static str {
-        match self {
-            ExchangeFailure::Unexpected => "unexpected",
-            ExchangeFailure::Closed => "closed",
-            ExchangeFailure::Reset => "reset",
-            ExchangeFailure::Silence => "silence",
-        }
-    }
-}
-
-/// The payload is not what was sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PayloadChange {
-    /// Index of the first octet that differs.
-    pub index: usize,
-    /// What was sent there.
-    pub expected: u8,
-    /// What came back there.
-    pub found: u8,
-    /// The payload as it came back.
-    pub payload: Box<[u8]>,
 }
 
 /// An ICMP error, a redirect or a source quench about a probe, or a local error from the error queue.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::channel::CloseHow;
+pub use crate::engine::outcome::MethodKind;
 use crate::types::{ClockError, Port};
 use crate::wire::service::Service;
 
@@ -21,21 +22,6 @@ pub enum Method {
     UnixDgram(Ask),
     /// STAMP test packets (RFC 8762, unauthenticated).
     Stamp(Session),
-}
-
-/// What a method is called.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum MethodKind {
-    /// ICMP echo.
-    Icmp,
-    /// TCP connect.
-    Tcp,
-    /// UDP.
-    Udp,
-    /// Local sockets, connected or not.
-    Unix,
-    /// STAMP.
-    Stamp,
 }
 
 /// A connection per probe.
@@ -102,19 +88,6 @@ impl Method {
             Method::Tcp(connect) | Method::Unix(connect) => connect.exchange.as_ref(),
             Method::Udp(Ask::Data(exchange)) | Method::UnixDgram(Ask::Data(exchange)) => Some(exchange),
             Method::Icmp | Method::Udp(_) | Method::UnixDgram(_) | Method::Stamp(_) => None,
-        }
-    }
-}
-
-impl MethodKind {
-    /// The name used in JSON: `icmp`, `tcp`, `udp`, `unix` or `stamp`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            MethodKind::Icmp => "icmp",
-            MethodKind::Tcp => "tcp",
-            MethodKind::Udp => "udp",
-            MethodKind::Unix => "unix",
-            MethodKind::Stamp => "stamp",
         }
     }
 }

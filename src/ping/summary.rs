@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::event::SeriesId;
+pub use crate::engine::outcome::State;
 use crate::metrics::RttStats;
 
 /// What became of the probes of one series: `sent = received + refused + unreachable + lost + pending`.
@@ -103,48 +104,6 @@ pub struct StampCounts {
     pub kernel: u64,
     /// From us.
     pub user: u64,
-}
-
-/// What a target turned out to be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum State {
-    /// Somebody serves there.
-    Open,
-    /// The host resets connections.
-    Refused,
-    /// The host says that the port is closed.
-    Closed,
-    /// Attempts to connect are not answered at all.
-    Filtered,
-    /// An ICMP error says that there is no way.
-    Unreachable,
-    /// Nothing came: the service may be open, filtered, or not know what to make of the probe.
-    NoAnswer,
-    /// The name has no address.
-    Unresolved,
-    /// Not one probe could be sent.
-    Unknown,
-}
-
-impl State {
-    /// The name used in JSON.
-    pub const fn name(self) -> &'static str {
-        match self {
-            State::Open => "open",
-            State::Refused => "refused",
-            State::Closed => "closed",
-            State::Filtered => "filtered",
-            State::Unreachable => "unreachable",
-            State::NoAnswer => "no_answer",
-            State::Unresolved => "unresolved",
-            State::Unknown => "unknown",
-        }
-    }
-
-    /// Whether the target could not even be probed.
-    pub const fn is_not_run(self) -> bool {
-        matches!(self, State::Unresolved | State::Unknown)
-    }
 }
 
 /// A series is over.

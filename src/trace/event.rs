@@ -1,10 +1,10 @@
 //! What a trace tells: [`Event`].
 
-use std::fmt;
 use std::net::IpAddr;
 
 use super::finding::Finding;
 use crate::channel::{OsError, Protocol, SocketKind};
+pub use crate::engine::outcome::{Field, FieldValue as Value, Rewritten};
 use crate::types::{Asn, Mtu, Rtt, StampSource, Tos, Ttl, WallTime};
 use crate::wire::extension::Object;
 use crate::wire::icmp::ErrorKind;
@@ -143,92 +143,6 @@ pub enum Origins {
     Unannounced,
     /// No answer came in time, or none that makes sense.
     Unknown,
-}
-
-/// A field of our packet that a quote shows with another value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rewritten {
-    /// Which.
-    pub field: Field,
-    /// As it left.
-    pub sent: Value,
-    /// As it is quoted.
-    pub quoted: Value,
-}
-
-/// A field of a probe that must arrive as it left.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Field {
-    /// Differentiated services codepoint.
-    Dscp,
-    /// ECN bits.
-    Ecn,
-    /// Source address.
-    Source,
-    /// Destination address.
-    Destination,
-    /// Source port.
-    SourcePort,
-    /// Destination port.
-    DestinationPort,
-    /// ICMP identifier.
-    Ident,
-    /// ICMP or TCP sequence number.
-    Sequence,
-    /// Transport checksum.
-    Checksum,
-    /// IPv4 Identification.
-    Identification,
-}
-
-impl Field {
-    /// Every field, in the order in which findings about them stand.
-    pub const ALL: [Field; 10] = [
-        Field::Dscp,
-        Field::Ecn,
-        Field::Source,
-        Field::Destination,
-        Field::SourcePort,
-        Field::DestinationPort,
-        Field::Ident,
-        Field::Sequence,
-        Field::Checksum,
-        Field::Identification,
-    ];
-
-    /// The name used in JSON.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Field::Dscp => "dscp",
-            Field::Ecn => "ecn",
-            Field::Source => "source",
-            Field::Destination => "destination",
-            Field::SourcePort => "source_port",
-            Field::DestinationPort => "destination_port",
-            Field::Ident => "ident",
-            Field::Sequence => "sequence",
-            Field::Checksum => "checksum",
-            Field::Identification => "ip_id",
-        }
-    }
-}
-
-/// What a field holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Value {
-    /// An address.
-    Address(IpAddr),
-    /// A number.
-    Number(u32),
-}
-
-impl fmt::Display for Value {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Value::Address(address) => address.fmt(f),
-            Value::Number(number) => number.fmt(f),
-        }
-    }
 }
 
 /// Why a trace ended.

@@ -1,0 +1,152 @@
+//! ICMP errors about a probe: [`IcmpError`], and what its quote shows of the probe's way.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use crate::channel::ErrorOrigin;
+use crate::engine::decode;
+use crate::types::{Mtu, Tos, Ttl};
+use crate::wire::extension::Object;
+use crate::wire::icmp::ErrorKind;
+
+/// An ICMP error, a redirect or a source quench about a probe, or a local error from the error queue.
+#[derive(Clone, Debug, PartialEq)]
+pub struct IcmpError {
+    /// Where the error was found.
+    pub origin: ErrorOrigin,
+    /// What it means.
+    pub kind: ErrorKind,
+    /// ICMP type.
+    pub icmp_type: u8,
+    /// ICMP code.
+    pub icmp_code: u8,
+    /// Octets 5 to 8 of the ICMP header: the pointer of a parameter problem.
+    pub info: u32,
+    /// The MTU it states.
+    pub mtu: Option<Mtu>,
+    /// The gateway a redirect names.
+    pub gateway: Option<IpAddr>,
+    /// The probe as it is quoted.
+    pub quote: Quote,
+    /// ICMP extension objects (RFC 4884), where they were read.
+    pub extensions: Vec<Object>,
+}
+
+/// Header fields of a probe as an ICMP error quotes them; `None` where an error queue hides them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Quote {
+    /// TTL or Hop Limit.
+    pub ttl: Option<Ttl>,
+    /// TOS or Traffic Class.
+    pub tos: Option<Tos>,
+    /// Fields that differ from those the probe was sent with.
+    pub rewritten: Vec<Rewritten>,
+}
+
+impl From<&decode::IcmpError<'_>> for IcmpError {
+    /// Without extension objects and rewritten fields, which only some callers need.
+    fn from(error: &decode::IcmpError<'_>) -> Self {
+        let quoted = error.quoted.as_ref();
+        IcmpError {
+            origin: error.origin,
+            kind: error.kind,
+            icmp_type: error.icmp_type,
+            icmp_code: error.icmp_code,
+            info: error.info,
+            mtu: error.mtu,
+            gateway: error.gateway,
+            quote: Quote {
+                ttl: quoted.and_then(|quoted| quoted.quoted_ttl),
+                tos: quoted.and_then(|quoted| quoted.quoted_tos),
+                rewritten: Vec::new(),
+            },
+            extensions: Vec::new(),
+        }
+    }
+}
+
+/// A field of a probe that a quote shows with another value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rewritten {
+    /// The field.
+    pub field: Field,
+    /// The value that was sent.
+    pub sent: FieldValue,
+    /// The value that is quoted.
+    pub quoted: FieldValue,
+}
+
+/// A field of a probe that must not change on the way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Field {
+    /// Differentiated services codepoint.
+    Dscp,
+    /// ECN bits.
+    Ecn,
+    /// Source address.
+    Source,
+    /// Destination address.
+    Destination,
+    /// Source port.
+    SourcePort,
+    /// Destination port.
+    DestinationPort,
+    /// ICMP identifier.
+    Ident,
+    /// ICMP or TCP sequence number.
+    Sequence,
+    /// Transport checksum.
+    Checksum,
+    /// IPv4 Identification.
+    Identification,
+}
+
+impl Field {
+    /// Every field, in the order in which findings about them stand.
+    pub const ALL: [Field; 10] = [
+        Field::Dscp,
+        Field::Ecn,
+        Field::Source,
+        Field::Destination,
+        Field::SourcePort,
+        Field::DestinationPort,
+        Field::Ident,
+        Field::Sequence,
+        Field::Checksum,
+        Field::Identification,
+    ];
+
+    /// The name used in JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Field::Dscp => "dscp",
+            Field::Ecn => "ecn",
+            Field::Source => "source",
+            Field::Destination => "destination",
+            Field::SourcePort => "source_port",
+            Field::DestinationPort => "destination_port",
+            Field::Ident => "ident",
+            Field::Sequence => "sequence",
+            Field::Checksum => "checksum",
+            Field::Identification => "ip_id",
+        }
+    }
+}
+
+/// The value of a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FieldValue {
+    /// An address.
+    Address(IpAddr),
+    /// A number.
+    Number(u32),
+}
+
+impl fmt::Display for FieldValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            FieldValue::Address(address) => address.fmt(f),
+            FieldValue::Number(number) => number.fmt(f),
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Probes that brought no reply: [`Refusal`], [`Silence`], [`NotSent`]; and the [`State`] of a target that follows.
+
+use serde::{Serialize, Serializer};
+
+use crate::channel::OsError;
+use crate::types::Mtu;
+
+/// The host answered, the service did not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// A TCP reset, or a local socket without a listener.
+    Reset,
+    /// A UDP port unreachable from the target, with the type and code of the ICMP error.
+    PortUnreachable {
+        /// ICMP type.
+        icmp_type: u8,
+        /// ICMP code.
+        icmp_code: u8,
+    },
+    /// The service is open, and the exchange with it failed.
+    Exchange(ExchangeFailure),
+}
+
+impl Refusal {
+    /// What it shows the target to be.
+    pub const fn state(&self) -> State {
+        match self {
+            Refusal::Reset => State::Refused,
+            Refusal::PortUnreachable { .. } => State::Closed,
+            Refusal::Exchange(_) => State::Open,
+        }
+    }
+
+    /// How the exchange with an open service failed.
+    pub const fn failure(&self) -> Option<ExchangeFailure> {
+        match self {
+            Refusal::Exchange(failure) => Some(*failure),
+            Refusal::Reset | Refusal::PortUnreachable { .. } => None,
+        }
+    }
+}
+
+/// No answer within the wait, and what that means for the method.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Silence {
+    /// It may mean anything.
+    NoAnswer,
+    /// A connection attempt that was neither accepted nor refused.
+    Filtered,
+    /// Other probes were answered by a port unreachable: the target limits how often it sends those.
+    RateLimited,
+    /// The connection opened, and the exchange over it failed.
+    Exchange(ExchangeFailure),
+}
+
+impl Silence {
+    /// What it shows the target to be.
+    pub const fn state(&self) -> State {
+        match self {
+            Silence::NoAnswer => State::NoAnswer,
+            Silence::Filtered => State::Filtered,
+            Silence::RateLimited => State::Closed,
+            Silence::Exchange(_) => State::Open,
+        }
+    }
+
+    /// How the exchange with an open service failed.
+    pub const fn failure(&self) -> Option<ExchangeFailure> {
+        match self {
+            Silence::Exchange(failure) => Some(*failure),
+            Silence::NoAnswer | Silence::Filtered | Silence::RateLimited => None,
+        }
+    }
+}
+
+/// The kernel refused to send a probe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotSent {
+    /// The kernel's error.
+    pub error: OsError,
+    /// With EMSGSIZE, the largest packet that would have passed.
+    pub mtu: Option<Mtu>,
+    /// Whether the same error was reported for the subject before, and no reply has come since.
+    pub repeated: bool,
+}
+
+/// How an exchange with an open service failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ExchangeFailure {
+    /// The answer is not what was expected.
+    Unexpected,
+    /// The other side closed in order before it had answered.
+    Closed,
+    /// The other side reset the connection.
+    Reset,
+    /// Nothing came.
+    Silence,
+}
+
+impl ExchangeFailure {
+    /// The name used in JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            ExchangeFailure::Unexpected => "unexpected",
+            ExchangeFailure::Closed => "closed",
+            ExchangeFailure::Reset => "reset",
+            ExchangeFailure::Silence => "silence",
+        }
+    }
+}
+
+impl Serialize for ExchangeFailure {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+/// The state of a target or of its service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum State {
+    /// The service is there.
+    Open,
+    /// The host resets connections.
+    Refused,
+    /// The host reports that the port is closed.
+    Closed,
+    /// Attempts to connect are not answered at all.
+    Filtered,
+    /// An ICMP error reports that the target cannot be reached.
+    Unreachable,
+    /// Nothing came: the service may be open, filtered, or ignore the probe.
+    NoAnswer,
+    /// The name has no address.
+    Unresolved,
+    /// Not one probe could be sent.
+    Unknown,
+}
+
+impl State {
+    /// The name used in JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            State::Open => "open",
+            State::Refused => "refused",
+            State::Closed => "closed",
+            State::Filtered => "filtered",
+            State::Unreachable => "unreachable",
+            State::NoAnswer => "no_answer",
+            State::Unresolved => "unresolved",
+            State::Unknown => "unknown",
+        }
+    }
+
+    /// Whether the target could not even be probed.
+    pub const fn is_not_run(self) -> bool {
+        matches!(self, State::Unresolved | State::Unknown)
+    }
+}
+
+impl Serialize for State {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}

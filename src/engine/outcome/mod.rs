@@ -1,0 +1,143 @@
+//! The result of a probe, the same for every application: a [`ProbeEvent`] about a [`Subject`].
+//!
+//! An event says everything about itself, so whatever prints, draws, counts or records it keeps nothing of earlier events.
+
+mod error;
+mod failure;
+mod reply;
+mod standing;
+mod status;
+mod subject;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+pub use error::{Field, FieldValue, IcmpError, Quote, Rewritten};
+pub use failure::{ExchangeFailure, NotSent, Refusal, Silence, State};
+pub use reply::{Detail, ExchangeReply, OneWay, PayloadChange, Reflection, Reply};
+pub use standing::{Answered, Standing};
+pub use status::Status;
+pub use subject::{MethodKind, Pace, Payload, Spec, Subject, SubjectId, Wait};
+
+use crate::types::{ProbeId, Rtt, StampSource, Tos, Ttl, WallTime};
+
+/// The result of one probe, or a further answer to it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProbeEvent {
+    /// What was probed, and how.
+    pub subject: Arc<Subject>,
+    /// Which probe.
+    pub id: ProbeId,
+    /// The TTL or Hop Limit it was sent with, where that was chosen for this probe.
+    pub ttl: Option<Ttl>,
+    /// The number of its flow, where there are several.
+    pub flow: Option<u32>,
+    /// When the probe was sent; when the kernel refused it if it was not.
+    pub sent: WallTime,
+    /// When the outcome was known: the arrival of an answer, or the end of the wait.
+    pub at: WallTime,
+    /// Our port, where the method has ports and it is known.
+    pub source_port: Option<u16>,
+    /// The sender of the answer; `None` if there is no answer, for local errors and for local sockets.
+    pub responder: Option<IpAddr>,
+    /// The port the answer came from, where the method has ports.
+    pub responder_port: Option<u16>,
+    /// TTL or Hop Limit of the answer on arrival.
+    pub reply_ttl: Option<Ttl>,
+    /// TOS or Traffic Class of the answer on arrival.
+    pub reply_tos: Option<Tos>,
+    /// The delay of the answer, whether or not it enters the statistics.
+    pub delay: Option<Delay>,
+    /// Whether this is the answer that counts.
+    pub standing: Standing,
+    /// Whether a probe sent later was answered before.
+    pub reordered: bool,
+    /// The result itself.
+    pub outcome: Outcome,
+}
+
+/// What happened to a probe.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// An answer from the target's side.
+    Reply(Reply),
+    /// The host answered, the service did not.
+    Refused(Refusal),
+    /// An ICMP error, a redirect or a source quench about the probe, or a local error from the error queue.
+    Error(Box<IcmpError>),
+    /// No answer within the wait.
+    Timeout(Silence),
+    /// The kernel refused to send the probe.
+    NotSent(NotSent),
+}
+
+/// The delay of one answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Delay {
+    /// The delay by the best clock that stamped both ends.
+    pub rtt: Rtt,
+    /// That clock.
+    pub stamp: StampSource,
+    /// The delay by our own clock, which every method has; scheduling and system calls are part of it.
+    pub user: Rtt,
+    /// How long the probe waited in this host's own queue, where the kernel reported it.
+    pub local_queue: Option<Rtt>,
+}
+
+impl ProbeEvent {
+    /// An event about the probe `id`, sent and decided at `at`, with nothing known about an answer.
+    pub fn new(subject: &Arc<Subject>, id: ProbeId, at: WallTime, outcome: Outcome) -> Self {
+        ProbeEvent {
+            subject: Arc::clone(subject),
+            id,
+            ttl: None,
+            flow: None,
+            sent: at,
+            at,
+            source_port: None,
+            responder: None,
+            responder_port: None,
+            reply_ttl: None,
+            reply_tos: None,
+            delay: None,
+            standing: Standing::First,
+            reordered: false,
+            outcome,
+        }
+    }
+
+    /// The delay by the best clock.
+    pub fn rtt(&self) -> Option<Rtt> {
+        self.delay.map(|delay| delay.rtt)
+    }
+
+    /// Whether an answer came from another address or port than the one that was asked.
+    pub const fn is_from_elsewhere(&self) -> bool {
+        matches!(self.outcome, Outcome::Reply(Reply { wrong_source: true, .. }))
+    }
+}
+
+impl Outcome {
+    /// What the outcome shows the target to be; `None` where the method has no such states, or it shows nothing.
+    pub const fn state(&self) -> Option<State> {
+        match self {
+            Outcome::Reply(reply) => reply.detail.state(),
+            Outcome::Refused(refusal) => Some(refusal.state()),
+            Outcome::Error(error) if error.kind.is_advice() => None,
+            Outcome::Error(_) => Some(State::Unreachable),
+            Outcome::Timeout(silence) => Some(silence.state()),
+            Outcome::NotSent(_) => Some(State::Unknown),
+        }
+    }
+
+    /// The name used in reports: `reply`, `refused`, `error`, `timeout` or `send_failed`.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Outcome::Reply(_) => "reply",
+            Outcome::Refused(_) => "refused",
+            Outcome::Error(_) => "error",
+            Outcome::Timeout(_) => "timeout",
+            Outcome::NotSent(_) => "send_failed",
+        }
+    }
+}
