@@ -114,10 +114,10 @@ fn play_report(profile: Profile, trace: trace::Config, mut source: Unstructured<
     let targets = trace.targets.len();
     let cycles = 1 + u64::from(choose::<u8>(&mut source) % 8);
     let interval = Duration::from_millis(1 + u64::from(choose::<u16>(&mut source)));
-    let config = trace::report::Config { trace, cycles, interval };
+    let config = trace::watch::Config { trace, cycles, interval };
     let mut ends = 0;
-    play::play(trace::report::Reporter::new(config), profile, source, |event| {
-        if let trace::report::Event::End(report) = event {
+    play::play(trace::watch::Reporter::new(config), profile, source, |event| {
+        if let trace::watch::Event::End(report) = event {
             assert_eq!(report.sent, report.received + report.lost + report.pending, "{report:?}");
             for hop in &report.hops {
                 assert_eq!(hop.sent, hop.received + hop.unanswered + hop.pending, "{hop:?}");

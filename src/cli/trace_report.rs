@@ -8,7 +8,7 @@ use super::trace_run::{Run, Tally};
 use crate::channel::{OpenedLanes, Precision};
 use crate::report::{Sink, TableOptions, TraceTable, TraceTableJson};
 use crate::trace;
-use crate::trace::report::{Config, Ended, Event, Reporter};
+use crate::trace::watch::{Config, Ended, Event, Reporter};
 
 impl Run<'_> {
     /// Runs the reports.

@@ -2,9 +2,9 @@
 
 use std::net::IpAddr;
 
-use super::finding::Finding;
 use crate::channel::{OsError, Protocol, SocketKind};
 pub use crate::engine::outcome::{Field, FieldValue as Value, Rewritten};
+use crate::trace::finding::Finding;
 use crate::types::{Asn, Mtu, Rtt, StampSource, Tos, Ttl, WallTime};
 use crate::wire::extension::Object;
 use crate::wire::icmp::ErrorKind;

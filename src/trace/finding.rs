@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::event::{Answer, Field, Hop, Rewritten, StopReason, Value};
+use crate::trace::event::{Answer, Field, Hop, Rewritten, StopReason, Value};
 use crate::types::{Mtu, Rtt, Ttl};
 use crate::wire::extension::Object;
 use crate::wire::icmp::ErrorKind;
@@ -410,8 +410,8 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::super::event::ProbeResult;
     use super::*;
+    use crate::trace::event::ProbeResult;
     use crate::types::StampSource;
 
     /// A hop whose probes were answered after so many milliseconds.

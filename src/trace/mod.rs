@@ -52,25 +52,15 @@
 //! carries our whole cookie; then the trace is reached, and the text shows who answered. Time exceeded in reassembly,
 //! redirect and source quench answer no probe.
 
-mod agenda;
-mod book;
 mod config;
-mod departure;
 mod event;
 mod finding;
-mod flow;
-mod hop;
-mod keys;
-mod matching;
+mod fleet;
+mod identify;
 mod mtu;
-mod names;
 mod path;
-pub mod report;
-mod rewritten;
-mod run;
-mod schedule;
 mod tracer;
-mod wait;
+pub mod watch;
 
 #[cfg(test)]
 mod testing;

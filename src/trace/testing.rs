@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use super::config::{Config, Ports};
-use super::event::{Answer, Event, Trace};
-use super::tracer::Tracer;
 use crate::channel::{
     Arena, Datagram, ErrorOrigin, ErrorPath, IcmpNotice, Inbound, LaneId, LaneIdent, Layer, Order, OsError, Outbox,
     Owner, Profile, Protocol, SendStamps, Sent, SocketKind,
 };
 use crate::engine::{Destination, Machine, Target};
+use crate::trace::config::{Config, Ports};
+use crate::trace::event::{Answer, Event, Trace};
+use crate::trace::tracer::Tracer;
 use crate::types::{Endpoint, Family, Ident, Instant, IpEndpoint, Now, Port, Stamp, Tos, Ttl, WallTime};
 
 pub(super) const TARGET: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 9));

@@ -3,21 +3,21 @@
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::net::IpAddr;
 
-use super::agenda::Agenda;
-use super::book::Book;
-use super::config::Config;
-use super::departure::{self, Desk, Route};
-use super::event::{Event, StopReason, Trace, TraceId};
-use super::hop::Arrival;
-use super::matching::{Mark, Match, Search};
-use super::names::Names;
-use super::run::{Nameless, Run};
-use super::schedule::{self, Next};
 use crate::channel::{
     Arena, CloseHow, ClosedHow, Control, Inbound, LaneId, Order, Outbox, Profile, Protocol, SocketKind, Token,
 };
 use crate::engine::Machine;
 use crate::engine::pace::Cap;
+use crate::trace::config::Config;
+use crate::trace::event::{Event, StopReason, Trace, TraceId};
+use crate::trace::fleet::book::Book;
+use crate::trace::fleet::departure::{self, Desk, Route};
+use crate::trace::fleet::names::Names;
+use crate::trace::fleet::turns::Agenda;
+use crate::trace::identify::matching::{Mark, Match, Search};
+use crate::trace::path::hop::Arrival;
+use crate::trace::path::run::{Nameless, Run};
+use crate::trace::path::schedule::{self, Next};
 use crate::types::{Instant, IpEndpoint, Now, ProbeId, Stamp};
 
 /// How many traces run at once where nobody says how fast the run may be, or where only the newest probe to a port can be told.
@@ -483,9 +483,9 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::super::testing::{Back, Lab, Probe, TARGET, at, config, datagram, ms, profile, raw, report, router};
     use super::*;
     use crate::channel::{ErrorOrigin, IcmpNotice};
+    use crate::trace::testing::{Back, Lab, Probe, TARGET, at, config, datagram, ms, profile, raw, report, router};
     use crate::types::Ttl;
 
     const HOPS: u8 = 4;
@@ -692,7 +692,7 @@ mod tests {
                 send_gap: send_gap.map(ms),
                 paced,
                 packet_octets: Some(packet_octets),
-                wait: Some(super::super::Wait { max: ms(300), here: 3.0, near: 10.0 }),
+                wait: Some(crate::trace::Wait { max: ms(300), here: 3.0, near: 10.0 }),
                 ..config(profile)
             };
             let lab = Lab::play(config, move |probe| {
@@ -703,7 +703,7 @@ mod tests {
             let ttls: Vec<u8> = hops.iter().map(|hop| hop.ttl.get()).collect();
             prop_assert!(ttls.windows(2).all(|pair| pair[1] == pair[0] + 1), "{ttls:?}");
             prop_assert_eq!(ttls.first().copied(), Some(first.max(1)));
-            let asked = |hop: &super::super::Hop| hop.probes.iter().filter(|probe| !probe.again).count();
+            let asked = |hop: &crate::trace::Hop| hop.probes.iter().filter(|probe| !probe.again).count();
             prop_assert!(hops.iter().all(|hop| asked(hop) == probes.max(1) as usize));
         }
     }

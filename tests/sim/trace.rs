@@ -6,7 +6,7 @@ mod flows;
 mod mtu;
 mod origins;
 mod quotes;
-mod report;
+mod watch;
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;

@@ -8,7 +8,7 @@ use crate::channel::OsError;
 use crate::report::trace::text::{origins, say_start};
 use crate::report::words::message::annotation;
 use crate::report::{Sink, Streams, escape};
-use crate::trace::report::{Ended, Event, Report, ReportHop, ReportResponder};
+use crate::trace::watch::{Ended, Event, Report, ReportHop, ReportResponder};
 use crate::trace::{Answer, Start, TraceId};
 use crate::types::Rtt;
 use crate::wire::extension::Object;

@@ -14,7 +14,7 @@ use crate::report::trace::object::{Head, LabelObject, OriginsObject, packet_octe
 use crate::report::trace::table::{TableOptions, interim};
 use crate::report::words::message::annotation;
 use crate::report::{Sink, Streams, TraceJsonOptions, escape};
-use crate::trace::report::{Ended, Event, Report, ReportHop, ReportResponder};
+use crate::trace::watch::{Ended, Event, Report, ReportHop, ReportResponder};
 use crate::trace::{Start, TraceId};
 use crate::types::Ttl;
 

@@ -2,11 +2,11 @@
 
 use super::*;
 use netprobe::sim::Packet;
-use netprobe::trace::report::{self, Ended, Report, Reporter};
+use netprobe::trace::watch::{self, Ended, Report, Reporter};
 
 /// What a run told.
 struct Reported {
-    events: Vec<report::Event>,
+    events: Vec<watch::Event>,
     log: Log,
 }
 
@@ -14,7 +14,7 @@ impl Reported {
     fn ends(&self) -> Vec<&Report> {
         let mut ends = Vec::new();
         for event in &self.events {
-            if let report::Event::End(report) = event {
+            if let watch::Event::End(report) = event {
                 ends.push(&**report);
             }
         }
@@ -42,11 +42,11 @@ fn over(network: &Network, lane: LanePlan, targets: &[IpAddr], cycles: u64, conf
     let lane = *lanes[0].as_ref().unwrap();
     let profile = *channel.profile(lane);
     let trace = Config { targets: placed(targets, lane, profile), ports, ..config };
-    let mut reporter = Reporter::new(report::Config { trace, cycles, interval: ms(1000) });
+    let mut reporter = Reporter::new(watch::Config { trace, cycles, interval: ms(1000) });
     let mut events = Vec::new();
     driver::run(&mut *channel, &mut reporter, Precision::Relaxed, |turn| {
         if let Turn::Event(event) = turn {
-            if let (report::Event::NameWanted(address), Some(lookup)) = (&event, &mut lookup) {
+            if let (watch::Event::NameWanted(address), Some(lookup)) = (&event, &mut lookup) {
                 lookup(*address);
             }
             events.push(event);
@@ -60,7 +60,7 @@ fn over(network: &Network, lane: LanePlan, targets: &[IpAddr], cycles: u64, conf
 /// Of each hop: who answered, and how often it was asked and answered.
 fn rows(report: &Report) -> Vec<(Vec<IpAddr>, u64, u64)> {
     let responders =
-        |hop: &report::ReportHop| hop.responders.iter().map(|responder| responder.newest.responder).collect();
+        |hop: &watch::ReportHop| hop.responders.iter().map(|responder| responder.newest.responder).collect();
     report.hops.iter().map(|hop| (responders(hop), hop.sent, hop.received)).collect()
 }
 
@@ -175,7 +175,7 @@ fn interim_figures_are_told_and_the_run_goes_on() {
     network.at(ms(1950), Control::Interim);
     let told = reported(&network, RAW, 3, config());
     let interim = told.events.iter().find_map(|event| match event {
-        report::Event::Interim(reports) => Some(reports),
+        watch::Event::Interim(reports) => Some(reports),
         _ => None,
     });
     assert_eq!(interim.map(|reports| (reports.len(), reports[0].received, reports[0].ended)), Some((1, 2, None)));
@@ -201,7 +201,7 @@ fn a_kernel_that_takes_no_probe_ends_the_report() {
     network.refuse_sends(Pick::Rate(1.0), OsError::ENETUNREACH);
     let told = reported(&network, RAW, 10, config());
     assert_eq!((told.end().ended, told.end().sent, told.end().send_failed), (Some(Ended::SendFailed), 0, 3));
-    let failures = told.events.iter().filter(|event| matches!(event, report::Event::SendFailed { .. })).count();
+    let failures = told.events.iter().filter(|event| matches!(event, watch::Event::SendFailed { .. })).count();
     assert_eq!(failures, 1);
 }
 

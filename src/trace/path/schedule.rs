@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::config::Config;
-use super::hop::HopState;
-use super::path::Path;
 use crate::channel::{Profile, Protocol, SocketKind};
+use crate::trace::config::Config;
+use crate::trace::path::Path;
+use crate::trace::path::hop::HopState;
 use crate::types::Instant;
 
 /// Between two probes of one trace.
@@ -18,7 +18,7 @@ const OPENS_EVERY: Duration = Duration::from_millis(20);
 const RETRY: Duration = Duration::from_millis(10);
 
 /// How far first probes run ahead of the highest TTL that answered, and how fast that opens while nothing answers.
-pub(super) struct Window {
+pub(in crate::trace) struct Window {
     ttls: usize,
     opens_every: Duration,
     /// How long the first probe beyond the answers must have been silent before the second may follow.
@@ -60,7 +60,7 @@ impl Window {
 
 /// The rhythm of one trace.
 #[derive(Debug)]
-pub(super) struct Rhythm {
+pub(in crate::trace) struct Rhythm {
     /// How many TTLs run ahead of the answers where nothing is paced.
     ahead: usize,
     /// Whether a probe left.
@@ -74,7 +74,7 @@ pub(super) struct Rhythm {
 
 /// What a schedule says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Next {
+pub(in crate::trace) enum Next {
     /// This probe leaves now.
     Probe { ttl: u8, index: usize },
     /// Nothing leaves before then.
@@ -163,7 +163,7 @@ impl Rhythm {
 
 /// How much later than one flow of a target the next may begin, so that both together give a router no more to answer than one
 /// alone; `None` where the target limits its answers, so that only one may run.
-pub(super) fn flow_spread(config: &Config, protocol: Protocol) -> Option<Duration> {
+pub(in crate::trace) fn flow_spread(config: &Config, protocol: Protocol) -> Option<Duration> {
     match protocol {
         Protocol::Udp => None,
         _ if !config.paced => Some(Duration::ZERO),

@@ -16,10 +16,10 @@
 //! otherwise packets pass the hop, and it is the router that limits its answers. An answer counts for 10 s, or as long as `-w`
 //! says; the run waits for the last ones twice as long as the slowest took, but for 1 s at least.
 
+mod counts;
 mod event;
+mod path;
 mod reporter;
-mod tally;
-mod watch;
 
 pub use event::{Config, Ended, Event, Report, ReportHop, ReportResponder};
 pub use reporter::Reporter;

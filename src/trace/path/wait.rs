@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::config::Wait;
-use super::hop::HopState;
-use super::path::Path;
+use crate::trace::config::Wait;
+use crate::trace::path::Path;
+use crate::trace::path::hop::HopState;
 
 /// What a hop is given beyond the slowest answer: as long again, within these limits.
 const EXTRA_AT_LEAST: Duration = Duration::from_millis(100);
@@ -13,10 +13,10 @@ const EXTRA_AT_MOST: Duration = Duration::from_secs(1);
 const BEYOND_FACTOR: u32 = 3;
 const BEYOND_AT_LEAST: Duration = Duration::from_millis(500);
 /// The longest wait beyond the last answering hop, and the wait where nothing answered yet.
-pub(super) const BEYOND_AT_MOST: Duration = Duration::from_secs(2);
+pub(in crate::trace) const BEYOND_AT_MOST: Duration = Duration::from_secs(2);
 
 /// How long the probes of `hop` are waited for, counted from their sending.
-pub(super) fn span(wait: Option<&Wait>, path: &Path, hop: &HopState) -> Duration {
+pub(in crate::trace) fn span(wait: Option<&Wait>, path: &Path, hop: &HopState) -> Duration {
     match wait {
         Some(wait) => explicit(wait, path, hop),
         None => adaptive(path, hop),
@@ -35,7 +35,7 @@ fn adaptive(path: &Path, hop: &HopState) -> Duration {
 }
 
 /// The slowest answer's time and as long again, within limits.
-pub(super) fn past(slowest: Duration) -> Duration {
+pub(in crate::trace) fn past(slowest: Duration) -> Duration {
     slowest.saturating_add(slowest.clamp(EXTRA_AT_LEAST, EXTRA_AT_MOST))
 }
 
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
     use crate::channel::Protocol;
     use crate::trace::config::Config;
-    use crate::trace::hop::Arrival;
+    use crate::trace::path::hop::Arrival;
     use crate::trace::testing::{at, config, ms, profile, router};
     use crate::types::{ProbeId, Stamp};
 

@@ -3,16 +3,16 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::event::{Answer, Hop, ProbeResult, Rewritten};
 use crate::channel::SendStamps;
 use crate::engine::delay;
+use crate::trace::event::{Answer, Hop, ProbeResult, Rewritten};
 use crate::types::{Instant, Mtu, ProbeId, Rtt, Stamp, StampSource, Tos, Ttl};
 use crate::wire::extension::Object;
 use crate::wire::icmp::ErrorKind;
 
 /// An answer as it arrived; the fields are those of [`Answer`].
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Arrival {
+pub(in crate::trace) struct Arrival {
     pub responder: IpAddr,
     pub stamp: Stamp,
     pub reply_ttl: Option<Ttl>,
@@ -28,7 +28,7 @@ pub(super) struct Arrival {
 
 /// A place for one probe. A probe that the kernel refuses leaves its slot empty again.
 #[derive(Debug, Default)]
-pub(super) struct Slot {
+pub(in crate::trace) struct Slot {
     /// The probe that left, and when: as ordered first, then as the channel says.
     pub sent: Option<(ProbeId, Stamp)>,
     pub arrival: Option<Box<Arrival>>,
@@ -91,7 +91,7 @@ impl Slot {
 
 /// All of one TTL.
 #[derive(Debug)]
-pub(super) struct HopState {
+pub(in crate::trace) struct HopState {
     pub ttl: u8,
     pub slots: Vec<Slot>,
 }

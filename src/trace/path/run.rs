@@ -4,16 +4,16 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::config::Config;
-use super::departure::Route;
-use super::event::{Event, Hop, Interim, StopReason, Trace, TraceId};
-use super::finding;
-use super::hop::{Arrival, HopState};
-use super::names::{Names, PATIENCE};
-use super::path::Path;
-use super::schedule::{Next, Rhythm};
-use super::wait::BEYOND_AT_MOST;
 use crate::channel::{LaneId, OsError, Profile, Protocol};
+use crate::trace::config::Config;
+use crate::trace::event::{Event, Hop, Interim, StopReason, Trace, TraceId};
+use crate::trace::finding;
+use crate::trace::fleet::departure::Route;
+use crate::trace::fleet::names::{Names, PATIENCE};
+use crate::trace::path::Path;
+use crate::trace::path::hop::{Arrival, HopState};
+use crate::trace::path::schedule::{Next, Rhythm};
+use crate::trace::path::wait::BEYOND_AT_MOST;
 use crate::types::{FlowLabel, Instant, IpEndpoint, ProbeId, Stamp, Ttl};
 use crate::wire::icmp::ErrorKind;
 
@@ -36,7 +36,7 @@ const HELD: Duration = Duration::from_secs(4);
 
 /// Whose an answer is that names no probe.
 #[derive(Debug)]
-pub(super) enum Nameless {
+pub(in crate::trace) enum Nameless {
     /// This probe's.
     Probe(ProbeId),
     /// One of these: they are forgotten and sent anew.
@@ -47,7 +47,7 @@ pub(super) enum Nameless {
 
 /// What the probes of one trace carry, the same in all of them.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Packets {
+pub(in crate::trace) struct Packets {
     /// Their source address, where known.
     pub source: Option<IpAddr>,
     /// The checksum of echo requests.
@@ -60,7 +60,7 @@ pub(super) struct Packets {
 
 /// One trace.
 #[derive(Debug)]
-pub(super) struct Run {
+pub(in crate::trace) struct Run {
     pub id: TraceId,
     pub target: IpEndpoint,
     pub lane: LaneId,
@@ -407,13 +407,13 @@ fn responders(hop: &Hop) -> impl Iterator<Item = IpAddr> {
 }
 
 /// What an answer says about the path.
-pub(super) enum Meaning {
+pub(in crate::trace) enum Meaning {
     OnTheWay,
     End(StopReason),
 }
 
 /// `None` for what answers no probe.
-pub(super) fn meaning(arrival: &Arrival, target: IpAddr) -> Option<Meaning> {
+pub(in crate::trace) fn meaning(arrival: &Arrival, target: IpAddr) -> Option<Meaning> {
     let from_target = arrival.responder == target;
     Some(match arrival.kind {
         None => Meaning::End(StopReason::Destination),

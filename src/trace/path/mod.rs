@@ -1,18 +1,22 @@
 //! What one trace knows of its path: the hops, the highest that answered, the slowest answer, and where the path ends.
 
+pub(super) mod hop;
+pub(super) mod run;
+pub(super) mod schedule;
+pub(super) mod wait;
+
 use std::time::Duration;
 
-use super::config::Config;
-use super::event::StopReason;
-use super::finding;
-use super::hop::{Arrival, HopState, Slot};
-use super::wait;
+use self::hop::{Arrival, HopState, Slot};
 use crate::engine::delay;
+use crate::trace::config::Config;
+use crate::trace::event::StopReason;
+use crate::trace::finding;
 use crate::types::{Instant, ProbeId, Stamp};
 
 /// Where a path ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct End {
+pub(in crate::trace) struct End {
     /// The last TTL that belongs to the path.
     pub ttl: u8,
     pub reason: StopReason,
@@ -22,7 +26,7 @@ pub(super) struct End {
 
 /// The path so far.
 #[derive(Debug)]
-pub(super) struct Path {
+pub(in crate::trace) struct Path {
     hops: Vec<HopState>,
     highest: Option<u8>,
     /// The highest TTL at which somebody before the destination answered.

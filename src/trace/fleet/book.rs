@@ -8,7 +8,7 @@ use crate::types::{ProbeId, Sequence};
 
 /// What is on record about one probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Entry {
+pub(in crate::trace) struct Entry {
     /// Index of its trace.
     pub trace: usize,
     pub ttl: u8,
@@ -27,7 +27,7 @@ pub(super) struct Entry {
 
 /// Fields of a probe that a quote may show otherwise; `None` for those that the kernel writes, and that are not looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct SentFields {
+pub(in crate::trace) struct SentFields {
     pub source: Option<IpAddr>,
     pub source_port: Option<u16>,
     pub checksum: Option<u16>,
@@ -37,7 +37,7 @@ pub(super) struct SentFields {
 
 /// All probes of the traces that are running, and the flows of lanes where each probe in flight needs its own.
 #[derive(Debug, Default)]
-pub(super) struct Book {
+pub(in crate::trace) struct Book {
     last: Option<ProbeId>,
     entries: BTreeMap<ProbeId, Entry>,
     by_trace: HashMap<usize, Vec<ProbeId>>,

@@ -118,7 +118,7 @@ pub struct ReportHop {
     pub unanswered: u64,
     /// Those that still may be.
     pub pending: u64,
-    /// Whether what is unanswered here is so behind it, too, see [`crate::trace::report`]; `None` where everything is answered.
+    /// Whether what is unanswered here is so behind it, too, see [`crate::trace::watch`]; `None` where everything is answered.
     pub persists: Option<bool>,
     /// Who answered, first the one that did last.
     pub responders: Vec<ReportResponder>,

@@ -3,19 +3,19 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::event::{Config, Ended, Event, Report};
-use super::watch::Watch;
+use super::path::Watch;
 use crate::channel::{
     Arena, CloseHow, ClosedHow, Control, Inbound, LaneId, Order, OsError, Outbox, Profile, SocketKind, Token,
 };
 use crate::engine::Machine;
 use crate::engine::pace::Cap;
 use crate::trace::TraceId;
-use crate::trace::book::Book;
-use crate::trace::departure::{self, Desk, Route};
-use crate::trace::hop::Arrival;
-use crate::trace::matching::{Mark, Match, Search};
-use crate::trace::names::{Names, PATIENCE};
-use crate::trace::schedule::Next;
+use crate::trace::fleet::book::Book;
+use crate::trace::fleet::departure::{self, Desk, Route};
+use crate::trace::fleet::names::{Names, PATIENCE};
+use crate::trace::identify::matching::{Mark, Match, Search};
+use crate::trace::path::hop::Arrival;
+use crate::trace::path::schedule::Next;
 use crate::types::{Instant, Now, ProbeId, Stamp};
 
 /// How many targets are watched at once; the others wait their turn.
@@ -23,7 +23,7 @@ const AT_ONCE: usize = 16;
 /// So many probes refused, of none that left, end a report.
 const REFUSED_FROM_THE_START: u64 = 3;
 
-/// Watches the path to each target; see [`crate::trace::report`] for how.
+/// Watches the path to each target; see [`crate::trace::watch`] for how.
 #[derive(Debug)]
 pub struct Reporter {
     config: Config,

@@ -1,18 +1,18 @@
 //! How a probe leaves: where it goes and what all probes of its trace carry ([`Route`]), and the order that sends it.
 
-use super::book::{Book, Entry, SentFields};
-use super::config::{Config, Ports};
-use super::event::{Start, TraceId};
-use super::flow;
-use super::matching::Mark;
-use super::run::Packets;
 use crate::channel::{Header, LaneId, Open, Order, Outbox, Profile, Protocol, SocketKind, Token, Transmit};
 use crate::engine::{Destination, Target, encode};
+use crate::trace::config::{Config, Ports};
+use crate::trace::event::{Start, TraceId};
+use crate::trace::fleet::book::{Book, Entry, SentFields};
+use crate::trace::identify::flow;
+use crate::trace::identify::matching::Mark;
+use crate::trace::path::run::Packets;
 use crate::types::{Endpoint, Family, IpEndpoint, ProbeId, Ttl, WallTime};
 
 /// Where the probes of one trace go, and what they carry.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Route {
+pub(in crate::trace) struct Route {
     pub target: IpEndpoint,
     pub lane: LaneId,
     pub profile: Profile,
@@ -20,7 +20,7 @@ pub(super) struct Route {
 }
 
 /// What every order needs of its machine.
-pub(super) struct Desk<'a> {
+pub(in crate::trace) struct Desk<'a> {
     pub mark: &'a Mark,
     pub book: &'a mut Book,
     /// Where payloads are made.
@@ -69,7 +69,7 @@ impl Route {
 }
 
 /// What trace number `index` begins with.
-pub(super) fn start(config: &Config, mark: &Mark, index: usize, time: WallTime) -> Option<Start> {
+pub(in crate::trace) fn start(config: &Config, mark: &Mark, index: usize, time: WallTime) -> Option<Start> {
     let (target, offset) = config.of_trace(index)?;
     let (address, source, profile) = match target.destination {
         Destination::Reachable { endpoint, source, profile, .. } => (Some(endpoint.address), source, Some(profile)),
@@ -96,7 +96,7 @@ pub(super) fn start(config: &Config, mark: &Mark, index: usize, time: WallTime) 
 }
 
 /// The destination port of the `index`th probe of a trace.
-pub(super) fn port(config: &Config, index: u32) -> u16 {
+pub(in crate::trace) fn port(config: &Config, index: u32) -> u16 {
     flow::port(config.ports, index)
 }
 

@@ -6,18 +6,18 @@ use std::collections::hash_map::Entry;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::config::OriginSource;
-use super::event::Origins;
 use crate::channel::{NameAnswer, OriginAnswer};
+use crate::trace::config::OriginSource;
+use crate::trace::event::Origins;
 use crate::types::Asn;
 use crate::wire::asn;
 
 /// How long a final hop waits for its names and origins.
-pub(super) const PATIENCE: Duration = Duration::from_millis(500);
+pub(in crate::trace) const PATIENCE: Duration = Duration::from_millis(500);
 
 /// What is known of the responders' names and origins.
 #[derive(Debug)]
-pub(super) struct Names {
+pub(in crate::trace) struct Names {
     wanted: bool,
     origins: Option<OriginSource>,
     /// Whether the resolver has missed its time once: nothing waits for it any more.

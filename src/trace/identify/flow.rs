@@ -2,20 +2,25 @@
 
 use std::net::IpAddr;
 
-use super::config::Ports;
 use crate::channel::{Profile, Protocol};
+use crate::trace::config::Ports;
 use crate::types::FlowLabel;
 
 /// Where counting goes on behind port 65535: above the well-known services.
 const WRAPPED_PORT: u16 = 1024;
 
 /// The source port of flow number `flow` of a raw lane.
-pub(super) const fn source_port(profile: &Profile, flow: u16) -> u16 {
+pub(in crate::trace) const fn source_port(profile: &Profile, flow: u16) -> u16 {
     profile.ident.ident.get().wrapping_add(flow)
 }
 
 /// The IPv6 flow label of all probes of a trace (RFC 6437 §2: never 0, which stands for «none»), derived as the checksum is.
-pub(super) fn label(source: Option<IpAddr>, target: IpAddr, method: Protocol, flow: u32) -> Option<FlowLabel> {
+pub(in crate::trace) fn label(
+    source: Option<IpAddr>,
+    target: IpAddr,
+    method: Protocol,
+    flow: u32,
+) -> Option<FlowLabel> {
     const BITS: u64 = 20;
     let hash = hash(source, target, method, flow);
     FlowLabel::new(((hash ^ hash >> BITS ^ hash >> (2 * BITS)) as u32 & ((1 << BITS) - 1)).max(1))
@@ -24,7 +29,7 @@ pub(super) fn label(source: Option<IpAddr>, target: IpAddr, method: Protocol, fl
 /// The ICMP checksum that all echo requests of a trace carry (Paris traceroute). It depends on source, target, method and
 /// flow number alone, so that two runs keep one path through balancers that hash the checksum. The ICMP identifier differs
 /// between runs, because each needs its own to know its answers; balancers that hash that too may choose another path.
-pub(super) fn checksum(source: Option<IpAddr>, target: IpAddr, method: Protocol, flow: u32) -> u16 {
+pub(in crate::trace) fn checksum(source: Option<IpAddr>, target: IpAddr, method: Protocol, flow: u32) -> u16 {
     let folded = hash(source, target, method, flow).to_be_bytes().chunks_exact(2).fold(0, |sum, pair| match pair {
         [high, low] => sum ^ u16::from_be_bytes([*high, *low]),
         _ => sum,
@@ -45,7 +50,7 @@ fn hash(source: Option<IpAddr>, target: IpAddr, method: Protocol, flow: u32) -> 
 }
 
 /// The destination port of the `index`th probe (from 0) of a trace.
-pub(super) fn port(ports: Ports, index: u32) -> u16 {
+pub(in crate::trace) fn port(ports: Ports, index: u32) -> u16 {
     match ports {
         Ports::Fixed(port) => port.get(),
         Ports::CountingUp(first) => {

@@ -2,8 +2,8 @@
 
 use super::event::{ReportHop, ReportResponder};
 use crate::metrics::RttRecorder;
-use crate::trace::hop::Slot;
-use crate::trace::names::Names;
+use crate::trace::fleet::names::Names;
+use crate::trace::path::hop::Slot;
 use crate::types::{ProbeId, Rtt, Ttl};
 
 /// So many responders of a hop are told apart.

@@ -7,7 +7,7 @@ use crate::types::Instant;
 
 /// The traces of a run that have something to do, so that a turn costs what happened and not how many traces run.
 #[derive(Debug, Default)]
-pub(super) struct Agenda {
+pub(in crate::trace) struct Agenda {
     /// Something happened to these, or their time has come.
     due: BTreeSet<usize>,
     /// These may have a probe to send: those that began first come first.

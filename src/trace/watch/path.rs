@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::counts::{Tally, judge};
 use super::event::{Config, Ended, Report, ReportHop};
-use super::tally::{Tally, judge};
 use crate::engine::delay;
-use crate::trace::departure::Route;
-use crate::trace::hop::{Arrival, Slot};
-use crate::trace::names::Names;
-use crate::trace::run::{Meaning, meaning};
-use crate::trace::schedule::{Next, Window};
+use crate::trace::fleet::departure::Route;
+use crate::trace::fleet::names::Names;
+use crate::trace::path::hop::{Arrival, Slot};
+use crate::trace::path::run::{Meaning, meaning};
+use crate::trace::path::schedule::{Next, Window};
 use crate::trace::{StopReason, TraceId};
 use crate::types::{Instant, ProbeId, Stamp, Ttl};
 

@@ -2,13 +2,13 @@
 
 use std::net::IpAddr;
 
-use super::book::{Book, Entry};
-use super::config::{Config, Ports};
-use super::hop::Arrival;
-use super::keys::Keys;
-use super::rewritten;
 use crate::channel::{Arena, Datagram, ErrorOrigin, IcmpNotice, LaneId, Owner, Profile, Protocol, SocketKind};
 use crate::engine::decode::{self, Answer, Decoded, EchoReply, IcmpError, QuotedProbe, QuotedTransport, Segment};
+use crate::trace::config::{Config, Ports};
+use crate::trace::fleet::book::{Book, Entry};
+use crate::trace::identify::keys::Keys;
+use crate::trace::identify::rewritten;
+use crate::trace::path::hop::Arrival;
 use crate::types::{Family, Ident, IpEndpoint, ProbeId, Sequence, Stamp, Tos, Ttl};
 use crate::wire::extension;
 use crate::wire::payload::{self, COOKIE_OCTETS, Cookie};
@@ -28,7 +28,7 @@ const DEFAULT_PAYLOAD_OCTETS: usize = 32;
 
 /// What all probes of a run have in common.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Mark {
+pub(in crate::trace) struct Mark {
     pub cookie: Cookie,
     pub keys: Keys,
     pub ports: Ports,
@@ -120,7 +120,7 @@ type Found<'b> = (ProbeId, &'b Entry);
 
 /// What something that arrived is.
 #[derive(Debug)]
-pub(super) enum Match {
+pub(in crate::trace) enum Match {
     /// An answer to this probe.
     Answer(ProbeId, Box<Arrival>),
     /// An answer of the target itself, to one of the probes to this address and port; nothing in it says which.
@@ -133,7 +133,7 @@ pub(super) enum Match {
 
 /// What is searched, and by what.
 #[derive(Clone, Copy)]
-pub(super) struct Search<'a> {
+pub(in crate::trace) struct Search<'a> {
     pub mark: &'a Mark,
     pub book: &'a Book,
     pub profile: &'a Profile,
@@ -415,9 +415,9 @@ impl Arrival {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::book::SentFields;
-    use super::super::testing::{LANE, TARGET, raw};
     use super::*;
+    use crate::trace::fleet::book::SentFields;
+    use crate::trace::testing::{LANE, TARGET, raw};
     use crate::types::Port;
 
     /// As many probes as a trace has at most, over a raw lane, all on record and open.

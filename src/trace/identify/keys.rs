@@ -1,8 +1,8 @@
 //! The numbers a probe carries where a lane lets us write the field: each tells its probe alone, also from 8 quoted octets.
 
-use super::book::SentFields;
-use super::flow;
 use crate::channel::{Owner, Profile, Protocol, SocketKind};
+use crate::trace::fleet::book::SentFields;
+use crate::trace::identify::flow;
 use crate::types::{Family, ProbeId, Sequence};
 
 /// A numbering of the probes of a run by 16 bits, in which neighbours are far apart: what rewrites a field often adds the same
@@ -38,7 +38,7 @@ const fn inverse(odd: u16) -> u16 {
 
 /// The numbers of all probes of a run.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Keys {
+pub(in crate::trace) struct Keys {
     /// Whether the IPv4 Identification is ours to write.
     own_headers: bool,
     checksum: Numbering,

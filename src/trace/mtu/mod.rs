@@ -3,24 +3,24 @@
 //! Each trace runs as always, with small packets. Then the sizes that pass to its farthest hop are searched, the hop where
 //! larger ones fail, the sizes that pass to the one before, and so on ([`evidence`]). Every size is tried on its own: what
 //! routers state is only a hint of what to try. Nothing back is no refusal until smaller packets are answered meanwhile
-//! ([`trial`]). A trace is told once its search is over.
+//! ([`attempt`]). A trace is told once its search is over.
 
+mod attempt;
 mod evidence;
-mod hunt;
-mod trial;
+mod search;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use self::hunt::{Hunt, MOST_SHOTS};
-use super::book::Book;
-use super::config::Config;
-use super::departure::{Desk, Route};
-use super::event::{Event, Trace, TraceId};
-use super::hop::Arrival;
-use super::matching::{Mark, Match, Search};
-use super::tracer::Tracer;
+use self::search::{Hunt, MOST_SHOTS};
 use crate::channel::{Arena, Control, Inbound, LaneId, Outbox, Profile};
 use crate::engine::Machine;
+use crate::trace::config::Config;
+use crate::trace::event::{Event, Trace, TraceId};
+use crate::trace::fleet::book::Book;
+use crate::trace::fleet::departure::{Desk, Route};
+use crate::trace::identify::matching::{Mark, Match, Search};
+use crate::trace::path::hop::Arrival;
+use crate::trace::tracer::Tracer;
 use crate::types::{Family, Instant, Now, ProbeId};
 
 /// The largest packet there can be without a jumbo payload (RFC 791 §3.1, RFC 8200 §3).

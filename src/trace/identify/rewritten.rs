@@ -1,17 +1,17 @@
 //! What a quote shows otherwise than it left: [`fields`].
 
-use super::book::Entry;
-use super::event::{Field, Rewritten, Value};
-use super::matching::Mark;
 use crate::channel::{Owner, Profile};
 use crate::engine::decode::{QuotedProbe, QuotedTransport};
+use crate::trace::event::{Field, Rewritten, Value};
+use crate::trace::fleet::book::Entry;
+use crate::trace::identify::matching::Mark;
 use crate::types::{ProbeId, Tos};
 
 /// The two lowest bits of a TOS octet (RFC 3168 §5).
 const ECN: u8 = 0b11;
 
 /// The fields of `probe` that differ in `quoted`. Nothing is compared that an error queue hides or the kernel writes.
-pub(super) fn fields(
+pub(in crate::trace) fn fields(
     mark: &Mark,
     profile: &Profile,
     probe: ProbeId,

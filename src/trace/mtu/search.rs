@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
+use super::attempt::{Controls, Manner, Pauses, Role, Trial, Verdict};
 use super::evidence::{Evidence, How};
-use super::trial::{Controls, Manner, Pauses, Role, Trial, Verdict};
 use crate::channel::{OsError, Protocol};
 use crate::trace::config::Config;
-use crate::trace::departure::Route;
 use crate::trace::event::{Answer, Hop, Interim, StopReason, Trace};
 use crate::trace::finding::{Finding, Narrowing};
-use crate::trace::hop::Arrival;
-use crate::trace::wait;
+use crate::trace::fleet::departure::Route;
+use crate::trace::path::hop::Arrival;
+use crate::trace::path::wait;
 use crate::types::{Instant, Mtu, ProbeId, Ttl};
 use crate::wire::icmp::ErrorKind;
 
@@ -386,7 +386,7 @@ mod tests {
     use super::*;
     use crate::channel::LaneId;
     use crate::trace::event::{ProbeResult, TraceId};
-    use crate::trace::run::Packets;
+    use crate::trace::path::run::Packets;
     use crate::trace::testing::{TARGET, at, config, ms, raw, router};
     use crate::types::{IpEndpoint, Rtt, Stamp, StampSource};
 
