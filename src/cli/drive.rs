@@ -3,9 +3,9 @@
 use std::io;
 use std::net::IpAddr;
 
-use super::complain::CliError;
-use super::env::Env;
 use crate::channel::{Channel, Lookup, OpenedLanes, Precision};
+use crate::cli::env::Env;
+use crate::cli::error::CliError;
 use crate::driver::{self, Next, Turn};
 use crate::engine::Machine;
 use crate::report::{Sink, Streams};

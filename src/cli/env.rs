@@ -5,9 +5,9 @@ use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
 use std::net::IpAddr;
 use std::process::ExitCode;
 
-use super::complain::CliError;
-use super::output::DetachedWriter;
 use crate::channel::{ChannelError, LanePlan, OpenedLanes, OsError, Plan};
+use crate::cli::error::CliError;
+use crate::cli::output::DetachedWriter;
 use crate::net::{self, ResolveError, Resolved};
 use crate::types::{ClockError, Family, IpEndpoint};
 

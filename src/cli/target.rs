@@ -4,10 +4,10 @@ use std::io::{self, BufRead, BufReader};
 use std::net::IpAddr;
 use std::path::Path;
 
-use super::complain::CliError;
-use super::env::Env;
-use super::values;
 use crate::channel::{LaneId, LanePlan, LaneRefused, OpenedLanes, OsError, Profile};
+use crate::cli::args::values;
+use crate::cli::env::Env;
+use crate::cli::error::CliError;
 use crate::engine::{Destination, Target};
 use crate::report::escape;
 use crate::types::{Family, IpEndpoint, Port};

@@ -5,11 +5,11 @@ use std::net::IpAddr;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
-use super::complain::CliError;
-use super::env::Env;
-use super::sweep_supply::Complaints;
-use super::{ANSWERED, NOT_ANSWERED, NOT_RUN};
 use crate::channel::{Channel, ChannelError, Control, OpenedLanes, OsError, PostControl, Precision};
+use crate::cli::env::Env;
+use crate::cli::error::CliError;
+use crate::cli::rping::sweep::supply::Complaints;
+use crate::cli::{ANSWERED, NOT_ANSWERED, NOT_RUN};
 use crate::driver::{self, Next, Turn};
 use crate::ping::sweep::{Event, Outcome, Sweep, Totals};
 use crate::report::{Sink, Streams, SweepProgress};

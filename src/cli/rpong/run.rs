@@ -3,12 +3,12 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 
-use super::ANSWERED;
-use super::complain::CliError;
-use super::drive::drive;
-use super::env::Env;
-use super::rpong_args::{Place, PongArgs};
 use crate::channel::{Group, LanePlan, LaneRefused, OpenedLanes, OsError, Plan, Precision, Protocol, SocketChoice};
+use crate::cli::ANSWERED;
+use crate::cli::drive::drive;
+use crate::cli::env::Env;
+use crate::cli::error::CliError;
+use crate::cli::rpong::args::{Place, PongArgs};
 use crate::report::{PongJson, PongText, Sink, escape};
 use crate::respond::{Config, Event, Listener, Responder, Service};
 use crate::types::{Endpoint, Family, IpEndpoint};
@@ -16,7 +16,7 @@ use crate::types::{Endpoint, Family, IpEndpoint};
 /// Clients over datagrams that are told apart at once: as many as a log can bear when all of them are invented.
 const MAX_SESSIONS: usize = 4096;
 
-pub(super) struct Run<'a> {
+pub(super) struct Rpong<'a> {
     pub(super) args: &'a PongArgs,
     pub(super) program: &'a str,
 }
@@ -30,7 +30,7 @@ struct Wanted {
     either: bool,
 }
 
-impl Run<'_> {
+impl Rpong<'_> {
     /// Runs `rpong`.
     pub(super) fn execute(&self, env: &mut Env<'_>) -> Result<u8, CliError> {
         let wanted = self.wanted(env)?;

@@ -3,15 +3,15 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::complain::{CliError, NO_NAME_SERVERS};
-use super::drive::drive;
-use super::env::Env;
-use super::ping_args::PingArgs;
-use super::ping_method::{Asked, Choice, close_how};
-use super::target::{self, Lanes};
-use super::values::{Rate, Span, Timestamping};
-use super::{ANSWERED, NOT_ANSWERED, NOT_RUN};
 use crate::channel::{LanePlan, OpenedLanes, Owner, Plan, Precision, Protocol, SendStamps, SocketChoice};
+use crate::cli::args::values::{Rate, Span, Timestamping};
+use crate::cli::drive::drive;
+use crate::cli::env::Env;
+use crate::cli::error::{CliError, NO_NAME_SERVERS};
+use crate::cli::rping::args::PingArgs;
+use crate::cli::rping::method::{Asked, Choice, close_how};
+use crate::cli::target::{self, Lanes};
+use crate::cli::{ANSWERED, NOT_ANSWERED, NOT_RUN};
 use crate::engine::pace::LARGEST_FLOOD_WINDOW;
 use crate::engine::{Destination, Machine, Target};
 use crate::net;
@@ -40,12 +40,12 @@ const PRECISE_BELOW: Duration = Duration::from_millis(10);
 pub(super) const KERNELS_IDENT: &str =
     "-e: over ICMP datagram sockets the kernel chooses the identifier; raw sockets need a privilege";
 
-pub(super) struct Run<'a> {
+pub(super) struct Rping<'a> {
     pub(super) args: &'a PingArgs,
     pub(super) program: &'a str,
 }
 
-impl Run<'_> {
+impl Rping<'_> {
     /// Runs `rping`.
     pub(super) fn execute(&self, env: &mut Env<'_>) -> Result<u8, CliError> {
         if let Some(sentence) = self.args.refused.sentence() {

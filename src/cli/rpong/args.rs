@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser};
 
-use super::values::{self, Rate};
+use crate::cli::args::values::{self, Rate};
 
 /// Answer measurements: the other end of rping.
 ///
 /// rpong echoes, discards and reflects over TCP, UDP and local sockets, all from one process and one event loop, and reports
 /// each client. It is made to stand on an open network: no answer is larger than its request.
 #[derive(Debug, Parser)]
-#[command(name = "rpong", version, disable_version_flag = true, args_override_self = true, max_term_width = 100, after_long_help = include_str!("rpong.help.txt"))]
+#[command(name = "rpong", version, disable_version_flag = true, args_override_self = true, max_term_width = 100, after_long_help = include_str!("help.txt"))]
 pub struct PongArgs {
     #[command(flatten)]
     pub listeners: ListenerArgs,

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use super::complain::CliError;
-use super::drive::drive;
-use super::env::Env;
-use super::ping_method::{Asked, Choice, ask, close_how};
-use super::ping_run::{Binding, Run, precision};
-use super::target::{self, Aim, Lanes};
-use super::values::UdpAim;
-use super::{ANSWERED, NOT_ANSWERED, NOT_RUN};
 use crate::channel::{LanePlan, OpenedLanes, Plan, Protocol, SocketChoice, SocketKind};
+use crate::cli::args::values::UdpAim;
+use crate::cli::drive::drive;
+use crate::cli::env::Env;
+use crate::cli::error::CliError;
+use crate::cli::rping::method::{Asked, Choice, ask, close_how};
+use crate::cli::rping::run::{Binding, Rping, precision};
+use crate::cli::target::{self, Aim, Lanes};
+use crate::cli::{ANSWERED, NOT_ANSWERED, NOT_RUN};
 use crate::engine::{Destination, Target};
 use crate::ping::contrast::{Config, Contender, Contrast, Event, Outcome, Row};
 use crate::ping::{self, Ask, Method, Pace, Wait};
@@ -53,7 +53,7 @@ impl Way {
     }
 }
 
-impl Run<'_> {
+impl Rping<'_> {
     /// Runs the comparison.
     pub(super) fn contrast(&self, texts: &[String], env: &mut Env<'_>) -> Result<u8, CliError> {
         let [text] = texts else {

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, ValueEnum};
 
-use super::family_args::FamilyArgs;
-use super::values::{self, Rate, Timestamping};
 use crate::channel::Zones;
+use crate::cli::args::family::FamilyArgs;
+use crate::cli::args::values::{self, Rate, Timestamping};
 use crate::trace::Wait;
 use crate::types::{Dscp, FlowLabel, Port, Tos, Ttl};
 
@@ -17,7 +17,7 @@ use crate::types::{Dscp, FlowLabel, Port, Tos, Ttl};
 /// rtrace sends probes whose TTL is too small to arrive and lists the routers that say so, all hops at a time. Its text is
 /// that of traceroute, so that what reads traceroute reads rtrace.
 #[derive(Debug, Parser)]
-#[command(name = "rtrace", version, disable_version_flag = true, args_override_self = true, max_term_width = 100, after_long_help = include_str!("rtrace.help.txt"))]
+#[command(name = "rtrace", version, disable_version_flag = true, args_override_self = true, max_term_width = 100, after_long_help = include_str!("help.txt"))]
 pub struct TraceArgs {
     /// Names or addresses to trace; a bare number in last place is the length of the whole packet in octets
     #[arg(value_name = "TARGET")]

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::complain::CliError;
-use super::target::Lanes;
-use super::trace_args::Method;
-use super::trace_run::{FIRST_FLOW_PORT, FLOW_PORTS, Run};
 use crate::channel::{Protocol, SocketChoice, SocketKind};
+use crate::cli::error::CliError;
+use crate::cli::rtrace::args::Method;
+use crate::cli::rtrace::run::{FIRST_FLOW_PORT, FLOW_PORTS, Rtrace};
+use crate::cli::target::Lanes;
 
 /// Probes per hop unless `-q` says otherwise, and on each of several flows.
 const PROBES_PER_HOP: u32 = 3;
@@ -16,7 +16,7 @@ const CYCLES: u64 = 10;
 /// From one cycle to the next unless `--interval` says otherwise.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-impl Run<'_> {
+impl Rtrace<'_> {
     pub(super) fn flow_count(&self) -> u32 {
         self.args.method.flows.unwrap_or(1)
     }

@@ -4,11 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::complain::CliError;
-use super::ping_args::MethodArgs;
-use super::target::{self, Aim, Lanes};
-use super::values::UdpAim;
 use crate::channel::{CloseHow, Protocol, SocketChoice};
+use crate::cli::args::values::UdpAim;
+use crate::cli::error::CliError;
+use crate::cli::rping::args::MethodArgs;
+use crate::cli::target::{self, Aim, Lanes};
 use crate::engine::{Destination, Target};
 use crate::ping::{Ask, Connect, Exchange, Method, Pace, Session};
 use crate::types::{ClockError, Port};

@@ -6,8 +6,8 @@ use std::net::IpAddr;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use super::complain::CliError;
-use super::target::{self, word};
+use crate::cli::error::CliError;
+use crate::cli::target::{self, word};
 use crate::ping::sweep::{Exclusions, Range, RangeError};
 use crate::report::escape;
 

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser};
 
-use super::family_args::FamilyArgs;
-use super::sweep_args::SweepArgs;
-use super::values::{self, Rate, Span, Timestamping, UdpAim};
 use crate::channel::{CloseHow, Fragmentation, SocketChoice};
+use crate::cli::args::family::FamilyArgs;
+use crate::cli::args::values::{self, Rate, Span, Timestamping, UdpAim};
+use crate::cli::rping::sweep::args::SweepArgs;
 use crate::types::{Dscp, FlowLabel, Ident, Port, Tos, Ttl};
 use crate::wire::payload::Fill;
 
@@ -19,7 +19,7 @@ const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (output compatible wi
 /// rping sends ICMP echo requests, or asks services over TCP, UDP and local sockets, tells every kind of answer apart, and
 /// sums them up. Its text is that of ping, so that what reads ping reads rping.
 #[derive(Debug, Parser)]
-#[command(name = "rping", version = VERSION, disable_version_flag = true, args_override_self = true, max_term_width = 100, after_long_help = include_str!("rping.help.txt"))]
+#[command(name = "rping", version = VERSION, disable_version_flag = true, args_override_self = true, max_term_width = 100, after_long_help = include_str!("help.txt"))]
 pub struct PingArgs {
     /// Names or addresses to probe; a scoped IPv6 address as in fe80::1%eth0; prefixes (198.51.100.0/24) and ranges
     /// (198.51.100.1-198.51.100.9) make a sweep

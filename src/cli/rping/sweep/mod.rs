@@ -1,5 +1,10 @@
 //! A sweep of `rping` from its command line to its exit status.
 
+pub mod args;
+mod drive;
+mod supply;
+mod targets;
+
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -7,16 +12,16 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::complain::CliError;
-use super::env::Env;
-use super::ping_run::{Binding, Run, USER_INTERVAL};
-use super::sweep_args::Shard;
-use super::sweep_drive::{self, Manner, Worker};
-use super::sweep_supply::{Common, Complaints, Lookups, Source, Stream, choose, supplies};
-use super::sweep_targets::{self, Index, Item, Space, UNPACED, too_many};
-use super::target::{Lanes, word};
-use super::values::{Rate, Timestamping};
 use crate::channel::{LanePlan, OpenedLanes, Owner, Plan, PostControl, Protocol, SendStamps};
+use crate::cli::args::values::{Rate, Timestamping};
+use crate::cli::env::Env;
+use crate::cli::error::CliError;
+use crate::cli::rping::run::{Binding, Rping, USER_INTERVAL};
+use crate::cli::rping::sweep::args::Shard;
+use crate::cli::rping::sweep::drive::{Manner, Worker};
+use crate::cli::rping::sweep::supply::{Common, Complaints, Lookups, Source, Stream, choose, supplies};
+use crate::cli::rping::sweep::targets::{Index, Item, Space, UNPACED, too_many};
+use crate::cli::target::{Lanes, word};
 use crate::ping::sweep::{
     Config, Event, Exclusions, Permutation, Probes, Range, Route, Supply, Sweep, SweepTarget, Told,
 };
@@ -58,7 +63,7 @@ impl List {
     }
 }
 
-impl Run<'_> {
+impl Rping<'_> {
     /// Whether this is a sweep: by its options, or because a target is more than one address.
     pub(super) fn is_sweep(&self) -> bool {
         let method = &self.args.method;
@@ -128,7 +133,7 @@ impl Run<'_> {
             empty_is_trouble: whole,
             complaints,
         };
-        sweep_drive::run(workers, manner, env)
+        drive::run(workers, manner, env)
     }
 
     /// The first option given that sweeps have not, and why.
@@ -195,7 +200,7 @@ impl Run<'_> {
             let (size, least) = (self.args.packet.size, Config::LEAST_OCTETS);
             return Err(CliError::Refused(format!(
                 "--size <OCTETS>: invalid value '{size}': out of range in a sweep: {least} <= value <= {}",
-                super::ping_run::V4_PAYLOAD
+                crate::cli::rping::run::V4_PAYLOAD
             )));
         }
         if let Some(count) = run.count.filter(|&count| count > MOST_PROBES) {
@@ -246,7 +251,7 @@ impl Run<'_> {
             Some(family) => vec![family],
             None => [Family::V4, Family::V6].into_iter().filter(|&family| may_be(family)).collect(),
         };
-        let exclusions = sweep.exclude.as_deref().map(sweep_targets::exclusions).transpose()?;
+        let exclusions = sweep.exclude.as_deref().map(targets::exclusions).transpose()?;
         Ok(Wish {
             families,
             probes: self.probes(),
@@ -321,10 +326,10 @@ impl Run<'_> {
             return Err(CliError::NoLane(refused.clone()));
         }
         if self.args.packet.ident.is_some() && lanes.any(|profile| profile.ident.owner == Owner::Kernel) {
-            return Err(CliError::Refused(super::ping_run::KERNELS_IDENT.to_owned()));
+            return Err(CliError::Refused(crate::cli::rping::run::KERNELS_IDENT.to_owned()));
         }
-        if self.args.packet.size > super::ping_run::V4_PAYLOAD && wish.families.contains(&Family::V4) {
-            return Err(super::ping_run::too_large(self.args.packet.size));
+        if self.args.packet.size > crate::cli::rping::run::V4_PAYLOAD && wish.families.contains(&Family::V4) {
+            return Err(crate::cli::rping::run::too_large(self.args.packet.size));
         }
         Ok(())
     }

@@ -8,9 +8,9 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::sweep_args::Shard;
-use super::sweep_targets::{Found, Space};
 use crate::channel::{Control, PostControl};
+use crate::cli::rping::sweep::args::Shard;
+use crate::cli::rping::sweep::targets::{Found, Space};
 use crate::ping::sweep::{Exclusions, Permutation, Supplied, Supply, SweepTarget};
 use crate::types::{Family, IpEndpoint};
 use names::Directory;
@@ -175,7 +175,7 @@ mod tests {
     use std::collections::HashMap;
 
     use super::*;
-    use crate::cli::sweep_targets::Item;
+    use crate::cli::rping::sweep::targets::Item;
     use crate::ping::sweep::Range;
 
     fn common(share: Shard, exclude: &str) -> Common {

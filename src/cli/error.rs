@@ -7,9 +7,9 @@ use std::path::PathBuf;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use super::env::Env;
 use super::{ANSWERED, NOT_RUN};
 use crate::channel::{Attempt, ChannelError, LaneRefused, OsError, Protocol, SocketKind};
+use crate::cli::env::Env;
 use crate::net::ResolveError;
 use crate::report::escape;
 use crate::types::Family;
@@ -135,8 +135,8 @@ fn is_permission(attempt: &Attempt) -> bool {
     matches!(attempt.error, OsError::EPERM | OsError::EACCES)
 }
 
-/// Says what clap has to say, help and version on stdout, a refusal in one line on stderr, and gives the exit status.
-pub fn clap_says(program: &str, error: &clap::Error, env: &mut Env<'_>) -> u8 {
+/// Prints clap's outcome: help and version on stdout, an error in one line on stderr. Returns the exit status.
+pub fn report_clap_error(program: &str, error: &clap::Error, env: &mut Env<'_>) -> u8 {
     if !error.use_stderr() {
         // A reader that closes before the end of the help has seen what it wanted.
         let _ = write!(env.stdout, "{}", error.render()).and_then(|()| env.stdout.flush());

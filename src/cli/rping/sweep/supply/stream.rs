@@ -6,8 +6,8 @@ use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::vec;
 
 use super::{Bell, Complaints};
-use crate::cli::sweep_args::Shard;
-use crate::cli::sweep_targets::{Found, Item, Space};
+use crate::cli::rping::sweep::args::Shard;
+use crate::cli::rping::sweep::targets::{Found, Item, Space};
 use crate::cli::target::word;
 use crate::ping::sweep::{Permutation, SweepTarget};
 

@@ -1,16 +1,16 @@
 //! `rtrace --report` from its Config to its exit status.
 
-use super::complain::CliError;
-use super::drive::drive;
-use super::env::Env;
-use super::trace_args::Method;
-use super::trace_run::{Run, Tally};
 use crate::channel::{OpenedLanes, Precision};
+use crate::cli::drive::drive;
+use crate::cli::env::Env;
+use crate::cli::error::CliError;
+use crate::cli::rtrace::args::Method;
+use crate::cli::rtrace::run::{Rtrace, Tally};
 use crate::report::{Sink, TableOptions, TraceTable, TraceTableJson};
 use crate::trace;
 use crate::trace::watch::{Config, Ended, Event, Reporter};
 
-impl Run<'_> {
+impl Rtrace<'_> {
     /// Runs the reports.
     pub(super) fn report(
         &self,

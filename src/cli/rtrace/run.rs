@@ -4,14 +4,14 @@ use std::fs;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::complain::{CliError, NO_NAME_SERVERS};
-use super::drive::drive;
-use super::env::Env;
-use super::target::{self, Lanes};
-use super::trace_args::{Method, TraceArgs};
-use super::values::{self, Rate};
-use super::{ANSWERED, NOT_ANSWERED, NOT_RUN};
 use crate::channel::{Fragmentation, LanePlan, Plan, Precision, Protocol, SocketChoice, SocketKind, Zones};
+use crate::cli::args::values::{self, Rate};
+use crate::cli::drive::drive;
+use crate::cli::env::Env;
+use crate::cli::error::{CliError, NO_NAME_SERVERS};
+use crate::cli::rtrace::args::{Method, TraceArgs};
+use crate::cli::target::{self, Lanes};
+use crate::cli::{ANSWERED, NOT_ANSWERED, NOT_RUN};
 use crate::engine::{Destination, Target};
 use crate::net;
 use crate::report::{FlowsJson, FlowsText, Sink, TraceJson, TraceJsonOptions, TraceText, TraceTextOptions};
@@ -41,12 +41,12 @@ const fn port(number: u16) -> Port {
     }
 }
 
-pub(super) struct Run<'a> {
+pub(super) struct Rtrace<'a> {
     pub(super) args: &'a TraceArgs,
     pub(super) program: &'a str,
 }
 
-impl Run<'_> {
+impl Rtrace<'_> {
     /// Runs `rtrace`.
     pub(super) fn execute(&self, env: &mut Env<'_>) -> Result<u8, CliError> {
         if let Some(sentence) = self.args.refused.sentence() {

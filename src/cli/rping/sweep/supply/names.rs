@@ -5,8 +5,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{Bell, Complaints};
-use crate::cli::complain::CliError;
 use crate::cli::env::ResolveApart;
+use crate::cli::error::CliError;
 use crate::net::{ResolveError, Resolved};
 use crate::ping::sweep::SweepTarget;
 use crate::types::Family;

@@ -1,0 +1,13 @@
+//! `rpong`.
+
+pub mod args;
+mod run;
+
+use std::ffi::OsString;
+
+use crate::cli::env::Env;
+
+/// Runs `rpong` with these words, the program's own first, and returns its exit status.
+pub fn rpong(words: &[OsString], env: &mut Env<'_>) -> u8 {
+    crate::cli::run(words, env, |args, program, env| run::Rpong { args, program }.execute(env))
+}
