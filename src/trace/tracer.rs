@@ -10,20 +10,20 @@ use crate::engine::Machine;
 use crate::engine::pace::Cap;
 use crate::trace::config::Config;
 use crate::trace::event::{Event, StopReason, Trace, TraceId};
-use crate::trace::fleet::book::Book;
 use crate::trace::fleet::departure::{self, Desk, Route};
 use crate::trace::fleet::names::Names;
-use crate::trace::fleet::turns::Agenda;
-use crate::trace::identify::matching::{Mark, Match, Search};
+use crate::trace::fleet::probes::ProbeTable;
+use crate::trace::fleet::work::WorkQueue;
+use crate::trace::identify::matching::{Match, Matcher, Signature};
 use crate::trace::path::hop::Arrival;
-use crate::trace::path::run::{Nameless, Run};
+use crate::trace::path::run::{Attribution, TraceRun};
 use crate::trace::path::schedule::{self, Next};
 use crate::types::{Instant, IpEndpoint, Now, ProbeId, Stamp};
 
 /// How many traces run at once where nobody says how fast the run may be, or where only the newest probe to a port can be told.
 const AT_ONCE: u32 = 16;
 /// The same where a rate is asked for: traces begin only while those that run leave the rate room.
-const AT_ONCE_AT_MOST: u32 = 1024;
+const MAX_AT_ONCE: u32 = 1024;
 /// So many probes of all traces together may be on record: half of what 16 bits tell apart.
 const NUMBERS: u32 = 1 << 15;
 /// So many probes leave before answers are read: a receive buffer holds a few hundred.
@@ -33,18 +33,18 @@ const BATCH: usize = 64;
 #[derive(Debug)]
 pub struct Tracer {
     config: Config,
-    mark: Mark,
-    book: Book,
+    signature: Signature,
+    probes: ProbeTable,
     names: Names,
     /// Targets whose trace has not begun, by index, in argument order.
     queue: VecDeque<usize>,
     /// Traces under way, by the index of their target.
-    runs: BTreeMap<usize, Run>,
+    runs: BTreeMap<usize, TraceRun>,
     /// Where those go.
     busy: HashSet<(LaneId, IpAddr)>,
     /// Until when a destination that limits its answers is left alone, after each flow that it answered.
     resting: HashMap<(LaneId, IpAddr), Instant>,
-    agenda: Agenda,
+    work: WorkQueue,
     events: VecDeque<Event>,
     /// What all traces together may send.
     cap: Option<Cap>,
@@ -64,14 +64,14 @@ impl Tracer {
     /// `first_ttl` as `first_ttl`, and a packet size as the nearest a packet can have.
     pub fn new(config: Config) -> Tracer {
         Tracer {
-            mark: Mark::new(&config),
-            book: Book::default(),
+            signature: Signature::new(&config),
+            probes: ProbeTable::default(),
             names: Names::new(config.names, config.origins.clone()),
             queue: (0..config.targets.len().saturating_mul(config.flows_per_target())).collect(),
             runs: BTreeMap::new(),
             busy: HashSet::new(),
             resting: HashMap::new(),
-            agenda: Agenda::default(),
+            work: WorkQueue::default(),
             events: VecDeque::new(),
             cap: config.rate.and_then(|rate| Cap::new(Instant::ZERO, rate)),
             held: Some(Instant::ZERO),
@@ -87,7 +87,7 @@ impl Tracer {
     fn advance(&mut self, now: Now) {
         loop {
             self.begin(now);
-            let due = self.agenda.take_due(now.mono);
+            let due = self.work.take_due(now.mono);
             if due.is_empty() {
                 return;
             }
@@ -96,32 +96,32 @@ impl Tracer {
                 let awaited = self.names.are_awaited();
                 let over = run.advance(&self.config, &mut self.names, now.mono, &mut self.events);
                 if awaited && !self.names.are_awaited() {
-                    self.touch_those_that(Run::awaits_names);
+                    self.touch_where(TraceRun::awaits_names);
                 }
                 if over {
                     self.finish(index, now.mono);
                     continue;
                 }
                 let Some(run) = self.runs.get_mut(&index) else { continue };
-                if self.book.limits_flows(run.lane) {
-                    run.given_up(&self.config, now.mono).for_each(|probe| self.book.give_up_flow(probe));
+                if self.probes.limits_flows(run.lane) {
+                    run.given_up(&self.config, now.mono).for_each(|probe| self.probes.give_up_flow(probe));
                 }
-                self.agenda.schedule(index, run.wake(&self.config, now.mono));
+                self.work.schedule(index, run.wake(&self.config, now.mono));
             }
         }
     }
 
-    fn touch_those_that(&mut self, matter: impl Fn(&Run) -> bool) {
+    fn touch_where(&mut self, matter: impl Fn(&TraceRun) -> bool) {
         for (&index, _) in self.runs.iter().filter(|(_, run)| matter(run)) {
-            self.agenda.touch(index);
+            self.work.touch(index);
         }
     }
 
     fn finish(&mut self, index: usize, now: Instant) {
-        self.agenda.remove(index);
-        let probes = self.book.close(index);
+        self.work.remove(index);
+        let probes = self.probes.close(index);
         let Some(run) = self.runs.remove(&index) else { return };
-        let same = |other: &Run| (other.lane, other.target.address) == (run.lane, run.target.address);
+        let same = |other: &TraceRun| (other.lane, other.target.address) == (run.lane, run.target.address);
         if self.config.flows_per_target() < 2 || !self.runs.values().any(same) {
             self.busy.remove(&(run.lane, run.target.address));
         }
@@ -148,7 +148,7 @@ impl Tracer {
         let hurried = !self.config.paced || self.cap.is_some();
         let at_once = if hurried { NUMBERS / self.config.probes() } else { AT_ONCE };
         let backlog = if self.cap.is_some() { 0 } else { BATCH };
-        self.runs.len() < at_once.clamp(1, AT_ONCE_AT_MOST) as usize && self.agenda.backlog() <= backlog
+        self.runs.len() < at_once.clamp(1, MAX_AT_ONCE) as usize && self.work.backlog() <= backlog
     }
 
     /// Two traces of one address would share its ports and its rate limit: the second waits for the first. Flows of one target
@@ -160,10 +160,10 @@ impl Tracer {
             (_, SocketKind::Stream) => profile.max_open / self.config.probes(),
             // All traces have the same ports.
             (Protocol::Udp, SocketKind::Dgram) => AT_ONCE,
-            _ => AT_ONCE_AT_MOST,
+            _ => MAX_AT_ONCE,
         };
         let running = || self.runs.values().filter(|run| run.lane == lane).count();
-        let room = at_once >= AT_ONCE_AT_MOST || running() < at_once.max(1) as usize;
+        let room = at_once >= MAX_AT_ONCE || running() < at_once.max(1) as usize;
         let there = (lane, to.address);
         let rested = self.resting.get(&there).is_none_or(|&until| until <= now);
         room && rested && (!self.busy.contains(&there) || self.flow_may_begin(index, profile.protocol, now))
@@ -183,7 +183,7 @@ impl Tracer {
         if self.queue.is_empty() || self.config.flows_per_target() < 2 {
             return None;
         }
-        let begins = |run: &Run| Some(run.started() + schedule::flow_spread(&self.config, run.profile.protocol)?);
+        let begins = |run: &TraceRun| Some(run.started() + schedule::flow_spread(&self.config, run.profile.protocol)?);
         let spread = self.runs.values().filter_map(begins).max();
         self.resting.values().copied().chain(spread).filter(|&at| at > now).min()
     }
@@ -195,15 +195,15 @@ impl Tracer {
 
     fn begin_one(&mut self, index: usize, now: Now) {
         let id = TraceId::new(u32::try_from(index).unwrap_or(u32::MAX));
-        self.tell_start(index, now);
+        self.emit_start(index, now);
         let Some(route) = Route::of_trace(&self.config, index) else {
-            self.tell_unmade(id, StopReason::SendFailed);
+            self.emit_unsent(id, StopReason::SendFailed);
             return;
         };
-        route.limit_flows(self.config.ports, &mut self.book);
+        route.limit_flows(self.config.ports, &mut self.probes);
         self.busy.insert((route.lane, route.target.address));
-        self.runs.insert(index, Run::new(&self.config, id, route, self.ahead(), now.mono));
-        self.agenda.touch(index);
+        self.runs.insert(index, TraceRun::new(&self.config, id, route, self.ahead(), now.mono));
+        self.work.touch(index);
     }
 
     /// How many TTLs a trace without pacing may run ahead of its answers: one alone all of them, many together no more than that.
@@ -212,14 +212,14 @@ impl Tracer {
         (ttls as usize / self.config.targets.len().max(1)).max(1)
     }
 
-    fn tell_start(&mut self, index: usize, now: Now) {
-        if let Some(start) = departure::start(&self.config, &self.mark, index, now.wall) {
+    fn emit_start(&mut self, index: usize, now: Now) {
+        if let Some(start) = departure::start(&self.config, &self.signature, index, now.wall) {
             self.events.push_back(Event::Start(Box::new(start)));
         }
     }
 
     /// Tells the end of a trace that sent nothing.
-    fn tell_unmade(&mut self, trace: TraceId, stop_reason: StopReason) {
+    fn emit_unsent(&mut self, trace: TraceId, stop_reason: StopReason) {
         let end = Trace {
             trace,
             reached: false,
@@ -236,7 +236,7 @@ impl Tracer {
     /// size of a batch held it up.
     fn send_due(&mut self, now: Now, outbox: &mut Outbox) -> Option<Instant> {
         let mut from = 0;
-        while let Some(index) = self.agenda.next_ready(from) {
+        while let Some(index) = self.work.next_ready(from) {
             from = index + 1;
             let held = self.send_of(index, now, outbox);
             if held.is_some() {
@@ -254,13 +254,13 @@ impl Tracer {
                 Next::Probe { ttl, index: slot } => (ttl, slot),
                 other => {
                     later = if let Next::At(at) = other { Some(at) } else { None };
-                    self.agenda.rest(index);
+                    self.work.rest(index);
                     break;
                 }
             };
             // Without a flow it stays ready: others will be given up.
-            let Some(flow) = run.route().next_flow(&self.book) else { break };
-            held = self.take_leave(now, outbox);
+            let Some(flow) = run.route().next_flow(&self.probes) else { break };
+            held = self.may_send(now, outbox);
             if held.is_some() {
                 break;
             }
@@ -268,13 +268,13 @@ impl Tracer {
         }
         if let Some(run) = self.runs.get(&index) {
             let wake = [later, run.wake(&self.config, now.mono)].into_iter().flatten().min();
-            self.agenda.schedule(index, wake);
+            self.work.schedule(index, wake);
         }
         held
     }
 
     /// Takes leave to send one probe now. Gives when the next of any trace may leave, if that is later.
-    pub(super) fn take_leave(&mut self, now: Now, outbox: &Outbox) -> Option<Instant> {
+    pub(super) fn may_send(&mut self, now: Now, outbox: &Outbox) -> Option<Instant> {
         let full = (outbox.len() >= BATCH).then_some(now.mono);
         let held = full.or_else(|| self.cap.map(|cap| cap.next()).filter(|&next| next > now.mono));
         if let (Some(cap), None) = (&mut self.cap, held) {
@@ -287,19 +287,19 @@ impl Tracer {
     fn order(&mut self, index: usize, (ttl, slot): (u8, usize), flow: u16, now: Now, outbox: &mut Outbox) {
         let Some(run) = self.runs.get_mut(&index) else { return };
         let route = run.route();
-        let mut desk = Desk { mark: &self.mark, book: &mut self.book, payload: &mut self.payload };
+        let mut desk = Desk { signature: &self.signature, probes: &mut self.probes, payload: &mut self.payload };
         let probe = desk.order(&route, (index, ttl, slot), (run.probes(), flow), self.config.ports, outbox);
         run.ordered(&self.config, ttl, slot, probe, Stamp::user(now));
     }
 
-    fn search<'a>(&'a self, profile: &'a Profile, lane: LaneId) -> Search<'a> {
-        Search { mark: &self.mark, book: &self.book, profile, lane }
+    fn matcher<'a>(&'a self, profile: &'a Profile, lane: LaneId) -> Matcher<'a> {
+        Matcher { signature: &self.signature, probes: &self.probes, profile, lane }
     }
 
     fn take(&mut self, lane: LaneId, matched: Match, now: Instant) {
         match matched {
             Match::Answer(probe, arrival) => self.take_answer(probe, *arrival),
-            Match::Nameless(from, arrival) => self.take_nameless(lane, from, *arrival, now),
+            Match::Unnamed(from, arrival) => self.take_unnamed(lane, from, *arrival, now),
             Match::Unmatched(responder) => {
                 // Whose it is can only be said while one trace alone runs over the lane.
                 let mut runs = self.runs.values_mut().filter(|run| run.lane == lane);
@@ -314,37 +314,37 @@ impl Tracer {
     /// The target took the connection of a probe, or refused it.
     fn connected(&mut self, token: Token, stamp: Stamp) {
         let probe = ProbeId::new(token.get());
-        if let Some(entry) = self.book.entry(probe) {
+        if let Some(entry) = self.probes.entry(probe) {
             let arrival = Arrival::plain(entry.destination, stamp, None);
             self.take_answer(probe, arrival);
         }
     }
 
-    fn take_nameless(&mut self, lane: LaneId, from: IpEndpoint, arrival: Arrival, now: Instant) {
-        let port = |run: &Run| departure::port(&self.config, run.probes());
-        let is_target = |run: &Run| (run.lane, run.target.address, port(run)) == (lane, from.address, from.port);
+    fn take_unnamed(&mut self, lane: LaneId, from: IpEndpoint, arrival: Arrival, now: Instant) {
+        let port = |run: &TraceRun| departure::port(&self.config, run.probes());
+        let is_target = |run: &TraceRun| (run.lane, run.target.address, port(run)) == (lane, from.address, from.port);
         let Some((&index, run)) = self.runs.iter_mut().find(|(_, run)| is_target(run)) else { return };
-        match run.nameless(now) {
-            Nameless::Probe(probe) => self.take_answer(probe, arrival),
-            Nameless::Anybodys(probes) => {
+        match run.attribute_unnamed(now) {
+            Attribution::Probe(probe) => self.take_answer(probe, arrival),
+            Attribution::Ambiguous(probes) => {
                 for probe in probes {
-                    self.book.strike(probe);
+                    self.probes.remove(probe);
                 }
-                self.agenda.touch(index);
+                self.work.touch(index);
             }
-            Nameless::Nobodys => {}
+            Attribution::Unknown => {}
         }
     }
 
     fn take_answer(&mut self, probe: ProbeId, arrival: Arrival) {
-        let Some(&entry) = self.book.entry(probe) else { return };
+        let Some(&entry) = self.probes.entry(probe) else { return };
         let Some(run) = self.runs.get_mut(&entry.trace) else { return };
         let responder = arrival.responder;
         if !run.answer(&self.config, entry.ttl, entry.slot, arrival) {
             return;
         }
-        self.book.answered(probe);
-        self.agenda.touch(entry.trace);
+        self.probes.answered(probe);
+        self.work.touch(entry.trace);
         if run.profile.socket == SocketKind::Stream {
             self.hang_up.push(Token::new(probe.get()));
         }
@@ -357,24 +357,24 @@ impl Tracer {
         match control {
             Control::Interrupt | Control::Terminate => {
                 self.runs.values_mut().for_each(|run| run.cut(StopReason::Interrupted, now.mono));
-                self.touch_those_that(|_| true);
+                self.touch_where(|_| true);
                 self.drop_queue(now);
             }
             Control::Stop => {
-                self.runs.values_mut().for_each(Run::close);
-                self.touch_those_that(|_| true);
+                self.runs.values_mut().for_each(TraceRun::close);
+                self.touch_where(|_| true);
                 self.drop_queue(now);
             }
             Control::Name(answer) => {
                 self.names.answer(answer);
-                self.touch_those_that(Run::awaits_names);
+                self.touch_where(TraceRun::awaits_names);
             }
             Control::Origin(answer) => {
                 self.names.answer_origin(answer);
-                self.touch_those_that(Run::awaits_names);
+                self.touch_where(TraceRun::awaits_names);
             }
             Control::Interim => {
-                self.events.push_back(Event::Interim(self.runs.values().map(Run::interim).collect()));
+                self.events.push_back(Event::Interim(self.runs.values().map(TraceRun::interim).collect()));
             }
             // The targets are known from the start.
             Control::Add { .. } | Control::Remove { .. } | Control::Supplied => {}
@@ -385,13 +385,13 @@ impl Tracer {
     fn drop_queue(&mut self, now: Now) {
         for index in std::mem::take(&mut self.queue) {
             let id = TraceId::new(u32::try_from(index).unwrap_or(u32::MAX));
-            self.tell_start(index, now);
+            self.emit_start(index, now);
             let reason = if Route::of_trace(&self.config, index).is_some() {
                 StopReason::Interrupted
             } else {
                 StopReason::SendFailed
             };
-            self.tell_unmade(id, reason);
+            self.emit_unsent(id, reason);
         }
     }
 
@@ -419,27 +419,27 @@ impl Machine for Tracer {
         match inbound {
             Inbound::Datagram(datagram) => {
                 let Some(profile) = self.profile(datagram.lane) else { return };
-                let matched = self.search(&profile, datagram.lane).datagram(datagram, octets);
+                let matched = self.matcher(&profile, datagram.lane).datagram(datagram, octets);
                 self.take(datagram.lane, matched, now.mono);
             }
             Inbound::Icmp(report) => {
                 let Some(profile) = self.profile(report.lane) else { return };
-                let matched = self.search(&profile, report.lane).report(report, octets);
+                let matched = self.matcher(&profile, report.lane).report(report, octets);
                 self.take(report.lane, matched, now.mono);
             }
             Inbound::Sent(sent) => {
                 let probe = ProbeId::new(sent.token.get());
-                let Some(entry) = self.book.entry(probe) else { return };
+                let Some(entry) = self.probes.entry(probe) else { return };
                 let run = self.runs.get_mut(&entry.trace);
                 if run.is_some_and(|run| run.sent(entry.ttl, entry.slot, probe, sent.departure())) {
-                    self.agenda.touch(entry.trace);
+                    self.work.touch(entry.trace);
                 }
             }
             Inbound::Refused(refused) => {
-                let Some(entry) = self.book.strike(ProbeId::new(refused.token.get())) else { return };
+                let Some(entry) = self.probes.remove(ProbeId::new(refused.token.get())) else { return };
                 if let Some(run) = self.runs.get_mut(&entry.trace) {
                     run.refused((entry.ttl, entry.slot), refused.error, now.mono, &mut self.events);
-                    self.agenda.touch(entry.trace);
+                    self.work.touch(entry.trace);
                 }
             }
             Inbound::Control(control) => self.control(now, control),
@@ -457,7 +457,7 @@ impl Machine for Tracer {
 
     fn poll_timeout(&self) -> Option<Instant> {
         let parting = (self.hanging_up || !self.hang_up.is_empty()).then_some(Instant::ZERO);
-        [parting, self.held, self.agenda.next(), self.next_flow_at].into_iter().flatten().min()
+        [parting, self.held, self.work.next(), self.next_flow_at].into_iter().flatten().min()
     }
 
     fn handle_timeout(&mut self, now: Now) {

@@ -4,9 +4,9 @@ use crate::channel::{Header, LaneId, Open, Order, Outbox, Profile, Protocol, Soc
 use crate::engine::{Destination, Target, encode};
 use crate::trace::config::{Config, Ports};
 use crate::trace::event::{Start, TraceId};
-use crate::trace::fleet::book::{Book, Entry, SentFields};
+use crate::trace::fleet::probes::{Entry, ProbeTable, SentFields};
 use crate::trace::identify::flow;
-use crate::trace::identify::matching::Mark;
+use crate::trace::identify::matching::Signature;
 use crate::trace::path::run::Packets;
 use crate::types::{Endpoint, Family, IpEndpoint, ProbeId, Ttl, WallTime};
 
@@ -21,8 +21,8 @@ pub(in crate::trace) struct Route {
 
 /// What every order needs of its machine.
 pub(in crate::trace) struct Desk<'a> {
-    pub mark: &'a Mark,
-    pub book: &'a mut Book,
+    pub signature: &'a Signature,
+    pub probes: &'a mut ProbeTable,
     /// Where payloads are made.
     pub payload: &'a mut Vec<u8>,
 }
@@ -54,22 +54,22 @@ impl Route {
         possible.then_some(Route { target: endpoint, lane, profile, packets })
     }
 
-    /// Has `book` keep a flow for each probe in flight, where nothing but its flow tells a probe.
-    pub fn limit_flows(&self, ports: Ports, book: &mut Book) {
+    /// Has `probes` keep a flow for each probe in flight, where nothing but its flow tells a probe.
+    pub fn limit_flows(&self, ports: Ports, probes: &mut ProbeTable) {
         let without_numbers = self.profile.protocol == Protocol::Udp && self.profile.socket != SocketKind::Raw;
         if without_numbers && matches!(ports, Ports::Fixed(_)) {
-            book.limit_flows(self.lane, self.profile.max_open);
+            probes.limit_flows(self.lane, self.profile.max_open);
         }
     }
 
     /// Which of the lane's flows the next probe takes; `None` while each is held by a probe in flight.
-    pub fn next_flow(&self, book: &Book) -> Option<u16> {
-        if book.limits_flows(self.lane) { book.next_flow(self.lane) } else { Some(self.packets.source_flow) }
+    pub fn next_flow(&self, probes: &ProbeTable) -> Option<u16> {
+        if probes.limits_flows(self.lane) { probes.next_flow(self.lane) } else { Some(self.packets.source_flow) }
     }
 }
 
 /// What trace number `index` begins with.
-pub(in crate::trace) fn start(config: &Config, mark: &Mark, index: usize, time: WallTime) -> Option<Start> {
+pub(in crate::trace) fn start(config: &Config, signature: &Signature, index: usize, time: WallTime) -> Option<Start> {
     let (target, offset) = config.of_trace(index)?;
     let (address, source, profile) = match target.destination {
         Destination::Reachable { endpoint, source, profile, .. } => (Some(endpoint.address), source, Some(profile)),
@@ -89,7 +89,7 @@ pub(in crate::trace) fn start(config: &Config, mark: &Mark, index: usize, time: 
         socket: profile.map(|profile| profile.socket),
         port: matches!(method, Protocol::Udp | Protocol::Tcp).then(|| flow::port(config.ports, 0)),
         flow: config.flow.saturating_add(offset),
-        packet_octets: profile.map_or(0, |profile| mark.whole_octets(&profile)),
+        packet_octets: profile.map_or(0, |profile| signature.whole_octets(&profile)),
         max_ttl: config.max_ttl,
         time,
     })
@@ -115,15 +115,15 @@ impl Desk<'_> {
             Protocol::Udp | Protocol::Tcp => flow::port(ports, index),
             _ => 0,
         };
-        let probe = self.book.next_number(|probe| self.mark.keys.are_usable(probe));
-        let constant = Some(route.packets.checksum).filter(|_| self.mark.balances(&route.profile));
-        let fields = self.mark.keys.fields(&route.profile, probe, flow, constant);
+        let probe = self.probes.next_number(|probe| self.signature.keys.are_usable(probe));
+        let constant = Some(route.packets.checksum).filter(|_| self.signature.balances(&route.profile));
+        let fields = self.signature.keys.fields(&route.profile, probe, flow, constant);
         let sent = SentFields { source: route.packets.source, ..fields };
         let destination = route.target.address;
         let entry = Entry { trace, ttl, slot, lane: route.lane, destination, port, flow, sent, open: true };
-        self.book.record(probe, entry);
+        self.probes.record(probe, entry);
         self.payload.clear();
-        self.mark.push_payload(&route.profile, probe, self.payload);
+        self.signature.push_payload(&route.profile, probe, self.payload);
         push(route, probe, &entry, self.payload, outbox);
         probe
     }

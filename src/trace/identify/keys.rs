@@ -1,7 +1,7 @@
 //! The numbers a probe carries where a lane lets us write the field: each tells its probe alone, also from 8 quoted octets.
 
 use crate::channel::{Owner, Profile, Protocol, SocketKind};
-use crate::trace::fleet::book::SentFields;
+use crate::trace::fleet::probes::SentFields;
 use crate::trace::identify::flow;
 use crate::types::{Family, ProbeId, Sequence};
 

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use crate::channel::{Arena, Datagram, ErrorOrigin, IcmpNotice, LaneId, Owner, Profile, Protocol, SocketKind};
 use crate::engine::decode::{self, Answer, Decoded, EchoReply, IcmpError, QuotedProbe, QuotedTransport, Segment};
 use crate::trace::config::{Config, Ports};
-use crate::trace::fleet::book::{Book, Entry};
+use crate::trace::fleet::probes::{Entry, ProbeTable};
 use crate::trace::identify::keys::Keys;
 use crate::trace::identify::rewritten;
 use crate::trace::path::hop::Arrival;
@@ -21,14 +21,14 @@ const FIX_OCTETS: usize = 3;
 /// Octets that a payload must have to keep a checksum.
 const BALANCE_OCTETS: usize = 2;
 /// A quoted cookie of this many octets or more is proof of whose packet it is, and whose it is not.
-const TELLING_OCTETS: usize = 8;
+const PROOF_OCTETS: usize = 8;
 
 /// traceroute's packets: an IP header and 40 octets, of which 8 are the transport header.
 const DEFAULT_PAYLOAD_OCTETS: usize = 32;
 
 /// What all probes of a run have in common.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::trace) struct Mark {
+pub(in crate::trace) struct Signature {
     pub cookie: Cookie,
     pub keys: Keys,
     pub ports: Ports,
@@ -37,13 +37,13 @@ pub(in crate::trace) struct Mark {
     pub tos: Tos,
 }
 
-impl Mark {
+impl Signature {
     /// What a run with this seed has.
-    pub fn new(config: &Config) -> Mark {
+    pub fn new(config: &Config) -> Signature {
         let mut octets = [0; 16];
         let mut random = fastrand::Rng::with_seed(config.seed);
         random.fill(&mut octets);
-        Mark {
+        Signature {
             cookie: Cookie::new(octets),
             keys: Keys::new(&mut random, config.own_headers),
             ports: config.ports,
@@ -124,7 +124,7 @@ pub(in crate::trace) enum Match {
     /// An answer to this probe.
     Answer(ProbeId, Box<Arrival>),
     /// An answer of the target itself, to one of the probes to this address and port; nothing in it says which.
-    Nameless(IpEndpoint, Box<Arrival>),
+    Unnamed(IpEndpoint, Box<Arrival>),
     /// An ICMP error that quotes too little to tell whose it is.
     Unmatched(IpAddr),
     /// Not ours.
@@ -133,14 +133,14 @@ pub(in crate::trace) enum Match {
 
 /// What is searched, and by what.
 #[derive(Clone, Copy)]
-pub(in crate::trace) struct Search<'a> {
-    pub mark: &'a Mark,
-    pub book: &'a Book,
+pub(in crate::trace) struct Matcher<'a> {
+    pub signature: &'a Signature,
+    pub probes: &'a ProbeTable,
     pub profile: &'a Profile,
     pub lane: LaneId,
 }
 
-impl<'a> Search<'a> {
+impl<'a> Matcher<'a> {
     /// The probe that `datagram` answers, and what it says.
     pub fn datagram(&self, datagram: &Datagram, octets: &Arena) -> Match {
         let found = match decode::datagram(self.profile, datagram, octets) {
@@ -157,7 +157,7 @@ impl<'a> Search<'a> {
     pub fn report(&self, report: &IcmpNotice, octets: &Arena) -> Match {
         let error = decode::report(self.profile, report, octets);
         // Of a connection the channel itself knows the probe.
-        match report.token.and_then(|token| self.book.get(self.lane, ProbeId::new(token.get()))) {
+        match report.token.and_then(|token| self.probes.get(self.lane, ProbeId::new(token.get()))) {
             Some((probe, _)) => match (error.origin, error.responder) {
                 (ErrorOrigin::Icmp, Some(responder)) => {
                     Match::Answer(probe, Box::new(error_arrival(&error, responder)))
@@ -169,18 +169,18 @@ impl<'a> Search<'a> {
     }
 
     fn echo_reply(&self, reply: &EchoReply<'_>) -> Option<(ProbeId, Arrival)> {
-        let Search { mark, book, profile, lane } = *self;
+        let Matcher { signature, probes, profile, lane } = *self;
         if reply.ident != profile.ident.ident || reply.checksum_right == Some(false) {
             return None;
         }
-        let (probe, entry) = match mark.tagged(profile, reply.payload) {
-            Some(probe) => book.get(lane, probe),
-            None => book.by_sequence(lane, reply.sequence),
+        let (probe, entry) = match signature.tagged(profile, reply.payload) {
+            Some(probe) => probes.get(lane, probe),
+            None => probes.by_sequence(lane, reply.sequence),
         }?;
-        let (agree, of) = mark.agreement(profile, reply.payload);
+        let (agree, of) = signature.agreement(profile, reply.payload);
         // From the target a damaged cookie is forgiven; from elsewhere only a telling one proves that it is our probe's echo.
         let from_target = reply.responder == entry.destination;
-        let ours = if from_target { agree * 2 >= of } else { agree == of && of >= TELLING_OCTETS };
+        let ours = if from_target { agree * 2 >= of } else { agree == of && of >= PROOF_OCTETS };
         let echo_reply = match profile.family {
             Family::V4 => 0,
             Family::V6 => 129,
@@ -197,9 +197,9 @@ impl<'a> Search<'a> {
     fn udp_answer(&self, answer: &Answer<'_>) -> Match {
         let from = IpEndpoint::from_address(answer.responder).with_port(answer.port);
         let arrival = Box::new(Arrival::plain(answer.responder, answer.stamp, answer.reply_ttl));
-        let found = match self.mark.tagged(self.profile, answer.payload) {
-            Some(probe) => self.book.get(self.lane, probe),
-            None if self.profile.socket == SocketKind::Raw => return Match::Nameless(from, arrival),
+        let found = match self.signature.tagged(self.profile, answer.payload) {
+            Some(probe) => self.probes.get(self.lane, probe),
+            None if self.profile.socket == SocketKind::Raw => return Match::Unnamed(from, arrival),
             None => self.by_port(answer.flow, Some(answer.port), Some(answer.responder)),
         };
         match found.filter(|(_, entry)| (entry.destination, entry.port) == (answer.responder, answer.port)) {
@@ -218,13 +218,13 @@ impl<'a> Search<'a> {
         let from = IpEndpoint::from_address(segment.responder).with_port(theirs);
         let arrival = Box::new(Arrival::plain(segment.responder, segment.stamp, segment.reply_ttl));
         let Some(number) = segment.header.acknowledgment.map(|number| number.wrapping_sub(1)) else {
-            return Match::Nameless(from, arrival);
+            return Match::Unnamed(from, arrival);
         };
-        let behind = u32::try_from(self.mark.payload_octets(self.profile)).unwrap_or_default();
+        let behind = u32::try_from(self.signature.payload_octets(self.profile)).unwrap_or_default();
         let order = if segment.header.is_reset() { [behind, 0] } else { [0, behind] };
         let sent = order.map(|behind| number.wrapping_sub(behind));
         let named = sent.into_iter().find_map(|number| {
-            let found = self.book.by_sequence(self.lane, self.mark.keys.by_tcp_sequence(number)?)?;
+            let found = self.probes.by_sequence(self.lane, self.signature.keys.by_tcp_sequence(number)?)?;
             (found.1.sent.tcp_sequence == Some(number)).then_some(found)
         });
         let from_target = |entry: &Entry| {
@@ -248,7 +248,7 @@ impl<'a> Search<'a> {
             return if telling { Match::Foreign } else { Match::Unmatched(responder) };
         };
         let mut arrival = error_arrival(error, responder);
-        arrival.rewritten = rewritten::fields(self.mark, self.profile, probe, entry, quoted);
+        arrival.rewritten = rewritten::fields(self.signature, self.profile, probe, entry, quoted);
         Match::Answer(probe, Box::new(arrival))
     }
 
@@ -260,10 +260,10 @@ impl<'a> Search<'a> {
                 self.quoted_echo(quoted, (ident, sequence, payload))
             }
             (Protocol::Udp, QuotedTransport::Udp { destination_port, payload, source_port }) => {
-                match self.mark.tagged(self.profile, payload) {
-                    Some(probe) => self.book.get(self.lane, probe),
+                match self.signature.tagged(self.profile, payload) {
+                    Some(probe) => self.probes.get(self.lane, probe),
                     None if raw => {
-                        let named = quoted.checksum.map(|checksum| self.mark.keys.by_checksum(checksum));
+                        let named = quoted.checksum.map(|checksum| self.signature.keys.by_checksum(checksum));
                         self.by_keys(quoted, named, |entry| {
                             source_port == entry.sent.source_port || destination_port == entry.port
                         })
@@ -273,7 +273,7 @@ impl<'a> Search<'a> {
             }
             (Protocol::Tcp, QuotedTransport::Tcp { source_port, destination_port, sequence, timestamp }) if raw => {
                 let sequence = self.sent_sequence(sequence, timestamp);
-                let named = self.mark.keys.by_tcp_sequence(sequence);
+                let named = self.signature.keys.by_tcp_sequence(sequence);
                 self.by_keys(quoted, named, |entry| {
                     let port = Some(source_port) == entry.sent.source_port || destination_port == entry.port;
                     // 32 bits are no coincidence, whatever became of the ports.
@@ -291,8 +291,8 @@ impl<'a> Search<'a> {
     /// The sequence number that a quoted SYN left with: it stands in its timestamps option as well, for quotes that show another.
     fn sent_sequence(&self, quoted: u32, timestamp: Option<u32>) -> u32 {
         let is_ours = |number: &u32| {
-            let named = self.mark.keys.by_tcp_sequence(*number);
-            let found = named.and_then(|sequence| self.book.by_sequence(self.lane, sequence));
+            let named = self.signature.keys.by_tcp_sequence(*number);
+            let found = named.and_then(|sequence| self.probes.by_sequence(self.lane, sequence));
             found.is_some_and(|(_, entry)| entry.sent.tcp_sequence == Some(*number))
         };
         [Some(quoted), timestamp].into_iter().flatten().find(is_ours).unwrap_or(quoted)
@@ -303,17 +303,17 @@ impl<'a> Search<'a> {
         quoted: &QuotedProbe<'_>,
         (ident, sequence, payload): (Ident, Sequence, &[u8]),
     ) -> Option<Found<'a>> {
-        let Search { mark, book, profile, lane } = *self;
+        let Matcher { signature, probes, profile, lane } = *self;
         // The whole cookie is proof, whatever became of the rest.
-        if let Some(probe) = mark.tagged(profile, payload) {
-            return book.get(lane, probe);
+        if let Some(probe) = signature.tagged(profile, payload) {
+            return probes.get(lane, probe);
         }
         let ours = ident == profile.ident.ident;
         if quoted.identification.is_some() && profile.socket == SocketKind::Raw {
             let by_keys = self.by_keys(quoted, Some(sequence), |_| ours)?;
             return self.is_no_others(quoted, payload, by_keys).then_some(by_keys);
         }
-        let found = book.by_sequence(lane, sequence).filter(|_| ours)?;
+        let found = probes.by_sequence(lane, sequence).filter(|_| ours)?;
         self.is_no_others(quoted, payload, found).then_some(found)
     }
 
@@ -321,9 +321,9 @@ impl<'a> Search<'a> {
     /// NATs rewrite them, so either sign alone proves nothing then.
     fn is_no_others(&self, quoted: &QuotedProbe<'_>, payload: &[u8], (_, entry): Found<'_>) -> bool {
         let ident = &self.profile.ident;
-        let (agree, of) = self.mark.agreement(self.profile, payload);
+        let (agree, of) = self.signature.agreement(self.profile, payload);
         let other_destination = quoted.destination.is_some_and(|destination| destination != entry.destination);
-        let other_cookie = of >= TELLING_OCTETS && agree * 2 < of;
+        let other_cookie = of >= PROOF_OCTETS && agree * 2 < of;
         ident.exclusive || ident.owner == Owner::Kernel || !(other_destination || other_cookie)
     }
 
@@ -336,11 +336,11 @@ impl<'a> Search<'a> {
         transport: Option<Sequence>,
         confirms: impl Fn(&Entry) -> bool,
     ) -> Option<Found<'a>> {
-        let named = |sequence| self.book.by_sequence(self.lane, sequence);
+        let named = |sequence| self.probes.by_sequence(self.lane, sequence);
         let by_transport = transport.and_then(named);
         let [upright, swapped] =
             quoted.identification.filter(|_| self.profile.socket == SocketKind::Raw).map_or([None; 2], |number| {
-                self.mark.keys.by_identification(number).map(|sequence| sequence.and_then(named))
+                self.signature.keys.by_identification(number).map(|sequence| sequence.and_then(named))
             });
         let number = |found: Option<Found<'_>>| found.map(|(probe, _)| probe);
         if by_transport.is_some() && [upright, swapped].iter().any(|&found| number(found) == number(by_transport)) {
@@ -358,11 +358,11 @@ impl<'a> Search<'a> {
     /// The newest probe over `flow` (fixed ports) or to `port` (ports that count up).
     fn by_port(&self, flow: u16, port: Option<u16>, destination: Option<IpAddr>) -> Option<Found<'a>> {
         let lane = self.lane;
-        match self.mark.ports {
-            Ports::Fixed(_) => self.book.newest(destination, |entry| entry.lane == lane && entry.flow == flow),
+        match self.signature.ports {
+            Ports::Fixed(_) => self.probes.newest(destination, |entry| entry.lane == lane && entry.flow == flow),
             Ports::CountingUp(_) => {
                 let port = port?;
-                self.book.newest(destination, |entry| entry.lane == lane && entry.port == port)
+                self.probes.newest(destination, |entry| entry.lane == lane && entry.port == port)
             }
         }
     }
@@ -416,31 +416,31 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::trace::fleet::book::SentFields;
+    use crate::trace::fleet::probes::SentFields;
     use crate::trace::testing::{LANE, TARGET, raw};
     use crate::types::Port;
 
     /// As many probes as a trace has at most, over a raw lane, all on record and open.
-    fn recorded(profile: &Profile) -> (Mark, Book) {
+    fn recorded(profile: &Profile) -> (Signature, ProbeTable) {
         let mut random = fastrand::Rng::with_seed(1);
-        let mark = Mark {
+        let signature = Signature {
             cookie: Cookie::new([7; 16]),
             keys: Keys::new(&mut random, true),
             ports: Ports::Fixed(Port::new(33434).unwrap()),
             packet_octets: None,
             tos: Tos::new(0),
         };
-        let mut book = Book::default();
+        let mut probes = ProbeTable::default();
         for slot in 0..900 {
-            let probe = book.next_number(|probe| mark.keys.are_usable(probe));
-            let sent = SentFields { source_port: Some(50_000), ..mark.keys.fields(profile, probe, 0, None) };
+            let probe = probes.next_number(|probe| signature.keys.are_usable(probe));
+            let sent = SentFields { source_port: Some(50_000), ..signature.keys.fields(profile, probe, 0, None) };
             let port = if profile.protocol == Protocol::Icmp { 0 } else { 33434 };
-            book.record(
+            probes.record(
                 probe,
                 Entry { trace: 0, ttl: 1, slot, lane: LANE, destination: TARGET, port, flow: 0, sent, open: true },
             );
         }
-        (mark, book)
+        (signature, probes)
     }
 
     fn quoted_as(identification: u16, checksum: u16, transport: QuotedTransport<'_>) -> QuotedProbe<'_> {
@@ -463,10 +463,10 @@ mod tests {
             sequence: u16, ident in 0..0x4321_u16
         ) {
             let udp = Profile { protocol: Protocol::Udp, ..raw(false) };
-            let (mark, book) = recorded(&udp);
-            let search = Search { mark: &mark, book: &book, profile: &udp, lane: LANE };
+            let (signature, probes) = recorded(&udp);
+            let matcher = Matcher { signature: &signature, probes: &probes, profile: &udp, lane: LANE };
             let transport = QuotedTransport::Udp { source_port: Some(source_port), destination_port, payload: &[] };
-            let found = search.quoted(&quoted_as(identification, checksum, transport));
+            let found = matcher.quoted(&quoted_as(identification, checksum, transport));
             let agreed = found.is_none_or(|(_, entry)| {
                 entry.sent.checksum == Some(checksum)
                     && [identification, identification.swap_bytes()].contains(&entry.sent.identification.unwrap())
@@ -474,11 +474,11 @@ mod tests {
             prop_assert!(agreed, "by ports that are not ours");
 
             let icmp = raw(false);
-            let (mark, book) = recorded(&icmp);
-            let search = Search { mark: &mark, book: &book, profile: &icmp, lane: LANE };
+            let (signature, probes) = recorded(&icmp);
+            let matcher = Matcher { signature: &signature, probes: &probes, profile: &icmp, lane: LANE };
             let (ident, sequence) = (Ident::new(ident), Sequence::new(sequence));
             let transport = QuotedTransport::Echo { ident, sequence, payload: &[] };
-            let found = search.quoted(&quoted_as(identification, checksum, transport));
+            let found = matcher.quoted(&quoted_as(identification, checksum, transport));
             prop_assert!(found.is_none_or(|(probe, _)| probe.sequence() == sequence), "by an ident that is not ours");
         }
     }
@@ -486,12 +486,12 @@ mod tests {
     #[test]
     fn an_identification_alone_names_a_probe_only_where_nothing_else_is_quoted() {
         let icmp = raw(false);
-        let (mark, book) = recorded(&icmp);
-        let search = Search { mark: &mark, book: &book, profile: &icmp, lane: LANE };
-        let (probe, entry) = book.newest(None, |entry| entry.slot == 700).unwrap();
+        let (signature, probes) = recorded(&icmp);
+        let matcher = Matcher { signature: &signature, probes: &probes, profile: &icmp, lane: LANE };
+        let (probe, entry) = probes.newest(None, |entry| entry.slot == 700).unwrap();
         let named = |transport, destination| {
             let quoted = quoted_as(entry.sent.identification.unwrap(), 0, transport);
-            search.quoted(&QuotedProbe { destination, ..quoted }).map(|(found, _)| found)
+            matcher.quoted(&QuotedProbe { destination, ..quoted }).map(|(found, _)| found)
         };
         assert_eq!(named(QuotedTransport::Unknown, Some(TARGET)), Some(probe));
         assert_eq!(named(QuotedTransport::Unknown, None), None);
@@ -501,26 +501,26 @@ mod tests {
     #[test]
     fn two_numbers_name_a_probe_whose_identifier_a_nat_changed() {
         let icmp = raw(false);
-        let (mark, book) = recorded(&icmp);
-        let search = Search { mark: &mark, book: &book, profile: &icmp, lane: LANE };
-        let (probe, entry) = book.newest(None, |entry| entry.slot == 700).unwrap();
+        let (signature, probes) = recorded(&icmp);
+        let matcher = Matcher { signature: &signature, probes: &probes, profile: &icmp, lane: LANE };
+        let (probe, entry) = probes.newest(None, |entry| entry.slot == 700).unwrap();
         let identification = entry.sent.identification.unwrap();
         let transport = QuotedTransport::Echo { ident: Ident::new(1), sequence: probe.sequence(), payload: &[] };
-        let found = search.quoted(&quoted_as(identification, 0, transport));
+        let found = matcher.quoted(&quoted_as(identification, 0, transport));
         assert_eq!(found.map(|(found, _)| found), Some(probe));
     }
 
     #[test]
     fn a_syn_whose_sequence_number_is_quoted_wrong_is_known_by_its_timestamp() {
         let tcp = Profile { family: Family::V6, protocol: Protocol::Tcp, ..raw(false) };
-        let (mark, book) = recorded(&tcp);
-        let search = Search { mark: &mark, book: &book, profile: &tcp, lane: LANE };
-        let (probe, entry) = book.newest(None, |entry| entry.slot == 700).unwrap();
+        let (signature, probes) = recorded(&tcp);
+        let matcher = Matcher { signature: &signature, probes: &probes, profile: &tcp, lane: LANE };
+        let (probe, entry) = probes.newest(None, |entry| entry.slot == 700).unwrap();
         let (sent, source_port) = (entry.sent.tcp_sequence.unwrap(), entry.sent.source_port.unwrap());
         let found = |sequence, timestamp, source_port| {
             let transport = QuotedTransport::Tcp { source_port, destination_port: entry.port, sequence, timestamp };
             let quoted = QuotedProbe { identification: None, ..quoted_as(0, 0, transport) };
-            search.quoted(&quoted).map(|(found, _)| found)
+            matcher.quoted(&quoted).map(|(found, _)| found)
         };
         assert_eq!(found(sent & 0xffff_0000, Some(sent), source_port), Some(probe));
         assert_eq!(found(!sent, Some(sent), source_port), Some(probe));

@@ -1,7 +1,7 @@
-//! Whether packets of one size reach one hop: [`Trial`].
+//! Whether packets of one size reach one hop: [`Attempt`].
 //!
 //! Silence counts only where smaller packets are answered meanwhile, which are known to pass: right behind each packet of the
-//! size in question leaves one of them. A first trial of a size is content with one such pair, so that sizes can be searched
+//! size in question leaves one of them. A first attempt of a size is content with one such pair, so that sizes can be searched
 //! quickly; what it finds is confirmed by a thorough one. While no smaller packet is answered, routers may limit their
 //! answers, so everything slows down; and the more of them are lost, the more lost packets it takes to blame their size.
 
@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use crate::types::Instant;
 
-/// So many packets must be lost to a thorough trial, and as many smaller ones answered.
-const LEAST_LOST: u32 = 3;
+/// So many packets must be lost to a thorough attempt, and as many smaller ones answered.
+const MIN_LOST: u32 = 3;
 /// So many pairs leave at a time where one was not enough.
 const BATCH: u32 = 5;
 /// No more pairs than this are sent.
-const MOST_PAIRS: u32 = 3 * BATCH;
+const MAX_PAIRS: u32 = 3 * BATCH;
 /// Silence that random loss explains with more than this probability is no proof.
 const DOUBT: f64 = 1e-4;
 /// Between two pairs, so that one short outage does not take them all.
@@ -27,7 +27,7 @@ const LIMIT_PAUSE: Duration = Duration::from_millis(1050);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
     /// It has the size in question.
-    Asked,
+    Test,
     /// It is smaller.
     Control,
 }
@@ -43,7 +43,7 @@ pub(super) struct Pauses {
     limited: bool,
 }
 
-/// How packets fared whose size is known to pass.
+/// Cause packets fared whose size is known to pass.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Controls {
     pub sent: u32,
@@ -55,7 +55,7 @@ impl Pauses {
         Pauses { each, pair: if paced { SPREAD } else { Duration::ZERO }.max(each), limited: false }
     }
 
-    /// When the next trial may begin, if the last packet left at `last`.
+    /// When the next attempt may begin, if the last packet left at `last`.
     pub fn after(&self, last: Instant) -> Instant {
         last + if self.limited { self.pair } else { self.each }
     }
@@ -71,7 +71,7 @@ impl Pauses {
     }
 }
 
-/// What is to be done once all packets of a trial are answered or given up.
+/// What is to be done once all packets of a attempt are answered or given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// More packets are queued.
@@ -82,9 +82,9 @@ pub(super) enum Verdict {
     Unclear,
 }
 
-/// How a trial goes about it.
+/// Cause a attempt goes about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Manner {
+pub(super) enum Plan {
     /// The first packet goes alone: it will be answered, or refused.
     Alone,
     /// One pair at once: silence is likely.
@@ -93,9 +93,9 @@ pub(super) enum Manner {
     Thorough,
 }
 
-/// One trial under way.
+/// One attempt under way.
 #[derive(Debug)]
-pub(super) struct Trial {
+pub(super) struct Attempt {
     pub ttl: u8,
     pub size: usize,
     /// A smaller size that is known to pass.
@@ -112,26 +112,26 @@ pub(super) struct Trial {
     just_answered: u32,
 }
 
-impl Trial {
-    /// A trial that begins at `at`.
-    pub fn new((ttl, size): (u8, usize), control: usize, manner: Manner, at: Instant, pauses: &Pauses) -> Self {
-        let mut trial = Trial {
+impl Attempt {
+    /// A attempt that begins at `at`.
+    pub fn new((ttl, size): (u8, usize), control: usize, plan: Plan, at: Instant, pauses: &Pauses) -> Self {
+        let mut attempt = Attempt {
             ttl,
             size,
             control,
-            thorough: manner == Manner::Thorough,
+            thorough: plan == Plan::Thorough,
             queue: VecDeque::new(),
             pairs: 0,
             just_sent: 0,
             controls: Controls::default(),
             just_answered: 0,
         };
-        match manner {
-            Manner::Alone => trial.queue.push_back((at, Role::Asked)),
-            Manner::Pair => trial.queue_pairs(1, at, pauses),
-            Manner::Thorough => trial.queue_pairs(BATCH, at, pauses),
+        match plan {
+            Plan::Alone => attempt.queue.push_back((at, Role::Test)),
+            Plan::Pair => attempt.queue_pairs(1, at, pauses),
+            Plan::Thorough => attempt.queue_pairs(BATCH, at, pauses),
         }
-        trial
+        attempt
     }
 
     /// The next packet to send, and when.
@@ -152,7 +152,7 @@ impl Trial {
     /// Octets of a packet.
     pub fn octets(&self, role: Role) -> usize {
         match role {
-            Role::Asked => self.size,
+            Role::Test => self.size,
             Role::Control => self.control,
         }
     }
@@ -164,9 +164,9 @@ impl Trial {
     }
 
     /// No packet of the size in question was answered, and nothing is waited for any more; the last left at `last`.
-    /// `known` is what became of all packets to this hop, also of earlier trials, whose size is known to pass.
+    /// `known` is what became of all packets to this hop, also of earlier attempts, whose size is known to pass.
     pub fn judge(&mut self, now: Instant, last: Instant, known: Controls, pauses: &mut Pauses) -> Verdict {
-        if self.just_sent >= LEAST_LOST && self.just_answered == 0 {
+        if self.just_sent >= MIN_LOST && self.just_answered == 0 {
             if pauses.limited {
                 return Verdict::Unclear;
             }
@@ -177,7 +177,7 @@ impl Trial {
         if self.is_silent(known) {
             return Verdict::Silent;
         }
-        if self.pairs >= MOST_PAIRS {
+        if self.pairs >= MAX_PAIRS {
             return Verdict::Unclear;
         }
         let first = self.just_sent == 0;
@@ -190,13 +190,13 @@ impl Trial {
             return self.controls.answered > 0;
         }
         let enough = needed(known).is_some_and(|least| self.controls.sent >= least);
-        enough && self.controls.answered >= LEAST_LOST
+        enough && self.controls.answered >= MIN_LOST
     }
 
     fn queue_pairs(&mut self, pairs: u32, at: Instant, pauses: &Pauses) {
         let mut due = at;
         for _ in 0..pairs {
-            self.queue.extend([(due, Role::Asked), (due + pauses.each, Role::Control)]);
+            self.queue.extend([(due, Role::Test), (due + pauses.each, Role::Control)]);
             due = due + pauses.pair.max(pauses.each.saturating_mul(2));
         }
         self.pairs += pairs;
@@ -205,61 +205,61 @@ impl Trial {
     }
 }
 
-/// How many packets must be lost to blame their size, if those that are known to pass fared like this; `None` where too many
+/// Cause many packets must be lost to blame their size, if those that are known to pass fared like this; `None` where too many
 /// of those are lost to say.
 fn needed(known: Controls) -> Option<u32> {
     let lost = known.sent.saturating_sub(known.answered);
     // Laplace's rule of succession: few packets without a loss do not prove that none is ever lost.
     let rate = f64::from(lost + 1) / f64::from(known.sent + 2);
     let needed = (DOUBT.ln() / rate.ln()).ceil();
-    (needed <= f64::from(MOST_PAIRS)).then_some((needed as u32).max(LEAST_LOST))
+    (needed <= f64::from(MAX_PAIRS)).then_some((needed as u32).max(MIN_LOST))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn trial(manner: Manner, pauses: &Pauses) -> Trial {
-        Trial::new((4, 1500), 1400, manner, Instant::ZERO, pauses)
+    fn attempt(plan: Plan, pauses: &Pauses) -> Attempt {
+        Attempt::new((4, 1500), 1400, plan, Instant::ZERO, pauses)
     }
 
     /// Judges after each batch, of whose smaller packets so many were answered.
-    fn judged(manner: Manner, answered: &[u32]) -> (Vec<Verdict>, Pauses) {
+    fn judged(plan: Plan, answered: &[u32]) -> (Vec<Verdict>, Pauses) {
         let mut pauses = Pauses::new(Duration::ZERO, true);
-        let mut trial = trial(manner, &pauses);
+        let mut attempt = attempt(plan, &pauses);
         let mut verdicts = Vec::new();
         for &answers in answered {
-            while trial.next().is_some() {
-                trial.sent();
+            while attempt.next().is_some() {
+                attempt.sent();
             }
-            (0..answers).for_each(|_| trial.control_answered());
-            let known = trial.controls;
-            verdicts.push(trial.judge(Instant::ZERO, Instant::ZERO, known, &mut pauses));
+            (0..answers).for_each(|_| attempt.control_answered());
+            let known = attempt.controls;
+            verdicts.push(attempt.judge(Instant::ZERO, Instant::ZERO, known, &mut pauses));
         }
         (verdicts, pauses)
     }
 
     fn thorough(answered: &[u32]) -> Vec<Verdict> {
-        judged(Manner::Thorough, answered).0
+        judged(Plan::Thorough, answered).0
     }
 
     #[test]
-    fn a_thorough_trial_states_silence_after_losses_between_answers() {
+    fn a_thorough_attempt_states_silence_after_losses_between_answers() {
         assert_eq!(thorough(&[5]), [Verdict::Silent]);
     }
 
     #[test]
-    fn a_first_trial_is_content_with_one_answer() {
-        assert_eq!(judged(Manner::Alone, &[0, 1]).0, [Verdict::Again, Verdict::Silent]);
-        assert_eq!(judged(Manner::Pair, &[1]).0, [Verdict::Silent]);
-        assert_eq!(judged(Manner::Pair, &[0, 1]).0, [Verdict::Again, Verdict::Silent]);
+    fn a_first_attempt_is_content_with_one_answer() {
+        assert_eq!(judged(Plan::Alone, &[0, 1]).0, [Verdict::Again, Verdict::Silent]);
+        assert_eq!(judged(Plan::Pair, &[1]).0, [Verdict::Silent]);
+        assert_eq!(judged(Plan::Pair, &[0, 1]).0, [Verdict::Again, Verdict::Silent]);
     }
 
     #[test]
     fn every_lost_packet_has_a_smaller_one_right_behind_it() {
-        let trial = trial(Manner::Thorough, &Pauses::new(Duration::ZERO, true));
-        let queued: Vec<_> = trial.queue.iter().map(|&(at, role)| (at.as_nanos() / 1_000_000, role)).collect();
-        let pair = |at| [(at, Role::Asked), (at, Role::Control)];
+        let attempt = attempt(Plan::Thorough, &Pauses::new(Duration::ZERO, true));
+        let queued: Vec<_> = attempt.queue.iter().map(|&(at, role)| (at.as_nanos() / 1_000_000, role)).collect();
+        let pair = |at| [(at, Role::Test), (at, Role::Control)];
         assert_eq!(queued, [0, 10, 20, 30, 40].map(pair).concat());
     }
 
@@ -271,30 +271,30 @@ mod tests {
     }
 
     #[test]
-    fn what_earlier_trials_lost_counts() {
+    fn what_earlier_attempt_lost_counts() {
         let mut pauses = Pauses::new(Duration::ZERO, true);
-        let mut trial = trial(Manner::Thorough, &pauses);
-        (0..BATCH).for_each(|_| trial.control_answered());
+        let mut attempt = attempt(Plan::Thorough, &pauses);
+        (0..BATCH).for_each(|_| attempt.control_answered());
         let known = Controls { sent: 15, answered: 12 };
-        assert_eq!(trial.judge(Instant::ZERO, Instant::ZERO, known, &mut pauses), Verdict::Again);
+        assert_eq!(attempt.judge(Instant::ZERO, Instant::ZERO, known, &mut pauses), Verdict::Again);
     }
 
     #[test]
     fn unanswered_controls_slow_everything_down_and_then_end_it() {
-        let (verdicts, pauses) = judged(Manner::Thorough, &[0]);
+        let (verdicts, pauses) = judged(Plan::Thorough, &[0]);
         assert_eq!((verdicts, pauses.pair), (vec![Verdict::Again], LIMIT_PAUSE));
         assert_eq!(thorough(&[0, 5]).last(), Some(&Verdict::Silent));
         assert_eq!(thorough(&[0, 0]).last(), Some(&Verdict::Unclear));
         // One lost packet is no sign of a limit.
-        assert_eq!(judged(Manner::Pair, &[0]).1.pair, SPREAD);
+        assert_eq!(judged(Plan::Pair, &[0]).1.pair, SPREAD);
     }
 
     #[test]
-    fn no_trial_is_endless() {
+    fn no_attempt_is_endless() {
         for answers in 0..6u32.pow(6) {
             let each: Vec<u32> = (0..6).map(|at| answers / 6u32.pow(at) % 6).collect();
-            for manner in [Manner::Alone, Manner::Pair, Manner::Thorough] {
-                assert!(judged(manner, &each).0.iter().any(|verdict| *verdict != Verdict::Again), "{each:?}");
+            for plan in [Plan::Alone, Plan::Pair, Plan::Thorough] {
+                assert!(judged(plan, &each).0.iter().any(|verdict| *verdict != Verdict::Again), "{each:?}");
             }
         }
     }

@@ -14,16 +14,16 @@ const LIKELY: [usize; 31] = [
     1432, 1436, 1440, 1450, 1452, 1460, 1468, 1476, 1480, 1492, 1500, 9000,
 ];
 
-/// A silent failure counts once it was seen by so many trials, the last of which was thorough.
-const SILENT_TRIALS: u32 = 2;
+/// A silent failure counts once it was seen by so many attempts, the last of which was thorough.
+const SILENT_ATTEMPTS: u32 = 2;
 
 /// Why a size does not pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum How {
+pub(super) enum Cause {
     /// It does not fit our own link.
     Local,
     /// A router refused it, and stated this MTU.
-    Told { by: IpAddr, stated: Option<Mtu> },
+    Reported { by: IpAddr, stated: Option<Mtu> },
     /// Nothing came back, while smaller packets were answered.
     Silent,
 }
@@ -32,14 +32,14 @@ pub(super) enum How {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Failed {
     pub size: usize,
-    pub how: How,
-    /// How many trials found it silent.
-    trials: u32,
+    pub cause: Cause,
+    /// Cause many attempts found it silent.
+    attempts: u32,
 }
 
 impl Failed {
     fn is_certain(&self, lossy: bool) -> bool {
-        self.how != How::Silent || self.trials >= SILENT_TRIALS + u32::from(lossy)
+        self.cause != Cause::Silent || self.attempts >= SILENT_ATTEMPTS + u32::from(lossy)
     }
 }
 
@@ -63,7 +63,7 @@ pub(super) struct Evidence {
     /// Less than this is no MTU of the family.
     least: usize,
     hints: BTreeSet<usize>,
-    /// Whether packets are lost whatever their size: silence takes a trial more.
+    /// Whether packets are lost whatever their size: silence takes a attempt more.
     lossy: bool,
 }
 
@@ -72,7 +72,7 @@ pub(super) struct Evidence {
 pub(super) struct Measured {
     pub size: usize,
     /// `None`: nothing larger was to be tried.
-    pub end: Option<How>,
+    pub end: Option<Cause>,
 }
 
 impl Evidence {
@@ -115,23 +115,25 @@ impl Evidence {
     }
 
     /// A packet of this size did not reach the hop at `ttl`. Not taken for what is known to pass.
-    pub fn fail(&mut self, ttl: u8, size: usize, how: How) {
-        let stated = match how {
-            How::Told { stated, .. } => stated.map(|mtu| mtu.get() as usize),
-            How::Local | How::Silent => None,
+    pub fn fail(&mut self, ttl: u8, size: usize, cause: Cause) {
+        let stated = match cause {
+            Cause::Reported { stated, .. } => stated.map(|mtu| mtu.get() as usize),
+            Cause::Local | Cause::Silent => None,
         };
         self.hint(size, stated);
         // What our own link does not take reaches nobody.
-        let Some(at) = (if how == How::Local { Some(0) } else { self.index(ttl) }) else { return };
+        let Some(at) = (if cause == Cause::Local { Some(0) } else { self.index(ttl) }) else { return };
         if self.passed_at(at) >= size {
             return;
         }
         let Some(anchor) = self.anchors.get_mut(at) else { return };
         let before = anchor.failed.filter(|failed| failed.size <= size);
         anchor.failed = Some(match before {
-            Some(failed) if failed.size == size && how == How::Silent => Failed { trials: failed.trials + 1, ..failed },
-            Some(failed) if failed.size < size || failed.how != How::Silent => failed,
-            _ => Failed { size, how, trials: u32::from(how == How::Silent) },
+            Some(failed) if failed.size == size && cause == Cause::Silent => {
+                Failed { attempts: failed.attempts + 1, ..failed }
+            }
+            Some(failed) if failed.size < size || failed.cause != Cause::Silent => failed,
+            _ => Failed { size, cause, attempts: u32::from(cause == Cause::Silent) },
         });
     }
 
@@ -148,14 +150,14 @@ impl Evidence {
     /// Whether it is known what becomes of this size on its way to `ttl`, silence apart, or whether `ttl` tells nothing.
     pub fn decides(&self, ttl: u8, size: usize) -> bool {
         let Some(at) = self.index(ttl) else { return true };
-        let failed = self.failed_at(at).is_some_and(|failed| failed.size <= size && failed.how != How::Silent);
+        let failed = self.failed_at(at).is_some_and(|failed| failed.size <= size && failed.cause != Cause::Silent);
         failed || self.passed_at(at) >= size
     }
 
-    /// Whether a trial on the way to `ttl` met this size with silence.
+    /// Whether a attempt on the way to `ttl` met this size with silence.
     pub fn is_silent(&self, ttl: u8, size: usize) -> bool {
         let failed = self.index(ttl).and_then(|at| self.failed_at(at));
-        failed.is_some_and(|failed| failed.size == size && failed.how == How::Silent)
+        failed.is_some_and(|failed| failed.size == size && failed.cause == Cause::Silent)
     }
 
     /// The hop at `ttl` answers too rarely to tell anything more.
@@ -175,7 +177,7 @@ impl Evidence {
             return Some(Measured { size, end: None });
         }
         let failed = self.failed_at(at).filter(|failed| failed.size == size + 1 && failed.is_certain(self.lossy))?;
-        Some(Measured { size, end: Some(failed.how) })
+        Some(Measured { size, end: Some(failed.cause) })
     }
 
     /// Which size to send how far next; `None` once everything is known. The farthest hop's MTU is looked for first, then the
@@ -191,7 +193,7 @@ impl Evidence {
             let Some(failed) = failed.filter(|failed| failed.size == passed + 1) else {
                 return Some((ttl, self.candidate(passed, failed)));
             };
-            if failed.how == How::Local {
+            if failed.cause == Cause::Local {
                 return None;
             }
             let fails_at = (0..=far).find(|&at| self.failed_at(at).is_some_and(|near| near.size <= failed.size))?;
@@ -210,9 +212,9 @@ impl Evidence {
     /// Where from `first` on and before `end` to look for the hop at which a size fails: at the router that says so, then
     /// right behind it, else in the middle.
     fn place(&self, failed: Failed, first: usize, end: usize) -> usize {
-        let router = match failed.how {
-            How::Told { by, .. } => self.anchors.iter().position(|anchor| anchor.responders.contains(&by)),
-            How::Local | How::Silent => None,
+        let router = match failed.cause {
+            Cause::Reported { by, .. } => self.anchors.iter().position(|anchor| anchor.responders.contains(&by)),
+            Cause::Local | Cause::Silent => None,
         };
         let behind = router.map(|at| at + 1);
         let within = |at: &usize| (first..end).contains(at);
@@ -228,7 +230,7 @@ impl Evidence {
         if self.hints.contains(&passed) {
             return passed + 1;
         }
-        if failed.is_none_or(|failed| failed.how == How::Local && self.hints.contains(&(end - 1))) {
+        if failed.is_none_or(|failed| failed.cause == Cause::Local && self.hints.contains(&(end - 1))) {
             return end - 1;
         }
         let first = LIKELY.partition_point(|&size| size <= passed);
@@ -255,9 +257,9 @@ impl Evidence {
             smallest = Some(match smallest {
                 Some(known) if known.size < failed.size => known,
                 Some(known) if known.size == failed.size => {
-                    let trials = known.trials + failed.trials;
-                    let how = if known.how == How::Silent { failed.how } else { known.how };
-                    Failed { size: known.size, how, trials }
+                    let attempts = known.attempts + failed.attempts;
+                    let cause = if known.cause == Cause::Silent { failed.cause } else { known.cause };
+                    Failed { size: known.size, cause, attempts }
                 }
                 _ => failed,
             });
@@ -277,49 +279,49 @@ mod tests {
     }
 
     /// What a path does: the MTU of the link to each hop, and what its router says of larger packets.
-    type Path<'a> = &'a [(usize, fn(usize) -> How)];
+    type Path<'a> = &'a [(usize, fn(usize) -> Cause)];
 
-    fn told(stated: usize) -> How {
-        How::Told { by: ROUTER, stated: Mtu::new(stated as u32) }
+    fn told(stated: usize) -> Cause {
+        Cause::Reported { by: ROUTER, stated: Mtu::new(stated as u32) }
     }
 
-    fn own(_: usize) -> How {
-        How::Local
+    fn own(_: usize) -> Cause {
+        Cause::Local
     }
 
-    fn silent(_: usize) -> How {
-        How::Silent
+    fn silent(_: usize) -> Cause {
+        Cause::Silent
     }
 
-    fn without_mtu(_: usize) -> How {
+    fn without_mtu(_: usize) -> Cause {
         told(0)
     }
 
-    fn halved(mtu: usize) -> How {
+    fn halved(mtu: usize) -> Cause {
         told(mtu / 2)
     }
 
-    fn raised(mtu: usize) -> How {
+    fn raised(mtu: usize) -> Cause {
         told(mtu + 7)
     }
 
     /// Tries what is asked for until nothing is; gives how often.
     fn play(evidence: &mut Evidence, path: Path<'_>) -> u32 {
-        let mut trials = 0;
+        let mut attempts = 0;
         while let Some((ttl, size)) = evidence.next() {
-            trials += 1;
-            assert!(trials < 200, "{evidence:?}");
+            attempts += 1;
+            assert!(attempts < 200, "{evidence:?}");
             match path.iter().take(ttl.into()).find(|(mtu, _)| size > *mtu) {
                 None => evidence.pass(ttl, size),
                 Some((mtu, how)) => {
                     evidence.fail(ttl, size, how(*mtu));
-                    if how(*mtu) == How::Local {
+                    if how(*mtu) == Cause::Local {
                         evidence.hint(size, Some(*mtu));
                     }
                 }
             }
         }
-        trials
+        attempts
     }
 
     fn sizes(evidence: &Evidence) -> Vec<Option<usize>> {
@@ -340,23 +342,23 @@ mod tests {
         assert!(play(&mut evidence, links) <= 16);
         assert_eq!(sizes(&evidence), [1500, 1500, 1400, 1400, 1300].map(Some));
         assert_eq!(evidence.measured(5).unwrap().end, Some(told(1300)));
-        assert_eq!(evidence.measured(2).unwrap().end, Some(How::Local));
+        assert_eq!(evidence.measured(2).unwrap().end, Some(Cause::Local));
     }
 
     #[test]
     fn a_black_hole_is_found_wherever_it_ends() {
         for mtu in [100, 575, 1279, 1281, 1380, 1381, 1491, 1499] {
             let mut evidence = evidence(Family::V4, 65_535, 4);
-            let trials = play(&mut evidence, &[(1500, own), (1500, silent), (1500, silent), (mtu, silent)]);
-            assert!(trials <= 24, "{mtu}: {trials}");
+            let attempts = play(&mut evidence, &[(1500, own), (1500, silent), (1500, silent), (mtu, silent)]);
+            assert!(attempts <= 24, "{mtu}: {attempts}");
             assert_eq!(sizes(&evidence), [1500, 1500, 1500, mtu].map(Some));
-            assert_eq!(evidence.measured(4).unwrap().end, Some(How::Silent));
+            assert_eq!(evidence.measured(4).unwrap().end, Some(Cause::Silent));
         }
     }
 
     #[test]
     fn what_routers_state_wrong_is_measured() {
-        for wrong in [without_mtu as fn(usize) -> How, halved, raised] {
+        for wrong in [without_mtu as fn(usize) -> Cause, halved, raised] {
             let mut evidence = evidence(Family::V4, 65_535, 3);
             play(&mut evidence, &[(1500, own), (1500, wrong), (1400, wrong)]);
             assert_eq!(sizes(&evidence), [1500, 1500, 1400].map(Some));
@@ -386,13 +388,13 @@ mod tests {
     }
 
     #[test]
-    fn one_silent_trial_proves_nothing() {
+    fn one_silent_attempt_proves_nothing() {
         let mut evidence = evidence(Family::V4, 61, 1);
-        evidence.fail(1, 61, How::Silent);
+        evidence.fail(1, 61, Cause::Silent);
         assert_eq!((evidence.measured(1), evidence.next()), (None, Some((1, 61))));
-        evidence.fail(1, 61, How::Silent);
+        evidence.fail(1, 61, Cause::Silent);
         assert_eq!(evidence.next(), None);
-        assert_eq!(evidence.measured(1), Some(Measured { size: 60, end: Some(How::Silent) }));
+        assert_eq!(evidence.measured(1), Some(Measured { size: 60, end: Some(Cause::Silent) }));
     }
 
     #[test]

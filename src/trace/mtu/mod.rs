@@ -11,14 +11,14 @@ mod search;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use self::search::{Hunt, MOST_SHOTS};
+use self::search::{MAX_PROBES, Search};
 use crate::channel::{Arena, Control, Inbound, LaneId, Outbox, Profile};
 use crate::engine::Machine;
 use crate::trace::config::Config;
 use crate::trace::event::{Event, Trace, TraceId};
-use crate::trace::fleet::book::Book;
 use crate::trace::fleet::departure::{Desk, Route};
-use crate::trace::identify::matching::{Mark, Match, Search};
+use crate::trace::fleet::probes::ProbeTable;
+use crate::trace::identify::matching::{Match, Matcher, Signature};
 use crate::trace::path::hop::Arrival;
 use crate::trace::tracer::Tracer;
 use crate::types::{Family, Instant, Now, ProbeId};
@@ -26,9 +26,9 @@ use crate::types::{Family, Instant, Now, ProbeId};
 /// The largest packet there can be without a jumbo payload (RFC 791 §3.1, RFC 8200 §3).
 const LARGEST: [usize; 2] = [65_535, 65_575];
 /// Numbers of our probes begin behind this, so that they are not those of a trace that runs meanwhile, their lower half neither.
-const NUMBERS_BEHIND: ProbeId = ProbeId::new(1 << 48 | 1 << 15);
+const FIRST_NUMBER: ProbeId = ProbeId::new(1 << 48 | 1 << 15);
 /// Ports that count up begin this far behind those of a trace, which are one for each of its probes.
-const PORTS_BEHIND: u32 = 255 * 10;
+const FIRST_PORT_INDEX: u32 = 255 * 10;
 
 /// Traces the path to each target and finds how large packets may be to each of its hops. See the module for how.
 #[derive(Debug)]
@@ -36,12 +36,12 @@ pub struct MtuTracer {
     tracer: Tracer,
     /// No larger packets are tried.
     limit: Option<usize>,
-    mark: Mark,
-    book: Book,
+    signature: Signature,
+    probes: ProbeTable,
     /// When the traces under way were started.
     started: BTreeMap<TraceId, Instant>,
     /// Searches under way, by the index of their target.
-    hunts: BTreeMap<usize, Hunt>,
+    searches: BTreeMap<usize, Search>,
     events: VecDeque<Event>,
     payload: Vec<u8>,
     /// When the packets can leave that were held up.
@@ -56,14 +56,14 @@ impl MtuTracer {
     /// A run of traces as [`Tracer::new`] has it, over lanes that do not fragment. A packet size limits what is tried.
     pub fn new(config: Config) -> Self {
         let (limit, seed) = (config.packet_octets, config.seed);
-        // The mark is not the trace's own: its late answers are none to the packets of a search.
-        let config = Config { packet_octets: None, flows: 1, seed: seed ^ NUMBERS_BEHIND.get(), ..config };
+        // The signature is not the trace's own: its late answers are none to the packets of a matcher.
+        let config = Config { packet_octets: None, flows: 1, seed: seed ^ FIRST_NUMBER.get(), ..config };
         MtuTracer {
             limit,
-            mark: Mark::new(&config),
-            book: Book::behind(NUMBERS_BEHIND),
+            signature: Signature::new(&config),
+            probes: ProbeTable::after(FIRST_NUMBER),
             started: BTreeMap::new(),
-            hunts: BTreeMap::new(),
+            searches: BTreeMap::new(),
             events: VecDeque::new(),
             payload: Vec::new(),
             held: None,
@@ -79,7 +79,7 @@ impl MtuTracer {
 
     fn limit(&self, profile: &Profile) -> usize {
         let largest = LARGEST[usize::from(profile.family == Family::V6)];
-        self.limit.map_or(largest, |limit| limit.min(largest).max(self.mark.whole_octets(profile)))
+        self.limit.map_or(largest, |limit| limit.min(largest).max(self.signature.whole_octets(profile)))
     }
 
     /// Takes what the traces tell. Their hops are held back: a trace's end repeats them.
@@ -96,7 +96,7 @@ impl MtuTracer {
                 Event::Hop(..) => {}
                 Event::End(trace) => self.begin(*trace, now),
                 Event::Interim(mut all) => {
-                    all.extend(self.hunts.values().map(Hunt::interim));
+                    all.extend(self.searches.values().map(Search::interim));
                     self.events.push_back(Event::Interim(all));
                 }
                 Event::NameWanted(_) | Event::SendFailed { .. } => self.events.push_back(event),
@@ -107,17 +107,17 @@ impl MtuTracer {
     fn begin(&mut self, trace: Trace, now: Now) {
         let index = trace.trace.index();
         let started = self.started.remove(&trace.trace).unwrap_or(now.mono);
-        let Some(route) = self.route(index).filter(|_| !self.stopped) else { return self.tell(trace) };
-        let sizes = (self.mark.whole_octets(&route.profile), self.limit(&route.profile));
-        let hunt = match Hunt::new(self.tracer.config(), trace, route, sizes, (started, now.mono)) {
-            Ok(hunt) => hunt,
-            Err(trace) => return self.tell(trace),
+        let Some(route) = self.route(index).filter(|_| !self.stopped) else { return self.emit(trace) };
+        let sizes = (self.signature.whole_octets(&route.profile), self.limit(&route.profile));
+        let search = match Search::new(self.tracer.config(), trace, route, sizes, (started, now.mono)) {
+            Ok(search) => search,
+            Err(trace) => return self.emit(trace),
         };
-        route.limit_flows(self.tracer.config().ports, &mut self.book);
-        self.hunts.insert(index, hunt);
+        route.limit_flows(self.tracer.config().ports, &mut self.probes);
+        self.searches.insert(index, search);
     }
 
-    fn tell(&mut self, trace: Trace) {
+    fn emit(&mut self, trace: Trace) {
         let id = trace.trace;
         self.events.extend(trace.hops.iter().map(|hop| Event::Hop(id, Box::new(hop.clone()))));
         self.events.push_back(Event::End(Box::new(trace)));
@@ -125,55 +125,58 @@ impl MtuTracer {
 
     fn advance(&mut self, now: Now) {
         let mut over = Vec::new();
-        for (&index, hunt) in &mut self.hunts {
-            if self.stopped || hunt.advance(now.mono) {
+        for (&index, search) in &mut self.searches {
+            if self.stopped || search.advance(now.mono) {
                 over.push(index);
-            } else if self.book.limits_flows(hunt.route.lane) {
-                hunt.given_up(now.mono).for_each(|probe| self.book.give_up_flow(probe));
+            } else if self.probes.limits_flows(search.route.lane) {
+                search.given_up(now.mono).for_each(|probe| self.probes.give_up_flow(probe));
             }
         }
         for index in over {
-            self.book.close(index);
-            if let Some(hunt) = self.hunts.remove(&index) {
-                let trace = hunt.finish(now.mono);
-                self.tell(trace);
+            self.probes.close(index);
+            if let Some(search) = self.searches.remove(&index) {
+                let trace = search.finish(now.mono);
+                self.emit(trace);
             }
         }
     }
 
     /// Orders what is due. Gives when it can go on, where the rate or the size of a batch held it up.
     fn send_due(&mut self, now: Now, outbox: &mut Outbox) -> Option<Instant> {
-        for (&index, hunt) in &mut self.hunts {
-            while let Some(order) = hunt.next(now.mono) {
+        for (&index, search) in &mut self.searches {
+            while let Some(order) = search.next(now.mono) {
                 // Without a flow it stays due: others will be given up.
-                let Some(flow) = hunt.route.next_flow(&self.book) else { break };
-                let held = self.tracer.take_leave(now, outbox);
+                let Some(flow) = search.route.next_flow(&self.probes) else { break };
+                let held = self.tracer.may_send(now, outbox);
                 if held.is_some() {
                     return held;
                 }
-                let mark = Mark { packet_octets: Some(order.octets), ..self.mark };
-                let mut desk = Desk { mark: &mark, book: &mut self.book, payload: &mut self.payload };
-                let number = PORTS_BEHIND + u32::try_from(order.index).unwrap_or(MOST_SHOTS as u32);
+                let signature = Signature { packet_octets: Some(order.octets), ..self.signature };
+                let mut desk = Desk { signature: &signature, probes: &mut self.probes, payload: &mut self.payload };
+                let number = FIRST_PORT_INDEX + u32::try_from(order.index).unwrap_or(MAX_PROBES as u32);
                 let (slot, ports) = ((index, order.ttl, order.index), self.tracer.config().ports);
-                let probe = desk.order(&hunt.route, slot, (number, flow), ports, outbox);
-                hunt.ordered(probe, now.mono);
+                let probe = desk.order(&search.route, slot, (number, flow), ports, outbox);
+                search.ordered(probe, now.mono);
             }
         }
         None
     }
 
-    /// Takes what arrived on `lane`, if it answers a packet of a search.
-    fn take(&mut self, lane: LaneId, now: Instant, find: impl FnOnce(&Search<'_>) -> Match) {
-        let Some(profile) = self.hunts.values().find(|hunt| hunt.route.lane == lane).map(|hunt| hunt.route.profile)
+    /// Takes what arrived on `lane`, if it answers a packet of a matcher.
+    fn take(&mut self, lane: LaneId, now: Instant, find: impl FnOnce(&Matcher<'_>) -> Match) {
+        let Some(profile) =
+            self.searches.values().find(|search| search.route.lane == lane).map(|search| search.route.profile)
         else {
             return;
         };
-        match find(&Search { mark: &self.mark, book: &self.book, profile: &profile, lane }) {
+        match find(&Matcher { signature: &self.signature, probes: &self.probes, profile: &profile, lane }) {
             Match::Answer(probe, arrival) => self.take_answer(probe, &arrival),
-            Match::Nameless(from, arrival) => {
-                let of_target = |hunt: &&Hunt| (hunt.route.lane, hunt.route.target.address) == (lane, from.address);
-                let only = self.hunts.values().find(of_target).and_then(|hunt| hunt.only_open(now));
-                if let Some(probe) = only.filter(|&probe| self.book.entry(probe).is_some_and(|to| to.port == from.port))
+            Match::Unnamed(from, arrival) => {
+                let of_target =
+                    |search: &&Search| (search.route.lane, search.route.target.address) == (lane, from.address);
+                let only = self.searches.values().find(of_target).and_then(|search| search.only_open(now));
+                if let Some(probe) =
+                    only.filter(|&probe| self.probes.entry(probe).is_some_and(|to| to.port == from.port))
                 {
                     self.take_answer(probe, &arrival);
                 }
@@ -183,9 +186,9 @@ impl MtuTracer {
     }
 
     fn take_answer(&mut self, probe: ProbeId, arrival: &Arrival) {
-        let Some(entry) = self.book.entry(probe) else { return };
-        if self.hunts.get_mut(&entry.trace).is_some_and(|hunt| hunt.answer(entry.slot, arrival)) {
-            self.book.answered(probe);
+        let Some(entry) = self.probes.entry(probe) else { return };
+        if self.searches.get_mut(&entry.trace).is_some_and(|search| search.answer(entry.slot, arrival)) {
+            self.probes.answered(probe);
         }
     }
 }
@@ -202,20 +205,20 @@ impl Machine for MtuTracer {
         // Those that began just now.
         self.advance(now);
         self.held = self.send_due(now, outbox);
-        self.wake = self.hunts.values().filter_map(|hunt| hunt.wake(now.mono)).min();
+        self.wake = self.searches.values().filter_map(|search| search.wake(now.mono)).min();
     }
 
     fn handle(&mut self, now: Now, inbound: &Inbound, octets: &Arena) {
         match inbound {
             Inbound::Datagram(datagram) => {
-                self.take(datagram.lane, now.mono, |search| search.datagram(datagram, octets))
+                self.take(datagram.lane, now.mono, |matcher| matcher.datagram(datagram, octets))
             }
-            Inbound::Icmp(report) => self.take(report.lane, now.mono, |search| search.report(report, octets)),
+            Inbound::Icmp(report) => self.take(report.lane, now.mono, |matcher| matcher.report(report, octets)),
             Inbound::Refused(refused) => {
-                if let Some(entry) = self.book.strike(ProbeId::new(refused.token.get()))
-                    && let Some(hunt) = self.hunts.get_mut(&entry.trace)
+                if let Some(entry) = self.probes.remove(ProbeId::new(refused.token.get()))
+                    && let Some(search) = self.searches.get_mut(&entry.trace)
                 {
-                    hunt.refused(entry.slot, (refused.error, refused.mtu), now.mono);
+                    search.refused(entry.slot, (refused.error, refused.mtu), now.mono);
                 }
             }
             Inbound::Control(Control::Interrupt | Control::Terminate | Control::Stop) => self.stopped = true,
@@ -244,6 +247,6 @@ impl Machine for MtuTracer {
     }
 
     fn is_finished(&self) -> bool {
-        self.tracer.is_finished() && self.started.is_empty() && self.hunts.is_empty()
+        self.tracer.is_finished() && self.started.is_empty() && self.searches.is_empty()
     }
 }

@@ -1,9 +1,9 @@
-//! The search for the MTUs of one path, after its trace: [`Hunt`].
+//! The search for the MTUs of one path, after its trace: [`Search`].
 
 use std::time::Duration;
 
-use super::attempt::{Controls, Manner, Pauses, Role, Trial, Verdict};
-use super::evidence::{Evidence, How};
+use super::attempt::{Attempt, Controls, Pauses, Plan, Role, Verdict};
+use super::evidence::{Cause, Evidence};
 use crate::channel::{OsError, Protocol};
 use crate::trace::config::Config;
 use crate::trace::event::{Answer, Hop, Interim, StopReason, Trace};
@@ -15,8 +15,8 @@ use crate::types::{Instant, Mtu, ProbeId, Ttl};
 use crate::wire::icmp::ErrorKind;
 
 /// No search sends more packets or takes longer than this, whatever comes back.
-pub(super) const MOST_SHOTS: usize = 500;
-pub(super) const AT_MOST: Duration = Duration::from_secs(60);
+pub(super) const MAX_PROBES: usize = 500;
+pub(super) const MAX_DURATION: Duration = Duration::from_secs(60);
 /// So many refusals in a row end it.
 const REFUSED_IN_A_ROW: u32 = 10;
 /// Before anything is tried again when the kernel refused a packet.
@@ -24,13 +24,13 @@ const RETRY: Duration = Duration::from_millis(10);
 
 /// A packet that was sent.
 #[derive(Clone, Copy, Debug)]
-struct Shot {
+struct SentProbe {
     ttl: u8,
     octets: usize,
     role: Role,
-    /// Number of the trial it belongs to.
-    trial: usize,
-    probe: ProbeId,
+    /// Number of the attempt it belongs to.
+    attempt: usize,
+    id: ProbeId,
     sent_at: Instant,
     answered: bool,
     /// It never left.
@@ -48,29 +48,29 @@ pub(super) struct Order {
 
 /// A search under way.
 #[derive(Debug)]
-pub(super) struct Hunt {
+pub(super) struct Search {
     pub route: Route,
     trace: Trace,
     started: Instant,
     evidence: Evidence,
-    trial: Option<Trial>,
+    attempt: Option<Attempt>,
     /// Whether some size was met with silence, so that others may be as well.
     silent: bool,
     /// The farthest hop that answers too rarely, and what is known to pass to it.
     given_up: Option<(u8, usize)>,
-    /// How many trials there were.
-    trials: usize,
-    shots: Vec<Shot>,
+    /// Cause many attempts there were.
+    attempts: usize,
+    probes: Vec<SentProbe>,
     answered: u32,
     refused_in_a_row: u32,
     pauses: Pauses,
-    /// How many packets were sent when answers began to seem limited: what was lost before says nothing of random loss.
+    /// Cause many packets were sent when answers began to seem limited: what was lost before says nothing of random loss.
     limited_from: usize,
     wait: Duration,
     ends: Instant,
 }
 
-impl Hunt {
+impl Search {
     /// The search behind `trace`, which was `started` then, of sizes between `base`, which passes, and `limit`. The trace
     /// itself if it has no hop to ask.
     pub fn new(
@@ -79,28 +79,28 @@ impl Hunt {
         route: Route,
         (base, limit): (usize, usize),
         (started, now): (Instant, Instant),
-    ) -> Result<Hunt, Trace> {
+    ) -> Result<Search, Trace> {
         if trace.stop_reason == StopReason::Interrupted || trace.hops.iter().all(|hop| answers(hop).next().is_none()) {
             return Err(trace);
         }
         let anchors = trace.hops.iter().filter(|hop| answers(hop).next().is_some());
         let anchors = anchors.map(|hop| (hop.ttl.get(), answers(hop).map(|answer| answer.responder).collect()));
         let slowest = trace.hops.iter().flat_map(answers).map(|answer| answer.rtt.as_duration()).max();
-        Ok(Hunt {
+        Ok(Search {
             evidence: Evidence::new(route.profile.family, base, limit, anchors),
             route,
             started,
-            trial: None,
+            attempt: None,
             silent: false,
             given_up: None,
-            trials: 0,
-            shots: Vec::new(),
+            attempts: 0,
+            probes: Vec::new(),
             answered: 0,
             refused_in_a_row: 0,
             pauses: Pauses::new(config.send_gap.unwrap_or_default(), config.paced),
             limited_from: 0,
             wait: config.wait.map_or_else(|| wait::past(slowest.unwrap_or_default()), |wait| wait.max),
-            ends: now + AT_MOST,
+            ends: now + MAX_DURATION,
             trace,
         })
     }
@@ -108,60 +108,61 @@ impl Hunt {
     /// Goes on as far as `now` allows. True once nothing is left to learn.
     pub fn advance(&mut self, now: Instant) -> bool {
         loop {
-            if now >= self.ends || self.shots.len() >= MOST_SHOTS || self.refused_in_a_row >= REFUSED_IN_A_ROW {
+            if now >= self.ends || self.probes.len() >= MAX_PROBES || self.refused_in_a_row >= REFUSED_IN_A_ROW {
                 return true;
             }
-            let Some(trial) = &mut self.trial else {
+            let Some(attempt) = &mut self.attempt else {
                 let Some(next) = self.evidence.next() else { return true };
-                self.begin_trial(next);
+                self.begin_attempt(next);
                 continue;
             };
-            if self.evidence.decides(trial.ttl, trial.size) {
-                self.trial = None;
+            if self.evidence.decides(attempt.ttl, attempt.size) {
+                self.attempt = None;
                 continue;
             }
-            let number = self.trials;
-            let waits = |shot: &Shot| shot.trial == number && !shot.answered && shot.sent_at + self.wait > now;
-            if trial.next().is_some() || self.shots.iter().any(waits) {
+            let number = self.attempts;
+            let waits =
+                |probe: &SentProbe| probe.attempt == number && !probe.answered && probe.sent_at + self.wait > now;
+            if attempt.next().is_some() || self.probes.iter().any(waits) {
                 return false;
             }
-            let (ttl, size) = (trial.ttl, trial.size);
-            let (last, known) = (self.last_shot_at(ttl), self.known(ttl));
-            let Some(trial) = &mut self.trial else { continue };
+            let (ttl, size) = (attempt.ttl, attempt.size);
+            let (last, known) = (self.last_sent_at(ttl), self.known(ttl));
+            let Some(attempt) = &mut self.attempt else { continue };
             if known.answered < known.sent {
                 self.evidence.note_loss();
             }
             let limited = self.pauses.is_limited();
-            let verdict = trial.judge(now, last, known, &mut self.pauses);
+            let verdict = attempt.judge(now, last, known, &mut self.pauses);
             if self.pauses.is_limited() != limited {
-                self.limited_from = self.shots.len();
+                self.limited_from = self.probes.len();
             }
             match verdict {
                 Verdict::Again => {}
                 Verdict::Silent => {
-                    self.evidence.fail(ttl, size, How::Silent);
+                    self.evidence.fail(ttl, size, Cause::Silent);
                     self.silent = true;
-                    self.trial = None;
+                    self.attempt = None;
                 }
                 Verdict::Unclear => {
                     self.given_up = self.given_up.max(self.evidence.passed(ttl).map(|passed| (ttl, passed)));
                     self.evidence.give_up(ttl);
-                    self.trial = None;
+                    self.attempt = None;
                 }
             }
         }
     }
 
-    fn begin_trial(&mut self, (ttl, size): (u8, usize)) {
-        let manner = match (self.evidence.is_silent(ttl, size), self.silent) {
-            (true, _) => Manner::Thorough,
-            (false, true) => Manner::Pair,
-            (false, false) => Manner::Alone,
+    fn begin_attempt(&mut self, (ttl, size): (u8, usize)) {
+        let plan = match (self.evidence.is_silent(ttl, size), self.silent) {
+            (true, _) => Plan::Thorough,
+            (false, true) => Plan::Pair,
+            (false, false) => Plan::Alone,
         };
         let control = self.evidence.passed(ttl).unwrap_or_default();
-        let at = self.pauses.after(self.last_shot_at(ttl));
-        self.trial = Some(Trial::new((ttl, size), control, manner, at, &self.pauses));
-        self.trials += 1;
+        let at = self.pauses.after(self.last_sent_at(ttl));
+        self.attempt = Some(Attempt::new((ttl, size), control, plan, at, &self.pauses));
+        self.attempts += 1;
     }
 
     /// What became of the packets to `ttl` whose size is known to pass: how much is lost at random. A smaller packet behind one
@@ -175,48 +176,48 @@ impl Hunt {
             answered: count(answers(hop).count()),
         });
         let mut before_answered = false;
-        for shot in self.shots.iter().skip(self.limited_from).filter(|shot| shot.ttl == ttl && !shot.refused) {
-            if shot.octets <= passed && !(shot.role == Role::Control && before_answered) {
+        for probe in self.probes.iter().skip(self.limited_from).filter(|probe| probe.ttl == ttl && !probe.refused) {
+            if probe.octets <= passed && !(probe.role == Role::Control && before_answered) {
                 known.sent += 1;
-                known.answered += u32::from(shot.answered);
+                known.answered += u32::from(probe.answered);
             }
-            before_answered = shot.role == Role::Asked && shot.answered;
+            before_answered = probe.role == Role::Test && probe.answered;
         }
         known
     }
 
     /// When the last packet left whose answer a hop's limit may be about; with `-z` the last of all.
-    fn last_shot_at(&self, ttl: u8) -> Instant {
-        let own = |shot: &&Shot| shot.ttl == ttl || !self.pauses.is_limited();
-        self.shots.iter().rev().find(own).map_or(Instant::ZERO, |shot| shot.sent_at)
+    fn last_sent_at(&self, ttl: u8) -> Instant {
+        let own = |probe: &&SentProbe| probe.ttl == ttl || !self.pauses.is_limited();
+        self.probes.iter().rev().find(own).map_or(Instant::ZERO, |probe| probe.sent_at)
     }
 
     /// When `advance` or `next` has something to do at the latest, beside what is due now.
     pub fn wake(&self, now: Instant) -> Option<Instant> {
-        let due = self.trial.as_ref().and_then(Trial::next).map(|(at, _)| at).filter(|&at| at > now);
-        let given_up = self.shots.iter().filter(|shot| shot.trial == self.trials && !shot.answered);
-        let given_up = given_up.map(|shot| shot.sent_at + self.wait).filter(|&at| at > now).min();
+        let due = self.attempt.as_ref().and_then(Attempt::next).map(|(at, _)| at).filter(|&at| at > now);
+        let given_up = self.probes.iter().filter(|probe| probe.attempt == self.attempts && !probe.answered);
+        let given_up = given_up.map(|probe| probe.sent_at + self.wait).filter(|&at| at > now).min();
         [due, given_up, Some(self.ends)].into_iter().flatten().min()
     }
 
     /// The packet to send now.
     pub fn next(&self, now: Instant) -> Option<Order> {
-        let trial = self.trial.as_ref().filter(|_| self.shots.len() < MOST_SHOTS)?;
-        let (_, role) = trial.next().filter(|&(at, _)| at <= now)?;
-        Some(Order { ttl: trial.ttl, octets: trial.octets(role), index: self.shots.len() })
+        let attempt = self.attempt.as_ref().filter(|_| self.probes.len() < MAX_PROBES)?;
+        let (_, role) = attempt.next().filter(|&(at, _)| at <= now)?;
+        Some(Order { ttl: attempt.ttl, octets: attempt.octets(role), index: self.probes.len() })
     }
 
     /// It is ordered as `probe`.
     pub fn ordered(&mut self, probe: ProbeId, now: Instant) {
-        let Some(trial) = &mut self.trial else { return };
-        let Some((_, role)) = trial.next() else { return };
-        trial.sent();
-        self.shots.push(Shot {
-            ttl: trial.ttl,
-            octets: trial.octets(role),
+        let Some(attempt) = &mut self.attempt else { return };
+        let Some((_, role)) = attempt.next() else { return };
+        attempt.sent();
+        self.probes.push(SentProbe {
+            ttl: attempt.ttl,
+            octets: attempt.octets(role),
             role,
-            trial: self.trials,
-            probe,
+            attempt: self.attempts,
+            id: probe,
             sent_at: now,
             answered: false,
             refused: false,
@@ -225,76 +226,79 @@ impl Hunt {
 
     /// The kernel refused packet number `index`; with EMSGSIZE our own link takes no such packet, and maybe one of `mtu`.
     pub fn refused(&mut self, index: usize, (error, mtu): (OsError, Option<Mtu>), now: Instant) {
-        let Some(shot) = self.shots.get_mut(index) else { return };
-        (shot.answered, shot.refused) = (true, true);
-        let Shot { ttl, octets, role, trial, .. } = *shot;
+        let Some(probe) = self.probes.get_mut(index) else { return };
+        (probe.answered, probe.refused) = (true, true);
+        let SentProbe { ttl, octets, role, attempt, .. } = *probe;
         if error == OsError::EMSGSIZE {
-            self.evidence.fail(ttl, octets, How::Local);
+            self.evidence.fail(ttl, octets, Cause::Local);
             self.evidence.hint(octets, mtu.map(|mtu| mtu.get() as usize));
             return;
         }
         self.refused_in_a_row += 1;
-        if let Some(current) = self.trial.as_mut().filter(|_| trial == self.trials) {
+        if let Some(current) = self.attempt.as_mut().filter(|_| attempt == self.attempts) {
             current.postpone(role, now + RETRY);
         }
     }
 
     /// Takes an answer to packet number `index`. True if it counts.
     pub fn answer(&mut self, index: usize, arrival: &Arrival) -> bool {
-        let Some(&shot) = self.shots.get(index).filter(|shot| !shot.refused) else { return false };
-        let Some(meaning) = self.meaning(&shot, arrival) else { return false };
+        let Some(&probe) = self.probes.get(index).filter(|probe| !probe.refused) else { return false };
+        let Some(meaning) = self.meaning(&probe, arrival) else { return false };
         self.refused_in_a_row = 0;
         match meaning {
-            Meaning::Passed => self.evidence.pass(shot.ttl, shot.octets),
+            Meaning::Passed => self.evidence.pass(probe.ttl, probe.octets),
             // Who has answered a packet already, refuses it in vain.
-            Meaning::Refused(_) if shot.answered => return false,
-            Meaning::Refused(how) => self.evidence.fail(shot.ttl, shot.octets, how),
+            Meaning::Refused(_) if probe.answered => return false,
+            Meaning::Refused(how) => self.evidence.fail(probe.ttl, probe.octets, how),
         }
-        if shot.answered {
+        if probe.answered {
             return true;
         }
         self.answered += 1;
-        if let Some(shot) = self.shots.get_mut(index) {
-            shot.answered = true;
+        if let Some(probe) = self.probes.get_mut(index) {
+            probe.answered = true;
         }
-        let of_this_trial = shot.role == Role::Control && shot.trial == self.trials && meaning == Meaning::Passed;
-        if let Some(trial) = self.trial.as_mut().filter(|_| of_this_trial) {
-            trial.control_answered();
+        let of_this_attempt =
+            probe.role == Role::Control && probe.attempt == self.attempts && meaning == Meaning::Passed;
+        if let Some(attempt) = self.attempt.as_mut().filter(|_| of_this_attempt) {
+            attempt.control_answered();
         }
         true
     }
 
     /// `None` for what says nothing about the packet's size.
-    fn meaning(&self, shot: &Shot, arrival: &Arrival) -> Option<Meaning> {
+    fn meaning(&self, probe: &SentProbe, arrival: &Arrival) -> Option<Meaning> {
         match arrival.kind {
             None | Some(ErrorKind::TimeExceeded) => Some(Meaning::Passed),
-            Some(ErrorKind::TooBig) => Some(Meaning::Refused(How::Told { by: arrival.responder, stated: arrival.mtu })),
+            Some(ErrorKind::TooBig) => {
+                Some(Meaning::Refused(Cause::Reported { by: arrival.responder, stated: arrival.mtu }))
+            }
             Some(ErrorKind::ReassemblyTimeExceeded | ErrorKind::Unknown) => None,
             Some(kind) if kind.is_advice() => None,
             // It came as far as whoever answered so before; from nearer, something else went wrong.
-            Some(_) => self.evidence.answers_at(shot.ttl, arrival.responder).then_some(Meaning::Passed),
+            Some(_) => self.evidence.answers_at(probe.ttl, arrival.responder).then_some(Meaning::Passed),
         }
     }
 
     /// The packet that an answer of the destination is to which names none: the only one in flight to there, because nothing
     /// tells several apart.
     pub fn only_open(&self, now: Instant) -> Option<ProbeId> {
-        let arrives = |shot: &&Shot| self.evidence.answers_at(shot.ttl, self.route.target.address);
-        let in_flight = |shot: &&Shot| !shot.answered && shot.sent_at + self.wait > now;
-        let mut open = self.shots.iter().filter(in_flight).filter(arrives);
-        open.next().filter(|_| open.next().is_none()).map(|shot| shot.probe)
+        let arrives = |probe: &&SentProbe| self.evidence.answers_at(probe.ttl, self.route.target.address);
+        let in_flight = |probe: &&SentProbe| !probe.answered && probe.sent_at + self.wait > now;
+        let mut open = self.probes.iter().filter(in_flight).filter(arrives);
+        open.next().filter(|_| open.next().is_none()).map(|probe| probe.id)
     }
 
     /// The probes that are not answered and given up by `now`.
     pub fn given_up(&self, now: Instant) -> impl Iterator<Item = ProbeId> {
-        let given_up = move |shot: &&Shot| !shot.answered && shot.sent_at + self.wait <= now;
-        self.shots.iter().filter(given_up).map(|shot| shot.probe)
+        let given_up = move |probe: &&SentProbe| !probe.answered && probe.sent_at + self.wait <= now;
+        self.probes.iter().filter(given_up).map(|probe| probe.id)
     }
 
-    /// How far trace and search have come.
+    /// Cause far trace and search have come.
     pub fn interim(&self) -> Interim {
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-        let probes = self.trace.hops.iter().map(|hop| hop.probes.len()).sum::<usize>() + self.shots.len();
+        let probes = self.trace.hops.iter().map(|hop| hop.probes.len()).sum::<usize>() + self.probes.len();
         let answers = self.trace.hops.iter().flat_map(answers).count();
         Interim {
             trace: self.trace.trace,
@@ -307,7 +311,7 @@ impl Hunt {
 
     /// The trace with what the search found.
     pub fn finish(self, now: Instant) -> Trace {
-        let Hunt { mut trace, evidence, route, started, given_up, .. } = self;
+        let Search { mut trace, evidence, route, started, given_up, .. } = self;
         let measured = |ttl: u8| evidence.measured(ttl);
         let mtu = |octets: usize| u32::try_from(octets).ok().and_then(Mtu::new);
         for hop in &mut trace.hops {
@@ -316,7 +320,7 @@ impl Hunt {
             let behind = evidence.ttls().find(|&far| far >= ttl);
             let size = |anchor: Option<u8>| anchor.and_then(measured).map(|measured| measured.size);
             // What is the same on both sides of a silent hop, or what our own link sets, holds for it, too.
-            let own = behind.and_then(measured).filter(|far| matches!(far.end, None | Some(How::Local)));
+            let own = behind.and_then(measured).filter(|far| matches!(far.end, None | Some(Cause::Local)));
             let same = size(before).filter(|_| size(before) == size(behind));
             hop.mtu = same.or(own.map(|own| own.size)).and_then(mtu);
         }
@@ -348,9 +352,9 @@ fn drops(evidence: &Evidence, echoing: Option<Ttl>) -> Vec<Finding> {
             let (behind, from) = (before.map(|(ttl, _)| ttl), before.and_then(|(_, size)| octets(size)));
             let at = Narrowing { ttl, behind, from, mtu };
             match end {
-                How::Local => {}
-                How::Told { by, stated } => found.push(Finding::MtuDrop { at, by, stated }),
-                How::Silent => found.push(Finding::MtuBlackHole { at, echoed: echoing == Some(ttl) }),
+                Cause::Local => {}
+                Cause::Reported { by, stated } => found.push(Finding::MtuDrop { at, by, stated }),
+                Cause::Silent => found.push(Finding::MtuBlackHole { at, echoed: echoing == Some(ttl) }),
             }
         }
         before = Some((ttl, measured.size));
@@ -370,7 +374,7 @@ fn unclear(evidence: &Evidence, given_up: Option<(u8, usize)>) -> Option<Finding
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Meaning {
     Passed,
-    Refused(How),
+    Refused(Cause),
 }
 
 fn answers(hop: &Hop) -> impl Iterator<Item = &Answer> {
@@ -444,7 +448,7 @@ mod tests {
         Hop { ttl: Ttl::new(ttl), probes, mtu: None }
     }
 
-    fn hunt() -> Hunt {
+    fn search() -> Search {
         let trace = Trace {
             trace: TraceId::new(0),
             reached: true,
@@ -458,27 +462,27 @@ mod tests {
         let target = IpEndpoint::from_address(TARGET);
         let route = Route { target, lane: LaneId::new(0), profile: raw(true), packets };
         let now = at(ms(1000)).mono;
-        Hunt::new(&config(raw(true)), trace, route, (60, 65_535), (now, now)).unwrap()
+        Search::new(&config(raw(true)), trace, route, (60, 65_535), (now, now)).unwrap()
     }
 
     /// Plays `backs`, over and over, to the end; gives the packets that were sent, the time it took, and what was found.
     fn play(backs: &[Back], delay: Duration) -> (usize, Duration, Trace) {
-        let mut hunt = hunt();
+        let mut search = search();
         let started = at(ms(1000)).mono;
         let mut now = started;
         let mut coming: Vec<(Instant, usize, Back)> = Vec::new();
-        let mut shots = 0;
+        let mut probes = 0;
         for turn in 0..20_000 {
             while let Some(due) = coming.iter().position(|(at, ..)| *at <= now) {
                 let (_, index, back) = coming.remove(due);
                 let (responder, kind, mtu) = match back {
                     Back::Nothing => continue,
                     Back::TooLong(mtu) => {
-                        hunt.refused(index, (OsError::EMSGSIZE, Mtu::new(mtu)), now);
+                        search.refused(index, (OsError::EMSGSIZE, Mtu::new(mtu)), now);
                         continue;
                     }
                     Back::NoRoom => {
-                        hunt.refused(index, (OsError::ENOBUFS, None), now);
+                        search.refused(index, (OsError::ENOBUFS, None), now);
                         continue;
                     }
                     Back::Reply => (TARGET, None, 0),
@@ -486,30 +490,30 @@ mod tests {
                     Back::TooBig(by, mtu) => (router(by), Some(ErrorKind::TooBig), mtu),
                     Back::Unreachable(by) => (router(by), Some(ErrorKind::HostUnreachable), 0),
                 };
-                hunt.answer(index, &arrival(responder, kind, mtu));
+                search.answer(index, &arrival(responder, kind, mtu));
             }
-            if hunt.advance(now) {
-                return (shots, now.since(started), hunt.finish(now));
+            if search.advance(now) {
+                return (probes, now.since(started), search.finish(now));
             }
-            while let Some(order) = hunt.next(now) {
-                let back = backs[shots % backs.len()];
-                shots += 1;
-                hunt.ordered(ProbeId::new(shots as u64), now);
+            while let Some(order) = search.next(now) {
+                let back = backs[probes % backs.len()];
+                probes += 1;
+                search.ordered(ProbeId::new(probes as u64), now);
                 let refused = matches!(back, Back::TooLong(_) | Back::NoRoom);
                 coming.push((if refused { now } else { now + delay }, order.index, back));
             }
-            let next = coming.iter().map(|(at, ..)| *at).chain(hunt.wake(now)).min();
+            let next = coming.iter().map(|(at, ..)| *at).chain(search.wake(now)).min();
             let next = next.expect("it waits for something");
-            assert!(next > now || coming.iter().any(|(at, ..)| *at <= now), "it spins in turn {turn}: {hunt:?}");
+            assert!(next > now || coming.iter().any(|(at, ..)| *at <= now), "it spins in turn {turn}: {search:?}");
             now = next.max(now);
         }
-        panic!("it does not end: {hunt:?}");
+        panic!("it does not end: {search:?}");
     }
 
     #[test]
     fn silence_from_everybody_ends_it_without_a_statement() {
-        let (shots, lasted, trace) = play(&[Back::Nothing], ms(1));
-        assert!(shots < 100 && lasted < AT_MOST, "{shots} {lasted:?}");
+        let (probes, lasted, trace) = play(&[Back::Nothing], ms(1));
+        assert!(probes < 100 && lasted < MAX_DURATION, "{probes} {lasted:?}");
         assert_eq!(trace.path_mtu, None);
         assert!(trace.hops.iter().all(|hop| hop.mtu.is_none()));
         assert!(matches!(trace.findings[..], [Finding::MtuUnclear { passed, .. }] if passed.get() == 60));
@@ -517,27 +521,27 @@ mod tests {
 
     #[test]
     fn a_kernel_that_sends_nothing_ends_it() {
-        let (shots, lasted, _) = play(&[Back::NoRoom], ms(1));
-        assert!(shots <= 10 && lasted < ms(1000), "{shots} {lasted:?}");
+        let (probes, lasted, _) = play(&[Back::NoRoom], ms(1));
+        assert!(probes <= 10 && lasted < ms(1000), "{probes} {lasted:?}");
     }
 
     #[test]
     fn an_unreachable_counts_from_who_answered_before_alone() {
-        let mut hunt = hunt();
-        let shot = Shot {
+        let mut search = search();
+        let probe = SentProbe {
             ttl: HOPS,
             octets: 1500,
-            role: Role::Asked,
-            trial: 0,
-            probe: ProbeId::new(1),
+            role: Role::Test,
+            attempt: 0,
+            id: ProbeId::new(1),
             sent_at: Instant::ZERO,
             answered: false,
             refused: false,
         };
-        hunt.shots.push(shot);
-        assert!(!hunt.answer(0, &arrival(router(2), Some(ErrorKind::HostUnreachable), 0)));
-        assert!(hunt.answer(0, &arrival(TARGET, Some(ErrorKind::PortUnreachable), 0)));
-        assert_eq!(hunt.evidence.passed(HOPS), Some(1500));
+        search.probes.push(probe);
+        assert!(!search.answer(0, &arrival(router(2), Some(ErrorKind::HostUnreachable), 0)));
+        assert!(search.answer(0, &arrival(TARGET, Some(ErrorKind::PortUnreachable), 0)));
+        assert_eq!(search.evidence.passed(HOPS), Some(1500));
     }
 
     proptest! {
@@ -546,9 +550,9 @@ mod tests {
             backs in proptest::collection::vec(back(), 1..40),
             delay in 0..400u64,
         ) {
-            let (shots, lasted, trace) = play(&backs, ms(delay));
-            prop_assert!(shots <= MOST_SHOTS, "{shots}");
-            prop_assert!(lasted <= AT_MOST, "{lasted:?}");
+            let (probes, lasted, trace) = play(&backs, ms(delay));
+            prop_assert!(probes <= MAX_PROBES, "{probes}");
+            prop_assert!(lasted <= MAX_DURATION, "{lasted:?}");
             let mtus: Vec<Mtu> = trace.hops.iter().filter_map(|hop| hop.mtu).collect();
             prop_assert!(mtus.is_sorted_by(|near, far| near >= far), "{mtus:?}");
         }

@@ -25,7 +25,7 @@ const REFUSED_FROM_THE_START: u32 = 3;
 const LIMIT_PAUSE: Duration = Duration::from_millis(1050);
 
 /// So many routers whose answers say too little are remembered.
-const MOST_UNMATCHED: usize = 64;
+const MAX_UNMATCHED: usize = 64;
 
 /// The least time between probes that are sent one by one.
 const SLOW_AT_LEAST: Duration = Duration::from_millis(100);
@@ -36,13 +36,13 @@ const HELD: Duration = Duration::from_secs(4);
 
 /// Whose an answer is that names no probe.
 #[derive(Debug)]
-pub(in crate::trace) enum Nameless {
+pub(in crate::trace) enum Attribution {
     /// This probe's.
     Probe(ProbeId),
     /// One of these: they are forgotten and sent anew.
-    Anybodys(Vec<ProbeId>),
+    Ambiguous(Vec<ProbeId>),
     /// It cannot be told.
-    Nobodys,
+    Unknown,
 }
 
 /// What the probes of one trace carry, the same in all of them.
@@ -60,7 +60,7 @@ pub(in crate::trace) struct Packets {
 
 /// One trace.
 #[derive(Debug)]
-pub(in crate::trace) struct Run {
+pub(in crate::trace) struct TraceRun {
     pub id: TraceId,
     pub target: IpEndpoint,
     pub lane: LaneId,
@@ -91,10 +91,10 @@ pub(in crate::trace) struct Run {
     hurried: bool,
 }
 
-impl Run {
+impl TraceRun {
     pub fn new(config: &Config, id: TraceId, route: Route, ahead: usize, now: Instant) -> Self {
         let Route { target, lane, profile, packets } = route;
-        Run {
+        TraceRun {
             id,
             target,
             lane,
@@ -204,25 +204,25 @@ impl Run {
 
     /// The probe that an answer of the destination is for that names none: the only one that may have arrived there without being
     /// answered yet. Where there are several, the datagrams of a service tell only when they are sent one by one.
-    pub fn nameless(&mut self, now: Instant) -> Nameless {
+    pub fn attribute_unnamed(&mut self, now: Instant) -> Attribution {
         let mut arrived: Vec<(ProbeId, Instant)> = self.path.arrived().collect();
         if self.rhythm.is_slow() {
             // The others had their time.
             arrived = arrived.into_iter().max_by_key(|&(_, sent)| sent).into_iter().collect();
         }
         let (&[(probe, sent), ref others @ ..], None) = (arrived.as_slice(), self.outcome) else {
-            return Nameless::Nobodys;
+            return Attribution::Unknown;
         };
         if others.is_empty() {
-            return Nameless::Probe(probe);
+            return Attribution::Probe(probe);
         }
         if self.profile.protocol != Protocol::Udp {
-            return Nameless::Nobodys;
+            return Attribution::Unknown;
         }
         let first = others.iter().map(|&(_, sent)| sent).min().map_or(sent, |other| other.min(sent));
         self.rhythm.slow_down(now.since(first).saturating_mul(2).clamp(SLOW_AT_LEAST, BEYOND_AT_MOST), now);
         self.path.forget_arrived();
-        Nameless::Anybodys(arrived.into_iter().map(|(probe, _)| probe).collect())
+        Attribution::Ambiguous(arrived.into_iter().map(|(probe, _)| probe).collect())
     }
 
     /// Whether a hop of it is held back for names.
@@ -246,7 +246,7 @@ impl Run {
     pub fn unmatched(&mut self, responder: IpAddr) {
         if let Some((_, count)) = self.unmatched.iter_mut().find(|(known, _)| *known == responder) {
             *count = count.saturating_add(1);
-        } else if self.unmatched.len() < MOST_UNMATCHED {
+        } else if self.unmatched.len() < MAX_UNMATCHED {
             self.unmatched.push((responder, 1));
         }
     }
@@ -282,7 +282,7 @@ impl Run {
             }
             self.outcome = self.stop_reason(config, settled).map(|reason| (reason, now));
         }
-        self.tell_hops(names, now, out);
+        self.emit_hops(names, now, out);
         let Some((stop_reason, ended)) = self.outcome.filter(|_| self.waiting.is_empty()) else { return false };
         let hops = std::mem::take(&mut self.told);
         out.push_back(Event::End(Box::new(Trace {
@@ -383,7 +383,7 @@ impl Run {
     }
 
     /// Tells final hops in order, each once its names are known or not waited for any more.
-    fn tell_hops(&mut self, names: &mut Names, now: Instant, out: &mut VecDeque<Event>) {
+    fn emit_hops(&mut self, names: &mut Names, now: Instant, out: &mut VecDeque<Event>) {
         while let Some((hop, since)) = self.waiting.front() {
             if !self.hurried && responders(hop).any(|address| names.is_awaited(address)) {
                 if now < *since + PATIENCE {

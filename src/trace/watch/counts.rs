@@ -1,4 +1,4 @@
-//! The figures of one hop while it is being watched: [`Tally`]; and whether silence persists.
+//! The figures of one hop while it is being watched: [`HopCounts`]; and whether silence persists.
 
 use super::event::{ReportHop, ReportResponder};
 use crate::metrics::RttRecorder;
@@ -7,11 +7,11 @@ use crate::trace::path::hop::Slot;
 use crate::types::{ProbeId, Rtt, Ttl};
 
 /// So many responders of a hop are told apart.
-const MOST_RESPONDERS: usize = 128;
+const MAX_RESPONDERS: usize = 128;
 
 /// The figures of one hop.
 #[derive(Debug, Default)]
-pub(super) struct Tally {
+pub(super) struct HopCounts {
     /// Probes that left, or are about to.
     pub sent: u64,
     received: u64,
@@ -20,7 +20,7 @@ pub(super) struct Tally {
     last: Option<(ProbeId, Rtt)>,
 }
 
-impl Tally {
+impl HopCounts {
     /// Takes the answer that `slot` holds.
     pub fn take(&mut self, slot: &Slot) {
         let (Some((probe, _)), Some(answer)) = (slot.sent, slot.answer()) else { return };
@@ -32,7 +32,7 @@ impl Tally {
         let known = self.responders.iter().position(|known| known.newest.responder == answer.responder);
         let before = known.map_or(0, |at| self.responders.remove(at).received);
         self.responders.insert(0, ReportResponder { newest: answer, received: before + 1 });
-        self.responders.truncate(MOST_RESPONDERS);
+        self.responders.truncate(MAX_RESPONDERS);
     }
 
     /// The figures of the hop at `ttl`, `pending` of whose probes may still be answered.
@@ -82,7 +82,9 @@ mod tests {
         let names = Names::new(false, None);
         let mut hops: Vec<ReportHop> = (1..)
             .zip(answered)
-            .map(|(ttl, &(sent, received))| Tally { sent, received, ..Tally::default() }.figures(ttl, 0, &names))
+            .map(|(ttl, &(sent, received))| {
+                HopCounts { sent, received, ..HopCounts::default() }.figures(ttl, 0, &names)
+            })
             .collect();
         judge(&mut hops);
         hops

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::counts::{Tally, judge};
+use super::counts::{HopCounts, judge};
 use super::event::{Config, Ended, Report, ReportHop};
 use crate::engine::delay;
 use crate::trace::fleet::departure::Route;
@@ -26,7 +26,7 @@ const PORTS: u32 = 4096;
 /// So many answers of the destination tell where it is now.
 const OF_LATE: usize = 3;
 /// More cycles in a row change nothing any more.
-const MOST_MISSED: usize = 128;
+const MAX_MISSED: usize = 128;
 
 /// One target.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ pub(super) struct Watch {
     first: u8,
     max: u8,
     /// By TTL, from `first` on.
-    tallies: Vec<Tally>,
+    counts: Vec<HopCounts>,
     /// Probes that are not counted yet.
     open: BTreeMap<ProbeId, Open>,
     cycles: Vec<Cycle>,
@@ -118,7 +118,7 @@ impl Watch {
             started: now,
             first,
             max,
-            tallies: (first..=max).map(|_| Tally::default()).collect(),
+            counts: (first..=max).map(|_| HopCounts::default()).collect(),
             open: BTreeMap::new(),
             cycles: Vec::new(),
             ttl: u16::from(max) + 1,
@@ -205,8 +205,8 @@ impl Watch {
         if let Some(cycle) = self.cycles.get_mut(index) {
             cycle.last_sent = now;
         }
-        if let Some(tally) = self.tally(ttl) {
-            tally.sent += 1;
+        if let Some(hop_counts) = self.hop_counts(ttl) {
+            hop_counts.sent += 1;
         }
         let slot = Slot { sent: Some((probe, stamp)), ..Slot::default() };
         self.open.insert(probe, Open { ttl, cycle: index, slot });
@@ -222,7 +222,7 @@ impl Watch {
         let wait = self.wait(config);
         let decided =
             self.cycles.iter().rev().filter(|cycle| cycle.answered.is_some() || cycle.last_sent + wait <= now);
-        self.missed = decided.take(MOST_MISSED).take_while(|cycle| cycle.answered.is_none()).count();
+        self.missed = decided.take(MAX_MISSED).take_while(|cycle| cycle.answered.is_none()).count();
         self.end = self.end.filter(|end| end.destination);
         self.cycles.push(Cycle { at, last_sent: now, answered: None, router: None, measured: false, refused: false });
         self.gap = config.interval / (u32::from(self.limit(config).saturating_sub(self.first)) + 1);
@@ -239,8 +239,8 @@ impl Watch {
     /// The kernel refused `probe`. Gives how many it did refuse, if none has left yet.
     pub fn refused(&mut self, probe: ProbeId) -> Option<u64> {
         let Open { ttl, cycle, .. } = self.open.remove(&probe)?;
-        if let Some(tally) = self.tally(ttl) {
-            tally.sent = tally.sent.saturating_sub(1);
+        if let Some(hop_counts) = self.hop_counts(ttl) {
+            hop_counts.sent = hop_counts.sent.saturating_sub(1);
         }
         if let Some(cycle) = self.cycles.get_mut(cycle) {
             cycle.refused = true;
@@ -286,7 +286,7 @@ impl Watch {
     }
 
     /// The probe that an answer of the target is for which names none: the newest that waits beyond the routers.
-    pub fn nameless(&self, config: &Config, now: Instant) -> Option<ProbeId> {
+    pub fn attribute_unnamed(&self, config: &Config, now: Instant) -> Option<ProbeId> {
         let wait = self.wait(config);
         let may_be = |open: &Open| {
             let waits = open.slot.open_since().is_some_and(|sent| sent + wait > now);
@@ -334,8 +334,8 @@ impl Watch {
         let over: Vec<ProbeId> =
             self.open.iter().filter(|(_, open)| settled(&open.slot)).map(|(&probe, _)| probe).collect();
         for open in over.iter().filter_map(|probe| self.open.remove(probe)).collect::<Vec<_>>() {
-            if let Some(tally) = self.tally(open.ttl) {
-                tally.take(&open.slot);
+            if let Some(hop_counts) = self.hop_counts(open.ttl) {
+                hop_counts.take(&open.slot);
             }
         }
         over
@@ -391,8 +391,8 @@ impl Watch {
         config.trace.wait.map_or(usual, |wait| wait.max)
     }
 
-    fn tally(&mut self, ttl: u8) -> Option<&mut Tally> {
-        self.tallies.get_mut(usize::from(ttl.checked_sub(self.first)?))
+    fn hop_counts(&mut self, ttl: u8) -> Option<&mut HopCounts> {
+        self.counts.get_mut(usize::from(ttl.checked_sub(self.first)?))
     }
 
     /// The figures at `now`.
@@ -438,14 +438,14 @@ impl Watch {
     }
 
     fn hops(&self, wait: Duration, names: &Names, now: Instant) -> Vec<ReportHop> {
-        let probed = self.tallies.iter().rposition(|tally| tally.sent > 0).map_or(0, |at| at + 1);
+        let probed = self.counts.iter().rposition(|hop_counts| hop_counts.sent > 0).map_or(0, |at| at + 1);
         let last = self.last_ttl().map_or(probed, |ttl| usize::from(ttl.saturating_sub(self.first)) + 1);
         let pending =
             |ttl: u8| self.open.values().filter(|open| open.ttl == ttl && open.waits(wait, now)).count() as u64;
         let mut hops: Vec<ReportHop> = (self.first..=self.max)
-            .zip(&self.tallies)
+            .zip(&self.counts)
             .take(last)
-            .map(|(ttl, tally)| tally.figures(ttl, pending(ttl), names))
+            .map(|(ttl, hop_counts)| hop_counts.figures(ttl, pending(ttl), names))
             .collect();
         judge(&mut hops);
         hops

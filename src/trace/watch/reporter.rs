@@ -10,10 +10,10 @@ use crate::channel::{
 use crate::engine::Machine;
 use crate::engine::pace::Cap;
 use crate::trace::TraceId;
-use crate::trace::fleet::book::Book;
 use crate::trace::fleet::departure::{self, Desk, Route};
 use crate::trace::fleet::names::{Names, PATIENCE};
-use crate::trace::identify::matching::{Mark, Match, Search};
+use crate::trace::fleet::probes::ProbeTable;
+use crate::trace::identify::matching::{Match, Matcher, Signature};
 use crate::trace::path::hop::Arrival;
 use crate::trace::path::schedule::Next;
 use crate::types::{Instant, Now, ProbeId, Stamp};
@@ -27,8 +27,8 @@ const REFUSED_FROM_THE_START: u64 = 3;
 #[derive(Debug)]
 pub struct Reporter {
     config: Config,
-    mark: Mark,
-    book: Book,
+    signature: Signature,
+    probes: ProbeTable,
     names: Names,
     /// Targets whose report has not begun, by index, in argument order.
     queue: VecDeque<usize>,
@@ -55,8 +55,8 @@ impl Reporter {
         let trace = crate::trace::Config { flows: 1, ..config.trace };
         let config = Config { trace, ..config };
         Reporter {
-            mark: Mark::new(&config.trace),
-            book: Book::default(),
+            signature: Signature::new(&config.trace),
+            probes: ProbeTable::default(),
             names: Names::new(config.trace.names, config.trace.origins.clone()),
             queue: (0..config.trace.targets.len()).collect(),
             watches: BTreeMap::new(),
@@ -73,10 +73,10 @@ impl Reporter {
         while self.watches.len() < AT_ONCE {
             let Some(at) = self.queue.iter().position(|&index| self.may_begin(index)) else { return };
             let Some(index) = self.queue.remove(at) else { return };
-            self.tell_start(index, now);
+            self.emit_start(index, now);
             match Route::of_trace(&self.config.trace, index) {
                 Some(route) => self.begin_one(index, route, now.mono),
-                None => self.tell_unmade(index, Ended::SendFailed),
+                None => self.emit_unsent(index, Ended::SendFailed),
             }
         }
     }
@@ -89,19 +89,19 @@ impl Reporter {
     }
 
     fn begin_one(&mut self, index: usize, route: Route, now: Instant) {
-        route.limit_flows(self.config.trace.ports, &mut self.book);
+        route.limit_flows(self.config.trace.ports, &mut self.probes);
         let watch = Watch::new(&self.config, id(index), route, now);
         self.watches.insert(index, Watched { watch, last_refusal: None, ended: None });
     }
 
-    fn tell_start(&mut self, index: usize, now: Now) {
-        if let Some(start) = departure::start(&self.config.trace, &self.mark, index, now.wall) {
+    fn emit_start(&mut self, index: usize, now: Now) {
+        if let Some(start) = departure::start(&self.config.trace, &self.signature, index, now.wall) {
             self.events.push_back(Event::Start(Box::new(start)));
         }
     }
 
     /// Tells the end of a report that sent nothing.
-    fn tell_unmade(&mut self, index: usize, ended: Ended) {
+    fn emit_unsent(&mut self, index: usize, ended: Ended) {
         self.events.push_back(Event::End(Box::new(Report::empty(id(index), Some(ended)))));
     }
 
@@ -113,9 +113,9 @@ impl Reporter {
             for (&index, watched) in &mut self.watches {
                 let watch = &mut watched.watch;
                 let settled = watch.settle(&self.config, now.mono);
-                forget(watch, &settled, &mut self.book, &mut self.hang_up);
-                if self.book.limits_flows(watch.route.lane) {
-                    watch.given_up(&self.config, now.mono).for_each(|probe| self.book.give_up_flow(probe));
+                forget(watch, &settled, &mut self.probes, &mut self.hang_up);
+                if self.probes.limits_flows(watch.route.lane) {
+                    watch.given_up(&self.config, now.mono).for_each(|probe| self.probes.give_up_flow(probe));
                 }
                 if watched.ended.is_none() && watch.is_over(&self.config, now.mono) {
                     let ended = if watch.is_closing() { Ended::Interrupted } else { Ended::Cycles };
@@ -138,8 +138,8 @@ impl Reporter {
             }
             for index in over {
                 let Some(watched) = self.watches.remove(&index) else { continue };
-                let left = self.book.close(index);
-                forget(&watched.watch, &left, &mut self.book, &mut self.hang_up);
+                let left = self.probes.close(index);
+                forget(&watched.watch, &left, &mut self.probes, &mut self.hang_up);
             }
         }
     }
@@ -152,7 +152,7 @@ impl Reporter {
                 continue;
             }
             while let Next::Probe { ttl, index: cycle } = watch.next(&self.config, now.mono) {
-                let Some(flow) = room(watch, &self.book) else { break };
+                let Some(flow) = room(watch, &self.probes) else { break };
                 if let Some(cap) = &mut self.cap {
                     if cap.next() > now.mono {
                         return;
@@ -160,7 +160,8 @@ impl Reporter {
                     cap.take(now.mono);
                 }
                 let route = watch.route;
-                let mut desk = Desk { mark: &self.mark, book: &mut self.book, payload: &mut self.payload };
+                let mut desk =
+                    Desk { signature: &self.signature, probes: &mut self.probes, payload: &mut self.payload };
                 let ports = self.config.trace.ports;
                 let probe = desk.order(&route, (index, ttl, cycle), (watch.port_index(), flow), ports, outbox);
                 watch.ordered(&self.config, (ttl, cycle), probe, Stamp::user(now));
@@ -176,7 +177,7 @@ impl Reporter {
                 return Some(since + PATIENCE);
             }
             let send = match watch.next(&self.config, now) {
-                Next::Probe { .. } => room(watch, &self.book).map(|_| allowed),
+                Next::Probe { .. } => room(watch, &self.probes).map(|_| allowed),
                 Next::At(at) => Some(at.max(allowed)),
                 Next::Nothing => None,
             };
@@ -197,12 +198,12 @@ impl Reporter {
         // Answers that do not say whose they are, are nobody's here: a report counts probes.
         match matched {
             Match::Answer(probe, arrival) => self.take_answer(probe, *arrival),
-            Match::Nameless(from, arrival) => {
+            Match::Unnamed(from, arrival) => {
                 let port = departure::port(&self.config.trace, 0);
                 let is_target =
                     |route: &Route| (route.lane, route.target.address, port) == (lane, from.address, from.port);
                 let watched = self.watches.values().find(|watched| is_target(&watched.watch.route));
-                if let Some(probe) = watched.and_then(|watched| watched.watch.nameless(&self.config, now)) {
+                if let Some(probe) = watched.and_then(|watched| watched.watch.attribute_unnamed(&self.config, now)) {
                     self.take_answer(probe, *arrival);
                 }
             }
@@ -213,20 +214,20 @@ impl Reporter {
     /// The target took the connection of a probe, or refused it.
     fn connected(&mut self, token: Token, stamp: Stamp) {
         let probe = ProbeId::new(token.get());
-        if let Some(entry) = self.book.entry(probe) {
+        if let Some(entry) = self.probes.entry(probe) {
             let arrival = Arrival::plain(entry.destination, stamp, None);
             self.take_answer(probe, arrival);
         }
     }
 
     fn take_answer(&mut self, probe: ProbeId, arrival: Arrival) {
-        let Some(&entry) = self.book.entry(probe) else { return };
+        let Some(&entry) = self.probes.entry(probe) else { return };
         let Some(watched) = self.watches.get_mut(&entry.trace) else { return };
         let responder = arrival.responder;
         if !watched.watch.answer(&self.config, probe, arrival) {
             return;
         }
-        self.book.answered(probe);
+        self.probes.answered(probe);
         if self.names.want(responder) {
             self.events.push_back(Event::NameWanted(responder));
         }
@@ -234,7 +235,7 @@ impl Reporter {
 
     fn refused(&mut self, token: Token, error: OsError, now: Instant) {
         let probe = ProbeId::new(token.get());
-        let Some(entry) = self.book.strike(probe) else { return };
+        let Some(entry) = self.probes.remove(probe) else { return };
         let Some(watched) = self.watches.get_mut(&entry.trace) else { return };
         if watched.last_refusal.replace(error) != Some(error) {
             self.events.push_back(Event::SendFailed { trace: watched.watch.id, error });
@@ -270,9 +271,9 @@ impl Reporter {
     /// Tells the reports that will not begin any more.
     fn drop_queue(&mut self, now: Now) {
         for index in std::mem::take(&mut self.queue) {
-            self.tell_start(index, now);
+            self.emit_start(index, now);
             let possible = Route::of_trace(&self.config.trace, index).is_some();
-            self.tell_unmade(index, if possible { Ended::Interrupted } else { Ended::SendFailed });
+            self.emit_unsent(index, if possible { Ended::Interrupted } else { Ended::SendFailed });
         }
     }
 }
@@ -282,16 +283,16 @@ fn id(index: usize) -> TraceId {
 }
 
 /// The flow of the next probe, if its lane has room for one more.
-fn room(watch: &Watch, book: &Book) -> Option<u16> {
+fn room(watch: &Watch, probes: &ProbeTable) -> Option<u16> {
     let profile = &watch.route.profile;
     let full = profile.socket == SocketKind::Stream && watch.unanswered() >= profile.max_open as usize;
-    watch.route.next_flow(book).filter(|_| !full)
+    watch.route.next_flow(probes).filter(|_| !full)
 }
 
 /// Nothing more is expected for these probes.
-fn forget(watch: &Watch, probes: &[ProbeId], book: &mut Book, hang_up: &mut Vec<Token>) {
-    for &probe in probes {
-        book.strike(probe);
+fn forget(watch: &Watch, settled: &[ProbeId], probes: &mut ProbeTable, hang_up: &mut Vec<Token>) {
+    for &probe in settled {
+        probes.remove(probe);
         if watch.route.profile.socket == SocketKind::Stream {
             hang_up.push(Token::new(probe.get()));
         }
@@ -311,21 +312,21 @@ impl Machine for Reporter {
     }
 
     fn handle(&mut self, now: Now, inbound: &Inbound, octets: &Arena) {
-        let search = |profile, lane| Search { mark: &self.mark, book: &self.book, profile, lane };
+        let matcher = |profile, lane| Matcher { signature: &self.signature, probes: &self.probes, profile, lane };
         match inbound {
             Inbound::Datagram(datagram) => {
                 let Some(profile) = self.profile(datagram.lane) else { return };
-                let matched = search(&profile, datagram.lane).datagram(datagram, octets);
+                let matched = matcher(&profile, datagram.lane).datagram(datagram, octets);
                 self.take(datagram.lane, matched, now.mono);
             }
             Inbound::Icmp(report) => {
                 let Some(profile) = self.profile(report.lane) else { return };
-                let matched = search(&profile, report.lane).report(report, octets);
+                let matched = matcher(&profile, report.lane).report(report, octets);
                 self.take(report.lane, matched, now.mono);
             }
             Inbound::Sent(sent) => {
                 let probe = ProbeId::new(sent.token.get());
-                let Some(entry) = self.book.entry(probe) else { return };
+                let Some(entry) = self.probes.entry(probe) else { return };
                 if let Some(watched) = self.watches.get_mut(&entry.trace) {
                     watched.watch.sent(probe, sent.departure());
                 }

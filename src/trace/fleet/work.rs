@@ -1,4 +1,4 @@
-//! Which traces are to be looked at: [`Agenda`].
+//! Which traces are to be looked at: [`WorkQueue`].
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use crate::types::Instant;
 
 /// The traces of a run that have something to do, so that a turn costs what happened and not how many traces run.
 #[derive(Debug, Default)]
-pub(in crate::trace) struct Agenda {
+pub(in crate::trace) struct WorkQueue {
     /// Something happened to these, or their time has come.
     due: BTreeSet<usize>,
     /// These may have a probe to send: those that began first come first.
@@ -15,7 +15,7 @@ pub(in crate::trace) struct Agenda {
     timers: Timers,
 }
 
-impl Agenda {
+impl WorkQueue {
     /// Something happened to trace `index`.
     pub fn touch(&mut self, index: usize) {
         self.due.insert(index);
@@ -80,27 +80,27 @@ mod tests {
 
     #[test]
     fn a_trace_is_due_when_touched_or_when_its_time_has_come() {
-        let mut agenda = Agenda::default();
-        agenda.schedule(3, Some(at(10)));
-        agenda.schedule(1, Some(at(20)));
-        assert_eq!(agenda.next(), Some(at(10)));
-        assert!(agenda.take_due(at(9)).is_empty());
-        agenda.touch(7);
-        assert_eq!(agenda.next(), Some(Instant::ZERO));
-        assert_eq!(agenda.take_due(at(10)), [3, 7].into());
-        assert_eq!(agenda.next(), Some(at(20)));
+        let mut work = WorkQueue::default();
+        work.schedule(3, Some(at(10)));
+        work.schedule(1, Some(at(20)));
+        assert_eq!(work.next(), Some(at(10)));
+        assert!(work.take_due(at(9)).is_empty());
+        work.touch(7);
+        assert_eq!(work.next(), Some(Instant::ZERO));
+        assert_eq!(work.take_due(at(10)), [3, 7].into());
+        assert_eq!(work.next(), Some(at(20)));
     }
 
     #[test]
     fn what_is_due_stays_ready_until_it_rests() {
-        let mut agenda = Agenda::default();
-        agenda.touch(2);
-        agenda.touch(1);
-        agenda.take_due(at(0));
-        assert_eq!((agenda.next_ready(0), agenda.next_ready(2), agenda.backlog()), (Some(1), Some(2), 2));
-        agenda.rest(1);
-        assert_eq!(agenda.next_ready(0), Some(2));
-        agenda.remove(2);
-        assert_eq!((agenda.next_ready(0), agenda.backlog(), agenda.next()), (None, 0, None));
+        let mut work = WorkQueue::default();
+        work.touch(2);
+        work.touch(1);
+        work.take_due(at(0));
+        assert_eq!((work.next_ready(0), work.next_ready(2), work.backlog()), (Some(1), Some(2), 2));
+        work.rest(1);
+        assert_eq!(work.next_ready(0), Some(2));
+        work.remove(2);
+        assert_eq!((work.next_ready(0), work.backlog(), work.next()), (None, 0, None));
     }
 }

@@ -37,7 +37,7 @@ pub(in crate::trace) struct SentFields {
 
 /// All probes of the traces that are running, and the flows of lanes where each probe in flight needs its own.
 #[derive(Debug, Default)]
-pub(in crate::trace) struct Book {
+pub(in crate::trace) struct ProbeTable {
     last: Option<ProbeId>,
     entries: BTreeMap<ProbeId, Entry>,
     by_trace: HashMap<usize, Vec<ProbeId>>,
@@ -53,10 +53,10 @@ struct Flows {
     held: HashMap<ProbeId, u16>,
 }
 
-impl Book {
-    /// An empty book whose first probe has a number behind `last`.
-    pub fn behind(last: ProbeId) -> Self {
-        Book { last: Some(last), ..Book::default() }
+impl ProbeTable {
+    /// An empty probes whose first probe has a number behind `last`.
+    pub fn after(last: ProbeId) -> Self {
+        ProbeTable { last: Some(last), ..ProbeTable::default() }
     }
 
     /// The number of the next probe: the first behind the last one's that is `usable`.
@@ -157,7 +157,7 @@ impl Book {
     }
 
     /// `probe` never left.
-    pub fn strike(&mut self, probe: ProbeId) -> Option<Entry> {
+    pub fn remove(&mut self, probe: ProbeId) -> Option<Entry> {
         self.release_flow(probe);
         self.entries.remove(&probe)
     }
@@ -188,26 +188,26 @@ mod tests {
         Entry { trace, ttl: 1, slot: 0, lane: LANE, destination, port, flow, sent: SentFields::default(), open: true }
     }
 
-    fn record(book: &mut Book, entry: Entry) -> ProbeId {
-        let probe = book.next_number(|_| true);
-        book.record(probe, entry);
+    fn record(probes: &mut ProbeTable, entry: Entry) -> ProbeId {
+        let probe = probes.next_number(|_| true);
+        probes.record(probe, entry);
         probe
     }
 
     #[test]
     fn unusable_numbers_are_skipped() {
-        let mut book = Book::default();
-        assert_eq!(book.next_number(|probe| probe.get() > 2), ProbeId::new(3));
-        record(&mut book, entry(1, 53, 0));
-        assert_eq!(book.next_number(|probe| probe.get() != 2), ProbeId::new(3));
+        let mut probes = ProbeTable::default();
+        assert_eq!(probes.next_number(|probe| probe.get() > 2), ProbeId::new(3));
+        record(&mut probes, entry(1, 53, 0));
+        assert_eq!(probes.next_number(|probe| probe.get() != 2), ProbeId::new(3));
     }
 
     #[test]
     fn a_quoted_destination_chooses_between_probes_with_the_same_port() {
-        let mut book = Book::default();
-        let first = record(&mut book, entry(1, 33434, 0));
-        let second = record(&mut book, entry(2, 33434, 0));
-        let by = |trace: usize| book.newest(Some(entry(trace, 0, 0).destination), |entry| entry.port == 33434);
+        let mut probes = ProbeTable::default();
+        let first = record(&mut probes, entry(1, 33434, 0));
+        let second = record(&mut probes, entry(2, 33434, 0));
+        let by = |trace: usize| probes.newest(Some(entry(trace, 0, 0).destination), |entry| entry.port == 33434);
         assert_eq!(by(1).map(|found| found.0), Some(first));
         assert_eq!(by(2).map(|found| found.0), Some(second));
         assert_eq!(by(3), None);
@@ -215,47 +215,47 @@ mod tests {
 
     #[test]
     fn a_rewritten_destination_is_forgiven_where_one_trace_can_be_meant() {
-        let mut book = Book::default();
-        let probe = record(&mut book, entry(1, 33434, 0));
-        let found = book.newest(Some(entry(9, 0, 0).destination), |entry| entry.port == 33434);
+        let mut probes = ProbeTable::default();
+        let probe = record(&mut probes, entry(1, 33434, 0));
+        let found = probes.newest(Some(entry(9, 0, 0).destination), |entry| entry.port == 33434);
         assert_eq!(found.map(|found| found.0), Some(probe));
     }
 
     #[test]
     fn a_flow_is_held_until_released_and_the_longest_unused_is_next() {
-        let mut book = Book::default();
-        book.limit_flows(LANE, 2);
-        let first = record(&mut book, entry(1, 53, 0));
-        let second = record(&mut book, entry(1, 53, 1));
-        assert_eq!(book.next_flow(LANE), None);
-        book.release_flow(second);
-        book.release_flow(first);
-        book.release_flow(first);
-        assert_eq!(book.next_flow(LANE), Some(1));
-        record(&mut book, entry(1, 53, 1));
-        assert_eq!(book.next_flow(LANE), Some(0));
+        let mut probes = ProbeTable::default();
+        probes.limit_flows(LANE, 2);
+        let first = record(&mut probes, entry(1, 53, 0));
+        let second = record(&mut probes, entry(1, 53, 1));
+        assert_eq!(probes.next_flow(LANE), None);
+        probes.release_flow(second);
+        probes.release_flow(first);
+        probes.release_flow(first);
+        assert_eq!(probes.next_flow(LANE), Some(1));
+        record(&mut probes, entry(1, 53, 1));
+        assert_eq!(probes.next_flow(LANE), Some(0));
     }
 
     #[test]
     fn a_flow_whose_answer_may_still_come_is_taken_last() {
-        let mut book = Book::default();
-        book.limit_flows(LANE, 2);
-        let silent = record(&mut book, entry(1, 53, 0));
-        let answered = record(&mut book, entry(1, 53, 1));
-        book.give_up_flow(silent);
-        book.release_flow(answered);
-        assert_eq!(book.next_flow(LANE), Some(1));
-        record(&mut book, entry(1, 53, 1));
-        assert_eq!(book.next_flow(LANE), Some(0));
+        let mut probes = ProbeTable::default();
+        probes.limit_flows(LANE, 2);
+        let silent = record(&mut probes, entry(1, 53, 0));
+        let answered = record(&mut probes, entry(1, 53, 1));
+        probes.give_up_flow(silent);
+        probes.release_flow(answered);
+        assert_eq!(probes.next_flow(LANE), Some(1));
+        record(&mut probes, entry(1, 53, 1));
+        assert_eq!(probes.next_flow(LANE), Some(0));
     }
 
     #[test]
     fn a_closed_trace_leaves_no_probe_and_no_flow_behind() {
-        let mut book = Book::default();
-        book.limit_flows(LANE, 1);
-        let probe = record(&mut book, entry(1, 53, 0));
-        book.close(1);
-        assert_eq!(book.entry(probe), None);
-        assert_eq!(book.next_flow(LANE), Some(0));
+        let mut probes = ProbeTable::default();
+        probes.limit_flows(LANE, 1);
+        let probe = record(&mut probes, entry(1, 53, 0));
+        probes.close(1);
+        assert_eq!(probes.entry(probe), None);
+        assert_eq!(probes.next_flow(LANE), Some(0));
     }
 }
