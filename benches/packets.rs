@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 
 use netprobe::channel::{
-    Datagram, ErrorPath, Inbox, LaneId, LaneIdent, Layer, Owner, Profile, Protocol, SendStamps, SocketKind,
+    Datagram, ErrorPath, Inbox, LaneHeader, LaneId, LaneIdent, Layer, Owner, Profile, Protocol, SendStamps, SocketKind,
 };
 use netprobe::engine::{Inflight, Named, decode, encode};
 use netprobe::types::{
@@ -115,6 +115,7 @@ fn raw(family: Family) -> Profile {
         errors: ErrorPath::InBand,
         max_open: 1,
         send_stamps: SendStamps::Kernel,
+        header: LaneHeader::NONE,
     }
 }
 

@@ -12,7 +12,7 @@ use netprobe::engine::{Destination, Machine, Target};
 use netprobe::ping::{self, Pace, Ping, Subject};
 use netprobe::sim::{Link, Network, Node, US, ip};
 use netprobe::trace::{self, Ports, Tracer};
-use netprobe::types::{Family, IpEndpoint, Port, Tos, Ttl};
+use netprobe::types::{Family, IpEndpoint, Port, Ttl};
 use netprobe::wire::payload::Fill;
 
 const TARGETS: [u8; 3] = [1, 16, 250];
@@ -137,9 +137,6 @@ fn trace_config(targets: Vec<Target>) -> trace::Config {
         paced: false,
         gap_limit: None,
         ports: Ports::Fixed(Port::new(33434).expect("not 0")),
-        own_headers: true,
-        tos: Tos::new(0),
-        flow_label: None,
         packet_octets: Some(60),
         names: false,
         origins: None,

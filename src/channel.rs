@@ -12,7 +12,7 @@ mod plan;
 
 use std::fmt;
 
-use crate::types::{Family, Ident, Instant, Now};
+use crate::types::{Family, FlowLabel, Ident, Instant, Now, Tos};
 
 pub use arena::{Arena, Span};
 pub use inbound::{
@@ -220,4 +220,39 @@ pub struct Profile {
     pub max_open: u32,
     /// Which stamps of what it sends are to follow the user's ([`Sent`]).
     pub send_stamps: SendStamps,
+    /// Header fields of packets whose orders do not set them.
+    pub header: LaneHeader,
+}
+
+impl Profile {
+    /// Whether we write the transport header, so that ports and numbers in it are ours to choose.
+    pub const fn writes_header(&self) -> bool {
+        matches!(self.socket, SocketKind::Raw)
+    }
+
+    /// Whether each probe is a connection.
+    pub const fn connects(&self) -> bool {
+        matches!(self.socket, SocketKind::Stream)
+    }
+}
+
+/// Header fields that the packets of a lane have by default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LaneHeader {
+    /// TOS or Traffic Class.
+    pub tos: Tos,
+    /// IPv6 flow label; `None` where each packet may have its own.
+    pub flow_label: Option<FlowLabel>,
+    /// Whether the IPv4 Identification is ours to write.
+    pub own_ip: bool,
+}
+
+impl LaneHeader {
+    /// The fields of a lane that serves no order.
+    pub const NONE: LaneHeader = LaneHeader { tos: Tos::new(0), flow_label: None, own_ip: false };
+
+    /// The fields of a lane opened by `plan`.
+    pub fn of(plan: &LanePlan) -> LaneHeader {
+        LaneHeader { tos: plan.tos.unwrap_or_default(), flow_label: plan.flow_label, own_ip: plan.own_headers }
+    }
 }

@@ -156,6 +156,12 @@ fn violations(path: &str, source: &str, is_test: bool, table: &Table) -> Vec<Str
             }
         }
     }
+    if room == "trace" && !is_test {
+        // A lane's Profile answers whatever logic asks about its sockets.
+        for at in words(body, "SocketKind").into_iter().filter(|&at| body[at..].starts_with("SocketKind::")) {
+            report(at, "`SocketKind::` in `trace`: ask the profile".to_owned());
+        }
+    }
     for name in BANNED_MACROS {
         for at in words(&code, name) {
             if code[at + name.len()..].starts_with('!') && room != "bin" {
@@ -465,6 +471,14 @@ pub mod types;
         assert_eq!(found("net/sys.rs", "use libc;"), [""; 0]);
         assert_eq!(found("ping/mod.rs", "fn f(x: &clap::Command) {}").len(), 1);
         assert_eq!(found("net/a.rs", "use crate::types::pnet; let caps = 1;"), [""; 0]);
+    }
+
+    #[test]
+    fn a_match_on_the_socket_kind_in_trace_is_found() {
+        let matching = "fn f(p: &Profile) -> bool { p.socket == SocketKind::Raw }";
+        assert_eq!(found("trace/hop.rs", matching).len(), 1);
+        assert_eq!(found("ping/hop.rs", matching), [""; 0]);
+        assert_eq!(found("trace/hop.rs", "pub socket: Option<SocketKind>,"), [""; 0]);
     }
 
     #[test]

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use libfuzzer_sys::arbitrary::Unstructured;
 use libfuzzer_sys::fuzz_target;
-use netprobe::channel::{Profile, Protocol};
-use netprobe::types::{Port, Tos, Ttl};
+use netprobe::channel::{LaneHeader, Profile, Protocol};
+use netprobe::types::{Port, Ttl};
 use netprobe::wire::payload::Fill;
 use netprobe::{ping, trace};
 use netprobe_fuzz::{LANES, choose, play};
@@ -66,6 +66,8 @@ fn play_ping(profile: Profile, mut source: Unstructured<'_>) {
 }
 
 fn play_trace(profile: Profile, mut source: Unstructured<'_>) {
+    let header = LaneHeader { own_ip: choose(&mut source), ..profile.header };
+    let profile = Profile { header, ..profile };
     let port = Port::new(choose::<u16>(&mut source).max(1)).unwrap_or(Port::new(33_434).unwrap());
     let config = trace::Config {
         targets: vec![play::target(profile, 2), play::target(profile, 3)],
@@ -78,9 +80,6 @@ fn play_trace(profile: Profile, mut source: Unstructured<'_>) {
         rate: None,
         paced: choose(&mut source),
         gap_limit: choose::<Option<u8>>(&mut source).map(u32::from),
-        own_headers: choose(&mut source),
-        tos: Tos::new(0),
-        flow_label: None,
         ports: if choose(&mut source) { trace::Ports::CountingUp(port) } else { trace::Ports::Fixed(port) },
         packet_octets: Some(choose::<u8>(&mut source).into()),
         names: choose(&mut source),

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use libfuzzer_sys::arbitrary::Unstructured;
 use netprobe::channel::{
-    Arena, Datagram, ErrorOrigin, ErrorPath, IcmpNotice, Inbound, LaneId, LaneIdent, Layer, OsError, Owner, Profile,
+    Arena, Datagram, ErrorOrigin, ErrorPath, IcmpNotice, Inbound, LaneId, LaneHeader, LaneIdent, Layer, OsError, Owner, Profile,
     Protocol, SendStamps, SocketKind,
 };
 use netprobe::types::{Endpoint, Family, Ident, IpEndpoint, Stamp, Ttl};
@@ -43,6 +43,7 @@ const fn lane(family: Family, protocol: Protocol, socket: SocketKind) -> Profile
         errors: if raw { ErrorPath::InBand } else { ErrorPath::Queue },
         max_open: 1,
         send_stamps: SendStamps::None,
+        header: LaneHeader::NONE,
     }
 }
 

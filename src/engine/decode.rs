@@ -470,7 +470,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::channel::{ErrorPath, LaneId, LaneIdent, SendStamps, SocketKind};
+    use crate::channel::{ErrorPath, LaneHeader, LaneId, LaneIdent, SendStamps, SocketKind};
     use crate::types::{Endpoint, FlowLabel};
     use crate::wire::arbitrary;
     use crate::wire::extension::{LabelStackEntry, Object};
@@ -512,6 +512,7 @@ mod tests {
             errors: if raw { ErrorPath::InBand } else { ErrorPath::Queue },
             max_open: 1,
             send_stamps: SendStamps::None,
+            header: LaneHeader::NONE,
         }
     }
 

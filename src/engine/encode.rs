@@ -64,7 +64,7 @@ pub(crate) mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::channel::{ErrorPath, LaneIdent, Layer, Protocol, SendStamps, SocketKind};
+    use crate::channel::{ErrorPath, LaneHeader, LaneIdent, Layer, Protocol, SendStamps, SocketKind};
     use crate::types::{Family, Ident};
     use crate::wire::checksum;
 
@@ -81,6 +81,7 @@ pub(crate) mod tests {
             errors: ErrorPath::InBand,
             max_open: 1,
             send_stamps: SendStamps::None,
+            header: LaneHeader::NONE,
         }
     }
 

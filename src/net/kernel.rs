@@ -15,8 +15,8 @@ use super::stream::Streams;
 use super::sys::message::Buffers;
 use super::sys::signal;
 use crate::channel::{
-    Channel, ChannelError, Control, ErrorPath, Inbound, Inbox, LaneId, LaneIdent, Layer, Order, OsError, Outbox, Owner,
-    Precision, Profile, Protocol, Refused, SendStamps, SocketKind, Token, Transmit,
+    Channel, ChannelError, Control, ErrorPath, Inbound, Inbox, LaneHeader, LaneId, LaneIdent, Layer, Order, OsError,
+    Outbox, Owner, Precision, Profile, Protocol, Refused, SendStamps, SocketKind, Token, Transmit,
 };
 use crate::types::{Family, Ident, Instant, Now, Stamp};
 
@@ -32,6 +32,7 @@ const NO_LANE: Profile = Profile {
     errors: ErrorPath::Queue,
     max_open: 0,
     send_stamps: SendStamps::None,
+    header: LaneHeader::NONE,
 };
 
 /// All sockets of a run, signals, and what other threads have to say.

@@ -15,8 +15,8 @@ use super::sys::message::{self, Buffers, Queue};
 use super::sys::option::{self, *};
 use super::{connect, limit, route};
 use crate::channel::{
-    Attempt, ErrorPath, Header, LaneId, LaneIdent, LanePlan, LaneRefused, Layer, OsError, Owner, Profile, Protocol,
-    SendStamps, SocketChoice, SocketKind,
+    Attempt, ErrorPath, Header, LaneHeader, LaneId, LaneIdent, LanePlan, LaneRefused, Layer, OsError, Owner, Profile,
+    Protocol, SendStamps, SocketChoice, SocketKind,
 };
 use crate::types::{Endpoint, Family, Ident, Ttl};
 
@@ -169,6 +169,7 @@ fn open_raw(id: LaneId, plan: &LanePlan) -> Result<Lane, Failure> {
         errors: ErrorPath::InBand,
         max_open: 1,
         send_stamps: departures.wish(),
+        header: LaneHeader::of(plan),
     };
     let usual_ttl = raw::usual_ttl(&socket);
     let sockets = vec![LaneSocket { usual_ttl, ..LaneSocket::new(socket, drops, departures) }];
@@ -216,6 +217,7 @@ fn open_dgram(id: LaneId, plan: &LanePlan) -> Result<Lane, Failure> {
         errors: ErrorPath::Queue,
         max_open: flows.into(),
         send_stamps: sockets.first().map_or_else(SendStamps::default, |first| first.departures.wish()),
+        header: LaneHeader::of(plan),
     };
     Ok(Lane { id, profile, plan: plan.clone(), _file: None, sockets, _ident: None })
 }
@@ -277,6 +279,7 @@ fn stream_profile(plan: &LanePlan, port: u16) -> Profile {
         errors: ErrorPath::Queue,
         max_open: limit::max_open(),
         send_stamps: SendStamps::None,
+        header: LaneHeader::of(plan),
     }
 }
 

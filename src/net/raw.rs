@@ -12,8 +12,8 @@ use super::route;
 use super::stamp::Departures;
 use super::sys::{filter, option};
 use crate::channel::{
-    ERROR_FLOW, ErrorPath, Fragmentation, Header, LaneId, LaneIdent, LanePlan, Layer, OsError, Owner, Profile,
-    Protocol, SendStamps, SocketKind,
+    ERROR_FLOW, ErrorPath, Fragmentation, Header, LaneHeader, LaneId, LaneIdent, LanePlan, Layer, OsError, Owner,
+    Profile, Protocol, SendStamps, SocketKind,
 };
 use crate::types::{Family, Ident, Ttl};
 
@@ -71,6 +71,7 @@ pub fn open(id: LaneId, plan: &LanePlan) -> Result<Lane, Failure> {
         errors: ErrorPath::InBand,
         max_open: flows.into(),
         send_stamps: departures.wish(),
+        header: LaneHeader::of(plan),
     };
     let sockets = vec![LaneSocket::new(transport, 0, departures), LaneSocket::new(icmp, 0, nothing)];
     debug_assert!(sockets.len() == usize::from(ERROR_FLOW) + 1);
@@ -200,6 +201,7 @@ mod tests {
             errors: ErrorPath::InBand,
             max_open: 1,
             send_stamps: SendStamps::None,
+            header: LaneHeader::NONE,
         }
     }
 

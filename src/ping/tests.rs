@@ -6,8 +6,8 @@ use proptest::prelude::*;
 
 use super::{Config, Counts, Event, Pace, Ping, Subject, Wait};
 use crate::channel::{
-    Arena, Control, Datagram, ErrorPath, Inbound, LaneId, LaneIdent, Layer, Order, Outbox, Owner, Profile, Protocol,
-    SendStamps, Sent, SocketKind, Token, Transmit,
+    Arena, Control, Datagram, ErrorPath, Inbound, LaneHeader, LaneId, LaneIdent, Layer, Order, Outbox, Owner, Profile,
+    Protocol, SendStamps, Sent, SocketKind, Token, Transmit,
 };
 use crate::engine::{Destination, Inflight, Machine, Target};
 use crate::types::{Endpoint, Family, Ident, Instant, IpEndpoint, Now, Stamp, WallTime};
@@ -29,6 +29,7 @@ const PROFILE: Profile = Profile {
     errors: ErrorPath::InBand,
     max_open: 1,
     send_stamps: SendStamps::None,
+    header: LaneHeader::NONE,
 };
 
 /// A machine and the hands that turn it.

@@ -7,8 +7,8 @@ use super::fabric::Fabric;
 use super::network::Host;
 use super::packet::{self, Packet, put};
 use crate::channel::{
-    Attempt, ErrorPath, Fragmentation, Header, LaneIdent, LanePlan, LaneRefused, Layer, OsError, Owner, Profile,
-    Protocol, SendStamps, SocketChoice, SocketKind, Transmit,
+    Attempt, ErrorPath, Fragmentation, Header, LaneHeader, LaneIdent, LanePlan, LaneRefused, Layer, OsError, Owner,
+    Profile, Protocol, SendStamps, SocketChoice, SocketKind, Transmit,
 };
 use crate::types::{Family, Ident, Mtu, Tos, Ttl};
 use crate::wire::udp::{self, UdpDatagram};
@@ -120,6 +120,7 @@ impl Sockets {
                 (_, SocketKind::Raw | SocketKind::Dgram, None) => plan.send_stamps,
                 _ => SendStamps::None,
             },
+            header: LaneHeader::of(plan),
         };
         Lane { plan: plan.clone(), profile, idents }
     }
@@ -316,6 +317,7 @@ pub(super) const NO_PROFILE: Profile = Profile {
     errors: ErrorPath::Queue,
     max_open: 0,
     send_stamps: SendStamps::None,
+    header: LaneHeader::NONE,
 };
 
 /// The value, which is one larger next time.

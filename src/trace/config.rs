@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::engine::Target;
-use crate::types::{FlowLabel, Port, Tos, Ttl};
+use crate::types::{Port, Ttl};
 use crate::wire::as_table::AsTable;
 
 /// A whole run.
@@ -32,12 +32,6 @@ pub struct Config {
     pub gap_limit: Option<u32>,
     /// Destination ports of UDP and TCP probes.
     pub ports: Ports,
-    /// Whether the lanes were opened with [`crate::channel::LanePlan::own_headers`].
-    pub own_headers: bool,
-    /// TOS or Traffic Class that the lanes were opened with.
-    pub tos: Tos,
-    /// IPv6 flow label that the lanes were opened with; `None`: each flow gets its own.
-    pub flow_label: Option<FlowLabel>,
     /// Octets of a whole IP packet; `None`: the IP header and 40 octets, as in traceroute.
     pub packet_octets: Option<usize>,
     /// Whether reverse names are asked for and waited for.

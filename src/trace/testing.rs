@@ -5,14 +5,14 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use crate::channel::{
-    Arena, Datagram, ErrorOrigin, ErrorPath, IcmpNotice, Inbound, LaneId, LaneIdent, Layer, Order, OsError, Outbox,
-    Owner, Profile, Protocol, SendStamps, Sent, SocketKind,
+    Arena, Datagram, ErrorOrigin, ErrorPath, IcmpNotice, Inbound, LaneHeader, LaneId, LaneIdent, Layer, Order, OsError,
+    Outbox, Owner, Profile, Protocol, SendStamps, Sent, SocketKind,
 };
 use crate::engine::{Destination, Machine, Target};
 use crate::trace::config::{Config, Ports};
 use crate::trace::event::{Answer, Event, Trace};
 use crate::trace::tracer::Tracer;
-use crate::types::{Endpoint, Family, Ident, Instant, IpEndpoint, Now, Port, Stamp, Tos, Ttl, WallTime};
+use crate::types::{Endpoint, Family, Ident, Instant, IpEndpoint, Now, Port, Stamp, Ttl, WallTime};
 
 pub(super) const TARGET: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 9));
 pub(super) const LANE: LaneId = LaneId::new(0);
@@ -48,6 +48,7 @@ pub(super) fn profile(protocol: Protocol) -> Profile {
         errors: ErrorPath::Queue,
         max_open: 1,
         send_stamps: SendStamps::None,
+        header: LaneHeader { own_ip: true, ..LaneHeader::NONE },
     }
 }
 
@@ -79,9 +80,6 @@ pub(super) fn config(profile: Profile) -> Config {
         paced: true,
         gap_limit: None,
         ports: Ports::CountingUp(Port::new(33434).unwrap()),
-        own_headers: true,
-        tos: Tos::new(0),
-        flow_label: None,
         packet_octets: Some(60),
         names: false,
         origins: None,

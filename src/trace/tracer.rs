@@ -3,9 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::net::IpAddr;
 
-use crate::channel::{
-    Arena, CloseHow, ClosedHow, Control, Inbound, LaneId, Order, Outbox, Profile, Protocol, SocketKind, Token,
-};
+use crate::channel::{Arena, CloseHow, ClosedHow, Control, Inbound, LaneId, Order, Outbox, Profile, Protocol, Token};
 use crate::engine::Machine;
 use crate::engine::pace::Cap;
 use crate::trace::config::Config;
@@ -128,7 +126,7 @@ impl Tracer {
         if self.config.flows_per_target() > 1 && run.reached() {
             self.resting.insert((run.lane, run.target.address), now + run.limit_pause());
         }
-        if run.profile.socket == SocketKind::Stream {
+        if run.profile.connects() {
             self.hang_up.extend(probes.into_iter().map(|probe| Token::new(probe.get())));
         }
     }
@@ -155,12 +153,14 @@ impl Tracer {
     /// do not, where the target does not limit its answers; where it does, the next begins when it can be relied on to answer.
     fn may_begin(&self, index: usize, now: Instant) -> bool {
         let Some(Route { target: to, lane, profile, .. }) = Route::of_trace(&self.config, index) else { return true };
-        let at_once = match (profile.protocol, profile.socket) {
+        let at_once = if profile.connects() {
             // Every probe is a connection, held until the trace is over.
-            (_, SocketKind::Stream) => profile.max_open / self.config.probes(),
+            profile.max_open / self.config.probes()
+        } else if profile.protocol == Protocol::Udp && !profile.writes_header() {
             // All traces have the same ports.
-            (Protocol::Udp, SocketKind::Dgram) => AT_ONCE,
-            _ => MAX_AT_ONCE,
+            AT_ONCE
+        } else {
+            MAX_AT_ONCE
         };
         let running = || self.runs.values().filter(|run| run.lane == lane).count();
         let room = at_once >= MAX_AT_ONCE || running() < at_once.max(1) as usize;
@@ -345,7 +345,7 @@ impl Tracer {
         }
         self.probes.answered(probe);
         self.work.touch(entry.trace);
-        if run.profile.socket == SocketKind::Stream {
+        if run.profile.connects() {
             self.hang_up.push(Token::new(probe.get()));
         }
         if self.names.want(responder) {

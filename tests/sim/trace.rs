@@ -23,7 +23,7 @@ use netprobe::sim::{
     Quote, US, UdpService, Way, ip,
 };
 use netprobe::trace::{Config, Event, Hop, OriginSource, Origins, Ports, StopReason, Trace, Tracer, Wait};
-use netprobe::types::{Family, Instant, IpEndpoint, Mtu, Now, Port, StampSource, Tos, Ttl};
+use netprobe::types::{Family, Instant, IpEndpoint, Mtu, Now, Port, StampSource, Ttl};
 use netprobe::wire::extension::{LabelStackEntry, Object};
 use netprobe::wire::icmp::ErrorKind;
 
@@ -103,9 +103,6 @@ fn config() -> Config {
         paced: true,
         gap_limit: None,
         ports: Ports::CountingUp(Port::new(33434).unwrap()),
-        own_headers: true,
-        tos: Tos::new(0),
-        flow_label: None,
         packet_octets: Some(60),
         names: false,
         origins: None,

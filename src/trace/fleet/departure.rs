@@ -1,6 +1,6 @@
 //! How a probe leaves: where it goes and what all probes of its trace carry ([`Route`]), and the order that sends it.
 
-use crate::channel::{Header, LaneId, Open, Order, Outbox, Profile, Protocol, SocketKind, Token, Transmit};
+use crate::channel::{Header, LaneId, Open, Order, Outbox, Profile, Protocol, Token, Transmit};
 use crate::engine::{Destination, Target, encode};
 use crate::trace::config::{Config, Ports};
 use crate::trace::event::{Start, TraceId};
@@ -36,7 +36,7 @@ impl Route {
 
     fn of(config: &Config, target: &Target, offset: u32) -> Option<Route> {
         let Destination::Reachable { endpoint, source, lane, profile } = target.destination else { return None };
-        let raw = profile.socket == SocketKind::Raw;
+        let raw = profile.writes_header();
         let possible = match profile.protocol {
             Protocol::Icmp => true,
             // The checksum of a raw segment covers its source address.
@@ -44,7 +44,7 @@ impl Route {
             Protocol::Unix => false,
         };
         let number = config.flow.saturating_add(offset);
-        let labelled = profile.family == Family::V6 && config.flow_label.is_none();
+        let labelled = profile.family == Family::V6 && profile.header.flow_label.is_none();
         let packets = Packets {
             source,
             checksum: flow::checksum(source, endpoint.address, profile.protocol, number),
@@ -56,7 +56,7 @@ impl Route {
 
     /// Has `probes` keep a flow for each probe in flight, where nothing but its flow tells a probe.
     pub fn limit_flows(&self, ports: Ports, probes: &mut ProbeTable) {
-        let without_numbers = self.profile.protocol == Protocol::Udp && self.profile.socket != SocketKind::Raw;
+        let without_numbers = self.profile.protocol == Protocol::Udp && !self.profile.writes_header();
         if without_numbers && matches!(ports, Ports::Fixed(_)) {
             probes.limit_flows(self.lane, self.profile.max_open);
         }
@@ -132,7 +132,7 @@ impl Desk<'_> {
 /// Orders `probe` as its entry says.
 fn push(route: &Route, probe: ProbeId, entry: &Entry, payload: &[u8], outbox: &mut Outbox) {
     let (profile, to, sent) = (&route.profile, route.target.with_port(entry.port), &entry.sent);
-    let raw = profile.socket == SocketKind::Raw;
+    let raw = profile.writes_header();
     let from = sent.source.zip(sent.source_port);
     let octets = outbox.store(|out| match (profile.protocol, from) {
         (Protocol::Icmp, _) => {
@@ -154,7 +154,7 @@ fn push(route: &Route, probe: ProbeId, entry: &Entry, payload: &[u8], outbox: &m
         identification: sent.identification,
         ..Header::default()
     };
-    if profile.socket == SocketKind::Stream {
+    if profile.connects() {
         // Two connections cannot share their ports: each probe is a flow of its own.
         let token = Token::new(probe.get());
         outbox.push(Order::Open(Open { lane: route.lane, token, to: Endpoint::Ip(to), source_port: 0, header }));

@@ -1,6 +1,6 @@
 //! The numbers a probe carries where a lane lets us write the field: each tells its probe alone, also from 8 quoted octets.
 
-use crate::channel::{Owner, Profile, Protocol, SocketKind};
+use crate::channel::{Owner, Profile, Protocol};
 use crate::trace::fleet::probes::SentFields;
 use crate::trace::identify::flow;
 use crate::types::{Family, ProbeId, Sequence};
@@ -39,8 +39,6 @@ const fn inverse(odd: u16) -> u16 {
 /// The numbers of all probes of a run.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::trace) struct Keys {
-    /// Whether the IPv4 Identification is ours to write.
-    own_headers: bool,
     checksum: Numbering,
     identification: Numbering,
     tcp: Numbering,
@@ -50,10 +48,9 @@ pub(in crate::trace) struct Keys {
 
 impl Keys {
     /// Numbers that start differently in each run.
-    pub fn new(random: &mut fastrand::Rng, own_headers: bool) -> Self {
+    pub fn new(random: &mut fastrand::Rng) -> Self {
         let mut numbering = |step| Numbering { start: random.u16(..), step };
         Keys {
-            own_headers,
             checksum: numbering(0xdfe7),
             identification: numbering(0xa789),
             tcp: numbering(0x2019),
@@ -70,7 +67,7 @@ impl Keys {
     /// The fields of `probe` over a lane with this profile that are ours to write. `constant` is the checksum that echo requests
     /// of its trace carry, if they have room to keep it.
     pub fn fields(&self, profile: &Profile, probe: ProbeId, flow: u16, constant: Option<u16>) -> SentFields {
-        if profile.socket != SocketKind::Raw {
+        if !profile.writes_header() {
             return SentFields::default();
         }
         let ported = profile.protocol != Protocol::Icmp;
@@ -83,7 +80,8 @@ impl Keys {
                 Protocol::Icmp => constant.filter(|_| profile.checksum == Owner::Ours),
                 _ => None,
             },
-            identification: (profile.family == Family::V4 && self.own_headers).then(|| self.identification.of(probe)),
+            identification: (profile.family == Family::V4 && profile.header.own_ip)
+                .then(|| self.identification.of(probe)),
             tcp_sequence: (profile.protocol == Protocol::Tcp).then(|| self.tcp_sequence(probe)),
         }
     }
@@ -98,8 +96,8 @@ impl Keys {
     }
 
     /// The probes that an IPv4 Identification names: as it stands, and with its octets swapped, as old routers quote it.
-    pub fn by_identification(&self, identification: u16) -> [Option<Sequence>; 2] {
-        let named = |number| self.own_headers.then(|| self.identification.sequence(number));
+    pub fn by_identification(&self, profile: &Profile, identification: u16) -> [Option<Sequence>; 2] {
+        let named = |number| profile.header.own_ip.then(|| self.identification.sequence(number));
         [identification, identification.swap_bytes()].map(named)
     }
 
@@ -115,23 +113,24 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::trace::testing::raw;
 
     proptest! {
         #[test]
         fn every_number_names_its_probe(seed: u64, number in 1u64..200_000) {
-            let keys = Keys::new(&mut fastrand::Rng::with_seed(seed), true);
+            let keys = Keys::new(&mut fastrand::Rng::with_seed(seed));
             let probe = ProbeId::new(number);
             prop_assert_eq!(keys.by_checksum(keys.checksum.of(probe)), probe.sequence());
             let identification = keys.identification.of(probe);
-            prop_assert_eq!(keys.by_identification(identification)[0], Some(probe.sequence()));
-            prop_assert_eq!(keys.by_identification(identification.swap_bytes())[1], Some(probe.sequence()));
+            prop_assert_eq!(keys.by_identification(&raw(true), identification)[0], Some(probe.sequence()));
+            prop_assert_eq!(keys.by_identification(&raw(true), identification.swap_bytes())[1], Some(probe.sequence()));
             prop_assert_eq!(keys.by_tcp_sequence(keys.tcp_sequence(probe)), Some(probe.sequence()));
             prop_assert_eq!(keys.by_tcp_sequence(keys.tcp_sequence(probe) ^ 1 << 31), None);
         }
 
         #[test]
         fn a_small_change_of_a_number_leads_far_away(seed: u64, number in 1u64..200_000, change in 1u16..200) {
-            let keys = Keys::new(&mut fastrand::Rng::with_seed(seed), true);
+            let keys = Keys::new(&mut fastrand::Rng::with_seed(seed));
             let probe = ProbeId::new(number);
             let other = keys.by_checksum(keys.checksum.of(probe).wrapping_add(change));
             let distance = other.get().wrapping_sub(probe.sequence().get());

@@ -2,14 +2,14 @@
 
 use std::net::IpAddr;
 
-use crate::channel::{Arena, Datagram, ErrorOrigin, IcmpNotice, LaneId, Owner, Profile, Protocol, SocketKind};
+use crate::channel::{Arena, Datagram, ErrorOrigin, IcmpNotice, LaneId, Owner, Profile, Protocol};
 use crate::engine::decode::{self, Answer, Decoded, EchoReply, IcmpError, QuotedProbe, QuotedTransport, Segment};
 use crate::trace::config::{Config, Ports};
 use crate::trace::fleet::probes::{Entry, ProbeTable};
 use crate::trace::identify::keys::Keys;
 use crate::trace::identify::rewritten;
 use crate::trace::path::hop::Arrival;
-use crate::types::{Family, Ident, IpEndpoint, ProbeId, Sequence, Stamp, Tos, Ttl};
+use crate::types::{Family, Ident, IpEndpoint, ProbeId, Sequence, Stamp, Ttl};
 use crate::wire::extension;
 use crate::wire::payload::{self, COOKIE_OCTETS, Cookie};
 use crate::wire::tcp;
@@ -34,7 +34,6 @@ pub(in crate::trace) struct Signature {
     pub ports: Ports,
     /// Octets of a whole IP packet; `None`: the default for its family.
     pub packet_octets: Option<usize>,
-    pub tos: Tos,
 }
 
 impl Signature {
@@ -45,10 +44,9 @@ impl Signature {
         random.fill(&mut octets);
         Signature {
             cookie: Cookie::new(octets),
-            keys: Keys::new(&mut random, config.own_headers),
+            keys: Keys::new(&mut random),
             ports: config.ports,
             packet_octets: config.packet_octets,
-            tos: config.tos,
         }
     }
 
@@ -113,7 +111,7 @@ const fn header_octets(profile: &Profile) -> usize {
 }
 
 fn is_raw(profile: &Profile, protocol: Protocol) -> bool {
-    profile.protocol == protocol && profile.socket == SocketKind::Raw
+    profile.protocol == protocol && profile.writes_header()
 }
 
 type Found<'b> = (ProbeId, &'b Entry);
@@ -199,7 +197,7 @@ impl<'a> Matcher<'a> {
         let arrival = Box::new(Arrival::plain(answer.responder, answer.stamp, answer.reply_ttl));
         let found = match self.signature.tagged(self.profile, answer.payload) {
             Some(probe) => self.probes.get(self.lane, probe),
-            None if self.profile.socket == SocketKind::Raw => return Match::Unnamed(from, arrival),
+            None if self.profile.writes_header() => return Match::Unnamed(from, arrival),
             None => self.by_port(answer.flow, Some(answer.port), Some(answer.responder)),
         };
         match found.filter(|(_, entry)| (entry.destination, entry.port) == (answer.responder, answer.port)) {
@@ -248,13 +246,13 @@ impl<'a> Matcher<'a> {
             return if telling { Match::Foreign } else { Match::Unmatched(responder) };
         };
         let mut arrival = error_arrival(error, responder);
-        arrival.rewritten = rewritten::fields(self.signature, self.profile, probe, entry, quoted);
+        arrival.rewritten = rewritten::fields(self.profile, probe, entry, quoted);
         Match::Answer(probe, Box::new(arrival))
     }
 
     /// The probe that is quoted.
     fn quoted(&self, quoted: &QuotedProbe<'_>) -> Option<Found<'a>> {
-        let raw = self.profile.socket == SocketKind::Raw;
+        let raw = self.profile.writes_header();
         match (self.profile.protocol, quoted.transport) {
             (Protocol::Icmp, QuotedTransport::Echo { ident, sequence, payload }) => {
                 self.quoted_echo(quoted, (ident, sequence, payload))
@@ -309,7 +307,7 @@ impl<'a> Matcher<'a> {
             return probes.get(lane, probe);
         }
         let ours = ident == profile.ident.ident;
-        if quoted.identification.is_some() && profile.socket == SocketKind::Raw {
+        if quoted.identification.is_some() && profile.writes_header() {
             let by_keys = self.by_keys(quoted, Some(sequence), |_| ours)?;
             return self.is_no_others(quoted, payload, by_keys).then_some(by_keys);
         }
@@ -339,8 +337,8 @@ impl<'a> Matcher<'a> {
         let named = |sequence| self.probes.by_sequence(self.lane, sequence);
         let by_transport = transport.and_then(named);
         let [upright, swapped] =
-            quoted.identification.filter(|_| self.profile.socket == SocketKind::Raw).map_or([None; 2], |number| {
-                self.signature.keys.by_identification(number).map(|sequence| sequence.and_then(named))
+            quoted.identification.filter(|_| self.profile.writes_header()).map_or([None; 2], |number| {
+                self.signature.keys.by_identification(self.profile, number).map(|sequence| sequence.and_then(named))
             });
         let number = |found: Option<Found<'_>>| found.map(|(probe, _)| probe);
         if by_transport.is_some() && [upright, swapped].iter().any(|&found| number(found) == number(by_transport)) {
@@ -425,10 +423,9 @@ mod tests {
         let mut random = fastrand::Rng::with_seed(1);
         let signature = Signature {
             cookie: Cookie::new([7; 16]),
-            keys: Keys::new(&mut random, true),
+            keys: Keys::new(&mut random),
             ports: Ports::Fixed(Port::new(33434).unwrap()),
             packet_octets: None,
-            tos: Tos::new(0),
         };
         let mut probes = ProbeTable::default();
         for slot in 0..900 {

@@ -4,7 +4,6 @@ use crate::channel::{Owner, Profile};
 use crate::engine::decode::{QuotedProbe, QuotedTransport};
 use crate::trace::event::{Field, Rewritten, Value};
 use crate::trace::fleet::probes::Entry;
-use crate::trace::identify::matching::Signature;
 use crate::types::{ProbeId, Tos};
 
 /// The two lowest bits of a TOS octet (RFC 3168 §5).
@@ -12,7 +11,6 @@ const ECN: u8 = 0b11;
 
 /// The fields of `probe` that differ in `quoted`. Nothing is compared that an error queue hides or the kernel writes.
 pub(in crate::trace) fn fields(
-    signature: &Signature,
     profile: &Profile,
     probe: ProbeId,
     entry: &Entry,
@@ -27,8 +25,8 @@ pub(in crate::trace) fn fields(
     let dscp = |tos: Tos| number(tos.dscp().get().into());
     let ecn = |tos: Tos| number((tos.get() & ECN).into());
     let anywhere = [
-        (Field::Dscp, Some(dscp(signature.tos)), quoted.quoted_tos.map(dscp)),
-        (Field::Ecn, Some(ecn(signature.tos)), quoted.quoted_tos.map(ecn)),
+        (Field::Dscp, Some(dscp(profile.header.tos)), quoted.quoted_tos.map(dscp)),
+        (Field::Ecn, Some(ecn(profile.header.tos)), quoted.quoted_tos.map(ecn)),
         (Field::Source, sent.source.map(address), quoted.source.map(address)),
         (Field::Destination, Some(address(entry.destination)), quoted.destination.map(address)),
         (Field::Checksum, sent.checksum.map(number), quoted.checksum.map(number)),

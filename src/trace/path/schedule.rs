@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::channel::{Profile, Protocol, SocketKind};
+use crate::channel::{Profile, Protocol};
 use crate::trace::config::Config;
 use crate::trace::path::Path;
 use crate::trace::path::hop::HopState;
@@ -39,7 +39,7 @@ impl Window {
             // and the second and third of its own hop.
             // Where the quote tells the distance, those that run past it are answers of its hop.
             Protocol::Udp => Window {
-                ttls: if profile.socket == SocketKind::Raw { 6 } else { 4 },
+                ttls: if profile.writes_header() { 6 } else { 4 },
                 opens_every: slowest.clamp(Duration::from_millis(50), Duration::from_millis(250)),
                 probation: slowest.saturating_mul(2).clamp(Duration::from_millis(250), Duration::from_secs(2)),
             },

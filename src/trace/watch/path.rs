@@ -378,10 +378,7 @@ impl Watch {
 
     /// How long an answer counts.
     fn counts_for(&self, config: &Config) -> Duration {
-        let usual = match self.route.profile.socket {
-            crate::channel::SocketKind::Stream => CONNECTION_COUNTS_FOR,
-            _ => COUNTS_FOR,
-        };
+        let usual = if self.route.profile.connects() { CONNECTION_COUNTS_FOR } else { COUNTS_FOR };
         config.trace.wait.map_or(usual, |wait| wait.max)
     }
 

@@ -4,9 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::event::{Config, Ended, Event, Report};
 use super::path::Watch;
-use crate::channel::{
-    Arena, CloseHow, ClosedHow, Control, Inbound, LaneId, Order, OsError, Outbox, Profile, SocketKind, Token,
-};
+use crate::channel::{Arena, CloseHow, ClosedHow, Control, Inbound, LaneId, Order, OsError, Outbox, Profile, Token};
 use crate::engine::Machine;
 use crate::engine::pace::Cap;
 use crate::trace::TraceId;
@@ -285,7 +283,7 @@ fn id(index: usize) -> TraceId {
 /// The flow of the next probe, if its lane has room for one more.
 fn room(watch: &Watch, probes: &ProbeTable) -> Option<u16> {
     let profile = &watch.route.profile;
-    let full = profile.socket == SocketKind::Stream && watch.unanswered() >= profile.max_open as usize;
+    let full = profile.connects() && watch.unanswered() >= profile.max_open as usize;
     watch.route.next_flow(probes).filter(|_| !full)
 }
 
@@ -293,7 +291,7 @@ fn room(watch: &Watch, probes: &ProbeTable) -> Option<u16> {
 fn forget(watch: &Watch, settled: &[ProbeId], probes: &mut ProbeTable, hang_up: &mut Vec<Token>) {
     for &probe in settled {
         probes.remove(probe);
-        if watch.route.profile.socket == SocketKind::Stream {
+        if watch.route.profile.connects() {
             hang_up.push(Token::new(probe.get()));
         }
     }

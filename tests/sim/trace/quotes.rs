@@ -129,7 +129,7 @@ fn a_field_rewritten_on_the_way_is_found_at_the_first_hop_that_shows_it() {
         path(&mut network, kind.0, 7, |ttl, node| if ttl >= 3 { node.quote(natted.clone()) } else { node });
         let lane = LanePlan { tos: Some(Tos::new(0xb9)), ..lane(kind) };
         let ports = Ports::Fixed(Port::new(33434).unwrap());
-        let config = Config { tos: Tos::new(0xb9), ports, ..config() };
+        let config = Config { ports, ..config() };
         let told = trace_over(&network, lane, &[target(kind.0)], config);
         let found: Vec<_> = told.end().1.findings.iter().map(|finding| (finding.code(), finding.ttl())).collect();
         let third = Some(Ttl::new(3));
