@@ -15,7 +15,7 @@ use crate::report::escape;
 use crate::types::Family;
 
 /// Why `--resolver` is refused in a build without the feature `dns`.
-pub const NO_NAME_SERVERS: &str = "--resolver: this build asks no name servers";
+pub const NO_NAME_SERVERS: &str = ": this build asks no name servers";
 
 /// Why a run, or one of its targets, is not possible.
 #[derive(Debug)]

@@ -213,3 +213,62 @@ fn a_mark_on_connections_is_refused_with_the_reason() {
         "rping: -m: not with --tcp: the right to mark is given up before the sockets of connections are made\n";
     assert_eq!((outcome.status, outcome.stderr.as_str(), outcome.stdout.as_str()), (2, sentence, ""));
 }
+
+#[test]
+fn an_option_without_effect_on_any_probe_is_refused() {
+    let lines = [
+        "rping -s 100 --tcp host.example",
+        "rping -s 100 --stamp host.example",
+        "rping -s 100 --udp=dns host.example",
+        "rping -s 100 --udp=ntp host.example",
+        "rping -s 100 --udp=9 --data x host.example",
+        "rping -p ff --tcp host.example",
+        "rping -p ff --udp=9 host.example",
+        "rping -e 7 --udp=9 host.example",
+        "rping -e 7 --tcp host.example",
+        "rping --tcp-close=fin host.example",
+        "rping --tcp-close=fin --udp=9 host.example",
+        "rping --socket raw --tcp host.example",
+        "rping --timestamping kernel --tcp host.example",
+        "rping -U --stamp host.example",
+        "rping -b --tcp host.example",
+        "rping -L --tcp host.example",
+        "rping -t 9 unix:/run/x",
+        "rping -Q 9 unix:/run/x",
+        "rping --dscp ef unix:/run/x",
+        "rping -F 5 unix:/run/x",
+        "rping -M do unix:/run/x",
+        "rping -m 3 unix:/run/x",
+        "rping -S 9000 unix:/run/x",
+        "rping -4 unix:/run/x",
+        "rping -I eth0 unix:/run/x",
+        "rping --source 192.0.2.1 unix:/run/x",
+        "rping -B unix:/run/x",
+        "rping -n unix:/run/x",
+        "rping -H unix:/run/x",
+        "rping --tcp unix:/run/x",
+        "rping --sport 4711 unix:/run/x",
+        "rping -s 100 unix:/run/x",
+        "rping --resolver=192.0.2.1 host.example",
+        "rping -L --contrast host.example",
+        "rping -b --contrast host.example",
+        "rping --tcp-close=fin 198.51.100.0/29",
+        "rping -n 198.51.100.0/29",
+        "rping -F 5 198.51.100.0/29",
+        "rtrace -M icmp -U host.example",
+        "rtrace -n --resolver=192.0.2.1 host.example",
+        "rtrace -M tcpconn --mark 3 host.example",
+        "rtrace -M tcpconn --timestamping kernel host.example",
+        "rpong --udp 7 --stateful",
+        "rpong --udp 7 --max-connections 5",
+        "rpong --udp 7 --drain 5",
+        "rpong --tcp 7 --rate 5",
+    ];
+    assert_snapshot!("an_option_without_effect_on_any_probe_is_refused", table(&World::new(), &lines));
+}
+
+#[test]
+fn an_option_with_an_effect_on_one_target_is_taken() {
+    let outcome = World::new().run("rping -c 1 -t 9 -s 100 198.51.100.9 unix:/run/x");
+    assert!(outcome.stdout.contains("PING 198.51.100.9 (198.51.100.9) 100(128) bytes of data."), "{outcome}");
+}

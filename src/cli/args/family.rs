@@ -7,7 +7,7 @@ use crate::types::Family;
 #[derive(Args, Debug)]
 pub struct FamilyArgs {
     /// IPv4 only
-    #[arg(short = '4', long, conflicts_with = "ipv6")]
+    #[arg(short = '4', long)]
     ipv4: bool,
 
     /// IPv6 only
@@ -16,6 +16,11 @@ pub struct FamilyArgs {
 }
 
 impl FamilyArgs {
+    /// Whether both were chosen, which no run can have.
+    pub fn has_both(&self) -> bool {
+        self.ipv4 && self.ipv6
+    }
+
     /// The one family that may be used, if one was chosen.
     pub fn forced(&self) -> Option<Family> {
         match (self.ipv4, self.ipv6) {

@@ -1,4 +1,5 @@
 //! What the command lines of several tools share.
 
 pub mod family;
+pub mod rules;
 pub mod values;

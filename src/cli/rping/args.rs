@@ -69,7 +69,7 @@ pub struct MethodArgs {
     pub udp: Option<UdpAim>,
 
     /// Compare what ICMP over raw and datagram sockets, UDP and TCP see of one target, side by side in 20 rounds (-c)
-    #[arg(long, conflicts_with_all = ["icmp", "stamp", "data", "expect", "flood", "adaptive", "preload", "rate", "socket", "broadcast"])]
+    #[arg(long)]
     pub contrast: bool,
 
     /// STAMP session sender (RFC 8762) [default port: 862]
@@ -134,9 +134,9 @@ pub struct RunArgs {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Probes")]
 pub struct PacketArgs {
-    /// Payload octets: up to 65507, with IPv6 65527
-    #[arg(short, long, value_name = "OCTETS", value_parser = values::payload_octets, default_value = "56", allow_hyphen_values = true)]
-    pub size: usize,
+    /// Payload octets: up to 65507, with IPv6 65527 [default: 56]
+    #[arg(short, long, value_name = "OCTETS", value_parser = values::payload_octets, allow_hyphen_values = true)]
+    pub size: Option<usize>,
 
     /// Fill the payload behind its first 16 octets with up to 16 octets given as hexadecimal digits
     #[arg(short, long, value_name = "HEX", value_parser = values::pattern, allow_hyphen_values = true)]
@@ -151,7 +151,7 @@ pub struct PacketArgs {
     pub tos: Option<Tos>,
 
     /// Differentiated services codepoint: a number, or a name such as ef, af41, cs6
-    #[arg(long, value_name = "DSCP", value_parser = values::dscp, conflicts_with = "tos", allow_hyphen_values = true)]
+    #[arg(long, value_name = "DSCP", value_parser = values::dscp, allow_hyphen_values = true)]
     pub dscp: Option<Dscp>,
 
     /// IPv6 flow label, hexadecimal
@@ -202,18 +202,18 @@ pub struct SocketArgs {
     #[arg(short = 'S', long, value_name = "OCTETS", value_parser = values::send_buffer, allow_hyphen_values = true)]
     pub sndbuf: Option<u32>,
 
-    /// ICMP socket: raw, dgram, or auto (raw where allowed, else dgram)
-    #[arg(long, value_name = "KIND", value_parser = values::socket, default_value = "auto", allow_hyphen_values = true)]
-    pub socket: SocketChoice,
+    /// ICMP socket: raw, dgram, or auto (raw where allowed, else dgram) [default: auto]
+    #[arg(long, value_name = "KIND", value_parser = values::socket, allow_hyphen_values = true)]
+    pub socket: Option<SocketChoice>,
 
     /// Which stamps delays are taken from: hardware (the interface's where it stamps, else the kernel's), kernel, user, or
     /// auto (hardware; with -f, --alive, --unreachable, or above 20000 probes a second, user: from our system call to the
-    /// arrival of the answer, which is some microseconds too much)
-    #[arg(long, value_name = "KIND", value_parser = values::timestamping, default_value = "auto", allow_hyphen_values = true)]
-    pub timestamping: Timestamping,
+    /// arrival of the answer, which is some microseconds too much) [default: auto]
+    #[arg(long, value_name = "KIND", value_parser = values::timestamping, allow_hyphen_values = true)]
+    pub timestamping: Option<Timestamping>,
 
     /// Measure from user space to user space, as ping -U: the same as --timestamping user
-    #[arg(short = 'U', long, conflicts_with = "timestamping")]
+    #[arg(short = 'U', long)]
     pub user_latency: bool,
 }
 
@@ -238,7 +238,7 @@ pub struct OutputArgs {
     pub numeric: bool,
 
     /// Show the names of responding addresses (reverse lookup)
-    #[arg(short = 'H', long, conflicts_with = "numeric")]
+    #[arg(short = 'H', long)]
     pub reverse_names: bool,
 
     /// Ask this name server for the names of -H, not the system's; several may be given
@@ -266,32 +266,17 @@ pub struct OutputArgs {
 #[derive(Args, Debug)]
 pub struct RefusedArgs {
     #[arg(short = 'C', hide = true)]
-    connect: bool,
+    pub connect: bool,
     #[arg(short = 'd', hide = true)]
-    debug: bool,
+    pub debug: bool,
     #[arg(short = 'N', hide = true, num_args = 0..=1, allow_hyphen_values = true)]
-    node_information: Option<Option<String>>,
+    pub node_information: Option<Option<String>>,
     #[arg(short = 'r', hide = true)]
-    bypass_routing: bool,
+    pub bypass_routing: bool,
     #[arg(short = 'R', hide = true)]
-    record_route: bool,
+    pub record_route: bool,
     #[arg(short = 'T', hide = true, num_args = 0..=1, allow_hyphen_values = true)]
-    timestamp_option: Option<Option<String>>,
-}
-
-impl RefusedArgs {
-    /// Why the first of these that was given is refused.
-    pub fn sentence(&self) -> Option<&'static str> {
-        let given = [
-            (self.connect, "-C: sockets are never connected, because a connected one hides who else answers"),
-            (self.debug, "-d: SO_DEBUG has no effect on ICMP sockets and is not offered"),
-            (self.node_information.is_some(), "-N: IPv6 Node Information queries (RFC 4620) are not offered"),
-            (self.bypass_routing, "-r: routing is not bypassed; name the interface with -I"),
-            (self.record_route, "-R: routers ignore the Record Route option; use rtrace for the path"),
-            (self.timestamp_option.is_some(), "-T: routers ignore the Timestamp option; use rtrace for the path"),
-        ];
-        given.into_iter().find(|(set, _)| *set).map(|(_, sentence)| sentence)
-    }
+    pub timestamp_option: Option<Option<String>>,
 }
 
 #[cfg(test)]
@@ -309,13 +294,5 @@ mod tests {
     fn the_last_of_a_repeated_option_counts() {
         let args = PingArgs::try_parse_from(["rping", "-c1", "-c", "7", "-nn", "h"]).unwrap();
         assert_eq!(args.run.count, Some(7));
-    }
-
-    #[test]
-    fn what_ping_offers_and_we_do_not_is_refused_with_a_sentence() {
-        for flag in ["-C", "-d", "-N", "-r", "-R", "-T"] {
-            let args = PingArgs::try_parse_from(["rping", flag, "h"]).unwrap();
-            assert!(args.refused.sentence().unwrap().starts_with(flag), "{flag}");
-        }
     }
 }

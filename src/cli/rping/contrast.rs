@@ -22,11 +22,11 @@ const ROUNDS: u64 = 20;
 /// How many there may be then, so that a few lost probes do not leave the rest unjudged.
 const ROUNDS_WITH_LOSS: u64 = 25;
 /// The most rounds: all delays are kept until the end.
-const MOST_ROUNDS: u64 = 10_000;
+pub(super) const MOST_ROUNDS: u64 = 10_000;
 /// From one probe to the next unless `-i` says otherwise.
 const SLOT: Duration = Duration::from_millis(200);
 /// The shortest slot: methods that overlap disturb each other.
-const SHORTEST_SLOT: Duration = Duration::from_millis(2);
+pub(super) const SHORTEST_SLOT: Duration = Duration::from_millis(2);
 /// The wait for every probe unless `-W` says otherwise; the same for all methods, so that losses compare.
 const WAIT: Duration = Duration::from_secs(2);
 /// Where UDP probes go unless `--udp` says otherwise: as with traceroute, a port on which hardly anybody serves, so that it is
@@ -59,7 +59,7 @@ impl Rping<'_> {
         let [text] = texts else {
             return Err(CliError::Refused("--contrast compares methods to one target; name one".to_owned()));
         };
-        let (rounds, most_rounds, slot) = self.rounds()?;
+        let (rounds, most_rounds, slot) = self.rounds();
         let choice = Choice::of_contrast(&self.args.method, TCP_PORT);
         let asked = choice.read(text, false)?;
         let Asked::Internet(aim) = asked else {
@@ -100,21 +100,10 @@ impl Rping<'_> {
     }
 
     /// How many rounds, how many at most, and how long a slot is.
-    fn rounds(&self) -> Result<(u64, u64, Duration), CliError> {
+    fn rounds(&self) -> (u64, u64, Duration) {
         let run = &self.args.run;
-        let rounds = run.count.unwrap_or(ROUNDS);
-        if rounds > MOST_ROUNDS {
-            return Err(CliError::Refused(format!(
-                "--count <N>: invalid value '{rounds}': out of range with --contrast: 1 <= value <= {MOST_ROUNDS}"
-            )));
-        }
         let slot = run.interval.map_or(SLOT, |span| span.duration);
-        if slot < SHORTEST_SLOT {
-            return Err(CliError::Refused(
-                "--interval <TIME>: with --contrast, the time between two probes is 2 ms at least".to_owned(),
-            ));
-        }
-        Ok((rounds, run.count.unwrap_or(ROUNDS_WITH_LOSS), slot))
+        (run.count.unwrap_or(ROUNDS), run.count.unwrap_or(ROUNDS_WITH_LOSS), slot)
     }
 
     fn tcp(&self, choice: &Choice, asked: &Asked<'_>, slot: Duration) -> Method {

@@ -18,8 +18,8 @@ const MOST_BY_FIN: f64 = 100.0;
 /// What fits into a UDP datagram over IPv4.
 const MOST_DATAGRAM: usize = 65_507;
 /// `unix:` before a path is SOCK_STREAM, `unix-dgram:` is SOCK_DGRAM.
-const STREAM_PREFIX: &str = "unix:";
-const DGRAM_PREFIX: &str = "unix-dgram:";
+pub const STREAM_PREFIX: &str = "unix:";
+pub const DGRAM_PREFIX: &str = "unix-dgram:";
 
 /// One target as typed, and what it says of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,16 +43,6 @@ pub struct Choice {
 impl Choice {
     /// What was chosen, where the wall clock is off by no more than `clock_error`.
     pub fn of(args: &MethodArgs, clock_error: Option<ClockError>) -> Result<Choice, CliError> {
-        let given = [
-            (args.icmp, "--icmp"),
-            (args.tcp.is_some(), "--tcp"),
-            (args.udp.is_some(), "--udp"),
-            (args.stamp.is_some(), "--stamp"),
-        ];
-        let mut names = given.iter().filter(|(given, _)| *given).map(|(_, name)| name);
-        if let (Some(first), Some(second)) = (names.next(), names.next()) {
-            return Err(CliError::Refused(format!("{second} cannot be used together with {first}")));
-        }
         let exchange = exchange(args)?;
         let connect = Connect { source_port: args.sport, close: CloseHow::Fin, exchange: exchange.clone() };
         let (method, port) = match (args.tcp, args.udp, args.stamp) {
@@ -61,11 +51,6 @@ impl Choice {
             (_, _, Some(port)) => (Method::Stamp(Session { clock_error }), Some(port)),
             (None, None, None) => (Method::Icmp, None),
         };
-        if args.sport.is_some() && method == Method::Icmp {
-            return Err(CliError::Refused(
-                "--sport: ICMP has no ports; use it with --tcp, --udp or --stamp".to_owned(),
-            ));
-        }
         Ok(Choice { method, port, exchange })
     }
 
@@ -117,17 +102,6 @@ impl Choice {
         }
         let (host, port) = target::split_port(text).map_err(CliError::Refused)?;
         Ok(Asked::Internet(Aim { text, host, port: port.or(self.port), broadcast }))
-    }
-
-    /// Refuses an exchange that no target can have.
-    pub fn check(&self, asked: &[Asked<'_>]) -> Result<(), CliError> {
-        let internet = asked.iter().any(|asked| matches!(asked, Asked::Internet(_)));
-        if self.exchange.is_some() && internet && matches!(self.method, Method::Icmp | Method::Stamp(_)) {
-            return Err(CliError::Refused(
-                "--data and --expect need --tcp, --udp=PORT or a local socket (unix:PATH)".to_owned(),
-            ));
-        }
-        Ok(())
     }
 
     /// How a target is probed.

@@ -3,6 +3,7 @@
 pub mod args;
 mod contrast;
 mod method;
+mod rules;
 mod run;
 pub mod sweep;
 

@@ -7,25 +7,21 @@ use crate::channel::{LanePlan, OpenedLanes, Owner, Plan, Precision, Protocol, Se
 use crate::cli::args::values::{Rate, Span, Timestamping};
 use crate::cli::drive::drive;
 use crate::cli::env::Env;
-use crate::cli::error::{CliError, NO_NAME_SERVERS};
+use crate::cli::error::CliError;
 use crate::cli::rping::args::PingArgs;
 use crate::cli::rping::method::{Asked, Choice, close_how};
+use crate::cli::rping::rules::{self, Request, USER_INTERVAL};
 use crate::cli::target::{self, Lanes};
 use crate::cli::{ANSWERED, NOT_ANSWERED, NOT_RUN};
 use crate::engine::pace::LARGEST_FLOOD_WINDOW;
 use crate::engine::{Destination, Machine, Target};
-use crate::net;
 use crate::ping::{Config, Event, Method, Pace, Ping, State, Subject, Wait};
 use crate::report::{PingJson, PingJsonOptions, PingText, PingTextOptions, ShownSource, Sink, Streams};
 use crate::types::Family;
 use crate::wire::payload::Fill;
 
-/// The shortest interval for users other than root.
-pub(super) const USER_INTERVAL: Duration = Duration::from_millis(2);
-/// The shortest interval to multicast addresses for users other than root.
-const USER_MULTICAST_INTERVAL: Duration = Duration::from_secs(1);
-/// The largest preload for users other than root.
-const USER_PRELOAD: u32 = 3;
+/// Octets of payload unless `-s` says otherwise.
+const USUAL_PAYLOAD: usize = 56;
 /// The largest payload that an IPv4 packet has room for.
 pub(super) const V4_PAYLOAD: usize = 65_507;
 /// What the kernel counts for a packet beside its payload, about.
@@ -48,33 +44,18 @@ pub(super) struct Rping<'a> {
 impl Rping<'_> {
     /// Runs `rping`.
     pub(super) fn execute(&self, env: &mut Env<'_>) -> Result<u8, CliError> {
-        if let Some(sentence) = self.args.refused.sentence() {
-            return Err(CliError::Refused(sentence.to_owned()));
-        }
-        if !self.args.output.resolvers.is_empty() && !net::ASKS_NAME_SERVERS {
-            return Err(CliError::Refused(NO_NAME_SERVERS.to_owned()));
-        }
-        match (self.args.method.contrast, self.args.sweep.given()) {
-            (true, Some(option)) => {
-                return Err(CliError::Refused(format!("{option}: --contrast compares methods to one target")));
-            }
-            (false, _) if self.is_sweep() => return self.sweep(env),
-            _ => {}
+        let request = Request::new(self.args, env.uid);
+        request.check(self.args)?;
+        if request.is_sweep() {
+            return self.sweep(env);
         }
         let texts = target::gather(&self.args.targets, self.args.targets_file.as_deref(), env)?;
-        if self.args.method.contrast {
+        if request.is_contrast() {
             return self.contrast(&texts, env);
         }
         let choice = Choice::of(&self.args.method, env.clock_error)?;
         let asked: Vec<Asked<'_>> =
             texts.iter().map(|text| choice.read(text, self.args.socket.broadcast)).collect::<Result<_, _>>()?;
-        choice.check(&asked)?;
-        if self.args.socket.mark.is_some() && choice.protocol() == Protocol::Tcp {
-            let sentence =
-                "-m: not with --tcp: the right to mark is given up before the sockets of connections are made";
-            return Err(CliError::Refused(sentence.to_owned()));
-        }
-        self.check_preload(env.uid)?;
         self.hint_at_long_times(env);
         let bound = self.binding(env)?;
         let plan = self.plan(&choice, &asked, &bound);
@@ -100,15 +81,6 @@ impl Rping<'_> {
         let mut tally = Tally::new(names, self.args);
         drive(&mut opened, &mut ping, precision, sink.as_mut(), env, |event| tally.heed(event))?;
         Ok(tally.status())
-    }
-
-    fn check_preload(&self, uid: u32) -> Result<(), CliError> {
-        match self.args.run.preload {
-            Some(preload) if uid != 0 && preload > USER_PRELOAD => {
-                Err(CliError::Refused(format!("cannot set preload to a value greater than {USER_PRELOAD}: {preload}")))
-            }
-            _ => Ok(()),
-        }
     }
 
     pub(super) fn hint_at_long_times(&self, env: &mut Env<'_>) {
@@ -200,7 +172,7 @@ impl Rping<'_> {
             ..LanePlan::new(
                 family,
                 protocol,
-                if protocol == Protocol::Icmp { socket.socket } else { SocketChoice::Auto },
+                if protocol == Protocol::Icmp { socket.socket.unwrap_or_default() } else { SocketChoice::Auto },
             )
         }
     }
@@ -225,13 +197,17 @@ impl Rping<'_> {
             Pace::Adaptive { .. } | Pace::Fixed(_) | Pace::Called => 1,
         };
         let under_way = under_way.max(self.args.run.preload.unwrap_or(1)) as usize;
-        let octets = under_way.saturating_mul(targets).saturating_mul(self.args.packet.size + PACKET_OVERHEAD);
+        let octets = under_way.saturating_mul(targets).saturating_mul(self.payload_octets() + PACKET_OVERHEAD);
         u32::try_from(octets).unwrap_or(u32::MAX).clamp(RECEIVE_BUFFER, LARGEST_RECEIVE_BUFFER)
+    }
+
+    pub(super) fn payload_octets(&self) -> usize {
+        self.args.packet.size.unwrap_or(USUAL_PAYLOAD)
     }
 
     pub(super) fn timestamping(&self) -> Timestamping {
         let socket = &self.args.socket;
-        if socket.user_latency { Timestamping::User } else { socket.timestamping }
+        if socket.user_latency { Timestamping::User } else { socket.timestamping.unwrap_or(Timestamping::Auto) }
     }
 
     fn place(
@@ -274,9 +250,10 @@ impl Rping<'_> {
 
     pub(super) fn config(&self, targets: Vec<Subject>, names: bool, env: &Env<'_>) -> Result<Config, CliError> {
         let (run, packet, output) = (&self.args.run, &self.args.packet, &self.args.output);
+        let octets = self.payload_octets();
         let is_v4 = |subject: &Subject| matches!(subject.target.destination, Destination::Reachable { endpoint, .. } if endpoint.family() == Family::V4);
-        if packet.size > V4_PAYLOAD && targets.iter().any(is_v4) {
-            return Err(too_large(packet.size));
+        if octets > V4_PAYLOAD && targets.iter().any(is_v4) {
+            return Err(too_large(octets));
         }
         Ok(Config {
             broadcast: self.args.socket.broadcast,
@@ -298,7 +275,7 @@ impl Rping<'_> {
                 Some(span) if span.duration.is_zero() => Wait::Forever,
                 Some(span) => Wait::Exactly(span.duration),
             },
-            payload_octets: packet.size,
+            payload_octets: octets,
             fill: packet.pattern.clone().unwrap_or_default(),
             flow_label: packet.flow_label,
             report_open: output.outstanding,
@@ -329,7 +306,7 @@ impl Rping<'_> {
         }
     }
 
-    /// The refusal of a pace that only root may have.
+    /// Why users other than root may not have this pace.
     fn too_fast(&self, config: &Config, uid: u32) -> Option<CliError> {
         let interval = match config.pace {
             Pace::Fixed(interval) => interval,
@@ -337,22 +314,8 @@ impl Rping<'_> {
             Pace::Flood | Pace::Unpaced | Pace::Called => Duration::ZERO,
         };
         let multicast = |subject: &Subject| matches!(subject.target.destination, Destination::Reachable { endpoint, .. } if endpoint.address.is_multicast());
-        // Any program may connect or send datagrams that often; only without any pace there is nothing left of courtesy.
         let icmp = config.targets.iter().any(|subject| subject.method == Method::Icmp);
-        let shortest = if icmp { USER_INTERVAL } else { Duration::from_nanos(1) };
-        if uid == 0 {
-            None
-        } else if interval < shortest {
-            Some(CliError::Refused(
-                "cannot flood, minimal interval for user must be >= 2 ms, use -i 0.002 (or higher)".to_owned(),
-            ))
-        } else if interval < USER_MULTICAST_INTERVAL && config.targets.iter().any(multicast) {
-            Some(CliError::Refused(
-                "minimal interval for multicast ping for user must be >= 1000 ms, use -i 1 (or higher)".to_owned(),
-            ))
-        } else {
-            None
-        }
+        rules::too_fast(uid, interval, icmp, config.targets.iter().any(multicast))
     }
 
     fn shows_dots(&self) -> bool {

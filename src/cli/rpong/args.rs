@@ -67,21 +67,21 @@ pub struct ListenerArgs {
 #[command(next_help_heading = "Limits")]
 pub struct LimitArgs {
     /// Datagrams answered per second and source address (IPv6: /64), of which a second's worth may come at once; max or 0 is
-    /// no limit
-    #[arg(long, value_name = "PPS", value_parser = values::rate, default_value = "1000", allow_hyphen_values = true)]
-    pub rate: Rate,
+    /// no limit [default: 1000]
+    #[arg(long, value_name = "PPS", value_parser = values::rate, allow_hyphen_values = true)]
+    pub rate: Option<Rate>,
 
-    /// Connections open at once; further ones are reset
-    #[arg(long, value_name = "N", value_parser = values::connections, default_value = "8192", allow_hyphen_values = true)]
-    pub max_connections: usize,
+    /// Connections open at once; further ones are reset [default: 8192]
+    #[arg(long, value_name = "N", value_parser = values::connections, allow_hyphen_values = true)]
+    pub max_connections: Option<usize>,
 
     /// Close a connection on which nothing was sent or taken for so long, and forget a client over datagrams
     #[arg(long, value_name = "TIME", value_parser = values::lasting, default_value = "60", allow_hyphen_values = true)]
     pub idle: Duration,
 
-    /// How long connections may go on after SIGTERM
-    #[arg(long, value_name = "TIME", value_parser = drain, default_value = "5", allow_hyphen_values = true)]
-    pub drain: Duration,
+    /// How long connections may go on after SIGTERM [default: 5]
+    #[arg(long, value_name = "TIME", value_parser = drain, allow_hyphen_values = true)]
+    pub drain: Option<Duration>,
 }
 
 /// What is shown.

@@ -1,6 +1,7 @@
 //! `rpong`.
 
 pub mod args;
+mod rules;
 mod run;
 
 use std::ffi::OsString;

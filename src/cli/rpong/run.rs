@@ -2,19 +2,26 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::channel::{Group, LanePlan, LaneRefused, OpenedLanes, OsError, Plan, Precision, Protocol, SocketChoice};
 use crate::cli::ANSWERED;
+use crate::cli::args::values::Rate;
 use crate::cli::drive::drive;
 use crate::cli::env::Env;
 use crate::cli::error::CliError;
 use crate::cli::rpong::args::{Place, PongArgs};
+use crate::cli::rpong::rules;
 use crate::report::{PongJson, PongText, Sink, escape};
 use crate::respond::{Config, Event, Listener, Responder, Service};
 use crate::types::{Endpoint, Family, IpEndpoint};
 
 /// Clients over datagrams that are told apart at once: as many as a log can bear when all of them are invented.
 const MAX_SESSIONS: usize = 4096;
+/// The limits of clients, unless options say otherwise.
+const MAX_CONNECTIONS: usize = 8192;
+const RATE: Rate = Rate::PerSecond(1000.0);
+const DRAIN: Duration = Duration::from_secs(5);
 
 pub(super) struct Rpong<'a> {
     pub(super) args: &'a PongArgs,
@@ -33,11 +40,8 @@ struct Wanted {
 impl Rpong<'_> {
     /// Runs `rpong`.
     pub(super) fn execute(&self, env: &mut Env<'_>) -> Result<u8, CliError> {
+        rules::check(self.args)?;
         let wanted = self.wanted(env)?;
-        if wanted.is_empty() {
-            let options = "--tcp, --tcp-discard, --udp, --stamp, --unix or --unix-dgram";
-            return Err(CliError::Refused(format!("usage error: nothing to listen on: give at least one {options}")));
-        }
         let plan = self.plan(&wanted, env)?;
         let mut opened = (env.open)(&plan)?;
         let config = self.config(listeners(&wanted, &opened)?);
@@ -125,11 +129,11 @@ impl Rpong<'_> {
         Config {
             listeners,
             groups: args.join.iter().map(|joined| joined.group).collect(),
-            max_connections: limits.max_connections,
+            max_connections: limits.max_connections.unwrap_or(MAX_CONNECTIONS),
             max_sessions: MAX_SESSIONS,
             idle: limits.idle,
-            rate: limits.rate.per_second().map(|rate| rate.ceil() as u32),
-            drain: limits.drain,
+            rate: limits.rate.unwrap_or(RATE).per_second().map(|rate| rate.ceil() as u32),
+            drain: limits.drain.unwrap_or(DRAIN),
             stateful: args.stateful,
         }
     }

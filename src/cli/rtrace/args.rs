@@ -83,11 +83,11 @@ pub struct MethodArgs {
     pub method: Method,
 
     /// ICMP echo probes, as -M icmp
-    #[arg(short = 'I', long, conflicts_with_all = ["udp", "tcp"])]
+    #[arg(short = 'I', long)]
     pub icmp: bool,
 
     /// UDP probes to one port (53, or -p), as -M udp; without raw sockets each has a source port of its own
-    #[arg(short = 'U', long, conflicts_with = "tcp")]
+    #[arg(short = 'U', long)]
     pub udp: bool,
 
     /// TCP SYN probes to port 80 (or -p), as -M tcp
@@ -115,9 +115,9 @@ pub struct MethodArgs {
     pub socket: crate::channel::SocketChoice,
 
     /// Which stamps delays are taken from: hardware (the interface's where it stamps, else the kernel's), kernel, user, or
-    /// auto (hardware; user above 20000 probes a second)
-    #[arg(long, value_name = "KIND", value_parser = values::timestamping, default_value = "auto", allow_hyphen_values = true)]
-    pub timestamping: Timestamping,
+    /// auto (hardware; user above 20000 probes a second) [default: auto]
+    #[arg(long, value_name = "KIND", value_parser = values::timestamping, allow_hyphen_values = true)]
+    pub timestamping: Option<Timestamping>,
 }
 
 /// Which hops, when, and how long they are waited for.
@@ -189,7 +189,7 @@ pub struct PacketArgs {
     pub tos: Option<Tos>,
 
     /// Differentiated services codepoint: a number, or a name such as ef, af41, cs6
-    #[arg(long, value_name = "DSCP", value_parser = values::dscp, conflicts_with = "tos", allow_hyphen_values = true)]
+    #[arg(long, value_name = "DSCP", value_parser = values::dscp, allow_hyphen_values = true)]
     pub dscp: Option<Dscp>,
 
     /// IPv6 flow label, hexadecimal
@@ -236,7 +236,7 @@ pub struct OutputArgs {
     pub asn_zone: Option<Zones>,
 
     /// As -A, but ask nobody: take the numbers from a MaxMind database, or from text with a prefix and a number a line
-    #[arg(long, value_name = "FILE", conflicts_with = "asn_zone", allow_hyphen_values = true)]
+    #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
     pub asn_db: Option<PathBuf>,
 
     /// Ask this name server for names of hops and for AS numbers, not the system's; several may be given
@@ -268,29 +268,15 @@ pub struct OutputArgs {
 #[derive(Args, Debug)]
 pub struct RefusedArgs {
     #[arg(short = 'g', long, hide = true, num_args = 0..=1, allow_hyphen_values = true)]
-    gateway: Option<Option<String>>,
+    pub gateway: Option<Option<String>>,
     #[arg(short = 'd', long, hide = true)]
-    debug: bool,
+    pub debug: bool,
     #[arg(short = 'D', long, hide = true)]
-    dccp: bool,
+    pub dccp: bool,
     #[arg(short = 'P', long, hide = true, num_args = 0..=1, allow_hyphen_values = true)]
-    protocol: Option<Option<String>>,
+    pub protocol: Option<Option<String>>,
     #[arg(short = 'O', long, hide = true, num_args = 0..=1, allow_hyphen_values = true)]
-    options: Option<Option<String>>,
-}
-
-impl RefusedArgs {
-    /// Why the first of these that was given is refused.
-    pub fn sentence(&self) -> Option<&'static str> {
-        let given = [
-            (self.gateway.is_some(), "-g: source routing is dropped by routers and not offered"),
-            (self.debug, "-d: SO_DEBUG has no effect here and is not offered"),
-            (self.dccp, "-D: DCCP probes are not offered"),
-            (self.protocol.is_some(), "-P: probes of other protocols are not offered"),
-            (self.options.is_some(), "-O: the methods take no options"),
-        ];
-        given.into_iter().find(|(set, _)| *set).map(|(_, sentence)| sentence)
-    }
+    pub options: Option<Option<String>>,
 }
 
 #[cfg(test)]
@@ -312,13 +298,5 @@ mod tests {
         let args = TraceArgs::try_parse_from(line.split_whitespace()).unwrap();
         assert_eq!((args.timing.first.get(), args.timing.max_hops.get()), (2, 9));
         assert_eq!(args.packet.mark, Some(3));
-    }
-
-    #[test]
-    fn what_traceroute_offers_and_we_do_not_is_refused_with_a_sentence() {
-        for flag in ["-g", "-d", "-D", "-P", "-O"] {
-            let args = TraceArgs::try_parse_from(["rtrace", flag, "h"]).unwrap();
-            assert!(args.refused.sentence().unwrap().starts_with(flag), "{flag}");
-        }
     }
 }

@@ -3,6 +3,7 @@
 pub mod args;
 mod modes;
 mod report;
+mod rules;
 mod run;
 
 use std::ffi::OsString;

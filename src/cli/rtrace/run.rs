@@ -5,15 +5,15 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::channel::{Fragmentation, LanePlan, Plan, Precision, Protocol, SocketChoice, SocketKind, Zones};
-use crate::cli::args::values::{self, Rate};
+use crate::cli::args::values::{self, Rate, Timestamping};
 use crate::cli::drive::drive;
 use crate::cli::env::Env;
-use crate::cli::error::{CliError, NO_NAME_SERVERS};
+use crate::cli::error::CliError;
 use crate::cli::rtrace::args::{Method, TraceArgs};
+use crate::cli::rtrace::rules;
 use crate::cli::target::{self, Lanes};
 use crate::cli::{ANSWERED, NOT_ANSWERED, NOT_RUN};
 use crate::engine::{Destination, Target};
-use crate::net;
 use crate::report::{FlowsJson, FlowsText, Sink, TraceJson, TraceJsonOptions, TraceText, TraceTextOptions};
 use crate::trace::{Config, Event, MtuTracer, OriginSource, Ports, Tracer};
 use crate::types::{Family, Port, Tos};
@@ -49,13 +49,11 @@ pub(super) struct Rtrace<'a> {
 impl Rtrace<'_> {
     /// Runs `rtrace`.
     pub(super) fn execute(&self, env: &mut Env<'_>) -> Result<u8, CliError> {
-        if let Some(sentence) = self.args.refused.sentence() {
-            return Err(CliError::Refused(sentence.to_owned()));
-        }
+        let (words, packet_octets) = self.words()?;
+        rules::check(self.args, packet_octets)?;
+        let texts = target::gather(words, self.args.targets_file.as_deref(), env)?;
         let origins = self.origins()?;
-        let (texts, packet_octets) = self.words(env)?;
-        let method = self.method()?;
-        self.check_modes(method, packet_octets)?;
+        let method = chosen_method(self.args);
         let plan = Plan {
             origins: matches!(origins, Some(OriginSource::Lookup)).then(|| self.zones()),
             resolvers: self.args.output.resolvers.clone(),
@@ -77,7 +75,7 @@ impl Rtrace<'_> {
             return self.report(config, method, &mut opened, env);
         }
         let mut sink = self.sink(method);
-        let count = config.targets.len() * self.flow_count() as usize;
+        let count = config.targets.len() * flow_count(self.args) as usize;
         let mut tally = Tally { targets: count, ..Tally::default() };
         let heed = |event: &Event| tally.heed(event);
         if self.args.packet.mtu {
@@ -89,7 +87,7 @@ impl Rtrace<'_> {
     }
 
     /// The targets, and the packet length if the last word is one.
-    fn words(&self, env: &mut Env<'_>) -> Result<(Vec<String>, Option<usize>), CliError> {
+    fn words(&self) -> Result<(&[String], Option<usize>), CliError> {
         let mut words = self.args.targets.as_slice();
         let mut octets = None;
         if let [before @ .., last] = words
@@ -102,7 +100,7 @@ impl Rtrace<'_> {
         if let Some(number) = words.iter().find(|word| target::is_bare_number(word)) {
             return Err(CliError::Refused(format!("'{number}' is not a target; a packet length stands in last place")));
         }
-        Ok((target::gather(words, self.args.targets_file.as_deref(), env)?, octets))
+        Ok((words, octets))
     }
 
     /// Where the origins of addresses come from, if they are wanted.
@@ -113,45 +111,13 @@ impl Rtrace<'_> {
             let refuse = |error| CliError::Refused(format!("--asn-db {}: {error}", path.display()));
             return AsTable::read(file).map(|table| Some(OriginSource::Table(Arc::new(table)))).map_err(refuse);
         }
-        if !net::ASKS_NAME_SERVERS && !output.resolvers.is_empty() {
-            return Err(CliError::Refused(NO_NAME_SERVERS.to_owned()));
-        }
-        match (output.as_path_lookups, &output.asn_zone) {
-            (false, None) => Ok(None),
-            _ if net::ASKS_NAME_SERVERS => Ok(Some(OriginSource::Lookup)),
-            (_, zone) => {
-                let option = if zone.is_some() { "--asn-zone" } else { "-A" };
-                let why = "this build asks no name servers; --asn-db FILE takes AS numbers from a file";
-                Err(CliError::Refused(format!("{option}: {why}")))
-            }
-        }
+        let lookup = output.as_path_lookups || output.asn_zone.is_some();
+        Ok(lookup.then_some(OriginSource::Lookup))
     }
 
     fn zones(&self) -> Zones {
         let cymru = || Zones { v4: "origin.asn.cymru.com".into(), v6: "origin6.asn.cymru.com".into() };
         self.args.output.asn_zone.clone().unwrap_or_else(cymru)
-    }
-
-    fn method(&self) -> Result<Method, CliError> {
-        let method = &self.args.method;
-        let chosen = match (method.icmp, method.udp, method.tcp) {
-            (true, _, _) => Method::Icmp,
-            (_, true, _) => Method::Udp,
-            (_, _, true) => Method::Tcp,
-            _ => method.method,
-        };
-        if self.args.packet.mtu && matches!(chosen, Method::Tcp | Method::Tcpconn) {
-            let why = "--mtu: TCP probes have one size, as their SYN must; -I and -U can have any";
-            return Err(CliError::Refused(why.to_owned()));
-        }
-        let timing = &self.args.timing;
-        if timing.first > timing.max_hops {
-            let (first, last) = (timing.first.get(), timing.max_hops.get());
-            return Err(CliError::Refused(format!(
-                "--first <TTL>: invalid value '{first}': out of range: 1 <= value <= {last}"
-            )));
-        }
-        Ok(chosen)
     }
 
     fn plan(
@@ -195,7 +161,7 @@ impl Rtrace<'_> {
             interface: packet.interface.as_deref().map(Into::into),
             source_port: self.source_port().filter(|_| protocol != Protocol::Icmp),
             flows: match (method, self.args.method.flows) {
-                (Method::Default | Method::Udp | Method::Tcp, Some(_)) => self.flow_count() as u16,
+                (Method::Default | Method::Udp | Method::Tcp, Some(_)) => flow_count(self.args) as u16,
                 (Method::Udp, None) => self.flows(),
                 _ => 1,
             },
@@ -205,12 +171,14 @@ impl Rtrace<'_> {
             // As in traceroute: without -F a router in front of a smaller link may cut a probe in pieces.
             fragmentation: Some(if self.dont_fragment() { Fragmentation::Interface } else { Fragmentation::Dont }),
             dont_route: packet.bypass_routing,
-            send_stamps: self.args.method.timestamping.send_stamps(match self.args.timing.rate {
-                Some(Rate::PerSecond(rate)) => rate,
-                Some(Rate::Max) if many => f64::INFINITY,
-                // A trace has so few probes that their stamps cost nothing.
-                Some(Rate::Max) | None => 0.0,
-            }),
+            send_stamps: self.args.method.timestamping.unwrap_or(Timestamping::Auto).send_stamps(
+                match self.args.timing.rate {
+                    Some(Rate::PerSecond(rate)) => rate,
+                    Some(Rate::Max) if many => f64::INFINITY,
+                    // A trace has so few probes that their stamps cost nothing.
+                    Some(Rate::Max) | None => 0.0,
+                },
+            ),
             ..LanePlan::new(family, protocol, socket)
         }
     }
@@ -296,7 +264,7 @@ impl Rtrace<'_> {
         env: &Env<'_>,
     ) -> Config {
         let (timing, method) = (&self.args.timing, &self.args.method);
-        let chosen = self.method().unwrap_or(Method::Auto);
+        let chosen = chosen_method(self.args);
         // Over raw sockets a probe is told by its numbers, and the ports stay as they are.
         let raw = targets.iter().any(
             |target| matches!(target.destination, Destination::Reachable { profile, .. } if profile.socket == SocketKind::Raw),
@@ -323,7 +291,7 @@ impl Rtrace<'_> {
             names: names && !self.args.output.numeric,
             origins: None,
             flow: method.flow,
-            flows: self.flow_count(),
+            flows: flow_count(self.args),
             seed: env.seed,
         }
     }
@@ -353,6 +321,21 @@ impl Rtrace<'_> {
             verbose: output.verbose,
         }
     }
+}
+
+/// The method that `-M` or its short forms name.
+pub(super) fn chosen_method(args: &TraceArgs) -> Method {
+    let method = &args.method;
+    match (method.icmp, method.udp, method.tcp) {
+        (true, _, _) => Method::Icmp,
+        (_, true, _) => Method::Udp,
+        (_, _, true) => Method::Tcp,
+        _ => method.method,
+    }
+}
+
+pub(super) fn flow_count(args: &TraceArgs) -> u32 {
+    args.method.flows.unwrap_or(1)
 }
 
 /// What decides the exit status.

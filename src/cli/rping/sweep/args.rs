@@ -9,11 +9,11 @@ use clap::Args;
 #[command(next_help_heading = "Sweeps")]
 pub struct SweepArgs {
     /// Print the addresses that answer, one a line, and nothing else
-    #[arg(long, conflicts_with_all = ["unreachable", "vector"])]
+    #[arg(long)]
     pub alive: bool,
 
     /// Print the addresses that do not answer, one a line, and nothing else
-    #[arg(long, conflicts_with = "vector")]
+    #[arg(long)]
     pub unreachable: bool,
 
     /// Print the delay of each of the -c probes to a target, in milliseconds; a hyphen is one without answer

@@ -16,7 +16,8 @@ use crate::channel::{LanePlan, OpenedLanes, Owner, Plan, PostControl, Protocol, 
 use crate::cli::args::values::{Rate, Timestamping};
 use crate::cli::env::Env;
 use crate::cli::error::CliError;
-use crate::cli::rping::run::{Binding, Rping, USER_INTERVAL};
+use crate::cli::rping::args::PingArgs;
+use crate::cli::rping::run::{Binding, Rping};
 use crate::cli::rping::sweep::args::Shard;
 use crate::cli::rping::sweep::drive::{Manner, Worker};
 use crate::cli::rping::sweep::supply::{Common, Complaints, Lookups, Source, Stream, choose, supplies};
@@ -37,7 +38,7 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// Octets for answers that come while something else runs; where the system allows less, it is less.
 const RECEIVE_BUFFER: u32 = 4 << 20;
 /// The most probes to a target.
-const MOST_PROBES: u64 = 1_000_000;
+pub const MOST_PROBES: u64 = 1_000_000;
 
 /// What was asked for, as far as it is known before any socket is open.
 struct Wish {
@@ -64,23 +65,8 @@ impl List {
 }
 
 impl Rping<'_> {
-    /// Whether this is a sweep: by its options, or because a target is more than one address.
-    pub(super) fn is_sweep(&self) -> bool {
-        let method = &self.args.method;
-        let icmp = method.tcp.is_none() && method.udp.is_none() && method.stamp.is_none();
-        let many = |text: &String| match Range::read(text) {
-            Ok(Some(range)) => range.count() > 1,
-            // What starts like a prefix or a range, but for a path.
-            Err(_) => !text.starts_with("unix"),
-            Ok(None) => false,
-        };
-        let by_list = self.args.targets_file.is_some() && icmp;
-        self.args.sweep.given().is_some() || by_list || self.args.targets.iter().any(many)
-    }
-
     /// Runs the sweep.
     pub(super) fn sweep(&self, env: &mut Env<'_>) -> Result<u8, CliError> {
-        self.refuse_what_sweeps_have_not(env.uid)?;
         self.hint_at_long_times(env);
         let bound = self.binding(env)?;
         let mut wish = self.wish(&bound)?;
@@ -136,89 +122,6 @@ impl Rping<'_> {
         drive::run(workers, manner, env)
     }
 
-    /// The first option given that sweeps have not, and why.
-    fn option_of_others(&self) -> Option<(&'static str, &'static str)> {
-        let (run, method, output, sweep) = (&self.args.run, &self.args.method, &self.args.output, &self.args.sweep);
-        let icmp_only = "sweeps are made with ICMP; for other methods name each target, or list them with --targets";
-        let counted = run.count.is_some_and(|count| count > 1) || sweep.vector;
-        let refused = [
-            (method.tcp.is_some(), "--tcp", icmp_only),
-            (method.udp.is_some(), "--udp", icmp_only),
-            (method.stamp.is_some(), "--stamp", icmp_only),
-            (method.data.is_some(), "--data", icmp_only),
-            (method.expect.is_some(), "--expect", icmp_only),
-            (method.sport.is_some(), "--sport", icmp_only),
-            (run.flood, "-f", "a sweep is as fast as --rate says; --rate max is as fast as possible"),
-            (run.adaptive, "-A", "a sweep is as fast as --rate says"),
-            (run.preload.is_some(), "-l", "a sweep is as fast as --rate says"),
-            (
-                run.interval.is_some() && run.count.is_none(),
-                "-i",
-                "in a sweep it is the time between two probes to the same target, and needs -c; --rate sets how fast targets follow each other",
-            ),
-            (output.outstanding, "-O", "a sweep shows no single probes"),
-            (output.audible, "-a", "a sweep shows no single probes"),
-            (output.stamps, "-D", "a sweep shows no single probes"),
-            (output.reverse_names, "-H", "a sweep looks up no reverse names"),
-            (self.args.socket.sticky_source, "-B", "a sweep keeps no source addresses; name one with --source"),
-            (
-                sweep.retry.is_some_and(|retries| retries > 0) && counted,
-                "--retry",
-                "it repeats the one probe of a target; with -c and --vector every target has the same number",
-            ),
-            (
-                sweep.backoff.is_some() && !matches!(self.probes(), Probes::UntilAnswered { retries: 1.., .. }),
-                "--backoff",
-                "it makes the waits between the probes of --retry longer, and here there is none",
-            ),
-            (
-                sweep.seed.is_some() && !sweep.random_order,
-                "--seed",
-                "it chooses another random order, and needs --random-order",
-            ),
-            (
-                self.args.packet.ident.is_some() && sweep.workers.is_some_and(|workers| workers > 1),
-                "-e",
-                "each worker has an identifier of its own",
-            ),
-            (
-                self.args.socket.timestamping == Timestamping::Hardware,
-                "--timestamping hardware",
-                "in a sweep times are the kernel's or the user's",
-            ),
-            (run.timeout.is_some_and(|wait| wait.duration.is_zero()), "-W 0", "a sweep does not wait for ever"),
-        ];
-        refused.into_iter().find(|(given, ..)| *given).map(|(_, option, why)| (option, why))
-    }
-
-    fn refuse_what_sweeps_have_not(&self, uid: u32) -> Result<(), CliError> {
-        if let Some((option, why)) = self.option_of_others() {
-            return Err(CliError::Refused(format!("{option}: {why}")));
-        }
-        let run = &self.args.run;
-        if self.args.packet.size < Config::LEAST_OCTETS {
-            let (size, least) = (self.args.packet.size, Config::LEAST_OCTETS);
-            return Err(CliError::Refused(format!(
-                "--size <OCTETS>: invalid value '{size}': out of range in a sweep: {least} <= value <= {}",
-                crate::cli::rping::run::V4_PAYLOAD
-            )));
-        }
-        if let Some(count) = run.count.filter(|&count| count > MOST_PROBES) {
-            return Err(CliError::Refused(format!(
-                "--count <N>: invalid value '{count}': out of range in a sweep: 1 <= value <= {MOST_PROBES}"
-            )));
-        }
-        let unlimited = run.rate == Some(Rate::Max);
-        let quick = run.interval.is_some_and(|interval| interval.duration < USER_INTERVAL);
-        if uid != 0 && (unlimited || quick) {
-            return Err(CliError::Refused(
-                "cannot flood, minimal interval for user must be >= 2 ms, use -i 0.002 (or higher), or a --rate"
-                    .to_owned(),
-            ));
-        }
-        Ok(())
-    }
-
     fn wish(&self, bound: &Binding) -> Result<Wish, CliError> {
         let sweep = &self.args.sweep;
         let unpaced = self.args.run.rate.is_none();
@@ -251,33 +154,19 @@ impl Rping<'_> {
             Some(family) => vec![family],
             None => [Family::V4, Family::V6].into_iter().filter(|&family| may_be(family)).collect(),
         };
+        if self.args.packet.flow_label.is_some() && !families.contains(&Family::V6) {
+            return Err(CliError::Refused("-F: the targets are probed over IPv4, which has no flow labels".to_owned()));
+        }
         let exclusions = sweep.exclude.as_deref().map(targets::exclusions).transpose()?;
         Ok(Wish {
             families,
-            probes: self.probes(),
+            probes: probes(self.args),
             show: self.show(),
             send_stamps: self.sweep_stamps(),
             exclusions: Arc::new(exclusions.unwrap_or_default()),
             items,
             list,
         })
-    }
-
-    fn probes(&self) -> Probes {
-        let (run, sweep) = (&self.args.run, &self.args.sweep);
-        let retries = match (sweep.retry, run.count) {
-            (Some(retries), _) => retries,
-            (None, None) if !sweep.vector => 1,
-            _ => 0,
-        };
-        match run.count {
-            // At most a million.
-            Some(count) if count > 1 => Probes::Counted {
-                count: count as u32,
-                interval: run.interval.map_or(INTERVAL, |interval| interval.duration),
-            },
-            _ => Probes::UntilAnswered { retries, backoff: sweep.backoff.unwrap_or(1.0) },
-        }
     }
 
     fn show(&self) -> SweepShow {
@@ -328,8 +217,8 @@ impl Rping<'_> {
         if self.args.packet.ident.is_some() && lanes.any(|profile| profile.ident.owner == Owner::Kernel) {
             return Err(CliError::Refused(crate::cli::rping::run::KERNELS_IDENT.to_owned()));
         }
-        if self.args.packet.size > crate::cli::rping::run::V4_PAYLOAD && wish.families.contains(&Family::V4) {
-            return Err(crate::cli::rping::run::too_large(self.args.packet.size));
+        if self.payload_octets() > crate::cli::rping::run::V4_PAYLOAD && wish.families.contains(&Family::V4) {
+            return Err(crate::cli::rping::run::too_large(self.payload_octets()));
         }
         Ok(())
     }
@@ -408,7 +297,7 @@ impl Rping<'_> {
             vector: self.args.sweep.vector,
             user_to_user: self.timestamping() == Timestamping::User,
             progress,
-            payload_octets: self.args.packet.size,
+            payload_octets: self.payload_octets(),
             fill: self.args.packet.pattern.clone().unwrap_or_default(),
             seed,
         }
@@ -423,6 +312,46 @@ impl Rping<'_> {
             Some((family, lane.profile.socket))
         });
         Box::new(SweepJson::new(wish.show, sockets.collect()))
+    }
+}
+
+/// Whether a command line makes a sweep: by its options, or because a target is more than one address.
+pub fn is_sweep(args: &PingArgs) -> bool {
+    let method = &args.method;
+    let icmp = method.tcp.is_none() && method.udp.is_none() && method.stamp.is_none();
+    let many = |text: &String| match Range::read(text) {
+        Ok(Some(range)) => range.count() > 1,
+        // What starts like a prefix or a range, but for a path.
+        Err(_) => !text.starts_with("unix"),
+        Ok(None) => false,
+    };
+    args.sweep.given().is_some() || (args.targets_file.is_some() && icmp) || args.targets.iter().any(many)
+}
+
+/// Whether every target gets the same number of probes, more than one or listed one by one.
+pub fn is_counted(args: &PingArgs) -> bool {
+    args.run.count.is_some_and(|count| count > 1) || args.sweep.vector
+}
+
+/// Whether a silent target is probed again.
+pub fn has_retries(args: &PingArgs) -> bool {
+    matches!(probes(args), Probes::UntilAnswered { retries: 1.., .. })
+}
+
+fn probes(args: &PingArgs) -> Probes {
+    let (run, sweep) = (&args.run, &args.sweep);
+    let retries = match (sweep.retry, run.count) {
+        (Some(retries), _) => retries,
+        (None, None) if !sweep.vector => 1,
+        _ => 0,
+    };
+    match run.count {
+        // At most a million.
+        Some(count) if count > 1 => Probes::Counted {
+            count: count as u32,
+            interval: run.interval.map_or(INTERVAL, |interval| interval.duration),
+        },
+        _ => Probes::UntilAnswered { retries, backoff: sweep.backoff.unwrap_or(1.0) },
     }
 }
 

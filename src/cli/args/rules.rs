@@ -1,0 +1,30 @@
+//! What a command line cannot combine: one table per tool, checked once, before anything is read or opened.
+
+use crate::cli::error::CliError;
+
+/// Options that are refused in one situation: a mode, a method, or always. `R` is what follows from the command line `A`.
+pub struct Group<R: 'static, A: 'static> {
+    /// The situation.
+    pub when: fn(&R) -> bool,
+    /// What is refused in it.
+    pub rows: &'static [Row<A>],
+}
+
+/// Whether an option was given, its name, and the rest of the sentence that refuses it.
+pub type Row<A> = (fn(&A) -> bool, &'static str, &'static str);
+
+/// A refusal whose sentence repeats values of the command line.
+pub type Limit<R, A> = fn(&R, &A) -> Option<String>;
+
+/// Checks a command line against the table of its tool.
+///
+/// # Errors
+/// The sentence of the first row, then of the first limit, that refuses it.
+pub fn check<R, A>(request: &R, args: &A, table: &[Group<R, A>], limits: &[Limit<R, A>]) -> Result<(), CliError> {
+    let mut rows = table.iter().filter(|group| (group.when)(request)).flat_map(|group| group.rows);
+    let row = rows.find(|(is_given, ..)| is_given(args)).map(|(_, option, why)| format!("{option}{why}"));
+    match row.or_else(|| limits.iter().find_map(|limit| limit(request, args))) {
+        Some(sentence) => Err(CliError::Refused(sentence)),
+        None => Ok(()),
+    }
+}
