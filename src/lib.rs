@@ -15,7 +15,7 @@
 //! | [`engine`] | probing without I/O: trait [`engine::Machine`], pacing, matching, encode and decode | `types`, `wire`, `metrics`, `channel` |
 //! | [`driver`] | the only loop that blocks: a Channel and a Machine, to events | `types`, `channel`, `engine` |
 //! | [`sim`] | a network in virtual time that implements Channel, for tests | `types`, `wire`, `channel` |
-//! | [`ping`], [`trace`], [`respond`] | the applications: config, Machines, events, results; not each other | `types`, `wire`, `metrics`, `channel`, `engine` |
+//! | [`ping`], [`sweep`], [`trace`], [`respond`] | the applications: config, Machines, events, results; not each other | `types`, `wire`, `metrics`, `channel`, `engine` |
 //! | [`report`] | events to octets: text and JSON | the above except `net`, `sim`, `driver` |
 //! | [`cli`] | the only room that knows argv, environment, terminals and exit codes | all |
 //!
@@ -28,8 +28,9 @@
 //!
 //! # The machines
 //!
-//! - [`ping::Ping`] probes a few targets again and again; `ping::contrast` takes one by several methods in turn; `ping::sweep` asks
-//!   very many targets once or twice, keeps little of each, and can run on several threads, each with its Channel.
+//! - [`ping::Ping`] probes a few targets again and again; `ping::contrast` takes one by several methods in turn.
+//! - [`sweep::Sweep`] probes very many targets once or twice, keeps little of each, and can run on several threads, each with its
+//!   Channel.
 //! - [`trace::Tracer`] finds paths, searches path MTUs behind them, and follows several flows; `trace::watch` watches paths.
 //! - [`respond::Responder`] answers.
 //!
@@ -57,6 +58,7 @@ pub mod ping;
 pub mod report;
 pub mod respond;
 pub mod sim;
+pub mod sweep;
 pub mod trace;
 pub mod types;
 pub mod wire;

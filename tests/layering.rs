@@ -20,7 +20,7 @@ const FOREIGN: [(&str, &[&str]); 14] = [
     ("humantime", &["cli", "report"]),
     ("hdrhistogram", &["metrics"]),
     // Values serialise themselves; only `report` writes JSON.
-    ("serde", &["types", "wire", "metrics", "channel", "engine", "ping", "trace", "respond", "report"]),
+    ("serde", &["types", "wire", "metrics", "channel", "engine", "ping", "sweep", "trace", "respond", "report"]),
     ("serde_json", &["report"]),
 ];
 

@@ -1,12 +1,14 @@
 //! Statistics over measurements, pure and in constant memory.
 
 mod brief;
+mod counts;
 mod loss;
 mod paired;
 mod rtt;
 mod variation;
 
 pub use brief::Brief;
+pub use counts::{Counts, StampCounts};
 pub use loss::LossRuns;
 pub use paired::{Share, more_often, signed_rank};
 pub use rtt::{RttRecorder, RttStats};

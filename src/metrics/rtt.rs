@@ -1,6 +1,8 @@
 //! Round-trip delays of one series: [`RttRecorder`] takes them one by one, [`RttStats`] sums them up.
 
 use hdrhistogram::Histogram;
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
 
 use crate::types::Rtt;
 
@@ -25,6 +27,23 @@ pub struct RttStats {
     pub max: u64,
     /// Standard deviation of the population.
     pub stddev: f64,
+}
+
+/// Milliseconds.
+impl Serialize for RttStats {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let millis = |nanos: u64| nanos as f64 / 1e6;
+        let mut object = serializer.serialize_struct("RttStats", 8)?;
+        object.serialize_field("min", &millis(self.min))?;
+        object.serialize_field("mean", &(self.mean / 1e6))?;
+        object.serialize_field("median", &millis(self.median))?;
+        object.serialize_field("p90", &millis(self.p90))?;
+        object.serialize_field("p95", &millis(self.p95))?;
+        object.serialize_field("p99", &millis(self.p99))?;
+        object.serialize_field("max", &millis(self.max))?;
+        object.serialize_field("stddev", &(self.stddev / 1e6))?;
+        object.end()
+    }
 }
 
 /// Takes the delays of one series. Small until there are more than 64: only then a histogram is allocated, which grows

@@ -27,7 +27,6 @@ mod names;
 mod probe;
 mod series;
 mod summary;
-pub mod sweep;
 #[cfg(test)]
 mod tests;
 

@@ -5,82 +5,7 @@ use std::net::IpAddr;
 use super::event::SeriesId;
 pub use crate::engine::outcome::State;
 use crate::metrics::RttStats;
-
-/// What became of the probes of one series: `sent = received + refused + unreachable + lost + pending`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Probes that left.
-    pub sent: u64,
-    /// Answered in time by a reply that counts.
-    pub received: u64,
-    /// The host answered, the service did not.
-    pub refused: u64,
-    /// An ICMP error came instead.
-    pub unreachable: u64,
-    /// Not answered within the wait.
-    pub lost: u64,
-    /// Still within the wait when the run was ended, or now.
-    pub pending: u64,
-    /// Refused by the kernel; not in `sent`.
-    pub send_failed: u64,
-    /// Slots skipped after a stall.
-    pub skipped: u64,
-    /// Further answers to probes already answered.
-    pub duplicates: u64,
-    /// Answers behind the wait.
-    pub late: u64,
-    /// Answers overtaken by a later probe's.
-    pub reordered: u64,
-    /// Replies with a wrong ICMP checksum; not received.
-    pub bad_checksum: u64,
-    /// Replies whose payload differs; received.
-    pub payload_changed: u64,
-    /// Replies shorter than the probe; received.
-    pub truncated: u64,
-    /// Replies from another address than the target; received.
-    pub wrong_source: u64,
-    /// Echo replies with our identifier that are not ours. Counted once a run, in its first series.
-    pub foreign: u64,
-    /// Replies the kernel dropped before we read them. Counted once a run, in its first series.
-    pub dropped_by_kernel: u64,
-    /// The longest run of consecutive lost probes.
-    pub longest_loss_run: u64,
-}
-
-impl Counts {
-    /// Whether every probe is accounted for exactly once.
-    pub fn balance(&self) -> bool {
-        self.sent == self.received + self.refused + self.unreachable + self.lost + self.pending
-    }
-
-    /// Counts those of other targets too.
-    pub fn add(&mut self, other: &Counts) {
-        self.sent += other.sent;
-        self.received += other.received;
-        self.refused += other.refused;
-        self.unreachable += other.unreachable;
-        self.lost += other.lost;
-        self.pending += other.pending;
-        self.send_failed += other.send_failed;
-        self.skipped += other.skipped;
-        self.duplicates += other.duplicates;
-        self.late += other.late;
-        self.reordered += other.reordered;
-        self.bad_checksum += other.bad_checksum;
-        self.payload_changed += other.payload_changed;
-        self.truncated += other.truncated;
-        self.wrong_source += other.wrong_source;
-        self.foreign += other.foreign;
-        self.dropped_by_kernel += other.dropped_by_kernel;
-        self.longest_loss_run = self.longest_loss_run.max(other.longest_loss_run);
-    }
-
-    /// Lost and unreachable probes in percent of those decided; `None` if none is decided.
-    pub fn loss_pct(&self) -> Option<f64> {
-        let decided = self.sent.checked_sub(self.pending).filter(|&decided| decided > 0)?;
-        Some(100.0 * (self.lost + self.unreachable) as f64 / decided as f64)
-    }
-}
+pub use crate::metrics::{Counts, StampCounts};
 
 /// Figures of a running series.
 #[derive(Clone, Debug, PartialEq)]
@@ -93,17 +18,6 @@ pub struct Interim {
     pub rtt: Option<RttStats>,
     /// Exponentially weighted mean of the RTTs (weight 1/8), nanoseconds.
     pub ewma: Option<u64>,
-}
-
-/// How many counted replies have which kind of stamp.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct StampCounts {
-    /// From the interface.
-    pub hardware: u64,
-    /// From the kernel.
-    pub kernel: u64,
-    /// From us.
-    pub user: u64,
 }
 
 /// A series is over.

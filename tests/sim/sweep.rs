@@ -6,11 +6,9 @@ use std::time::Duration;
 
 use netprobe::channel::{Control, LanePlan, OsError, Plan, Precision, Protocol, SendStamps, SocketChoice};
 use netprobe::driver::{self, Next, Turn};
-use netprobe::ping::sweep::{
-    Config, Event, Outcome, Probes, Route, Supplied, Supply, Sweep, SweepTarget, Told, Totals,
-};
 use netprobe::ping::{Counts, State};
 use netprobe::sim::{Change, Damage, Failure, Link, Log, Network, Node, Quote, US, Way, ip};
+use netprobe::sweep::{Config, Event, Outcome, Probes, Route, Supplied, Supply, Sweep, SweepTarget, Told, Totals};
 use netprobe::types::{Family, IpEndpoint, Rtt};
 use netprobe::wire::payload::Fill;
 

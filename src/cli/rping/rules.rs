@@ -11,7 +11,7 @@ use crate::cli::args::rules::{self, Group, Limit};
 use crate::cli::args::values::{Rate, Timestamping, UdpAim};
 use crate::cli::error::{CliError, NO_NAME_SERVERS};
 use crate::net;
-use crate::ping::sweep::Config as SweepConfig;
+use crate::sweep::Config as SweepConfig;
 use crate::wire::service::Service;
 
 /// The shortest interval for users other than root.

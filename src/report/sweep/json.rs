@@ -6,13 +6,12 @@ use std::net::IpAddr;
 use serde::Serialize;
 
 use crate::channel::SocketKind;
-use crate::metrics::{RttRecorder, RttStats};
-use crate::ping::State;
-use crate::ping::sweep::{Event, Outcome};
+use crate::engine::outcome::State;
+use crate::metrics::{Counts, RttRecorder, RttStats, StampCounts};
 use crate::report::Sink;
 use crate::report::json::{VERSION, line, millis};
-use crate::report::ping::{CountsObject, StampsObject};
 use crate::report::{Streams, SweepShow};
+use crate::sweep::{Event, Outcome};
 use crate::types::{Family, Rtt};
 
 /// Writes a `summary` object for each target as it is over.
@@ -47,8 +46,8 @@ impl SweepJson {
             sequence: None,
             time: None,
             state: outcome.state.map(State::name),
-            counts: CountsObject::new(&outcome.counts),
-            stamps: StampsObject::new(&outcome.stamps),
+            counts: outcome.counts,
+            stamps: outcome.stamps,
             rtt_stats_ms: RttStatsObject::of(outcome),
             ipdv_ms: None,
             interarrival_jitter_ms: None,
@@ -91,8 +90,8 @@ struct SummaryObject<'a> {
     time: Option<&'static str>,
     state: Option<&'static str>,
     #[serde(flatten)]
-    counts: CountsObject,
-    stamps: StampsObject,
+    counts: Counts,
+    stamps: StampCounts,
     rtt_stats_ms: Option<RttStatsObject>,
     ipdv_ms: Option<f64>,
     interarrival_jitter_ms: Option<f64>,

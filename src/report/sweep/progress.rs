@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use crate::ping::sweep::Totals;
+use crate::sweep::Totals;
 
 /// The status line, and the words at the end of a run.
 #[derive(Debug, Default)]

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::io::{self, Write};
 
-use crate::ping::State;
-use crate::ping::sweep::{Event, Outcome};
+use crate::engine::outcome::State;
 use crate::report::words::number::{PingTime, general};
 use crate::report::{Sink, Streams, escape};
+use crate::sweep::{Event, Outcome};
 use crate::types::Rtt;
 
 /// Which targets are told, and how.

@@ -11,8 +11,8 @@ use crate::cli::error::CliError;
 use crate::cli::rping::sweep::supply::Complaints;
 use crate::cli::{ANSWERED, NOT_ANSWERED, NOT_RUN};
 use crate::driver::{self, Next, Turn};
-use crate::ping::sweep::{Event, Outcome, Sweep, Totals};
 use crate::report::{Sink, Streams, SweepProgress};
+use crate::sweep::{Event, Outcome, Sweep, Totals};
 
 /// Octets of results that a worker hands over at once, and how many such lots wait at most.
 const LOT: usize = 32 << 10;

@@ -23,10 +23,8 @@ use crate::cli::rping::sweep::drive::{Manner, Worker};
 use crate::cli::rping::sweep::supply::{Common, Complaints, Lookups, Source, Stream, choose, supplies};
 use crate::cli::rping::sweep::targets::{Index, Item, Space, UNPACED, too_many};
 use crate::cli::target::{Lanes, word};
-use crate::ping::sweep::{
-    Config, Event, Exclusions, Permutation, Probes, Range, Route, Supply, Sweep, SweepTarget, Told,
-};
 use crate::report::{Sink, SweepJson, SweepProgress, SweepShow, SweepText};
+use crate::sweep::{Config, Event, Exclusions, Permutation, Probes, Range, Route, Supply, Sweep, SweepTarget, Told};
 use crate::types::Family;
 
 /// Probes a second unless `--rate` says otherwise.

@@ -8,8 +8,8 @@ use std::path::Path;
 
 use crate::cli::error::CliError;
 use crate::cli::target::{self, word};
-use crate::ping::sweep::{Exclusions, Range, RangeError};
 use crate::report::escape;
+use crate::sweep::{Exclusions, Range, RangeError};
 
 /// More addresses than this need an explicit rate: at the default they would take more than a minute.
 pub const UNPACED: u64 = 65_536;

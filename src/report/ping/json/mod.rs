@@ -6,7 +6,7 @@ mod service;
 use std::io;
 use std::net::IpAddr;
 
-pub(in crate::report) use object::{CountsObject, RttStatsObject, StampsObject};
+pub(in crate::report) use object::RttStatsObject;
 use object::{ErrorObject, ReplyObject, StartObject, SummaryObject, TimeoutObject};
 
 use crate::channel::SocketKind;

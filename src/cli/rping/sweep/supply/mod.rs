@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::channel::{Control, PostControl};
 use crate::cli::rping::sweep::args::Shard;
 use crate::cli::rping::sweep::targets::{Found, Space};
-use crate::ping::sweep::{Exclusions, Permutation, Supplied, Supply, SweepTarget};
+use crate::sweep::{Exclusions, Permutation, Supplied, Supply, SweepTarget};
 use crate::types::{Family, IpEndpoint};
 use names::Directory;
 pub use names::{Lookups, choose};
@@ -176,7 +176,7 @@ mod tests {
 
     use super::*;
     use crate::cli::rping::sweep::targets::Item;
-    use crate::ping::sweep::Range;
+    use crate::sweep::Range;
 
     fn common(share: Shard, exclude: &str) -> Common {
         let ranges = exclude.split_whitespace().map(|text| Range::read_whole(text).unwrap().unwrap());

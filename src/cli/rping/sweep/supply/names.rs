@@ -8,7 +8,7 @@ use super::{Bell, Complaints};
 use crate::cli::env::ResolveApart;
 use crate::cli::error::CliError;
 use crate::net::{ResolveError, Resolved};
-use crate::ping::sweep::SweepTarget;
+use crate::sweep::SweepTarget;
 use crate::types::Family;
 
 /// Names asked for at once: as many as a resolver is glad to be asked.

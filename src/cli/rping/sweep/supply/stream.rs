@@ -9,7 +9,7 @@ use super::{Bell, Complaints};
 use crate::cli::rping::sweep::args::Shard;
 use crate::cli::rping::sweep::targets::{Found, Item, Space};
 use crate::cli::target::word;
-use crate::ping::sweep::{Permutation, SweepTarget};
+use crate::sweep::{Permutation, SweepTarget};
 
 /// Items handed over at once, and how many such lots wait at most: the list is not read much faster than it is probed.
 const LOT: usize = 256;

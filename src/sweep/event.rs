@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use crate::channel::OsError;
+use crate::engine::outcome::State;
 use crate::metrics::Brief;
-use crate::ping::summary::{Counts, StampCounts, State};
+use crate::metrics::{Counts, StampCounts};
 use crate::types::{IpEndpoint, Rtt};
 
 /// What a sweep tells, in order.

@@ -4,8 +4,9 @@ use super::config::SweepTarget;
 use super::event::{Event, Outcome};
 use super::live::{Extra, Live};
 use super::machine::Sweep;
+use crate::engine::outcome::State;
 use crate::metrics::Brief;
-use crate::ping::summary::{Counts, StampCounts, State};
+use crate::metrics::{Counts, StampCounts};
 use crate::types::{Instant, Rtt};
 
 impl Sweep {
