@@ -14,7 +14,7 @@
 //! | [`net`] | the kernel side of the seam: lanes, event loop, privileges, names; `net::sys` holds every `unsafe` | `types`, `channel` |
 //! | [`engine`] | probing without I/O: trait [`engine::Machine`], pacing, matching, encode and decode | `types`, `wire`, `metrics`, `channel` |
 //! | [`driver`] | the only loop that blocks: a Channel and a Machine, to events | `types`, `channel`, `engine` |
-//! | [`sim`] | a network in virtual time that implements Channel, for tests | `types`, `wire`, `channel` |
+//! | `sim` | a network in virtual time that implements Channel, for tests | `types`, `wire`, `channel` |
 //! | [`ping`], [`sweep`], [`trace`], [`respond`] | the applications: config, Machines, events, results; not each other | `types`, `wire`, `metrics`, `channel`, `engine` |
 //! | [`report`] | events to octets: text and JSON | the above except `net`, `sim`, `driver` |
 //! | [`cli`] | the only room that knows argv, environment, terminals and exit codes | all |
@@ -57,6 +57,7 @@ pub mod net;
 pub mod ping;
 pub mod report;
 pub mod respond;
+#[cfg(feature = "sim")]
 pub mod sim;
 pub mod sweep;
 pub mod trace;
