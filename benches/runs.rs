@@ -2,6 +2,7 @@
 //! own work is in the figures, so they compare changes of the engine, not rping with anything else.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
@@ -9,11 +10,10 @@ use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, 
 use netprobe::channel::{LaneId, LanePlan, OpenedLanes, Plan, Precision, Protocol, SocketChoice};
 use netprobe::driver::{self, Next};
 use netprobe::engine::{Destination, Machine, Target};
-use netprobe::ping::{self, Pace, Ping, Subject};
+use netprobe::ping::{self, Pace, Ping, Spec, Task};
 use netprobe::sim::{Link, Network, Node, US, ip};
 use netprobe::trace::{self, Ports, Tracer};
 use netprobe::types::{Family, IpEndpoint, Port, Ttl};
-use netprobe::wire::payload::Fill;
 
 const TARGETS: [u8; 3] = [1, 16, 250];
 const PROBES_PER_TARGET: u64 = 10;
@@ -102,25 +102,12 @@ fn play<M: Machine>(mut opened: OpenedLanes, mut machine: M) -> usize {
 }
 
 fn ping_config(targets: Vec<Target>) -> ping::Config {
+    let spec = Arc::new(Spec { pace: Pace::Fixed(ms(100)), ..Spec::default() });
     ping::Config {
-        targets: targets.into_iter().map(Subject::icmp).collect(),
-        broadcast: false,
-        sticky_source: false,
-        pace: Pace::Fixed(ms(100)),
-        rate: None,
-        preload: 1,
+        targets: targets.into_iter().map(|target| Task::icmp(target, Arc::clone(&spec))).collect(),
         count: Some(PROBES_PER_TARGET),
-        deadline: None,
-        wait: ping::Wait::Default,
-        payload_octets: 56,
-        fill: Fill::Counting,
-        flow_label: None,
-        report_open: false,
-        report_sent: false,
-        report_replies: true,
-        user_to_user: false,
-        names: false,
         seed: 42,
+        ..ping::Config::default()
     }
 }
 

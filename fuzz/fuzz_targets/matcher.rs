@@ -2,13 +2,14 @@
 
 #![no_main]
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use libfuzzer_sys::arbitrary::Unstructured;
 use libfuzzer_sys::fuzz_target;
 use netprobe::channel::{LaneHeader, Profile, Protocol};
+use netprobe::engine::outcome::Payload;
 use netprobe::types::{Port, Ttl};
-use netprobe::wire::payload::Fill;
 use netprobe::{ping, trace};
 use netprobe_fuzz::{LANES, choose, play};
 
@@ -23,38 +24,39 @@ fuzz_target!(|input: &[u8]| {
 });
 
 fn play_ping(profile: Profile, mut source: Unstructured<'_>) {
-    let config = ping::Config {
-        targets: [2, 3, 2].map(|host| ping::Subject::icmp(play::target(profile, host))).into(),
-        broadcast: false,
-        sticky_source: false,
+    let spec = Arc::new(ping::Spec {
         pace: match choose::<u8>(&mut source) % 3 {
             0 => ping::Pace::Fixed(Duration::from_millis(choose::<u16>(&mut source).into())),
             1 => ping::Pace::Adaptive { at_least: Duration::from_millis(2) },
             _ => ping::Pace::Flood,
         },
-        rate: choose::<bool>(&mut source).then_some(1000.0),
-        preload: 1 + u32::from(choose::<u8>(&mut source) % 4),
-        count: choose::<Option<u8>>(&mut source).map(u64::from),
-        deadline: choose::<Option<u8>>(&mut source).map(|seconds| Duration::from_secs(seconds.into())),
         wait: match choose::<u8>(&mut source) % 3 {
             0 => ping::Wait::Default,
             1 => ping::Wait::Exactly(Duration::from_millis(choose::<u16>(&mut source).into())),
             _ => ping::Wait::Forever,
         },
-        payload_octets: choose::<u8>(&mut source).into(),
-        fill: Fill::Counting,
-        flow_label: None,
+        payload: Payload { octets: choose::<u8>(&mut source).into(), ..Payload::default() },
+        ..ping::Spec::default()
+    });
+    let config = ping::Config {
+        targets: [2, 3, 2].map(|host| ping::Task::icmp(play::target(profile, host), Arc::clone(&spec))).into(),
+        spec,
+        rate: choose::<bool>(&mut source).then_some(1000.0),
+        preload: 1 + u32::from(choose::<u8>(&mut source) % 4),
+        count: choose::<Option<u8>>(&mut source).map(u64::from),
+        deadline: choose::<Option<u8>>(&mut source).map(|seconds| Duration::from_secs(seconds.into())),
         report_open: choose(&mut source),
         report_sent: choose(&mut source),
         report_replies: choose(&mut source),
         names: choose(&mut source),
         user_to_user: choose(&mut source),
         seed: 1,
+        ..ping::Config::default()
     };
     let targets = config.targets.len();
     let mut summaries = 0;
     play::play(ping::Ping::new(config), profile, source, |event| match event {
-        ping::Event::Summary(summary) => {
+        ping::Event::Ended(summary) => {
             assert!(summary.counts.balance(), "{:?}", summary.counts);
             assert!(summary.rtt.map_or(0, |rtt| rtt.count) <= summary.counts.received);
             summaries += 1;

@@ -1,24 +1,23 @@
-//! What a ping run is to do: [`Config`].
+//! The configuration of a ping run: [`Config`].
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::method::Method;
 use crate::engine::Target;
-pub use crate::engine::outcome::{Pace, Wait};
-use crate::types::FlowLabel;
-use crate::wire::payload::Fill;
+use crate::engine::outcome::Spec;
 
-/// A whole run.
+/// A whole run. The default probes nothing.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
-    /// What to probe and how, in argument order: one series each.
-    pub targets: Vec<Subject>,
-    /// Whether addresses may be broadcast addresses, so that others than the target answer (`-b`).
+    /// The targets and their methods, in argument order: one series each.
+    pub targets: Vec<Task>,
+    /// Pace, wait, header and payload of targets that are added during the run.
+    pub spec: Arc<Spec>,
+    /// Whether addresses may be broadcast addresses, so that several hosts answer (`-b`).
     pub broadcast: bool,
     /// Whether every probe keeps the source address that its target's route had at the start (`-B`).
     pub sticky_source: bool,
-    /// When probes leave.
-    pub pace: Pace,
     /// At most this many probes a second over all targets together (`--rate`); `None`: no such limit.
     pub rate: Option<f64>,
     /// Probes that leave at once at the start, per target (`-l`); at least 1.
@@ -27,19 +26,11 @@ pub struct Config {
     pub count: Option<u64>,
     /// End of the run, from its start.
     pub deadline: Option<Duration>,
-    /// How long a probe is waited for.
-    pub wait: Wait,
-    /// Payload octets of an ICMP or tagged datagram probe.
-    pub payload_octets: usize,
-    /// What stands behind the cookie.
-    pub fill: Fill,
-    /// IPv6 flow label that was asked for; the lane already sends it.
-    pub flow_label: Option<FlowLabel>,
     /// Whether `NoAnswerYet` events are wanted.
     pub report_open: bool,
     /// Whether `Sent` events are wanted.
     pub report_sent: bool,
-    /// Whether `Reply` events are wanted; each costs memory of its own.
+    /// Whether replies are wanted as events; they are counted in any case.
     pub report_replies: bool,
     /// Whether reverse names are wanted (`-H`): the first probe waits at most 500 ms for the targets' own.
     pub names: bool,
@@ -50,18 +41,41 @@ pub struct Config {
     pub seed: u64,
 }
 
-/// One series to be.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Subject {
-    /// What to probe.
-    pub target: Target,
-    /// How; its lane must speak that.
-    pub method: Method,
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            targets: Vec::new(),
+            spec: Arc::default(),
+            broadcast: false,
+            sticky_source: false,
+            rate: None,
+            preload: 1,
+            count: None,
+            deadline: None,
+            report_open: false,
+            report_sent: false,
+            report_replies: true,
+            names: false,
+            user_to_user: false,
+            seed: 0,
+        }
+    }
 }
 
-impl Subject {
+/// A target and how it is to be probed: one series.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Task {
+    /// The target.
+    pub target: Target,
+    /// The method, which its lane must speak.
+    pub method: Method,
+    /// Pace, wait, header and payload of its probes.
+    pub spec: Arc<Spec>,
+}
+
+impl Task {
     /// ICMP echo to `target`.
-    pub const fn icmp(target: Target) -> Self {
-        Subject { target, method: Method::Icmp }
+    pub const fn icmp(target: Target, spec: Arc<Spec>) -> Self {
+        Task { target, method: Method::Icmp, spec }
     }
 }

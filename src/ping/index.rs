@@ -1,77 +1,85 @@
-//! Which series something that arrived may belong to: by cookie, by address, by lane.
+//! The series that something which arrived may belong to: by cookie, by address, by lane.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 
-use super::series::Route;
+use super::series::Series;
 use crate::channel::{LaneId, Profile, Protocol};
 use crate::types::Family;
-use crate::wire::payload::{COOKIE_OCTETS, Cookie};
+use crate::wire::payload::COOKIE_OCTETS;
 
 type CookieKey = [u8; COOKIE_OCTETS];
 
-/// All series by what answers to their probes carry. Each look-up costs the same however many series there are.
-#[derive(Debug)]
+/// All series, by slot, by what answers to their probes carry. Each look-up costs the same however many series there are.
+#[derive(Debug, Default)]
 pub(super) struct Index {
     lanes: Vec<Lane>,
-    by_cookie: HashMap<(LaneId, CookieKey), Owner>,
-    /// The newest series with this address; older ones hang on `same_address`.
-    by_address: HashMap<(LaneId, IpAddr), u32>,
-    same_address: HashMap<u32, u32>,
-    /// Series that others than their target answer.
+    by_cookie: HashMap<(LaneId, CookieKey), Vec<u32>>,
+    /// The series with this address, newest last.
+    by_address: HashMap<(LaneId, IpAddr), Vec<u32>>,
+    /// Series that other hosts than their target answer.
     groups: Vec<(LaneId, u32)>,
-    cookie_octets: usize,
+    /// How many octets of their cookies probes have room for, longest first, with the number of series.
+    cookie_octets: Vec<(usize, usize)>,
 }
 
 #[derive(Debug)]
 struct Lane {
     id: LaneId,
     profile: Profile,
-    owner: Owner,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Owner {
-    One(u32),
-    Several,
+    series: BTreeSet<u32>,
 }
 
 impl Index {
-    /// For probes with this many payload octets: a cookie may not have room in them.
-    pub(super) fn new(payload_octets: usize) -> Self {
-        Index {
-            lanes: Vec::new(),
-            by_cookie: HashMap::new(),
-            by_address: HashMap::new(),
-            same_address: HashMap::new(),
-            groups: Vec::new(),
-            cookie_octets: payload_octets.min(COOKIE_OCTETS),
-        }
-    }
-
-    /// Adds a series.
-    pub(super) fn insert(&mut self, series: u32, route: &Route, cookie: &Cookie, group: bool) {
+    /// Adds a series; one that cannot be probed is left out.
+    pub(super) fn insert(&mut self, slot: u32, series: &Series) {
+        let Some(route) = series.route() else { return };
         match self.lanes.iter_mut().find(|lane| lane.id == route.lane) {
-            Some(lane) => lane.owner = Owner::Several,
-            None => self.lanes.push(Lane { id: route.lane, profile: route.profile, owner: Owner::One(series) }),
+            Some(lane) => {
+                lane.series.insert(slot);
+            }
+            None => self.lanes.push(Lane { id: route.lane, profile: route.profile, series: BTreeSet::from([slot]) }),
         }
-        if let Some(key) = self.key(cookie.octets()) {
-            let owner = self.by_cookie.entry((route.lane, key)).or_insert(Owner::One(series));
-            if *owner != Owner::One(series) {
-                *owner = Owner::Several;
+        let octets = cookie_octets(series);
+        match self.cookie_octets.iter_mut().find(|(known, _)| *known == octets) {
+            Some((_, count)) => *count += 1,
+            None => {
+                self.cookie_octets.push((octets, 1));
+                self.cookie_octets.sort_unstable_by(|one, other| other.cmp(one));
             }
         }
-        if let Some(endpoint) = route.to.ip()
-            && let Some(older) = self.by_address.insert((route.lane, endpoint.address), series)
-        {
-            self.same_address.insert(series, older);
+        if let Some(key) = key(series.cookie().octets(), octets) {
+            self.by_cookie.entry((route.lane, key)).or_default().push(slot);
         }
-        if group {
-            self.groups.push((route.lane, series));
+        if let Some(endpoint) = route.to.ip() {
+            self.by_address.entry((route.lane, endpoint.address)).or_default().push(slot);
+        }
+        if series.is_group() {
+            self.groups.push((route.lane, slot));
         }
     }
 
-    /// What is special about a lane, if a series uses it.
+    /// Removes a series. Its lane stays known for series to come.
+    pub(super) fn remove(&mut self, slot: u32, series: &Series) {
+        let Some(route) = series.route() else { return };
+        if let Some(lane) = self.lanes.iter_mut().find(|lane| lane.id == route.lane) {
+            lane.series.remove(&slot);
+        }
+        let octets = cookie_octets(series);
+        if let Some((_, count)) = self.cookie_octets.iter_mut().find(|(known, _)| *known == octets) {
+            *count -= 1;
+        }
+        self.cookie_octets.retain(|(_, count)| *count > 0);
+        if let Some(key) = key(series.cookie().octets(), octets) {
+            take_out(&mut self.by_cookie, &(route.lane, key), slot);
+        }
+        if let Some(endpoint) = route.to.ip() {
+            take_out(&mut self.by_address, &(route.lane, endpoint.address), slot);
+        }
+        self.groups.retain(|&(_, member)| member != slot);
+    }
+
+    /// The profile of a lane, if a series ever used it.
     pub(super) fn profile(&self, lane: LaneId) -> Option<Profile> {
         self.lanes.iter().find(|known| known.id == lane).map(|lane| lane.profile)
     }
@@ -83,40 +91,60 @@ impl Index {
         self.lanes.iter().find(icmp).map(|lane| (lane.id, lane.profile))
     }
 
-    /// The series whose cookie, as far as its probes have room for it, starts this payload.
+    /// The one series whose cookie, as far as its probes have room for it, starts this payload.
     pub(super) fn with_cookie(&self, lane: LaneId, payload: &[u8]) -> Option<u32> {
-        self.key(payload).and_then(|key| self.by_cookie.get(&(lane, key))).and_then(|owner| owner.one())
+        let series = |&(octets, _): &(usize, usize)| self.by_cookie.get(&(lane, key(payload, octets)?));
+        only(self.cookie_octets.iter().find_map(series)?)
     }
 
     /// The series with this address, newest first.
     pub(super) fn at(&self, lane: LaneId, address: IpAddr) -> impl Iterator<Item = u32> {
-        let newest = self.by_address.get(&(lane, address)).copied();
-        std::iter::successors(newest, |series| self.same_address.get(series).copied())
+        self.by_address.get(&(lane, address)).into_iter().flatten().rev().copied()
     }
 
-    /// The series of this lane that others than their target answer.
+    /// The series of this lane that other hosts than their target answer.
     pub(super) fn groups(&self, lane: LaneId) -> impl Iterator<Item = u32> {
         self.groups.iter().filter(move |(of, _)| *of == lane).map(|&(_, series)| series)
     }
 
     /// The series that has this lane for itself.
     pub(super) fn only(&self, lane: LaneId) -> Option<u32> {
-        self.lanes.iter().find(|known| known.id == lane).and_then(|lane| lane.owner.one())
+        let series = &self.lanes.iter().find(|known| known.id == lane)?.series;
+        series.first().copied().filter(|_| series.len() == 1)
     }
 
-    fn key(&self, octets: &[u8]) -> Option<CookieKey> {
-        let found = octets.get(..self.cookie_octets).filter(|found| !found.is_empty())?;
-        let mut key = CookieKey::default();
-        key.iter_mut().zip(found).for_each(|(to, from)| *to = *from);
-        Some(key)
+    /// The number of entries about series.
+    #[cfg(test)]
+    pub(super) fn entries(&self) -> usize {
+        let lanes: usize = self.lanes.iter().map(|lane| lane.series.len()).sum();
+        lanes + self.by_cookie.len() + self.by_address.len() + self.groups.len() + self.cookie_octets.len()
     }
 }
 
-impl Owner {
-    fn one(self) -> Option<u32> {
-        match self {
-            Owner::One(series) => Some(series),
-            Owner::Several => None,
+/// How many octets of its cookie the probes of a series have room for.
+pub(super) fn cookie_octets(series: &Series) -> usize {
+    series.subject().spec.payload.octets.min(COOKIE_OCTETS)
+}
+
+fn key(octets: &[u8], length: usize) -> Option<CookieKey> {
+    let found = octets.get(..length).filter(|found| !found.is_empty())?;
+    let mut key = CookieKey::default();
+    key.iter_mut().zip(found).for_each(|(to, from)| *to = *from);
+    Some(key)
+}
+
+fn only(series: &[u32]) -> Option<u32> {
+    match series {
+        [slot] => Some(*slot),
+        _ => None,
+    }
+}
+
+fn take_out<K: std::hash::Hash + Eq>(map: &mut HashMap<K, Vec<u32>>, key: &K, slot: u32) {
+    if let Some(series) = map.get_mut(key) {
+        series.retain(|&member| member != slot);
+        if series.is_empty() {
+            map.remove(key);
         }
     }
 }

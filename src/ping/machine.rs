@@ -1,36 +1,40 @@
 //! [`Ping`]: the Machine that drives all series of a run.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::net::IpAddr;
+use std::sync::Arc;
 
-use super::config::{Config, Subject};
-use super::event::{Event, SeriesId};
+use super::config::{Config, Task};
+use super::event::Event;
 use super::index::Index;
 use super::names::{self, Names};
 use super::probe::token;
-use super::series::{Context, FollowUp, Route, Series};
+use super::series::{ConnectionOrder, Context, Route, Series};
+use super::set::SeriesSet;
 use crate::channel::{Arena, Control, Header, IcmpNotice, Inbound, Open, Order, Outbox, Token, Transmit, Write};
+use crate::engine::outcome::SubjectId;
 use crate::engine::pace::Cap;
 use crate::engine::{Destination, Machine, Target, Timers};
 use crate::types::{ClockError, Instant, IpEndpoint, Now, Port, ProbeId};
 use crate::wire::payload::{COOKIE_OCTETS, Cookie};
 
-/// So many probes are ordered in one turn at most, so that their answers are read before a receive buffer is full.
+/// At most this many probes are ordered in one turn, so that their answers are read before a receive buffer is full.
 const BATCH: usize = 64;
 
 /// A ping run. All series probe at the same time, each at its own pace; see [`crate::ping`] for what counts as what.
 #[derive(Debug)]
 pub struct Ping {
     pub(super) config: Config,
-    pub(super) series: Vec<Series>,
+    pub(super) series: SeriesSet,
     pub(super) index: Index,
     pub(super) names: Names,
     pub(super) events: VecDeque<Event>,
-    /// What is to be asked of the channel about connections, whatever else is to be sent.
-    follow_ups: VecDeque<FollowUp>,
+    /// Orders about connections, which go before probes.
+    connection_orders: VecDeque<ConnectionOrder>,
     phase: Phase,
+    /// When the next probe of each slot is due.
     sends: Timers,
-    /// When probes are lost, and when replies wait no longer for stamps.
+    /// When probes are lost, and when replies wait no longer for stamps, by slot.
     deadlines: Timers,
     cap: Option<Cap>,
     /// With a deadline: no probe leaves from here on.
@@ -39,13 +43,14 @@ pub struct Ping {
     /// is over with it.
     end: Option<Instant>,
     any_sent: bool,
+    /// When a series was removed last.
+    pub(super) removed_at: Option<Instant>,
     interrupted: bool,
-    /// Series that still have something to send or to wait for.
-    active: usize,
-    over: Vec<bool>,
+    /// Series that still have something to send or to wait for, as of the last look at each.
+    active: HashSet<u32>,
     /// Orders that the channel has neither carried out nor refused.
     unconfirmed: u64,
-    /// When to ask for the wall clock's error, if probes tell it.
+    /// When to ask for the wall clock's error, if probes carry it.
     clock_due: Option<Instant>,
     /// Everything that arrived up to here was handled.
     seen: Instant,
@@ -68,12 +73,12 @@ impl Ping {
     pub fn new(mut config: Config) -> Self {
         let targets = std::mem::take(&mut config.targets);
         let mut ping = Ping {
-            index: Index::new(config.payload_octets),
+            index: Index::default(),
             config,
-            series: Vec::with_capacity(targets.len()),
+            series: SeriesSet::default(),
             names: Names::default(),
             events: VecDeque::new(),
-            follow_ups: VecDeque::new(),
+            connection_orders: VecDeque::new(),
             phase: Phase::New,
             sends: Timers::default(),
             deadlines: Timers::default(),
@@ -81,15 +86,17 @@ impl Ping {
             quiet_from: None,
             end: None,
             any_sent: false,
+            removed_at: None,
             interrupted: false,
-            active: 0,
-            over: Vec::new(),
+            active: HashSet::new(),
             unconfirmed: 0,
             clock_due: None,
             seen: Instant::ZERO,
             payload: Vec::new(),
         };
-        targets.into_iter().for_each(|subject| ping.add(subject));
+        for task in targets {
+            ping.add(task);
+        }
         ping
     }
 
@@ -98,36 +105,37 @@ impl Ping {
         self.phase == Phase::Probing
     }
 
-    /// Whether everything that left is decided and told.
+    /// Whether everything that left is decided and reported.
     pub fn is_settled(&self) -> bool {
         self.series.iter().all(Series::is_settled)
     }
 
     /// No more probes leave.
     pub fn stop(&mut self, now: Now) {
-        let all = 0..self.series.len() as u32;
-        all.for_each(|number| self.with_series(number, now, |series, _| series.stop()));
+        let all: Vec<u32> = self.series.slots().collect();
+        all.into_iter().for_each(|slot| self.with_series(slot, now, |series, _| series.stop()));
     }
 
-    /// With [`super::Pace::Called`]: the next probe of this series, by its number, is due now.
-    pub fn call(&mut self, series: u32, now: Now) {
-        self.with_series(series, now, |series, _| series.call());
-    }
-
-    fn add(&mut self, subject: Subject) {
-        let Ok(number) = u32::try_from(self.series.len()) else { return };
-        let series = Series::new(SeriesId::new(number), subject, cookie(self.config.seed, number));
-        if let Some(route) = series.route() {
-            self.index.insert(number, &route, series.cookie(), series.is_group(&self.config));
+    /// With [`crate::engine::outcome::Pace::Called`]: the next probe of this subject is due now.
+    pub fn call(&mut self, id: SubjectId, now: Now) {
+        if let Some(slot) = self.series.slot(id) {
+            self.with_series(slot, now, |series, _| series.call());
         }
-        self.series.push(series);
-        self.over.push(false);
-        self.active += 1;
+    }
+
+    fn add(&mut self, task: Task) -> Option<u32> {
+        let config = &self.config;
+        let slot = self.series.insert(|id| Series::new(id, task, config, cookie(config.seed, id.get())))?;
+        if let Some(series) = self.series.get(slot) {
+            self.index.insert(slot, series);
+        }
+        self.active.insert(slot);
+        Some(slot)
     }
 
     fn start(&mut self, now: Now) {
         let wall = now.wall;
-        self.events.extend(self.series.iter().map(|series| series.started(&self.config, wall)));
+        self.events.extend(self.series.iter().map(|series| series.began(wall)));
         let addresses = self.series.iter().filter_map(|series| series.route()).filter_map(|route| route.to.ip());
         let addresses = addresses.map(|endpoint| endpoint.address);
         let unknown = addresses.filter(|&address| self.config.names && self.names.ask(address));
@@ -147,24 +155,23 @@ impl Ping {
         let stamps = self.series.iter().any(|series| series.clock_error().is_some());
         self.clock_due = stamps.then(|| now.mono + ClockError::FRESH);
         self.cap = self.config.rate.and_then(|rate| Cap::new(now.mono, rate));
-        for (number, series) in (0..).zip(&mut self.series) {
-            series.begin(&self.config, now.mono);
-            refresh(number, series, &self.config, &mut self.sends, &mut self.deadlines);
-        }
-        (0..self.series.len()).for_each(|index| self.note_if_over(index));
+        let all: Vec<u32> = self.series.slots().collect();
+        all.into_iter().for_each(|slot| self.with_series(slot, now, |series, _| series.begin(now.mono)));
     }
 
     /// Changes one series, then what depends on it.
-    pub(super) fn with_series(&mut self, number: u32, now: Now, change: impl FnOnce(&mut Series, &mut Context<'_>)) {
-        let index = number as usize;
-        let Some(series) = self.series.get_mut(index).filter(|series| !series.is_closed()) else { return };
+    pub(super) fn with_series(&mut self, slot: u32, now: Now, change: impl FnOnce(&mut Series, &mut Context<'_>)) {
+        let Some(series) = self.series.get_mut(slot) else { return };
         let before = series.unconfirmed();
-        let (events, orders) = (&mut self.events, &mut self.follow_ups);
+        let (events, orders) = (&mut self.events, &mut self.connection_orders);
         change(series, &mut Context { config: &self.config, now, events, orders });
         self.unconfirmed = (self.unconfirmed + series.unconfirmed()).saturating_sub(before);
         if self.phase == Phase::Probing {
-            refresh(number, series, &self.config, &mut self.sends, &mut self.deadlines);
-            self.note_if_over(index);
+            self.sends.set(slot, series.next_send(&self.config));
+            self.deadlines.set(slot, series.next_deadline(&self.config));
+            if series.is_over(&self.config) {
+                self.active.remove(&slot);
+            }
         }
     }
 
@@ -175,18 +182,8 @@ impl Ping {
         token: Token,
         change: impl FnOnce(&mut Series, ProbeId, &mut Context<'_>),
     ) {
-        if let Some((number, probe)) = self.ordered(token) {
-            self.with_series(number, now, |series, context| change(series, probe, context));
-        }
-    }
-
-    fn note_if_over(&mut self, index: usize) {
-        if let (Some(series), Some(over)) = (self.series.get(index), self.over.get_mut(index))
-            && !*over
-            && series.is_over(&self.config)
-        {
-            *over = true;
-            self.active -= 1;
+        if let Some((slot, probe)) = self.ordered(token) {
+            self.with_series(slot, now, |series, context| change(series, probe, context));
         }
     }
 
@@ -197,33 +194,32 @@ impl Ping {
         Some(allowed).filter(|&at| self.quiet_from.is_none_or(|quiet| at < quiet))
     }
 
-    fn order(&mut self, number: u32, allowed: Instant, now: Now, outbox: &mut Outbox) {
-        let Some(Route { to, from, lane, .. }) = self.series.get(number as usize).and_then(Series::route) else {
-            return;
-        };
+    fn order(&mut self, slot: u32, allowed: Instant, now: Now, outbox: &mut Outbox) {
+        let Some(Route { to, from, lane, .. }) = self.series.get(slot).and_then(Series::route) else { return };
         let mut ordered = ProbeId::FIRST;
-        self.with_series(number, now, |series, context| ordered = series.order(allowed, context));
-        let Some(series) = self.series.get(number as usize) else { return };
-        let token = token(number, ordered);
-        let header = Header { from: from.filter(|_| self.config.sticky_source), ..Header::default() };
+        self.with_series(slot, now, |series, context| ordered = series.order(allowed, context));
+        let Some(series) = self.series.get(slot) else { return };
+        let token = token(series.subject().id, ordered);
+        let header = series.subject().spec.header;
+        let header = Header { from: header.from.or(from.filter(|_| self.config.sticky_source)), ..header };
         if let Some(port) = series.connects() {
             let source_port = port.map_or(0, Port::get);
             outbox.push(Order::Open(Open { lane, token, to, source_port, header }));
         } else {
-            let payload = &mut self.payload;
-            let octets = outbox.store(|octets| series.push_probe(ordered, &self.config, now.wall, payload, octets));
+            let buffer = &mut self.payload;
+            let octets = outbox.store(|octets| series.push_probe(ordered, now.wall, buffer, octets));
             outbox.push(Order::Send(Transmit { lane, token, to, flow: 0, header, octets }));
         }
     }
 
-    fn follow_up(&mut self, outbox: &mut Outbox) {
-        for follow_up in self.follow_ups.drain(..) {
-            match follow_up {
-                FollowUp::Write { token, data } => {
+    fn push_connection_orders(&mut self, outbox: &mut Outbox) {
+        for order in self.connection_orders.drain(..) {
+            match order {
+                ConnectionOrder::Write { token, data } => {
                     let octets = outbox.store(|octets| octets.extend_from_slice(&data));
                     outbox.push(Order::Write(Write { token, octets }));
                 }
-                FollowUp::Close { token, how } => outbox.push(Order::Close { token, how }),
+                ConnectionOrder::Close { token, how } => outbox.push(Order::Close { token, how }),
             }
         }
     }
@@ -232,18 +228,16 @@ impl Ping {
         match control {
             Control::Interrupt | Control::Terminate => self.interrupted = true,
             Control::Interim => {
-                let running = self.series.iter().filter(|series| !series.is_closed());
-                self.events.push_back(Event::Interim(running.map(Series::interim).collect()));
+                self.events.push_back(Event::Interim(self.series.iter().map(Series::interim).collect()));
             }
             Control::Stop => self.stop(now),
             Control::Add { target, endpoint } => self.add_running(now, target, *endpoint),
             Control::Remove { target } => {
-                let named = |series: &&Series| series.typed() == &**target;
-                let numbers: Vec<u32> =
-                    (0..).zip(&self.series).filter(|(_, series)| named(series)).map(|(number, _)| number).collect();
-                for number in numbers {
-                    self.with_series(number, now, |series, context| series.close(context.events, context.orders));
-                }
+                let named =
+                    |&slot: &u32| self.series.get(slot).is_some_and(|series| *series.subject().target == **target);
+                let slots: Vec<u32> = self.series.slots().filter(named).collect();
+                slots.into_iter().for_each(|slot| self.remove(slot));
+                self.removed_at = Some(now.mono);
             }
             Control::Name(answer) => {
                 if let Some(name) = &answer.name {
@@ -251,10 +245,8 @@ impl Ping {
                 }
                 self.names.answered();
             }
-            // Nobody asked.
-            Control::Origin(_) => {}
-            // The targets are known from the start, or come by name.
-            Control::Supplied => {}
+            // Origins are not asked for, and targets are known from the start or come by name.
+            Control::Origin(_) | Control::Supplied => {}
         }
     }
 
@@ -266,32 +258,43 @@ impl Ping {
         };
         let numeric = target.parse::<IpAddr>().is_ok();
         let target = Target { target: target.into(), name: target.into(), numeric, destination };
-        self.add(Subject::icmp(target));
-        let number = self.series.len() as u32 - 1;
+        let Some(slot) = self.add(Task::icmp(target, Arc::clone(&self.config.spec))) else { return };
         if self.phase == Phase::New {
             return;
         }
-        if let Some(series) = self.series.last() {
-            self.events.push_back(series.started(&self.config, now.wall));
+        if let Some(series) = self.series.get(slot) {
+            self.events.push_back(series.began(now.wall));
         }
         if self.config.names && self.names.ask(endpoint.address) {
             self.events.push_back(Event::NameWanted(endpoint.address));
         }
-        self.with_series(number, now, |series, context| series.begin(context.config, now.mono));
+        self.with_series(slot, now, |series, _| series.begin(now.mono));
+    }
+
+    /// Ends a series and frees everything kept of it.
+    fn remove(&mut self, slot: u32) {
+        let Some(series) = self.series.remove(slot) else { return };
+        self.index.remove(slot, &series);
+        self.sends.set(slot, None);
+        self.deadlines.set(slot, None);
+        self.active.remove(&slot);
+        self.unconfirmed -= series.unconfirmed();
+        series.close(&self.config, &mut self.events, &mut self.connection_orders);
     }
 
     fn finish(&mut self) {
         self.phase = Phase::Finished;
-        let running = self.series.iter_mut().filter(|series| !series.is_closed());
-        running.for_each(|series| series.close(&mut self.events, &mut self.follow_ups));
+        let all: Vec<u32> = self.series.slots().collect();
+        all.into_iter().for_each(|slot| self.remove(slot));
     }
 
-    /// The series and probe of an order of ours.
+    /// The slot of the series and the probe of an order of ours.
     fn ordered(&self, token: Token) -> Option<(u32, ProbeId)> {
-        let number = u32::try_from(token.get() >> 32).ok()?;
-        let newest = self.series.get(number as usize)?.newest()?.get();
-        let behind = (newest as u32).wrapping_sub(token.get() as u32);
-        newest.checked_sub(u64::from(behind)).map(|probe| (number, ProbeId::new(probe)))
+        let id = u32::try_from(token.get() >> 32).ok().map(SubjectId::new)?;
+        let slot = self.series.slot(id)?;
+        let newest = self.series.get(slot)?.newest()?.get();
+        let age = (newest as u32).wrapping_sub(token.get() as u32);
+        newest.checked_sub(u64::from(age)).map(|probe| (slot, ProbeId::new(probe)))
     }
 }
 
@@ -303,7 +306,7 @@ impl Machine for Ping {
             self.start(now);
         }
         self.seen = now.mono;
-        self.follow_up(outbox);
+        self.push_connection_orders(outbox);
         if self.phase != Phase::Probing || self.interrupted || self.quiet_from.is_some_and(|quiet| quiet <= now.mono) {
             return;
         }
@@ -312,12 +315,12 @@ impl Machine for Ping {
             outbox.push(Order::AskClock);
         }
         for _ in 0..BATCH {
-            let Some((_, number)) = self.sends.first() else { return };
+            let Some((_, slot)) = self.sends.first() else { return };
             let Some(allowed) = self.next_order().filter(|&at| at <= now.mono) else { return };
             if let Some(cap) = &mut self.cap {
                 cap.take(now.mono);
             }
-            self.order(number, allowed, now, outbox);
+            self.order(slot, allowed, now, outbox);
         }
     }
 
@@ -327,10 +330,10 @@ impl Machine for Ping {
         }
         match inbound {
             Inbound::Datagram(datagram) => self.datagram(now, datagram, octets),
-            Inbound::Icmp(report @ IcmpNotice { token: Some(token), .. }) => {
-                self.attempt_failed(now, *token, report, octets);
+            Inbound::Icmp(notice @ IcmpNotice { token: Some(token), .. }) => {
+                self.attempt_failed(now, *token, notice, octets);
             }
-            Inbound::Icmp(report) => self.report(now, report, octets),
+            Inbound::Icmp(notice) => self.notice(now, notice, octets),
             Inbound::Sent(sent) => {
                 if self.ordered(sent.token).is_some() && !std::mem::replace(&mut self.any_sent, true) {
                     self.end = self.config.deadline.map(|deadline| sent.stamp.user.mono + deadline);
@@ -356,8 +359,8 @@ impl Machine for Ping {
             Inbound::Closed(closed) => {
                 self.with_probe(now, closed.token, |series, probe, context| series.closed(probe, closed, context));
             }
-            Inbound::Clock(error) => self.series.iter_mut().for_each(|series| series.clock_is(*error)),
-            // Nobody connects to a prober, and when what it writes has left decides nothing.
+            Inbound::Clock(error) => self.series.iter_mut().for_each(|series| series.set_clock_error(*error)),
+            // A prober accepts no connections, and when its data has left decides nothing.
             Inbound::Accepted(_) | Inbound::Drained { .. } => {}
         }
     }
@@ -366,7 +369,7 @@ impl Machine for Ping {
         match self.phase {
             Phase::New => Some(Instant::ZERO),
             Phase::Finished => None,
-            _ if self.interrupted || (self.active == 0 && self.phase == Phase::Probing) => Some(Instant::ZERO),
+            _ if self.interrupted || (self.active.is_empty() && self.phase == Phase::Probing) => Some(Instant::ZERO),
             Phase::Naming(_) if self.names.complete() => Some(Instant::ZERO),
             Phase::Naming(until) => Some(until),
             Phase::Probing => {
@@ -387,11 +390,11 @@ impl Machine for Ping {
         // arrived until then was handled, which is one turn later.
         let seen = std::mem::replace(&mut self.seen, now.mono);
         if self.phase == Phase::Probing {
-            while let Some((_, number)) = self.deadlines.first().filter(|&(deadline, _)| deadline <= seen) {
-                self.with_series(number, now, |series, context| series.expire(seen, context));
+            while let Some((_, slot)) = self.deadlines.first().filter(|&(deadline, _)| deadline <= seen) {
+                self.with_series(slot, now, |series, context| series.expire(seen, context));
             }
         }
-        let ended = self.end.is_some_and(|end| end <= seen) || (self.active == 0 && self.phase == Phase::Probing);
+        let ended = self.end.is_some_and(|end| end <= seen) || (self.active.is_empty() && self.phase == Phase::Probing);
         if self.phase != Phase::Finished && (self.interrupted || ended) {
             self.finish();
         }
@@ -404,11 +407,6 @@ impl Machine for Ping {
     fn is_finished(&self) -> bool {
         self.phase == Phase::Finished
     }
-}
-
-fn refresh(number: u32, series: &Series, config: &Config, sends: &mut Timers, deadlines: &mut Timers) {
-    sends.set(number, series.next_send(config));
-    deadlines.set(number, series.next_deadline(config));
 }
 
 fn cookie(seed: u64, series: u32) -> Cookie {

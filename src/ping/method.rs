@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::channel::CloseHow;
-pub use crate::engine::outcome::MethodKind;
+use crate::engine::outcome::MethodKind;
 use crate::types::{ClockError, Port};
 use crate::wire::service::Service;
 

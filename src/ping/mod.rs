@@ -1,19 +1,20 @@
-//! The application behind `rping`: probes targets at a pace, tells every kind of answer apart, and counts.
+//! The application of `rping`: probes targets at a pace, tells the kinds of answers apart, and counts.
 //!
 //! [`Ping`] is the Machine. Each target is a *series* with its own cookie, pace and counts; all start with the first turn, as
 //! close together as the rate allows (their slots then stay apart by what the rate kept them apart).
 //!
 //! - A probe is *sent* once the channel says so. Each probe sent is in exactly one of [`Counts::received`],
 //!   [`Counts::refused`], [`Counts::unreachable`], [`Counts::lost`] and [`Counts::pending`], at any time.
-//! - The first answer or ICMP error that arrives within the wait decides a probe. What comes after is shown and counted as
+//! - The first answer or ICMP error that arrives within the wait decides a probe. Later ones are shown and counted as
 //!   duplicate or late. Redirects and source quenches, and replies with a wrong checksum, decide nothing.
-//! - Times of arrival are those of the stamps: what arrived in time counts as received even if it is handled after a stall.
-//! - A reply that overtakes the kernel's stamp of its probe is told a tick (1 ms) later at most. Where not all replies have the
+//! - Times of arrival are those of the stamps: an answer that arrived in time counts even if it is handled after a stall.
+//! - A reply that overtakes the kernel's stamp of its probe is reported a tick (1 ms) later at most. Where not all replies have the
 //!   same kind of stamps, the statistics are those of the kind that most have.
-//! - Slots that nobody was there to use are skipped and counted. A rate that keeps a series from its slots is no stall.
+//! - Slots missed in a stall are skipped and counted. A rate that keeps a series from its slots is no stall.
 //! - A decided probe is remembered for two minutes and 65 536 probes; answers that come even later are ignored. An open
 //!   probe is given up when its sequence number is used again.
 //! - Summaries come in argument order when the whole run is over; that of a removed target at once.
+//!   Removal frees the series; its number is not used again.
 
 mod config;
 pub mod contrast;
@@ -26,15 +27,16 @@ mod method;
 mod names;
 mod probe;
 mod series;
+mod set;
 mod summary;
 #[cfg(test)]
 mod tests;
+mod verdict;
 
-pub use config::{Config, Pace, Subject, Wait};
-pub use event::{
-    Answer, ErrorEvent, Event, ExchangeFailure, OneWay, PayloadChange, Reflection, Refusal, Reply, SendFailed,
-    SeriesId, Start, Unanswered,
-};
+pub use crate::engine::outcome::{MethodKind, Pace, Spec, State, SubjectId, Wait};
+pub use config::{Config, Task};
+pub use event::Event;
 pub use machine::Ping;
-pub use method::{Ask, Connect, Exchange, Method, MethodKind, Session};
-pub use summary::{Counts, Interim, OneWayStats, ReflectionStats, Responder, Spread, StampCounts, State, Summary};
+pub use method::{Ask, Connect, Exchange, Method, Session};
+pub use summary::{Counts, Interim, OneWayStats, ReflectionStats, Responder, Spread, StampCounts, Summary};
+pub use verdict::Verdict;

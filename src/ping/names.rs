@@ -7,7 +7,7 @@ use std::time::Duration;
 /// How long the first probe waits for the names of the targets.
 pub(super) const PATIENCE: Duration = Duration::from_millis(500);
 
-/// So many addresses are asked for at most: who answers is up to the network, and memory is not.
+/// At most this many addresses are asked for, so that the network cannot fill the memory.
 const MOST: usize = 1 << 16;
 
 /// Which addresses were asked for, and which answers are out.

@@ -1,17 +1,18 @@
-//! One probe of a series: when it left and what became of it.
+//! One probe of a series: when it left, and its state.
 
 use std::num::NonZeroU64;
 
 use crate::channel::{Sent, Token};
-use crate::types::{Now, ProbeId, Rtt, Stamp, StampSource, WallTime};
+use crate::engine::outcome::{Answered, SubjectId};
+use crate::types::{Instant, Now, ProbeId, Rtt, Stamp, StampSource, WallTime};
 
-/// What became of a probe so far.
+/// The state of a probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(super) enum ProbeState {
     /// The channel was asked to send it.
     Ordered,
     /// The kernel would not send it.
-    Failed,
+    NotSent,
     /// It left, and is waited for.
     Open,
     /// A reply that counts came in time; with its delay once that is measured.
@@ -23,13 +24,13 @@ pub(super) enum Fate {
     /// Its wait is over.
     Lost,
     /// Lost, and answered afterwards.
-    LateAnswered,
+    AnsweredLate,
 }
 
-/// The channel's name for a probe: its series in the upper half, which leaves the top bit clear, and the lower half of its
+/// The channel's name for a probe: its subject in the upper half, which leaves the top bit clear, and the lower half of its
 /// number.
-pub(super) fn token(series: u32, probe: ProbeId) -> Token {
-    Token::new(u64::from(series) << 32 | u64::from(probe.get() as u32))
+pub(super) fn token(subject: SubjectId, probe: ProbeId) -> Token {
+    Token::new(u64::from(subject.get()) << 32 | u64::from(probe.get() as u32))
 }
 
 /// One probe. Kept small: thousands of targets have hundreds of them each.
@@ -39,14 +40,14 @@ pub(super) struct Probe {
     scheduled: Option<NonZeroU64>,
     left: Option<NonZeroU64>,
     hardware: Option<NonZeroU64>,
-    /// What became of it.
-    pub(super) fate: Fate,
+    /// Its state.
+    pub(super) state: ProbeState,
 }
 
 impl Probe {
     /// A probe that waits to be sent.
     pub(super) fn ordered() -> Self {
-        Probe { user: Now::default(), scheduled: None, left: None, hardware: None, fate: Fate::Ordered }
+        Probe { user: Now::default(), scheduled: None, left: None, hardware: None, state: ProbeState::Ordered }
     }
 
     /// Notes when it left, as far as is known by now.
@@ -58,7 +59,7 @@ impl Probe {
         self.hardware = sent.stamp.hardware.and_then(nanos).or(self.hardware);
     }
 
-    /// When it left: what its delay runs from.
+    /// When it left: the start of its delay.
     pub(super) fn sent(&self) -> Stamp {
         let wall = |nanos: NonZeroU64| WallTime::from_nanos(nanos.get());
         // From the entry into the queueing discipline, so that a queue on our own link stays visible.
@@ -72,9 +73,21 @@ impl Probe {
         to.get().checked_sub(from.get()).map(Rtt::from_nanos)
     }
 
+    /// The answers to it so far, if it is waited for until `deadline`.
+    pub(super) fn answered(&self, deadline: Option<Instant>) -> Answered {
+        match self.state {
+            ProbeState::Ordered | ProbeState::Open => Answered::Open(deadline),
+            ProbeState::Lost => Answered::Not,
+            ProbeState::AnsweredLate => Answered::Late,
+            ProbeState::NotSent | ProbeState::Received(_) | ProbeState::Refused | ProbeState::Unreachable => {
+                Answered::InTime
+            }
+        }
+    }
+
     /// Whether something that arrives can be about it: it left.
     pub(super) fn has_left(&self) -> bool {
-        !matches!(self.fate, Fate::Ordered | Fate::Failed)
+        !matches!(self.state, ProbeState::Ordered | ProbeState::NotSent)
     }
 }
 

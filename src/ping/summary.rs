@@ -1,17 +1,20 @@
-//! What a series comes to: [`Counts`], [`Summary`], and figures on the way.
+//! The figures of a series: [`Counts`], [`Summary`], and [`Interim`] ones.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
-use super::event::SeriesId;
-pub use crate::engine::outcome::State;
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
+
+use crate::engine::outcome::{State, Status, Subject};
 use crate::metrics::RttStats;
 pub use crate::metrics::{Counts, StampCounts};
 
 /// Figures of a running series.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Interim {
-    /// Which series.
-    pub series: SeriesId,
+    /// The subject.
+    pub subject: Arc<Subject>,
     /// Counts so far.
     pub counts: Counts,
     /// RTTs so far.
@@ -23,12 +26,13 @@ pub struct Interim {
 /// A series is over.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Summary {
-    /// Which series.
-    pub series: SeriesId,
-    /// What became of its probes.
+    /// The subject.
+    pub subject: Arc<Subject>,
+    /// Outcomes of its probes.
     pub counts: Counts,
-    /// What the target turned out to be. For ICMP and STAMP set only if it could not be probed; else `None` if no probe was
-    /// decided.
+    /// Whether it answered as often as was asked.
+    pub status: Status,
+    /// The state of the target. For ICMP and STAMP set only if it could not be probed; else `None` if no probe was decided.
     pub state: Option<State>,
     /// Whether silent probes are put down to a limit on how often the target says that the port is closed.
     pub rate_limited: bool,
@@ -36,9 +40,9 @@ pub struct Summary {
     pub syn_retransmits: u64,
     /// Delays of what came back over connections (from the data sent to the answer).
     pub answer: Option<RttStats>,
-    /// What a STAMP reflector said, once it said something.
+    /// What a STAMP reflector reported, once it answered.
     pub reflection: Option<Box<ReflectionStats>>,
-    /// Everybody who answered a multicast or broadcast target, in order of first answers; empty for other targets.
+    /// All hosts that answered a multicast or broadcast target, in order of first answers; empty for other targets.
     pub responders: Vec<Responder>,
     /// RTTs of the replies that count.
     pub rtt: Option<RttStats>,
@@ -48,7 +52,7 @@ pub struct Summary {
     pub ipdv: Option<f64>,
     /// RFC 3550 §6.4.1's filter over the RTTs, nanoseconds.
     pub interarrival_jitter: Option<f64>,
-    /// The most probes that were under way when one was answered, from that one to the newest, as ping's `pipe`; 0 if none
+    /// The most probes that were in flight when one was answered, from that one to the newest, as ping's `pipe`; 0 if none
     /// was answered.
     pub pipe: u64,
     /// Which stamps the counted replies have.
@@ -57,7 +61,7 @@ pub struct Summary {
     pub duration: u64,
 }
 
-/// What a STAMP session found.
+/// The results of a STAMP session.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ReflectionStats {
     /// Packets lost on the way there, and on the way back, up to the last answer; `None` if the reflector keeps no count of
@@ -93,8 +97,19 @@ pub struct Spread {
     pub max: i64,
 }
 
-/// One of those who answered a multicast or broadcast target.
-#[derive(Clone, Debug, PartialEq)]
+/// Milliseconds.
+impl Serialize for Spread {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_struct("Spread", 3)?;
+        object.serialize_field("min", &(self.min as f64 / 1e6))?;
+        object.serialize_field("mean", &(self.mean / 1e6))?;
+        object.serialize_field("max", &(self.max as f64 / 1e6))?;
+        object.end()
+    }
+}
+
+/// A host that answered a multicast or broadcast target.
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Responder {
     /// Its address.
     pub address: IpAddr,
@@ -102,8 +117,9 @@ pub struct Responder {
     pub received: u64,
     /// Further answers of its to a probe it had answered.
     pub duplicates: u64,
-    /// Answers behind the wait.
+    /// Answers after the wait.
     pub late: u64,
     /// Delays of those in time.
+    #[serde(rename = "rtt_stats_ms")]
     pub rtt: Option<RttStats>,
 }

@@ -1,14 +1,17 @@
 //! The machine turn by turn, with hand-made inbounds: any order of events, and very long runs.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::{Config, Counts, Event, Pace, Ping, Subject, Wait};
+use super::series::Series;
+use super::{Config, Counts, Event, Pace, Ping, Spec, Task, Wait};
 use crate::channel::{
     Arena, Control, Datagram, ErrorPath, Inbound, LaneHeader, LaneId, LaneIdent, Layer, Order, Outbox, Owner, Profile,
     Protocol, SendStamps, Sent, SocketKind, Token, Transmit,
 };
+use crate::engine::outcome::{Outcome, Payload};
 use crate::engine::{Destination, Inflight, Machine, Target};
 use crate::types::{Endpoint, Family, Ident, Instant, IpEndpoint, Now, Stamp, WallTime};
 use crate::wire::ip::{self, IpHeader};
@@ -48,26 +51,18 @@ impl Rig {
         let endpoint = IpEndpoint::from_address(TARGET.into());
         let destination = Destination::Reachable { endpoint, source: None, lane: LaneId::new(0), profile: PROFILE };
         let mut config = Config {
-            targets: vec![Subject::icmp(Target { target: "t".into(), name: "t".into(), numeric: true, destination })],
-            broadcast: false,
-            sticky_source: false,
-            pace: Pace::Fixed(Duration::from_millis(100)),
-            rate: None,
-            preload: 1,
-            count: None,
-            deadline: None,
-            wait: Wait::Exactly(WAIT),
-            payload_octets: 32,
-            fill: Fill::Counting,
-            flow_label: None,
-            report_open: false,
-            report_sent: false,
-            report_replies: true,
-            user_to_user: false,
-            names: false,
+            spec: Arc::new(Spec {
+                pace: Pace::Fixed(Duration::from_millis(100)),
+                wait: Wait::Exactly(WAIT),
+                payload: Payload { octets: 32, fill: Fill::Counting },
+                ..Spec::default()
+            }),
             seed: 3,
+            ..Config::default()
         };
         change(&mut config);
+        let target = Target { target: "t".into(), name: "t".into(), numeric: true, destination };
+        config.targets.push(Task::icmp(target, Arc::clone(&config.spec)));
         let now = Instant::from_nanos(1_000_000_000);
         let outbox = Outbox::default();
         Rig { ping: Ping::new(config), outbox, now, sent: Vec::new(), keep_sent: usize::MAX, events: Vec::new() }
@@ -80,6 +75,10 @@ impl Rig {
     fn handle(&mut self, inbound: &Inbound, arena: &Arena) {
         self.ping.handle(self.clocks(), inbound, arena);
         assert!(self.ping.series.iter().all(|series| series.counts.balance()));
+    }
+
+    fn series(&self) -> &Series {
+        self.ping.series.iter().next().expect("a series")
     }
 
     /// One turn without a wait; orders are carried out.
@@ -164,7 +163,7 @@ impl Rig {
         self.turn();
         assert!(self.ping.is_finished());
         match self.events.last() {
-            Some(Event::Summary(summary)) => summary.counts,
+            Some(Event::Ended(summary)) => summary.counts,
             other => panic!("{other:?}"),
         }
     }
@@ -289,8 +288,8 @@ proptest! {
 #[test]
 fn two_hundred_thousand_probes_wrap_the_sequence_three_times() {
     let mut rig = Rig::new(|config| {
-        config.pace = Pace::Fixed(Duration::from_millis(1));
-        config.payload_octets = 16;
+        let spec = Arc::make_mut(&mut config.spec);
+        (spec.pace, spec.payload.octets) = (Pace::Fixed(Duration::from_millis(1)), 16);
     });
     rig.keep_sent = 2;
     for number in 1..=200_000u64 {
@@ -317,9 +316,9 @@ fn two_hundred_thousand_probes_wrap_the_sequence_three_times() {
 #[test]
 fn memory_does_not_grow_with_the_number_of_probes() {
     let mut rig = Rig::new(|config| {
-        config.pace = Pace::Fixed(Duration::from_micros(100));
-        config.payload_octets = 0;
-        config.wait = Wait::Forever;
+        let spec = Arc::make_mut(&mut config.spec);
+        (spec.pace, spec.payload.octets) = (Pace::Fixed(Duration::from_micros(100)), 0);
+        spec.wait = Wait::Forever;
     });
     rig.keep_sent = 1;
     for number in 0..300_000u64 {
@@ -331,16 +330,16 @@ fn memory_does_not_grow_with_the_number_of_probes() {
         rig.events.clear();
         rig.now = rig.now + Duration::from_micros(100);
     }
-    assert_eq!(rig.ping.series[0].remembered(), Inflight::<()>::CAPACITY);
-    assert_eq!(rig.ping.series[0].counts.lost, 1, "given up when its sequence was used again");
+    assert_eq!(rig.series().remembered(), Inflight::<()>::CAPACITY);
+    assert_eq!(rig.series().counts.lost, 1, "given up when its sequence was used again");
     assert!(rig.ping.events.capacity() < 100);
 }
 
 #[test]
 fn a_slow_run_remembers_two_minutes_of_probes() {
-    let mut rig = Rig::new(|config| config.pace = Pace::Fixed(Duration::from_secs(1)));
+    let mut rig = Rig::new(|config| Arc::make_mut(&mut config.spec).pace = Pace::Fixed(Duration::from_secs(1)));
     rig.pass(Duration::from_secs(1000));
-    assert!((120..=122).contains(&rig.ping.series[0].remembered()), "{}", rig.ping.series[0].remembered());
+    assert!((120..=122).contains(&rig.series().remembered()), "{}", rig.series().remembered());
     // A copy of what left just two minutes ago is still known, what left before is not.
     let last = rig.sent.len() - 1;
     rig.reply(last - 119, |_| {});
@@ -351,7 +350,7 @@ fn a_slow_run_remembers_two_minutes_of_probes() {
 
 #[test]
 fn a_series_is_small_while_it_has_few_probes() {
-    let size = size_of::<super::series::Series>();
+    let size = size_of::<Series>();
     assert!(size <= 1024, "{size}");
 }
 
@@ -390,7 +389,7 @@ fn a_deadline_that_has_passed_waits_for_what_is_not_read_yet() {
     rig.handle(&Inbound::Datagram(datagram), &arena);
     rig.turn();
     assert!(rig.ping.is_finished());
-    assert!(matches!(rig.events.last(), Some(Event::Summary(summary)) if summary.counts.received == 1));
+    assert!(matches!(rig.events.last(), Some(Event::Ended(summary)) if summary.counts.received == 1));
 }
 
 #[test]
@@ -415,4 +414,81 @@ fn tokens_that_nobody_gave_out_are_ignored() {
         );
     }
     assert_eq!(rig.end().sent, 1);
+}
+
+#[test]
+fn removed_targets_leave_no_series_and_no_index_entries() {
+    let mut rig = Rig::new(|_| {});
+    rig.turn();
+    let entries = rig.ping.index.entries();
+    for n in 0..5_000u32 {
+        let target: Box<str> = format!("target {n}").into();
+        let endpoint = IpEndpoint::from_address(std::net::Ipv4Addr::from(0xcb00_7100 + n % 256).into());
+        rig.handle(&Inbound::Control(Control::Add { target: target.clone(), endpoint }), &Arena::default());
+        rig.turn();
+        rig.handle(&Inbound::Control(Control::Remove { target }), &Arena::default());
+        rig.turn();
+    }
+    assert_eq!((rig.ping.series.iter().count(), rig.ping.index.entries()), (1, entries));
+    assert!(rig.ping.series.capacity() <= 2);
+    let ids = rig.events.iter().filter_map(|event| match event {
+        Event::Began { subject, .. } => Some(subject.id.get()),
+        _ => None,
+    });
+    assert!(ids.eq(0..=5_000), "numbers are not used again");
+    assert_eq!(rig.sent.len(), 5_001);
+    // Answers to what was removed belong to none, and are not foreign either.
+    rig.reply(4_000, |_| {});
+    let counts = rig.end();
+    assert_eq!((counts.sent, counts.foreign), (1, 0));
+}
+
+#[test]
+fn a_send_failure_is_a_repetition_until_it_changes_or_a_reply_comes() {
+    let mut rig = Rig::new(|config| config.preload = 6);
+    rig.ping.handle_timeout(rig.clocks());
+    rig.ping.poll_orders(rig.clocks(), &mut rig.outbox);
+    let refuse = |rig: &mut Rig, error| {
+        let Some(Order::Send(Transmit { token, .. })) = rig.outbox.pop_front() else { panic!("no order") };
+        let refused = crate::channel::Refused { token, error, mtu: None };
+        rig.handle(&Inbound::Refused(refused), &Arena::default());
+    };
+    use crate::channel::OsError;
+    refuse(&mut rig, OsError::ENETUNREACH);
+    refuse(&mut rig, OsError::ENETUNREACH);
+    refuse(&mut rig, OsError::EPERM);
+    refuse(&mut rig, OsError::EPERM);
+    rig.turn();
+    rig.reply(0, |_| {});
+    let repeated = |rig: &Rig| -> Vec<bool> {
+        let not_sent = rig.events.iter().filter_map(|event| match event {
+            Event::Probe(event) => Some(&event.outcome),
+            _ => None,
+        });
+        not_sent
+            .filter_map(|outcome| match outcome {
+                Outcome::NotSent(failed) => Some(failed.repeated),
+                _ => None,
+            })
+            .collect()
+    };
+    rig.now = rig.now + Duration::from_secs(1);
+    rig.ping.handle_timeout(rig.clocks());
+    rig.ping.poll_orders(rig.clocks(), &mut rig.outbox);
+    refuse(&mut rig, OsError::EPERM);
+    rig.turn();
+    assert_eq!(repeated(&rig), [false, true, false, true, false]);
+}
+
+#[test]
+fn a_sent_event_counts_the_probes_since_the_newest_answer() {
+    let mut rig = Rig::new(|config| (config.preload, config.report_sent) = (3, true));
+    rig.turn();
+    rig.reply(1, |_| {});
+    rig.pass(Duration::from_millis(100));
+    let in_flight = rig.events.iter().filter_map(|event| match event {
+        Event::Sent { in_flight, .. } => Some(*in_flight),
+        _ => None,
+    });
+    assert_eq!(in_flight.collect::<Vec<_>>(), [1, 2, 3, 2]);
 }

@@ -1,15 +1,15 @@
 //! What a probe costs in memory: once a run is under way, nothing.
 
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use netprobe::channel::{Arena, Inbound, LaneId, Outbox, Plan, Precision, SocketChoice};
 use netprobe::driver::{self, Next, Turn};
 use netprobe::engine::{Destination, Machine, Target};
 use netprobe::net;
-use netprobe::ping::{Config, Event, Pace, Ping, Subject, Wait};
+use netprobe::ping::{Config, Event, Pace, Ping, Spec, Task};
 use netprobe::types::{Family, Instant, Now};
-use netprobe::wire::payload::Fill;
 
 use crate::namespace::in_namespace;
 use crate::run::{FAMILIES, icmp, loopback, with_rights};
@@ -40,9 +40,9 @@ fn flood(family: Family) -> (u64, u64) {
     let destination =
         Destination::Reachable { endpoint: loopback(family), source: None, lane: LaneId::new(0), profile };
     let target = Target { target: "t".into(), name: "t".into(), numeric: true, destination };
-    let mut machine = Watched { ping: Ping::new(config(Subject::icmp(target))), replies: 0, at: [0; 2] };
+    let mut machine = Watched { ping: Ping::new(config(target)), replies: 0, at: [0; 2] };
     driver::run(opened.channel.as_mut(), &mut machine, Precision::Relaxed, |turn| match turn {
-        Turn::Event(Event::Summary(summary)) => {
+        Turn::Event(Event::Ended(summary)) => {
             assert_eq!((summary.counts.received, summary.counts.lost), (WARM + MEASURED, 0));
             Next::Continue
         }
@@ -53,26 +53,13 @@ fn flood(family: Family) -> (u64, u64) {
     (machine.replies, to - from)
 }
 
-fn config(subject: Subject) -> Config {
+fn config(target: Target) -> Config {
     Config {
-        targets: vec![subject],
-        broadcast: false,
-        sticky_source: false,
-        pace: Pace::Flood,
-        rate: None,
-        preload: 1,
+        targets: vec![Task::icmp(target, Arc::new(Spec { pace: Pace::Flood, ..Spec::default() }))],
         count: Some(WARM + MEASURED),
-        deadline: None,
-        wait: Wait::Default,
-        payload_octets: 56,
-        fill: Fill::Counting,
-        flow_label: None,
-        report_open: false,
-        report_sent: false,
         report_replies: false,
-        names: false,
-        user_to_user: false,
         seed: 1,
+        ..Config::default()
     }
 }
 

@@ -1,5 +1,6 @@
 //! Comparisons of methods in virtual time.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use netprobe::channel::{Attempt, Control, LanePlan, OsError, Plan, Precision, Protocol, SocketChoice, SocketKind};
@@ -7,10 +8,9 @@ use netprobe::driver::{self, Next, Turn};
 use netprobe::engine::{Destination, Target};
 use netprobe::metrics::Share;
 use netprobe::ping::contrast::{Answerer, Config, Contender, Contrast, Event, Finding, Outcome, Row, Verdict, Who};
-use netprobe::ping::{self, Ask, Connect, Method, MethodKind, Pace, State, Wait};
+use netprobe::ping::{self, Ask, Connect, Method, MethodKind, Spec, State, Wait};
 use netprobe::sim::{Change, Failure, Link, Log, Network, Node, Peer, TcpService, US, UdpService, Way, ip};
 use netprobe::types::{Family, IpEndpoint};
-use netprobe::wire::payload::Fill;
 
 const TARGET: &str = "198.51.100.9";
 const TARGET_V6: &str = "2001:db8:9::9";
@@ -107,24 +107,10 @@ fn contrast_as(network: &Network, plans: &Plans) -> Ran {
         Contender { target, method, socket, port: (port != 0).then_some(port), named: plans.named, refused }
     });
     let ping = ping::Config {
-        targets: Vec::new(),
-        pace: Pace::Called,
-        rate: None,
-        preload: 1,
-        count: None,
+        spec: Arc::new(Spec { wait: Wait::Exactly(ms(2000)), ..Spec::default() }),
         deadline: plans.deadline,
-        wait: Wait::Exactly(ms(2000)),
-        payload_octets: 56,
-        fill: Fill::Counting,
-        flow_label: None,
-        report_open: false,
-        report_sent: false,
-        report_replies: true,
-        user_to_user: false,
-        names: false,
-        broadcast: false,
-        sticky_source: false,
         seed: plans.seed,
+        ..ping::Config::default()
     };
     let config = Config {
         contenders: contenders.collect(),
@@ -154,7 +140,7 @@ impl Ran {
     /// What must hold in every run.
     fn check(&self) {
         let summaries = self.events.iter().filter_map(|event| match event {
-            ping::Event::Summary(summary) => Some(summary),
+            ping::Event::Ended(summary) => Some(summary),
             _ => None,
         });
         let summaries: Vec<_> = summaries.collect();

@@ -12,17 +12,19 @@ mod stamps;
 mod targets;
 
 use std::net::IpAddr;
+use std::ops::Deref;
+use std::sync::Arc;
 use std::time::Duration;
 
 use netprobe::channel::{Control, LanePlan, OpenedLanes, Plan, Precision, Protocol, SendStamps, SocketChoice};
 use netprobe::driver::{self, Next, Turn};
-use netprobe::engine::{Destination, Target};
-use netprobe::ping::{
-    Config, Counts, ErrorEvent, Event, Method, Pace, Ping, Refusal, Reply, State, Subject, Summary, Wait,
+use netprobe::engine::outcome::{
+    Detail, ExchangeReply, IcmpError, Outcome, Payload, ProbeEvent, Reflection, Refusal, Reply, Silence, Standing,
 };
+use netprobe::engine::{Destination, Target};
+use netprobe::ping::{Config, Counts, Event, Method, Pace, Ping, Spec, State, Summary, Task, Wait};
 use netprobe::sim::{EPOCH, Link, Log, Network, Node, US, ip};
-use netprobe::types::{Family, IpEndpoint, WallTime};
-use netprobe::wire::payload::Fill;
+use netprobe::types::{Family, IpEndpoint, Rtt, StampSource, WallTime};
 
 const TARGET: &str = "198.51.100.9";
 const TARGET_V6: &str = "2001:db8:9::9";
@@ -40,16 +42,16 @@ fn ping_services(network: &Network, targets: &[(&str, u16)], method: &Method, co
     };
     let lanes = [Family::V4, Family::V6].map(|family| LanePlan::new(family, protocol, SocketChoice::Auto)).into();
     let mut opened = network.open(&Plan { lanes, names: false, ..Plan::default() });
-    let subject = |&(typed, port): &(&str, u16)| {
+    let task = |&(typed, port): &(&str, u16)| {
         let address = ip(typed);
         let lane = *opened.lanes[usize::from(address.is_ipv6())].as_ref().unwrap();
         let endpoint = IpEndpoint::from_address(address).with_port(port);
         let destination =
             Destination::Reachable { endpoint, source: None, lane, profile: *opened.channel.profile(lane) };
         let target = Target { target: typed.into(), name: typed.into(), numeric: true, destination };
-        Subject { target, method: method.clone() }
+        Task { target, method: method.clone(), spec: Arc::clone(&config.spec) }
     };
-    let targets = targets.iter().map(subject).collect();
+    let targets = targets.iter().map(task).collect();
     play(network, &mut opened, Config { targets, ..config })
 }
 
@@ -60,26 +62,22 @@ fn since_start(time: WallTime) -> Duration {
 
 /// Three probes, one a second.
 fn config() -> Config {
-    Config {
-        targets: Vec::new(),
-        broadcast: false,
-        sticky_source: false,
-        pace: Pace::Fixed(SECOND),
-        rate: None,
-        preload: 1,
-        count: Some(3),
-        deadline: None,
-        wait: Wait::Default,
-        payload_octets: 56,
-        fill: Fill::Counting,
-        flow_label: None,
-        report_open: false,
-        report_sent: false,
-        report_replies: true,
-        user_to_user: false,
-        names: false,
-        seed: 42,
-    }
+    Config { count: Some(3), seed: 42, ..Config::default() }
+}
+
+/// Probes that leave at this pace.
+fn paced(pace: Pace) -> Arc<Spec> {
+    Arc::new(Spec { pace, ..Spec::default() })
+}
+
+/// Probes that are waited for in this way.
+fn waiting(wait: Wait) -> Arc<Spec> {
+    Arc::new(Spec { wait, ..Spec::default() })
+}
+
+/// Probes of this many octets.
+fn sized(octets: usize) -> Arc<Spec> {
+    Arc::new(Spec { payload: Payload { octets, ..Payload::default() }, ..Spec::default() })
 }
 
 /// Us, and 10 ms away the target.
@@ -95,10 +93,78 @@ fn over(link: Link, change: impl FnOnce(Node) -> Node) -> Network {
     network
 }
 
-/// What a run told, and what it sent.
+/// The events of a run, and what it sent.
 struct Run {
     events: Vec<Event>,
     log: Log,
+}
+
+/// A probe event with its outcome of one kind.
+#[derive(Debug)]
+struct Seen<'a, T> {
+    event: &'a ProbeEvent,
+    outcome: &'a T,
+}
+
+impl<T> Clone for Seen<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Seen<'_, T> {}
+
+impl<T> Deref for Seen<'_, T> {
+    type Target = ProbeEvent;
+
+    fn deref(&self) -> &ProbeEvent {
+        self.event
+    }
+}
+
+impl<T> Seen<'_, T> {
+    fn duplicate(&self) -> bool {
+        self.standing.is_duplicate()
+    }
+
+    fn late(&self) -> bool {
+        self.standing.is_late()
+    }
+
+    fn stamp(&self) -> StampSource {
+        self.delay.expect("a delay").stamp
+    }
+
+    fn state(&self) -> Option<State> {
+        self.event.outcome.state()
+    }
+}
+
+impl Seen<'_, Reply> {
+    fn rtt(&self) -> Rtt {
+        self.delay.expect("a delay").rtt
+    }
+
+    fn syn_retransmits(&self) -> Option<u32> {
+        match self.outcome.detail {
+            Detail::Connect { syn_retransmits, .. } => syn_retransmits,
+            _ => None,
+        }
+    }
+
+    fn exchange(&self) -> Option<ExchangeReply> {
+        match self.outcome.detail {
+            Detail::Connect { exchange, .. } => exchange,
+            _ => None,
+        }
+    }
+
+    fn reflection(&self) -> Option<&Reflection> {
+        match &self.outcome.detail {
+            Detail::Stamp(reflection) => Some(reflection),
+            _ => None,
+        }
+    }
 }
 
 /// Pings the target over whatever socket the network allows.
@@ -129,8 +195,8 @@ fn ping_over(network: &Network, send_stamps: SendStamps, targets: &[&str], confi
             Err(_) => Destination::Unresolved,
         },
     };
-    let targets = targets.iter().map(target).map(Subject::icmp);
-    let targets: Vec<Subject> = config.targets.iter().cloned().chain(targets).collect();
+    let targets = targets.iter().map(target).map(|target| Task::icmp(target, Arc::clone(&config.spec)));
+    let targets: Vec<Task> = config.targets.iter().cloned().chain(targets).collect();
     play(network, &mut opened, Config { targets, ..config })
 }
 
@@ -154,59 +220,45 @@ fn play(network: &Network, opened: &mut OpenedLanes, config: Config) -> Run {
 }
 
 impl Run {
-    /// What must hold in every run: a start before and a summary behind everything else of a series, every probe accounted
+    /// What must hold in every run: a start before and a summary after everything else of a series, every probe accounted
     /// for, and as many events as were counted.
     fn check(&self) {
-        let mut told: Vec<Option<Counts>> = Vec::new();
+        let mut reported: Vec<Option<Counts>> = Vec::new();
         for event in &self.events {
-            let (series, count): (usize, fn(&mut Counts) -> &mut u64) = match event {
-                Event::Start(start) => {
-                    assert_eq!(start.series.index(), told.len());
-                    told.push(Some(Counts::default()));
-                    continue;
+            match event {
+                Event::Began { subject, .. } => {
+                    assert_eq!(subject.id.index(), reported.len());
+                    reported.push(Some(Counts::default()));
                 }
-                Event::Summary(summary) => {
-                    let told = told[summary.series.index()].take().expect("one summary behind everything else");
+                Event::Ended(summary) => {
+                    let reported = reported[summary.subject.id.index()].take().expect("one summary after all else");
                     let counts = summary.counts;
                     assert!(counts.balance(), "{counts:?}");
                     let decided = |counts: Counts| {
                         (counts.received, counts.refused, counts.unreachable, counts.lost, counts.send_failed)
                     };
-                    assert_eq!(decided(counts), decided(told));
-                    assert_eq!((counts.duplicates, counts.late), (told.duplicates, told.late));
+                    assert_eq!(decided(counts), decided(reported));
+                    assert_eq!((counts.duplicates, counts.late), (reported.duplicates, reported.late));
                     // Errors with a wrong checksum are counted and not shown.
-                    assert!(counts.bad_checksum >= told.bad_checksum);
-                    continue;
+                    assert!(counts.bad_checksum >= reported.bad_checksum);
                 }
-                Event::Reply(reply) if reply.bad_checksum => (reply.series.index(), |counts| &mut counts.bad_checksum),
-                Event::Reply(reply) if reply.duplicate => (reply.series.index(), |counts| &mut counts.duplicates),
-                Event::Reply(reply) if reply.late => (reply.series.index(), |counts| &mut counts.late),
-                Event::Reply(reply) => (reply.series.index(), |counts| &mut counts.received),
-                Event::Error(error) if error.kind.is_advice() => continue,
-                Event::Error(error) if error.duplicate => (error.series.index(), |counts| &mut counts.duplicates),
-                Event::Error(error) if error.late => (error.series.index(), |counts| &mut counts.late),
-                Event::Error(error) => (error.series.index(), |counts| &mut counts.unreachable),
-                Event::Refused(refusal) if refusal.duplicate => {
-                    (refusal.series.index(), |counts| &mut counts.duplicates)
+                Event::Probe(event) => {
+                    let counts = reported[event.subject.id.index()].as_mut().expect("nothing after the summary");
+                    *count(event, counts) += 1;
                 }
-                Event::Refused(refusal) if refusal.late => (refusal.series.index(), |counts| &mut counts.late),
-                Event::Refused(refusal) => (refusal.series.index(), |counts| &mut counts.refused),
-                Event::Timeout(timeout) => (timeout.series.index(), |counts| &mut counts.lost),
-                Event::SendFailed(failed) => (failed.series.index(), |counts| &mut counts.send_failed),
                 Event::NameWanted(_)
                 | Event::Named { .. }
                 | Event::Sent { .. }
                 | Event::NoAnswerYet(_)
-                | Event::Interim(_) => continue,
-            };
-            *count(told[series].as_mut().expect("nothing behind the summary")) += 1;
+                | Event::Interim(_) => {}
+            }
         }
-        assert!(told.iter().all(Option::is_none), "every series has a summary");
+        assert!(reported.iter().all(Option::is_none), "every series has a summary");
     }
 
     fn summaries(&self) -> Vec<&Summary> {
         let of_event = self.events.iter().filter_map(|event| match event {
-            Event::Summary(summary) => Some(summary.as_ref()),
+            Event::Ended(summary) => Some(summary.as_ref()),
             _ => None,
         });
         of_event.collect()
@@ -220,46 +272,51 @@ impl Run {
         self.summary().counts
     }
 
-    fn replies(&self) -> Vec<&Reply> {
+    /// The probe events with an outcome that `select` takes.
+    fn outcomes<'a, T>(&'a self, select: impl Fn(&'a Outcome) -> Option<&'a T>) -> Vec<Seen<'a, T>> {
         let of_event = self.events.iter().filter_map(|event| match event {
-            Event::Reply(reply) => Some(reply.as_ref()),
+            Event::Probe(event) => Some(Seen { event, outcome: select(&event.outcome)? }),
             _ => None,
         });
         of_event.collect()
     }
 
-    fn refusals(&self) -> Vec<&Refusal> {
-        let of_event = self.events.iter().filter_map(|event| match event {
-            Event::Refused(refusal) => Some(refusal.as_ref()),
+    fn replies(&self) -> Vec<Seen<'_, Reply>> {
+        self.outcomes(|outcome| match outcome {
+            Outcome::Reply(reply) => Some(reply),
             _ => None,
-        });
-        of_event.collect()
+        })
+    }
+
+    fn refusals(&self) -> Vec<Seen<'_, Refusal>> {
+        self.outcomes(|outcome| match outcome {
+            Outcome::Refused(refusal) => Some(refusal),
+            _ => None,
+        })
+    }
+
+    fn lost(&self) -> Vec<Seen<'_, Silence>> {
+        self.outcomes(|outcome| match outcome {
+            Outcome::Timeout(silence) => Some(silence),
+            _ => None,
+        })
+    }
+
+    fn errors(&self) -> Vec<Seen<'_, IcmpError>> {
+        self.outcomes(|outcome| match outcome {
+            Outcome::Error(error) => Some(&**error),
+            _ => None,
+        })
     }
 
     /// What silence meant, and whether it was put down to a limit.
     fn silences(&self) -> Vec<(State, bool)> {
-        let of_event = self.events.iter().filter_map(|event| match event {
-            Event::Timeout(unanswered) => Some((unanswered.state, unanswered.rate_limited)),
-            _ => None,
-        });
-        of_event.collect()
-    }
-
-    fn errors(&self) -> Vec<&ErrorEvent> {
-        let of_event = self.events.iter().filter_map(|event| match event {
-            Event::Error(error) => Some(error.as_ref()),
-            _ => None,
-        });
-        of_event.collect()
+        self.lost().iter().map(|lost| (lost.outcome.state(), *lost.outcome == Silence::RateLimited)).collect()
     }
 
     /// Numbers of the probes whose wait was over, and when it was.
     fn timeouts(&self) -> Vec<(u64, Duration)> {
-        let timeout = |event: &Event| match event {
-            Event::Timeout(timeout) => Some((timeout.probe.get(), since_start(timeout.at))),
-            _ => None,
-        };
-        self.events.iter().filter_map(timeout).collect()
+        self.lost().iter().map(|seen| (seen.id.get(), since_start(seen.at))).collect()
     }
 
     /// When probes left, in milliseconds.
@@ -270,4 +327,20 @@ impl Run {
 
 fn interrupt_at(network: &mut Network, time: Duration) {
     network.at(time, Control::Interrupt);
+}
+
+/// The count that this event is one of.
+fn count<'a>(event: &ProbeEvent, counts: &'a mut Counts) -> &'a mut u64 {
+    match (event.standing, &event.outcome) {
+        (Standing::Duplicate { .. }, _) => &mut counts.duplicates,
+        (Standing::Late, _) => &mut counts.late,
+        (Standing::Inconclusive, Outcome::Reply(reply)) if reply.bad_checksum => &mut counts.bad_checksum,
+        // Advice is not counted.
+        (Standing::Inconclusive, _) => &mut counts.skipped,
+        (Standing::First, Outcome::Reply(_)) => &mut counts.received,
+        (Standing::First, Outcome::Refused(_)) => &mut counts.refused,
+        (Standing::First, Outcome::Error(_)) => &mut counts.unreachable,
+        (Standing::First, Outcome::Timeout(_)) => &mut counts.lost,
+        (Standing::First, Outcome::NotSent(_)) => &mut counts.send_failed,
+    }
 }

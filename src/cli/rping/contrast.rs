@@ -1,5 +1,6 @@
 //! `rping --contrast` from its command line to its exit status.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::channel::{LanePlan, OpenedLanes, Plan, Protocol, SocketChoice, SocketKind};
@@ -80,11 +81,11 @@ impl Rping<'_> {
         if contenders.iter().any(|one| is_group(&one.target)) {
             return Err(CliError::Refused(format!("'{text}' is a group; --contrast compares methods to one host")));
         }
-        let mut ping = self.config(Vec::new(), opened.lookup.is_some(), env)?;
-        ping.pace = Pace::Called;
-        if ping.wait == Wait::Default {
-            ping.wait = Wait::Exactly(WAIT);
+        let mut spec = self.spec(1, env);
+        if spec.wait == Wait::Default {
+            spec.wait = Wait::Exactly(WAIT);
         }
+        let ping = self.config(Vec::new(), Arc::new(spec), opened.lookup.is_some(), env)?;
         let mut sink = self.contrast_sink(&ping, &bound);
         let mut machine = Contrast::new(Config { contenders, rounds, most_rounds, slot, ping });
         let mut status = NOT_RUN;

@@ -1,9 +1,10 @@
 //! `rping` from its command line to its exit status.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::channel::{LanePlan, OpenedLanes, Owner, Plan, Precision, Protocol, SendStamps, SocketChoice};
+use crate::channel::{Header, LanePlan, OpenedLanes, Owner, Plan, Precision, Protocol, SendStamps, SocketChoice};
 use crate::cli::args::values::{Rate, Span, Timestamping};
 use crate::cli::drive::drive;
 use crate::cli::env::Env;
@@ -13,9 +14,10 @@ use crate::cli::rping::method::{Asked, Choice, close_how};
 use crate::cli::rping::rules::{self, Request, USER_INTERVAL};
 use crate::cli::target::{self, Lanes};
 use crate::cli::{ANSWERED, NOT_ANSWERED, NOT_RUN};
+use crate::engine::outcome::{Payload, Status};
 use crate::engine::pace::LARGEST_FLOOD_WINDOW;
 use crate::engine::{Destination, Machine, Target};
-use crate::ping::{Config, Event, Method, Pace, Ping, State, Subject, Wait};
+use crate::ping::{Config, Event, Method, Pace, Ping, Spec, Task, Verdict, Wait};
 use crate::report::{PingJson, PingJsonOptions, PingText, PingTextOptions, ShownSource, Sink, Streams};
 use crate::types::Family;
 use crate::wire::payload::Fill;
@@ -67,20 +69,30 @@ impl Rping<'_> {
             return Err(CliError::Refused(KERNELS_IDENT.to_owned()));
         }
         let targets = self.place(&texts, &asked, &opened, &plan, env)?;
-        let targets = self.subjects(&choice, &asked, targets, env);
-        let config = self.config(targets, opened.lookup.is_some(), env)?;
+        let spec = Arc::new(self.spec(targets.len(), env));
+        let targets = self.tasks(&choice, &asked, targets, &spec, env);
+        let config = self.config(targets, spec, opened.lookup.is_some(), env)?;
         let mut sink = self.sink(&config, &bound);
         let too_fast = self.too_fast(&config, env.uid);
-        let names = config.targets.len();
-        let precision = precision(config.pace);
+        let precision = precision(config.spec.pace);
         let mut ping = Ping::new(config);
         if let Some(trouble) = too_fast {
             // As ping does: the header says what would have been probed.
             return Err(announce(&mut ping, &opened, sink.as_mut(), env).err().unwrap_or(trouble));
         }
-        let mut tally = Tally::new(names, self.args);
-        drive(&mut opened, &mut ping, precision, sink.as_mut(), env, |event| tally.heed(event))?;
-        Ok(tally.status())
+        let mut verdict = Verdict::default();
+        drive(&mut opened, &mut ping, precision, sink.as_mut(), env, |event| {
+            verdict.take(event);
+            match event {
+                Event::NameWanted(address) => Some(*address),
+                _ => None,
+            }
+        })?;
+        Ok(match verdict.status() {
+            Status::Answered => ANSWERED,
+            Status::NotAnswered => NOT_ANSWERED,
+            Status::NotRun => NOT_RUN,
+        })
     }
 
     pub(super) fn hint_at_long_times(&self, env: &mut Env<'_>) {
@@ -234,7 +246,14 @@ impl Rping<'_> {
     }
 
     /// What is probed how; says with `-v` where connections are closed in another way than by FIN for their number alone.
-    fn subjects(&self, choice: &Choice, asked: &[Asked<'_>], targets: Vec<Target>, env: &mut Env<'_>) -> Vec<Subject> {
+    fn tasks(
+        &self,
+        choice: &Choice,
+        asked: &[Asked<'_>],
+        targets: Vec<Target>,
+        spec: &Arc<Spec>,
+        env: &mut Env<'_>,
+    ) -> Vec<Task> {
         let pace = self.pace(targets.len());
         let (close, many) = close_how(&self.args.method, pace, self.rate(), targets.len());
         if many && choice.protocol() == Protocol::Tcp && self.args.output.verbose {
@@ -244,44 +263,55 @@ impl Rping<'_> {
                 self.program
             );
         }
-        let subject = |(target, asked)| Subject { target, method: choice.method(asked, close) };
-        targets.into_iter().zip(asked).map(subject).collect()
+        let task = |(target, asked)| Task { target, method: choice.method(asked, close), spec: Arc::clone(spec) };
+        targets.into_iter().zip(asked).map(task).collect()
     }
 
-    pub(super) fn config(&self, targets: Vec<Subject>, names: bool, env: &Env<'_>) -> Result<Config, CliError> {
-        let (run, packet, output) = (&self.args.run, &self.args.packet, &self.args.output);
-        let octets = self.payload_octets();
-        let is_v4 = |subject: &Subject| matches!(subject.target.destination, Destination::Reachable { endpoint, .. } if endpoint.family() == Family::V4);
-        if octets > V4_PAYLOAD && targets.iter().any(is_v4) {
-            return Err(too_large(octets));
-        }
-        Ok(Config {
-            broadcast: self.args.socket.broadcast,
-            sticky_source: self.args.socket.sticky_source,
-            pace: match self.pace(targets.len()) {
+    /// Pace, wait, header and payload of every target's probes.
+    pub(super) fn spec(&self, targets: usize, env: &Env<'_>) -> Spec {
+        let (run, packet) = (&self.args.run, &self.args.packet);
+        Spec {
+            pace: match self.pace(targets) {
                 // Root's follows the RTT wherever that leads, as in ping.
                 Pace::Adaptive { .. } if env.uid == 0 && run.interval.is_none() => {
                     Pace::Adaptive { at_least: Duration::ZERO }
                 }
                 pace => pace,
             },
-            rate: self.rate(),
-            targets,
-            preload: run.preload.unwrap_or(1),
-            count: run.count,
-            deadline: run.deadline.map(|span| span.duration).filter(|deadline| !deadline.is_zero()),
             wait: match run.timeout {
                 None => Wait::Default,
                 Some(span) if span.duration.is_zero() => Wait::Forever,
                 Some(span) => Wait::Exactly(span.duration),
             },
-            payload_octets: octets,
-            fill: packet.pattern.clone().unwrap_or_default(),
-            flow_label: packet.flow_label,
+            header: Header { flow_label: packet.flow_label, ..Header::default() },
+            payload: Payload { octets: self.payload_octets(), fill: packet.pattern.clone().unwrap_or_default() },
+        }
+    }
+
+    pub(super) fn config(
+        &self,
+        targets: Vec<Task>,
+        spec: Arc<Spec>,
+        names: bool,
+        env: &Env<'_>,
+    ) -> Result<Config, CliError> {
+        let (run, output) = (&self.args.run, &self.args.output);
+        let is_v4 = |task: &Task| matches!(task.target.destination, Destination::Reachable { endpoint, .. } if endpoint.family() == Family::V4);
+        if spec.payload.octets > V4_PAYLOAD && targets.iter().any(is_v4) {
+            return Err(too_large(spec.payload.octets));
+        }
+        Ok(Config {
+            broadcast: self.args.socket.broadcast,
+            sticky_source: self.args.socket.sticky_source,
+            rate: self.rate(),
+            targets,
+            spec,
+            preload: run.preload.unwrap_or(1),
+            count: run.count,
+            deadline: run.deadline.map(|span| span.duration).filter(|deadline| !deadline.is_zero()),
             report_open: output.outstanding,
             report_sent: self.shows_dots(),
-            // Verbose summaries tell what replies told.
-            report_replies: !output.quiet || output.verbose || self.args.method.contrast,
+            report_replies: !output.quiet || self.args.method.contrast,
             names: output.reverse_names && names,
             user_to_user: self.timestamping() == Timestamping::User,
             seed: env.seed,
@@ -308,13 +338,13 @@ impl Rping<'_> {
 
     /// Why users other than root may not have this pace.
     fn too_fast(&self, config: &Config, uid: u32) -> Option<CliError> {
-        let interval = match config.pace {
+        let interval = match config.spec.pace {
             Pace::Fixed(interval) => interval,
             Pace::Adaptive { at_least } => at_least,
             Pace::Flood | Pace::Unpaced | Pace::Called => Duration::ZERO,
         };
-        let multicast = |subject: &Subject| matches!(subject.target.destination, Destination::Reachable { endpoint, .. } if endpoint.address.is_multicast());
-        let icmp = config.targets.iter().any(|subject| subject.method == Method::Icmp);
+        let multicast = |task: &Task| matches!(task.target.destination, Destination::Reachable { endpoint, .. } if endpoint.address.is_multicast());
+        let icmp = config.targets.iter().any(|task| task.method == Method::Icmp);
         rules::too_fast(uid, interval, icmp, config.targets.iter().any(multicast))
     }
 
@@ -341,9 +371,9 @@ impl Rping<'_> {
             stamps: output.stamps,
             audible: output.audible,
             flood: self.args.run.flood,
-            adaptive: self.args.run.adaptive || matches!(config.pace, Pace::Flood),
+            adaptive: self.args.run.adaptive || matches!(config.spec.pace, Pace::Flood),
             verbose: output.verbose,
-            pattern: match &config.fill {
+            pattern: match &config.spec.payload.fill {
                 Fill::Counting => None,
                 Fill::Pattern(octets) => Some(octets.clone()),
             },
@@ -393,48 +423,10 @@ fn announce(
 ) -> Result<(), CliError> {
     ping.handle_timeout(opened.channel.now());
     while let Some(event) = ping.poll_event() {
-        if matches!(event, Event::Start(_)) {
+        if matches!(event, Event::Began { .. }) {
             sink.event(&event, &mut Streams { data: &mut *env.stdout, talk: &mut *env.stderr })
                 .map_err(CliError::Output)?;
         }
     }
     env.stdout.flush().map_err(CliError::Output)
-}
-
-/// What decides the exit status.
-struct Tally {
-    needed: u64,
-    targets: usize,
-    answered: usize,
-    not_run: bool,
-}
-
-impl Tally {
-    fn new(targets: usize, args: &PingArgs) -> Self {
-        let needed = match (args.run.count, args.run.deadline) {
-            (Some(count), Some(_)) => count,
-            _ => 1,
-        };
-        Tally { needed, targets, answered: 0, not_run: false }
-    }
-
-    fn heed(&mut self, event: &Event) -> Option<IpAddr> {
-        match event {
-            Event::NameWanted(address) => return Some(*address),
-            Event::Summary(summary) => {
-                self.not_run |= summary.state.is_some_and(State::is_not_run);
-                self.answered += usize::from(summary.counts.received >= self.needed);
-            }
-            _ => {}
-        }
-        None
-    }
-
-    fn status(&self) -> u8 {
-        match (self.not_run, self.answered >= self.targets) {
-            (true, _) => NOT_RUN,
-            (false, true) => ANSWERED,
-            (false, false) => NOT_ANSWERED,
-        }
-    }
 }

@@ -57,6 +57,8 @@ pub struct Subject {
     pub socket: Option<SocketKind>,
     /// The ICMP identifier of its probes.
     pub ident: Option<Ident>,
+    /// Payload octets of each probe; 0 for connections.
+    pub payload_octets: usize,
     /// The IPv6 flow label that was asked for.
     pub flow_label: Option<FlowLabel>,
     /// The number of the flow that was asked for.
@@ -66,7 +68,7 @@ pub struct Subject {
 }
 
 impl Subject {
-    /// `target`, probed by `method` as `spec` says.
+    /// `target`, probed by `method` as `spec` says, with the payload's octets of that.
     pub fn new(id: SubjectId, target: &Target, method: MethodKind, spec: Arc<Spec>) -> Self {
         let (endpoint, source, profile) = match &target.destination {
             Destination::Reachable { endpoint, source, profile, .. } => (Some(*endpoint), *source, Some(profile)),
@@ -86,6 +88,7 @@ impl Subject {
             port: endpoint.map(|endpoint| endpoint.port).filter(|&port| port != 0),
             socket: profile.map(|profile| profile.socket),
             ident: profile.filter(|_| method == MethodKind::Icmp).map(|profile| profile.ident.ident),
+            payload_octets: spec.payload.octets,
             flow_label: spec.header.flow_label,
             flow: None,
             spec,

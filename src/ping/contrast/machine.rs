@@ -1,6 +1,7 @@
 //! [`Contrast`]: the Machine that lets the methods take turns.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::config::{Config, Contender};
@@ -9,7 +10,7 @@ use super::record::{Outcome, Record};
 use super::rounds::Rounds;
 use crate::channel::{Arena, Control, Inbound, Outbox};
 use crate::engine::{Destination, Machine};
-use crate::ping::{self, Pace, Ping, Subject};
+use crate::ping::{self, Pace, Ping, Spec, SubjectId, Task};
 use crate::types::{Instant, Now};
 
 /// What a comparison tells: everything its series tell, and at the end what it all means.
@@ -40,9 +41,10 @@ impl Contrast {
     /// A run that starts with its first turn.
     pub fn new(config: Config) -> Self {
         let Config { contenders, rounds, most_rounds, slot, mut ping } = config;
-        let subject = |one: &Contender| Subject { target: one.target.clone(), method: one.method.clone() };
-        ping.targets = contenders.iter().map(subject).collect();
-        ping.pace = Pace::Called;
+        let spec = Arc::new(Spec { pace: Pace::Called, ..Spec::clone(&ping.spec) });
+        let task =
+            |one: &Contender| Task { target: one.target.clone(), method: one.method.clone(), spec: Arc::clone(&spec) };
+        ping.targets = contenders.iter().map(task).collect();
         ping.preload = 1;
         ping.count = Some(most_rounds.max(rounds));
         Contrast {
@@ -68,7 +70,7 @@ impl Contrast {
     /// Takes note of everything that the methods told.
     fn take_notes(&mut self) {
         while let Some(event) = self.ping.poll_event() {
-            if let Some(record) = Record::series(&event).and_then(|series| self.records.get_mut(series.index())) {
+            if let Some(record) = Record::subject(&event).and_then(|id| self.records.get_mut(id.index())) {
                 record.take(&event);
             }
             self.events.push_back(event);
@@ -111,7 +113,7 @@ impl Machine for Contrast {
         }
         let called = self.rounds.as_mut().and_then(|rounds| rounds.take(now.mono));
         if let Some(series) = called {
-            self.ping.call(series, now);
+            self.ping.call(SubjectId::new(series), now);
             self.ping.poll_orders(now, outbox);
         }
     }

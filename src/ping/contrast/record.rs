@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use super::judge::{Finding, Verdict};
 use crate::channel::{Attempt, ErrorOrigin, SocketKind};
+use crate::engine::outcome::{self, Delay, Detail, ProbeEvent, Standing};
 use crate::metrics::{RttRecorder, RttStats};
-use crate::ping::{Counts, ErrorEvent, Event, MethodKind, SeriesId, State, Summary};
+use crate::ping::{Counts, Event, MethodKind, State, SubjectId, Summary};
 use crate::types::{ProbeId, Rtt, StampSource};
 
 /// The end of a comparison.
@@ -107,47 +108,47 @@ pub(super) struct Record {
     delays: Vec<Option<Rtt>>,
     kernel: RttRecorder,
     pub answerers: Vec<Answerer>,
-    pub target: Option<IpAddr>,
     pub summary: Option<Box<Summary>>,
 }
 
 impl Record {
-    /// The series an event is about, if it matters here.
-    pub fn series(event: &Event) -> Option<SeriesId> {
+    /// The subject of an event, if it matters here.
+    pub fn subject(event: &Event) -> Option<SubjectId> {
         match event {
-            Event::Start(start) => Some(start.series),
-            Event::Reply(reply) => Some(reply.series),
-            Event::Refused(refusal) => Some(refusal.series),
-            Event::Error(error) => Some(error.series),
-            Event::Summary(summary) => Some(summary.series),
+            Event::Probe(event) => Some(event.subject.id),
+            Event::Ended(summary) => Some(summary.subject.id),
             _ => None,
         }
     }
 
-    /// Takes note of an event of this series.
+    /// Records an event of this subject.
     pub fn take(&mut self, event: &Event) {
         match event {
-            Event::Start(start) => self.target = start.address,
-            Event::Reply(reply) if !(reply.duplicate || reply.late || reply.bad_checksum) => {
-                let who = match reply.state {
-                    _ if reply.wrong_source => Who::Other,
-                    // A handshake, and nothing was said over it.
-                    Some(_) if reply.syn_retransmits.is_some() && reply.answer.is_none() => Who::Stack,
-                    Some(_) => Who::Service,
-                    None => Who::Kernel,
-                };
-                self.answered(who, reply.responder);
-                self.delay(reply.probe, reply.user_rtt, Some((reply.rtt, reply.stamp)));
-            }
-            Event::Refused(refusal) if !(refusal.duplicate || refusal.late) => {
-                self.answered(Who::Kernel, refusal.responder);
-                if let Some(ours) = refusal.user_rtt {
-                    self.delay(refusal.probe, ours, refusal.rtt.zip(refusal.stamp));
-                }
-            }
-            Event::Error(error) if !(error.duplicate || error.late || error.kind.is_advice()) => self.error(error),
-            Event::Summary(summary) => self.summary = Some(summary.clone()),
+            Event::Probe(event) if event.standing == Standing::First => self.probe(event),
+            Event::Ended(summary) => self.summary = Some(summary.clone()),
             _ => {}
+        }
+    }
+
+    fn probe(&mut self, event: &ProbeEvent) {
+        let who = match &event.outcome {
+            outcome::Outcome::Reply(reply) if reply.wrong_source => Who::Other,
+            outcome::Outcome::Reply(reply) => match &reply.detail {
+                // A handshake without an exchange over it.
+                Detail::Connect { exchange: None, .. } => Who::Stack,
+                Detail::Connect { .. } | Detail::Datagram => Who::Service,
+                Detail::Echo { .. } | Detail::Stamp(_) => Who::Kernel,
+            },
+            outcome::Outcome::Refused(_) => Who::Kernel,
+            outcome::Outcome::Error(error) if error.origin == ErrorOrigin::Icmp => {
+                let from_target = event.responder == event.subject.address;
+                return self.answered(if from_target { Who::Kernel } else { Who::Router }, event.responder);
+            }
+            outcome::Outcome::Error(_) | outcome::Outcome::Timeout(_) | outcome::Outcome::NotSent(_) => return,
+        };
+        self.answered(who, event.responder);
+        if let Some(delay) = event.delay {
+            self.delay(event.id, delay);
         }
     }
 
@@ -178,25 +179,16 @@ impl Record {
         self.kernel.stats()
     }
 
-    fn error(&mut self, error: &ErrorEvent) {
-        let who = if error.responder == self.target { Who::Kernel } else { Who::Router };
-        if error.origin == ErrorOrigin::Icmp {
-            self.answered(who, error.responder);
-        }
-    }
-
-    fn delay(&mut self, probe: ProbeId, ours: Rtt, best: Option<(Rtt, StampSource)>) {
+    fn delay(&mut self, probe: ProbeId, delay: Delay) {
         let Some(index) = usize::try_from(probe.get()).ok().and_then(|number| number.checked_sub(1)) else { return };
         if self.delays.len() <= index {
             self.delays.resize(index + 1, None);
         }
         if let Some(slot) = self.delays.get_mut(index) {
-            *slot = Some(ours);
+            *slot = Some(delay.user);
         }
-        if let Some((best, StampSource::Kernel | StampSource::Hardware)) = best
-            && index > 0
-        {
-            self.kernel.record(best);
+        if delay.stamp != StampSource::User && index > 0 {
+            self.kernel.record(delay.rtt);
         }
     }
 

@@ -1,42 +1,49 @@
 //! The figures of a series, on the way and at its end.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::connection::FollowUp;
-use super::{Series, count_run};
-use crate::engine::{Destination, Inflight};
+use super::Series;
+use super::connection::ConnectionOrder;
+use super::waiting::count_run;
+use crate::engine::Destination;
+use crate::engine::outcome::{State, Status};
 use crate::metrics::RttStats;
+use crate::ping::config::Config;
 use crate::ping::event::Event;
 use crate::ping::method::Method;
-use crate::ping::summary::{Counts, Interim, State, Summary};
+use crate::ping::summary::{Counts, Interim, Summary};
 use crate::types::Rtt;
 
 impl Series {
     /// Figures so far.
     pub(in crate::ping) fn interim(&self) -> Interim {
-        Interim { series: self.id, counts: self.figures(), rtt: self.rtt_stats(), ewma: self.ewma() }
+        Interim { subject: Arc::clone(&self.subject), counts: self.figures(), rtt: self.rtt_stats(), ewma: self.ewma() }
     }
 
-    /// Ends the series: what is open stays pending. Its memory is released.
-    pub(in crate::ping) fn close(&mut self, events: &mut VecDeque<Event>, orders: &mut VecDeque<FollowUp>) {
-        self.tell_all(events);
-        self.closed = true;
+    /// Ends the series: what is open stays pending.
+    pub(in crate::ping) fn close(
+        mut self: Box<Self>,
+        config: &Config,
+        events: &mut VecDeque<Event>,
+        orders: &mut VecDeque<ConnectionOrder>,
+    ) {
+        self.emit_all(events);
         self.release_all(orders);
         let counts = self.figures();
         debug_assert!(counts.balance(), "{counts:?}");
-        self.probes = Inflight::default();
-        self.unconfirmed = 0;
         let state = self.state(&counts);
         let duration = self.first_sent.zip(self.last_packet).map_or(Duration::ZERO, |(first, last)| last.since(first));
         let delays = self.delays.majority();
-        events.push_back(Event::Summary(Box::new(Summary {
-            series: self.id,
+        events.push_back(Event::Ended(Box::new(Summary {
+            subject: Arc::clone(&self.subject),
             counts,
+            status: status(config, &counts, state),
             state,
             rate_limited: self.is_rate_limited() && counts.lost > 0,
             syn_retransmits: self.syn_retransmits,
-            answer: self.answers.stats(),
+            answer: self.exchanges.stats(),
             reflection: self.reflections.as_ref().and_then(|all| all.stats()).map(Box::new),
             responders: self.responders.as_ref().map_or_else(Vec::new, |all| all.summary()),
             rtt: self.rtt_stats(),
@@ -49,9 +56,9 @@ impl Series {
         })));
     }
 
-    /// What the target turned out to be.
+    /// The state of the target.
     fn state(&self, counts: &Counts) -> Option<State> {
-        match self.target.destination {
+        match self.destination {
             Destination::Unresolved => return Some(State::Unresolved),
             Destination::Unroutable { .. } => return Some(State::Unknown),
             Destination::Reachable { .. } | Destination::Local { .. } => {}
@@ -76,7 +83,7 @@ impl Series {
 
     fn figures(&self) -> Counts {
         let mut runs = self.loss_runs;
-        self.probes.from(self.undecided).for_each(|probe| count_run(&mut runs, probe.fate));
+        self.probes.from(self.undecided).for_each(|probe| count_run(&mut runs, probe.state));
         Counts { longest_loss_run: runs.longest(), ..self.counts }
     }
 
@@ -86,5 +93,15 @@ impl Series {
 
     fn ewma(&self) -> Option<u64> {
         self.delays.ewma().map(Rtt::as_nanos)
+    }
+}
+
+/// With a count and a deadline, a target has answered once that many probes were answered.
+fn status(config: &Config, counts: &Counts, state: Option<State>) -> Status {
+    let needed = config.count.filter(|_| config.deadline.is_some()).unwrap_or(1);
+    match state {
+        Some(state) if state.is_not_run() => Status::NotRun,
+        _ if counts.received >= needed => Status::Answered,
+        _ => Status::NotAnswered,
     }
 }

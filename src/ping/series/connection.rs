@@ -1,25 +1,22 @@
-//! Probes that are connections: what becomes of each attempt, and of what is said over it.
+//! Probes that are connections: attempts to connect, and the exchanges over them.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use super::answer::Refused;
 use super::{Context, Series};
 use crate::channel::{CloseHow, Closed, ClosedHow, Data, ErrorOrigin, Opened, OsError, Token};
 use crate::engine::decode::{self, IcmpError};
 use crate::engine::delay;
-use crate::ping::event::{Answer, ExchangeFailure};
+use crate::engine::outcome::{Detail, ExchangeFailure, ExchangeReply, Outcome, Refusal, Reply, Standing};
 use crate::ping::method::Exchange;
-use crate::ping::probe::Fate;
-use crate::ping::summary::State;
 use crate::types::{ProbeId, Stamp};
 
-/// So many attempts whose wait is over are left to the kernel at most, to tell the late ones.
+/// At most this many attempts stay open after their wait is over, so that late answers are seen.
 const LINGERING: usize = 256;
 
-/// What a series asks of the channel about one of its connections.
+/// An order to the channel about a connection of a series.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::ping) enum FollowUp {
+pub(in crate::ping) enum ConnectionOrder {
     Write { token: Token, data: Arc<[u8]> },
     Close { token: Token, how: CloseHow },
 }
@@ -38,14 +35,14 @@ struct Connection {
     established: Option<Established>,
 }
 
-/// A connection over which something is said.
+/// A connection with an exchange over it.
 #[derive(Debug)]
 struct Established {
     opened: Stamp,
-    /// From here the answer's time counts.
+    /// The start of the exchange's delay.
     asked: Stamp,
     octets: usize,
-    /// The end of what came, as long as what is expected may begin in it.
+    /// The end of what came, in which what is expected may begin.
     tail: Vec<u8>,
 }
 
@@ -59,12 +56,12 @@ impl Connections {
         self.held.get(&id)?.source_port
     }
 
-    /// Nothing is held of it any more.
+    /// The channel no longer holds it.
     pub(super) fn forget(&mut self, id: ProbeId) {
         self.held.remove(&id);
     }
 
-    /// What became of an exchange over which time ran out; `None` if the connection never opened.
+    /// How an exchange failed whose wait is over; `None` if the connection never opened.
     pub(super) fn silence(&self, id: ProbeId) -> Option<ExchangeFailure> {
         let established = self.held.get(&id)?.established.as_ref()?;
         Some(if established.octets > 0 { ExchangeFailure::Unexpected } else { ExchangeFailure::Silence })
@@ -76,7 +73,7 @@ impl Connections {
 }
 
 impl Established {
-    /// Takes what came; says whether what is expected is in it.
+    /// Takes what came; returns whether what is expected is in it.
     fn take(&mut self, octets: &[u8], exchange: &Exchange) -> bool {
         self.octets = self.octets.saturating_add(octets.len());
         self.tail.extend_from_slice(octets);
@@ -90,56 +87,59 @@ impl Established {
 impl Series {
     /// A connection is open.
     pub(in crate::ping) fn opened(&mut self, id: ProbeId, opened: &Opened, context: &mut Context<'_>) {
-        let Some((mut fate, sent)) = self.answer(id, &opened.stamp, context) else { return };
+        let Some((mut standing, sent)) = self.standing(id, &opened.stamp, context) else { return };
         if !self.connections.held.contains_key(&id) {
             return;
         }
         self.seen_open = true;
         self.syn_retransmits += u64::from(opened.retransmits);
-        if opened.retransmits > 0 && fate == Fate::Open {
+        if opened.retransmits > 0 && standing == Standing::First {
             // The probe is one SYN, and that SYN was not answered: only another one was, sent later.
             self.lose(id, context);
-            fate = Fate::Lost;
+            standing = Standing::Late;
         }
         let exchange = self.method.connect().and_then(|connect| connect.exchange.clone());
         let connection = self.connections.held.get_mut(&id);
-        if let (Fate::Open, Some(exchange), Some(connection)) = (fate, exchange, connection) {
+        if let (Standing::First, Some(exchange), Some(connection)) = (standing, exchange, connection) {
             let asked = if exchange.data.is_empty() { opened.stamp } else { Stamp::user(context.now) };
             connection.established = Some(Established { opened: opened.stamp, asked, octets: 0, tail: Vec::new() });
             if !exchange.data.is_empty() {
                 let token = self.token(id);
-                context.orders.push_back(FollowUp::Write { token, data: exchange.data });
+                context.orders.push_back(ConnectionOrder::Write { token, data: exchange.data });
             }
             return;
         }
-        let mut reply = self.bare_reply(id, &sent, &opened.stamp);
-        reply.syn_retransmits = Some(opened.retransmits);
+        let event = self.answer(id, &sent, &opened.stamp, self.connected(opened.retransmits, None));
         self.release(id, context);
-        self.deliver(fate, reply, &opened.stamp, context);
+        self.deliver(standing, event, Some(opened.stamp), context);
+    }
+
+    fn connected(&self, syn_retransmits: u32, exchange: Option<ExchangeReply>) -> Outcome {
+        let syn_retransmits = Some(syn_retransmits).filter(|_| self.subject.address.is_some());
+        let octets = exchange.map_or(0, |exchange| exchange.octets);
+        Outcome::Reply(Reply::new(octets, Detail::Connect { syn_retransmits, exchange }))
     }
 
     /// Octets came over a connection.
     pub(in crate::ping) fn data(&mut self, id: ProbeId, data: &Data, octets: &[u8], context: &mut Context<'_>) {
-        let Some((fate, sent)) = self.answer(id, &data.stamp, context) else { return };
+        let Some((standing, sent)) = self.standing(id, &data.stamp, context) else { return };
         let Some(exchange) = self.method.exchange() else { return };
         let Some(established) = self.connections.established(id) else { return };
         if !established.take(octets, exchange) {
             return;
         }
         let (rtt, _) = delay::between(&established.asked, &data.stamp);
-        let answer = Answer { rtt, octets: established.octets };
-        let opened = established.opened;
-        let mut reply = self.bare_reply(id, &sent, &opened);
-        reply.arrived = data.stamp.user.wall;
-        (reply.answer, reply.octets, reply.syn_retransmits) = (Some(answer), answer.octets, Some(0));
-        self.answers.record(rtt);
+        let (opened, reply) = (established.opened, ExchangeReply { rtt, octets: established.octets });
+        let mut event = self.answer(id, &sent, &opened, self.connected(0, Some(reply)));
+        event.at = data.stamp.user.wall;
+        self.exchanges.record(rtt);
         self.release(id, context);
-        self.deliver(fate, reply, &opened, context);
+        self.deliver(standing, event, Some(opened), context);
     }
 
     /// A connection, or the attempt to open one, ended.
     pub(in crate::ping) fn closed(&mut self, id: ProbeId, closed: &Closed, context: &mut Context<'_>) {
-        let Some((fate, _)) = self.answer(id, &closed.stamp, context) else { return };
+        let Some((standing, sent)) = self.standing(id, &closed.stamp, context) else { return };
         if !self.connections.held.contains_key(&id) {
             return;
         }
@@ -149,17 +149,13 @@ impl Series {
             ClosedHow::Reset if silence == ExchangeFailure::Silence => ExchangeFailure::Reset,
             ClosedHow::Fin | ClosedHow::Reset | ClosedHow::Failed(_) => silence,
         });
-        let refused = Refused {
-            state: if opened.is_some() { State::Open } else { State::Refused },
-            failure,
-            icmp: None,
-            responder: self.address(),
-            arrived: closed.stamp,
-            runs_to: Some(opened.unwrap_or(closed.stamp)),
-        };
         match closed.how {
             ClosedHow::Failed(OsError::ECONNREFUSED) | ClosedHow::Fin | ClosedHow::Reset => {
-                self.refuse(id, fate, &refused, context);
+                let refusal = Outcome::Refused(failure.map_or(Refusal::Reset, Refusal::Exchange));
+                let runs_to = opened.unwrap_or(closed.stamp);
+                let mut event = self.answer(id, &sent, &runs_to, refusal);
+                event.at = closed.stamp.kernel.unwrap_or(closed.stamp.user.wall);
+                self.deliver(standing, event, Some(runs_to), context);
             }
             // The kernel gave up: nothing came.
             ClosedHow::Failed(OsError::ETIMEDOUT) => self.lose(id, context),
@@ -170,7 +166,7 @@ impl Series {
 
     /// An ICMP error about an attempt to connect, which ends it.
     pub(in crate::ping) fn attempt_failed(&mut self, id: ProbeId, error: &IcmpError<'_>, context: &mut Context<'_>) {
-        // Of an open connection nothing ends by that.
+        // An open connection does not end by that.
         if self.connections.established(id).is_some() {
             return;
         }
@@ -178,7 +174,7 @@ impl Series {
         self.connections.held.remove(&id);
     }
 
-    /// What was to be written to a connection cannot be: the other side has ended it.
+    /// Nothing can be written to a connection: the other side has ended it.
     pub(super) fn write_refused(&mut self, id: ProbeId, context: &mut Context<'_>) {
         if self.connections.established(id).is_some() {
             let closed = Closed { token: self.token(id), stamp: Stamp::user(context.now), how: ClosedHow::Reset };
@@ -186,8 +182,8 @@ impl Series {
         }
     }
 
-    /// The wait for an attempt is over: it may still open late, but not too many do.
-    pub(super) fn let_linger(&mut self, id: ProbeId, context: &mut Context<'_>) {
+    /// The wait for an attempt is over: it is kept, so that it may still open late, as long as there are few of those.
+    pub(super) fn keep_attempt(&mut self, id: ProbeId, context: &mut Context<'_>) {
         if self.connections.established(id).is_some() {
             return self.release(id, context);
         }
@@ -207,13 +203,13 @@ impl Series {
             return;
         }
         let how = self.method.connect().map_or(CloseHow::Reset, |connect| connect.close);
-        context.orders.push_back(FollowUp::Close { token: self.token(id), how });
+        context.orders.push_back(ConnectionOrder::Close { token: self.token(id), how });
     }
 
     /// Ends every connection from our side.
-    pub(super) fn release_all(&mut self, orders: &mut VecDeque<FollowUp>) {
+    pub(super) fn release_all(&mut self, orders: &mut VecDeque<ConnectionOrder>) {
         let held = std::mem::take(&mut self.connections).held;
-        let close = |id| FollowUp::Close { token: self.token(id), how: CloseHow::Reset };
+        let close = |id| ConnectionOrder::Close { token: self.token(id), how: CloseHow::Reset };
         orders.extend(held.into_keys().map(close));
     }
 }

@@ -1,26 +1,23 @@
-//! Probes that are datagrams: what they carry, and what comes back (UDP, local datagram sockets, STAMP).
+//! Probes that are datagrams, and the answers to them (UDP, local datagram sockets, STAMP).
 
 use std::net::IpAddr;
 
-use super::answer::Refused;
 use super::{Context, Series, reflection};
+use crate::engine::outcome::{Detail, ExchangeFailure, Outcome, Payload, PayloadChange, ProbeEvent, Refusal, Reply};
 use crate::engine::{Named, encode};
-use crate::ping::config::Config;
-use crate::ping::event::{ExchangeFailure, PayloadChange, Reply};
 use crate::ping::method::{Ask, Method};
-use crate::ping::probe::{Fate, Probe};
-use crate::ping::summary::State;
-use crate::types::{ProbeId, Stamp, Tos, Ttl, WallTime};
+use crate::ping::probe::Probe;
+use crate::types::{ProbeId, Rtt, Stamp, Tos, Ttl, WallTime};
 use crate::wire::payload::{self, tagged_probe};
 use crate::wire::service::{Numbered, Service};
 use crate::wire::stamp;
 
 /// A datagram that may be an answer.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::ping) struct Heard<'a> {
-    /// Who sent it; `None` for a local socket.
+pub(in crate::ping) struct DatagramReply<'a> {
+    /// Its sender; `None` for a local socket.
     pub(in crate::ping) responder: Option<IpAddr>,
-    /// From which port.
+    /// The sender's port.
     pub(in crate::ping) port: Option<u16>,
     pub(in crate::ping) payload: &'a [u8],
     pub(in crate::ping) reply_ttl: Option<Ttl>,
@@ -30,41 +27,33 @@ pub(in crate::ping) struct Heard<'a> {
     pub(in crate::ping) cut: bool,
 }
 
-impl Series {
-    /// Octets of payload in each probe.
-    pub(in crate::ping) fn payload_octets(&self, config: &Config) -> usize {
-        match &self.method {
-            Method::Icmp | Method::Udp(Ask::Tagged) | Method::UnixDgram(Ask::Tagged) => config.payload_octets,
-            Method::Udp(Ask::Service(service)) | Method::UnixDgram(Ask::Service(service)) => {
-                service.question_octets(config.payload_octets)
-            }
-            Method::Udp(Ask::Data(exchange)) | Method::UnixDgram(Ask::Data(exchange)) => exchange.data.len(),
-            Method::Stamp(_) => stamp::PACKET_OCTETS,
-            Method::Tcp(_) | Method::Unix(_) => 0,
+/// Octets of payload in each probe; `octets` where the method leaves their number open.
+pub(super) fn payload_octets(method: &Method, octets: usize) -> usize {
+    match method {
+        Method::Icmp | Method::Udp(Ask::Tagged) | Method::UnixDgram(Ask::Tagged) => octets,
+        Method::Udp(Ask::Service(service)) | Method::UnixDgram(Ask::Service(service)) => {
+            service.question_octets(octets)
         }
+        Method::Udp(Ask::Data(exchange)) | Method::UnixDgram(Ask::Data(exchange)) => exchange.data.len(),
+        Method::Stamp(_) => stamp::PACKET_OCTETS,
+        Method::Tcp(_) | Method::Unix(_) => 0,
     }
+}
 
-    /// Appends what its lane sends for a probe that is not a connection.
-    ///
-    /// `payload` is memory to use.
-    pub(in crate::ping) fn push_probe(
-        &self,
-        id: ProbeId,
-        config: &Config,
-        now: WallTime,
-        payload: &mut Vec<u8>,
-        out: &mut Vec<u8>,
-    ) {
+impl Series {
+    /// Appends what its lane sends for a probe that is not a connection. `buffer` is memory to use.
+    pub(in crate::ping) fn push_probe(&self, id: ProbeId, now: WallTime, buffer: &mut Vec<u8>, out: &mut Vec<u8>) {
+        let Payload { octets, fill } = &self.subject.spec.payload;
         match &self.method {
             Method::Icmp => {
                 let Some(profile) = self.profile() else { return };
-                payload.clear();
-                payload::push(&self.cookie, &config.fill, config.payload_octets, payload);
-                encode::echo_request(profile, id.sequence(), payload, None, out);
+                buffer.clear();
+                payload::push(&self.cookie, fill, *octets, buffer);
+                encode::echo_request(profile, id.sequence(), buffer, None, out);
             }
             Method::Udp(ask) | Method::UnixDgram(ask) => match ask {
-                Ask::Tagged => payload::push_tagged(&self.cookie, id, config.payload_octets, out),
-                Ask::Service(service) => service.push_question(&self.cookie, id, config.payload_octets, out),
+                Ask::Tagged => payload::push_tagged(&self.cookie, id, *octets, out),
+                Ask::Service(service) => service.push_question(&self.cookie, id, *octets, out),
                 Ask::Data(exchange) => out.extend_from_slice(&exchange.data),
             },
             Method::Stamp(session) => stamp::push_sender(&reflection::packet(*session, id, now), out),
@@ -74,8 +63,8 @@ impl Series {
 
     /// The probe that this datagram answers, if it is one of this series.
     ///
-    /// `expected` says that it comes from where the probes go. Then it is an answer even if it does not say to which: to the
-    /// newest probe that is open.
+    /// `expected`: it comes from where the probes go. Then it is an answer even if it does not name its probe: to the newest
+    /// one that is open.
     pub(in crate::ping) fn answered_by(&self, answer: &[u8], expected: bool) -> Option<ProbeId> {
         let numbered = match &self.method {
             Method::Udp(ask) | Method::UnixDgram(ask) => match ask.service() {
@@ -88,8 +77,8 @@ impl Series {
                 let packet = stamp::parse_reflector(answer).ok()?;
                 // §4.2: this is the probe's number as far as 32 bits go.
                 let newest = self.newest()?;
-                let behind = reflection::sequence(newest).wrapping_sub(packet.sender_sequence);
-                let number = newest.get().checked_sub(u64::from(behind)).map(ProbeId::new)?;
+                let age = reflection::sequence(newest).wrapping_sub(packet.sender_sequence);
+                let number = newest.get().checked_sub(u64::from(age)).map(ProbeId::new)?;
                 return self.has_left(number).then_some(number);
             }
             Method::Icmp | Method::Tcp(_) | Method::Unix(_) | Method::Stamp(_) => return None,
@@ -101,7 +90,7 @@ impl Series {
         }
     }
 
-    /// The probe of which so much is quoted in an ICMP error about a datagram to where the probes go.
+    /// The probe that an ICMP error about a datagram to the target quotes.
     pub(in crate::ping) fn quoted_in(&self, quoted: &[u8]) -> Option<ProbeId> {
         let numbered = match &self.method {
             Method::Udp(ask) => ask.service().and_then(|service| service.asked(&self.cookie, quoted)),
@@ -116,50 +105,52 @@ impl Series {
     }
 
     /// A datagram that answers a probe which left.
-    pub(in crate::ping) fn heard(&mut self, id: ProbeId, heard: &Heard<'_>, context: &mut Context<'_>) {
-        let Some((fate, sent)) = self.answer(id, &heard.stamp, context) else { return };
-        if self.method.exchange().is_some_and(|exchange| !exchange.is_met_by(heard.payload)) {
-            let refused = Refused {
-                state: State::Open,
-                failure: Some(ExchangeFailure::Unexpected),
-                icmp: None,
-                responder: heard.responder,
-                arrived: heard.stamp,
-                runs_to: Some(heard.stamp),
-            };
-            return self.refuse(id, fate, &refused, context);
-        }
-        let mut reply = self.bare_reply(id, &sent, &heard.stamp);
-        (reply.responder, reply.port) = (heard.responder, heard.port);
-        let elsewhere = self.is_elsewhere(heard.responder, context.config);
-        reply.wrong_source = elsewhere || (heard.port != self.port() && !self.is_group(context.config));
-        (reply.reply_ttl, reply.tos, reply.octets) = (heard.reply_ttl, heard.tos, heard.payload.len());
-        if let Method::Stamp(session) = self.method {
-            let Ok(packet) = stamp::parse_reflector(heard.payload) else { return };
-            let told = reflection::reflection(session, &packet, reply.rtt, &sent, &heard.stamp);
-            if matches!(fate, Fate::Open | Fate::Lost) {
-                self.reflections.get_or_insert_default().record(packet.sender_sequence, &told, fate == Fate::Lost);
+    pub(in crate::ping) fn datagram(&mut self, id: ProbeId, answer: &DatagramReply<'_>, context: &mut Context<'_>) {
+        let Some((standing, sent)) = self.standing(id, &answer.stamp, context) else { return };
+        let expected = self.method.exchange().is_none_or(|exchange| exchange.is_met_by(answer.payload));
+        let outcome = match expected {
+            true => Outcome::Reply(self.describe(id, answer)),
+            false => Outcome::Refused(Refusal::Exchange(ExchangeFailure::Unexpected)),
+        };
+        let mut event = ProbeEvent {
+            responder: answer.responder,
+            reply_ttl: answer.reply_ttl,
+            reply_tos: answer.tos,
+            ..self.answer(id, &sent, &answer.stamp, outcome)
+        };
+        if let Outcome::Reply(reply) = &mut event.outcome {
+            event.responder_port = answer.port;
+            if let Method::Stamp(session) = self.method {
+                let Ok(packet) = stamp::parse_reflector(answer.payload) else { return };
+                let rtt = event.delay.map_or(Rtt::default(), |delay| delay.rtt);
+                let reflection = reflection::reflection(session, &packet, rtt, &sent, &answer.stamp);
+                if !standing.is_duplicate() {
+                    let reflections = self.reflections.get_or_insert_default();
+                    reflections.record(packet.sender_sequence, &reflection, standing.is_late());
+                }
+                reply.detail = Detail::Stamp(Box::new(reflection));
             }
-            (reply.reflection, reply.state) = (Some(Box::new(told)), None);
         }
-        self.compare(id, heard, context.config, &mut reply);
-        self.deliver(fate, reply, &heard.stamp, context);
+        self.deliver(standing, event, Some(answer.stamp), context);
     }
 
-    /// Compares an echo with what was sent; any other answer has nothing to be compared with.
-    fn compare(&self, id: ProbeId, heard: &Heard<'_>, config: &Config, reply: &mut Reply) {
+    /// Describes an answer; an echo is compared with what was sent, any other has nothing to be compared with.
+    fn describe(&self, id: ProbeId, answer: &DatagramReply<'_>) -> Reply {
+        let elsewhere = self.is_elsewhere(answer.responder);
+        let wrong_source = elsewhere || (answer.port != self.subject.port && !self.group);
+        let reply = Reply { wrong_source, ..Reply::new(answer.payload.len(), Detail::Datagram) };
         let echoes =
             matches!(&self.method, Method::Udp(ask) | Method::UnixDgram(ask) if ask.service() == Some(Service::Echo));
-        if !echoes || tagged_probe(&self.cookie, heard.payload) != Some(id) {
-            return;
+        if !echoes || tagged_probe(&self.cookie, answer.payload) != Some(id) {
+            return reply;
         }
-        let mut sent = Vec::with_capacity(config.payload_octets);
-        payload::push_tagged(&self.cookie, id, config.payload_octets, &mut sent);
-        reply.truncated = heard.cut || heard.payload.len() < sent.len();
-        let mut pairs = sent.iter().zip(heard.payload).enumerate();
-        reply.payload_changed = pairs.find(|(_, (sent, found))| sent != found).map(|(index, (&expected, &found))| {
-            Box::new(PayloadChange { index, expected, found, payload: heard.payload.into() })
+        let mut sent = Vec::new();
+        payload::push_tagged(&self.cookie, id, self.subject.spec.payload.octets, &mut sent);
+        let mut pairs = sent.iter().zip(answer.payload).enumerate();
+        let changed = pairs.find(|(_, (sent, found))| sent != found).map(|(index, (&expected, &found))| {
+            Box::new(PayloadChange { index, expected, found, payload: answer.payload.into() })
         });
+        Reply { truncated: answer.cut || answer.payload.len() < sent.len(), payload_changed: changed, ..reply }
     }
 
     fn numbered(&self, numbered: Numbered) -> Option<ProbeId> {
@@ -185,7 +176,7 @@ impl Series {
 }
 
 impl Ask {
-    /// Whose kind of question it is; what carries our own tag is for an echo.
+    /// The kind of service it asks; a datagram with our own tag is for an echo service.
     const fn service(&self) -> Option<Service> {
         match self {
             Ask::Tagged => Some(Service::Echo),

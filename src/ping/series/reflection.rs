@@ -1,10 +1,10 @@
-//! What the answers of a STAMP reflector say (RFC 8762): its own time, the two ways apart, and where packets were lost.
+//! Answers of a STAMP reflector (RFC 8762): its own time, one-way delays, and where packets were lost.
 
 use std::time::Duration;
 
 use super::Series;
+use crate::engine::outcome::{OneWay, Reflection};
 use crate::metrics::RttRecorder;
-use crate::ping::event::{OneWay, Reflection};
 use crate::ping::method::{Method, Session};
 use crate::ping::summary::{OneWayStats, ReflectionStats, Spread};
 use crate::types::{ClockError, ProbeId, Rtt, Stamp};
@@ -22,7 +22,7 @@ pub(super) fn sequence(probe: ProbeId) -> u32 {
 }
 
 impl Series {
-    /// What is known of the wall clock, where probes tell it.
+    /// The error of the wall clock, where probes carry it.
     pub(in crate::ping) fn clock_error(&self) -> Option<ClockError> {
         match self.method {
             Method::Stamp(session) => session.clock_error,
@@ -30,15 +30,15 @@ impl Series {
         }
     }
 
-    /// That is what is known of the wall clock from now on.
-    pub(in crate::ping) fn clock_is(&mut self, error: Option<ClockError>) {
+    /// Sets the error of the wall clock.
+    pub(in crate::ping) fn set_clock_error(&mut self, error: Option<ClockError>) {
         if let Method::Stamp(session) = &mut self.method {
             session.clock_error = error;
         }
     }
 }
 
-/// What one answer says, whose delay from T1 to T4 was `rtt`.
+/// The contents of one answer; its delay from T1 to T4 was `rtt`.
 pub(super) fn reflection(
     session: Session,
     packet: &ReflectorPacket,
@@ -48,7 +48,7 @@ pub(super) fn reflection(
 ) -> Reflection {
     let format = packet.error.format;
     let (received, left) = (packet.received.wall(format), packet.timestamp.wall(format));
-    // What is in a packet is never trusted: the reflector cannot have kept it for longer than it was away.
+    // No time in a packet is trusted: the reflector cannot have kept it for longer than it was away.
     let kept = left.as_nanos().saturating_sub(received.as_nanos()).min(rtt.as_nanos());
     let ours = session.clock_error.map(|error| error.by(arrived.user.wall));
     let clocks = ours.zip(stated_error(packet.error)).map(|(ours, theirs)| ours.saturating_add(theirs));
@@ -77,7 +77,7 @@ fn stated_error(error: ErrorEstimate) -> Option<Duration> {
     error.error().filter(|_| error.synchronized && error.format == TimeFormat::Ntp)
 }
 
-/// What all answers of a session say together.
+/// The answers of a session, summed up.
 #[derive(Debug, Default)]
 pub(super) struct Reflections {
     reflector: RttRecorder,
@@ -112,7 +112,7 @@ impl Reflections {
         }
     }
 
-    /// All of it, once there is something.
+    /// The sums, once there is an answer.
     pub(super) fn stats(&self) -> Option<ReflectionStats> {
         let (reflector, rtt_net) = (self.reflector.stats()?, self.rtt_net.stats()?);
         let spreads = self.there.spread().zip(self.back.spread());

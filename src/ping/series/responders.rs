@@ -1,4 +1,4 @@
-//! Who answers a multicast or broadcast target: one count and one set of delays for each.
+//! The hosts that answer a multicast or broadcast target, each with its counts and delays.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -7,18 +7,18 @@ use crate::ping::delays::Delays;
 use crate::ping::summary::Responder;
 use crate::types::{ProbeId, Rtt, StampSource};
 
-/// So many are told apart; more are counted with the target only, for who answers is up to the network, and memory is not.
+/// At most this many are kept apart; others are counted with the target only, so that the network cannot fill the memory.
 const MOST: usize = 4096;
 
-/// Everybody who answered, in order of first answers.
+/// All responders, in order of first answers.
 #[derive(Debug, Default)]
 pub(super) struct Responders {
     known: HashMap<IpAddr, usize>,
-    list: Vec<Tally>,
+    list: Vec<Member>,
 }
 
 #[derive(Debug)]
-struct Tally {
+struct Member {
     address: IpAddr,
     received: u64,
     duplicates: u64,
@@ -37,54 +37,54 @@ impl Responders {
             Some(&index) => index,
             None if next < MOST => {
                 self.known.insert(address, next);
-                self.list.push(Tally::new(address));
+                self.list.push(Member::new(address));
                 next
             }
             None => return,
         };
-        let Some(tally) = self.list.get_mut(index) else { return };
-        if !tally.is_first(probe) {
-            tally.duplicates += 1;
+        let Some(member) = self.list.get_mut(index) else { return };
+        if !member.is_first(probe) {
+            member.duplicates += 1;
         } else if late {
-            tally.late += 1;
+            member.late += 1;
         } else {
-            tally.received += 1;
-            tally.delays.record(delay, None);
+            member.received += 1;
+            member.delays.record(delay, None);
         }
     }
 
-    /// What each of them did.
+    /// The figures of each.
     pub(super) fn summary(&self) -> Vec<Responder> {
-        let told = |tally: &Tally| Responder {
-            address: tally.address,
-            received: tally.received,
-            duplicates: tally.duplicates,
-            late: tally.late,
-            rtt: tally.delays.majority().and_then(|delays| delays.rtts.stats()),
+        let summary = |member: &Member| Responder {
+            address: member.address,
+            received: member.received,
+            duplicates: member.duplicates,
+            late: member.late,
+            rtt: member.delays.majority().and_then(|delays| delays.rtts.stats()),
         };
-        self.list.iter().map(told).collect()
+        self.list.iter().map(summary).collect()
     }
 }
 
-impl Tally {
+impl Member {
     fn new(address: IpAddr) -> Self {
-        Tally { address, received: 0, duplicates: 0, late: 0, delays: Delays::default(), newest: 0, before: 0 }
+        Member { address, received: 0, duplicates: 0, late: 0, delays: Delays::default(), newest: 0, before: 0 }
     }
 
-    /// Whether it has not answered this probe before, and remembers that it now has. What is more than 64 probes older than
-    /// the newest counts as answered.
+    /// Whether it has not answered this probe before; notes that it now has. A probe more than 64 older than the newest counts
+    /// as answered.
     fn is_first(&mut self, probe: ProbeId) -> bool {
         let number = probe.get();
         if number > self.newest {
             let ahead = number - self.newest;
             let shifted = u32::try_from(ahead).ok().and_then(|ahead| self.before.checked_shl(ahead)).unwrap_or(0);
-            let newest = u32::try_from(ahead - 1).ok().and_then(|behind| 1u64.checked_shl(behind)).unwrap_or(0);
+            let newest = u32::try_from(ahead - 1).ok().and_then(|shift| 1u64.checked_shl(shift)).unwrap_or(0);
             self.before = shifted | newest;
             self.newest = number;
             return true;
         }
-        let behind = (self.newest - number).checked_sub(1).and_then(|behind| u32::try_from(behind).ok());
-        let bit = behind.and_then(|behind| 1u64.checked_shl(behind)).unwrap_or(0);
+        let shift = (self.newest - number).checked_sub(1).and_then(|shift| u32::try_from(shift).ok());
+        let bit = shift.and_then(|shift| 1u64.checked_shl(shift)).unwrap_or(0);
         let first = bit != 0 && self.before & bit == 0;
         self.before |= bit;
         first
@@ -132,11 +132,11 @@ mod tests {
     proptest! {
         #[test]
         fn an_answer_is_first_once_in_whatever_order_they_come(steps in proptest::collection::vec(1..60_u64, 1..200)) {
-            let (mut tally, mut seen) = (Tally::new(address(1)), HashSet::new());
+            let (mut member, mut seen) = (Member::new(address(1)), HashSet::new());
             for (n, step) in steps.iter().enumerate() {
                 // Within the last 60 probes.
                 let number = n as u64 + step;
-                prop_assert_eq!(tally.is_first(ProbeId::new(number)), seen.insert(number), "{}", number);
+                prop_assert_eq!(member.is_first(ProbeId::new(number)), seen.insert(number), "{}", number);
             }
         }
     }

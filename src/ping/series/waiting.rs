@@ -1,27 +1,28 @@
-//! How long the probes of a series are waited for, and what is told when that is over.
+//! How long the probes of a series are waited for, and what happens when the wait is over.
 
 use std::time::Duration;
 
-use super::{Context, Series, count_run};
-use crate::ping::config::{Config, Wait};
-use crate::ping::event::{Event, Unanswered};
+use super::{Context, Series};
+use crate::engine::outcome::{Outcome, Silence, Wait};
+use crate::metrics::LossRuns;
+use crate::ping::config::Config;
+use crate::ping::event::Event;
 use crate::ping::method::Method;
-use crate::ping::probe::{Fate, Probe};
-use crate::ping::summary::State;
-use crate::types::{Instant, ProbeId, WallTime};
+use crate::ping::probe::{Probe, ProbeState};
+use crate::types::{Instant, ProbeId};
 
-/// How long a decided probe is remembered, to tell late answers and duplicates: the longest a packet is assumed to live
+/// How long a decided probe is remembered, to recognise late answers and duplicates: the longest a packet is assumed to live
 /// (RFC 9293 §3.4.2, Maximum Segment Lifetime).
 const MEMORY: Duration = Duration::from_secs(120);
 
-/// How long a probe is waited for unless told otherwise.
+/// How long a probe is waited for by default.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 /// The shortest wait for the last probes of a counted run whose target answers.
 const SHORTEST_END_WAIT: Duration = Duration::from_secs(1);
 
-/// How long a connection is waited for unless told otherwise: then the kernel repeats its SYN (RFC 6298 §2), and what comes
-/// later answers that.
+/// How long a connection is waited for by default: then the kernel repeats its SYN (RFC 6298 §2), and a later answer is to
+/// that one.
 const CONNECT_WAIT: Duration = Duration::from_secs(1);
 
 impl Series {
@@ -30,42 +31,41 @@ impl Series {
         let enough = config.deadline.is_some() && config.count.is_some_and(|count| self.counts.received >= count);
         let idle = self.counts.pending == 0 && self.unconfirmed == 0 && self.linger(config).is_none();
         let answered = enough || (self.is_done_sending(config) && idle);
-        self.closed || !self.can_be_probed() || (answered && self.held.is_empty())
+        !self.can_be_probed() || (answered && self.unstamped.is_empty())
     }
 
-    /// Whether all of its probes are decided and told.
+    /// Whether all of its probes are decided and reported.
     pub(in crate::ping) fn is_settled(&self) -> bool {
-        self.closed || (self.counts.pending == 0 && self.unconfirmed == 0 && self.held.is_empty())
+        self.counts.pending == 0 && self.unconfirmed == 0 && self.unstamped.is_empty()
     }
 
-    /// When the oldest open probe is lost, or an answer is told without waiting for a stamp any longer.
+    /// When the oldest open probe is lost, or an answer no longer waits for a stamp.
     pub(in crate::ping) fn next_deadline(&self, config: &Config) -> Option<Instant> {
-        [self.next_loss(config), self.held_until()].into_iter().flatten().min()
+        [self.next_loss(config), self.unstamped_until()].into_iter().flatten().min()
     }
 
     /// When the oldest open probe is lost, unless something comes before.
     fn next_loss(&self, config: &Config) -> Option<Instant> {
         match self.probes.get(self.undecided) {
-            Some(probe) if probe.fate == Fate::Open => self.deadline(probe, config),
+            Some(probe) if probe.state == ProbeState::Open => self.deadline(probe, config),
             Some(_) => None,
             None => self.linger(config),
         }
     }
 
-    /// Until when further answers to the last probe of a series that many answer are waited for.
+    /// Until when further answers to the last probe of a group are waited for.
     pub(super) fn linger(&self, config: &Config) -> Option<Instant> {
-        let last =
-            self.last_sent.filter(|_| !self.lingered && self.is_group(config) && self.is_done_sending(config))?;
-        match config.wait {
+        let last = self.last_sent.filter(|_| !self.lingered && self.group && self.is_done_sending(config))?;
+        match self.subject.spec.wait {
             Wait::Exactly(wait) => Some(last + wait),
             Wait::Forever => None,
             Wait::Default => Some(last + self.end_wait().unwrap_or(LONGEST_WAIT)),
         }
     }
 
-    /// Loses every probe whose wait was over at `seen`, and tells every answer that waited for a stamp until then.
+    /// Loses every probe whose wait was over at `seen`, and emits every answer that waited for a stamp until then.
     pub(in crate::ping) fn expire(&mut self, seen: Instant, context: &mut Context<'_>) {
-        self.tell_ready(seen, context.events);
+        self.emit_ready(seen, context.events);
         while self.next_loss(context.config).is_some_and(|deadline| deadline <= seen) {
             if self.counts.pending == 0 {
                 self.lingered = true;
@@ -77,7 +77,7 @@ impl Series {
     /// When an open probe is lost; `None`: never.
     pub(super) fn deadline(&self, probe: &Probe, config: &Config) -> Option<Instant> {
         let sent = probe.sent().user.mono;
-        let longest = match config.wait {
+        let longest = match self.subject.spec.wait {
             Wait::Exactly(wait) => return Some(sent + wait),
             Wait::Forever => return None,
             Wait::Default if self.method.connect().is_some() => return Some(sent + CONNECT_WAIT),
@@ -97,60 +97,51 @@ impl Series {
     }
 
     pub(super) fn lose(&mut self, id: ProbeId, context: &mut Context<'_>) {
-        let Some(probe) = self.probes.get_mut(id).filter(|probe| probe.fate == Fate::Open) else { return };
-        probe.fate = Fate::Lost;
+        let Some(probe) = self.probes.get_mut(id).filter(|probe| probe.state == ProbeState::Open) else { return };
+        probe.state = ProbeState::Lost;
         let sent = probe.sent().user.wall;
         self.counts.pending -= 1;
         self.counts.lost += 1;
-        context.events.push_back(Event::Timeout(self.unanswered(id, sent, context.now.wall)));
-        self.let_linger(id, context);
+        let event = self.event(id, sent, context.now.wall, Outcome::Timeout(self.silence(id)));
+        context.events.push_back(Event::Probe(event));
+        self.keep_attempt(id, context);
         self.advance();
     }
 
-    pub(super) fn unanswered(&self, probe: ProbeId, sent: WallTime, at: WallTime) -> Unanswered {
-        let failure = self.connections.silence(probe);
-        let rate_limited = self.is_rate_limited();
-        let state = match &self.method {
-            _ if failure.is_some() => State::Open,
-            Method::Tcp(_) | Method::Unix(_) => State::Filtered,
-            Method::Udp(_) | Method::Stamp(_) if rate_limited => State::Closed,
-            Method::Icmp | Method::Udp(_) | Method::UnixDgram(_) | Method::Stamp(_) => State::NoAnswer,
-        };
-        Unanswered {
-            series: self.id,
-            probe,
-            sent,
-            at,
-            source_port: self.source_port(probe),
-            state,
-            rate_limited,
-            failure,
+    /// What it means that this probe has no answer.
+    pub(super) fn silence(&self, id: ProbeId) -> Silence {
+        match &self.method {
+            Method::Tcp(_) | Method::Unix(_) => {
+                self.connections.silence(id).map_or(Silence::Filtered, Silence::Exchange)
+            }
+            Method::Udp(_) | Method::Stamp(_) if self.is_rate_limited() => Silence::RateLimited,
+            Method::Icmp | Method::Udp(_) | Method::UnixDgram(_) | Method::Stamp(_) => Silence::NoAnswer,
         }
     }
 
-    /// Whether silence means that a closed port does not say so each time: hosts limit how many ICMP errors they send.
+    /// Whether silence means a closed port that was not reported each time: hosts limit how many ICMP errors they send.
     pub(super) fn is_rate_limited(&self) -> bool {
         matches!(self.method, Method::Udp(_) | Method::Stamp(_)) && self.counts.refused > 0 && self.counts.received == 0
     }
 
-    /// Passes over what is decided, in the order of numbers.
+    /// Moves past the probes that are decided, in the order of numbers.
     pub(super) fn advance(&mut self) {
         while let Some(probe) = self.probes.get(self.undecided)
-            && !matches!(probe.fate, Fate::Ordered | Fate::Open)
+            && !matches!(probe.state, ProbeState::Ordered | ProbeState::Open)
         {
-            count_run(&mut self.loss_runs, probe.fate);
+            count_run(&mut self.loss_runs, probe.state);
             self.undecided = self.undecided.next();
         }
     }
 
-    /// Makes room for the next probe: lets go of what is decided and old, and gives up what is open when its sequence
-    /// number is about to be used again.
+    /// Makes room for the next probe: drops those that are decided and old, and gives up an open one whose sequence number is
+    /// about to be used again.
     pub(super) fn forget(&mut self, context: &mut Context<'_>) {
         if self.probes.is_full()
             && let Some((id, _)) = self.probes.oldest()
         {
             self.lose(id, context);
-            if self.probes.pop_oldest().is_some_and(|probe| probe.fate == Fate::Ordered) {
+            if self.probes.pop_oldest().is_some_and(|probe| probe.state == ProbeState::Ordered) {
                 self.unconfirmed -= 1;
                 self.undecided = id.next();
             }
@@ -161,5 +152,12 @@ impl Series {
         {
             self.probes.pop_oldest();
         }
+    }
+}
+
+/// A probe that never left neither ends a run of losses nor is part of one.
+pub(super) fn count_run(runs: &mut LossRuns, state: ProbeState) {
+    if !matches!(state, ProbeState::NotSent | ProbeState::Ordered) {
+        runs.record(matches!(state, ProbeState::Lost | ProbeState::AnsweredLate));
     }
 }

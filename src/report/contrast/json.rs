@@ -11,7 +11,6 @@ use crate::ping::{self, MethodKind, State};
 use crate::report::contrast::sentence::{notes, sentence, subject};
 use crate::report::contrast::{privilege, reason};
 use crate::report::json::{VERSION, line};
-use crate::report::ping::RttStatsObject;
 use crate::report::{PingJson, PingJsonOptions, Sink, Streams};
 
 /// Writes a comparison as JSON lines.
@@ -32,9 +31,9 @@ impl Sink<Event> for ContrastJson {
     fn event(&mut self, event: &Event, streams: &mut Streams<'_>) -> io::Result<()> {
         match event {
             Event::Ping(event) => {
-                if let ping::Event::Start(start) = event {
-                    self.target = start.target.clone();
-                    self.address = start.address;
+                if let ping::Event::Began { subject, .. } = event {
+                    self.target = subject.target.clone();
+                    self.address = subject.address;
                 }
                 self.lines.event(event, streams)
             }
@@ -127,8 +126,8 @@ struct RowObject {
     pending: u64,
     send_failed: u64,
     loss_pct: Option<f64>,
-    rtt_stats_ms: Option<RttStatsObject>,
-    kernel_rtt_stats_ms: Option<RttStatsObject>,
+    rtt_stats_ms: Option<RttStats>,
+    kernel_rtt_stats_ms: Option<RttStats>,
     complete_rounds: Option<u64>,
     median_difference_ms: Option<f64>,
     p_value: Option<f64>,
@@ -138,7 +137,6 @@ struct RowObject {
 impl RowObject {
     fn new(row: &Row) -> Self {
         let counts = &row.counts;
-        let stats = |rtt: &Option<RttStats>| rtt.as_ref().map(RttStatsObject::new);
         RowObject {
             name: Name::of(row),
             privilege: privilege(row),
@@ -155,8 +153,8 @@ impl RowObject {
             pending: counts.pending,
             send_failed: counts.send_failed,
             loss_pct: counts.loss_pct(),
-            rtt_stats_ms: stats(&row.rtt),
-            kernel_rtt_stats_ms: stats(&row.rtt_kernel),
+            rtt_stats_ms: row.rtt,
+            kernel_rtt_stats_ms: row.rtt_kernel,
             complete_rounds: row.difference.map(|_| row.complete),
             median_difference_ms: row.difference.map(|nanos| nanos as f64 / 1e6),
             p_value: row.p,
@@ -218,7 +216,7 @@ mod tests {
     use super::*;
     use crate::metrics::Share;
     use crate::report::contrast::fixture::{RAW, TCP, UDP, outcome, without_privilege};
-    use crate::report::fixture::{start, summary, written};
+    use crate::report::fixture::{self, began, summary, written};
 
     fn json(events: &[Event]) -> Vec<Value> {
         let mut sink = ContrastJson::new(PingJsonOptions { quiet: true });
@@ -228,16 +226,13 @@ mod tests {
     }
 
     fn ended(outcome: Outcome) -> Value {
-        let begin = Event::Ping(ping::Event::Start(Box::new(start("example.org", "198.51.100.9"))));
+        let begin = Event::Ping(began(fixture::subject("example.org", "198.51.100.9")));
         json(&[begin, Event::Outcome(Box::new(outcome))]).remove(0)
     }
 
     #[test]
     fn the_comparison_stands_behind_the_summaries() {
-        let events = [
-            ping::Event::Start(Box::new(start("example.org", "198.51.100.9"))),
-            ping::Event::Summary(Box::new(summary())),
-        ];
+        let events = [began(fixture::subject("example.org", "198.51.100.9")), ping::Event::Ended(Box::new(summary()))];
         let mut events: Vec<Event> = events.into_iter().map(Event::Ping).collect();
         events.push(Event::Outcome(Box::new(outcome())));
         let types: Vec<Value> = json(&events).into_iter().map(|mut object| object["type"].take()).collect();

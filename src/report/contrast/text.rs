@@ -2,8 +2,9 @@
 
 use std::io::{self, Write};
 
+use crate::engine::outcome::Subject;
+use crate::ping;
 use crate::ping::contrast::{Answerer, Event, Outcome, Row, Who};
-use crate::ping::{self, Start};
 use crate::report::contrast::sentence::{notes, sentence};
 use crate::report::contrast::{Label, privilege, reason};
 use crate::report::ping::interim;
@@ -31,13 +32,13 @@ impl ContrastText {
         ContrastText { lines: PingText::new(options), target: String::new(), labels: Vec::new() }
     }
 
-    fn start(&mut self, start: &Start) {
-        let method = start.method.name().to_uppercase();
-        let which = start.port.map(|port| port.to_string()).or(start.socket.map(|socket| socket.name().to_owned()));
+    fn begin(&mut self, subject: &Subject) {
+        let method = subject.method.name().to_uppercase();
+        let which = subject.port.map(|port| port.to_string()).or(subject.socket.map(|socket| socket.name().to_owned()));
         self.labels.push(which.map_or_else(|| method.clone(), |which| format!("{method} {which}")));
-        self.target = match start.address {
-            Some(address) if !start.numeric => format!("{} ({address})", escape(&start.name)),
-            _ => escape(&start.name).into_owned(),
+        self.target = match subject.address {
+            Some(address) if !subject.numeric => format!("{} ({address})", escape(&subject.name)),
+            _ => escape(&subject.name).into_owned(),
         };
     }
 
@@ -58,12 +59,12 @@ impl Sink<Event> for ContrastText {
     fn event(&mut self, event: &Event, streams: &mut Streams<'_>) -> io::Result<()> {
         match event {
             Event::Ping(ping::Event::Interim(figures)) => figures.iter().try_for_each(|figures| {
-                let label = self.labels.get(figures.series.index()).map(String::as_str);
+                let label = self.labels.get(figures.subject.id.index()).map(String::as_str);
                 interim(figures, label, streams.talk)
             }),
             Event::Ping(event) => {
-                if let ping::Event::Start(start) = event {
-                    self.start(start);
+                if let ping::Event::Began { subject, .. } = event {
+                    self.begin(subject);
                 }
                 if has_lines(event) { self.lines.event(event, streams) } else { Ok(()) }
             }
@@ -76,8 +77,8 @@ impl Sink<Event> for ContrastText {
 /// table is the summary of all.
 fn has_lines(event: &ping::Event) -> bool {
     match event {
-        ping::Event::Start(start) => start.socket.is_some(),
-        ping::Event::Summary(_) => false,
+        ping::Event::Began { subject, .. } => subject.socket.is_some(),
+        ping::Event::Ended(_) => false,
         _ => true,
     }
 }
@@ -167,15 +168,16 @@ fn answered_by(answerers: &[Answerer]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::outcome::SubjectId;
     use crate::ping::contrast::Finding;
     use crate::ping::{Counts, Interim, MethodKind};
     use crate::report::contrast::fixture::{RAW, TCP, outcome, without_privilege};
-    use crate::report::fixture::{reply, series, start, summary, written};
+    use crate::report::fixture::{began, of, reply, subject, summary, written};
 
     /// What the end of a comparison for `example.org` writes.
     fn ended(outcome: Outcome) -> String {
         let mut sink = ContrastText::new(PingTextOptions::default());
-        let begin = Event::Ping(ping::Event::Start(Box::new(start("example.org", "198.51.100.9"))));
+        let begin = Event::Ping(began(subject("example.org", "198.51.100.9")));
         written(&mut sink, &[begin]);
         written(&mut sink, &[Event::Outcome(Box::new(outcome))]).0
     }
@@ -213,9 +215,9 @@ mod tests {
     fn lines_are_those_of_the_methods_and_their_summaries_are_left_out() {
         let mut sink = ContrastText::new(PingTextOptions::default());
         let events = [
-            ping::Event::Start(Box::new(start("example.org", "198.51.100.9"))),
-            ping::Event::Reply(Box::new(reply())),
-            ping::Event::Summary(Box::new(summary())),
+            began(subject("example.org", "198.51.100.9")),
+            of(&subject("example.org", "198.51.100.9"), reply()),
+            ping::Event::Ended(Box::new(summary())),
         ];
         let mut plain = PingText::new(PingTextOptions::default());
         let expected = written(&mut plain, &events[..2]);
@@ -225,16 +227,12 @@ mod tests {
     #[test]
     fn interim_figures_tell_the_methods_apart() {
         let mut sink = ContrastText::new(PingTextOptions::default());
-        let tcp = Start {
-            series: series(1),
-            method: MethodKind::Tcp,
-            port: Some(443),
-            ..start("example.org", "198.51.100.9")
-        };
-        let starts = [start("example.org", "198.51.100.9"), tcp];
-        written(&mut sink, &starts.map(|start| Event::Ping(ping::Event::Start(Box::new(start)))));
+        let icmp = subject("example.org", "198.51.100.9");
+        let tcp = Subject { id: SubjectId::new(1), method: MethodKind::Tcp, port: Some(443), ..icmp.clone() };
+        let methods = [icmp, tcp];
+        written(&mut sink, &methods.clone().map(|subject| Event::Ping(began(subject))));
         let counts = Counts { sent: 2, received: 1, lost: 1, ..Counts::default() };
-        let figures = |index| Interim { series: series(index), counts, rtt: None, ewma: None };
+        let figures = |index: usize| Interim { subject: methods[index].clone().into(), counts, rtt: None, ewma: None };
         let (_, talk) = written(&mut sink, &[Event::Ping(ping::Event::Interim(vec![figures(0), figures(1)]))]);
         assert_eq!(talk, "\rICMP raw: 1/2 packets, 50% loss\n\rTCP 443: 1/2 packets, 50% loss\n");
     }
@@ -242,7 +240,7 @@ mod tests {
     #[test]
     fn names_do_not_reach_the_terminal_raw() {
         let mut sink = ContrastText::new(PingTextOptions::default());
-        let begin = Event::Ping(ping::Event::Start(Box::new(start("a\u{1b}[2J", "198.51.100.9"))));
+        let begin = Event::Ping(began(subject("a\u{1b}[2J", "198.51.100.9")));
         let (data, _) = written(&mut sink, &[begin, Event::Outcome(Box::new(outcome()))]);
         assert!(!data.contains('\u{1b}'), "{data}");
     }

@@ -3,7 +3,6 @@
 mod json;
 mod text;
 
-pub(super) use json::RttStatsObject;
 pub use json::{PingJson, PingJsonOptions};
 pub(super) use text::interim;
 pub use text::{PingText, PingTextOptions, ShownSource};

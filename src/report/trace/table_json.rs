@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::metrics::RttStats;
 use crate::report::json::{Time, line, millis};
-use crate::report::ping::RttStatsObject;
 use crate::report::trace::object::{Head, LabelObject, OriginsObject, packet_octets, state};
 use crate::report::trace::table::{TableOptions, interim};
 use crate::report::words::message::annotation;
@@ -135,7 +135,7 @@ struct HopObject<'a> {
     unanswered_persists: Option<bool>,
     responders: Vec<ResponderObject<'a>>,
     last_rtt_ms: Option<f64>,
-    rtt_stats_ms: Option<RttStatsObject>,
+    rtt_stats_ms: Option<RttStats>,
 }
 
 impl<'a> HopObject<'a> {
@@ -150,7 +150,7 @@ impl<'a> HopObject<'a> {
             unanswered_persists: hop.persists,
             responders: hop.responders.iter().map(ResponderObject::new).collect(),
             last_rtt_ms: hop.last.map(|rtt| millis(rtt.as_nanos())),
-            rtt_stats_ms: hop.stats.as_ref().map(RttStatsObject::new),
+            rtt_stats_ms: hop.stats,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use crate::channel::OsError;
-use crate::ping::ErrorEvent;
+use crate::engine::outcome::IcmpError;
 use crate::trace::Answer;
 use crate::types::{Family, Mtu};
 use crate::wire::icmp::ErrorKind;
@@ -12,27 +12,27 @@ use crate::wire::icmp::ErrorKind;
 /// The sentence for an ICMP error about a probe that was sent over `family`.
 pub(in crate::report) struct Message<'a> {
     pub family: Family,
-    pub event: &'a ErrorEvent,
+    pub error: &'a IcmpError,
 }
 
 impl fmt::Display for Message<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.family {
-            Family::V4 => icmp(f, self.event),
-            Family::V6 => icmpv6(f, self.event),
+            Family::V4 => icmp(f, self.error),
+            Family::V6 => icmpv6(f, self.error),
         }
     }
 }
 
 /// RFC 792, RFC 1122 §3.2.2.1, RFC 1812 §5.2.7.1.
-fn icmp(f: &mut fmt::Formatter<'_>, event: &ErrorEvent) -> fmt::Result {
-    let code = event.icmp_code;
-    let sentence = match (event.icmp_type, code) {
+fn icmp(f: &mut fmt::Formatter<'_>, error: &IcmpError) -> fmt::Result {
+    let code = error.icmp_code;
+    let sentence = match (error.icmp_type, code) {
         (3, 0) => "Destination Net Unreachable",
         (3, 1) => "Destination Host Unreachable",
         (3, 2) => "Destination Protocol Unreachable",
         (3, 3) => "Destination Port Unreachable",
-        (3, 4) => return write!(f, "Frag needed and DF set (mtu = {})", stated(event.mtu)),
+        (3, 4) => return write!(f, "Frag needed and DF set (mtu = {})", stated(error.mtu)),
         (3, 5) => "Source Route Failed",
         (3, 6) => "Destination Net Unknown",
         (3, 7) => "Destination Host Unknown",
@@ -46,25 +46,25 @@ fn icmp(f: &mut fmt::Formatter<'_>, event: &ErrorEvent) -> fmt::Result {
         (3, 15) => "Precedence Cutoff",
         (3, _) => return write!(f, "Dest Unreachable, Bad Code: {code}"),
         (4, _) => "Source Quench",
-        (5, _) => return redirect(f, event),
+        (5, _) => return redirect(f, error),
         (11, 0) => "Time to live exceeded",
         (11, 1) => "Frag reassembly time exceeded",
         (11, _) => return write!(f, "Time exceeded, Bad Code: {code}"),
-        (12, _) => return write!(f, "Parameter problem: pointer = {}", pointer(event.info)),
+        (12, _) => return write!(f, "Parameter problem: pointer = {}", pointer(error.info)),
         (other, _) => return write!(f, "Bad ICMP type: {other}"),
     };
     f.write_str(sentence)
 }
 
-fn redirect(f: &mut fmt::Formatter<'_>, event: &ErrorEvent) -> fmt::Result {
-    match event.icmp_code {
+fn redirect(f: &mut fmt::Formatter<'_>, error: &IcmpError) -> fmt::Result {
+    match error.icmp_code {
         0 => f.write_str("Redirect Network")?,
         1 => f.write_str("Redirect Host")?,
         2 => f.write_str("Redirect Type of Service and Network")?,
         3 => f.write_str("Redirect Type of Service and Host")?,
         code => write!(f, "Redirect, Bad Code: {code}")?,
     }
-    next_hop(f, event.gateway)
+    next_hop(f, error.gateway)
 }
 
 fn next_hop(f: &mut fmt::Formatter<'_>, gateway: Option<IpAddr>) -> fmt::Result {
@@ -75,9 +75,9 @@ fn next_hop(f: &mut fmt::Formatter<'_>, gateway: Option<IpAddr>) -> fmt::Result 
 }
 
 /// RFC 4443 §3; Redirect: RFC 4861 §4.5.
-fn icmpv6(f: &mut fmt::Formatter<'_>, event: &ErrorEvent) -> fmt::Result {
-    let (code, info) = (event.icmp_code, event.info);
-    match (event.icmp_type, code) {
+fn icmpv6(f: &mut fmt::Formatter<'_>, error: &IcmpError) -> fmt::Result {
+    let (code, info) = (error.icmp_code, error.info);
+    match (error.icmp_type, code) {
         (1, _) => {
             f.write_str("Destination unreachable: ")?;
             match code {
@@ -91,8 +91,8 @@ fn icmpv6(f: &mut fmt::Formatter<'_>, event: &ErrorEvent) -> fmt::Result {
                 _ => write!(f, "Unknown code {code}"),
             }
         }
-        (2, 0) => write!(f, "Packet too big: mtu={}", stated(event.mtu)),
-        (2, _) => write!(f, "Packet too big: mtu={}, code={code}", stated(event.mtu)),
+        (2, 0) => write!(f, "Packet too big: mtu={}", stated(error.mtu)),
+        (2, _) => write!(f, "Packet too big: mtu={}, code={code}", stated(error.mtu)),
         (3, 0) => f.write_str("Time exceeded: Hop limit"),
         (3, 1) => f.write_str("Time exceeded: Defragmentation failure"),
         (3, _) => write!(f, "Time exceeded: code {code}"),
@@ -102,7 +102,7 @@ fn icmpv6(f: &mut fmt::Formatter<'_>, event: &ErrorEvent) -> fmt::Result {
         (4, _) => write!(f, "Parameter problem: code {code} at {info}"),
         (137, _) => {
             f.write_str("Redirect Host")?;
-            next_hop(f, event.gateway)
+            next_hop(f, error.gateway)
         }
         (other, _) => write!(f, "unknown icmp type: {other}"),
     }
@@ -156,15 +156,15 @@ mod tests {
     use crate::report::fixture;
 
     fn said(family: Family, icmp_type: u8, icmp_code: u8) -> String {
-        let event = ErrorEvent {
+        let error = IcmpError {
             icmp_type,
             icmp_code,
             info: 0x0000_0516,
             mtu: Mtu::new(1302),
             gateway: Some(fixture::address("192.0.2.254")),
-            ..fixture::error()
+            ..fixture::icmp_error()
         };
-        Message { family, event: &event }.to_string()
+        Message { family, error: &error }.to_string()
     }
 
     #[test]
@@ -234,8 +234,8 @@ mod tests {
     #[test]
     fn the_pointer_is_one_octet_whichever_way_the_error_came() {
         let said = |info| {
-            let event = ErrorEvent { icmp_type: 12, icmp_code: 0, info, ..fixture::error() };
-            Message { family: Family::V4, event: &event }.to_string()
+            let error = IcmpError { icmp_type: 12, icmp_code: 0, info, ..fixture::icmp_error() };
+            Message { family: Family::V4, error: &error }.to_string()
         };
         assert_eq!(said(0x1400_0000), "Parameter problem: pointer = 20");
         assert_eq!(said(0x1405_0000), "Parameter problem: pointer = 20");
@@ -245,10 +245,10 @@ mod tests {
 
     #[test]
     fn an_mtu_or_gateway_that_is_not_stated_is_not_invented() {
-        let event = ErrorEvent { icmp_type: 3, icmp_code: 4, mtu: None, ..fixture::error() };
-        assert_eq!(Message { family: Family::V4, event: &event }.to_string(), "Frag needed and DF set (mtu = 0)");
-        let event = ErrorEvent { icmp_type: 5, icmp_code: 1, gateway: None, ..fixture::error() };
-        assert_eq!(Message { family: Family::V4, event: &event }.to_string(), "Redirect Host");
+        let error = IcmpError { icmp_type: 3, icmp_code: 4, mtu: None, ..fixture::icmp_error() };
+        assert_eq!(Message { family: Family::V4, error: &error }.to_string(), "Frag needed and DF set (mtu = 0)");
+        let error = IcmpError { icmp_type: 5, icmp_code: 1, gateway: None, ..fixture::icmp_error() };
+        assert_eq!(Message { family: Family::V4, error: &error }.to_string(), "Redirect Host");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use netprobe::ping::{Config, Counts, Wait};
 use netprobe::sim::{Change, Damage, Link, Node, Packet, Way, ip};
 use netprobe::types::{Rtt, StampSource};
 
-use super::{SECOND, TARGET, config, ms, network, over, ping, since_start};
+use super::{SECOND, TARGET, config, ms, network, over, ping, since_start, waiting};
 
 fn received(count: u64) -> Counts {
     Counts { sent: count, received: count, ..Counts::default() }
@@ -22,13 +22,13 @@ fn every_probe_of_a_healthy_target_is_received_with_its_delay() {
     let run = ping(&network(|node| node), config());
     assert_eq!(run.counts(), received(3));
     for (n, reply) in run.replies().iter().enumerate() {
-        assert_eq!(reply.rtt, Rtt::from(ms(10)));
-        assert_eq!(reply.stamp, StampSource::Kernel);
-        assert_eq!(reply.octets, 64);
+        assert_eq!(reply.rtt(), Rtt::from(ms(10)));
+        assert_eq!(reply.stamp(), StampSource::Kernel);
+        assert_eq!(reply.outcome.octets, 64);
         assert_eq!(reply.responder, Some(ip(TARGET)));
-        assert_eq!(reply.probe.get(), n as u64 + 1);
+        assert_eq!(reply.id.get(), n as u64 + 1);
         assert_eq!(since_start(reply.sent), SECOND * n as u32);
-        assert_eq!(since_start(reply.arrived), SECOND * n as u32 + ms(10));
+        assert_eq!(since_start(reply.at), SECOND * n as u32 + ms(10));
         assert_eq!(reply.reply_ttl.map(|ttl| ttl.get()), Some(64));
     }
     let summary = run.summary();
@@ -51,9 +51,9 @@ fn exactly_the_lost_probes_are_lost() {
 fn a_second_copy_is_a_duplicate_and_enters_no_statistics() {
     let run = ping(&network(|node| node.change([2], Change::Again(ms(300)))), config());
     assert_eq!(run.counts(), Counts { duplicates: 1, ..received(3) });
-    let duplicate = run.replies().into_iter().find(|reply| reply.duplicate).unwrap();
-    assert_eq!((duplicate.probe.get(), duplicate.rtt), (2, Rtt::from(ms(310))));
-    assert!(!duplicate.late && !duplicate.reordered);
+    let duplicate = run.replies().into_iter().find(|reply| reply.duplicate()).unwrap();
+    assert_eq!((duplicate.id.get(), duplicate.rtt()), (2, Rtt::from(ms(310))));
+    assert!(!duplicate.late() && !duplicate.reordered);
     assert_eq!(run.summary().rtt.map(|rtt| (rtt.count, rtt.max)), Some((3, 10_000_000)));
 }
 
@@ -61,7 +61,7 @@ fn a_second_copy_is_a_duplicate_and_enters_no_statistics() {
 fn a_reply_that_is_overtaken_is_reordered() {
     let run = ping(&over(back(|way| way.hold_back([1], ms(1500))), |node| node), config());
     assert_eq!(run.counts(), Counts { reordered: 1, ..received(3) });
-    assert_eq!(run.replies().iter().map(|reply| reply.probe.get()).collect::<Vec<_>>(), [2, 1, 3]);
+    assert_eq!(run.replies().iter().map(|reply| reply.id.get()).collect::<Vec<_>>(), [2, 1, 3]);
     assert_eq!(run.replies().iter().map(|reply| reply.reordered).collect::<Vec<_>>(), [false, true, false]);
     // In the order of sequences 1510, 10, 10 ms; in the order of arrival 10, 1510, 10 ms.
     assert_eq!(run.summary().ipdv, Some(750e6));
@@ -77,7 +77,7 @@ fn a_wrong_checksum_is_shown_and_not_received() {
         run.counts(),
         Counts { sent: 3, received: 2, lost: 1, bad_checksum: 1, longest_loss_run: 1, ..Counts::default() }
     );
-    assert!(run.replies()[1].bad_checksum);
+    assert!(run.replies()[1].outcome.bad_checksum);
     assert_eq!(run.summary().rtt.map(|rtt| rtt.count), Some(2));
 }
 
@@ -102,7 +102,7 @@ fn a_changed_payload_is_received_and_told() {
     let damage = Damage { octet: 8 + 20, repaired: true };
     let run = ping(&over(back(|way| way.corrupt([2], damage)), |node| node), config());
     assert_eq!(run.counts(), Counts { payload_changed: 1, ..received(3) });
-    let change = run.replies()[1].payload_changed.clone().unwrap();
+    let change = run.replies()[1].outcome.payload_changed.clone().unwrap();
     assert_eq!((change.index, change.expected, change.found, change.payload.len()), (20, 20, !20, 56));
 }
 
@@ -131,8 +131,8 @@ fn a_shortened_reply_is_received_and_told() {
         let run = ping(&network(|node| node.change([2], Change::Truncate(left))), config());
         assert_eq!(run.counts(), Counts { truncated: 1, ..received(3) }, "{left}");
         let reply = run.replies()[1];
-        assert!(reply.truncated && reply.payload_changed.is_none());
-        assert_eq!(reply.octets, left);
+        assert!(reply.outcome.truncated && reply.outcome.payload_changed.is_none());
+        assert_eq!(reply.outcome.octets, left);
     }
 }
 
@@ -140,7 +140,7 @@ fn a_shortened_reply_is_received_and_told() {
 fn a_longer_reply_is_an_ordinary_one() {
     let run = ping(&network(|node| node.change([2], Change::Extend(40))), config());
     assert_eq!(run.counts(), received(3));
-    assert_eq!(run.replies()[1].octets, 104);
+    assert_eq!(run.replies()[1].outcome.octets, 104);
 }
 
 #[test]
@@ -148,14 +148,14 @@ fn a_reply_from_another_address_is_received_and_told() {
     let run = ping(&network(|node| node.change([2], Change::Source(ip("203.0.113.7")))), config());
     assert_eq!(run.counts(), Counts { wrong_source: 1, ..received(3) });
     let reply = run.replies()[1];
-    assert!(reply.wrong_source);
+    assert!(reply.outcome.wrong_source);
     assert_eq!(reply.responder, Some(ip("203.0.113.7")));
 }
 
 #[test]
 fn a_late_reply_is_counted_once_and_enters_no_statistics() {
     let late = |node: Node| node.change([1], Change::Later(ms(1500))).change([1], Change::Again(ms(200)));
-    let run = ping(&network(late), Config { wait: Wait::Exactly(SECOND), ..config() });
+    let run = ping(&network(late), Config { spec: waiting(Wait::Exactly(SECOND)), ..config() });
     assert_eq!(
         run.counts(),
         Counts {
@@ -170,17 +170,20 @@ fn a_late_reply_is_counted_once_and_enters_no_statistics() {
         }
     );
     assert_eq!(run.timeouts(), [(1, SECOND)]);
-    let late: Vec<_> = run.replies().into_iter().filter(|reply| reply.late).collect();
-    assert_eq!(late.iter().map(|reply| reply.duplicate).collect::<Vec<_>>(), [false, true]);
-    assert_eq!(late[0].rtt, Rtt::from(ms(1510)));
+    let late: Vec<_> = run.replies().into_iter().filter(|reply| reply.late()).collect();
+    assert_eq!(late.iter().map(|reply| reply.duplicate()).collect::<Vec<_>>(), [false, true]);
+    assert_eq!(late[0].rtt(), Rtt::from(ms(1510)));
     assert_eq!(run.summary().rtt.map(|rtt| rtt.max), Some(10_000_000));
 }
 
 #[test]
 fn a_reply_at_the_end_of_its_wait_is_in_time() {
-    let run = ping(&network(|node| node), Config { wait: Wait::Exactly(ms(10)), ..config() });
+    let run = ping(&network(|node| node), Config { spec: waiting(Wait::Exactly(ms(10))), ..config() });
     assert_eq!(run.counts(), received(3));
-    let run = ping(&network(|node| node), Config { wait: Wait::Exactly(ms(10) - Duration::from_nanos(1)), ..config() });
+    let run = ping(
+        &network(|node| node),
+        Config { spec: waiting(Wait::Exactly(ms(10) - Duration::from_nanos(1))), ..config() },
+    );
     assert_eq!(run.counts().lost, 3);
 }
 
@@ -188,7 +191,7 @@ fn a_reply_at_the_end_of_its_wait_is_in_time() {
 fn what_arrived_in_time_is_received_even_if_it_is_read_after_a_stall() {
     let mut network = network(|node| node);
     network.stall(ms(1005), ms(5000));
-    let run = ping(&network, Config { wait: Wait::Exactly(SECOND), ..config() });
+    let run = ping(&network, Config { spec: waiting(Wait::Exactly(SECOND)), ..config() });
     assert_eq!(run.counts(), Counts { skipped: 4, ..received(3) });
     assert_eq!(run.summary().rtt.map(|rtt| rtt.max), Some(10_000_000));
 }

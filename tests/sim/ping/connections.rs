@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use netprobe::channel::{CloseHow, ClosedHow};
-use netprobe::ping::{Config, Connect, Counts, Event, Exchange, ExchangeFailure, Method, Pace, State, Wait};
+use netprobe::engine::outcome::{ExchangeFailure, Outcome, ProbeEvent};
+use netprobe::ping::{Config, Connect, Counts, Event, Exchange, Method, Pace, State, Wait};
 use netprobe::sim::{Failure, Forwarding, Link, Network, Node, Peer, TcpService, US, Way, ip};
 use netprobe::types::{Port, Rtt};
 use netprobe::wire::icmp::ErrorKind;
 
-use super::{Run, SECOND, TARGET, TARGET_V6, config, interrupt_at, ms, network, over, ping_services};
+use super::{Run, SECOND, TARGET, TARGET_V6, config, interrupt_at, ms, network, over, paced, ping_services, waiting};
 
 const PORT: u16 = 443;
 const BOTH: [&str; 2] = [TARGET, TARGET_V6];
@@ -42,8 +43,11 @@ fn an_open_port_is_open_after_a_round_trip_from_a_port_of_its_own() {
         assert_eq!(run.counts(), Counts { sent: 3, received: 3, ..Counts::default() });
         assert_eq!(state(&run), Some(State::Open));
         for (n, reply) in run.replies().iter().enumerate() {
-            assert_eq!((reply.state, reply.rtt), (Some(State::Open), Rtt::from(ms(10))));
-            assert_eq!((reply.responder, reply.port, reply.syn_retransmits), (Some(ip(target)), Some(PORT), Some(0)));
+            assert_eq!((reply.state(), reply.rtt()), (Some(State::Open), Rtt::from(ms(10))));
+            assert_eq!(
+                (reply.responder, reply.responder_port, reply.syn_retransmits()),
+                (Some(ip(target)), Some(PORT), Some(0))
+            );
             assert_eq!(reply.source_port, run.log.packets()[n].ports().map(|(source, _)| source));
         }
         assert_ne!(run.replies()[0].source_port, run.replies()[1].source_port);
@@ -57,7 +61,10 @@ fn a_closed_port_refuses_and_has_its_delay() {
         assert_eq!(run.counts(), Counts { sent: 3, refused: 3, ..Counts::default() });
         assert_eq!(state(&run), Some(State::Refused));
         let refusal = run.refusals()[0];
-        assert_eq!((refusal.state, refusal.rtt, refusal.failure), (State::Refused, Some(Rtt::from(ms(10))), None));
+        assert_eq!(
+            (refusal.state(), refusal.rtt(), refusal.outcome.failure()),
+            (Some(State::Refused), Some(Rtt::from(ms(10))), None)
+        );
         assert_eq!(refusal.source_port, run.log.packets()[0].ports().map(|(source, _)| source));
         assert_eq!(run.summary().rtt.map(|rtt| (rtt.count, rtt.max)), Some((3, 10_000_000)));
     }
@@ -70,16 +77,14 @@ fn a_port_that_says_nothing_is_filtered_after_a_second() {
         assert_eq!(run.counts(), Counts { sent: 3, lost: 3, longest_loss_run: 3, ..Counts::default() });
         assert_eq!((state(&run), run.silences()), (Some(State::Filtered), vec![(State::Filtered, false); 3]));
         assert_eq!(run.timeouts(), [(1, SECOND), (2, SECOND * 2), (3, SECOND * 3)]);
-        let Some(Event::Timeout(first)) = run.events.iter().find(|event| matches!(event, Event::Timeout(_))) else {
-            panic!("{:?}", run.events)
-        };
+        let Some(first) = run.lost().first().copied() else { panic!("{:?}", run.events) };
         assert_eq!(first.source_port, run.log.packets()[0].ports().map(|(source, _)| source));
     }
 }
 
 #[test]
 fn a_kernel_that_gives_up_first_makes_the_probe_filtered_too() {
-    let patient = Config { count: Some(1), wait: Wait::Forever, ..config() };
+    let patient = Config { count: Some(1), spec: waiting(Wait::Forever), ..config() };
     let run = ping_services(&serving(TcpService::Silent), &[(TARGET, PORT)], &tcp(), patient);
     assert_eq!((run.counts().lost, run.timeouts()), (1, vec![(1, SECOND * 3)]));
     assert_eq!(run.silences(), [(State::Filtered, false)]);
@@ -102,7 +107,10 @@ fn an_icmp_error_makes_a_port_unreachable_whatever_its_code() {
         assert_eq!(run.counts(), Counts { sent: 3, unreachable: 3, ..Counts::default() }, "{failure:?}");
         assert_eq!(state(&run), Some(State::Unreachable));
         let error = run.errors()[0];
-        assert_eq!((error.kind, error.icmp_type, error.icmp_code), (kind, failure.icmp_type, failure.icmp_code));
+        assert_eq!(
+            (error.outcome.kind, error.outcome.icmp_type, error.outcome.icmp_code),
+            (kind, failure.icmp_type, failure.icmp_code)
+        );
         assert_eq!(error.source_port, run.log.packets()[0].ports().map(|(source, _)| source));
     }
 }
@@ -116,11 +124,19 @@ fn without_the_first_syn() -> Network {
 #[test]
 fn a_port_that_opens_by_a_repeated_syn_is_open_late_and_lost() {
     for wait in [Wait::Default, Wait::Exactly(SECOND * 5)] {
-        let run = ping_services(&without_the_first_syn(), &[(TARGET, PORT)], &tcp(), Config { wait, ..config() });
+        let run = ping_services(
+            &without_the_first_syn(),
+            &[(TARGET, PORT)],
+            &tcp(),
+            Config { spec: waiting(wait), ..config() },
+        );
         let counts = Counts { sent: 3, received: 2, lost: 1, late: 1, longest_loss_run: 1, ..Counts::default() };
         assert_eq!(run.counts(), Counts { reordered: run.counts().reordered, ..counts }, "{wait:?}");
-        let late = run.replies().into_iter().find(|reply| reply.late).expect("a late reply");
-        assert_eq!((late.state, late.syn_retransmits, late.rtt), (Some(State::Open), Some(1), Rtt::from(ms(1010))));
+        let late = run.replies().into_iter().find(|reply| reply.late()).expect("a late reply");
+        assert_eq!(
+            (late.state(), late.syn_retransmits(), late.rtt()),
+            (Some(State::Open), Some(1), Rtt::from(ms(1010)))
+        );
         assert_eq!(run.summary().rtt.map(|rtt| (rtt.count, rtt.max)), Some((2, 10_000_000)));
         assert_eq!((run.summary().syn_retransmits, state(&run)), (1, Some(State::Open)));
     }
@@ -143,11 +159,11 @@ fn nothing_is_left_open_however_a_run_ends() {
 fn a_kernel_without_descriptors_fails_the_probe_and_says_so() {
     let mut network = serving(TcpService::Silent);
     network.max_connections(2);
-    let fast = Config { pace: Pace::Fixed(ms(100)), count: Some(4), ..config() };
+    let fast = Config { spec: paced(Pace::Fixed(ms(100))), count: Some(4), ..config() };
     let run = ping_services(&network, &[(TARGET, PORT)], &tcp(), fast);
     assert_eq!((run.counts().sent, run.counts().send_failed), (2, 2));
     let failed = run.events.iter().find_map(|event| match event {
-        Event::SendFailed(failed) => failed.error.name(),
+        Event::Probe(ProbeEvent { outcome: Outcome::NotSent(failed), .. }) => failed.error.name(),
         _ => None,
     });
     assert_eq!(failed, Some("EMFILE"));
@@ -178,8 +194,8 @@ fn an_answer_has_a_time_of_its_own() {
         let run = connect(&serving(TcpService::Accept(peer.clone())), target, &saying("GET /", Some("200")));
         assert_eq!(run.counts(), Counts { sent: 3, received: 3, ..Counts::default() });
         let reply = run.replies()[0];
-        assert_eq!((reply.rtt, reply.octets), (Rtt::from(ms(10)), 15));
-        assert_eq!(reply.answer.map(|answer| answer.rtt), Some(Rtt::from(ms(10))));
+        assert_eq!((reply.rtt(), reply.outcome.octets), (Rtt::from(ms(10)), 15));
+        assert_eq!(reply.exchange().map(|answer| answer.rtt), Some(Rtt::from(ms(10))));
         assert_eq!(run.summary().answer.map(|answer| answer.count), Some(3));
     }
 }
@@ -189,7 +205,7 @@ fn an_answer_in_parts_is_put_together() {
     let peer = Peer::echo().takes(4, ms(100));
     let run = connect(&serving(TcpService::Accept(peer)), TARGET, &saying("abcdefghij", Some("fgh")));
     assert_eq!(run.counts().received, 3);
-    assert_eq!(run.replies()[0].answer.map(|answer| answer.rtt), Some(Rtt::from(ms(110))));
+    assert_eq!(run.replies()[0].exchange().map(|answer| answer.rtt), Some(Rtt::from(ms(110))));
 }
 
 #[test]
@@ -197,7 +213,7 @@ fn a_server_that_speaks_first_needs_no_question() {
     let run =
         connect(&serving(TcpService::Accept(Peer::silent().greeting("220 hi"))), TARGET, &saying("", Some("220")));
     assert_eq!(run.counts().received, 3);
-    assert_eq!(run.replies()[0].answer.map(|answer| (answer.rtt, answer.octets)), Some((Rtt::from(ms(10)), 6)));
+    assert_eq!(run.replies()[0].exchange().map(|answer| (answer.rtt, answer.octets)), Some((Rtt::from(ms(10)), 6)));
 }
 
 #[test]
@@ -211,8 +227,8 @@ fn closing_resetting_and_answering_something_else_are_told_apart() {
         let run = connect(&serving(TcpService::Accept(peer)), TARGET, &saying("GET", Some("200")));
         assert_eq!(run.counts(), Counts { sent: 3, refused: 3, ..Counts::default() }, "{failure:?}");
         let refusal = run.refusals()[0];
-        assert_eq!((refusal.state, refusal.failure), (State::Open, Some(failure)));
-        assert_eq!(refusal.rtt, Some(Rtt::from(ms(10))));
+        assert_eq!((refusal.state(), refusal.outcome.failure()), (Some(State::Open), Some(failure)));
+        assert_eq!(refusal.rtt(), Some(Rtt::from(ms(10))));
         assert_eq!(state(&run), Some(State::Open));
     }
 }
@@ -228,7 +244,9 @@ fn an_open_port_without_an_answer_is_silent() {
             .events
             .iter()
             .filter_map(|event| match event {
-                Event::Timeout(unanswered) => Some((unanswered.state, unanswered.failure)),
+                Event::Probe(ProbeEvent { outcome: Outcome::Timeout(silence), .. }) => {
+                    Some((silence.state(), silence.failure()))
+                }
                 _ => None,
             })
             .collect();
@@ -242,5 +260,5 @@ fn a_peer_that_ends_before_we_have_spoken_is_told_too() {
     let peer = Peer::silent().ends_after(Duration::ZERO, ClosedHow::Reset);
     let run = connect(&serving(TcpService::Accept(peer)), TARGET, &saying("GET", None));
     assert_eq!(run.counts().refused, 3);
-    assert_eq!(run.refusals()[0].failure, Some(ExchangeFailure::Reset));
+    assert_eq!(run.refusals()[0].outcome.failure(), Some(ExchangeFailure::Reset));
 }

@@ -43,7 +43,7 @@ fn an_added_target_is_probed_from_then_on() {
     network.at(ms(1500), add("late.example", "203.0.113.5"));
     let run = ping(&network, config());
     let started = run.events.iter().filter_map(|event| match event {
-        Event::Start(start) => Some((start.series.index(), &*start.target, start.numeric, since_start(start.time))),
+        Event::Began { subject, at } => Some((subject.id.index(), &*subject.target, subject.numeric, since_start(*at))),
         _ => None,
     });
     assert_eq!(started.collect::<Vec<_>>(), [(0, TARGET, true, Duration::ZERO), (1, "late.example", false, ms(1500))]);
@@ -68,8 +68,11 @@ fn a_removed_targets_summary_comes_at_once() {
     let summaries = run.summaries();
     assert_eq!(summaries[0].counts, Counts { sent: 2, received: 1, pending: 1, ..Counts::default() });
     assert_eq!(summaries[1].counts, Counts { sent: 3, received: 3, ..Counts::default() });
-    let first = run.events.iter().position(|event| matches!(event, Event::Summary(_))).unwrap();
-    assert!(run.events[first..].iter().any(|event| matches!(event, Event::Reply(_))), "the other one goes on");
+    let first = run.events.iter().position(|event| matches!(event, Event::Ended(_))).unwrap();
+    assert!(
+        run.events[first..].iter().any(|event| matches!(event, Event::Probe(event) if event.outcome.name() == "reply")),
+        "the other one goes on"
+    );
 }
 
 #[test]

@@ -1,11 +1,14 @@
 //! UDP datagrams as probes: open, closed and silent ports, whose answer is whose, and answers by many.
 
-use netprobe::ping::{Ask, Config, Counts, Exchange, ExchangeFailure, Method, Pace, State, Wait};
+use std::sync::Arc;
+
+use netprobe::engine::outcome::{ExchangeFailure, Refusal};
+use netprobe::ping::{Ask, Config, Counts, Exchange, Method, Pace, Spec, State, Wait};
 use netprobe::sim::{Change, Damage, Failure, Forwarding, Link, Network, Node, Quote, US, UdpService, Way, ip};
 use netprobe::types::Rtt;
 use netprobe::wire::service::Service;
 
-use super::{Run, SECOND, TARGET, TARGET_V6, config, ms, network, over, ping_services};
+use super::{Run, SECOND, TARGET, TARGET_V6, config, ms, network, over, ping_services, waiting};
 
 const PORT: u16 = 7;
 const BOTH: [&str; 2] = [TARGET, TARGET_V6];
@@ -31,9 +34,9 @@ fn an_echo_makes_a_port_open_and_all_probes_have_one_flow() {
         let ports: Vec<_> = run.log.packets().iter().map(|packet| packet.ports()).collect();
         assert_eq!(ports, [ports[0]; 3]);
         let reply = run.replies()[0];
-        assert_eq!((reply.rtt, reply.octets, reply.state), (Rtt::from(ms(10)), 56, Some(State::Open)));
-        assert_eq!((reply.source_port, reply.port), (ports[0].map(|(source, _)| source), Some(PORT)));
-        assert!(!reply.wrong_source);
+        assert_eq!((reply.rtt(), reply.outcome.octets, reply.state()), (Rtt::from(ms(10)), 56, Some(State::Open)));
+        assert_eq!((reply.source_port, reply.responder_port), (ports[0].map(|(source, _)| source), Some(PORT)));
+        assert!(!reply.outcome.wrong_source);
     }
 }
 
@@ -41,7 +44,9 @@ fn an_echo_makes_a_port_open_and_all_probes_have_one_flow() {
 fn any_answer_from_the_port_makes_it_open() {
     let run = ask(&serving(UdpService::Answer(b"what?".to_vec())), TARGET, &udp());
     assert_eq!(run.counts(), Counts { sent: 3, received: 3, ..Counts::default() });
-    assert!(run.replies().iter().all(|reply| reply.rtt == Rtt::from(ms(10)) && reply.payload_changed.is_none()));
+    assert!(
+        run.replies().iter().all(|reply| reply.rtt() == Rtt::from(ms(10)) && reply.outcome.payload_changed.is_none())
+    );
 }
 
 #[test]
@@ -49,7 +54,7 @@ fn echoes_are_told_apart_by_their_tag_however_late_they_come() {
     let slow = |node: Node| node.udp(PORT, UdpService::Echo).change([1], Change::Later(ms(1500)));
     let run = ask(&network(slow), TARGET, &udp());
     assert_eq!(run.counts(), Counts { sent: 3, received: 3, reordered: 1, ..Counts::default() });
-    let order: Vec<_> = run.replies().iter().map(|reply| (reply.probe.get(), reply.rtt)).collect();
+    let order: Vec<_> = run.replies().iter().map(|reply| (reply.id.get(), reply.rtt())).collect();
     assert_eq!(order, [(2, Rtt::from(ms(10))), (1, Rtt::from(ms(1510))), (3, Rtt::from(ms(10)))]);
 }
 
@@ -61,7 +66,10 @@ fn a_port_unreachable_of_the_targets_closes_the_port() {
         assert_eq!(run.summary().state, Some(State::Closed));
         let refusal = run.refusals()[0];
         let icmp = if target == TARGET { (3, 3) } else { (1, 4) };
-        assert_eq!((refusal.state, refusal.icmp, refusal.rtt), (State::Closed, Some(icmp), Some(Rtt::from(ms(10)))));
+        assert_eq!(
+            (refusal.state(), icmp_of(refusal.outcome), refusal.rtt()),
+            (Some(State::Closed), Some(icmp), Some(Rtt::from(ms(10))))
+        );
     }
 }
 
@@ -87,7 +95,11 @@ fn silence_is_no_answer() {
 #[test]
 fn a_closed_port_that_is_silent_most_of_the_time_is_rate_limited() {
     let network = network(|node| node.error_limit(SECOND, 1));
-    let fast = Config { pace: Pace::Fixed(ms(200)), count: Some(10), wait: Wait::Exactly(SECOND), ..config() };
+    let fast = Config {
+        spec: Arc::new(Spec { pace: Pace::Fixed(ms(200)), wait: Wait::Exactly(SECOND), ..Spec::default() }),
+        count: Some(10),
+        ..config()
+    };
     let run = ping_services(&network, &[(TARGET, PORT)], &udp(), fast);
     assert_eq!((run.counts().refused, run.counts().lost), (2, 8));
     assert_eq!(run.silences(), [(State::Closed, true); 8]);
@@ -121,7 +133,7 @@ fn a_changed_echo_is_told() {
     let link = Link::after(ms(5)).homeward(Way::after(ms(5)).corrupt([2], damage));
     let run = ask(&over(link, |node| node.udp(PORT, UdpService::Echo)), TARGET, &udp());
     assert_eq!(run.counts(), Counts { sent: 3, received: 3, payload_changed: 1, ..Counts::default() });
-    let change = run.replies()[1].payload_changed.clone().expect("a change");
+    let change = run.replies()[1].outcome.payload_changed.clone().expect("a change");
     assert_eq!((change.index, change.expected), (40, 40));
 }
 
@@ -135,7 +147,7 @@ fn what_is_expected_must_be_in_the_answer() {
     assert_eq!(run.log.packets()[0].payload(), b"hello");
     let run = ask(&serving(UdpService::Echo), TARGET, &data("bye"));
     assert_eq!(run.counts(), Counts { sent: 3, refused: 3, ..Counts::default() });
-    assert_eq!(run.refusals()[0].failure, Some(ExchangeFailure::Unexpected));
+    assert_eq!(run.refusals()[0].outcome.failure(), Some(ExchangeFailure::Unexpected));
 }
 
 #[test]
@@ -143,7 +155,7 @@ fn services_are_asked_in_their_own_words() {
     for service in Service::ALL {
         let port = service.port();
         let network = network(|node| node.udp(port, UdpService::Silent));
-        let one = Config { count: Some(1), wait: Wait::Exactly(SECOND), ..config() };
+        let one = Config { count: Some(1), spec: waiting(Wait::Exactly(SECOND)), ..config() };
         let run = ping_services(&network, &[(TARGET, port)], &Method::Udp(Ask::Service(service)), one);
         assert_eq!(run.log.packets()[0].payload().len(), service.question_octets(56), "{service:?}");
     }
@@ -160,5 +172,12 @@ fn everybody_who_answers_a_group_has_statistics_of_their_own() {
     let told: Vec<_> = run.summary().responders.iter().map(|one| (one.address, one.received, one.duplicates)).collect();
     assert_eq!(told, [(ip("203.0.113.1"), 3, 0), (ip("203.0.113.2"), 3, 0)]);
     assert_eq!(run.summary().responders[1].rtt.map(|rtt| rtt.max), Some(4_000_000));
-    assert!(run.replies().iter().all(|reply| !reply.wrong_source));
+    assert!(run.replies().iter().all(|reply| !reply.outcome.wrong_source));
+}
+
+fn icmp_of(refusal: &Refusal) -> Option<(u8, u8)> {
+    match *refusal {
+        Refusal::PortUnreachable { icmp_type, icmp_code } => Some((icmp_type, icmp_code)),
+        Refusal::Reset | Refusal::Exchange(_) => None,
+    }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use netprobe::ping::{Config, Counts, State, Wait};
 use netprobe::sim::{Change, Link, Network, Node, US, Way, ip};
 
-use super::{SECOND, TARGET, config, interrupt_at, ms, network, over, ping};
+use super::{SECOND, TARGET, config, interrupt_at, ms, network, over, ping, waiting};
 
 /// A target that never answers.
 fn silent() -> Network {
@@ -45,11 +45,13 @@ fn the_first_answer_in_the_end_wait_shortens_it() {
 #[test]
 fn an_explicit_wait_is_exactly_that_for_every_probe() {
     for wait in [ms(300), ms(2500), SECOND * 20] {
-        let run = ping(&silent(), Config { wait: Wait::Exactly(wait), ..config() });
+        let run = ping(&silent(), Config { spec: waiting(Wait::Exactly(wait)), ..config() });
         assert_eq!(run.timeouts(), [(1, wait), (2, SECOND + wait), (3, SECOND * 2 + wait)]);
     }
-    let run =
-        ping(&network(|node| node.change([3], Change::Silence)), Config { wait: Wait::Exactly(ms(2500)), ..config() });
+    let run = ping(
+        &network(|node| node.change([3], Change::Silence)),
+        Config { spec: waiting(Wait::Exactly(ms(2500))), ..config() },
+    );
     assert_eq!(run.timeouts(), [(3, ms(4500))]);
 }
 
@@ -57,17 +59,17 @@ fn an_explicit_wait_is_exactly_that_for_every_probe() {
 fn waiting_for_ever_loses_nothing() {
     let mut network = network(|node| node.change([2], Change::Later(SECOND * 100)));
     interrupt_at(&mut network, SECOND * 300);
-    let run = ping(&network, Config { wait: Wait::Forever, ..config() });
+    let run = ping(&network, Config { spec: waiting(Wait::Forever), ..config() });
     assert_eq!(run.counts(), Counts { sent: 3, received: 3, reordered: 1, ..Counts::default() });
     let mut network = silent();
     interrupt_at(&mut network, SECOND * 300);
-    let run = ping(&network, Config { wait: Wait::Forever, ..config() });
+    let run = ping(&network, Config { spec: waiting(Wait::Forever), ..config() });
     assert_eq!(run.counts(), Counts { sent: 3, pending: 3, ..Counts::default() });
 }
 
 #[test]
 fn a_run_ends_with_the_last_answer() {
-    let run = ping(&network(|node| node), Config { wait: Wait::Exactly(SECOND * 100), ..config() });
+    let run = ping(&network(|node| node), Config { spec: waiting(Wait::Exactly(SECOND * 100)), ..config() });
     assert_eq!(Duration::from_nanos(run.summary().duration), ms(2010));
 }
 
@@ -113,7 +115,7 @@ fn what_is_still_to_be_sent_when_a_run_ends_is_not_sent() {
 #[test]
 fn with_a_deadline_a_count_is_of_answers() {
     let lossy = |node: Node| node.change([1, 3], Change::Silence);
-    let both = |deadline| Config { deadline: Some(deadline), wait: Wait::Exactly(ms(500)), ..config() };
+    let both = |deadline| Config { deadline: Some(deadline), spec: waiting(Wait::Exactly(ms(500))), ..config() };
     let run = ping(&network(lossy), both(SECOND * 20));
     assert_eq!(run.counts(), Counts { sent: 5, received: 3, lost: 2, longest_loss_run: 1, ..Counts::default() });
     let run = ping(&network(lossy), both(ms(3400)));

@@ -9,7 +9,7 @@ use netprobe::types::{Mtu, Rtt};
 use netprobe::wire::extension::LabelStackEntry;
 use netprobe::wire::icmp::ErrorKind;
 
-use super::{SECOND, TARGET, TARGET_V6, config, ms, network, ping, ping_all};
+use super::{SECOND, TARGET, TARGET_V6, config, ms, network, ping, ping_all, waiting};
 
 const ROUTER: &str = "203.0.113.1";
 
@@ -34,10 +34,10 @@ fn an_error_decides_its_probe() {
     assert_eq!(run.counts().loss_pct(), Some(100.0));
     assert_eq!(run.summary().rtt, None);
     for (n, error) in run.errors().iter().enumerate() {
-        assert_eq!(error.probe.get(), n as u64 + 1);
-        assert_eq!(error.kind, ErrorKind::HostUnreachable);
-        assert_eq!((error.responder, error.origin), (Some(ip(ROUTER)), ErrorOrigin::Icmp));
-        assert_eq!(error.rtt, Rtt::from(ms(4)));
+        assert_eq!(error.id.get(), n as u64 + 1);
+        assert_eq!(error.outcome.kind, ErrorKind::HostUnreachable);
+        assert_eq!((error.responder, error.outcome.origin), (Some(ip(ROUTER)), ErrorOrigin::Icmp));
+        assert_eq!(error.rtt(), Some(Rtt::from(ms(4))));
     }
 }
 
@@ -77,7 +77,7 @@ fn errors_about_the_other_family_match_too() {
             network.allow_raw(raw);
             let run = ping_all(&network, &[TARGET_V6], config());
             assert_eq!(run.counts(), unreachable(3), "raw {raw}");
-            assert_eq!(run.errors()[0].kind, ErrorKind::HostUnreachable);
+            assert_eq!(run.errors()[0].outcome.kind, ErrorKind::HostUnreachable);
         }
     }
 }
@@ -92,18 +92,18 @@ fn an_error_about_somebody_elses_packet_is_not_ours() {
     ];
     for (name, mangle) in foreign {
         let network = dead_end(Quote::full().mangle(mangle));
-        let run = ping(&network, Config { wait: Wait::Exactly(SECOND), ..config() });
+        let run = ping(&network, Config { spec: waiting(Wait::Exactly(SECOND)), ..config() });
         assert_eq!(run.counts(), Counts { sent: 3, lost: 3, longest_loss_run: 3, ..Counts::default() }, "{name}");
     }
     let elsewhere = Quote::transport(8).mangle(Mangle::Destination(ip("10.1.2.3")));
-    let run = ping(&dead_end(elsewhere), Config { wait: Wait::Exactly(SECOND), ..config() });
+    let run = ping(&dead_end(elsewhere), Config { spec: waiting(Wait::Exactly(SECOND)), ..config() });
     assert_eq!(run.counts().lost, 3);
 }
 
 #[test]
 fn a_quote_with_nothing_usable_is_ignored() {
     for octets in [0, 4, 19, 20, 24] {
-        let run = ping(&dead_end(Quote::cut_to(octets)), Config { wait: Wait::Exactly(SECOND), ..config() });
+        let run = ping(&dead_end(Quote::cut_to(octets)), Config { spec: waiting(Wait::Exactly(SECOND)), ..config() });
         assert_eq!((run.counts().lost, run.errors().len()), (3, 0), "{octets}");
     }
 }
@@ -115,20 +115,20 @@ fn redirect_and_source_quench_are_shown_and_leave_the_probe_open() {
     assert_eq!(run.counts(), Counts { sent: 3, received: 3, ..Counts::default() });
     let errors = run.errors();
     assert_eq!(errors.len(), 1);
-    assert_eq!((errors[0].kind, errors[0].gateway), (ErrorKind::Redirect, Some(gateway)));
-    assert!(!errors[0].duplicate && !errors[0].late);
+    assert_eq!((errors[0].outcome.kind, errors[0].outcome.gateway), (ErrorKind::Redirect, Some(gateway)));
+    assert!(!errors[0].duplicate() && !errors[0].late());
     let run = ping(&network(|node| node.change([1], Change::SourceQuench)), config());
     assert_eq!(run.counts(), Counts { sent: 3, received: 3, ..Counts::default() });
-    assert_eq!(run.errors()[0].kind, ErrorKind::SourceQuench);
+    assert_eq!(run.errors()[0].outcome.kind, ErrorKind::SourceQuench);
 }
 
 #[test]
 fn an_error_behind_its_wait_is_late() {
     let refused = |node: Node| node.change(1.., Change::Refuse(Failure::new(3, 1))).answer_delay(ms(700));
-    let run = ping(&network(refused), Config { wait: Wait::Exactly(ms(500)), ..config() });
+    let run = ping(&network(refused), Config { spec: waiting(Wait::Exactly(ms(500))), ..config() });
     let counts = Counts { sent: 3, lost: 3, late: 2, longest_loss_run: 3, ..Counts::default() };
     assert_eq!(run.counts(), counts, "the third error would come behind the end of the run");
-    assert!(run.errors().iter().all(|error| error.late && !error.duplicate));
+    assert!(run.errors().iter().all(|error| error.late() && !error.duplicate()));
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn a_packet_too_big_tells_the_mtu() {
     let too_big = Failure { icmp_type: 3, icmp_code: 4, info: 1400 };
     let run = ping(&network(|node| node.change([1], Change::Refuse(too_big))), config());
     assert_eq!(run.counts(), Counts { sent: 3, received: 2, unreachable: 1, ..Counts::default() });
-    assert_eq!((run.errors()[0].kind, run.errors()[0].mtu), (ErrorKind::TooBig, Mtu::new(1400)));
+    assert_eq!((run.errors()[0].outcome.kind, run.errors()[0].outcome.mtu), (ErrorKind::TooBig, Mtu::new(1400)));
 }
 
 #[test]

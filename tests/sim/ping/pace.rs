@@ -6,13 +6,13 @@ use netprobe::channel::OsError;
 use netprobe::ping::{Config, Counts, Event, Pace, Wait};
 use netprobe::sim::{Change, Link};
 
-use super::{SECOND, TARGET, config, ms, network, over, ping, ping_all};
+use super::{SECOND, TARGET, config, ms, network, over, paced, ping, ping_all, waiting};
 
 #[test]
 fn probes_leave_on_absolute_slots() {
     let mut network = network(|node| node);
     network.late_wakes(Duration::from_micros(300));
-    let run = ping(&network, Config { count: Some(50), pace: Pace::Fixed(ms(20)), ..config() });
+    let run = ping(&network, Config { count: Some(50), spec: paced(Pace::Fixed(ms(20))), ..config() });
     let expected: Vec<u128> = (0..50).map(|n| n * 20).collect();
     assert_eq!(run.sent_at_ms(), expected);
     assert_eq!(run.counts().skipped, 0);
@@ -22,7 +22,7 @@ fn probes_leave_on_absolute_slots() {
 fn slots_missed_in_a_stall_are_skipped_and_never_sent_as_a_burst() {
     let mut network = network(|node| node);
     network.stall(ms(150), ms(500));
-    let run = ping(&network, Config { count: Some(5), pace: Pace::Fixed(ms(100)), ..config() });
+    let run = ping(&network, Config { count: Some(5), spec: paced(Pace::Fixed(ms(100))), ..config() });
     assert_eq!(run.sent_at_ms(), [0, 100, 650, 700, 800]);
     assert_eq!(run.counts(), Counts { sent: 5, received: 5, skipped: 4, ..Counts::default() });
 }
@@ -41,7 +41,7 @@ fn intervals_shorter_than_a_wake_up_keep_their_rate() {
     let mut network = network(|node| node);
     network.late_wakes(Duration::from_micros(250));
     let pace = Pace::Fixed(Duration::from_micros(100));
-    let run = ping(&network, Config { count: Some(1000), pace, ..config() });
+    let run = ping(&network, Config { count: Some(1000), spec: paced(pace), ..config() });
     assert_eq!((run.counts().received, run.counts().skipped), (1000, 0));
     assert!(run.log.times().last().unwrap().abs_diff(ms(100)) < ms(1));
 }
@@ -79,7 +79,7 @@ fn a_rate_above_the_interval_only_spreads_the_start() {
 fn a_rate_makes_no_burst_after_a_stall() {
     let mut network = network(|node| node);
     network.stall(ms(250), ms(500));
-    let run = ping(&network, Config { count: Some(6), rate: Some(10.0), pace: Pace::Flood, ..config() });
+    let run = ping(&network, Config { count: Some(6), rate: Some(10.0), spec: paced(Pace::Flood), ..config() });
     assert_eq!(run.sent_at_ms(), [0, 100, 200, 750, 850, 950]);
 }
 
@@ -91,7 +91,8 @@ fn all_targets_start_together_without_a_rate() {
 
 #[test]
 fn a_flood_goes_as_fast_as_answers_come() {
-    let run = ping(&over(Link::after(ms(1)), |node| node), Config { count: Some(20), pace: Pace::Flood, ..config() });
+    let run =
+        ping(&over(Link::after(ms(1)), |node| node), Config { count: Some(20), spec: paced(Pace::Flood), ..config() });
     let doubling = [(0, 1), (2, 2), (4, 4), (6, 8), (8, 5)];
     let expected: Vec<u128> = doubling.iter().flat_map(|&(at, probes)| std::iter::repeat_n(at, probes)).collect();
     assert_eq!(run.sent_at_ms(), expected);
@@ -99,7 +100,7 @@ fn a_flood_goes_as_fast_as_answers_come() {
 
 #[test]
 fn a_flood_has_no_more_than_64_under_way() {
-    let config = Config { count: Some(1000), pace: Pace::Flood, ..config() };
+    let config = Config { count: Some(1000), spec: paced(Pace::Flood), ..config() };
     let run = ping(&over(Link::after(ms(1)), |node| node), config);
     let sent = run.sent_at_ms();
     for at in sent.iter().filter(|&&at| at > 14) {
@@ -110,7 +111,7 @@ fn a_flood_has_no_more_than_64_under_way() {
 
 #[test]
 fn a_flood_whose_answers_end_falls_back_to_a_hundred_a_second() {
-    let config = Config { count: Some(40), pace: Pace::Flood, ..config() };
+    let config = Config { count: Some(40), spec: paced(Pace::Flood), ..config() };
     let run = ping(&over(Link::after(ms(1)), |node| node.change(8.., Change::Silence)), config);
     let sent = run.sent_at_ms();
     // The first seven are answered, so that eight may be under way.
@@ -121,7 +122,7 @@ fn a_flood_whose_answers_end_falls_back_to_a_hundred_a_second() {
 
 #[test]
 fn a_flood_without_answers_goes_at_a_hundred_a_second() {
-    let flood = Config { count: Some(200), pace: Pace::Flood, ..config() };
+    let flood = Config { count: Some(200), spec: paced(Pace::Flood), ..config() };
     let run = ping(&network(|node| node.silent()), flood.clone());
     let expected: Vec<u128> = (0..200).map(|n| n * 10).collect();
     assert_eq!(run.sent_at_ms(), expected);
@@ -133,14 +134,14 @@ fn a_flood_without_answers_goes_at_a_hundred_a_second() {
 
 #[test]
 fn a_preloaded_flood_keeps_that_many_under_way() {
-    let config = Config { count: Some(9), pace: Pace::Flood, preload: 3, ..config() };
+    let config = Config { count: Some(9), spec: paced(Pace::Flood), preload: 3, ..config() };
     let run = ping(&over(Link::after(ms(1)), |node| node), config);
     assert_eq!(run.sent_at_ms(), [0, 0, 0, 2, 2, 2, 2, 4, 4]);
 }
 
 #[test]
 fn an_adaptive_run_follows_the_answers() {
-    let adaptive = Config { count: Some(4), pace: Pace::Adaptive { at_least: ms(2) }, ..config() };
+    let adaptive = Config { count: Some(4), spec: paced(Pace::Adaptive { at_least: ms(2) }), ..config() };
     let run = ping(&over(Link::after(ms(40)), |node| node), adaptive.clone());
     assert_eq!(run.sent_at_ms(), [0, 80, 160, 240]);
     let run = ping(&over(Link::after(Duration::from_micros(100)), |node| node), adaptive.clone());
@@ -153,9 +154,9 @@ fn an_adaptive_run_follows_the_answers() {
 fn open_probes_are_told_when_the_next_is_due() {
     let quiet = network(|node| node.change([2, 3], Change::Silence));
     let told = |wait| {
-        let run = ping(&quiet, Config { count: Some(5), report_open: true, wait, ..config() });
+        let run = ping(&quiet, Config { count: Some(5), report_open: true, spec: waiting(wait), ..config() });
         let open = |event: &Event| match event {
-            Event::NoAnswerYet(open) => Some((open.probe.get(), super::since_start(open.at))),
+            Event::NoAnswerYet(open) => Some((open.id.get(), super::since_start(open.at))),
             _ => None,
         };
         run.events.iter().filter_map(open).collect::<Vec<_>>()
@@ -174,7 +175,7 @@ fn probes_that_leave_are_told_if_wanted() {
 #[test]
 fn as_fast_as_possible_still_counts_every_probe() {
     for pace in [Pace::Unpaced, Pace::Fixed(Duration::ZERO)] {
-        let run = ping(&network(|node| node), Config { count: Some(1000), pace, ..config() });
+        let run = ping(&network(|node| node), Config { count: Some(1000), spec: paced(pace), ..config() });
         assert_eq!(run.counts(), Counts { sent: 1000, received: 1000, ..Counts::default() });
         assert_eq!(run.log.times().last(), Some(&Duration::ZERO));
     }
@@ -187,7 +188,7 @@ fn refused_probes_are_not_followed_at_once() {
         for (pace, together) in [(Pace::Unpaced, 64), (Pace::Flood, 1), (Pace::Fixed(ms(1)), 1)] {
             let mut network = network(|node| node);
             network.refuse_sends(.., error);
-            let run = ping(&network, Config { count: None, deadline: Some(SECOND), pace, ..config() });
+            let run = ping(&network, Config { count: None, deadline: Some(SECOND), spec: paced(pace), ..config() });
             let counts = Counts { send_failed: times + together - 1, ..Counts::default() };
             assert_eq!(Counts { skipped: 0, ..run.counts() }, counts, "{error:?} {pace:?}");
         }
@@ -196,10 +197,10 @@ fn refused_probes_are_not_followed_at_once() {
 
 #[test]
 fn the_sequence_wraps_and_the_probe_number_does_not() {
-    let config = Config { count: Some(70_000), pace: Pace::Fixed(ms(1)), ..config() };
+    let config = Config { count: Some(70_000), spec: paced(Pace::Fixed(ms(1))), ..config() };
     let run = ping(&network(|node| node), config);
     assert_eq!(run.counts(), Counts { sent: 70_000, received: 70_000, ..Counts::default() });
-    assert_eq!(run.replies().last().unwrap().probe.get(), 70_000);
+    assert_eq!(run.replies().last().unwrap().id.get(), 70_000);
     assert_eq!(run.log.packets().last().unwrap().echo().unwrap().1.get(), 70_000u32 as u16);
     assert_eq!(run.replies()[0].responder, Some(netprobe::sim::ip(TARGET)));
 }

@@ -5,7 +5,7 @@ use netprobe::sim::{Change, EPOCH, Network, Node, UdpService, ip};
 use netprobe::types::{ClockError, Rtt, Ttl, WallTime};
 use netprobe::wire::stamp::{self, ErrorEstimate, ReflectorPacket, Timestamp};
 
-use super::{Run, SECOND, TARGET, TARGET_V6, config, ms, network, ping_services};
+use super::{Run, SECOND, TARGET, TARGET_V6, config, ms, network, ping_services, waiting};
 
 const PORT: u16 = 862;
 
@@ -41,9 +41,12 @@ fn the_reflectors_time_stands_apart_from_the_delay() {
         let run = session(&network(|node| node.udp(PORT, answer(0, 0))), target, one());
         assert_eq!(run.counts(), Counts { sent: 1, received: 1, ..Counts::default() });
         let reply = run.replies()[0];
-        let told = reply.reflection.as_deref().expect("a reflection");
-        assert_eq!((reply.rtt, told.reflector, told.rtt_net), (Rtt::from(ms(10)), Rtt::from(ms(3)), Rtt::from(ms(7))));
-        assert_eq!((told.one_way, reply.state, run.summary().state), (None, None, None));
+        let told = reply.reflection().expect("a reflection");
+        assert_eq!(
+            (reply.rtt(), told.reflector, told.rtt_net),
+            (Rtt::from(ms(10)), Rtt::from(ms(3)), Rtt::from(ms(7)))
+        );
+        assert_eq!((told.one_way, reply.state(), run.summary().state), (None, None, None));
         let stats = run.summary().reflection.clone().expect("statistics");
         assert_eq!((stats.lost, stats.rtt_net.max), (Some((0, 0)), 7_000_000));
     }
@@ -54,7 +57,7 @@ fn our_packets_are_numbered_from_zero_and_stamped() {
     let run = session(
         &network(|node| node.udp(PORT, UdpService::Silent)),
         TARGET,
-        Config { wait: Wait::Exactly(SECOND), ..config() },
+        Config { spec: waiting(Wait::Exactly(SECOND)), ..config() },
     );
     assert_eq!((run.counts().lost, run.silences()), (3, vec![(State::NoAnswer, false); 3]));
     for (n, packet) in run.log.packets().iter().enumerate() {
@@ -70,7 +73,12 @@ fn our_packets_state_how_far_our_clock_may_be_off_by_now() {
     let clock_error = Some(ClockError::new(EPOCH, ms(1)));
     let method = Method::Stamp(Session { clock_error });
     let network = network(|node| node.udp(PORT, UdpService::Silent));
-    let run = ping_services(&network, &[(TARGET, PORT)], &method, Config { wait: Wait::Exactly(SECOND), ..config() });
+    let run = ping_services(
+        &network,
+        &[(TARGET, PORT)],
+        &method,
+        Config { spec: waiting(Wait::Exactly(SECOND)), ..config() },
+    );
     assert_eq!(run.log.packets().len(), 3);
     for packet in run.log.packets() {
         let stated = stamp::parse_sender(packet.payload()).expect("a test packet").error;
@@ -83,7 +91,7 @@ fn the_clocks_error_is_asked_for_again_and_does_not_grow_for_ever() {
     let method = Method::Stamp(Session { clock_error: Some(ClockError::new(EPOCH, ms(1))) });
     let mut network = network(|node| node.udp(PORT, UdpService::Silent));
     network.keep_clock(ms(2));
-    let config = Config { wait: Wait::Exactly(SECOND), count: Some(60), ..config() };
+    let config = Config { spec: waiting(Wait::Exactly(SECOND)), count: Some(60), ..config() };
     let run = ping_services(&network, &[(TARGET, PORT)], &method, config);
     let stated = |index: usize| stamp::parse_sender(run.log.packets()[index].payload()).expect("a test packet").error;
     assert_eq!(stated(3), ErrorEstimate::within(ms(1) + ms(3000) / 2_000), "as it was known at the start");
@@ -98,14 +106,14 @@ fn a_reflector_that_has_seen_fewer_packets_tells_where_they_were_lost() {
     // The only answer is to our third packet, and the reflector says that it is its second.
     let third_only =
         |node: Node| node.udp(PORT, answer(2, 1)).change([1], Change::Silence).change([2], Change::Silence);
-    let run = session(&network(third_only), TARGET, Config { wait: Wait::Exactly(SECOND), ..config() });
+    let run = session(&network(third_only), TARGET, Config { spec: waiting(Wait::Exactly(SECOND)), ..config() });
     assert_eq!(run.counts(), Counts { sent: 3, received: 1, lost: 2, longest_loss_run: 2, ..Counts::default() });
     assert_eq!(run.summary().reflection.as_ref().and_then(|stats| stats.lost), Some((1, 1)));
 }
 
 #[test]
 fn an_answer_to_a_packet_never_sent_or_from_elsewhere_is_foreign() {
-    let short = Config { wait: Wait::Exactly(SECOND), ..one() };
+    let short = Config { spec: waiting(Wait::Exactly(SECOND)), ..one() };
     let run = session(&network(|node| node.udp(PORT, answer(7, 7))), TARGET, short.clone());
     assert_eq!(run.counts(), Counts { sent: 1, lost: 1, foreign: 1, longest_loss_run: 1, ..Counts::default() });
     let elsewhere = |node: Node| node.udp(PORT, answer(0, 0)).change(1.., Change::Source(ip("203.0.113.7")));
@@ -117,5 +125,5 @@ fn an_answer_to_a_packet_never_sent_or_from_elsewhere_is_foreign() {
 #[test]
 fn a_host_without_a_reflector_says_so() {
     let run = session(&network(|node| node), TARGET, one());
-    assert_eq!((run.counts().refused, run.refusals()[0].state), (1, State::Closed));
+    assert_eq!((run.counts().refused, run.refusals()[0].state()), (1, Some(State::Closed)));
 }

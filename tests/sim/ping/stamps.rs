@@ -24,7 +24,7 @@ fn the_best_stamps_there_are_are_used() {
         let mut network = network(|node| node);
         network.stamping(stamping);
         let run = ping(&network, config());
-        assert!(run.replies().iter().all(|reply| reply.stamp == stamp && reply.rtt == Rtt::from(ms(10))));
+        assert!(run.replies().iter().all(|reply| reply.stamp() == stamp && reply.rtt() == Rtt::from(ms(10))));
     }
 }
 
@@ -48,7 +48,7 @@ fn a_reply_that_overtakes_the_stamp_of_its_probe_waits_for_it_but_not_longer_tha
         network.sent_stamps_after(Some(RTT + micros(behind)));
         let run = ping(&network, config());
         assert_eq!((run.counts().received, stamps(&run)), (3, expected), "{behind} µs behind");
-        assert!(run.replies().iter().all(|reply| reply.rtt == Rtt::from(RTT)), "{behind} µs behind");
+        assert!(run.replies().iter().all(|reply| reply.rtt() == Rtt::from(RTT)), "{behind} µs behind");
 
         assert_eq!(run.log.times(), [ms(0), ms(1000), ms(2000)], "{behind} µs behind");
     }
@@ -59,9 +59,9 @@ fn replies_are_told_in_order_though_only_the_first_waits_for_its_stamp() {
     let mut network = network(|node| node);
     network.sent_stamps_after(Some(RTT + micros(500)));
     let run = ping(&network, Config { preload: 3, ..config() });
-    let told: Vec<u64> = run.replies().iter().map(|reply| reply.probe.get()).collect();
+    let told: Vec<u64> = run.replies().iter().map(|reply| reply.id.get()).collect();
     assert_eq!((told, stamps(&run)), (vec![1, 2, 3], (0, 3, 0)));
-    assert!(matches!(run.events.last(), Some(Event::Summary(_))));
+    assert!(matches!(run.events.last(), Some(Event::Ended(_))));
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn a_reply_that_waits_for_a_stamp_when_the_run_ends_is_told_before_the_summary()
     network.sent_stamps_after(None);
     network.at(RTT + micros(100), Control::Interrupt);
     let run = ping(&network, config());
-    assert!(matches!(run.events[..], [Event::Start(_), .., Event::Reply(_), Event::Summary(_)]), "{:?}", run.events);
+    assert!(matches!(run.events[..], [Event::Began { .. }, .., Event::Probe(_), Event::Ended(_)]), "{:?}", run.events);
     assert_eq!((run.counts().received, stamps(&run)), (1, (0, 0, 1)));
 }
 
@@ -78,9 +78,9 @@ fn a_reply_that_waits_for_a_stamp_when_the_run_ends_is_told_before_the_summary()
 fn a_reply_that_waits_for_a_stamp_is_not_lost_when_its_wait_ends_meanwhile() {
     let mut network = network(|node| node);
     network.sent_stamps_after(None);
-    let run = ping(&network, Config { wait: Wait::Exactly(RTT + micros(500)), ..config() });
+    let run = ping(&network, Config { spec: waiting(Wait::Exactly(RTT + micros(500))), ..config() });
     assert_eq!(run.counts(), Counts { sent: 3, received: 3, ..Counts::default() });
-    assert!(run.replies().iter().all(|reply| !reply.late));
+    assert!(run.replies().iter().all(|reply| !reply.late()));
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn statistics_are_those_of_the_stamps_that_most_replies_have() {
     network.stall(ms(1), ms(50));
     let run = ping(&network, Config { count: Some(4), ..config() });
     assert_eq!(stamps(&run), (0, 3, 1));
-    assert_eq!(run.replies()[0].rtt, Rtt::from(ms(51)));
+    assert_eq!(run.replies()[0].rtt(), Rtt::from(ms(51)));
     let rtt = run.summary().rtt.expect("replies came");
     assert_eq!((rtt.count, rtt.max), (3, 10_000_000));
     assert_eq!(run.summary().ipdv, Some(0.0));
@@ -103,9 +103,9 @@ fn the_users_delay_stands_beside_the_kernels() {
     network.stall(ms(1), ms(50));
     let run = ping(&network, config());
     let [first, second, _] = run.replies()[..] else { panic!("{:?}", run.events) };
-    assert_eq!((first.rtt, first.user_rtt), (Rtt::from(RTT), Rtt::from(ms(51))));
-    assert_eq!((second.rtt, second.user_rtt), (Rtt::from(RTT), Rtt::from(RTT)));
-    assert_eq!(first.local_queue, Some(Rtt::from_nanos(0)));
+    assert_eq!((first.rtt(), first.delay.unwrap().user), (Rtt::from(RTT), Rtt::from(ms(51))));
+    assert_eq!((second.rtt(), second.delay.unwrap().user), (Rtt::from(RTT), Rtt::from(RTT)));
+    assert_eq!(first.delay.unwrap().local_queue, Some(Rtt::from_nanos(0)));
 }
 
 #[test]
@@ -134,8 +134,8 @@ fn answers_and_refusals_of_ports_wait_for_the_stamp_of_their_probe_too() {
                 (3, expected),
                 "{behind} µs behind"
             );
-            let kinds = run.replies().iter().map(|reply| Some(reply.stamp)).collect::<Vec<_>>();
-            let kinds = [kinds, run.refusals().iter().map(|refusal| refusal.stamp).collect()].concat();
+            let kinds = run.replies().iter().map(|reply| Some(reply.stamp())).collect::<Vec<_>>();
+            let kinds = [kinds, run.refusals().iter().map(|refusal| Some(refusal.stamp())).collect()].concat();
             let expected = if expected.1 == 3 { StampSource::Kernel } else { StampSource::User };
             assert_eq!(kinds, [Some(expected); 3], "{behind} µs behind");
         }
@@ -147,7 +147,11 @@ fn a_run_does_not_end_before_its_last_refusal_is_told() {
     let mut network = network(|node| node);
     network.sent_stamps_after(None);
     let run = ping_services(&network, &[(TARGET, 7)], &Method::Udp(Ask::Tagged), config());
-    assert!(matches!(run.events[..], [.., Event::Refused(_), Event::Summary(_)]), "{:?}", run.events);
+    assert!(
+        matches!(run.events[..], [.., Event::Probe(ProbeEvent { outcome: Outcome::Refused(_), .. }), Event::Ended(_)]),
+        "{:?}",
+        run.events
+    );
     assert_eq!((run.counts().refused, stamps(&run)), (3, (0, 0, 3)));
 }
 
@@ -165,7 +169,7 @@ fn responders_of_a_group_have_the_kernels_delays_though_the_stamp_comes_last() {
         run.replies()
             .iter()
             .filter(|reply| reply.responder == Some(ip(member)))
-            .map(|reply| reply.stamp)
+            .map(|reply| reply.stamp())
             .collect::<Vec<_>>()
     };
     assert_eq!(of("203.0.113.1"), [StampSource::User; 3]);

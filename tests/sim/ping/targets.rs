@@ -1,11 +1,13 @@
 //! Several targets in one run.
 
+use std::sync::Arc;
+
 use netprobe::engine::{Destination, Target};
-use netprobe::ping::{Config, Counts, Event, State, Subject};
+use netprobe::ping::{Config, Counts, Event, State, Task};
 use netprobe::sim::{Change, Link, Network, Node, US, ip};
 use netprobe::types::IpEndpoint;
 
-use super::{TARGET, TARGET_V6, config, ms, network, ping_all};
+use super::{TARGET, TARGET_V6, config, ms, network, ping_all, sized};
 
 fn received(count: u64) -> Counts {
     Counts { sent: count, received: count, ..Counts::default() }
@@ -23,12 +25,12 @@ fn summaries_come_in_argument_order_behind_everything_else() {
     let last: Vec<usize> = run.events[run.events.len() - 3..]
         .iter()
         .map(|event| match event {
-            Event::Summary(summary) => summary.series.index(),
+            Event::Ended(summary) => summary.subject.id.index(),
             other => panic!("{other:?}"),
         })
         .collect();
     assert_eq!(last, [0, 1, 2]);
-    assert!(run.events[..3].iter().all(|event| matches!(event, Event::Start(_))));
+    assert!(run.events[..3].iter().all(|event| matches!(event, Event::Began { .. })));
 }
 
 #[test]
@@ -50,7 +52,7 @@ fn a_run_of_nothing_that_can_be_probed_is_over_at_once() {
     let run = ping_all(
         &network(|node| node),
         &["no.such.name"],
-        Config { targets: vec![Subject::icmp(unroutable)], ..config() },
+        Config { targets: vec![Task::icmp(unroutable, Arc::default())], ..config() },
     );
     assert_eq!(
         run.summaries().iter().map(|summary| summary.state).collect::<Vec<_>>(),
@@ -97,7 +99,7 @@ fn payloads_without_room_for_a_cookie_go_by_the_source() {
         for raw in [true, false] {
             let mut network = network(|node| node);
             network.allow_raw(raw);
-            let run = ping_all(&network, &targets, Config { payload_octets, ..config() });
+            let run = ping_all(&network, &targets, Config { spec: sized(payload_octets), ..config() });
             for summary in run.summaries() {
                 assert_eq!(summary.counts, received(3), "{payload_octets} octets, raw {raw}");
             }

@@ -1,6 +1,7 @@
 //! rping's text: ping's (iputils), byte for byte where scripts look.
 
-mod series;
+mod lines;
+mod peer;
 mod service;
 mod summary;
 
@@ -9,28 +10,24 @@ use std::fmt;
 use std::io::{self, Write};
 use std::net::IpAddr;
 
-use series::{From, Peer, Series};
-use service::{Aim, SILENCE};
+use lines::Probed;
+use peer::{Peer, Zone};
+use service::SILENCE;
 pub(in crate::report) use summary::interim;
 
-use crate::channel::{ErrorOrigin, OsError};
-use crate::ping::{
-    ErrorEvent, Event, MethodKind, PayloadChange, Reply, SendFailed, SeriesId, Start, State, Summary, Unanswered,
-};
-use crate::report::words::message::{Message, local_error};
-use crate::report::words::number::PingTime;
+use crate::engine::outcome::{MethodKind, State, Subject};
+use crate::ping::{Event, Summary};
 use crate::report::{Sink, Streams, escape};
-use crate::types::{Family, Mtu, ProbeId, StampSource, WallTime};
-use crate::wire::icmp::ErrorKind;
+use crate::types::{Family, WallTime};
 
-/// What the text is to look like. The default is that of a run without options.
+/// Options of the text. The default is that of a run without options.
 #[derive(Clone, Debug)]
 pub struct PingTextOptions {
     /// The program's name, before messages on stderr.
     pub program: Box<str>,
     /// Addresses alone, no names (`-n`).
     pub numeric: bool,
-    /// Whether there is more than one target: lines then always tell which one they are about.
+    /// Whether there is more than one target: every line then names its target.
     pub several: bool,
     /// Headers and summaries only (`-q`).
     pub quiet: bool,
@@ -40,7 +37,7 @@ pub struct PingTextOptions {
     pub audible: bool,
     /// Dots and backspaces instead of lines (`-f`).
     pub flood: bool,
-    /// Whether replies set the pace (`-A`, `-f`, `-i 0`): the summary then tells `ipg/ewma`.
+    /// Whether replies set the pace (`-A`, `-f`, `-i 0`): the summary then shows `ipg/ewma`.
     pub adaptive: bool,
     /// More figures, on stderr (`-v`).
     pub verbose: bool,
@@ -83,24 +80,22 @@ pub struct ShownSource {
 /// Writes the events of a ping run as text.
 pub struct PingText {
     options: PingTextOptions,
-    series: Vec<Option<Series>>,
     /// Reverse names, escaped.
     names: HashMap<IpAddr, Box<str>>,
     headed: bool,
-    /// Whether it was said what silence over UDP means.
+    /// Whether the meaning of silence over UDP was explained.
     silence_explained: bool,
 }
 
 impl PingText {
     /// A writer that has written nothing yet.
     pub fn new(options: PingTextOptions) -> Self {
-        PingText { options, series: Vec::new(), names: HashMap::new(), headed: false, silence_explained: false }
+        PingText { options, names: HashMap::new(), headed: false, silence_explained: false }
     }
 
     fn summary(&mut self, summary: &Summary, streams: &mut Streams<'_>) -> io::Result<()> {
-        let Some(series) = self.series(summary.series) else { return Ok(()) };
-        let silent = series.method == MethodKind::Udp && summary.state == Some(State::NoAnswer);
-        summary::write(&self.options, series, summary, streams)?;
+        summary::write(&self.options, summary, streams)?;
+        let silent = summary.subject.method == MethodKind::Udp && summary.state == Some(State::NoAnswer);
         if silent && !self.silence_explained {
             self.silence_explained = true;
             writeln!(streams.data, "{SILENCE}")?;
@@ -108,212 +103,51 @@ impl PingText {
         Ok(())
     }
 
-    fn start(&mut self, start: &Start, data: &mut dyn Write) -> io::Result<()> {
-        let device = self.options.from.as_ref().and_then(|from| from.device.as_deref());
-        let series = Series::new(start, device);
-        match series.address {
-            Some(address) => self.header(start, &series, address, data)?,
-            None if start.method == MethodKind::Unix => writeln!(data, "PING {} {}", series.name, Aim(start))?,
-            None => {}
-        }
-        let index = start.series.index();
-        if self.series.len() <= index {
-            self.series.resize_with(index + 1, || None);
-        }
-        if let Some(slot) = self.series.get_mut(index) {
-            *slot = Some(series);
-        }
-        Ok(())
-    }
-
-    fn header(&mut self, start: &Start, series: &Series, address: IpAddr, data: &mut dyn Write) -> io::Result<()> {
-        if let Some(pattern) = self
-            .options
-            .pattern
-            .as_ref()
-            .filter(|_| start.method == MethodKind::Icmp)
-            .filter(|_| !self.headed && !self.options.quiet)
-        {
-            write!(data, "PATTERN: 0x")?;
-            for octet in pattern {
-                write!(data, "{octet:02x}")?;
-            }
-            writeln!(data)?;
-        }
-        self.headed = true;
-        write!(data, "PING {} ({address}{}) ", series.name, series.zone_of(address))?;
+    fn header(&mut self, subject: &Subject, data: &mut dyn Write) -> io::Result<()> {
+        let name = escape(&subject.name);
+        let Some(address) = subject.address else {
+            // A name without an address has its message on stderr.
+            let local = subject.method == MethodKind::Unix;
+            return if local { writeln!(data, "PING {name} {}", Probed(subject)) } else { Ok(()) };
+        };
+        self.pattern(subject, data)?;
+        write!(data, "PING {name} ({address}{}) ", self.zone(subject, address))?;
         let family = Family::of(address);
-        if let Some(label) = start.flow_label.filter(|label| family == Family::V6 && label.get() != 0) {
+        if let Some(label) = subject.flow_label.filter(|label| family == Family::V6 && label.get() != 0) {
             write!(data, ", flow 0x{:05x}, ", label.get())?;
         }
         if let Some(from) = &self.options.from {
-            match start.source.or(from.address) {
+            match subject.source.or(from.address) {
                 Some(source) => write!(data, "from {source} ")?,
                 None => write!(data, "from ")?,
             }
             write!(data, "{}: ", escape(from.device.as_deref().unwrap_or_default()))?;
         }
-        let octets = start.payload_octets;
+        let octets = subject.payload_octets;
         match family {
-            _ if start.method != MethodKind::Icmp => writeln!(data, "{}", Aim(start)),
+            _ if subject.method != MethodKind::Icmp => writeln!(data, "{}", Probed(subject)),
             // ICMP and IPv4 header.
             Family::V4 => writeln!(data, "{octets}({}) bytes of data.", octets + 8 + 20),
             Family::V6 => writeln!(data, "{octets} data bytes"),
         }
     }
 
-    fn sent(&mut self, id: SeriesId, probe: ProbeId, data: &mut dyn Write) -> io::Result<()> {
-        let options = &self.options;
-        let Some(series) = series_mut(&mut self.series, id) else { return Ok(()) };
-        series.newest = probe.get();
-        if options.flood && !options.quiet && series.in_flight() < u64::from(options.columns) {
-            data.write_all(b".")?;
-        }
-        Ok(())
-    }
-
-    fn reply(&mut self, reply: &Reply, streams: &mut Streams<'_>) -> io::Result<()> {
-        let data = &mut *streams.data;
-        let Some(series) = series_mut(&mut self.series, reply.series) else { return Ok(()) };
-        series.acknowledge(reply.probe);
-        series.ident = reply.ident;
-        series.failure = None;
-        if self.options.quiet {
-            return Ok(());
-        }
-        if self.options.flood {
-            let strokes: &[u8] = if reply.bad_checksum { b"\x08C" } else { b"\x08 \x08" };
-            data.write_all(strokes)?;
-            return self.bell(data);
-        }
-        let Some(series) = self.series(reply.series) else { return Ok(()) };
-        let Some(responder) = reply.responder.filter(|_| series.method == MethodKind::Icmp) else {
-            self.service_reply(series, reply, data)?;
-            // Where no clock but our own timed it, the line says all there is.
-            let more = self.options.verbose && reply.stamp != StampSource::User;
-            return if more { self.complain(series, &Delays(series, reply), streams.talk) } else { Ok(()) };
-        };
-        self.stamp(reply.arrived, data)?;
-        let peer = self.peer(series, responder);
-        write!(data, "{} bytes from {peer}: icmp_seq={}", reply.octets, reply.probe.sequence().get())?;
-        if let Some(ttl) = reply.reply_ttl {
-            write!(data, " ttl={}", ttl.get())?;
-        }
-        write!(data, " time={} ms", PingTime(reply.rtt))?;
-        self.marks(series, reply, data)?;
-        if self.options.several && series.address != reply.responder {
-            self.sent_to(series, data)?;
-        }
-        if let Some(change) = &reply.payload_changed {
-            wrong_data(change, data)?;
-        }
-        self.bell(data)?;
-        writeln!(data)?;
-        if self.options.verbose { self.complain(series, &Delays(series, reply), streams.talk) } else { Ok(()) }
-    }
-
-    /// What is special about a reply, in ping's order.
-    fn marks(&self, series: &Series, reply: &Reply, data: &mut dyn Write) -> io::Result<()> {
-        // Every member of a group answers: only the curious want that marked.
-        let grouped = series.address.is_some_and(|address| address.is_multicast()) && !self.options.verbose;
-        let marks = [
-            (reply.duplicate && !grouped, " (DUP!)"),
-            (reply.bad_checksum, " (BAD CHECKSUM!)"),
-            (reply.wrong_source, " (DIFFERENT ADDRESS!)"),
-            (reply.truncated, " (truncated)"),
-        ];
-        for (_, mark) in marks.iter().filter(|(applies, _)| *applies) {
-            data.write_all(mark.as_bytes())?;
-        }
-        if reply.late && !marks.iter().any(|(applies, _)| *applies) {
-            data.write_all(b" (late)")?;
-        }
-        Ok(())
-    }
-
-    fn error(&mut self, event: &ErrorEvent, streams: &mut Streams<'_>) -> io::Result<()> {
-        let Some(series) = series_mut(&mut self.series, event.series) else { return Ok(()) };
-        if !event.kind.is_advice() {
-            series.acknowledge(event.probe);
-        }
-        if self.options.quiet {
-            return Ok(());
-        }
-        let Some(series) = self.series(event.series) else { return Ok(()) };
-        if event.origin == ErrorOrigin::Local {
-            let said = LocalError { family: series.family(), kind: event.kind, mtu: event.mtu };
-            return match self.options.flood {
-                true => streams.data.write_all(b"E"),
-                false => self.complain(series, &said, streams.talk),
-            };
-        }
-        let data = &mut *streams.data;
-        if self.options.flood {
-            return if event.kind.is_advice() { Ok(()) } else { data.write_all(b"\x08E") };
-        }
-        self.stamp(event.arrived, data)?;
-        match event.responder {
-            Some(responder) => write!(data, "From {}", self.peer(series, responder))?,
-            None => write!(data, "From ?")?,
-        }
-        // ping's two ways of hearing of errors write different lines; advice comes the one with the colon.
-        let colon = if event.kind.is_advice() { ":" } else { "" };
-        let family = event.responder.map_or(series.family(), Family::of);
-        match series.method {
-            MethodKind::Icmp => write!(data, "{colon} icmp_seq={}", event.probe.sequence().get())?,
-            method => write!(data, "{colon} {}_seq={} state=unreachable", method.name(), event.probe.get())?,
-        }
-        write!(data, " {}", Message { family, event })?;
-        if self.options.several {
-            write!(data, ",")?;
-            self.sent_to(series, data)?;
-        }
+    /// The pattern that was asked for, once, before the first header.
+    fn pattern(&mut self, subject: &Subject, data: &mut dyn Write) -> io::Result<()> {
+        let first = !std::mem::replace(&mut self.headed, true);
+        let shown = first && subject.method == MethodKind::Icmp && !self.options.quiet;
+        let Some(pattern) = self.options.pattern.as_ref().filter(|_| shown) else { return Ok(()) };
+        write!(data, "PATTERN: 0x")?;
+        pattern.iter().try_for_each(|octet| write!(data, "{octet:02x}"))?;
         writeln!(data)
     }
 
-    fn no_answer_yet(&self, unanswered: &Unanswered, data: &mut dyn Write) -> io::Result<()> {
-        let Some(series) = self.series(unanswered.series).filter(|_| !self.options.quiet) else { return Ok(()) };
-        self.stamp(unanswered.at, data)?;
-        match series.method {
-            MethodKind::Icmp => write!(data, "no answer yet for icmp_seq={}", unanswered.probe.sequence().get())?,
-            method => write!(data, "no answer yet for {}_seq={}", method.name(), unanswered.probe.get())?,
-        }
-        if self.options.several {
-            self.sent_to(series, data)?;
-        }
-        writeln!(data)
-    }
-
-    fn send_failed(&mut self, failed: &SendFailed, streams: &mut Streams<'_>) -> io::Result<()> {
-        if self.options.quiet {
-            return Ok(());
-        }
-        if self.options.flood {
-            return streams.data.write_all(b"E");
-        }
-        let Some(series) = series_mut(&mut self.series, failed.series) else { return Ok(()) };
-        let failure = (failed.error, failed.mtu);
-        if series.failure.replace(failure) == Some(failure) {
-            return Ok(());
-        }
-        let Some(series) = self.series(failed.series) else { return Ok(()) };
-        if failed.error == OsError::EMSGSIZE && failed.mtu.is_some() {
-            let said = LocalError { family: series.family(), kind: ErrorKind::TooBig, mtu: failed.mtu };
-            return self.complain(series, &said, streams.talk);
-        }
-        if series.method == MethodKind::Icmp {
-            return self.complain(series, &format_args!("sendmsg: {}", failed.error), streams.talk);
-        }
-        let name = failed.error.name().unwrap_or("unknown error");
-        self.complain(series, &format_args!("not sent: {} ({name})", failed.error), streams.talk)
-    }
-
-    fn complain(&self, series: &Series, what: &dyn fmt::Display, talk: &mut dyn Write) -> io::Result<()> {
+    fn complain(&self, subject: &Subject, message: &dyn fmt::Display, talk: &mut dyn Write) -> io::Result<()> {
         write!(talk, "{}: ", self.options.program)?;
         if self.options.several {
-            write!(talk, "{}: ", series.name)?;
+            write!(talk, "{}: ", escape(&subject.name))?;
         }
-        writeln!(talk, "{what}")
+        writeln!(talk, "{message}")
     }
 
     fn stamp(&self, at: WallTime, data: &mut dyn Write) -> io::Result<()> {
@@ -328,169 +162,89 @@ impl PingText {
         if self.options.audible { data.write_all(b"\x07") } else { Ok(()) }
     }
 
-    fn sent_to(&self, series: &Series, data: &mut dyn Write) -> io::Result<()> {
-        match series.address {
-            Some(address) => write!(data, " sent to {}", self.where_from(series, Some(address), series.port)),
-            None => Ok(()),
-        }
-    }
-
-    fn series(&self, id: SeriesId) -> Option<&Series> {
-        self.series.get(id.index())?.as_ref()
-    }
-
-    fn series_mut(&mut self, id: SeriesId) -> Option<&mut Series> {
-        series_mut(&mut self.series, id)
-    }
-
-    /// Who something comes from, with the port.
-    fn where_from<'a>(&'a self, series: &'a Series, address: Option<IpAddr>, port: Option<u16>) -> From<'a> {
-        From { name: &series.name, peer: address.map(|address| self.peer(series, address)), port }
-    }
-
-    fn peer<'a>(&'a self, series: &'a Series, address: IpAddr) -> Peer<'a> {
-        let is_target = series.address == Some(address);
+    fn peer<'a>(&'a self, subject: &'a Subject, address: IpAddr) -> Peer<'a> {
+        let is_target = subject.address == Some(address);
         let name = match self.names.get(&address) {
             _ if self.options.numeric => None,
-            Some(name) => Some(&**name),
-            None if is_target && (!series.numeric || self.options.several) => Some(&*series.name),
+            Some(name) => Some((&**name).into()),
+            None if is_target && (!subject.numeric || self.options.several) => Some(escape(&subject.name)),
             None => None,
         };
-        Peer { name, address, zone: series.zone_of(address) }
+        Peer { name, address, zone: self.zone(subject, address) }
+    }
+
+    fn zone<'a>(&'a self, subject: &'a Subject, address: IpAddr) -> Zone<'a> {
+        let device = self.options.from.as_ref().and_then(|from| from.device.as_deref());
+        Zone { subject, device, address }
     }
 }
 
 impl Sink<Event> for PingText {
     fn event(&mut self, event: &Event, streams: &mut Streams<'_>) -> io::Result<()> {
+        let options = &self.options;
         match event {
-            Event::Start(start) => self.start(start, streams.data),
+            Event::Began { subject, .. } => self.header(subject, streams.data),
             Event::Named { address, name } => {
                 self.names.insert(*address, escape(name).into());
                 Ok(())
             }
-            Event::Sent { series, probe } => self.sent(*series, *probe, streams.data),
-            Event::Reply(reply) => self.reply(reply, streams),
-            Event::Error(error) => self.error(error, streams),
-            Event::NoAnswerYet(unanswered) => self.no_answer_yet(unanswered, streams.data),
-            Event::SendFailed(failed) => self.send_failed(failed, streams),
+            Event::Sent { in_flight, .. } if options.flood && !options.quiet => {
+                if *in_flight < u64::from(options.columns) { streams.data.write_all(b".") } else { Ok(()) }
+            }
+            Event::Probe(event) if !options.quiet => self.probe(event, streams),
+            Event::NoAnswerYet(event) if !options.quiet => self.no_answer_yet(event, streams.data),
             Event::Interim(figures) => figures.iter().try_for_each(|figures| {
-                let series = self.series(figures.series).filter(|_| self.options.several);
-                interim(figures, series.map(|series| &*series.name), streams.talk)
+                let name = options.several.then(|| escape(&figures.subject.name));
+                interim(figures, name.as_deref(), streams.talk)
             }),
-            Event::Summary(summary) => self.summary(summary, streams),
-            Event::Refused(refusal) => self.refused(refusal, streams.data),
-            Event::Timeout(unanswered) => self.silence(unanswered, streams.data),
-            Event::NameWanted(_) => Ok(()),
+            Event::Ended(summary) => self.summary(summary, streams),
+            Event::Sent { .. } | Event::Probe(_) | Event::NoAnswerYet(_) | Event::NameWanted(_) => Ok(()),
         }
-    }
-}
-
-/// The series with this number, if it has started.
-fn series_mut(series: &mut [Option<Series>], id: SeriesId) -> Option<&mut Series> {
-    series.get_mut(id.index())?.as_mut()
-}
-
-/// What ping says when this host itself finds that a packet cannot leave.
-struct LocalError {
-    family: Family,
-    kind: ErrorKind,
-    mtu: Option<Mtu>,
-}
-
-impl fmt::Display for LocalError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("local error")?;
-        match (self.mtu, self.family, local_error(self.kind)) {
-            (Some(mtu), Family::V4, _) => write!(f, ": message too long, mtu={}", mtu.get()),
-            (Some(mtu), Family::V6, _) => write!(f, ": message too long, mtu: {}", mtu.get()),
-            (None, _, Some(error)) => write!(f, ": {error}"),
-            (None, _, None) => Ok(()),
-        }
-    }
-}
-
-/// The first octet that differs, and the whole payload in rows of 32 octets, as ping dumps it: without the first 16
-/// octets, which differ from probe to probe, unless the difference lies there.
-fn wrong_data(change: &PayloadChange, data: &mut dyn Write) -> io::Result<()> {
-    let PayloadChange { index, expected, found, payload } = change;
-    write!(data, "\nwrong data byte #{index} should be 0x{expected:x} but was 0x{found:x}")?;
-    let first = if *index < 16 { 0 } else { 16 };
-    for (row, octets) in payload.get(first..).unwrap_or_default().chunks(32).enumerate() {
-        write!(data, "\n#{}\t", first + row * 32)?;
-        for octet in octets {
-            write!(data, "{octet:x} ")?;
-        }
-    }
-    Ok(())
-}
-
-/// The delay of one reply by every clock that has it.
-struct Delays<'a>(&'a Series, &'a Reply);
-
-impl fmt::Display for Delays<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Delays(series, reply) = self;
-        let number = match series.method {
-            MethodKind::Icmp => reply.probe.sequence().get().into(),
-            _ => reply.probe.get(),
-        };
-        write!(f, "{}_seq={number}: ", series.method.name())?;
-        if reply.stamp != StampSource::User {
-            write!(f, "{} {}, ", reply.stamp.name(), reply.rtt)?;
-        }
-        write!(f, "user {}", reply.user_rtt)?;
-        reply.local_queue.map_or(Ok(()), |queue| write!(f, ", local queue {queue}"))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::channel::{ErrorOrigin, OsError};
+    use crate::engine::outcome::{Delay, IcmpError, PayloadChange, ProbeEvent, Silence, Standing, SubjectId};
     use crate::ping::Counts;
-    use crate::report::fixture::{self, WHEN, address, error, reply, series, start, summary, written};
-    use crate::types::{FlowLabel, Rtt, Ttl};
-
-    fn begin(start: Start) -> Event {
-        Event::Start(Box::new(start))
-    }
-
-    fn replied(reply: Reply) -> Event {
-        Event::Reply(Box::new(reply))
-    }
-
-    fn failed(error: ErrorEvent) -> Event {
-        Event::Error(Box::new(error))
-    }
+    use crate::report::fixture::{
+        self, address, began, error, error_with, of, reply, reply_with, subject, summary, written,
+    };
+    use crate::types::{FlowLabel, Mtu, ProbeId, Rtt, Ttl};
+    use crate::wire::icmp::ErrorKind;
+    use std::sync::Arc;
 
     fn unanswered(probe: u64) -> Event {
-        let at = WallTime::from_nanos(WHEN);
-        Event::NoAnswerYet(Unanswered { probe: ProbeId::new(probe), sent: at, at, ..fixture::unanswered() })
+        Event::NoAnswerYet(ProbeEvent { id: ProbeId::new(probe), ..fixture::unanswered(Silence::NoAnswer) })
     }
 
-    fn not_sent(probe: u64, error: OsError, mtu: Option<u32>) -> Event {
-        let (probe, at, mtu) = (ProbeId::new(probe), WallTime::from_nanos(WHEN), mtu.and_then(Mtu::new));
-        Event::SendFailed(SendFailed { series: series(0), probe, at, error, mtu })
+    fn not_sent(error: OsError, mtu: Option<u32>, repeated: bool) -> ProbeEvent {
+        fixture::not_sent(error, mtu, repeated)
+    }
+
+    fn after(micros: u64) -> Option<Delay> {
+        Some(Delay { rtt: Rtt::from_nanos(micros * 1000), ..reply().delay.unwrap() })
     }
 
     fn text(options: PingTextOptions, events: &[Event]) -> (String, String) {
         written(&mut PingText::new(options), events)
     }
 
-    fn header(options: PingTextOptions, start: Start) -> String {
-        text(options, &[begin(start)]).0
+    fn header(options: PingTextOptions, subject: Subject) -> String {
+        text(options, &[began(subject)]).0
     }
 
-    /// What stands behind the header of a series for a numeric target.
+    /// The lines after the header of a numeric target.
     fn lines(options: PingTextOptions, events: Vec<Event>) -> String {
-        let mut all = vec![begin(start("198.51.100.9", "198.51.100.9"))];
-        all.extend(events);
-        let (data, talk) = text(options, &all);
+        let (data, talk) = text(options, &events);
         assert_eq!(talk, "");
-        data.split_once('\n').map(|(_, rest)| rest.to_owned()).expect("a header")
+        data
     }
 
-    fn line(reply: Reply) -> String {
-        lines(PingTextOptions::default(), vec![replied(reply)])
+    fn line(reply: ProbeEvent) -> String {
+        lines(PingTextOptions::default(), vec![Event::Probe(reply)])
     }
 
     fn from(address_text: Option<&str>, device: Option<&str>) -> Option<ShownSource> {
@@ -501,20 +255,20 @@ mod tests {
     fn headers_are_pings() {
         let plain = PingTextOptions::default;
         assert_eq!(
-            header(plain(), start("example.org", "198.51.100.9")),
+            header(plain(), subject("example.org", "198.51.100.9")),
             "PING example.org (198.51.100.9) 56(84) bytes of data.\n"
         );
-        assert_eq!(header(plain(), start("::1", "::1")), "PING ::1 (::1) 56 data bytes\n");
-        let sized = Start { payload_octets: 0, ..start("127.0.0.1", "127.0.0.1") };
+        assert_eq!(header(plain(), subject("::1", "::1")), "PING ::1 (::1) 56 data bytes\n");
+        let sized = Subject { payload_octets: 0, ..subject("127.0.0.1", "127.0.0.1") };
         assert_eq!(header(plain(), sized), "PING 127.0.0.1 (127.0.0.1) 0(28) bytes of data.\n");
-        let typed = Start { name: "canonical.example".into(), ..start("alias", "198.51.100.9") };
+        let typed = Subject { name: "canonical.example".into(), ..subject("alias", "198.51.100.9") };
         assert_eq!(header(plain(), typed), "PING canonical.example (198.51.100.9) 56(84) bytes of data.\n");
     }
 
     #[test]
     fn headers_show_the_source_that_was_asked_for() {
         let asked = |from| PingTextOptions { from, ..PingTextOptions::default() };
-        let v4 = || start("10.9.2.2", "10.9.2.2");
+        let v4 = || subject("10.9.2.2", "10.9.2.2");
         assert_eq!(
             header(asked(from(None, Some("a0"))), v4()),
             "PING 10.9.2.2 (10.9.2.2) from 192.0.2.1 a0: 56(84) bytes of data.\n"
@@ -523,12 +277,12 @@ mod tests {
             header(asked(from(Some("192.0.2.1"), None)), v4()),
             "PING 10.9.2.2 (10.9.2.2) from 192.0.2.1 : 56(84) bytes of data.\n"
         );
-        let unknown = Start { source: None, ..v4() };
+        let unknown = Subject { source: None, ..v4() };
         assert_eq!(
             header(asked(from(Some("192.0.2.7"), None)), unknown),
             "PING 10.9.2.2 (10.9.2.2) from 192.0.2.7 : 56(84) bytes of data.\n"
         );
-        let v6 = Start { source: Some(address("::1")), flow_label: FlowLabel::new(0x1a2b), ..start("::1", "::1") };
+        let v6 = Subject { source: Some(address("::1")), flow_label: FlowLabel::new(0x1a2b), ..subject("::1", "::1") };
         assert_eq!(
             header(asked(from(None, Some("lo"))), v6),
             "PING ::1 (::1) , flow 0x01a2b, from ::1 lo: 56 data bytes\n"
@@ -536,9 +290,9 @@ mod tests {
     }
 
     #[test]
-    fn the_pattern_is_told_once_before_the_first_header() {
+    fn the_pattern_is_shown_once_before_the_first_header() {
         let options = PingTextOptions { pattern: Some(Box::new([0xff, 0x00, 0x12])), ..PingTextOptions::default() };
-        let targets = [begin(start("127.0.0.1", "127.0.0.1")), begin(start("127.0.0.2", "127.0.0.2"))];
+        let targets = [began(subject("127.0.0.1", "127.0.0.1")), began(subject("127.0.0.2", "127.0.0.2"))];
         assert_eq!(
             text(options.clone(), &targets).0,
             "PATTERN: 0xff0012\nPING 127.0.0.1 (127.0.0.1) 56(84) bytes of data.\n\
@@ -550,22 +304,23 @@ mod tests {
 
     #[test]
     fn a_link_local_target_keeps_its_zone() {
-        let target = Start { zone: 2, numeric: true, ..start("fe80::9%eth0", "fe80::9") };
-        let answer = Reply { responder: Some(address("fe80::9")), ..reply() };
-        let router = ErrorEvent { responder: Some(address("2001:db8::1")), icmp_type: 1, icmp_code: 3, ..error() };
-        let (data, _) = text(PingTextOptions::default(), &[begin(target), replied(answer), failed(router)]);
+        let target = Subject { zone: Some(2), numeric: true, ..subject("fe80::9%eth0", "fe80::9") };
+        let answer = || ProbeEvent { responder: Some(address("fe80::9")), ..reply() };
+        let router = error_with(|error| (error.icmp_type, error.icmp_code) = (1, 3));
+        let router = ProbeEvent { responder: Some(address("2001:db8::1")), ..router };
+        let events = [began(target.clone()), of(&target, answer()), of(&target, router)];
+        let (data, _) = text(PingTextOptions::default(), &events);
         assert_eq!(
             data,
             "PING fe80::9%eth0 (fe80::9%eth0) 56 data bytes\n\
              64 bytes from fe80::9%eth0: icmp_seq=1 ttl=57 time=0.123 ms\n\
              From 2001:db8::1 icmp_seq=1 Destination unreachable: Address unreachable\n"
         );
-        let named = Start { zone: 2, ..start("printer.local", "fe80::9") };
+        let named = Subject { zone: Some(2), ..subject("printer.local", "fe80::9") };
         assert_eq!(header(PingTextOptions::default(), named), "PING printer.local (fe80::9%2) 56 data bytes\n");
-        let bound = Start { zone: 2, numeric: true, ..start("fe80::9", "fe80::9") };
+        let bound = Subject { zone: Some(2), numeric: true, ..subject("fe80::9", "fe80::9") };
         let options = PingTextOptions { from: from(None, Some("eth0")), ..PingTextOptions::default() };
-        let (data, _) =
-            text(options, &[begin(bound), replied(Reply { responder: Some(address("fe80::9")), ..reply() })]);
+        let (data, _) = text(options, &[began(bound.clone()), of(&bound, answer())]);
         assert!(data.starts_with("PING fe80::9 (fe80::9%eth0) from "), "{data}");
         assert!(data.ends_with("64 bytes from fe80::9%eth0: icmp_seq=1 ttl=57 time=0.123 ms\n"), "{data}");
     }
@@ -575,7 +330,8 @@ mod tests {
         let numeric = "64 bytes from 198.51.100.9: icmp_seq=1 ttl=57 time=0.123 ms\n";
         let named = "64 bytes from example.org (198.51.100.9): icmp_seq=1 ttl=57 time=0.123 ms\n";
         assert_eq!(line(reply()), numeric);
-        let events = [begin(start("example.org", "198.51.100.9")), replied(reply())];
+        let example = subject("example.org", "198.51.100.9");
+        let events = [began(example.clone()), of(&example, reply())];
         assert!(text(PingTextOptions::default(), &events).0.ends_with(named));
         let options = PingTextOptions { numeric: true, ..PingTextOptions::default() };
         let (data, _) = text(options, &events);
@@ -586,7 +342,7 @@ mod tests {
     fn reverse_names_are_shown_escaped_from_when_they_are_known() {
         let name = Event::Named { address: address("203.0.113.1"), name: "gw\u{1b}[2J\u{202e}".into() };
         assert_eq!(
-            lines(PingTextOptions::default(), vec![failed(error()), name, failed(error())]),
+            lines(PingTextOptions::default(), vec![Event::Probe(error()), name, Event::Probe(error())]),
             "From 203.0.113.1 icmp_seq=1 Destination Host Unreachable\n\
              From gw\\u{1b}[2J\\u{202e} (203.0.113.1) icmp_seq=1 Destination Host Unreachable\n"
         );
@@ -594,38 +350,45 @@ mod tests {
 
     #[test]
     fn sizes_and_times_follow_the_reply() {
-        let wide = Reply { octets: 1008, rtt: Rtt::from_nanos(12_345_678), reply_ttl: Some(Ttl::new(255)), ..reply() };
+        let sized = |octets| reply_with(|reply| reply.octets = octets);
+        let wide = ProbeEvent { delay: after(12_345), reply_ttl: Some(Ttl::new(255)), ..sized(1008) };
         assert_eq!(line(wide), "1008 bytes from 198.51.100.9: icmp_seq=1 ttl=255 time=12.3 ms\n");
-        let tiny = Reply { octets: 8, rtt: Rtt::from_nanos(1_500_000_000), reply_ttl: None, ..reply() };
+        let tiny = ProbeEvent { delay: after(1_500_000), reply_ttl: None, ..sized(8) };
         assert_eq!(line(tiny), "8 bytes from 198.51.100.9: icmp_seq=1 time=1500 ms\n");
-        let wrapped = Reply { probe: ProbeId::new(65_537), ..reply() };
+        let wrapped = ProbeEvent { id: ProbeId::new(65_537), ..reply() };
         assert!(line(wrapped).contains("icmp_seq=1 "));
     }
 
     #[test]
     fn marks_stand_in_pings_order_and_late_only_alone() {
         let stem = "64 bytes from 198.51.100.9: icmp_seq=1 ttl=57 time=0.123 ms";
-        let marked = Reply { duplicate: true, bad_checksum: true, wrong_source: true, truncated: true, ..reply() };
+        let marked = reply_with(|reply| (reply.bad_checksum, reply.wrong_source, reply.truncated) = (true, true, true));
+        let marked = ProbeEvent { standing: Standing::Duplicate { late: false }, ..marked };
         let all = " (DUP!) (BAD CHECKSUM!) (DIFFERENT ADDRESS!) (truncated)";
         assert_eq!(line(marked.clone()), format!("{stem}{all}\n"));
-        assert_eq!(line(Reply { late: true, ..marked }), format!("{stem}{all}\n"));
-        assert_eq!(line(Reply { late: true, ..reply() }), format!("{stem} (late)\n"));
-        assert_eq!(line(Reply { reordered: true, ..reply() }), format!("{stem}\n"));
+        let late = Standing::Duplicate { late: true };
+        assert_eq!(line(ProbeEvent { standing: late, ..marked }), format!("{stem}{all}\n"));
+        assert_eq!(line(ProbeEvent { standing: Standing::Late, ..reply() }), format!("{stem} (late)\n"));
+        assert_eq!(line(ProbeEvent { reordered: true, ..reply() }), format!("{stem}\n"));
     }
 
     #[test]
     fn a_group_has_many_members_and_no_duplicates_unless_asked() {
-        let group = || vec![begin(start("224.0.0.1", "224.0.0.1")), replied(Reply { duplicate: true, ..reply() })];
+        let group = || {
+            let group = subject("224.0.0.1", "224.0.0.1");
+            let duplicate = ProbeEvent { standing: Standing::Duplicate { late: false }, ..reply() };
+            [began(group.clone()), of(&group, duplicate)]
+        };
         assert!(!text(PingTextOptions::default(), &group()).0.contains("DUP"));
         let verbose = PingTextOptions { verbose: true, ..PingTextOptions::default() };
         assert!(text(verbose, &group()).0.ends_with("time=0.123 ms (DUP!)\n"));
     }
 
-    fn changed(index: usize, octets: usize) -> Reply {
+    fn changed(index: usize, octets: usize) -> ProbeEvent {
         let mut payload: Vec<u8> = (0..=255).cycle().take(octets).collect();
         payload[index] = 0xff;
         let change = PayloadChange { index, expected: index as u8, found: 0xff, payload: payload.into() };
-        Reply { payload_changed: Some(Box::new(change)), ..reply() }
+        reply_with(|reply| reply.payload_changed = Some(Box::new(change)))
     }
 
     #[test]
@@ -648,10 +411,10 @@ mod tests {
     }
 
     #[test]
-    fn stamps_tell_seconds_and_microseconds_of_the_arrival() {
+    fn stamps_are_seconds_and_microseconds_of_the_arrival() {
         let options = PingTextOptions { stamps: true, ..PingTextOptions::default() };
         assert_eq!(
-            lines(options, vec![replied(reply()), failed(error()), unanswered(7)]),
+            lines(options, vec![Event::Probe(reply()), Event::Probe(error()), unanswered(7)]),
             "[1795333633.000124] 64 bytes from 198.51.100.9: icmp_seq=1 ttl=57 time=0.123 ms\n\
              [1795333633.001201] From 203.0.113.1 icmp_seq=1 Destination Host Unreachable\n\
              [1795333633.000001] no answer yet for icmp_seq=7\n"
@@ -661,10 +424,14 @@ mod tests {
     #[test]
     fn advice_has_pings_colon_and_names_the_gateway() {
         let gateway = Some(address("203.0.113.254"));
-        let redirect = ErrorEvent { kind: ErrorKind::Redirect, icmp_type: 5, icmp_code: 1, gateway, ..error() };
-        let quench = ErrorEvent { kind: ErrorKind::SourceQuench, icmp_type: 4, icmp_code: 0, ..error() };
+        let redirect = error_with(|error| {
+            *error = IcmpError { kind: ErrorKind::Redirect, icmp_type: 5, icmp_code: 1, gateway, ..error.clone() };
+        });
+        let quench = error_with(|error| {
+            *error = IcmpError { kind: ErrorKind::SourceQuench, icmp_type: 4, icmp_code: 0, ..error.clone() };
+        });
         assert_eq!(
-            lines(PingTextOptions::default(), vec![failed(redirect), failed(quench)]),
+            lines(PingTextOptions::default(), vec![Event::Probe(redirect), Event::Probe(quench)]),
             "From 203.0.113.1: icmp_seq=1 Redirect Host(New nexthop: 203.0.113.254)\n\
              From 203.0.113.1: icmp_seq=1 Source Quench\n"
         );
@@ -680,12 +447,11 @@ mod tests {
 
     #[test]
     fn local_errors_are_talk() {
-        let local = |kind, mtu| {
-            let (origin, responder, mtu) = (ErrorOrigin::Local, None, Mtu::new(mtu));
-            failed(ErrorEvent { origin, responder, kind, mtu, icmp_type: 0, icmp_code: 0, ..error() })
-        };
         let said = |target, kind, mtu| {
-            let (data, talk) = text(PingTextOptions::default(), &[begin(start(target, target)), local(kind, mtu)]);
+            let local =
+                error_with(|error| (error.origin, error.kind, error.mtu) = (ErrorOrigin::Local, kind, Mtu::new(mtu)));
+            let target = subject(target, target);
+            let (data, talk) = text(PingTextOptions::default(), &[began(target.clone()), of(&target, local)]);
             assert_eq!(data.lines().count(), 1);
             talk
         };
@@ -700,102 +466,106 @@ mod tests {
     }
 
     #[test]
-    fn a_send_failure_is_said_once_until_it_changes() {
-        let target = || start("192.0.2.9", "192.0.2.9");
-        let unreach = |probe| not_sent(probe, OsError::ENETUNREACH, None);
-        let (data, talk) = text(
-            PingTextOptions::default(),
-            &[begin(target()), unreach(1), unreach(2), not_sent(3, OsError::EPERM, None), unreach(4), unreach(5)],
-        );
-        assert_eq!(data.lines().count(), 1);
+    fn a_send_failure_is_reported_unless_it_is_repeated() {
+        let said = |failures: Vec<ProbeEvent>| {
+            let target = subject("192.0.2.9", "192.0.2.9");
+            let events: Vec<Event> = failures.into_iter().map(|failed| of(&target, failed)).collect();
+            let (data, talk) = text(PingTextOptions::default(), &events);
+            assert_eq!(data, "");
+            talk
+        };
+        let unreach = |repeated| not_sent(OsError::ENETUNREACH, None, repeated);
         assert_eq!(
-            talk,
+            said(vec![
+                unreach(false),
+                unreach(true),
+                not_sent(OsError::EPERM, None, false),
+                unreach(false),
+                unreach(true)
+            ]),
             "rping: sendmsg: Network is unreachable\nrping: sendmsg: Operation not permitted\n\
              rping: sendmsg: Network is unreachable\n"
         );
-        let (_, talk) = text(
-            PingTextOptions::default(),
-            &[begin(target()), unreach(1), replied(Reply { probe: ProbeId::new(2), ..reply() }), unreach(3)],
-        );
-        assert_eq!(talk.lines().count(), 2);
-        let too_long = not_sent(1, OsError::EMSGSIZE, Some(1500));
-        let (_, talk) = text(PingTextOptions::default(), &[begin(target()), too_long]);
-        assert_eq!(talk, "rping: local error: message too long, mtu=1500\n");
-        let unstated = not_sent(1, OsError::EMSGSIZE, None);
-        let (_, talk) = text(PingTextOptions::default(), &[begin(target()), unstated]);
-        assert_eq!(talk, "rping: sendmsg: Message too long\n");
+        let too_long = not_sent(OsError::EMSGSIZE, Some(1500), false);
+        assert_eq!(said(vec![too_long]), "rping: local error: message too long, mtu=1500\n");
+        let unstated = not_sent(OsError::EMSGSIZE, None, false);
+        assert_eq!(said(vec![unstated]), "rping: sendmsg: Message too long\n");
     }
 
     #[test]
     fn every_reply_rings_when_asked() {
         let audible = PingTextOptions { audible: true, ..PingTextOptions::default() };
-        let (data, _) = text(audible.clone(), &[begin(start("::1", "::1")), replied(reply()), unanswered(2)]);
+        let (data, _) = text(audible.clone(), &[Event::Probe(reply()), unanswered(2)]);
         assert!(data.contains("time=0.123 ms\x07\nno answer"));
-        assert_eq!(lines(PingTextOptions { quiet: true, ..audible }, vec![replied(reply())]), "");
+        assert_eq!(lines(PingTextOptions { quiet: true, ..audible }, vec![Event::Probe(reply())]), "");
     }
 
     #[test]
     fn quiet_leaves_header_and_summary() {
         let options = PingTextOptions { quiet: true, stamps: true, ..PingTextOptions::default() };
         let events = [
-            begin(start("::1", "::1")),
-            replied(reply()),
-            failed(error()),
+            began(subject("::1", "::1")),
+            Event::Probe(reply()),
+            Event::Probe(error()),
             unanswered(2),
-            not_sent(3, OsError::EPERM, None),
+            Event::Probe(not_sent(OsError::EPERM, None, false)),
         ];
         assert_eq!(text(options, &events), ("PING ::1 (::1) 56 data bytes\n".to_owned(), String::new()));
     }
 
-    fn sent(probe: u64) -> Event {
-        Event::Sent { series: series(0), probe: ProbeId::new(probe) }
+    fn sent(probe: u64, in_flight: u64) -> Event {
+        let subject = Arc::new(subject("198.51.100.9", "198.51.100.9"));
+        Event::Sent { subject, id: ProbeId::new(probe), in_flight }
     }
 
     #[test]
     fn flood_is_dots_and_backspaces() {
         let flood = PingTextOptions { flood: true, ..PingTextOptions::default() };
-        let local = ErrorEvent { origin: ErrorOrigin::Local, responder: None, ..error() };
-        let advice = ErrorEvent { kind: ErrorKind::Redirect, icmp_type: 5, ..error() };
+        let local = error_with(|error| error.origin = ErrorOrigin::Local);
+        let advice = error_with(|error| (error.kind, error.icmp_type) = (ErrorKind::Redirect, 5));
         let events = vec![
-            sent(1),
-            replied(reply()),
-            sent(2),
-            failed(error()),
-            failed(advice),
-            sent(3),
-            replied(Reply { bad_checksum: true, ..reply() }),
-            failed(local),
-            not_sent(4, OsError::ENOBUFS, None),
+            sent(1, 1),
+            Event::Probe(reply()),
+            sent(2, 1),
+            Event::Probe(error()),
+            Event::Probe(advice),
+            sent(3, 1),
+            Event::Probe(reply_with(|reply| reply.bad_checksum = true)),
+            Event::Probe(local),
+            Event::Probe(not_sent(OsError::ENOBUFS, None, false)),
         ];
         assert_eq!(lines(flood.clone(), events.clone()), ".\x08 \x08.\x08E.\x08CEE");
         assert_eq!(lines(PingTextOptions { quiet: true, ..flood }, events.clone()), "");
-        assert!(!lines(PingTextOptions::default(), vec![sent(1)]).contains('.'));
+        assert!(!lines(PingTextOptions::default(), vec![sent(1, 1)]).contains('.'));
     }
 
     #[test]
     fn flood_draws_no_more_dots_than_the_terminal_has_columns() {
         let narrow = PingTextOptions { flood: true, columns: 3, ..PingTextOptions::default() };
-        let mut events: Vec<Event> = (1..=5).map(sent).collect();
-        events.push(replied(Reply { probe: ProbeId::new(5), ..reply() }));
-        events.push(sent(6));
+        let mut events: Vec<Event> = (1..=5).map(|probe| sent(probe, probe)).collect();
+        events.push(Event::Probe(ProbeEvent { id: ProbeId::new(5), ..reply() }));
+        events.push(sent(6, 1));
         assert_eq!(lines(narrow, events), "..\x08 \x08.");
     }
 
     #[test]
-    fn with_several_targets_every_line_tells_which() {
+    fn with_several_targets_every_line_names_its_target() {
         let options = PingTextOptions { several: true, ..PingTextOptions::default() };
-        let other = Start { series: series(1), ..start("203.0.113.7", "203.0.113.7") };
-        let elsewhere = Reply { responder: Some(address("198.51.100.10")), wrong_source: true, ..reply() };
-        let of_other = Reply { series: series(1), responder: Some(address("203.0.113.7")), ..reply() };
+        let other = Subject { id: SubjectId::new(1), ..subject("203.0.113.7", "203.0.113.7") };
+        let elsewhere = reply_with(|reply| reply.wrong_source = true);
+        let elsewhere = ProbeEvent { responder: Some(address("198.51.100.10")), ..elsewhere };
+        let of_other = ProbeEvent { responder: Some(address("203.0.113.7")), ..reply() };
+        let example = subject("example.org", "198.51.100.9");
+        let Event::Probe(open) = of(&example, fixture::unanswered(Silence::NoAnswer)) else { panic!() };
         let events = [
-            begin(start("example.org", "198.51.100.9")),
-            begin(other),
-            replied(reply()),
-            replied(of_other),
-            replied(elsewhere),
-            failed(error()),
-            unanswered(2),
-            not_sent(3, OsError::ENETUNREACH, None),
+            began(example.clone()),
+            began(other.clone()),
+            of(&example, reply()),
+            of(&other, of_other),
+            of(&example, elsewhere),
+            of(&example, error()),
+            Event::NoAnswerYet(ProbeEvent { id: ProbeId::new(2), ..open }),
+            of(&example, not_sent(OsError::ENETUNREACH, None, false)),
         ];
         let (data, talk) = text(options.clone(), &events);
         assert_eq!(
@@ -816,33 +586,30 @@ mod tests {
 
     #[test]
     fn what_silence_over_udp_means_is_said_once_in_a_run() {
-        let begun = |index| {
-            let method = MethodKind::Udp;
-            begin(Start { series: series(index), method, ..start("192.0.2.9", "192.0.2.9") })
+        let udp = |index| {
+            let (id, method) = (SubjectId::new(index), MethodKind::Udp);
+            Subject { id, method, ..subject("192.0.2.9", "192.0.2.9") }
         };
         let silent = |index| {
             let counts = Counts { sent: 1, lost: 1, ..Counts::default() };
             let state = Some(State::NoAnswer);
-            Event::Summary(Box::new(Summary { series: series(index), counts, state, rtt: None, ..summary() }))
+            Event::Ended(Box::new(Summary { subject: Arc::new(udp(index)), counts, state, rtt: None, ..summary() }))
         };
-        let (data, talk) = text(PingTextOptions::default(), &[begun(0), begun(1), silent(0), silent(1)]);
+        let events = [began(udp(0)), began(udp(1)), silent(0), silent(1)];
+        let (data, talk) = text(PingTextOptions::default(), &events);
         assert_eq!((data.matches(SILENCE).count(), talk.as_str()), (1, ""));
-        let (data, _) = text(PingTextOptions::default(), &[begun(0), Event::Summary(Box::new(summary()))]);
+        let (data, _) = text(PingTextOptions::default(), &[began(udp(0)), Event::Ended(Box::new(summary()))]);
         assert!(!data.contains(SILENCE));
     }
 
     #[test]
-    fn events_of_a_series_that_never_started_are_nothing_to_tell() {
-        let stray = [replied(reply()), failed(error()), unanswered(1), Event::Summary(Box::new(summary())), sent(1)];
-        assert_eq!(text(PingTextOptions::default(), &stray), (String::new(), String::new()));
-    }
-
-    #[test]
     fn a_run_reads_as_pings() {
+        let target = subject("::1", "::1");
+        let reply = ProbeEvent { responder: Some(address("::1")), reply_ttl: Some(Ttl::new(64)), ..reply() };
         let events = [
-            begin(start("::1", "::1")),
-            replied(Reply { responder: Some(address("::1")), reply_ttl: Some(Ttl::new(64)), ..reply() }),
-            Event::Summary(Box::new(summary())),
+            began(target.clone()),
+            of(&target, reply),
+            Event::Ended(Box::new(Summary { subject: Arc::new(target), ..summary() })),
         ];
         assert_eq!(
             text(PingTextOptions::default(), &events).0,

@@ -2,69 +2,51 @@
 
 use std::fmt;
 use std::io::{self, Write};
+use std::net::IpAddr;
 
-use crate::ping::{ExchangeFailure, MethodKind, Reflection, Refusal, Reply, Start, State, Unanswered};
-use crate::report::ping::text::{PingText, Series};
+use crate::engine::outcome::{
+    Detail, ExchangeFailure, MethodKind, ProbeEvent, Reflection, Refusal, Reply, Silence, Subject,
+};
+use crate::report::escape;
+use crate::report::ping::text::PingText;
+use crate::report::ping::text::lines::ProbeNumber;
+use crate::report::ping::text::peer::Endpoint;
 use crate::report::words::number::{Millis, PingTime};
 use crate::types::Rtt;
 
-/// What a silent UDP port may mean: a hundred percent lost would be misread without it.
+/// The meaning of a silent UDP port: a hundred percent lost would be misread without it.
 pub(super) const SILENCE: &str =
     "no answer over UDP means open, filtered or ignored: it is no loss of the path (--contrast compares)";
 
-/// The end of a header: what is probed, and with how many octets.
-pub(super) struct Aim<'a>(pub &'a Start);
-
-impl fmt::Display for Aim<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Aim(start) = self;
-        f.write_str(match start.method {
-            MethodKind::Icmp => "ICMP",
-            MethodKind::Tcp => "TCP",
-            MethodKind::Udp => "UDP",
-            MethodKind::Unix => "local socket",
-            MethodKind::Stamp => "STAMP",
-        })?;
-        if let Some(port) = start.port {
-            write!(f, " port {port}")?;
-        }
-        match start.payload_octets {
-            0 => f.write_str("."),
-            octets => write!(f, ": {octets} data bytes."),
-        }
-    }
-}
-
 impl PingText {
     /// A line for an answer that is not ICMP's.
-    pub(super) fn service_reply(&self, series: &Series, reply: &Reply, data: &mut dyn Write) -> io::Result<()> {
-        self.stamp(reply.arrived, data)?;
-        write!(
-            data,
-            "from {}: {}_seq={}",
-            self.where_from(series, reply.responder, reply.port),
-            series.method.name(),
-            reply.probe.get()
-        )?;
-        if let Some(ttl) = reply.reply_ttl {
+    pub(super) fn service_reply(&self, event: &ProbeEvent, reply: &Reply, data: &mut dyn Write) -> io::Result<()> {
+        self.stamp(event.at, data)?;
+        let from = self.endpoint(&event.subject, event.responder, event.responder_port);
+        write!(data, "from {from}: {}", ProbeNumber(event))?;
+        if let Some(ttl) = event.reply_ttl {
             write!(data, " ttl={}", ttl.get())?;
         }
-        if let Some(state) = reply.state {
+        if let Some(state) = reply.detail.state() {
             write!(data, " state={}", state.name())?;
         }
-        write!(data, " time={} ms", PingTime(reply.rtt))?;
-        if let Some(answer) = &reply.answer {
-            write!(data, " answer={} bytes answer_time={} ms", answer.octets, PingTime(answer.rtt))?;
+        time(event, data)?;
+        match &reply.detail {
+            Detail::Connect { syn_retransmits, exchange } => {
+                if let Some(exchange) = exchange {
+                    let time = PingTime(exchange.rtt);
+                    write!(data, " answer={} bytes answer_time={time} ms", exchange.octets)?;
+                }
+                match syn_retransmits {
+                    Some(1) => data.write_all(b" (SYN retransmitted)")?,
+                    Some(times @ 2..) => write!(data, " (SYN retransmitted {times} times)")?,
+                    Some(0) | None => {}
+                }
+            }
+            Detail::Stamp(reflection) => reflected(reflection, data)?,
+            Detail::Echo { .. } | Detail::Datagram => {}
         }
-        if let Some(reflection) = &reply.reflection {
-            reflected(reflection, data)?;
-        }
-        match reply.syn_retransmits {
-            Some(1) => data.write_all(b" (SYN retransmitted)")?,
-            Some(times @ 2..) => write!(data, " (SYN retransmitted {times} times)")?,
-            Some(0) | None => {}
-        }
-        self.marks(series, reply, data)?;
+        self.marks(event, reply, data)?;
         if reply.payload_changed.is_some() {
             data.write_all(b" (payload changed)")?;
         }
@@ -73,64 +55,69 @@ impl PingText {
     }
 
     /// A line for a host that answered where the service did not.
-    pub(super) fn refused(&mut self, refusal: &Refusal, data: &mut dyn Write) -> io::Result<()> {
-        let Some(series) = self.series_mut(refusal.series) else { return Ok(()) };
-        series.acknowledge(refusal.probe);
-        if self.options.quiet {
-            return Ok(());
-        }
-        if self.options.flood {
-            return data.write_all(b"\x08E");
-        }
-        let Some(series) = self.series(refusal.series) else { return Ok(()) };
-        self.stamp(refusal.arrived, data)?;
-        let from = self.where_from(series, refusal.responder, series.port);
-        write!(
-            data,
-            "from {from}: {}_seq={} state={}",
-            series.method.name(),
-            refusal.probe.get(),
-            refusal.state.name()
-        )?;
-        if let Some(rtt) = refusal.rtt {
-            write!(data, " time={} ms", PingTime(rtt))?;
-        }
-        exchange(refusal.failure, data)?;
-        for (_, mark) in
-            [(refusal.duplicate, " (DUP!)"), (refusal.late, " (late)")].iter().filter(|(applies, _)| *applies)
+    pub(super) fn refused(&self, event: &ProbeEvent, refusal: &Refusal, data: &mut dyn Write) -> io::Result<()> {
+        self.stamp(event.at, data)?;
+        let from = self.endpoint(&event.subject, event.responder, event.subject.port);
+        write!(data, "from {from}: {} state={}", ProbeNumber(event), refusal.state().name())?;
+        time(event, data)?;
+        exchange(refusal.failure(), data)?;
+        let standing = event.standing;
+        for (_, mark) in [(standing.is_duplicate(), " (DUP!)"), (standing.is_late(), " (late)")]
+            .iter()
+            .filter(|(applies, _)| *applies)
         {
             data.write_all(mark.as_bytes())?;
         }
         writeln!(data)
     }
 
-    /// A line for silence. ping has none: with ICMP nothing more can be said than that nothing came.
-    pub(super) fn silence(&self, unanswered: &Unanswered, data: &mut dyn Write) -> io::Result<()> {
-        let said = |series: &&Series| series.method != MethodKind::Icmp && !self.options.quiet && !self.options.flood;
-        let Some(series) = self.series(unanswered.series).filter(said) else { return Ok(()) };
-        self.stamp(unanswered.at, data)?;
-        let from = self.where_from(series, series.address, series.port);
-        write!(data, "no answer from {from}: {}_seq={}", series.method.name(), unanswered.probe.get())?;
-        if !(series.method == MethodKind::Stamp && unanswered.state == State::NoAnswer) {
-            write!(data, " state={}", unanswered.state.name())?;
+    /// A line for silence. ping has none: with ICMP it means nothing more than that nothing came.
+    pub(super) fn silence(&self, event: &ProbeEvent, silence: &Silence, data: &mut dyn Write) -> io::Result<()> {
+        let subject = &*event.subject;
+        if subject.method == MethodKind::Icmp {
+            return Ok(());
         }
-        if unanswered.rate_limited {
+        self.stamp(event.at, data)?;
+        let from = self.endpoint(subject, subject.address, subject.port);
+        write!(data, "no answer from {from}: {}", ProbeNumber(event))?;
+        if !(subject.method == MethodKind::Stamp && *silence == Silence::NoAnswer) {
+            write!(data, " state={}", silence.state().name())?;
+        }
+        if *silence == Silence::RateLimited {
             data.write_all(b" (rate limited)")?;
         }
-        exchange(unanswered.failure, data)?;
+        exchange(silence.failure(), data)?;
         writeln!(data)
+    }
+
+    /// An address with its port, or the name of a local socket.
+    pub(super) fn endpoint<'a>(
+        &'a self,
+        subject: &'a Subject,
+        address: Option<IpAddr>,
+        port: Option<u16>,
+    ) -> Endpoint<'a> {
+        let peer = address.map(|address| self.peer(subject, address));
+        Endpoint { name: escape(&subject.name), peer, port }
+    }
+}
+
+fn time(event: &ProbeEvent, data: &mut dyn Write) -> io::Result<()> {
+    match event.rtt() {
+        Some(rtt) => write!(data, " time={} ms", PingTime(rtt)),
+        None => Ok(()),
     }
 }
 
 fn exchange(failure: Option<ExchangeFailure>, data: &mut dyn Write) -> io::Result<()> {
-    let what: &[u8] = match failure {
+    let mark: &[u8] = match failure {
         None => return Ok(()),
         Some(ExchangeFailure::Unexpected) => b" (unexpected answer)",
         Some(ExchangeFailure::Closed) => b" (closed without an answer)",
         Some(ExchangeFailure::Reset) => b" (reset without an answer)",
         Some(ExchangeFailure::Silence) => b" (silent)",
     };
-    data.write_all(what)
+    data.write_all(mark)
 }
 
 fn reflected(reflection: &Reflection, data: &mut dyn Write) -> io::Result<()> {
@@ -153,76 +140,77 @@ impl fmt::Display for Signed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ping::{Answer, Event, OneWay, Reply};
-    use crate::report::fixture::{address, refusal, reply, start, unanswered, written};
+    use crate::engine::outcome::{ExchangeReply, OneWay, Standing};
+    use crate::report::fixture::{address, began, of, refused, reply_with, subject, unanswered, written};
     use crate::report::ping::text::PingTextOptions;
     use crate::types::Ttl;
 
-    /// What a series of this method for `example.org` writes behind its header.
-    fn lines(method: MethodKind, port: Option<u16>, event: Event) -> String {
-        let start = Start { method, port, ..start("example.org", "198.51.100.9") };
-        let (data, talk) =
-            written(&mut PingText::new(PingTextOptions::default()), &[Event::Start(Box::new(start)), event]);
+    /// The line about an event of this method for `example.org`.
+    fn line(method: MethodKind, port: Option<u16>, event: ProbeEvent) -> String {
+        let subject = Subject { method, port, ..subject("example.org", "198.51.100.9") };
+        let (data, talk) = written(&mut PingText::new(PingTextOptions::default()), &[of(&subject, event)]);
         assert_eq!(talk, "");
-        data.split_once('\n').map(|(_, rest)| rest.to_owned()).expect("a header")
+        data
     }
 
-    fn replied(reply: Reply) -> Event {
-        Event::Reply(Box::new(reply))
+    fn replied(port: u16, change: impl FnOnce(&mut Reply)) -> ProbeEvent {
+        ProbeEvent { responder_port: Some(port), reply_ttl: None, ..reply_with(change) }
     }
 
-    fn open() -> Reply {
-        Reply { state: Some(State::Open), port: Some(443), reply_ttl: None, ident: None, ..reply() }
+    fn connected(syn_retransmits: Option<u32>, exchange: Option<ExchangeReply>) -> ProbeEvent {
+        replied(443, |reply| reply.detail = Detail::Connect { syn_retransmits, exchange })
     }
 
     #[test]
     fn headers_name_method_and_port() {
+        let written = |subject| written(&mut PingText::new(PingTextOptions::default()), &[began(subject)]).0;
         let header = |method, port, payload_octets, target: &str, at: &str| {
-            let start = Start { method, port, payload_octets, ..start(target, at) };
-            written(&mut PingText::new(PingTextOptions::default()), &[Event::Start(Box::new(start))]).0
+            written(Subject { method, port, payload_octets, ..subject(target, at) })
         };
         assert_eq!(
             header(MethodKind::Tcp, Some(443), 0, "example.org", "198.51.100.9"),
             "PING example.org (198.51.100.9) TCP port 443.\n"
         );
         assert_eq!(header(MethodKind::Udp, Some(53), 17, "::1", "::1"), "PING ::1 (::1) UDP port 53: 17 data bytes.\n");
-        let local =
-            Start { method: MethodKind::Unix, address: None, payload_octets: 0, ..start("unix:/run/x", "192.0.2.1") };
-        let header = written(&mut PingText::new(PingTextOptions::default()), &[Event::Start(Box::new(local))]).0;
+        let unix = subject("unix:/run/x", "192.0.2.1");
+        let header = written(Subject { method: MethodKind::Unix, address: None, payload_octets: 0, ..unix });
         assert_eq!(header, "PING unix:/run/x local socket.\n");
     }
 
     #[test]
     fn an_open_port_is_one_line() {
         assert_eq!(
-            lines(MethodKind::Tcp, Some(443), replied(open())),
+            line(MethodKind::Tcp, Some(443), connected(Some(0), None)),
             "from example.org (198.51.100.9):443: tcp_seq=1 state=open time=0.123 ms\n"
         );
-        let udp = Reply { port: Some(53), reply_ttl: Some(Ttl::new(57)), ..open() };
+        let udp = replied(53, |reply| reply.detail = Detail::Datagram);
         assert_eq!(
-            lines(MethodKind::Udp, Some(53), replied(udp)),
+            line(MethodKind::Udp, Some(53), ProbeEvent { reply_ttl: Some(Ttl::new(57)), ..udp }),
             "from example.org (198.51.100.9):53: udp_seq=1 ttl=57 state=open time=0.123 ms\n"
         );
-        let v6 = Reply { responder: Some(address("2001:db8::1")), wrong_source: true, ..open() };
+        let elsewhere = replied(443, |reply| {
+            reply.wrong_source = true;
+            reply.detail = Detail::Connect { syn_retransmits: Some(0), exchange: None };
+        });
         assert_eq!(
-            lines(MethodKind::Tcp, Some(443), replied(v6)),
+            line(MethodKind::Tcp, Some(443), ProbeEvent { responder: Some(address("2001:db8::1")), ..elsewhere }),
             "from [2001:db8::1]:443: tcp_seq=1 state=open time=0.123 ms (DIFFERENT ADDRESS!)\n"
         );
     }
 
     #[test]
     fn connect_time_and_answer_time_stand_apart() {
-        let answer = Some(Answer { rtt: Rtt::from_nanos(4_560_000), octets: 19 });
+        let exchange = Some(ExchangeReply { rtt: Rtt::from_nanos(4_560_000), octets: 19 });
         assert!(
-            lines(MethodKind::Tcp, Some(443), replied(Reply { answer, ..open() }))
+            line(MethodKind::Tcp, Some(443), connected(Some(0), exchange))
                 .ends_with(" state=open time=0.123 ms answer=19 bytes answer_time=4.56 ms\n")
         );
     }
 
     #[test]
-    fn a_repeated_syn_is_told() {
-        let again = Reply { syn_retransmits: Some(1), late: true, ..open() };
-        assert!(lines(MethodKind::Tcp, Some(443), replied(again)).ends_with(" ms (SYN retransmitted) (late)\n"));
+    fn a_repeated_syn_is_marked() {
+        let again = ProbeEvent { standing: Standing::Late, ..connected(Some(1), None) };
+        assert!(line(MethodKind::Tcp, Some(443), again).ends_with(" ms (SYN retransmitted) (late)\n"));
     }
 
     #[test]
@@ -233,36 +221,35 @@ mod tests {
             rtt_net: Rtt::from_nanos(100_000),
             one_way: Some(OneWay { there: -50_000, back: 150_000, error: 1_000_000 }),
         };
-        let told = Reply { state: None, port: Some(862), reflection: Some(Box::new(reflection)), ..open() };
+        let reflected = replied(862, |reply| reply.detail = Detail::Stamp(Box::new(reflection)));
         assert_eq!(
-            lines(MethodKind::Stamp, Some(862), replied(told)),
+            line(MethodKind::Stamp, Some(862), reflected),
             "from example.org (198.51.100.9):862: stamp_seq=1 time=0.123 ms reflector=0.023 ms net=0.100 ms \
              there=-0.050 ms back=0.150 ms (clocks within 1.00 ms)\n"
         );
     }
 
     #[test]
-    fn a_refusal_has_its_time_and_says_how_an_exchange_failed() {
-        let line = |refusal: Refusal| lines(MethodKind::Tcp, Some(443), Event::Refused(Box::new(refusal)));
-        assert_eq!(line(refusal()), "from example.org (198.51.100.9):443: tcp_seq=1 state=refused time=1.20 ms\n");
-        let failed = |failure| line(Refusal { state: State::Open, failure: Some(failure), ..refusal() });
+    fn a_refusal_has_its_time_and_how_an_exchange_failed() {
+        let line = |event| line(MethodKind::Tcp, Some(443), event);
+        let refusal = "from example.org (198.51.100.9):443: tcp_seq=1 state=refused time=1.20 ms\n";
+        assert_eq!(line(refused(Refusal::Reset)), refusal);
+        let failed = |failure| line(refused(Refusal::Exchange(failure)));
         assert!(failed(ExchangeFailure::Closed).ends_with(" state=open time=1.20 ms (closed without an answer)\n"));
         assert!(failed(ExchangeFailure::Reset).ends_with(" (reset without an answer)\n"));
         assert!(failed(ExchangeFailure::Unexpected).ends_with(" (unexpected answer)\n"));
-        assert!(!line(Refusal { rtt: None, ..refusal() }).contains("time="));
+        assert!(!line(ProbeEvent { delay: None, ..refused(Refusal::Reset) }).contains("time="));
     }
 
     #[test]
     fn silence_has_a_line_with_its_state() {
-        let line = |method, state, rate_limited| {
-            lines(method, Some(9), Event::Timeout(Unanswered { state, rate_limited, ..unanswered() }))
-        };
-        assert_eq!(line(MethodKind::Icmp, State::NoAnswer, false), "");
+        let line = |method, silence| line(method, Some(9), unanswered(silence));
+        assert_eq!(line(MethodKind::Icmp, Silence::NoAnswer), "");
         assert_eq!(
-            line(MethodKind::Tcp, State::Filtered, false),
+            line(MethodKind::Tcp, Silence::Filtered),
             "no answer from example.org (198.51.100.9):9: tcp_seq=1 state=filtered\n"
         );
-        assert!(line(MethodKind::Udp, State::Closed, true).ends_with(" udp_seq=1 state=closed (rate limited)\n"));
-        assert!(line(MethodKind::Stamp, State::NoAnswer, false).ends_with(" stamp_seq=1\n"));
+        assert!(line(MethodKind::Udp, Silence::RateLimited).ends_with(" udp_seq=1 state=closed (rate limited)\n"));
+        assert!(line(MethodKind::Stamp, Silence::NoAnswer).ends_with(" stamp_seq=1\n"));
     }
 }

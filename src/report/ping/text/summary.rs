@@ -3,30 +3,28 @@
 use std::fmt;
 use std::io::{self, Write};
 
+use crate::engine::outcome::{MethodKind, Subject};
 use crate::metrics::RttStats;
-use crate::ping::{Counts, Interim, MethodKind, Summary};
-use crate::report::Streams;
+use crate::ping::{Counts, Interim, Summary};
+use crate::report::ping::text::PingTextOptions;
 use crate::report::ping::text::service::Signed;
-use crate::report::ping::text::{PingTextOptions, Series};
 use crate::report::words::number::{Millis, general};
+use crate::report::{Streams, escape};
 
-/// The summary block on stdout, and with `-v` what ping does not tell on stderr.
-pub(super) fn write(
-    options: &PingTextOptions,
-    series: &Series,
-    summary: &Summary,
-    streams: &mut Streams<'_>,
-) -> io::Result<()> {
+/// The summary block on stdout, and with `-v` further figures on stderr.
+pub(super) fn write(options: &PingTextOptions, summary: &Summary, streams: &mut Streams<'_>) -> io::Result<()> {
+    let subject = &summary.subject;
     // One target that does not exist has its message, and nothing to sum up.
-    if series.address.is_some() || options.several || series.method == MethodKind::Unix {
-        block(options, series, summary, streams.data)?;
+    if subject.address.is_some() || options.several || subject.method == MethodKind::Unix {
+        block(options, summary, streams.data)?;
     }
-    if options.verbose { verbose(options, series, summary, streams.talk) } else { Ok(()) }
+    if options.verbose { verbose(options, summary, streams.talk) } else { Ok(()) }
 }
 
-fn block(options: &PingTextOptions, series: &Series, summary: &Summary, data: &mut dyn Write) -> io::Result<()> {
+fn block(options: &PingTextOptions, summary: &Summary, data: &mut dyn Write) -> io::Result<()> {
     let counts = &summary.counts;
-    write!(data, "\n--- {} ping statistics ---\n", Title { series, with_port: options.several })?;
+    let title = Title { subject: &summary.subject, with_port: options.several };
+    write!(data, "\n--- {title} ping statistics ---\n")?;
     write!(data, "{} packets transmitted, {} received", transmitted(counts), counts.received)?;
     let extras = [
         (counts.duplicates, "duplicates"),
@@ -47,7 +45,7 @@ fn block(options: &PingTextOptions, series: &Series, summary: &Summary, data: &m
     more(summary, data)
 }
 
-/// What ping has no line for: answers over connections, a reflector's figures, everybody who answered a group.
+/// Lines that ping does not have: answers over connections, a reflector's figures, the members of a group.
 fn more(summary: &Summary, data: &mut dyn Write) -> io::Result<()> {
     if let Some(answer) = &summary.answer {
         writeln!(data, "answer min/avg/max/mdev = {} ms", Spread(answer))?;
@@ -95,19 +93,19 @@ impl fmt::Display for Spread<'_> {
     }
 }
 
-/// What a summary is about: of several targets one name may have several ports.
+/// The target of a summary; of several targets one name may have several ports.
 struct Title<'a> {
-    series: &'a Series,
+    subject: &'a Subject,
     with_port: bool,
 }
 
 impl fmt::Display for Title<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = &self.series.name;
-        match self.series.port.filter(|_| self.with_port) {
+        let name = escape(&self.subject.name);
+        match self.subject.port.filter(|_| self.with_port) {
             Some(port) if name.contains(':') => write!(f, "[{name}]:{port}"),
             Some(port) => write!(f, "{name}:{port}"),
-            None => f.write_str(name),
+            None => f.write_str(&name),
         }
     }
 }
@@ -148,8 +146,9 @@ pub(in crate::report) fn interim(figures: &Interim, name: Option<&str>, talk: &m
     writeln!(talk)
 }
 
-fn verbose(options: &PingTextOptions, series: &Series, summary: &Summary, talk: &mut dyn Write) -> io::Result<()> {
-    let who = format!("{}: {}", options.program, series.name);
+fn verbose(options: &PingTextOptions, summary: &Summary, talk: &mut dyn Write) -> io::Result<()> {
+    let subject = &summary.subject;
+    let who = format!("{}: {}", options.program, escape(&subject.name));
     if let Some(rtt) = &summary.rtt {
         let (median, p90, p95, p99) = (Millis(rtt.median), Millis(rtt.p90), Millis(rtt.p95), Millis(rtt.p99));
         write!(talk, "{who}: median/p90/p95/p99 = {median}/{p90}/{p95}/{p99} ms")?;
@@ -179,8 +178,8 @@ fn verbose(options: &PingTextOptions, series: &Series, summary: &Summary, talk: 
         write!(talk, ", {count} {what}")?;
     }
     writeln!(talk)?;
-    write!(talk, "{who}: socket {}", series.socket.map_or("none", |socket| socket.name()))?;
-    if let Some(ident) = series.ident {
+    write!(talk, "{who}: socket {}", subject.socket.map_or("none", |socket| socket.name()))?;
+    if let Some(ident) = subject.ident {
         write!(talk, ", ident {}", ident.get())?;
     }
     let stamps = &summary.stamps;
@@ -192,7 +191,7 @@ fn verbose(options: &PingTextOptions, series: &Series, summary: &Summary, talk: 
     writeln!(talk)
 }
 
-/// What ping calls so. Probes still open when the run was ended are not in it: they are no loss.
+/// ping's `transmitted`, without probes that were open when the run was ended: they are no loss.
 fn transmitted(counts: &Counts) -> u64 {
     counts.sent.saturating_sub(counts.pending)
 }
@@ -202,16 +201,16 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::ping::{Event, Reply, Start, State};
-    use crate::report::fixture::{address, reply, series, start, stats, summary, written};
+    use std::sync::Arc;
+
+    use crate::engine::outcome::State;
+    use crate::ping::Event;
+    use crate::report::fixture::{address, of, reply, stats, subject, summary, written};
     use crate::report::ping::text::PingText;
 
-    /// What the end of a series for `example.org` writes.
+    /// The lines at the end of `example.org`.
     fn ended(options: PingTextOptions, summary: Summary) -> (String, String) {
-        let mut sink = PingText::new(options);
-        written(&mut sink, &[Event::Start(Box::new(start("example.org", "198.51.100.9")))]);
-        written(&mut sink, &[Event::Reply(Box::new(reply()))]);
-        written(&mut sink, &[Event::Summary(Box::new(summary))])
+        written(&mut PingText::new(options), &[Event::Ended(Box::new(summary))])
     }
 
     fn block(summary: Summary) -> String {
@@ -223,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_that_are_zero_are_not_told() {
+    fn counts_that_are_zero_are_left_out() {
         let counts = Counts {
             sent: 5,
             received: 2,
@@ -245,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_time_the_third_line_is_empty_or_tells_the_pipe() {
+    fn without_a_time_the_third_line_is_empty_or_has_the_pipe() {
         let lost = Counts { sent: 3, lost: 3, ..Counts::default() };
         assert_eq!(
             block(silent(lost)),
@@ -320,11 +319,9 @@ mod tests {
 
     #[test]
     fn an_unresolved_target_is_summed_up_among_others_only() {
-        let unresolved = Start { address: None, socket: None, ..start("nowhere.example", "192.0.2.1") };
-        let events = [
-            Event::Start(Box::new(unresolved)),
-            Event::Summary(Box::new(Summary { state: Some(State::Unresolved), ..silent(Counts::default()) })),
-        ];
+        let unresolved = Subject { address: None, socket: None, ..subject("nowhere.example", "192.0.2.1") };
+        let unresolved = Summary { subject: Arc::new(unresolved), ..silent(Counts::default()) };
+        let events = [Event::Ended(Box::new(Summary { state: Some(State::Unresolved), ..unresolved }))];
         let alone = written(&mut PingText::new(PingTextOptions::default()), &events);
         assert_eq!(alone, (String::new(), String::new()));
         let several = PingTextOptions { several: true, ..PingTextOptions::default() };
@@ -334,19 +331,22 @@ mod tests {
         );
     }
 
-    fn figures(index: u32, counts: Counts, answered: bool) -> Interim {
-        Interim { series: series(index), counts, rtt: answered.then(stats), ewma: answered.then_some(34_000) }
+    fn figures(name: &str, counts: Counts, answered: bool) -> Interim {
+        let subject = Arc::new(subject(name, "198.51.100.9"));
+        Interim { subject, counts, rtt: answered.then(stats), ewma: answered.then_some(34_000) }
     }
 
     #[test]
     fn interim_figures_are_pings_line_on_stderr() {
         let mut sink = PingText::new(PingTextOptions::default());
-        written(&mut sink, &[Event::Start(Box::new(start("example.org", "198.51.100.9")))]);
         let all = Counts { sent: 3, received: 3, ..Counts::default() };
         let some = Counts { sent: 4, received: 2, lost: 1, pending: 1, ..Counts::default() };
         let (data, talk) = written(
             &mut sink,
-            &[Event::Interim(vec![figures(0, all, true)]), Event::Interim(vec![figures(0, some, true)])],
+            &[
+                Event::Interim(vec![figures("example.org", all, true)]),
+                Event::Interim(vec![figures("example.org", some, true)]),
+            ],
         );
         assert_eq!(data, "");
         assert_eq!(
@@ -354,20 +354,15 @@ mod tests {
             "\r3/3 packets, 0% loss, min/avg/ewma/max = 0.033/0.037/0.034/0.040 ms\n\
              \r2/3 packets, 33% loss, min/avg/ewma/max = 0.033/0.037/0.034/0.040 ms\n"
         );
-        let (_, talk) = written(&mut sink, &[Event::Interim(vec![figures(0, Counts::default(), false)])]);
+        let (_, talk) = written(&mut sink, &[Event::Interim(vec![figures("example.org", Counts::default(), false)])]);
         assert_eq!(talk, "\r0/0 packets, 0% loss\n");
     }
 
     #[test]
     fn interim_figures_of_several_targets_are_named() {
         let mut sink = PingText::new(PingTextOptions { several: true, ..PingTextOptions::default() });
-        let other = Start { series: series(1), ..start("b.example", "203.0.113.7") };
-        written(
-            &mut sink,
-            &[Event::Start(Box::new(start("a.example", "198.51.100.9"))), Event::Start(Box::new(other))],
-        );
         let lost = Counts { sent: 1, lost: 1, ..Counts::default() };
-        let both = vec![figures(0, lost, false), figures(1, lost, false)];
+        let both = vec![figures("a.example", lost, false), figures("b.example", lost, false)];
         let (_, talk) = written(&mut sink, &[Event::Interim(both)]);
         assert_eq!(talk, "\ra.example: 0/1 packets, 100% loss\n\rb.example: 0/1 packets, 100% loss\n");
     }
@@ -376,10 +371,10 @@ mod tests {
     fn a_reverse_name_is_shown_in_lines_and_not_in_the_summary() {
         let mut sink = PingText::new(PingTextOptions::default());
         let name = Event::Named { address: address("198.51.100.9"), name: "reverse.example".into() };
-        written(&mut sink, &[Event::Start(Box::new(start("example.org", "198.51.100.9"))), name]);
-        let (line, _) = written(&mut sink, &[Event::Reply(Box::new(Reply { octets: 64, ..reply() }))]);
+        written(&mut sink, &[name]);
+        let (line, _) = written(&mut sink, &[of(&subject("example.org", "198.51.100.9"), reply())]);
         assert!(line.starts_with("64 bytes from reverse.example (198.51.100.9): "));
-        let (block, _) = written(&mut sink, &[Event::Summary(Box::new(summary()))]);
+        let (block, _) = written(&mut sink, &[Event::Ended(Box::new(summary()))]);
         assert!(block.starts_with("\n--- example.org ping statistics ---\n"));
     }
 

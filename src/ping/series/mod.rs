@@ -1,0 +1,279 @@
+//! One series: a subject, its probes, and what is known of them.
+
+mod answer;
+mod closing;
+mod connection;
+mod datagram;
+mod reflection;
+mod responders;
+mod sending;
+mod unstamped;
+mod waiting;
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::config::{Config, Task};
+use super::delays::Delays;
+use super::event::Event;
+use super::method::Method;
+use super::probe::{Probe, ProbeState, token};
+use super::summary::Counts;
+use crate::channel::{LaneId, OsError, Profile, Token};
+use crate::engine::outcome::{Outcome, Pace, ProbeEvent, Subject, SubjectId};
+use crate::engine::pace::{Slots, Window};
+use crate::engine::{Destination, Inflight, Named};
+use crate::metrics::{LossRuns, RttRecorder};
+use crate::types::{Endpoint, Instant, Mtu, Now, Port, ProbeId, Sequence, WallTime};
+use crate::wire::payload::Cookie;
+
+pub(super) use connection::ConnectionOrder;
+use connection::Connections;
+pub(super) use datagram::DatagramReply;
+use reflection::Reflections;
+use responders::Responders;
+use unstamped::Unstamped;
+
+/// The state of the run that its series share.
+pub(super) struct Context<'a> {
+    pub(super) config: &'a Config,
+    pub(super) now: Now,
+    pub(super) events: &'a mut VecDeque<Event>,
+    /// Orders about connections.
+    pub(super) orders: &'a mut VecDeque<ConnectionOrder>,
+}
+
+/// The route of a series' probes.
+#[derive(Clone, Debug)]
+pub(super) struct Route {
+    pub(super) to: Endpoint,
+    /// The source address its packets are to have, where the kernel alone would choose anew for each.
+    pub(super) from: Option<IpAddr>,
+    pub(super) lane: LaneId,
+    pub(super) profile: Profile,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Pacer {
+    Slots(Slots),
+    Window(Window),
+    /// This many probes were asked for.
+    Called(u64),
+}
+
+#[derive(Debug)]
+pub(super) struct Series {
+    subject: Arc<Subject>,
+    destination: Destination,
+    method: Method,
+    cookie: Cookie,
+    pub(super) counts: Counts,
+    probes: Inflight<Probe>,
+    /// All probes before this one are decided.
+    undecided: ProbeId,
+    /// Orders that the channel has neither carried out nor refused.
+    unconfirmed: u64,
+    start: Instant,
+    pacer: Pacer,
+    /// No probe before this: an earlier one was not sent.
+    not_before: Instant,
+    /// The last probe was not sent: until one leaves they are tried one at a time.
+    refused: bool,
+    /// The error of the last probe that was not sent, until a reply comes.
+    send_error: Option<(OsError, Option<Mtu>)>,
+    /// No more probes are wanted.
+    stopped: bool,
+    first_sent: Option<Instant>,
+    last_sent: Option<Instant>,
+    last_packet: Option<Instant>,
+    newest_sent: Option<ProbeId>,
+    newest_replied: Option<ProbeId>,
+    newest_answered: Option<ProbeId>,
+    /// The newest probe about which anything came back, damaged replies included.
+    newest_acknowledged: Option<ProbeId>,
+    delays: Delays,
+    /// Answers that wait for a stamp of their probes, in order of arrival.
+    unstamped: VecDeque<Unstamped>,
+    loss_runs: LossRuns,
+    pipe: u64,
+    connections: Connections,
+    syn_retransmits: u64,
+    /// Delays of what came back over connections.
+    exchanges: RttRecorder,
+    reflections: Option<Box<Reflections>>,
+    /// The hosts that answered, where several can.
+    responders: Option<Box<Responders>>,
+    /// Whether several hosts may answer one probe.
+    group: bool,
+    /// Whether the service was ever seen to be there, in time or not.
+    seen_open: bool,
+    /// Whether the wait for further answers to the last probe of a group is over.
+    lingered: bool,
+    report_replies: bool,
+    user_to_user: bool,
+}
+
+impl Series {
+    pub(super) fn new(id: SubjectId, task: Task, config: &Config, cookie: Cookie) -> Self {
+        let payload_octets = datagram::payload_octets(&task.method, task.spec.payload.octets);
+        let subject = Subject::new(id, &task.target, task.method.kind(), task.spec);
+        let subject = Subject { payload_octets, ..subject };
+        let group = subject.address.is_some_and(|target| match target {
+            IpAddr::V4(target) => target.is_multicast() || target == Ipv4Addr::BROADCAST || config.broadcast,
+            IpAddr::V6(target) => target.is_multicast(),
+        });
+        Series {
+            subject: Arc::new(subject),
+            destination: task.target.destination,
+            method: task.method,
+            cookie,
+            counts: Counts::default(),
+            probes: Inflight::default(),
+            undecided: ProbeId::FIRST,
+            unconfirmed: 0,
+            start: Instant::ZERO,
+            pacer: Pacer::Window(Window::new(Duration::ZERO)),
+            not_before: Instant::ZERO,
+            refused: false,
+            send_error: None,
+            stopped: false,
+            first_sent: None,
+            last_sent: None,
+            last_packet: None,
+            newest_sent: None,
+            newest_replied: None,
+            newest_answered: None,
+            newest_acknowledged: None,
+            delays: Delays::default(),
+            unstamped: VecDeque::new(),
+            loss_runs: LossRuns::default(),
+            pipe: 0,
+            connections: Connections::default(),
+            syn_retransmits: 0,
+            exchanges: RttRecorder::default(),
+            reflections: None,
+            responders: None,
+            group,
+            seen_open: false,
+            lingered: false,
+            report_replies: config.report_replies,
+            user_to_user: config.user_to_user,
+        }
+    }
+
+    /// Its subject.
+    pub(super) fn subject(&self) -> &Arc<Subject> {
+        &self.subject
+    }
+
+    pub(super) fn cookie(&self) -> &Cookie {
+        &self.cookie
+    }
+
+    /// The route of its probes; `None` if it cannot be probed.
+    pub(super) fn route(&self) -> Option<Route> {
+        match &self.destination {
+            &Destination::Reachable { endpoint, source, lane, profile } => {
+                Some(Route { to: Endpoint::Ip(endpoint), from: source, lane, profile })
+            }
+            &Destination::Local { ref path, lane, profile } => {
+                Some(Route { to: Endpoint::Unix(path.clone()), from: None, lane, profile })
+            }
+            Destination::Unroutable { .. } | Destination::Unresolved => None,
+        }
+    }
+
+    /// The profile of the lane its probes leave by.
+    fn profile(&self) -> Option<&Profile> {
+        match &self.destination {
+            Destination::Reachable { profile, .. } | Destination::Local { profile, .. } => Some(profile),
+            Destination::Unroutable { .. } | Destination::Unresolved => None,
+        }
+    }
+
+    fn can_be_probed(&self) -> bool {
+        self.profile().is_some()
+    }
+
+    /// Our port in a probe, as far as it is known.
+    fn source_port(&self, id: ProbeId) -> Option<u16> {
+        match (&self.method, &self.destination) {
+            (Method::Udp(_) | Method::Stamp(_), Destination::Reachable { profile, .. }) => {
+                Some(profile.ident.ident.get())
+            }
+            _ => self.connections.source_port(id),
+        }
+    }
+
+    /// Whether several hosts may answer one probe.
+    pub(super) fn is_group(&self) -> bool {
+        self.group
+    }
+
+    /// Whether this responder is not the one that was asked. The kernel takes the unspecified address as this host.
+    fn is_elsewhere(&self, responder: Option<IpAddr>) -> bool {
+        let asked = self.subject.address;
+        asked != responder && !asked.is_some_and(|asked| asked.is_unspecified()) && !self.group
+    }
+
+    /// Whether each probe is a connection, and from which port.
+    pub(super) fn connects(&self) -> Option<Option<Port>> {
+        self.method.connect().map(|connect| connect.source_port)
+    }
+
+    fn token(&self, id: ProbeId) -> Token {
+        token(self.subject.id, id)
+    }
+
+    pub(super) fn unconfirmed(&self) -> u64 {
+        self.unconfirmed
+    }
+
+    /// The event of its beginning.
+    pub(super) fn began(&self, at: WallTime) -> Event {
+        Event::Began { subject: Arc::clone(&self.subject), at }
+    }
+
+    /// Its first probe is due at `start`.
+    pub(super) fn begin(&mut self, start: Instant) {
+        self.start = start;
+        self.pacer = match self.subject.spec.pace {
+            Pace::Fixed(interval) => Pacer::Slots(Slots::new(start, interval)),
+            Pace::Adaptive { at_least } => Pacer::Window(Window::new(at_least)),
+            Pace::Flood | Pace::Unpaced => Pacer::Window(Window::new(Duration::ZERO)),
+            Pace::Called => Pacer::Called(0),
+        };
+    }
+
+    /// The newest probe, once there is one.
+    pub(super) fn newest(&self) -> Option<ProbeId> {
+        self.probes.newest()
+    }
+
+    /// The probe with this 16-bit sequence; one that never left is not found.
+    pub(super) fn named(&self, sequence: Sequence) -> Named {
+        match self.probes.with_sequence(sequence) {
+            Named::Probe(id) if !self.probes.get(id).is_some_and(Probe::has_left) => Named::Nothing,
+            named => named,
+        }
+    }
+
+    /// Whether this probe is waited for.
+    pub(super) fn is_open(&self, id: ProbeId) -> bool {
+        self.probes.get(id).is_some_and(|probe| probe.state == ProbeState::Open)
+    }
+
+    /// How many probes are remembered.
+    #[cfg(test)]
+    pub(super) fn remembered(&self) -> usize {
+        self.probes.from(ProbeId::FIRST).count()
+    }
+
+    /// An event about a probe that was sent at `sent`.
+    fn event(&self, id: ProbeId, sent: WallTime, at: WallTime, outcome: Outcome) -> ProbeEvent {
+        let source_port = self.source_port(id);
+        ProbeEvent { sent, source_port, ..ProbeEvent::new(&self.subject, id, at, outcome) }
+    }
+}

@@ -1,0 +1,558 @@
+//! rping's JSON: one object a line, for every probe and for the beginning and the end of a subject.
+
+use std::io;
+
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+
+use crate::channel::{ErrorOrigin, SocketKind};
+use crate::engine::outcome::{
+    Detail, ExchangeFailure, IcmpError, MethodKind, NotSent, OneWay, Outcome, ProbeEvent, Refusal, Reply, Silence,
+    Subject,
+};
+use crate::ping::{Event, OneWayStats, Spread, Summary};
+use crate::report::json::{Time, VERSION, line, millis};
+use crate::report::ping::text::interim;
+use crate::report::words::message::{Message, local_error};
+use crate::report::{Sink, Streams, escape};
+use crate::types::{Family, Mtu, Rtt, WallTime};
+use crate::wire::icmp::ErrorKind;
+
+/// Options of the JSON.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PingJsonOptions {
+    /// Summaries only (`-q`).
+    pub quiet: bool,
+}
+
+/// Writes the events of a ping run as JSON lines. Names that the user typed come back as typed.
+pub struct PingJson {
+    options: PingJsonOptions,
+}
+
+impl PingJson {
+    /// A writer that has written nothing yet.
+    pub fn new(options: PingJsonOptions) -> Self {
+        PingJson { options }
+    }
+}
+
+impl Sink<Event> for PingJson {
+    fn event(&mut self, event: &Event, streams: &mut Streams<'_>) -> io::Result<()> {
+        let data = &mut *streams.data;
+        match event {
+            Event::Began { subject, at } if !self.options.quiet => line(&Began { subject, at: *at }, data),
+            Event::Probe(event) if !self.options.quiet => line(&Probe(event), data),
+            Event::Ended(summary) => line(&Ended(summary), data),
+            Event::Interim(all) => all.iter().try_for_each(|figures| {
+                let name = (all.len() > 1).then(|| escape(&figures.subject.name));
+                interim(figures, name.as_deref(), streams.talk)
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The keys that every event has, `null` where there is nothing.
+fn common<M: SerializeMap>(map: &mut M, subject: &Subject, probe: Option<&ProbeEvent>) -> Result<(), M::Error> {
+    map.serialize_entry("target", &subject.target)?;
+    map.serialize_entry("address", &subject.address)?;
+    map.serialize_entry("method", &subject.method)?;
+    map.serialize_entry("socket", &subject.socket.map(SocketKind::name))?;
+    // An answer may come from another port than was asked.
+    map.serialize_entry("port", &probe.and_then(|probe| probe.responder_port).or(subject.port))?;
+    map.serialize_entry("source_port", &probe.and_then(|probe| probe.source_port))?;
+    map.serialize_entry("sequence", &probe.map(|probe| probe.id.get()))?;
+    map.serialize_entry("time", &probe.map(|probe| Time(probe.sent)))
+}
+
+/// An object of type `start`.
+struct Began<'a> {
+    subject: &'a Subject,
+    at: WallTime,
+}
+
+impl Serialize for Began<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let subject = self.subject;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("type", "start")?;
+        map.serialize_entry("version", &VERSION)?;
+        map.serialize_entry("tool", "rping")?;
+        map.serialize_entry("target", &subject.target)?;
+        map.serialize_entry("address", &subject.address)?;
+        map.serialize_entry("source", &subject.source)?;
+        map.serialize_entry("method", &subject.method)?;
+        map.serialize_entry("method_requested", &subject.method)?;
+        map.serialize_entry("socket", &subject.socket.map(SocketKind::name))?;
+        map.serialize_entry("port", &subject.port)?;
+        map.serialize_entry("source_port", &())?;
+        map.serialize_entry("sequence", &())?;
+        map.serialize_entry("payload_bytes", &subject.payload_octets)?;
+        map.serialize_entry("time", &Time(self.at))?;
+        map.end()
+    }
+}
+
+/// An object of type `reply`, `error` or `timeout`.
+struct Probe<'a>(&'a ProbeEvent);
+
+impl Serialize for Probe<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Probe(event) = self;
+        let mut map = serializer.serialize_map(None)?;
+        let kind = match &event.outcome {
+            Outcome::Reply(_) => "reply",
+            Outcome::Timeout(_) => "timeout",
+            Outcome::Refused(_) | Outcome::Error(_) | Outcome::NotSent(_) => "error",
+        };
+        map.serialize_entry("type", kind)?;
+        common(&mut map, &event.subject, Some(event))?;
+        match &event.outcome {
+            Outcome::Reply(answer) => reply(&mut map, event, answer)?,
+            Outcome::Refused(refusal) => error(&mut map, event, &ErrorKeys::refused(event, refusal))?,
+            Outcome::Error(icmp) => error(&mut map, event, &ErrorKeys::icmp(event, icmp))?,
+            Outcome::NotSent(failed) => error(&mut map, event, &ErrorKeys::not_sent(event, failed))?,
+            Outcome::Timeout(silence) => timeout(&mut map, event, silence)?,
+        }
+        map.end()
+    }
+}
+
+fn reply<M: SerializeMap>(map: &mut M, event: &ProbeEvent, reply: &Reply) -> Result<(), M::Error> {
+    let delay = event.delay.as_ref();
+    map.serialize_entry("responder", &event.responder)?;
+    map.serialize_entry("rtt_ms", &delay.map(|delay| rtt(delay.rtt)))?;
+    map.serialize_entry("ttl", &event.reply_ttl.map(|ttl| ttl.get()))?;
+    map.serialize_entry("bytes", &reply.octets)?;
+    map.serialize_entry("stamp", &delay.map(|delay| delay.stamp.name()))?;
+    map.serialize_entry("user_rtt_ms", &delay.map(|delay| rtt(delay.user)))?;
+    map.serialize_entry("local_queue_ms", &delay.and_then(|delay| delay.local_queue).map(rtt))?;
+    map.serialize_entry("state", &reply.detail.state())?;
+    map.serialize_entry("duplicate", &event.standing.is_duplicate())?;
+    map.serialize_entry("late", &event.standing.is_late())?;
+    map.serialize_entry("reordered", &event.reordered)?;
+    map.serialize_entry("payload_changed", &reply.payload_changed.is_some())?;
+    map.serialize_entry("bad_checksum", &reply.bad_checksum)?;
+    map.serialize_entry("truncated", &reply.truncated)?;
+    detail(map, &reply.detail)
+}
+
+/// The keys that a method adds to its replies.
+fn detail<M: SerializeMap>(map: &mut M, detail: &Detail) -> Result<(), M::Error> {
+    match detail {
+        Detail::Echo { .. } | Detail::Datagram => {}
+        Detail::Connect { syn_retransmits, exchange } => {
+            if let Some(times) = syn_retransmits {
+                map.serialize_entry("syn_retransmits", times)?;
+            }
+            if let Some(exchange) = exchange {
+                map.serialize_entry("answer_rtt_ms", &rtt(exchange.rtt))?;
+            }
+        }
+        Detail::Stamp(reflection) => {
+            let one_way = |take: fn(&OneWay) -> f64| reflection.one_way.as_ref().map(|one_way| take(one_way) / 1e6);
+            map.serialize_entry("reflector_sequence", &reflection.sequence)?;
+            map.serialize_entry("reflector_ms", &rtt(reflection.reflector))?;
+            map.serialize_entry("rtt_net_ms", &rtt(reflection.rtt_net))?;
+            map.serialize_entry("there_ms", &one_way(|one_way| one_way.there as f64))?;
+            map.serialize_entry("back_ms", &one_way(|one_way| one_way.back as f64))?;
+            map.serialize_entry("clock_error_ms", &one_way(|one_way| one_way.error as f64))?;
+        }
+    }
+    Ok(())
+}
+
+fn timeout<M: SerializeMap>(map: &mut M, event: &ProbeEvent, silence: &Silence) -> Result<(), M::Error> {
+    map.serialize_entry("state", &silence.state())?;
+    if has_closed_ports(event.subject.method) {
+        map.serialize_entry("rate_limited", &(*silence == Silence::RateLimited))?;
+    }
+    match silence.failure() {
+        Some(failure) => map.serialize_entry("answer", &failure),
+        None => Ok(()),
+    }
+}
+
+/// Whether a closed port is reported by ICMP errors, of which hosts limit the number.
+const fn has_closed_ports(method: MethodKind) -> bool {
+    matches!(method, MethodKind::Udp | MethodKind::Stamp)
+}
+
+/// The keys of an error that depend on its kind.
+struct ErrorKeys {
+    kind: &'static str,
+    origin: &'static str,
+    icmp: Option<(u8, u8)>,
+    message: String,
+    failure: Option<ExchangeFailure>,
+}
+
+impl ErrorKeys {
+    fn icmp(event: &ProbeEvent, error: &IcmpError) -> Self {
+        let address = event.subject.address;
+        let local = error.origin == ErrorOrigin::Local;
+        let origin = match event.responder {
+            _ if local => "local",
+            Some(responder) if Some(responder) == address => "target",
+            _ => "router",
+        };
+        let family = event.responder.or(address).map_or(Family::V4, Family::of);
+        let message = match local {
+            true => local_error(error.kind).map_or_else(|| "Local error".to_owned(), |error| error.to_string()),
+            false => Message { family, error }.to_string(),
+        };
+        let icmp = Some((error.icmp_type, error.icmp_code)).filter(|_| !local);
+        ErrorKeys { kind: error.kind.name(), origin, icmp, message, failure: None }
+    }
+
+    fn refused(event: &ProbeEvent, refusal: &Refusal) -> Self {
+        let (kind, icmp, message) = match *refusal {
+            Refusal::Reset => ("refused", None, "Connection refused"),
+            Refusal::PortUnreachable { icmp_type, icmp_code } => {
+                (ErrorKind::PortUnreachable.name(), Some((icmp_type, icmp_code)), "Destination Port Unreachable")
+            }
+            Refusal::Exchange(ExchangeFailure::Unexpected) => ("no_answer", None, "Unexpected answer"),
+            Refusal::Exchange(ExchangeFailure::Closed) => ("no_answer", None, "Closed without an answer"),
+            Refusal::Exchange(ExchangeFailure::Reset) => ("no_answer", None, "Reset without an answer"),
+            Refusal::Exchange(ExchangeFailure::Silence) => ("no_answer", None, "No answer"),
+        };
+        let origin = if event.subject.address.is_none() { "local" } else { "target" };
+        ErrorKeys { kind, origin, icmp, message: message.to_owned(), failure: refusal.failure() }
+    }
+
+    fn not_sent(event: &ProbeEvent, failed: &NotSent) -> Self {
+        let message = match failed.error.name().filter(|_| event.subject.method != MethodKind::Icmp) {
+            Some(name) => format!("{} ({name})", failed.error),
+            None => failed.error.to_string(),
+        };
+        ErrorKeys { kind: "send_failed", origin: "local", icmp: None, message, failure: None }
+    }
+}
+
+fn error<M: SerializeMap>(map: &mut M, event: &ProbeEvent, keys: &ErrorKeys) -> Result<(), M::Error> {
+    let (mtu, gateway) = match &event.outcome {
+        Outcome::Error(error) => (error.mtu, error.gateway),
+        Outcome::NotSent(failed) => (failed.mtu, None),
+        _ => (None, None),
+    };
+    map.serialize_entry("responder", &event.responder)?;
+    map.serialize_entry("kind", keys.kind)?;
+    map.serialize_entry("origin", keys.origin)?;
+    map.serialize_entry("icmp_type", &keys.icmp.map(|(icmp_type, _)| icmp_type))?;
+    map.serialize_entry("icmp_code", &keys.icmp.map(|(_, icmp_code)| icmp_code))?;
+    map.serialize_entry("mtu", &mtu.map(Mtu::get))?;
+    map.serialize_entry("gateway", &gateway)?;
+    map.serialize_entry("message", &keys.message)?;
+    map.serialize_entry("rtt_ms", &event.rtt().map(rtt))?;
+    map.serialize_entry("state", &event.outcome.state())?;
+    map.serialize_entry("duplicate", &event.standing.is_duplicate())?;
+    map.serialize_entry("late", &event.standing.is_late())?;
+    match &keys.failure {
+        Some(failure) => map.serialize_entry("answer", failure),
+        None => Ok(()),
+    }
+}
+
+/// An object of type `summary`.
+struct Ended<'a>(&'a Summary);
+
+impl Serialize for Ended<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Ended(summary) = self;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("type", "summary")?;
+        map.serialize_entry("version", &VERSION)?;
+        common(&mut map, &summary.subject, None)?;
+        map.serialize_entry("state", &summary.state)?;
+        summary.counts.serialize_entries(&mut map)?;
+        map.serialize_entry("stamps", &summary.stamps)?;
+        map.serialize_entry("rtt_stats_ms", &summary.rtt)?;
+        map.serialize_entry("ipdv_ms", &summary.ipdv.map(|nanos| nanos / 1e6))?;
+        map.serialize_entry("interarrival_jitter_ms", &summary.interarrival_jitter.map(|nanos| nanos / 1e6))?;
+        map.serialize_entry("duration_ms", &millis(summary.duration))?;
+        added(&mut map, summary)?;
+        map.end()
+    }
+}
+
+/// The keys that a method, an exchange or a group of responders adds to a summary.
+fn added<M: SerializeMap>(map: &mut M, summary: &Summary) -> Result<(), M::Error> {
+    let method = summary.subject.method;
+    if has_closed_ports(method) {
+        map.serialize_entry("rate_limited", &summary.rate_limited)?;
+    }
+    if method == MethodKind::Tcp {
+        map.serialize_entry("syn_retransmits", &summary.syn_retransmits)?;
+    }
+    if let Some(exchanges) = &summary.answer {
+        map.serialize_entry("answer_stats_ms", exchanges)?;
+    }
+    if method == MethodKind::Stamp {
+        let stats = summary.reflection.as_deref();
+        let lost = stats.and_then(|stats| stats.lost);
+        let one_way = stats.and_then(|stats| stats.one_way.as_ref());
+        let spread = |take: fn(&OneWayStats) -> Spread| one_way.map(take);
+        map.serialize_entry("lost_there", &lost.map(|(there, _)| there))?;
+        map.serialize_entry("lost_back", &lost.map(|(_, back)| back))?;
+        map.serialize_entry("reflector_stats_ms", &stats.map(|stats| stats.reflector))?;
+        map.serialize_entry("rtt_net_stats_ms", &stats.map(|stats| stats.rtt_net))?;
+        map.serialize_entry("there_stats_ms", &spread(|one_way| one_way.there))?;
+        map.serialize_entry("back_stats_ms", &spread(|one_way| one_way.back))?;
+        map.serialize_entry("clock_error_ms", &one_way.map(|one_way| millis(one_way.error)))?;
+    }
+    if !summary.responders.is_empty() {
+        map.serialize_entry("responders", &summary.responders)?;
+    }
+    Ok(())
+}
+
+fn rtt(rtt: Rtt) -> f64 {
+    millis(rtt.as_nanos())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::channel::OsError;
+    use crate::engine::outcome::{PayloadChange, Standing, State};
+    use crate::ping::{Counts, Interim};
+    use crate::report::fixture::{
+        address, began, error, error_with, not_sent, of, reply, reply_with, subject, summary, unanswered, written,
+    };
+    use crate::types::ProbeId;
+
+    const COMMON: &str = r#""target":"example.org","address":"198.51.100.9","method":"icmp","socket":"raw","port":null,"source_port":null,"sequence":1,"time":"2026-11-22T07:47:13.000001000Z""#;
+
+    fn json(events: &[Event]) -> String {
+        let (data, talk) = written(&mut PingJson::new(PingJsonOptions::default()), events);
+        assert_eq!(talk, "");
+        data
+    }
+
+    fn example() -> Subject {
+        subject("example.org", "198.51.100.9")
+    }
+
+    /// The line about an event of `example.org`.
+    fn probe(event: ProbeEvent) -> String {
+        json(&[of(&example(), event)])
+    }
+
+    #[test]
+    fn a_start_holds_what_is_asked_for() {
+        assert_eq!(
+            json(&[began(example())]),
+            "{\"type\":\"start\",\"version\":1,\"tool\":\"rping\",\"target\":\"example.org\",\"address\":\"198.51.100.9\",\
+             \"source\":\"192.0.2.1\",\"method\":\"icmp\",\"method_requested\":\"icmp\",\"socket\":\"raw\",\"port\":null,\
+             \"source_port\":null,\"sequence\":null,\"payload_bytes\":56,\"time\":\"2026-11-22T07:47:13.000001000Z\"}\n"
+        );
+    }
+
+    #[test]
+    fn a_reply_holds_everything_about_itself() {
+        assert_eq!(
+            probe(reply()),
+            format!(
+                "{{\"type\":\"reply\",{COMMON},\"responder\":\"198.51.100.9\",\"rtt_ms\":0.123,\"ttl\":57,\"bytes\":64,\
+                 \"stamp\":\"kernel\",\"user_rtt_ms\":0.161,\"local_queue_ms\":0.002,\"state\":null,\"duplicate\":false,\"late\":false,\"reordered\":false,\
+                 \"payload_changed\":false,\"bad_checksum\":false,\"truncated\":false}}\n"
+            )
+        );
+    }
+
+    #[test]
+    fn a_reply_keeps_flags_unknowns_and_long_sequences() {
+        let change = PayloadChange { index: 1, expected: 1, found: 2, payload: Box::new([]) };
+        let odd = reply_with(|reply| {
+            (reply.truncated, reply.bad_checksum) = (true, true);
+            reply.payload_changed = Some(Box::new(change));
+        });
+        let (id, standing) = (ProbeId::new(70_000), Standing::Duplicate { late: true });
+        let data = probe(ProbeEvent { id, standing, reply_ttl: None, reordered: true, ..odd });
+        assert!(data.contains("\"sequence\":70000,") && data.contains("\"ttl\":null,"));
+        assert!(data.ends_with(
+            "\"duplicate\":true,\"late\":true,\"reordered\":true,\"payload_changed\":true,\"bad_checksum\":true,\"truncated\":true}\n"
+        ));
+    }
+
+    #[test]
+    fn an_error_names_its_finder_and_its_meaning() {
+        let tail = "\"state\":\"unreachable\",\"duplicate\":false,\"late\":false}\n";
+        assert_eq!(
+            probe(error()),
+            format!(
+                "{{\"type\":\"error\",{COMMON},\"responder\":\"203.0.113.1\",\"kind\":\"host_unreachable\",\"origin\":\"router\",\
+                 \"icmp_type\":3,\"icmp_code\":1,\"mtu\":null,\"gateway\":null,\"message\":\"Destination Host Unreachable\",\
+                 \"rtt_ms\":1.2,{tail}"
+            )
+        );
+        let from_target = ProbeEvent { responder: Some(address("198.51.100.9")), ..error() };
+        assert!(probe(from_target).contains("\"origin\":\"target\""));
+        let too_big = |error: &mut IcmpError| {
+            (error.kind, error.icmp_code, error.mtu) = (ErrorKind::TooBig, 4, Mtu::new(1400));
+        };
+        let data = probe(error_with(too_big));
+        assert!(
+            data.contains("\"mtu\":1400,\"gateway\":null,\"message\":\"Frag needed and DF set (mtu = 1400)\""),
+            "{data}"
+        );
+    }
+
+    #[test]
+    fn advice_leaves_the_state_open() {
+        let gateway = Some(address("203.0.113.254"));
+        let redirect = |error: &mut IcmpError| {
+            *error = IcmpError { kind: ErrorKind::Redirect, icmp_type: 5, icmp_code: 1, gateway, ..error.clone() };
+        };
+        let data = probe(error_with(redirect));
+        assert!(data.contains("\"kind\":\"redirect\"") && data.contains("\"gateway\":\"203.0.113.254\""));
+        assert!(
+            data.contains("\"message\":\"Redirect Host(New nexthop: 203.0.113.254)\"")
+                && data.contains("\"state\":null")
+        );
+    }
+
+    #[test]
+    fn a_local_error_has_no_icmp_type() {
+        let local = error_with(|error| {
+            let (origin, kind, mtu) = (ErrorOrigin::Local, ErrorKind::TooBig, Mtu::new(1500));
+            *error = IcmpError { origin, kind, mtu, icmp_type: 0, icmp_code: 0, ..error.clone() };
+        });
+        assert!(probe(local).contains(
+            "\"responder\":null,\"kind\":\"too_big\",\"origin\":\"local\",\"icmp_type\":null,\"icmp_code\":null,\"mtu\":1500,\
+             \"gateway\":null,\"message\":\"Message too long\","
+        ));
+    }
+
+    #[test]
+    fn what_could_not_be_sent_is_an_error_of_this_host() {
+        assert_eq!(
+            probe(not_sent(OsError::ENETUNREACH, None, false)),
+            format!(
+                "{{\"type\":\"error\",{COMMON},\"responder\":null,\"kind\":\"send_failed\",\"origin\":\"local\",\
+                 \"icmp_type\":null,\"icmp_code\":null,\"mtu\":null,\"gateway\":null,\"message\":\"Network is unreachable\",\
+                 \"rtt_ms\":null,\"state\":\"unknown\",\"duplicate\":false,\"late\":false}}\n"
+            )
+        );
+    }
+
+    #[test]
+    fn a_timeout_is_reported_and_an_open_probe_is_not() {
+        let silent = unanswered(Silence::NoAnswer);
+        let open = Event::NoAnswerYet(silent.clone());
+        let late = ProbeEvent { at: WallTime::from_nanos(silent.at.as_nanos() + 10_000_000_000), ..silent };
+        assert_eq!(
+            json(&[open, of(&example(), late)]),
+            format!("{{\"type\":\"timeout\",{COMMON},\"state\":\"no_answer\"}}\n")
+        );
+    }
+
+    #[test]
+    fn a_summary_holds_every_count() {
+        let counts = Counts { sent: 3, received: 1, unreachable: 1, lost: 1, longest_loss_run: 1, ..Counts::default() };
+        assert_eq!(
+            json(&[Event::Ended(Box::new(Summary { counts, ipdv: None, interarrival_jitter: None, ..summary() }))]),
+            "{\"type\":\"summary\",\"version\":1,\"target\":\"example.org\",\"address\":\"198.51.100.9\",\"method\":\"icmp\",\
+             \"socket\":\"raw\",\"port\":null,\"source_port\":null,\"sequence\":null,\"time\":null,\"state\":null,\"sent\":3,\
+             \"received\":1,\"refused\":0,\"unreachable\":1,\"lost\":1,\"pending\":0,\"send_failed\":0,\"skipped\":0,\
+             \"loss_pct\":66.66666666666667,\"duplicates\":0,\"late\":0,\"reordered\":0,\"bad_checksum\":0,\
+             \"payload_changed\":0,\"truncated\":0,\"wrong_source\":0,\"foreign\":0,\"dropped_by_kernel\":0,\
+             \"longest_loss_run\":1,\"stamps\":{\"hardware\":0,\"kernel\":2,\"user\":1},\"rtt_stats_ms\":{\"min\":0.033,\
+             \"mean\":0.0365,\"median\":0.037,\"p90\":0.04,\"p95\":0.04,\"p99\":0.04,\"max\":0.04,\"stddev\":0.0028674},\
+             \"ipdv_ms\":null,\"interarrival_jitter_ms\":null,\"duration_ms\":2003.499999}\n"
+        );
+    }
+
+    #[test]
+    fn what_is_unknown_is_null() {
+        let nothing =
+            Summary { counts: Counts::default(), rtt: None, ewma: None, state: Some(State::Unknown), ..summary() };
+        let data = json(&[Event::Ended(Box::new(nothing))]);
+        assert!(data.contains("\"state\":\"unknown\"") && data.contains("\"loss_pct\":null"), "{data}");
+        assert!(
+            data.contains("\"rtt_stats_ms\":null,\"ipdv_ms\":0.0035,\"interarrival_jitter_ms\":0.00021875,"),
+            "{data}"
+        );
+    }
+
+    #[test]
+    fn an_unresolved_target_has_a_summary_without_an_address() {
+        let mut sink = PingJson::new(PingJsonOptions { quiet: true });
+        let unresolved =
+            Subject { address: None, source: None, socket: None, ..subject("nowhere.example", "192.0.2.1") };
+        let nothing = Summary {
+            subject: Arc::new(unresolved.clone()),
+            counts: Counts::default(),
+            rtt: None,
+            state: Some(State::Unresolved),
+            ..summary()
+        };
+        let (data, _) = written(&mut sink, &[began(unresolved), Event::Ended(Box::new(nothing))]);
+        assert!(data.starts_with(
+            "{\"type\":\"summary\",\"version\":1,\"target\":\"nowhere.example\",\"address\":null,\"method\":\"icmp\",\"socket\":null,"
+        ));
+        assert!(data.contains("\"state\":\"unresolved\""));
+    }
+
+    #[test]
+    fn quiet_leaves_summaries_alone() {
+        let mut sink = PingJson::new(PingJsonOptions { quiet: true });
+        let (data, talk) = written(
+            &mut sink,
+            &[
+                began(subject("::1", "::1")),
+                Event::Probe(reply()),
+                Event::Probe(error()),
+                Event::Probe(unanswered(Silence::NoAnswer)),
+                Event::Probe(not_sent(OsError::EPERM, None, false)),
+                Event::Ended(Box::new(summary())),
+            ],
+        );
+        assert_eq!((data.lines().count(), talk.as_str()), (1, ""));
+        assert!(data.starts_with("{\"type\":\"summary\""));
+    }
+
+    #[test]
+    fn interim_figures_are_talk() {
+        let mut sink = PingJson::new(PingJsonOptions::default());
+        let counts = Counts { sent: 2, received: 1, lost: 1, ..Counts::default() };
+        let figures =
+            |name| Interim { subject: Arc::new(subject(name, "198.51.100.9")), counts, rtt: None, ewma: None };
+        let (data, talk) = written(&mut sink, &[Event::Interim(vec![figures("a.example")])]);
+        assert_eq!((data.as_str(), talk.as_str()), ("", "\r1/2 packets, 50% loss\n"));
+        let (_, talk) = written(&mut sink, &[Event::Interim(vec![figures("a.example"), figures("b.example")])]);
+        assert_eq!(talk, "\ra.example: 1/2 packets, 50% loss\n\rb.example: 1/2 packets, 50% loss\n");
+    }
+
+    #[test]
+    fn every_line_reads_back_and_a_key_has_one_type() {
+        let odd = subject("\u{1b}\u{202e}\"", "::1");
+        let data = json(&[
+            began(odd.clone()),
+            of(&odd, reply()),
+            of(&odd, error()),
+            of(&odd, unanswered(Silence::NoAnswer)),
+            of(&odd, not_sent(OsError::EPERM, Some(1), false)),
+            Event::Ended(Box::new(summary())),
+            Event::Ended(Box::new(Summary { rtt: None, ipdv: None, ..summary() })),
+        ]);
+        let mut types = std::collections::BTreeMap::new();
+        for line in data.lines() {
+            let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(line).expect("an object");
+            for key in ["target", "address", "method", "socket", "port", "source_port", "sequence", "time"] {
+                assert!(object.contains_key(key), "{key} is missing in {line}");
+            }
+            // A summary counts what a reply says yes or no to, so a key's type is that of its kind of object.
+            let object_type = object.get("type").cloned().map(|name| name.to_string());
+            for (key, value) in object.into_iter().filter(|(_, value)| !value.is_null()) {
+                let json_type = std::mem::discriminant(&value);
+                let known = types.entry((object_type.clone(), key.clone())).or_insert(json_type);
+                assert_eq!(*known, json_type, "{key}");
+            }
+        }
+        assert_eq!(data.lines().count(), 7);
+    }
+}
