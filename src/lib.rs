@@ -3,7 +3,7 @@
 //!
 //! # The rooms
 //!
-//! Imports only point upward in this list; `tests/layering.rs` checks it.
+//! Imports only point upward in this list; `tests/layering` checks it.
 //!
 //! | room | holds | may import |
 //! |---|---|---|

@@ -5,9 +5,9 @@ use std::os::fd::AsFd;
 
 use socket2::{SockAddr, Socket, Type};
 
-use super::lane::{self, Failure};
+use super::clock;
+use super::socket::{self, Failure};
 use super::sys::option::{self, *};
-use super::{clock, route};
 use crate::channel::{Header, LanePlan, Open, OsError, Protocol, SocketKind};
 use crate::types::{Endpoint, Family, FlowLabel, IpEndpoint, Stamp, Ttl};
 
@@ -47,8 +47,8 @@ pub fn begin(plan: &LanePlan, open: &Open, spare: Option<Socket>) -> Result<Begu
     match (plan.protocol, &open.to) {
         (Protocol::Tcp, Endpoint::Ip(to)) => begin_tcp(plan, open, *to, spare),
         (Protocol::Unix, Endpoint::Unix(path)) => {
-            let socket = lane::new_socket(plan, Type::STREAM).map_err(|(_, error)| error)?;
-            lane::configure_local(&socket, plan).map_err(|(_, error)| error)?;
+            let socket = socket::open(plan, Type::STREAM).map_err(|(_, error)| error)?;
+            socket::configure_local(&socket, plan).map_err(|(_, error)| error)?;
             let to = SockAddr::unix(path)?;
             let stamp = Stamp::user(clock::now());
             let progress = match connect(&socket, &to) {
@@ -71,10 +71,10 @@ pub fn tcp_socket(plan: &LanePlan, header: &Header, port: u16) -> Result<Socket,
     if plan.mark.is_some() {
         return Err((SO_MARK.call, OsError::EOPNOTSUPP));
     }
-    let socket = lane::new_socket(plan, Type::STREAM)?;
+    let socket = socket::open(plan, Type::STREAM)?;
     configure(&socket, plan, header)?;
-    lane::report_errors(socket.as_fd(), plan.family)?;
-    route::bind_device(&socket, plan)?;
+    socket::report_errors(socket.as_fd(), plan.family)?;
+    socket::bind_device(&socket, plan)?;
     let source = header.from.or(plan.source);
     if port != 0 {
         // A port whose last connection is in TIME-WAIT may serve another peer.
@@ -84,7 +84,7 @@ pub fn tcp_socket(plan: &LanePlan, header: &Header, port: u16) -> Result<Socket,
         IP_BIND_ADDRESS_NO_PORT.set(socket.as_fd(), 1).map_err(|error| (IP_BIND_ADDRESS_NO_PORT.call, error))?;
     }
     if port != 0 || source.is_some() {
-        route::bind_to(&socket, plan, source, port)?;
+        socket::bind_to(&socket, plan, source, port)?;
     }
     Ok(socket)
 }
@@ -148,5 +148,5 @@ fn configure(socket: &Socket, plan: &LanePlan, header: &Header) -> Result<(), Fa
         (SO_BINDTOIFINDEX, header.ifindex.filter(|_| plan.interface.is_none()).map(u32::cast_signed)),
     ];
     option::set_all(socket.as_fd(), &settings)?;
-    lane::configure_leaving(socket.as_fd(), plan, SocketKind::Stream)
+    socket::configure_sending(socket.as_fd(), plan, SocketKind::Stream)
 }

@@ -11,8 +11,7 @@ use std::path::{Path, PathBuf};
 use rustix::net::{SocketAddrAny, SocketAddrUnix, SocketFlags, acceptfrom_with};
 use socket2::{Domain, InterfaceIndexOrAddress, SockAddr, Socket, Type};
 
-use super::lane::{self, Failure};
-use super::route;
+use super::socket::{self, Failure};
 use super::sys::interface;
 use super::sys::option::{self, *};
 use crate::channel::{Group, LanePlan, OsError, SocketKind};
@@ -27,7 +26,7 @@ const BACKLOG: i32 = 4096;
 /// The call that failed, and how.
 pub fn tcp_listener(plan: &LanePlan, at: &Endpoint) -> Result<Socket, Failure> {
     let of_family = |v4, v6| if plan.family == Family::V4 { v4 } else { v6 };
-    let socket = lane::new_socket(plan, Type::STREAM)?;
+    let socket = socket::open(plan, Type::STREAM)?;
     let settings = [
         (TCP_NODELAY, Some(1)),
         // So that an IPv4 lane can have the same port.
@@ -36,8 +35,8 @@ pub fn tcp_listener(plan: &LanePlan, at: &Endpoint) -> Result<Socket, Failure> {
         (of_family(IP_TOS, IPV6_TCLASS), plan.tos.map(|tos| i32::from(tos.get()))),
     ];
     option::set_all(socket.as_fd(), &settings)?;
-    lane::configure_leaving(socket.as_fd(), plan, SocketKind::Stream)?;
-    route::bind_device(&socket, plan)?;
+    socket::configure_sending(socket.as_fd(), plan, SocketKind::Stream)?;
+    socket::bind_device(&socket, plan)?;
     // A restart must not wait for the connections of before, which are in TIME-WAIT.
     socket.set_reuse_address(true).map_err(|error| ("SO_REUSEADDR", error.into()))?;
     bind(&socket, plan, at)?;

@@ -8,6 +8,7 @@ mod accept;
 mod clock;
 mod connect;
 mod connection;
+mod header;
 mod ident;
 mod kernel;
 mod lane;
@@ -16,6 +17,7 @@ mod listen;
 mod mailbox;
 #[cfg(feature = "dns")]
 mod names;
+mod open;
 mod poller;
 mod privilege;
 mod raw;
@@ -25,6 +27,7 @@ mod resolve;
 mod resolver;
 mod route;
 mod send;
+mod socket;
 mod stamp;
 mod stream;
 mod sys;
@@ -69,7 +72,7 @@ pub fn open_several(plan: &Plan, workers: usize) -> Result<Vec<OpenedLanes>, Cha
     if plan.lanes.iter().any(|lane| matches!(lane.protocol, Protocol::Tcp | Protocol::Unix)) {
         limit::raise();
     }
-    let lanes = || (0..).zip(&plan.lanes).map(|(index, lane)| Lane::open(LaneId::new(index), lane)).collect();
+    let lanes = || (0..).zip(&plan.lanes).map(|(index, lane)| open::open(LaneId::new(index), lane)).collect();
     let opened: Vec<Lanes> = (0..workers).map(|_| lanes()).collect();
     privilege::drop_all()?;
     let mut signals = Some(sys::signal::route()?);

@@ -10,7 +10,7 @@ use super::lane::{Lane, LaneSocket};
 use super::sys::address::{self, Encoded};
 use super::sys::message::{self, BATCH, EAGAIN, Outgoing};
 use super::sys::{cmsg, option};
-use super::{clock, raw, route};
+use super::{clock, header, route};
 use crate::channel::{
     ErrorPath, Header, Inbound, LanePlan, Order, OsError, Outbox, Protocol, Refused, SendStamps, Sent, SocketKind,
     Token, Transmit,
@@ -94,8 +94,8 @@ impl Lane {
     fn prepare(&self, send: &Transmit, octets: &[u8], scratch: &mut Scratch) -> Result<(), OsError> {
         let to = self.destination(send)?;
         let socket = self.sockets.get(usize::from(send.flow)).ok_or(OsError::EINVAL)?;
-        let header = (&send.header, socket.usual_ttl);
-        let own = raw::ipv4_header(&self.profile, &self.plan, header, to.address, octets.len())?.map(|header| {
+        let fields = (&send.header, socket.usual_ttl);
+        let own = header::ipv4_header(&self.profile, &self.plan, fields, to.address, octets.len())?.map(|header| {
             let start = scratch.octets.len();
             scratch.octets.extend_from_slice(&header);
             scratch.octets.extend_from_slice(octets);
@@ -237,7 +237,7 @@ impl LaneSocket {
     /// Notes that `left` packets left in a call that began at `began`.
     fn note(&mut self, tokens: impl Iterator<Item = Token>, left: usize, began: Now, outcomes: &mut VecDeque<Inbound>) {
         // Where the kernel says itself when each left, the time before the call is what its stamps are checked against.
-        let gap = match self.departures.wish() {
+        let gap = match self.departures.stamps() {
             SendStamps::None if left > 1 => self.gap.of_call(clock::now().mono.since(began.mono), left),
             _ => Duration::ZERO,
         };
@@ -246,21 +246,6 @@ impl LaneSocket {
             self.departures.left(token, stamp);
             outcomes.push_back(Inbound::Sent(Sent { token, stamp, scheduled: None, local: None }));
         }
-    }
-}
-
-/// The shortest time that one packet of a call took, the others being as fast. A packet cannot have left before those ahead of
-/// it took that long, so that counting from there no delay comes out too short, and what kept a call longer still shows.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Gap {
-    shortest: Option<Duration>,
-}
-
-impl Gap {
-    /// With a call that took so long for so many packets.
-    fn of_call(&mut self, took: Duration, packets: usize) -> Duration {
-        let each = took / u32::try_from(packets).unwrap_or(u32::MAX).max(1);
-        *self.shortest.insert(self.shortest.map_or(each, |shortest| shortest.min(each)))
     }
 }
 
@@ -294,19 +279,4 @@ fn run<'a>(outbox: &'a Outbox, first: &'a Transmit) -> impl Iterator<Item = &'a 
 
 fn refused(token: Token, error: OsError, mtu: Option<Mtu>) -> Inbound {
     Inbound::Refused(Refused { token, error, mtu })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn packets_of_a_call_are_as_far_apart_as_the_fastest_ever_were() {
-        let mut gap = Gap::default();
-        let micros = Duration::from_micros;
-        assert_eq!(gap.of_call(micros(60), 10), micros(6));
-        assert_eq!(gap.of_call(micros(4000), 10), micros(6), "a call that was held up");
-        assert_eq!(gap.of_call(micros(10), 2), micros(5));
-        assert_eq!(gap.of_call(micros(10), 0), micros(5));
-    }
 }

@@ -24,7 +24,7 @@ enum Numbering {
 /// The packets of one socket whose stamps may still come, by the number the kernel knows them by.
 #[derive(Debug)]
 pub struct Departures {
-    wish: SendStamps,
+    stamps: SendStamps,
     numbering: Numbering,
     /// Number of the next packet.
     next: u32,
@@ -34,33 +34,33 @@ pub struct Departures {
 
 impl Departures {
     /// Switches stamps on. A kernel that has none, or not those, is no obstacle to probing.
-    pub fn start(socket: BorrowedFd<'_>, wish: SendStamps) -> Departures {
-        let had = tstamp::enable(socket, wish).map(|()| wish);
-        let wish = had.or_else(|_| tstamp::enable(socket, SendStamps::None).map(|()| SendStamps::None));
-        Departures { wish: wish.unwrap_or(SendStamps::None), ..Departures::none() }
+    pub fn start(socket: BorrowedFd<'_>, stamps: SendStamps) -> Departures {
+        let had = tstamp::enable(socket, stamps).map(|()| stamps);
+        let stamps = had.or_else(|_| tstamp::enable(socket, SendStamps::None).map(|()| SendStamps::None));
+        Departures { stamps: stamps.unwrap_or(SendStamps::None), ..Departures::none() }
     }
 
     /// Of a socket whose packets are not stamped.
     pub fn none() -> Departures {
         let numbering = Numbering::Ours { sure: false };
-        Departures { wish: SendStamps::None, numbering, next: 0, waiting: VecDeque::new() }
+        Departures { stamps: SendStamps::None, numbering, next: 0, waiting: VecDeque::new() }
     }
 
     /// Which stamps of what is sent will come.
-    pub fn wish(&self) -> SendStamps {
-        self.wish
+    pub fn stamps(&self) -> SendStamps {
+        self.stamps
     }
 
     /// Appends the ancillary message that numbers the packet `ahead` of the next, if we number them.
     pub fn number(&self, ahead: usize, control: &mut Vec<u8>) {
-        if self.wish != SendStamps::None && self.numbering != Numbering::Kernels {
+        if self.stamps != SendStamps::None && self.numbering != Numbering::Kernels {
             cmsg::write_number(self.next.wrapping_add(ahead as u32), control);
         }
     }
 
     /// The next packet left.
     pub fn left(&mut self, token: Token, stamp: Stamp) {
-        if self.wish == SendStamps::None {
+        if self.stamps == SendStamps::None {
             return;
         }
         if let Numbering::Ours { sure } = &mut self.numbering {
@@ -76,7 +76,7 @@ impl Departures {
     /// The next packet was refused. Says whether it is to be tried again because the kernel takes no numbers.
     pub fn refused(&mut self, socket: BorrowedFd<'_>, error: OsError) -> bool {
         match self.numbering {
-            _ if self.wish == SendStamps::None => false,
+            _ if self.stamps == SendStamps::None => false,
             Numbering::Ours { sure: false } if error == OsError::EINVAL => {
                 self.numbering = Numbering::Kernels;
                 true
@@ -85,7 +85,7 @@ impl Departures {
             Numbering::Kernels => {
                 // Whether the kernel counted it depends on how far it came. Counting starts anew when it is switched on anew.
                 let _ = tstamp::enable(socket, SendStamps::None);
-                let _ = tstamp::enable(socket, self.wish);
+                let _ = tstamp::enable(socket, self.stamps);
                 self.next = 0;
                 self.waiting.clear();
                 false
@@ -117,7 +117,7 @@ impl Departures {
 
     fn is_complete(&self, sent: &Sent) -> bool {
         let software = sent.scheduled.is_some() && sent.stamp.kernel.is_some();
-        software && (self.wish != SendStamps::Hardware || sent.stamp.hardware.is_some())
+        software && (self.stamps != SendStamps::Hardware || sent.stamp.hardware.is_some())
     }
 }
 
@@ -133,8 +133,8 @@ mod tests {
         socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None).unwrap()
     }
 
-    fn departures(wish: SendStamps) -> Departures {
-        Departures { wish, numbering: Numbering::Ours { sure: true }, next: 0, waiting: VecDeque::new() }
+    fn departures(stamps: SendStamps) -> Departures {
+        Departures { stamps, numbering: Numbering::Ours { sure: true }, next: 0, waiting: VecDeque::new() }
     }
 
     fn user(at: u64) -> Stamp {

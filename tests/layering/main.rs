@@ -1,6 +1,8 @@
 //! The rules of the house that can be read off the source text: who imports whom (the table on the front page, `src/lib.rs`),
 //! where `unsafe` and foreign crates may stand, and what must stand nowhere.
 
+mod circles;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -26,6 +28,9 @@ const FOREIGN: [(&str, &[&str]); 14] = [
 
 /// Macros that stand nowhere: results go through `report`, talk goes through the writers `cli` was given.
 const BANNED_MACROS: [&str; 7] = ["println", "print", "eprintln", "eprint", "dbg", "todo", "unimplemented"];
+
+/// Rooms with circles of imports that are still to be opened.
+const KNOWN_CIRCLES: [&str; 6] = ["cli/", "ping/", "report/", "trace/", "sim/", "respond/"];
 
 /// Lines a file may have, not counting its tests.
 const MAX_LINES: usize = 500;
@@ -55,6 +60,9 @@ fn the_source_keeps_the_rules_of_the_house() {
     for (path, source) in &sources {
         found.extend(violations(path, source, test_files.contains(path), &table));
     }
+    let product = sources.iter().filter(|(path, _)| !test_files.contains(path));
+    let circles = circles::Files::new(product.map(|(path, source)| (path.as_str(), source.as_str()))).circles();
+    found.extend(circles.into_iter().filter(|circle| !KNOWN_CIRCLES.iter().any(|known| circle.contains(known))));
     assert!(found.is_empty(), "{} violations:\n{}", found.len(), found.join("\n"));
 }
 

@@ -1,0 +1,212 @@
+//! Opening a lane: [`open`].
+
+use std::os::fd::AsFd;
+use std::path::Path;
+
+use socket2::Type;
+
+use super::ident;
+use super::lane::{Lane, LaneSocket};
+use super::socket::{self, Failure};
+use super::stamp::Departures;
+use super::sys::{filter, option};
+use super::{connect, header, limit, listen, raw};
+use crate::channel::{
+    Attempt, ErrorPath, Header, LaneHeader, LaneId, LaneIdent, LanePlan, LaneRefused, Layer, OsError, Owner, Profile,
+    Protocol, SendStamps, SocketChoice, SocketKind,
+};
+use crate::types::{Endpoint, Family, Ident};
+
+/// Opens what `plan` asks for, with the first socket type that it allows and the kernel permits.
+///
+/// # Errors
+/// Every attempt, in order.
+pub fn open(id: LaneId, plan: &LanePlan) -> Result<Lane, LaneRefused> {
+    let mut attempts = Vec::new();
+    for &kind in kinds(plan) {
+        let opened = match (plan.protocol, kind) {
+            (Protocol::Icmp, SocketKind::Raw) => open_raw(id, plan),
+            (Protocol::Icmp | Protocol::Udp, SocketKind::Dgram) => open_dgram(id, plan),
+            (Protocol::Udp | Protocol::Tcp, SocketKind::Raw) if plan.own_headers => raw::open(id, plan),
+            (Protocol::Unix, SocketKind::Dgram) => open_local_dgram(id, plan),
+            (Protocol::Tcp | Protocol::Unix, SocketKind::Stream) => open_stream(id, plan),
+            _ => Err(("socket", OsError::EOPNOTSUPP)),
+        };
+        match opened {
+            Ok(lane) => return Ok(lane),
+            Err((call, error)) => attempts.push(Attempt { socket: kind, call, error }),
+        }
+        if !attempts.last().is_some_and(may_fall_back) {
+            break;
+        }
+    }
+    Err(LaneRefused { family: plan.family, protocol: plan.protocol, attempts })
+}
+
+/// The socket types to try, in order; never empty.
+fn kinds(plan: &LanePlan) -> &'static [SocketKind] {
+    match (plan.protocol, plan.socket) {
+        (Protocol::Icmp, SocketChoice::Auto) => &[SocketKind::Raw, SocketKind::Dgram],
+        (Protocol::Udp, SocketChoice::Auto) if plan.own_headers => &[SocketKind::Raw, SocketKind::Dgram],
+        (Protocol::Udp, SocketChoice::Auto) | (_, SocketChoice::Dgram) => &[SocketKind::Dgram],
+        (_, SocketChoice::Raw) => &[SocketKind::Raw],
+        (Protocol::Tcp | Protocol::Unix, SocketChoice::Auto) => &[SocketKind::Stream],
+    }
+}
+
+/// Whether the failure is about this type of socket alone; any other failure would recur with another type.
+fn may_fall_back(attempt: &Attempt) -> bool {
+    attempt.call == "socket"
+        && matches!(attempt.error, OsError::EPERM | OsError::EACCES | OsError::EAFNOSUPPORT | OsError::EPROTONOSUPPORT)
+}
+
+fn open_raw(id: LaneId, plan: &LanePlan) -> Result<Lane, Failure> {
+    let plan = &LanePlan { own_headers: plan.own_headers || header::saves_time(plan), ..plan.clone() };
+    let socket = socket::open(plan, Type::RAW)?;
+    let reservation = plan.ident.map_or_else(|| ident::reserve(plan.family), ident::given);
+    option::filter_icmp_types(socket.as_fd(), plan.family)?;
+    socket
+        .attach_filter(&filter::answers_to(plan.family, reservation.ident))
+        .map_err(|error| ("SO_ATTACH_FILTER", error.into()))?;
+    socket::drain(&socket);
+    // Drops so far were not answers either.
+    let drops = option::drops_so_far(socket.as_fd());
+    let departures = Departures::start(socket.as_fd(), plan.send_stamps);
+    socket::configure(socket.as_fd(), plan, SocketKind::Raw)?;
+    if plan.family == Family::V6 {
+        socket::report_headers(socket.as_fd(), plan.family)?;
+    }
+    header::include(&socket, plan)?;
+    socket::bind_device(&socket, plan)?;
+    if plan.source.is_some() {
+        socket::bind(&socket, plan, 0)?;
+    }
+    let (received_at, checksum) = match plan.family {
+        Family::V4 => (Layer::Ip, Owner::Ours),
+        // RFC 3542 §3.1: the kernel computes the checksum of ICMPv6 raw sockets.
+        Family::V6 => (Layer::Transport, Owner::Kernel),
+    };
+    let profile = Profile {
+        family: plan.family,
+        protocol: plan.protocol,
+        socket: SocketKind::Raw,
+        received_at,
+        quote_at: Layer::Transport,
+        ident: LaneIdent { ident: reservation.ident, owner: Owner::Ours, exclusive: reservation.is_exclusive() },
+        checksum,
+        errors: ErrorPath::InBand,
+        max_open: 1,
+        send_stamps: departures.stamps(),
+        header: LaneHeader::of(plan),
+    };
+    let usual_ttl = header::usual_ttl(&socket);
+    let sockets = vec![LaneSocket { usual_ttl, ..LaneSocket::new(socket, drops, departures) }];
+    Ok(Lane { id, profile, plan: plan.clone(), _file: None, sockets, _ident: Some(reservation) })
+}
+
+fn open_dgram(id: LaneId, plan: &LanePlan) -> Result<Lane, Failure> {
+    let flows = if plan.listen.is_some() { 1 } else { plan.flows.max(1) };
+    let mut sockets = Vec::with_capacity(flows.into());
+    for flow in 0..flows {
+        let port = match (plan.protocol, plan.source_port) {
+            (Protocol::Udp, Some(first)) => first.get().checked_add(flow).ok_or(("bind", OsError::EADDRNOTAVAIL))?,
+            // The kernel chooses; an explicit ICMP identifier could be shared with another process.
+            _ => 0,
+        };
+        let socket = socket::open(plan, Type::DGRAM)?;
+        socket::configure(socket.as_fd(), plan, SocketKind::Dgram)?;
+        socket::report_headers(socket.as_fd(), plan.family)?;
+        socket::bind_device(&socket, plan)?;
+        match &plan.listen {
+            Some(at) => listen::bind_datagrams(&socket, plan, at)?,
+            None => {
+                socket::report_errors(socket.as_fd(), plan.family)?;
+                socket::bind(&socket, plan, port)?;
+            }
+        }
+        listen::join_groups(&socket, plan)?;
+        let departures =
+            Departures::start(socket.as_fd(), if plan.listen.is_some() { SendStamps::None } else { plan.send_stamps });
+        sockets.push(LaneSocket::new(socket, 0, departures));
+    }
+    let ident = sockets.first().map_or(Ok(0), |first| socket::local_port(&first.socket))?;
+    let start = match plan.protocol {
+        Protocol::Icmp => Layer::Transport,
+        _ => Layer::Payload,
+    };
+    let profile = Profile {
+        family: plan.family,
+        protocol: plan.protocol,
+        socket: SocketKind::Dgram,
+        received_at: start,
+        quote_at: start,
+        ident: LaneIdent { ident: Ident::new(ident), owner: Owner::Kernel, exclusive: true },
+        checksum: Owner::Kernel,
+        errors: ErrorPath::Queue,
+        max_open: flows.into(),
+        send_stamps: sockets.first().map_or_else(SendStamps::default, |first| first.departures.stamps()),
+        header: LaneHeader::of(plan),
+    };
+    Ok(Lane { id, profile, plan: plan.clone(), _file: None, sockets, _ident: None })
+}
+
+/// A local datagram socket, bound to the path it listens at, or else to an abstract name that the kernel chooses, so that peers
+/// can reply.
+fn open_local_dgram(id: LaneId, plan: &LanePlan) -> Result<Lane, Failure> {
+    let socket = socket::open(plan, Type::DGRAM)?;
+    socket::configure_local(&socket, plan)?;
+    let file = match &plan.listen {
+        Some(at) => listen::bind_local(&socket, at, Type::DGRAM)?,
+        // unix(7): binding to an address of the family alone is autobind.
+        None => listen::bind_local(&socket, &Endpoint::Unix(Path::new("").into()), Type::DGRAM)?,
+    };
+    let profile = Profile { socket: SocketKind::Dgram, max_open: 1, ..stream_profile(plan, 0) };
+    let sockets = vec![LaneSocket::new(socket, 0, Departures::none())];
+    Ok(Lane { id, profile, plan: plan.clone(), _file: file, sockets, _ident: None })
+}
+
+/// Connections get their sockets when they are opened or accepted. A lane that does not listen opens one now to find errors in
+/// the plan.
+fn open_stream(id: LaneId, plan: &LanePlan) -> Result<Lane, Failure> {
+    let mut lane = Lane {
+        id,
+        profile: stream_profile(plan, 0),
+        plan: plan.clone(),
+        _file: None,
+        sockets: Vec::new(),
+        _ident: None,
+    };
+    match (&plan.listen, plan.protocol) {
+        (Some(at), Protocol::Unix) => {
+            let socket = socket::open(plan, Type::STREAM)?;
+            socket::configure_local(&socket, plan)?;
+            lane._file = listen::bind_local(&socket, at, Type::STREAM)?;
+            listen::listen(&socket)?;
+            lane.sockets.push(LaneSocket::new(socket, 0, Departures::none()));
+        }
+        (Some(at), _) => {
+            let socket = listen::tcp_listener(plan, at)?;
+            lane.profile = stream_profile(plan, socket::local_port(&socket)?);
+            lane.sockets.push(LaneSocket::new(socket, 0, Departures::none()));
+        }
+        (None, Protocol::Tcp) => drop(connect::tcp_socket(plan, &Header::default(), 0)?),
+        (None, _) => {}
+    }
+    Ok(lane)
+}
+
+fn stream_profile(plan: &LanePlan, port: u16) -> Profile {
+    Profile {
+        family: plan.family,
+        protocol: plan.protocol,
+        socket: SocketKind::Stream,
+        received_at: Layer::Payload,
+        quote_at: Layer::Transport,
+        ident: LaneIdent { ident: Ident::new(port), owner: Owner::Kernel, exclusive: true },
+        checksum: Owner::Kernel,
+        errors: ErrorPath::Queue,
+        max_open: limit::max_open(),
+        send_stamps: SendStamps::None,
+        header: LaneHeader::of(plan),
+    }
+}

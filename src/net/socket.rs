@@ -1,0 +1,182 @@
+//! Making, configuring and binding one socket as a [`LanePlan`] asks.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::{AsFd, BorrowedFd};
+
+use socket2::{Domain, Socket, Type};
+
+use super::sys::interface;
+use super::sys::message::{self, Buffers, Queue};
+use super::sys::option::{self, *};
+use crate::channel::{LanePlan, OsError, Protocol, SocketKind};
+use crate::types::{Family, IpEndpoint};
+
+/// Room for the replies to a burst of about a thousand probes, including the kernel's own overhead per packet.
+const RECEIVE_BUFFER_OCTETS: i32 = 1 << 20;
+/// Packets that arrived between socket(2) and attaching the filter; more than this are a flood that also passes the filter.
+const MAX_UNFILTERED: usize = 10_000;
+
+/// The system call or socket option that failed, and its error.
+pub type Failure = (&'static str, OsError);
+
+/// A non-blocking socket of the plan's family and protocol.
+///
+/// # Errors
+/// `socket`: EPERM, EMFILE …
+pub fn open(plan: &LanePlan, kind: Type) -> Result<Socket, Failure> {
+    let of_family = |v4, v6| if plan.family == Family::V4 { v4 } else { v6 };
+    let (v4, v6, unix) = (Domain::IPV4, Domain::IPV6, Domain::UNIX);
+    let (domain, protocol) = match (plan.protocol, plan.family) {
+        (Protocol::Icmp, Family::V4) => (v4, Some(socket2::Protocol::ICMPV4)),
+        (Protocol::Icmp, Family::V6) => (v6, Some(socket2::Protocol::ICMPV6)),
+        (Protocol::Udp, _) => (of_family(v4, v6), Some(socket2::Protocol::UDP)),
+        (Protocol::Tcp, _) => (of_family(v4, v6), Some(socket2::Protocol::TCP)),
+        (Protocol::Unix, _) => (unix, None),
+    };
+    Socket::new_raw(domain, kind.nonblocking().cloexec(), protocol).map_err(|error| ("socket", error.into()))
+}
+
+/// Sets every option of the plan except the interface and the address.
+///
+/// # Errors
+/// The option that failed, and how.
+pub fn configure(socket: BorrowedFd<'_>, plan: &LanePlan, kind: SocketKind) -> Result<(), Failure> {
+    let of_family = |v4, v6| if plan.family == Family::V4 { v4 } else { v6 };
+    let hops = plan.ttl.map(|ttl| i32::from(ttl.get()));
+    let settings = [
+        (SO_BROADCAST, (plan.family == Family::V4).then_some(i32::from(plan.broadcast))),
+        (IPV6_V6ONLY, (plan.family == Family::V6 && plan.protocol == Protocol::Udp).then_some(1)),
+        (IPV6_FLOWINFO_SEND, (plan.family == Family::V6).then_some(1)),
+        (of_family(IP_TTL, IPV6_UNICAST_HOPS), hops),
+        (of_family(IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS), hops),
+        (of_family(IP_MULTICAST_LOOP, IPV6_MULTICAST_LOOP), (!plan.multicast_loop).then_some(0)),
+        (of_family(IP_TOS, IPV6_TCLASS), plan.tos.map(|tos| i32::from(tos.get()))),
+    ];
+    option::set_all(socket, &settings)?;
+    configure_sending(socket, plan, kind)?;
+    set_receive_buffer(socket, plan);
+    // Optional: old kernels lack it.
+    let _ = SO_RXQ_OVFL.set(socket, 1);
+    Ok(())
+}
+
+/// Sets the options that govern how packets are sent and that no order overrides.
+///
+/// # Errors
+/// The option that failed, and how.
+pub fn configure_sending(socket: BorrowedFd<'_>, plan: &LanePlan, kind: SocketKind) -> Result<(), Failure> {
+    let of_family = |v4, v6| if plan.family == Family::V4 { v4 } else { v6 };
+    let discover = plan.fragmentation.map(|fragmentation| option::mtu_discover(fragmentation, kind));
+    let settings = [
+        (of_family(IP_MTU_DISCOVER, IPV6_MTU_DISCOVER), discover),
+        // The kernel doubles the figure to allow for its own overhead.
+        (SO_SNDBUF, plan.send_buffer.map(|octets| i32::try_from(octets).unwrap_or(i32::MAX))),
+        (SO_DONTROUTE, plan.dont_route.then_some(1)),
+        // A mark is 32 bits without a sign.
+        (SO_MARK, plan.mark.map(u32::cast_signed)),
+    ];
+    option::set_all(socket, &settings)
+}
+
+/// Sets the options of the plan that apply to local sockets.
+///
+/// # Errors
+/// The option that failed, and how.
+pub fn configure_local(socket: &Socket, plan: &LanePlan) -> Result<(), Failure> {
+    let octets = plan.send_buffer.map(|octets| i32::try_from(octets).unwrap_or(i32::MAX));
+    option::set_all(socket.as_fd(), &[(SO_SNDBUF, octets)])
+}
+
+/// Sets the receive buffer that the plan asks for. Without a privilege the kernel limits it to `net.core.rmem_max`.
+fn set_receive_buffer(socket: BorrowedFd<'_>, plan: &LanePlan) {
+    let octets = plan.receive_buffer.map_or(RECEIVE_BUFFER_OCTETS, |octets| i32::try_from(octets).unwrap_or(i32::MAX));
+    if SO_RCVBUFFORCE.set(socket, octets).is_err() {
+        let _ = SO_RCVBUF.set(socket, octets);
+    }
+}
+
+/// Asks for the header fields of received packets as ancillary data.
+///
+/// # Errors
+/// The option that failed, and how.
+pub fn report_headers(socket: BorrowedFd<'_>, family: Family) -> Result<(), Failure> {
+    let options = match family {
+        Family::V4 => [IP_RECVTTL, IP_RECVTOS, IP_PKTINFO],
+        Family::V6 => [IPV6_RECVHOPLIMIT, IPV6_RECVTCLASS, IPV6_RECVPKTINFO],
+    };
+    option::set_all(socket, &options.map(|option| (option, Some(1))))
+}
+
+/// Delivers ICMP errors to the error queue, with their extensions where the kernel (5.9) separates these.
+///
+/// # Errors
+/// The option that failed, and how.
+pub fn report_errors(socket: BorrowedFd<'_>, family: Family) -> Result<(), Failure> {
+    let (errors, extensions) = match family {
+        Family::V4 => (IP_RECVERR, IP_RECVERR_RFC4884),
+        Family::V6 => (IPV6_RECVERR, IPV6_RECVERR_RFC4884),
+    };
+    errors.set(socket, 1).map_err(|error| (errors.call, error))?;
+    let _ = extensions.set(socket, 1);
+    Ok(())
+}
+
+/// Discards what arrived before the filter was attached: nothing was sent yet, so none of it is an answer.
+pub fn drain(socket: &Socket) {
+    let mut buffers = Buffers::default();
+    for _ in 0..MAX_UNFILTERED {
+        if message::receive(socket.as_fd(), Queue::Datagrams, &mut buffers).is_err() {
+            return;
+        }
+    }
+}
+
+/// Binds to the plan's interface.
+///
+/// # Errors
+/// `SO_BINDTODEVICE`: ENODEV if there is no such interface.
+pub fn bind_device(socket: &Socket, plan: &LanePlan) -> Result<(), Failure> {
+    let Some(name) = plan.interface.as_deref() else {
+        return Ok(());
+    };
+    if !interface::is_name(name) {
+        return Err(("SO_BINDTODEVICE", OsError::ENODEV));
+    }
+    socket.bind_device(Some(name.as_bytes())).map_err(|error| ("SO_BINDTODEVICE", error.into()))
+}
+
+/// Binds to the plan's source address, or to none, and `port`.
+///
+/// # Errors
+/// `bind`: EADDRNOTAVAIL, EADDRINUSE, EACCES …
+pub fn bind(socket: &Socket, plan: &LanePlan, port: u16) -> Result<(), Failure> {
+    bind_to(socket, plan, plan.source, port)
+}
+
+/// Binds to `source`, or to no address, and `port`.
+///
+/// # Errors
+/// As [`bind`].
+pub fn bind_to(socket: &Socket, plan: &LanePlan, source: Option<IpAddr>, port: u16) -> Result<(), Failure> {
+    let unspecified: IpAddr = match plan.family {
+        Family::V4 => Ipv4Addr::UNSPECIFIED.into(),
+        Family::V6 => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    let address = source.unwrap_or(unspecified);
+    // A link-local address only means something on its interface (RFC 4007 §6); others keep none.
+    let zone = match (address, plan.interface.as_deref()) {
+        (IpAddr::V6(v6), Some(name)) if v6.is_unicast_link_local() => interface::index_of(name).unwrap_or(0),
+        _ => 0,
+    };
+    let endpoint = SocketAddr::from(IpEndpoint { address, zone, port });
+    socket.bind(&endpoint.into()).map_err(|error| ("bind", error.into()))
+}
+
+/// The port, or the ICMP identifier, that a socket is bound to.
+///
+/// # Errors
+/// `getsockname`.
+pub fn local_port(socket: &Socket) -> Result<u16, Failure> {
+    let address = socket.local_addr().map_err(|error| ("getsockname", OsError::from(error)))?;
+    address.as_socket().map(|address| address.port()).ok_or(("getsockname", OsError::EAFNOSUPPORT))
+}
