@@ -1,26 +1,30 @@
-//! Whose answer it is: from what arrived to a probe, or to nobody.
+//! Matching: from an answer to its probe, and what it means for the probe's target.
 
 use std::net::IpAddr;
 
-use super::config::Told;
-use super::flight::Fate;
+use super::active::Rare;
+use super::config::{Completion, Config};
+use super::in_flight::ProbeState;
 use super::machine::Sweep;
 use crate::channel::{Arena, Datagram, IcmpNotice, LaneId, Owner, Profile};
 use crate::engine::decode::{self, Decoded, EchoReply, IcmpError, QuotedTransport};
 use crate::engine::delay;
+use crate::engine::outcome::{Answered, Standing};
 use crate::types::{Instant, Now, Sequence, Stamp};
 use crate::wire::payload;
 
-/// Whose probe an answer is about.
+/// A probe of this sweep that an answer belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Whose {
-    /// Ours, with this number, to the target of this place; `exact` if cookie and number say so.
-    Ours { number: u64, slot: u32, exact: bool },
-    /// Nobody's that we know.
-    Foreign,
+struct Match {
+    /// Its number.
+    number: u64,
+    /// The slot of its target.
+    slot: u32,
+    /// Whether cookie and number say so.
+    exact: bool,
 }
 
-/// What an answer has besides the fact that it came.
+/// Properties of a reply.
 #[derive(Clone, Copy, Debug, Default)]
 struct Traits {
     wrong_source: bool,
@@ -30,7 +34,7 @@ struct Traits {
 
 impl Sweep {
     pub(super) fn datagram(&mut self, now: Now, datagram: &Datagram, octets: &Arena) {
-        self.heard += 1;
+        self.answers_read += 1;
         let Some(profile) = self.profile(datagram.lane) else { return };
         match decode::datagram(&profile, datagram, octets) {
             Decoded::Reply(reply) => self.reply(now, &profile, &reply),
@@ -39,48 +43,45 @@ impl Sweep {
         }
     }
 
-    pub(super) fn report(&mut self, now: Now, report: &IcmpNotice, octets: &Arena) {
-        self.heard += 1;
-        let Some(profile) = self.profile(report.lane) else { return };
-        let error = decode::report(&profile, report, octets);
+    pub(super) fn icmp_notice(&mut self, now: Now, notice: &IcmpNotice, octets: &Arena) {
+        self.answers_read += 1;
+        let Some(profile) = self.profile(notice.lane) else { return };
+        let error = decode::report(&profile, notice, octets);
         self.error(now, &profile, &error);
     }
 
-    fn profile(&self, lane: LaneId) -> Option<Profile> {
-        self.ways.iter().find(|way| way.route.lane == lane).map(|way| way.route.profile)
+    fn profile(&self, id: LaneId) -> Option<Profile> {
+        self.lanes.iter().find(|lane| lane.route.lane == id).map(|lane| lane.route.profile)
     }
 
     fn reply(&mut self, now: Now, profile: &Profile, reply: &EchoReply<'_>) {
         if reply.ident != profile.ident.ident {
             return;
         }
-        let whose = self.whose(profile, reply.sequence, (reply.payload, reply.payload), Some(reply.responder));
-        let Whose::Ours { number, slot, exact } = whose else {
-            self.foreign += 1;
-            self.totals.counts.foreign += 1;
-            return;
+        let payload = (reply.payload, reply.payload);
+        let Some(matched) = self.matching(profile, reply.sequence, payload, Some(reply.responder)) else {
+            return self.count_foreign();
         };
         if reply.checksum_right == Some(false) {
             self.totals.counts.bad_checksum += 1;
-            return self.with_extra(slot, number, |extra| extra.bad_checksum += 1);
+            return self.count_rare(matched, |rare| rare.bad_checksum += 1);
         }
-        let target = self.lives.of_probe(slot, number).map(|live| live.endpoint.address);
-        let sent = self.config.payload_octets;
-        let tail = reply.payload.get(super::Config::LEAST_OCTETS..).unwrap_or_default();
-        let kept = self.way(profile.family).is_some_and(|way| {
-            let both = way.template.tail().len().min(tail.len());
-            way.template.tail().get(..both) == tail.get(..both)
+        let target = self.active.of_probe(matched.slot, matched.number).map(|target| target.endpoint.address);
+        let tail = reply.payload.get(Config::LEAST_OCTETS..).unwrap_or_default();
+        let is_same = self.lane(profile.family).is_some_and(|lane| {
+            let both = lane.template.tail().len().min(tail.len());
+            lane.template.tail().get(..both) == tail.get(..both)
         });
         let traits = Traits {
             wrong_source: target.is_some_and(|target| target != reply.responder && !target.is_multicast()),
-            payload_changed: !exact || !kept,
-            truncated: reply.payload.len() < sent || reply.cut,
+            payload_changed: !matched.exact || !is_same,
+            truncated: reply.payload.len() < self.config.payload_octets || reply.cut,
         };
-        self.answered(now, (number, slot), &reply.stamp, Fate::Replied, traits);
+        self.answer(now, matched, &reply.stamp, ProbeState::Replied, traits);
     }
 
     fn error(&mut self, now: Now, profile: &Profile, error: &IcmpError<'_>) {
-        // What one hop advises the next decides nothing.
+        // Redirects and source quenches decide nothing.
         if error.kind.is_advice() || error.checksum_right == Some(false) {
             return;
         }
@@ -92,126 +93,124 @@ impl Sweep {
         // A short quote is padded with zeros where something follows it (RFC 4884 §4.1); they say nothing about the probe.
         let octets = payload.iter().rposition(|&octet| octet != 0).map_or(0, |last| last + 1);
         let known = payload.get(..octets).unwrap_or_default();
-        if let Whose::Ours { number, slot, .. } = self.whose(profile, sequence, (payload, known), quoted.destination) {
-            self.answered(now, (number, slot), &error.stamp, Fate::Unreachable, Traits::default());
+        if let Some(matched) = self.matching(profile, sequence, (payload, known), quoted.destination) {
+            self.answer(now, matched, &error.stamp, ProbeState::Unreachable, Traits::default());
         }
     }
 
-    /// The first answer in time decides a probe; every other is counted.
-    fn answered(&mut self, now: Now, (number, slot): (u64, u32), stamp: &Stamp, fate: Fate, traits: Traits) {
-        let Some(probe) = self.flight.get_mut(number) else {
-            return self.is_late(slot, number);
+    /// Counts an answer by its standing; the first in time decides its probe and leaves it in `state`.
+    fn answer(&mut self, now: Now, matched: Match, stamp: &Stamp, state: ProbeState, traits: Traits) {
+        let (standing, attempt) = match self.in_flight.get(matched.number) {
+            None => (Standing::Late, 0),
+            Some(probe) => {
+                let sent = probe.sent();
+                let answered = match probe.state {
+                    ProbeState::Open => Answered::Open(Some(sent.user.mono + self.in_flight.wait(probe.attempt))),
+                    ProbeState::Replied | ProbeState::Unreachable => Answered::InTime,
+                    ProbeState::Over => Answered::Not,
+                    // A probe that was not sent cannot be answered.
+                    ProbeState::Ordered => return self.count_foreign(),
+                };
+                (Standing::of(answered, delay::arrival(&sent, stamp)), probe.attempt)
+            }
         };
-        match probe.fate {
-            Fate::Open => {
-                let (sent, attempt) = (probe.sent(), probe.attempt);
-                let until = sent.user.mono + self.flight.wait(attempt);
-                if delay::arrival(&sent, stamp) > until {
-                    // Its time is over, and only that was not noticed yet.
-                    return self.is_late(slot, number);
-                }
-                if let Some(probe) = self.flight.get_mut(number) {
-                    probe.answered(stamp, fate);
-                }
-                self.decided((number, slot, attempt), fate, traits, now.mono);
+        if standing.is_duplicate() {
+            self.totals.counts.duplicates += 1;
+            self.count_rare(matched, |rare| rare.duplicates += 1);
+        } else if standing.is_late() {
+            self.totals.counts.late += 1;
+            self.count_rare(matched, |rare| rare.late += 1);
+        } else {
+            if let Some(probe) = self.in_flight.get_mut(matched.number) {
+                probe.set_answer(stamp, state);
             }
-            Fate::Replied | Fate::Unreachable => {
-                self.totals.counts.duplicates += 1;
-                self.with_extra(slot, number, |extra| extra.duplicates += 1);
-            }
-            Fate::Over => self.is_late(slot, number),
-            // Nobody can answer what has not left.
-            Fate::Ordered => {
-                self.foreign += 1;
-                self.totals.counts.foreign += 1;
-            }
+            self.decide(matched, attempt, state, traits, now.mono);
         }
     }
 
-    fn decided(&mut self, (number, slot, attempt): (u64, u32, u32), fate: Fate, traits: Traits, now: Instant) {
-        let Some(live) = self.lives.of_probe(slot, number) else {
-            // Of a target that was told: nobody waits for it, and it is neither lost nor a second answer.
+    fn decide(&mut self, matched: Match, attempt: u32, state: ProbeState, traits: Traits, now: Instant) {
+        let Some(target) = self.active.of_probe(matched.slot, matched.number) else {
+            // Its target ended with an earlier answer, so this probe is neither lost nor a duplicate.
             return;
         };
         let counts = &mut self.totals.counts;
-        let reordered = attempt + 1 < live.newest;
-        live.newest = live.newest.max(attempt + 1);
-        if fate == Fate::Replied {
-            live.received += 1;
+        let reordered = attempt + 1 < target.newest;
+        target.newest = target.newest.max(attempt + 1);
+        if state == ProbeState::Replied {
+            target.received += 1;
             counts.received += 1;
         } else {
             counts.unreachable += 1;
         }
-        counts.reordered += u64::from(reordered);
-        counts.wrong_source += u64::from(traits.wrong_source);
-        counts.payload_changed += u64::from(traits.payload_changed);
-        counts.truncated += u64::from(traits.truncated);
         let Traits { wrong_source, payload_changed, truncated } = traits;
-        if reordered || wrong_source || payload_changed || truncated || fate == Fate::Unreachable {
-            self.with_extra(slot, number, |extra| {
-                extra.unreachable += u32::from(fate == Fate::Unreachable);
-                extra.reordered += u32::from(reordered);
-                extra.wrong_source += u32::from(wrong_source);
-                extra.payload_changed += u32::from(payload_changed);
-                extra.truncated += u32::from(truncated);
+        counts.reordered += u64::from(reordered);
+        counts.wrong_source += u64::from(wrong_source);
+        counts.payload_changed += u64::from(payload_changed);
+        counts.truncated += u64::from(truncated);
+        if reordered || wrong_source || payload_changed || truncated || state == ProbeState::Unreachable {
+            self.count_rare(matched, |rare| {
+                rare.unreachable += u32::from(state == ProbeState::Unreachable);
+                rare.reordered += u32::from(reordered);
+                rare.wrong_source += u32::from(wrong_source);
+                rare.payload_changed += u32::from(payload_changed);
+                rare.truncated += u32::from(truncated);
             });
         }
-        if self.config.told == Told::Soon && fate == Fate::Replied {
-            if let Some(probe) = self.flight.get(number).copied() {
-                self.measure(slot, number, &probe);
+        if self.config.completion == Completion::FirstAnswer && state == ProbeState::Replied {
+            if let Some(probe) = self.in_flight.get(matched.number).copied() {
+                self.measure(matched.slot, matched.number, &probe);
             }
-            self.tell(slot, true, now);
+            self.end_target(matched.slot, true, now);
         }
     }
 
-    /// An answer to a probe whose wait is over.
-    fn is_late(&mut self, slot: u32, number: u64) {
-        self.totals.counts.late += 1;
-        self.with_extra(slot, number, |extra| extra.late += 1);
+    fn count_foreign(&mut self) {
+        self.foreign += 1;
+        self.totals.counts.foreign += 1;
     }
 
-    fn with_extra(&mut self, slot: u32, number: u64, change: impl FnOnce(&mut super::live::Extra)) {
-        if self.lives.of_probe(slot, number).is_some() {
-            self.extra(slot, change);
+    /// Changes the rare outcomes of the probe's target, unless it has ended.
+    fn count_rare(&mut self, matched: Match, change: impl FnOnce(&mut Rare)) {
+        if self.active.of_probe(matched.slot, matched.number).is_some()
+            && let Some(rare) = self.active.rare(matched.slot)
+        {
+            change(rare);
         }
     }
 
-    /// The probe that cookie and number in `payload` name, or else the one with this sequence to `address` whose cookie `known`,
-    /// what is sure of the payload, resembles.
-    fn whose(
+    /// The probe that cookie and number in `payload` name, or else the one with this sequence to `address` whose cookie
+    /// resembles `known`, the part of the payload that is certain.
+    fn matching(
         &mut self,
         profile: &Profile,
         sequence: Sequence,
         (payload, known): (&[u8], &[u8]),
         address: Option<IpAddr>,
-    ) -> Whose {
+    ) -> Option<Match> {
         if let Some(id) = payload::tagged_probe(&self.cookie, payload) {
             let (number, slot) = Sweep::off_the_wire(id);
-            let known = self.flight.get(number).is_none_or(|probe| probe.slot == slot);
-            if (1..self.flight.next()).contains(&number) && number as u16 == sequence.get() && known {
-                return Whose::Ours { number, slot, exact: true };
+            let agrees = self.in_flight.get(number).is_none_or(|probe| probe.slot == slot);
+            if (1..self.in_flight.next()).contains(&number) && number as u16 == sequence.get() && agrees {
+                return Some(Match { number, slot, exact: true });
             }
         }
-        let Some(address) = address else { return Whose::Foreign };
+        let address = address?;
         let (same, of) = self.cookie.agreement(known, self.config.payload_octets);
-        // A changed payload is still ours if it is similar, or if nobody else can have this identifier.
+        // A changed payload is still ours if it is similar, or if no other socket can have this identifier.
         if 2 * same < of && profile.ident.owner != Owner::Kernel {
-            return Whose::Foreign;
+            return None;
         }
-        let newest = self.flight.next().saturating_sub(1);
-        let behind = u64::from((newest as u16).wrapping_sub(sequence.get()));
-        let Some(mut number) = newest.checked_sub(behind) else { return Whose::Foreign };
-        while number >= self.flight.oldest() {
-            if let Some(slot) = self.flight.get(number).map(|probe| probe.slot)
-                && self.lives.of_probe(slot, number).is_some_and(|live| live.endpoint.address == address)
+        let newest = self.in_flight.next().saturating_sub(1);
+        let older = u64::from((newest as u16).wrapping_sub(sequence.get()));
+        let mut number = newest.checked_sub(older)?;
+        while number >= self.in_flight.oldest() {
+            if let Some(slot) = self.in_flight.get(number).map(|probe| probe.slot)
+                && self.active.of_probe(slot, number).is_some_and(|target| target.endpoint.address == address)
             {
-                return Whose::Ours { number, slot, exact: false };
+                return Some(Match { number, slot, exact: false });
             }
-            match number.checked_sub(1 << 16) {
-                Some(older) => number = older,
-                None => break,
-            }
+            number = number.checked_sub(1 << 16)?;
         }
-        Whose::Foreign
+        None
     }
 }

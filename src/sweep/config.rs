@@ -1,4 +1,4 @@
-//! What a sweep is to do: [`Config`], and where its targets come from: [`Supply`].
+//! The parameters of a sweep: [`Config`], and its source of targets: [`Supply`].
 
 use std::fmt;
 use std::time::Duration;
@@ -12,49 +12,51 @@ use crate::wire::payload::Fill;
 pub struct SweepTarget {
     /// As typed, where that is not the address.
     pub name: Option<Box<str>>,
-    /// Where it is; `None` for a name without an address.
+    /// Its address; `None` for a name without one.
     pub endpoint: Option<IpEndpoint>,
 }
 
-/// What a [`Supply`] gives.
+/// The result of a call to a [`Supply`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Supplied {
     /// The next target.
-    SweepTarget(SweepTarget),
-    /// There is none yet; [`crate::channel::Control::Supplied`] tells when to ask again.
+    Target(SweepTarget),
+    /// There is none yet; [`crate::channel::Control::Supplied`] says when to ask again.
     Later,
     /// There will be none.
     End,
 }
 
-/// Gives one target a call, and never blocks.
+/// Yields one target per call, and never blocks.
 pub type Supply = Box<dyn FnMut() -> Supplied + Send>;
 
 /// A whole sweep.
 pub struct Config {
     /// The targets.
     pub supply: Supply,
-    /// The lanes of both families, as far as there are any.
-    pub routes: Vec<Route>,
+    /// The lane of each family that has one.
+    pub routes: Vec<LaneRoute>,
     /// How often each target is probed.
     pub probes: Probes,
     /// How long the first probe to a target is waited for.
     pub wait: Duration,
-    /// At most this many probes a second; `None`: as many as the channel takes.
+    /// Probes per second at most; `None`: as many as the channel takes.
     pub rate: Option<f64>,
     /// End of the run, from its start.
     pub deadline: Option<Duration>,
-    /// What is told of a target.
-    pub told: Told,
+    /// When a target ends.
+    pub completion: Completion,
+    /// Answers that a target needs to count as answered; 1 where it ends with the first.
+    pub needed: u32,
     /// Whether the delay of each probe is kept.
     pub vector: bool,
-    /// Whether delays are to be between our own readings of the clock, although the kernel says when answers arrived.
+    /// Whether delays are between our own readings of the clock, although the kernel stamps answers.
     pub user_to_user: bool,
     /// Whether [`super::Event::Progress`] is wanted.
     pub progress: bool,
     /// Payload octets of a probe; at least [`Config::LEAST_OCTETS`].
     pub payload_octets: usize,
-    /// What stands behind cookie and number.
+    /// The payload after cookie and number.
     pub fill: Fill,
     /// Seed of the cookie.
     pub seed: u64,
@@ -67,21 +69,24 @@ impl Config {
 
 impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Config").field("probes", &self.probes).field("told", &self.told).finish_non_exhaustive()
+        f.debug_struct("Config")
+            .field("probes", &self.probes)
+            .field("completion", &self.completion)
+            .finish_non_exhaustive()
     }
 }
 
 /// The lane that probes a family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Route {
-    /// Which.
+pub struct LaneRoute {
+    /// The lane.
     pub lane: LaneId,
-    /// What is special about it.
+    /// Its profile.
     pub profile: Profile,
 }
 
-impl Route {
-    /// Which family it probes.
+impl LaneRoute {
+    /// The family it probes.
     pub const fn family(&self) -> Family {
         self.profile.family
     }
@@ -90,15 +95,15 @@ impl Route {
 /// How often a target is probed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Probes {
-    /// Until it is answered, once more after each wait that ended in silence, up to `retries` times; each wait is `backoff` times
-    /// as long as the one before.
+    /// Until it is answered: again after each wait without an answer, up to `retries` times. Each wait is `backoff` times as
+    /// long as the one before.
     UntilAnswered {
-        /// How often it is probed again at most.
+        /// How often it is probed again, at most.
         retries: u8,
         /// At least 1.
         backoff: f64,
     },
-    /// So many times, one per interval.
+    /// `count` times, one per interval.
     Counted {
         /// At least 1.
         count: u32,
@@ -129,11 +134,11 @@ impl Probes {
     }
 }
 
-/// When a target is over.
+/// When a target ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Told {
-    /// When the wait of its last probe is over, with all that was counted until then.
-    Whole,
+pub enum Completion {
+    /// With the wait of its last probe, with complete counts.
+    AllProbes,
     /// As soon as it is known whether it answers: at its first answer, or when all attempts are over.
-    Soon,
+    FirstAnswer,
 }

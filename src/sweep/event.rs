@@ -1,87 +1,113 @@
-//! What a sweep tells: [`Event`].
+//! What a sweep reports: [`Event`].
 
 use std::time::Duration;
 
 use crate::channel::OsError;
-use crate::engine::outcome::State;
-use crate::metrics::Brief;
-use crate::metrics::{Counts, StampCounts};
+use crate::engine::outcome::{State, Status};
+use crate::metrics::{Brief, Counts, RttRecorder, RttStats, StampCounts};
 use crate::types::{IpEndpoint, Rtt};
 
-/// What a sweep tells, in order.
+/// An event of a sweep.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
-    /// A target is over.
-    Outcome(Box<Outcome>),
-    /// Figures so far: a few times a second if they are wanted, and whenever somebody asks (SIGQUIT).
+    /// A target has ended.
+    Ended(Box<TargetSummary>),
+    /// Figures so far: a few times a second if they are wanted, and on request (SIGQUIT).
     Progress {
-        /// Whether somebody asked.
-        asked: bool,
-        /// How long the run has lasted.
+        /// Whether they were requested.
+        requested: bool,
+        /// Time since the start of the run.
         elapsed: Duration,
         /// The figures.
         totals: Totals,
     },
-    /// Somebody asked for the end; the targets under way follow.
+    /// The run was interrupted; the targets in flight follow.
     Interrupted,
     /// The run is over.
-    End {
+    Over {
         /// How long it lasted.
         elapsed: Duration,
-        /// All of it.
+        /// The final figures.
         totals: Totals,
         /// Whether targets were left that were not probed.
         cut_short: bool,
     },
 }
 
-/// What became of one target.
+/// The results of one target. It holds no [`Subject`](crate::engine::outcome::Subject): the text of an address in a prefix is
+/// made only when it is printed.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Outcome {
+pub struct TargetSummary {
     /// As typed, where that is not the address.
     pub name: Option<Box<str>>,
-    /// Where it is.
+    /// Its address; `None` for a name without one.
     pub endpoint: Option<IpEndpoint>,
-    /// What became of its probes. `foreign` and `dropped_by_kernel` are the run's since the last target was told.
+    /// Outcomes of its probes. `foreign` and `dropped_by_kernel` are the run's since the previous target ended.
     pub counts: Counts,
+    /// Whether it answered as often as was asked.
+    pub status: Status,
     /// Set only if it could not be probed.
     pub state: Option<State>,
     /// Why its last probe could not be sent.
     pub error: Option<OsError>,
-    /// Delays of the replies that count, as far as they have the kind of stamps that most have.
+    /// Delays of the replies that count, of those with the kind of stamp that most have.
     pub rtt: Brief,
-    /// Which stamps the replies that count have.
+    /// The kinds of stamps of the replies that count.
     pub stamps: StampCounts,
     /// The delay of each probe in the order of sending, where they are kept.
     pub delays: Vec<Option<Rtt>>,
     /// Whether all its probes were sent and waited for, or are not needed any more.
     pub complete: bool,
-    /// From its first probe to now.
+    /// From its first probe to its end.
     pub duration: Duration,
 }
 
-/// What became of all targets together.
+impl TargetSummary {
+    /// Whether it answered at all.
+    pub const fn is_alive(&self) -> bool {
+        self.counts.received > 0
+    }
+
+    /// Whether all its probes were sent and not answered. A target that was never probed, or not to the end, may be there.
+    pub const fn is_unreachable(&self) -> bool {
+        self.counts.received == 0 && self.counts.sent > 0 && self.complete
+    }
+
+    /// The statistics of its delays, as far as all of them are known: those of a single delay, or of delays that are kept.
+    pub fn stats(&self) -> Option<RttStats> {
+        let count = self.rtt.count();
+        let mut recorder = RttRecorder::default();
+        if count == 1 {
+            recorder.record(Rtt::from_nanos(self.rtt.min()));
+        } else {
+            self.delays.iter().flatten().for_each(|&delay| recorder.record(delay));
+        }
+        recorder.stats().filter(|stats| stats.count == u64::from(count))
+    }
+}
+
+/// The figures of all targets together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
     /// Targets begun.
     pub begun: u64,
-    /// Targets told.
-    pub over: u64,
+    /// Targets ended.
+    pub ended: u64,
     /// Targets that answered.
     pub alive: u64,
-    /// Targets whose probes were all sent and brought no answer.
+    /// Targets whose probes were all sent and not answered.
     pub unreachable: u64,
     /// Targets without an address, or to which nothing could be sent.
     pub not_run: u64,
-    /// What became of the probes, late and second answers for targets already told included.
+    /// Outcomes of the probes, with late and duplicate answers for targets that had ended.
     pub counts: Counts,
 }
 
 impl Totals {
-    /// Counts those of `other` too.
+    /// Adds the figures of another part of the run.
     pub fn add(&mut self, other: &Totals) {
         self.begun += other.begun;
-        self.over += other.over;
+        self.ended += other.ended;
         self.alive += other.alive;
         self.unreachable += other.unreachable;
         self.not_run += other.not_run;

@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 use std::time::Duration;
 use std::vec;
 
-use super::config::{Config, Probes, Route, Supplied};
+use super::active::ActiveTargets;
+use super::config::{Config, LaneRoute, Probes, Supplied};
 use super::event::{Event, Totals};
-use super::flight::{Fate, Flight, Probe};
-use super::live::{Extra, Lives};
+use super::in_flight::{InFlight, Probe, ProbeState};
 use super::template::Template;
 use crate::channel::{
     Arena, Control, Dropped, Header, Inbound, Order, OsError, Outbox, Refused, Sent, Token, Transmit,
@@ -17,30 +17,30 @@ use crate::engine::{Machine, delay};
 use crate::types::{Endpoint, Family, Instant, Now, ProbeId, Sequence, StampSource};
 use crate::wire::payload::Cookie;
 
-/// Probes ordered in one turn: between two turns the answers are read, and so many always find room in a receive buffer.
+/// Probes ordered per turn: between two turns the answers are read, and this many always fit a receive buffer.
 const BATCH: usize = 64;
-/// Lateness of a busy machine that the rate makes up for; what is missed in a longer stall is not sent as a burst.
+/// Lateness of a busy machine that the rate makes up for; probes missed in a longer stall are not sent as a burst.
 const LATENESS: Duration = Duration::from_millis(20);
-/// How often progress is told.
+/// Time between two progress events.
 const PROGRESS: Duration = Duration::from_millis(250);
-/// How long the interface's queue is left alone that had no room, and how often for the same target.
+/// How long to wait after the interface's queue was full, and how often for the same target.
 const PUSHED_BACK: Duration = Duration::from_millis(1);
-const PUSHED_BACK_AT_MOST: u32 = 1000;
-/// Waits that end in one turn, so that what is told of them leaves before more is told.
-const CLOSED_AT_ONCE: usize = 1024;
-/// Bits of a probe's number on the wire that hold the place of its target.
+const MOST_PUSH_BACKS: u32 = 1000;
+/// Waits that end per turn, so that their events leave before there are more.
+const MOST_CLOSED_PER_TURN: usize = 1024;
+/// Bits of a probe's number on the wire that hold the slot of its target.
 const SLOT_BITS: u32 = 24;
 
-/// What one family's probes are made from.
+/// The lane of one family, and the template of its probes.
 #[derive(Debug)]
-pub(super) struct Way {
-    pub route: Route,
+pub(super) struct LaneTemplate {
+    pub route: LaneRoute,
     pub template: Template,
 }
 
-/// A target that is to be probed again, with the number of its first probe to know it by.
+/// The next probe of a target, which is known by the number of its first probe.
 #[derive(Clone, Copy, Debug)]
-struct Again {
+struct NextProbe {
     slot: u32,
     first: u64,
     at: Instant,
@@ -51,38 +51,38 @@ struct Again {
 pub struct Sweep {
     pub(super) config: Config,
     pub(super) cookie: Cookie,
-    pub(super) ways: Vec<Way>,
-    pub(super) lives: Lives,
-    pub(super) flight: Flight,
+    pub(super) lanes: Vec<LaneTemplate>,
+    pub(super) active: ActiveTargets,
+    pub(super) in_flight: InFlight,
     pub(super) totals: Totals,
-    /// Those of their targets whose next probe is due as soon as there is room, and those whose next has its time.
-    again: VecDeque<Again>,
-    due: VecDeque<Again>,
-    supply: Stock,
+    /// Next probes that may leave at once, and those with a time, in order.
+    at_once: VecDeque<NextProbe>,
+    due: VecDeque<NextProbe>,
+    supply: SupplyState,
     pub(super) events: VecDeque<Event>,
     cap: Option<Cap>,
     began: Option<Instant>,
-    /// Orders of which nothing was heard yet.
-    unheard: usize,
-    /// Datagrams that came since the last orders: as many as one reading gives are a sign that there are more.
-    pub(super) heard: usize,
+    /// Orders that the channel has not confirmed yet.
+    unconfirmed: usize,
+    /// Answers read since the last orders: as many as one reading gives are a sign that there are more.
+    pub(super) answers_read: usize,
     pushed_back_until: Instant,
     progress_at: Instant,
-    /// What the last target told did not carry away yet.
+    /// Counts of the run that the next summary takes along.
     pub(super) foreign: u64,
     pub(super) dropped: u64,
     /// Whether the run was ended with targets left.
     cut_short: bool,
     finished: bool,
-    /// The places of those who were under way then, and when that was: they are told one by one.
-    left: Option<(vec::IntoIter<u32>, Instant)>,
+    /// At the end of the run, the slots of the targets in flight and the time: they are reported one by one.
+    remaining: Option<(vec::IntoIter<u32>, Instant)>,
 }
 
-/// What is known of the supply.
+/// The state of the supply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stock {
-    MayHave,
-    Dry,
+enum SupplyState {
+    Ready,
+    Empty,
     Ended,
 }
 
@@ -91,32 +91,32 @@ impl Sweep {
     pub fn new(config: Config) -> Self {
         let mut random = fastrand::Rng::with_seed(config.seed);
         let cookie = Cookie::new(std::array::from_fn(|_| random.u8(..)));
-        let way = |route: &Route| Way {
+        let lane = |route: &LaneRoute| LaneTemplate {
             route: *route,
             template: Template::new(route, &cookie, &config.fill, config.payload_octets),
         };
         let per_target = if config.vector { config.probes.most() as usize } else { 0 };
         Sweep {
-            ways: config.routes.iter().map(way).collect(),
-            flight: Flight::new(config.probes.waits(config.wait)),
+            lanes: config.routes.iter().map(lane).collect(),
+            in_flight: InFlight::new(config.probes.waits(config.wait)),
             cookie,
-            lives: Lives::new(per_target),
+            active: ActiveTargets::new(per_target),
             totals: Totals::default(),
-            again: VecDeque::new(),
+            at_once: VecDeque::new(),
             due: VecDeque::new(),
-            supply: Stock::MayHave,
+            supply: SupplyState::Ready,
             events: VecDeque::new(),
             cap: None,
             began: None,
-            unheard: 0,
-            heard: 0,
+            unconfirmed: 0,
+            answers_read: 0,
             pushed_back_until: Instant::ZERO,
             progress_at: Instant::ZERO,
             foreign: 0,
             dropped: 0,
             cut_short: false,
             finished: false,
-            left: None,
+            remaining: None,
             config,
         }
     }
@@ -126,7 +126,7 @@ impl Sweep {
         ProbeId::new(number << SLOT_BITS | slot as u64)
     }
 
-    /// A probe's number, and the place of its target.
+    /// A probe's number, and the slot of its target.
     pub(super) const fn off_the_wire(id: ProbeId) -> (u64, u32) {
         (id.get() >> SLOT_BITS, (id.get() & ((1 << SLOT_BITS) - 1)) as u32)
     }
@@ -143,44 +143,44 @@ impl Sweep {
         self.began.map_or(Duration::ZERO, |began| now.since(began))
     }
 
-    /// Whether something could be sent at once, but for rate and interval.
+    /// Whether a probe could be sent at once if the rate allows it.
     fn has_more(&self) -> bool {
-        !self.again.is_empty() || (self.supply == Stock::MayHave && !self.lives.is_full())
+        !self.at_once.is_empty() || (self.supply == SupplyState::Ready && !self.active.is_full())
     }
 
     /// When the next probe may leave, if there is one to send.
     fn next_order(&self) -> Option<Instant> {
-        if self.unheard > 0 {
+        if self.unconfirmed > 0 {
             // The channel has no room, and says when it has.
             return None;
         }
-        let due = self.due.front().map(|again| again.at);
+        let due = self.due.front().map(|next| next.at);
         let at = if self.has_more() { Some(Instant::ZERO) } else { due };
         let allowed = self.cap.map_or(Instant::ZERO, |cap| cap.next()).max(self.pushed_back_until);
         at.map(|at| at.max(allowed))
     }
 
-    /// The place of a target that is to be probed now.
+    /// The slot of a target to probe now.
     fn pick(&mut self, now: Instant) -> Option<u32> {
-        while let Some(again) = self.again.pop_front().or_else(|| self.take_due(now)) {
-            // It may have been told meanwhile; and one that was pushed back has its next time twice.
+        while let Some(next) = self.at_once.pop_front().or_else(|| self.take_due(now)) {
+            // Its target may have ended; and one that was pushed back is in both queues.
             let most = self.config.probes.most();
-            let live = self.lives.of_probe(again.slot, again.first);
-            if live.is_some_and(|live| live.first == again.first && live.ordered < most) {
-                return Some(again.slot);
+            let target = self.active.of_probe(next.slot, next.first);
+            if target.is_some_and(|target| target.first == next.first && target.ordered < most) {
+                return Some(next.slot);
             }
         }
-        while self.supply == Stock::MayHave && !self.lives.is_full() {
+        while self.supply == SupplyState::Ready && !self.active.is_full() {
             match (self.config.supply)() {
-                Supplied::Later => self.supply = Stock::Dry,
-                Supplied::End => self.supply = Stock::Ended,
-                Supplied::SweepTarget(goal) => {
+                Supplied::Later => self.supply = SupplyState::Empty,
+                Supplied::End => self.supply = SupplyState::Ended,
+                Supplied::Target(target) => {
                     self.totals.begun += 1;
-                    match goal.endpoint {
-                        Some(endpoint) if self.way(endpoint.family()).is_some() => {
-                            return Some(self.lives.insert(endpoint, goal.name, self.flight.next(), now));
+                    match target.endpoint {
+                        Some(endpoint) if self.lane(endpoint.family()).is_some() => {
+                            return Some(self.active.insert(endpoint, target.name, self.in_flight.next(), now));
                         }
-                        _ => self.tell_not_run(goal),
+                        _ => self.end_unprobed(target),
                     }
                 }
             }
@@ -188,185 +188,183 @@ impl Sweep {
         None
     }
 
-    fn take_due(&mut self, now: Instant) -> Option<Again> {
-        let due = self.due.front().is_some_and(|again| again.at <= now);
+    fn take_due(&mut self, now: Instant) -> Option<NextProbe> {
+        let due = self.due.front().is_some_and(|next| next.at <= now);
         if due { self.due.pop_front() } else { None }
     }
 
-    pub(super) fn way(&self, family: Family) -> Option<&Way> {
-        self.ways.iter().find(|way| way.route.family() == family)
+    pub(super) fn lane(&self, family: Family) -> Option<&LaneTemplate> {
+        self.lanes.iter().find(|lane| lane.route.family() == family)
     }
 
     fn order(&mut self, slot: u32, now: Instant, outbox: &mut Outbox) {
-        let number = self.flight.next();
-        let Some(live) = self.lives.of_probe(slot, number) else { return };
-        let (attempt, endpoint) = (live.ordered, live.endpoint);
-        live.ordered += 1;
-        live.open += 1;
-        let first = live.first;
-        self.flight.order(slot, attempt);
+        let number = self.in_flight.next();
+        let Some(target) = self.active.of_probe(slot, number) else { return };
+        let (attempt, endpoint) = (target.ordered, target.endpoint);
+        target.ordered += 1;
+        target.open += 1;
+        let first = target.first;
+        self.in_flight.order(slot, attempt);
         if let Probes::Counted { count, interval } = self.config.probes
             && attempt + 1 < count
         {
-            self.due.push_back(Again { slot, first, at: now + interval });
+            self.due.push_back(NextProbe { slot, first, at: now + interval });
         }
-        let Some(way) = self.ways.iter().find(|way| way.route.family() == endpoint.family()) else { return };
-        // The field's 16 bits: which probe is meant, the payload tells.
+        let Some(lane) = self.lanes.iter().find(|lane| lane.route.family() == endpoint.family()) else { return };
+        // The field has 16 bits; the payload has the whole number.
         let sequence = Sequence::new(number as u16);
-        let octets = outbox.store(|out| way.template.push(sequence, Sweep::on_the_wire(number, slot), out));
-        let (lane, token, to) = (way.route.lane, Token::new(number), Endpoint::Ip(endpoint));
+        let octets = outbox.store(|out| lane.template.push(sequence, Sweep::on_the_wire(number, slot), out));
+        let (lane, token, to) = (lane.route.lane, Token::new(number), Endpoint::Ip(endpoint));
         outbox.push(Order::Send(Transmit { lane, token, to, flow: 0, header: Header::default(), octets }));
-        self.unheard += 1;
+        self.unconfirmed += 1;
     }
 
     fn sent(&mut self, sent: &Sent) {
         let number = sent.token.get();
-        let Some(probe) = self.flight.get_mut(number) else { return };
-        probe.left(&sent.departure());
-        if probe.fate != Fate::Ordered {
+        let Some(probe) = self.in_flight.get_mut(number) else { return };
+        probe.set_sent(&sent.departure());
+        if probe.state != ProbeState::Ordered {
             return;
         }
-        probe.fate = Fate::Open;
+        probe.state = ProbeState::Open;
         let (slot, attempt) = (probe.slot, probe.attempt);
-        self.flight.begin_wait(number, attempt);
-        self.unheard = self.unheard.saturating_sub(1);
+        self.in_flight.begin_wait(number, attempt);
+        self.unconfirmed = self.unconfirmed.saturating_sub(1);
         self.totals.counts.sent += 1;
-        if let Some(live) = self.lives.of_probe(slot, number) {
-            live.sent += 1;
-            if live.first == number {
-                live.began = sent.stamp.user.mono;
+        if let Some(target) = self.active.of_probe(slot, number) {
+            target.sent += 1;
+            if target.first == number {
+                target.began = sent.stamp.user.mono;
             }
         }
     }
 
     fn refused(&mut self, now: Now, refused: &Refused) {
         let number = refused.token.get();
-        let Some(probe) = self.flight.get_mut(number).filter(|probe| probe.fate == Fate::Ordered) else { return };
-        probe.fate = Fate::Over;
+        let Some(probe) = self.in_flight.get_mut(number).filter(|probe| probe.state == ProbeState::Ordered) else {
+            return;
+        };
+        probe.state = ProbeState::Over;
         probe.closed = true;
         let slot = probe.slot;
-        self.flight.trim();
-        self.unheard = self.unheard.saturating_sub(1);
-        let Some(live) = self.lives.of_probe(slot, number) else { return };
-        live.open -= 1;
-        let first = live.first;
-        let Some(extra) = self.lives.extra(slot) else { return };
-        extra.error = Some(refused.error);
-        if refused.error == OsError::ENOBUFS && extra.pushed_back < PUSHED_BACK_AT_MOST {
-            // No room in the interface's queue says nothing about the target.
-            extra.pushed_back += 1;
+        self.in_flight.trim();
+        self.unconfirmed = self.unconfirmed.saturating_sub(1);
+        let Some(target) = self.active.of_probe(slot, number) else { return };
+        target.open -= 1;
+        let first = target.first;
+        let Some(rare) = self.active.rare(slot) else { return };
+        rare.error = Some(refused.error);
+        if refused.error == OsError::ENOBUFS && rare.pushed_back < MOST_PUSH_BACKS {
+            // A full interface queue says nothing about the target.
+            rare.pushed_back += 1;
             self.pushed_back_until = now.mono + PUSHED_BACK;
-            if let Some(live) = self.lives.of_probe(slot, number) {
-                live.ordered -= 1;
+            if let Some(target) = self.active.of_probe(slot, number) {
+                target.ordered -= 1;
             }
-            self.again.push_back(Again { slot, first, at: now.mono });
+            self.at_once.push_back(NextProbe { slot, first, at: now.mono });
             return;
         }
-        extra.send_failed += 1;
+        rare.send_failed += 1;
         self.totals.counts.send_failed += 1;
         self.go_on(slot, number, false, now.mono);
     }
 
-    /// The wait of a probe is over, or is not waited for any more.
+    /// Closes a probe whose wait is over, or was given up.
     fn close(&mut self, number: u64, now: Instant, ended: bool) {
-        let Some(probe) = self.flight.get_mut(number).filter(|probe| !probe.closed) else { return };
+        let Some(probe) = self.in_flight.get_mut(number).filter(|probe| !probe.closed) else { return };
         probe.closed = true;
-        let (slot, fate) = (probe.slot, probe.fate);
-        if fate == Fate::Open {
-            probe.fate = Fate::Over;
+        let (slot, state) = (probe.slot, probe.state);
+        if state == ProbeState::Open {
+            probe.state = ProbeState::Over;
         }
         let probe = *probe;
-        let Some(live) = self.lives.of_probe(slot, number) else { return };
-        live.open = live.open.saturating_sub(1);
-        let lost = fate == Fate::Open && !ended;
-        live.run = if lost { live.run + 1 } else { 0 };
-        live.longest_run = live.longest_run.max(live.run);
-        match fate {
-            Fate::Open if ended => {
+        let Some(target) = self.active.of_probe(slot, number) else { return };
+        target.open = target.open.saturating_sub(1);
+        let lost = state == ProbeState::Open && !ended;
+        target.run = if lost { target.run + 1 } else { 0 };
+        target.longest_run = target.longest_run.max(target.run);
+        match state {
+            ProbeState::Open if ended => {
                 self.totals.counts.pending += 1;
-                live.pending += 1;
+                target.pending += 1;
             }
-            Fate::Open => {
-                live.lost += 1;
+            ProbeState::Open => {
+                target.lost += 1;
                 self.totals.counts.lost += 1;
             }
-            Fate::Replied => self.measure(slot, number, &probe),
-            Fate::Unreachable | Fate::Ordered | Fate::Over => {}
+            ProbeState::Replied => self.measure(slot, number, &probe),
+            ProbeState::Unreachable | ProbeState::Ordered | ProbeState::Over => {}
         }
         if !ended {
             self.go_on(slot, number, lost, now);
         }
     }
 
-    /// Enters the delay of a probe in its target's statistics.
+    /// Adds the delay of a probe to its target's statistics.
     pub(super) fn measure(&mut self, slot: u32, number: u64, probe: &Probe) {
         let (sent, arrived) = (probe.sent(), probe.arrived());
         let (rtt, source) = match sent.kernel {
             None if !self.config.user_to_user => delay::until_arrival(&sent, &arrived),
             _ => delay::between(&sent, &arrived),
         };
-        let Some(live) = self.lives.of_probe(slot, number) else { return };
+        let Some(target) = self.active.of_probe(slot, number) else { return };
         let by_kernel = source != StampSource::User;
-        let other = live.rtt.count() > 0 && (live.kernel > 0) != by_kernel;
-        live.kernel += u32::from(by_kernel);
+        let other = target.rtt.count() > 0 && (target.kernel > 0) != by_kernel;
+        target.kernel += u32::from(by_kernel);
         if other {
-            self.extra(slot, |extra| extra.other_rtt.record(rtt));
+            if let Some(rare) = self.active.rare(slot) {
+                rare.other_rtt.record(rtt);
+            }
         } else {
-            live.rtt.record(rtt);
+            target.rtt.record(rtt);
         }
-        if let Some(cell) = self.lives.row(slot).get_mut(probe.attempt as usize) {
+        if let Some(cell) = self.active.row(slot).get_mut(probe.attempt as usize) {
             *cell = rtt.as_nanos();
         }
     }
 
-    /// A probe of this target is closed: another follows, or the target is over.
+    /// Orders the next probe of a target after one was closed, or ends the target.
     pub(super) fn go_on(&mut self, slot: u32, number: u64, silent: bool, now: Instant) {
-        let Some(live) = self.lives.of_probe(slot, number) else { return };
+        let Some(target) = self.active.of_probe(slot, number) else { return };
         let more = match self.config.probes {
-            Probes::Counted { count, .. } => live.ordered < count,
-            Probes::UntilAnswered { retries, .. } if silent && live.ordered <= u32::from(retries) => {
-                self.again.push_back(Again { slot, first: live.first, at: now });
+            Probes::Counted { count, .. } => target.ordered < count,
+            Probes::UntilAnswered { retries, .. } if silent && target.ordered <= u32::from(retries) => {
+                self.at_once.push_back(NextProbe { slot, first: target.first, at: now });
                 true
             }
             Probes::UntilAnswered { .. } => false,
         };
-        if !more && live.open == 0 {
-            self.tell(slot, true, now);
+        if !more && target.open == 0 {
+            self.end_target(slot, true, now);
         }
     }
 
-    pub(super) fn extra(&mut self, slot: u32, change: impl FnOnce(&mut Extra)) {
-        if let Some(extra) = self.lives.extra(slot) {
-            change(extra);
-        }
-    }
-
-    /// Ends everything that is under way.
+    /// Ends the run.
     fn end(&mut self, now: Now) {
         if self.finished {
             return;
         }
-        // Only who gives nothing more has given all.
+        // Only a supply that has ended has yielded everything.
         self.cut_short = match self.supply {
-            Stock::Ended => false,
-            Stock::Dry => true,
-            Stock::MayHave => (self.config.supply)() != Supplied::End,
+            SupplyState::Ended => false,
+            SupplyState::Empty => true,
+            SupplyState::Ready => (self.config.supply)() != Supplied::End,
         };
-        self.supply = Stock::Ended;
-        (self.flight.oldest()..self.flight.next()).for_each(|number| self.close(number, now.mono, true));
-        self.left = Some((self.lives.slots().into_iter(), now.mono));
+        self.supply = SupplyState::Ended;
+        (self.in_flight.oldest()..self.in_flight.next()).for_each(|number| self.close(number, now.mono, true));
+        self.remaining = Some((self.active.slots().into_iter(), now.mono));
         self.finished = true;
     }
 
-    /// Tells the next of those who were under way at the end, and behind the last the end.
-    fn tell_left(&mut self) {
-        let Some((slots, at)) = &mut self.left else { return };
+    /// Emits the next summary of a target in flight at the end, and after the last the end itself.
+    fn end_remaining(&mut self) {
+        let Some((slots, at)) = &mut self.remaining else { return };
         let at = *at;
         match slots.next() {
-            Some(slot) => self.tell(slot, false, at),
+            Some(slot) => self.end_target(slot, false, at),
             None => {
-                self.left = None;
-                self.tell_end(at);
+                self.remaining = None;
+                self.emit_over(at);
             }
         }
     }
@@ -374,23 +372,23 @@ impl Sweep {
     fn finish(&mut self, now: Instant) {
         if !self.finished {
             self.finished = true;
-            self.tell_end(now);
+            self.emit_over(now);
         }
     }
 
-    fn tell_end(&mut self, now: Instant) {
+    fn emit_over(&mut self, now: Instant) {
         let (elapsed, totals, cut_short) = (self.elapsed(now), self.totals, self.cut_short);
-        self.events.push_back(Event::End { elapsed, totals, cut_short });
+        self.events.push_back(Event::Over { elapsed, totals, cut_short });
     }
 
     fn finish_if_over(&mut self, now: Instant) {
-        if self.supply == Stock::Ended && self.lives.is_empty() && self.unheard == 0 {
+        if self.supply == SupplyState::Ended && self.active.is_empty() && self.unconfirmed == 0 {
             self.finish(now);
         }
     }
 
-    fn tell_progress(&mut self, asked: bool, now: Instant) {
-        self.events.push_back(Event::Progress { asked, elapsed: self.elapsed(now), totals: self.totals });
+    fn emit_progress(&mut self, requested: bool, now: Instant) {
+        self.events.push_back(Event::Progress { requested, elapsed: self.elapsed(now), totals: self.totals });
     }
 }
 
@@ -399,7 +397,7 @@ impl Machine for Sweep {
 
     fn poll_orders(&mut self, now: Now, outbox: &mut Outbox) {
         self.begin(now);
-        if std::mem::take(&mut self.heard) >= BATCH || self.finished || now.mono < self.pushed_back_until {
+        if std::mem::take(&mut self.answers_read) >= BATCH || self.finished || now.mono < self.pushed_back_until {
             return;
         }
         for _ in 0..BATCH {
@@ -417,7 +415,7 @@ impl Machine for Sweep {
 
     fn handle(&mut self, now: Now, inbound: &Inbound, octets: &Arena) {
         if self.finished {
-            // What is known at the end is what is told.
+            // Nothing counts after the end.
             return;
         }
         self.begin(now);
@@ -425,7 +423,7 @@ impl Machine for Sweep {
             Inbound::Sent(sent) => self.sent(sent),
             Inbound::Refused(refused) => self.refused(now, refused),
             Inbound::Datagram(datagram) => self.datagram(now, datagram, octets),
-            Inbound::Icmp(report) => self.report(now, report, octets),
+            Inbound::Icmp(notice) => self.icmp_notice(now, notice, octets),
             Inbound::Dropped(Dropped { count, .. }) => {
                 self.dropped += count;
                 self.totals.counts.dropped_by_kernel += count;
@@ -436,8 +434,8 @@ impl Machine for Sweep {
                     self.end(now);
                 }
                 Control::Stop => self.end(now),
-                Control::Interim => self.tell_progress(true, now.mono),
-                Control::Supplied if self.supply == Stock::Dry => self.supply = Stock::MayHave,
+                Control::Interim => self.emit_progress(true, now.mono),
+                Control::Supplied if self.supply == SupplyState::Empty => self.supply = SupplyState::Ready,
                 Control::Supplied
                 | Control::Add { .. }
                 | Control::Remove { .. }
@@ -458,29 +456,29 @@ impl Machine for Sweep {
         let Some(began) = self.began else { return Some(Instant::ZERO) };
         let progress = self.config.progress.then_some(self.progress_at);
         let deadline = self.config.deadline.map(|deadline| began + deadline);
-        [self.next_order(), self.flight.deadline(), progress, deadline].into_iter().flatten().min()
+        [self.next_order(), self.in_flight.deadline(), progress, deadline].into_iter().flatten().min()
     }
 
     fn handle_timeout(&mut self, now: Now) {
         self.begin(now);
-        for _ in 0..CLOSED_AT_ONCE {
-            let Some(number) = self.flight.take_over(now.mono) else { break };
+        for _ in 0..MOST_CLOSED_PER_TURN {
+            let Some(number) = self.in_flight.take_expired(now.mono) else { break };
             self.close(number, now.mono, false);
         }
-        self.flight.trim();
+        self.in_flight.trim();
         if self.config.deadline.is_some_and(|deadline| self.elapsed(now.mono) >= deadline) {
             self.end(now);
         }
         if self.config.progress && self.progress_at <= now.mono && !self.finished {
             self.progress_at = now.mono + PROGRESS;
-            self.tell_progress(false, now.mono);
+            self.emit_progress(false, now.mono);
         }
         self.finish_if_over(now.mono);
     }
 
     fn poll_event(&mut self) -> Option<Event> {
         if self.events.is_empty() {
-            self.tell_left();
+            self.end_remaining();
         }
         self.events.pop_front()
     }
@@ -492,7 +490,7 @@ impl Machine for Sweep {
 
 #[cfg(test)]
 mod tests {
-    use super::super::config::{SweepTarget, Told};
+    use super::super::config::{Completion, SweepTarget};
     use super::super::template::tests::route;
     use super::*;
     use crate::channel::Owner;
@@ -501,21 +499,22 @@ mod tests {
 
     const TARGETS: u32 = 5000;
 
-    /// All under way to somebody who is silent.
-    fn under_way(now: Now) -> Sweep {
+    /// A sweep with all targets in flight and no answer.
+    fn all_in_flight(now: Now) -> Sweep {
         let mut given = 0..TARGETS;
-        let goal = |n: u32| SweepTarget {
+        let target = |n: u32| SweepTarget {
             name: None,
             endpoint: Some(IpEndpoint::from_address(std::net::Ipv4Addr::from_bits(n + (10 << 24)).into())),
         };
         let mut sweep = Sweep::new(Config {
-            supply: Box::new(move || given.next().map_or(Supplied::End, |n| Supplied::SweepTarget(goal(n)))),
+            supply: Box::new(move || given.next().map_or(Supplied::End, |n| Supplied::Target(target(n)))),
             routes: vec![route(7, Owner::Ours)],
             probes: Probes::UntilAnswered { retries: 0, backoff: 1.0 },
             wait: Duration::from_secs(1),
             rate: None,
             deadline: None,
-            told: Told::Whole,
+            completion: Completion::AllProbes,
+            needed: 1,
             vector: false,
             user_to_user: false,
             progress: false,
@@ -526,7 +525,7 @@ mod tests {
         let mut outbox = Outbox::default();
         while sweep.totals.counts.sent < u64::from(TARGETS) {
             sweep.poll_orders(now, &mut outbox);
-            for number in sweep.totals.counts.sent + 1..sweep.flight.next() {
+            for number in sweep.totals.counts.sent + 1..sweep.in_flight.next() {
                 let stamp = crate::types::Stamp { user: now, kernel: None, hardware: None };
                 sweep.sent(&Sent { token: Token::new(number), stamp, scheduled: None, local: None });
             }
@@ -539,15 +538,15 @@ mod tests {
     }
 
     #[test]
-    fn many_who_are_under_way_at_the_end_are_told_one_by_one() {
-        let mut sweep = under_way(now(1));
+    fn targets_in_flight_at_the_end_are_reported_one_by_one() {
+        let mut sweep = all_in_flight(now(1));
         sweep.handle(now(1), &Inbound::Control(Control::Terminate), &Arena::default());
         let (mut pending, mut ended) = (0, false);
         assert!(sweep.is_finished() && sweep.events.len() < 2);
         while let Some(event) = sweep.poll_event() {
             match event {
-                Event::Outcome(outcome) => pending += outcome.counts.pending,
-                Event::End { totals, .. } => ended = totals.over == u64::from(TARGETS),
+                Event::Ended(summary) => pending += summary.counts.pending,
+                Event::Over { totals, .. } => ended = totals.ended == u64::from(TARGETS),
                 _ => {}
             }
             assert!(sweep.events.len() < 2);
@@ -556,15 +555,15 @@ mod tests {
     }
 
     #[test]
-    fn waits_that_end_together_are_told_in_several_turns() {
-        let mut sweep = under_way(now(1));
+    fn waits_that_end_together_are_reported_over_several_turns() {
+        let mut sweep = all_in_flight(now(1));
         let mut lost = 0;
         while !sweep.is_finished() {
             assert!(sweep.poll_timeout().is_some_and(|at| at <= now(2).mono));
             sweep.handle_timeout(now(2));
-            assert!(sweep.events.len() <= CLOSED_AT_ONCE + 1);
+            assert!(sweep.events.len() <= MOST_CLOSED_PER_TURN + 1);
             while let Some(event) = sweep.poll_event() {
-                lost += if let Event::Outcome(outcome) = event { outcome.counts.lost } else { 0 };
+                lost += if let Event::Ended(summary) = event { summary.counts.lost } else { 0 };
             }
         }
         assert_eq!(lost, u64::from(TARGETS));

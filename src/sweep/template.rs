@@ -1,6 +1,6 @@
 //! The probe that all targets of a family are sent: [`Template`].
 
-use super::config::Route;
+use super::config::LaneRoute;
 use crate::channel::Owner;
 use crate::engine::encode;
 use crate::types::{ProbeId, Sequence};
@@ -23,7 +23,7 @@ pub struct Template {
 
 impl Template {
     /// The probe of a lane; `payload_octets` have room for cookie and number.
-    pub fn new(route: &Route, cookie: &Cookie, fill: &Fill, payload_octets: usize) -> Self {
+    pub fn new(route: &LaneRoute, cookie: &Cookie, fill: &Fill, payload_octets: usize) -> Self {
         let mut whole = Vec::with_capacity(payload_octets);
         payload::push(cookie, fill, payload_octets.max(COOKIE_OCTETS + NUMBER_OCTETS), &mut whole);
         if let Some(number) = whole.get_mut(COOKIE_OCTETS..COOKIE_OCTETS + NUMBER_OCTETS) {
@@ -70,8 +70,8 @@ pub(super) mod tests {
     use crate::engine::encode::tests::profile;
     use crate::types::Family;
 
-    pub fn route(ident: u16, checksum: Owner) -> Route {
-        Route { lane: LaneId::new(0), profile: profile(Family::V4, ident, checksum) }
+    pub fn route(ident: u16, checksum: Owner) -> LaneRoute {
+        LaneRoute { lane: LaneId::new(0), profile: profile(Family::V4, ident, checksum) }
     }
 
     proptest! {

@@ -8,7 +8,9 @@ use netprobe::channel::{Control, LanePlan, OsError, Plan, Precision, Protocol, S
 use netprobe::driver::{self, Next, Turn};
 use netprobe::ping::{Counts, State};
 use netprobe::sim::{Change, Damage, Failure, Link, Log, Network, Node, Quote, US, Way, ip};
-use netprobe::sweep::{Config, Event, Outcome, Probes, Route, Supplied, Supply, Sweep, SweepTarget, Told, Totals};
+use netprobe::sweep::{
+    Completion, Config, Event, LaneRoute, Probes, Supplied, Supply, Sweep, SweepTarget, TargetSummary, Totals,
+};
 use netprobe::types::{Family, IpEndpoint, Rtt};
 use netprobe::wire::payload::Fill;
 
@@ -46,7 +48,7 @@ fn goal(address: IpAddr) -> SweepTarget {
 
 fn supply(goals: impl IntoIterator<Item = SweepTarget>) -> Supply {
     let mut goals = goals.into_iter().collect::<Vec<_>>().into_iter();
-    Box::new(move || goals.next().map_or(Supplied::End, Supplied::SweepTarget))
+    Box::new(move || goals.next().map_or(Supplied::End, Supplied::Target))
 }
 
 /// One probe and one more for who is silent, as fast as can be.
@@ -58,7 +60,8 @@ fn config(supply: Supply) -> Config {
         wait: ms(1000),
         rate: None,
         deadline: None,
-        told: Told::Whole,
+        completion: Completion::AllProbes,
+        needed: 1,
         vector: false,
         user_to_user: false,
         progress: false,
@@ -76,9 +79,9 @@ fn counted(count: u32, interval: Duration) -> Probes {
     Probes::Counted { count, interval }
 }
 
-/// What a run told, and when.
+/// The events of a run, and when it ended.
 struct Ran {
-    outcomes: Vec<Outcome>,
+    outcomes: Vec<TargetSummary>,
     totals: Totals,
     lasted: Duration,
     cut_short: bool,
@@ -93,8 +96,8 @@ impl Ran {
         self.outcomes[0].counts
     }
 
-    fn of(&self, address: IpAddr) -> &Outcome {
-        let of = |outcome: &&Outcome| outcome.endpoint.is_some_and(|endpoint| endpoint.address == address);
+    fn of(&self, address: IpAddr) -> &TargetSummary {
+        let of = |outcome: &&TargetSummary| outcome.endpoint.is_some_and(|endpoint| endpoint.address == address);
         self.outcomes.iter().find(of).expect("an outcome")
     }
 }
@@ -108,14 +111,14 @@ fn sweep_over(network: &Network, send_stamps: SendStamps, config: Config) -> Ran
     let mut opened =
         network.open(&Plan { lanes: [Family::V4, Family::V6].map(lane).into(), names: false, ..Plan::default() });
     let lanes = opened.lanes.iter().flatten();
-    let routes = lanes.map(|&lane| Route { lane, profile: *opened.channel.profile(lane) }).collect();
+    let routes = lanes.map(|&lane| LaneRoute { lane, profile: *opened.channel.profile(lane) }).collect();
     let mut sweep = Sweep::new(Config { routes, ..config });
     let (mut outcomes, mut progress, mut end) = (Vec::new(), Vec::new(), None);
     driver::run(opened.channel.as_mut(), &mut sweep, Precision::Relaxed, |turn| {
         match turn {
-            Turn::Event(Event::Outcome(outcome)) => outcomes.push(*outcome),
-            Turn::Event(Event::Progress { asked, elapsed, .. }) => progress.push((asked, elapsed)),
-            Turn::Event(Event::End { elapsed, totals, cut_short }) => end = Some((elapsed, totals, cut_short)),
+            Turn::Event(Event::Ended(outcome)) => outcomes.push(*outcome),
+            Turn::Event(Event::Progress { requested, elapsed, .. }) => progress.push((requested, elapsed)),
+            Turn::Event(Event::Over { elapsed, totals, cut_short }) => end = Some((elapsed, totals, cut_short)),
             Turn::Event(Event::Interrupted) | Turn::Idle => {}
         }
         Next::Continue
@@ -168,8 +171,8 @@ fn who_is_silent_who_answers_twice_and_who_has_no_way_are_counted_exactly() {
         sum
     });
     assert_eq!(sum, Counts { longest_loss_run: 2, ..ran.totals.counts });
-    let Totals { begun, over, alive, unreachable, not_run, .. } = ran.totals;
-    assert_eq!((begun, over, alive, unreachable, not_run), (251, 251, 225, 26, 0));
+    let Totals { begun, ended, alive, unreachable, not_run, .. } = ran.totals;
+    assert_eq!((begun, ended, alive, unreachable, not_run), (251, 251, 225, 26, 0));
 }
 
 #[test]
@@ -203,7 +206,7 @@ fn waits_of_different_lengths_do_not_hold_each_other_up() {
     let mut goals = [goal(host(1, 1))].into_iter().chain(hosts(0, 30).map(goal));
     let supply: Supply = Box::new(move || {
         later += 1;
-        if later % 2 == 0 { Supplied::SweepTarget(goals.next().unwrap_or(goal(host(0, 31)))) } else { Supplied::Later }
+        if later % 2 == 0 { Supplied::Target(goals.next().unwrap_or(goal(host(0, 31)))) } else { Supplied::Later }
     });
     let probes = Probes::UntilAnswered { retries: 1, backoff: 10.0 };
     let mut network = network;
@@ -228,16 +231,19 @@ fn a_late_answer_is_counted_where_it_belongs() {
     assert_eq!(ran.only(), lost, "that to the second probe comes behind the end");
     let others = sweep(&slow, Config { rate: Some(2.0), ..to([host(0, 1), host(0, 2), host(0, 3)]) });
     assert_eq!(others.outcomes.iter().map(|outcome| outcome.counts.late).sum::<u64>(), 3);
-    assert!(others.totals.counts.late > 3, "those for targets already told are in the total");
+    assert!(others.totals.counts.late > 3, "those for targets that had ended are in the total");
 }
 
 #[test]
-fn who_only_asks_who_answers_is_told_at_once() {
+fn a_target_can_end_at_its_first_answer() {
     let again = net(1).change(.., Change::Again(ms(1)));
     let network = network([net(0), again, net(2).silent()]);
-    let ran = sweep(&network, Config { told: Told::Soon, ..to(hosts(0, 100).chain(hosts(1, 10))) });
+    let ran = sweep(&network, Config { completion: Completion::FirstAnswer, ..to(hosts(0, 100).chain(hosts(1, 10))) });
     assert_eq!((ran.outcomes.len(), ran.lasted), (110, ms(10)));
-    let ran = sweep(&network, Config { told: Told::Soon, ..to(hosts(0, 100).chain(hosts(1, 10)).chain(hosts(2, 5))) });
+    let ran = sweep(
+        &network,
+        Config { completion: Completion::FirstAnswer, ..to(hosts(0, 100).chain(hosts(1, 10)).chain(hosts(2, 5))) },
+    );
     assert_eq!((ran.lasted, ran.totals.counts.duplicates, ran.totals.alive), (ms(2000), 10, 110));
     assert!(ran.outcomes.iter().rev().take(5).all(|silent| silent.counts.lost == 2 && silent.complete));
 }
@@ -286,7 +292,7 @@ fn an_interruption_tells_what_is_known() {
 }
 
 #[test]
-fn a_deadline_ends_the_run_and_figures_come_when_asked_for() {
+fn a_deadline_ends_the_run_and_figures_come_on_request() {
     let mut network = network([net(0).silent()]);
     network.at(ms(300), Control::Interim);
     let asked = Config { deadline: Some(ms(600)), progress: true, ..to([host(0, 1)]) };
@@ -296,7 +302,7 @@ fn a_deadline_ends_the_run_and_figures_come_when_asked_for() {
 }
 
 #[test]
-fn answers_with_something_wrong_are_told_apart() {
+fn answers_with_different_faults_are_counted_apart() {
     let cases: [(Vec<Change>, Counts); 8] = [
         (vec![Change::Octets(40, vec![0xff])], Counts { payload_changed: 1, ..RECEIVED }),
         // The number.
@@ -382,7 +388,7 @@ fn what_the_kernel_refuses_is_unknown_and_a_full_queue_is_tried_again() {
 }
 
 #[test]
-fn what_our_kernel_dropped_is_told_as_ours() {
+fn replies_that_our_kernel_dropped_are_counted() {
     let mut network = network([net(0)]);
     network.receive_queue(10);
     let ran = sweep(&network, to(hosts(0, 64)));
@@ -392,7 +398,7 @@ fn what_our_kernel_dropped_is_told_as_ours() {
 }
 
 #[test]
-fn names_without_an_address_are_told_and_hold_nobody_up() {
+fn names_without_an_address_are_reported_and_delay_no_target() {
     let unresolved = SweepTarget { name: Some("nosuch.example".into()), endpoint: None };
     let named = SweepTarget { name: Some("host.example".into()), ..goal(host(0, 1)) };
     let ran = sweep(&network([net(0)]), config(supply([unresolved, named])));

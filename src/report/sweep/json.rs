@@ -1,4 +1,4 @@
-//! Outcomes of a sweep as JSON: the `summary` objects of any run.
+//! Results of a sweep as JSON: the `summary` objects of any run.
 
 use std::io;
 use std::net::IpAddr;
@@ -7,34 +7,34 @@ use serde::Serialize;
 
 use crate::channel::SocketKind;
 use crate::engine::outcome::State;
-use crate::metrics::{Counts, RttRecorder, RttStats, StampCounts};
+use crate::metrics::{Counts, StampCounts};
 use crate::report::Sink;
 use crate::report::json::{VERSION, line, millis};
 use crate::report::{Streams, SweepShow};
-use crate::sweep::{Event, Outcome};
+use crate::sweep::{Event, TargetSummary};
 use crate::types::{Family, Rtt};
 
-/// Writes a `summary` object for each target as it is over.
+/// Writes a `summary` object for each target as it ends.
 pub struct SweepJson {
     show: SweepShow,
-    /// Of the lane of each family.
+    /// The socket type of each family's lane.
     sockets: Vec<(Family, SocketKind)>,
 }
 
 impl SweepJson {
-    /// A writer that has written nothing yet; `sockets` are those of the families that have any.
+    /// A writer that has written nothing yet; `sockets` are those of the families that have a lane.
     pub const fn new(show: SweepShow, sockets: Vec<(Family, SocketKind)>) -> Self {
         SweepJson { show, sockets }
     }
 
-    fn object<'a>(&self, outcome: &'a Outcome) -> SummaryObject<'a> {
-        let address = outcome.endpoint.map(|endpoint| endpoint.address);
+    fn object<'a>(&self, target: &'a TargetSummary) -> SummaryObject<'a> {
+        let address = target.endpoint.map(|endpoint| endpoint.address);
         let family = address.map(Family::of);
         let socket = self.sockets.iter().find(|(of, _)| Some(*of) == family).map(|(_, socket)| socket.name());
         SummaryObject {
             kind: "summary",
             version: VERSION,
-            target: match (&outcome.name, address) {
+            target: match (&target.name, address) {
                 (None, Some(address)) => Target::Address(address),
                 (name, _) => Target::Name(name.as_deref().unwrap_or_default()),
             },
@@ -45,15 +45,15 @@ impl SweepJson {
             source_port: None,
             sequence: None,
             time: None,
-            state: outcome.state.map(State::name),
-            counts: outcome.counts,
-            stamps: outcome.stamps,
-            rtt_stats_ms: RttStatsObject::of(outcome),
+            state: target.state.map(State::name),
+            counts: target.counts,
+            stamps: target.stamps,
+            rtt_stats_ms: RttStatsObject::of(target),
             ipdv_ms: None,
             interarrival_jitter_ms: None,
             rtts_ms: (self.show == SweepShow::Vectors)
-                .then(|| outcome.delays.iter().map(|delay| delay.map(Rtt::as_millis_f64)).collect()),
-            duration_ms: millis(Rtt::from(outcome.duration).as_nanos()),
+                .then(|| target.delays.iter().map(|delay| delay.map(Rtt::as_millis_f64)).collect()),
+            duration_ms: millis(Rtt::from(target.duration).as_nanos()),
         }
     }
 }
@@ -61,7 +61,7 @@ impl SweepJson {
 impl Sink<Event> for SweepJson {
     fn event(&mut self, event: &Event, streams: &mut Streams<'_>) -> io::Result<()> {
         match event {
-            Event::Outcome(outcome) if self.show.shows(outcome) => line(&self.object(outcome), streams.data),
+            Event::Ended(target) if self.show.shows(target) => line(&self.object(target), streams.data),
             _ => Ok(()),
         }
     }
@@ -100,7 +100,7 @@ struct SummaryObject<'a> {
     duration_ms: f64,
 }
 
-/// What is not kept of so many targets is null: but for one delay, or with all of them, nothing is.
+/// Percentiles need all delays; they are null where a sweep does not keep them.
 #[derive(Serialize)]
 struct RttStatsObject {
     min: f64,
@@ -114,9 +114,9 @@ struct RttStatsObject {
 }
 
 impl RttStatsObject {
-    fn of(outcome: &Outcome) -> Option<Self> {
-        let (brief, mean) = (&outcome.rtt, outcome.rtt.mean()?);
-        let all = whole(outcome);
+    fn of(target: &TargetSummary) -> Option<Self> {
+        let (brief, mean) = (&target.rtt, target.rtt.mean()?);
+        let all = target.stats();
         let all = all.as_ref();
         Some(RttStatsObject {
             min: millis(brief.min()),
@@ -129,16 +129,4 @@ impl RttStatsObject {
             stddev: all.map(|all| all.stddev / 1e6),
         })
     }
-}
-
-/// The statistics of all delays that the brief ones are about, if all of them are known.
-fn whole(outcome: &Outcome) -> Option<RttStats> {
-    let count = outcome.rtt.count();
-    let mut recorder = RttRecorder::default();
-    if count == 1 {
-        recorder.record(Rtt::from_nanos(outcome.rtt.min()));
-    } else {
-        outcome.delays.iter().flatten().for_each(|&delay| recorder.record(delay));
-    }
-    recorder.stats().filter(|stats| stats.count == u64::from(count))
 }

@@ -1,4 +1,4 @@
-//! Results of a sweep: one line a target, as each is over.
+//! Results of a sweep: one line per target, as each ends.
 
 mod json;
 mod progress;

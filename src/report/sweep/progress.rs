@@ -1,25 +1,25 @@
-//! How far a sweep is: a line that is written over and over on a terminal, and figures for who asks.
+//! The progress of a sweep: a line that is rewritten on a terminal, and figures on request.
 
 use std::io::{self, Write};
 use std::time::Duration;
 
 use crate::sweep::Totals;
 
-/// The status line, and the words at the end of a run.
+/// The status line, and the closing line of `-v`.
 #[derive(Debug, Default)]
 pub struct SweepProgress {
-    /// Targets there are in all, where that is known.
+    /// The number of all targets, where it is known.
     pub targets: Option<u64>,
     shown: bool,
 }
 
 impl SweepProgress {
-    /// Of a sweep of so many targets, if that is known.
+    /// Nothing shown yet, for a sweep of this many targets.
     pub const fn new(targets: Option<u64>) -> Self {
         SweepProgress { targets, shown: false }
     }
 
-    /// Writes the line in place of the one before.
+    /// Replaces the line.
     ///
     /// # Errors
     /// The writer's.
@@ -29,7 +29,7 @@ impl SweepProgress {
         talk.flush()
     }
 
-    /// Takes the line away, so that something else can be written.
+    /// Removes the line, so that something else can be written.
     ///
     /// # Errors
     /// The writer's.
@@ -45,25 +45,25 @@ impl SweepProgress {
     pub fn line(&self, totals: &Totals, elapsed: Duration) -> String {
         let seconds = elapsed.as_secs_f64();
         let rate = if seconds > 0.0 { totals.counts.sent as f64 / seconds } else { 0.0 };
-        let (over, alive) = (totals.over, totals.alive);
+        let (ended, alive) = (totals.ended, totals.alive);
         let Some(targets) = self.targets else {
-            return format!("{over} done, {alive} alive, {rate:.0} probes/s");
+            return format!("{ended} done, {alive} alive, {rate:.0} probes/s");
         };
-        let share = 100.0 * over as f64 / targets.max(1) as f64;
-        let left = if over == 0 {
+        let share = 100.0 * ended as f64 / targets.max(1) as f64;
+        let left = if ended == 0 {
             "?".to_owned()
         } else {
-            whole_seconds(seconds * targets.saturating_sub(over) as f64 / over as f64)
+            whole_seconds(seconds * targets.saturating_sub(ended) as f64 / ended as f64)
         };
-        format!("{over}/{targets} done ({share:.0}%), {alive} alive, {rate:.0} probes/s, {left} left")
+        format!("{ended}/{targets} done ({share:.0}%), {alive} alive, {rate:.0} probes/s, {left} left")
     }
 
-    /// What `-v` says at the end.
+    /// The closing line of `-v`.
     pub fn closing(totals: &Totals, elapsed: Duration) -> String {
         let counts = &totals.counts;
         let mut line = format!(
             "targets: {} in all, {} answered, {} did not; probes: {} sent, {} answered, {} lost",
-            totals.over, totals.alive, totals.unreachable, counts.sent, counts.received, counts.lost
+            totals.ended, totals.alive, totals.unreachable, counts.sent, counts.received, counts.lost
         );
         let also = [
             (counts.unreachable, "errors"),
@@ -100,15 +100,15 @@ mod tests {
     use super::*;
     use crate::ping::Counts;
 
-    fn totals(over: u64) -> Totals {
+    fn totals(ended: u64) -> Totals {
         let counts = Counts { sent: 3000, received: 900, ..Counts::default() };
-        Totals { begun: over, over, alive: 900, counts, ..Totals::default() }
+        Totals { begun: ended, ended, alive: 900, counts, ..Totals::default() }
     }
 
     #[test]
-    fn the_line_tells_rate_share_and_time_left() {
+    fn the_line_has_rate_share_and_time_left() {
         let line =
-            |targets, over, seconds| SweepProgress::new(targets).line(&totals(over), Duration::from_secs(seconds));
+            |targets, ended, seconds| SweepProgress::new(targets).line(&totals(ended), Duration::from_secs(seconds));
         assert_eq!(line(Some(10_000), 1000, 3), "1000/10000 done (10%), 900 alive, 1000 probes/s, 27s left");
         assert_eq!(line(Some(10_000), 0, 0), "0/10000 done (0%), 900 alive, 0 probes/s, ? left");
         assert_eq!(line(Some(61_000), 1000, 3), "1000/61000 done (2%), 900 alive, 1000 probes/s, 3m00s left");
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_line_that_is_there_is_erased() {
+    fn only_a_line_that_is_shown_is_erased() {
         let (mut progress, mut talk) = (SweepProgress::new(None), Vec::new());
         progress.erase(&mut talk).unwrap();
         assert_eq!(talk, b"");

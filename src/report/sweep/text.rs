@@ -1,4 +1,4 @@
-//! A sweep as text: one line a target, as each is over.
+//! A sweep as text: one line per target, as each ends.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -6,10 +6,10 @@ use std::io::{self, Write};
 use crate::engine::outcome::State;
 use crate::report::words::number::{PingTime, general};
 use crate::report::{Sink, Streams, escape};
-use crate::sweep::{Event, Outcome};
+use crate::sweep::{Event, TargetSummary};
 use crate::types::Rtt;
 
-/// Which targets are told, and how.
+/// Which targets are printed, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SweepShow {
     /// All, with counts and delays.
@@ -23,13 +23,12 @@ pub enum SweepShow {
 }
 
 impl SweepShow {
-    /// Whether `outcome` is one to tell.
-    pub(super) fn shows(self, outcome: &Outcome) -> bool {
+    /// Whether `target` is printed.
+    pub(super) fn shows(self, target: &TargetSummary) -> bool {
         match self {
             SweepShow::Summaries | SweepShow::Vectors => true,
-            SweepShow::Alive => outcome.counts.received > 0,
-            // What was never asked, or not to the end, may well be there.
-            SweepShow::Unreachable => outcome.counts.received == 0 && outcome.counts.sent > 0 && outcome.complete,
+            SweepShow::Alive => target.is_alive(),
+            SweepShow::Unreachable => target.is_unreachable(),
         }
     }
 }
@@ -49,20 +48,20 @@ impl SweepText {
 impl Sink<Event> for SweepText {
     fn event(&mut self, event: &Event, streams: &mut Streams<'_>) -> io::Result<()> {
         match event {
-            Event::Outcome(outcome) if self.show.shows(outcome) => match self.show {
-                SweepShow::Alive | SweepShow::Unreachable => writeln!(streams.data, "{}", Place(outcome)),
-                SweepShow::Vectors => vector(outcome, streams.data),
-                SweepShow::Summaries => summary(outcome, streams.data),
+            Event::Ended(target) if self.show.shows(target) => match self.show {
+                SweepShow::Alive | SweepShow::Unreachable => writeln!(streams.data, "{}", Address(target)),
+                SweepShow::Vectors => vector(target, streams.data),
+                SweepShow::Summaries => summary(target, streams.data),
             },
             _ => Ok(()),
         }
     }
 }
 
-/// The address, or where that alone does not say which, what was typed.
-struct Place<'a>(&'a Outcome);
+/// The address, or the target as typed where that alone is not enough.
+struct Address<'a>(&'a TargetSummary);
 
-impl fmt::Display for Place<'_> {
+impl fmt::Display for Address<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.0.endpoint, &self.0.name) {
             (Some(endpoint), Some(name)) if endpoint.zone != 0 => f.write_str(&escape(name)),
@@ -72,37 +71,37 @@ impl fmt::Display for Place<'_> {
     }
 }
 
-/// The name as typed and the address behind it, or one of them where there is no other.
-struct Head<'a>(&'a Outcome);
+/// The name as typed and its address, or whichever there is.
+struct Head<'a>(&'a TargetSummary);
 
 impl fmt::Display for Head<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.0.name, self.0.endpoint) {
             (Some(name), Some(endpoint)) if endpoint.zone == 0 => write!(f, "{} ({})", escape(name), endpoint.address),
-            _ => Place(self.0).fmt(f),
+            _ => Address(self.0).fmt(f),
         }
     }
 }
 
-/// As fping's summary, with what else befell the target behind it.
-fn summary(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
-    write!(out, "{} : ", Head(outcome))?;
-    match (outcome.state, outcome.error) {
+/// As fping's summary, with rare outcomes after it.
+fn summary(target: &TargetSummary, out: &mut dyn Write) -> io::Result<()> {
+    write!(out, "{} : ", Head(target))?;
+    match (target.state, target.error) {
         (Some(State::Unresolved), _) => return writeln!(out, "no address"),
         (Some(_), Some(error)) => return writeln!(out, "not sent: {error}"),
         (Some(_), None) => return writeln!(out, "not sent"),
         (None, _) => {}
     }
-    let counts = &outcome.counts;
+    let counts = &target.counts;
     let decided = counts.sent - counts.pending;
     write!(out, "xmt/rcv/%loss = {decided}/{}/", counts.received)?;
     match counts.loss_pct() {
         Some(loss) => write!(out, "{}%", general(loss))?,
         None => write!(out, "-")?,
     }
-    if let Some(mean) = outcome.rtt.mean() {
+    if let Some(mean) = target.rtt.mean() {
         let time = |nanos| PingTime(Rtt::from_nanos(nanos));
-        let (min, max) = (outcome.rtt.min(), outcome.rtt.max());
+        let (min, max) = (target.rtt.min(), target.rtt.max());
         write!(out, ", min/avg/max = {}/{}/{}", time(min), time(mean.round() as u64), time(max))?;
     }
     let also = [
@@ -124,12 +123,12 @@ fn summary(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// As fping's vectors: the delay of each probe, or a hyphen.
-fn vector(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
-    write!(out, "{} :", Head(outcome))?;
-    if outcome.delays.is_empty() {
+fn vector(target: &TargetSummary, out: &mut dyn Write) -> io::Result<()> {
+    write!(out, "{} :", Head(target))?;
+    if target.delays.is_empty() {
         write!(out, " -")?;
     }
-    for delay in &outcome.delays {
+    for delay in &target.delays {
         match delay {
             Some(rtt) => write!(out, " {}", PingTime(*rtt))?,
             None => out.write_all(b" -")?,

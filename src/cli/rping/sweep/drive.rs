@@ -1,18 +1,18 @@
 //! The run of a sweep: one worker on this thread, or several on threads of their own whose results come together here.
 
 use std::io::{self, Write};
-use std::net::IpAddr;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
-use crate::channel::{Channel, ChannelError, Control, OpenedLanes, OsError, PostControl, Precision};
+use crate::channel::{Channel, ChannelError, Control, OpenedLanes, PostControl, Precision};
 use crate::cli::env::Env;
 use crate::cli::error::CliError;
 use crate::cli::rping::sweep::supply::Complaints;
 use crate::cli::{ANSWERED, NOT_ANSWERED, NOT_RUN};
 use crate::driver::{self, Next, Turn};
+use crate::engine::outcome::Status;
 use crate::report::{Sink, Streams, SweepProgress};
-use crate::sweep::{Event, Outcome, Sweep, Totals};
+use crate::sweep::{Event, Sweep, Totals, Unprobed, Verdict};
 
 /// Octets of results that a worker hands over at once, and how many such lots wait at most.
 const LOT: usize = 32 << 10;
@@ -40,8 +40,6 @@ pub struct Manner {
     pub terminal: bool,
     /// `-v`.
     pub verbose: bool,
-    /// Answers that a target needs.
-    pub needed: u64,
     /// Whether a run without any target is one that could not be.
     pub empty_is_trouble: bool,
     /// What goes wrong on the way.
@@ -51,7 +49,13 @@ pub struct Manner {
 /// Runs the sweep to its end, and gives the exit status.
 pub fn run(mut workers: Vec<Worker>, manner: Manner, env: &mut Env<'_>) -> Result<u8, CliError> {
     let count = workers.len();
-    let mut desk = Desk { manner, figures: vec![(Totals::default(), Duration::ZERO); count], tally: Tally::default() };
+    let mut desk = Desk {
+        manner,
+        figures: vec![(Totals::default(), Duration::ZERO); count],
+        verdict: Verdict::default(),
+        interrupted: false,
+        unread: false,
+    };
     match workers.pop() {
         Some(worker) if workers.is_empty() => desk.run_one(worker, env)?,
         Some(worker) => {
@@ -63,43 +67,6 @@ pub fn run(mut workers: Vec<Worker>, manner: Manner, env: &mut Env<'_>) -> Resul
     desk.close(env)
 }
 
-/// What decides the exit status.
-#[derive(Debug, Default)]
-struct Tally {
-    not_run: bool,
-    unanswered: bool,
-    interrupted: bool,
-    /// Whether the reader of the results has gone.
-    unread: bool,
-    /// Why targets could not be probed: how many, and the first of them.
-    refused: Vec<(OsError, u64, IpAddr)>,
-}
-
-impl Tally {
-    fn heed(&mut self, outcome: &Outcome, needed: u64) {
-        self.not_run |= outcome.state.is_some();
-        self.unanswered |= outcome.counts.received < needed;
-        if let (Some(error), Some(_), Some(endpoint)) = (outcome.error, outcome.state, outcome.endpoint) {
-            self.refuse(error, 1, endpoint.address);
-        }
-    }
-
-    fn refuse(&mut self, error: OsError, count: u64, first: IpAddr) {
-        match self.refused.iter_mut().find(|(known, ..)| *known == error) {
-            Some((_, counted, _)) => *counted += count,
-            None => self.refused.push((error, count, first)),
-        }
-    }
-
-    fn join(&mut self, other: Tally) {
-        self.not_run |= other.not_run;
-        self.unanswered |= other.unanswered;
-        self.interrupted |= other.interrupted;
-        self.unread |= other.unread;
-        other.refused.into_iter().for_each(|(error, count, first)| self.refuse(error, count, first));
-    }
-}
-
 /// What a worker tells.
 enum Note {
     /// Whole lines.
@@ -107,14 +74,17 @@ enum Note {
     /// Something else than an outcome.
     Event(usize, Event),
     /// It has ended.
-    Done(Tally, Result<(), ChannelError>),
+    Done(Verdict, Result<(), ChannelError>),
 }
 
 struct Desk {
     manner: Manner,
     /// The newest of each worker.
     figures: Vec<(Totals, Duration)>,
-    tally: Tally,
+    verdict: Verdict,
+    interrupted: bool,
+    /// Whether stdout is closed.
+    unread: bool,
 }
 
 impl Desk {
@@ -123,11 +93,11 @@ impl Desk {
         let (mut data, mut failure) = (Vec::new(), None);
         driver::run(channel, &mut worker.sweep, Precision::Relaxed, |turn| {
             let done = match turn {
-                Turn::Event(Event::Outcome(outcome)) => {
-                    self.tally.heed(&outcome, self.manner.needed);
+                Turn::Event(event @ Event::Ended(_)) => {
+                    self.verdict.take(&event);
                     let mut streams = Streams { data: &mut data, talk: &mut *env.stderr };
-                    let told = worker.sink.event(&Event::Outcome(outcome), &mut streams);
-                    if data.len() < LOT { told } else { told.and_then(|()| hand_over(&mut data, env.stdout)) }
+                    let written = worker.sink.event(&event, &mut streams);
+                    if data.len() < LOT { written } else { written.and_then(|()| hand_over(&mut data, env.stdout)) }
                 }
                 Turn::Event(event) => self.event(0, &event, env.stderr),
                 Turn::Idle => hand_over(&mut data, env.stdout).and_then(|()| self.flush(env.stdout, env.stderr)),
@@ -144,9 +114,9 @@ impl Desk {
         let (sender, notes) = sync_channel(LOTS);
         let mut running = 0;
         for (number, worker) in workers.into_iter().enumerate() {
-            let (sender, needed) = (sender.clone(), self.manner.needed);
+            let sender = sender.clone();
             let thread = std::thread::Builder::new().name(format!("worker {number}"));
-            thread.spawn(move || work(number, worker, needed, &sender)).map_err(CliError::Output)?;
+            thread.spawn(move || work(number, worker, &sender)).map_err(CliError::Output)?;
             running += 1;
         }
         drop(sender);
@@ -178,22 +148,22 @@ impl Desk {
                 }
             };
             match note {
-                Note::Lines(_) if self.tally.unread => {}
+                Note::Lines(_) if self.unread => {}
                 Note::Lines(lines) => {
                     output(self.manner.progress.erase(env.stderr))?;
                     let written = env.stdout.write_all(&lines).and_then(|()| env.stdout.flush());
                     self.heed_output_of_all(written, tells)?;
                 }
                 Note::Event(number, event) => {
-                    if event == Event::Interrupted && !self.tally.interrupted {
+                    if event == Event::Interrupted && !self.interrupted {
                         // A signal reaches one of them.
                         tells.iter().for_each(|tell| tell(Control::Interrupt));
                     }
                     output(self.event(number, &event, env.stderr))?;
                 }
-                Note::Done(tally, result) => {
+                Note::Done(verdict, result) => {
                     running -= 1;
-                    self.tally.join(tally);
+                    self.verdict.join(verdict);
                     result?;
                 }
             }
@@ -204,9 +174,9 @@ impl Desk {
 
     /// The workers have nothing to do any more if nobody reads what they find.
     fn heed_output_of_all(&mut self, written: io::Result<()>, tells: &[PostControl]) -> Result<(), CliError> {
-        let known = self.tally.unread;
+        let known = self.unread;
         self.heed_output(written)?;
-        if self.tally.unread && !known {
+        if self.unread && !known {
             tells.iter().for_each(|tell| tell(Control::Stop));
         }
         Ok(())
@@ -214,29 +184,27 @@ impl Desk {
 
     /// A reader that has gone ends a run quietly, and has not seen it all.
     fn heed_output(&mut self, written: io::Result<()>) -> Result<(), CliError> {
-        self.tally.unread |= written.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::BrokenPipe);
+        self.unread |= written.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::BrokenPipe);
         output(written)
     }
 
     /// Anything but an outcome.
     fn event(&mut self, number: usize, event: &Event, talk: &mut dyn Write) -> io::Result<()> {
-        let (totals, elapsed, asked) = match event {
-            Event::Progress { asked, elapsed, totals } => (totals, elapsed, Some(*asked)),
-            Event::End { elapsed, totals, cut_short } => {
-                self.tally.unanswered |= cut_short;
-                (totals, elapsed, None)
-            }
+        self.verdict.take(event);
+        let (totals, elapsed, requested) = match event {
+            Event::Progress { requested, elapsed, totals } => (totals, elapsed, Some(*requested)),
+            Event::Over { elapsed, totals, .. } => (totals, elapsed, None),
             Event::Interrupted => {
-                self.tally.interrupted = true;
+                self.interrupted = true;
                 return Ok(());
             }
-            Event::Outcome(_) => return Ok(()),
+            Event::Ended(_) => return Ok(()),
         };
         if let Some(figures) = self.figures.get_mut(number) {
             *figures = (*totals, *elapsed);
         }
         let (totals, elapsed) = self.all();
-        match asked {
+        match requested {
             Some(true) => {
                 self.manner.progress.erase(talk)?;
                 writeln!(talk, "{}", self.manner.progress.line(&totals, elapsed))
@@ -270,13 +238,13 @@ impl Desk {
         output(self.manner.progress.erase(env.stderr))?;
         output(self.flush(env.stdout, env.stderr))?;
         let (totals, elapsed) = self.all();
-        if totals.begun == 0 && self.manner.empty_is_trouble && !self.tally.interrupted && !self.tally.unread {
+        if totals.begun == 0 && self.manner.empty_is_trouble && !self.interrupted && !self.unread {
             return Err(CliError::NoTarget);
         }
         let program = &self.manner.program;
-        for (error, count, first) in &self.tally.refused {
-            let targets = if *count == 1 { "target" } else { "targets" };
-            let _ = writeln!(env.stderr, "{program}: {count} {targets} could not be probed, {first} first: {error}");
+        for Unprobed { error, targets, first } in &self.verdict.unprobed {
+            let noun = if *targets == 1 { "target" } else { "targets" };
+            let _ = writeln!(env.stderr, "{program}: {targets} {noun} could not be probed, {first} first: {error}");
         }
         let dropped = totals.counts.dropped_by_kernel;
         if dropped > 0 {
@@ -288,27 +256,28 @@ impl Desk {
         if self.manner.verbose {
             let _ = writeln!(env.stderr, "{program}: {}", SweepProgress::closing(&totals, elapsed));
         }
-        Ok(match (self.tally.not_run, self.tally.unanswered || self.tally.unread) {
-            (true, _) => NOT_RUN,
-            (false, true) => NOT_ANSWERED,
-            (false, false) => ANSWERED,
+        let unread = if self.unread { Status::NotAnswered } else { Status::Answered };
+        Ok(match self.verdict.status.and(unread) {
+            Status::Answered => ANSWERED,
+            Status::NotAnswered => NOT_ANSWERED,
+            Status::NotRun => NOT_RUN,
         })
     }
 }
 
 /// One worker on its thread.
-fn work(number: usize, mut worker: Worker, needed: u64, notes: &SyncSender<Note>) {
+fn work(number: usize, mut worker: Worker, notes: &SyncSender<Note>) {
     let (mut data, mut talk) = (Vec::new(), Vec::new());
-    let mut tally = Tally::default();
+    let mut verdict = Verdict::default();
     let channel: &mut dyn Channel = worker.opened.channel.as_mut();
     let hand_over = |data: &mut Vec<u8>| data.is_empty() || notes.send(Note::Lines(std::mem::take(data))).is_ok();
     let result = driver::run(channel, &mut worker.sweep, Precision::Relaxed, |turn| {
         let heard = match turn {
-            Turn::Event(Event::Outcome(outcome)) => {
-                tally.heed(&outcome, needed);
+            Turn::Event(event @ Event::Ended(_)) => {
+                verdict.take(&event);
                 let mut streams = Streams { data: &mut data, talk: &mut talk };
                 // Memory takes everything.
-                let _ = worker.sink.event(&Event::Outcome(outcome), &mut streams);
+                let _ = worker.sink.event(&event, &mut streams);
                 data.len() < LOT || hand_over(&mut data)
             }
             Turn::Event(event) => hand_over(&mut data) && notes.send(Note::Event(number, event)).is_ok(),
@@ -317,7 +286,7 @@ fn work(number: usize, mut worker: Worker, needed: u64, notes: &SyncSender<Note>
         if heard { Next::Continue } else { Next::Stop }
     });
     hand_over(&mut data);
-    let _ = notes.send(Note::Done(tally, result));
+    let _ = notes.send(Note::Done(verdict, result));
 }
 
 /// Whole lines leave; many at once are more than should be collected.

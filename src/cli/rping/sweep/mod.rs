@@ -24,7 +24,9 @@ use crate::cli::rping::sweep::supply::{Common, Complaints, Lookups, Source, Stre
 use crate::cli::rping::sweep::targets::{Index, Item, Space, UNPACED, too_many};
 use crate::cli::target::{Lanes, word};
 use crate::report::{Sink, SweepJson, SweepProgress, SweepShow, SweepText};
-use crate::sweep::{Config, Event, Exclusions, Permutation, Probes, Range, Route, Supply, Sweep, SweepTarget, Told};
+use crate::sweep::{
+    Completion, Config, Event, Exclusions, LaneRoute, Permutation, Probes, Range, Supply, Sweep, SweepTarget,
+};
 use crate::types::Family;
 
 /// Probes a second unless `--rate` says otherwise.
@@ -102,18 +104,12 @@ impl Rping<'_> {
             sink: self.sweep_sink(&wish, lanes),
         };
         let workers: Vec<Worker> = opened.into_iter().zip(&lanes).zip(supplies).map(worker).collect();
-        let needed = match (self.args.run.count, self.args.run.deadline) {
-            (Some(count), Some(_)) if self.told() == Told::Whole => count,
-            // Who is told at the first answer has no more.
-            _ => 1,
-        };
         let whole = self.args.sweep.shard.is_none() && self.args.sweep.exclude.is_none();
         let manner = Manner {
             program: self.program.to_owned(),
             progress: SweepProgress::new(targets),
             terminal,
             verbose: self.args.output.verbose,
-            needed,
             empty_is_trouble: whole,
             complaints,
         };
@@ -176,10 +172,14 @@ impl Rping<'_> {
         }
     }
 
-    /// Whether a target is over as soon as it is known whether it answers. JSON tells all its counts.
-    fn told(&self) -> Told {
+    /// When a target ends. JSON reports complete counts.
+    fn completion(&self) -> Completion {
         let sweep = &self.args.sweep;
-        if (sweep.alive || sweep.unreachable) && !self.args.output.json { Told::Soon } else { Told::Whole }
+        if (sweep.alive || sweep.unreachable) && !self.args.output.json {
+            Completion::FirstAnswer
+        } else {
+            Completion::AllProbes
+        }
     }
 
     fn sweep_stamps(&self) -> SendStamps {
@@ -286,12 +286,16 @@ impl Rping<'_> {
         let routes = [Family::V4, Family::V6].into_iter().filter_map(|family| lanes.get(family).ok());
         Config {
             supply,
-            routes: routes.map(|lane| Route { lane: lane.id, profile: lane.profile }).collect(),
+            routes: routes.map(|lane| LaneRoute { lane: lane.id, profile: lane.profile }).collect(),
             probes: wish.probes,
             wait: run.timeout.map_or(WAIT, |wait| wait.duration),
             rate: rate.map(|rate| rate / workers as f64),
             deadline: run.deadline.map(|deadline| deadline.duration).filter(|deadline| !deadline.is_zero()),
-            told: self.told(),
+            completion: self.completion(),
+            needed: match (run.count, run.deadline) {
+                (Some(count), Some(_)) => u32::try_from(count).unwrap_or(u32::MAX),
+                _ => 1,
+            },
             vector: self.args.sweep.vector,
             user_to_user: self.timestamping() == Timestamping::User,
             progress,

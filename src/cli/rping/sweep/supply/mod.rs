@@ -127,7 +127,7 @@ impl Feeder {
         let (mut armed, mut skipped) = (false, 0);
         loop {
             let step = match self.names.take() {
-                Some(goal) => Piece::SweepTarget(goal),
+                Some(goal) => Piece::Target(goal),
                 None if self.names.is_full() => Piece::Later,
                 None => self.pieces.next(&self.complaints),
             };
@@ -136,7 +136,7 @@ impl Feeder {
                     self.complain_of(address);
                     SweepTarget { name: None, endpoint: Some(IpEndpoint::from_address(address)) }
                 }
-                Piece::SweepTarget(goal) => goal,
+                Piece::Target(goal) => goal,
                 Piece::Found(Found::Name(name)) => match self.names.ask(name) {
                     Some(goal) => goal,
                     None => continue,
@@ -150,7 +150,7 @@ impl Feeder {
                 }
             };
             if !goal.endpoint.is_some_and(|endpoint| self.exclusions.contain(endpoint.address)) {
-                return Supplied::SweepTarget(goal);
+                return Supplied::Target(goal);
             }
             skipped += 1;
             if skipped >= SKIPPED_AT_MOST && self.bell.tell.is_some() {
@@ -192,8 +192,8 @@ mod tests {
             let mut given = Vec::new();
             loop {
                 match supply() {
-                    Supplied::SweepTarget(SweepTarget { name: Some(name), .. }) => given.push(name.into()),
-                    Supplied::SweepTarget(goal) => given.extend(goal.endpoint.map(|at| at.address.to_string())),
+                    Supplied::Target(SweepTarget { name: Some(name), .. }) => given.push(name.into()),
+                    Supplied::Target(goal) => given.extend(goal.endpoint.map(|at| at.address.to_string())),
                     Supplied::Later => std::thread::yield_now(),
                     Supplied::End => return given,
                 }

@@ -22,7 +22,7 @@ pub(super) enum Piece {
     /// A target.
     Found(Found),
     /// A target that is looked up already, or cannot be.
-    SweepTarget(SweepTarget),
+    Target(SweepTarget),
     /// Nothing yet.
     Later,
     /// Nothing any more.
@@ -73,7 +73,7 @@ impl Pieces {
                         *next = share.next(*next + 1).unwrap_or(u64::MAX);
                         return match &place.item {
                             Ok(item) => Found::within(item, index).map_or(Piece::End, Piece::Found),
-                            Err(text) => Piece::SweepTarget(SweepTarget { name: Some(text.clone()), endpoint: None }),
+                            Err(text) => Piece::Target(SweepTarget { name: Some(text.clone()), endpoint: None }),
                         };
                     }
                 }

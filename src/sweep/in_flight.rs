@@ -1,38 +1,38 @@
-//! Probes whose wait is not over: [`Flight`].
+//! Probes within their wait: [`InFlight`].
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::types::{Instant, Now, Stamp, WallTime};
 
-/// What is known of a probe.
+/// The state of a probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
-    /// Ordered; the channel has not said yet that it left.
+pub enum ProbeState {
+    /// Ordered; the channel has not confirmed yet that it was sent.
     Ordered,
-    /// Under way.
+    /// Sent.
     Open,
     /// A reply came in time.
     Replied,
-    /// An ICMP error came instead.
+    /// An ICMP error came in time.
     Unreachable,
-    /// Nothing came in time, or it could not be sent.
+    /// Not answered in time, or not sent.
     Over,
 }
 
-/// A stamp without what the interface says, and without the room for knowing whether it is known.
+/// A stamp without the interface's part, and without the discriminants of its options.
 #[derive(Clone, Copy, Debug, Default)]
-struct Moment {
+struct CompactStamp {
     mono: u64,
     wall: u64,
     /// 0: unknown.
     kernel: u64,
 }
 
-impl Moment {
+impl CompactStamp {
     fn of(stamp: &Stamp) -> Self {
         let kernel = stamp.kernel.map_or(0, WallTime::as_nanos);
-        Moment { mono: stamp.user.mono.as_nanos(), wall: stamp.user.wall.as_nanos(), kernel }
+        CompactStamp { mono: stamp.user.mono.as_nanos(), wall: stamp.user.wall.as_nanos(), kernel }
     }
 
     fn stamp(self) -> Stamp {
@@ -45,20 +45,20 @@ impl Moment {
 /// One probe: 64 octets.
 #[derive(Clone, Copy, Debug)]
 pub struct Probe {
-    /// The place of its target.
+    /// The slot of its target.
     pub slot: u32,
-    /// Which of its target's probes it is, from 0.
+    /// Its index among the probes of its target, from 0.
     pub attempt: u32,
-    /// What is known of it.
-    pub fate: Fate,
-    /// Whether its wait is over, or not waited for any more.
+    /// Its state.
+    pub state: ProbeState,
+    /// Whether its wait is over, or was given up.
     pub closed: bool,
-    sent: Moment,
-    arrived: Moment,
+    sent: CompactStamp,
+    arrived: CompactStamp,
 }
 
 impl Probe {
-    /// When it left.
+    /// When it was sent.
     pub fn sent(&self) -> Stamp {
         self.sent.stamp()
     }
@@ -68,42 +68,42 @@ impl Probe {
         self.arrived.stamp()
     }
 
-    /// It left; called again when the kernel's stamp is known.
-    pub fn left(&mut self, stamp: &Stamp) {
-        self.sent = Moment::of(stamp);
+    /// Records when it was sent; called again when the kernel's stamp is known.
+    pub fn set_sent(&mut self, stamp: &Stamp) {
+        self.sent = CompactStamp::of(stamp);
     }
 
-    /// Its answer arrived.
-    pub fn answered(&mut self, stamp: &Stamp, fate: Fate) {
-        self.arrived = Moment::of(stamp);
-        self.fate = fate;
+    /// Records its first answer.
+    pub fn set_answer(&mut self, stamp: &Stamp, state: ProbeState) {
+        self.arrived = CompactStamp::of(stamp);
+        self.state = state;
     }
 }
 
 /// Probes by their numbers, from the oldest that is not closed to the newest, and the ends of their waits.
 #[derive(Debug)]
-pub struct Flight {
+pub struct InFlight {
     probes: VecDeque<Probe>,
     /// Number of the first in `probes`.
     base: u64,
     waits: Vec<Duration>,
-    /// For each wait, the low halves of the numbers of the probes that left, in order of leaving and so of their deadlines.
+    /// For each wait, the low halves of the numbers of the probes sent, in order of sending and so of their deadlines.
     /// These probes are not closed, so that none is older than `base`.
     timers: Vec<VecDeque<u32>>,
 }
 
-impl Flight {
-    /// Nothing yet; attempt n waits for the n-th of `waits`, and those behind as long as the last.
+impl InFlight {
+    /// Nothing yet; attempt n waits for the n-th of `waits`, and later ones as long as the last.
     pub fn new(waits: Vec<Duration>) -> Self {
         let timers = waits.iter().map(|_| VecDeque::new()).collect();
         // Numbers start at 1, as those of all probes.
-        Flight { probes: VecDeque::new(), base: 1, waits, timers }
+        InFlight { probes: VecDeque::new(), base: 1, waits, timers }
     }
 
-    /// A new probe. Gives its number.
+    /// Adds a probe. Returns its number.
     pub fn order(&mut self, slot: u32, attempt: u32) -> u64 {
-        let (sent, arrived) = (Moment::default(), Moment::default());
-        self.probes.push_back(Probe { slot, attempt, fate: Fate::Ordered, closed: false, sent, arrived });
+        let (sent, arrived) = (CompactStamp::default(), CompactStamp::default());
+        self.probes.push_back(Probe { slot, attempt, state: ProbeState::Ordered, closed: false, sent, arrived });
         self.next() - 1
     }
 
@@ -132,7 +132,7 @@ impl Flight {
         self.waits.get(self.level(attempt)).copied().unwrap_or_default()
     }
 
-    /// The wait of a probe that left begins.
+    /// Begins the wait of a probe that was sent.
     pub fn begin_wait(&mut self, number: u64, attempt: u32) {
         let level = self.level(attempt);
         if let Some(timers) = self.timers.get_mut(level) {
@@ -145,8 +145,8 @@ impl Flight {
         self.ends().map(|(at, _)| at).min()
     }
 
-    /// The number of a probe whose wait is over; it is not given again.
-    pub fn take_over(&mut self, now: Instant) -> Option<u64> {
+    /// Takes the number of a probe whose wait is over.
+    pub fn take_expired(&mut self, now: Instant) -> Option<u64> {
         let (_, level) = self.ends().filter(|&(at, _)| at <= now).min()?;
         let low = self.timers.get_mut(level)?.pop_front()?;
         Some(self.whole(low))
@@ -160,7 +160,7 @@ impl Flight {
         }
     }
 
-    /// The number with this low half: far fewer than 2^32 probes are known.
+    /// The whole number with this low half: far fewer than 2^32 probes are known.
     fn whole(&self, low: u32) -> u64 {
         self.base + u64::from(low.wrapping_sub(self.base as u32))
     }
@@ -169,7 +169,7 @@ impl Flight {
         (attempt as usize).min(self.waits.len().saturating_sub(1))
     }
 
-    /// The end of the first wait of each length.
+    /// The earliest end of each wait.
     fn ends(&self) -> impl Iterator<Item = (Instant, usize)> {
         self.timers.iter().zip(&self.waits).enumerate().filter_map(|(level, (timers, &wait))| {
             let probe = self.get(self.whole(*timers.front()?))?;
@@ -186,10 +186,10 @@ mod tests {
     #[test]
     fn waits_end_in_order_where_the_low_half_of_the_numbers_begins_again() {
         let wait = Duration::from_secs(1);
-        let mut flight = Flight { base: u64::from(u32::MAX) - 1, ..Flight::new(vec![wait]) };
-        let numbers: Vec<u64> = (0..4).map(|slot| flight.order(slot, 0)).collect();
-        numbers.iter().for_each(|&number| flight.begin_wait(number, 0));
-        let ended: Vec<u64> = std::iter::from_fn(|| flight.take_over(Instant::ZERO + wait)).collect();
+        let mut probes = InFlight { base: u64::from(u32::MAX) - 1, ..InFlight::new(vec![wait]) };
+        let numbers: Vec<u64> = (0..4).map(|slot| probes.order(slot, 0)).collect();
+        numbers.iter().for_each(|&number| probes.begin_wait(number, 0));
+        let ended: Vec<u64> = std::iter::from_fn(|| probes.take_expired(Instant::ZERO + wait)).collect();
         assert_eq!(ended, numbers);
     }
 }

@@ -1,0 +1,92 @@
+//! The end of a target: its [`TargetSummary`].
+
+use super::active::{ActiveTarget, Rare};
+use super::config::{Completion, SweepTarget};
+use super::event::{Event, TargetSummary};
+use super::machine::Sweep;
+use crate::engine::outcome::{State, Status};
+use crate::metrics::{Brief, Counts, StampCounts};
+use crate::types::{Instant, Rtt};
+
+impl Sweep {
+    /// Emits the summary of a target and forgets it.
+    pub(super) fn end_target(&mut self, slot: u32, complete: bool, now: Instant) {
+        let delays = self.active.row(slot).iter().map(|&nanos| (nanos != u64::MAX).then_some(Rtt::from_nanos(nanos)));
+        let delays = delays.collect();
+        let Some((target, name, rare)) = self.active.remove(slot) else { return };
+        let failed = target.sent == 0 && rare.send_failed > 0;
+        let (kernel, user) = (u64::from(target.kernel), u64::from(target.received.saturating_sub(target.kernel)));
+        self.emit_summary(TargetSummary {
+            name,
+            endpoint: Some(target.endpoint),
+            counts: counts(&target, &rare),
+            status: self.status(target.received),
+            state: failed.then_some(State::Unknown),
+            error: rare.error.filter(|_| rare.send_failed > 0),
+            rtt: if rare.other_rtt.count() > target.rtt.count() { rare.other_rtt } else { target.rtt },
+            stamps: StampCounts { hardware: 0, kernel, user },
+            delays,
+            complete,
+            duration: now.since(target.began),
+        });
+    }
+
+    /// Emits the summary of a target that cannot be probed.
+    pub(super) fn end_unprobed(&mut self, target: SweepTarget) {
+        self.emit_summary(TargetSummary {
+            state: Some(if target.endpoint.is_some() { State::Unknown } else { State::Unresolved }),
+            name: target.name,
+            endpoint: target.endpoint,
+            counts: Counts::default(),
+            status: Status::NotRun,
+            error: None,
+            rtt: Brief::default(),
+            stamps: StampCounts::default(),
+            delays: Vec::new(),
+            complete: true,
+            duration: std::time::Duration::ZERO,
+        });
+    }
+
+    fn emit_summary(&mut self, mut summary: TargetSummary) {
+        self.totals.ended += 1;
+        self.totals.alive += u64::from(summary.is_alive());
+        self.totals.unreachable += u64::from(summary.is_unreachable());
+        if summary.state.is_some() {
+            self.totals.not_run += 1;
+            summary.status = Status::NotRun;
+        }
+        summary.counts.foreign = std::mem::take(&mut self.foreign);
+        summary.counts.dropped_by_kernel = std::mem::take(&mut self.dropped);
+        self.events.push_back(Event::Ended(Box::new(summary)));
+    }
+
+    fn status(&self, received: u32) -> Status {
+        let needed = match self.config.completion {
+            Completion::AllProbes => self.config.needed,
+            // A target that ends at its first answer has no more.
+            Completion::FirstAnswer => 1,
+        };
+        if received >= needed { Status::Answered } else { Status::NotAnswered }
+    }
+}
+
+fn counts(target: &ActiveTarget, rare: &Rare) -> Counts {
+    Counts {
+        sent: target.sent.into(),
+        received: target.received.into(),
+        unreachable: rare.unreachable.into(),
+        lost: target.lost.into(),
+        pending: target.pending.into(),
+        send_failed: rare.send_failed.into(),
+        duplicates: rare.duplicates,
+        late: rare.late,
+        reordered: rare.reordered.into(),
+        bad_checksum: rare.bad_checksum,
+        payload_changed: rare.payload_changed.into(),
+        truncated: rare.truncated.into(),
+        wrong_source: rare.wrong_source.into(),
+        longest_loss_run: target.longest_run.into(),
+        ..Counts::default()
+    }
+}

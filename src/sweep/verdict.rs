@@ -1,0 +1,56 @@
+//! What a run comes to: [`Verdict`], a fold of its events.
+
+use std::net::IpAddr;
+
+use super::event::Event;
+use crate::channel::OsError;
+use crate::engine::outcome::Status;
+
+/// The status of a run so far, and why targets could not be probed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verdict {
+    /// The worst status of any target.
+    pub status: Status,
+    /// Targets to which nothing could be sent, by error in order of appearance.
+    pub unprobed: Vec<Unprobed>,
+}
+
+/// Targets to which nothing could be sent because of the same error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unprobed {
+    /// The error.
+    pub error: OsError,
+    /// The number of targets.
+    pub targets: u64,
+    /// The first of them.
+    pub first: IpAddr,
+}
+
+impl Verdict {
+    /// Takes the next event of the run.
+    pub fn take(&mut self, event: &Event) {
+        match event {
+            Event::Ended(target) => {
+                self.status = self.status.and(target.status);
+                if let (Some(error), Some(_), Some(endpoint)) = (target.error, target.state, target.endpoint) {
+                    self.add(Unprobed { error, targets: 1, first: endpoint.address });
+                }
+            }
+            Event::Over { cut_short: true, .. } => self.status = self.status.and(Status::NotAnswered),
+            Event::Over { .. } | Event::Progress { .. } | Event::Interrupted => {}
+        }
+    }
+
+    /// Takes the verdict of another part of the run.
+    pub fn join(&mut self, other: Verdict) {
+        self.status = self.status.and(other.status);
+        other.unprobed.into_iter().for_each(|unprobed| self.add(unprobed));
+    }
+
+    fn add(&mut self, unprobed: Unprobed) {
+        match self.unprobed.iter_mut().find(|known| known.error == unprobed.error) {
+            Some(known) => known.targets += unprobed.targets,
+            None => self.unprobed.push(unprobed),
+        }
+    }
+}
