@@ -9,6 +9,7 @@ use serde::{Serialize, Serializer};
 use crate::engine::outcome::{State, Status, Subject};
 use crate::metrics::RttStats;
 pub use crate::metrics::{Counts, StampCounts};
+use crate::types::WallTime;
 
 /// Figures of a running series.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,6 +29,8 @@ pub struct Interim {
 pub struct Summary {
     /// The subject.
     pub subject: Arc<Subject>,
+    /// When the first probe was sent.
+    pub began: Option<WallTime>,
     /// Outcomes of its probes.
     pub counts: Counts,
     /// Whether it answered as often as was asked.

@@ -1,5 +1,6 @@
 //! JSON lines: compact, printable whatever a string holds, times in RFC 3339, durations in milliseconds.
 
+use std::fmt;
 use std::io::{self, Write};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -25,10 +26,16 @@ pub(super) fn line(object: &impl Serialize, out: &mut dyn Write) -> io::Result<(
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Time(pub WallTime);
 
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let at = UNIX_EPOCH + Duration::from_nanos(self.0.as_nanos());
+        humantime::format_rfc3339_nanos(at).fmt(f)
+    }
+}
+
 impl Serialize for Time {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let at = UNIX_EPOCH + Duration::from_nanos(self.0.as_nanos());
-        serializer.collect_str(&humantime::format_rfc3339_nanos(at))
+        serializer.collect_str(self)
     }
 }
 

@@ -16,7 +16,7 @@ mod words;
 use std::io::{self, Write};
 
 pub use contrast::{ContrastJson, ContrastText};
-pub use ping::{PingJson, PingJsonOptions, PingText, PingTextOptions, ShownSource};
+pub use ping::{PingCsv, PingJson, PingJsonOptions, PingText, PingTextOptions, ShownSource};
 pub use pong::{PongJson, PongText};
 pub use sweep::{SweepJson, SweepProgress, SweepShow, SweepText};
 pub use trace::{
@@ -33,11 +33,27 @@ pub struct Streams<'a> {
     pub talk: &'a mut dyn Write,
 }
 
-/// A way to write events down. It buffers nothing: what an event says is written when the event comes, or never.
+/// A way to write the events of a run. Events carry all that is to be written, so a sink keeps little of earlier ones.
 pub trait Sink<E> {
-    /// Writes what `event` says.
+    /// Takes the next event.
     ///
     /// # Errors
     /// The writers'.
     fn event(&mut self, event: &E, streams: &mut Streams<'_>) -> io::Result<()>;
+
+    /// The run is about to wait: readers get what was written so far.
+    ///
+    /// # Errors
+    /// The writers'.
+    fn idle(&mut self, streams: &mut Streams<'_>) -> io::Result<()> {
+        streams.data.flush()
+    }
+
+    /// There are no more events: whatever the format still needs is written.
+    ///
+    /// # Errors
+    /// The writers'.
+    fn finish(&mut self, _streams: &mut Streams<'_>) -> io::Result<()> {
+        Ok(())
+    }
 }

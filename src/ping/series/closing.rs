@@ -34,10 +34,12 @@ impl Series {
         let counts = self.figures();
         debug_assert!(counts.balance(), "{counts:?}");
         let state = self.state(&counts);
-        let duration = self.first_sent.zip(self.last_packet).map_or(Duration::ZERO, |(first, last)| last.since(first));
+        let span = self.first_sent.zip(self.last_packet);
+        let duration = span.map_or(Duration::ZERO, |(first, last)| last.since(first.mono));
         let delays = self.delays.majority();
         events.push_back(Event::Ended(Box::new(Summary {
             subject: Arc::clone(&self.subject),
+            began: self.first_sent.map(|first| first.wall),
             counts,
             status: status(config, &counts, state),
             state,

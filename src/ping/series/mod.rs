@@ -85,7 +85,7 @@ pub(super) struct Series {
     send_error: Option<(OsError, Option<Mtu>)>,
     /// No more probes are wanted.
     stopped: bool,
-    first_sent: Option<Instant>,
+    first_sent: Option<Now>,
     last_sent: Option<Instant>,
     last_packet: Option<Instant>,
     newest_sent: Option<ProbeId>,

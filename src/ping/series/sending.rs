@@ -118,7 +118,7 @@ impl Series {
         {
             self.counts.skipped += slots.left(at);
         }
-        self.first_sent.get_or_insert(at);
+        self.first_sent.get_or_insert(sent.stamp.user);
         self.last_sent = self.last_sent.max(Some(at));
         self.last_packet = self.last_packet.max(Some(at));
         self.newest_sent = self.newest_sent.max(Some(id));

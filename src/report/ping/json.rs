@@ -12,9 +12,9 @@ use crate::engine::outcome::{
 };
 use crate::ping::{Event, OneWayStats, Spread, Summary};
 use crate::report::json::{Time, VERSION, line, millis};
-use crate::report::ping::text::interim;
+use crate::report::ping::text::interims;
 use crate::report::words::message::{Message, local_error};
-use crate::report::{Sink, Streams, escape};
+use crate::report::{Sink, Streams};
 use crate::types::{Family, Mtu, Rtt, WallTime};
 use crate::wire::icmp::ErrorKind;
 
@@ -44,10 +44,7 @@ impl Sink<Event> for PingJson {
             Event::Began { subject, at } if !self.options.quiet => line(&Began { subject, at: *at }, data),
             Event::Probe(event) if !self.options.quiet => line(&Probe(event), data),
             Event::Ended(summary) => line(&Ended(summary), data),
-            Event::Interim(all) => all.iter().try_for_each(|figures| {
-                let name = (all.len() > 1).then(|| escape(&figures.subject.name));
-                interim(figures, name.as_deref(), streams.talk)
-            }),
+            Event::Interim(figures) => interims(figures, streams.talk),
             _ => Ok(()),
         }
     }
@@ -110,10 +107,8 @@ impl Serialize for Probe<'_> {
         common(&mut map, &event.subject, Some(event))?;
         match &event.outcome {
             Outcome::Reply(answer) => reply(&mut map, event, answer)?,
-            Outcome::Refused(refusal) => error(&mut map, event, &ErrorKeys::refused(event, refusal))?,
-            Outcome::Error(icmp) => error(&mut map, event, &ErrorKeys::icmp(event, icmp))?,
-            Outcome::NotSent(failed) => error(&mut map, event, &ErrorKeys::not_sent(event, failed))?,
             Outcome::Timeout(silence) => timeout(&mut map, event, silence)?,
+            _ => error(&mut map, event)?,
         }
         map.end()
     }
@@ -188,7 +183,21 @@ struct ErrorKeys {
     failure: Option<ExchangeFailure>,
 }
 
+/// The sentence about a probe that brought no reply; `None` for a plain timeout.
+pub(super) fn message(event: &ProbeEvent) -> Option<String> {
+    ErrorKeys::of(event).map(|keys| keys.message)
+}
+
 impl ErrorKeys {
+    fn of(event: &ProbeEvent) -> Option<Self> {
+        match &event.outcome {
+            Outcome::Refused(refusal) => Some(ErrorKeys::refused(event, refusal)),
+            Outcome::Error(error) => Some(ErrorKeys::icmp(event, error)),
+            Outcome::NotSent(failed) => Some(ErrorKeys::not_sent(event, failed)),
+            Outcome::Reply(_) | Outcome::Timeout(_) => None,
+        }
+    }
+
     fn icmp(event: &ProbeEvent, error: &IcmpError) -> Self {
         let address = event.subject.address;
         let local = error.origin == ErrorOrigin::Local;
@@ -230,7 +239,8 @@ impl ErrorKeys {
     }
 }
 
-fn error<M: SerializeMap>(map: &mut M, event: &ProbeEvent, keys: &ErrorKeys) -> Result<(), M::Error> {
+fn error<M: SerializeMap>(map: &mut M, event: &ProbeEvent) -> Result<(), M::Error> {
+    let Some(keys) = ErrorKeys::of(event) else { return Ok(()) };
     let (mtu, gateway) = match &event.outcome {
         Outcome::Error(error) => (error.mtu, error.gateway),
         Outcome::NotSent(failed) => (failed.mtu, None),

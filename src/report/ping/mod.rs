@@ -1,8 +1,10 @@
 //! rping's results.
 
+mod csv;
 mod json;
 mod text;
 
+pub use csv::PingCsv;
 pub use json::{PingJson, PingJsonOptions};
 pub(super) use text::interim;
 pub use text::{PingText, PingTextOptions, ShownSource};

@@ -1,5 +1,6 @@
 //! The words of every report: what is escaped, how numbers look, and the messages of ICMP errors.
 
+pub(in crate::report) mod csv;
 mod escape;
 pub(super) mod message;
 pub(super) mod number;

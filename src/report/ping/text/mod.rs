@@ -13,7 +13,7 @@ use std::net::IpAddr;
 use lines::Probed;
 use peer::{Peer, Zone};
 use service::SILENCE;
-pub(in crate::report) use summary::interim;
+pub(in crate::report) use summary::{interim, interims};
 
 use crate::engine::outcome::{MethodKind, State, Subject};
 use crate::ping::{Event, Summary};

@@ -130,6 +130,14 @@ fn times(options: &PingTextOptions, summary: &Summary, data: &mut dyn Write) -> 
     writeln!(data)
 }
 
+/// The lines for SIGQUIT; with the name of each target where there are several.
+pub(in crate::report) fn interims(figures: &[Interim], talk: &mut dyn Write) -> io::Result<()> {
+    figures.iter().try_for_each(|one| {
+        let name = (figures.len() > 1).then(|| escape(&one.subject.name));
+        interim(one, name.as_deref(), talk)
+    })
+}
+
 /// One line for SIGQUIT, as ping writes it; `name` where there is more than one target.
 pub(in crate::report) fn interim(figures: &Interim, name: Option<&str>, talk: &mut dyn Write) -> io::Result<()> {
     let counts = &figures.counts;

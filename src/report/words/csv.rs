@@ -1,0 +1,32 @@
+//! Records of CSV (RFC 4180): [`record`].
+
+use std::io::{self, Write};
+
+/// Writes one record: fields with commas, quotes or line breaks between quotes, absent ones empty, a line feed at the end.
+///
+/// # Errors
+/// The writer's.
+pub(in crate::report) fn record(
+    fields: impl IntoIterator<Item = Option<String>>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let fields: Vec<String> = fields.into_iter().map(|field| quoted(field.unwrap_or_default())).collect();
+    writeln!(out, "{}", fields.join(","))
+}
+
+fn quoted(field: String) -> String {
+    if field.contains([',', '"', '\n', '\r']) { format!("\"{}\"", field.replace('"', "\"\"")) } else { field }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_quoted_only_where_that_is_needed() {
+        let fields = ["plain", "a,b", "say \"x\"", "two\nlines"].map(|field| Some(field.to_owned()));
+        let mut out = Vec::new();
+        record(fields.into_iter().chain([None]), &mut out).expect("a Vec takes everything");
+        assert_eq!(String::from_utf8_lossy(&out), "plain,\"a,b\",\"say \"\"x\"\"\",\"two\nlines\",\n");
+    }
+}
