@@ -1,6 +1,7 @@
 //! What the channel tells a Machine: [`Inbound`], collected in an [`Inbox`].
 
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 
 use super::arena::{Arena, Span};
 use super::{LaneId, OsError, Token};
@@ -51,7 +52,7 @@ pub struct Datagram {
     /// says so.
     pub to: Option<IpAddr>,
     /// Index of the interface it arrived by.
-    pub ifindex: Option<u32>,
+    pub ifindex: Option<NonZeroU32>,
     /// TTL or Hop Limit on arrival.
     pub reply_ttl: Option<Ttl>,
     /// TOS or Traffic Class on arrival.

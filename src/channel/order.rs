@@ -2,10 +2,11 @@
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 
 use super::arena::{Arena, Span};
 use super::{LaneId, Token};
-use crate::types::{Endpoint, FlowLabel, Tos, Ttl};
+use crate::types::{Endpoint, FlowLabel, Port, Tos, Ttl};
 
 /// Something for the channel to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,7 +55,7 @@ pub struct Header {
     /// Source address.
     pub from: Option<IpAddr>,
     /// Index of the interface to leave by.
-    pub ifindex: Option<u32>,
+    pub ifindex: Option<NonZeroU32>,
     /// TTL or Hop Limit.
     pub ttl: Option<Ttl>,
     /// TOS or Traffic Class.
@@ -96,8 +97,8 @@ pub struct Open {
     pub token: Token,
     /// Where to.
     pub to: Endpoint,
-    /// Source port; 0 lets the kernel choose.
-    pub source_port: u16,
+    /// Source port; `None` lets the kernel choose.
+    pub source_port: Option<Port>,
     /// Header fields.
     pub header: Header,
 }

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::process::ExitCode;
 
 use crate::channel::{ChannelError, LanePlan, OpenedLanes, OsError, Plan};
@@ -50,7 +51,7 @@ pub struct Env<'a> {
     /// Forward names.
     pub resolve: Resolve<'a>,
     /// The index of an interface.
-    pub interface_index: &'a dyn Fn(&str) -> Option<u32>,
+    pub interface_index: &'a dyn Fn(&str) -> Option<NonZeroU32>,
     /// Routes.
     pub source_for: SourceFor<'a>,
     /// Sockets.

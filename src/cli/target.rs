@@ -241,7 +241,7 @@ fn route(aim: Aim<'_>, endpoint: IpEndpoint, lanes: &Lanes, env: &Env<'_>) -> Re
         Ok(source) => Some(source),
         // connect(2): EACCES is what the kernel says of a broadcast address.
         Err(OsError::EACCES) if aim.broadcast => None,
-        Err(OsError::EINVAL) if endpoint.zone == 0 && is_link_local(endpoint.address) => {
+        Err(OsError::EINVAL) if endpoint.zone.is_none() && is_link_local(endpoint.address) => {
             return Err(CliError::NoZone(aim.host.to_owned(), endpoint.address));
         }
         Err(error) => return Err(CliError::NoRoute(aim.host.to_owned(), error)),
@@ -263,11 +263,11 @@ fn with_zone(endpoint: IpEndpoint, lane: &Lane, env: &Env<'_>) -> IpEndpoint {
         IpAddr::V6(address) => address.is_unicast_link_local() || address.is_multicast(),
         IpAddr::V4(_) => false,
     };
-    if !scoped || endpoint.zone != 0 {
+    if !scoped || endpoint.zone.is_some() {
         return endpoint;
     }
     let index = lane.plan.interface.as_deref().and_then(|name| (env.interface_index)(name));
-    IpEndpoint { zone: index.unwrap_or(0), ..endpoint }
+    IpEndpoint { zone: index, ..endpoint }
 }
 
 #[cfg(test)]

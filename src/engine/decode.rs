@@ -292,7 +292,7 @@ fn udp_datagram<'a>(
     octets: &'a [u8],
 ) -> Result<Decoded<'a>, WireError> {
     let (port, payload) = match profile.received_at {
-        Layer::Payload => (from.port, octets),
+        Layer::Payload => (from.port_number(), octets),
         Layer::Transport => udp::parse(octets).map(|udp| (udp.source_port, udp.payload))?,
         Layer::Ip => udp::parse(ip::parse(octets)?.payload).map(|udp| (udp.source_port, udp.payload))?,
     };
@@ -393,7 +393,7 @@ fn reported_packet<'a>(profile: &Profile, report: &IcmpNotice, quote: &'a [u8]) 
         (Protocol::Icmp, _) => quoted_transport(profile, quoted::parse_icmp(profile.family, quote)),
         (Protocol::Udp, Some(to)) => {
             let payload = if profile.quote_at == Layer::Payload { quote } else { quote.get(8..).unwrap_or_default() };
-            QuotedTransport::Udp { source_port: None, destination_port: to.port, payload }
+            QuotedTransport::Udp { source_port: None, destination_port: to.port_number(), payload }
         }
         (Protocol::Udp, None) | (Protocol::Tcp | Protocol::Unix, _) => QuotedTransport::Unknown,
     };

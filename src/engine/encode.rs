@@ -42,7 +42,7 @@ pub fn udp_probe(
     out: &mut Vec<u8>,
 ) {
     let start = out.len();
-    let datagram = UdpDatagram { source_port, destination_port: to.port, payload };
+    let datagram = UdpDatagram { source_port, destination_port: to.port_number(), payload };
     if udp::push_balanced(source, to.address, &datagram, checksum, out).is_err() {
         out.truncate(start);
     }
@@ -52,8 +52,14 @@ pub fn udp_probe(
 /// families.
 pub fn tcp_syn((source, source_port): (IpAddr, u16), to: IpEndpoint, payload: usize, sequence: u32, out: &mut Vec<u8>) {
     let start = out.len();
-    let header =
-        TcpHeader { source_port, destination_port: to.port, sequence, acknowledgment: None, syn: true, reset: false };
+    let header = TcpHeader {
+        source_port,
+        destination_port: to.port_number(),
+        sequence,
+        acknowledgment: None,
+        syn: true,
+        reset: false,
+    };
     if tcp::push_syn(source, to.address, &header, payload, out).is_err() {
         out.truncate(start);
     }

@@ -9,7 +9,7 @@ use super::clock;
 use super::socket::{self, Failure};
 use super::sys::option::{self, *};
 use crate::channel::{Header, LanePlan, Open, OsError, Protocol, SocketKind};
-use crate::types::{Endpoint, Family, FlowLabel, IpEndpoint, Stamp, Ttl};
+use crate::types::{Endpoint, Family, FlowLabel, IpEndpoint, Port, Stamp, Ttl};
 
 /// SYNs that are sent after the first: a probe is one SYN, and one more tells a lost one from a filtered port.
 const SYN_REPEATS: i32 = 1;
@@ -66,7 +66,7 @@ pub fn begin(plan: &LanePlan, open: &Open, spare: Option<Socket>) -> Result<Begu
 ///
 /// # Errors
 /// The call that failed, and how.
-pub fn tcp_socket(plan: &LanePlan, header: &Header, port: u16) -> Result<Socket, Failure> {
+pub fn tcp_socket(plan: &LanePlan, header: &Header, port: Option<Port>) -> Result<Socket, Failure> {
     // A mark takes a privilege that is gone when the sockets of connections are made.
     if plan.mark.is_some() {
         return Err((SO_MARK.call, OsError::EOPNOTSUPP));
@@ -76,14 +76,14 @@ pub fn tcp_socket(plan: &LanePlan, header: &Header, port: u16) -> Result<Socket,
     socket::report_errors(socket.as_fd(), plan.family)?;
     socket::bind_device(&socket, plan)?;
     let source = header.from.or(plan.source);
-    if port != 0 {
+    if port.is_some() {
         // A port whose last connection is in TIME-WAIT may serve another peer.
         socket.set_reuse_address(true).map_err(|error| ("SO_REUSEADDR", error.into()))?;
     } else if source.is_some() {
         // Only connect(2) knows the peer, and with it which of our ports are free.
         IP_BIND_ADDRESS_NO_PORT.set(socket.as_fd(), 1).map_err(|error| (IP_BIND_ADDRESS_NO_PORT.call, error))?;
     }
-    if port != 0 || source.is_some() {
+    if port.is_some() || source.is_some() {
         socket::bind_to(&socket, plan, source, port)?;
     }
     Ok(socket)
@@ -145,7 +145,7 @@ fn configure(socket: &Socket, plan: &LanePlan, header: &Header) -> Result<(), Fa
         (of_family(IP_TTL, IPV6_UNICAST_HOPS), header.ttl.or(plan.ttl).map(|ttl| i32::from(ttl.get()))),
         (of_family(IP_TOS, IPV6_TCLASS), header.tos.or(plan.tos).map(|tos| i32::from(tos.get()))),
         (IPV6_FLOWINFO_SEND, header.flow_label.or(plan.flow_label).filter(|_| plan.family == Family::V6).map(|_| 1)),
-        (SO_BINDTOIFINDEX, header.ifindex.filter(|_| plan.interface.is_none()).map(u32::cast_signed)),
+        (SO_BINDTOIFINDEX, header.ifindex.filter(|_| plan.interface.is_none()).map(|index| index.get().cast_signed())),
     ];
     option::set_all(socket.as_fd(), &settings)?;
     socket::configure_sending(socket.as_fd(), plan, SocketKind::Stream)

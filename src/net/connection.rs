@@ -88,7 +88,7 @@ pub enum Fate {
 impl Connection {
     /// An attempt to open `socket`, begun at `began`, which is our end `local`.
     pub fn opening(open: &Open, protocol: Protocol, socket: Socket, began: Instant, local: Option<IpEndpoint>) -> Self {
-        let spare_for = (protocol == Protocol::Tcp && open.source_port == 0).then_some(open.header);
+        let spare_for = (protocol == Protocol::Tcp && open.source_port.is_none()).then_some(open.header);
         let connection = Connection::open(open.token, open.lane, protocol, socket);
         Connection { opening: true, began, local, spare_for, ..connection }
     }
@@ -297,7 +297,7 @@ impl Connection {
         while let Ok(message) = message::receive(self.socket.as_fd(), Queue::Errors, turn.buffers) {
             // The socket may have served an earlier attempt, from another port: RFC 9293 §3.1, the Source Port comes first.
             let port = message.octets.first_chunk().map(|port| u16::from_be_bytes(*port));
-            if port.zip(self.local).is_some_and(|(port, local)| port != local.port) {
+            if port.zip(self.local).is_some_and(|(port, local)| port != local.port_number()) {
                 continue;
             }
             if place.push_error(&message, turn.inbox) {

@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -78,7 +79,7 @@ pub fn bind_datagrams(socket: &Socket, plan: &LanePlan, at: &Endpoint) -> Result
 pub fn join_groups(socket: &Socket, plan: &LanePlan) -> Result<(), Failure> {
     for Group { address, interface } in &plan.groups {
         let index = match interface.as_deref().or(plan.interface.as_deref()) {
-            Some(name) => interface::index_of(name).ok_or(OsError::ENODEV),
+            Some(name) => interface::index_of(name).map(NonZeroU32::get).ok_or(OsError::ENODEV),
             None => Ok(0),
         };
         let (call, joined) = match (address, plan.family) {
@@ -176,7 +177,7 @@ fn bind(socket: &Socket, plan: &LanePlan, at: &Endpoint) -> Result<(), Failure> 
     let at = at.ip().filter(|at| at.family() == plan.family).ok_or(("bind", OsError::EAFNOSUPPORT))?;
     // A link-local address only means something on its interface (RFC 4007 §6).
     let zone = match plan.interface.as_deref() {
-        Some(name) if at.zone == 0 => interface::index_of(name).unwrap_or(0),
+        Some(name) if at.zone.is_none() => interface::index_of(name),
         _ => at.zone,
     };
     let at = SocketAddr::from(IpEndpoint { zone, ..at });

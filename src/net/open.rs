@@ -79,7 +79,7 @@ fn open_raw(id: LaneId, plan: &LanePlan) -> Result<Lane, Failure> {
     header::include(&socket, plan)?;
     socket::bind_device(&socket, plan)?;
     if plan.source.is_some() {
-        socket::bind(&socket, plan, 0)?;
+        socket::bind(&socket, plan, None)?;
     }
     let (received_at, checksum) = match plan.family {
         Family::V4 => (Layer::Ip, Owner::Ours),
@@ -109,9 +109,9 @@ fn open_dgram(id: LaneId, plan: &LanePlan) -> Result<Lane, Failure> {
     let mut sockets = Vec::with_capacity(flows.into());
     for flow in 0..flows {
         let port = match (plan.protocol, plan.source_port) {
-            (Protocol::Udp, Some(first)) => first.get().checked_add(flow).ok_or(("bind", OsError::EADDRNOTAVAIL))?,
+            (Protocol::Udp, Some(first)) => Some(first.after(flow).ok_or(("bind", OsError::EADDRNOTAVAIL))?),
             // The kernel chooses; an explicit ICMP identifier could be shared with another process.
-            _ => 0,
+            _ => None,
         };
         let socket = socket::open(plan, Type::DGRAM)?;
         socket::configure(socket.as_fd(), plan, SocketKind::Dgram)?;
@@ -189,7 +189,7 @@ fn open_stream(id: LaneId, plan: &LanePlan) -> Result<Lane, Failure> {
             lane.profile = stream_profile(plan, socket::local_port(&socket)?);
             lane.sockets.push(LaneSocket::new(socket, 0, Departures::none()));
         }
-        (None, Protocol::Tcp) => drop(connect::tcp_socket(plan, &Header::default(), 0)?),
+        (None, Protocol::Tcp) => drop(connect::tcp_socket(plan, &Header::default(), None)?),
         (None, _) => {}
     }
     Ok(lane)

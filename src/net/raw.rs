@@ -14,7 +14,7 @@ use crate::channel::{
     ERROR_FLOW, ErrorPath, LaneHeader, LaneId, LaneIdent, LanePlan, Layer, OsError, Owner, Profile, Protocol,
     SocketKind,
 };
-use crate::types::{Family, Ident};
+use crate::types::{Family, Ident, Port};
 
 /// The source port of flow 0 unless the plan has one: above the range of ports that Linux assigns, and the same in every run, so
 /// that load balancers choose the same paths again.
@@ -43,7 +43,7 @@ pub fn open(id: LaneId, plan: &LanePlan) -> Result<Lane, Failure> {
         socket::report_headers(one.as_fd(), plan.family)?;
         socket::bind_device(one, plan)?;
         if plan.source.is_some() {
-            socket::bind(one, plan, 0)?;
+            socket::bind(one, plan, None)?;
         }
     }
     let departures = Departures::start(transport.as_fd(), plan.send_stamps);
@@ -104,6 +104,6 @@ fn hold(plan: &LanePlan, port: u16) -> Result<Socket, Failure> {
     // Otherwise the kernel would apply to it the path MTU from ICMP errors about probes with its port.
     socket::configure_sending(socket.as_fd(), plan, SocketKind::Raw)?;
     socket::bind_device(&socket, plan)?;
-    socket::bind(&socket, plan, port)?;
+    socket::bind(&socket, plan, Port::new(port))?;
     Ok(socket)
 }

@@ -96,7 +96,7 @@ mod tests {
     fn a_zone_is_a_name_or_an_index() {
         let index = interface_index("lo").unwrap();
         for name in ["fe80::1%lo", &format!("fe80::1%{index}"), "ff02::1%lo"] {
-            assert_eq!(resolve(name, None).unwrap().endpoints[0].zone, index, "{name}");
+            assert_eq!(resolve(name, None).unwrap().endpoints[0].zone, Some(index), "{name}");
         }
         assert!(resolve("fe80::1%no-such-if", None).is_err());
     }

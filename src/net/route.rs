@@ -71,12 +71,12 @@ fn udp_socket(plan: &LanePlan) -> Result<Socket, Failure> {
     }
     socket::bind_device(&socket, plan)?;
     if plan.source.is_some() {
-        socket::bind(&socket, plan, 0)?;
+        socket::bind(&socket, plan, None)?;
     }
     Ok(socket)
 }
 
 fn connect(socket: &Socket, to: IpEndpoint) -> Result<(), OsError> {
-    let to = if to.port == 0 { to.with_port(ANY_PORT) } else { to };
+    let to = if to.port.is_none() { to.with_port(ANY_PORT) } else { to };
     Ok(socket.connect(&SocketAddr::from(to).into())?)
 }

@@ -9,7 +9,7 @@ use super::sys::interface;
 use super::sys::message::{self, Buffers, Queue};
 use super::sys::option::{self, *};
 use crate::channel::{LanePlan, OsError, Protocol, SocketKind};
-use crate::types::{Family, IpEndpoint};
+use crate::types::{Family, IpEndpoint, Port};
 
 /// Room for the replies to a burst of about a thousand probes, including the kernel's own overhead per packet.
 const RECEIVE_BUFFER_OCTETS: i32 = 1 << 20;
@@ -145,19 +145,19 @@ pub fn bind_device(socket: &Socket, plan: &LanePlan) -> Result<(), Failure> {
     socket.bind_device(Some(name.as_bytes())).map_err(|error| ("SO_BINDTODEVICE", error.into()))
 }
 
-/// Binds to the plan's source address, or to none, and `port`.
+/// Binds to the plan's source address, or to none, and to `port`, or to one that the kernel chooses.
 ///
 /// # Errors
 /// `bind`: EADDRNOTAVAIL, EADDRINUSE, EACCES …
-pub fn bind(socket: &Socket, plan: &LanePlan, port: u16) -> Result<(), Failure> {
+pub fn bind(socket: &Socket, plan: &LanePlan, port: Option<Port>) -> Result<(), Failure> {
     bind_to(socket, plan, plan.source, port)
 }
 
-/// Binds to `source`, or to no address, and `port`.
+/// The same with `source` instead of the plan's.
 ///
 /// # Errors
 /// As [`bind`].
-pub fn bind_to(socket: &Socket, plan: &LanePlan, source: Option<IpAddr>, port: u16) -> Result<(), Failure> {
+pub fn bind_to(socket: &Socket, plan: &LanePlan, source: Option<IpAddr>, port: Option<Port>) -> Result<(), Failure> {
     let unspecified: IpAddr = match plan.family {
         Family::V4 => Ipv4Addr::UNSPECIFIED.into(),
         Family::V6 => Ipv6Addr::UNSPECIFIED.into(),
@@ -165,8 +165,8 @@ pub fn bind_to(socket: &Socket, plan: &LanePlan, source: Option<IpAddr>, port: u
     let address = source.unwrap_or(unspecified);
     // A link-local address only means something on its interface (RFC 4007 §6); others keep none.
     let zone = match (address, plan.interface.as_deref()) {
-        (IpAddr::V6(v6), Some(name)) if v6.is_unicast_link_local() => interface::index_of(name).unwrap_or(0),
-        _ => 0,
+        (IpAddr::V6(v6), Some(name)) if v6.is_unicast_link_local() => interface::index_of(name),
+        _ => None,
     };
     let endpoint = SocketAddr::from(IpEndpoint { address, zone, port });
     socket.bind(&endpoint.into()).map_err(|error| ("bind", error.into()))

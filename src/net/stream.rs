@@ -184,7 +184,7 @@ impl Streams {
     /// A socket that is as one made for `open` would be.
     fn take_spare(&mut self, open: &Open) -> Option<(u64, Spare)> {
         let fits = |(_, spare): &(u64, Spare)| spare.lane == open.lane && spare.header == open.header;
-        let at = self.spares.iter().rposition(fits).filter(|_| open.source_port == 0)?;
+        let at = self.spares.iter().rposition(fits).filter(|_| open.source_port.is_none())?;
         Some(self.spares.swap_remove(at))
     }
 

@@ -15,7 +15,7 @@ use crate::channel::{Arena, Control, Header, IcmpNotice, Inbound, Open, Order, O
 use crate::engine::outcome::SubjectId;
 use crate::engine::pace::Cap;
 use crate::engine::{Destination, Machine, Target, Timers};
-use crate::types::{ClockError, Instant, IpEndpoint, Now, Port, ProbeId};
+use crate::types::{ClockError, Instant, IpEndpoint, Now, ProbeId};
 use crate::wire::payload::{COOKIE_OCTETS, Cookie};
 
 /// At most this many probes are ordered in one turn, so that their answers are read before a receive buffer is full.
@@ -202,8 +202,7 @@ impl Ping {
         let token = token(series.subject().id, ordered);
         let header = series.subject().spec.header;
         let header = Header { from: header.from.or(from.filter(|_| self.config.sticky_source)), ..header };
-        if let Some(port) = series.connects() {
-            let source_port = port.map_or(0, Port::get);
+        if let Some(source_port) = series.connects() {
             outbox.push(Order::Open(Open { lane, token, to, source_port, header }));
         } else {
             let buffer = &mut self.payload;

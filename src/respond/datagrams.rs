@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use super::expiring::Expiring;
 use super::ledger::{Client, Turn};
 use super::limiter::Limiter;
 use crate::channel::{Datagram, Header, Order, Token, Transmit};
-use crate::types::{ClockError, Endpoint, Instant, IpEndpoint, Ttl, WallTime};
+use crate::types::{ClockError, Endpoint, Instant, IpEndpoint, Port, Ttl, WallTime};
 use crate::wire::stamp::{self, ErrorEstimate, ReflectorPacket, SenderPacket, Timestamp};
 
 /// Services that may answer whatever they get, and so would play ball with an echo for ever: echo, daytime, quote of the
@@ -48,7 +49,7 @@ type Key = (usize, Peer, u16);
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Peer {
-    Ip(IpAddr, u32, u16),
+    Ip(IpAddr, Option<NonZeroU32>, Option<Port>),
     Unix(Arc<Path>),
 }
 
@@ -66,7 +67,7 @@ impl Datagrams {
         refused_ports.insert(0);
         let datagrams = |listener: &&Listener| matches!(listener.service, Service::Udp | Service::Stamp);
         let own = config.listeners.iter().filter(datagrams).filter_map(|listener| listener.at.ip());
-        refused_ports.extend(own.map(|endpoint| endpoint.port));
+        refused_ports.extend(own.map(|endpoint| endpoint.port_number()));
         let own_paths = config.listeners.iter().filter_map(|listener| match &listener.at {
             Endpoint::Unix(path) => Some(Arc::clone(path)),
             Endpoint::Ip(_) => None,
@@ -190,7 +191,7 @@ impl Datagrams {
         match &datagram.from {
             Endpoint::Ip(from) => {
                 is_one_hosts(from.address)
-                    && !self.refused_ports.contains(&from.port)
+                    && !self.refused_ports.contains(&from.port_number())
                     && datagram.to.is_none_or(by_consent)
             }
             // A socket without a name cannot be sent to.

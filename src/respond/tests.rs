@@ -4,6 +4,7 @@ mod datagrams;
 mod streams;
 
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::{Config, Counters, Event, Listener, Responder, Service, Session};
@@ -104,7 +105,7 @@ impl Bench {
             flow: 0,
             from,
             to: ours,
-            ifindex: Some(2),
+            ifindex: NonZeroU32::new(2),
             reply_ttl: Some(Ttl::new(61)),
             tos: None,
             stamp: Stamp::user(self.now),

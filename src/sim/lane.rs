@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 
 use super::fabric::Fabric;
 use super::network::Host;
@@ -14,7 +15,7 @@ use crate::types::{Family, Ident, Mtu, Tos, Ttl};
 use crate::wire::udp::{self, UdpDatagram};
 
 /// The only interface's index.
-pub(super) const IFINDEX: u32 = 2;
+pub(super) const IFINDEX: NonZeroU32 = NonZeroU32::MIN.saturating_add(1);
 
 /// The first identifier the kernel gives to an ICMP socket.
 const FIRST_IDENT: u16 = 0x2a01;
@@ -163,7 +164,7 @@ impl Sockets {
             Protocol::Tcp => (packet::TCP, octets.to_vec()),
             Protocol::Udp => {
                 let mut transport = Vec::new();
-                let datagram = UdpDatagram { source_port: ident, destination_port: to.port, payload: octets };
+                let datagram = UdpDatagram { source_port: ident, destination_port: to.port_number(), payload: octets };
                 udp::push(source, to.address, &datagram, &mut transport).map_err(|_| OsError::EMSGSIZE)?;
                 (packet::UDP, transport)
             }

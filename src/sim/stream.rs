@@ -8,7 +8,7 @@ use super::inlet::{Arrived, Ready};
 use super::lane::{self, Failed, Lane, Outgoing, Sockets, take};
 use super::packet::{self, field16};
 use crate::channel::{Closed, ClosedHow, Data, Inbound, LaneId, Layer, Open, Opened, OsError, Span, Token};
-use crate::types::{Instant, IpEndpoint, Stamp};
+use crate::types::{Instant, IpEndpoint, Port, Stamp};
 
 /// Octets of a segment without options and data.
 const SEGMENT_OCTETS: usize = 20;
@@ -226,12 +226,12 @@ impl Streams {
             return Err(OsError::EMFILE.into());
         }
         let source = lane::source(lane, &order.header, remote.address, fabric)?;
-        let port = if order.source_port == 0 { take(&mut self.next_port) } else { order.source_port };
+        let port = order.source_port.map_or_else(|| take(&mut self.next_port), Port::get);
         let local = IpEndpoint::from_address(source).with_port(port);
         if self.connections.values().any(|open| open.local == local && open.remote == remote) {
             return Err(OsError::EADDRINUSE.into());
         }
-        let segment = segment(port, remote.port, Flags::Syn, 0);
+        let segment = segment(port, remote.port_number(), Flags::Syn, 0);
         let mut packet = sockets.packet(lane, &order.header, source, remote.address, packet::TCP, segment)?;
         packet.write_checksum();
         let syn = sockets.fit(lane, packet, fabric)?;
@@ -359,7 +359,7 @@ impl Streams {
             // The kernel heeds a redirect and says nothing to the connection.
             let opening = opening.filter(|_| !about.is_advice());
             if let Some((token, lane)) = opening {
-                let port = about.tcp_ports().map_or(0, |(_, remote)| remote.port);
+                let port = about.tcp_ports().map_or(0, |(_, remote)| remote.port_number());
                 effects.ready.push(about.report(arrived, lane, 0, Some(token), port, Layer::Transport));
                 self.connections.remove(&token);
             }
@@ -384,7 +384,7 @@ impl Streams {
 
     fn opening(&self, port: u16, remote: IpEndpoint) -> Option<(Token, LaneId)> {
         let same = |open: &Connection| {
-            open.local.port == port && open.remote.address == remote.address && open.remote.port == remote.port
+            open.local.port_number() == port && open.remote.address == remote.address && open.remote.port == remote.port
         };
         let mut opening = self.connections.iter().filter(|(_, open)| matches!(open.state, State::Opening { .. }));
         opening.find(|(_, open)| same(open)).map(|(&token, open)| (token, open.lane))
@@ -393,7 +393,7 @@ impl Streams {
     fn establish(&mut self, at: Instant, token: Token, fabric: &Fabric, effects: &mut Effects) {
         let Some(connection) = self.connections.get_mut(&token) else { return };
         let State::Opening { sent, retransmits, .. } = connection.state else { return };
-        let peer = fabric.peer(connection.remote.address, connection.remote.port).cloned().unwrap_or_default();
+        let peer = fabric.peer(connection.remote.address, connection.remote.port_number()).cloned().unwrap_or_default();
         let one_way = at.since(sent) / 2;
         let opened = Opened { token, stamp: Stamp::default(), local: Some(connection.local), retransmits };
         effects.ready.push(Ready::bare(at, Inbound::Opened(opened)));

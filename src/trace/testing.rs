@@ -103,7 +103,7 @@ impl Probe {
     pub fn answer(&self, hops: u8) -> Back {
         match self.ttl {
             ttl if ttl < hops => Back::Icmp(router(ttl), 11, 0),
-            _ if self.to.port == 0 => Back::Reply(TARGET),
+            _ if self.to.port.is_none() => Back::Reply(TARGET),
             _ => Back::Icmp(TARGET, 3, 3),
         }
     }
@@ -232,13 +232,13 @@ fn inbound(back: Back, probe: &Probe, now: Now, arena: &mut Arena) -> Inbound {
     match back {
         Back::Other(make) => make(arena),
         Back::Icmp(offender, icmp_type, icmp_code) => {
-            let quote: &[u8] = if probe.to.port == 0 { probe.octets.get(..8).unwrap_or_default() } else { &[] };
+            let quote: &[u8] = if probe.to.port.is_none() { probe.octets.get(..8).unwrap_or_default() } else { &[] };
             let report = report(probe, Stamp::user(now), (offender, icmp_type, icmp_code));
             Inbound::Icmp(IcmpNotice { quote: arena.push(quote), ..report })
         }
         Back::Reply(from) => {
-            let octets = if probe.to.port == 0 { probe.echoed() } else { b"hello".to_vec() };
-            let from = IpEndpoint::from_address(from).with_port(probe.to.port);
+            let octets = if probe.to.port.is_none() { probe.echoed() } else { b"hello".to_vec() };
+            let from = IpEndpoint::from_address(from).with_port(probe.to.port_number());
             datagram(arena, from, probe.flow, Stamp::user(now), &octets)
         }
     }

@@ -322,7 +322,8 @@ impl Tracer {
 
     fn take_unnamed(&mut self, lane: LaneId, from: IpEndpoint, arrival: Arrival, now: Instant) {
         let port = |run: &TraceRun| departure::port(&self.config, run.probes());
-        let is_target = |run: &TraceRun| (run.lane, run.target.address, port(run)) == (lane, from.address, from.port);
+        let is_target =
+            |run: &TraceRun| (run.lane, run.target.address, port(run)) == (lane, from.address, from.port_number());
         let Some((&index, run)) = self.runs.iter_mut().find(|(_, run)| is_target(run)) else { return };
         match run.attribute_unnamed(now) {
             Attribution::Probe(probe) => self.take_answer(probe, arrival),
@@ -563,7 +564,7 @@ mod tests {
             let lab = play(config(profile(protocol)), |probe| {
                 let at = Stamp::user(at(ms(9)));
                 let mut never = report(probe, at, (router(99), 3, 1));
-                never.to = never.to.map(|to| to.with_port(if to.port == 0 { 0 } else { 9 }));
+                never.to = never.to.map(|to| to.with_port(if to.port.is_none() { 0 } else { 9 }));
                 let mut local = report(probe, at, (router(99), 3, 1));
                 local.origin = ErrorOrigin::Local;
                 let quote = [8, 0, 0, 0, 0x43, 0x21, 0xff, 0xfe];

@@ -1,8 +1,11 @@
 //! Where packets go and come from: [`Family`], [`IpEndpoint`], [`Endpoint`].
 
 use std::net::{IpAddr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
+
+use super::Port;
 
 /// Internet protocol version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -28,21 +31,31 @@ impl Family {
 pub struct IpEndpoint {
     /// The address.
     pub address: IpAddr,
-    /// Interface index of a scoped IPv6 address (RFC 4007); 0 where there is none.
-    pub zone: u32,
-    /// Port; 0 where the protocol has none (ICMP).
-    pub port: u16,
+    /// Interface index of a scoped IPv6 address (RFC 4007).
+    pub zone: Option<NonZeroU32>,
+    /// Port; `None` where the protocol has none (ICMP), and where the kernel chooses one.
+    pub port: Option<Port>,
 }
 
 impl IpEndpoint {
     /// `address` without zone and port.
     pub const fn from_address(address: IpAddr) -> Self {
-        IpEndpoint { address, zone: 0, port: 0 }
+        IpEndpoint { address, zone: None, port: None }
     }
 
-    /// The same address and zone with another port.
-    pub const fn with_port(self, port: u16) -> Self {
-        IpEndpoint { port, ..self }
+    /// The same address and zone with the port of a header field, in which 0 is none.
+    pub const fn with_port(self, number: u16) -> Self {
+        IpEndpoint { port: Port::new(number), ..self }
+    }
+
+    /// The port as a header field has it: 0 for none.
+    pub fn port_number(&self) -> u16 {
+        self.port.map_or(0, Port::get)
+    }
+
+    /// The zone as a socket address has it: 0 for none.
+    pub fn zone_index(&self) -> u32 {
+        self.zone.map_or(0, NonZeroU32::get)
     }
 
     /// The family of the address.
@@ -54,18 +67,18 @@ impl IpEndpoint {
 impl From<SocketAddr> for IpEndpoint {
     fn from(from: SocketAddr) -> Self {
         let zone = match from {
-            SocketAddr::V4(_) => 0,
-            SocketAddr::V6(v6) => v6.scope_id(),
+            SocketAddr::V4(_) => None,
+            SocketAddr::V6(v6) => NonZeroU32::new(v6.scope_id()),
         };
-        IpEndpoint { address: from.ip(), zone, port: from.port() }
+        IpEndpoint { address: from.ip(), zone, port: Port::new(from.port()) }
     }
 }
 
 impl From<IpEndpoint> for SocketAddr {
     fn from(from: IpEndpoint) -> Self {
         match from.address {
-            IpAddr::V4(address) => SocketAddr::V4(SocketAddrV4::new(address, from.port)),
-            IpAddr::V6(address) => SocketAddr::V6(SocketAddrV6::new(address, from.port, 0, from.zone)),
+            IpAddr::V4(address) => SocketAddr::V4(SocketAddrV4::new(address, from.port_number())),
+            IpAddr::V6(address) => SocketAddr::V6(SocketAddrV6::new(address, from.port_number(), 0, from.zone_index())),
         }
     }
 }

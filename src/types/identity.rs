@@ -1,5 +1,7 @@
 //! What tells one probe from another: [`ProbeId`], [`Ident`], [`Sequence`], [`Port`].
 
+use std::num::NonZeroU16;
+
 /// Our own number for one packet we send: starts at 1 in each series, never wraps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ProbeId(u64);
@@ -72,17 +74,25 @@ impl Sequence {
 
 /// A TCP or UDP port, 1 to 65535.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Port(u16);
+pub struct Port(NonZeroU16);
 
 impl Port {
     /// `None` for 0, which names no port.
     pub const fn new(number: u16) -> Option<Self> {
-        if number == 0 { None } else { Some(Port(number)) }
+        match NonZeroU16::new(number) {
+            Some(number) => Some(Port(number)),
+            None => None,
+        }
+    }
+
+    /// The port `count` ports later, or `None` after 65535.
+    pub fn after(self, count: u16) -> Option<Self> {
+        self.0.checked_add(count).map(Port)
     }
 
     /// 1 to 65535.
     pub const fn get(self) -> u16 {
-        self.0
+        self.0.get()
     }
 }
 

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::io::Cursor;
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use netprobe::channel::OsError;
@@ -117,7 +118,7 @@ impl World {
                 seed: 1,
                 clock_error: self.clock_error,
                 resolve: &|name, family| self.resolve(name, family),
-                interface_index: &|name| (name == "eth0").then_some(2),
+                interface_index: &|name| (name == "eth0").then_some(NonZeroU32::MIN.saturating_add(1)),
                 source_for: &|to, _| self.source_for(to),
                 open: &mut |plan| Ok(self.network.open(plan)),
                 apart: None,

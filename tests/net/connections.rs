@@ -10,7 +10,7 @@ use netprobe::channel::{
     Attempt, CloseHow, ClosedHow, ErrorOrigin, ErrorPath, Header, Inbound, LaneId, LanePlan, Layer, Open, Order,
     OsError, Owner, Protocol, SocketChoice, SocketKind, Token,
 };
-use netprobe::types::{Endpoint, Family, IpEndpoint, Tos, Ttl};
+use netprobe::types::{Endpoint, Family, IpEndpoint, Port, Tos, Ttl};
 
 use crate::namespace::{in_namespace, ip};
 use crate::orders::link;
@@ -39,7 +39,7 @@ in_namespace! {
                 let mut run = Run::open(vec![tcp(family)]);
                 run.connect(1, 0, Endpoint::Ip(loopback(family).with_port(81)), Header::default());
                 let local = run.begun(1).local.expect("our end");
-                assert_eq!((local.address, local.port != 0), (loopback(family).address, true));
+                assert_eq!((local.address, local.port.is_some()), (loopback(family).address, true));
                 assert_eq!(run.closed(Token::new(1)), ClosedHow::Reset);
                 // What is over is forgotten.
                 run.write(Token::new(1), b"too late");
@@ -55,7 +55,7 @@ in_namespace! {
         let mut run = Run::open(vec![tcp(Family::V4)]);
         run.connect(1, 0, Endpoint::Ip(endpoint("10.0.0.2").with_port(82)), Header::default());
         let local = run.begun(1).local.expect("our end");
-        assert_eq!((local.address, local.port != 0), (endpoint("10.0.0.1").address, true));
+        assert_eq!((local.address, local.port.is_some()), (endpoint("10.0.0.1").address, true));
         assert_eq!(run.closed(Token::new(1)), ClosedHow::Failed(OsError::ETIMEDOUT));
     }
 
@@ -98,7 +98,7 @@ in_namespace! {
             assert_eq!((report.token, report.to), (Some(Token::new(token)), Some(to)));
             assert_eq!((report.origin, report.offender), (ErrorOrigin::Icmp, Some(to.address)));
             assert!(report.reply_ttl.is_some());
-            assert_eq!(quote[..4], [local.port.to_be_bytes(), port.to_be_bytes()].concat());
+            assert_eq!(quote[..4], [local.port_number().to_be_bytes(), port.to_be_bytes()].concat());
             // It ended the attempt.
             run.receive();
             assert!(run.came.is_empty(), "{:?}", run.came);
@@ -141,9 +141,9 @@ in_namespace! {
             run.receive();
             run.came.drain(..).next().expect("an outcome").0
         };
-        let Inbound::Sent(sent) = open(1, 7000) else { panic!("refused") };
-        assert_eq!(sent.local.map(|local| local.port), Some(7000));
-        let Inbound::Refused(refused) = open(2, 7000) else { panic!("not refused") };
+        let Inbound::Sent(sent) = open(1, Port::new(7000)) else { panic!("refused") };
+        assert_eq!(sent.local.map(|local| local.port_number()), Some(7000));
+        let Inbound::Refused(refused) = open(2, Port::new(7000)) else { panic!("not refused") };
         assert!([OsError::EADDRINUSE, OsError::EADDRNOTAVAIL].contains(&refused.error), "{refused:?}");
     }
 

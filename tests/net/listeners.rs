@@ -399,7 +399,7 @@ in_namespace! {
                 run.send(3, lane, datagram.from.ip().expect("an address"), Header::default(), b"I am");
                 let is_answer = |item: &Inbound| matches!(item, Inbound::Datagram(d) if d.lane == LaneId::new(2));
                 let (Inbound::Datagram(answer), octets) = run.take(is_answer) else { panic!("not a datagram") };
-                assert_eq!(answer.from.ip().map(|from| from.port), Some(4321));
+                assert_eq!(answer.from.ip().map(|from| from.port_number()), Some(4321));
                 assert_eq!(octets, b"I am");
             }
             other.idle();

@@ -160,7 +160,7 @@ in_namespace! {
             let from = run.datagram(2).0.from.ip().expect("an internet address");
             run.send(2, 2, from, Default::default(), b"back");
             assert_eq!(run.datagram(lane).0.flow, flow);
-            ports.push(from.port);
+            ports.push(from.port_number());
         }
         assert_eq!(ports[..3], [40_000, 40_001, 40_002]);
         assert!(ports[3] != ports[4] && ports[4] != ports[5] && ports[3] != ports[5]);

@@ -1,6 +1,7 @@
 //! `rpong` from its command line to its exit status.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use crate::cli::rpong::args::{Place, PongArgs};
 use crate::cli::rpong::rules;
 use crate::report::{PongJson, PongText, Sink, escape};
 use crate::respond::{Config, Event, Listener, Responder, Service};
-use crate::types::{Endpoint, Family, IpEndpoint};
+use crate::types::{Endpoint, Family, IpEndpoint, Port};
 
 /// Clients over datagrams that are told apart at once: as many as a log can bear when all of them are invented.
 const MAX_SESSIONS: usize = 4096;
@@ -76,12 +77,12 @@ impl Rpong<'_> {
     }
 
     fn at_place(&self, service: Service, place: &Place, env: &Env<'_>) -> Result<Vec<Wanted>, CliError> {
-        let at = |address, zone| Endpoint::Ip(IpEndpoint { address, zone, port: place.port });
+        let at = |address, zone| Endpoint::Ip(IpEndpoint { address, zone, port: Port::new(place.port) });
         let Some((address, zone)) = &place.address else {
             let every = [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)];
-            return Ok(every.map(|address| Wanted { service, at: at(address, 0), either: true }).into());
+            return Ok(every.map(|address| Wanted { service, at: at(address, None), either: true }).into());
         };
-        let zone = zone.as_deref().map(|name| interface(name, env)).transpose()?.unwrap_or(0);
+        let zone = zone.as_deref().map(|name| interface(name, env)).transpose()?;
         Ok(vec![Wanted { service, at: at(*address, zone), either: false }])
     }
 
@@ -147,7 +148,7 @@ fn listeners(wanted: &[Wanted], opened: &OpenedLanes) -> Result<Vec<Listener>, C
             Ok(lane) => {
                 let port = opened.channel.profile(*lane).ident.ident.get();
                 let at = match &wanted.at {
-                    Endpoint::Ip(at) if at.port == 0 => Endpoint::Ip(at.with_port(port)),
+                    Endpoint::Ip(at) if at.port.is_none() => Endpoint::Ip(at.with_port(port)),
                     at => at.clone(),
                 };
                 listeners.push(Listener { lane: *lane, service: wanted.service, at });
@@ -180,7 +181,7 @@ fn not_listening(wanted: &Wanted, refused: &LaneRefused) -> CliError {
     };
     let attempt = refused.attempts.last();
     let why = attempt.map_or_else(String::new, |attempt| format!(": {}: {}", attempt.call, attempt.error));
-    let privileged = wanted.at.ip().is_some_and(|at| at.port < 1024)
+    let privileged = wanted.at.ip().is_some_and(|at| at.port_number() < 1024)
         && attempt.is_some_and(|attempt| attempt.call == "bind" && attempt.error == OsError::EACCES);
     let hint = if privileged {
         "\n  to allow ports below 1024: sudo setcap cap_net_bind_service+ep PROGRAM, or run it with sudo"
@@ -190,6 +191,6 @@ fn not_listening(wanted: &Wanted, refused: &LaneRefused) -> CliError {
     CliError::Refused(format!("--{name}: cannot listen on {at}{why}{hint}"))
 }
 
-fn interface(name: &str, env: &Env<'_>) -> Result<u32, CliError> {
+fn interface(name: &str, env: &Env<'_>) -> Result<NonZeroU32, CliError> {
     (env.interface_index)(name).ok_or_else(|| CliError::Refused(format!("{name}: {}", OsError::ENODEV)))
 }

@@ -1,6 +1,7 @@
 //! What is probed, and how: [`Subject`] and its [`Spec`].
 
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use serde::{Serialize, Serializer};
 
 use crate::channel::{Header, SocketKind};
 use crate::engine::{Destination, Target};
-use crate::types::{FlowLabel, Ident};
+use crate::types::{FlowLabel, Ident, Port};
 use crate::wire::payload::Fill;
 
 /// The number of a subject in its run, from 0 in argument order. Numbers are not reused.
@@ -82,10 +83,10 @@ impl Subject {
             name: target.name.clone(),
             numeric: target.numeric,
             address: endpoint.map(|endpoint| endpoint.address),
-            zone: endpoint.map(|endpoint| endpoint.zone).filter(|&zone| zone != 0),
+            zone: endpoint.and_then(|endpoint| endpoint.zone).map(NonZeroU32::get),
             source,
             method,
-            port: endpoint.map(|endpoint| endpoint.port).filter(|&port| port != 0),
+            port: endpoint.and_then(|endpoint| endpoint.port).map(Port::get),
             socket: profile.map(|profile| profile.socket),
             ident: profile.filter(|_| method == MethodKind::Icmp).map(|profile| profile.ident.ident),
             payload_octets: spec.payload.octets,

@@ -2,10 +2,11 @@
 
 use std::ffi::OsStr;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::num::NonZeroU32;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use crate::types::{Endpoint, FlowLabel, IpEndpoint};
+use crate::types::{Endpoint, FlowLabel, IpEndpoint, Port};
 
 /// Room for any socket address.
 pub const MAX_OCTETS: usize = size_of::<libc::sockaddr_storage>();
@@ -33,7 +34,7 @@ impl<const ROOM: usize> Encoded<ROOM> {
 /// The socket address of `endpoint`; `flow_label` goes into `sin6_flowinfo`.
 pub fn encode(endpoint: IpEndpoint, flow_label: Option<FlowLabel>) -> Encoded {
     let mut octets = [0; V6_OCTETS];
-    octets[2..4].copy_from_slice(&endpoint.port.to_be_bytes());
+    octets[2..4].copy_from_slice(&endpoint.port_number().to_be_bytes());
     let (family, len) = match endpoint.address {
         IpAddr::V4(address) => {
             octets[4..8].copy_from_slice(&address.octets());
@@ -42,7 +43,7 @@ pub fn encode(endpoint: IpEndpoint, flow_label: Option<FlowLabel>) -> Encoded {
         IpAddr::V6(address) => {
             octets[4..8].copy_from_slice(&flow_label.map_or(0, FlowLabel::get).to_be_bytes());
             octets[8..24].copy_from_slice(&address.octets());
-            octets[24..28].copy_from_slice(&endpoint.zone.to_ne_bytes());
+            octets[24..28].copy_from_slice(&endpoint.zone_index().to_ne_bytes());
             (libc::AF_INET6, V6_OCTETS)
         }
     };
@@ -84,12 +85,12 @@ pub fn decode(octets: &[u8]) -> Option<IpEndpoint> {
     match i32::from(family) {
         libc::AF_INET => {
             let address = Ipv4Addr::from(array::<4>(octets, 4)?);
-            Some(IpEndpoint { address: address.into(), zone: 0, port })
+            Some(IpEndpoint { address: address.into(), zone: None, port: Port::new(port) })
         }
         libc::AF_INET6 => {
             let address = Ipv6Addr::from(array::<16>(octets, 8)?);
             let zone = u32::from_ne_bytes(array(octets, 24)?);
-            Some(IpEndpoint { address: address.into(), zone, port })
+            Some(IpEndpoint { address: address.into(), zone: NonZeroU32::new(zone), port: Port::new(port) })
         }
         _ => None,
     }
@@ -110,9 +111,9 @@ mod tests {
         #[test]
         fn an_endpoint_survives_its_socket_address(v6: bool, bits: u128, zone: u32, port: u16, label in 0u32..0x10_0000) {
             let endpoint = if v6 {
-                IpEndpoint { address: Ipv6Addr::from_bits(bits).into(), zone, port }
+                IpEndpoint { address: Ipv6Addr::from_bits(bits).into(), zone: NonZeroU32::new(zone), port: Port::new(port) }
             } else {
-                IpEndpoint { address: Ipv4Addr::from_bits(bits as u32).into(), zone: 0, port }
+                IpEndpoint { address: Ipv4Addr::from_bits(bits as u32).into(), zone: None, port: Port::new(port) }
             };
             prop_assert_eq!(decode(encode(endpoint, FlowLabel::new(label)).octets()), Some(endpoint));
         }

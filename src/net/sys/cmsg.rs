@@ -2,6 +2,7 @@
 //! checked arithmetic ([`read`]) and built the same way ([`write()`]).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::num::NonZeroU32;
 
 use super::address::{self, array};
 use super::tstamp::{self, SendStamp, Times};
@@ -25,7 +26,7 @@ pub struct Ancillary {
     /// Destination address in the packet's header.
     pub to: Option<IpAddr>,
     /// The interface it arrived by.
-    pub ifindex: Option<u32>,
+    pub ifindex: Option<NonZeroU32>,
     /// How many datagrams the socket has dropped since it was opened; wraps.
     pub drops: Option<u32>,
     /// The error a message from the error queue is about.
@@ -78,12 +79,12 @@ pub fn read(control: &[u8]) -> Ancillary {
                 found.tos = octet(data).map(Tos::new);
             }
             (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
-                found.ifindex = array(data, 0).map(u32::from_ne_bytes);
+                found.ifindex = array(data, 0).map(u32::from_ne_bytes).and_then(NonZeroU32::new);
                 found.to = array::<4>(data, 8).map(|octets| Ipv4Addr::from(octets).into());
             }
             (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
                 found.to = array::<16>(data, 0).map(|octets| Ipv6Addr::from(octets).into());
-                found.ifindex = array(data, 16).map(u32::from_ne_bytes);
+                found.ifindex = array(data, 16).map(u32::from_ne_bytes).and_then(NonZeroU32::new);
             }
             (libc::SOL_SOCKET, libc::SO_RXQ_OVFL) => found.drops = array(data, 0).map(u32::from_ne_bytes),
             tstamp::TIMES => found.times = tstamp::times(data),
@@ -112,7 +113,7 @@ pub fn write(family: Family, header: &Header, control: &mut Vec<u8>) {
     if header.from.is_none() && header.ifindex.is_none() {
         return;
     }
-    let ifindex = header.ifindex.unwrap_or(0).to_ne_bytes();
+    let ifindex = header.ifindex.map_or(0, NonZeroU32::get).to_ne_bytes();
     match (family, header.from) {
         (Family::V4, from) => {
             // struct in_pktinfo: ipi_ifindex, ipi_spec_dst (the source to use), ipi_addr.
@@ -205,7 +206,7 @@ mod tests {
     fn header(from: IpAddr, ifindex: u32, ttl: u8, tos: u8) -> Header {
         Header {
             from: Some(from),
-            ifindex: Some(ifindex),
+            ifindex: NonZeroU32::new(ifindex),
             ttl: Some(Ttl::new(ttl)),
             tos: Some(Tos::new(tos)),
             ..Header::default()
@@ -254,7 +255,7 @@ mod tests {
             let found = read(&control);
             prop_assert_eq!(found.ttl, Some(Ttl::new(ttl)));
             prop_assert_eq!(found.tos, Some(Tos::new(tos)));
-            prop_assert_eq!(found.ifindex, Some(ifindex));
+            prop_assert_eq!(found.ifindex, NonZeroU32::new(ifindex));
             // In IPv4 the address to send from and the one a packet was sent to are two fields.
             prop_assert_eq!(found.to, if v6 { Some(from) } else { Some(Ipv4Addr::UNSPECIFIED.into()) });
         }

@@ -11,7 +11,7 @@ use crate::ping::config::Config;
 use crate::ping::event::Event;
 use crate::ping::method::Method;
 use crate::ping::probe::{Probe, ProbeState};
-use crate::types::{Instant, ProbeId, Rtt, Stamp};
+use crate::types::{Instant, Port, ProbeId, Rtt, Stamp};
 
 /// Interval of an adaptive series before its first answer.
 const FIRST_PATIENCE: Duration = Duration::from_secs(1);
@@ -106,7 +106,7 @@ impl Series {
 
     fn left(&mut self, id: ProbeId, sent: &Sent, context: &mut Context<'_>) {
         if self.method.connect().is_some() {
-            self.connections.begin(id, sent.local.map(|local| local.port));
+            self.connections.begin(id, sent.local.and_then(|local| local.port).map(Port::get));
         }
         self.refused = false;
         self.unconfirmed -= 1;

@@ -91,7 +91,7 @@ struct Parts {
 impl Parts {
     fn of(endpoint: &Endpoint) -> Self {
         match endpoint {
-            Endpoint::Ip(at) => Parts { address: Some(at.address), port: Some(at.port), path: None },
+            Endpoint::Ip(at) => Parts { address: Some(at.address), port: Some(at.port_number()), path: None },
             // A socket without a name has no path.
             Endpoint::Unix(path) if path.as_os_str().is_empty() => Parts { address: None, port: None, path: None },
             Endpoint::Unix(path) => Parts { address: None, port: None, path: Some(local_name(path)) },

@@ -64,7 +64,7 @@ struct Address<'a>(&'a TargetSummary);
 impl fmt::Display for Address<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.0.endpoint, &self.0.name) {
-            (Some(endpoint), Some(name)) if endpoint.zone != 0 => f.write_str(&escape(name)),
+            (Some(endpoint), Some(name)) if endpoint.zone.is_some() => f.write_str(&escape(name)),
             (Some(endpoint), _) => write!(f, "{}", endpoint.address),
             (None, name) => f.write_str(&escape(name.as_deref().unwrap_or_default())),
         }
@@ -77,7 +77,9 @@ struct Head<'a>(&'a TargetSummary);
 impl fmt::Display for Head<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.0.name, self.0.endpoint) {
-            (Some(name), Some(endpoint)) if endpoint.zone == 0 => write!(f, "{} ({})", escape(name), endpoint.address),
+            (Some(name), Some(endpoint)) if endpoint.zone.is_none() => {
+                write!(f, "{} ({})", escape(name), endpoint.address)
+            }
             _ => Address(self.0).fmt(f),
         }
     }

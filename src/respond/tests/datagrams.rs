@@ -1,5 +1,6 @@
 //! Clients over datagrams.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -8,7 +9,7 @@ use super::{Bench, SERVICES, config, endpoint, ip, local, now_at};
 use crate::channel::{Control, Inbound, Order, OsError, Refused};
 use crate::engine::Machine;
 use crate::respond::{Config, Ended, Service};
-use crate::types::{ClockError, Endpoint, IpEndpoint, WallTime};
+use crate::types::{ClockError, Endpoint, IpEndpoint, Port, WallTime};
 use crate::wire::stamp::{self, ErrorEstimate, SenderPacket, TimeFormat, Timestamp};
 
 fn peer() -> Endpoint {
@@ -258,8 +259,9 @@ fn asked_to_finish_it_leaves_datagrams_to_whoever_replaces_it() {
 fn any_peer() -> impl Strategy<Value = Endpoint> {
     let address = prop_oneof![any::<std::net::IpAddr>(), Just(ip("198.51.100.1")), Just(ip("255.255.255.255"))];
     let port = prop_oneof![any::<u16>(), Just(0), Just(7007), Just(862), Just(5000)];
-    let over_ip =
-        (address, port, 0..3_u32).prop_map(|(address, port, zone)| Endpoint::Ip(IpEndpoint { address, zone, port }));
+    let over_ip = (address, port, 0..3_u32).prop_map(|(address, port, zone)| {
+        Endpoint::Ip(IpEndpoint { address, zone: NonZeroU32::new(zone), port: Port::new(port) })
+    });
     prop_oneof![9 => over_ip, 1 => prop_oneof![Just(local("/run/c")), Just(local("/run/y")), Just(local(""))]]
 }
 
@@ -281,7 +283,7 @@ proptest! {
                 prop_assert!(answer.len() <= octets.len());
                 prop_assert_eq!(&to, &from);
                 if let Some(to) = to.ip() {
-                    prop_assert!(to.port != 0 && !(own.contains(&to.port) && to.port != 9), "{to:?}");
+                    prop_assert!(to.port.is_some() && !(own.contains(&to.port_number()) && to.port_number() != 9), "{to:?}");
                     prop_assert!(!to.address.is_multicast() && !to.address.is_unspecified());
                 }
             }

@@ -157,7 +157,7 @@ fn push(route: &Route, probe: ProbeId, entry: &Entry, payload: &[u8], outbox: &m
     if profile.connects() {
         // Two connections cannot share their ports: each probe is a flow of its own.
         let token = Token::new(probe.get());
-        outbox.push(Order::Open(Open { lane: route.lane, token, to: Endpoint::Ip(to), source_port: 0, header }));
+        outbox.push(Order::Open(Open { lane: route.lane, token, to: Endpoint::Ip(to), source_port: None, header }));
         return;
     }
     outbox.push(Order::Send(Transmit {

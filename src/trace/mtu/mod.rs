@@ -176,7 +176,7 @@ impl MtuTracer {
                     |search: &&Search| (search.route.lane, search.route.target.address) == (lane, from.address);
                 let only = self.searches.values().find(of_target).and_then(|search| search.only_open(now));
                 if let Some(probe) =
-                    only.filter(|&probe| self.probes.entry(probe).is_some_and(|to| to.port == from.port))
+                    only.filter(|&probe| self.probes.entry(probe).is_some_and(|to| to.port == from.port_number()))
                 {
                     self.take_answer(probe, &arrival);
                 }

@@ -198,8 +198,9 @@ impl Reporter {
             Match::Answer(probe, arrival) => self.take_answer(probe, *arrival),
             Match::Unnamed(from, arrival) => {
                 let port = departure::port(&self.config.trace, 0);
-                let is_target =
-                    |route: &Route| (route.lane, route.target.address, port) == (lane, from.address, from.port);
+                let is_target = |route: &Route| {
+                    (route.lane, route.target.address, port) == (lane, from.address, from.port_number())
+                };
                 let watched = self.watches.values().find(|watched| is_target(&watched.watch.route));
                 if let Some(probe) = watched.and_then(|watched| watched.watch.attribute_unnamed(&self.config, now)) {
                     self.take_answer(probe, *arrival);

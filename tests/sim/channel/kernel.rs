@@ -4,6 +4,7 @@ use super::*;
 use netprobe::channel::{Attempt, Layer, OsError, Owner, SocketKind};
 use netprobe::sim::Packet;
 use netprobe::types::{FlowLabel, Ident, Port, Tos};
+use std::num::NonZeroU32;
 
 fn attempts(network: &Network, lane: LanePlan) -> Result<SocketKind, Vec<(SocketKind, &'static str, OsError)>> {
     let mut opened = network.open(&Plan { lanes: vec![lane], names: false, ..Plan::default() });
@@ -151,7 +152,7 @@ fn an_order_no_socket_can_carry_out_is_refused() {
     let v6 = IpEndpoint::from_address(ip(TARGET_V6));
     let echo = [8, 0, 0, 0, 0, 0, 0, 0];
     let from_elsewhere = Header { from: Some(ip("10.0.0.1")), ..Header::default() };
-    let by_nowhere = Header { ifindex: Some(99), ..Header::default() };
+    let by_nowhere = Header { ifindex: NonZeroU32::new(99), ..Header::default() };
     rig.send(0, v6, 0, Header::default(), &echo);
     rig.send(0, to, 1, Header::default(), &echo);
     rig.send(0, to, 0, with_ttl(0), &echo);

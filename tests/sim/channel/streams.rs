@@ -3,6 +3,7 @@
 use super::*;
 use netprobe::channel::{CloseHow, ClosedHow, Open, OsError, Write};
 use netprobe::sim::{Peer, TcpService, Way};
+use netprobe::types::Port;
 
 const TCP: u16 = 443;
 
@@ -22,7 +23,7 @@ impl Rig {
     fn connect(&mut self, port: u16, header: Header) -> Token {
         let token = self.token();
         let to = Endpoint::Ip(IpEndpoint::from_address(ip(TARGET)).with_port(port));
-        self.order(Order::Open(Open { lane: self.lanes[0], token, to, source_port: 0, header }));
+        self.order(Order::Open(Open { lane: self.lanes[0], token, to, source_port: None, header }));
         token
     }
 
@@ -75,7 +76,7 @@ fn a_listening_port_opens_after_a_round_trip() {
     assert_eq!((*at, opened.token, opened.retransmits), (ms(10), token, 0));
     assert_eq!(opened.stamp.user.mono.since(rig.start), ms(10));
     let syn = &rig.log.packets()[0];
-    assert_eq!(syn.ports(), opened.local.map(|local| (local.port, TCP)));
+    assert_eq!(syn.ports(), opened.local.map(|local| (local.port_number(), TCP)));
     assert!(syn.checksum_right);
     assert_eq!(opened.local.map(|local| local.address), Some(ip("192.0.2.1")));
 }
@@ -126,7 +127,7 @@ fn a_connection_without_a_route_or_beyond_the_limit_is_refused() {
     let nowhere = Endpoint::from(ip("10.99.0.1"));
     let (lane, token) = (rig.lanes[0], rig.token());
     rig.order(Order::Forget { token: Token::new(1) });
-    rig.order(Order::Open(Open { lane, token, to: nowhere, source_port: 0, header: Header::default() }));
+    rig.order(Order::Open(Open { lane, token, to: nowhere, source_port: None, header: Header::default() }));
     assert_eq!(story(&rig.answers(ms(100))), [line(0, "refused EMFILE"), line(0, "refused ENETUNREACH")]);
 }
 
@@ -139,7 +140,7 @@ fn one_source_port_serves_one_connection_to_a_target() {
             lane: rig.lanes[0],
             token: Token::new(token),
             to: to.clone(),
-            source_port: 7000,
+            source_port: Port::new(7000),
             header: Header::default(),
         };
         rig.order(Order::Open(open));
