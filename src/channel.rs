@@ -16,14 +16,14 @@ use crate::types::{Family, FlowLabel, Ident, Instant, Now, Tos};
 
 pub use arena::{Arena, Span};
 pub use inbound::{
-    Accepted, Closed, ClosedHow, Control, Data, Datagram, Dropped, ErrorOrigin, IcmpNotice, Inbound, Inbox, NameAnswer,
-    Opened, OriginAnswer, Refused, Sent,
+    Accepted, AddressAnswer, Closed, ClosedHow, Control, Data, Datagram, Dropped, ErrorOrigin, IcmpNotice, Inbound,
+    Inbox, NameAnswer, Opened, OriginAnswer, Refused, ResolveError, Resolved, Sent,
 };
 pub use order::{CloseHow, Header, Open, Order, Outbox, Transmit, Write};
 pub use os_error::OsError;
 pub use plan::{
-    Attempt, Fragmentation, Group, LanePlan, LaneRefused, Lookup, OpenedLanes, Plan, PostControl, SendStamps,
-    SocketChoice, Zones,
+    AddressLookup, Attempt, Fragmentation, Group, LanePlan, LaneRefused, Lookup, OpenedLanes, Plan, PostControl,
+    SendStamps, SocketChoice, Zones,
 };
 
 /// All sockets of one thread, grouped in lanes; its clocks; and the only call that blocks.

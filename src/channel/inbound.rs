@@ -1,5 +1,6 @@
 //! What the channel tells a Machine: [`Inbound`], collected in an [`Inbox`].
 
+use std::fmt;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 
@@ -241,6 +242,8 @@ pub enum Control {
     Name(NameAnswer),
     /// What name servers say of the origin of an address.
     Origin(OriginAnswer),
+    /// The answer to a forward lookup.
+    Address(AddressAnswer),
     /// Who had no more targets to give has some again.
     Supplied,
 }
@@ -267,6 +270,43 @@ pub struct OriginAnswer {
     /// Whether the resolver did not answer in its time.
     pub timed_out: bool,
 }
+
+/// The answer to a forward lookup.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AddressAnswer {
+    /// The name that was looked up.
+    pub name: Box<str>,
+    /// Its addresses, or why there are none.
+    pub found: Result<Resolved, ResolveError>,
+}
+
+/// The addresses of a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resolved {
+    /// The name's canonical form, unescaped; `None` for an address or where the resolver gives none.
+    pub canonical: Option<Box<str>>,
+    /// In the resolver's order, each once, without port; never empty.
+    pub endpoints: Vec<IpEndpoint>,
+    /// Whether the name was an address in digits.
+    pub numeric: bool,
+}
+
+/// Why a name has no address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResolveError {
+    /// It is an address, or has addresses, but of the other family.
+    pub family_mismatch: bool,
+    /// The C library's sentence: `Name or service not known`.
+    pub message: String,
+}
+
+impl fmt::Display for ResolveError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for ResolveError {}
 
 /// What arrived in one turn, in the order to handle it, with its octets.
 #[derive(Debug, Default)]

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use super::{Channel, Control, LaneId, OsError, Protocol, SocketKind};
+use super::{Channel, Control, LaneId, OsError, Protocol, ResolveError, Resolved, SocketKind};
 use crate::types::{Endpoint, Family, FlowLabel, Ident, Port, Tos, Ttl};
 
 /// Everything to open before privileges are dropped.
@@ -187,6 +187,10 @@ pub struct LaneRefused {
 /// [`super::Control::Origin`].
 pub type Lookup = Box<dyn FnMut(IpAddr) + Send>;
 
+/// Looks a name up in one family, or in the resolver's order. What needs no resolver, and what no thread could be had for, is
+/// returned; else the answer arrives as [`super::Control::Address`].
+pub type AddressLookup = Box<dyn FnMut(&str, Option<Family>) -> Option<Result<Resolved, ResolveError>> + Send>;
+
 /// Tells a channel something from another thread, as if it came from outside.
 pub type PostControl = Arc<dyn Fn(Control) + Send + Sync>;
 
@@ -198,6 +202,8 @@ pub struct OpenedLanes {
     pub lanes: Vec<Result<LaneId, LaneRefused>>,
     /// Lookups, if the plan asked for any and this build has them.
     pub lookup: Option<Lookup>,
+    /// Forward lookups.
+    pub addresses: AddressLookup,
     /// For other threads; `None` where no other thread can know the time.
     pub tell: Option<PostControl>,
 }

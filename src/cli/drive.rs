@@ -1,54 +1,348 @@
-//! One run of a Machine: its events into a sink, its wishes for names to the resolver.
+//! The loop of every run: machines, each with a channel of its own, to sinks and to the streams of the tool. One machine runs on
+//! this thread; several run on threads of their own, and what they write comes together here.
 
 use std::io;
+use std::mem;
 use std::net::IpAddr;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::time::Duration;
 
-use crate::channel::{Channel, Lookup, OpenedLanes, Precision};
+use crate::channel::{Arena, Channel, ChannelError, Control, Inbound, Lookup, OpenedLanes, PostControl, Precision};
 use crate::cli::env::Env;
 use crate::cli::error::CliError;
 use crate::driver::{self, Next, Turn};
 use crate::engine::Machine;
 use crate::report::{Sink, Streams};
 
-/// Runs `machine` until it is finished, or nobody reads what it says.
-///
-/// `heed` sees every event first, and returns the address whose name the event asks for, if it does.
-pub fn drive<M: Machine>(
-    opened: &mut OpenedLanes,
-    machine: &mut M,
-    precision: Precision,
-    sink: &mut dyn Sink<M::Event>,
-    env: &mut Env<'_>,
-    mut heed: impl FnMut(&M::Event) -> Option<IpAddr>,
-) -> Result<(), CliError> {
-    let mut failure = None;
-    let lookup = &mut opened.lookup;
-    let channel: &mut dyn Channel = opened.channel.as_mut();
-    driver::run(channel, machine, precision, |turn| {
-        let written = match turn {
-            Turn::Event(event) => {
-                ask(lookup, heed(&event));
-                sink.event(&event, &mut Streams { data: &mut *env.stdout, talk: &mut *env.stderr })
-            }
-            Turn::Idle => env.stdout.flush(),
-        };
-        match written {
-            Ok(()) => Next::Continue,
-            Err(error) => {
-                failure = Some(error);
-                Next::Stop
-            }
-        }
-    })?;
-    // What is left to be written is the caller's to flush, who waits for it.
-    match failure {
-        Some(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(CliError::Output(error)),
-        _ => Ok(()),
+/// Octets of results that are handed over at once, and how many such lots of threads wait at most.
+const LOT: usize = 32 << 10;
+const LOTS: usize = 64;
+/// What threads have handed over is written at least this often.
+const FLUSH: Duration = Duration::from_millis(100);
+
+/// One machine, with what it runs on.
+pub struct Worker<M: Machine, F> {
+    /// Its sockets.
+    pub channel: Box<dyn Channel + Send>,
+    /// Where names of addresses are asked for, if anywhere.
+    pub lookup: Option<Lookup>,
+    /// How other threads reach it, if they can.
+    pub tell: Option<PostControl>,
+    /// What it does.
+    pub machine: M,
+    /// How its results are written.
+    pub sink: Box<dyn Sink<M::Event> + Send>,
+    /// What its events are folded into.
+    pub fold: F,
+}
+
+impl<M: Machine, F> Worker<M, F> {
+    /// A machine on the lanes that were opened for it.
+    pub fn new(opened: OpenedLanes, machine: M, sink: Box<dyn Sink<M::Event> + Send>, fold: F) -> Self {
+        Worker { channel: opened.channel, lookup: opened.lookup, tell: opened.tell, machine, sink, fold }
     }
 }
 
-fn ask(lookup: &mut Option<Lookup>, wanted: Option<IpAddr>) {
-    if let (Some(lookup), Some(address)) = (lookup, wanted) {
-        lookup(address);
+impl<E, F> Run<'_, E, F> {
+    /// A run whose events all go to its sink.
+    pub fn plain(fold: fn(&mut F, &E) -> Option<IpAddr>) -> Self {
+        Run { precision: Precision::Relaxed, fold, first: None, console: None }
+    }
+}
+
+/// How a run is driven.
+pub struct Run<'a, E, F> {
+    /// How exactly waits end.
+    pub precision: Precision,
+    /// Takes note of every event where it arises; returns the address whose name is wanted.
+    pub fold: fn(&mut F, &E) -> Option<IpAddr>,
+    /// A signal that arrived before the machine began.
+    pub first: Option<Control>,
+    /// What is shown beside the results.
+    pub console: Option<Console<'a, E>>,
+}
+
+/// What is shown beside the results, on this thread.
+pub struct Console<'a, E> {
+    /// The events that go to the console and not to a sink.
+    pub takes: fn(&E) -> bool,
+    /// What such an event asks of every worker: a signal reaches one of them.
+    pub spreads: fn(&E) -> Option<Control>,
+    /// Where they go.
+    pub sink: &'a mut dyn Sink<Note<E>>,
+}
+
+/// What a [`Console`] learns.
+pub enum Note<E> {
+    /// An event of the worker with this number.
+    Event(usize, E),
+    /// Lines are about to be written.
+    Lines,
+    /// What is known is to be shown.
+    Idle,
+}
+
+/// What is left of a run.
+pub struct Driven<F> {
+    /// The folds of the workers that ended.
+    pub folds: Vec<F>,
+    /// Whether standard output was closed before the end.
+    pub closed: bool,
+}
+
+/// What a worker hands over.
+enum Parcel<'a, E> {
+    /// Whole lines for standard output and standard error; the memory may be kept.
+    Text(&'a mut Vec<u8>, &'a mut Vec<u8>),
+    /// An event of the console's.
+    Event(E),
+    /// It is about to wait.
+    Idle,
+}
+
+/// The same from a thread, and its end.
+enum Message<E, F> {
+    Text(Vec<u8>, Vec<u8>),
+    Event(usize, E),
+    Done(F, Result<(), ChannelError>),
+}
+
+/// Runs every worker until its machine is finished or standard output is closed.
+///
+/// # Errors
+/// If a channel breaks, or results cannot be written.
+pub fn drive<M, F>(
+    mut workers: Vec<Worker<M, F>>,
+    run: Run<'_, M::Event, F>,
+    env: &mut Env<'_>,
+) -> Result<Driven<F>, CliError>
+where
+    M: Machine + Send + 'static,
+    M::Event: Send + 'static,
+    F: Send + 'static,
+{
+    let tells: Vec<PostControl> = workers.iter().filter_map(|worker| worker.tell.clone()).collect();
+    let loops = Loops { precision: run.precision, fold: run.fold, takes: run.console.as_ref().map(|c| c.takes) };
+    let mut collector = Collector { console: run.console, tells, closed: false, interrupted: false };
+    let mut folds = Vec::with_capacity(workers.len());
+    match workers.pop() {
+        Some(mut worker) if workers.is_empty() => {
+            let result = loops.run(&mut worker, run.first, |parcel| match parcel {
+                Parcel::Text(data, talk) => collector.text(data, talk, env),
+                Parcel::Event(event) => collector.event(0, event, env),
+                Parcel::Idle => collector.idle(env),
+            });
+            folds.push(worker.fold);
+            collector.output(result?)?;
+        }
+        Some(worker) => {
+            workers.push(worker);
+            let (sender, messages) = sync_channel(LOTS);
+            let mut running = 0;
+            for (number, worker) in workers.into_iter().enumerate() {
+                let (sender, first) = (sender.clone(), run.first.clone());
+                let thread = std::thread::Builder::new().name(format!("worker {number}"));
+                thread.spawn(move || work(&loops, number, worker, first, &sender)).map_err(CliError::Output)?;
+                running += 1;
+            }
+            drop(sender);
+            let gathered = collector.gather(&messages, running, &mut folds, env);
+            if gathered.is_err() {
+                collector.spread(&Control::Stop);
+            }
+            gathered?;
+        }
+        None => {}
+    }
+    if collector.console.is_some() {
+        let written = collector.idle(env);
+        collector.output(written)?;
+    }
+    Ok(Driven { folds, closed: collector.closed })
+}
+
+/// The same for one worker; returns its fold.
+///
+/// # Errors
+/// As [`drive`].
+pub fn drive_one<M, F>(worker: Worker<M, F>, run: Run<'_, M::Event, F>, env: &mut Env<'_>) -> Result<F, CliError>
+where
+    M: Machine + Send + 'static,
+    M::Event: Send + 'static,
+    F: Send + 'static,
+{
+    let folds = drive(vec![worker], run, env)?.folds;
+    folds.into_iter().next().ok_or_else(|| CliError::Refused("a worker ended before its work".to_owned()))
+}
+
+/// One worker on its thread.
+fn work<M: Machine, F>(
+    loops: &Loops<M::Event, F>,
+    number: usize,
+    mut worker: Worker<M, F>,
+    first: Option<Control>,
+    messages: &SyncSender<Message<M::Event, F>>,
+) {
+    let send = |message| messages.send(message).map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe));
+    let result = loops.run(&mut worker, first, |parcel| match parcel {
+        Parcel::Text(data, talk) => send(Message::Text(mem::take(data), mem::take(talk))),
+        Parcel::Event(event) => send(Message::Event(number, event)),
+        Parcel::Idle => Ok(()),
+    });
+    let _ = send(Message::Done(worker.fold, result.map(drop)));
+}
+
+/// What the loops of all workers have in common.
+struct Loops<E, F> {
+    precision: Precision,
+    fold: fn(&mut F, &E) -> Option<IpAddr>,
+    takes: Option<fn(&E) -> bool>,
+}
+
+impl<E, F> Clone for Loops<E, F> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<E, F> Copy for Loops<E, F> {}
+
+impl<E, F> Loops<E, F> {
+    /// Runs one worker; what it writes is handed over in lots, and before it waits. The inner error is that of `hand_over`.
+    fn run<M: Machine<Event = E>>(
+        &self,
+        worker: &mut Worker<M, F>,
+        first: Option<Control>,
+        mut hand_over: impl FnMut(Parcel<'_, E>) -> io::Result<()>,
+    ) -> Result<io::Result<()>, ChannelError> {
+        let Worker { channel, lookup, machine, sink, fold, .. } = worker;
+        let (mut data, mut talk) = (Vec::new(), Vec::new());
+        let mut written = Ok(());
+        if let Some(first) = first {
+            machine.handle(channel.now(), &Inbound::Control(first), &Arena::default());
+        }
+        driver::run(channel.as_mut(), machine, self.precision, |turn| {
+            written = match turn {
+                Turn::Event(event) => {
+                    if let (Some(address), Some(lookup)) = ((self.fold)(fold, &event), lookup.as_mut()) {
+                        lookup(address);
+                    }
+                    if self.takes.is_some_and(|takes| takes(&event)) {
+                        text(&mut data, &mut talk, &mut hand_over).and_then(|()| hand_over(Parcel::Event(event)))
+                    } else {
+                        let streams = &mut Streams { data: &mut data, talk: &mut talk };
+                        let told = sink.event(&event, streams);
+                        let full = data.len() >= LOT;
+                        told.and_then(|()| if full { text(&mut data, &mut talk, &mut hand_over) } else { Ok(()) })
+                    }
+                }
+                Turn::Idle => {
+                    let idle = sink.idle(&mut Streams { data: &mut data, talk: &mut talk });
+                    idle.and_then(|()| text(&mut data, &mut talk, &mut hand_over))
+                        .and_then(|()| hand_over(Parcel::Idle))
+                }
+            };
+            if written.is_ok() { Next::Continue } else { Next::Stop }
+        })?;
+        let finished = written.and_then(|()| sink.finish(&mut Streams { data: &mut data, talk: &mut talk }));
+        Ok(finished.and_then(|()| text(&mut data, &mut talk, &mut hand_over)))
+    }
+}
+
+/// Hands over what was written, if anything was.
+fn text<E>(
+    data: &mut Vec<u8>,
+    talk: &mut Vec<u8>,
+    hand_over: &mut impl FnMut(Parcel<'_, E>) -> io::Result<()>,
+) -> io::Result<()> {
+    if data.is_empty() && talk.is_empty() { Ok(()) } else { hand_over(Parcel::Text(data, talk)) }
+}
+
+/// What the workers hand over comes together here.
+struct Collector<'a, E> {
+    console: Option<Console<'a, E>>,
+    tells: Vec<PostControl>,
+    closed: bool,
+    interrupted: bool,
+}
+
+impl<E> Collector<'_, E> {
+    /// Writes what threads hand over until all have ended.
+    fn gather<F>(
+        &mut self,
+        messages: &Receiver<Message<E, F>>,
+        mut running: usize,
+        folds: &mut Vec<F>,
+        env: &mut Env<'_>,
+    ) -> Result<(), CliError> {
+        while running > 0 {
+            let written = match messages.recv_timeout(FLUSH) {
+                Ok(Message::Text(..)) if self.closed => Ok(()),
+                Ok(Message::Text(mut data, mut talk)) => {
+                    self.text(&mut data, &mut talk, env).and_then(|()| env.stdout.flush())
+                }
+                Ok(Message::Event(number, event)) => self.event(number, event, env),
+                Ok(Message::Done(fold, result)) => {
+                    running -= 1;
+                    folds.push(fold);
+                    result?;
+                    Ok(())
+                }
+                Err(RecvTimeoutError::Timeout) => self.idle(env),
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(CliError::Refused("a worker ended before its work".to_owned()));
+                }
+            };
+            let was_closed = self.closed;
+            self.output(written)?;
+            if self.closed && !was_closed {
+                self.spread(&Control::Stop);
+            }
+        }
+        Ok(())
+    }
+
+    fn text(&mut self, data: &mut Vec<u8>, talk: &mut Vec<u8>, env: &mut Env<'_>) -> io::Result<()> {
+        self.note(Note::Lines, env)?;
+        env.stdout.write_all(data)?;
+        env.stderr.write_all(talk)?;
+        let full = data.len() >= LOT;
+        data.clear();
+        talk.clear();
+        if full { env.stdout.flush() } else { Ok(()) }
+    }
+
+    fn event(&mut self, number: usize, event: E, env: &mut Env<'_>) -> io::Result<()> {
+        let asked = self.console.as_ref().and_then(|console| (console.spreads)(&event));
+        if let Some(control) = asked.filter(|_| !mem::replace(&mut self.interrupted, true)) {
+            self.spread(&control);
+        }
+        self.note(Note::Event(number, event), env)
+    }
+
+    fn idle(&mut self, env: &mut Env<'_>) -> io::Result<()> {
+        self.note(Note::Idle, env)?;
+        env.stdout.flush()
+    }
+
+    fn note(&mut self, note: Note<E>, env: &mut Env<'_>) -> io::Result<()> {
+        let Some(console) = &mut self.console else { return Ok(()) };
+        console.sink.event(&note, &mut Streams { data: &mut *env.stdout, talk: &mut *env.stderr })
+    }
+
+    fn spread(&self, control: &Control) {
+        self.tells.iter().for_each(|tell| tell(control.clone()));
+    }
+
+    /// A closed standard output ends a run quietly.
+    fn output(&mut self, written: io::Result<()>) -> Result<(), CliError> {
+        match written {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                self.closed = true;
+                Ok(())
+            }
+            Err(error) => Err(CliError::Output(error)),
+            Ok(()) => Ok(()),
+        }
     }
 }

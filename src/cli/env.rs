@@ -1,41 +1,26 @@
 //! The world a tool runs in: [`Env`].
 
 use std::ffi::OsString;
-use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
+use std::io::{self, IsTerminal, Read, Write};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::process::ExitCode;
 
-use crate::channel::{ChannelError, LanePlan, OpenedLanes, OsError, Plan};
+use crate::channel::{ChannelError, Control, LanePlan, OpenedLanes, OsError, Plan};
 use crate::cli::error::CliError;
 use crate::cli::output::DetachedWriter;
-use crate::net::{self, ResolveError, Resolved};
-use crate::types::{ClockError, Family, IpEndpoint};
+use crate::net;
+use crate::types::{ClockError, IpEndpoint};
 
-/// The addresses of a name, best first, all of one family if one is asked for.
-pub type Resolve<'a> = &'a dyn Fn(&str, Option<Family>) -> Result<Resolved, ResolveError>;
 /// The source address that packets of such a lane to an endpoint would have.
 pub type SourceFor<'a> = &'a dyn Fn(IpEndpoint, &LanePlan) -> Result<IpAddr, OsError>;
-/// Opens lanes, drops privileges, routes signals.
-pub type Open<'a> = &'a mut dyn FnMut(&Plan) -> Result<OpenedLanes, ChannelError>;
-
-/// The addresses of a name, asked for on any thread.
-pub type ResolveApart = fn(&str, Option<Family>) -> Result<Resolved, ResolveError>;
-
-/// What can be had beside the thread of the run.
-pub struct Apart {
-    /// Standard input, for a thread of its own.
-    pub stdin: fn() -> Box<dyn Read + Send>,
-    /// Forward names.
-    pub resolve: ResolveApart,
-    /// Opens every lane once for each of several threads.
-    pub open: fn(&Plan, usize) -> Result<Vec<OpenedLanes>, ChannelError>,
-}
+/// Opens every lane once for each of several workers, drops privileges, routes signals.
+pub type Open<'a> = &'a mut dyn FnMut(&Plan, usize) -> Result<Vec<OpenedLanes>, ChannelError>;
 
 /// Everything outside: what a run reads, writes, opens and asks.
 pub struct Env<'a> {
     /// Standard input.
-    pub stdin: &'a mut dyn BufRead,
+    pub stdin: Box<dyn Read + Send>,
     /// Data.
     pub stdout: &'a mut dyn Write,
     /// Talk.
@@ -48,16 +33,25 @@ pub struct Env<'a> {
     pub seed: u64,
     /// How far the wall clock may be off; `None` if it is not kept in step with UTC.
     pub clock_error: Option<ClockError>,
-    /// Forward names.
-    pub resolve: Resolve<'a>,
     /// The index of an interface.
     pub interface_index: &'a dyn Fn(&str) -> Option<NonZeroU32>,
     /// Routes.
     pub source_for: SourceFor<'a>,
     /// Sockets.
     pub open: Open<'a>,
-    /// What other threads may have; `None` where everything happens on one.
-    pub apart: Option<Apart>,
+    /// Ends the process by the signal that asked for this; may return.
+    pub die_by: fn(&Control),
+}
+
+impl Env<'_> {
+    /// Opens every lane once.
+    ///
+    /// # Errors
+    /// As [`Env::open`], or if nothing was opened.
+    pub fn open_once(&mut self, plan: &Plan) -> Result<OpenedLanes, ChannelError> {
+        let mut all = (self.open)(plan, 1)?;
+        all.pop().ok_or(ChannelError { call: "open", error: OsError::EINVAL })
+    }
 }
 
 /// Runs a tool in the real world.
@@ -71,23 +65,17 @@ pub fn real_main(tool: fn(&[OsString], &mut Env<'_>) -> u8) -> ExitCode {
     let status = tool(
         &words,
         &mut Env {
-            // Not locked: a sweep reads it on a thread of its own.
-            stdin: &mut BufReader::new(io::stdin()),
+            stdin: Box::new(io::stdin()),
             stdout: &mut stdout,
             stderr: &mut io::stderr(),
             terminal: io::stderr().is_terminal(),
             uid: net::real_uid(),
             seed: net::random_seed(),
             clock_error: net::clock_error(),
-            resolve: &net::resolve,
             interface_index: &net::interface_index,
             source_for: &net::source_for,
-            open: &mut net::open,
-            apart: Some(Apart {
-                stdin: || Box::new(io::stdin()),
-                resolve: net::resolve_apart,
-                open: net::open_several,
-            }),
+            open: &mut net::open_several,
+            die_by: net::die_by,
         },
     );
     match stdout.finish() {

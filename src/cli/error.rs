@@ -8,9 +8,8 @@ use std::path::PathBuf;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::{ANSWERED, NOT_RUN};
-use crate::channel::{Attempt, ChannelError, LaneRefused, OsError, Protocol, SocketKind};
+use crate::channel::{Attempt, ChannelError, LaneRefused, OsError, Protocol, ResolveError, SocketKind};
 use crate::cli::env::Env;
-use crate::net::ResolveError;
 use crate::report::escape;
 use crate::types::Family;
 

@@ -7,6 +7,7 @@ mod args;
 mod drive;
 mod env;
 mod error;
+mod names;
 mod output;
 mod rping;
 mod rpong;
@@ -17,9 +18,10 @@ use std::ffi::OsString;
 
 use clap::{CommandFactory, Parser};
 
+use crate::engine::outcome::Status;
 use error::{CliError, report_clap_error};
 
-pub use env::{Apart, Env, Open, Resolve, ResolveApart, SourceFor, real_main};
+pub use env::{Env, Open, SourceFor, real_main};
 pub use rping::rping;
 pub use rpong::rpong;
 pub use rtrace::rtrace;
@@ -30,6 +32,15 @@ pub const ANSWERED: u8 = 0;
 pub const NOT_ANSWERED: u8 = 1;
 /// Exit status: the run, or part of it, was not possible.
 pub const NOT_RUN: u8 = 2;
+
+/// The exit status of a run.
+const fn exit_status(status: Status) -> u8 {
+    match status {
+        Status::Answered => ANSWERED,
+        Status::NotAnswered => NOT_ANSWERED,
+        Status::NotRun => NOT_RUN,
+    }
+}
 
 /// Parses a command line and executes it; reports the error that prevents it.
 fn run<A: Parser>(

@@ -8,6 +8,7 @@ use crate::channel::{LaneId, LanePlan, LaneRefused, OpenedLanes, OsError, Profil
 use crate::cli::args::values;
 use crate::cli::env::Env;
 use crate::cli::error::CliError;
+use crate::cli::names::Names;
 use crate::engine::{Destination, Target};
 use crate::report::escape;
 use crate::types::{Family, IpEndpoint, Port};
@@ -18,7 +19,7 @@ pub fn gather(arguments: &[String], file: Option<&Path>, env: &mut Env<'_>) -> R
     if let Some(path) = file {
         let failed = |error| CliError::Unreadable("--targets", path.to_owned(), error);
         if path.as_os_str() == "-" {
-            read_list(env.stdin, &mut targets).map_err(failed)?;
+            read_list(&mut BufReader::new(&mut env.stdin), &mut targets).map_err(failed)?;
         } else {
             let mut list = BufReader::new(std::fs::File::open(path).map_err(failed)?);
             read_list(&mut list, &mut targets).map_err(failed)?;
@@ -159,18 +160,18 @@ pub fn split_port(text: &str) -> Result<(&str, Option<Port>), String> {
 
 /// Finds where a target is: the best of its addresses that a lane and a route lead to.
 ///
-/// The target is usable in every case, as one of `Unresolved` or `Unroutable` place if need be, with the trouble to tell.
-pub fn place(aim: Aim<'_>, forced: Option<Family>, lanes: &Lanes, env: &Env<'_>) -> (Target, Option<CliError>) {
+/// The target is usable in every case, if need be as one that is unresolved or has no route, with the error to report.
+pub fn place(aim: Aim<'_>, names: &Names, lanes: &Lanes, env: &Env<'_>) -> (Target, Option<CliError>) {
     let Aim { text, host, .. } = aim;
     let target =
         |name: &str, numeric, destination| Target { target: text.into(), name: name.into(), numeric, destination };
-    let resolved = match (env.resolve)(host, forced) {
+    let resolved = match names.get(host) {
         Ok(resolved) => resolved,
         Err(error) => {
             return (target(host, false, Destination::Unresolved), Some(CliError::Unresolved(host.to_owned(), error)));
         }
     };
-    let mut trouble = None;
+    let mut failure = None;
     let at_port = |endpoint: &IpEndpoint| endpoint.with_port(aim.port.map_or(0, Port::get));
     for endpoint in resolved.endpoints.iter().map(at_port) {
         match route(aim, endpoint, lanes, env) {
@@ -180,12 +181,12 @@ pub fn place(aim: Aim<'_>, forced: Option<Family>, lanes: &Lanes, env: &Env<'_>)
                 let name = canonical.filter(|_| endpoint.family() == Family::V4).unwrap_or(host);
                 return (target(name, resolved.numeric, destination), None);
             }
-            Err(error) => trouble = trouble.or(Some(error)),
+            Err(error) => failure = failure.or(Some(error)),
         }
     }
     let first = resolved.endpoints.first().map(at_port);
     let destination = first.map_or(Destination::Unresolved, |endpoint| Destination::Unroutable { endpoint });
-    (target(host, resolved.numeric, destination), trouble)
+    (target(host, resolved.numeric, destination), failure)
 }
 
 /// Why a flow label cannot be had for one of these targets, if so; `option` asks for it.
@@ -201,10 +202,10 @@ pub fn without_flow_label<'a>(option: &str, targets: impl IntoIterator<Item = &'
     Some(CliError::Refused(format!("{option}: {name} is probed over IPv4, which has no flow labels (-6 forces IPv6)")))
 }
 
-/// Places every target and says the trouble of each.
+/// Places every target and reports the error of each.
 ///
 /// # Errors
-/// The trouble of a lone target: there is nothing to run then, but with `json` for the sake of its summary.
+/// The error of a lone target: there is nothing to run then, but with `json` for the sake of its summary.
 pub fn place_all<A>(
     asked: impl ExactSizeIterator<Item = A>,
     json: bool,
@@ -215,12 +216,12 @@ pub fn place_all<A>(
     let lone = asked.len() == 1;
     let mut targets = Vec::with_capacity(asked.len());
     for asked in asked {
-        let (target, trouble) = place(asked, env);
+        let (target, failure) = place(asked, env);
         targets.push(target);
-        match trouble {
-            Some(trouble) if lone && !json => return Err(trouble),
-            Some(trouble) => {
-                let _ = writeln!(env.stderr, "{program}: {trouble}");
+        match failure {
+            Some(failure) if lone && !json => return Err(failure),
+            Some(failure) => {
+                let _ = writeln!(env.stderr, "{program}: {failure}");
             }
             None => {}
         }

@@ -46,10 +46,11 @@ use mailbox::Mailbox;
 
 pub use clock::error as clock_error;
 pub use privilege::rest as rest_privileges;
-pub use resolve::{ResolveError, Resolved, resolve, resolve_apart};
+pub use resolve::resolve;
 pub use route::source_for;
 pub use sys::interface::index_of as interface_index;
 pub use sys::process::real_uid;
+pub use sys::signal::die as die_by;
 
 /// Opens every lane of `plan`, gives up all privileges for good, routes SIGINT, SIGTERM and SIGQUIT into the channel, and starts
 /// the thread that asks name servers if the plan wants to know anything of them. Call it once, from the only thread: capabilities
@@ -90,8 +91,9 @@ fn channel(opened: Lanes, signals: Option<OwnedFd>, plan: &Plan) -> Result<Opene
     let lanes = opened.iter().map(|opened| opened.as_ref().map(|lane| lane.id).map_err(Clone::clone)).collect();
     let channel = KernelChannel::new(opened.into_iter().map(Result::ok).collect(), signals, Arc::clone(&mailbox))?;
     let lookup = if first { lookup(plan, Arc::clone(&mailbox)) } else { None };
+    let addresses = resolve::lookup(&mailbox);
     let tell: PostControl = Arc::new(move |control| mailbox.put(control));
-    Ok(OpenedLanes { channel: Box::new(channel), lanes, lookup, tell: Some(tell) })
+    Ok(OpenedLanes { channel: Box::new(channel), lanes, lookup, addresses, tell: Some(tell) })
 }
 
 /// 64 bits that differ from run to run; not for secrets.

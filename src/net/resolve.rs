@@ -1,71 +1,94 @@
-//! Forward names, as the rest of the system resolves them: [`resolve`].
+//! Forward names, as the rest of the system resolves them: [`resolve`], and on threads side by side: [`lookup`].
 
-use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 
+use super::mailbox::Mailbox;
 use super::sys::addrinfo::{self, Ask, Found, NotFound};
 use super::sys::signal;
-use crate::types::{Family, IpEndpoint};
+use crate::channel::{AddressAnswer, AddressLookup, Control, ResolveError, Resolved};
+use crate::types::Family;
 
-/// The addresses of a name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Resolved {
-    /// The name's canonical form, unescaped; `None` for an address or where the resolver does not tell.
-    pub canonical: Option<Box<str>>,
-    /// In the resolver's order, each once, without port; never empty.
-    pub endpoints: Vec<IpEndpoint>,
-    /// Whether the name was an address in digits.
-    pub numeric: bool,
-}
-
-/// Why a name has no address.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ResolveError {
-    /// It is an address, or has addresses, but of the other family.
-    pub family_mismatch: bool,
-    /// The C library's sentence: `Name or service not known`.
-    pub message: String,
-}
-
-impl fmt::Display for ResolveError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl std::error::Error for ResolveError {}
+/// Names looked up at once; more wait.
+const THREADS: usize = 32;
 
 /// Looks `name` up by the system's resolver (hosts file, nsswitch, DNS, IDN); blocks as long as that does, unless
-/// a signal ends the process. Addresses in digits,
-/// with an IPv6 zone by name or index (`fe80::1%eth0`), need no resolver.
+/// a signal ends the process. Addresses in digits, with an IPv6 zone by name or index (`fe80::1%eth0`), need no resolver.
 ///
 /// # Errors
 /// If it has no address, or none of `family`.
 pub fn resolve(name: &str, family: Option<Family>) -> Result<Resolved, ResolveError> {
-    resolve_by(name, family, |ask| signal::mortal(ask))
+    let ask = || addrinfo::look_up(name, family, Ask::Any);
+    numeric(name, family).unwrap_or_else(|| finish(signal::mortal(ask)?, false))
 }
 
-/// The same on a thread of its own: signals go on to whoever probes meanwhile.
-///
-/// # Errors
-/// As [`resolve`].
-pub fn resolve_apart(name: &str, family: Option<Family>) -> Result<Resolved, ResolveError> {
-    resolve_by(name, family, |ask| ask())
-}
-
-fn resolve_by(
-    name: &str,
-    family: Option<Family>,
-    wait: impl FnOnce(&dyn Fn() -> Result<Found, NotFound>) -> Result<Found, NotFound>,
-) -> Result<Resolved, ResolveError> {
-    let (found, numeric) = match addrinfo::look_up(name, family, Ask::Numeric) {
-        Ok(found) => (found, true),
-        Err(NotFound { no_name: true, .. }) => (wait(&|| addrinfo::look_up(name, family, Ask::Any))?, false),
-        Err(error) => return Err(error.into()),
-    };
+fn finish(found: Found, numeric: bool) -> Result<Resolved, ResolveError> {
     if found.endpoints.is_empty() {
         return Err(ResolveError { family_mismatch: false, message: "No address associated with hostname".to_owned() });
     }
     Ok(Resolved { canonical: found.canonical.filter(|_| !numeric), endpoints: found.endpoints, numeric })
+}
+
+/// What needs no resolver: an address in digits, of this family or not.
+fn numeric(name: &str, family: Option<Family>) -> Option<Result<Resolved, ResolveError>> {
+    match addrinfo::look_up(name, family, Ask::Numeric) {
+        Ok(found) => Some(finish(found, true)),
+        Err(NotFound { no_name: true, .. }) => None,
+        Err(error) => Some(Err(error.into())),
+    }
+}
+
+/// Lookups whose answers go to `answers` as [`Control::Address`]. Threads start as they are needed, at most 32, and end with the
+/// process; signals are not theirs. If the system has no thread to give, a lookup happens in place.
+pub fn lookup(answers: &Arc<Mailbox<Control>>) -> AddressLookup {
+    let (questions, waiting) = channel();
+    let resolver =
+        Resolver { questions: Arc::new(Mutex::new(waiting)), unanswered: Arc::default(), answers: Arc::clone(answers) };
+    let mut threads = 0;
+    Box::new(move |name, family| {
+        let known = numeric(name, family);
+        if known.is_some() {
+            return known;
+        }
+        if threads < THREADS && threads <= resolver.unanswered.load(Ordering::SeqCst) {
+            let resolver = resolver.clone();
+            let started = thread::Builder::new().name("addresses".to_owned()).spawn(move || resolver.run());
+            threads += usize::from(started.is_ok());
+        }
+        if threads == 0 {
+            return Some(resolve(name, family));
+        }
+        resolver.unanswered.fetch_add(1, Ordering::SeqCst);
+        // The receiver lives as long as the resolver, which is here.
+        let _ = questions.send((name.into(), family));
+        None
+    })
+}
+
+/// A name to look up, and the family it must have.
+type Question = (Box<str>, Option<Family>);
+
+/// What a thread that looks names up has.
+#[derive(Clone)]
+struct Resolver {
+    questions: Arc<Mutex<Receiver<Question>>>,
+    unanswered: Arc<AtomicUsize>,
+    answers: Arc<Mailbox<Control>>,
+}
+
+impl Resolver {
+    fn run(self) {
+        loop {
+            let question = self.questions.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            let Ok((name, family)) = question else { return };
+            let found = addrinfo::look_up(&name, family, Ask::Any).map_err(ResolveError::from);
+            let found = found.and_then(|found| finish(found, false));
+            self.answers.put(Control::Address(AddressAnswer { name, found }));
+            self.unanswered.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
 }
 
 impl From<NotFound> for ResolveError {

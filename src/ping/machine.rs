@@ -244,8 +244,8 @@ impl Ping {
                 }
                 self.names.answered();
             }
-            // Origins are not asked for, and targets are known from the start or come by name.
-            Control::Origin(_) | Control::Supplied => {}
+            // Origins and addresses are not asked for, and targets are known from the start or come by name.
+            Control::Origin(_) | Control::Address(_) | Control::Supplied => {}
         }
     }
 

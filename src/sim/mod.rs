@@ -50,7 +50,7 @@ mod time;
 
 pub use link::{Damage, Link, Pick, Way};
 pub use log::{Log, SentPacket};
-pub use names::{NameOutcome, OriginOutcome};
+pub use names::{AddressOutcome, NameOutcome, OriginOutcome};
 pub use network::{Network, ip};
 pub use node::{Balance, Change, Failure, Forwarding, Node, NodeId, TcpService, US, UdpService};
 pub use packet::Packet;

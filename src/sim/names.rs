@@ -1,11 +1,14 @@
-//! Names and origins of addresses: what the network's resolver answers, and when.
+//! Names, addresses of names, and origins of addresses: what the network's resolver answers, and when.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::channel::{Control, Lookup, NameAnswer, OriginAnswer, Plan};
+use crate::channel::{
+    AddressAnswer, AddressLookup, Control, Lookup, NameAnswer, OriginAnswer, Plan, ResolveError, Resolved,
+};
+use crate::types::{Family, IpEndpoint};
 
 /// What becomes of a reverse lookup.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,14 +36,32 @@ pub enum OriginOutcome {
     Never,
 }
 
+/// The answer to a forward lookup.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AddressOutcome {
+    /// These addresses, after this time.
+    Found(Vec<IpAddr>, Duration),
+    /// The resolver gives up after this time.
+    NotFound(Duration),
+    /// No answer ever comes.
+    Never,
+}
+
 /// The resolver. Lookups are asked from outside the channel, so they wait in a shared place until it looks.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Names {
     outcomes: HashMap<IpAddr, NameOutcome>,
     origins: HashMap<IpAddr, OriginOutcome>,
+    addresses: HashMap<Box<str>, AddressOutcome>,
     /// What the plan wants to know.
     wanted: (bool, bool),
-    asked: Arc<Mutex<Vec<IpAddr>>>,
+    asked: Arc<Mutex<Vec<Question>>>,
+}
+
+#[derive(Clone, Debug)]
+enum Question {
+    Reverse(IpAddr),
+    Forward(Box<str>, Option<Family>),
 }
 
 impl Names {
@@ -50,6 +71,10 @@ impl Names {
 
     pub(super) fn set_origin(&mut self, address: IpAddr, outcome: OriginOutcome) {
         self.origins.insert(address, outcome);
+    }
+
+    pub(super) fn set_address(&mut self, name: &str, outcome: AddressOutcome) {
+        self.addresses.insert(name.into(), outcome);
     }
 
     /// The same resolver with nothing asked yet, for the questions of `plan`.
@@ -62,17 +87,54 @@ impl Names {
         if self.wanted == (false, false) {
             return None;
         }
-        let asked = Arc::clone(&self.asked);
-        Some(Box::new(move |address| asked.lock().unwrap_or_else(PoisonError::into_inner).push(address)))
+        let names = self.clone();
+        Some(Box::new(move |address| names.put(Question::Reverse(address))))
+    }
+
+    /// Addresses in digits, and answers that take no time, are returned at once.
+    pub(super) fn forward(&self) -> AddressLookup {
+        let names = self.clone();
+        Box::new(move |name, family| {
+            if let Ok(address) = name.parse() {
+                return Some(resolved(name, &[address], true, family));
+            }
+            match names.address(name.into(), family) {
+                Some((Duration::ZERO, AddressAnswer { found, .. })) => return Some(found),
+                Some(_) => names.put(Question::Forward(name.into(), family)),
+                None => {}
+            }
+            None
+        })
+    }
+
+    fn put(&self, question: Question) {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).push(question);
     }
 
     /// The answers to what was asked since the last call, with the time each takes.
     pub(super) fn answers(&self) -> Vec<(Duration, Control)> {
         let mut waiting = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
         let (names, origins) = self.wanted;
-        let of =
-            |address| [names.then(|| self.name(address)).flatten(), origins.then(|| self.origin(address)).flatten()];
+        let of = |question| match question {
+            Question::Reverse(address) => {
+                [names.then(|| self.name(address)).flatten(), origins.then(|| self.origin(address)).flatten()]
+            }
+            Question::Forward(name, family) => {
+                let answer = self.address(name, family);
+                [answer.map(|(delay, answer)| (delay, Control::Address(answer))), None]
+            }
+        };
         waiting.drain(..).flat_map(of).flatten().collect()
+    }
+
+    fn address(&self, name: Box<str>, family: Option<Family>) -> Option<(Duration, AddressAnswer)> {
+        let (found, delay) = match self.addresses.get(&name) {
+            Some(AddressOutcome::Found(addresses, delay)) => (resolved(&name, addresses, false, family), *delay),
+            Some(AddressOutcome::NotFound(delay)) => (Err(unknown()), *delay),
+            Some(AddressOutcome::Never) => return None,
+            None => (Err(unknown()), Duration::ZERO),
+        };
+        Some((delay, AddressAnswer { name, found }))
     }
 
     fn name(&self, address: IpAddr) -> Option<(Duration, Control)> {
@@ -96,4 +158,19 @@ impl Names {
         };
         Some((delay, Control::Origin(OriginAnswer { address, texts, timed_out })))
     }
+}
+
+/// What the C library makes of a name with these addresses.
+fn resolved(name: &str, addresses: &[IpAddr], numeric: bool, family: Option<Family>) -> Result<Resolved, ResolveError> {
+    let wanted = |address: &&IpAddr| family.is_none_or(|family| family == Family::of(**address));
+    let endpoints: Vec<_> = addresses.iter().filter(wanted).map(|&address| IpEndpoint::from_address(address)).collect();
+    if endpoints.is_empty() {
+        let message = "Address family for hostname not supported".to_owned();
+        return Err(ResolveError { family_mismatch: true, message });
+    }
+    Ok(Resolved { canonical: (!numeric).then(|| name.into()), endpoints, numeric })
+}
+
+fn unknown() -> ResolveError {
+    ResolveError { family_mismatch: false, message: "Name or service not known".to_owned() }
 }

@@ -7,7 +7,7 @@ use super::channel::SimChannel;
 use super::fabric::{Edge, Topology};
 use super::link::{Link, Pick};
 use super::log::Log;
-use super::names::{NameOutcome, Names, OriginOutcome};
+use super::names::{AddressOutcome, NameOutcome, Names, OriginOutcome};
 use super::node::{Node, NodeId};
 use super::packet::Packet;
 use super::time::Stamping;
@@ -198,6 +198,11 @@ impl Network {
         self.names.set(address, outcome);
     }
 
+    /// What a forward lookup of `name` gives. Names without an outcome have no address, and that is known at once.
+    pub fn address(&mut self, name: &str, outcome: AddressOutcome) {
+        self.names.set_address(name, outcome);
+    }
+
     /// What name servers say of the origin of `address`. For addresses without an outcome they have no text, and say so at once.
     pub fn origin(&mut self, address: IpAddr, outcome: OriginOutcome) {
         self.names.set_origin(address, outcome);
@@ -213,7 +218,13 @@ impl Network {
         self.log.clear();
         let names = self.names.fresh(plan);
         let (channel, lanes) = SimChannel::open(self, plan, names.clone());
-        OpenedLanes { channel: Box::new(channel), lanes, lookup: names.lookup(), tell: None }
+        OpenedLanes {
+            channel: Box::new(channel),
+            lanes,
+            lookup: names.lookup(),
+            addresses: names.forward(),
+            tell: None,
+        }
     }
 }
 

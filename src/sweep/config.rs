@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::channel::{LaneId, Profile};
+use crate::channel::{AddressAnswer, LaneId, Profile};
 use crate::types::{Family, IpEndpoint};
 use crate::wire::payload::Fill;
 
@@ -27,8 +27,9 @@ pub enum Supplied {
     End,
 }
 
-/// Yields one target per call, and never blocks.
-pub type Supply = Box<dyn FnMut() -> Supplied + Send>;
+/// Yields one target per call, and never blocks. A call with the answer to a lookup that the supply has asked for takes note of
+/// it and yields [`Supplied::Later`].
+pub type Supply = Box<dyn FnMut(Option<&AddressAnswer>) -> Supplied + Send>;
 
 /// A whole sweep.
 pub struct Config {

@@ -171,7 +171,7 @@ impl Sweep {
             }
         }
         while self.supply == SupplyState::Ready && !self.active.is_full() {
-            match (self.config.supply)() {
+            match (self.config.supply)(None) {
                 Supplied::Later => self.supply = SupplyState::Empty,
                 Supplied::End => self.supply = SupplyState::Ended,
                 Supplied::Target(target) => {
@@ -348,7 +348,7 @@ impl Sweep {
         self.cut_short = match self.supply {
             SupplyState::Ended => false,
             SupplyState::Empty => true,
-            SupplyState::Ready => (self.config.supply)() != Supplied::End,
+            SupplyState::Ready => (self.config.supply)(None) != Supplied::End,
         };
         self.supply = SupplyState::Ended;
         (self.in_flight.oldest()..self.in_flight.next()).for_each(|number| self.close(number, now.mono, true));
@@ -435,12 +435,17 @@ impl Machine for Sweep {
                 }
                 Control::Stop => self.end(now),
                 Control::Interim => self.emit_progress(true, now.mono),
+                Control::Address(answer) if self.supply != SupplyState::Ended => {
+                    (self.config.supply)(Some(answer));
+                    self.supply = SupplyState::Ready;
+                }
                 Control::Supplied if self.supply == SupplyState::Empty => self.supply = SupplyState::Ready,
                 Control::Supplied
                 | Control::Add { .. }
                 | Control::Remove { .. }
                 | Control::Name(_)
-                | Control::Origin(_) => {}
+                | Control::Origin(_)
+                | Control::Address(_) => {}
             },
             Inbound::Opened(_)
             | Inbound::Accepted(_)
@@ -507,7 +512,7 @@ mod tests {
             endpoint: Some(IpEndpoint::from_address(std::net::Ipv4Addr::from_bits(n + (10 << 24)).into())),
         };
         let mut sweep = Sweep::new(Config {
-            supply: Box::new(move || given.next().map_or(Supplied::End, |n| Supplied::Target(target(n)))),
+            supply: Box::new(move |_| given.next().map_or(Supplied::End, |n| Supplied::Target(target(n)))),
             routes: vec![route(7, Owner::Ours)],
             probes: Probes::UntilAnswered { retries: 0, backoff: 1.0 },
             wait: Duration::from_secs(1),

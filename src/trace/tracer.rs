@@ -378,7 +378,7 @@ impl Tracer {
                 self.events.push_back(Event::Interim(self.runs.values().map(TraceRun::interim).collect()));
             }
             // The targets are known from the start.
-            Control::Add { .. } | Control::Remove { .. } | Control::Supplied => {}
+            Control::Add { .. } | Control::Remove { .. } | Control::Supplied | Control::Address(_) => {}
         }
     }
 

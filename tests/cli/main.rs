@@ -3,6 +3,7 @@
 
 mod contrast;
 mod errors;
+mod names;
 mod ping;
 mod rpong;
 mod sweep;

@@ -10,8 +10,7 @@ use std::time::Duration;
 
 use netprobe::channel::OsError;
 use netprobe::cli::{self, Env};
-use netprobe::net::{ResolveError, Resolved};
-use netprobe::sim::{EPOCH, Link, Network, Node, US, ip};
+use netprobe::sim::{AddressOutcome, EPOCH, Link, Network, Node, US, ip};
 use netprobe::types::{ClockError, Family, IpEndpoint};
 
 /// Our addresses in every simulated network.
@@ -20,7 +19,6 @@ const OURS: [&str; 2] = ["192.0.2.1", "2001:db8::1"];
 /// A network, its names, and who we are.
 pub struct World {
     pub network: Network,
-    names: HashMap<&'static str, Vec<IpAddr>>,
     unroutable: HashMap<IpAddr, OsError>,
     uid: u32,
     clock_error: Option<ClockError>,
@@ -60,8 +58,8 @@ impl World {
         let far = network.add(near, far, Link::after(Duration::from_millis(2)));
         network.add(far, host, Link::after(Duration::from_millis(2)));
         let host = vec![ip("198.51.100.9"), ip("2001:db8:9::9")];
-        let names = HashMap::from([("host.example", host)]);
-        World { network, names, unroutable: HashMap::new(), uid: 0, clock_error: None, stdin: "" }
+        network.address("host.example", AddressOutcome::Found(host, Duration::ZERO));
+        World { network, unroutable: HashMap::new(), uid: 0, clock_error: None, stdin: "" }
     }
 
     /// A user without any privilege.
@@ -110,36 +108,21 @@ impl World {
         let status = tool(
             &words,
             &mut Env {
-                stdin: &mut Cursor::new(self.stdin),
+                stdin: Box::new(Cursor::new(self.stdin)),
                 stdout: &mut stdout,
                 stderr: &mut stderr,
                 terminal: false,
                 uid: self.uid,
                 seed: 1,
                 clock_error: self.clock_error,
-                resolve: &|name, family| self.resolve(name, family),
                 interface_index: &|name| (name == "eth0").then_some(NonZeroU32::MIN.saturating_add(1)),
                 source_for: &|to, _| self.source_for(to),
-                open: &mut |plan| Ok(self.network.open(plan)),
-                apart: None,
+                open: &mut |plan, workers| Ok((0..workers).map(|_| self.network.open(plan)).collect()),
+                die_by: |_| {},
             },
         );
         let text = |octets| String::from_utf8(octets).expect("output is UTF-8");
         Outcome { words: line.to_owned(), stdout: text(stdout), stderr: text(stderr), status }
-    }
-
-    fn resolve(&self, name: &str, family: Option<Family>) -> Result<Resolved, ResolveError> {
-        let refuse = |family_mismatch, message: &str| ResolveError { family_mismatch, message: message.to_owned() };
-        let literal = name.parse().map(|address| vec![address]);
-        let numeric = literal.is_ok();
-        let known = literal.ok().or_else(|| self.names.get(name).cloned());
-        let known = known.ok_or_else(|| refuse(false, "Name or service not known"))?;
-        let wanted = |address: &&IpAddr| family.is_none_or(|family| family == Family::of(**address));
-        let endpoints: Vec<_> = known.iter().filter(wanted).map(|&address| IpEndpoint::from_address(address)).collect();
-        if endpoints.is_empty() {
-            return Err(refuse(true, "Address family for hostname not supported"));
-        }
-        Ok(Resolved { canonical: (!numeric).then(|| name.into()), endpoints, numeric })
     }
 
     fn source_for(&self, to: IpEndpoint) -> Result<IpAddr, OsError> {

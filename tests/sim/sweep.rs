@@ -48,7 +48,7 @@ fn goal(address: IpAddr) -> SweepTarget {
 
 fn supply(goals: impl IntoIterator<Item = SweepTarget>) -> Supply {
     let mut goals = goals.into_iter().collect::<Vec<_>>().into_iter();
-    Box::new(move || goals.next().map_or(Supplied::End, Supplied::Target))
+    Box::new(move |_| goals.next().map_or(Supplied::End, Supplied::Target))
 }
 
 /// One probe and one more for who is silent, as fast as can be.
@@ -204,7 +204,7 @@ fn waits_of_different_lengths_do_not_hold_each_other_up() {
     let network = network([net(0), net(1).silent()]);
     let mut later = 0;
     let mut goals = [goal(host(1, 1))].into_iter().chain(hosts(0, 30).map(goal));
-    let supply: Supply = Box::new(move || {
+    let supply: Supply = Box::new(move |_| {
         later += 1;
         if later % 2 == 0 { Supplied::Target(goals.next().unwrap_or(goal(host(0, 31)))) } else { Supplied::Later }
     });

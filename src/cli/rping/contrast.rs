@@ -1,13 +1,15 @@
 //! `rping --contrast` from its command line to its exit status.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::channel::{LanePlan, OpenedLanes, Plan, Protocol, SocketChoice, SocketKind};
 use crate::cli::args::values::UdpAim;
-use crate::cli::drive::drive;
+use crate::cli::drive::{Run, Worker, drive_one};
 use crate::cli::env::Env;
 use crate::cli::error::CliError;
+use crate::cli::names::{self, Names};
 use crate::cli::rping::method::{Asked, Choice, ask, close_how};
 use crate::cli::rping::run::{Binding, Rping, precision};
 use crate::cli::target::{self, Aim, Lanes};
@@ -39,18 +41,18 @@ const TCP_PORT: Option<Port> = Port::new(80);
 const METHODS: u32 = 4;
 
 /// One method of the comparison.
-struct Way {
+struct Candidate {
     method: Method,
     protocol: Protocol,
-    wish: SocketChoice,
+    choice: SocketChoice,
     socket: SocketKind,
     port: Option<Port>,
     named: bool,
 }
 
-impl Way {
+impl Candidate {
     fn serves(&self, plan: &LanePlan) -> bool {
-        plan.protocol == self.protocol && plan.socket == self.wish
+        plan.protocol == self.protocol && plan.socket == self.choice
     }
 }
 
@@ -68,15 +70,17 @@ impl Rping<'_> {
         };
         self.hint_at_long_times(env);
         let bound = self.binding(env)?;
-        let ways = self.ways(aim, self.tcp(&choice, &asked, slot))?;
-        let plan = self.contrast_plan(aim, &ways, &bound);
-        let mut opened = (env.open)(&plan)?;
-        let (contenders, trouble) = self.contenders(aim, &plan, ways, &opened, env);
-        if let Some(trouble) = trouble {
+        let candidates = self.candidates(aim, self.tcp(&choice, &asked, slot))?;
+        let plan = self.contrast_plan(aim, &candidates, &bound);
+        let mut opened = env.open_once(&plan)?;
+        let forced = self.args.socket.family.forced();
+        let names = names::look_up([aim.host].into_iter(), forced, self.deadline(), &mut opened, env)?;
+        let (contenders, error) = self.contenders(aim, &plan, candidates, &opened, &names, env);
+        if let Some(error) = error {
             if !self.args.output.json {
-                return Err(trouble);
+                return Err(error);
             }
-            let _ = writeln!(env.stderr, "{}: {trouble}", self.program);
+            let _ = writeln!(env.stderr, "{}: {error}", self.program);
         }
         if contenders.iter().any(|one| is_group(&one.target)) {
             return Err(CliError::Refused(format!("'{text}' is a group; --contrast compares methods to one host")));
@@ -86,18 +90,10 @@ impl Rping<'_> {
             spec.wait = Wait::Exactly(WAIT);
         }
         let ping = self.config(Vec::new(), Arc::new(spec), opened.lookup.is_some(), env)?;
-        let mut sink = self.contrast_sink(&ping, &bound);
-        let mut machine = Contrast::new(Config { contenders, rounds, most_rounds, slot, ping });
-        let mut status = NOT_RUN;
-        drive(&mut opened, &mut machine, precision(Pace::Fixed(slot)), sink.as_mut(), env, |event| match event {
-            Event::Ping(ping::Event::NameWanted(address)) => Some(*address),
-            Event::Ping(_) => None,
-            Event::Outcome(outcome) => {
-                status = status_of(outcome);
-                None
-            }
-        })?;
-        Ok(status)
+        let sink = self.contrast_sink(&ping, &bound);
+        let machine = Contrast::new(Config { contenders, rounds, most_rounds, slot, ping });
+        let run = Run { precision: precision(Pace::Fixed(slot)), first: names.interrupted, ..Run::plain(fold) };
+        drive_one(Worker::new(opened, machine, sink, NOT_RUN), run, env)
     }
 
     /// How many rounds, how many at most, and how long a slot is.
@@ -113,11 +109,11 @@ impl Rping<'_> {
     }
 
     /// The methods, in the order of the table.
-    fn ways(&self, aim: Aim<'_>, tcp: Method) -> Result<Vec<Way>, CliError> {
-        let icmp = |wish, socket| Way {
+    fn candidates(&self, aim: Aim<'_>, tcp: Method) -> Result<Vec<Candidate>, CliError> {
+        let icmp = |choice, socket| Candidate {
             method: Method::Icmp,
             protocol: Protocol::Icmp,
-            wish,
+            choice,
             socket,
             port: None,
             named: false,
@@ -127,18 +123,18 @@ impl Rping<'_> {
         Ok(vec![
             icmp(SocketChoice::Raw, SocketKind::Raw),
             icmp(SocketChoice::Dgram, SocketKind::Dgram),
-            Way {
+            Candidate {
                 method: udp_method,
                 protocol: Protocol::Udp,
-                wish: SocketChoice::Auto,
+                choice: SocketChoice::Auto,
                 socket: SocketKind::Dgram,
                 port: udp.map_or(UDP_PORT, UdpAim::port),
                 named: udp.is_some(),
             },
-            Way {
+            Candidate {
                 method: tcp,
                 protocol: Protocol::Tcp,
-                wish: SocketChoice::Auto,
+                choice: SocketChoice::Auto,
                 socket: SocketKind::Stream,
                 port: aim.port,
                 named: self.args.method.tcp.is_some(),
@@ -146,14 +142,18 @@ impl Rping<'_> {
         ])
     }
 
-    fn contrast_plan(&self, aim: Aim<'_>, ways: &[Way], bound: &Binding) -> Plan {
+    fn contrast_plan(&self, aim: Aim<'_>, candidates: &[Candidate], bound: &Binding) -> Plan {
         let source_family = bound.source.map(Family::of);
         let families = target::families(&[aim.host.to_owned()], self.args.socket.family.forced().or(source_family));
         // A comparison has so few probes that their stamps cost nothing.
         let send_stamps = self.timestamping().send_stamps(0.0);
-        let lane =
-            |family, way: &Way| LanePlan { socket: way.wish, send_stamps, ..self.lane(family, way.protocol, bound) };
-        let lanes = families.into_iter().flat_map(|family| ways.iter().map(move |way| lane(family, way)));
+        let lane = |family, candidate: &Candidate| LanePlan {
+            socket: candidate.choice,
+            send_stamps,
+            ..self.lane(family, candidate.protocol, bound)
+        };
+        let lanes =
+            families.into_iter().flat_map(|family| candidates.iter().map(move |candidate| lane(family, candidate)));
         Plan { lanes: lanes.collect(), ..self.lookups() }
     }
 
@@ -162,20 +162,22 @@ impl Rping<'_> {
         &self,
         aim: Aim<'_>,
         plan: &Plan,
-        ways: Vec<Way>,
+        candidates: Vec<Candidate>,
         opened: &OpenedLanes,
+        names: &Names,
         env: &Env<'_>,
     ) -> (Vec<Contender>, Option<CliError>) {
         let lanes: Vec<Lanes> =
-            ways.iter().map(|way| Lanes::of(opened, &plan.lanes, |plan| way.serves(plan))).collect();
+            candidates.iter().map(|candidate| Lanes::of(opened, &plan.lanes, |plan| candidate.serves(plan))).collect();
         let none = Lanes::default();
         let guide = lanes.iter().rev().find(|lanes| !lanes.is_empty()).unwrap_or(lanes.first().unwrap_or(&none));
-        let (found, trouble) = target::place(aim, self.args.socket.family.forced(), guide, env);
-        let contenders = ways.into_iter().zip(&lanes).map(|(way, lanes)| contender(way, lanes, &found)).collect();
-        (contenders, trouble)
+        let (found, error) = target::place(aim, names, guide, env);
+        let contenders =
+            candidates.into_iter().zip(&lanes).map(|(candidate, lanes)| contender(candidate, lanes, &found)).collect();
+        (contenders, error)
     }
 
-    fn contrast_sink(&self, ping: &ping::Config, bound: &Binding) -> Box<dyn Sink<Event>> {
+    fn contrast_sink(&self, ping: &ping::Config, bound: &Binding) -> Box<dyn Sink<Event> + Send> {
         if self.args.output.json {
             return Box::new(ContrastJson::new(PingJsonOptions { quiet: self.args.output.quiet }));
         }
@@ -183,11 +185,11 @@ impl Rping<'_> {
     }
 }
 
-fn contender(way: Way, lanes: &Lanes, found: &Target) -> Contender {
+fn contender(candidate: Candidate, lanes: &Lanes, found: &Target) -> Contender {
     let mut refused = None;
     let destination = match &found.destination {
         Destination::Reachable { endpoint, source, .. } => {
-            let endpoint = endpoint.with_port(way.port.map_or(0, Port::get));
+            let endpoint = endpoint.with_port(candidate.port.map_or(0, Port::get));
             match lanes.get(endpoint.family()) {
                 Ok(lane) => Destination::Reachable { endpoint, source: *source, lane: lane.id, profile: lane.profile },
                 Err(why) => {
@@ -199,12 +201,22 @@ fn contender(way: Way, lanes: &Lanes, found: &Target) -> Contender {
         elsewhere => elsewhere.clone(),
     };
     let target = Target { destination, ..found.clone() };
-    let port = way.port.map(Port::get);
-    Contender { target, method: way.method, socket: way.socket, port, named: way.named, refused }
+    let port = candidate.port.map(Port::get);
+    Contender { target, method: candidate.method, socket: candidate.socket, port, named: candidate.named, refused }
 }
 
 fn is_group(target: &Target) -> bool {
     matches!(target.destination, Destination::Reachable { endpoint, .. } if endpoint.address.is_multicast())
+}
+
+/// Takes the exit status from the outcome.
+fn fold(status: &mut u8, event: &Event) -> Option<IpAddr> {
+    match event {
+        Event::Ping(ping::Event::NameWanted(address)) => return Some(*address),
+        Event::Ping(_) => {}
+        Event::Outcome(outcome) => *status = status_of(outcome),
+    }
+    None
 }
 
 /// 0 if the target answered by at least one method, be it with a refusal; 2 if none could be tried.

@@ -116,7 +116,15 @@ impl Choice {
     }
 }
 
-impl Asked<'_> {
+impl<'a> Asked<'a> {
+    /// The name or address to look up, if it has one.
+    pub const fn host(&self) -> Option<&'a str> {
+        match self {
+            Asked::Internet(aim) => Some(aim.host),
+            Asked::Stream(_) | Asked::Dgram(_) => None,
+        }
+    }
+
     /// A local socket as a target.
     pub fn local(&self, text: &str, lanes: &Lanes) -> (Target, Option<CliError>) {
         let (Asked::Stream(path) | Asked::Dgram(path)) = *self else {
@@ -130,12 +138,12 @@ impl Asked<'_> {
             Some(lane) => Destination::Local { path: Arc::from(Path::new(path)), lane: lane.id, profile: lane.profile },
             None => Destination::Unresolved,
         };
-        let trouble = lanes.refusal().filter(|_| lane.is_none()).map(|refused| CliError::NoLane(refused.clone()));
-        (Target { target: text.into(), name: text.into(), numeric: true, destination }, trouble)
+        let error = lanes.refusal().filter(|_| lane.is_none()).map(|refused| CliError::NoLane(refused.clone()));
+        (Target { target: text.into(), name: text.into(), numeric: true, destination }, error)
     }
 
     /// Which sockets serve a local one.
-    pub const fn wish(&self) -> Option<SocketChoice> {
+    pub const fn socket_choice(&self) -> Option<SocketChoice> {
         match self {
             Asked::Internet(_) => None,
             Asked::Stream(_) => Some(SocketChoice::Auto),

@@ -6,15 +6,16 @@ use std::time::Duration;
 
 use crate::channel::{Header, LanePlan, OpenedLanes, Owner, Plan, Precision, Protocol, SendStamps, SocketChoice};
 use crate::cli::args::values::{Rate, Span, Timestamping};
-use crate::cli::drive::drive;
+use crate::cli::drive::{Run, Worker, drive_one};
 use crate::cli::env::Env;
 use crate::cli::error::CliError;
+use crate::cli::exit_status;
+use crate::cli::names::{self, Names};
 use crate::cli::rping::args::PingArgs;
 use crate::cli::rping::method::{Asked, Choice, close_how};
 use crate::cli::rping::rules::{self, Request, USER_INTERVAL};
 use crate::cli::target::{self, Lanes};
-use crate::cli::{ANSWERED, NOT_ANSWERED, NOT_RUN};
-use crate::engine::outcome::{Payload, Status};
+use crate::engine::outcome::Payload;
 use crate::engine::pace::LARGEST_FLOOD_WINDOW;
 use crate::engine::{Destination, Machine, Target};
 use crate::ping::{Config, Event, Method, Pace, Ping, Spec, Task, Verdict, Wait};
@@ -61,14 +62,16 @@ impl Rping<'_> {
         self.hint_at_long_times(env);
         let bound = self.binding(env)?;
         let plan = self.plan(&choice, &asked, &bound);
-        let mut opened = (env.open)(&plan)?;
+        let mut opened = env.open_once(&plan)?;
         if self.args.packet.ident.is_some()
             && Lanes::of(&opened, &plan.lanes, |plan| plan.protocol == Protocol::Icmp)
                 .any(|profile| profile.ident.owner == Owner::Kernel)
         {
             return Err(CliError::Refused(KERNELS_IDENT.to_owned()));
         }
-        let targets = self.place(&texts, &asked, &opened, &plan, env)?;
+        let hosts = asked.iter().filter_map(Asked::host);
+        let names = names::look_up(hosts, self.args.socket.family.forced(), self.deadline(), &mut opened, env)?;
+        let targets = self.place(&texts, &asked, &opened, &plan, &names, env)?;
         let spec = Arc::new(self.spec(targets.len(), env));
         let targets = self.tasks(&choice, &asked, targets, &spec, env);
         let config = self.config(targets, spec, opened.lookup.is_some(), env)?;
@@ -76,23 +79,13 @@ impl Rping<'_> {
         let too_fast = self.too_fast(&config, env.uid);
         let precision = precision(config.spec.pace);
         let mut ping = Ping::new(config);
-        if let Some(trouble) = too_fast {
+        if let Some(error) = too_fast {
             // As ping does: the header says what would have been probed.
-            return Err(announce(&mut ping, &opened, sink.as_mut(), env).err().unwrap_or(trouble));
+            return Err(announce(&mut ping, &opened, sink.as_mut(), env).err().unwrap_or(error));
         }
-        let mut verdict = Verdict::default();
-        drive(&mut opened, &mut ping, precision, sink.as_mut(), env, |event| {
-            verdict.take(event);
-            match event {
-                Event::NameWanted(address) => Some(*address),
-                _ => None,
-            }
-        })?;
-        Ok(match verdict.status() {
-            Status::Answered => ANSWERED,
-            Status::NotAnswered => NOT_ANSWERED,
-            Status::NotRun => NOT_RUN,
-        })
+        let run = Run { precision, first: names.interrupted, ..Run::plain(take_note) };
+        let verdict = drive_one(Worker::new(opened, ping, sink, Verdict::default()), run, env)?;
+        Ok(exit_status(verdict.status()))
     }
 
     pub(super) fn hint_at_long_times(&self, env: &mut Env<'_>) {
@@ -137,24 +130,18 @@ impl Rping<'_> {
 
     fn plan(&self, choice: &Choice, asked: &[Asked<'_>], bound: &Binding) -> Plan {
         let source_family = bound.source.map(Family::of);
-        let hosts: Vec<String> = asked
-            .iter()
-            .filter_map(|asked| match asked {
-                Asked::Internet(aim) => Some(aim.host.to_owned()),
-                Asked::Stream(_) | Asked::Dgram(_) => None,
-            })
-            .collect();
+        let hosts: Vec<String> = asked.iter().filter_map(Asked::host).map(str::to_owned).collect();
         let families = target::families(&hosts, self.args.socket.family.forced().or(source_family));
         let internet = families.into_iter().filter(|_| !hosts.is_empty());
         let send_stamps = if choice.has_kernel_times() { self.send_stamps(asked.len()) } else { SendStamps::None };
         let receive_buffer = Some(self.receive_buffer(asked.len()));
         let lane = |family| LanePlan { send_stamps, receive_buffer, ..self.lane(family, choice.protocol(), bound) };
         let mut lanes: Vec<LanePlan> = internet.map(lane).collect();
-        for wish in [SocketChoice::Auto, SocketChoice::Dgram] {
-            if asked.iter().any(|asked| asked.wish() == Some(wish)) {
+        for choice in [SocketChoice::Auto, SocketChoice::Dgram] {
+            if asked.iter().any(|asked| asked.socket_choice() == Some(choice)) {
                 lanes.push(LanePlan {
                     send_stamps: SendStamps::None,
-                    ..LanePlan::new(Family::V4, Protocol::Unix, wish)
+                    ..LanePlan::new(Family::V4, Protocol::Unix, choice)
                 });
             }
         }
@@ -228,19 +215,20 @@ impl Rping<'_> {
         asked: &[Asked<'_>],
         opened: &OpenedLanes,
         plan: &Plan,
+        names: &Names,
         env: &mut Env<'_>,
     ) -> Result<Vec<Target>, CliError> {
-        let lanes = |wish| Lanes::of(opened, &plan.lanes, |plan| local_wish(plan) == wish);
+        let lanes = |choice| Lanes::of(opened, &plan.lanes, |plan| local_choice(plan) == choice);
         let (internet, stream, dgram) =
             (lanes(None), lanes(Some(SocketChoice::Auto)), lanes(Some(SocketChoice::Dgram)));
         let place = |(text, asked): (&String, &Asked<'_>), env: &Env<'_>| match asked {
-            Asked::Internet(aim) => target::place(*aim, self.args.socket.family.forced(), &internet, env),
+            Asked::Internet(aim) => target::place(*aim, names, &internet, env),
             Asked::Stream(_) => asked.local(text, &stream),
             Asked::Dgram(_) => asked.local(text, &dgram),
         };
         let targets = target::place_all(texts.iter().zip(asked), self.args.output.json, self.program, env, place)?;
         match self.args.packet.flow_label.and_then(|_| target::without_flow_label("-F", &targets)) {
-            Some(trouble) => Err(trouble),
+            Some(error) => Err(error),
             None => Ok(targets),
         }
     }
@@ -308,7 +296,7 @@ impl Rping<'_> {
             spec,
             preload: run.preload.unwrap_or(1),
             count: run.count,
-            deadline: run.deadline.map(|span| span.duration).filter(|deadline| !deadline.is_zero()),
+            deadline: self.deadline(),
             report_open: output.outstanding,
             report_sent: self.shows_dots(),
             report_replies: !output.quiet || self.args.method.contrast,
@@ -316,6 +304,10 @@ impl Rping<'_> {
             user_to_user: self.timestamping() == Timestamping::User,
             seed: env.seed,
         })
+    }
+
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        self.args.run.deadline.map(|span| span.duration).filter(|deadline| !deadline.is_zero())
     }
 
     fn rate(&self) -> Option<f64> {
@@ -352,7 +344,7 @@ impl Rping<'_> {
         self.args.run.flood && !self.args.output.json && !self.args.output.quiet
     }
 
-    fn sink(&self, config: &Config, bound: &Binding) -> Box<dyn Sink<Event>> {
+    fn sink(&self, config: &Config, bound: &Binding) -> Box<dyn Sink<Event> + Send> {
         let output = &self.args.output;
         if output.json {
             return Box::new(PingJson::new(PingJsonOptions { quiet: output.quiet }));
@@ -397,8 +389,8 @@ impl Binding {
     }
 }
 
-/// What a planned lane for local sockets wishes; `None` for internet lanes.
-fn local_wish(plan: &LanePlan) -> Option<SocketChoice> {
+/// What a planned lane for local sockets choicees; `None` for internet lanes.
+fn local_choice(plan: &LanePlan) -> Option<SocketChoice> {
     (plan.protocol == Protocol::Unix).then_some(plan.socket)
 }
 
@@ -429,4 +421,12 @@ fn announce(
         }
     }
     env.stdout.flush().map_err(CliError::Output)
+}
+
+fn take_note(verdict: &mut Verdict, event: &Event) -> Option<IpAddr> {
+    verdict.take(event);
+    match event {
+        Event::NameWanted(address) => Some(*address),
+        _ => None,
+    }
 }

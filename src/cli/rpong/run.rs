@@ -5,10 +5,10 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::channel::{Group, LanePlan, LaneRefused, OpenedLanes, OsError, Plan, Precision, Protocol, SocketChoice};
+use crate::channel::{Group, LanePlan, LaneRefused, OpenedLanes, OsError, Plan, Protocol, SocketChoice};
 use crate::cli::ANSWERED;
 use crate::cli::args::values::Rate;
-use crate::cli::drive::drive;
+use crate::cli::drive::{Run, Worker, drive_one};
 use crate::cli::env::Env;
 use crate::cli::error::CliError;
 use crate::cli::rpong::args::{Place, PongArgs};
@@ -44,13 +44,13 @@ impl Rpong<'_> {
         rules::check(self.args)?;
         let wanted = self.wanted(env)?;
         let plan = self.plan(&wanted, env)?;
-        let mut opened = (env.open)(&plan)?;
+        let opened = env.open_once(&plan)?;
         let config = self.config(listeners(&wanted, &opened)?);
-        let mut sink: Box<dyn Sink<Event>> = match (self.args.output.json, self.args.output.quiet) {
+        let sink: Box<dyn Sink<Event> + Send> = match (self.args.output.json, self.args.output.quiet) {
             (true, quiet) => Box::new(PongJson::new(self.program.into(), quiet)),
             (false, quiet) => Box::new(PongText::new(self.program.into(), quiet)),
         };
-        drive(&mut opened, &mut Responder::new(config), Precision::Relaxed, sink.as_mut(), env, |_| None)?;
+        drive_one(Worker::new(opened, Responder::new(config), sink, ()), Run::plain(|(), _| None), env)?;
         Ok(ANSWERED)
     }
 

@@ -4,11 +4,12 @@ use std::fs;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::channel::{Fragmentation, LanePlan, Plan, Precision, Protocol, SocketChoice, SocketKind, Zones};
+use crate::channel::{Fragmentation, LanePlan, Plan, Protocol, SocketChoice, SocketKind, Zones};
 use crate::cli::args::values::{self, Rate, Timestamping};
-use crate::cli::drive::drive;
+use crate::cli::drive::{Run, Worker, drive_one};
 use crate::cli::env::Env;
 use crate::cli::error::CliError;
+use crate::cli::names;
 use crate::cli::rtrace::args::{Method, TraceArgs};
 use crate::cli::rtrace::rules;
 use crate::cli::target::{self, Lanes};
@@ -59,31 +60,28 @@ impl Rtrace<'_> {
             resolvers: self.args.output.resolvers.clone(),
             ..self.plan(&texts, method, packet_octets, env)?
         };
-        let mut opened = (env.open)(&plan)?;
+        let mut opened = env.open_once(&plan)?;
         let (lanes, used) = self.choose(&opened, &plan, method, env)?;
         self.check_flow_lanes(&lanes)?;
-        let place = |text: &String, env: &Env<'_>| {
-            target::place(target::Aim::host(text), self.args.packet.family.forced(), &lanes, env)
-        };
+        let forced = self.args.packet.family.forced();
+        let names = names::look_up(texts.iter().map(String::as_str), forced, None, &mut opened, env)?;
+        let place = |text: &String, env: &Env<'_>| target::place(target::Aim::host(text), &names, &lanes, env);
         let targets = target::place_all(texts.iter(), self.args.output.json, self.program, env, place)?;
-        if let Some(trouble) = self.args.packet.flow_label.and_then(|_| target::without_flow_label("-l", &targets)) {
-            return Err(trouble);
+        if let Some(error) = self.args.packet.flow_label.and_then(|_| target::without_flow_label("-l", &targets)) {
+            return Err(error);
         }
         let config = self.config(targets, used, packet_octets, opened.lookup.is_some(), env);
         let config = Config { origins, ..config };
+        let run = Run { first: names.interrupted, ..Run::plain(Verdict::event) };
         if self.args.timing.report {
-            return self.report(config, method, &mut opened, env);
+            return self.report(config, method, opened, run.first, env);
         }
-        let mut sink = self.sink(method);
-        let count = config.targets.len() * flow_count(self.args) as usize;
-        let mut tally = Tally { targets: count, ..Tally::default() };
-        let heed = |event: &Event| tally.heed(event);
-        if self.args.packet.mtu {
-            drive(&mut opened, &mut MtuTracer::new(config), Precision::Relaxed, sink.as_mut(), env, heed)?;
-        } else {
-            drive(&mut opened, &mut Tracer::new(config), Precision::Relaxed, sink.as_mut(), env, heed)?;
-        }
-        Ok(tally.status())
+        let (sink, fold) = (self.sink(method), Verdict::of(config.targets.len() * flow_count(self.args) as usize));
+        let verdict = match self.args.packet.mtu {
+            true => drive_one(Worker::new(opened, MtuTracer::new(config), sink, fold), run, env)?,
+            false => drive_one(Worker::new(opened, Tracer::new(config), sink, fold), run, env)?,
+        };
+        Ok(verdict.status())
     }
 
     /// The targets, and the packet length if the last word is one.
@@ -296,7 +294,7 @@ impl Rtrace<'_> {
         }
     }
 
-    fn sink(&self, method: Method) -> Box<dyn Sink<Event>> {
+    fn sink(&self, method: Method) -> Box<dyn Sink<Event> + Send> {
         let (flows, json) = (self.args.method.flows, self.json_options(method));
         match (self.args.output.json, flows) {
             (true, Some(flows)) => Box::new(FlowsJson::new(flows, json)),
@@ -340,14 +338,18 @@ pub(super) fn flow_count(args: &TraceArgs) -> u32 {
 
 /// What decides the exit status.
 #[derive(Default)]
-pub(super) struct Tally {
+pub(super) struct Verdict {
     pub(super) targets: usize,
     pub(super) reached: usize,
     pub(super) not_run: bool,
 }
 
-impl Tally {
-    fn heed(&mut self, event: &Event) -> Option<IpAddr> {
+impl Verdict {
+    pub(super) fn of(targets: usize) -> Self {
+        Verdict { targets, ..Verdict::default() }
+    }
+
+    fn event(&mut self, event: &Event) -> Option<IpAddr> {
         match event {
             Event::NameWanted(address) => return Some(*address),
             Event::End(trace) => {

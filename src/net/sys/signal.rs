@@ -51,6 +51,17 @@ pub fn mortal<T>(work: impl FnOnce() -> T) -> T {
     done
 }
 
+/// Ends the process by the signal that asked for `control`, as if signals had never been routed; returns where no signal ends it.
+pub fn die(control: &Control) {
+    let signal = CONTROLS.iter().find(|(_, asked)| asked == control).map(|(signal, _)| *signal);
+    mortal(|| {
+        if let Some(signal) = signal {
+            // SAFETY: raise(3): "sends a signal to the calling process or thread"; it takes no pointer.
+            unsafe { libc::raise(signal) };
+        }
+    });
+}
+
 fn routed() -> libc::sigset_t {
     let mut set = MaybeUninit::<libc::sigset_t>::uninit();
     // SAFETY: sigemptyset(3): "initializes the signal set given by set to empty", so it is initialized from here on.

@@ -263,7 +263,7 @@ impl Reporter {
                 self.events.push_back(Event::Interim(self.watches.values().map(figures).collect()));
             }
             // The targets are known from the start.
-            Control::Add { .. } | Control::Remove { .. } | Control::Supplied => {}
+            Control::Add { .. } | Control::Remove { .. } | Control::Supplied | Control::Address(_) => {}
         }
     }
 

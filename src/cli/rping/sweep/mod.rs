@@ -1,31 +1,33 @@
 //! A sweep of `rping` from its command line to its exit status.
 
 pub mod args;
-mod drive;
+mod console;
 mod supply;
 mod targets;
 
-use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io;
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::channel::{LanePlan, OpenedLanes, Owner, Plan, PostControl, Protocol, SendStamps};
+use crate::channel::{LanePlan, OpenedLanes, Owner, Plan, Protocol, SendStamps};
 use crate::cli::args::values::{Rate, Timestamping};
+use crate::cli::drive::{Console, Run, Worker, drive};
 use crate::cli::env::Env;
 use crate::cli::error::CliError;
 use crate::cli::rping::args::PingArgs;
 use crate::cli::rping::run::{Binding, Rping};
 use crate::cli::rping::sweep::args::Shard;
-use crate::cli::rping::sweep::drive::{Manner, Worker};
-use crate::cli::rping::sweep::supply::{Common, Complaints, Lookups, Source, Stream, choose, supplies};
+use crate::cli::rping::sweep::console::SweepConsole;
+use crate::cli::rping::sweep::supply::{Common, Complaints, Source, Stream, supplies};
 use crate::cli::rping::sweep::targets::{Index, Item, Space, UNPACED, too_many};
-use crate::cli::target::{Lanes, word};
+use crate::cli::target::Lanes;
+use crate::cli::{ANSWERED, NOT_RUN};
 use crate::report::{Sink, SweepJson, SweepProgress, SweepShow, SweepText};
 use crate::sweep::{
-    Completion, Config, Event, Exclusions, LaneRoute, Permutation, Probes, Range, Supply, Sweep, SweepTarget,
+    Completion, Config, Event, Exclusions, LaneRoute, Permutation, Probes, Range, Supply, Sweep, Verdict,
 };
 use crate::types::Family;
 
@@ -40,8 +42,8 @@ const RECEIVE_BUFFER: u32 = 4 << 20;
 /// The most probes to a target.
 pub const MOST_PROBES: u64 = 1_000_000;
 
-/// What was asked for, as far as it is known before any socket is open.
-struct Wish {
+/// What is known before any socket is open.
+struct SweepPlan {
     items: Vec<Item>,
     list: Option<List>,
     families: Vec<Family>,
@@ -69,54 +71,64 @@ impl Rping<'_> {
     pub(super) fn sweep(&self, env: &mut Env<'_>) -> Result<u8, CliError> {
         self.hint_at_long_times(env);
         let bound = self.binding(env)?;
-        let mut wish = self.wish(&bound)?;
-        let plan = self.sweep_plan(&wish, &bound);
-        let workers = usize::from(self.args.sweep.workers.unwrap_or(1));
-        let opened = match &env.apart {
-            Some(apart) => (apart.open)(&plan, workers)?,
-            None => vec![(env.open)(&plan)?],
-        };
+        let mut sweep_plan = self.read_plan(&bound)?;
+        let plan = self.sweep_plan(&sweep_plan, &bound);
+        let count = usize::from(self.args.sweep.workers.unwrap_or(1));
+        let opened = (env.open)(&plan, count)?;
         let lanes: Vec<Lanes> = opened.iter().map(|opened| Lanes::of(opened, &plan.lanes, |_| true)).collect();
-        self.check_lanes(&wish, lanes.first())?;
-        let complaints = Complaints::default();
-        let families: Vec<Family> = [Family::V4, Family::V6]
-            .into_iter()
-            .filter(|&family| lanes.first().is_some_and(|lanes| lanes.get(family).is_ok()))
-            .collect();
+        let Some(first) = lanes.first() else { return Ok(NOT_RUN) };
+        self.check_lanes(&sweep_plan, first)?;
         let common = Common {
             share: self.args.sweep.shard.unwrap_or(Shard::WHOLE),
-            exclusions: Arc::clone(&wish.exclusions),
-            missing: missing(lanes.first()),
-            complaints: complaints.clone(),
+            exclusions: Arc::clone(&sweep_plan.exclusions),
+            missing: missing(first),
+            forced: self.args.socket.family.forced(),
+            families: [Family::V4, Family::V6].into_iter().filter(|&family| first.get(family).is_ok()).collect(),
+            complaints: Complaints::default(),
         };
-        let (source, lookups) = self.source(&mut wish, &families, &complaints, env)?;
+        let source = self.source(&mut sweep_plan, env)?;
         let targets = match &source {
             Source::Space(space, _) => Some(common.share.count(space.count())),
             Source::Stream(_) => None,
         };
-        let tells: Vec<Option<PostControl>> = opened.iter().map(|opened| opened.tell.clone()).collect();
-        let supplies = supplies(source, &common, &lookups, &tells);
         let terminal = env.terminal && !self.args.output.quiet;
-        let worker = |((opened, lanes), supply): ((OpenedLanes, &Lanes), Supply)| Worker {
-            opened,
-            // Several tell their figures, so that somebody can add them up.
-            sweep: Sweep::new(self.sweep_config(&wish, lanes, supply, workers, terminal || workers > 1, env.seed)),
-            sink: self.sweep_sink(&wish, lanes),
+        // Several report their figures, which are added up.
+        let progress = terminal || count > 1;
+        let (channels, outside): (Vec<_>, Vec<_>) = opened
+            .into_iter()
+            .map(|OpenedLanes { channel, addresses, tell, .. }| ((channel, tell.clone()), (tell, addresses)))
+            .unzip();
+        let supplies = supplies(source, &common, outside);
+        let worker = |(((channel, tell), lanes), supply): ((_, &Lanes), Supply)| Worker {
+            channel,
+            lookup: None,
+            tell,
+            machine: Sweep::new(self.sweep_config(&sweep_plan, lanes, supply, count, progress, env.seed)),
+            sink: self.sweep_sink(&sweep_plan, lanes),
+            fold: Verdict::default(),
         };
-        let workers: Vec<Worker> = opened.into_iter().zip(&lanes).zip(supplies).map(worker).collect();
-        let whole = self.args.sweep.shard.is_none() && self.args.sweep.exclude.is_none();
-        let manner = Manner {
+        let workers: Vec<Worker<Sweep, Verdict>> = channels.into_iter().zip(&lanes).zip(supplies).map(worker).collect();
+        let mut console = SweepConsole {
             program: self.program.to_owned(),
             progress: SweepProgress::new(targets),
             terminal,
-            verbose: self.args.output.verbose,
-            empty_is_trouble: whole,
-            complaints,
+            complaints: common.complaints,
+            figures: vec![Default::default(); count],
+            interrupted: false,
         };
-        drive::run(workers, manner, env)
+        let shown = Console { takes: SweepConsole::takes, spreads: SweepConsole::spreads, sink: &mut console };
+        let driven = drive(workers, Run { console: Some(shown), ..Run::plain(take_note) }, env)?;
+        let mut verdict = Verdict::default();
+        driven.folds.into_iter().for_each(|other| verdict.join(other));
+        let status = console.close(&verdict, driven.closed, self.args.output.verbose, env);
+        let whole = self.args.sweep.shard.is_none() && self.args.sweep.exclude.is_none();
+        match status {
+            None if whole => Err(CliError::NoTarget),
+            status => Ok(status.unwrap_or(ANSWERED)),
+        }
     }
 
-    fn wish(&self, bound: &Binding) -> Result<Wish, CliError> {
+    fn read_plan(&self, bound: &Binding) -> Result<SweepPlan, CliError> {
         let sweep = &self.args.sweep;
         let unpaced = self.args.run.rate.is_none();
         let items: Vec<Item> = self
@@ -152,7 +164,7 @@ impl Rping<'_> {
             return Err(CliError::Refused("-F: the targets are probed over IPv4, which has no flow labels".to_owned()));
         }
         let exclusions = sweep.exclude.as_deref().map(targets::exclusions).transpose()?;
-        Ok(Wish {
+        Ok(SweepPlan {
             families,
             probes: probes(self.args),
             show: self.show(),
@@ -194,19 +206,18 @@ impl Rping<'_> {
         }
     }
 
-    fn sweep_plan(&self, wish: &Wish, bound: &Binding) -> Plan {
+    fn sweep_plan(&self, sweep_plan: &SweepPlan, bound: &Binding) -> Plan {
         let lane = |&family: &Family| LanePlan {
-            send_stamps: wish.send_stamps,
+            send_stamps: sweep_plan.send_stamps,
             broadcast: self.args.socket.broadcast,
             receive_buffer: Some(RECEIVE_BUFFER),
             ..self.lane(family, Protocol::Icmp, bound)
         };
-        Plan { lanes: wish.families.iter().map(lane).collect(), names: false, ..Plan::default() }
+        Plan { lanes: sweep_plan.families.iter().map(lane).collect(), names: false, ..Plan::default() }
     }
 
     /// Refuses a run for which there is no socket at all.
-    fn check_lanes(&self, wish: &Wish, lanes: Option<&Lanes>) -> Result<(), CliError> {
-        let Some(lanes) = lanes else { return Ok(()) };
+    fn check_lanes(&self, sweep_plan: &SweepPlan, lanes: &Lanes) -> Result<(), CliError> {
         if lanes.is_empty()
             && let Some(refused) = lanes.refusal()
         {
@@ -215,54 +226,31 @@ impl Rping<'_> {
         if self.args.packet.ident.is_some() && lanes.any(|profile| profile.ident.owner == Owner::Kernel) {
             return Err(CliError::Refused(crate::cli::rping::run::KERNELS_IDENT.to_owned()));
         }
-        if self.payload_octets() > crate::cli::rping::run::V4_PAYLOAD && wish.families.contains(&Family::V4) {
+        if self.payload_octets() > crate::cli::rping::run::V4_PAYLOAD && sweep_plan.families.contains(&Family::V4) {
             return Err(crate::cli::rping::run::too_large(self.payload_octets()));
         }
         Ok(())
     }
 
-    /// Where the targets come from, and their names' addresses.
-    fn source(
-        &self,
-        wish: &mut Wish,
-        families: &[Family],
-        complaints: &Complaints,
-        env: &mut Env<'_>,
-    ) -> Result<(Source, Lookups), CliError> {
-        let forced = self.args.socket.family.forced();
-        let (mut items, list) = (std::mem::take(&mut wish.items), wish.list.take());
+    /// Where the targets come from.
+    fn source(&self, plan: &mut SweepPlan, env: &mut Env<'_>) -> Result<Source, CliError> {
+        let (items, list) = (std::mem::take(&mut plan.items), plan.list.take());
         let unpaced = self.args.run.rate.is_none();
-        let random = self.args.sweep.random_order;
-        let Some(apart) = &env.apart else {
-            let mut known = HashMap::new();
-            if let Some(list) = list {
-                for item in read_now(list, unpaced, complaints, env.stdin)? {
-                    items.push(item.unwrap_or_else(|text| {
-                        known.insert(text.clone(), SweepTarget { name: Some(text.clone()), endpoint: None });
-                        Item::Name(text)
-                    }));
-                }
-            }
-            look_up_now(&items, &mut known, |name| {
-                choose(name.clone(), (env.resolve)(name, forced), families, complaints)
-            });
-            return Ok((self.in_order(Space::new(items)), Lookups::Known(Arc::new(known))));
-        };
-        let lookups = Lookups::Apart { resolve: apart.resolve, forced, families: families.to_vec() };
-        let source = match (list, &self.args.targets_file) {
+        Ok(match (list, &self.args.targets_file) {
             (None, _) | (_, None) => self.in_order(Space::new(items)),
-            (Some(List::File(file)), Some(path)) if random => {
-                let index = Index::new(file, path, unpaced)?;
-                let space = Space::new(items).and(index);
+            (Some(List::File(file)), Some(path)) if self.args.sweep.random_order => {
+                let space = Space::new(items).and(Index::new(file, path, unpaced)?);
                 if unpaced && space.count() > UNPACED {
                     return Err(CliError::Refused(too_many("all targets together", space.count())));
                 }
                 self.in_order(space)
             }
             (Some(List::File(file)), _) => Source::Stream(Stream { items, list: Box::new(file), unpaced }),
-            (Some(List::Stdin), _) => Source::Stream(Stream { items, list: (apart.stdin)(), unpaced }),
-        };
-        Ok((source, lookups))
+            (Some(List::Stdin), _) => {
+                let list = std::mem::replace(&mut env.stdin, Box::new(io::empty()));
+                Source::Stream(Stream { items, list, unpaced })
+            }
+        })
     }
 
     fn in_order(&self, space: Space) -> Source {
@@ -274,7 +262,7 @@ impl Rping<'_> {
 
     fn sweep_config(
         &self,
-        wish: &Wish,
+        sweep_plan: &SweepPlan,
         lanes: &Lanes,
         supply: Supply,
         workers: usize,
@@ -287,7 +275,7 @@ impl Rping<'_> {
         Config {
             supply,
             routes: routes.map(|lane| LaneRoute { lane: lane.id, profile: lane.profile }).collect(),
-            probes: wish.probes,
+            probes: sweep_plan.probes,
             wait: run.timeout.map_or(WAIT, |wait| wait.duration),
             rate: rate.map(|rate| rate / workers as f64),
             deadline: run.deadline.map(|deadline| deadline.duration).filter(|deadline| !deadline.is_zero()),
@@ -305,15 +293,15 @@ impl Rping<'_> {
         }
     }
 
-    fn sweep_sink(&self, wish: &Wish, lanes: &Lanes) -> Box<dyn Sink<Event> + Send> {
+    fn sweep_sink(&self, sweep_plan: &SweepPlan, lanes: &Lanes) -> Box<dyn Sink<Event> + Send> {
         if !self.args.output.json {
-            return Box::new(SweepText::new(wish.show));
+            return Box::new(SweepText::new(sweep_plan.show));
         }
         let sockets = [Family::V4, Family::V6].into_iter().filter_map(|family| {
             let lane = lanes.get(family).ok()?;
             Some((family, lane.profile.socket))
         });
-        Box::new(SweepJson::new(wish.show, sockets.collect()))
+        Box::new(SweepJson::new(sweep_plan.show, sockets.collect()))
     }
 }
 
@@ -357,6 +345,11 @@ fn probes(args: &PingArgs) -> Probes {
     }
 }
 
+fn take_note(verdict: &mut Verdict, event: &Event) -> Option<IpAddr> {
+    verdict.take(event);
+    None
+}
+
 fn open_list(path: &Path) -> Result<List, CliError> {
     if path.as_os_str() == "-" {
         return Ok(List::Stdin);
@@ -369,8 +362,8 @@ fn open_list(path: &Path) -> Result<List, CliError> {
 }
 
 /// Why a family cannot be probed, where that is so.
-fn missing(lanes: Option<&Lanes>) -> Vec<(Family, String)> {
-    let why = |family| match lanes?.get(family) {
+fn missing(lanes: &Lanes) -> Vec<(Family, String)> {
+    let why = |family| match lanes.get(family) {
         Ok(_) => None,
         Err(Some(refused)) => Some((family, CliError::NoLane(refused.clone()).to_string())),
         Err(None) => {
@@ -379,38 +372,4 @@ fn missing(lanes: Option<&Lanes>) -> Vec<(Family, String)> {
         }
     };
     [Family::V4, Family::V6].into_iter().filter_map(why).collect()
-}
-
-/// Reads a list on this thread: items, and the text of lines that are none.
-fn read_now(
-    list: List,
-    unpaced: bool,
-    complaints: &Complaints,
-    stdin: &mut dyn BufRead,
-) -> Result<Vec<Result<Item, Box<str>>>, CliError> {
-    let failed = |error| CliError::Unreadable("--targets", Path::new("-").to_owned(), error);
-    let mut text = String::new();
-    match list {
-        List::Stdin => stdin.read_to_string(&mut text),
-        List::File(file) => BufReader::new(file).read_to_string(&mut text),
-    }
-    .map_err(failed)?;
-    let item = |word: &str| {
-        Item::read(word, unpaced).map_err(|sentence| {
-            complaints.push(sentence);
-            word.into()
-        })
-    };
-    Ok(text.lines().filter_map(word).map(item).collect())
-}
-
-/// Looks up on this thread what is not known yet.
-fn look_up_now(items: &[Item], known: &mut HashMap<Box<str>, SweepTarget>, look_up: impl Fn(&Box<str>) -> SweepTarget) {
-    for item in items {
-        if let Item::Name(name) = item
-            && !known.contains_key(name)
-        {
-            known.insert(name.clone(), look_up(name));
-        }
-    }
 }

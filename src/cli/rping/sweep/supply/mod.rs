@@ -1,5 +1,5 @@
-//! Where the targets of a sweep come from: a [`Space`] in any order, or a list that is read on a thread of its own while the
-//! run is on; names are looked up on others. See [`supplies`].
+//! Where the targets of a sweep come from: a [`Space`] in any order, or a list that is read while the run goes on; names are
+//! looked up meanwhile. See [`supplies`].
 
 mod names;
 mod stream;
@@ -8,13 +8,12 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::channel::{Control, PostControl};
+use crate::channel::{AddressLookup, Control, PostControl};
 use crate::cli::rping::sweep::args::Shard;
 use crate::cli::rping::sweep::targets::{Found, Space};
 use crate::sweep::{Exclusions, Permutation, Supplied, Supply, SweepTarget};
 use crate::types::{Family, IpEndpoint};
-use names::Directory;
-pub use names::{Lookups, choose};
+use names::Lookups;
 pub use stream::Stream;
 use stream::{Piece, Pieces};
 
@@ -37,25 +36,25 @@ impl Complaints {
     }
 }
 
-/// Wakes a sweep that had to be told to ask later.
+/// Wakes a sweep whose supply had nothing to give.
 #[derive(Clone)]
-struct Bell {
-    hungry: Arc<AtomicBool>,
+struct Waker {
+    armed: Arc<AtomicBool>,
     tell: Option<PostControl>,
 }
 
-impl Bell {
+impl Waker {
     fn new(tell: Option<PostControl>) -> Self {
-        Bell { hungry: Arc::default(), tell }
+        Waker { armed: Arc::default(), tell }
     }
 
-    /// From now on it is to be rung. Whoever asks for more does this first, so that nothing comes unheard in between.
+    /// From now on the sweep is to be woken. The supply arms it before its last look, so that nothing comes in between.
     fn arm(&self) {
-        self.hungry.store(true, Ordering::SeqCst);
+        self.armed.store(true, Ordering::SeqCst);
     }
 
-    fn ring(&self) {
-        if self.hungry.swap(false, Ordering::SeqCst)
+    fn wake(&self) {
+        if self.armed.swap(false, Ordering::SeqCst)
             && let Some(tell) = &self.tell
         {
             tell(Control::Supplied);
@@ -79,40 +78,42 @@ pub struct Common {
     pub exclusions: Arc<Exclusions>,
     /// Why addresses of a family cannot be probed, where that is so.
     pub missing: Vec<(Family, String)>,
+    /// The family that names must have, if one was chosen.
+    pub forced: Option<Family>,
+    /// The families that can be probed.
+    pub families: Vec<Family>,
     /// What goes wrong on the way.
     pub complaints: Complaints,
 }
 
-/// A supply for each of those who are told by `tells`, which together give every target once.
-pub fn supplies(source: Source, common: &Common, lookups: &Lookups, tells: &[Option<PostControl>]) -> Vec<Supply> {
-    let workers = tells.len() as u64;
-    let bells: Vec<Bell> = tells.iter().cloned().map(Bell::new).collect();
-    let shares: Vec<Shard> = (0..workers).map(|worker| common.share.split(worker, workers)).collect();
+/// One supply per worker; together they yield every target exactly once.
+pub fn supplies(source: Source, common: &Common, workers: Vec<(Option<PostControl>, AddressLookup)>) -> Vec<Supply> {
+    let count = workers.len() as u64;
+    let shares = (0..count).map(|worker| common.share.split(worker, count));
+    let (tells, lookups): (Vec<_>, Vec<_>) = workers.into_iter().unzip();
+    let readers: Vec<(Shard, Waker)> = shares.zip(tells.into_iter().map(Waker::new)).collect();
     let pieces: Vec<Pieces> = match source {
         Source::Space(space, order) => {
-            shares.iter().map(|&share| Pieces::of_space(Arc::clone(&space), order, share)).collect()
+            readers.iter().map(|&(share, _)| Pieces::of_space(Arc::clone(&space), order, share)).collect()
         }
-        Source::Stream(stream) => {
-            let readers: Vec<(Shard, Bell)> = shares.iter().copied().zip(bells.iter().cloned()).collect();
-            stream.start(&readers, &common.complaints)
-        }
+        Source::Stream(stream) => stream.start(&readers, &common.complaints),
     };
-    let feeder = |(pieces, bell): (Pieces, &Bell)| Feeder {
+    let feeder = |((pieces, addresses), (_, waker))| Feeder {
         pieces,
-        names: Directory::new(lookups, bell, &common.complaints),
-        bell: bell.clone(),
+        names: Lookups::new(addresses, common),
+        waker,
         exclusions: Arc::clone(&common.exclusions),
         missing: common.missing.clone(),
         complaints: common.complaints.clone(),
     };
-    pieces.into_iter().zip(&bells).map(feeder).map(Feeder::supply).collect()
+    pieces.into_iter().zip(lookups).zip(readers).map(feeder).map(Feeder::supply).collect()
 }
 
 /// The supply of one worker.
 struct Feeder {
     pieces: Pieces,
-    names: Directory,
-    bell: Bell,
+    names: Lookups,
+    waker: Waker,
     exclusions: Arc<Exclusions>,
     missing: Vec<(Family, String)>,
     complaints: Complaints,
@@ -120,48 +121,54 @@ struct Feeder {
 
 impl Feeder {
     fn supply(mut self) -> Supply {
-        Box::new(move || self.next())
+        Box::new(move |answer| match answer {
+            Some(answer) => {
+                self.names.answered(answer);
+                Supplied::Later
+            }
+            None => self.next(),
+        })
     }
 
     fn next(&mut self) -> Supplied {
         let (mut armed, mut skipped) = (false, 0);
         loop {
             let step = match self.names.take() {
-                Some(goal) => Piece::Target(goal),
+                Some(target) => Piece::Target(target),
                 None if self.names.is_full() => Piece::Later,
                 None => self.pieces.next(&self.complaints),
             };
-            let goal = match step {
+            let target = match step {
                 Piece::Found(Found::Address(address)) => {
                     self.complain_of(address);
                     SweepTarget { name: None, endpoint: Some(IpEndpoint::from_address(address)) }
                 }
-                Piece::Target(goal) => goal,
+                Piece::Target(target) => target,
                 Piece::Found(Found::Name(name)) => match self.names.ask(name) {
-                    Some(goal) => goal,
+                    Some(target) => target,
                     None => continue,
                 },
                 Piece::End if self.names.is_idle() => return Supplied::End,
                 Piece::Later | Piece::End if armed => return Supplied::Later,
                 Piece::Later | Piece::End => {
-                    self.bell.arm();
+                    self.waker.arm();
                     armed = true;
                     continue;
                 }
             };
-            if !goal.endpoint.is_some_and(|endpoint| self.exclusions.contain(endpoint.address)) {
-                return Supplied::Target(goal);
+            if !target.endpoint.is_some_and(|endpoint| self.exclusions.contain(endpoint.address)) {
+                return Supplied::Target(target);
             }
             skipped += 1;
-            if skipped >= SKIPPED_AT_MOST && self.bell.tell.is_some() {
-                self.bell.arm();
-                self.bell.ring();
+            if skipped >= SKIPPED_AT_MOST && self.waker.tell.is_some() {
+                self.waker.arm();
+                self.waker.wake();
                 return Supplied::Later;
             }
         }
     }
 
-    /// Says once why addresses of a family cannot be probed.
+    /// Reports once why addresses of a family cannot be probed.
     fn complain_of(&mut self, address: IpAddr) {
         let family = Family::of(address);
         if let Some(at) = self.missing.iter().position(|(missing, _)| *missing == family) {
@@ -172,28 +179,30 @@ impl Feeder {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
-
     use super::*;
+    use crate::channel::Resolved;
     use crate::cli::rping::sweep::targets::Item;
     use crate::sweep::Range;
 
     fn common(share: Shard, exclude: &str) -> Common {
         let ranges = exclude.split_whitespace().map(|text| Range::read_whole(text).unwrap().unwrap());
         let (exclusions, missing) = (Arc::new(Exclusions::new(ranges)), Vec::new());
-        Common { share, exclusions, missing, complaints: Complaints::default() }
+        let families = vec![Family::V4, Family::V6];
+        Common { share, exclusions, missing, forced: None, families, complaints: Complaints::default() }
     }
 
     /// Everything that all workers are given, each worker's in its order.
     fn given(source: Source, common: &Common, workers: usize) -> Vec<Vec<String>> {
-        let lookups = Lookups::Known(Arc::new(HashMap::new()));
-        let supplies = supplies(source, common, &lookups, &vec![None; workers]);
+        let lookup = || -> AddressLookup {
+            Box::new(|_, _| Some(Ok(Resolved { canonical: None, endpoints: Vec::new(), numeric: false })))
+        };
+        let supplies = supplies(source, common, (0..workers).map(|_| (None, lookup())).collect());
         let all = |mut supply: Supply| {
             let mut given = Vec::new();
             loop {
-                match supply() {
+                match supply(None) {
                     Supplied::Target(SweepTarget { name: Some(name), .. }) => given.push(name.into()),
-                    Supplied::Target(goal) => given.extend(goal.endpoint.map(|at| at.address.to_string())),
+                    Supplied::Target(target) => given.extend(target.endpoint.map(|at| at.address.to_string())),
                     Supplied::Later => std::thread::yield_now(),
                     Supplied::End => return given,
                 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::vec;
 
-use super::{Bell, Complaints};
+use super::{Complaints, Waker};
 use crate::cli::rping::sweep::args::Shard;
 use crate::cli::rping::sweep::targets::{Found, Item, Space};
 use crate::cli::target::word;
@@ -31,17 +31,30 @@ pub(super) enum Piece {
 
 /// What one worker is to probe, piece by piece.
 pub(super) enum Pieces {
-    Space { space: Arc<Space>, order: Option<Permutation>, share: Shard, next: Option<u64> },
-    Queue { lots: Receiver<Vec<Place>>, lot: vec::IntoIter<Place>, at: Option<Place>, next: u64, share: Shard },
+    Space {
+        space: Arc<Space>,
+        order: Option<Permutation>,
+        share: Shard,
+        next: Option<u64>,
+    },
+    List {
+        lots: Receiver<Vec<Listed>>,
+        lot: vec::IntoIter<Listed>,
+        at: Option<Listed>,
+        next: u64,
+        share: Shard,
+        /// Reads the list here and now, where no thread could wake its only reader.
+        reader: Option<Box<Reader>>,
+    },
 }
 
 /// An item, or a line that is none, and where in the list its first target stands.
-pub(super) struct Place {
+pub(super) struct Listed {
     item: Result<Item, Box<str>>,
     first: u64,
 }
 
-impl Place {
+impl Listed {
     fn count(&self) -> u64 {
         self.item.as_ref().map_or(1, Item::count)
     }
@@ -55,9 +68,9 @@ impl Pieces {
     pub(super) fn next(&mut self, complaints: &Complaints) -> Piece {
         match self {
             Pieces::Space { space, order, share, next } => {
-                let Some(place) = next.filter(|&place| place < space.count()) else { return Piece::End };
-                *next = place.checked_add(1).and_then(|after| share.next(after));
-                match space.at(order.map_or(Some(place), |order| order.at(place)).unwrap_or(place)) {
+                let Some(position) = next.filter(|&position| position < space.count()) else { return Piece::End };
+                *next = position.checked_add(1).and_then(|after| share.next(after));
+                match space.at(order.map_or(Some(position), |order| order.at(position)).unwrap_or(position)) {
                     Ok(Some(found)) => Piece::Found(found),
                     Ok(None) => Piece::End,
                     Err(error) => {
@@ -66,12 +79,12 @@ impl Pieces {
                     }
                 }
             }
-            Pieces::Queue { lots, lot, at, next, share } => loop {
-                if let Some(place) = at.as_ref() {
-                    let index = *next - place.first;
-                    if index < place.count() {
+            Pieces::List { lots, lot, at, next, share, reader } => loop {
+                if let Some(listed) = at.as_ref() {
+                    let index = *next - listed.first;
+                    if index < listed.count() {
                         *next = share.next(*next + 1).unwrap_or(u64::MAX);
-                        return match &place.item {
+                        return match &listed.item {
                             Ok(item) => Found::within(item, index).map_or(Piece::End, Piece::Found),
                             Err(text) => Piece::Target(SweepTarget { name: Some(text.clone()), endpoint: None }),
                         };
@@ -79,10 +92,13 @@ impl Pieces {
                 }
                 *at = lot.next();
                 match at {
-                    Some(place) => *next = share.next(place.first).unwrap_or(u64::MAX),
+                    Some(listed) => *next = share.next(listed.first).unwrap_or(u64::MAX),
                     None => match lots.try_recv() {
                         Ok(more) => *lot = more.into_iter(),
-                        Err(TryRecvError::Empty) => return Piece::Later,
+                        Err(TryRecvError::Empty) => match reader {
+                            Some(reader) => reader.step(),
+                            None => return Piece::Later,
+                        },
                         Err(TryRecvError::Disconnected) => return Piece::End,
                     },
                 }
@@ -102,33 +118,50 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// Begins to read, for each of `readers` what its share has.
-    pub(super) fn start(self, readers: &[(Shard, Bell)], complaints: &Complaints) -> Vec<Pieces> {
-        let (mut desks, mut pieces) = (Vec::new(), Vec::new());
-        for (share, bell) in readers {
+    /// Begins to read, for each of `readers` what its share has: on a thread, unless there is one reader that nothing can wake.
+    pub(super) fn start(self, readers: &[(Shard, Waker)], complaints: &Complaints) -> Vec<Pieces> {
+        let (mut queues, mut pieces) = (Vec::new(), Vec::new());
+        for (share, waker) in readers {
             let (sender, lots) = sync_channel(LOTS);
-            desks.push(Desk { share: *share, bell: bell.clone(), sender: Some(sender), lot: Vec::new() });
+            queues.push(Queue { share: *share, waker: waker.clone(), sender: Some(sender), lot: Vec::new() });
             let (lot, at, next) = (Vec::new().into_iter(), None, 0);
-            pieces.push(Pieces::Queue { lots, lot, at, next, share: *share });
+            pieces.push(Pieces::List { lots, lot, at, next, share: *share, reader: None });
         }
-        let reader = Reader { desks, first: 0, complaints: complaints.clone(), unpaced: self.unpaced };
-        let started = std::thread::Builder::new().name("targets".to_owned()).spawn(move || reader.read(self));
-        if let Err(error) = started {
-            complaints.push(format!("--targets: {error}"));
+        let mut list = Box::new(Reader {
+            queues,
+            items: self.items.into_iter(),
+            list: BufReader::new(self.list),
+            line: Vec::new(),
+            first: 0,
+            complaints: complaints.clone(),
+            unpaced: self.unpaced,
+        });
+        match (pieces.as_mut_slice(), readers) {
+            ([Pieces::List { reader, .. }], [(_, Waker { tell: None, .. })]) => *reader = Some(list),
+            _ => {
+                let read = move || {
+                    while !list.is_done() {
+                        list.step()
+                    }
+                };
+                if let Err(error) = std::thread::Builder::new().name("targets".to_owned()).spawn(read) {
+                    complaints.push(format!("--targets: {error}"));
+                }
+            }
         }
         pieces
     }
 }
 
 /// Where the items for one worker go.
-struct Desk {
+struct Queue {
     share: Shard,
-    bell: Bell,
-    sender: Option<SyncSender<Vec<Place>>>,
-    lot: Vec<Place>,
+    waker: Waker,
+    sender: Option<SyncSender<Vec<Listed>>>,
+    lot: Vec<Listed>,
 }
 
-impl Desk {
+impl Queue {
     fn hand_over(&mut self) {
         if self.lot.is_empty() {
             return;
@@ -138,67 +171,84 @@ impl Desk {
             // It has ended.
             self.sender = None;
         }
-        self.bell.ring();
+        self.waker.wake();
     }
 }
 
 /// Reads the list.
-struct Reader {
-    desks: Vec<Desk>,
+pub(super) struct Reader {
+    queues: Vec<Queue>,
+    items: vec::IntoIter<Item>,
+    list: BufReader<Box<dyn Read + Send>>,
+    line: Vec<u8>,
     first: u64,
     complaints: Complaints,
     unpaced: bool,
 }
 
 impl Reader {
-    fn read(mut self, stream: Stream) {
-        stream.items.into_iter().for_each(|item| self.push(Ok(item)));
-        let mut list = BufReader::new(stream.list);
-        if let Err(error) = self.read_lines(&mut list) {
-            self.complaints.push(format!("--targets: {error}"));
+    /// Whether no worker is to get any more.
+    fn is_done(&self) -> bool {
+        self.queues.iter().all(|queue| queue.sender.is_none())
+    }
+
+    /// Reads one item, and ends the queues after the last.
+    fn step(&mut self) {
+        let more = match self.items.next() {
+            Some(item) => {
+                self.push(Ok(item));
+                true
+            }
+            None => self.read_line().unwrap_or_else(|error| {
+                self.complaints.push(format!("--targets: {error}"));
+                false
+            }),
+        };
+        if more {
+            return;
         }
-        for desk in &mut self.desks {
-            desk.hand_over();
-            desk.sender = None;
-            desk.bell.ring();
+        for queue in &mut self.queues {
+            queue.hand_over();
+            queue.sender = None;
+            queue.waker.wake();
         }
     }
 
-    fn read_lines(&mut self, list: &mut BufReader<Box<dyn Read + Send>>) -> io::Result<()> {
-        let mut line = Vec::new();
-        while self.desks.iter().any(|desk| desk.sender.is_some()) {
-            if !list.buffer().contains(&b'\n') {
-                // What is known is not kept waiting for what is to come.
-                self.desks.iter_mut().for_each(Desk::hand_over);
-            }
-            line.clear();
-            if list.take(LONGEST).read_until(b'\n', &mut line)? == 0 {
-                return Ok(());
-            }
-            if line.len() as u64 == LONGEST && line.last() != Some(&b'\n') {
-                list.skip_until(b'\n')?;
-            }
-            let line = String::from_utf8_lossy(&line);
-            let Some(word) = word(&line) else { continue };
+    /// Reads one line; returns whether there was one.
+    fn read_line(&mut self) -> io::Result<bool> {
+        let mut line = std::mem::take(&mut self.line);
+        line.clear();
+        if !self.list.buffer().contains(&b'\n') {
+            // What is known is not kept waiting for what is to come.
+            self.queues.iter_mut().for_each(Queue::hand_over);
+        }
+        if self.list.by_ref().take(LONGEST).read_until(b'\n', &mut line)? == 0 {
+            return Ok(false);
+        }
+        if line.len() as u64 == LONGEST && line.last() != Some(&b'\n') {
+            self.list.skip_until(b'\n')?;
+        }
+        if let Some(word) = word(&String::from_utf8_lossy(&line)) {
             let item = Item::read(word, self.unpaced);
             self.push(item.map_err(|sentence| {
                 self.complaints.push(sentence);
                 word.into()
             }));
         }
-        Ok(())
+        self.line = line;
+        Ok(true)
     }
 
     fn push(&mut self, item: Result<Item, Box<str>>) {
-        let place = Place { item, first: self.first };
-        let end = self.first.saturating_add(place.count());
+        let listed = Listed { item, first: self.first };
+        let end = self.first.saturating_add(listed.count());
         let first = self.first;
         self.first = end;
-        for desk in &mut self.desks {
-            if desk.share.next(first).is_some_and(|next| next < end) {
-                desk.lot.push(Place { item: place.item.clone(), first });
-                if desk.lot.len() >= LOT {
-                    desk.hand_over();
+        for queue in &mut self.queues {
+            if queue.share.next(first).is_some_and(|next| next < end) {
+                queue.lot.push(Listed { item: listed.item.clone(), first });
+                if queue.lot.len() >= LOT {
+                    queue.hand_over();
                 }
             }
         }

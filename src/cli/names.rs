@@ -1,0 +1,114 @@
+//! Addresses of the names that targets have, looked up side by side before a run: [`look_up`].
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use crate::channel::{Arena, Control, Inbound, OpenedLanes, Outbox, Precision, ResolveError, Resolved};
+use crate::cli::env::Env;
+use crate::cli::error::CliError;
+use crate::driver::{self, Next};
+use crate::engine::Machine;
+use crate::types::{Family, Instant, Now};
+
+type Found = Result<Resolved, ResolveError>;
+
+/// What became of every lookup.
+pub struct Names {
+    found: HashMap<Box<str>, Found>,
+    /// The signal that ended the lookups, if one did.
+    pub interrupted: Option<Control>,
+}
+
+impl Names {
+    /// The addresses of `name`.
+    pub fn get(&self, name: &str) -> Result<&Resolved, ResolveError> {
+        match self.found.get(name) {
+            Some(found) => found.as_ref().map_err(Clone::clone),
+            None => Err(failed("it was not looked up")),
+        }
+    }
+}
+
+/// Looks `names` up in one family, or in the resolver's order, for at most `limit`. A signal ends the lookups; where it leaves
+/// nothing to run, it ends the process, as it does for a program that has not begun.
+///
+/// # Errors
+/// If the channel breaks.
+pub fn look_up<'a>(
+    names: impl Iterator<Item = &'a str>,
+    family: Option<Family>,
+    limit: Option<Duration>,
+    opened: &mut OpenedLanes,
+    env: &Env<'_>,
+) -> Result<Names, CliError> {
+    let until = limit.map(|limit| opened.channel.now().mono + limit);
+    let mut lookups = Lookups { found: HashMap::new(), open: 0, until, expired: false, interrupted: None };
+    for name in names {
+        if !lookups.found.contains_key(name) {
+            let known = (opened.addresses)(name, family);
+            lookups.open += usize::from(known.is_none());
+            lookups.found.insert(name.into(), known);
+        }
+    }
+    if lookups.open > 0 {
+        driver::run(opened.channel.as_mut(), &mut lookups, Precision::Relaxed, |_| Next::Continue)?;
+    }
+    let Lookups { found, interrupted, .. } = lookups;
+    if let Some(control) = interrupted.as_ref().filter(|_| !found.values().flatten().any(Result::is_ok)) {
+        (env.die_by)(control);
+    }
+    let missing = if interrupted.is_some() { "the lookup was interrupted" } else { "the lookup took longer than -w" };
+    let found = found.into_iter().map(|(name, found)| (name, found.unwrap_or_else(|| Err(failed(missing)))));
+    Ok(Names { found: found.collect(), interrupted })
+}
+
+fn failed(message: &str) -> ResolveError {
+    ResolveError { family_mismatch: false, message: message.to_owned() }
+}
+
+/// Waits for the answers.
+struct Lookups {
+    /// `None` while there is no answer.
+    found: HashMap<Box<str>, Option<Found>>,
+    open: usize,
+    until: Option<Instant>,
+    expired: bool,
+    interrupted: Option<Control>,
+}
+
+impl Machine for Lookups {
+    type Event = ();
+
+    fn poll_orders(&mut self, _: Now, _: &mut Outbox) {}
+
+    fn handle(&mut self, _: Now, inbound: &Inbound, _: &Arena) {
+        match inbound {
+            Inbound::Control(Control::Address(answer)) => {
+                if let Some(found @ None) = self.found.get_mut(&answer.name) {
+                    *found = Some(answer.found.clone());
+                    self.open -= 1;
+                }
+            }
+            Inbound::Control(control @ (Control::Interrupt | Control::Terminate)) => {
+                self.interrupted = Some(control.clone());
+            }
+            _ => {}
+        }
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.until
+    }
+
+    fn handle_timeout(&mut self, now: Now) {
+        self.expired = self.until.is_some_and(|until| until <= now.mono);
+    }
+
+    fn poll_event(&mut self) -> Option<()> {
+        None
+    }
+
+    fn is_finished(&self) -> bool {
+        self.open == 0 || self.expired || self.interrupted.is_some()
+    }
+}

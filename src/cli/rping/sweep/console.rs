@@ -1,0 +1,117 @@
+//! What a sweep shows beside its results: the status line, complaints, the words at the end, and its exit status.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use crate::channel::Control;
+use crate::cli::drive::Note;
+use crate::cli::env::Env;
+use crate::cli::exit_status;
+use crate::cli::rping::sweep::supply::Complaints;
+use crate::engine::outcome::Status;
+use crate::report::{Sink, Streams, SweepProgress};
+use crate::sweep::{Event, Totals, Unprobed, Verdict};
+
+/// What stands beside the results.
+pub struct SweepConsole {
+    /// The program's name.
+    pub program: String,
+    /// The status line.
+    pub progress: SweepProgress,
+    /// Whether there is a terminal to show it on.
+    pub terminal: bool,
+    /// What goes wrong on the way.
+    pub complaints: Complaints,
+    /// The newest figures of each worker.
+    pub figures: Vec<(Totals, Duration)>,
+    /// Whether a signal ended the sweep.
+    pub interrupted: bool,
+}
+
+impl SweepConsole {
+    /// Everything but outcomes.
+    pub fn takes(event: &Event) -> bool {
+        !matches!(event, Event::Ended(_))
+    }
+
+    /// An interrupted worker ends the others.
+    pub fn spreads(event: &Event) -> Option<Control> {
+        (*event == Event::Interrupted).then_some(Control::Interrupt)
+    }
+
+    fn show(&mut self, number: usize, event: &Event, talk: &mut dyn Write) -> io::Result<()> {
+        let (totals, elapsed, requested) = match event {
+            Event::Progress { requested, elapsed, totals } => (totals, elapsed, Some(*requested)),
+            Event::Over { elapsed, totals, .. } => (totals, elapsed, None),
+            Event::Interrupted => {
+                self.interrupted = true;
+                return Ok(());
+            }
+            Event::Ended(_) => return Ok(()),
+        };
+        if let Some(figures) = self.figures.get_mut(number) {
+            *figures = (*totals, *elapsed);
+        }
+        let (totals, elapsed) = self.all();
+        match requested {
+            Some(true) => {
+                self.progress.erase(talk)?;
+                writeln!(talk, "{}", self.progress.line(&totals, elapsed))
+            }
+            // One worker's news is enough.
+            Some(false) if number == 0 && self.terminal => self.progress.show(&totals, elapsed, talk),
+            _ => Ok(()),
+        }
+    }
+
+    /// The figures of all workers together.
+    fn all(&self) -> (Totals, Duration) {
+        let mut all = Totals::default();
+        self.figures.iter().for_each(|(totals, _)| all.add(totals));
+        (all, self.figures.iter().map(|(_, elapsed)| *elapsed).max().unwrap_or_default())
+    }
+
+    fn complain(&mut self, talk: &mut dyn Write) -> io::Result<()> {
+        let complaints = self.complaints.take();
+        if !complaints.is_empty() {
+            self.progress.erase(talk)?;
+        }
+        complaints.iter().try_for_each(|complaint| writeln!(talk, "{}: {complaint}", self.program))
+    }
+
+    /// The last words, and the exit status; `None` if there was no target at all.
+    pub fn close(mut self, verdict: &Verdict, closed: bool, verbose: bool, env: &mut Env<'_>) -> Option<u8> {
+        let _ = self.progress.erase(env.stderr);
+        let (totals, elapsed) = self.all();
+        if totals.begun == 0 && !self.interrupted && !closed {
+            return None;
+        }
+        let program = &self.program;
+        for Unprobed { error, targets, first } in &verdict.unprobed {
+            let noun = if *targets == 1 { "target" } else { "targets" };
+            let _ = writeln!(env.stderr, "{program}: {targets} {noun} could not be probed, {first} first: {error}");
+        }
+        let dropped = totals.counts.dropped_by_kernel;
+        if dropped > 0 {
+            let _ = writeln!(
+                env.stderr,
+                "{program}: the kernel dropped {dropped} answers unread, for want of room (use a lower --rate) or, over IPv6, for a wrong checksum; some targets may only seem silent"
+            );
+        }
+        if verbose {
+            let _ = writeln!(env.stderr, "{program}: {}", SweepProgress::closing(&totals, elapsed));
+        }
+        let unread = if closed { Status::NotAnswered } else { Status::Answered };
+        Some(exit_status(verdict.status.and(unread)))
+    }
+}
+
+impl Sink<Note<Event>> for SweepConsole {
+    fn event(&mut self, note: &Note<Event>, streams: &mut Streams<'_>) -> io::Result<()> {
+        match note {
+            Note::Event(number, event) => self.show(*number, event, streams.talk),
+            Note::Lines => self.progress.erase(streams.talk),
+            Note::Idle => self.complain(streams.talk),
+        }
+    }
+}
