@@ -6,6 +6,8 @@
 
 mod node;
 mod run;
+#[path = "../../unrun/list.rs"]
+mod unrun;
 
 use std::io::{self, Write};
 use std::process::Command;
@@ -193,6 +195,7 @@ pub fn did_not_run(why: &str) {
     let test = std::thread::current().name().unwrap_or("a test").to_owned();
     // Past the capture of the test harness, which would hide it.
     let _ = io::stderr().write_all(format!("\nDID NOT RUN: {test}: {why}\n").as_bytes());
+    unrun::add(&test, why).expect("the target directory can be written");
 }
 
 fn find_power() -> Result<Power, String> {
