@@ -24,7 +24,7 @@ fuzz_target!(|input: &[u8]| {
                 Decoded::Answer(answer) => assert!(answer.payload.len() <= octets.len()),
                 Decoded::Segment(_) | Decoded::Other | Decoded::Damaged(_) => {}
             },
-            Inbound::Icmp(report) => drop(extension::parse(decode::report(&profile, &report, &arena).extension)),
+            Inbound::Icmp(report) => drop(extension::parse(decode::notice(&profile, &report, &arena).extension)),
             _ => {}
         }
     }

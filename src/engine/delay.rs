@@ -1,4 +1,4 @@
-//! Delays from stamps: which pair of them to trust, and when something that was read late really arrived.
+//! Delays from stamps: which pair of them to trust, and when an answer that was read late arrived.
 
 use std::time::Duration;
 
@@ -57,7 +57,7 @@ pub fn is_incomplete(wish: SendStamps, sent: &Stamp, arrived: &Stamp) -> bool {
 }
 
 /// When an answer to what left with `sent` reached this host, on the monotonic clock: if we were kept from reading it
-/// (suspended, stalled), the kernel's stamp tells how long it had waited. Never before `sent`.
+/// (suspended, stalled), the kernel's stamp shows how long it had waited. Never before `sent`.
 pub fn arrival(sent: &Stamp, arrived: &Stamp) -> Instant {
     let unread = match arrived.kernel {
         Some(kernel) if steady(sent.user, arrived.user) => {

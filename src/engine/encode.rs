@@ -48,7 +48,7 @@ pub fn udp_probe(
     }
 }
 
-/// Appends a TCP SYN for a raw lane, with `payload` octets behind it. Nothing is appended if the addresses are of different
+/// Appends a TCP SYN for a raw lane, with `payload` octets after it. Nothing is appended if the addresses are of different
 /// families.
 pub fn tcp_syn((source, source_port): (IpAddr, u16), to: IpEndpoint, payload: usize, sequence: u32, out: &mut Vec<u8>) {
     let start = out.len();
@@ -91,7 +91,7 @@ pub(crate) mod tests {
         }
     }
 
-    /// What stands in the checksum field on the wire: what we wrote, or what a kernel computes.
+    /// The checksum field on the wire: as we wrote it, or as a kernel computes it.
     fn on_the_wire(profile: &Profile, message: &[u8]) -> u16 {
         match profile.checksum {
             Owner::Ours => u16::from_be_bytes([message[2], message[3]]),

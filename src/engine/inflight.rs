@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use crate::types::{ProbeId, Sequence};
 
-/// What is known of the newest probes of one series. Holds as many as a 16-bit field can tell apart, not more.
+/// The newest probes of one series, at most as many as a 16-bit field can distinguish.
 #[derive(Clone, Debug)]
 pub struct Inflight<T> {
     probes: VecDeque<T>,
@@ -12,12 +12,12 @@ pub struct Inflight<T> {
     oldest: u64,
 }
 
-/// What the 16-bit field of an answer names.
+/// The probe that the 16-bit field of an answer names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Named {
     /// This probe, which is held.
     Probe(ProbeId),
-    /// A probe that was let go.
+    /// A probe that is no longer held.
     Forgotten,
     /// No probe that there ever was.
     Nothing,
@@ -33,12 +33,12 @@ impl<T> Inflight<T> {
     /// How many are held at most.
     pub const CAPACITY: usize = 1 << 16;
 
-    /// Whether one must be let go before the next can be taken.
+    /// Whether one must be dropped before the next can be taken.
     pub fn is_full(&self) -> bool {
         self.probes.len() >= Self::CAPACITY
     }
 
-    /// Takes the next probe; its number is one more than the last one's. The oldest is let go if there is no room.
+    /// Takes the next probe; its number is one more than the last one's. The oldest is dropped if there is no room.
     pub fn push(&mut self, probe: T) -> ProbeId {
         if self.is_full() {
             self.pop_oldest();
@@ -47,7 +47,7 @@ impl<T> Inflight<T> {
         ProbeId::new(self.oldest + self.probes.len() as u64 - 1)
     }
 
-    /// Lets the oldest go.
+    /// Drops the oldest.
     pub fn pop_oldest(&mut self) -> Option<T> {
         let probe = self.probes.pop_front()?;
         self.oldest += 1;
@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_go_on_when_old_probes_are_let_go() {
+    fn numbers_go_on_when_old_probes_are_dropped() {
         let mut inflight = Inflight::default();
         assert_eq!(inflight.newest(), None);
         assert_eq!(inflight.push('a'), ProbeId::new(1));
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_forgotten_probe_is_told_from_one_never_sent() {
+    fn a_forgotten_probe_differs_from_one_never_sent() {
         let mut inflight = Inflight::default();
         inflight.push(());
         inflight.push(());

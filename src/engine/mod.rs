@@ -21,7 +21,7 @@ pub use timers::Timers;
 /// One turn of `driver::run`: `handle` everything that arrived, `handle_timeout` if `poll_timeout` has passed, `poll_orders`,
 /// then `poll_event` until it is empty, and wait until `poll_timeout` unless `is_finished`.
 pub trait Machine {
-    /// What it tells its user.
+    /// The events of its run.
     type Event;
 
     /// Queues what is to be done now.

@@ -11,7 +11,7 @@ const TIMER_SLACK: Duration = Duration::from_millis(1);
 /// How long a probe that is not answered holds up the next one, at least: 100 probes a second leave in any case.
 const UNANSWERED_GAP: Duration = Duration::from_millis(10);
 
-/// Slots at start + n·interval. What is missed is skipped and counted; nothing is sent as a burst, and nothing drifts.
+/// Slots at start + n·interval. Missed slots are skipped and counted; nothing is sent as a burst, and nothing drifts.
 #[derive(Clone, Copy, Debug)]
 pub struct Slots {
     next: Instant,
@@ -95,16 +95,16 @@ impl Window {
     }
 }
 
-/// The most probes of a flood that are under way at once: as many as the kernel takes in one call.
+/// The most probes of a flood in flight at once: as many as the kernel takes in one call.
 pub const LARGEST_FLOOD_WINDOW: u32 = 64;
 
-/// How many probes of a flood are under way at once when so many were answered: it doubles from one with each round trip to a
-/// target that answers.
+/// How many probes of a flood may be in flight after `answered` of them were answered: it doubles from one with each round
+/// trip to a target that answers.
 pub fn flood_window(answered: u64) -> u64 {
     answered.saturating_add(1).min(LARGEST_FLOOD_WINDOW.into())
 }
 
-/// At most so many probes a second, over everything that asks.
+/// A limit on the probes per second of a run.
 #[derive(Clone, Copy, Debug)]
 pub struct Cap {
     next: Instant,
@@ -130,7 +130,7 @@ impl Cap {
         self.next
     }
 
-    /// Lets one probe leave now. What was not used before is gone: an idle time earns no burst.
+    /// Lets one probe leave now. Unused time is lost: it earns no burst.
     pub fn take(&mut self, now: Instant) {
         let stalled = now.since(self.next) > self.slack;
         self.next = if stalled { now } else { self.next } + self.gap;

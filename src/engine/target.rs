@@ -1,4 +1,4 @@
-//! What a user asked for, and where it is: [`Target`].
+//! Targets and where they are: [`Target`].
 
 use std::net::IpAddr;
 use std::path::Path;

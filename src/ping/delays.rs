@@ -22,7 +22,7 @@ pub(super) struct Delays {
 }
 
 impl Delays {
-    /// Takes one delay, in the order of arrival; `neighbours` are those of the probes just before and just behind.
+    /// Takes one delay, in the order of arrival; `neighbours` are those of the probes just before and just after.
     pub(super) fn record(
         &mut self,
         (rtt, source): (Rtt, StampSource),

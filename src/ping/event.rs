@@ -1,4 +1,4 @@
-//! What a ping run reports: [`Event`].
+//! The events of a ping run: [`Event`].
 
 use std::net::IpAddr;
 use std::sync::Arc;

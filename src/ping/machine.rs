@@ -385,8 +385,8 @@ impl Machine for Ping {
             self.start(now);
         }
         self.begin_if_named(now);
-        // What arrived in time may not have been read when its deadline passed, so nothing is decided before all that
-        // arrived until then was handled, which is one turn later.
+        // An answer that arrived in time may not have been read when the deadline passed, so a probe is decided one turn
+        // later, after all that arrived until then was handled.
         let seen = std::mem::replace(&mut self.seen, now.mono);
         if self.phase == Phase::Probing {
             while let Some((_, slot)) = self.deadlines.first().filter(|&(deadline, _)| deadline <= seen) {

@@ -57,14 +57,14 @@ impl Ping {
 
     pub(super) fn notice(&mut self, now: Now, notice: &IcmpNotice, octets: &Arena) {
         let Some(profile) = self.index.profile(notice.lane) else { return };
-        let error = decode::report(&profile, notice, octets);
+        let error = decode::notice(&profile, notice, octets);
         self.error(now, notice.lane, &profile, &error);
     }
 
     /// An ICMP error about an attempt to connect.
     pub(super) fn attempt_failed(&mut self, now: Now, token: Token, notice: &IcmpNotice, octets: &Arena) {
         let Some(profile) = self.index.profile(notice.lane) else { return };
-        let error = decode::report(&profile, notice, octets);
+        let error = decode::notice(&profile, notice, octets);
         self.with_probe(now, token, |series, probe, context| series.attempt_failed(probe, &error, context));
     }
 

@@ -1,4 +1,4 @@
-//! The application of `rping`: probes targets at a pace, tells the kinds of answers apart, and counts.
+//! The application of `rping`: probes targets at a pace, recognises the kinds of answers, and counts them.
 //!
 //! [`Ping`] is the Machine. Each target is a *series* with its own cookie, pace and counts; all start with the first turn, as
 //! close together as the rate allows (their slots then stay apart by what the rate kept them apart).

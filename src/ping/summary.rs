@@ -43,7 +43,7 @@ pub struct Summary {
     pub syn_retransmits: u64,
     /// Delays of what came back over connections (from the data sent to the answer).
     pub answer: Option<RttStats>,
-    /// What a STAMP reflector reported, once it answered.
+    /// The figures of a STAMP reflector, once it answered.
     pub reflection: Option<Box<ReflectionStats>>,
     /// All hosts that answered a multicast or broadcast target, in order of first answers; empty for other targets.
     pub responders: Vec<Responder>,

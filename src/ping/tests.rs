@@ -40,7 +40,7 @@ struct Rig {
     ping: Ping,
     outbox: Outbox,
     now: Instant,
-    /// What left: token, when, octets.
+    /// Datagrams sent: token, time, octets.
     sent: Vec<(Token, Instant, Vec<u8>)>,
     keep_sent: usize,
     events: Vec<Event>,
@@ -195,7 +195,7 @@ fn deed() -> impl Strategy<Value = Deed> {
     ]
 }
 
-/// What one probe should have come to, told from the times of its answers alone.
+/// The count that one probe must have, from the times of its answers alone.
 fn expected(sent: Instant, answers: &[(Instant, bool)], end: Instant, counts: &mut Counts) {
     counts.sent += 1;
     match answers.first() {
@@ -258,7 +258,7 @@ proptest! {
         let got = rig.end();
         prop_assert!(got.balance());
         prop_assert_eq!(got.foreign, foreign);
-        let told = Counts {
+        let decided = Counts {
             sent: got.sent,
             received: got.received,
             unreachable: got.unreachable,
@@ -268,7 +268,7 @@ proptest! {
             late: got.late,
             ..Counts::default()
         };
-        prop_assert_eq!(told, counts);
+        prop_assert_eq!(decided, counts);
     }
 
     #[test]
@@ -403,7 +403,7 @@ fn orders_that_the_channel_still_holds_do_not_keep_the_machine_awake() {
 }
 
 #[test]
-fn tokens_that_nobody_gave_out_are_ignored() {
+fn unknown_tokens_are_ignored() {
     let mut rig = Rig::new(|_| {});
     rig.turn();
     let stamp = Stamp::user(rig.clocks());

@@ -1,4 +1,4 @@
-//! What a run comes to: [`Verdict`], a fold of its events.
+//! The exit status of a run: [`Verdict`], a fold of its events.
 
 use super::event::Event;
 use crate::engine::outcome::Status;

@@ -46,7 +46,7 @@ impl Sweep {
     pub(super) fn icmp_notice(&mut self, now: Now, notice: &IcmpNotice, octets: &Arena) {
         self.answers_read += 1;
         let Some(profile) = self.profile(notice.lane) else { return };
-        let error = decode::report(&profile, notice, octets);
+        let error = decode::notice(&profile, notice, octets);
         self.error(now, &profile, &error);
     }
 

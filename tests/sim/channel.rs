@@ -184,7 +184,7 @@ impl Rig {
                 report.quote = arena.push(&seen.octets);
                 report.extension = report.extension.map(|_| arena.push(&seen.extension));
                 let profile = *self.channel.profile(report.lane);
-                Decoded::Error(decode::report(&profile, &report, arena))
+                Decoded::Error(decode::notice(&profile, &report, arena))
             }
             _ => Decoded::Other,
         }

@@ -220,7 +220,7 @@ fn play(network: &Network, opened: &mut OpenedLanes, config: Config) -> Run {
 }
 
 impl Run {
-    /// What must hold in every run: a start before and a summary after everything else of a series, every probe accounted
+    /// Invariants of every run: a start before and a summary after everything else of a series, every probe accounted
     /// for, and as many events as were counted.
     fn check(&self) {
         let mut reported: Vec<Option<Counts>> = Vec::new();
@@ -309,7 +309,7 @@ impl Run {
         })
     }
 
-    /// What silence meant, and whether it was put down to a limit.
+    /// The states that silence stood for, and whether it was put down to a limit.
     fn silences(&self) -> Vec<(State, bool)> {
         self.lost().iter().map(|lost| (lost.outcome.state(), *lost.outcome == Silence::RateLimited)).collect()
     }

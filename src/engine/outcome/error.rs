@@ -14,7 +14,7 @@ use crate::wire::icmp::ErrorKind;
 pub struct IcmpError {
     /// Where the error was found.
     pub origin: ErrorOrigin,
-    /// What it means.
+    /// Its meaning.
     pub kind: ErrorKind,
     /// ICMP type.
     pub icmp_type: u8,

@@ -22,7 +22,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// What it shows the target to be.
+    /// The state of the target that follows from it.
     pub const fn state(&self) -> State {
         match self {
             Refusal::Reset => State::Refused,
@@ -54,7 +54,7 @@ pub enum Silence {
 }
 
 impl Silence {
-    /// What it shows the target to be.
+    /// The state of the target that follows from it.
     pub const fn state(&self) -> State {
         match self {
             Silence::NoAnswer => State::NoAnswer,

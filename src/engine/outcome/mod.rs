@@ -24,7 +24,7 @@ use crate::types::{ProbeId, Rtt, StampSource, Tos, Ttl, WallTime};
 /// The result of one probe, or a further answer to it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ProbeEvent {
-    /// What was probed, and how.
+    /// The target, and how it was probed.
     pub subject: Arc<Subject>,
     /// Which probe.
     pub id: ProbeId,
@@ -118,7 +118,7 @@ impl ProbeEvent {
 }
 
 impl Outcome {
-    /// What the outcome shows the target to be; `None` where the method has no such states, or it shows nothing.
+    /// The state of the target that follows; `None` where the method has no such states, or nothing follows.
     pub const fn state(&self) -> Option<State> {
         match self {
             Outcome::Reply(reply) => reply.detail.state(),

@@ -1,4 +1,4 @@
-//! What an answer holds: [`Reply`], and by method its [`Detail`].
+//! The contents of an answer: [`Reply`], and by method its [`Detail`].
 
 use super::State;
 use crate::types::{Ident, Rtt};
@@ -16,7 +16,7 @@ pub struct Reply {
     pub bad_checksum: bool,
     /// How its payload differs from what was sent.
     pub payload_changed: Option<Box<PayloadChange>>,
-    /// What the method adds.
+    /// The fields that the method adds.
     pub detail: Detail,
 }
 
@@ -27,7 +27,7 @@ impl Reply {
     }
 }
 
-/// What a method adds to a reply.
+/// The fields that a method adds to a reply.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Detail {
     /// An ICMP echo reply.
@@ -39,7 +39,7 @@ pub enum Detail {
     Connect {
         /// How often the kernel repeated the SYN; more than 0 makes the reply late. `None` for local sockets.
         syn_retransmits: Option<u32>,
-        /// What came back over the connection, where something was expected.
+        /// The answer over the connection, where one was expected.
         exchange: Option<ExchangeReply>,
     },
     /// A datagram.
@@ -49,7 +49,7 @@ pub enum Detail {
 }
 
 impl Detail {
-    /// What it shows the service to be; `None` for ICMP and STAMP, which have no such states.
+    /// The state of the service that follows; `None` for ICMP and STAMP, which have no such states.
     pub const fn state(&self) -> Option<State> {
         match self {
             Detail::Connect { .. } | Detail::Datagram => Some(State::Open),
@@ -58,7 +58,7 @@ impl Detail {
     }
 }
 
-/// What came back over a connection.
+/// An answer over a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExchangeReply {
     /// From our writing, or where the other side speaks first from the connection's opening, to all that was expected.
@@ -67,7 +67,7 @@ pub struct ExchangeReply {
     pub octets: usize,
 }
 
-/// What a STAMP reflector reports about one test packet. Its clock is not ours.
+/// A STAMP reflector's report about one test packet. Its clock is not ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reflection {
     /// The reflector's own Sequence Number (RFC 8762 §4.3).

@@ -1,4 +1,4 @@
-//! What a run comes to: [`Status`].
+//! The status of a run: [`Status`].
 
 /// The result of one target, or of a whole run: the worst of its targets' counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

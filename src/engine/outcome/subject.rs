@@ -1,4 +1,4 @@
-//! What is probed, and how: [`Subject`] and its [`Spec`].
+//! Targets as they are probed: [`Subject`] and its [`Spec`].
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
@@ -106,7 +106,7 @@ pub struct Spec {
     pub wait: Wait,
     /// Header fields that differ from those of the lane.
     pub header: Header,
-    /// What a probe carries.
+    /// The payload of a probe.
     pub payload: Payload,
 }
 
@@ -150,12 +150,12 @@ pub enum Wait {
     Forever,
 }
 
-/// What a probe carries after its transport header.
+/// The octets of a probe after its transport header.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Payload {
     /// Octets, where the method leaves their number open.
     pub octets: usize,
-    /// What follows the cookie.
+    /// The octets after the cookie.
     pub fill: Fill,
 }
 

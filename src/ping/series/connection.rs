@@ -61,7 +61,7 @@ impl Connections {
         self.held.remove(&id);
     }
 
-    /// How an exchange failed whose wait is over; `None` if the connection never opened.
+    /// How an exchange failed when its wait was over; `None` if the connection never opened.
     pub(super) fn silence(&self, id: ProbeId) -> Option<ExchangeFailure> {
         let established = self.held.get(&id)?.established.as_ref()?;
         Some(if established.octets > 0 { ExchangeFailure::Unexpected } else { ExchangeFailure::Silence })
@@ -253,7 +253,7 @@ mod tests {
             let whole: Vec<u8> = before.iter().chain(&expected).copied().collect();
             let (mut established, mut rest, mut seen) = (established(), &whole[..], 0);
             for cut in cuts {
-                let (part, behind) = rest.split_at(cut.min(rest.len()));
+                let (part, after) = rest.split_at(cut.min(rest.len()));
                 seen += part.len();
                 prop_assert_eq!(established.take(part, &exchange), {
                     // Only what is new can end what is expected; what was found before does not come again.
@@ -261,7 +261,7 @@ mod tests {
                     whole[start..seen].windows(expected.len()).any(|window| window == &expected[..])
                 });
                 prop_assert!(established.tail.len() < expected.len());
-                rest = behind;
+                rest = after;
             }
         }
     }

@@ -100,7 +100,7 @@ impl Series {
             }
             _ => None,
         };
-        // A probe that is not known any more, or a quote too short to tell.
+        // A probe that is no longer known, or a quote that is too short.
         numbered.and_then(|numbered| self.numbered(numbered)).or_else(|| self.newest_open())
     }
 

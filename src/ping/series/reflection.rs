@@ -187,15 +187,18 @@ mod tests {
 
     #[test]
     fn the_reflectors_time_is_taken_out_of_the_delay() {
-        let told = read(Session::default(), &answer(1_000, 1_005, ErrorEstimate::UNKNOWN));
-        assert_eq!((told.reflector.as_nanos(), told.rtt_net.as_nanos(), told.one_way), (5 * MS, 15 * MS, None));
+        let reflection = read(Session::default(), &answer(1_000, 1_005, ErrorEstimate::UNKNOWN));
+        assert_eq!(
+            (reflection.reflector.as_nanos(), reflection.rtt_net.as_nanos(), reflection.one_way),
+            (5 * MS, 15 * MS, None)
+        );
     }
 
     #[test]
     fn a_reflector_that_lies_about_its_time_is_held_to_what_passed_here() {
         for (received, left, kept) in [(1_000, 900, 0), (1_000, 9_000, 20 * MS)] {
-            let told = read(Session::default(), &answer(received, left, ErrorEstimate::UNKNOWN));
-            assert_eq!((told.reflector.as_nanos(), told.rtt_net.as_nanos()), (kept, 20 * MS - kept));
+            let reflection = read(Session::default(), &answer(received, left, ErrorEstimate::UNKNOWN));
+            assert_eq!((reflection.reflector.as_nanos(), reflection.rtt_net.as_nanos()), (kept, 20 * MS - kept));
         }
     }
 
@@ -203,27 +206,27 @@ mod tests {
     fn one_way_delays_need_two_clocks_in_step_and_carry_both_errors() {
         let synced = Session { clock_error: Some(ClockError::new(wall(0), Duration::from_millis(1))) };
         let theirs = ErrorEstimate::within(Duration::from_millis(2));
-        let told = read(synced, &answer(12, 13, theirs)).one_way.unwrap();
-        assert_eq!((told.there, told.back), (12 * MS as i64, 7 * MS as i64));
-        assert!((3 * MS..3 * MS + MS / 10).contains(&told.error), "{told:?}");
+        let reflection = read(synced, &answer(12, 13, theirs)).one_way.unwrap();
+        assert_eq!((reflection.there, reflection.back), (12 * MS as i64, 7 * MS as i64));
+        assert!((3 * MS..3 * MS + MS / 10).contains(&reflection.error), "{reflection:?}");
         assert_eq!(read(Session::default(), &answer(12, 13, theirs)).one_way, None);
         assert_eq!(read(synced, &answer(12, 13, ErrorEstimate::UNKNOWN)).one_way, None);
         let ptp = ErrorEstimate { format: TimeFormat::Ptp, ..theirs };
         assert_eq!(read(synced, &answer(12, 13, ptp)).one_way, None);
     }
 
-    /// What is known of where packets were lost, from pairs of our number and the reflector's.
+    /// The losses there and back, from pairs of our number and the reflector's.
     fn lost(answers: &[(u32, u32)]) -> Option<(u64, u64)> {
         let mut all = Reflections::default();
-        let told = read(Session::default(), &answer(0, 0, ErrorEstimate::UNKNOWN));
+        let reflection = read(Session::default(), &answer(0, 0, ErrorEstimate::UNKNOWN));
         for &(ours, theirs) in answers {
-            all.record(ours, &Reflection { sequence: theirs, ..told }, false);
+            all.record(ours, &Reflection { sequence: theirs, ..reflection }, false);
         }
         all.stats().unwrap().lost
     }
 
     #[test]
-    fn a_reflector_that_counts_tells_on_which_way_packets_were_lost() {
+    fn a_counting_reflector_shows_on_which_way_packets_were_lost() {
         assert_eq!(lost(&[(0, 0), (1, 1), (2, 2)]), Some((0, 0)));
         assert_eq!(lost(&[(0, 0), (2, 1), (3, 2)]), Some((1, 0)));
         assert_eq!(lost(&[(0, 0), (2, 1), (4, 3)]), Some((1, 1)));
@@ -231,9 +234,9 @@ mod tests {
     }
 
     #[test]
-    fn a_reflector_that_may_not_count_tells_nothing() {
+    fn a_reflector_that_may_not_count_shows_nothing() {
         assert_eq!(lost(&[(0, 0), (2, 2)]), None);
-        // Somebody else's session, or nonsense.
+        // Another session's, or nonsense.
         assert_eq!(lost(&[(0, 7)]), None);
     }
 }

@@ -108,7 +108,7 @@ impl Series {
         self.advance();
     }
 
-    /// What it means that this probe has no answer.
+    /// The meaning of this probe's silence.
     pub(super) fn silence(&self, id: ProbeId) -> Silence {
         match &self.method {
             Method::Tcp(_) | Method::Unix(_) => {

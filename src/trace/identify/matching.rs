@@ -153,7 +153,7 @@ impl<'a> Matcher<'a> {
 
     /// The probe that `report` is about, and what it says.
     pub fn report(&self, report: &IcmpNotice, octets: &Arena) -> Match {
-        let error = decode::report(self.profile, report, octets);
+        let error = decode::notice(self.profile, report, octets);
         // Of a connection the channel itself knows the probe.
         match report.token.and_then(|token| self.probes.get(self.lane, ProbeId::new(token.get()))) {
             Some((probe, _)) => match (error.origin, error.responder) {

@@ -82,7 +82,7 @@ fn a_wrong_checksum_is_shown_and_not_received() {
 }
 
 #[test]
-fn a_right_reply_behind_a_damaged_one_is_received() {
+fn a_right_reply_after_a_damaged_one_is_received() {
     let copies = |node: Node| node.change([2], Change::Again(ms(100)));
     let link = back(|way| way.corrupt([2], Damage { octet: 40, repaired: false }));
     let run = ping(&over(link, copies), config());
@@ -98,7 +98,7 @@ fn kernels_that_check_checksums_drop_the_damaged_reply() {
 }
 
 #[test]
-fn a_changed_payload_is_received_and_told() {
+fn a_changed_payload_is_received_and_marked() {
     let damage = Damage { octet: 8 + 20, repaired: true };
     let run = ping(&over(back(|way| way.corrupt([2], damage)), |node| node), config());
     assert_eq!(run.counts(), Counts { payload_changed: 1, ..received(3) });
@@ -126,7 +126,7 @@ fn an_ident_of_the_kernels_needs_no_cookie() {
 }
 
 #[test]
-fn a_shortened_reply_is_received_and_told() {
+fn a_shortened_reply_is_received_and_marked() {
     for left in [8, 20, 63] {
         let run = ping(&network(|node| node.change([2], Change::Truncate(left))), config());
         assert_eq!(run.counts(), Counts { truncated: 1, ..received(3) }, "{left}");
@@ -144,7 +144,7 @@ fn a_longer_reply_is_an_ordinary_one() {
 }
 
 #[test]
-fn a_reply_from_another_address_is_received_and_told() {
+fn a_reply_from_another_address_is_received_and_marked() {
     let run = ping(&network(|node| node.change([2], Change::Source(ip("203.0.113.7")))), config());
     assert_eq!(run.counts(), Counts { wrong_source: 1, ..received(3) });
     let reply = run.replies()[1];
@@ -210,7 +210,7 @@ fn a_stepped_wall_clock_changes_no_delay() {
 }
 
 #[test]
-fn replies_for_somebody_else_are_not_ours() {
+fn replies_to_another_process_are_not_ours() {
     let mut network = network(|node| node);
     // Another identifier; and ours, which the first probe shows, with another payload.
     let ident = ping(&network, config()).log.packets()[0].echo().unwrap().0.get().to_be_bytes();

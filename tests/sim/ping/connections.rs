@@ -23,7 +23,7 @@ fn saying(data: &str, expect: Option<&str>) -> Method {
     Method::Tcp(Connect { exchange: Some(exchange), ..Connect::default() })
 }
 
-/// The target 10 ms away with this behind its port.
+/// The target 10 ms away with this service at its port.
 fn serving(service: TcpService) -> Network {
     network(|node| node.tcp(PORT, service))
 }
@@ -170,7 +170,7 @@ fn a_kernel_without_descriptors_fails_the_probe_and_says_so() {
 }
 
 #[test]
-fn thousands_of_silent_ports_leave_no_attempt_behind() {
+fn thousands_of_silent_ports_leave_no_attempt_open() {
     let targets: Vec<String> = (0..2_000).map(|n| format!("10.7.{}.{}", n / 256, n % 256)).collect();
     let targets: Vec<(&str, u16)> = targets.iter().map(|target| (target.as_str(), PORT)).collect();
     let network = network(|node| node.prefix(ip("10.7.0.0"), 16).tcp(PORT, TcpService::Silent));
@@ -217,7 +217,7 @@ fn a_server_that_speaks_first_needs_no_question() {
 }
 
 #[test]
-fn closing_resetting_and_answering_something_else_are_told_apart() {
+fn closing_resetting_and_an_unexpected_answer_are_different_failures() {
     let failures = [
         (Peer::silent().ends_after_octets(3, ClosedHow::Fin), ExchangeFailure::Closed),
         (Peer::silent().ends_after_octets(3, ClosedHow::Reset), ExchangeFailure::Reset),
@@ -256,7 +256,7 @@ fn an_open_port_without_an_answer_is_silent() {
 }
 
 #[test]
-fn a_peer_that_ends_before_we_have_spoken_is_told_too() {
+fn a_peer_that_closes_before_we_have_written_is_a_failure_too() {
     let peer = Peer::silent().ends_after(Duration::ZERO, ClosedHow::Reset);
     let run = connect(&serving(TcpService::Accept(peer)), TARGET, &saying("GET", None));
     assert_eq!(run.counts().refused, 3);

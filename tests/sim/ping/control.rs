@@ -131,7 +131,7 @@ fn responders_are_asked_for_once_each() {
 }
 
 #[test]
-fn without_names_nobody_is_asked() {
+fn without_names_no_address_is_looked_up() {
     let run = ping(&network(|node| node), config());
     assert!(!run.events.iter().any(|event| matches!(event, Event::NameWanted(_))));
 }

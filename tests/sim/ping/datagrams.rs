@@ -1,4 +1,4 @@
-//! UDP datagrams as probes: open, closed and silent ports, whose answer is whose, and answers by many.
+//! UDP datagrams as probes: open, closed and silent ports, matching of answers, and groups.
 
 use std::sync::Arc;
 
@@ -50,7 +50,7 @@ fn any_answer_from_the_port_makes_it_open() {
 }
 
 #[test]
-fn echoes_are_told_apart_by_their_tag_however_late_they_come() {
+fn echoes_are_matched_by_their_tag_however_late_they_come() {
     let slow = |node: Node| node.udp(PORT, UdpService::Echo).change([1], Change::Later(ms(1500)));
     let run = ask(&network(slow), TARGET, &udp());
     assert_eq!(run.counts(), Counts { sent: 3, received: 3, reordered: 1, ..Counts::default() });
@@ -128,7 +128,7 @@ fn an_echo_from_elsewhere_is_believed_by_its_tag_and_anything_else_is_foreign() 
 }
 
 #[test]
-fn a_changed_echo_is_told() {
+fn a_changed_echo_is_marked() {
     let damage = Damage { octet: 8 + 40, repaired: true };
     let link = Link::after(ms(5)).homeward(Way::after(ms(5)).corrupt([2], damage));
     let run = ask(&over(link, |node| node.udp(PORT, UdpService::Echo)), TARGET, &udp());
@@ -169,8 +169,8 @@ fn everybody_who_answers_a_group_has_statistics_of_their_own() {
         network.add(US, node, Link::after(ms(n as u64 + 1)));
     }
     let run = ping_services(&network, &[("239.1.2.3", PORT)], &udp(), config());
-    let told: Vec<_> = run.summary().responders.iter().map(|one| (one.address, one.received, one.duplicates)).collect();
-    assert_eq!(told, [(ip("203.0.113.1"), 3, 0), (ip("203.0.113.2"), 3, 0)]);
+    let seen: Vec<_> = run.summary().responders.iter().map(|one| (one.address, one.received, one.duplicates)).collect();
+    assert_eq!(seen, [(ip("203.0.113.1"), 3, 0), (ip("203.0.113.2"), 3, 0)]);
     assert_eq!(run.summary().responders[1].rtt.map(|rtt| rtt.max), Some(4_000_000));
     assert!(run.replies().iter().all(|reply| !reply.outcome.wrong_source));
 }

@@ -83,7 +83,7 @@ fn errors_about_the_other_family_match_too() {
 }
 
 #[test]
-fn an_error_about_somebody_elses_packet_is_not_ours() {
+fn an_error_about_a_foreign_packet_is_not_ours() {
     let foreign = [
         ("ident", Mangle::Transport(4, vec![0x12, 0x34])),
         ("cookie", Mangle::Transport(8, vec![0x5a; 16])),
@@ -123,16 +123,16 @@ fn redirect_and_source_quench_are_shown_and_leave_the_probe_open() {
 }
 
 #[test]
-fn an_error_behind_its_wait_is_late() {
+fn an_error_after_its_wait_is_late() {
     let refused = |node: Node| node.change(1.., Change::Refuse(Failure::new(3, 1))).answer_delay(ms(700));
     let run = ping(&network(refused), Config { spec: waiting(Wait::Exactly(ms(500))), ..config() });
     let counts = Counts { sent: 3, lost: 3, late: 2, longest_loss_run: 3, ..Counts::default() };
-    assert_eq!(run.counts(), counts, "the third error would come behind the end of the run");
+    assert_eq!(run.counts(), counts, "the third error would come after the end of the run");
     assert!(run.errors().iter().all(|error| error.late() && !error.duplicate()));
 }
 
 #[test]
-fn an_error_behind_a_reply_is_a_duplicate_and_so_is_a_reply_behind_an_error() {
+fn an_error_after_a_reply_is_a_duplicate_and_so_is_a_reply_after_an_error() {
     let first: IpAddr = ip(TARGET);
     for (refused, received) in [([2], 3), ([1], 2)] {
         // Two copies of every answer; one of them is turned into an error.
@@ -157,7 +157,7 @@ fn an_error_with_a_wrong_checksum_decides_nothing() {
 }
 
 #[test]
-fn a_packet_too_big_tells_the_mtu() {
+fn a_packet_too_big_carries_the_mtu() {
     let too_big = Failure { icmp_type: 3, icmp_code: 4, info: 1400 };
     let run = ping(&network(|node| node.change([1], Change::Refuse(too_big))), config());
     assert_eq!(run.counts(), Counts { sent: 3, received: 2, unreachable: 1, ..Counts::default() });

@@ -114,7 +114,7 @@ fn a_flood_whose_answers_end_falls_back_to_a_hundred_a_second() {
     let config = Config { count: Some(40), spec: paced(Pace::Flood), ..config() };
     let run = ping(&over(Link::after(ms(1)), |node| node.change(8.., Change::Silence)), config);
     let sent = run.sent_at_ms();
-    // The first seven are answered, so that eight may be under way.
+    // The first seven are answered, so that eight may be in flight.
     assert_eq!(sent[..15], [0, 2, 2, 4, 4, 4, 4, 6, 6, 6, 6, 6, 6, 6, 6]);
     let every_ten: Vec<u128> = (1..=25).map(|n| 6 + 10 * n).collect();
     assert_eq!(sent[15..], every_ten);
@@ -151,9 +151,9 @@ fn an_adaptive_run_follows_the_answers() {
 }
 
 #[test]
-fn open_probes_are_told_when_the_next_is_due() {
+fn open_probes_are_reported_when_the_next_is_due() {
     let quiet = network(|node| node.change([2, 3], Change::Silence));
-    let told = |wait| {
+    let seen = |wait| {
         let run = ping(&quiet, Config { count: Some(5), report_open: true, spec: waiting(wait), ..config() });
         let open = |event: &Event| match event {
             Event::NoAnswerYet(open) => Some((open.id.get(), super::since_start(open.at))),
@@ -161,12 +161,12 @@ fn open_probes_are_told_when_the_next_is_due() {
         };
         run.events.iter().filter_map(open).collect::<Vec<_>>()
     };
-    assert_eq!(told(Wait::Default), [(2, SECOND * 2), (3, SECOND * 3)]);
-    assert_eq!(told(Wait::Exactly(ms(500))), [(2, SECOND * 2), (3, SECOND * 3)], "also if its wait is over");
+    assert_eq!(seen(Wait::Default), [(2, SECOND * 2), (3, SECOND * 3)]);
+    assert_eq!(seen(Wait::Exactly(ms(500))), [(2, SECOND * 2), (3, SECOND * 3)], "also if its wait is over");
 }
 
 #[test]
-fn probes_that_leave_are_told_if_wanted() {
+fn probes_that_leave_are_reported_if_wanted() {
     let run = ping(&network(|node| node), Config { report_sent: true, ..config() });
     let sent = |event: &Event| matches!(event, Event::Sent { .. });
     assert_eq!(run.events.iter().filter(|event| sent(event)).count(), 3);
@@ -183,7 +183,7 @@ fn as_fast_as_possible_still_counts_every_probe() {
 
 #[test]
 fn refused_probes_are_not_followed_at_once() {
-    // What is ordered together fails together, but not again. A port that is missing takes longer to come back.
+    // Probes ordered together fail together, but not again. A port that is missing takes longer to come back.
     for (error, times) in [(OsError::ENETUNREACH, 100), (OsError::EADDRNOTAVAIL, 10)] {
         for (pace, together) in [(Pace::Unpaced, 64), (Pace::Flood, 1), (Pace::Fixed(ms(1)), 1)] {
             let mut network = network(|node| node);

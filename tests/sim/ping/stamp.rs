@@ -1,4 +1,4 @@
-//! STAMP sessions against a reflector whose every answer is written down.
+//! STAMP sessions against a reflector with every answer written out.
 
 use netprobe::ping::{Config, Counts, Method, Session, State, Wait};
 use netprobe::sim::{Change, EPOCH, Network, Node, UdpService, ip};
@@ -41,12 +41,12 @@ fn the_reflectors_time_stands_apart_from_the_delay() {
         let run = session(&network(|node| node.udp(PORT, answer(0, 0))), target, one());
         assert_eq!(run.counts(), Counts { sent: 1, received: 1, ..Counts::default() });
         let reply = run.replies()[0];
-        let told = reply.reflection().expect("a reflection");
+        let seen = reply.reflection().expect("a reflection");
         assert_eq!(
-            (reply.rtt(), told.reflector, told.rtt_net),
+            (reply.rtt(), seen.reflector, seen.rtt_net),
             (Rtt::from(ms(10)), Rtt::from(ms(3)), Rtt::from(ms(7)))
         );
-        assert_eq!((told.one_way, reply.state(), run.summary().state), (None, None, None));
+        assert_eq!((seen.one_way, reply.state(), run.summary().state), (None, None, None));
         let stats = run.summary().reflection.clone().expect("statistics");
         assert_eq!((stats.lost, stats.rtt_net.max), (Some((0, 0)), 7_000_000));
     }
@@ -102,7 +102,7 @@ fn the_clocks_error_is_asked_for_again_and_does_not_grow_for_ever() {
 }
 
 #[test]
-fn a_reflector_that_has_seen_fewer_packets_tells_where_they_were_lost() {
+fn a_reflector_that_has_seen_fewer_packets_shows_where_they_were_lost() {
     // The only answer is to our third packet, and the reflector says that it is its second.
     let third_only =
         |node: Node| node.udp(PORT, answer(2, 1)).change([1], Change::Silence).change([2], Change::Silence);

@@ -29,7 +29,7 @@ fn the_best_stamps_there_are_are_used() {
 }
 
 #[test]
-fn kernel_stamps_that_come_behind_the_reply_are_done_without() {
+fn kernel_stamps_that_come_after_the_reply_are_not_used() {
     for delay in [None, Some(ms(50))] {
         let mut network = network(|node| node);
         network.sent_stamps_after(delay);
@@ -43,29 +43,29 @@ fn kernel_stamps_that_come_behind_the_reply_are_done_without() {
 
 #[test]
 fn a_reply_that_overtakes_the_stamp_of_its_probe_waits_for_it_but_not_longer_than_a_tick() {
-    for (behind, expected) in [(0, (0, 3, 0)), (900, (0, 3, 0)), (1100, (0, 0, 3))] {
+    for (lag, expected) in [(0, (0, 3, 0)), (900, (0, 3, 0)), (1100, (0, 0, 3))] {
         let mut network = network(|node| node);
-        network.sent_stamps_after(Some(RTT + micros(behind)));
+        network.sent_stamps_after(Some(RTT + micros(lag)));
         let run = ping(&network, config());
-        assert_eq!((run.counts().received, stamps(&run)), (3, expected), "{behind} µs behind");
-        assert!(run.replies().iter().all(|reply| reply.rtt() == Rtt::from(RTT)), "{behind} µs behind");
+        assert_eq!((run.counts().received, stamps(&run)), (3, expected), "{lag} µs after the reply");
+        assert!(run.replies().iter().all(|reply| reply.rtt() == Rtt::from(RTT)), "{lag} µs after the reply");
 
-        assert_eq!(run.log.times(), [ms(0), ms(1000), ms(2000)], "{behind} µs behind");
+        assert_eq!(run.log.times(), [ms(0), ms(1000), ms(2000)], "{lag} µs after the reply");
     }
 }
 
 #[test]
-fn replies_are_told_in_order_though_only_the_first_waits_for_its_stamp() {
+fn replies_are_reported_in_order_though_only_the_first_waits_for_its_stamp() {
     let mut network = network(|node| node);
     network.sent_stamps_after(Some(RTT + micros(500)));
     let run = ping(&network, Config { preload: 3, ..config() });
-    let told: Vec<u64> = run.replies().iter().map(|reply| reply.id.get()).collect();
-    assert_eq!((told, stamps(&run)), (vec![1, 2, 3], (0, 3, 0)));
+    let seen: Vec<u64> = run.replies().iter().map(|reply| reply.id.get()).collect();
+    assert_eq!((seen, stamps(&run)), (vec![1, 2, 3], (0, 3, 0)));
     assert!(matches!(run.events.last(), Some(Event::Ended(_))));
 }
 
 #[test]
-fn a_reply_that_waits_for_a_stamp_when_the_run_ends_is_told_before_the_summary() {
+fn a_reply_that_waits_for_a_stamp_when_the_run_ends_is_reported_before_the_summary() {
     let mut network = network(|node| node);
     network.sent_stamps_after(None);
     network.at(RTT + micros(100), Control::Interrupt);
@@ -87,7 +87,7 @@ fn a_reply_that_waits_for_a_stamp_is_not_lost_when_its_wait_ends_meanwhile() {
 fn statistics_are_those_of_the_stamps_that_most_replies_have() {
     let mut network = network(|node| node);
     network.cold_stamps(1);
-    // The first reply is read late, which only a stamp of the kernel could tell.
+    // The first reply is read late, which only a stamp of the kernel could show.
     network.stall(ms(1), ms(50));
     let run = ping(&network, Config { count: Some(4), ..config() });
     assert_eq!(stamps(&run), (0, 3, 1));
@@ -121,29 +121,29 @@ fn a_lane_has_no_other_stamps_than_were_wished_for() {
 
 #[test]
 fn answers_and_refusals_of_ports_wait_for_the_stamp_of_their_probe_too() {
-    for (behind, expected) in [(900, (0, 3, 0)), (1100, (0, 0, 3))] {
+    for (lag, expected) in [(900, (0, 3, 0)), (1100, (0, 0, 3))] {
         for service in [Some(UdpService::Echo), None] {
             let mut network = network(|node| match &service {
                 Some(service) => node.udp(7, service.clone()),
                 None => node,
             });
-            network.sent_stamps_after(Some(RTT + micros(behind)));
+            network.sent_stamps_after(Some(RTT + micros(lag)));
             let run = ping_services(&network, &[(TARGET, 7)], &Method::Udp(Ask::Tagged), config());
             assert_eq!(
                 (run.counts().received + run.counts().refused, stamps(&run)),
                 (3, expected),
-                "{behind} µs behind"
+                "{lag} µs after the reply"
             );
             let kinds = run.replies().iter().map(|reply| Some(reply.stamp())).collect::<Vec<_>>();
             let kinds = [kinds, run.refusals().iter().map(|refusal| Some(refusal.stamp())).collect()].concat();
             let expected = if expected.1 == 3 { StampSource::Kernel } else { StampSource::User };
-            assert_eq!(kinds, [Some(expected); 3], "{behind} µs behind");
+            assert_eq!(kinds, [Some(expected); 3], "{lag} µs after the reply");
         }
     }
 }
 
 #[test]
-fn a_run_does_not_end_before_its_last_refusal_is_told() {
+fn a_run_does_not_end_before_its_last_refusal_is_reported() {
     let mut network = network(|node| node);
     network.sent_stamps_after(None);
     let run = ping_services(&network, &[(TARGET, 7)], &Method::Udp(Ask::Tagged), config());
@@ -174,6 +174,6 @@ fn responders_of_a_group_have_the_kernels_delays_though_the_stamp_comes_last() {
     };
     assert_eq!(of("203.0.113.1"), [StampSource::User; 3]);
     assert_eq!(of("203.0.113.2"), [StampSource::Kernel; 3]);
-    let told: Vec<_> = run.summary().responders.iter().map(|one| (one.received, one.rtt.map(|rtt| rtt.max))).collect();
-    assert_eq!(told, [(3, Some(2_000_000)), (3, Some(4_000_000))]);
+    let seen: Vec<_> = run.summary().responders.iter().map(|one| (one.received, one.rtt.map(|rtt| rtt.max))).collect();
+    assert_eq!(seen, [(3, Some(2_000_000)), (3, Some(4_000_000))]);
 }

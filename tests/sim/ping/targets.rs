@@ -20,7 +20,7 @@ fn both_families_run_together() {
 }
 
 #[test]
-fn summaries_come_in_argument_order_behind_everything_else() {
+fn summaries_come_in_argument_order_after_everything_else() {
     let run = ping_all(&network(|node| node), &["203.0.113.3", "203.0.113.1", "203.0.113.2"], config());
     let last: Vec<usize> = run.events[run.events.len() - 3..]
         .iter()
@@ -117,8 +117,8 @@ fn a_group_is_answered_by_many() {
     let counts = run.summary().counts;
     // The last probe is waited for as the others, so that all answers to it are heard.
     assert_eq!(counts, Counts { duplicates: 6, ..received(3) });
-    let told = run.summary().responders.iter().map(|one| (one.received, one.duplicates, one.rtt.map(|rtt| rtt.max)));
-    assert_eq!(told.collect::<Vec<_>>(), [2, 4, 6].map(|millis| (3, 0, Some(millis * 1_000_000))));
+    let seen = run.summary().responders.iter().map(|one| (one.received, one.duplicates, one.rtt.map(|rtt| rtt.max)));
+    assert_eq!(seen.collect::<Vec<_>>(), [2, 4, 6].map(|millis| (3, 0, Some(millis * 1_000_000))));
 }
 
 #[test]

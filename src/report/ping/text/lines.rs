@@ -26,7 +26,7 @@ impl PingText {
         }
     }
 
-    /// What a flood shows of an event: a dot less, or a letter.
+    /// An event of a flood: it takes a dot away, or writes a letter.
     fn stroke(&self, event: &ProbeEvent, data: &mut dyn Write) -> io::Result<()> {
         let strokes: &[u8] = match &event.outcome {
             Outcome::Reply(Reply { bad_checksum, .. }) => {

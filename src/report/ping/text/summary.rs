@@ -55,7 +55,7 @@ fn more(summary: &Summary, data: &mut dyn Write) -> io::Result<()> {
         writeln!(data, "net min/avg/max/mdev = {} ms", Spread(&reflection.rtt_net))?;
         match reflection.lost {
             Some((there, back)) => writeln!(data, "lost there/back = {there}/{back}")?,
-            None => writeln!(data, "lost there/back = unknown (the reflector's numbers do not tell)")?,
+            None => writeln!(data, "lost there/back = unknown (the reflector's numbers do not show it)")?,
         }
         if let Some(one_way) = &reflection.one_way {
             for (way, delay) in [("there", one_way.there), ("back", one_way.back)] {
