@@ -7,7 +7,9 @@ use netprobe::channel::{Attempt, Control, LanePlan, OsError, Plan, Precision, Pr
 use netprobe::driver::{self, Next, Turn};
 use netprobe::engine::{Destination, Target};
 use netprobe::metrics::Share;
-use netprobe::ping::contrast::{Answerer, Config, Contender, Contrast, Event, Finding, Outcome, Row, Verdict, Who};
+use netprobe::ping::contrast::{
+    Answerer, AnswererKind, Comparison, Config, Contender, Contrast, Event, Finding, Row, Verdict,
+};
 use netprobe::ping::{self, Ask, Connect, Method, MethodKind, Spec, State, Wait};
 use netprobe::sim::{Change, Failure, Link, Log, Network, Node, Peer, TcpService, US, UdpService, Way, ip};
 use netprobe::types::{Family, IpEndpoint};
@@ -51,13 +53,13 @@ fn over(link: Link, host: Node, seed: u64) -> Network {
     network
 }
 
-/// A way on which each packet takes up to `variation` longer.
+/// A link on which each packet takes up to `variation` longer.
 fn noisy(variation: Duration) -> Link {
     Link::after(ms(3)).homeward(Way::after(ms(3)).vary(variation)).outward(Way::after(ms(3)).vary(variation))
 }
 
 struct Ran {
-    outcome: Outcome,
+    outcome: Comparison,
     events: Vec<ping::Event>,
     log: Log,
 }
@@ -124,13 +126,13 @@ fn contrast_as(network: &Network, plans: &Plans) -> Ran {
     let run = driver::run(opened.channel.as_mut(), &mut machine, Precision::Relaxed, |turn| {
         match turn {
             Turn::Event(Event::Ping(event)) => events.push(event),
-            Turn::Event(Event::Outcome(outcome)) => outcomes.push(*outcome),
+            Turn::Event(Event::Comparison(outcome)) => outcomes.push(*outcome),
             Turn::Idle => {}
         }
         Next::Continue
     });
     assert_eq!(run, Ok(()), "{events:#?}");
-    let [outcome] = <[Outcome; 1]>::try_from(outcomes).expect("one outcome");
+    let [outcome] = <[Comparison; 1]>::try_from(outcomes).expect("one outcome");
     let ran = Ran { outcome, events, log: network.log() };
     ran.check();
     ran
@@ -166,11 +168,11 @@ impl Ran {
     }
 }
 
-fn answerer(who: Who, address: &str, answers: u64) -> Answerer {
-    Answerer { who, address: ip(address), answers }
+fn answerer(kind: AnswererKind, address: &str, answers: u64) -> Answerer {
+    Answerer { kind, address: ip(address), answers }
 }
 
-const ALIKE: Option<Verdict> = Some(Verdict::Alike);
+const ALIKE: Option<Verdict> = Some(Verdict::NoDifference);
 
 #[test]
 fn where_nothing_differs_nothing_stands_out() {
@@ -179,10 +181,10 @@ fn where_nothing_differs_nothing_stands_out() {
         assert_eq!(ran.findings(), []);
         assert_eq!(ran.outcome.reference, Some(RAW));
         assert_eq!(ran.verdicts(), [None, ALIKE, ALIKE, ALIKE]);
-        let who = [Who::Kernel, Who::Kernel, Who::Service, Who::Stack];
-        for (row, who) in ran.outcome.rows.iter().zip(who) {
+        let kinds = [AnswererKind::Kernel, AnswererKind::Kernel, AnswererKind::Service, AnswererKind::Stack];
+        for (row, kind) in ran.outcome.rows.iter().zip(kinds) {
             assert_eq!((row.counts.sent, row.counts.received), (20, 20));
-            assert_eq!(row.answerers, [answerer(who, target, 20)]);
+            assert_eq!(row.answerers, [answerer(kind, target, 20)]);
             let rtt = row.rtt.expect("delays");
             assert_eq!((rtt.count, rtt.min, rtt.max), (19, 10_000_000, 10_000_000), "without the first round");
         }
@@ -218,7 +220,7 @@ fn noise_is_not_taken_for_a_difference() {
 }
 
 #[test]
-fn dropped_icmp_with_an_open_port_is_told() {
+fn dropped_icmp_with_an_open_port_is_found() {
     let ran = contrast(&network(host().change_to(Protocol::Icmp, .., Change::Silence)));
     assert_eq!(ran.findings(), [Finding::IcmpBlocked { row: TCP_ROW }]);
     assert_eq!(ran.outcome.reference, Some(UDP_ROW), "the first that has delays");
@@ -231,7 +233,7 @@ fn icmp_that_a_router_rejects_is_blocked_by_it() {
     let filtered = host().change_to(Protocol::Icmp, .., Change::Source(ip(ROUTER)));
     let ran = contrast(&network(filtered.change_to(Protocol::Icmp, .., Change::Refuse(Failure::new(3, 13)))));
     assert_eq!(ran.findings(), [Finding::IcmpBlocked { row: TCP_ROW }]);
-    assert_eq!(ran.row(RAW).answerers, [answerer(Who::Router, ROUTER, 20)]);
+    assert_eq!(ran.row(RAW).answerers, [answerer(AnswererKind::Router, ROUTER, 20)]);
     assert_eq!(ran.row(RAW).counts.unreachable, 20);
 }
 
@@ -244,7 +246,7 @@ fn delayed_icmp_makes_the_services_faster() {
 }
 
 #[test]
-fn a_slower_service_is_told_through_noise() {
+fn a_slower_service_is_found_through_noise() {
     let slow = host().change_to(Protocol::Tcp, .., Change::Later(ms(3)));
     for seed in 0..20 {
         let ran = contrast_as(&over(noisy(ms(1)), slow.clone(), seed), &Plans { seed, ..Plans::default() });
@@ -303,12 +305,12 @@ fn a_few_lost_probes_are_made_up_for_by_more_rounds() {
 }
 
 #[test]
-fn a_refused_connection_is_told_and_its_delay_compared() {
+fn a_refused_connection_is_found_and_its_delay_compared() {
     let ran = contrast(&network(bare_host().udp(UDP, UdpService::Echo)));
     assert_eq!(ran.findings(), [Finding::Refused { row: TCP_ROW }]);
     let row = ran.row(TCP_ROW);
     assert_eq!((row.counts.refused, row.state, row.verdict), (20, Some(State::Refused), ALIKE));
-    assert_eq!(row.answerers, [answerer(Who::Kernel, TARGET, 20)]);
+    assert_eq!(row.answerers, [answerer(AnswererKind::Kernel, TARGET, 20)]);
 }
 
 #[test]
@@ -317,10 +319,10 @@ fn a_closed_udp_port_stands_out_only_if_it_was_named() {
     let ran = contrast(&closed);
     assert_eq!(ran.findings(), [Finding::Refused { row: UDP_ROW }]);
     assert_eq!((ran.row(UDP_ROW).counts.refused, ran.row(UDP_ROW).state), (20, Some(State::Closed)));
-    assert_eq!(ran.row(UDP_ROW).answerers, [answerer(Who::Kernel, TARGET, 20)]);
+    assert_eq!(ran.row(UDP_ROW).answerers, [answerer(AnswererKind::Kernel, TARGET, 20)]);
     let unnamed = contrast_as(&closed, &Plans { named: false, ..Plans::default() });
     assert_eq!(unnamed.findings(), []);
-    assert_eq!(unnamed.outcome.asides, [Finding::Refused { row: UDP_ROW }], "it is explained all the same");
+    assert_eq!(unnamed.outcome.explanations, [Finding::Refused { row: UDP_ROW }], "it is explained all the same");
 }
 
 #[test]
@@ -333,7 +335,7 @@ fn a_host_that_limits_its_refusals_loses_nothing() {
 }
 
 #[test]
-fn silent_services_are_told() {
+fn silent_services_are_found() {
     let ran = contrast(&network(bare_host().silent_ports()));
     assert_eq!(ran.findings(), [Finding::Silent { row: UDP_ROW }, Finding::Silent { row: TCP_ROW }]);
     assert_eq!(ran.row(TCP_ROW).answerers, []);
@@ -341,7 +343,7 @@ fn silent_services_are_told() {
 }
 
 #[test]
-fn rate_limited_icmp_is_told_from_a_lossy_path() {
+fn rate_limited_icmp_is_not_a_lossy_path() {
     // After a burst of four, two answers out of five.
     let silent: Vec<u64> = (5..=40).filter(|n| n % 5 > 1).collect();
     let limited = silent.iter().fold(host(), |host, &n| host.change_to(Protocol::Icmp, [n], Change::Silence));
@@ -349,23 +351,23 @@ fn rate_limited_icmp_is_told_from_a_lossy_path() {
     let (icmp, other) = (Share { hits: silent.len() as u64, tries: 40 }, Share { hits: 0, tries: 20 });
     assert_eq!(ran.findings(), [Finding::IcmpLimited { row: TCP_ROW, icmp, other }]);
     let lossy = Link::after(ms(3)).outward(Way::after(ms(3)).lose(0.3));
-    let told = (0..40).filter(|&seed| {
+    let found = (0..40).filter(|&seed| {
         let ran = contrast_as(&over(lossy.clone(), host(), seed), &Plans { seed, ..Plans::default() });
         !ran.findings().is_empty()
     });
-    assert!(told.count() <= 3, "loss that befalls all methods alike");
+    assert!(found.count() <= 3, "loss that affects all methods alike");
 }
 
 #[test]
-fn a_service_that_loses_more_than_its_host_is_told() {
+fn a_service_that_loses_more_than_its_host_is_found() {
     let lossy = host().change_to(Protocol::Tcp, 1..=14, Change::Silence);
     let ran = contrast(&network(lossy));
-    let told = ran.findings().iter().any(|finding| matches!(finding, Finding::LosesMore { row: TCP_ROW, .. }));
-    assert!(told, "{:?}", ran.findings());
+    let found = ran.findings().iter().any(|finding| matches!(finding, Finding::LosesMore { row: TCP_ROW, .. }));
+    assert!(found, "{:?}", ran.findings());
 }
 
 #[test]
-fn a_target_that_nobody_is_answers_nothing() {
+fn an_unused_address_answers_no_method() {
     let ran = contrast(&network(host().silent()));
     assert_eq!(ran.findings(), [Finding::NothingAnswers]);
     assert_eq!(ran.outcome.reference, None);

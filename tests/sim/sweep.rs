@@ -51,7 +51,7 @@ fn supply(goals: impl IntoIterator<Item = SweepTarget>) -> Supply {
     Box::new(move |_| goals.next().map_or(Supplied::End, Supplied::Target))
 }
 
-/// One probe and one more for who is silent, as fast as can be.
+/// One probe and, without an answer, a second one, as fast as possible.
 fn config(supply: Supply) -> Config {
     Config {
         supply,
@@ -228,7 +228,7 @@ fn a_late_answer_is_counted_where_it_belongs() {
     let slow = network([net(0).change(.., Change::Later(ms(1490)))]);
     let ran = sweep(&slow, to([host(0, 1)]));
     let lost = Counts { sent: 2, lost: 2, late: 1, longest_loss_run: 2, ..Counts::default() };
-    assert_eq!(ran.only(), lost, "that to the second probe comes behind the end");
+    assert_eq!(ran.only(), lost, "the answer to the second probe comes after the end");
     let others = sweep(&slow, Config { rate: Some(2.0), ..to([host(0, 1), host(0, 2), host(0, 3)]) });
     assert_eq!(others.outcomes.iter().map(|outcome| outcome.counts.late).sum::<u64>(), 3);
     assert!(others.totals.counts.late > 3, "those for targets that had ended are in the total");
@@ -330,7 +330,7 @@ fn answers_with_different_faults_are_counted_apart() {
 }
 
 #[test]
-fn nobody_is_alive_by_the_word_of_others() {
+fn a_reply_from_elsewhere_makes_no_target_alive() {
     // A host answers with the number of a probe that went elsewhere, and no cookie of ours.
     let forged = net(0).change(.., Change::Octets(8, vec![0x41; 24]));
     let ran = sweep(&network([forged, net(1).silent()]), to([host(1, 1), host(0, 1)]));

@@ -13,9 +13,9 @@ use crate::cli::names::{self, Names};
 use crate::cli::rping::method::{Asked, Choice, ask, close_how};
 use crate::cli::rping::run::{Binding, Rping, precision};
 use crate::cli::target::{self, Aim, Lanes};
-use crate::cli::{ANSWERED, NOT_ANSWERED, NOT_RUN};
+use crate::cli::{NOT_RUN, exit_status};
 use crate::engine::{Destination, Target};
-use crate::ping::contrast::{Config, Contender, Contrast, Event, Outcome, Row};
+use crate::ping::contrast::{Config, Contender, Contrast, Event};
 use crate::ping::{self, Ask, Method, Pace, Wait};
 use crate::report::{ContrastJson, ContrastText, PingJsonOptions, Sink};
 use crate::types::{Family, Port};
@@ -209,22 +209,12 @@ fn is_group(target: &Target) -> bool {
     matches!(target.destination, Destination::Reachable { endpoint, .. } if endpoint.address.is_multicast())
 }
 
-/// Takes the exit status from the outcome.
+/// Takes the exit status from the comparison.
 fn fold(status: &mut u8, event: &Event) -> Option<IpAddr> {
     match event {
         Event::Ping(ping::Event::NameWanted(address)) => return Some(*address),
         Event::Ping(_) => {}
-        Event::Outcome(outcome) => *status = status_of(outcome),
+        Event::Comparison(comparison) => *status = exit_status(comparison.status()),
     }
     None
-}
-
-/// 0 if the target answered by at least one method, be it with a refusal; 2 if none could be tried.
-fn status_of(outcome: &Outcome) -> u8 {
-    let any = |what: fn(&Row) -> bool| outcome.rows.iter().any(what);
-    match (any(Row::is_answered), any(|row| row.ran)) {
-        (true, _) => ANSWERED,
-        (false, true) => NOT_ANSWERED,
-        (false, false) => NOT_RUN,
-    }
 }

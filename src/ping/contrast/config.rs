@@ -1,4 +1,4 @@
-//! What is to be compared: [`Config`].
+//! The parameters of a comparison: [`Config`].
 
 use std::time::Duration;
 
@@ -9,30 +9,30 @@ use crate::ping::{self, Method};
 /// A whole comparison.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
-    /// The methods, in the order of the table; the first that gets an answer is what the others are compared with.
+    /// The methods, in the order of the table; the others are compared with the first that is answered.
     pub contenders: Vec<Contender>,
-    /// How many rounds.
+    /// The number of rounds.
     pub rounds: u64,
-    /// How many there may be, if missing answers leave something to be judged; not less.
+    /// The most rounds, where missing answers keep a method from being judged; not less than `rounds`.
     pub most_rounds: u64,
-    /// From one probe to the next.
+    /// The time from one probe to the next.
     pub slot: Duration,
-    /// What is common to all probes; targets, pace, preload and count are set here.
+    /// What is common to all methods; targets, pace, preload and count are overwritten.
     pub ping: ping::Config,
 }
 
 /// One method.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Contender {
-    /// What to probe, and over which lane. All contenders have the same address.
+    /// The target and its lane. All contenders have the same address.
     pub target: Target,
-    /// How.
+    /// The method.
     pub method: Method,
-    /// Over which type of socket, also if there is none.
+    /// The type of its socket, also if that could not be opened.
     pub socket: SocketKind,
-    /// Which port, where the method has ports.
+    /// The port, where the method has ports.
     pub port: Option<u16>,
-    /// Whether the user named the port: then it is news that nobody serves there.
+    /// Whether the user named the port, so that a closed one is a finding.
     pub named: bool,
     /// Why it cannot run.
     pub refused: Option<Attempt>,

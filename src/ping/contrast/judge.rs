@@ -1,122 +1,155 @@
-//! What the results of all methods mean together: verdicts, and [`Finding`]s for what stands out.
+//! The judgement of a comparison: verdicts about delays, and [`Finding`]s.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use serde::Serialize;
+
 use super::config::Contender;
-use super::record::{Outcome, Record, Row, Who};
+use super::record::{AnswererKind, Comparison, Record, Row};
+use crate::engine::outcome::Subject;
 use crate::metrics::{Share, more_often, signed_rank};
 use crate::ping::{Counts, MethodKind, State};
 
-/// How often, over all comparisons of a run together, chance may pass for a difference.
+/// The chance that a run without any difference calls one.
 pub const ALPHA: f64 = 0.01;
 
-/// Without so many complete rounds nothing is called slower or faster.
+/// Complete rounds that a verdict takes.
 pub const MIN_ROUNDS: u64 = 20;
 
-/// Smaller differences of medians are not worth a word, nanoseconds.
-const LEAST: u64 = 100_000;
+/// The smallest difference of medians that is reported, nanoseconds.
+const MIN_DIFFERENCE: u64 = 100_000;
 
-/// Nor are those smaller than the reference's median divided by this (5 %).
-const LEAST_PART: u64 = 20;
+/// The same as a part of the reference's median: the median divided by this (5 %).
+const MIN_PART: u64 = 20;
 
-/// So many answerers are told per method.
+/// The most answerers reported per method.
 const MOST_ANSWERERS: usize = 8;
 
-/// How the delays of a method compare with the reference's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// How the delays of a method compare with the reference's. The names are those of JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// Longer, and neither by chance nor by little.
+    /// Longer: a significant and relevant difference.
     Slower,
     /// Shorter, likewise.
     Faster,
-    /// Neither.
-    Alike,
+    /// No such difference.
+    NoDifference,
 }
 
-impl Verdict {
-    /// The name used in JSON.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Verdict::Slower => "slower",
-            Verdict::Faster => "faster",
-            Verdict::Alike => "no_difference",
-        }
-    }
-}
-
-/// Something that stands out. Rows are given by their index.
+/// A finding. Rows are given by their index.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Finding {
-    /// No method got an answer from the target.
+    /// The target answered no method.
     NothingAnswers,
-    /// ICMP echo has no answer at all, and the method of this row has.
+    /// No ICMP echo was answered, while another method was.
     IcmpBlocked {
-        /// The row that shows the target to be there.
+        /// The method that shows the target to be up.
         row: usize,
     },
-    /// The host answers that nobody serves there.
+    /// The host refused: no service uses the port.
     Refused {
-        /// Which method.
+        /// The method.
         row: usize,
     },
-    /// It does not always say so: it limits how often.
+    /// The host limits how often it refuses.
     RefusalsLimited {
-        /// Which method.
+        /// The method.
         row: usize,
     },
-    /// Every probe ended in an ICMP error, while another method is answered.
+    /// Every probe ended in an ICMP error, while another method was answered.
     Rejected {
-        /// Which method.
+        /// The method.
         row: usize,
     },
-    /// Nothing at all came back, while another method is answered.
+    /// No probe was answered, while another method was.
     Silent {
-        /// Which method.
+        /// The method.
         row: usize,
     },
-    /// Echo replies are missing far more often than answers of this row's method.
+    /// Echo replies are missing significantly more often than answers of this method.
     IcmpLimited {
-        /// The row that loses less.
+        /// The method that loses less.
         row: usize,
-        /// What ICMP lost, over all its rows.
+        /// Lost ICMP probes, over all its rows.
         icmp: Share,
-        /// What that row lost.
+        /// Lost probes of that method.
         other: Share,
     },
-    /// Answers of this row's method are missing far more often than echo replies.
+    /// Answers of this method are missing significantly more often than echo replies.
     LosesMore {
-        /// Which method.
+        /// The method.
         row: usize,
-        /// What it lost.
+        /// Its lost probes.
         own: Share,
-        /// What ICMP lost, over all its rows.
+        /// Lost ICMP probes, over all its rows.
         icmp: Share,
     },
-    /// Its delays are longer or shorter than the reference's.
+    /// The delays of this method are longer or shorter than the reference's.
     Delay {
-        /// Which method.
+        /// The method.
         row: usize,
-        /// By how much the medians differ, nanoseconds; positive if it is slower.
+        /// Difference of the medians, nanoseconds; positive if it is slower.
         difference: i64,
     },
 }
 
-/// Everything together.
-pub(super) fn outcome(contenders: &[Contender], records: Vec<Record>, rounds: u64, slot: Duration) -> Outcome {
+impl Finding {
+    /// The name used in JSON.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Finding::NothingAnswers => "nothing_answers",
+            Finding::IcmpBlocked { .. } => "icmp_blocked",
+            Finding::Refused { .. } => "refused",
+            Finding::RefusalsLimited { .. } => "refusals_rate_limited",
+            Finding::Rejected { .. } => "rejected",
+            Finding::Silent { .. } => "silent",
+            Finding::IcmpLimited { .. } => "icmp_rate_limited",
+            Finding::LosesMore { .. } => "loses_more",
+            Finding::Delay { difference, .. } if *difference > 0 => "slower",
+            Finding::Delay { .. } => "faster",
+        }
+    }
+
+    /// The index of its row.
+    pub const fn row(&self) -> Option<usize> {
+        match *self {
+            Finding::NothingAnswers => None,
+            Finding::IcmpBlocked { row }
+            | Finding::Refused { row }
+            | Finding::RefusalsLimited { row }
+            | Finding::Rejected { row }
+            | Finding::Silent { row }
+            | Finding::IcmpLimited { row, .. }
+            | Finding::LosesMore { row, .. }
+            | Finding::Delay { row, .. } => Some(row),
+        }
+    }
+}
+
+/// Judges the results of all methods.
+pub(super) fn compare(
+    subject: Arc<Subject>,
+    contenders: &[Contender],
+    records: &[Record],
+    rounds: u64,
+    slot: Duration,
+) -> Comparison {
     let reference = records.iter().position(|record| record.stats().is_some());
     let compared = records.iter().filter(|record| record.stats().is_some()).count().saturating_sub(1);
-    // Bonferroni: together the comparisons are wrong no more often than one alone may be.
+    // Bonferroni's correction.
     let alpha = ALPHA / compared.max(1) as f64;
     let base = reference.and_then(|index| records.get(index));
     let rows: Vec<Row> = (0..)
-        .zip(contenders.iter().zip(&records))
+        .zip(contenders.iter().zip(records))
         .map(|(index, (contender, record))| row(contender, record, base.filter(|_| reference != Some(index)), alpha))
         .collect();
-    let (findings, asides) = findings(contenders, &rows);
-    Outcome { rounds, slot, rows, reference, findings, asides }
+    let (findings, explanations) = findings(contenders, &rows);
+    Comparison { subject, rounds, slot, rows, reference, findings, explanations }
 }
 
-/// How many of `left` more rounds it takes until every method can be judged that so many can help.
+/// The number of further rounds, at most `left`, that would let more methods be judged.
 pub(super) fn missing(records: &[Record], left: u64) -> u64 {
     let mut delayed = records.iter().filter(|record| record.stats().is_some());
     let Some(base) = delayed.next() else { return 0 };
@@ -148,12 +181,12 @@ fn row(contender: &Contender, record: &Record, base: Option<&Record>, alpha: f64
         verdict: None,
     };
     if let Some(base) = base {
-        compare(&mut row, record, base, alpha);
+        compare_delays(&mut row, record, base, alpha);
     }
     row
 }
 
-fn compare(row: &mut Row, record: &Record, base: &Record, alpha: f64) {
+fn compare_delays(row: &mut Row, record: &Record, base: &Record, alpha: f64) {
     row.complete = record.both(base);
     let Some((own, other)) = row.rtt.zip(base.stats()) else { return };
     let difference = own.median as i64 - other.median as i64;
@@ -164,37 +197,37 @@ fn compare(row: &mut Row, record: &Record, base: &Record, alpha: f64) {
     if row.complete < MIN_ROUNDS {
         return;
     }
-    // Where the rounds lean one way and the medians the other, nothing is sure.
+    // No verdict where the differences of the rounds and that of the medians have opposite signs.
     let leaning = middle(differences);
-    let large = difference.unsigned_abs() >= LEAST.max(other.median / LEAST_PART);
+    let large = difference.unsigned_abs() >= MIN_DIFFERENCE.max(other.median / MIN_PART);
     row.verdict = Some(match p <= alpha && large {
         true if difference > 0 && leaning > 0 => Verdict::Slower,
         true if difference < 0 && leaning < 0 => Verdict::Faster,
-        _ => Verdict::Alike,
+        _ => Verdict::NoDifference,
     });
 }
 
-/// The median; 0 of nothing.
+/// The median; 0 of no values.
 fn middle(mut values: Vec<i64>) -> i64 {
     values.sort_unstable();
     values.get(values.len() / 2).copied().unwrap_or_default()
 }
 
-/// What stands out, and what only explains a row.
+/// The findings, and those that only explain a row.
 fn findings(contenders: &[Contender], rows: &[Row]) -> (Vec<Finding>, Vec<Finding>) {
     let ran = rows.iter().any(|row| row.counts.sent > row.counts.pending);
-    if !rows.iter().any(Row::is_heard) {
+    if !rows.iter().any(Row::shows_host) {
         return (if ran { vec![Finding::NothingAnswers] } else { Vec::new() }, Vec::new());
     }
-    let (mut found, mut asides) = (Vec::new(), Vec::new());
+    let (mut found, mut explanations) = (Vec::new(), Vec::new());
     let blocked = icmp_blocked(rows);
     found.extend(blocked.map(|row| Finding::IcmpBlocked { row }));
     for (index, (row, contender)) in rows.iter().zip(contenders).enumerate() {
-        // What nobody asked for is no news if nobody serves it.
-        let wanted = contender.named || row.method != MethodKind::Udp;
-        let told = row.method == MethodKind::Icmp && blocked.is_some();
-        if !told {
-            if wanted { &mut found } else { &mut asides }.extend(standing(index, row));
+        // A closed default UDP port is not a finding; one that the user named is.
+        let is_finding = contender.named || row.method != MethodKind::Udp;
+        let is_reported = row.method == MethodKind::Icmp && blocked.is_some();
+        if !is_reported {
+            if is_finding { &mut found } else { &mut explanations }.extend(alone(index, row));
         }
     }
     found.extend(losses(rows));
@@ -204,10 +237,10 @@ fn findings(contenders: &[Contender], rows: &[Row]) -> (Vec<Finding>, Vec<Findin
         }
         _ => None,
     }));
-    (found, asides)
+    (found, explanations)
 }
 
-/// Whether no ICMP method that ran got a reply: then the row that best shows the target to be there, a handshake before all.
+/// If no ICMP method that ran was answered: the row that best shows the target to be up, preferably an open port.
 fn icmp_blocked(rows: &[Row]) -> Option<usize> {
     let mut icmp = rows.iter().filter(|row| row.method == MethodKind::Icmp && row.is_decided()).peekable();
     icmp.peek()?;
@@ -218,8 +251,8 @@ fn icmp_blocked(rows: &[Row]) -> Option<usize> {
     open.or_else(|| rows.iter().rposition(Row::is_answered))
 }
 
-/// What is to be said of one method by itself.
-fn standing(index: usize, row: &Row) -> Vec<Finding> {
+/// Findings about one method by itself.
+fn alone(index: usize, row: &Row) -> Vec<Finding> {
     let counts = &row.counts;
     if !row.is_decided() {
         return Vec::new();
@@ -236,7 +269,7 @@ fn standing(index: usize, row: &Row) -> Vec<Finding> {
     }
 }
 
-/// Who loses more: ICMP, or a service that is open.
+/// Findings about ICMP or an open service losing more than the other.
 fn losses(rows: &[Row]) -> Vec<Finding> {
     let is_icmp = |row: &&Row| row.method == MethodKind::Icmp && row.is_answered();
     let icmp = rows.iter().filter(is_icmp).map(Row::loss).fold(Share::default(), Share::and);
@@ -260,12 +293,12 @@ impl Row {
         self.counts.received > 0 || self.counts.refused > 0
     }
 
-    /// Whether the target was heard at all, be it with an ICMP error.
-    pub fn is_heard(&self) -> bool {
-        self.is_answered() || self.answerers.iter().any(|answerer| answerer.who == Who::Kernel)
+    /// Whether the target sent anything, be it an ICMP error.
+    pub fn shows_host(&self) -> bool {
+        self.is_answered() || self.answerers.iter().any(|answerer| answerer.kind == AnswererKind::Kernel)
     }
 
-    /// Whether anything is known of at least one probe.
+    /// Whether at least one probe was decided.
     fn is_decided(&self) -> bool {
         self.counts.sent > self.counts.pending
     }
@@ -282,10 +315,11 @@ mod tests {
 
     use super::*;
     use crate::channel::SocketKind;
+    use crate::engine::outcome::SubjectId;
     use crate::engine::{Destination, Target};
     use crate::ping::Method;
 
-    fn judged(records: Vec<Record>) -> Outcome {
+    fn judged(records: Vec<Record>) -> Comparison {
         let contender = Contender {
             target: Target {
                 target: "h".into(),
@@ -299,7 +333,8 @@ mod tests {
             named: false,
             refused: None,
         };
-        outcome(&vec![contender; records.len()], records, 20, Duration::from_millis(200))
+        let subject = Arc::new(Subject::new(SubjectId::new(0), &contender.target, MethodKind::Icmp, Arc::default()));
+        compare(subject, &vec![contender; records.len()], &records, 20, Duration::from_millis(200))
     }
 
     fn verdicts(records: Vec<Record>) -> Vec<Option<Verdict>> {
@@ -313,11 +348,11 @@ mod tests {
     #[test]
     fn a_difference_that_matters_is_called_by_its_direction() {
         let found = verdicts(vec![steady(10_000, 20), steady(10_500, 20), steady(9_500, 20), steady(10_499, 20)]);
-        assert_eq!(found, [None, Some(Verdict::Slower), Some(Verdict::Faster), Some(Verdict::Alike)]);
+        assert_eq!(found, [None, Some(Verdict::Slower), Some(Verdict::Faster), Some(Verdict::NoDifference)]);
     }
 
     #[test]
-    fn the_reference_is_the_first_with_a_delay_behind_the_first_round() {
+    fn the_reference_is_the_first_with_a_delay_after_the_first_round() {
         let only_first = Record::of([Some(5_000)]);
         let outcome = judged(vec![only_first, Record::default(), steady(10_000, 20), steady(20_000, 20)]);
         assert_eq!(outcome.reference, Some(2));
@@ -349,7 +384,7 @@ mod tests {
         let base = Record::of((0..60).map(|round| Some(if round < 30 { 10_000 } else { 90_000 })));
         let other = Record::of((0..60).map(|round| (round < 30).then_some(12_000)));
         let row = judged(vec![base, other]).rows.remove(1);
-        assert_eq!((row.difference, row.verdict), (Some(-78_000_000), Some(Verdict::Alike)));
+        assert_eq!((row.difference, row.verdict), (Some(-78_000_000), Some(Verdict::NoDifference)));
         assert!(row.p.is_some_and(|p| p < 0.001), "{row:?}");
     }
 

@@ -1,4 +1,4 @@
-//! [`Contrast`]: the Machine that lets the methods take turns.
+//! The Machine of a comparison, in which the methods take turns: [`Contrast`].
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -6,25 +6,28 @@ use std::time::Duration;
 
 use super::config::{Config, Contender};
 use super::judge;
-use super::record::{Outcome, Record};
+use super::record::{Comparison, Record};
 use super::rounds::Rounds;
 use crate::channel::{Arena, Control, Inbound, Outbox};
+use crate::engine::outcome::Subject;
 use crate::engine::{Destination, Machine};
 use crate::ping::{self, Pace, Ping, Spec, SubjectId, Task};
 use crate::types::{Instant, Now};
 
-/// What a comparison tells: everything its series tell, and at the end what it all means.
+/// The events of a comparison.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
-    /// Of one series; they are numbered as the contenders are.
+    /// Those of each method; subjects are numbered as the contenders are.
     Ping(ping::Event),
-    /// The comparison, once, behind everything else.
-    Outcome(Box<Outcome>),
+    /// The comparison, once, after all others.
+    Comparison(Box<Comparison>),
 }
 
 /// A run that probes one target by several methods; see [`crate::ping::contrast`].
 #[derive(Debug)]
 pub struct Contrast {
+    /// The first method's subject, until the comparison is reported.
+    subject: Option<Arc<Subject>>,
     contenders: Vec<Contender>,
     records: Vec<Record>,
     ping: Ping,
@@ -34,7 +37,6 @@ pub struct Contrast {
     events: VecDeque<ping::Event>,
     slot: Duration,
     seed: u64,
-    told: bool,
 }
 
 impl Contrast {
@@ -47,8 +49,10 @@ impl Contrast {
         ping.targets = contenders.iter().map(task).collect();
         ping.preload = 1;
         ping.count = Some(most_rounds.max(rounds));
+        let subject = |first: &Contender| Subject::new(SubjectId::new(0), &first.target, first.method.kind(), spec);
         Contrast {
             records: contenders.iter().map(|_| Record::default()).collect(),
+            subject: contenders.first().map(subject).map(Arc::new),
             contenders,
             count: rounds,
             most: most_rounds,
@@ -57,7 +61,6 @@ impl Contrast {
             seed: ping.seed,
             ping: Ping::new(ping),
             rounds: None,
-            told: false,
         }
     }
 
@@ -67,8 +70,8 @@ impl Contrast {
         Rounds::new(now, self.slot, self.count, series, self.seed)
     }
 
-    /// Takes note of everything that the methods told.
-    fn take_notes(&mut self) {
+    /// Records the events of the methods.
+    fn record_events(&mut self) {
         while let Some(event) = self.ping.poll_event() {
             if let Some(record) = Record::subject(&event).and_then(|id| self.records.get_mut(id.index())) {
                 record.take(&event);
@@ -77,8 +80,8 @@ impl Contrast {
         }
     }
 
-    /// After the last round, once all of it is decided: more rounds, or the end.
-    fn go_on_or_stop(&mut self, now: Now) {
+    /// After the last round, once all of its probes are decided: adds rounds, or ends the run.
+    fn extend_or_stop(&mut self, now: Now) {
         let Some(rounds) = self.rounds.as_mut().filter(|rounds| rounds.next().is_none()) else { return };
         if !self.ping.is_settled() {
             return;
@@ -91,11 +94,6 @@ impl Contrast {
             }
         }
     }
-
-    fn outcome(&mut self) -> Outcome {
-        let records = std::mem::take(&mut self.records);
-        judge::outcome(&self.contenders, records, self.count, self.slot)
-    }
 }
 
 impl Machine for Contrast {
@@ -106,8 +104,8 @@ impl Machine for Contrast {
         if !self.ping.is_probing() {
             return;
         }
-        self.take_notes();
-        self.go_on_or_stop(now);
+        self.record_events();
+        self.extend_or_stop(now);
         if self.rounds.is_none() {
             self.rounds = Some(self.begin(now.mono));
         }
@@ -119,7 +117,7 @@ impl Machine for Contrast {
     }
 
     fn handle(&mut self, now: Now, inbound: &Inbound, octets: &Arena) {
-        // What is compared does not change while it is.
+        // The methods of a comparison do not change.
         let other_targets = matches!(inbound, Inbound::Control(Control::Add { .. } | Control::Remove { .. }));
         if !other_targets {
             self.ping.handle(now, inbound, octets);
@@ -128,7 +126,7 @@ impl Machine for Contrast {
 
     fn poll_timeout(&self) -> Option<Instant> {
         let slot = self.rounds.as_ref().and_then(Rounds::next).filter(|_| self.ping.is_probing());
-        // The first slot is now.
+        // The first slot begins at once.
         let first = (self.rounds.is_none() && self.ping.is_probing()).then_some(Instant::ZERO);
         [self.ping.poll_timeout(), slot, first].into_iter().flatten().min()
     }
@@ -138,15 +136,13 @@ impl Machine for Contrast {
     }
 
     fn poll_event(&mut self) -> Option<Event> {
-        self.take_notes();
+        self.record_events();
         if let Some(event) = self.events.pop_front() {
             return Some(Event::Ping(event));
         }
-        if !self.ping.is_finished() || self.told {
-            return None;
-        }
-        self.told = true;
-        Some(Event::Outcome(Box::new(self.outcome())))
+        let subject = self.subject.take_if(|_| self.ping.is_finished())?;
+        let comparison = judge::compare(subject, &self.contenders, &self.records, self.count, self.slot);
+        Some(Event::Comparison(Box::new(comparison)))
     }
 
     fn is_finished(&self) -> bool {

@@ -1,12 +1,12 @@
-//! One target by several methods, side by side: [`Contrast`] is the Machine behind `rping --contrast`.
+//! One target by several methods, side by side: [`Contrast`] is the Machine of `rping --contrast`.
 //!
-//! - Every method is a series of its own in one [`super::Ping`], which matches and counts as ever; what is decided here is
-//!   when each may send its next probe, and what the results mean.
-//! - A round has one probe of each method, a slot apart, in an order drawn anew for each round: whatever changes with time
-//!   befalls all methods alike. Probe number n of every method belongs to round n.
-//! - Delays are compared by our own clocks alone, which every method has. Those of the first round are left out: it fills
-//!   neighbour tables and caches.
-//! - Answers and refusals both tell a delay: of both the host's end of the path is the same.
+//! - Every method is a subject of one [`super::Ping`], which matches and counts. This module decides when each sends its next
+//!   probe, and judges the results.
+//! - A round has one probe of each method, a slot apart, in an order drawn anew for each round, so that changes over time
+//!   affect all methods alike. Probe number n of every method belongs to round n.
+//! - Delays are compared by our own clock alone, which every method has. The first round, which fills neighbour tables and
+//!   caches, is left out.
+//! - Answers and refusals both have a delay, since both come from the host.
 
 mod config;
 mod judge;
@@ -17,4 +17,4 @@ mod rounds;
 pub use config::{Config, Contender};
 pub use judge::{ALPHA, Finding, MIN_ROUNDS, Verdict};
 pub use machine::{Contrast, Event};
-pub use record::{Answerer, Outcome, Row, Who};
+pub use record::{Answerer, AnswererKind, Comparison, Row};

@@ -1,110 +1,117 @@
-//! What became of the probes of one method, round by round: [`Record`]; and what is told of it: [`Row`], [`Outcome`].
+//! The results of each method, round by round: [`Record`]; and of the whole run: [`Row`], [`Comparison`].
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
+
+use serde::Serialize;
 
 use super::judge::{Finding, Verdict};
 use crate::channel::{Attempt, ErrorOrigin, SocketKind};
-use crate::engine::outcome::{self, Delay, Detail, ProbeEvent, Standing};
+use crate::engine::outcome::{Delay, Detail, Outcome, ProbeEvent, Standing, Status, Subject};
 use crate::metrics::{RttRecorder, RttStats};
 use crate::ping::{Counts, Event, MethodKind, State, SubjectId, Summary};
 use crate::types::{ProbeId, Rtt, StampSource};
 
-/// The end of a comparison.
+/// The results of a comparison.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Outcome {
-    /// How many rounds there were to be in the end.
+pub struct Comparison {
+    /// The first method's subject; the others have the same target and address.
+    pub subject: Arc<Subject>,
+    /// Rounds that were planned in the end.
     pub rounds: u64,
-    /// From one probe to the next.
+    /// The time from one probe to the next.
     pub slot: Duration,
     /// One row per contender, in their order.
     pub rows: Vec<Row>,
-    /// The row that the others are compared with: the first with a delay outside the first round.
+    /// The row that the others are compared with: the first with a delay after the first round.
     pub reference: Option<usize>,
-    /// What stands out, the most important first; empty if nothing does.
+    /// Findings, the most important first.
     pub findings: Vec<Finding>,
-    /// What does not stand out and yet explains a row: what became of a port that nobody asked for.
-    pub asides: Vec<Finding>,
+    /// Findings that only explain a row: those about a default port.
+    pub explanations: Vec<Finding>,
 }
 
-/// What became of one method.
+impl Comparison {
+    /// Whether the target answered at least one method, be it with a refusal.
+    pub fn status(&self) -> Status {
+        let any = |test: fn(&Row) -> bool| self.rows.iter().any(test);
+        match (any(Row::is_answered), any(|row| row.ran)) {
+            (true, _) => Status::Answered,
+            (false, true) => Status::NotAnswered,
+            (false, false) => Status::NotRun,
+        }
+    }
+}
+
+/// The results of one method.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {
-    /// Which.
+    /// The method.
     pub method: MethodKind,
-    /// Over which type of socket.
+    /// The type of its socket.
     pub socket: SocketKind,
-    /// To which port.
+    /// The port, where the method has ports.
     pub port: Option<u16>,
-    /// Why it could not run, as far as that is the kernel's doing.
+    /// The kernel's reason why it could not run.
     pub refused: Option<Attempt>,
-    /// Whether it ran: at least one probe left.
+    /// Whether at least one probe was sent.
     pub ran: bool,
-    /// What the service turned out to be, where the method tells.
+    /// The state of the service, where the method shows one.
     pub state: Option<State>,
-    /// Whether silence is put down to a limit on how often the host says that the port is closed.
+    /// Whether lost probes are put down to the host's limit on ICMP errors for a closed port.
     pub rate_limited: bool,
-    /// Who answered, most answers first.
+    /// The sources of answers, the most frequent first.
     pub answerers: Vec<Answerer>,
-    /// What became of all probes, the first round's too.
+    /// The outcomes of all probes, the first round's too.
     pub counts: Counts,
     /// Delays of answers and refusals by our clocks, without the first round's.
     pub rtt: Option<RttStats>,
-    /// The same answers' delays by the kernel's or the interface's clock, where it stamped them.
+    /// The delays of those by kernel or hardware stamps, where there are any.
     pub rtt_kernel: Option<RttStats>,
-    /// How many rounds had an answer both here and in the reference, the first one too.
+    /// Rounds with a delay both here and in the reference, the first one too.
     pub complete: u64,
-    /// Median less the reference's median, nanoseconds.
+    /// Median minus the reference's median, nanoseconds.
     pub difference: Option<i64>,
-    /// How likely a difference like this is to be chance: from the paired test, without the first round.
+    /// The p-value of the paired test, without the first round.
     pub p: Option<f64>,
-    /// What follows; `None` where nothing can be said.
+    /// The verdict; `None` where there were too few rounds.
     pub verdict: Option<Verdict>,
 }
 
-/// Somebody who answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A source of answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Answerer {
-    /// Who.
-    pub who: Who,
-    /// With which address.
+    /// What it is.
+    #[serde(rename = "who")]
+    pub kind: AnswererKind,
+    /// Its address.
     pub address: IpAddr,
-    /// How many probes.
+    /// Probes that it answered.
     pub answers: u64,
 }
 
-/// What kind of thing answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Who {
+/// What a source of answers is. The names are those of JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AnswererKind {
     /// The target's kernel: echo replies, resets, ICMP errors from its address.
     Kernel,
-    /// Whatever completes handshakes on the port: the host, or a proxy on the way. That somebody serves there is not seen.
+    /// The TCP stack that completed a handshake: the host's, or that of a proxy before it.
+    #[serde(rename = "tcp_stack")]
     Stack,
-    /// Something that serves the port and said something.
+    /// A service on the port.
     Service,
-    /// Another address with an ICMP error: a router, a firewall.
+    /// A router or firewall, by an ICMP error from another address.
     Router,
     /// Another address, with a reply.
     Other,
 }
 
-impl Who {
-    /// The name used in JSON.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Who::Kernel => "kernel",
-            Who::Stack => "tcp_stack",
-            Who::Service => "service",
-            Who::Router => "router",
-            Who::Other => "other",
-        }
-    }
-}
-
 /// The results of one series while they come in.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Record {
-    /// By round, from the first on.
+    /// By round, from the first.
     delays: Vec<Option<Rtt>>,
     kernel: RttRecorder,
     pub answerers: Vec<Answerer>,
@@ -131,22 +138,23 @@ impl Record {
     }
 
     fn probe(&mut self, event: &ProbeEvent) {
-        let who = match &event.outcome {
-            outcome::Outcome::Reply(reply) if reply.wrong_source => Who::Other,
-            outcome::Outcome::Reply(reply) => match &reply.detail {
+        let kind = match &event.outcome {
+            Outcome::Reply(reply) if reply.wrong_source => AnswererKind::Other,
+            Outcome::Reply(reply) => match &reply.detail {
                 // A handshake without an exchange over it.
-                Detail::Connect { exchange: None, .. } => Who::Stack,
-                Detail::Connect { .. } | Detail::Datagram => Who::Service,
-                Detail::Echo { .. } | Detail::Stamp(_) => Who::Kernel,
+                Detail::Connect { exchange: None, .. } => AnswererKind::Stack,
+                Detail::Connect { .. } | Detail::Datagram => AnswererKind::Service,
+                Detail::Echo { .. } | Detail::Stamp(_) => AnswererKind::Kernel,
             },
-            outcome::Outcome::Refused(_) => Who::Kernel,
-            outcome::Outcome::Error(error) if error.origin == ErrorOrigin::Icmp => {
+            Outcome::Refused(_) => AnswererKind::Kernel,
+            Outcome::Error(error) if error.origin == ErrorOrigin::Icmp => {
                 let from_target = event.responder == event.subject.address;
-                return self.answered(if from_target { Who::Kernel } else { Who::Router }, event.responder);
+                return self
+                    .answered(if from_target { AnswererKind::Kernel } else { AnswererKind::Router }, event.responder);
             }
-            outcome::Outcome::Error(_) | outcome::Outcome::Timeout(_) | outcome::Outcome::NotSent(_) => return,
+            Outcome::Error(_) | Outcome::Timeout(_) | Outcome::NotSent(_) => return,
         };
-        self.answered(who, event.responder);
+        self.answered(kind, event.responder);
         if let Some(delay) = event.delay {
             self.delay(event.id, delay);
         }
@@ -156,25 +164,25 @@ impl Record {
         self.delays.iter().skip(1).copied()
     }
 
-    /// In how many rounds both have a delay, the first one too.
+    /// Rounds in which both have a delay, the first one too.
     pub fn both(&self, other: &Record) -> u64 {
         self.delays.iter().zip(&other.delays).filter(|(one, other)| one.is_some() && other.is_some()).count() as u64
     }
 
-    /// Delay less the other's, for each round but the first in which both have one, nanoseconds.
+    /// Delay minus the other's, for each round but the first in which both have one, nanoseconds.
     pub fn differences(&self, other: &Record) -> Vec<i64> {
         let both = self.measured().zip(other.measured()).filter_map(|(one, other)| Some((one?, other?)));
         both.map(|(one, other)| one.as_nanos() as i64 - other.as_nanos() as i64).collect()
     }
 
-    /// All delays together, by our clocks.
+    /// Statistics of all delays by our clock.
     pub fn stats(&self) -> Option<RttStats> {
         let mut recorder = RttRecorder::default();
         self.measured().flatten().for_each(|rtt| recorder.record(rtt));
         recorder.stats()
     }
 
-    /// By the kernel's.
+    /// The same by kernel and hardware stamps.
     pub fn kernel_stats(&self) -> Option<RttStats> {
         self.kernel.stats()
     }
@@ -192,18 +200,18 @@ impl Record {
         }
     }
 
-    fn answered(&mut self, who: Who, address: Option<IpAddr>) {
+    fn answered(&mut self, kind: AnswererKind, address: Option<IpAddr>) {
         let Some(address) = address else { return };
-        match self.answerers.iter_mut().find(|known| known.who == who && known.address == address) {
+        match self.answerers.iter_mut().find(|known| known.kind == kind && known.address == address) {
             Some(known) => known.answers += 1,
-            None => self.answerers.push(Answerer { who, address, answers: 1 }),
+            None => self.answerers.push(Answerer { kind, address, answers: 1 }),
         }
     }
 }
 
 #[cfg(test)]
 impl Record {
-    /// What is left of a series whose probes had these delays, in microseconds.
+    /// A record with these delays, in microseconds.
     pub fn of(delays: impl IntoIterator<Item = Option<u64>>) -> Self {
         let delays = delays.into_iter().map(|delay| delay.map(|micros| Rtt::from_nanos(micros * 1000))).collect();
         Record { delays, ..Record::default() }

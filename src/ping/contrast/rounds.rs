@@ -1,4 +1,4 @@
-//! Which method sends when: [`Rounds`].
+//! When each method sends: [`Rounds`].
 
 use std::time::Duration;
 
@@ -6,24 +6,24 @@ use fastrand::Rng;
 
 use crate::types::Instant;
 
-/// Lateness that is a timer's and not a stall: the slots keep their grid.
+/// Lateness of a timer, up to which the slots keep their grid.
 const TIMER_SLACK: Duration = Duration::from_millis(1);
 
-/// The slots of a run, one after the other. After a stall the grid starts anew: no slot is skipped, because every round is to
-/// be whole, and none is made up for in a burst.
+/// The slots of a run, one after the other. After a stall the grid starts anew: no slot is skipped, so that every round is
+/// complete, and no burst follows.
 #[derive(Debug)]
 pub(super) struct Rounds {
     next: Instant,
     slot: Duration,
     left: u64,
-    /// Those of this round that have not sent, the next one last.
+    /// The series of this round that have not sent yet, the next one last.
     waiting: Vec<u32>,
     all: Vec<u32>,
     random: Rng,
 }
 
 impl Rounds {
-    /// So many rounds of these series; the first slot is at `start`.
+    /// `rounds` rounds of these series; the first slot is at `start`.
     pub fn new(start: Instant, slot: Duration, rounds: u64, series: Vec<u32>, seed: u64) -> Self {
         let mut rounds =
             Rounds { next: start, slot, left: rounds, waiting: Vec::new(), all: series, random: Rng::with_seed(seed) };
@@ -48,7 +48,7 @@ impl Rounds {
         Some(series)
     }
 
-    /// So many rounds more, once there is no slot left.
+    /// Adds rounds after the last slot.
     pub fn extend(&mut self, rounds: u64) {
         self.left = rounds;
         self.draw();

@@ -1,12 +1,13 @@
-//! A comparison to write: four methods, all alike, to be changed.
+//! A comparison of four methods without a difference, for tests to change.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::channel::{Attempt, OsError, SocketKind};
 use crate::metrics::RttStats;
-use crate::ping::contrast::{Answerer, Outcome, Row, Verdict, Who};
+use crate::ping::contrast::{Answerer, AnswererKind, Comparison, Row, Verdict};
 use crate::ping::{Counts, MethodKind, State};
-use crate::report::fixture::address;
+use crate::report::fixture::{address, subject};
 
 pub const TARGET: &str = "198.51.100.9";
 pub const RAW: usize = 0;
@@ -16,10 +17,10 @@ pub const TCP: usize = 3;
 
 pub fn row(method: MethodKind, socket: SocketKind, port: Option<u16>) -> Row {
     let state = port.map(|_| State::Open);
-    let who = match method {
-        MethodKind::Tcp => Who::Stack,
-        _ if state.is_some() => Who::Service,
-        _ => Who::Kernel,
+    let kind = match method {
+        MethodKind::Tcp => AnswererKind::Stack,
+        _ if state.is_some() => AnswererKind::Service,
+        _ => AnswererKind::Kernel,
     };
     Row {
         method,
@@ -29,14 +30,14 @@ pub fn row(method: MethodKind, socket: SocketKind, port: Option<u16>) -> Row {
         ran: true,
         state,
         rate_limited: false,
-        answerers: vec![Answerer { who, address: address(TARGET), answers: 20 }],
+        answerers: vec![Answerer { kind, address: address(TARGET), answers: 20 }],
         counts: Counts { sent: 20, received: 20, ..Counts::default() },
         rtt: Some(stats(10_000_000)),
         rtt_kernel: (method != MethodKind::Tcp).then(|| stats(9_950_000)),
         complete: 20,
         difference: Some(10_000),
         p: Some(0.5),
-        verdict: Some(Verdict::Alike),
+        verdict: Some(Verdict::NoDifference),
     }
 }
 
@@ -54,7 +55,7 @@ pub fn stats(median: u64) -> RttStats {
     }
 }
 
-pub fn outcome() -> Outcome {
+pub fn comparison() -> Comparison {
     let mut raw = row(MethodKind::Icmp, SocketKind::Raw, None);
     (raw.complete, raw.difference, raw.p, raw.verdict) = (0, None, None, None);
     let rows = vec![
@@ -63,8 +64,16 @@ pub fn outcome() -> Outcome {
         row(MethodKind::Udp, SocketKind::Dgram, Some(53)),
         row(MethodKind::Tcp, SocketKind::Stream, Some(443)),
     ];
-    let (findings, asides) = (Vec::new(), Vec::new());
-    Outcome { rounds: 20, slot: Duration::from_millis(200), rows, reference: Some(RAW), findings, asides }
+    let (findings, explanations) = (Vec::new(), Vec::new());
+    Comparison {
+        subject: Arc::new(subject("example.org", TARGET)),
+        rounds: 20,
+        slot: Duration::from_millis(200),
+        rows,
+        reference: Some(RAW),
+        findings,
+        explanations,
+    }
 }
 
 /// A row that could not run for lack of privilege.
@@ -85,7 +94,7 @@ pub fn without_privilege() -> Row {
     }
 }
 
-/// A row whose probes all ended like this.
+/// A row with these counts and no delays.
 pub fn unanswered(row: Row, counts: Counts, state: Option<State>) -> Row {
     let nothing = Row { rtt: None, rtt_kernel: None, complete: 0, difference: None, p: None, verdict: None, ..row };
     Row { counts, state, answerers: Vec::new(), ..nothing }

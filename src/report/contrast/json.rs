@@ -6,8 +6,8 @@ use std::net::IpAddr;
 use serde::Serialize;
 
 use crate::metrics::RttStats;
-use crate::ping::contrast::{ALPHA, Answerer, Event, Finding, MIN_ROUNDS, Outcome, Row, Verdict};
-use crate::ping::{self, MethodKind, State};
+use crate::ping::contrast::{ALPHA, Answerer, Comparison, Event, Finding, MIN_ROUNDS, Row, Verdict};
+use crate::ping::{MethodKind, State};
 use crate::report::contrast::sentence::{notes, sentence, subject};
 use crate::report::contrast::{privilege, reason};
 use crate::report::json::{VERSION, line};
@@ -16,28 +16,20 @@ use crate::report::{PingJson, PingJsonOptions, Sink, Streams};
 /// Writes a comparison as JSON lines.
 pub struct ContrastJson {
     lines: PingJson,
-    target: Box<str>,
-    address: Option<IpAddr>,
 }
 
 impl ContrastJson {
     /// A writer that has written nothing yet.
     pub fn new(options: PingJsonOptions) -> Self {
-        ContrastJson { lines: PingJson::new(options), target: Box::default(), address: None }
+        ContrastJson { lines: PingJson::new(options) }
     }
 }
 
 impl Sink<Event> for ContrastJson {
     fn event(&mut self, event: &Event, streams: &mut Streams<'_>) -> io::Result<()> {
         match event {
-            Event::Ping(event) => {
-                if let ping::Event::Began { subject, .. } = event {
-                    self.target = subject.target.clone();
-                    self.address = subject.address;
-                }
-                self.lines.event(event, streams)
-            }
-            Event::Outcome(outcome) => line(&Object::new(self, outcome), streams.data),
+            Event::Ping(event) => self.lines.event(event, streams),
+            Event::Comparison(comparison) => line(&Object::new(comparison), streams.data),
         }
     }
 }
@@ -62,39 +54,39 @@ struct Object<'a> {
     alpha: f64,
     min_complete_rounds: u64,
     reference: Option<Name>,
-    methods: Vec<RowObject>,
+    methods: Vec<RowObject<'a>>,
     findings: Vec<FindingObject>,
     notes: Vec<String>,
 }
 
 impl<'a> Object<'a> {
-    fn new(sink: &'a ContrastJson, outcome: &Outcome) -> Self {
+    fn new(comparison: &'a Comparison) -> Self {
         Object {
             kind: "contrast",
             version: VERSION,
-            target: &sink.target,
-            address: sink.address,
+            target: &comparison.subject.target,
+            address: comparison.subject.address,
             method: None,
             socket: None,
             port: None,
             source_port: None,
             sequence: None,
             time: None,
-            rounds: outcome.rounds,
+            rounds: comparison.rounds,
             rounds_excluded: 1,
-            slot_ms: outcome.slot.as_secs_f64() * 1e3,
+            slot_ms: comparison.slot.as_secs_f64() * 1e3,
             stamp: "user",
             alpha: ALPHA,
             min_complete_rounds: MIN_ROUNDS,
-            reference: outcome.reference.and_then(|index| outcome.rows.get(index)).map(Name::of),
-            methods: outcome.rows.iter().map(RowObject::new).collect(),
-            findings: outcome.findings.iter().map(|finding| FindingObject::new(finding, outcome)).collect(),
-            notes: notes(outcome),
+            reference: comparison.reference.and_then(|index| comparison.rows.get(index)).map(Name::of),
+            methods: comparison.rows.iter().map(RowObject::new).collect(),
+            findings: comparison.findings.iter().map(|finding| FindingObject::new(finding, comparison)).collect(),
+            notes: notes(comparison),
         }
     }
 }
 
-/// Which method; `null` where none is meant.
+/// A method; `null` where none is meant.
 #[derive(Default, Serialize)]
 struct Name {
     method: Option<&'static str>,
@@ -109,15 +101,15 @@ impl Name {
 }
 
 #[derive(Serialize)]
-struct RowObject {
+struct RowObject<'a> {
     #[serde(flatten)]
     name: Name,
     privilege: Option<&'static str>,
     ran: bool,
     reason: Option<String>,
-    state: Option<&'static str>,
+    state: Option<State>,
     rate_limited: bool,
-    responders: Vec<AnswererObject>,
+    responders: &'a [Answerer],
     sent: u64,
     received: u64,
     refused: u64,
@@ -131,20 +123,20 @@ struct RowObject {
     complete_rounds: Option<u64>,
     median_difference_ms: Option<f64>,
     p_value: Option<f64>,
-    verdict: Option<&'static str>,
+    verdict: Option<Verdict>,
 }
 
-impl RowObject {
-    fn new(row: &Row) -> Self {
+impl<'a> RowObject<'a> {
+    fn new(row: &'a Row) -> Self {
         let counts = &row.counts;
         RowObject {
             name: Name::of(row),
             privilege: privilege(row),
             ran: row.ran,
             reason: reason(row),
-            state: row.state.map(State::name),
+            state: row.state,
             rate_limited: row.rate_limited,
-            responders: row.answerers.iter().map(AnswererObject::new).collect(),
+            responders: &row.answerers,
             sent: counts.sent,
             received: counts.received,
             refused: counts.refused,
@@ -158,21 +150,8 @@ impl RowObject {
             complete_rounds: row.difference.map(|_| row.complete),
             median_difference_ms: row.difference.map(|nanos| nanos as f64 / 1e6),
             p_value: row.p,
-            verdict: row.verdict.map(Verdict::name),
+            verdict: row.verdict,
         }
-    }
-}
-
-#[derive(Serialize)]
-struct AnswererObject {
-    who: &'static str,
-    address: IpAddr,
-    answers: u64,
-}
-
-impl AnswererObject {
-    fn new(answerer: &Answerer) -> Self {
-        AnswererObject { who: answerer.who.name(), address: answerer.address, answers: answerer.answers }
     }
 }
 
@@ -186,26 +165,18 @@ struct FindingObject {
 }
 
 impl FindingObject {
-    fn new(finding: &Finding, outcome: &Outcome) -> Self {
-        let icmp = || Name { method: Some(MethodKind::Icmp.name()), ..Name::default() };
-        let named = subject(finding, outcome).map(Name::of).unwrap_or_default();
-        let (kind, subject) = match finding {
-            Finding::NothingAnswers => ("nothing_answers", named),
-            Finding::IcmpBlocked { .. } => ("icmp_blocked", icmp()),
-            Finding::Refused { .. } => ("refused", named),
-            Finding::RefusalsLimited { .. } => ("refusals_rate_limited", named),
-            Finding::Rejected { .. } => ("rejected", named),
-            Finding::Silent { .. } => ("silent", named),
-            Finding::IcmpLimited { .. } => ("icmp_rate_limited", icmp()),
-            Finding::LosesMore { .. } => ("loses_more", named),
-            Finding::Delay { difference, .. } if *difference > 0 => (Verdict::Slower.name(), named),
-            Finding::Delay { .. } => (Verdict::Faster.name(), named),
+    fn new(finding: &Finding, comparison: &Comparison) -> Self {
+        let subject = match finding {
+            Finding::IcmpBlocked { .. } | Finding::IcmpLimited { .. } => {
+                Name { method: Some(MethodKind::Icmp.name()), ..Name::default() }
+            }
+            _ => subject(finding, comparison).map(Name::of).unwrap_or_default(),
         };
         let median_difference_ms = match finding {
             Finding::Delay { difference, .. } => Some(*difference as f64 / 1e6),
             _ => None,
         };
-        FindingObject { kind, subject, median_difference_ms, message: sentence(finding, outcome) }
+        FindingObject { kind: finding.name(), subject, median_difference_ms, message: sentence(finding, comparison) }
     }
 }
 
@@ -215,7 +186,7 @@ mod tests {
 
     use super::*;
     use crate::metrics::Share;
-    use crate::report::contrast::fixture::{RAW, TCP, UDP, outcome, without_privilege};
+    use crate::report::contrast::fixture::{RAW, TCP, UDP, comparison, without_privilege};
     use crate::report::fixture::{self, began, summary, written};
 
     fn json(events: &[Event]) -> Vec<Value> {
@@ -225,23 +196,23 @@ mod tests {
         data.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
     }
 
-    fn ended(outcome: Outcome) -> Value {
-        let begin = Event::Ping(began(fixture::subject("example.org", "198.51.100.9")));
-        json(&[begin, Event::Outcome(Box::new(outcome))]).remove(0)
+    fn ended(comparison: Comparison) -> Value {
+        json(&[Event::Comparison(Box::new(comparison))]).remove(0)
     }
 
     #[test]
-    fn the_comparison_stands_behind_the_summaries() {
-        let events = [began(fixture::subject("example.org", "198.51.100.9")), ping::Event::Ended(Box::new(summary()))];
+    fn the_comparison_follows_the_summaries() {
+        let events =
+            [began(fixture::subject("example.org", "198.51.100.9")), crate::ping::Event::Ended(Box::new(summary()))];
         let mut events: Vec<Event> = events.into_iter().map(Event::Ping).collect();
-        events.push(Event::Outcome(Box::new(outcome())));
+        events.push(Event::Comparison(Box::new(comparison())));
         let types: Vec<Value> = json(&events).into_iter().map(|mut object| object["type"].take()).collect();
         assert_eq!(types, ["summary", "contrast"]);
     }
 
     #[test]
-    fn a_comparison_tells_what_the_table_tells() {
-        let object = ended(outcome());
+    fn a_comparison_has_all_that_the_table_has() {
+        let object = ended(comparison());
         assert_eq!((&object["version"], &object["target"]), (&Value::from(1), &Value::from("example.org")));
         assert_eq!((&object["rounds"], &object["rounds_excluded"]), (&Value::from(20), &Value::from(1)));
         assert_eq!(object["reference"], serde_json::json!({"method": "icmp", "socket": "raw", "port": null}));
@@ -260,10 +231,10 @@ mod tests {
     }
 
     #[test]
-    fn what_could_not_run_says_why_and_has_no_figures() {
-        let mut outcome = outcome();
-        outcome.rows[RAW] = without_privilege();
-        let row = &ended(outcome)["methods"][RAW];
+    fn a_method_that_could_not_run_has_a_reason_and_no_figures() {
+        let mut comparison = comparison();
+        comparison.rows[RAW] = without_privilege();
+        let row = &ended(comparison)["methods"][RAW];
         assert_eq!((&row["ran"], &row["privilege"]), (&Value::from(false), &Value::from("cap_net_raw")));
         assert_eq!(row["reason"], "socket: Operation not permitted");
         for key in ["loss_pct", "rtt_stats_ms", "complete_rounds", "median_difference_ms", "p_value", "verdict"] {
@@ -287,7 +258,7 @@ mod tests {
             (Finding::Delay { row: TCP, difference: -1 }, "faster", "tcp".into()),
         ];
         for (finding, kind, method) in known {
-            let object = &ended(Outcome { findings: vec![finding], ..outcome() })["findings"][0];
+            let object = &ended(Comparison { findings: vec![finding], ..comparison() })["findings"][0];
             assert_eq!((&object["kind"], &object["method"]), (&Value::from(kind), &method));
             assert!(object["message"].as_str().is_some_and(|message| message.ends_with('.')), "{object}");
         }

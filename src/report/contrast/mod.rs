@@ -1,4 +1,4 @@
-//! The end of a comparison of methods: as a table with sentences ([`ContrastText`]) and as JSON ([`ContrastJson`]).
+//! Comparisons of methods: as a table with sentences ([`ContrastText`]) and as JSON ([`ContrastJson`]).
 
 #[cfg(test)]
 mod fixture;
@@ -15,7 +15,7 @@ use crate::channel::SocketKind;
 use crate::ping::contrast::Row;
 use crate::ping::{MethodKind, State};
 
-/// A method as tables and sentences call it.
+/// The label of a method in tables and sentences.
 struct Label<'a>(&'a Row);
 
 impl fmt::Display for Label<'_> {
@@ -29,7 +29,7 @@ impl fmt::Display for Label<'_> {
     }
 }
 
-/// What a method's socket needs: a capability or a sysctl; `None`: nothing.
+/// The capability or sysctl that a method's socket needs.
 fn privilege(row: &Row) -> Option<&'static str> {
     match (row.method, row.socket) {
         (_, SocketKind::Raw) => Some("cap_net_raw"),
@@ -45,7 +45,7 @@ fn reason(row: &Row) -> Option<String> {
         Some(attempt) => Some(format!("{}: {}", attempt.call, attempt.error)),
         None if row.counts.send_failed > 0 => Some("this host's kernel refused every probe".to_owned()),
         None if row.state == Some(State::Unresolved) => Some("the name has no address".to_owned()),
-        None if row.state == Some(State::Unknown) => Some("no way to the target".to_owned()),
-        None => Some("the run ended before".to_owned()),
+        None if row.state == Some(State::Unknown) => Some("no route to the target".to_owned()),
+        None => Some("the run ended first".to_owned()),
     }
 }

@@ -1,75 +1,70 @@
-//! A comparison as text: the lines of every method as they come, then one table, then sentences.
+//! A comparison as text: the lines of every method as they come, then a table, then sentences.
 
 use std::io::{self, Write};
 
 use crate::engine::outcome::Subject;
 use crate::ping;
-use crate::ping::contrast::{Answerer, Event, Outcome, Row, Who};
+use crate::ping::contrast::{Answerer, AnswererKind, Comparison, Event, Row};
 use crate::report::contrast::sentence::{notes, sentence};
 use crate::report::contrast::{Label, privilege, reason};
 use crate::report::ping::interim;
 use crate::report::words::number::{Millis, general};
 use crate::report::{PingText, PingTextOptions, Sink, Streams, escape};
 
-/// So many answerers stand in a row; all are in the JSON.
+/// Answerers shown in a row; JSON has all of them.
 const SHOWN_ANSWERERS: usize = 2;
 
-/// How many columns of a row are words; the others are numbers, which line up at their ends.
+/// The columns of words at the start of a row; the others are numbers, aligned to the right.
 const WORDS: usize = 4;
 
 /// Writes a comparison as text.
 pub struct ContrastText {
     lines: PingText,
-    /// `NAME (ADDRESS)`, escaped.
-    target: String,
-    /// What the methods are called, by series.
-    labels: Vec<String>,
 }
 
 impl ContrastText {
     /// A writer that has written nothing yet; the lines of the methods look as these options say.
     pub fn new(options: PingTextOptions) -> Self {
-        ContrastText { lines: PingText::new(options), target: String::new(), labels: Vec::new() }
-    }
-
-    fn begin(&mut self, subject: &Subject) {
-        let method = subject.method.name().to_uppercase();
-        let which = subject.port.map(|port| port.to_string()).or(subject.socket.map(|socket| socket.name().to_owned()));
-        self.labels.push(which.map_or_else(|| method.clone(), |which| format!("{method} {which}")));
-        self.target = match subject.address {
-            Some(address) if !subject.numeric => format!("{} ({address})", escape(&subject.name)),
-            _ => escape(&subject.name).into_owned(),
-        };
-    }
-
-    fn outcome(&self, outcome: &Outcome, data: &mut dyn Write) -> io::Result<()> {
-        let rounds = outcome.rounds;
-        writeln!(data, "\n--- {} by {} methods, {rounds} rounds ---", self.target, outcome.rows.len())?;
-        writeln!(data, "times in ms between user space and user space, without round 1; kernel: median by its stamps")?;
-        table(outcome, data)?;
-        writeln!(data)?;
-        for finding in &outcome.findings {
-            writeln!(data, "{}", sentence(finding, outcome))?;
-        }
-        notes(outcome).iter().try_for_each(|note| writeln!(data, "{note}"))
+        ContrastText { lines: PingText::new(options) }
     }
 }
 
 impl Sink<Event> for ContrastText {
     fn event(&mut self, event: &Event, streams: &mut Streams<'_>) -> io::Result<()> {
         match event {
-            Event::Ping(ping::Event::Interim(figures)) => figures.iter().try_for_each(|figures| {
-                let label = self.labels.get(figures.subject.id.index()).map(String::as_str);
-                interim(figures, label, streams.talk)
-            }),
-            Event::Ping(event) => {
-                if let ping::Event::Began { subject, .. } = event {
-                    self.begin(subject);
-                }
-                if has_lines(event) { self.lines.event(event, streams) } else { Ok(()) }
-            }
-            Event::Outcome(outcome) => self.outcome(outcome, streams.data),
+            Event::Ping(ping::Event::Interim(figures)) => figures
+                .iter()
+                .try_for_each(|figures| interim(figures, Some(&short_label(&figures.subject)), streams.talk)),
+            Event::Ping(event) if has_lines(event) => self.lines.event(event, streams),
+            Event::Ping(_) => Ok(()),
+            Event::Comparison(comparison) => write_comparison(comparison, streams.data),
         }
+    }
+}
+
+fn write_comparison(comparison: &Comparison, data: &mut dyn Write) -> io::Result<()> {
+    let (subject, rounds) = (&comparison.subject, comparison.rounds);
+    let target = match subject.address {
+        Some(address) if !subject.numeric => format!("{} ({address})", escape(&subject.name)),
+        _ => escape(&subject.name).into_owned(),
+    };
+    writeln!(data, "\n--- {target} by {} methods, {rounds} rounds ---", comparison.rows.len())?;
+    writeln!(data, "times in ms between user space and user space, without round 1; kernel: median by its stamps")?;
+    table(comparison, data)?;
+    writeln!(data)?;
+    for finding in &comparison.findings {
+        writeln!(data, "{}", sentence(finding, comparison))?;
+    }
+    notes(comparison).iter().try_for_each(|note| writeln!(data, "{note}"))
+}
+
+/// The label of a method in interim figures.
+fn short_label(subject: &Subject) -> String {
+    let method = subject.method.name().to_uppercase();
+    match (subject.port, subject.socket) {
+        (Some(port), _) => format!("{method} {port}"),
+        (None, Some(socket)) => format!("{method} {}", socket.name()),
+        (None, None) => method,
     }
 }
 
@@ -83,14 +78,15 @@ fn has_lines(event: &ping::Event) -> bool {
     }
 }
 
-fn table(outcome: &Outcome, data: &mut dyn Write) -> io::Result<()> {
-    let reference = outcome.reference.and_then(|index| outcome.rows.get(index));
+fn table(comparison: &Comparison, data: &mut dyn Write) -> io::Result<()> {
+    let reference = comparison.reference.and_then(|index| comparison.rows.get(index));
     let against = reference.map_or_else(|| "difference".to_owned(), |row| format!("to {}", Label(row)));
     let heads =
         ["method", "socket", "needs", "answered by", "sent", "recv", "refused", "loss", "min", "median", "p95", "max"];
     let heads = heads.iter().map(|head| (*head).to_owned()).chain([against, "kernel".to_owned()]);
     let mut lines: Vec<Vec<String>> = vec![heads.collect()];
-    lines.extend(outcome.rows.iter().enumerate().map(|(index, row)| cells(row, outcome.reference == Some(index))));
+    lines
+        .extend(comparison.rows.iter().enumerate().map(|(index, row)| cells(row, comparison.reference == Some(index))));
     let columns = lines.iter().map(Vec::len).max().unwrap_or_default();
     // A reason runs on to the right, where its row has no numbers.
     let width = |column: usize| {
@@ -149,14 +145,14 @@ fn cells(row: &Row, is_reference: bool) -> Vec<String> {
 
 fn answered_by(answerers: &[Answerer]) -> String {
     if answerers.is_empty() {
-        return "nobody".to_owned();
+        return "none".to_owned();
     }
-    let name = |answerer: &Answerer| match answerer.who {
-        Who::Kernel => "host's kernel".to_owned(),
-        Who::Stack => "TCP stack".to_owned(),
-        Who::Service => "service".to_owned(),
-        Who::Router => format!("router {}", answerer.address),
-        Who::Other => format!("other {}", answerer.address),
+    let name = |answerer: &Answerer| match answerer.kind {
+        AnswererKind::Kernel => "host's kernel".to_owned(),
+        AnswererKind::Stack => "TCP stack".to_owned(),
+        AnswererKind::Service => "service".to_owned(),
+        AnswererKind::Router => format!("router {}", answerer.address),
+        AnswererKind::Other => format!("other {}", answerer.address),
     };
     let mut names: Vec<String> = answerers.iter().take(SHOWN_ANSWERERS).map(name).collect();
     if answerers.len() > SHOWN_ANSWERERS {
@@ -171,24 +167,22 @@ mod tests {
     use crate::engine::outcome::SubjectId;
     use crate::ping::contrast::Finding;
     use crate::ping::{Counts, Interim, MethodKind};
-    use crate::report::contrast::fixture::{RAW, TCP, outcome, without_privilege};
+    use crate::report::contrast::fixture::{RAW, TCP, comparison, without_privilege};
     use crate::report::fixture::{began, of, reply, subject, summary, written};
 
     /// What the end of a comparison for `example.org` writes.
-    fn ended(outcome: Outcome) -> String {
+    fn ended(comparison: Comparison) -> String {
         let mut sink = ContrastText::new(PingTextOptions::default());
-        let begin = Event::Ping(began(subject("example.org", "198.51.100.9")));
-        written(&mut sink, &[begin]);
-        written(&mut sink, &[Event::Outcome(Box::new(outcome))]).0
+        written(&mut sink, &[Event::Comparison(Box::new(comparison))]).0
     }
 
     #[test]
     fn the_end_is_one_table_and_sentences() {
-        let mut outcome = outcome();
-        outcome.rows[TCP].difference = Some(3_000_000);
-        outcome.findings = vec![Finding::Delay { row: TCP, difference: 3_000_000 }];
+        let mut comparison = comparison();
+        comparison.rows[TCP].difference = Some(3_000_000);
+        comparison.findings = vec![Finding::Delay { row: TCP, difference: 3_000_000 }];
         assert_eq!(
-            ended(outcome),
+            ended(comparison),
             "\n--- example.org (198.51.100.9) by 4 methods, 20 rounds ---\n\
              times in ms between user space and user space, without round 1; kernel: median by its stamps\n\
              method   socket  needs             answered by    sent  recv  refused  loss    min  median     p95     max  to ICMP raw  kernel\n\
@@ -198,15 +192,15 @@ mod tests {
              TCP 443  stream  nothing           TCP stack        20    20        0    0%  9.000  10.000  10.900  11.000       +3.000       -\n\
              \n\
              TCP port 443 is slower than ICMP raw by 3.000 ms (30 %).\n\
-             Routers choose paths by protocol and ports, so methods may take different ones; a difference can be the path's.\n"
+             Routers choose paths by protocol and port, so methods may take different paths, and a difference may come from those.\n"
         );
     }
 
     #[test]
     fn a_method_that_could_not_run_keeps_its_row() {
-        let mut outcome = outcome();
-        outcome.rows[RAW] = without_privilege();
-        let text = ended(outcome);
+        let mut comparison = comparison();
+        comparison.rows[RAW] = without_privilege();
+        let text = ended(comparison);
         let row = text.lines().find(|line| line.starts_with("ICMP     raw")).expect("a row");
         assert_eq!(row, "ICMP     raw     cap_net_raw       did not run: socket: Operation not permitted");
     }
@@ -225,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn interim_figures_tell_the_methods_apart() {
+    fn interim_figures_name_the_methods() {
         let mut sink = ContrastText::new(PingTextOptions::default());
         let icmp = subject("example.org", "198.51.100.9");
         let tcp = Subject { id: SubjectId::new(1), method: MethodKind::Tcp, port: Some(443), ..icmp.clone() };
@@ -240,8 +234,10 @@ mod tests {
     #[test]
     fn names_do_not_reach_the_terminal_raw() {
         let mut sink = ContrastText::new(PingTextOptions::default());
-        let begin = Event::Ping(began(subject("a\u{1b}[2J", "198.51.100.9")));
-        let (data, _) = written(&mut sink, &[begin, Event::Outcome(Box::new(outcome()))]);
+        let subject = subject("a\u{1b}[2J", "198.51.100.9");
+        let comparison = Comparison { subject: subject.clone().into(), ..comparison() };
+        let events = [Event::Ping(began(subject)), Event::Comparison(Box::new(comparison))];
+        let (data, _) = written(&mut sink, &events);
         assert!(!data.contains('\u{1b}'), "{data}");
     }
 }
