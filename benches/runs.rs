@@ -128,7 +128,7 @@ fn trace_config(targets: Vec<Target>) -> trace::Config {
         names: false,
         origins: None,
         flow: 0,
-        flows: 1,
+        flows: None,
         seed: 3,
     }
 }

@@ -87,7 +87,7 @@ fn play_trace(profile: Profile, mut source: Unstructured<'_>) {
         names: choose(&mut source),
         origins: choose::<bool>(&mut source).then_some(trace::OriginSource::Lookup),
         flow: 0,
-        flows: 1,
+        flows: None,
         seed: 1,
     };
     if choose(&mut source) {
@@ -96,17 +96,17 @@ fn play_trace(profile: Profile, mut source: Unstructured<'_>) {
     }
     let targets = config.targets.len();
     let mut ends = 0;
-    let tell = |event| {
-        if let trace::Event::End(trace) = event {
+    let count = |event| {
+        if let trace::Event::Ended(trace) = event {
             assert!(trace.hops.windows(2).all(|pair| pair[0].ttl < pair[1].ttl));
             ends += 1;
         }
     };
     if choose(&mut source) {
         let config = trace::Config { packet_octets: None, ..config };
-        play::play(trace::MtuTracer::new(config), profile, source, tell);
+        play::play(trace::MtuTracer::new(config), profile, source, count);
     } else {
-        play::play(trace::Tracer::new(config), profile, source, tell);
+        play::play(trace::Tracer::new(config), profile, source, count);
     }
     assert_eq!(ends, targets);
 }
@@ -118,12 +118,12 @@ fn play_report(profile: Profile, trace: trace::Config, mut source: Unstructured<
     let config = trace::watch::Config { trace, cycles, interval };
     let mut ends = 0;
     play::play(trace::watch::Reporter::new(config), profile, source, |event| {
-        if let trace::watch::Event::End(report) = event {
+        if let trace::Event::Report(report) = event {
             assert_eq!(report.sent, report.received + report.lost + report.pending, "{report:?}");
             for hop in &report.hops {
                 assert_eq!(hop.sent, hop.received + hop.unanswered + hop.pending, "{hop:?}");
             }
-            ends += 1;
+            ends += usize::from(report.stop_reason.is_some());
         }
     });
     assert_eq!(ends, targets);

@@ -19,10 +19,7 @@ pub use contrast::{ContrastJson, ContrastText};
 pub use ping::{PingCsv, PingJson, PingJsonOptions, PingText, PingTextOptions, ShownSource};
 pub use pong::{PongJson, PongText};
 pub use sweep::{SweepJson, SweepProgress, SweepShow, SweepText};
-pub use trace::{
-    FlowsJson, FlowsText, TableOptions, TraceJson, TraceJsonOptions, TraceTable, TraceTableJson, TraceText,
-    TraceTextOptions,
-};
+pub use trace::{TraceCsv, TraceJson, TraceJsonOptions, TraceText, TraceTextOptions, TraceView};
 pub use words::escape;
 
 /// Where a report goes.

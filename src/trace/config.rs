@@ -40,8 +40,9 @@ pub struct Config {
     pub origins: Option<OriginSource>,
     /// Number of the flow, from which identifiers that load balancers hash are derived.
     pub flow: u32,
-    /// How many flows of each target are traced, from that one on (`--flows`). Traces are numbered target by target.
-    pub flows: u32,
+    /// How many flows of each target are traced, from that one on (`--flows`), and laid over each other at the end; `None`: one
+    /// trace per target. Traces are numbered target by target.
+    pub flows: Option<u32>,
     /// Seed of everything random: cookies.
     pub seed: u64,
 }
@@ -49,7 +50,7 @@ pub struct Config {
 impl Config {
     /// [`Config::flows`] as traces are counted; 0 is taken as 1.
     pub(super) fn flows_per_target(&self) -> usize {
-        self.flows.max(1) as usize
+        self.flows.unwrap_or(1).max(1) as usize
     }
 
     /// The target of trace number `index`, and the number of its flow, counted from [`Config::flow`].

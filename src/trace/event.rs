@@ -1,151 +1,50 @@
-//! What a trace tells: [`Event`].
+//! The events of a run of traces: [`Event`].
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
-use crate::channel::{OsError, Protocol, SocketKind};
-pub use crate::engine::outcome::{Field, FieldValue as Value, Rewritten};
+use crate::engine::outcome::{ProbeEvent, Status, Subject};
 use crate::trace::finding::Finding;
-use crate::types::{Asn, Mtu, Rtt, StampSource, Tos, Ttl, WallTime};
-use crate::wire::extension::Object;
-use crate::wire::icmp::ErrorKind;
+use crate::trace::flows::Flows;
+use crate::trace::hop::Hop;
+use crate::trace::watch::Report;
+use crate::types::{Mtu, Ttl, WallTime};
 
-/// One trace: one target over one lane. Numbered from 0 in argument order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TraceId(u32);
-
-impl TraceId {
-    /// Trace number `index`.
-    pub const fn new(index: u32) -> Self {
-        TraceId(index)
-    }
-
-    /// The number, as an index.
-    pub const fn index(self) -> usize {
-        self.0 as usize
-    }
-}
-
-/// What a run of traces tells. Of each trace: one `Start`, its hops in TTL order, one `End`. Traces may interleave.
+/// An event of a run of traces or of watched paths. Each subject has one `Began` and ends with one `Ended` or, where its path
+/// was watched, one `Report` that has a stop reason. Events of several subjects may interleave.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// A trace begins.
-    Start(Box<Start>),
+    Began(Began),
+    /// A probe has an outcome: it was answered, was not sent, or was silent when its hop became final.
+    Probe(Arc<ProbeEvent>),
     /// A lookup is wanted; the answers are to come as [`crate::channel::Control::Name`] and
     /// [`crate::channel::Control::Origin`], where the configuration wants both.
     NameWanted(IpAddr),
     /// A hop is final: it will not change any more.
-    Hop(TraceId, Box<Hop>),
-    /// The kernel refused a probe; the trace goes on if others can be sent.
-    SendFailed {
-        /// Which trace.
-        trace: TraceId,
-        /// What the kernel said.
-        error: OsError,
-    },
-    /// Figures so far were asked for (SIGQUIT): one for each trace that runs.
-    Interim(Vec<Interim>),
+    Hop(Arc<Subject>, Arc<Hop>),
+    /// The progress of a trace under way, on request (SIGQUIT).
+    Interim(Interim),
     /// A trace is over.
-    End(Box<Trace>),
+    Ended(Arc<Trace>),
+    /// All flows of a target are over.
+    Flows(Box<Flows>),
+    /// The figures of a watched path: at its end, or so far on request (SIGQUIT).
+    Report(Box<Report>),
 }
 
-/// A trace begins.
+/// The beginning of a trace or of the watch of a path.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Start {
-    /// Which.
-    pub trace: TraceId,
-    /// The target as typed.
-    pub target: Box<str>,
-    /// The name to show.
-    pub name: Box<str>,
-    /// The chosen address; `None` if the name has none.
-    pub address: Option<IpAddr>,
-    /// The source address, where known.
-    pub source: Option<IpAddr>,
-    /// What the probes are.
-    pub method: Protocol,
-    /// Socket type; `None` if the trace cannot run.
-    pub socket: Option<SocketKind>,
-    /// Destination port of the first probe, for UDP.
-    pub port: Option<u16>,
-    /// Number of the flow that was asked for.
-    pub flow: u32,
-    /// Octets of a whole IP packet; 0 if the trace cannot run.
-    pub packet_octets: usize,
+pub struct Began {
+    /// What is traced, and how.
+    pub subject: Arc<Subject>,
     /// The largest TTL that will be tried.
     pub max_ttl: Ttl,
     /// When.
     pub time: WallTime,
 }
 
-/// All seen at one TTL.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Hop {
-    /// The TTL.
-    pub ttl: Ttl,
-    /// Its probes, in the order they were sent. Fewer than asked for where the trace ended before.
-    pub probes: Vec<ProbeResult>,
-    /// The MTU of the path to it, where it was searched for and found.
-    pub mtu: Option<Mtu>,
-}
-
-/// What became of one probe.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ProbeResult {
-    /// 1 for the hop's first.
-    pub number: u32,
-    /// `None`: unanswered.
-    pub answer: Option<Answer>,
-    /// Whether it was sent beyond what was asked for, to make sure that its silent hop is not the destination.
-    pub again: bool,
-}
-
-/// An answer to a probe.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Answer {
-    /// Who answered.
-    pub responder: IpAddr,
-    /// Its name as the network gave it, unescaped.
-    pub name: Option<Box<str>>,
-    /// Who announces its address; `None` if that was not asked for.
-    pub origins: Option<Origins>,
-    /// Delay.
-    pub rtt: Rtt,
-    /// Where both its stamps were taken.
-    pub stamp: StampSource,
-    /// TTL or Hop Limit of the answer on arrival.
-    pub reply_ttl: Option<Ttl>,
-    /// TTL or Hop Limit in the quote.
-    pub quoted_ttl: Option<Ttl>,
-    /// TOS or Traffic Class in the quote.
-    pub quoted_tos: Option<Tos>,
-    /// What the quote shows otherwise than it left.
-    pub rewritten: Vec<Rewritten>,
-    /// ICMP type; `None` for an answer that is not ICMP.
-    pub icmp_type: Option<u8>,
-    /// ICMP code, likewise.
-    pub icmp_code: Option<u8>,
-    /// What an ICMP error means; `None` for a reply.
-    pub kind: Option<ErrorKind>,
-    /// The MTU it states.
-    pub mtu: Option<Mtu>,
-    /// Whether it came behind its wait, before the hop was final.
-    pub late: bool,
-    /// ICMP extension objects.
-    pub extensions: Vec<Object>,
-}
-
-/// The autonomous systems that announce an address.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origins {
-    /// These, ascending; never empty.
-    Announced(Box<[Asn]>),
-    /// None, or the address is not one that is announced.
-    Unannounced,
-    /// No answer came in time, or none that makes sense.
-    Unknown,
-}
-
-/// Why a trace ended.
+/// Why a trace or the watch of a path ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum StopReason {
     /// The destination answered.
@@ -160,6 +59,8 @@ pub enum StopReason {
     MaxTtl,
     /// The path goes in circles.
     Loop,
+    /// All cycles of a watched path are over.
+    Cycles,
     /// A signal.
     Interrupted,
     /// Nothing can be sent, or the name has no address.
@@ -176,17 +77,18 @@ impl StopReason {
             StopReason::GapLimit => "gap_limit",
             StopReason::MaxTtl => "max_ttl",
             StopReason::Loop => "loop",
+            StopReason::Cycles => "cycles",
             StopReason::Interrupted => "interrupted",
             StopReason::SendFailed => "send_failed",
         }
     }
 }
 
-/// How far a trace has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The progress of a trace.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Interim {
-    /// Which.
-    pub trace: TraceId,
+    /// Of which trace.
+    pub subject: Arc<Subject>,
     /// Probes sent.
     pub sent: u32,
     /// How many of them were answered.
@@ -197,21 +99,74 @@ pub struct Interim {
     pub final_hops: usize,
 }
 
-/// A trace is over.
+/// A trace that is over.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Trace {
-    /// Which.
-    pub trace: TraceId,
+    /// What was traced, and since when.
+    pub began: Began,
     /// Whether the destination answered.
     pub reached: bool,
     /// Why it ended.
     pub stop_reason: StopReason,
     /// Every hop that was final, from the first TTL on.
-    pub hops: Vec<Hop>,
-    /// What they say beyond that.
+    pub hops: Vec<Arc<Hop>>,
+    /// What they show beyond that.
     pub findings: Vec<Finding>,
     /// The MTU of the path to the destination, where it was searched for and found.
     pub path_mtu: Option<Mtu>,
     /// From start to end, nanoseconds.
     pub duration: u64,
+}
+
+impl Trace {
+    /// A trace that sent nothing.
+    pub(super) fn unsent(began: Began, stop_reason: StopReason) -> Event {
+        Event::Ended(Arc::new(Trace {
+            began,
+            reached: false,
+            stop_reason,
+            hops: Vec::new(),
+            findings: Vec::new(),
+            path_mtu: None,
+            duration: 0,
+        }))
+    }
+}
+
+/// The status of a run, as a fold of its events.
+#[derive(Clone, Copy, Debug)]
+pub struct RunStatus {
+    /// Subjects that have not ended.
+    left: usize,
+    worst: Status,
+}
+
+impl RunStatus {
+    /// Of a run over this many subjects: targets times flows.
+    pub const fn new(subjects: usize) -> Self {
+        RunStatus { left: subjects, worst: Status::Answered }
+    }
+
+    /// Takes an event into account.
+    pub fn add(&mut self, event: &Event) {
+        let (reached, reason) = match event {
+            Event::Ended(trace) => (trace.reached, trace.stop_reason),
+            Event::Report(report) => match report.stop_reason {
+                Some(reason) => (report.received > 0, reason),
+                None => return,
+            },
+            _ => return,
+        };
+        self.left = self.left.saturating_sub(1);
+        self.worst = self.worst.and(match (reason, reached) {
+            (StopReason::SendFailed, _) => Status::NotRun,
+            (_, true) => Status::Answered,
+            (_, false) => Status::NotAnswered,
+        });
+    }
+
+    /// The status so far; a subject that has not ended has not answered.
+    pub fn status(&self) -> Status {
+        if self.left > 0 { self.worst.and(Status::NotAnswered) } else { self.worst }
+    }
 }

@@ -1,9 +1,12 @@
 //! What the data of a trace says about its path beyond the hops: [`Finding`]s, each with its evidence.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::trace::event::{Answer, Field, Hop, Rewritten, StopReason, Value};
+use crate::engine::outcome::{Field, FieldValue, Rewritten};
+use crate::trace::event::StopReason;
+use crate::trace::hop::Hop;
 use crate::types::{Mtu, Rtt, Ttl};
 use crate::wire::extension::Object;
 use crate::wire::icmp::ErrorKind;
@@ -59,7 +62,7 @@ pub enum Finding {
     /// A router's answers quote too little to tell which probes they are about.
     Unmatched { responder: IpAddr, answers: u32 },
     /// A field of our packets was something else in the quotes of these hops.
-    Rewritten { field: Field, first: Ttl, last: Ttl, sent: Value, quoted: Value, persists: bool },
+    Rewritten { field: Field, first: Ttl, last: Ttl, sent: FieldValue, quoted: FieldValue, persists: bool },
 }
 
 /// Where the MTU of a path drops.
@@ -187,7 +190,12 @@ pub const fn hops_back(reply_ttl: Ttl) -> u8 {
 
 /// Everything the hops of a trace to `target` say, lowest TTL first. An interrupted trace says nothing about what it did not
 /// wait for.
-pub(super) fn findings(target: IpAddr, stop: StopReason, hops: &[Hop], unmatched: &[(IpAddr, u32)]) -> Vec<Finding> {
+pub(super) fn findings(
+    target: IpAddr,
+    stop: StopReason,
+    hops: &[Arc<Hop>],
+    unmatched: &[(IpAddr, u32)],
+) -> Vec<Finding> {
     let mut found = Vec::new();
     if stop != StopReason::Interrupted {
         silence(hops, &mut found);
@@ -210,23 +218,19 @@ pub(super) fn findings(target: IpAddr, stop: StopReason, hops: &[Hop], unmatched
     found
 }
 
-fn answers(hop: &Hop) -> impl Iterator<Item = &Answer> {
-    hop.probes.iter().filter_map(|probe| probe.answer.as_ref())
-}
-
-fn answered(hop: &Hop) -> usize {
-    answers(hop).count()
+fn answered(hop: &Arc<Hop>) -> usize {
+    hop.responses().count()
 }
 
 /// The one router that said «time exceeded» at this hop.
-fn on_the_way(hop: &Hop) -> Option<IpAddr> {
-    let mut routers = answers(hop).map(|answer| (answer.responder, answer.kind));
+fn on_the_way(hop: &Arc<Hop>) -> Option<IpAddr> {
+    let mut routers = hop.responses().map(|response| (response.responder, response.kind()));
     let (first, kind) = routers.next()?;
     (kind == Some(ErrorKind::TimeExceeded) && routers.all(|other| other == (first, kind))).then_some(first)
 }
 
-fn silence(hops: &[Hop], found: &mut Vec<Finding>) {
-    let is_silent = |hop: &Hop| !hop.probes.is_empty() && answered(hop) == 0;
+fn silence(hops: &[Arc<Hop>], found: &mut Vec<Finding>) {
+    let is_silent = |hop: &Arc<Hop>| !hop.probes.is_empty() && answered(hop) == 0;
     let mut rest = hops;
     while let Some(start) = rest.iter().position(is_silent) {
         let behind = rest.get(start..).unwrap_or_default();
@@ -246,9 +250,9 @@ fn silence(hops: &[Hop], found: &mut Vec<Finding>) {
 }
 
 /// Where probes were lost: before the destination only if it lost some itself, else a router was silent to some.
-fn losses(stop: StopReason, hops: &[Hop], found: &mut Vec<Finding>) {
+fn losses(stop: StopReason, hops: &[Arc<Hop>], found: &mut Vec<Finding>) {
     let Some(last) = hops.last().filter(|_| stop == StopReason::Destination) else { return };
-    let loses = |hop: &Hop| (1..hop.probes.len()).contains(&answered(hop));
+    let loses = |hop: &Arc<Hop>| (1..hop.probes.len()).contains(&answered(hop));
     if loses(last) {
         let from = hops.iter().rposition(|hop| answered(hop) > 0 && !loses(hop)).map_or(0, |at| at + 1);
         let first = hops.iter().skip(from).find(|hop| loses(hop)).unwrap_or(last).ttl;
@@ -266,14 +270,16 @@ fn losses(stop: StopReason, hops: &[Hop], found: &mut Vec<Finding>) {
 }
 
 /// The first hop from which on every answer's distance differs, all in the same direction.
-fn asymmetry(hops: &[Hop], found: &mut Vec<Finding>) {
-    let difference = |hop: &Hop, reply_ttl| i16::from(hops_back(reply_ttl)) - i16::from(hop.ttl.get());
-    let differs = |hop: &Hop, reply_ttl| {
+fn asymmetry(hops: &[Arc<Hop>], found: &mut Vec<Finding>) {
+    let difference = |hop: &Arc<Hop>, reply_ttl| i16::from(hops_back(reply_ttl)) - i16::from(hop.ttl.get());
+    let differs = |hop: &Arc<Hop>, reply_ttl| {
         let by = difference(hop, reply_ttl);
         (by.unsigned_abs() >= u16::from(ASYMMETRY)).then_some(by.signum())
     };
-    let told: Vec<(&Hop, Ttl)> =
-        hops.iter().filter_map(|hop| Some((hop, answers(hop).find_map(|answer| answer.reply_ttl)?))).collect();
+    let told: Vec<(&Arc<Hop>, Ttl)> = hops
+        .iter()
+        .filter_map(|hop| Some((hop, hop.responses().find_map(|response| response.event.reply_ttl)?)))
+        .collect();
     let Some(way) = told.last().and_then(|&(hop, reply_ttl)| differs(hop, reply_ttl)) else { return };
     let first = told.iter().rev().take_while(|&&(hop, reply_ttl)| differs(hop, reply_ttl) == Some(way)).last();
     if let Some(&(hop, reply_ttl)) = first {
@@ -283,9 +289,9 @@ fn asymmetry(hops: &[Hop], found: &mut Vec<Finding>) {
 
 /// Where the RTT rises and stays: by the fastest answer of each hop, and no more than any hop behind it has, so that a router that
 /// is slow to answer counts for nothing. A rise must be larger than RTTs differ within a hop anyway.
-fn jumps(hops: &[Hop], found: &mut Vec<Finding>) {
-    let fastest = |hop: &Hop| answers(hop).map(|answer| answer.rtt).min();
-    let told: Vec<(&Hop, Rtt)> = hops.iter().filter_map(|hop| Some((hop, fastest(hop)?))).collect();
+fn jumps(hops: &[Arc<Hop>], found: &mut Vec<Finding>) {
+    let fastest = |hop: &Arc<Hop>| hop.responses().map(|response| response.rtt).min();
+    let told: Vec<(&Arc<Hop>, Rtt)> = hops.iter().filter_map(|hop| Some((hop, fastest(hop)?))).collect();
     let usual = usual_spread(hops);
     for at in 1..told.len().saturating_sub(KEEPING_HOPS - 1) {
         let Some((before, rest)) = told.get(..at).and_then(<[_]>::last).zip(told.get(at..)) else { return };
@@ -303,9 +309,9 @@ fn jumps(hops: &[Hop], found: &mut Vec<Finding>) {
 }
 
 /// Twice the median of how far RTTs of one hop are apart.
-fn usual_spread(hops: &[Hop]) -> Duration {
-    let spread = |hop: &Hop| {
-        let rtts = || answers(hop).map(|answer| answer.rtt.as_duration());
+fn usual_spread(hops: &[Arc<Hop>]) -> Duration {
+    let spread = |hop: &Arc<Hop>| {
+        let rtts = || hop.responses().map(|response| response.rtt.as_duration());
         Some(rtts().max()? - rtts().min()?).filter(|_| answered(hop) > 1)
     };
     let mut spreads: Vec<Duration> = hops.iter().filter_map(spread).collect();
@@ -313,9 +319,10 @@ fn usual_spread(hops: &[Hop]) -> Duration {
     spreads.get(spreads.len() / 2).map_or(Duration::ZERO, |&median| median * 2)
 }
 
-fn tunnels(hops: &[Hop], found: &mut Vec<Finding>) {
-    let labelled =
-        |hop: &Hop| answers(hop).any(|answer| answer.extensions.iter().any(|object| matches!(object, Object::Mpls(_))));
+fn tunnels(hops: &[Arc<Hop>], found: &mut Vec<Finding>) {
+    let labelled = |hop: &Arc<Hop>| {
+        hop.responses().any(|response| response.extensions().iter().any(|object| matches!(object, Object::Mpls(_))))
+    };
     for tunnel in hops.chunk_by(|one, next| labelled(one) == labelled(next)).filter(|chunk| chunk.iter().all(labelled))
     {
         if let (Some(first), Some(last)) = (tunnel.first(), tunnel.last()) {
@@ -325,21 +332,23 @@ fn tunnels(hops: &[Hop], found: &mut Vec<Finding>) {
 }
 
 /// What single answers of a hop say.
-fn singular(target: IpAddr, stop: StopReason, hop: &Hop, found: &mut Vec<Finding>) {
+fn singular(target: IpAddr, stop: StopReason, hop: &Arc<Hop>, found: &mut Vec<Finding>) {
     let ttl = hop.ttl;
     let mut responders: Vec<IpAddr> = Vec::new();
     let mut said: Vec<Finding> = Vec::new();
-    for answer in answers(hop) {
-        let responder = answer.responder;
+    for response in hop.responses() {
+        let responder = response.responder;
         if !responders.contains(&responder) {
             responders.push(responder);
         }
-        let finding = match (answer.kind, answer.quoted_ttl) {
+        let finding = match (response.kind(), response.quoted_ttl()) {
             (Some(ErrorKind::TimeExceeded), Some(quoted)) if quoted.get() > 1 => {
                 Finding::TtlNotCounted { ttl, quoted, responder }
             }
             (Some(ErrorKind::Prohibited), _) => Finding::AdminBlock { ttl, responder },
-            (Some(ErrorKind::TooBig), _) => Finding::NarrowLink { ttl, responder, mtu: answer.mtu },
+            (Some(ErrorKind::TooBig), _) => {
+                Finding::NarrowLink { ttl, responder, mtu: response.error().and_then(|error| error.mtu) }
+            }
             (None, _) if responder != target && stop == StopReason::Destination => {
                 Finding::OtherAddress { ttl, target, responder }
             }
@@ -359,10 +368,11 @@ fn singular(target: IpAddr, stop: StopReason, hop: &Hop, found: &mut Vec<Finding
 }
 
 /// Runs of hops whose quotes show a field other than it left. Only answers that quote our header count.
-fn rewritten(field: Field, hops: &[Hop], found: &mut Vec<Finding>) {
-    let change = |hop: &Hop| {
-        let quoting = answers(hop).find(|answer| answer.quoted_ttl.is_some())?;
-        Some((hop.ttl, quoting.rewritten.iter().find(|change| change.field == field).copied()))
+fn rewritten(field: Field, hops: &[Arc<Hop>], found: &mut Vec<Finding>) {
+    let change = |hop: &Arc<Hop>| {
+        let quoting =
+            hop.responses().filter_map(|response| response.error()).find(|error| error.quote.ttl.is_some())?;
+        Some((hop.ttl, quoting.quote.rewritten.iter().find(|change| change.field == field).copied()))
     };
     let told: Vec<_> = hops.iter().filter_map(change).collect();
     let last_told = told.last().map(|&(ttl, _)| ttl);
@@ -406,36 +416,15 @@ pub(super) fn circle<H, T>(
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
-
     use proptest::prelude::*;
 
     use super::*;
-    use crate::trace::event::ProbeResult;
-    use crate::types::StampSource;
+    use crate::trace::testing;
 
-    /// A hop whose probes were answered after so many milliseconds.
-    fn hop(ttl: u8, rtts: &[u64]) -> Hop {
-        let answer = |&rtt: &u64| Answer {
-            responder: IpAddr::V4(Ipv4Addr::new(203, 0, 113, ttl)),
-            name: None,
-            origins: None,
-            rtt: Rtt::from(Duration::from_millis(rtt)),
-            stamp: StampSource::Kernel,
-            reply_ttl: None,
-            quoted_ttl: None,
-            quoted_tos: None,
-            rewritten: Vec::new(),
-            icmp_type: Some(11),
-            icmp_code: Some(0),
-            kind: Some(ErrorKind::TimeExceeded),
-            mtu: None,
-            late: false,
-            extensions: Vec::new(),
-        };
-        let probes =
-            (1..).zip(rtts).map(|(number, rtt)| ProbeResult { number, answer: Some(answer(rtt)), again: false });
-        Hop { ttl: Ttl::new(ttl), probes: probes.collect(), mtu: None }
+    /// A hop whose probes were answered after these times in milliseconds.
+    fn hop(ttl: u8, rtts: &[u64]) -> Arc<Hop> {
+        let rtts: Vec<Duration> = rtts.iter().copied().map(Duration::from_millis).collect();
+        Arc::new(testing::hop(ttl, testing::router(ttl), Some(ErrorKind::TimeExceeded), &rtts))
     }
 
     /// The hops at which a path with these fastest answers jumps; no answer where there is none.
@@ -449,7 +438,7 @@ mod tests {
         )
     }
 
-    fn jumps_of(hops: &[Hop]) -> Vec<u8> {
+    fn jumps_of(hops: &[Arc<Hop>]) -> Vec<u8> {
         let mut found = Vec::new();
         jumps(hops, &mut found);
         found.iter().filter_map(|finding| Some(finding.ttl()?.get())).collect()
@@ -490,9 +479,9 @@ mod tests {
         #[test]
         fn no_later_hop_is_ever_faster_than_a_jump_says(rtts in proptest::collection::vec(proptest::option::of(1u64..300), 0..12)) {
             for at in jumping(&rtts) {
-                let (before, behind) = rtts.split_at(usize::from(at) - 1);
+                let (before, after) = rtts.split_at(usize::from(at) - 1);
                 let last = before.iter().flatten().next_back().copied();
-                prop_assert!(behind.iter().flatten().all(|&rtt| Some(rtt) >= last.map(|last| last + 10)));
+                prop_assert!(after.iter().flatten().all(|&rtt| Some(rtt) >= last.map(|last| last + 10)));
             }
         }
     }

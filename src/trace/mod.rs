@@ -56,6 +56,8 @@ mod config;
 mod event;
 mod finding;
 mod fleet;
+mod flows;
+mod hop;
 mod identify;
 mod mtu;
 mod path;
@@ -66,9 +68,10 @@ pub mod watch;
 mod testing;
 
 pub use config::{Config, OriginSource, Ports, Wait};
-pub use event::{
-    Answer, Event, Field, Hop, Interim, Origins, ProbeResult, Rewritten, Start, StopReason, Trace, TraceId, Value,
-};
+pub use event::{Began, Event, Interim, RunStatus, StopReason, Trace};
 pub use finding::{Finding, Narrowing, Severity, hops_back};
+pub use flows::{Flows, FlowsHop, FlowsResponder};
+pub use hop::{Hop, HopProbe, Origins, Responder, Response};
+pub use identify::signature::packet_octets;
 pub use mtu::MtuTracer;
 pub use tracer::Tracer;

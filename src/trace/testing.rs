@@ -2,17 +2,26 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::channel::{
     Arena, Datagram, ErrorOrigin, ErrorPath, IcmpNotice, Inbound, LaneHeader, LaneId, LaneIdent, Layer, Order, OsError,
     Outbox, Owner, Profile, Protocol, SendStamps, Sent, SocketKind,
 };
+use crate::engine::outcome::{
+    Delay, Detail, IcmpError, MethodKind, Outcome, ProbeEvent, Quote, Reply, Subject, SubjectId,
+};
 use crate::engine::{Destination, Machine, Target};
 use crate::trace::config::{Config, Ports};
-use crate::trace::event::{Answer, Event, Trace};
+use crate::trace::event::{Began, Event, Trace};
+use crate::trace::hop::{Hop, HopProbe, Responder, Response};
+use crate::trace::path::hop::Arrival;
 use crate::trace::tracer::Tracer;
-use crate::types::{Endpoint, Family, Ident, Instant, IpEndpoint, Now, Port, Stamp, Ttl, WallTime};
+use crate::types::{
+    Endpoint, Family, Ident, Instant, IpEndpoint, Now, Port, ProbeId, Stamp, StampSource, Ttl, WallTime,
+};
+use crate::wire::icmp::ErrorKind;
 
 pub(super) const TARGET: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 9));
 pub(super) const LANE: LaneId = LaneId::new(0);
@@ -84,8 +93,51 @@ pub(super) fn config(profile: Profile) -> Config {
         names: false,
         origins: None,
         flow: 0,
-        flows: 1,
+        flows: None,
         seed: 7,
+    }
+}
+
+/// The beginning of a trace to [`TARGET`].
+pub(super) fn began() -> Began {
+    let destination = Destination::Unroutable { endpoint: IpEndpoint::from_address(TARGET) };
+    let target = Target { target: "example.net".into(), name: "example.net".into(), numeric: false, destination };
+    let subject = Subject::new(SubjectId::new(0), &target, MethodKind::Icmp, Arc::default());
+    Began { subject: Arc::new(subject), max_ttl: Ttl::new(30), time: WallTime::from_nanos(EPOCH) }
+}
+
+/// An ICMP error of this kind from `responder`, or a datagram.
+pub(super) fn arrival(responder: IpAddr, kind: Option<ErrorKind>, stamp: Stamp) -> Arrival {
+    let error = |kind| IcmpError {
+        origin: ErrorOrigin::Icmp,
+        kind,
+        icmp_type: 3,
+        icmp_code: 0,
+        info: 0,
+        mtu: None,
+        gateway: None,
+        quote: Quote::default(),
+        extensions: Vec::new(),
+    };
+    let datagram = Outcome::Reply(Reply::new(0, Detail::Datagram));
+    Arrival::new(responder, stamp, kind.map_or(datagram, |kind| Outcome::Error(Box::new(error(kind)))))
+}
+
+/// A final hop at `ttl` whose responder answered by `kind` after each of these times.
+pub(super) fn hop(ttl: u8, responder: IpAddr, kind: Option<ErrorKind>, rtts: &[Duration]) -> Hop {
+    let outcome = arrival(responder, kind, Stamp::user(at(ms(0)))).outcome;
+    let probe = |(number, &rtt): (u32, &Duration)| {
+        let event = ProbeEvent::new(&began().subject, ProbeId::new(number.into()), at(ms(0)).wall, outcome.clone());
+        let delay = Delay { rtt: rtt.into(), stamp: StampSource::User, user: rtt.into(), local_queue: None };
+        let event = ProbeEvent { responder: Some(responder), delay: Some(delay), ..event };
+        HopProbe { number, again: false, event: Arc::new(event) }
+    };
+    let responders = vec![Responder { address: responder, name: None, origins: None }];
+    Hop {
+        ttl: Ttl::new(ttl),
+        probes: (1..).zip(rtts).map(probe).collect(),
+        responders: responders.into_iter().filter(|_| !rtts.is_empty()).collect(),
+        mtu: None,
     }
 }
 
@@ -161,15 +213,15 @@ impl Lab {
 
     /// The end of the only trace.
     pub fn end(&self) -> &Trace {
-        let Some(Event::End(end)) = self.events.last() else { panic!("{:?}", self.events) };
+        let Some(Event::Ended(end)) = self.events.last() else { panic!("{:?}", self.events) };
         end
     }
 
     /// Every answer of the only trace, with its TTL.
-    pub fn answers(&self) -> Vec<(u8, &Answer)> {
+    pub fn answers(&self) -> Vec<(u8, Response<'_>)> {
         let mut answers = Vec::new();
         for hop in &self.end().hops {
-            answers.extend(hop.probes.iter().filter_map(|probe| Some((hop.ttl.get(), probe.answer.as_ref()?))));
+            answers.extend(hop.responses().map(|response| (hop.ttl.get(), response)));
         }
         answers
     }

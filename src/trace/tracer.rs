@@ -1,60 +1,49 @@
 //! A run of traces as a Machine: [`Tracer`].
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
-use crate::channel::{Arena, CloseHow, ClosedHow, Control, Inbound, LaneId, Order, Outbox, Profile, Protocol, Token};
+use super::config::Config;
+use super::event::{Event, StopReason, Trace};
+use super::fleet::route::Route;
+use super::fleet::work::WorkQueue;
+use super::fleet::{Arrived, BATCH, Fleet};
+use super::flows::Flows;
+use super::path::hop::Arrival;
+use super::path::run::{Attribution, TraceRun};
+use super::path::schedule::{self, Next};
+use crate::channel::{Arena, Inbound, LaneId, Outbox, Protocol};
 use crate::engine::Machine;
-use crate::engine::pace::Cap;
-use crate::trace::config::Config;
-use crate::trace::event::{Event, StopReason, Trace, TraceId};
-use crate::trace::fleet::departure::{self, Desk, Route};
-use crate::trace::fleet::names::Names;
-use crate::trace::fleet::probes::ProbeTable;
-use crate::trace::fleet::work::WorkQueue;
-use crate::trace::identify::matching::{Match, Matcher, Signature};
-use crate::trace::path::hop::Arrival;
-use crate::trace::path::run::{Attribution, TraceRun};
-use crate::trace::path::schedule::{self, Next};
-use crate::types::{Instant, IpEndpoint, Now, ProbeId, Stamp};
+use crate::types::{Instant, Now, ProbeId, Stamp};
 
-/// How many traces run at once where nobody says how fast the run may be, or where only the newest probe to a port can be told.
+/// How many traces run at once without a rate, or where only the newest probe to a port can be told from others.
 const AT_ONCE: u32 = 16;
 /// The same where a rate is asked for: traces begin only while those that run leave the rate room.
 const MAX_AT_ONCE: u32 = 1024;
-/// So many probes of all traces together may be on record: half of what 16 bits tell apart.
+/// Probes of all traces together that may be on record: half of what 16 bits tell apart.
 const NUMBERS: u32 = 1 << 15;
-/// So many probes leave before answers are read: a receive buffer holds a few hundred.
-const BATCH: usize = 64;
+
+/// An address, as reached over one lane.
+type Place = (LaneId, IpAddr);
 
 /// Traces the path to each target; see [`crate::trace`] for how.
 #[derive(Debug)]
 pub struct Tracer {
-    config: Config,
-    signature: Signature,
-    probes: ProbeTable,
-    names: Names,
-    /// Targets whose trace has not begun, by index, in argument order.
-    queue: VecDeque<usize>,
+    pub(super) fleet: Fleet,
     /// Traces under way, by the index of their target.
     runs: BTreeMap<usize, TraceRun>,
     /// Where those go.
-    busy: HashSet<(LaneId, IpAddr)>,
+    busy: HashSet<Place>,
     /// Until when a destination that limits its answers is left alone, after each flow that it answered.
-    resting: HashMap<(LaneId, IpAddr), Instant>,
+    resting: HashMap<Place, Instant>,
+    /// Of targets some of whose flows are over, the traces of those flows, by target.
+    flows: BTreeMap<usize, BTreeMap<usize, Arc<Trace>>>,
     work: WorkQueue,
-    events: VecDeque<Event>,
-    /// What all traces together may send.
-    cap: Option<Cap>,
     /// When the probes can leave that were held up.
     held: Option<Instant>,
-    payload: Vec<u8>,
     /// When the next flow of a target under way may begin.
     next_flow_at: Option<Instant>,
-    /// Connections that have told what they can.
-    hang_up: Vec<Token>,
-    /// Whether orders about them were given just now: a run is not over before they are carried out.
-    hanging_up: bool,
 }
 
 impl Tracer {
@@ -62,22 +51,14 @@ impl Tracer {
     /// `first_ttl` as `first_ttl`, and a packet size as the nearest a packet can have.
     pub fn new(config: Config) -> Tracer {
         Tracer {
-            signature: Signature::new(&config),
-            probes: ProbeTable::default(),
-            names: Names::new(config.names, config.origins.clone()),
-            queue: (0..config.targets.len().saturating_mul(config.flows_per_target())).collect(),
+            fleet: Fleet::new(config, Trace::unsent),
             runs: BTreeMap::new(),
             busy: HashSet::new(),
             resting: HashMap::new(),
+            flows: BTreeMap::new(),
             work: WorkQueue::default(),
-            events: VecDeque::new(),
-            cap: config.rate.and_then(|rate| Cap::new(Instant::ZERO, rate)),
             held: Some(Instant::ZERO),
-            payload: Vec::new(),
             next_flow_at: None,
-            hang_up: Vec::new(),
-            hanging_up: false,
-            config,
         }
     }
 
@@ -90,146 +71,85 @@ impl Tracer {
                 return;
             }
             for index in due {
-                let Some(run) = self.runs.get_mut(&index) else { continue };
-                let awaited = self.names.are_awaited();
-                let over = run.advance(&self.config, &mut self.names, now.mono, &mut self.events);
-                if awaited && !self.names.are_awaited() {
+                let (Some(run), fleet) = (self.runs.get_mut(&index), &mut self.fleet) else { continue };
+                let awaited = fleet.names.are_awaited();
+                let over = run.advance(&fleet.config, &mut fleet.names, now.mono, &mut fleet.events);
+                if awaited && !fleet.names.are_awaited() {
                     self.touch_where(TraceRun::awaits_names);
                 }
                 if over {
                     self.finish(index, now.mono);
                     continue;
                 }
-                let Some(run) = self.runs.get_mut(&index) else { continue };
-                if self.probes.limits_flows(run.lane) {
-                    run.given_up(&self.config, now.mono).for_each(|probe| self.probes.give_up_flow(probe));
+                let (Some(run), fleet) = (self.runs.get_mut(&index), &mut self.fleet) else { continue };
+                if fleet.probes.limits_flows(run.route.lane) {
+                    let given_up: Vec<ProbeId> = run.given_up(&fleet.config, now.mono).collect();
+                    fleet.give_up(run.route.lane, given_up.into_iter());
                 }
-                self.work.schedule(index, run.wake(&self.config, now.mono));
+                self.work.schedule(index, run.wake(&fleet.config, now.mono));
             }
         }
     }
 
-    fn touch_where(&mut self, matter: impl Fn(&TraceRun) -> bool) {
-        for (&index, _) in self.runs.iter().filter(|(_, run)| matter(run)) {
+    fn touch_where(&mut self, matters: impl Fn(&TraceRun) -> bool) {
+        for (&index, _) in self.runs.iter().filter(|(_, run)| matters(run)) {
             self.work.touch(index);
         }
     }
 
     fn finish(&mut self, index: usize, now: Instant) {
         self.work.remove(index);
-        let probes = self.probes.close(index);
+        self.fleet.close(index);
         let Some(run) = self.runs.remove(&index) else { return };
-        let same = |other: &TraceRun| (other.lane, other.target.address) == (run.lane, run.target.address);
-        if self.config.flows_per_target() < 2 || !self.runs.values().any(same) {
-            self.busy.remove(&(run.lane, run.target.address));
+        let (flows, place) = (self.fleet.config.flows_per_target(), (run.route.lane, run.route.target.address));
+        if flows < 2 || !self.runs.values().any(|other| other.route.is_same(&run.route)) {
+            self.busy.remove(&place);
         }
-        if self.config.flows_per_target() > 1 && run.reached() {
-            self.resting.insert((run.lane, run.target.address), now + run.limit_pause());
-        }
-        if run.profile.connects() {
-            self.hang_up.extend(probes.into_iter().map(|probe| Token::new(probe.get())));
+        if flows > 1 && run.reached() {
+            self.resting.insert(place, now + run.limit_pause());
         }
     }
 
     fn begin(&mut self, now: Now) {
         while self.has_room() {
-            let Some(at) = self.queue.iter().position(|&index| self.may_begin(index, now.mono)) else { return };
-            if let Some(index) = self.queue.remove(at) {
-                self.begin_one(index, now);
-            }
+            let (runs, busy, resting) = (&self.runs, &self.busy, &self.resting);
+            let may_begin = |fleet: &Fleet, index: usize, route: &Route| {
+                may_begin(fleet, runs, (busy, resting), (index, route), now.mono)
+            };
+            let Some((index, began, route)) = self.fleet.begin_next(now, may_begin) else { return };
+            self.busy.insert((route.lane, route.target.address));
+            let run = TraceRun::new(&self.fleet.config, began, route, self.ahead(), now.mono);
+            self.runs.insert(index, run);
+            self.work.touch(index);
         }
     }
 
     /// Whether another trace may begin: as many run as the numbers of probes can tell apart, but no more than have what they
     /// need to go on.
     fn has_room(&self) -> bool {
-        let hurried = !self.config.paced || self.cap.is_some();
-        let at_once = if hurried { NUMBERS / self.config.probes() } else { AT_ONCE };
-        let backlog = if self.cap.is_some() { 0 } else { BATCH };
+        let config = &self.fleet.config;
+        let hurried = !config.paced || self.fleet.is_capped();
+        let at_once = if hurried { NUMBERS / config.probes() } else { AT_ONCE };
+        let backlog = if self.fleet.is_capped() { 0 } else { BATCH };
         self.runs.len() < at_once.clamp(1, MAX_AT_ONCE) as usize && self.work.backlog() <= backlog
-    }
-
-    /// Two traces of one address would share its ports and its rate limit: the second waits for the first. Flows of one target
-    /// do not, where the target does not limit its answers; where it does, the next begins when it can be relied on to answer.
-    fn may_begin(&self, index: usize, now: Instant) -> bool {
-        let Some(Route { target: to, lane, profile, .. }) = Route::of_trace(&self.config, index) else { return true };
-        let at_once = if profile.connects() {
-            // Every probe is a connection, held until the trace is over.
-            profile.max_open / self.config.probes()
-        } else if profile.protocol == Protocol::Udp && !profile.writes_header() {
-            // All traces have the same ports.
-            AT_ONCE
-        } else {
-            MAX_AT_ONCE
-        };
-        let running = || self.runs.values().filter(|run| run.lane == lane).count();
-        let room = at_once >= MAX_AT_ONCE || running() < at_once.max(1) as usize;
-        let there = (lane, to.address);
-        let rested = self.resting.get(&there).is_none_or(|&until| until <= now);
-        room && rested && (!self.busy.contains(&there) || self.flow_may_begin(index, profile.protocol, now))
-    }
-
-    /// Each flow of a target begins as much later than the one before as keeps the probes that a router gets of both apart.
-    fn flow_may_begin(&self, index: usize, protocol: Protocol, now: Instant) -> bool {
-        let flows = self.config.flows_per_target();
-        let first = index / flows * flows;
-        let mut siblings = self.runs.range(first..first + flows).peekable();
-        let Some(spread) = schedule::flow_spread(&self.config, protocol) else { return false };
-        siblings.peek().is_some() && siblings.all(|(_, run)| run.started() + spread <= now)
     }
 
     /// When the next flow of a target under way may begin.
     fn next_begins(&self, now: Instant) -> Option<Instant> {
-        if self.queue.is_empty() || self.config.flows_per_target() < 2 {
+        let config = &self.fleet.config;
+        if self.fleet.queue.is_empty() || config.flows_per_target() < 2 {
             return None;
         }
-        let begins = |run: &TraceRun| Some(run.started() + schedule::flow_spread(&self.config, run.profile.protocol)?);
+        let begins = |run: &TraceRun| Some(run.started() + schedule::flow_spread(config, run.route.profile.protocol)?);
         let spread = self.runs.values().filter_map(begins).max();
         self.resting.values().copied().chain(spread).filter(|&at| at > now).min()
     }
 
-    /// What the run is to do.
-    pub(super) fn config(&self) -> &Config {
-        &self.config
-    }
-
-    fn begin_one(&mut self, index: usize, now: Now) {
-        let id = TraceId::new(u32::try_from(index).unwrap_or(u32::MAX));
-        self.emit_start(index, now);
-        let Some(route) = Route::of_trace(&self.config, index) else {
-            self.emit_unsent(id, StopReason::SendFailed);
-            return;
-        };
-        route.limit_flows(self.config.ports, &mut self.probes);
-        self.busy.insert((route.lane, route.target.address));
-        self.runs.insert(index, TraceRun::new(&self.config, id, route, self.ahead(), now.mono));
-        self.work.touch(index);
-    }
-
     /// How many TTLs a trace without pacing may run ahead of its answers: one alone all of them, many together no more than that.
     fn ahead(&self) -> usize {
-        let ttls = self.config.probes() / self.config.probes_per_hop.max(1);
-        (ttls as usize / self.config.targets.len().max(1)).max(1)
-    }
-
-    fn emit_start(&mut self, index: usize, now: Now) {
-        if let Some(start) = departure::start(&self.config, &self.signature, index, now.wall) {
-            self.events.push_back(Event::Start(Box::new(start)));
-        }
-    }
-
-    /// Tells the end of a trace that sent nothing.
-    fn emit_unsent(&mut self, trace: TraceId, stop_reason: StopReason) {
-        let end = Trace {
-            trace,
-            reached: false,
-            stop_reason,
-            hops: Vec::new(),
-            findings: Vec::new(),
-            path_mtu: None,
-            duration: 0,
-        };
-        self.events.push_back(Event::End(Box::new(end)));
+        let config = &self.fleet.config;
+        let ttls = config.probes() / config.probes_per_hop.max(1);
+        (ttls as usize / config.targets.len().max(1)).max(1)
     }
 
     /// Orders what is due, of the traces that began first before that of others. Gives when it can go on, where the rate or the
@@ -249,8 +169,9 @@ impl Tracer {
     /// Orders the probes of one trace that are due.
     fn send_of(&mut self, index: usize, now: Now, outbox: &mut Outbox) -> Option<Instant> {
         let (mut later, mut held) = (None, None);
-        while let Some(run) = self.runs.get(&index) {
-            let (ttl, slot) = match run.next(&self.config, now.mono) {
+        let (Some(run), fleet) = (self.runs.get_mut(&index), &mut self.fleet) else { return None };
+        loop {
+            let (ttl, slot) = match run.next(&fleet.config, now.mono) {
                 Next::Probe { ttl, index: slot } => (ttl, slot),
                 other => {
                     later = if let Next::At(at) = other { Some(at) } else { None };
@@ -259,77 +180,26 @@ impl Tracer {
                 }
             };
             // Without a flow it stays ready: others will be given up.
-            let Some(flow) = run.route().next_flow(&self.probes) else { break };
-            held = self.may_send(now, outbox);
+            let Some(flow) = fleet.next_flow(&run.route) else { break };
+            held = fleet.may_send(now, outbox);
             if held.is_some() {
                 break;
             }
-            self.order(index, (ttl, slot), flow, now, outbox);
+            let probe = fleet.order(&run.route, (index, ttl, slot), (run.probes(), flow), None, outbox);
+            run.ordered(&fleet.config, ttl, slot, probe, Stamp::user(now));
         }
-        if let Some(run) = self.runs.get(&index) {
-            let wake = [later, run.wake(&self.config, now.mono)].into_iter().flatten().min();
-            self.work.schedule(index, wake);
-        }
+        let wake = [later, run.wake(&fleet.config, now.mono)].into_iter().flatten().min();
+        self.work.schedule(index, wake);
         held
     }
 
-    /// Takes leave to send one probe now. Gives when the next of any trace may leave, if that is later.
-    pub(super) fn may_send(&mut self, now: Now, outbox: &Outbox) -> Option<Instant> {
-        let full = (outbox.len() >= BATCH).then_some(now.mono);
-        let held = full.or_else(|| self.cap.map(|cap| cap.next()).filter(|&next| next > now.mono));
-        if let (Some(cap), None) = (&mut self.cap, held) {
-            cap.take(now.mono);
-        }
-        held
-    }
-
-    /// Orders the probe of this slot.
-    fn order(&mut self, index: usize, (ttl, slot): (u8, usize), flow: u16, now: Now, outbox: &mut Outbox) {
+    fn take_unnamed(&mut self, index: usize, arrival: Arrival, now: Instant) {
         let Some(run) = self.runs.get_mut(&index) else { return };
-        let route = run.route();
-        let mut desk = Desk { signature: &self.signature, probes: &mut self.probes, payload: &mut self.payload };
-        let probe = desk.order(&route, (index, ttl, slot), (run.probes(), flow), self.config.ports, outbox);
-        run.ordered(&self.config, ttl, slot, probe, Stamp::user(now));
-    }
-
-    fn matcher<'a>(&'a self, profile: &'a Profile, lane: LaneId) -> Matcher<'a> {
-        Matcher { signature: &self.signature, probes: &self.probes, profile, lane }
-    }
-
-    fn take(&mut self, lane: LaneId, matched: Match, now: Instant) {
-        match matched {
-            Match::Answer(probe, arrival) => self.take_answer(probe, *arrival),
-            Match::Unnamed(from, arrival) => self.take_unnamed(lane, from, *arrival, now),
-            Match::Unmatched(responder) => {
-                // Whose it is can only be said while one trace alone runs over the lane.
-                let mut runs = self.runs.values_mut().filter(|run| run.lane == lane);
-                if let (Some(run), None) = (runs.next(), runs.next()) {
-                    run.unmatched(responder);
-                }
-            }
-            Match::Foreign => {}
-        }
-    }
-
-    /// The target took the connection of a probe, or refused it.
-    fn connected(&mut self, token: Token, stamp: Stamp) {
-        let probe = ProbeId::new(token.get());
-        if let Some(entry) = self.probes.entry(probe) {
-            let arrival = Arrival::plain(entry.destination, stamp, None);
-            self.take_answer(probe, arrival);
-        }
-    }
-
-    fn take_unnamed(&mut self, lane: LaneId, from: IpEndpoint, arrival: Arrival, now: Instant) {
-        let port = |run: &TraceRun| departure::port(&self.config, run.probes());
-        let is_target =
-            |run: &TraceRun| (run.lane, run.target.address, port(run)) == (lane, from.address, from.port_number());
-        let Some((&index, run)) = self.runs.iter_mut().find(|(_, run)| is_target(run)) else { return };
         match run.attribute_unnamed(now) {
             Attribution::Probe(probe) => self.take_answer(probe, arrival),
             Attribution::Ambiguous(probes) => {
                 for probe in probes {
-                    self.probes.remove(probe);
+                    self.fleet.probes.remove(probe);
                 }
                 self.work.touch(index);
             }
@@ -338,67 +208,66 @@ impl Tracer {
     }
 
     fn take_answer(&mut self, probe: ProbeId, arrival: Arrival) {
-        let Some(&entry) = self.probes.entry(probe) else { return };
+        let Some(&entry) = self.fleet.probes.entry(probe) else { return };
         let Some(run) = self.runs.get_mut(&entry.trace) else { return };
         let responder = arrival.responder;
-        if !run.answer(&self.config, entry.ttl, entry.slot, arrival) {
-            return;
-        }
-        self.probes.answered(probe);
-        self.work.touch(entry.trace);
-        if run.profile.connects() {
-            self.hang_up.push(Token::new(probe.get()));
-        }
-        if self.names.want(responder) {
-            self.events.push_back(Event::NameWanted(responder));
+        if run.answer(&self.fleet.config, &entry, arrival) {
+            self.fleet.answered(probe, responder);
+            self.fleet.hang_up(&run.route, probe);
+            self.work.touch(entry.trace);
         }
     }
 
-    fn control(&mut self, now: Now, control: &Control) {
-        match control {
-            Control::Interrupt | Control::Terminate => {
-                self.runs.values_mut().for_each(|run| run.cut(StopReason::Interrupted, now.mono));
-                self.touch_where(|_| true);
-                self.drop_queue(now);
-            }
-            Control::Stop => {
-                self.runs.values_mut().for_each(TraceRun::close);
-                self.touch_where(|_| true);
-                self.drop_queue(now);
-            }
-            Control::Name(answer) => {
-                self.names.answer(answer);
-                self.touch_where(TraceRun::awaits_names);
-            }
-            Control::Origin(answer) => {
-                self.names.answer_origin(answer);
-                self.touch_where(TraceRun::awaits_names);
-            }
-            Control::Interim => {
-                self.events.push_back(Event::Interim(self.runs.values().map(TraceRun::interim).collect()));
-            }
-            // The targets are known from the start.
-            Control::Add { .. } | Control::Remove { .. } | Control::Supplied | Control::Address(_) => {}
-        }
+    /// Lays the flows of a target over each other once all of them are over.
+    fn take_flow(&mut self, trace: &Arc<Trace>) -> Option<Flows> {
+        let (index, count) = (trace.began.subject.id.index(), self.fleet.config.flows_per_target());
+        self.fleet.config.flows?;
+        let traces = self.flows.entry(index / count).or_default();
+        traces.insert(index, Arc::clone(trace));
+        (traces.len() == count)
+            .then(|| self.flows.remove(&(index / count)))?
+            .map(|all| Flows::of(all.into_values().collect()))
     }
+}
 
-    /// Tells the traces that will not begin any more.
-    fn drop_queue(&mut self, now: Now) {
-        for index in std::mem::take(&mut self.queue) {
-            let id = TraceId::new(u32::try_from(index).unwrap_or(u32::MAX));
-            self.emit_start(index, now);
-            let reason = if Route::of_trace(&self.config, index).is_some() {
-                StopReason::Interrupted
-            } else {
-                StopReason::SendFailed
-            };
-            self.emit_unsent(id, reason);
-        }
-    }
+/// Two traces of one address would share its ports and its rate limit: the second waits for the first. Flows of one target do
+/// not, where the target does not limit its answers; where it does, the next begins when it can be relied on to answer.
+fn may_begin(
+    fleet: &Fleet,
+    runs: &BTreeMap<usize, TraceRun>,
+    (busy, resting): (&HashSet<Place>, &HashMap<Place, Instant>),
+    (index, route): (usize, &Route),
+    now: Instant,
+) -> bool {
+    let at_once = if route.profile.connects() {
+        // Every probe is a connection, held until the trace is over.
+        route.profile.max_open / fleet.config.probes()
+    } else if route.lacks_numbers() {
+        // All traces have the same ports.
+        AT_ONCE
+    } else {
+        MAX_AT_ONCE
+    };
+    let running = || runs.values().filter(|run| run.route.lane == route.lane).count();
+    let room = at_once >= MAX_AT_ONCE || running() < at_once.max(1) as usize;
+    let place = (route.lane, route.target.address);
+    let rested = resting.get(&place).is_none_or(|&until| until <= now);
+    room && rested
+        && (!busy.contains(&place) || flow_may_begin(&fleet.config, runs, (index, route.profile.protocol), now))
+}
 
-    fn profile(&self, lane: LaneId) -> Option<Profile> {
-        self.runs.values().find(|run| run.lane == lane).map(|run| run.profile)
-    }
+/// Each flow of a target begins as much later than the one before as keeps the probes that a router gets of both apart.
+fn flow_may_begin(
+    config: &Config,
+    runs: &BTreeMap<usize, TraceRun>,
+    (index, protocol): (usize, Protocol),
+    now: Instant,
+) -> bool {
+    let flows = config.flows_per_target();
+    let first = index / flows * flows;
+    let mut siblings = runs.range(first..first + flows).peekable();
+    let Some(spread) = schedule::flow_spread(config, protocol) else { return false };
+    siblings.peek().is_some() && siblings.all(|(_, run)| run.started() + spread <= now)
 }
 
 impl Machine for Tracer {
@@ -406,10 +275,7 @@ impl Machine for Tracer {
 
     fn poll_orders(&mut self, now: Now, outbox: &mut Outbox) {
         self.advance(now);
-        self.hanging_up = !self.hang_up.is_empty();
-        for token in self.hang_up.drain(..) {
-            outbox.push(Order::Close { token, how: CloseHow::Reset });
-        }
+        self.fleet.poll_hang_ups(outbox);
         self.held = self.send_due(now, outbox);
         // Those that have nothing to send any more leave room for others.
         self.begin(now);
@@ -417,48 +283,47 @@ impl Machine for Tracer {
     }
 
     fn handle(&mut self, now: Now, inbound: &Inbound, octets: &Arena) {
-        match inbound {
-            Inbound::Datagram(datagram) => {
-                let Some(profile) = self.profile(datagram.lane) else { return };
-                let matched = self.matcher(&profile, datagram.lane).datagram(datagram, octets);
-                self.take(datagram.lane, matched, now.mono);
+        let Some(arrived) = self.fleet.arrived(now, inbound, octets) else { return };
+        match arrived {
+            Arrived::Answer(probe, _, arrival) => self.take_answer(probe, *arrival),
+            Arrived::Unnamed(index, arrival) => self.take_unnamed(index, *arrival, now.mono),
+            Arrived::Unmatched(lane, responder) => {
+                // Which trace it belongs to is certain only while one alone runs over the lane.
+                let mut runs = self.runs.values_mut().filter(|run| run.route.lane == lane);
+                if let (Some(run), None) = (runs.next(), runs.next()) {
+                    run.unmatched(responder);
+                }
             }
-            Inbound::Icmp(report) => {
-                let Some(profile) = self.profile(report.lane) else { return };
-                let matched = self.matcher(&profile, report.lane).report(report, octets);
-                self.take(report.lane, matched, now.mono);
-            }
-            Inbound::Sent(sent) => {
-                let probe = ProbeId::new(sent.token.get());
-                let Some(entry) = self.probes.entry(probe) else { return };
+            Arrived::Sent(probe, entry, stamp) => {
                 let run = self.runs.get_mut(&entry.trace);
-                if run.is_some_and(|run| run.sent(entry.ttl, entry.slot, probe, sent.departure())) {
+                if run.is_some_and(|run| run.sent(entry.ttl, entry.slot, probe, stamp)) {
                     self.work.touch(entry.trace);
                 }
             }
-            Inbound::Refused(refused) => {
-                let Some(entry) = self.probes.remove(ProbeId::new(refused.token.get())) else { return };
+            Arrived::Refused(probe, entry, error, mtu) => {
                 if let Some(run) = self.runs.get_mut(&entry.trace) {
-                    run.refused((entry.ttl, entry.slot), refused.error, now.mono, &mut self.events);
+                    run.refused(probe, (entry.ttl, entry.slot), (error, mtu), now, &mut self.fleet.events);
                     self.work.touch(entry.trace);
                 }
             }
-            Inbound::Control(control) => self.control(now, control),
-            Inbound::Opened(opened) => self.connected(opened.token, opened.stamp),
-            Inbound::Closed(closed) if closed.how == ClosedHow::Reset => self.connected(closed.token, closed.stamp),
-            // What the kernel gives up or drops is unanswered like what the network drops; connections are not used.
-            Inbound::Accepted(_)
-            | Inbound::Data(_)
-            | Inbound::Drained { .. }
-            | Inbound::Closed(_)
-            | Inbound::Dropped(_)
-            | Inbound::Clock(_) => {}
+            Arrived::Named => self.touch_where(TraceRun::awaits_names),
+            Arrived::Interrupt => {
+                self.runs.values_mut().for_each(|run| run.cut(StopReason::Interrupted, now.mono));
+                self.touch_where(|_| true);
+            }
+            Arrived::Stop => {
+                self.runs.values_mut().for_each(TraceRun::close);
+                self.touch_where(|_| true);
+            }
+            Arrived::Interim => {
+                self.fleet.events.extend(self.runs.values().map(|run| Event::Interim(run.interim())));
+            }
         }
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        let parting = (self.hanging_up || !self.hang_up.is_empty()).then_some(Instant::ZERO);
-        [parting, self.held, self.work.next(), self.next_flow_at].into_iter().flatten().min()
+        let hang_up = self.fleet.is_hanging_up().then_some(Instant::ZERO);
+        [hang_up, self.held, self.work.next(), self.next_flow_at].into_iter().flatten().min()
     }
 
     fn handle_timeout(&mut self, now: Now) {
@@ -469,11 +334,17 @@ impl Machine for Tracer {
     }
 
     fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop_front()
+        let event = self.fleet.events.pop_front()?;
+        if let Event::Ended(trace) = &event
+            && let Some(flows) = self.take_flow(trace)
+        {
+            self.fleet.events.push_front(Event::Flows(Box::new(flows)));
+        }
+        Some(event)
     }
 
     fn is_finished(&self) -> bool {
-        self.queue.is_empty() && self.runs.is_empty() && self.hang_up.is_empty() && !self.hanging_up
+        self.fleet.is_finished()
     }
 }
 
@@ -485,9 +356,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::channel::{ErrorOrigin, IcmpNotice};
+    use crate::channel::{ErrorOrigin, IcmpNotice, Profile};
+    use crate::trace::Hop;
     use crate::trace::testing::{Back, Lab, Probe, TARGET, at, config, datagram, ms, profile, raw, report, router};
-    use crate::types::Ttl;
+    use crate::types::{IpEndpoint, Ttl};
 
     const HOPS: u8 = 4;
 
@@ -603,12 +475,12 @@ mod tests {
     fn assert_well_formed(lab: &Lab) {
         let ttls: Vec<u8> = lab.end().hops.iter().map(|hop| hop.ttl.get()).collect();
         assert!(ttls.iter().copied().eq(1..=ttls.len() as u8), "{ttls:?}");
-        let told = lab.events.iter().filter_map(|event| match event {
-            Event::Hop(_, hop) => Some(&**hop),
+        let reported = lab.events.iter().filter_map(|event| match event {
+            Event::Hop(_, hop) => Some(hop),
             _ => None,
         });
-        assert!(told.eq(&lab.end().hops));
-        assert_eq!(lab.events.iter().filter(|event| matches!(event, Event::End(_))).count(), 1);
+        assert!(reported.eq(&lab.end().hops));
+        assert_eq!(lab.events.iter().filter(|event| matches!(event, Event::Ended(_))).count(), 1);
     }
 
     fn lanes() -> impl Strategy<Value = Profile> {
@@ -704,7 +576,7 @@ mod tests {
             let ttls: Vec<u8> = hops.iter().map(|hop| hop.ttl.get()).collect();
             prop_assert!(ttls.windows(2).all(|pair| pair[1] == pair[0] + 1), "{ttls:?}");
             prop_assert_eq!(ttls.first().copied(), Some(first.max(1)));
-            let asked = |hop: &crate::trace::Hop| hop.probes.iter().filter(|probe| !probe.again).count();
+            let asked = |hop: &Hop| hop.probes.iter().filter(|probe| !probe.again).count();
             prop_assert!(hops.iter().all(|hop| asked(hop) == probes.max(1) as usize));
         }
     }

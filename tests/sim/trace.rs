@@ -10,6 +10,7 @@ mod watch;
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use netprobe::channel::{
@@ -17,12 +18,13 @@ use netprobe::channel::{
     Protocol, SocketChoice, SocketKind, Zones,
 };
 use netprobe::driver::{self, Next, Turn};
+use netprobe::engine::outcome::{Detail, NotSent, Outcome, Reply};
 use netprobe::engine::{Destination, Machine, Target};
 use netprobe::sim::{
     Balance, Change, Failure, Forwarding, Link, Log, Mangle, NameOutcome, Network, Node, NodeId, OriginOutcome, Pick,
     Quote, US, UdpService, Way, ip,
 };
-use netprobe::trace::{Config, Event, Hop, OriginSource, Origins, Ports, StopReason, Trace, Tracer, Wait};
+use netprobe::trace::{self, Began, Config, Event, Hop, OriginSource, Origins, Ports, StopReason, Trace, Tracer, Wait};
 use netprobe::types::{Family, Instant, IpEndpoint, Mtu, Now, Port, StampSource, Ttl};
 use netprobe::wire::extension::{LabelStackEntry, Object};
 use netprobe::wire::icmp::ErrorKind;
@@ -107,7 +109,7 @@ fn config() -> Config {
         names: false,
         origins: None,
         flow: 0,
-        flows: 1,
+        flows: None,
         seed: 3,
     }
 }
@@ -122,7 +124,7 @@ impl Told {
     fn ends(&self) -> Vec<(Duration, &Trace)> {
         let mut ends = Vec::new();
         for (at, event) in &self.events {
-            if let Event::End(trace) = event {
+            if let Event::Ended(trace) = event {
                 ends.push((*at, &**trace));
             }
         }
@@ -260,7 +262,8 @@ fn placed(addresses: &[IpAddr], lane: LaneId, profile: Profile) -> Vec<Target> {
 
 /// Each hop's responders, one per probe.
 fn responders(trace: &Trace) -> Vec<Vec<Option<IpAddr>>> {
-    let of = |hop: &Hop| hop.probes.iter().map(|probe| probe.answer.as_ref().map(|answer| answer.responder)).collect();
+    let of =
+        |hop: &Arc<Hop>| hop.probes.iter().map(|probe| probe.response().map(|response| response.responder)).collect();
     trace.hops.iter().map(of).collect()
 }
 
@@ -272,6 +275,17 @@ fn expected(family: Family, hops: u8, shown: u8, silent: &[u8]) -> Vec<Vec<Optio
         _ => Some(router(family, ttl)),
     };
     (1..=shown).map(|ttl| vec![of(ttl); 3]).collect()
+}
+
+/// Why a probe was not sent, if it was not.
+fn not_sent(event: &Event) -> Option<&NotSent> {
+    match event {
+        Event::Probe(event) => match &event.outcome {
+            Outcome::NotSent(failure) => Some(failure),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 /// How many probes may run past a destination before it answers.
@@ -336,7 +350,7 @@ fn hops_come_in_order_and_each_as_soon_as_it_is_final() {
     assert!(hops[0].0 < ms(30), "{:?}", hops[0]);
     assert!(hops[7].0 < hops[8].0 && hops[8].0 == hops[9].0, "{hops:?}");
     let (_, end) = told.end();
-    assert!(hops.iter().map(|(_, hop)| *hop).eq(&end.hops));
+    assert!(hops.iter().map(|(_, hop)| *hop).eq(end.hops.iter().map(|hop| &**hop)));
 }
 
 #[test]
@@ -361,8 +375,12 @@ fn a_hop_waits_a_tick_for_the_stamp_of_a_probe_whose_answer_was_faster() {
         network.sent_stamps_after(Some(ms(5) + Duration::from_micros(behind)));
         let told = trace(&network, RAW, Config { probes_per_hop: 1, ..config() });
         let [(at, hop)] = told.hops()[..] else { panic!("{:?}", told.events) };
-        let answer = hop.probes[0].answer.as_ref().unwrap();
-        assert_eq!((answer.stamp, answer.rtt.as_duration()), (expected, ms(5)), "{behind} µs behind");
+        let response = hop.probes[0].response().unwrap();
+        assert_eq!(
+            (response.event.delay.unwrap().stamp, response.rtt.as_duration()),
+            (expected, ms(5)),
+            "{behind} µs behind"
+        );
         assert!(at <= ms(6), "{behind} µs behind: {at:?}");
     }
 }
@@ -374,7 +392,7 @@ fn delays_do_not_hold_the_time_it_took_to_read_the_answer() {
     network.stall(ms(1), ms(50));
     let told = trace(&network, RAW, Config { probes_per_hop: 1, ..config() });
     let rtts =
-        told.hops().iter().map(|(_, hop)| hop.probes[0].answer.as_ref().unwrap().rtt.as_duration()).collect::<Vec<_>>();
+        told.hops().iter().map(|(_, hop)| hop.probes[0].response().unwrap().rtt.as_duration()).collect::<Vec<_>>();
     assert_eq!(rtts, [ms(5), ms(10)]);
 }
 
@@ -451,8 +469,8 @@ fn packets_have_the_size_asked_for_and_at_least_their_headers() {
             let whole = packet_octets.max(least);
             assert!(told.log.packets().iter().all(|packet| packet.octets.len() == whole), "{kind:?} {packet_octets}");
             assert_eq!(responders(told.end().1), expected(kind.0, 3, 3, &[]), "{kind:?} {packet_octets}");
-            let Some((_, Event::Start(start))) = told.events.first() else { panic!("no start") };
-            assert_eq!(start.packet_octets, whole);
+            let Some((_, Event::Began(began))) = told.events.first() else { panic!("no beginning") };
+            assert_eq!(trace::packet_octets(&began.subject), Some(whole));
         }
     }
 }
@@ -473,7 +491,7 @@ fn label_stacks_are_read_where_routers_put_them() {
             for (ttl, hop) in (1..).zip(&end.hops) {
                 let objects = if ttl == 2 { vec![Object::Mpls(stack.to_vec())] } else { Vec::new() };
                 for probe in &hop.probes {
-                    assert_eq!(probe.answer.as_ref().unwrap().extensions, objects, "{kind:?} ttl {ttl}");
+                    assert_eq!(probe.response().unwrap().extensions(), objects, "{kind:?} ttl {ttl}");
                 }
             }
         }
@@ -496,7 +514,7 @@ fn an_unreachable_on_the_way_ends_the_trace() {
         let mut hops = expected(kind.0, 8, 3, &[]);
         hops.push(hops[2].clone());
         assert_eq!(responders(end), hops, "{kind:?}");
-        let kinds = |at: usize| end.hops[at].probes.iter().map(|probe| probe.answer.as_ref().unwrap().kind);
+        let kinds = |at: usize| end.hops[at].probes.iter().map(|probe| probe.response().unwrap().kind());
         assert!(kinds(2).all(|kind| kind == Some(ErrorKind::TimeExceeded)));
         assert!(kinds(3).all(|kind| kind == Some(meaning)));
     }
@@ -512,8 +530,8 @@ fn a_link_too_narrow_for_the_packet_ends_the_trace_with_its_mtu() {
     let told = trace_over(&network, lane, &[target(Family::V6)], Config { packet_octets: Some(1500), ..config() });
     let (_, end) = told.end();
     assert_eq!((end.hops.len(), end.stop_reason), (3, StopReason::Unreachable));
-    let answer = end.hops[2].probes[0].answer.as_ref().unwrap();
-    assert_eq!((answer.kind, answer.mtu), (Some(ErrorKind::TooBig), Mtu::new(1400)));
+    let response = end.hops[2].probes[0].response().unwrap();
+    assert_eq!((response.kind(), response.error().unwrap().mtu), (Some(ErrorKind::TooBig), Mtu::new(1400)));
 }
 
 #[test]
@@ -540,7 +558,7 @@ fn a_target_that_refuses_is_reached() {
         let told = trace(&network, kind, config());
         let (_, end) = told.end();
         assert_eq!((end.reached, end.stop_reason), (true, StopReason::Destination), "{kind:?}");
-        assert_eq!(end.hops[3].probes[0].answer.as_ref().unwrap().kind, Some(ErrorKind::Prohibited), "{kind:?}");
+        assert_eq!(end.hops[3].probes[0].response().unwrap().kind(), Some(ErrorKind::Prohibited), "{kind:?}");
     }
 }
 
@@ -588,8 +606,8 @@ fn a_service_that_answers_on_the_port_is_the_destination() {
             trace_over(&network, LanePlan { flows, ..lane(UDP) }, &[target(Family::V4)], Config { ports, ..config() });
         let (_, end) = told.end();
         assert_eq!(responders(end), expected(Family::V4, 4, 4, &[]), "{flows} flows");
-        let answer = end.hops[3].probes[0].answer.as_ref().unwrap();
-        assert_eq!((answer.icmp_type, answer.kind), (None, None));
+        let response = end.hops[3].probes[0].response().unwrap();
+        assert!(matches!(response.event.outcome, Outcome::Reply(Reply { detail: Detail::Datagram, .. })));
         assert!(told.log.packets().iter().all(|packet| packet.ports().unwrap().1 == 53));
     }
 }
@@ -616,8 +634,8 @@ fn destination_ports_count_up_from_the_first() {
     let told = trace(&network, UDP, config());
     let ports: Vec<u16> = told.log.packets().iter().map(|packet| packet.ports().unwrap().1).collect();
     assert_eq!(ports, (33434..).take(ports.len()).collect::<Vec<u16>>());
-    let Some((_, Event::Start(start))) = told.events.first() else { panic!("no start") };
-    assert_eq!((start.port, start.socket), (Some(33434), Some(SocketKind::Dgram)));
+    let Some((_, Event::Began(Began { subject, .. }))) = told.events.first() else { panic!("no beginning") };
+    assert_eq!((subject.port, subject.socket), (Some(33434), Some(SocketKind::Dgram)));
 }
 
 /// What a router may do to its quotes without its hop being lost.
@@ -713,8 +731,13 @@ fn an_answer_behind_its_wait_fills_in_as_late() {
     let told = trace(&network, RAW, config());
     let (_, end) = told.end();
     assert_eq!(responders(end)[2], vec![Some(router(Family::V4, 3)); 3]);
-    assert!(end.hops[2].probes[0].answer.as_ref().unwrap().late);
-    assert!(end.hops[..2].iter().flat_map(|hop| &hop.probes).all(|probe| !probe.answer.as_ref().unwrap().late));
+    assert!(end.hops[2].probes[0].event.standing.is_late());
+    assert!(
+        end.hops[..2]
+            .iter()
+            .flat_map(|hop| &hop.probes)
+            .all(|probe| probe.response().is_some() && !probe.event.standing.is_late())
+    );
 }
 
 #[test]
@@ -777,7 +800,7 @@ fn names_are_asked_for_once_and_shown_where_they_came_in_time() {
         .collect();
     assert_eq!(wanted, [router(Family::V4, 1), router(Family::V4, 2), target(Family::V4)]);
     let names = |hop: &Hop| -> Vec<Option<String>> {
-        hop.probes.iter().map(|probe| probe.answer.as_ref().unwrap().name.as_deref().map(String::from)).collect()
+        hop.responders.iter().map(|responder| responder.name.as_deref().map(String::from)).collect()
     };
     let shown: Vec<_> = told.hops().iter().map(|(_, hop)| names(hop)[0].clone()).collect();
     assert_eq!(shown, [Some("r1.example".into()), None, Some("t.example".into())]);
@@ -795,7 +818,7 @@ fn an_interrupt_ends_the_trace_with_the_hops_so_far() {
     let shown: Vec<_> = end.hops.iter().map(|hop| hop.ttl.get()).collect();
     assert!(shown.len() >= 6 && shown.iter().copied().eq(1..=shown.len() as u8), "{shown:?}");
     assert_eq!(responders(end)[1], [None; 3], "its probes are unanswered so far");
-    assert!(told.hops().iter().map(|(_, hop)| *hop).eq(&end.hops));
+    assert!(told.hops().iter().map(|(_, hop)| *hop).eq(end.hops.iter().map(|hop| &**hop)));
 }
 
 #[test]
@@ -809,13 +832,12 @@ fn interim_figures_tell_how_far_a_trace_has_come_and_change_nothing() {
     };
     let asked = play(&[soon, later]);
     let figures = |(time, event): &(Duration, Event)| match event {
-        Event::Interim(all) => Some((*time, all.clone())),
+        Event::Interim(figures) => Some((*time, figures.clone())),
         _ => None,
     };
     let told: Vec<_> = asked.events.iter().filter_map(figures).collect();
     let [(first_at, first), (second_at, second)] = &told[..] else { panic!("{told:?}") };
     assert_eq!((*first_at, *second_at), (soon, later));
-    let ([first], [second]) = (&first[..], &second[..]) else { panic!("{told:?}") };
     assert_eq!((first.answered, first.highest_ttl, first.final_hops), (0, None, 0));
     let left = asked.log.times().iter().filter(|&&at| at <= later).count();
     assert_eq!(second.sent as usize, left);
@@ -855,23 +877,24 @@ fn every_target_has_one_start_its_hops_in_order_and_one_end() {
         let told = trace_over(&network, lane(kind), &targets, config());
         assert_eq!(told.ends().len(), targets.len());
         for (_, end) in told.ends() {
-            let index = end.trace.index();
+            let id = end.began.subject.id;
             let own: Vec<&Event> = told
                 .events
                 .iter()
                 .map(|(_, event)| event)
                 .filter(|event| match event {
-                    Event::Start(start) => start.trace == end.trace,
-                    Event::Hop(trace, _) | Event::SendFailed { trace, .. } => *trace == end.trace,
-                    Event::End(trace) => trace.trace == end.trace,
-                    Event::NameWanted(_) | Event::Interim(_) => false,
+                    Event::Began(began) => began.subject.id == id,
+                    Event::Hop(subject, _) => subject.id == id,
+                    Event::Ended(trace) => trace.began.subject.id == id,
+                    Event::Probe(event) => event.subject.id == id && matches!(event.outcome, Outcome::NotSent(_)),
+                    Event::NameWanted(_) | Event::Interim(_) | Event::Flows(_) | Event::Report(_) => false,
                 })
                 .collect();
-            let [Event::Start(_), Event::Hop(_, first), Event::Hop(_, second), Event::End(_)] = own[..] else {
+            let [Event::Began(_), Event::Hop(_, first), Event::Hop(_, second), Event::Ended(_)] = own[..] else {
                 panic!("{kind:?} {own:?}");
             };
             assert_eq!((first.ttl.get(), second.ttl.get()), (1, 2));
-            assert_eq!(responders(end)[1], vec![Some(targets[index]); 3], "{kind:?}");
+            assert_eq!(responders(end)[1], vec![Some(targets[id.index()]); 3], "{kind:?}");
         }
     }
 }
@@ -1006,14 +1029,15 @@ fn the_first_ttl_is_the_first_hop() {
 }
 
 #[test]
-fn refused_probes_are_tried_again_and_told_once() {
+fn refused_probes_are_tried_again_and_reported_once() {
     let mut network = Network::new(1);
     path(&mut network, Family::V4, 5, as_is);
     network.refuse_sends(4..=7, OsError::ENOBUFS);
     let told = trace(&network, RAW, config());
     assert_eq!(responders(told.end().1), expected(Family::V4, 5, 5, &[]));
-    let failures = told.events.iter().filter(|(_, event)| matches!(event, Event::SendFailed { .. }));
-    assert_eq!(failures.count(), 1);
+    let failures: Vec<&NotSent> = told.events.iter().filter_map(|(_, event)| not_sent(event)).collect();
+    assert_eq!(failures.iter().filter(|failure| !failure.repeated).count(), 1);
+    assert_eq!(failures.len(), 4);
 }
 
 #[test]
@@ -1025,7 +1049,9 @@ fn a_trace_that_can_send_nothing_ends_soon() {
     let (time, end) = told.end();
     assert_eq!((end.reached, end.stop_reason, end.hops.len()), (false, StopReason::SendFailed, 0));
     assert!(time < ms(100), "{time:?}");
-    assert!(told.events.iter().any(|(_, event)| matches!(event, Event::SendFailed { error: OsError::EPERM, .. })));
+    assert!(
+        told.events.iter().any(|(_, event)| not_sent(event).is_some_and(|failure| failure.error == OsError::EPERM))
+    );
 }
 
 #[test]
@@ -1057,10 +1083,10 @@ fn targets_without_address_or_route_have_an_end_of_their_own() {
         Next::Continue
     })
     .unwrap();
-    let [Event::Start(first), Event::End(_), Event::Start(second), Event::End(end)] = &told[..] else {
+    let [Event::Began(first), Event::Ended(_), Event::Began(second), Event::Ended(end)] = &told[..] else {
         panic!("{told:?}");
     };
-    assert_eq!((first.address, second.address), (None, Some(endpoint.address)));
+    assert_eq!((first.subject.address, second.subject.address), (None, Some(endpoint.address)));
     assert_eq!((end.stop_reason, end.hops.len()), (StopReason::SendFailed, 0));
 }
 
@@ -1072,9 +1098,8 @@ fn a_stalled_process_does_not_make_answers_late() {
     let told = trace(&network, RAW, config());
     let (_, end) = told.end();
     assert_eq!(responders(end), expected(Family::V4, 15, 15, &[]));
-    let rtts = end.hops.iter().flat_map(|hop| &hop.probes).map(|probe| probe.answer.as_ref().unwrap());
-    for answer in rtts {
-        assert!(!answer.late && answer.rtt.as_duration() <= ms(75), "{answer:?}");
+    for response in end.hops.iter().flat_map(|hop| &hop.probes).map(|probe| probe.response().unwrap()) {
+        assert!(!response.event.standing.is_late() && response.rtt.as_duration() <= ms(75), "{response:?}");
     }
 }
 
@@ -1092,9 +1117,8 @@ fn lossy_paths_are_survived_with_any_seed() {
             let told = trace(&network, kind, config());
             let (_, end) = told.end();
             for (hop, expected) in end.hops.iter().zip(expected(kind.0, 10, 10, &[])) {
-                let responders = hop.probes.iter().filter_map(|probe| probe.answer.as_ref());
                 assert!(
-                    responders.map(|answer| Some(answer.responder)).all(|found| found == expected[0]),
+                    hop.responses().map(|response| Some(response.responder)).all(|found| found == expected[0]),
                     "{seed} {kind:?}"
                 );
             }

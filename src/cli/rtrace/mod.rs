@@ -2,7 +2,6 @@
 
 pub mod args;
 mod modes;
-mod report;
 mod rules;
 mod run;
 

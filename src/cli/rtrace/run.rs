@@ -9,14 +9,15 @@ use crate::cli::args::values::{self, Rate, Timestamping};
 use crate::cli::drive::{Run, Worker, drive_one};
 use crate::cli::env::Env;
 use crate::cli::error::CliError;
+use crate::cli::exit_status;
 use crate::cli::names;
 use crate::cli::rtrace::args::{Method, TraceArgs};
 use crate::cli::rtrace::rules;
 use crate::cli::target::{self, Lanes};
-use crate::cli::{ANSWERED, NOT_ANSWERED, NOT_RUN};
 use crate::engine::{Destination, Target};
-use crate::report::{FlowsJson, FlowsText, Sink, TraceJson, TraceJsonOptions, TraceText, TraceTextOptions};
-use crate::trace::{Config, Event, MtuTracer, OriginSource, Ports, Tracer};
+use crate::report::{Sink, TraceJson, TraceJsonOptions, TraceText, TraceTextOptions, TraceView};
+use crate::trace::watch::{self, Reporter};
+use crate::trace::{Config, Event, MtuTracer, OriginSource, Ports, RunStatus, Tracer};
 use crate::types::{Family, Port, Tos};
 use crate::wire::as_table::AsTable;
 
@@ -72,16 +73,18 @@ impl Rtrace<'_> {
         }
         let config = self.config(targets, used, packet_octets, opened.lookup.is_some(), env);
         let config = Config { origins, ..config };
-        let run = Run { first: names.interrupted, ..Run::plain(Verdict::event) };
-        if self.args.timing.report {
-            return self.report(config, method, opened, run.first, env);
-        }
-        let (sink, fold) = (self.sink(method), Verdict::of(config.targets.len() * flow_count(self.args) as usize));
-        let verdict = match self.args.packet.mtu {
-            true => drive_one(Worker::new(opened, MtuTracer::new(config), sink, fold), run, env)?,
-            false => drive_one(Worker::new(opened, Tracer::new(config), sink, fold), run, env)?,
+        let run = Run { first: names.interrupted, ..Run::plain(observe) };
+        let (sink, status) = (self.sink(method), RunStatus::new(config.targets.len() * flow_count(self.args) as usize));
+        let status = if self.args.timing.report {
+            let (cycles, interval) = self.cycles();
+            let machine = Reporter::new(watch::Config { trace: config, cycles, interval });
+            drive_one(Worker::new(opened, machine, sink, status), run, env)?
+        } else if self.args.packet.mtu {
+            drive_one(Worker::new(opened, MtuTracer::new(config), sink, status), run, env)?
+        } else {
+            drive_one(Worker::new(opened, Tracer::new(config), sink, status), run, env)?
         };
-        Ok(verdict.status())
+        Ok(exit_status(status.status()))
     }
 
     /// The targets, and the packet length if the last word is one.
@@ -289,35 +292,31 @@ impl Rtrace<'_> {
             names: names && !self.args.output.numeric,
             origins: None,
             flow: method.flow,
-            flows: flow_count(self.args),
+            flows: method.flows,
             seed: env.seed,
         }
     }
 
     fn sink(&self, method: Method) -> Box<dyn Sink<Event> + Send> {
-        let (flows, json) = (self.args.method.flows, self.json_options(method));
-        match (self.args.output.json, flows) {
-            (true, Some(flows)) => Box::new(FlowsJson::new(flows, json)),
-            (true, None) => Box::new(TraceJson::new(json)),
-            (false, Some(flows)) => Box::new(FlowsText::new(flows, self.text_options())),
-            (false, None) => Box::new(TraceText::new(self.text_options())),
+        let (output, program) = (&self.args.output, self.program.into());
+        let view = match (self.args.timing.report, self.args.method.flows) {
+            (true, _) => TraceView::Report,
+            (false, Some(_)) => TraceView::Flows,
+            (false, None) => TraceView::Path,
+        };
+        if output.json {
+            let method_requested = method.name().into();
+            return Box::new(TraceJson::new(TraceJsonOptions { program, view, method_requested }));
         }
-    }
-
-    pub(super) fn json_options(&self, method: Method) -> TraceJsonOptions {
-        TraceJsonOptions { program: self.program.into(), method_requested: method.name().into() }
-    }
-
-    pub(super) fn text_options(&self) -> TraceTextOptions {
-        let output = &self.args.output;
-        TraceTextOptions {
-            program: self.program.into(),
+        Box::new(TraceText::new(TraceTextOptions {
+            program,
+            view,
             numeric: output.numeric,
             extensions: output.extensions,
             back: output.back,
             explain: output.explain,
             verbose: output.verbose,
-        }
+        }))
     }
 }
 
@@ -336,36 +335,7 @@ pub(super) fn flow_count(args: &TraceArgs) -> u32 {
     args.method.flows.unwrap_or(1)
 }
 
-/// What decides the exit status.
-#[derive(Default)]
-pub(super) struct Verdict {
-    pub(super) targets: usize,
-    pub(super) reached: usize,
-    pub(super) not_run: bool,
-}
-
-impl Verdict {
-    pub(super) fn of(targets: usize) -> Self {
-        Verdict { targets, ..Verdict::default() }
-    }
-
-    fn event(&mut self, event: &Event) -> Option<IpAddr> {
-        match event {
-            Event::NameWanted(address) => return Some(*address),
-            Event::End(trace) => {
-                self.reached += usize::from(trace.reached);
-                self.not_run |= trace.stop_reason == crate::trace::StopReason::SendFailed;
-            }
-            _ => {}
-        }
-        None
-    }
-
-    pub(super) fn status(&self) -> u8 {
-        match (self.not_run, self.reached >= self.targets) {
-            (true, _) => NOT_RUN,
-            (false, true) => ANSWERED,
-            (false, false) => NOT_ANSWERED,
-        }
-    }
+fn observe(status: &mut RunStatus, event: &Event) -> Option<IpAddr> {
+    status.add(event);
+    if let Event::NameWanted(address) = event { Some(*address) } else { None }
 }

@@ -1,38 +1,11 @@
-//! Findings in words and as JSON.
+//! Findings in words: [`sentence`].
 
 use std::net::IpAddr;
 
-use serde::Serialize;
-use serde_json::{Value as Json, json};
-
-use crate::report::json::millis;
-use crate::report::trace::mtu;
-use crate::report::trace::object::ChangeObject;
+use crate::engine::outcome::Field;
 use crate::report::words::number::Millis;
-use crate::trace::{Field, Finding};
-use crate::types::Ttl;
-
-/// A finding as JSON tells it.
-#[derive(Serialize)]
-pub(in crate::report) struct FindingObject {
-    code: &'static str,
-    ttl: Option<u8>,
-    severity: &'static str,
-    evidence: Json,
-    text: String,
-}
-
-impl FindingObject {
-    pub fn new(finding: &Finding) -> Self {
-        FindingObject {
-            code: finding.code(),
-            ttl: finding.ttl().map(Ttl::get),
-            severity: finding.severity().name(),
-            evidence: evidence(finding),
-            text: sentence(finding),
-        }
-    }
-}
+use crate::trace::{Finding, Narrowing};
+use crate::types::{Mtu, Ttl};
 
 /// What a finding says, with its evidence.
 pub(in crate::report) fn sentence(finding: &Finding) -> String {
@@ -96,8 +69,8 @@ pub(in crate::report) fn sentence(finding: &Finding) -> String {
             format!("hop {}, {responder}, is in front of a link with an MTU {mtu}", ttl.get())
         }
         Finding::PathMtu { mtu, .. } => format!("packets of up to {} octets reach the destination", mtu.get()),
-        Finding::MtuDrop { at, by, stated } => mtu::drop_sentence(at, *by, *stated),
-        Finding::MtuBlackHole { at, echoed } => mtu::black_hole_sentence(at, *echoed),
+        Finding::MtuDrop { at, by, stated } => drop_sentence(at, *by, *stated),
+        Finding::MtuBlackHole { at, echoed } => black_hole_sentence(at, *echoed),
         Finding::MtuUnclear { ttl, passed } => format!(
             "packets of {} octets reach hop {}; whether larger ones do cannot be told, too many answers lack",
             passed.get(),
@@ -177,108 +150,38 @@ const fn remark(field: Field, persists: bool) -> &'static str {
     }
 }
 
-fn evidence(finding: &Finding) -> Json {
-    match finding {
-        Finding::SilentHops { first, last, answers_behind } => {
-            json!({"first_ttl": first.get(), "last_ttl": last.get(), "answered_ttl": answers_behind.get()})
-        }
-        Finding::NothingBehind { first, last_answer } => {
-            json!({"first_ttl": first.get(), "answered_ttl": last_answer.map(Ttl::get)})
-        }
-        Finding::RateLimited { sent, answered, behind, behind_sent, .. } => json!({
-            "sent": sent, "received": answered, "behind_ttl": behind.get(), "behind_sent": behind_sent,
-            "behind_received": behind_sent,
-        }),
-        Finding::Loss { first, sent, answered, .. } => {
-            json!({"first_ttl": first.get(), "sent": sent, "received": answered})
-        }
-        Finding::Asymmetry { back, reply_ttl, .. } => json!({"hops_back": back, "reply_ttl": reply_ttl.get()}),
-        Finding::LatencyJump { before, before_rtt, rtt, hops, .. } => json!({
-            "before_ttl": before.get(), "before_rtt_ms": millis(before_rtt.as_nanos()), "rtt_ms": millis(rtt.as_nanos()),
-            "hop_count": hops,
-        }),
-        Finding::MplsTunnel { first, last } => json!({"first_ttl": first.get(), "last_ttl": last.get()}),
-        Finding::TtlNotCounted { quoted, responder, .. } => json!({"quoted_ttl": quoted.get(), "responder": responder}),
-        Finding::AdminBlock { responder, .. } => json!({"responder": responder}),
-        Finding::OtherAddress { target, responder, .. } => json!({"target": target, "responder": responder}),
-        Finding::Loop { period, responder, .. } => json!({"hop_count": period, "responder": responder}),
-        Finding::SeveralResponders { responders, .. } | Finding::SeveralPaths { responders, .. } => {
-            json!({"responders": responders})
-        }
-        Finding::NarrowLink { responder, mtu, .. } => {
-            json!({"responder": responder, "mtu": mtu.map(|mtu| mtu.get())})
-        }
-        Finding::PathMtu { mtu, .. } => json!({"mtu": mtu.get()}),
-        Finding::MtuDrop { at, by, stated } => mtu::drop_evidence(at, *by, *stated),
-        Finding::MtuBlackHole { at, echoed } => mtu::black_hole_evidence(at, *echoed),
-        Finding::MtuUnclear { passed, .. } => json!({"mtu_at_least": passed.get()}),
-        Finding::Unmatched { responder, answers } => json!({"responder": responder, "answers": answers}),
-        Finding::Rewritten { first, last, sent, quoted, persists, .. } => {
-            json!(Rewriting {
-                first_ttl: first.get(),
-                last_ttl: last.get(),
-                change: ChangeObject::new(*sent, *quoted),
-                persists: *persists,
-            })
-        }
-    }
+/// A drop that a router tells.
+pub(in crate::report) fn drop_sentence(at: &Narrowing, by: IpAddr, stated: Option<Mtu>) -> String {
+    let from = at.from.map(|from| format!(" from {}", from.get())).unwrap_or_default();
+    let said = match stated {
+        Some(stated) if stated == at.mtu => format!("said by {by}"),
+        Some(stated) => format!("{by} refuses larger packets, but states {}", stated.get()),
+        None => format!("{by} refuses larger packets, but states no MTU"),
+    };
+    format!("the MTU drops{from} to {} at hop {} ({said})", at.mtu.get(), at.ttl.get())
 }
 
-#[derive(Serialize)]
-struct Rewriting {
-    first_ttl: u8,
-    last_ttl: u8,
-    #[serde(flatten)]
-    change: ChangeObject,
-    persists: bool,
+/// Packets that vanish.
+pub(in crate::report) fn black_hole_sentence(at: &Narrowing, echoed: bool) -> String {
+    let place = match at.behind {
+        Some(behind) if behind.next() == Some(at.ttl) => format!("behind hop {}", behind.get()),
+        Some(behind) => format!("between hop {} and hop {}", behind.get(), at.ttl.get()),
+        None => format!("before hop {}", at.ttl.get()),
+    };
+    let echoes = if echoed { " (or the echo replies to them do on the way back)" } else { "" };
+    format!("packets above {} octets vanish silently {place}{echoes}: smaller ones are answered", at.mtu.get())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trace::Value;
+    use crate::engine::outcome::FieldValue;
 
-    #[test]
-    fn a_finding_is_one_object_with_its_evidence() {
-        let finding = Finding::Rewritten {
-            field: Field::Dscp,
-            first: Ttl::new(3),
-            last: Ttl::new(5),
-            sent: Value::Number(46),
-            quoted: Value::Number(0),
-            persists: true,
-        };
-        assert_eq!(
-            serde_json::to_value(FindingObject::new(&finding)).unwrap(),
-            json!({
-                "code": "dscp_rewritten", "ttl": 3, "severity": "warning",
-                "evidence": {
-                    "first_ttl": 3, "last_ttl": 5, "sent": 46, "quoted": 0, "sent_address": null, "quoted_address": null,
-                    "persists": true,
-                },
-                "text": "DSCP 46 is 0 from hop 3 on",
-            })
-        );
-    }
+    const ROUTER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(203, 0, 113, 2));
 
-    #[test]
-    fn a_changed_address_stands_under_keys_of_its_own() {
-        let address = |last| Value::Address(IpAddr::from([192, 0, 2, last]));
-        let finding = Finding::Rewritten {
-            field: Field::Source,
-            first: Ttl::new(2),
-            last: Ttl::new(2),
-            sent: address(1),
-            quoted: address(9),
-            persists: true,
-        };
-        assert_eq!(
-            evidence(&finding),
-            json!({
-                "first_ttl": 2, "last_ttl": 2, "sent": null, "quoted": null, "sent_address": "192.0.2.1",
-                "quoted_address": "192.0.2.9", "persists": true,
-            })
-        );
+    fn at(behind: Option<u8>) -> Narrowing {
+        let from = behind.and_then(|_| Mtu::new(1500));
+        Narrowing { ttl: Ttl::new(5), behind: behind.map(Ttl::new), from, mtu: Mtu::new(1380).unwrap() }
     }
 
     #[test]
@@ -296,7 +199,6 @@ mod tests {
             "from hop 4 on packets and their answers are 70.000 ms longer under way: the fastest answer of hop 3 took \
              2.500 ms, that of hop 4 and the 2 behind it took 72.500 ms"
         );
-        assert_eq!(evidence(&jump), json!({"before_ttl": 3, "before_rtt_ms": 2.5, "rtt_ms": 72.5, "hop_count": 3}));
     }
 
     #[test]
@@ -305,13 +207,31 @@ mod tests {
             field: Field::Identification,
             first: Ttl::new(2),
             last: Ttl::new(2),
-            sent: Value::Number(0x1234),
-            quoted: Value::Number(0),
+            sent: FieldValue::Number(0x1234),
+            quoted: FieldValue::Number(0),
             persists: false,
         };
         assert_eq!(
             sentence(&one),
             "IP ID 4660 is 0 in the quote of hop 2 alone: the quote is changed rather than the packet"
         );
+    }
+
+    #[test]
+    fn a_drop_names_who_tells_it_and_what_is_told_wrong() {
+        let told = |stated| drop_sentence(&at(Some(4)), ROUTER, Mtu::new(stated));
+        assert_eq!(told(1380), "the MTU drops from 1500 to 1380 at hop 5 (said by 203.0.113.2)");
+        assert!(told(1300).ends_with("at hop 5 (203.0.113.2 refuses larger packets, but states 1300)"));
+        assert!(told(0).ends_with("but states no MTU)"));
+        assert!(drop_sentence(&at(None), ROUTER, None).starts_with("the MTU drops to 1380 at hop 5 "));
+    }
+
+    #[test]
+    fn a_black_hole_lies_between_the_hops_that_tell_of_it() {
+        let sentence = |behind, echoed| black_hole_sentence(&at(behind), echoed);
+        let whole = "packets above 1380 octets vanish silently behind hop 4: smaller ones are answered";
+        assert_eq!(sentence(Some(4), false), whole);
+        assert!(sentence(Some(2), false).contains(" between hop 2 and hop 5:"));
+        assert!(sentence(None, true).contains(" before hop 5 (or the echo replies to them do on the way back):"));
     }
 }

@@ -1,16 +1,41 @@
 //! rtrace's results: paths, flows side by side, and reports of a path over time.
 
+mod annotation;
+mod csv;
 mod findings;
 mod flows;
 mod json;
-mod mtu;
-mod object;
 mod table;
-mod table_json;
 mod text;
+mod turns;
 
-pub use flows::{FlowsJson, FlowsText};
+use std::borrow::Cow;
+
+pub use csv::TraceCsv;
 pub use json::{TraceJson, TraceJsonOptions};
-pub use table::{TableOptions, TraceTable};
-pub use table_json::TraceTableJson;
 pub use text::{TraceText, TraceTextOptions};
+
+use crate::engine::outcome::Subject;
+use crate::report::escape;
+
+/// What a run of rtrace shows of its targets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TraceView {
+    /// The path to each.
+    #[default]
+    Path,
+    /// The paths of several flows, laid over each other (`--flows`).
+    Flows,
+    /// The figures of each path over time (`--report`).
+    Report,
+}
+
+impl TraceView {
+    /// The name of a trace in messages: each flow of a target has its own.
+    fn name(self, subject: &Subject) -> Cow<'_, str> {
+        match subject.flow {
+            Some(flow) if self == TraceView::Flows => Cow::Owned(format!("{},flow={flow}", escape(&subject.name))),
+            _ => escape(&subject.name),
+        }
+    }
+}

@@ -1,30 +1,15 @@
 //! rtrace's report as text: the table of `mtr -r`, with host names in full.
 
-use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::time::{Duration, UNIX_EPOCH};
 
-use crate::channel::OsError;
-use crate::report::trace::text::{origins, say_start};
-use crate::report::words::message::annotation;
-use crate::report::{Sink, Streams, escape};
-use crate::trace::watch::{Ended, Event, Report, ReportHop, ReportResponder};
-use crate::trace::{Answer, Start, TraceId};
+use crate::engine::outcome::Outcome;
+use crate::report::escape;
+use crate::report::trace::annotation::annotation;
+use crate::report::trace::text::{TraceTextOptions, origins};
+use crate::trace::watch::{Report, ReportHop, ReportResponder};
 use crate::types::Rtt;
 use crate::wire::extension::Object;
-
-/// What the text is to look like.
-#[derive(Clone, Debug)]
-pub struct TableOptions {
-    /// The program's name, before messages on stderr.
-    pub program: Box<str>,
-    /// Addresses alone, no names (`-n`).
-    pub numeric: bool,
-    /// MPLS labels below the routers that told them (`-e`).
-    pub extensions: bool,
-    /// How each report is made, and why it ended, on stderr (`-v`).
-    pub verbose: bool,
-}
 
 /// The width of the host column up to which mtr's and ours are the same.
 const HOST_WIDTH: usize = 25;
@@ -32,115 +17,22 @@ const HOST_WIDTH: usize = 25;
 const MARK: &str = "*";
 const LEGEND: &str = "unanswered here, but not behind: this router limits its answers, packets pass it";
 
-/// Writes a run of reports as text, target by target in argument order.
-pub struct TraceTable {
-    options: TableOptions,
-    /// By index.
-    targets: BTreeMap<usize, Held>,
-    /// The first target whose table is not written yet.
-    current: usize,
-}
-
-/// What is known of one target.
-#[derive(Default)]
-struct Held {
-    start: Option<Start>,
-    /// Its table, once it ended and until it is its turn.
-    table: Option<String>,
-}
-
-impl TraceTable {
-    /// A writer that has written nothing yet.
-    pub fn new(options: TableOptions) -> Self {
-        TraceTable { options, targets: BTreeMap::new(), current: 0 }
-    }
-
-    fn held(&mut self, trace: TraceId) -> &mut Held {
-        self.targets.entry(trace.index()).or_default()
-    }
-
-    fn start(&self, trace: TraceId) -> Option<&Start> {
-        self.targets.get(&trace.index())?.start.as_ref()
-    }
-
-    fn name(&self, trace: TraceId) -> String {
-        self.start(trace).map(|start| escape(&start.name).into_owned()).unwrap_or_default()
-    }
-
-    fn say_failure(&self, trace: TraceId, error: OsError, talk: &mut dyn Write) -> io::Result<()> {
-        writeln!(talk, "{}: {}: sendmsg: {error}", self.options.program, self.name(trace))
-    }
-
-    fn say_end(&self, report: &Report, talk: &mut dyn Write) -> io::Result<()> {
-        let (program, name) = (&self.options.program, self.name(report.trace));
-        let seconds = Duration::from_nanos(report.duration).as_secs_f64();
-        let why = match report.ended {
-            Some(Ended::Cycles) | None => "all cycles are over",
-            Some(Ended::Interrupted) => "interrupted",
-            Some(Ended::SendFailed) => "probes could not be sent",
-        };
-        writeln!(talk, "{program}: {name}: ended after {seconds:.3} s: {why}")
-    }
-
-    fn end(&mut self, report: &Report, data: &mut dyn Write) -> io::Result<()> {
-        let table = self.start(report.trace).map(|start| table(&self.options, start, report)).unwrap_or_default();
-        self.held(report.trace).table = Some(table);
-        while let Some(table) = self.targets.get_mut(&self.current).and_then(|held| held.table.take()) {
-            self.current += 1;
-            data.write_all(table.as_bytes())?;
-        }
-        Ok(())
-    }
-}
-
-impl Sink<Event> for TraceTable {
-    fn event(&mut self, event: &Event, streams: &mut Streams<'_>) -> io::Result<()> {
-        match event {
-            Event::Start(start) => {
-                self.held(start.trace).start = Some(Start::clone(start));
-                if self.options.verbose { say_start(&self.options.program, start, streams.talk) } else { Ok(()) }
-            }
-            Event::SendFailed { trace, error } => self.say_failure(*trace, *error, streams.talk),
-            Event::Interim(all) => {
-                // Both streams may be one terminal: what is written comes first.
-                streams.data.flush()?;
-                all.iter().try_for_each(|report| interim(&self.options, self.start(report.trace), report, streams.talk))
-            }
-            Event::End(report) => {
-                self.end(report, streams.data)?;
-                if !self.options.verbose {
-                    return Ok(());
-                }
-                // As above.
-                streams.data.flush()?;
-                self.say_end(report, streams.talk)
-            }
-            Event::NameWanted(_) => Ok(()),
-        }
-    }
-}
-
-/// The table so far, for SIGQUIT. It overwrites the `^\` of who typed it, as ping's line does.
-pub(in crate::report) fn interim(
-    options: &TableOptions,
-    start: Option<&Start>,
-    report: &Report,
-    talk: &mut dyn Write,
-) -> io::Result<()> {
-    let Some(start) = start else { return Ok(()) };
-    write!(talk, "\r{}", table(options, start, report))
+/// The table so far, for SIGQUIT. It overwrites the `^\` that was typed, as ping's line does.
+pub(super) fn interim(options: &TraceTextOptions, report: &Report, talk: &mut dyn Write) -> io::Result<()> {
+    write!(talk, "\r{}", table(options, report))
 }
 
 /// Empty for a target without an address: there is nothing to report.
-fn table(options: &TableOptions, start: &Start, report: &Report) -> String {
-    let Some(address) = start.address else { return String::new() };
+pub(super) fn table(options: &TraceTextOptions, report: &Report) -> String {
+    let subject = &report.began.subject;
+    let Some(address) = subject.address else { return String::new() };
     let hops = shown(&report.hops);
-    let host = start.source.map(|source| source.to_string()).unwrap_or_default();
+    let host = subject.source.map(|source| source.to_string()).unwrap_or_default();
     let names = hops.iter().map(|hop| hop.responders.first().map_or("???".len(), |first| width(&name(options, first))));
     let width = names.max().unwrap_or(0).max(HOST_WIDTH);
-    let at = UNIX_EPOCH + Duration::from_nanos(start.time.as_nanos());
+    let at = UNIX_EPOCH + Duration::from_nanos(report.began.time.as_nanos());
     let time = humantime::format_rfc3339_seconds(at).to_string().replace('Z', "+0000");
-    let (method, name) = (start.method.name(), escape(&start.name));
+    let (method, name) = (subject.method.name(), escape(&subject.name));
     let mut text = format!(
         "Start: {time} {method} to {name} ({address})\n\
          HOST: {host:<to$} Loss%   Snt   Last   Avg  Best  Wrst StDev\n",
@@ -154,7 +46,7 @@ fn table(options: &TableOptions, start: &Start, report: &Report) -> String {
     text
 }
 
-/// Behind the last hop that answered one silent hop stands for all.
+/// After the last hop that answered, one silent hop stands for all.
 fn shown(hops: &[ReportHop]) -> &[ReportHop] {
     let answering = hops.iter().rposition(|hop| hop.received > 0).map_or(0, |at| at + 1);
     hops.get(..answering + 1).unwrap_or(hops)
@@ -182,7 +74,7 @@ fn of_destination(report: &Report) -> String {
     )
 }
 
-fn push_hop(options: &TableOptions, hop: &ReportHop, width: usize, text: &mut String) {
+fn push_hop(options: &TraceTextOptions, hop: &ReportHop, width: usize, text: &mut String) {
     let first = hop.responders.first();
     let host = first.map_or_else(|| "???".to_owned(), |first| name(options, first));
     let pad = " ".repeat(width.saturating_sub(self::width(&host)));
@@ -210,14 +102,15 @@ fn push_hop(options: &TableOptions, hop: &ReportHop, width: usize, text: &mut St
 }
 
 /// The labels of the first responder, and the others with theirs, as mtr draws them.
-fn push_responders(options: &TableOptions, hop: &ReportHop, text: &mut String) {
+fn push_responders(options: &TraceTextOptions, hop: &ReportHop, text: &mut String) {
     for (at, responder) in hop.responders.iter().enumerate() {
         match at {
             0 => {}
             1 => text.push_str(&format!("    |  `|-- {}\n", name(options, responder))),
             _ => text.push_str(&format!("    |   |-- {}\n", name(options, responder))),
         }
-        for entry in responder.newest.extensions.iter().filter(|_| options.extensions).flat_map(labels) {
+        let Outcome::Error(error) = &responder.newest.outcome else { continue };
+        for entry in error.extensions.iter().filter(|_| options.extensions).flat_map(labels) {
             text.push_str(&entry);
         }
     }
@@ -232,13 +125,13 @@ fn labels(object: &Object) -> Vec<String> {
 }
 
 /// mtr shows a name instead of the address.
-fn name(options: &TableOptions, responder: &ReportResponder) -> String {
-    let Answer { responder, name, origins: announced, .. } = &responder.newest;
-    let shown = match name.as_deref().filter(|_| !options.numeric) {
+fn name(options: &TraceTextOptions, responder: &ReportResponder) -> String {
+    let shown = &responder.responder;
+    let name = match shown.name.as_deref().filter(|_| !options.numeric) {
         Some(name) => escape(name).into_owned(),
-        None => responder.to_string(),
+        None => shown.address.to_string(),
     };
-    shown + &origins(announced.as_ref())
+    name + &origins(shown.origins.as_ref())
 }
 
 fn width(text: &str) -> usize {

@@ -4,11 +4,15 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::time::Duration;
 
-use crate::channel::OsError;
+use crate::engine::outcome::{NotSent, Outcome, ProbeEvent, Subject, SubjectId};
+use crate::report::trace::annotation::annotation;
 use crate::report::trace::findings::sentence;
-use crate::report::words::message::annotation;
+use crate::report::trace::turns::Turns;
+use crate::report::trace::{TraceView, flows, table};
 use crate::report::{Sink, Streams, escape};
-use crate::trace::{Answer, Event, Hop, Interim, Origins, Start, StopReason, Trace, TraceId, hops_back};
+use crate::trace::{
+    Began, Event, Finding, Hop, Interim, Origins, Responder, Response, StopReason, Trace, hops_back, packet_octets,
+};
 use crate::types::{Asn, Mtu};
 use crate::wire::extension::{Interface, InterfaceRole, LabelStackEntry, Object};
 
@@ -17,13 +21,15 @@ use crate::wire::extension::{Interface, InterfaceRole, LabelStackEntry, Object};
 pub struct TraceTextOptions {
     /// The program's name, before messages on stderr.
     pub program: Box<str>,
+    /// What is shown of each target.
+    pub view: TraceView,
     /// Addresses alone, no names (`-n`).
     pub numeric: bool,
-    /// ICMP extensions behind addresses (`-e`).
+    /// ICMP extensions after addresses, in reports MPLS labels below them (`-e`).
     pub extensions: bool,
     /// The length of the way back, where it differs from the hop's number (`--back`).
     pub back: bool,
-    /// Findings behind each trace (`--explain`).
+    /// Findings after each trace (`--explain`).
     pub explain: bool,
     /// How each trace is made, why it ended and what it found, on stderr (`-v`).
     pub verbose: bool,
@@ -33,6 +39,7 @@ impl Default for TraceTextOptions {
     fn default() -> Self {
         TraceTextOptions {
             program: "rtrace".into(),
+            view: TraceView::Path,
             numeric: false,
             extensions: false,
             back: false,
@@ -46,148 +53,152 @@ impl Default for TraceTextOptions {
 /// those before it have ended.
 pub struct TraceText {
     options: TraceTextOptions,
-    /// By index.
-    traces: BTreeMap<usize, Held>,
-    /// The first trace that has not ended: its text is written as it comes.
-    current: usize,
-}
-
-/// The text of one trace.
-#[derive(Default)]
-struct Held {
-    name: Box<str>,
-    text: Vec<u8>,
-    ended: bool,
-    /// Why the last probe could not be sent.
-    failure: Option<OsError>,
-    /// The MTU that was shown last.
-    mtu: Option<Mtu>,
+    turns: Turns,
+    /// The MTU that each trace under way has shown last.
+    mtus: BTreeMap<SubjectId, Mtu>,
 }
 
 impl TraceText {
     /// A writer that has written nothing yet.
     pub fn new(options: TraceTextOptions) -> Self {
-        TraceText { options, traces: BTreeMap::new(), current: 0 }
+        TraceText { options, turns: Turns::default(), mtus: BTreeMap::new() }
     }
 
-    fn held(&mut self, trace: TraceId) -> &mut Held {
-        self.traces.entry(trace.index()).or_default()
-    }
-
-    /// Writes `text` of `trace` if it is its turn, else keeps it.
-    fn write(&mut self, trace: TraceId, text: &[u8], data: &mut dyn Write) -> io::Result<()> {
-        if trace.index() == self.current {
-            return data.write_all(text);
+    fn begin(&mut self, began: &Began, streams: &mut Streams<'_>) -> io::Result<()> {
+        let subject = &began.subject;
+        if self.options.verbose {
+            self.explain_subject(subject, streams.talk)?;
         }
-        self.held(trace).text.extend_from_slice(text);
-        Ok(())
+        if self.options.view != TraceView::Path {
+            return Ok(());
+        }
+        self.turns.write(subject.id.index(), &header(began), streams.data)
     }
 
-    fn end(&mut self, trace: TraceId, data: &mut dyn Write) -> io::Result<()> {
-        self.held(trace).ended = true;
-        while self.traces.get(&self.current).is_some_and(|held| held.ended) {
-            self.current += 1;
-            if let Some(next) = self.traces.get_mut(&self.current) {
-                data.write_all(&std::mem::take(&mut next.text))?;
+    /// How a trace or a report is made, for `-v`.
+    fn explain_subject(&self, subject: &Subject, talk: &mut dyn Write) -> io::Result<()> {
+        let (Some(address), Some(socket)) = (subject.address, subject.socket) else { return Ok(()) };
+        let (program, name) = (&self.options.program, self.options.view.name(subject));
+        let source = subject.source.map(|source| format!(" from {source}")).unwrap_or_default();
+        let port = subject.port.map(|port| format!(" to port {port}")).unwrap_or_default();
+        let (method, socket, flow) = (subject.method.name(), socket.name(), subject.flow.unwrap_or_default());
+        writeln!(talk, "{program}: {name}: {address}{source}, {method}{port} over a {socket} socket, flow {flow}")
+    }
+
+    fn hop(&mut self, subject: &Subject, hop: &Hop, data: &mut dyn Write) -> io::Result<()> {
+        if self.options.view != TraceView::Path {
+            return Ok(());
+        }
+        let mtu = hop.mtu.filter(|mtu| self.mtus.get(&subject.id) != Some(mtu));
+        let line = hop_line(&self.options, hop, mtu);
+        if let Some(mtu) = mtu.filter(|_| !hop.responders.is_empty()) {
+            self.mtus.insert(subject.id, mtu);
+        }
+        self.turns.write(subject.id.index(), &line, data)
+    }
+
+    fn end(&mut self, trace: &Trace, streams: &mut Streams<'_>) -> io::Result<()> {
+        let index = trace.began.subject.id.index();
+        self.mtus.remove(&trace.began.subject.id);
+        if self.options.view == TraceView::Path {
+            if self.options.explain {
+                self.turns.write(index, &findings(&trace.findings), streams.data)?;
             }
+            self.turns.end(index, streams.data)?;
         }
-        Ok(())
-    }
-
-    fn send_failed(&mut self, trace: TraceId, error: OsError, talk: &mut dyn Write) -> io::Result<()> {
-        let held = self.held(trace);
-        if held.failure.replace(error) == Some(error) {
+        self.explain_end(&trace.began.subject, trace.stop_reason, trace.duration, streams)?;
+        if !self.options.verbose || self.options.explain {
             return Ok(());
         }
-        let name = held.name.clone();
-        writeln!(talk, "{}: {name}: sendmsg: {error}", self.options.program)
+        let (program, name) = (&self.options.program, self.options.view.name(&trace.began.subject));
+        findings(&trace.findings).lines().try_for_each(|line| writeln!(streams.talk, "{program}: {name}: {line}"))
     }
 
-    fn say_end(&mut self, end: &Trace, talk: &mut dyn Write) -> io::Result<()> {
-        let held = self.held(end.trace);
-        let (name, why) = (held.name.clone(), why_ended(end.stop_reason));
-        let seconds = Duration::from_nanos(end.duration).as_secs_f64();
-        let program = &self.options.program;
-        writeln!(talk, "{program}: {name}: ended after {seconds:.3} s: {why}")?;
-        if self.options.explain {
+    /// Why a trace or a report ended, for `-v`.
+    fn explain_end(
+        &self,
+        subject: &Subject,
+        reason: StopReason,
+        duration: u64,
+        streams: &mut Streams<'_>,
+    ) -> io::Result<()> {
+        if !self.options.verbose {
             return Ok(());
         }
-        findings(end).lines().try_for_each(|line| writeln!(talk, "{program}: {name}: {line}"))
+        // Both streams may be one terminal: the data comes first.
+        streams.data.flush()?;
+        let (program, name, why) = (&self.options.program, self.options.view.name(subject), why_ended(reason));
+        let seconds = Duration::from_nanos(duration).as_secs_f64();
+        writeln!(streams.talk, "{program}: {name}: ended after {seconds:.3} s: {why}")
     }
 }
 
 impl Sink<Event> for TraceText {
     fn event(&mut self, event: &Event, streams: &mut Streams<'_>) -> io::Result<()> {
         match event {
-            Event::Start(start) => {
-                self.held(start.trace).name = escape(&start.name).into();
-                if self.options.verbose {
-                    say_start(&self.options.program, start, streams.talk)?;
-                }
-                self.write(start.trace, header(start).as_bytes(), streams.data)
-            }
-            Event::Hop(trace, hop) => {
-                let shown = self.held(*trace).mtu;
-                let mtu = hop.mtu.filter(|_| hop.mtu != shown);
-                let line = hop_line(&self.options, hop, mtu);
-                if hop.probes.iter().any(|probe| probe.answer.is_some()) {
-                    self.held(*trace).mtu = mtu.or(shown);
-                }
-                self.write(*trace, line.as_bytes(), streams.data)
-            }
-            Event::SendFailed { trace, error } => self.send_failed(*trace, *error, streams.talk),
-            Event::Interim(all) => {
-                // Both streams may be one terminal: the hops come first.
+            Event::Began(began) => self.begin(began, streams),
+            Event::Probe(event) => send_failure(&self.options.program, self.options.view, event, streams.talk),
+            Event::Hop(subject, hop) => self.hop(subject, hop, streams.data),
+            Event::Interim(figures) => {
                 streams.data.flush()?;
-                all.iter().try_for_each(|figures| {
-                    let name = self.held(figures.trace).name.clone();
-                    interim(&self.options.program, &name, figures, streams.talk)
-                })
+                interim(&self.options.program, self.options.view, figures, streams.talk)
             }
-            Event::End(trace) => {
+            Event::Ended(trace) => self.end(trace, streams),
+            Event::Flows(all) => {
+                let index = all.traces.first().map_or(0, |first| first.began.subject.id.index() / all.traces.len());
+                let mut text = flows::table(&self.options, all);
                 if self.options.explain {
-                    self.write(trace.trace, findings(trace).as_bytes(), streams.data)?;
+                    text.push_str(&flows::findings(all));
                 }
-                self.end(trace.trace, streams.data)?;
-                if !self.options.verbose {
-                    return Ok(());
-                }
-                // As above.
-                streams.data.flush()?;
-                self.say_end(trace, streams.talk)
+                self.turns.write(index, &text, streams.data)?;
+                self.turns.end(index, streams.data)
             }
+            Event::Report(report) => match report.stop_reason {
+                Some(reason) => {
+                    let index = report.began.subject.id.index();
+                    self.turns.write(index, &table::table(&self.options, report), streams.data)?;
+                    self.turns.end(index, streams.data)?;
+                    self.explain_end(&report.began.subject, reason, report.duration, streams)
+                }
+                None => {
+                    streams.data.flush()?;
+                    table::interim(&self.options, report, streams.talk)
+                }
+            },
             Event::NameWanted(_) => Ok(()),
         }
     }
 }
 
-/// How a trace or a report is made, for `-v`.
-pub(in crate::report) fn say_start(program: &str, start: &Start, talk: &mut dyn Write) -> io::Result<()> {
-    let (Some(address), Some(socket)) = (start.address, start.socket) else { return Ok(()) };
-    let (name, method) = (escape(&start.name), start.method.name());
-    let source = start.source.map(|source| format!(" from {source}")).unwrap_or_default();
-    let port = start.port.map(|port| format!(" to port {port}")).unwrap_or_default();
-    let (socket, flow) = (socket.name(), start.flow);
-    writeln!(talk, "{program}: {name}: {address}{source}, {method}{port} over a {socket} socket, flow {flow}")
+/// Why a probe could not be sent, unless the one before failed in the same way.
+pub(super) fn send_failure(program: &str, view: TraceView, event: &ProbeEvent, talk: &mut dyn Write) -> io::Result<()> {
+    match event.outcome {
+        Outcome::NotSent(NotSent { error, repeated: false, .. }) => {
+            writeln!(talk, "{program}: {}: sendmsg: {error}", view.name(&event.subject))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Empty for a target without an address: there is nothing to trace.
-fn header(start: &Start) -> String {
-    let Some(address) = start.address else { return String::new() };
-    let (name, hops, octets) = (escape(&start.name), start.max_ttl.get(), start.packet_octets);
+fn header(began: &Began) -> String {
+    let Some(address) = began.subject.address else { return String::new() };
+    let (name, hops) = (escape(&began.subject.name), began.max_ttl.get());
+    let octets = packet_octets(&began.subject).unwrap_or_default();
     format!("traceroute to {name} ({address}), {hops} hops max, {octets} byte packets\n")
 }
 
-/// One line for SIGQUIT about the trace to `name`, which is escaped. It overwrites the `^\` of who typed it, as ping's does.
-pub(in crate::report) fn interim(program: &str, name: &str, figures: &Interim, talk: &mut dyn Write) -> io::Result<()> {
-    let Interim { sent, answered, final_hops, .. } = figures;
+/// One line for SIGQUIT about a trace. It overwrites the `^\` that was typed, as ping's does.
+pub(super) fn interim(program: &str, view: TraceView, figures: &Interim, talk: &mut dyn Write) -> io::Result<()> {
+    let Interim { subject, sent, answered, final_hops, .. } = figures;
     let up_to = figures.highest_ttl.map(|ttl| format!(" up to TTL {}", ttl.get())).unwrap_or_default();
+    let name = view.name(subject);
     writeln!(talk, "\r{program}: {name}: {sent} probes sent, {answered} answered{up_to}, {final_hops} hops final")
 }
 
 /// One line for each finding.
-fn findings(trace: &Trace) -> String {
-    trace.findings.iter().map(|finding| format!("{}: {}\n", finding.severity().name(), sentence(finding))).collect()
+pub(super) fn findings(findings: &[Finding]) -> String {
+    findings.iter().map(|finding| format!("{}: {}\n", finding.severity().name(), sentence(finding))).collect()
 }
 
 fn why_ended(reason: StopReason) -> &'static str {
@@ -198,6 +209,7 @@ fn why_ended(reason: StopReason) -> &'static str {
         StopReason::GapLimit => "too many silent hops in a row",
         StopReason::MaxTtl => "the last TTL was tried",
         StopReason::Loop => "the path goes in circles",
+        StopReason::Cycles => "all cycles are over",
         StopReason::Interrupted => "interrupted",
         StopReason::SendFailed => "probes could not be sent",
     }
@@ -207,29 +219,33 @@ fn why_ended(reason: StopReason) -> &'static str {
 fn hop_line(options: &TraceTextOptions, hop: &Hop, mtu: Option<Mtu>) -> String {
     let mut mtu = mtu;
     let mut line = format!("{:2} ", hop.ttl.get());
-    let mut shown: Option<&Answer> = None;
+    let mut shown: Option<Response<'_>> = None;
     for probe in &hop.probes {
-        let Some(answer) = &probe.answer else {
+        let Some(response) = probe.response() else {
             line.push_str(if probe.again { "" } else { " *" });
             continue;
         };
         let same = shown.is_some_and(|last| {
-            last.responder == answer.responder
-                && (!options.extensions || last.extensions == answer.extensions)
-                && (!options.back || last.reply_ttl == answer.reply_ttl)
+            last.responder == response.responder
+                && (!options.extensions || last.extensions() == response.extensions())
+                && (!options.back || last.event.reply_ttl == response.event.reply_ttl)
         });
         if !same {
-            push_responder(options, answer, &mut line);
-            if options.extensions && !answer.extensions.is_empty() {
-                line.push_str(&format!(" <{}>", objects(&answer.extensions)));
+            if let Some(responder) = hop.responder(response.responder) {
+                line.push(' ');
+                line.push_str(&named(options, responder));
             }
-            if let Some(back) = answer.reply_ttl.map(hops_back).filter(|&back| options.back && back != hop.ttl.get()) {
+            if options.extensions && !response.extensions().is_empty() {
+                line.push_str(&format!(" <{}>", objects(response.extensions())));
+            }
+            let back = response.event.reply_ttl.map(hops_back);
+            if let Some(back) = back.filter(|&back| options.back && back != hop.ttl.get()) {
                 line.push_str(&format!(" '-{back}'"));
             }
         }
-        shown = Some(answer);
-        line.push_str(&format!("  {}", answer.rtt));
-        if let Some(mark) = annotation(answer) {
+        shown = Some(response);
+        line.push_str(&format!("  {}", response.rtt));
+        if let Some(mark) = annotation(response.event) {
             line.push(' ');
             line.push_str(&mark);
         }
@@ -241,19 +257,19 @@ fn hop_line(options: &TraceTextOptions, hop: &Hop, mtu: Option<Mtu>) -> String {
     line
 }
 
-fn push_responder(options: &TraceTextOptions, answer: &Answer, line: &mut String) {
-    let address = answer.responder;
-    let shown = match &answer.name {
-        _ if options.numeric => format!(" {address}"),
-        Some(name) => format!(" {} ({address})", escape(name)),
-        None => format!(" {address} ({address})"),
+/// Name and address of a responder, and the systems that announce it.
+pub(super) fn named(options: &TraceTextOptions, responder: &Responder) -> String {
+    let address = responder.address;
+    let shown = match &responder.name {
+        _ if options.numeric => address.to_string(),
+        Some(name) => format!("{} ({address})", escape(name)),
+        None => format!("{address} ({address})"),
     };
-    line.push_str(&shown);
-    line.push_str(&origins(answer.origins.as_ref()));
+    shown + &origins(responder.origins.as_ref())
 }
 
-/// As traceroute's `-A` writes them, behind a blank; nothing where they were not asked for.
-pub(in crate::report) fn origins(origins: Option<&Origins>) -> String {
+/// As traceroute's `-A` writes them, after a blank; nothing where they were not asked for.
+pub(super) fn origins(origins: Option<&Origins>) -> String {
     let Some(origins) = origins else { return String::new() };
     match origins {
         Origins::Announced(systems) => {
@@ -310,20 +326,28 @@ fn label_stack_entry(entry: &LabelStackEntry) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::fixture::{answer, expired, hop, icmp_answer, trace_end, trace_start, written};
-    use crate::trace::{Finding, StopReason};
-    use crate::types::{Mtu, Ttl};
+    use std::sync::Arc;
+
+    use crate::channel::OsError;
+    use crate::report::fixture::{
+        Answer, answer, expired, hop, icmp_answer, trace_end, trace_not_sent, trace_start, written,
+    };
+    use crate::types::Ttl;
 
     fn begin(trace: u32, target: &str, address: &str) -> Event {
-        Event::Start(Box::new(trace_start(trace, target, address)))
+        Event::Began(trace_start(trace, target, address))
     }
 
     fn final_hop(trace: u32, ttl: u8, answers: Vec<Option<Answer>>) -> Event {
-        Event::Hop(TraceId::new(trace), Box::new(hop(ttl, answers)))
+        hop_event(trace, hop(ttl, answers))
+    }
+
+    fn hop_event(trace: u32, hop: Hop) -> Event {
+        Event::Hop(trace_start(trace, "a.example", "10.9.4.2").subject, Arc::new(hop))
     }
 
     fn end(trace: u32) -> Event {
-        Event::End(trace_end(trace, Vec::new()))
+        Event::Ended(Arc::new(trace_end(&trace_start(trace, "a.example", "10.9.4.2"), Vec::new())))
     }
 
     /// The lines of one hop each.
@@ -377,9 +401,8 @@ mod tests {
     }
 
     #[test]
-    fn an_mtu_stands_behind_the_first_answer_of_the_hop_where_it_is_new() {
-        let at =
-            |ttl, answers, mtu| Event::Hop(TraceId::new(0), Box::new(Hop { mtu: Mtu::new(mtu), ..hop(ttl, answers) }));
+    fn an_mtu_stands_after_the_first_answer_of_the_hop_where_it_is_new() {
+        let at = |ttl, answers, mtu| hop_event(0, Hop { mtu: Mtu::new(mtu), ..hop(ttl, answers) });
         let told = || Some(expired("10.9.1.2", 1000));
         let events = [
             begin(0, "10.9.4.2", "10.9.4.2"),
@@ -548,10 +571,11 @@ mod tests {
     }
 
     #[test]
-    fn findings_stand_behind_the_trace_or_on_stderr() {
+    fn findings_stand_after_the_trace_or_on_stderr() {
         let silent = Finding::SilentHops { first: Ttl::new(2), last: Ttl::new(3), answers_behind: Ttl::new(4) };
-        let over = Trace { findings: vec![silent], ..*trace_end(0, Vec::new()) };
-        let events = [begin(0, "a.example", "10.9.4.2"), Event::End(Box::new(over))];
+        let began = trace_start(0, "a.example", "10.9.4.2");
+        let over = Trace { findings: vec![silent], ..trace_end(&began, Vec::new()) };
+        let events = [Event::Began(began), Event::Ended(Arc::new(over))];
         let line = "info: hops 2 to 3 answer no probe, hop 4 behind does\n";
         let told = |explain, verbose| {
             let options = TraceTextOptions { explain, verbose, ..numeric() };
@@ -566,20 +590,23 @@ mod tests {
 
     #[test]
     fn a_target_without_an_address_has_no_text() {
-        let unresolved = Start { address: None, ..trace_start(0, "nowhere.example", "192.0.2.1") };
-        let over = Trace { reached: false, stop_reason: StopReason::SendFailed, ..*trace_end(0, Vec::new()) };
-        let events = [Event::Start(Box::new(unresolved)), begin(1, "b", "10.0.0.2"), Event::End(Box::new(over))];
+        let began = trace_start(0, "nowhere.example", "192.0.2.1");
+        let subject = Arc::new(Subject { address: None, ..Subject::clone(&began.subject) });
+        let began = Began { subject, ..began };
+        let over = Trace { reached: false, stop_reason: StopReason::SendFailed, ..trace_end(&began, Vec::new()) };
+        let events = [Event::Began(began), begin(1, "b", "10.0.0.2"), Event::Ended(Arc::new(over))];
         let (data, talk) = written(&mut TraceText::new(numeric()), &events);
         assert_eq!(data, "traceroute to b (10.0.0.2), 30 hops max, 60 byte packets\n");
         assert_eq!(talk, "");
     }
 
     #[test]
-    fn a_send_failure_is_said_once_until_it_changes() {
-        let failed = |error| Event::SendFailed { trace: TraceId::new(0), error };
+    fn a_send_failure_is_printed_once_until_it_changes() {
+        let began = trace_start(0, "a.example", "10.0.0.1");
+        let failed = |error, repeated| trace_not_sent(&began, error, repeated);
         let (unreach, perm) = (OsError::ENETUNREACH, OsError::EPERM);
-        let events =
-            [begin(0, "a.example", "10.0.0.1"), failed(unreach), failed(unreach), failed(perm), failed(unreach)];
+        let failures = [failed(unreach, false), failed(unreach, true), failed(perm, false), failed(unreach, false)];
+        let events: Vec<Event> = std::iter::once(Event::Began(began.clone())).chain(failures).collect();
         let (data, talk) = written(&mut TraceText::new(numeric()), &events);
         assert_eq!(data.lines().count(), 1);
         assert_eq!(

@@ -5,7 +5,6 @@ use std::net::IpAddr;
 
 use crate::channel::OsError;
 use crate::engine::outcome::IcmpError;
-use crate::trace::Answer;
 use crate::types::{Family, Mtu};
 use crate::wire::icmp::ErrorKind;
 
@@ -129,27 +128,6 @@ pub(in crate::report) fn local_error(kind: ErrorKind) -> Option<OsError> {
     }
 }
 
-/// traceroute's mark for an answer that is neither a reply, nor a time exceeded in transit, nor a port unreachable.
-pub(in crate::report) fn annotation(answer: &Answer) -> Option<String> {
-    let (icmp_type, code) = (answer.icmp_type?, answer.icmp_code?);
-    // A kind stands for an error; replies have type and code too.
-    answer.kind?;
-    let mark = match (Family::of(answer.responder), icmp_type, code) {
-        (Family::V4, 11, 0) | (Family::V4, 3, 3) | (Family::V6, 3, 0) | (Family::V6, 1, 4) => return None,
-        (Family::V4, 3, 0 | 6 | 8 | 11) | (Family::V6, 1, 0) => "!N",
-        (Family::V4, 3, 1 | 7 | 12) | (Family::V6, 1, 2 | 3) => "!H",
-        (Family::V4, 3, 2) => "!P",
-        (Family::V4, 3, 4) | (Family::V6, 2, _) => return Some(format!("!F-{}", stated(answer.mtu))),
-        (Family::V4, 3, 5) => "!S",
-        (Family::V4, 3, 9 | 10 | 13) | (Family::V6, 1, 1) => "!X",
-        (Family::V4, 3, 14) => "!V",
-        (Family::V4, 3, 15) => "!C",
-        (Family::V4, 3, _) | (Family::V6, 1, _) => return Some(format!("!<{code}>")),
-        _ => return Some(format!("!<{icmp_type}-{code}>")),
-    };
-    Some(mark.to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -249,26 +227,5 @@ mod tests {
         assert_eq!(Message { family: Family::V4, error: &error }.to_string(), "Frag needed and DF set (mtu = 0)");
         let error = IcmpError { icmp_type: 5, icmp_code: 1, gateway: None, ..fixture::icmp_error() };
         assert_eq!(Message { family: Family::V4, error: &error }.to_string(), "Redirect Host");
-    }
-
-    #[test]
-    fn annotations_are_traceroutes() {
-        let marks = |responder, icmp_type| -> Vec<Option<String>> {
-            (0..=16).map(|code| annotation(&fixture::icmp_answer(responder, icmp_type, code))).collect()
-        };
-        let some = |mark: &str| Some(mark.to_owned());
-        let v4: Vec<_> = [
-            "!N", "!H", "!P", "", "!F-1400", "!S", "!N", "!H", "!N", "!X", "!X", "!N", "!H", "!X", "!V", "!C", "!<16>",
-        ]
-        .iter()
-        .map(|mark| if mark.is_empty() { None } else { some(mark) })
-        .collect();
-        assert_eq!(marks("192.0.2.1", 3), v4);
-        assert_eq!(marks("2001:db8::1", 1)[..6], [some("!N"), some("!X"), some("!H"), some("!H"), None, some("!<5>")]);
-        assert_eq!(marks("2001:db8::1", 2)[0], some("!F-1400"));
-        assert_eq!(marks("192.0.2.1", 11)[..2], [None, some("!<11-1>")]);
-        assert_eq!(marks("2001:db8::1", 3)[..2], [None, some("!<3-1>")]);
-        assert_eq!(marks("192.0.2.1", 12)[0], some("!<12-0>"));
-        assert_eq!(annotation(&fixture::answer("192.0.2.1", 1)), None);
     }
 }

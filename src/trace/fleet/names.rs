@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::channel::{NameAnswer, OriginAnswer};
 use crate::trace::config::OriginSource;
-use crate::trace::event::Origins;
+use crate::trace::hop::{Hop, Origins, Responder};
 use crate::types::Asn;
 use crate::wire::asn;
 
@@ -121,6 +121,22 @@ impl Names {
     /// Whether anything about any address may still come in time.
     pub fn are_any_awaited(&self) -> bool {
         !self.given_up && self.known.values().any(Facts::are_asked)
+    }
+
+    /// The sources of a hop's answers, in the order of its probes.
+    pub fn responders(&self, hop: &Hop) -> Vec<Responder> {
+        let mut known: Vec<Responder> = Vec::new();
+        for address in hop.responses().map(|response| response.responder) {
+            if known.iter().all(|responder| responder.address != address) {
+                known.push(self.responder(address));
+            }
+        }
+        known
+    }
+
+    /// What is known of this address.
+    pub fn responder(&self, address: IpAddr) -> Responder {
+        Responder { address, name: self.get(address).map(Box::from), origins: self.origins(address) }
     }
 
     pub fn get(&self, address: IpAddr) -> Option<&str> {

@@ -1,118 +1,20 @@
-//! Whose answer something is: a datagram or an error report, to the probe it answers and what it says.
+//! Which probe an answer belongs to: a datagram or an ICMP error, to the probe it answers and what it says.
 
 use std::net::IpAddr;
 
 use crate::channel::{Arena, Datagram, ErrorOrigin, IcmpNotice, LaneId, Owner, Profile, Protocol};
 use crate::engine::decode::{self, Answer, Decoded, EchoReply, IcmpError, QuotedProbe, QuotedTransport, Segment};
-use crate::trace::config::{Config, Ports};
+use crate::engine::outcome::{self, Detail, Outcome, Refusal, Reply, Rewritten};
+use crate::trace::config::Ports;
 use crate::trace::fleet::probes::{Entry, ProbeTable};
-use crate::trace::identify::keys::Keys;
 use crate::trace::identify::rewritten;
+use crate::trace::identify::signature::Signature;
 use crate::trace::path::hop::Arrival;
-use crate::types::{Family, Ident, IpEndpoint, ProbeId, Sequence, Stamp, Ttl};
+use crate::types::{Ident, IpEndpoint, ProbeId, Sequence};
 use crate::wire::extension;
-use crate::wire::payload::{self, COOKIE_OCTETS, Cookie};
-use crate::wire::tcp;
 
-/// Octets of a whole tag: the cookie and the probe's number.
-const TAG_OCTETS: usize = COOKIE_OCTETS + 8;
-/// Octets at the end of a payload that keep the checksum, with the pad of an odd size.
-const FIX_OCTETS: usize = 3;
-/// Octets that a payload must have to keep a checksum.
-const BALANCE_OCTETS: usize = 2;
 /// A quoted cookie of this many octets or more is proof of whose packet it is, and whose it is not.
 const PROOF_OCTETS: usize = 8;
-
-/// traceroute's packets: an IP header and 40 octets, of which 8 are the transport header.
-const DEFAULT_PAYLOAD_OCTETS: usize = 32;
-
-/// What all probes of a run have in common.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::trace) struct Signature {
-    pub cookie: Cookie,
-    pub keys: Keys,
-    pub ports: Ports,
-    /// Octets of a whole IP packet; `None`: the default for its family.
-    pub packet_octets: Option<usize>,
-}
-
-impl Signature {
-    /// What a run with this seed has.
-    pub fn new(config: &Config) -> Signature {
-        let mut octets = [0; 16];
-        let mut random = fastrand::Rng::with_seed(config.seed);
-        random.fill(&mut octets);
-        Signature {
-            cookie: Cookie::new(octets),
-            keys: Keys::new(&mut random),
-            ports: config.ports,
-            packet_octets: config.packet_octets,
-        }
-    }
-
-    /// Octets behind the transport header, so that the whole packet has the size asked for or the least possible.
-    pub fn payload_octets(&self, profile: &Profile) -> usize {
-        let headers = header_octets(profile);
-        let wanted = match (self.packet_octets, profile.protocol) {
-            (Some(octets), _) => octets.saturating_sub(headers),
-            (None, Protocol::Tcp) => 0,
-            (None, _) => DEFAULT_PAYLOAD_OCTETS,
-        };
-        // The checksum of a raw UDP probe is its number, and needs an octet pair to come out right.
-        let least = if is_raw(profile, Protocol::Udp) { BALANCE_OCTETS } else { 0 };
-        wanted.clamp(least, usize::from(u16::MAX) - headers)
-    }
-
-    /// Octets of the whole IP packet.
-    pub fn whole_octets(&self, profile: &Profile) -> usize {
-        header_octets(profile) + self.payload_octets(profile)
-    }
-
-    /// Appends the payload of `probe`.
-    pub fn push_payload(&self, profile: &Profile, probe: ProbeId, out: &mut Vec<u8>) {
-        payload::push_tagged(&self.cookie, probe, self.payload_octets(profile), out);
-    }
-
-    /// Whether the payload has room to keep a checksum.
-    pub fn balances(&self, profile: &Profile) -> bool {
-        self.payload_octets(profile) >= BALANCE_OCTETS
-    }
-
-    /// How many payload octets come back as the tag says.
-    fn kept_octets(&self, profile: &Profile) -> usize {
-        let balanced = profile.protocol == Protocol::Icmp || is_raw(profile, Protocol::Udp);
-        self.payload_octets(profile).saturating_sub(if balanced { FIX_OCTETS } else { 0 })
-    }
-
-    /// The probe that a whole tag of ours in `payload` names, on record or not.
-    fn tagged(&self, profile: &Profile, payload: &[u8]) -> Option<ProbeId> {
-        if self.kept_octets(profile) < TAG_OCTETS {
-            return None;
-        }
-        payload::tagged_probe(&self.cookie, payload)
-    }
-
-    /// How many octets of `payload` agree with the cookie, of how many that are there.
-    fn agreement(&self, profile: &Profile, payload: &[u8]) -> (usize, usize) {
-        self.cookie.agreement(payload, self.kept_octets(profile))
-    }
-}
-
-/// Octets of the IP header and the transport header.
-const fn header_octets(profile: &Profile) -> usize {
-    let ip = match profile.family {
-        Family::V4 => 20,
-        Family::V6 => 40,
-    };
-    match profile.protocol {
-        Protocol::Tcp => ip + tcp::SYN_OCTETS,
-        _ => ip + 8,
-    }
-}
-
-fn is_raw(profile: &Profile, protocol: Protocol) -> bool {
-    profile.protocol == protocol && profile.writes_header()
-}
 
 type Found<'b> = (ProbeId, &'b Entry);
 
@@ -151,14 +53,14 @@ impl<'a> Matcher<'a> {
         found.map_or(Match::Foreign, |(probe, arrival)| Match::Answer(probe, Box::new(arrival)))
     }
 
-    /// The probe that `report` is about, and what it says.
-    pub fn report(&self, report: &IcmpNotice, octets: &Arena) -> Match {
-        let error = decode::notice(self.profile, report, octets);
+    /// The probe that `notice` is about, and what it says.
+    pub fn notice(&self, notice: &IcmpNotice, octets: &Arena) -> Match {
+        let error = decode::notice(self.profile, notice, octets);
         // Of a connection the channel itself knows the probe.
-        match report.token.and_then(|token| self.probes.get(self.lane, ProbeId::new(token.get()))) {
+        match notice.token.and_then(|token| self.probes.get(self.lane, ProbeId::new(token.get()))) {
             Some((probe, _)) => match (error.origin, error.responder) {
                 (ErrorOrigin::Icmp, Some(responder)) => {
-                    Match::Answer(probe, Box::new(error_arrival(&error, responder)))
+                    Match::Answer(probe, Box::new(error_arrival(&error, responder, Vec::new())))
                 }
                 _ => Match::Foreign,
             },
@@ -179,22 +81,21 @@ impl<'a> Matcher<'a> {
         // From the target a damaged cookie is forgiven; from elsewhere only a telling one proves that it is our probe's echo.
         let from_target = reply.responder == entry.destination;
         let ours = if from_target { agree * 2 >= of } else { agree == of && of >= PROOF_OCTETS };
-        let echo_reply = match profile.family {
-            Family::V4 => 0,
-            Family::V6 => 129,
-        };
-        let arrival = Arrival {
-            icmp_type: Some(echo_reply),
-            icmp_code: Some(0),
-            ..Arrival::plain(reply.responder, reply.stamp, reply.reply_ttl)
-        };
-        ours.then_some((probe, arrival))
+        let outcome = Outcome::Reply(Reply {
+            wrong_source: !from_target,
+            ..Reply::new(reply.octets, Detail::Echo { ident: reply.ident })
+        });
+        let (reply_ttl, reply_tos) = (reply.reply_ttl, reply.tos);
+        ours.then(|| (probe, Arrival { reply_ttl, reply_tos, ..Arrival::new(reply.responder, reply.stamp, outcome) }))
     }
 
     /// A datagram that a service at the target sends back: from the port we sent to, so it counts from the target alone.
     fn udp_answer(&self, answer: &Answer<'_>) -> Match {
         let from = IpEndpoint::from_address(answer.responder).with_port(answer.port);
-        let arrival = Box::new(Arrival::plain(answer.responder, answer.stamp, answer.reply_ttl));
+        let outcome = Outcome::Reply(Reply::new(answer.payload.len(), Detail::Datagram));
+        let (reply_ttl, reply_tos) = (answer.reply_ttl, answer.tos);
+        let arrival = Arrival::new(answer.responder, answer.stamp, outcome);
+        let arrival = Box::new(Arrival { reply_ttl, reply_tos, ..arrival });
         let found = match self.signature.tagged(self.profile, answer.payload) {
             Some(probe) => self.probes.get(self.lane, probe),
             None if self.profile.writes_header() => return Match::Unnamed(from, arrival),
@@ -214,7 +115,9 @@ impl<'a> Matcher<'a> {
         }
         let (theirs, ours) = (segment.header.source_port, segment.header.destination_port);
         let from = IpEndpoint::from_address(segment.responder).with_port(theirs);
-        let arrival = Box::new(Arrival::plain(segment.responder, segment.stamp, segment.reply_ttl));
+        let outcome = if segment.header.is_reset() { Outcome::Refused(Refusal::Reset) } else { connected() };
+        let arrival = Arrival::new(segment.responder, segment.stamp, outcome);
+        let arrival = Box::new(Arrival { reply_ttl: segment.reply_ttl, ..arrival });
         let Some(number) = segment.header.acknowledgment.map(|number| number.wrapping_sub(1)) else {
             return Match::Unnamed(from, arrival);
         };
@@ -245,9 +148,8 @@ impl<'a> Matcher<'a> {
             let telling = quoted.transport != QuotedTransport::Unknown;
             return if telling { Match::Foreign } else { Match::Unmatched(responder) };
         };
-        let mut arrival = error_arrival(error, responder);
-        arrival.rewritten = rewritten::fields(self.profile, probe, entry, quoted);
-        Match::Answer(probe, Box::new(arrival))
+        let rewritten = rewritten::fields(self.profile, probe, entry, quoted);
+        Match::Answer(probe, Box::new(error_arrival(error, responder, rewritten)))
     }
 
     /// The probe that is quoted.
@@ -376,37 +278,17 @@ fn has_address(quoted: &QuotedProbe<'_>, entry: &Entry) -> bool {
     quoted.destination == Some(entry.destination) || (quoted.source.is_some() && quoted.source == entry.sent.source)
 }
 
-fn error_arrival(error: &IcmpError<'_>, responder: IpAddr) -> Arrival {
-    let quoted = error.quoted.as_ref();
-    Arrival {
-        quoted_ttl: quoted.and_then(|quoted| quoted.quoted_ttl),
-        quoted_tos: quoted.and_then(|quoted| quoted.quoted_tos),
-        icmp_type: Some(error.icmp_type),
-        icmp_code: Some(error.icmp_code),
-        kind: Some(error.kind),
-        mtu: error.mtu,
-        extensions: extension::parse(error.extension),
-        ..Arrival::plain(responder, error.stamp, error.reply_ttl)
-    }
+fn error_arrival(error: &IcmpError<'_>, responder: IpAddr, rewritten: Vec<Rewritten>) -> Arrival {
+    let mut shown = outcome::IcmpError::from(error);
+    shown.quote.rewritten = rewritten;
+    shown.extensions = extension::parse(error.extension);
+    let arrival = Arrival::new(responder, error.stamp, Outcome::Error(Box::new(shown)));
+    Arrival { reply_ttl: error.reply_ttl, ..arrival }
 }
 
-impl Arrival {
-    /// An answer that is no ICMP message.
-    pub fn plain(responder: IpAddr, stamp: Stamp, reply_ttl: Option<Ttl>) -> Self {
-        Arrival {
-            responder,
-            stamp,
-            reply_ttl,
-            quoted_ttl: None,
-            quoted_tos: None,
-            rewritten: Vec::new(),
-            icmp_type: None,
-            icmp_code: None,
-            kind: None,
-            mtu: None,
-            extensions: Vec::new(),
-        }
-    }
+/// A connection that opened, of which nothing else is known.
+pub(in crate::trace) const fn connected() -> Outcome {
+    Outcome::Reply(Reply::new(0, Detail::Connect { syn_retransmits: None, exchange: None }))
 }
 
 #[cfg(test)]
@@ -415,8 +297,10 @@ mod tests {
 
     use super::*;
     use crate::trace::fleet::probes::SentFields;
+    use crate::trace::identify::keys::Keys;
     use crate::trace::testing::{LANE, TARGET, raw};
-    use crate::types::Port;
+    use crate::types::{Family, Port};
+    use crate::wire::payload::Cookie;
 
     /// As many probes as a trace has at most, over a raw lane, all on record and open.
     fn recorded(profile: &Profile) -> (Signature, ProbeTable) {

@@ -4,3 +4,4 @@ pub(super) mod flow;
 pub(super) mod keys;
 pub(super) mod matching;
 pub(super) mod rewritten;
+pub(super) mod signature;

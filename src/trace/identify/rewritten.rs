@@ -2,7 +2,7 @@
 
 use crate::channel::{Owner, Profile};
 use crate::engine::decode::{QuotedProbe, QuotedTransport};
-use crate::trace::event::{Field, Rewritten, Value};
+use crate::engine::outcome::{Field, FieldValue, Rewritten};
 use crate::trace::fleet::probes::Entry;
 use crate::types::{ProbeId, Tos};
 
@@ -20,8 +20,8 @@ pub(in crate::trace) fn fields(
         return Vec::new();
     }
     let sent = &entry.sent;
-    let address = |address| Value::Address(address);
-    let number = |number| Value::Number(u32::from(number));
+    let address = |address| FieldValue::Address(address);
+    let number = |number| FieldValue::Number(u32::from(number));
     let dscp = |tos: Tos| number(tos.dscp().get().into());
     let ecn = |tos: Tos| number((tos.get() & ECN).into());
     let anywhere = [
@@ -49,7 +49,7 @@ pub(in crate::trace) fn fields(
         QuotedTransport::Tcp { source_port, destination_port, sequence, .. } => [
             Some((Field::SourcePort, sent.source_port.map(number), Some(number(source_port)))),
             Some((Field::DestinationPort, Some(number(entry.port)), Some(number(destination_port)))),
-            Some((Field::Sequence, sent.tcp_sequence.map(Value::Number), Some(Value::Number(sequence)))),
+            Some((Field::Sequence, sent.tcp_sequence.map(FieldValue::Number), Some(FieldValue::Number(sequence)))),
         ],
         QuotedTransport::Other | QuotedTransport::Unknown => [None; 3],
     };

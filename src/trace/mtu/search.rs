@@ -1,14 +1,16 @@
 //! The search for the MTUs of one path, after its trace: [`Search`].
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::attempt::{Attempt, Controls, Pauses, Plan, Role, Verdict};
 use super::evidence::{Cause, Evidence};
 use crate::channel::{OsError, Protocol};
+use crate::engine::outcome::Outcome;
 use crate::trace::config::Config;
-use crate::trace::event::{Answer, Hop, Interim, StopReason, Trace};
+use crate::trace::event::{Interim, StopReason, Trace};
 use crate::trace::finding::{Finding, Narrowing};
-use crate::trace::fleet::departure::Route;
+use crate::trace::fleet::route::Route;
 use crate::trace::path::hop::Arrival;
 use crate::trace::path::wait;
 use crate::types::{Instant, Mtu, ProbeId, Ttl};
@@ -39,7 +41,7 @@ struct SentProbe {
 
 /// A packet to send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Order {
+pub(super) struct NextProbe {
     pub ttl: u8,
     pub octets: usize,
     /// Its number in this search, from 0.
@@ -80,12 +82,14 @@ impl Search {
         (base, limit): (usize, usize),
         (started, now): (Instant, Instant),
     ) -> Result<Search, Trace> {
-        if trace.stop_reason == StopReason::Interrupted || trace.hops.iter().all(|hop| answers(hop).next().is_none()) {
+        if trace.stop_reason == StopReason::Interrupted || trace.hops.iter().all(|hop| hop.responders.is_empty()) {
             return Err(trace);
         }
-        let anchors = trace.hops.iter().filter(|hop| answers(hop).next().is_some());
-        let anchors = anchors.map(|hop| (hop.ttl.get(), answers(hop).map(|answer| answer.responder).collect()));
-        let slowest = trace.hops.iter().flat_map(answers).map(|answer| answer.rtt.as_duration()).max();
+        let anchors = trace.hops.iter().filter(|hop| !hop.responders.is_empty());
+        let anchors =
+            anchors.map(|hop| (hop.ttl.get(), hop.responders.iter().map(|responder| responder.address).collect()));
+        let slowest =
+            trace.hops.iter().flat_map(|hop| hop.responses()).map(|response| response.rtt.as_duration()).max();
         Ok(Search {
             evidence: Evidence::new(route.profile.family, base, limit, anchors),
             route,
@@ -173,7 +177,7 @@ impl Search {
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         let mut known = of_trace.map_or_else(Controls::default, |hop| Controls {
             sent: count(hop.probes.len()),
-            answered: count(answers(hop).count()),
+            answered: count(hop.responses().count()),
         });
         let mut before_answered = false;
         for probe in self.probes.iter().skip(self.limited_from).filter(|probe| probe.ttl == ttl && !probe.refused) {
@@ -201,10 +205,10 @@ impl Search {
     }
 
     /// The packet to send now.
-    pub fn next(&self, now: Instant) -> Option<Order> {
+    pub fn next(&self, now: Instant) -> Option<NextProbe> {
         let attempt = self.attempt.as_ref().filter(|_| self.probes.len() < MAX_PROBES)?;
         let (_, role) = attempt.next().filter(|&(at, _)| at <= now)?;
-        Some(Order { ttl: attempt.ttl, octets: attempt.octets(role), index: self.probes.len() })
+        Some(NextProbe { ttl: attempt.ttl, octets: attempt.octets(role), index: self.probes.len() })
     }
 
     /// It is ordered as `probe`.
@@ -271,7 +275,7 @@ impl Search {
         match arrival.kind {
             None | Some(ErrorKind::TimeExceeded) => Some(Meaning::Passed),
             Some(ErrorKind::TooBig) => {
-                Some(Meaning::Refused(Cause::Reported { by: arrival.responder, stated: arrival.mtu }))
+                Some(Meaning::Refused(Cause::Reported { by: arrival.responder, stated: stated_mtu(arrival) }))
             }
             Some(ErrorKind::ReassemblyTimeExceeded | ErrorKind::Unknown) => None,
             Some(kind) if kind.is_advice() => None,
@@ -299,9 +303,9 @@ impl Search {
     pub fn interim(&self) -> Interim {
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         let probes = self.trace.hops.iter().map(|hop| hop.probes.len()).sum::<usize>() + self.probes.len();
-        let answers = self.trace.hops.iter().flat_map(answers).count();
+        let answers = self.trace.hops.iter().flat_map(|hop| hop.responses()).count();
         Interim {
-            trace: self.trace.trace,
+            subject: Arc::clone(&self.trace.began.subject),
             sent: count(probes),
             answered: count(answers).saturating_add(self.answered),
             highest_ttl: self.evidence.ttls().next_back().map(Ttl::new),
@@ -317,12 +321,12 @@ impl Search {
         for hop in &mut trace.hops {
             let ttl = hop.ttl.get();
             let before = evidence.ttls().take_while(|&near| near <= ttl).last();
-            let behind = evidence.ttls().find(|&far| far >= ttl);
+            let beyond = evidence.ttls().find(|&far| far >= ttl);
             let size = |anchor: Option<u8>| anchor.and_then(measured).map(|measured| measured.size);
             // What is the same on both sides of a silent hop, or what our own link sets, holds for it, too.
-            let own = behind.and_then(measured).filter(|far| matches!(far.end, None | Some(Cause::Local)));
-            let same = size(before).filter(|_| size(before) == size(behind));
-            hop.mtu = same.or(own.map(|own| own.size)).and_then(mtu);
+            let own = beyond.and_then(measured).filter(|far| matches!(far.end, None | Some(Cause::Local)));
+            let same = size(before).filter(|_| size(before) == size(beyond));
+            Arc::make_mut(hop).mtu = same.or(own.map(|own| own.size)).and_then(mtu);
         }
         let last = trace.hops.last().filter(|_| trace.reached).map(|hop| (hop.ttl, hop.mtu));
         trace.path_mtu = last.and_then(|(_, mtu)| mtu);
@@ -377,8 +381,8 @@ enum Meaning {
     Refused(Cause),
 }
 
-fn answers(hop: &Hop) -> impl Iterator<Item = &Answer> {
-    hop.probes.iter().filter_map(|probe| probe.answer.as_ref())
+fn stated_mtu(arrival: &Arrival) -> Option<Mtu> {
+    if let Outcome::Error(error) = &arrival.outcome { error.mtu } else { None }
 }
 
 #[cfg(test)]
@@ -389,10 +393,9 @@ mod tests {
 
     use super::*;
     use crate::channel::LaneId;
-    use crate::trace::event::{ProbeResult, TraceId};
-    use crate::trace::path::run::Packets;
-    use crate::trace::testing::{TARGET, at, config, ms, raw, router};
-    use crate::types::{IpEndpoint, Rtt, Stamp, StampSource};
+    use crate::trace::hop::Hop;
+    use crate::trace::testing::{self, TARGET, at, began, config, ms, raw, router};
+    use crate::types::{IpEndpoint, Stamp};
 
     const HOPS: u8 = 4;
 
@@ -423,44 +426,37 @@ mod tests {
     }
 
     fn arrival(responder: IpAddr, kind: Option<ErrorKind>, mtu: u32) -> Arrival {
-        Arrival { kind, mtu: Mtu::new(mtu), ..Arrival::plain(responder, Stamp::user(at(ms(0))), None) }
+        let mut arrival = testing::arrival(responder, kind, Stamp::user(at(ms(0))));
+        if let Outcome::Error(error) = &mut arrival.outcome {
+            error.mtu = Mtu::new(mtu);
+        }
+        arrival
     }
 
     fn hop(ttl: u8) -> Hop {
-        let answer = Answer {
-            responder: if ttl == HOPS { TARGET } else { router(ttl) },
-            name: None,
-            origins: None,
-            rtt: Rtt::from_nanos(10_000_000),
-            stamp: StampSource::User,
-            reply_ttl: None,
-            quoted_ttl: None,
-            quoted_tos: None,
-            rewritten: Vec::new(),
-            icmp_type: None,
-            icmp_code: None,
-            kind: Some(ErrorKind::TimeExceeded).filter(|_| ttl < HOPS),
-            mtu: None,
-            late: false,
-            extensions: Vec::new(),
-        };
-        let probes = vec![ProbeResult { number: 1, answer: Some(answer), again: false }];
-        Hop { ttl: Ttl::new(ttl), probes, mtu: None }
+        let (responder, kind) = if ttl == HOPS { (TARGET, None) } else { (router(ttl), Some(ErrorKind::TimeExceeded)) };
+        testing::hop(ttl, responder, kind, &[ms(10)])
     }
 
     fn search() -> Search {
         let trace = Trace {
-            trace: TraceId::new(0),
+            began: began(),
             reached: true,
             stop_reason: StopReason::Destination,
-            hops: (1..=HOPS).map(hop).collect(),
+            hops: (1..=HOPS).map(hop).map(Arc::new).collect(),
             findings: Vec::new(),
             path_mtu: None,
             duration: 0,
         };
-        let packets = Packets { source: None, checksum: 1, flow_label: None, source_flow: 0 };
-        let target = IpEndpoint::from_address(TARGET);
-        let route = Route { target, lane: LaneId::new(0), profile: raw(true), packets };
+        let route = Route {
+            target: IpEndpoint::from_address(TARGET),
+            lane: LaneId::new(0),
+            profile: raw(true),
+            source: None,
+            checksum: 1,
+            flow_label: None,
+            source_flow: 0,
+        };
         let now = at(ms(1000)).mono;
         Search::new(&config(raw(true)), trace, route, (60, 65_535), (now, now)).unwrap()
     }

@@ -1,41 +1,82 @@
-//! One TTL of a trace while it is being probed: [`HopState`], its [`Slot`]s, and what an answer says, an [`Arrival`].
+//! One TTL of a trace while it is being probed: [`HopState`], its [`Slot`]s, and an answer as it came in, an [`Arrival`].
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::channel::SendStamps;
 use crate::engine::delay;
-use crate::trace::event::{Answer, Hop, ProbeResult, Rewritten};
-use crate::types::{Instant, Mtu, ProbeId, Rtt, Stamp, StampSource, Tos, Ttl};
-use crate::wire::extension::Object;
+use crate::engine::outcome::{Delay, Outcome, ProbeEvent, Silence, Standing, Subject};
+use crate::trace::event::StopReason;
+use crate::trace::hop::{Hop, HopProbe};
+use crate::types::{Instant, ProbeId, Rtt, Stamp, Tos, Ttl};
 use crate::wire::icmp::ErrorKind;
 
-/// An answer as it arrived; the fields are those of [`Answer`].
+/// An answer as it arrived.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::trace) struct Arrival {
     pub responder: IpAddr,
     pub stamp: Stamp,
     pub reply_ttl: Option<Ttl>,
-    pub quoted_ttl: Option<Ttl>,
-    pub quoted_tos: Option<Tos>,
-    pub rewritten: Vec<Rewritten>,
-    pub icmp_type: Option<u8>,
-    pub icmp_code: Option<u8>,
+    pub reply_tos: Option<Tos>,
+    /// The meaning of an ICMP error; `None` for a reply.
     pub kind: Option<ErrorKind>,
-    pub mtu: Option<Mtu>,
-    pub extensions: Vec<Object>,
+    /// TTL or Hop Limit of the probe as it is quoted.
+    pub quoted_ttl: Option<Ttl>,
+    /// Until it is part of a result.
+    pub outcome: Outcome,
+}
+
+/// What an answer says about the path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::trace) enum Meaning {
+    OnTheWay,
+    End(StopReason),
+}
+
+impl Arrival {
+    pub fn new(responder: IpAddr, stamp: Stamp, outcome: Outcome) -> Self {
+        let error = if let Outcome::Error(error) = &outcome { Some(error) } else { None };
+        let (kind, quoted_ttl) = (error.map(|error| error.kind), error.and_then(|error| error.quote.ttl));
+        Arrival { responder, stamp, reply_ttl: None, reply_tos: None, kind, quoted_ttl, outcome }
+    }
+
+    /// What it says about the path to `target`; `None` if it answers no probe.
+    pub fn meaning(&self, target: IpAddr) -> Option<Meaning> {
+        let from_target = self.responder == target;
+        Some(match self.kind {
+            None => Meaning::End(StopReason::Destination),
+            Some(ErrorKind::TimeExceeded) => Meaning::OnTheWay,
+            Some(ErrorKind::PortUnreachable | ErrorKind::ProtocolUnreachable | ErrorKind::Prohibited)
+                if from_target =>
+            {
+                Meaning::End(StopReason::Destination)
+            }
+            Some(ErrorKind::PortUnreachable) => Meaning::End(StopReason::PortUnreachableElsewhere),
+            Some(ErrorKind::ReassemblyTimeExceeded | ErrorKind::Unknown) => return None,
+            Some(kind) if kind.is_advice() => return None,
+            Some(_) => Meaning::End(StopReason::Unreachable),
+        })
+    }
 }
 
 /// A place for one probe. A probe that the kernel refuses leaves its slot empty again.
 #[derive(Debug, Default)]
 pub(in crate::trace) struct Slot {
-    /// The probe that left, and when: as ordered first, then as the channel says.
+    /// The probe that left, and when: as ordered first, then as the channel reports.
     pub sent: Option<(ProbeId, Stamp)>,
+    /// The TTL it left with. An answer may move to the hop it was given at.
+    pub ttl: u8,
+    /// Our port, where the method has ports and it is known.
+    pub source_port: Option<u16>,
     pub arrival: Option<Box<Arrival>>,
-    /// Whether `arrival` came behind its wait.
+    /// Whether `arrival` came after its wait.
     pub late: bool,
     /// Of a slot added because its hop was silent: when its probe may leave.
     pub again: Option<Instant>,
+    /// The result, once something asked for it.
+    pub event: Option<Arc<ProbeEvent>>,
+    pub reported: bool,
 }
 
 impl Slot {
@@ -50,12 +91,14 @@ impl Slot {
     }
 
     pub fn rtt(&self) -> Option<Rtt> {
-        self.delay().map(|(rtt, _)| rtt)
+        self.delay().map(|delay| delay.rtt)
     }
 
-    fn delay(&self) -> Option<(Rtt, StampSource)> {
-        let (_, sent) = self.sent?;
-        self.arrival.as_ref().map(|arrival| delay::between(&sent, &arrival.stamp))
+    fn delay(&self) -> Option<Delay> {
+        let ((_, sent), arrival) = self.sent.zip(self.arrival.as_deref())?;
+        let (rtt, stamp) = delay::between(&sent, &arrival.stamp);
+        let user = Rtt::between(sent.user.mono, arrival.stamp.user.mono);
+        Some(Delay { rtt, stamp, user, local_queue: None })
     }
 
     /// Until when a send stamp of this answered probe is waited for; `None` if it is known or will not come.
@@ -65,27 +108,56 @@ impl Slot {
         incomplete.then(|| arrival.stamp.user.mono + delay::TICK)
     }
 
-    /// The answer, without a name.
-    pub fn answer(&self) -> Option<Answer> {
-        let arrival = self.arrival.as_deref()?;
-        let (rtt, stamp) = self.delay()?;
-        Some(Answer {
-            responder: arrival.responder,
-            name: None,
-            origins: None,
-            rtt,
-            stamp,
-            reply_ttl: arrival.reply_ttl,
-            quoted_ttl: arrival.quoted_ttl,
-            quoted_tos: arrival.quoted_tos,
-            rewritten: arrival.rewritten.clone(),
-            icmp_type: arrival.icmp_type,
-            icmp_code: arrival.icmp_code,
-            kind: arrival.kind,
-            mtu: arrival.mtu,
-            late: self.late,
-            extensions: arrival.extensions.clone(),
-        })
+    /// Its probe left, or is about to. Delay and result follow the newest stamp.
+    pub fn set_sent(&mut self, probe: ProbeId, stamp: Stamp) {
+        self.sent = Some((probe, stamp));
+        let (sent, delay) = (stamp.user.wall, self.delay());
+        if let Some(event) = &mut self.event {
+            let event = Arc::make_mut(event);
+            (event.sent, event.delay) = (sent, delay);
+        }
+    }
+
+    /// The result of the probe in this slot, if one was sent: its answer, or that it was silent until now.
+    pub fn result(&mut self, subject: &Arc<Subject>) -> Option<&Arc<ProbeEvent>> {
+        let (id, sent) = self.sent?;
+        if self.event.is_none() {
+            let silent = Outcome::Timeout(Silence::NoAnswer);
+            let mut event = ProbeEvent::new(subject, id, sent.user.wall, silent);
+            (event.ttl, event.flow, event.source_port) = (Some(Ttl::new(self.ttl)), subject.flow, self.source_port);
+            event.delay = self.delay();
+            event.standing = if self.late { Standing::Late } else { Standing::First };
+            if let Some(arrival) = self.arrival.as_deref_mut() {
+                event.at = arrival.stamp.user.wall;
+                event.responder = Some(arrival.responder);
+                (event.reply_ttl, event.reply_tos) = (arrival.reply_ttl, arrival.reply_tos);
+                std::mem::swap(&mut event.outcome, &mut arrival.outcome);
+            }
+            self.event = Some(Arc::new(event));
+        }
+        self.event.as_ref()
+    }
+
+    /// Whether it has an answer whose result is not reported yet.
+    pub fn is_unreported(&self) -> bool {
+        self.arrival.is_some() && !self.reported
+    }
+
+    /// The result to report: of an answered probe once its stamps are known or not waited for any more, of a silent one when it
+    /// is `over`; each once.
+    pub fn report(
+        &mut self,
+        subject: &Arc<Subject>,
+        (stamps, now): (SendStamps, Instant),
+        over: bool,
+    ) -> Option<Arc<ProbeEvent>> {
+        let ready = self.arrival.is_some() && self.stamp_until(stamps).is_none_or(|at| at <= now);
+        if self.reported || !(ready || over) {
+            return None;
+        }
+        let event = self.result(subject).cloned();
+        self.reported = event.is_some();
+        event
     }
 }
 
@@ -110,7 +182,7 @@ impl HopState {
         self.slots.iter().any(|slot| slot.sent.is_some() && slot.arrival.is_none())
     }
 
-    /// The one router that has said «time exceeded» so far.
+    /// The one router that has sent «time exceeded» so far.
     pub fn router(&self) -> Option<IpAddr> {
         let mut arrivals = self.slots.iter().filter_map(|slot| slot.arrival.as_deref());
         let first = arrivals.next().filter(|first| first.kind == Some(ErrorKind::TimeExceeded))?;
@@ -153,13 +225,12 @@ impl HopState {
         self.slots.iter().filter_map(|slot| slot.stamp_until(wish)).max()
     }
 
-    /// The results of the probes that were sent; those still waited for are unanswered so far.
-    pub fn result(&self) -> Hop {
-        let probes = (1..)
-            .zip(&self.slots)
-            .filter(|(_, slot)| slot.sent.is_some())
-            .map(|(number, slot)| ProbeResult { number, answer: slot.answer(), again: slot.again.is_some() })
-            .collect();
-        Hop { ttl: Ttl::new(self.ttl), probes, mtu: None }
+    /// The results of the probes that were sent; those still waited for are silent so far.
+    pub fn result(&mut self, subject: &Arc<Subject>) -> Hop {
+        let results = (1..).zip(&mut self.slots).filter_map(|(number, slot)| {
+            let again = slot.again.is_some();
+            Some(HopProbe { number, again, event: Arc::clone(slot.result(subject)?) })
+        });
+        Hop { ttl: Ttl::new(self.ttl), probes: results.collect(), responders: Vec::new(), mtu: None }
     }
 }

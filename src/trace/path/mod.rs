@@ -28,6 +28,8 @@ pub(in crate::trace) struct End {
 #[derive(Debug)]
 pub(in crate::trace) struct Path {
     hops: Vec<HopState>,
+    /// Answers of the destination to probes that ran past it, whose hop has answers of its own.
+    spare: Vec<Slot>,
     highest: Option<u8>,
     /// The highest TTL at which somebody before the destination answered.
     on_the_way: Option<u8>,
@@ -43,7 +45,7 @@ impl Path {
         let probes = config.probes_per_hop.max(1) as usize;
         let first = config.first_ttl.get().max(1);
         let hops = (first..=config.max_ttl.get().max(first)).map(|ttl| HopState::new(ttl, probes)).collect();
-        Path { hops, highest: None, on_the_way: None, slowest: None, end: None, end_at: None }
+        Path { hops, spare: Vec::new(), highest: None, on_the_way: None, slowest: None, end: None, end_at: None }
     }
 
     /// The hops that can still belong to the path, lowest TTL first.
@@ -108,6 +110,16 @@ impl Path {
         })
     }
 
+    /// The hop at index `at`.
+    pub fn hop_mut(&mut self, at: usize) -> Option<&mut HopState> {
+        self.hops.get_mut(at)
+    }
+
+    /// Every slot, also of probes that ran past the end of the path.
+    pub fn slots_mut(&mut self) -> impl Iterator<Item = &mut Slot> {
+        self.hops.iter_mut().flat_map(|hop| &mut hop.slots).chain(&mut self.spare)
+    }
+
     /// Slot `index` of the hop at `ttl`.
     pub fn slot(&mut self, ttl: u8, index: usize) -> Option<&mut Slot> {
         let at = self.hops.partition_point(|hop| hop.ttl < ttl);
@@ -118,7 +130,7 @@ impl Path {
     pub fn sent(&mut self, ttl: u8, index: usize, probe: ProbeId, stamp: Stamp) -> bool {
         let same = |slot: &&mut Slot| slot.sent.is_some_and(|sent| sent.0 == probe);
         let Some(slot) = self.slot(ttl, index).filter(same) else { return false };
-        slot.sent = Some((probe, stamp));
+        slot.set_sent(probe, stamp);
         slot.arrival.is_some()
     }
 
@@ -211,6 +223,8 @@ impl Path {
             *unsent = moved;
         } else if hop.is_silent() {
             hop.slots.push(moved);
+        } else {
+            self.spare.push(moved);
         }
     }
 

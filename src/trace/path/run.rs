@@ -2,20 +2,23 @@
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::channel::{LaneId, OsError, Profile, Protocol};
+use crate::channel::{OsError, Protocol, SendStamps};
+use crate::engine::outcome::{NotSent, Outcome, ProbeEvent};
 use crate::trace::config::Config;
-use crate::trace::event::{Event, Hop, Interim, StopReason, Trace, TraceId};
+use crate::trace::event::{Began, Event, Interim, StopReason, Trace};
 use crate::trace::finding;
-use crate::trace::fleet::departure::Route;
 use crate::trace::fleet::names::{Names, PATIENCE};
+use crate::trace::fleet::probes::Entry;
+use crate::trace::fleet::route::Route;
+use crate::trace::hop::Hop;
 use crate::trace::path::Path;
-use crate::trace::path::hop::{Arrival, HopState};
+use crate::trace::path::hop::{Arrival, HopState, Meaning};
 use crate::trace::path::schedule::{Next, Rhythm};
 use crate::trace::path::wait::BEYOND_AT_MOST;
-use crate::types::{FlowLabel, Instant, IpEndpoint, ProbeId, Stamp, Ttl};
-use crate::wire::icmp::ErrorKind;
+use crate::types::{Instant, Mtu, Now, ProbeId, Stamp, Ttl};
 
 /// So many probes refused in a row end a trace of which some left, and this many one of which none left.
 const REFUSED_IN_A_ROW: u32 = 10;
@@ -45,36 +48,22 @@ pub(in crate::trace) enum Attribution {
     Unknown,
 }
 
-/// What the probes of one trace carry, the same in all of them.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::trace) struct Packets {
-    /// Their source address, where known.
-    pub source: Option<IpAddr>,
-    /// The checksum of echo requests.
-    pub checksum: u16,
-    /// The IPv6 flow label, if it is for us to choose.
-    pub flow_label: Option<FlowLabel>,
-    /// Which of its lane's flows they take.
-    pub source_flow: u16,
-}
-
 /// One trace.
 #[derive(Debug)]
 pub(in crate::trace) struct TraceRun {
-    pub id: TraceId,
-    pub target: IpEndpoint,
-    pub lane: LaneId,
-    pub profile: Profile,
-    /// What its probes carry.
-    pub packets: Packets,
+    began: Began,
+    pub route: Route,
     started: Instant,
     path: Path,
     rhythm: Rhythm,
     /// How many hops are final.
     final_hops: usize,
+    /// How many of those have reported their probes.
+    reported_hops: usize,
     /// Final hops that wait for names, each since when.
     waiting: VecDeque<(Hop, Instant)>,
-    told: Vec<Hop>,
+    /// The hops that were reported.
+    reported: Vec<Arc<Hop>>,
     outcome: Option<(StopReason, Instant)>,
     /// Who answered without saying what, and how often.
     unmatched: Vec<(IpAddr, u32)>,
@@ -82,6 +71,8 @@ pub(in crate::trace) struct TraceRun {
     probes: u32,
     refused: u32,
     answered: u32,
+    /// Whether results of answered probes are not reported yet.
+    unreported: bool,
     refused_in_a_row: u32,
     some_left: bool,
     last_refusal: Option<OsError>,
@@ -92,36 +83,29 @@ pub(in crate::trace) struct TraceRun {
 }
 
 impl TraceRun {
-    pub fn new(config: &Config, id: TraceId, route: Route, ahead: usize, now: Instant) -> Self {
-        let Route { target, lane, profile, packets } = route;
+    pub fn new(config: &Config, began: Began, route: Route, ahead: usize, now: Instant) -> Self {
         TraceRun {
-            id,
-            target,
-            lane,
-            profile,
-            packets,
+            began,
+            route,
             started: now,
             path: Path::new(config),
             rhythm: Rhythm::new(ahead, now),
             final_hops: 0,
+            reported_hops: 0,
             waiting: VecDeque::new(),
-            told: Vec::new(),
+            reported: Vec::new(),
             outcome: None,
             unmatched: Vec::new(),
             probes: 0,
             refused: 0,
             answered: 0,
+            unreported: false,
             refused_in_a_row: 0,
             some_left: false,
             last_refusal: None,
             closing: false,
             hurried: false,
         }
-    }
-
-    /// Where its probes go.
-    pub fn route(&self) -> Route {
-        Route { target: self.target, lane: self.lane, profile: self.profile, packets: self.packets }
     }
 
     /// Whether the destination answered.
@@ -139,7 +123,7 @@ impl TraceRun {
         if self.outcome.is_some() || self.closing {
             return Next::Nothing;
         }
-        self.rhythm.next(config, &self.path, &self.profile, now)
+        self.rhythm.next(config, &self.path, &self.route.profile, now)
     }
 
     /// How many probes were ordered so far.
@@ -150,7 +134,7 @@ impl TraceRun {
     /// `probe` is ordered for this slot.
     pub fn ordered(&mut self, config: &Config, ttl: u8, index: usize, probe: ProbeId, stamp: Stamp) {
         if let Some(slot) = self.path.slot(ttl, index) {
-            slot.sent = Some((probe, stamp));
+            (slot.sent, slot.ttl) = (Some((probe, stamp)), ttl);
         }
         self.probes = self.probes.saturating_add(1);
         self.rhythm.sent(config, stamp.user.mono);
@@ -163,29 +147,42 @@ impl TraceRun {
         self.path.sent(ttl, index, probe, stamp)
     }
 
-    /// The kernel refused the probe of this slot; it is tried again unless too many were refused.
-    pub fn refused(&mut self, (ttl, index): (u8, usize), error: OsError, now: Instant, out: &mut VecDeque<Event>) {
+    /// The kernel refused `probe` of this slot; it is tried again unless too many were refused.
+    pub fn refused(
+        &mut self,
+        probe: ProbeId,
+        (ttl, index): (u8, usize),
+        (error, mtu): (OsError, Option<Mtu>),
+        now: Now,
+        out: &mut VecDeque<Event>,
+    ) {
         if let Some(slot) = self.path.slot(ttl, index) {
             slot.sent = None;
         }
-        self.rhythm.refused(now);
+        self.rhythm.refused(now.mono);
         self.refused = self.refused.saturating_add(1);
-        if self.last_refusal != Some(error) && self.outcome.is_none() {
-            self.last_refusal = Some(error);
-            out.push_back(Event::SendFailed { trace: self.id, error });
+        if self.outcome.is_none() {
+            let repeated = self.last_refusal.replace(error) == Some(error);
+            let outcome = Outcome::NotSent(NotSent { error, mtu, repeated });
+            out.push_back(Event::Probe(Arc::new(ProbeEvent {
+                ttl: Some(Ttl::new(ttl)),
+                flow: self.began.subject.flow,
+                ..ProbeEvent::new(&self.began.subject, probe, now.wall, outcome)
+            })));
         }
         self.refused_in_a_row += 1;
         let limit = if self.some_left { REFUSED_IN_A_ROW } else { REFUSED_FROM_THE_START };
         if self.refused_in_a_row >= limit {
-            self.cut(StopReason::SendFailed, now);
+            self.cut(StopReason::SendFailed, now.mono);
         }
     }
 
     /// Takes an answer to the probe of this slot. True if it counts.
-    pub fn answer(&mut self, config: &Config, ttl: u8, index: usize, arrival: Arrival) -> bool {
+    pub fn answer(&mut self, config: &Config, entry: &Entry, arrival: Arrival) -> bool {
+        let (ttl, index) = (entry.ttl, entry.slot);
         let is_final = self.path.hops().get(self.final_hops).is_none_or(|next| ttl < next.ttl);
-        let Some(meaning) = meaning(&arrival, self.target.address).filter(|_| !is_final && self.outcome.is_none())
-        else {
+        let meaning = arrival.meaning(self.route.target.address);
+        let Some(meaning) = meaning.filter(|_| !is_final && self.outcome.is_none()) else {
             return false;
         };
         let answered = self.path.answered_hops();
@@ -194,11 +191,15 @@ impl TraceRun {
             Meaning::OnTheWay => None,
             Meaning::End(reason) => Some(reason),
         };
+        if let Some(slot) = self.path.slot(ttl, index) {
+            slot.source_port = entry.sent.source_port;
+        }
         let counts = self.path.answer(config, ttl, index, arrival, end);
         if self.path.answered_hops() > answered {
             self.rhythm.progress_at = self.rhythm.progress_at.max(at);
         }
         self.answered = self.answered.saturating_add(u32::from(counts));
+        self.unreported |= counts;
         counts
     }
 
@@ -216,7 +217,7 @@ impl TraceRun {
         if others.is_empty() {
             return Attribution::Probe(probe);
         }
-        if self.profile.protocol != Protocol::Udp {
+        if self.route.profile.protocol != Protocol::Udp {
             return Attribution::Unknown;
         }
         let first = others.iter().map(|&(_, sent)| sent).min().map_or(sent, |other| other.min(sent));
@@ -234,7 +235,7 @@ impl TraceRun {
     pub fn interim(&self) -> Interim {
         let last_answered = self.path.hops().iter().take(self.path.answered_hops()).next_back();
         Interim {
-            trace: self.id,
+            subject: Arc::clone(&self.began.subject),
             sent: self.probes.saturating_sub(self.refused),
             answered: self.answered,
             highest_ttl: last_answered.map(|hop| Ttl::new(hop.ttl)),
@@ -270,7 +271,7 @@ impl TraceRun {
         self.outcome = Some((reason, now));
     }
 
-    /// Finishes what `now` decides and tells it. True once the trace is over and told.
+    /// Finishes what `now` decides and reports it. True once the trace is over and reported.
     pub fn advance(&mut self, config: &Config, names: &mut Names, now: Instant, out: &mut VecDeque<Event>) -> bool {
         if self.outcome.is_none() {
             if !self.closing && self.path.ask_again_at(config).is_some_and(|at| at <= now) {
@@ -282,14 +283,15 @@ impl TraceRun {
             }
             self.outcome = self.stop_reason(config, settled).map(|reason| (reason, now));
         }
+        self.emit_probes(now, out);
         self.emit_hops(names, now, out);
         let Some((stop_reason, ended)) = self.outcome.filter(|_| self.waiting.is_empty()) else { return false };
-        let hops = std::mem::take(&mut self.told);
-        out.push_back(Event::End(Box::new(Trace {
-            trace: self.id,
+        let hops = std::mem::take(&mut self.reported);
+        out.push_back(Event::Ended(Arc::new(Trace {
+            began: self.began.clone(),
             reached: stop_reason == StopReason::Destination,
             stop_reason,
-            findings: finding::findings(self.target.address, stop_reason, &hops, &self.unmatched),
+            findings: finding::findings(self.route.target.address, stop_reason, &hops, &self.unmatched),
             hops,
             path_mtu: None,
             duration: u64::try_from(ended.since(self.started).as_nanos()).unwrap_or(u64::MAX),
@@ -305,7 +307,7 @@ impl TraceRun {
         }
         let given_up = self.path.open_anywhere(config).map(|(_, at)| at).filter(|&at| at > now).min();
         let rest = self.path.hops().get(self.final_hops..).unwrap_or_default();
-        let stamps = rest.iter().filter_map(|hop| hop.stamps_until(self.profile.send_stamps)).max();
+        let stamps = rest.iter().filter_map(|hop| hop.stamps_until(self.route.profile.send_stamps)).max();
         let held = rest.first().and_then(HopState::last_sent_at).map(|at| at + HELD);
         let (held, stamps) = (held.filter(|&at| at > now), stamps.filter(|&at| at > now));
         let again = self.path.ask_again_at(config).filter(|&at| at > now && !self.closing);
@@ -329,7 +331,7 @@ impl TraceRun {
 
     fn is_decided(&self, config: &Config, hop: &HopState, now: Instant) -> bool {
         let wait = self.path.wait(config, hop);
-        let stamped = hop.stamps_until(self.profile.send_stamps).is_none_or(|until| until <= now);
+        let stamped = hop.stamps_until(self.route.profile.send_stamps).is_none_or(|until| until <= now);
         if self.closing {
             return stamped && hop.is_quiet(wait, now);
         }
@@ -339,7 +341,7 @@ impl TraceRun {
     /// How long after an answer the destination can be relied on to give another: Linux sends «port unreachable» once a second
     /// (`icmp_ratelimit`, icmp(7)); what answers ICMP and TCP probes is not limited.
     pub fn limit_pause(&self) -> Duration {
-        if self.profile.protocol == Protocol::Udp { LIMIT_PAUSE } else { Duration::ZERO }
+        if self.route.profile.protocol == Protocol::Udp { LIMIT_PAUSE } else { Duration::ZERO }
     }
 
     /// Whether every hop is decided, so that nothing can change any more.
@@ -360,10 +362,27 @@ impl TraceRun {
     }
 
     fn finish_hop(&mut self, now: Instant) {
-        if let Some(hop) = self.path.hops().get(self.final_hops) {
-            self.waiting.push_back((hop.result(), now));
+        if let Some(hop) = self.path.hop_mut(self.final_hops) {
+            self.waiting.push_back((hop.result(&self.began.subject), now));
         }
         self.final_hops += 1;
+    }
+
+    /// Reports answered probes, and the silent ones of hops that have become final.
+    fn emit_probes(&mut self, now: Instant, out: &mut VecDeque<Event>) {
+        let awaited = if self.outcome.is_some() { SendStamps::None } else { self.route.profile.send_stamps };
+        let stamps = (awaited, now);
+        if std::mem::take(&mut self.unreported) {
+            for slot in self.path.slots_mut() {
+                out.extend(slot.report(&self.began.subject, stamps, false).map(Event::Probe));
+                self.unreported |= slot.is_unreported();
+            }
+        }
+        for at in self.reported_hops..self.final_hops {
+            let slots = self.path.hop_mut(at).map(|hop| hop.slots.iter_mut()).into_iter().flatten();
+            out.extend(slots.filter_map(|slot| slot.report(&self.began.subject, stamps, true)).map(Event::Probe));
+        }
+        self.reported_hops = self.final_hops;
     }
 
     fn stop_reason(&self, config: &Config, settled: bool) -> Option<StopReason> {
@@ -382,48 +401,21 @@ impl TraceRun {
         }
     }
 
-    /// Tells final hops in order, each once its names are known or not waited for any more.
+    /// Reports final hops in order, each once its names are known or not waited for any more.
     fn emit_hops(&mut self, names: &mut Names, now: Instant, out: &mut VecDeque<Event>) {
         while let Some((hop, since)) = self.waiting.front() {
-            if !self.hurried && responders(hop).any(|address| names.is_awaited(address)) {
+            let awaited = |address| !self.hurried && names.is_awaited(address);
+            if hop.responses().any(|response| awaited(response.responder)) {
                 if now < *since + PATIENCE {
                     return;
                 }
                 names.missed();
             }
             let Some((mut hop, _)) = self.waiting.pop_front() else { return };
-            for answer in hop.probes.iter_mut().filter_map(|probe| probe.answer.as_mut()) {
-                answer.name = names.get(answer.responder).map(Box::from);
-                answer.origins = names.origins(answer.responder);
-            }
-            self.told.push(hop.clone());
-            out.push_back(Event::Hop(self.id, Box::new(hop)));
+            hop.responders = names.responders(&hop);
+            let hop = Arc::new(hop);
+            self.reported.push(Arc::clone(&hop));
+            out.push_back(Event::Hop(Arc::clone(&self.began.subject), hop));
         }
     }
-}
-
-fn responders(hop: &Hop) -> impl Iterator<Item = IpAddr> {
-    hop.probes.iter().filter_map(|probe| probe.answer.as_ref()).map(|answer| answer.responder)
-}
-
-/// What an answer says about the path.
-pub(in crate::trace) enum Meaning {
-    OnTheWay,
-    End(StopReason),
-}
-
-/// `None` for what answers no probe.
-pub(in crate::trace) fn meaning(arrival: &Arrival, target: IpAddr) -> Option<Meaning> {
-    let from_target = arrival.responder == target;
-    Some(match arrival.kind {
-        None => Meaning::End(StopReason::Destination),
-        Some(ErrorKind::TimeExceeded) => Meaning::OnTheWay,
-        Some(ErrorKind::PortUnreachable | ErrorKind::ProtocolUnreachable | ErrorKind::Prohibited) if from_target => {
-            Meaning::End(StopReason::Destination)
-        }
-        Some(ErrorKind::PortUnreachable) => Meaning::End(StopReason::PortUnreachableElsewhere),
-        Some(ErrorKind::ReassemblyTimeExceeded | ErrorKind::Unknown) => return None,
-        Some(kind) if kind.is_advice() => return None,
-        Some(_) => Meaning::End(StopReason::Unreachable),
-    })
 }

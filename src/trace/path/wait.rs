@@ -56,9 +56,9 @@ mod tests {
     use super::*;
     use crate::channel::Protocol;
     use crate::trace::config::Config;
-    use crate::trace::path::hop::Arrival;
-    use crate::trace::testing::{at, config, ms, profile, router};
+    use crate::trace::testing::{arrival, at, config, ms, profile, router};
     use crate::types::{ProbeId, Stamp};
+    use crate::wire::icmp::ErrorKind;
 
     /// A path on which the first probe of each of these TTLs was answered after that many milliseconds.
     fn path(config: &Config, answers: &[(u8, u64)]) -> Path {
@@ -66,19 +66,7 @@ mod tests {
         for &(ttl, rtt) in answers {
             let sent = Stamp::user(at(ms(0)));
             path.slot(ttl, 0).unwrap().sent = Some((ProbeId::new(u64::from(ttl)), sent));
-            let arrival = Arrival {
-                responder: router(ttl),
-                stamp: Stamp::user(at(ms(rtt))),
-                reply_ttl: None,
-                quoted_ttl: None,
-                quoted_tos: None,
-                rewritten: Vec::new(),
-                icmp_type: None,
-                icmp_code: None,
-                kind: None,
-                mtu: None,
-                extensions: Vec::new(),
-            };
+            let arrival = arrival(router(ttl), Some(ErrorKind::TimeExceeded), Stamp::user(at(ms(rtt))));
             assert!(path.answer(config, ttl, 0, arrival, None));
         }
         path

@@ -1,12 +1,16 @@
 //! The figures of one hop while it is being watched: [`HopCounts`]; and whether silence persists.
 
+use std::net::IpAddr;
+use std::sync::Arc;
+
 use super::event::{ReportHop, ReportResponder};
+use crate::engine::outcome::ProbeEvent;
 use crate::metrics::RttRecorder;
 use crate::trace::fleet::names::Names;
-use crate::trace::path::hop::Slot;
+use crate::trace::hop::Response;
 use crate::types::{ProbeId, Rtt, Ttl};
 
-/// So many responders of a hop are told apart.
+/// Responders of a hop that are counted each on its own.
 const MAX_RESPONDERS: usize = 128;
 
 /// The figures of one hop.
@@ -15,33 +19,34 @@ pub(super) struct HopCounts {
     /// Probes that left, or are about to.
     pub sent: u64,
     received: u64,
-    responders: Vec<ReportResponder>,
+    /// The newest answer of each responder and how many it gave, the newest first.
+    responders: Vec<(IpAddr, Arc<ProbeEvent>, u64)>,
     rtts: RttRecorder,
     last: Option<(ProbeId, Rtt)>,
 }
 
 impl HopCounts {
-    /// Takes the answer that `slot` holds.
-    pub fn take(&mut self, slot: &Slot) {
-        let (Some((probe, _)), Some(answer)) = (slot.sent, slot.answer()) else { return };
+    /// Counts an answer.
+    pub fn add(&mut self, event: &Arc<ProbeEvent>) {
+        let Some(Response { responder, rtt, .. }) = Response::of(event) else { return };
         self.received += 1;
-        self.rtts.record(answer.rtt);
-        if self.last.is_none_or(|(last, _)| last < probe) {
-            self.last = Some((probe, answer.rtt));
+        self.rtts.record(rtt);
+        if self.last.is_none_or(|(last, _)| last < event.id) {
+            self.last = Some((event.id, rtt));
         }
-        let known = self.responders.iter().position(|known| known.newest.responder == answer.responder);
-        let before = known.map_or(0, |at| self.responders.remove(at).received);
-        self.responders.insert(0, ReportResponder { newest: answer, received: before + 1 });
+        let known = self.responders.iter().position(|known| known.0 == responder);
+        let before = known.map_or(0, |at| self.responders.remove(at).2);
+        self.responders.insert(0, (responder, Arc::clone(event), before + 1));
         self.responders.truncate(MAX_RESPONDERS);
     }
 
     /// The figures of the hop at `ttl`, `pending` of whose probes may still be answered.
     pub fn figures(&self, ttl: u8, pending: u64, names: &Names) -> ReportHop {
-        let mut responders = self.responders.clone();
-        for responder in &mut responders {
-            responder.newest.name = names.get(responder.newest.responder).map(Box::from);
-            responder.newest.origins = names.origins(responder.newest.responder);
-        }
+        let responders = self.responders.iter().map(|(address, newest, received)| ReportResponder {
+            responder: names.responder(*address),
+            newest: Arc::clone(newest),
+            received: *received,
+        });
         ReportHop {
             ttl: Ttl::new(ttl),
             sent: self.sent,
@@ -49,7 +54,7 @@ impl HopCounts {
             unanswered: self.sent.saturating_sub(self.received).saturating_sub(pending),
             pending,
             persists: None,
-            responders,
+            responders: responders.collect(),
             last: self.last.map(|(_, rtt)| rtt),
             stats: self.rtts.stats(),
         }

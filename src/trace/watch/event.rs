@@ -1,11 +1,12 @@
-//! What a report is to be ([`Config`]), and what it tells ([`Event`]).
+//! A run over watched paths ([`Config`]), and the figures of a path ([`Report`]).
 
-use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::channel::OsError;
+use crate::engine::outcome::ProbeEvent;
 use crate::metrics::RttStats;
-use crate::trace::{Answer, Start, TraceId};
+use crate::trace::event::{Began, Event, StopReason};
+use crate::trace::hop::Responder;
 use crate::types::{Rtt, Ttl};
 
 /// A whole run.
@@ -20,55 +21,13 @@ pub struct Config {
     pub interval: Duration,
 }
 
-/// What a run of reports tells. Of each target: one `Start`, one `End`.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Event {
-    /// A report begins.
-    Start(Box<Start>),
-    /// A reverse lookup is wanted; the answer is to come as [`crate::channel::Control::Name`].
-    NameWanted(IpAddr),
-    /// The kernel refused a probe, otherwise than the one before.
-    SendFailed {
-        /// Of which report.
-        trace: TraceId,
-        /// What the kernel said.
-        error: OsError,
-    },
-    /// The figures so far of each report under way, which were asked for (SIGQUIT).
-    Interim(Vec<Report>),
-    /// A report is over.
-    End(Box<Report>),
-}
-
-/// Why a report ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
-    /// All cycles are over.
-    Cycles,
-    /// A signal.
-    Interrupted,
-    /// Nothing can be sent, or the name has no address.
-    SendFailed,
-}
-
-impl Ended {
-    /// The name used in JSON.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Ended::Cycles => "cycles",
-            Ended::Interrupted => "interrupted",
-            Ended::SendFailed => "send_failed",
-        }
-    }
-}
-
 /// The figures of one target.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Report {
-    /// Which.
-    pub trace: TraceId,
+    /// What was watched, and since when.
+    pub began: Began,
     /// Why it ended; `None` if it has not yet.
-    pub ended: Option<Ended>,
+    pub stop_reason: Option<StopReason>,
     /// Cycles in which the destination was asked.
     pub sent: u64,
     /// Those of them in which it answered.
@@ -89,10 +48,10 @@ pub struct Report {
 
 impl Report {
     /// Of a target that was not probed yet.
-    pub(super) fn empty(trace: TraceId, ended: Option<Ended>) -> Report {
+    pub(super) fn empty(began: Began, stop_reason: Option<StopReason>) -> Report {
         Report {
-            trace,
-            ended,
+            began,
+            stop_reason,
             sent: 0,
             received: 0,
             lost: 0,
@@ -102,6 +61,11 @@ impl Report {
             hops: Vec::new(),
             duration: 0,
         }
+    }
+
+    /// Of a target that will not be probed.
+    pub(super) fn unsent(began: Began, stop_reason: StopReason) -> Event {
+        Event::Report(Box::new(Report::empty(began, Some(stop_reason))))
     }
 }
 
@@ -118,9 +82,9 @@ pub struct ReportHop {
     pub unanswered: u64,
     /// Those that still may be.
     pub pending: u64,
-    /// Whether what is unanswered here is so behind it, too, see [`crate::trace::watch`]; `None` where everything is answered.
+    /// Whether later hops leave probes unanswered as well, see [`crate::trace::watch`]; `None` where everything is answered.
     pub persists: Option<bool>,
-    /// Who answered, first the one that did last.
+    /// The sources of its answers, the newest first.
     pub responders: Vec<ReportResponder>,
     /// The round-trip time of the newest probe that was answered.
     pub last: Option<Rtt>,
@@ -128,11 +92,13 @@ pub struct ReportHop {
     pub stats: Option<RttStats>,
 }
 
-/// Somebody who answered at a hop.
+/// A source of answers at a hop.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ReportResponder {
+    /// Its address, name and origins.
+    pub responder: Responder,
     /// Its newest answer.
-    pub newest: Answer,
+    pub newest: Arc<ProbeEvent>,
     /// How often it answered.
     pub received: u64,
 }

@@ -21,5 +21,5 @@ mod event;
 mod path;
 mod reporter;
 
-pub use event::{Config, Ended, Event, Report, ReportHop, ReportResponder};
+pub use event::{Config, Report, ReportHop, ReportResponder};
 pub use reporter::Reporter;

@@ -1,18 +1,20 @@
 //! One target while it is being watched: when its next probe leaves, where its path ends by now, and its figures.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::counts::{HopCounts, judge};
-use super::event::{Config, Ended, Report, ReportHop};
+use super::event::{Config, Report, ReportHop};
+use crate::channel::{OsError, SendStamps};
 use crate::engine::delay;
-use crate::trace::fleet::departure::Route;
+use crate::engine::outcome::{NotSent, Outcome, ProbeEvent};
+use crate::trace::event::{Began, Event, StopReason};
 use crate::trace::fleet::names::Names;
-use crate::trace::path::hop::{Arrival, Slot};
-use crate::trace::path::run::{Meaning, meaning};
+use crate::trace::fleet::route::Route;
+use crate::trace::path::hop::{Arrival, Meaning, Slot};
 use crate::trace::path::schedule::{Next, Window};
-use crate::trace::{StopReason, TraceId};
-use crate::types::{Instant, ProbeId, Stamp, Ttl};
+use crate::types::{Instant, Mtu, ProbeId, Stamp, Ttl, WallTime};
 
 /// How long an answer counts without `-w`; over connections, which the kernel gives up after two SYN, shorter.
 const COUNTS_FOR: Duration = Duration::from_secs(10);
@@ -31,7 +33,7 @@ const MAX_MISSED: usize = 128;
 /// One target.
 #[derive(Debug)]
 pub(super) struct Watch {
-    pub id: TraceId,
+    began: Began,
     pub route: Route,
     started: Instant,
     first: u8,
@@ -56,6 +58,7 @@ pub(super) struct Watch {
     slowest: Duration,
     probes: u32,
     refused: u64,
+    last_refusal: Option<OsError>,
     some_left: bool,
     /// No more probes.
     closing: bool,
@@ -109,11 +112,11 @@ struct PathEnd {
 }
 
 impl Watch {
-    pub fn new(config: &Config, id: TraceId, route: Route, now: Instant) -> Watch {
+    pub fn new(config: &Config, began: Began, route: Route, now: Instant) -> Watch {
         let first = config.trace.first_ttl.get().max(1);
         let max = config.trace.max_ttl.get().max(first);
         Watch {
-            id,
+            began,
             route,
             started: now,
             first,
@@ -131,6 +134,7 @@ impl Watch {
             slowest: Duration::ZERO,
             probes: 0,
             refused: 0,
+            last_refusal: None,
             some_left: false,
             closing: false,
         }
@@ -208,7 +212,7 @@ impl Watch {
         if let Some(hop_counts) = self.hop_counts(ttl) {
             hop_counts.sent += 1;
         }
-        let slot = Slot { sent: Some((probe, stamp)), ..Slot::default() };
+        let slot = Slot { sent: Some((probe, stamp)), ttl, ..Slot::default() };
         self.open.insert(probe, Open { ttl, cycle: index, slot });
         self.probes = self.probes.wrapping_add(1);
         self.ttl = u16::from(ttl) + 1;
@@ -232,13 +236,25 @@ impl Watch {
     pub fn sent(&mut self, probe: ProbeId, stamp: Stamp) {
         self.some_left = true;
         if let Some(open) = self.open.get_mut(&probe) {
-            open.slot.sent = Some((probe, stamp));
+            open.slot.set_sent(probe, stamp);
         }
     }
 
-    /// The kernel refused `probe`. Gives how many it did refuse, if none has left yet.
-    pub fn refused(&mut self, probe: ProbeId) -> Option<u64> {
+    /// The kernel refused `probe`. Gives the event about it and, if no probe has left yet, how many were refused.
+    pub fn refused(
+        &mut self,
+        probe: ProbeId,
+        (error, mtu): (OsError, Option<Mtu>),
+        at: WallTime,
+    ) -> Option<(Event, Option<u64>)> {
         let Open { ttl, cycle, .. } = self.open.remove(&probe)?;
+        let repeated = self.last_refusal.replace(error) == Some(error);
+        let outcome = Outcome::NotSent(NotSent { error, mtu, repeated });
+        let event = ProbeEvent {
+            ttl: Some(Ttl::new(ttl)),
+            flow: self.began.subject.flow,
+            ..ProbeEvent::new(&self.began.subject, probe, at, outcome)
+        };
         if let Some(hop_counts) = self.hop_counts(ttl) {
             hop_counts.sent = hop_counts.sent.saturating_sub(1);
         }
@@ -246,12 +262,12 @@ impl Watch {
             cycle.refused = true;
         }
         self.refused += 1;
-        (!self.some_left).then_some(self.refused)
+        Some((Event::Probe(Arc::new(event)), (!self.some_left).then_some(self.refused)))
     }
 
     /// Takes an answer to `probe`. True if it counts.
     pub fn answer(&mut self, config: &Config, probe: ProbeId, arrival: Arrival) -> bool {
-        let Some(meaning) = meaning(&arrival, self.route.target.address) else { return false };
+        let Some(meaning) = arrival.meaning(self.route.target.address) else { return false };
         let counts_for = self.counts_for(config);
         let Some(open) = self.open.get_mut(&probe).filter(|open| open.slot.arrival.is_none()) else { return false };
         let Some((_, sent)) = open.slot.sent else { return false };
@@ -324,8 +340,8 @@ impl Watch {
         (distance >= self.first && self.highest.is_none_or(|highest| highest < distance)).then_some(distance)
     }
 
-    /// Counts what needs no more waiting at `now`, and gives those probes.
-    pub fn settle(&mut self, config: &Config, now: Instant) -> Vec<ProbeId> {
+    /// Counts and reports what needs no more waiting at `now`, and gives those probes.
+    pub fn settle(&mut self, config: &Config, now: Instant, out: &mut VecDeque<Event>) -> Vec<ProbeId> {
         let (counts_for, stamps) = (self.counts_for(config), self.route.profile.send_stamps);
         let settled = |slot: &Slot| match slot.open_since() {
             Some(sent) => sent + counts_for < now,
@@ -333,12 +349,22 @@ impl Watch {
         };
         let over: Vec<ProbeId> =
             self.open.iter().filter(|(_, open)| settled(&open.slot)).map(|(&probe, _)| probe).collect();
-        for open in over.iter().filter_map(|probe| self.open.remove(probe)).collect::<Vec<_>>() {
+        for probe in &over {
+            let Some(mut open) = self.open.remove(probe) else { continue };
+            let Some(event) = open.slot.report(&self.began.subject, (stamps, now), true) else { continue };
             if let Some(hop_counts) = self.hop_counts(open.ttl) {
-                hop_counts.take(&open.slot);
+                hop_counts.add(&event);
             }
+            out.push_back(Event::Probe(event));
         }
         over
+    }
+
+    /// Reports the probes that are left when the watch is over: those that are not answered only if they were waited for.
+    pub fn report_rest(&mut self, all_cycles: bool, now: Instant, out: &mut VecDeque<Event>) {
+        let (stamps, subject) = (SendStamps::None, &self.began.subject);
+        let rest = self.open.values_mut().filter_map(|open| open.slot.report(subject, (stamps, now), all_cycles));
+        out.extend(rest.map(Event::Probe));
     }
 
     /// Probes that are hardly answered any more.
@@ -393,11 +419,11 @@ impl Watch {
     }
 
     /// The figures at `now`.
-    pub fn report(&self, config: &Config, ended: Option<Ended>, names: &Names, now: Instant) -> Report {
-        let mut report = Report::empty(self.id, ended);
+    pub fn report(&self, config: &Config, ended: Option<StopReason>, names: &Names, now: Instant) -> Report {
+        let mut report = Report::empty(self.began.clone(), ended);
         let (wait, newest_is_whole) = (self.wait(config), self.unfinished(config).is_none());
         let waiting: BTreeSet<usize> = match ended {
-            Some(Ended::Cycles) => BTreeSet::new(),
+            Some(StopReason::Cycles) => BTreeSet::new(),
             _ => self.open.values().filter(|open| open.waits(wait, now)).map(|open| open.cycle).collect(),
         };
         for (index, cycle) in self.cycles.iter().enumerate() {
@@ -455,7 +481,7 @@ mod tests {
 
     use super::*;
     use crate::channel::Protocol;
-    use crate::trace::testing::{TARGET, at, config, ms, profile, router};
+    use crate::trace::testing::{self, TARGET, at, began, config, ms, profile, router};
     use crate::types::Now;
     use crate::wire::icmp::ErrorKind;
 
@@ -473,21 +499,20 @@ mod tests {
     }
 
     fn arrival(back: Back, now: Now) -> Option<Arrival> {
-        let stamp = Stamp::user(now);
-        let error = |hop, kind| Arrival { kind: Some(kind), ..Arrival::plain(router(hop), stamp, None) };
-        Some(match back {
-            Back::Router(hop) => error(hop, ErrorKind::TimeExceeded),
-            Back::Unreachable(hop) => error(hop, ErrorKind::HostUnreachable),
-            Back::Target => Arrival::plain(TARGET, stamp, None),
+        let (responder, kind) = match back {
+            Back::Router(hop) => (router(hop), Some(ErrorKind::TimeExceeded)),
+            Back::Unreachable(hop) => (router(hop), Some(ErrorKind::HostUnreachable)),
+            Back::Target => (TARGET, None),
             Back::Nothing => return None,
-        })
+        };
+        Some(testing::arrival(responder, kind, Stamp::user(now)))
     }
 
     /// Plays `config` to its end, where `back` says what comes back for a TTL in a cycle. Gives every probe as (cycle, TTL,
     /// milliseconds), and the report.
     fn play(config: &Config, back: impl Fn(usize, u8) -> Back) -> (Vec<(usize, u8, u128)>, Report) {
         let route = Route::of_trace(&config.trace, 0).unwrap();
-        let mut watch = Watch::new(config, TraceId::new(0), route, at(ms(0)).mono);
+        let mut watch = Watch::new(config, began(), route, at(ms(0)).mono);
         let (mut time, mut left, mut coming) = (ms(0), Vec::new(), BTreeMap::new());
         loop {
             let now = at(time);
@@ -495,7 +520,7 @@ mod tests {
                 let arrival = coming.remove(&(due, probe)).and_then(|back| arrival(back, now));
                 assert!(arrival.is_none_or(|arrival| watch.answer(config, probe, arrival)));
             }
-            watch.settle(config, now.mono);
+            watch.settle(config, now.mono, &mut VecDeque::new());
             while let Next::Probe { ttl, index } = watch.next(config, now.mono) {
                 let probe = ProbeId::new(left.len() as u64 + 1);
                 watch.ordered(config, (ttl, index), probe, Stamp::user(now));
@@ -504,7 +529,7 @@ mod tests {
                 coming.insert((time + ms(10), probe), back(index, ttl));
             }
             if watch.is_over(config, now.mono) {
-                return (left, watch.report(config, Some(Ended::Cycles), &Names::new(false, None), now.mono));
+                return (left, watch.report(config, Some(StopReason::Cycles), &Names::new(false, None), now.mono));
             }
             time += ms(1);
             assert!(time < ms(600_000), "it does not end");
@@ -554,7 +579,7 @@ mod tests {
     }
 
     #[test]
-    fn a_destination_behind_a_new_silent_router_is_found_again() {
+    fn a_destination_beyond_a_new_silent_router_is_found_again() {
         let (left, report) = play(&cycles(9), |cycle, ttl| match (cycle, ttl) {
             (0..3, _) => straight(4, ttl),
             (_, 4) => Back::Nothing,
@@ -603,7 +628,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_looked_for_behind_the_gap_limit() {
+    fn nothing_is_looked_for_beyond_the_gap_limit() {
         let mut config = cycles(2);
         config.trace.gap_limit = Some(3);
         let (left, report) = play(&config, |_, ttl| if ttl < 3 { Back::Router(ttl) } else { Back::Nothing });

@@ -148,8 +148,12 @@ fn an_answer_slower_than_any_wait_is_shown_while_the_run_is_on() {
         });
         let told = trace(&network, kind, config());
         let (_, end) = told.end();
-        let third = end.hops.get(2).and_then(|hop| hop.probes.first()).and_then(|probe| probe.answer.as_ref());
-        assert!(third.is_some_and(|answer| answer.late), "{kind:?} {:?}", responders(end));
+        let third = end.hops.get(2).and_then(|hop| hop.probes.first());
+        assert!(
+            third.is_some_and(|probe| probe.response().is_some() && probe.event.standing.is_late()),
+            "{kind:?} {:?}",
+            responders(end)
+        );
     }
 }
 

@@ -23,7 +23,7 @@ fn played(kind: Kind, first: u16, count: u16, config: Config) -> Told {
     let source_port = (kind.1 != Protocol::Icmp).then(|| Port::new(FIRST_PORT + first).unwrap());
     let lane = LanePlan { source_port, flows: count, ..lane(kind) };
     let ports = Ports::Fixed(Port::new(33434).unwrap());
-    let config = Config { flow: first.into(), flows: count.into(), ports, probes_per_hop: 2, ..config };
+    let config = Config { flow: first.into(), flows: Some(count.into()), ports, probes_per_hop: 2, ..config };
     trace_over(&spreading(kind.0), lane, &[target(kind.0)], config)
 }
 
@@ -32,7 +32,7 @@ fn flows_side_by_side_see_what_each_alone_sees() {
     for kind in KEEPING {
         let together = played(kind, 0, FLOWS, config());
         let mut ends: Vec<&Trace> = together.ends().into_iter().map(|(_, end)| end).collect();
-        ends.sort_by_key(|end| end.trace);
+        ends.sort_by_key(|end| end.began.subject.id);
         assert_eq!(ends.len(), usize::from(FLOWS), "{kind:?}");
         let mut branches = BTreeSet::new();
         for (flow, end) in (0..).zip(ends) {
@@ -52,7 +52,7 @@ fn each_flow_has_its_number() {
         .events
         .iter()
         .filter_map(|(_, event)| match event {
-            Event::Start(start) => Some(start.flow),
+            Event::Began(began) => began.subject.flow,
             _ => None,
         })
         .collect();
@@ -86,7 +86,7 @@ fn a_target_that_limits_its_answers_is_reached_on_every_flow() {
         let source_port = Port::new(FIRST_PORT);
         let lane = LanePlan { source_port, flows: FLOWS, ..lane(kind) };
         let ports = Ports::Fixed(Port::new(33434).unwrap());
-        let config = Config { flows: FLOWS.into(), probes_per_hop: 1, ports, ..config() };
+        let config = Config { flows: Some(FLOWS.into()), probes_per_hop: 1, ports, ..config() };
         let told = trace_over(&network, lane, &[target(kind.0)], config);
         let ends = told.ends();
         assert_eq!(ends.len(), usize::from(FLOWS));
@@ -100,7 +100,7 @@ fn an_interrupt_ends_every_flow() {
     let network = spreading(Family::V4);
     let mut network = network;
     network.at(ms(15), Control::Interrupt);
-    let told = trace_over(&network, lane(RAW), &[target(Family::V4)], Config { flows: 8, ..config() });
+    let told = trace_over(&network, lane(RAW), &[target(Family::V4)], Config { flows: Some(8), ..config() });
     let ends = told.ends();
     assert_eq!(ends.len(), 8);
     assert!(ends.iter().all(|(_, end)| end.stop_reason == StopReason::Interrupted));

@@ -252,7 +252,7 @@ fn names_stand_in_the_hops_of_a_search() {
     network.name(router(Family::V4, 1), NameOutcome::Named("r1.example".into(), ms(300)));
     let kind = (Family::V4, Protocol::Icmp, SocketChoice::Raw);
     let told = search(&network, kind, Config { names: true, ..whole() });
-    let name = told.hops()[0].1.probes[0].answer.as_ref().unwrap().name.as_deref();
+    let name = told.hops()[0].1.responders[0].name.as_deref();
     assert_eq!((name, told.end().1.path_mtu), (Some("r1.example"), Mtu::new(1400)));
 }
 

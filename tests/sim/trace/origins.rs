@@ -1,7 +1,5 @@
 //! Origins of responders' addresses: they are waited for as names are, and cost nothing else.
 
-use std::sync::Arc;
-
 use netprobe::wire::as_table::AsTable;
 
 use super::*;
@@ -12,7 +10,7 @@ fn with_origins() -> Config {
 
 /// The origin of whoever answered the first probe of each hop, as numbers; `None` if it is not known.
 fn origins(told: &Told) -> Vec<Option<Vec<u32>>> {
-    let of = |hop: &&Hop| match hop.probes[0].answer.as_ref()?.origins.as_ref()? {
+    let of = |hop: &&Hop| match hop.responder(hop.probes[0].response()?.responder)?.origins.as_ref()? {
         Origins::Announced(systems) => Some(systems.iter().map(|asn| asn.get()).collect()),
         Origins::Unannounced => Some(Vec::new()),
         Origins::Unknown => None,
@@ -80,7 +78,7 @@ fn names_and_origins_have_one_patience() {
     let without = trace(&network, RAW, config()).end().0;
     let with = trace(&network, RAW, Config { names: true, ..with_origins() });
     assert!(with.end().0 <= without + ms(500), "{:?}", with.end().0);
-    assert!(with.hops().iter().all(|(_, hop)| hop.probes[0].answer.as_ref().unwrap().name.is_some()));
+    assert!(with.hops().iter().all(|(_, hop)| hop.responders[0].name.is_some()));
     assert_eq!(origins(&with), [None, None, None]);
 }
 

@@ -1,7 +1,8 @@
 //! The matrix of damaged quotes: what routers do to the packets they quote, by every raw method.
 
 use super::*;
-use netprobe::trace::{Field, Finding, Rewritten};
+use netprobe::engine::outcome::{Field, Rewritten};
+use netprobe::trace::Finding;
 use netprobe::types::Tos;
 
 /// Raw lanes, which see all of a quote.
@@ -62,7 +63,8 @@ fn every_row_of_the_matrix_keeps_its_hop_by_every_raw_method_and_is_said() {
                 assert_eq!(responders(end), expected(kind.0, 5, 5, &[]), "{kind:?} {quote:?}");
                 let rewritten = |rewritten: &Rewritten| rewritten.field;
                 let said = end.hops[1].probes.iter().map(|probe| {
-                    probe.answer.as_ref().map(|answer| answer.rewritten.iter().map(rewritten).collect::<Vec<_>>())
+                    let error = probe.response()?.error()?;
+                    Some(error.quote.rewritten.iter().map(rewritten).collect::<Vec<_>>())
                 });
                 for said in said {
                     assert_eq!(said, Some(field.into_iter().collect()), "{kind:?} {quote:?}");
@@ -152,7 +154,12 @@ fn error_queues_hide_what_no_finding_may_be_made_of() {
         let told = trace(&network, kind, config());
         let (_, end) = told.end();
         assert!(end.findings.iter().all(|finding| !finding.code().ends_with("_rewritten")), "{kind:?}");
-        let answers = end.hops.iter().flat_map(|hop| &hop.probes).filter_map(|probe| probe.answer.as_ref());
-        assert!(answers.clone().count() == 15 && answers.clone().all(|answer| answer.quoted_tos.is_none()));
+        let quoted_tos: Vec<Option<Tos>> = end
+            .hops
+            .iter()
+            .flat_map(|hop| hop.responses())
+            .map(|response| response.error().and_then(|error| error.quote.tos))
+            .collect();
+        assert_eq!(quoted_tos, [None; 15], "{kind:?}");
     }
 }

@@ -2,11 +2,11 @@
 
 use super::*;
 use netprobe::sim::Packet;
-use netprobe::trace::watch::{self, Ended, Report, Reporter};
+use netprobe::trace::watch::{self, Report, Reporter};
 
 /// What a run told.
 struct Reported {
-    events: Vec<watch::Event>,
+    events: Vec<Event>,
     log: Log,
 }
 
@@ -14,7 +14,9 @@ impl Reported {
     fn ends(&self) -> Vec<&Report> {
         let mut ends = Vec::new();
         for event in &self.events {
-            if let watch::Event::End(report) = event {
+            if let Event::Report(report) = event
+                && report.stop_reason.is_some()
+            {
                 ends.push(&**report);
             }
         }
@@ -46,7 +48,7 @@ fn over(network: &Network, lane: LanePlan, targets: &[IpAddr], cycles: u64, conf
     let mut events = Vec::new();
     driver::run(&mut *channel, &mut reporter, Precision::Relaxed, |turn| {
         if let Turn::Event(event) = turn {
-            if let (watch::Event::NameWanted(address), Some(lookup)) = (&event, &mut lookup) {
+            if let (Event::NameWanted(address), Some(lookup)) = (&event, &mut lookup) {
                 lookup(*address);
             }
             events.push(event);
@@ -60,7 +62,7 @@ fn over(network: &Network, lane: LanePlan, targets: &[IpAddr], cycles: u64, conf
 /// Of each hop: who answered, and how often it was asked and answered.
 fn rows(report: &Report) -> Vec<(Vec<IpAddr>, u64, u64)> {
     let responders =
-        |hop: &watch::ReportHop| hop.responders.iter().map(|responder| responder.newest.responder).collect();
+        |hop: &watch::ReportHop| hop.responders.iter().map(|responder| responder.responder.address).collect();
     report.hops.iter().map(|hop| (responders(hop), hop.sent, hop.received)).collect()
 }
 
@@ -163,22 +165,22 @@ fn an_interrupt_ends_with_the_figures_so_far() {
     network.at(ms(2500), Control::Interrupt);
     let told = reported(&network, RAW, 10, config());
     let report = told.end();
-    assert_eq!(report.ended, Some(Ended::Interrupted));
+    assert_eq!(report.stop_reason, Some(StopReason::Interrupted));
     assert_eq!((report.sent, report.received, report.lost), (2, 2, 0));
     assert!(report.hops.iter().all(|hop| hop.unanswered == 0), "{report:?}");
 }
 
 #[test]
-fn interim_figures_are_told_and_the_run_goes_on() {
+fn interim_figures_are_reported_and_the_run_goes_on() {
     let mut network = Network::new(1);
     path(&mut network, Family::V4, 6, as_is);
     network.at(ms(1950), Control::Interim);
     let told = reported(&network, RAW, 3, config());
-    let interim = told.events.iter().find_map(|event| match event {
-        watch::Event::Interim(reports) => Some(reports),
+    let interim = told.events.iter().filter_map(|event| match event {
+        Event::Report(report) if report.stop_reason.is_none() => Some(report.received),
         _ => None,
     });
-    assert_eq!(interim.map(|reports| (reports.len(), reports[0].received, reports[0].ended)), Some((1, 2, None)));
+    assert_eq!(interim.collect::<Vec<_>>(), [2]);
     assert_eq!(told.end().received, 3);
 }
 
@@ -200,9 +202,9 @@ fn a_kernel_that_takes_no_probe_ends_the_report() {
     path(&mut network, Family::V4, 6, as_is);
     network.refuse_sends(Pick::Rate(1.0), OsError::ENETUNREACH);
     let told = reported(&network, RAW, 10, config());
-    assert_eq!((told.end().ended, told.end().sent, told.end().send_failed), (Some(Ended::SendFailed), 0, 3));
-    let failures = told.events.iter().filter(|event| matches!(event, watch::Event::SendFailed { .. })).count();
-    assert_eq!(failures, 1);
+    assert_eq!((told.end().stop_reason, told.end().sent, told.end().send_failed), (Some(StopReason::SendFailed), 0, 3));
+    let failures: Vec<&NotSent> = told.events.iter().filter_map(not_sent).collect();
+    assert_eq!(failures.iter().filter(|failure| !failure.repeated).count(), 1);
 }
 
 #[test]
@@ -240,7 +242,7 @@ fn names_are_asked_for_and_shown() {
     path(&mut network, Family::V4, 2, as_is);
     network.name(router(Family::V4, 1), NameOutcome::Named("r1.example".into(), ms(20)));
     let told = reported(&network, RAW, 2, Config { names: true, ..config() });
-    let name = told.end().hops[0].responders[0].newest.name.clone();
+    let name = told.end().hops[0].responders[0].responder.name.clone();
     assert_eq!(name.as_deref(), Some("r1.example"));
 }
 
@@ -251,7 +253,7 @@ fn several_targets_are_watched_at_once() {
     let targets = [target(Family::V4), router(Family::V4, 2), target(Family::V4)];
     let told = over(&network, lane(RAW), &targets, 2, config());
     let mut ends = told.ends();
-    ends.sort_by_key(|report| report.trace);
+    ends.sort_by_key(|report| report.began.subject.id);
     let seen: Vec<_> = ends.iter().map(|report| (report.received, report.hops.len())).collect();
     assert_eq!(seen, [(2, 4), (2, 2), (2, 4)]);
 }

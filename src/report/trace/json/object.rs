@@ -5,8 +5,9 @@ use std::net::IpAddr;
 use serde::Serialize;
 
 use crate::channel::SocketKind;
+use crate::engine::outcome::{FieldValue, Subject};
 use crate::report::json::VERSION;
-use crate::trace::{Origins, Start, Value};
+use crate::trace::Origins;
 use crate::wire::extension::{LabelStackEntry, Object};
 
 /// What every object of rtrace begins with.
@@ -26,33 +27,28 @@ pub(in crate::report) struct Head<'a> {
 }
 
 impl<'a> Head<'a> {
-    pub fn new(kind: &'static str, start: &'a Start, method_requested: &'a str) -> Self {
+    pub fn new(kind: &'static str, subject: &'a Subject, method_requested: &'a str) -> Self {
         Head {
             kind,
             version: VERSION,
             tool: "rtrace",
-            target: &start.target,
-            address: start.address,
-            source: start.source,
-            method: start.method.name(),
+            target: &subject.target,
+            address: subject.address,
+            source: subject.source,
+            method: subject.method.name(),
             method_requested,
-            socket: start.socket.map(SocketKind::name),
-            port: start.port,
+            socket: subject.socket.map(SocketKind::name),
+            port: subject.port,
         }
     }
 }
 
 /// Why there is no path: the name has no address, or nothing could be sent.
-pub(in crate::report) fn state(start: &Start, send_failed: bool) -> Option<&'static str> {
-    match start.address {
+pub(in crate::report) fn state(subject: &Subject, send_failed: bool) -> Option<&'static str> {
+    match subject.address {
         None => Some("unresolved"),
         Some(_) => Some("unknown").filter(|_| send_failed),
     }
-}
-
-/// Octets of a whole IP packet; `None` if there never was one.
-pub(in crate::report) fn packet_octets(start: &Start) -> Option<usize> {
-    Some(start.packet_octets).filter(|&octets| octets > 0)
 }
 
 /// Who announces an address.
@@ -74,10 +70,6 @@ impl OriginsObject {
                 origins: Some(systems.iter().map(|asn| asn.get()).collect()),
             },
         }
-    }
-
-    pub const fn is_known(&self) -> bool {
-        self.origins.is_some()
     }
 }
 
@@ -119,7 +111,7 @@ pub(in crate::report) struct ChangeObject {
 }
 
 impl ChangeObject {
-    pub const fn new(sent: Value, quoted: Value) -> Self {
+    pub const fn new(sent: FieldValue, quoted: FieldValue) -> Self {
         ChangeObject {
             sent: number(sent),
             quoted: number(quoted),
@@ -129,16 +121,16 @@ impl ChangeObject {
     }
 }
 
-const fn number(value: Value) -> Option<u32> {
+const fn number(value: FieldValue) -> Option<u32> {
     match value {
-        Value::Number(number) => Some(number),
-        Value::Address(_) => None,
+        FieldValue::Number(number) => Some(number),
+        FieldValue::Address(_) => None,
     }
 }
 
-const fn address(value: Value) -> Option<IpAddr> {
+const fn address(value: FieldValue) -> Option<IpAddr> {
     match value {
-        Value::Address(address) => Some(address),
-        Value::Number(_) => None,
+        FieldValue::Address(address) => Some(address),
+        FieldValue::Number(_) => None,
     }
 }

@@ -1,0 +1,128 @@
+//! rtrace's results as CSV: one row per probe or, with `--report`, per hop.
+
+use std::io;
+
+use crate::engine::outcome::{NotSent, Outcome, ProbeEvent};
+use crate::report::json::{Time, millis};
+use crate::report::trace::TraceView;
+use crate::report::trace::text::{TraceTextOptions, interim, send_failure};
+use crate::report::trace::{json::percent, table};
+use crate::report::words::csv::record;
+use crate::report::words::message::Message;
+use crate::report::{Sink, Streams, escape};
+use crate::trace::watch::{Report, ReportHop};
+use crate::trace::{Event, Hop, HopProbe, Responder};
+use crate::types::{Family, Ttl};
+
+const PROBES: &str = "time,target,address,method,flow,ttl,probe,outcome,rtt_ms,responder,name,error\n";
+const HOPS: &str = "time,target,address,method,flow,ttl,sent,received,unanswered,unanswered_pct,unanswered_persists,last_ms,\
+     min_ms,mean_ms,median_ms,p95_ms,max_ms,stddev_ms,responder,name\n";
+
+/// Writes the events of a run of traces as CSV, the rows of a hop when it is final, those of a report when it ends.
+pub struct TraceCsv {
+    program: Box<str>,
+    view: TraceView,
+    begun: bool,
+}
+
+impl TraceCsv {
+    /// A writer that has written nothing yet. `program` stands before messages on stderr.
+    pub const fn new(program: Box<str>, view: TraceView) -> Self {
+        TraceCsv { program, view, begun: false }
+    }
+
+    fn begin(&mut self, streams: &mut Streams<'_>) -> io::Result<()> {
+        if std::mem::replace(&mut self.begun, true) {
+            return Ok(());
+        }
+        let header = if self.view == TraceView::Report { HOPS } else { PROBES };
+        streams.data.write_all(header.as_bytes())
+    }
+}
+
+impl Sink<Event> for TraceCsv {
+    fn event(&mut self, event: &Event, streams: &mut Streams<'_>) -> io::Result<()> {
+        self.begin(streams)?;
+        match event {
+            Event::Probe(event) => {
+                if self.view != TraceView::Report && matches!(event.outcome, Outcome::NotSent(_)) {
+                    record(row(event, event.ttl, None, None), streams.data)?;
+                }
+                send_failure(&self.program, self.view, event, streams.talk)
+            }
+            Event::Hop(_, hop) => hop.probes.iter().try_for_each(|probe| record(probe_row(hop, probe), streams.data)),
+            Event::Interim(figures) => interim(&self.program, self.view, figures, streams.talk),
+            Event::Report(report) if report.stop_reason.is_some() => {
+                report.hops.iter().try_for_each(|hop| record(hop_row(report, hop), streams.data))
+            }
+            Event::Report(report) => table::interim(&TraceTextOptions::default(), report, streams.talk),
+            Event::Began(_) | Event::Ended(_) | Event::Flows(_) | Event::NameWanted(_) => Ok(()),
+        }
+    }
+}
+
+fn probe_row(hop: &Hop, probe: &HopProbe) -> [Option<String>; 12] {
+    let responder = probe.event.responder.and_then(|address| hop.responder(address));
+    row(&probe.event, Some(hop.ttl), Some(probe.number), responder)
+}
+
+fn row(
+    event: &ProbeEvent,
+    ttl: Option<Ttl>,
+    number: Option<u32>,
+    responder: Option<&Responder>,
+) -> [Option<String>; 12] {
+    let subject = &event.subject;
+    [
+        Some(Time(event.sent).to_string()),
+        Some(escape(&subject.target).into_owned()),
+        subject.address.map(|address| address.to_string()),
+        Some(subject.method.name().to_owned()),
+        event.flow.map(|flow| flow.to_string()),
+        ttl.map(|ttl| ttl.get().to_string()),
+        number.map(|number| number.to_string()),
+        Some(event.outcome.name().to_owned()),
+        event.rtt().map(|rtt| millis(rtt.as_nanos()).to_string()),
+        event.responder.map(|address| address.to_string()),
+        responder.and_then(|responder| responder.name.as_deref()).map(|name| escape(name).into_owned()),
+        failure(event),
+    ]
+}
+
+/// Why a probe has no reply, in words.
+fn failure(event: &ProbeEvent) -> Option<String> {
+    match &event.outcome {
+        Outcome::Error(error) => Some(Message { family: Family::of(event.responder?), error }.to_string()),
+        Outcome::NotSent(NotSent { error, .. }) => Some(error.to_string()),
+        _ => None,
+    }
+}
+
+fn hop_row(report: &Report, hop: &ReportHop) -> [Option<String>; 20] {
+    let (subject, stats) = (&report.began.subject, hop.stats.as_ref());
+    let newest = hop.responders.first().map(|first| &first.responder);
+    let nanos = |nanos: Option<u64>| nanos.map(|nanos| millis(nanos).to_string());
+    let mean = |nanos: Option<f64>| nanos.map(|nanos| (nanos / 1e6).to_string());
+    [
+        Some(Time(report.began.time).to_string()),
+        Some(escape(&subject.target).into_owned()),
+        subject.address.map(|address| address.to_string()),
+        Some(subject.method.name().to_owned()),
+        subject.flow.map(|flow| flow.to_string()),
+        Some(hop.ttl.get().to_string()),
+        Some(hop.sent.to_string()),
+        Some(hop.received.to_string()),
+        Some(hop.unanswered.to_string()),
+        percent(hop.unanswered, hop.received + hop.unanswered).map(|percent| percent.to_string()),
+        hop.persists.map(|persists| persists.to_string()),
+        nanos(hop.last.map(|rtt| rtt.as_nanos())),
+        nanos(stats.map(|stats| stats.min)),
+        mean(stats.map(|stats| stats.mean)),
+        nanos(stats.map(|stats| stats.median)),
+        nanos(stats.map(|stats| stats.p95)),
+        nanos(stats.map(|stats| stats.max)),
+        mean(stats.map(|stats| stats.stddev)),
+        newest.map(|responder| responder.address.to_string()),
+        newest.and_then(|responder| responder.name.as_deref()).map(|name| escape(name).into_owned()),
+    ]
+}

@@ -1,0 +1,193 @@
+//! Findings as JSON.
+
+use std::net::IpAddr;
+
+use serde::Serialize;
+use serde_json::{Value as Json, json};
+
+use crate::report::json::millis;
+use crate::report::trace::findings::sentence;
+use crate::report::trace::json::object::ChangeObject;
+use crate::trace::{Finding, Narrowing};
+use crate::types::{Mtu, Ttl};
+
+/// A finding as JSON tells it.
+#[derive(Serialize)]
+pub(super) struct FindingObject {
+    code: &'static str,
+    ttl: Option<u8>,
+    severity: &'static str,
+    evidence: Json,
+    text: String,
+}
+
+impl FindingObject {
+    pub fn new(finding: &Finding) -> Self {
+        FindingObject {
+            code: finding.code(),
+            ttl: finding.ttl().map(Ttl::get),
+            severity: finding.severity().name(),
+            evidence: evidence(finding),
+            text: sentence(finding),
+        }
+    }
+}
+
+fn evidence(finding: &Finding) -> Json {
+    match finding {
+        Finding::SilentHops { first, last, answers_behind } => {
+            json!({"first_ttl": first.get(), "last_ttl": last.get(), "answered_ttl": answers_behind.get()})
+        }
+        Finding::NothingBehind { first, last_answer } => {
+            json!({"first_ttl": first.get(), "answered_ttl": last_answer.map(Ttl::get)})
+        }
+        Finding::RateLimited { sent, answered, behind, behind_sent, .. } => json!({
+            "sent": sent, "received": answered, "behind_ttl": behind.get(), "behind_sent": behind_sent,
+            "behind_received": behind_sent,
+        }),
+        Finding::Loss { first, sent, answered, .. } => {
+            json!({"first_ttl": first.get(), "sent": sent, "received": answered})
+        }
+        Finding::Asymmetry { back, reply_ttl, .. } => json!({"hops_back": back, "reply_ttl": reply_ttl.get()}),
+        Finding::LatencyJump { before, before_rtt, rtt, hops, .. } => json!({
+            "before_ttl": before.get(), "before_rtt_ms": millis(before_rtt.as_nanos()), "rtt_ms": millis(rtt.as_nanos()),
+            "hop_count": hops,
+        }),
+        Finding::MplsTunnel { first, last } => json!({"first_ttl": first.get(), "last_ttl": last.get()}),
+        Finding::TtlNotCounted { quoted, responder, .. } => json!({"quoted_ttl": quoted.get(), "responder": responder}),
+        Finding::AdminBlock { responder, .. } => json!({"responder": responder}),
+        Finding::OtherAddress { target, responder, .. } => json!({"target": target, "responder": responder}),
+        Finding::Loop { period, responder, .. } => json!({"hop_count": period, "responder": responder}),
+        Finding::SeveralResponders { responders, .. } | Finding::SeveralPaths { responders, .. } => {
+            json!({"responders": responders})
+        }
+        Finding::NarrowLink { responder, mtu, .. } => {
+            json!({"responder": responder, "mtu": mtu.map(|mtu| mtu.get())})
+        }
+        Finding::PathMtu { mtu, .. } => json!({"mtu": mtu.get()}),
+        Finding::MtuDrop { at, by, stated } => drop_evidence(at, *by, *stated),
+        Finding::MtuBlackHole { at, echoed } => black_hole_evidence(at, *echoed),
+        Finding::MtuUnclear { passed, .. } => json!({"mtu_at_least": passed.get()}),
+        Finding::Unmatched { responder, answers } => json!({"responder": responder, "answers": answers}),
+        Finding::Rewritten { first, last, sent, quoted, persists, .. } => {
+            json!(Rewriting {
+                first_ttl: first.get(),
+                last_ttl: last.get(),
+                change: ChangeObject::new(*sent, *quoted),
+                persists: *persists,
+            })
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Rewriting {
+    first_ttl: u8,
+    last_ttl: u8,
+    #[serde(flatten)]
+    change: ChangeObject,
+    persists: bool,
+}
+
+/// The evidence of a drop.
+pub(in crate::report) fn drop_evidence(at: &Narrowing, by: IpAddr, stated: Option<Mtu>) -> Json {
+    let mut evidence = place(at);
+    if let Json::Object(fields) = &mut evidence {
+        fields.extend([("responder".into(), json!(by)), ("stated_mtu".into(), json!(stated.map(Mtu::get)))]);
+    }
+    evidence
+}
+
+/// The evidence of a black hole.
+pub(in crate::report) fn black_hole_evidence(at: &Narrowing, echoed: bool) -> Json {
+    let mut evidence = place(at);
+    if let Json::Object(fields) = &mut evidence {
+        fields.insert("maybe_on_the_way_back".into(), json!(echoed));
+    }
+    evidence
+}
+
+fn place(at: &Narrowing) -> Json {
+    json!({"mtu": at.mtu.get(), "mtu_before": at.from.map(Mtu::get), "behind_ttl": at.behind.map(Ttl::get)})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::outcome::{Field, FieldValue};
+
+    const ROUTER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(203, 0, 113, 2));
+
+    fn at(behind: Option<u8>) -> Narrowing {
+        let from = behind.and_then(|_| Mtu::new(1500));
+        Narrowing { ttl: Ttl::new(5), behind: behind.map(Ttl::new), from, mtu: Mtu::new(1380).unwrap() }
+    }
+
+    #[test]
+    fn a_finding_is_one_object_with_its_evidence() {
+        let finding = Finding::Rewritten {
+            field: Field::Dscp,
+            first: Ttl::new(3),
+            last: Ttl::new(5),
+            sent: FieldValue::Number(46),
+            quoted: FieldValue::Number(0),
+            persists: true,
+        };
+        assert_eq!(
+            serde_json::to_value(FindingObject::new(&finding)).unwrap(),
+            json!({
+                "code": "dscp_rewritten", "ttl": 3, "severity": "warning",
+                "evidence": {
+                    "first_ttl": 3, "last_ttl": 5, "sent": 46, "quoted": 0, "sent_address": null, "quoted_address": null,
+                    "persists": true,
+                },
+                "text": "DSCP 46 is 0 from hop 3 on",
+            })
+        );
+    }
+
+    #[test]
+    fn a_changed_address_stands_under_keys_of_its_own() {
+        let address = |last| FieldValue::Address(IpAddr::from([192, 0, 2, last]));
+        let finding = Finding::Rewritten {
+            field: Field::Source,
+            first: Ttl::new(2),
+            last: Ttl::new(2),
+            sent: address(1),
+            quoted: address(9),
+            persists: true,
+        };
+        assert_eq!(
+            evidence(&finding),
+            json!({
+                "first_ttl": 2, "last_ttl": 2, "sent": null, "quoted": null, "sent_address": "192.0.2.1",
+                "quoted_address": "192.0.2.9", "persists": true,
+            })
+        );
+    }
+
+    #[test]
+    fn a_jump_has_its_times_in_milliseconds() {
+        let rtt = |micros| std::time::Duration::from_micros(micros).into();
+        let jump = Finding::LatencyJump {
+            ttl: Ttl::new(4),
+            before: Ttl::new(3),
+            before_rtt: rtt(2500),
+            rtt: rtt(72_500),
+            hops: 3,
+        };
+        assert_eq!(evidence(&jump), json!({"before_ttl": 3, "before_rtt_ms": 2.5, "rtt_ms": 72.5, "hop_count": 3}));
+    }
+
+    #[test]
+    fn evidence_has_numbers() {
+        assert_eq!(
+            drop_evidence(&at(Some(4)), ROUTER, None),
+            json!({"mtu": 1380, "mtu_before": 1500, "behind_ttl": 4, "responder": "203.0.113.2", "stated_mtu": null})
+        );
+        assert_eq!(
+            black_hole_evidence(&at(None), true),
+            json!({"mtu": 1380, "mtu_before": null, "behind_ttl": null, "maybe_on_the_way_back": true})
+        );
+    }
+}
