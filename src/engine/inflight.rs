@@ -23,6 +23,16 @@ pub enum Named {
     Nothing,
 }
 
+impl Named {
+    /// The probe, if it is held.
+    pub const fn probe(self) -> Option<ProbeId> {
+        match self {
+            Named::Probe(id) => Some(id),
+            Named::Forgotten | Named::Nothing => None,
+        }
+    }
+}
+
 impl<T> Default for Inflight<T> {
     fn default() -> Self {
         Inflight { probes: VecDeque::new(), oldest: ProbeId::FIRST.get() }

@@ -152,7 +152,7 @@ impl Ping {
         self.phase = Phase::Probing;
         self.quiet_from = self.config.deadline.map(|deadline| now.mono + deadline);
         self.end = self.quiet_from;
-        let stamps = self.series.iter().any(|series| series.clock_error().is_some());
+        let stamps = self.series.iter_mut().any(Series::carries_clock_error);
         self.clock_due = stamps.then(|| now.mono + ClockError::FRESH);
         self.cap = self.config.rate.and_then(|rate| Cap::new(now.mono, rate));
         let all: Vec<u32> = self.series.slots().collect();

@@ -37,6 +37,6 @@ pub use crate::engine::outcome::{MethodKind, Pace, Spec, State, SubjectId, Wait}
 pub use config::{Config, Task};
 pub use event::Event;
 pub use machine::Ping;
-pub use method::{Ask, Connect, Exchange, Method, Session};
+pub use method::{Ask, Connect, Dns, Entry, Exchange, Label, Method, Service, Session, Value};
 pub use summary::{Counts, Interim, OneWayStats, ReflectionStats, Responder, Spread, StampCounts, Summary};
 pub use verdict::Verdict;

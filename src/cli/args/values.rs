@@ -5,9 +5,9 @@ use std::num::IntErrorKind;
 use std::time::Duration;
 
 use crate::channel::{CloseHow, Fragmentation, SendStamps, SocketChoice, Zones};
+use crate::ping::Service;
 use crate::types::{Dscp, FlowLabel, Ident, Port, Tos, Ttl};
 use crate::wire::payload::Fill;
-use crate::wire::service::Service;
 
 /// A whole number within `least..=most`.
 fn whole(text: &str, least: u64, most: u64) -> Result<u64, String> {
@@ -154,7 +154,7 @@ impl UdpAim {
 
 /// `--udp`: a port or the name of a service.
 pub fn udp(text: &str) -> Result<UdpAim, String> {
-    if let Some(service) = Service::ALL.into_iter().find(|service| service.name() == text) {
+    if let Some(service) = Service::all().find(|service| service.name() == text) {
         return Ok(UdpAim::Service(service));
     }
     port(text).map(UdpAim::Port).map_err(|why| format!("{why}, or one of dns, ntp, quic, stun, echo"))

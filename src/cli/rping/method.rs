@@ -198,7 +198,7 @@ pub fn ask(aim: UdpAim, exchange: Option<Exchange>) -> Result<Ask, CliError> {
             Err(CliError::Refused(format!("--data: {octets} octets; a datagram holds at most {MOST_DATAGRAM}")))
         }
         (UdpAim::Port(_), Some(exchange)) => Ok(Ask::Data(exchange)),
-        (UdpAim::Service(service), None) => Ok(Ask::Service(service)),
+        (UdpAim::Service(service), None) => Ok(service.ask()),
         (UdpAim::Service(service), Some(_)) => Err(CliError::Refused(format!(
             "--data and --expect cannot be used together with --udp={}, which asks its own question",
             service.name()

@@ -2,11 +2,12 @@
 
 use serde::{Serialize, Serializer};
 
+use super::Detail;
 use crate::channel::OsError;
 use crate::types::Mtu;
 
 /// The host answered, the service did not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Refusal {
     /// A TCP reset, or a local socket without a listener.
     Reset,
@@ -19,6 +20,8 @@ pub enum Refusal {
     },
     /// The service is open, and the exchange with it failed.
     Exchange(ExchangeFailure),
+    /// The service is open, and its answer is not the one that was expected.
+    Unexpected(Detail),
 }
 
 impl Refusal {
@@ -27,7 +30,7 @@ impl Refusal {
         match self {
             Refusal::Reset => State::Refused,
             Refusal::PortUnreachable { .. } => State::Closed,
-            Refusal::Exchange(_) => State::Open,
+            Refusal::Exchange(_) | Refusal::Unexpected(_) => State::Open,
         }
     }
 
@@ -35,6 +38,7 @@ impl Refusal {
     pub const fn failure(&self) -> Option<ExchangeFailure> {
         match self {
             Refusal::Exchange(failure) => Some(*failure),
+            Refusal::Unexpected(_) => Some(ExchangeFailure::Unexpected),
             Refusal::Reset | Refusal::PortUnreachable { .. } => None,
         }
     }
@@ -95,6 +99,14 @@ pub enum ExchangeFailure {
     Reset,
     /// Nothing came.
     Silence,
+    /// A datagram without octets came.
+    Empty,
+    /// Our own question came back.
+    Echo,
+    /// An answer to another question came.
+    OtherId,
+    /// Octets came that are no message of the service.
+    Malformed,
 }
 
 impl ExchangeFailure {
@@ -105,6 +117,10 @@ impl ExchangeFailure {
             ExchangeFailure::Closed => "closed",
             ExchangeFailure::Reset => "reset",
             ExchangeFailure::Silence => "silence",
+            ExchangeFailure::Empty => "empty",
+            ExchangeFailure::Echo => "echo",
+            ExchangeFailure::OtherId => "other_id",
+            ExchangeFailure::Malformed => "malformed",
         }
     }
 }

@@ -130,6 +130,14 @@ impl Outcome {
         }
     }
 
+    /// What the method adds, if something of the target's side was read.
+    pub const fn detail(&self) -> Option<&Detail> {
+        match self {
+            Outcome::Reply(Reply { detail, .. }) | Outcome::Refused(Refusal::Unexpected(detail)) => Some(detail),
+            Outcome::Refused(_) | Outcome::Error(_) | Outcome::Timeout(_) | Outcome::NotSent(_) => None,
+        }
+    }
+
     /// The name used in reports: `reply`, `refused`, `error`, `timeout` or `send_failed`.
     pub const fn name(&self) -> &'static str {
         match self {

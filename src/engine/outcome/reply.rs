@@ -2,6 +2,7 @@
 
 use super::State;
 use crate::types::{Ident, Rtt};
+use crate::wire::service::{dns, ntp, stun};
 
 /// An answer from the target's side.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,14 +47,21 @@ pub enum Detail {
     Datagram,
     /// A STAMP test packet that was reflected.
     Stamp(Box<Reflection>),
+    /// The answer of a name server.
+    Dns(dns::Header),
+    /// The answer of a time server.
+    Ntp(ntp::Packet),
+    /// The answer of a STUN server.
+    Stun(stun::Class),
 }
 
 impl Detail {
     /// The state of the service that follows; `None` for ICMP and STAMP, which have no such states.
     pub const fn state(&self) -> Option<State> {
         match self {
-            Detail::Connect { .. } | Detail::Datagram => Some(State::Open),
             Detail::Echo { .. } | Detail::Stamp(_) => None,
+            Detail::Connect { .. } | Detail::Datagram => Some(State::Open),
+            Detail::Dns(_) | Detail::Ntp(_) | Detail::Stun(_) => Some(State::Open),
         }
     }
 }

@@ -143,9 +143,10 @@ impl Record {
             Outcome::Reply(reply) => match &reply.detail {
                 // A handshake without an exchange over it.
                 Detail::Connect { exchange: None, .. } => AnswererKind::Stack,
-                Detail::Connect { .. } | Detail::Datagram => AnswererKind::Service,
-                Detail::Echo { .. } | Detail::Stamp(_) => AnswererKind::Kernel,
+                detail if detail.state().is_some() => AnswererKind::Service,
+                _ => AnswererKind::Kernel,
             },
+            Outcome::Refused(refusal) if refusal.failure().is_some() => AnswererKind::Service,
             Outcome::Refused(_) => AnswererKind::Kernel,
             Outcome::Error(error) if error.origin == ErrorOrigin::Icmp => {
                 let from_target = event.responder == event.subject.address;

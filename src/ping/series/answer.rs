@@ -4,20 +4,21 @@ use super::{Context, Series};
 use crate::channel::ErrorOrigin;
 use crate::engine::decode::{EchoReply, IcmpError};
 use crate::engine::delay;
-use crate::engine::outcome::{Detail, Outcome, PayloadChange, ProbeEvent, Refusal, Reply, Standing, State};
+use crate::engine::outcome::{Outcome, ProbeEvent, Refusal, Reply, Standing, State};
 use crate::ping::event::Event;
-use crate::ping::method::Method;
+use crate::ping::method::judge_echo;
 use crate::ping::probe::ProbeState;
 use crate::types::{ProbeId, Stamp};
 use crate::wire::icmp::ErrorKind;
-use crate::wire::payload::first_difference;
 
 impl Series {
     /// A reply to a probe that left.
     pub(in crate::ping) fn reply(&mut self, id: ProbeId, reply: &EchoReply<'_>, context: &mut Context<'_>) {
         let Some((standing, sent)) = self.standing(id, &reply.stamp, context) else { return };
         let bad_checksum = reply.checksum_right == Some(false);
-        let outcome = Outcome::Reply(Reply { bad_checksum, ..self.echo(reply) });
+        let wrong_source = self.is_elsewhere(Some(reply.responder));
+        let judged = judge_echo(&self.asked(id), &self.subject.spec.payload.fill, reply);
+        let outcome = Outcome::Reply(Reply { bad_checksum, wrong_source, ..judged });
         let event = ProbeEvent {
             responder: Some(reply.responder),
             reply_ttl: reply.reply_ttl,
@@ -29,24 +30,6 @@ impl Series {
         self.deliver(standing, event, Some(reply.stamp), context);
     }
 
-    fn echo(&self, reply: &EchoReply<'_>) -> Reply {
-        let payload = &self.subject.spec.payload;
-        let difference = first_difference(&self.cookie, &payload.fill, payload.octets, reply.payload);
-        Reply {
-            wrong_source: self.is_elsewhere(Some(reply.responder)),
-            truncated: reply.cut || reply.payload.len() < payload.octets,
-            payload_changed: difference.map(|difference| {
-                Box::new(PayloadChange {
-                    index: difference.index,
-                    expected: difference.expected,
-                    found: difference.found,
-                    payload: reply.payload.into(),
-                })
-            }),
-            ..Reply::new(reply.octets, Detail::Echo { ident: reply.ident })
-        }
-    }
-
     /// An ICMP error about a probe that left.
     pub(in crate::ping) fn error(&mut self, id: ProbeId, error: &IcmpError<'_>, context: &mut Context<'_>) {
         if error.checksum_right == Some(false) {
@@ -54,7 +37,7 @@ impl Series {
             return;
         }
         let Some((standing, sent)) = self.standing(id, &error.stamp, context) else { return };
-        let refused = matches!(self.method, Method::Udp(_) | Method::Stamp(_))
+        let refused = self.subject.method.has_closed_ports()
             && error.kind == ErrorKind::PortUnreachable
             && !self.is_elsewhere(error.responder);
         let outcome = match refused {

@@ -12,7 +12,6 @@ use crate::engine::outcome::{State, Status};
 use crate::metrics::RttStats;
 use crate::ping::config::Config;
 use crate::ping::event::Event;
-use crate::ping::method::Method;
 use crate::ping::summary::{Counts, Interim, Summary};
 use crate::types::Rtt;
 
@@ -65,21 +64,13 @@ impl Series {
             Destination::Unroutable { .. } => return Some(State::Unknown),
             Destination::Reachable { .. } | Destination::Local { .. } => {}
         }
-        let refused = match self.method {
-            Method::Tcp(_) | Method::Unix(_) | Method::UnixDgram(_) => State::Refused,
-            Method::Icmp | Method::Udp(_) | Method::Stamp(_) => State::Closed,
-        };
-        let silent = match self.method {
-            Method::Tcp(_) | Method::Unix(_) => State::Filtered,
-            Method::Icmp | Method::Udp(_) | Method::UnixDgram(_) | Method::Stamp(_) => State::NoAnswer,
-        };
         match counts {
             counts if counts.sent == 0 => (counts.send_failed > 0).then_some(State::Unknown),
-            _ if matches!(self.method, Method::Icmp | Method::Stamp(_)) => None,
+            _ if !self.subject.method.has_state() => None,
             counts if counts.received > 0 || self.seen_open => Some(State::Open),
-            counts if counts.refused > 0 => Some(refused),
+            counts if counts.refused > 0 => Some(self.subject.method.refused()),
             counts if counts.unreachable > 0 => Some(State::Unreachable),
-            counts => (counts.lost > 0).then_some(silent),
+            counts => (counts.lost > 0).then_some(self.method.silence().state()),
         }
     }
 

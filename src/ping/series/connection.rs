@@ -8,7 +8,7 @@ use crate::channel::{CloseHow, Closed, ClosedHow, Data, ErrorOrigin, Opened, OsE
 use crate::engine::decode::{self, IcmpError};
 use crate::engine::delay;
 use crate::engine::outcome::{Detail, ExchangeFailure, ExchangeReply, Outcome, Refusal, Reply, Standing};
-use crate::ping::method::Exchange;
+use crate::ping::method::Established;
 use crate::types::{ProbeId, Stamp};
 
 /// At most this many attempts stay open after their wait is over, so that late answers are seen.
@@ -35,17 +35,6 @@ struct Connection {
     established: Option<Established>,
 }
 
-/// A connection with an exchange over it.
-#[derive(Debug)]
-struct Established {
-    opened: Stamp,
-    /// The start of the exchange's delay.
-    asked: Stamp,
-    octets: usize,
-    /// The end of what came, in which what is expected may begin.
-    tail: Vec<u8>,
-}
-
 impl Connections {
     /// An attempt began.
     pub(super) fn begin(&mut self, id: ProbeId, source_port: Option<u16>) {
@@ -63,24 +52,11 @@ impl Connections {
 
     /// How an exchange failed when its wait was over; `None` if the connection never opened.
     pub(super) fn silence(&self, id: ProbeId) -> Option<ExchangeFailure> {
-        let established = self.held.get(&id)?.established.as_ref()?;
-        Some(if established.octets > 0 { ExchangeFailure::Unexpected } else { ExchangeFailure::Silence })
+        Some(self.held.get(&id)?.established.as_ref()?.failure(None))
     }
 
     fn established(&mut self, id: ProbeId) -> Option<&mut Established> {
         self.held.get_mut(&id)?.established.as_mut()
-    }
-}
-
-impl Established {
-    /// Takes what came; returns whether what is expected is in it.
-    fn take(&mut self, octets: &[u8], exchange: &Exchange) -> bool {
-        self.octets = self.octets.saturating_add(octets.len());
-        self.tail.extend_from_slice(octets);
-        let met = exchange.is_met_by(&self.tail);
-        let needed = exchange.expect.as_ref().map_or(0, |expected| expected.len().saturating_sub(1));
-        self.tail.drain(..self.tail.len().saturating_sub(needed));
-        met
     }
 }
 
@@ -102,7 +78,7 @@ impl Series {
         let connection = self.connections.held.get_mut(&id);
         if let (Standing::First, Some(exchange), Some(connection)) = (standing, exchange, connection) {
             let asked = if exchange.data.is_empty() { opened.stamp } else { Stamp::user(context.now) };
-            connection.established = Some(Established { opened: opened.stamp, asked, octets: 0, tail: Vec::new() });
+            connection.established = Some(Established::new(opened.stamp, asked));
             if !exchange.data.is_empty() {
                 let token = self.token(id);
                 context.orders.push_back(ConnectionOrder::Write { token, data: exchange.data });
@@ -123,7 +99,7 @@ impl Series {
     /// Octets came over a connection.
     pub(in crate::ping) fn data(&mut self, id: ProbeId, data: &Data, octets: &[u8], context: &mut Context<'_>) {
         let Some((standing, sent)) = self.standing(id, &data.stamp, context) else { return };
-        let Some(exchange) = self.method.exchange() else { return };
+        let Some(exchange) = self.method.connect().and_then(|connect| connect.exchange.as_ref()) else { return };
         let Some(established) = self.connections.established(id) else { return };
         if !established.take(octets, exchange) {
             return;
@@ -143,12 +119,9 @@ impl Series {
         if !self.connections.held.contains_key(&id) {
             return;
         }
-        let opened = self.connections.established(id).map(|established| established.opened);
-        let failure = self.connections.silence(id).map(|silence| match closed.how {
-            ClosedHow::Fin if silence == ExchangeFailure::Silence => ExchangeFailure::Closed,
-            ClosedHow::Reset if silence == ExchangeFailure::Silence => ExchangeFailure::Reset,
-            ClosedHow::Fin | ClosedHow::Reset | ClosedHow::Failed(_) => silence,
-        });
+        let established = self.connections.established(id);
+        let failure = established.as_ref().map(|established| established.failure(Some(closed.how)));
+        let opened = established.map(|established| established.opened);
         match closed.how {
             ClosedHow::Failed(OsError::ECONNREFUSED) | ClosedHow::Fin | ClosedHow::Reset => {
                 let refusal = Outcome::Refused(failure.map_or(Refusal::Reset, Refusal::Exchange));
@@ -230,39 +203,5 @@ fn local_error(error: OsError, stamp: Stamp) -> IcmpError<'static> {
         stamp,
         quoted: None,
         extension: &[],
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn established() -> Established {
-        Established { opened: Stamp::default(), asked: Stamp::default(), octets: 0, tail: Vec::new() }
-    }
-
-    proptest! {
-        #[test]
-        fn what_is_expected_is_found_however_it_is_cut(
-            before in proptest::collection::vec(0..3_u8, 0..40), expected in proptest::collection::vec(0..3_u8, 1..6),
-            cuts in proptest::collection::vec(1..7_usize, 40),
-        ) {
-            let exchange = Exchange { data: Arc::new([]), expect: Some(expected.clone().into()) };
-            let whole: Vec<u8> = before.iter().chain(&expected).copied().collect();
-            let (mut established, mut rest, mut seen) = (established(), &whole[..], 0);
-            for cut in cuts {
-                let (part, after) = rest.split_at(cut.min(rest.len()));
-                seen += part.len();
-                prop_assert_eq!(established.take(part, &exchange), {
-                    // Only what is new can end what is expected; what was found before does not come again.
-                    let start = (seen - part.len()).saturating_sub(expected.len() - 1);
-                    whole[start..seen].windows(expected.len()).any(|window| window == &expected[..])
-                });
-                prop_assert!(established.tail.len() < expected.len());
-                rest = after;
-            }
-        }
     }
 }

@@ -4,7 +4,6 @@ mod answer;
 mod closing;
 mod connection;
 mod datagram;
-mod reflection;
 mod responders;
 mod sending;
 mod unstamped;
@@ -18,7 +17,7 @@ use std::time::Duration;
 use super::config::{Config, Task};
 use super::delays::Delays;
 use super::event::Event;
-use super::method::Method;
+use super::method::{Method, Reflections};
 use super::probe::{Probe, ProbeState, token};
 use super::summary::Counts;
 use crate::channel::{LaneId, OsError, Profile, Token};
@@ -26,13 +25,11 @@ use crate::engine::outcome::{Outcome, Pace, ProbeEvent, Subject, SubjectId};
 use crate::engine::pace::{Slots, Window};
 use crate::engine::{Destination, Inflight, Named};
 use crate::metrics::{LossRuns, RttRecorder};
-use crate::types::{Endpoint, Instant, Mtu, Now, Port, ProbeId, Sequence, WallTime};
+use crate::types::{ClockError, Endpoint, Instant, Mtu, Now, Port, ProbeId, Sequence, WallTime};
 use crate::wire::payload::Cookie;
 
 pub(super) use connection::ConnectionOrder;
 use connection::Connections;
-pub(super) use datagram::DatagramReply;
-use reflection::Reflections;
 use responders::Responders;
 use unstamped::Unstamped;
 
@@ -117,7 +114,7 @@ pub(super) struct Series {
 
 impl Series {
     pub(super) fn new(id: SubjectId, task: Task, config: &Config, cookie: Cookie) -> Self {
-        let payload_octets = datagram::payload_octets(&task.method, task.spec.payload.octets);
+        let payload_octets = task.method.payload_octets(task.spec.payload.octets);
         let subject = Subject::new(id, &task.target, task.method.kind(), task.spec);
         let subject = Subject { payload_octets, ..subject };
         let group = subject.address.is_some_and(|target| match target {
@@ -199,10 +196,8 @@ impl Series {
 
     /// Our port in a probe, as far as it is known.
     fn source_port(&self, id: ProbeId) -> Option<u16> {
-        match (&self.method, &self.destination) {
-            (Method::Udp(_) | Method::Stamp(_), Destination::Reachable { profile, .. }) => {
-                Some(profile.ident.ident.get())
-            }
+        match self.profile() {
+            Some(profile) if self.subject.method.has_closed_ports() => Some(profile.ident.ident.get()),
             _ => self.connections.source_port(id),
         }
     }
@@ -221,6 +216,18 @@ impl Series {
     /// Whether each probe is a connection, and from which port.
     pub(super) fn connects(&self) -> Option<Option<Port>> {
         self.method.connect().map(|connect| connect.source_port)
+    }
+
+    /// Whether its probes carry the error of the wall clock.
+    pub(super) fn carries_clock_error(&mut self) -> bool {
+        self.method.session().is_some_and(|session| session.clock_error.is_some())
+    }
+
+    /// Sets the error of the wall clock.
+    pub(super) fn set_clock_error(&mut self, error: Option<ClockError>) {
+        if let Some(session) = self.method.session() {
+            session.clock_error = error;
+        }
     }
 
     fn token(&self, id: ProbeId) -> Token {

@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use super::{Context, Pacer, Series};
 use crate::channel::{OsError, Refused, Sent};
-use crate::engine::outcome::{NotSent, Outcome, Pace, ProbeEvent, Refusal, Standing};
+use crate::engine::outcome::{MethodKind, NotSent, Outcome, Pace, ProbeEvent, Refusal, Standing};
 use crate::engine::pace::flood_window;
 use crate::ping::config::Config;
 use crate::ping::event::Event;
-use crate::ping::method::Method;
 use crate::ping::probe::{Probe, ProbeState};
 use crate::types::{Instant, Port, ProbeId, Rtt, Stamp};
 
@@ -134,7 +133,7 @@ impl Series {
         if probe.state != ProbeState::Ordered {
             return self.write_refused(id, context);
         }
-        if refused.error == OsError::ECONNREFUSED && !matches!(self.method, Method::Icmp) {
+        if refused.error == OsError::ECONNREFUSED && self.subject.method != MethodKind::Icmp {
             return self.refused_at_once(id, refused, context);
         }
         probe.state = ProbeState::NotSent;

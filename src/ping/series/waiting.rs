@@ -7,7 +7,6 @@ use crate::engine::outcome::{Outcome, Silence, Wait};
 use crate::metrics::LossRuns;
 use crate::ping::config::Config;
 use crate::ping::event::Event;
-use crate::ping::method::Method;
 use crate::ping::probe::{Probe, ProbeState};
 use crate::types::{Instant, ProbeId};
 
@@ -110,18 +109,16 @@ impl Series {
 
     /// The meaning of this probe's silence.
     pub(super) fn silence(&self, id: ProbeId) -> Silence {
-        match &self.method {
-            Method::Tcp(_) | Method::Unix(_) => {
-                self.connections.silence(id).map_or(Silence::Filtered, Silence::Exchange)
-            }
-            Method::Udp(_) | Method::Stamp(_) if self.is_rate_limited() => Silence::RateLimited,
-            Method::Icmp | Method::Udp(_) | Method::UnixDgram(_) | Method::Stamp(_) => Silence::NoAnswer,
+        match self.connections.silence(id) {
+            Some(failure) => Silence::Exchange(failure),
+            None if self.is_rate_limited() => Silence::RateLimited,
+            None => self.method.silence(),
         }
     }
 
     /// Whether silence means a closed port that was not reported each time: hosts limit how many ICMP errors they send.
     pub(super) fn is_rate_limited(&self) -> bool {
-        matches!(self.method, Method::Udp(_) | Method::Stamp(_)) && self.counts.refused > 0 && self.counts.received == 0
+        self.subject.method.has_closed_ports() && self.counts.refused > 0 && self.counts.received == 0
     }
 
     /// Moves past the probes that are decided, in the order of numbers.

@@ -7,11 +7,11 @@ use serde::{Serialize, Serializer};
 
 use crate::channel::{ErrorOrigin, SocketKind};
 use crate::engine::outcome::{
-    Detail, ExchangeFailure, IcmpError, MethodKind, NotSent, OneWay, Outcome, ProbeEvent, Refusal, Reply, Silence,
-    Subject,
+    ExchangeFailure, IcmpError, MethodKind, NotSent, Outcome, ProbeEvent, Refusal, Reply, Silence, Subject,
 };
 use crate::ping::{Event, OneWayStats, Spread, Summary};
 use crate::report::json::{Time, VERSION, line, millis};
+use crate::report::ping::entries;
 use crate::report::ping::text::interims;
 use crate::report::words::message::{Message, local_error};
 use crate::report::{Sink, Streams};
@@ -130,48 +130,18 @@ fn reply<M: SerializeMap>(map: &mut M, event: &ProbeEvent, reply: &Reply) -> Res
     map.serialize_entry("payload_changed", &reply.payload_changed.is_some())?;
     map.serialize_entry("bad_checksum", &reply.bad_checksum)?;
     map.serialize_entry("truncated", &reply.truncated)?;
-    detail(map, &reply.detail)
-}
-
-/// The keys that a method adds to its replies.
-fn detail<M: SerializeMap>(map: &mut M, detail: &Detail) -> Result<(), M::Error> {
-    match detail {
-        Detail::Echo { .. } | Detail::Datagram => {}
-        Detail::Connect { syn_retransmits, exchange } => {
-            if let Some(times) = syn_retransmits {
-                map.serialize_entry("syn_retransmits", times)?;
-            }
-            if let Some(exchange) = exchange {
-                map.serialize_entry("answer_rtt_ms", &rtt(exchange.rtt))?;
-            }
-        }
-        Detail::Stamp(reflection) => {
-            let one_way = |take: fn(&OneWay) -> f64| reflection.one_way.as_ref().map(|one_way| take(one_way) / 1e6);
-            map.serialize_entry("reflector_sequence", &reflection.sequence)?;
-            map.serialize_entry("reflector_ms", &rtt(reflection.reflector))?;
-            map.serialize_entry("rtt_net_ms", &rtt(reflection.rtt_net))?;
-            map.serialize_entry("there_ms", &one_way(|one_way| one_way.there as f64))?;
-            map.serialize_entry("back_ms", &one_way(|one_way| one_way.back as f64))?;
-            map.serialize_entry("clock_error_ms", &one_way(|one_way| one_way.error as f64))?;
-        }
-    }
-    Ok(())
+    entries::serialize(&reply.detail.entries(), map)
 }
 
 fn timeout<M: SerializeMap>(map: &mut M, event: &ProbeEvent, silence: &Silence) -> Result<(), M::Error> {
     map.serialize_entry("state", &silence.state())?;
-    if has_closed_ports(event.subject.method) {
+    if event.subject.method.has_closed_ports() {
         map.serialize_entry("rate_limited", &(*silence == Silence::RateLimited))?;
     }
     match silence.failure() {
         Some(failure) => map.serialize_entry("answer", &failure),
         None => Ok(()),
     }
-}
-
-/// Whether a closed port is reported by ICMP errors, of which hosts limit the number.
-const fn has_closed_ports(method: MethodKind) -> bool {
-    matches!(method, MethodKind::Udp | MethodKind::Stamp)
 }
 
 /// The keys of an error that depend on its kind.
@@ -216,18 +186,16 @@ impl ErrorKeys {
     }
 
     fn refused(event: &ProbeEvent, refusal: &Refusal) -> Self {
-        let (kind, icmp, message) = match *refusal {
-            Refusal::Reset => ("refused", None, "Connection refused"),
-            Refusal::PortUnreachable { icmp_type, icmp_code } => {
+        let failure = refusal.failure();
+        let (kind, icmp, message) = match (refusal, failure) {
+            (&Refusal::PortUnreachable { icmp_type, icmp_code }, _) => {
                 (ErrorKind::PortUnreachable.name(), Some((icmp_type, icmp_code)), "Destination Port Unreachable")
             }
-            Refusal::Exchange(ExchangeFailure::Unexpected) => ("no_answer", None, "Unexpected answer"),
-            Refusal::Exchange(ExchangeFailure::Closed) => ("no_answer", None, "Closed without an answer"),
-            Refusal::Exchange(ExchangeFailure::Reset) => ("no_answer", None, "Reset without an answer"),
-            Refusal::Exchange(ExchangeFailure::Silence) => ("no_answer", None, "No answer"),
+            (_, Some(failure)) => ("no_answer", None, failure_message(failure)),
+            (_, None) => ("refused", None, "Connection refused"),
         };
         let origin = if event.subject.address.is_none() { "local" } else { "target" };
-        ErrorKeys { kind, origin, icmp, message: message.to_owned(), failure: refusal.failure() }
+        ErrorKeys { kind, origin, icmp, message: message.to_owned(), failure }
     }
 
     fn not_sent(event: &ProbeEvent, failed: &NotSent) -> Self {
@@ -258,9 +226,22 @@ fn error<M: SerializeMap>(map: &mut M, event: &ProbeEvent) -> Result<(), M::Erro
     map.serialize_entry("state", &event.outcome.state())?;
     map.serialize_entry("duplicate", &event.standing.is_duplicate())?;
     map.serialize_entry("late", &event.standing.is_late())?;
-    match &keys.failure {
-        Some(failure) => map.serialize_entry("answer", failure),
-        None => Ok(()),
+    if let Some(failure) = &keys.failure {
+        map.serialize_entry("answer", failure)?;
+    }
+    event.outcome.detail().map_or(Ok(()), |detail| entries::serialize(&detail.entries(), map))
+}
+
+const fn failure_message(failure: ExchangeFailure) -> &'static str {
+    match failure {
+        ExchangeFailure::Unexpected => "Unexpected answer",
+        ExchangeFailure::Closed => "Closed without an answer",
+        ExchangeFailure::Reset => "Reset without an answer",
+        ExchangeFailure::Silence => "No answer",
+        ExchangeFailure::Empty => "Empty datagram",
+        ExchangeFailure::Echo => "Question sent back",
+        ExchangeFailure::OtherId => "Answer with another id",
+        ExchangeFailure::Malformed => "Malformed answer",
     }
 }
 
@@ -289,7 +270,7 @@ impl Serialize for Ended<'_> {
 /// The keys that a method, an exchange or a group of responders adds to a summary.
 fn added<M: SerializeMap>(map: &mut M, summary: &Summary) -> Result<(), M::Error> {
     let method = summary.subject.method;
-    if has_closed_ports(method) {
+    if method.has_closed_ports() {
         map.serialize_entry("rate_limited", &summary.rate_limited)?;
     }
     if method == MethodKind::Tcp {

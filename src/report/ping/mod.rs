@@ -1,6 +1,7 @@
 //! rping's results.
 
 mod csv;
+mod entries;
 mod json;
 mod text;
 

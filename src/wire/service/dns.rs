@@ -227,6 +227,11 @@ impl Header {
         FLAGS.iter().filter(move |(bit, _)| bits & bit != 0).map(|&(_, name)| name)
     }
 
+    /// Records that answer the question.
+    pub const fn answers(&self) -> u16 {
+        self.counts[1]
+    }
+
     fn push(&self, out: &mut Vec<u8>) {
         let numbers = [self.id, self.bits].into_iter().chain(self.counts);
         numbers.for_each(|number| out.extend(number.to_be_bytes()));

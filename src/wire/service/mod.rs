@@ -8,31 +8,29 @@ pub mod ntp;
 pub mod quic;
 pub mod stun;
 
-use super::payload::{self, COOKIE_OCTETS, Cookie};
+use super::payload::{COOKIE_OCTETS, Cookie};
 use crate::types::{ProbeId, Sequence};
-
-/// A UDP service.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Service {
-    /// DNS (RFC 1035): the name servers of the root.
-    Dns,
-    /// NTP (RFC 5905): the time, as a client asks for it.
-    Ntp,
-    /// QUIC (RFC 8999): a version that no server has, so that it lists those that it has.
-    Quic,
-    /// STUN (RFC 8489): a Binding request.
-    Stun,
-    /// Echo (RFC 862): a tagged payload, which comes back.
-    Echo,
-}
 
 /// Which probe something names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Numbered {
     /// By its whole number.
     Probe(ProbeId),
+    /// By the low 32 bits.
+    Low(u32),
     /// By the low 16 bits.
     Sequence(Sequence),
+}
+
+impl Numbered {
+    /// Whether this probe is so named.
+    pub fn names(self, probe: ProbeId) -> bool {
+        match self {
+            Numbered::Probe(number) => number == probe,
+            Numbered::Low(number) => number == probe.get() as u32,
+            Numbered::Sequence(sequence) => sequence == probe.sequence(),
+        }
+    }
 }
 
 /// Why a datagram is no answer of the service that was asked.
@@ -46,78 +44,6 @@ pub enum NoAnswer {
     OtherId,
     /// It is no message of this service.
     Malformed,
-}
-
-impl Service {
-    /// All of them.
-    pub const ALL: [Service; 5] = [Service::Dns, Service::Ntp, Service::Quic, Service::Stun, Service::Echo];
-
-    /// The name that `--udp` takes.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Service::Dns => "dns",
-            Service::Ntp => "ntp",
-            Service::Quic => "quic",
-            Service::Stun => "stun",
-            Service::Echo => "echo",
-        }
-    }
-
-    /// The port IANA assigned to it.
-    pub const fn port(self) -> u16 {
-        match self {
-            Service::Dns => 53,
-            Service::Ntp => 123,
-            Service::Quic => 443,
-            Service::Stun => 3478,
-            Service::Echo => 7,
-        }
-    }
-
-    /// Octets of a question, where the user asked for `octets` of payload.
-    pub fn question_octets(self, octets: usize) -> usize {
-        match self {
-            Service::Dns => dns::Question::default().octets(),
-            Service::Ntp => ntp::PACKET_OCTETS,
-            Service::Quic => quic::QUESTION_OCTETS,
-            Service::Stun => stun::HEADER_OCTETS,
-            Service::Echo => octets,
-        }
-    }
-
-    /// Appends the question of a probe; `octets` is the length of an echo.
-    pub fn push_question(self, cookie: &Cookie, probe: ProbeId, octets: usize, out: &mut Vec<u8>) {
-        match self {
-            Service::Dns => dns::Question::default().push(cookie, probe, out),
-            Service::Ntp => ntp::push_question(cookie, probe, out),
-            Service::Quic => quic::push_question(cookie, probe, out),
-            Service::Stun => stun::push_question(cookie, probe, out),
-            Service::Echo => payload::push_tagged(cookie, probe, octets, out),
-        }
-    }
-
-    /// The probe that `answer` answers, if it is an answer of this service to one with this cookie. A refusal in the words of
-    /// the service is an answer.
-    pub fn answered(self, cookie: &Cookie, answer: &[u8]) -> Option<Numbered> {
-        match self {
-            Service::Dns => dns::read(cookie, answer).ok().map(|(numbered, _)| numbered),
-            Service::Ntp => ntp::read(cookie, answer).ok().map(|(numbered, _)| numbered),
-            Service::Quic => quic::answered(cookie, answer),
-            Service::Stun => stun::read(cookie, answer).ok().map(|(numbered, _)| numbered),
-            Service::Echo => payload::tagged_probe(cookie, answer).map(Numbered::Probe),
-        }
-    }
-
-    /// The probe whose question is quoted, if the quote is long enough to tell.
-    pub fn asked(self, cookie: &Cookie, quoted: &[u8]) -> Option<Numbered> {
-        match self {
-            Service::Dns => dns::asked(cookie, quoted),
-            Service::Ntp => ntp::asked(cookie, quoted),
-            Service::Quic => quic::asked(cookie, quoted),
-            Service::Stun => stun::asked(cookie, quoted),
-            Service::Echo => payload::tagged_probe(cookie, quoted).map(Numbered::Probe),
-        }
-    }
 }
 
 /// What a question carries: octets of the cookie, with the number of its probe added to them.

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use netprobe::engine::outcome::{ExchangeFailure, Refusal};
-use netprobe::ping::{Ask, Config, Counts, Exchange, Method, Pace, Spec, State, Wait};
+use netprobe::ping::{Ask, Config, Counts, Exchange, Method, Pace, Service, Spec, State, Wait};
 use netprobe::sim::{Change, Damage, Failure, Forwarding, Link, Network, Node, Quote, US, UdpService, Way, ip};
 use netprobe::types::Rtt;
-use netprobe::wire::service::Service;
 
 use super::{Run, SECOND, TARGET, TARGET_V6, config, ms, network, over, ping_services, waiting};
 
@@ -152,12 +151,12 @@ fn what_is_expected_must_be_in_the_answer() {
 
 #[test]
 fn services_are_asked_in_their_own_words() {
-    for service in Service::ALL {
+    for (service, octets) in Service::all().zip([17, 48, 1200, 20, 56]) {
         let port = service.port();
         let network = network(|node| node.udp(port, UdpService::Silent));
         let one = Config { count: Some(1), spec: waiting(Wait::Exactly(SECOND)), ..config() };
-        let run = ping_services(&network, &[(TARGET, port)], &Method::Udp(Ask::Service(service)), one);
-        assert_eq!(run.log.packets()[0].payload().len(), service.question_octets(56), "{service:?}");
+        let run = ping_services(&network, &[(TARGET, port)], &Method::Udp(service.ask()), one);
+        assert_eq!(run.log.packets()[0].payload().len(), octets, "{service:?}");
     }
 }
 

@@ -160,13 +160,7 @@ pub(super) struct Probed<'a>(pub &'a Subject);
 impl fmt::Display for Probed<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Probed(subject) = self;
-        f.write_str(match subject.method {
-            MethodKind::Icmp => "ICMP",
-            MethodKind::Tcp => "TCP",
-            MethodKind::Udp => "UDP",
-            MethodKind::Unix => "local socket",
-            MethodKind::Stamp => "STAMP",
-        })?;
+        f.write_str(subject.method.title())?;
         if let Some(port) = subject.port {
             write!(f, " port {port}")?;
         }

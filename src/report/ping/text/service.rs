@@ -1,18 +1,15 @@
 //! Lines about probes of services: TCP, UDP, local sockets, STAMP. ICMP's are ping's own.
 
-use std::fmt;
 use std::io::{self, Write};
 use std::net::IpAddr;
 
-use crate::engine::outcome::{
-    Detail, ExchangeFailure, MethodKind, ProbeEvent, Reflection, Refusal, Reply, Silence, Subject,
-};
+use crate::engine::outcome::{Detail, ExchangeFailure, MethodKind, ProbeEvent, Refusal, Reply, Silence, Subject};
 use crate::report::escape;
+use crate::report::ping::entries::Shown;
 use crate::report::ping::text::PingText;
 use crate::report::ping::text::lines::ProbeNumber;
 use crate::report::ping::text::peer::Endpoint;
-use crate::report::words::number::{Millis, PingTime};
-use crate::types::Rtt;
+use crate::report::words::number::PingTime;
 
 /// The meaning of a silent UDP port: a hundred percent lost would be misread without it.
 pub(super) const SILENCE: &str =
@@ -30,22 +27,7 @@ impl PingText {
         if let Some(state) = reply.detail.state() {
             write!(data, " state={}", state.name())?;
         }
-        time(event, data)?;
-        match &reply.detail {
-            Detail::Connect { syn_retransmits, exchange } => {
-                if let Some(exchange) = exchange {
-                    let time = PingTime(exchange.rtt);
-                    write!(data, " answer={} bytes answer_time={time} ms", exchange.octets)?;
-                }
-                match syn_retransmits {
-                    Some(1) => data.write_all(b" (SYN retransmitted)")?,
-                    Some(times @ 2..) => write!(data, " (SYN retransmitted {times} times)")?,
-                    Some(0) | None => {}
-                }
-            }
-            Detail::Stamp(reflection) => reflected(reflection, data)?,
-            Detail::Echo { .. } | Detail::Datagram => {}
-        }
+        detail_and_time(event, data)?;
         self.marks(event, reply, data)?;
         if reply.payload_changed.is_some() {
             data.write_all(b" (payload changed)")?;
@@ -59,7 +41,7 @@ impl PingText {
         self.stamp(event.at, data)?;
         let from = self.endpoint(&event.subject, event.responder, event.subject.port);
         write!(data, "from {from}: {} state={}", ProbeNumber(event), refusal.state().name())?;
-        time(event, data)?;
+        detail_and_time(event, data)?;
         exchange(refusal.failure(), data)?;
         let standing = event.standing;
         for (_, mark) in [(standing.is_duplicate(), " (DUP!)"), (standing.is_late(), " (late)")]
@@ -102,11 +84,14 @@ impl PingText {
     }
 }
 
-fn time(event: &ProbeEvent, data: &mut dyn Write) -> io::Result<()> {
-    match event.rtt() {
-        Some(rtt) => write!(data, " time={} ms", PingTime(rtt)),
-        None => Ok(()),
+/// What the service states, the time, and what else was measured.
+fn detail_and_time(event: &ProbeEvent, data: &mut dyn Write) -> io::Result<()> {
+    let entries = event.outcome.detail().map_or_else(Vec::new, Detail::entries);
+    write!(data, "{}", Shown { entries: &entries, measured: false })?;
+    if let Some(rtt) = event.rtt() {
+        write!(data, " time={} ms", PingTime(rtt))?;
     }
+    write!(data, "{}", Shown { entries: &entries, measured: true })
 }
 
 fn exchange(failure: Option<ExchangeFailure>, data: &mut dyn Write) -> io::Result<()> {
@@ -116,25 +101,12 @@ fn exchange(failure: Option<ExchangeFailure>, data: &mut dyn Write) -> io::Resul
         Some(ExchangeFailure::Closed) => b" (closed without an answer)",
         Some(ExchangeFailure::Reset) => b" (reset without an answer)",
         Some(ExchangeFailure::Silence) => b" (silent)",
+        Some(ExchangeFailure::Empty) => b" (empty datagram)",
+        Some(ExchangeFailure::Echo) => b" (question sent back)",
+        Some(ExchangeFailure::OtherId) => b" (answer with another id)",
+        Some(ExchangeFailure::Malformed) => b" (malformed answer)",
     };
     data.write_all(mark)
-}
-
-fn reflected(reflection: &Reflection, data: &mut dyn Write) -> io::Result<()> {
-    write!(data, " reflector={} ms net={} ms", PingTime(reflection.reflector), PingTime(reflection.rtt_net))?;
-    let Some(one_way) = &reflection.one_way else { return Ok(()) };
-    let (there, back) = (Signed(one_way.there as f64), Signed(one_way.back as f64));
-    write!(data, " there={there} ms back={back} ms (clocks within {} ms)", PingTime(Rtt::from_nanos(one_way.error)))
-}
-
-/// Nanoseconds, maybe negative, as milliseconds with three decimals.
-pub(super) struct Signed(pub f64);
-
-impl fmt::Display for Signed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sign = if self.0 < 0.0 { "-" } else { "" };
-        write!(f, "{sign}{}", Millis::of(self.0.abs()))
-    }
 }
 
 #[cfg(test)]

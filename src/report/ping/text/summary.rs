@@ -6,8 +6,8 @@ use std::io::{self, Write};
 use crate::engine::outcome::{MethodKind, Subject};
 use crate::metrics::RttStats;
 use crate::ping::{Counts, Interim, Summary};
+use crate::report::ping::entries::Signed;
 use crate::report::ping::text::PingTextOptions;
-use crate::report::ping::text::service::Signed;
 use crate::report::words::number::{Millis, general};
 use crate::report::{Streams, escape};
 

@@ -1,51 +1,84 @@
-//! Answers of a STAMP reflector (RFC 8762): its own time, one-way delays, and where packets were lost.
+//! STAMP (RFC 8762): test packets, and what the answers of a reflector say: its own time, the two ways apart, and where packets
+//! were lost.
 
 use std::time::Duration;
 
-use super::Series;
+use super::{
+    DatagramMethod, DatagramReply, Detail, Entry, ExchangeFailure, Label, Outcome, Probe, Times, Value, Whose,
+};
 use crate::engine::outcome::{OneWay, Reflection};
 use crate::metrics::RttRecorder;
-use crate::ping::method::{Method, Session};
 use crate::ping::summary::{OneWayStats, ReflectionStats, Spread};
-use crate::types::{ClockError, ProbeId, Rtt, Stamp};
-use crate::wire::stamp::{ErrorEstimate, ReflectorPacket, SenderPacket, TimeFormat, Timestamp};
+use crate::types::{ClockError, ProbeId, Rtt, Stamp, WallTime};
+use crate::wire::payload::Cookie;
+use crate::wire::service::Numbered;
+use crate::wire::stamp::{self, ErrorEstimate, ReflectorPacket, SenderPacket, TimeFormat, Timestamp};
 
-/// The test packet of a probe; sequence numbers start at 0 (RFC 8762 §4.2).
-pub(super) fn packet(session: Session, probe: ProbeId, sent: crate::types::WallTime) -> SenderPacket {
-    let error = ErrorEstimate::of(session.clock_error, sent);
-    SenderPacket { sequence: sequence(probe), timestamp: Timestamp::ntp(sent), error, ssid: 0 }
+/// A STAMP session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Session {
+    /// How far our wall clock may be off, if it is kept in step with UTC at all; without it there are no one-way delays.
+    pub clock_error: Option<ClockError>,
 }
 
-/// The sequence number of a probe.
-pub(super) fn sequence(probe: ProbeId) -> u32 {
+impl DatagramMethod for Session {
+    fn octets(&self, _octets: usize) -> usize {
+        stamp::PACKET_OCTETS
+    }
+
+    fn push(&self, probe: &Probe<'_>, now: WallTime, out: &mut Vec<u8>) {
+        let error = ErrorEstimate::of(self.clock_error, now);
+        let packet = SenderPacket { sequence: sequence(probe.id), timestamp: Timestamp::ntp(now), error, ssid: 0 };
+        stamp::push_sender(&packet, out);
+    }
+
+    fn whose(&self, _cookie: &Cookie, datagram: &[u8], expected: bool) -> Whose {
+        match stamp::parse_reflector(datagram) {
+            Ok(packet) if expected => Whose::Only(numbered(packet.sender_sequence)),
+            _ => Whose::Nobodys,
+        }
+    }
+
+    fn quoted(&self, _cookie: &Cookie, quoted: &[u8]) -> Option<Numbered> {
+        quoted.first_chunk().map(|octets| numbered(u32::from_be_bytes(*octets)))
+    }
+
+    fn judge(&self, _probe: &Probe<'_>, answer: &DatagramReply<'_>, times: Times) -> Outcome {
+        let packet = stamp::parse_reflector(answer.payload);
+        let read = packet.map(|packet| reflection(*self, &packet, times.rtt, &times.sent, &answer.stamp));
+        answer.judged(read.map(|read| Detail::Stamp(Box::new(read))).map_err(|_| ExchangeFailure::Malformed))
+    }
+}
+
+/// The sequence number of a probe; it starts at 0 (RFC 8762 §4.2).
+fn sequence(probe: ProbeId) -> u32 {
     probe.get().wrapping_sub(ProbeId::FIRST.get()) as u32
 }
 
-impl Series {
-    /// The error of the wall clock, where probes carry it.
-    pub(in crate::ping) fn clock_error(&self) -> Option<ClockError> {
-        match self.method {
-            Method::Stamp(session) => session.clock_error,
-            _ => None,
-        }
-    }
+/// The probe with this sequence number.
+fn numbered(sequence: u32) -> Numbered {
+    Numbered::Low(sequence.wrapping_add(ProbeId::FIRST.get() as u32))
+}
 
-    /// Sets the error of the wall clock.
-    pub(in crate::ping) fn set_clock_error(&mut self, error: Option<ClockError>) {
-        if let Method::Stamp(session) = &mut self.method {
-            session.clock_error = error;
-        }
-    }
+/// What an answer says.
+pub(super) fn entries(reflection: &Reflection) -> Vec<Entry> {
+    let one_way = |take: fn(&OneWay) -> Value| reflection.one_way.as_ref().map_or(Value::Absent, take);
+    vec![
+        Entry::hidden("reflector_sequence", Value::Number(reflection.sequence.into())),
+        Entry::labelled("reflector_ms", "reflector", Value::Delay(reflection.reflector)),
+        Entry::labelled("rtt_net_ms", "net", Value::Delay(reflection.rtt_net)),
+        Entry::labelled("there_ms", "there", one_way(|one_way| Value::Offset(one_way.there))),
+        Entry::labelled("back_ms", "back", one_way(|one_way| Value::Offset(one_way.back))),
+        Entry {
+            key: "clock_error_ms",
+            label: Label::Remark("clocks within"),
+            value: one_way(|one_way| Value::Delay(Rtt::from_nanos(one_way.error))),
+        },
+    ]
 }
 
 /// The contents of one answer; its delay from T1 to T4 was `rtt`.
-pub(super) fn reflection(
-    session: Session,
-    packet: &ReflectorPacket,
-    rtt: Rtt,
-    sent: &Stamp,
-    arrived: &Stamp,
-) -> Reflection {
+fn reflection(session: Session, packet: &ReflectorPacket, rtt: Rtt, sent: &Stamp, arrived: &Stamp) -> Reflection {
     let format = packet.error.format;
     let (received, left) = (packet.received.wall(format), packet.timestamp.wall(format));
     // No time in a packet is trusted: the reflector cannot have kept it for longer than it was away.
@@ -79,7 +112,7 @@ fn stated_error(error: ErrorEstimate) -> Option<Duration> {
 
 /// The answers of a session, summed up.
 #[derive(Debug, Default)]
-pub(super) struct Reflections {
+pub(in crate::ping) struct Reflections {
     reflector: RttRecorder,
     rtt_net: RttRecorder,
     there: Signed,
@@ -94,8 +127,9 @@ pub(super) struct Reflections {
 }
 
 impl Reflections {
-    /// Takes the first answer to the packet with our number `sequence`; late ones count for where packets were lost only.
-    pub(super) fn record(&mut self, sequence: u32, reflection: &Reflection, late: bool) {
+    /// Takes the first answer to a probe; late ones count for where packets were lost only.
+    pub(in crate::ping) fn record(&mut self, probe: ProbeId, reflection: &Reflection, late: bool) {
+        let sequence = sequence(probe);
         self.answers += 1;
         self.newest = self.newest.max(sequence);
         self.reflected = self.reflected.max(reflection.sequence);
@@ -113,7 +147,7 @@ impl Reflections {
     }
 
     /// The sums, once there is an answer.
-    pub(super) fn stats(&self) -> Option<ReflectionStats> {
+    pub(in crate::ping) fn stats(&self) -> Option<ReflectionStats> {
         let (reflector, rtt_net) = (self.reflector.stats()?, self.rtt_net.stats()?);
         let spreads = self.there.spread().zip(self.back.spread());
         let one_way = spreads.map(|(there, back)| OneWayStats { there, back, error: self.error });
@@ -220,7 +254,7 @@ mod tests {
         let mut all = Reflections::default();
         let reflection = read(Session::default(), &answer(0, 0, ErrorEstimate::UNKNOWN));
         for &(ours, theirs) in answers {
-            all.record(ours, &Reflection { sequence: theirs, ..reflection }, false);
+            all.record(ProbeId::new(u64::from(ours) + 1), &Reflection { sequence: theirs, ..reflection }, false);
         }
         all.stats().unwrap().lost
     }

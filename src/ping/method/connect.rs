@@ -1,0 +1,110 @@
+//! Connections: over TCP or a local stream socket, with or without an exchange over them.
+
+use super::{Entry, Exchange, Value};
+use crate::channel::{CloseHow, ClosedHow};
+use crate::engine::outcome::{ExchangeFailure, ExchangeReply};
+use crate::types::{Port, Stamp};
+
+/// A connection per probe.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Connect {
+    /// Source port of every connection; `None` lets the kernel choose.
+    pub source_port: Option<Port>,
+    /// How a connection is closed once it was seen to open.
+    pub close: CloseHow,
+    /// What is exchanged over the connection, if anything.
+    pub exchange: Option<Exchange>,
+}
+
+impl Default for Connect {
+    /// A connection from any port that is opened and closed in order.
+    fn default() -> Self {
+        Connect { source_port: None, close: CloseHow::Fin, exchange: None }
+    }
+}
+
+/// An open connection whose exchange is not complete.
+#[derive(Debug)]
+pub(in crate::ping) struct Established {
+    pub(in crate::ping) opened: Stamp,
+    /// From here the answer's time counts.
+    pub(in crate::ping) asked: Stamp,
+    /// How many octets came.
+    pub(in crate::ping) octets: usize,
+    /// The end of what came, as long as what is expected may begin in it.
+    tail: Vec<u8>,
+}
+
+impl Established {
+    pub(in crate::ping) const fn new(opened: Stamp, asked: Stamp) -> Self {
+        Established { opened, asked, octets: 0, tail: Vec::new() }
+    }
+
+    /// Takes what came, and returns whether what is expected is in it.
+    pub(in crate::ping) fn take(&mut self, octets: &[u8], exchange: &Exchange) -> bool {
+        self.octets = self.octets.saturating_add(octets.len());
+        self.tail.extend_from_slice(octets);
+        let met = exchange.is_met_by(&self.tail);
+        let needed = exchange.expect.as_ref().map_or(0, |expected| expected.len().saturating_sub(1));
+        self.tail.drain(..self.tail.len().saturating_sub(needed));
+        met
+    }
+
+    /// How the exchange failed if nothing more comes; `closed` is how the other side ended the connection, if it did.
+    pub(in crate::ping) const fn failure(&self, closed: Option<ClosedHow>) -> ExchangeFailure {
+        match closed {
+            _ if self.octets > 0 => ExchangeFailure::Unexpected,
+            Some(ClosedHow::Fin) => ExchangeFailure::Closed,
+            Some(ClosedHow::Reset) => ExchangeFailure::Reset,
+            Some(ClosedHow::Failed(_)) | None => ExchangeFailure::Silence,
+        }
+    }
+}
+
+/// What a connection adds to its result.
+pub(super) fn entries(retransmits: Option<u32>, exchange: Option<ExchangeReply>) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    entries.extend(retransmits.map(|times| Entry::hidden("syn_retransmits", Value::Number(times.into()))));
+    if let Some(answer) = exchange {
+        entries.push(Entry::text("answer", Value::Octets(answer.octets)));
+        entries.push(Entry::labelled("answer_rtt_ms", "answer_time", Value::Delay(answer.rtt)));
+    }
+    match retransmits {
+        Some(1) => entries.push(Entry::remark("SYN retransmitted")),
+        Some(times @ 2..) => entries.push(Entry::remark(format!("SYN retransmitted {times} times"))),
+        Some(0) | None => {}
+    }
+    entries
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn what_is_expected_is_found_however_it_is_cut(
+            before in proptest::collection::vec(0..3_u8, 0..40), expected in proptest::collection::vec(0..3_u8, 1..6),
+            cuts in proptest::collection::vec(1..7_usize, 40),
+        ) {
+            let exchange = Exchange { data: Arc::new([]), expect: Some(expected.clone().into()) };
+            let whole: Vec<u8> = before.iter().chain(&expected).copied().collect();
+            let (mut established, mut rest, mut seen) = (Established::new(Stamp::default(), Stamp::default()), &whole[..], 0);
+            for cut in cuts {
+                let (part, remaining) = rest.split_at(cut.min(rest.len()));
+                seen += part.len();
+                prop_assert_eq!(established.take(part, &exchange), {
+                    // Only what is new can end what is expected; what was found before does not come again.
+                    let start = (seen - part.len()).saturating_sub(expected.len() - 1);
+                    whole[start..seen].windows(expected.len()).any(|window| window == &expected[..])
+                });
+                prop_assert!(established.tail.len() < expected.len());
+                rest = remaining;
+            }
+        }
+    }
+}

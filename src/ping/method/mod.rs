@@ -1,0 +1,293 @@
+//! How a series probes: [`Method`]. One file per method says what its probe is, what an answer to it looks like, and what the
+//! answer adds to the result.
+//!
+//! A new method is a file here, its entry in one of the enums below, and its option in `cli`.
+
+mod connect;
+mod dns;
+mod echo;
+mod entry;
+mod exchange;
+mod ntp;
+mod quic;
+mod stamp;
+mod stun;
+mod tagged;
+
+use std::fmt::Debug;
+use std::net::IpAddr;
+
+pub use connect::Connect;
+pub(super) use connect::Established;
+pub use dns::Dns;
+pub(super) use echo::{judge_echo, push_echo};
+pub use entry::{Entry, Label, Value};
+pub use exchange::Exchange;
+pub(super) use stamp::Reflections;
+pub use stamp::Session;
+
+use crate::engine::outcome::{Detail, ExchangeFailure, MethodKind, Outcome, Refusal, Reply, Silence, State};
+use crate::types::{ProbeId, Rtt, Stamp, Tos, Ttl, WallTime};
+use crate::wire::payload::Cookie;
+use crate::wire::service::{NoAnswer, Numbered};
+
+/// How a series probes. The lane of its target must speak the same.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Method {
+    /// ICMP echo requests.
+    Icmp,
+    /// A TCP connection per probe.
+    Tcp(Connect),
+    /// A UDP datagram per probe, all from one port.
+    Udp(Ask),
+    /// A connection to a local socket per probe.
+    Unix(Connect),
+    /// A datagram to a local socket per probe.
+    UnixDgram(Ask),
+    /// STAMP test packets (RFC 8762, unauthenticated).
+    Stamp(Session),
+}
+
+/// What a datagram probe carries.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Ask {
+    /// Cookie, probe number and counting fill: only an echo answers that.
+    Tagged,
+    /// What the user gave.
+    Data(Exchange),
+    /// A question to a name server.
+    Dns(Dns),
+    /// A question to a time server.
+    Ntp,
+    /// A version that no QUIC server has.
+    Quic,
+    /// A STUN Binding request.
+    Stun,
+}
+
+/// A UDP service whose question and port are known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Service {
+    /// DNS (RFC 1035): the name servers of the root, unless another question is given.
+    Dns,
+    /// NTP (RFC 5905).
+    Ntp,
+    /// QUIC (RFC 8999).
+    Quic,
+    /// STUN (RFC 8489).
+    Stun,
+    /// Echo (RFC 862).
+    Echo,
+}
+
+/// Every service, with the name that `--udp` takes and the port that IANA assigned to it.
+const SERVICES: [(Service, &str, u16); 5] = [
+    (Service::Dns, "dns", 53),
+    (Service::Ntp, "ntp", 123),
+    (Service::Quic, "quic", 443),
+    (Service::Stun, "stun", 3478),
+    (Service::Echo, "echo", 7),
+];
+
+/// What a datagram probe is, and what its answers look like.
+pub(super) trait DatagramMethod: Debug {
+    /// Octets of a probe, where the user asked for `octets` of payload.
+    fn octets(&self, octets: usize) -> usize;
+
+    /// Appends a probe that leaves at about `now`.
+    fn push(&self, probe: &Probe<'_>, now: WallTime, out: &mut Vec<u8>);
+
+    /// The probe that a datagram answers; `expected`: it comes from where the probes go.
+    fn whose(&self, cookie: &Cookie, datagram: &[u8], expected: bool) -> Whose;
+
+    /// The probe that an ICMP error quotes, if the quote is long enough to tell.
+    fn quoted(&self, cookie: &Cookie, quoted: &[u8]) -> Option<Numbered>;
+
+    /// The outcome of the probe that this datagram is taken to answer.
+    fn judge(&self, probe: &Probe<'_>, answer: &DatagramReply<'_>, times: Times) -> Outcome;
+}
+
+/// One probe of a series.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Probe<'a> {
+    pub(super) cookie: &'a Cookie,
+    pub(super) id: ProbeId,
+    /// Octets of payload that the user asked for.
+    pub(super) octets: usize,
+}
+
+/// A datagram that may be an answer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct DatagramReply<'a> {
+    /// Its sender; `None` for a local socket.
+    pub(super) responder: Option<IpAddr>,
+    /// The sender's port.
+    pub(super) port: Option<u16>,
+    pub(super) payload: &'a [u8],
+    pub(super) reply_ttl: Option<Ttl>,
+    pub(super) tos: Option<Tos>,
+    pub(super) stamp: Stamp,
+    /// Whether there was more than could be read.
+    pub(super) cut: bool,
+}
+
+/// When a probe left, and how long its answer took.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Times {
+    pub(super) sent: Stamp,
+    pub(super) rtt: Rtt,
+}
+
+/// The probe that a datagram answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Whose {
+    /// This one, or none.
+    Only(Numbered),
+    /// This one; if there never was such a probe, the newest that is open, which this is no answer to.
+    OrNewest(Numbered),
+    /// The newest that is open, if it comes from where the probes go: the datagram names none.
+    Newest,
+    /// None of ours.
+    Nobodys,
+}
+
+impl DatagramReply<'_> {
+    /// The outcome where the method reads this from it.
+    fn judged(&self, read: Result<Detail, ExchangeFailure>) -> Outcome {
+        match read {
+            Ok(detail) => Outcome::Reply(Reply::new(self.payload.len(), detail)),
+            Err(failure) => Outcome::Refused(Refusal::Exchange(failure)),
+        }
+    }
+}
+
+impl Probe<'_> {
+    /// What a service says to this probe.
+    fn answered<T>(&self, read: Result<(Numbered, T), NoAnswer>) -> Result<T, ExchangeFailure> {
+        match read {
+            Ok((numbered, said)) if numbered.names(self.id) => Ok(said),
+            Ok(_) | Err(NoAnswer::OtherId) => Err(ExchangeFailure::OtherId),
+            Err(NoAnswer::Empty) => Err(ExchangeFailure::Empty),
+            Err(NoAnswer::Echo(_)) => Err(ExchangeFailure::Echo),
+            Err(NoAnswer::Malformed) => Err(ExchangeFailure::Malformed),
+        }
+    }
+}
+
+impl Service {
+    /// All of them.
+    pub fn all() -> impl Iterator<Item = Service> {
+        SERVICES.iter().map(|&(service, ..)| service)
+    }
+
+    /// The name that `--udp` takes.
+    pub const fn name(self) -> &'static str {
+        SERVICES[self as usize].1
+    }
+
+    /// The port that IANA assigned to it.
+    pub const fn port(self) -> u16 {
+        SERVICES[self as usize].2
+    }
+
+    /// What asks it.
+    pub fn ask(self) -> Ask {
+        match self {
+            Service::Dns => Ask::Dns(Dns::default()),
+            Service::Ntp => Ask::Ntp,
+            Service::Quic => Ask::Quic,
+            Service::Stun => Ask::Stun,
+            Service::Echo => Ask::Tagged,
+        }
+    }
+}
+
+impl Method {
+    /// What it is called.
+    pub const fn kind(&self) -> MethodKind {
+        match self {
+            Method::Icmp => MethodKind::Icmp,
+            Method::Tcp(_) => MethodKind::Tcp,
+            Method::Udp(_) => MethodKind::Udp,
+            Method::Unix(_) | Method::UnixDgram(_) => MethodKind::Unix,
+            Method::Stamp(_) => MethodKind::Stamp,
+        }
+    }
+
+    /// The connections it makes, if it makes any.
+    pub(super) const fn connect(&self) -> Option<&Connect> {
+        match self {
+            Method::Tcp(connect) | Method::Unix(connect) => Some(connect),
+            Method::Icmp | Method::Udp(_) | Method::UnixDgram(_) | Method::Stamp(_) => None,
+        }
+    }
+
+    /// What its datagrams are, if it does not connect and is not ICMP.
+    pub(super) const fn datagrams(&self) -> Option<&dyn DatagramMethod> {
+        match self {
+            Method::Udp(ask) | Method::UnixDgram(ask) => Some(match ask {
+                Ask::Tagged => &tagged::Tagged,
+                Ask::Data(exchange) => exchange,
+                Ask::Dns(dns) => dns,
+                Ask::Ntp => &ntp::Ntp,
+                Ask::Quic => &quic::Quic,
+                Ask::Stun => &stun::Stun,
+            }),
+            Method::Stamp(session) => Some(session),
+            Method::Icmp | Method::Tcp(_) | Method::Unix(_) => None,
+        }
+    }
+
+    /// Octets of payload in each probe, where the user asked for `octets`.
+    pub(super) fn payload_octets(&self, octets: usize) -> usize {
+        match (self.datagrams(), self.connect()) {
+            (Some(datagrams), _) => datagrams.octets(octets),
+            (None, Some(_)) => 0,
+            (None, None) => octets,
+        }
+    }
+
+    /// What silence means.
+    pub(super) const fn silence(&self) -> Silence {
+        if self.connect().is_some() { Silence::Filtered } else { Silence::NoAnswer }
+    }
+
+    /// The session whose probes carry what is known of the wall clock, if there is one.
+    pub(super) const fn session(&mut self) -> Option<&mut Session> {
+        match self {
+            Method::Stamp(session) => Some(session),
+            Method::Icmp | Method::Tcp(_) | Method::Udp(_) | Method::Unix(_) | Method::UnixDgram(_) => None,
+        }
+    }
+}
+
+impl MethodKind {
+    /// The name used in headers.
+    pub const fn title(self) -> &'static str {
+        match self {
+            MethodKind::Icmp => "ICMP",
+            MethodKind::Tcp => "TCP",
+            MethodKind::Udp => "UDP",
+            MethodKind::Unix => "local socket",
+            MethodKind::Stamp => "STAMP",
+        }
+    }
+
+    /// What it means that the host answered and the service did not.
+    pub const fn refused(self) -> State {
+        match self {
+            MethodKind::Tcp | MethodKind::Unix => State::Refused,
+            MethodKind::Icmp | MethodKind::Udp | MethodKind::Stamp => State::Closed,
+        }
+    }
+
+    /// Whether an answer shows a service to be there, rather than the host.
+    pub const fn has_state(self) -> bool {
+        !matches!(self, MethodKind::Icmp | MethodKind::Stamp)
+    }
+
+    /// Whether an ICMP error reports a closed port, of which hosts send only a limited number.
+    pub const fn has_closed_ports(self) -> bool {
+        matches!(self, MethodKind::Udp | MethodKind::Stamp)
+    }
+}
