@@ -54,8 +54,9 @@ impl Responder {
             },
             packet::UDP => match udp_service(node, request.payload) {
                 Some(UdpService::Silent) => return Answers::new(),
-                Some(UdpService::Echo) => udp_answer(&request, None),
-                Some(UdpService::Answer(payload)) => udp_answer(&request, Some(payload)),
+                Some(UdpService::Echo) => udp_answer(&request, <[u8]>::to_vec),
+                Some(UdpService::Answer(payload)) => udp_answer(&request, |_| payload.clone()),
+                Some(UdpService::Made(answer)) => udp_answer(&request, answer),
                 None => None,
             },
             packet::TCP => match tcp_answer(node, request.payload) {
@@ -226,13 +227,14 @@ fn udp_service<'a>(node: &'a Node, request: &[u8]) -> Option<&'a UdpService> {
     node.udp.iter().find(|(open, _)| *open == port).map(|(_, service)| service)
 }
 
-/// A UDP datagram back to where `request` came from, with this payload or its own; the checksum comes later.
-fn udp_answer(request: &IpPacket<'_>, payload: Option<&[u8]>) -> Option<Vec<u8>> {
+/// A UDP datagram back to where `request` came from, with what is made of its payload; the checksum comes later.
+fn udp_answer(request: &IpPacket<'_>, answer: impl Fn(&[u8]) -> Vec<u8>) -> Option<Vec<u8>> {
     let asked = udp::parse(request.payload).ok()?;
+    let payload = answer(asked.payload);
     let answer = udp::UdpDatagram {
         source_port: asked.destination_port,
         destination_port: asked.source_port,
-        payload: payload.unwrap_or(asked.payload),
+        payload: &payload,
     };
     let mut octets = Vec::new();
     udp::push(request.destination, request.source, &answer, &mut octets).ok()?;

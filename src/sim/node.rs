@@ -17,7 +17,7 @@ pub struct NodeId(pub(super) usize);
 pub const US: NodeId = NodeId(0);
 
 /// A router or a host; the only difference is the TTL its answers start with.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Node {
     pub(super) addresses: Vec<IpAddr>,
     pub(super) prefixes: Vec<(IpAddr, u8)>,
@@ -119,12 +119,14 @@ pub(super) struct ErrorLimit {
 }
 
 /// Who listens on a UDP port.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub enum UdpService {
     /// Sends back what it got.
     Echo,
     /// Answers with this.
     Answer(Vec<u8>),
+    /// Answers with what this makes of it.
+    Made(fn(&[u8]) -> Vec<u8>),
     /// Takes it and says nothing.
     Silent,
 }
