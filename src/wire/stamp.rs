@@ -13,27 +13,27 @@ const NTP_TO_UNIX: u64 = 2_208_988_800;
 
 const NANOS: u64 = 1_000_000_000;
 
-/// What a session sender sends (§4.2.1).
+/// A test packet of a session sender (§4.2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SenderPacket {
     /// Sequence Number: starts at 0 in each session.
     pub sequence: u32,
     /// When it was sent, by the sender's clock.
     pub timestamp: Timestamp,
-    /// What the sender says of that clock.
+    /// The error of that clock, as the sender states it.
     pub error: ErrorEstimate,
     /// STAMP Session Identifier (RFC 8972 §3); 0 where there is none.
     pub ssid: u16,
 }
 
-/// What a session reflector answers (§4.3.1).
+/// A test packet of a session reflector (§4.3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReflectorPacket {
     /// Sequence Number: the sender's (stateless), or the reflector's own count (stateful).
     pub sequence: u32,
     /// When this packet was sent, by the reflector's clock.
     pub timestamp: Timestamp,
-    /// What the reflector says of that clock.
+    /// The error of that clock, as the reflector states it.
     pub error: ErrorEstimate,
     /// STAMP Session Identifier (RFC 8972 §3), as the sender's.
     pub ssid: u16,
@@ -62,7 +62,7 @@ pub enum TimeFormat {
     Ptp,
 }
 
-/// What a sender or reflector says of its clock (RFC 4656 §4.1.2; the Z bit RFC 8186 §2.1).
+/// The error of a clock as its owner states it (RFC 4656 §4.1.2; the Z bit RFC 8186 §2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ErrorEstimate {
     /// Whether the clock is kept in step with UTC by an external source.
@@ -165,7 +165,7 @@ pub fn push_sender(packet: &SenderPacket, out: &mut Vec<u8>) {
     out.extend([0; PACKET_OCTETS - 16]);
 }
 
-/// Reads a session sender's packet; octets behind it (padding, extensions) are left alone.
+/// Reads a session sender's packet; octets after it (padding, extensions) are ignored.
 ///
 /// # Errors
 /// [`WireError::Short`] if there are fewer than [`PACKET_OCTETS`].
@@ -183,15 +183,15 @@ pub fn push_reflector(packet: &ReflectorPacket, out: &mut Vec<u8>) {
     out.extend([packet.sender_ttl.get(), 0, 0, 0]);
 }
 
-/// Reads a session reflector's packet; octets behind it are left alone.
+/// Reads a session reflector's packet; octets after it are ignored.
 ///
 /// # Errors
 /// [`WireError::Short`] if there are fewer than [`PACKET_OCTETS`].
 pub fn parse_reflector(octets: &[u8]) -> Result<ReflectorPacket, WireError> {
     let octets: &[u8; PACKET_OCTETS] = octets.first_chunk().ok_or(WireError::Short)?;
     let (sequence, timestamp, error, ssid) = head(octets);
-    let (_, behind) = octets.split_at(16);
-    let (received, sender) = behind.split_at(8);
+    let (_, rest) = octets.split_at(16);
+    let (received, sender) = rest.split_at(8);
     let (sender_sequence, sender_timestamp, sender_error, _) = head(sender);
     Ok(ReflectorPacket {
         sequence,
@@ -213,7 +213,7 @@ fn push_head(sequence: u32, timestamp: Timestamp, error: ErrorEstimate, ssid: u1
     out.extend(ssid.to_be_bytes());
 }
 
-/// Sequence, timestamp, error estimate, and the two octets behind them.
+/// Sequence, timestamp, error estimate, and the two octets after them.
 fn head(octets: &[u8]) -> (u32, Timestamp, ErrorEstimate, u16) {
     let error = ErrorEstimate::from_bits(be(octets, 12, 2) as u16);
     (be(octets, 0, 4) as u32, Timestamp(be(octets, 4, 8)), error, be(octets, 14, 2) as u16)

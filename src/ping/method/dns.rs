@@ -1,6 +1,6 @@
 //! DNS: a question, and the code, flags and number of answers that a server gives back.
 
-use super::{DatagramMethod, DatagramReply, Detail, Entry, Outcome, Probe, Times, Value, Whose};
+use super::{AnswerTo, DatagramMethod, DatagramReply, Detail, Entry, Outcome, Probe, Times, Value};
 use crate::engine::outcome::Refusal;
 use crate::types::WallTime;
 use crate::wire::payload::Cookie;
@@ -26,11 +26,11 @@ impl DatagramMethod for Dns {
     }
 
     /// 16 bits are too easily guessed from elsewhere.
-    fn whose(&self, cookie: &Cookie, datagram: &[u8], expected: bool) -> Whose {
+    fn answers(&self, cookie: &Cookie, datagram: &[u8], expected: bool) -> AnswerTo {
         match dns::read(cookie, datagram) {
-            _ if !expected => Whose::Nobodys,
-            Ok((numbered, _)) | Err(NoAnswer::Echo(numbered)) => Whose::OrNewest(numbered),
-            Err(_) => Whose::Newest,
+            _ if !expected => AnswerTo::Foreign,
+            Ok((numbered, _)) | Err(NoAnswer::Echo(numbered)) => AnswerTo::OrNewest(numbered),
+            Err(_) => AnswerTo::Newest,
         }
     }
 
@@ -48,7 +48,7 @@ impl DatagramMethod for Dns {
     }
 }
 
-/// What an answer says.
+/// What an answer adds to the result.
 pub(super) fn entries(header: &Header) -> Vec<Entry> {
     vec![
         Entry::named("rcode", Value::Text(header.rcode().to_string())),

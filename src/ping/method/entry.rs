@@ -79,7 +79,7 @@ impl Entry {
 }
 
 impl Detail {
-    /// All that it says, in the order of printing.
+    /// All that it adds to the result, in the order of printing.
     pub fn entries(&self) -> Vec<Entry> {
         match self {
             Detail::Echo { .. } | Detail::Datagram => Vec::new(),

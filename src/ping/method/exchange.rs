@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{DatagramMethod, DatagramReply, Outcome, Probe, Times, Whose};
+use super::{AnswerTo, DatagramMethod, DatagramReply, Outcome, Probe, Times};
 use crate::engine::outcome::{Detail, ExchangeFailure};
 use crate::types::WallTime;
 use crate::wire::payload::Cookie;
@@ -37,8 +37,8 @@ impl DatagramMethod for Exchange {
         out.extend_from_slice(&self.data);
     }
 
-    fn whose(&self, _cookie: &Cookie, _datagram: &[u8], _expected: bool) -> Whose {
-        Whose::Newest
+    fn answers(&self, _cookie: &Cookie, _datagram: &[u8], _expected: bool) -> AnswerTo {
+        AnswerTo::Newest
     }
 
     fn quoted(&self, _cookie: &Cookie, _quoted: &[u8]) -> Option<Numbered> {

@@ -1,5 +1,5 @@
-//! How a series probes: [`Method`]. One file per method says what its probe is, what an answer to it looks like, and what the
-//! answer adds to the result.
+//! How a series probes: [`Method`]. One file per method holds its probe, the judgement of its answers, and what an answer adds
+//! to the result.
 //!
 //! A new method is a file here, its entry in one of the enums below, and its option in `cli`.
 
@@ -98,9 +98,9 @@ pub(super) trait DatagramMethod: Debug {
     fn push(&self, probe: &Probe<'_>, now: WallTime, out: &mut Vec<u8>);
 
     /// The probe that a datagram answers; `expected`: it comes from where the probes go.
-    fn whose(&self, cookie: &Cookie, datagram: &[u8], expected: bool) -> Whose;
+    fn answers(&self, cookie: &Cookie, datagram: &[u8], expected: bool) -> AnswerTo;
 
-    /// The probe that an ICMP error quotes, if the quote is long enough to tell.
+    /// The probe that an ICMP error quotes, if the quote is long enough.
     fn quoted(&self, cookie: &Cookie, quoted: &[u8]) -> Option<Numbered>;
 
     /// The outcome of the probe that this datagram is taken to answer.
@@ -140,7 +140,7 @@ pub(super) struct Times {
 
 /// The probe that a datagram answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Whose {
+pub(super) enum AnswerTo {
     /// This one, or none.
     Only(Numbered),
     /// This one; if there never was such a probe, the newest that is open, which this is no answer to.
@@ -148,7 +148,7 @@ pub(super) enum Whose {
     /// The newest that is open, if it comes from where the probes go: the datagram names none.
     Newest,
     /// None of ours.
-    Nobodys,
+    Foreign,
 }
 
 impl DatagramReply<'_> {
@@ -162,10 +162,10 @@ impl DatagramReply<'_> {
 }
 
 impl Probe<'_> {
-    /// What a service says to this probe.
+    /// The answer of a service, if it is one to this probe.
     fn answered<T>(&self, read: Result<(Numbered, T), NoAnswer>) -> Result<T, ExchangeFailure> {
         match read {
-            Ok((numbered, said)) if numbered.names(self.id) => Ok(said),
+            Ok((numbered, answer)) if numbered.names(self.id) => Ok(answer),
             Ok(_) | Err(NoAnswer::OtherId) => Err(ExchangeFailure::OtherId),
             Err(NoAnswer::Empty) => Err(ExchangeFailure::Empty),
             Err(NoAnswer::Echo(_)) => Err(ExchangeFailure::Echo),
@@ -252,7 +252,7 @@ impl Method {
         if self.connect().is_some() { Silence::Filtered } else { Silence::NoAnswer }
     }
 
-    /// The session whose probes carry what is known of the wall clock, if there is one.
+    /// The STAMP session, if it is one: its probes carry the error of the wall clock.
     pub(super) const fn session(&mut self) -> Option<&mut Session> {
         match self {
             Method::Stamp(session) => Some(session),

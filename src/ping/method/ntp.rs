@@ -1,6 +1,6 @@
-//! NTP: what a server says of its own clock.
+//! NTP: a server's statements about its own clock.
 
-use super::{DatagramMethod, DatagramReply, Detail, Entry, Outcome, Probe, Times, Value, Whose};
+use super::{AnswerTo, DatagramMethod, DatagramReply, Detail, Entry, Outcome, Probe, Times, Value};
 use crate::types::WallTime;
 use crate::wire::payload::Cookie;
 use crate::wire::service::ntp::{self, Packet};
@@ -19,11 +19,11 @@ impl DatagramMethod for Ntp {
         ntp::push_question(probe.cookie, probe.id, out);
     }
 
-    fn whose(&self, cookie: &Cookie, datagram: &[u8], expected: bool) -> Whose {
+    fn answers(&self, cookie: &Cookie, datagram: &[u8], expected: bool) -> AnswerTo {
         match ntp::read(cookie, datagram) {
-            Ok((numbered, _)) => Whose::OrNewest(numbered),
-            Err(NoAnswer::Echo(numbered)) if expected => Whose::OrNewest(numbered),
-            Err(_) => Whose::Newest,
+            Ok((numbered, _)) => AnswerTo::OrNewest(numbered),
+            Err(NoAnswer::Echo(numbered)) if expected => AnswerTo::OrNewest(numbered),
+            Err(_) => AnswerTo::Newest,
         }
     }
 
@@ -36,7 +36,7 @@ impl DatagramMethod for Ntp {
     }
 }
 
-/// What an answer says. A clock that is not synchronized is marked: its time is worth nothing.
+/// What an answer adds to the result. A clock that is not synchronized is marked: its time is worth nothing.
 pub(super) fn entries(packet: &Packet) -> Vec<Entry> {
     let mut entries = vec![
         Entry::named("stratum", Value::Number(packet.stratum.into())),

@@ -1,6 +1,6 @@
 //! QUIC: a version that no server has. Whatever the port sends back shows that it is open.
 
-use super::{DatagramMethod, DatagramReply, Detail, Outcome, Probe, Times, Whose};
+use super::{AnswerTo, DatagramMethod, DatagramReply, Detail, Outcome, Probe, Times};
 use crate::types::WallTime;
 use crate::wire::payload::Cookie;
 use crate::wire::service::{Numbered, quic};
@@ -18,8 +18,8 @@ impl DatagramMethod for Quic {
         quic::push_question(probe.cookie, probe.id, out);
     }
 
-    fn whose(&self, cookie: &Cookie, datagram: &[u8], _expected: bool) -> Whose {
-        quic::answered(cookie, datagram).map_or(Whose::Newest, Whose::Only)
+    fn answers(&self, cookie: &Cookie, datagram: &[u8], _expected: bool) -> AnswerTo {
+        quic::answered(cookie, datagram).map_or(AnswerTo::Newest, AnswerTo::Only)
     }
 
     fn quoted(&self, cookie: &Cookie, quoted: &[u8]) -> Option<Numbered> {

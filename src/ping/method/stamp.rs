@@ -1,10 +1,9 @@
-//! STAMP (RFC 8762): test packets, and what the answers of a reflector say: its own time, the two ways apart, and where packets
-//! were lost.
+//! STAMP (RFC 8762): test packets, and the answers of a reflector: its own time, one-way delays, and where packets were lost.
 
 use std::time::Duration;
 
 use super::{
-    DatagramMethod, DatagramReply, Detail, Entry, ExchangeFailure, Label, Outcome, Probe, Times, Value, Whose,
+    AnswerTo, DatagramMethod, DatagramReply, Detail, Entry, ExchangeFailure, Label, Outcome, Probe, Times, Value,
 };
 use crate::engine::outcome::{OneWay, Reflection};
 use crate::metrics::RttRecorder;
@@ -32,10 +31,10 @@ impl DatagramMethod for Session {
         stamp::push_sender(&packet, out);
     }
 
-    fn whose(&self, _cookie: &Cookie, datagram: &[u8], expected: bool) -> Whose {
+    fn answers(&self, _cookie: &Cookie, datagram: &[u8], expected: bool) -> AnswerTo {
         match stamp::parse_reflector(datagram) {
-            Ok(packet) if expected => Whose::Only(numbered(packet.sender_sequence)),
-            _ => Whose::Nobodys,
+            Ok(packet) if expected => AnswerTo::Only(numbered(packet.sender_sequence)),
+            _ => AnswerTo::Foreign,
         }
     }
 
@@ -60,7 +59,7 @@ fn numbered(sequence: u32) -> Numbered {
     Numbered::Low(sequence.wrapping_add(ProbeId::FIRST.get() as u32))
 }
 
-/// What an answer says.
+/// What an answer adds to the result.
 pub(super) fn entries(reflection: &Reflection) -> Vec<Entry> {
     let one_way = |take: fn(&OneWay) -> Value| reflection.one_way.as_ref().map_or(Value::Absent, take);
     vec![
@@ -105,7 +104,7 @@ fn reflection(session: Session, packet: &ReflectorPacket, rtt: Rtt, sent: &Stamp
     }
 }
 
-/// How far off a clock in step with UTC says it is. PTP counts in another time scale than UTC, which nothing here converts.
+/// The error that a clock in step with UTC states. PTP counts in another time scale than UTC, which nothing here converts.
 fn stated_error(error: ErrorEstimate) -> Option<Duration> {
     error.error().filter(|_| error.synchronized && error.format == TimeFormat::Ntp)
 }
@@ -229,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reflector_that_lies_about_its_time_is_held_to_what_passed_here() {
+    fn a_reflectors_time_is_never_longer_than_the_delay() {
         for (received, left, kept) in [(1_000, 900, 0), (1_000, 9_000, 20 * MS)] {
             let reflection = read(Session::default(), &answer(received, left, ErrorEstimate::UNKNOWN));
             assert_eq!((reflection.reflector.as_nanos(), reflection.rtt_net.as_nanos()), (kept, 20 * MS - kept));

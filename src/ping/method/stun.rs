@@ -1,6 +1,6 @@
 //! STUN: the address that a server sees our probes come from.
 
-use super::{DatagramMethod, DatagramReply, Detail, Entry, Outcome, Probe, Times, Value, Whose};
+use super::{AnswerTo, DatagramMethod, DatagramReply, Detail, Entry, Outcome, Probe, Times, Value};
 use crate::types::WallTime;
 use crate::wire::payload::Cookie;
 use crate::wire::service::stun::{self, Class};
@@ -19,11 +19,11 @@ impl DatagramMethod for Stun {
         stun::push_question(probe.cookie, probe.id, out);
     }
 
-    fn whose(&self, cookie: &Cookie, datagram: &[u8], expected: bool) -> Whose {
+    fn answers(&self, cookie: &Cookie, datagram: &[u8], expected: bool) -> AnswerTo {
         match stun::read(cookie, datagram) {
-            Ok((numbered, _)) => Whose::OrNewest(numbered),
-            Err(NoAnswer::Echo(numbered)) if expected => Whose::OrNewest(numbered),
-            Err(_) => Whose::Newest,
+            Ok((numbered, _)) => AnswerTo::OrNewest(numbered),
+            Err(NoAnswer::Echo(numbered)) if expected => AnswerTo::OrNewest(numbered),
+            Err(_) => AnswerTo::Newest,
         }
     }
 
@@ -36,7 +36,7 @@ impl DatagramMethod for Stun {
     }
 }
 
-/// What an answer says.
+/// What an answer adds to the result.
 pub(super) fn entries(class: &Class) -> Vec<Entry> {
     let (mapped, error) = match *class {
         Class::Success(mapped) => (mapped, None),

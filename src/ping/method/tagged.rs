@@ -1,6 +1,6 @@
 //! Datagrams that carry our own tag: cookie, probe number and counting fill. Only an echo gives them back.
 
-use super::{DatagramMethod, DatagramReply, Outcome, Probe, Times, Whose};
+use super::{AnswerTo, DatagramMethod, DatagramReply, Outcome, Probe, Times};
 use crate::engine::outcome::{Detail, PayloadChange, Reply};
 use crate::types::WallTime;
 use crate::wire::payload::{self, Cookie};
@@ -20,8 +20,8 @@ impl DatagramMethod for Tagged {
     }
 
     /// Anything that comes from the port shows that it is open.
-    fn whose(&self, cookie: &Cookie, datagram: &[u8], _expected: bool) -> Whose {
-        payload::tagged_probe(cookie, datagram).map_or(Whose::Newest, |probe| Whose::Only(Numbered::Probe(probe)))
+    fn answers(&self, cookie: &Cookie, datagram: &[u8], _expected: bool) -> AnswerTo {
+        payload::tagged_probe(cookie, datagram).map_or(AnswerTo::Newest, |probe| AnswerTo::Only(Numbered::Probe(probe)))
     }
 
     fn quoted(&self, cookie: &Cookie, quoted: &[u8]) -> Option<Numbered> {

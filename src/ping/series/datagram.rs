@@ -3,19 +3,19 @@
 use super::{Context, Series};
 use crate::engine::Named;
 use crate::engine::outcome::{Detail, Outcome, ProbeEvent, Reply};
-use crate::ping::method::{self, DatagramReply, Times, Whose, push_echo};
+use crate::ping::method::{self, AnswerTo, DatagramReply, Times, push_echo};
 use crate::types::{ProbeId, WallTime};
 use crate::wire::service::Numbered;
 
 impl Series {
     /// A probe as its method sees it.
-    pub(super) fn asked(&self, id: ProbeId) -> method::Probe<'_> {
+    pub(super) fn method_probe(&self, id: ProbeId) -> method::Probe<'_> {
         method::Probe { cookie: &self.cookie, id, octets: self.subject.spec.payload.octets }
     }
 
     /// Appends what its lane sends for a probe that is not a connection. `buffer` is memory to use.
     pub(in crate::ping) fn push_probe(&self, id: ProbeId, now: WallTime, buffer: &mut Vec<u8>, out: &mut Vec<u8>) {
-        let probe = self.asked(id);
+        let probe = self.method_probe(id);
         match (self.method.datagrams(), self.profile()) {
             (Some(datagrams), _) => datagrams.push(&probe, now, out),
             (None, Some(profile)) => push_echo(profile, &probe, &self.subject.spec.payload.fill, buffer, out),
@@ -28,14 +28,14 @@ impl Series {
     /// `expected`: it comes from where the probes go. Then it is an answer even if it does not name its probe: to the newest
     /// one that is open.
     pub(in crate::ping) fn answered_by(&self, answer: &[u8], expected: bool) -> Option<ProbeId> {
-        match self.method.datagrams()?.whose(&self.cookie, answer, expected) {
-            Whose::Only(numbered) => self.numbered(numbered).probe(),
-            Whose::OrNewest(numbered) => match self.numbered(numbered) {
+        match self.method.datagrams()?.answers(&self.cookie, answer, expected) {
+            AnswerTo::Only(numbered) => self.numbered(numbered).probe(),
+            AnswerTo::OrNewest(numbered) => match self.numbered(numbered) {
                 Named::Nothing if expected => self.newest_open(),
                 named => named.probe(),
             },
-            Whose::Newest if expected => self.newest_open(),
-            Whose::Newest | Whose::Nobodys => None,
+            AnswerTo::Newest if expected => self.newest_open(),
+            AnswerTo::Newest | AnswerTo::Foreign => None,
         }
     }
 
@@ -51,7 +51,7 @@ impl Series {
         let Some((standing, sent)) = self.standing(id, &answer.stamp, context) else { return };
         let Some(datagrams) = self.method.datagrams() else { return };
         let times = Times { sent, rtt: self.delay(&sent, &answer.stamp).rtt };
-        let mut outcome = datagrams.judge(&self.asked(id), answer, times);
+        let mut outcome = datagrams.judge(&self.method_probe(id), answer, times);
         let mut responder_port = self.subject.port;
         if let Outcome::Reply(reply) = &mut outcome {
             responder_port = answer.port;

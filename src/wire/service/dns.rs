@@ -1,4 +1,4 @@
-//! DNS over UDP (RFC 1035): one question, and what the header of its answer says.
+//! DNS over UDP (RFC 1035): one question, and the header of its answer.
 
 use std::fmt;
 use std::str::FromStr;
@@ -294,7 +294,7 @@ pub fn read(cookie: &Cookie, datagram: &[u8]) -> Result<(Numbered, Header), NoAn
     if header.is_response() { Ok((numbered, header)) } else { Err(NoAnswer::Echo(numbered)) }
 }
 
-/// The probe whose question is quoted, if the quote is long enough to tell.
+/// The probe whose question is quoted, if the quote is long enough.
 pub fn asked(cookie: &Cookie, quoted: &[u8]) -> Option<Numbered> {
     quoted.first_chunk().map(|id| Key::of(cookie).sequence(u16::from_be_bytes(*id)))
 }
@@ -380,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_answer_is_told_apart() {
+    fn echoes_empty_and_malformed_datagrams_are_no_answers() {
         let query = message(&Question::default());
         assert_eq!(read(&COOKIE, &query), Err(NoAnswer::Echo(Numbered::Sequence(PROBE.sequence()))));
         assert_eq!(read(&COOKIE, &[]), Err(NoAnswer::Empty));

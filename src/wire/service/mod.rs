@@ -1,7 +1,7 @@
 //! Questions that common UDP servers answer, and their answers: one file per service.
 //!
 //! Each question carries the number of its probe in a field that servers give back, added to octets of the series' cookie so
-//! that nothing off the path can guess it.
+//! that it cannot be guessed off the path.
 
 pub mod dns;
 pub mod ntp;

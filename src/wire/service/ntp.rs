@@ -1,4 +1,4 @@
-//! NTP (RFC 5905): the time, as a client asks for it, and what a server says of its own clock.
+//! NTP (RFC 5905): a client's request, and a server's statements about its own clock.
 
 use std::net::Ipv4Addr;
 
@@ -19,7 +19,7 @@ const SERVER_MODE: u8 = 4;
 /// Strata of clocks that are synchronized (§7.3, figure 11).
 const SYNCHRONIZED: std::ops::RangeInclusive<u8> = 1..=15;
 
-/// What a packet says, without its times but the one that names the question.
+/// A packet without its times, except those that name the question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Packet {
     /// Whether a leap second is near; 3: the clock is not synchronized.
@@ -113,7 +113,7 @@ pub fn read(cookie: &Cookie, datagram: &[u8]) -> Result<(Numbered, Packet), NoAn
     }
 }
 
-/// The probe whose question is quoted, if the quote is long enough to tell.
+/// The probe whose question is quoted, if the quote is long enough.
 pub fn asked(cookie: &Cookie, quoted: &[u8]) -> Option<Numbered> {
     quoted.get(TRANSMIT_AT..)?.first_chunk().map(|octets| Key::of(cookie).probe(u64::from_be_bytes(*octets)))
 }
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_answer_is_told_apart() {
+    fn echoes_empty_and_malformed_datagrams_are_no_answers() {
         assert_eq!(read(&COOKIE, &question()), Err(NoAnswer::Echo(Numbered::Probe(PROBE))));
         assert_eq!(read(&COOKIE, &[]), Err(NoAnswer::Empty));
         assert_eq!(read(&COOKIE, &question()[..47]), Err(NoAnswer::Malformed));

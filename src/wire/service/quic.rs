@@ -41,7 +41,7 @@ pub fn answered(cookie: &Cookie, answer: &[u8]) -> Option<Numbered> {
     id_at(cookie, answer, DESTINATION_ID_AT).filter(|_| negotiates)
 }
 
-/// The probe whose question is quoted, if the quote is long enough to tell.
+/// The probe whose question is quoted, if the quote is long enough.
 pub fn asked(cookie: &Cookie, quoted: &[u8]) -> Option<Numbered> {
     id_at(cookie, quoted, SOURCE_ID_AT)
 }
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_question_is_an_initial_whose_length_covers_the_datagram() {
+    fn the_length_of_the_initial_covers_the_datagram() {
         let octets = question(&COOKIE, PROBE);
         // RFC 9000 §17.2.2: a token of no octets, and a length (§16: two octets) of all that follows it.
         assert_eq!(octets[23], 0);

@@ -1,4 +1,4 @@
-//! STUN (RFC 8489): a Binding request, and the address that its answer says it came from.
+//! STUN (RFC 8489): a Binding request, and the address it came from as the answer states it.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -161,7 +161,7 @@ pub fn read(cookie: &Cookie, datagram: &[u8]) -> Result<(Numbered, Class), NoAns
     if class == Class::Request { Err(NoAnswer::Echo(numbered)) } else { Ok((numbered, class)) }
 }
 
-/// The probe whose question is quoted, if the quote is long enough to tell.
+/// The probe whose question is quoted, if the quote is long enough.
 pub fn asked(cookie: &Cookie, quoted: &[u8]) -> Option<Numbered> {
     let ours = quoted.get(4..8)? == MAGIC;
     numbered(cookie, quoted.get(8..)?.first_chunk()?).filter(|_| ours)
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_answer_is_told_apart() {
+    fn echoes_empty_and_malformed_datagrams_are_no_answers() {
         assert_eq!(read(&COOKIE, &question()), Err(NoAnswer::Echo(Numbered::Probe(PROBE))));
         assert_eq!(read(&COOKIE, &[]), Err(NoAnswer::Empty));
         assert_eq!(read(&COOKIE, b"a text that is long enough"), Err(NoAnswer::Malformed));
