@@ -6,6 +6,7 @@ mod errors;
 mod names;
 mod ping;
 mod rpong;
+mod services;
 mod sweep;
 mod trace;
 mod trace_report;

@@ -236,3 +236,31 @@ fn members_of_a_group_have_statistics_of_their_own() {
         assert_eq!((summary["sent"].as_u64(), counts(&summary)[0], run.code()), (Some(5), 5, 0), "{run:#?}");
     }
 }
+
+#[test]
+fn a_name_servers_answer_is_read_and_an_echo_is_no_answer() {
+    let Some(lab) = Plan::chain(1).build() else { return };
+    let host = lab.host();
+    let _server = Helper::names(host);
+    let mut echo = host.start(Tool::Rpong, Privilege::Root, &["--udp", "127.0.0.1:5353"]);
+    echo.until(Source::Talk, "listening");
+    let ask = |arguments: &[&str]| {
+        let common = ["--json", "-c2", "-i0.05", "-W0.5", "--dns", "1.2.0.192.in-addr.arpa/PTR", "127.0.0.1"];
+        let run = host.run(Tool::Rping, Privilege::Nothing, &[&common, arguments].concat());
+        let summary = run.object("summary");
+        assert_eq!(summary["state"], "open", "{run:#?}");
+        (counts(&summary), run.code(), run)
+    };
+    let (received, code, run) = ask(&[]);
+    assert_eq!((received, code), ([2, 0, 0, 0], 0), "{run:#?}");
+    for reply in run.objects("reply") {
+        assert_eq!((&reply["rcode"], &reply["answers"]), (&"NOERROR".into(), &1.into()), "{reply}");
+        assert_eq!(reply["flags"], serde_json::json!(["aa", "rd", "ra"]), "{reply}");
+    }
+    let (refused, code, run) = ask(&["--expect", "rcode=NXDOMAIN"]);
+    assert_eq!((refused, code), ([0, 2, 0, 0], 1), "{run:#?}");
+    assert!(run.objects("error").iter().all(|error| error["answer"] == "unexpected" && error["rcode"] == "NOERROR"));
+    let (refused, code, run) = ask(&["--udp=5353"]);
+    assert_eq!((refused, code), ([0, 2, 0, 0], 1), "{run:#?}");
+    assert!(run.objects("error").iter().all(|error| error["answer"] == "echo"), "{run:#?}");
+}

@@ -7,6 +7,7 @@ mod datagrams;
 mod ends;
 mod errors;
 mod pace;
+mod services;
 mod stamp;
 mod stamps;
 mod targets;
