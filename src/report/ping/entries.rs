@@ -75,3 +75,52 @@ impl fmt::Display for Signed {
         write!(f, "{sign}{}", Millis::of(self.0.abs()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde::Serializer;
+
+    use super::*;
+    use crate::types::Rtt;
+
+    fn entry(key: &'static str, label: Label, value: Value) -> Entry {
+        Entry { key, label, value }
+    }
+
+    fn entries() -> Vec<Entry> {
+        vec![
+            entry("code", Label::Named("code"), Value::Text("NOERROR".to_owned())),
+            entry("flags", Label::Named("flags"), Value::Words(vec!["rd", "ra"])),
+            entry("none", Label::Named("none"), Value::Words(Vec::new())),
+            entry("count", Label::Hidden, Value::Number(3)),
+            entry("absent", Label::Named("absent"), Value::Absent),
+            entry("", Label::Named("got"), Value::Octets(19)),
+            entry("delay_ms", Label::Named("delay"), Value::Delay(Rtt::from_nanos(4_560_000))),
+            entry("offset_ms", Label::Named("offset"), Value::Offset(-50_000)),
+            entry("error_ms", Label::Remark("within"), Value::Delay(Rtt::from_nanos(1_000_000))),
+            entry("ok", Label::Hidden, Value::Flag(false)),
+            entry("", Label::Remark(""), Value::Text("not ok".to_owned())),
+        ]
+    }
+
+    #[test]
+    fn text_shows_statements_before_measurements_and_remarks() {
+        let entries = entries();
+        let shown = |measured| Shown { entries: &entries, measured }.to_string();
+        assert_eq!(shown(false), " code=NOERROR flags=rd,ra none=none");
+        assert_eq!(shown(true), " got=19 bytes delay=4.56 ms offset=-0.050 ms (within 1.00 ms) (not ok)");
+    }
+
+    #[test]
+    fn json_has_every_key_with_one_type_or_null() {
+        let mut json = serde_json::Serializer::new(Vec::new());
+        let mut map = (&mut json).serialize_map(None).expect("a map");
+        serialize(&entries(), &mut map).expect("a Vec takes everything");
+        map.end().expect("a Vec takes everything");
+        assert_eq!(
+            String::from_utf8(json.into_inner()).expect("JSON is UTF-8"),
+            "{\"code\":\"NOERROR\",\"flags\":[\"rd\",\"ra\"],\"none\":[],\"count\":3,\"absent\":null,\"delay_ms\":4.56,\
+             \"offset_ms\":-0.05,\"error_ms\":1.0,\"ok\":false}"
+        );
+    }
+}
