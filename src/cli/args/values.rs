@@ -8,6 +8,7 @@ use crate::channel::{CloseHow, Fragmentation, SendStamps, SocketChoice, Zones};
 use crate::ping::Service;
 use crate::types::{Dscp, FlowLabel, Ident, Port, Tos, Ttl};
 use crate::wire::payload::Fill;
+use crate::wire::service::dns::{Question, QuestionError};
 
 /// A whole number within `least..=most`.
 fn whole(text: &str, least: u64, most: u64) -> Result<u64, String> {
@@ -158,6 +159,11 @@ pub fn udp(text: &str) -> Result<UdpAim, String> {
         return Ok(UdpAim::Service(service));
     }
     port(text).map(UdpAim::Port).map_err(|why| format!("{why}, or one of dns, ntp, quic, stun, echo"))
+}
+
+/// `--dns`: a name, or a name and a type.
+pub fn question(text: &str) -> Result<Question, String> {
+    text.parse().map_err(|error: QuestionError| error.to_string())
 }
 
 /// `--tcp-close`.

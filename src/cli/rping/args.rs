@@ -9,8 +9,10 @@ use crate::channel::{CloseHow, Fragmentation, SocketChoice};
 use crate::cli::args::family::FamilyArgs;
 use crate::cli::args::values::{self, Rate, Span, Timestamping, UdpAim};
 use crate::cli::rping::sweep::args::SweepArgs;
+use crate::ping::Service;
 use crate::types::{Dscp, FlowLabel, Ident, Port, Tos, Ttl};
 use crate::wire::payload::Fill;
+use crate::wire::service::dns::Question;
 
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (output compatible with ping from iputils 20250605)");
 
@@ -68,6 +70,10 @@ pub struct MethodArgs {
     #[arg(long, value_name = "PORT|SERVICE", value_parser = values::udp, allow_hyphen_values = true)]
     pub udp: Option<UdpAim>,
 
+    /// DNS: ask this question, as --udp=dns does; with --udp=PORT at that port [default: ./NS; TYPE: A]
+    #[arg(long, value_name = "NAME[/TYPE]", value_parser = values::question, allow_hyphen_values = true)]
+    pub dns: Option<Question>,
+
     /// Compare what ICMP over raw and datagram sockets, UDP and TCP see of one target, side by side in 20 rounds (-c)
     #[arg(long)]
     pub contrast: bool,
@@ -88,9 +94,21 @@ pub struct MethodArgs {
     #[arg(long, value_name = "TEXT|@FILE", allow_hyphen_values = true)]
     pub data: Option<String>,
 
-    /// What must be somewhere in the answer
+    /// What must be somewhere in the answer; with --udp=dns rcode=CODE, a name such as NOERROR or a number
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub expect: Option<String>,
+}
+
+impl MethodArgs {
+    /// The destination of UDP probes; `--dns` alone means the port of name servers.
+    pub fn udp_aim(&self) -> Option<UdpAim> {
+        self.udp.or(self.dns.as_ref().map(|_| UdpAim::Service(Service::Dns)))
+    }
+
+    /// Whether UDP probes are questions to name servers.
+    pub fn asks_dns(&self) -> bool {
+        self.dns.is_some() || self.udp == Some(UdpAim::Service(Service::Dns))
+    }
 }
 
 /// When probes leave and how long they are waited for.

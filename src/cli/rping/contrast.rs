@@ -118,8 +118,8 @@ impl Rping<'_> {
             port: None,
             named: false,
         };
-        let udp = self.args.method.udp;
-        let udp_method = udp.map_or(Ok(Ask::Tagged), |udp| ask(udp, None)).map(Method::Udp)?;
+        let udp = self.args.method.udp_aim();
+        let udp_method = udp.map_or(Ok(Ask::Tagged), |udp| ask(&self.args.method, udp, None)).map(Method::Udp)?;
         Ok(vec![
             icmp(SocketChoice::Raw, SocketKind::Raw),
             icmp(SocketChoice::Dgram, SocketKind::Dgram),

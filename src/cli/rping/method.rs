@@ -10,7 +10,7 @@ use crate::cli::error::CliError;
 use crate::cli::rping::args::MethodArgs;
 use crate::cli::target::{self, Aim, Lanes};
 use crate::engine::{Destination, Target};
-use crate::ping::{Ask, Connect, Exchange, Method, Pace, Session};
+use crate::ping::{Ask, Connect, Dns, Exchange, Method, Pace, Session};
 use crate::types::{ClockError, Port};
 
 /// Above so many connections a second, closing in order would leave more ports waiting than there are (RFC 9293 §3.6.1).
@@ -43,11 +43,11 @@ pub struct Choice {
 impl Choice {
     /// What was chosen, where the wall clock is off by no more than `clock_error`.
     pub fn of(args: &MethodArgs, clock_error: Option<ClockError>) -> Result<Choice, CliError> {
-        let exchange = exchange(args)?;
+        let exchange = if args.asks_dns() { None } else { exchange(args)? };
         let connect = Connect { source_port: args.sport, close: CloseHow::Fin, exchange: exchange.clone() };
-        let (method, port) = match (args.tcp, args.udp, args.stamp) {
+        let (method, port) = match (args.tcp, args.udp_aim(), args.stamp) {
             (Some(port), _, _) => (Method::Tcp(connect), Some(port)),
-            (_, Some(aim), _) => (Method::Udp(ask(aim, exchange.clone())?), aim.port()),
+            (_, Some(aim), _) => (Method::Udp(ask(args, aim, exchange.clone())?), aim.port()),
             (_, _, Some(port)) => (Method::Stamp(Session { clock_error }), Some(port)),
             (None, None, None) => (Method::Icmp, None),
         };
@@ -189,9 +189,22 @@ fn exchange(args: &MethodArgs) -> Result<Option<Exchange>, CliError> {
     Ok(Some(Exchange { data, expect: args.expect.as_deref().map(|text| text.as_bytes().into()) }))
 }
 
+/// The question to a name server, and the code that its answer must have.
+fn dns(args: &MethodArgs) -> Result<Dns, CliError> {
+    let code = |text: &str| text.strip_prefix("rcode=").and_then(|code| code.parse().ok());
+    let refused = |text: &str| {
+        CliError::Refused(format!(
+            "--expect <TEXT>: invalid value '{text}': with --udp=dns it is rcode= and NOERROR, NXDOMAIN, REFUSED … or 0 to 15"
+        ))
+    };
+    let expect = args.expect.as_deref().map(|text| code(text).ok_or_else(|| refused(text))).transpose()?;
+    Ok(Dns { question: args.dns.clone().unwrap_or_default(), expect })
+}
+
 /// What a UDP probe carries.
-pub fn ask(aim: UdpAim, exchange: Option<Exchange>) -> Result<Ask, CliError> {
+pub fn ask(args: &MethodArgs, aim: UdpAim, exchange: Option<Exchange>) -> Result<Ask, CliError> {
     match (aim, exchange) {
+        _ if args.asks_dns() => dns(args).map(Ask::Dns),
         (UdpAim::Port(_), None) => Ok(Ask::Tagged),
         (UdpAim::Port(_), Some(exchange)) if exchange.data.len() > MOST_DATAGRAM => {
             let octets = exchange.data.len();

@@ -11,8 +11,8 @@ use crate::cli::args::rules::{self, Group, Limit};
 use crate::cli::args::values::{Rate, Timestamping, UdpAim};
 use crate::cli::error::{CliError, NO_NAME_SERVERS};
 use crate::net;
+use crate::ping::Service;
 use crate::sweep::Config as SweepConfig;
-use crate::wire::service::Service;
 
 /// The shortest interval for users other than root.
 pub const USER_INTERVAL: Duration = Duration::from_millis(2);
@@ -89,13 +89,13 @@ impl Request {
 
 /// Whether UDP probes are questions whose size is the service's.
 fn asks_service(args: &PingArgs) -> bool {
-    matches!(args.method.udp, Some(UdpAim::Service(service)) if service != Service::Echo)
+    args.method.asks_dns() || matches!(args.method.udp, Some(UdpAim::Service(service)) if service != Service::Echo)
 }
 
 /// What the probes of a run can be that is neither a sweep nor a comparison.
 fn kinds(args: &PingArgs) -> Kinds {
     let method = &args.method;
-    let of_method = match (method.tcp, method.udp, method.stamp) {
+    let of_method = match (method.tcp, method.udp_aim(), method.stamp) {
         (Some(_), ..) => TCP,
         (_, Some(_), _) if asks_service(args) => SERVICE,
         (_, Some(_), _) => UDP,
@@ -175,6 +175,16 @@ const TABLE: &[Group<Request, PingArgs>] = &[
                 "--resolver",
                 ": it answers for the names of -H, which is not given",
             ),
+            (
+                |a| matches!(a.method.udp, Some(UdpAim::Service(service)) if a.method.dns.is_some() && service != Service::Dns),
+                "--dns",
+                ": it asks name servers; give it alone, or with --udp=PORT",
+            ),
+            (
+                |a| a.method.asks_dns() && a.method.data.is_some(),
+                "--data",
+                " cannot be used together with --udp=dns, which asks its own question",
+            ),
             (|a| a.sweep.alive && a.sweep.unreachable, "--alive", " cannot be used together with --unreachable"),
             (|a| a.sweep.alive && a.sweep.vector, "--alive", " cannot be used together with --vector"),
             (|a| a.sweep.unreachable && a.sweep.vector, "--unreachable", " cannot be used together with --vector"),
@@ -205,6 +215,7 @@ const TABLE: &[Group<Request, PingArgs>] = &[
         rows: &[
             (|a| a.method.tcp.is_some(), "--tcp", SWEEPS_ARE_ICMP),
             (|a| a.method.udp.is_some(), "--udp", SWEEPS_ARE_ICMP),
+            (|a| a.method.dns.is_some(), "--dns", SWEEPS_ARE_ICMP),
             (|a| a.method.stamp.is_some(), "--stamp", SWEEPS_ARE_ICMP),
             (|a| a.method.data.is_some(), "--data", SWEEPS_ARE_ICMP),
             (|a| a.method.expect.is_some(), "--expect", SWEEPS_ARE_ICMP),
@@ -268,6 +279,9 @@ const TABLE: &[Group<Request, PingArgs>] = &[
             (|a| a.method.tcp.is_some() && a.method.udp.is_some(), "--udp", " cannot be used together with --tcp"),
             (|a| a.method.tcp.is_some() && a.method.stamp.is_some(), "--stamp", " cannot be used together with --tcp"),
             (|a| a.method.udp.is_some() && a.method.stamp.is_some(), "--stamp", " cannot be used together with --udp"),
+            (|a| a.method.dns.is_some() && a.method.icmp, "--dns", " cannot be used together with --icmp"),
+            (|a| a.method.dns.is_some() && a.method.tcp.is_some(), "--dns", " cannot be used together with --tcp"),
+            (|a| a.method.dns.is_some() && a.method.stamp.is_some(), "--dns", " cannot be used together with --stamp"),
         ],
     },
     Group {
@@ -276,6 +290,7 @@ const TABLE: &[Group<Request, PingArgs>] = &[
             (|a| a.method.icmp, "--icmp", LOCAL_METHOD),
             (|a| a.method.tcp.is_some(), "--tcp", LOCAL_METHOD),
             (|a| a.method.udp.is_some(), "--udp", LOCAL_METHOD),
+            (|a| a.method.dns.is_some(), "--dns", LOCAL_METHOD),
             (|a| a.method.stamp.is_some(), "--stamp", LOCAL_METHOD),
             (|a| a.method.sport.is_some(), "--sport", ": local sockets have no ports"),
             (|a| a.packet.ttl.is_some(), "-t", LOCAL_PACKETS),

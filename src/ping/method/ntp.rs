@@ -41,7 +41,7 @@ pub(super) fn entries(packet: &Packet) -> Vec<Entry> {
     let mut entries = vec![
         Entry::named("stratum", Value::Number(packet.stratum.into())),
         Entry::named("leap", Value::Number(packet.leap.into())),
-        Entry::named("reference", packet.reference().map_or(Value::Absent, Value::Text)),
+        Entry::labelled("reference_id", "reference", packet.reference().map_or(Value::Absent, Value::Text)),
         Entry::hidden("synchronized", Value::Flag(packet.is_synchronized())),
     ];
     entries.extend((!packet.is_synchronized()).then(|| Entry::remark("not synchronized")));

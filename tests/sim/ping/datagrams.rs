@@ -177,6 +177,6 @@ fn everybody_who_answers_a_group_has_statistics_of_their_own() {
 fn icmp_of(refusal: &Refusal) -> Option<(u8, u8)> {
     match *refusal {
         Refusal::PortUnreachable { icmp_type, icmp_code } => Some((icmp_type, icmp_code)),
-        Refusal::Reset | Refusal::Exchange(_) => None,
+        Refusal::Reset | Refusal::Exchange(_) | Refusal::Unexpected(_) => None,
     }
 }

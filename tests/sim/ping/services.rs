@@ -8,12 +8,15 @@ use netprobe::wire::service::{dns, ntp};
 
 use super::{Run, TARGET, TARGET_V6, config, ms, network, ping_services};
 
+/// Makes the answer of a request.
+type Answer = fn(&[u8]) -> Vec<u8>;
+
 fn ask(network: &Network, target: &str, ask: Ask) -> Run {
     ping_services(network, &[(target, 53)], &Method::Udp(ask), config())
 }
 
 /// Three probes to a service that makes its answers like this.
-fn made(question: Ask, answer: fn(&[u8]) -> Vec<u8>) -> Run {
+fn made(question: Ask, answer: Answer) -> Run {
     ask(&network(|node| node.udp(53, UdpService::Made(answer))), TARGET, question)
 }
 
@@ -49,7 +52,7 @@ fn binding(request: &[u8], class: Class) -> Vec<u8> {
 }
 
 fn failures(run: &Run) -> Vec<ExchangeFailure> {
-    run.refusals().iter().filter_map(|(_, refusal)| refusal.failure()).collect()
+    run.refusals().iter().filter_map(|refusal| refusal.outcome.failure()).collect()
 }
 
 fn dns(text: &str, expect: Option<&str>) -> Ask {
@@ -64,7 +67,7 @@ fn the_answer_of_a_name_server_shows_its_code_flags_and_counts() {
         let run = ask(&network, target, dns("example.org/MX", None));
         assert_eq!(run.counts(), Counts { sent: 3, received: 3, ..Counts::default() });
         assert_eq!(run.summary().state, Some(State::Open));
-        let (_, reply) = run.replies()[0];
+        let reply = run.replies()[0].outcome;
         let Detail::Dns(header) = &reply.detail else { panic!("{reply:?}") };
         assert_eq!((header.rcode().to_string(), header.answers()), ("REFUSED".to_owned(), 0));
         assert_eq!(header.flags().collect::<Vec<_>>(), ["rd", "ra"]);
@@ -80,14 +83,15 @@ fn another_code_than_the_expected_one_fails_the_probe_and_is_shown() {
     let run = made(dns(".", Some("noerror")), |query| answer(query, 3));
     assert_eq!(run.counts(), Counts { sent: 3, refused: 3, ..Counts::default() });
     assert_eq!((failures(&run), run.summary().state), (vec![ExchangeFailure::Unexpected; 3], Some(State::Open)));
-    let (event, refusal) = run.refusals()[0];
+    let refusals = run.refusals();
+    let refusal = refusals[0].outcome;
     let Refusal::Unexpected(Detail::Dns(header)) = refusal else { panic!("{refusal:?}") };
-    assert_eq!((header.rcode().to_string(), event.rtt()), ("NXDOMAIN".to_owned(), Some(ms(10).into())));
+    assert_eq!((header.rcode().to_string(), refusals[0].event.rtt()), ("NXDOMAIN".to_owned(), Some(ms(10).into())));
 }
 
 #[test]
 fn what_is_no_answer_of_a_name_server_fails_the_probe_and_leaves_the_port_open() {
-    let cases: [(fn(&[u8]) -> Vec<u8>, ExchangeFailure); 5] = [
+    let cases: [(Answer, ExchangeFailure); 5] = [
         (|query| query.to_vec(), ExchangeFailure::Echo),
         (|_| Vec::new(), ExchangeFailure::Empty),
         (with_another_id, ExchangeFailure::OtherId),
@@ -98,14 +102,14 @@ fn what_is_no_answer_of_a_name_server_fails_the_probe_and_leaves_the_port_open()
         let run = made(Service::Dns.ask(), answer);
         assert_eq!(run.counts(), Counts { sent: 3, refused: 3, ..Counts::default() }, "{failure:?}");
         assert_eq!((failures(&run), run.summary().state), (vec![failure; 3], Some(State::Open)));
-        let probes: Vec<_> = run.refusals().iter().map(|(event, _)| event.id.get()).collect();
+        let probes: Vec<_> = run.refusals().iter().map(|seen| seen.id.get()).collect();
         assert_eq!(probes, [1, 2, 3], "{failure:?}");
     }
 }
 
 #[test]
 fn answers_of_services_are_matched_by_their_numbers_however_late_they_come() {
-    let services: [(Ask, fn(&[u8]) -> Vec<u8>); 3] = [
+    let services: [(Ask, Answer); 3] = [
         (Service::Dns.ask(), |query| answer(query, 0)),
         (Service::Ntp.ask(), |request| time(request, 0, 2)),
         (Service::Stun.ask(), |request| binding(request, Class::Success(None))),
@@ -114,17 +118,15 @@ fn answers_of_services_are_matched_by_their_numbers_however_late_they_come() {
         let slow = |node: Node| node.udp(53, UdpService::Made(answer)).change([1], Change::Later(ms(1500)));
         let run = ask(&network(slow), TARGET, question.clone());
         assert_eq!(run.counts(), Counts { sent: 3, received: 3, reordered: 1, ..Counts::default() }, "{question:?}");
-        let order: Vec<_> = run.replies().iter().map(|(event, _)| event.id.get()).collect();
+        let order: Vec<_> = run.replies().iter().map(|seen| seen.id.get()).collect();
         assert_eq!(order, [2, 1, 3], "{question:?}");
     }
 }
 
 #[test]
 fn a_name_servers_answer_from_elsewhere_is_foreign_and_one_with_a_long_number_is_marked() {
-    let services: [(Ask, fn(&[u8]) -> Vec<u8>, u64); 2] = [
-        (Service::Dns.ask(), |query| answer(query, 0), 2),
-        (Service::Ntp.ask(), |request| time(request, 0, 2), 3),
-    ];
+    let services: [(Ask, Answer, u64); 2] =
+        [(Service::Dns.ask(), |query| answer(query, 0), 2), (Service::Ntp.ask(), |request| time(request, 0, 2), 3)];
     for (question, answer, received) in services {
         let elsewhere = Change::Source(ip("203.0.113.7"));
         let moved = |node: Node| node.udp(53, UdpService::Made(answer)).change([2], elsewhere.clone());
@@ -136,7 +138,7 @@ fn a_name_servers_answer_from_elsewhere_is_foreign_and_one_with_a_long_number_is
 
 #[test]
 fn a_time_server_shows_stratum_leap_and_reference_and_whether_it_is_synchronized() {
-    let cases: [(fn(&[u8]) -> Vec<u8>, (u8, u8, bool)); 3] = [
+    let cases: [(Answer, (u8, u8, bool)); 3] = [
         (|request| time(request, 0, 2), (0, 2, true)),
         (|request| time(request, 3, 0), (3, 0, false)),
         (|request| time(request, 0, 16), (0, 16, false)),
@@ -144,7 +146,7 @@ fn a_time_server_shows_stratum_leap_and_reference_and_whether_it_is_synchronized
     for (answer, expected) in cases {
         let run = made(Service::Ntp.ask(), answer);
         assert_eq!(run.counts(), Counts { sent: 3, received: 3, ..Counts::default() });
-        let (_, reply) = run.replies()[0];
+        let reply = run.replies()[0].outcome;
         let Detail::Ntp(packet) = &reply.detail else { panic!("{reply:?}") };
         assert_eq!((packet.leap, packet.stratum, packet.is_synchronized()), expected);
     }
@@ -157,9 +159,7 @@ fn an_echo_and_another_origin_are_no_answers_of_a_time_server() {
         answer[24] ^= 1;
         answer
     };
-    for (answer, failure) in
-        [(<[u8]>::to_vec as fn(&[u8]) -> Vec<u8>, ExchangeFailure::Echo), (other, ExchangeFailure::OtherId)]
-    {
+    for (answer, failure) in [(<[u8]>::to_vec as Answer, ExchangeFailure::Echo), (other, ExchangeFailure::OtherId)] {
         let run = made(Service::Ntp.ask(), answer);
         assert_eq!(run.counts(), Counts { sent: 3, refused: 3, ..Counts::default() });
         assert_eq!(failures(&run), [failure; 3]);
@@ -173,9 +173,9 @@ fn a_stun_server_shows_the_mapped_address_or_its_error() {
     });
     assert_eq!(run.counts(), Counts { sent: 3, received: 3, ..Counts::default() });
     let expected = Class::Success(Some("203.0.113.5:40000".parse().unwrap()));
-    assert_eq!(run.replies()[0].1.detail, Detail::Stun(expected));
+    assert_eq!(run.replies()[0].outcome.detail, Detail::Stun(expected));
     let run = made(Service::Stun.ask(), |request| binding(request, Class::Error(Some(401))));
-    assert_eq!(run.replies()[0].1.detail, Detail::Stun(Class::Error(Some(401))));
+    assert_eq!(run.replies()[0].outcome.detail, Detail::Stun(Class::Error(Some(401))));
     let run = made(Service::Stun.ask(), <[u8]>::to_vec);
     assert_eq!(failures(&run), [ExchangeFailure::Echo; 3]);
 }
@@ -184,7 +184,8 @@ fn a_stun_server_shows_the_mapped_address_or_its_error() {
 fn questions_are_those_of_the_services() {
     let silent = network(|node| node.udp(53, UdpService::Silent));
     let first = |service: Service| {
-        let run = ping_services(&silent, &[(TARGET, 53)], &Method::Udp(service.ask()), Config { count: Some(1), ..config() });
+        let run =
+            ping_services(&silent, &[(TARGET, 53)], &Method::Udp(service.ask()), Config { count: Some(1), ..config() });
         run.log.packets()[0].payload().to_vec()
     };
     assert!(dns::parse(&first(Service::Dns)).is_ok_and(|header| !header.is_response()));

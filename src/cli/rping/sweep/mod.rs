@@ -308,7 +308,7 @@ impl Rping<'_> {
 /// Whether a command line makes a sweep: by its options, or because a target is more than one address.
 pub fn is_sweep(args: &PingArgs) -> bool {
     let method = &args.method;
-    let icmp = method.tcp.is_none() && method.udp.is_none() && method.stamp.is_none();
+    let icmp = method.tcp.is_none() && method.udp_aim().is_none() && method.stamp.is_none();
     let many = |text: &String| match Range::read(text) {
         Ok(Some(range)) => range.count() > 1,
         // What starts like a prefix or a range, but for a path.

@@ -112,9 +112,11 @@ fn exchange(failure: Option<ExchangeFailure>, data: &mut dyn Write) -> io::Resul
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::outcome::Reflection;
     use crate::engine::outcome::{ExchangeReply, OneWay, Standing};
     use crate::report::fixture::{address, began, of, refused, reply_with, subject, unanswered, written};
     use crate::report::ping::text::PingTextOptions;
+    use crate::types::Rtt;
     use crate::types::Ttl;
 
     /// The line about an event of this method for `example.org`.
