@@ -5,13 +5,14 @@ use std::io;
 use crate::engine::outcome::{ProbeEvent, Standing};
 use crate::ping::{Event, Summary};
 use crate::report::json::{Time, millis};
+use crate::report::ping::entries;
 use crate::report::ping::json::message;
 use crate::report::ping::text::interims;
 use crate::report::words::csv::record;
 use crate::report::{Sink, Streams, escape};
 
 /// The columns of a row about a probe.
-const PROBE: &str = "time,target,address,method,sequence,outcome,rtt_ms,ttl,responder,error\n";
+const PROBE: &str = "time,target,address,method,sequence,outcome,rtt_ms,ttl,responder,error,detail\n";
 
 /// The columns of a row about a target.
 const TARGET: &str = "time,target,address,method,sent,received,lost,loss_pct,\
@@ -48,7 +49,7 @@ impl Sink<Event> for PingCsv {
     }
 }
 
-fn probe(event: &ProbeEvent) -> [Option<String>; 10] {
+fn probe(event: &ProbeEvent) -> [Option<String>; 11] {
     [
         Some(Time(event.sent).to_string()),
         Some(escape(&event.subject.target).into_owned()),
@@ -60,6 +61,7 @@ fn probe(event: &ProbeEvent) -> [Option<String>; 10] {
         text(event.reply_ttl.map(|ttl| ttl.get())),
         text(event.responder),
         message(event),
+        event.outcome.detail().and_then(|detail| entries::pairs(&detail.entries())),
     ]
 }
 
@@ -124,11 +126,11 @@ mod tests {
             rows,
             [
                 PROBE.trim_end().to_owned(),
-                format!("{stem},reply,0.123,57,198.51.100.9,"),
-                format!("{stem},error,1.2,,203.0.113.1,Destination Host Unreachable"),
-                format!("{stem},timeout,,,,"),
-                format!("{stem},refused,1.2,,198.51.100.9,Connection refused"),
-                format!("{stem},send_failed,,,,Network is unreachable"),
+                format!("{stem},reply,0.123,57,198.51.100.9,,"),
+                format!("{stem},error,1.2,,203.0.113.1,Destination Host Unreachable,"),
+                format!("{stem},timeout,,,,,"),
+                format!("{stem},refused,1.2,,198.51.100.9,Connection refused,"),
+                format!("{stem},send_failed,,,,Network is unreachable,"),
             ]
         );
     }

@@ -1,4 +1,4 @@
-//! What a method adds to a result, in text and JSON, whichever method it is.
+//! What a method adds to a result, in text, JSON and CSV, whichever method it is.
 
 use std::fmt;
 
@@ -47,6 +47,19 @@ impl fmt::Display for Text<'_> {
             Value::Offset(nanos) => write!(f, "{} ms", Signed(*nanos as f64)),
         }
     }
+}
+
+/// What an answer adds, for one field of a record: `KEY=VALUE`, separated by blanks; `None` if it adds nothing.
+pub(super) fn pairs(entries: &[Entry]) -> Option<String> {
+    let known = entries.iter().filter(|entry| !entry.key.is_empty() && entry.value != Value::Absent);
+    let pairs: Vec<String> = known
+        .map(|Entry { key, value, .. }| match value {
+            Value::Delay(delay) => format!("{key}={}", millis(delay.as_nanos())),
+            Value::Offset(nanos) => format!("{key}={}", *nanos as f64 / 1e6),
+            value => format!("{key}={}", Text(value)),
+        })
+        .collect();
+    (!pairs.is_empty()).then(|| pairs.join(" "))
 }
 
 /// Appends what an answer adds to a JSON object.
@@ -109,6 +122,13 @@ mod tests {
         let shown = |measured| Shown { entries: &entries, measured }.to_string();
         assert_eq!(shown(false), " code=NOERROR flags=rd,ra none=none");
         assert_eq!(shown(true), " got=19 bytes delay=4.56 ms offset=-0.050 ms (within 1.00 ms) (not ok)");
+    }
+
+    #[test]
+    fn a_record_has_every_known_key() {
+        let expected = "code=NOERROR flags=rd,ra none=none count=3 delay_ms=4.56 offset_ms=-0.05 error_ms=1 ok=false";
+        assert_eq!(pairs(&entries()).as_deref(), Some(expected));
+        assert_eq!(pairs(&[]), None);
     }
 
     #[test]
