@@ -6,6 +6,7 @@ mod error;
 mod failure;
 mod reply;
 mod standing;
+mod state;
 mod status;
 mod subject;
 
@@ -13,9 +14,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 pub use error::{Field, FieldValue, IcmpError, Quote, Rewritten};
-pub use failure::{ExchangeFailure, NotSent, Refusal, Silence, State};
+pub use failure::{ExchangeFailure, NotSent, Refusal, Silence};
 pub use reply::{Detail, ExchangeReply, OneWay, PayloadChange, Reflection, Reply};
 pub use standing::{Answered, Standing};
+pub use state::State;
 pub use status::Status;
 pub use subject::{MethodKind, Pace, Payload, Spec, Subject, SubjectId, Wait};
 
