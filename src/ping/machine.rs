@@ -1,8 +1,6 @@
 //! [`Ping`]: the Machine that drives all series of a run.
 
 use std::collections::{HashSet, VecDeque};
-use std::net::IpAddr;
-use std::sync::Arc;
 
 use super::config::{Config, Task};
 use super::event::Event;
@@ -11,11 +9,11 @@ use super::names::{self, Names};
 use super::probe::token;
 use super::series::{ConnectionOrder, Context, Route, Series};
 use super::set::SeriesSet;
-use crate::channel::{Arena, Control, Header, IcmpNotice, Inbound, Open, Order, Outbox, Token, Transmit, Write};
+use crate::channel::{Arena, Header, IcmpNotice, Inbound, Open, Order, Outbox, Token, Transmit, Write};
 use crate::engine::outcome::SubjectId;
 use crate::engine::pace::Cap;
-use crate::engine::{Destination, Machine, Target, Timers};
-use crate::types::{ClockError, Instant, IpEndpoint, Now, ProbeId};
+use crate::engine::{Machine, Timers};
+use crate::types::{ClockError, Instant, Now, ProbeId};
 use crate::wire::payload::{COOKIE_OCTETS, Cookie};
 
 /// At most this many probes are ordered in one turn, so that their answers are read before a receive buffer is full.
@@ -30,12 +28,12 @@ pub struct Ping {
     pub(super) names: Names,
     pub(super) events: VecDeque<Event>,
     /// Orders about connections, which go before probes.
-    connection_orders: VecDeque<ConnectionOrder>,
-    phase: Phase,
+    pub(super) connection_orders: VecDeque<ConnectionOrder>,
+    pub(super) phase: Phase,
     /// When the next probe of each slot is due.
-    sends: Timers,
+    pub(super) sends: Timers,
     /// When probes are lost, and when replies wait no longer for stamps, by slot.
-    deadlines: Timers,
+    pub(super) deadlines: Timers,
     cap: Option<Cap>,
     /// With a deadline: no probe leaves from here on.
     quiet_from: Option<Instant>,
@@ -45,11 +43,11 @@ pub struct Ping {
     any_sent: bool,
     /// When a series was removed last.
     pub(super) removed_at: Option<Instant>,
-    interrupted: bool,
+    pub(super) interrupted: bool,
     /// Series that still have something to send or to wait for, as of the last look at each.
-    active: HashSet<u32>,
+    pub(super) active: HashSet<u32>,
     /// Orders that the channel has neither carried out nor refused.
-    unconfirmed: u64,
+    pub(super) unconfirmed: u64,
     /// When to ask for the wall clock's error, if probes carry it.
     clock_due: Option<Instant>,
     /// Everything that arrived up to here was handled.
@@ -59,7 +57,7 @@ pub struct Ping {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
+pub(super) enum Phase {
     /// Before the first turn.
     New,
     /// The first probes wait for names, until this.
@@ -123,7 +121,7 @@ impl Ping {
         }
     }
 
-    fn add(&mut self, task: Task) -> Option<u32> {
+    pub(super) fn add(&mut self, task: Task) -> Option<u32> {
         let config = &self.config;
         let slot = self.series.insert(|id| Series::new(id, task, config, cookie(config.seed, id.get())))?;
         if let Some(series) = self.series.get(slot) {
@@ -221,64 +219,6 @@ impl Ping {
                 ConnectionOrder::Close { token, how } => outbox.push(Order::Close { token, how }),
             }
         }
-    }
-
-    fn control(&mut self, now: Now, control: &Control) {
-        match control {
-            Control::Interrupt | Control::Terminate => self.interrupted = true,
-            Control::Interim => {
-                self.events.push_back(Event::Interim(self.series.iter().map(Series::interim).collect()));
-            }
-            Control::Stop => self.stop(now),
-            Control::Add { target, endpoint } => self.add_running(now, target, *endpoint),
-            Control::Remove { target } => {
-                let named =
-                    |&slot: &u32| self.series.get(slot).is_some_and(|series| *series.subject().target == **target);
-                let slots: Vec<u32> = self.series.slots().filter(named).collect();
-                slots.into_iter().for_each(|slot| self.remove(slot));
-                self.removed_at = Some(now.mono);
-            }
-            Control::Name(answer) => {
-                if let Some(name) = &answer.name {
-                    self.events.push_back(Event::Named { address: answer.address, name: name.clone() });
-                }
-                self.names.answered();
-            }
-            // Origins and addresses are not asked for, and targets are known from the start or come by name.
-            Control::Origin(_) | Control::Address(_) | Control::Supplied => {}
-        }
-    }
-
-    /// A target that comes while the run is on uses the lane that others of its family have.
-    fn add_running(&mut self, now: Now, target: &str, endpoint: IpEndpoint) {
-        let destination = match self.index.lane_of(endpoint.address) {
-            Some((lane, profile)) => Destination::Reachable { endpoint, source: None, lane, profile },
-            None => Destination::Unroutable { endpoint },
-        };
-        let numeric = target.parse::<IpAddr>().is_ok();
-        let target = Target { target: target.into(), name: target.into(), numeric, destination };
-        let Some(slot) = self.add(Task::icmp(target, Arc::clone(&self.config.spec))) else { return };
-        if self.phase == Phase::New {
-            return;
-        }
-        if let Some(series) = self.series.get(slot) {
-            self.events.push_back(series.began(now.wall));
-        }
-        if self.config.names && self.names.ask(endpoint.address) {
-            self.events.push_back(Event::NameWanted(endpoint.address));
-        }
-        self.with_series(slot, now, |series, _| series.begin(now.mono));
-    }
-
-    /// Ends a series and frees everything kept of it.
-    fn remove(&mut self, slot: u32) {
-        let Some(series) = self.series.remove(slot) else { return };
-        self.index.remove(slot, &series);
-        self.sends.set(slot, None);
-        self.deadlines.set(slot, None);
-        self.active.remove(&slot);
-        self.unconfirmed -= series.unconfirmed();
-        series.close(&self.config, &mut self.events, &mut self.connection_orders);
     }
 
     fn finish(&mut self) {

@@ -18,6 +18,7 @@
 
 mod config;
 pub mod contrast;
+mod control;
 mod delays;
 mod event;
 mod index;

@@ -1,0 +1,72 @@
+//! Requests while a run is on: [`Control`]s, targets that come and go.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::config::Task;
+use super::event::Event;
+use super::machine::{Phase, Ping};
+use super::series::Series;
+use crate::channel::Control;
+use crate::engine::{Destination, Target};
+use crate::types::{IpEndpoint, Now};
+
+impl Ping {
+    pub(super) fn control(&mut self, now: Now, control: &Control) {
+        match control {
+            Control::Interrupt | Control::Terminate => self.interrupted = true,
+            Control::Interim => {
+                self.events.push_back(Event::Interim(self.series.iter().map(Series::interim).collect()));
+            }
+            Control::Stop => self.stop(now),
+            Control::Add { target, endpoint } => self.add_running(now, target, *endpoint),
+            Control::Remove { target } => {
+                let named =
+                    |&slot: &u32| self.series.get(slot).is_some_and(|series| *series.subject().target == **target);
+                let slots: Vec<u32> = self.series.slots().filter(named).collect();
+                slots.into_iter().for_each(|slot| self.remove(slot));
+                self.removed_at = Some(now.mono);
+            }
+            Control::Name(answer) => {
+                if let Some(name) = &answer.name {
+                    self.events.push_back(Event::Named { address: answer.address, name: name.clone() });
+                }
+                self.names.answered();
+            }
+            // Origins and addresses are not asked for, and targets are known from the start or come by name.
+            Control::Origin(_) | Control::Address(_) | Control::Supplied => {}
+        }
+    }
+
+    /// A target that comes while the run is on uses the lane that others of its family have.
+    fn add_running(&mut self, now: Now, target: &str, endpoint: IpEndpoint) {
+        let destination = match self.index.lane_of(endpoint.address) {
+            Some((lane, profile)) => Destination::Reachable { endpoint, source: None, lane, profile },
+            None => Destination::Unroutable { endpoint },
+        };
+        let numeric = target.parse::<IpAddr>().is_ok();
+        let target = Target { target: target.into(), name: target.into(), numeric, destination };
+        let Some(slot) = self.add(Task::icmp(target, Arc::clone(&self.config.spec))) else { return };
+        if self.phase == Phase::New {
+            return;
+        }
+        if let Some(series) = self.series.get(slot) {
+            self.events.push_back(series.began(now.wall));
+        }
+        if self.config.names && self.names.ask(endpoint.address) {
+            self.events.push_back(Event::NameWanted(endpoint.address));
+        }
+        self.with_series(slot, now, |series, _| series.begin(now.mono));
+    }
+
+    /// Ends a series and frees everything kept of it.
+    pub(super) fn remove(&mut self, slot: u32) {
+        let Some(series) = self.series.remove(slot) else { return };
+        self.index.remove(slot, &series);
+        self.sends.set(slot, None);
+        self.deadlines.set(slot, None);
+        self.active.remove(&slot);
+        self.unconfirmed -= series.unconfirmed();
+        series.close(&self.config, &mut self.events, &mut self.connection_orders);
+    }
+}
