@@ -5,15 +5,15 @@ use std::time::Duration;
 use crate::channel::{Channel, ChannelError, Inbox, Outbox, Precision};
 use crate::engine::Machine;
 
-/// However busy the loop is, it says `Idle` at least this often.
+/// However busy the loop is, it emits `Idle` at least this often.
 const IDLE_AT_LEAST: Duration = Duration::from_millis(100);
 
-/// What the receiver of events says to the loop.
+/// How the loop continues after an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
     /// Go on.
     Continue,
-    /// End now: nobody reads the results any more.
+    /// End now: the results are not read any more.
     Stop,
 }
 
@@ -22,11 +22,11 @@ pub enum Next {
 pub enum Turn<E> {
     /// An event of the Machine.
     Event(E),
-    /// What is buffered must be written: the loop is about to wait, or has not said so for 100 ms.
+    /// Flush buffered output: the loop is about to wait, or the last `Idle` was 100 ms ago.
     Idle,
 }
 
-/// Runs `machine` on `channel` until it is finished or `on_turn` says stop.
+/// Runs `machine` on `channel` until it is finished or `on_turn` returns [`Next::Stop`].
 ///
 /// # Errors
 /// The channel's, when the run cannot go on.
@@ -46,7 +46,7 @@ pub fn run<M: Machine>(
             machine.handle(now, inbound, inbox.arena());
         }
         inbox.clear();
-        // Answers are handled before deadlines: one that came in time is not lost because we were late to look.
+        // Answers are handled before deadlines: one that arrived in time is not lost because we read it late.
         if machine.poll_timeout().is_some_and(|at| at <= now.mono) {
             machine.handle_timeout(now);
         }
@@ -54,7 +54,7 @@ pub fn run<M: Machine>(
             outbox.reclaim();
             machine.poll_orders(now, &mut outbox);
         }
-        // What a finished run still had to send is sent no more: its results are told already. Its connections are closed.
+        // A finished run has emitted its results and sends nothing more; it only closes its connections.
         if machine.is_finished() {
             outbox.keep_closes();
         }
@@ -69,10 +69,10 @@ pub fn run<M: Machine>(
         if machine.is_finished() {
             return Ok(());
         }
-        // Answers to what was just sent may be there already, and what became of it is to be told: that is looked at first.
+        // Answers to what was just sent may already be there, and the outcomes of sending must be emitted: these come first.
         let quiet = !sent;
         let deadline = machine.poll_timeout();
-        // A deadline that has come is not waited for.
+        // There is no wait for a deadline that has passed.
         let waits = quiet && deadline.is_none_or(|at| at > now.mono);
         if waits || now.mono.since(last_idle) >= IDLE_AT_LEAST {
             last_idle = now.mono;

@@ -1,4 +1,4 @@
-//! Octets that live in one reused buffer: [`Arena`], and the [`Span`]s that name parts of it.
+//! Octets in one reused buffer: [`Arena`], and the [`Span`]s that address parts of it.
 
 use std::ops::Range;
 
@@ -20,7 +20,7 @@ impl Span {
         self.start == self.end
     }
 
-    /// The part `range` of this span, cut to what there is.
+    /// The part `range` of this span, limited to its length.
     pub fn part(self, range: Range<usize>) -> Span {
         let start = self.start.saturating_add(range.start).min(self.end);
         let end = self.start.saturating_add(range.end).clamp(start, self.end);
@@ -28,14 +28,14 @@ impl Span {
     }
 }
 
-/// A buffer that grows to what a run needs and is then reused.
+/// A buffer that grows to the size a run needs and is then reused.
 #[derive(Clone, Debug, Default)]
 pub struct Arena {
     octets: Vec<u8>,
 }
 
 impl Arena {
-    /// Appends what `fill` appends to the buffer it is given.
+    /// Appends the octets that `fill` adds to its buffer.
     pub fn push_with(&mut self, fill: impl FnOnce(&mut Vec<u8>)) -> Span {
         let start = self.octets.len();
         fill(&mut self.octets);
@@ -52,7 +52,7 @@ impl Arena {
         self.octets.get(span.start..span.end).unwrap_or_default()
     }
 
-    /// Forgets the octets, keeps the memory.
+    /// Removes the octets but keeps the memory.
     pub fn clear(&mut self) {
         self.octets.clear();
     }

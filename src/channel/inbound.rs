@@ -1,4 +1,4 @@
-//! What the channel tells a Machine: [`Inbound`], collected in an [`Inbox`].
+//! What a Machine receives from the channel: [`Inbound`], collected in an [`Inbox`].
 
 use std::fmt;
 use std::net::IpAddr;
@@ -8,14 +8,14 @@ use super::arena::{Arena, Span};
 use super::{LaneId, OsError, Token};
 use crate::types::{ClockError, Endpoint, IpEndpoint, Mtu, Stamp, Tos, Ttl, WallTime};
 
-/// Something that happened. Spans lie in the arena of the [`Inbox`] it came in.
+/// One thing that happened. Its spans belong to the arena of its [`Inbox`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Inbound {
     /// A datagram arrived.
     Datagram(Datagram),
     /// A datagram of ours left.
     Sent(Sent),
-    /// The error queue reports an ICMP error, or a local one, about something we sent.
+    /// The error queue reports an ICMP error, or a local one, about a packet of ours.
     Icmp(IcmpNotice),
     /// The kernel refused an order.
     Refused(Refused),
@@ -34,9 +34,9 @@ pub enum Inbound {
     Closed(Closed),
     /// The kernel dropped datagrams of this lane before we could read them.
     Dropped(Dropped),
-    /// How far the wall clock may be off; `None` if nobody keeps it in step with UTC.
+    /// How far the wall clock may be off; `None` if it is not synchronised with UTC.
     Clock(Option<ClockError>),
-    /// A request from outside the network.
+    /// A request that did not come from the network.
     Control(Control),
 }
 
@@ -47,10 +47,9 @@ pub struct Datagram {
     pub lane: LaneId,
     /// The flow ([`super::Transmit::flow`]) whose socket received it.
     pub flow: u16,
-    /// Who sent it.
+    /// The sender.
     pub from: Endpoint,
-    /// The address of ours it was sent to; this and the next three may be `None` where `octets` start with the IP header that
-    /// says so.
+    /// Our address that it was sent to. This field and the next three may be `None` where `octets` start with the IP header.
     pub to: Option<IpAddr>,
     /// Index of the interface it arrived by.
     pub ifindex: Option<NonZeroU32>,
@@ -67,50 +66,50 @@ pub struct Datagram {
 }
 
 /// A datagram left, or the attempt to open a connection began. `stamp.user` was taken before the system call, so the RTT
-/// includes it; of datagrams that left in one call and are not stamped by the kernel, each has the time at which the ones ahead
-/// of it had left at the earliest. Comes once with the user stamp; where the kernel stamps too, again with each of its stamps that becomes known,
-/// maybe after the reply, maybe never.
+/// includes it; of datagrams that left in one call and are not stamped by the kernel, each has the earliest time at
+/// which the ones ahead of it can have left. Comes once with the user stamp, and again for each kernel stamp that becomes known,
+/// possibly after the reply, possibly never.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sent {
     /// The order.
     pub token: Token,
     /// When.
     pub stamp: Stamp,
-    /// When the packet entered the queueing discipline, as the kernel says.
+    /// When the packet entered the queueing discipline.
     pub scheduled: Option<WallTime>,
-    /// Of an internet connection that is being opened: our end of it, whether or not it ever opens.
+    /// Our end of an internet connection that is being opened, whether or not it ever opens.
     pub local: Option<IpEndpoint>,
 }
 
 impl Sent {
-    /// The stamp that a delay runs from: the kernel's is that of the packet's entry into the queueing discipline where that
-    /// is known, so that a queue on our own link stays visible.
+    /// The stamp that delays are counted from. As kernel stamp it has the entry into the queueing discipline where that is known,
+    /// so that delays include a queue on our own link.
     pub fn departure(&self) -> Stamp {
         Stamp { kernel: self.scheduled.or(self.stamp.kernel), ..self.stamp }
     }
 }
 
-/// Who found the error.
+/// Where an error was detected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ErrorOrigin {
-    /// This host, without a packet arriving.
+    /// On this host, without a packet arriving.
     Local,
-    /// An ICMP message that arrived.
+    /// Elsewhere: an ICMP message arrived.
     Icmp,
 }
 
-/// An ICMP error as the error queue tells it: kernel facts, verbatim.
+/// An ICMP error as read from the error queue, uninterpreted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IcmpNotice {
     /// The lane that sent what the error is about.
     pub lane: LaneId,
     /// The flow ([`super::Transmit::flow`]) whose socket reports it.
     pub flow: u16,
-    /// The order it is about, where the channel knows it (connections).
+    /// The order it belongs to, where the channel knows it (connections).
     pub token: Option<Token>,
-    /// Where our packet was going, with its port.
+    /// Destination of our packet, with its port.
     pub to: Option<IpEndpoint>,
-    /// Who found the error.
+    /// Where an error was detected.
     pub origin: ErrorOrigin,
     /// The address that sent the ICMP message.
     pub offender: Option<IpAddr>,
@@ -118,9 +117,9 @@ pub struct IcmpNotice {
     pub icmp_type: u8,
     /// ICMP code; 0 for a local error.
     pub icmp_code: u8,
-    /// What the kernel makes of it.
+    /// The errno that the kernel maps it to.
     pub error: OsError,
-    /// The rest of the ICMP header as the kernel passes it on: MTU, pointer, else 0.
+    /// The rest of the ICMP header as the kernel reports it: MTU, pointer, else 0.
     pub info: u32,
     /// TTL or Hop Limit of the ICMP message on arrival.
     pub reply_ttl: Option<Ttl>,
@@ -128,7 +127,7 @@ pub struct IcmpNotice {
     pub tos: Option<Tos>,
     /// When it arrived.
     pub stamp: Stamp,
-    /// Our packet as quoted, starting at the lane's `quote_at`; may be empty.
+    /// The quoted part of our packet, starting at the lane's `quote_at`; may be empty.
     pub quote: Span,
     /// The ICMP extension structure (RFC 4884 §7), if there is one.
     pub extension: Option<Span>,
@@ -139,9 +138,9 @@ pub struct IcmpNotice {
 pub struct Refused {
     /// The order.
     pub token: Token,
-    /// What the kernel said; EOPNOTSUPP or EINVAL for an order that this lane cannot carry out.
+    /// The kernel's error; EOPNOTSUPP or EINVAL for an order that this lane cannot carry out.
     pub error: OsError,
-    /// With EMSGSIZE: the largest packet that would have passed, where the kernel says it.
+    /// With EMSGSIZE: the largest packet that the kernel accepts, where it reports that.
     pub mtu: Option<Mtu>,
 }
 
@@ -154,7 +153,7 @@ pub struct Opened {
     pub stamp: Stamp,
     /// Our end of it, for internet connections.
     pub local: Option<IpEndpoint>,
-    /// How often the kernel repeated its SYN.
+    /// How often the kernel retransmitted the SYN.
     pub retransmits: u32,
 }
 
@@ -182,8 +181,8 @@ pub struct Data {
     pub octets: Span,
 }
 
-/// A connection, or the attempt to open one, ended by itself. After our own `Close` nothing more is told of it, and but for
-/// `Fin` there is nothing left to close.
+/// A connection, or the attempt to open one, ended without our order. After our own `Close` there are no more reports about it;
+/// except after `Fin` there is nothing left to close.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Closed {
     /// The connection.
@@ -197,12 +196,12 @@ pub struct Closed {
 /// How a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ClosedHow {
-    /// The peer closed in order and sends nothing more. Our side stays open (RFC 9293 §3.6): it can be written to, and holds its
-    /// descriptor, until a `Close` or a `Forget`, or until it is `Closed` in another way.
+    /// The peer sent FIN. Our side stays open (RFC 9293 §3.6): it can be written to, and keeps its descriptor, until a `Close`
+    /// or a `Forget`, or until it is `Closed` in another way.
     Fin,
     /// The peer reset it.
     Reset,
-    /// The kernel gave it up.
+    /// The kernel gave up.
     Failed(OsError),
 }
 
@@ -211,63 +210,63 @@ pub enum ClosedHow {
 pub struct Dropped {
     /// The lane.
     pub lane: LaneId,
-    /// How many since the last report.
+    /// How many since the last `Dropped`.
     pub count: u64,
 }
 
-/// A request from outside the network: a signal, another thread, a user.
+/// A request from a signal, another thread or the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Control {
     /// SIGINT: end the run with its summary.
     Interrupt,
-    /// SIGTERM: the same for who probes; who serves takes nobody new and lets the others finish.
+    /// SIGTERM: the same for probing; a server accepts no new clients and lets the present ones finish.
     Terminate,
-    /// SIGQUIT or SIGUSR1: show interim figures and go on.
+    /// SIGQUIT or SIGUSR1: report interim statistics and continue.
     Interim,
-    /// End the run once what is in flight is decided.
+    /// End the run when no probe is in flight any more.
     Stop,
-    /// Probe this target too.
+    /// Add a target.
     Add {
         /// Its name.
         target: Box<str>,
         /// Where it is.
         endpoint: IpEndpoint,
     },
-    /// Probe this target no more; its summary is due.
+    /// Remove a target and emit its summary.
     Remove {
         /// Its name.
         target: Box<str>,
     },
     /// The answer to a reverse lookup.
     Name(NameAnswer),
-    /// What name servers say of the origin of an address.
+    /// The origin of an address, as found by name servers.
     Origin(OriginAnswer),
     /// The answer to a forward lookup.
     Address(AddressAnswer),
-    /// Who had no more targets to give has some again.
+    /// The supply of targets, empty before, has some again.
     Supplied,
 }
 
 /// The answer to a reverse lookup.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NameAnswer {
-    /// The address that was asked for.
+    /// The address that was looked up.
     pub address: IpAddr,
-    /// Its name as the network gave it, unescaped; `None` if it has none or the resolver did not answer.
+    /// Its name as received, unescaped; `None` if it has none or the resolver did not answer.
     pub name: Option<Box<str>>,
-    /// Whether the resolver did not answer in its time.
+    /// Whether the lookup timed out.
     pub timed_out: bool,
 }
 
-/// What name servers say of the origin of an address.
+/// The origin of an address, as found by name servers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OriginAnswer {
-    /// The address that was asked for.
+    /// The address that was looked up.
     pub address: IpAddr,
-    /// The texts as the network gave them; none of them if there are none, or if the address is nobody's to be asked for.
-    /// `None` if no server answered.
+    /// The texts as received; empty if there are none, or if the address is not looked up because it is not public. `None` if no
+    /// server answered.
     pub texts: Option<Vec<Box<[u8]>>>,
-    /// Whether the resolver did not answer in its time.
+    /// Whether the lookup timed out.
     pub timed_out: bool,
 }
 
@@ -296,7 +295,7 @@ pub struct Resolved {
 pub struct ResolveError {
     /// It is an address, or has addresses, but of the other family.
     pub family_mismatch: bool,
-    /// The C library's sentence: `Name or service not known`.
+    /// The C library's message: `Name or service not known`.
     pub message: String,
 }
 
@@ -308,7 +307,7 @@ impl fmt::Display for ResolveError {
 
 impl std::error::Error for ResolveError {}
 
-/// What arrived in one turn, in the order to handle it, with its octets.
+/// Everything that arrived in one turn, in the order in which to handle it, with its octets.
 #[derive(Debug, Default)]
 pub struct Inbox {
     items: Vec<Inbound>,
@@ -316,17 +315,17 @@ pub struct Inbox {
 }
 
 impl Inbox {
-    /// Adds something whose octets, if any, were [stored](Inbox::store) here.
+    /// Adds an item whose octets, if any, were [stored](Inbox::store) here.
     pub fn push(&mut self, inbound: Inbound) {
         self.items.push(inbound);
     }
 
-    /// Adds what has no octets, or whose octets were [stored](Inbox::store) here.
+    /// Adds items without octets, or whose octets were [stored](Inbox::store) here.
     pub fn extend(&mut self, inbound: impl IntoIterator<Item = Inbound>) {
         self.items.extend(inbound);
     }
 
-    /// Stores octets for something that follows.
+    /// Stores octets for a later item.
     pub fn store(&mut self, octets: &[u8]) -> Span {
         self.arena.push(octets)
     }
@@ -336,12 +335,12 @@ impl Inbox {
         &self.items
     }
 
-    /// The octets the items' spans lie in.
+    /// The arena of the items' spans.
     pub fn arena(&self) -> &Arena {
         &self.arena
     }
 
-    /// Forgets everything, keeps the memory.
+    /// Removes everything but keeps the memory.
     pub fn clear(&mut self) {
         self.items.clear();
         self.arena.clear();

@@ -17,7 +17,7 @@ pub enum Order {
     Open(Open),
     /// Write to an open connection; answered by `Drained` when all of it, and of what was written before, has left.
     Write(Write),
-    /// End a connection. With `Fin` what was written still leaves first; a `Forget` behind it does not wait for that.
+    /// End a connection. With `Fin`, pending writes are sent first; a `Forget` after it does not wait for them.
     Close {
         /// The connection.
         token: Token,
@@ -34,22 +34,22 @@ pub enum Order {
         /// The connection.
         token: Token,
     },
-    /// Take nothing more on this listening lane: its sockets are closed, so that another process can have them at once.
-    /// Connections that were accepted go on.
+    /// Stop listening on this lane: its sockets are closed, so that another process can bind the address at once. Accepted
+    /// connections continue.
     Unlisten {
         /// The lane.
         lane: LaneId,
     },
-    /// Tell how far the wall clock may be off; answered by `Clock`.
+    /// Report how far the wall clock may be off; answered by `Clock`.
     AskClock,
-    /// Nothing more will be asked or attributed under this token; whatever it holds is released, a connection by closing it.
+    /// Release everything held under this token, which is not used again; a connection is closed.
     Forget {
         /// The token.
         token: Token,
     },
 }
 
-/// Header fields of one packet. `None` leaves the field to the lane's plan, and behind that to the kernel.
+/// Header fields of one packet. `None` leaves the field to the lane's plan, and after that to the kernel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Header {
     /// Source address.
@@ -66,8 +66,8 @@ pub struct Header {
     pub identification: Option<u16>,
 }
 
-/// One datagram. Answered by `Sent` or `Refused`, each before anything that arrives in answer to the datagram. Where a local
-/// socket's queue is full it is `Refused` with EAGAIN.
+/// One datagram. Answered by `Sent` or `Refused`, before any reply to it. If the queue of a local socket is full it is `Refused`
+/// with EAGAIN.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transmit {
     /// Which lane sends it.
@@ -87,8 +87,8 @@ pub struct Transmit {
 
 /// One connection. Answered under its token by `Sent` when the attempt begins and then by `Opened`; by `Closed` if the peer
 /// resets it (`Reset`) or the kernel gives up waiting for it (`Failed`); by an `Icmp` report, which ends it; or at once by
-/// `Refused` if it cannot even begin (no descriptor, no source port, no route). A local socket is open at once; where nobody
-/// listens it is `Closed` (`Reset`), where there is none (ENOENT) or its queue is full (EAGAIN), `Refused`.
+/// `Refused` if it cannot even begin (no descriptor, no source port, no route). A local socket is open at once; without a
+/// listener it is `Closed` (`Reset`), and without a file (ENOENT) or with a full queue (EAGAIN) it is `Refused`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Open {
     /// Which lane opens it.
@@ -103,8 +103,8 @@ pub struct Open {
     pub header: Header,
 }
 
-/// Octets for an open connection. Those for which there is no room wait in the channel. `Refused` with ENOTCONN if it is not
-/// open, and with ENOBUFS if others wait already and it would become more than 256 KiB; none of the octets is taken then.
+/// Octets for an open connection. The channel keeps those that the kernel has no room for. `Refused` with ENOTCONN if the
+/// connection is not open, and with ENOBUFS if more than 256 KiB would wait; then none of the octets is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Write {
     /// The connection.
@@ -122,7 +122,7 @@ pub enum CloseHow {
     Reset,
 }
 
-/// Orders in the sequence they were given, with their octets.
+/// Orders, first to last, with their octets.
 #[derive(Debug, Default)]
 pub struct Outbox {
     orders: VecDeque<Order>,
@@ -135,12 +135,12 @@ impl Outbox {
         self.orders.push_back(order);
     }
 
-    /// Stores what `fill` appends, for an order that follows.
+    /// Stores the octets that `fill` appends, for a later order.
     pub fn store(&mut self, fill: impl FnOnce(&mut Vec<u8>)) -> Span {
         self.arena.push_with(fill)
     }
 
-    /// The order to take next.
+    /// The first order.
     pub fn front(&self) -> Option<&Order> {
         self.orders.front()
     }
@@ -155,12 +155,12 @@ impl Outbox {
         self.arena.get(span)
     }
 
-    /// Takes the front order. Its octets stay until the last order is taken and another is queued.
+    /// Takes the first order. Its octets stay valid until the outbox is [reclaimed](Outbox::reclaim).
     pub fn pop_front(&mut self) -> Option<Order> {
         self.orders.pop_front()
     }
 
-    /// Drops all orders but those that end connections.
+    /// Drops all orders except those that end connections.
     pub fn keep_closes(&mut self) {
         self.orders.retain(|order| matches!(order, Order::Close { .. }));
     }
@@ -170,19 +170,19 @@ impl Outbox {
         self.orders.drain(..count.min(self.orders.len()));
     }
 
-    /// Forgets the octets of orders already taken, if no order is left that could need them.
+    /// Releases the octets of orders already taken, if no order is left.
     pub fn reclaim(&mut self) {
         if self.orders.is_empty() {
             self.arena.clear();
         }
     }
 
-    /// How many orders wait.
+    /// Number of orders.
     pub fn len(&self) -> usize {
         self.orders.len()
     }
 
-    /// Whether no order waits.
+    /// Whether there are no orders.
     pub fn is_empty(&self) -> bool {
         self.orders.is_empty()
     }

@@ -1,4 +1,4 @@
-//! What the kernel said, as a plain number with its name: [`OsError`].
+//! Error numbers of the kernel and their names: [`OsError`].
 
 use std::{fmt, io};
 
@@ -11,7 +11,7 @@ macro_rules! errnos {
         impl OsError {
             $(#[doc = concat!("errno(3) ", stringify!($name), ".")] pub const $name: OsError = OsError($code);)*
 
-            /// The symbol, where it is one that probing meets.
+/// The symbol, for errors that probing can meet.
             pub const fn name(self) -> Option<&'static str> {
                 match self.0 {
                     $($code => Some(stringify!($name)),)*
@@ -77,7 +77,7 @@ impl From<OsError> for io::Error {
 }
 
 impl fmt::Display for OsError {
-    /// The C library's sentence: `Network is unreachable`.
+    /// The C library's message: `Network is unreachable`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let whole = io::Error::from(*self).to_string();
         f.write_str(whole.split(" (os error").next().unwrap_or(&whole))

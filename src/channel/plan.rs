@@ -1,4 +1,4 @@
-//! Which lanes a run needs: [`Plan`], and what became of it: [`OpenedLanes`].
+//! Which lanes a run needs: [`Plan`], and the result of opening them: [`OpenedLanes`].
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -11,16 +11,16 @@ use crate::types::{Endpoint, Family, FlowLabel, Ident, Port, Tos, Ttl};
 pub struct Plan {
     /// The lanes.
     pub lanes: Vec<LanePlan>,
-    /// Whether reverse names will be asked for.
+    /// Whether reverse names will be looked up.
     pub names: bool,
-    /// Where the origins of addresses will be asked for; `None`: not at all.
+    /// Where to look up the origins of addresses; `None`: nowhere.
     pub origins: Option<Zones>,
-    /// Name servers to ask both of; empty: the system's.
+    /// Name servers for these lookups; empty: the system's.
     pub resolvers: Vec<SocketAddr>,
 }
 
-/// Zones whose TXT records tell the origin of an address, whose octets (IPv4) or nibbles (IPv6) stand reversed before the zone's
-/// name, as in `in-addr.arpa` and `ip6.arpa`.
+/// DNS zones whose TXT records hold the origin of an address. The name is the address's octets (IPv4) or nibbles (IPv6) in
+/// reverse, as in `in-addr.arpa` and `ip6.arpa`, followed by the zone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Zones {
     /// For IPv4 addresses.
@@ -29,7 +29,7 @@ pub struct Zones {
     pub v6: Box<str>,
 }
 
-/// Which socket types may serve a lane.
+/// Which socket types a lane may have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SocketChoice {
     /// Raw where allowed, else datagram.
@@ -41,22 +41,22 @@ pub enum SocketChoice {
     Dgram,
 }
 
-/// Which stamps of the kernel a lane takes of what it sends, beside ours. What arrives is always stamped.
+/// Which kernel stamps a lane collects for the packets it sends, besides our own. Received packets are always stamped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum SendStamps {
     /// None: the fastest.
     None,
     /// Software: when a packet entered the queueing discipline and when the driver took it.
     Kernel,
-    /// Those, and the interface's where it is set up to stamp; that of what arrives, too.
+    /// Those, and the interface's where it is configured to stamp, for received packets too.
     #[default]
     Hardware,
 }
 
-/// What to do with packets larger than the path takes; the names are those of `ping -M`.
+/// How to send packets larger than the path MTU; the names are those of `ping -M`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fragmentation {
-    /// Set DF and heed the path MTU the kernel knows.
+    /// Set DF and observe the path MTU that the kernel knows.
     Do,
     /// Leave DF clear; fragment where needed.
     Dont,
@@ -64,22 +64,22 @@ pub enum Fragmentation {
     Want,
     /// Set DF and ignore the path MTU the kernel knows. TCP connections, to which the kernel gives no DF then, take it as `Do`.
     Probe,
-    /// The same, and what routers say about the path MTU does not change what the kernel knows. Only raw sockets have that,
-    /// for IPv4 with [`LanePlan::own_headers`]; the others take it as `Probe`.
+    /// The same, and ICMP errors do not change the path MTU that the kernel knows. Only raw sockets support it, for IPv4 with
+    /// [`LanePlan::own_headers`]; the others treat it as `Probe`.
     Interface,
 }
 
 /// One lane.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LanePlan {
-    /// Address family; of no meaning for local sockets.
+    /// Address family; without meaning for local sockets.
     pub family: Family,
-    /// What it speaks.
+    /// Protocol.
     pub protocol: Protocol,
-    /// Which socket types may serve. For local sockets `Auto` is SOCK_STREAM.
+    /// Which socket types are allowed. For local sockets `Auto` is SOCK_STREAM.
     pub socket: SocketChoice,
-    /// Where to wait for others, who then come as [`super::Accepted`] (SOCK_STREAM) or as [`super::Datagram`] (SOCK_DGRAM);
-    /// `None` for a lane that probes.
+    /// Where to listen: clients arrive as [`super::Accepted`] (SOCK_STREAM) or as [`super::Datagram`] (SOCK_DGRAM). `None` for a
+    /// lane that probes.
     pub listen: Option<Endpoint>,
     /// Multicast groups to join.
     pub groups: Vec<Group>,
@@ -89,41 +89,41 @@ pub struct LanePlan {
     pub interface: Option<Box<str>>,
     /// Source port to bind (UDP). A connection's is in its [`super::Open`].
     pub source_port: Option<Port>,
-    /// ICMP identifier to use on a raw socket; otherwise one is chosen that no other run on this host uses.
+    /// ICMP identifier of a raw socket; `None` chooses one that no other run on this host uses.
     pub ident: Option<Ident>,
-    /// Whether orders bring their own transport headers and IPv4 Identification, which takes a raw socket: with it, `Auto` for
-    /// UDP means raw where allowed, else datagram, and a raw UDP or TCP lane hands out the ICMP messages of the host as the datagrams
-    /// of flow [`super::ERROR_FLOW`].
+    /// Whether orders bring their own transport headers and IPv4 Identification, which needs a raw socket: `Auto` for UDP then
+    /// means raw where allowed, else datagram, and a raw UDP or TCP lane receives the host's ICMP messages as datagrams of flow
+    /// [`super::ERROR_FLOW`].
     pub own_headers: bool,
     /// How many sockets with source ports (UDP) or identifiers (ICMP datagram) of their own; at least 1.
     pub flows: u16,
-    /// TTL of every packet that does not say otherwise.
+    /// TTL of packets whose orders do not set it.
     pub ttl: Option<Ttl>,
-    /// TOS of every packet that does not say otherwise.
+    /// TOS of packets whose orders do not set it.
     pub tos: Option<Tos>,
-    /// IPv6 flow label of every packet that does not say otherwise.
+    /// IPv6 flow label of packets whose orders do not set it.
     pub flow_label: Option<FlowLabel>,
-    /// Firewall mark (`SO_MARK`). Lanes that open connections cannot have one: they make their sockets without privileges.
+    /// Firewall mark (`SO_MARK`). Not for lanes that open connections, whose sockets are made without privileges.
     pub mark: Option<u32>,
-    /// Fragmentation of what we send.
+    /// Fragmentation of sent packets.
     pub fragmentation: Option<Fragmentation>,
     /// Send buffer in octets (`SO_SNDBUF`).
     pub send_buffer: Option<u32>,
-    /// Whether packets may go to broadcast addresses; where not, the kernel refuses them with EACCES.
+    /// Whether packets may be sent to broadcast addresses; if not, the kernel refuses them with EACCES.
     pub broadcast: bool,
-    /// Receive buffer in octets (`SO_RCVBUF`, and beyond the system's limit `SO_RCVBUFFORCE`); `None` is room for about a
-    /// thousand small packets. The kernel counts a packet with its book-keeping, from 768 octets on.
+    /// Receive buffer in octets (`SO_RCVBUF`, and beyond the system's limit `SO_RCVBUFFORCE`); `None` is room for
+    /// about a thousand small packets. With the kernel's overhead, a packet counts at least 768 octets.
     pub receive_buffer: Option<u32>,
-    /// Whether multicast probes come back to this host (`IP_MULTICAST_LOOP`); the kernel's default is yes.
+    /// Whether this host receives its own multicast probes (`IP_MULTICAST_LOOP`); the kernel's default is yes.
     pub multicast_loop: bool,
     /// Bypass the routing table (`SO_DONTROUTE`).
     pub dont_route: bool,
-    /// Stamps of what is sent (`SO_TIMESTAMPING`), as far as the kernel has them.
+    /// Stamps of sent packets (`SO_TIMESTAMPING`), where the kernel supports them.
     pub send_stamps: SendStamps,
 }
 
 impl LanePlan {
-    /// A lane with nothing special about it.
+    /// A lane with default settings.
     pub fn new(family: Family, protocol: Protocol, socket: SocketChoice) -> Self {
         LanePlan {
             family,
@@ -152,7 +152,7 @@ impl LanePlan {
     }
 }
 
-/// A multicast group, and the interface to listen for it on (`None`: the one that routes to it).
+/// A multicast group, and the interface on which to join it (`None`: the one with the route to it).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
     /// The group's address.
@@ -161,40 +161,40 @@ pub struct Group {
     pub interface: Option<Box<str>>,
 }
 
-/// One thing that was tried for a lane and failed.
+/// One failed attempt to open a lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attempt {
     /// The socket type that was tried.
     pub socket: SocketKind,
     /// The system call or socket option that failed: `socket`, `bind`, `SO_BINDTODEVICE`, `SO_MARK` …
     pub call: &'static str,
-    /// What the kernel said.
+    /// The kernel's error.
     pub error: OsError,
 }
 
-/// Why a lane could not be opened: every attempt, in order; never empty.
+/// Why a lane could not be opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LaneRefused {
     /// Address family.
     pub family: Family,
-    /// What it would have spoken.
+    /// Protocol.
     pub protocol: Protocol,
-    /// What was tried.
+    /// Every attempt, in order; never empty.
     pub attempts: Vec<Attempt>,
 }
 
-/// Asks for what the plan wants to know of an address, without blocking; the answers arrive as [`super::Control::Name`] and
+/// Looks up an address as the plan asks, without blocking; the answers arrive as [`super::Control::Name`] and
 /// [`super::Control::Origin`].
 pub type Lookup = Box<dyn FnMut(IpAddr) + Send>;
 
-/// Looks a name up in one family, or in the resolver's order. What needs no resolver, and what no thread could be had for, is
-/// returned; else the answer arrives as [`super::Control::Address`].
+/// Looks a name up in one family, or in both in the resolver's order. The result is returned if no resolver is needed or no thread
+/// can be started; otherwise it arrives as [`super::Control::Address`].
 pub type AddressLookup = Box<dyn FnMut(&str, Option<Family>) -> Option<Result<Resolved, ResolveError>> + Send>;
 
-/// Tells a channel something from another thread, as if it came from outside.
+/// Sends a control to a channel from another thread.
 pub type PostControl = Arc<dyn Fn(Control) + Send + Sync>;
 
-/// What became of a [`Plan`]. Privileges are dropped and signals routed into the channel by the time this exists.
+/// The result of opening a [`Plan`]. By then privileges are dropped and signals are routed into the channel.
 pub struct OpenedLanes {
     /// The channel.
     pub channel: Box<dyn Channel + Send>,
@@ -204,6 +204,6 @@ pub struct OpenedLanes {
     pub lookup: Option<Lookup>,
     /// Forward lookups.
     pub addresses: AddressLookup,
-    /// For other threads; `None` where no other thread can know the time.
-    pub tell: Option<PostControl>,
+    /// For other threads; `None` where virtual time allows none.
+    pub post: Option<PostControl>,
 }

@@ -39,7 +39,7 @@ pub struct Worker<M: Machine, F> {
 impl<M: Machine, F> Worker<M, F> {
     /// A machine on the lanes that were opened for it.
     pub fn new(opened: OpenedLanes, machine: M, sink: Box<dyn Sink<M::Event> + Send>, fold: F) -> Self {
-        Worker { channel: opened.channel, lookup: opened.lookup, tell: opened.tell, machine, sink, fold }
+        Worker { channel: opened.channel, lookup: opened.lookup, tell: opened.post, machine, sink, fold }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Who connects to our listeners, as long as there are descriptors for them: [`Doors`].
+//! Accepting connections, as long as there are descriptors for them: [`Listeners`].
 
 use std::time::Duration;
 
@@ -9,23 +9,23 @@ use super::stream::Streams;
 use crate::channel::ChannelError;
 use crate::types::Instant;
 
-/// How long a listener is not asked after the process or the system had no descriptor left, unless one of ours becomes free
-/// before: it is readable all the time, and asking it again at once would be all we do.
-const SHUT: Duration = Duration::from_millis(100);
+/// How long a listener is paused after the process or the system ran out of descriptors, unless one of ours is freed before: it
+/// stays readable all the time, and retrying at once would be a busy loop.
+const PAUSE: Duration = Duration::from_millis(100);
 
-/// Which listeners are not asked now.
+/// The paused listeners.
 #[derive(Debug, Default)]
-pub struct Doors {
-    shut: Vec<Source>,
+pub struct Listeners {
+    paused: Vec<Source>,
     until: Instant,
 }
 
-impl Doors {
-    /// Takes who waits at the listener of `lane`, which is `source`.
+impl Listeners {
+    /// Accepts the connections that wait at the listener of `lane`, which is `source`.
     ///
     /// # Errors
-    /// If the kernel does not let it be ignored for a while.
-    pub fn answer(
+    /// If the poller cannot be changed.
+    pub fn accept(
         &mut self,
         lane: &Lane,
         source: Source,
@@ -36,26 +36,26 @@ impl Doors {
         let Some(listener) = lane.sockets.first() else { return Ok(()) };
         if streams.accept(lane, &listener.socket, poller, turn) {
             poller.change(listener, source, Interest::NONE)?;
-            self.shut.push(source);
-            self.until = turn.stamp.user.mono + SHUT;
+            self.paused.push(source);
+            self.until = turn.stamp.user.mono + PAUSE;
         }
         Ok(())
     }
 
-    /// When a wait until `deadline` must end for the sake of those who are shut.
+    /// When a wait until `deadline` must end to resume a paused listener.
     pub fn wake(&self, deadline: Option<Instant>) -> Option<Instant> {
-        if self.shut.is_empty() {
+        if self.paused.is_empty() {
             deadline
         } else {
             Some(deadline.map_or(self.until, |deadline| deadline.min(self.until)))
         }
     }
 
-    /// Asks all listeners again if a descriptor was `freed`, or if it is time.
+    /// Resumes all listeners if a descriptor was `freed`, or if it is time.
     ///
     /// # Errors
-    /// If the kernel does not let them be watched.
-    pub fn reopen(
+    /// If the poller cannot be changed.
+    pub fn resume(
         &mut self,
         freed: bool,
         now: Instant,
@@ -65,7 +65,7 @@ impl Doors {
         if !freed && now < self.until {
             return Ok(());
         }
-        for source in self.shut.drain(..) {
+        for source in self.paused.drain(..) {
             let Source::Socket { lane, .. } = source else { continue };
             let lane = lanes.get(usize::from(lane)).and_then(Option::as_ref);
             if let Some(listener) = lane.and_then(|lane| lane.sockets.first()) {

@@ -20,7 +20,7 @@ pub fn later(now: Now, passed: Duration) -> Now {
     Now { mono: now.mono + passed, wall: now.wall.saturating_add(passed) }
 }
 
-/// How far the wall clock may be off; `None` if nobody keeps it in step with UTC.
+/// How far the wall clock may be off; `None` if it is not synchronised with UTC.
 pub fn error() -> Option<ClockError> {
     sys::clock::largest_error().map(|error| ClockError::new(now().wall, error))
 }

@@ -11,13 +11,13 @@ use super::sys::option::{self, *};
 use crate::channel::{Header, LanePlan, Open, OsError, Protocol, SocketKind};
 use crate::types::{Endpoint, Family, FlowLabel, IpEndpoint, Port, Stamp, Ttl};
 
-/// SYNs that are sent after the first: a probe is one SYN, and one more tells a lost one from a filtered port.
+/// Retransmissions of a SYN: one more SYN distinguishes a lost probe from a filtered port.
 const SYN_REPEATS: i32 = 1;
 
 /// An attempt that has begun.
 #[derive(Debug)]
 pub struct Begun {
-    /// Its socket, watched by nobody yet.
+    /// Its socket, not yet watched by the poller.
     pub socket: Socket,
     /// Taken right before connect(2).
     pub stamp: Stamp,
@@ -27,19 +27,19 @@ pub struct Begun {
     pub progress: Progress,
 }
 
-/// What connect(2) says.
+/// The result of connect(2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
     /// The handshake goes on without us.
     Opening,
     /// It is open (local sockets).
     Open,
-    /// Nobody listens (local sockets); TCP learns that from the peer.
+    /// There is no listener (local sockets); for TCP the peer reports that.
     Refused,
 }
 
-/// Begins to open the connection `open` asks of a lane with this plan, on a `spare` socket that was made for the same if there
-/// is one.
+/// Begins to open the connection of an order to a lane with this plan, on a `spare` socket that was made for equal orders if
+/// there is one.
 ///
 /// # Errors
 /// Why it cannot begin: EMFILE, EADDRNOTAVAIL, ENETUNREACH, EACCES …; ENOENT and EAGAIN (its queue is full) of a local socket.
@@ -62,12 +62,12 @@ pub fn begin(plan: &LanePlan, open: &Open, spare: Option<Socket>) -> Result<Begu
     }
 }
 
-/// A TCP socket with everything that opening a connection needs, which shows whether the lane can have it.
+/// A TCP socket ready to connect; errors show that the lane cannot be opened.
 ///
 /// # Errors
 /// The call that failed, and how.
 pub fn tcp_socket(plan: &LanePlan, header: &Header, port: Option<Port>) -> Result<Socket, Failure> {
-    // A mark takes a privilege that is gone when the sockets of connections are made.
+    // A mark needs a privilege that is dropped before the sockets of connections are made.
     if plan.mark.is_some() {
         return Err((SO_MARK.call, OsError::EOPNOTSUPP));
     }
@@ -106,7 +106,7 @@ fn begin_tcp(plan: &LanePlan, open: &Open, to: IpEndpoint, spare: Option<Socket>
     let mut stamp = Stamp::user(clock::now());
     let mut begun = connect(&socket, &name);
     if let (Err(OsError::EINVAL), Some(label)) = (begun, flow_label) {
-        // Someone on this host holds a label for itself, so that each needs a lease.
+        // A process on this host holds a label exclusively, so that every label needs a lease.
         option::lease_flow_label(socket.as_fd(), label, to.address)?;
         stamp = Stamp::user(clock::now());
         begun = connect(&socket, &name);

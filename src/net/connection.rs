@@ -7,7 +7,7 @@ use std::time::Duration;
 use socket2::Socket;
 
 use super::poller::{Interest, Poller, Ready, Source};
-use super::receive::Place;
+use super::receive::Arrival;
 use super::sys::message::{self, Buffers, EAGAIN, Queue};
 use super::sys::option::{self, IP_RECVERR, IPV6_RECVERR};
 use crate::channel::{Closed, ClosedHow, Data, Header, Inbound, Inbox, LaneId, Open, Opened, OsError, Protocol, Token};
@@ -15,7 +15,7 @@ use crate::types::{Family, Instant, IpEndpoint, Stamp};
 
 /// Octets read from one connection in one turn, so that a fast one does not keep the others waiting.
 const READ_OCTETS: usize = 16 * 1024;
-/// Octets that may wait to be sent behind others that already do; who is told `Drained` before writing more never meets it.
+/// Octets that may wait to be sent. A writer that waits for `Drained` never reaches it.
 const MAX_UNSENT_OCTETS: usize = 256 * 1024;
 /// Octets thrown away when a connection is closed with some unread, for which the kernel would send RST instead of FIN.
 const MAX_UNREAD_OCTETS: usize = 1 << 20;
@@ -39,33 +39,33 @@ pub struct Connection {
     socket: Socket,
     /// When the attempt began.
     began: Instant,
-    /// For which attempts its socket could be used again.
+    /// The header of attempts that could reuse its socket.
     spare_for: Option<Header>,
     opening: bool,
-    /// Reading waits for `Resume`.
+    /// Reading is paused until `Resume`.
     paused: bool,
-    /// The peer sends nothing more.
+    /// The peer has sent FIN.
     ended: bool,
     /// Our side ends, silently, when nothing is left to send.
     closing: bool,
-    /// The kernel tells nothing new about it any more, but that over and over.
+    /// Both directions are closed, which epoll reports again and again.
     hung_up: bool,
     unsent: VecDeque<u8>,
     /// What it is watched for.
     watched: Option<Interest>,
 }
 
-/// What a turn of a connection has at hand.
+/// The context in which a ready connection is served.
 pub struct Turn<'a> {
     /// When it was found ready.
     pub stamp: Stamp,
     /// Memory to use.
     pub buffers: &'a mut Buffers,
-    /// Where to tell what happened.
+    /// Where to report what happened.
     pub inbox: &'a mut Inbox,
 }
 
-/// A TCP socket that may serve another attempt like the one it was made for, which saves making and closing one.
+/// A TCP socket that can be reused for another attempt with the same options.
 #[derive(Debug)]
 pub struct Spare {
     /// Its lane.
@@ -76,13 +76,13 @@ pub struct Spare {
     pub socket: Socket,
 }
 
-/// Whether there still is a connection.
+/// What to do with a connection after it was served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
-    /// There is.
-    Stays,
-    /// It is over: the socket is to be dropped.
-    Ends,
+pub enum Disposition {
+    /// Keep it.
+    Keep,
+    /// Drop it: it is over.
+    Drop,
 }
 
 impl Connection {
@@ -118,7 +118,7 @@ impl Connection {
         Connection { watched: Some(Interest::OPENING), ..self }
     }
 
-    /// Has the poller watch it for what it waits for now.
+    /// Updates what the poller watches it for.
     ///
     /// # Errors
     /// The kernel's: there may be too many (epoll(7), max_user_watches).
@@ -128,7 +128,7 @@ impl Connection {
         let wanted = if self.opening {
             Some(Interest::OPENING)
         } else {
-            // A hang-up is told whatever one waits for: who waits for nothing must not be watched at all.
+            // epoll always reports a hang-up: a connection that waits for nothing must not be watched at all.
             (read || write || !self.hung_up).then_some(Interest { read, write, once: false })
         };
         if self.was_opening() {
@@ -147,14 +147,14 @@ impl Connection {
     }
 
     /// Does what the socket is ready for.
-    pub fn ready(&mut self, ready: &Ready, turn: &mut Turn<'_>) -> Fate {
+    pub fn ready(&mut self, ready: &Ready, turn: &mut Turn<'_>) -> Disposition {
         if self.opening {
             return self.finish_opening(ready, turn);
         }
         self.hung_up |= ready.hung_up;
         // Reading first: what the peer sent before it reset is still there.
-        if !(self.paused || self.ended || self.closing) && self.read(turn) == Fate::Ends {
-            return Fate::Ends;
+        if !(self.paused || self.ended || self.closing) && self.read(turn) == Disposition::Drop {
+            return Disposition::Drop;
         }
         if ready.failed
             && let Some(error) = self.take_error()
@@ -169,14 +169,14 @@ impl Connection {
                 Err(error) => return self.fail(error, turn.stamp, |closed| turn.inbox.push(closed)),
             }
         }
-        Fate::Stays
+        Disposition::Keep
     }
 
-    /// Takes octets to send; `tell` is told `Drained`, if they have left already, or how the connection failed.
+    /// Takes octets to send; `report` gets `Drained`, if they have left already, or how the connection failed.
     ///
     /// # Errors
     /// ENOTCONN before it is open and after our `Close`; ENOBUFS if too much waits to be sent.
-    pub fn write(&mut self, octets: &[u8], stamp: Stamp, tell: impl FnOnce(Inbound)) -> Result<Fate, OsError> {
+    pub fn write(&mut self, octets: &[u8], stamp: Stamp, report: impl FnOnce(Inbound)) -> Result<Disposition, OsError> {
         if self.opening || self.closing {
             return Err(OsError::ENOTCONN);
         }
@@ -185,38 +185,38 @@ impl Connection {
                 return Err(OsError::ENOBUFS);
             }
             self.unsent.extend(octets);
-            return Ok(Fate::Stays);
+            return Ok(Disposition::Keep);
         }
         match self.send(octets) {
             Ok(sent) => {
                 self.unsent.extend(octets.get(sent..).unwrap_or_default());
                 if self.unsent.is_empty() {
-                    tell(Inbound::Drained { token: self.token });
+                    report(Inbound::Drained { token: self.token });
                 }
-                Ok(Fate::Stays)
+                Ok(Disposition::Keep)
             }
-            Err(error) => Ok(self.fail(error, stamp, tell)),
+            Err(error) => Ok(self.fail(error, stamp, report)),
         }
     }
 
-    /// Ends our side when nothing is left to send, and tells nothing more.
-    pub fn close(&mut self, buffers: &mut Buffers) -> Fate {
+    /// Drop our side when nothing is left to send, and reports nothing more.
+    pub fn close(&mut self, buffers: &mut Buffers) -> Disposition {
         self.closing = true;
         if !self.unsent.is_empty() {
-            // A peer that never reads must not hold it for ever. Local sockets have no such limit.
+            // A peer that never reads must not hold it forever. Local sockets have no such limit.
             let _ = self.socket.set_tcp_user_timeout(Some(MAX_CLOSING));
-            return Fate::Stays;
+            return Disposition::Keep;
         }
         self.discard_unread(buffers);
-        Fate::Ends
+        Disposition::Drop
     }
 
-    /// Stops or goes on reading.
+    /// Stops or resumes reading.
     pub fn pause(&mut self, paused: bool) {
         self.paused = paused;
     }
 
-    /// Sees to it that closing the socket sends FIN, not RST, as far as that is in our hand (RFC 1122 §4.2.2.13).
+    /// Discards unread octets, with which the kernel would send RST instead of FIN (RFC 1122 §4.2.2.13).
     fn discard_unread(&self, buffers: &mut Buffers) {
         let mut discarded = 0;
         while let Ok(count @ 1..) = rustix::io::read(&self.socket, buffers.octets()) {
@@ -227,14 +227,13 @@ impl Connection {
         }
     }
 
-    /// Has closing the socket send RST.
+    /// Makes closing the socket send RST.
     pub fn reset(&self) {
         // Where it fails the connection is over already.
         let _ = self.socket.set_linger(Some(Duration::ZERO));
     }
 
-    /// Sends RST and keeps the socket, with its options and watched as attempts are. `None` where that cannot be had, because
-    /// more was done with the connection than opening it.
+    /// Sends RST and keeps the socket for another attempt. `None` if the connection was used for more than opening it.
     pub fn reset_to_spare(self) -> Option<Spare> {
         let Some(header) = self.spare_for.filter(|_| self.was_opening()) else {
             self.reset();
@@ -248,10 +247,10 @@ impl Connection {
         Some(Spare { lane: self.lane, header, socket: self.socket })
     }
 
-    fn finish_opening(&mut self, ready: &Ready, turn: &mut Turn<'_>) -> Fate {
-        // The queue has the details of what the pending error only sums up.
+    fn finish_opening(&mut self, ready: &Ready, turn: &mut Turn<'_>) -> Disposition {
+        // The queue has the details of the pending error.
         if ready.failed && self.report_icmp(turn) {
-            return Fate::Ends;
+            return Disposition::Drop;
         }
         if (ready.failed || ready.hung_up)
             && let Some(error) = self.take_error()
@@ -259,7 +258,7 @@ impl Connection {
             return self.fail(error, turn.stamp, |closed| turn.inbox.push(closed));
         }
         if !ready.writable {
-            return Fate::Stays;
+            return Disposition::Keep;
         }
         self.opening = false;
         let may_have_repeated = turn.stamp.user.mono.since(self.began) >= NO_SECOND_SYN;
@@ -269,15 +268,15 @@ impl Connection {
         };
         let (token, stamp, local) = (self.token, turn.stamp, self.local);
         turn.inbox.push(Inbound::Opened(Opened { token, stamp, local, retransmits }));
-        Fate::Stays
+        Disposition::Keep
     }
 
-    /// Whether the attempt to open it goes on.
+    /// Whether it is still opening.
     pub fn is_opening(&self) -> bool {
         self.opening
     }
 
-    /// Whether it has opened and nothing was done with it since.
+    /// Whether it has opened and was not used since.
     fn was_opening(&self) -> bool {
         !self.opening && self.watched == Some(Interest::OPENING)
     }
@@ -291,23 +290,23 @@ impl Connection {
         let _ = errors.set(self.socket.as_fd(), 0);
     }
 
-    /// Whether the error queue had something to tell.
+    /// Reports an ICMP error from the error queue; returns whether there was one.
     fn report_icmp(&self, turn: &mut Turn<'_>) -> bool {
-        let place = Place { lane: self.lane, flow: 0, protocol: self.protocol, token: Some(self.token) };
+        let at = Arrival { lane: self.lane, flow: 0, protocol: self.protocol, token: Some(self.token) };
         while let Ok(message) = message::receive(self.socket.as_fd(), Queue::Errors, turn.buffers) {
             // The socket may have served an earlier attempt, from another port: RFC 9293 §3.1, the Source Port comes first.
             let port = message.octets.first_chunk().map(|port| u16::from_be_bytes(*port));
             if port.zip(self.local).is_some_and(|(port, local)| port != local.port_number()) {
                 continue;
             }
-            if place.push_error(&message, turn.inbox) {
+            if at.push_error(&message, turn.inbox) {
                 return true;
             }
         }
         false
     }
 
-    fn read(&mut self, turn: &mut Turn<'_>) -> Fate {
+    fn read(&mut self, turn: &mut Turn<'_>) -> Disposition {
         let buffer = turn.buffers.octets();
         let most = buffer.len().min(READ_OCTETS);
         let buffer = buffer.get_mut(..most).unwrap_or_default();
@@ -315,17 +314,17 @@ impl Connection {
             Ok(0) => {
                 self.ended = true;
                 turn.inbox.push(self.closed(turn.stamp, ClosedHow::Fin));
-                return Fate::Stays;
+                return Disposition::Keep;
             }
             Ok(count) => {
                 let octets = turn.inbox.store(buffer.get(..count).unwrap_or_default());
                 turn.inbox.push(Inbound::Data(Data { token: self.token, stamp: turn.stamp, octets }));
-                return Fate::Stays;
+                return Disposition::Keep;
             }
             Err(error) => OsError::from_code(error.raw_os_error()),
         };
         match error {
-            EAGAIN => Fate::Stays,
+            EAGAIN => Disposition::Keep,
             error => self.fail(error, turn.stamp, |closed| turn.inbox.push(closed)),
         }
     }
@@ -352,16 +351,16 @@ impl Connection {
         self.socket.take_error().ok().flatten().map(OsError::from)
     }
 
-    /// The connection is over; told, unless it was ours to end.
-    fn fail(&self, error: OsError, stamp: Stamp, tell: impl FnOnce(Inbound)) -> Fate {
+    /// Drop a connection that failed, and reports it unless we were closing it.
+    fn fail(&self, error: OsError, stamp: Stamp, report: impl FnOnce(Inbound)) -> Disposition {
         let how = match error {
             OsError::ECONNREFUSED | OsError::ECONNRESET | OsError::EPIPE => ClosedHow::Reset,
             error => ClosedHow::Failed(error),
         };
         if !self.closing {
-            tell(self.closed(stamp, how));
+            report(self.closed(stamp, how));
         }
-        Fate::Ends
+        Disposition::Drop
     }
 
     fn closed(&self, stamp: Stamp, how: ClosedHow) -> Inbound {

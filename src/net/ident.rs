@@ -39,7 +39,7 @@ pub fn reserve(family: Family) -> Reservation {
     Reservation { ident, holders: Vec::new() }
 }
 
-/// An identifier the user wants, whoever else has it.
+/// An identifier that the user chose, even if another process has it.
 pub fn given(ident: Ident) -> Reservation {
     Reservation { ident, holders: Vec::new() }
 }

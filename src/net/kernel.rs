@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use super::accept::Doors;
+use super::accept::Listeners;
 use super::clock;
 use super::connection::Turn;
 use super::lane::Lane;
@@ -20,7 +20,7 @@ use crate::channel::{
 };
 use crate::types::{Family, Ident, Instant, Now, Stamp};
 
-/// What a channel without any lane says about lanes.
+/// The profile of lanes in a channel without any.
 const NO_LANE: Profile = Profile {
     family: Family::V4,
     protocol: Protocol::Icmp,
@@ -35,24 +35,24 @@ const NO_LANE: Profile = Profile {
     header: LaneHeader::NONE,
 };
 
-/// All sockets of a run, signals, and what other threads have to say.
+/// All sockets of a thread, signals, and the mailbox.
 pub struct KernelChannel {
     /// By number; lanes that were refused have none.
     lanes: Vec<Option<Lane>>,
     streams: Streams,
-    doors: Doors,
+    listeners: Listeners,
     poller: Poller,
-    /// Of the first channel of a process alone: a signal is read once.
+    /// Only in the first channel of a process: a signal is read once.
     signals: Option<OwnedFd>,
     mailbox: Arc<Mailbox<Control>>,
-    /// What became of orders, to be told before anything that may have arrived in answer to them.
+    /// Outcomes of orders, to be received before any reply to them.
     outcomes: VecDeque<Inbound>,
-    /// Who is known to be ready and has not been asked yet.
+    /// Sources that are ready and not yet read.
     ready: Vec<Ready>,
-    /// Whether the wait that has just ended has asked who is ready.
+    /// Whether the last wait has polled the kernel.
     asked: bool,
     /// Sockets that have more to read than a turn reads. They are read in each turn and not watched, which would cost every
-    /// packet that arrives a wake-up for nobody, until there is something to wait for.
+    /// arriving packet a useless wake-up, until there is something to wait for.
     busy: Vec<Source>,
     /// The socket that had no room for the front order.
     blocked: Option<Source>,
@@ -61,7 +61,7 @@ pub struct KernelChannel {
 }
 
 impl KernelChannel {
-    /// A channel over these lanes, whose indices are their numbers.
+    /// A channel over these lanes, indexed by number.
     ///
     /// # Errors
     /// If epoll or a timer cannot be had.
@@ -83,7 +83,7 @@ impl KernelChannel {
         Ok(KernelChannel {
             lanes,
             streams: Streams::default(),
-            doors: Doors::default(),
+            listeners: Listeners::default(),
             poller,
             signals,
             mailbox,
@@ -108,7 +108,7 @@ impl KernelChannel {
         }
     }
 
-    /// Carries out an order about a connection. Datagrams leave nothing behind to forget.
+    /// Carries out an order about a connection. Datagrams leave no state to forget.
     fn carry_out(&mut self, order: &Order, outbox: &Outbox) {
         let (streams, poller, outcomes) = (&mut self.streams, &self.poller, &mut self.outcomes);
         match order {
@@ -147,7 +147,7 @@ impl KernelChannel {
         Ok(())
     }
 
-    /// Watches again what was too busy for that.
+    /// Watches busy sockets again.
     fn watch_busy(&mut self) -> Result<(), ChannelError> {
         for source in self.busy.drain(..) {
             if let Source::Socket { lane, flow } = source
@@ -218,9 +218,9 @@ impl Channel for KernelChannel {
             self.poller.poll(&mut self.ready)?;
             self.ready.extend(self.busy.iter().map(|&source| Ready::to_read(source)));
         }
-        // Everyone in the list was ready at this time, however long the others take.
+        // All sources in the list were ready at this time, however long reading the others takes.
         let stamp = Stamp::user(clock::now());
-        self.doors.reopen(self.streams.take_freed(), stamp.user.mono, &self.lanes, &self.poller)?;
+        self.listeners.resume(self.streams.take_freed(), stamp.user.mono, &self.lanes, &self.poller)?;
         let mut ready = std::mem::take(&mut self.ready);
         for one in ready.drain(..) {
             match one.source {
@@ -238,7 +238,7 @@ impl Channel for KernelChannel {
                     let mut turn = Turn { stamp, buffers: &mut self.buffers, inbox };
                     match self.lanes.get_mut(usize::from(lane)) {
                         Some(Some(lane)) if lane.accepts() => {
-                            self.doors.answer(lane, one.source, &mut self.streams, &self.poller, &mut turn)?;
+                            self.listeners.accept(lane, one.source, &mut self.streams, &self.poller, &mut turn)?;
                         }
                         _ => self.read(&one, (lane, flow), inbox)?,
                     }
@@ -252,9 +252,9 @@ impl Channel for KernelChannel {
     }
 
     fn wait(&mut self, deadline: Option<Instant>, precision: Precision) -> Result<(), ChannelError> {
-        let deadline = self.doors.wake(deadline);
+        let deadline = self.listeners.wake(deadline);
         let passed = || deadline.is_some_and(|at| at <= clock::now().mono);
-        // Where there is nothing to wait for, nobody is watched either.
+        // Without a need to wait, busy sockets are not watched again.
         if !self.outcomes.is_empty() || !self.ready.is_empty() || passed() {
             return Ok(());
         }

@@ -5,7 +5,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 /// Descriptors that are no connections: standard streams, epoll, timer, signals, mailbox, lanes, other threads' business.
 const RESERVED: u64 = 64;
 
-/// Raises the limit as far as everyone may raise it. The common soft limit of 1024 is for programs that use select(2).
+/// Raises the soft limit as far as an unprivileged process may. The common soft limit of 1024 is for programs that use select(2).
 pub fn raise() {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     // Where this fails, the limit stays what it was.

@@ -1,4 +1,4 @@
-//! Sockets that wait for others: addresses, groups, files of local sockets, and who connects ([`accept`]).
+//! Listening sockets: addresses, groups, files of local sockets, and accepting connections ([`accept`]).
 
 use std::ffi::OsStr;
 use std::fs;
@@ -21,7 +21,7 @@ use crate::types::{Endpoint, Family, IpEndpoint};
 /// Connections that may wait to be accepted; the kernel cuts it to `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
 
-/// A socket that TCP clients can connect to. What is set here their connections inherit.
+/// A listening TCP socket. Accepted connections inherit its options.
 ///
 /// # Errors
 /// The call that failed, and how.
@@ -45,7 +45,7 @@ pub fn tcp_listener(plan: &LanePlan, at: &Endpoint) -> Result<Socket, Failure> {
     Ok(socket)
 }
 
-/// Lets others connect.
+/// Starts to listen.
 ///
 /// # Errors
 /// `listen`: EADDRINUSE …
@@ -62,10 +62,10 @@ pub fn bind_datagrams(socket: &Socket, plan: &LanePlan, at: &Endpoint) -> Result
         Family::V4 => IP_MULTICAST_ALL,
         Family::V6 => IPV6_MULTICAST_ALL,
     };
-    // By default a socket hears the groups that anyone on this host has joined. Kernels before 4.20 cannot do otherwise for IPv6.
+    // By default a socket receives from all groups joined on this host. Kernels before 4.20 cannot change that for IPv6.
     let _ = all_groups.set(socket.as_fd(), 0);
     if !plan.groups.is_empty() {
-        // A group has as many members on a host as like to be.
+        // Several processes may join one group.
         socket.set_reuse_address(true).map_err(|error| ("SO_REUSEADDR", error.into()))?;
     }
     bind(socket, plan, at)
@@ -102,10 +102,10 @@ pub fn join_groups(socket: &Socket, plan: &LanePlan) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Binds a local socket, in place of one that nobody answers at any more; with an empty path at a name that the kernel chooses.
+/// Binds a local socket, replacing a stale socket file; with an empty path, to a name that the kernel chooses.
 ///
 /// # Errors
-/// `bind`: EADDRINUSE if someone answers there, or if it is no socket; EACCES, ENOENT …
+/// `bind`: EADDRINUSE if another process listens there, or if the file is not a socket; EACCES, ENOENT …
 pub fn bind_local(socket: &Socket, at: &Endpoint, kind: Type) -> Result<Option<SocketFile>, Failure> {
     let failed = |error: OsError| ("bind", error);
     let Endpoint::Unix(path) = at else {
@@ -113,7 +113,7 @@ pub fn bind_local(socket: &Socket, at: &Endpoint, kind: Type) -> Result<Option<S
     };
     let name = SockAddr::unix(path).map_err(|error| failed(error.into()))?;
     match socket.bind(&name).map_err(OsError::from) {
-        Err(OsError::EADDRINUSE) if is_left_over(path, &name, kind) => {
+        Err(OsError::EADDRINUSE) if is_stale(path, &name, kind) => {
             fs::remove_file(path).map_err(|error| ("unlink", error.into()))?;
             socket.bind(&name).map_err(|error| failed(error.into()))?;
         }
@@ -122,7 +122,7 @@ pub fn bind_local(socket: &Socket, at: &Endpoint, kind: Type) -> Result<Option<S
     Ok(SocketFile::at(path))
 }
 
-/// The file of a local socket of ours, removed at the end.
+/// The file of a local socket of ours, removed on drop.
 #[derive(Debug)]
 pub struct SocketFile {
     path: PathBuf,
@@ -140,17 +140,17 @@ impl SocketFile {
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        // Someone may have put another there.
+        // Another process may have replaced it.
         let still_ours =
             fs::symlink_metadata(&self.path).is_ok_and(|file| (file.dev(), file.ino()) == (self.device, self.inode));
         if still_ours {
-            // Without the right to, it stays; who comes next finds that nobody answers.
+            // Without permission it stays; the next process to bind there finds it stale.
             let _ = fs::remove_file(&self.path);
         }
     }
 }
 
-/// Takes a connection that waits at this listener, with its other end.
+/// Accepts a connection that waits at this listener; returns it with its peer.
 ///
 /// # Errors
 /// EAGAIN if none waits; EMFILE, ENFILE, ENOBUFS if there is no room for one; others are those of that one connection.
@@ -184,8 +184,8 @@ fn bind(socket: &Socket, plan: &LanePlan, at: &Endpoint) -> Result<(), Failure> 
     socket.bind(&at.into()).map_err(|error| ("bind", error.into()))
 }
 
-/// Whether there is a socket at `path` and nobody answers.
-fn is_left_over(path: &Path, name: &SockAddr, kind: Type) -> bool {
+/// Whether `path` is a socket without a listener.
+fn is_stale(path: &Path, name: &SockAddr, kind: Type) -> bool {
     let is_socket = fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
     let answer = || Socket::new_raw(Domain::UNIX, kind.nonblocking().cloexec(), None)?.connect(name);
     is_socket && answer().is_err_and(|error| OsError::from(error) == OsError::ECONNREFUSED)

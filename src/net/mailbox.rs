@@ -1,4 +1,4 @@
-//! What other threads tell one thread that waits in epoll: [`Mailbox`].
+//! Messages from other threads to one thread that waits in epoll: [`Mailbox`].
 
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -6,8 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::event::{EventfdFlags, eventfd};
 
-/// A queue with a descriptor (an eventfd) that is readable while something was put in and [`Mailbox::take_all`] has not been
-/// called since.
+/// A queue with a descriptor (an eventfd) that becomes readable when an item is put in, until [`Mailbox::take_all`] is called.
 #[derive(Debug)]
 pub struct Mailbox<T> {
     items: Mutex<VecDeque<T>>,
@@ -24,7 +23,7 @@ impl<T> Mailbox<T> {
         Ok(Mailbox { items: Mutex::default(), event })
     }
 
-    /// Puts `item` in and wakes whoever waits.
+    /// Puts `item` in and wakes the waiting thread.
     pub fn put(&self, item: T) {
         self.items().push_back(item);
         // A full counter cannot be added to, but then the descriptor is readable already.

@@ -92,8 +92,8 @@ fn channel(opened: Lanes, signals: Option<OwnedFd>, plan: &Plan) -> Result<Opene
     let channel = KernelChannel::new(opened.into_iter().map(Result::ok).collect(), signals, Arc::clone(&mailbox))?;
     let lookup = if first { lookup(plan, Arc::clone(&mailbox)) } else { None };
     let addresses = resolve::lookup(&mailbox);
-    let tell: PostControl = Arc::new(move |control| mailbox.put(control));
-    Ok(OpenedLanes { channel: Box::new(channel), lanes, lookup, addresses, tell: Some(tell) })
+    let post: PostControl = Arc::new(move |control| mailbox.put(control));
+    Ok(OpenedLanes { channel: Box::new(channel), lanes, lookup, addresses, post: Some(post) })
 }
 
 /// 64 bits that differ from run to run; not for secrets.

@@ -1,5 +1,5 @@
-//! What name servers tell of addresses, on a thread of its own: [`start`]. It never delays anything else: questions wait in a
-//! queue, answers go through the mailbox, and the thread ends with the process.
+//! Name lookups on a thread of their own: [`start`]. They never delay anything else: questions wait in a queue, answers go
+//! through the mailbox, and the thread ends with the process.
 
 use std::collections::{HashMap, VecDeque};
 use std::fs;
@@ -39,7 +39,7 @@ pub fn start(plan: &Plan, answers: Arc<Mailbox<Control>>) -> Option<Lookup> {
         if origins && is_public(address) {
             requests.put(Question::Origin(address));
         } else if origins {
-            // Nobody outside is to hear of it, and could tell anything about it.
+            // No outside server is asked about an address that is not public.
             answers.put(Control::Origin(OriginAnswer { address, texts: Some(Vec::new()), timed_out: false }));
         }
     }))
@@ -107,7 +107,7 @@ impl Requests {
 }
 
 fn run(servers: &[SocketAddr], zones: Option<Zones>, requests: &Arc<Requests>, answers: &Arc<Mailbox<Control>>) {
-    // Without a runtime nothing is answered, and nobody waits for an answer for ever.
+    // Without a runtime nothing is answered; no caller waits forever for an answer.
     let Ok(runtime) = runtime::Builder::new_current_thread().enable_io().enable_time().build() else {
         return;
     };

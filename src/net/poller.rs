@@ -1,4 +1,4 @@
-//! What a thread waits in: epoll over everything that can become ready, and one timer: [`Poller`].
+//! Waiting: epoll over everything that can become ready, and one timer: [`Poller`].
 
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
@@ -17,7 +17,7 @@ const SPIN: Duration = Duration::from_micros(80);
 /// Events taken from the kernel at once.
 const BATCH: usize = 64;
 
-/// Who became ready.
+/// What can become ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
     /// The signal descriptor.
@@ -35,19 +35,19 @@ pub enum Source {
     Connection(u64),
 }
 
-/// What to watch a descriptor for; errors and a hang-up are always told.
+/// What to watch a descriptor for; errors and a hang-up are always reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Interest {
     /// Something to read.
     pub read: bool,
     /// Room to write.
     pub write: bool,
-    /// Told when it comes, and not again as long as it stays so (EPOLLET).
+    /// Reported on changes alone (EPOLLET).
     pub once: bool,
 }
 
 impl Interest {
-    /// How an attempt to connect ends.
+    /// The end of an attempt to connect.
     pub const OPENING: Interest = Interest { read: false, write: true, once: true };
     /// Errors and a hang-up alone.
     pub const NONE: Interest = Interest { read: false, write: false, once: false };
@@ -57,10 +57,10 @@ impl Interest {
     pub const BOTH: Interest = Interest { read: true, write: true, once: false };
 }
 
-/// That someone became ready.
+/// A source that became ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ready {
-    /// Who.
+    /// Which.
     pub source: Source,
     /// There is something to read.
     pub readable: bool,
@@ -73,7 +73,7 @@ pub struct Ready {
 }
 
 impl Ready {
-    /// That there may be something to read.
+    /// A source that may have something to read.
     pub const fn to_read(source: Source) -> Ready {
         Ready { source, readable: true, writable: false, failed: false, hung_up: false }
     }
@@ -84,7 +84,7 @@ impl Ready {
 pub struct Poller {
     epoll: OwnedFd,
     timer: OwnedFd,
-    /// What the timer is set to and has not yet reached.
+    /// When the timer expires, if it has not yet.
     armed: Option<Instant>,
 }
 
@@ -97,7 +97,7 @@ impl Poller {
         let epoll = epoll::create(CreateFlags::CLOEXEC).map_err(failed("epoll_create"))?;
         let flags = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;
         let timer = timerfd_create(TimerfdClockId::Monotonic, flags).map_err(failed("timerfd_create"))?;
-        // Told once each time it runs down (edge-triggered), so that it need not be read: setting it anew clears it.
+        // Reported once per expiry (edge-triggered), so that it need not be read: setting it again clears it.
         epoll::add(&epoll, &timer, TIMER, EventFlags::IN | EventFlags::ET).map_err(failed("epoll_ctl"))?;
         Ok(Poller { epoll, timer, armed: None })
     }
@@ -126,7 +126,7 @@ impl Poller {
         epoll::delete(&self.epoll, descriptor).map_err(failed("epoll_ctl"))
     }
 
-    /// Adds to `ready` who is ready now, without blocking.
+    /// Adds the sources that are ready now to `ready`, without blocking.
     ///
     /// # Errors
     /// If the kernel refuses.
@@ -134,8 +134,8 @@ impl Poller {
         self.collect(Some(&Timespec { tv_sec: 0, tv_nsec: 0 }), ready)
     }
 
-    /// Blocks until someone is ready or `deadline` has come, and adds who is ready to `ready`. May return early. Says whether it
-    /// has asked who is ready, which it has not if the deadline had passed.
+    /// Blocks until a source is ready or `deadline` has come, and adds the ready sources to `ready`. May return early. Returns
+    /// whether it has polled the kernel, which it has not if the deadline had passed.
     ///
     /// # Errors
     /// If the kernel refuses.
@@ -253,7 +253,7 @@ mod tests {
     use crate::net::mailbox::Mailbox;
 
     #[test]
-    fn who_is_ready_is_told_by_name() {
+    fn a_source_survives_its_epoll_data() {
         let socket = Source::Socket { lane: 3, flow: u16::MAX };
         let connections = [0, SOCKET, CONNECTION - 1].map(Source::Connection);
         for source in [Source::Signals, Source::Mailbox, socket].into_iter().chain(connections) {
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn someone_ready_ends_a_wait_without_a_deadline() {
+    fn a_ready_source_ends_a_wait_without_a_deadline() {
         let mut poller = Poller::new().unwrap();
         let mailbox = Mailbox::new().unwrap();
         poller.watch(&mailbox, Source::Mailbox, Interest::READ).unwrap();

@@ -8,7 +8,7 @@ use crate::channel::{ChannelError, OsError};
 /// What opening needs: raw sockets, marks on kernels before 5.17, and listeners on ports below 1024.
 const NEEDED: [Capability; 3] = [Capability::CAP_NET_RAW, Capability::CAP_NET_ADMIN, Capability::CAP_NET_BIND_SERVICE];
 
-/// Acts as the real user from here on: a set-user-ID must not open the files a user names. What it permits is kept for
+/// Acts as the real user from here on: a set-user-ID program must not open files that a user names. The permission is kept for
 /// `raise_for_opening`.
 ///
 /// # Errors
@@ -17,11 +17,11 @@ pub fn rest() -> Result<(), ChannelError> {
     process::act_as_real_user()
 }
 
-/// Makes effective what is only permitted: by a file capability (`setcap cap_net_raw+p`), or by a set-user-ID that rests.
+/// Makes permitted capabilities effective: those of the file (`setcap cap_net_raw+p`), or those of a set-user-ID program.
 pub fn raise_for_opening() {
     for capability in NEEDED {
         if caps::has_cap(None, CapSet::Permitted, capability).unwrap_or(false) {
-            // Where this fails, the socket call says so in its own words.
+            // If this fails, the socket call reports the error.
             let _ = caps::raise(None, CapSet::Effective, capability);
         }
     }
@@ -34,10 +34,10 @@ pub fn raise_for_opening() {
 /// If anything is left.
 pub fn drop_all() -> Result<(), ChannelError> {
     process::set_no_new_privs()?;
-    // Takes CAP_SETPCAP; who has not got it cannot gain anything through the bounding set after no_new_privs either.
+    // Needs CAP_SETPCAP; without it, no_new_privs already keeps the bounding set from granting anything.
     let _ = caps::clear(None, CapSet::Bounding);
     process::become_real_user()?;
-    // Ambient capabilities go with the permitted ones; kernels before 4.3 have none and say EINVAL.
+    // Ambient capabilities go with the permitted ones; kernels before 4.3 have none and return EINVAL.
     let _ = caps::clear(None, CapSet::Ambient);
     let refused = ChannelError { call: "capset", error: OsError::EPERM };
     for set in [CapSet::Effective, CapSet::Permitted, CapSet::Inheritable] {

@@ -1,4 +1,4 @@
-//! Received messages become what the seam knows: [`Lane::receive`].
+//! Converts received messages to [`Inbound`]: [`Lane::receive`].
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
@@ -22,16 +22,16 @@ const ERRORS: usize = 4 * BATCH;
 impl Lane {
     /// Adds what the socket of `flow` has received to `inbox`: stamps of what it sent and errors, then replies. A packet's
     /// stamp of entering the queueing discipline is there before its answer can be.
-    /// Says whether it has stopped reading with more to come.
+    /// Returns whether it has stopped before the queue was empty.
     pub fn receive(&mut self, flow: u16, failed: bool, buffers: &mut Buffers, inbox: &mut Inbox) -> bool {
         let Some(socket) = self.sockets.get_mut(usize::from(flow)) else {
             return false;
         };
-        let place = Place { lane: self.id, flow, protocol: self.plan.protocol, token: None };
+        let at = Arrival { lane: self.id, flow, protocol: self.plan.protocol, token: None };
         let LaneSocket { socket, drops, departures, .. } = socket;
         if failed {
             read_all(socket.as_fd(), Queue::Errors, ERRORS, buffers, |message, user| {
-                place.push_error_or_stamp(message, user, departures, inbox);
+                at.push_error_or_stamp(message, user, departures, inbox);
             });
         }
         let before = inbox.items().len();
@@ -39,19 +39,18 @@ impl Lane {
         let queue = if in_header { Queue::Packets } else { Queue::Datagrams };
         let more = read_all(socket.as_fd(), queue, BATCH, buffers, |message, user| {
             let sender = if in_header { source(message.octets) } else { message.name.clone() };
-            place.push_datagram(message, sender, user, drops, inbox);
+            at.push_datagram(message, sender, user, drops, inbox);
         });
-        // ICMP datagram sockets drop as others do, and do not tell it beside what they receive.
-        if (place.protocol, self.profile.socket) == (Protocol::Icmp, SocketKind::Dgram) && inbox.items().len() > before
-        {
-            place.push_drops(option::drops_so_far(socket.as_fd()), drops, inbox);
+        // ICMP datagram sockets drop like others, but do not report it with received packets.
+        if (at.protocol, self.profile.socket) == (Protocol::Icmp, SocketKind::Dgram) && inbox.items().len() > before {
+            at.push_drops(option::drops_so_far(socket.as_fd()), drops, inbox);
         }
         more
     }
 }
 
-/// Reads a queue until it is empty, or about `most` messages were read, and says whether it was that many; each is handed on
-/// with the time of its reading.
+/// Reads a queue until it is empty, or about `most` messages were read, and returns whether it was that many. Each message is
+/// passed to `take` with the time of its reading.
 fn read_all(
     socket: BorrowedFd<'_>,
     queue: Queue,
@@ -78,19 +77,19 @@ fn read_all(
     true
 }
 
-/// Where something arrived.
-pub struct Place {
+/// Where a message arrived.
+pub struct Arrival {
     /// The lane.
     pub lane: LaneId,
     /// Which of its sockets.
     pub flow: u16,
-    /// What it speaks.
+    /// Its protocol.
     pub protocol: Protocol,
     /// The connection, if it is one.
     pub token: Option<Token>,
 }
 
-impl Place {
+impl Arrival {
     fn push_datagram(
         &self,
         message: &Message<'_>,
@@ -126,7 +125,7 @@ impl Place {
         }));
     }
 
-    /// Tells what was dropped since there were `drops` of them.
+    /// Adds the number of datagrams dropped since the count was `drops`.
     fn push_drops(&self, total: u32, drops: &mut u32, inbox: &mut Inbox) {
         let dropped = total.wrapping_sub(std::mem::replace(drops, total));
         if dropped > 0 {
@@ -148,7 +147,7 @@ impl Place {
         }
     }
 
-    /// Adds a message from the error queue to `inbox`, and says whether it was one to add.
+    /// Adds a message from the error queue to `inbox`, if it is an error, and returns whether it did.
     pub fn push_error(&self, message: &Message<'_>, inbox: &mut Inbox) -> bool {
         self.push_read_error(message, clock::now(), &cmsg::read(message.control), inbox)
     }
@@ -188,7 +187,7 @@ impl Place {
     }
 }
 
-/// Who sent an IPv4 packet, by its header (RFC 791 §3.1); a raw socket receives none that the kernel has not checked.
+/// The source address of an IPv4 packet (RFC 791 §3.1); a raw socket only receives packets that the kernel has checked.
 fn source(packet: &[u8]) -> Option<Endpoint> {
     let source: [u8; 4] = packet.get(12..16)?.try_into().ok()?;
     Some(Endpoint::Ip(IpEndpoint::from_address(source.into())))

@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_of_the_other_family_is_told_apart_from_an_unknown_name() {
+    fn an_address_of_the_other_family_differs_from_an_unknown_name() {
         assert!(resolve("::1", Some(Family::V4)).unwrap_err().family_mismatch);
         assert!(resolve("127.0.0.1", Some(Family::V6)).unwrap_err().family_mismatch);
     }

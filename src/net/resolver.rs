@@ -12,29 +12,29 @@ use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::{Name, RData};
 
-/// How long one answer may take in all.
-const PATIENCE: Duration = Duration::from_secs(1);
-/// How long one server is waited for; two attempts fit into [`PATIENCE`].
-const ATTEMPT: Duration = Duration::from_millis(450);
-/// Answers remembered, for as long as the servers say.
+/// Time limit of a lookup.
+const TIMEOUT: Duration = Duration::from_secs(1);
+/// Time limit of one query; two fit into [`TIMEOUT`].
+const QUERY_TIMEOUT: Duration = Duration::from_millis(450);
+/// Answers in the cache, for as long as their TTL.
 const CACHED: u64 = 4096;
-/// Of one answer to a question for texts, so many are kept, and so many octets of each: more is no text that anybody asked for.
+/// Most texts kept of one answer, and most octets of each.
 const MOST_TEXTS: usize = 16;
 const MOST_TEXT_OCTETS: usize = 1024;
 
 /// Asks name servers.
 pub struct Resolver(TokioResolver);
 
-/// What came of a question.
+/// The result of a lookup.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Answered<T> {
-    /// This.
+    /// A record.
     With(T),
     /// There is no such record.
     Without,
-    /// No server answered, or none with an answer.
+    /// No server gave a usable answer.
     Not,
-    /// The time is up.
+    /// The lookup timed out.
     TimedOut,
 }
 
@@ -49,10 +49,10 @@ impl Resolver {
             TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
         };
         let options = builder.options_mut();
-        options.timeout = ATTEMPT;
+        options.timeout = QUERY_TIMEOUT;
         options.attempts = 2;
         options.cache_size = CACHED;
-        // Its own reading of the hosts file forgets the order of names.
+        // hickory's reading of the hosts file loses the order of names.
         options.use_hosts_file = ResolveHosts::Never;
         builder.build().ok().map(Resolver)
     }
@@ -86,7 +86,7 @@ async fn in_time<T>(
     lookup: impl Future<Output = Result<Lookup, NetError>>,
     read: impl FnOnce(&Lookup) -> Option<T>,
 ) -> Answered<T> {
-    match tokio::time::timeout(PATIENCE, lookup).await {
+    match tokio::time::timeout(TIMEOUT, lookup).await {
         Ok(Ok(lookup)) => read(&lookup).map_or(Answered::Without, Answered::With),
         Ok(Err(NetError::Timeout)) | Err(_) => Answered::TimedOut,
         Ok(Err(NetError::Dns(DnsError::NoRecordsFound(none)))) if is_certain(none.response_code) => Answered::Without,
@@ -94,7 +94,7 @@ async fn in_time<T>(
     }
 }
 
-/// Whether a server that gives this code, and no record, knows that there is none.
+/// Whether this code, without a record, means that there is none.
 fn is_certain(code: ResponseCode) -> bool {
     matches!(code, ResponseCode::NoError | ResponseCode::NXDomain)
 }
@@ -116,7 +116,7 @@ fn below(address: IpAddr, zone: &str) -> Option<Name> {
     Some(name)
 }
 
-/// A DNS name as the network gave it, without the root's dot. The root itself names nobody.
+/// A DNS name as received, without the root's dot; `None` for the root itself.
 fn text(name: &Name) -> Option<Box<str>> {
     let mut octets = Vec::new();
     for label in name.iter() {
@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_given_as_the_network_gave_it() {
+    fn a_name_is_kept_as_received() {
         let name = Name::from_labels([b"a\x1b[2J".as_slice(), b"xn--bcher-kva", b"example"]).unwrap();
         assert_eq!(text(&name).as_deref(), Some("a\x1b[2J.xn--bcher-kva.example"));
     }
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn only_who_knows_that_there_is_none_says_so() {
+    fn only_authoritative_codes_mean_that_there_is_none() {
         assert!(is_certain(ResponseCode::NXDomain) && is_certain(ResponseCode::NoError));
         assert!(!is_certain(ResponseCode::ServFail) && !is_certain(ResponseCode::Refused));
     }

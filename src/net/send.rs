@@ -1,4 +1,4 @@
-//! Orders become packets, or reasons why not, a run of them in one system call: [`Lane::send`].
+//! Sends the datagrams of a run of orders in one system call: [`Lane::send`].
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -17,16 +17,16 @@ use crate::channel::{
 };
 use crate::types::{Endpoint, Family, IpEndpoint, Mtu, Now, Stamp, Ttl};
 
-/// How often a packet is given to the kernel at most. Each queued ICMP error makes one send fail that it has nothing to do
-/// with, and others may arrive in between: many targets that answer with errors do so in bursts.
+/// Most tries to send a packet. Each queued ICMP error makes one unrelated send fail, and more may arrive in between: many
+/// targets that answer with errors do so in bursts.
 const ATTEMPTS: usize = 16;
 
-/// What became of the orders at the front.
+/// The result of sending the orders at the front.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Taken {
-    /// So many are done.
+    /// How many are done.
     pub orders: usize,
-    /// There is no room for the next now.
+    /// Whether the socket has no room for the next.
     pub blocked: bool,
 }
 
@@ -44,14 +44,14 @@ pub struct Scratch {
 struct Packet {
     token: Token,
     name: Encoded,
-    /// In the scratch's control: the fields of its header, and behind them its number.
+    /// In the scratch's control: the fields of its header, then its number.
     control: Range<usize>,
     header_end: usize,
     /// In the scratch's octets, unless they are those of the order.
     own: Option<Range<usize>>,
 }
 
-/// What to do about a packet that did not leave.
+/// What to do about a packet that was not sent.
 enum Verdict {
     TryAgain,
     /// To be prepared anew.
@@ -61,8 +61,8 @@ enum Verdict {
 }
 
 impl Lane {
-    /// Sends the datagram at the front of `outbox`, which is one for this lane, and in the same call those behind it that leave
-    /// by the same socket. Ends early, with what is done by then, at the first that the kernel refuses.
+    /// Sends the datagram at the front of `outbox`, which is for this lane, and in the same call those after it for the same
+    /// socket. Stops at the first that the kernel refuses.
     pub fn send(&mut self, outbox: &Outbox, scratch: &mut Scratch, outcomes: &mut VecDeque<Inbound>) -> Taken {
         let Some(Order::Send(first)) = outbox.front() else { return Taken { orders: 0, blocked: false } };
         if let (Endpoint::Unix(path), Protocol::Unix) = (&first.to, self.plan.protocol) {
@@ -83,14 +83,14 @@ impl Lane {
                     outcomes.push_back(refused(send.token, error, None));
                     return Taken { orders: 1, blocked: false };
                 }
-                // Its turn comes when those before it have left.
+                // It is refused when the ones before it are sent.
                 Err(_) => break,
             }
         }
         self.send_prepared(outbox, run, scratch, outcomes)
     }
 
-    /// Adds what one order makes the kernel send.
+    /// Prepares the packet of one order.
     fn prepare(&self, send: &Transmit, octets: &[u8], scratch: &mut Scratch) -> Result<(), OsError> {
         let to = self.destination(send)?;
         let socket = self.sockets.get(usize::from(send.flow)).ok_or(OsError::EINVAL)?;
@@ -141,7 +141,7 @@ impl Lane {
                         Verdict::Blocked => return Taken { orders: done, blocked: true },
                         Verdict::Refused(refused) => {
                             outcomes.push_back(refused);
-                            // Those behind it were given their numbers as if it had left.
+                            // The packets after it were numbered as if it had been sent.
                             return Taken { orders: done + 1, blocked: false };
                         }
                     }
@@ -151,7 +151,7 @@ impl Lane {
         Taken { orders: done, blocked: false }
     }
 
-    /// What the kernel means by an error, at the `attempt`-th time, about a packet with these header fields.
+    /// Decides what to do about the error of the `attempt`-th try to send a packet with these header fields.
     fn judge(
         &mut self,
         error: OsError,
@@ -182,7 +182,7 @@ impl Lane {
         let leased = attempt == 1
             && error == OsError::EINVAL
             && flow_label.is_some_and(|label| option::lease_flow_label(socket.as_fd(), label, to.address).is_ok());
-        // No ICMP error becomes one of these two: they are about this packet, and what a firewall said stays said.
+        // No ICMP error becomes one of these two: they are about this packet, and a firewall's answer does not change.
         let own = matches!(error, OsError::ENOBUFS | OsError::EPERM);
         let stale = self.profile.errors == ErrorPath::Queue && !own;
         if attempt < ATTEMPTS && (leased || stale) {
@@ -192,8 +192,8 @@ impl Lane {
         Verdict::Refused(refused(send.token, error, mtu))
     }
 
-    /// Sends one datagram to a local socket. When the peer's queue is full (EAGAIN), ours still has room, so that nothing would
-    /// tell the end of a wait.
+    /// Sends one datagram to a local socket. When the peer's queue is full (EAGAIN), ours still has room, so that epoll could not
+    /// report the end of a wait.
     fn send_local(&self, path: &Path, octets: &[u8]) -> Result<Stamp, OsError> {
         let socket = self.sockets.first().ok_or(OsError::EOPNOTSUPP)?;
         let name = address::encode_local(path).ok_or(OsError::EINVAL)?;
@@ -201,13 +201,13 @@ impl Lane {
         message::send(socket.as_fd(), Some(name.octets()), octets, &[]).map(|_| stamp)
     }
 
-    /// Where the order goes, if this lane can carry it out.
+    /// The order's destination, if this lane can carry it out.
     fn destination(&self, send: &Transmit) -> Result<IpEndpoint, OsError> {
         let to = send.to.ip().ok_or(OsError::EOPNOTSUPP)?;
         if to.family() != self.plan.family {
             return Err(OsError::EAFNOSUPPORT);
         }
-        // The kernel would send an IPv6 packet with Hop Limit 0 that no one may forward or answer.
+        // The kernel would send an IPv6 packet with Hop Limit 0, which no node may forward or answer.
         let Header { from, ttl, .. } = send.header;
         if ttl == Some(Ttl::new(0)) || from.is_some_and(|from| Family::of(from) != self.plan.family) {
             return Err(OsError::EINVAL);
@@ -234,9 +234,9 @@ impl Lane {
 }
 
 impl LaneSocket {
-    /// Notes that `left` packets left in a call that began at `began`.
+    /// Records that `left` packets were sent in a call that began at `began`.
     fn note(&mut self, tokens: impl Iterator<Item = Token>, left: usize, began: Now, outcomes: &mut VecDeque<Inbound>) {
-        // Where the kernel says itself when each left, the time before the call is what its stamps are checked against.
+        // With kernel stamps, the time before the call is the one that they are checked against.
         let gap = match self.departures.stamps() {
             SendStamps::None if left > 1 => self.gap.of_call(clock::now().mono.since(began.mono), left),
             _ => Duration::ZERO,

@@ -1,4 +1,4 @@
-//! Which packet of ours a send stamp of the kernel is about: [`Departures`].
+//! Matches the kernel's send stamps to our packets: [`Departures`].
 
 use std::collections::VecDeque;
 use std::os::fd::BorrowedFd;
@@ -8,11 +8,11 @@ use super::sys::tstamp::{self, Moment, SendStamp, Times};
 use crate::channel::{OsError, SendStamps, Sent, Token};
 use crate::types::Stamp;
 
-/// So many packets of a socket may wait for their stamps. What is older was lost with a full error queue, or belongs to a
-/// queue so long that its stamps are given up.
+/// Packets of a socket that may wait for their stamps. The stamps of older ones were lost with a full error queue, or are
+/// abandoned.
 const CAPACITY: usize = 4096;
 
-/// Who numbers the packets of a socket.
+/// How the packets of a socket are numbered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Numbering {
     /// We do, packet by packet (`SCM_TS_OPT_ID`, Linux 6.13); `sure` once the kernel took one of our numbers.
@@ -33,20 +33,20 @@ pub struct Departures {
 }
 
 impl Departures {
-    /// Switches stamps on. A kernel that has none, or not those, is no obstacle to probing.
+    /// Enables stamps. Without kernel support, probing continues without them.
     pub fn start(socket: BorrowedFd<'_>, stamps: SendStamps) -> Departures {
         let had = tstamp::enable(socket, stamps).map(|()| stamps);
         let stamps = had.or_else(|_| tstamp::enable(socket, SendStamps::None).map(|()| SendStamps::None));
         Departures { stamps: stamps.unwrap_or(SendStamps::None), ..Departures::none() }
     }
 
-    /// Of a socket whose packets are not stamped.
+    /// For a socket whose packets are not stamped.
     pub fn none() -> Departures {
         let numbering = Numbering::Ours { sure: false };
         Departures { stamps: SendStamps::None, numbering, next: 0, waiting: VecDeque::new() }
     }
 
-    /// Which stamps of what is sent will come.
+    /// Which stamps of sent packets to expect.
     pub fn stamps(&self) -> SendStamps {
         self.stamps
     }
@@ -73,7 +73,7 @@ impl Departures {
         self.next = self.next.wrapping_add(1);
     }
 
-    /// The next packet was refused. Says whether it is to be tried again because the kernel takes no numbers.
+    /// The next packet was refused. Returns whether to retry it, because the kernel does not support numbers.
     pub fn refused(&mut self, socket: BorrowedFd<'_>, error: OsError) -> bool {
         match self.numbering {
             _ if self.stamps == SendStamps::None => false,
@@ -93,13 +93,13 @@ impl Departures {
         }
     }
 
-    /// What is known of the packet that was stamped, with this stamp; `None` if the packet is not known.
+    /// The stamps so far of the packet that this one belongs to, including it; `None` if the packet is unknown.
     pub fn stamped(&mut self, stamp: SendStamp, times: Times) -> Option<Sent> {
-        let behind = usize::try_from(self.next.wrapping_sub(stamp.number)).ok()?;
-        let index = self.waiting.len().checked_sub(behind)?;
+        let distance = usize::try_from(self.next.wrapping_sub(stamp.number)).ok()?;
+        let index = self.waiting.len().checked_sub(distance)?;
         let sent = self.waiting.get_mut(index)?;
-        // One that is older than the packet is that of a refused one whose number this packet was given, or the wall clock
-        // was stepped back in between.
+        // A stamp older than the packet belongs to a refused packet with the same number, or the wall clock was stepped
+        // back in between.
         let software = times.software.filter(|&at| at >= sent.stamp.user.wall);
         match stamp.moment {
             Moment::Scheduled => sent.scheduled = software.or(sent.scheduled),

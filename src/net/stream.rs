@@ -6,7 +6,7 @@ use socket2::Socket;
 
 use super::clock;
 use super::connect::{self, Begun, Progress};
-use super::connection::{Connection, Fate, Spare, Turn};
+use super::connection::{Connection, Disposition, Spare, Turn};
 use super::lane::Lane;
 use super::listen;
 use super::poller::{Poller, Ready};
@@ -25,7 +25,7 @@ const ACCEPTS: usize = 64;
 const SPARES: usize = 64;
 
 /// The connections, by numbers that are given again only with their socket, once everything the poller said of it was
-/// handled: news of a closed one reaches no other.
+/// handled: an event of a closed connection never reaches another.
 #[derive(Debug, Default)]
 pub struct Streams {
     connections: HashMap<u64, Connection>,
@@ -35,12 +35,12 @@ pub struct Streams {
     fresh: Vec<u64>,
     /// With their numbers.
     spares: Vec<(u64, Spare)>,
-    /// Whether one was dropped that nobody has asked about.
+    /// Whether one was dropped since the last [`Streams::take_freed`].
     freed: bool,
 }
 
 impl Streams {
-    /// Begins to open a connection. What comes of it goes to `outcomes`, as everything about later orders.
+    /// Begins to open a connection and adds the result to `outcomes`.
     pub fn open(&mut self, plan: &LanePlan, open: &Open, poller: &Poller, outcomes: &mut impl Extend<Inbound>) {
         if let Err(error) = self.try_open(plan, open, poller, outcomes) {
             outcomes.extend([Inbound::Refused(Refused { token: open.token, error, mtu: None })]);
@@ -88,11 +88,11 @@ impl Streams {
     pub fn write(&mut self, token: Token, octets: &[u8], poller: &Poller, outcomes: &mut impl Extend<Inbound>) {
         let written = self.find(token).ok_or(OsError::ENOTCONN).and_then(|(number, connection)| {
             let stamp = Stamp::user(clock::now());
-            let fate = connection.write(octets, stamp, |told| outcomes.extend([told]))?;
-            Ok((number, fate))
+            let disposition = connection.write(octets, stamp, |inbound| outcomes.extend([inbound]))?;
+            Ok((number, disposition))
         });
         match written {
-            Ok((number, fate)) => self.settle(number, fate, poller),
+            Ok((number, disposition)) => self.settle(number, disposition, poller),
             Err(error) => outcomes.extend([Inbound::Refused(Refused { token, error, mtu: None })]),
         }
     }
@@ -100,18 +100,18 @@ impl Streams {
     /// Ends a connection from our side.
     pub fn close(&mut self, token: Token, how: CloseHow, poller: &Poller, buffers: &mut Buffers) {
         let Some((number, connection)) = self.find(token) else { return };
-        let fate = match how {
+        let disposition = match how {
             CloseHow::Fin => connection.close(buffers),
             CloseHow::Reset => return self.reset(number),
         };
-        self.settle(number, fate, poller);
+        self.settle(number, disposition, poller);
     }
 
-    /// Stops or goes on reading.
+    /// Stops or resumes reading.
     pub fn pause(&mut self, token: Token, paused: bool, poller: &Poller) {
         if let Some((number, connection)) = self.find(token) {
             connection.pause(paused);
-            self.settle(number, Fate::Stays, poller);
+            self.settle(number, Disposition::Keep, poller);
         }
     }
 
@@ -126,22 +126,22 @@ impl Streams {
     pub fn ready(&mut self, number: u64, ready: &Ready, poller: &Poller, turn: &mut Turn<'_>) {
         let Some(connection) = self.connections.get_mut(&number) else { return };
         let was_opening = connection.is_opening();
-        let fate = connection.ready(ready, turn);
-        if was_opening && fate == Fate::Stays {
+        let disposition = connection.ready(ready, turn);
+        if was_opening && disposition == Disposition::Keep {
             self.fresh.push(number);
         } else {
-            self.settle(number, fate, poller);
+            self.settle(number, disposition, poller);
         }
     }
 
-    /// Has those watched that have opened and are still there.
+    /// Updates the poller for connections that have opened since the last turn.
     pub fn watch_fresh(&mut self, poller: &Poller) {
         for number in std::mem::take(&mut self.fresh) {
-            self.settle(number, Fate::Stays, poller);
+            self.settle(number, Disposition::Keep, poller);
         }
     }
 
-    /// Takes connections that wait at a listener. Says whether there was no descriptor for one.
+    /// Accepts connections that wait at a listener. Returns whether there was no descriptor for one.
     pub fn accept(&mut self, lane: &Lane, listener: &Socket, poller: &Poller, turn: &mut Turn<'_>) -> bool {
         for _ in 0..ACCEPTS {
             match listen::accept(listener) {
@@ -181,7 +181,7 @@ impl Streams {
         self.connections.insert(number, connection);
     }
 
-    /// A socket that is as one made for `open` would be.
+    /// A spare socket with the options that `open` needs.
     fn take_spare(&mut self, open: &Open) -> Option<(u64, Spare)> {
         let fits = |(_, spare): &(u64, Spare)| spare.lane == open.lane && spare.header == open.header;
         let at = self.spares.iter().rposition(fits).filter(|_| open.source_port.is_none())?;
@@ -203,10 +203,10 @@ impl Streams {
     }
 
     /// Keeps a connection watched for what it now waits for, or drops it.
-    fn settle(&mut self, number: u64, fate: Fate, poller: &Poller) {
+    fn settle(&mut self, number: u64, disposition: Disposition, poller: &Poller) {
         let Some(connection) = self.connections.get_mut(&number) else { return };
-        // One that cannot be watched would never be heard of again; only a kernel out of memory refuses.
-        if fate == Fate::Ends || connection.watch(number, poller).is_err() {
+        // A connection that is not watched would never become ready; only a kernel out of memory refuses.
+        if disposition == Disposition::Drop || connection.watch(number, poller).is_err() {
             self.remove(number);
         }
     }

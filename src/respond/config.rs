@@ -1,4 +1,4 @@
-//! What is served, and within which limits: [`Config`].
+//! The services of a run and their limits: [`Config`].
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -47,30 +47,30 @@ impl Service {
 pub struct Listener {
     /// The lane.
     pub lane: LaneId,
-    /// What it does.
+    /// Its service.
     pub service: Service,
-    /// Where it listens, with the port it really has.
+    /// Where it listens, with its actual port.
     pub at: Endpoint,
 }
 
 /// A whole run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// What is served where.
+    /// The listeners.
     pub listeners: Vec<Listener>,
-    /// The multicast groups whose requests are answered; what comes by another, or by broadcast, is not.
+    /// The multicast groups whose requests are answered; requests to other groups or by broadcast are not.
     pub groups: Vec<IpAddr>,
-    /// Connections open at once.
+    /// Most open connections.
     pub max_connections: usize,
-    /// Clients over datagrams that are told apart at once.
+    /// Most known datagram clients.
     pub max_sessions: usize,
     /// How long a client may neither send nor take anything.
     pub idle: Duration,
     /// Datagrams answered per second and source address; `None` is no limit.
     pub rate: Option<u32>,
-    /// How long clients may go on once the end was asked for.
+    /// How long clients may continue after the run was asked to end.
     pub drain: Duration,
     /// Whether STAMP answers carry numbers of their own (RFC 8762 §4, the stateful reflector), so that loss there and loss
-    /// back can be told apart.
+    /// back can be distinguished.
     pub stateful: bool,
 }

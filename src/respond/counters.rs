@@ -1,14 +1,13 @@
-//! What was done and what was not: [`Counters`].
+//! Statistics of a listener: [`Counters`].
 
 use super::config::Service;
-use super::event::Traffic;
 
 /// Figures of one listener. Octets are those of payloads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
-    /// Clients that came: connections, and peers over datagrams as far as they could be told apart.
+    /// Sessions: connections, and known datagram clients.
     pub sessions: u64,
-    /// Datagrams received that were looked at.
+    /// Datagrams received.
     pub received_packets: u64,
     /// Octets received.
     pub received_octets: u64,
@@ -22,7 +21,7 @@ pub struct Counters {
     pub refused_rate: u64,
     /// Not answered: not a request of this service, or too short to answer without sending more than was received.
     pub refused_malformed: u64,
-    /// Not answered or not accepted: as many clients as there may be, or the end is near.
+    /// Not answered or not accepted: too many clients, or the run is ending.
     pub refused_full: u64,
     /// Not answered: the kernel took the answers more slowly than requests came.
     pub refused_busy: u64,
@@ -33,7 +32,7 @@ pub struct Counters {
 }
 
 impl Counters {
-    /// Everything that was not answered on purpose.
+    /// All requests that were deliberately not answered.
     pub const fn refused(&self) -> u64 {
         self.refused_source + self.refused_rate + self.refused_malformed + self.refused_full + self.refused_busy
     }
@@ -48,4 +47,18 @@ impl Counters {
             sent_octets: self.sent_octets,
         }
     }
+}
+
+/// What one client sent and received. Datagrams count as sent when they are given to the kernel; those that it refuses, only
+/// [`Counters::send_failed`] counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Datagrams received; `None` for connections.
+    pub received_packets: Option<u64>,
+    /// Octets received.
+    pub received_octets: u64,
+    /// Datagrams sent; `None` for connections.
+    pub sent_packets: Option<u64>,
+    /// Octets sent.
+    pub sent_octets: u64,
 }

@@ -7,31 +7,32 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::config::{Config, Listener, Service};
-use super::event::{Ended, Traffic};
+use super::counters::Traffic;
+use super::event::Ended;
 use super::expiring::Expiring;
-use super::ledger::{Client, Turn};
+use super::ledger::{Client, Context};
 use super::limiter::Limiter;
 use crate::channel::{Datagram, Header, Order, Token, Transmit};
 use crate::types::{ClockError, Endpoint, Instant, IpEndpoint, Port, Ttl, WallTime};
 use crate::wire::stamp::{self, ErrorEstimate, ReflectorPacket, SenderPacket, Timestamp};
 
-/// Services that may answer whatever they get, and so would play ball with an echo for ever: echo, daytime, quote of the
-/// day, character generator, time.
+/// Services that answer any datagram and so would loop with an echo service forever: echo, daytime, quote of the day, character
+/// generator, time.
 const CHATTY_PORTS: [u16; 5] = [7, 13, 17, 19, 37];
-/// Answers that may wait for the kernel at once, and their octets: what is more is not answered.
+/// Most answers that may wait for the kernel, and their octets; further requests are not answered.
 const MAX_WAITING: usize = 4096;
 const MAX_WAITING_OCTETS: usize = 4 << 20;
-/// Where the number of the listener ends in a token and that of octets begins.
+/// Position of the length in a token, above the number of the listener.
 const TOKEN_SHIFT: u32 = 32;
 
 /// All datagrams.
 #[derive(Debug)]
 pub(super) struct Datagrams {
     limiter: Limiter,
-    /// Clients that are told apart.
+    /// Known clients.
     sessions: Expiring<Key, Session>,
     max_sessions: usize,
-    /// Whether anybody is answered.
+    /// Whether datagrams are answered.
     open: bool,
     stateful: bool,
     groups: BTreeSet<IpAddr>,
@@ -63,7 +64,7 @@ struct Session {
 impl Datagrams {
     pub(super) fn new(config: &Config) -> Self {
         let mut refused_ports = BTreeSet::from(CHATTY_PORTS);
-        // No sender has port 0, so an answer could only go astray.
+        // No sender has port 0, so an answer could not arrive.
         refused_ports.insert(0);
         let datagrams = |listener: &&Listener| matches!(listener.service, Service::Udp | Service::Stamp);
         let own = config.listeners.iter().filter(datagrams).filter_map(|listener| listener.at.ip());
@@ -86,7 +87,7 @@ impl Datagrams {
         }
     }
 
-    /// How many clients are told apart.
+    /// Number of known clients.
     pub(super) fn len(&self) -> usize {
         self.sessions.len()
     }
@@ -95,31 +96,31 @@ impl Datagrams {
         self.sessions.next_due()
     }
 
-    /// Answers nobody from now on: the sockets go to whoever replaces us.
+    /// Stops answering: a replacement may take over the sockets.
     pub(super) fn stop(&mut self) {
         self.open = false;
     }
 
-    /// What is known of the wall clock from now on.
+    /// Sets the wall clock's error.
     pub(super) fn clock_is(&mut self, error: Option<ClockError>) {
         self.clock_error = error;
     }
 
-    /// The answers that waited are on their way.
+    /// The waiting answers were handed over.
     pub(super) fn ordered(&mut self) {
         self.waiting_octets = 0;
     }
 
-    /// Answers a datagram, or counts why not.
+    /// Answers a datagram, or counts the reason for not answering.
     pub(super) fn handle(
         &mut self,
         datagram: &Datagram,
         octets: &[u8],
         (listener, service): (usize, Service),
-        turn: &mut Turn<'_>,
+        context: &mut Context<'_>,
     ) {
         let length = octets.len() as u64;
-        turn.ledger.count(listener, |counters| {
+        context.ledger.count(listener, |counters| {
             counters.received_packets += 1;
             counters.received_octets += length;
         });
@@ -128,39 +129,39 @@ impl Datagrams {
             _ => Some(Answer::Echo),
         };
         let Some(answer) = answer.filter(|_| !datagram.cut) else {
-            return turn.ledger.count(listener, |counters| counters.refused_malformed += 1);
+            return context.ledger.count(listener, |counters| counters.refused_malformed += 1);
         };
         if !self.may_be_answered(datagram) {
-            return turn.ledger.count(listener, |counters| counters.refused_source += 1);
+            return context.ledger.count(listener, |counters| counters.refused_source += 1);
         }
-        if turn.orders.len() >= MAX_WAITING || self.waiting_octets + octets.len() > MAX_WAITING_OCTETS {
-            return turn.ledger.count(listener, |counters| counters.refused_busy += 1);
+        if context.orders.len() >= MAX_WAITING || self.waiting_octets + octets.len() > MAX_WAITING_OCTETS {
+            return context.ledger.count(listener, |counters| counters.refused_busy += 1);
         }
         let address = datagram.from.ip().map(|from| from.address);
-        if address.is_some_and(|address| !self.limiter.admits(address, turn.now.mono)) {
-            return turn.ledger.count(listener, |counters| counters.refused_rate += 1);
+        if address.is_some_and(|address| !self.limiter.admits(address, context.now.mono)) {
+            return context.ledger.count(listener, |counters| counters.refused_rate += 1);
         }
         let numbered = self.stateful && service == Service::Stamp;
-        // Who is not known gets an answer only where that does not depend on what went before.
+        // An unknown client gets an answer only where that needs no state.
         let open = self.open;
-        let session = if open { self.session(datagram, listener, &answer, turn) } else { None };
+        let session = if open { self.session(datagram, listener, &answer, context) } else { None };
         if (numbered || !open) && session.is_none() {
-            return turn.ledger.count(listener, |counters| counters.refused_full += 1);
+            return context.ledger.count(listener, |counters| counters.refused_full += 1);
         }
         let sequence = session.map(|session| session.next(length)).filter(|_| numbered);
-        turn.ledger.count(listener, |counters| {
+        context.ledger.count(listener, |counters| {
             counters.sent_packets += 1;
             counters.sent_octets += length;
         });
         self.waiting_octets += octets.len();
-        let answer = turn.orders.store(|out| match answer {
+        let answer = context.orders.store(|out| match answer {
             Answer::Echo => out.extend_from_slice(octets),
             Answer::Stamp(packet) => {
-                let clock = (turn.now.wall, self.clock_error);
+                let clock = (context.now.wall, self.clock_error);
                 reflect(&packet, sequence, datagram, octets, clock, out);
             }
         });
-        turn.orders.push(Order::Send(Transmit {
+        context.orders.push(Order::Send(Transmit {
             lane: datagram.lane,
             token: Token::new((length << TOKEN_SHIFT) | listener as u64),
             to: datagram.from.clone(),
@@ -172,20 +173,20 @@ impl Datagrams {
     }
 
     /// Ends the sessions that were idle for too long.
-    pub(super) fn expire(&mut self, turn: &mut Turn<'_>) {
-        while let Some((_, session)) = self.sessions.pop_expired(turn.now.mono) {
-            turn.ledger.end(session.client, Ended::Idle, turn.now);
+    pub(super) fn expire(&mut self, context: &mut Context<'_>) {
+        while let Some((_, session)) = self.sessions.pop_expired(context.now.mono) {
+            context.ledger.end(session.client, Ended::Idle, context.now);
         }
     }
 
     /// Ends all sessions.
-    pub(super) fn end(&mut self, turn: &mut Turn<'_>) {
+    pub(super) fn end(&mut self, context: &mut Context<'_>) {
         while let Some((_, session)) = self.sessions.pop() {
-            turn.ledger.end(session.client, Ended::Shutdown, turn.now);
+            context.ledger.end(session.client, Ended::Shutdown, context.now);
         }
     }
 
-    /// Whether an answer would reach one client, and end there.
+    /// Whether an answer would reach a single client and cause no loop.
     fn may_be_answered(&self, datagram: &Datagram) -> bool {
         let by_consent = |to: IpAddr| is_one_hosts(to) || self.groups.contains(&to);
         match &datagram.from {
@@ -205,7 +206,7 @@ impl Datagrams {
         datagram: &Datagram,
         listener: usize,
         answer: &Answer,
-        turn: &mut Turn<'_>,
+        context: &mut Context<'_>,
     ) -> Option<&mut Session> {
         let peer = match &datagram.from {
             Endpoint::Ip(IpEndpoint { address, zone, port }) => Peer::Ip(*address, *zone, *port),
@@ -221,26 +222,26 @@ impl Datagrams {
                 return None;
             }
             let traffic = Traffic { received_packets: Some(0), sent_packets: Some(0), ..Traffic::default() };
-            let client = turn.ledger.start(listener, datagram.from.clone(), traffic, turn.now);
-            self.sessions.insert(key.clone(), Session { client, sequence: 0 }, turn.now.mono);
+            let client = context.ledger.start(listener, datagram.from.clone(), traffic, context.now);
+            self.sessions.insert(key.clone(), Session { client, sequence: 0 }, context.now.mono);
         }
-        self.sessions.touch(&key, turn.now.mono)
+        self.sessions.touch(&key, context.now.mono)
     }
 }
 
-/// Whose order for one datagram this token names, and how many octets it had.
+/// The listener and the length of the answer that this token belongs to.
 pub(super) const fn of_token(token: Token) -> (usize, u64) {
     ((token.get() & ((1 << TOKEN_SHIFT) - 1)) as usize, token.get() >> TOKEN_SHIFT)
 }
 
-/// What is to be answered.
+/// The kind of answer.
 enum Answer {
     Echo,
     Stamp(SenderPacket),
 }
 
 impl Session {
-    /// Counts a request of so many octets and its answer, and gives the answer's number.
+    /// Counts a request of `length` octets and its answer, and returns the answer's number.
     fn next(&mut self, length: u64) -> u32 {
         let traffic = &mut self.client.traffic;
         traffic.received_packets = traffic.received_packets.map(|count| count + 1);
@@ -274,7 +275,7 @@ fn reflect(
         sender_sequence: packet.sequence,
         sender_timestamp: packet.timestamp,
         sender_error: packet.error,
-        // RFC 8762 §4.3.1: 255 where it cannot be told.
+        // RFC 8762 §4.3.1: 255 where it is unknown.
         sender_ttl: datagram.reply_ttl.unwrap_or(Ttl::MAX),
     };
     stamp::push_reflector(&answer, out);

@@ -1,10 +1,10 @@
-//! What the responder tells: [`Event`].
+//! The events of a responder: [`Event`].
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::config::Listener;
-use super::counters::Counters;
+use super::counters::{Counters, Traffic};
 use crate::channel::OsError;
 use crate::types::{Endpoint, WallTime};
 
@@ -13,18 +13,18 @@ use crate::types::{Endpoint, WallTime};
 pub enum Event {
     /// All listeners are open.
     Ready {
-        /// They.
+        /// The listeners.
         listeners: Arc<[Listener]>,
         /// Since when.
         time: WallTime,
     },
-    /// A client came.
+    /// A session started.
     Start(SessionStart),
-    /// A client is gone.
+    /// A session ended.
     End(Box<Session>),
-    /// Figures that were asked for.
+    /// Interim statistics, on request.
     Interim(Figures),
-    /// No client is accepted any more; so many connections are still open.
+    /// No client is accepted any more; some connections are still open.
     Draining {
         /// How many.
         open: usize,
@@ -40,24 +40,10 @@ pub struct SessionStart {
     pub session: u64,
     /// Which of the run's listeners.
     pub listener: usize,
-    /// Who.
+    /// The client.
     pub peer: Endpoint,
     /// When.
     pub time: WallTime,
-}
-
-/// What one client sent and got. Datagrams count as sent when they are given to the kernel; what it refuses of them, only the
-/// listener's [`Counters::send_failed`] tells.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Traffic {
-    /// Datagrams received; `None` for connections.
-    pub received_packets: Option<u64>,
-    /// Octets received.
-    pub received_octets: u64,
-    /// Datagrams sent; `None` for connections.
-    pub sent_packets: Option<u64>,
-    /// Octets sent.
-    pub sent_octets: u64,
 }
 
 /// A whole session.
@@ -114,6 +100,6 @@ pub struct Figures {
     pub listeners: Vec<(Listener, Counters)>,
     /// Connections open now.
     pub connections: usize,
-    /// Clients over datagrams that are told apart now.
+    /// Known datagram clients.
     pub sessions: usize,
 }

@@ -1,22 +1,22 @@
-//! Entries that expire when nobody uses them: [`Expiring`].
+//! A map whose entries expire when they are not used: [`Expiring`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::types::Instant;
 
-/// A map whose entries expire a fixed time after their last use. Using one costs a look-up and no more: the order in which
-/// entries fall due is mended when the time comes, not at every use.
+/// A map whose entries expire a fixed time after their last use. Using one costs only a look-up: an entry is put back into the
+/// queue when its old time comes, not at every use.
 #[derive(Debug)]
 pub(super) struct Expiring<K, V> {
     idle: Duration,
-    entries: BTreeMap<K, Entry<V>>,
+    entries: BTreeMap<K, Timed<V>>,
     /// Exactly one per entry: when to look at it next, which is at its due time or before.
     queue: BTreeSet<(Instant, K)>,
 }
 
 #[derive(Debug)]
-struct Entry<V> {
+struct Timed<V> {
     value: V,
     used: Instant,
     queued: Instant,
@@ -37,7 +37,7 @@ impl<K: Ord + Clone, V> Expiring<K, V> {
         self.remove(&key);
         let queued = now + self.idle;
         self.queue.insert((queued, key.clone()));
-        self.entries.insert(key, Entry { value, used: now, queued });
+        self.entries.insert(key, Timed { value, used: now, queued });
     }
 
     /// The entry, without using it.
@@ -45,7 +45,7 @@ impl<K: Ord + Clone, V> Expiring<K, V> {
         self.entries.get_mut(key).map(|entry| &mut entry.value)
     }
 
-    /// The entry, whose time begins anew.
+    /// The entry; counts as a use.
     pub(super) fn touch(&mut self, key: &K, now: Instant) -> Option<&mut V> {
         let entry = self.entries.get_mut(key)?;
         entry.used = now;

@@ -1,14 +1,14 @@
-//! Who comes and goes, counted and told: [`Ledger`].
+//! Statistics of listeners and the queue of events: [`Ledger`].
 
 use std::collections::VecDeque;
 
 use super::config::Listener;
-use super::counters::Counters;
-use super::event::{Ended, Event, Session, SessionStart, Traffic};
+use super::counters::{Counters, Traffic};
+use super::event::{Ended, Event, Session, SessionStart};
 use crate::channel::Outbox;
 use crate::types::{Endpoint, Instant, Now};
 
-/// The figures of every listener, and the events that wait to be told.
+/// The counters of every listener, and the events that are not yet polled.
 #[derive(Debug)]
 pub(super) struct Ledger {
     counters: Vec<Counters>,
@@ -16,16 +16,16 @@ pub(super) struct Ledger {
     last_session: u64,
 }
 
-/// What everything that happens in one turn is done with.
+/// The context of handling one input.
 #[derive(Debug)]
-pub(super) struct Turn<'a> {
+pub(super) struct Context<'a> {
     pub(super) now: Now,
     pub(super) ledger: &'a mut Ledger,
-    /// What is to be ordered.
+    /// Where orders go.
     pub(super) orders: &'a mut Outbox,
 }
 
-/// One client while it is there.
+/// A present client.
 #[derive(Debug)]
 pub(super) struct Client {
     start: SessionStart,
@@ -40,24 +40,24 @@ impl Client {
 }
 
 impl Ledger {
-    /// A ledger for so many listeners.
+    /// A ledger for `listeners` listeners.
     pub(super) fn new(listeners: usize) -> Self {
         Ledger { counters: vec![Counters::default(); listeners], events: VecDeque::new(), last_session: 0 }
     }
 
-    /// Changes the figures of one listener.
+    /// Updates the counters of one listener.
     pub(super) fn count(&mut self, listener: usize, change: impl FnOnce(&mut Counters)) {
         if let Some(counters) = self.counters.get_mut(listener) {
             change(counters);
         }
     }
 
-    /// Every listener's figures.
+    /// Every listener with its counters.
     pub(super) fn figures(&self, listeners: &[Listener]) -> Vec<(Listener, Counters)> {
         listeners.iter().cloned().zip(self.counters.iter().copied()).collect()
     }
 
-    /// A client came.
+    /// Starts a session.
     pub(super) fn start(&mut self, listener: usize, peer: Endpoint, traffic: Traffic, now: Now) -> Client {
         self.last_session += 1;
         self.count(listener, |counters| counters.sessions += 1);
@@ -66,18 +66,18 @@ impl Ledger {
         Client { start, since: now.mono, traffic }
     }
 
-    /// A client is gone.
+    /// Ends a session.
     pub(super) fn end(&mut self, client: Client, ended: Ended, now: Now) {
         let Client { start, since, traffic } = client;
         let duration = now.mono.since(since);
         self.events.push_back(Event::End(Box::new(Session { start, time: now.wall, duration, ended, traffic })));
     }
 
-    pub(super) fn tell(&mut self, event: Event) {
+    pub(super) fn emit(&mut self, event: Event) {
         self.events.push_back(event);
     }
 
-    /// The oldest event that was not told yet.
+    /// The oldest event.
     pub(super) fn pop(&mut self) -> Option<Event> {
         self.events.pop_front()
     }

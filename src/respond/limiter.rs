@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::expiring::Expiring;
 use crate::types::Instant;
 
-/// Sources whose rate is known at once. Beyond it all others share one rate, so that a flood from invented addresses takes
-/// neither memory nor the share of those that are known.
+/// Most sources with a bucket of their own. All others share one bucket, so that a flood from forged addresses takes neither
+/// memory nor the share of known sources.
 const MAX_SOURCES: usize = 65_536;
 /// How long the rate may be exceeded before it holds: a second's worth may come at once.
 const BURST: Duration = Duration::from_secs(1);
@@ -27,12 +27,12 @@ impl Limiter {
     /// At most `rate` a second from each source; `None` is no limit.
     pub(super) fn new(rate: Option<u32>) -> Self {
         let interval = rate.map(|rate| Duration::from_secs(1) / rate.max(1));
-        // A bucket that was not used for so long is full: forgetting it changes nothing.
+        // A bucket that was not used for this long is full: removing it changes nothing.
         let forget = BURST + interval.unwrap_or_default();
         Limiter { interval, full_at: Expiring::new(forget), others_full_at: Instant::ZERO }
     }
 
-    /// Whether `source` may have one more answer now, which is then spent.
+    /// Takes a token of `source`; returns whether there was one.
     pub(super) fn admits(&mut self, source: IpAddr, now: Instant) -> bool {
         let Some(interval) = self.interval else { return true };
         let source = share(source);
@@ -116,16 +116,16 @@ mod tests {
     }
 
     #[test]
-    fn invented_sources_take_neither_memory_nor_the_share_of_those_that_are_known() {
+    fn forged_sources_take_neither_memory_nor_the_share_of_known_ones() {
         let mut limiter = Limiter::new(Some(10));
         assert!(limiter.admits(ip("192.0.2.1"), at(0)));
-        let invented = |number: u32| IpAddr::from((0x0a00_0000 + number).to_be_bytes());
+        let forged = |number: u32| IpAddr::from((0x0a00_0000 + number).to_be_bytes());
         let many = MAX_SOURCES as u32 + 5000;
-        let through = (0..many).filter(|&number| limiter.admits(invented(number), at(1))).count();
+        let through = (0..many).filter(|&number| limiter.admits(forged(number), at(1))).count();
         assert_eq!(limiter.full_at.len(), MAX_SOURCES);
         assert_eq!(through, MAX_SOURCES - 1 + 10);
         assert!(limiter.admits(ip("192.0.2.1"), at(1)));
-        assert!(limiter.admits(invented(many), at(5000)), "the room is free again when buckets are full again");
+        assert!(limiter.admits(forged(many), at(5000)), "the room is free again when buckets are full again");
         assert_eq!(limiter.full_at.len(), 1);
     }
 }

@@ -6,13 +6,13 @@ use std::time::Duration;
 use super::config::{Config, Listener, Service};
 use super::datagrams::{self, Datagrams};
 use super::event::{Event, Figures};
-use super::ledger::{Ledger, Turn};
+use super::ledger::{Context, Ledger};
 use super::streams::Streams;
 use crate::channel::{Arena, Control, Inbound, LaneId, Order, Outbox, Refused};
 use crate::engine::Machine;
 use crate::types::{ClockError, Instant, Now};
 
-/// Serves until it is told to stop.
+/// Serves until it is stopped.
 #[derive(Debug)]
 pub struct Responder {
     listeners: Arc<[Listener]>,
@@ -20,18 +20,18 @@ pub struct Responder {
     streams: Streams,
     datagrams: Datagrams,
     ledger: Ledger,
-    /// What the next `poll_orders` hands over.
+    /// Orders for the next `poll_orders`.
     orders: Outbox,
     phase: Phase,
     started: Option<Instant>,
-    /// When the wall clock's error is asked for, if answers tell it.
+    /// When to read the wall clock's error, if answers carry it.
     clock_due: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Serving,
-    /// No new clients; the others may go on until then.
+    /// No new clients; the present ones may continue until then.
     Draining(Instant),
     Over,
 }
@@ -52,9 +52,9 @@ impl Responder {
         }
     }
 
-    fn turn(&mut self, now: Now) -> (&mut Streams, &mut Datagrams, Turn<'_>) {
-        let turn = Turn { now, ledger: &mut self.ledger, orders: &mut self.orders };
-        (&mut self.streams, &mut self.datagrams, turn)
+    fn context(&mut self, now: Now) -> (&mut Streams, &mut Datagrams, Context<'_>) {
+        let context = Context { now, ledger: &mut self.ledger, orders: &mut self.orders };
+        (&mut self.streams, &mut self.datagrams, context)
     }
 
     /// The listener of a lane, by its number, and what it does.
@@ -64,7 +64,7 @@ impl Responder {
     }
 
     fn refused(&mut self, now: Now, refused: &Refused) {
-        // An answer that this host may not or cannot send; connections have tokens that the channel chose.
+        // An answer that this host cannot send; tokens of connections were chosen by the channel.
         let (listener, octets) = datagrams::of_token(refused.token);
         if listener < self.listeners.len() && refused.token.get() & CHANNELS_OWN == 0 {
             self.ledger.count(listener, |counters| {
@@ -73,8 +73,8 @@ impl Responder {
                 counters.sent_octets = counters.sent_octets.saturating_sub(octets);
             });
         } else {
-            let (streams, _, mut turn) = self.turn(now);
-            streams.failed(refused.token, refused.error, &mut turn);
+            let (streams, _, mut context) = self.context(now);
+            streams.failed(refused.token, refused.error, &mut context);
         }
     }
 
@@ -88,19 +88,19 @@ impl Responder {
                 if open == 0 {
                     return self.end(now);
                 }
-                // Whoever replaces us listens on the same ports while our clients finish.
+                // A replacement can listen on the same ports while our clients finish.
                 for listener in self.listeners.iter() {
                     self.orders.push(Order::Unlisten { lane: listener.lane });
                 }
-                self.ledger.tell(Event::Draining { open });
+                self.ledger.emit(Event::Draining { open });
                 self.phase = Phase::Draining(now.mono + self.drain);
             }
             Control::Interim => {
                 let figures = self.figures(now);
-                self.ledger.tell(Event::Interim(figures));
+                self.ledger.emit(Event::Interim(figures));
             }
             Control::Terminate | Control::Stop => {}
-            // Who serves has no targets and asks for no names.
+            // A server has no targets and looks up no names.
             Control::Add { .. }
             | Control::Remove { .. }
             | Control::Name(_)
@@ -124,11 +124,11 @@ impl Responder {
             return;
         }
         self.phase = Phase::Over;
-        let (streams, datagrams, mut turn) = self.turn(now);
-        streams.end(&mut turn);
-        datagrams.end(&mut turn);
+        let (streams, datagrams, mut context) = self.context(now);
+        streams.end(&mut context);
+        datagrams.end(&mut context);
         let figures = self.figures(now);
-        self.ledger.tell(Event::Summary(figures));
+        self.ledger.emit(Event::Summary(figures));
     }
 
     fn end_if_drained(&mut self, now: Now) {
@@ -159,12 +159,12 @@ impl Machine for Responder {
     fn poll_orders(&mut self, now: Now, outbox: &mut Outbox) {
         if self.started.is_none() {
             self.started = Some(now.mono);
-            self.ledger.tell(Event::Ready { listeners: Arc::clone(&self.listeners), time: now.wall });
+            self.ledger.emit(Event::Ready { listeners: Arc::clone(&self.listeners), time: now.wall });
             let stamps = self.listeners.iter().any(|listener| listener.service == Service::Stamp);
             self.clock_due = stamps.then_some(now.mono);
             self.ask_clock(now);
         }
-        // Both are emptied and filled in turns, so their memory is used again and no octet is copied.
+        // The two are swapped, so their memory is reused and no octet is copied.
         if outbox.is_empty() {
             std::mem::swap(&mut self.orders, outbox);
             self.orders.reclaim();
@@ -179,27 +179,27 @@ impl Machine for Responder {
         match inbound {
             Inbound::Datagram(datagram) => {
                 if let Some(to) = self.listener(datagram.lane) {
-                    let (_, datagrams, mut turn) = self.turn(now);
-                    datagrams.handle(datagram, octets.get(datagram.octets), to, &mut turn);
+                    let (_, datagrams, mut context) = self.context(now);
+                    datagrams.handle(datagram, octets.get(datagram.octets), to, &mut context);
                 }
             }
             Inbound::Accepted(accepted) => {
                 if let Some(to) = self.listener(accepted.lane) {
-                    let (streams, _, mut turn) = self.turn(now);
-                    streams.accepted(accepted, to, &mut turn);
+                    let (streams, _, mut context) = self.context(now);
+                    streams.accepted(accepted, to, &mut context);
                 }
             }
             Inbound::Data(data) => {
-                let (streams, _, mut turn) = self.turn(now);
-                streams.data(data.token, octets.get(data.octets), &mut turn);
+                let (streams, _, mut context) = self.context(now);
+                streams.data(data.token, octets.get(data.octets), &mut context);
             }
             Inbound::Drained { token } => {
-                let (streams, _, mut turn) = self.turn(now);
-                streams.drained(*token, &mut turn);
+                let (streams, _, mut context) = self.context(now);
+                streams.drained(*token, &mut context);
             }
             Inbound::Closed(closed) => {
-                let (streams, _, mut turn) = self.turn(now);
-                streams.closed(closed, &mut turn);
+                let (streams, _, mut context) = self.context(now);
+                streams.closed(closed, &mut context);
             }
             Inbound::Refused(refused) => self.refused(now, refused),
             Inbound::Dropped(dropped) => {
@@ -209,7 +209,7 @@ impl Machine for Responder {
             }
             Inbound::Clock(error) => self.datagrams.clock_is(*error),
             Inbound::Control(control) => self.control(now, control),
-            // An error about an answer is its receiver's trouble; nothing is opened from here.
+            // An ICMP error about an answer is ignored; nothing is opened from here.
             Inbound::Sent(_) | Inbound::Icmp(_) | Inbound::Opened(_) => {}
         }
         self.end_if_drained(now);
@@ -224,9 +224,9 @@ impl Machine for Responder {
     }
 
     fn handle_timeout(&mut self, now: Now) {
-        let (streams, datagrams, mut turn) = self.turn(now);
-        streams.expire(&mut turn);
-        datagrams.expire(&mut turn);
+        let (streams, datagrams, mut context) = self.context(now);
+        streams.expire(&mut context);
+        datagrams.expire(&mut context);
         self.ask_clock(now);
         self.end_if_drained(now);
     }

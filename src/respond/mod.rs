@@ -1,8 +1,8 @@
 //! The other end of a measurement: echo, discard and STAMP reflection over TCP, UDP and local sockets, sans-IO.
 //!
-//! [`Responder`] is the Machine. It is made to stand on an open network: no answer is larger than its request, each source
-//! gets so many a second, whatever could start a loop between two servers is not answered, and everything that clients can
-//! make it remember is bounded and expires.
+//! [`Responder`] is the Machine. It is safe on an open network: no answer is larger than its request, answers per source are
+//! limited, requests that could start a loop between two servers are not answered, and all state that clients cause is bounded
+//! and expires.
 
 mod config;
 mod counters;
@@ -17,6 +17,6 @@ mod streams;
 mod tests;
 
 pub use config::{Config, Listener, Service};
-pub use counters::Counters;
-pub use event::{Ended, Event, Figures, Session, SessionStart, Traffic};
+pub use counters::{Counters, Traffic};
+pub use event::{Ended, Event, Figures, Session, SessionStart};
 pub use machine::Responder;

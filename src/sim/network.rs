@@ -223,7 +223,7 @@ impl Network {
             lanes,
             lookup: names.lookup(),
             addresses: names.forward(),
-            tell: None,
+            post: None,
         }
     }
 }

@@ -18,7 +18,7 @@ impl Ttl {
         self.0
     }
 
-    /// One hop further, or `None` behind 255.
+    /// The TTL of the next hop, or `None` after 255.
     pub fn next(self) -> Option<Ttl> {
         self.0.checked_add(1).map(Ttl)
     }

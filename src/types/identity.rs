@@ -1,4 +1,4 @@
-//! What tells one probe from another: [`ProbeId`], [`Ident`], [`Sequence`], [`Port`].
+//! Numbers that identify probes: [`ProbeId`], [`Ident`], [`Sequence`], [`Port`].
 
 use std::num::NonZeroU16;
 
@@ -35,8 +35,8 @@ impl ProbeId {
     /// With `self` the last probe sent, this undoes the wrap of the field: of the probes that share a field value only
     /// the newest can be meant, the others are at least 65 536 probes old.
     pub fn newest_with(self, sequence: Sequence) -> Option<ProbeId> {
-        let behind = u64::from((self.0 as u16).wrapping_sub(sequence.0));
-        self.0.checked_sub(behind).filter(|&number| number >= ProbeId::FIRST.0).map(ProbeId)
+        let distance = u64::from((self.0 as u16).wrapping_sub(sequence.0));
+        self.0.checked_sub(distance).filter(|&number| number >= ProbeId::FIRST.0).map(ProbeId)
     }
 }
 

@@ -1,9 +1,9 @@
-//! Which addresses belong to one network alone, or to nobody: [`is_public`].
+//! Public and special-purpose addresses: [`is_public`].
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Whether `address` is a unicast address of the public Internet. What is not means something only where it is used, or nothing:
-/// nobody outside is to be asked about it. By the IANA special-purpose address registries (RFC 6890), in doubt not public.
+/// Whether `address` is a unicast address of the public Internet. Other addresses have only a local meaning, or none, so no
+/// outside server is asked about them. Follows the IANA special-purpose address registries (RFC 6890); in doubt not public.
 pub fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),
@@ -31,7 +31,7 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
     match address.segments() {
         // RFC 2928: protocols of the IETF, such as Teredo and ORCHID; RFC 3849 and RFC 9637: documentation.
         [0x2001, ..=0x1ff | 0xdb8, ..] | [0x3fff, ..=0xfff, ..] => false,
-        // RFC 3056: what 6to4 embeds decides.
+        // RFC 3056: the embedded IPv4 address decides.
         [0x2002, high, low, ..] => is_public_v4(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low))),
         // RFC 4291 §2.4, RFC 3587 §3: global unicast. Beyond are loopback, unique local, link-local, multicast, mapped IPv4.
         [0x2000..=0x3fff, ..] => true,
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_means_something_at_home_alone_is_not_public() {
+    fn special_purpose_addresses_are_not_public() {
         for text in [
             "0.0.0.1",
             "10.0.0.1",
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn what_everybody_reaches_is_public() {
+    fn global_unicast_addresses_are_public() {
         for text in [
             "1.1.1.1",
             "9.255.255.255",

@@ -98,7 +98,7 @@ impl StampSource {
     }
 }
 
-/// When a packet passed: always both user clocks, and what the kernel or the interface said where they said anything.
+/// When a packet was sent or received: both user clocks always, kernel and interface stamps where they exist.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stamp {
     /// Beside our system call.
@@ -159,7 +159,7 @@ impl fmt::Display for Rtt {
     }
 }
 
-/// How far a wall clock that is kept in step with UTC may be off: told at one time, and growing from then on.
+/// How far a wall clock that is synchronised with UTC may be off: an error bound as of one time, which grows afterwards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClockError {
     at: WallTime,
@@ -167,16 +167,16 @@ pub struct ClockError {
 }
 
 impl ClockError {
-    /// At `at` the clock is off by no more than `error`.
+    /// At `at` the clock is off by at most `error`.
     pub const fn new(at: WallTime, error: Duration) -> Self {
         ClockError { at, error }
     }
 
-    /// After so long it should be asked for anew.
+    /// Age after which it should be read again.
     pub const FRESH: Duration = Duration::from_secs(4);
 
-    /// How far it may be off at `now`. Until the clock is set again Linux adds 500 µs a second (MAXFREQ in linux/timex.h), and
-    /// whether it is set again nobody tells us.
+    /// How far it may be off at `now`. Until the clock is set again Linux adds 500 µs a second (MAXFREQ in linux/timex.h);
+    /// there is no notification when it is set.
     pub fn by(self, now: WallTime) -> Duration {
         let since = now.as_nanos().saturating_sub(self.at.as_nanos());
         self.error.saturating_add(Duration::from_nanos(since / 2_000))
@@ -199,16 +199,16 @@ mod tests {
     }
 
     #[test]
-    fn a_clocks_error_grows_from_when_it_was_told() {
-        let told = ClockError::new(WallTime::from_nanos(1_000_000_000), Duration::from_micros(300));
-        assert_eq!(told.by(WallTime::from_nanos(1_000_000_000)), Duration::from_micros(300));
-        assert_eq!(told.by(WallTime::from_nanos(11_000_000_000)), Duration::from_micros(5_300));
+    fn a_clocks_error_grows_from_when_it_was_read() {
+        let read = ClockError::new(WallTime::from_nanos(1_000_000_000), Duration::from_micros(300));
+        assert_eq!(read.by(WallTime::from_nanos(1_000_000_000)), Duration::from_micros(300));
+        assert_eq!(read.by(WallTime::from_nanos(11_000_000_000)), Duration::from_micros(5_300));
         // The clock was set back.
-        assert_eq!(told.by(WallTime::from_nanos(0)), Duration::from_micros(300));
+        assert_eq!(read.by(WallTime::from_nanos(0)), Duration::from_micros(300));
     }
 
     #[test]
-    fn waiting_for_ever_is_the_end_of_the_clock() {
+    fn waiting_forever_is_the_end_of_the_clock() {
         assert_eq!(Instant::from_nanos(7) + Duration::MAX, Instant::from_nanos(u64::MAX));
         assert_eq!(Instant::from_nanos(7).saturating_sub(Duration::MAX), Instant::ZERO);
     }

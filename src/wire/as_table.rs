@@ -12,7 +12,7 @@ use crate::types::{Asn, Family};
 
 /// What the metadata of every MaxMind DB begins with (MaxMind DB File Format, "Database Metadata").
 const MAXMIND_MARKER: &[u8] = b"\xab\xcd\xefMaxMind.com";
-/// So many records of a database are tried for an AS number before it is taken for one of another kind.
+/// Records of a database to search for an AS number before it is rejected as one of another kind.
 const SAMPLES: usize = 1000;
 
 /// Origins of addresses: a MaxMind DB, or a list of prefixes.
@@ -27,7 +27,7 @@ impl AsTable {
     /// The table that a file holds: a MaxMind DB with AS numbers, or text with one prefix a line.
     ///
     /// # Errors
-    /// With the first line that says nothing, or what is wrong with the database.
+    /// The first line that cannot be read, or what is wrong with the database.
     pub fn read(file: Vec<u8>) -> Result<AsTable, AsTableError> {
         if contains(&file, MAXMIND_MARKER) {
             return maxmind(file).map(|reader| AsTable(Form::MaxMind(reader)));
@@ -65,7 +65,7 @@ pub enum AsTableError {
     Line(usize),
     /// It begins as a database and is none.
     Database(String),
-    /// A database that tells other things than AS numbers; its type.
+    /// A database that does not hold AS numbers; its type.
     OtherDatabase(String),
 }
 
@@ -85,7 +85,7 @@ impl fmt::Display for AsTableError {
 impl std::error::Error for AsTableError {}
 
 fn contains(file: &[u8], wanted: &[u8]) -> bool {
-    // The metadata are the last 128 KiB at most, says the format.
+    // By the format, metadata take at most the last 128 KiB.
     let from = file.len().saturating_sub(128 * 1024);
     file.get(from..).is_some_and(|end| end.windows(wanted.len()).any(|window| window == wanted))
 }
@@ -248,7 +248,7 @@ mod tests {
         let count = nodes.len();
         let mut file = Vec::new();
         for record in nodes.into_iter().flatten() {
-            // "Search Tree Section": a node's number, the number of nodes for nothing, or behind it the data section's offset.
+            // "Search Tree Section": a node's number; the number of nodes for no data; beyond it an offset into the data section.
             let value = match record {
                 None => count,
                 Some(Ok(node)) => node,

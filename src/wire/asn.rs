@@ -1,4 +1,4 @@
-//! What a name server says about the origin of an address, as Team Cymru's IP to ASN service does:
+//! Origins of addresses in TXT records in the format of Team Cymru's IP to ASN service:
 //! `23028 | 216.90.108.0/24 | US | arin | 1998-09-25`, several origins separated by blanks.
 
 use std::net::IpAddr;
@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use super::prefix::Prefix;
 use crate::types::Asn;
 
-/// So many origins of one address are believed. A prefix that several systems announce has two or three.
+/// Most origins of one address that are kept. A prefix that several systems announce has two or three.
 const MOST_ORIGINS: usize = 8;
 
 /// The origins of `address`, ascending, by the texts of a name server: those of the longest prefix. `None` if none of the texts

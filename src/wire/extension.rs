@@ -10,7 +10,7 @@ use crate::types::{Family, Mtu};
 pub enum Object {
     /// An MPLS label stack (RFC 4950), outermost label first.
     Mpls(Vec<LabelStackEntry>),
-    /// An interface of the router, or the next hop behind it (RFC 5837).
+    /// An interface of the router, or its next hop (RFC 5837).
     Interface(Interface),
     /// Any other object, verbatim.
     Unknown {
@@ -36,7 +36,7 @@ pub struct LabelStackEntry {
     pub ttl: u8,
 }
 
-/// What an Interface Information Object tells (RFC 5837 §4); each part may lack.
+/// The content of an Interface Information Object (RFC 5837 §4); each part is optional.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interface {
     /// Which interface it is about.
@@ -73,7 +73,7 @@ const VERSION: u8 = 2;
 /// Class-Num and C-Type of an MPLS label stack (RFC 4950 §5).
 const MPLS_INCOMING: (u8, u8) = (1, 1);
 
-/// Class-Num of interface information (RFC 5837 §4), and the bits of its C-Type that say what the object holds, in the order in
+/// Class-Num of interface information (RFC 5837 §4), and the bits of its C-Type that announce its parts, in the order in
 /// which it holds them; the role is in the two bits on top (§4.1).
 const INTERFACE: u8 = 2;
 const HAS_INDEX: u8 = 0x08;
@@ -86,7 +86,7 @@ const AFI_IPV6: u16 = 2;
 /// Octets of the longest name with its length octet (RFC 5837 §4.3).
 const NAME_OCTETS: usize = 64;
 
-/// Octets of a quote that an extension structure follows, at least (RFC 4884 §5.1); where it starts if the router does not say.
+/// Octets of a quote that an extension structure follows, at least (RFC 4884 §5.1); where it starts if no length field does.
 pub const UNSTATED_AT: usize = 128;
 
 /// Parts what follows the 8-octet header of an ICMP error into the quote and the extension structure (empty if there is none).
@@ -106,13 +106,13 @@ pub fn split(family: Family, length_octet: u8, body: &[u8]) -> (&[u8], &[u8]) {
     }
     let (quote, structure) = split_unstated(UNSTATED_AT, body);
     if structure.is_empty() && quote_octets >= UNSTATED_AT {
-        // A structure whose checksum some middlebox broke is still no part of the quote.
+        // A structure with a wrong checksum is still not part of the quote.
         return stated.unwrap_or((quote, structure));
     }
     (quote, structure)
 }
 
-/// Parts octets of which no length field tells where the structure starts: at `offset`, if what stands there proves itself
+/// Splits octets without a length field at `offset`, if the octets there prove to be a structure
 /// by version and checksum. For quotes that lack their first headers, `offset` is 128 less these.
 pub fn split_unstated(offset: usize, octets: &[u8]) -> (&[u8], &[u8]) {
     octets.split_at_checked(offset).filter(|(_, structure)| is_credible(structure)).unwrap_or((octets, &[]))
@@ -159,9 +159,9 @@ struct RawObject<'a> {
 impl<'a> RawObject<'a> {
     /// The first object of `octets`, and what follows it; `None` if its length is malformed.
     fn split_off(octets: &'a [u8]) -> Option<(Self, &'a [u8])> {
-        let (&[high, low, class, c_type], behind) = octets.split_first_chunk::<HEADER_OCTETS>()?;
+        let (&[high, low, class, c_type], after) = octets.split_first_chunk::<HEADER_OCTETS>()?;
         let payload_octets = usize::from(u16::from_be_bytes([high, low])).checked_sub(HEADER_OCTETS)?;
-        let (payload, rest) = behind.split_at_checked(payload_octets)?;
+        let (payload, rest) = after.split_at_checked(payload_octets)?;
         Some((RawObject { class, c_type, payload }, rest))
     }
 
@@ -196,7 +196,7 @@ impl InterfaceRole {
 }
 
 impl Interface {
-    /// `None` if the payload does not hold exactly what the C-Type says.
+    /// `None` unless the payload holds exactly the parts that the C-Type announces.
     fn from_payload(c_type: u8, payload: &[u8]) -> Option<Self> {
         let has = |bit| c_type & bit != 0;
         let mut rest = payload;
@@ -243,7 +243,7 @@ impl Interface {
     }
 }
 
-/// The next 32 bits of `octets`, which go on behind them.
+/// Takes the next 32 bits of `octets`.
 fn word(octets: &mut &[u8]) -> Option<u32> {
     let (&word, rest) = octets.split_first_chunk()?;
     *octets = rest;
@@ -347,7 +347,7 @@ mod tests {
         out
     }
 
-    /// A quote of `octets` octets that starts as IPv4 does, and a structure behind it.
+    /// A quote of `octets` octets that starts as IPv4 does, followed by a structure.
     fn body(octets: usize, structure: &[u8]) -> Vec<u8> {
         let mut body = vec![0x45; octets];
         body.extend_from_slice(structure);
@@ -399,10 +399,10 @@ mod tests {
     #[test]
     fn a_long_quote_is_not_taken_for_a_structure() {
         // Version 2 where a structure would start, and nothing else of one.
-        for behind in
+        for following in
             [&[0x20, 0, 0x12, 0x34, 0, 8, 1, 1, 1, 2, 3, 4][..], &[0x20, 0, 0, 0, 0x55, 8, 1, 1], &[0x20, 0, 0, 0]]
         {
-            let body = body(128, behind);
+            let body = body(128, following);
             assert_eq!(split(Family::V4, 0, &body), (&body[..], &[][..]));
         }
     }
@@ -473,7 +473,7 @@ mod tests {
 
     #[test]
     fn interface_information_that_contradicts_itself_is_kept_verbatim() {
-        // Too short for what the C-Type says; a name length of no whole word; octets left over; an unknown address family.
+        // Too short for its C-Type; a name length of no whole word; octets left over; an unknown address family.
         for (c_type, payload) in
             [(0x08, &[0, 0, 2][..]), (0x02, b"\x05abcd"), (0x08, &[0; 8]), (0x04, &[0, 9, 0, 0, 1, 2, 3, 4])]
         {

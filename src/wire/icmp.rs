@@ -304,7 +304,7 @@ fn redirected_packet(body: &[u8]) -> &[u8] {
     &[]
 }
 
-/// Appends an echo request with a zero checksum field, and with its checksum written if `checksum` says so (ICMPv6 checksums
+/// Appends an echo request with a zero checksum field, or with its checksum if `checksum` is set (ICMPv6 checksums
 /// need a pseudo-header and are the kernel's: RFC 4443 §2.3).
 pub fn push_echo_request(family: Family, echo: &Echo<'_>, checksum: bool, out: &mut Vec<u8>) {
     let message = push_unchecked(family, echo, out);
@@ -342,7 +342,7 @@ fn push_unchecked<'a>(family: Family, echo: &Echo<'_>, out: &'a mut Vec<u8>) -> 
     message
 }
 
-/// Writes the checksum of a message whose checksum field is zero.
+/// Writes the checksum into a message whose checksum field is zero.
 fn write_checksum(message: &mut [u8]) {
     let sum = checksum::internet(message);
     if let Some(mut packet) = MutableIcmpPacket::new(message) {
@@ -402,7 +402,7 @@ mod tests {
     fn an_mtu_is_stated_by_too_big_alone() {
         let mtu_of = |family, octets: &[u8]| error_of(family, octets).mtu().map(Mtu::get);
         assert_eq!(mtu_of(Family::V4, &[3, 4, 0, 0, 0, 0, 0x05, 0x14]), Some(1300));
-        assert_eq!(mtu_of(Family::V4, &[3, 4, 0, 0, 0, 32, 0x05, 0x14]), Some(1300), "behind RFC 4884's length");
+        assert_eq!(mtu_of(Family::V4, &[3, 4, 0, 0, 0, 32, 0x05, 0x14]), Some(1300), "after RFC 4884's length");
         assert_eq!(mtu_of(Family::V4, &[3, 4, 0, 0, 0, 0, 0, 0]), None, "older than RFC 1191");
         assert_eq!(mtu_of(Family::V6, &[2, 0, 0, 0, 0, 0, 0x05, 0x14]), Some(1300));
         assert_eq!(mtu_of(Family::V6, &[2, 0, 0, 0, 0, 1, 0, 0]), Some(65_536), "Linux's loopback");

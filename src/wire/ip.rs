@@ -22,7 +22,7 @@ pub struct IpPacket<'a> {
     pub ttl: Ttl,
     /// TOS or Traffic Class.
     pub tos: Tos,
-    /// Protocol number behind the IPv4 options or the IPv6 extension headers.
+    /// Protocol number after the IPv4 options or the IPv6 extension headers.
     pub protocol: u8,
     /// IPv4 Identification.
     pub identification: Option<u16>,
@@ -47,7 +47,7 @@ const IPV6_HEADER_OCTETS: usize = 40;
 /// Octets of a transport header that a router must quote (RFC 792).
 const QUOTED_TRANSPORT_OCTETS: usize = 8;
 
-/// Reads an IP packet of either family; octets behind its end are left out, octets that lack are forgiven.
+/// Reads an IP packet of either family; octets after its end are left out, missing octets are tolerated.
 ///
 /// # Errors
 /// [`WireError::Short`] if the header is not all there, [`WireError::Malformed`] if it is none.
@@ -55,7 +55,7 @@ pub fn parse(octets: &[u8]) -> Result<IpPacket<'_>, WireError> {
     read(octets, Origin::Arrived)
 }
 
-/// Reads an IP packet that a router quotes, whose length and fragment fields may be those of a router's insides.
+/// Reads an IP packet that a router quotes; the router may have changed its length and fragment fields.
 ///
 /// # Errors
 /// As [`parse`].
@@ -80,15 +80,15 @@ fn read(octets: &[u8], origin: Origin) -> Result<IpPacket<'_>, WireError> {
     })
 }
 
-/// The part of `behind` (what follows the fixed header) that belongs to the packet, and whether some of it lacks. `announced`
-/// is what the header says there is, if it says so.
-fn body(behind: &[u8], announced: Option<usize>, origin: Origin) -> (&[u8], bool) {
-    let Some(announced) = announced else { return (behind, false) };
-    // Old routers quote the length byte-swapped, without the header, or as zero; less than they must quote says so.
+/// The part of `rest` (everything after the fixed header) that belongs to the packet, and whether some of it is missing.
+/// `announced` is the length in the header, if it has one.
+fn body(rest: &[u8], announced: Option<usize>, origin: Origin) -> (&[u8], bool) {
+    let Some(announced) = announced else { return (rest, false) };
+    // Old routers quote the length byte-swapped, without the header, or as zero: it is less than they must quote.
     if origin == Origin::Quoted && announced < QUOTED_TRANSPORT_OCTETS {
-        return (behind, false);
+        return (rest, false);
     }
-    (behind.get(..announced).unwrap_or(behind), announced > behind.len())
+    (rest.get(..announced).unwrap_or(rest), announced > rest.len())
 }
 
 fn ipv4<'a>(packet: &LaxIpv4Slice<'a>, octets: &'a [u8], origin: Origin) -> IpPacket<'a> {
@@ -367,8 +367,8 @@ mod tests {
     }
 
     fn chained(kinds: &[(u8, u8)], last: u8) -> (u8, Vec<u8>) {
-        kinds.iter().rev().fold((last, Vec::new()), |(next, behind), &(kind, units)| {
-            (kind, [extension(kind, next, units), behind].concat())
+        kinds.iter().rev().fold((last, Vec::new()), |(next, rest), &(kind, units)| {
+            (kind, [extension(kind, next, units), rest].concat())
         })
     }
 

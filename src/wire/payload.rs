@@ -1,4 +1,4 @@
-//! What our probes carry behind the transport header: a [`Cookie`] that is ours alone, then a fill.
+//! The payload of our probes: a [`Cookie`] unique to the run, then a fill.
 
 use crate::types::ProbeId;
 
@@ -38,7 +38,7 @@ pub enum Fill {
     /// Each octet is its own index in the payload, modulo 256, as in ping.
     #[default]
     Counting,
-    /// These octets over and over, starting behind the cookie; never empty (1 to 16 octets, `ping -p`).
+    /// These octets repeated, starting after the cookie; never empty (1 to 16 octets, `ping -p`).
     Pattern(Box<[u8]>),
 }
 
@@ -91,9 +91,8 @@ pub fn first_difference(cookie: &Cookie, fill: &Fill, octets: usize, received: &
         let piece = received.get(start..).unwrap_or_default();
         !is_unchanged(cookie, fill, start, piece.get(..COUNTING.len()).unwrap_or(piece))
     })?;
-    let behind = received.iter().enumerate().skip(index);
-    behind
-        .map(|(index, &found)| Difference { index, expected: expected(cookie, fill, index), found })
+    let rest = received.iter().enumerate().skip(index);
+    rest.map(|(index, &found)| Difference { index, expected: expected(cookie, fill, index), found })
         .find(|difference| difference.expected != difference.found)
 }
 
@@ -110,10 +109,10 @@ fn is_unchanged(cookie: &Cookie, fill: &Fill, start: usize, piece: &[u8]) -> boo
 
 /// The octet that [`push`] writes at `index`.
 fn expected(cookie: &Cookie, fill: &Fill, index: usize) -> u8 {
-    let Some(behind) = index.checked_sub(COOKIE_OCTETS) else { return cookie.0[index] };
+    let Some(offset) = index.checked_sub(COOKIE_OCTETS) else { return cookie.0[index] };
     match fill {
         Fill::Counting => index as u8,
-        Fill::Pattern(pattern) => behind.checked_rem(pattern.len()).map_or(0, |at| pattern[at]),
+        Fill::Pattern(pattern) => offset.checked_rem(pattern.len()).map_or(0, |at| pattern[at]),
     }
 }
 

@@ -10,7 +10,7 @@ use crate::types::{Family, Ident, Sequence};
 /// Octets of a transport header that a router must quote (RFC 792), and all that is relied on.
 const TRANSPORT_OCTETS: usize = 8;
 
-/// A quoted transport header, as far as its first 8 octets tell.
+/// A quoted transport header, as far as its first 8 octets go.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Transport<'a> {
     /// ICMP or ICMPv6 echo request.
@@ -157,7 +157,7 @@ mod tests {
         out
     }
 
-    /// Our echo request, behind `options` words of IPv4 options.
+    /// Our echo request, after `options` words of IPv4 options.
     fn probe(family: Family, options: u8) -> Vec<u8> {
         let mut message = Vec::new();
         let echo = Echo { ident: IDENT, sequence: SEQUENCE, payload: PAYLOAD };
@@ -275,13 +275,13 @@ mod tests {
         #[test]
         fn a_quote_names_the_probe_behind_extension_headers(units in proptest::collection::vec(0..4_u8, 1..4)) {
             let message = &probe(Family::V6, 0)[40..];
-            let mut behind = (58, message.to_vec());
+            let mut rest = (58, message.to_vec());
             for units in units {
                 let mut header = vec![0; (usize::from(units) + 1) * 8];
-                (header[0], header[1]) = (behind.0, units);
-                behind = (60, [header, behind.1].concat());
+                (header[0], header[1]) = (rest.0, units);
+                rest = (60, [header, rest.1].concat());
             }
-            let octets = packet(Family::V6, behind.0, &behind.1);
+            let octets = packet(Family::V6, rest.0, &rest.1);
             prop_assert_eq!(identity(&octets), (IDENT, SEQUENCE, PAYLOAD.len()));
         }
 

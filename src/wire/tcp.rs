@@ -11,7 +11,7 @@ use crate::types::Family;
 /// Octets of a SYN as [`push_syn`] makes it: the header and the options that a Linux host sends.
 pub const SYN_OCTETS: usize = 40;
 
-/// Where the timestamps option stands in it: behind the header, the segment size and «selective acknowledgments permitted».
+/// Offset of the timestamps option in it: after the header, the segment size and «selective acknowledgments permitted».
 const TIMESTAMP_AT: usize = 20 + 4 + 2;
 
 /// What the options offer: the segment size of an Ethernet link, and the window a fresh Linux socket has.
@@ -51,7 +51,7 @@ impl TcpHeader {
 /// Reads the header of a segment.
 ///
 /// # Errors
-/// [`WireError::Short`] if there is less than the header, [`WireError::Malformed`] if its length field says less.
+/// [`WireError::Short`] if there is less than the header, [`WireError::Malformed`] if its length field is less than that.
 pub fn parse(octets: &[u8]) -> Result<TcpHeader, WireError> {
     let segment = TcpSlice::from_slice(octets).map_err(|error| match error {
         etherparse::err::tcp::HeaderSliceError::Len(_) => WireError::Short,

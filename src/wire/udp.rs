@@ -23,11 +23,11 @@ pub struct UdpDatagram<'a> {
     pub payload: &'a [u8],
 }
 
-/// Reads a UDP datagram, from its header on; octets behind its end are left out.
+/// Reads a UDP datagram, from its header on; octets after its end are left out.
 ///
 /// # Errors
-/// [`WireError::Short`] if there is less than the header, or less than its length field says; [`WireError::Malformed`] if that
-/// says less than a header.
+/// [`WireError::Short`] if there is less than the header, or less than its length field; [`WireError::Malformed`] if that
+/// is less than a header.
 pub fn parse(octets: &[u8]) -> Result<UdpDatagram<'_>, WireError> {
     let datagram = UdpSlice::from_slice(octets).map_err(|error| match error.len_source {
         LenSource::Slice => WireError::Short,
@@ -71,7 +71,7 @@ pub fn push(
         }
         _ => return Err(WireError::Malformed),
     };
-    // pnet leaves this to its callers: on the wire 0 says that there is no checksum.
+    // pnet leaves this to its callers: on the wire 0 means that there is no checksum.
     packet.set_checksum(if sum == 0 { 0xffff } else { sum });
     Ok(())
 }

@@ -84,7 +84,7 @@ struct List(*mut libc::addrinfo);
 impl Drop for List {
     fn drop(&mut self) {
         // SAFETY: freeaddrinfo(3): "frees the memory that was allocated for the dynamically allocated linked list res",
-        // which getaddrinfo gave us and nobody else frees.
+        // which getaddrinfo gave us and nothing else frees.
         unsafe { libc::freeaddrinfo(self.0) };
     }
 }

@@ -3,7 +3,7 @@
 use std::mem;
 use std::time::Duration;
 
-/// How far the wall clock may be off, as whoever keeps it in step with UTC told the kernel; `None` where nobody does, or where
+/// How far the wall clock may be off, as the program that synchronises it with UTC reported to the kernel; `None` without one, or where
 /// the kernel does not say.
 pub fn largest_error() -> Option<Duration> {
     let (result, timex) = read();

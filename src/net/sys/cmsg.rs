@@ -50,7 +50,7 @@ pub struct ExtendedError {
     pub info: u32,
     /// Where in the returned octets an ICMP extension structure starts; 0 if there is none.
     pub extension_at: u16,
-    /// Who sent the ICMP message.
+    /// The sender of the ICMP message.
     pub offender: Option<IpAddr>,
 }
 
@@ -136,7 +136,7 @@ pub fn write(family: Family, header: &Header, control: &mut Vec<u8>) {
     }
 }
 
-/// Appends the message that gives one packet its number, by which its stamps are told apart.
+/// Appends the message that gives one packet its number, which its stamps carry.
 pub fn write_number(number: u32, control: &mut Vec<u8>) {
     let (level, kind) = tstamp::NUMBER;
     push(level, kind, &number.to_ne_bytes(), control);

@@ -18,7 +18,7 @@ const RETURN: u32 = libc::BPF_RET | libc::BPF_K;
 /// Passes everything but echo replies with another identifier than `ident` and errors about packets that are no echo requests.
 /// On an IPv4 raw socket the packet starts at its IP header, whose length varies; on an IPv6 raw socket at the ICMPv6 header.
 pub fn answers_to(family: Family, ident: Ident) -> [SockFilter; 14] {
-    // What a type of ICMP cannot be: every error of IPv4 quotes right behind its header.
+    // Not an ICMP type: every ICMPv4 error quotes the packet right after its header.
     const NO_TYPE: u32 = 256;
     let (icmp_header, echo_reply, other_quote, quoted_protocol) = match family {
         Family::V4 => (instruction(IPV4_HEADER_OCTETS, 0), 0, NO_TYPE, 8 + 9),
@@ -37,7 +37,7 @@ pub fn answers_to(family: Family, ident: Ident) -> [SockFilter; 14] {
         instruction(SUBTRACT_INDEX, 0),
         jump(JUMP_GREATER, quoted_protocol, 0, 3),
         instruction(LOAD_OCTET, quoted_protocol),
-        // Behind extension headers may be anything.
+        // After extension headers the type is unknown.
         jump(JUMP_EQUAL, libc::IPPROTO_TCP as u32, 2, 0),
         jump(JUMP_EQUAL, libc::IPPROTO_UDP as u32, 1, 0),
         instruction(RETURN, u32::MAX),

@@ -130,7 +130,7 @@ fn flags(queue: Queue) -> libc::c_int {
 /// One received message.
 #[derive(Debug)]
 pub struct Message<'a> {
-    /// The sender, unless it was not to be told; of an error, the destination of what it is about.
+    /// The sender, if it was asked for; of an error, the destination of the packet it is about.
     pub name: Option<Endpoint>,
     /// The octets.
     pub octets: &'a [u8],
@@ -207,7 +207,7 @@ pub struct Outgoing<'a> {
     pub control: &'a [u8],
 }
 
-/// Sends datagrams, at most [`BATCH`], without blocking. Says how many of the first left; why the next did not is told only
+/// Sends datagrams, at most [`BATCH`], without blocking. Returns how many were sent; the error of the next one is returned only
 /// by trying it again.
 ///
 /// # Errors

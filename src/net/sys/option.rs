@@ -146,7 +146,7 @@ pub fn filter_icmp_types(socket: BorrowedFd<'_>, family: Family) -> Result<(), (
     }
 }
 
-/// How many datagrams the kernel has dropped for this socket (`SO_MEMINFO`, Linux 4.12); 0 where it does not tell.
+/// How many datagrams the kernel has dropped for this socket (`SO_MEMINFO`, Linux 4.12); 0 where it does not count them.
 pub fn drops_so_far(socket: BorrowedFd<'_>) -> u32 {
     // <linux/sock_diag.h>: the last of the nine figures; not in the libc crate.
     const SK_MEMINFO_DROPS: usize = 8;

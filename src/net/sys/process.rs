@@ -1,4 +1,4 @@
-//! Who this process is and what it may become, see credentials(7) and prctl(2).
+//! User and group IDs of this process, and no_new_privs: credentials(7), prctl(2).
 
 use std::io;
 

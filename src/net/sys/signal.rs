@@ -31,7 +31,7 @@ pub fn route() -> Result<OwnedFd, ChannelError> {
     if descriptor < 0 {
         return Err(ChannelError { call: "signalfd", error: io::Error::last_os_error().into() });
     }
-    // SAFETY: signalfd(2): on success it "returns … a new file descriptor", which nobody else owns.
+    // SAFETY: signalfd(2): on success it "returns … a new file descriptor", which nothing else owns.
     Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
 }
 

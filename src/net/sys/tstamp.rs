@@ -70,12 +70,12 @@ impl SendStamp {
     }
 }
 
-/// Has what arrives stamped, and of what is sent what `wish` says.
+/// Enables stamps of received packets, and for sent packets those of `stamps`.
 ///
 /// # Errors
 /// The kernel's.
-pub fn enable(socket: BorrowedFd<'_>, wish: SendStamps) -> Result<(), OsError> {
-    let flags = match wish {
+pub fn enable(socket: BorrowedFd<'_>, stamps: SendStamps) -> Result<(), OsError> {
+    let flags = match stamps {
         SendStamps::None => RECEIVED,
         SendStamps::Kernel => RECEIVED | SENT,
         SendStamps::Hardware => RECEIVED | SENT | HARDWARE,

@@ -238,14 +238,14 @@ mod tests {
     use super::*;
     use crate::report::fixture::{pong, written};
 
-    fn told(quiet: bool) -> (Vec<Value>, String) {
+    fn output(quiet: bool) -> (Vec<Value>, String) {
         let (data, talk) = written(&mut PongJson::new("rpong".into(), quiet), &pong::events());
         (data.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect(), talk)
     }
 
     #[test]
     fn every_event_is_an_object() {
-        let (lines, talk) = told(false);
+        let (lines, talk) = output(false);
         let kinds: Vec<&Value> = lines.iter().map(|line| &line["type"]).collect();
         let expected = ["start", "session_start", "session_start", "interim", "session_end", "session_end", "summary"];
         assert_eq!(json!(kinds), json!(expected));
@@ -254,7 +254,7 @@ mod tests {
 
     #[test]
     fn a_session_tells_listener_peer_and_traffic() {
-        let (lines, _) = told(false);
+        let (lines, _) = output(false);
         assert_eq!(
             lines[5],
             json!({"type": "session_end", "session": 2, "service": "udp", "address": "::", "port": 7, "path": null,
@@ -268,7 +268,7 @@ mod tests {
 
     #[test]
     fn the_summary_has_every_figure_of_every_listener() {
-        let (lines, _) = told(true);
+        let (lines, _) = output(true);
         assert_eq!(lines.len(), 2, "interim figures were asked for");
         assert_eq!(lines[1]["connections"], 1);
         assert_eq!(

@@ -1,4 +1,4 @@
-//! What rpong says to people: a line as each client comes and goes, and figures.
+//! Text of rpong: a line as each session starts and ends, and statistics.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -25,7 +25,7 @@ impl PongText {
     }
 
     /// `tcp 0.0.0.0:7 from 192.0.2.1:40000`.
-    fn who(&self, start: &SessionStart) -> String {
+    fn client(&self, start: &SessionStart) -> String {
         let listener = self.listeners.get(start.listener).map(|listener| Where(listener).to_string());
         format!("{} from {}", listener.unwrap_or_default(), At(&start.peer))
     }
@@ -40,11 +40,11 @@ impl Sink<Event> for PongText {
             }
             Event::Start(_) | Event::End(_) if self.quiet => Ok(()),
             Event::Start(start) => {
-                writeln!(streams.data, "{} session {} start: {}", Date(start.time), start.session, self.who(start))
+                writeln!(streams.data, "{} session {} start: {}", Date(start.time), start.session, self.client(start))
             }
             Event::End(session) => {
                 let Session { start, time, duration, ended, traffic } = session.as_ref();
-                write!(streams.data, "{} session {} end: {}: ", Date(*time), start.session, self.who(start))?;
+                write!(streams.data, "{} session {} end: {}: ", Date(*time), start.session, self.client(start))?;
                 writeln!(streams.data, "{}, {:.3} s, {}", Passed(traffic), duration.as_secs_f64(), Why(*ended))
             }
             Event::Interim(figures) => {
@@ -60,7 +60,7 @@ impl Sink<Event> for PongText {
     }
 }
 
-/// Says that clients can come, in a line that scripts can wait for.
+/// Writes that the listeners are open, in a line that scripts can wait for.
 pub(in crate::report) fn write_ready(program: &str, listeners: &[Listener], talk: &mut dyn Write) -> io::Result<()> {
     let all: Vec<String> = listeners.iter().map(|listener| Where(listener).to_string()).collect();
     writeln!(talk, "{program}: listening on {}", all.join(", "))
@@ -71,7 +71,7 @@ fn write_figures(figures: &Figures, out: &mut dyn Write) -> io::Result<()> {
     for (listener, counters) in &figures.listeners {
         let traffic = counters.traffic(listener.service);
         let (came, s) = (counters.sessions, if counters.sessions == 1 { "" } else { "s" });
-        writeln!(out, "{}: {came} session{s}, {}{}", Where(listener), Passed(&traffic), Troubles(counters))?;
+        writeln!(out, "{}: {came} session{s}, {}{}", Where(listener), Passed(&traffic), Failures(counters))?;
     }
     Ok(())
 }
@@ -98,7 +98,7 @@ impl fmt::Display for At<'_> {
     }
 }
 
-/// A local socket's path, or behind `@` its abstract name (unix(7)).
+/// A local socket's path, or `@` and its abstract name (unix(7)).
 pub(in crate::report) fn local_name(path: &Path) -> String {
     let path = path.to_string_lossy();
     match path.strip_prefix('\0') {
@@ -125,10 +125,10 @@ impl fmt::Display for Passed<'_> {
     }
 }
 
-/// What was not answered, where there was anything.
-struct Troubles<'a>(&'a Counters);
+/// Counters of requests without an answer, where they are not zero.
+struct Failures<'a>(&'a Counters);
 
-impl fmt::Display for Troubles<'_> {
+impl fmt::Display for Failures<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let counters = self.0;
         let named = [
@@ -174,7 +174,7 @@ mod tests {
     use super::*;
     use crate::report::fixture::{pong, written};
 
-    fn told(quiet: bool) -> (String, String) {
+    fn output(quiet: bool) -> (String, String) {
         written(&mut PongText::new("rpong".into(), quiet), &pong::events())
     }
 
@@ -184,7 +184,7 @@ mod tests {
 
     #[test]
     fn clients_and_the_last_figures_are_data_and_the_rest_is_talk() {
-        let (data, talk) = told(false);
+        let (data, talk) = output(false);
         assert_eq!(
             data,
             "2026-11-22T07:47:13.000Z session 1 start: tcp 0.0.0.0:7 from 192.0.2.1:40000\n\
@@ -207,7 +207,7 @@ mod tests {
 
     #[test]
     fn quiet_is_the_last_figures_alone() {
-        assert_eq!(told(true).0, SUMMARY);
+        assert_eq!(output(true).0, SUMMARY);
     }
 
     #[test]

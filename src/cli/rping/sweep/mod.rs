@@ -96,7 +96,7 @@ impl Rping<'_> {
         let progress = terminal || count > 1;
         let (channels, outside): (Vec<_>, Vec<_>) = opened
             .into_iter()
-            .map(|OpenedLanes { channel, addresses, tell, .. }| ((channel, tell.clone()), (tell, addresses)))
+            .map(|OpenedLanes { channel, addresses, post, .. }| ((channel, post.clone()), (post, addresses)))
             .unzip();
         let supplies = supplies(source, &common, outside);
         let worker = |(((channel, tell), lanes), supply): ((_, &Lanes), Supply)| Worker {

@@ -2,7 +2,7 @@
 //!
 //! Raw, datagram and stream sockets differ in what a received buffer starts with, who owns the identifier and the
 //! checksum, where ICMP errors arrive, and how many may be open. Those differences are data in a [`Profile`], filled once
-//! when a lane opens; `engine::encode` and `engine::decode` read it, and nobody else asks what kind of socket it is.
+//! when a lane opens; `engine::encode` and `engine::decode` read it, and no other room asks what kind of socket it is.
 
 mod arena;
 mod inbound;
@@ -28,18 +28,18 @@ pub use plan::{
 
 /// All sockets of one thread, grouped in lanes; its clocks; and the only call that blocks.
 pub trait Channel {
-    /// What is special about the sockets of `lane`. A lane this channel never opened has the profile of its first lane.
+    /// Properties of the sockets of `lane`. For a lane that this channel never opened, those of its first lane.
     fn profile(&self, lane: LaneId) -> &Profile;
 
     /// Both clocks, read together.
     fn now(&self) -> Now;
 
-    /// Takes orders from the front of `outbox` and leaves those that would block. What befalls one order comes back as an
-    /// [`Inbound`]; an error ends the run.
+    /// Takes orders from the front of `outbox` and leaves those that would block. The outcome of an order is
+    /// an [`Inbound`]; an error ends the run.
     fn submit(&mut self, outbox: &mut Outbox) -> Result<(), ChannelError>;
 
-    /// Adds everything that has arrived to `inbox`, without blocking. Each [`Inbound::Sent`] stands before whatever
-    /// arrived in answer to it.
+    /// Adds everything that has arrived to `inbox`, without blocking. Each [`Inbound::Sent`] comes before the replies to
+    /// that packet.
     fn receive(&mut self, inbox: &mut Inbox) -> Result<(), ChannelError>;
 
     /// Blocks until something can be received, an order that would block can be taken, or `deadline` (`None`: no limit).
@@ -47,22 +47,22 @@ pub trait Channel {
     fn wait(&mut self, deadline: Option<Instant>, precision: Precision) -> Result<(), ChannelError>;
 }
 
-/// How exactly [`Channel::wait`] must end at its deadline.
+/// How exactly [`Channel::wait`] meets its deadline.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Precision {
-    /// As the kernel's timer does it: some tens of microseconds late.
+    /// By the kernel's timer: some tens of microseconds late.
     #[default]
     Relaxed,
-    /// To the microsecond, at the cost of spinning for the last tens of them.
+    /// To the microsecond, at the cost of spinning for the last tens of microseconds.
     Precise,
 }
 
 /// The run cannot go on: which call failed, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChannelError {
-    /// The system call, or for a simulated channel what stands for it.
+    /// The system call, or a description for a simulated channel.
     pub call: &'static str,
-    /// What the kernel said.
+    /// The kernel's error.
     pub error: OsError,
 }
 
@@ -74,7 +74,7 @@ impl fmt::Display for ChannelError {
 
 impl std::error::Error for ChannelError {}
 
-/// The flow under which a raw UDP or TCP lane hands out ICMP messages; what its transport receives comes under flow 0.
+/// The flow of ICMP messages that a raw UDP or TCP lane receives; UDP and TCP segments come under flow 0.
 pub const ERROR_FLOW: u16 = 1;
 
 /// A group of sockets of one kind, numbered by the channel in the order of [`Plan::lanes`].
@@ -132,7 +132,7 @@ impl SocketKind {
     }
 }
 
-/// What a lane speaks.
+/// The protocol of a lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Protocol {
     /// ICMP or ICMPv6, after the lane's family.
@@ -164,16 +164,16 @@ pub enum Layer {
     Ip,
     /// At the ICMP, TCP or UDP header.
     Transport,
-    /// Behind the transport header.
+    /// After the transport header.
     Payload,
 }
 
-/// Who fills a field in.
+/// Which side fills a field in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Owner {
-    /// We do.
+    /// This program.
     Ours,
-    /// The kernel does, whatever we put there.
+    /// The kernel, which overwrites our value.
     Kernel,
 }
 
@@ -182,7 +182,7 @@ pub enum Owner {
 pub enum ErrorPath {
     /// As received datagrams, between the replies.
     InBand,
-    /// From the socket's error queue, as [`Inbound::Icmp`].
+    /// In the socket's error queue, as [`Inbound::Icmp`].
     Queue,
 }
 
@@ -191,18 +191,18 @@ pub enum ErrorPath {
 pub struct LaneIdent {
     /// The value for flow 0.
     pub ident: Ident,
-    /// Who writes it into a packet.
+    /// Which side writes it into a packet.
     pub owner: Owner,
-    /// Whether no other process on this host uses it, as far as can be known.
+    /// Whether no other process on this host uses it, as far as we can determine.
     pub exclusive: bool,
 }
 
-/// What is special about the sockets of one lane.
+/// Properties of the sockets of one lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Profile {
     /// Address family.
     pub family: Family,
-    /// What the lane speaks.
+    /// Protocol.
     pub protocol: Protocol,
     /// Socket type.
     pub socket: SocketKind,
@@ -212,13 +212,13 @@ pub struct Profile {
     pub quote_at: Layer,
     /// The lane's identifier.
     pub ident: LaneIdent,
-    /// Who computes the transport checksum of what we send.
+    /// Which side computes the transport checksum of what we send.
     pub checksum: Owner,
     /// Where ICMP errors arrive.
     pub errors: ErrorPath,
     /// How many flows ([`Transmit::flow`]) or connections may be open at once.
     pub max_open: u32,
-    /// Which stamps of what it sends are to follow the user's ([`Sent`]).
+    /// Which kernel stamps of sent packets follow the user stamp ([`Sent`]).
     pub send_stamps: SendStamps,
     /// Header fields of packets whose orders do not set them.
     pub header: LaneHeader,
