@@ -15,10 +15,10 @@ mod words;
 
 use std::io::{self, Write};
 
-pub use contrast::{ContrastJson, ContrastText};
+pub use contrast::{ContrastCsv, ContrastJson, ContrastText};
 pub use ping::{PingCsv, PingJson, PingJsonOptions, PingText, PingTextOptions, ShownSource};
 pub use pong::{PongJson, PongText};
-pub use sweep::{SweepJson, SweepProgress, SweepShow, SweepText};
+pub use sweep::{SweepCsv, SweepJson, SweepProgress, SweepShow, SweepText};
 pub use trace::{TraceCsv, TraceJson, TraceJsonOptions, TraceText, TraceTextOptions, TraceView};
 pub use words::escape;
 

@@ -19,6 +19,7 @@ impl Sweep {
         self.emit_summary(TargetSummary {
             name,
             endpoint: Some(target.endpoint),
+            began: Some(self.wall_time(target.began)).filter(|_| target.sent > 0),
             counts: counts(&target, &rare),
             status: self.status(target.received),
             state: failed.then_some(State::Unknown),
@@ -37,6 +38,7 @@ impl Sweep {
             state: Some(if target.endpoint.is_some() { State::Unknown } else { State::Unresolved }),
             name: target.name,
             endpoint: target.endpoint,
+            began: None,
             counts: Counts::default(),
             status: Status::NotRun,
             error: None,

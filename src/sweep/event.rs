@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::channel::OsError;
 use crate::engine::outcome::{State, Status};
 use crate::metrics::{Brief, Counts, RttRecorder, RttStats, StampCounts};
-use crate::types::{IpEndpoint, Rtt};
+use crate::types::{IpEndpoint, Rtt, WallTime};
 
 /// An event of a sweep.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,6 +42,8 @@ pub struct TargetSummary {
     pub name: Option<Box<str>>,
     /// Its address; `None` for a name without one.
     pub endpoint: Option<IpEndpoint>,
+    /// When its first probe was sent; `None` if none was.
+    pub began: Option<WallTime>,
     /// Outcomes of its probes. `foreign` and `dropped_by_kernel` are the run's since the previous target ended.
     pub counts: Counts,
     /// Whether it answered as often as was asked.

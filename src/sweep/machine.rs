@@ -14,7 +14,7 @@ use crate::channel::{
 };
 use crate::engine::pace::Cap;
 use crate::engine::{Machine, delay};
-use crate::types::{Endpoint, Family, Instant, Now, ProbeId, Sequence, StampSource};
+use crate::types::{Endpoint, Family, Instant, Now, ProbeId, Sequence, StampSource, WallTime};
 use crate::wire::payload::Cookie;
 
 /// Probes ordered per turn: between two turns the answers are read, and this many always fit a receive buffer.
@@ -61,7 +61,7 @@ pub struct Sweep {
     supply: SupplyState,
     pub(super) events: VecDeque<Event>,
     cap: Option<Cap>,
-    began: Option<Instant>,
+    began: Option<Now>,
     /// Orders that the channel has not confirmed yet.
     unconfirmed: usize,
     /// Answers read since the last orders: as many as one reading gives are a sign that there are more.
@@ -133,14 +133,19 @@ impl Sweep {
 
     fn begin(&mut self, now: Now) {
         if self.began.is_none() {
-            self.began = Some(now.mono);
+            self.began = Some(now);
             self.progress_at = now.mono + PROGRESS;
             self.cap = self.config.rate.and_then(|rate| Cap::new(now.mono, rate)).map(|cap| cap.patient(LATENESS));
         }
     }
 
+    /// The wall time of `at`, by the clocks at the start of the run.
+    pub(super) fn wall_time(&self, at: Instant) -> WallTime {
+        self.began.map_or(WallTime::default(), |began| began.wall.saturating_add(at.since(began.mono)))
+    }
+
     fn elapsed(&self, now: Instant) -> Duration {
-        self.began.map_or(Duration::ZERO, |began| now.since(began))
+        self.began.map_or(Duration::ZERO, |began| now.since(began.mono))
     }
 
     /// Whether a probe could be sent at once if the rate allows it.
@@ -460,7 +465,7 @@ impl Machine for Sweep {
     fn poll_timeout(&self) -> Option<Instant> {
         let Some(began) = self.began else { return Some(Instant::ZERO) };
         let progress = self.config.progress.then_some(self.progress_at);
-        let deadline = self.config.deadline.map(|deadline| began + deadline);
+        let deadline = self.config.deadline.map(|deadline| began.mono + deadline);
         [self.next_order(), self.in_flight.deadline(), progress, deadline].into_iter().flatten().min()
     }
 
@@ -499,7 +504,7 @@ mod tests {
     use super::super::template::tests::route;
     use super::*;
     use crate::channel::Owner;
-    use crate::types::{IpEndpoint, WallTime};
+    use crate::types::IpEndpoint;
     use crate::wire::payload::Fill;
 
     const TARGETS: u32 = 5000;

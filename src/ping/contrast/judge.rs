@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
-
 use super::config::Contender;
 use super::record::{AnswererKind, Comparison, Record, Row};
 use crate::engine::outcome::Subject;
@@ -26,9 +24,8 @@ const MIN_PART: u64 = 20;
 /// The most answerers reported per method.
 const MOST_ANSWERERS: usize = 8;
 
-/// How the delays of a method compare with the reference's. The names are those of JSON.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
+/// How the delays of a method compare with the reference's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Verdict {
     /// Longer: a significant and relevant difference.
     Slower,
@@ -36,6 +33,17 @@ pub enum Verdict {
     Faster,
     /// No such difference.
     NoDifference,
+}
+
+impl Verdict {
+    /// The name used in JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Verdict::Slower => "slower",
+            Verdict::Faster => "faster",
+            Verdict::NoDifference => "no_difference",
+        }
+    }
 }
 
 /// A finding. Rows are given by their index.
@@ -107,8 +115,8 @@ impl Finding {
             Finding::Silent { .. } => "silent",
             Finding::IcmpLimited { .. } => "icmp_rate_limited",
             Finding::LosesMore { .. } => "loses_more",
-            Finding::Delay { difference, .. } if *difference > 0 => "slower",
-            Finding::Delay { .. } => "faster",
+            Finding::Delay { difference, .. } if *difference > 0 => Verdict::Slower.name(),
+            Finding::Delay { .. } => Verdict::Faster.name(),
         }
     }
 

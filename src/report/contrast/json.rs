@@ -123,7 +123,7 @@ struct RowObject<'a> {
     complete_rounds: Option<u64>,
     median_difference_ms: Option<f64>,
     p_value: Option<f64>,
-    verdict: Option<Verdict>,
+    verdict: Option<&'static str>,
 }
 
 impl<'a> RowObject<'a> {
@@ -150,7 +150,7 @@ impl<'a> RowObject<'a> {
             complete_rounds: row.difference.map(|_| row.complete),
             median_difference_ms: row.difference.map(|nanos| nanos as f64 / 1e6),
             p_value: row.p,
-            verdict: row.verdict,
+            verdict: row.verdict.map(Verdict::name),
         }
     }
 }

@@ -1,11 +1,13 @@
-//! Comparisons of methods: as a table with sentences ([`ContrastText`]) and as JSON ([`ContrastJson`]).
+//! Comparisons of methods: as a table with sentences ([`ContrastText`]), JSON ([`ContrastJson`]) and CSV ([`ContrastCsv`]).
 
+mod csv;
 #[cfg(test)]
 mod fixture;
 mod json;
 mod sentence;
 mod text;
 
+pub use csv::ContrastCsv;
 pub use json::ContrastJson;
 pub use text::ContrastText;
 

@@ -8,14 +8,14 @@ use crate::report::json::{Time, millis};
 use crate::report::ping::entries;
 use crate::report::ping::json::message;
 use crate::report::ping::text::interims;
-use crate::report::words::csv::record;
+use crate::report::words::csv::{record, text};
 use crate::report::{Sink, Streams, escape};
 
 /// The columns of a row about a probe.
 const PROBE: &str = "time,target,address,method,sequence,outcome,rtt_ms,ttl,responder,error,detail\n";
 
 /// The columns of a row about a target.
-const TARGET: &str = "time,target,address,method,sent,received,lost,loss_pct,\
+pub(in crate::report) const TARGET: &str = "time,target,address,method,sent,received,lost,loss_pct,\
                       min_ms,mean_ms,median_ms,p95_ms,max_ms,stddev_ms,ipdv_ms\n";
 
 /// Writes the events of a ping run as comma-separated values. A probe has the row of the outcome that counts: late answers
@@ -84,10 +84,6 @@ fn target(summary: &Summary) -> [Option<String>; 15] {
         text(rtt.map(|rtt| rtt.stddev / 1e6)),
         text(summary.ipdv.map(|nanos| nanos / 1e6)),
     ]
-}
-
-fn text(value: Option<impl ToString>) -> Option<String> {
-    value.map(|value| value.to_string())
 }
 
 #[cfg(test)]

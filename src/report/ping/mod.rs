@@ -6,6 +6,7 @@ mod json;
 mod text;
 
 pub use csv::PingCsv;
+pub(super) use csv::TARGET;
 pub use json::{PingJson, PingJsonOptions};
-pub(super) use text::interim;
 pub use text::{PingText, PingTextOptions, ShownSource};
+pub(super) use text::{interim, interims};

@@ -1,9 +1,11 @@
 //! Results of a sweep: one line per target, as each ends.
 
+mod csv;
 mod json;
 mod progress;
 mod text;
 
+pub use csv::SweepCsv;
 pub use json::SweepJson;
 pub use progress::SweepProgress;
 pub use text::{SweepShow, SweepText};

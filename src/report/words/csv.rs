@@ -1,4 +1,4 @@
-//! Records of CSV (RFC 4180): [`record`].
+//! Records of CSV (RFC 4180): [`record`], and [`text`] for a field.
 
 use std::io::{self, Write};
 
@@ -12,6 +12,11 @@ pub(in crate::report) fn record(
 ) -> io::Result<()> {
     let fields: Vec<String> = fields.into_iter().map(|field| quoted(field.unwrap_or_default())).collect();
     writeln!(out, "{}", fields.join(","))
+}
+
+/// The text of a field; an absent value is an empty field.
+pub(in crate::report) fn text(value: Option<impl ToString>) -> Option<String> {
+    value.map(|value| value.to_string())
 }
 
 fn quoted(field: String) -> String {

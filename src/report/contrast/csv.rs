@@ -1,0 +1,84 @@
+//! A comparison as comma-separated values: one row per method.
+
+use std::io;
+
+use crate::ping;
+use crate::ping::contrast::{Comparison, Event, Row};
+use crate::report::json::millis;
+use crate::report::ping::interims;
+use crate::report::words::csv::{record, text};
+use crate::report::{Sink, Streams, escape};
+
+/// The columns.
+const METHOD: &str = "target,address,method,socket,port,ran,state,sent,received,refused,lost,loss_pct,\
+                      min_ms,mean_ms,median_ms,p95_ms,max_ms,stddev_ms,\
+                      complete_rounds,median_difference_ms,p_value,verdict\n";
+
+/// Writes the rows of a comparison at its end.
+#[derive(Debug, Default)]
+pub struct ContrastCsv;
+
+impl Sink<Event> for ContrastCsv {
+    fn event(&mut self, event: &Event, streams: &mut Streams<'_>) -> io::Result<()> {
+        match event {
+            Event::Ping(ping::Event::Interim(figures)) => interims(figures, streams.talk),
+            Event::Ping(_) => Ok(()),
+            Event::Comparison(comparison) => {
+                streams.data.write_all(METHOD.as_bytes())?;
+                comparison.rows.iter().try_for_each(|row| record(cells(comparison, row), streams.data))
+            }
+        }
+    }
+}
+
+fn cells(comparison: &Comparison, row: &Row) -> [Option<String>; 22] {
+    let (counts, rtt, judged) = (&row.counts, row.rtt.as_ref(), row.difference.is_some());
+    [
+        Some(escape(&comparison.subject.target).into_owned()),
+        text(comparison.subject.address),
+        text(Some(row.method.name())),
+        text(Some(row.socket.name())),
+        text(row.port),
+        text(Some(row.ran)),
+        text(row.state.map(|state| state.name())),
+        text(Some(counts.sent)),
+        text(Some(counts.received)),
+        text(Some(counts.refused)),
+        text(Some(counts.lost)),
+        text(counts.loss_pct()),
+        text(rtt.map(|rtt| millis(rtt.min))),
+        text(rtt.map(|rtt| rtt.mean / 1e6)),
+        text(rtt.map(|rtt| millis(rtt.median))),
+        text(rtt.map(|rtt| millis(rtt.p95))),
+        text(rtt.map(|rtt| millis(rtt.max))),
+        text(rtt.map(|rtt| rtt.stddev / 1e6)),
+        text(Some(row.complete).filter(|_| judged)),
+        text(row.difference.map(|nanos| nanos as f64 / 1e6)),
+        text(row.p),
+        text(row.verdict.map(|verdict| verdict.name())),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::contrast::fixture::{RAW, comparison, without_privilege};
+    use crate::report::fixture::written;
+
+    #[test]
+    fn every_method_is_a_row() {
+        let mut comparison = comparison();
+        comparison.rows[RAW] = without_privilege();
+        let (data, _) = written(&mut ContrastCsv, &[Event::Comparison(Box::new(comparison))]);
+        let rows: Vec<&str> = data.lines().collect();
+        assert_eq!(
+            rows[..3],
+            [
+                METHOD.trim_end(),
+                "example.org,198.51.100.9,icmp,raw,,false,unknown,0,0,0,0,,,,,,,,,,,",
+                "example.org,198.51.100.9,icmp,dgram,,true,,20,20,0,0,0,9,10,10,10.9,11,0.25,20,0.01,0.5,no_difference",
+            ]
+        );
+        assert_eq!(rows.len(), 5);
+    }
+}

@@ -1,0 +1,132 @@
+//! Results of a sweep as comma-separated values: one row per target, with the columns of `rping -q`.
+
+use std::io::{self, Write};
+
+use crate::report::json::{Time, millis};
+use crate::report::ping::TARGET;
+use crate::report::words::csv::{record, text};
+use crate::report::{Sink, Streams, SweepShow, escape};
+use crate::sweep::{Event, TargetSummary};
+
+/// Writes a row for each target as it ends. Several workers share one header, so it is written apart.
+pub struct SweepCsv {
+    show: SweepShow,
+}
+
+impl SweepCsv {
+    /// A writer of rows.
+    pub const fn new(show: SweepShow) -> Self {
+        SweepCsv { show }
+    }
+
+    /// Writes the header, before any row.
+    ///
+    /// # Errors
+    /// The writer's.
+    pub fn header(out: &mut dyn Write) -> io::Result<()> {
+        out.write_all(TARGET.as_bytes())
+    }
+}
+
+impl Sink<Event> for SweepCsv {
+    fn event(&mut self, event: &Event, streams: &mut Streams<'_>) -> io::Result<()> {
+        match event {
+            Event::Ended(target) if self.show.shows(target) => record(row(target), streams.data),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn row(target: &TargetSummary) -> [Option<String>; 15] {
+    let (counts, brief, stats) = (&target.counts, Some(target.rtt).filter(|brief| brief.count() > 0), target.stats());
+    let address = text(target.endpoint.map(|endpoint| endpoint.address));
+    [
+        text(target.began.map(Time)),
+        target.name.as_deref().map(|name| escape(name).into_owned()).or_else(|| address.clone()),
+        address,
+        Some("icmp".to_owned()),
+        text(Some(counts.sent)),
+        text(Some(counts.received)),
+        text(Some(counts.lost)),
+        text(counts.loss_pct()),
+        text(brief.map(|brief| millis(brief.min()))),
+        text(target.rtt.mean().map(|nanos| nanos / 1e6)),
+        text(stats.map(|stats| millis(stats.median))),
+        text(stats.map(|stats| millis(stats.p95))),
+        text(brief.map(|brief| millis(brief.max()))),
+        text(stats.map(|stats| stats.stddev / 1e6)),
+        None,
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::engine::outcome::{State, Status};
+    use crate::metrics::{Brief, Counts, StampCounts};
+    use crate::report::fixture::{WHEN, address, written};
+    use crate::types::{IpEndpoint, Rtt, WallTime};
+
+    fn target() -> TargetSummary {
+        let mut rtt = Brief::default();
+        rtt.record(Rtt::from_nanos(2_000_000));
+        TargetSummary {
+            name: None,
+            endpoint: Some(IpEndpoint::from_address(address("198.51.100.9"))),
+            began: Some(WallTime::from_nanos(WHEN)),
+            counts: Counts { sent: 2, received: 1, lost: 1, ..Counts::default() },
+            status: Status::Answered,
+            state: None,
+            error: None,
+            rtt,
+            stamps: StampCounts::default(),
+            delays: Vec::new(),
+            complete: true,
+            duration: Duration::from_secs(1),
+        }
+    }
+
+    fn rows(show: SweepShow, targets: Vec<TargetSummary>) -> String {
+        let events: Vec<Event> = targets.into_iter().map(|target| Event::Ended(Box::new(target))).collect();
+        written(&mut SweepCsv::new(show), &events).0
+    }
+
+    #[test]
+    fn every_target_is_a_row() {
+        let unresolved = TargetSummary {
+            name: Some("a,b".into()),
+            endpoint: None,
+            began: None,
+            counts: Counts::default(),
+            status: Status::NotRun,
+            state: Some(State::Unresolved),
+            rtt: Brief::default(),
+            ..target()
+        };
+        assert_eq!(
+            rows(SweepShow::Summaries, vec![target(), unresolved]),
+            "2026-11-22T07:47:13.000001000Z,198.51.100.9,198.51.100.9,icmp,2,1,1,50,2,2,2,2,2,0,\n\
+             ,\"a,b\",,icmp,0,0,0,,,,,,,,\n"
+        );
+    }
+
+    #[test]
+    fn percentiles_need_all_delays() {
+        let delays = [1, 3].map(|millis| Some(Rtt::from_nanos(millis * 1_000_000)));
+        let mut rtt = Brief::default();
+        delays.iter().flatten().for_each(|&delay| rtt.record(delay));
+        let known = TargetSummary { rtt, delays: delays.into(), ..target() };
+        let unknown = TargetSummary { rtt, ..target() };
+        let rows = rows(SweepShow::Vectors, vec![known, unknown]);
+        let ends: Vec<&str> = rows.lines().filter_map(|row| row.split_once(",50,")).map(|(_, end)| end).collect();
+        assert_eq!(ends, ["1,2,1,3,3,1,", "1,2,,,3,,"]);
+    }
+
+    #[test]
+    fn only_targets_that_are_shown_have_a_row() {
+        assert_eq!(rows(SweepShow::Unreachable, vec![target()]), "");
+        assert_eq!(rows(SweepShow::Alive, vec![target()]).lines().count(), 1);
+    }
+}
