@@ -17,6 +17,7 @@
 //! | `sim` | a network in virtual time that implements Channel, for tests | `types`, `wire`, `channel` |
 //! | [`ping`], [`sweep`], [`trace`], [`respond`] | the applications: config, Machines, events, results; not each other | `types`, `wire`, `metrics`, `channel`, `engine` |
 //! | [`report`] | events to octets: text and JSON | the above except `net`, `sim`, `driver` |
+//! | `library` | [`ping()`] in a few lines of other programs, for `lib.rs` alone | `types`, `channel`, `net`, `engine`, `driver`, `ping`, `trace` |
 //! | [`cli`] | the only room that knows argv, environment, terminals and exit codes | all |
 //!
 //! # A packet's way
@@ -52,6 +53,7 @@ pub mod channel;
 pub mod cli;
 pub mod driver;
 pub mod engine;
+mod library;
 pub mod metrics;
 pub mod net;
 pub mod ping;
@@ -63,3 +65,7 @@ pub mod sweep;
 pub mod trace;
 pub mod types;
 pub mod wire;
+
+pub use engine::outcome::Status;
+pub use library::{Error, PingRequest, ping};
+pub use ping::Event as PingEvent;

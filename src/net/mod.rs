@@ -59,8 +59,7 @@ pub use sys::signal::die as die_by;
 /// # Errors
 /// If there is no channel, or if privileges cannot be given up. A lane that is refused is no error of this kind.
 pub fn open(plan: &Plan) -> Result<OpenedLanes, ChannelError> {
-    let mut all = open_several(plan, 1)?;
-    all.pop().ok_or(ChannelError { call: "open", error: OsError::EINVAL })
+    open_in_process(plan, Process { drop_privileges: true, take_signals: true })
 }
 
 /// The same for several threads that share the work: every lane once for each of `workers`, all of them before privileges are
@@ -69,22 +68,48 @@ pub fn open(plan: &Plan) -> Result<OpenedLanes, ChannelError> {
 /// # Errors
 /// As [`open`].
 pub fn open_several(plan: &Plan, workers: usize) -> Result<Vec<OpenedLanes>, ChannelError> {
-    privilege::raise_for_opening();
+    open_for(plan, workers, Process { drop_privileges: true, take_signals: true })
+}
+
+/// What opening may change about the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Process {
+    /// All privileges of the calling thread are given up for good.
+    pub drop_privileges: bool,
+    /// SIGINT, SIGTERM and SIGQUIT are routed into the channel.
+    pub take_signals: bool,
+}
+
+/// [`open`] for a program that keeps its privileges and signals, as far as `process` says so.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_in_process(plan: &Plan, process: Process) -> Result<OpenedLanes, ChannelError> {
+    let mut all = open_for(plan, 1, process)?;
+    all.pop().ok_or(ChannelError { call: "open", error: OsError::EINVAL })
+}
+
+fn open_for(plan: &Plan, workers: usize, process: Process) -> Result<Vec<OpenedLanes>, ChannelError> {
+    if process.drop_privileges {
+        privilege::raise_for_opening();
+    }
     if plan.lanes.iter().any(|lane| matches!(lane.protocol, Protocol::Tcp | Protocol::Unix)) {
         limit::raise();
     }
     let lanes = || (0..).zip(&plan.lanes).map(|(index, lane)| open::open(LaneId::new(index), lane)).collect();
     let opened: Vec<Lanes> = (0..workers).map(|_| lanes()).collect();
-    privilege::drop_all()?;
-    let mut signals = Some(sys::signal::route()?);
-    opened.into_iter().map(|lanes| channel(lanes, signals.take(), plan)).collect()
+    if process.drop_privileges {
+        privilege::drop_all()?;
+    }
+    let mut signals = if process.take_signals { Some(sys::signal::route()?) } else { None };
+    let channel = |(worker, lanes)| channel(lanes, signals.take(), worker == 0, plan);
+    opened.into_iter().enumerate().map(channel).collect()
 }
 
 type Lanes = Vec<Result<Lane, LaneRefused>>;
 
 /// A channel over lanes that are open.
-fn channel(opened: Lanes, signals: Option<OwnedFd>, plan: &Plan) -> Result<OpenedLanes, ChannelError> {
-    let first = signals.is_some();
+fn channel(opened: Lanes, signals: Option<OwnedFd>, first: bool, plan: &Plan) -> Result<OpenedLanes, ChannelError> {
     let mailbox =
         Mailbox::new().map_err(|error| ChannelError { call: "eventfd", error: std::io::Error::from(error).into() })?;
     let mailbox = Arc::new(mailbox);

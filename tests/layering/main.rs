@@ -100,10 +100,12 @@ fn quoted(text: &str) -> Vec<String> {
     text.split('`').skip(1).step_by(2).map(str::to_owned).collect()
 }
 
-/// The front page names each public room once, and imports only point upward in it.
+/// The front page names each room once, and imports only point upward in it.
 fn rooms_of_front_page(front_page: &str, table: &Table) -> Vec<String> {
-    let declared: BTreeSet<&str> =
-        front_page.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).collect();
+    let declared: BTreeSet<&str> = front_page
+        .lines()
+        .filter_map(|line| line.trim_start_matches("pub ").strip_prefix("mod ")?.strip_suffix(';'))
+        .collect();
     let listed: BTreeSet<&str> = table.keys().map(String::as_str).collect();
     let mut found: Vec<String> = declared
         .symmetric_difference(&listed)
