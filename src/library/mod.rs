@@ -86,7 +86,7 @@ pub fn ping(target: &str) -> PingRequest {
     PingRequest { request: Request::new(target), count: None, deadline: None, spec: Spec::default() }
 }
 
-/// A ping that has not begun: see [`ping`].
+/// A ping that has not begun: see [`ping()`].
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct PingRequest {

@@ -19,7 +19,7 @@ use crate::wire::payload::{COOKIE_OCTETS, Cookie};
 /// At most this many probes are ordered in one turn, so that their answers are read before a receive buffer is full.
 const BATCH: usize = 64;
 
-/// A ping run. All series probe at the same time, each at its own pace; see [`crate::ping`] for what counts as what.
+/// A ping run. All series probe at the same time, each at its own pace; see [`mod@crate::ping`] for what counts as what.
 #[derive(Debug)]
 pub struct Ping {
     pub(super) config: Config,

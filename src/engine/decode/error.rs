@@ -57,7 +57,7 @@ pub struct QuotedProbe<'a> {
     pub identification: Option<u16>,
     /// The transport checksum in the quote; `None` where the quote is too short or an error queue hides it.
     pub checksum: Option<u16>,
-    /// The flow ([`crate::channel::Send::flow`]) whose socket reports the error; 0 for raw lanes.
+    /// The flow ([`crate::channel::Transmit::flow`]) whose socket reports the error; 0 for raw lanes.
     pub flow: u16,
     /// The transport header.
     pub transport: QuotedTransport<'a>,
