@@ -17,7 +17,7 @@
 //! | `sim` | a network in virtual time that implements Channel, for tests | `types`, `wire`, `channel` |
 //! | [`ping`](mod@ping), [`sweep`], [`trace`](mod@trace), [`respond`] | the applications: config, Machines, events, results; not each other | `types`, `wire`, `metrics`, `channel`, `engine` |
 //! | [`report`] | events to octets: text and JSON | the above except `net`, `sim`, `driver` |
-//! | `library` | [`ping()`] in a few lines of other programs, for `lib.rs` alone | `types`, `channel`, `net`, `engine`, `driver`, `ping`, `trace` |
+//! | `library` | [`ping()`] and [`trace()`] in a few lines of other programs, for `lib.rs` alone | `types`, `channel`, `net`, `engine`, `driver`, `ping`, `trace` |
 //! | [`cli`] | the only room that knows argv, environment, terminals and exit codes | all |
 //!
 //! # A packet's way
@@ -50,22 +50,30 @@
 #![deny(unsafe_code)]
 
 pub mod channel;
+#[doc(hidden)]
 pub mod cli;
+#[doc(hidden)]
 pub mod driver;
 pub mod engine;
 mod library;
 pub mod metrics;
+#[doc(hidden)]
 pub mod net;
 pub mod ping;
+#[doc(hidden)]
 pub mod report;
+#[doc(hidden)]
 pub mod respond;
 #[cfg(feature = "sim")]
+#[doc(hidden)]
 pub mod sim;
+#[doc(hidden)]
 pub mod sweep;
 pub mod trace;
 pub mod types;
 pub mod wire;
 
 pub use engine::outcome::Status;
-pub use library::{Error, PingRequest, ping};
+pub use library::{Error, PingRequest, TraceRequest, ping, trace};
 pub use ping::Event as PingEvent;
+pub use trace::Event as TraceEvent;

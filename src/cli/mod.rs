@@ -1,6 +1,6 @@
 //! The only room that knows argv, environment, terminals and exit codes.
 //!
-//! [`rping`], [`rtrace`] and [`rpong`] take the words of a command line and a whole world, [`Env`], and return the exit
+//! [`rping()`], [`rtrace()`] and [`rpong()`] take the words of a command line and a whole world, [`Env`], and return the exit
 //! status. The real world is [`real_main`]; tests give one that opens a simulated network instead.
 
 mod args;

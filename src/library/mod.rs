@@ -12,7 +12,8 @@ use crate::engine::Machine;
 use crate::engine::outcome::{Spec, Status};
 use crate::net::{self, Process};
 use crate::ping::{self, Connect, Method, Pace, Ping, Task, Verdict, Wait};
-use crate::types::{Family, Port};
+use crate::trace::{self, Ports, RunStatus, Tracer};
+use crate::types::{Family, Port, Ttl};
 
 use place::{Placed, place};
 
@@ -121,30 +122,6 @@ impl PingRequest {
         self
     }
 
-    /// Probes by TCP connections to this port instead of ICMP echo. Port 0 is refused by the kernel.
-    pub fn tcp(mut self, port: u16) -> Self {
-        (self.request.protocol, self.request.port) = (Protocol::Tcp, Port::new(port));
-        self
-    }
-
-    /// Probes an address of this family.
-    pub fn family(mut self, family: Family) -> Self {
-        self.request.family = Some(family);
-        self
-    }
-
-    /// Gives up all privileges of the calling thread for good once the sockets are open.
-    pub fn drop_privileges(mut self) -> Self {
-        self.request.process.drop_privileges = true;
-        self
-    }
-
-    /// Takes SIGINT, SIGTERM and SIGQUIT from the process: the first two end the run, the third asks for interim figures.
-    pub fn take_signals(mut self) -> Self {
-        self.request.process.take_signals = true;
-        self
-    }
-
     /// Runs it on this thread, and hands over each event as it happens.
     ///
     /// # Errors
@@ -172,6 +149,98 @@ impl PingRequest {
         Ok(verdict.status())
     }
 }
+
+/// Traces the path to `target`, a name or an address: three ICMP echo requests for each of at most 30 hops, unless the
+/// [`TraceRequest`] is changed.
+///
+/// ```
+/// use netprobe::{Status, TraceEvent};
+///
+/// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+/// let mut hops = Vec::new();
+/// let status = netprobe::trace("127.0.0.1").tcp(listener.local_addr()?.port()).run(|event| {
+///     if let TraceEvent::Hop(_, hop) = event {
+///         hops.push(hop.ttl.get());
+///     }
+/// })?;
+/// assert_eq!((status, hops), (Status::Answered, vec![1]));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn trace(target: &str) -> TraceRequest {
+    TraceRequest { request: Request::new(target), config: trace::Config::default() }
+}
+
+/// A trace that has not begun: see [`trace()`].
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct TraceRequest {
+    request: Request,
+    config: trace::Config,
+}
+
+impl TraceRequest {
+    /// The largest TTL that is tried.
+    pub const fn max_hops(mut self, hops: u8) -> Self {
+        self.config.max_ttl = Ttl::new(hops);
+        self
+    }
+
+    /// Probes for each hop.
+    pub const fn probes_per_hop(mut self, probes: u32) -> Self {
+        self.config.probes_per_hop = probes;
+        self
+    }
+
+    /// Runs it on this thread, and hands over each event as it happens.
+    ///
+    /// # Errors
+    /// If nothing can be probed, or the kernel refuses what the run needs.
+    pub fn run(self, mut event: impl FnMut(&trace::Event)) -> Result<Status, Error> {
+        let Placed { mut opened, target } = place(&self.request)?;
+        let ports = self.request.port.map_or_else(Ports::default, Ports::Fixed);
+        let seed = net::random_seed();
+        let mut machine = Tracer::new(trace::Config { targets: vec![target], ports, seed, ..self.config });
+        let mut status = RunStatus::new(1);
+        drive(opened.channel.as_mut(), &mut machine, |one| {
+            status.add(one);
+            event(one);
+        })?;
+        Ok(status.status())
+    }
+}
+
+/// Options of both requests.
+macro_rules! common_options {
+    ($request:ty) => {
+        impl $request {
+            /// Probes by TCP connections to this port instead of ICMP echo.
+            pub const fn tcp(mut self, port: u16) -> Self {
+                (self.request.protocol, self.request.port) = (Protocol::Tcp, Port::new(port));
+                self
+            }
+
+            /// Probes an address of this family.
+            pub const fn family(mut self, family: Family) -> Self {
+                self.request.family = Some(family);
+                self
+            }
+
+            /// Gives up all privileges of the calling thread for good once the sockets are open.
+            pub const fn drop_privileges(mut self) -> Self {
+                self.request.process.drop_privileges = true;
+                self
+            }
+
+            /// Takes SIGINT, SIGTERM and SIGQUIT from the process: the first two end the run, the third asks for interim figures.
+            pub const fn take_signals(mut self) -> Self {
+                self.request.process.take_signals = true;
+                self
+            }
+        }
+    };
+}
+common_options!(PingRequest);
+common_options!(TraceRequest);
 
 fn drive<M: Machine>(
     channel: &mut dyn crate::channel::Channel,

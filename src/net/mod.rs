@@ -1,4 +1,4 @@
-//! The kernel side of the seam: [`open`] makes a [`Channel`](crate::channel::Channel) over real sockets, and the rest are
+//! The kernel side of the seam: [`open()`] makes a [`Channel`](crate::channel::Channel) over real sockets, and the rest are
 //! questions to the system that `cli` asks before.
 //!
 //! `lane` opens sockets, `send` and `receive` use them, `poller` waits for them, `kernel` puts these together. Every `unsafe`
@@ -66,7 +66,7 @@ pub fn open(plan: &Plan) -> Result<OpenedLanes, ChannelError> {
 /// given up. The first channel gets the signals, and the reverse names.
 ///
 /// # Errors
-/// As [`open`].
+/// As [`open()`].
 pub fn open_several(plan: &Plan, workers: usize) -> Result<Vec<OpenedLanes>, ChannelError> {
     open_for(plan, workers, Process { drop_privileges: true, take_signals: true })
 }
@@ -80,10 +80,10 @@ pub struct Process {
     pub take_signals: bool,
 }
 
-/// [`open`] for a program that keeps its privileges and signals, as far as `process` says so.
+/// [`open()`] for a program that keeps its privileges and signals, as far as `process` says so.
 ///
 /// # Errors
-/// As [`open`].
+/// As [`open()`].
 pub fn open_in_process(plan: &Plan, process: Process) -> Result<OpenedLanes, ChannelError> {
     let mut all = open_for(plan, 1, process)?;
     all.pop().ok_or(ChannelError { call: "open", error: OsError::EINVAL })

@@ -9,6 +9,7 @@ use crate::types::{ProbeId, WallTime};
 
 /// The events of a ping run, in order. Every subject has one `Began` before and one `Ended` after all its other events.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Event {
     /// A subject's probes begin.
     Began {

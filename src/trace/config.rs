@@ -7,6 +7,9 @@ use crate::engine::Target;
 use crate::types::{Port, Ttl};
 use crate::wire::as_table::AsTable;
 
+/// The first port of UDP probes, as in traceroute.
+const FIRST_UDP_PORT: Port = Port::new(33_434).unwrap();
+
 /// A whole run.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -20,7 +23,7 @@ pub struct Config {
     pub probes_per_hop: u32,
     /// Probes in flight per trace (`-N`); `None`: all TTLs may be.
     pub in_flight: Option<u32>,
-    /// How long a probe is waited for (`-w`); `None`: adaptive, as [`crate::trace`] says.
+    /// How long a probe is waited for (`-w`); `None`: adaptive, as [`mod@crate::trace`] says.
     pub wait: Option<Wait>,
     /// Pause between two probes of one trace (`-z`); `None`: the default pacing.
     pub send_gap: Option<Duration>,
@@ -45,6 +48,31 @@ pub struct Config {
     pub flows: Option<u32>,
     /// Seed of everything random: cookies.
     pub seed: u64,
+}
+
+impl Default for Config {
+    /// traceroute's: three probes for each of 30 hops, UDP ports from 33434 on; no targets and no names.
+    fn default() -> Self {
+        Config {
+            targets: Vec::new(),
+            first_ttl: Ttl::new(1),
+            max_ttl: Ttl::new(30),
+            probes_per_hop: 3,
+            in_flight: None,
+            wait: None,
+            send_gap: None,
+            rate: None,
+            paced: true,
+            gap_limit: None,
+            ports: Ports::default(),
+            packet_octets: None,
+            names: false,
+            origins: None,
+            flow: 0,
+            flows: None,
+            seed: 0,
+        }
+    }
 }
 
 impl Config {
@@ -82,6 +110,12 @@ pub enum Ports {
     CountingUp(Port),
     /// Always this one; each probe in flight has a source port (a flow of its lane) of its own instead.
     Fixed(Port),
+}
+
+impl Default for Ports {
+    fn default() -> Self {
+        Ports::CountingUp(FIRST_UDP_PORT)
+    }
 }
 
 /// traceroute's three waits (`-w MAX,HERE,NEAR`): a probe is given up after the shortest that applies.

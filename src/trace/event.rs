@@ -13,6 +13,7 @@ use crate::types::{Mtu, Ttl, WallTime};
 /// An event of a run of traces or of watched paths. Each subject has one `Began` and ends with one `Ended` or, where its path
 /// was watched, one `Report` that has a stop reason. Events of several subjects may interleave.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Event {
     /// A trace begins.
     Began(Began),
@@ -46,6 +47,7 @@ pub struct Began {
 
 /// Why a trace or the watch of a path ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum StopReason {
     /// The destination answered.
     Destination,

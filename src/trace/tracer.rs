@@ -27,7 +27,7 @@ const NUMBERS: u32 = 1 << 15;
 /// An address, as reached over one lane.
 type Place = (LaneId, IpAddr);
 
-/// Traces the path to each target; see [`crate::trace`] for how.
+/// Traces the path to each target; see [`mod@crate::trace`] for how.
 #[derive(Debug)]
 pub struct Tracer {
     pub(super) fleet: Fleet,

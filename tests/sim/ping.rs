@@ -252,6 +252,7 @@ impl Run {
                 | Event::Sent { .. }
                 | Event::NoAnswerYet(_)
                 | Event::Interim(_) => {}
+                unknown => panic!("{unknown:?}"),
             }
         }
         assert!(reported.iter().all(Option::is_none), "every series has a summary");
@@ -343,5 +344,6 @@ fn count<'a>(event: &ProbeEvent, counts: &'a mut Counts) -> &'a mut u64 {
         (Standing::First, Outcome::Error(_)) => &mut counts.unreachable,
         (Standing::First, Outcome::Timeout(_)) => &mut counts.lost,
         (Standing::First, Outcome::NotSent(_)) => &mut counts.send_failed,
+        (_, unknown) => panic!("{unknown:?}"),
     }
 }

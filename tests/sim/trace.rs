@@ -888,6 +888,7 @@ fn every_target_has_one_start_its_hops_in_order_and_one_end() {
                     Event::Ended(trace) => trace.began.subject.id == id,
                     Event::Probe(event) => event.subject.id == id && matches!(event.outcome, Outcome::NotSent(_)),
                     Event::NameWanted(_) | Event::Interim(_) | Event::Flows(_) | Event::Report(_) => false,
+                    unknown => panic!("{unknown:?}"),
                 })
                 .collect();
             let [Event::Began(_), Event::Hop(_, first), Event::Hop(_, second), Event::Ended(_)] = own[..] else {

@@ -60,6 +60,7 @@ pub struct ProbeEvent {
 
 /// What happened to a probe.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Outcome {
     /// An answer from the target's side.
     Reply(Reply),

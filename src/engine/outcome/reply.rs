@@ -30,6 +30,7 @@ impl Reply {
 
 /// The fields that a method adds to a reply.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Detail {
     /// An ICMP echo reply.
     Echo {
