@@ -2,6 +2,9 @@
 
 use crate::cli::error::CliError;
 
+/// Why `--json` is refused with another format.
+pub const FORMATS: &str = " cannot be used together with --format <FORMAT>";
+
 /// Options that are refused in one situation: a mode, a method, or always. `R` is what follows from the command line `A`.
 pub struct Group<R: 'static, A: 'static> {
     /// The situation.

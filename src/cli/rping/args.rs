@@ -7,6 +7,7 @@ use clap::{ArgAction, Args, Parser};
 
 use crate::channel::{CloseHow, Fragmentation, SocketChoice};
 use crate::cli::args::family::FamilyArgs;
+use crate::cli::args::format::FormatArgs;
 use crate::cli::args::values::{self, Rate, Span, Timestamping, UdpAim};
 use crate::cli::rping::sweep::args::SweepArgs;
 use crate::ping::Service;
@@ -239,9 +240,8 @@ pub struct SocketArgs {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Output")]
 pub struct OutputArgs {
-    /// One JSON object a line instead of text
-    #[arg(long)]
-    pub json: bool,
+    #[command(flatten)]
+    pub format: FormatArgs,
 
     /// Summaries only
     #[arg(short, long)]

@@ -77,7 +77,7 @@ impl Rping<'_> {
         let names = names::look_up([aim.host].into_iter(), forced, self.deadline(), &mut opened, env)?;
         let (contenders, error) = self.contenders(aim, &plan, candidates, &opened, &names, env);
         if let Some(error) = error {
-            if !self.args.output.json {
+            if !self.has_records() {
                 return Err(error);
             }
             let _ = writeln!(env.stderr, "{}: {error}", self.program);
@@ -178,7 +178,7 @@ impl Rping<'_> {
     }
 
     fn contrast_sink(&self, ping: &ping::Config, bound: &Binding) -> Box<dyn Sink<Event> + Send> {
-        if self.args.output.json {
+        if self.has_records() {
             return Box::new(ContrastJson::new(PingJsonOptions { quiet: self.args.output.quiet }));
         }
         Box::new(ContrastText::new(self.text_options(ping, bound, true)))

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser};
 
+use crate::cli::args::format::FormatArgs;
 use crate::cli::args::values::{self, Rate};
 
 /// Answer measurements: the other end of rping.
@@ -88,9 +89,8 @@ pub struct LimitArgs {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Output")]
 pub struct OutputArgs {
-    /// JSON objects, one a line, instead of text
-    #[arg(long)]
-    pub json: bool,
+    #[command(flatten)]
+    pub format: FormatArgs,
 
     /// Only the figures at the end, no clients
     #[arg(short, long)]

@@ -1,7 +1,8 @@
 //! What the options of `rpong` cannot be combined with: the table of its refusals.
 
 use super::args::{ListenerArgs, PongArgs};
-use crate::cli::args::rules::{self, Group};
+use crate::cli::args::format::Format;
+use crate::cli::args::rules::{self, FORMATS, Group};
 use crate::cli::error::CliError;
 
 /// Refuses what has no effect.
@@ -36,11 +37,19 @@ const TABLE: &[Group<Request, PongArgs>] = &[
     },
     Group {
         when: |_| true,
-        rows: &[(
-            |a| a.listeners.stateful && a.listeners.stamp.is_empty(),
-            "--stateful",
-            ": only the answers of --stamp are numbered",
-        )],
+        rows: &[
+            (|a| a.output.format.has_both(), "--json", FORMATS),
+            (
+                |a| a.output.format.chosen() == Format::Csv,
+                "--format csv",
+                ": clients and figures are not rows of one table; --format json has them",
+            ),
+            (
+                |a| a.listeners.stateful && a.listeners.stamp.is_empty(),
+                "--stateful",
+                ": only the answers of --stamp are numbered",
+            ),
+        ],
     },
     Group {
         when: |r| !r.connections,

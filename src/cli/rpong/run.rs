@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::channel::{Group, LanePlan, LaneRefused, OpenedLanes, OsError, Plan, Protocol, SocketChoice};
 use crate::cli::ANSWERED;
+use crate::cli::args::format::Format;
 use crate::cli::args::values::Rate;
 use crate::cli::drive::{Run, Worker, drive_one};
 use crate::cli::env::Env;
@@ -46,9 +47,9 @@ impl Rpong<'_> {
         let plan = self.plan(&wanted, env)?;
         let opened = env.open_once(&plan)?;
         let config = self.config(listeners(&wanted, &opened)?);
-        let sink: Box<dyn Sink<Event> + Send> = match (self.args.output.json, self.args.output.quiet) {
-            (true, quiet) => Box::new(PongJson::new(self.program.into(), quiet)),
-            (false, quiet) => Box::new(PongText::new(self.program.into(), quiet)),
+        let sink: Box<dyn Sink<Event> + Send> = match self.args.output.format.chosen() {
+            Format::Json => Box::new(PongJson::new(self.program.into(), self.args.output.quiet)),
+            Format::Text | Format::Csv => Box::new(PongText::new(self.program.into(), self.args.output.quiet)),
         };
         drive_one(Worker::new(opened, Responder::new(config), sink, ()), Run::plain(|(), _| None), env)?;
         Ok(ANSWERED)

@@ -8,6 +8,7 @@ use clap::{ArgAction, Args, Parser, ValueEnum};
 
 use crate::channel::Zones;
 use crate::cli::args::family::FamilyArgs;
+use crate::cli::args::format::FormatArgs;
 use crate::cli::args::values::{self, Rate, Timestamping};
 use crate::trace::Wait;
 use crate::types::{Dscp, FlowLabel, Port, Tos, Ttl};
@@ -218,9 +219,8 @@ pub struct PacketArgs {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Output")]
 pub struct OutputArgs {
-    /// One JSON object per target instead of text
-    #[arg(long)]
-    pub json: bool,
+    #[command(flatten)]
+    pub format: FormatArgs,
 
     /// Addresses only, no names
     #[arg(short, long)]

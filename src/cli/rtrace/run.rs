@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::channel::{Fragmentation, LanePlan, Plan, Protocol, SocketChoice, SocketKind, Zones};
+use crate::cli::args::format::Format;
 use crate::cli::args::values::{self, Rate, Timestamping};
 use crate::cli::drive::{Run, Worker, drive_one};
 use crate::cli::env::Env;
@@ -15,7 +16,7 @@ use crate::cli::rtrace::args::{Method, TraceArgs};
 use crate::cli::rtrace::rules;
 use crate::cli::target::{self, Lanes};
 use crate::engine::{Destination, Target};
-use crate::report::{Sink, TraceJson, TraceJsonOptions, TraceText, TraceTextOptions, TraceView};
+use crate::report::{Sink, TraceCsv, TraceJson, TraceJsonOptions, TraceText, TraceTextOptions, TraceView};
 use crate::trace::watch::{self, Reporter};
 use crate::trace::{Config, Event, MtuTracer, OriginSource, Ports, RunStatus, Tracer};
 use crate::types::{Family, Port, Tos};
@@ -67,7 +68,7 @@ impl Rtrace<'_> {
         let forced = self.args.packet.family.forced();
         let names = names::look_up(texts.iter().map(String::as_str), forced, None, &mut opened, env)?;
         let place = |text: &String, env: &Env<'_>| target::place(target::Aim::host(text), &names, &lanes, env);
-        let targets = target::place_all(texts.iter(), self.args.output.json, self.program, env, place)?;
+        let targets = target::place_all(texts.iter(), self.has_records(), self.program, env, place)?;
         if let Some(error) = self.args.packet.flow_label.and_then(|_| target::without_flow_label("-l", &targets)) {
             return Err(error);
         }
@@ -297,6 +298,11 @@ impl Rtrace<'_> {
         }
     }
 
+    /// Whether results are records for programs, with one for every target.
+    fn has_records(&self) -> bool {
+        self.args.output.format.chosen() != Format::Text
+    }
+
     fn sink(&self, method: Method) -> Box<dyn Sink<Event> + Send> {
         let (output, program) = (&self.args.output, self.program.into());
         let view = match (self.args.timing.report, self.args.method.flows) {
@@ -304,9 +310,13 @@ impl Rtrace<'_> {
             (false, Some(_)) => TraceView::Flows,
             (false, None) => TraceView::Path,
         };
-        if output.json {
-            let method_requested = method.name().into();
-            return Box::new(TraceJson::new(TraceJsonOptions { program, view, method_requested }));
+        match output.format.chosen() {
+            Format::Json => {
+                let method_requested = method.name().into();
+                return Box::new(TraceJson::new(TraceJsonOptions { program, view, method_requested }));
+            }
+            Format::Csv => return Box::new(TraceCsv::new(program, view)),
+            Format::Text => {}
         }
         Box::new(TraceText::new(TraceTextOptions {
             program,

@@ -187,7 +187,7 @@ impl Rping<'_> {
     /// When a target ends. JSON reports complete counts.
     fn completion(&self) -> Completion {
         let sweep = &self.args.sweep;
-        if (sweep.alive || sweep.unreachable) && !self.args.output.json {
+        if (sweep.alive || sweep.unreachable) && !self.has_records() {
             Completion::FirstAnswer
         } else {
             Completion::AllProbes
@@ -294,7 +294,7 @@ impl Rping<'_> {
     }
 
     fn sweep_sink(&self, sweep_plan: &SweepPlan, lanes: &Lanes) -> Box<dyn Sink<Event> + Send> {
-        if !self.args.output.json {
+        if !self.has_records() {
             return Box::new(SweepText::new(sweep_plan.show));
         }
         let sockets = [Family::V4, Family::V6].into_iter().filter_map(|family| {
