@@ -27,7 +27,7 @@ pub struct Worker<M: Machine, F> {
     /// Where names of addresses are asked for, if anywhere.
     pub lookup: Option<Lookup>,
     /// How other threads reach it, if they can.
-    pub tell: Option<PostControl>,
+    pub post: Option<PostControl>,
     /// What it does.
     pub machine: M,
     /// How its results are written.
@@ -39,12 +39,12 @@ pub struct Worker<M: Machine, F> {
 impl<M: Machine, F> Worker<M, F> {
     /// A machine on the lanes that were opened for it.
     pub fn new(opened: OpenedLanes, machine: M, sink: Box<dyn Sink<M::Event> + Send>, fold: F) -> Self {
-        Worker { channel: opened.channel, lookup: opened.lookup, tell: opened.post, machine, sink, fold }
+        Worker { channel: opened.channel, lookup: opened.lookup, post: opened.post, machine, sink, fold }
     }
 }
 
 impl<E, F> Run<'_, E, F> {
-    /// A run whose events all go to its sink.
+    /// A run with all events in its sink.
     pub fn plain(fold: fn(&mut F, &E) -> Option<IpAddr>) -> Self {
         Run { precision: Precision::Relaxed, fold, first: None, console: None }
     }
@@ -54,7 +54,7 @@ impl<E, F> Run<'_, E, F> {
 pub struct Run<'a, E, F> {
     /// How exactly waits end.
     pub precision: Precision,
-    /// Takes note of every event where it arises; returns the address whose name is wanted.
+    /// Takes every event, on the thread of its worker; returns the address to look a name up for.
     pub fold: fn(&mut F, &E) -> Option<IpAddr>,
     /// A signal that arrived before the machine began.
     pub first: Option<Control>,
@@ -121,9 +121,9 @@ where
     M::Event: Send + 'static,
     F: Send + 'static,
 {
-    let tells: Vec<PostControl> = workers.iter().filter_map(|worker| worker.tell.clone()).collect();
+    let posts: Vec<PostControl> = workers.iter().filter_map(|worker| worker.post.clone()).collect();
     let loops = Loops { precision: run.precision, fold: run.fold, takes: run.console.as_ref().map(|c| c.takes) };
-    let mut collector = Collector { console: run.console, tells, closed: false, interrupted: false };
+    let mut collector = Collector { console: run.console, posts, closed: false, interrupted: false };
     let mut folds = Vec::with_capacity(workers.len());
     match workers.pop() {
         Some(mut worker) if workers.is_empty() => {
@@ -231,9 +231,9 @@ impl<E, F> Loops<E, F> {
                         text(&mut data, &mut talk, &mut hand_over).and_then(|()| hand_over(Parcel::Event(event)))
                     } else {
                         let streams = &mut Streams { data: &mut data, talk: &mut talk };
-                        let told = sink.event(&event, streams);
+                        let written = sink.event(&event, streams);
                         let full = data.len() >= LOT;
-                        told.and_then(|()| if full { text(&mut data, &mut talk, &mut hand_over) } else { Ok(()) })
+                        written.and_then(|()| if full { text(&mut data, &mut talk, &mut hand_over) } else { Ok(()) })
                     }
                 }
                 Turn::Idle => {
@@ -261,7 +261,7 @@ fn text<E>(
 /// What the workers hand over comes together here.
 struct Collector<'a, E> {
     console: Option<Console<'a, E>>,
-    tells: Vec<PostControl>,
+    posts: Vec<PostControl>,
     closed: bool,
     interrupted: bool,
 }
@@ -331,7 +331,7 @@ impl<E> Collector<'_, E> {
     }
 
     fn spread(&self, control: &Control) {
-        self.tells.iter().for_each(|tell| tell(control.clone()));
+        self.posts.iter().for_each(|post| post(control.clone()));
     }
 
     /// A closed standard output ends a run quietly.

@@ -21,13 +21,13 @@ pub type Open<'a> = &'a mut dyn FnMut(&Plan, usize) -> Result<Vec<OpenedLanes>, 
 pub struct Env<'a> {
     /// Standard input.
     pub stdin: Box<dyn Read + Send>,
-    /// Data.
+    /// Standard output: results.
     pub stdout: &'a mut dyn Write,
-    /// Talk.
+    /// Standard error: everything else.
     pub stderr: &'a mut dyn Write,
-    /// Whether talk goes to a terminal.
+    /// Whether standard error is a terminal.
     pub terminal: bool,
-    /// The real user's number; 0 may flood.
+    /// The real user ID; 0 may flood.
     pub uid: u32,
     /// Seed of everything random in the run.
     pub seed: u64,
@@ -79,7 +79,7 @@ pub fn real_main(tool: fn(&[OsString], &mut Env<'_>) -> u8) -> ExitCode {
         },
     );
     match stdout.finish() {
-        // What a reader that has gone did not read, it did not want.
+        // Output after a closed pipe is not missed.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             let program = words.first().map_or_else(Default::default, |word| word.to_string_lossy());
             let _ = writeln!(io::stderr(), "{program}: {}", CliError::Output(error));

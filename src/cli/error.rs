@@ -53,7 +53,7 @@ impl fmt::Display for CliError {
             CliError::NoTarget => f.write_str("usage error: Destination address required"),
             CliError::Refused(sentence) => f.write_str(sentence),
             CliError::Unreadable(option, path, error) => write!(f, "{option} {}: {}", path.display(), OsOrOwn(error)),
-            // A list of targets may be anybody's.
+            // A list of targets may come from anywhere.
             CliError::Unresolved(name, error) => write!(f, "{}: {error}", escape(name)),
             CliError::NoRoute(name, error) => no_route(&escape(name), *error, f),
             CliError::NoZone(name, address) => {

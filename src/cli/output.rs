@@ -29,15 +29,15 @@ struct State {
     queue: Vec<u8>,
     closed: bool,
     error: Option<io::Error>,
-    /// Whether the caller has heard of the error.
-    told: bool,
+    /// Whether the caller has got the error.
+    reported: bool,
 }
 
 impl State {
-    /// The error, for the caller to hear.
-    fn tell(&mut self) -> io::Result<()> {
+    /// The error, for the caller.
+    fn report(&mut self) -> io::Result<()> {
         let Some(error) = &self.error else { return Ok(()) };
-        self.told = true;
+        self.reported = true;
         Err(error.raw_os_error().map_or_else(|| error.kind().into(), io::Error::from_raw_os_error))
     }
 }
@@ -67,20 +67,20 @@ impl<W: Write + Send + 'static> DetachedWriter<W> {
         if let Some(mut inner) = self.inner.take() {
             return inner.write_all(&self.collected).and_then(|()| inner.flush());
         }
-        let told = self.shared.lock().told;
+        let reported = self.shared.lock().reported;
         let flushed = self.flush();
         self.shared.lock().closed = true;
         self.shared.changed.notify_all();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
-        if told { Ok(()) } else { flushed.and_then(|()| self.shared.lock().tell()) }
+        if reported { Ok(()) } else { flushed.and_then(|()| self.shared.lock().report()) }
     }
 
     fn hand_over(&mut self) -> io::Result<()> {
         let full = |state: &State| state.queue.len() > QUEUE_OCTETS && state.error.is_none();
         let mut state = self.shared.wait_while(full);
-        state.tell()?;
+        state.report()?;
         state.queue.append(&mut self.collected);
         drop(state);
         self.shared.changed.notify_all();
@@ -96,7 +96,7 @@ impl<W: Write + Send + 'static> Write for DetachedWriter<W> {
 
     fn flush(&mut self) -> io::Result<()> {
         if self.collected.is_empty() {
-            return self.shared.lock().tell();
+            return self.shared.lock().report();
         }
         if let Some(inner) = self.inner.take() {
             let shared = Arc::clone(&self.shared);
@@ -141,8 +141,8 @@ fn pieces(batch: &[u8]) -> impl Iterator<Item = &[u8]> {
             Some(newline) => newline + 1,
             None => rest.iter().position(|&octet| octet == b'\n').map_or(rest.len(), |newline| newline + 1),
         };
-        let (piece, behind) = rest.split_at(end);
-        rest = behind;
+        let (piece, after) = rest.split_at(end);
+        rest = after;
         (!piece.is_empty()).then_some(piece)
     })
 }
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_at_once_is_whole_lines_that_a_pipe_takes_at_once() {
+    fn pieces_are_whole_lines_that_a_pipe_takes_at_once() {
         let short = "a line\n".repeat(2000);
         let long = [&"x".repeat(5000), "\n", &short, "the end"].concat();
         for text in [short, long, String::new(), "no end".to_owned()] {
@@ -205,18 +205,18 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_is_gone_is_told_to_the_writer() {
+    fn a_closed_pipe_is_reported_to_the_writer() {
         let (mut writer, permit, _) = gated();
         drop(permit);
         writer.write_all(b"x").unwrap();
         writer.flush().unwrap();
         drop(writer.shared.wait_while(|state| state.error.is_none()));
         assert_eq!(writer.flush().unwrap_err().kind(), io::ErrorKind::BrokenPipe);
-        assert!(writer.finish().is_ok(), "told once is enough");
+        assert!(writer.finish().is_ok(), "reported once is enough");
     }
 
     #[test]
-    fn what_could_not_be_written_at_the_very_end_is_told_by_finish() {
+    fn finish_reports_an_error_of_the_last_write() {
         let (mut writer, permit, _) = gated();
         drop(permit);
         writer.write_all(b"x").unwrap();
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_thread_could_not_write_at_the_very_end_is_told_by_finish() {
+    fn finish_reports_an_error_of_the_thread() {
         let (mut writer, permit, _) = gated();
         permit.send(()).unwrap();
         drop(permit);
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_never_flushed_is_written_by_finish_without_a_thread() {
+    fn finish_writes_what_was_never_flushed_without_a_thread() {
         let (mut writer, permit, written) = gated();
         permit.send(()).unwrap();
         writer.write_all(b"all of it").unwrap();

@@ -47,7 +47,7 @@ pub fn is_bare_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|octet| octet.is_ascii_digit())
 }
 
-/// The families that these targets may turn out to have, as far as the text tells.
+/// The families that these targets may turn out to have, as far as the text shows.
 pub fn families(targets: &[String], forced: Option<Family>) -> Vec<Family> {
     if let Some(family) = forced {
         return vec![family];
@@ -79,7 +79,7 @@ pub struct Lanes {
 }
 
 impl Lanes {
-    /// Those of the `opened` lanes whose plan `belongs`.
+    /// The `opened` lanes with a plan that `belongs`.
     pub fn of(opened: &OpenedLanes, plans: &[LanePlan], belongs: impl Fn(&LanePlan) -> bool) -> Lanes {
         let mut lanes = Lanes::default();
         for (plan, result) in plans.iter().zip(&opened.lanes).filter(|(plan, _)| belongs(plan)) {
@@ -143,7 +143,7 @@ impl<'a> Aim<'a> {
 /// Takes `HOST:PORT` and `[ADDRESS]:PORT` apart; brackets may stand without a port.
 ///
 /// # Errors
-/// What is wrong with the port, if what stands behind the last colon can only be meant as one.
+/// What is wrong with the port, if what follows the last colon can only be meant as one.
 pub fn split_port(text: &str) -> Result<(&str, Option<Port>), String> {
     let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((host, "")) => return Ok((host, None)),
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn a_port_stands_behind_a_host_or_a_bracketed_address() {
+    fn a_port_follows_a_host_or_a_bracketed_address() {
         let split = |text| split_port(text).map(|(host, port)| (host.to_owned(), port.map(Port::get)));
         let whole = |host: &str, port| Ok((host.to_owned(), port));
         assert_eq!(split("host.example:443"), whole("host.example", Some(443)));

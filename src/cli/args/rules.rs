@@ -16,7 +16,7 @@ pub struct Group<R: 'static, A: 'static> {
 /// Whether an option was given, its name, and the rest of the sentence that refuses it.
 pub type Row<A> = (fn(&A) -> bool, &'static str, &'static str);
 
-/// A refusal whose sentence repeats values of the command line.
+/// A refusal with values of the command line in its sentence.
 pub type Limit<R, A> = fn(&R, &A) -> Option<String>;
 
 /// Checks a command line against the table of its tool.

@@ -137,7 +137,7 @@ pub fn port(text: &str) -> Result<Port, String> {
 /// `--udp`: where datagrams go, and what they ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UdpAim {
-    /// A port, of whose service nothing is known.
+    /// A port with an unknown service.
     Port(Port),
     /// A service at its own port.
     Service(Service),
@@ -262,7 +262,7 @@ impl Timestamping {
     /// Above this many probes a second, `auto` takes no stamps of what is sent: they would cost a fifth of the rate.
     pub const AUTO_BELOW: f64 = 20_000.0;
 
-    /// What it means at so many probes a second.
+    /// The stamps it stands for at this many probes per second.
     pub fn send_stamps(self, per_second: f64) -> SendStamps {
         match self {
             Timestamping::Auto if per_second > Timestamping::AUTO_BELOW => SendStamps::None,
@@ -350,7 +350,7 @@ pub fn trace_wait(text: &str) -> Result<crate::trace::Wait, String> {
 /// `--rate`: probes a second, or as fast as possible.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Rate {
-    /// So many a second.
+    /// Probes per second.
     PerSecond(f64),
     /// `max` or `0`: as fast as the kernel takes them.
     Max,
@@ -385,7 +385,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_plain_number_is_seconds_and_a_unit_is_heeded() {
+    fn a_plain_number_is_seconds_and_a_unit_is_observed() {
         assert_eq!(span("0.2").map(|s| s.duration), Ok(Duration::from_millis(200)));
         assert_eq!(span("200ms").map(|s| (s.duration, s.plain)), Ok((Duration::from_millis(200), false)));
         assert_eq!(span("1m30s").map(|s| s.duration), Ok(Duration::from_secs(90)));

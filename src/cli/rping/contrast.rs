@@ -32,7 +32,7 @@ const SLOT: Duration = Duration::from_millis(200);
 pub(super) const SHORTEST_SLOT: Duration = Duration::from_millis(2);
 /// The wait for every probe unless `-W` says otherwise; the same for all methods, so that losses compare.
 const WAIT: Duration = Duration::from_secs(2);
-/// Where UDP probes go unless `--udp` says otherwise: as with traceroute, a port on which hardly anybody serves, so that it is
+/// Where UDP probes go unless `--udp` says otherwise: as with traceroute, a port that hardly any host serves, so that it is
 /// the host's kernel that answers.
 const UDP_PORT: Option<Port> = Port::new(33_434);
 /// Where TCP probes go unless `--tcp` says otherwise.

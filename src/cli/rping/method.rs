@@ -13,7 +13,7 @@ use crate::engine::{Destination, Target};
 use crate::ping::{Ask, Connect, Dns, Exchange, Method, Pace, Session};
 use crate::types::{ClockError, Port};
 
-/// Above so many connections a second, closing in order would leave more ports waiting than there are (RFC 9293 §3.6.1).
+/// Above this many connections a second, closing in order would leave more ports waiting than there are (RFC 9293 §3.6.1).
 const MOST_BY_FIN: f64 = 100.0;
 /// What fits into a UDP datagram over IPv4.
 const MOST_DATAGRAM: usize = 65_507;

@@ -88,7 +88,7 @@ impl Request {
     }
 }
 
-/// Whether UDP probes are questions whose size is the service's.
+/// Whether UDP probes are questions of a fixed size.
 fn asks_service(args: &PingArgs) -> bool {
     args.method.asks_dns() || matches!(args.method.udp, Some(UdpAim::Service(service)) if service != Service::Echo)
 }
@@ -139,7 +139,7 @@ const TABLE: &[Group<Request, PingArgs>] = &[
             (
                 |a| a.refused.connect,
                 "-C",
-                ": sockets are never connected, because a connected one hides who else answers",
+                ": sockets are never connected, because a connected one hides answers from other addresses",
             ),
             (|a| a.refused.debug, "-d", ": SO_DEBUG has no effect on ICMP sockets and is not offered"),
             (

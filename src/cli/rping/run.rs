@@ -190,7 +190,7 @@ impl Rping<'_> {
         self.timestamping().send_stamps((targets as f64 / interval.as_secs_f64()).min(most))
     }
 
-    /// Room for the replies that may come while nobody reads: what is under way at once, and some thousand at a high rate.
+    /// Room for the replies that may arrive before they are read: all probes in flight, and some thousand at a high rate.
     fn receive_buffer(&self, targets: usize) -> u32 {
         let under_way = match self.pace(targets) {
             Pace::Flood | Pace::Unpaced => LARGEST_FLOOD_WINDOW,
@@ -359,7 +359,7 @@ impl Rping<'_> {
         }
     }
 
-    /// What text is to look like; with `several`, each line tells what it is about.
+    /// How text looks; with `several`, each line names its target.
     pub(super) fn text_options(&self, config: &Config, bound: &Binding, several: bool) -> PingTextOptions {
         let output = &self.args.output;
         PingTextOptions {

@@ -31,20 +31,20 @@ pub struct PongArgs {
 #[command(next_help_heading = "Listeners")]
 pub struct ListenerArgs {
     /// Echo over TCP: a port of every address, or ADDRESS:PORT, [IPV6]:PORT; port 0 lets the kernel choose
-    #[arg(long, value_name = "[ADDRESS:]PORT", value_parser = place, allow_hyphen_values = true)]
-    pub tcp: Vec<Place>,
+    #[arg(long, value_name = "[ADDRESS:]PORT", value_parser = listen_at, allow_hyphen_values = true)]
+    pub tcp: Vec<ListenAt>,
 
     /// Discard over TCP
-    #[arg(long, value_name = "[ADDRESS:]PORT", value_parser = place, allow_hyphen_values = true)]
-    pub tcp_discard: Vec<Place>,
+    #[arg(long, value_name = "[ADDRESS:]PORT", value_parser = listen_at, allow_hyphen_values = true)]
+    pub tcp_discard: Vec<ListenAt>,
 
     /// Echo over UDP
-    #[arg(long, value_name = "[ADDRESS:]PORT", value_parser = place, allow_hyphen_values = true)]
-    pub udp: Vec<Place>,
+    #[arg(long, value_name = "[ADDRESS:]PORT", value_parser = listen_at, allow_hyphen_values = true)]
+    pub udp: Vec<ListenAt>,
 
     /// STAMP session reflector (RFC 8762)
-    #[arg(long, value_name = "[ADDRESS:]PORT", value_parser = place, num_args = 0..=1, default_missing_value = "862")]
-    pub stamp: Vec<Place>,
+    #[arg(long, value_name = "[ADDRESS:]PORT", value_parser = listen_at, num_args = 0..=1, default_missing_value = "862")]
+    pub stamp: Vec<ListenAt>,
 
     /// Echo over local stream sockets
     #[arg(long, value_name = "PATH")]
@@ -103,7 +103,7 @@ pub struct OutputArgs {
 
 /// Where to listen.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct ListenAt {
     /// The address and its IPv6 zone; `None` is every address of both families.
     pub address: Option<(IpAddr, Option<Box<str>>)>,
     /// 0 lets the kernel choose.
@@ -119,7 +119,7 @@ pub struct Joined {
     pub interface: Option<Box<str>>,
 }
 
-fn place(text: &str) -> Result<Place, String> {
+fn listen_at(text: &str) -> Result<ListenAt, String> {
     const REFUSED: &str = "one of PORT, ADDRESS:PORT, [IPV6]:PORT, with 0 <= PORT <= 65535";
     let refused = || REFUSED.to_owned();
     let (address, port) = match text.rsplit_once(':') {
@@ -131,7 +131,7 @@ fn place(text: &str) -> Result<Place, String> {
     }
     let port = port.parse().map_err(|_| refused())?;
     let Some(address) = address else {
-        return Ok(Place { address: None, port });
+        return Ok(ListenAt { address: None, port });
     };
     let inner = address.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     let (address, zone) = zoned(inner.unwrap_or(address)).ok_or_else(refused)?;
@@ -139,7 +139,7 @@ fn place(text: &str) -> Result<Place, String> {
     if address.is_ipv6() != inner.is_some() || (zone.is_some() && address.is_ipv4()) {
         return Err(refused());
     }
-    Ok(Place { address: Some((address, zone)), port })
+    Ok(ListenAt { address: Some((address, zone)), port })
 }
 
 fn group(text: &str) -> Result<Joined, String> {
@@ -177,24 +177,24 @@ mod tests {
             "rpong --tcp 7 --tcp 127.0.0.1:70 --tcp-discard 9 --udp [::1]:7 --stamp 862 --unix /a --unix-dgram /b";
         let args = PongArgs::try_parse_from(line.split_whitespace()).unwrap();
         assert_eq!(args.listeners.tcp.len(), 2);
-        assert_eq!(args.listeners.udp, [Place { address: Some(("::1".parse().unwrap(), None)), port: 7 }]);
+        assert_eq!(args.listeners.udp, [ListenAt { address: Some(("::1".parse().unwrap(), None)), port: 7 }]);
     }
 
     #[test]
     fn stamp_without_a_port_is_at_its_own() {
         let args = PongArgs::try_parse_from(["rpong", "--stamp", "--stateful"]).unwrap();
-        assert_eq!(args.listeners.stamp, [Place { address: None, port: 862 }]);
+        assert_eq!(args.listeners.stamp, [ListenAt { address: None, port: 862 }]);
     }
 
     #[test]
     fn a_place_is_a_port_or_an_address_with_a_port() {
-        assert_eq!(place("7"), Ok(Place { address: None, port: 7 }));
-        let zoned = Place { address: Some(("fe80::1".parse().unwrap(), Some("eth0".into()))), port: 0 };
-        assert_eq!(place("[fe80::1%eth0]:0"), Ok(zoned));
+        assert_eq!(listen_at("7"), Ok(ListenAt { address: None, port: 7 }));
+        let zoned = ListenAt { address: Some(("fe80::1".parse().unwrap(), Some("eth0".into()))), port: 0 };
+        assert_eq!(listen_at("[fe80::1%eth0]:0"), Ok(zoned));
         let refused =
             ["", ":7", "::1:7", "[127.0.0.1]:7", "127.0.0.1", "x:7", "+7", "65536", "1.2.3.4%lo:7", "[::1%]:7"];
         for text in refused {
-            assert!(place(text).is_err(), "{text:?}");
+            assert!(listen_at(text).is_err(), "{text:?}");
         }
     }
 

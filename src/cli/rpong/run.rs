@@ -12,13 +12,13 @@ use crate::cli::args::values::Rate;
 use crate::cli::drive::{Run, Worker, drive_one};
 use crate::cli::env::Env;
 use crate::cli::error::CliError;
-use crate::cli::rpong::args::{Place, PongArgs};
+use crate::cli::rpong::args::{ListenAt, PongArgs};
 use crate::cli::rpong::rules;
 use crate::report::{PongJson, PongText, Sink, escape};
 use crate::respond::{Config, Event, Listener, Responder, Service};
 use crate::types::{Endpoint, Family, IpEndpoint, Port};
 
-/// Clients over datagrams that are told apart at once: as many as a log can bear when all of them are invented.
+/// Clients over datagrams that are kept apart at once; a log must bear that many when all of them are invented.
 const MAX_SESSIONS: usize = 4096;
 /// The limits of clients, unless options say otherwise.
 const MAX_CONNECTIONS: usize = 8192;
@@ -35,7 +35,7 @@ pub(super) struct Rpong<'a> {
 struct Wanted {
     service: Service,
     at: Endpoint,
-    /// The IPv4 or, just behind it, the IPv6 half of a pair, of which one will do where the system has only one family.
+    /// The IPv4 half of a pair, or the IPv6 half right after it. One of them will do where the system has only one family.
     either: bool,
 }
 
@@ -58,7 +58,7 @@ impl Rpong<'_> {
     fn wanted(&self, env: &Env<'_>) -> Result<Vec<Wanted>, CliError> {
         let args = &self.args.listeners;
         let mut wanted = Vec::new();
-        let over_ip: [(Service, &[Place]); 4] = [
+        let over_ip: [(Service, &[ListenAt]); 4] = [
             (Service::Tcp, &args.tcp),
             (Service::TcpDiscard, &args.tcp_discard),
             (Service::Udp, &args.udp),
@@ -77,7 +77,7 @@ impl Rpong<'_> {
         Ok(wanted)
     }
 
-    fn at_place(&self, service: Service, place: &Place, env: &Env<'_>) -> Result<Vec<Wanted>, CliError> {
+    fn at_place(&self, service: Service, place: &ListenAt, env: &Env<'_>) -> Result<Vec<Wanted>, CliError> {
         let at = |address, zone| Endpoint::Ip(IpEndpoint { address, zone, port: Port::new(place.port) });
         let Some((address, zone)) = &place.address else {
             let every = [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)];
@@ -118,7 +118,7 @@ impl Rpong<'_> {
         LanePlan { listen: Some(wanted.at.clone()), groups, ..LanePlan::new(family, protocol, socket) }
     }
 
-    /// The groups whose datagrams a socket bound to this address receives.
+    /// The groups that a socket bound to this address receives datagrams of.
     fn groups(&self, address: IpAddr) -> Vec<Group> {
         let receives =
             |group: IpAddr| Family::of(group) == Family::of(address) && (address.is_unspecified() || address == group);

@@ -28,13 +28,13 @@ const FIRST_UDP_PORT: Port = port(33_434);
 const FIXED_UDP_PORT: Port = port(53);
 /// Destination port of TCP probes (traceroute's).
 const TCP_PORT: Port = port(80);
-/// Source ports of flows other than 0: above those that Linux gives out.
+/// Source ports of flows other than 0: above the range that Linux assigns.
 pub(super) const FIRST_FLOW_PORT: u16 = 61_440;
 pub(super) const FLOW_PORTS: u32 = 4096;
-/// How many source ports `-U` holds open at most: so many probes may be in flight.
+/// The most source ports that `-U` holds open, and so the most probes in flight.
 const MOST_FLOWS: u32 = 64;
 
-/// The largest packet whose headers rtrace writes itself: the least MTU of IPv6 (RFC 8200 §5).
+/// The largest packet for which rtrace writes the headers: the least MTU of IPv6 (RFC 8200 §5).
 const OWN_HEADER_OCTETS: usize = 1280;
 
 const fn port(number: u16) -> Port {
@@ -203,8 +203,8 @@ impl Rtrace<'_> {
         method.sport.or_else(of_flow)
     }
 
-    /// Whether rtrace writes headers itself where the socket allows it. The kernel fragments no packet whose IPv4 header is not
-    /// its own, so this is for packets that fit every link, or may not be fragmented.
+    /// Whether rtrace writes headers itself where the socket allows it. The kernel fragments no packet with an IPv4 header that
+    /// is not its own, so this is for packets that fit every link, or may not be fragmented.
     fn own_headers(&self, packet_octets: Option<usize>, method: Method) -> bool {
         method == Method::Tcp || self.dont_fragment() || packet_octets.is_none_or(|octets| octets <= OWN_HEADER_OCTETS)
     }
@@ -267,7 +267,7 @@ impl Rtrace<'_> {
     ) -> Config {
         let (timing, method) = (&self.args.timing, &self.args.method);
         let chosen = chosen_method(self.args);
-        // Over raw sockets a probe is told by its numbers, and the ports stay as they are.
+        // Over raw sockets a probe is identified by its numbers, and the ports stay as they are.
         let raw = targets.iter().any(
             |target| matches!(target.destination, Destination::Reachable { profile, .. } if profile.socket == SocketKind::Raw),
         );

@@ -88,8 +88,8 @@ impl Shard {
 
     /// The first position from `from` on that belongs to it.
     pub const fn next(self, from: u64) -> Option<u64> {
-        let behind = from % self.of;
-        let ahead = if behind <= self.index { self.index - behind } else { self.of - behind + self.index };
+        let at = from % self.of;
+        let ahead = if at <= self.index { self.index - at } else { self.of - at + self.index };
         from.checked_add(ahead)
     }
 

@@ -99,10 +99,10 @@ impl Rping<'_> {
             .map(|OpenedLanes { channel, addresses, post, .. }| ((channel, post.clone()), (post, addresses)))
             .unzip();
         let supplies = supplies(source, &common, outside);
-        let worker = |(((channel, tell), lanes), supply): ((_, &Lanes), Supply)| Worker {
+        let worker = |(((channel, post), lanes), supply): ((_, &Lanes), Supply)| Worker {
             channel,
             lookup: None,
-            tell,
+            post,
             machine: Sweep::new(self.sweep_config(&sweep_plan, lanes, supply, count, progress, env.seed)),
             sink: self.sweep_sink(&sweep_plan, lanes),
             fold: Verdict::default(),

@@ -52,7 +52,7 @@ impl Item {
     }
 }
 
-/// Why so many need a rate.
+/// Why this many addresses need a rate.
 pub fn too_many(text: &str, count: u64) -> String {
     format!("{text}: {count} addresses; more than {UNPACED} need an explicit --rate")
 }
@@ -68,7 +68,7 @@ fn refusal(text: &str, error: RangeError) -> String {
         }
         RangeError::Length { most } => format!("'{shown}': the length of a prefix is 0 to {most} bits"),
         RangeError::HostBits { network, length } => {
-            format!("'{shown}' has bits set behind its {length} bits; did you mean {network}/{length}?")
+            format!("'{shown}' has bits set after its first {length} bits; did you mean {network}/{length}?")
         }
         RangeError::Backwards => format!("'{shown}': the last address stands before the first"),
         RangeError::TooMany => format!("'{shown}': more than 2^63 addresses"),
@@ -119,7 +119,7 @@ impl Found {
     }
 }
 
-/// Targets in a row, of which any can be had: those of a list, then those of a file.
+/// Targets in a row, with access to any of them: those of a list, then those of a file.
 #[derive(Debug, Default)]
 pub struct Space {
     items: Vec<Item>,
@@ -138,7 +138,7 @@ impl Space {
         Space { ends: ends.collect(), items, file: None }
     }
 
-    /// These, and behind them those of a file.
+    /// These, and after them those of a file.
     pub fn and(self, file: Index) -> Self {
         Space { file: Some(file), ..self }
     }
@@ -172,13 +172,13 @@ impl Space {
 /// Lines between two marks of an [`Index`].
 const STRIDE: u64 = 16;
 
-/// A file of targets of which any can be had: where every sixteenth line begins is remembered, and no line.
+/// A file of targets with access to any of them: it keeps the offset of every sixteenth line, and no line.
 #[derive(Debug)]
 pub struct Index {
     file: File,
     unpaced: bool,
     count: u64,
-    /// Position of the first target behind, and where it stands.
+    /// The position of a target, and the offset of its line.
     marks: Vec<(u64, u64)>,
 }
 
@@ -211,8 +211,8 @@ impl Index {
     }
 
     fn at(&self, position: u64) -> io::Result<Option<Found>> {
-        let behind = self.marks.partition_point(|&(first, _)| first <= position);
-        let Some(&(first, offset)) = behind.checked_sub(1).and_then(|mark| self.marks.get(mark)) else {
+        let after = self.marks.partition_point(|&(first, _)| first <= position);
+        let Some(&(first, offset)) = after.checked_sub(1).and_then(|mark| self.marks.get(mark)) else {
             return Ok(None);
         };
         let mut position = position - first;
@@ -233,7 +233,7 @@ impl Index {
     }
 }
 
-/// A file from some place on, without a position that others would see move.
+/// A file from an offset on, without moving the position that other readers share.
 struct From<'a> {
     file: &'a File,
     offset: u64,
@@ -277,10 +277,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_target_is_told_with_what_was_meant() {
+    fn a_refused_target_suggests_what_was_meant() {
         let refused = |text| Item::read(text, true).expect_err("no target");
         assert_eq!(refused("443"), "'443' is not a target; did you mean --tcp=443?");
-        assert_eq!(refused("10.0.0.1/8"), "'10.0.0.1/8' has bits set behind its 8 bits; did you mean 10.0.0.0/8?");
+        assert_eq!(refused("10.0.0.1/8"), "'10.0.0.1/8' has bits set after its first 8 bits; did you mean 10.0.0.0/8?");
         assert!(refused("10.0.0.0/15").ends_with("need an explicit --rate"));
         assert!(Item::read("10.0.0.0/15", false).is_ok());
         assert_eq!(item("10.0.0.0/16").count(), 65_534);

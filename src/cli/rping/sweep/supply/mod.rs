@@ -36,16 +36,16 @@ impl Complaints {
     }
 }
 
-/// Wakes a sweep whose supply had nothing to give.
+/// Wakes a sweep after its supply had nothing to give.
 #[derive(Clone)]
 struct Waker {
     armed: Arc<AtomicBool>,
-    tell: Option<PostControl>,
+    post: Option<PostControl>,
 }
 
 impl Waker {
-    fn new(tell: Option<PostControl>) -> Self {
-        Waker { armed: Arc::default(), tell }
+    fn new(post: Option<PostControl>) -> Self {
+        Waker { armed: Arc::default(), post }
     }
 
     /// From now on the sweep is to be woken. The supply arms it before its last look, so that nothing comes in between.
@@ -55,9 +55,9 @@ impl Waker {
 
     fn wake(&self) {
         if self.armed.swap(false, Ordering::SeqCst)
-            && let Some(tell) = &self.tell
+            && let Some(post) = &self.post
         {
-            tell(Control::Supplied);
+            post(Control::Supplied);
         }
     }
 }
@@ -90,8 +90,8 @@ pub struct Common {
 pub fn supplies(source: Source, common: &Common, workers: Vec<(Option<PostControl>, AddressLookup)>) -> Vec<Supply> {
     let count = workers.len() as u64;
     let shares = (0..count).map(|worker| common.share.split(worker, count));
-    let (tells, lookups): (Vec<_>, Vec<_>) = workers.into_iter().unzip();
-    let readers: Vec<(Shard, Waker)> = shares.zip(tells.into_iter().map(Waker::new)).collect();
+    let (posts, lookups): (Vec<_>, Vec<_>) = workers.into_iter().unzip();
+    let readers: Vec<(Shard, Waker)> = shares.zip(posts.into_iter().map(Waker::new)).collect();
     let pieces: Vec<Pieces> = match source {
         Source::Space(space, order) => {
             readers.iter().map(|&(share, _)| Pieces::of_space(Arc::clone(&space), order, share)).collect()
@@ -160,7 +160,7 @@ impl Feeder {
                 return Supplied::Target(target);
             }
             skipped += 1;
-            if skipped >= SKIPPED_AT_MOST && self.waker.tell.is_some() {
+            if skipped >= SKIPPED_AT_MOST && self.waker.post.is_some() {
                 self.waker.arm();
                 self.waker.wake();
                 return Supplied::Later;
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_is_given_in_its_order_behind_what_stands_before_it() {
+    fn a_list_is_given_in_order_after_the_arguments() {
         let common = common(Shard::WHOLE, "192.0.2.2 198.51.100.0/31");
         let list = "198.51.100.0-198.51.100.3 # four\n\n#x\nhost\n10.0.0.1/8\n2001:db8::1";
         let expected = ["192.0.2.1", "192.0.2.3", "198.51.100.2", "198.51.100.3", "host", "10.0.0.1/8", "2001:db8::1"];
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn why_a_family_is_not_probed_is_said_once() {
+    fn the_reason_why_a_family_is_not_probed_is_reported_once() {
         let missing = vec![(Family::V6, "no IPv6".to_owned())];
         let common = Common { missing, ..common(Shard::WHOLE, "") };
         assert_eq!(given(stream("::1\n::2\n"), &common, 1).concat().len(), 5);

@@ -1,4 +1,4 @@
-//! Targets one after the other: from a [`Space`], or from a list that is read while the run is on ([`Stream`]).
+//! Targets one after the other: from a [`Space`], or from a list that is read while the run goes on ([`Stream`]).
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::sync::Arc;
@@ -137,7 +137,7 @@ impl Stream {
             unpaced: self.unpaced,
         });
         match (pieces.as_mut_slice(), readers) {
-            ([Pieces::List { reader, .. }], [(_, Waker { tell: None, .. })]) => *reader = Some(list),
+            ([Pieces::List { reader, .. }], [(_, Waker { post: None, .. })]) => *reader = Some(list),
             _ => {
                 let read = move || {
                     while !list.is_done() {
