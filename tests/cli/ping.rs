@@ -248,3 +248,19 @@ fn reflector(error: ErrorEstimate) -> Node {
     stamp::push_reflector(&packet, &mut octets);
     server().udp(862, UdpService::Answer(octets))
 }
+
+#[test]
+fn a_format_is_chosen_by_name_and_json_by_its_short_name_too() {
+    let run = |options: &str| World::new().run(&format!("rping -c 1 {options} 198.51.100.9"));
+    let json = run("--json").stdout;
+    assert!(json.starts_with(r#"{"type":"start""#), "{json}");
+    assert_eq!(
+        (run("-j").stdout, run("--format json").stdout, run("-j --format=json").stdout),
+        (json.clone(), json.clone(), json)
+    );
+    assert_eq!(run("--format text").stdout, run("").stdout);
+    assert_snapshot!("a_run_as_csv", run("--format csv"));
+    assert_snapshot!("targets_as_csv", World::new().run("rping -q -c 1 --format=csv nosuch.example 198.51.100.9"));
+    assert_snapshot!("formats_that_exclude_each_other", run("--json --format=text"));
+    assert_snapshot!("an_unknown_format", run("--format=xml"));
+}
