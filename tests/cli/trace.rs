@@ -252,3 +252,9 @@ fn auto_searches_over_the_socket_that_leaves_the_kernels_memory_alone() {
     assert_eq!(method(narrowing(false).dgram_only(), v6), expected("icmp", "dgram"));
     assert_eq!(method(narrowing(false).unprivileged(), v6), expected("udp", "dgram"));
 }
+
+#[test]
+fn a_trace_can_be_written_as_csv() {
+    assert_snapshot!("a_trace_as_csv", World::new().run("rtrace -n -q 1 --format csv 198.51.100.9"));
+    assert_snapshot!("a_report_as_csv", World::new().run("rtrace -n --report -c 2 --format csv 198.51.100.9"));
+}

@@ -3,7 +3,6 @@
 use super::args::{Method, TraceArgs};
 use super::run::{FIRST_FLOW_PORT, FLOW_PORTS, chosen_method, flow_count};
 use crate::channel::SocketChoice;
-use crate::cli::args::format::Format;
 use crate::cli::args::rules::{self, FORMATS, Group, Limit};
 use crate::cli::error::{CliError, NO_NAME_SERVERS};
 use crate::net;
@@ -51,7 +50,6 @@ const TABLE: &[Group<Request, TraceArgs>] = &[
             ),
             (|a| !net::ASKS_NAME_SERVERS && asks_for_origins(a), "-A", NO_LOOKUPS),
             (|a| a.output.format.has_both(), "--json", FORMATS),
-            (|a| a.output.format.chosen() == Format::Csv, "--format csv", ": a path is written as text or JSON"),
             (|a| a.packet.family.has_both(), "--ipv4", " cannot be used together with --ipv6"),
             (
                 |a| a.packet.tos.is_some() && a.packet.dscp.is_some(),
