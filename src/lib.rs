@@ -40,6 +40,8 @@
 //! - a header field or an ICMP extension: `wire`, encode and decode side by side, with a round-trip test.
 //! - a socket option or system call: a safe function in `net::sys`.
 //! - a difference between socket types: a field of [`channel::Profile`], read by `engine::encode` or `engine::decode`.
+//! - a method of ping: a file in `ping::method`, its entry in the enum there, its option in `cli`; octets of a service in
+//!   `wire::service`.
 //! - a flag: its clap field in `cli`, its meaning in the one function there that makes the Config.
 //! - a sentence a user reads: `report` for results, `cli` for errors and hints.
 //! - a key of the JSON: its field in `report`, its name in the long help, from which the man page is made.

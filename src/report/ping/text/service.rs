@@ -62,7 +62,7 @@ impl PingText {
         self.stamp(event.at, data)?;
         let from = self.endpoint(subject, subject.address, subject.port);
         write!(data, "no answer from {from}: {}", ProbeNumber(event))?;
-        if !(subject.method == MethodKind::Stamp && *silence == Silence::NoAnswer) {
+        if subject.method.has_state() || *silence != Silence::NoAnswer {
             write!(data, " state={}", silence.state().name())?;
         }
         if *silence == Silence::RateLimited {
