@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use socket2::{SockAddr, Socket, Type};
 
 use super::clock;
-use super::socket::{self, Failure};
+use super::socket::{self, OpenFailure};
 use super::sys::option::{self, *};
 use crate::channel::{Header, LanePlan, Open, OsError, Protocol, SocketKind};
 use crate::types::{Endpoint, Family, FlowLabel, IpEndpoint, Port, Stamp, Ttl};
@@ -66,7 +66,7 @@ pub fn begin(plan: &LanePlan, open: &Open, spare: Option<Socket>) -> Result<Begu
 ///
 /// # Errors
 /// The call that failed, and how.
-pub fn tcp_socket(plan: &LanePlan, header: &Header, port: Option<Port>) -> Result<Socket, Failure> {
+pub fn tcp_socket(plan: &LanePlan, header: &Header, port: Option<Port>) -> Result<Socket, OpenFailure> {
     // A mark needs a privilege that is dropped before the sockets of connections are made.
     if plan.mark.is_some() {
         return Err((SO_MARK.call, OsError::EOPNOTSUPP));
@@ -134,7 +134,7 @@ fn name(to: IpEndpoint, flow_label: Option<FlowLabel>) -> SockAddr {
     }
 }
 
-fn configure(socket: &Socket, plan: &LanePlan, header: &Header) -> Result<(), Failure> {
+fn configure(socket: &Socket, plan: &LanePlan, header: &Header) -> Result<(), OpenFailure> {
     let of_family = |v4, v6| if plan.family == Family::V4 { v4 } else { v6 };
     let settings = [
         (TCP_SYNCNT, Some(SYN_REPEATS)),

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use socket2::Socket;
 
-use super::socket::Failure;
+use super::socket::OpenFailure;
 use crate::channel::{Fragmentation, Header, LanePlan, OsError, Profile, Protocol, SendStamps, SocketKind};
 use crate::types::{Family, Ttl};
 
@@ -32,7 +32,7 @@ pub fn usual_ttl(socket: &Socket) -> Ttl {
 ///
 /// # Errors
 /// `IP_HDRINCL`.
-pub fn include(socket: &Socket, plan: &LanePlan) -> Result<(), Failure> {
+pub fn include(socket: &Socket, plan: &LanePlan) -> Result<(), OpenFailure> {
     if !(plan.own_headers && plan.family == Family::V4) {
         return Ok(());
     }

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use rustix::net::{SocketAddrAny, SocketAddrUnix, SocketFlags, acceptfrom_with};
 use socket2::{Domain, InterfaceIndexOrAddress, SockAddr, Socket, Type};
 
-use super::socket::{self, Failure};
+use super::socket::{self, OpenFailure};
 use super::sys::interface;
 use super::sys::option::{self, *};
 use crate::channel::{Group, LanePlan, OsError, SocketKind};
@@ -25,7 +25,7 @@ const BACKLOG: i32 = 4096;
 ///
 /// # Errors
 /// The call that failed, and how.
-pub fn tcp_listener(plan: &LanePlan, at: &Endpoint) -> Result<Socket, Failure> {
+pub fn tcp_listener(plan: &LanePlan, at: &Endpoint) -> Result<Socket, OpenFailure> {
     let of_family = |v4, v6| if plan.family == Family::V4 { v4 } else { v6 };
     let socket = socket::open(plan, Type::STREAM)?;
     let settings = [
@@ -49,7 +49,7 @@ pub fn tcp_listener(plan: &LanePlan, at: &Endpoint) -> Result<Socket, Failure> {
 ///
 /// # Errors
 /// `listen`: EADDRINUSE …
-pub fn listen(socket: &Socket) -> Result<(), Failure> {
+pub fn listen(socket: &Socket) -> Result<(), OpenFailure> {
     socket.listen(BACKLOG).map_err(|error| ("listen", error.into()))
 }
 
@@ -57,7 +57,7 @@ pub fn listen(socket: &Socket) -> Result<(), Failure> {
 ///
 /// # Errors
 /// The call that failed, and how.
-pub fn bind_datagrams(socket: &Socket, plan: &LanePlan, at: &Endpoint) -> Result<(), Failure> {
+pub fn bind_datagrams(socket: &Socket, plan: &LanePlan, at: &Endpoint) -> Result<(), OpenFailure> {
     let all_groups = match plan.family {
         Family::V4 => IP_MULTICAST_ALL,
         Family::V6 => IPV6_MULTICAST_ALL,
@@ -76,7 +76,7 @@ pub fn bind_datagrams(socket: &Socket, plan: &LanePlan, at: &Endpoint) -> Result
 /// # Errors
 /// `IP_ADD_MEMBERSHIP` or `IPV6_ADD_MEMBERSHIP`: ENODEV if there is no such interface, or no route to the group; EINVAL if it
 /// is no group.
-pub fn join_groups(socket: &Socket, plan: &LanePlan) -> Result<(), Failure> {
+pub fn join_groups(socket: &Socket, plan: &LanePlan) -> Result<(), OpenFailure> {
     for Group { address, interface } in &plan.groups {
         let index = match interface.as_deref().or(plan.interface.as_deref()) {
             Some(name) => interface::index_of(name).map(NonZeroU32::get).ok_or(OsError::ENODEV),
@@ -106,7 +106,7 @@ pub fn join_groups(socket: &Socket, plan: &LanePlan) -> Result<(), Failure> {
 ///
 /// # Errors
 /// `bind`: EADDRINUSE if another process listens there, or if the file is not a socket; EACCES, ENOENT …
-pub fn bind_local(socket: &Socket, at: &Endpoint, kind: Type) -> Result<Option<SocketFile>, Failure> {
+pub fn bind_local(socket: &Socket, at: &Endpoint, kind: Type) -> Result<Option<SocketFile>, OpenFailure> {
     let failed = |error: OsError| ("bind", error);
     let Endpoint::Unix(path) = at else {
         return Err(failed(OsError::EAFNOSUPPORT));
@@ -173,7 +173,7 @@ fn endpoint(peer: SocketAddrAny) -> Endpoint {
     Endpoint::Unix(Path::new(OsStr::from_bytes(&path.unwrap_or_default())).into())
 }
 
-fn bind(socket: &Socket, plan: &LanePlan, at: &Endpoint) -> Result<(), Failure> {
+fn bind(socket: &Socket, plan: &LanePlan, at: &Endpoint) -> Result<(), OpenFailure> {
     let at = at.ip().filter(|at| at.family() == plan.family).ok_or(("bind", OsError::EAFNOSUPPORT))?;
     // A link-local address only means something on its interface (RFC 4007 §6).
     let zone = match plan.interface.as_deref() {

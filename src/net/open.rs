@@ -7,7 +7,7 @@ use socket2::Type;
 
 use super::ident;
 use super::lane::{Lane, LaneSocket};
-use super::socket::{self, Failure};
+use super::socket::{self, OpenFailure};
 use super::stamp::Departures;
 use super::sys::{filter, option};
 use super::{connect, header, limit, listen, raw};
@@ -60,7 +60,7 @@ fn may_fall_back(attempt: &Attempt) -> bool {
         && matches!(attempt.error, OsError::EPERM | OsError::EACCES | OsError::EAFNOSUPPORT | OsError::EPROTONOSUPPORT)
 }
 
-fn open_raw(id: LaneId, plan: &LanePlan) -> Result<Lane, Failure> {
+fn open_raw(id: LaneId, plan: &LanePlan) -> Result<Lane, OpenFailure> {
     let plan = &LanePlan { own_headers: plan.own_headers || header::saves_time(plan), ..plan.clone() };
     let socket = socket::open(plan, Type::RAW)?;
     let reservation = plan.ident.map_or_else(|| ident::reserve(plan.family), ident::given);
@@ -104,7 +104,7 @@ fn open_raw(id: LaneId, plan: &LanePlan) -> Result<Lane, Failure> {
     Ok(Lane { id, profile, plan: plan.clone(), _file: None, sockets, _ident: Some(reservation) })
 }
 
-fn open_dgram(id: LaneId, plan: &LanePlan) -> Result<Lane, Failure> {
+fn open_dgram(id: LaneId, plan: &LanePlan) -> Result<Lane, OpenFailure> {
     let flows = if plan.listen.is_some() { 1 } else { plan.flows.max(1) };
     let mut sockets = Vec::with_capacity(flows.into());
     for flow in 0..flows {
@@ -152,7 +152,7 @@ fn open_dgram(id: LaneId, plan: &LanePlan) -> Result<Lane, Failure> {
 
 /// A local datagram socket, bound to the path it listens at, or else to an abstract name that the kernel chooses, so that peers
 /// can reply.
-fn open_local_dgram(id: LaneId, plan: &LanePlan) -> Result<Lane, Failure> {
+fn open_local_dgram(id: LaneId, plan: &LanePlan) -> Result<Lane, OpenFailure> {
     let socket = socket::open(plan, Type::DGRAM)?;
     socket::configure_local(&socket, plan)?;
     let file = match &plan.listen {
@@ -167,7 +167,7 @@ fn open_local_dgram(id: LaneId, plan: &LanePlan) -> Result<Lane, Failure> {
 
 /// Connections get their sockets when they are opened or accepted. A lane that does not listen opens one now to find errors in
 /// the plan.
-fn open_stream(id: LaneId, plan: &LanePlan) -> Result<Lane, Failure> {
+fn open_stream(id: LaneId, plan: &LanePlan) -> Result<Lane, OpenFailure> {
     let mut lane = Lane {
         id,
         profile: stream_profile(plan, 0),

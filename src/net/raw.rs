@@ -7,7 +7,7 @@ use socket2::{Domain, Socket, Type};
 use super::header;
 use super::ident::Reservation;
 use super::lane::{Lane, LaneSocket};
-use super::socket::{self, Failure};
+use super::socket::{self, OpenFailure};
 use super::stamp::Departures;
 use super::sys::{filter, option};
 use crate::channel::{
@@ -26,7 +26,7 @@ const ATTEMPTS: usize = 64;
 ///
 /// # Errors
 /// The call that failed.
-pub fn open(id: LaneId, plan: &LanePlan) -> Result<Lane, Failure> {
+pub fn open(id: LaneId, plan: &LanePlan) -> Result<Lane, OpenFailure> {
     let icmp_plan = LanePlan { protocol: Protocol::Icmp, ..plan.clone() };
     let transport = socket::open(plan, Type::RAW)?;
     let icmp = socket::open(&icmp_plan, Type::RAW)?;
@@ -73,7 +73,7 @@ pub fn open(id: LaneId, plan: &LanePlan) -> Result<Lane, Failure> {
 /// Reserves consecutive source ports, one per flow. Ordinary sockets hold them, so that no other program gets one and the kernel
 /// sends no ICMP error for what arrives at a UDP port. Segments to a TCP port without a listener it resets, which also ends the
 /// half-open connection at the peer.
-fn reserve(plan: &LanePlan) -> Result<Reservation, Failure> {
+fn reserve(plan: &LanePlan) -> Result<Reservation, OpenFailure> {
     let others = plan.flows.max(1) - 1;
     let wanted = plan.source_port.map(|port| port.get());
     let start = wanted.unwrap_or(SOURCE_PORT);
@@ -89,7 +89,7 @@ fn reserve(plan: &LanePlan) -> Result<Reservation, Failure> {
     Ok(Reservation { ident: Ident::new(start), holders: Vec::new() })
 }
 
-fn hold(plan: &LanePlan, port: u16) -> Result<Socket, Failure> {
+fn hold(plan: &LanePlan, port: u16) -> Result<Socket, OpenFailure> {
     let (domain, v6) = match plan.family {
         Family::V4 => (Domain::IPV4, false),
         Family::V6 => (Domain::IPV6, true),

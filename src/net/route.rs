@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 
 use socket2::{Domain, Socket, Type};
 
-use super::socket::{self, Failure};
+use super::socket::{self, OpenFailure};
 use super::sys::cmsg::{self, Origin};
 use super::sys::message::{self, Buffers, Queue};
 use super::sys::option::{IP_MTU_DISCOVER, IPV6_MTU_DISCOVER, SO_BROADCAST, SO_DONTROUTE, SO_MARK, mtu_discover};
@@ -55,7 +55,7 @@ pub fn accepted_mtu(plan: &LanePlan, to: IpEndpoint, octets: usize, control: &[u
     if error.origin == Origin::Local && error.error == OsError::EMSGSIZE { Mtu::new(error.info) } else { None }
 }
 
-fn udp_socket(plan: &LanePlan) -> Result<Socket, Failure> {
+fn udp_socket(plan: &LanePlan) -> Result<Socket, OpenFailure> {
     let domain = match plan.family {
         Family::V4 => Domain::IPV4,
         Family::V6 => Domain::IPV6,

@@ -17,13 +17,13 @@ const RECEIVE_BUFFER_OCTETS: i32 = 1 << 20;
 const MAX_UNFILTERED: usize = 10_000;
 
 /// The system call or socket option that failed, and its error.
-pub type Failure = (&'static str, OsError);
+pub type OpenFailure = (&'static str, OsError);
 
 /// A non-blocking socket of the plan's family and protocol.
 ///
 /// # Errors
 /// `socket`: EPERM, EMFILE …
-pub fn open(plan: &LanePlan, kind: Type) -> Result<Socket, Failure> {
+pub fn open(plan: &LanePlan, kind: Type) -> Result<Socket, OpenFailure> {
     let of_family = |v4, v6| if plan.family == Family::V4 { v4 } else { v6 };
     let (v4, v6, unix) = (Domain::IPV4, Domain::IPV6, Domain::UNIX);
     let (domain, protocol) = match (plan.protocol, plan.family) {
@@ -40,7 +40,7 @@ pub fn open(plan: &LanePlan, kind: Type) -> Result<Socket, Failure> {
 ///
 /// # Errors
 /// The option that failed, and how.
-pub fn configure(socket: BorrowedFd<'_>, plan: &LanePlan, kind: SocketKind) -> Result<(), Failure> {
+pub fn configure(socket: BorrowedFd<'_>, plan: &LanePlan, kind: SocketKind) -> Result<(), OpenFailure> {
     let of_family = |v4, v6| if plan.family == Family::V4 { v4 } else { v6 };
     let hops = plan.ttl.map(|ttl| i32::from(ttl.get()));
     let settings = [
@@ -64,7 +64,7 @@ pub fn configure(socket: BorrowedFd<'_>, plan: &LanePlan, kind: SocketKind) -> R
 ///
 /// # Errors
 /// The option that failed, and how.
-pub fn configure_sending(socket: BorrowedFd<'_>, plan: &LanePlan, kind: SocketKind) -> Result<(), Failure> {
+pub fn configure_sending(socket: BorrowedFd<'_>, plan: &LanePlan, kind: SocketKind) -> Result<(), OpenFailure> {
     let of_family = |v4, v6| if plan.family == Family::V4 { v4 } else { v6 };
     let discover = plan.fragmentation.map(|fragmentation| option::mtu_discover(fragmentation, kind));
     let settings = [
@@ -82,7 +82,7 @@ pub fn configure_sending(socket: BorrowedFd<'_>, plan: &LanePlan, kind: SocketKi
 ///
 /// # Errors
 /// The option that failed, and how.
-pub fn configure_local(socket: &Socket, plan: &LanePlan) -> Result<(), Failure> {
+pub fn configure_local(socket: &Socket, plan: &LanePlan) -> Result<(), OpenFailure> {
     let octets = plan.send_buffer.map(|octets| i32::try_from(octets).unwrap_or(i32::MAX));
     option::set_all(socket.as_fd(), &[(SO_SNDBUF, octets)])
 }
@@ -99,7 +99,7 @@ fn set_receive_buffer(socket: BorrowedFd<'_>, plan: &LanePlan) {
 ///
 /// # Errors
 /// The option that failed, and how.
-pub fn report_headers(socket: BorrowedFd<'_>, family: Family) -> Result<(), Failure> {
+pub fn report_headers(socket: BorrowedFd<'_>, family: Family) -> Result<(), OpenFailure> {
     let options = match family {
         Family::V4 => [IP_RECVTTL, IP_RECVTOS, IP_PKTINFO],
         Family::V6 => [IPV6_RECVHOPLIMIT, IPV6_RECVTCLASS, IPV6_RECVPKTINFO],
@@ -111,7 +111,7 @@ pub fn report_headers(socket: BorrowedFd<'_>, family: Family) -> Result<(), Fail
 ///
 /// # Errors
 /// The option that failed, and how.
-pub fn report_errors(socket: BorrowedFd<'_>, family: Family) -> Result<(), Failure> {
+pub fn report_errors(socket: BorrowedFd<'_>, family: Family) -> Result<(), OpenFailure> {
     let (errors, extensions) = match family {
         Family::V4 => (IP_RECVERR, IP_RECVERR_RFC4884),
         Family::V6 => (IPV6_RECVERR, IPV6_RECVERR_RFC4884),
@@ -135,7 +135,7 @@ pub fn drain(socket: &Socket) {
 ///
 /// # Errors
 /// `SO_BINDTODEVICE`: ENODEV if there is no such interface.
-pub fn bind_device(socket: &Socket, plan: &LanePlan) -> Result<(), Failure> {
+pub fn bind_device(socket: &Socket, plan: &LanePlan) -> Result<(), OpenFailure> {
     let Some(name) = plan.interface.as_deref() else {
         return Ok(());
     };
@@ -149,7 +149,7 @@ pub fn bind_device(socket: &Socket, plan: &LanePlan) -> Result<(), Failure> {
 ///
 /// # Errors
 /// `bind`: EADDRNOTAVAIL, EADDRINUSE, EACCES …
-pub fn bind(socket: &Socket, plan: &LanePlan, port: Option<Port>) -> Result<(), Failure> {
+pub fn bind(socket: &Socket, plan: &LanePlan, port: Option<Port>) -> Result<(), OpenFailure> {
     bind_to(socket, plan, plan.source, port)
 }
 
@@ -157,7 +157,12 @@ pub fn bind(socket: &Socket, plan: &LanePlan, port: Option<Port>) -> Result<(), 
 ///
 /// # Errors
 /// As [`bind`].
-pub fn bind_to(socket: &Socket, plan: &LanePlan, source: Option<IpAddr>, port: Option<Port>) -> Result<(), Failure> {
+pub fn bind_to(
+    socket: &Socket,
+    plan: &LanePlan,
+    source: Option<IpAddr>,
+    port: Option<Port>,
+) -> Result<(), OpenFailure> {
     let unspecified: IpAddr = match plan.family {
         Family::V4 => Ipv4Addr::UNSPECIFIED.into(),
         Family::V6 => Ipv6Addr::UNSPECIFIED.into(),
@@ -176,7 +181,7 @@ pub fn bind_to(socket: &Socket, plan: &LanePlan, source: Option<IpAddr>, port: O
 ///
 /// # Errors
 /// `getsockname`.
-pub fn local_port(socket: &Socket) -> Result<u16, Failure> {
+pub fn local_port(socket: &Socket) -> Result<u16, OpenFailure> {
     let address = socket.local_addr().map_err(|error| ("getsockname", OsError::from(error)))?;
     address.as_socket().map(|address| address.port()).ok_or(("getsockname", OsError::EAFNOSUPPORT))
 }

@@ -7,7 +7,7 @@ use fastrand::Rng;
 
 use super::node::{Change, Failure, Node, TcpService, UdpService};
 use super::packet::{self, Packet, put};
-use super::stream::{self, Flags};
+use super::segment::{self, Flags};
 use crate::channel::Protocol;
 use crate::types::{Family, Instant, Tos};
 use crate::wire::icmp::{self, Message};
@@ -243,8 +243,8 @@ fn udp_answer(request: &IpPacket<'_>, answer: impl Fn(&[u8]) -> Vec<u8>) -> Opti
 
 /// The answer to a SYN: SYN and ACK, RST, or none.
 fn tcp_answer(node: &Node, request: &[u8]) -> Option<Vec<u8>> {
-    let asked = stream::ports(request)?;
-    if stream::flags(request) != Some(Flags::Syn) {
+    let asked = segment::ports(request)?;
+    if segment::flags(request) != Some(Flags::Syn) {
         return None;
     }
     let flags = match node.tcp.iter().find(|(open, _)| *open == asked.destination).map(|(_, service)| service) {
@@ -253,7 +253,7 @@ fn tcp_answer(node: &Node, request: &[u8]) -> Option<Vec<u8>> {
         None if node.silent_ports => return None,
         None => Flags::Rst,
     };
-    Some(stream::segment(asked.destination, asked.source, flags, stream::acknowledged(request, flags)))
+    Some(segment::write(asked.destination, asked.source, flags, segment::acknowledged(request, flags)))
 }
 
 /// The error `failure` about the packet `octets`, from `source`.

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
-use super::fabric::{Departures, Fabric, Flight};
+use super::fabric::{Departures, Fabric, Flight, Topology};
+use super::host::{Host, Script};
 use super::inlet::{Arrived, Ready};
-use super::lane::{Failed, Lane, NO_PROFILE, Outgoing, Sockets};
+use super::lane::{NO_PROFILE, Outgoing, SendError, SimLane, Sockets};
 use super::log::Log;
 use super::names::Names;
-use super::network::{Host, Network, Script};
-use super::stream::{Effects, Streams, Turn};
+use super::stream::{Effects, Step, Streams};
 use super::time::{Clock, START, Schedule, Stamping};
 use crate::channel::{
     Channel, ChannelError, Dropped, Inbound, Inbox, LaneId, LaneRefused, Open, Order, OsError, Outbox, Plan, Precision,
@@ -18,16 +18,25 @@ use crate::channel::{
 };
 use crate::types::{ClockError, Instant, IpEndpoint, Now, Stamp};
 
-/// EDEADLK: what the channel says when nothing can ever happen any more.
+/// EDEADLK: the channel's error when nothing can ever happen any more.
 const DEADLOCK: OsError = OsError::from_code(35);
 /// Waits that may end without anything arriving or time passing, before the run counts as stuck.
 const IDLE_WAITS: u64 = 10_000;
+
+/// The parts of a network that a run starts from.
+pub(super) struct Setup<'a> {
+    pub(super) seed: u64,
+    pub(super) topology: &'a Topology,
+    pub(super) host: &'a Host,
+    pub(super) script: &'a Script,
+    pub(super) log: Log,
+}
 
 /// A run of a network.
 pub(super) struct SimChannel {
     host: Host,
     script: Script,
-    lanes: Vec<Lane>,
+    lanes: Vec<SimLane>,
     clock: Clock,
     schedule: Schedule<Event>,
     fabric: Fabric,
@@ -60,26 +69,26 @@ enum Event {
     Flight(Flight),
     Arrival(Vec<u8>),
     Ready(Box<Inbound>),
-    Stream(Turn),
+    Stream(Step),
     /// Sends no longer block.
     Unblocked,
 }
 
 impl SimChannel {
-    pub(super) fn open(network: &Network, plan: &Plan, names: Names) -> (Self, Vec<Result<LaneId, LaneRefused>>) {
-        let fabric = Fabric::new(network.topology.clone(), network.seed);
+    pub(super) fn open(setup: Setup<'_>, plan: &Plan, names: Names) -> (Self, Vec<Result<LaneId, LaneRefused>>) {
+        let Setup { seed, topology, host, script, log } = setup;
+        let fabric = Fabric::new(topology.clone(), seed);
         let mut sockets = Sockets::new();
         let mut lanes = Vec::new();
         let mut results = Vec::new();
         for planned in &plan.lanes {
-            results.push(sockets.open(planned, &network.host, &fabric).map(|lane| {
+            results.push(sockets.open(planned, host, &fabric).map(|lane| {
                 lanes.push(lane);
                 LaneId::new((lanes.len() - 1) as u16)
             }));
         }
-        let script = &network.script;
         let mut channel = SimChannel {
-            host: network.host.clone(),
+            host: host.clone(),
             script: script.clone(),
             backlogs: vec![Backlog::default(); lanes.len()],
             lanes,
@@ -89,8 +98,8 @@ impl SimChannel {
             sockets,
             streams: Streams::new(),
             names,
-            log: network.log(),
-            random: Rng::with_seed(network.seed.wrapping_add(1)),
+            log,
+            random: Rng::with_seed(seed.wrapping_add(1)),
             ready: Vec::new(),
             orders_wait: false,
             orders: 0,
@@ -127,14 +136,14 @@ impl SimChannel {
         !self.ready.is_empty() || (self.orders_wait && !self.sends_block())
     }
 
-    /// The error a test wants for this order, if any.
+    /// The error that the test has set for this order.
     fn refusal(&mut self) -> Option<OsError> {
         self.orders += 1;
         let refused = self.script.refused.iter().find(|(pick, _)| pick.hits(self.orders, &mut self.random));
         refused.map(|&(_, error)| error)
     }
 
-    fn send(&mut self, send: &Transmit, octets: &[u8]) -> Result<(), Failed> {
+    fn send(&mut self, send: &Transmit, octets: &[u8]) -> Result<(), SendError> {
         if let Some(error) = self.refusal() {
             return Err(error.into());
         }
@@ -145,7 +154,7 @@ impl SimChannel {
         Ok(())
     }
 
-    /// `Sent` with the user's stamp at once, and with the kernel's when that comes.
+    /// Reports `Sent` with the user stamp at once, and with the kernel's stamps later.
     fn note_sent(&mut self, token: Token, stamping: Stamping, local: Option<IpEndpoint>) {
         let now = self.clock.mono();
         let user = Sent { token, stamp: self.clock.stamp(now, Stamping::User), scheduled: None, local };
@@ -170,7 +179,7 @@ impl SimChannel {
         self.schedule.add(now, Event::Flight(flight));
     }
 
-    fn open_stream(&mut self, open: &Open) -> Result<(), Failed> {
+    fn open_stream(&mut self, open: &Open) -> Result<(), SendError> {
         if let Some(error) = self.refusal() {
             return Err(error.into());
         }
@@ -204,11 +213,11 @@ impl SimChannel {
             Order::Open(open) => (open.token, self.open_stream(open)),
             Order::Write(write) => {
                 let written = self.streams.write(now, write.token, outbox.octets(write.octets));
-                (write.token, written.map(|effects| self.apply(effects)).map_err(Failed::from))
+                (write.token, written.map(|effects| self.apply(effects)).map_err(SendError::from))
             }
             Order::Close { token, .. } | Order::Forget { token } => return self.streams.close(*token),
             Order::Pause { token } => return self.streams.pause(*token),
-            // Nobody connects to us here.
+            // No node connects to us.
             Order::Unlisten { .. } => return,
             Order::AskClock => {
                 let wall = self.clock.now().wall;
@@ -220,7 +229,7 @@ impl SimChannel {
                 return self.apply(effects);
             }
         };
-        if let Err(Failed { error, mtu }) = result {
+        if let Err(SendError { error, mtu }) = result {
             self.ready.push(Ready::bare(now, Inbound::Refused(Refused { token, error, mtu })));
         }
     }
@@ -252,7 +261,7 @@ impl SimChannel {
         Ok(())
     }
 
-    /// A packet is here: every socket that wants it gets it.
+    /// Delivers a packet to every socket that receives it.
     fn arrive(&mut self, at: Instant, octets: &[u8]) {
         let Some(arrived) = Arrived::read(at, octets) else { return };
         if let Some((destination, mtu)) = arrived.about().and_then(|about| about.path_mtu()) {
@@ -291,7 +300,7 @@ impl SimChannel {
         }
     }
 
-    /// Hands something over: its stamps are taken and its octets stored.
+    /// Moves an item to the inbox: takes its stamps and stores its octets.
     fn hand_over(&mut self, ready: Ready, inbox: &mut Inbox) {
         let Ready { at, mut inbound, octets, extension } = ready;
         match &mut inbound {
@@ -318,19 +327,19 @@ impl SimChannel {
     fn received_stamp(&mut self, at: Instant, lane: LaneId) -> Stamp {
         self.received += 1;
         let cold = self.received <= self.host.cold_stamps;
-        // The kernel stamps everything that arrives, whatever is wished for what is sent.
-        let wish = match self.profile(lane).send_stamps {
+        // The kernel stamps all received packets, independent of the stamps of sent ones.
+        let stamps = match self.profile(lane).send_stamps {
             SendStamps::Hardware => SendStamps::Hardware,
             SendStamps::None | SendStamps::Kernel => SendStamps::Kernel,
         };
-        self.clock.stamp(at, if cold { Stamping::User } else { self.host.stamping.under(wish) })
+        self.clock.stamp(at, if cold { Stamping::User } else { self.host.stamping.under(stamps) })
     }
 
     /// Lets time pass until the next thing happens, at most until `until`. Says whether the deadline has passed.
     fn pass_time(&mut self, deadline: Option<Instant>, late: Duration) -> Result<bool, ChannelError> {
         let next = self.schedule.next();
         let (until, reached) = match (next, deadline) {
-            (None, None) => return Err(ChannelError { call: "sim: waits for ever", error: DEADLOCK }),
+            (None, None) => return Err(ChannelError { call: "sim: waits forever", error: DEADLOCK }),
             (Some(next), Some(deadline)) if next > deadline => (deadline + late, true),
             (None, Some(deadline)) => (deadline + late, true),
             (Some(next), _) => (next, false),

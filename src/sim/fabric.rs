@@ -1,4 +1,4 @@
-//! How packets move between nodes: routes, hops, load balancing and the way home.
+//! Forwarding packets between nodes: routes, hops, load balancing and the return of answers.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -10,7 +10,7 @@ use super::answer::{Answers, Responder};
 use super::link::Link;
 use super::node::{Balance, Failure, Forwarding, Node, NodeId, TcpService, US};
 use super::packet;
-use super::stream::Peer;
+use super::peer::Peer;
 use crate::types::{Family, Instant, Mtu};
 use crate::wire::ip::{self, IpPacket};
 
@@ -19,7 +19,7 @@ use crate::wire::ip::{self, IpPacket};
 pub(super) struct Topology {
     pub(super) nodes: Vec<Node>,
     pub(super) links: Vec<Edge>,
-    /// Where packets go whose destination no node owns.
+    /// Where packets to unassigned addresses go.
     pub(super) default_to: Option<NodeId>,
 }
 
@@ -31,13 +31,13 @@ pub(super) struct Edge {
     pub(super) link: Link,
 }
 
-/// A packet on its way.
+/// A packet in transit.
 #[derive(Clone, Debug)]
 pub(super) struct Flight {
     octets: Vec<u8>,
     destination: IpAddr,
     heading: Heading,
-    /// The links between us and where it is, by index, the nearest first. Answers go home the way their questions came.
+    /// The links between us and its position, by index, the nearest first. Answers return over the links of their request.
     trail: Vec<usize>,
     /// Whether it was fragmented where it started, so that no link finds it too large. It stays one packet here.
     fragmented: bool,
@@ -53,7 +53,7 @@ enum Heading {
     Homeward,
 }
 
-/// The network at work.
+/// A running network.
 #[derive(Debug)]
 pub(super) struct Fabric {
     topology: Topology,
@@ -102,7 +102,7 @@ impl Fabric {
         self.topology.nodes.get(US.0)?.answers_from(destination)
     }
 
-    /// Whether there is any way to `destination`.
+    /// Whether there is a route to `destination`.
     pub(super) fn has_route(&mut self, destination: IpAddr) -> bool {
         self.is_ours(destination) || !self.next_links(US, destination).is_empty()
     }
@@ -114,7 +114,7 @@ impl Fabric {
         limits.filter(|limit| !limit.blackhole).map(|limit| limit.mtu).min()
     }
 
-    /// Who takes TCP connections at this address and port.
+    /// The TCP server at this address and port.
     pub(super) fn peer(&self, address: IpAddr, port: u16) -> Option<&Peer> {
         let services = self.topology.nodes.iter().filter(|node| node.owns(address)).flat_map(|node| &node.tcp);
         services.filter(|(open, _)| *open == port).find_map(|(_, service)| match service {
@@ -123,7 +123,7 @@ impl Fabric {
         })
     }
 
-    /// Moves a packet one step. Gives its octets if it has reached us.
+    /// Moves a packet one step. Returns its octets if it has reached us.
     pub(super) fn step(&mut self, at: Instant, mut flight: Flight, departures: &mut Departures) -> Option<Vec<u8>> {
         let here = self.here(&flight);
         match flight.heading {
@@ -313,7 +313,7 @@ fn may_fragment(octets: &[u8]) -> bool {
         && packet::field16(octets, 6).is_some_and(|flags| flags & DONT_FRAGMENT == 0)
 }
 
-/// What this node's load balancer makes of a packet.
+/// The hash of a packet in this node's load balancer.
 fn hash(here: NodeId, packet: &IpPacket<'_>, whole_flow: bool) -> u64 {
     let mut octets = here.0.to_be_bytes().to_vec();
     match packet.destination {

@@ -1,8 +1,8 @@
-//! What the simulated kernel makes of a packet that reaches us: which socket gets it, as what, and which facts it hides.
+//! Received packets in the simulated kernel: which sockets get them, in which form.
 
 use std::net::IpAddr;
 
-use super::lane::{IFINDEX, Lane};
+use super::lane::{IFINDEX, SimLane};
 use super::packet;
 use crate::channel::{
     Datagram, ERROR_FLOW, ErrorOrigin, IcmpNotice, Inbound, LaneId, Layer, OsError, Protocol, SocketKind, Span, Token,
@@ -16,7 +16,7 @@ const LAST_UNREACHABLE: u8 = 15;
 const SOURCE_QUENCH: u8 = 4;
 const REDIRECT: u8 = 5;
 
-/// Something to be received, with its octets still outside the inbox.
+/// An item to be received, with its octets still outside the inbox.
 #[derive(Clone, Debug)]
 pub(super) struct Ready {
     /// When it arrived.
@@ -34,16 +34,16 @@ pub(super) struct Arrived<'a> {
     pub(super) checksum_right: bool,
 }
 
-/// What an ICMP error says about one of our packets.
-pub(super) struct About<'a> {
+/// An ICMP error and the packet that it quotes.
+pub(super) struct ErrorNotice<'a> {
     error: icmp::Error<'a>,
     quoted: IpPacket<'a>,
-    /// Everything behind the quoted IP header, padding included.
+    /// Everything after the quoted IP header, padding included.
     transport: &'a [u8],
 }
 
 impl Ready {
-    /// Something without octets.
+    /// An item without octets.
     pub(super) fn bare(at: Instant, inbound: Inbound) -> Self {
         Ready { at, inbound, octets: Vec::new(), extension: None }
     }
@@ -63,9 +63,9 @@ impl<'a> Arrived<'a> {
         self.packet.protocol == packet::icmp_protocol(self.family())
     }
 
-    /// The ICMP error in it, as the kernel sees it: undamaged, of a kind it knows, with eight octets behind the quoted
+    /// The ICMP error in it, as the kernel sees it: undamaged, of a known kind, with eight octets after the quoted
     /// IP header.
-    pub(super) fn about(&self) -> Option<About<'a>> {
+    pub(super) fn about(&self) -> Option<ErrorNotice<'a>> {
         if !self.is_icmp() || !self.checksum_right {
             return None;
         }
@@ -80,15 +80,15 @@ impl<'a> Arrived<'a> {
             Family::V6 => (1..=4).contains(&error.icmp_type),
         };
         let transport = error.quote.get(packet::transport_offset(error.quote)..).unwrap_or_default();
-        (known && transport.len() >= 8 && Family::of(quoted.source) == self.family()).then_some(About {
+        (known && transport.len() >= 8 && Family::of(quoted.source) == self.family()).then_some(ErrorNotice {
             error,
             quoted,
             transport,
         })
     }
 
-    /// What the sockets of `lane` receive of this packet.
-    pub(super) fn offer(&self, id: LaneId, lane: &Lane) -> Option<Ready> {
+    /// The item that the sockets of `lane` receive for this packet.
+    pub(super) fn offer(&self, id: LaneId, lane: &SimLane) -> Option<Ready> {
         let profile = &lane.profile;
         let bound_elsewhere = lane.plan.source.is_some_and(|bound| bound != self.packet.destination);
         if profile.family != self.family() || bound_elsewhere {
@@ -106,7 +106,7 @@ impl<'a> Arrived<'a> {
 
     /// Raw sockets get echo replies with the lane's identifier and every error of a known type. Only ICMPv6 checksums are
     /// checked for them.
-    fn raw(&self, id: LaneId, lane: &Lane) -> Option<Ready> {
+    fn raw(&self, id: LaneId, lane: &SimLane) -> Option<Ready> {
         let message = self.packet.payload;
         let (&icmp_type, v4) = (message.first()?, self.family() == Family::V4);
         if !self.is_icmp() || !(v4 || self.checksum_right) {
@@ -123,7 +123,7 @@ impl<'a> Arrived<'a> {
     }
 
     /// Raw UDP and TCP lanes get what comes to their ports, and every ICMP error.
-    fn raw_transport(&self, id: LaneId, lane: &Lane) -> Option<Ready> {
+    fn raw_transport(&self, id: LaneId, lane: &SimLane) -> Option<Ready> {
         let octets = self.packet.payload;
         let number = if lane.profile.protocol == Protocol::Udp { packet::UDP } else { packet::TCP };
         if self.packet.protocol == number {
@@ -137,7 +137,7 @@ impl<'a> Arrived<'a> {
         (self.is_icmp() && error).then(|| self.as_datagram(id, lane, ERROR_FLOW, 0))
     }
 
-    fn datagram(&self, id: LaneId, lane: &Lane) -> Option<Ready> {
+    fn datagram(&self, id: LaneId, lane: &SimLane) -> Option<Ready> {
         if !self.checksum_right {
             return None;
         }
@@ -151,7 +151,7 @@ impl<'a> Arrived<'a> {
         Some(self.as_datagram(id, lane, flow, 0))
     }
 
-    fn as_datagram(&self, id: LaneId, lane: &Lane, flow: u16, port: u16) -> Ready {
+    fn as_datagram(&self, id: LaneId, lane: &SimLane, flow: u16, port: u16) -> Ready {
         let octets = match lane.profile.received_at {
             Layer::Ip => self.octets,
             Layer::Transport => self.packet.payload,
@@ -173,13 +173,13 @@ impl<'a> Arrived<'a> {
     }
 }
 
-impl About<'_> {
+impl ErrorNotice<'_> {
     /// The path MTU the error states, and for which destination.
     pub(super) fn path_mtu(&self) -> Option<(IpAddr, Mtu)> {
         Some((self.quoted.destination, self.error.mtu()?))
     }
 
-    /// Whether it only recommends something.
+    /// Whether it is only advice: a redirect or a source quench.
     pub(super) fn is_advice(&self) -> bool {
         self.error.kind.is_advice()
     }
@@ -192,7 +192,7 @@ impl About<'_> {
     }
 
     /// What the error queue of a datagram socket reports. Which socket, the quoted identifier or source port decides.
-    fn datagram_report(&self, arrived: &Arrived<'_>, id: LaneId, lane: &Lane) -> Option<Ready> {
+    fn datagram_report(&self, arrived: &Arrived<'_>, id: LaneId, lane: &SimLane) -> Option<Ready> {
         let quoted = self.transport;
         let advice = self.is_advice();
         let (key, port) = match lane.profile.protocol {
@@ -208,7 +208,7 @@ impl About<'_> {
         Some(self.report(arrived, id, flow, None, port, lane.profile.quote_at))
     }
 
-    /// The error as an error queue tells it.
+    /// The error in the form of an error queue.
     pub(super) fn report(
         &self,
         arrived: &Arrived<'_>,
@@ -257,7 +257,7 @@ impl About<'_> {
         Ready { at: arrived.at, inbound, octets: quote, extension }
     }
 
-    /// The error number the kernel gives to this error, and what it passes on of octets 5 to 8.
+    /// The errno that the kernel maps this error to, and its view of octets 5 to 8.
     fn kernel_view(&self, family: Family) -> (OsError, u32) {
         const ENOPROTOOPT: OsError = OsError::from_code(92);
         const EHOSTDOWN: OsError = OsError::from_code(112);
@@ -290,7 +290,7 @@ impl About<'_> {
     }
 }
 
-impl Lane {
+impl SimLane {
     /// Which of the lane's sockets has this identifier or port.
     fn flow_of(&self, ident: Option<u16>) -> Option<u16> {
         let position = self.idents.iter().position(|&own| Some(own) == ident)?;

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 
 use super::fabric::Fabric;
-use super::network::Host;
+use super::host::Host;
 use super::packet::{self, Packet, put};
 use crate::channel::{
     Attempt, ErrorPath, Fragmentation, Header, LaneHeader, LaneIdent, LanePlan, LaneRefused, Layer, OsError, Owner,
@@ -26,21 +26,21 @@ const MOST_OCTETS: usize = 65_535;
 
 /// One lane's sockets.
 #[derive(Clone, Debug)]
-pub(super) struct Lane {
+pub(super) struct SimLane {
     pub(super) plan: LanePlan,
     pub(super) profile: Profile,
     /// For each flow its ICMP identifier, or its source port.
     pub(super) idents: Vec<u16>,
 }
 
-/// What the kernel knows about its sockets together.
+/// State of the kernel shared by all sockets.
 #[derive(Debug)]
 pub(super) struct Sockets {
     next_ident: u16,
     next_port: u16,
     /// IPv4 Identification of the next packet.
     identification: u16,
-    /// Path MTUs that routers told, by destination.
+    /// Path MTUs from ICMP errors, by destination.
     pub(super) path_mtus: HashMap<IpAddr, Mtu>,
 }
 
@@ -52,14 +52,14 @@ pub(super) struct Outgoing {
 
 /// Why nothing was sent.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Failed {
+pub(super) struct SendError {
     pub(super) error: OsError,
     pub(super) mtu: Option<Mtu>,
 }
 
-impl From<OsError> for Failed {
+impl From<OsError> for SendError {
     fn from(error: OsError) -> Self {
-        Failed { error, mtu: None }
+        SendError { error, mtu: None }
     }
 }
 
@@ -68,15 +68,15 @@ impl Sockets {
         Sockets { next_ident: FIRST_IDENT, next_port: FIRST_PORT, identification: 0, path_mtus: HashMap::new() }
     }
 
-    /// Opens the sockets of a lane, as far as this host lets us.
-    pub(super) fn open(&mut self, plan: &LanePlan, host: &Host, fabric: &Fabric) -> Result<Lane, LaneRefused> {
+    /// Opens the sockets of a lane, if this host permits it.
+    pub(super) fn open(&mut self, plan: &LanePlan, host: &Host, fabric: &Fabric) -> Result<SimLane, LaneRefused> {
         let mut attempts = Vec::new();
         for &socket in candidates(plan) {
             match may_open(plan, socket, host, fabric) {
                 Ok(()) => return Ok(self.lane(plan, socket, host)),
                 Err((call, error)) => attempts.push(Attempt { socket, call, error }),
             }
-            // Another type of socket would meet every other failure again.
+            // Any other failure would recur with another socket type.
             if attempts.last().is_some_and(|attempt| attempt.call != "socket") {
                 break;
             }
@@ -84,7 +84,7 @@ impl Sockets {
         Err(LaneRefused { family: plan.family, protocol: plan.protocol, attempts })
     }
 
-    fn lane(&mut self, plan: &LanePlan, socket: SocketKind, host: &Host) -> Lane {
+    fn lane(&mut self, plan: &LanePlan, socket: SocketKind, host: &Host) -> SimLane {
         let own_ports = matches!((plan.protocol, socket), (Protocol::Udp | Protocol::Tcp, SocketKind::Raw));
         let flows = if socket == SocketKind::Dgram || own_ports { plan.flows.max(1) } else { 1 };
         let idents: Vec<u16> = (0..flows).map(|flow| self.ident(plan, socket, flow)).collect();
@@ -115,7 +115,7 @@ impl Sockets {
                 SocketKind::Raw | SocketKind::Dgram => u32::from(flows),
                 SocketKind::Stream => host.max_connections,
             },
-            // Only packets of their own are stamped, and those of a lane that probes.
+            // Only datagrams of lanes that probe are stamped.
             send_stamps: match (plan.protocol, socket, &plan.listen) {
                 (Protocol::Unix, _, _) => SendStamps::None,
                 (_, SocketKind::Raw | SocketKind::Dgram, None) => plan.send_stamps,
@@ -123,7 +123,7 @@ impl Sockets {
             },
             header: LaneHeader::of(plan),
         };
-        Lane { plan: plan.clone(), profile, idents }
+        SimLane { plan: plan.clone(), profile, idents }
     }
 
     fn ident(&mut self, plan: &LanePlan, socket: SocketKind, flow: u16) -> u16 {
@@ -138,14 +138,14 @@ impl Sockets {
         }
     }
 
-    /// The packet an order for a datagram asks for.
+    /// The packet for an order to send a datagram.
     pub(super) fn datagram(
         &mut self,
-        lane: &Lane,
+        lane: &SimLane,
         send: &Transmit,
         octets: &[u8],
         fabric: &mut Fabric,
-    ) -> Result<Outgoing, Failed> {
+    ) -> Result<Outgoing, SendError> {
         let profile = &lane.profile;
         let raw = profile.socket == SocketKind::Raw;
         if !raw && !matches!(profile.protocol, Protocol::Icmp | Protocol::Udp) {
@@ -180,7 +180,7 @@ impl Sockets {
     /// A packet with the header fields of order, lane and kernel, in this order.
     pub(super) fn packet(
         &mut self,
-        lane: &Lane,
+        lane: &SimLane,
         header: &Header,
         source: IpAddr,
         destination: IpAddr,
@@ -204,8 +204,13 @@ impl Sockets {
         Ok(packet)
     }
 
-    /// Heeds the MTUs of interface and path as the lane's plan wants it (ip(7), IP_MTU_DISCOVER).
-    pub(super) fn fit(&mut self, lane: &Lane, mut packet: Packet, fabric: &mut Fabric) -> Result<Outgoing, Failed> {
+    /// Applies the MTUs of interface and path according to the lane's plan (ip(7), IP_MTU_DISCOVER).
+    pub(super) fn fit(
+        &mut self,
+        lane: &SimLane,
+        mut packet: Packet,
+        fabric: &mut Fabric,
+    ) -> Result<Outgoing, SendError> {
         let length = packet::header_octets(lane.profile.family) + packet.transport.len();
         let interface = fabric.interface_mtu(packet.destination);
         let path = interface.into_iter().chain(self.path_mtus.get(&packet.destination).copied()).min();
@@ -217,17 +222,18 @@ impl Sockets {
             Some(Fragmentation::Dont | Fragmentation::Want) | None => None,
         };
         if refused.is_some() || length > MOST_OCTETS {
-            return Err(Failed { error: OsError::EMSGSIZE, mtu: refused });
+            return Err(SendError { error: OsError::EMSGSIZE, mtu: refused });
         }
-        let heeds_path = !lane.has_own_header() && matches!(lane.plan.fragmentation, Some(Fragmentation::Want) | None);
-        let fragmented = exceeded(if heeds_path { path } else { interface }).is_some();
+        let observes_path =
+            !lane.has_own_header() && matches!(lane.plan.fragmentation, Some(Fragmentation::Want) | None);
+        let fragmented = exceeded(if observes_path { path } else { interface }).is_some();
         packet.dont_fragment &= !fragmented;
         let octets = packet.octets().map_err(|_| OsError::EMSGSIZE)?;
         Ok(Outgoing { octets, fragmented })
     }
 }
 
-impl Lane {
+impl SimLane {
     /// Whether orders bring the IPv4 header of their packets: such a packet is never fragmented here (raw(7), IP_HDRINCL).
     fn has_own_header(&self) -> bool {
         self.plan.own_headers && self.profile.socket == SocketKind::Raw && self.profile.family == Family::V4
@@ -235,7 +241,7 @@ impl Lane {
 }
 
 /// The address a packet leaves with.
-pub(super) fn source(lane: &Lane, header: &Header, to: IpAddr, fabric: &mut Fabric) -> Result<IpAddr, OsError> {
+pub(super) fn source(lane: &SimLane, header: &Header, to: IpAddr, fabric: &mut Fabric) -> Result<IpAddr, OsError> {
     if Family::of(to) != lane.profile.family {
         return Err(OsError::EAFNOSUPPORT);
     }
@@ -321,7 +327,7 @@ pub(super) const NO_PROFILE: Profile = Profile {
     header: LaneHeader::NONE,
 };
 
-/// The value, which is one larger next time.
+/// Returns the value and increments it.
 pub(super) fn take(next: &mut u16) -> u16 {
     let taken = *next;
     *next = next.wrapping_add(1);

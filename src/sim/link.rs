@@ -1,4 +1,4 @@
-//! What befalls packets between two nodes: [`Link`], its two [`Way`]s, and [`Pick`], which says to which packets.
+//! Links between nodes: [`Link`], its two [`Way`]s, and [`Pick`], the packets that a fault applies to.
 
 use std::ops::{Range, RangeFrom, RangeFull, RangeInclusive};
 use std::time::Duration;
@@ -112,7 +112,7 @@ pub struct Way {
 pub struct Damage {
     /// Which octet, counted from the transport header on.
     pub octet: usize,
-    /// Whether the transport checksum is made right again, so that only the payload betrays it.
+    /// Whether the transport checksum is corrected, so that only the payload shows the damage.
     pub repaired: bool,
 }
 
@@ -145,7 +145,7 @@ impl Way {
         Way { duplicate: pick.into(), ..self }
     }
 
-    /// These packets take this much longer, so that those behind them may overtake.
+    /// These packets take this much longer, so that later ones may overtake them.
     pub fn hold_back(self, pick: impl Into<Pick>, longer: Duration) -> Self {
         Way { hold_back: Some((pick.into(), longer)), ..self }
     }
@@ -170,7 +170,7 @@ impl Way {
         self.limit
     }
 
-    /// What becomes of packet `number` on this way: when, from now, which octets come out at the other end.
+    /// The octets of packet `number` that leave this way at the other end, each with its delay.
     pub(super) fn pass(&self, number: u64, mut octets: Vec<u8>, random: &mut Rng) -> Vec<(Duration, Vec<u8>)> {
         if self.lose.hits(number, random) {
             return Vec::new();

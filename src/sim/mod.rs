@@ -1,10 +1,10 @@
 //! A network in virtual time that implements [`crate::channel::Channel`], for tests: a whole run of either tool plays in
 //! microseconds, and the same seed, plan and orders give the same events.
 //!
-//! A [`Network`] is a graph of [`Node`]s with us at its root; [`Link`]s lead away from us, and answers go home the way their
-//! questions came. Packets are whole IP packets, octet by octet. What differs from a dull network is said where it happens:
-//! loss, duplicates, damage and MTUs by a [`Way`] of a link; silence, limits, quotes and services by a node; everything an
-//! answer can do wrong by a [`Change`] of it; what our own kernel refuses, stamps or delays by the network.
+//! A [`Network`] is a graph of [`Node`]s with us at its root; [`Link`]s lead away from us, and answers return over the
+//! links that their requests took. Packets are whole IP packets, octet by octet. Faults are configured where they happen: loss,
+//! duplicates, damage and MTUs on a [`Way`] of a link; silence, limits, quotes and services on a node; wrong answers by a
+//! [`Change`]; refusals, stamps and delays of our own kernel on the network.
 //!
 //! ```
 //! use std::time::Duration;
@@ -30,12 +30,13 @@
 //!
 //! Time passes in [`crate::channel::Channel::wait`] alone, to the next thing that happens or to the deadline. A wait that
 //! nothing can ever end, a run beyond [`Network::step_limit`] and a run in which no time passes are errors of the channel,
-//! so that a Machine that has lost its way fails its test instead of hanging it. Simplifications: a fragmented packet stays
+//! so that a Machine in an endless loop fails its test instead of hanging it. Simplifications: a fragmented packet stays
 //! one packet; connections have packets for their handshake, and then only delays.
 
 mod answer;
 mod channel;
 mod fabric;
+mod host;
 mod inlet;
 mod lane;
 mod link;
@@ -44,7 +45,9 @@ mod names;
 mod network;
 mod node;
 mod packet;
+mod peer;
 mod quote;
+mod segment;
 mod stream;
 mod time;
 
@@ -54,6 +57,6 @@ pub use names::{AddressOutcome, NameOutcome, OriginOutcome};
 pub use network::{Network, ip};
 pub use node::{Balance, Change, Failure, Forwarding, Node, NodeId, TcpService, US, UdpService};
 pub use packet::Packet;
+pub use peer::Peer;
 pub use quote::{Mangle, Quote};
-pub use stream::Peer;
 pub use time::{EPOCH, Stamping};

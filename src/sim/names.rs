@@ -10,7 +10,7 @@ use crate::channel::{
 };
 use crate::types::{Family, IpEndpoint};
 
-/// What becomes of a reverse lookup.
+/// The result of a reverse lookup.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NameOutcome {
     /// This name, after this time.
@@ -23,7 +23,7 @@ pub enum NameOutcome {
     Never,
 }
 
-/// What becomes of a question for the origin of an address.
+/// The result of an origin lookup.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OriginOutcome {
     /// This text, after this time.

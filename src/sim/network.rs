@@ -1,10 +1,11 @@
-//! A network to play in: [`Network`], the builder.
+//! Building a simulated network: [`Network`].
 
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::channel::SimChannel;
+use super::channel::{Setup, SimChannel};
 use super::fabric::{Edge, Topology};
+use super::host::{Host, Script};
 use super::link::{Link, Pick};
 use super::log::Log;
 use super::names::{AddressOutcome, NameOutcome, Names, OriginOutcome};
@@ -13,43 +14,16 @@ use super::packet::Packet;
 use super::time::Stamping;
 use crate::channel::{Control, OpenedLanes, OsError, Plan};
 
-/// Nodes, links, the kernel's rules and what happens when. Build it, [open](Network::open) it with a plan, run on the channel.
+/// Nodes, links, this host's kernel and scheduled events. Build it, [open](Network::open) it with a plan, run on the channel.
 /// Everything random comes from the seed: the same network, plan and orders give the same events.
 #[derive(Clone, Debug)]
 pub struct Network {
-    pub(super) seed: u64,
-    pub(super) topology: Topology,
-    pub(super) host: Host,
-    pub(super) script: Script,
-    pub(super) names: Names,
+    seed: u64,
+    topology: Topology,
+    host: Host,
+    script: Script,
+    names: Names,
     log: Log,
-}
-
-/// What this host's kernel allows and how it behaves.
-#[derive(Clone, Debug)]
-pub(super) struct Host {
-    pub(super) raw: bool,
-    pub(super) dgram: bool,
-    pub(super) interface: Box<str>,
-    pub(super) max_connections: u32,
-    pub(super) stamping: Stamping,
-    pub(super) cold_stamps: u64,
-    pub(super) sent_stamp_delay: Option<Duration>,
-    pub(super) receive_queue: usize,
-    pub(super) wake_delay: Duration,
-    pub(super) step_limit: u64,
-}
-
-/// What happens at which times after the start.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Script {
-    pub(super) controls: Vec<(Duration, Control)>,
-    pub(super) injected: Vec<(Duration, Packet)>,
-    pub(super) wall_steps: Vec<(Duration, i64)>,
-    pub(super) stalls: Vec<(Duration, Duration)>,
-    pub(super) blocked: Vec<(Duration, Duration)>,
-    pub(super) refused: Vec<(Pick, OsError)>,
-    pub(super) clock_error: Option<Duration>,
 }
 
 impl Network {
@@ -90,7 +64,7 @@ impl Network {
         self
     }
 
-    /// Puts `node` behind `from`, at the far end of `link`.
+    /// Connects `node` to `from` by `link`.
     pub fn add(&mut self, from: NodeId, node: Node, link: Link) -> NodeId {
         let to = NodeId(self.topology.nodes.len());
         self.topology.nodes.push(node);
@@ -98,7 +72,7 @@ impl Network {
         to
     }
 
-    /// Puts routers with these addresses behind each other, the first behind `from`, over equal links; gives the last.
+    /// Connects a chain of routers with these addresses to `from` over equal links; returns the last.
     pub fn chain(&mut self, from: NodeId, routers: &[&str], link: Link) -> NodeId {
         routers.iter().fold(from, |last, router| self.add(last, Node::router(ip(router)), link.clone()))
     }
@@ -108,7 +82,7 @@ impl Network {
         self.topology.links.push(Edge { from, to, link });
     }
 
-    /// Packets to addresses nobody owns go to this node, which has no route for them. Without one, our own kernel has none.
+    /// Packets to unassigned addresses go to this node, which has no route for them. Without one, our own kernel has none.
     pub fn default_route(&mut self, node: NodeId) {
         self.topology.default_to = Some(node);
     }
@@ -163,7 +137,7 @@ impl Network {
         self.script.controls.push((time, control));
     }
 
-    /// This packet reaches us at this time, whoever sent it.
+    /// This packet reaches us at this time, without a sender in the network.
     pub fn inject(&mut self, time: Duration, packet: Packet) {
         self.script.injected.push((time, packet));
     }
@@ -173,12 +147,12 @@ impl Network {
         self.script.wall_steps.push((time, nanoseconds));
     }
 
-    /// The process does not run from this time on, for so long: what would wake it wakes it then.
+    /// The process is stopped at this time and continued after `lasting`.
     pub fn stall(&mut self, time: Duration, lasting: Duration) {
         self.script.stalls.push((time, lasting));
     }
 
-    /// Sends would block from this time on, for so long.
+    /// Sends block from this time on, for `lasting`.
     pub fn block_sends(&mut self, time: Duration, lasting: Duration) {
         self.script.blocked.push((time, lasting));
     }
@@ -188,12 +162,12 @@ impl Network {
         self.script.refused.push((orders.into(), error));
     }
 
-    /// Our wall clock is kept in step with UTC, within `error` at any time.
+    /// Our wall clock is synchronised with UTC, within `error` at any time.
     pub fn keep_clock(&mut self, error: Duration) {
         self.script.clock_error = Some(error);
     }
 
-    /// What a reverse lookup of `address` gives. Addresses without an outcome have no name, and that is known at once.
+    /// The result of a reverse lookup of `address`. Addresses without an outcome have no name, and that is known at once.
     pub fn name(&mut self, address: IpAddr, outcome: NameOutcome) {
         self.names.set(address, outcome);
     }
@@ -203,7 +177,7 @@ impl Network {
         self.names.set_address(name, outcome);
     }
 
-    /// What name servers say of the origin of `address`. For addresses without an outcome they have no text, and say so at once.
+    /// The result of an origin lookup of `address`. Addresses without an outcome have no text, which is known at once.
     pub fn origin(&mut self, address: IpAddr, outcome: OriginOutcome) {
         self.names.set_origin(address, outcome);
     }
@@ -217,7 +191,9 @@ impl Network {
     pub fn open(&self, plan: &Plan) -> OpenedLanes {
         self.log.clear();
         let names = self.names.fresh(plan);
-        let (channel, lanes) = SimChannel::open(self, plan, names.clone());
+        let Network { seed, topology, host, script, .. } = self;
+        let setup = Setup { seed: *seed, topology, host, script, log: self.log() };
+        let (channel, lanes) = SimChannel::open(setup, plan, names.clone());
         OpenedLanes {
             channel: Box::new(channel),
             lanes,

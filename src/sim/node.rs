@@ -1,11 +1,11 @@
-//! A machine in the simulated network, [`Node`]: what it owns, forwards, answers, and how its answers differ from the rule.
+//! A router or host in the simulated network, [`Node`]: its addresses, forwarding, services and faults.
 
 use std::net::IpAddr;
 use std::time::Duration;
 
 use super::link::Pick;
+use super::peer::Peer;
 use super::quote::Quote;
-use super::stream::Peer;
 use crate::channel::Protocol;
 use crate::types::{Family, Tos, Ttl};
 
@@ -63,7 +63,7 @@ pub enum Balance {
     Packet,
 }
 
-/// What an ICMP error says.
+/// Type, code and info of an ICMP error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Failure {
     /// ICMP type.
@@ -118,20 +118,20 @@ pub(super) struct ErrorLimit {
     pub(super) burst: u32,
 }
 
-/// Who listens on a UDP port.
+/// The service on a UDP port.
 #[derive(Clone, Debug)]
 pub enum UdpService {
-    /// Sends back what it got.
+    /// Echoes the payload.
     Echo,
     /// Answers with this.
     Answer(Vec<u8>),
     /// Answers with what this makes of it.
     Made(fn(&[u8]) -> Vec<u8>),
-    /// Takes it and says nothing.
+    /// Receives without answering.
     Silent,
 }
 
-/// Who listens on a TCP port.
+/// The service on a TCP port.
 #[derive(Clone, Debug, PartialEq)]
 pub enum TcpService {
     /// Takes connections.
@@ -140,7 +140,7 @@ pub enum TcpService {
     Silent,
 }
 
-/// A way in which an answer differs from the rule. Changes apply in the order they are given.
+/// A fault in an answer. Changes apply in the order they are given.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Change {
     /// There is none.
@@ -174,7 +174,7 @@ pub enum Change {
 }
 
 impl Node {
-    /// A node whose answers start with TTL 255, as routers' do.
+    /// A router: its answers start with TTL 255.
     pub fn router(address: IpAddr) -> Self {
         Node {
             addresses: vec![address],
@@ -195,7 +195,7 @@ impl Node {
         }
     }
 
-    /// A node whose answers start with TTL 64, as hosts' do.
+    /// A host: its answers start with TTL 64.
     pub fn host(address: IpAddr) -> Self {
         Node { answer_ttl: Ttl::new(64), ..Node::router(address) }
     }
@@ -249,12 +249,12 @@ impl Node {
         Node { error_limit: Some(ErrorLimit { period, burst }), ..self }
     }
 
-    /// Answers nothing and forwards all the same.
+    /// Answers nothing but still forwards.
     pub fn silent(self) -> Self {
         Node { silent: true, ..self }
     }
 
-    /// Says nothing about ports nobody listens on, UDP or TCP.
+    /// Sends no errors about closed ports, UDP or TCP.
     pub fn silent_ports(self) -> Self {
         Node { silent_ports: true, ..self }
     }

@@ -18,7 +18,7 @@ const V6_HEADER: usize = 40;
 /// Octets of the longest IPv4 header's options.
 const MOST_OPTIONS: usize = 40;
 
-/// An IP packet to make: what its header says and what follows it.
+/// An IP packet to build: header fields and payload.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Packet {
     /// Source address.
@@ -39,12 +39,12 @@ pub struct Packet {
     pub flow_label: FlowLabel,
     /// IPv4 options, zero-padded to a multiple of four octets, at most 40.
     pub options: Vec<u8>,
-    /// Everything behind the IP header, with the transport checksum field as it shall be.
+    /// Everything after the IP header, including the transport checksum.
     pub transport: Vec<u8>,
 }
 
 impl Packet {
-    /// A packet with TTL 64 and nothing special about it.
+    /// A packet with TTL 64 and default fields.
     pub fn new(source: IpAddr, destination: IpAddr, protocol: u8, transport: Vec<u8>) -> Self {
         Packet {
             source,
@@ -67,7 +67,7 @@ impl Packet {
         packet
     }
 
-    /// Writes the transport checksum that is right for what the packet holds now.
+    /// Writes the correct transport checksum.
     pub fn write_checksum(&mut self) {
         let Some(at) = checksum_offset(self.protocol) else { return };
         put(&mut self.transport, at, &[0, 0]);
@@ -127,7 +127,7 @@ pub(super) const fn header_octets(family: Family) -> usize {
     }
 }
 
-/// Where the transport header starts in a packet of ours: behind IPv4 options, if any; simulated packets have no IPv6
+/// Where the transport header starts in a packet of ours: after IPv4 options, if any; simulated packets have no IPv6
 /// extension headers.
 pub(super) fn transport_offset(octets: &[u8]) -> usize {
     match octets.first() {
@@ -136,7 +136,7 @@ pub(super) fn transport_offset(octets: &[u8]) -> usize {
     }
 }
 
-/// One hop further: the TTL one less, the IPv4 header checksum right again.
+/// Decrements the TTL and updates the IPv4 header checksum.
 pub(super) fn decrement_ttl(octets: &mut [u8]) {
     let at = match octets.first() {
         Some(first) if first >> 4 == 4 => 8,
@@ -148,7 +148,7 @@ pub(super) fn decrement_ttl(octets: &mut [u8]) {
     write_header_checksum(octets);
 }
 
-/// Writes the IPv4 header checksum that is right for what the header says now.
+/// Writes the correct IPv4 header checksum.
 pub(super) fn write_header_checksum(octets: &mut [u8]) {
     let end = transport_offset(octets);
     if octets.first().is_none_or(|first| first >> 4 != 4) {
@@ -159,7 +159,7 @@ pub(super) fn write_header_checksum(octets: &mut [u8]) {
     put(octets, 10, &sum.to_be_bytes());
 }
 
-/// Writes `value` at `at`, if all of it has room there.
+/// Writes `value` at `at`, if all of it fits.
 pub(super) fn put(octets: &mut [u8], at: usize, value: &[u8]) {
     if let Some(place) = octets.get_mut(at..at.saturating_add(value.len())) {
         place.copy_from_slice(value);

@@ -1,4 +1,4 @@
-//! How a node quotes the packet that an ICMP error is about: [`Quote`], with everything routers are known to do wrong.
+//! The quoted packet in ICMP errors: [`Quote`], with the known mistakes of routers.
 
 use std::net::IpAddr;
 
@@ -23,17 +23,17 @@ enum QuoteLength {
     /// As much as an error of 576 (RFC 1812 §4.3.2.3) or 1280 octets (RFC 4443 §2.4) has room for.
     #[default]
     Full,
-    /// The IP header and this many octets behind it.
+    /// The IP header and this many octets after it.
     Transport(usize),
     /// This many octets from the IP header on.
     Octets(usize),
 }
 
-/// An extension structure behind the quote.
+/// An extension structure after the quote.
 #[derive(Clone, Debug, PartialEq)]
 struct Extension {
     objects: Vec<Object>,
-    /// Whether the length field of RFC 4884 tells where it starts.
+    /// Whether the length field of RFC 4884 announces it.
     announced: bool,
 }
 
@@ -66,12 +66,12 @@ pub enum Mangle {
 }
 
 impl Quote {
-    /// As much as the error has room for; what nodes do unless told otherwise.
+    /// As much as the error has room for; the default of nodes.
     pub fn full() -> Self {
         Quote::default()
     }
 
-    /// The IP header and `octets` octets behind it; RFC 792 asks for 8.
+    /// The IP header and `octets` octets after it; RFC 792 asks for 8.
     pub fn transport(octets: usize) -> Self {
         Quote { length: QuoteLength::Transport(octets), ..Quote::default() }
     }
@@ -92,12 +92,12 @@ impl Quote {
         Quote { padded: true, ..self }
     }
 
-    /// An MPLS label stack behind the quote (RFC 4950).
+    /// An MPLS label stack after the quote (RFC 4950).
     pub fn labels(self, stack: impl Into<Vec<LabelStackEntry>>) -> Self {
         self.extension([Object::Mpls(stack.into())])
     }
 
-    /// An extension structure with these objects behind the quote, which is cut or padded to 128 octets (RFC 4884 §4).
+    /// An extension structure with these objects after the quote, which is cut or padded to 128 octets (RFC 4884 §4).
     /// Errors of a type that cannot be extended are sent without.
     pub fn extension(self, objects: impl Into<Vec<Object>>) -> Self {
         Quote { extension: Some(Extension { objects: objects.into(), announced: true }), ..self }

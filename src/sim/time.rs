@@ -1,4 +1,4 @@
-//! Virtual time: the two clocks, [`Clock`], and what is to happen when, [`Schedule`].
+//! Virtual time: the two clocks, [`Clock`], and scheduled events, [`Schedule`].
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
@@ -29,9 +29,9 @@ pub enum Stamping {
 }
 
 impl Stamping {
-    /// What the kernel gives of these to a lane that wishes for no more than that.
-    pub(super) fn under(self, wish: SendStamps) -> Stamping {
-        match (self, wish) {
+    /// The stamps that a lane with these settings gets.
+    pub(super) fn under(self, stamps: SendStamps) -> Stamping {
+        match (self, stamps) {
             (_, SendStamps::None) => Stamping::User,
             (Stamping::Hardware, SendStamps::Kernel) => Stamping::Kernel,
             (given, SendStamps::Kernel | SendStamps::Hardware) => given,
@@ -99,12 +99,12 @@ impl Clock {
 /// Things to happen, in the order of their times; those of one time in the order they were scheduled.
 #[derive(Debug)]
 pub(super) struct Schedule<E> {
-    entries: BinaryHeap<Entry<E>>,
+    entries: BinaryHeap<Scheduled<E>>,
     scheduled: u64,
 }
 
 #[derive(Debug)]
-struct Entry<E> {
+struct Scheduled<E> {
     at: Instant,
     number: u64,
     event: E,
@@ -117,7 +117,7 @@ impl<E> Schedule<E> {
 
     pub(super) fn add(&mut self, at: Instant, event: E) {
         self.scheduled += 1;
-        self.entries.push(Entry { at, number: self.scheduled, event });
+        self.entries.push(Scheduled { at, number: self.scheduled, event });
     }
 
     /// When the next thing happens.
@@ -132,21 +132,21 @@ impl<E> Schedule<E> {
     }
 }
 
-impl<E> PartialEq for Entry<E> {
+impl<E> PartialEq for Scheduled<E> {
     fn eq(&self, other: &Self) -> bool {
         self.cmp(other) == Ordering::Equal
     }
 }
 
-impl<E> Eq for Entry<E> {}
+impl<E> Eq for Scheduled<E> {}
 
-impl<E> PartialOrd for Entry<E> {
+impl<E> PartialOrd for Scheduled<E> {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl<E> Ord for Entry<E> {
+impl<E> Ord for Scheduled<E> {
     /// The heap gives its greatest entry first, which must be the earliest.
     fn cmp(&self, other: &Self) -> Ordering {
         (other.at, other.number).cmp(&(self.at, self.number))

@@ -184,7 +184,7 @@ fn a_wait_that_nothing_can_end_is_an_error() {
     let network = Network::new(1);
     let mut rig = Rig::open(&network, &[raw()]);
     let error = rig.channel.wait(None, Precision::Relaxed).expect_err("a deadlock");
-    assert_eq!(error.call, "sim: waits for ever");
+    assert_eq!(error.call, "sim: waits forever");
 }
 
 #[test]
