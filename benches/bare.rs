@@ -205,7 +205,7 @@ impl Loop {
 
 impl Drop for Loop {
     fn drop(&mut self) {
-        // SAFETY: close(2) "closes a file descriptor, so that it no longer refers to any file"; nobody else has this one.
+        // SAFETY: close(2) "closes a file descriptor, so that it no longer refers to any file"; nothing else has this one.
         unsafe { libc::close(self.socket) };
     }
 }
@@ -225,7 +225,7 @@ fn open(ident: u16) -> io::Result<libc::c_int> {
     if socket < 0 {
         return Err(io::Error::last_os_error());
     }
-    // Identifier of an echo reply behind an IP header without options.
+    // Identifier of an echo reply after an IP header without options.
     let filter = [
         libc::sock_filter { code: 0x28, jt: 0, jf: 0, k: 24 },
         libc::sock_filter { code: 0x15, jt: 0, jf: 1, k: ident.into() },

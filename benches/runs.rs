@@ -23,7 +23,7 @@ const PROBES_PER_HOP: u32 = 3;
 criterion_group!(benches, rping, rtrace);
 criterion_main!(benches);
 
-/// Ten probes to each of so many targets, side by side.
+/// Ten probes to each of a number of targets at once.
 fn rping(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("rping");
     for targets in TARGETS {

@@ -11,17 +11,17 @@ use libfuzzer_sys::arbitrary::Unstructured;
 use libfuzzer_sys::fuzz_target;
 use netprobe::channel::{
     Accepted, Closed, ClosedHow, Control, Data, Datagram, Dropped, Inbound, Inbox, LaneId, Order, OsError, Outbox,
-    Refused, Transmit, Token,
+    Refused, Token, Transmit,
 };
 use netprobe::engine::Machine;
 use netprobe::respond::{Config, Event, Figures, Listener, Responder, Service};
 use netprobe::types::{ClockError, Endpoint, Family, Instant, IpEndpoint, Now, Stamp, Ttl, WallTime};
 use netprobe_fuzz::{address, choose};
 
-/// So many deeds at most; behind them the run is told to end. Fewer than there are flows: each datagram has its own.
-const DEEDS: u16 = 400;
+/// Most actions; after them the run is stopped. Fewer than there are flows: each datagram has its own.
+const ACTIONS: u16 = 400;
 
-/// So many turns must be enough for any run to end once it is told to.
+/// Turns within which every run ends after it was stopped.
 const TURNS_TO_END: usize = 100;
 
 /// Every service, at the lane of the same number.
@@ -101,11 +101,11 @@ struct Play<'a> {
 
 impl<'a> Play<'a> {
     fn run(&mut self) {
-        for deed in 0..DEEDS {
+        for action in 0..ACTIONS {
             if self.source.is_empty() || self.responder.is_finished() {
                 break;
             }
-            self.deed(deed);
+            self.action(action);
             // Several may arrive in one turn, and orders may wait in the channel for many.
             if choose::<u8>(&mut self.source) > 0x40 {
                 let taken = choose::<u8>(&mut self.source) % 8;
@@ -125,10 +125,10 @@ impl<'a> Play<'a> {
             }
             self.sleep();
         }
-        panic!("a run that was told to end does not");
+        panic!("a stopped run does not end");
     }
 
-    /// One turn as the driver makes it, with a channel that takes so many orders.
+    /// One turn as the driver makes it, with a channel that takes a limited number of orders.
     fn turn(&mut self, taken: usize) {
         for inbound in self.inbox.items() {
             self.responder.handle(self.now, inbound, self.inbox.arena());
@@ -169,7 +169,7 @@ impl<'a> Play<'a> {
                     choose::<bool>(&mut self.source).then_some(ClockError::new(self.now.wall, error)),
                 ));
             }
-            Order::Open(open) => panic!("who serves opens nothing: {open:?}"),
+            Order::Open(open) => panic!("a server opens nothing: {open:?}"),
         }
     }
 
@@ -191,7 +191,7 @@ impl<'a> Play<'a> {
                 let traffic = &session.traffic;
                 assert!(traffic.sent_octets <= traffic.received_octets, "{traffic:?}");
                 assert!(traffic.sent_packets <= traffic.received_packets, "{traffic:?}");
-                self.present = self.present.checked_sub(1).expect("who goes has come");
+                self.present = self.present.checked_sub(1).expect("only present clients leave");
             }
             Event::Interim(figures) => self.check_figures(figures),
             Event::Summary(figures) => {
@@ -224,7 +224,7 @@ impl<'a> Play<'a> {
     }
 
     /// Something that happens next.
-    fn deed(&mut self, number: u16) {
+    fn action(&mut self, number: u16) {
         match choose::<u8>(&mut self.source) % 12 {
             0 => self.sleep(),
             1 => {
@@ -300,7 +300,7 @@ impl<'a> Play<'a> {
         self.inbox.push(Inbound::Data(Data { token, stamp: Stamp::user(self.now), octets }));
     }
 
-    /// A lane for datagrams or for connections, or one on which nobody listens.
+    /// A lane for datagrams or for connections, or one without a listener.
     fn lane(&mut self, datagrams: bool) -> LaneId {
         let lane = choose::<u8>(&mut self.source) % 8;
         let other = SERVICES.get(usize::from(lane)).is_some_and(|service| service.is_datagrams() != datagrams);
@@ -312,7 +312,7 @@ impl<'a> Play<'a> {
         Token::new(ACCEPTED | u64::from(choose::<u8>(&mut self.source) % 8))
     }
 
-    /// Who may be a client, and who may not.
+    /// An address that may or may not be a client's.
     fn peer(&mut self) -> Endpoint {
         let host = choose::<u8>(&mut self.source);
         let address = match host % 8 {

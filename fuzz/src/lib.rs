@@ -6,8 +6,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use libfuzzer_sys::arbitrary::Unstructured;
 use netprobe::channel::{
-    Arena, Datagram, ErrorOrigin, ErrorPath, IcmpNotice, Inbound, LaneId, LaneHeader, LaneIdent, Layer, OsError, Owner, Profile,
-    Protocol, SendStamps, SocketKind,
+    Arena, Datagram, ErrorOrigin, ErrorPath, IcmpNotice, Inbound, LaneHeader, LaneId, LaneIdent, Layer, OsError, Owner,
+    Profile, Protocol, SendStamps, SocketKind,
 };
 use netprobe::types::{Endpoint, Family, Ident, IpEndpoint, Stamp, Ttl};
 
@@ -47,7 +47,7 @@ const fn lane(family: Family, protocol: Protocol, socket: SocketKind) -> Profile
     }
 }
 
-/// The target of every probe, or with another `host` someone else.
+/// The target of every probe, or with another `host` a different address.
 pub fn address(family: Family, host: u8) -> IpAddr {
     match family {
         Family::V4 => Ipv4Addr::new(192, 0, 2, host).into(),

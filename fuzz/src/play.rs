@@ -1,23 +1,23 @@
-//! Plays a whole run of a Machine against a network whose every deed the input chooses, in virtual time.
+//! Plays a whole run of a Machine in virtual time against a network that does what the input chooses.
 
 use std::time::Duration;
 
 use libfuzzer_sys::arbitrary::Unstructured;
 use netprobe::channel::{
     Control, Dropped, Inbound, Inbox, LaneId, Layer, NameAnswer, Order, OriginAnswer, OsError, Outbox, Profile,
-    Protocol, Refused, Transmit, Sent, Token,
+    Protocol, Refused, Sent, Token, Transmit,
 };
-use netprobe::engine::{Machine, Destination, Target};
+use netprobe::engine::{Destination, Machine, Target};
 use netprobe::types::{Family, FlowLabel, Instant, IpEndpoint, Now, Stamp, Tos, Ttl, WallTime};
 use netprobe::wire::icmp;
 use netprobe::wire::ip::{self, IpHeader};
 
 use crate::{address, choose, inbound};
 
-/// So many deeds at most; behind them the run is interrupted.
-const DEEDS: usize = 200;
+/// Most actions; after them the run is interrupted.
+const ACTIONS: usize = 200;
 
-/// So many turns must be enough for any run to end once it is interrupted.
+/// Turns within which every run ends after its interruption.
 const TURNS_TO_END: usize = 100;
 
 /// Something the machine sent.
@@ -40,12 +40,12 @@ struct Play<'a, M> {
 pub fn play<M: Machine>(machine: M, profile: Profile, source: Unstructured<'_>, mut check: impl FnMut(M::Event)) {
     let now = Now { mono: Instant::from_nanos(1_000_000_000), wall: WallTime::from_nanos(1_000_000_000) };
     let mut play = Play { machine, profile, now, packets: Vec::new(), inbox: Inbox::default(), source };
-    for _ in 0..DEEDS {
+    for _ in 0..ACTIONS {
         play.turn(&mut check);
         if play.source.is_empty() || play.machine.is_finished() {
             break;
         }
-        play.deed();
+        play.action();
     }
     play.inbox.push(Inbound::Control(Control::Interrupt));
     for _ in 0..TURNS_TO_END {
@@ -110,7 +110,7 @@ impl<M: Machine> Play<'_, M> {
     }
 
     /// Something that happens next.
-    fn deed(&mut self) {
+    fn action(&mut self) {
         match choose::<u8>(&mut self.source) % 12 {
             0 | 1 => self.sleep(),
             2 => {

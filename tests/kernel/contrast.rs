@@ -19,8 +19,8 @@ fn contrast(lab: &Lab, privilege: Privilege, arguments: &[&str]) -> (Finished, V
 /// Kinds of the findings, each with its method; delays are left out, because on one machine they are what the load makes of them.
 fn findings(object: &Value) -> Vec<String> {
     let all = object["findings"].as_array().expect("findings");
-    let told = all.iter().filter(|finding| !matches!(finding["kind"].as_str(), Some("slower" | "faster")));
-    told.map(|finding| format!("{} {}", finding["method"], finding["kind"]).replace('"', "")).collect()
+    let found = all.iter().filter(|finding| !matches!(finding["kind"].as_str(), Some("slower" | "faster")));
+    found.map(|finding| format!("{} {}", finding["method"], finding["kind"]).replace('"', "")).collect()
 }
 
 /// Of each row: method, socket, who answered, and how many probes it sent, received and had refused.
@@ -83,8 +83,8 @@ fn ports_that_nobody_serves_and_routers_that_reject_are_told() {
     let Some(lab) = Plan::chain(1).with_ping_sockets().build() else { return };
     for address in [lab.target_v4(), lab.target_v6()] {
         let (run, object) = contrast(&lab, Privilege::Root, &["--tcp=443", "--udp=9", &address]);
-        let told = findings(&object);
-        assert!(told.contains(&"tcp refused".to_owned()) && told.contains(&"udp refused".to_owned()), "{run:#?}");
+        let found = findings(&object);
+        assert!(found.contains(&"tcp refused".to_owned()) && found.contains(&"udp refused".to_owned()), "{run:#?}");
         assert_eq!(run.code(), 0, "{run:#?}");
     }
     lab.router(1).nft("add rule inet lab forward tcp dport 443 reject with icmpx type admin-prohibited");
@@ -108,10 +108,10 @@ fn icmp_that_takes_longer_than_the_services_is_told() {
     for address in [lab.target_v4(), lab.target_v6()] {
         let run = lab.host().rping(&["--contrast", "-i25ms", "--json", "--tcp=443", &address]);
         let object = run.object("contrast");
-        let told: Vec<_> = object["findings"].as_array().expect("findings").iter().collect();
-        let kinds: Vec<_> = told.iter().map(|one| (one["method"].as_str(), one["kind"].as_str())).collect();
+        let found: Vec<_> = object["findings"].as_array().expect("findings").iter().collect();
+        let kinds: Vec<_> = found.iter().map(|one| (one["method"].as_str(), one["kind"].as_str())).collect();
         assert_eq!(kinds, [(Some("udp"), Some("faster")), (Some("tcp"), Some("faster"))], "{run:#?}");
-        for finding in told {
+        for finding in found {
             // What the load of this machine adds is the same for all methods.
             assert!(finding["median_difference_ms"].as_f64().is_some_and(|ms| ms < -10.0), "{finding}");
         }

@@ -35,7 +35,7 @@ fn rejecting_lab() -> Option<Lab> {
     Some(lab)
 }
 
-/// Each rejected address with who rejects it, the text and the JSON kind.
+/// Each rejected address with its router, the text and the JSON kind.
 fn rejections() -> Vec<(String, String, &'static str, &'static str)> {
     let v4 = REJECTED_V4
         .iter()

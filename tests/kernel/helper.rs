@@ -18,7 +18,7 @@ pub struct Helper {
 }
 
 impl Helper {
-    /// Starts the responder behind a TUN device of `node`; `None`, said loudly, where there can be no such device.
+    /// Starts the responder on a TUN device of `node`; `None`, with a notice, where there can be no such device.
     pub fn responder(node: &Node) -> Option<Helper> {
         Helper::with_tun(node, "responder")
     }

@@ -1,4 +1,4 @@
-//! Responders and routers that answer wrongly, oddly or with intent, from behind a TUN device.
+//! Faulty and hostile responders and routers on a TUN device.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use crate::helper::Helper;
 use crate::lab::{Finished, Lab, Plan, Privilege, Tool};
 use crate::responder::answers::{self, PathKind, v4, v6};
 
-/// A host with the responder behind it.
+/// A host with the responder.
 fn hostile_lab() -> Option<(Lab, Helper)> {
     let lab = Plan::chain(1).with_ping_sockets().build()?;
     let helper = Helper::responder(lab.host())?;
@@ -69,7 +69,7 @@ fn every_second_copy_of_a_reply_is_a_duplicate() {
     for (privilege, target) in everywhere(answers::DUPLICATE, 1) {
         let run = three(&lab, privilege, &target);
         let [sent, received, duplicates] = counts(&run, ["sent", "received", "duplicates"]);
-        // The second copy for the last probe may come behind the end.
+        // The second copy for the last probe may arrive after the end.
         assert!((sent, received) == (3, 3) && (2..=3).contains(&duplicates), "{run:#?}");
         let marked = run.objects("reply").iter().filter(|reply| reply["duplicate"] == true).count() as u64;
         assert_eq!(marked, duplicates, "{run:#?}");

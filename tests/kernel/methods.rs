@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::helper::Helper;
 use crate::lab::{Finished, Lab, Plan, Privilege, Running, Source, Tool, hop_v4, hop_v6};
 
-const WHO: [Privilege; 2] = [Privilege::Root, Privilege::Nothing];
+const PRIVILEGES: [Privilege; 2] = [Privilege::Root, Privilege::Nothing];
 
 /// nft's name of an ICMP message, its type and its code.
 type Reject = (&'static str, u64, u64);
@@ -60,7 +60,7 @@ fn open_closed_and_filtered_ports_are_told_apart() {
         "add rule inet lab forward meta l4proto { tcp, udp } th dport 82 drop\n\
          add rule inet lab forward tcp dport 83 reject with tcp reset",
     );
-    for privilege in WHO {
+    for privilege in PRIVILEGES {
         for address in [lab.target_v4(), lab.target_v6()] {
             let states = |method: &str| {
                 [443, 81, 82].map(|port| {
@@ -75,7 +75,7 @@ fn open_closed_and_filtered_ports_are_told_apart() {
             };
             assert_eq!(states("tcp"), expected(["open", "refused", "filtered"]), "{privilege:?} {address}");
             assert_eq!(states("udp"), expected(["open", "closed", "no_answer"]), "{privilege:?} {address}");
-            // A reset that a firewall sends in the target's name cannot be told from one of the target.
+            // A reset that a firewall sends in the target's name looks like one from the target.
             let (_, summary) = probe(&lab, privilege, &["--tcp=83", &address]);
             assert_eq!((summary["state"].as_str(), counts(&summary)), (Some("refused"), [0, 2, 0, 0]));
         }
@@ -98,13 +98,19 @@ fn every_rejection_names_its_router_type_and_code() {
         [(lab.target_v4(), hop_v4(2), &REJECTS_V4), (lab.target_v6(), hop_v6(2), &REJECTS_V6)];
     for (address, router, rejects) in targets {
         for (port, &(name, icmp_type, icmp_code)) in (1000..).zip(rejects) {
-            for (method, privilege) in [("tcp", WHO[0]), ("tcp", WHO[1]), ("udp", WHO[0]), ("udp", WHO[1])] {
+            for (method, privilege) in
+                [("tcp", PRIVILEGES[0]), ("tcp", PRIVILEGES[1]), ("udp", PRIVILEGES[0]), ("udp", PRIVILEGES[1])]
+            {
                 let (run, summary) = probe(&lab, privilege, &[&format!("--{method}={port}"), &address]);
                 assert_eq!((counts(&summary), run.code()), ([0, 0, 2, 0], 1), "{name}: {run:#?}");
                 assert_eq!(summary["state"], "unreachable", "{name}: {run:#?}");
                 for error in run.objects("error") {
-                    let told = (&error["icmp_type"], &error["icmp_code"], &error["responder"]);
-                    assert_eq!(told, (&icmp_type.into(), &icmp_code.into(), &router.as_str().into()), "{name} {error}");
+                    let reported = (&error["icmp_type"], &error["icmp_code"], &error["responder"]);
+                    assert_eq!(
+                        reported,
+                        (&icmp_type.into(), &icmp_code.into(), &router.as_str().into()),
+                        "{name} {error}"
+                    );
                     assert_eq!(
                         (&error["origin"], &error["state"]),
                         (&"router".into(), &"unreachable".into()),
@@ -123,8 +129,8 @@ fn what_a_route_swallows_is_silence_and_what_it_refuses_is_told() {
     lab.router(1).sh("ip route add blackhole 192.0.2.100; ip route add unreachable 192.0.2.101
          ip -6 route add blackhole 2001:db8::100; ip -6 route add unreachable 2001:db8::101");
     let silent = |method: &str| if method == "--tcp" { "filtered" } else { "no_answer" };
-    // One each: the kernel tells of a refusing route five times in a row at most.
-    for privilege in WHO {
+    // One each: the kernel reports a refusing route at most five times in a row.
+    for privilege in PRIVILEGES {
         for method in ["--tcp", "--udp=9"] {
             for [swallowed, refused] in [["192.0.2.100", "192.0.2.101"], ["2001:db8::100", "2001:db8::101"]] {
                 let (run, summary) = probes("-c1", &lab, privilege, &[method, swallowed]);

@@ -145,7 +145,7 @@ fn hops_are_read_from_traceroutes_text() {
                 assert!(probes.iter().all(|probe| probe["ip"] == expected && probe["rtt"].is_f64()), "{run:#?}\n{jc}");
             }
         }
-        // trparse tells no addresses of the numeric form.
+        // trparse reports no addresses of the numeric form.
         let run = lab.host().rtrace(&[target]);
         let parsed = read(&python, TRPARSE, &run.stdout);
         // Nor of an IPv6 header.

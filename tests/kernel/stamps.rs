@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::lab::{Finished, Lab, Plan, Privilege, Tool};
 
-/// Both kinds of ICMP sockets and who may have them.
+/// Both kinds of ICMP sockets, with the privilege that they need.
 const SOCKETS: [(&str, Privilege); 2] = [("raw", Privilege::Root), ("dgram", Privilege::Nothing)];
 
 /// Stamping is switched on with a delay: the first probes lack stamps, the rest has them.
@@ -50,7 +50,7 @@ fn without_send_stamps_every_delay_is_the_users() {
         assert_eq!(run.object("summary")["stamps"]["user"], 60, "{arguments:?}: {run:#?}");
         for reply in run.objects("reply") {
             assert_eq!(reply["stamp"], "user");
-            // A flood leaves out how long an answer waited to be read, unless told not to.
+            // A flood excludes the time that an answer waited to be read, unless an option includes it.
             let [rtt, user] = ["rtt_ms", "user_rtt_ms"].map(|key| reply[key].as_f64().expect("a delay"));
             assert!(if arguments == ["-f"] { rtt <= user } else { rtt == user }, "{arguments:?}: {reply}");
             assert_eq!(reply["local_queue_ms"], Value::Null);

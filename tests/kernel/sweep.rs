@@ -93,9 +93,9 @@ fn a_long_list_from_a_pipe_is_probed_whole() {
         let words = ["--alive", "--rate", "max", "--retry", "0", "--targets", "-", "--workers", workers];
         let output = with_list(lab.host(), &words, list.clone());
         assert!(output.status.success(), "{output:?}");
-        let told: BTreeSet<&[u8]> =
+        let lines: BTreeSet<&[u8]> =
             output.stdout.split(|&octet| octet == b'\n').filter(|line| !line.is_empty()).collect();
-        assert_eq!((told.len(), output.stderr.as_slice()), (20_000, &b""[..]));
+        assert_eq!((lines.len(), output.stderr.as_slice()), (20_000, &b""[..]));
     }
 }
 
@@ -105,8 +105,8 @@ fn a_list_is_probed_as_it_comes() {
     let mut command = lab.host().tool(Tool::Rping, Privilege::Root, &["--alive", "--targets", "-", "198.19.0.1"]);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("a run");
     let mut stdin = child.stdin.take().expect("stdin is piped");
-    let mut told = BufReader::new(child.stdout.take().expect("stdout is piped")).lines();
-    let mut next = || told.next().and_then(Result::ok);
+    let mut lines = BufReader::new(child.stdout.take().expect("stdout is piped")).lines();
+    let mut next = || lines.next().and_then(Result::ok);
     assert_eq!(next().as_deref(), Some("198.19.0.1"));
     for n in 2..5 {
         // Each is answered before the next is written: nothing waits for the end of the list.
@@ -230,8 +230,8 @@ fn a_target_without_a_route_is_said_and_stops_nothing() {
     lab.host().sh("ip route add unreachable 203.0.113.0/24");
     let run = sweep(&lab, Privilege::Root, &["--alive", "203.0.113.0/29", "198.19.0.1"]);
     assert_eq!((run.code(), run.stdout.as_str()), (2, "198.19.0.1\n"), "{run:#?}");
-    let told = "6 targets could not be probed, 203.0.113.1 first: No route to host";
-    assert!(run.stderr.contains(told), "{run:#?}");
+    let lines = "6 targets could not be probed, 203.0.113.1 first: No route to host";
+    assert!(run.stderr.contains(lines), "{run:#?}");
 }
 
 #[test]

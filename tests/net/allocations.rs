@@ -14,9 +14,9 @@ use netprobe::types::{Family, Instant, Now};
 use crate::namespace::in_namespace;
 use crate::run::{FAMILIES, icmp, loopback, with_rights};
 
-/// Replies until everything has the size it keeps: as many probes are remembered as sequence numbers tell apart.
+/// Replies until all buffers have their final size: as many probes are remembered as there are sequence numbers.
 const WARM: u64 = 70_000;
-/// Replies behind them.
+/// Replies after them.
 const MEASURED: u64 = 30_000;
 
 in_namespace! {
@@ -32,7 +32,7 @@ in_namespace! {
     }
 }
 
-/// Replies, and allocations while those behind the first were exchanged.
+/// Replies, and allocations after the first of them.
 fn flood(family: Family) -> (u64, u64) {
     let mut opened = net::open(&Plan { lanes: vec![icmp(family, SocketChoice::Raw)], names: false, ..Plan::default() })
         .expect("a channel");
@@ -63,7 +63,7 @@ fn config(target: Target) -> Config {
     }
 }
 
-/// A Ping, and how much was allocated when so many replies had come.
+/// A Ping, and the allocations when a number of replies had arrived.
 struct Watched {
     ping: Ping,
     replies: u64,

@@ -1,4 +1,4 @@
-//! Many datagrams at once: each is told, in order, once, whatever becomes of the others.
+//! Many datagrams at once: each is reported once, in order, independent of the others.
 
 use std::collections::BTreeMap;
 
@@ -38,7 +38,7 @@ in_namespace! {
         for family in FAMILIES {
             let mut run = Run::open(vec![udp(family), udp(family)]);
             let (open, closed) = (run.port(1), 9);
-            // On this path the error about a packet is queued before the next leaves, whose first attempt it makes fail.
+// On loopback the error about a packet is queued before the next is sent, and fails its first attempt.
             for token in 0..60u8 {
                 let port = if token % 2 == 0 { closed } else { open };
                 run.queue(token.into(), 0, loopback(family).with_port(port), Header::default(), &[token]);
@@ -64,9 +64,9 @@ in_namespace! {
 
     fn each_stamp_finds_its_packet_across_batches_and_refusals() {
         allow_icmp_datagram_sockets();
-        let wishes = [SocketChoice::Raw, SocketChoice::Dgram].map(|wish| FAMILIES.map(|family| icmp(family, wish)));
+        let plans_of = [SocketChoice::Raw, SocketChoice::Dgram].map(|choice| FAMILIES.map(|family| icmp(family, choice)));
         let plans: Vec<LanePlan> =
-            wishes.concat().into_iter().map(|plan| LanePlan { send_stamps: SendStamps::Kernel, ..plan }).collect();
+            plans_of.concat().into_iter().map(|plan| LanePlan { send_stamps: SendStamps::Kernel, ..plan }).collect();
         let mut run = Run::open(plans.clone());
         for (lane, plan) in (0..).zip(&plans) {
             for token in 0..150 {
@@ -93,7 +93,7 @@ in_namespace! {
 
     fn more_than_one_turn_reads_arrives_whole_and_then_one_packet_still_ends_a_wait() {
         allow_icmp_datagram_sockets();
-        let plans = [SocketChoice::Raw, SocketChoice::Dgram].map(|wish| FAMILIES.map(|family| icmp(family, wish)));
+        let plans = [SocketChoice::Raw, SocketChoice::Dgram].map(|choice| FAMILIES.map(|family| icmp(family, choice)));
         let plans = plans.concat();
         let mut run = Run::open(plans.clone());
         for (lane, plan) in (0..).zip(&plans) {
@@ -101,13 +101,13 @@ in_namespace! {
             for round in 0..3 {
                 (0..200).for_each(|token| queue_echo(&mut run, token, lane, loopback(plan.family), 8));
                 run.submit();
-                let mut told = 0;
+                let mut reported = 0;
                 for (number, _) in (0..200).enumerate() {
                     let came = run.until(is_reply);
-                    told += came.len() - 1;
-                    assert!(told > number, "{number} answered before it was told to be sent");
+                    reported += came.len() - 1;
+                    assert!(reported > number, "{number} answered before it was reported as sent");
                 }
-                assert_eq!((told, run.came.len()), (200, 0), "round {round}");
+                assert_eq!((reported, run.came.len()), (200, 0), "round {round}");
             }
             run.probe(7, lane, loopback(plan.family), b"alone");
             run.until(is_reply);
@@ -136,14 +136,14 @@ in_namespace! {
 
     fn replies_that_found_no_room_are_told_as_ours() {
         for family in FAMILIES {
-            for wish in [SocketChoice::Raw, SocketChoice::Dgram] {
+            for choice in [SocketChoice::Raw, SocketChoice::Dgram] {
                 allow_icmp_datagram_sockets();
                 with_rights(|| {
-                    let mut run = Run::open(vec![LanePlan { receive_buffer: Some(1), ..icmp(family, wish) }]);
+                    let mut run = Run::open(vec![LanePlan { receive_buffer: Some(1), ..icmp(family, choice) }]);
                     (0..200).for_each(|token| queue_echo(&mut run, token, 0, loopback(family), 500));
                     run.submit();
                     (0..4).for_each(|_| run.receive());
-                    // What did not fit is told with the first that does again.
+// Drops are reported with the next datagram that fits.
                     run.probe(200, 0, loopback(family), b"");
                     run.receive();
                     let count = |of: fn(&Inbound) -> u64| run.came.iter().map(|(item, _)| of(item)).sum::<u64>();
@@ -152,10 +152,10 @@ in_namespace! {
                         Inbound::Dropped(Dropped { count, .. }) => *count,
                         _ => 0,
                     });
-                    assert!(dropped > 0, "{family:?} {wish:?}: {replies} replies");
+                    assert!(dropped > 0, "{family:?} {choice:?}: {replies} replies");
                     // A raw socket that is full counts what it would have filtered, too: on this path the requests.
-                    let requests = if wish == SocketChoice::Raw { 201 } else { 0 };
-                    assert!((201..=201 + requests).contains(&(replies + dropped)), "{family:?} {wish:?}: {dropped}");
+                    let requests = if choice == SocketChoice::Raw { 201 } else { 0 };
+                    assert!((201..=201 + requests).contains(&(replies + dropped)), "{family:?} {choice:?}: {dropped}");
                 });
             }
         }

@@ -1,4 +1,4 @@
-//! Connections that we open: how an attempt goes, what is told of it, and how octets travel.
+//! Connections that we open: attempts, their reports, and transfer of octets.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -59,7 +59,7 @@ in_namespace! {
         assert_eq!(run.closed(Token::new(1)), ClosedHow::Failed(OsError::ETIMEDOUT));
     }
 
-    fn a_lost_syn_is_told_with_the_connection() {
+    fn a_lost_syn_is_reported_with_the_connection() {
         // The first SYN alone: 1 of 1000, then none.
         nft("add rule inet t in tcp flags syn tcp dport 1-65535 numgen inc mod 1000 0 drop");
         let (_listener, to) = listen(Family::V4);
@@ -152,7 +152,7 @@ in_namespace! {
         for (family, from) in [(Family::V4, "127.0.0.5"), (Family::V6, "2001:db8::5")] {
             with_rights(|| {
                 let (listener, to) = listen(family);
-                // A listener is not told TTL and TOS of a SYN: the packet filter lets no other SYN in.
+// A listener cannot see TTL and TOS of a SYN: the packet filter admits only the expected one.
                 for rule in if family == Family::V4 { &["ip ttl", "ip dscp"][..] } else { &["ip6 hoplimit", "ip6 dscp", "ip6 flowlabel"] } {
                     let wanted = match rule.split(' ').next_back() { Some("dscp") => "18", Some("flowlabel") => "0x12345", _ => "7" };
                     nft(&format!("add rule inet t in tcp flags & (syn|ack) == syn {rule} != {wanted} drop"));

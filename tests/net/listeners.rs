@@ -1,4 +1,4 @@
-//! Lanes that wait for others: who connects, who sends, and what is left behind.
+//! Listening lanes: connections, datagrams, and cleaning up.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Write};
@@ -127,7 +127,7 @@ in_namespace! {
         run.write(ONE, &sent);
         run.idle();
         assert!(run.came.is_empty(), "{:?}", run.came);
-        // More than a little behind it is not taken.
+// Much more than that is refused.
         run.write(ONE, &[1; 300 << 10]);
         assert_eq!(run.outcome(1), Err((OsError::ENOBUFS, None)));
         run.order(Order::Resume { token: server });
@@ -192,7 +192,7 @@ in_namespace! {
         for part in octets.chunks(2) {
             run.write(server, part);
             run.drained(server);
-            // It is not told again and again that the peer has ended.
+// The end of the peer is reported once.
             run.idle();
             assert!(run.came.is_empty(), "{:?}", run.came);
         }
@@ -253,7 +253,7 @@ in_namespace! {
             let mut run = Run::open(vec![listener(Family::V4, 7)]);
             let mut client = TcpStream::connect(SocketAddr::from(loopback(Family::V4).with_port(7))).expect("a connection");
             let token = run.accepted().token;
-            // Who ends first keeps the port in TIME-WAIT.
+// The side that ends first keeps the port in TIME-WAIT.
             run.order(Order::Close { token, how: CloseHow::Fin });
             assert_eq!(client.read(&mut [0; 1]).expect("a FIN"), 0);
         });
@@ -292,20 +292,20 @@ in_namespace! {
 
     fn only_a_local_socket_that_nobody_answers_is_replaced() {
         let directory = tempfile::tempdir().expect("a directory");
-        for (wish, socket) in [(SocketChoice::Auto, SocketKind::Stream), (SocketChoice::Dgram, SocketKind::Dgram)] {
+        for (choice, socket) in [(SocketChoice::Auto, SocketKind::Stream), (SocketChoice::Dgram, SocketKind::Dgram)] {
             let path = directory.path().join(socket.name());
             let in_use = [Attempt { socket, call: "bind", error: OsError::EADDRINUSE }];
-            let attempts = || with_rights(|| refusal(local(wish, Some(&path))).attempts);
+            let attempts = || with_rights(|| refusal(local(choice, Some(&path))).attempts);
             fs::write(&path, "no socket").expect("a file");
             assert_eq!(attempts(), in_use);
             fs::remove_file(&path).expect("our file");
-            let someone = (UnixListener::bind(&path).expect("a free path"), ());
+            let other_listener = (UnixListener::bind(&path).expect("a free path"), ());
             assert_eq!(attempts(), in_use);
-            drop(someone);
+            drop(other_listener);
             assert!(path.exists());
             with_rights(|| {
-                let run = Run::open(vec![local(wish, Some(&path))]);
-                // Who replaces ours keeps what is theirs.
+                let run = Run::open(vec![local(choice, Some(&path))]);
+// A replacement of our file is kept.
                 fs::remove_file(&path).expect("our file");
                 fs::write(&path, "theirs").expect("a file");
                 drop(run);
@@ -330,7 +330,7 @@ in_namespace! {
         assert_eq!(run.outcome(2), Ok(()));
         let (datagram, octets) = run.datagram(1);
         assert_eq!((datagram.from, &octets[..]), (Endpoint::Unix(path.as_path().into()), &b"answer"[..]));
-        // Someone without a name cannot be answered, but is heard.
+// A datagram from a socket without a name arrives, but cannot be answered.
         UnixDatagram::unbound().and_then(|socket| socket.send_to(b"x", &path)).expect("a datagram");
         assert_eq!(run.datagram(0).0.from, unnamed());
         run.queue_flow(3, 0, 0, unnamed(), Header::default(), b"to nobody");
@@ -341,7 +341,7 @@ in_namespace! {
     fn a_full_or_missing_local_peer_refuses_the_datagram() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("s");
-        let someone = UnixDatagram::bind(&path).expect("a free path");
+        let other_listener = UnixDatagram::bind(&path).expect("a free path");
         let mut run = Run::open(vec![local(SocketChoice::Dgram, None)]);
         let to = Endpoint::Unix(path.as_path().into());
         let mut outcome = |token| {
@@ -351,7 +351,7 @@ in_namespace! {
         };
         let refused = (1..=10_000).find_map(|token| outcome(token).err());
         assert_eq!(refused, Some((OsError::EAGAIN, None)));
-        drop(someone);
+        drop(other_listener);
         assert_eq!(outcome(10_001), Err((OsError::ECONNREFUSED, None)));
         fs::remove_file(&path).expect("the file");
         assert_eq!(outcome(10_002), Err((OsError::ENOENT, None)));
@@ -369,7 +369,7 @@ in_namespace! {
             run.send(2, 0, datagram.from.ip().expect("an address"), header, b"answer");
             let (datagram, octets) = run.datagram(1);
             assert_eq!((datagram.from, &octets[..]), (Endpoint::Ip(to), &b"answer"[..]));
-            // An answer to a closed port comes back to nobody: a server has no error queue.
+// The error about an answer to a closed port is not reported: a server has no error queue.
             let closed = loopback(family).with_port(9);
             for token in [3, 4] {
                 run.send(token, 0, closed, Header::default(), b"x");
@@ -386,7 +386,7 @@ in_namespace! {
             let interface = Some("v0".into());
             let member = LanePlan { groups: vec![Group { address: group, interface }], ..server(family, 4321) };
             let mut run = with_rights(|| Run::open(vec![member.clone(), member, udp(family)]));
-            // Who has not joined hears nothing, whoever else on this host has.
+// A socket receives only from groups that it has joined itself.
             let mut other = with_rights(|| Run::open(vec![server(family, 4322)]));
             let header = Header { ifindex: net::interface_index("v0"), ..Header::default() };
             let to = IpEndpoint::from_address(group);
@@ -441,9 +441,9 @@ fn server(family: Family, port: u16) -> LanePlan {
     LanePlan { listen: any(family, port), ..udp(family) }
 }
 
-fn local(wish: SocketChoice, listen: Option<&Path>) -> LanePlan {
+fn local(choice: SocketChoice, listen: Option<&Path>) -> LanePlan {
     let listen = listen.map(|path| Endpoint::Unix(path.into()));
-    LanePlan { listen, ..LanePlan::new(Family::V4, Protocol::Unix, wish) }
+    LanePlan { listen, ..LanePlan::new(Family::V4, Protocol::Unix, choice) }
 }
 
 fn unnamed() -> Endpoint {
@@ -465,11 +465,11 @@ impl Run {
     fn accepted(&mut self) -> Accepted {
         match self.take(|item| matches!(item, Inbound::Accepted(_))).0 {
             Inbound::Accepted(accepted) => accepted,
-            other => panic!("nobody: {other:?}"),
+            other => panic!("not a client: {other:?}"),
         }
     }
 
-    /// Turns until nothing happens any more, which must be soon: a channel that has nothing to tell must not wake us.
+    /// Turns until nothing happens any more, which must be soon: an idle channel must not wake us.
     fn idle(&mut self) {
         for _ in 0..1000 {
             let deadline = self.channel.now().mono + Duration::from_millis(20);

@@ -23,7 +23,7 @@ in_namespace! {
         let mut run = Run::open(FAMILIES.map(udp).into());
         for (lane, family) in (0..).zip(FAMILIES) {
             let to = loopback(family).with_port(33434);
-            // The error of each probe is queued before the next leaves, whose first attempt the kernel fails with it.
+// The error about each probe is queued before the next is sent, and fails its first attempt.
             for token in 1..=3 {
                 run.probe(token, lane, to, &[token as u8; 20]);
             }
@@ -87,7 +87,7 @@ in_namespace! {
     fn an_error_comes_in_band_to_raw_lanes_and_from_the_queue_to_datagram_lanes() {
         allow_icmp_datagram_sockets();
         neighbours_that_never_answer();
-        let plans = [SocketChoice::Raw, SocketChoice::Dgram].map(|wish| FAMILIES.map(|family| icmp(family, wish)));
+        let plans = [SocketChoice::Raw, SocketChoice::Dgram].map(|choice| FAMILIES.map(|family| icmp(family, choice)));
         let mut run = Run::open(plans.concat());
         for (lane, to) in (0..).zip(["10.0.0.2", "2001:db8::2", "10.0.0.3", "2001:db8::3"].map(endpoint)) {
             let v4 = to.family() == Family::V4;
@@ -103,7 +103,7 @@ in_namespace! {
                 // The quoted header shows what was on the wire.
                 let (packet, _) = quoted::parse(&message[8..]).expect("a quote");
                 assert_eq!((packet.ttl, packet.tos), (Ttl::new(3), Tos::new(0x20)));
-                assert!(!run.came.iter().any(|(item, _)| matches!(item, Inbound::Icmp(_))), "told twice");
+                assert!(!run.came.iter().any(|(item, _)| matches!(item, Inbound::Icmp(_))), "reported twice");
             } else {
                 let (report, quote) = run.report();
                 assert_eq!([report.icmp_type, report.icmp_code], kind);
@@ -238,7 +238,7 @@ in_namespace! {
         run.receive();
         let received = run.came.iter().filter(|(item, _)| is_datagram(item)).count() as u64;
         assert!(received < sent, "nothing was dropped");
-        // What did not fit is told with the first datagram that does again.
+// Drops are reported with the next datagram that fits.
         run.came.clear();
         run.probe(sent + 1, 0, to, b"small");
         let came = run.until(is_datagram);
@@ -265,7 +265,7 @@ in_namespace! {
         let deadline = run.channel.now().mono + Duration::from_secs(10);
         while !run.outbox.is_empty() {
             run.channel.wait(Some(deadline), Precision::Relaxed).expect("wait");
-            assert!(run.channel.now().mono < deadline, "there is room, and nobody said so");
+            assert!(run.channel.now().mono < deadline, "there is room, but no event");
             run.channel.submit(&mut run.outbox).expect("submit");
         }
         for token in 1..=20 {
@@ -274,7 +274,7 @@ in_namespace! {
     }
 }
 
-/// A link 10.0.0.0/24 and 2001:db8::/64, with nobody at the other end.
+/// A link 10.0.0.0/24 and 2001:db8::/64, without a host at the other end.
 pub fn link() {
     ip("link add v0 type veth peer name v1");
     ip("address add 10.0.0.1/24 dev v0");

@@ -200,7 +200,7 @@ impl Run {
         }
     }
 
-    /// The beginning of an attempt to connect, which is the next thing told.
+    /// The beginning of an attempt to connect, which is the next item.
     pub fn begun(&mut self, token: u64) -> Sent {
         self.receive();
         match self.came.remove(0).0 {
@@ -209,7 +209,7 @@ impl Run {
         }
     }
 
-    /// The news that this connection is open; that it began is forgotten.
+    /// Waits until this connection is open.
     pub fn opened(&mut self, token: u64) -> Opened {
         match self.take(|item| matches!(item, Inbound::Opened(o) if o.token == Token::new(token))).0 {
             Inbound::Opened(opened) => {
@@ -243,7 +243,7 @@ impl Run {
         self.take(|item| *item == Inbound::Drained { token });
     }
 
-    /// What became of the order with this token, which is the next thing told.
+    /// The outcome of the order with this token, which is the next item.
     pub fn outcome(&mut self, token: u64) -> Result<(), (OsError, Option<Mtu>)> {
         self.receive();
         match self.came.remove(0).0 {

@@ -25,7 +25,7 @@ in_namespace! {
 
     fn raw_and_datagram_lanes_say_how_they_differ() {
         allow_icmp_datagram_sockets();
-        let plans = [SocketChoice::Raw, SocketChoice::Dgram].map(|wish| FAMILIES.map(|family| icmp(family, wish)));
+        let plans = [SocketChoice::Raw, SocketChoice::Dgram].map(|choice| FAMILIES.map(|family| icmp(family, choice)));
         let run = Run::open(plans.concat());
         let facts = [0, 1, 2, 3].map(|lane| {
             let profile = run.profile(lane);
@@ -123,13 +123,13 @@ in_namespace! {
     }
 
     fn what_there_is_no_lane_for_is_refused() {
-        for (protocol, wish, socket) in [
+        for (protocol, choice, socket) in [
             (Protocol::Tcp, SocketChoice::Dgram, SocketKind::Dgram),
             (Protocol::Unix, SocketChoice::Raw, SocketKind::Raw),
             (Protocol::Udp, SocketChoice::Raw, SocketKind::Raw),
         ] {
             let attempts = [Attempt { socket, call: "socket", error: OsError::EOPNOTSUPP }];
-            assert_eq!(refusal(LanePlan::new(Family::V4, protocol, wish)).attempts, attempts);
+            assert_eq!(refusal(LanePlan::new(Family::V4, protocol, choice)).attempts, attempts);
         }
     }
 
@@ -169,11 +169,11 @@ in_namespace! {
     fn source_ports_that_are_taken_or_do_not_exist_are_refused() {
         let mut plan = udp(Family::V4);
         (plan.flows, plan.source_port) = (2, Port::new(65_535));
-        let told = |plan: LanePlan| refusal(plan).attempts.iter().map(|a| (a.call, a.error)).collect::<Vec<_>>();
-        assert_eq!(told(plan.clone()), [("bind", OsError::EADDRNOTAVAIL)]);
+        let reported = |plan: LanePlan| refusal(plan).attempts.iter().map(|a| (a.call, a.error)).collect::<Vec<_>>();
+        assert_eq!(reported(plan.clone()), [("bind", OsError::EADDRNOTAVAIL)]);
         plan.source_port = Port::new(40_001);
         let _taken = std::net::UdpSocket::bind("127.0.0.1:40002").expect("a free port");
-        assert_eq!(told(plan), [("bind", OsError::EADDRINUSE)]);
+        assert_eq!(reported(plan), [("bind", OsError::EADDRINUSE)]);
     }
 }
 
@@ -181,9 +181,9 @@ fn is_datagram_of(item: &Inbound, lane: u16) -> bool {
     matches!(item, Inbound::Datagram(datagram) if datagram.lane == LaneId::new(lane))
 }
 
-/// Both families at once, over sockets of the type that `wish` must lead to.
-fn assert_echo_works(wish: SocketChoice, kind: SocketKind) {
-    let mut run = Run::open(FAMILIES.map(|family| icmp(family, wish)).into());
+/// Both families at once, over sockets of the type that `choice` must lead to.
+fn assert_echo_works(choice: SocketChoice, kind: SocketKind) {
+    let mut run = Run::open(FAMILIES.map(|family| icmp(family, choice)).into());
     for (lane, family) in (0..).zip(FAMILIES) {
         let profile = run.profile(lane);
         assert_eq!((profile.socket, profile.family, profile.ident.exclusive), (kind, family, true));
@@ -194,9 +194,9 @@ fn assert_echo_works(wish: SocketChoice, kind: SocketKind) {
         };
         assert_eq!(sent.token, Token::new(7));
         assert!(sent.stamp.user.mono <= datagram.stamp.user.mono);
-        // Where the IP header comes along, the kernel need not tell what is in it.
-        let told = net::interface_index("lo").filter(|_| profile.received_at != Layer::Ip);
-        assert_eq!((datagram.ifindex, datagram.cut), (told, false));
+        // With the IP header in the buffer, the kernel need not report its fields.
+        let reported = net::interface_index("lo").filter(|_| profile.received_at != Layer::Ip);
+        assert_eq!((datagram.ifindex, datagram.cut), (reported, false));
         let mut inbox = Inbox::default();
         let datagram = Datagram { octets: inbox.store(octets), ..datagram.clone() };
         let Decoded::Reply(reply) = decode::datagram(&profile, &datagram, inbox.arena()) else {

@@ -6,16 +6,16 @@ use netprobe::types::{Family, IpEndpoint, WallTime};
 use crate::namespace::{allow_icmp_datagram_sockets, in_namespace};
 use crate::run::{FAMILIES, Run, icmp, loopback, udp};
 
-/// Stamping is switched on with a delay; only a kernel that never stamps needs so many probes.
+/// Stamping is enabled with a delay; only a kernel that never stamps needs this many probes.
 const PATIENCE: u64 = 2000;
 
 in_namespace! {
     fn every_kind_of_lane_stamps_what_it_sends_and_what_arrives() {
         allow_icmp_datagram_sockets();
-        let wishes = [SocketChoice::Raw, SocketChoice::Dgram];
+        let choices = [SocketChoice::Raw, SocketChoice::Dgram];
         let mut plans = Vec::new();
         for family in FAMILIES {
-            plans.extend(wishes.map(|wish| stamped(icmp(family, wish))));
+            plans.extend(choices.map(|wish| stamped(icmp(family, wish))));
             plans.extend([stamped(udp(family)), udp(family)]);
         }
         let mut run = Run::open(plans.clone());
@@ -90,11 +90,11 @@ fn first_stamped(run: &mut Run, lane: u16, to: IpEndpoint, back: u16) -> (Sent, 
     for token in 0..PATIENCE {
         run.probe(token, lane, to, b"payload");
         let came = run.until(is_arrival);
-        let last_told = came.iter().rev().find_map(|(item, _)| match item {
+        let last_sent = came.iter().rev().find_map(|(item, _)| match item {
             Inbound::Sent(sent) => Some(*sent),
             _ => None,
         });
-        let sent = last_told.expect("sending is told before what it brings");
+        let sent = last_sent.expect("sending is reported before replies");
         if let Some((Inbound::Datagram(datagram), _)) = came.last()
             && let Some(arrived) = datagram.stamp.kernel
         {

@@ -120,9 +120,9 @@ fn a_reflector_tells_how_far_its_clock_may_be_off_and_asks_for_that_again() {
         bench.datagram(Service::Stamp, peer(), &request(0, 0, 0));
         stamp::parse_reflector(&bench.answers()[0].1).expect("a packet").error
     };
-    assert_eq!(stated(&mut bench, 0), ErrorEstimate::UNKNOWN, "nobody keeps it in step");
-    let told = ClockError::new(now_at(4000).wall, Duration::from_millis(1));
-    bench.clock_error = Some(told);
+    assert_eq!(stated(&mut bench, 0), ErrorEstimate::UNKNOWN, "the clock is not synchronised");
+    let error = ClockError::new(now_at(4000).wall, Duration::from_millis(1));
+    bench.clock_error = Some(error);
     assert_eq!(stated(&mut bench, 3999), ErrorEstimate::UNKNOWN);
     bench.at(4000);
     bench.turn();
@@ -135,7 +135,7 @@ fn a_reflector_tells_how_far_its_clock_may_be_off_and_asks_for_that_again() {
     bench.clock_error = None;
     bench.at(8000);
     bench.turn();
-    assert_eq!(stated(&mut bench, 8001), ErrorEstimate::UNKNOWN, "who kept it in step is gone");
+    assert_eq!(stated(&mut bench, 8001), ErrorEstimate::UNKNOWN, "the clock is not synchronised any more");
 }
 
 #[test]

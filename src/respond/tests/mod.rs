@@ -62,14 +62,14 @@ fn config() -> Config {
     }
 }
 
-/// A responder, its clock, and what it ordered and told.
+/// A responder, its clock, its orders and its events.
 struct Bench {
     responder: Responder,
     now: Now,
     inbox: Inbox,
     outbox: Outbox,
     events: Vec<Event>,
-    /// What it is told of the clock.
+    /// The answer to its questions about the clock.
     clock_error: Option<ClockError>,
 }
 

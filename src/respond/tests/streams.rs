@@ -170,7 +170,7 @@ fn asked_to_finish_it_takes_nobody_new_and_lets_the_others_go_on() {
     bench.data(token, b"still");
     let ordered = bench.turn();
     let unlistened = |(order, _): &&(Order, Vec<u8>)| matches!(order, Order::Unlisten { .. });
-    assert_eq!(ordered.iter().filter(unlistened).count(), SERVICES.len(), "who replaces it can listen");
+    assert_eq!(ordered.iter().filter(unlistened).count(), SERVICES.len(), "a replacement can listen");
     assert_eq!(writes(&ordered), [b"still"]);
     assert!(ordered.iter().any(|(order, _)| *order == close(late, CloseHow::Reset)));
     assert!(bench.events.contains(&Event::Draining { open: 1 }));

@@ -20,7 +20,7 @@ pub const LONGER: u8 = 6;
 pub const BAD_CHECKSUM: u8 = 7;
 /// From another address.
 pub const WRONG_SOURCE: u8 = 8;
-/// With 40 octets of record route (IPv6: of an unknown option) that nobody asked for.
+/// With 40 octets of record route (IPv6: of an unknown option) that the request did not have.
 pub const OPTIONS: u8 = 9;
 /// Host unreachable; the quoted header has 40 octets of IPv4 options.
 pub const ERROR_OPTIONS: u8 = 10;
@@ -46,7 +46,7 @@ pub const UNREACHABLE_CODE: u8 = 19;
 pub const ERROR_TYPE: u8 = 20;
 /// ICMP messages of every length up to 60, of types that quote, made of junk; then the reply.
 pub const JUNK: u8 = 21;
-/// An error that quotes somebody else's probe, then the reply.
+/// An error that quotes a foreign probe, then the reply.
 pub const FOREIGN_QUOTE: u8 = 22;
 /// The far end of a path of [`PATH_HOPS`] hops: `n` says what kind, see [`PathKind`].
 pub const PATH: u8 = 30;
@@ -80,7 +80,7 @@ pub const STAMPS: [(u64, u64); 8] = [
 pub enum PathKind {
     /// Delay 5 ms × TTL, hops [`SILENT`], labels at [`LABELLED`].
     Delayed = 1,
-    /// Nothing answers behind hop 11.
+    /// Nothing answers after hop 11.
     Dead = 2,
     /// Extension structures of every malformation.
     BadExtensions = 3,
@@ -167,7 +167,7 @@ fn neighbour(address: IpAddr) -> IpAddr {
     }
 }
 
-/// RFC 791 §3.1: type 7, length 39, pointer behind the ninth address; one octet to end the list.
+/// RFC 791 §3.1: type 7, length 39, pointer after the ninth address; one octet to end the list.
 fn record_route() -> Vec<u8> {
     let mut options = vec![7, 39, 40];
     options.extend((1..=9).flat_map(|n| [10, 10, 99, n]));
@@ -272,7 +272,7 @@ fn time_exceeded(probe: &Probe<'_>, kind: u8, hop: u8) -> Vec<u8> {
     probe.error_from(router, icmp_type, 0, info, &quote)
 }
 
-/// RFC 4884 §4: the quote filled up to 128 octets, its length in the header, the structure behind it.
+/// RFC 4884 §4: the quote filled up to 128 octets, its length in the header, the structure after it.
 fn extended(v4: bool, quote: &[u8], structure: &[u8]) -> ([u8; 4], Vec<u8>) {
     let mut padded = quote.to_vec();
     padded.resize(128, 0);

@@ -1,4 +1,4 @@
-//! A TUN device behind which every address answers in a way of its own: the whole of 10.10.0.0/16 and fd10::/64.
+//! A TUN device with addresses that each answer in a different way: the whole of 10.10.0.0/16 and fd10::/64.
 //!
 //! The third octet (the seventh group of IPv6) says how an address answers, the fourth (the eighth) is a number for that:
 //! see [`answers`]. Packets are made here octet by octet, without the library's own encoders.
@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-/// Answers for ever; says when it begins.
+/// Answers forever; prints a line when it begins.
 pub fn serve(ready: impl FnOnce()) {
     let setup = "ip address add 10.10.0.1/16 dev tun0; ip address add fd10::1/64 dev tun0 nodad; ip link set tun0 up";
     work(open_tun(setup), ready, answers::to);
@@ -78,5 +78,5 @@ fn open_tun(setup: &str) -> File {
 /// How long a detour takes.
 pub const DETOUR: Duration = Duration::from_millis(20);
 
-/// So long that it comes behind a short wait, and so short that tests need not be patient.
+/// Later than a short wait, but short enough for tests.
 pub const LATE: Duration = Duration::from_millis(400);

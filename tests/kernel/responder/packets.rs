@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 pub struct Probe<'a> {
     /// The packet.
     pub whole: &'a [u8],
-    /// Who sent it.
+    /// The sender.
     pub source: IpAddr,
     /// Where it was going.
     pub destination: IpAddr,
@@ -58,7 +58,7 @@ impl<'a> Probe<'a> {
         }
     }
 
-    /// An echo reply from `responder` with this message behind type, code and checksum.
+    /// An echo reply from `responder` with this message after type, code and checksum.
     pub fn reply_from(&self, responder: IpAddr, options: &[u8], message: &[u8]) -> Vec<u8> {
         let reply_type = if self.source.is_ipv4() { 0 } else { 129 };
         let transport = icmp(responder, self.source, reply_type, 0, message);

@@ -122,7 +122,7 @@ fn assert_silent(socket: &UdpSocket) {
     assert!(matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut), "{error}");
 }
 
-/// 2 000 who want echoes, all connected together, among 100 who never read, 200 who say nothing, and a flood.
+/// 2 000 clients of the echo service, all connected at once, among 100 that never read, 200 that send nothing, and a flood.
 fn crowd(tcp: &str, udp_at: &str) {
     let deaf: Vec<TcpStream> = (0..100).map(|_| never_reading(tcp)).collect();
     let silent: Vec<TcpStream> = (0..200).map(|_| connect(tcp)).collect();
@@ -187,7 +187,7 @@ fn finish(at: &str, pid: &str) {
     stream.read_exact(&mut [0; 6]).expect("an echo");
     let killed = Command::new("kill").args(["-s", "TERM", pid]).status().expect("kill starts");
     assert!(killed.success());
-    // It is finishing as soon as nobody listens there any more.
+    // It is finishing as soon as the port has no listener.
     while TcpStream::connect(at).is_ok() {}
     stream.write_all(b"after").expect("it reads");
     stream.read_exact(&mut [0; 5]).expect("an echo");

@@ -35,7 +35,7 @@ fn run_clients(node: &Node, role: &str, words: &[&str]) {
     run.says("all is well");
 }
 
-/// Ends rpong and gives what it told.
+/// Ends rpong and returns its output.
 fn interrupt(run: Running) -> Finished {
     run.signal("INT");
     let run = run.finish();
@@ -141,7 +141,7 @@ fn a_restart_under_load_binds_at_once() {
         assert_eq!(clients.finish().code(), 0);
     }
     interrupt(run);
-    // One that is killed leaves its socket's file behind.
+    // A killed rpong leaves its socket file.
     let run = rpong(node, &arguments);
     run.signal("KILL");
     run.finish();
@@ -208,8 +208,8 @@ fn rping_tells_loss_there_from_loss_back() {
             lab.host().nft(&format!("add rule inet lab input udp sport 862 numgen inc {lost_back} drop"));
             let probed = lab.host().rping(&["--json", "--stamp", "-c10", "-i0.02", "-W1", target]);
             let summary = probed.object("summary");
-            let told = ["received", "lost_there", "lost_back"].map(|key| summary[key].as_u64());
-            assert_eq!(told, counts.map(Some), "{summary}");
+            let counted = ["received", "lost_there", "lost_back"].map(|key| summary[key].as_u64());
+            assert_eq!(counted, counts.map(Some), "{summary}");
             for node in [lab.router(1), lab.host()] {
                 node.sh("nft delete table inet lab");
             }

@@ -21,7 +21,7 @@ fn wall(after: Duration) -> WallTime {
     EPOCH.saturating_add(after)
 }
 
-/// One ping over 10 ms, with what the kernel is told to do.
+/// One ping over 10 ms, with settings of the kernel.
 fn stamped(set_up: impl FnOnce(&mut Network)) -> (Vec<Stamp>, Vec<Stamp>) {
     let mut network = behind_two_routers(target());
     set_up(&mut network);

@@ -1,4 +1,4 @@
-//! ICMP errors: who sends them, what they quote, and what raw and datagram sockets get to see of them.
+//! ICMP errors: their senders, their quotes, and what raw and datagram sockets receive of them.
 
 use super::*;
 use netprobe::channel::{Arena, ErrorOrigin, OsError};

@@ -8,10 +8,10 @@ use std::num::NonZeroU32;
 
 fn attempts(network: &Network, lane: LanePlan) -> Result<SocketKind, Vec<(SocketKind, &'static str, OsError)>> {
     let mut opened = network.open(&Plan { lanes: vec![lane], names: false, ..Plan::default() });
-    let told = |attempt: Attempt| (attempt.socket, attempt.call, attempt.error);
+    let triple = |attempt: Attempt| (attempt.socket, attempt.call, attempt.error);
     match opened.lanes.remove(0) {
         Ok(lane) => Ok(opened.channel.profile(lane).socket),
-        Err(refused) => Err(refused.attempts.into_iter().map(told).collect()),
+        Err(refused) => Err(refused.attempts.into_iter().map(triple).collect()),
     }
 }
 

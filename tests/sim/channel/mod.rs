@@ -28,7 +28,7 @@ const fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
 }
 
-/// Two routers, 1 ms each, and behind them, 3 ms further, whatever the test wants there.
+/// Two routers, 1 ms each, and 3 ms after them the node of the test.
 fn behind_two_routers(target: Node) -> Network {
     let mut network = Network::new(1);
     let last = network.chain(US, &ROUTERS, Link::after(ms(1)));
@@ -40,7 +40,7 @@ fn target() -> Node {
     Node::host(ip(TARGET)).also(ip(TARGET_V6))
 }
 
-/// One router, 1 ms away, and a target 1 ms behind it.
+/// One router, 1 ms away, and a target 1 ms after it.
 fn behind_router(router: Node) -> Network {
     let mut network = Network::new(1);
     let router = network.add(US, router, Link::after(ms(1)));

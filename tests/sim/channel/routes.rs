@@ -19,7 +19,7 @@ fn diamond(balance: Balance) -> Network {
     network
 }
 
-/// The responders at TTL 2 to so many packets, each over a flow of its own or all over one.
+/// The responders at TTL 2 to a number of packets, each over a flow of its own or all over one.
 fn second_hops(balance: Balance, packets: u16, own_flows: bool) -> Vec<IpAddr> {
     let mut rig = Rig::open(&diamond(balance), &[LanePlan { flows: packets, ..udp() }]);
     for packet in 0..packets {

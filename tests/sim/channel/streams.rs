@@ -11,7 +11,7 @@ fn tcp() -> LanePlan {
     LanePlan::new(Family::V4, Protocol::Tcp, SocketChoice::Auto)
 }
 
-/// A target 5 ms away that has this behind its port.
+/// A target 5 ms away with this service on its port.
 fn listening(service: TcpService) -> Network {
     let mut network = Network::new(1);
     let router = network.add(US, Node::router(ip(ROUTERS[0])), Link::after(ms(2)));
