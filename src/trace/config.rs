@@ -106,7 +106,7 @@ pub enum OriginSource {
 /// Destination ports of UDP probes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ports {
-    /// One more for each probe, starting here: a quote of 8 octets is enough to tell probes apart.
+    /// One more for each probe, starting here: a quote of 8 octets is enough to identify a probe.
     CountingUp(Port),
     /// Always this one; each probe in flight has a source port (a flow of its lane) of its own instead.
     Fixed(Port),

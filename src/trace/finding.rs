@@ -13,10 +13,10 @@ use crate::wire::icmp::ErrorKind;
 
 /// Backward and forward distance may differ by this much before it is called asymmetry: a reply's distance is a guess.
 const ASYMMETRY: u8 = 2;
-/// The least rise of the RTT that is worth a word, and of what is left behind it this part.
+/// The least rise of the RTT that is reported, and its least part of the RTT after it.
 const JUMP: Duration = Duration::from_millis(10);
 const JUMP_PART: u32 = 4;
-/// So many hops must keep a rise, with so many answers together: a single one may be slow itself.
+/// Hops that must keep a rise, and their answers together: a single one may be slow itself.
 const KEEPING_HOPS: usize = 2;
 const KEEPING_ANSWERS: usize = 3;
 
@@ -24,11 +24,11 @@ const KEEPING_ANSWERS: usize = 3;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Finding {
     /// Hops that answered nothing, before one that did.
-    SilentHops { first: Ttl, last: Ttl, answers_behind: Ttl },
+    SilentHops { first: Ttl, last: Ttl, next_answer: Ttl },
     /// Nothing answered from this hop on.
-    NothingBehind { first: Ttl, last_answer: Option<Ttl> },
-    /// A hop left probes unanswered, one behind it none: its router limits its answers.
-    RateLimited { ttl: Ttl, sent: usize, answered: usize, behind: Ttl, behind_sent: usize },
+    NothingBeyond { first: Ttl, last_answer: Option<Ttl> },
+    /// A hop left probes unanswered, a later one none: its router limits its answers.
+    RateLimited { ttl: Ttl, sent: usize, answered: usize, later: Ttl, later_sent: usize },
     /// The destination left probes unanswered, as did every hop from `first` on.
     Loss { ttl: Ttl, first: Ttl, sent: usize, answered: usize },
     /// From this hop on answers come from a distance that is another than the hop's.
@@ -39,7 +39,7 @@ pub enum Finding {
     MplsTunnel { first: Ttl, last: Ttl },
     /// A router quoted a TTL that should have been used up: something on the way did not count it down.
     TtlNotCounted { ttl: Ttl, quoted: Ttl, responder: IpAddr },
-    /// Somebody forbids the probes.
+    /// A router or the target prohibits the probes.
     AdminBlock { ttl: Ttl, responder: IpAddr },
     /// The answer that ended the trace came from another address than the target's.
     OtherAddress { ttl: Ttl, target: IpAddr, responder: IpAddr },
@@ -55,11 +55,11 @@ pub enum Finding {
     PathMtu { ttl: Ttl, mtu: Mtu },
     /// A router refuses larger packets. What it states as MTU may be something else.
     MtuDrop { at: Narrowing, by: IpAddr, stated: Option<Mtu> },
-    /// Larger packets vanish, and nobody says so. If `echoed`, it may be the answers, as large as the packets, that vanish.
+    /// Larger packets vanish without an ICMP error. If `echoed`, it may be the answers, as large as the packets, that vanish.
     MtuBlackHole { at: Narrowing, echoed: bool },
-    /// Packets of this size pass to this hop; whether larger ones do could not be told.
+    /// Packets of this size pass to this hop; whether larger ones do remains open.
     MtuUnclear { ttl: Ttl, passed: Mtu },
-    /// A router's answers quote too little to tell which probes they are about.
+    /// A router's answers quote too little to show which probes they are about.
     Unmatched { responder: IpAddr, answers: u32 },
     /// A field of our packets was something else in the quotes of these hops.
     Rewritten { field: Field, first: Ttl, last: Ttl, sent: FieldValue, quoted: FieldValue, persists: bool },
@@ -71,7 +71,7 @@ pub struct Narrowing {
     /// The first hop that larger packets do not reach.
     pub ttl: Ttl,
     /// The last hop that they are known to reach.
-    pub behind: Option<Ttl>,
+    pub after: Option<Ttl>,
     /// The MTU of the path to that one.
     pub from: Option<Mtu>,
     /// The MTU from here on.
@@ -105,7 +105,7 @@ impl Finding {
     pub const fn code(&self) -> &'static str {
         match self {
             Finding::SilentHops { .. } => "silent_hops",
-            Finding::NothingBehind { .. } => "nothing_behind",
+            Finding::NothingBeyond { .. } => "nothing_behind",
             Finding::RateLimited { .. } => "rate_limited",
             Finding::Loss { .. } => "loss",
             Finding::Asymmetry { .. } => "asymmetry",
@@ -138,12 +138,12 @@ impl Finding {
         }
     }
 
-    /// The hop it is about, or the first of them, if it can be told.
+    /// The hop it is about, or the first of them, if there is one.
     pub const fn ttl(&self) -> Option<Ttl> {
         Some(match *self {
             Finding::Unmatched { .. } => return None,
             Finding::SilentHops { first, .. }
-            | Finding::NothingBehind { first, .. }
+            | Finding::NothingBeyond { first, .. }
             | Finding::MplsTunnel { first, .. }
             | Finding::Loop { first, .. }
             | Finding::Rewritten { first, .. } => first,
@@ -170,7 +170,7 @@ impl Finding {
             // A router that states it right makes no trouble.
             Finding::MtuDrop { at, stated: Some(stated), .. } if stated.get() == at.mtu.get() => Severity::Info,
             Finding::MtuDrop { .. } => Severity::Warning,
-            Finding::NothingBehind { .. } | Finding::Loss { .. } | Finding::NarrowLink { .. } => Severity::Warning,
+            Finding::NothingBeyond { .. } | Finding::Loss { .. } | Finding::NarrowLink { .. } => Severity::Warning,
             Finding::Rewritten { field: Field::Dscp | Field::Ecn, persists: true, .. } => Severity::Warning,
             _ => Severity::Info,
         }
@@ -233,19 +233,19 @@ fn silence(hops: &[Arc<Hop>], found: &mut Vec<Finding>) {
     let is_silent = |hop: &Arc<Hop>| !hop.probes.is_empty() && answered(hop) == 0;
     let mut rest = hops;
     while let Some(start) = rest.iter().position(is_silent) {
-        let behind = rest.get(start..).unwrap_or_default();
-        let length = behind.iter().position(|hop| !is_silent(hop)).unwrap_or(behind.len());
-        let (Some(first), Some(last)) = (behind.first(), behind.get(length.saturating_sub(1))) else { return };
-        match behind.get(length) {
+        let silent = rest.get(start..).unwrap_or_default();
+        let length = silent.iter().position(|hop| !is_silent(hop)).unwrap_or(silent.len());
+        let (Some(first), Some(last)) = (silent.first(), silent.get(length.saturating_sub(1))) else { return };
+        match silent.get(length) {
             Some(next) => {
-                found.push(Finding::SilentHops { first: first.ttl, last: last.ttl, answers_behind: next.ttl });
+                found.push(Finding::SilentHops { first: first.ttl, last: last.ttl, next_answer: next.ttl });
             }
             None => {
                 let last_answer = hops.iter().rev().find(|hop| answered(hop) > 0).map(|hop| hop.ttl);
-                found.push(Finding::NothingBehind { first: first.ttl, last_answer });
+                found.push(Finding::NothingBeyond { first: first.ttl, last_answer });
             }
         }
-        rest = behind.get(length..).unwrap_or_default();
+        rest = silent.get(length..).unwrap_or_default();
     }
 }
 
@@ -259,13 +259,13 @@ fn losses(stop: StopReason, hops: &[Arc<Hop>], found: &mut Vec<Finding>) {
         found.push(Finding::Loss { ttl: last.ttl, first, sent: last.probes.len(), answered: answered(last) });
         return;
     }
-    let (sent, behind) = (last.probes.len(), last.ttl);
+    let (later_sent, later) = (last.probes.len(), last.ttl);
     found.extend(hops.iter().filter(|hop| loses(hop)).map(|hop| Finding::RateLimited {
         ttl: hop.ttl,
         sent: hop.probes.len(),
         answered: answered(hop),
-        behind,
-        behind_sent: sent,
+        later,
+        later_sent,
     }));
 }
 
@@ -276,25 +276,25 @@ fn asymmetry(hops: &[Arc<Hop>], found: &mut Vec<Finding>) {
         let by = difference(hop, reply_ttl);
         (by.unsigned_abs() >= u16::from(ASYMMETRY)).then_some(by.signum())
     };
-    let told: Vec<(&Arc<Hop>, Ttl)> = hops
+    let known: Vec<(&Arc<Hop>, Ttl)> = hops
         .iter()
         .filter_map(|hop| Some((hop, hop.responses().find_map(|response| response.event.reply_ttl)?)))
         .collect();
-    let Some(way) = told.last().and_then(|&(hop, reply_ttl)| differs(hop, reply_ttl)) else { return };
-    let first = told.iter().rev().take_while(|&&(hop, reply_ttl)| differs(hop, reply_ttl) == Some(way)).last();
+    let Some(way) = known.last().and_then(|&(hop, reply_ttl)| differs(hop, reply_ttl)) else { return };
+    let first = known.iter().rev().take_while(|&&(hop, reply_ttl)| differs(hop, reply_ttl) == Some(way)).last();
     if let Some(&(hop, reply_ttl)) = first {
         found.push(Finding::Asymmetry { ttl: hop.ttl, back: hops_back(reply_ttl), reply_ttl });
     }
 }
 
-/// Where the RTT rises and stays: by the fastest answer of each hop, and no more than any hop behind it has, so that a router that
+/// Where the RTT rises and stays: by the fastest answer of each hop, and no more than any later hop has, so that a router that
 /// is slow to answer counts for nothing. A rise must be larger than RTTs differ within a hop anyway.
 fn jumps(hops: &[Arc<Hop>], found: &mut Vec<Finding>) {
     let fastest = |hop: &Arc<Hop>| hop.responses().map(|response| response.rtt).min();
-    let told: Vec<(&Arc<Hop>, Rtt)> = hops.iter().filter_map(|hop| Some((hop, fastest(hop)?))).collect();
+    let known: Vec<(&Arc<Hop>, Rtt)> = hops.iter().filter_map(|hop| Some((hop, fastest(hop)?))).collect();
     let usual = usual_spread(hops);
-    for at in 1..told.len().saturating_sub(KEEPING_HOPS - 1) {
-        let Some((before, rest)) = told.get(..at).and_then(<[_]>::last).zip(told.get(at..)) else { return };
+    for at in 1..known.len().saturating_sub(KEEPING_HOPS - 1) {
+        let Some((before, rest)) = known.get(..at).and_then(<[_]>::last).zip(known.get(at..)) else { return };
         let (Some(&(hop, _)), Some(rtt)) = (rest.first(), rest.iter().map(|&(_, rtt)| rtt).min()) else { return };
         let rise = rtt.as_duration().saturating_sub(before.1.as_duration());
         let answers = rest.iter().map(|(hop, _)| answered(hop)).sum::<usize>();
@@ -374,14 +374,14 @@ fn rewritten(field: Field, hops: &[Arc<Hop>], found: &mut Vec<Finding>) {
             hop.responses().filter_map(|response| response.error()).find(|error| error.quote.ttl.is_some())?;
         Some((hop.ttl, quoting.quote.rewritten.iter().find(|change| change.field == field).copied()))
     };
-    let told: Vec<_> = hops.iter().filter_map(change).collect();
-    let last_told = told.last().map(|&(ttl, _)| ttl);
+    let known: Vec<_> = hops.iter().filter_map(change).collect();
+    let last_quoting = known.last().map(|&(ttl, _)| ttl);
     // A field that is another in each probe is another in each quote, whatever rewrites it.
     let same = |one: Option<Rewritten>, next: Option<Rewritten>| match (one, next) {
         (Some(one), Some(next)) => one.quoted == next.quoted || one.sent != next.sent,
         (one, next) => one == next,
     };
-    for run in told.chunk_by(|one, next| same(one.1, next.1)) {
+    for run in known.chunk_by(|one, next| same(one.1, next.1)) {
         if let ([(first, Some(change)), ..], Some(&(last, _))) = (run, run.last()) {
             found.push(Finding::Rewritten {
                 field,
@@ -389,7 +389,7 @@ fn rewritten(field: Field, hops: &[Arc<Hop>], found: &mut Vec<Finding>) {
                 last,
                 sent: change.sent,
                 quoted: change.quoted,
-                persists: Some(last) == last_told,
+                persists: Some(last) == last_quoting,
             });
         }
     }

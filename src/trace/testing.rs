@@ -43,7 +43,7 @@ pub(super) fn router(ttl: u8) -> IpAddr {
     IpAddr::V4(Ipv4Addr::new(203, 0, 113, ttl))
 }
 
-/// An ICMP or UDP datagram socket, as the kernel gives them to anybody.
+/// An ICMP or UDP datagram socket, as the kernel gives them without privileges.
 pub(super) fn profile(protocol: Protocol) -> Profile {
     let layer = if protocol == Protocol::Icmp { Layer::Transport } else { Layer::Payload };
     Profile {

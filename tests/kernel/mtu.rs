@@ -51,9 +51,9 @@ fn every_method_finds_the_links_that_narrow_and_raw_sockets_leave_the_kernel_as_
             assert_eq!((run.code(), run.stderr.as_str()), (0, ""), "{method:?} {privilege:?} {run:#?}");
             let lines = told(&run.stdout);
             assert_eq!(lines[..5], [Some("1500"), Some("1400"), None, Some("1300"), None], "{method:?} {run:#?}");
-            run.says("the MTU drops from 1500 to 1400 at hop 2 (said by ");
-            run.says("the MTU drops from 1400 to 1300 at hop 4 (said by ");
-            run.says("packets of up to 1300 octets reach the destination");
+            run.says("the MTU drops from 1500 to 1400 at hop 2 (reported by ");
+            run.says("the MTU drops from 1400 to 1300 at hop 4 (reported by ");
+            run.says("packets of up to 1300 bytes reach the destination");
             assert_eq!(remembered(&lab, &target).is_empty(), raw, "{method:?} {privilege:?} {target}");
         }
     }

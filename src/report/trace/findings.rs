@@ -10,31 +10,31 @@ use crate::types::{Mtu, Ttl};
 /// What a finding says, with its evidence.
 pub(in crate::report) fn sentence(finding: &Finding) -> String {
     match finding {
-        Finding::SilentHops { first, last, answers_behind } => {
+        Finding::SilentHops { first, last, next_answer } => {
             let verb = if first == last { "answers" } else { "answer" };
-            format!("{} {verb} no probe, hop {} behind does", hops(*first, *last), answers_behind.get())
+            format!("{} {verb} no probe, but hop {} does", hops(*first, *last), next_answer.get())
         }
-        Finding::NothingBehind { first, last_answer: Some(last) } => {
+        Finding::NothingBeyond { first, last_answer: Some(last) } => {
             format!("nothing answers from hop {} on; hop {} was the last to answer", first.get(), last.get())
         }
-        Finding::NothingBehind { first, last_answer: None } => {
+        Finding::NothingBeyond { first, last_answer: None } => {
             format!("nothing answers from hop {} on, and nothing before", first.get())
         }
-        Finding::RateLimited { ttl, sent, answered, behind, behind_sent } => format!(
+        Finding::RateLimited { ttl, sent, answered, later, later_sent } => format!(
             "hop {} answered {answered} of {sent} probes, but packets pass it: the destination, hop {}, answered all \
-             {behind_sent}; routers limit how many answers they give",
+             {later_sent}; routers limit how many answers they give",
             ttl.get(),
-            behind.get()
+            later.get()
         ),
         Finding::Loss { ttl, first, sent, answered } => format!(
-            "the destination, hop {}, answered {answered} of {sent} probes; answers lack from hop {} on{}",
+            "the destination, hop {}, answered {answered} of {sent} probes; answers are missing from hop {} on{}",
             ttl.get(),
             first.get(),
             if *sent < 20 { " (so few probes prove little)" } else { "" }
         ),
         Finding::Asymmetry { ttl, back, reply_ttl } => format!(
-            "from hop {} on the way back seems to have another length: its answers arrive with TTL {}, which is {back} hops \
-             away if they started with 64, 128 or 255",
+            "from hop {} on the way back seems to have a different length: answers arrive with TTL {}, which means {back} hops \
+             if they started at 64, 128 or 255",
             ttl.get(),
             reply_ttl.get()
         ),
@@ -43,13 +43,13 @@ pub(in crate::report) fn sentence(finding: &Finding) -> String {
         }
         Finding::MplsTunnel { first, last } => format!("{} saw the probes in an MPLS tunnel", hops(*first, *last)),
         Finding::TtlNotCounted { ttl, quoted, responder } => format!(
-            "hop {}, {responder}, quotes TTL {} where 1 is due: the packet was carried on without being counted, as in an \
+            "hop {}, {responder}, quotes TTL {} instead of 1: the packet was forwarded without decrementing its TTL, as in an \
              MPLS tunnel, or the router quotes it wrong",
             ttl.get(),
             quoted.get()
         ),
         Finding::AdminBlock { ttl, responder } => {
-            format!("hop {}, {responder}, says that the probes are administratively prohibited", ttl.get())
+            format!("hop {}, {responder}, reports that the probes are administratively prohibited", ttl.get())
         }
         Finding::OtherAddress { ttl, target, responder } => {
             format!("hop {}: {responder} answers in place of {target}", ttl.get())
@@ -61,26 +61,23 @@ pub(in crate::report) fn sentence(finding: &Finding) -> String {
             format!("hop {} is more than one router: {}", ttl.get(), list(responders))
         }
         Finding::SeveralPaths { ttl, responders } => {
-            format!("from hop {} on flows take different ways: {} share them", ttl.get(), list(responders))
+            format!("from hop {} on flows take different paths, through {}", ttl.get(), list(responders))
         }
         Finding::NarrowLink { ttl, responder, mtu } => {
-            let mtu =
-                mtu.map_or_else(|| "smaller than the probes".to_owned(), |mtu| format!("of {} octets", mtu.get()));
+            let mtu = mtu.map_or_else(|| "smaller than the probes".to_owned(), |mtu| format!("of {} bytes", mtu.get()));
             format!("hop {}, {responder}, is in front of a link with an MTU {mtu}", ttl.get())
         }
-        Finding::PathMtu { mtu, .. } => format!("packets of up to {} octets reach the destination", mtu.get()),
+        Finding::PathMtu { mtu, .. } => format!("packets of up to {} bytes reach the destination", mtu.get()),
         Finding::MtuDrop { at, by, stated } => drop_sentence(at, *by, *stated),
         Finding::MtuBlackHole { at, echoed } => black_hole_sentence(at, *echoed),
         Finding::MtuUnclear { ttl, passed } => format!(
-            "packets of {} octets reach hop {}; whether larger ones do cannot be told, too many answers lack",
+            "packets of {} bytes reach hop {}; whether larger ones do is unclear, as too many answers are missing",
             passed.get(),
             ttl.get()
         ),
         Finding::Unmatched { responder, answers } => {
             let plural = if *answers == 1 { "" } else { "s" };
-            format!(
-                "{responder} sent {answers} answer{plural} that quote too little to tell which probe they are about"
-            )
+            format!("{responder} sent {answers} answer{plural} that quote too little to identify a probe")
         }
         Finding::Rewritten { field, first, last, sent, quoted, persists } => {
             format!("{} {sent} is {quoted} {}", field_words(*field), change(*field, *first, *last, *persists))
@@ -91,8 +88,8 @@ pub(in crate::report) fn sentence(finding: &Finding) -> String {
 /// A rise of the fastest round trip from one hop to a later one, in nanoseconds, that `hops` hops have.
 fn jump(ttl: Ttl, before: Ttl, before_nanos: u64, nanos: u64, hops: usize) -> String {
     format!(
-        "from hop {} on packets and their answers are {} ms longer under way: the fastest answer of hop {} took {} ms, that of \
-         hop {} and the {} behind it took {} ms",
+        "from hop {} on a round trip takes {} ms longer: the fastest answer of hop {} took {} ms, that of hop {} and the {} \
+         hops after it took {} ms",
         ttl.get(),
         Millis(nanos.saturating_sub(before_nanos)),
         before.get(),
@@ -150,11 +147,11 @@ const fn remark(field: Field, persists: bool) -> &'static str {
     }
 }
 
-/// A drop that a router tells.
+/// A drop that a router reports.
 pub(in crate::report) fn drop_sentence(at: &Narrowing, by: IpAddr, stated: Option<Mtu>) -> String {
     let from = at.from.map(|from| format!(" from {}", from.get())).unwrap_or_default();
     let said = match stated {
-        Some(stated) if stated == at.mtu => format!("said by {by}"),
+        Some(stated) if stated == at.mtu => format!("reported by {by}"),
         Some(stated) => format!("{by} refuses larger packets, but states {}", stated.get()),
         None => format!("{by} refuses larger packets, but states no MTU"),
     };
@@ -163,13 +160,13 @@ pub(in crate::report) fn drop_sentence(at: &Narrowing, by: IpAddr, stated: Optio
 
 /// Packets that vanish.
 pub(in crate::report) fn black_hole_sentence(at: &Narrowing, echoed: bool) -> String {
-    let place = match at.behind {
-        Some(behind) if behind.next() == Some(at.ttl) => format!("behind hop {}", behind.get()),
-        Some(behind) => format!("between hop {} and hop {}", behind.get(), at.ttl.get()),
+    let place = match at.after {
+        Some(after) if after.next() == Some(at.ttl) => format!("after hop {}", after.get()),
+        Some(after) => format!("between hop {} and hop {}", after.get(), at.ttl.get()),
         None => format!("before hop {}", at.ttl.get()),
     };
     let echoes = if echoed { " (or the echo replies to them do on the way back)" } else { "" };
-    format!("packets above {} octets vanish silently {place}{echoes}: smaller ones are answered", at.mtu.get())
+    format!("packets above {} bytes vanish silently {place}{echoes}; smaller ones are answered", at.mtu.get())
 }
 
 #[cfg(test)]
@@ -179,9 +176,9 @@ mod tests {
 
     const ROUTER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(203, 0, 113, 2));
 
-    fn at(behind: Option<u8>) -> Narrowing {
-        let from = behind.and_then(|_| Mtu::new(1500));
-        Narrowing { ttl: Ttl::new(5), behind: behind.map(Ttl::new), from, mtu: Mtu::new(1380).unwrap() }
+    fn at(after: Option<u8>) -> Narrowing {
+        let from = after.and_then(|_| Mtu::new(1500));
+        Narrowing { ttl: Ttl::new(5), after: after.map(Ttl::new), from, mtu: Mtu::new(1380).unwrap() }
     }
 
     #[test]
@@ -196,8 +193,8 @@ mod tests {
         };
         assert_eq!(
             sentence(&jump),
-            "from hop 4 on packets and their answers are 70.000 ms longer under way: the fastest answer of hop 3 took \
-             2.500 ms, that of hop 4 and the 2 behind it took 72.500 ms"
+            "from hop 4 on a round trip takes 70.000 ms longer: the fastest answer of hop 3 took 2.500 ms, that of hop 4 and \
+             the 2 hops after it took 72.500 ms"
         );
     }
 
@@ -219,19 +216,19 @@ mod tests {
 
     #[test]
     fn a_drop_names_who_tells_it_and_what_is_told_wrong() {
-        let told = |stated| drop_sentence(&at(Some(4)), ROUTER, Mtu::new(stated));
-        assert_eq!(told(1380), "the MTU drops from 1500 to 1380 at hop 5 (said by 203.0.113.2)");
-        assert!(told(1300).ends_with("at hop 5 (203.0.113.2 refuses larger packets, but states 1300)"));
-        assert!(told(0).ends_with("but states no MTU)"));
+        let sentence = |stated| drop_sentence(&at(Some(4)), ROUTER, Mtu::new(stated));
+        assert_eq!(sentence(1380), "the MTU drops from 1500 to 1380 at hop 5 (reported by 203.0.113.2)");
+        assert!(sentence(1300).ends_with("at hop 5 (203.0.113.2 refuses larger packets, but states 1300)"));
+        assert!(sentence(0).ends_with("but states no MTU)"));
         assert!(drop_sentence(&at(None), ROUTER, None).starts_with("the MTU drops to 1380 at hop 5 "));
     }
 
     #[test]
     fn a_black_hole_lies_between_the_hops_that_tell_of_it() {
-        let sentence = |behind, echoed| black_hole_sentence(&at(behind), echoed);
-        let whole = "packets above 1380 octets vanish silently behind hop 4: smaller ones are answered";
+        let sentence = |after, echoed| black_hole_sentence(&at(after), echoed);
+        let whole = "packets above 1380 bytes vanish silently after hop 4; smaller ones are answered";
         assert_eq!(sentence(Some(4), false), whole);
-        assert!(sentence(Some(2), false).contains(" between hop 2 and hop 5:"));
-        assert!(sentence(None, true).contains(" before hop 5 (or the echo replies to them do on the way back):"));
+        assert!(sentence(Some(2), false).contains(" between hop 2 and hop 5;"));
+        assert!(sentence(None, true).contains(" before hop 5 (or the echo replies to them do on the way back);"));
     }
 }

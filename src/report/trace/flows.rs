@@ -116,7 +116,7 @@ mod tests {
     }
 
     fn findings_of(trace: u32) -> Vec<Finding> {
-        let finding = Finding::NothingBehind { first: Ttl::new(9), last_answer: Some(Ttl::new(8)) };
+        let finding = Finding::NothingBeyond { first: Ttl::new(9), last_answer: Some(Ttl::new(8)) };
         if trace == 2 { Vec::new() } else { vec![finding] }
     }
 

@@ -15,7 +15,7 @@ use crate::wire::extension::Object;
 const HOST_WIDTH: usize = 25;
 /// What a hop that only limits its answers is marked with, and what that means.
 const MARK: &str = "*";
-const LEGEND: &str = "unanswered here, but not behind: this router limits its answers, packets pass it";
+const LEGEND: &str = "unanswered here, but not at later hops: this router limits its answers, packets pass it";
 
 /// The table so far, for SIGQUIT. It overwrites the `^\` that was typed, as ping's line does.
 pub(super) fn interim(options: &TraceTextOptions, report: &Report, talk: &mut dyn Write) -> io::Result<()> {
@@ -52,7 +52,7 @@ fn shown(hops: &[ReportHop]) -> &[ReportHop] {
     hops.get(..answering + 1).unwrap_or(hops)
 }
 
-/// What the rows do not tell of the destination.
+/// What the rows do not show of the destination.
 fn of_destination(report: &Report) -> String {
     let cycles = report.received + report.lost;
     if report.received == 0 {

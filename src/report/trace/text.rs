@@ -205,7 +205,7 @@ fn why_ended(reason: StopReason) -> &'static str {
     match reason {
         StopReason::Destination => "the destination answered",
         StopReason::Unreachable => "the destination is unreachable",
-        StopReason::PortUnreachableElsewhere => "another address than the destination's answered for it",
+        StopReason::PortUnreachableElsewhere => "an address other than the destination's answered for it",
         StopReason::GapLimit => "too many silent hops in a row",
         StopReason::MaxTtl => "the last TTL was tried",
         StopReason::Loop => "the path goes in circles",
@@ -403,13 +403,13 @@ mod tests {
     #[test]
     fn an_mtu_stands_after_the_first_answer_of_the_hop_where_it_is_new() {
         let at = |ttl, answers, mtu| hop_event(0, Hop { mtu: Mtu::new(mtu), ..hop(ttl, answers) });
-        let told = || Some(expired("10.9.1.2", 1000));
+        let shown = || Some(expired("10.9.1.2", 1000));
         let events = [
             begin(0, "10.9.4.2", "10.9.4.2"),
-            at(1, vec![None, told(), told()], 1500),
-            at(2, vec![told()], 1500),
+            at(1, vec![None, shown(), shown()], 1500),
+            at(2, vec![shown()], 1500),
             at(3, vec![None], 1400),
-            at(4, vec![told()], 1400),
+            at(4, vec![shown()], 1400),
         ];
         let (data, _) = written(&mut TraceText::new(numeric()), &events);
         let lines: Vec<&str> = data.lines().skip(1).collect();
@@ -572,18 +572,18 @@ mod tests {
 
     #[test]
     fn findings_stand_after_the_trace_or_on_stderr() {
-        let silent = Finding::SilentHops { first: Ttl::new(2), last: Ttl::new(3), answers_behind: Ttl::new(4) };
+        let silent = Finding::SilentHops { first: Ttl::new(2), last: Ttl::new(3), next_answer: Ttl::new(4) };
         let began = trace_start(0, "a.example", "10.9.4.2");
         let over = Trace { findings: vec![silent], ..trace_end(&began, Vec::new()) };
         let events = [Event::Began(began), Event::Ended(Arc::new(over))];
-        let line = "info: hops 2 to 3 answer no probe, hop 4 behind does\n";
-        let told = |explain, verbose| {
+        let line = "info: hops 2 to 3 answer no probe, but hop 4 does\n";
+        let shown = |explain, verbose| {
             let options = TraceTextOptions { explain, verbose, ..numeric() };
             written(&mut TraceText::new(options), &events)
         };
-        let (data, talk) = told(true, false);
+        let (data, talk) = shown(true, false);
         assert!(data.ends_with(line) && talk.is_empty(), "{data}{talk}");
-        let (data, talk) = told(false, true);
+        let (data, talk) = shown(false, true);
         assert_eq!(data.lines().count(), 1);
         assert!(talk.ends_with(&format!("\nrtrace: a.example: {line}")), "{talk}");
     }

@@ -68,7 +68,7 @@ pub(super) enum Arrived {
     Answer(ProbeId, Entry, Box<Arrival>),
     /// An answer of the target of this subject itself, which does not show what it answers.
     Unnamed(usize, Box<Arrival>),
-    /// An ICMP error that quotes too little to tell which probe it is about.
+    /// An ICMP error that quotes too little to show which probe it is about.
     Unmatched(LaneId, IpAddr),
     /// A probe left.
     Sent(ProbeId, Entry, Stamp),
@@ -149,7 +149,7 @@ impl Fleet {
 
     /// Subject number `index` is under way.
     pub fn open(&mut self, index: usize, route: Route) {
-        // Where nothing but its flow tells a probe, each in flight has one for itself.
+        // Where nothing but its flow identifies a probe, each in flight has one for itself.
         if route.lacks_numbers() && matches!(self.config.ports, Ports::Fixed(_)) {
             self.probes.limit_flows(route.lane, route.profile.max_open);
         }

@@ -1,4 +1,4 @@
-//! What is told of responders beside what they answer, their names and who announces their addresses: asked for once per address,
+//! Names of responders and the systems that announce their addresses: asked for once per address,
 //! waited for only while the resolver keeps its time.
 
 use std::collections::HashMap;
@@ -53,7 +53,7 @@ impl<T> Lookup<T> {
         matches!(self, Lookup::Asked)
     }
 
-    /// Answers nobody asked for are dropped.
+    /// Answers that were not asked for are dropped.
     fn answer(&mut self, answer: T) {
         if !matches!(self, Lookup::Unasked) {
             *self = Lookup::Answered(answer);
@@ -103,7 +103,7 @@ impl Names {
         }
     }
 
-    /// Somebody waited [`PATIENCE`] in vain.
+    /// A hop waited [`PATIENCE`] in vain.
     pub fn missed(&mut self) {
         self.given_up = true;
     }
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_answers_at_once_and_nobody_is_asked() {
+    fn a_table_answers_at_once_without_a_lookup() {
         let table = AsTable::read(b"192.0.2.0/25 64501 64500".to_vec()).unwrap();
         let mut names = Names::new(false, Some(OriginSource::Table(Arc::new(table))));
         let outside = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 200));

@@ -1,4 +1,4 @@
-//! The probes of all traces of a run, by what an answer tells of them.
+//! The probes of all traces of a run, by what an answer shows of them.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::IpAddr;
@@ -54,12 +54,12 @@ struct Flows {
 }
 
 impl ProbeTable {
-    /// An empty probes whose first probe has a number behind `last`.
+    /// An empty table whose first probe has a number after `last`.
     pub fn after(last: ProbeId) -> Self {
         ProbeTable { last: Some(last), ..ProbeTable::default() }
     }
 
-    /// The number of the next probe: the first behind the last one's that is `usable`.
+    /// The number of the next probe: the first after the last one's that is `usable`.
     pub fn next_number(&self, usable: impl Fn(ProbeId) -> bool) -> ProbeId {
         let mut probe = self.last.map_or(ProbeId::FIRST, ProbeId::next);
         while !usable(probe) {

@@ -36,7 +36,7 @@ impl WorkQueue {
         self.timers.set(key(index), at);
     }
 
-    /// The first trace at or behind `from` that may have a probe to send.
+    /// The first trace at or after `from` that may have a probe to send.
     pub fn next_ready(&self, from: usize) -> Option<usize> {
         self.ready.range(from..).next().copied()
     }

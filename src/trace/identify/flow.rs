@@ -6,7 +6,7 @@ use crate::channel::{Profile, Protocol};
 use crate::trace::config::Ports;
 use crate::types::FlowLabel;
 
-/// Where counting goes on behind port 65535: above the well-known services.
+/// Where counting goes on after port 65535: above the well-known services.
 const WRAPPED_PORT: u16 = 1024;
 
 /// The source port of flow number `flow` of a raw lane.
@@ -57,9 +57,9 @@ pub(in crate::trace) fn port(ports: Ports, index: u32) -> u16 {
             let to_the_end = u32::from(u16::MAX - first.get());
             match index.checked_sub(to_the_end + 1) {
                 None => first.get().saturating_add(u16::try_from(index).unwrap_or(u16::MAX)),
-                Some(behind) => {
+                Some(wrapped) => {
                     let room = u32::from(u16::MAX - WRAPPED_PORT) + 1;
-                    WRAPPED_PORT.saturating_add(u16::try_from(behind % room).unwrap_or(0))
+                    WRAPPED_PORT.saturating_add(u16::try_from(wrapped % room).unwrap_or(0))
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! The numbers a probe carries where a lane lets us write the field: each tells its probe alone, also from 8 quoted octets.
+//! The numbers a probe carries where a lane lets us write the field: each identifies its probe alone, also from 8 quoted octets.
 
 use crate::channel::{Owner, Profile, Protocol};
 use crate::trace::fleet::probes::SentFields;

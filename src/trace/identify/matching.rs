@@ -25,7 +25,7 @@ pub(in crate::trace) enum Match {
     Answer(ProbeId, Box<Arrival>),
     /// An answer of the target itself, to one of the probes to this address and port; nothing in it says which.
     Unnamed(IpEndpoint, Box<Arrival>),
-    /// An ICMP error that quotes too little to tell whose it is.
+    /// An ICMP error that quotes too little to show which probe it is about.
     Unmatched(IpAddr),
     /// Not ours.
     Foreign,
@@ -78,7 +78,7 @@ impl<'a> Matcher<'a> {
             None => probes.by_sequence(lane, reply.sequence),
         }?;
         let (agree, of) = signature.agreement(profile, reply.payload);
-        // From the target a damaged cookie is forgiven; from elsewhere only a telling one proves that it is our probe's echo.
+        // From the target a damaged cookie is forgiven; from elsewhere only one of enough octets proves that it is our probe's echo.
         let from_target = reply.responder == entry.destination;
         let ours = if from_target { agree * 2 >= of } else { agree == of && of >= PROOF_OCTETS };
         let outcome = Outcome::Reply(Reply {
@@ -107,8 +107,8 @@ impl<'a> Matcher<'a> {
         }
     }
 
-    /// The target's answer to a SYN acknowledges it, and a reset the octets behind it as well (RFC 9293 §3.10.7.1), which who
-    /// accepts keeps for later; a reset without acknowledgment names no probe.
+    /// The target's answer to a SYN acknowledges it, and a reset acknowledges its payload as well (RFC 9293 §3.10.7.1), which a
+    /// host that accepts keeps for later; a reset without acknowledgment names no probe.
     fn segment(&self, segment: &Segment) -> Match {
         if !(segment.header.is_syn_ack() || segment.header.is_reset()) {
             return Match::Foreign;
@@ -121,9 +121,9 @@ impl<'a> Matcher<'a> {
         let Some(number) = segment.header.acknowledgment.map(|number| number.wrapping_sub(1)) else {
             return Match::Unnamed(from, arrival);
         };
-        let behind = u32::try_from(self.signature.payload_octets(self.profile)).unwrap_or_default();
-        let order = if segment.header.is_reset() { [behind, 0] } else { [0, behind] };
-        let sent = order.map(|behind| number.wrapping_sub(behind));
+        let payload = u32::try_from(self.signature.payload_octets(self.profile)).unwrap_or_default();
+        let order = if segment.header.is_reset() { [payload, 0] } else { [0, payload] };
+        let sent = order.map(|payload| number.wrapping_sub(payload));
         let named = sent.into_iter().find_map(|number| {
             let found = self.probes.by_sequence(self.lane, self.signature.keys.by_tcp_sequence(number)?)?;
             (found.1.sent.tcp_sequence == Some(number)).then_some(found)
@@ -145,8 +145,8 @@ impl<'a> Matcher<'a> {
         let Some(responder) = error.responder else { return Match::Foreign };
         let Some(quoted) = error.quoted.as_ref() else { return Match::Unmatched(responder) };
         let Some((probe, entry)) = self.quoted(quoted) else {
-            let telling = quoted.transport != QuotedTransport::Unknown;
-            return if telling { Match::Foreign } else { Match::Unmatched(responder) };
+            let readable = quoted.transport != QuotedTransport::Unknown;
+            return if readable { Match::Foreign } else { Match::Unmatched(responder) };
         };
         let rewritten = rewritten::fields(self.profile, probe, entry, quoted);
         Match::Answer(probe, Box::new(error_arrival(error, responder, rewritten)))
@@ -176,13 +176,13 @@ impl<'a> Matcher<'a> {
                 let named = self.signature.keys.by_tcp_sequence(sequence);
                 self.by_keys(quoted, named, |entry| {
                     let port = Some(source_port) == entry.sent.source_port || destination_port == entry.port;
-                    // 32 bits are no coincidence, whatever became of the ports.
+                    // 32 bits are no coincidence, whatever the ports are now.
                     port || (entry.sent.tcp_sequence == Some(sequence) && has_address(quoted, entry))
                 })
             }
-            // Too little is quoted to read the transport header: the Identification tells, if it is ours.
+            // Too little is quoted to read the transport header: the Identification decides, if it is ours.
             (_, QuotedTransport::Unknown) if raw => self.by_keys(quoted, None, |entry| has_addresses(quoted, entry)),
-            // Too little is quoted to read a port, but over a flow of its own the socket tells.
+            // Too little is quoted to read a port, but over a flow of its own the socket decides.
             (Protocol::Udp, QuotedTransport::Unknown) => self.by_port(quoted.flow, None, quoted.destination),
             _ => None,
         }
@@ -204,7 +204,7 @@ impl<'a> Matcher<'a> {
         (ident, sequence, payload): (Ident, Sequence, &[u8]),
     ) -> Option<Found<'a>> {
         let Matcher { signature, probes, profile, lane } = *self;
-        // The whole cookie is proof, whatever became of the rest.
+        // The whole cookie is proof, whatever the rest is.
         if let Some(probe) = signature.tagged(profile, payload) {
             return probes.get(lane, probe);
         }
@@ -228,8 +228,8 @@ impl<'a> Matcher<'a> {
     }
 
     /// The probe that two numbers of a quote agree on: the one in the transport header, which names `transport`, and the IPv4
-    /// Identification. Where only one names a probe, `confirms` must: with so many probes on record as there are, 16 bits name one
-    /// by accident, and the addresses are those of whatever else is sent there. Where they name two, only one may be open.
+    /// Identification. Where only one names a probe, `confirms` must: there are so many probes on record that 16 bits name
+    /// one by accident, and the addresses are those of whatever else is sent there. Where they name two, only one may be open.
     fn by_keys(
         &self,
         quoted: &QuotedProbe<'_>,

@@ -41,7 +41,7 @@ impl Signature {
         }
     }
 
-    /// Octets behind the transport header, so that the whole packet has the size asked for or the least possible.
+    /// Octets after the transport header, so that the whole packet has the size asked for or the least possible.
     pub fn payload_octets(&self, profile: &Profile) -> usize {
         let headers = header_octets(profile.family, profile.protocol);
         let wanted = match (self.packet_octets, profile.protocol) {

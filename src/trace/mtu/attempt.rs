@@ -1,6 +1,6 @@
 //! Whether packets of one size reach one hop: [`Attempt`].
 //!
-//! Silence counts only where smaller packets are answered meanwhile, which are known to pass: right behind each packet of the
+//! Silence counts only where smaller packets are answered meanwhile, which are known to pass: right after each packet of the
 //! size in question leaves one of them. A first attempt of a size is content with one such pair, so that sizes can be searched
 //! quickly; what it finds is confirmed by a thorough one. While no smaller packet is answered, routers may limit their
 //! answers, so everything slows down; and the more of them are lost, the more lost packets it takes to blame their size.
@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use crate::types::Instant;
 
-/// So many packets must be lost to a thorough attempt, and as many smaller ones answered.
+/// Packets that a thorough attempt must lose, and smaller ones that must be answered.
 const MIN_LOST: u32 = 3;
-/// So many pairs leave at a time where one was not enough.
+/// Pairs that leave at a time where one was not enough.
 const BATCH: u32 = 5;
 /// No more pairs than this are sent.
 const MAX_PAIRS: u32 = 3 * BATCH;
@@ -78,7 +78,7 @@ pub(super) enum Verdict {
     Again,
     /// The size is why nothing came back.
     Silent,
-    /// It cannot be told.
+    /// It remains open.
     Unclear,
 }
 
@@ -164,7 +164,7 @@ impl Attempt {
     }
 
     /// No packet of the size in question was answered, and nothing is waited for any more; the last left at `last`.
-    /// `known` is what became of all packets to this hop, also of earlier attempts, whose size is known to pass.
+    /// `known` counts all packets to this hop, also of earlier attempts, whose size is known to pass.
     pub fn judge(&mut self, now: Instant, last: Instant, known: Controls, pauses: &mut Pauses) -> Verdict {
         if self.just_sent >= MIN_LOST && self.just_answered == 0 {
             if pauses.limited {
@@ -223,7 +223,7 @@ mod tests {
         Attempt::new((4, 1500), 1400, plan, Instant::ZERO, pauses)
     }
 
-    /// Judges after each batch, of whose smaller packets so many were answered.
+    /// Judges after each batch; `answered` has how many of its smaller packets were answered.
     fn judged(plan: Plan, answered: &[u32]) -> (Vec<Verdict>, Pauses) {
         let mut pauses = Pauses::new(Duration::ZERO, true);
         let mut attempt = attempt(plan, &pauses);
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn every_lost_packet_has_a_smaller_one_right_behind_it() {
+    fn every_lost_packet_has_a_smaller_one_right_after_it() {
         let attempt = attempt(Plan::Thorough, &Pauses::new(Duration::ZERO, true));
         let queued: Vec<_> = attempt.queue.iter().map(|&(at, role)| (at.as_nanos() / 1_000_000, role)).collect();
         let pair = |at| [(at, Role::Test), (at, Role::Control)];

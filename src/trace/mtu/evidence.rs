@@ -14,7 +14,7 @@ const LIKELY: [usize; 31] = [
     1432, 1436, 1440, 1450, 1452, 1460, 1468, 1476, 1480, 1492, 1500, 9000,
 ];
 
-/// A silent failure counts once it was seen by so many attempts, the last of which was thorough.
+/// Attempts after which a silent failure counts, the last of which was thorough.
 const SILENT_ATTEMPTS: u32 = 2;
 
 /// Why a size does not pass.
@@ -67,7 +67,7 @@ pub(super) struct Evidence {
     lossy: bool,
 }
 
-/// The MTU of the path to a hop: this size was answered, and what is said here became of the next larger one.
+/// The MTU of the path to a hop: this size was answered, and the next larger one failed for this reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Measured {
     pub size: usize,
@@ -121,7 +121,7 @@ impl Evidence {
             Cause::Local | Cause::Silent => None,
         };
         self.hint(size, stated);
-        // What our own link does not take reaches nobody.
+        // What our own link does not take reaches no hop.
         let Some(at) = (if cause == Cause::Local { Some(0) } else { self.index(ttl) }) else { return };
         if self.passed_at(at) >= size {
             return;
@@ -137,7 +137,7 @@ impl Evidence {
         });
     }
 
-    /// Somebody says that `stated` octets would pass where `size` does not. It is tried if it can be true.
+    /// A router or the kernel states that `stated` octets would pass where `size` does not. It is tried if it can be true.
     pub fn hint(&mut self, size: usize, stated: Option<usize>) {
         self.hints.extend(stated.filter(|&stated| (self.least..size).contains(&stated)));
     }
@@ -147,7 +147,7 @@ impl Evidence {
         self.lossy = true;
     }
 
-    /// Whether it is known what becomes of this size on its way to `ttl`, silence apart, or whether `ttl` tells nothing.
+    /// Whether it is known if this size passes to `ttl`, silence apart, or whether `ttl` does not answer.
     pub fn decides(&self, ttl: u8, size: usize) -> bool {
         let Some(at) = self.index(ttl) else { return true };
         let failed = self.failed_at(at).is_some_and(|failed| failed.size <= size && failed.cause != Cause::Silent);
@@ -160,7 +160,7 @@ impl Evidence {
         failed.is_some_and(|failed| failed.size == size && failed.cause == Cause::Silent)
     }
 
-    /// The hop at `ttl` answers too rarely to tell anything more.
+    /// The hop at `ttl` answers too rarely to show anything more.
     pub fn give_up(&mut self, ttl: u8) {
         let Some(at) = self.index(ttl) else { return };
         let failed = self.anchors.remove(at).failed;
@@ -210,15 +210,15 @@ impl Evidence {
     }
 
     /// Where from `first` on and before `end` to look for the hop at which a size fails: at the router that says so, then
-    /// right behind it, else in the middle.
+    /// right after it, else in the middle.
     fn place(&self, failed: Failed, first: usize, end: usize) -> usize {
         let router = match failed.cause {
             Cause::Reported { by, .. } => self.anchors.iter().position(|anchor| anchor.responders.contains(&by)),
             Cause::Local | Cause::Silent => None,
         };
-        let behind = router.map(|at| at + 1);
+        let next = router.map(|at| at + 1);
         let within = |at: &usize| (first..end).contains(at);
-        router.filter(within).or(behind.filter(within)).unwrap_or(first.midpoint(end))
+        router.filter(within).or(next.filter(within)).unwrap_or(first.midpoint(end))
     }
 
     /// A size above `passed`, and below what failed.
@@ -234,8 +234,8 @@ impl Evidence {
             return end - 1;
         }
         let first = LIKELY.partition_point(|&size| size <= passed);
-        let behind = LIKELY.partition_point(|&size| size < end);
-        match LIKELY.get(first.midpoint(behind)).filter(|_| first < behind) {
+        let beyond = LIKELY.partition_point(|&size| size < end);
+        match LIKELY.get(first.midpoint(beyond)).filter(|_| first < beyond) {
             Some(&likely) => likely,
             None if LIKELY.contains(&passed) => passed + 1,
             None => passed.midpoint(end),
@@ -281,7 +281,7 @@ mod tests {
     /// What a path does: the MTU of the link to each hop, and what its router says of larger packets.
     type Path<'a> = &'a [(usize, fn(usize) -> Cause)];
 
-    fn told(stated: usize) -> Cause {
+    fn reported(stated: usize) -> Cause {
         Cause::Reported { by: ROUTER, stated: Mtu::new(stated as u32) }
     }
 
@@ -294,15 +294,15 @@ mod tests {
     }
 
     fn without_mtu(_: usize) -> Cause {
-        told(0)
+        reported(0)
     }
 
     fn halved(mtu: usize) -> Cause {
-        told(mtu / 2)
+        reported(mtu / 2)
     }
 
     fn raised(mtu: usize) -> Cause {
-        told(mtu + 7)
+        reported(mtu + 7)
     }
 
     /// Tries what is asked for until nothing is; gives how often.
@@ -336,12 +336,12 @@ mod tests {
     }
 
     #[test]
-    fn drops_that_routers_tell_are_found_and_placed() {
+    fn drops_that_routers_report_are_found_and_placed() {
         let mut evidence = evidence(Family::V4, 65_535, 5);
-        let links: Path<'_> = &[(1500, own), (1500, told), (1400, told), (9000, told), (1300, told)];
+        let links: Path<'_> = &[(1500, own), (1500, reported), (1400, reported), (9000, reported), (1300, reported)];
         assert!(play(&mut evidence, links) <= 16);
         assert_eq!(sizes(&evidence), [1500, 1500, 1400, 1400, 1300].map(Some));
-        assert_eq!(evidence.measured(5).unwrap().end, Some(told(1300)));
+        assert_eq!(evidence.measured(5).unwrap().end, Some(reported(1300)));
         assert_eq!(evidence.measured(2).unwrap().end, Some(Cause::Local));
     }
 
@@ -368,22 +368,22 @@ mod tests {
     #[test]
     fn a_stated_mtu_that_no_link_of_the_family_has_is_no_hint() {
         let mut evidence = evidence(Family::V6, 65_575, 3);
-        evidence.fail(3, 1500, told(1279));
+        evidence.fail(3, 1500, reported(1279));
         assert!(evidence.hints.is_empty());
-        evidence.fail(3, 1500, told(1500));
+        evidence.fail(3, 1500, reported(1500));
         assert!(evidence.hints.is_empty());
-        evidence.fail(3, 1500, told(1280));
+        evidence.fail(3, 1500, reported(1280));
         assert_eq!(evidence.next(), Some((3, 1280)));
     }
 
     #[test]
     fn an_answer_overrules_every_refusal_of_its_size() {
         let mut evidence = evidence(Family::V4, 1500, 2);
-        evidence.fail(2, 1500, told(100));
-        evidence.fail(1, 1000, told(100));
+        evidence.fail(2, 1500, reported(100));
+        evidence.fail(1, 1000, reported(100));
         evidence.pass(2, 1500);
         assert_eq!(sizes(&evidence), [Some(1500); 2]);
-        evidence.fail(2, 1500, told(100));
+        evidence.fail(2, 1500, reported(100));
         assert_eq!((evidence.next(), sizes(&evidence)), (None, vec![Some(1500); 2]));
     }
 
@@ -398,9 +398,9 @@ mod tests {
     }
 
     #[test]
-    fn a_hop_that_is_given_up_leaves_what_it_told() {
+    fn a_hop_that_is_given_up_leaves_what_it_reported() {
         let mut evidence = evidence(Family::V4, 1500, 3);
-        evidence.fail(2, 1500, told(1400));
+        evidence.fail(2, 1500, reported(1400));
         evidence.give_up(2);
         assert_eq!(evidence.ttls().collect::<Vec<_>>(), [1, 3]);
         assert_eq!(evidence.next(), Some((3, 1400)));

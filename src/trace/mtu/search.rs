@@ -19,7 +19,7 @@ use crate::wire::icmp::ErrorKind;
 /// No search sends more packets or takes longer than this, whatever comes back.
 pub(super) const MAX_PROBES: usize = 500;
 pub(super) const MAX_DURATION: Duration = Duration::from_secs(60);
-/// So many refusals in a row end it.
+/// Refusals in a row that end it.
 const REFUSED_IN_A_ROW: u32 = 10;
 /// Before anything is tried again when the kernel refused a packet.
 const RETRY: Duration = Duration::from_millis(10);
@@ -73,7 +73,7 @@ pub(super) struct Search {
 }
 
 impl Search {
-    /// The search behind `trace`, which was `started` then, of sizes between `base`, which passes, and `limit`. The trace
+    /// The search after `trace`, which was `started` then, of sizes between `base`, which passes, and `limit`. The trace
     /// itself if it has no hop to ask.
     pub fn new(
         config: &Config,
@@ -169,7 +169,7 @@ impl Search {
         self.attempts += 1;
     }
 
-    /// What became of the packets to `ttl` whose size is known to pass: how much is lost at random. A smaller packet behind one
+    /// Counts the packets to `ttl` whose size is known to pass, which shows how much is lost at random. A smaller packet after one
     /// that was answered is left out, because that may have used up what a limit allows.
     fn known(&self, ttl: u8) -> Controls {
         let passed = self.evidence.passed(ttl).unwrap_or_default();
@@ -285,7 +285,7 @@ impl Search {
     }
 
     /// The packet that an answer of the destination is to which names none: the only one in flight to there, because nothing
-    /// tells several apart.
+    /// distinguishes several.
     pub fn only_open(&self, now: Instant) -> Option<ProbeId> {
         let arrives = |probe: &&SentProbe| self.evidence.answers_at(probe.ttl, self.route.target.address);
         let in_flight = |probe: &&SentProbe| !probe.answered && probe.sent_at + self.wait > now;
@@ -353,8 +353,8 @@ fn drops(evidence: &Evidence, echoing: Option<Ttl>) -> Vec<Finding> {
         let narrower = before.is_none_or(|(_, size)| measured.size < size);
         let octets = |size: usize| u32::try_from(size).ok().and_then(Mtu::new);
         if let (Some(mtu), Some(end), true) = (octets(measured.size), measured.end, narrower) {
-            let (behind, from) = (before.map(|(ttl, _)| ttl), before.and_then(|(_, size)| octets(size)));
-            let at = Narrowing { ttl, behind, from, mtu };
+            let (after, from) = (before.map(|(ttl, _)| ttl), before.and_then(|(_, size)| octets(size)));
+            let at = Narrowing { ttl, after, from, mtu };
             match end {
                 Cause::Local => {}
                 Cause::Reported { by, stated } => found.push(Finding::MtuDrop { at, by, stated }),

@@ -20,7 +20,7 @@ pub(in crate::trace) struct End {
     /// The last TTL that belongs to the path.
     pub ttl: u8,
     pub reason: StopReason,
-    /// Whether the answer itself tells how far away it was given.
+    /// Whether the answer itself shows how far away it was given.
     pub measured: bool,
 }
 
@@ -31,7 +31,7 @@ pub(in crate::trace) struct Path {
     /// Answers of the destination to probes that ran past it, whose hop has answers of its own.
     spare: Vec<Slot>,
     highest: Option<u8>,
-    /// The highest TTL at which somebody before the destination answered.
+    /// The highest TTL at which a router before the destination answered.
     on_the_way: Option<u8>,
     slowest: Option<Duration>,
     end: Option<End>,
@@ -54,7 +54,7 @@ impl Path {
         self.hops.get(..beyond.unwrap_or(self.hops.len())).unwrap_or(&self.hops)
     }
 
-    /// The hops to probe under this gap limit: [`Path::hops`] up to so many TTLs behind the highest that answered.
+    /// The hops to probe under this gap limit: [`Path::hops`] up to that many TTLs beyond the highest that answered.
     pub fn hops_within(&self, gap_limit: Option<u32>) -> &[HopState] {
         let hops = self.hops();
         let within = gap_limit.map(|gap| (self.answered_hops() + gap.max(1) as usize).min(hops.len()));
@@ -82,7 +82,7 @@ impl Path {
         self.end
     }
 
-    /// The RTT of the first answer found behind `ttl`.
+    /// The RTT of the first answer found beyond `ttl`.
     pub fn first_rtt_after(&self, ttl: u8) -> Option<Duration> {
         self.hops.iter().filter(|hop| hop.ttl > ttl).find_map(HopState::first_rtt)
     }
@@ -97,7 +97,7 @@ impl Path {
         self.open_in(self.hops(), config)
     }
 
-    /// The same with the probes that ran past the end of the path: their answers are nobody's, but may still come.
+    /// The same with the probes that ran past the end of the path: their answers count for no hop, but may still come.
     pub fn open_anywhere(&self, config: &Config) -> impl Iterator<Item = (ProbeId, Instant)> {
         self.open_in(&self.hops, config)
     }
@@ -183,8 +183,8 @@ impl Path {
 
     /// The probes that may have reached the destination and have no answer, each with when it left.
     pub fn arrived(&self) -> impl Iterator<Item = (ProbeId, Instant)> {
-        let behind = self.hops.iter().filter(|hop| self.on_the_way.is_none_or(|highest| highest < hop.ttl));
-        let open = behind.flat_map(|hop| &hop.slots).filter(|slot| slot.arrival.is_none());
+        let beyond = self.hops.iter().filter(|hop| self.on_the_way.is_none_or(|highest| highest < hop.ttl));
+        let open = beyond.flat_map(|hop| &hop.slots).filter(|slot| slot.arrival.is_none());
         open.filter_map(|slot| slot.sent).map(|(probe, sent)| (probe, sent.user.mono))
     }
 
@@ -194,8 +194,8 @@ impl Path {
         let on_the_way = self.on_the_way;
         let last = self.hops.iter().rposition(HopState::is_open);
         self.hops.truncate(last.map_or(usize::MAX, |last| last + 1).max(self.answered_hops()));
-        let behind = self.hops.iter_mut().filter(|hop| on_the_way.is_none_or(|highest| highest < hop.ttl));
-        for slot in behind.flat_map(|hop| &mut hop.slots).filter(|slot| slot.arrival.is_none()) {
+        let beyond = self.hops.iter_mut().filter(|hop| on_the_way.is_none_or(|highest| highest < hop.ttl));
+        for slot in beyond.flat_map(|hop| &mut hop.slots).filter(|slot| slot.arrival.is_none()) {
             slot.sent = None;
         }
     }
@@ -213,7 +213,7 @@ impl Path {
         (distance >= first && self.on_the_way.is_none_or(|highest| highest < distance)).then_some(distance)
     }
 
-    /// A probe that ran past the destination tells of it as well as one of its own hop: its answer takes the place of one that
+    /// A probe that ran past the destination says as much about it as one of its own hop: its answer takes the place of one that
     /// has not been sent, or stands beside those that were not answered.
     fn move_answer(&mut self, (ttl, index): (u8, usize), distance: u8) {
         let Some(moved) = self.slot(ttl, index).map(std::mem::take) else { return };
@@ -228,7 +228,7 @@ impl Path {
         }
     }
 
-    /// The silent hops right below a destination whose distance no answer has told: any of them may be the destination, which
+    /// The silent hops right below a destination whose distance no answer has shown: any of them may be the destination, which
     /// did not answer because hosts limit how often they do.
     fn doubtful(&self) -> impl Iterator<Item = usize> {
         let end = self.end.filter(|end| end.reason == StopReason::Destination && !end.measured);
@@ -267,7 +267,7 @@ impl Path {
         }
     }
 
-    /// A path that goes in circles ends behind the second turn. An answer can only close a circle with a router seen before.
+    /// A path that goes in circles ends after the second turn. An answer can only close a circle with a router seen before.
     fn note_circle(&mut self, ttl: u8) {
         let router = self.hops.iter().find(|hop| hop.ttl == ttl).and_then(HopState::router);
         let seen = |hop: &HopState| hop.ttl != ttl && hop.router() == router;

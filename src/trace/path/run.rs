@@ -20,20 +20,20 @@ use crate::trace::path::schedule::{Next, Rhythm};
 use crate::trace::path::wait::BEYOND_AT_MOST;
 use crate::types::{Instant, Mtu, Now, ProbeId, Stamp, Ttl};
 
-/// So many probes refused in a row end a trace of which some left, and this many one of which none left.
+/// Probes refused in a row that end a trace of which some left, and one of which none left.
 const REFUSED_IN_A_ROW: u32 = 10;
 const REFUSED_FROM_THE_START: u32 = 3;
 
 /// A little more than Linux hosts let pass between two errors to one peer.
 const LIMIT_PAUSE: Duration = Duration::from_millis(1050);
 
-/// So many routers whose answers say too little are remembered.
+/// Routers whose answers quote too little that are remembered.
 const MAX_UNMATCHED: usize = 64;
 
 /// The least time between probes that are sent one by one.
 const SLOW_AT_LEAST: Duration = Duration::from_millis(100);
 
-/// A silent hop behind the last answer is not told for this long, since a slow answer may still come: twice the longest wait, so
+/// A silent hop beyond the last answer is not reported for this long, since a slow answer may still come: twice the longest wait, so
 /// that a trace that is not slowed down ends before.
 const HELD: Duration = Duration::from_secs(4);
 
@@ -44,7 +44,7 @@ pub(in crate::trace) enum Attribution {
     Probe(ProbeId),
     /// One of these: they are forgotten and sent anew.
     Ambiguous(Vec<ProbeId>),
-    /// It cannot be told.
+    /// It remains open.
     Unknown,
 }
 
@@ -204,7 +204,7 @@ impl TraceRun {
     }
 
     /// The probe that an answer of the destination is for that names none: the only one that may have arrived there without being
-    /// answered yet. Where there are several, the datagrams of a service tell only when they are sent one by one.
+    /// answered yet. Where there are several, the datagrams of a service identify a probe only when they are sent one by one.
     pub fn attribute_unnamed(&mut self, now: Instant) -> Attribution {
         let mut arrived: Vec<(ProbeId, Instant)> = self.path.arrived().collect();
         if self.rhythm.is_slow() {
@@ -243,7 +243,7 @@ impl TraceRun {
         }
     }
 
-    /// A router told of one of our packets, or so it seems, and not of which.
+    /// A router reported one of our packets, or so it seems, but not which.
     pub fn unmatched(&mut self, responder: IpAddr) {
         if let Some((_, count)) = self.unmatched.iter_mut().find(|(known, _)| *known == responder) {
             *count = count.saturating_add(1);

@@ -37,7 +37,7 @@ impl Window {
             },
             // A target that limits its «port unreachable» answers six at once: four first probes that may all run past it,
             // and the second and third of its own hop.
-            // Where the quote tells the distance, those that run past it are answers of its hop.
+            // Where the quote shows the distance, those that run past it are answers of its hop.
             Protocol::Udp => Window {
                 ttls: if profile.writes_header() { 6 } else { 4 },
                 opens_every: slowest.clamp(Duration::from_millis(50), Duration::from_millis(250)),
@@ -65,7 +65,7 @@ pub(in crate::trace) struct Rhythm {
     ahead: usize,
     /// Whether a probe left.
     begun: bool,
-    /// Probes leave one after the other, each this long behind one that is not answered.
+    /// Probes leave one after the other, each this long after one that is not answered.
     one_by_one: Option<Duration>,
     next_send: Instant,
     /// When the highest TTL that answered was last raised, or the first probe left.
@@ -101,7 +101,7 @@ impl Rhythm {
         self.next_send = self.next_send.max(now + RETRY);
     }
 
-    /// From `now` on one probe is in flight at a time, so that an answer that names none can be told: what is in flight is given
+    /// From `now` on one probe is in flight at a time, so that an answer that names none can be attributed: what is in flight is given
     /// `span` to come in, and so is each of the others.
     pub fn slow_down(&mut self, span: Duration, now: Instant) {
         self.one_by_one = Some(span);
@@ -152,7 +152,7 @@ impl Rhythm {
             let found = due(at, hop, index).map(|due| (due, hop.ttl, index));
             let key = |&(due, ttl, index): &(Instant, u8, usize)| (due.max(now), index, ttl);
             first = first.into_iter().chain(found).min_by_key(key);
-            // Hops behind one that was not probed yet come behind it.
+            // Hops after one that was not probed yet come after it.
             if index == 0 {
                 break;
             }

@@ -61,18 +61,18 @@ impl HopCounts {
     }
 }
 
-/// Says of each hop whether its silence persists behind it.
+/// Decides for each hop whether its silence persists at later hops.
 pub(super) fn judge(hops: &mut [ReportHop]) {
     // The smallest part that a later hop that answers leaves unanswered.
-    let mut least_behind: Option<f64> = None;
+    let mut least_beyond: Option<f64> = None;
     for hop in hops.iter_mut().rev() {
         let decided = hop.received + hop.unanswered;
         let part = if decided == 0 { 0.0 } else { hop.unanswered as f64 / decided as f64 };
         if hop.unanswered > 0 {
-            hop.persists = Some(least_behind.is_none_or(|least| least > 0.0 && least * 2.0 >= part));
+            hop.persists = Some(least_beyond.is_none_or(|least| least > 0.0 && least * 2.0 >= part));
         }
         if hop.received > 0 {
-            least_behind = Some(least_behind.map_or(part, |least| least.min(part)));
+            least_beyond = Some(least_beyond.map_or(part, |least| least.min(part)));
         }
     }
 }
@@ -117,13 +117,13 @@ mod tests {
     }
 
     #[test]
-    fn half_as_much_behind_is_the_same_loss_and_less_is_not() {
+    fn half_as_much_beyond_is_the_same_loss_and_less_is_not() {
         assert_eq!(persisting(&[(20, 12), (20, 16)])[0], Some(true));
         assert_eq!(persisting(&[(20, 12), (20, 17)])[0], Some(false));
     }
 
     proptest! {
-        /// Packets that got lost on the way to a hop that answers cannot have reached the hops behind it.
+        /// Packets that got lost on the way to a hop that answers cannot have reached the hops beyond it.
         #[test]
         fn what_persists_is_missing_at_every_later_hop_that_answers(
             answered in proptest::collection::vec((1u64..40, 0u64..40), 1..20),

@@ -36,7 +36,7 @@ pub struct Report {
     pub lost: u64,
     /// Those in which it still may.
     pub pending: u64,
-    /// How far away the destination was, in how many of the cycles that tell it for certain; nearest first.
+    /// How far away the destination was, and in how many of the cycles that show it for certain; nearest first.
     pub distances: Vec<(Ttl, u64)>,
     /// Probes that the kernel refused.
     pub send_failed: u64,

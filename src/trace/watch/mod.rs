@@ -1,4 +1,4 @@
-//! Paths watched for a while: [`Reporter`] is the Machine behind `rtrace --report`.
+//! Paths watched for a while: [`Reporter`] is the Machine of `rtrace --report`.
 //!
 //! # Cycles
 //!

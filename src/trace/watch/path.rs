@@ -21,11 +21,11 @@ const COUNTS_FOR: Duration = Duration::from_secs(10);
 const CONNECTION_COUNTS_FOR: Duration = Duration::from_secs(3);
 /// How long the last answers are waited for at least.
 const LAST_WAIT: Duration = Duration::from_secs(1);
-/// So many TTLs further each cycle a destination is looked for that does not answer any more, from the second such cycle on.
+/// How many TTLs further each cycle the search for a destination that no longer answers goes, from the second such cycle on.
 const FURTHER: usize = 2;
-/// So many ports are used in turn: more than probes can be waiting.
+/// Ports that are used in turn: more than probes can be waiting.
 const PORTS: u32 = 4096;
-/// So many answers of the destination tell where it is now.
+/// Recent answers of the destination that decide where it is now.
 const OF_LATE: usize = 3;
 /// More cycles in a row change nothing any more.
 const MAX_MISSED: usize = 128;
@@ -52,7 +52,7 @@ pub(super) struct Watch {
     end: Option<PathEnd>,
     /// For how many cycles, the newest that is decided and those before it, the destination has been silent.
     missed: usize,
-    /// The highest TTL at which somebody before the end answered, and since when it is.
+    /// The highest TTL before the end that was answered, and since when it is.
     highest: Option<u8>,
     progress_at: Instant,
     slowest: Duration,
@@ -84,9 +84,9 @@ struct Cycle {
     last_sent: Instant,
     /// The lowest TTL at which the destination answered, if it did.
     answered: Option<u8>,
-    /// The highest TTL at which somebody before it did.
+    /// The highest TTL at which a router before it answered.
     router: Option<u8>,
-    /// Whether the destination told its distance itself.
+    /// Whether an answer of the destination shows its distance.
     measured: bool,
     /// Whether the kernel refused one of its probes.
     refused: bool,

@@ -15,8 +15,8 @@ fn a_quoted_ttl_tells_the_distance_whichever_probe_is_answered() {
         for burst in 1..=6 {
             let mut network = Network::new(1);
             path(&mut network, family, 6, limited(burst));
-            let told = trace(&network, (family, Protocol::Udp, SocketChoice::Raw), config());
-            let (_, end) = told.end();
+            let run = trace(&network, (family, Protocol::Udp, SocketChoice::Raw), config());
+            let (_, end) = run.end();
             assert_eq!((end.reached, end.hops.len()), (true, 6), "{family:?} {burst}");
             assert!(responders(end)[5].contains(&Some(target(family))), "{family:?} {burst}");
         }
@@ -30,8 +30,8 @@ fn a_destination_that_answers_too_late_to_its_own_ttl_is_asked_again() {
         let mut network = Network::new(1);
         let quiet = |ttl: u8, node: Node| if ttl == 4 { node.change([1, 2, 3], Change::Silence) } else { node };
         path(&mut network, kind.0, 4, quiet);
-        let told = trace(&network, kind, Config { probes_per_hop: 1, ..config() });
-        let (_, end) = told.end();
+        let run = trace(&network, kind, Config { probes_per_hop: 1, ..config() });
+        let (_, end) = run.end();
         assert_eq!((end.reached, end.hops.len()), (true, 4), "{kind:?} {:?}", responders(end));
     }
 }
@@ -41,8 +41,8 @@ fn a_silent_router_before_the_destination_is_asked_once_more_and_stays_silent() 
     for kind in LANES {
         let mut network = Network::new(1);
         path(&mut network, kind.0, 6, silent(&[4, 5]));
-        let told = trace(&network, kind, config());
-        let (time, end) = told.end();
+        let run = trace(&network, kind, config());
+        let (time, end) = run.end();
         let measured = kind.1 == Protocol::Udp && kind.2 == SocketChoice::Raw;
         let sent: Vec<usize> = end.hops.iter().map(|hop| hop.probes.len()).collect();
         let again = if measured { 3 } else { 4 };
@@ -57,8 +57,8 @@ fn a_ttl_quoted_wrong_by_the_destination_moves_no_hop_below_one_that_answered() 
         let mut network = Network::new(1);
         let quote = Quote::full().mangle(Mangle::Ttl(Ttl::new(quoted)));
         path(&mut network, Family::V4, 5, |ttl, node| if ttl == 5 { node.quote(quote.clone()) } else { node });
-        let told = trace(&network, (Family::V4, Protocol::Udp, SocketChoice::Raw), config());
-        assert_eq!(responders(told.end().1), expected(Family::V4, 5, 5, &[]), "{quoted}");
+        let run = trace(&network, (Family::V4, Protocol::Udp, SocketChoice::Raw), config());
+        assert_eq!(responders(run.end().1), expected(Family::V4, 5, 5, &[]), "{quoted}");
     }
 }
 
@@ -76,8 +76,8 @@ fn a_service_that_answers_every_probe_that_reaches_it_is_the_destination() {
                 ttl if quiet.contains(&ttl) => node.silent(),
                 _ => node,
             });
-            let told = trace_over(&network, lane(kind), &[target(kind.0)], Config { ports: port, ..config() });
-            let (time, end) = told.end();
+            let run = trace_over(&network, lane(kind), &[target(kind.0)], Config { ports: port, ..config() });
+            let (time, end) = run.end();
             let mut shown = responders(end);
             shown.iter_mut().for_each(|hop| hop.truncate(3));
             assert_eq!(shown, expected(kind.0, hops, hops, quiet), "{kind:?} {hops} {quiet:?}");
@@ -95,8 +95,8 @@ fn a_service_that_answers_but_once_in_a_while_ends_the_trace_all_the_same() {
             if ttl == 4 { service(node).change(3.., Change::Silence) } else { node }
         });
         let ports = Ports::Fixed(Port::new(53).unwrap());
-        let told = trace_over(&network, lane(kind), &[target(kind.0)], Config { ports, ..config() });
-        let (time, end) = told.end();
+        let run = trace_over(&network, lane(kind), &[target(kind.0)], Config { ports, ..config() });
+        let (time, end) = run.end();
         assert!(!end.reached && end.hops.len() <= 9 && time < ms(8000), "{kind:?} {time:?} {:?}", responders(end));
     }
 }
@@ -113,8 +113,8 @@ fn a_slow_destination_is_shown_and_never_too_far() {
                 let delay = if ttl == 2 { ms(slow / 2) } else { ms(1) };
                 last = network.add(last, node.error_limit(ms(1000), burst), Link::after(delay));
             }
-            let told = trace(&network, kind, Config { probes_per_hop: probes, ..config() });
-            let (_, end) = told.end();
+            let run = trace(&network, kind, Config { probes_per_hop: probes, ..config() });
+            let (_, end) = run.end();
             let what = format!("{kind:?} {slow} {burst} {probes} {:?}", responders(end));
             assert!(end.stop_reason != StopReason::Destination || end.hops.len() == 6, "{what}");
             assert!(end.reached || slow > 900, "{what}");
@@ -129,8 +129,8 @@ fn a_destination_that_wakes_up_is_not_too_far() {
             let mut network = Network::new(1);
             let sleepy = |ttl: u8, node: Node| if ttl == 6 { node.change(1..=asleep, Change::Silence) } else { node };
             path(&mut network, kind.0, 6, sleepy);
-            let told = trace(&network, kind, config());
-            let (_, end) = told.end();
+            let run = trace(&network, kind, config());
+            let (_, end) = run.end();
             assert!(!end.reached || end.hops.len() == 6, "{kind:?} {asleep} {:?}", responders(end));
         }
     }
@@ -146,8 +146,8 @@ fn an_answer_slower_than_any_wait_is_shown_while_the_run_is_on() {
             3 => node.answer_delay(ms(2300)),
             _ => node.silent(),
         });
-        let told = trace(&network, kind, config());
-        let (_, end) = told.end();
+        let run = trace(&network, kind, config());
+        let (_, end) = run.end();
         let third = end.hops.get(2).and_then(|hop| hop.probes.first());
         assert!(
             third.is_some_and(|probe| probe.response().is_some() && probe.event.standing.is_late()),
@@ -168,8 +168,8 @@ fn a_syn_with_octets_behind_it_ends_at_who_refuses_it_and_at_who_accepts_it() {
                     |_, node: Node| if open { node.tcp(33434, TcpService::Accept(Peer::silent())) } else { node };
                 path(&mut network, family, 4, host);
                 let kind = (family, Protocol::Tcp, SocketChoice::Raw);
-                let told = trace(&network, kind, Config { packet_octets: Some(packet_octets), ..config() });
-                assert_eq!(responders(told.end().1), expected(family, 4, 4, &[]), "{family:?} {open} {packet_octets}");
+                let run = trace(&network, kind, Config { packet_octets: Some(packet_octets), ..config() });
+                assert_eq!(responders(run.end().1), expected(family, 4, 4, &[]), "{family:?} {open} {packet_octets}");
             }
         }
     }

@@ -12,8 +12,8 @@ fn an_ordinary_path_gives_rise_to_nothing() {
     for kind in LANES {
         let mut network = Network::new(1);
         path(&mut network, kind.0, 6, as_is);
-        let told = trace(&network, kind, config());
-        assert_eq!(codes(told.end().1), [], "{kind:?}");
+        let run = trace(&network, kind, config());
+        assert_eq!(codes(run.end().1), [], "{kind:?}");
     }
 }
 
@@ -26,9 +26,9 @@ fn silent_and_limiting_routers_are_told_apart() {
             5 => node.error_limit(ms(1000), 1),
             _ => node,
         });
-        let told = trace(&network, kind, config());
+        let run = trace(&network, kind, config());
         let expected = [("silent_hops", Some(2)), ("rate_limited", Some(5)), ("silent_hops", Some(6))];
-        assert_eq!(codes(told.end().1), expected, "{kind:?}");
+        assert_eq!(codes(run.end().1), expected, "{kind:?}");
     }
 }
 
@@ -36,8 +36,8 @@ fn silent_and_limiting_routers_are_told_apart() {
 fn a_path_that_dies_says_where() {
     let mut network = Network::new(1);
     path(&mut network, Family::V4, 9, |ttl, node| if ttl > 4 { node.silent() } else { node });
-    let told = trace(&network, RAW, config());
-    assert_eq!(codes(told.end().1), [("nothing_behind", Some(5))]);
+    let run = trace(&network, RAW, config());
+    assert_eq!(codes(run.end().1), [("nothing_behind", Some(5))]);
 }
 
 #[test]
@@ -51,15 +51,15 @@ fn a_loop_ends_the_trace_and_is_named() {
         let fourth = network.add(third, node(4).forwarding(Forwarding::To(second)), Link::after(ms(1)));
         network.link(fourth, second, Link::after(ms(1)));
         network.add(fourth, Node::host(target(kind.0)), Link::after(ms(1)));
-        let told = trace(&network, kind, config());
-        let (_, end) = told.end();
+        let run = trace(&network, kind, config());
+        let (_, end) = run.end();
         assert_eq!((end.reached, end.stop_reason, end.hops.len()), (false, StopReason::Loop, 7), "{kind:?}");
         let circle = end.findings.iter().find_map(|finding| match finding {
             Finding::Loop { first, period, responder } => Some((first.get(), *period, *responder)),
             _ => None,
         });
         assert_eq!(circle, Some((2, 3, router(kind.0, 2))), "{kind:?}");
-        assert!(told.beyond(7) <= 40, "{kind:?} {}", told.beyond(7));
+        assert!(run.beyond(7) <= 40, "{kind:?} {}", run.beyond(7));
     }
 }
 
@@ -69,8 +69,8 @@ fn a_longer_way_back_is_seen_from_where_it_begins() {
         let mut network = Network::new(1);
         let back = |ttl: u8, node: Node| if ttl >= 4 { node.answer_ttl(Ttl::new(250)) } else { node };
         path(&mut network, kind.0, 6, back);
-        let told = trace(&network, kind, config());
-        assert_eq!(codes(told.end().1), [("asymmetry", Some(4))], "{kind:?}");
+        let run = trace(&network, kind, config());
+        assert_eq!(codes(run.end().1), [("asymmetry", Some(4))], "{kind:?}");
     }
 }
 
@@ -85,8 +85,8 @@ fn a_long_link_is_told_from_a_router_that_answers_slowly() {
             let link = Link::after(if ttl == 4 { ms(35) } else { ms(1) });
             last = network.add(last, node, link);
         }
-        let told = trace(&network, kind, config());
-        let (_, end) = told.end();
+        let run = trace(&network, kind, config());
+        let (_, end) = run.end();
         let [Finding::LatencyJump { ttl, before, before_rtt, rtt, hops }] = end.findings[..] else {
             panic!("{kind:?} {:?}", end.findings)
         };
@@ -105,8 +105,8 @@ fn a_tunnel_that_shows_its_labels_is_told_with_its_ends() {
             if (3..=5).contains(&ttl) { node.quote(Quote::full().labels([label])) } else { node }
         };
         path(&mut network, kind.0, 7, tunnel);
-        let told = trace(&network, kind, config());
-        let (_, end) = told.end();
+        let run = trace(&network, kind, config());
+        let (_, end) = run.end();
         assert_eq!(end.findings, [Finding::MplsTunnel { first: Ttl::new(3), last: Ttl::new(5) }], "{kind:?}");
     }
 }
@@ -117,12 +117,12 @@ fn a_block_and_an_answer_in_place_of_the_target_are_said() {
     path(&mut network, Family::V4, 5, |ttl, node| {
         if ttl == 3 { node.forwarding(Forwarding::Refuse(Failure::new(3, 13))) } else { node }
     });
-    let told = trace(&network, RAW, config());
-    assert_eq!(codes(told.end().1), [("admin_block", Some(4))]);
+    let run = trace(&network, RAW, config());
+    assert_eq!(codes(run.end().1), [("admin_block", Some(4))]);
     let mut network = Network::new(1);
     path(&mut network, Family::V4, 3, |ttl, node| {
         if ttl == 3 { node.change(.., Change::Source(router(Family::V4, 9))) } else { node }
     });
-    let told = trace(&network, RAW, config());
-    assert_eq!(codes(told.end().1), [("other_address", Some(3))]);
+    let run = trace(&network, RAW, config());
+    assert_eq!(codes(run.end().1), [("other_address", Some(3))]);
 }

@@ -19,7 +19,7 @@ fn spreading(family: Family) -> Network {
     network
 }
 
-fn played(kind: Kind, first: u16, count: u16, config: Config) -> Told {
+fn played(kind: Kind, first: u16, count: u16, config: Config) -> Traced {
     let source_port = (kind.1 != Protocol::Icmp).then(|| Port::new(FIRST_PORT + first).unwrap());
     let lane = LanePlan { source_port, flows: count, ..lane(kind) };
     let ports = Ports::Fixed(Port::new(33434).unwrap());
@@ -47,8 +47,8 @@ fn flows_side_by_side_see_what_each_alone_sees() {
 
 #[test]
 fn each_flow_has_its_number() {
-    let told = played(RAW, 5, 3, config());
-    let started: Vec<u32> = told
+    let run = played(RAW, 5, 3, config());
+    let started: Vec<u32> = run
         .events
         .iter()
         .filter_map(|(_, event)| match event {
@@ -62,8 +62,8 @@ fn each_flow_has_its_number() {
 #[test]
 fn a_router_gets_no_more_probes_at_a_time_than_from_one_trace() {
     for kind in KEEPING {
-        let told = played(kind, 0, FLOWS, config());
-        let first_hop: Vec<Duration> = told.log.packets().iter().filter(|p| p.ttl.get() == 1).map(|p| p.at).collect();
+        let run = played(kind, 0, FLOWS, config());
+        let first_hop: Vec<Duration> = run.log.packets().iter().filter(|p| p.ttl.get() == 1).map(|p| p.at).collect();
         assert_eq!(first_hop.len(), 2 * usize::from(FLOWS));
         assert!(first_hop.windows(2).all(|pair| pair[1] >= pair[0] + ms(10)), "{kind:?} {first_hop:?}");
     }
@@ -87,8 +87,8 @@ fn a_target_that_limits_its_answers_is_reached_on_every_flow() {
         let lane = LanePlan { source_port, flows: FLOWS, ..lane(kind) };
         let ports = Ports::Fixed(Port::new(33434).unwrap());
         let config = Config { flows: Some(FLOWS.into()), probes_per_hop: 1, ports, ..config() };
-        let told = trace_over(&network, lane, &[target(kind.0)], config);
-        let ends = told.ends();
+        let run = trace_over(&network, lane, &[target(kind.0)], config);
+        let ends = run.ends();
         assert_eq!(ends.len(), usize::from(FLOWS));
         let lengths: Vec<(bool, usize)> = ends.iter().map(|(_, end)| (end.reached, end.hops.len())).collect();
         assert!(lengths.iter().all(|&end| end == (true, 4)), "{kind:?} {burst} {lengths:?}");
@@ -100,8 +100,8 @@ fn an_interrupt_ends_every_flow() {
     let network = spreading(Family::V4);
     let mut network = network;
     network.at(ms(15), Control::Interrupt);
-    let told = trace_over(&network, lane(RAW), &[target(Family::V4)], Config { flows: Some(8), ..config() });
-    let ends = told.ends();
+    let run = trace_over(&network, lane(RAW), &[target(Family::V4)], Config { flows: Some(8), ..config() });
+    let ends = run.ends();
     assert_eq!(ends.len(), 8);
     assert!(ends.iter().all(|(_, end)| end.stop_reason == StopReason::Interrupted));
 }

@@ -1,4 +1,4 @@
-//! Searches for the path MTU: what routers tell, tell wrong, and do not tell.
+//! Searches for the path MTU: what routers report, report wrong, and do not report.
 
 use netprobe::trace::{Finding, MtuTracer, Narrowing};
 
@@ -12,10 +12,10 @@ fn lanes() -> impl Iterator<Item = Kind> {
 /// How a link treats packets larger than this.
 #[derive(Clone, Copy)]
 enum Mtus {
-    Told(u32),
+    Traced(u32),
     Silent(u32),
 }
-use Mtus::{Silent, Told as Says};
+use Mtus::{Silent, Traced as Says};
 
 /// A path over links of these MTUs, nodes changed by `change`.
 fn narrow(family: Family, links: &[Mtus], change: impl Fn(u8, Node) -> Node) -> Network {
@@ -39,7 +39,7 @@ fn lossy(family: Family, links: &[Mtus], seed: u64, rate: f64, change: impl Fn(u
     network
 }
 
-fn search(network: &Network, kind: Kind, config: Config) -> Told {
+fn search(network: &Network, kind: Kind, config: Config) -> Traced {
     let ports = match kind.2 {
         SocketChoice::Raw => Ports::Fixed(Port::new(33434).unwrap()),
         _ => config.ports,
@@ -63,16 +63,16 @@ fn found(trace: &Trace) -> Vec<&Finding> {
 }
 
 fn at(ttl: u8, from: u32, mtu: u32) -> Narrowing {
-    let behind = ttl.checked_sub(1).filter(|&ttl| ttl > 0).map(Ttl::new);
-    Narrowing { ttl: Ttl::new(ttl), behind, from: Mtu::new(from), mtu: Mtu::new(mtu).unwrap() }
+    let after = ttl.checked_sub(1).filter(|&ttl| ttl > 0).map(Ttl::new);
+    Narrowing { ttl: Ttl::new(ttl), after, from: Mtu::new(from), mtu: Mtu::new(mtu).unwrap() }
 }
 
 #[test]
-fn every_lane_finds_each_drop_that_routers_tell() {
+fn every_lane_finds_each_drop_that_routers_report() {
     for kind in lanes() {
         let links = [Says(1500), Says(1500), Says(1400), Says(1500), Says(1300)];
-        let told = search(&narrow(kind.0, &links, as_is), kind, whole());
-        let (_, end) = told.end();
+        let run = search(&narrow(kind.0, &links, as_is), kind, whole());
+        let (_, end) = run.end();
         assert_eq!(mtus(end), [1500, 1500, 1400, 1400, 1300].map(Some), "{kind:?}");
         assert_eq!(end.path_mtu, Mtu::new(1300), "{kind:?}");
         let drop = |ttl, from, mtu| Finding::MtuDrop {
@@ -82,18 +82,18 @@ fn every_lane_finds_each_drop_that_routers_tell() {
         };
         assert_eq!(found(end), [&drop(3, 1500, 1400), &drop(5, 1400, 1300)], "{kind:?}");
         assert!(end.findings.contains(&Finding::PathMtu { ttl: Ttl::new(5), mtu: Mtu::new(1300).unwrap() }));
-        assert!(told.log.packets().len() <= 40, "{kind:?}: {}", told.log.packets().len());
-        assert_eq!(told.hops().len(), 5);
+        assert!(run.log.packets().len() <= 40, "{kind:?}: {}", run.log.packets().len());
+        assert_eq!(run.hops().len(), 5);
     }
 }
 
 #[test]
 fn a_wide_path_costs_a_handful_of_packets_more() {
     for kind in lanes() {
-        let told = search(&narrow(kind.0, &[Says(1500), Says(9000), Says(1500)], as_is), kind, whole());
-        let (duration, end) = told.end();
+        let run = search(&narrow(kind.0, &[Says(1500), Says(9000), Says(1500)], as_is), kind, whole());
+        let (duration, end) = run.end();
         assert_eq!((mtus(end), found(end)), (vec![Some(1500); 3], vec![]), "{kind:?}");
-        let large = told.log.packets().iter().filter(|packet| packet.octets.len() > 1000).count();
+        let large = run.log.packets().iter().filter(|packet| packet.octets.len() > 1000).count();
         assert!(large <= 2 && duration < ms(1000), "{kind:?}: {large} {duration:?}");
     }
 }
@@ -104,8 +104,8 @@ fn every_lane_finds_a_black_hole_wherever_it_is() {
         for (ttl, mtu) in [(2, 1499), (3, 1380), (4, 1281), (5, 700)] {
             let mut links = [Says(1500); 5];
             links[usize::from(ttl) - 1] = Silent(mtu);
-            let told = search(&narrow(kind.0, &links, as_is), kind, whole());
-            let (duration, end) = told.end();
+            let run = search(&narrow(kind.0, &links, as_is), kind, whole());
+            let (duration, end) = run.end();
             let expected: Vec<_> = (1..=5).map(|hop| Some(if hop < ttl { 1500 } else { mtu })).collect();
             assert_eq!((mtus(end), end.path_mtu), (expected, Mtu::new(mtu)), "{kind:?} {ttl}");
             let echoed = ttl == 5 && kind.1 == Protocol::Icmp;
@@ -118,9 +118,9 @@ fn every_lane_finds_a_black_hole_wherever_it_is() {
 #[test]
 fn before_silence_is_stated_several_packets_are_lost_between_answers_to_smaller_ones() {
     let network = narrow(Family::V4, &[Says(1500), Says(1500), Silent(1380)], as_is);
-    let told = search(&network, RAW, whole());
+    let run = search(&network, RAW, whole());
     let sizes: Vec<usize> =
-        told.log.packets().iter().filter(|packet| packet.ttl.get() == 3).map(|packet| packet.octets.len()).collect();
+        run.log.packets().iter().filter(|packet| packet.ttl.get() == 3).map(|packet| packet.octets.len()).collect();
     let thorough = [1381, 1380, 1381, 1380, 1381, 1380, 1381, 1380, 1381, 1380];
     assert!(sizes.windows(10).any(|window| window == thorough), "{sizes:?}");
 }
@@ -129,8 +129,8 @@ fn before_silence_is_stated_several_packets_are_lost_between_answers_to_smaller_
 fn a_black_hole_is_found_although_routers_limit_their_answers_as_linux_does() {
     for kind in lanes() {
         let limited = |_, node: Node| node.error_limit(Duration::from_secs(1), 6);
-        let told = search(&narrow(kind.0, &[Says(1500), Says(1500), Silent(1380), Says(1500)], limited), kind, whole());
-        let (duration, end) = told.end();
+        let run = search(&narrow(kind.0, &[Says(1500), Says(1500), Silent(1380), Says(1500)], limited), kind, whole());
+        let (duration, end) = run.end();
         assert_eq!(mtus(end), [1500, 1500, 1380, 1380].map(Some), "{kind:?}");
         assert!(duration < Duration::from_secs(30), "{kind:?} {duration:?}");
     }
@@ -145,13 +145,13 @@ fn what_a_router_states_wrong_is_measured_and_said() {
                 (2, Family::V6) => node.change(.., Change::Octets(4, stated.to_be_bytes().to_vec())),
                 _ => node,
             };
-            let told = search(&narrow(kind.0, &[Says(1500), Says(1500), Says(1400), Says(1500)], lie), kind, whole());
-            let (_, end) = told.end();
+            let run = search(&narrow(kind.0, &[Says(1500), Says(1500), Says(1400), Says(1500)], lie), kind, whole());
+            let (_, end) = run.end();
             assert_eq!(mtus(end), [1500, 1500, 1400, 1400].map(Some), "{kind:?} {stated}");
             let by = router(kind.0, 2);
             let finding = Finding::MtuDrop { at: at(3, 1500, 1400), by, stated: Mtu::new(stated) };
             assert_eq!(found(end), [&finding], "{kind:?} {stated}");
-            assert!(told.log.packets().len() <= 60, "{kind:?} {stated}");
+            assert!(run.log.packets().len() <= 60, "{kind:?} {stated}");
         }
     }
 }
@@ -163,8 +163,8 @@ fn a_refusal_of_another_address_is_still_one_and_its_hop_is_measured() {
         // Its first three answers are to the trace's own probes.
         let renamed = |ttl, node: Node| if ttl == 3 { node.change(4.., Change::Source(elsewhere)) } else { node };
         let links = [Says(1500), Says(1500), Says(1500), Says(1400), Says(1500), Says(1500)];
-        let told = search(&narrow(kind.0, &links, renamed), kind, whole());
-        let (_, end) = told.end();
+        let run = search(&narrow(kind.0, &links, renamed), kind, whole());
+        let (_, end) = run.end();
         let finding = Finding::MtuDrop { at: at(4, 1500, 1400), by: elsewhere, stated: Mtu::new(1400) };
         assert_eq!(found(end), [&finding], "{kind:?}");
     }
@@ -185,8 +185,8 @@ fn a_refusal_of_a_packet_that_was_never_sent_changes_nothing() {
                 network.inject(ms(millis), forged);
             }
         }
-        let told = search(&network, kind, whole());
-        let (_, end) = told.end();
+        let run = search(&network, kind, whole());
+        let (_, end) = run.end();
         assert_eq!((mtus(end), found(end)), (vec![Some(1500); 4], vec![]), "{kind:?}");
     }
 }
@@ -196,8 +196,8 @@ fn loss_is_not_taken_for_a_black_hole() {
     for kind in [RAW, UDP] {
         for seed in 0..150 {
             let network = lossy(kind.0, &[Says(1500); 4], seed, 0.2, as_is);
-            let told = search(&network, kind, whole());
-            let (duration, end) = told.end();
+            let run = search(&network, kind, whole());
+            let (duration, end) = run.end();
             assert!(mtus(end).into_iter().flatten().all(|mtu| mtu == 1500), "{kind:?} seed {seed}");
             let stated = |finding: &&Finding| finding.code() != "mtu_unclear";
             assert_eq!(found(end).into_iter().find(stated), None, "{kind:?} seed {seed}");
@@ -211,9 +211,9 @@ fn under_loss_a_black_hole_is_stated_right_or_not_at_all() {
     let mut right = 0;
     for seed in 0..100 {
         let network = lossy(Family::V4, &[Says(1500), Says(1500), Says(1500), Silent(1380)], seed, 0.1, as_is);
-        let told = search(&network, RAW, whole());
-        let (_, end) = told.end();
-        // Where the distance is not told right for loss, neither is the hop; the MTU is.
+        let run = search(&network, RAW, whole());
+        let (_, end) = run.end();
+        // Where the distance is not run right for loss, neither is the hop; the MTU is.
         let stated = found(end).into_iter().find_map(|finding| match finding {
             Finding::MtuBlackHole { at, .. } => Some(at.mtu),
             _ => None,
@@ -227,10 +227,10 @@ fn under_loss_a_black_hole_is_stated_right_or_not_at_all() {
 #[test]
 fn silent_hops_have_the_mtu_that_both_sides_have() {
     let links = [Says(1500), Says(1500), Says(1500), Says(1500), Says(1400), Says(1500)];
-    let told = search(&narrow(Family::V4, &links, silent(&[2, 4, 5])), RAW, whole());
-    let (_, end) = told.end();
+    let run = search(&narrow(Family::V4, &links, silent(&[2, 4, 5])), RAW, whole());
+    let (_, end) = run.end();
     assert_eq!(mtus(end), [Some(1500), Some(1500), Some(1500), None, None, Some(1400)]);
-    let between = Narrowing { behind: Some(Ttl::new(3)), ..at(6, 1500, 1400) };
+    let between = Narrowing { after: Some(Ttl::new(3)), ..at(6, 1500, 1400) };
     assert_eq!(found(end), [&Finding::MtuBlackHole { at: between, echoed: true }]);
 }
 
@@ -240,8 +240,8 @@ fn a_service_whose_answers_name_no_packet_shows_what_reaches_it() {
         |ttl, node: Node| if ttl == 3 { node.udp(33434, UdpService::Answer(b"what?".to_vec())) } else { node };
     for family in [Family::V4, Family::V6] {
         let kind = (family, Protocol::Udp, SocketChoice::Raw);
-        let told = search(&narrow(family, &[Says(1500), Says(1500), Says(1400)], answering), kind, whole());
-        let (_, end) = told.end();
+        let run = search(&narrow(family, &[Says(1500), Says(1500), Says(1400)], answering), kind, whole());
+        let (_, end) = run.end();
         assert_eq!((mtus(end), end.path_mtu), (vec![Some(1500), Some(1500), Some(1400)], Mtu::new(1400)), "{family:?}");
     }
 }
@@ -251,14 +251,14 @@ fn names_stand_in_the_hops_of_a_search() {
     let mut network = narrow(Family::V4, &[Says(1500), Says(1400)], as_is);
     network.name(router(Family::V4, 1), NameOutcome::Named("r1.example".into(), ms(300)));
     let kind = (Family::V4, Protocol::Icmp, SocketChoice::Raw);
-    let told = search(&network, kind, Config { names: true, ..whole() });
-    let name = told.hops()[0].1.responders[0].name.as_deref();
-    assert_eq!((name, told.end().1.path_mtu), (Some("r1.example"), Mtu::new(1400)));
+    let run = search(&network, kind, Config { names: true, ..whole() });
+    let name = run.hops()[0].1.responders[0].name.as_deref();
+    assert_eq!((name, run.end().1.path_mtu), (Some("r1.example"), Mtu::new(1400)));
 }
 
 #[test]
 fn where_the_destination_is_silent_the_last_hop_is_measured() {
-    let told = search(
+    let run = search(
         &narrow(
             Family::V4,
             &[Says(1500), Says(1450), Says(1400)],
@@ -269,25 +269,25 @@ fn where_the_destination_is_silent_the_last_hop_is_measured() {
         RAW,
         Config { max_ttl: Ttl::new(5), ..whole() },
     );
-    let (_, end) = told.end();
+    let (_, end) = run.end();
     assert_eq!((mtus(end), end.path_mtu), (vec![Some(1500), Some(1450), None, None, None], None));
 }
 
 #[test]
 fn a_packet_length_limits_what_is_tried() {
     let network = narrow(Family::V4, &[Says(1500), Says(1500), Says(1300)], as_is);
-    let told = search(&network, RAW, Config { packet_octets: Some(1200), ..config() });
-    let (_, end) = told.end();
+    let run = search(&network, RAW, Config { packet_octets: Some(1200), ..config() });
+    let (_, end) = run.end();
     assert_eq!(mtus(end), [Some(1200); 3]);
-    assert!(told.log.packets().iter().all(|packet| packet.octets.len() <= 1200));
+    assert!(run.log.packets().iter().all(|packet| packet.octets.len() <= 1200));
 }
 
 #[test]
 fn an_interrupted_search_is_told_at_once_with_its_hops() {
     let mut network = narrow(Family::V4, &[Says(1500), Says(1500), Silent(1380)], as_is);
     network.at(ms(200), Control::Interrupt);
-    let told = search(&network, RAW, whole());
-    let (duration, end) = told.end();
+    let run = search(&network, RAW, whole());
+    let (duration, end) = run.end();
     assert_eq!((duration, end.hops.len(), end.reached, end.path_mtu), (ms(200), 3, true, None));
 }
 
@@ -300,9 +300,9 @@ fn searches_are_not_starved_by_the_traces_that_follow_them() {
     let targets: Vec<IpAddr> = (0..250).map(|last| IpAddr::from([198, 51, 7, last])).collect();
     let lane = LanePlan { fragmentation: Some(Fragmentation::Interface), ..lane(RAW) };
     // The traces alone take more than a minute, after which each search gives up.
-    let told = run_over(&network, lane, &targets, Config { rate: Some(10.0), ..whole() }, MtuTracer::new);
-    assert!(told.ends().iter().all(|(_, end)| end.path_mtu == Mtu::new(1400)));
-    assert!(told.log.times().last() > Some(&Duration::from_secs(75)));
+    let run = run_over(&network, lane, &targets, Config { rate: Some(10.0), ..whole() }, MtuTracer::new);
+    assert!(run.ends().iter().all(|(_, end)| end.path_mtu == Mtu::new(1400)));
+    assert!(run.log.times().last() > Some(&Duration::from_secs(75)));
 }
 
 #[test]
@@ -317,9 +317,9 @@ fn several_searches_share_the_rate() {
             network.add(near, Node::host(target), Link::after(ms(2)).outward(narrow));
         }
         let lane = LanePlan { fragmentation: Some(Fragmentation::Interface), ..lane(kind) };
-        let told = run_over(&network, lane, &targets, Config { rate: Some(100.0), ..whole() }, MtuTracer::new);
-        assert!(told.ends().iter().all(|(_, end)| end.path_mtu == Mtu::new(1400)), "{kind:?}");
-        let times = told.log.times();
+        let run = run_over(&network, lane, &targets, Config { rate: Some(100.0), ..whole() }, MtuTracer::new);
+        assert!(run.ends().iter().all(|(_, end)| end.path_mtu == Mtu::new(1400)), "{kind:?}");
+        let times = run.log.times();
         assert!(times.windows(2).all(|pair| pair[1] - pair[0] >= Duration::from_micros(9_900)), "{kind:?}: {times:?}");
     }
 }

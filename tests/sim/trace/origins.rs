@@ -9,16 +9,16 @@ fn with_origins() -> Config {
 }
 
 /// The origin of whoever answered the first probe of each hop, as numbers; `None` if it is not known.
-fn origins(told: &Told) -> Vec<Option<Vec<u32>>> {
+fn origins(run: &Traced) -> Vec<Option<Vec<u32>>> {
     let of = |hop: &&Hop| match hop.responder(hop.probes[0].response()?.responder)?.origins.as_ref()? {
         Origins::Announced(systems) => Some(systems.iter().map(|asn| asn.get()).collect()),
         Origins::Unannounced => Some(Vec::new()),
         Origins::Unknown => None,
     };
-    told.hops().iter().map(|(_, hop)| of(hop)).collect()
+    run.hops().iter().map(|(_, hop)| of(hop)).collect()
 }
 
-fn told(systems: &str, prefix: &str, after: u64) -> OriginOutcome {
+fn announced(systems: &str, prefix: &str, after: u64) -> OriginOutcome {
     OriginOutcome::Told(format!("{systems} | {prefix} | XX | test | 2026-01-01").into(), ms(after))
 }
 
@@ -28,12 +28,12 @@ fn an_origin_that_comes_in_time_is_shown() {
         let everything = if family == Family::V4 { "0.0.0.0/0" } else { "::/0" };
         let mut network = Network::new(1);
         path(&mut network, family, 3, as_is);
-        network.origin(router(family, 1), told("64500 64499", everything, 50));
+        network.origin(router(family, 1), announced("64500 64499", everything, 50));
         network.origin(router(family, 2), OriginOutcome::Untold(ms(1)));
-        network.origin(target(family), told("64501", everything, 400));
-        let told = trace(&network, (family, Protocol::Icmp, SocketChoice::Raw), with_origins());
-        assert_eq!(origins(&told), [Some(vec![64_499, 64_500]), Some(vec![]), Some(vec![64_501])]);
-        assert!(told.hops()[0].0 >= ms(50));
+        network.origin(target(family), announced("64501", everything, 400));
+        let run = trace(&network, (family, Protocol::Icmp, SocketChoice::Raw), with_origins());
+        assert_eq!(origins(&run), [Some(vec![64_499, 64_500]), Some(vec![]), Some(vec![64_501])]);
+        assert!(run.hops()[0].0 >= ms(50));
     }
 }
 
@@ -43,15 +43,15 @@ fn an_answer_that_makes_no_sense_is_an_answer() {
     path(&mut network, Family::V4, 2, as_is);
     let without = trace(&network, RAW, config()).end().0;
     network.origin(router(Family::V4, 1), OriginOutcome::Told("\u{1b}[2J".into(), ms(0)));
-    network.origin(target(Family::V4), told("64500", "1.2.3.0/24", 0));
-    let told = trace(&network, RAW, with_origins());
-    assert_eq!(origins(&told), [None, None]);
-    assert_eq!(told.end().0, without, "nobody waits for another");
+    network.origin(target(Family::V4), announced("64500", "1.2.3.0/24", 0));
+    let run = trace(&network, RAW, with_origins());
+    assert_eq!(origins(&run), [None, None]);
+    assert_eq!(run.end().0, without, "nobody waits for another");
 }
 
 #[test]
 fn a_resolver_without_origins_costs_at_most_half_a_second() {
-    for outcome in [OriginOutcome::Never, OriginOutcome::TimesOut(ms(5000)), told("1", "0.0.0.0/0", 5000)] {
+    for outcome in [OriginOutcome::Never, OriginOutcome::TimesOut(ms(5000)), announced("1", "0.0.0.0/0", 5000)] {
         let mut network = Network::new(1);
         path(&mut network, Family::V4, 15, silent(&[5]));
         let without = trace(&network, RAW, config());
@@ -73,7 +73,7 @@ fn names_and_origins_have_one_patience() {
     path(&mut network, Family::V4, 3, as_is);
     for address in [router(Family::V4, 1), router(Family::V4, 2), target(Family::V4)] {
         network.name(address, NameOutcome::Named("named.example".into(), ms(450)));
-        network.origin(address, told("64500", "0.0.0.0/0", 700));
+        network.origin(address, announced("64500", "0.0.0.0/0", 700));
     }
     let without = trace(&network, RAW, config()).end().0;
     let with = trace(&network, RAW, Config { names: true, ..with_origins() });
@@ -89,8 +89,8 @@ fn a_table_costs_no_time_and_no_question() {
     let table = AsTable::read(format!("{}/32 64500", target(Family::V4)).into_bytes()).unwrap();
     let without = trace(&network, RAW, config()).end().0;
     let source = OriginSource::Table(Arc::new(table));
-    let told = trace(&network, RAW, Config { origins: Some(source), ..config() });
-    assert_eq!(origins(&told), [Some(vec![]), Some(vec![]), Some(vec![64_500])]);
-    assert_eq!(told.end().0, without);
-    assert!(!told.events.iter().any(|(_, event)| matches!(event, Event::NameWanted(_))));
+    let run = trace(&network, RAW, Config { origins: Some(source), ..config() });
+    assert_eq!(origins(&run), [Some(vec![]), Some(vec![]), Some(vec![64_500])]);
+    assert_eq!(run.end().0, without);
+    assert!(!run.events.iter().any(|(_, event)| matches!(event, Event::NameWanted(_))));
 }

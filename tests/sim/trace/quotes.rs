@@ -58,8 +58,8 @@ fn every_row_of_the_matrix_keeps_its_hop_by_every_raw_method_and_is_said() {
                 let quote = mangles.iter().cloned().fold(quote, Quote::mangle);
                 let mut network = Network::new(1);
                 path(&mut network, kind.0, 5, |ttl, node| if ttl == 2 { node.quote(quote.clone()) } else { node });
-                let told = trace(&network, kind, Config { packet_octets: None, ..config() });
-                let (_, end) = told.end();
+                let run = trace(&network, kind, Config { packet_octets: None, ..config() });
+                let (_, end) = run.end();
                 assert_eq!(responders(end), expected(kind.0, 5, 5, &[]), "{kind:?} {quote:?}");
                 let rewritten = |rewritten: &Rewritten| rewritten.field;
                 let said = end.hops[1].probes.iter().map(|probe| {
@@ -89,8 +89,8 @@ fn an_ipv4_header_alone_still_names_its_probe() {
             let mut network = Network::new(1);
             let cut = |ttl, node: Node| if ttl == 2 { node.quote(Quote::cut_to(octets)) } else { node };
             path(&mut network, kind.0, 5, cut);
-            let told = trace(&network, kind, config());
-            assert_eq!(responders(told.end().1), expected(kind.0, 5, 5, &[]), "{kind:?} {octets}");
+            let run = trace(&network, kind, config());
+            assert_eq!(responders(run.end().1), expected(kind.0, 5, 5, &[]), "{kind:?} {octets}");
         }
     }
 }
@@ -100,8 +100,8 @@ fn a_quote_that_tells_nothing_is_counted_as_its_routers() {
     for kind in raw_lanes() {
         let mut network = Network::new(1);
         path(&mut network, kind.0, 5, |ttl, node| if ttl == 2 { node.quote(Quote::cut_to(0)) } else { node });
-        let told = trace(&network, kind, config());
-        let (_, end) = told.end();
+        let run = trace(&network, kind, config());
+        let (_, end) = run.end();
         assert_eq!(responders(end), expected(kind.0, 5, 5, &[2]), "{kind:?}");
         let counted = end.findings.iter().find_map(|finding| match finding {
             Finding::Unmatched { responder, answers } => Some((*responder, *answers)),
@@ -118,8 +118,8 @@ fn a_middlebox_that_adds_to_every_checksum_moves_no_hop() {
         let mut network = Network::new(u64::from(add));
         let shifted = Quote::transport(8).mangle(Mangle::Transport(6, add.to_be_bytes().to_vec()));
         path(&mut network, Family::V4, 6, |_, node| node.quote(shifted.clone()));
-        let told = trace(&network, (Family::V4, Protocol::Udp, SocketChoice::Raw), config());
-        assert_eq!(responders(told.end().1), expected(Family::V4, 6, 6, &[]), "{add}");
+        let run = trace(&network, (Family::V4, Protocol::Udp, SocketChoice::Raw), config());
+        assert_eq!(responders(run.end().1), expected(Family::V4, 6, 6, &[]), "{add}");
     }
 }
 
@@ -132,13 +132,13 @@ fn a_field_rewritten_on_the_way_is_found_at_the_first_hop_that_shows_it() {
         let lane = LanePlan { tos: Some(Tos::new(0xb9)), ..lane(kind) };
         let ports = Ports::Fixed(Port::new(33434).unwrap());
         let config = Config { ports, ..config() };
-        let told = trace_over(&network, lane, &[target(kind.0)], config);
-        let found: Vec<_> = told.end().1.findings.iter().map(|finding| (finding.code(), finding.ttl())).collect();
+        let run = trace_over(&network, lane, &[target(kind.0)], config);
+        let found: Vec<_> = run.end().1.findings.iter().map(|finding| (finding.code(), finding.ttl())).collect();
         let third = Some(Ttl::new(3));
         for code in ["source_rewritten", "dscp_rewritten", "ecn_rewritten"] {
             assert!(found.contains(&(code, third)), "{kind:?} {found:?}");
         }
-        assert!(told.end().1.findings.iter().all(|finding| match finding {
+        assert!(run.end().1.findings.iter().all(|finding| match finding {
             Finding::Rewritten { persists, .. } => *persists,
             _ => true,
         }));
@@ -151,8 +151,8 @@ fn error_queues_hide_what_no_finding_may_be_made_of() {
         let mut network = Network::new(1);
         let natted = Quote::full().mangle(Mangle::Tos(Tos::new(0x48))).mangle(Mangle::SwapIdentification);
         path(&mut network, kind.0, 5, |_, node| node.quote(natted.clone()));
-        let told = trace(&network, kind, config());
-        let (_, end) = told.end();
+        let run = trace(&network, kind, config());
+        let (_, end) = run.end();
         assert!(end.findings.iter().all(|finding| !finding.code().ends_with("_rewritten")), "{kind:?}");
         let quoted_tos: Vec<Option<Tos>> = end
             .hops
@@ -161,5 +161,69 @@ fn error_queues_hide_what_no_finding_may_be_made_of() {
             .map(|response| response.error().and_then(|error| error.quote.tos))
             .collect();
         assert_eq!(quoted_tos, [None; 15], "{kind:?}");
+    }
+}
+
+/// What a router may do to its quotes without its hop being lost.
+fn harmless_quotes(family: Family) -> Vec<Quote> {
+    vec![
+        Quote::transport(8),
+        Quote::transport(8).padded(),
+        Quote::full().mangle(Mangle::SwapLength),
+        Quote::full().mangle(Mangle::Length(0)),
+        Quote::full().mangle(Mangle::Ttl(Ttl::new(0))),
+        Quote::full().mangle(Mangle::Identification(0)),
+        Quote::full().mangle(Mangle::SwapIdentification),
+        Quote::full().mangle(Mangle::HeaderChecksum(0)),
+        Quote::full().mangle(Mangle::Transport(2, vec![0, 0])).mangle(Mangle::Transport(8, vec![0; 40])),
+        Quote::full().mangle(Mangle::Options(vec![7, 7, 4, 0, 0, 0, 0])),
+        Quote::full().mangle(Mangle::Destination(router(family, 77))),
+        Quote::transport(8).mangle(Mangle::Destination(router(family, 77))),
+    ]
+}
+
+#[test]
+fn odd_quotes_do_not_lose_their_hop() {
+    for kind in &LANES[..4] {
+        for quote in harmless_quotes(kind.0) {
+            let mut network = Network::new(1);
+            path(&mut network, kind.0, 5, |ttl, node| if ttl == 2 { node.quote(quote.clone()) } else { node });
+            let run = trace(&network, *kind, config());
+            assert_eq!(responders(run.end().1), expected(kind.0, 5, 5, &[]), "{kind:?} {quote:?}");
+        }
+    }
+}
+
+/// What a router may do to its quotes so that nobody can tell which probe they are about.
+fn useless_quotes() -> Vec<Quote> {
+    vec![
+        Quote::cut_to(0),
+        Quote::cut_to(11),
+        Quote::cut_to(20),
+        Quote::cut_to(24),
+        Quote::cut_to(40),
+        Quote::full().mangle(Mangle::Transport(0, vec![0xff; 200])),
+        Quote::transport(8).mangle(Mangle::Transport(6, vec![0, 0])),
+        Quote::transport(8).mangle(Mangle::Transport(6, vec![0xee, 0xee])),
+        Quote::transport(8).mangle(Mangle::Transport(0, vec![0; 4])),
+    ]
+}
+
+#[test]
+fn useless_quotes_cost_at_most_their_own_hop() {
+    for kind in LANES {
+        for quote in useless_quotes() {
+            let mut network = Network::new(1);
+            path(&mut network, kind.0, 5, |ttl, node| if ttl == 2 { node.quote(quote.clone()) } else { node });
+            let run = trace(&network, kind, config());
+            let (_, end) = run.end();
+            let (mut found, mut all) = (responders(end), expected(kind.0, 5, 5, &[]));
+            assert!(end.reached, "{kind:?} {quote:?}");
+            assert_eq!(found.len(), 5, "{kind:?} {quote:?}");
+            assert!(found[1].iter().flatten().all(|&address| address == router(kind.0, 2)), "{kind:?} {quote:?}");
+            found.remove(1);
+            all.remove(1);
+            assert_eq!(found, all, "{kind:?} {quote:?}");
+        }
     }
 }

@@ -4,7 +4,7 @@ use super::*;
 use netprobe::sim::Packet;
 use netprobe::trace::watch::{self, Report, Reporter};
 
-/// What a run told.
+/// The events of a run.
 struct Reported {
     events: Vec<Event>,
     log: Log,
@@ -75,8 +75,8 @@ fn every_hop_is_asked_once_a_cycle_by_every_method() {
     for kind in LANES {
         let mut network = Network::new(1);
         path(&mut network, kind.0, 6, as_is);
-        let told = reported(&network, kind, 4, config());
-        let report = told.end();
+        let run = reported(&network, kind, 4, config());
+        let report = run.end();
         let expected: Vec<_> =
             (1..=6).map(|ttl| (vec![if ttl == 6 { target(kind.0) } else { router(kind.0, ttl) }], 4, 4)).collect();
         assert_eq!(rows(report), expected, "{kind:?}");
@@ -94,8 +94,8 @@ fn probes_are_spread_and_none_leaves_beyond_the_destination_once_it_answered() {
     for kind in LANES {
         let mut network = Network::new(1);
         path(&mut network, kind.0, 6, as_is);
-        let told = reported(&network, kind, 4, config());
-        let packets = told.log.packets();
+        let run = reported(&network, kind, 4, config());
+        let packets = run.log.packets();
         // 30 ms until the destination answers, 33 ms from one first probe to the next.
         assert!(packets.iter().all(|packet| packet.ttl.get() <= 6), "{kind:?}");
         let gaps: Vec<Duration> = packets.windows(2).map(|pair| pair[1].at - pair[0].at).collect();
@@ -112,8 +112,8 @@ fn routers_that_limit_or_refuse_answers_are_marked_and_the_path_loses_nothing() 
             4 => node.error_limit(ms(3000), 1),
             _ => node,
         });
-        let told = reported(&network, kind, 6, config());
-        let report = told.end();
+        let run = reported(&network, kind, 6, config());
+        let report = run.end();
         assert_eq!(persisting(report), [None, Some(false), None, Some(false), None, None], "{kind:?}");
         assert_eq!((report.sent, report.lost), (6, 0), "{kind:?}");
         assert_eq!(report.hops[1].unanswered, 6);
@@ -131,8 +131,8 @@ fn loss_on_a_link_is_seen_from_there_to_the_destination() {
             let way = if ttl == 4 { way.lose(Pick::Rate(0.5)) } else { way };
             last = network.add(last, node, Link::after(ms(2)).outward(way));
         }
-        let told = reported(&network, kind, 40, config());
-        let report = told.end();
+        let run = reported(&network, kind, 40, config());
+        let report = run.end();
         assert_eq!(persisting(report)[..3], [None; 3], "{kind:?}");
         assert_eq!(persisting(report)[3..], [Some(true); 3], "{kind:?} {:?}", rows(report));
         assert!(report.lost > 5 && report.received > 5, "{kind:?}");
@@ -151,10 +151,10 @@ fn several_responders_of_a_hop_are_told_the_newest_first() {
     let join = network.add(left, Node::router(router(Family::V4, 4)), Link::after(ms(2)));
     network.link(right, join, Link::after(ms(2)));
     network.add(join, Node::host(target(Family::V4)), Link::after(ms(2)));
-    let told = reported(&network, RAW, 5, config());
-    let rows = rows(told.end());
+    let run = reported(&network, RAW, 5, config());
+    let rows = rows(run.end());
     assert_eq!(rows[1].0.len(), 2, "{rows:?}");
-    let counted: u64 = told.end().hops[1].responders.iter().map(|responder| responder.received).sum();
+    let counted: u64 = run.end().hops[1].responders.iter().map(|responder| responder.received).sum();
     assert_eq!(counted, 5);
 }
 
@@ -163,8 +163,8 @@ fn an_interrupt_ends_with_the_figures_so_far() {
     let mut network = Network::new(1);
     path(&mut network, Family::V4, 6, as_is);
     network.at(ms(2500), Control::Interrupt);
-    let told = reported(&network, RAW, 10, config());
-    let report = told.end();
+    let run = reported(&network, RAW, 10, config());
+    let report = run.end();
     assert_eq!(report.stop_reason, Some(StopReason::Interrupted));
     assert_eq!((report.sent, report.received, report.lost), (2, 2, 0));
     assert!(report.hops.iter().all(|hop| hop.unanswered == 0), "{report:?}");
@@ -175,22 +175,22 @@ fn interim_figures_are_reported_and_the_run_goes_on() {
     let mut network = Network::new(1);
     path(&mut network, Family::V4, 6, as_is);
     network.at(ms(1950), Control::Interim);
-    let told = reported(&network, RAW, 3, config());
-    let interim = told.events.iter().filter_map(|event| match event {
+    let run = reported(&network, RAW, 3, config());
+    let interim = run.events.iter().filter_map(|event| match event {
         Event::Report(report) if report.stop_reason.is_none() => Some(report.received),
         _ => None,
     });
     assert_eq!(interim.collect::<Vec<_>>(), [2]);
-    assert_eq!(told.end().received, 3);
+    assert_eq!(run.end().received, 3);
 }
 
 #[test]
-fn a_path_that_nobody_answers_on_loses_every_cycle() {
+fn a_path_without_any_answer_loses_every_cycle() {
     for kind in LANES {
         let mut network = Network::new(1);
         path(&mut network, kind.0, 6, |_, node| node.silent());
-        let told = reported(&network, kind, 3, Config { max_ttl: Ttl::new(8), ..config() });
-        let report = told.end();
+        let run = reported(&network, kind, 3, Config { max_ttl: Ttl::new(8), ..config() });
+        let report = run.end();
         assert_eq!((report.sent, report.received, report.lost, report.hops.len()), (3, 0, 3, 8), "{kind:?}");
         assert!(report.distances.is_empty());
     }
@@ -201,9 +201,9 @@ fn a_kernel_that_takes_no_probe_ends_the_report() {
     let mut network = Network::new(1);
     path(&mut network, Family::V4, 6, as_is);
     network.refuse_sends(Pick::Rate(1.0), OsError::ENETUNREACH);
-    let told = reported(&network, RAW, 10, config());
-    assert_eq!((told.end().stop_reason, told.end().sent, told.end().send_failed), (Some(StopReason::SendFailed), 0, 3));
-    let failures: Vec<&NotSent> = told.events.iter().filter_map(not_sent).collect();
+    let run = reported(&network, RAW, 10, config());
+    assert_eq!((run.end().stop_reason, run.end().sent, run.end().send_failed), (Some(StopReason::SendFailed), 0, 3));
+    let failures: Vec<&NotSent> = run.events.iter().filter_map(not_sent).collect();
     assert_eq!(failures.iter().filter(|failure| !failure.repeated).count(), 1);
 }
 
@@ -212,8 +212,8 @@ fn what_the_kernel_refuses_meanwhile_is_neither_sent_nor_lost() {
     let mut network = Network::new(1);
     path(&mut network, Family::V4, 3, as_is);
     network.refuse_sends(Pick::Between(4, 6), OsError::ENOBUFS);
-    let told = reported(&network, RAW, 4, config());
-    let report = told.end();
+    let run = reported(&network, RAW, 4, config());
+    let report = run.end();
     assert_eq!((report.sent, report.received, report.lost, report.send_failed), (3, 3, 0, 3));
     assert!(report.hops.iter().all(|hop| (hop.sent, hop.received) == (3, 3)), "{report:?}");
 }
@@ -241,8 +241,8 @@ fn names_are_asked_for_and_shown() {
     let mut network = Network::new(1);
     path(&mut network, Family::V4, 2, as_is);
     network.name(router(Family::V4, 1), NameOutcome::Named("r1.example".into(), ms(20)));
-    let told = reported(&network, RAW, 2, Config { names: true, ..config() });
-    let name = told.end().hops[0].responders[0].responder.name.clone();
+    let run = reported(&network, RAW, 2, Config { names: true, ..config() });
+    let name = run.end().hops[0].responders[0].responder.name.clone();
     assert_eq!(name.as_deref(), Some("r1.example"));
 }
 
@@ -251,8 +251,8 @@ fn several_targets_are_watched_at_once() {
     let mut network = Network::new(1);
     path(&mut network, Family::V4, 4, as_is);
     let targets = [target(Family::V4), router(Family::V4, 2), target(Family::V4)];
-    let told = over(&network, lane(RAW), &targets, 2, config());
-    let mut ends = told.ends();
+    let run = over(&network, lane(RAW), &targets, 2, config());
+    let mut ends = run.ends();
     ends.sort_by_key(|report| report.began.subject.id);
     let seen: Vec<_> = ends.iter().map(|report| (report.received, report.hops.len())).collect();
     assert_eq!(seen, [(2, 4), (2, 2), (2, 4)]);
@@ -264,8 +264,8 @@ fn more_probes_than_their_numbers_count_are_told_apart() {
     for (kind, cycles) in [(RAW, 22_000), (UDP, 1_400)] {
         let mut network = Network::new(1);
         path(&mut network, kind.0, 3, as_is);
-        let told = reported(&network, kind, cycles, config());
-        let report = told.end();
+        let run = reported(&network, kind, cycles, config());
+        let report = run.end();
         assert_eq!((report.received, report.lost), (cycles, 0), "{kind:?}");
         assert!(report.hops.iter().all(|hop| (hop.sent, hop.received) == (cycles, cycles)), "{kind:?}");
     }
@@ -277,6 +277,6 @@ fn answers_from_elsewhere_change_nothing() {
     path(&mut network, Family::V4, 3, as_is);
     let echo = vec![0, 0, 0xff, 0xff, 0, 0, 0, 0];
     network.inject(ms(500), Packet::new(router(Family::V4, 9), ip("192.0.2.1"), 1, echo));
-    let told = reported(&network, RAW, 2, config());
-    assert_eq!((told.end().received, told.end().hops.len()), (2, 3));
+    let run = reported(&network, RAW, 2, config());
+    assert_eq!((run.end().received, run.end().hops.len()), (2, 3));
 }

@@ -11,7 +11,7 @@ use crate::report::trace::json::object::ChangeObject;
 use crate::trace::{Finding, Narrowing};
 use crate::types::{Mtu, Ttl};
 
-/// A finding as JSON tells it.
+/// A finding as JSON shows it.
 #[derive(Serialize)]
 pub(super) struct FindingObject {
     code: &'static str,
@@ -35,15 +35,15 @@ impl FindingObject {
 
 fn evidence(finding: &Finding) -> Json {
     match finding {
-        Finding::SilentHops { first, last, answers_behind } => {
-            json!({"first_ttl": first.get(), "last_ttl": last.get(), "answered_ttl": answers_behind.get()})
+        Finding::SilentHops { first, last, next_answer } => {
+            json!({"first_ttl": first.get(), "last_ttl": last.get(), "answered_ttl": next_answer.get()})
         }
-        Finding::NothingBehind { first, last_answer } => {
+        Finding::NothingBeyond { first, last_answer } => {
             json!({"first_ttl": first.get(), "answered_ttl": last_answer.map(Ttl::get)})
         }
-        Finding::RateLimited { sent, answered, behind, behind_sent, .. } => json!({
-            "sent": sent, "received": answered, "behind_ttl": behind.get(), "behind_sent": behind_sent,
-            "behind_received": behind_sent,
+        Finding::RateLimited { sent, answered, later, later_sent, .. } => json!({
+            "sent": sent, "received": answered, "behind_ttl": later.get(), "behind_sent": later_sent,
+            "behind_received": later_sent,
         }),
         Finding::Loss { first, sent, answered, .. } => {
             json!({"first_ttl": first.get(), "sent": sent, "received": answered})
@@ -108,7 +108,7 @@ pub(in crate::report) fn black_hole_evidence(at: &Narrowing, echoed: bool) -> Js
 }
 
 fn place(at: &Narrowing) -> Json {
-    json!({"mtu": at.mtu.get(), "mtu_before": at.from.map(Mtu::get), "behind_ttl": at.behind.map(Ttl::get)})
+    json!({"mtu": at.mtu.get(), "mtu_before": at.from.map(Mtu::get), "behind_ttl": at.after.map(Ttl::get)})
 }
 
 #[cfg(test)]
@@ -118,9 +118,9 @@ mod tests {
 
     const ROUTER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(203, 0, 113, 2));
 
-    fn at(behind: Option<u8>) -> Narrowing {
-        let from = behind.and_then(|_| Mtu::new(1500));
-        Narrowing { ttl: Ttl::new(5), behind: behind.map(Ttl::new), from, mtu: Mtu::new(1380).unwrap() }
+    fn at(after: Option<u8>) -> Narrowing {
+        let from = after.and_then(|_| Mtu::new(1500));
+        Narrowing { ttl: Ttl::new(5), after: after.map(Ttl::new), from, mtu: Mtu::new(1380).unwrap() }
     }
 
     #[test]

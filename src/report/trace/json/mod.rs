@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hop_tells_responders_probes_and_statistics() {
+    fn a_hop_has_responders_probes_and_statistics() {
         let labelled = Answer {
             extensions: vec![Object::Mpls(vec![LabelStackEntry { label: 24001, tc: 0, bottom: true, ttl: 1 }])],
             ..expired("203.0.113.1", 1100)
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn origins_are_told_as_far_as_they_are_known() {
+    fn origins_are_shown_as_far_as_they_are_known() {
         let systems = [64_499, 64_500].into_iter().filter_map(Asn::new).collect();
         for (origins, expected) in [
             (None, serde_json::json!([null, null])),
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn interfaces_and_unknown_objects_are_told() {
+    fn interfaces_and_unknown_objects_are_shown() {
         let incoming = Interface {
             role: InterfaceRole::Incoming,
             index: Some(2),
@@ -203,10 +203,10 @@ mod tests {
         ]);
         let parsed: serde_json::Value = serde_json::from_str(&hops).expect("JSON");
         let responders = parsed[0]["responders"].as_array().expect("an array");
-        let told: Vec<_> =
+        let shown: Vec<_> =
             responders.iter().map(|one| (&one["address"], &one["rtts_ms"], &one["annotation"])).collect();
         let expected = serde_json::json!([["203.0.113.2", [0.001, 0.003], null], ["203.0.113.1", [1.0], "!H"],]);
-        assert_eq!(serde_json::json!(told), expected);
+        assert_eq!(serde_json::json!(shown), expected);
     }
 
     #[test]
@@ -281,12 +281,12 @@ mod tests {
              {\"address\":\"198.51.100.9\",\"name\":null,\"asn\":null,\"origins\":null,\"flows\":[7],\"rtts_ms\":[2.0],\"annotation\":null}],\
              \"silent_flows\":[8]}],\"findings\":[{\"code\":\"several_paths\",\"ttl\":1,\"severity\":\"info\",\
              \"evidence\":{\"responders\":[\"203.0.113.1\",\"203.0.113.2\"]},\"text\":\"from hop 1 on flows take different \
-             ways: 203.0.113.1, 203.0.113.2 share them\"}]}"
+             paths, through 203.0.113.1, 203.0.113.2\"}]}"
         );
     }
 
     #[test]
-    fn what_is_said_of_a_trace_names_its_flow() {
+    fn messages_about_a_trace_name_its_flow() {
         let figures = |began: Began| {
             Event::Interim(Interim { subject: began.subject, sent: 3, answered: 1, highest_ttl: None, final_hops: 1 })
         };
