@@ -1,4 +1,11 @@
-//! The application behind `rtrace`: finds the routers on the way to a target by letting probes expire.
+//! The application of `rtrace`: finds the routers on the path to a target by letting probes expire.
+//!
+//! # The files
+//!
+//! `fleet` is what every machine over paths shares: targets, the probes on record, names, matching and limits. [`Tracer`] finds
+//! paths (`path` follows one of them), [`MtuTracer`] searches path MTUs after its traces (`mtu`), and [`watch::Reporter`] watches
+//! paths over time. `identify` decides which probe an answer belongs to, `finding` what the hops of a trace show beyond
+//! themselves, `flows` lays the flows of one target over each other.
 //!
 //! # When probes leave
 //!
@@ -8,9 +15,9 @@
 //! burst and then one a second: probes that run past it would use up the answers meant for its own hop. `-N` replaces all
 //! of this by a plain window of probes in TTL order.
 //!
-//! Sixteen traces run side by side; under `--rate` as many as leave the rate room, up to what the numbers of probes can tell
-//! apart. Unpaced (`--rate max`), one trace sends all at once, and many advance by their answers, so that hardly a probe runs
-//! past its target.
+//! Sixteen traces run side by side; under `--rate` as many as leave the rate room, up to the number of probes that their
+//! numbers can distinguish. Unpaced (`--rate max`), one trace sends all at once, and many advance by their answers, so that
+//! hardly a probe runs past its target.
 //!
 //! # How long an answer is waited for
 //!
@@ -25,32 +32,32 @@
 //!
 //! # Where a trace ends
 //!
-//! At the lowest TTL with an answer that is no time exceeded, or behind the second turn of a circle: two whole turns of two
+//! At the lowest TTL with an answer other than time exceeded, or after the second turn of a circle: two whole turns of two
 //! routers or more in which nothing disagrees. The target answered if it sent an echo reply or a datagram,
 //! or if a «port unreachable», «protocol unreachable» or «prohibited» comes from its own address: there it is the target's
 //! host that refuses. The same from another address, and every other unreachable, ends the trace without reaching.
 //!
-//! The distance of the target is told by its quote, if it quotes one of our TTLs: a probe that ran past it tells as well as
-//! one of its own hop, and its answer is shown there. Where the quote is hidden or there is none, silent TTLs right below
-//! the first answer are asked once more, the lowest first, and over UDP more than a second later, because a Linux target
-//! sends one «port unreachable» a second: only then are they known to be routers.
+//! The quote in an answer of the target shows how far away it is, if it quotes one of our TTLs: a probe that ran past it
+//! serves as well as one of its own hop, and its answer is shown there. Where the quote is hidden or there is none, silent TTLs
+//! right below the first answer are asked once more, the lowest first, and over UDP more than a second later, because a Linux
+//! target sends one «port unreachable» a second: only then are they known to be routers.
 //!
-//! A service that answers over raw UDP does not say which probe it answers. Where several may have reached it, they are
-//! forgotten, and TTLs behind the last router are asked one by one.
+//! A service that answers over raw UDP does not show which probe it answers. Where several may have reached it, they are
+//! forgotten, and TTLs beyond the last router are asked one by one.
 //!
-//! # What is whose answer
+//! # Which probe an answer belongs to
 //!
 //! Over raw sockets each probe has numbers of its own: its sequence (ICMP), checksum (UDP) or sequence number (TCP), the IPv4
 //! Identification, and in payloads of 27 octets or more a tag (cookie and number). An ICMP error belongs to the probe whose
 //! whole tag it quotes, or on which two numbers agree, or which one number names if a port or the identifier confirms it, or, in
-//! a quote that ends before them, both addresses. Addresses, ports, TTL and length alone name nothing. What disagrees is recorded with the answer. Errors that quote too little are
-//! counted for the router that sent them.
+//! a quote that ends before them, both addresses. Addresses, ports, TTL and length alone name nothing. Fields that disagree are
+//! recorded with the answer. Errors that quote too little are counted for the router that sent them.
 //!
 //! Error queues show less: there the tag decides, and where less is quoted the sequence (ICMP), destination port or flow (UDP);
-//! of a TCP connection the kernel tells which it is. A quoted destination that differs is forgiven where the
-//! identifier or the socket is ours alone, since NATs rewrite it. An echo reply counts from the target, or from anyone if it
-//! carries our whole cookie; then the trace is reached, and the text shows who answered. Time exceeded in reassembly,
-//! redirect and source quench answer no probe.
+//! of a TCP connection the kernel knows which it is. A quoted destination that differs is forgiven where the identifier or the
+//! socket is ours alone, since NATs rewrite it. An echo reply counts from the target, or from any address if it carries our
+//! whole cookie; then the trace is reached, and the text shows the address. Time exceeded in reassembly, redirect and source
+//! quench answer no probe.
 
 mod config;
 mod event;

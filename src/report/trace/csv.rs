@@ -126,3 +126,95 @@ fn hop_row(report: &Report, hop: &ReportHop) -> [Option<String>; 20] {
         newest.and_then(|responder| responder.name.as_deref()).map(|name| escape(name).into_owned()),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::channel::OsError;
+    use crate::metrics::RttStats;
+    use crate::report::fixture::{
+        Answer, answer, expired, hop, icmp_answer, stats, trace_not_sent, trace_start, written,
+    };
+    use crate::trace::StopReason;
+    use crate::trace::watch::ReportResponder;
+
+    fn lines(view: TraceView, events: &[Event]) -> Vec<String> {
+        let (data, _) = written(&mut TraceCsv::new("rtrace".into(), view), events);
+        data.lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn a_probe_is_a_row_with_empty_cells_for_what_is_absent() {
+        let began = trace_start(0, "10.9.4.2", "10.9.4.2");
+        let named = Answer { name: Some("gw,\"one\"".into()), ..expired("10.9.1.2", 1979) };
+        let hops = [
+            hop(1, vec![Some(named), None]),
+            hop(2, vec![Some(icmp_answer("10.9.1.2", 3, 1)), Some(answer("10.9.4.2", 12))]),
+        ];
+        let hops = hops.map(|hop| Event::Hop(Arc::clone(&began.subject), Arc::new(hop)));
+        let time = "2026-11-22T07:47:13.000001000Z,10.9.4.2,10.9.4.2,icmp,0";
+        let failed = trace_not_sent(&began, OsError::EPERM, true);
+        assert_eq!(
+            lines(TraceView::Path, &[&[Event::Began(began.clone())], &hops[..], &[failed]].concat()),
+            [
+                PROBES.trim_end(),
+                &format!("{time},1,1,error,1.979,10.9.1.2,\"gw,\"\"one\"\"\",Time to live exceeded"),
+                &format!("{time},1,2,timeout,,,,"),
+                &format!("{time},2,1,error,1,10.9.1.2,,Destination Host Unreachable"),
+                &format!("{time},2,2,reply,0.012,10.9.4.2,,"),
+                "2026-11-22T07:47:13.000001000Z,10.9.4.2,10.9.4.2,icmp,,,,send_failed,,,,Operation not permitted",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_hop_of_a_report_is_a_row() {
+        let began = trace_start(0, "10.9.4.2", "10.9.4.2");
+        let responder = Responder { address: "10.9.1.2".parse().unwrap(), name: Some("gw".into()), origins: None };
+        let newest = Arc::new(expired("10.9.1.2", 1000).event());
+        let silent = ReportHop {
+            ttl: Ttl::new(1),
+            sent: 3,
+            received: 0,
+            unanswered: 3,
+            pending: 0,
+            persists: Some(false),
+            responders: Vec::new(),
+            last: None,
+            stats: None,
+        };
+        let answered = ReportHop {
+            ttl: Ttl::new(2),
+            received: 3,
+            unanswered: 0,
+            persists: None,
+            responders: vec![ReportResponder { responder, newest, received: 3 }],
+            last: Some(std::time::Duration::from_micros(40).into()),
+            stats: Some(RttStats { ..stats() }),
+            ..silent.clone()
+        };
+        let report = Report {
+            began,
+            stop_reason: Some(StopReason::Cycles),
+            sent: 3,
+            received: 3,
+            lost: 0,
+            pending: 0,
+            distances: Vec::new(),
+            send_failed: 0,
+            hops: vec![silent, answered],
+            duration: 0,
+        };
+        let time = "2026-11-22T07:47:13.000001000Z,10.9.4.2,10.9.4.2,icmp,0";
+        assert_eq!(
+            lines(TraceView::Report, &[Event::Report(Box::new(report))]),
+            [
+                HOPS.trim_end(),
+                &format!("{time},1,3,0,3,100,false,,,,,,,,,"),
+                &format!("{time},2,3,3,0,0,,0.04,0.033,0.0365,0.037,0.04,0.04,0.0028674,10.9.1.2,gw"),
+            ]
+        );
+    }
+}
