@@ -229,3 +229,19 @@ fn what_a_sweep_has_not_is_refused_in_one_line() {
     assert_snapshot!(user.run("rping --alive --rate max 198.51.100.0/30"));
     assert_eq!(user.run("rping --alive --rate 5000 198.51.100.0/30").status, 0);
 }
+
+#[test]
+fn several_workers_probe_each_target_once() {
+    for line in ["--workers 3 198.51.100.0-198.51.100.15", "--workers 2 --random-order 198.51.100.0-198.51.100.15"] {
+        let outcome = world().run(&format!("rping --alive {line}"));
+        let alive = sorted(&outcome);
+        assert_eq!((alive.len(), outcome.status), (16, 0), "{outcome}");
+        assert!(alive.windows(2).all(|pair| pair[0] < pair[1]), "{outcome}");
+    }
+}
+
+#[test]
+fn a_sweep_can_be_written_as_csv() {
+    let line = "rping --format csv 198.51.100.1-198.51.100.2 nosuch.example";
+    assert_snapshot!("a_sweep_as_csv", world().run(line));
+}

@@ -227,7 +227,6 @@ const TABLE: &[Group<Request, PingArgs>] = &[
             (|a| a.method.data.is_some(), "--data", SWEEPS_ARE_ICMP),
             (|a| a.method.expect.is_some(), "--expect", SWEEPS_ARE_ICMP),
             (|a| a.method.sport.is_some(), "--sport", SWEEPS_ARE_ICMP),
-            (|a| a.output.format.chosen() == Format::Csv, "--format csv", ": a sweep is written as text or JSON"),
             (|a| a.run.flood, "-f", ": a sweep is as fast as --rate says; --rate max is as fast as possible"),
             (|a| a.run.adaptive, "-A", SWEEPS_HAVE_A_RATE),
             (|a| a.run.preload.is_some(), "-l", SWEEPS_HAVE_A_RATE),

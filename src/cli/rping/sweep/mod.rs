@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::channel::{LanePlan, OpenedLanes, Owner, Plan, Protocol, SendStamps};
+use crate::cli::args::format::Format;
 use crate::cli::args::values::{Rate, Timestamping};
 use crate::cli::drive::{Console, Run, Worker, drive};
 use crate::cli::env::Env;
@@ -25,7 +26,7 @@ use crate::cli::rping::sweep::supply::{Common, Complaints, Source, Stream, suppl
 use crate::cli::rping::sweep::targets::{Index, Item, Space, UNPACED, too_many};
 use crate::cli::target::Lanes;
 use crate::cli::{ANSWERED, NOT_RUN};
-use crate::report::{Sink, SweepJson, SweepProgress, SweepShow, SweepText};
+use crate::report::{Sink, SweepCsv, SweepJson, SweepProgress, SweepShow, SweepText};
 use crate::sweep::{
     Completion, Config, Event, Exclusions, LaneRoute, Permutation, Probes, Range, Supply, Sweep, Verdict,
 };
@@ -108,6 +109,9 @@ impl Rping<'_> {
             fold: Verdict::default(),
         };
         let workers: Vec<Worker<Sweep, Verdict>> = channels.into_iter().zip(&lanes).zip(supplies).map(worker).collect();
+        if self.args.output.format.chosen() == Format::Csv {
+            SweepCsv::header(env.stdout).map_err(CliError::Output)?;
+        }
         let mut console = SweepConsole {
             program: self.program.to_owned(),
             progress: SweepProgress::new(targets),
@@ -294,8 +298,10 @@ impl Rping<'_> {
     }
 
     fn sweep_sink(&self, sweep_plan: &SweepPlan, lanes: &Lanes) -> Box<dyn Sink<Event> + Send> {
-        if !self.has_records() {
-            return Box::new(SweepText::new(sweep_plan.show));
+        match self.args.output.format.chosen() {
+            Format::Text => return Box::new(SweepText::new(sweep_plan.show)),
+            Format::Csv => return Box::new(SweepCsv::new(sweep_plan.show)),
+            Format::Json => {}
         }
         let sockets = [Family::V4, Family::V6].into_iter().filter_map(|family| {
             let lane = lanes.get(family).ok()?;
