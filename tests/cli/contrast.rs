@@ -23,13 +23,13 @@ fn object(outcome: &Outcome) -> Value {
 
 #[test]
 fn methods_are_shown_side_by_side() {
-    assert_snapshot!(World::with_host(host()).run("rping --contrast --tcp=443 -c 2 host.example"));
+    assert_snapshot!("text", World::with_host(host()).run("rping --contrast --tcp=443 -c 2 host.example"));
 }
 
 #[test]
 fn nothing_that_differs_is_said_so() {
-    assert_snapshot!(World::with_host(host()).run("rping --contrast --tcp=443 -q 198.51.100.9"));
-    assert_snapshot!(World::with_host(host()).run("rping --contrast --tcp=443 -q 2001:db8:9::9"));
+    assert_snapshot!("quiet_ipv4", World::with_host(host()).run("rping --contrast --tcp=443 -q 198.51.100.9"));
+    assert_snapshot!("quiet_ipv6", World::with_host(host()).run("rping --contrast --tcp=443 -q 2001:db8:9::9"));
 }
 
 #[test]
@@ -37,19 +37,25 @@ fn blocked_icmp_and_a_slow_service_are_told() {
     let host = host().change_to(Protocol::Icmp, .., Change::Silence);
     let slow = host.change_to(Protocol::Tcp, .., Change::Later(Duration::from_millis(3)));
     let world = World::with_host(slow.udp(53, UdpService::Echo));
-    assert_snapshot!(world.run("rping --contrast --tcp=443 --udp=53 -q host.example"));
+    assert_snapshot!("blocked_icmp", world.run("rping --contrast --tcp=443 --udp=53 -q host.example"));
 }
 
 #[test]
 fn a_method_without_privilege_keeps_its_row() {
-    assert_snapshot!(World::with_host(host()).dgram_only().run("rping --contrast --tcp=443 -q host.example"));
-    assert_snapshot!(World::with_host(host()).unprivileged().run("rping --contrast --tcp=443 -q host.example"));
+    assert_snapshot!(
+        "without_raw",
+        World::with_host(host()).dgram_only().run("rping --contrast --tcp=443 -q host.example")
+    );
+    assert_snapshot!(
+        "without_icmp",
+        World::with_host(host()).unprivileged().run("rping --contrast --tcp=443 -q host.example")
+    );
 }
 
 #[test]
 fn json_tells_the_same() {
     let outcome = World::with_host(host()).run("rping --json -q --contrast --tcp=443 -c 20 host.example");
-    assert_snapshot!(outcome);
+    assert_snapshot!("json", outcome);
     let types: Vec<Value> = outcome.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     assert_eq!(types.iter().filter(|object| object["type"] == "summary").count(), 4);
     assert_eq!(object(&outcome)["findings"], Value::Array(Vec::new()));
@@ -77,8 +83,8 @@ fn the_status_is_that_of_the_best_method() {
 
 #[test]
 fn a_name_without_an_address_is_told() {
-    assert_snapshot!(World::new().run("rping --contrast nosuch.example"));
-    assert_snapshot!(World::new().run("rping --contrast --json -q nosuch.example"));
+    assert_snapshot!("unknown_name", World::new().run("rping --contrast nosuch.example"));
+    assert_snapshot!("unknown_name_json", World::new().run("rping --contrast --json -q nosuch.example"));
 }
 
 #[test]

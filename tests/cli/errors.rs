@@ -79,7 +79,7 @@ fn what_rping_does_not_take_is_said_in_one_line() {
         "rping -N name host.example",
         "rping --targets /nonexistent/list",
     ];
-    assert_snapshot!(table(&World::new(), &lines));
+    assert_snapshot!("rping_refusals", table(&World::new(), &lines));
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn what_rtrace_does_not_take_is_said_in_one_line() {
         "rtrace -l 5 -4 host.example",
         "rtrace -g 10.0.0.1 host.example",
     ];
-    assert_snapshot!(table(&World::new(), &lines));
+    assert_snapshot!("rtrace_refusals", table(&World::new(), &lines));
 }
 
 #[test]
@@ -132,14 +132,14 @@ fn what_the_probes_of_a_method_cannot_have_is_refused() {
         "rtrace -M tcpconn --socket raw host.example",
         "rtrace -M tcpconn host.example 100",
     ];
-    assert_snapshot!(table(&World::new(), &lines));
+    assert_snapshot!("method_refusals", table(&World::new(), &lines));
 }
 
 #[test]
 fn a_raw_socket_that_is_not_allowed_is_told_with_what_allows_it() {
     let world = World::new().unprivileged();
-    assert_snapshot!(world.run("rtrace -T 198.51.100.9"));
-    assert_snapshot!(world.run("rtrace -U --socket raw 198.51.100.9"));
+    assert_snapshot!("raw_tcp_not_allowed", world.run("rtrace -T 198.51.100.9"));
+    assert_snapshot!("raw_udp_not_allowed", world.run("rtrace -U --socket raw 198.51.100.9"));
 }
 
 #[test]
@@ -153,7 +153,7 @@ fn a_target_that_cannot_be_had_is_named_with_the_reason() {
         "rtrace nosuch.example",
         "rtrace 198.51.100.9",
     ];
-    assert_snapshot!(table(&world, &lines));
+    assert_snapshot!("unusable_targets", table(&world, &lines));
 }
 
 #[test]
@@ -169,14 +169,14 @@ fn a_list_of_targets_moves_no_cursor_on_standard_error() {
 fn what_an_invalid_argument_of_a_route_may_mean_is_said() {
     let world = World::new().unroutable("fe80::1", OsError::EINVAL).unroutable("198.51.100.9", OsError::EINVAL);
     let lines = ["rtrace fe80::1", "rping -c1 fe80::1", "rtrace -s 192.0.2.1 198.51.100.9"];
-    assert_snapshot!(table(&world, &lines));
+    assert_snapshot!("route_invalid_argument", table(&world, &lines));
 }
 
 #[test]
 fn without_any_privilege_both_refusals_and_both_fixes_are_named() {
     let world = World::new().unprivileged();
-    assert_snapshot!(world.run("rping -c1 198.51.100.9"));
-    assert_snapshot!(world.run("rtrace -I 2001:db8:9::9"));
+    assert_snapshot!("rping_without_privilege", world.run("rping -c1 198.51.100.9"));
+    assert_snapshot!("rtrace_without_privilege", world.run("rtrace -I 2001:db8:9::9"));
 }
 
 #[test]
@@ -190,7 +190,7 @@ fn an_identifier_that_the_kernel_would_replace_is_refused() {
 #[test]
 fn a_user_may_not_flood_and_is_told_what_is_allowed() {
     let world = World::new().dgram_only();
-    assert_snapshot!(world.run("rping -c1 -i 0.001 198.51.100.9"));
+    assert_snapshot!("interval_too_short", world.run("rping -c1 -i 0.001 198.51.100.9"));
     assert_eq!(world.run("rping -c1 -f 198.51.100.9").status, 2);
     assert_eq!(world.run("rping -c1 --rate max 198.51.100.9").status, 2);
     assert_eq!(world.run("rping -c1 -l 4 198.51.100.9").status, 2);

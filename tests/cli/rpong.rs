@@ -17,12 +17,12 @@ fn run(line: &str) -> String {
 
 #[test]
 fn it_says_what_it_listens_on_and_ends_with_the_figures() {
-    assert_snapshot!(run("rpong --tcp 7 --tcp-discard 127.0.0.1:9 --udp [::1]:7 --stamp"));
+    assert_snapshot!("text", run("rpong --tcp 7 --tcp-discard 127.0.0.1:9 --udp [::1]:7 --stamp"));
 }
 
 #[test]
 fn json_tells_the_same_run() {
-    assert_snapshot!(run("rpong --json --udp 7 --join 239.1.2.3%eth0"));
+    assert_snapshot!("json", run("rpong --json --udp 7 --join 239.1.2.3%eth0"));
 }
 
 #[test]
@@ -45,5 +45,5 @@ fn what_rpong_does_not_take_is_said_in_one_line() {
         "rpong --tcp 7 --max-connections 0",
     ];
     let said: Vec<String> = lines.iter().map(|line| World::new().run(line).to_string()).collect();
-    assert_snapshot!(said.join("\n"));
+    assert_snapshot!("refusals", said.join("\n"));
 }

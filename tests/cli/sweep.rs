@@ -44,42 +44,45 @@ fn sorted(outcome: &Outcome) -> Vec<&str> {
 
 #[test]
 fn each_target_has_a_line_as_it_is_over() {
-    assert_snapshot!(world().run("rping 198.51.100.0/29 host.example 2001:db8:9::9"));
-    assert_snapshot!(silent().run("rping 198.51.100.8-198.51.100.9"));
+    assert_snapshot!("text", world().run("rping 198.51.100.0/29 host.example 2001:db8:9::9"));
+    assert_snapshot!("silent", silent().run("rping 198.51.100.8-198.51.100.9"));
 }
 
 #[test]
 fn who_answers_and_who_does_not_is_an_address_a_line() {
-    assert_snapshot!(world().run("rping --alive 198.51.100.0/29"));
-    assert_snapshot!(world().run("rping --unreachable 198.51.100.0/29"));
-    assert_snapshot!(silent().run("rping --alive 198.51.100.0/30"));
-    assert_snapshot!(silent().run("rping --unreachable host.example 198.51.100.1"));
+    assert_snapshot!("alive", world().run("rping --alive 198.51.100.0/29"));
+    assert_snapshot!("unreachable", world().run("rping --unreachable 198.51.100.0/29"));
+    assert_snapshot!("alive_silent", silent().run("rping --alive 198.51.100.0/30"));
+    assert_snapshot!("unreachable_silent", silent().run("rping --unreachable host.example 198.51.100.1"));
 }
 
 #[test]
 fn vectors_have_a_delay_for_each_probe() {
     let lossy = World::with_host(host().change([2], Change::Silence));
-    assert_snapshot!(lossy.run("rping --vector -c 3 -i 100ms 198.51.100.1"));
-    assert_snapshot!(lossy.run("rping --vector -c 3 -i 100ms --json 198.51.100.1"));
-    assert_snapshot!(silent().run("rping --vector 198.51.100.1-198.51.100.2"));
+    assert_snapshot!("vector", lossy.run("rping --vector -c 3 -i 100ms 198.51.100.1"));
+    assert_snapshot!("vector_json", lossy.run("rping --vector -c 3 -i 100ms --json 198.51.100.1"));
+    assert_snapshot!("vector_silent", silent().run("rping --vector 198.51.100.1-198.51.100.2"));
 }
 
 #[test]
 fn json_has_a_summary_for_each_target_and_nothing_else() {
-    assert_snapshot!(world().run("rping --json 198.51.100.0/30 nosuch.example"));
-    assert_snapshot!(silent().run("rping --json --unreachable 198.51.100.1-198.51.100.1 --targets -"));
-    assert_snapshot!(silent().run("rping --json --alive 198.51.100.0/30"));
+    assert_snapshot!("json", world().run("rping --json 198.51.100.0/30 nosuch.example"));
+    assert_snapshot!(
+        "json_unreachable",
+        silent().run("rping --json --unreachable 198.51.100.1-198.51.100.1 --targets -")
+    );
+    assert_snapshot!("json_alive", silent().run("rping --json --alive 198.51.100.0/30"));
 }
 
 #[test]
 fn what_befalls_few_targets_stands_behind_their_counts() {
     let line = "rping 198.51.100.1-198.51.100.2";
     let twice = host().change(.., Change::Again(Duration::from_millis(3)));
-    assert_snapshot!(World::with_host(twice).run(line));
+    assert_snapshot!("duplicates", World::with_host(twice).run(line));
     let refused = host().change(.., Change::Refuse(Failure::new(3, 1)));
-    assert_snapshot!(World::with_host(refused).run(line));
+    assert_snapshot!("errors", World::with_host(refused).run(line));
     let elsewhere = host().change(.., Change::Source(ip("203.0.113.7"))).change(.., Change::Octets(50, vec![0]));
-    assert_snapshot!(World::with_host(elsewhere).run(line));
+    assert_snapshot!("other_responder", World::with_host(elsewhere).run(line));
 }
 
 #[test]
@@ -87,13 +90,16 @@ fn a_list_may_hold_everything() {
     let list = "198.51.100.1\n\n# nobody\n198.51.100.4/31 # two\n  198.51.100.6-198.51.100.7\nhost.example\nnosuch.example\n10.0.0.1/8\n443\n\u{1b}[2J\nunix:/run/x\n";
     let (_file, words) = with_file("rping --targets FILE", list);
     let outcome = Outcome { words: "rping --targets FILE".to_owned(), ..world().run(&words) };
-    assert_snapshot!(outcome);
+    assert_snapshot!("list", outcome);
 }
 
 #[test]
 fn a_list_comes_from_standard_input_too() {
-    assert_snapshot!(world().stdin("198.51.100.1\n198.51.100.2\n").run("rping --targets - --alive"));
-    assert_snapshot!(world().stdin("# nothing\n").run("rping --targets -"));
+    assert_snapshot!(
+        "targets_from_stdin",
+        world().stdin("198.51.100.1\n198.51.100.2\n").run("rping --targets - --alive")
+    );
+    assert_snapshot!("targets_from_empty_stdin", world().stdin("# nothing\n").run("rping --targets -"));
 }
 
 #[test]
@@ -168,16 +174,16 @@ fn a_target_told_at_its_first_answer_needs_no_more_answers() {
 #[test]
 fn one_target_is_a_sweep_with_an_option_of_sweeps() {
     let outcome = silent().run("rping --unreachable --retry 2 -W 100ms -v 198.51.100.1");
-    assert_snapshot!(outcome);
-    assert_snapshot!(world().run("rping --alive 198.51.100.1"));
+    assert_snapshot!("one_target", outcome);
+    assert_snapshot!("one_alive", world().run("rping --alive 198.51.100.1"));
 }
 
 #[test]
 fn what_cannot_be_probed_is_said_and_counts_as_not_run() {
-    assert_snapshot!(world().run("rping --alive -4 2001:db8:9::9 198.51.100.1"));
-    assert_snapshot!(world().run("rping --alive nosuch.example 198.51.100.1"));
+    assert_snapshot!("wrong_family", world().run("rping --alive -4 2001:db8:9::9 198.51.100.1"));
+    assert_snapshot!("unknown_name", world().run("rping --alive nosuch.example 198.51.100.1"));
     let world = World::new().unroutable("198.51.100.9", OsError::ENETUNREACH);
-    assert_snapshot!(world.unprivileged().run("rping --alive 198.51.100.9"));
+    assert_snapshot!("without_privilege", world.unprivileged().run("rping --alive 198.51.100.9"));
 }
 
 #[test]
@@ -223,10 +229,10 @@ fn what_a_sweep_has_not_is_refused_in_one_line() {
         assert_eq!((outcome.status, outcome.stdout.as_str()), (2, ""), "{outcome}");
         assert_eq!(outcome.stderr.lines().count(), 1, "{outcome}");
     }
-    assert_snapshot!(world().run("rping 10.0.0.1/8"));
-    assert_snapshot!(world().run("rping 10.0.0.0/15"));
+    assert_snapshot!("host_bits_set", world().run("rping 10.0.0.1/8"));
+    assert_snapshot!("prefix_too_large", world().run("rping 10.0.0.0/15"));
     let user = world().dgram_only();
-    assert_snapshot!(user.run("rping --alive --rate max 198.51.100.0/30"));
+    assert_snapshot!("user_rate", user.run("rping --alive --rate max 198.51.100.0/30"));
     assert_eq!(user.run("rping --alive --rate 5000 198.51.100.0/30").status, 0);
 }
 

@@ -12,13 +12,13 @@ use crate::world::World;
 
 #[test]
 fn a_plain_trace_reads_as_traceroutes() {
-    assert_snapshot!(World::new().run("rtrace -n host.example"));
-    assert_snapshot!(World::new().run("rtrace -n -6 host.example"));
+    assert_snapshot!("ipv4", World::new().run("rtrace -n host.example"));
+    assert_snapshot!("ipv6", World::new().run("rtrace -n -6 host.example"));
 }
 
 #[test]
 fn json_tells_the_same_trace() {
-    assert_snapshot!(World::new().run("rtrace --json -n -q 1 host.example"));
+    assert_snapshot!("json", World::new().run("rtrace --json -n -q 1 host.example"));
 }
 
 #[test]
@@ -27,13 +27,13 @@ fn names_are_shown_and_escaped() {
     let name = |text: &str| NameOutcome::Named(text.into(), Duration::from_millis(20));
     world.network.name(ip("203.0.113.1"), name("near.example"));
     world.network.name(ip("203.0.113.2"), name("evil\u{1b}[2J.example"));
-    assert_snapshot!(world.run("rtrace -q 1 198.51.100.9"));
+    assert_snapshot!("names", world.run("rtrace -q 1 198.51.100.9"));
 }
 
 #[test]
 fn without_privilege_udp_is_used_and_said() {
     let world = World::new().unprivileged();
-    assert_snapshot!(world.run("rtrace -n -q 1 198.51.100.9"));
+    assert_snapshot!("without_privilege", world.run("rtrace -n -q 1 198.51.100.9"));
     let json = world.run("rtrace --json -n -q 1 198.51.100.9");
     assert!(
         json.stdout.contains(r#""method":"udp","method_requested":"auto","socket":"dgram","port":33434"#),
@@ -43,7 +43,7 @@ fn without_privilege_udp_is_used_and_said() {
 
 #[test]
 fn several_targets_are_written_one_after_the_other() {
-    assert_snapshot!(World::new().run("rtrace -n -q 1 198.51.100.9 203.0.113.2 nosuch.example"));
+    assert_snapshot!("several_targets", World::new().run("rtrace -n -q 1 198.51.100.9 203.0.113.2 nosuch.example"));
 }
 
 #[test]
@@ -70,15 +70,15 @@ fn a_long_packet_is_cut_on_the_way_unless_that_is_forbidden() {
 
 #[test]
 fn verbose_tells_how_and_why_it_ended_on_standard_error() {
-    assert_snapshot!(World::new().run("rtrace -v -n -q 1 host.example"));
+    assert_snapshot!("verbose", World::new().run("rtrace -v -n -q 1 host.example"));
     let silent = World::with_host(Node::host(ip("198.51.100.9")).silent());
-    assert_snapshot!(silent.run("rtrace -v -n -q 1 -U -m 4 198.51.100.9"));
+    assert_snapshot!("verbose_silent", silent.run("rtrace -v -n -q 1 -U -m 4 198.51.100.9"));
 }
 
 #[test]
 fn silence_is_stars_and_the_status_says_that_the_end_was_not_reached() {
     let world = World::with_host(Node::host(ip("198.51.100.9")).silent());
-    assert_snapshot!(world.run("rtrace -n -m 5 198.51.100.9"));
+    assert_snapshot!("silent", world.run("rtrace -n -m 5 198.51.100.9"));
 }
 
 #[test]
@@ -114,24 +114,24 @@ fn ports_are_constant_over_raw_sockets_and_the_flow_label_over_all_probes() {
 #[test]
 fn findings_are_told_where_they_are_asked_for() {
     let world = World::with_host(Node::host(ip("198.51.100.9")).silent());
-    assert_snapshot!(world.run("rtrace -n -m 4 --explain 198.51.100.9"));
-    assert_snapshot!(world.run("rtrace -n -m 4 -v 198.51.100.9"));
+    assert_snapshot!("explain", world.run("rtrace -n -m 4 --explain 198.51.100.9"));
+    assert_snapshot!("verbose_findings", world.run("rtrace -n -m 4 -v 198.51.100.9"));
 }
 
 #[test]
 fn an_interrupt_keeps_what_is_known() {
     let mut world = World::with_host(Node::host(ip("198.51.100.9")).silent());
     world.network.at(Duration::from_millis(300), Control::Interrupt);
-    assert_snapshot!(world.run("rtrace -n 198.51.100.9"));
+    assert_snapshot!("interrupted", world.run("rtrace -n 198.51.100.9"));
 }
 
 #[test]
 fn interim_figures_go_to_standard_error() {
     let mut world = World::with_host(Node::host(ip("198.51.100.9")).silent());
     world.network.at(Duration::from_millis(300), Control::Interim);
-    assert_snapshot!(world.run("rtrace -n -m 4 host.example 203.0.113.2"));
+    assert_snapshot!("interim", world.run("rtrace -n -m 4 host.example 203.0.113.2"));
     let json = world.run("rtrace --json -n -m 4 host.example");
-    assert_snapshot!(json.stderr);
+    assert_snapshot!("interim_json", json.stderr);
 }
 
 #[test]
@@ -140,8 +140,8 @@ fn origins_are_shown_behind_addresses() {
     let told = |text: &str| OriginOutcome::Told(text.into(), Duration::from_millis(20));
     world.network.origin(ip("203.0.113.1"), told("64500 | 203.0.113.0/24 | XX | test | 2026-01-01"));
     world.network.origin(ip("203.0.113.2"), told("\u{1b}[2J"));
-    assert_snapshot!(world.run("rtrace -n -q 1 -A 198.51.100.9"));
-    assert_snapshot!(world.run("rtrace -q 1 --asn-zone=origin.example 198.51.100.9"));
+    assert_snapshot!("origins", world.run("rtrace -n -q 1 -A 198.51.100.9"));
+    assert_snapshot!("origins_from_zone", world.run("rtrace -q 1 --asn-zone=origin.example 198.51.100.9"));
     let json = world.run("rtrace --json -n -q 1 -A 198.51.100.9");
     assert!(json.stdout.contains(r#""address":"203.0.113.1","name":null,"asn":64500,"origins":[64500],"#), "{json}");
 }
@@ -151,7 +151,7 @@ fn origins_come_from_a_file_where_one_is_given() {
     let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
     file.write_all(b"203.0.113.0/24 AS64501\n203.0.113.2/32 64502 64503\n").expect("a file of our own");
     let run = World::new().run(&format!("rtrace -n -q 1 --asn-db {} 198.51.100.9", file.path().display()));
-    assert_snapshot!(run.stdout);
+    assert_snapshot!("origins_from_file", run.stdout);
     file.write_all(b"nonsense\n").expect("a file of our own");
     let run = World::new().run(&format!("rtrace -n --asn-db {} 198.51.100.9", file.path().display()));
     assert!(run.status == 2 && run.stderr.ends_with(": line 3: not a prefix and an AS number\n"), "{run}");
@@ -171,7 +171,7 @@ fn an_impossible_resolver_zone_or_database_is_refused() {
     ];
     let told: Vec<String> =
         lines.iter().map(|line| world.run(&format!("rtrace {line} 198.51.100.9")).to_string()).collect();
-    assert_snapshot!(told.join("\n"));
+    assert_snapshot!("origin_refusals", told.join("\n"));
 }
 
 #[test]
@@ -186,19 +186,19 @@ fn flows_are_told_by_who_answers_on_which() {
         world.network.link(right, host, after(1));
         world
     };
-    assert_snapshot!(forked().run("rtrace -n --flows 12 --explain 198.51.100.77"));
-    assert_snapshot!(forked().run("rtrace -n --flows 3 --flow 7 -T -p 443 198.51.100.77"));
-    assert_snapshot!(forked().run("rtrace -n --flows 2 --json 198.51.100.77"));
-    assert_snapshot!(forked().run("rtrace -n --flows 2 -v --explain 198.51.100.77 nosuch.example"));
+    assert_snapshot!("flows", forked().run("rtrace -n --flows 12 --explain 198.51.100.77"));
+    assert_snapshot!("flows_tcp", forked().run("rtrace -n --flows 3 --flow 7 -T -p 443 198.51.100.77"));
+    assert_snapshot!("flows_json", forked().run("rtrace -n --flows 2 --json 198.51.100.77"));
+    assert_snapshot!("flows_verbose", forked().run("rtrace -n --flows 2 -v --explain 198.51.100.77 nosuch.example"));
 }
 
 #[test]
 fn flows_that_cannot_be_kept_are_refused_with_a_sentence() {
     let unprivileged = World::new().unprivileged();
-    assert_snapshot!(unprivileged.run("rtrace -n --flows 4 198.51.100.9"));
-    assert_snapshot!(World::new().run("rtrace -n --flows 4 -M tcpconn 198.51.100.9"));
-    assert_snapshot!(World::new().run("rtrace -n --flows 4 -U --sport 65534 198.51.100.9"));
-    assert_snapshot!(World::new().run("rtrace -n --flows 65 198.51.100.9"));
+    assert_snapshot!("flows_without_privilege", unprivileged.run("rtrace -n --flows 4 198.51.100.9"));
+    assert_snapshot!("flows_tcpconn", World::new().run("rtrace -n --flows 4 -M tcpconn 198.51.100.9"));
+    assert_snapshot!("flows_no_source_port", World::new().run("rtrace -n --flows 4 -U --sport 65534 198.51.100.9"));
+    assert_snapshot!("flows_too_many", World::new().run("rtrace -n --flows 65 198.51.100.9"));
 }
 
 /// A world whose links from near to far and on to the host take no more than this; the last one says nothing.
@@ -218,8 +218,8 @@ fn narrowing(last_is_silent: bool) -> World {
 
 #[test]
 fn the_mtu_is_shown_where_it_changes() {
-    assert_snapshot!(narrowing(false).run("rtrace -n -q 2 --mtu --explain 203.0.113.13"));
-    assert_snapshot!(narrowing(true).run("rtrace -n -q 1 --mtu --explain 2001:db8:a::13"));
+    assert_snapshot!("mtu", narrowing(false).run("rtrace -n -q 2 --mtu --explain 203.0.113.13"));
+    assert_snapshot!("mtu_ipv6", narrowing(true).run("rtrace -n -q 1 --mtu --explain 2001:db8:a::13"));
 }
 
 #[test]
@@ -230,12 +230,12 @@ fn the_mtu_stands_beside_names_and_origins() {
     let origin =
         OriginOutcome::Told("64500 | 203.0.113.0/24 | XX | test | 2026-01-01".into(), Duration::from_millis(20));
     world.network.origin(ip("203.0.113.12"), origin);
-    assert_snapshot!(world.run("rtrace -q 1 --mtu -A 203.0.113.13"));
+    assert_snapshot!("mtu_with_names_and_origins", world.run("rtrace -q 1 --mtu -A 203.0.113.13"));
 }
 
 #[test]
 fn the_mtu_is_a_number_in_json() {
-    assert_snapshot!(narrowing(true).run("rtrace -n -q 1 --mtu --json 203.0.113.13"));
+    assert_snapshot!("mtu_json", narrowing(true).run("rtrace -n -q 1 --mtu --json 203.0.113.13"));
 }
 
 #[test]

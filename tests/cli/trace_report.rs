@@ -39,35 +39,44 @@ fn silent_host() -> World {
 
 #[test]
 fn a_report_reads_as_mtrs() {
-    assert_snapshot!(World::new().run("rtrace --report -n -c 3 host.example"));
-    assert_snapshot!(World::new().run("rtrace --report -n -6 -c 2 --interval 200ms -T -p 443 host.example"));
+    assert_snapshot!("ipv4", World::new().run("rtrace --report -n -c 3 host.example"));
+    assert_snapshot!(
+        "ipv6_tcp",
+        World::new().run("rtrace --report -n -6 -c 2 --interval 200ms -T -p 443 host.example")
+    );
 }
 
 #[test]
 fn hops_that_limit_their_answers_are_marked_and_others_shown_in_full() {
-    assert_snapshot!(varied().run("rtrace --report -e -c 5 198.51.100.77"));
+    assert_snapshot!("labels", varied().run("rtrace --report -e -c 5 198.51.100.77"));
 }
 
 #[test]
 fn json_holds_the_same_figures() {
-    assert_snapshot!(varied().run("rtrace --report --json -c 3 198.51.100.77"));
+    assert_snapshot!("json", varied().run("rtrace --report --json -c 3 198.51.100.77"));
 }
 
 #[test]
 fn a_destination_that_does_not_answer_is_lost() {
-    assert_snapshot!(silent_host().run("rtrace --report -n -c 2 -m 6 198.51.100.9"));
-    assert_snapshot!(silent_host().run("rtrace --report --json -n -c 2 -m 4 198.51.100.9"));
+    assert_snapshot!("silent_target", silent_host().run("rtrace --report -n -c 2 -m 6 198.51.100.9"));
+    assert_snapshot!("silent_target_json", silent_host().run("rtrace --report --json -n -c 2 -m 4 198.51.100.9"));
 }
 
 #[test]
 fn several_targets_are_written_one_after_the_other() {
-    assert_snapshot!(World::new().run("rtrace --report -v -n -c 2 198.51.100.9 203.0.113.2 nosuch.example"));
+    assert_snapshot!(
+        "several_targets",
+        World::new().run("rtrace --report -v -n -c 2 198.51.100.9 203.0.113.2 nosuch.example")
+    );
 }
 
 #[test]
 fn without_privilege_the_report_is_made_over_udp_and_that_is_said() {
-    assert_snapshot!(World::new().unprivileged().run("rtrace --report -n -c 2 198.51.100.9"));
-    assert_snapshot!(World::new().unprivileged().run("rtrace --report -n -c 2 -M tcpconn 198.51.100.9"));
+    assert_snapshot!("without_privilege", World::new().unprivileged().run("rtrace --report -n -c 2 198.51.100.9"));
+    assert_snapshot!(
+        "without_privilege_tcpconn",
+        World::new().unprivileged().run("rtrace --report -n -c 2 -M tcpconn 198.51.100.9")
+    );
 }
 
 #[test]
@@ -75,7 +84,7 @@ fn an_interrupt_ends_with_the_table_so_far_and_interim_tables_go_to_standard_err
     let mut world = World::new();
     world.network.at(Duration::from_millis(1950), Control::Interim);
     world.network.at(Duration::from_millis(3100), Control::Interrupt);
-    assert_snapshot!(world.run("rtrace --report -n 198.51.100.9"));
+    assert_snapshot!("interrupted", world.run("rtrace --report -n 198.51.100.9"));
 }
 
 #[test]
@@ -109,5 +118,5 @@ fn what_has_no_meaning_in_a_trace_or_a_report_is_refused_with_a_sentence() {
     ]
     .map(refused)
     .concat();
-    assert_snapshot!(said);
+    assert_snapshot!("refusals", said);
 }
