@@ -1,8 +1,8 @@
-//! Delays of one of very many targets: [`Brief`], which keeps count, smallest, sum and largest, and nothing else.
+//! Delays of one of very many targets: [`Brief`], which keeps only their count, minimum, sum and maximum.
 
 use crate::types::Rtt;
 
-/// Some delays, summed up in the fewest octets. Nanoseconds.
+/// A small summary of delays. Nanoseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Brief {
     count: u32,
@@ -21,7 +21,7 @@ impl Brief {
         self.count = self.count.saturating_add(1);
     }
 
-    /// How many.
+    /// The number of delays.
     pub const fn count(&self) -> u32 {
         self.count
     }
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn delays_are_summed_up() {
+    fn delays_are_summarised() {
         let mut brief = Brief::default();
         assert_eq!(brief.mean(), None);
         for nanos in [30, 10, 50] {

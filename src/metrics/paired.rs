@@ -1,5 +1,5 @@
-//! Whether two ways to measure differ, or chance made it look so: [`signed_rank`] for delays taken in pairs, and
-//! [`more_often`] for how often something happened.
+//! Whether the difference between two measurements is significant: [`signed_rank`] for paired delays, and [`more_often`] for
+//! shares.
 
 use std::f64::consts::{FRAC_2_SQRT_PI, SQRT_2};
 
@@ -9,8 +9,8 @@ const EXACT: usize = 64;
 /// From here on the complementary error function is less than a rounding error of 1.
 const ERFC_ENDS: f64 = 6.0;
 
-/// Two-sided p-value of Wilcoxon's signed-rank test: how likely differences between pairs are to lie at least as much to one
-/// side of zero if each were as likely to be of either sign. 1 if there is nothing to test.
+/// Two-sided p-value of Wilcoxon's signed-rank test: the chance of differences at least as far to one side of zero
+/// if each were as likely to be of either sign. 1 without differences.
 ///
 /// Differences of zero are left out (Wilcoxon 1945); equal ones share the mean of their ranks. With ties, too, the
 /// distribution up to 64 differences is the exact one, over all signs of the ranks that there are.
@@ -73,12 +73,12 @@ fn erfc(x: f64) -> f64 {
     (1.0 - FRAC_2_SQRT_PI * (-x * x).exp() * sum).max(0.0)
 }
 
-/// How often something happened in so many tries.
+/// The number of hits among some tries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Share {
-    /// How often.
+    /// The number of hits.
     pub hits: u64,
-    /// Of how many; not less than `hits`.
+    /// The number of tries; not less than `hits`.
     pub tries: u64,
 }
 
@@ -89,8 +89,8 @@ impl Share {
     }
 }
 
-/// One-sided p-value of Fisher's exact test: how likely `one` is to have at least so many of the hits if hits fall on the
-/// tries of both alike.
+/// One-sided p-value of Fisher's exact test: the chance that `one` has at least its number of hits if both have the
+/// same rate of hits.
 pub fn more_often(one: Share, other: Share) -> f64 {
     let both = one.and(other);
     let logs = log_factorials(both.tries);

@@ -1,4 +1,4 @@
-//! Round-trip delays of one series: [`RttRecorder`] takes them one by one, [`RttStats`] sums them up.
+//! Round-trip delays of one series: [`RttRecorder`] takes them one by one, [`RttStats`] summarises them.
 
 use hdrhistogram::Histogram;
 use serde::ser::SerializeStruct;
@@ -6,10 +6,10 @@ use serde::{Serialize, Serializer};
 
 use crate::types::Rtt;
 
-/// Round-trip delays of one series, summed up. Nanoseconds; only answers that count (no duplicates, no late ones).
+/// A summary of the round-trip delays of one series. Nanoseconds; only answers that count (no duplicates, no late ones).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RttStats {
-    /// How many.
+    /// The number of delays.
     pub count: u64,
     /// The smallest.
     pub min: u64,
@@ -96,7 +96,7 @@ impl RttRecorder {
         self.spread.record(nanos);
     }
 
-    /// How many were taken.
+    /// The number of delays taken.
     pub fn count(&self) -> u64 {
         self.count
     }
@@ -111,7 +111,7 @@ impl RttRecorder {
         (self.count > 0).then_some(Rtt::from_nanos(self.smoothed_times_8 / 8))
     }
 
-    /// Everything together, once there is one.
+    /// The summary, once there is a delay.
     pub fn stats(&self) -> Option<RttStats> {
         if self.count == 0 {
             return None;
@@ -146,7 +146,7 @@ impl Spread {
         }
     }
 
-    /// Nearest-rank percentiles: the smallest value that at least so many percent of the values do not exceed.
+    /// Nearest-rank percentiles: the smallest value that at least this percentage of the values do not exceed.
     fn percentiles<const N: usize>(&self, percents: [u64; N]) -> [u64; N] {
         match self {
             Spread::Exact(values) => {

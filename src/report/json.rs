@@ -10,7 +10,7 @@ use serde_json::ser::Formatter;
 use crate::report::words::is_visible;
 use crate::types::WallTime;
 
-/// Stands in every object about a whole run or target; changes when what scripts read would break.
+/// The `version` of every object about a whole run or target; it changes only with incompatible changes.
 pub(super) const VERSION: u32 = 1;
 
 /// Writes `object` and a newline.
@@ -44,7 +44,7 @@ pub(super) fn millis(nanos: u64) -> f64 {
     nanos as f64 / 1e6
 }
 
-/// serde_json's compact form, in which characters that a terminal would obey or hide are written `\uXXXX` too.
+/// serde_json's compact form, with control and invisible characters as `\uXXXX`.
 struct Printable;
 
 impl Formatter for Printable {
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn characters_that_a_terminal_obeys_are_written_by_number() {
+    fn control_and_invisible_characters_are_escaped() {
         assert_eq!(
             written(&"a b\u{1b}\u{9b}\u{202e}é\u{e0041}\""),
             "\"a b\\u001b\\u009b\\u202eé\\udb40\\udc41\\\"\"\n"

@@ -1,11 +1,11 @@
-//! Addresses that are left alone: [`Exclusions`].
+//! Addresses that are never probed: [`Exclusions`].
 
 use std::net::IpAddr;
 
 use super::range::{self, Range};
 use crate::types::Family;
 
-/// Sets of addresses, merged and sorted, so that asking for one takes as many steps as their number has bits.
+/// Ranges of addresses, merged and sorted, so that a search takes logarithmic time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Exclusions {
     v4: Vec<(u128, u128)>,
@@ -13,7 +13,7 @@ pub struct Exclusions {
 }
 
 impl Exclusions {
-    /// All of these.
+    /// The union of these ranges.
     pub fn new(ranges: impl IntoIterator<Item = Range>) -> Self {
         let mut exclusions = Exclusions::default();
         for range in ranges {
@@ -28,7 +28,7 @@ impl Exclusions {
         exclusions
     }
 
-    /// Whether `address` is one of them.
+    /// Whether `address` is in one of them.
     pub fn contain(&self, address: IpAddr) -> bool {
         let bounds = match address {
             IpAddr::V4(_) => &self.v4,
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn what_overlaps_or_touches_is_one() {
+    fn ranges_that_overlap_or_touch_are_merged() {
         let merged = exclusions(&["10.0.0.5-10.0.0.9", "10.0.0.1-10.0.0.4", "10.0.0.2-10.0.0.7", "10.0.0.11"]);
         assert_eq!(merged.v4.len(), 2);
         let whole = exclusions(&["255.255.255.255", "0.0.0.0-255.255.255.255"]);

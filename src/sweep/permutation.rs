@@ -1,13 +1,14 @@
 //! A random order without a list: [`Permutation`].
 
-/// How often both halves are mixed. Four rounds make an ideal round function indistinguishable from chance (Luby and Rackoff);
-/// ours is no ideal one.
+/// Rounds of mixing. Four rounds of an ideal round function are indistinguishable from chance (Luby and Rackoff); ours is not
+/// ideal.
 const ROUNDS: usize = 6;
 
 /// A bijection of 0 to `size` − 1 onto itself that looks random and takes no memory: a Feistel network over the next power of
 /// two, walked along its cycle until it is back in range (Black and Rogaway, "Ciphers with Arbitrary Finite Domains", §3).
 ///
-/// The same size and key give the same order on every machine. It hides nothing: whoever sees some of it can guess the rest.
+/// The same size and key give the same order on every machine. It is not secret: the rest
+/// can be computed from a part of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Permutation {
     size: u64,
@@ -18,7 +19,7 @@ pub struct Permutation {
 }
 
 impl Permutation {
-    /// The order of `size` things under this key.
+    /// The order of `size` items under this key.
     pub fn new(size: u64, key: u64) -> Self {
         let bits = u64::BITS - size.saturating_sub(1).leading_zeros();
         let high_bits = bits / 2;
@@ -30,13 +31,13 @@ impl Permutation {
         Permutation { size, low_bits: bits - high_bits, high_bits, keys }
     }
 
-    /// What stands at `place`; `None` from `size` on.
+    /// The item at `place`; `None` from `size` on.
     pub fn at(&self, place: u64) -> Option<u64> {
         if place >= self.size {
             return None;
         }
         let mut value = self.once(place);
-        // Fewer than half of all values are out of range, and the cycle through `place` comes back to it at the latest.
+        // Fewer than half of all values are out of range, and the cycle ends at `place` at the latest.
         while value >= self.size {
             value = self.once(value);
         }
@@ -63,7 +64,7 @@ fn mask(bits: u32) -> u64 {
     (1 << bits) - 1
 }
 
-/// The finalizer of splitmix64 (Steele, Lea, Flood): each bit of the input changes half of the output's.
+/// The finalizer of splitmix64 (Steele, Lea, Flood): each bit of the input changes half of the output bits.
 fn mix(value: u64) -> u64 {
     let value = (value ^ value >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let value = (value ^ value >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);

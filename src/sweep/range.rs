@@ -1,10 +1,10 @@
-//! Addresses in a row: [`Range`], and how prefixes and ranges are written.
+//! Consecutive addresses: [`Range`], and its notation as a prefix or a range.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::types::Family;
 
-/// One address or more in a row, of one family; at most 2^63.
+/// Consecutive addresses of one family: at least 1, at most 2^63.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Range {
     family: Family,
@@ -12,24 +12,24 @@ pub struct Range {
     count: u64,
 }
 
-/// Why a prefix or a range is none.
+/// Why a prefix or a range is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RangeError {
-    /// What stands beside the slash or the hyphen is no address of the same family, or no number.
+    /// A part is not an address of the same family, or the prefix length is not a number.
     Malformed,
-    /// The prefix length is larger than the address.
+    /// The prefix is longer than an address.
     Length {
-        /// The largest.
+        /// The longest prefix.
         most: u8,
     },
-    /// Bits behind the prefix are set.
+    /// Bits after the prefix are set.
     HostBits {
         /// The address without them.
         network: IpAddr,
         /// The prefix length.
         length: u8,
     },
-    /// The last address stands before the first.
+    /// The last address is smaller than the first.
     Backwards,
     /// More than 2^63 addresses.
     TooMany,
@@ -44,16 +44,16 @@ impl Range {
     }
 
     /// Reads an address, a prefix (`198.51.100.0/24`, without its network and broadcast address if it is an IPv4 prefix shorter
-    /// than /31: RFC 919 §7, RFC 3021) or a range (`198.51.100.1-198.51.100.9`, all of it). `None` if it is neither, but maybe a
-    /// name.
+    /// than /31: RFC 919 §7, RFC 3021) or a range (`198.51.100.1-198.51.100.9`, all of it). `None` if it is
+    /// none of these, and so perhaps a name.
     ///
     /// # Errors
-    /// If it starts like one and is none.
+    /// If it starts like a prefix or a range and is invalid.
     pub fn read(text: &str) -> Result<Option<Range>, RangeError> {
         Range::read_as(text, true)
     }
 
-    /// The same with network and broadcast addresses: what is left alone is left alone as a whole.
+    /// The same with network and broadcast addresses, for exclusions.
     ///
     /// # Errors
     /// As [`Range::read`].
@@ -66,12 +66,12 @@ impl Range {
             return Ok(Some(Range::one(address)));
         }
         if let Some((address, length)) = text.split_once('/') {
-            // A name has no slash, so that nothing else can be meant.
+            // A name has no slash, so this must be a prefix.
             let address = address.parse().map_err(|_| RangeError::Malformed)?;
             return prefix(address, length, hosts_only).map(Some);
         }
         match text.split_once('-') {
-            // Names may have hyphens, and even an address before the first.
+            // Names may have hyphens, even after an address.
             Some((first, last)) => match (first.parse(), last.parse()) {
                 (Ok(first), Ok(last)) => between(first, last).map(Some),
                 (Ok(_), Err(_)) if last.bytes().all(|octet| octet.is_ascii_hexdigit() || b".:".contains(&octet)) => {

@@ -1,4 +1,4 @@
-//! The probe that all targets of a family are sent: [`Template`].
+//! The probe that is sent to all targets of a family: [`Template`].
 
 use super::config::LaneRoute;
 use crate::channel::Owner;
@@ -8,7 +8,7 @@ use crate::wire::checksum;
 use crate::wire::icmp::HEADER_OCTETS;
 use crate::wire::payload::{self, COOKIE_OCTETS, Cookie, Fill};
 
-/// Where the checksum, the sequence number and the probe's number stand in the message.
+/// Offsets of the checksum, the sequence number and the probe's number in the message.
 const CHECKSUM: usize = 2;
 const SEQUENCE: usize = 6;
 const NUMBER: usize = HEADER_OCTETS + COOKIE_OCTETS;
@@ -49,7 +49,7 @@ impl Template {
         }
     }
 
-    /// What stands behind the number in each payload.
+    /// The part of each payload after the number.
     pub fn tail(&self) -> &[u8] {
         self.octets.get(NUMBER + NUMBER_OCTETS..).unwrap_or_default()
     }

@@ -1,11 +1,11 @@
-//! Names from the network, made safe to show: [`escape`].
+//! Names from the network, made safe to print: [`escape`].
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
 /// `name` as one printable word: controls (C0, DEL, C1), bidirectional and other format characters, separators, blanks,
 /// invisible, private and unassigned characters become `\u{…}` with the code point in hexadecimal. A backslash becomes `\\`,
-/// so that what is shown means one name only. Blanks are escaped because columns of the text formats end at them.
+/// so that the result stands for one name only. Blanks are escaped because columns of the text formats end at them.
 pub fn escape(name: &str) -> Cow<'_, str> {
     if name.chars().all(stands_for_itself) {
         return Cow::Borrowed(name);
@@ -25,7 +25,7 @@ fn stands_for_itself(character: char) -> bool {
     character != ' ' && character != '\\' && is_visible(character)
 }
 
-/// Whether `character` leaves a mark of its own and changes nothing about how others are shown. A blank does so too.
+/// Whether `character` is visible, or a blank, and does not change how others are shown.
 pub(in crate::report) fn is_visible(character: char) -> bool {
     if character.is_ascii() {
         return !character.is_ascii_control();
@@ -33,7 +33,7 @@ pub(in crate::report) fn is_visible(character: char) -> bool {
     !is_blank_letter(character) && is_printable(character)
 }
 
-/// What Unicode counts as letters or marks, and yet shows as nothing (Default_Ignorable_Code_Point).
+/// Letters and marks that are not visible (Unicode's Default_Ignorable_Code_Point).
 fn is_blank_letter(character: char) -> bool {
     matches!(
         character,
@@ -49,7 +49,7 @@ fn is_blank_letter(character: char) -> bool {
 }
 
 /// The standard library's table of printable characters: it leaves out controls, formats, separators, private and
-/// unassigned characters. Its only door is `escape_debug`, which leaves a combining mark alone where it follows a letter.
+/// unassigned characters. It is only reachable by `escape_debug`, which leaves a combining mark alone where it follows a letter.
 fn is_printable(character: char) -> bool {
     let mut pair = String::with_capacity(5);
     // Writing to a String does not fail.

@@ -1,4 +1,4 @@
-//! What an error says, in ping's words: [`Message`] and [`local_error`] for rping, [`annotation`] for rtrace.
+//! The messages of errors, in ping's words: [`Message`] and [`local_error`].
 
 use std::fmt;
 use std::net::IpAddr;

@@ -1,4 +1,4 @@
-//! The words of every report: what is escaped, how numbers look, and the messages of ICMP errors.
+//! What the formats share: escaping, numbers, CSV records and the messages of ICMP errors.
 
 pub(in crate::report) mod csv;
 mod escape;

@@ -1,4 +1,4 @@
-//! Numbers as C programs print them, because scripts read them so.
+//! Numbers as C programs print them, because scripts expect them.
 
 use std::fmt;
 
