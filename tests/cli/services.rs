@@ -54,6 +54,7 @@ fn binding(request: &[u8]) -> Vec<u8> {
 fn a_name_servers_code_flags_and_number_of_answers_are_shown() {
     assert_snapshot!("dns_text", world().run("rping --udp=dns -c 2 host.example"));
     assert_snapshot!("dns_json", world().run("rping --json --dns www.example/AAAA -c 1 host.example"));
+    assert_snapshot!("dns_csv", world().run("rping --format csv --udp=dns -c 1 host.example"));
     assert_snapshot!("dns_at_another_port", world().run("rping --udp=5353 --dns www.example -c 1 host.example"));
 }
 
