@@ -11,8 +11,8 @@ use crate::cli::args::values::{self, Rate};
 
 /// Answer measurements: the other end of rping.
 ///
-/// rpong echoes, discards and reflects over TCP, UDP and local sockets, all from one process and one event loop, and reports
-/// each client. It is made to stand on an open network: no answer is larger than its request.
+/// rpong echoes, discards and reflects over TCP, UDP and local sockets in one process with one event loop, and reports each
+/// client. It is safe to run on an open network: no answer is larger than its request.
 #[derive(Debug, Parser)]
 #[command(name = "rpong", version, disable_version_flag = true, args_override_self = true, max_term_width = 100, after_long_help = include_str!("help.txt"))]
 pub struct PongArgs {
@@ -30,7 +30,7 @@ pub struct PongArgs {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Listeners")]
 pub struct ListenerArgs {
-    /// Echo over TCP: a port of every address, or ADDRESS:PORT, [IPV6]:PORT; port 0 lets the kernel choose
+    /// Echo over TCP on a port of every address, or on ADDRESS:PORT, [IPV6]:PORT; for port 0 the kernel chooses one
     #[arg(long, value_name = "[ADDRESS:]PORT", value_parser = listen_at, allow_hyphen_values = true)]
     pub tcp: Vec<ListenAt>,
 
@@ -54,11 +54,11 @@ pub struct ListenerArgs {
     #[arg(long, value_name = "PATH")]
     pub unix_dgram: Vec<PathBuf>,
 
-    /// Join a multicast group on every UDP and STAMP listener of its family that has no address of its own
+    /// Join a multicast group on every UDP and STAMP listener of its family that has no address
     #[arg(long, value_name = "GROUP[%IFACE]", value_parser = group, allow_hyphen_values = true)]
     pub join: Vec<Joined>,
 
-    /// Number STAMP answers by session, so that loss there and loss back can be told apart
+    /// Number STAMP answers by session, so that loss there can be distinguished from loss back
     #[arg(long)]
     pub stateful: bool,
 }
@@ -67,20 +67,20 @@ pub struct ListenerArgs {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Limits")]
 pub struct LimitArgs {
-    /// Datagrams answered per second and source address (IPv6: /64), of which a second's worth may come at once; max or 0 is
-    /// no limit [default: 1000]
+    /// Datagrams answered per second and source address (IPv6: /64), with bursts of up to one second's worth; max or 0: no
+    /// limit [default: 1000]
     #[arg(long, value_name = "PPS", value_parser = values::rate, allow_hyphen_values = true)]
     pub rate: Option<Rate>,
 
-    /// Connections open at once; further ones are reset [default: 8192]
+    /// Largest number of open connections; further ones are reset [default: 8192]
     #[arg(long, value_name = "N", value_parser = values::connections, allow_hyphen_values = true)]
     pub max_connections: Option<usize>,
 
-    /// Close a connection on which nothing was sent or taken for so long, and forget a client over datagrams
+    /// Close a connection, and forget a client over datagrams, without traffic for this time
     #[arg(long, value_name = "TIME", value_parser = values::lasting, default_value = "60", allow_hyphen_values = true)]
     pub idle: Duration,
 
-    /// How long connections may go on after SIGTERM [default: 5]
+    /// How long connections may continue after SIGTERM [default: 5]
     #[arg(long, value_name = "TIME", value_parser = drain, allow_hyphen_values = true)]
     pub drain: Option<Duration>,
 }
@@ -92,7 +92,7 @@ pub struct OutputArgs {
     #[command(flatten)]
     pub format: FormatArgs,
 
-    /// Only the figures at the end, no clients
+    /// Only the figures at the end, not the clients
     #[arg(short, long)]
     pub quiet: bool,
 

@@ -15,16 +15,16 @@ use crate::types::{Dscp, FlowLabel, Port, Tos, Ttl};
 
 /// Show the path to a target.
 ///
-/// rtrace sends probes whose TTL is too small to arrive and lists the routers that say so, all hops at a time. Its text is
-/// that of traceroute, so that what reads traceroute reads rtrace.
+/// rtrace sends probes whose TTL expires on the way and lists the routers that report it, all hops at the same time. Its text
+/// is that of traceroute, so programs that parse traceroute can parse rtrace.
 #[derive(Debug, Parser)]
 #[command(name = "rtrace", version, disable_version_flag = true, args_override_self = true, max_term_width = 100, after_long_help = include_str!("help.txt"))]
 pub struct TraceArgs {
-    /// Names or addresses to trace; a bare number in last place is the length of the whole packet in octets
+    /// Names or addresses to trace; a plain number at the end is the length of the whole packet in bytes
     #[arg(value_name = "TARGET")]
     pub targets: Vec<String>,
 
-    /// Read more targets from FILE, one a line, # starts a comment; - is standard input
+    /// Read more targets from FILE, one per line, # starts a comment; - is standard input
     #[arg(long = "targets", value_name = "FILE", allow_hyphen_values = true)]
     pub targets_file: Option<PathBuf>,
 
@@ -55,9 +55,9 @@ pub enum Method {
     Default,
     /// UDP to port 53
     Udp,
-    /// TCP SYN to port 80 over a raw socket; no connection is left behind
+    /// TCP SYN to port 80 over a raw socket; no connection remains
     Tcp,
-    /// TCP connections to port 80, which need no privilege: each probe is a flow of its own
+    /// TCP connections to port 80, without privileges; each probe is a flow of its own
     Tcpconn,
 }
 
@@ -87,7 +87,7 @@ pub struct MethodArgs {
     #[arg(short = 'I', long)]
     pub icmp: bool,
 
-    /// UDP probes to one port (53, or -p), as -M udp; without raw sockets each has a source port of its own
+    /// UDP probes to one port (53, or -p), as -M udp; without raw sockets, each from its own source port
     #[arg(short = 'U', long)]
     pub udp: bool,
 
@@ -103,7 +103,7 @@ pub struct MethodArgs {
     #[arg(long, value_name = "PORT", value_parser = values::port, allow_hyphen_values = true)]
     pub sport: Option<Port>,
 
-    /// Probe another of the paths that load balancers offer: each number is a flow of its own
+    /// Choose one of the paths of load balancers: each number is a flow of its own
     #[arg(long, value_name = "N", value_parser = values::flow, default_value = "0", allow_hyphen_values = true)]
     pub flow: u32,
 
@@ -115,8 +115,8 @@ pub struct MethodArgs {
     #[arg(long, value_name = "KIND", value_parser = values::socket, default_value = "auto", allow_hyphen_values = true)]
     pub socket: crate::channel::SocketChoice,
 
-    /// Which stamps delays are taken from: hardware (the interface's where it stamps, else the kernel's), kernel, user, or
-    /// auto (hardware; user above 20000 probes a second) [default: auto]
+    /// Timestamps to measure with: hardware (the interface's if it takes them, else the kernel's), kernel, user, or auto
+    /// (hardware; user above 20000 probes per second) [default: auto]
     #[arg(long, value_name = "KIND", value_parser = values::timestamping, allow_hyphen_values = true)]
     pub timestamping: Option<Timestamping>,
 }
@@ -125,35 +125,35 @@ pub struct MethodArgs {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Hops and timing")]
 pub struct TimingArgs {
-    /// Begin at this hop: the TTL of the first probes
+    /// Start at this hop: the TTL of the first probes
     #[arg(short, long = "first", alias = "first-ttl", value_name = "TTL", value_parser = values::ttl, default_value = "1", allow_hyphen_values = true)]
     pub first: Ttl,
 
-    /// Go no further than this hop: the largest TTL
+    /// End at this hop: the largest TTL
     #[arg(short, long = "max-hops", alias = "max-ttl", value_name = "TTL", value_parser = values::ttl, default_value = "30", allow_hyphen_values = true)]
     pub max_hops: Ttl,
 
-    /// Probes per hop [default: 3, with --flows 1 on each flow]
+    /// Probes per hop [default: 3; with --flows, 1 on each flow]
     #[arg(short, long, value_name = "N", value_parser = values::probes_per_hop, allow_hyphen_values = true)]
     pub queries: Option<u32>,
 
-    /// Probe every hop once a cycle, and print a table of losses and round-trip times like that of mtr -r
+    /// Probe every hop once per cycle and print a table of losses and round-trip times like that of mtr -r
     #[arg(long)]
     pub report: bool,
 
-    /// How many cycles a report has [default: 10]
+    /// Number of cycles of a report [default: 10]
     #[arg(short, long, alias = "cycles", alias = "report-cycles", value_name = "CYCLES", value_parser = values::cycles, allow_hyphen_values = true)]
     pub count: Option<u64>,
 
-    /// From one cycle of a report to the next, over which its probes are spread [default: 1s]
+    /// Length of a cycle of a report, over which its probes are spread [default: 1s]
     #[arg(long, value_name = "TIME", value_parser = values::cycle_interval, allow_hyphen_values = true)]
     pub interval: Option<Duration>,
 
-    /// At most N probes in flight [default: all hops may be]
+    /// At most N probes in flight [default: those of all hops]
     #[arg(short = 'N', long, value_name = "N", value_parser = values::in_flight, allow_hyphen_values = true)]
     pub sim_queries: Option<u32>,
 
-    /// Wait for an answer at most MAX, HERE times the RTT of its hop, NEAR times that of a later hop [default: adaptive]
+    /// Wait for an answer at most MAX, HERE times the RTT of its hop, or NEAR times that of a later hop [default: adaptive]
     #[arg(short, long, value_name = "MAX[,HERE,NEAR]", value_parser = values::trace_wait, allow_hyphen_values = true)]
     pub wait: Option<Wait>,
 
@@ -165,7 +165,7 @@ pub struct TimingArgs {
     #[arg(long, value_name = "N", value_parser = values::gap_limit, allow_hyphen_values = true)]
     pub gap_limit: Option<u32>,
 
-    /// At most PPS probes a second, all targets together; max or 0 is as fast as possible, without regard to routers' rate limits
+    /// At most PPS probes per second over all targets; max or 0: as fast as possible, regardless of routers' rate limits
     #[arg(long, value_name = "PPS", value_parser = values::rate, allow_hyphen_values = true)]
     pub rate: Option<Rate>,
 }
@@ -185,7 +185,7 @@ pub struct PacketArgs {
     #[arg(short, long, value_name = "ADDRESS", allow_hyphen_values = true)]
     pub source: Option<std::net::IpAddr>,
 
-    /// TOS or Traffic Class, the whole octet: decimal or hexadecimal
+    /// TOS or Traffic Class, the whole octet, decimal or hexadecimal
     #[arg(short, long, value_name = "OCTET", value_parser = values::tos, allow_hyphen_values = true)]
     pub tos: Option<Tos>,
 
@@ -197,12 +197,12 @@ pub struct PacketArgs {
     #[arg(short = 'l', long, alias = "flowlabel", value_name = "LABEL", value_parser = values::flow_label, allow_hyphen_values = true)]
     pub flow_label: Option<FlowLabel>,
 
-    /// Forbid fragmentation: a router in front of a link too small for the packet answers !F-MTU
+    /// Forbid fragmentation: a router whose next link is too small for the packet answers !F-MTU
     #[arg(short = 'F', long)]
     pub dont_fragment: bool,
 
-    /// Find the path MTU and every hop where it drops, also where larger packets vanish without a word: a hop's line has
-    /// F=MTU where that is new. PACKET_BYTES is the largest size to try. Over ICMP and UDP; implies -F
+    /// Find the path MTU and every hop where it drops, even where larger packets vanish without an error: a hop's line shows
+    /// F=MTU where it changes. PACKET_BYTES is the largest size to try. Over ICMP and UDP; implies -F
     #[arg(long)]
     pub mtu: bool,
 
@@ -226,20 +226,20 @@ pub struct OutputArgs {
     #[arg(short, long)]
     pub numeric: bool,
 
-    /// Show the number of the autonomous system that announces each address: [AS64500]; [*] none does, [!!] not known; it is
-    /// asked for in Team Cymru's zones, but not for addresses that are nobody's in public
+    /// Show the number of the autonomous system that announces each address: [AS64500]; [*] if none
+    /// does, [!!] if unknown. Looked up in Team Cymru's zones, except for addresses without public meaning
     #[arg(short = 'A', long)]
     pub as_path_lookups: bool,
 
-    /// As -A, but ask in ZONE for IPv4 and ZONE6 for IPv6 addresses, or in ZONE for both; TXT records as Team Cymru's
+    /// As -A, but in ZONE for IPv4 and ZONE6 for IPv6 addresses, or in ZONE for both; with TXT records like Team Cymru's
     #[arg(long, value_name = "ZONE[,ZONE6]", value_parser = values::zones, allow_hyphen_values = true)]
     pub asn_zone: Option<Zones>,
 
-    /// As -A, but ask nobody: take the numbers from a MaxMind database, or from text with a prefix and a number a line
+    /// As -A, but without queries: from a MaxMind database, or from text with a prefix and its numbers per line
     #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
     pub asn_db: Option<PathBuf>,
 
-    /// Ask this name server for names of hops and for AS numbers, not the system's; several may be given
+    /// Name server for hop names and AS numbers, instead of the system's; may be repeated
     #[arg(long = "resolver", value_name = "ADDRESS[:PORT]", value_parser = values::resolver, value_delimiter = ',', allow_hyphen_values = true)]
     pub resolvers: Vec<SocketAddr>,
 
@@ -247,15 +247,15 @@ pub struct OutputArgs {
     #[arg(short, long)]
     pub extensions: bool,
 
-    /// Show the length of the way back where it differs, guessed from the TTL of the answers
+    /// Show the number of hops back where it differs, estimated from the TTL of the answers
     #[arg(long)]
     pub back: bool,
 
-    /// Say behind the trace what its data shows: routers that limit answers, NAT, loops, rewritten fields
+    /// Explain the trace after it: routers that limit answers, NAT, loops, rewritten fields
     #[arg(long)]
     pub explain: bool,
 
-    /// Say more on standard error: method and socket, why the trace ended, what --explain says
+    /// More on standard error: method and socket, why the trace ended, the findings of --explain
     #[arg(short, long)]
     pub verbose: bool,
 
@@ -264,7 +264,7 @@ pub struct OutputArgs {
     pub version: Option<bool>,
 }
 
-/// Options of traceroute that are not here: they are refused with a sentence, never ignored.
+/// Options of traceroute that do not exist here: they are refused with a sentence, never ignored.
 #[derive(Args, Debug)]
 pub struct RefusedArgs {
     #[arg(short = 'g', long, hide = true, num_args = 0..=1, allow_hyphen_values = true)]
