@@ -1,6 +1,6 @@
-//! The man pages in `man/` are made from the command lines, and are what these make now.
+//! The man pages in `man/` are generated from the command lines and are up to date, and list the keys of the JSON.
 //!
-//! `NETPROBE_WRITE_MAN=1 cargo test --test man` writes them.
+//! `NETPROBE_WRITE_MAN=1 cargo test --test man` generates them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -24,7 +24,7 @@ fn page(command: &clap::Command) -> Vec<u8> {
     page
 }
 
-/// Lines in capitals are headings, indented lines explain the line before them, blank lines part paragraphs.
+/// Lines in capitals are headings, indented lines explain the line before them, blank lines separate paragraphs.
 fn sections(help: &str) -> Roff {
     let mut roff = Roff::new();
     for line in help.lines() {
@@ -41,6 +41,56 @@ fn sections(help: &str) -> Roff {
         }
     }
     roff
+}
+
+/// The keys of JSON objects as the section JSON of a long help lists them, by the type of the object or the key that holds it.
+///
+/// An entry is a line `NAME[,NAME]: KEY, KEY (REMARK), KEY.`; what follows its first sentence is a remark, too.
+fn listed(help: &str) -> BTreeMap<&str, BTreeSet<String>> {
+    let (_, section) = help.split_once("\nJSON\n").expect("a section JSON");
+    let is_heading = |line: &&str| line.len() > 1 && line.bytes().all(|at| at.is_ascii_uppercase() || at == b' ');
+    let lines = section.lines().take_while(|line| !is_heading(line));
+    let mut listed: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    for (names, keys) in lines.filter_map(|line| line.split_once(": ")).filter(|(names, _)| !names.contains(' ')) {
+        let keys = without_remarks(keys);
+        let keys: Vec<&str> = keys.split('.').next().unwrap_or_default().split(',').map(str::trim).collect();
+        for key in &keys {
+            let is_key = !key.is_empty() && key.bytes().all(|at| at.is_ascii_alphanumeric() || at == b'_');
+            assert!(is_key, "{names}: {key:?} is not a key");
+        }
+        for name in names.split(',') {
+            listed.entry(name).or_default().extend(keys.iter().map(|key| key.to_string()));
+        }
+    }
+    listed
+}
+
+/// The text outside parentheses.
+fn without_remarks(text: &str) -> String {
+    let mut depth = 0;
+    let outside = text.chars().filter(|&at| {
+        depth += i32::from(at == '(');
+        let keep = depth == 0;
+        depth -= i32::from(at == ')');
+        keep
+    });
+    outside.collect()
+}
+
+/// The keys of an object that are not listed for it, or for the objects in it: `NAME: KEY`.
+fn unlisted(value: &Value, name: &str, listed: &BTreeMap<&str, BTreeSet<String>>, missing: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(fields) => fields.iter().for_each(|(key, value)| {
+            let top = fields.contains_key("type").then_some("all");
+            let is_listed = |name| listed.get(name).is_some_and(|keys| keys.contains(key));
+            if !is_listed(name) && !top.is_some_and(is_listed) {
+                missing.insert(format!("{name}: {key}"));
+            }
+            unlisted(value, key, listed, missing);
+        }),
+        Value::Array(values) => values.iter().for_each(|value| unlisted(value, name, listed, missing)),
+        _ => {}
+    }
 }
 
 /// Every key within, at any depth, with what it holds; null may stand for anything.
@@ -76,19 +126,17 @@ fn lines_of_json() -> Vec<Value> {
 }
 
 #[test]
-fn the_man_pages_name_every_key_of_the_json_in_snapshots() {
+fn the_man_pages_list_every_key_of_the_json_in_snapshots() {
     let mut checked = BTreeSet::new();
     for object in lines_of_json() {
         let kind = object["type"].as_str().unwrap().to_owned();
-        // What belongs to a run names its tool; what befalls a probe does not.
+        // Objects of a run name its tool; those of a probe, which only rping has, do not.
         let tool = object["tool"].as_str().unwrap_or("rping");
         let command = netprobe::cli::commands().into_iter().find(|command| command.get_name() == tool).unwrap();
         let help = command.get_after_long_help().unwrap().to_string();
-        let words: BTreeSet<&str> = help.split(|at: char| !at.is_ascii_alphanumeric() && at != '_').collect();
-        let mut found = BTreeSet::new();
-        keys(&object, &mut found);
-        let missing: Vec<_> = found.iter().filter(|(key, _)| !words.contains(key.as_str())).collect();
-        assert!(missing.is_empty(), "{tool}: {kind} has {missing:?}");
+        let mut missing = BTreeSet::new();
+        unlisted(&object, &kind, &listed(&help), &mut missing);
+        assert!(missing.is_empty(), "the section JSON of {tool} does not list {missing:?}");
         checked.insert(kind);
     }
     for kind in ["start", "reply", "error", "timeout", "summary", "contrast", "trace", "flows", "report"] {
@@ -97,10 +145,24 @@ fn the_man_pages_name_every_key_of_the_json_in_snapshots() {
 }
 
 #[test]
+fn a_word_elsewhere_in_the_help_lists_no_key() {
+    let help = "\nJSON\nIn prose: rtt_ms.\nall: type, time (sent or not, or seen).\nreply,error: kind (see a: b), rtt_ms. Or ttl.\nNEXT\nx: y\n";
+    let listed = listed(help);
+    let missing = |text: &str| {
+        let mut missing = BTreeSet::new();
+        unlisted(&serde_json::from_str(text).unwrap(), "reply", &listed, &mut missing);
+        missing.into_iter().collect::<Vec<_>>()
+    };
+    assert!(missing(r#"{"type": 1, "time": 2, "rtt_ms": null}"#).is_empty());
+    assert_eq!(missing(r#"{"type": 1, "sent": 2, "ttl": 3, "y": 4}"#), ["reply: sent", "reply: ttl", "reply: y"]);
+    assert_eq!(missing(r#"{"type": 1, "kind": [{"rtt_ms": 2}]}"#), ["kind: rtt_ms"]);
+}
+
+#[test]
 fn a_key_of_the_json_in_snapshots_holds_one_type_or_null() {
     let mut found = BTreeSet::new();
     lines_of_json().iter().for_each(|object| keys(object, &mut found));
-    // What is true or false of a reply is a count in a summary.
+    // Booleans of a reply that are counts in a summary.
     let counted = ["bad_checksum", "late", "payload_changed", "reordered", "truncated"];
     found.retain(|(key, holds)| *holds != "null" && !(counted.contains(&key.as_str()) && *holds == "a boolean"));
     let mut types: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
@@ -112,7 +174,7 @@ fn a_key_of_the_json_in_snapshots_holds_one_type_or_null() {
 }
 
 #[test]
-fn the_man_pages_say_what_the_command_lines_say() {
+fn the_man_pages_are_up_to_date() {
     for command in netprobe::cli::commands() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("man/{}.1", command.get_name()));
         let made = page(&command);
@@ -120,10 +182,6 @@ fn the_man_pages_say_what_the_command_lines_say() {
             fs::write(&path, &made).unwrap();
         }
         let kept = fs::read(&path).unwrap_or_default();
-        assert!(
-            kept == made,
-            "{} is not what the code makes: run NETPROBE_WRITE_MAN=1 cargo test --test man",
-            path.display()
-        );
+        assert!(kept == made, "{} is not up to date: run NETPROBE_WRITE_MAN=1 cargo test --test man", path.display());
     }
 }

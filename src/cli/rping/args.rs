@@ -19,17 +19,17 @@ const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (output compatible wi
 
 /// Measure whether and how fast a target answers.
 ///
-/// rping sends ICMP echo requests, or asks services over TCP, UDP and local sockets, tells every kind of answer apart, and
-/// sums them up. Its text is that of ping, so that what reads ping reads rping.
+/// rping sends ICMP echo requests, or probes services over TCP, UDP and local sockets, and reports every kind of answer and
+/// a summary. Its text is that of ping, so programs that parse ping can parse rping.
 #[derive(Debug, Parser)]
 #[command(name = "rping", version = VERSION, disable_version_flag = true, args_override_self = true, max_term_width = 100, after_long_help = include_str!("help.txt"))]
 pub struct PingArgs {
-    /// Names or addresses to probe; a scoped IPv6 address as in fe80::1%eth0; prefixes (198.51.100.0/24) and ranges
+    /// Names or addresses to probe; a scoped IPv6 address is written fe80::1%eth0; prefixes (198.51.100.0/24) and ranges
     /// (198.51.100.1-198.51.100.9) make a sweep
     #[arg(value_name = "TARGET")]
     pub targets: Vec<String>,
 
-    /// Read more targets from FILE, one a line, # starts a comment; - is standard input. Makes a sweep with ICMP
+    /// Read more targets from FILE, one per line, # starts a comment; - is standard input. Makes a sweep with ICMP
     #[arg(long = "targets", value_name = "FILE", allow_hyphen_values = true)]
     pub targets_file: Option<PathBuf>,
 
@@ -63,19 +63,19 @@ pub struct MethodArgs {
     #[arg(long)]
     pub icmp: bool,
 
-    /// TCP: a connection per probe; a target may be HOST:PORT or [ADDRESS]:PORT [default port: 80]
+    /// TCP: one connection per probe; a target may be HOST:PORT or [ADDRESS]:PORT [default port: 80]
     #[arg(long, value_name = "PORT", value_parser = values::port, num_args = 0..=1, require_equals = true, default_missing_value = "80")]
     pub tcp: Option<Port>,
 
-    /// UDP: a datagram per probe to PORT, or a question for SERVICE: dns, ntp, quic, stun or echo
+    /// UDP: one datagram per probe to PORT, or a query to SERVICE: dns, ntp, quic, stun or echo
     #[arg(long, value_name = "PORT|SERVICE", value_parser = values::udp, allow_hyphen_values = true)]
     pub udp: Option<UdpAim>,
 
-    /// DNS: ask this question, as --udp=dns does; with --udp=PORT at that port [default: ./NS; TYPE: A]
+    /// DNS: send this query, as --udp=dns does; with --udp=PORT to that port [default: ./NS; TYPE: A]
     #[arg(long, value_name = "NAME[/TYPE]", value_parser = values::question, allow_hyphen_values = true)]
     pub dns: Option<Question>,
 
-    /// Compare what ICMP over raw and datagram sockets, UDP and TCP see of one target, side by side in 20 rounds (-c)
+    /// Compare ICMP over raw and datagram sockets, UDP and TCP on one target, in 20 rounds (-c)
     #[arg(long)]
     pub contrast: bool,
 
@@ -87,15 +87,15 @@ pub struct MethodArgs {
     #[arg(long, value_name = "PORT", value_parser = values::port, allow_hyphen_values = true)]
     pub sport: Option<Port>,
 
-    /// How connections are closed: fin or reset [default: fin; reset above 100 a second and with --sport]
+    /// How connections are closed: fin or reset [default: fin; reset above 100 per second and with --sport]
     #[arg(long, value_name = "HOW", value_parser = values::close, allow_hyphen_values = true)]
     pub tcp_close: Option<CloseHow>,
 
-    /// Send TEXT, or what is in FILE, over each connection or in each datagram, and wait for an answer
+    /// Send TEXT, or the contents of FILE, over each connection or in each datagram, and wait for an answer
     #[arg(long, value_name = "TEXT|@FILE", allow_hyphen_values = true)]
     pub data: Option<String>,
 
-    /// What must be somewhere in the answer; with --udp=dns rcode=CODE, a name such as NOERROR or a number
+    /// Text that the answer must contain; with --udp=dns rcode=CODE, a name such as NOERROR or a number
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub expect: Option<String>,
 }
@@ -120,23 +120,24 @@ pub struct RunArgs {
     #[arg(short, long, value_name = "N", value_parser = values::count, allow_hyphen_values = true)]
     pub count: Option<u64>,
 
-    /// Time between two probes to a target: seconds, or with a unit as in 200ms; 0 is as -f, without dots [default: 1]
+    /// Time between two probes to a target: seconds, or with a unit as in 200ms; 0 is like -f, without dots [default: 1]
     #[arg(short, long, value_name = "TIME", value_parser = values::span, allow_hyphen_values = true)]
     pub interval: Option<Span>,
 
-    /// End the run TIME after the first probe left; what is still within its wait (-W) then is not counted as lost
+    /// End the run TIME after the first probe; probes still within their wait (-W) are then not counted as lost
     #[arg(short = 'w', long, value_name = "TIME", value_parser = values::span, allow_hyphen_values = true)]
     pub deadline: Option<Span>,
 
-    /// Wait exactly TIME for each answer; 0 is for ever [default: 10 s; behind the last probe 1 s or twice the largest RTT]
+    /// Wait exactly TIME for each answer; 0 waits forever [default: 10 s; after the last probe 1 s or twice the largest RTT]
     #[arg(short = 'W', long, value_name = "TIME", value_parser = values::span, allow_hyphen_values = true)]
     pub timeout: Option<Span>,
 
-    /// Send as fast as answers return, up to 64 probes under way, or 100 a second; a dot for each probe, taken back by its answer
+    /// Send as fast as answers return, with up to 64 probes in flight, or 100 per second; prints a dot per probe and erases it
+    /// when the answer arrives
     #[arg(short, long)]
     pub flood: bool,
 
-    /// Adaptive: let the interval follow the round-trip time, not below 2 ms for users other than root
+    /// Adaptive: the interval follows the round-trip time, not below 2 ms for users other than root
     #[arg(short = 'A', long)]
     pub adaptive: bool,
 
@@ -144,7 +145,7 @@ pub struct RunArgs {
     #[arg(short = 'l', long, value_name = "N", value_parser = values::preload, allow_hyphen_values = true)]
     pub preload: Option<u32>,
 
-    /// At most PPS probes a second over all targets; max or 0 is as fast as possible
+    /// At most PPS probes per second over all targets; max or 0: as fast as possible
     #[arg(long, value_name = "PPS", value_parser = values::rate, allow_hyphen_values = true)]
     pub rate: Option<Rate>,
 }
@@ -153,11 +154,11 @@ pub struct RunArgs {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Probes")]
 pub struct PacketArgs {
-    /// Payload octets: up to 65507, with IPv6 65527 [default: 56]
-    #[arg(short, long, value_name = "OCTETS", value_parser = values::payload_octets, allow_hyphen_values = true)]
+    /// Payload bytes: up to 65507, with IPv6 65527 [default: 56]
+    #[arg(short, long, value_name = "BYTES", value_parser = values::payload_octets, allow_hyphen_values = true)]
     pub size: Option<usize>,
 
-    /// Fill the payload behind its first 16 octets with up to 16 octets given as hexadecimal digits
+    /// Fill the payload after its first 16 bytes with up to 16 bytes given as hexadecimal digits
     #[arg(short, long, value_name = "HEX", value_parser = values::pattern, allow_hyphen_values = true)]
     pub pattern: Option<Fill>,
 
@@ -165,7 +166,7 @@ pub struct PacketArgs {
     #[arg(short, long, value_name = "HOPS", value_parser = values::ttl, allow_hyphen_values = true)]
     pub ttl: Option<Ttl>,
 
-    /// TOS or Traffic Class, the whole octet: decimal or hexadecimal
+    /// TOS or Traffic Class, the whole octet, decimal or hexadecimal
     #[arg(short = 'Q', long, value_name = "OCTET", value_parser = values::tos, allow_hyphen_values = true)]
     pub tos: Option<Tos>,
 
@@ -177,11 +178,11 @@ pub struct PacketArgs {
     #[arg(short = 'F', long, value_name = "LABEL", value_parser = values::flow_label, allow_hyphen_values = true)]
     pub flow_label: Option<FlowLabel>,
 
-    /// Fragmentation: do (never, heed the known path MTU), probe (never, ignore it), want (fragment here), dont (clear DF)
+    /// Fragmentation: do (never, obey the known path MTU), probe (never, ignore it), want (fragment here), dont (clear DF)
     #[arg(short = 'M', long, value_name = "HOW", value_parser = values::fragmentation, allow_hyphen_values = true)]
     pub fragmentation: Option<Fragmentation>,
 
-    /// ICMP identifier on raw sockets [default: one that no other rping on this host uses]
+    /// ICMP identifier on raw sockets [default: one not used by any other rping on this host]
     #[arg(short = 'e', long, value_name = "ID", value_parser = values::ident, allow_hyphen_values = true)]
     pub ident: Option<Ident>,
 }
@@ -193,7 +194,7 @@ pub struct SocketArgs {
     #[command(flatten)]
     pub family: FamilyArgs,
 
-    /// Interface, VRF or source address; may be given twice to name both
+    /// Interface, VRF or source address; may be given twice to set both
     #[arg(short = 'I', long, value_name = "NAME|ADDRESS", action = ArgAction::Append, allow_hyphen_values = true)]
     pub interface: Vec<String>,
 
@@ -201,11 +202,11 @@ pub struct SocketArgs {
     #[arg(long, value_name = "ADDRESS", allow_hyphen_values = true)]
     pub source: Option<std::net::IpAddr>,
 
-    /// Allow broadcast addresses as targets; everybody who answers is listed
+    /// Allow broadcast addresses as targets; every responder is listed
     #[arg(short = 'b', long)]
     pub broadcast: bool,
 
-    /// Keep the source address that the first route gave
+    /// Keep the source address of the first route
     #[arg(short = 'B', long)]
     pub sticky_source: bool,
 
@@ -217,17 +218,17 @@ pub struct SocketArgs {
     #[arg(short, long, value_name = "MARK", value_parser = values::mark, allow_hyphen_values = true)]
     pub mark: Option<u32>,
 
-    /// Send buffer in octets
-    #[arg(short = 'S', long, value_name = "OCTETS", value_parser = values::send_buffer, allow_hyphen_values = true)]
+    /// Send buffer in bytes
+    #[arg(short = 'S', long, value_name = "BYTES", value_parser = values::send_buffer, allow_hyphen_values = true)]
     pub sndbuf: Option<u32>,
 
     /// ICMP socket: raw, dgram, or auto (raw where allowed, else dgram) [default: auto]
     #[arg(long, value_name = "KIND", value_parser = values::socket, allow_hyphen_values = true)]
     pub socket: Option<SocketChoice>,
 
-    /// Which stamps delays are taken from: hardware (the interface's where it stamps, else the kernel's), kernel, user, or
-    /// auto (hardware; with -f, --alive, --unreachable, or above 20000 probes a second, user: from our system call to the
-    /// arrival of the answer, which is some microseconds too much) [default: auto]
+    /// Timestamps to measure with: hardware (the interface's if it takes them, else the kernel's), kernel, user, or auto
+    /// (hardware; with -f, --alive, --unreachable, or above 20000 probes per second, user: from our system call to the
+    /// arrival of the answer, some microseconds too long) [default: auto]
     #[arg(long, value_name = "KIND", value_parser = values::timestamping, allow_hyphen_values = true)]
     pub timestamping: Option<Timestamping>,
 
@@ -247,7 +248,7 @@ pub struct OutputArgs {
     #[arg(short, long)]
     pub quiet: bool,
 
-    /// Say more on standard error: kernel and user delay of each reply, socket, percentiles, delay variation, loss runs
+    /// More on standard error: kernel and user delay of each reply, socket, percentiles, delay variation, loss runs
     #[arg(short, long)]
     pub verbose: bool,
 
@@ -259,7 +260,7 @@ pub struct OutputArgs {
     #[arg(short = 'H', long)]
     pub reverse_names: bool,
 
-    /// Ask this name server for the names of -H, not the system's; several may be given
+    /// Name server for the names of -H, instead of the system's; may be repeated
     #[arg(long = "resolver", value_name = "ADDRESS[:PORT]", value_parser = values::resolver, value_delimiter = ',', allow_hyphen_values = true)]
     pub resolvers: Vec<SocketAddr>,
 
@@ -267,11 +268,11 @@ pub struct OutputArgs {
     #[arg(short = 'D', long)]
     pub stamps: bool,
 
-    /// Say when a probe is still open as the next one leaves
+    /// Report a probe that is still unanswered when the next one is sent
     #[arg(short = 'O', long)]
     pub outstanding: bool,
 
-    /// Ring the terminal's bell at each answer
+    /// Ring the terminal bell at each answer
     #[arg(short, long)]
     pub audible: bool,
 
@@ -280,7 +281,7 @@ pub struct OutputArgs {
     pub version: Option<bool>,
 }
 
-/// Options of ping that are not here: they are refused with a sentence, never ignored.
+/// Options of ping that do not exist here: they are refused with a sentence, never ignored.
 #[derive(Args, Debug)]
 pub struct RefusedArgs {
     #[arg(short = 'C', hide = true)]

@@ -8,15 +8,15 @@ use clap::Args;
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Sweeps")]
 pub struct SweepArgs {
-    /// Print the addresses that answer, one a line, and nothing else
+    /// Print the addresses that answer, one per line, and nothing else
     #[arg(long)]
     pub alive: bool,
 
-    /// Print the addresses that do not answer, one a line, and nothing else
+    /// Print the addresses that do not answer, one per line, and nothing else
     #[arg(long)]
     pub unreachable: bool,
 
-    /// Print the delay of each of the -c probes to a target, in milliseconds; a hyphen is one without answer
+    /// Print the delay of each of the -c probes to a target, in milliseconds; a hyphen if there was no answer
     #[arg(long)]
     pub vector: bool,
 
@@ -24,11 +24,11 @@ pub struct SweepArgs {
     #[arg(long, value_name = "N", value_parser = retries, allow_hyphen_values = true)]
     pub retry: Option<u8>,
 
-    /// Make each wait F times as long as the one before [default: 1]
+    /// Make each wait F times as long as the previous one [default: 1]
     #[arg(long, value_name = "F", value_parser = backoff, allow_hyphen_values = true)]
     pub backoff: Option<f64>,
 
-    /// Probe in random order; needs prefixes, ranges, or a file that is no pipe
+    /// Probe in random order; needs prefixes, ranges, or a file that is not a pipe
     #[arg(long)]
     pub random_order: bool,
 
@@ -36,11 +36,11 @@ pub struct SweepArgs {
     #[arg(long, value_name = "I/N", value_parser = shard, allow_hyphen_values = true)]
     pub shard: Option<Shard>,
 
-    /// Another random order
+    /// Seed of --random-order
     #[arg(long, value_name = "N", value_parser = seed, allow_hyphen_values = true)]
     pub seed: Option<u64>,
 
-    /// Leave out the addresses, prefixes and ranges listed in FILE, one a line, # starts a comment
+    /// Leave out the addresses, prefixes and ranges listed in FILE, one per line, # starts a comment
     #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
     pub exclude: Option<PathBuf>,
 
