@@ -382,7 +382,7 @@ const LIMITS: &[Limit<Request, PingArgs>] = &[
         let least = SweepConfig::LEAST_OCTETS;
         let size = a.packet.size.filter(|&size| r.is_sweep() && size < least)?;
         Some(format!(
-            "--size <OCTETS>: invalid value '{size}': out of range in a sweep: {least} <= value <= {V4_PAYLOAD}"
+            "--size <BYTES>: invalid value '{size}': out of range in a sweep: {least} <= value <= {V4_PAYLOAD}"
         ))
     },
     |r, a| {

@@ -403,7 +403,7 @@ fn local_choice(plan: &LanePlan) -> Option<SocketChoice> {
 
 /// Why there is no such payload.
 pub(super) fn too_large(size: usize) -> CliError {
-    CliError::Refused(format!("--size <OCTETS>: invalid value '{size}': out of range: 0 <= value <= {V4_PAYLOAD}"))
+    CliError::Refused(format!("--size <BYTES>: invalid value '{size}': out of range: 0 <= value <= {V4_PAYLOAD}"))
 }
 
 pub(super) fn precision(pace: Pace) -> Precision {
