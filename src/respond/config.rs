@@ -62,7 +62,7 @@ pub struct Config {
     pub groups: Vec<IpAddr>,
     /// Most open connections.
     pub max_connections: usize,
-    /// Most known datagram clients.
+    /// Most known datagram clients; each of them causes lines of output, even if its address is forged.
     pub max_sessions: usize,
     /// How long a client may neither send nor take anything.
     pub idle: Duration,
@@ -73,4 +73,20 @@ pub struct Config {
     /// Whether STAMP answers carry numbers of their own (RFC 8762 §4, the stateful reflector), so that loss there and loss
     /// back can be distinguished.
     pub stateful: bool,
+}
+
+impl Default for Config {
+    /// No listeners, and the limits of `rpong` without options.
+    fn default() -> Self {
+        Config {
+            listeners: Vec::new(),
+            groups: Vec::new(),
+            max_connections: 8192,
+            max_sessions: 4096,
+            idle: Duration::from_secs(60),
+            rate: Some(1000),
+            drain: Duration::from_secs(5),
+            stateful: false,
+        }
+    }
 }

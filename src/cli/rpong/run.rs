@@ -3,7 +3,6 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use crate::channel::{Group, LanePlan, LaneRefused, OpenedLanes, OsError, Plan, Protocol, SocketChoice};
 use crate::cli::ANSWERED;
@@ -18,12 +17,8 @@ use crate::report::{PongJson, PongText, Sink, escape};
 use crate::respond::{Config, Event, Listener, Responder, Service};
 use crate::types::{Endpoint, Family, IpEndpoint, Port};
 
-/// Clients over datagrams that are kept apart at once; a log must bear that many when all of them are invented.
-const MAX_SESSIONS: usize = 4096;
-/// The limits of clients, unless options say otherwise.
-const MAX_CONNECTIONS: usize = 8192;
+/// Answers per second and source address, unless an option says otherwise.
 const RATE: Rate = Rate::PerSecond(1000.0);
-const DRAIN: Duration = Duration::from_secs(5);
 
 pub(super) struct Rpong<'a> {
     pub(super) args: &'a PongArgs,
@@ -128,15 +123,16 @@ impl Rpong<'_> {
 
     fn config(&self, listeners: Vec<Listener>) -> Config {
         let (args, limits) = (&self.args.listeners, &self.args.limits);
+        let default = Config::default();
         Config {
             listeners,
             groups: args.join.iter().map(|joined| joined.group).collect(),
-            max_connections: limits.max_connections.unwrap_or(MAX_CONNECTIONS),
-            max_sessions: MAX_SESSIONS,
+            max_connections: limits.max_connections.unwrap_or(default.max_connections),
             idle: limits.idle,
             rate: limits.rate.unwrap_or(RATE).per_second().map(|rate| rate.ceil() as u32),
-            drain: limits.drain.unwrap_or(DRAIN),
+            drain: limits.drain.unwrap_or(default.drain),
             stateful: args.stateful,
+            ..default
         }
     }
 }
