@@ -123,7 +123,7 @@ impl Index {
 
 /// How many octets of its cookie the probes of a series have room for.
 pub(super) fn cookie_octets(series: &Series) -> usize {
-    series.subject().spec.payload.octets.min(COOKIE_OCTETS)
+    series.spec().payload.octets.min(COOKIE_OCTETS)
 }
 
 fn key(octets: &[u8], length: usize) -> Option<CookieKey> {

@@ -197,8 +197,8 @@ impl Ping {
         let mut ordered = ProbeId::FIRST;
         self.with_series(slot, now, |series, context| ordered = series.order(allowed, context));
         let Some(series) = self.series.get(slot) else { return };
-        let token = token(series.subject().id, ordered);
-        let header = series.subject().spec.header;
+        let token = token(series.id(), ordered);
+        let header = series.spec().header;
         let header = Header { from: header.from.or(from.filter(|_| self.config.sticky_source)), ..header };
         if let Some(source_port) = series.connects() {
             outbox.push(Order::Open(Open { lane, token, to, source_port, header }));

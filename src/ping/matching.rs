@@ -178,7 +178,7 @@ impl Ping {
     ) -> Match {
         let candidate = |slot: u32| {
             let series = self.series.get(slot)?;
-            let (same, of) = series.cookie().agreement(payload, series.subject().spec.payload.octets);
+            let (same, of) = series.cookie().agreement(payload, series.spec().payload.octets);
             // A changed payload is still ours if it is similar, or if no other process can have this identifier.
             if 2 * same < of && profile.ident.owner != Owner::Kernel {
                 return None;

@@ -37,7 +37,7 @@ impl SeriesSet {
     /// Takes a series out.
     pub(super) fn remove(&mut self, slot: u32) -> Option<Box<Series>> {
         let series = self.slots.get_mut(slot as usize)?.take()?;
-        self.slot_of.remove(&series.subject().id);
+        self.slot_of.remove(&series.id());
         self.free.push(slot);
         Some(series)
     }

@@ -17,7 +17,7 @@ impl Series {
         let Some((standing, sent)) = self.standing(id, &reply.stamp, context) else { return };
         let bad_checksum = reply.checksum_right == Some(false);
         let wrong_source = self.is_elsewhere(Some(reply.responder));
-        let judged = judge_echo(&self.method_probe(id), &self.subject.spec.payload.fill, reply);
+        let judged = judge_echo(&self.method_probe(id), &self.spec.payload.fill, reply);
         let outcome = Outcome::Reply(Reply { bad_checksum, wrong_source, ..judged });
         let event = ProbeEvent {
             responder: Some(reply.responder),

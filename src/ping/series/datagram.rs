@@ -10,7 +10,7 @@ use crate::wire::service::Numbered;
 impl Series {
     /// A probe as its method sees it.
     pub(super) fn method_probe(&self, id: ProbeId) -> method::Probe<'_> {
-        method::Probe { cookie: &self.cookie, id, octets: self.subject.spec.payload.octets }
+        method::Probe { cookie: &self.cookie, id, octets: self.spec.payload.octets }
     }
 
     /// Appends what its lane sends for a probe that is not a connection. `buffer` is memory to use.
@@ -18,7 +18,7 @@ impl Series {
         let probe = self.method_probe(id);
         match (self.method.datagrams(), self.profile()) {
             (Some(datagrams), _) => datagrams.push(&probe, now, out),
-            (None, Some(profile)) => push_echo(profile, &probe, &self.subject.spec.payload.fill, buffer, out),
+            (None, Some(profile)) => push_echo(profile, &probe, &self.spec.payload.fill, buffer, out),
             (None, None) => {}
         }
     }

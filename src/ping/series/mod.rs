@@ -21,7 +21,7 @@ use super::method::{Method, Reflections};
 use super::probe::{Probe, ProbeState, token};
 use super::summary::Counts;
 use crate::channel::{LaneId, OsError, Profile, Token};
-use crate::engine::outcome::{Outcome, Pace, ProbeEvent, Subject, SubjectId};
+use crate::engine::outcome::{Outcome, Pace, ProbeEvent, Spec, Subject, SubjectId};
 use crate::engine::pace::{Slots, Window};
 use crate::engine::{Destination, Inflight, Named};
 use crate::metrics::{LossRuns, RttRecorder};
@@ -62,6 +62,9 @@ enum Pacer {
 
 #[derive(Debug)]
 pub(super) struct Series {
+    id: SubjectId,
+    /// Of the subject; read for every probe, so it is at hand here.
+    spec: Arc<Spec>,
     subject: Arc<Subject>,
     destination: Destination,
     method: Method,
@@ -122,6 +125,8 @@ impl Series {
             IpAddr::V6(target) => target.is_multicast(),
         });
         Series {
+            id,
+            spec: Arc::clone(&subject.spec),
             subject: Arc::new(subject),
             destination: task.target.destination,
             method: task.method,
@@ -158,6 +163,15 @@ impl Series {
             report_replies: config.report_replies,
             user_to_user: config.user_to_user,
         }
+    }
+
+    pub(super) fn id(&self) -> SubjectId {
+        self.id
+    }
+
+    /// Pace, wait, header and payload of its probes.
+    pub(super) fn spec(&self) -> &Spec {
+        &self.spec
     }
 
     /// Its subject.
@@ -231,7 +245,7 @@ impl Series {
     }
 
     fn token(&self, id: ProbeId) -> Token {
-        token(self.subject.id, id)
+        token(self.id, id)
     }
 
     pub(super) fn unconfirmed(&self) -> u64 {
@@ -246,7 +260,7 @@ impl Series {
     /// Its first probe is due at `start`.
     pub(super) fn begin(&mut self, start: Instant) {
         self.start = start;
-        self.pacer = match self.subject.spec.pace {
+        self.pacer = match self.spec.pace {
             Pace::Fixed(interval) => Pacer::Slots(Slots::new(start, interval)),
             Pace::Adaptive { at_least } => Pacer::Window(Window::new(at_least)),
             Pace::Flood | Pace::Unpaced => Pacer::Window(Window::new(Duration::ZERO)),

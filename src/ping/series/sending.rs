@@ -43,7 +43,7 @@ impl Series {
             return None;
         }
         let ordered = number(self.probes.newest());
-        let pace = self.subject.spec.pace;
+        let pace = self.spec.pace;
         if ordered < u64::from(config.preload) && pace != Pace::Called {
             return Some(self.start.max(self.not_before));
         }
@@ -161,7 +161,7 @@ impl Series {
 
     pub(super) fn is_done_sending(&self, config: &Config) -> bool {
         let enough = config.count.is_some_and(|count| match config.deadline {
-            Some(_) if self.subject.spec.pace != Pace::Called => self.counts.received >= count,
+            Some(_) if self.spec.pace != Pace::Called => self.counts.received >= count,
             _ => number(self.probes.newest()) >= count,
         });
         self.stopped || enough

@@ -55,7 +55,7 @@ impl Series {
     /// Until when further answers to the last probe of a group are waited for.
     pub(super) fn linger(&self, config: &Config) -> Option<Instant> {
         let last = self.last_sent.filter(|_| !self.lingered && self.group && self.is_done_sending(config))?;
-        match self.subject.spec.wait {
+        match self.spec.wait {
             Wait::Exactly(wait) => Some(last + wait),
             Wait::Forever => None,
             Wait::Default => Some(last + self.end_wait().unwrap_or(LONGEST_WAIT)),
@@ -76,7 +76,7 @@ impl Series {
     /// When an open probe is lost; `None`: never.
     pub(super) fn deadline(&self, probe: &Probe, config: &Config) -> Option<Instant> {
         let sent = probe.sent().user.mono;
-        let longest = match self.subject.spec.wait {
+        let longest = match self.spec.wait {
             Wait::Exactly(wait) => return Some(sent + wait),
             Wait::Forever => return None,
             Wait::Default if self.method.connect().is_some() => return Some(sent + CONNECT_WAIT),
