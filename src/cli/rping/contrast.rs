@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::channel::{LanePlan, OpenedLanes, Plan, Protocol, SocketChoice, SocketKind};
+use crate::cli::args::format::Format;
 use crate::cli::args::values::UdpAim;
 use crate::cli::drive::{Run, Worker, drive_one};
 use crate::cli::env::Env;
@@ -17,7 +18,7 @@ use crate::cli::{NOT_RUN, exit_status};
 use crate::engine::{Destination, Target};
 use crate::ping::contrast::{Config, Contender, Contrast, Event};
 use crate::ping::{self, Ask, Method, Pace, Wait};
-use crate::report::{ContrastJson, ContrastText, PingJsonOptions, Sink};
+use crate::report::{ContrastCsv, ContrastJson, ContrastText, PingJsonOptions, Sink};
 use crate::types::{Family, Port};
 
 /// Rounds unless `-c` says otherwise.
@@ -178,10 +179,11 @@ impl Rping<'_> {
     }
 
     fn contrast_sink(&self, ping: &ping::Config, bound: &Binding) -> Box<dyn Sink<Event> + Send> {
-        if self.has_records() {
-            return Box::new(ContrastJson::new(PingJsonOptions { quiet: self.args.output.quiet }));
+        match self.args.output.format.chosen() {
+            Format::Json => Box::new(ContrastJson::new(PingJsonOptions { quiet: self.args.output.quiet })),
+            Format::Csv => Box::new(ContrastCsv),
+            Format::Text => Box::new(ContrastText::new(self.text_options(ping, bound, true))),
         }
-        Box::new(ContrastText::new(self.text_options(ping, bound, true)))
     }
 }
 

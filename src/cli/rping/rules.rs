@@ -7,7 +7,6 @@ use super::contrast::{MOST_ROUNDS, SHORTEST_SLOT};
 use super::method::{DGRAM_PREFIX, STREAM_PREFIX};
 use super::run::V4_PAYLOAD;
 use super::sweep;
-use crate::cli::args::format::Format;
 use crate::cli::args::rules::{self, FORMATS, Group, Limit};
 use crate::cli::args::values::{Rate, Timestamping, UdpAim};
 use crate::cli::error::{CliError, NO_NAME_SERVERS};
@@ -203,11 +202,6 @@ const TABLE: &[Group<Request, PingArgs>] = &[
             (|a| a.run.preload.is_some(), "-l", ROUNDS_HAVE_SLOTS),
             (|a| a.run.rate.is_some(), "--rate", ROUNDS_HAVE_SLOTS),
             (|a| a.socket.socket.is_some(), "--socket", ": --contrast compares all kinds of sockets"),
-            (
-                |a| a.output.format.chosen() == Format::Csv,
-                "--format csv",
-                ": a comparison is a table and sentences; --format json has all its numbers",
-            ),
             (|a| a.socket.broadcast, "-b", ONE_HOST),
             (|a| a.socket.no_loopback, "-L", ONE_HOST),
             (
