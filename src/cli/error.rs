@@ -7,9 +7,7 @@ use std::path::PathBuf;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use super::{ANSWERED, NOT_RUN};
 use crate::channel::{Attempt, ChannelError, LaneRefused, OsError, Protocol, ResolveError, SocketKind};
-use crate::cli::env::Env;
 use crate::report::escape;
 use crate::types::Family;
 
@@ -134,18 +132,8 @@ fn is_permission(attempt: &Attempt) -> bool {
     matches!(attempt.error, OsError::EPERM | OsError::EACCES)
 }
 
-/// Prints clap's outcome: help and version on stdout, an error in one line on stderr. Returns the exit status.
-pub fn report_clap_error(program: &str, error: &clap::Error, env: &mut Env<'_>) -> u8 {
-    if !error.use_stderr() {
-        // A reader that closes before the end of the help has seen what it wanted.
-        let _ = write!(env.stdout, "{}", error.render()).and_then(|()| env.stdout.flush());
-        return ANSWERED;
-    }
-    let _ = writeln!(env.stderr, "{program}: {}", one_line(error));
-    NOT_RUN
-}
-
-fn one_line(error: &clap::Error) -> String {
+/// A usage error in one line, with the option, the value and what is allowed.
+pub fn one_line(error: &clap::Error) -> String {
     let context = |kind: ContextKind| match error.get(kind) {
         Some(ContextValue::String(text)) => text.clone(),
         Some(ContextValue::Strings(texts)) => texts.join(", "),

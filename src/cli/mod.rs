@@ -19,7 +19,7 @@ use std::ffi::OsString;
 use clap::{CommandFactory, Parser};
 
 use crate::engine::outcome::Status;
-use error::{CliError, report_clap_error};
+use error::{CliError, one_line};
 
 pub use env::{Env, Open, SourceFor, real_main};
 pub use rping::rping;
@@ -58,6 +58,17 @@ fn run<A: Parser>(
         let _ = writeln!(env.stderr, "{program}: {error}");
         NOT_RUN
     })
+}
+
+/// Prints clap's outcome: help and version on stdout, an error in one line on stderr. Returns the exit status.
+fn report_clap_error(program: &str, error: &clap::Error, env: &mut Env<'_>) -> u8 {
+    if !error.use_stderr() {
+        // A reader that closes before the end of the help has seen what it wanted.
+        let _ = write!(env.stdout, "{}", error.render()).and_then(|()| env.stdout.flush());
+        return ANSWERED;
+    }
+    let _ = writeln!(env.stderr, "{program}: {}", one_line(error));
+    NOT_RUN
 }
 
 /// The command lines of all tools as clap knows them: what man pages are made from. No other room calls this.

@@ -4,11 +4,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::engine::outcome::{ProbeEvent, Status, Subject};
-use crate::trace::finding::Finding;
+use crate::trace::ends::{Began, StopReason};
 use crate::trace::flows::Flows;
 use crate::trace::hop::Hop;
+use crate::trace::result::Trace;
 use crate::trace::watch::Report;
-use crate::types::{Mtu, Ttl, WallTime};
+use crate::types::Ttl;
 
 /// An event of a run of traces or of watched paths. Each subject has one `Began` and ends with one `Ended` or, where its path
 /// was watched, one `Report` that has a stop reason. Events of several subjects may interleave.
@@ -34,55 +35,23 @@ pub enum Event {
     Report(Box<Report>),
 }
 
-/// The beginning of a trace or of the watch of a path.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Began {
-    /// What is traced, and how.
-    pub subject: Arc<Subject>,
-    /// The largest TTL that will be tried.
-    pub max_ttl: Ttl,
-    /// When.
-    pub time: WallTime,
-}
+impl Event {
+    /// The end of a trace that sent nothing.
+    pub(super) fn unsent_trace(began: Began, stop_reason: StopReason) -> Event {
+        Event::Ended(Arc::new(Trace {
+            began,
+            reached: false,
+            stop_reason,
+            hops: Vec::new(),
+            findings: Vec::new(),
+            path_mtu: None,
+            duration: 0,
+        }))
+    }
 
-/// Why a trace or the watch of a path ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum StopReason {
-    /// The destination answered.
-    Destination,
-    /// An unreachable came.
-    Unreachable,
-    /// A port unreachable came from another address than the destination's.
-    PortUnreachableElsewhere,
-    /// That many hops in a row were silent.
-    GapLimit,
-    /// The largest TTL is used up.
-    MaxTtl,
-    /// The path goes in circles.
-    Loop,
-    /// All cycles of a watched path are over.
-    Cycles,
-    /// A signal.
-    Interrupted,
-    /// Nothing can be sent, or the name has no address.
-    SendFailed,
-}
-
-impl StopReason {
-    /// The name used in JSON.
-    pub const fn name(self) -> &'static str {
-        match self {
-            StopReason::Destination => "destination",
-            StopReason::Unreachable => "unreachable",
-            StopReason::PortUnreachableElsewhere => "port_unreachable_elsewhere",
-            StopReason::GapLimit => "gap_limit",
-            StopReason::MaxTtl => "max_ttl",
-            StopReason::Loop => "loop",
-            StopReason::Cycles => "cycles",
-            StopReason::Interrupted => "interrupted",
-            StopReason::SendFailed => "send_failed",
-        }
+    /// The report about a path that will not be probed.
+    pub(super) fn unsent_report(began: Began, stop_reason: StopReason) -> Event {
+        Event::Report(Box::new(Report::empty(began, Some(stop_reason))))
     }
 }
 
@@ -99,40 +68,6 @@ pub struct Interim {
     pub highest_ttl: Option<Ttl>,
     /// Hops that are final.
     pub final_hops: usize,
-}
-
-/// A trace that is over.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Trace {
-    /// What was traced, and since when.
-    pub began: Began,
-    /// Whether the destination answered.
-    pub reached: bool,
-    /// Why it ended.
-    pub stop_reason: StopReason,
-    /// Every hop that was final, from the first TTL on.
-    pub hops: Vec<Arc<Hop>>,
-    /// What they show beyond that.
-    pub findings: Vec<Finding>,
-    /// The MTU of the path to the destination, where it was searched for and found.
-    pub path_mtu: Option<Mtu>,
-    /// From start to end, nanoseconds.
-    pub duration: u64,
-}
-
-impl Trace {
-    /// A trace that sent nothing.
-    pub(super) fn unsent(began: Began, stop_reason: StopReason) -> Event {
-        Event::Ended(Arc::new(Trace {
-            began,
-            reached: false,
-            stop_reason,
-            hops: Vec::new(),
-            findings: Vec::new(),
-            path_mtu: None,
-            duration: 0,
-        }))
-    }
 }
 
 /// The status of a run, as a fold of its events.

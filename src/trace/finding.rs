@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::engine::outcome::{Field, FieldValue, Rewritten};
-use crate::trace::event::StopReason;
+use crate::trace::ends::StopReason;
 use crate::trace::hop::Hop;
 use crate::types::{Mtu, Rtt, Ttl};
 use crate::wire::extension::Object;

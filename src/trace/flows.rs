@@ -5,9 +5,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::engine::outcome::ProbeEvent;
-use crate::trace::event::Trace;
 use crate::trace::finding::Finding;
 use crate::trace::hop::{Hop, Responder};
+use crate::trace::result::Trace;
 use crate::types::Ttl;
 
 /// All flows of one target.

@@ -60,6 +60,7 @@
 //! quench answer no probe.
 
 mod config;
+mod ends;
 mod event;
 mod finding;
 mod fleet;
@@ -68,6 +69,7 @@ mod hop;
 mod identify;
 mod mtu;
 mod path;
+mod result;
 mod tracer;
 pub mod watch;
 
@@ -75,10 +77,12 @@ pub mod watch;
 mod testing;
 
 pub use config::{Config, OriginSource, Ports, Wait};
-pub use event::{Began, Event, Interim, RunStatus, StopReason, Trace};
+pub use ends::{Began, StopReason};
+pub use event::{Event, Interim, RunStatus};
 pub use finding::{Finding, Narrowing, Severity, hops_back};
 pub use flows::{Flows, FlowsHop, FlowsResponder};
 pub use hop::{Hop, HopProbe, Origins, Responder, Response};
 pub use identify::signature::packet_octets;
 pub use mtu::MtuTracer;
+pub use result::Trace;
 pub use tracer::Tracer;

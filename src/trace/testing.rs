@@ -14,9 +14,11 @@ use crate::engine::outcome::{
 };
 use crate::engine::{Destination, Machine, Target};
 use crate::trace::config::{Config, Ports};
-use crate::trace::event::{Began, Event, Trace};
+use crate::trace::ends::Began;
+use crate::trace::event::Event;
 use crate::trace::hop::{Hop, HopProbe, Responder, Response};
 use crate::trace::path::hop::Arrival;
+use crate::trace::result::Trace;
 use crate::trace::tracer::Tracer;
 use crate::types::{
     Endpoint, Family, Ident, Instant, IpEndpoint, Now, Port, ProbeId, Stamp, StampSource, Ttl, WallTime,

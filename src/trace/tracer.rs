@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::config::Config;
-use super::event::{Event, StopReason, Trace};
+use super::ends::StopReason;
+use super::event::Event;
 use super::fleet::route::Route;
 use super::fleet::work::WorkQueue;
 use super::fleet::{Arrived, BATCH, Fleet};
@@ -13,6 +14,7 @@ use super::flows::Flows;
 use super::path::hop::Arrival;
 use super::path::run::{Attribution, TraceRun};
 use super::path::schedule::{self, Next};
+use super::result::Trace;
 use crate::channel::{Arena, Inbound, LaneId, Outbox, Protocol};
 use crate::engine::Machine;
 use crate::types::{Instant, Now, ProbeId, Stamp};
@@ -51,7 +53,7 @@ impl Tracer {
     /// `first_ttl` as `first_ttl`, and a packet size as the nearest a packet can have.
     pub fn new(config: Config) -> Tracer {
         Tracer {
-            fleet: Fleet::new(config, Trace::unsent),
+            fleet: Fleet::new(config, Event::unsent_trace),
             runs: BTreeMap::new(),
             busy: HashSet::new(),
             resting: HashMap::new(),

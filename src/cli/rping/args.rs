@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser};
 
@@ -11,6 +12,7 @@ use crate::cli::args::format::FormatArgs;
 use crate::cli::args::values::{self, Rate, Span, Timestamping, UdpAim};
 use crate::cli::rping::sweep::args::SweepArgs;
 use crate::ping::Service;
+use crate::sweep::{Probes, Range};
 use crate::types::{Dscp, FlowLabel, Ident, Port, Tos, Ttl};
 use crate::wire::payload::Fill;
 use crate::wire::service::dns::Question;
@@ -296,6 +298,59 @@ pub struct RefusedArgs {
     pub record_route: bool,
     #[arg(short = 'T', hide = true, num_args = 0..=1, allow_hyphen_values = true)]
     pub timestamp_option: Option<Option<String>>,
+}
+
+/// The most rounds: all delays are kept until the end.
+pub(super) const MOST_ROUNDS: u64 = 10_000;
+/// The shortest slot: methods that overlap disturb each other.
+pub(super) const SHORTEST_SLOT: Duration = Duration::from_millis(2);
+/// The largest payload that an IPv4 packet has room for.
+pub(super) const V4_PAYLOAD: usize = 65_507;
+/// The most probes to a target.
+pub(super) const MOST_PROBES: u64 = 1_000_000;
+
+/// The time between two probes to a target unless `-i` says otherwise.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// Whether a command line makes a sweep: by its options, or because a target is more than one address.
+pub(super) fn is_sweep(args: &PingArgs) -> bool {
+    let method = &args.method;
+    let icmp = method.tcp.is_none() && method.udp_aim().is_none() && method.stamp.is_none();
+    let many = |text: &String| match Range::read(text) {
+        Ok(Some(range)) => range.count() > 1,
+        // What starts like a prefix or a range, but for a path.
+        Err(_) => !text.starts_with("unix"),
+        Ok(None) => false,
+    };
+    args.sweep.given().is_some() || (args.targets_file.is_some() && icmp) || args.targets.iter().any(many)
+}
+
+/// Whether every target gets the same number of probes, more than one or listed one by one.
+pub(super) fn is_counted(args: &PingArgs) -> bool {
+    args.run.count.is_some_and(|count| count > 1) || args.sweep.vector
+}
+
+/// Whether a silent target is probed again.
+pub(super) fn has_retries(args: &PingArgs) -> bool {
+    matches!(probes(args), Probes::UntilAnswered { retries: 1.., .. })
+}
+
+/// How often every target is probed.
+pub(super) fn probes(args: &PingArgs) -> Probes {
+    let (run, sweep) = (&args.run, &args.sweep);
+    let retries = match (sweep.retry, run.count) {
+        (Some(retries), _) => retries,
+        (None, None) if !sweep.vector => 1,
+        _ => 0,
+    };
+    match run.count {
+        // At most a million.
+        Some(count) if count > 1 => Probes::Counted {
+            count: count as u32,
+            interval: run.interval.map_or(INTERVAL, |interval| interval.duration),
+        },
+        _ => Probes::UntilAnswered { retries, backoff: sweep.backoff.unwrap_or(1.0) },
+    }
 }
 
 #[cfg(test)]

@@ -25,12 +25,8 @@ use crate::types::{Family, Port};
 const ROUNDS: u64 = 20;
 /// How many there may be then, so that a few lost probes do not leave the rest unjudged.
 const ROUNDS_WITH_LOSS: u64 = 25;
-/// The most rounds: all delays are kept until the end.
-pub(super) const MOST_ROUNDS: u64 = 10_000;
 /// From one probe to the next unless `-i` says otherwise.
 const SLOT: Duration = Duration::from_millis(200);
-/// The shortest slot: methods that overlap disturb each other.
-pub(super) const SHORTEST_SLOT: Duration = Duration::from_millis(2);
 /// The wait for every probe unless `-W` says otherwise; the same for all methods, so that losses compare.
 const WAIT: Duration = Duration::from_secs(2);
 /// Where UDP probes go unless `--udp` says otherwise: as with traceroute, a port that hardly any host serves, so that it is

@@ -2,11 +2,8 @@
 
 use std::time::Duration;
 
-use super::args::PingArgs;
-use super::contrast::{MOST_ROUNDS, SHORTEST_SLOT};
+use super::args::{MOST_PROBES, MOST_ROUNDS, PingArgs, SHORTEST_SLOT, V4_PAYLOAD, has_retries, is_counted, is_sweep};
 use super::method::{DGRAM_PREFIX, STREAM_PREFIX};
-use super::run::V4_PAYLOAD;
-use super::sweep;
 use crate::cli::args::rules::{self, FORMATS, Group, Limit};
 use crate::cli::args::values::{Rate, Timestamping, UdpAim};
 use crate::cli::error::{CliError, NO_NAME_SERVERS};
@@ -54,7 +51,7 @@ impl Request {
     pub fn new(args: &PingArgs, uid: u32) -> Self {
         let mode = match args.method.contrast {
             true => Mode::Contrast,
-            false if sweep::is_sweep(args) => Mode::Sweep,
+            false if is_sweep(args) => Mode::Sweep,
             false => Mode::Plain,
         };
         let kinds = match mode {
@@ -236,12 +233,12 @@ const TABLE: &[Group<Request, PingArgs>] = &[
             (|a| a.output.numeric, "-n", ": a sweep looks up no reverse names, and shows the address of every name"),
             (|a| a.socket.sticky_source, "-B", ": a sweep keeps no source addresses; name one with --source"),
             (
-                |a| a.sweep.retry.is_some_and(|retries| retries > 0) && sweep::is_counted(a),
+                |a| a.sweep.retry.is_some_and(|retries| retries > 0) && is_counted(a),
                 "--retry",
                 ": it repeats the one probe of a target; with -c and --vector every target has the same number",
             ),
             (
-                |a| a.sweep.backoff.is_some() && !sweep::has_retries(a),
+                |a| a.sweep.backoff.is_some() && !has_retries(a),
                 "--backoff",
                 ": it makes the waits between the probes of --retry longer, and here there is none",
             ),
@@ -380,7 +377,7 @@ const LIMITS: &[Limit<Request, PingArgs>] = &[
         ))
     },
     |r, a| {
-        let most = sweep::MOST_PROBES;
+        let most = MOST_PROBES;
         let count = a.run.count.filter(|&count| r.is_sweep() && count > most)?;
         Some(format!("--count <N>: invalid value '{count}': out of range in a sweep: 1 <= value <= {most}"))
     },

@@ -12,7 +12,7 @@ use crate::cli::env::Env;
 use crate::cli::error::CliError;
 use crate::cli::exit_status;
 use crate::cli::names::{self, Names};
-use crate::cli::rping::args::PingArgs;
+use crate::cli::rping::args::{PingArgs, V4_PAYLOAD};
 use crate::cli::rping::method::{Asked, Choice, close_how};
 use crate::cli::rping::rules::{self, Request, USER_INTERVAL};
 use crate::cli::target::{self, Lanes};
@@ -26,8 +26,6 @@ use crate::wire::payload::Fill;
 
 /// Octets of payload unless `-s` says otherwise.
 const USUAL_PAYLOAD: usize = 56;
-/// The largest payload that an IPv4 packet has room for.
-pub(super) const V4_PAYLOAD: usize = 65_507;
 /// What the kernel counts for a packet beside its payload, about.
 const PACKET_OVERHEAD: usize = 1024;
 /// Octets of receive buffer that every run has, and that none has more of.

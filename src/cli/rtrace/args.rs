@@ -279,6 +279,25 @@ pub struct RefusedArgs {
     pub options: Option<Option<String>>,
 }
 
+/// Source ports of flows other than 0: above the range that Linux assigns.
+pub(super) const FIRST_FLOW_PORT: u16 = 61_440;
+pub(super) const FLOW_PORTS: u32 = 4096;
+
+/// The method that `-M` or its short forms name.
+pub(super) fn chosen_method(args: &TraceArgs) -> Method {
+    let method = &args.method;
+    match (method.icmp, method.udp, method.tcp) {
+        (true, _, _) => Method::Icmp,
+        (_, true, _) => Method::Udp,
+        (_, _, true) => Method::Tcp,
+        _ => method.method,
+    }
+}
+
+pub(super) fn flow_count(args: &TraceArgs) -> u32 {
+    args.method.flows.unwrap_or(1)
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;

@@ -1,7 +1,6 @@
 //! What the options of `rtrace` cannot be combined with: the table of its refusals.
 
-use super::args::{Method, TraceArgs};
-use super::run::{FIRST_FLOW_PORT, FLOW_PORTS, chosen_method, flow_count};
+use super::args::{FIRST_FLOW_PORT, FLOW_PORTS, Method, TraceArgs, chosen_method, flow_count};
 use crate::channel::SocketChoice;
 use crate::cli::args::rules::{self, FORMATS, Group, Limit};
 use crate::cli::error::{CliError, NO_NAME_SERVERS};

@@ -12,7 +12,7 @@ use crate::cli::env::Env;
 use crate::cli::error::CliError;
 use crate::cli::exit_status;
 use crate::cli::names;
-use crate::cli::rtrace::args::{Method, TraceArgs};
+use crate::cli::rtrace::args::{FIRST_FLOW_PORT, FLOW_PORTS, Method, TraceArgs, chosen_method, flow_count};
 use crate::cli::rtrace::rules;
 use crate::cli::target::{self, Lanes};
 use crate::engine::{Destination, Target};
@@ -28,9 +28,6 @@ const FIRST_UDP_PORT: Port = port(33_434);
 const FIXED_UDP_PORT: Port = port(53);
 /// Destination port of TCP probes (traceroute's).
 const TCP_PORT: Port = port(80);
-/// Source ports of flows other than 0: above the range that Linux assigns.
-pub(super) const FIRST_FLOW_PORT: u16 = 61_440;
-pub(super) const FLOW_PORTS: u32 = 4096;
 /// The most source ports that `-U` holds open, and so the most probes in flight.
 const MOST_FLOWS: u32 = 64;
 
@@ -328,21 +325,6 @@ impl Rtrace<'_> {
             verbose: output.verbose,
         }))
     }
-}
-
-/// The method that `-M` or its short forms name.
-pub(super) fn chosen_method(args: &TraceArgs) -> Method {
-    let method = &args.method;
-    match (method.icmp, method.udp, method.tcp) {
-        (true, _, _) => Method::Icmp,
-        (_, true, _) => Method::Udp,
-        (_, _, true) => Method::Tcp,
-        _ => method.method,
-    }
-}
-
-pub(super) fn flow_count(args: &TraceArgs) -> u32 {
-    args.method.flows.unwrap_or(1)
 }
 
 fn observe(status: &mut RunStatus, event: &Event) -> Option<IpAddr> {

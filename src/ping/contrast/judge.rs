@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::config::Contender;
+use super::finding::{Finding, Verdict};
 use super::record::{AnswererKind, Comparison, Record, Row};
 use crate::engine::outcome::Subject;
 use crate::metrics::{Share, more_often, signed_rank};
@@ -23,118 +24,6 @@ const MIN_PART: u64 = 20;
 
 /// The most answerers reported per method.
 const MOST_ANSWERERS: usize = 8;
-
-/// How the delays of a method compare with the reference's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Verdict {
-    /// Longer: a significant and relevant difference.
-    Slower,
-    /// Shorter, likewise.
-    Faster,
-    /// No such difference.
-    NoDifference,
-}
-
-impl Verdict {
-    /// The name used in JSON.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Verdict::Slower => "slower",
-            Verdict::Faster => "faster",
-            Verdict::NoDifference => "no_difference",
-        }
-    }
-}
-
-/// A finding. Rows are given by their index.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Finding {
-    /// The target answered no method.
-    NothingAnswers,
-    /// No ICMP echo was answered, while another method was.
-    IcmpBlocked {
-        /// The method that shows the target to be up.
-        row: usize,
-    },
-    /// The host refused: no service uses the port.
-    Refused {
-        /// The method.
-        row: usize,
-    },
-    /// The host limits how often it refuses.
-    RefusalsLimited {
-        /// The method.
-        row: usize,
-    },
-    /// Every probe ended in an ICMP error, while another method was answered.
-    Rejected {
-        /// The method.
-        row: usize,
-    },
-    /// No probe was answered, while another method was.
-    Silent {
-        /// The method.
-        row: usize,
-    },
-    /// Echo replies are missing significantly more often than answers of this method.
-    IcmpLimited {
-        /// The method that loses less.
-        row: usize,
-        /// Lost ICMP probes, over all its rows.
-        icmp: Share,
-        /// Lost probes of that method.
-        other: Share,
-    },
-    /// Answers of this method are missing significantly more often than echo replies.
-    LosesMore {
-        /// The method.
-        row: usize,
-        /// Its lost probes.
-        own: Share,
-        /// Lost ICMP probes, over all its rows.
-        icmp: Share,
-    },
-    /// The delays of this method are longer or shorter than the reference's.
-    Delay {
-        /// The method.
-        row: usize,
-        /// Difference of the medians, nanoseconds; positive if it is slower.
-        difference: i64,
-    },
-}
-
-impl Finding {
-    /// The name used in JSON.
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Finding::NothingAnswers => "nothing_answers",
-            Finding::IcmpBlocked { .. } => "icmp_blocked",
-            Finding::Refused { .. } => "refused",
-            Finding::RefusalsLimited { .. } => "refusals_rate_limited",
-            Finding::Rejected { .. } => "rejected",
-            Finding::Silent { .. } => "silent",
-            Finding::IcmpLimited { .. } => "icmp_rate_limited",
-            Finding::LosesMore { .. } => "loses_more",
-            Finding::Delay { difference, .. } if *difference > 0 => Verdict::Slower.name(),
-            Finding::Delay { .. } => Verdict::Faster.name(),
-        }
-    }
-
-    /// The index of its row.
-    pub const fn row(&self) -> Option<usize> {
-        match *self {
-            Finding::NothingAnswers => None,
-            Finding::IcmpBlocked { row }
-            | Finding::Refused { row }
-            | Finding::RefusalsLimited { row }
-            | Finding::Rejected { row }
-            | Finding::Silent { row }
-            | Finding::IcmpLimited { row, .. }
-            | Finding::LosesMore { row, .. }
-            | Finding::Delay { row, .. } => Some(row),
-        }
-    }
-}
 
 /// Judges the results of all methods.
 pub(super) fn compare(

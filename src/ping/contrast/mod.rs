@@ -9,12 +9,14 @@
 //! - Answers and refusals both have a delay, since both come from the host.
 
 mod config;
+mod finding;
 mod judge;
 mod machine;
 mod record;
 mod rounds;
 
 pub use config::{Config, Contender};
-pub use judge::{ALPHA, Finding, MIN_ROUNDS, Verdict};
+pub use finding::{Finding, Verdict};
+pub use judge::{ALPHA, MIN_ROUNDS};
 pub use machine::{Contrast, Event};
 pub use record::{Answerer, AnswererKind, Comparison, Row};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::judge::{Finding, Verdict};
+use super::finding::{Finding, Verdict};
 use crate::channel::{Attempt, ErrorOrigin, SocketKind};
 use crate::engine::outcome::{Delay, Detail, Outcome, ProbeEvent, Standing, Status, Subject};
 use crate::metrics::{RttRecorder, RttStats};

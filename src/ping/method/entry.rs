@@ -1,7 +1,5 @@
 //! What an answer adds to the result of its probe: an ordered list of [`Entry`]s, which every format prints alike.
 
-use super::{connect, dns, ntp, stamp, stun};
-use crate::engine::outcome::Detail;
 use crate::types::Rtt;
 
 /// A key with its value, and how text shows it.
@@ -75,19 +73,5 @@ impl Entry {
     pub const fn is_measured(&self) -> bool {
         matches!(self.label, Label::Remark(_))
             || matches!(self.value, Value::Octets(_) | Value::Delay(_) | Value::Offset(_))
-    }
-}
-
-impl Detail {
-    /// All that it adds to the result, in the order of printing.
-    pub fn entries(&self) -> Vec<Entry> {
-        match self {
-            Detail::Echo { .. } | Detail::Datagram => Vec::new(),
-            Detail::Connect { syn_retransmits, exchange } => connect::entries(*syn_retransmits, *exchange),
-            Detail::Stamp(reflection) => stamp::entries(reflection),
-            Detail::Dns(header) => dns::entries(header),
-            Detail::Ntp(packet) => ntp::entries(packet),
-            Detail::Stun(class) => stun::entries(class),
-        }
     }
 }

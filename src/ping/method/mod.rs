@@ -291,3 +291,17 @@ impl MethodKind {
         matches!(self, MethodKind::Udp | MethodKind::Stamp)
     }
 }
+
+impl Detail {
+    /// All that it adds to the result, in the order of printing.
+    pub fn entries(&self) -> Vec<Entry> {
+        match self {
+            Detail::Echo { .. } | Detail::Datagram => Vec::new(),
+            Detail::Connect { syn_retransmits, exchange } => connect::entries(*syn_retransmits, *exchange),
+            Detail::Stamp(reflection) => stamp::entries(reflection),
+            Detail::Dns(header) => dns::entries(header),
+            Detail::Ntp(packet) => ntp::entries(packet),
+            Detail::Stun(class) => stun::entries(class),
+        }
+    }
+}

@@ -169,6 +169,11 @@ pub(in crate::report) fn black_hole_sentence(at: &Narrowing, echoed: bool) -> St
     format!("packets above {} bytes vanish silently {place}{echoes}; smaller ones are answered", at.mtu.get())
 }
 
+/// One line for each finding.
+pub(super) fn lines(findings: &[Finding]) -> String {
+    findings.iter().map(|finding| format!("{}: {}\n", finding.severity().name(), sentence(finding))).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,8 +2,8 @@
 
 use crate::report::escape;
 use crate::report::trace::annotation::annotation;
-use crate::report::trace::findings::sentence;
-use crate::report::trace::text::{self, TraceTextOptions, named};
+use crate::report::trace::findings::{self, sentence};
+use crate::report::trace::options::{TraceTextOptions, named};
 use crate::trace::{Flows, FlowsHop, FlowsResponder, packet_octets};
 
 /// Empty for a target without an address: there is nothing to trace.
@@ -56,7 +56,7 @@ pub(super) fn findings(flows: &Flows) -> String {
         }
     }
     let alone = alone.iter().map(|(line, flows)| format!("{line} ({} {})\n", word(flows), ranges(flows)));
-    text::findings(&flows.findings) + &alone.collect::<String>()
+    findings::lines(&flows.findings) + &alone.collect::<String>()
 }
 
 fn word(flows: &[u32]) -> &'static str {

@@ -5,6 +5,7 @@ mod csv;
 mod findings;
 mod flows;
 mod json;
+mod options;
 mod table;
 mod text;
 mod turns;
@@ -13,7 +14,8 @@ use std::borrow::Cow;
 
 pub use csv::TraceCsv;
 pub use json::{TraceJson, TraceJsonOptions};
-pub use text::{TraceText, TraceTextOptions};
+pub use options::TraceTextOptions;
+pub use text::TraceText;
 
 use crate::engine::outcome::Subject;
 use crate::report::escape;

@@ -6,7 +6,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use crate::engine::outcome::Outcome;
 use crate::report::escape;
 use crate::report::trace::annotation::annotation;
-use crate::report::trace::text::{TraceTextOptions, origins};
+use crate::report::trace::options::{TraceTextOptions, origins};
 use crate::trace::watch::{Report, ReportHop, ReportResponder};
 use crate::types::Rtt;
 use crate::wire::extension::Object;

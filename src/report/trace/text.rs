@@ -6,48 +6,14 @@ use std::time::Duration;
 
 use crate::engine::outcome::{NotSent, Outcome, ProbeEvent, Subject, SubjectId};
 use crate::report::trace::annotation::annotation;
-use crate::report::trace::findings::sentence;
+use crate::report::trace::findings;
+use crate::report::trace::options::{TraceTextOptions, named};
 use crate::report::trace::turns::Turns;
 use crate::report::trace::{TraceView, flows, table};
 use crate::report::{Sink, Streams, escape};
-use crate::trace::{
-    Began, Event, Finding, Hop, Interim, Origins, Responder, Response, StopReason, Trace, hops_back, packet_octets,
-};
-use crate::types::{Asn, Mtu};
+use crate::trace::{Began, Event, Hop, Interim, Response, StopReason, Trace, hops_back, packet_octets};
+use crate::types::Mtu;
 use crate::wire::extension::{Interface, InterfaceRole, LabelStackEntry, Object};
-
-/// What the text is to look like.
-#[derive(Clone, Debug)]
-pub struct TraceTextOptions {
-    /// The program's name, before messages on stderr.
-    pub program: Box<str>,
-    /// What is shown of each target.
-    pub view: TraceView,
-    /// Addresses alone, no names (`-n`).
-    pub numeric: bool,
-    /// ICMP extensions after addresses, in reports MPLS labels below them (`-e`).
-    pub extensions: bool,
-    /// The length of the way back, where it differs from the hop's number (`--back`).
-    pub back: bool,
-    /// Findings after each trace (`--explain`).
-    pub explain: bool,
-    /// How each trace is made, why it ended and what it found, on stderr (`-v`).
-    pub verbose: bool,
-}
-
-impl Default for TraceTextOptions {
-    fn default() -> Self {
-        TraceTextOptions {
-            program: "rtrace".into(),
-            view: TraceView::Path,
-            numeric: false,
-            extensions: false,
-            back: false,
-            explain: false,
-            verbose: false,
-        }
-    }
-}
 
 /// Writes the events of a run of traces as text. Traces may interleave, their texts do not: that of each is held back until
 /// those before it have ended.
@@ -102,7 +68,7 @@ impl TraceText {
         self.mtus.remove(&trace.began.subject.id);
         if self.options.view == TraceView::Path {
             if self.options.explain {
-                self.turns.write(index, &findings(&trace.findings), streams.data)?;
+                self.turns.write(index, &findings::lines(&trace.findings), streams.data)?;
             }
             self.turns.end(index, streams.data)?;
         }
@@ -111,7 +77,9 @@ impl TraceText {
             return Ok(());
         }
         let (program, name) = (&self.options.program, self.options.view.name(&trace.began.subject));
-        findings(&trace.findings).lines().try_for_each(|line| writeln!(streams.talk, "{program}: {name}: {line}"))
+        findings::lines(&trace.findings)
+            .lines()
+            .try_for_each(|line| writeln!(streams.talk, "{program}: {name}: {line}"))
     }
 
     /// Why a trace or a report ended, for `-v`.
@@ -196,11 +164,6 @@ pub(super) fn interim(program: &str, view: TraceView, figures: &Interim, talk: &
     writeln!(talk, "\r{program}: {name}: {sent} probes sent, {answered} answered{up_to}, {final_hops} hops final")
 }
 
-/// One line for each finding.
-pub(super) fn findings(findings: &[Finding]) -> String {
-    findings.iter().map(|finding| format!("{}: {}\n", finding.severity().name(), sentence(finding))).collect()
-}
-
 fn why_ended(reason: StopReason) -> &'static str {
     match reason {
         StopReason::Destination => "the destination answered",
@@ -257,30 +220,6 @@ fn hop_line(options: &TraceTextOptions, hop: &Hop, mtu: Option<Mtu>) -> String {
     line
 }
 
-/// Name and address of a responder, and the systems that announce it.
-pub(super) fn named(options: &TraceTextOptions, responder: &Responder) -> String {
-    let address = responder.address;
-    let shown = match &responder.name {
-        _ if options.numeric => address.to_string(),
-        Some(name) => format!("{} ({address})", escape(name)),
-        None => format!("{address} ({address})"),
-    };
-    shown + &origins(responder.origins.as_ref())
-}
-
-/// As traceroute's `-A` writes them, after a blank; nothing where they were not asked for.
-pub(super) fn origins(origins: Option<&Origins>) -> String {
-    let Some(origins) = origins else { return String::new() };
-    match origins {
-        Origins::Announced(systems) => {
-            let systems: Vec<String> = systems.iter().map(Asn::to_string).collect();
-            format!(" [{}]", systems.join("/"))
-        }
-        Origins::Unannounced => " [*]".to_owned(),
-        Origins::Unknown => " [!!]".to_owned(),
-    }
-}
-
 fn objects(objects: &[Object]) -> String {
     let shown: Vec<String> = objects.iter().map(object).collect();
     shown.join(";")
@@ -326,6 +265,8 @@ fn label_stack_entry(entry: &LabelStackEntry) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::trace::{Finding, Origins};
+    use crate::types::Asn;
     use std::sync::Arc;
 
     use crate::channel::OsError;

@@ -13,7 +13,8 @@ use self::names::Names;
 use self::probes::{Entry, ProbeTable, SentFields};
 use self::route::Route;
 use super::config::{Config, Ports};
-use super::event::{Began, Event, StopReason};
+use super::ends::{Began, StopReason};
+use super::event::Event;
 use super::identify::flow;
 use super::identify::matching::{Match, Matcher, connected};
 use super::identify::signature::Signature;
@@ -111,7 +112,7 @@ impl Fleet {
     pub fn for_search(config: Config, last: ProbeId) -> Fleet {
         let config = Config { seed: config.seed ^ last.get(), rate: None, ..config };
         let probes = ProbeTable::after(last);
-        Fleet { queue: VecDeque::new(), probes, ..Fleet::new(config, super::event::Trace::unsent) }
+        Fleet { queue: VecDeque::new(), probes, ..Fleet::new(config, super::event::Event::unsent_trace) }
     }
 
     /// Subjects state the largest packet of their search, up to `limit`, as the size of their packets.

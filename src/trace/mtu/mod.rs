@@ -14,10 +14,11 @@ use std::sync::Arc;
 
 use self::search::{MAX_PROBES, Search};
 use super::config::Config;
-use super::event::{Event, Interim, Trace};
+use super::event::{Event, Interim};
 use super::fleet::route::Route;
 use super::fleet::{Arrived, Fleet};
 use super::path::hop::Arrival;
+use super::result::Trace;
 use super::tracer::Tracer;
 use crate::channel::{Arena, Inbound, Outbox};
 use crate::engine::Machine;

@@ -8,11 +8,13 @@ use super::evidence::{Cause, Evidence};
 use crate::channel::{OsError, Protocol};
 use crate::engine::outcome::Outcome;
 use crate::trace::config::Config;
-use crate::trace::event::{Interim, StopReason, Trace};
+use crate::trace::ends::StopReason;
+use crate::trace::event::Interim;
 use crate::trace::finding::{Finding, Narrowing};
 use crate::trace::fleet::route::Route;
 use crate::trace::path::hop::Arrival;
 use crate::trace::path::wait;
+use crate::trace::result::Trace;
 use crate::types::{Instant, Mtu, ProbeId, Ttl};
 use crate::wire::icmp::ErrorKind;
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::channel::SendStamps;
 use crate::engine::delay;
 use crate::engine::outcome::{Delay, Outcome, ProbeEvent, Silence, Standing, Subject};
-use crate::trace::event::StopReason;
+use crate::trace::ends::StopReason;
 use crate::trace::hop::{Hop, HopProbe};
 use crate::types::{Instant, ProbeId, Rtt, Stamp, Tos, Ttl};
 use crate::wire::icmp::ErrorKind;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use self::hop::{Arrival, HopState, Slot};
 use crate::engine::delay;
 use crate::trace::config::Config;
-use crate::trace::event::StopReason;
+use crate::trace::ends::StopReason;
 use crate::trace::finding;
 use crate::types::{Instant, ProbeId, Stamp};
 

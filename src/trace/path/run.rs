@@ -8,7 +8,8 @@ use std::time::Duration;
 use crate::channel::{OsError, Protocol, SendStamps};
 use crate::engine::outcome::{NotSent, Outcome, ProbeEvent};
 use crate::trace::config::Config;
-use crate::trace::event::{Began, Event, Interim, StopReason, Trace};
+use crate::trace::ends::{Began, StopReason};
+use crate::trace::event::{Event, Interim};
 use crate::trace::finding;
 use crate::trace::fleet::names::{Names, PATIENCE};
 use crate::trace::fleet::probes::Entry;
@@ -18,6 +19,7 @@ use crate::trace::path::Path;
 use crate::trace::path::hop::{Arrival, HopState, Meaning};
 use crate::trace::path::schedule::{Next, Rhythm};
 use crate::trace::path::wait::BEYOND_AT_MOST;
+use crate::trace::result::Trace;
 use crate::types::{Instant, Mtu, Now, ProbeId, Stamp, Ttl};
 
 /// Probes refused in a row that end a trace of which some left, and one of which none left.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::engine::outcome::ProbeEvent;
 use crate::metrics::RttStats;
-use crate::trace::event::{Began, Event, StopReason};
+use crate::trace::ends::{Began, StopReason};
 use crate::trace::hop::Responder;
 use crate::types::{Rtt, Ttl};
 
@@ -48,7 +48,7 @@ pub struct Report {
 
 impl Report {
     /// Of a target that was not probed yet.
-    pub(super) fn empty(began: Began, stop_reason: Option<StopReason>) -> Report {
+    pub(in crate::trace) fn empty(began: Began, stop_reason: Option<StopReason>) -> Report {
         Report {
             began,
             stop_reason,
@@ -61,11 +61,6 @@ impl Report {
             hops: Vec::new(),
             duration: 0,
         }
-    }
-
-    /// Of a target that will not be probed.
-    pub(super) fn unsent(began: Began, stop_reason: StopReason) -> Event {
-        Event::Report(Box::new(Report::empty(began, Some(stop_reason))))
     }
 }
 

@@ -7,7 +7,8 @@ use super::path::Watch;
 use crate::channel::{Arena, Inbound, Outbox};
 use crate::engine::Machine;
 use crate::engine::outcome::Pace;
-use crate::trace::event::{Event, StopReason};
+use crate::trace::ends::StopReason;
+use crate::trace::event::Event;
 use crate::trace::fleet::names::PATIENCE;
 use crate::trace::fleet::{Arrived, Fleet};
 use crate::trace::path::hop::Arrival;
@@ -40,7 +41,7 @@ impl Reporter {
     pub fn new(config: Config) -> Reporter {
         let trace = crate::trace::Config { flows: None, ..config.trace };
         let config = Config { trace, ..config };
-        let mut fleet = Fleet::new(config.trace.clone(), Report::unsent);
+        let mut fleet = Fleet::new(config.trace.clone(), Event::unsent_report);
         fleet.pace = Pace::Fixed(config.interval);
         Reporter { fleet, watches: BTreeMap::new(), wake: Some(Instant::ZERO), config }
     }

@@ -18,7 +18,7 @@ use crate::cli::args::values::{Rate, Timestamping};
 use crate::cli::drive::{Console, Run, Worker, drive};
 use crate::cli::env::Env;
 use crate::cli::error::CliError;
-use crate::cli::rping::args::PingArgs;
+use crate::cli::rping::args::{V4_PAYLOAD, probes};
 use crate::cli::rping::run::{Binding, Rping};
 use crate::cli::rping::sweep::args::Shard;
 use crate::cli::rping::sweep::console::SweepConsole;
@@ -27,21 +27,15 @@ use crate::cli::rping::sweep::targets::{Index, Item, Space, UNPACED, too_many};
 use crate::cli::target::Lanes;
 use crate::cli::{ANSWERED, NOT_RUN};
 use crate::report::{Sink, SweepCsv, SweepJson, SweepProgress, SweepShow, SweepText};
-use crate::sweep::{
-    Completion, Config, Event, Exclusions, LaneRoute, Permutation, Probes, Range, Supply, Sweep, Verdict,
-};
+use crate::sweep::{Completion, Config, Event, Exclusions, LaneRoute, Permutation, Probes, Supply, Sweep, Verdict};
 use crate::types::Family;
 
 /// Probes a second unless `--rate` says otherwise.
 const RATE: f64 = 1000.0;
 /// The wait for each probe unless `-W` says otherwise.
 const WAIT: Duration = Duration::from_secs(1);
-/// The time between two probes to a target unless `-i` says otherwise.
-const INTERVAL: Duration = Duration::from_secs(1);
 /// Octets for answers that come while something else runs; where the system allows less, it is less.
 const RECEIVE_BUFFER: u32 = 4 << 20;
-/// The most probes to a target.
-pub const MOST_PROBES: u64 = 1_000_000;
 
 /// What is known before any socket is open.
 struct SweepPlan {
@@ -230,7 +224,7 @@ impl Rping<'_> {
         if self.args.packet.ident.is_some() && lanes.any(|profile| profile.ident.owner == Owner::Kernel) {
             return Err(CliError::Refused(crate::cli::rping::run::KERNELS_IDENT.to_owned()));
         }
-        if self.payload_octets() > crate::cli::rping::run::V4_PAYLOAD && sweep_plan.families.contains(&Family::V4) {
+        if self.payload_octets() > V4_PAYLOAD && sweep_plan.families.contains(&Family::V4) {
             return Err(crate::cli::rping::run::too_large(self.payload_octets()));
         }
         Ok(())
@@ -308,46 +302,6 @@ impl Rping<'_> {
             Some((family, lane.profile.socket))
         });
         Box::new(SweepJson::new(sweep_plan.show, sockets.collect()))
-    }
-}
-
-/// Whether a command line makes a sweep: by its options, or because a target is more than one address.
-pub fn is_sweep(args: &PingArgs) -> bool {
-    let method = &args.method;
-    let icmp = method.tcp.is_none() && method.udp_aim().is_none() && method.stamp.is_none();
-    let many = |text: &String| match Range::read(text) {
-        Ok(Some(range)) => range.count() > 1,
-        // What starts like a prefix or a range, but for a path.
-        Err(_) => !text.starts_with("unix"),
-        Ok(None) => false,
-    };
-    args.sweep.given().is_some() || (args.targets_file.is_some() && icmp) || args.targets.iter().any(many)
-}
-
-/// Whether every target gets the same number of probes, more than one or listed one by one.
-pub fn is_counted(args: &PingArgs) -> bool {
-    args.run.count.is_some_and(|count| count > 1) || args.sweep.vector
-}
-
-/// Whether a silent target is probed again.
-pub fn has_retries(args: &PingArgs) -> bool {
-    matches!(probes(args), Probes::UntilAnswered { retries: 1.., .. })
-}
-
-fn probes(args: &PingArgs) -> Probes {
-    let (run, sweep) = (&args.run, &args.sweep);
-    let retries = match (sweep.retry, run.count) {
-        (Some(retries), _) => retries,
-        (None, None) if !sweep.vector => 1,
-        _ => 0,
-    };
-    match run.count {
-        // At most a million.
-        Some(count) if count > 1 => Probes::Counted {
-            count: count as u32,
-            interval: run.interval.map_or(INTERVAL, |interval| interval.duration),
-        },
-        _ => Probes::UntilAnswered { retries, backoff: sweep.backoff.unwrap_or(1.0) },
     }
 }
 

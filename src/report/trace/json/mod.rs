@@ -10,7 +10,8 @@ mod report;
 use std::io;
 
 use crate::report::json::line;
-use crate::report::trace::text::{TraceTextOptions, interim, send_failure};
+use crate::report::trace::options::TraceTextOptions;
+use crate::report::trace::text::{interim, send_failure};
 use crate::report::trace::{TraceView, table};
 use crate::report::{Sink, Streams};
 use crate::trace::Event;

@@ -1,0 +1,27 @@
+//! A trace that is over: [`Trace`].
+
+use std::sync::Arc;
+
+use crate::trace::ends::{Began, StopReason};
+use crate::trace::finding::Finding;
+use crate::trace::hop::Hop;
+use crate::types::Mtu;
+
+/// A trace that is over.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trace {
+    /// What was traced, and since when.
+    pub began: Began,
+    /// Whether the destination answered.
+    pub reached: bool,
+    /// Why it ended.
+    pub stop_reason: StopReason,
+    /// Every hop that was final, from the first TTL on.
+    pub hops: Vec<Arc<Hop>>,
+    /// What they show beyond that.
+    pub findings: Vec<Finding>,
+    /// The MTU of the path to the destination, where it was searched for and found.
+    pub path_mtu: Option<Mtu>,
+    /// From start to end, nanoseconds.
+    pub duration: u64,
+}
