@@ -37,8 +37,16 @@
 //!
 //! # Where do I put …
 //!
-//! - a header field or an ICMP extension: `wire`, encode and decode side by side, with a round-trip test.
-//! - a socket option or system call: a safe function in `net::sys`.
+//! - an ICMP extension object: `wire/extension.rs`, encode and decode side by side, with a round-trip test; its text and JSON in
+//!   `report/trace/text.rs` and `report/trace/json/hop.rs`.
+//! - a header field or a socket option: its field in `channel/plan.rs`, a safe function in `net/sys/option.rs`, its call in `net`,
+//!   its clap field in `cli`.
+//! - a finding: its case in `trace/finding.rs`, its sentence in `report/trace/findings.rs`, its evidence in
+//!   `report/trace/json/findings.rs`.
+//! - a metric: `metrics`, where it serialises itself; its name in the text of each report that shows it.
+//! - a format: a file per tool in `report`, its name in `cli/args/format.rs`.
+//! - a combination to refuse: a row in `cli/rping/rules.rs`, `cli/rtrace/rules.rs` or `cli/rpong/rules.rs`.
+//! - a fault of a simulated network: `sim/link.rs` for links, `sim/node.rs` for hosts and routers.
 //! - a difference between socket types: a field of [`channel::Profile`], read by `engine::encode` or `engine::decode`.
 //! - a method of ping: a file in `ping::method`, its entry in the enum there, its option in `cli`; octets of a service in
 //!   `wire::service`.
