@@ -13,16 +13,14 @@ use crate::engine::outcome::{
     Delay, Detail, IcmpError, MethodKind, Outcome, ProbeEvent, Quote, Reply, Subject, SubjectId,
 };
 use crate::engine::{Destination, Machine, Target};
-use crate::trace::config::{Config, Ports};
+use crate::trace::config::Config;
 use crate::trace::ends::Began;
 use crate::trace::event::Event;
 use crate::trace::hop::{Hop, HopProbe, Responder, Response};
 use crate::trace::path::hop::Arrival;
 use crate::trace::result::Trace;
 use crate::trace::tracer::Tracer;
-use crate::types::{
-    Endpoint, Family, Ident, Instant, IpEndpoint, Now, Port, ProbeId, Stamp, StampSource, Ttl, WallTime,
-};
+use crate::types::{Endpoint, Family, Ident, Instant, IpEndpoint, Now, ProbeId, Stamp, StampSource, Ttl, WallTime};
 use crate::wire::icmp::ErrorKind;
 
 pub(super) const TARGET: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 9));
@@ -81,22 +79,9 @@ pub(super) fn config(profile: Profile) -> Config {
     let destination = Destination::Reachable { endpoint, source: None, lane: LANE, profile };
     Config {
         targets: vec![Target { target: "example.net".into(), name: "example.net".into(), numeric: false, destination }],
-        first_ttl: Ttl::new(1),
-        max_ttl: Ttl::new(30),
-        probes_per_hop: 3,
-        in_flight: None,
-        wait: None,
-        send_gap: None,
-        rate: None,
-        paced: true,
-        gap_limit: None,
-        ports: Ports::CountingUp(Port::new(33434).unwrap()),
         packet_octets: Some(60),
-        names: false,
-        origins: None,
-        flow: 0,
-        flows: None,
         seed: 7,
+        ..Config::default()
     }
 }
 

@@ -99,25 +99,7 @@ fn as_is(_: u8, node: Node) -> Node {
 }
 
 fn config() -> Config {
-    Config {
-        targets: Vec::new(),
-        first_ttl: Ttl::new(1),
-        max_ttl: Ttl::new(30),
-        probes_per_hop: 3,
-        in_flight: None,
-        wait: None,
-        send_gap: None,
-        rate: None,
-        paced: true,
-        gap_limit: None,
-        ports: Ports::CountingUp(Port::new(33434).unwrap()),
-        packet_octets: Some(60),
-        names: false,
-        origins: None,
-        flow: 0,
-        flows: None,
-        seed: 3,
-    }
+    Config { packet_octets: Some(60), seed: 3, ..Config::default() }
 }
 
 /// The events of a run, each with the time since its start.
