@@ -46,7 +46,7 @@ impl<M: Machine, F> Worker<M, F> {
 impl<E, F> Run<'_, E, F> {
     /// A run with all events in its sink.
     pub fn plain(fold: fn(&mut F, &E) -> Option<IpAddr>) -> Self {
-        Run { precision: Precision::Relaxed, fold, first: None, console: None }
+        Run { precision: Precision::Relaxed, fold, first: None, console: None, dropped: None }
     }
 }
 
@@ -60,6 +60,8 @@ pub struct Run<'a, E, F> {
     pub first: Option<Control>,
     /// What is shown beside the results.
     pub console: Option<Console<'a, E>>,
+    /// The line about a number of lines that were not written because the reader stalled; without it, writing waits for the reader.
+    pub dropped: Option<fn(u64) -> String>,
 }
 
 /// What is shown beside the results, on this thread.
@@ -123,7 +125,8 @@ where
 {
     let posts: Vec<PostControl> = workers.iter().filter_map(|worker| worker.post.clone()).collect();
     let loops = Loops { precision: run.precision, fold: run.fold, takes: run.console.as_ref().map(|c| c.takes) };
-    let mut collector = Collector { console: run.console, posts, closed: false, interrupted: false };
+    let lossy = run.dropped.map(|notice| Lossy { notice, lines: 0 });
+    let mut collector = Collector { console: run.console, posts, closed: false, interrupted: false, lossy };
     let mut folds = Vec::with_capacity(workers.len());
     match workers.pop() {
         Some(mut worker) if workers.is_empty() => {
@@ -154,6 +157,8 @@ where
         }
         None => {}
     }
+    let noted = collector.note_dropped(env);
+    collector.output(noted)?;
     if collector.console.is_some() {
         let written = collector.idle(env);
         collector.output(written)?;
@@ -264,6 +269,14 @@ struct Collector<'a, E> {
     posts: Vec<PostControl>,
     closed: bool,
     interrupted: bool,
+    lossy: Option<Lossy>,
+}
+
+/// Results that are dropped while their reader stalls.
+struct Lossy {
+    notice: fn(u64) -> String,
+    /// Lines dropped since the last notice.
+    lines: u64,
 }
 
 impl<E> Collector<'_, E> {
@@ -303,6 +316,13 @@ impl<E> Collector<'_, E> {
     }
 
     fn text(&mut self, data: &mut Vec<u8>, talk: &mut Vec<u8>, env: &mut Env<'_>) -> io::Result<()> {
+        if let Some(lossy) = self.lossy.as_mut().filter(|_| (env.stalled)()) {
+            lossy.lines += data.iter().chain(&*talk).filter(|&&octet| octet == b'\n').count() as u64;
+            data.clear();
+            talk.clear();
+            return Ok(());
+        }
+        self.note_dropped(env)?;
         self.note(Note::Lines, env)?;
         env.stdout.write_all(data)?;
         env.stderr.write_all(talk)?;
@@ -310,6 +330,12 @@ impl<E> Collector<'_, E> {
         data.clear();
         talk.clear();
         if full { env.stdout.flush() } else { Ok(()) }
+    }
+
+    /// Writes how many lines were dropped, if any were.
+    fn note_dropped(&mut self, env: &mut Env<'_>) -> io::Result<()> {
+        let Some(lossy) = self.lossy.as_mut().filter(|lossy| lossy.lines > 0) else { return Ok(()) };
+        writeln!(env.stdout, "{}", (lossy.notice)(mem::take(&mut lossy.lines)))
     }
 
     fn event(&mut self, number: usize, event: E, env: &mut Env<'_>) -> io::Result<()> {

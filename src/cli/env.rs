@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use crate::channel::{ChannelError, Control, LanePlan, OpenedLanes, OsError, Plan};
 use crate::cli::error::CliError;
-use crate::cli::output::DetachedWriter;
+use crate::cli::output::{Output, Stream};
 use crate::net;
 use crate::types::{ClockError, IpEndpoint};
 
@@ -25,6 +25,8 @@ pub struct Env<'a> {
     pub stdout: &'a mut dyn Write,
     /// Standard error: everything else.
     pub stderr: &'a mut dyn Write,
+    /// Whether the reader of the streams is so far behind that writing waits for it.
+    pub stalled: &'a dyn Fn() -> bool,
     /// Whether standard error is a terminal.
     pub terminal: bool,
     /// The real user ID; 0 may flood.
@@ -61,13 +63,14 @@ pub fn real_main(tool: fn(&[OsString], &mut Env<'_>) -> u8) -> ExitCode {
         return ExitCode::from(super::NOT_RUN);
     }
     let words: Vec<OsString> = std::env::args_os().collect();
-    let mut stdout = DetachedWriter::new(io::stdout());
+    let output = Output::new(io::stdout(), io::stderr(), net::asked_to_end);
     let status = tool(
         &words,
         &mut Env {
             stdin: Box::new(io::stdin()),
-            stdout: &mut stdout,
-            stderr: &mut io::stderr(),
+            stdout: &mut output.stream(Stream::Data),
+            stderr: &mut output.stream(Stream::Talk),
+            stalled: &|| output.is_full(),
             terminal: io::stderr().is_terminal(),
             uid: net::real_uid(),
             seed: net::random_seed(),
@@ -78,7 +81,7 @@ pub fn real_main(tool: fn(&[OsString], &mut Env<'_>) -> u8) -> ExitCode {
             die_by: net::die_by,
         },
     );
-    match stdout.finish() {
+    match output.finish() {
         // Output after a closed pipe is not missed.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             let program = words.first().map_or_else(Default::default, |word| word.to_string_lossy());

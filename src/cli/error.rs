@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::channel::{Attempt, ChannelError, LaneRefused, OsError, Protocol, ResolveError, SocketKind};
-use crate::report::escape;
+use crate::report::{escape, printable};
 use crate::types::Family;
 
 /// Why `--resolver` is refused in a build without the feature `dns`.
@@ -21,6 +21,8 @@ pub enum CliError {
     NoTarget,
     /// An option or target that is not taken, in a whole sentence.
     Refused(String),
+    /// The same, and how to allow it.
+    NotAllowed(String, &'static str),
     /// The file that this option names cannot be read.
     Unreadable(&'static str, PathBuf, io::Error),
     /// A name has no address.
@@ -49,8 +51,11 @@ impl fmt::Display for CliError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             CliError::NoTarget => f.write_str("usage error: Destination address required"),
-            CliError::Refused(sentence) => f.write_str(sentence),
-            CliError::Unreadable(option, path, error) => write!(f, "{option} {}: {}", path.display(), OsOrOwn(error)),
+            CliError::Refused(sentence) => f.write_str(&printable(sentence)),
+            CliError::NotAllowed(sentence, hint) => write!(f, "{}\n  {hint}", printable(sentence)),
+            CliError::Unreadable(option, path, error) => {
+                write!(f, "{option} {}: {}", printable(&path.to_string_lossy()), OsOrOwn(error))
+            }
             // A list of targets may come from anywhere.
             CliError::Unresolved(name, error) => write!(f, "{}: {error}", escape(name)),
             CliError::NoRoute(name, error) => no_route(&escape(name), *error, f),
@@ -132,8 +137,12 @@ fn is_permission(attempt: &Attempt) -> bool {
     matches!(attempt.error, OsError::EPERM | OsError::EACCES)
 }
 
-/// A usage error in one line, with the option, the value and what is allowed.
+/// A usage error in one printable line, with the option, the value and what is allowed.
 pub fn one_line(error: &clap::Error) -> String {
+    printable(&sentence(error)).into_owned()
+}
+
+fn sentence(error: &clap::Error) -> String {
     let context = |kind: ContextKind| match error.get(kind) {
         Some(ContextValue::String(text)) => text.clone(),
         Some(ContextValue::Strings(texts)) => texts.join(", "),

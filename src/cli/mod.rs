@@ -14,11 +14,13 @@ mod rpong;
 mod rtrace;
 mod target;
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 
 use clap::{CommandFactory, Parser};
 
 use crate::engine::outcome::Status;
+use crate::report::printable;
 use error::{CliError, one_line};
 
 pub use env::{Env, Open, SourceFor, real_main};
@@ -49,7 +51,8 @@ fn run<A: Parser>(
     execute: impl FnOnce(&A, &str, &mut Env<'_>) -> Result<u8, CliError>,
 ) -> u8 {
     let program =
-        words.first().map_or_else(|| A::command().get_name().to_owned(), |word| word.to_string_lossy().into());
+        words.first().map_or_else(|| Cow::Owned(A::command().get_name().to_owned()), |word| word.to_string_lossy());
+    let program = printable(&program);
     let args = match A::try_parse_from(words) {
         Ok(args) => args,
         Err(error) => return report_clap_error(&program, &error, env),

@@ -1,36 +1,99 @@
-//! Standard output on a thread of its own: [`DetachedWriter`].
+//! Standard output and standard error on a thread of their own: [`Output`].
 
+use std::cell::RefCell;
 use std::io::{self, Write};
 use std::mem;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
-/// What may wait for a stalled reader before writing waits too.
+/// At most this much waits for a reader that stalls; then the writer waits too.
 const QUEUE_OCTETS: usize = 8 << 20;
+/// How often a writer that waits checks whether the process is to end, and how many times more it checks before it gives up.
+const CHECK: Duration = Duration::from_millis(100);
+const CHECKS_AT_THE_END: u32 = 5;
 
-/// Collects what is written, and on `flush` hands it to a thread that writes it: a reader that stalls never stops the
-/// caller, until 8 MiB wait for it. The thread starts at the first flush, not before: a run that is over at once needs none.
+/// One of the two streams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stream {
+    /// Standard output.
+    Data,
+    /// Standard error.
+    Talk,
+}
+
+/// Collects what is written to both streams, and at a flush hands it to a thread that writes it in the same order, whole lines
+/// at a time: a reader that stalls never stops the caller, until 8 MiB wait for it. The thread starts at the first flush, not
+/// before: a run that is over at once needs none. Where no thread can be had, the caller writes.
 ///
-/// An error of the inner writer is returned by every later `flush`.
-pub struct DetachedWriter<W> {
-    collected: Vec<u8>,
-    shared: Arc<Shared>,
-    inner: Option<W>,
+/// An error of a stream is returned by every later flush; the other stream is still written.
+pub struct Output<O, E> {
+    local: RefCell<Local>,
+    shared: Arc<Shared<O, E>>,
+    /// Whether the process is to end without waiting for its readers.
+    ending: fn() -> bool,
+}
+
+/// What the caller's thread knows.
+#[derive(Default)]
+struct Local {
+    collected: Queue,
     thread: Option<JoinHandle<()>>,
 }
 
-struct Shared {
+struct Shared<O, E> {
+    streams: Mutex<(O, E)>,
     state: Mutex<State>,
     changed: Condvar,
 }
 
 #[derive(Default)]
 struct State {
-    queue: Vec<u8>,
+    queue: Queue,
+    /// Whether a part of the queue is being written.
+    busy: bool,
     closed: bool,
     error: Option<io::Error>,
     /// Whether the caller has got the error.
     reported: bool,
+}
+
+/// Octets for both streams, in the order in which they were written.
+#[derive(Default)]
+struct Queue {
+    octets: Vec<u8>,
+    /// How many of them go to which stream.
+    runs: Vec<(Stream, usize)>,
+}
+
+impl Queue {
+    fn push(&mut self, stream: Stream, octets: &[u8]) {
+        self.octets.extend_from_slice(octets);
+        self.extend_run(stream, octets.len());
+    }
+
+    fn append(&mut self, other: &mut Queue) {
+        self.octets.append(&mut other.octets);
+        for (stream, length) in other.runs.drain(..) {
+            self.extend_run(stream, length);
+        }
+    }
+
+    fn extend_run(&mut self, stream: Stream, length: usize) {
+        match self.runs.last_mut() {
+            Some((last, so_far)) if *last == stream => *so_far += length,
+            _ => self.runs.push((stream, length)),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.octets.is_empty()
+    }
+
+    fn clear(&mut self) {
+        self.octets.clear();
+        self.runs.clear();
+    }
 }
 
 impl State {
@@ -40,96 +103,176 @@ impl State {
         self.reported = true;
         Err(error.raw_os_error().map_or_else(|| error.kind().into(), io::Error::from_raw_os_error))
     }
+
+    fn is_full(&self) -> bool {
+        self.queue.octets.len() > QUEUE_OCTETS && self.error.is_none()
+    }
 }
 
-impl Shared {
+impl<O: Write, E: Write> Shared<O, E> {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wait_while(&self, condition: impl Fn(&State) -> bool) -> MutexGuard<'_, State> {
-        self.changed.wait_while(self.lock(), |state| condition(state)).unwrap_or_else(PoisonError::into_inner)
+    /// Writes a batch; the first error is kept, and ends writing to its stream.
+    fn write(&self, batch: &Queue) {
+        let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
+        let (data, talk) = &mut *streams;
+        let mut rest = batch.octets.as_slice();
+        let mut failed = None;
+        for &(stream, length) in &batch.runs {
+            let (run, after) = rest.split_at(length.min(rest.len()));
+            rest = after;
+            let result = match stream {
+                _ if failed == Some(stream) => Ok(()),
+                Stream::Data => write_lines(data, run),
+                Stream::Talk => write_lines(talk, run),
+            };
+            if let Err(error) = result {
+                failed = Some(stream);
+                self.lock().error.get_or_insert(error);
+                self.changed.notify_all();
+            }
+        }
+    }
+
+    /// Writes what is queued until the queue is closed and empty.
+    fn pump(&self) {
+        let mut batch = Queue::default();
+        loop {
+            {
+                let mut state = self.lock();
+                state.busy = false;
+                self.changed.notify_all();
+                let idle = |state: &mut State| state.queue.is_empty() && !state.closed;
+                state = self.changed.wait_while(state, idle).unwrap_or_else(PoisonError::into_inner);
+                if state.queue.is_empty() {
+                    return;
+                }
+                mem::swap(&mut batch, &mut state.queue);
+                state.busy = true;
+            }
+            self.changed.notify_all();
+            self.write(&batch);
+            batch.clear();
+        }
+    }
+
+    /// Waits while `condition` holds; in a process that is to end only for this many further checks.
+    fn wait_while(
+        &self,
+        condition: impl Fn(&State) -> bool,
+        ending: fn() -> bool,
+        mut checks: u32,
+    ) -> MutexGuard<'_, State> {
+        let mut state = self.lock();
+        while condition(&state) {
+            if ending() {
+                let Some(fewer) = checks.checked_sub(1) else { break };
+                checks = fewer;
+            }
+            let waited = self.changed.wait_timeout_while(state, CHECK, |state| condition(state));
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        state
     }
 }
 
-impl<W: Write + Send + 'static> DetachedWriter<W> {
-    /// A writer in front of `inner`.
-    pub fn new(inner: W) -> Self {
-        let shared = Arc::new(Shared { state: Mutex::default(), changed: Condvar::new() });
-        DetachedWriter { collected: Vec::new(), shared, inner: Some(inner), thread: None }
+impl<O: Write + Send + 'static, E: Write + Send + 'static> Output<O, E> {
+    /// In front of two streams; `ending` reports whether the process is to end without waiting for its readers.
+    pub fn new(data: O, talk: E, ending: fn() -> bool) -> Self {
+        let shared = Shared { streams: Mutex::new((data, talk)), state: Mutex::default(), changed: Condvar::new() };
+        Output { local: RefCell::default(), shared: Arc::new(shared), ending }
     }
 
-    /// Waits until everything is written or an error ended that.
+    /// One of the streams. Standard error is flushed after each line.
+    pub fn stream(&self, stream: Stream) -> impl Write {
+        Handle { output: self, stream }
+    }
+
+    /// Whether so much waits for a reader that the next flush waits too.
+    pub fn is_full(&self) -> bool {
+        self.shared.lock().is_full()
+    }
+
+    /// Waits until everything is written, an error ended that, or the process is to end.
     ///
     /// # Errors
-    /// The inner writer's, unless `flush` has returned it before.
-    pub fn finish(mut self) -> io::Result<()> {
-        if let Some(mut inner) = self.inner.take() {
-            return inner.write_all(&self.collected).and_then(|()| inner.flush());
-        }
-        let reported = self.shared.lock().reported;
-        let flushed = self.flush();
-        self.shared.lock().closed = true;
+    /// That of a stream, unless a flush has returned it before.
+    pub fn finish(self) -> io::Result<()> {
+        let mut local = self.local.take();
+        let Some(thread) = local.thread.take() else {
+            self.shared.write(&local.collected);
+            return self.shared.lock().report();
+        };
+        let reported = {
+            let mut state = self.shared.lock();
+            state.queue.append(&mut local.collected);
+            state.closed = true;
+            state.reported
+        };
         self.shared.changed.notify_all();
-        if let Some(thread) = self.thread.take() {
+        let left = |state: &State| state.busy || !state.queue.is_empty();
+        let mut state = self.shared.wait_while(left, self.ending, CHECKS_AT_THE_END);
+        let (given_up, result) = (left(&state), if reported { Ok(()) } else { state.report() });
+        drop(state);
+        if !given_up {
             let _ = thread.join();
         }
-        if reported { Ok(()) } else { flushed.and_then(|()| self.shared.lock().report()) }
+        result
     }
 
-    fn hand_over(&mut self) -> io::Result<()> {
-        let full = |state: &State| state.queue.len() > QUEUE_OCTETS && state.error.is_none();
-        let mut state = self.shared.wait_while(full);
+    fn flush(&self) -> io::Result<()> {
+        let mut local = self.local.borrow_mut();
+        if local.collected.is_empty() {
+            return self.shared.lock().report();
+        }
+        if local.thread.is_none() {
+            let shared = Arc::clone(&self.shared);
+            let thread = std::thread::Builder::new().name("output".to_owned());
+            let Ok(thread) = thread.spawn(move || shared.pump()) else {
+                self.shared.write(&local.collected);
+                local.collected.clear();
+                return self.shared.lock().report();
+            };
+            local.thread = Some(thread);
+        }
+        let mut state = self.shared.wait_while(State::is_full, self.ending, 0);
         state.report()?;
-        state.queue.append(&mut self.collected);
+        state.queue.append(&mut local.collected);
         drop(state);
         self.shared.changed.notify_all();
         Ok(())
     }
 }
 
-impl<W: Write + Send + 'static> Write for DetachedWriter<W> {
+/// One stream of an [`Output`].
+struct Handle<'a, O, E> {
+    output: &'a Output<O, E>,
+    stream: Stream,
+}
+
+impl<O: Write + Send + 'static, E: Write + Send + 'static> Write for Handle<'_, O, E> {
     fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-        self.collected.extend_from_slice(octets);
+        self.output.local.borrow_mut().collected.push(self.stream, octets);
+        if self.stream == Stream::Talk && octets.ends_with(b"\n") {
+            self.flush()?;
+        }
         Ok(octets.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        if self.collected.is_empty() {
-            return self.shared.lock().report();
-        }
-        if let Some(inner) = self.inner.take() {
-            let shared = Arc::clone(&self.shared);
-            let thread = std::thread::Builder::new().name("output".to_owned());
-            self.thread = Some(thread.spawn(move || pump(inner, &shared))?);
-        }
-        self.hand_over()
-    }
-}
-
-/// Writes what is queued until the queue is closed and empty, or an error.
-fn pump(mut inner: impl Write, shared: &Shared) {
-    let mut batch = Vec::new();
-    loop {
-        {
-            let mut state = shared.wait_while(|state| state.queue.is_empty() && !state.closed);
-            if state.queue.is_empty() {
-                return;
-            }
-            mem::swap(&mut batch, &mut state.queue);
-        }
-        shared.changed.notify_all();
-        if let Err(error) = pieces(&batch).try_for_each(|piece| inner.write_all(piece)).and_then(|()| inner.flush()) {
-            shared.lock().error = Some(error);
-            shared.changed.notify_all();
-            return;
-        }
-        batch.clear();
+        self.output.flush()
     }
 }
 
 /// What a pipe takes all of or nothing, so that a run that is killed leaves whole lines: pipe(7), PIPE_BUF.
 const ATOMIC: usize = 4096;
+
+fn write_lines(stream: &mut impl Write, octets: &[u8]) -> io::Result<()> {
+    pieces(octets).try_for_each(|piece| stream.write_all(piece))?;
+    stream.flush()
+}
 
 /// Whole lines, as many as are written at once.
 fn pieces(batch: &[u8]) -> impl Iterator<Item = &[u8]> {
@@ -154,11 +297,11 @@ mod tests {
     use super::*;
 
     /// Writes only what it is allowed to, one permit a write.
-    struct Gated(Receiver<()>, Arc<Mutex<Vec<u8>>>);
+    struct Gated(Arc<Mutex<Receiver<()>>>, Written);
 
     impl Write for Gated {
         fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-            self.0.recv().map_err(|_| io::ErrorKind::BrokenPipe)?;
+            self.0.lock().unwrap().recv().map_err(|_| io::ErrorKind::BrokenPipe)?;
             self.1.lock().unwrap().extend_from_slice(octets);
             Ok(octets.len())
         }
@@ -168,26 +311,94 @@ mod tests {
         }
     }
 
-    fn gated() -> (DetachedWriter<Gated>, SyncSender<()>, Arc<Mutex<Vec<u8>>>) {
+    /// Writes everything.
+    struct Kept(Written);
+
+    impl Write for Kept {
+        fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(octets);
+            Ok(octets.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// Whatever the reader does, nothing asks for the end.
+    fn running() -> bool {
+        false
+    }
+
+    type Written = Arc<Mutex<Vec<u8>>>;
+
+    fn gated() -> (Output<Gated, Gated>, SyncSender<()>, Written) {
+        gated_until(running)
+    }
+
+    /// Both streams lead to one place, through one gate.
+    fn gated_until(ending: fn() -> bool) -> (Output<Gated, Gated>, SyncSender<()>, Written) {
         let (permit, gate) = sync_channel(16);
-        let written = Arc::new(Mutex::new(Vec::new()));
-        (DetachedWriter::new(Gated(gate, Arc::clone(&written))), permit, written)
+        let (gate, written) = (Arc::new(Mutex::new(gate)), Arc::new(Mutex::new(Vec::new())));
+        let stream = || Gated(Arc::clone(&gate), Arc::clone(&written));
+        (Output::new(stream(), stream(), ending), permit, written)
+    }
+
+    fn text(written: &Written) -> String {
+        String::from_utf8(written.lock().unwrap().clone()).unwrap()
+    }
+
+    fn wait_until<O: Write, E: Write>(output: &Output<O, E>, condition: fn(&State) -> bool) {
+        drop(output.shared.wait_while(|state| !condition(state), running, 0));
     }
 
     #[test]
     fn a_stalled_reader_does_not_stop_the_writer_and_loses_nothing() {
-        let (mut writer, permit, written) = gated();
+        let (output, permit, written) = gated();
         for line in 0..100 {
-            writeln!(writer, "{line}").unwrap();
-            writer.flush().unwrap();
+            let mut data = output.stream(Stream::Data);
+            writeln!(data, "{line}").unwrap();
+            data.flush().unwrap();
         }
-        assert!(written.lock().unwrap().is_empty());
+        assert_eq!(text(&written), "");
         for _ in 0..16 {
             permit.send(()).unwrap();
         }
-        writer.finish().unwrap();
-        let expected: String = (0..100).map(|line| format!("{line}\n")).collect();
-        assert_eq!(String::from_utf8(written.lock().unwrap().clone()).unwrap(), expected);
+        output.finish().unwrap();
+        assert_eq!(text(&written), (0..100).map(|line| format!("{line}\n")).collect::<String>());
+    }
+
+    #[test]
+    fn both_streams_are_written_in_the_order_of_the_program_and_a_line_at_once() {
+        let (output, permit, written) = gated();
+        let (mut data, mut talk) = (output.stream(Stream::Data), output.stream(Stream::Talk));
+        for (line, word) in (0..3).zip(["one", "two", "three"]) {
+            writeln!(data, "{line} {word}").unwrap();
+            writeln!(talk, "{word} {line}: {}", "and a word").unwrap();
+        }
+        drop((data, talk));
+        for _ in 0..6 {
+            permit.send(()).unwrap();
+        }
+        output.finish().unwrap();
+        let expected = "0 one\none 0: and a word\n1 two\ntwo 1: and a word\n2 three\nthree 2: and a word\n";
+        assert_eq!(text(&written), expected);
+    }
+
+    #[test]
+    fn a_process_that_is_to_end_waits_for_no_reader() {
+        let (output, permit, written) = gated_until(|| true);
+        let mut data = output.stream(Stream::Data);
+        let line = [b"x".repeat(QUEUE_OCTETS), b"\n".to_vec()].concat();
+        for _ in 0..3 {
+            data.write_all(&line).unwrap();
+            data.flush().unwrap();
+        }
+        assert!(output.is_full());
+        drop(data);
+        output.finish().unwrap();
+        assert_eq!(text(&written), "");
+        drop(permit);
     }
 
     #[test]
@@ -206,42 +417,59 @@ mod tests {
 
     #[test]
     fn a_closed_pipe_is_reported_to_the_writer() {
-        let (mut writer, permit, _) = gated();
+        let (output, permit, _) = gated();
         drop(permit);
-        writer.write_all(b"x").unwrap();
-        writer.flush().unwrap();
-        drop(writer.shared.wait_while(|state| state.error.is_none()));
-        assert_eq!(writer.flush().unwrap_err().kind(), io::ErrorKind::BrokenPipe);
-        assert!(writer.finish().is_ok(), "reported once is enough");
+        let mut data = output.stream(Stream::Data);
+        data.write_all(b"x").unwrap();
+        data.flush().unwrap();
+        wait_until(&output, |state| state.error.is_some());
+        assert_eq!(data.flush().unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+        drop(data);
+        assert!(output.finish().is_ok(), "reported once is enough");
+    }
+
+    #[test]
+    fn a_message_is_written_after_standard_output_was_closed() {
+        let (closed, gate) = sync_channel(1);
+        drop(closed);
+        let written = Written::default();
+        let data = Gated(Arc::new(Mutex::new(gate)), Arc::default());
+        let output = Output::new(data, Kept(Arc::clone(&written)), running);
+        output.stream(Stream::Data).write_all(b"a result\n").unwrap();
+        writeln!(output.stream(Stream::Talk), "a message").unwrap();
+        assert_eq!(output.finish().unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+        assert_eq!(text(&written), "a message\n");
     }
 
     #[test]
     fn finish_reports_an_error_of_the_last_write() {
-        let (mut writer, permit, _) = gated();
+        let (output, permit, _) = gated();
         drop(permit);
-        writer.write_all(b"x").unwrap();
-        assert_eq!(writer.finish().unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+        output.stream(Stream::Data).write_all(b"x").unwrap();
+        assert_eq!(output.finish().unwrap_err().kind(), io::ErrorKind::BrokenPipe);
     }
 
     #[test]
     fn finish_reports_an_error_of_the_thread() {
-        let (mut writer, permit, _) = gated();
+        let (output, permit, _) = gated();
         permit.send(()).unwrap();
         drop(permit);
-        writer.write_all(b"written").unwrap();
-        writer.flush().unwrap();
-        drop(writer.shared.wait_while(|state| !state.queue.is_empty()));
-        writer.write_all(b"not written").unwrap();
-        assert_eq!(writer.finish().unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+        let mut data = output.stream(Stream::Data);
+        data.write_all(b"written").unwrap();
+        data.flush().unwrap();
+        wait_until(&output, |state| state.queue.is_empty());
+        data.write_all(b"not written").unwrap();
+        drop(data);
+        assert_eq!(output.finish().unwrap_err().kind(), io::ErrorKind::BrokenPipe);
     }
 
     #[test]
     fn finish_writes_what_was_never_flushed_without_a_thread() {
-        let (mut writer, permit, written) = gated();
+        let (output, permit, written) = gated();
         permit.send(()).unwrap();
-        writer.write_all(b"all of it").unwrap();
-        assert!(writer.thread.is_none());
-        writer.finish().unwrap();
-        assert_eq!(*written.lock().unwrap(), b"all of it");
+        output.stream(Stream::Data).write_all(b"all of it").unwrap();
+        assert!(output.local.borrow().thread.is_none());
+        output.finish().unwrap();
+        assert_eq!(text(&written), "all of it");
     }
 }

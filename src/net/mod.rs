@@ -50,7 +50,7 @@ pub use resolve::resolve;
 pub use route::source_for;
 pub use sys::interface::index_of as interface_index;
 pub use sys::process::real_uid;
-pub use sys::signal::die as die_by;
+pub use sys::signal::{asked_to_end, die as die_by};
 
 /// Opens every lane of `plan`, gives up all privileges for good, routes SIGINT, SIGTERM and SIGQUIT into the channel, and starts
 /// the thread that asks name servers if the plan wants to know anything of them. Call it once, from the only thread: capabilities

@@ -272,3 +272,27 @@ fn an_option_with_an_effect_on_one_target_is_taken() {
     let outcome = World::new().run("rping -c 1 -t 9 -s 100 198.51.100.9 unix:/run/x");
     assert!(outcome.stdout.contains("PING 198.51.100.9 (198.51.100.9) 100(128) bytes of data."), "{outcome}");
 }
+
+#[test]
+fn what_would_reach_a_terminal_from_the_command_line_is_escaped() {
+    let world = World::new();
+    for line in [
+        "rping \u{1b}[2J",
+        "rping --\u{1b}[2J host.example",
+        "rping -c \u{1b}[2J host.example",
+        "rping --udp=\u{1b}[2J host.example",
+        "rping --targets /nosuch/\u{1b}[2J",
+        "rping --exclude /nosuch/\u{1b}[2J 192.0.2.0/24",
+        "rping -I \u{1b}[2J host.example",
+        "rtrace --targets /nosuch/\u{1b}[2J",
+        "rtrace --asn-db /nosuch/\u{1b}[2J -A host.example",
+        "rtrace -M \u{9b}2J host.example",
+        "rpong --udp \u{1b}[2J",
+        "rpong --join \u{202e}x --udp 7",
+    ] {
+        let run = world.run(line);
+        assert_eq!((run.status, run.stdout.as_str()), (2, ""), "{line:?}: {:?}", run.stderr);
+        assert!(run.stderr.contains(r"\u{"), "{line:?}: {:?}", run.stderr);
+        assert!(!run.stderr.chars().any(|at| (at.is_control() && at != '\n') || at == '\u{202e}'), "{:?}", run.stderr);
+    }
+}

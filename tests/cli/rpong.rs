@@ -26,6 +26,24 @@ fn json_tells_the_same_run() {
 }
 
 #[test]
+fn lines_are_dropped_and_counted_while_their_reader_stalls() {
+    let run = |format: &str| {
+        let mut world = World::new().stalls(2);
+        for at in [500, 1000, 1500] {
+            world.network.at(Duration::from_millis(at), Control::Interim);
+        }
+        world.network.at(Duration::from_millis(2500), Control::Terminate);
+        world.run(&format!("rpong --format {format} --udp 127.0.0.1:7"))
+    };
+    let json = run("json");
+    // The line about the listeners on standard error, the object start and the first figures.
+    assert_eq!(json.stdout.lines().next(), Some(r#"{"type":"dropped","lines":3}"#), "{json}");
+    assert_eq!(json.stdout.matches(r#"{"type":"interim","#).count(), 2, "{json}");
+    let text = run("text");
+    assert!(text.stdout.contains(" lines are missing here: the output was not read in time\n--- rpong "), "{text}");
+}
+
+#[test]
 fn what_rpong_does_not_take_is_said_in_one_line() {
     let lines = [
         "rpong",

@@ -1,5 +1,6 @@
 //! The world a tool runs in here: [`World`].
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fmt;
@@ -23,6 +24,7 @@ pub struct World {
     uid: u32,
     clock_error: Option<ClockError>,
     stdin: &'static str,
+    stalls: u32,
 }
 
 /// What a run left behind.
@@ -59,7 +61,7 @@ impl World {
         network.add(far, host, Link::after(Duration::from_millis(2)));
         let host = vec![ip("198.51.100.9"), ip("2001:db8:9::9")];
         network.address("host.example", AddressOutcome::Found(host, Duration::ZERO));
-        World { network, unroutable: HashMap::new(), uid: 0, clock_error: None, stdin: "" }
+        World { network, unroutable: HashMap::new(), uid: 0, clock_error: None, stdin: "", stalls: 0 }
     }
 
     /// A user without any privilege.
@@ -89,6 +91,12 @@ impl World {
         self
     }
 
+    /// The reader of the output stalls the first `times` that something is to be written.
+    pub fn stalls(mut self, times: u32) -> Self {
+        self.stalls = times;
+        self
+    }
+
     /// Packets to `address` have no way.
     pub fn unroutable(mut self, address: &str, error: OsError) -> Self {
         self.unroutable.insert(ip(address), error);
@@ -105,12 +113,15 @@ impl World {
             other => panic!("no such tool: {other:?}"),
         };
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        let stalls = Cell::new(self.stalls);
+        let stalled = || stalls.replace(stalls.get().saturating_sub(1)) > 0;
         let status = tool(
             &words,
             &mut Env {
                 stdin: Box::new(Cursor::new(self.stdin)),
                 stdout: &mut stdout,
                 stderr: &mut stderr,
+                stalled: &stalled,
                 terminal: false,
                 uid: self.uid,
                 seed: 1,

@@ -1,6 +1,7 @@
 //! How runs end early, and how they answer without ending.
 
-use std::process::Stdio;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use crate::lab::{Plan, Privilege, Source, Tool, first_line_only};
 
@@ -109,5 +110,44 @@ fn a_reader_that_goes_away_ends_the_run_quietly() {
         let output = child.wait_with_output().expect("a child to wait for");
         assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{tool:?} {arguments:?}");
         assert_ne!(output.status.code(), Some(101), "a panic");
+    }
+}
+
+/// Waits for `condition`, at most so long as a busy machine may need; panics with `what` otherwise.
+fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !condition() {
+        assert!(began.elapsed() < Duration::from_secs(20), "{what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn a_run_whose_output_is_not_read_ends_at_sigterm_and_at_a_second_sigint() {
+    let Some(lab) = Plan::chain(1).build() else { return };
+    let target = lab.target_v4();
+    let many = vec![target.as_str(); 60];
+    for (tool, arguments) in [
+        (Tool::Rping, vec!["--json", "--rate", "max", "-s16", &target]),
+        (Tool::Rping, vec!["-v", "--rate", "max", "-s16", &target]),
+        (Tool::Rtrace, [&["--json", "-n", "-q10", "-f3", "-m5", "-w5,0,0"], &many[..]].concat()),
+    ] {
+        for signals in [&["TERM"][..], &["INT", "INT"]] {
+            let mut command = lab.host().tool(tool, Privilege::Root, &arguments);
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+            let mut child = command.spawn().expect("nsenter starts");
+            let pipe = child.stdout.take().expect("stdout is piped");
+            let unread = || rustix::io::ioctl_fionread(&pipe).expect("a pipe");
+            wait_for("the pipe is never full", || unread() > 40_000);
+            for signal in signals {
+                let pid = child.id().to_string();
+                let status = Command::new("kill").args(["-s", signal, &pid]).status().expect("kill starts");
+                assert!(status.success(), "{tool:?} {arguments:?}: the run is over");
+                std::thread::sleep(Duration::from_millis(200));
+            }
+            let mut ended = || child.try_wait().expect("a child to wait for").is_some();
+            wait_for(&format!("{tool:?} {arguments:?} {signals:?}: still runs"), &mut ended);
+            assert!(unread() > 40_000, "the pipe was read");
+        }
     }
 }

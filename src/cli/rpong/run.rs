@@ -42,11 +42,13 @@ impl Rpong<'_> {
         let plan = self.plan(&wanted, env)?;
         let opened = env.open_once(&plan)?;
         let config = self.config(listeners(&wanted, &opened)?);
-        let sink: Box<dyn Sink<Event> + Send> = match self.args.output.format.chosen() {
-            Format::Json => Box::new(PongJson::new(self.program.into(), self.args.output.quiet)),
-            Format::Text | Format::Csv => Box::new(PongText::new(self.program.into(), self.args.output.quiet)),
-        };
-        drive_one(Worker::new(opened, Responder::new(config), sink, ()), Run::plain(|(), _| None), env)?;
+        let (program, quiet) = (self.program.into(), self.args.output.quiet);
+        let is_json = self.args.output.format.chosen() == Format::Json;
+        let sink: Box<dyn Sink<Event> + Send> =
+            if is_json { Box::new(PongJson::new(program, quiet)) } else { Box::new(PongText::new(program, quiet)) };
+        let dropped = if is_json { PongJson::dropped } else { PongText::dropped };
+        let run = Run { dropped: Some(dropped), ..Run::plain(|(), _| None) };
+        drive_one(Worker::new(opened, Responder::new(config), sink, ()), run, env)?;
         Ok(ANSWERED)
     }
 
@@ -180,12 +182,13 @@ fn not_listening(wanted: &Wanted, refused: &LaneRefused) -> CliError {
     let why = attempt.map_or_else(String::new, |attempt| format!(": {}: {}", attempt.call, attempt.error));
     let privileged = wanted.at.ip().is_some_and(|at| at.port_number() < 1024)
         && attempt.is_some_and(|attempt| attempt.call == "bind" && attempt.error == OsError::EACCES);
-    let hint = if privileged {
-        "\n  to allow ports below 1024: sudo setcap cap_net_bind_service+ep PROGRAM, or run it with sudo"
-    } else {
-        ""
-    };
-    CliError::Refused(format!("--{name}: cannot listen on {at}{why}{hint}"))
+    let sentence = format!("--{name}: cannot listen on {at}{why}");
+    if privileged {
+        const HINT: &str =
+            "to allow ports below 1024: sudo setcap cap_net_bind_service+ep PROGRAM, or run it with sudo";
+        return CliError::NotAllowed(sentence, HINT);
+    }
+    CliError::Refused(sentence)
 }
 
 fn interface(name: &str, env: &Env<'_>) -> Result<NonZeroU32, CliError> {

@@ -2,6 +2,7 @@
 
 use std::mem::MaybeUninit;
 use std::os::fd::{FromRawFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::{io, ptr};
 
 use crate::channel::{ChannelError, Control};
@@ -33,6 +34,22 @@ pub fn route() -> Result<OwnedFd, ChannelError> {
     }
     // SAFETY: signalfd(2): on success it "returns … a new file descriptor", which nothing else owns.
     Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
+}
+
+/// Whether SIGTERM has been read. Signals are the process's, and so is this.
+static TERMINATED: AtomicBool = AtomicBool::new(false);
+
+/// Whether the process is to end without waiting for the readers of its output: SIGTERM was read, or SIGTERM or SIGINT waits to
+/// be read.
+pub fn asked_to_end() -> bool {
+    let mut pending = MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: sigpending(2): "The mask of pending signals is returned in set", which is written before it is read; `sigismember`
+    // only reads it.
+    let waiting = unsafe {
+        libc::sigpending(pending.as_mut_ptr()) == 0
+            && [libc::SIGINT, libc::SIGTERM].iter().any(|&signal| libc::sigismember(pending.as_ptr(), signal) == 1)
+    };
+    waiting || TERMINATED.load(Ordering::Relaxed)
 }
 
 /// Does what nothing but a signal can cut short, such as a look-up of names: meanwhile they end the process, as they do where
@@ -84,5 +101,8 @@ pub fn control(record: &[u8; RECORD_OCTETS]) -> Option<Control> {
     // struct signalfd_siginfo starts with ssi_signo.
     let (number, _) = record.split_first_chunk()?;
     let number = libc::c_int::try_from(u32::from_ne_bytes(*number)).ok()?;
+    if number == libc::SIGTERM {
+        TERMINATED.store(true, Ordering::Relaxed);
+    }
     CONTROLS.into_iter().find(|(signal, _)| *signal == number).map(|(_, control)| control)
 }

@@ -12,7 +12,7 @@ use crate::report::{Sink, Streams};
 use crate::respond::{Counters, Ended, Event, Figures, Listener, Session, SessionStart, Traffic};
 use crate::types::{Endpoint, Rtt};
 
-/// JSON: `start`, `session_start`, `session_end`, `interim`, `summary`.
+/// JSON: `start`, `session_start`, `session_end`, `interim`, `summary`, `dropped`.
 #[derive(Debug)]
 pub struct PongJson {
     program: Box<str>,
@@ -25,6 +25,19 @@ impl PongJson {
     pub fn new(program: Box<str>, quiet: bool) -> Self {
         PongJson { program, quiet, listeners: [].into() }
     }
+
+    /// The line in place of lines that were not written because the output was not read in time.
+    pub fn dropped(lines: u64) -> String {
+        serde_json::to_string(&DroppedObject { kind: "dropped", lines }).unwrap_or_default()
+    }
+}
+
+/// Lines that were not written.
+#[derive(Serialize)]
+struct DroppedObject {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    lines: u64,
 }
 
 impl Sink<Event> for PongJson {

@@ -24,6 +24,11 @@ impl PongText {
         PongText { program, quiet, listeners: [].into() }
     }
 
+    /// The line in place of lines that were not written.
+    pub fn dropped(lines: u64) -> String {
+        format!("{lines} lines are missing here: the output was not read in time")
+    }
+
     /// `tcp 0.0.0.0:7 from 192.0.2.1:40000`.
     fn client(&self, start: &SessionStart) -> String {
         let listener = self.listeners.get(start.listener).map(|listener| Where(listener).to_string());

@@ -1,4 +1,4 @@
-//! Names from the network, made safe to print: [`escape`].
+//! Text from outside, made safe to print: names by [`escape`], messages by [`printable`].
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -17,6 +17,18 @@ pub fn escape(name: &str) -> Cow<'_, str> {
             _ if stands_for_itself(character) => shown.push(character),
             _ => shown.extend(character.escape_unicode()),
         }
+    }
+    Cow::Owned(shown)
+}
+
+/// `text` as one printable line: as by [`escape`], but blanks and backslashes stand for themselves.
+pub fn printable(text: &str) -> Cow<'_, str> {
+    if text.chars().all(is_visible) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 8);
+    for character in text.chars() {
+        if is_visible(character) { shown.push(character) } else { shown.extend(character.escape_unicode()) }
     }
     Cow::Owned(shown)
 }
@@ -90,6 +102,12 @@ mod tests {
         assert_ne!(escape(r"\u{1b}"), escape("\u{1b}"));
     }
 
+    #[test]
+    fn a_message_keeps_its_blanks_and_stays_one_line() {
+        assert_eq!(printable("--targets a b: No such file"), "--targets a b: No such file");
+        assert_eq!(printable("'\u{1b}[2J\n x\\y'"), r"'\u{1b}[2J\u{a} x\y'");
+    }
+
     /// Undoes `escape`.
     fn unescape(shown: &str) -> Option<String> {
         let mut name = String::new();
@@ -121,6 +139,11 @@ mod tests {
         #[test]
         fn no_shown_name_holds_a_dangerous_character(name in any::<String>()) {
             prop_assert!(!escape(&name).chars().any(dangerous));
+        }
+
+        #[test]
+        fn no_shown_message_holds_a_dangerous_character(text in any::<String>()) {
+            prop_assert!(!printable(&text).chars().any(|character| dangerous(character) && character != ' '));
         }
 
         #[test]

@@ -5,5 +5,5 @@ mod escape;
 pub(super) mod message;
 pub(super) mod number;
 
-pub use escape::escape;
 pub(super) use escape::is_visible;
+pub use escape::{escape, printable};

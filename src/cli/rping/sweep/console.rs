@@ -9,7 +9,7 @@ use crate::cli::env::Env;
 use crate::cli::exit_status;
 use crate::cli::rping::sweep::supply::Complaints;
 use crate::engine::outcome::Status;
-use crate::report::{Sink, Streams, SweepProgress};
+use crate::report::{Sink, Streams, SweepProgress, printable};
 use crate::sweep::{Event, Totals, Unprobed, Verdict};
 
 /// What stands beside the results.
@@ -76,7 +76,7 @@ impl SweepConsole {
         if !complaints.is_empty() {
             self.progress.erase(talk)?;
         }
-        complaints.iter().try_for_each(|complaint| writeln!(talk, "{}: {complaint}", self.program))
+        complaints.iter().try_for_each(|complaint| writeln!(talk, "{}: {}", self.program, printable(complaint)))
     }
 
     /// The last words, and the exit status; `None` if there was no target at all.
