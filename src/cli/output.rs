@@ -374,7 +374,7 @@ mod tests {
         let (mut data, mut talk) = (output.stream(Stream::Data), output.stream(Stream::Talk));
         for (line, word) in (0..3).zip(["one", "two", "three"]) {
             writeln!(data, "{line} {word}").unwrap();
-            writeln!(talk, "{word} {line}: {}", "and a word").unwrap();
+            writeln!(talk, "{word} {line}: and a word").unwrap();
         }
         drop((data, talk));
         for _ in 0..6 {
