@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::channel::{Channel, ChannelError, Inbox, Outbox, Precision};
+use crate::channel::{Arena, Channel, ChannelError, Control, Inbound, Inbox, Outbox, Precision};
 use crate::engine::Machine;
 
 /// However busy the loop is, it emits `Idle` at least this often.
@@ -29,12 +29,33 @@ pub enum Turn<E> {
 /// Runs `machine` on `channel` until it is finished or `on_turn` returns [`Next::Stop`].
 ///
 /// # Errors
-/// The channel's, when the run cannot go on.
+/// The channel's, when the run cannot go on. The machine is interrupted then, so that what it knows is reported.
 pub fn run<M: Machine>(
     channel: &mut dyn Channel,
     machine: &mut M,
     precision: Precision,
     mut on_turn: impl FnMut(Turn<M::Event>) -> Next,
+) -> Result<(), ChannelError> {
+    let result = run_turns(channel, machine, precision, &mut on_turn);
+    if result.is_err() {
+        let now = channel.now();
+        machine.handle(now, &Inbound::Control(Control::Interrupt), &Arena::default());
+        machine.handle_timeout(now);
+        machine.poll_orders(now, &mut Outbox::default());
+        while let Some(event) = machine.poll_event() {
+            if on_turn(Turn::Event(event)) == Next::Stop {
+                break;
+            }
+        }
+    }
+    result
+}
+
+fn run_turns<M: Machine>(
+    channel: &mut dyn Channel,
+    machine: &mut M,
+    precision: Precision,
+    on_turn: &mut impl FnMut(Turn<M::Event>) -> Next,
 ) -> Result<(), ChannelError> {
     let mut outbox = Outbox::default();
     let mut inbox = Inbox::default();

@@ -12,6 +12,7 @@ use crate::cli::env::Env;
 use crate::cli::error::CliError;
 use crate::driver::{self, Next, Turn};
 use crate::engine::Machine;
+use crate::net;
 use crate::report::{Sink, Streams};
 
 /// Octets of results that are handed over at once, and how many such lots of threads wait at most.
@@ -144,7 +145,7 @@ where
             let mut running = 0;
             for (number, worker) in workers.into_iter().enumerate() {
                 let (sender, first) = (sender.clone(), run.first.clone());
-                let thread = std::thread::Builder::new().name(format!("worker {number}"));
+                let thread = net::thread(&format!("worker {number}"));
                 thread.spawn(move || work(&loops, number, worker, first, &sender)).map_err(CliError::Output)?;
                 running += 1;
             }
@@ -226,7 +227,7 @@ impl<E, F> Loops<E, F> {
         if let Some(first) = first {
             machine.handle(channel.now(), &Inbound::Control(first), &Arena::default());
         }
-        driver::run(channel.as_mut(), machine, self.precision, |turn| {
+        let driven = driver::run(channel.as_mut(), machine, self.precision, |turn| {
             written = match turn {
                 Turn::Event(event) => {
                     if let (Some(address), Some(lookup)) = ((self.fold)(fold, &event), lookup.as_mut()) {
@@ -248,9 +249,10 @@ impl<E, F> Loops<E, F> {
                 }
             };
             if written.is_ok() { Next::Continue } else { Next::Stop }
-        })?;
+        });
         let finished = written.and_then(|()| sink.finish(&mut Streams { data: &mut data, talk: &mut talk }));
-        Ok(finished.and_then(|()| text(&mut data, &mut talk, &mut hand_over)))
+        let finished = finished.and_then(|()| text(&mut data, &mut talk, &mut hand_over));
+        driven.map(|()| finished)
     }
 }
 
@@ -288,6 +290,7 @@ impl<E> Collector<'_, E> {
         folds: &mut Vec<F>,
         env: &mut Env<'_>,
     ) -> Result<(), CliError> {
+        let mut broken = None;
         while running > 0 {
             let written = match messages.recv_timeout(FLUSH) {
                 Ok(Message::Text(..)) if self.closed => Ok(()),
@@ -298,7 +301,11 @@ impl<E> Collector<'_, E> {
                 Ok(Message::Done(fold, result)) => {
                     running -= 1;
                     folds.push(fold);
-                    result?;
+                    result.unwrap_or_else(|error| {
+                        // The others report what they know before the run ends.
+                        self.spread(&Control::Interrupt);
+                        broken.get_or_insert(error);
+                    });
                     Ok(())
                 }
                 Err(RecvTimeoutError::Timeout) => self.idle(env),
@@ -312,7 +319,7 @@ impl<E> Collector<'_, E> {
                 self.spread(&Control::Stop);
             }
         }
-        Ok(())
+        broken.map_or(Ok(()), |error| Err(error.into()))
     }
 
     fn text(&mut self, data: &mut Vec<u8>, talk: &mut Vec<u8>, env: &mut Env<'_>) -> io::Result<()> {

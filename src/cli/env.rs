@@ -62,6 +62,13 @@ pub fn real_main(tool: fn(&[OsString], &mut Env<'_>) -> u8) -> ExitCode {
         let _ = writeln!(io::stderr(), "{error}");
         return ExitCode::from(super::NOT_RUN);
     }
+    let seed = match net::random_seed() {
+        Ok(seed) => seed,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "{error}");
+            return ExitCode::from(super::NOT_RUN);
+        }
+    };
     let words: Vec<OsString> = std::env::args_os().collect();
     let output = Output::new(io::stdout(), io::stderr(), net::asked_to_end);
     let status = tool(
@@ -73,7 +80,7 @@ pub fn real_main(tool: fn(&[OsString], &mut Env<'_>) -> u8) -> ExitCode {
             stalled: &|| output.is_full(),
             terminal: io::stderr().is_terminal(),
             uid: net::real_uid(),
-            seed: net::random_seed(),
+            seed,
             clock_error: net::clock_error(),
             interface_index: &net::interface_index,
             source_for: &net::source_for,

@@ -7,6 +7,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use crate::net;
+
 /// At most this much waits for a reader that stalls; then the writer waits too.
 const QUEUE_OCTETS: usize = 8 << 20;
 /// How often a writer that waits checks whether the process is to end, and how many times more it checks before it gives up.
@@ -229,7 +231,7 @@ impl<O: Write + Send + 'static, E: Write + Send + 'static> Output<O, E> {
         }
         if local.thread.is_none() {
             let shared = Arc::clone(&self.shared);
-            let thread = std::thread::Builder::new().name("output".to_owned());
+            let thread = net::thread("output");
             let Ok(thread) = thread.spawn(move || shared.pump()) else {
                 self.shared.write(&local.collected);
                 local.collected.clear();

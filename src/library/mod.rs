@@ -138,7 +138,7 @@ impl PingRequest {
             spec,
             count: self.count.map(NonZeroU64::get),
             deadline: self.deadline,
-            seed: net::random_seed(),
+            seed: net::random_seed().map_err(Error::Kernel)?,
             ..ping::Config::default()
         });
         let mut verdict = Verdict::default();
@@ -198,7 +198,7 @@ impl TraceRequest {
     pub fn run(self, mut event: impl FnMut(&trace::Event)) -> Result<Status, Error> {
         let Placed { mut opened, target } = place(&self.request)?;
         let ports = self.request.port.map_or_else(Ports::default, Ports::Fixed);
-        let seed = net::random_seed();
+        let seed = net::random_seed().map_err(Error::Kernel)?;
         let mut machine = Tracer::new(trace::Config { targets: vec![target], ports, seed, ..self.config });
         let mut status = RunStatus::new(1);
         drive(opened.channel.as_mut(), &mut machine, |one| {

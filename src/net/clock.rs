@@ -31,6 +31,11 @@ pub fn timespec(instant: Instant) -> Timespec {
     Timespec { tv_sec: (nanos / 1_000_000_000) as i64, tv_nsec: (nanos % 1_000_000_000) as _ }
 }
 
+/// How long it is until `instant`, for the kernel.
+pub fn timespec_until(instant: Instant) -> Timespec {
+    timespec(Instant::ZERO + instant.since(now().mono))
+}
+
 /// A time before the epoch, which only a wrong wall clock shows, counts as the epoch.
 fn nanos(time: Timespec) -> u64 {
     let seconds = u64::try_from(time.tv_sec).unwrap_or(0);

@@ -348,7 +348,8 @@ impl Connection {
     }
 
     fn take_error(&self) -> Option<OsError> {
-        self.socket.take_error().ok().flatten().map(OsError::from)
+        // A state that cannot be known is not the good one.
+        self.socket.take_error().unwrap_or_else(Some).map(OsError::from)
     }
 
     /// Drop a connection that failed, and reports it unless we were closing it.

@@ -28,7 +28,7 @@ impl Reservation {
 
 /// Reserves a random identifier for ICMP echo requests of `family`; 0 is never chosen, because some middleboxes drop it.
 pub fn reserve(family: Family) -> Reservation {
-    let mut random = fastrand::Rng::with_seed(super::random_seed());
+    let mut random = fastrand::Rng::with_seed(super::random_seed().unwrap_or_default());
     let mut ident = Ident::new(random.u16(1..));
     for _ in 0..ATTEMPTS {
         if let Some(holder) = hold(family, ident) {

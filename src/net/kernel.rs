@@ -35,6 +35,9 @@ const NO_LANE: Profile = Profile {
     header: LaneHeader::NONE,
 };
 
+/// After this many contradictions between the poller and a send call the order is refused: otherwise the two could go on forever.
+const CONTRADICTIONS: u32 = 8;
+
 /// All sockets of a thread, signals, and the mailbox.
 pub struct KernelChannel {
     /// By number; lanes that were refused have none.
@@ -56,6 +59,8 @@ pub struct KernelChannel {
     busy: Vec<Source>,
     /// The socket that had no room for the front order.
     blocked: Option<Source>,
+    /// How often in a row there was no room for it although the poller had reported room.
+    contradictions: u32,
     buffers: Buffers,
     scratch: Scratch,
 }
@@ -92,6 +97,7 @@ impl KernelChannel {
             asked: false,
             busy: Vec::new(),
             blocked: None,
+            contradictions: 0,
             buffers: Buffers::default(),
             scratch: Scratch::default(),
         })
@@ -135,7 +141,7 @@ impl KernelChannel {
     /// Reads what a socket has.
     fn read(&mut self, one: &Ready, (lane, flow): (u16, u16), inbox: &mut Inbox) -> Result<(), ChannelError> {
         let Some(Some(lane)) = self.lanes.get_mut(usize::from(lane)) else { return Ok(()) };
-        let more = lane.receive(flow, one.failed, &mut self.buffers, inbox);
+        let more = lane.receive(flow, one.failed, &mut self.buffers, inbox)?;
         if more
             && lane.has_one_queue()
             && !self.busy.contains(&one.source)
@@ -203,9 +209,17 @@ impl Channel for KernelChannel {
             };
             let taken = self.send(lane, token, outbox);
             outbox.take(taken.orders);
-            if taken.blocked {
+            if taken.orders > 0 {
+                self.contradictions = 0;
+            }
+            if taken.blocked && self.contradictions < CONTRADICTIONS {
                 self.blocked = Some(source(lane, flow));
                 return Ok(());
+            }
+            if taken.blocked {
+                self.contradictions = 0;
+                self.outcomes.push_back(refused(token, OsError::EAGAIN));
+                outbox.pop_front();
             }
         }
         Ok(())
@@ -262,6 +276,9 @@ impl Channel for KernelChannel {
         let blocked = self.blocked.take();
         self.watch_blocked(blocked, true)?;
         self.asked = self.poller.wait(deadline, precision, &mut self.ready)?;
+        if self.ready.iter().any(|one| one.writable && Some(one.source) == blocked) {
+            self.contradictions += 1;
+        }
         self.watch_blocked(blocked, false)
     }
 }

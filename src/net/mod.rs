@@ -32,10 +32,13 @@ mod stamp;
 mod stream;
 mod sys;
 
-use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher, Hasher};
+use std::fs::File;
+use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+
+use rustix::io::Errno;
+use rustix::rand::{GetRandomFlags, getrandom};
 
 use crate::channel::{
     ChannelError, Control, LaneId, LaneRefused, Lookup, OpenedLanes, OsError, Plan, PostControl, Protocol,
@@ -111,7 +114,7 @@ type Lanes = Vec<Result<Lane, LaneRefused>>;
 /// A channel over lanes that are open.
 fn channel(opened: Lanes, signals: Option<OwnedFd>, first: bool, plan: &Plan) -> Result<OpenedLanes, ChannelError> {
     let mailbox =
-        Mailbox::new().map_err(|error| ChannelError { call: "eventfd", error: std::io::Error::from(error).into() })?;
+        Mailbox::new().map_err(|error| ChannelError { call: "eventfd", error: io::Error::from(error).into() })?;
     let mailbox = Arc::new(mailbox);
     let lanes = opened.iter().map(|opened| opened.as_ref().map(|lane| lane.id).map_err(Clone::clone)).collect();
     let channel = KernelChannel::new(opened.into_iter().map(Result::ok).collect(), signals, Arc::clone(&mailbox))?;
@@ -121,10 +124,33 @@ fn channel(opened: Lanes, signals: Option<OwnedFd>, first: bool, plan: &Plan) ->
     Ok(OpenedLanes { channel: Box::new(channel), lanes, lookup, addresses, post: Some(post) })
 }
 
+/// A thread to start, with a stack that no variable of the environment makes too small.
+pub fn thread(name: &str) -> std::thread::Builder {
+    const STACK_OCTETS: usize = 2 << 20;
+    std::thread::Builder::new().name(name.to_owned()).stack_size(STACK_OCTETS)
+}
+
+/// Whether the system has a thread to give.
+pub fn has_threads() -> bool {
+    thread("a try").spawn(|| {}).is_ok_and(|thread| thread.join().is_ok())
+}
+
 /// 64 bits that differ from run to run; not for secrets.
-pub fn random_seed() -> u64 {
-    // The hasher's key comes from the system's random source.
-    RandomState::new().build_hasher().finish()
+///
+/// # Errors
+/// If the system gives no random numbers, without which the standard library's maps cannot be had either.
+pub fn random_seed() -> Result<u64, ChannelError> {
+    let mut seed = [0; 8];
+    let failed = |error: io::Error| ChannelError { call: "getrandom", error: error.into() };
+    match getrandom(&mut seed, GetRandomFlags::empty()) {
+        Ok(_) => {}
+        // As in the standard library: old kernels and filters of system calls leave the device.
+        Err(Errno::NOSYS | Errno::PERM) => {
+            File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut seed)).map_err(failed)?;
+        }
+        Err(error) => return Err(failed(error.into())),
+    }
+    Ok(u64::from_ne_bytes(seed))
 }
 
 /// Whether this build asks name servers at all.

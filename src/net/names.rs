@@ -7,7 +7,6 @@ use std::future::poll_fn;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
-use std::thread;
 
 use tokio::runtime;
 
@@ -30,7 +29,7 @@ pub fn start(plan: &Plan, answers: Arc<Mailbox<Control>>) -> Option<Lookup> {
     let (waiting, answering) = (Arc::clone(&requests), Arc::clone(&answers));
     let (servers, zones) = (plan.resolvers.clone(), plan.origins.clone());
     let run = move || run(&servers, zones, &waiting, &answering);
-    thread::Builder::new().name("names".to_owned()).spawn(run).ok()?;
+    super::thread("names").spawn(run).ok()?;
     let (names, origins) = (plan.names, plan.origins.is_some());
     Some(Box::new(move |address| {
         if names {

@@ -16,6 +16,8 @@ use crate::types::Instant;
 const SPIN: Duration = Duration::from_micros(80);
 /// Events taken from the kernel at once.
 const BATCH: usize = 64;
+/// After this many failures in a row the kernel cannot be polled any more.
+const FAILURES: u32 = 8;
 
 /// What can become ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +88,8 @@ pub struct Poller {
     timer: OwnedFd,
     /// When the timer expires, if it has not yet.
     armed: Option<Instant>,
+    /// How often in a row polling failed.
+    failures: u32,
 }
 
 impl Poller {
@@ -99,7 +103,7 @@ impl Poller {
         let timer = timerfd_create(TimerfdClockId::Monotonic, flags).map_err(failed("timerfd_create"))?;
         // Reported once per expiry (edge-triggered), so that it need not be read: setting it again clears it.
         epoll::add(&epoll, &timer, TIMER, EventFlags::IN | EventFlags::ET).map_err(failed("epoll_ctl"))?;
-        Ok(Poller { epoll, timer, armed: None })
+        Ok(Poller { epoll, timer, armed: None, failures: 0 })
     }
 
     /// Watches `descriptor`, until it is closed.
@@ -154,8 +158,9 @@ impl Poller {
         };
         let mut asked = sleep_until > clock::now().mono;
         if asked {
-            self.arm(sleep_until)?;
-            self.collect(None, ready)?;
+            // Without the timer the wait itself has a limit, which is less exact.
+            let limit = self.arm(sleep_until).map_or_else(|_| Some(clock::timespec_until(sleep_until)), |()| None);
+            self.collect(limit.as_ref(), ready)?;
         }
         if precision == Precision::Precise {
             // After a wake-up for something else there is nothing to spin for; long before the deadline neither.
@@ -167,13 +172,13 @@ impl Poller {
         Ok(asked)
     }
 
-    fn arm(&mut self, at: Instant) -> Result<(), ChannelError> {
+    fn arm(&mut self, at: Instant) -> rustix::io::Result<()> {
         if self.armed == Some(at) {
             return Ok(());
         }
         let zero = Timespec { tv_sec: 0, tv_nsec: 0 };
         let setting = Itimerspec { it_interval: zero, it_value: clock::timespec(at) };
-        timerfd_settime(&self.timer, TimerfdTimerFlags::ABSTIME, &setting).map_err(failed("timerfd_settime"))?;
+        timerfd_settime(&self.timer, TimerfdTimerFlags::ABSTIME, &setting)?;
         self.armed = Some(at);
         Ok(())
     }
@@ -184,8 +189,12 @@ impl Poller {
             Ok((events, _)) => events,
             // A stopped and continued process is woken, too.
             Err(rustix::io::Errno::INTR) => return Ok(()),
-            Err(error) => return Err(failed("epoll_wait")(error)),
+            Err(error) => {
+                self.failures += 1;
+                return if self.failures < FAILURES { Ok(()) } else { Err(failed("epoll_wait")(error)) };
+            }
         };
+        self.failures = 0;
         for event in events {
             let (data, flags) = (event.data, event.flags);
             match Source::of(data.u64()) {

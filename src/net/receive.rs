@@ -10,7 +10,8 @@ use super::sys::cmsg::{self, Ancillary, ExtendedError, Origin};
 use super::sys::message::{self, BATCH, Buffers, EAGAIN, Message, Queue};
 use super::sys::option;
 use crate::channel::{
-    Datagram, Dropped, ErrorOrigin, IcmpNotice, Inbound, Inbox, LaneId, Layer, OsError, Protocol, SocketKind, Token,
+    ChannelError, Datagram, Dropped, ErrorOrigin, IcmpNotice, Inbound, Inbox, LaneId, Layer, OsError, Protocol,
+    SocketKind, Token,
 };
 use crate::types::{Endpoint, IpEndpoint, Now, Stamp};
 
@@ -18,21 +19,33 @@ use crate::types::{Endpoint, IpEndpoint, Now, Stamp};
 /// loop from sending and from signals, and each packet may have three stamps and an error there, and is to have its stamps
 /// before the answer is read. What is left makes the next turn begin at once.
 const ERRORS: usize = 4 * BATCH;
+/// A pending error of a socket is consumed by the call that returns it. After this many in a row, without anything received in
+/// between, it is the call that fails, and would do so forever.
+const FAILURES: usize = 32;
 
 impl Lane {
     /// Adds what the socket of `flow` has received to `inbox`: stamps of what it sent and errors, then replies. A packet's
     /// stamp of entering the queueing discipline is there before its answer can be.
     /// Returns whether it has stopped before the queue was empty.
-    pub fn receive(&mut self, flow: u16, failed: bool, buffers: &mut Buffers, inbox: &mut Inbox) -> bool {
+    ///
+    /// # Errors
+    /// If the socket cannot be read from any more.
+    pub fn receive(
+        &mut self,
+        flow: u16,
+        failed: bool,
+        buffers: &mut Buffers,
+        inbox: &mut Inbox,
+    ) -> Result<bool, ChannelError> {
         let Some(socket) = self.sockets.get_mut(usize::from(flow)) else {
-            return false;
+            return Ok(false);
         };
         let at = Arrival { lane: self.id, flow, protocol: self.plan.protocol, token: None };
         let LaneSocket { socket, drops, departures, .. } = socket;
         if failed {
             read_all(socket.as_fd(), Queue::Errors, ERRORS, buffers, |message, user| {
                 at.push_error_or_stamp(message, user, departures, inbox);
-            });
+            })?;
         }
         let before = inbox.items().len();
         let in_header = self.profile.received_at == Layer::Ip;
@@ -40,41 +53,49 @@ impl Lane {
         let more = read_all(socket.as_fd(), queue, BATCH, buffers, |message, user| {
             let sender = if in_header { source(message.octets) } else { message.name.clone() };
             at.push_datagram(message, sender, user, drops, inbox);
-        });
+        })?;
         // ICMP datagram sockets drop like others, but do not report it with received packets.
         if (at.protocol, self.profile.socket) == (Protocol::Icmp, SocketKind::Dgram) && inbox.items().len() > before {
             at.push_drops(option::drops_so_far(socket.as_fd()), drops, inbox);
         }
-        more
+        Ok(more)
     }
 }
 
 /// Reads a queue until it is empty, or about `most` messages were read, and returns whether it was that many. Each message is
 /// passed to `take` with the time of its reading.
+///
+/// # Errors
+/// If reading fails again and again.
 fn read_all(
     socket: BorrowedFd<'_>,
     queue: Queue,
     most: usize,
     buffers: &mut Buffers,
     mut take: impl FnMut(&Message<'_>, Now),
-) -> bool {
-    let mut read = 0;
+) -> Result<bool, ChannelError> {
+    let (mut read, mut failures) = (0, 0);
     while read < most {
         match message::receive_all(socket, queue, buffers) {
             Ok(count) => {
                 let user = clock::now();
                 buffers.messages(count).for_each(|message| take(&message, user));
-                read += count.max(1);
+                (read, failures) = (read + count.max(1), 0);
                 if !buffers.were_filled(count) {
-                    return read >= most;
+                    return Ok(read >= most);
                 }
             }
-            // The pending error of the socket, consumed by this; the error queue has the details.
-            Err(error) if error != EAGAIN && queue != Queue::Errors => read += 1,
-            Err(_) => return false,
+            Err(EAGAIN) => return Ok(false),
+            // Of a pending error the error queue has the details.
+            Err(error) => {
+                failures += 1;
+                if failures == FAILURES {
+                    return Err(ChannelError { call: "recvmmsg", error });
+                }
+            }
         }
     }
-    true
+    Ok(true)
 }
 
 /// Where a message arrived.

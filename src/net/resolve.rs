@@ -3,7 +3,6 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
 
 use super::mailbox::Mailbox;
 use super::sys::addrinfo::{self, Ask, Found, NotFound};
@@ -54,7 +53,7 @@ pub fn lookup(answers: &Arc<Mailbox<Control>>) -> AddressLookup {
         }
         if threads < THREADS && threads <= resolver.unanswered.load(Ordering::SeqCst) {
             let resolver = resolver.clone();
-            let started = thread::Builder::new().name("addresses".to_owned()).spawn(move || resolver.run());
+            let started = super::thread("addresses").spawn(move || resolver.run());
             threads += usize::from(started.is_ok());
         }
         if threads == 0 {

@@ -11,6 +11,7 @@ mod contrast;
 mod counting;
 mod errors;
 mod hostile;
+mod injected;
 mod methods;
 mod mtu;
 mod names;

@@ -26,6 +26,7 @@ use crate::cli::rping::sweep::supply::{Common, Complaints, Source, Stream, suppl
 use crate::cli::rping::sweep::targets::{Index, Item, Space, UNPACED, too_many};
 use crate::cli::target::Lanes;
 use crate::cli::{ANSWERED, NOT_RUN};
+use crate::net;
 use crate::report::{Sink, SweepCsv, SweepJson, SweepProgress, SweepShow, SweepText};
 use crate::sweep::{Completion, Config, Event, Exclusions, LaneRoute, Permutation, Probes, Supply, Sweep, Verdict};
 use crate::types::Family;
@@ -68,7 +69,8 @@ impl Rping<'_> {
         let bound = self.binding(env)?;
         let mut sweep_plan = self.read_plan(&bound)?;
         let plan = self.sweep_plan(&sweep_plan, &bound);
-        let count = usize::from(self.args.sweep.workers.unwrap_or(1));
+        let threads = net::has_threads();
+        let count = if threads { usize::from(self.args.sweep.workers.unwrap_or(1)) } else { 1 };
         let opened = (env.open)(&plan, count)?;
         let lanes: Vec<Lanes> = opened.iter().map(|opened| Lanes::of(opened, &plan.lanes, |_| true)).collect();
         let Some(first) = lanes.first() else { return Ok(NOT_RUN) };
@@ -91,7 +93,10 @@ impl Rping<'_> {
         let progress = terminal || count > 1;
         let (channels, outside): (Vec<_>, Vec<_>) = opened
             .into_iter()
-            .map(|OpenedLanes { channel, addresses, post, .. }| ((channel, post.clone()), (post, addresses)))
+            .map(|OpenedLanes { channel, addresses, post, .. }| {
+                // Without a thread for the list, it is read in place, as where nothing can wake its reader.
+                ((channel, post.clone()), (post.filter(|_| threads), addresses))
+            })
             .unzip();
         let supplies = supplies(source, &common, outside);
         let worker = |(((channel, post), lanes), supply): ((_, &Lanes), Supply)| Worker {

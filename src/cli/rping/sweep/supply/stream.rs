@@ -9,6 +9,7 @@ use super::{Complaints, Waker};
 use crate::cli::rping::sweep::args::Shard;
 use crate::cli::rping::sweep::targets::{Found, Item, Space};
 use crate::cli::target::word;
+use crate::net;
 use crate::sweep::{Permutation, SweepTarget};
 
 /// Items handed over at once, and how many such lots wait at most: the list is not read much faster than it is probed.
@@ -144,7 +145,7 @@ impl Stream {
                         list.step()
                     }
                 };
-                if let Err(error) = std::thread::Builder::new().name("targets".to_owned()).spawn(read) {
+                if let Err(error) = net::thread("targets").spawn(read) {
                     complaints.push(format!("--targets: {error}"));
                 }
             }

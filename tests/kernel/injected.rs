@@ -1,0 +1,138 @@
+//! A kernel that refuses: each system call that the tools make fails, once and always. However that is, a run ends, says
+//! something, counts every probe once, and does not spin.
+
+use std::process::Command;
+
+use crate::lab::{self, Lab, Plan, Running};
+
+/// System calls, and errors that are plausible for them.
+const CALLS: [(&str, &[&str]); 26] = [
+    ("socket", &["EMFILE", "EPERM"]),
+    ("setsockopt", &["ENOPROTOOPT", "EPERM"]),
+    ("getsockopt", &["EPERM"]),
+    ("bind", &["EADDRINUSE", "EPERM"]),
+    ("connect", &["ENETUNREACH", "EPERM"]),
+    ("getsockname", &["ENOBUFS"]),
+    ("sendmmsg", &["EAGAIN", "ENOBUFS", "EPERM", "ENETDOWN"]),
+    ("sendmsg", &["EAGAIN", "ENOBUFS"]),
+    ("sendto", &["EAGAIN", "EPERM"]),
+    ("recvmmsg", &["ENOSYS", "EPERM", "ENOMEM", "EINVAL"]),
+    ("recvmsg", &["ENOMEM", "EPERM"]),
+    ("read", &["EIO", "EAGAIN"]),
+    ("epoll_create1", &["EMFILE"]),
+    ("epoll_ctl", &["ENOSPC", "ENOMEM"]),
+    ("epoll_pwait", &["ENOMEM", "EINTR", "EINVAL"]),
+    ("timerfd_create", &["EMFILE"]),
+    ("timerfd_settime", &["EINVAL"]),
+    ("eventfd2", &["EMFILE"]),
+    ("signalfd4", &["EMFILE"]),
+    ("clone3,clone", &["EAGAIN"]),
+    ("getrandom", &["EIO", "EPERM", "ENOSYS"]),
+    ("openat", &["EMFILE", "EACCES"]),
+    ("ioctl", &["EPERM"]),
+    ("prctl", &["EINVAL"]),
+    ("capset", &["EPERM"]),
+    ("fcntl", &["EINVAL"]),
+];
+
+/// Which of the calls fail: all, the first, a later one.
+const WHICH: [&str; 3] = ["", ":when=1", ":when=4+"];
+
+/// The run with one call failing.
+fn injected(lab: &Lab, call: &str, error: &str, which: &str, words: &[&str]) -> Running {
+    let mut command = lab.host().enter();
+    // More CPU time than a run takes, and less than one that spins.
+    command.args(["prlimit", "--cpu=4", "strace", "-D", "-f", "-qq", "-o", "/dev/null", "-e", "signal=none"]);
+    command.args(["-e", &format!("trace={call}"), "-e", &format!("inject={call}:error={error}{which}"), "--"]);
+    Running::of({
+        command.args(words).env("LC_ALL", "C").env_remove("RUST_BACKTRACE");
+        command
+    })
+}
+
+/// Runs these words with every call failing.
+fn whatever_fails(words: &[&str]) {
+    let Some(lab) = Plan::chain(1).build() else { return };
+    if Command::new("strace").arg("-V").output().is_err() {
+        return lab::did_not_run("strace is not installed");
+    }
+    for (call, errors) in CALLS {
+        for error in errors {
+            for which in WHICH {
+                // Once is the same for each error.
+                if which == ":when=1" && errors.first() != Some(error) {
+                    continue;
+                }
+                // The program itself and its libraries are opened and read before it begins.
+                if matches!(call, "openat" | "read") && which != ":when=4+" {
+                    continue;
+                }
+                let run = injected(&lab, call, error, which, words).finish();
+                let what = format!("{call}:{error}{which} {run:#?}");
+                let code = run.status.code().unwrap_or_else(|| panic!("ended by a signal: {what}"));
+                assert!(code <= 2 || (code == 127 && call == "openat"), "{what}");
+                assert!(code < 2 || !run.stderr.is_empty() || run.stdout.contains("send_failed"), "{what}");
+                for line in run.stdout.lines() {
+                    let object: serde_json::Value =
+                        serde_json::from_str(line).unwrap_or_else(|why| panic!("{why}: {line} {what}"));
+                    let count = |key: &str| object[key].as_u64();
+                    if let (Some("summary"), Some(sent)) = (object["type"].as_str(), count("sent")) {
+                        let ends = ["received", "refused", "unreachable", "lost", "pending"].map(count);
+                        assert_eq!(ends.iter().flatten().sum::<u64>(), sent, "{what}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn echo_requests_survive_whatever_the_kernel_refuses() {
+    whatever_fails(&["/mnt/rping", "--json", "-c2", "-i0.02", "-W0.1", "127.0.0.1"]);
+}
+
+#[test]
+fn connections_survive_whatever_the_kernel_refuses() {
+    whatever_fails(&["/mnt/rping", "--json", "--tcp=9", "-c2", "-i0.02", "-W0.1", "127.0.0.1"]);
+}
+
+#[test]
+fn datagrams_survive_whatever_the_kernel_refuses() {
+    whatever_fails(&["/mnt/rping", "--json", "--udp=9", "-c2", "-i0.02", "-W0.1", "127.0.0.1"]);
+}
+
+#[test]
+fn sweeps_survive_whatever_the_kernel_refuses() {
+    whatever_fails(&["/mnt/rping", "--json", "-W0.1", "--retry=0", "127.0.0.0/29"]);
+}
+
+#[test]
+fn traces_survive_whatever_the_kernel_refuses() {
+    whatever_fails(&["/mnt/rtrace", "--json", "-n", "-q1", "-m3", "-w0.1,0,0", "127.0.0.1"]);
+}
+
+#[test]
+fn what_a_kernel_refuses_forever_is_said_and_never_the_good_answer() {
+    let Some(lab) = Plan::chain(1).build() else { return };
+    if Command::new("strace").arg("-V").output().is_err() {
+        return lab::did_not_run("strace is not installed");
+    }
+    let rping = |call: &str, error: &str, arguments: &[&str]| {
+        let words = [&["/mnt/rping", "--json", "-c2", "-i0.02", "-W0.1"], arguments, &["127.0.0.1"]].concat();
+        injected(&lab, call, error, "", &words).finish()
+    };
+    for error in ["ENOSYS", "EPERM", "ENOMEM", "EINVAL"] {
+        let run = rping("recvmmsg", error, &[]);
+        assert_eq!(run.code(), 2, "{run:#?}");
+        assert!(run.stderr.contains("rping: recvmmsg: "), "{run:#?}");
+        assert_eq!(run.object("summary")["received"], 0, "{run:#?}");
+    }
+    let run = rping("sendmmsg", "EAGAIN", &[]);
+    assert_eq!((run.code(), &run.object("summary")["send_failed"]), (2, &2.into()), "{run:#?}");
+    let run = rping("getsockopt", "EPERM", &["--tcp=9"]);
+    assert!(run.code() != 0 && !run.stdout.contains(r#""state":"open""#), "{run:#?}");
+    for arguments in [&["-v"][..], &["-H"], &["--workers=2"]] {
+        let run = rping("clone3,clone", "EAGAIN", arguments);
+        assert_eq!(run.code(), 0, "{run:#?}");
+    }
+}
