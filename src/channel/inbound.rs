@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use super::arena::{Arena, Span};
 use super::{LaneId, OsError, Token};
@@ -155,6 +156,9 @@ pub struct Opened {
     pub local: Option<IpEndpoint>,
     /// How often the kernel retransmitted the SYN.
     pub retransmits: u32,
+    /// If it did: the delay as the kernel measured it, from the SYN whose timestamp came back (RFC 7323 §3.2); `None` where the
+    /// peer has no timestamps.
+    pub handshake: Option<Duration>,
 }
 
 /// A peer connected.

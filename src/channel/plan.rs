@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{Channel, Control, LaneId, OsError, Protocol, ResolveError, Resolved, SocketKind};
 use crate::types::{Endpoint, Family, FlowLabel, Ident, Port, Tos, Ttl};
@@ -118,6 +119,8 @@ pub struct LanePlan {
     pub multicast_loop: bool,
     /// Bypass the routing table (`SO_DONTROUTE`).
     pub dont_route: bool,
+    /// How long a TCP connection may take to open: until then, and somewhat longer, the kernel repeats SYNs.
+    pub connect_wait: Duration,
     /// Stamps of sent packets (`SO_TIMESTAMPING`), where the kernel supports them.
     pub send_stamps: SendStamps,
 }
@@ -147,8 +150,26 @@ impl LanePlan {
             receive_buffer: None,
             multicast_loop: true,
             dont_route: false,
+            connect_wait: Duration::from_secs(2),
             send_stamps: SendStamps::default(),
         }
+    }
+
+    /// The `TCP_SYNCNT` with which the kernel gives up after [`LanePlan::connect_wait`] and not before. It gives up when this many
+    /// retransmissions would have been unanswered whose time-outs double from one second up to two minutes (RFC 6298 §5.5); in
+    /// the same time, Linux 6.5 and later send more of them.
+    pub fn syn_retransmissions(&self) -> u32 {
+        /// The time-outs from one second to 64 seconds, and the retransmissions between them.
+        const DOUBLING: (u64, u32) = (127, 6);
+        const LONGEST: u64 = 120;
+        /// The kernel's MAX_TCP_SYNCNT.
+        const MOST: u32 = 127;
+        let seconds = self.connect_wait.as_secs();
+        let count = match seconds.checked_sub(DOUBLING.0) {
+            None => (seconds + 1).ilog2(),
+            Some(beyond) => u32::try_from(beyond / LONGEST).unwrap_or(MOST).saturating_add(DOUBLING.1 + 1),
+        };
+        count.clamp(1, MOST)
     }
 }
 
@@ -206,4 +227,28 @@ pub struct OpenedLanes {
     pub addresses: AddressLookup,
     /// For other threads; `None` where virtual time allows none.
     pub post: Option<PostControl>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernel_gives_up_after_the_wait_for_a_connection_and_not_before() {
+        let plan =
+            |connect_wait| LanePlan { connect_wait, ..LanePlan::new(Family::V4, Protocol::Tcp, SocketChoice::Auto) };
+        // tcp_model_timeout() of the kernel.
+        let gives_up = |count: u32| match count {
+            0..=6 => (2 << count) - 1,
+            _ => 127 + u64::from(count - 6) * 120,
+        };
+        for seconds in (0..1000).chain([5_000, 14_000]) {
+            for wait in [Duration::from_secs(seconds), Duration::from_millis(seconds * 1000 + 999)] {
+                let count = plan(wait).syn_retransmissions();
+                assert!(gives_up(count) > wait.as_secs(), "{wait:?}: {count}");
+                assert!(count == 1 || gives_up(count - 1) <= wait.as_secs(), "{wait:?}: {count}");
+            }
+        }
+        assert_eq!(plan(Duration::MAX).syn_retransmissions(), 127);
+    }
 }

@@ -2,11 +2,20 @@
 
 use std::time::Duration;
 
-use crate::channel::SendStamps;
+use crate::channel::{Opened, SendStamps};
 use crate::types::{Instant, Now, Rtt, Stamp, StampSource};
 
 /// How long an answer that overtook the send stamp of its probe waits for that stamp at most.
 pub const TICK: Duration = Duration::from_millis(1);
+
+/// The first time-out of a SYN, a second (RFC 6298 §2.1), with what the kernel's timers of that length are late as a rule.
+const SYN_TIMEOUT: Duration = Duration::from_millis(1024);
+
+/// How far the kernel's measurement and ours may differ where both began with the same SYN.
+const SAME_SYN: Duration = Duration::from_millis(50);
+
+/// An answer that comes this soon after a SYN was repeated may be the answer to that one.
+const REPEATED_ANSWER: Duration = Duration::from_millis(250);
 
 /// How far the wall clock may move against the monotonic one between two stamps, plus [`DRIFT`], before it counts as stepped.
 const STEP: i128 = 50_000;
@@ -45,6 +54,26 @@ pub fn until_arrival(sent: &Stamp, arrived: &Stamp) -> (Rtt, StampSource) {
     }
 }
 
+/// Whether a connection that opened `after` its first SYN was opened by the answer to that, although the kernel has repeated
+/// it. The timestamp that came back is not enough: a server whose first answer was lost sends the first one again.
+pub fn answers_first_syn(opened: &Opened, after: Duration) -> bool {
+    opened.retransmits == 0
+        || opened.handshake.is_some_and(|measured| measured.abs_diff(after) <= SAME_SYN)
+            && after.saturating_sub(last_syn(opened.retransmits, after)) > REPEATED_ANSWER
+}
+
+/// When the newest of `retransmits` repetitions of a SYN left, if the connection opened `after` the first.
+fn last_syn(retransmits: u32, after: Duration) -> Duration {
+    let doublings = |count: u32| 1_u32.checked_shl(count).unwrap_or(u32::MAX) - 1;
+    // RFC 6298 §5.5. Since Linux 6.5 only from the sixth on (tcp_syn_linear_timeouts).
+    let doubled = SYN_TIMEOUT.saturating_mul(doublings(retransmits));
+    if doubled <= after {
+        return doubled;
+    }
+    let linear = retransmits.min(5);
+    SYN_TIMEOUT.saturating_mul(linear.saturating_add(doublings(retransmits - linear).saturating_mul(2)))
+}
+
 /// Whether a send stamp is still to come, on a lane with these, that the delay between the two could be taken from.
 pub fn is_incomplete(wish: SendStamps, sent: &Stamp, arrived: &Stamp) -> bool {
     let kernel = arrived.kernel.is_some() && sent.kernel.is_none();
@@ -78,6 +107,7 @@ fn steady(earlier: Now, later: Now) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::channel::Token;
     use crate::types::WallTime;
 
     const WALL: u64 = 1_700_000_000_000_000_000;
@@ -100,6 +130,43 @@ mod tests {
         assert_eq!(between(&sent, &arrived), (Rtt::from_nanos(890_000), StampSource::Kernel));
         let arrived = stamp(1_000_000, 0, None, None);
         assert_eq!(between(&sent, &arrived), (Rtt::from_nanos(1_000_000), StampSource::User));
+    }
+
+    #[test]
+    fn a_connection_counts_where_the_answer_can_only_be_the_one_to_its_first_syn() {
+        let ms = Duration::from_millis;
+        let opened = |retransmits, handshake: Option<u64>| Opened {
+            token: Token::new(1),
+            stamp: Stamp::default(),
+            local: None,
+            retransmits,
+            handshake: handshake.map(ms),
+        };
+        for (retransmits, handshake, after, counts) in [
+            (0, None, 10, true),
+            (1, Some(1501), 1501, true),
+            (1, Some(1460), 1501, true),
+            // Linux before 6.5, which waits two seconds the second time.
+            (1, Some(2700), 2701, true),
+            (2, Some(2700), 2701, true),
+            (5, Some(6700), 6701, true),
+            (6, Some(9000), 9001, true),
+            // The first SYN was lost.
+            (1, Some(10), 1030, false),
+            (1, Some(400), 1430, false),
+            (2, Some(1500), 2530, false),
+            (6, Some(8000), 9030, false),
+            // The first answer was lost.
+            (1, Some(1040), 1041, false),
+            (3, Some(3290), 3291, false),
+            (2, Some(3090), 3091, false),
+            // The peer has no timestamps.
+            (1, None, 1501, false),
+        ] {
+            let found = answers_first_syn(&opened(retransmits, handshake), ms(after));
+            assert_eq!(found, counts, "{retransmits} {handshake:?} {after}");
+        }
+        assert!(!answers_first_syn(&opened(u32::MAX, Some(1)), ms(1)));
     }
 
     #[test]

@@ -11,9 +11,6 @@ use super::sys::option::{self, *};
 use crate::channel::{Header, LanePlan, Open, OsError, Protocol, SocketKind};
 use crate::types::{Endpoint, Family, FlowLabel, IpEndpoint, Port, Stamp, Ttl};
 
-/// Retransmissions of a SYN: one more SYN distinguishes a lost probe from a filtered port.
-const SYN_REPEATS: i32 = 1;
-
 /// An attempt that has begun.
 #[derive(Debug)]
 pub struct Begun {
@@ -137,7 +134,7 @@ fn name(to: IpEndpoint, flow_label: Option<FlowLabel>) -> SockAddr {
 fn configure(socket: &Socket, plan: &LanePlan, header: &Header) -> Result<(), OpenFailure> {
     let of_family = |v4, v6| if plan.family == Family::V4 { v4 } else { v6 };
     let settings = [
-        (TCP_SYNCNT, Some(SYN_REPEATS)),
+        (TCP_SYNCNT, Some(plan.syn_retransmissions().cast_signed())),
         (TCP_NODELAY, Some(1)),
         // Of ICMP errors.
         (of_family(IP_RECVTTL, IPV6_RECVHOPLIMIT), Some(1)),

@@ -262,12 +262,12 @@ impl Connection {
         }
         self.opening = false;
         let may_have_repeated = turn.stamp.user.mono.since(self.began) >= NO_SECOND_SYN;
-        let retransmits = match may_have_repeated {
-            true => option::tcp_retransmits(self.socket.as_fd()).unwrap_or(0),
-            false => 0,
+        let (retransmits, handshake) = match may_have_repeated {
+            true => option::tcp_handshake(self.socket.as_fd()).unwrap_or_default(),
+            false => (0, None),
         };
         let (token, stamp, local) = (self.token, turn.stamp, self.local);
-        turn.inbox.push(Inbound::Opened(Opened { token, stamp, local, retransmits }));
+        turn.inbox.push(Inbound::Opened(Opened { token, stamp, local, retransmits, handshake }));
         Disposition::Keep
     }
 

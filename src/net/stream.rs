@@ -68,7 +68,7 @@ impl Streams {
         let (connection, outcome) = match progress {
             Progress::Opening => (Connection::opening(open, plan.protocol, socket, began, local), None),
             Progress::Open => {
-                let opened = Inbound::Opened(Opened { token, stamp, local, retransmits: 0 });
+                let opened = Inbound::Opened(Opened { token, stamp, local, retransmits: 0, handshake: None });
                 (Connection::open(token, open.lane, plan.protocol, socket), Some(opened))
             }
             Progress::Refused => {

@@ -50,6 +50,21 @@ pub(super) fn acknowledged(syn: &[u8], answer: Flags) -> u32 {
     number.wrapping_add(1).wrapping_add(data)
 }
 
+/// Counts the sequence number of a SYN up, the last segment of `packet`, and fits the checksum (RFC 1624): in the place of a
+/// timestamp (RFC 7323 §3.2) it names the SYN in the answer to it.
+pub(super) fn count_up(packet: &mut [u8]) {
+    let Some(segment) = packet.last_chunk_mut::<SEGMENT_OCTETS>() else { return };
+    let number = u16::from_be_bytes([segment[6], segment[7]]) + 1;
+    segment[6..8].copy_from_slice(&number.to_be_bytes());
+    let checksum = u16::from_be_bytes([segment[16], segment[17]]).checked_sub(1).unwrap_or(0xfffe);
+    segment[16..18].copy_from_slice(&checksum.to_be_bytes());
+}
+
+/// Which SYN, from 0 on, this segment answers.
+pub(super) fn counted(answer: &[u8]) -> usize {
+    field16(answer, 10).map_or(0, |number| usize::from(number).saturating_sub(1))
+}
+
 pub(super) fn flags(segment: &[u8]) -> Option<Flags> {
     match segment.get(13)? {
         0x02 => Some(Flags::Syn),

@@ -12,8 +12,10 @@ use super::segment::{self, Flags};
 use crate::channel::{Closed, ClosedHow, Data, Inbound, LaneId, Layer, Open, Opened, OsError, Span, Token};
 use crate::types::{Instant, IpEndpoint, Port, Stamp};
 
-/// When the kernel repeats a SYN, and how long after that it gives up (RFC 6298 §2, TCP_SYNCNT 1).
-const SYN_TIMEOUTS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(2)];
+/// The first timeout of a SYN (RFC 6298 §2.1).
+const SYN_TIMEOUT: Duration = Duration::from_secs(1);
+/// How many SYNs have that before timeouts double (tcp_syn_linear_timeouts, one more).
+const LINEAR_SYNS: u32 = 5;
 /// The first source port the kernel chooses.
 const FIRST_PORT: u16 = 50_001;
 
@@ -31,8 +33,8 @@ pub(super) struct Step {
 
 #[derive(Clone, Debug)]
 enum Action {
-    /// No answer after this many SYNs.
-    SynTimeout(usize),
+    /// No answer to the newest SYN.
+    SynTimeout,
     /// The peer can take octets again.
     PeerTakes,
     /// Octets from the peer arrive.
@@ -65,7 +67,13 @@ struct SimConnection {
 
 #[derive(Debug)]
 enum State {
-    Opening { syn: Vec<u8>, fragmented: bool, sent: Instant, retransmits: u32 },
+    /// With the newest SYN, when each was sent, and when the kernel gives up.
+    Opening {
+        syn: Vec<u8>,
+        fragmented: bool,
+        sent: Vec<Instant>,
+        until: Instant,
+    },
     Open(Established),
 }
 
@@ -120,7 +128,8 @@ impl Streams {
         let syn = sockets.fit(lane, packet, fabric)?;
         self.opened += 1;
         let serial = self.opened;
-        let state = State::Opening { syn: syn.octets.clone(), fragmented: syn.fragmented, sent: at, retransmits: 0 };
+        let until = at + SYN_TIMEOUT * ((2 << lane.plan.syn_retransmissions().min(16)) - 1);
+        let state = State::Opening { syn: syn.octets.clone(), fragmented: syn.fragmented, sent: vec![at], until };
         let connection = SimConnection {
             serial,
             lane: order.lane,
@@ -133,8 +142,8 @@ impl Streams {
         };
         self.connections.insert(order.token, connection);
         let mut effects = Effects::default();
-        let first = Step { token: order.token, serial, action: Action::SynTimeout(1) };
-        effects.turns.push((at + SYN_TIMEOUTS[0], first));
+        let first = Step { token: order.token, serial, action: Action::SynTimeout };
+        effects.turns.push((at + SYN_TIMEOUT, first));
         Ok((syn, local, effects))
     }
 
@@ -185,7 +194,7 @@ impl Streams {
             return effects;
         };
         match action {
-            Action::SynTimeout(times) => self.syn_timeout(at, token, times, &mut effects),
+            Action::SynTimeout => self.syn_timeout(at, token, &mut effects),
             Action::PeerTakes => {
                 if let State::Open(established) = &mut connection.state {
                     established.send(at, token, serial, &mut effects);
@@ -196,22 +205,20 @@ impl Streams {
         effects
     }
 
-    fn syn_timeout(&mut self, at: Instant, token: Token, times: usize, effects: &mut Effects) {
+    fn syn_timeout(&mut self, at: Instant, token: Token, effects: &mut Effects) {
         let Some(connection) = self.connections.get_mut(&token) else { return };
-        let State::Opening { syn, fragmented, sent, retransmits } = &mut connection.state else { return };
-        match SYN_TIMEOUTS.get(times) {
-            Some(&longer) => {
-                (*sent, *retransmits) = (at, *retransmits + 1);
-                let again = Outgoing { octets: syn.clone(), fragmented: *fragmented };
-                effects.syn = Some((connection.lane, token, again));
-                let next = Step { token, serial: connection.serial, action: Action::SynTimeout(times + 1) };
-                effects.turns.push((at + longer, next));
-            }
-            None => {
-                self.connections.remove(&token);
-                effects.close(at, token, ClosedHow::Failed(OsError::ETIMEDOUT));
-            }
+        let State::Opening { syn, fragmented, sent, until } = &mut connection.state else { return };
+        if at >= *until {
+            self.connections.remove(&token);
+            return effects.close(at, token, ClosedHow::Failed(OsError::ETIMEDOUT));
         }
+        segment::count_up(syn);
+        sent.push(at);
+        let repeated = sent.len() as u32 - 1;
+        let again = Outgoing { octets: syn.clone(), fragmented: *fragmented };
+        effects.syn = Some((connection.lane, token, again));
+        let next = Step { token, serial: connection.serial, action: Action::SynTimeout };
+        effects.turns.push((at + SYN_TIMEOUT * (1 << (repeated + 1).saturating_sub(LINEAR_SYNS).min(16)), next));
     }
 
     /// Delivers action came from the peer, or holds it while reading is paused. A reset is not held: it discards.
@@ -230,7 +237,7 @@ impl Streams {
                 }
                 effects.close(at, token, how);
             }
-            Action::SynTimeout(_) | Action::PeerTakes => {}
+            Action::SynTimeout | Action::PeerTakes => {}
         }
     }
 
@@ -255,7 +262,10 @@ impl Streams {
         let remote = IpEndpoint::from_address(arrived.packet.source).with_port(ports.source);
         let Some((token, _)) = self.opening(ports.destination, remote) else { return effects };
         match segment::flags(arrived.packet.payload) {
-            Some(Flags::SynAck) => self.establish(arrived.at, token, fabric, &mut effects),
+            Some(Flags::SynAck) => {
+                let answered = segment::counted(arrived.packet.payload);
+                self.establish(arrived.at, token, answered, fabric, &mut effects);
+            }
             Some(Flags::Rst) => {
                 self.connections.remove(&token);
                 effects.close(arrived.at, token, ClosedHow::Reset);
@@ -273,12 +283,16 @@ impl Streams {
         opening.find(|(_, open)| same(open)).map(|(&token, open)| (token, open.lane))
     }
 
-    fn establish(&mut self, at: Instant, token: Token, fabric: &Fabric, effects: &mut Effects) {
+    /// The SYN number `answered` was answered.
+    fn establish(&mut self, at: Instant, token: Token, answered: usize, fabric: &Fabric, effects: &mut Effects) {
         let Some(connection) = self.connections.get_mut(&token) else { return };
-        let State::Opening { sent, retransmits, .. } = connection.state else { return };
+        let State::Opening { sent, .. } = &connection.state else { return };
+        let Some(&asked) = sent.get(answered) else { return };
+        let retransmits = sent.len() as u32 - 1;
+        let handshake = Some(at.since(asked)).filter(|_| retransmits > 0);
         let peer = fabric.peer(connection.remote.address, connection.remote.port_number()).cloned().unwrap_or_default();
-        let one_way = at.since(sent) / 2;
-        let opened = Opened { token, stamp: Stamp::default(), local: Some(connection.local), retransmits };
+        let one_way = at.since(asked) / 2;
+        let opened = Opened { token, stamp: Stamp::default(), local: Some(connection.local), retransmits, handshake };
         effects.ready.push(Ready::bare(at, Inbound::Opened(opened)));
         // The peer knows of the connection when our ACK is there, and action it then does is here another one-way delay later.
         let mut at_peer = |after: Duration, action| {

@@ -1,5 +1,7 @@
 //! `rping --contrast`: what each kind of socket sees of one target, on the real kernel.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use crate::helper::Helper;
@@ -100,7 +102,7 @@ fn ports_that_nobody_serves_and_routers_that_reject_are_told() {
 fn icmp_that_takes_longer_than_the_services_is_told() {
     let Some(lab) = Plan::chain(1).with_ping_sockets().build() else { return };
     let (router, target) = (lab.router(1), lab.target());
-    let Some(_detour) = Helper::detour(router) else { return };
+    let Some(_detour) = Helper::detour(router, Duration::from_millis(20)) else { return };
     target.sh("sysctl -qw net.ipv4.icmp_ratelimit=0 net.ipv6.icmp.ratelimit=0");
     router.sh("ip rule add pref 10 iif left ipproto icmp lookup 100; ip route add default dev tun0 table 100
          ip -6 rule add pref 10 iif left ipproto ipv6-icmp lookup 100; ip -6 route add default dev tun0 table 100");

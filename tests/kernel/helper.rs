@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
 use std::process::{Child, Stdio};
 use std::thread;
+use std::time::Duration;
 
 use crate::lab::{self, Node};
 use crate::{names, origins, responder};
@@ -23,9 +24,9 @@ impl Helper {
         Helper::with_tun(node, "responder")
     }
 
-    /// Starts a TUN device of `node` that takes its time; `None`, said loudly, where there can be no such device.
-    pub fn detour(node: &Node) -> Option<Helper> {
-        Helper::with_tun(node, "detour")
+    /// Starts a TUN device of `node` that takes this long; `None`, said loudly, where there can be no such device.
+    pub fn detour(node: &Node, delay: Duration) -> Option<Helper> {
+        Helper::with_tun(node, &format!("detour {}", delay.as_millis()))
     }
 
     fn with_tun(node: &Node, role: &str) -> Option<Helper> {
@@ -84,9 +85,13 @@ fn process() {
         let _ = std::io::stdin().read_to_end(&mut Vec::new());
         std::process::exit(0);
     });
-    match role.as_str() {
+    let (role, delay) = role.split_once(' ').unwrap_or((&role, "0"));
+    match role {
         "responder" => responder::serve(|| println!("helper is ready")),
-        "detour" => responder::detour(|| println!("helper is ready")),
+        "detour" => {
+            let delay = Duration::from_millis(delay.parse().expect("milliseconds"));
+            responder::detour(delay, || println!("helper is ready"));
+        }
         "names" => names::serve(|| println!("helper is ready")),
         "origins" => origins::serve(|| println!("helper is ready")),
         "listener" => listen(),

@@ -1,5 +1,7 @@
 //! `rping --tcp` and `--udp` against ports in every state, in both families and without any privilege.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use crate::helper::Helper;
@@ -169,6 +171,60 @@ fn a_lost_syn_is_a_lost_probe_though_the_next_one_opens() {
         let [late] = &late[..] else { panic!("one late reply: {run:#?}") };
         assert_eq!((late["sequence"].as_u64(), late["syn_retransmits"].as_u64()), (Some(2), Some(1)), "{late}");
         assert!(late["rtt_ms"].as_f64().is_some_and(|rtt| rtt > 900.0), "{late}");
+    }
+}
+
+#[test]
+fn tcp_that_takes_longer_than_a_second_is_waited_for_as_long_as_is_asked() {
+    let Some(lab) = Plan::chain(1).build() else { return };
+    let router = lab.router(1);
+    let Some(_detour) = Helper::detour(router, Duration::from_millis(1500)) else { return };
+    for ip in ["ip", "ip -6"] {
+        router.sh(&format!(
+            "{ip} rule add pref 10 iif right ipproto tcp lookup 100; {ip} route add default dev tun0 table 100"
+        ));
+    }
+    let _listener = Helper::listener(lab.target());
+    for address in [lab.target_v4(), lab.target_v6()] {
+        let probes = |arguments: &[&str]| {
+            let usual = ["--json", "-c2", "-i0.1", &address];
+            let run = lab.host().run(Tool::Rping, Privilege::Nothing, &[&usual, arguments].concat());
+            let summary = run.object("summary");
+            let fields = ["late", "syn_retransmits"].map(|key| summary[key].as_u64().expect("a number"));
+            (counts(&summary), fields, summary["state"].to_string(), run)
+        };
+        let (found, fields, state, run) = probes(&["--tcp=443", "-W8"]);
+        assert_eq!((found, fields, &*state), ([2, 0, 0, 0], [0, 2], "\"open\""), "{run:#?}");
+        for reply in run.objects("reply") {
+            assert!(reply["rtt_ms"].as_f64().is_some_and(|rtt| (1500.0..1900.0).contains(&rtt)), "{reply}");
+        }
+        let (found, _, state, run) = probes(&["--tcp=81", "-W8"]);
+        assert_eq!((found, &*state, run.code()), ([0, 2, 0, 0], "\"refused\"", 1), "{run:#?}");
+        assert!(run.objects("error").iter().all(|error| error["rtt_ms"].is_null()), "{run:#?}");
+    }
+}
+
+#[test]
+fn a_connection_opened_by_a_repeated_answer_is_late() {
+    let Some(lab) = Plan::chain(1).build() else { return };
+    let _listener = Helper::listener(lab.target());
+    lab.router(1)
+        .nft("add rule inet lab forward tcp sport 443 tcp flags & (syn|ack) == syn|ack numgen inc mod 1000 == 0 drop");
+    let arguments = ["--json", "-c1", "-W4", "--tcp=443", &lab.target_v4()];
+    let run = lab.host().run(Tool::Rping, Privilege::Nothing, &arguments);
+    let summary = run.object("summary");
+    assert_eq!((counts(&summary), &summary["late"]), ([0, 0, 0, 1], &1.into()), "{run:#?}");
+    assert_eq!((summary["state"].as_str(), run.code()), (Some("open"), 1), "{run:#?}");
+}
+
+#[test]
+fn a_neighbour_that_does_not_exist_makes_every_connection_unreachable() {
+    let Some(lab) = Plan::chain(1).build() else { return };
+    for address in ["10.9.0.77", "fd09::77"] {
+        let arguments = ["--json", "-c3", "-i0.1", "-W8", "--tcp=443", address];
+        let run = lab.host().run(Tool::Rping, Privilege::Nothing, &arguments);
+        let summary = run.object("summary");
+        assert_eq!((counts(&summary), summary["state"].as_str()), ([0, 0, 3, 0], Some("unreachable")), "{run:#?}");
     }
 }
 

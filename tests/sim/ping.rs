@@ -41,7 +41,14 @@ fn ping_services(network: &Network, targets: &[(&str, u16)], method: &Method, co
         Method::Tcp(_) => Protocol::Tcp,
         _ => Protocol::Udp,
     };
-    let lanes = [Family::V4, Family::V6].map(|family| LanePlan::new(family, protocol, SocketChoice::Auto)).into();
+    let lane = |family| {
+        let plan = LanePlan::new(family, protocol, SocketChoice::Auto);
+        match config.spec.wait {
+            Wait::Exactly(connect_wait) => LanePlan { connect_wait, ..plan },
+            Wait::Default | Wait::Forever => plan,
+        }
+    };
+    let lanes = [Family::V4, Family::V6].map(lane).into();
     let mut opened = network.open(&Plan { lanes, names: false, ..Plan::default() });
     let task = |&(typed, port): &(&str, u16)| {
         let address = ip(typed);

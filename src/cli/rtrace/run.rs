@@ -154,6 +154,7 @@ impl Rtrace<'_> {
             Method::Auto if protocol == Protocol::Udp && !self.prefers_udp(family) => SocketChoice::Dgram,
             _ => self.args.method.socket,
         };
+        let plan = LanePlan::new(family, protocol, socket);
         LanePlan {
             own_headers: own_headers && method != Method::Tcpconn,
             source: packet.source,
@@ -178,7 +179,8 @@ impl Rtrace<'_> {
                     Some(Rate::Max) | None => 0.0,
                 },
             ),
-            ..LanePlan::new(family, protocol, socket)
+            connect_wait: self.args.timing.wait.map_or(plan.connect_wait, |wait| wait.max),
+            ..plan
         }
     }
 

@@ -39,7 +39,7 @@ pub enum Detail {
     },
     /// A connection that opened.
     Connect {
-        /// How often the kernel repeated the SYN; more than 0 makes the reply late. `None` for local sockets.
+        /// How often the kernel repeated the SYN; `None` for local sockets.
         syn_retransmits: Option<u32>,
         /// The answer over the connection, where one was expected.
         exchange: Option<ExchangeReply>,

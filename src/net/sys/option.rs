@@ -4,6 +4,7 @@ use std::io;
 use std::mem::offset_of;
 use std::net::IpAddr;
 use std::os::fd::{AsRawFd, BorrowedFd};
+use std::time::Duration;
 
 use crate::channel::{Fragmentation, OsError, SocketKind};
 use crate::types::{Family, FlowLabel};
@@ -188,13 +189,15 @@ pub fn lease_flow_label(socket: BorrowedFd<'_>, label: FlowLabel, to: IpAddr) ->
     set_octets(socket, libc::IPPROTO_IPV6, libc::IPV6_FLOWLABEL_MGR, &request)
 }
 
-/// How often the kernel has repeated segments of this TCP connection, its SYN included (`tcpi_total_retrans` of `TCP_INFO`).
+/// How often the kernel has repeated the SYN of a TCP connection that has just opened, and the delay that it has measured
+/// (`tcpi_total_retrans` and `tcpi_rtt` of `TCP_INFO`).
 ///
 /// # Errors
 /// The kernel's; EOPNOTSUPP for another kind of socket.
-pub fn tcp_retransmits(socket: BorrowedFd<'_>) -> Result<u32, OsError> {
-    const AT: usize = offset_of!(libc::tcp_info, tcpi_total_retrans);
-    let mut info = [0u8; AT + size_of::<u32>()];
+pub fn tcp_handshake(socket: BorrowedFd<'_>) -> Result<(u32, Option<Duration>), OsError> {
+    const RETRANSMITS: usize = offset_of!(libc::tcp_info, tcpi_total_retrans);
+    const RTT: usize = offset_of!(libc::tcp_info, tcpi_rtt);
+    let mut info = [0u8; RETRANSMITS + size_of::<u32>()];
     let mut len = info.len() as libc::socklen_t;
     let (level, name) = (libc::IPPROTO_TCP, libc::TCP_INFO);
     // SAFETY: getsockopt(2): "optval and optlen … identify a buffer in which the value for the requested option(s) are to be
@@ -203,7 +206,9 @@ pub fn tcp_retransmits(socket: BorrowedFd<'_>) -> Result<u32, OsError> {
     if result < 0 {
         return Err(io::Error::last_os_error().into());
     }
-    super::address::array(&info, AT).map(u32::from_ne_bytes).ok_or(OsError::EINVAL)
+    let figure = |at| super::address::array(&info, at).map(u32::from_ne_bytes).ok_or(OsError::EINVAL);
+    let rtt = Some(figure(RTT)?).filter(|&micros| micros > 0);
+    Ok((figure(RETRANSMITS)?, rtt.map(|micros| Duration::from_micros(micros.into()))))
 }
 
 fn set_octets(socket: BorrowedFd<'_>, level: libc::c_int, name: libc::c_int, value: &[u8]) -> Result<(), OsError> {

@@ -1,7 +1,7 @@
 //! Connections: over TCP or a local stream socket, with or without an exchange over them.
 
 use super::{Entry, Exchange, Value};
-use crate::channel::{CloseHow, ClosedHow};
+use crate::channel::{CloseHow, ClosedHow, Opened};
 use crate::engine::outcome::{ExchangeFailure, ExchangeReply};
 use crate::types::{Port, Stamp};
 
@@ -26,7 +26,7 @@ impl Default for Connect {
 /// An open connection whose exchange is not complete.
 #[derive(Debug)]
 pub(in crate::ping) struct Established {
-    pub(in crate::ping) opened: Stamp,
+    pub(in crate::ping) opened: Opened,
     /// From here the answer's time counts.
     pub(in crate::ping) asked: Stamp,
     /// How many octets came.
@@ -36,7 +36,7 @@ pub(in crate::ping) struct Established {
 }
 
 impl Established {
-    pub(in crate::ping) const fn new(opened: Stamp, asked: Stamp) -> Self {
+    pub(in crate::ping) const fn new(opened: Opened, asked: Stamp) -> Self {
         Established { opened, asked, octets: 0, tail: Vec::new() }
     }
 
@@ -84,6 +84,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::channel::Token;
 
     proptest! {
         #[test]
@@ -92,8 +93,9 @@ mod tests {
             cuts in proptest::collection::vec(1..7_usize, 40),
         ) {
             let exchange = Exchange { data: Arc::new([]), expect: Some(expected.clone().into()) };
+            let opened = Opened { token: Token::new(0), stamp: Stamp::default(), local: None, retransmits: 0, handshake: None };
             let whole: Vec<u8> = before.iter().chain(&expected).copied().collect();
-            let (mut established, mut rest, mut seen) = (Established::new(Stamp::default(), Stamp::default()), &whole[..], 0);
+            let (mut established, mut rest, mut seen) = (Established::new(opened, Stamp::default()), &whole[..], 0);
             for cut in cuts {
                 let (part, remaining) = rest.split_at(cut.min(rest.len()));
                 seen += part.len();

@@ -1,15 +1,20 @@
 //! Replies and ICMP errors about the probes of a series, each counted once.
 
+use std::time::Duration;
+
 use super::{Context, Series};
 use crate::channel::ErrorOrigin;
 use crate::engine::decode::{EchoReply, IcmpError};
 use crate::engine::delay;
-use crate::engine::outcome::{Outcome, ProbeEvent, Refusal, Reply, Standing, State};
+use crate::engine::outcome::{MethodKind, Outcome, ProbeEvent, Refusal, Reply, Standing, State};
 use crate::ping::event::Event;
 use crate::ping::method::judge_echo;
 use crate::ping::probe::ProbeState;
 use crate::types::{ProbeId, Stamp};
 use crate::wire::icmp::ErrorKind;
+
+/// When the kernel repeats the first SYN of a connection at the earliest (RFC 6298 §2.1).
+const SYN_REPEATED_AFTER: Duration = Duration::from_secs(1);
 
 impl Series {
     /// A reply to a probe that left.
@@ -78,10 +83,14 @@ impl Series {
 
     /// An event about an answer that came from the target.
     pub(super) fn answer(&self, id: ProbeId, sent: &Stamp, arrived: &Stamp, outcome: Outcome) -> ProbeEvent {
+        // A reset and an ICMP error do not name the SYN they are about.
+        let names_its_syn = self.subject.method != MethodKind::Tcp
+            || !matches!(outcome, Outcome::Refused(Refusal::Reset) | Outcome::Error(_));
+        let delay = Some(self.delay(sent, arrived));
         ProbeEvent {
             responder: self.subject.address,
             responder_port: self.subject.port,
-            delay: Some(self.delay(sent, arrived)),
+            delay: delay.filter(|delay| names_its_syn || delay.user.as_duration() < SYN_REPEATED_AFTER),
             ..self.event(id, sent.user.wall, arrived.kernel.unwrap_or(arrived.user.wall), outcome)
         }
     }

@@ -69,7 +69,8 @@ impl Series {
         }
         self.seen_open = true;
         self.syn_retransmits += u64::from(opened.retransmits);
-        if opened.retransmits > 0 && standing == Standing::First {
+        let after = opened.stamp.user.mono.since(sent.user.mono);
+        if standing == Standing::First && !delay::answers_first_syn(opened, after) {
             // The probe is one SYN, and that SYN was not answered: only another one was, sent later.
             self.lose(id, context);
             standing = Standing::Late;
@@ -78,7 +79,7 @@ impl Series {
         let connection = self.connections.held.get_mut(&id);
         if let (Standing::First, Some(exchange), Some(connection)) = (standing, exchange, connection) {
             let asked = if exchange.data.is_empty() { opened.stamp } else { Stamp::user(context.now) };
-            connection.established = Some(Established::new(opened.stamp, asked));
+            connection.established = Some(Established::new(*opened, asked));
             if !exchange.data.is_empty() {
                 let token = self.token(id);
                 context.orders.push_back(ConnectionOrder::Write { token, data: exchange.data });
@@ -106,11 +107,11 @@ impl Series {
         }
         let (rtt, _) = delay::between(&established.asked, &data.stamp);
         let (opened, reply) = (established.opened, ExchangeReply { rtt, octets: established.octets });
-        let mut event = self.answer(id, &sent, &opened, self.connected(0, Some(reply)));
+        let mut event = self.answer(id, &sent, &opened.stamp, self.connected(opened.retransmits, Some(reply)));
         event.at = data.stamp.user.wall;
         self.exchanges.record(rtt);
         self.release(id, context);
-        self.deliver(standing, event, Some(opened), context);
+        self.deliver(standing, event, Some(opened.stamp), context);
     }
 
     /// A connection, or the attempt to open one, ended.
@@ -121,14 +122,15 @@ impl Series {
         }
         let established = self.connections.established(id);
         let failure = established.as_ref().map(|established| established.failure(Some(closed.how)));
-        let opened = established.map(|established| established.opened);
+        let opened = established.map(|established| established.opened.stamp);
         match closed.how {
             ClosedHow::Failed(OsError::ECONNREFUSED) | ClosedHow::Fin | ClosedHow::Reset => {
                 let refusal = Outcome::Refused(failure.map_or(Refusal::Reset, Refusal::Exchange));
                 let runs_to = opened.unwrap_or(closed.stamp);
                 let mut event = self.answer(id, &sent, &runs_to, refusal);
                 event.at = closed.stamp.kernel.unwrap_or(closed.stamp.user.wall);
-                self.deliver(standing, event, Some(runs_to), context);
+                let runs_to = event.delay.map(|_| runs_to);
+                self.deliver(standing, event, runs_to, context);
             }
             // The kernel gave up: nothing came.
             ClosedHow::Failed(OsError::ETIMEDOUT) => self.lose(id, context),

@@ -22,9 +22,9 @@ use super::path::hop::Arrival;
 use crate::channel::{
     Arena, CloseHow, ClosedHow, Control, Inbound, LaneId, Order, OsError, Outbox, Profile, Protocol, Token,
 };
-use crate::engine::Destination;
 use crate::engine::outcome::{MethodKind, Outcome, Pace, Payload, Refusal, Spec, Subject, SubjectId, Wait};
 use crate::engine::pace::Cap;
+use crate::engine::{Destination, delay};
 use crate::types::{Family, Instant, IpEndpoint, Mtu, Now, ProbeId, Stamp};
 
 /// Probes that leave per turn before answers are read: a receive buffer holds a few hundred.
@@ -333,7 +333,10 @@ impl Fleet {
                 let probe = ProbeId::new(refused.token.get());
                 Some(Arrived::Refused(probe, self.probes.remove(probe)?, refused.error, refused.mtu))
             }
-            Inbound::Opened(opened) => self.connection(opened.token, opened.stamp, connected()),
+            // A probe is one SYN: an answer to a repetition has no delay, and is none.
+            Inbound::Opened(opened) if delay::answers_first_syn(opened, opened.handshake.unwrap_or_default()) => {
+                self.connection(opened.token, opened.stamp, connected())
+            }
             Inbound::Closed(closed) if closed.how == ClosedHow::Reset => {
                 self.connection(closed.token, closed.stamp, Outcome::Refused(Refusal::Reset))
             }
@@ -342,6 +345,7 @@ impl Fleet {
             Inbound::Accepted(_)
             | Inbound::Data(_)
             | Inbound::Drained { .. }
+            | Inbound::Opened(_)
             | Inbound::Closed(_)
             | Inbound::Dropped(_)
             | Inbound::Clock(_) => None,

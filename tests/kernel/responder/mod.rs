@@ -23,8 +23,8 @@ pub fn serve(ready: impl FnOnce()) {
 }
 
 /// What is routed into the device comes out of it again, a while later.
-pub fn detour(ready: impl FnOnce()) {
-    work(open_tun("ip link set tun0 up"), ready, |packet| vec![(DETOUR, packet.to_vec())]);
+pub fn detour(delay: Duration, ready: impl FnOnce()) {
+    work(open_tun("ip link set tun0 up"), ready, |packet| vec![(delay, packet.to_vec())]);
 }
 
 fn work(mut tun: File, ready: impl FnOnce(), answers: impl Fn(&[u8]) -> Vec<(Duration, Vec<u8>)>) {
@@ -74,9 +74,6 @@ fn open_tun(setup: &str) -> File {
     assert!(Command::new("sh").args(["-ec", setup]).status().is_ok_and(|status| status.success()), "{setup}");
     tun
 }
-
-/// How long a detour takes.
-pub const DETOUR: Duration = Duration::from_millis(20);
 
 /// Later than a short wait, but short enough for tests.
 pub const LATE: Duration = Duration::from_millis(400);

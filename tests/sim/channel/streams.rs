@@ -89,11 +89,11 @@ fn a_closed_port_refuses_after_a_round_trip() {
 }
 
 #[test]
-fn a_filtered_port_is_given_up_after_one_more_syn() {
+fn a_filtered_port_is_given_up_after_two_more_syns() {
     let mut rig = Rig::open(&listening(TcpService::Silent), &[tcp()]);
     rig.connect(TCP, Header::default());
     assert_eq!(story(&rig.answers(ms(30_000))), [line(3000, "closed Failed(OsError(110))")]);
-    assert_eq!(rig.log.times(), [ms(0), ms(1000)]);
+    assert_eq!(rig.log.times(), [ms(0), ms(1000), ms(2000)]);
 }
 
 #[test]

@@ -88,6 +88,7 @@ fn a_kernel_that_gives_up_first_makes_the_probe_filtered_too() {
     let run = ping_services(&serving(TcpService::Silent), &[(TARGET, PORT)], &tcp(), patient);
     assert_eq!((run.counts().lost, run.timeouts()), (1, vec![(1, SECOND * 3)]));
     assert_eq!(run.silences(), [(State::Filtered, false)]);
+    assert_eq!(run.log.packets().len(), 3, "once a second");
 }
 
 #[test]
@@ -140,6 +141,60 @@ fn a_port_that_opens_by_a_repeated_syn_is_open_late_and_lost() {
         assert_eq!(run.summary().rtt.map(|rtt| (rtt.count, rtt.max)), Some((2, 10_000_000)));
         assert_eq!((run.summary().syn_retransmits, state(&run)), (1, Some(State::Open)));
     }
+}
+
+#[test]
+fn a_connection_that_takes_longer_than_a_second_opens_within_its_wait() {
+    let link = Link::after(ms(750));
+    for target in BOTH {
+        let run = |wait, method: &Method| {
+            let network = over(link.clone(), |node| node.tcp(PORT, TcpService::Accept(Peer::answer("200"))));
+            let config = Config { spec: waiting(wait), ..config() };
+            ping_services(&network, &[(target, PORT)], method, config)
+        };
+        let patient = run(Wait::Exactly(SECOND * 8), &tcp());
+        assert_eq!(patient.counts(), Counts { sent: 3, received: 3, ..Counts::default() });
+        for reply in patient.replies() {
+            assert_eq!((reply.rtt(), reply.syn_retransmits()), (Rtt::from(ms(1500)), Some(1)));
+        }
+        let asking = run(Wait::Exactly(SECOND * 8), &saying("GET", Some("200")));
+        assert_eq!(asking.counts(), Counts { sent: 3, received: 3, ..Counts::default() });
+        for reply in asking.replies() {
+            assert_eq!((reply.rtt(), reply.syn_retransmits()), (Rtt::from(ms(1500)), Some(1)));
+            assert_eq!(reply.exchange().map(|answer| answer.rtt), Some(Rtt::from(ms(1500))));
+        }
+        let usual = run(Wait::Default, &tcp());
+        assert_eq!((usual.counts().lost, usual.counts().late, state(&usual)), (3, 2, Some(State::Open)));
+    }
+}
+
+#[test]
+fn a_reset_within_the_wait_refuses_whichever_syn_it_answers() {
+    for (link, retransmitted) in [
+        (Link::after(ms(1750)), true),
+        (Link::after(ms(5)).outward(Way::after(ms(5)).lose([1])), true),
+        (Link::after(ms(499)), false),
+    ] {
+        let patient = Config { count: Some(1), spec: waiting(Wait::Exactly(SECOND * 8)), ..config() };
+        let run = ping_services(&over(link, |node| node), &[(TARGET, PORT)], &tcp(), patient);
+        assert_eq!(run.counts(), Counts { sent: 1, refused: 1, ..Counts::default() });
+        assert_eq!(state(&run), Some(State::Refused));
+        // Which SYN it answers is not known once there are several.
+        assert_eq!(run.refusals()[0].delay.is_none(), retransmitted);
+        assert_eq!(run.summary().rtt.is_none(), retransmitted);
+    }
+}
+
+#[test]
+fn an_icmp_error_after_a_repeated_syn_has_no_delay() {
+    let mut network = Network::new(1);
+    let router = Node::router(ip("203.0.113.1")).forwarding(Forwarding::Refuse(Failure::new(3, 1)));
+    let router = network.add(US, router, Link::after(ms(1600)));
+    network.default_route(router);
+    let patient = Config { count: Some(1), spec: waiting(Wait::Exactly(SECOND * 5)), ..config() };
+    let run = ping_services(&network, &[(TARGET, PORT)], &tcp(), patient);
+    assert_eq!(run.counts(), Counts { sent: 1, unreachable: 1, ..Counts::default() });
+    assert_eq!(run.errors()[0].delay, None);
 }
 
 #[test]
