@@ -84,7 +84,11 @@ pub fn real_main(tool: fn(&[OsString], &mut Env<'_>) -> u8) -> ExitCode {
             clock_error: net::clock_error(),
             interface_index: &net::interface_index,
             source_for: &net::source_for,
-            open: &mut net::open_several,
+            open: &mut |plan, workers| {
+                let opened = net::open_several(plan, workers);
+                output.detach();
+                opened
+            },
             die_by: net::die_by,
         },
     );

@@ -25,8 +25,9 @@ pub enum Stream {
 }
 
 /// Collects what is written to both streams, and at a flush hands it to a thread that writes it in the same order, whole lines
-/// at a time: a reader that stalls never stops the caller, until 8 MiB wait for it. The thread starts at the first flush, not
-/// before: a run that is over at once needs none. Where no thread can be had, the caller writes.
+/// at a time: a reader that stalls never stops the caller, until 8 MiB wait for it. The thread starts at the first flush after
+/// [`Output::detach`], not before: a run that is over at once needs none. Until then, and where no thread can be had, the caller
+/// writes.
 ///
 /// An error of a stream is returned by every later flush; the other stream is still written.
 pub struct Output<O, E> {
@@ -40,6 +41,7 @@ pub struct Output<O, E> {
 #[derive(Default)]
 struct Local {
     collected: Queue,
+    detached: bool,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -187,6 +189,11 @@ impl<O: Write + Send + 'static, E: Write + Send + 'static> Output<O, E> {
         Output { local: RefCell::default(), shared: Arc::new(shared), ending }
     }
 
+    /// Writing may happen on another thread from now on: one that started before privileges were dropped would keep them.
+    pub fn detach(&self) {
+        self.local.borrow_mut().detached = true;
+    }
+
     /// One of the streams. Standard error is flushed after each line.
     pub fn stream(&self, stream: Stream) -> impl Write {
         Handle { output: self, stream }
@@ -229,15 +236,14 @@ impl<O: Write + Send + 'static, E: Write + Send + 'static> Output<O, E> {
         if local.collected.is_empty() {
             return self.shared.lock().report();
         }
-        if local.thread.is_none() {
+        if local.thread.is_none() && local.detached {
             let shared = Arc::clone(&self.shared);
-            let thread = net::thread("output");
-            let Ok(thread) = thread.spawn(move || shared.pump()) else {
-                self.shared.write(&local.collected);
-                local.collected.clear();
-                return self.shared.lock().report();
-            };
-            local.thread = Some(thread);
+            local.thread = net::thread("output").spawn(move || shared.pump()).ok();
+        }
+        if local.thread.is_none() {
+            self.shared.write(&local.collected);
+            local.collected.clear();
+            return self.shared.lock().report();
         }
         let mut state = self.shared.wait_while(State::is_full, self.ending, 0);
         state.report()?;
@@ -343,7 +349,9 @@ mod tests {
         let (permit, gate) = sync_channel(16);
         let (gate, written) = (Arc::new(Mutex::new(gate)), Arc::new(Mutex::new(Vec::new())));
         let stream = || Gated(Arc::clone(&gate), Arc::clone(&written));
-        (Output::new(stream(), stream(), ending), permit, written)
+        let output = Output::new(stream(), stream(), ending);
+        output.detach();
+        (output, permit, written)
     }
 
     fn text(written: &Written) -> String {
@@ -437,6 +445,7 @@ mod tests {
         let written = Written::default();
         let data = Gated(Arc::new(Mutex::new(gate)), Arc::default());
         let output = Output::new(data, Kept(Arc::clone(&written)), running);
+        output.detach();
         output.stream(Stream::Data).write_all(b"a result\n").unwrap();
         writeln!(output.stream(Stream::Talk), "a message").unwrap();
         assert_eq!(output.finish().unwrap_err().kind(), io::ErrorKind::BrokenPipe);
@@ -463,6 +472,19 @@ mod tests {
         data.write_all(b"not written").unwrap();
         drop(data);
         assert_eq!(output.finish().unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+    }
+
+    #[test]
+    fn nothing_is_written_on_another_thread_before_that_is_allowed() {
+        let written = Written::default();
+        let output = Output::new(Kept(Arc::clone(&written)), Kept(Arc::clone(&written)), running);
+        writeln!(output.stream(Stream::Talk), "a hint").unwrap();
+        assert!(text(&written) == "a hint\n" && output.local.borrow().thread.is_none());
+        output.detach();
+        writeln!(output.stream(Stream::Talk), "a message").unwrap();
+        assert!(output.local.borrow().thread.is_some());
+        output.finish().unwrap();
+        assert_eq!(text(&written), "a hint\na message\n");
     }
 
     #[test]

@@ -103,7 +103,9 @@ fn no_capability_is_left_while_rping_probes() {
     let Some(lab) = Plan::chain(1).with_ping_sockets().build() else { return };
     let target = lab.target_v4();
     for privilege in [Privilege::Root, Privilege::OnlyNetRaw, Privilege::Nothing] {
-        let mut run = lab.host().start(Tool::Rping, privilege, &["-H", "-c1000", "-i0.05", &target]);
+        let mut run = lab.host().start(Tool::Rping, privilege, &["-H", "-c1000", "-i0.05", "-W100", &target]);
+        // Said before the sockets are open.
+        run.until(Source::Talk, "-W 100 is ");
         run.until(Source::Data, "icmp_seq=2");
         assert_no_capability(&run);
         run.signal("INT");
