@@ -17,9 +17,10 @@ use crate::trace::path::hop::{Arrival, Meaning, Slot};
 use crate::trace::path::schedule::{Next, Window};
 use crate::types::{Instant, Mtu, ProbeId, Stamp, Ttl, WallTime};
 
-/// How long an answer counts without `-w`; over connections, which the kernel gives up after two SYN, shorter.
+/// How long an answer counts without `-w`; over connections only until the kernel repeats the SYN (RFC 6298 §2.1): a reset or an
+/// ICMP error after that would hide a loss.
 const COUNTS_FOR: Duration = Duration::from_secs(10);
-const CONNECTION_COUNTS_FOR: Duration = Duration::from_secs(3);
+const CONNECTION_COUNTS_FOR: Duration = Duration::from_secs(1);
 /// How long the last answers are waited for at least.
 const LAST_WAIT: Duration = Duration::from_secs(1);
 /// How many TTLs further each cycle the search for a destination that no longer answers goes, from the second such cycle on.
