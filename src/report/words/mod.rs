@@ -1,9 +1,5 @@
-//! What the formats share: escaping, numbers, CSV records and the messages of ICMP errors.
+//! What the formats share: numbers, CSV records and the messages of ICMP errors.
 
 pub(in crate::report) mod csv;
-mod escape;
 pub(super) mod message;
 pub(super) mod number;
-
-pub(super) use escape::is_visible;
-pub use escape::{escape, printable};
