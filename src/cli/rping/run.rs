@@ -156,7 +156,6 @@ impl Rping<'_> {
     pub(super) fn lane(&self, family: Family, protocol: Protocol, bound: &Binding) -> LanePlan {
         let (packet, socket) = (&self.args.packet, &self.args.socket);
         let choice = if protocol == Protocol::Icmp { socket.socket.unwrap_or_default() } else { SocketChoice::Auto };
-        let plan = LanePlan::new(family, protocol, choice);
         LanePlan {
             source: bound.source,
             interface: bound.interface.clone(),
@@ -168,13 +167,12 @@ impl Rping<'_> {
             fragmentation: packet.fragmentation,
             send_buffer: socket.sndbuf,
             source_port: self.args.method.sport.filter(|_| protocol == Protocol::Udp),
-            multicast_loop: !socket.no_loopback,
-            connect_wait: match self.args.run.timeout {
-                None => plan.connect_wait,
-                Some(span) if span.duration.is_zero() => Duration::MAX,
-                Some(span) => span.duration,
-            },
-            ..plan
+            no_multicast_loop: socket.no_loopback,
+            connect_wait: self.args.run.timeout.map(|span| match span.duration {
+                Duration::ZERO => Duration::MAX,
+                wait => wait,
+            }),
+            ..LanePlan::new(family, protocol, choice)
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::IpAddr;
+use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use crate::channel::{Fragmentation, LanePlan, Plan, Protocol, SocketChoice, SocketKind, Zones};
@@ -154,16 +155,15 @@ impl Rtrace<'_> {
             Method::Auto if protocol == Protocol::Udp && !self.prefers_udp(family) => SocketChoice::Dgram,
             _ => self.args.method.socket,
         };
-        let plan = LanePlan::new(family, protocol, socket);
         LanePlan {
             own_headers: own_headers && method != Method::Tcpconn,
             source: packet.source,
             interface: packet.interface.as_deref().map(Into::into),
             source_port: self.source_port().filter(|_| protocol != Protocol::Icmp),
             flows: match (method, self.args.method.flows) {
-                (Method::Default | Method::Udp | Method::Tcp, Some(_)) => flow_count(self.args) as u16,
-                (Method::Udp, None) => self.flows(),
-                _ => 1,
+                (Method::Default | Method::Udp | Method::Tcp, Some(flows)) => NonZeroU16::new(flows as u16),
+                (Method::Udp, None) => NonZeroU16::new(self.flows()),
+                _ => None,
             },
             tos: self.tos(),
             flow_label: packet.flow_label.filter(|_| family == Family::V6),
@@ -179,8 +179,8 @@ impl Rtrace<'_> {
                     Some(Rate::Max) | None => 0.0,
                 },
             ),
-            connect_wait: self.args.timing.wait.map_or(plan.connect_wait, |wait| wait.max),
-            ..plan
+            connect_wait: self.args.timing.wait.map(|wait| wait.max),
+            ..LanePlan::new(family, protocol, socket)
         }
     }
 
