@@ -12,7 +12,7 @@ mod plan;
 
 use std::fmt;
 
-use crate::types::{Family, FlowLabel, Ident, Instant, Now, Tos, serialize_as_name};
+use crate::types::{Family, FlowLabel, Ident, Instant, Now, Tos};
 
 pub use arena::{Arena, Span};
 pub use inbound::{
@@ -23,7 +23,7 @@ pub use order::{CloseHow, Header, Open, Order, Outbox, Transmit, Write};
 pub use os_error::OsError;
 pub use plan::{
     AddressLookup, Attempt, Fragmentation, Group, LanePlan, LaneRefused, Lookup, OpenedLanes, Plan, PostControl,
-    Sandbox, SendStamps, SocketChoice, Zones,
+    SendStamps, SocketChoice, Zones,
 };
 
 /// All sockets of one thread, grouped in lanes; its clocks; and the only call that blocks.
@@ -132,13 +132,10 @@ impl SocketKind {
     }
 }
 
-serialize_as_name!(SocketKind);
-
 /// The protocol of a lane.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Protocol {
     /// ICMP or ICMPv6, after the lane's family.
-    #[default]
     Icmp,
     /// UDP.
     Udp,

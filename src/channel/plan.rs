@@ -1,8 +1,6 @@
 //! Which lanes a run needs: [`Plan`], and the result of opening them: [`OpenedLanes`].
 
-use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,30 +18,6 @@ pub struct Plan {
     pub origins: Option<Zones>,
     /// Name servers for these lookups; empty: the system's.
     pub resolvers: Vec<SocketAddr>,
-    /// Whether the process is confined to what probing needs once the lanes are open, as far as the kernel can do that.
-    pub sandbox: bool,
-}
-
-/// What confines the process once its lanes are open, or why that does not.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sandbox {
-    /// A filter of system calls.
-    pub calls: Result<(), Box<str>>,
-    /// A restriction of files.
-    pub files: Result<(), Box<str>>,
-}
-
-impl fmt::Display for Sandbox {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.calls {
-            Ok(()) => f.write_str("system calls filtered")?,
-            Err(why) => write!(f, "system calls not filtered ({why})")?,
-        }
-        match &self.files {
-            Ok(()) => f.write_str(", files restricted"),
-            Err(why) => write!(f, ", files not restricted ({why})"),
-        }
-    }
 }
 
 /// DNS zones whose TXT records hold the origin of an address. The name is the address's octets (IPv4) or nibbles (IPv6) in
@@ -97,7 +71,7 @@ pub enum Fragmentation {
 }
 
 /// One lane.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LanePlan {
     /// Address family; without meaning for local sockets.
     pub family: Family,
@@ -122,8 +96,8 @@ pub struct LanePlan {
     /// means raw where allowed, else datagram, and a raw UDP or TCP lane receives the host's ICMP messages as datagrams of flow
     /// [`super::ERROR_FLOW`].
     pub own_headers: bool,
-    /// How many sockets with source ports (UDP) or identifiers (ICMP datagram) of their own, if more than one.
-    pub flows: Option<NonZeroU16>,
+    /// How many sockets with source ports (UDP) or identifiers (ICMP datagram) of their own; at least 1.
+    pub flows: u16,
     /// TTL of packets whose orders do not set it.
     pub ttl: Option<Ttl>,
     /// TOS of packets whose orders do not set it.
@@ -136,18 +110,17 @@ pub struct LanePlan {
     pub fragmentation: Option<Fragmentation>,
     /// Send buffer in octets (`SO_SNDBUF`).
     pub send_buffer: Option<u32>,
-    /// Whether the kernel refuses packets to broadcast addresses, with EACCES.
-    pub refuse_broadcast: bool,
+    /// Whether packets may be sent to broadcast addresses; if not, the kernel refuses them with EACCES.
+    pub broadcast: bool,
     /// Receive buffer in octets (`SO_RCVBUF`, and beyond the system's limit `SO_RCVBUFFORCE`); `None` is room for
     /// about a thousand small packets. With the kernel's overhead, a packet counts at least 768 octets.
     pub receive_buffer: Option<u32>,
-    /// Whether this host does not receive its own multicast probes (`IP_MULTICAST_LOOP`).
-    pub no_multicast_loop: bool,
+    /// Whether this host receives its own multicast probes (`IP_MULTICAST_LOOP`); the kernel's default is yes.
+    pub multicast_loop: bool,
     /// Bypass the routing table (`SO_DONTROUTE`).
     pub dont_route: bool,
-    /// How long a TCP connection may take to open: until then, and somewhat longer, the kernel repeats SYNs;
-    /// `None`: two seconds.
-    pub connect_wait: Option<Duration>,
+    /// How long a TCP connection may take to open: until then, and somewhat longer, the kernel repeats SYNs.
+    pub connect_wait: Duration,
     /// Stamps of sent packets (`SO_TIMESTAMPING`), where the kernel supports them.
     pub send_stamps: SendStamps,
 }
@@ -155,12 +128,31 @@ pub struct LanePlan {
 impl LanePlan {
     /// A lane with default settings.
     pub fn new(family: Family, protocol: Protocol, socket: SocketChoice) -> Self {
-        LanePlan { family, protocol, socket, ..LanePlan::default() }
-    }
-
-    /// How many flows it has; at least 1.
-    pub fn flow_count(&self) -> u16 {
-        self.flows.map_or(1, NonZeroU16::get)
+        LanePlan {
+            family,
+            protocol,
+            socket,
+            listen: None,
+            groups: Vec::new(),
+            source: None,
+            interface: None,
+            source_port: None,
+            ident: None,
+            own_headers: false,
+            flows: 1,
+            ttl: None,
+            tos: None,
+            flow_label: None,
+            mark: None,
+            fragmentation: None,
+            send_buffer: None,
+            broadcast: true,
+            receive_buffer: None,
+            multicast_loop: true,
+            dont_route: false,
+            connect_wait: Duration::from_secs(2),
+            send_stamps: SendStamps::default(),
+        }
     }
 
     /// The `TCP_SYNCNT` with which the kernel gives up after [`LanePlan::connect_wait`] and not before. It gives up when this many
@@ -172,7 +164,7 @@ impl LanePlan {
         const LONGEST: u64 = 120;
         /// The kernel's MAX_TCP_SYNCNT.
         const MOST: u32 = 127;
-        let seconds = self.connect_wait.map_or(2, |wait| wait.as_secs());
+        let seconds = self.connect_wait.as_secs();
         let count = match seconds.checked_sub(DOUBLING.0) {
             None => (seconds + 1).ilog2(),
             Some(beyond) => u32::try_from(beyond / LONGEST).unwrap_or(MOST).saturating_add(DOUBLING.1 + 1),
@@ -233,8 +225,6 @@ pub struct OpenedLanes {
     pub lookup: Option<Lookup>,
     /// Forward lookups.
     pub addresses: AddressLookup,
-    /// What confines the process, if the plan asks for that and this build can.
-    pub sandbox: Option<Sandbox>,
     /// For other threads; `None` where virtual time allows none.
     pub post: Option<PostControl>,
 }
@@ -245,10 +235,8 @@ mod tests {
 
     #[test]
     fn the_kernel_gives_up_after_the_wait_for_a_connection_and_not_before() {
-        let plan = |connect_wait| LanePlan {
-            connect_wait: Some(connect_wait),
-            ..LanePlan::new(Family::V4, Protocol::Tcp, SocketChoice::Auto)
-        };
+        let plan =
+            |connect_wait| LanePlan { connect_wait, ..LanePlan::new(Family::V4, Protocol::Tcp, SocketChoice::Auto) };
         // tcp_model_timeout() of the kernel.
         let gives_up = |count: u32| match count {
             0..=6 => (2 << count) - 1,

@@ -6,16 +6,16 @@ use std::path::Path;
 use socket2::Type;
 
 use super::ident;
-use super::lane::{self, Lane, LaneSocket};
+use super::lane::{Lane, LaneSocket};
 use super::socket::{self, OpenFailure};
 use super::stamp::Departures;
 use super::sys::{filter, option};
 use super::{connect, header, limit, listen, raw};
 use crate::channel::{
-    Attempt, ErrorPath, Header, LaneId, LaneIdent, LanePlan, LaneRefused, Layer, OsError, Owner, Profile, Protocol,
-    SendStamps, SocketChoice, SocketKind,
+    Attempt, ErrorPath, Header, LaneHeader, LaneId, LaneIdent, LanePlan, LaneRefused, Layer, OsError, Owner, Profile,
+    Protocol, SendStamps, SocketChoice, SocketKind,
 };
-use crate::types::{Endpoint, Family};
+use crate::types::{Endpoint, Family, Ident};
 
 /// Opens what `plan` asks for, with the first socket type that it allows and the kernel permits.
 ///
@@ -78,16 +78,26 @@ fn open_raw(id: LaneId, plan: &LanePlan) -> Result<Lane, OpenFailure> {
     }
     header::include(&socket, plan)?;
     socket::bind_device(&socket, plan)?;
-    socket::bind_source(&socket, plan)?;
-    let profile = Profile {
-        socket: SocketKind::Raw,
-        received_at: plan.family.pick(Layer::Ip, Layer::Transport),
-        ident: LaneIdent { ident: reservation.ident, owner: Owner::Ours, exclusive: reservation.is_exclusive() },
+    if plan.source.is_some() {
+        socket::bind(&socket, plan, None)?;
+    }
+    let (received_at, checksum) = match plan.family {
+        Family::V4 => (Layer::Ip, Owner::Ours),
         // RFC 3542 §3.1: the kernel computes the checksum of ICMPv6 raw sockets.
-        checksum: plan.family.pick(Owner::Ours, Owner::Kernel),
+        Family::V6 => (Layer::Transport, Owner::Kernel),
+    };
+    let profile = Profile {
+        family: plan.family,
+        protocol: plan.protocol,
+        socket: SocketKind::Raw,
+        received_at,
+        quote_at: Layer::Transport,
+        ident: LaneIdent { ident: reservation.ident, owner: Owner::Ours, exclusive: reservation.is_exclusive() },
+        checksum,
         errors: ErrorPath::InBand,
+        max_open: 1,
         send_stamps: departures.stamps(),
-        ..lane::profile(plan, 1)
+        header: LaneHeader::of(plan),
     };
     let usual_ttl = header::usual_ttl(&socket);
     let sockets = vec![LaneSocket { usual_ttl, ..LaneSocket::new(socket, drops, departures) }];
@@ -95,7 +105,7 @@ fn open_raw(id: LaneId, plan: &LanePlan) -> Result<Lane, OpenFailure> {
 }
 
 fn open_dgram(id: LaneId, plan: &LanePlan) -> Result<Lane, OpenFailure> {
-    let flows = if plan.listen.is_some() { 1 } else { plan.flow_count() };
+    let flows = if plan.listen.is_some() { 1 } else { plan.flows.max(1) };
     let mut sockets = Vec::with_capacity(flows.into());
     for flow in 0..flows {
         let port = match (plan.protocol, plan.source_port) {
@@ -111,7 +121,7 @@ fn open_dgram(id: LaneId, plan: &LanePlan) -> Result<Lane, OpenFailure> {
             Some(at) => listen::bind_datagrams(&socket, plan, at)?,
             None => {
                 socket::report_errors(socket.as_fd(), plan.family)?;
-                socket::bind(&socket, plan, plan.source, port)?;
+                socket::bind(&socket, plan, port)?;
             }
         }
         listen::join_groups(&socket, plan)?;
@@ -125,12 +135,17 @@ fn open_dgram(id: LaneId, plan: &LanePlan) -> Result<Lane, OpenFailure> {
         _ => Layer::Payload,
     };
     let profile = Profile {
+        family: plan.family,
+        protocol: plan.protocol,
         socket: SocketKind::Dgram,
         received_at: start,
         quote_at: start,
-        ident: lane::kernels_ident(ident),
+        ident: LaneIdent { ident: Ident::new(ident), owner: Owner::Kernel, exclusive: true },
+        checksum: Owner::Kernel,
+        errors: ErrorPath::Queue,
+        max_open: flows.into(),
         send_stamps: sockets.first().map_or_else(SendStamps::default, |first| first.departures.stamps()),
-        ..lane::profile(plan, flows.into())
+        header: LaneHeader::of(plan),
     };
     Ok(Lane { id, profile, plan: plan.clone(), _file: None, sockets, _ident: None })
 }
@@ -145,7 +160,7 @@ fn open_local_dgram(id: LaneId, plan: &LanePlan) -> Result<Lane, OpenFailure> {
         // unix(7): binding to an address of the family alone is autobind.
         None => listen::bind_local(&socket, &Endpoint::Unix(Path::new("").into()), Type::DGRAM)?,
     };
-    let profile = Profile { socket: SocketKind::Dgram, ..lane::profile(plan, 1) };
+    let profile = Profile { socket: SocketKind::Dgram, max_open: 1, ..stream_profile(plan, 0) };
     let sockets = vec![LaneSocket::new(socket, 0, Departures::none())];
     Ok(Lane { id, profile, plan: plan.clone(), _file: file, sockets, _ident: None })
 }
@@ -155,7 +170,7 @@ fn open_local_dgram(id: LaneId, plan: &LanePlan) -> Result<Lane, OpenFailure> {
 fn open_stream(id: LaneId, plan: &LanePlan) -> Result<Lane, OpenFailure> {
     let mut lane = Lane {
         id,
-        profile: lane::profile(plan, limit::max_open()),
+        profile: stream_profile(plan, 0),
         plan: plan.clone(),
         _file: None,
         sockets: Vec::new(),
@@ -171,11 +186,27 @@ fn open_stream(id: LaneId, plan: &LanePlan) -> Result<Lane, OpenFailure> {
         }
         (Some(at), _) => {
             let socket = listen::tcp_listener(plan, at)?;
-            lane.profile.ident = lane::kernels_ident(socket::local_port(&socket)?);
+            lane.profile = stream_profile(plan, socket::local_port(&socket)?);
             lane.sockets.push(LaneSocket::new(socket, 0, Departures::none()));
         }
         (None, Protocol::Tcp) => drop(connect::tcp_socket(plan, &Header::default(), None)?),
         (None, _) => {}
     }
     Ok(lane)
+}
+
+fn stream_profile(plan: &LanePlan, port: u16) -> Profile {
+    Profile {
+        family: plan.family,
+        protocol: plan.protocol,
+        socket: SocketKind::Stream,
+        received_at: Layer::Payload,
+        quote_at: Layer::Transport,
+        ident: LaneIdent { ident: Ident::new(port), owner: Owner::Kernel, exclusive: true },
+        checksum: Owner::Kernel,
+        errors: ErrorPath::Queue,
+        max_open: limit::max_open(),
+        send_stamps: SendStamps::None,
+        header: LaneHeader::of(plan),
+    }
 }

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use rustix::event::epoll::EventFlags;
 use socket2::Socket;
 
 use super::clock;
@@ -10,7 +9,7 @@ use super::connect::{self, Begun, Progress};
 use super::connection::{Connection, Disposition, Spare, Turn};
 use super::lane::Lane;
 use super::listen;
-use super::poller::Poller;
+use super::poller::{Poller, Ready};
 use super::sys::message::Buffers;
 use crate::channel::{
     Accepted, CloseHow, Closed, ClosedHow, Inbound, LanePlan, Open, Opened, OsError, Refused, Sent, Token,
@@ -124,7 +123,7 @@ impl Streams {
     }
 
     /// A connection has become ready.
-    pub fn ready(&mut self, number: u64, ready: EventFlags, poller: &Poller, turn: &mut Turn<'_>) {
+    pub fn ready(&mut self, number: u64, ready: &Ready, poller: &Poller, turn: &mut Turn<'_>) {
         let Some(connection) = self.connections.get_mut(&number) else { return };
         let was_opening = connection.is_opening();
         let disposition = connection.ready(ready, turn);

@@ -20,8 +20,7 @@ pub use ping::{PingCsv, PingJson, PingJsonOptions, PingText, PingTextOptions, Sh
 pub use pong::{PongJson, PongText};
 pub use sweep::{SweepCsv, SweepJson, SweepProgress, SweepShow, SweepText};
 pub use trace::{TraceCsv, TraceJson, TraceJsonOptions, TraceText, TraceTextOptions, TraceView};
-
-pub use crate::types::{escape, printable};
+pub use words::{escape, printable};
 
 /// Where a report goes.
 pub struct Streams<'a> {

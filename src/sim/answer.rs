@@ -17,6 +17,9 @@ use crate::wire::udp;
 /// TOS of ICMP errors over IPv4: internetwork control (RFC 1812 §4.3.2.5).
 const ERROR_TOS: Tos = Tos::new(0xc0);
 
+/// Three requests for a neighbour, a second apart (RFC 4861 §10; Linux has the same for ARP).
+const RESOLUTION: Duration = Duration::from_secs(3);
+
 /// Packets a node sends towards us: how long from now, and what.
 pub(super) type Answers = Vec<(Duration, Vec<u8>)>;
 
@@ -28,6 +31,8 @@ pub(super) struct Responder {
     answered_to: [u64; 3],
     /// When the bucket of ICMP errors would be full again, had it no limit.
     errors_paid_until: Instant,
+    /// When the neighbour that was asked for last is known not to answer.
+    unresolved_at: Instant,
 }
 
 /// An answer, before it is sent.
@@ -92,6 +97,14 @@ impl Responder {
             Some(source) if !node.silent => self.fail(node, at, octets, source, failure, random),
             _ => Answers::new(),
         }
+    }
+
+    /// How long from `at` until a neighbour that does not answer is known not to.
+    pub(super) fn resolve(&mut self, at: Instant) -> Duration {
+        if self.unresolved_at <= at {
+            self.unresolved_at = at + RESOLUTION;
+        }
+        self.unresolved_at.since(at)
     }
 
     fn fail(

@@ -160,12 +160,19 @@ impl Fabric {
         if here != US {
             let family = Family::of(flight.destination);
             let last_hop = ip::parse(&flight.octets).is_ok_and(|packet| packet.ttl.get() <= 1);
+            if node.forwarding == Forwarding::DeadNeighbour && !last_hop {
+                packet::decrement_ttl(&mut flight.octets);
+                let known_after = responder.resolve(at);
+                let failure = Failure::host_unreachable(family);
+                let answers = responder.refuse(node, at, &flight.octets, failure, &mut self.random);
+                return return_home(at + known_after, &flight, answers, departures);
+            }
             let failure = match node.forwarding {
                 _ if flight.destination.is_multicast() && last_hop => return,
                 _ if last_hop => Some(Failure::time_exceeded(family)),
                 Forwarding::Refuse(failure) => Some(failure),
                 Forwarding::Drop => return,
-                Forwarding::Normal | Forwarding::To(_) => None,
+                Forwarding::Normal | Forwarding::To(_) | Forwarding::DeadNeighbour => None,
             };
             if let Some(failure) = failure {
                 let answers = responder.refuse(node, at, &flight.octets, failure, &mut self.random);

@@ -44,6 +44,9 @@ pub enum Forwarding {
     Normal,
     /// Answers them with this.
     Refuse(Failure),
+    /// Asks for a neighbour that does not answer: three seconds after the first of them, host unreachable about all that came
+    /// meanwhile.
+    DeadNeighbour,
     /// Drops them.
     Drop,
     /// Sends all of them over the link to this node, which makes loops.
@@ -91,6 +94,13 @@ impl Failure {
         match family {
             Family::V4 => Failure::new(3, 0),
             Family::V6 => Failure::new(1, 0),
+        }
+    }
+
+    pub(super) const fn host_unreachable(family: Family) -> Self {
+        match family {
+            Family::V4 => Failure::new(3, 1),
+            Family::V6 => Failure::new(1, 3),
         }
     }
 

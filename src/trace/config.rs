@@ -10,6 +10,9 @@ use crate::wire::as_table::AsTable;
 /// The first port of UDP probes, as in traceroute.
 const FIRST_UDP_PORT: Port = Port::new(33_434).unwrap();
 
+/// More targets than this are not given the time in which a router finds out that a neighbour does not answer.
+const PATIENT_TARGETS: usize = 64;
+
 /// A whole run.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -85,6 +88,11 @@ impl Config {
     pub(super) fn of_trace(&self, index: usize) -> Option<(&Target, u32)> {
         let flows = self.flows_per_target();
         Some((self.targets.get(index / flows)?, u32::try_from(index % flows).ok()?))
+    }
+
+    /// Whether a router is given the time to find out that a neighbour does not answer.
+    pub(super) fn is_patient(&self) -> bool {
+        self.wait.is_none() && self.targets.len() <= PATIENT_TARGETS
     }
 
     /// How many probes a trace has at most, but for the few that are sent again.

@@ -27,6 +27,9 @@ pub enum Event {
     Hop(Arc<Subject>, Arc<Hop>),
     /// The progress of a trace under way, on request (SIGQUIT).
     Interim(Interim),
+    /// Everything was sent, and nothing beyond the last hop that answered has answered yet: its router is given the time to find
+    /// out that a neighbour does not answer.
+    Waiting(Arc<Subject>),
     /// A trace is over.
     Ended(Arc<Trace>),
     /// All flows of a target are over.

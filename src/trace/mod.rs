@@ -24,18 +24,20 @@
 //! Without `-w`, a silent probe is given up
 //! - after the slowest RTT of its hop, or where its hop is silent and a later one answered the slowest RTT of the trace,
 //!   and as long again, but at least 100 ms and at most 1 s more;
-//! - beyond the last hop that answered, after three times the slowest RTT of the trace, at least 0.5 s and at most 2 s;
-//! - after 2 s where nothing has answered at all.
+//! - beyond the last hop that answered, after three times the slowest RTT of the trace, at least 0.5 s and at most 2 s (after 2 s
+//!   where nothing has answered at all), but not before 4 s after the first probe beyond it, unless there are more than 64 targets:
+//!   a router takes about 3 s to find out that a neighbour does not answer, and then says so.
 //!
 //! A probe that was given up still takes a late answer until its hop is final. A silent hop beyond the last that answered
-//! becomes final 2 s after its last probe, or when a later hop answers, or when the trace ends.
+//! becomes final 4 s after its last probe, or when a later hop answers, or when the trace ends.
 //!
 //! # Where a trace ends
 //!
 //! At the lowest TTL with an answer other than time exceeded, or after the second turn of a circle: two whole turns of two
 //! routers or more in which nothing disagrees. The target answered if it sent an echo reply or a datagram,
 //! or if a «port unreachable», «protocol unreachable» or «prohibited» comes from its own address: there it is the target's
-//! host that refuses. The same from another address, and every other unreachable, ends the trace without reaching.
+//! host that refuses. The same from another address, and every other unreachable, ends the trace without reaching. A router that cannot deliver answers for all probes that would
+//! run past it; where its own hop or its quote shows which router it is, the hop after it shows that.
 //!
 //! The quote in an answer of the target shows how far away it is, if it quotes one of our TTLs: a probe that ran past it
 //! serves as well as one of its own hop, and its answer is shown there. Where the quote is hidden or there is none, silent TTLs
@@ -59,7 +61,6 @@
 //! whole cookie; then the trace is reached, and the text shows the address. Time exceeded in reassembly, redirect and source
 //! quench answer no probe.
 
-mod annotation;
 mod config;
 mod ends;
 mod event;
@@ -77,7 +78,6 @@ pub mod watch;
 #[cfg(test)]
 mod testing;
 
-pub(crate) use annotation::annotation;
 pub use config::{Config, OriginSource, Ports, Wait};
 pub use ends::{Began, StopReason};
 pub use event::{Event, Interim, RunStatus};
@@ -86,5 +86,6 @@ pub use flows::{Flows, FlowsHop, FlowsResponder};
 pub use hop::{Hop, HopProbe, Origins, Responder, Response};
 pub use identify::signature::packet_octets;
 pub use mtu::MtuTracer;
+pub use path::wait::DEAD_NEIGHBOUR;
 pub use result::Trace;
 pub use tracer::Tracer;

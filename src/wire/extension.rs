@@ -2,14 +2,11 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use serde::{Serialize, Serializer};
-
 use super::checksum;
-use crate::types::{Family, Mtu, escaped, serialize_as_name};
+use crate::types::{Family, Mtu};
 
 /// One object of an extension structure.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(untagged)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Object {
     /// An MPLS label stack (RFC 4950), outermost label first.
     Mpls(Vec<LabelStackEntry>),
@@ -22,28 +19,12 @@ pub enum Object {
         /// C-Type.
         c_type: u8,
         /// The object's payload.
-        #[serde(rename = "hex", serialize_with = "hexadecimal")]
         payload: Vec<u8>,
     },
 }
 
-impl Object {
-    /// The labels of a stack; none of other objects.
-    pub fn labels(&self) -> &[LabelStackEntry] {
-        match self {
-            Object::Mpls(stack) => stack,
-            Object::Interface(_) | Object::Unknown { .. } => &[],
-        }
-    }
-}
-
-fn hexadecimal<S: Serializer>(octets: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
-    let digits: String = octets.iter().map(|octet| format!("{octet:02x}")).collect();
-    serializer.serialize_str(&digits)
-}
-
 /// One entry of an MPLS label stack (RFC 3032 §2.1, RFC 5462).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct LabelStackEntry {
     /// Label, 20 bits.
     pub label: u32,
@@ -56,7 +37,7 @@ pub struct LabelStackEntry {
 }
 
 /// The content of an Interface Information Object (RFC 5837 §4); each part is optional.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interface {
     /// Which interface it is about.
     pub role: InterfaceRole,
@@ -65,7 +46,6 @@ pub struct Interface {
     /// An address of the interface, or of the next hop.
     pub address: Option<IpAddr>,
     /// ifName as the router gave it, unescaped.
-    #[serde(serialize_with = "escaped")]
     pub name: Option<Box<str>>,
     /// Its MTU.
     pub mtu: Option<Mtu>,
@@ -115,7 +95,11 @@ pub const UNSTATED_AT: usize = 128;
 /// Routers that leave it 0 put the structure at offset 128 (RFC 4884 §5.5); that is believed only with version 2, a whole header
 /// and a right checksum (or none, and objects that fill it exactly). So is a length that breaks the rules of §5.1.
 pub fn split(family: Family, length_octet: u8, body: &[u8]) -> (&[u8], &[u8]) {
-    let quote_octets = usize::from(length_octet) * family.pick(4, 8);
+    let unit = match family {
+        Family::V4 => 4,
+        Family::V6 => 8,
+    };
+    let quote_octets = usize::from(length_octet) * unit;
     let stated = body.split_at_checked(quote_octets);
     if let Some(parts) = stated.filter(|(_, structure)| quote_octets > 0 && is_credible(structure)) {
         return parts;
@@ -210,8 +194,6 @@ impl InterfaceRole {
         }
     }
 }
-
-serialize_as_name!(InterfaceRole);
 
 impl Interface {
     /// `None` unless the payload holds exactly the parts that the C-Type announces.

@@ -7,7 +7,7 @@ use pnet::packet::icmp::echo_request::MutableEchoRequestPacket;
 use pnet::packet::icmp::{IcmpType, MutableIcmpPacket};
 
 use super::{WireError, checksum, extension};
-use crate::types::{Family, Ident, Mtu, Sequence, serialize_as_name};
+use crate::types::{Family, Ident, Mtu, Sequence};
 
 /// Octets of an ICMP header.
 pub const HEADER_OCTETS: usize = 8;
@@ -104,7 +104,7 @@ pub enum ErrorKind {
     NetUnreachable,
     /// ICMP 3/1; ICMPv6 1/3.
     HostUnreachable,
-    /// ICMP 3/2.
+    /// ICMP 3/2; ICMPv6 4/1 (unrecognized Next Header).
     ProtocolUnreachable,
     /// ICMP 3/3; ICMPv6 1/4.
     PortUnreachable,
@@ -130,7 +130,7 @@ pub enum ErrorKind {
     TimeExceeded,
     /// ICMP 11/1; ICMPv6 3/1.
     ReassemblyTimeExceeded,
-    /// ICMP 12; ICMPv6 4.
+    /// ICMP 12; any other code of ICMPv6 4.
     ParameterProblem,
     /// An error type we do not know.
     Unknown,
@@ -184,6 +184,7 @@ impl ErrorKind {
             (icmpv6::TYPE_PACKET_TOO_BIG, _) => ErrorKind::TooBig,
             (icmpv6::TYPE_TIME_EXCEEDED, 0) => ErrorKind::TimeExceeded,
             (icmpv6::TYPE_TIME_EXCEEDED, 1) => ErrorKind::ReassemblyTimeExceeded,
+            (icmpv6::TYPE_PARAMETER_PROBLEM, 1) => ErrorKind::ProtocolUnreachable,
             (icmpv6::TYPE_PARAMETER_PROBLEM, _) => ErrorKind::ParameterProblem,
             (icmpv6::TYPE_REDIRECT_MESSAGE, _) => ErrorKind::Redirect,
             _ => ErrorKind::Unknown,
@@ -218,8 +219,6 @@ impl ErrorKind {
         matches!(self, ErrorKind::SourceQuench | ErrorKind::Redirect)
     }
 }
-
-serialize_as_name!(ErrorKind);
 
 /// Reads an ICMP message of `family`, from its header on. Its checksum is not looked at.
 ///
@@ -327,7 +326,10 @@ pub fn push_balanced_echo_request(family: Family, echo: &Echo<'_>, wanted: u16, 
 
 /// Appends an echo request with a zero checksum field and gives its octets.
 fn push_unchecked<'a>(family: Family, echo: &Echo<'_>, out: &'a mut Vec<u8>) -> &'a mut [u8] {
-    let icmp_type = family.pick(icmpv4::TYPE_ECHO_REQUEST, icmpv6::TYPE_ECHO_REQUEST);
+    let icmp_type = match family {
+        Family::V4 => icmpv4::TYPE_ECHO_REQUEST,
+        Family::V6 => icmpv6::TYPE_ECHO_REQUEST,
+    };
     let start = out.len();
     out.resize(start + HEADER_OCTETS, 0);
     out.extend_from_slice(echo.payload);
@@ -389,7 +391,8 @@ mod tests {
             ((5, 1), (137, 0), ErrorKind::Redirect),
             ((11, 0), (3, 0), ErrorKind::TimeExceeded),
             ((11, 1), (3, 1), ErrorKind::ReassemblyTimeExceeded),
-            ((12, 0), (4, 1), ErrorKind::ParameterProblem),
+            ((3, 2), (4, 1), ErrorKind::ProtocolUnreachable),
+            ((12, 0), (4, 0), ErrorKind::ParameterProblem),
             ((11, 9), (100, 0), ErrorKind::Unknown),
         ] {
             assert_eq!(ErrorKind::of(Family::V4, icmp.0, icmp.1), kind);

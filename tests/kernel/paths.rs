@@ -481,3 +481,33 @@ fn a_tcp_trace_leaves_no_connection_behind() {
         }
     }
 }
+
+#[test]
+fn a_dead_host_beyond_the_last_router_and_on_the_own_network_is_reported_by_every_method() {
+    let Some(lab) = Plan::chain(2).with_ping_sockets().build() else { return };
+    // The kernel reports to itself over lo, and all runs together are more than it reports a second by default.
+    lab.host().sh("ip link set lo up; sysctl -qw net.ipv4.icmp_msgs_burst=10000 net.ipv4.icmp_msgs_per_sec=100000");
+    let mut runs = Vec::new();
+    for (number, (method, privilege)) in (70..).zip(METHODS) {
+        for (dead, path) in [
+            (format!("10.9.2.{number}"), vec![hop_v4(1), hop_v4(2), hop_v4(2)]),
+            (format!("fd09:2::{number}"), vec![hop_v6(1), hop_v6(2), hop_v6(2)]),
+            (format!("10.9.0.{number}"), vec!["10.9.0.1".to_owned()]),
+            (format!("fd09:0::{number}"), vec!["fd09::1".to_owned()]),
+        ] {
+            let run =
+                lab.host().start(Tool::Rtrace, privilege, &[method, &["--json", "-n", "-m", "5", &dead]].concat());
+            runs.push((method, privilege, dead, path, run));
+        }
+    }
+    for (method, privilege, dead, path, run) in runs {
+        let run = run.finish();
+        let trace = run.object("trace");
+        let what = format!("{method:?} {privilege:?} {dead}: {:?} {}", responders(&trace), run.stderr);
+        assert_eq!((run.code(), trace["stop_reason"].as_str()), (1, Some("unreachable")), "{what}");
+        let shown = responders(&trace);
+        assert_eq!(shown, path.iter().map(|hop| vec![hop.clone()]).collect::<Vec<_>>(), "{what}");
+        let last = &trace["hops"][path.len() - 1]["responders"][0];
+        assert_eq!(last["annotation"], "!H", "{what}");
+    }
+}

@@ -44,7 +44,7 @@ fn ping_services(network: &Network, targets: &[(&str, u16)], method: &Method, co
     let lane = |family| {
         let plan = LanePlan::new(family, protocol, SocketChoice::Auto);
         match config.spec.wait {
-            Wait::Exactly(connect_wait) => LanePlan { connect_wait: Some(connect_wait), ..plan },
+            Wait::Exactly(connect_wait) => LanePlan { connect_wait, ..plan },
             Wait::Default | Wait::Forever => plan,
         }
     };

@@ -61,7 +61,7 @@ impl Rping<'_> {
         self.hint_at_long_times(env);
         let bound = self.binding(env)?;
         let plan = self.plan(&choice, &asked, &bound);
-        let mut opened = env.open_once(&plan, self.verbose())?;
+        let mut opened = env.open_once(&plan)?;
         if self.args.packet.ident.is_some()
             && Lanes::of(&opened, &plan.lanes, |plan| plan.protocol == Protocol::Icmp)
                 .any(|profile| profile.ident.owner == Owner::Kernel)
@@ -147,25 +147,16 @@ impl Rping<'_> {
         Plan { lanes, ..self.lookups() }
     }
 
-    /// The program's name where more is to be said.
-    pub(super) fn verbose(&self) -> Option<&str> {
-        self.args.output.verbose.then_some(self.program)
-    }
-
     /// A plan without lanes.
     pub(super) fn lookups(&self) -> Plan {
         let output = &self.args.output;
-        Plan {
-            names: output.reverse_names,
-            resolvers: output.resolvers.clone(),
-            sandbox: !self.args.socket.no_sandbox,
-            ..Plan::default()
-        }
+        Plan { names: output.reverse_names, resolvers: output.resolvers.clone(), ..Plan::default() }
     }
 
     pub(super) fn lane(&self, family: Family, protocol: Protocol, bound: &Binding) -> LanePlan {
         let (packet, socket) = (&self.args.packet, &self.args.socket);
         let choice = if protocol == Protocol::Icmp { socket.socket.unwrap_or_default() } else { SocketChoice::Auto };
+        let plan = LanePlan::new(family, protocol, choice);
         LanePlan {
             source: bound.source,
             interface: bound.interface.clone(),
@@ -177,12 +168,13 @@ impl Rping<'_> {
             fragmentation: packet.fragmentation,
             send_buffer: socket.sndbuf,
             source_port: self.args.method.sport.filter(|_| protocol == Protocol::Udp),
-            no_multicast_loop: socket.no_loopback,
-            connect_wait: self.args.run.timeout.map(|span| match span.duration {
-                Duration::ZERO => Duration::MAX,
-                wait => wait,
-            }),
-            ..LanePlan::new(family, protocol, choice)
+            multicast_loop: !socket.no_loopback,
+            connect_wait: match self.args.run.timeout {
+                None => plan.connect_wait,
+                Some(span) if span.duration.is_zero() => Duration::MAX,
+                Some(span) => span.duration,
+            },
+            ..plan
         }
     }
 

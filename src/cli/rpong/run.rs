@@ -40,7 +40,7 @@ impl Rpong<'_> {
         rules::check(self.args)?;
         let wanted = self.wanted(env)?;
         let plan = self.plan(&wanted, env)?;
-        let opened = env.open_once(&plan, None)?;
+        let opened = env.open_once(&plan)?;
         let config = self.config(listeners(&wanted, &opened)?);
         let (program, quiet) = (self.program.into(), self.args.output.quiet);
         let is_json = self.args.output.format.chosen() == Format::Json;
@@ -97,7 +97,7 @@ impl Rpong<'_> {
                 )));
             }
         }
-        Ok(Plan { lanes, names: false, sandbox: !self.args.listeners.no_sandbox, ..Plan::default() })
+        Ok(Plan { lanes, names: false, ..Plan::default() })
     }
 
     fn lane(&self, wanted: &Wanted) -> LanePlan {
@@ -155,7 +155,10 @@ fn listeners(wanted: &[Wanted], opened: &OpenedLanes) -> Result<Vec<Listener>, C
             }
             Err(refused) => refused,
         };
-        let other = refused.family.pick(number.checked_add(1), number.checked_sub(1));
+        let other = match refused.family {
+            Family::V4 => number.checked_add(1),
+            Family::V6 => number.checked_sub(1),
+        };
         let other_serves = other.and_then(|other| opened.lanes.get(other)).is_some_and(Result::is_ok);
         if !(wanted.either && other_serves && lacks_family(refused)) {
             return Err(not_listening(wanted, refused));

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::net::IpAddr;
-use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use crate::channel::{Fragmentation, LanePlan, Plan, Protocol, SocketChoice, SocketKind, Zones};
@@ -19,7 +18,7 @@ use crate::cli::target::{self, Lanes};
 use crate::engine::{Destination, Target};
 use crate::report::{Sink, TraceCsv, TraceJson, TraceJsonOptions, TraceText, TraceTextOptions, TraceView};
 use crate::trace::watch::{self, Reporter};
-use crate::trace::{Config, Event, MtuTracer, OriginSource, Ports, RunStatus, Tracer};
+use crate::trace::{Config, DEAD_NEIGHBOUR, Event, MtuTracer, OriginSource, Ports, RunStatus, Tracer};
 use crate::types::{Family, Port, Tos};
 use crate::wire::as_table::AsTable;
 
@@ -58,10 +57,9 @@ impl Rtrace<'_> {
         let plan = Plan {
             origins: matches!(origins, Some(OriginSource::Lookup)).then(|| self.zones()),
             resolvers: self.args.output.resolvers.clone(),
-            sandbox: !self.args.packet.no_sandbox,
             ..self.plan(&texts, method, packet_octets, env)?
         };
-        let mut opened = env.open_once(&plan, self.args.output.verbose.then_some(self.program))?;
+        let mut opened = env.open_once(&plan)?;
         let (lanes, used) = self.choose(&opened, &plan, method, env)?;
         self.check_flow_lanes(&lanes)?;
         let forced = self.args.packet.family.forced();
@@ -74,7 +72,8 @@ impl Rtrace<'_> {
         let config = self.config(targets, used, packet_octets, opened.lookup.is_some(), env);
         let config = Config { origins, ..config };
         let run = Run { first: names.interrupted, ..Run::plain(observe) };
-        let (sink, status) = (self.sink(method), RunStatus::new(config.targets.len() * flow_count(self.args) as usize));
+        let (sink, status) =
+            (self.sink(method, env.terminal), RunStatus::new(config.targets.len() * flow_count(self.args) as usize));
         let status = if self.args.timing.report {
             let (cycles, interval) = self.cycles();
             let machine = Reporter::new(watch::Config { trace: config, cycles, interval });
@@ -156,15 +155,16 @@ impl Rtrace<'_> {
             Method::Auto if protocol == Protocol::Udp && !self.prefers_udp(family) => SocketChoice::Dgram,
             _ => self.args.method.socket,
         };
+        let plan = LanePlan::new(family, protocol, socket);
         LanePlan {
             own_headers: own_headers && method != Method::Tcpconn,
             source: packet.source,
             interface: packet.interface.as_deref().map(Into::into),
             source_port: self.source_port().filter(|_| protocol != Protocol::Icmp),
             flows: match (method, self.args.method.flows) {
-                (Method::Default | Method::Udp | Method::Tcp, Some(flows)) => NonZeroU16::new(flows as u16),
-                (Method::Udp, None) => NonZeroU16::new(self.flows()),
-                _ => None,
+                (Method::Default | Method::Udp | Method::Tcp, Some(_)) => flow_count(self.args) as u16,
+                (Method::Udp, None) => self.flows(),
+                _ => 1,
             },
             tos: self.tos(),
             flow_label: packet.flow_label.filter(|_| family == Family::V6),
@@ -180,8 +180,12 @@ impl Rtrace<'_> {
                     Some(Rate::Max) | None => 0.0,
                 },
             ),
-            connect_wait: self.args.timing.wait.map(|wait| wait.max),
-            ..LanePlan::new(family, protocol, socket)
+            connect_wait: match self.args.timing.wait {
+                Some(wait) => wait.max,
+                None if self.args.timing.report => plan.connect_wait,
+                None => DEAD_NEIGHBOUR,
+            },
+            ..plan
         }
     }
 
@@ -303,7 +307,7 @@ impl Rtrace<'_> {
         self.args.output.format.chosen() != Format::Text
     }
 
-    fn sink(&self, method: Method) -> Box<dyn Sink<Event> + Send> {
+    fn sink(&self, method: Method, terminal: bool) -> Box<dyn Sink<Event> + Send> {
         let (output, program) = (&self.args.output, self.program.into());
         let view = match (self.args.timing.report, self.args.method.flows) {
             (true, _) => TraceView::Report,
@@ -326,6 +330,7 @@ impl Rtrace<'_> {
             back: output.back,
             explain: output.explain,
             verbose: output.verbose,
+            terminal,
         }))
     }
 }

@@ -1,8 +1,10 @@
 //! Probes that brought no reply: [`Refusal`], [`Silence`], [`NotSent`].
 
+use serde::{Serialize, Serializer};
+
 use super::{Detail, State};
 use crate::channel::OsError;
-use crate::types::{Mtu, serialize_as_name};
+use crate::types::Mtu;
 
 /// The host answered, the service did not.
 #[derive(Clone, Debug, PartialEq)]
@@ -123,4 +125,8 @@ impl ExchangeFailure {
     }
 }
 
-serialize_as_name!(ExchangeFailure);
+impl Serialize for ExchangeFailure {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}

@@ -1,6 +1,6 @@
 //! What a probe shows its target to be: [`State`].
 
-use crate::types::serialize_as_name;
+use serde::{Serialize, Serializer};
 
 /// The state of a target or of its service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -44,4 +44,8 @@ impl State {
     }
 }
 
-serialize_as_name!(State);
+impl Serialize for State {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
+use crate::report::words::StatusLine;
 use crate::sweep::Totals;
 
 /// The status line, and the closing line of `-v`.
@@ -10,13 +11,13 @@ use crate::sweep::Totals;
 pub struct SweepProgress {
     /// The number of all targets, where it is known.
     pub targets: Option<u64>,
-    shown: bool,
+    status: StatusLine,
 }
 
 impl SweepProgress {
     /// Nothing shown yet, for a sweep of this many targets.
     pub const fn new(targets: Option<u64>) -> Self {
-        SweepProgress { targets, shown: false }
+        SweepProgress { targets, status: StatusLine::new() }
     }
 
     /// Replaces the line.
@@ -24,9 +25,8 @@ impl SweepProgress {
     /// # Errors
     /// The writer's.
     pub fn show(&mut self, totals: &Totals, elapsed: Duration, talk: &mut dyn Write) -> io::Result<()> {
-        self.shown = true;
-        write!(talk, "\r\x1b[K{}", self.line(totals, elapsed))?;
-        talk.flush()
+        let line = self.line(totals, elapsed);
+        self.status.show(&line, talk)
     }
 
     /// Removes the line, so that something else can be written.
@@ -34,11 +34,7 @@ impl SweepProgress {
     /// # Errors
     /// The writer's.
     pub fn erase(&mut self, talk: &mut dyn Write) -> io::Result<()> {
-        if !std::mem::take(&mut self.shown) {
-            return Ok(());
-        }
-        write!(talk, "\r\x1b[K")?;
-        talk.flush()
+        self.status.erase(talk)
     }
 
     /// The line: rate, done, alive, time left.

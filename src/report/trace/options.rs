@@ -22,6 +22,8 @@ pub struct TraceTextOptions {
     pub explain: bool,
     /// How each trace is made, why it ended and what it found, on stderr (`-v`).
     pub verbose: bool,
+    /// Whether there is a terminal for a line that says what is waited for.
+    pub terminal: bool,
 }
 
 impl Default for TraceTextOptions {
@@ -34,6 +36,7 @@ impl Default for TraceTextOptions {
             back: false,
             explain: false,
             verbose: false,
+            terminal: false,
         }
     }
 }

@@ -1,16 +1,18 @@
 //! rtrace's text: traceroute's (Linux), byte for byte.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::time::Duration;
 
 use crate::engine::outcome::{NotSent, Outcome, ProbeEvent, Subject, SubjectId};
+use crate::report::trace::annotation::annotation;
 use crate::report::trace::findings;
 use crate::report::trace::options::{TraceTextOptions, named};
 use crate::report::trace::turns::Turns;
 use crate::report::trace::{TraceView, flows, table};
+use crate::report::words::StatusLine;
 use crate::report::{Sink, Streams, escape};
-use crate::trace::{Began, Event, Hop, Interim, Response, StopReason, Trace, annotation, hops_back, packet_octets};
+use crate::trace::{Began, Event, Hop, Interim, Response, StopReason, Trace, hops_back, packet_octets};
 use crate::types::Mtu;
 use crate::wire::extension::{Interface, InterfaceRole, LabelStackEntry, Object};
 
@@ -21,12 +23,21 @@ pub struct TraceText {
     turns: Turns,
     /// The MTU that each trace under way has shown last.
     mtus: BTreeMap<SubjectId, Mtu>,
+    /// Traces that wait for routers which may report a dead host.
+    waiting: BTreeSet<SubjectId>,
+    status: StatusLine,
 }
 
 impl TraceText {
     /// A writer that has written nothing yet.
     pub fn new(options: TraceTextOptions) -> Self {
-        TraceText { options, turns: Turns::default(), mtus: BTreeMap::new() }
+        TraceText {
+            options,
+            turns: Turns::default(),
+            mtus: BTreeMap::new(),
+            waiting: BTreeSet::new(),
+            status: StatusLine::new(),
+        }
     }
 
     fn begin(&mut self, began: &Began, streams: &mut Streams<'_>) -> io::Result<()> {
@@ -65,6 +76,7 @@ impl TraceText {
     fn end(&mut self, trace: &Trace, streams: &mut Streams<'_>) -> io::Result<()> {
         let index = trace.began.subject.id.index();
         self.mtus.remove(&trace.began.subject.id);
+        self.waiting.remove(&trace.began.subject.id);
         if self.options.view == TraceView::Path {
             if self.options.explain {
                 self.turns.write(index, &findings::lines(&trace.findings), streams.data)?;
@@ -102,6 +114,7 @@ impl TraceText {
 
 impl Sink<Event> for TraceText {
     fn event(&mut self, event: &Event, streams: &mut Streams<'_>) -> io::Result<()> {
+        self.status.erase(streams.talk)?;
         match event {
             Event::Began(began) => self.begin(began, streams),
             Event::Probe(event) => send_failure(&self.options.program, self.options.view, event, streams.talk),
@@ -123,6 +136,7 @@ impl Sink<Event> for TraceText {
             Event::Report(report) => match report.stop_reason {
                 Some(reason) => {
                     let index = report.began.subject.id.index();
+                    self.waiting.remove(&report.began.subject.id);
                     self.turns.write(index, &table::table(&self.options, report), streams.data)?;
                     self.turns.end(index, streams.data)?;
                     self.explain_end(&report.began.subject, reason, report.duration, streams)
@@ -132,8 +146,24 @@ impl Sink<Event> for TraceText {
                     table::interim(&self.options, report, streams.talk)
                 }
             },
+            Event::Waiting(subject) => {
+                self.waiting.insert(subject.id);
+                Ok(())
+            }
             Event::NameWanted(_) => Ok(()),
         }
+    }
+
+    fn idle(&mut self, streams: &mut Streams<'_>) -> io::Result<()> {
+        streams.data.flush()?;
+        if self.options.terminal && !self.waiting.is_empty() && !self.status.is_shown() {
+            self.status.show("waiting for !H, Ctrl-C ends", streams.talk)?;
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, streams: &mut Streams<'_>) -> io::Result<()> {
+        self.status.erase(streams.talk)
     }
 }
 
@@ -541,6 +571,29 @@ mod tests {
     }
 
     #[test]
+    fn a_terminal_shows_what_is_waited_for_until_something_else_is_written() {
+        let events = [begin(0, "a.example", "10.9.4.2"), waiting(0), final_hop(0, 1, vec![None]), end(0)];
+        let talk = |terminal| {
+            let mut sink = TraceText::new(TraceTextOptions { terminal, ..numeric() });
+            let (mut data, mut talk) = (Vec::new(), Vec::new());
+            for event in &events {
+                let mut streams = Streams { data: &mut data, talk: &mut talk };
+                sink.event(event, &mut streams).unwrap();
+                sink.idle(&mut streams).unwrap();
+                sink.idle(&mut streams).unwrap();
+            }
+            String::from_utf8(talk).unwrap()
+        };
+        let line = "\r\x1b[Kwaiting for !H, Ctrl-C ends";
+        assert_eq!(talk(true), format!("{line}\r\x1b[K{line}\r\x1b[K"));
+        assert_eq!(talk(false), "");
+    }
+
+    fn waiting(trace: u32) -> Event {
+        Event::Waiting(trace_start(trace, "a.example", "10.9.4.2").subject)
+    }
+
+    #[test]
     fn a_send_failure_is_printed_once_until_it_changes() {
         let began = trace_start(0, "a.example", "10.0.0.1");
         let failed = |error, repeated| trace_not_sent(&began, error, repeated);
@@ -554,26 +607,5 @@ mod tests {
             "rtrace: a.example: sendmsg: Network is unreachable\nrtrace: a.example: sendmsg: Operation not permitted\n\
              rtrace: a.example: sendmsg: Network is unreachable\n"
         );
-    }
-
-    #[test]
-    fn annotations_are_traceroutes() {
-        let marks = |responder, icmp_type| -> Vec<Option<String>> {
-            (0..=16).map(|code| annotation(&icmp_answer(responder, icmp_type, code).event())).collect()
-        };
-        let some = |mark: &str| Some(mark.to_owned());
-        let v4: Vec<_> = [
-            "!N", "!H", "!P", "", "!F-1400", "!S", "!N", "!H", "!N", "!X", "!X", "!N", "!H", "!X", "!V", "!C", "!<16>",
-        ]
-        .iter()
-        .map(|mark| if mark.is_empty() { None } else { some(mark) })
-        .collect();
-        assert_eq!(marks("192.0.2.1", 3), v4);
-        assert_eq!(marks("2001:db8::1", 1)[..6], [some("!N"), some("!X"), some("!H"), some("!H"), None, some("!<5>")]);
-        assert_eq!(marks("2001:db8::1", 2)[0], some("!F-1400"));
-        assert_eq!(marks("192.0.2.1", 11)[..2], [None, some("!<11-1>")]);
-        assert_eq!(marks("2001:db8::1", 3)[..2], [None, some("!<3-1>")]);
-        assert_eq!(marks("192.0.2.1", 12)[0], some("!<12-0>"));
-        assert_eq!(annotation(&answer("192.0.2.1", 1).event()), None);
     }
 }

@@ -161,6 +161,22 @@ impl Slot {
     }
 }
 
+/// How long the probes of a hop are waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::trace) struct Waiting {
+    /// From when each was sent.
+    pub span: Duration,
+    /// None is given up before then.
+    pub until: Instant,
+}
+
+impl Waiting {
+    /// When a probe sent at `sent` is given up.
+    pub fn ends(&self, sent: Instant) -> Instant {
+        self.until.max(sent + self.span)
+    }
+}
+
 /// All of one TTL.
 #[derive(Debug)]
 pub(in crate::trace) struct HopState {
@@ -211,13 +227,13 @@ impl HopState {
     }
 
     /// Whether every probe was sent, and answered or given up after `wait`.
-    pub fn is_decided(&self, wait: Duration, now: Instant) -> bool {
+    pub fn is_decided(&self, wait: Waiting, now: Instant) -> bool {
         self.slots.iter().all(|slot| slot.sent.is_some()) && self.is_quiet(wait, now)
     }
 
     /// Whether no probe is waited for any more.
-    pub fn is_quiet(&self, wait: Duration, now: Instant) -> bool {
-        self.slots.iter().filter_map(Slot::open_since).all(|sent| sent + wait <= now)
+    pub fn is_quiet(&self, wait: Waiting, now: Instant) -> bool {
+        self.slots.iter().filter_map(Slot::open_since).all(|sent| wait.ends(sent) <= now)
     }
 
     /// Until when a send stamp of an answered probe, on a lane with these, is waited for; `None` if all are known.

@@ -3,16 +3,18 @@
 pub(super) mod hop;
 pub(super) mod run;
 pub(super) mod schedule;
-pub(super) mod wait;
+pub(in crate::trace) mod wait;
 
+use std::net::IpAddr;
 use std::time::Duration;
 
-use self::hop::{Arrival, HopState, Slot};
+use self::hop::{Arrival, HopState, Slot, Waiting};
+use self::wait::DEAD_NEIGHBOUR;
 use crate::engine::delay;
 use crate::trace::config::Config;
 use crate::trace::ends::StopReason;
 use crate::trace::finding;
-use crate::types::{Instant, ProbeId, Stamp};
+use crate::types::{Instant, ProbeId, Stamp, Ttl};
 
 /// Where a path ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,8 +90,25 @@ impl Path {
     }
 
     /// How long the probes of `hop` are waited for.
-    pub fn wait(&self, config: &Config, hop: &HopState) -> Duration {
-        wait::span(config.wait.as_ref(), self, hop)
+    pub fn wait(&self, config: &Config, hop: &HopState) -> Waiting {
+        let span = wait::span(config.wait.as_ref(), self, hop);
+        let patient = config.is_patient() && self.is_beyond_answers(hop.ttl);
+        let since = if patient { self.beyond_since() } else { None };
+        Waiting { span, until: since.map_or(Instant::ZERO, |since| since + DEAD_NEIGHBOUR) }
+    }
+
+    /// Whether nothing is left to send, and probes are open beyond the last hop that answered.
+    pub fn waits_for_routers(&self, config: &Config) -> bool {
+        let last = self.hops_within(config.gap_limit).last();
+        config.is_patient()
+            && last.is_some_and(|last| {
+                self.is_beyond_answers(last.ttl) && last.slots.iter().all(|slot| slot.sent.is_some())
+            })
+    }
+
+    /// When the first probe left whose TTL is higher than any that answered.
+    fn beyond_since(&self) -> Option<Instant> {
+        self.hops().get(self.answered_hops())?.slots.first()?.sent_at()
     }
 
     /// The probes within the path that are not answered, each with the time at which it is given up.
@@ -106,7 +125,7 @@ impl Path {
         hops.iter().filter(|hop| hop.is_open()).flat_map(|hop| {
             let wait = self.wait(config, hop);
             let open = |slot: &Slot| slot.sent.filter(|_| slot.arrival.is_none());
-            hop.slots.iter().filter_map(open).map(move |(probe, sent)| (probe, sent.user.mono + wait))
+            hop.slots.iter().filter_map(open).map(move |(probe, sent)| (probe, wait.ends(sent.user.mono)))
         })
     }
 
@@ -152,15 +171,11 @@ impl Path {
         };
         let Some(slot) = self.slot(ttl, index) else { return false };
         let Some((_, sent)) = slot.sent.filter(|_| slot.arrival.is_none()) else { return false };
-        slot.late = delay::arrival(&sent, &arrival.stamp) > sent.user.mono + wait;
+        slot.late = delay::arrival(&sent, &arrival.stamp) > wait.ends(sent.user.mono);
+        let (responder, quoted_ttl, at) = (arrival.responder, arrival.quoted_ttl, Some(arrival.stamp.user.mono));
         slot.arrival = Some(Box::new(arrival));
         let rtt = slot.rtt().map(|rtt| rtt.as_duration());
-        let (quoted_ttl, at) =
-            slot.arrival.as_ref().map_or((None, None), |arrival| (arrival.quoted_ttl, Some(arrival.stamp.user.mono)));
         self.slowest = self.slowest.max(rtt);
-        if end != Some(StopReason::Destination) {
-            self.on_the_way = self.on_the_way.max(Some(ttl));
-        }
         self.highest = self.highest.max(Some(ttl));
         match end {
             Some(StopReason::Destination) => {
@@ -175,8 +190,18 @@ impl Path {
                     self.move_answer((ttl, index), distance);
                 }
             }
-            Some(reason) => self.note_end(End { ttl, reason, measured: false }),
-            None => self.note_circle(ttl),
+            Some(reason) => {
+                let refused_at = self.refused_at(responder, quoted_ttl, ttl);
+                self.on_the_way = self.on_the_way.max(Some(refused_at));
+                self.note_end(End { ttl: refused_at, reason, measured: false });
+                if refused_at < ttl {
+                    self.move_answer((ttl, index), refused_at);
+                }
+            }
+            None => {
+                self.on_the_way = self.on_the_way.max(Some(ttl));
+                self.note_circle(ttl);
+            }
         }
         true
     }
@@ -213,6 +238,16 @@ impl Path {
         (distance >= first && self.on_the_way.is_none_or(|highest| highest < distance)).then_some(distance)
     }
 
+    /// The hop at which an unreachable is shown that came back for a probe sent with `ttl`: the router that cannot deliver got all
+    /// probes that run past it, and limits its errors. Its own hop shows it, or its quote; it answers for the next.
+    fn refused_at(&self, responder: IpAddr, quoted: Option<Ttl>, ttl: u8) -> u8 {
+        let below = self.hops.iter().rev().skip_while(|hop| hop.ttl >= ttl).take_while(|hop| hop.is_silent()).last();
+        let Some(first_silent) = below.map(|hop| hop.ttl) else { return ttl };
+        let router = self.hops.iter().find(|hop| hop.router() == Some(responder)).map(|hop| hop.ttl.saturating_add(1));
+        let distance = quoted.and_then(|quoted| self.distance(ttl, quoted.get()));
+        router.or(distance).map_or(ttl, |given| given.clamp(first_silent, ttl))
+    }
+
     /// A probe that ran past the destination says as much about it as one of its own hop: its answer takes the place of one that
     /// has not been sent, or stands beside those that were not answered.
     fn move_answer(&mut self, (ttl, index): (u8, usize), distance: u8) {
@@ -246,7 +281,7 @@ impl Path {
     pub fn ask_again_at(&self, config: &Config) -> Option<Instant> {
         let ready = |at: usize| {
             let hop = self.hops.get(at)?;
-            let wait = self.wait(config, hop).min(self.slowest.unwrap_or_default());
+            let wait = self.wait(config, hop).span.min(self.slowest.unwrap_or_default());
             let all_sent = hop.slots.iter().all(|slot| slot.sent.is_some());
             Some(hop.last_sent_at().filter(|_| all_sent)? + wait)
         };

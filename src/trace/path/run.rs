@@ -18,7 +18,7 @@ use crate::trace::hop::Hop;
 use crate::trace::path::Path;
 use crate::trace::path::hop::{Arrival, HopState, Meaning};
 use crate::trace::path::schedule::{Next, Rhythm};
-use crate::trace::path::wait::BEYOND_AT_MOST;
+use crate::trace::path::wait::{BEYOND_AT_MOST, DEAD_NEIGHBOUR};
 use crate::trace::result::Trace;
 use crate::types::{Instant, Mtu, Now, ProbeId, Stamp, Ttl};
 
@@ -34,10 +34,6 @@ const MAX_UNMATCHED: usize = 64;
 
 /// The least time between probes that are sent one by one.
 const SLOW_AT_LEAST: Duration = Duration::from_millis(100);
-
-/// A silent hop beyond the last answer is not reported for this long, since a slow answer may still come: twice the longest wait, so
-/// that a trace that is not slowed down ends before.
-const HELD: Duration = Duration::from_secs(4);
 
 /// Whose an answer is that names no probe.
 #[derive(Debug)]
@@ -82,6 +78,8 @@ pub(in crate::trace) struct TraceRun {
     closing: bool,
     /// Names are not waited for.
     hurried: bool,
+    /// Whether [`Event::Waiting`] was emitted.
+    waits: bool,
 }
 
 impl TraceRun {
@@ -107,6 +105,7 @@ impl TraceRun {
             last_refusal: None,
             closing: false,
             hurried: false,
+            waits: false,
         }
     }
 
@@ -284,6 +283,10 @@ impl TraceRun {
                 self.finish_hop(now);
             }
             self.outcome = self.stop_reason(config, settled).map(|reason| (reason, now));
+            if !self.waits && self.outcome.is_none() && self.path.waits_for_routers(config) {
+                self.waits = true;
+                out.push_back(Event::Waiting(Arc::clone(&self.began.subject)));
+            }
         }
         self.emit_probes(now, out);
         self.emit_hops(names, now, out);
@@ -310,7 +313,7 @@ impl TraceRun {
         let given_up = self.path.open_anywhere(config).map(|(_, at)| at).filter(|&at| at > now).min();
         let rest = self.path.hops().get(self.final_hops..).unwrap_or_default();
         let stamps = rest.iter().filter_map(|hop| hop.stamps_until(self.route.profile.send_stamps)).max();
-        let held = rest.first().and_then(HopState::last_sent_at).map(|at| at + HELD);
+        let held = rest.first().and_then(HopState::last_sent_at).map(|at| at + DEAD_NEIGHBOUR);
         let (held, stamps) = (held.filter(|&at| at > now), stamps.filter(|&at| at > now));
         let again = self.path.ask_again_at(config).filter(|&at| at > now && !self.closing);
         [names, again, given_up, held, stamps].into_iter().flatten().min()
@@ -359,7 +362,7 @@ impl TraceRun {
         let may_yet_answer = config.wait.is_none()
             && hop.is_silent()
             && self.path.is_beyond_answers(hop.ttl)
-            && hop.last_sent_at().is_none_or(|sent| now < sent + HELD);
+            && hop.last_sent_at().is_none_or(|sent| now < sent + DEAD_NEIGHBOUR);
         !may_yet_answer && self.is_decided(config, hop, now)
     }
 

@@ -15,6 +15,11 @@ const BEYOND_AT_LEAST: Duration = Duration::from_millis(500);
 /// The longest wait beyond the last answering hop, and the wait where nothing answered yet.
 pub(in crate::trace) const BEYOND_AT_MOST: Duration = Duration::from_secs(2);
 
+/// A router reports a neighbour that does not answer about 3 s after the first packet to it: three requests, a second apart
+/// (RFC 4861 §7.2.2; Linux does the same for ARP). Where nothing beyond the last answering hop has answered, probes are waited for
+/// until then.
+pub const DEAD_NEIGHBOUR: Duration = Duration::from_secs(4);
+
 /// How long the probes of `hop` are waited for, counted from their sending.
 pub(in crate::trace) fn span(wait: Option<&Wait>, path: &Path, hop: &HopState) -> Duration {
     match wait {
@@ -74,7 +79,7 @@ mod tests {
 
     fn wait(config: &Config, answers: &[(u8, u64)], ttl: u8) -> Duration {
         let path = path(config, answers);
-        path.wait(config, &path.hops()[usize::from(ttl) - 1])
+        path.wait(config, &path.hops()[usize::from(ttl) - 1]).span
     }
 
     #[test]

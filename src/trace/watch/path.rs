@@ -8,13 +8,14 @@ use super::counts::{HopCounts, judge};
 use super::event::{Config, Report, ReportHop};
 use crate::channel::{OsError, SendStamps};
 use crate::engine::delay;
-use crate::engine::outcome::{NotSent, Outcome, ProbeEvent};
+use crate::engine::outcome::{NotSent, Outcome, ProbeEvent, Subject};
 use crate::trace::ends::{Began, StopReason};
 use crate::trace::event::Event;
 use crate::trace::fleet::names::Names;
 use crate::trace::fleet::route::Route;
 use crate::trace::path::hop::{Arrival, Meaning, Slot};
 use crate::trace::path::schedule::{Next, Window};
+use crate::trace::path::wait::DEAD_NEIGHBOUR;
 use crate::types::{Instant, Mtu, ProbeId, Stamp, Ttl, WallTime};
 
 /// How long an answer counts without `-w`; over connections only until the kernel repeats the SYN (RFC 6298 §2.1): a reset or an
@@ -164,6 +165,10 @@ impl Watch {
     /// The index of the next probe's port, where ports count up: they begin anew long after answers to the first are over.
     pub fn port_index(&self) -> u32 {
         self.probes % PORTS
+    }
+
+    pub fn subject(&self) -> Arc<Subject> {
+        Arc::clone(&self.began.subject)
     }
 
     pub fn is_closing(&self) -> bool {
@@ -383,14 +388,22 @@ impl Watch {
 
     /// Whether everything was sent, and nothing is waited for any more.
     pub fn is_over(&self, config: &Config, now: Instant) -> bool {
-        let sent =
-            self.closing || (self.cycles.len() as u64 >= config.cycles.max(1) && self.unfinished(config).is_none());
         let (wait, limit) = (self.wait(config), self.limit(config));
+        let until = self.patient_until(config).unwrap_or(Instant::ZERO);
         let quiet = |open: &Open| match open.slot.open_since() {
-            Some(sent) => open.ttl > limit || sent + wait <= now,
+            Some(sent) => open.ttl > limit || until.max(sent + wait) <= now,
             None => false,
         };
-        sent && self.open.values().all(quiet)
+        self.is_sent(config) && self.open.values().all(quiet)
+    }
+
+    fn is_sent(&self, config: &Config) -> bool {
+        self.closing || (self.cycles.len() as u64 >= config.cycles.max(1) && self.unfinished(config).is_none())
+    }
+
+    /// Whether it is over but for what the last router may say.
+    pub fn waits_for_routers(&self, config: &Config) -> bool {
+        self.is_sent(config) && self.patient_until(config).is_some()
     }
 
     /// When something is to be counted or given up, if nothing happens before.
@@ -401,7 +414,14 @@ impl Watch {
             Some(sent) => [Some(sent + wait), Some(sent + counts_for + Duration::from_nanos(1))],
             None => [open.slot.stamp_until(stamps), None],
         });
-        times.flatten().filter(|&at| at > now).min()
+        times.flatten().chain(self.patient_until(config)).filter(|&at| at > now).min()
+    }
+
+    /// While nothing shows where the path ends: until when the last router may say that a neighbour does not answer.
+    fn patient_until(&self, config: &Config) -> Option<Instant> {
+        let patient =
+            config.trace.is_patient() && self.end.is_none() && !self.closing && !self.route.profile.connects();
+        patient.then(|| self.started + DEAD_NEIGHBOUR)
     }
 
     /// How long an answer counts.

@@ -34,6 +34,8 @@ struct Watched {
     watch: Watch,
     /// Why it ended, and when: it waits for names.
     ended: Option<(StopReason, Instant)>,
+    /// Whether [`Event::Waiting`] was emitted.
+    waits: bool,
 }
 
 impl Reporter {
@@ -53,7 +55,7 @@ impl Reporter {
                 self.fleet.begin_next(now, |fleet, _, route| !fleet.routes.values().any(|other| other.is_same(route)));
             let Some((index, began, route)) = begun else { return };
             let watch = Watch::new(&self.config, began, route, now.mono);
-            self.watches.insert(index, Watched { watch, ended: None });
+            self.watches.insert(index, Watched { watch, ended: None, waits: false });
         }
     }
 
@@ -70,6 +72,10 @@ impl Reporter {
                 if watched.ended.is_none() && watch.is_over(&self.config, now.mono) {
                     let reason = if watch.is_closing() { StopReason::Interrupted } else { StopReason::Cycles };
                     watched.ended = Some((reason, now.mono));
+                }
+                if watched.ended.is_none() && !watched.waits && watch.waits_for_routers(&self.config) {
+                    watched.waits = true;
+                    fleet.events.push_back(Event::Waiting(watch.subject()));
                 }
                 let Some((reason, since)) = watched.ended else { continue };
                 let all_cycles = reason == StopReason::Cycles;

@@ -1,7 +1,5 @@
 //! What answers mean for the path.
 
-use std::num::NonZeroU16;
-
 use super::*;
 
 #[test]
@@ -142,12 +140,8 @@ fn a_service_that_answers_on_the_port_is_the_destination() {
     path(&mut network, Family::V4, 4, answer);
     let ports = Ports::Fixed(Port::new(53).unwrap());
     for flows in [1, 2, 16] {
-        let run = trace_over(
-            &network,
-            LanePlan { flows: NonZeroU16::new(flows), ..lane(UDP) },
-            &[target(Family::V4)],
-            Config { ports, ..config() },
-        );
+        let run =
+            trace_over(&network, LanePlan { flows, ..lane(UDP) }, &[target(Family::V4)], Config { ports, ..config() });
         let (_, end) = run.end();
         assert_eq!(responders(end), expected(Family::V4, 4, 4, &[]), "{flows} flows");
         let response = end.hops[3].probes[0].response().unwrap();
@@ -171,5 +165,25 @@ fn duplicates_damage_and_advice_change_nothing() {
         let mut hops = expected(kind.0, 6, 6, &[]);
         hops[2][0] = None;
         assert_eq!(responders(run.end().1), hops, "{kind:?}");
+    }
+}
+
+#[test]
+fn a_target_that_knows_the_protocol_of_no_probe_is_reached() {
+    for kind in LANES {
+        let (icmp_type, icmp_code) = if kind.0 == Family::V4 { (3, 2) } else { (4, 1) };
+        for elsewhere in [false, true] {
+            let mut network = Network::new(1);
+            let refuse = Change::Refuse(Failure::new(icmp_type, icmp_code));
+            path(&mut network, kind.0, 4, |ttl, node| match ttl {
+                4 if !elsewhere => node.change(.., refuse.clone()),
+                3 if elsewhere => node.forwarding(Forwarding::Refuse(Failure::new(icmp_type, icmp_code))),
+                _ => node,
+            });
+            let run = trace(&network, kind, config());
+            let (_, end) = run.end();
+            let what = format!("{kind:?} {elsewhere} {:?}", responders(end));
+            assert_eq!((end.reached, end.hops.len()), (!elsewhere, 4), "{what}");
+        }
     }
 }

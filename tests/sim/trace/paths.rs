@@ -18,7 +18,7 @@ fn every_lane_sees_the_whole_path_and_gives_silent_hops_up_in_time() {
 }
 
 #[test]
-fn a_path_that_dies_is_given_up_eight_times_sooner_than_by_traceroute() {
+fn a_path_that_dies_is_given_up_once_no_router_can_still_say_why() {
     for kind in LANES {
         let mut network = Network::new(1);
         path(&mut network, kind.0, 15, |ttl, node| if ttl > 11 { node.silent() } else { node });
@@ -27,7 +27,7 @@ fn a_path_that_dies_is_given_up_eight_times_sooner_than_by_traceroute() {
         let dead: Vec<u8> = (12..=30).collect();
         assert_eq!(responders(end), expected(kind.0, 15, 30, &dead), "{kind:?}");
         assert_eq!((end.reached, end.stop_reason), (false, StopReason::MaxTtl), "{kind:?}");
-        assert!(time < ms(2500), "{kind:?} {time:?}");
+        assert!((ms(4000)..ms(4500)).contains(&time), "{kind:?} {time:?}");
     }
 }
 
@@ -39,7 +39,7 @@ fn a_path_of_which_nothing_answers_ends() {
         let run = trace(&network, kind, config());
         let (time, end) = run.end();
         assert_eq!((end.hops.len(), end.stop_reason), (30, StopReason::MaxTtl));
-        assert!(time < ms(4000), "{kind:?} {time:?}");
+        assert!((ms(4000)..ms(4500)).contains(&time), "{kind:?} {time:?}");
     }
 }
 

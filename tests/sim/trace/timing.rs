@@ -36,10 +36,10 @@ fn an_answer_after_its_wait_fills_in_as_late() {
     let mut network = Network::new(1);
     path(&mut network, Family::V4, 15, |ttl, node| match ttl {
         1 | 2 => node,
-        3 => node.answer_delay(ms(650)),
+        3 => node.answer_delay(ms(4300)),
         _ => node.silent(),
     });
-    let run = trace(&network, RAW, config());
+    let run = trace(&network, RAW, Config { send_gap: Some(ms(200)), ..config() });
     let (_, end) = run.end();
     assert_eq!(responders(end)[2], vec![Some(router(Family::V4, 3)); 3]);
     assert!(end.hops[2].probes[0].event.standing.is_late());
@@ -170,4 +170,76 @@ fn a_stalled_process_does_not_make_answers_late() {
     for response in end.hops.iter().flat_map(|hop| &hop.probes).map(|probe| probe.response().unwrap()) {
         assert!(!response.event.standing.is_late() && response.rtt.as_duration() <= ms(75), "{response:?}");
     }
+}
+
+/// A router at 4 asks for a host that does not answer.
+fn dead_host(ttl: u8, node: Node) -> Node {
+    if ttl == 4 { node.forwarding(Forwarding::DeadNeighbour) } else { node }
+}
+
+#[test]
+fn a_dead_host_is_reported_by_the_last_router_at_the_first_silent_hop() {
+    for kind in LANES {
+        for burst in [1, 2, 6, 100] {
+            let mut network = Network::new(1);
+            path(&mut network, kind.0, 5, |ttl, node| match ttl {
+                4 => dead_host(ttl, node).error_limit(ms(300), burst),
+                _ => node,
+            });
+            let run = trace(&network, kind, config());
+            let (time, end) = run.end();
+            let what = format!("{kind:?} {burst} {time:?} {:?}", responders(end));
+            assert_eq!((end.stop_reason, end.hops.len()), (StopReason::Unreachable, 5), "{what}");
+            let said = end.hops[4].responses().map(|response| (response.responder, response.kind()));
+            let said: Vec<_> = said.collect();
+            assert!(!said.is_empty(), "{what}");
+            assert!(
+                said.iter().all(|&said| said == (router(kind.0, 4), Some(ErrorKind::HostUnreachable))),
+                "{what} {said:?}"
+            );
+            assert!(burst < 100 || kind.2 == SocketChoice::Auto || said.len() == 3, "{what}");
+            assert!(end.hops[4].probes.iter().all(|probe| !probe.event.standing.is_late()), "{what}");
+            assert!((ms(3000)..ms(4300)).contains(&time), "{what}");
+            let (printed, _) = run.hops()[3];
+            assert!(printed < ms(1500), "{what}: hop 4 is final after {printed:?}");
+        }
+    }
+}
+
+#[test]
+fn every_flow_and_every_target_hears_of_a_dead_host() {
+    let mut network = Network::new(1);
+    let routers = path(&mut network, Family::V4, 5, dead_host);
+    let targets: Vec<IpAddr> = (1..=20).map(|host| IpAddr::from([198, 51, 100, 100 + host])).collect();
+    for &address in &targets {
+        network.add(routers[3], Node::host(address), Link::after(ms(1)));
+    }
+    let run = trace_over(&network, lane(RAW), &targets, Config { flows: Some(2), ..config() });
+    assert_eq!(run.ends().len(), 40);
+    for (time, end) in run.ends() {
+        assert_eq!((end.stop_reason, end.hops.len()), (StopReason::Unreachable, 5), "{:?}", responders(end));
+        assert!(time < ms(20_000), "{time:?}");
+    }
+}
+
+#[test]
+fn a_link_that_sleeps_loses_no_hop_beyond_it() {
+    for kind in LANES {
+        let mut network = Network::new(1);
+        path(&mut network, kind.0, 8, |ttl, node| if ttl > 3 { node.answer_delay(ms(2600)) } else { node });
+        let run = trace(&network, kind, config());
+        let (_, end) = run.end();
+        assert_eq!((end.reached, end.hops.len()), (true, 8), "{kind:?} {:?}", responders(end));
+        assert!(end.hops.iter().all(|hop| hop.responses().count() > 0), "{kind:?} {:?}", responders(end));
+    }
+}
+
+#[test]
+fn a_run_over_many_targets_does_not_wait_for_dead_hosts() {
+    let mut network = Network::new(1);
+    let targets = crowd(&mut network, 65, Link::after(ms(1)).outward(Way::after(ms(1)).lose(..)));
+    let short = trace_over(&network, lane(RAW), &targets, config());
+    assert!(short.ends().iter().all(|(_, end)| end.duration < 2_500_000_000));
+    let long = trace_over(&network, lane(RAW), &targets[..64], config());
+    assert!(long.ends().iter().all(|(_, end)| end.duration >= 4_000_000_000));
 }

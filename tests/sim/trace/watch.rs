@@ -135,7 +135,7 @@ fn loss_on_a_link_is_seen_from_there_to_the_destination() {
         let report = run.end();
         assert_eq!(persisting(report)[..3], [None; 3], "{kind:?}");
         assert_eq!(persisting(report)[3..], [Some(true); 3], "{kind:?} {:?}", rows(report));
-        assert!(report.lost > 5 && report.received > 5, "{kind:?}");
+        assert!(report.lost > 5 && report.received > 5, "{kind:?} {} {}", report.lost, report.received);
         assert_eq!(report.sent, report.received + report.lost, "{kind:?}");
         assert_eq!(report.hops.len(), 6, "{kind:?}");
     }
@@ -279,4 +279,26 @@ fn answers_from_elsewhere_change_nothing() {
     network.inject(ms(500), Packet::new(router(Family::V4, 9), ip("192.0.2.1"), 1, echo));
     let run = reported(&network, RAW, 2, config());
     assert_eq!((run.end().received, run.end().hops.len()), (2, 3));
+}
+
+#[test]
+fn a_report_waits_for_the_router_that_finds_out_that_the_target_is_dead() {
+    // Of connections the kernel repeats the SYN: their answers count for a second.
+    for kind in LANES.into_iter().filter(|kind| (kind.1, kind.2) != (Protocol::Tcp, SocketChoice::Auto)) {
+        for cycles in [1, 3, 6] {
+            let mut network = Network::new(1);
+            path(
+                &mut network,
+                kind.0,
+                4,
+                |ttl, node| {
+                    if ttl == 3 { node.forwarding(Forwarding::DeadNeighbour) } else { node }
+                },
+            );
+            let run = reported(&network, kind, cycles, config());
+            let hosts = |row: &watch::ReportHop| row.responders.iter().map(|known| known.responder.address).collect();
+            let rows: Vec<Vec<IpAddr>> = run.end().hops.iter().map(hosts).collect();
+            assert_eq!(rows.get(3), Some(&vec![router(kind.0, 3)]), "{kind:?} {cycles} {rows:?}");
+        }
+    }
 }

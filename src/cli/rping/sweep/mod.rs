@@ -71,7 +71,7 @@ impl Rping<'_> {
         let plan = self.sweep_plan(&sweep_plan, &bound);
         let threads = net::has_threads();
         let count = if threads { usize::from(self.args.sweep.workers.unwrap_or(1)) } else { 1 };
-        let opened = env.open(&plan, count, self.verbose())?;
+        let opened = (env.open)(&plan, count)?;
         let lanes: Vec<Lanes> = opened.iter().map(|opened| Lanes::of(opened, &plan.lanes, |_| true)).collect();
         let Some(first) = lanes.first() else { return Ok(NOT_RUN) };
         self.check_lanes(&sweep_plan, first)?;
@@ -212,11 +212,11 @@ impl Rping<'_> {
     fn sweep_plan(&self, sweep_plan: &SweepPlan, bound: &Binding) -> Plan {
         let lane = |&family: &Family| LanePlan {
             send_stamps: sweep_plan.send_stamps,
-            refuse_broadcast: !self.args.socket.broadcast,
+            broadcast: self.args.socket.broadcast,
             receive_buffer: Some(RECEIVE_BUFFER),
             ..self.lane(family, Protocol::Icmp, bound)
         };
-        Plan { lanes: sweep_plan.families.iter().map(lane).collect(), names: false, ..self.lookups() }
+        Plan { lanes: sweep_plan.families.iter().map(lane).collect(), names: false, ..Plan::default() }
     }
 
     /// Refuses a run for which there is no socket at all.

@@ -1,11 +1,13 @@
 //! rtrace's JSON: one object for each trace, target or report, written when it ends.
 
 mod findings;
-mod objects;
+mod flows;
+mod hop;
+mod object;
+mod path;
+mod report;
 
 use std::io;
-
-use objects::OfRun;
 
 use crate::report::json::line;
 use crate::report::trace::options::TraceTextOptions;
@@ -13,6 +15,11 @@ use crate::report::trace::text::{interim, send_failure};
 use crate::report::trace::{TraceView, table};
 use crate::report::{Sink, Streams};
 use crate::trace::Event;
+
+/// A part in percent; `None` where there is nothing to divide by.
+pub(super) fn percent(part: u64, whole: u64) -> Option<f64> {
+    (whole > 0).then(|| 100.0 * part as f64 / whole as f64)
+}
 
 /// What the JSON is to hold.
 #[derive(Clone, Debug)]
@@ -49,14 +56,17 @@ impl Sink<Event> for TraceJson {
         match event {
             Event::Probe(event) => send_failure(program, *view, event, streams.talk),
             Event::Interim(figures) => interim(program, *view, figures, streams.talk),
-            Event::Ended(trace) => line(&OfRun { content: &**trace, method_requested }, streams.data),
-            Event::Flows(flows) => line(&OfRun { content: &**flows, method_requested }, streams.data),
+            Event::Ended(trace) => line(&path::TraceObject::new(trace, method_requested), streams.data),
+            Event::Flows(all) => match flows::FlowsObject::new(all, method_requested) {
+                Some(object) => line(&object, streams.data),
+                None => Ok(()),
+            },
             Event::Report(report) if report.stop_reason.is_some() => {
-                line(&OfRun { content: &**report, method_requested }, streams.data)
+                line(&report::ReportObject::new(report, method_requested), streams.data)
             }
             Event::Report(report) => table::interim(&TraceTextOptions::default(), report, streams.talk),
             // The end repeats every hop.
-            Event::Began(_) | Event::Hop(..) | Event::NameWanted(_) => Ok(()),
+            Event::Began(_) | Event::Hop(..) | Event::NameWanted(_) | Event::Waiting(_) => Ok(()),
         }
     }
 }
