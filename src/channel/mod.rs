@@ -186,7 +186,7 @@ pub enum ErrorPath {
     Queue,
 }
 
-/// The identifier of a lane: ICMP Identifier, or for UDP and TCP listeners the port it is bound to.
+/// The identifier of a lane: ICMP Identifier, or the port that UDP and TCP lanes are bound to, 0 where each connection has its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LaneIdent {
     /// The value for flow 0.

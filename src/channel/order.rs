@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 
 use super::arena::{Arena, Span};
 use super::{LaneId, Token};
-use crate::types::{Endpoint, FlowLabel, Port, Tos, Ttl};
+use crate::types::{Endpoint, FlowLabel, Tos, Ttl};
 
 /// Something for the channel to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,8 +97,6 @@ pub struct Open {
     pub token: Token,
     /// Where to.
     pub to: Endpoint,
-    /// Source port; `None` lets the kernel choose.
-    pub source_port: Option<Port>,
     /// Header fields.
     pub header: Header,
 }

@@ -88,7 +88,7 @@ pub struct LanePlan {
     pub source: Option<IpAddr>,
     /// Interface or VRF to bind (`SO_BINDTODEVICE`).
     pub interface: Option<Box<str>>,
-    /// Source port to bind (UDP). A connection's is in its [`super::Open`].
+    /// Source port to bind: of the first flow (UDP), or of every connection (TCP).
     pub source_port: Option<Port>,
     /// ICMP identifier of a raw socket; `None` chooses one that no other run on this host uses.
     pub ident: Option<Ident>,
@@ -96,7 +96,8 @@ pub struct LanePlan {
     /// means raw where allowed, else datagram, and a raw UDP or TCP lane receives the host's ICMP messages as datagrams of flow
     /// [`super::ERROR_FLOW`].
     pub own_headers: bool,
-    /// How many sockets with source ports (UDP) or identifiers (ICMP datagram) of their own; at least 1.
+    /// How many sockets with source ports (UDP) or identifiers (ICMP datagram) of their own, or for connections from one
+    /// [`LanePlan::source_port`]; at least 1.
     pub flows: u16,
     /// TTL of packets whose orders do not set it.
     pub ttl: Option<Ttl>,

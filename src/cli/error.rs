@@ -127,6 +127,9 @@ fn no_lane(refused: &LaneRefused, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     if refused.attempts.iter().any(|attempt| attempt.call == "SO_MARK" && is_permission(attempt)) {
         write!(f, "\n  to allow marks: sudo setcap cap_net_raw,cap_net_admin+ep PROGRAM, or run it with sudo")?;
     }
+    if refused.attempts.iter().any(|attempt| attempt.call == "bind" && is_permission(attempt)) {
+        write!(f, "\n  to allow ports below 1024: sudo setcap cap_net_bind_service+ep PROGRAM, or run it with sudo")?;
+    }
     if refused.attempts.iter().any(|attempt| attempt.call == "bind" && attempt.error == OsError::EADDRNOTAVAIL) {
         write!(f, "\n  the source must be an address of this host: see ip address show")?;
     }

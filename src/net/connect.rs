@@ -7,9 +7,10 @@ use socket2::{SockAddr, Socket, Type};
 
 use super::clock;
 use super::socket::{self, OpenFailure};
+use super::sys::message::Queue;
 use super::sys::option::{self, *};
 use crate::channel::{Header, LanePlan, Open, OsError, Protocol, SocketKind};
-use crate::types::{Endpoint, Family, FlowLabel, IpEndpoint, Port, Stamp, Ttl};
+use crate::types::{Endpoint, Family, FlowLabel, IpEndpoint, Stamp, Ttl};
 
 /// An attempt that has begun.
 #[derive(Debug)]
@@ -63,7 +64,7 @@ pub fn begin(plan: &LanePlan, open: &Open, spare: Option<Socket>) -> Result<Begu
 ///
 /// # Errors
 /// The call that failed, and how.
-pub fn tcp_socket(plan: &LanePlan, header: &Header, port: Option<Port>) -> Result<Socket, OpenFailure> {
+pub fn tcp_socket(plan: &LanePlan, header: &Header) -> Result<Socket, OpenFailure> {
     // A mark needs a privilege that is dropped before the sockets of connections are made.
     if plan.mark.is_some() {
         return Err((SO_MARK.call, OsError::EOPNOTSUPP));
@@ -73,17 +74,25 @@ pub fn tcp_socket(plan: &LanePlan, header: &Header, port: Option<Port>) -> Resul
     socket::report_errors(socket.as_fd(), plan.family)?;
     socket::bind_device(&socket, plan)?;
     let source = header.from.or(plan.source);
-    if port.is_some() {
+    if plan.source_port.is_some() {
         // A port whose last connection is in TIME-WAIT may serve another peer.
         socket.set_reuse_address(true).map_err(|error| ("SO_REUSEADDR", error.into()))?;
     } else if source.is_some() {
         // Only connect(2) knows the peer, and with it which of our ports are free.
         IP_BIND_ADDRESS_NO_PORT.set(socket.as_fd(), 1).map_err(|error| (IP_BIND_ADDRESS_NO_PORT.call, error))?;
     }
-    if port.is_some() || source.is_some() {
-        socket::bind_to(&socket, plan, source, port)?;
+    if plan.source_port.is_some() || source.is_some() {
+        socket::bind_to(&socket, plan, source, plan.source_port)?;
     }
     Ok(socket)
+}
+
+/// Makes a bound socket, whatever its last connection was, as good as new.
+fn refit(socket: &Socket, plan: &LanePlan, header: &Header) -> Result<(), OpenFailure> {
+    configure(socket, plan, header)?;
+    socket::report_errors(socket.as_fd(), plan.family)?;
+    socket::drain(socket, Queue::Errors);
+    Ok(())
 }
 
 fn begin_tcp(plan: &LanePlan, open: &Open, to: IpEndpoint, spare: Option<Socket>) -> Result<Begun, OsError> {
@@ -95,8 +104,12 @@ fn begin_tcp(plan: &LanePlan, open: &Open, to: IpEndpoint, spare: Option<Socket>
         return Err(OsError::EINVAL);
     }
     let socket = match spare {
+        Some(spare) if plan.source_port.is_some() => {
+            refit(&spare, plan, header).map_err(|(_, error)| error)?;
+            spare
+        }
         Some(spare) => spare,
-        None => tcp_socket(plan, header, open.source_port).map_err(|(_, error)| error)?,
+        None => tcp_socket(plan, header).map_err(|(_, error)| error)?,
     };
     let flow_label = header.flow_label.or(plan.flow_label);
     let name = name(to, flow_label);

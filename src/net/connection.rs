@@ -10,7 +10,9 @@ use super::poller::{Interest, Poller, Ready, Source};
 use super::receive::Arrival;
 use super::sys::message::{self, Buffers, EAGAIN, Queue};
 use super::sys::option::{self, IP_RECVERR, IPV6_RECVERR};
-use crate::channel::{Closed, ClosedHow, Data, Header, Inbound, Inbox, LaneId, Open, Opened, OsError, Protocol, Token};
+use crate::channel::{
+    Closed, ClosedHow, Data, Header, Inbound, Inbox, LaneId, LanePlan, Open, Opened, OsError, Protocol, Token,
+};
 use crate::types::{Family, Instant, IpEndpoint, Stamp};
 
 /// Octets read from one connection in one turn, so that a fast one does not keep the others waiting.
@@ -41,6 +43,8 @@ pub struct Connection {
     began: Instant,
     /// The header of attempts that could reuse its socket.
     spare_for: Option<Header>,
+    /// Its socket is bound to the port of its lane, and is needed again.
+    bound: bool,
     opening: bool,
     /// Reading is paused until `Resume`.
     paused: bool,
@@ -74,6 +78,8 @@ pub struct Spare {
     pub header: Header,
     /// The socket.
     pub socket: Socket,
+    /// What it is watched for.
+    pub watched: Option<Interest>,
 }
 
 /// What to do with a connection after it was served.
@@ -87,10 +93,11 @@ pub enum Disposition {
 
 impl Connection {
     /// An attempt to open `socket`, begun at `began`, which is our end `local`.
-    pub fn opening(open: &Open, protocol: Protocol, socket: Socket, began: Instant, local: Option<IpEndpoint>) -> Self {
-        let spare_for = (protocol == Protocol::Tcp && open.source_port.is_none()).then_some(open.header);
-        let connection = Connection::open(open.token, open.lane, protocol, socket);
-        Connection { opening: true, began, local, spare_for, ..connection }
+    pub fn opening(open: &Open, plan: &LanePlan, socket: Socket, began: Instant, local: Option<IpEndpoint>) -> Self {
+        let spare_for = (plan.protocol == Protocol::Tcp).then_some(open.header);
+        let bound = plan.source_port.is_some();
+        let connection = Connection::open(open.token, open.lane, plan.protocol, socket);
+        Connection { opening: true, began, local, spare_for, bound, ..connection }
     }
 
     /// A connection that is open already.
@@ -103,6 +110,7 @@ impl Connection {
             socket,
             began: Instant::ZERO,
             spare_for: None,
+            bound: false,
             opening: false,
             paused: false,
             ended: false,
@@ -114,8 +122,8 @@ impl Connection {
     }
 
     /// The same on a spare socket, which the poller watches already.
-    pub fn on_spare(self) -> Self {
-        Connection { watched: Some(Interest::OPENING), ..self }
+    pub fn on_spare(self, watched: Option<Interest>) -> Self {
+        Connection { watched, ..self }
     }
 
     /// Updates what the poller watches it for.
@@ -233,18 +241,18 @@ impl Connection {
         let _ = self.socket.set_linger(Some(Duration::ZERO));
     }
 
-    /// Sends RST and keeps the socket for another attempt. `None` if the connection was used for more than opening it.
+    /// Sends RST, if there is a connection, and keeps the socket for another attempt. `None` if it was used for more than opening
+    /// the connection and is not bound.
     pub fn reset_to_spare(self) -> Option<Spare> {
-        let Some(header) = self.spare_for.filter(|_| self.was_opening()) else {
-            self.reset();
-            return None;
-        };
+        let header = self.spare_for.filter(|_| self.bound || self.was_opening());
         // connect(2): "by connecting to an address with the sa_family member of sockaddr set to AF_UNSPEC".
-        if rustix::net::connect_unspec(&self.socket).is_err() {
-            self.reset();
-            return None;
+        match header.filter(|_| rustix::net::connect_unspec(&self.socket).is_ok()) {
+            Some(header) => Some(Spare { lane: self.lane, header, socket: self.socket, watched: self.watched }),
+            None => {
+                self.reset();
+                None
+            }
         }
-        Some(Spare { lane: self.lane, header, socket: self.socket })
     }
 
     fn finish_opening(&mut self, ready: &Ready, turn: &mut Turn<'_>) -> Disposition {
@@ -274,6 +282,11 @@ impl Connection {
     /// Whether it is still opening.
     pub fn is_opening(&self) -> bool {
         self.opening
+    }
+
+    /// Whether its socket is to be kept although it is over.
+    pub fn is_bound(&self) -> bool {
+        self.bound && !self.closing
     }
 
     /// Whether it has opened and was not used since.

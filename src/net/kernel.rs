@@ -71,7 +71,7 @@ impl KernelChannel {
     /// # Errors
     /// If epoll or a timer cannot be had.
     pub fn new(
-        lanes: Vec<Option<Lane>>,
+        mut lanes: Vec<Option<Lane>>,
         signals: Option<OwnedFd>,
         mailbox: Arc<Mailbox<Control>>,
     ) -> Result<Self, ChannelError> {
@@ -80,14 +80,18 @@ impl KernelChannel {
             poller.watch(signals, Source::Signals, Interest::READ)?;
         }
         poller.watch(&*mailbox, Source::Mailbox, Interest::READ)?;
-        for lane in lanes.iter().flatten() {
+        let mut streams = Streams::default();
+        for lane in lanes.iter_mut().flatten() {
+            for socket in lane.spares.drain(..) {
+                streams.keep(lane.id, socket, &poller)?;
+            }
             for (flow, socket) in (0..).zip(&lane.sockets) {
                 poller.watch(socket, source(lane.id, flow), Interest::READ)?;
             }
         }
         Ok(KernelChannel {
             lanes,
-            streams: Streams::default(),
+            streams,
             listeners: Listeners::default(),
             poller,
             signals,
@@ -273,6 +277,7 @@ impl Channel for KernelChannel {
             return Ok(());
         }
         self.watch_busy()?;
+        self.streams.watch_fresh(&self.poller);
         let blocked = self.blocked.take();
         self.watch_blocked(blocked, true)?;
         self.asked = self.poller.wait(deadline, precision, &mut self.ready)?;

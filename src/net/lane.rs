@@ -25,6 +25,8 @@ pub struct Lane {
     pub plan: LanePlan,
     /// One per flow.
     pub sockets: Vec<LaneSocket>,
+    /// Sockets for its first connections.
+    pub(super) spares: Vec<Socket>,
     /// Keeps the identifier or the ports of a raw lane reserved.
     pub(super) _ident: Option<Reservation>,
 }

@@ -9,6 +9,7 @@ use super::ident;
 use super::lane::{Lane, LaneSocket};
 use super::socket::{self, OpenFailure};
 use super::stamp::Departures;
+use super::sys::message::Queue;
 use super::sys::{filter, option};
 use super::{connect, header, limit, listen, raw};
 use crate::channel::{
@@ -68,7 +69,7 @@ fn open_raw(id: LaneId, plan: &LanePlan) -> Result<Lane, OpenFailure> {
     socket
         .attach_filter(&filter::answers_to(plan.family, reservation.ident))
         .map_err(|error| ("SO_ATTACH_FILTER", error.into()))?;
-    socket::drain(&socket);
+    socket::drain(&socket, Queue::Datagrams);
     // Drops so far were not answers either.
     let drops = option::drops_so_far(socket.as_fd());
     let departures = Departures::start(socket.as_fd(), plan.send_stamps);
@@ -101,7 +102,7 @@ fn open_raw(id: LaneId, plan: &LanePlan) -> Result<Lane, OpenFailure> {
     };
     let usual_ttl = header::usual_ttl(&socket);
     let sockets = vec![LaneSocket { usual_ttl, ..LaneSocket::new(socket, drops, departures) }];
-    Ok(Lane { id, profile, plan: plan.clone(), _file: None, sockets, _ident: Some(reservation) })
+    Ok(Lane { id, profile, plan: plan.clone(), _file: None, sockets, spares: Vec::new(), _ident: Some(reservation) })
 }
 
 fn open_dgram(id: LaneId, plan: &LanePlan) -> Result<Lane, OpenFailure> {
@@ -147,7 +148,7 @@ fn open_dgram(id: LaneId, plan: &LanePlan) -> Result<Lane, OpenFailure> {
         send_stamps: sockets.first().map_or_else(SendStamps::default, |first| first.departures.stamps()),
         header: LaneHeader::of(plan),
     };
-    Ok(Lane { id, profile, plan: plan.clone(), _file: None, sockets, _ident: None })
+    Ok(Lane { id, profile, plan: plan.clone(), _file: None, sockets, spares: Vec::new(), _ident: None })
 }
 
 /// A local datagram socket, bound to the path it listens at, or else to an abstract name that the kernel chooses, so that peers
@@ -162,11 +163,11 @@ fn open_local_dgram(id: LaneId, plan: &LanePlan) -> Result<Lane, OpenFailure> {
     };
     let profile = Profile { socket: SocketKind::Dgram, max_open: 1, ..stream_profile(plan, 0) };
     let sockets = vec![LaneSocket::new(socket, 0, Departures::none())];
-    Ok(Lane { id, profile, plan: plan.clone(), _file: file, sockets, _ident: None })
+    Ok(Lane { id, profile, plan: plan.clone(), _file: file, sockets, spares: Vec::new(), _ident: None })
 }
 
 /// Connections get their sockets when they are opened or accepted. A lane that does not listen opens one now to find errors in
-/// the plan.
+/// the plan, and all that have one port, because below 1024 it needs a privilege.
 fn open_stream(id: LaneId, plan: &LanePlan) -> Result<Lane, OpenFailure> {
     let mut lane = Lane {
         id,
@@ -174,6 +175,7 @@ fn open_stream(id: LaneId, plan: &LanePlan) -> Result<Lane, OpenFailure> {
         plan: plan.clone(),
         _file: None,
         sockets: Vec::new(),
+        spares: Vec::new(),
         _ident: None,
     };
     match (&plan.listen, plan.protocol) {
@@ -189,7 +191,14 @@ fn open_stream(id: LaneId, plan: &LanePlan) -> Result<Lane, OpenFailure> {
             lane.profile = stream_profile(plan, socket::local_port(&socket)?);
             lane.sockets.push(LaneSocket::new(socket, 0, Departures::none()));
         }
-        (None, Protocol::Tcp) => drop(connect::tcp_socket(plan, &Header::default(), None)?),
+        (None, Protocol::Tcp) => {
+            let socket = |_| connect::tcp_socket(plan, &Header::default());
+            let sockets = (0..plan.flows.max(1)).map(socket).collect::<Result<_, _>>()?;
+            if let Some(port) = plan.source_port {
+                lane.spares = sockets;
+                lane.profile.ident.ident = Ident::new(port.get());
+            }
+        }
         (None, _) => {}
     }
     Ok(lane)

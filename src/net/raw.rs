@@ -9,6 +9,7 @@ use super::ident::Reservation;
 use super::lane::{Lane, LaneSocket};
 use super::socket::{self, OpenFailure};
 use super::stamp::Departures;
+use super::sys::message::Queue;
 use super::sys::{filter, option};
 use crate::channel::{
     ERROR_FLOW, ErrorPath, LaneHeader, LaneId, LaneIdent, LanePlan, Layer, OsError, Owner, Profile, Protocol,
@@ -38,7 +39,7 @@ pub fn open(id: LaneId, plan: &LanePlan) -> Result<Lane, OpenFailure> {
     option::filter_icmp_types(icmp.as_fd(), plan.family)?;
     header::include(&transport, plan)?;
     for one in [&transport, &icmp] {
-        socket::drain(one);
+        socket::drain(one, Queue::Datagrams);
         socket::configure(one.as_fd(), &icmp_plan, SocketKind::Raw)?;
         socket::report_headers(one.as_fd(), plan.family)?;
         socket::bind_device(one, plan)?;
@@ -67,7 +68,7 @@ pub fn open(id: LaneId, plan: &LanePlan) -> Result<Lane, OpenFailure> {
     };
     let sockets = vec![LaneSocket::new(transport, 0, departures), LaneSocket::new(icmp, 0, none)];
     debug_assert!(sockets.len() == usize::from(ERROR_FLOW) + 1);
-    Ok(Lane { id, profile, plan: plan.clone(), _file: None, sockets, _ident: Some(ports) })
+    Ok(Lane { id, profile, plan: plan.clone(), _file: None, sockets, spares: Vec::new(), _ident: Some(ports) })
 }
 
 /// Reserves consecutive source ports, one per flow. Ordinary sockets hold them, so that no other program gets one and the kernel

@@ -121,11 +121,11 @@ pub fn report_errors(socket: BorrowedFd<'_>, family: Family) -> Result<(), OpenF
     Ok(())
 }
 
-/// Discards what arrived before the filter was attached: nothing was sent yet, so none of it is an answer.
-pub fn drain(socket: &Socket) {
+/// Discards what arrived before the filter was attached, or before the socket was used anew: none of it is an answer.
+pub fn drain(socket: &Socket, queue: Queue) {
     let mut buffers = Buffers::default();
     for _ in 0..MAX_UNFILTERED {
-        if message::receive(socket.as_fd(), Queue::Datagrams, &mut buffers).is_err() {
+        if message::receive(socket.as_fd(), queue, &mut buffers).is_err() {
             return;
         }
     }

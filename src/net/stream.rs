@@ -9,10 +9,11 @@ use super::connect::{self, Begun, Progress};
 use super::connection::{Connection, Disposition, Spare, Turn};
 use super::lane::Lane;
 use super::listen;
-use super::poller::{Poller, Ready};
+use super::poller::{Interest, Poller, Ready, Source};
 use super::sys::message::Buffers;
 use crate::channel::{
-    Accepted, CloseHow, Closed, ClosedHow, Inbound, LanePlan, Open, Opened, OsError, Refused, Sent, Token,
+    Accepted, ChannelError, CloseHow, Closed, ClosedHow, Header, Inbound, LaneId, LanePlan, Open, Opened, OsError,
+    Refused, Sent, Token,
 };
 use crate::types::Stamp;
 
@@ -58,15 +59,16 @@ impl Streams {
         if token.get() & ACCEPTED != 0 || self.numbers.contains_key(&token) {
             return Err(OsError::EINVAL);
         }
-        let spare = self.take_spare(open);
-        let number = spare.as_ref().map(|&(number, _)| number);
-        let Begun { socket, stamp, local, progress } =
-            connect::begin(plan, open, spare.map(|(_, spare)| spare.socket))?;
+        let (kept, spare) = match self.take_spare(plan, open) {
+            Some((number, spare)) => (Some((number, spare.watched)), Some(spare.socket)),
+            None => (None, None),
+        };
+        let Begun { socket, stamp, local, progress } = connect::begin(plan, open, spare)?;
         let began = stamp.user.mono;
         let sent = Inbound::Sent(Sent { token, stamp, scheduled: None, local });
         let stamp = Stamp::user(clock::now());
         let (connection, outcome) = match progress {
-            Progress::Opening => (Connection::opening(open, plan.protocol, socket, began, local), None),
+            Progress::Opening => (Connection::opening(open, plan, socket, began, local), None),
             Progress::Open => {
                 let opened = Inbound::Opened(Opened { token, stamp, local, retransmits: 0, handshake: None });
                 (Connection::open(token, open.lane, plan.protocol, socket), Some(opened))
@@ -76,8 +78,12 @@ impl Streams {
                 return Ok(());
             }
         };
-        match number {
-            Some(number) => self.insert(number, connection.on_spare()),
+        match kept {
+            Some((number, watched)) => {
+                let mut connection = connection.on_spare(watched);
+                connection.watch(number, poller)?;
+                self.insert(number, connection);
+            }
             None => self.add(connection, poller)?,
         }
         outcomes.extend([sent].into_iter().chain(outcome));
@@ -168,6 +174,19 @@ impl Streams {
         std::mem::take(&mut self.freed)
     }
 
+    /// Keeps a new socket for a connection of this lane.
+    ///
+    /// # Errors
+    /// If it cannot be watched.
+    pub fn keep(&mut self, lane: LaneId, socket: Socket, poller: &Poller) -> Result<(), ChannelError> {
+        let number = self.next;
+        let watched = Some(Interest::OPENING);
+        poller.watch(&socket, Source::Connection(number), Interest::OPENING)?;
+        self.next += 1;
+        self.spares.push((number, Spare { lane, header: Header::default(), socket, watched }));
+        Ok(())
+    }
+
     fn add(&mut self, mut connection: Connection, poller: &Poller) -> Result<(), OsError> {
         let number = self.next;
         connection.watch(number, poller)?;
@@ -181,18 +200,21 @@ impl Streams {
         self.connections.insert(number, connection);
     }
 
-    /// A spare socket with the options that `open` needs.
-    fn take_spare(&mut self, open: &Open) -> Option<(u64, Spare)> {
-        let fits = |(_, spare): &(u64, Spare)| spare.lane == open.lane && spare.header == open.header;
-        let at = self.spares.iter().rposition(fits).filter(|_| open.source_port.is_none())?;
+    /// A spare socket with the options that `open` needs. One that is bound gets them anew.
+    fn take_spare(&mut self, plan: &LanePlan, open: &Open) -> Option<(u64, Spare)> {
+        let bound = plan.source_port.is_some();
+        let same = |header: &Header| *header == open.header || bound && header.from == open.header.from;
+        let fits = |(_, spare): &(u64, Spare)| spare.lane == open.lane && same(&spare.header);
+        let at = self.spares.iter().rposition(fits)?;
         Some(self.spares.swap_remove(at))
     }
 
     fn reset(&mut self, number: u64) {
         let Some(connection) = self.connections.remove(&number) else { return };
         self.numbers.remove(&connection.token);
+        let bound = connection.is_bound();
         match connection.reset_to_spare() {
-            Some(spare) if self.spares.len() < SPARES => self.spares.push((number, spare)),
+            Some(spare) if bound || self.spares.len() < SPARES => self.spares.push((number, spare)),
             _ => self.freed = true,
         }
     }
@@ -206,8 +228,10 @@ impl Streams {
     fn settle(&mut self, number: u64, disposition: Disposition, poller: &Poller) {
         let Some(connection) = self.connections.get_mut(&number) else { return };
         // A connection that is not watched would never become ready; only a kernel out of memory refuses.
-        if disposition == Disposition::Drop || connection.watch(number, poller).is_err() {
-            self.remove(number);
+        match disposition == Disposition::Drop || connection.watch(number, poller).is_err() {
+            true if connection.is_bound() => self.reset(number),
+            true => self.remove(number),
+            false => {}
         }
     }
 

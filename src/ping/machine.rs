@@ -200,8 +200,8 @@ impl Ping {
         let token = token(series.id(), ordered);
         let header = series.spec().header;
         let header = Header { from: header.from.or(from.filter(|_| self.config.sticky_source)), ..header };
-        if let Some(source_port) = series.connects() {
-            outbox.push(Order::Open(Open { lane, token, to, source_port, header }));
+        if series.connects() {
+            outbox.push(Order::Open(Open { lane, token, to, header }));
         } else {
             let buffer = &mut self.payload;
             let octets = outbox.store(|octets| series.push_probe(ordered, now.wall, buffer, octets));

@@ -11,7 +11,7 @@ use crate::channel::{
     Attempt, ErrorPath, Fragmentation, Header, LaneHeader, LaneIdent, LanePlan, LaneRefused, Layer, OsError, Owner,
     Profile, Protocol, SendStamps, SocketChoice, SocketKind, Transmit,
 };
-use crate::types::{Family, Ident, Mtu, Tos, Ttl};
+use crate::types::{Family, Ident, Mtu, Port, Tos, Ttl};
 use crate::wire::udp::{self, UdpDatagram};
 
 /// The only interface's index.
@@ -134,6 +134,7 @@ impl Sockets {
                 Some(port) => port.get().wrapping_add(flow),
                 None => take(&mut self.next_port),
             },
+            (Protocol::Tcp, _) => plan.source_port.map_or(0, Port::get),
             _ => 0,
         }
     }

@@ -117,7 +117,7 @@ impl Streams {
             return Err(OsError::EMFILE.into());
         }
         let source = lane::source(lane, &order.header, remote.address, fabric)?;
-        let port = order.source_port.map_or_else(|| take(&mut self.next_port), Port::get);
+        let port = lane.plan.source_port.map_or_else(|| take(&mut self.next_port), Port::get);
         let local = IpEndpoint::from_address(source).with_port(port);
         if self.connections.values().any(|open| open.local == local && open.remote == remote) {
             return Err(OsError::EADDRINUSE.into());

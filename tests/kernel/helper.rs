@@ -1,7 +1,7 @@
 //! Processes inside a node that answer probes or queries: this test binary once more, entering a node.
 
 use std::fs::OpenOptions;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::process::{Child, Stdio};
 use std::thread;
@@ -50,7 +50,7 @@ impl Helper {
         Helper::start(node, "origins")
     }
 
-    /// Starts what takes TCP connections on port 443 of `node` and closes each at once.
+    /// Starts what takes TCP connections on port 443 of `node` and closes each at once, and greets those on port 25.
     pub fn listener(node: &Node) -> Helper {
         Helper::start(node, "listener")
     }
@@ -100,6 +100,13 @@ fn process() {
 }
 
 fn listen() {
+    let greeter = TcpListener::bind("[::]:25").expect("port 25 is free");
+    thread::spawn(move || {
+        for mut client in greeter.incoming().flatten() {
+            let _ = client.write_all(b"220 ready\r\n");
+            let _ = client.read(&mut [0]);
+        }
+    });
     let listener = TcpListener::bind("[::]:443").expect("port 443 is free");
     println!("helper is ready");
     listener.incoming().for_each(drop);

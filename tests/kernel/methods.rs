@@ -229,6 +229,43 @@ fn a_neighbour_that_does_not_exist_makes_every_connection_unreachable() {
 }
 
 #[test]
+fn a_server_that_speaks_first_is_read_at_once() {
+    let Some(lab) = Plan::chain(1).build() else { return };
+    let _greeter = Helper::listener(lab.target());
+    for address in [lab.target_v4(), lab.target_v6()] {
+        // Nothing but the greeting wakes it within the wait.
+        let run =
+            lab.host().run(Tool::Rping, Privilege::Nothing, &["--json", "-c1", "--tcp=25", "--expect=220", &address]);
+        assert_eq!(counts(&run.object("summary")), [1, 0, 0, 0], "{run:#?}");
+    }
+}
+
+#[test]
+fn one_source_port_below_1024_serves_every_connection_of_root() {
+    let Some(lab) = Plan::chain(1).build() else { return };
+    let _echo = rpong(&lab, &["--tcp", "443"]);
+    lab.router(1).nft("add rule inet lab forward tcp dport 82 drop");
+    for address in [lab.target_v4(), lab.target_v6()] {
+        let states = [
+            (&["--tcp=443", "--data=x", "--expect=x"][..], [3, 0, 0, 0]),
+            (&["--tcp=443"], [3, 0, 0, 0]),
+            (&["--tcp=81"], [0, 3, 0, 0]),
+            (&["--tcp=82"], [0, 0, 0, 3]),
+        ];
+        for (arguments, expected) in states {
+            let pinned = ["--sport=777", &address];
+            let (run, summary) = probes("-c3", &lab, Privilege::Root, &[arguments, &pinned].concat());
+            assert_eq!((counts(&summary), &summary["send_failed"]), (expected, &0.into()), "{run:#?}");
+            let events = run.objects("reply").into_iter().chain(run.objects("error")).chain(run.objects("timeout"));
+            assert!(events.into_iter().all(|event| event["source_port"] == 777), "{run:#?}");
+        }
+        let refused = lab.host().run(Tool::Rping, Privilege::Nothing, &["-c1", "--sport=777", "--tcp=443", &address]);
+        assert_eq!((refused.code(), &*refused.stdout), (2, ""), "{refused:#?}");
+        assert!(refused.stderr.contains("bind: Permission denied\n  to allow ports below 1024: "), "{refused:#?}");
+    }
+}
+
+#[test]
 fn a_reused_socket_has_another_port_each_time_and_the_peer_sees_resets() {
     // So few that the listener's queue holds all of them, should it be slow to take them.
     let Some(lab) = Plan::chain(1).build() else { return };

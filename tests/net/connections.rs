@@ -7,8 +7,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use netprobe::channel::{
-    Attempt, CloseHow, ClosedHow, ErrorOrigin, ErrorPath, Header, Inbound, LaneId, LanePlan, Layer, Open, Order,
-    OsError, Owner, Protocol, SocketChoice, SocketKind, Token,
+    Attempt, CloseHow, ClosedHow, ErrorOrigin, ErrorPath, Header, Inbound, LanePlan, Layer, Order, OsError, Owner,
+    Protocol, SocketChoice, SocketKind, Token,
 };
 use netprobe::types::{Endpoint, Family, IpEndpoint, Port, Tos, Ttl};
 
@@ -134,16 +134,15 @@ in_namespace! {
 
     fn no_free_port_refuses_and_a_pinned_one_serves_one_connection_to_a_peer() {
         let (_listener, to) = listen(Family::V4);
-        let mut run = Run::open(vec![tcp(Family::V4)]);
-        let mut open = |token: u64, source_port| {
-            let (lane, token) = (LaneId::new(0), Token::new(token));
-            run.order(Order::Open(Open { lane, token, to: Endpoint::Ip(to), source_port, header: Header::default() }));
+        let mut run = Run::open(vec![LanePlan { source_port: Port::new(7000), ..tcp(Family::V4) }]);
+        let mut open = |token: u64| {
+            run.connect(token, 0, Endpoint::Ip(to), Header::default());
             run.receive();
             run.came.drain(..).next().expect("an outcome").0
         };
-        let Inbound::Sent(sent) = open(1, Port::new(7000)) else { panic!("refused") };
+        let Inbound::Sent(sent) = open(1) else { panic!("refused") };
         assert_eq!(sent.local.map(|local| local.port_number()), Some(7000));
-        let Inbound::Refused(refused) = open(2, Port::new(7000)) else { panic!("not refused") };
+        let Inbound::Refused(refused) = open(2) else { panic!("not refused") };
         assert!([OsError::EADDRINUSE, OsError::EADDRNOTAVAIL].contains(&refused.error), "{refused:?}");
     }
 

@@ -208,7 +208,7 @@ in_namespace! {
         run.queue_flow(5, 0, 0, Endpoint::Unix(Path::new("/nowhere").into()), Header::default(), b"");
         run.queue_flow(6, 0, 1, Endpoint::Ip(v4), Header::default(), b"");
         let (lane, token, to) = (LaneId::new(0), Token::new(7), Endpoint::Ip(v4));
-        run.outbox.push(Order::Open(Open { lane, token, to, source_port: None, header: Header::default() }));
+        run.outbox.push(Order::Open(Open { lane, token, to, header: Header::default() }));
         run.outbox.push(Order::Forget { token });
         run.submit();
         use OsError as E;

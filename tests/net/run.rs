@@ -132,7 +132,7 @@ impl Run {
     /// Opens a connection.
     pub fn connect(&mut self, token: u64, lane: u16, to: Endpoint, header: Header) {
         let (lane, token) = (LaneId::new(lane), Token::new(token));
-        self.order(Order::Open(Open { lane, token, to, source_port: None, header }));
+        self.order(Order::Open(Open { lane, token, to, header }));
     }
 
     pub fn write(&mut self, token: Token, octets: &[u8]) {

@@ -25,7 +25,7 @@ use netprobe::engine::outcome::{
 use netprobe::engine::{Destination, Target};
 use netprobe::ping::{Config, Counts, Event, Method, Pace, Ping, Spec, State, Summary, Task, Wait};
 use netprobe::sim::{EPOCH, Link, Log, Network, Node, US, ip};
-use netprobe::types::{Family, IpEndpoint, Rtt, StampSource, WallTime};
+use netprobe::types::{Family, IpEndpoint, Port, Rtt, StampSource, WallTime};
 
 const TARGET: &str = "198.51.100.9";
 const TARGET_V6: &str = "2001:db8:9::9";
@@ -37,12 +37,23 @@ fn ms(millis: u64) -> Duration {
 
 /// Probes ports of targets by a method.
 fn ping_services(network: &Network, targets: &[(&str, u16)], method: &Method, config: Config) -> Run {
+    ping_services_from(network, None, targets, method, config)
+}
+
+/// The same from this port.
+fn ping_services_from(
+    network: &Network,
+    source_port: Option<Port>,
+    targets: &[(&str, u16)],
+    method: &Method,
+    config: Config,
+) -> Run {
     let protocol = match method {
         Method::Tcp(_) => Protocol::Tcp,
         _ => Protocol::Udp,
     };
     let lane = |family| {
-        let plan = LanePlan::new(family, protocol, SocketChoice::Auto);
+        let plan = LanePlan { source_port, ..LanePlan::new(family, protocol, SocketChoice::Auto) };
         match config.spec.wait {
             Wait::Exactly(connect_wait) => LanePlan { connect_wait, ..plan },
             Wait::Default | Wait::Forever => plan,

@@ -44,7 +44,7 @@ impl Choice {
     /// What was chosen, where the wall clock is off by no more than `clock_error`.
     pub fn of(args: &MethodArgs, clock_error: Option<ClockError>) -> Result<Choice, CliError> {
         let exchange = if args.asks_dns() { None } else { exchange(args)? };
-        let connect = Connect { source_port: args.sport, close: CloseHow::Fin, exchange: exchange.clone() };
+        let connect = Connect { close: CloseHow::Fin, exchange: exchange.clone() };
         let (method, port) = match (args.tcp, args.udp_aim(), args.stamp) {
             (Some(port), _, _) => (Method::Tcp(connect), Some(port)),
             (_, Some(aim), _) => (Method::Udp(ask(args, aim, exchange.clone())?), aim.port()),
@@ -56,8 +56,7 @@ impl Choice {
 
     /// The TCP probes of a comparison.
     pub fn of_contrast(args: &MethodArgs, port: Option<Port>) -> Choice {
-        let connect = Connect { source_port: args.sport, ..Connect::default() };
-        Choice { method: Method::Tcp(connect), port: args.tcp.or(port), exchange: None }
+        Choice { method: Method::Tcp(Connect::default()), port: args.tcp.or(port), exchange: None }
     }
 
     /// What internet targets are probed over.

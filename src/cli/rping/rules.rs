@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::args::{MOST_PROBES, MOST_ROUNDS, PingArgs, SHORTEST_SLOT, V4_PAYLOAD, has_retries, is_counted, is_sweep};
 use super::method::{DGRAM_PREFIX, STREAM_PREFIX};
+use crate::channel::CloseHow;
 use crate::cli::args::rules::{self, FORMATS, Group, Limit};
 use crate::cli::args::values::{Rate, Timestamping, UdpAim};
 use crate::cli::error::{CliError, NO_NAME_SERVERS};
@@ -313,6 +314,14 @@ const TABLE: &[Group<Request, PingArgs>] = &[
     Group {
         when: |r| r.lacks(TCP),
         rows: &[(|a| a.method.tcp_close.is_some(), "--tcp-close", ": only --tcp makes connections that it closes")],
+    },
+    Group {
+        when: |_| true,
+        rows: &[(
+            |a| a.method.tcp_close == Some(CloseHow::Fin) && a.method.sport.is_some_and(|port| port.get() < 1024),
+            "--tcp-close=fin",
+            ": a port below 1024 is bound once, and only a connection that is reset leaves it to the next",
+        )],
     },
     Group {
         when: |r| !r.lacks(ICMP | STAMP),

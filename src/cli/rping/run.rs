@@ -134,7 +134,13 @@ impl Rping<'_> {
         let internet = families.into_iter().filter(|_| !hosts.is_empty());
         let send_stamps = if choice.has_kernel_times() { self.send_stamps(asked.len()) } else { SendStamps::None };
         let receive_buffer = Some(self.receive_buffer(asked.len()));
-        let lane = |family| LanePlan { send_stamps, receive_buffer, ..self.lane(family, choice.protocol(), bound) };
+        let lane = |family| {
+            let plan = self.lane(family, choice.protocol(), bound);
+            // To each target one connection at a time can have the port.
+            let pinned = plan.protocol == Protocol::Tcp && plan.source_port.is_some();
+            let flows = if pinned { u16::try_from(asked.len()).unwrap_or(u16::MAX) } else { plan.flows };
+            LanePlan { send_stamps, receive_buffer, flows, ..plan }
+        };
         let mut lanes: Vec<LanePlan> = internet.map(lane).collect();
         for choice in [SocketChoice::Auto, SocketChoice::Dgram] {
             if asked.iter().any(|asked| asked.socket_choice() == Some(choice)) {
@@ -167,7 +173,7 @@ impl Rping<'_> {
             mark: socket.mark,
             fragmentation: packet.fragmentation,
             send_buffer: socket.sndbuf,
-            source_port: self.args.method.sport.filter(|_| protocol == Protocol::Udp),
+            source_port: self.args.method.sport.filter(|_| matches!(protocol, Protocol::Udp | Protocol::Tcp)),
             multicast_loop: !socket.no_loopback,
             connect_wait: match self.args.run.timeout {
                 None => plan.connect_wait,

@@ -160,7 +160,7 @@ impl Rtrace<'_> {
             own_headers: own_headers && method != Method::Tcpconn,
             source: packet.source,
             interface: packet.interface.as_deref().map(Into::into),
-            source_port: self.source_port().filter(|_| protocol != Protocol::Icmp),
+            source_port: self.source_port().filter(|_| protocol != Protocol::Icmp && method != Method::Tcpconn),
             flows: match (method, self.args.method.flows) {
                 (Method::Default | Method::Udp | Method::Tcp, Some(_)) => flow_count(self.args) as u16,
                 (Method::Udp, None) => self.flows(),

@@ -3,13 +3,11 @@
 use super::{Entry, Exchange, Value};
 use crate::channel::{CloseHow, ClosedHow, Opened};
 use crate::engine::outcome::{ExchangeFailure, ExchangeReply};
-use crate::types::{Port, Stamp};
+use crate::types::Stamp;
 
 /// A connection per probe.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Connect {
-    /// Source port of every connection; `None` lets the kernel choose.
-    pub source_port: Option<Port>,
     /// How a connection is closed once it was seen to open.
     pub close: CloseHow,
     /// What is exchanged over the connection, if anything.
@@ -17,9 +15,9 @@ pub struct Connect {
 }
 
 impl Default for Connect {
-    /// A connection from any port that is opened and closed in order.
+    /// A connection that is opened and closed in order.
     fn default() -> Self {
-        Connect { source_port: None, close: CloseHow::Fin, exchange: None }
+        Connect { close: CloseHow::Fin, exchange: None }
     }
 }
 

@@ -159,7 +159,7 @@ impl Series {
 
     /// The wait for an attempt is over: it is kept, so that it may still open late, as long as there are few of those.
     pub(super) fn keep_attempt(&mut self, id: ProbeId, context: &mut Context<'_>) {
-        if self.connections.established(id).is_some() {
+        if self.has_one_port() || self.connections.established(id).is_some() {
             return self.release(id, context);
         }
         if self.connections.held.contains_key(&id) {

@@ -25,7 +25,7 @@ use crate::engine::outcome::{Outcome, Pace, ProbeEvent, Spec, Subject, SubjectId
 use crate::engine::pace::{Slots, Window};
 use crate::engine::{Destination, Inflight, Named};
 use crate::metrics::{LossRuns, RttRecorder};
-use crate::types::{ClockError, Endpoint, Instant, Mtu, Now, Port, ProbeId, Sequence, WallTime};
+use crate::types::{ClockError, Endpoint, Instant, Mtu, Now, ProbeId, Sequence, WallTime};
 use crate::wire::payload::Cookie;
 
 pub(super) use connection::ConnectionOrder;
@@ -227,9 +227,14 @@ impl Series {
         asked != responder && !asked.is_some_and(|asked| asked.is_unspecified()) && !self.group
     }
 
-    /// Whether each probe is a connection, and from which port.
-    pub(super) fn connects(&self) -> Option<Option<Port>> {
-        self.method.connect().map(|connect| connect.source_port)
+    /// Whether all its connections have one port, so that there is only one at a time.
+    fn has_one_port(&self) -> bool {
+        self.connects() && self.profile().is_some_and(|profile| profile.ident.ident.get() > 0)
+    }
+
+    /// Whether each probe is a connection.
+    pub(super) fn connects(&self) -> bool {
+        self.method.connect().is_some()
     }
 
     /// Whether its probes carry the error of the wall clock.

@@ -39,7 +39,7 @@ impl Series {
         if self.is_done_sending(config) || !self.can_be_probed() {
             return None;
         }
-        if self.refused && self.unconfirmed > 0 {
+        if self.refused && self.unconfirmed > 0 || self.has_one_port() && self.counts.pending > 0 {
             return None;
         }
         let ordered = number(self.probes.newest());

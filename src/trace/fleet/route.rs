@@ -90,7 +90,7 @@ impl Route {
         let (lane, token, to) = (self.lane, Token::new(probe.get()), Endpoint::Ip(to));
         outbox.push(if profile.connects() {
             // Two connections cannot share their ports: each probe is a flow of its own.
-            Order::Open(Open { lane, token, to, source_port: None, header })
+            Order::Open(Open { lane, token, to, header })
         } else {
             Order::Send(Transmit { lane, token, to, flow: if raw { 0 } else { entry.flow }, header, octets })
         });

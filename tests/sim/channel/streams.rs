@@ -23,7 +23,7 @@ impl Rig {
     fn connect(&mut self, port: u16, header: Header) -> Token {
         let token = self.token();
         let to = Endpoint::Ip(IpEndpoint::from_address(ip(TARGET)).with_port(port));
-        self.order(Order::Open(Open { lane: self.lanes[0], token, to, source_port: None, header }));
+        self.order(Order::Open(Open { lane: self.lanes[0], token, to, header }));
         token
     }
 
@@ -127,24 +127,16 @@ fn a_connection_without_a_route_or_beyond_the_limit_is_refused() {
     let nowhere = Endpoint::from(ip("10.99.0.1"));
     let (lane, token) = (rig.lanes[0], rig.token());
     rig.order(Order::Forget { token: Token::new(1) });
-    rig.order(Order::Open(Open { lane, token, to: nowhere, source_port: None, header: Header::default() }));
+    rig.order(Order::Open(Open { lane, token, to: nowhere, header: Header::default() }));
     assert_eq!(story(&rig.answers(ms(100))), [line(0, "refused EMFILE"), line(0, "refused ENETUNREACH")]);
 }
 
 #[test]
 fn one_source_port_serves_one_connection_to_a_target() {
-    let mut rig = Rig::open(&listening(TcpService::Accept(Peer::silent())), &[tcp()]);
-    let to = Endpoint::Ip(IpEndpoint::from_address(ip(TARGET)).with_port(TCP));
-    for token in [1, 2] {
-        let open = Open {
-            lane: rig.lanes[0],
-            token: Token::new(token),
-            to: to.clone(),
-            source_port: Port::new(7000),
-            header: Header::default(),
-        };
-        rig.order(Order::Open(open));
-    }
+    let lane = LanePlan { source_port: Port::new(7000), ..tcp() };
+    let mut rig = Rig::open(&listening(TcpService::Accept(Peer::silent())), &[lane]);
+    rig.connect(TCP, Header::default());
+    rig.connect(TCP, Header::default());
     assert_eq!(story(&rig.answers(ms(100))), [line(0, "refused EADDRINUSE"), line(10, "opened 0")]);
     assert_eq!(rig.log.packets()[0].ports(), Some((7000, TCP)));
 }

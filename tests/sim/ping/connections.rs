@@ -9,7 +9,10 @@ use netprobe::sim::{Failure, Forwarding, Link, Network, Node, Peer, TcpService, 
 use netprobe::types::{Port, Rtt};
 use netprobe::wire::icmp::ErrorKind;
 
-use super::{Run, SECOND, TARGET, TARGET_V6, config, interrupt_at, ms, network, over, paced, ping_services, waiting};
+use super::{
+    Run, SECOND, TARGET, TARGET_V6, config, interrupt_at, ms, network, over, paced, ping_services, ping_services_from,
+    waiting,
+};
 
 const PORT: u16 = 443;
 const BOTH: [&str; 2] = [TARGET, TARGET_V6];
@@ -235,11 +238,18 @@ fn thousands_of_silent_ports_leave_no_attempt_open() {
 
 #[test]
 fn a_source_port_is_kept() {
-    let method = Method::Tcp(Connect { source_port: Port::new(4711), close: CloseHow::Reset, exchange: None });
-    let run = connect(&serving(TcpService::Accept(Peer::silent())), TARGET, &method);
-    assert_eq!(run.counts().received, 3);
-    assert!(run.log.packets().iter().all(|packet| packet.ports() == Some((4711, PORT))));
-    assert!(run.replies().iter().all(|reply| reply.source_port == Some(4711)));
+    let method = Method::Tcp(Connect { close: CloseHow::Reset, exchange: None });
+    let run = |service| {
+        let network = serving(service);
+        ping_services_from(&network, Port::new(4711), &[(TARGET, PORT)], &method, config())
+    };
+    let open = run(TcpService::Accept(Peer::silent()));
+    assert_eq!(open.counts().received, 3);
+    assert!(open.log.packets().iter().all(|packet| packet.ports() == Some((4711, PORT))));
+    assert!(open.replies().iter().all(|reply| reply.source_port == Some(4711)));
+    // An attempt that is over does not keep the port.
+    let silent = run(TcpService::Silent);
+    assert_eq!((silent.counts().lost, silent.counts().send_failed), (3, 0));
 }
 
 #[test]
