@@ -37,8 +37,8 @@
 //!
 //! # Where do I put …
 //!
-//! - an ICMP extension object: `wire/extension.rs`, encode and decode side by side, with a round-trip test; its text and JSON in
-//!   `report/trace/text.rs` and `report/trace/json/hop.rs`.
+//! - an ICMP extension object: `wire/extension.rs`, encode and decode side by side, with a round-trip test; it serialises itself,
+//!   and its text is in `report/trace/text.rs`.
 //! - a header field or a socket option: its field in `channel/plan.rs`, a safe function in `net/sys/option.rs`, its call in `net`,
 //!   its clap field in `cli`.
 //! - a finding: its case in `trace/finding.rs`, its sentence in `report/trace/findings.rs`, its evidence in
@@ -52,7 +52,8 @@
 //!   `wire::service`.
 //! - a flag: its clap field in `cli`, its meaning in the one function there that makes the Config.
 //! - a sentence a user reads: `report` for results, `cli` for errors and hints.
-//! - a key of the JSON: its field in `report`, its name in the long help, from which the man page is made.
+//! - a key of the JSON: values serialise themselves where they are defined, and objects of a whole run in `report`; its name in the
+//!   long help, from which the man page is made.
 //! - a test: beside the code; of whole runs in virtual time in `tests/sim`, of what users see in `tests/cli`, of what only the
 //!   kernel does in `tests/net` and, with routers, in `tests/kernel`.
 //! - a measurement: `benches` (of the library by criterion; `benches/peers` beside ping, fping, traceroute and mtr).

@@ -12,7 +12,7 @@ mod plan;
 
 use std::fmt;
 
-use crate::types::{Family, FlowLabel, Ident, Instant, Now, Tos};
+use crate::types::{Family, FlowLabel, Ident, Instant, Now, Tos, serialize_as_name};
 
 pub use arena::{Arena, Span};
 pub use inbound::{
@@ -131,6 +131,8 @@ impl SocketKind {
         }
     }
 }
+
+serialize_as_name!(SocketKind);
 
 /// The protocol of a lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

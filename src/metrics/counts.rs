@@ -74,8 +74,7 @@ impl Counts {
 
     /// Lost and unreachable probes in percent of those decided; `None` if none is decided.
     pub fn loss_pct(&self) -> Option<f64> {
-        let decided = self.sent.checked_sub(self.pending).filter(|&decided| decided > 0)?;
-        Some(100.0 * (self.lost + self.unreachable) as f64 / decided as f64)
+        percent(self.lost + self.unreachable, self.sent.saturating_sub(self.pending))
     }
 
     /// Adds the keys of a summary in JSON to an object, in their documented order.
@@ -112,6 +111,11 @@ impl Serialize for Counts {
         self.serialize_entries(&mut object)?;
         object.end()
     }
+}
+
+/// A part in percent; `None` where there is nothing to divide by.
+pub fn percent(part: u64, whole: u64) -> Option<f64> {
+    (whole > 0).then(|| 100.0 * part as f64 / whole as f64)
 }
 
 /// How many counted replies have which kind of stamp.

@@ -8,7 +8,7 @@ mod rtt;
 mod variation;
 
 pub use brief::Brief;
-pub use counts::{Counts, StampCounts};
+pub use counts::{Counts, StampCounts, percent};
 pub use loss::LossRuns;
 pub use paired::{Share, more_often, signed_rank};
 pub use rtt::{RttRecorder, RttStats};

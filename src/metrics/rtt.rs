@@ -1,7 +1,6 @@
 //! Round-trip delays of one series: [`RttRecorder`] takes them one by one, [`RttStats`] summarises them.
 
 use hdrhistogram::Histogram;
-use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
 use crate::types::Rtt;
@@ -32,17 +31,24 @@ pub struct RttStats {
 /// Milliseconds.
 impl Serialize for RttStats {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.figures())
+    }
+}
+
+impl RttStats {
+    /// Its figures in milliseconds, with their names in JSON.
+    pub fn figures(&self) -> [(&'static str, f64); 8] {
         let millis = |nanos: u64| nanos as f64 / 1e6;
-        let mut object = serializer.serialize_struct("RttStats", 8)?;
-        object.serialize_field("min", &millis(self.min))?;
-        object.serialize_field("mean", &(self.mean / 1e6))?;
-        object.serialize_field("median", &millis(self.median))?;
-        object.serialize_field("p90", &millis(self.p90))?;
-        object.serialize_field("p95", &millis(self.p95))?;
-        object.serialize_field("p99", &millis(self.p99))?;
-        object.serialize_field("max", &millis(self.max))?;
-        object.serialize_field("stddev", &(self.stddev / 1e6))?;
-        object.end()
+        [
+            ("min", millis(self.min)),
+            ("mean", self.mean / 1e6),
+            ("median", millis(self.median)),
+            ("p90", millis(self.p90)),
+            ("p95", millis(self.p95)),
+            ("p99", millis(self.p99)),
+            ("max", millis(self.max)),
+            ("stddev", self.stddev / 1e6),
+        ]
     }
 }
 

@@ -1,14 +1,11 @@
 //! JSON lines: compact, printable whatever a string holds, times in RFC 3339, durations in milliseconds.
 
-use std::fmt;
 use std::io::{self, Write};
-use std::time::{Duration, UNIX_EPOCH};
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use serde_json::ser::Formatter;
 
-use crate::report::words::is_visible;
-use crate::types::WallTime;
+use crate::types::is_visible;
 
 /// The `version` of every object about a whole run or target; it changes only with incompatible changes.
 pub(super) const VERSION: u32 = 1;
@@ -20,23 +17,6 @@ pub(super) const VERSION: u32 = 1;
 pub(super) fn line(object: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
     object.serialize(&mut serde_json::Serializer::with_formatter(&mut *out, Printable))?;
     out.write_all(b"\n")
-}
-
-/// A point in time as RFC 3339 writes it, in UTC with nanoseconds: `2026-11-22T15:27:13.000000001Z`.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Time(pub WallTime);
-
-impl fmt::Display for Time {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let at = UNIX_EPOCH + Duration::from_nanos(self.0.as_nanos());
-        humantime::format_rfc3339_nanos(at).fmt(f)
-    }
-}
-
-impl Serialize for Time {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
 }
 
 /// Nanoseconds in milliseconds.
@@ -69,6 +49,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::types::WallTime;
 
     fn written(object: &impl Serialize) -> String {
         let mut out = Vec::new();
@@ -78,9 +59,9 @@ mod tests {
 
     #[test]
     fn times_are_utc_with_nanoseconds() {
-        let time = Time(WallTime::from_nanos(1_795_333_633_000_000_001));
+        let time = WallTime::from_nanos(1_795_333_633_000_000_001);
         assert_eq!(written(&time), "\"2026-11-22T07:47:13.000000001Z\"\n");
-        assert_eq!(written(&Time(WallTime::from_nanos(u64::MAX))), "\"2554-07-21T23:34:33.709551615Z\"\n");
+        assert_eq!(written(&WallTime::from_nanos(u64::MAX)), "\"2554-07-21T23:34:33.709551615Z\"\n");
     }
 
     #[test]

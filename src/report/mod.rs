@@ -20,7 +20,8 @@ pub use ping::{PingCsv, PingJson, PingJsonOptions, PingText, PingTextOptions, Sh
 pub use pong::{PongJson, PongText};
 pub use sweep::{SweepCsv, SweepJson, SweepProgress, SweepShow, SweepText};
 pub use trace::{TraceCsv, TraceJson, TraceJsonOptions, TraceText, TraceTextOptions, TraceView};
-pub use words::{escape, printable};
+
+pub use crate::types::{escape, printable};
 
 /// Where a report goes.
 pub struct Streams<'a> {

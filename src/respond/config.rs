@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::channel::LaneId;
-use crate::types::Endpoint;
+use crate::types::{Endpoint, serialize_as_name};
 
 /// What a listener does for its clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -41,6 +41,8 @@ impl Service {
         matches!(self, Service::Udp | Service::Stamp | Service::UnixDgram)
     }
 }
+
+serialize_as_name!(Service);
 
 /// One lane that listens.
 #[derive(Clone, Debug, PartialEq, Eq)]

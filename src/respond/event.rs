@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::config::Listener;
 use super::counters::{Counters, Traffic};
 use crate::channel::OsError;
-use crate::types::{Endpoint, WallTime};
+use crate::types::{Endpoint, WallTime, serialize_as_name};
 
 /// Something to report.
 #[derive(Clone, Debug, PartialEq)]
@@ -88,6 +88,8 @@ impl Ended {
         }
     }
 }
+
+serialize_as_name!(Ended);
 
 /// Figures of the whole run so far.
 #[derive(Clone, Debug, PartialEq)]

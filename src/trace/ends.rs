@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::engine::outcome::Subject;
-use crate::types::{Ttl, WallTime};
+use crate::types::{Ttl, WallTime, serialize_as_name};
 
 /// The beginning of a trace or of the watch of a path.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,3 +56,5 @@ impl StopReason {
         }
     }
 }
+
+serialize_as_name!(StopReason);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::engine::outcome::{Field, FieldValue, Rewritten};
 use crate::trace::ends::StopReason;
 use crate::trace::hop::Hop;
-use crate::types::{Mtu, Rtt, Ttl};
+use crate::types::{Mtu, Rtt, Ttl, serialize_as_name};
 use crate::wire::extension::Object;
 use crate::wire::icmp::ErrorKind;
 
@@ -99,6 +99,8 @@ impl Severity {
         }
     }
 }
+
+serialize_as_name!(Severity);
 
 impl Finding {
     /// The name used in JSON.

@@ -4,11 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+
 use crate::engine::outcome::ProbeEvent;
+use crate::trace::annotation::annotation;
 use crate::trace::finding::Finding;
 use crate::trace::hop::{Hop, Responder};
 use crate::trace::result::Trace;
-use crate::types::Ttl;
+use crate::types::{Rtt, Ttl};
 
 /// All flows of one target.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,13 +26,14 @@ pub struct Flows {
 }
 
 /// All seen at one TTL.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct FlowsHop {
     /// The TTL.
     pub ttl: Ttl,
     /// In the order of the first flow that each answered on.
     pub responders: Vec<FlowsResponder>,
     /// The flows that were probed here without an answer.
+    #[serde(rename = "silent_flows")]
     pub silent: Vec<u32>,
 }
 
@@ -41,6 +46,18 @@ pub struct FlowsResponder {
     pub flows: Vec<u32>,
     /// Its answers.
     pub answers: Vec<Arc<ProbeEvent>>,
+}
+
+impl Serialize for FlowsResponder {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let rtts: Vec<Rtt> = self.answers.iter().filter_map(|answer| answer.rtt()).collect();
+        let mut object = serializer.serialize_map(None)?;
+        self.responder.serialize_entries(&mut object)?;
+        object.serialize_entry("flows", &self.flows)?;
+        object.serialize_entry("rtts_ms", &rtts)?;
+        object.serialize_entry("annotation", &self.answers.iter().find_map(|answer| annotation(answer)))?;
+        object.end()
+    }
 }
 
 impl Flows {

@@ -3,10 +3,14 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+
 use crate::engine::outcome::{IcmpError, Outcome, ProbeEvent};
-use crate::metrics::{RttRecorder, RttStats};
-use crate::types::{Asn, Mtu, Rtt, Ttl};
-use crate::wire::extension::Object;
+use crate::metrics::{RttRecorder, RttStats, percent};
+use crate::trace::annotation::annotation;
+use crate::types::{Asn, Mtu, Rtt, Ttl, escape};
+use crate::wire::extension::{LabelStackEntry, Object};
 use crate::wire::icmp::ErrorKind;
 
 /// All seen at one TTL.
@@ -22,6 +26,74 @@ pub struct Hop {
     pub mtu: Option<Mtu>,
 }
 
+impl Serialize for Hop {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (sent, received) = (self.probes.len() as u64, self.responses().count() as u64);
+        let of_responder = |responder| OfResponder { hop: self, responder };
+        let mut object = serializer.serialize_map(None)?;
+        object.serialize_entry("ttl", &self.ttl)?;
+        object.serialize_entry("sent", &sent)?;
+        object.serialize_entry("received", &received)?;
+        object.serialize_entry("unanswered", &(sent - received))?;
+        object.serialize_entry("unanswered_pct", &percent(sent - received, sent))?;
+        object.serialize_entry("responders", &self.responders.iter().map(of_responder).collect::<Vec<_>>())?;
+        object.serialize_entry("probes", &self.probes)?;
+        object.serialize_entry("rtt_stats_ms", &self.rtt_stats().map(FewRtts))?;
+        object.serialize_entry("mtu", &self.mtu)?;
+        object.end()
+    }
+}
+
+/// The statistics of a hop: its probes are too few for percentiles.
+struct FewRtts(RttStats);
+
+impl Serialize for FewRtts {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.figures().into_iter().filter(|(name, _)| !name.starts_with('p')))
+    }
+}
+
+/// The answers of one responder of a hop. Where they differ, the first that has something gives it; the probes have the rest.
+struct OfResponder<'a> {
+    hop: &'a Hop,
+    responder: &'a Responder,
+}
+
+impl<'a> OfResponder<'a> {
+    fn answers(&self) -> impl Iterator<Item = Response<'a>> {
+        self.hop.responses_of(self.responder)
+    }
+
+    /// The extension objects of some kind of the first answer that has any.
+    fn objects(&self, kind: fn(&&Object) -> bool) -> Vec<&'a Object> {
+        let mut of_answers = self.answers().map(|answer| answer.extensions().iter().filter(kind).collect::<Vec<_>>());
+        of_answers.find(|objects| !objects.is_empty()).unwrap_or_default()
+    }
+}
+
+impl Serialize for OfResponder<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let stacks = self.objects(|object| !object.labels().is_empty());
+        let interfaces = self.objects(|object| matches!(object, Object::Interface(_)));
+        let others = self.objects(|object| matches!(object, Object::Unknown { .. }));
+        let mut object = serializer.serialize_map(None)?;
+        self.responder.serialize_entries(&mut object)?;
+        object.serialize_entry("rtts_ms", &self.answers().map(|answer| answer.rtt).collect::<Vec<_>>())?;
+        object.serialize_entry("reply_ttl", &self.answers().find_map(|answer| answer.event.reply_ttl))?;
+        object.serialize_entry("mpls", &labels(stacks))?;
+        object.serialize_entry("interface", &interfaces.first())?;
+        object.serialize_entry("interfaces", &interfaces)?;
+        object.serialize_entry("extensions", &others)?;
+        object.serialize_entry("annotation", &self.answers().find_map(|answer| annotation(answer.event)))?;
+        object.end()
+    }
+}
+
+/// The entries of all label stacks among these objects.
+pub(in crate::trace) fn labels<'a>(objects: impl IntoIterator<Item = &'a Object>) -> Vec<&'a LabelStackEntry> {
+    objects.into_iter().flat_map(Object::labels).collect()
+}
+
 /// One probe of a hop.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HopProbe {
@@ -31,6 +103,28 @@ pub struct HopProbe {
     pub again: bool,
     /// Its result.
     pub event: Arc<ProbeEvent>,
+}
+
+impl Serialize for HopProbe {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (event, error) = (&self.event, self.response().and_then(|response| response.error()));
+        let quote = error.map(|error| &error.quote);
+        let (icmp_type, icmp_code) = event.icmp().unzip();
+        let mut object = serializer.serialize_map(None)?;
+        object.serialize_entry("n", &self.number)?;
+        object.serialize_entry("responder", &event.responder)?;
+        object.serialize_entry("rtt_ms", &event.rtt())?;
+        object.serialize_entry("reply_ttl", &event.reply_ttl)?;
+        object.serialize_entry("quoted_ttl", &quote.and_then(|quote| quote.ttl))?;
+        object.serialize_entry("icmp_type", &icmp_type)?;
+        object.serialize_entry("icmp_code", &icmp_code)?;
+        object.serialize_entry("late", &event.standing.is_late())?;
+        object.serialize_entry("quoted_tos", &quote.and_then(|quote| quote.tos))?;
+        object.serialize_entry("rewritten", quote.map_or(&Vec::new(), |quote| &quote.rewritten))?;
+        object.serialize_entry("stamp", &event.delay.map(|delay| delay.stamp))?;
+        object.serialize_entry("again", &self.again)?;
+        object.end()
+    }
 }
 
 /// An answer to a probe.
@@ -53,6 +147,25 @@ pub struct Responder {
     pub name: Option<Box<str>>,
     /// The systems that announce its address; `None` if that was not asked for.
     pub origins: Option<Origins>,
+}
+
+impl Responder {
+    /// Adds its keys to an object of JSON: `asn` is the first of `origins`, and those are empty if no system announces the
+    /// address, null if that is not known.
+    ///
+    /// # Errors
+    /// The serializer's.
+    pub(crate) fn serialize_entries<M: SerializeMap>(&self, object: &mut M) -> Result<(), M::Error> {
+        let systems: Option<&[Asn]> = match &self.origins {
+            None | Some(Origins::Unknown) => None,
+            Some(Origins::Unannounced) => Some(&[]),
+            Some(Origins::Announced(systems)) => Some(systems),
+        };
+        object.serialize_entry("address", &self.address)?;
+        object.serialize_entry("name", &self.name.as_deref().map(escape))?;
+        object.serialize_entry("asn", &systems.and_then(<[_]>::first))?;
+        object.serialize_entry("origins", &systems)
+    }
 }
 
 /// The autonomous systems that announce an address.

@@ -61,6 +61,7 @@
 //! whole cookie; then the trace is reached, and the text shows the address. Time exceeded in reassembly, redirect and source
 //! quench answer no probe.
 
+mod annotation;
 mod config;
 mod ends;
 mod event;
@@ -78,6 +79,7 @@ pub mod watch;
 #[cfg(test)]
 mod testing;
 
+pub(crate) use annotation::annotation;
 pub use config::{Config, OriginSource, Ports, Wait};
 pub use ends::{Began, StopReason};
 pub use event::{Event, Interim, RunStatus};

@@ -3,8 +3,10 @@
 use std::fmt;
 use std::num::NonZeroU32;
 
+use serde::Serialize;
+
 /// An autonomous system's number (RFC 6793). Never 0, which is no system's (RFC 7607 §2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Asn(NonZeroU32);
 
 impl Asn {

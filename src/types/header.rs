@@ -1,7 +1,11 @@
 //! Header fields: [`Ttl`], [`Tos`] and [`Dscp`], [`FlowLabel`], [`Mtu`].
 
+use std::fmt;
+
+use serde::Serialize;
+
 /// IPv4 Time to Live (RFC 791 §3.1) or IPv6 Hop Limit (RFC 8200 §3). Every octet is a value; only 1 to 255 can be sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Ttl(u8);
 
 impl Ttl {
@@ -24,8 +28,14 @@ impl Ttl {
     }
 }
 
+impl fmt::Display for Ttl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 /// IPv4 Type of Service or IPv6 Traffic Class: six bits [`Dscp`] (RFC 2474) and two bits ECN (RFC 3168).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 pub struct Tos(u8);
 
 impl Tos {
@@ -117,7 +127,7 @@ impl FlowLabel {
 }
 
 /// A maximum transmission unit in octets of IP packet, as an ICMP error or an interface states it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Mtu(u32);
 
 impl Mtu {
@@ -129,6 +139,12 @@ impl Mtu {
     /// Octets.
     pub const fn get(self) -> u32 {
         self.0
+    }
+}
+
+impl fmt::Display for Mtu {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::fmt;
 use std::ops::Add;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
+
+use serde::{Serialize, Serializer};
 
 /// A point on the monotonic clock, in nanoseconds since an arbitrary origin.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -67,6 +69,19 @@ impl WallTime {
     }
 }
 
+/// As RFC 3339 writes it, in UTC with nanoseconds: `2026-11-22T15:27:13.000000001Z`.
+impl fmt::Display for WallTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        humantime::format_rfc3339_nanos(UNIX_EPOCH + Duration::from_nanos(self.0)).fmt(f)
+    }
+}
+
+impl Serialize for WallTime {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 /// Both clocks, read together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Now {
@@ -97,6 +112,8 @@ impl StampSource {
         }
     }
 }
+
+serialize_as_name!(StampSource);
 
 /// When a packet was sent or received: both user clocks always, kernel and interface stamps where they exist.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -156,6 +173,13 @@ impl From<Duration> for Rtt {
 impl fmt::Display for Rtt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:.3} ms", self.as_millis_f64())
+    }
+}
+
+/// Milliseconds.
+impl Serialize for Rtt {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_f64(self.as_millis_f64())
     }
 }
 

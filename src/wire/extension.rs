@@ -2,11 +2,14 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use serde::{Serialize, Serializer};
+
 use super::checksum;
-use crate::types::{Family, Mtu};
+use crate::types::{Family, Mtu, escaped, serialize_as_name};
 
 /// One object of an extension structure.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
 pub enum Object {
     /// An MPLS label stack (RFC 4950), outermost label first.
     Mpls(Vec<LabelStackEntry>),
@@ -19,12 +22,28 @@ pub enum Object {
         /// C-Type.
         c_type: u8,
         /// The object's payload.
+        #[serde(rename = "hex", serialize_with = "hexadecimal")]
         payload: Vec<u8>,
     },
 }
 
+impl Object {
+    /// The labels of a stack; none of other objects.
+    pub fn labels(&self) -> &[LabelStackEntry] {
+        match self {
+            Object::Mpls(stack) => stack,
+            Object::Interface(_) | Object::Unknown { .. } => &[],
+        }
+    }
+}
+
+fn hexadecimal<S: Serializer>(octets: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    let digits: String = octets.iter().map(|octet| format!("{octet:02x}")).collect();
+    serializer.serialize_str(&digits)
+}
+
 /// One entry of an MPLS label stack (RFC 3032 §2.1, RFC 5462).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct LabelStackEntry {
     /// Label, 20 bits.
     pub label: u32,
@@ -37,7 +56,7 @@ pub struct LabelStackEntry {
 }
 
 /// The content of an Interface Information Object (RFC 5837 §4); each part is optional.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Interface {
     /// Which interface it is about.
     pub role: InterfaceRole,
@@ -46,6 +65,7 @@ pub struct Interface {
     /// An address of the interface, or of the next hop.
     pub address: Option<IpAddr>,
     /// ifName as the router gave it, unescaped.
+    #[serde(serialize_with = "escaped")]
     pub name: Option<Box<str>>,
     /// Its MTU.
     pub mtu: Option<Mtu>,
@@ -194,6 +214,8 @@ impl InterfaceRole {
         }
     }
 }
+
+serialize_as_name!(InterfaceRole);
 
 impl Interface {
     /// `None` unless the payload holds exactly the parts that the C-Type announces.

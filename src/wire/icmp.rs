@@ -7,7 +7,7 @@ use pnet::packet::icmp::echo_request::MutableEchoRequestPacket;
 use pnet::packet::icmp::{IcmpType, MutableIcmpPacket};
 
 use super::{WireError, checksum, extension};
-use crate::types::{Family, Ident, Mtu, Sequence};
+use crate::types::{Family, Ident, Mtu, Sequence, serialize_as_name};
 
 /// Octets of an ICMP header.
 pub const HEADER_OCTETS: usize = 8;
@@ -219,6 +219,8 @@ impl ErrorKind {
         matches!(self, ErrorKind::SourceQuench | ErrorKind::Redirect)
     }
 }
+
+serialize_as_name!(ErrorKind);
 
 /// Reads an ICMP message of `family`, from its header on. Its checksum is not looked at.
 ///

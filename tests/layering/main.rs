@@ -19,7 +19,7 @@ const FOREIGN: [(&str, &[&str]); 14] = [
     ("hickory_resolver", &["net"]),
     ("tokio", &["net"]),
     ("clap", &["cli"]),
-    ("humantime", &["cli", "report"]),
+    ("humantime", &["types", "cli", "report"]),
     ("hdrhistogram", &["metrics"]),
     // Values serialise themselves; only `report` writes JSON.
     ("serde", &["types", "wire", "metrics", "channel", "engine", "ping", "sweep", "trace", "respond", "report"]),

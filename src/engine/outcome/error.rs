@@ -3,9 +3,12 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+
 use crate::channel::ErrorOrigin;
 use crate::engine::decode;
-use crate::types::{Mtu, Tos, Ttl};
+use crate::types::{Mtu, Tos, Ttl, serialize_as_name};
 use crate::wire::extension::Object;
 use crate::wire::icmp::ErrorKind;
 
@@ -76,6 +79,19 @@ pub struct Rewritten {
     pub quoted: FieldValue,
 }
 
+/// Numbers and addresses have keys of their own, so that no key has two types.
+impl Serialize for Rewritten {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_map(None)?;
+        object.serialize_entry("field", &self.field)?;
+        object.serialize_entry("sent", &self.sent.number())?;
+        object.serialize_entry("quoted", &self.quoted.number())?;
+        object.serialize_entry("sent_address", &self.sent.address())?;
+        object.serialize_entry("quoted_address", &self.quoted.address())?;
+        object.end()
+    }
+}
+
 /// A field of a probe that must not change on the way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Field {
@@ -133,6 +149,8 @@ impl Field {
     }
 }
 
+serialize_as_name!(Field);
+
 /// The value of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FieldValue {
@@ -140,6 +158,24 @@ pub enum FieldValue {
     Address(IpAddr),
     /// A number.
     Number(u32),
+}
+
+impl FieldValue {
+    /// The number, if it is one.
+    pub const fn number(self) -> Option<u32> {
+        match self {
+            FieldValue::Number(number) => Some(number),
+            FieldValue::Address(_) => None,
+        }
+    }
+
+    /// The address, if it is one.
+    pub const fn address(self) -> Option<IpAddr> {
+        match self {
+            FieldValue::Address(address) => Some(address),
+            FieldValue::Number(_) => None,
+        }
+    }
 }
 
 impl fmt::Display for FieldValue {

@@ -1,10 +1,8 @@
 //! Probes that brought no reply: [`Refusal`], [`Silence`], [`NotSent`].
 
-use serde::{Serialize, Serializer};
-
 use super::{Detail, State};
 use crate::channel::OsError;
-use crate::types::Mtu;
+use crate::types::{Mtu, serialize_as_name};
 
 /// The host answered, the service did not.
 #[derive(Clone, Debug, PartialEq)]
@@ -125,8 +123,4 @@ impl ExchangeFailure {
     }
 }
 
-impl Serialize for ExchangeFailure {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
-    }
-}
+serialize_as_name!(ExchangeFailure);

@@ -21,7 +21,7 @@ pub use state::State;
 pub use status::Status;
 pub use subject::{MethodKind, Pace, Payload, Spec, Subject, SubjectId, Wait};
 
-use crate::types::{ProbeId, Rtt, StampSource, Tos, Ttl, WallTime};
+use crate::types::{Family, ProbeId, Rtt, StampSource, Tos, Ttl, WallTime};
 
 /// The result of one probe, or a further answer to it.
 #[derive(Clone, Debug, PartialEq)]
@@ -112,6 +112,19 @@ impl ProbeEvent {
     /// The delay by the best clock.
     pub fn rtt(&self) -> Option<Rtt> {
         self.delay.map(|delay| delay.rtt)
+    }
+
+    /// Type and code of an ICMP answer.
+    pub fn icmp(&self) -> Option<(u8, u8)> {
+        match &self.outcome {
+            Outcome::Error(error) => Some((error.icmp_type, error.icmp_code)),
+            // RFC 792, RFC 4443 §4.2: echo reply.
+            Outcome::Reply(Reply { detail: Detail::Echo { .. }, .. }) => Some(match Family::of(self.responder?) {
+                Family::V4 => (0, 0),
+                Family::V6 => (129, 0),
+            }),
+            _ => None,
+        }
     }
 
     /// Whether an answer came from another address or port than the one that was asked.

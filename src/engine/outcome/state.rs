@@ -1,6 +1,6 @@
 //! What a probe shows its target to be: [`State`].
 
-use serde::{Serialize, Serializer};
+use crate::types::serialize_as_name;
 
 /// The state of a target or of its service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -44,8 +44,4 @@ impl State {
     }
 }
 
-impl Serialize for State {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
-    }
-}
+serialize_as_name!(State);

@@ -5,11 +5,9 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::{Serialize, Serializer};
-
 use crate::channel::{Header, SocketKind};
 use crate::engine::{Destination, Target};
-use crate::types::{FlowLabel, Ident, Port};
+use crate::types::{FlowLabel, Ident, Port, serialize_as_name};
 use crate::wire::payload::Fill;
 
 /// The number of a subject in its run, from 0 in argument order. Numbers are not reused.
@@ -194,8 +192,4 @@ impl MethodKind {
     }
 }
 
-impl Serialize for MethodKind {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
-    }
-}
+serialize_as_name!(MethodKind);

@@ -1,6 +1,7 @@
 //! What a comparison shows: [`Verdict`]s about delays, and [`Finding`]s.
 
 use crate::metrics::Share;
+use crate::types::serialize_as_name;
 
 /// How the delays of a method compare with the reference's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -23,6 +24,8 @@ impl Verdict {
         }
     }
 }
+
+serialize_as_name!(Verdict);
 
 /// A finding. Rows are given by their index.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -4,7 +4,7 @@ use std::io;
 
 use crate::engine::outcome::{ProbeEvent, Standing};
 use crate::ping::{Event, Summary};
-use crate::report::json::{Time, millis};
+use crate::report::json::millis;
 use crate::report::ping::entries;
 use crate::report::ping::json::message;
 use crate::report::ping::text::interims;
@@ -51,7 +51,7 @@ impl Sink<Event> for PingCsv {
 
 fn probe(event: &ProbeEvent) -> [Option<String>; 11] {
     [
-        Some(Time(event.sent).to_string()),
+        Some(event.sent.to_string()),
         Some(escape(&event.subject.target).into_owned()),
         text(event.subject.address),
         Some(event.subject.method.name().to_owned()),
@@ -68,7 +68,7 @@ fn probe(event: &ProbeEvent) -> [Option<String>; 11] {
 fn target(summary: &Summary) -> [Option<String>; 15] {
     let (subject, counts, rtt) = (&summary.subject, &summary.counts, summary.rtt.as_ref());
     [
-        text(summary.began.map(Time)),
+        text(summary.began),
         Some(escape(&subject.target).into_owned()),
         text(subject.address),
         Some(subject.method.name().to_owned()),

@@ -10,7 +10,7 @@ use crate::engine::outcome::{
     ExchangeFailure, IcmpError, MethodKind, NotSent, Outcome, ProbeEvent, Refusal, Reply, Silence, Subject,
 };
 use crate::ping::{Event, OneWayStats, Spread, Summary};
-use crate::report::json::{Time, VERSION, line, millis};
+use crate::report::json::{VERSION, line, millis};
 use crate::report::ping::entries;
 use crate::report::ping::text::interims;
 use crate::report::words::message::{Message, local_error};
@@ -60,7 +60,7 @@ fn common<M: SerializeMap>(map: &mut M, subject: &Subject, probe: Option<&ProbeE
     map.serialize_entry("port", &probe.and_then(|probe| probe.responder_port).or(subject.port))?;
     map.serialize_entry("source_port", &probe.and_then(|probe| probe.source_port))?;
     map.serialize_entry("sequence", &probe.map(|probe| probe.id.get()))?;
-    map.serialize_entry("time", &probe.map(|probe| Time(probe.sent)))
+    map.serialize_entry("time", &probe.map(|probe| probe.sent))
 }
 
 /// An object of type `start`.
@@ -86,7 +86,7 @@ impl Serialize for Began<'_> {
         map.serialize_entry("source_port", &())?;
         map.serialize_entry("sequence", &())?;
         map.serialize_entry("payload_bytes", &subject.payload_octets)?;
-        map.serialize_entry("time", &Time(self.at))?;
+        map.serialize_entry("time", &self.at)?;
         map.end()
     }
 }

@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::report::json::{Time, VERSION, line, millis};
+use crate::report::json::{VERSION, line, millis};
 use crate::report::pong::text::{local_name, write_ready};
 use crate::report::{Sink, Streams};
 use crate::respond::{Counters, Ended, Event, Figures, Listener, Session, SessionStart, Traffic};
-use crate::types::{Endpoint, Rtt};
+use crate::types::{Endpoint, Rtt, WallTime};
 
 /// JSON: `start`, `session_start`, `session_end`, `interim`, `summary`, `dropped`.
 #[derive(Debug)]
@@ -52,8 +52,7 @@ impl Sink<Event> for PongJson {
                     return Ok(());
                 }
                 let listeners = listeners.iter().map(ListenerObject::new).collect();
-                let start =
-                    StartObject { kind: "start", version: VERSION, tool: "rpong", listeners, time: Time(*time) };
+                let start = StartObject { kind: "start", version: VERSION, tool: "rpong", listeners, time: *time };
                 line(&start, streams.data)
             }
             Event::Start(start) if !self.quiet => line(&self.client("session_start", start), streams.data),
@@ -68,7 +67,7 @@ impl Sink<Event> for PongJson {
                     },
                     traffic: TrafficObject::new(traffic),
                     duration_ms: millis(Rtt::from(*duration).as_nanos()),
-                    ended_at: Time(*time),
+                    ended_at: *time,
                 };
                 line(&end, streams.data)
             }
@@ -89,7 +88,7 @@ impl PongJson {
             peer_address: peer.address,
             peer_port: peer.port,
             peer_path: peer.path,
-            time: Time(start.time),
+            time: start.time,
         }
     }
 }
@@ -119,7 +118,7 @@ struct StartObject {
     version: u32,
     tool: &'static str,
     listeners: Vec<ListenerObject>,
-    time: Time,
+    time: WallTime,
 }
 
 #[derive(Serialize)]
@@ -147,7 +146,7 @@ struct ClientObject {
     peer_address: Option<IpAddr>,
     peer_port: Option<u16>,
     peer_path: Option<String>,
-    time: Time,
+    time: WallTime,
 }
 
 #[derive(Serialize)]
@@ -159,7 +158,7 @@ struct EndObject {
     #[serde(flatten)]
     traffic: TrafficObject,
     duration_ms: f64,
-    ended_at: Time,
+    ended_at: WallTime,
 }
 
 #[derive(Serialize)]
@@ -191,7 +190,7 @@ struct FiguresObject {
     connections: usize,
     datagram_clients: usize,
     listeners: Vec<CountersObject>,
-    time: Time,
+    time: WallTime,
 }
 
 impl FiguresObject {
@@ -204,7 +203,7 @@ impl FiguresObject {
             connections: figures.connections,
             datagram_clients: figures.sessions,
             listeners: figures.listeners.iter().map(|(at, counters)| CountersObject::new(at, counters)).collect(),
-            time: Time(figures.time),
+            time: figures.time,
         }
     }
 }

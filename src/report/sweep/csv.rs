@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use crate::report::json::{Time, millis};
+use crate::report::json::millis;
 use crate::report::ping::TARGET;
 use crate::report::words::csv::{record, text};
 use crate::report::{Sink, Streams, SweepShow, escape};
@@ -41,7 +41,7 @@ fn row(target: &TargetSummary) -> [Option<String>; 15] {
     let (counts, brief, stats) = (&target.counts, Some(target.rtt).filter(|brief| brief.count() > 0), target.stats());
     let address = text(target.endpoint.map(|endpoint| endpoint.address));
     [
-        text(target.began.map(Time)),
+        text(target.began),
         target.name.as_deref().map(|name| escape(name).into_owned()).or_else(|| address.clone()),
         address,
         Some("icmp".to_owned()),

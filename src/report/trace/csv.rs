@@ -3,11 +3,11 @@
 use std::io;
 
 use crate::engine::outcome::{NotSent, Outcome, ProbeEvent};
-use crate::report::json::{Time, millis};
+use crate::report::json::millis;
 use crate::report::trace::TraceView;
 use crate::report::trace::options::TraceTextOptions;
+use crate::report::trace::table;
 use crate::report::trace::text::{interim, send_failure};
-use crate::report::trace::{json::percent, table};
 use crate::report::words::csv::record;
 use crate::report::words::message::Message;
 use crate::report::{Sink, Streams, escape};
@@ -75,7 +75,7 @@ fn row(
 ) -> [Option<String>; 12] {
     let subject = &event.subject;
     [
-        Some(Time(event.sent).to_string()),
+        Some(event.sent.to_string()),
         Some(escape(&subject.target).into_owned()),
         subject.address.map(|address| address.to_string()),
         Some(subject.method.name().to_owned()),
@@ -105,7 +105,7 @@ fn hop_row(report: &Report, hop: &ReportHop) -> [Option<String>; 20] {
     let nanos = |nanos: Option<u64>| nanos.map(|nanos| millis(nanos).to_string());
     let mean = |nanos: Option<f64>| nanos.map(|nanos| (nanos / 1e6).to_string());
     [
-        Some(Time(report.began.time).to_string()),
+        Some(report.began.time.to_string()),
         Some(escape(&subject.target).into_owned()),
         subject.address.map(|address| address.to_string()),
         Some(subject.method.name().to_owned()),
@@ -114,7 +114,7 @@ fn hop_row(report: &Report, hop: &ReportHop) -> [Option<String>; 20] {
         Some(hop.sent.to_string()),
         Some(hop.received.to_string()),
         Some(hop.unanswered.to_string()),
-        percent(hop.unanswered, hop.received + hop.unanswered).map(|percent| percent.to_string()),
+        hop.unanswered_pct().map(|percent| percent.to_string()),
         hop.persists.map(|persists| persists.to_string()),
         nanos(hop.last.map(|rtt| rtt.as_nanos())),
         nanos(stats.map(|stats| stats.min)),

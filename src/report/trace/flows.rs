@@ -1,10 +1,9 @@
 //! The flows of a target as text: the addresses of each hop, each with the flows it answered on.
 
 use crate::report::escape;
-use crate::report::trace::annotation::annotation;
 use crate::report::trace::findings::{self, sentence};
 use crate::report::trace::options::{TraceTextOptions, named};
-use crate::trace::{Flows, FlowsHop, FlowsResponder, packet_octets};
+use crate::trace::{Flows, FlowsHop, FlowsResponder, annotation, packet_octets};
 
 /// Empty for a target without an address: there is nothing to trace.
 pub(super) fn table(options: &TraceTextOptions, flows: &Flows) -> String {

@@ -1,6 +1,5 @@
 //! rtrace's results: paths, flows side by side, and reports of a path over time.
 
-mod annotation;
 mod csv;
 mod findings;
 mod flows;

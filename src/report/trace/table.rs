@@ -5,11 +5,11 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use crate::engine::outcome::Outcome;
 use crate::report::escape;
-use crate::report::trace::annotation::annotation;
 use crate::report::trace::options::{TraceTextOptions, origins};
+use crate::trace::annotation;
 use crate::trace::watch::{Report, ReportHop, ReportResponder};
 use crate::types::Rtt;
-use crate::wire::extension::Object;
+use crate::wire::extension::{LabelStackEntry, Object};
 
 /// The width of the host column up to which mtr's and ours are the same.
 const HOST_WIDTH: usize = 25;
@@ -110,18 +110,11 @@ fn push_responders(options: &TraceTextOptions, hop: &ReportHop, text: &mut Strin
             _ => text.push_str(&format!("    |   |-- {}\n", name(options, responder))),
         }
         let Outcome::Error(error) = &responder.newest.outcome else { continue };
-        for entry in error.extensions.iter().filter(|_| options.extensions).flat_map(labels) {
-            text.push_str(&entry);
+        for entry in error.extensions.iter().filter(|_| options.extensions).flat_map(Object::labels) {
+            let LabelStackEntry { label, tc, bottom, ttl } = entry;
+            text.push_str(&format!("    |   +-- [MPLS: Lbl {label} TC {tc} S {} TTL {ttl}]\n", u8::from(*bottom)));
         }
     }
-}
-
-fn labels(object: &Object) -> Vec<String> {
-    let Object::Mpls(stack) = object else { return Vec::new() };
-    let line = |label: u32, tc: u8, bottom: bool, ttl: u8| {
-        format!("    |   +-- [MPLS: Lbl {label} TC {tc} S {} TTL {ttl}]\n", u8::from(bottom))
-    };
-    stack.iter().map(|entry| line(entry.label, entry.tc, entry.bottom, entry.ttl)).collect()
 }
 
 /// mtr shows a name instead of the address.

@@ -5,14 +5,13 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use crate::engine::outcome::{NotSent, Outcome, ProbeEvent, Subject, SubjectId};
-use crate::report::trace::annotation::annotation;
 use crate::report::trace::findings;
 use crate::report::trace::options::{TraceTextOptions, named};
 use crate::report::trace::turns::Turns;
 use crate::report::trace::{TraceView, flows, table};
 use crate::report::words::StatusLine;
 use crate::report::{Sink, Streams, escape};
-use crate::trace::{Began, Event, Hop, Interim, Response, StopReason, Trace, hops_back, packet_octets};
+use crate::trace::{Began, Event, Hop, Interim, Response, StopReason, Trace, annotation, hops_back, packet_octets};
 use crate::types::Mtu;
 use crate::wire::extension::{Interface, InterfaceRole, LabelStackEntry, Object};
 
@@ -607,5 +606,26 @@ mod tests {
             "rtrace: a.example: sendmsg: Network is unreachable\nrtrace: a.example: sendmsg: Operation not permitted\n\
              rtrace: a.example: sendmsg: Network is unreachable\n"
         );
+    }
+
+    #[test]
+    fn annotations_are_traceroutes() {
+        let marks = |responder, icmp_type| -> Vec<Option<String>> {
+            (0..=16).map(|code| annotation(&icmp_answer(responder, icmp_type, code).event())).collect()
+        };
+        let some = |mark: &str| Some(mark.to_owned());
+        let v4: Vec<_> = [
+            "!N", "!H", "!P", "", "!F-1400", "!S", "!N", "!H", "!N", "!X", "!X", "!N", "!H", "!X", "!V", "!C", "!<16>",
+        ]
+        .iter()
+        .map(|mark| if mark.is_empty() { None } else { some(mark) })
+        .collect();
+        assert_eq!(marks("192.0.2.1", 3), v4);
+        assert_eq!(marks("2001:db8::1", 1)[..6], [some("!N"), some("!X"), some("!H"), some("!H"), None, some("!<5>")]);
+        assert_eq!(marks("2001:db8::1", 2)[0], some("!F-1400"));
+        assert_eq!(marks("192.0.2.1", 11)[..2], [None, some("!<11-1>")]);
+        assert_eq!(marks("2001:db8::1", 3)[..2], [None, some("!<3-1>")]);
+        assert_eq!(marks("192.0.2.1", 12)[0], some("!<12-0>"));
+        assert_eq!(annotation(&answer("192.0.2.1", 1).event()), None);
     }
 }

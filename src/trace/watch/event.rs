@@ -3,10 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::engine::outcome::ProbeEvent;
-use crate::metrics::RttStats;
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+
+use crate::engine::outcome::{Outcome, ProbeEvent};
+use crate::metrics::{RttStats, percent};
+use crate::trace::annotation::annotation;
 use crate::trace::ends::{Began, StopReason};
-use crate::trace::hop::Responder;
+use crate::trace::hop::{Responder, labels};
 use crate::types::{Rtt, Ttl};
 
 /// A whole run.
@@ -87,6 +91,30 @@ pub struct ReportHop {
     pub stats: Option<RttStats>,
 }
 
+impl ReportHop {
+    /// The probes that were not answered, in percent of those that are decided.
+    pub fn unanswered_pct(&self) -> Option<f64> {
+        percent(self.unanswered, self.received + self.unanswered)
+    }
+}
+
+impl Serialize for ReportHop {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_map(None)?;
+        object.serialize_entry("ttl", &self.ttl)?;
+        object.serialize_entry("sent", &self.sent)?;
+        object.serialize_entry("received", &self.received)?;
+        object.serialize_entry("unanswered", &self.unanswered)?;
+        object.serialize_entry("pending", &self.pending)?;
+        object.serialize_entry("unanswered_pct", &self.unanswered_pct())?;
+        object.serialize_entry("unanswered_persists", &self.persists)?;
+        object.serialize_entry("responders", &self.responders)?;
+        object.serialize_entry("last_rtt_ms", &self.last)?;
+        object.serialize_entry("rtt_stats_ms", &self.stats)?;
+        object.end()
+    }
+}
+
 /// A source of answers at a hop.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ReportResponder {
@@ -96,4 +124,18 @@ pub struct ReportResponder {
     pub newest: Arc<ProbeEvent>,
     /// How often it answered.
     pub received: u64,
+}
+
+impl Serialize for ReportResponder {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let newest = &self.newest;
+        let extensions = if let Outcome::Error(error) = &newest.outcome { &*error.extensions } else { &[] };
+        let mut object = serializer.serialize_map(None)?;
+        self.responder.serialize_entries(&mut object)?;
+        object.serialize_entry("received", &self.received)?;
+        object.serialize_entry("reply_ttl", &newest.reply_ttl)?;
+        object.serialize_entry("mpls", &labels(extensions))?;
+        object.serialize_entry("annotation", &annotation(newest))?;
+        object.end()
+    }
 }

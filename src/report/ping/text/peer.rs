@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use crate::engine::outcome::Subject;
-use crate::report::words::escape;
+use crate::report::escape;
 
 /// `%` and the interface, for addresses that mean something only there (RFC 4007 §11); else nothing.
 pub(super) struct Zone<'a> {

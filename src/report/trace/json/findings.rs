@@ -1,22 +1,18 @@
 //! Findings as JSON.
 
-use std::net::IpAddr;
-
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 
-use crate::report::json::millis;
 use crate::report::trace::findings::sentence;
-use crate::report::trace::json::object::ChangeObject;
-use crate::trace::{Finding, Narrowing};
-use crate::types::{Mtu, Ttl};
+use crate::trace::{Finding, Narrowing, Severity};
+use crate::types::Ttl;
 
 /// A finding as JSON shows it.
 #[derive(Serialize)]
 pub(super) struct FindingObject {
     code: &'static str,
-    ttl: Option<u8>,
-    severity: &'static str,
+    ttl: Option<Ttl>,
+    severity: Severity,
     evidence: Json,
     text: String,
 }
@@ -25,8 +21,8 @@ impl FindingObject {
     pub fn new(finding: &Finding) -> Self {
         FindingObject {
             code: finding.code(),
-            ttl: finding.ttl().map(Ttl::get),
-            severity: finding.severity().name(),
+            ttl: finding.ttl(),
+            severity: finding.severity(),
             evidence: evidence(finding),
             text: sentence(finding),
         }
@@ -36,85 +32,50 @@ impl FindingObject {
 fn evidence(finding: &Finding) -> Json {
     match finding {
         Finding::SilentHops { first, last, next_answer } => {
-            json!({"first_ttl": first.get(), "last_ttl": last.get(), "answered_ttl": next_answer.get()})
+            json!({"first_ttl": first, "last_ttl": last, "answered_ttl": next_answer})
         }
-        Finding::NothingBeyond { first, last_answer } => {
-            json!({"first_ttl": first.get(), "answered_ttl": last_answer.map(Ttl::get)})
-        }
+        Finding::NothingBeyond { first, last_answer } => json!({"first_ttl": first, "answered_ttl": last_answer}),
         Finding::RateLimited { sent, answered, later, later_sent, .. } => json!({
-            "sent": sent, "received": answered, "behind_ttl": later.get(), "behind_sent": later_sent,
+            "sent": sent, "received": answered, "behind_ttl": later, "behind_sent": later_sent,
             "behind_received": later_sent,
         }),
-        Finding::Loss { first, sent, answered, .. } => {
-            json!({"first_ttl": first.get(), "sent": sent, "received": answered})
+        Finding::Loss { first, sent, answered, .. } => json!({"first_ttl": first, "sent": sent, "received": answered}),
+        Finding::Asymmetry { back, reply_ttl, .. } => json!({"hops_back": back, "reply_ttl": reply_ttl}),
+        Finding::LatencyJump { before, before_rtt, rtt, hops, .. } => {
+            json!({"before_ttl": before, "before_rtt_ms": before_rtt, "rtt_ms": rtt, "hop_count": hops})
         }
-        Finding::Asymmetry { back, reply_ttl, .. } => json!({"hops_back": back, "reply_ttl": reply_ttl.get()}),
-        Finding::LatencyJump { before, before_rtt, rtt, hops, .. } => json!({
-            "before_ttl": before.get(), "before_rtt_ms": millis(before_rtt.as_nanos()), "rtt_ms": millis(rtt.as_nanos()),
-            "hop_count": hops,
-        }),
-        Finding::MplsTunnel { first, last } => json!({"first_ttl": first.get(), "last_ttl": last.get()}),
-        Finding::TtlNotCounted { quoted, responder, .. } => json!({"quoted_ttl": quoted.get(), "responder": responder}),
+        Finding::MplsTunnel { first, last } => json!({"first_ttl": first, "last_ttl": last}),
+        Finding::TtlNotCounted { quoted, responder, .. } => json!({"quoted_ttl": quoted, "responder": responder}),
         Finding::AdminBlock { responder, .. } => json!({"responder": responder}),
         Finding::OtherAddress { target, responder, .. } => json!({"target": target, "responder": responder}),
         Finding::Loop { period, responder, .. } => json!({"hop_count": period, "responder": responder}),
         Finding::SeveralResponders { responders, .. } | Finding::SeveralPaths { responders, .. } => {
             json!({"responders": responders})
         }
-        Finding::NarrowLink { responder, mtu, .. } => {
-            json!({"responder": responder, "mtu": mtu.map(|mtu| mtu.get())})
-        }
-        Finding::PathMtu { mtu, .. } => json!({"mtu": mtu.get()}),
-        Finding::MtuDrop { at, by, stated } => drop_evidence(at, *by, *stated),
-        Finding::MtuBlackHole { at, echoed } => black_hole_evidence(at, *echoed),
-        Finding::MtuUnclear { passed, .. } => json!({"mtu_at_least": passed.get()}),
+        Finding::NarrowLink { responder, mtu, .. } => json!({"responder": responder, "mtu": mtu}),
+        Finding::PathMtu { mtu, .. } => json!({"mtu": mtu}),
+        Finding::MtuDrop { at: Narrowing { after, from, mtu, .. }, by, stated } => json!({
+            "mtu": mtu, "mtu_before": from, "behind_ttl": after, "responder": by, "stated_mtu": stated,
+        }),
+        Finding::MtuBlackHole { at: Narrowing { after, from, mtu, .. }, echoed } => json!({
+            "mtu": mtu, "mtu_before": from, "behind_ttl": after, "maybe_on_the_way_back": echoed,
+        }),
+        Finding::MtuUnclear { passed, .. } => json!({"mtu_at_least": passed}),
         Finding::Unmatched { responder, answers } => json!({"responder": responder, "answers": answers}),
-        Finding::Rewritten { first, last, sent, quoted, persists, .. } => {
-            json!(Rewriting {
-                first_ttl: first.get(),
-                last_ttl: last.get(),
-                change: ChangeObject::new(*sent, *quoted),
-                persists: *persists,
-            })
-        }
+        Finding::Rewritten { first, last, sent, quoted, persists, .. } => json!({
+            "first_ttl": first, "last_ttl": last, "sent": sent.number(), "quoted": quoted.number(),
+            "sent_address": sent.address(), "quoted_address": quoted.address(), "persists": persists,
+        }),
     }
-}
-
-#[derive(Serialize)]
-struct Rewriting {
-    first_ttl: u8,
-    last_ttl: u8,
-    #[serde(flatten)]
-    change: ChangeObject,
-    persists: bool,
-}
-
-/// The evidence of a drop.
-pub(in crate::report) fn drop_evidence(at: &Narrowing, by: IpAddr, stated: Option<Mtu>) -> Json {
-    let mut evidence = place(at);
-    if let Json::Object(fields) = &mut evidence {
-        fields.extend([("responder".into(), json!(by)), ("stated_mtu".into(), json!(stated.map(Mtu::get)))]);
-    }
-    evidence
-}
-
-/// The evidence of a black hole.
-pub(in crate::report) fn black_hole_evidence(at: &Narrowing, echoed: bool) -> Json {
-    let mut evidence = place(at);
-    if let Json::Object(fields) = &mut evidence {
-        fields.insert("maybe_on_the_way_back".into(), json!(echoed));
-    }
-    evidence
-}
-
-fn place(at: &Narrowing) -> Json {
-    json!({"mtu": at.mtu.get(), "mtu_before": at.from.map(Mtu::get), "behind_ttl": at.after.map(Ttl::get)})
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use super::*;
     use crate::engine::outcome::{Field, FieldValue};
+    use crate::types::Mtu;
 
     const ROUTER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(203, 0, 113, 2));
 
@@ -182,11 +143,11 @@ mod tests {
     #[test]
     fn evidence_has_numbers() {
         assert_eq!(
-            drop_evidence(&at(Some(4)), ROUTER, None),
+            evidence(&Finding::MtuDrop { at: at(Some(4)), by: ROUTER, stated: None }),
             json!({"mtu": 1380, "mtu_before": 1500, "behind_ttl": 4, "responder": "203.0.113.2", "stated_mtu": null})
         );
         assert_eq!(
-            black_hole_evidence(&at(None), true),
+            evidence(&Finding::MtuBlackHole { at: at(None), echoed: true }),
             json!({"mtu": 1380, "mtu_before": null, "behind_ttl": null, "maybe_on_the_way_back": true})
         );
     }

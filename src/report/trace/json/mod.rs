@@ -1,13 +1,11 @@
 //! rtrace's JSON: one object for each trace, target or report, written when it ends.
 
 mod findings;
-mod flows;
-mod hop;
-mod object;
-mod path;
-mod report;
+mod objects;
 
 use std::io;
+
+use objects::OfRun;
 
 use crate::report::json::line;
 use crate::report::trace::options::TraceTextOptions;
@@ -15,11 +13,6 @@ use crate::report::trace::text::{interim, send_failure};
 use crate::report::trace::{TraceView, table};
 use crate::report::{Sink, Streams};
 use crate::trace::Event;
-
-/// A part in percent; `None` where there is nothing to divide by.
-pub(super) fn percent(part: u64, whole: u64) -> Option<f64> {
-    (whole > 0).then(|| 100.0 * part as f64 / whole as f64)
-}
 
 /// What the JSON is to hold.
 #[derive(Clone, Debug)]
@@ -56,13 +49,10 @@ impl Sink<Event> for TraceJson {
         match event {
             Event::Probe(event) => send_failure(program, *view, event, streams.talk),
             Event::Interim(figures) => interim(program, *view, figures, streams.talk),
-            Event::Ended(trace) => line(&path::TraceObject::new(trace, method_requested), streams.data),
-            Event::Flows(all) => match flows::FlowsObject::new(all, method_requested) {
-                Some(object) => line(&object, streams.data),
-                None => Ok(()),
-            },
+            Event::Ended(trace) => line(&OfRun { content: &**trace, method_requested }, streams.data),
+            Event::Flows(flows) => line(&OfRun { content: &**flows, method_requested }, streams.data),
             Event::Report(report) if report.stop_reason.is_some() => {
-                line(&report::ReportObject::new(report, method_requested), streams.data)
+                line(&OfRun { content: &**report, method_requested }, streams.data)
             }
             Event::Report(report) => table::interim(&TraceTextOptions::default(), report, streams.talk),
             // The end repeats every hop.

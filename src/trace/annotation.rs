@@ -4,7 +4,7 @@ use crate::engine::outcome::{Outcome, ProbeEvent};
 use crate::types::{Family, Mtu};
 
 /// The mark for an answer that is neither a reply, nor a time exceeded in transit, nor a port unreachable.
-pub(super) fn annotation(event: &ProbeEvent) -> Option<String> {
+pub(crate) fn annotation(event: &ProbeEvent) -> Option<String> {
     let Outcome::Error(error) = &event.outcome else { return None };
     let (icmp_type, code) = (error.icmp_type, error.icmp_code);
     let mark = match (Family::of(event.responder?), icmp_type, code) {
@@ -24,31 +24,4 @@ pub(super) fn annotation(event: &ProbeEvent) -> Option<String> {
         _ => return Some(format!("!<{icmp_type}-{code}>")),
     };
     Some(mark.to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::report::fixture;
-
-    #[test]
-    fn annotations_are_traceroutes() {
-        let marks = |responder, icmp_type| -> Vec<Option<String>> {
-            (0..=16).map(|code| annotation(&fixture::icmp_answer(responder, icmp_type, code).event())).collect()
-        };
-        let some = |mark: &str| Some(mark.to_owned());
-        let v4: Vec<_> = [
-            "!N", "!H", "!P", "", "!F-1400", "!S", "!N", "!H", "!N", "!X", "!X", "!N", "!H", "!X", "!V", "!C", "!<16>",
-        ]
-        .iter()
-        .map(|mark| if mark.is_empty() { None } else { some(mark) })
-        .collect();
-        assert_eq!(marks("192.0.2.1", 3), v4);
-        assert_eq!(marks("2001:db8::1", 1)[..6], [some("!N"), some("!X"), some("!H"), some("!H"), None, some("!<5>")]);
-        assert_eq!(marks("2001:db8::1", 2)[0], some("!F-1400"));
-        assert_eq!(marks("192.0.2.1", 11)[..2], [None, some("!<11-1>")]);
-        assert_eq!(marks("2001:db8::1", 3)[..2], [None, some("!<3-1>")]);
-        assert_eq!(marks("192.0.2.1", 12)[0], some("!<12-0>"));
-        assert_eq!(annotation(&fixture::answer("192.0.2.1", 1).event()), None);
-    }
 }
