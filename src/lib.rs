@@ -39,8 +39,10 @@
 //!
 //! - an ICMP extension object: `wire/extension.rs`, encode and decode side by side, with a round-trip test; it serialises itself,
 //!   and its text is in `report/trace/text.rs`.
-//! - a header field or a socket option: its field in `channel/plan.rs`, a safe function in `net/sys/option.rs`, its call in `net`,
-//!   its clap field in `cli`.
+//! - a header field: its field in `channel/plan.rs` and `channel/order.rs`, its option, ancillary data and octets in
+//!   `net/header.rs`, its clap field in `cli`.
+//! - a socket option: its field in `channel/plan.rs`, its line in `net/sys/option.rs`, its call in `net/socket.rs`, its clap field
+//!   in `cli`.
 //! - a finding: its case in `trace/finding.rs`, its sentence in `report/trace/findings.rs`, its evidence in
 //!   `report/trace/json/findings.rs`.
 //! - a metric: `metrics`, where it serialises itself; its name in the text of each report that shows it.

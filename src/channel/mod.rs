@@ -135,9 +135,10 @@ impl SocketKind {
 serialize_as_name!(SocketKind);
 
 /// The protocol of a lane.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Protocol {
     /// ICMP or ICMPv6, after the lane's family.
+    #[default]
     Icmp,
     /// UDP.
     Udp,

@@ -76,7 +76,7 @@ pub struct Transmit {
     pub token: Token,
     /// Where it goes.
     pub to: Endpoint,
-    /// Which of the lane's sockets sends it (0 to [`super::LanePlan::flows`] − 1): each has a source port or a
+    /// Which of the lane's sockets sends it (0 to [`super::LanePlan::flow_count`] − 1): each has a source port or a
     /// kernel-owned identifier of its own. Raw lanes send over one socket and take only 0.
     pub flow: u16,
     /// Header fields.

@@ -1,6 +1,7 @@
 //! Which lanes a run needs: [`Plan`], and the result of opening them: [`OpenedLanes`].
 
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -71,7 +72,7 @@ pub enum Fragmentation {
 }
 
 /// One lane.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LanePlan {
     /// Address family; without meaning for local sockets.
     pub family: Family,
@@ -97,8 +98,8 @@ pub struct LanePlan {
     /// [`super::ERROR_FLOW`].
     pub own_headers: bool,
     /// How many sockets with source ports (UDP) or identifiers (ICMP datagram) of their own, or for connections from one
-    /// [`LanePlan::source_port`]; at least 1.
-    pub flows: u16,
+    /// [`LanePlan::source_port`], if more than one.
+    pub flows: Option<NonZeroU16>,
     /// TTL of packets whose orders do not set it.
     pub ttl: Option<Ttl>,
     /// TOS of packets whose orders do not set it.
@@ -111,17 +112,18 @@ pub struct LanePlan {
     pub fragmentation: Option<Fragmentation>,
     /// Send buffer in octets (`SO_SNDBUF`).
     pub send_buffer: Option<u32>,
-    /// Whether packets may be sent to broadcast addresses; if not, the kernel refuses them with EACCES.
-    pub broadcast: bool,
+    /// Whether the kernel refuses packets to broadcast addresses, with EACCES.
+    pub refuse_broadcast: bool,
     /// Receive buffer in octets (`SO_RCVBUF`, and beyond the system's limit `SO_RCVBUFFORCE`); `None` is room for
     /// about a thousand small packets. With the kernel's overhead, a packet counts at least 768 octets.
     pub receive_buffer: Option<u32>,
-    /// Whether this host receives its own multicast probes (`IP_MULTICAST_LOOP`); the kernel's default is yes.
-    pub multicast_loop: bool,
+    /// Whether this host does not receive its own multicast probes (`IP_MULTICAST_LOOP`).
+    pub no_multicast_loop: bool,
     /// Bypass the routing table (`SO_DONTROUTE`).
     pub dont_route: bool,
-    /// How long a TCP connection may take to open: until then, and somewhat longer, the kernel repeats SYNs.
-    pub connect_wait: Duration,
+    /// How long a TCP connection may take to open: until then, and somewhat longer, the kernel repeats SYNs;
+    /// `None`: two seconds.
+    pub connect_wait: Option<Duration>,
     /// Stamps of sent packets (`SO_TIMESTAMPING`), where the kernel supports them.
     pub send_stamps: SendStamps,
 }
@@ -129,31 +131,12 @@ pub struct LanePlan {
 impl LanePlan {
     /// A lane with default settings.
     pub fn new(family: Family, protocol: Protocol, socket: SocketChoice) -> Self {
-        LanePlan {
-            family,
-            protocol,
-            socket,
-            listen: None,
-            groups: Vec::new(),
-            source: None,
-            interface: None,
-            source_port: None,
-            ident: None,
-            own_headers: false,
-            flows: 1,
-            ttl: None,
-            tos: None,
-            flow_label: None,
-            mark: None,
-            fragmentation: None,
-            send_buffer: None,
-            broadcast: true,
-            receive_buffer: None,
-            multicast_loop: true,
-            dont_route: false,
-            connect_wait: Duration::from_secs(2),
-            send_stamps: SendStamps::default(),
-        }
+        LanePlan { family, protocol, socket, ..LanePlan::default() }
+    }
+
+    /// How many flows it has; at least 1.
+    pub fn flow_count(&self) -> u16 {
+        self.flows.map_or(1, NonZeroU16::get)
     }
 
     /// The `TCP_SYNCNT` with which the kernel gives up after [`LanePlan::connect_wait`] and not before. It gives up when this many
@@ -165,7 +148,7 @@ impl LanePlan {
         const LONGEST: u64 = 120;
         /// The kernel's MAX_TCP_SYNCNT.
         const MOST: u32 = 127;
-        let seconds = self.connect_wait.as_secs();
+        let seconds = self.connect_wait.map_or(2, |wait| wait.as_secs());
         let count = match seconds.checked_sub(DOUBLING.0) {
             None => (seconds + 1).ilog2(),
             Some(beyond) => u32::try_from(beyond / LONGEST).unwrap_or(MOST).saturating_add(DOUBLING.1 + 1),
@@ -236,8 +219,10 @@ mod tests {
 
     #[test]
     fn the_kernel_gives_up_after_the_wait_for_a_connection_and_not_before() {
-        let plan =
-            |connect_wait| LanePlan { connect_wait, ..LanePlan::new(Family::V4, Protocol::Tcp, SocketChoice::Auto) };
+        let plan = |connect_wait| LanePlan {
+            connect_wait: Some(connect_wait),
+            ..LanePlan::new(Family::V4, Protocol::Tcp, SocketChoice::Auto)
+        };
         // tcp_model_timeout() of the kernel.
         let gives_up = |count: u32| match count {
             0..=6 => (2 << count) - 1,

@@ -9,7 +9,6 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::channel::{Attempt, ChannelError, LaneRefused, OsError, Protocol, ResolveError, SocketKind};
 use crate::report::{escape, printable};
-use crate::types::Family;
 
 /// Why `--resolver` is refused in a build without the feature `dns`.
 pub const NO_NAME_SERVERS: &str = ": this build asks no name servers";
@@ -96,10 +95,7 @@ impl fmt::Display for OsOrOwn<'_> {
 }
 
 fn no_lane(refused: &LaneRefused, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let family = match refused.family {
-        Family::V4 => "IPv4",
-        Family::V6 => "IPv6",
-    };
+    let family = refused.family.pick("IPv4", "IPv6");
     match refused.protocol {
         Protocol::Unix => write!(f, "no local socket: ")?,
         protocol => write!(f, "no {} socket for {family}: ", protocol.name().to_uppercase())?,
@@ -174,6 +170,7 @@ fn sentence(error: &clap::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::types::Family;
 
     fn refused(attempts: Vec<Attempt>) -> String {
         CliError::NoLane(LaneRefused { family: Family::V4, protocol: Protocol::Icmp, attempts }).to_string()

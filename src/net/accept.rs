@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use rustix::event::epoll::EventFlags;
+
 use super::connection::Turn;
 use super::lane::Lane;
-use super::poller::{Interest, Poller, Source};
+use super::poller::{Poller, READ, Source};
 use super::stream::Streams;
 use crate::channel::ChannelError;
 use crate::types::Instant;
@@ -35,7 +37,7 @@ impl Listeners {
     ) -> Result<(), ChannelError> {
         let Some(listener) = lane.sockets.first() else { return Ok(()) };
         if streams.accept(lane, &listener.socket, poller, turn) {
-            poller.change(listener, source, Interest::NONE)?;
+            poller.change(listener, source, EventFlags::empty())?;
             self.paused.push(source);
             self.until = turn.stamp.user.mono + PAUSE;
         }
@@ -69,7 +71,7 @@ impl Listeners {
             let Source::Socket { lane, .. } = source else { continue };
             let lane = lanes.get(usize::from(lane)).and_then(Option::as_ref);
             if let Some(listener) = lane.and_then(|lane| lane.sockets.first()) {
-                poller.change(listener, source, Interest::READ)?;
+                poller.change(listener, source, READ)?;
             }
         }
         Ok(())

@@ -5,10 +5,10 @@ use std::os::fd::AsFd;
 
 use socket2::{SockAddr, Socket, Type};
 
-use super::clock;
 use super::socket::{self, OpenFailure};
 use super::sys::message::Queue;
 use super::sys::option::{self, *};
+use super::{clock, header};
 use crate::channel::{Header, LanePlan, Open, OsError, Protocol, SocketKind};
 use crate::types::{Endpoint, Family, FlowLabel, IpEndpoint, Stamp, Ttl};
 
@@ -82,7 +82,7 @@ pub fn tcp_socket(plan: &LanePlan, header: &Header) -> Result<Socket, OpenFailur
         IP_BIND_ADDRESS_NO_PORT.set(socket.as_fd(), 1).map_err(|error| (IP_BIND_ADDRESS_NO_PORT.call, error))?;
     }
     if plan.source_port.is_some() || source.is_some() {
-        socket::bind_to(&socket, plan, source, plan.source_port)?;
+        socket::bind(&socket, plan, source, plan.source_port)?;
     }
     Ok(socket)
 }
@@ -145,18 +145,17 @@ fn name(to: IpEndpoint, flow_label: Option<FlowLabel>) -> SockAddr {
 }
 
 fn configure(socket: &Socket, plan: &LanePlan, header: &Header) -> Result<(), OpenFailure> {
-    let of_family = |v4, v6| if plan.family == Family::V4 { v4 } else { v6 };
+    let family = plan.family;
     let settings = [
         (TCP_SYNCNT, Some(plan.syn_retransmissions().cast_signed())),
         (TCP_NODELAY, Some(1)),
         // Of ICMP errors.
-        (of_family(IP_RECVTTL, IPV6_RECVHOPLIMIT), Some(1)),
-        (of_family(IP_RECVTOS, IPV6_RECVTCLASS), Some(1)),
-        (of_family(IP_TTL, IPV6_UNICAST_HOPS), header.ttl.or(plan.ttl).map(|ttl| i32::from(ttl.get()))),
-        (of_family(IP_TOS, IPV6_TCLASS), header.tos.or(plan.tos).map(|tos| i32::from(tos.get()))),
-        (IPV6_FLOWINFO_SEND, header.flow_label.or(plan.flow_label).filter(|_| plan.family == Family::V6).map(|_| 1)),
+        (family.pick(IP_RECVTTL, IPV6_RECVHOPLIMIT), Some(1)),
+        (family.pick(IP_RECVTOS, IPV6_RECVTCLASS), Some(1)),
+        (IPV6_FLOWINFO_SEND, header.flow_label.or(plan.flow_label).filter(|_| family == Family::V6).map(|_| 1)),
         (SO_BINDTOIFINDEX, header.ifindex.filter(|_| plan.interface.is_none()).map(|index| index.get().cast_signed())),
     ];
     option::set_all(socket.as_fd(), &settings)?;
+    option::set_all(socket.as_fd(), &header::options(family, header.ttl.or(plan.ttl), header.tos.or(plan.tos)))?;
     socket::configure_sending(socket.as_fd(), plan, SocketKind::Stream)
 }

@@ -4,9 +4,10 @@ use std::collections::VecDeque;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
+use rustix::event::epoll::EventFlags;
 use socket2::Socket;
 
-use super::poller::{Interest, Poller, Ready, Source};
+use super::poller::{FAILED, HUNG_UP, OPENING, Poller, READ, Source, WRITE};
 use super::receive::Arrival;
 use super::sys::message::{self, Buffers, EAGAIN, Queue};
 use super::sys::option::{self, IP_RECVERR, IPV6_RECVERR};
@@ -56,7 +57,7 @@ pub struct Connection {
     hung_up: bool,
     unsent: VecDeque<u8>,
     /// What it is watched for.
-    watched: Option<Interest>,
+    watched: Option<EventFlags>,
 }
 
 /// The context in which a ready connection is served.
@@ -79,7 +80,7 @@ pub struct Spare {
     /// The socket.
     pub socket: Socket,
     /// What it is watched for.
-    pub watched: Option<Interest>,
+    pub watched: Option<EventFlags>,
 }
 
 /// What to do with a connection after it was served.
@@ -122,7 +123,7 @@ impl Connection {
     }
 
     /// The same on a spare socket, which the poller watches already.
-    pub fn on_spare(self, watched: Option<Interest>) -> Self {
+    pub fn on_spare(self, watched: Option<EventFlags>) -> Self {
         Connection { watched, ..self }
     }
 
@@ -131,13 +132,14 @@ impl Connection {
     /// # Errors
     /// The kernel's: there may be too many (epoll(7), max_user_watches).
     pub fn watch(&mut self, number: u64, poller: &Poller) -> Result<(), OsError> {
-        let read = !(self.paused || self.ended || self.closing);
-        let write = !self.unsent.is_empty();
+        let mut wanted = EventFlags::empty();
+        wanted.set(READ, !(self.paused || self.ended || self.closing));
+        wanted.set(WRITE, !self.unsent.is_empty());
         let wanted = if self.opening {
-            Some(Interest::OPENING)
+            Some(OPENING)
         } else {
             // epoll always reports a hang-up: a connection that waits for nothing must not be watched at all.
-            (read || write || !self.hung_up).then_some(Interest { read, write, once: false })
+            Some(wanted).filter(|wanted| !(wanted.is_empty() && self.hung_up))
         };
         if self.was_opening() {
             self.report_no_errors();
@@ -155,21 +157,21 @@ impl Connection {
     }
 
     /// Does what the socket is ready for.
-    pub fn ready(&mut self, ready: &Ready, turn: &mut Turn<'_>) -> Disposition {
+    pub fn ready(&mut self, ready: EventFlags, turn: &mut Turn<'_>) -> Disposition {
         if self.opening {
             return self.finish_opening(ready, turn);
         }
-        self.hung_up |= ready.hung_up;
+        self.hung_up |= ready.contains(HUNG_UP);
         // Reading first: what the peer sent before it reset is still there.
         if !(self.paused || self.ended || self.closing) && self.read(turn) == Disposition::Drop {
             return Disposition::Drop;
         }
-        if ready.failed
+        if ready.contains(FAILED)
             && let Some(error) = self.take_error()
         {
             return self.fail(error, turn.stamp, |closed| turn.inbox.push(closed));
         }
-        if ready.writable && !self.unsent.is_empty() {
+        if ready.contains(WRITE) && !self.unsent.is_empty() {
             match self.send_unsent() {
                 Ok(()) if !self.unsent.is_empty() => {}
                 Ok(()) if self.closing => return self.close(turn.buffers),
@@ -255,17 +257,17 @@ impl Connection {
         }
     }
 
-    fn finish_opening(&mut self, ready: &Ready, turn: &mut Turn<'_>) -> Disposition {
+    fn finish_opening(&mut self, ready: EventFlags, turn: &mut Turn<'_>) -> Disposition {
         // The queue has the details of the pending error.
-        if ready.failed && self.report_icmp(turn) {
+        if ready.contains(FAILED) && self.report_icmp(turn) {
             return Disposition::Drop;
         }
-        if (ready.failed || ready.hung_up)
+        if ready.intersects(FAILED | HUNG_UP)
             && let Some(error) = self.take_error()
         {
             return self.fail(error, turn.stamp, |closed| turn.inbox.push(closed));
         }
-        if !ready.writable {
+        if !ready.contains(WRITE) {
             return Disposition::Keep;
         }
         self.opening = false;
@@ -291,7 +293,7 @@ impl Connection {
 
     /// Whether it has opened and was not used since.
     fn was_opening(&self) -> bool {
-        !self.opening && self.watched == Some(Interest::OPENING)
+        !self.opening && self.watched == Some(OPENING)
     }
 
     /// RFC 1122 §4.2.3.9: most ICMP errors must not abort a connection; the error queue would make them errors of it.

@@ -1,12 +1,15 @@
-//! IPv4 headers that we write ourselves, on lanes whose plan has [`LanePlan::own_headers`]: [`ipv4_header`].
+//! Header fields of packets: of all that a socket sends ([`options`]), of one packet ([`control`]), and in IPv4 headers that we
+//! write ourselves, on lanes whose plan has [`LanePlan::own_headers`] ([`ipv4_header`]).
 
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 
 use socket2::Socket;
 
-use super::socket::OpenFailure;
+use super::sys::cmsg;
+use super::sys::option::*;
 use crate::channel::{Fragmentation, Header, LanePlan, OsError, Profile, Protocol, SendStamps, SocketKind};
-use crate::types::{Family, Ttl};
+use crate::types::{Family, Tos, Ttl};
 
 /// Octets of an IPv4 header without options.
 const HEADER_OCTETS: usize = 20;
@@ -15,6 +18,49 @@ const DONT_FRAGMENT: u16 = 0x4000;
 pub const USUAL_TTL: Ttl = Ttl::new(64);
 /// ip(7), IP_MULTICAST_TTL: "The default is 1".
 const MULTICAST_TTL: Ttl = Ttl::new(1);
+
+/// The options that give TTL and TOS to every packet of a socket.
+pub fn options(family: Family, ttl: Option<Ttl>, tos: Option<Tos>) -> [(SocketOption, Option<i32>); 2] {
+    [
+        (family.pick(IP_TTL, IPV6_UNICAST_HOPS), ttl.map(|ttl| ttl.get().into())),
+        (family.pick(IP_TOS, IPV6_TCLASS), tos.map(|tos| tos.get().into())),
+    ]
+}
+
+/// Appends the ancillary data that gives these fields to one packet. The flow label is not among them but part of the address.
+/// Fields of another family are left out.
+pub fn control(family: Family, header: &Header, out: &mut Vec<u8>) {
+    if let Some(ttl) = header.ttl {
+        cmsg::push(family.pick(IP_TTL, IPV6_HOPLIMIT), &i32::from(ttl.get()).to_ne_bytes(), out);
+    }
+    if let Some(tos) = header.tos {
+        cmsg::push(family.pick(IP_TOS, IPV6_TCLASS), &i32::from(tos.get()).to_ne_bytes(), out);
+    }
+    if header.from.is_none() && header.ifindex.is_none() {
+        return;
+    }
+    let ifindex = header.ifindex.map_or(0, NonZeroU32::get).to_ne_bytes();
+    match family {
+        // struct in_pktinfo: ipi_ifindex, ipi_spec_dst (the source to use), ipi_addr.
+        Family::V4 => {
+            let mut info = [0; 12];
+            info[..4].copy_from_slice(&ifindex);
+            if let Some(IpAddr::V4(from)) = header.from {
+                info[4..8].copy_from_slice(&from.octets());
+            }
+            cmsg::push(IP_PKTINFO, &info, out);
+        }
+        // struct in6_pktinfo: ipi6_addr, ipi6_ifindex.
+        Family::V6 => {
+            let mut info = [0; 20];
+            if let Some(IpAddr::V6(from)) = header.from {
+                info[..16].copy_from_slice(&from.octets());
+            }
+            info[16..].copy_from_slice(&ifindex);
+            cmsg::push(IPV6_PKTINFO, &info, out);
+        }
+    }
+}
 
 /// Whether to write headers ourselves only for speed: the kernel sends such a packet for a fifteenth less CPU time, which
 /// matters to runs that are too fast for send stamps. Not where the plan says how packets are fragmented.

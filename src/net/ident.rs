@@ -45,11 +45,7 @@ pub fn given(ident: Ident) -> Reservation {
 }
 
 fn hold(family: Family, ident: Ident) -> Option<UnixDatagram> {
-    let version = match family {
-        Family::V4 => 4,
-        Family::V6 => 6,
-    };
-    let name = format!("netprobe-icmp{version}-ident-{}", ident.get());
+    let name = format!("netprobe-icmp{}-ident-{}", family.pick(4, 6), ident.get());
     let address = SocketAddr::from_abstract_name(name).ok()?;
     UnixDatagram::bind_addr(&address).ok()
 }

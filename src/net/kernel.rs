@@ -9,7 +9,7 @@ use super::clock;
 use super::connection::Turn;
 use super::lane::Lane;
 use super::mailbox::Mailbox;
-use super::poller::{Interest, Poller, Ready, Source};
+use super::poller::{FAILED, Poller, READ, Ready, Source, WRITE};
 use super::send::{Scratch, Taken};
 use super::stream::Streams;
 use super::sys::message::Buffers;
@@ -77,16 +77,16 @@ impl KernelChannel {
     ) -> Result<Self, ChannelError> {
         let poller = Poller::new()?;
         if let Some(signals) = &signals {
-            poller.watch(signals, Source::Signals, Interest::READ)?;
+            poller.watch(signals, Source::Signals, READ)?;
         }
-        poller.watch(&*mailbox, Source::Mailbox, Interest::READ)?;
+        poller.watch(&*mailbox, Source::Mailbox, READ)?;
         let mut streams = Streams::default();
         for lane in lanes.iter_mut().flatten() {
             for socket in lane.spares.drain(..) {
                 streams.keep(lane.id, socket, &poller)?;
             }
             for (flow, socket) in (0..).zip(&lane.sockets) {
-                poller.watch(socket, source(lane.id, flow), Interest::READ)?;
+                poller.watch(socket, source(lane.id, flow), READ)?;
             }
         }
         Ok(KernelChannel {
@@ -145,7 +145,7 @@ impl KernelChannel {
     /// Reads what a socket has.
     fn read(&mut self, one: &Ready, (lane, flow): (u16, u16), inbox: &mut Inbox) -> Result<(), ChannelError> {
         let Some(Some(lane)) = self.lanes.get_mut(usize::from(lane)) else { return Ok(()) };
-        let more = lane.receive(flow, one.failed, &mut self.buffers, inbox)?;
+        let more = lane.receive(flow, one.flags.contains(FAILED), &mut self.buffers, inbox)?;
         if more
             && lane.has_one_queue()
             && !self.busy.contains(&one.source)
@@ -164,7 +164,7 @@ impl KernelChannel {
                 && let Some(Some(lane)) = self.lanes.get(usize::from(lane))
                 && let Some(socket) = lane.sockets.get(usize::from(flow))
             {
-                self.poller.watch(socket, source, Interest::READ)?;
+                self.poller.watch(socket, source, READ)?;
             }
         }
         Ok(())
@@ -176,8 +176,7 @@ impl KernelChannel {
         };
         let lane = self.lanes.get(usize::from(lane)).and_then(Option::as_ref);
         match lane.and_then(|lane| lane.sockets.get(usize::from(flow))) {
-            Some(socket) if room => self.poller.change(socket, source, Interest::BOTH),
-            Some(socket) => self.poller.change(socket, source, Interest::READ),
+            Some(socket) => self.poller.change(socket, source, if room { READ | WRITE } else { READ }),
             None => Ok(()),
         }
     }
@@ -234,7 +233,7 @@ impl Channel for KernelChannel {
         self.streams.watch_fresh(&self.poller);
         if !std::mem::take(&mut self.asked) {
             self.poller.poll(&mut self.ready)?;
-            self.ready.extend(self.busy.iter().map(|&source| Ready::to_read(source)));
+            self.ready.extend(self.busy.iter().map(|&source| Ready { source, flags: READ }));
         }
         // All sources in the list were ready at this time, however long reading the others takes.
         let stamp = Stamp::user(clock::now());
@@ -250,9 +249,9 @@ impl Channel for KernelChannel {
                 }
                 Source::Connection(number) => {
                     let mut turn = Turn { stamp, buffers: &mut self.buffers, inbox };
-                    self.streams.ready(number, &one, &self.poller, &mut turn);
+                    self.streams.ready(number, one.flags, &self.poller, &mut turn);
                 }
-                Source::Socket { lane, flow } if one.readable || one.failed => {
+                Source::Socket { lane, flow } if one.flags.intersects(READ | FAILED) => {
                     let mut turn = Turn { stamp, buffers: &mut self.buffers, inbox };
                     match self.lanes.get_mut(usize::from(lane)) {
                         Some(Some(lane)) if lane.accepts() => {
@@ -281,7 +280,7 @@ impl Channel for KernelChannel {
         let blocked = self.blocked.take();
         self.watch_blocked(blocked, true)?;
         self.asked = self.poller.wait(deadline, precision, &mut self.ready)?;
-        if self.ready.iter().any(|one| one.writable && Some(one.source) == blocked) {
+        if self.ready.iter().any(|one| one.flags.contains(WRITE) && Some(one.source) == blocked) {
             self.contradictions += 1;
         }
         self.watch_blocked(blocked, false)

@@ -9,8 +9,10 @@ use super::header;
 use super::ident::Reservation;
 use super::listen::SocketFile;
 use super::stamp::Departures;
-use crate::channel::{ErrorPath, LaneId, LanePlan, Profile, SendStamps, SocketKind};
-use crate::types::Ttl;
+use crate::channel::{
+    ErrorPath, LaneHeader, LaneId, LaneIdent, LanePlan, Layer, Owner, Profile, SendStamps, SocketKind,
+};
+use crate::types::{Ident, Ttl};
 
 /// The open sockets of one plan.
 #[derive(Debug)]
@@ -41,6 +43,28 @@ impl Lane {
     pub fn has_one_queue(&self) -> bool {
         self.profile.errors == ErrorPath::InBand && self.profile.send_stamps == SendStamps::None
     }
+}
+
+/// What holds for the connections of a lane, which leave all to the kernel, and most of it for other sockets.
+pub fn profile(plan: &LanePlan, max_open: u32) -> Profile {
+    Profile {
+        family: plan.family,
+        protocol: plan.protocol,
+        socket: SocketKind::Stream,
+        received_at: Layer::Payload,
+        quote_at: Layer::Transport,
+        ident: kernels_ident(0),
+        checksum: Owner::Kernel,
+        errors: ErrorPath::Queue,
+        max_open,
+        send_stamps: SendStamps::None,
+        header: LaneHeader::of(plan),
+    }
+}
+
+/// An identifier, or a port, that the kernel has chosen.
+pub const fn kernels_ident(ident: u16) -> LaneIdent {
+    LaneIdent { ident: Ident::new(ident), owner: Owner::Kernel, exclusive: true }
 }
 
 /// One socket of a lane.

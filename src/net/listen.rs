@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use rustix::net::{SocketAddrAny, SocketAddrUnix, SocketFlags, acceptfrom_with};
 use socket2::{Domain, InterfaceIndexOrAddress, SockAddr, Socket, Type};
 
+use super::header;
 use super::socket::{self, OpenFailure};
 use super::sys::interface;
 use super::sys::option::{self, *};
@@ -26,16 +27,14 @@ const BACKLOG: i32 = 4096;
 /// # Errors
 /// The call that failed, and how.
 pub fn tcp_listener(plan: &LanePlan, at: &Endpoint) -> Result<Socket, OpenFailure> {
-    let of_family = |v4, v6| if plan.family == Family::V4 { v4 } else { v6 };
     let socket = socket::open(plan, Type::STREAM)?;
     let settings = [
         (TCP_NODELAY, Some(1)),
         // So that an IPv4 lane can have the same port.
         (IPV6_V6ONLY, (plan.family == Family::V6).then_some(1)),
-        (of_family(IP_TTL, IPV6_UNICAST_HOPS), plan.ttl.map(|ttl| i32::from(ttl.get()))),
-        (of_family(IP_TOS, IPV6_TCLASS), plan.tos.map(|tos| i32::from(tos.get()))),
     ];
     option::set_all(socket.as_fd(), &settings)?;
+    option::set_all(socket.as_fd(), &header::options(plan.family, plan.ttl, plan.tos))?;
     socket::configure_sending(socket.as_fd(), plan, SocketKind::Stream)?;
     socket::bind_device(&socket, plan)?;
     // A restart must not wait for the connections of before, which are in TIME-WAIT.
@@ -58,12 +57,8 @@ pub fn listen(socket: &Socket) -> Result<(), OpenFailure> {
 /// # Errors
 /// The call that failed, and how.
 pub fn bind_datagrams(socket: &Socket, plan: &LanePlan, at: &Endpoint) -> Result<(), OpenFailure> {
-    let all_groups = match plan.family {
-        Family::V4 => IP_MULTICAST_ALL,
-        Family::V6 => IPV6_MULTICAST_ALL,
-    };
     // By default a socket receives from all groups joined on this host. Kernels before 4.20 cannot change that for IPv6.
-    let _ = all_groups.set(socket.as_fd(), 0);
+    let _ = plan.family.pick(IP_MULTICAST_ALL, IPV6_MULTICAST_ALL).set(socket.as_fd(), 0);
     if !plan.groups.is_empty() {
         // Several processes may join one group.
         socket.set_reuse_address(true).map_err(|error| ("SO_REUSEADDR", error.into()))?;

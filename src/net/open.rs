@@ -6,17 +6,17 @@ use std::path::Path;
 use socket2::Type;
 
 use super::ident;
-use super::lane::{Lane, LaneSocket};
+use super::lane::{self, Lane, LaneSocket};
 use super::socket::{self, OpenFailure};
 use super::stamp::Departures;
 use super::sys::message::Queue;
 use super::sys::{filter, option};
 use super::{connect, header, limit, listen, raw};
 use crate::channel::{
-    Attempt, ErrorPath, Header, LaneHeader, LaneId, LaneIdent, LanePlan, LaneRefused, Layer, OsError, Owner, Profile,
-    Protocol, SendStamps, SocketChoice, SocketKind,
+    Attempt, ErrorPath, Header, LaneId, LaneIdent, LanePlan, LaneRefused, Layer, OsError, Owner, Profile, Protocol,
+    SendStamps, SocketChoice, SocketKind,
 };
-use crate::types::{Endpoint, Family, Ident};
+use crate::types::{Endpoint, Family};
 
 /// Opens what `plan` asks for, with the first socket type that it allows and the kernel permits.
 ///
@@ -79,26 +79,16 @@ fn open_raw(id: LaneId, plan: &LanePlan) -> Result<Lane, OpenFailure> {
     }
     header::include(&socket, plan)?;
     socket::bind_device(&socket, plan)?;
-    if plan.source.is_some() {
-        socket::bind(&socket, plan, None)?;
-    }
-    let (received_at, checksum) = match plan.family {
-        Family::V4 => (Layer::Ip, Owner::Ours),
-        // RFC 3542 §3.1: the kernel computes the checksum of ICMPv6 raw sockets.
-        Family::V6 => (Layer::Transport, Owner::Kernel),
-    };
+    socket::bind_source(&socket, plan)?;
     let profile = Profile {
-        family: plan.family,
-        protocol: plan.protocol,
         socket: SocketKind::Raw,
-        received_at,
-        quote_at: Layer::Transport,
+        received_at: plan.family.pick(Layer::Ip, Layer::Transport),
         ident: LaneIdent { ident: reservation.ident, owner: Owner::Ours, exclusive: reservation.is_exclusive() },
-        checksum,
+        // RFC 3542 §3.1: the kernel computes the checksum of ICMPv6 raw sockets.
+        checksum: plan.family.pick(Owner::Ours, Owner::Kernel),
         errors: ErrorPath::InBand,
-        max_open: 1,
         send_stamps: departures.stamps(),
-        header: LaneHeader::of(plan),
+        ..lane::profile(plan, 1)
     };
     let usual_ttl = header::usual_ttl(&socket);
     let sockets = vec![LaneSocket { usual_ttl, ..LaneSocket::new(socket, drops, departures) }];
@@ -106,7 +96,7 @@ fn open_raw(id: LaneId, plan: &LanePlan) -> Result<Lane, OpenFailure> {
 }
 
 fn open_dgram(id: LaneId, plan: &LanePlan) -> Result<Lane, OpenFailure> {
-    let flows = if plan.listen.is_some() { 1 } else { plan.flows.max(1) };
+    let flows = if plan.listen.is_some() { 1 } else { plan.flow_count() };
     let mut sockets = Vec::with_capacity(flows.into());
     for flow in 0..flows {
         let port = match (plan.protocol, plan.source_port) {
@@ -122,7 +112,7 @@ fn open_dgram(id: LaneId, plan: &LanePlan) -> Result<Lane, OpenFailure> {
             Some(at) => listen::bind_datagrams(&socket, plan, at)?,
             None => {
                 socket::report_errors(socket.as_fd(), plan.family)?;
-                socket::bind(&socket, plan, port)?;
+                socket::bind(&socket, plan, plan.source, port)?;
             }
         }
         listen::join_groups(&socket, plan)?;
@@ -136,17 +126,12 @@ fn open_dgram(id: LaneId, plan: &LanePlan) -> Result<Lane, OpenFailure> {
         _ => Layer::Payload,
     };
     let profile = Profile {
-        family: plan.family,
-        protocol: plan.protocol,
         socket: SocketKind::Dgram,
         received_at: start,
         quote_at: start,
-        ident: LaneIdent { ident: Ident::new(ident), owner: Owner::Kernel, exclusive: true },
-        checksum: Owner::Kernel,
-        errors: ErrorPath::Queue,
-        max_open: flows.into(),
+        ident: lane::kernels_ident(ident),
         send_stamps: sockets.first().map_or_else(SendStamps::default, |first| first.departures.stamps()),
-        header: LaneHeader::of(plan),
+        ..lane::profile(plan, flows.into())
     };
     Ok(Lane { id, profile, plan: plan.clone(), _file: None, sockets, spares: Vec::new(), _ident: None })
 }
@@ -161,7 +146,7 @@ fn open_local_dgram(id: LaneId, plan: &LanePlan) -> Result<Lane, OpenFailure> {
         // unix(7): binding to an address of the family alone is autobind.
         None => listen::bind_local(&socket, &Endpoint::Unix(Path::new("").into()), Type::DGRAM)?,
     };
-    let profile = Profile { socket: SocketKind::Dgram, max_open: 1, ..stream_profile(plan, 0) };
+    let profile = Profile { socket: SocketKind::Dgram, ..lane::profile(plan, 1) };
     let sockets = vec![LaneSocket::new(socket, 0, Departures::none())];
     Ok(Lane { id, profile, plan: plan.clone(), _file: file, sockets, spares: Vec::new(), _ident: None })
 }
@@ -171,7 +156,7 @@ fn open_local_dgram(id: LaneId, plan: &LanePlan) -> Result<Lane, OpenFailure> {
 fn open_stream(id: LaneId, plan: &LanePlan) -> Result<Lane, OpenFailure> {
     let mut lane = Lane {
         id,
-        profile: stream_profile(plan, 0),
+        profile: lane::profile(plan, limit::max_open()),
         plan: plan.clone(),
         _file: None,
         sockets: Vec::new(),
@@ -188,34 +173,18 @@ fn open_stream(id: LaneId, plan: &LanePlan) -> Result<Lane, OpenFailure> {
         }
         (Some(at), _) => {
             let socket = listen::tcp_listener(plan, at)?;
-            lane.profile = stream_profile(plan, socket::local_port(&socket)?);
+            lane.profile.ident = lane::kernels_ident(socket::local_port(&socket)?);
             lane.sockets.push(LaneSocket::new(socket, 0, Departures::none()));
         }
         (None, Protocol::Tcp) => {
             let socket = |_| connect::tcp_socket(plan, &Header::default());
-            let sockets = (0..plan.flows.max(1)).map(socket).collect::<Result<_, _>>()?;
+            let sockets = (0..plan.flow_count()).map(socket).collect::<Result<_, _>>()?;
             if let Some(port) = plan.source_port {
                 lane.spares = sockets;
-                lane.profile.ident.ident = Ident::new(port.get());
+                lane.profile.ident = lane::kernels_ident(port.get());
             }
         }
         (None, _) => {}
     }
     Ok(lane)
-}
-
-fn stream_profile(plan: &LanePlan, port: u16) -> Profile {
-    Profile {
-        family: plan.family,
-        protocol: plan.protocol,
-        socket: SocketKind::Stream,
-        received_at: Layer::Payload,
-        quote_at: Layer::Transport,
-        ident: LaneIdent { ident: Ident::new(port), owner: Owner::Kernel, exclusive: true },
-        checksum: Owner::Kernel,
-        errors: ErrorPath::Queue,
-        max_open: limit::max_open(),
-        send_stamps: SendStamps::None,
-        header: LaneHeader::of(plan),
-    }
 }

@@ -37,48 +37,24 @@ pub enum Source {
     Connection(u64),
 }
 
-/// What to watch a descriptor for; errors and a hang-up are always reported.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Interest {
-    /// Something to read.
-    pub read: bool,
-    /// Room to write.
-    pub write: bool,
-    /// Reported on changes alone (EPOLLET).
-    pub once: bool,
-}
-
-impl Interest {
-    /// The end of an attempt to connect.
-    pub const OPENING: Interest = Interest { read: false, write: true, once: true };
-    /// Errors and a hang-up alone.
-    pub const NONE: Interest = Interest { read: false, write: false, once: false };
-    /// Something to read.
-    pub const READ: Interest = Interest { read: true, write: false, once: false };
-    /// Both.
-    pub const BOTH: Interest = Interest { read: true, write: true, once: false };
-}
+/// Something to read.
+pub const READ: EventFlags = EventFlags::IN;
+/// Room to write.
+pub const WRITE: EventFlags = EventFlags::OUT;
+/// The end of an attempt to connect, reported on changes alone.
+pub const OPENING: EventFlags = WRITE.union(EventFlags::ET);
+/// Something in the error queue, or a pending error; reported whatever a descriptor is watched for.
+pub const FAILED: EventFlags = EventFlags::ERR;
+/// Neither side sends any more, which stays so; reported whatever a descriptor is watched for.
+pub const HUNG_UP: EventFlags = EventFlags::HUP;
 
 /// A source that became ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ready {
     /// Which.
     pub source: Source,
-    /// There is something to read.
-    pub readable: bool,
-    /// There is room to write.
-    pub writable: bool,
-    /// There is something in the error queue, or a pending error.
-    pub failed: bool,
-    /// Neither side sends any more; stays so.
-    pub hung_up: bool,
-}
-
-impl Ready {
-    /// A source that may have something to read.
-    pub const fn to_read(source: Source) -> Ready {
-        Ready { source, readable: true, writable: false, failed: false, hung_up: false }
-    }
+    /// For what: [`READ`], [`WRITE`], [`FAILED`], [`HUNG_UP`].
+    pub flags: EventFlags,
 }
 
 /// epoll (level-triggered) and a timer on the monotonic clock.
@@ -110,16 +86,16 @@ impl Poller {
     ///
     /// # Errors
     /// If the kernel refuses.
-    pub fn watch(&self, descriptor: impl AsFd, source: Source, interest: Interest) -> Result<(), ChannelError> {
-        epoll::add(&self.epoll, descriptor, source.data(), interest.flags()).map_err(failed("epoll_ctl"))
+    pub fn watch(&self, descriptor: impl AsFd, source: Source, interest: EventFlags) -> Result<(), ChannelError> {
+        epoll::add(&self.epoll, descriptor, source.data(), interest).map_err(failed("epoll_ctl"))
     }
 
     /// Watches a descriptor that is watched already for something else.
     ///
     /// # Errors
     /// If the kernel refuses.
-    pub fn change(&self, descriptor: impl AsFd, source: Source, interest: Interest) -> Result<(), ChannelError> {
-        epoll::modify(&self.epoll, descriptor, source.data(), interest.flags()).map_err(failed("epoll_ctl"))
+    pub fn change(&self, descriptor: impl AsFd, source: Source, interest: EventFlags) -> Result<(), ChannelError> {
+        epoll::modify(&self.epoll, descriptor, source.data(), interest).map_err(failed("epoll_ctl"))
     }
 
     /// Watches a descriptor no longer.
@@ -198,13 +174,7 @@ impl Poller {
         for event in events {
             let (data, flags) = (event.data, event.flags);
             match Source::of(data.u64()) {
-                Some(source) => ready.push(Ready {
-                    source,
-                    readable: flags.contains(EventFlags::IN),
-                    writable: flags.contains(EventFlags::OUT),
-                    failed: flags.contains(EventFlags::ERR),
-                    hung_up: flags.contains(EventFlags::HUP),
-                }),
+                Some(source) => ready.push(Ready { source, flags }),
                 None => self.armed = None,
             }
         }
@@ -219,16 +189,6 @@ const MAILBOX: u64 = 2;
 const SOCKET: u64 = 1 << 32;
 /// Set in the number of a connection.
 const CONNECTION: u64 = 1 << 63;
-
-impl Interest {
-    fn flags(self) -> EventFlags {
-        let mut flags = EventFlags::empty();
-        flags.set(EventFlags::IN, self.read);
-        flags.set(EventFlags::OUT, self.write);
-        flags.set(EventFlags::ET, self.once);
-        flags
-    }
-}
 
 impl Source {
     fn data(self) -> EventData {
@@ -295,10 +255,10 @@ mod tests {
     fn a_ready_source_ends_a_wait_without_a_deadline() {
         let mut poller = Poller::new().unwrap();
         let mailbox = Mailbox::new().unwrap();
-        poller.watch(&mailbox, Source::Mailbox, Interest::READ).unwrap();
+        poller.watch(&mailbox, Source::Mailbox, READ).unwrap();
         mailbox.put(());
         let mut ready = Vec::new();
         poller.wait(None, Precision::Precise, &mut ready).unwrap();
-        assert_eq!(ready, [Ready::to_read(Source::Mailbox)]);
+        assert_eq!(ready, [Ready { source: Source::Mailbox, flags: READ }]);
     }
 }

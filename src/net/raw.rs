@@ -2,18 +2,17 @@
 
 use std::os::fd::AsFd;
 
-use socket2::{Domain, Socket, Type};
+use socket2::{Socket, Type};
 
 use super::header;
 use super::ident::Reservation;
-use super::lane::{Lane, LaneSocket};
+use super::lane::{self, Lane, LaneSocket};
 use super::socket::{self, OpenFailure};
 use super::stamp::Departures;
 use super::sys::message::Queue;
 use super::sys::{filter, option};
 use crate::channel::{
-    ERROR_FLOW, ErrorPath, LaneHeader, LaneId, LaneIdent, LanePlan, Layer, OsError, Owner, Profile, Protocol,
-    SocketKind,
+    ERROR_FLOW, ErrorPath, LaneId, LaneIdent, LanePlan, Layer, OsError, Owner, Profile, Protocol, SocketKind,
 };
 use crate::types::{Family, Ident, Port};
 
@@ -32,7 +31,7 @@ pub fn open(id: LaneId, plan: &LanePlan) -> Result<Lane, OpenFailure> {
     let transport = socket::open(plan, Type::RAW)?;
     let icmp = socket::open(&icmp_plan, Type::RAW)?;
     let ports = reserve(plan)?;
-    let flows = plan.flows.max(1);
+    let flows = plan.flow_count();
     transport
         .attach_filter(&filter::segments_to(plan.family, ports.ident.get(), flows))
         .map_err(|error| ("SO_ATTACH_FILTER", error.into()))?;
@@ -43,28 +42,19 @@ pub fn open(id: LaneId, plan: &LanePlan) -> Result<Lane, OpenFailure> {
         socket::configure(one.as_fd(), &icmp_plan, SocketKind::Raw)?;
         socket::report_headers(one.as_fd(), plan.family)?;
         socket::bind_device(one, plan)?;
-        if plan.source.is_some() {
-            socket::bind(one, plan, None)?;
-        }
+        socket::bind_source(one, plan)?;
     }
     let departures = Departures::start(transport.as_fd(), plan.send_stamps);
     // Nothing is ever sent there; what it receives is stamped as on the other.
     let none = Departures::start(icmp.as_fd(), plan.send_stamps);
     let profile = Profile {
-        family: plan.family,
-        protocol: plan.protocol,
         socket: SocketKind::Raw,
-        received_at: match plan.family {
-            Family::V4 => Layer::Ip,
-            Family::V6 => Layer::Transport,
-        },
-        quote_at: Layer::Transport,
+        received_at: plan.family.pick(Layer::Ip, Layer::Transport),
         ident: LaneIdent { ident: ports.ident, owner: Owner::Ours, exclusive: ports.is_exclusive() },
         checksum: Owner::Ours,
         errors: ErrorPath::InBand,
-        max_open: flows.into(),
         send_stamps: departures.stamps(),
-        header: LaneHeader::of(plan),
+        ..lane::profile(plan, flows.into())
     };
     let sockets = vec![LaneSocket::new(transport, 0, departures), LaneSocket::new(icmp, 0, none)];
     debug_assert!(sockets.len() == usize::from(ERROR_FLOW) + 1);
@@ -75,7 +65,7 @@ pub fn open(id: LaneId, plan: &LanePlan) -> Result<Lane, OpenFailure> {
 /// sends no ICMP error for what arrives at a UDP port. Segments to a TCP port without a listener it resets, which also ends the
 /// half-open connection at the peer.
 fn reserve(plan: &LanePlan) -> Result<Reservation, OpenFailure> {
-    let others = plan.flows.max(1) - 1;
+    let others = plan.flow_count() - 1;
     let wanted = plan.source_port.map(|port| port.get());
     let start = wanted.unwrap_or(SOURCE_PORT);
     start.checked_add(others).ok_or(("bind", OsError::EADDRNOTAVAIL))?;
@@ -91,13 +81,10 @@ fn reserve(plan: &LanePlan) -> Result<Reservation, OpenFailure> {
 }
 
 fn hold(plan: &LanePlan, port: u16) -> Result<Socket, OpenFailure> {
-    let (domain, v6) = match plan.family {
-        Family::V4 => (Domain::IPV4, false),
-        Family::V6 => (Domain::IPV6, true),
-    };
+    let domain = socket::domain(plan.family);
     let kind = if plan.protocol == Protocol::Tcp { Type::STREAM } else { Type::DGRAM };
     let socket = Socket::new(domain, kind.nonblocking().cloexec(), None).map_err(|error| ("socket", error.into()))?;
-    if v6 {
+    if plan.family == Family::V6 {
         socket.set_only_v6(true).map_err(|error| ("IPV6_V6ONLY", error.into()))?;
     }
     // Nothing is ever read from it.
@@ -105,6 +92,6 @@ fn hold(plan: &LanePlan, port: u16) -> Result<Socket, OpenFailure> {
     // Otherwise the kernel would apply to it the path MTU from ICMP errors about probes with its port.
     socket::configure_sending(socket.as_fd(), plan, SocketKind::Raw)?;
     socket::bind_device(&socket, plan)?;
-    socket::bind(&socket, plan, Port::new(port))?;
+    socket::bind(&socket, plan, plan.source, Port::new(port))?;
     Ok(socket)
 }

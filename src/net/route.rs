@@ -4,14 +4,14 @@
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd;
 
-use socket2::{Domain, Socket, Type};
+use socket2::{Socket, Type};
 
 use super::socket::{self, OpenFailure};
 use super::sys::cmsg::{self, Origin};
 use super::sys::message::{self, Buffers, Queue};
 use super::sys::option::{IP_MTU_DISCOVER, IPV6_MTU_DISCOVER, SO_BROADCAST, SO_DONTROUTE, SO_MARK, mtu_discover};
 use crate::channel::{Fragmentation, LanePlan, OsError, SocketKind};
-use crate::types::{Family, IpEndpoint, Mtu};
+use crate::types::{IpEndpoint, Mtu};
 
 /// A port for sockets that only ask for a route: discard, RFC 863. Nothing is sent to it.
 const ANY_PORT: u16 = 9;
@@ -41,10 +41,7 @@ pub fn accepted_mtu(plan: &LanePlan, to: IpEndpoint, octets: usize, control: &[u
     }
     let socket = udp_socket(plan).ok()?;
     socket::report_errors(socket.as_fd(), plan.family).ok()?;
-    let discover = match plan.family {
-        Family::V4 => IP_MTU_DISCOVER,
-        Family::V6 => IPV6_MTU_DISCOVER,
-    };
+    let discover = plan.family.pick(IP_MTU_DISCOVER, IPV6_MTU_DISCOVER);
     discover.set(socket.as_fd(), mtu_discover(plan.fragmentation?, SocketKind::Dgram)).ok()?;
     let _ = SO_BROADCAST.set(socket.as_fd(), 1);
     connect(&socket, to).ok()?;
@@ -56,11 +53,7 @@ pub fn accepted_mtu(plan: &LanePlan, to: IpEndpoint, octets: usize, control: &[u
 }
 
 fn udp_socket(plan: &LanePlan) -> Result<Socket, OpenFailure> {
-    let domain = match plan.family {
-        Family::V4 => Domain::IPV4,
-        Family::V6 => Domain::IPV6,
-    };
-    let socket = Socket::new(domain, Type::DGRAM.nonblocking(), Some(socket2::Protocol::UDP))
+    let socket = Socket::new(socket::domain(plan.family), Type::DGRAM.nonblocking(), Some(socket2::Protocol::UDP))
         .map_err(|error| ("socket", error.into()))?;
     if let Some(mark) = plan.mark {
         // If marks are not permitted the lane itself is refused, and the route without a mark is the best guess.
@@ -70,9 +63,7 @@ fn udp_socket(plan: &LanePlan) -> Result<Socket, OpenFailure> {
         SO_DONTROUTE.set(socket.as_fd(), 1).map_err(|error| (SO_DONTROUTE.call, error))?;
     }
     socket::bind_device(&socket, plan)?;
-    if plan.source.is_some() {
-        socket::bind(&socket, plan, None)?;
-    }
+    socket::bind_source(&socket, plan)?;
     Ok(socket)
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::lane::{Lane, LaneSocket};
 use super::sys::address::{self, Encoded};
 use super::sys::message::{self, BATCH, EAGAIN, Outgoing};
-use super::sys::{cmsg, option};
+use super::sys::option;
 use super::{clock, header, route};
 use crate::channel::{
     ErrorPath, Header, Inbound, LanePlan, Order, OsError, Outbox, Protocol, Refused, SendStamps, Sent, SocketKind,
@@ -102,7 +102,7 @@ impl Lane {
             start..scratch.octets.len()
         });
         let start = scratch.control.len();
-        cmsg::write(self.plan.family, &send.header, &mut scratch.control);
+        header::control(self.plan.family, &send.header, &mut scratch.control);
         let header_end = scratch.control.len();
         socket.departures.number(scratch.packets.len(), &mut scratch.control);
         let name = address::encode(to, send.header.flow_label.or(self.plan.flow_label));

@@ -5,35 +5,38 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use socket2::{Domain, Socket, Type};
 
+use super::header;
 use super::sys::interface;
 use super::sys::message::{self, Buffers, Queue};
 use super::sys::option::{self, *};
 use crate::channel::{LanePlan, OsError, Protocol, SocketKind};
 use crate::types::{Family, IpEndpoint, Port};
 
+pub use super::sys::option::OpenFailure;
+
 /// Room for the replies to a burst of about a thousand probes, including the kernel's own overhead per packet.
 const RECEIVE_BUFFER_OCTETS: i32 = 1 << 20;
 /// Packets that arrived between socket(2) and attaching the filter; more than this are a flood that also passes the filter.
 const MAX_UNFILTERED: usize = 10_000;
-
-/// The system call or socket option that failed, and its error.
-pub type OpenFailure = (&'static str, OsError);
 
 /// A non-blocking socket of the plan's family and protocol.
 ///
 /// # Errors
 /// `socket`: EPERM, EMFILE …
 pub fn open(plan: &LanePlan, kind: Type) -> Result<Socket, OpenFailure> {
-    let of_family = |v4, v6| if plan.family == Family::V4 { v4 } else { v6 };
-    let (v4, v6, unix) = (Domain::IPV4, Domain::IPV6, Domain::UNIX);
-    let (domain, protocol) = match (plan.protocol, plan.family) {
-        (Protocol::Icmp, Family::V4) => (v4, Some(socket2::Protocol::ICMPV4)),
-        (Protocol::Icmp, Family::V6) => (v6, Some(socket2::Protocol::ICMPV6)),
-        (Protocol::Udp, _) => (of_family(v4, v6), Some(socket2::Protocol::UDP)),
-        (Protocol::Tcp, _) => (of_family(v4, v6), Some(socket2::Protocol::TCP)),
-        (Protocol::Unix, _) => (unix, None),
+    let internet = domain(plan.family);
+    let (domain, protocol) = match plan.protocol {
+        Protocol::Icmp => (internet, Some(plan.family.pick(socket2::Protocol::ICMPV4, socket2::Protocol::ICMPV6))),
+        Protocol::Udp => (internet, Some(socket2::Protocol::UDP)),
+        Protocol::Tcp => (internet, Some(socket2::Protocol::TCP)),
+        Protocol::Unix => (Domain::UNIX, None),
     };
     Socket::new_raw(domain, kind.nonblocking().cloexec(), protocol).map_err(|error| ("socket", error.into()))
+}
+
+/// The domain of internet sockets.
+pub fn domain(family: Family) -> Domain {
+    family.pick(Domain::IPV4, Domain::IPV6)
 }
 
 /// Sets every option of the plan except the interface and the address.
@@ -41,18 +44,17 @@ pub fn open(plan: &LanePlan, kind: Type) -> Result<Socket, OpenFailure> {
 /// # Errors
 /// The option that failed, and how.
 pub fn configure(socket: BorrowedFd<'_>, plan: &LanePlan, kind: SocketKind) -> Result<(), OpenFailure> {
-    let of_family = |v4, v6| if plan.family == Family::V4 { v4 } else { v6 };
+    let family = plan.family;
     let hops = plan.ttl.map(|ttl| i32::from(ttl.get()));
     let settings = [
-        (SO_BROADCAST, (plan.family == Family::V4).then_some(i32::from(plan.broadcast))),
-        (IPV6_V6ONLY, (plan.family == Family::V6 && plan.protocol == Protocol::Udp).then_some(1)),
-        (IPV6_FLOWINFO_SEND, (plan.family == Family::V6).then_some(1)),
-        (of_family(IP_TTL, IPV6_UNICAST_HOPS), hops),
-        (of_family(IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS), hops),
-        (of_family(IP_MULTICAST_LOOP, IPV6_MULTICAST_LOOP), (!plan.multicast_loop).then_some(0)),
-        (of_family(IP_TOS, IPV6_TCLASS), plan.tos.map(|tos| i32::from(tos.get()))),
+        (SO_BROADCAST, (family == Family::V4).then_some(i32::from(!plan.refuse_broadcast))),
+        (IPV6_V6ONLY, (family == Family::V6 && plan.protocol == Protocol::Udp).then_some(1)),
+        (IPV6_FLOWINFO_SEND, (family == Family::V6).then_some(1)),
+        (family.pick(IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS), hops),
+        (family.pick(IP_MULTICAST_LOOP, IPV6_MULTICAST_LOOP), plan.no_multicast_loop.then_some(0)),
     ];
     option::set_all(socket, &settings)?;
+    option::set_all(socket, &header::options(family, plan.ttl, plan.tos))?;
     configure_sending(socket, plan, kind)?;
     set_receive_buffer(socket, plan);
     // Optional: old kernels lack it.
@@ -65,10 +67,9 @@ pub fn configure(socket: BorrowedFd<'_>, plan: &LanePlan, kind: SocketKind) -> R
 /// # Errors
 /// The option that failed, and how.
 pub fn configure_sending(socket: BorrowedFd<'_>, plan: &LanePlan, kind: SocketKind) -> Result<(), OpenFailure> {
-    let of_family = |v4, v6| if plan.family == Family::V4 { v4 } else { v6 };
     let discover = plan.fragmentation.map(|fragmentation| option::mtu_discover(fragmentation, kind));
     let settings = [
-        (of_family(IP_MTU_DISCOVER, IPV6_MTU_DISCOVER), discover),
+        (plan.family.pick(IP_MTU_DISCOVER, IPV6_MTU_DISCOVER), discover),
         // The kernel doubles the figure to allow for its own overhead.
         (SO_SNDBUF, plan.send_buffer.map(|octets| i32::try_from(octets).unwrap_or(i32::MAX))),
         (SO_DONTROUTE, plan.dont_route.then_some(1)),
@@ -100,10 +101,8 @@ fn set_receive_buffer(socket: BorrowedFd<'_>, plan: &LanePlan) {
 /// # Errors
 /// The option that failed, and how.
 pub fn report_headers(socket: BorrowedFd<'_>, family: Family) -> Result<(), OpenFailure> {
-    let options = match family {
-        Family::V4 => [IP_RECVTTL, IP_RECVTOS, IP_PKTINFO],
-        Family::V6 => [IPV6_RECVHOPLIMIT, IPV6_RECVTCLASS, IPV6_RECVPKTINFO],
-    };
+    let (v4, v6) = ([IP_RECVTTL, IP_RECVTOS, IP_PKTINFO], [IPV6_RECVHOPLIMIT, IPV6_RECVTCLASS, IPV6_RECVPKTINFO]);
+    let options = family.pick(v4, v6);
     option::set_all(socket, &options.map(|option| (option, Some(1))))
 }
 
@@ -112,12 +111,9 @@ pub fn report_headers(socket: BorrowedFd<'_>, family: Family) -> Result<(), Open
 /// # Errors
 /// The option that failed, and how.
 pub fn report_errors(socket: BorrowedFd<'_>, family: Family) -> Result<(), OpenFailure> {
-    let (errors, extensions) = match family {
-        Family::V4 => (IP_RECVERR, IP_RECVERR_RFC4884),
-        Family::V6 => (IPV6_RECVERR, IPV6_RECVERR_RFC4884),
-    };
+    let errors = family.pick(IP_RECVERR, IPV6_RECVERR);
     errors.set(socket, 1).map_err(|error| (errors.call, error))?;
-    let _ = extensions.set(socket, 1);
+    let _ = family.pick(IP_RECVERR_RFC4884, IPV6_RECVERR_RFC4884).set(socket, 1);
     Ok(())
 }
 
@@ -145,29 +141,20 @@ pub fn bind_device(socket: &Socket, plan: &LanePlan) -> Result<(), OpenFailure> 
     socket.bind_device(Some(name.as_bytes())).map_err(|error| ("SO_BINDTODEVICE", error.into()))
 }
 
-/// Binds to the plan's source address, or to none, and to `port`, or to one that the kernel chooses.
-///
-/// # Errors
-/// `bind`: EADDRNOTAVAIL, EADDRINUSE, EACCES …
-pub fn bind(socket: &Socket, plan: &LanePlan, port: Option<Port>) -> Result<(), OpenFailure> {
-    bind_to(socket, plan, plan.source, port)
-}
-
-/// The same with `source` instead of the plan's.
+/// Binds to the plan's source address, if it has one.
 ///
 /// # Errors
 /// As [`bind`].
-pub fn bind_to(
-    socket: &Socket,
-    plan: &LanePlan,
-    source: Option<IpAddr>,
-    port: Option<Port>,
-) -> Result<(), OpenFailure> {
-    let unspecified: IpAddr = match plan.family {
-        Family::V4 => Ipv4Addr::UNSPECIFIED.into(),
-        Family::V6 => Ipv6Addr::UNSPECIFIED.into(),
-    };
-    let address = source.unwrap_or(unspecified);
+pub fn bind_source(socket: &Socket, plan: &LanePlan) -> Result<(), OpenFailure> {
+    if plan.source.is_some() { bind(socket, plan, plan.source, None) } else { Ok(()) }
+}
+
+/// Binds to `source`, or to no address, and to `port`, or to one that the kernel chooses.
+///
+/// # Errors
+/// `bind`: EADDRNOTAVAIL, EADDRINUSE, EACCES …
+pub fn bind(socket: &Socket, plan: &LanePlan, source: Option<IpAddr>, port: Option<Port>) -> Result<(), OpenFailure> {
+    let address = source.unwrap_or(plan.family.pick(Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()));
     // A link-local address only means something on its interface (RFC 4007 §6); others keep none.
     let zone = match (address, plan.interface.as_deref()) {
         (IpAddr::V6(v6), Some(name)) if v6.is_unicast_link_local() => interface::index_of(name),

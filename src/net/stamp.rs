@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::os::fd::BorrowedFd;
 
 use super::sys::cmsg;
+use super::sys::option::SCM_TS_OPT_ID;
 use super::sys::tstamp::{self, Moment, SendStamp, Times};
 use crate::channel::{OsError, SendStamps, Sent, Token};
 use crate::types::Stamp;
@@ -54,7 +55,7 @@ impl Departures {
     /// Appends the ancillary message that numbers the packet `ahead` of the next, if we number them.
     pub fn number(&self, ahead: usize, control: &mut Vec<u8>) {
         if self.stamps != SendStamps::None && self.numbering != Numbering::Kernels {
-            cmsg::write_number(self.next.wrapping_add(ahead as u32), control);
+            cmsg::push(SCM_TS_OPT_ID, &self.next.wrapping_add(ahead as u32).to_ne_bytes(), control);
         }
     }
 

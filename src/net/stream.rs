@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use rustix::event::epoll::EventFlags;
 use socket2::Socket;
 
 use super::clock;
@@ -9,7 +10,7 @@ use super::connect::{self, Begun, Progress};
 use super::connection::{Connection, Disposition, Spare, Turn};
 use super::lane::Lane;
 use super::listen;
-use super::poller::{Interest, Poller, Ready, Source};
+use super::poller::{OPENING, Poller, Source};
 use super::sys::message::Buffers;
 use crate::channel::{
     Accepted, ChannelError, CloseHow, Closed, ClosedHow, Header, Inbound, LaneId, LanePlan, Open, Opened, OsError,
@@ -129,7 +130,7 @@ impl Streams {
     }
 
     /// A connection has become ready.
-    pub fn ready(&mut self, number: u64, ready: &Ready, poller: &Poller, turn: &mut Turn<'_>) {
+    pub fn ready(&mut self, number: u64, ready: EventFlags, poller: &Poller, turn: &mut Turn<'_>) {
         let Some(connection) = self.connections.get_mut(&number) else { return };
         let was_opening = connection.is_opening();
         let disposition = connection.ready(ready, turn);
@@ -180,8 +181,8 @@ impl Streams {
     /// If it cannot be watched.
     pub fn keep(&mut self, lane: LaneId, socket: Socket, poller: &Poller) -> Result<(), ChannelError> {
         let number = self.next;
-        let watched = Some(Interest::OPENING);
-        poller.watch(&socket, Source::Connection(number), Interest::OPENING)?;
+        let watched = Some(OPENING);
+        poller.watch(&socket, Source::Connection(number), OPENING)?;
         self.next += 1;
         self.spares.push((number, Spare { lane, header: Header::default(), socket, watched }));
         Ok(())

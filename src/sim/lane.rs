@@ -86,7 +86,7 @@ impl Sockets {
 
     fn lane(&mut self, plan: &LanePlan, socket: SocketKind, host: &Host) -> SimLane {
         let own_ports = matches!((plan.protocol, socket), (Protocol::Udp | Protocol::Tcp, SocketKind::Raw));
-        let flows = if socket == SocketKind::Dgram || own_ports { plan.flows.max(1) } else { 1 };
+        let flows = if socket == SocketKind::Dgram || own_ports { plan.flow_count() } else { 1 };
         let idents: Vec<u16> = (0..flows).map(|flow| self.ident(plan, socket, flow)).collect();
         let kernel_errors = socket != SocketKind::Raw;
         let profile = Profile {
@@ -288,7 +288,7 @@ fn may_open(plan: &LanePlan, socket: SocketKind, host: &Host, fabric: &Fabric) -
     if plan.interface.as_deref().is_some_and(|name| name != &*host.interface) {
         return Err(("SO_BINDTODEVICE", OsError::ENODEV));
     }
-    let last_port = plan.source_port.map(|first| first.get().checked_add(plan.flows.saturating_sub(1)));
+    let last_port = plan.source_port.map(|first| first.get().checked_add(plan.flow_count() - 1));
     match plan.source {
         _ if plan.protocol == Protocol::Udp && last_port == Some(None) => Err(("bind", OsError::EADDRNOTAVAIL)),
         Some(source) if Family::of(source) != plan.family => Err(("bind", OsError::EAFNOSUPPORT)),

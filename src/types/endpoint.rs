@@ -8,9 +8,10 @@ use std::sync::Arc;
 use super::Port;
 
 /// Internet protocol version.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Family {
     /// IPv4, RFC 791.
+    #[default]
     V4,
     /// IPv6, RFC 8200.
     V6,
@@ -22,6 +23,14 @@ impl Family {
         match address {
             IpAddr::V4(_) => Family::V4,
             IpAddr::V6(_) => Family::V6,
+        }
+    }
+
+    /// What stands for this family.
+    pub fn pick<T>(self, v4: T, v6: T) -> T {
+        match self {
+            Family::V4 => v4,
+            Family::V6 => v6,
         }
     }
 }

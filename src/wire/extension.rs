@@ -115,11 +115,7 @@ pub const UNSTATED_AT: usize = 128;
 /// Routers that leave it 0 put the structure at offset 128 (RFC 4884 §5.5); that is believed only with version 2, a whole header
 /// and a right checksum (or none, and objects that fill it exactly). So is a length that breaks the rules of §5.1.
 pub fn split(family: Family, length_octet: u8, body: &[u8]) -> (&[u8], &[u8]) {
-    let unit = match family {
-        Family::V4 => 4,
-        Family::V6 => 8,
-    };
-    let quote_octets = usize::from(length_octet) * unit;
+    let quote_octets = usize::from(length_octet) * family.pick(4, 8);
     let stated = body.split_at_checked(quote_octets);
     if let Some(parts) = stated.filter(|(_, structure)| quote_octets > 0 && is_credible(structure)) {
         return parts;

@@ -328,10 +328,7 @@ pub fn push_balanced_echo_request(family: Family, echo: &Echo<'_>, wanted: u16, 
 
 /// Appends an echo request with a zero checksum field and gives its octets.
 fn push_unchecked<'a>(family: Family, echo: &Echo<'_>, out: &'a mut Vec<u8>) -> &'a mut [u8] {
-    let icmp_type = match family {
-        Family::V4 => icmpv4::TYPE_ECHO_REQUEST,
-        Family::V6 => icmpv6::TYPE_ECHO_REQUEST,
-    };
+    let icmp_type = family.pick(icmpv4::TYPE_ECHO_REQUEST, icmpv6::TYPE_ECHO_REQUEST);
     let start = out.len();
     out.resize(start + HEADER_OCTETS, 0);
     out.extend_from_slice(echo.payload);

@@ -81,10 +81,7 @@ pub fn parse(octets: &[u8]) -> Result<(IpPacket<'_>, Transport<'_>), WireError> 
 
 /// Reads a quote that starts at the ICMP header, as error queues of ICMP sockets give it.
 pub fn parse_icmp(family: Family, octets: &[u8]) -> Transport<'_> {
-    let echo_request = match family {
-        Family::V4 => icmpv4::TYPE_ECHO_REQUEST,
-        Family::V6 => icmpv6::TYPE_ECHO_REQUEST,
-    };
+    let echo_request = family.pick(icmpv4::TYPE_ECHO_REQUEST, icmpv6::TYPE_ECHO_REQUEST);
     match words(octets) {
         Some(([head, checksum, ident, sequence], payload)) if head >> 8 == u16::from(echo_request) => {
             Transport::Echo { ident: Ident::new(ident), sequence: Sequence::new(sequence), checksum, payload }

@@ -1,5 +1,6 @@
 //! Lanes: how they open, what they are, what they refuse.
 
+use std::num::NonZeroU16;
 use std::time::Duration;
 
 use netprobe::channel::{
@@ -147,9 +148,9 @@ in_namespace! {
 
     fn each_flow_has_a_source_port_of_its_own() {
         let mut counted = udp(Family::V4);
-        (counted.flows, counted.source_port) = (3, Port::new(40_000));
+        (counted.flows, counted.source_port) = (NonZeroU16::new(3), Port::new(40_000));
         let mut chosen = udp(Family::V4);
-        chosen.flows = 3;
+        chosen.flows = NonZeroU16::new(3);
         let mut run = Run::open(vec![counted, chosen, udp(Family::V4)]);
         assert_eq!((run.port(0), run.profile(0).max_open), (40_000, 3));
         let to = loopback(Family::V4).with_port(run.port(2));
@@ -168,7 +169,7 @@ in_namespace! {
 
     fn source_ports_that_are_taken_or_do_not_exist_are_refused() {
         let mut plan = udp(Family::V4);
-        (plan.flows, plan.source_port) = (2, Port::new(65_535));
+        (plan.flows, plan.source_port) = (NonZeroU16::new(2), Port::new(65_535));
         let reported = |plan: LanePlan| refusal(plan).attempts.iter().map(|a| (a.call, a.error)).collect::<Vec<_>>();
         assert_eq!(reported(plan.clone()), [("bind", OsError::EADDRNOTAVAIL)]);
         plan.source_port = Port::new(40_001);

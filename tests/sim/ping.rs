@@ -55,7 +55,7 @@ fn ping_services_from(
     let lane = |family| {
         let plan = LanePlan { source_port, ..LanePlan::new(family, protocol, SocketChoice::Auto) };
         match config.spec.wait {
-            Wait::Exactly(connect_wait) => LanePlan { connect_wait, ..plan },
+            Wait::Exactly(connect_wait) => LanePlan { connect_wait: Some(connect_wait), ..plan },
             Wait::Default | Wait::Forever => plan,
         }
     };

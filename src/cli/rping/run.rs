@@ -1,6 +1,7 @@
 //! `rping` from its command line to its exit status.
 
 use std::net::IpAddr;
+use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -138,7 +139,7 @@ impl Rping<'_> {
             let plan = self.lane(family, choice.protocol(), bound);
             // To each target one connection at a time can have the port.
             let pinned = plan.protocol == Protocol::Tcp && plan.source_port.is_some();
-            let flows = if pinned { u16::try_from(asked.len()).unwrap_or(u16::MAX) } else { plan.flows };
+            let flows = NonZeroU16::new(u16::try_from(asked.len()).unwrap_or(u16::MAX)).filter(|_| pinned);
             LanePlan { send_stamps, receive_buffer, flows, ..plan }
         };
         let mut lanes: Vec<LanePlan> = internet.map(lane).collect();
@@ -162,7 +163,6 @@ impl Rping<'_> {
     pub(super) fn lane(&self, family: Family, protocol: Protocol, bound: &Binding) -> LanePlan {
         let (packet, socket) = (&self.args.packet, &self.args.socket);
         let choice = if protocol == Protocol::Icmp { socket.socket.unwrap_or_default() } else { SocketChoice::Auto };
-        let plan = LanePlan::new(family, protocol, choice);
         LanePlan {
             source: bound.source,
             interface: bound.interface.clone(),
@@ -174,13 +174,12 @@ impl Rping<'_> {
             fragmentation: packet.fragmentation,
             send_buffer: socket.sndbuf,
             source_port: self.args.method.sport.filter(|_| matches!(protocol, Protocol::Udp | Protocol::Tcp)),
-            multicast_loop: !socket.no_loopback,
-            connect_wait: match self.args.run.timeout {
-                None => plan.connect_wait,
-                Some(span) if span.duration.is_zero() => Duration::MAX,
-                Some(span) => span.duration,
-            },
-            ..plan
+            no_multicast_loop: socket.no_loopback,
+            connect_wait: self.args.run.timeout.map(|span| match span.duration {
+                Duration::ZERO => Duration::MAX,
+                wait => wait,
+            }),
+            ..LanePlan::new(family, protocol, choice)
         }
     }
 

@@ -155,10 +155,7 @@ fn listeners(wanted: &[Wanted], opened: &OpenedLanes) -> Result<Vec<Listener>, C
             }
             Err(refused) => refused,
         };
-        let other = match refused.family {
-            Family::V4 => number.checked_add(1),
-            Family::V6 => number.checked_sub(1),
-        };
+        let other = refused.family.pick(number.checked_add(1), number.checked_sub(1));
         let other_serves = other.and_then(|other| opened.lanes.get(other)).is_some_and(Result::is_ok);
         if !(wanted.either && other_serves && lacks_family(refused)) {
             return Err(not_listening(wanted, refused));

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::IpAddr;
+use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use crate::channel::{Fragmentation, LanePlan, Plan, Protocol, SocketChoice, SocketKind, Zones};
@@ -155,16 +156,15 @@ impl Rtrace<'_> {
             Method::Auto if protocol == Protocol::Udp && !self.prefers_udp(family) => SocketChoice::Dgram,
             _ => self.args.method.socket,
         };
-        let plan = LanePlan::new(family, protocol, socket);
         LanePlan {
             own_headers: own_headers && method != Method::Tcpconn,
             source: packet.source,
             interface: packet.interface.as_deref().map(Into::into),
             source_port: self.source_port().filter(|_| protocol != Protocol::Icmp && method != Method::Tcpconn),
             flows: match (method, self.args.method.flows) {
-                (Method::Default | Method::Udp | Method::Tcp, Some(_)) => flow_count(self.args) as u16,
-                (Method::Udp, None) => self.flows(),
-                _ => 1,
+                (Method::Default | Method::Udp | Method::Tcp, Some(flows)) => NonZeroU16::new(flows as u16),
+                (Method::Udp, None) => NonZeroU16::new(self.flows()),
+                _ => None,
             },
             tos: self.tos(),
             flow_label: packet.flow_label.filter(|_| family == Family::V6),
@@ -181,11 +181,11 @@ impl Rtrace<'_> {
                 },
             ),
             connect_wait: match self.args.timing.wait {
-                Some(wait) => wait.max,
-                None if self.args.timing.report => plan.connect_wait,
-                None => DEAD_NEIGHBOUR,
+                Some(wait) => Some(wait.max),
+                None if self.args.timing.report => None,
+                None => Some(DEAD_NEIGHBOUR),
             },
-            ..plan
+            ..LanePlan::new(family, protocol, socket)
         }
     }
 

@@ -148,10 +148,7 @@ pub fn local_kind(error: OsError) -> ErrorKind {
 
 /// Octets of the largest part of a quote that the kernel takes off before it hands it out, where our packet has no options.
 fn quote_before_extension(profile: &Profile) -> usize {
-    let ip_header = match profile.family {
-        Family::V4 => 20,
-        Family::V6 => 40,
-    };
+    let ip_header = profile.family.pick(20, 40);
     let hidden = match profile.quote_at {
         Layer::Ip => 0,
         Layer::Transport => ip_header,

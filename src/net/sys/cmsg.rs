@@ -1,13 +1,14 @@
 //! Ancillary data, see cmsg(3), ip(7) and ipv6(7): what stands beside a message's octets, read from a plain slice with
-//! checked arithmetic ([`read`]) and built the same way ([`write()`]).
+//! checked arithmetic ([`read`]) and built the same way ([`push()`]).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU32;
 
 use super::address::{self, array};
+use super::option::SocketOption;
 use super::tstamp::{self, SendStamp, Times};
-use crate::channel::{Header, OsError};
-use crate::types::{Family, Tos, Ttl};
+use crate::channel::OsError;
+use crate::types::{Tos, Ttl};
 
 /// The kernel aligns headers and data of ancillary messages to a machine word.
 const ALIGN: usize = size_of::<usize>();
@@ -97,51 +98,6 @@ pub fn read(control: &[u8]) -> Ancillary {
     found
 }
 
-/// Appends the messages that give one packet these fields; the flow label is no ancillary data but part of the address.
-/// Fields of another family are left out.
-pub fn write(family: Family, header: &Header, control: &mut Vec<u8>) {
-    let (level, ttl, tos) = match family {
-        Family::V4 => (libc::IPPROTO_IP, libc::IP_TTL, libc::IP_TOS),
-        Family::V6 => (libc::IPPROTO_IPV6, libc::IPV6_HOPLIMIT, libc::IPV6_TCLASS),
-    };
-    if let Some(value) = header.ttl {
-        push(level, ttl, &i32::from(value.get()).to_ne_bytes(), control);
-    }
-    if let Some(value) = header.tos {
-        push(level, tos, &i32::from(value.get()).to_ne_bytes(), control);
-    }
-    if header.from.is_none() && header.ifindex.is_none() {
-        return;
-    }
-    let ifindex = header.ifindex.map_or(0, NonZeroU32::get).to_ne_bytes();
-    match (family, header.from) {
-        (Family::V4, from) => {
-            // struct in_pktinfo: ipi_ifindex, ipi_spec_dst (the source to use), ipi_addr.
-            let mut info = [0; 12];
-            info[..4].copy_from_slice(&ifindex);
-            if let Some(IpAddr::V4(from)) = from {
-                info[4..8].copy_from_slice(&from.octets());
-            }
-            push(level, libc::IP_PKTINFO, &info, control);
-        }
-        (Family::V6, from) => {
-            // struct in6_pktinfo: ipi6_addr, ipi6_ifindex.
-            let mut info = [0; 20];
-            if let Some(IpAddr::V6(from)) = from {
-                info[..16].copy_from_slice(&from.octets());
-            }
-            info[16..].copy_from_slice(&ifindex);
-            push(level, libc::IPV6_PKTINFO, &info, control);
-        }
-    }
-}
-
-/// Appends the message that gives one packet its number, which its stamps carry.
-pub fn write_number(number: u32, control: &mut Vec<u8>) {
-    let (level, kind) = tstamp::NUMBER;
-    push(level, kind, &number.to_ne_bytes(), control);
-}
-
 /// Level, type and data of each message in a control buffer.
 struct Messages<'a>(&'a [u8]);
 
@@ -159,10 +115,11 @@ impl<'a> Iterator for Messages<'a> {
     }
 }
 
-fn push(level: i32, kind: i32, data: &[u8], control: &mut Vec<u8>) {
+/// Appends one message.
+pub fn push(kind: SocketOption, data: &[u8], control: &mut Vec<u8>) {
     control.extend_from_slice(&(HEADER_OCTETS + data.len()).to_ne_bytes());
-    control.extend_from_slice(&level.to_ne_bytes());
-    control.extend_from_slice(&kind.to_ne_bytes());
+    control.extend_from_slice(&kind.level.to_ne_bytes());
+    control.extend_from_slice(&kind.name.to_ne_bytes());
     control.extend_from_slice(data);
     control.resize(control.len().next_multiple_of(ALIGN), 0);
 }
@@ -200,8 +157,11 @@ fn extended_error(data: &[u8]) -> Option<ExtendedError> {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::option::*;
     use super::*;
-    use crate::types::IpEndpoint;
+    use crate::channel::Header;
+    use crate::net::header;
+    use crate::types::{Family, IpEndpoint};
 
     fn header(from: IpAddr, ifindex: u32, ttl: u8, tos: u8) -> Header {
         Header {
@@ -221,7 +181,7 @@ mod tests {
         body.extend_from_slice(&data.to_ne_bytes());
         body.extend_from_slice(address::encode(IpEndpoint::from_address(offender), None).octets());
         let mut control = Vec::new();
-        push(libc::IPPROTO_IP, libc::IP_RECVERR, &body, &mut control);
+        push(IP_RECVERR, &body, &mut control);
         control
     }
 
@@ -234,7 +194,7 @@ mod tests {
         #[test]
         fn damaged_messages_are_read_without_a_panic(at in 0usize..200, octet: u8, cut in 0usize..200) {
             let mut control = Vec::new();
-            write(Family::V6, &header("fe80::1".parse().unwrap(), 7, 9, 0xb8), &mut control);
+            header::control(Family::V6, &header("fe80::1".parse().unwrap(), 7, 9, 0xb8), &mut control);
             control.extend(error_message(113, libc::SO_EE_ORIGIN_ICMP, 1400, 128, "192.0.2.1".parse().unwrap()));
             if let Some(place) = control.get_mut(at) {
                 *place = octet;
@@ -251,7 +211,7 @@ mod tests {
                 (Family::V4, Ipv4Addr::from_bits(bits as u32).into())
             };
             let mut control = Vec::new();
-            write(family, &header(from, ifindex, ttl, tos), &mut control);
+            header::control(family, &header(from, ifindex, ttl, tos), &mut control);
             let found = read(&control);
             prop_assert_eq!(found.ttl, Some(Ttl::new(ttl)));
             prop_assert_eq!(found.tos, Some(Tos::new(tos)));
@@ -265,7 +225,7 @@ mod tests {
     fn a_header_without_fields_needs_no_message() {
         for family in [Family::V4, Family::V6] {
             let mut control = Vec::new();
-            write(family, &Header::default(), &mut control);
+            header::control(family, &Header::default(), &mut control);
             assert!(control.is_empty());
         }
     }
@@ -290,7 +250,7 @@ mod tests {
     #[test]
     fn a_send_stamp_names_its_packet_by_the_number_that_was_written() {
         let mut control = Vec::new();
-        write_number(77, &mut control);
+        push(SCM_TS_OPT_ID, &77u32.to_ne_bytes(), &mut control);
         let Some((level, kind, number)) = Messages(&control).next() else { panic!("no message") };
         assert_eq!((level, kind), (libc::SOL_SOCKET, 81));
         let data = u32::from_ne_bytes(number.try_into().unwrap());
@@ -302,16 +262,16 @@ mod tests {
     #[test]
     fn a_single_octet_of_tos_is_understood() {
         let mut control = Vec::new();
-        push(libc::IPPROTO_IP, libc::IP_TOS, &[0xb8], &mut control);
+        push(IP_TOS, &[0xb8], &mut control);
         assert_eq!(read(&control).tos, Some(Tos::new(0xb8)));
     }
 
     #[test]
     fn a_message_that_claims_more_than_there_is_ends_the_reading() {
         let mut control = Vec::new();
-        push(libc::IPPROTO_IP, libc::IP_TTL, &64i32.to_ne_bytes(), &mut control);
+        push(IP_TTL, &64i32.to_ne_bytes(), &mut control);
         let second = control.len();
-        push(libc::IPPROTO_IP, libc::IP_TOS, &1i32.to_ne_bytes(), &mut control);
+        push(IP_TOS, &1i32.to_ne_bytes(), &mut control);
         control[second..second + ALIGN].copy_from_slice(&usize::MAX.to_ne_bytes());
         let found = read(&control);
         assert_eq!((found.ttl, found.tos), (Some(Ttl::new(64)), None));

@@ -47,13 +47,9 @@ pub fn answers_to(family: Family, ident: Ident) -> [SockFilter; 14] {
 
 /// Passes segments to `ports` ports from `first` on: UDP and TCP have their destination port in the same place.
 pub fn segments_to(family: Family, first: u16, ports: u16) -> [SockFilter; 6] {
-    let header = match family {
-        Family::V4 => instruction(IPV4_HEADER_OCTETS, 0),
-        Family::V6 => instruction(LOAD_INDEX, 0),
-    };
     let last = first.saturating_add(ports.max(1) - 1);
     [
-        header,
+        instruction(family.pick(IPV4_HEADER_OCTETS, LOAD_INDEX), 0),
         instruction(LOAD_HALF, 2),
         jump(JUMP_GREATER, u32::from(last), 2, 0),
         jump(JUMP_AT_LEAST, u32::from(first), 0, 1),

@@ -9,11 +9,14 @@ use std::time::Duration;
 use crate::channel::{Fragmentation, OsError, SocketKind};
 use crate::types::{Family, FlowLabel};
 
-/// A socket option that takes an int.
+/// The system call or socket option that failed, and its error.
+pub type OpenFailure = (&'static str, OsError);
+
+/// A socket option that takes an int, or a kind of ancillary data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SocketOption {
-    level: libc::c_int,
-    name: libc::c_int,
+    pub(super) level: libc::c_int,
+    pub(super) name: libc::c_int,
     /// Its name in the manual.
     pub call: &'static str,
 }
@@ -40,6 +43,8 @@ options! {
         SO_RXQ_OVFL = libc::SO_RXQ_OVFL,
         SO_SNDBUF = libc::SO_SNDBUF,
         SO_TIMESTAMPING = libc::SO_TIMESTAMPING,
+        // <asm-generic/socket.h>, Linux 6.13; not in the libc crate. Older kernels refuse the message with EINVAL.
+        SCM_TS_OPT_ID = 81,
     }
     IPPROTO_IP {
         IP_BIND_ADDRESS_NO_PORT = libc::IP_BIND_ADDRESS_NO_PORT,
@@ -57,6 +62,8 @@ options! {
         IP_TTL = libc::IP_TTL,
     }
     IPPROTO_IPV6 {
+        IPV6_HOPLIMIT = libc::IPV6_HOPLIMIT,
+        IPV6_PKTINFO = libc::IPV6_PKTINFO,
         IPV6_FLOWINFO_SEND = libc::IPV6_FLOWINFO_SEND,
         IPV6_MTU_DISCOVER = libc::IPV6_MTU_DISCOVER,
         // <linux/in6.h>; not in the libc crate.
@@ -93,10 +100,7 @@ impl SocketOption {
 ///
 /// # Errors
 /// The option's name and the kernel's error.
-pub fn set_all(
-    socket: BorrowedFd<'_>,
-    settings: &[(SocketOption, Option<i32>)],
-) -> Result<(), (&'static str, OsError)> {
+pub fn set_all(socket: BorrowedFd<'_>, settings: &[(SocketOption, Option<i32>)]) -> Result<(), OpenFailure> {
     for &(option, value) in settings {
         if let Some(value) = value {
             option.set(socket, value).map_err(|error| (option.call, error))?;
@@ -123,7 +127,7 @@ pub fn mtu_discover(fragmentation: Fragmentation, kind: SocketKind) -> i32 {
 ///
 /// # Errors
 /// The option's name and the kernel's error.
-pub fn filter_icmp_types(socket: BorrowedFd<'_>, family: Family) -> Result<(), (&'static str, OsError)> {
+pub fn filter_icmp_types(socket: BorrowedFd<'_>, family: Family) -> Result<(), OpenFailure> {
     // <linux/icmp.h> and <linux/icmpv6.h>; not in the libc crate.
     const SOL_RAW: libc::c_int = 255;
     const ICMP_FILTER: libc::c_int = 1;

@@ -23,11 +23,7 @@ const HARDWARE: libc::c_uint = libc::SOF_TIMESTAMPING_TX_HARDWARE
 /// <linux/errqueue.h>: `SCM_TSTAMP_SND` and `SCM_TSTAMP_SCHED`, in `ee_info`; not in the libc crate.
 const TSTAMP_SND: u32 = 0;
 const TSTAMP_SCHED: u32 = 1;
-/// <asm-generic/socket.h>, Linux 6.13; not in the libc crate.
-const SCM_TS_OPT_ID: libc::c_int = 81;
 
-/// Level and type of the message that gives one packet its number ([`number_message`]).
-pub const NUMBER: (i32, i32) = (libc::SOL_SOCKET, SCM_TS_OPT_ID);
 /// Level and type of the message that holds stamps ([`times`]).
 pub const TIMES: (i32, i32) = (libc::SOL_SOCKET, libc::SCM_TIMESTAMPING);
 

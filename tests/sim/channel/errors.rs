@@ -1,5 +1,7 @@
 //! ICMP errors: their senders, their quotes, and what raw and datagram sockets receive of them.
 
+use std::num::NonZeroU16;
+
 use super::*;
 use netprobe::channel::{Arena, ErrorOrigin, OsError};
 use netprobe::sim::{Change, Failure, Forwarding, Mangle, Packet, Quote};
@@ -119,7 +121,10 @@ fn a_shorter_quote_reaches_raw_lanes_alone() {
 #[test]
 fn a_flow_gets_the_errors_about_its_own_packets() {
     let network = behind_router(Node::router(ip(ROUTERS[0])));
-    let mut rig = Rig::open(&network, &[LanePlan { flows: 3, ..udp() }, LanePlan { flows: 2, ..dgram() }]);
+    let mut rig = Rig::open(
+        &network,
+        &[LanePlan { flows: NonZeroU16::new(3), ..udp() }, LanePlan { flows: NonZeroU16::new(2), ..dgram() }],
+    );
     rig.udp(0, 33_434, 2, with_ttl(1), b"x");
     let seen = rig.answers(ms(100));
     let Inbound::Icmp(report) = &seen[0].inbound else { panic!("{seen:?}") };

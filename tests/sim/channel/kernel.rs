@@ -1,5 +1,7 @@
 //! Our own kernel: which sockets it opens, what it writes into packets, what it refuses and what it drops.
 
+use std::num::NonZeroU16;
+
 use super::*;
 use netprobe::channel::{Attempt, Layer, OsError, Owner, SocketKind};
 use netprobe::sim::Packet;
@@ -38,7 +40,11 @@ fn a_lane_that_asks_for_what_is_not_there_is_refused() {
     refused(LanePlan { interface: Some("wg0".into()), ..udp() }, "SO_BINDTODEVICE", OsError::ENODEV);
     refused(LanePlan { source: Some(ip("10.1.1.1")), ..udp() }, "bind", OsError::EADDRNOTAVAIL);
     refused(LanePlan { mark: Some(1), ..udp() }, "SO_MARK", OsError::EPERM);
-    refused(LanePlan { source_port: Port::new(65_535), flows: 2, ..udp() }, "bind", OsError::EADDRNOTAVAIL);
+    refused(
+        LanePlan { source_port: Port::new(65_535), flows: NonZeroU16::new(2), ..udp() },
+        "bind",
+        OsError::EADDRNOTAVAIL,
+    );
     assert_eq!(attempts(&network, LanePlan { interface: Some("eth0".into()), ..udp() }), Ok(SocketKind::Dgram));
 }
 
@@ -65,8 +71,10 @@ fn a_bound_lane_receives_only_what_is_sent_to_its_address() {
 #[test]
 fn profiles_say_what_each_kind_of_socket_does() {
     let network = behind_two_routers(target());
-    let rig =
-        Rig::open(&network, &[raw(), dgram(), icmp(Family::V6, SocketChoice::Raw), LanePlan { flows: 8, ..udp() }]);
+    let rig = Rig::open(
+        &network,
+        &[raw(), dgram(), icmp(Family::V6, SocketChoice::Raw), LanePlan { flows: NonZeroU16::new(8), ..udp() }],
+    );
     let profile = |lane: usize| *rig.channel.profile(rig.lanes[lane]);
     let facts = |lane| {
         let profile = profile(lane);
@@ -115,7 +123,7 @@ fn every_checksum_on_the_wire_is_right() {
 #[test]
 fn a_datagram_socket_owns_the_identifier() {
     let network = behind_two_routers(target());
-    let mut rig = Rig::open(&network, &[LanePlan { flows: 2, ..dgram() }]);
+    let mut rig = Rig::open(&network, &[LanePlan { flows: NonZeroU16::new(2), ..dgram() }]);
     let mut request = Vec::new();
     encode::echo_request(rig.channel.profile(rig.lanes[0]), Sequence::new(3), b"", None, &mut request);
     request[4..6].copy_from_slice(&[0xde, 0xad]);

@@ -1,6 +1,7 @@
 //! Which way packets go: balancing, loops, prefixes, groups and missing routes.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroU16;
 
 use super::*;
 use netprobe::channel::OsError;
@@ -21,7 +22,7 @@ fn diamond(balance: Balance) -> Network {
 
 /// The responders at TTL 2 to a number of packets, each over a flow of its own or all over one.
 fn second_hops(balance: Balance, packets: u16, own_flows: bool) -> Vec<IpAddr> {
-    let mut rig = Rig::open(&diamond(balance), &[LanePlan { flows: packets, ..udp() }]);
+    let mut rig = Rig::open(&diamond(balance), &[LanePlan { flows: NonZeroU16::new(packets), ..udp() }]);
     for packet in 0..packets {
         rig.udp(0, 33_434, if own_flows { packet } else { 0 }, with_ttl(2), b"x");
     }

@@ -1,5 +1,7 @@
 //! What answers mean for the path.
 
+use std::num::NonZeroU16;
+
 use super::*;
 
 #[test]
@@ -140,8 +142,12 @@ fn a_service_that_answers_on_the_port_is_the_destination() {
     path(&mut network, Family::V4, 4, answer);
     let ports = Ports::Fixed(Port::new(53).unwrap());
     for flows in [1, 2, 16] {
-        let run =
-            trace_over(&network, LanePlan { flows, ..lane(UDP) }, &[target(Family::V4)], Config { ports, ..config() });
+        let run = trace_over(
+            &network,
+            LanePlan { flows: NonZeroU16::new(flows), ..lane(UDP) },
+            &[target(Family::V4)],
+            Config { ports, ..config() },
+        );
         let (_, end) = run.end();
         assert_eq!(responders(end), expected(Family::V4, 4, 4, &[]), "{flows} flows");
         let response = end.hops[3].probes[0].response().unwrap();

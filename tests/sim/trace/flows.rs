@@ -1,5 +1,7 @@
 //! Several flows of one target in one run.
 
+use std::num::NonZeroU16;
+
 use super::*;
 
 /// Lane kinds that keep a flow.
@@ -21,7 +23,7 @@ fn spreading(family: Family) -> Network {
 
 fn played(kind: Kind, first: u16, count: u16, config: Config) -> Traced {
     let source_port = (kind.1 != Protocol::Icmp).then(|| Port::new(FIRST_PORT + first).unwrap());
-    let lane = LanePlan { source_port, flows: count, ..lane(kind) };
+    let lane = LanePlan { source_port, flows: NonZeroU16::new(count), ..lane(kind) };
     let ports = Ports::Fixed(Port::new(33434).unwrap());
     let config = Config { flow: first.into(), flows: Some(count.into()), ports, probes_per_hop: 2, ..config };
     trace_over(&spreading(kind.0), lane, &[target(kind.0)], config)
@@ -84,7 +86,7 @@ fn a_target_that_limits_its_answers_is_reached_on_every_flow() {
         let mut network = Network::new(1);
         path(&mut network, kind.0, 4, |ttl, node| if ttl == 4 { node.error_limit(ms(1000), burst) } else { node });
         let source_port = Port::new(FIRST_PORT);
-        let lane = LanePlan { source_port, flows: FLOWS, ..lane(kind) };
+        let lane = LanePlan { source_port, flows: NonZeroU16::new(FLOWS), ..lane(kind) };
         let ports = Ports::Fixed(Port::new(33434).unwrap());
         let config = Config { flows: Some(FLOWS.into()), probes_per_hop: 1, ports, ..config() };
         let run = trace_over(&network, lane, &[target(kind.0)], config);

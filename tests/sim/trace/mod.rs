@@ -192,7 +192,7 @@ fn trace(network: &Network, kind: Kind, config: Config) -> Traced {
         (Protocol::Tcp, _) | (Protocol::Udp, SocketChoice::Raw) => Ports::Fixed(Port::new(33434).unwrap()),
         _ => config.ports,
     };
-    let lane = LanePlan { connect_wait: trace::DEAD_NEIGHBOUR, ..lane(kind) };
+    let lane = LanePlan { connect_wait: Some(trace::DEAD_NEIGHBOUR), ..lane(kind) };
     trace_over(network, lane, &[target(kind.0)], Config { ports, ..config })
 }
 
