@@ -23,7 +23,7 @@ pub use order::{CloseHow, Header, Open, Order, Outbox, Transmit, Write};
 pub use os_error::OsError;
 pub use plan::{
     AddressLookup, Attempt, Fragmentation, Group, LanePlan, LaneRefused, Lookup, OpenedLanes, Plan, PostControl,
-    SendStamps, SocketChoice, Zones,
+    Sandbox, SendStamps, SocketChoice, Zones,
 };
 
 /// All sockets of one thread, grouped in lanes; its clocks; and the only call that blocks.

@@ -1,5 +1,6 @@
 //! Which lanes a run needs: [`Plan`], and the result of opening them: [`OpenedLanes`].
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU16;
 use std::sync::Arc;
@@ -19,6 +20,30 @@ pub struct Plan {
     pub origins: Option<Zones>,
     /// Name servers for these lookups; empty: the system's.
     pub resolvers: Vec<SocketAddr>,
+    /// Whether the process is confined to what probing needs once the lanes are open, as far as the kernel can do that.
+    pub sandbox: bool,
+}
+
+/// What confines the process once its lanes are open, or why that does not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sandbox {
+    /// A filter of system calls.
+    pub calls: Result<(), Box<str>>,
+    /// A restriction of files.
+    pub files: Result<(), Box<str>>,
+}
+
+impl fmt::Display for Sandbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.calls {
+            Ok(()) => f.write_str("system calls filtered")?,
+            Err(why) => write!(f, "system calls not filtered ({why})")?,
+        }
+        match &self.files {
+            Ok(()) => f.write_str(", files restricted"),
+            Err(why) => write!(f, ", files not restricted ({why})"),
+        }
+    }
 }
 
 /// DNS zones whose TXT records hold the origin of an address. The name is the address's octets (IPv4) or nibbles (IPv6) in
@@ -209,6 +234,8 @@ pub struct OpenedLanes {
     pub lookup: Option<Lookup>,
     /// Forward lookups.
     pub addresses: AddressLookup,
+    /// What confines the process, if the plan asks for that and this build can.
+    pub sandbox: Option<Sandbox>,
     /// For other threads; `None` where virtual time allows none.
     pub post: Option<PostControl>,
 }

@@ -238,7 +238,8 @@ impl<E, F> Loops<E, F> {
                     } else {
                         let streams = &mut Streams { data: &mut data, talk: &mut talk };
                         let written = sink.event(&event, streams);
-                        let full = data.len() >= LOT;
+                        // What is said about an event stands after it, not after all that follows before the next wait.
+                        let full = data.len() >= LOT || !talk.is_empty();
                         written.and_then(|()| if full { text(&mut data, &mut talk, &mut hand_over) } else { Ok(()) })
                     }
                 }

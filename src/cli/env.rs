@@ -40,18 +40,35 @@ pub struct Env<'a> {
     /// Routes.
     pub source_for: SourceFor<'a>,
     /// Sockets.
-    pub open: Open<'a>,
+    pub open_lanes: Open<'a>,
     /// Ends the process by the signal that asked for this; may return.
     pub die_by: fn(&Control),
 }
 
 impl Env<'_> {
-    /// Opens every lane once.
+    /// Opens every lane once for each of several workers, and says what confines the process if `verbose` names the program.
     ///
     /// # Errors
-    /// As [`Env::open`], or if nothing was opened.
-    pub fn open_once(&mut self, plan: &Plan) -> Result<OpenedLanes, ChannelError> {
-        let mut all = (self.open)(plan, 1)?;
+    /// As [`Env::open_lanes`].
+    pub fn open(
+        &mut self,
+        plan: &Plan,
+        workers: usize,
+        verbose: Option<&str>,
+    ) -> Result<Vec<OpenedLanes>, ChannelError> {
+        let opened = (self.open_lanes)(plan, workers)?;
+        if let (Some(program), Some(sandbox)) = (verbose, opened.first().and_then(|first| first.sandbox.as_ref())) {
+            let _ = writeln!(self.stderr, "{program}: sandbox: {sandbox}");
+        }
+        Ok(opened)
+    }
+
+    /// The same for one worker.
+    ///
+    /// # Errors
+    /// As [`Env::open_lanes`], or if nothing was opened.
+    pub fn open_once(&mut self, plan: &Plan, verbose: Option<&str>) -> Result<OpenedLanes, ChannelError> {
+        let mut all = self.open(plan, 1, verbose)?;
         all.pop().ok_or(ChannelError { call: "open", error: OsError::EINVAL })
     }
 }
@@ -84,7 +101,7 @@ pub fn real_main(tool: fn(&[OsString], &mut Env<'_>) -> u8) -> ExitCode {
             clock_error: net::clock_error(),
             interface_index: &net::interface_index,
             source_for: &net::source_for,
-            open: &mut |plan, workers| {
+            open_lanes: &mut |plan, workers| {
                 let opened = net::open_several(plan, workers);
                 output.detach();
                 opened

@@ -26,6 +26,8 @@ mod resolve;
 #[cfg(feature = "dns")]
 mod resolver;
 mod route;
+#[cfg(all(feature = "sandbox", any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64")))]
+mod sandbox;
 mod send;
 mod socket;
 mod stamp;
@@ -41,8 +43,9 @@ use rustix::io::Errno;
 use rustix::rand::{GetRandomFlags, getrandom};
 
 use crate::channel::{
-    ChannelError, Control, LaneId, LaneRefused, Lookup, OpenedLanes, OsError, Plan, PostControl, Protocol,
+    ChannelError, Control, LaneId, LaneRefused, Lookup, OpenedLanes, OsError, Plan, PostControl, Protocol, Sandbox,
 };
+use crate::types::Endpoint;
 use kernel::KernelChannel;
 use lane::Lane;
 use mailbox::Mailbox;
@@ -104,8 +107,12 @@ fn open_for(plan: &Plan, workers: usize, process: Process) -> Result<Vec<OpenedL
     if process.drop_privileges {
         privilege::drop_all()?;
     }
+    let sandbox = sandboxed(plan);
     let mut signals = if process.take_signals { Some(sys::signal::route()?) } else { None };
-    let channel = |(worker, lanes)| channel(lanes, signals.take(), worker == 0, plan);
+    let channel = |(worker, lanes)| {
+        let opened = channel(lanes, signals.take(), worker == 0, plan)?;
+        Ok(OpenedLanes { sandbox: sandbox.clone(), ..opened })
+    };
     opened.into_iter().enumerate().map(channel).collect()
 }
 
@@ -121,7 +128,22 @@ fn channel(opened: Lanes, signals: Option<OwnedFd>, first: bool, plan: &Plan) ->
     let lookup = if first { lookup(plan, Arc::clone(&mailbox)) } else { None };
     let addresses = resolve::lookup(&mailbox);
     let post: PostControl = Arc::new(move |control| mailbox.put(control));
-    Ok(OpenedLanes { channel: Box::new(channel), lanes, lookup, addresses, post: Some(post) })
+    Ok(OpenedLanes { channel: Box::new(channel), lanes, lookup, addresses, sandbox: None, post: Some(post) })
+}
+
+/// Confines this thread and those it starts, if the plan asks for that.
+#[cfg(all(feature = "sandbox", any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64")))]
+fn sandboxed(plan: &Plan) -> Option<Sandbox> {
+    let listening = plan.lanes.iter().filter_map(|lane| match &lane.listen {
+        Some(Endpoint::Unix(path)) => Some(&**path),
+        _ => None,
+    });
+    plan.sandbox.then(|| sandbox::enter(&listening.collect::<Vec<_>>()))
+}
+
+#[cfg(not(all(feature = "sandbox", any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64"))))]
+fn sandboxed(_: &Plan) -> Option<Sandbox> {
+    None
 }
 
 /// A thread to start, with a stack that no variable of the environment makes too small.

@@ -195,6 +195,7 @@ impl Network {
         let setup = Setup { seed: *seed, topology, host, script, log: self.log() };
         let (channel, lanes) = SimChannel::open(setup, plan, names.clone());
         OpenedLanes {
+            sandbox: None,
             channel: Box::new(channel),
             lanes,
             lookup: names.lookup(),

@@ -128,7 +128,7 @@ impl World {
                 clock_error: self.clock_error,
                 interface_index: &|name| (name == "eth0").then_some(NonZeroU32::MIN.saturating_add(1)),
                 source_for: &|to, _| self.source_for(to),
-                open: &mut |plan, workers| Ok((0..workers).map(|_| self.network.open(plan)).collect()),
+                open_lanes: &mut |plan, workers| Ok((0..workers).map(|_| self.network.open(plan)).collect()),
                 die_by: |_| {},
             },
         );

@@ -138,6 +138,7 @@ fn assert_no_capability(run: &Running) {
             let line = status.lines().find(|line| line.starts_with(set)).expect("a capability set");
             assert_eq!(line.trim_start_matches(set).trim(), "0000000000000000", "{status}");
         }
+        assert!(status.contains("\nSeccomp:\t2\n"), "system calls are not filtered: {status}");
         let uids = status.lines().find(|line| line.starts_with("Uid:")).expect("a uid line");
         let uids: Vec<&str> = uids.split_whitespace().skip(1).collect();
         assert!(uids.windows(2).all(|pair| pair[0] == pair[1]), "a saved uid could be taken back: {status}");

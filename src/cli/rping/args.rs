@@ -220,6 +220,10 @@ pub struct SocketArgs {
     #[arg(short, long, value_name = "MARK", value_parser = values::mark, allow_hyphen_values = true)]
     pub mark: Option<u32>,
 
+    /// Do not confine the process, once its sockets are open, to the system calls and files that it needs
+    #[arg(long)]
+    pub no_sandbox: bool,
+
     /// Send buffer in bytes
     #[arg(short = 'S', long, value_name = "BYTES", value_parser = values::send_buffer, allow_hyphen_values = true)]
     pub sndbuf: Option<u32>,

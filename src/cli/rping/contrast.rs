@@ -69,7 +69,7 @@ impl Rping<'_> {
         let bound = self.binding(env)?;
         let candidates = self.candidates(aim, self.tcp(&choice, &asked, slot))?;
         let plan = self.contrast_plan(aim, &candidates, &bound);
-        let mut opened = env.open_once(&plan)?;
+        let mut opened = env.open_once(&plan, self.verbose())?;
         let forced = self.args.socket.family.forced();
         let names = names::look_up([aim.host].into_iter(), forced, self.deadline(), &mut opened, env)?;
         let (contenders, error) = self.contenders(aim, &plan, candidates, &opened, &names, env);

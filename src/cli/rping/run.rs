@@ -62,7 +62,7 @@ impl Rping<'_> {
         self.hint_at_long_times(env);
         let bound = self.binding(env)?;
         let plan = self.plan(&choice, &asked, &bound);
-        let mut opened = env.open_once(&plan)?;
+        let mut opened = env.open_once(&plan, self.verbose())?;
         if self.args.packet.ident.is_some()
             && Lanes::of(&opened, &plan.lanes, |plan| plan.protocol == Protocol::Icmp)
                 .any(|profile| profile.ident.owner == Owner::Kernel)
@@ -154,10 +154,20 @@ impl Rping<'_> {
         Plan { lanes, ..self.lookups() }
     }
 
+    /// The program's name where more is to be said.
+    pub(super) fn verbose(&self) -> Option<&str> {
+        self.args.output.verbose.then_some(self.program)
+    }
+
     /// A plan without lanes.
     pub(super) fn lookups(&self) -> Plan {
         let output = &self.args.output;
-        Plan { names: output.reverse_names, resolvers: output.resolvers.clone(), ..Plan::default() }
+        Plan {
+            names: output.reverse_names,
+            resolvers: output.resolvers.clone(),
+            sandbox: !self.args.socket.no_sandbox,
+            ..Plan::default()
+        }
     }
 
     pub(super) fn lane(&self, family: Family, protocol: Protocol, bound: &Binding) -> LanePlan {

@@ -61,6 +61,10 @@ pub struct ListenerArgs {
     /// Number STAMP answers by session, so that loss there can be distinguished from loss back
     #[arg(long)]
     pub stateful: bool,
+
+    /// Do not confine the process, once its sockets are open, to the system calls and files that it needs
+    #[arg(long)]
+    pub no_sandbox: bool,
 }
 
 /// What clients may take.

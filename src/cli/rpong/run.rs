@@ -40,7 +40,7 @@ impl Rpong<'_> {
         rules::check(self.args)?;
         let wanted = self.wanted(env)?;
         let plan = self.plan(&wanted, env)?;
-        let opened = env.open_once(&plan)?;
+        let opened = env.open_once(&plan, None)?;
         let config = self.config(listeners(&wanted, &opened)?);
         let (program, quiet) = (self.program.into(), self.args.output.quiet);
         let is_json = self.args.output.format.chosen() == Format::Json;
@@ -97,7 +97,7 @@ impl Rpong<'_> {
                 )));
             }
         }
-        Ok(Plan { lanes, names: false, ..Plan::default() })
+        Ok(Plan { lanes, names: false, sandbox: !self.args.listeners.no_sandbox, ..Plan::default() })
     }
 
     fn lane(&self, wanted: &Wanted) -> LanePlan {

@@ -210,6 +210,10 @@ pub struct PacketArgs {
     #[arg(long, alias = "fwmark", value_name = "MARK", value_parser = values::mark, allow_hyphen_values = true)]
     pub mark: Option<u32>,
 
+    /// Do not confine the process, once its sockets are open, to the system calls and files that it needs
+    #[arg(long)]
+    pub no_sandbox: bool,
+
     /// Bypass the routing table: the target is on an attached network
     #[arg(short = 'r', long)]
     pub bypass_routing: bool,

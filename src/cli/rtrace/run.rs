@@ -58,9 +58,10 @@ impl Rtrace<'_> {
         let plan = Plan {
             origins: matches!(origins, Some(OriginSource::Lookup)).then(|| self.zones()),
             resolvers: self.args.output.resolvers.clone(),
+            sandbox: !self.args.packet.no_sandbox,
             ..self.plan(&texts, method, packet_octets, env)?
         };
-        let mut opened = env.open_once(&plan)?;
+        let mut opened = env.open_once(&plan, self.args.output.verbose.then_some(self.program))?;
         let (lanes, used) = self.choose(&opened, &plan, method, env)?;
         self.check_flow_lanes(&lanes)?;
         let forced = self.args.packet.family.forced();

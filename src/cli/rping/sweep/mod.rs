@@ -71,7 +71,7 @@ impl Rping<'_> {
         let plan = self.sweep_plan(&sweep_plan, &bound);
         let threads = net::has_threads();
         let count = if threads { usize::from(self.args.sweep.workers.unwrap_or(1)) } else { 1 };
-        let opened = (env.open)(&plan, count)?;
+        let opened = env.open(&plan, count, self.verbose())?;
         let lanes: Vec<Lanes> = opened.iter().map(|opened| Lanes::of(opened, &plan.lanes, |_| true)).collect();
         let Some(first) = lanes.first() else { return Ok(NOT_RUN) };
         self.check_lanes(&sweep_plan, first)?;
@@ -216,7 +216,7 @@ impl Rping<'_> {
             receive_buffer: Some(RECEIVE_BUFFER),
             ..self.lane(family, Protocol::Icmp, bound)
         };
-        Plan { lanes: sweep_plan.families.iter().map(lane).collect(), names: false, ..Plan::default() }
+        Plan { lanes: sweep_plan.families.iter().map(lane).collect(), names: false, ..self.lookups() }
     }
 
     /// Refuses a run for which there is no socket at all.

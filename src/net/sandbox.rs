@@ -1,0 +1,169 @@
+//! What a process can still do after its sockets are open: [`enter`].
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use landlock::{
+    ABI, Access, AccessFs, CompatLevel, Compatible, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError,
+    RulesetStatus, path_beneath_rules,
+};
+use rustix::io::Errno;
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
+    apply_filter,
+};
+
+use super::sys::calls::{ALLOWED, ALLOWED_WITH};
+use crate::channel::Sandbox;
+
+/// Files and folders that may be read: those of the system's resolver. Names are looked up by the C library, which loads what its
+/// configuration names.
+const READABLE: [&str; 21] = [
+    "/etc/resolv.conf",
+    "/etc/hosts",
+    "/etc/host.conf",
+    "/etc/nsswitch.conf",
+    "/etc/gai.conf",
+    "/etc/services",
+    "/etc/protocols",
+    "/etc/mdns.allow",
+    "/etc/ld.so.cache",
+    "/etc/ld-musl-x86_64.path",
+    "/etc/localtime",
+    "/usr/lib",
+    "/usr/lib64",
+    "/usr/share",
+    "/lib",
+    "/lib64",
+    "/nix/store",
+    "/gnu/store",
+    "/run/systemd/resolve",
+    "/run/nscd",
+    "/dev/urandom",
+];
+
+/// Confines this thread, and those it starts from now on, to what probing needs: system calls by seccomp(2), files by
+/// landlock(7). Files in the folders of `sockets` may be removed. What the kernel has not got is left out.
+///
+/// Sets no_new_privs.
+pub fn enter(sockets: &[&Path]) -> Sandbox {
+    // Landlock's calls are not among those that the filter allows.
+    let files = match restrict_files(sockets) {
+        Ok(RulesetStatus::NotEnforced) => Err("this kernel has no Landlock".into()),
+        Ok(_) => Ok(()),
+        Err(error) => Err(error.to_string().into()),
+    };
+    let calls = filter().and_then(|filter| apply_filter(&filter)).map_err(|error| error.to_string().into());
+    Sandbox { files, calls }
+}
+
+fn restrict_files(sockets: &[&Path]) -> Result<RulesetStatus, RulesetError> {
+    let abi = ABI::V5;
+    let readable = READABLE.iter().map(PathBuf::from);
+    // A link is followed to where it leads; that must be allowed.
+    let behind_links = READABLE.iter().filter_map(|path| std::fs::canonicalize(path).ok());
+    let folders = sockets.iter().filter_map(|path| path.parent()).map(|folder| match folder.as_os_str().is_empty() {
+        true => Path::new("."),
+        false => folder,
+    });
+    let status = Ruleset::default()
+        .set_compatibility(CompatLevel::BestEffort)
+        .handle_access(AccessFs::from_all(abi))?
+        .create()?
+        .add_rules(path_beneath_rules(readable.chain(behind_links), AccessFs::ReadFile | AccessFs::ReadDir))?
+        .add_rules(path_beneath_rules(folders, AccessFs::RemoveFile))?
+        .restrict_self()?;
+    Ok(status.ruleset)
+}
+
+fn filter() -> Result<BpfProgram, seccompiler::Error> {
+    let always = ALLOWED.iter().copied().flatten().map(|&call| (call, Vec::new()));
+    let mut rules: BTreeMap<_, _> = always.collect();
+    for (call, argument, mask, values) in ALLOWED_WITH {
+        let rule = |&value: &u32| {
+            let equal = SeccompCmpOp::MaskedEq(mask.into());
+            let condition = SeccompCondition::new(argument, SeccompCmpArgLen::Dword, equal, value.into())?;
+            SeccompRule::new(vec![condition])
+        };
+        rules.insert(call, values.iter().map(rule).collect::<Result<_, _>>()?);
+    }
+    // As from a kernel that has no such call, for which C libraries have another way.
+    let otherwise = SeccompAction::Errno(Errno::NOSYS.raw_os_error().cast_unsigned());
+    let architecture = std::env::consts::ARCH.try_into()?;
+    Ok(SeccompFilter::new(rules, otherwise, SeccompAction::Allow, architecture)?.try_into()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::ErrorKind;
+    use std::net::{TcpListener, TcpStream, ToSocketAddrs, UdpSocket};
+    use std::process::Command;
+    use std::thread;
+
+    use super::*;
+
+    /// In a thread of its own, which alone is confined.
+    fn confined(sockets: &[&Path], test: impl FnOnce() + Send) {
+        let result = thread::scope(|scope| {
+            let run = || {
+                let sandbox = enter(sockets);
+                assert_eq!(sandbox.calls, Ok(()), "the kernel filters no system calls");
+                test();
+                sandbox.files
+            };
+            scope.spawn(run).join()
+        });
+        assert!(result.is_ok(), "a panic in the confined thread");
+    }
+
+    #[test]
+    fn a_confined_process_probes_looks_names_up_and_starts_threads() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        confined(&[], || {
+            let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+            socket.send_to(b"x", socket.local_addr().unwrap()).unwrap();
+            assert_eq!(socket.recv(&mut [0; 2]).unwrap(), 1);
+            TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            assert!(("localhost", 80).to_socket_addrs().unwrap().count() > 0);
+            assert!(("127.0.0.1", 80).to_socket_addrs().unwrap().count() > 0);
+            assert_eq!(thread::spawn(|| 1).join().unwrap(), 1);
+            File::open("/etc/resolv.conf")
+                .map(drop)
+                .or_else(|why| match why.kind() {
+                    ErrorKind::NotFound => Ok(()),
+                    _ => Err(why),
+                })
+                .unwrap();
+        });
+    }
+
+    #[test]
+    fn a_confined_process_starts_no_program_and_opens_no_other_socket() {
+        confined(&[], || {
+            let started = Command::new("/bin/true").spawn().map(|mut child| child.wait());
+            assert!(started.is_err(), "{started:?}");
+            let packet = rustix::net::socket(rustix::net::AddressFamily::PACKET, rustix::net::SocketType::RAW, None);
+            assert_eq!(packet.unwrap_err(), Errno::NOSYS);
+            assert!(TcpListener::bind("127.0.0.1:0").is_err());
+            assert_eq!(
+                rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::CONT),
+                Err(Errno::NOSYS)
+            );
+        });
+    }
+
+    #[test]
+    fn a_confined_process_reads_few_files_and_writes_none_but_removes_its_sockets() {
+        let folder = tempfile::tempdir().unwrap();
+        let (socket, other) = (folder.path().join("socket"), tempfile::NamedTempFile::new().unwrap());
+        File::create(&socket).unwrap();
+        confined(&[&socket], || {
+            let denied = |result: std::io::Result<File>| result.unwrap_err().kind() == ErrorKind::PermissionDenied;
+            assert!(denied(File::open(other.path())) && denied(File::open("/etc/passwd")));
+            assert!(denied(File::create(folder.path().join("new"))) && denied(File::create(&socket)));
+            std::fs::remove_file(&socket).unwrap();
+            assert!(std::fs::remove_file(other.path()).is_err());
+        });
+    }
+}
