@@ -7,6 +7,7 @@ mod args;
 mod drive;
 mod env;
 mod error;
+mod file;
 mod names;
 mod output;
 mod rping;

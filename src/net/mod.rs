@@ -45,7 +45,6 @@ use rustix::rand::{GetRandomFlags, getrandom};
 use crate::channel::{
     ChannelError, Control, LaneId, LaneRefused, Lookup, OpenedLanes, OsError, Plan, PostControl, Protocol, Sandbox,
 };
-use crate::types::Endpoint;
 use kernel::KernelChannel;
 use lane::Lane;
 use mailbox::Mailbox;
@@ -135,7 +134,7 @@ fn channel(opened: Lanes, signals: Option<OwnedFd>, first: bool, plan: &Plan) ->
 #[cfg(all(feature = "sandbox", any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64")))]
 fn sandboxed(plan: &Plan) -> Option<Sandbox> {
     let listening = plan.lanes.iter().filter_map(|lane| match &lane.listen {
-        Some(Endpoint::Unix(path)) => Some(&**path),
+        Some(crate::types::Endpoint::Unix(path)) => Some(&**path),
         _ => None,
     });
     plan.sandbox.then(|| sandbox::enter(&listening.collect::<Vec<_>>()))

@@ -2,8 +2,9 @@
 //! through the mailbox, and the thread ends with the process.
 
 use std::collections::{HashMap, VecDeque};
-use std::fs;
+use std::fs::File;
 use std::future::poll_fn;
+use std::io::Read;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
@@ -18,6 +19,8 @@ use crate::types::is_public;
 /// Questions asked at once; more wait.
 const CONCURRENT: usize = 32;
 const HOSTS_FILE: &str = "/etc/hosts";
+/// As much of it is read.
+const HOSTS_BYTES: u64 = 16 << 20;
 
 /// Starts the thread if `plan` wants to know anything of addresses; answers go to `answers` as [`Control::Name`] and
 /// [`Control::Origin`]. `None` if it does not, or if the system has no thread for it.
@@ -138,7 +141,10 @@ struct Sources {
 
 impl Sources {
     fn new(servers: &[SocketAddr], zones: Option<Zones>) -> Self {
-        let hosts = fs::read(HOSTS_FILE).map(|file| hosts(&String::from_utf8_lossy(&file))).unwrap_or_default();
+        let mut file = Vec::new();
+        // A part of a file that is too large, or cannot be read to its end, is what there is.
+        let _ = File::open(HOSTS_FILE).and_then(|hosts| hosts.take(HOSTS_BYTES).read_to_end(&mut file));
+        let hosts = hosts(&String::from_utf8_lossy(&file));
         Sources { hosts, resolver: Resolver::new(servers), zones }
     }
 

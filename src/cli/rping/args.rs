@@ -93,7 +93,7 @@ pub struct MethodArgs {
     #[arg(long, value_name = "HOW", value_parser = values::close, allow_hyphen_values = true)]
     pub tcp_close: Option<CloseHow>,
 
-    /// Send TEXT, or the contents of FILE, over each connection or in each datagram, and wait for an answer
+    /// Send TEXT, or the contents of FILE (at most 1 MiB), over each connection or in each datagram, and wait for an answer
     #[arg(long, value_name = "TEXT|@FILE", allow_hyphen_values = true)]
     pub data: Option<String>,
 

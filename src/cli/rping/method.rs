@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::channel::{CloseHow, Protocol, SocketChoice};
 use crate::cli::args::values::UdpAim;
 use crate::cli::error::CliError;
+use crate::cli::file;
 use crate::cli::rping::args::MethodArgs;
 use crate::cli::target::{self, Aim, Lanes};
 use crate::engine::{Destination, Target};
@@ -171,6 +172,9 @@ fn local<'a>(text: &str, path: &'a str) -> Result<&'a str, CliError> {
     if path.is_empty() { Err(CliError::Refused(format!("'{text}': a path is missing"))) } else { Ok(path) }
 }
 
+/// The largest file of --data.
+const DATA_BYTES: u64 = 1 << 20;
+
 fn exchange(args: &MethodArgs) -> Result<Option<Exchange>, CliError> {
     if args.data.is_none() && args.expect.is_none() {
         return Ok(None);
@@ -179,10 +183,7 @@ fn exchange(args: &MethodArgs) -> Result<Option<Exchange>, CliError> {
         None => Arc::default(),
         Some(text) => match text.strip_prefix('@') {
             None => text.as_bytes().into(),
-            Some(path) => {
-                let unreadable = |error| CliError::Unreadable("--data", path.into(), error);
-                std::fs::read(path).map_err(unreadable)?.into()
-            }
+            Some(path) => file::read("--data", Path::new(path), DATA_BYTES)?.into(),
         },
     };
     Ok(Some(Exchange { data, expect: args.expect.as_deref().map(|text| text.as_bytes().into()) }))

@@ -240,6 +240,7 @@ pub struct OutputArgs {
     pub asn_zone: Option<Zones>,
 
     /// As -A, but without queries: from a MaxMind database, or from text with a prefix and its numbers per line
+    /// (at most 1 GiB)
     #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
     pub asn_db: Option<PathBuf>,
 

@@ -1,6 +1,5 @@
 //! `rtrace` from its command line to its exit status.
 
-use std::fs;
 use std::net::IpAddr;
 use std::num::NonZeroU16;
 use std::sync::Arc;
@@ -11,11 +10,11 @@ use crate::cli::args::values::{self, Rate, Timestamping};
 use crate::cli::drive::{Run, Worker, drive_one};
 use crate::cli::env::Env;
 use crate::cli::error::CliError;
-use crate::cli::exit_status;
 use crate::cli::names;
 use crate::cli::rtrace::args::{FIRST_FLOW_PORT, FLOW_PORTS, Method, TraceArgs, chosen_method, flow_count};
 use crate::cli::rtrace::rules;
 use crate::cli::target::{self, Lanes};
+use crate::cli::{exit_status, file};
 use crate::engine::{Destination, Target};
 use crate::report::{Sink, TraceCsv, TraceJson, TraceJsonOptions, TraceText, TraceTextOptions, TraceView};
 use crate::trace::watch::{self, Reporter};
@@ -41,6 +40,9 @@ const fn port(number: u16) -> Port {
         None => panic!("no port"),
     }
 }
+
+/// The largest file of --asn-db: a table of all prefixes of the Internet is a tenth of it.
+const TABLE_BYTES: u64 = 1 << 30;
 
 pub(super) struct Rtrace<'a> {
     pub(super) args: &'a TraceArgs,
@@ -109,7 +111,7 @@ impl Rtrace<'_> {
     fn origins(&self) -> Result<Option<OriginSource>, CliError> {
         let output = &self.args.output;
         if let Some(path) = &output.asn_db {
-            let file = fs::read(path).map_err(|error| CliError::Unreadable("--asn-db", path.clone(), error))?;
+            let file = file::read("--asn-db", path, TABLE_BYTES)?;
             let refuse = |error| CliError::Refused(format!("--asn-db {}: {error}", path.display()));
             return AsTable::read(file).map(|table| Some(OriginSource::Table(Arc::new(table)))).map_err(refuse);
         }
