@@ -12,7 +12,7 @@ mod plan;
 
 use std::fmt;
 
-use crate::types::{Family, FlowLabel, Ident, Instant, Now, Tos, serialize_as_name};
+use crate::types::{Family, FlowLabel, Ident, Instant, Now, Tos, named};
 
 pub use arena::{Arena, Span};
 pub use inbound::{
@@ -110,53 +110,32 @@ impl Token {
     }
 }
 
-/// Socket type, as `socket(2)` names them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum SocketKind {
-    /// SOCK_RAW.
-    Raw,
-    /// SOCK_DGRAM.
-    Dgram,
-    /// SOCK_STREAM.
-    Stream,
-}
-
-impl SocketKind {
-    /// The name used in JSON and by `--socket`: `raw`, `dgram` or `stream`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            SocketKind::Raw => "raw",
-            SocketKind::Dgram => "dgram",
-            SocketKind::Stream => "stream",
-        }
+named! {
+    /// Socket type, as `socket(2)` names them.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    pub enum SocketKind {
+        /// SOCK_RAW.
+        Raw = "raw",
+        /// SOCK_DGRAM.
+        Dgram = "dgram",
+        /// SOCK_STREAM.
+        Stream = "stream",
     }
 }
 
-serialize_as_name!(SocketKind);
-
-/// The protocol of a lane.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Protocol {
-    /// ICMP or ICMPv6, after the lane's family.
-    #[default]
-    Icmp,
-    /// UDP.
-    Udp,
-    /// TCP.
-    Tcp,
-    /// A local socket.
-    Unix,
-}
-
-impl Protocol {
-    /// The name used in JSON: `icmp`, `udp`, `tcp` or `unix`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Protocol::Icmp => "icmp",
-            Protocol::Udp => "udp",
-            Protocol::Tcp => "tcp",
-            Protocol::Unix => "unix",
-        }
+named! {
+    /// The protocol of a lane.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+    pub enum Protocol {
+        /// ICMP or ICMPv6, after the lane's family.
+        #[default]
+        Icmp = "icmp",
+        /// UDP.
+        Udp = "udp",
+        /// TCP.
+        Tcp = "tcp",
+        /// A local socket.
+        Unix = "unix",
     }
 }
 

@@ -4,45 +4,33 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::channel::LaneId;
-use crate::types::{Endpoint, serialize_as_name};
+use crate::types::{Endpoint, named};
 
-/// What a listener does for its clients.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Service {
-    /// Echo over TCP (RFC 862).
-    Tcp,
-    /// Discard over TCP (RFC 863).
-    TcpDiscard,
-    /// Echo over UDP (RFC 862).
-    Udp,
-    /// STAMP session reflector (RFC 8762).
-    Stamp,
-    /// Echo over local stream sockets.
-    Unix,
-    /// Echo over local datagram sockets.
-    UnixDgram,
+named! {
+    /// What a listener does for its clients.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    pub enum Service {
+        /// Echo over TCP (RFC 862).
+        Tcp = "tcp",
+        /// Discard over TCP (RFC 863).
+        TcpDiscard = "tcp-discard",
+        /// Echo over UDP (RFC 862).
+        Udp = "udp",
+        /// STAMP session reflector (RFC 8762).
+        Stamp = "stamp",
+        /// Echo over local stream sockets.
+        Unix = "unix",
+        /// Echo over local datagram sockets.
+        UnixDgram = "unix-dgram",
+    }
 }
 
 impl Service {
-    /// The name, as the option that asks for it has it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Service::Tcp => "tcp",
-            Service::TcpDiscard => "tcp-discard",
-            Service::Udp => "udp",
-            Service::Stamp => "stamp",
-            Service::Unix => "unix",
-            Service::UnixDgram => "unix-dgram",
-        }
-    }
-
     /// Whether its clients send datagrams, and do not connect.
     pub const fn is_datagrams(self) -> bool {
         matches!(self, Service::Udp | Service::Stamp | Service::UnixDgram)
     }
 }
-
-serialize_as_name!(Service);
 
 /// One lane that listens.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Serialize, Serializer};
+
 use super::config::Listener;
 use super::counters::{Counters, Traffic};
 use crate::channel::OsError;
-use crate::types::{Endpoint, WallTime, serialize_as_name};
+use crate::types::{Endpoint, WallTime};
 
 /// Something to report.
 #[derive(Clone, Debug, PartialEq)]
@@ -89,7 +91,11 @@ impl Ended {
     }
 }
 
-serialize_as_name!(Ended);
+impl Serialize for Ended {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
 
 /// Figures of the whole run so far.
 #[derive(Clone, Debug, PartialEq)]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::engine::outcome::{Field, FieldValue, Rewritten};
 use crate::trace::ends::StopReason;
 use crate::trace::hop::Hop;
-use crate::types::{Mtu, Rtt, Ttl, serialize_as_name};
+use crate::types::{Mtu, Rtt, Ttl, named};
 use crate::wire::extension::Object;
 use crate::wire::icmp::ErrorKind;
 
@@ -78,29 +78,18 @@ pub struct Narrowing {
     pub mtu: Mtu,
 }
 
-/// How much a finding matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Severity {
-    /// Good to know.
-    Info,
-    /// May explain trouble.
-    Warning,
-    /// Is trouble.
-    Error,
-}
-
-impl Severity {
-    /// The name used in JSON.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Severity::Info => "info",
-            Severity::Warning => "warning",
-            Severity::Error => "error",
-        }
+named! {
+    /// How much a finding matters.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Severity {
+        /// Good to know.
+        Info = "info",
+        /// May explain trouble.
+        Warning = "warning",
+        /// Is trouble.
+        Error = "error",
     }
 }
-
-serialize_as_name!(Severity);
 
 impl Finding {
     /// The name used in JSON.
@@ -212,7 +201,7 @@ pub(super) fn findings(
     for hop in hops {
         singular(target, stop, hop, &mut found);
     }
-    for field in Field::ALL {
+    for &field in Field::ALL {
         rewritten(field, hops, &mut found);
     }
     found.sort_by_key(Finding::ttl);

@@ -1,8 +1,25 @@
 //! Values that carry their rule. A newtype here has a private field, a checked constructor and only the arithmetic that makes sense.
 
-/// Lets values with a `name` serialise as that.
-macro_rules! serialize_as_name {
-    ($named:ty) => {
+/// An enum whose variants have names, by which they serialise: `Variant = "name"`.
+macro_rules! named {
+    ($(#[$meta:meta])* pub enum $named:ident { $($(#[$doc:meta])* $variant:ident = $name:literal,)* }) => {
+        $(#[$meta])*
+        pub enum $named {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl $named {
+            /// Every variant, in the order of the declaration.
+            pub const ALL: &[$named] = &[$($named::$variant,)*];
+
+            /// The name: in JSON and CSV, and where options have such values, theirs.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $($named::$variant => $name,)*
+                }
+            }
+        }
+
         impl serde::Serialize for $named {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.serialize_str(self.name())
@@ -10,7 +27,7 @@ macro_rules! serialize_as_name {
         }
     };
 }
-pub(crate) use serialize_as_name;
+pub(crate) use named;
 
 mod asn;
 mod endpoint;

@@ -91,29 +91,18 @@ pub struct Now {
     pub wall: WallTime,
 }
 
-/// Where a time was taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum StampSource {
-    /// By us, beside the system call.
-    User,
-    /// By the kernel in software.
-    Kernel,
-    /// By the network interface.
-    Hardware,
-}
-
-impl StampSource {
-    /// The name used in JSON: `user`, `kernel` or `hardware`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            StampSource::User => "user",
-            StampSource::Kernel => "kernel",
-            StampSource::Hardware => "hardware",
-        }
+named! {
+    /// Where a time was taken.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    pub enum StampSource {
+        /// By us, beside the system call.
+        User = "user",
+        /// By the kernel in software.
+        Kernel = "kernel",
+        /// By the network interface.
+        Hardware = "hardware",
     }
 }
-
-serialize_as_name!(StampSource);
 
 /// When a packet was sent or received: both user clocks always, kernel and interface stamps where they exist.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

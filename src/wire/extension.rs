@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use serde::{Serialize, Serializer};
 
 use super::checksum;
-use crate::types::{Family, Mtu, escaped, serialize_as_name};
+use crate::types::{Family, Mtu, escaped, named};
 
 /// One object of an extension structure.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -71,17 +71,19 @@ pub struct Interface {
     pub mtu: Option<Mtu>,
 }
 
-/// Which interface an Interface Information Object is about (RFC 5837 §4.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum InterfaceRole {
-    /// The IP interface our packet came in by.
-    Incoming,
-    /// The part of a bundle it came in by.
-    SubIp,
-    /// The IP interface it would have left by.
-    Outgoing,
-    /// The IP next hop it would have gone to.
-    NextHop,
+named! {
+    /// Which interface an Interface Information Object is about (RFC 5837 §4.1).
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    pub enum InterfaceRole {
+        /// The IP interface our packet came in by.
+        Incoming = "incoming",
+        /// The part of a bundle it came in by.
+        SubIp = "sub_ip",
+        /// The IP interface it would have left by.
+        Outgoing = "outgoing",
+        /// The IP next hop it would have gone to.
+        NextHop = "next_hop",
+    }
 }
 
 /// Octets of the structure's header (RFC 4884 §7) and of an object's (§8).
@@ -195,23 +197,6 @@ impl<'a> RawObject<'a> {
         )
     }
 }
-
-impl InterfaceRole {
-    const ALL: [InterfaceRole; 4] =
-        [InterfaceRole::Incoming, InterfaceRole::SubIp, InterfaceRole::Outgoing, InterfaceRole::NextHop];
-
-    /// The name used in text and JSON.
-    pub const fn name(self) -> &'static str {
-        match self {
-            InterfaceRole::Incoming => "incoming",
-            InterfaceRole::SubIp => "sub_ip",
-            InterfaceRole::Outgoing => "outgoing",
-            InterfaceRole::NextHop => "next_hop",
-        }
-    }
-}
-
-serialize_as_name!(InterfaceRole);
 
 impl Interface {
     /// `None` unless the payload holds exactly the parts that the C-Type announces.

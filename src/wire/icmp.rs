@@ -7,7 +7,7 @@ use pnet::packet::icmp::echo_request::MutableEchoRequestPacket;
 use pnet::packet::icmp::{IcmpType, MutableIcmpPacket};
 
 use super::{WireError, checksum, extension};
-use crate::types::{Family, Ident, Mtu, Sequence, serialize_as_name};
+use crate::types::{Family, Ident, Mtu, Sequence, named};
 
 /// Octets of an ICMP header.
 pub const HEADER_OCTETS: usize = 8;
@@ -97,43 +97,45 @@ pub fn mtu(kind: ErrorKind, info: u32) -> Option<Mtu> {
     Mtu::new(octets).filter(|_| kind == ErrorKind::TooBig)
 }
 
-/// What type and code of an error mean, for both families.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ErrorKind {
-    /// ICMP 3/0; ICMPv6 1/0.
-    NetUnreachable,
-    /// ICMP 3/1; ICMPv6 1/3.
-    HostUnreachable,
-    /// ICMP 3/2; ICMPv6 4/1 (unrecognized Next Header).
-    ProtocolUnreachable,
-    /// ICMP 3/3; ICMPv6 1/4.
-    PortUnreachable,
-    /// ICMP 3/4; ICMPv6 type 2: the packet is larger than the next link takes.
-    TooBig,
-    /// ICMP 3/5.
-    SourceRouteFailed,
-    /// ICMP 3/6, 3/7, 3/8 (unknown network, unknown host, source isolated); ICMPv6 1/2 (beyond scope of source address).
-    Isolated,
-    /// ICMP 3/9, 3/10, 3/13; ICMPv6 1/1, 1/5, 1/6: by policy.
-    Prohibited,
-    /// ICMP 3/11, 3/12.
-    TosUnreachable,
-    /// ICMP 3/14, 3/15.
-    Precedence,
-    /// Any other code of «unreachable».
-    Unreachable,
-    /// ICMP 4/0: no error, advice.
-    SourceQuench,
-    /// ICMP 5; ICMPv6 137: no error, advice.
-    Redirect,
-    /// ICMP 11/0; ICMPv6 3/0.
-    TimeExceeded,
-    /// ICMP 11/1; ICMPv6 3/1.
-    ReassemblyTimeExceeded,
-    /// ICMP 12; any other code of ICMPv6 4.
-    ParameterProblem,
-    /// An error type we do not know.
-    Unknown,
+named! {
+    /// What type and code of an error mean, for both families.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    pub enum ErrorKind {
+        /// ICMP 3/0; ICMPv6 1/0.
+        NetUnreachable = "net_unreachable",
+        /// ICMP 3/1; ICMPv6 1/3.
+        HostUnreachable = "host_unreachable",
+        /// ICMP 3/2; ICMPv6 4/1 (unrecognized Next Header).
+        ProtocolUnreachable = "protocol_unreachable",
+        /// ICMP 3/3; ICMPv6 1/4.
+        PortUnreachable = "port_unreachable",
+        /// ICMP 3/4; ICMPv6 type 2: the packet is larger than the next link takes.
+        TooBig = "too_big",
+        /// ICMP 3/5.
+        SourceRouteFailed = "source_route_failed",
+        /// ICMP 3/6, 3/7, 3/8 (unknown network, unknown host, source isolated); ICMPv6 1/2 (beyond scope of source address).
+        Isolated = "isolated",
+        /// ICMP 3/9, 3/10, 3/13; ICMPv6 1/1, 1/5, 1/6: by policy.
+        Prohibited = "prohibited",
+        /// ICMP 3/11, 3/12.
+        TosUnreachable = "tos_unreachable",
+        /// ICMP 3/14, 3/15.
+        Precedence = "precedence",
+        /// Any other code of «unreachable».
+        Unreachable = "unreachable",
+        /// ICMP 4/0: no error, advice.
+        SourceQuench = "source_quench",
+        /// ICMP 5; ICMPv6 137: no error, advice.
+        Redirect = "redirect",
+        /// ICMP 11/0; ICMPv6 3/0.
+        TimeExceeded = "time_exceeded",
+        /// ICMP 11/1; ICMPv6 3/1.
+        ReassemblyTimeExceeded = "reassembly_time_exceeded",
+        /// ICMP 12; any other code of ICMPv6 4.
+        ParameterProblem = "parameter_problem",
+        /// An error type we do not know.
+        Unknown = "unknown",
+    }
 }
 
 impl ErrorKind {
@@ -191,36 +193,11 @@ impl ErrorKind {
         }
     }
 
-    /// The name used in JSON, such as `host_unreachable`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            ErrorKind::NetUnreachable => "net_unreachable",
-            ErrorKind::HostUnreachable => "host_unreachable",
-            ErrorKind::ProtocolUnreachable => "protocol_unreachable",
-            ErrorKind::PortUnreachable => "port_unreachable",
-            ErrorKind::TooBig => "too_big",
-            ErrorKind::SourceRouteFailed => "source_route_failed",
-            ErrorKind::Isolated => "isolated",
-            ErrorKind::Prohibited => "prohibited",
-            ErrorKind::TosUnreachable => "tos_unreachable",
-            ErrorKind::Precedence => "precedence",
-            ErrorKind::Unreachable => "unreachable",
-            ErrorKind::SourceQuench => "source_quench",
-            ErrorKind::Redirect => "redirect",
-            ErrorKind::TimeExceeded => "time_exceeded",
-            ErrorKind::ReassemblyTimeExceeded => "reassembly_time_exceeded",
-            ErrorKind::ParameterProblem => "parameter_problem",
-            ErrorKind::Unknown => "unknown",
-        }
-    }
-
     /// Whether it only advises and leaves the probe open: redirect and source quench.
     pub const fn is_advice(self) -> bool {
         matches!(self, ErrorKind::SourceQuench | ErrorKind::Redirect)
     }
 }
-
-serialize_as_name!(ErrorKind);
 
 /// Reads an ICMP message of `family`, from its header on. Its checksum is not looked at.
 ///

@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 
 use crate::channel::ErrorOrigin;
 use crate::engine::decode;
-use crate::types::{Mtu, Tos, Ttl, serialize_as_name};
+use crate::types::{Mtu, Tos, Ttl, named};
 use crate::wire::extension::Object;
 use crate::wire::icmp::ErrorKind;
 
@@ -92,64 +92,32 @@ impl Serialize for Rewritten {
     }
 }
 
-/// A field of a probe that must not change on the way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Field {
-    /// Differentiated services codepoint.
-    Dscp,
-    /// ECN bits.
-    Ecn,
-    /// Source address.
-    Source,
-    /// Destination address.
-    Destination,
-    /// Source port.
-    SourcePort,
-    /// Destination port.
-    DestinationPort,
-    /// ICMP identifier.
-    Ident,
-    /// ICMP or TCP sequence number.
-    Sequence,
-    /// Transport checksum.
-    Checksum,
-    /// IPv4 Identification.
-    Identification,
-}
-
-impl Field {
-    /// Every field, in the order in which findings about them stand.
-    pub const ALL: [Field; 10] = [
-        Field::Dscp,
-        Field::Ecn,
-        Field::Source,
-        Field::Destination,
-        Field::SourcePort,
-        Field::DestinationPort,
-        Field::Ident,
-        Field::Sequence,
-        Field::Checksum,
-        Field::Identification,
-    ];
-
-    /// The name used in JSON.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Field::Dscp => "dscp",
-            Field::Ecn => "ecn",
-            Field::Source => "source",
-            Field::Destination => "destination",
-            Field::SourcePort => "source_port",
-            Field::DestinationPort => "destination_port",
-            Field::Ident => "ident",
-            Field::Sequence => "sequence",
-            Field::Checksum => "checksum",
-            Field::Identification => "ip_id",
-        }
+named! {
+    /// A field of a probe that must not change on the way.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    pub enum Field {
+        /// Differentiated services codepoint.
+        Dscp = "dscp",
+        /// ECN bits.
+        Ecn = "ecn",
+        /// Source address.
+        Source = "source",
+        /// Destination address.
+        Destination = "destination",
+        /// Source port.
+        SourcePort = "source_port",
+        /// Destination port.
+        DestinationPort = "destination_port",
+        /// ICMP identifier.
+        Ident = "ident",
+        /// ICMP or TCP sequence number.
+        Sequence = "sequence",
+        /// Transport checksum.
+        Checksum = "checksum",
+        /// IPv4 Identification.
+        Identification = "ip_id",
     }
 }
-
-serialize_as_name!(Field);
 
 /// The value of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

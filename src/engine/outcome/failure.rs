@@ -2,7 +2,7 @@
 
 use super::{Detail, State};
 use crate::channel::OsError;
-use crate::types::{Mtu, serialize_as_name};
+use crate::types::{Mtu, named};
 
 /// The host answered, the service did not.
 #[derive(Clone, Debug, PartialEq)]
@@ -86,41 +86,25 @@ pub struct NotSent {
     pub repeated: bool,
 }
 
-/// How an exchange with an open service failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ExchangeFailure {
-    /// The answer is not what was expected.
-    Unexpected,
-    /// The other side closed in order before it had answered.
-    Closed,
-    /// The other side reset the connection.
-    Reset,
-    /// Nothing came.
-    Silence,
-    /// A datagram without octets came.
-    Empty,
-    /// Our own question came back.
-    Echo,
-    /// An answer to another question came.
-    OtherId,
-    /// Octets came that are no message of the service.
-    Malformed,
-}
-
-impl ExchangeFailure {
-    /// The name used in JSON.
-    pub const fn name(self) -> &'static str {
-        match self {
-            ExchangeFailure::Unexpected => "unexpected",
-            ExchangeFailure::Closed => "closed",
-            ExchangeFailure::Reset => "reset",
-            ExchangeFailure::Silence => "silence",
-            ExchangeFailure::Empty => "empty",
-            ExchangeFailure::Echo => "echo",
-            ExchangeFailure::OtherId => "other_id",
-            ExchangeFailure::Malformed => "malformed",
-        }
+named! {
+    /// How an exchange with an open service failed.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    pub enum ExchangeFailure {
+        /// The answer is not what was expected.
+        Unexpected = "unexpected",
+        /// The other side closed in order before it had answered.
+        Closed = "closed",
+        /// The other side reset the connection.
+        Reset = "reset",
+        /// Nothing came.
+        Silence = "silence",
+        /// A datagram without octets came.
+        Empty = "empty",
+        /// Our own question came back.
+        Echo = "echo",
+        /// An answer to another question came.
+        OtherId = "other_id",
+        /// Octets came that are no message of the service.
+        Malformed = "malformed",
     }
 }
-
-serialize_as_name!(ExchangeFailure);

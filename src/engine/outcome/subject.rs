@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::channel::{Header, SocketKind};
 use crate::engine::{Destination, Target};
-use crate::types::{FlowLabel, Ident, Port, serialize_as_name};
+use crate::types::{FlowLabel, Ident, Port, named};
 use crate::wire::payload::Fill;
 
 /// The number of a subject in its run, from 0 in argument order. Numbers are not reused.
@@ -164,32 +164,19 @@ impl Default for Payload {
     }
 }
 
-/// The name of a method.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum MethodKind {
-    /// ICMP echo.
-    Icmp,
-    /// TCP connections.
-    Tcp,
-    /// UDP datagrams.
-    Udp,
-    /// Local sockets, connected or not.
-    Unix,
-    /// STAMP (RFC 8762).
-    Stamp,
-}
-
-impl MethodKind {
-    /// The name used in JSON: `icmp`, `tcp`, `udp`, `unix` or `stamp`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            MethodKind::Icmp => "icmp",
-            MethodKind::Tcp => "tcp",
-            MethodKind::Udp => "udp",
-            MethodKind::Unix => "unix",
-            MethodKind::Stamp => "stamp",
-        }
+named! {
+    /// The name of a method.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    pub enum MethodKind {
+        /// ICMP echo.
+        Icmp = "icmp",
+        /// TCP connections.
+        Tcp = "tcp",
+        /// UDP datagrams.
+        Udp = "udp",
+        /// Local sockets, connected or not.
+        Unix = "unix",
+        /// STAMP (RFC 8762).
+        Stamp = "stamp",
     }
 }
-
-serialize_as_name!(MethodKind);

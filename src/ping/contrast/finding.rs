@@ -1,31 +1,20 @@
 //! What a comparison shows: [`Verdict`]s about delays, and [`Finding`]s.
 
 use crate::metrics::Share;
-use crate::types::serialize_as_name;
+use crate::types::named;
 
-/// How the delays of a method compare with the reference's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Verdict {
-    /// Longer: a significant and relevant difference.
-    Slower,
-    /// Shorter, likewise.
-    Faster,
-    /// No such difference.
-    NoDifference,
-}
-
-impl Verdict {
-    /// The name used in JSON.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Verdict::Slower => "slower",
-            Verdict::Faster => "faster",
-            Verdict::NoDifference => "no_difference",
-        }
+named! {
+    /// How the delays of a method compare with the reference's.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    pub enum Verdict {
+        /// Longer: a significant and relevant difference.
+        Slower = "slower",
+        /// Shorter, likewise.
+        Faster = "faster",
+        /// No such difference.
+        NoDifference = "no_difference",
     }
 }
-
-serialize_as_name!(Verdict);
 
 /// A finding. Rows are given by their index.
 #[derive(Clone, Copy, Debug, PartialEq)]
