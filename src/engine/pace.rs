@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_window_waits_for_room_but_not_for_ever() {
+    fn a_window_waits_for_room_but_not_forever() {
         let mut window = Window::new(Duration::from_millis(2));
         assert_eq!(window.next(ms(5), true, SECOND), ms(5));
         window.take(ms(100));

@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stamp_of_an_unknown_packet_is_nobodys() {
+    fn a_stamp_of_an_unknown_packet_is_dropped() {
         let mut departures = departures(SendStamps::Kernel);
         assert_eq!(departures.stamped(stamp(0, Left), software(1)), None);
         departures.left(Token::new(1), user(100));

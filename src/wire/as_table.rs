@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_list_knows_nobody() {
+    fn an_empty_list_has_no_origins() {
         assert!(origins(&list(""), "10.0.0.1").is_empty());
     }
 

@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn several_origins_are_told_in_one_order_whatever_the_servers() {
+    fn several_origins_come_in_one_order_whatever_the_servers() {
         assert_eq!(asked("192.0.2.1", &["2 1 | 192.0.2.0/24 | | |"]), Some(vec![1, 2]));
         let texts = ["3 | 192.0.2.0/24 | | |", "1 3 | 192.0.2.0/24 | | |"];
         assert_eq!(asked("192.0.2.1", &texts), Some(vec![1, 3]));

@@ -385,7 +385,7 @@ mod tests {
     }
 
     #[test]
-    fn a_structure_at_128_is_found_behind_a_length_that_is_wrong() {
+    fn a_structure_at_128_is_found_despite_a_wrong_length() {
         let body = body(128, &structure(&two_labels()));
         for length in [1, 7, 16, 31, 33, 34, 35, 36, 128, 255] {
             assert_eq!(parse(split(Family::V4, length, &body).1), two_labels(), "length {length}");

@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn octets_behind_the_end_are_left_out_and_missing_ones_forgiven() {
+    fn octets_beyond_the_end_are_left_out_and_missing_ones_forgiven() {
         for v6 in [false, true] {
             let whole = packet(&header(v6, 17), b"payload!");
             let padded = [&whole[..], &[0; 18]].concat();
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_that_is_none_is_told() {
+    fn a_header_that_is_none_is_an_error() {
         assert_eq!(parse(&[]), Err(WireError::Short));
         assert_eq!(parse(&[0x45; 19]), Err(WireError::Short));
         assert_eq!(parse(&[0x60; 39]), Err(WireError::Short));

@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn the_cookie_comes_first_and_each_octet_behind_it_is_its_index() {
+    fn the_cookie_comes_first_and_each_octet_after_it_is_its_index() {
         let payload = pushed(&Fill::Counting, 300);
         assert_eq!(&payload[..16], COOKIE.octets());
         assert_eq!(payload[16..19], [16, 17, 18]);
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_starts_behind_the_cookie() {
+    fn a_pattern_starts_after_the_cookie() {
         let payload = pushed(&Fill::Pattern([0xff, 0, 7].into()), 20);
         assert_eq!(payload[16..], [0xff, 0, 7, 0xff]);
     }
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_changed_octet_is_told() {
+    fn the_first_changed_octet_is_found() {
         let mut payload = pushed(&Fill::Counting, 56);
         payload[40] = 9;
         payload[50] = 9;

@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn fewer_than_8_octets_of_transport_tell_nothing() {
+    fn fewer_than_8_octets_of_transport_identify_nothing() {
         for family in [Family::V4, Family::V6] {
             let octets = probe(family, 0);
             let header = header_octets(&octets);
@@ -260,7 +260,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_quote_of_8_octets_of_transport_names_the_probe_behind_any_options(
+        fn a_quote_of_8_octets_of_transport_names_the_probe_after_any_options(
             family in family(), options in 0..=10_u8, more: prop::sample::Index,
         ) {
             let octets = probe(family, options);
@@ -270,7 +270,7 @@ mod tests {
         }
 
         #[test]
-        fn a_quote_names_the_probe_behind_extension_headers(units in proptest::collection::vec(0..4_u8, 1..4)) {
+        fn a_quote_names_the_probe_after_extension_headers(units in proptest::collection::vec(0..4_u8, 1..4)) {
             let message = &probe(Family::V6, 0)[40..];
             let mut rest = (58, message.to_vec());
             for units in units {

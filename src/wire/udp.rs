@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn octets_behind_the_end_are_left_out() {
+    fn octets_beyond_the_end_are_left_out() {
         let mut datagram = pushed(V4, b"abcd");
         datagram.extend([0; 18]);
         assert_eq!(parse(&datagram).unwrap().payload, b"abcd");

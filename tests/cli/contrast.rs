@@ -33,7 +33,7 @@ fn nothing_that_differs_is_said_so() {
 }
 
 #[test]
-fn blocked_icmp_and_a_slow_service_are_told() {
+fn blocked_icmp_and_a_slow_service_are_reported() {
     let host = host().change_to(Protocol::Icmp, .., Change::Silence);
     let slow = host.change_to(Protocol::Tcp, .., Change::Later(Duration::from_millis(3)));
     let world = World::with_host(slow.udp(53, UdpService::Echo));
@@ -53,7 +53,7 @@ fn a_method_without_privilege_keeps_its_row() {
 }
 
 #[test]
-fn json_tells_the_same() {
+fn json_has_the_same() {
     let outcome = World::with_host(host()).run("rping --json -q --contrast --tcp=443 -c 20 host.example");
     assert_snapshot!("json", outcome);
     let types: Vec<Value> = outcome.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
@@ -82,7 +82,7 @@ fn the_status_is_that_of_the_best_method() {
 }
 
 #[test]
-fn a_name_without_an_address_is_told() {
+fn a_name_without_an_address_is_reported() {
     assert_snapshot!("unknown_name", World::new().run("rping --contrast nosuch.example"));
     assert_snapshot!("unknown_name_json", World::new().run("rping --contrast --json -q nosuch.example"));
 }

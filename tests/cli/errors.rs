@@ -136,7 +136,7 @@ fn what_the_probes_of_a_method_cannot_have_is_refused() {
 }
 
 #[test]
-fn a_raw_socket_that_is_not_allowed_is_told_with_what_allows_it() {
+fn a_refused_raw_socket_is_reported_with_what_allows_it() {
     let world = World::new().unprivileged();
     assert_snapshot!("raw_tcp_not_allowed", world.run("rtrace -T 198.51.100.9"));
     assert_snapshot!("raw_udp_not_allowed", world.run("rtrace -U --socket raw 198.51.100.9"));
@@ -188,7 +188,7 @@ fn an_identifier_that_the_kernel_would_replace_is_refused() {
 }
 
 #[test]
-fn a_user_may_not_flood_and_is_told_what_is_allowed() {
+fn a_user_may_not_flood_and_reads_what_is_allowed() {
     let world = World::new().dgram_only();
     assert_snapshot!("interval_too_short", world.run("rping -c1 -i 0.001 198.51.100.9"));
     assert_eq!(world.run("rping -c1 -f 198.51.100.9").status, 2);

@@ -45,7 +45,7 @@ fn the_datagram_socket_looks_the_same() {
 }
 
 #[test]
-fn json_tells_the_same_run() {
+fn json_has_the_same_run() {
     assert_snapshot!("json", World::new().run("rping --json -c 2 host.example"));
 }
 
@@ -77,7 +77,7 @@ fn nothing_answers() {
 }
 
 #[test]
-fn an_error_is_told_in_pings_words() {
+fn an_error_is_reported_in_pings_words() {
     assert_snapshot!("time_exceeded", World::new().run("rping -c 2 -t 1 host.example"));
     assert_snapshot!("time_exceeded_json", World::new().run("rping --json -c 1 -t 2 -6 host.example"));
 }
@@ -158,7 +158,7 @@ fn server() -> Node {
 }
 
 #[test]
-fn an_open_tcp_port_is_told_with_its_time() {
+fn an_open_tcp_port_is_reported_with_its_time() {
     let world = World::with_host(server());
     assert_snapshot!("tcp_open", world.run("rping --tcp=443 -c 2 host.example"));
     assert_snapshot!("tcp_open_ipv6", world.run("rping -6 --tcp -c 1 host.example"));
@@ -166,7 +166,7 @@ fn an_open_tcp_port_is_told_with_its_time() {
 }
 
 #[test]
-fn a_refused_a_filtered_and_an_unreachable_tcp_port_are_told_apart() {
+fn a_refused_a_filtered_and_an_unreachable_tcp_port_differ() {
     let world = World::with_host(server());
     assert_snapshot!("tcp_refused_and_filtered", world.run("rping --tcp -c 1 host.example:22 host.example:81"));
     assert_snapshot!("tcp_refused_json", world.run("rping --json --tcp -c 1 host.example:22"));
@@ -175,7 +175,7 @@ fn a_refused_a_filtered_and_an_unreachable_tcp_port_are_told_apart() {
 }
 
 #[test]
-fn an_exchange_over_tcp_tells_connect_and_answer_apart() {
+fn an_exchange_over_tcp_has_connect_and_answer_apart() {
     let world = World::with_host(server());
     assert_snapshot!("tcp_exchange", world.run("rping --tcp=443 --data HEAD --expect 200 -c 1 host.example"));
     assert_snapshot!(
@@ -225,14 +225,14 @@ fn many_connections_a_second_are_closed_by_reset_and_that_is_said() {
 }
 
 #[test]
-fn a_stamp_session_tells_the_reflectors_time_apart() {
+fn a_stamp_session_has_the_reflectors_time_apart() {
     let world = World::with_host(reflector(ErrorEstimate::UNKNOWN)).in_step(Duration::from_millis(1));
     assert_snapshot!("stamp", world.run("rping --stamp -c 1 host.example"));
     assert_snapshot!("stamp_json", world.run("rping --json --stamp -c 1 host.example"));
 }
 
 #[test]
-fn one_way_delays_are_told_with_what_both_clocks_say_of_themselves() {
+fn one_way_delays_are_shown_with_what_both_clocks_say_of_themselves() {
     let host = || reflector(ErrorEstimate::within(Duration::from_millis(2)));
     let world = World::with_host(host()).in_step(Duration::from_millis(1));
     assert_snapshot!("stamp_one_way", world.run("rping --stamp -c 1 host.example"));

@@ -21,7 +21,7 @@ fn it_says_what_it_listens_on_and_ends_with_the_figures() {
 }
 
 #[test]
-fn json_tells_the_same_run() {
+fn json_has_the_same_run() {
     assert_snapshot!("json", run("rpong --json --udp 7 --join 239.1.2.3%eth0"));
 }
 

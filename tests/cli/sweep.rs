@@ -75,7 +75,7 @@ fn json_has_a_summary_for_each_target_and_nothing_else() {
 }
 
 #[test]
-fn what_befalls_few_targets_stands_behind_their_counts() {
+fn rare_outcomes_stand_after_the_counts_of_their_targets() {
     let line = "rping 198.51.100.1-198.51.100.2";
     let twice = host().change(.., Change::Again(Duration::from_millis(3)));
     assert_snapshot!("duplicates", World::with_host(twice).run(line));
@@ -164,7 +164,7 @@ fn a_silent_target_is_probed_again_as_often_as_asked() {
 }
 
 #[test]
-fn a_target_told_at_its_first_answer_needs_no_more_answers() {
+fn a_target_printed_at_its_first_answer_needs_no_more_answers() {
     let run = |words: &str| world().run(&format!("rping -c 3 -w 2 -i 100ms {words} 198.51.100.1"));
     assert_eq!((run("--alive").status, run("--alive --json").status, run("--vector").status), (0, 0, 0));
     assert_eq!(run("--alive").stdout, "198.51.100.1\n");

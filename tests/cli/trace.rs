@@ -17,7 +17,7 @@ fn a_plain_trace_reads_as_traceroutes() {
 }
 
 #[test]
-fn json_tells_the_same_trace() {
+fn json_has_the_same_trace() {
     assert_snapshot!("json", World::new().run("rtrace --json -n -q 1 host.example"));
 }
 
@@ -69,7 +69,7 @@ fn a_long_packet_is_cut_on_the_way_unless_that_is_forbidden() {
 }
 
 #[test]
-fn verbose_tells_how_and_why_it_ended_on_standard_error() {
+fn verbose_prints_how_and_why_it_ended_on_standard_error() {
     assert_snapshot!("verbose", World::new().run("rtrace -v -n -q 1 host.example"));
     let silent = World::with_host(Node::host(ip("198.51.100.9")).silent());
     assert_snapshot!("verbose_silent", silent.run("rtrace -v -n -q 1 -U -m 4 198.51.100.9"));
@@ -112,7 +112,7 @@ fn ports_are_constant_over_raw_sockets_and_the_flow_label_over_all_probes() {
 }
 
 #[test]
-fn findings_are_told_where_they_are_asked_for() {
+fn findings_are_printed_where_they_are_asked_for() {
     let world = World::with_host(Node::host(ip("198.51.100.9")).silent());
     assert_snapshot!("explain", world.run("rtrace -n -m 4 --explain 198.51.100.9"));
     assert_snapshot!("verbose_findings", world.run("rtrace -n -m 4 -v 198.51.100.9"));
@@ -135,7 +135,7 @@ fn interim_figures_go_to_standard_error() {
 }
 
 #[test]
-fn origins_are_shown_behind_addresses() {
+fn origins_are_shown_after_addresses() {
     let mut world = World::new();
     let told = |text: &str| OriginOutcome::Told(text.into(), Duration::from_millis(20));
     world.network.origin(ip("203.0.113.1"), told("64500 | 203.0.113.0/24 | XX | test | 2026-01-01"));
@@ -175,7 +175,7 @@ fn an_impossible_resolver_zone_or_database_is_refused() {
 }
 
 #[test]
-fn flows_are_told_by_who_answers_on_which() {
+fn flows_are_shown_by_the_responders_of_each() {
     let forked = || {
         let mut world = World::new();
         let after = |millis| Link::after(Duration::from_millis(millis));

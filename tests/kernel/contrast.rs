@@ -81,7 +81,7 @@ fn a_host_that_drops_icmp_is_not_called_down() {
 }
 
 #[test]
-fn ports_that_nobody_serves_and_routers_that_reject_are_told() {
+fn closed_ports_and_routers_that_reject_are_reported() {
     let Some(lab) = Plan::chain(1).with_ping_sockets().build() else { return };
     for address in [lab.target_v4(), lab.target_v6()] {
         let (run, object) = contrast(&lab, Privilege::Root, &["--tcp=443", "--udp=9", &address]);
@@ -99,7 +99,7 @@ fn ports_that_nobody_serves_and_routers_that_reject_are_told() {
 }
 
 #[test]
-fn icmp_that_takes_longer_than_the_services_is_told() {
+fn icmp_that_takes_longer_than_the_services_is_reported() {
     let Some(lab) = Plan::chain(1).with_ping_sockets().build() else { return };
     let (router, target) = (lab.router(1), lab.target());
     let Some(_detour) = Helper::detour(router, Duration::from_millis(20)) else { return };

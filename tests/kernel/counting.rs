@@ -61,7 +61,7 @@ fn loss_is_what_the_router_lost() {
 }
 
 #[test]
-fn text_tells_the_same_loss_over_the_datagram_socket() {
+fn text_has_the_same_loss_over_the_datagram_socket() {
     let Some(lab) = lossy_lab() else { return };
     let run = lab.host().run(Tool::Rping, Privilege::Nothing, &["-c10", "-i0.01", "-W0.5", "-O", &lab.target_v4()]);
     run.says("10 packets transmitted, 8 received, 20% packet loss, time ");

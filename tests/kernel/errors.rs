@@ -49,7 +49,7 @@ fn rejections() -> Vec<(String, String, &'static str, &'static str)> {
 }
 
 #[test]
-fn every_kind_of_rejection_is_told_in_pings_words_over_both_sockets() {
+fn every_kind_of_rejection_is_reported_in_pings_words_over_both_sockets() {
     let Some(lab) = rejecting_lab() else { return };
     for privilege in [Privilege::Root, Privilege::Nothing] {
         for (address, router, text, _) in rejections() {
@@ -87,7 +87,7 @@ fn errors_to_three_hundred_probes_keep_their_sequence() {
 }
 
 #[test]
-fn a_ttl_that_runs_out_is_told_with_the_router_that_saw_it() {
+fn a_ttl_that_runs_out_is_reported_with_the_router_that_saw_it() {
     let Some(lab) = Plan::chain(3).build() else { return };
     for ttl in 1..=3 {
         let run = lab.host().rping(&["-c1", "-W1", "-t", &ttl.to_string(), &lab.target_v4()]);
@@ -142,7 +142,7 @@ fn a_packet_that_may_be_fragmented_passes_the_narrow_link() {
 }
 
 #[test]
-fn a_router_without_a_route_and_one_that_swallows_are_told_apart() {
+fn a_router_without_a_route_differs_from_one_that_drops() {
     let Some(lab) = Plan::chain(2).build() else { return };
     lab.router(2).sh("ip route add unreachable 198.51.100.1/32; ip route add blackhole 198.51.100.2/32");
     let run = lab.host().rping(&["-c1", "-W1", "198.51.100.1"]);

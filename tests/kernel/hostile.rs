@@ -200,7 +200,7 @@ fn no_time_that_comes_back_is_believed() {
 }
 
 #[test]
-fn replies_to_somebody_else_are_not_ours() {
+fn replies_to_another_process_are_not_ours() {
     let Some((lab, _helper)) = hostile_lab() else { return };
     for case in [answers::WRONG_IDENT, answers::WRONG_SEQUENCE] {
         for (privilege, target) in everywhere(case, 1) {
@@ -235,7 +235,7 @@ fn advice_prints_its_line_and_leaves_the_probe_open() {
 }
 
 #[test]
-fn replies_behind_their_wait_are_late_and_stay_lost() {
+fn replies_after_their_wait_are_late_and_stay_lost() {
     let Some((lab, _helper)) = hostile_lab() else { return };
     for (privilege, target) in everywhere(answers::BEHIND_WAIT, 1) {
         let arguments = ["--json", "-c3", "-i0.5", "-W0.2", &target];
@@ -410,7 +410,7 @@ fn odd_quotes_cost_no_hop() {
 }
 
 #[test]
-fn an_error_that_quotes_nothing_is_told_as_a_reply_that_matches_no_probe() {
+fn an_error_that_quotes_nothing_is_a_reply_that_matches_no_probe() {
     let Some((lab, _helper)) = hostile_lab() else { return };
     for target in [v4(answers::PATH, PathKind::Unquoted as u8), v6(answers::PATH, PathKind::Unquoted as u8)] {
         let (_, trace) = trace(&lab, METHODS[0], &["-q2"], &target);

@@ -53,7 +53,7 @@ fn rpong(lab: &Lab, arguments: &[&str]) -> Running {
 }
 
 #[test]
-fn open_closed_and_filtered_ports_are_told_apart() {
+fn open_closed_and_filtered_ports_differ() {
     let Some(lab) = Plan::chain(1).build() else { return };
     let _tcp = Helper::listener(lab.target());
     let _udp = rpong(&lab, &["--udp", "443"]);
@@ -126,7 +126,7 @@ fn every_rejection_names_its_router_type_and_code() {
 }
 
 #[test]
-fn what_a_route_swallows_is_silence_and_what_it_refuses_is_told() {
+fn what_a_route_drops_is_silence_and_what_it_refuses_is_reported() {
     let Some(lab) = Plan::chain(1).build() else { return };
     lab.router(1).sh("ip route add blackhole 192.0.2.100; ip route add unreachable 192.0.2.101
          ip -6 route add blackhole 2001:db8::100; ip -6 route add unreachable 2001:db8::101");
@@ -287,7 +287,7 @@ fn a_reused_socket_has_another_port_each_time_and_the_peer_sees_resets() {
 }
 
 #[test]
-fn rejections_at_a_high_rate_are_each_told_of_their_own_probe() {
+fn rejections_at_a_high_rate_each_belong_to_their_own_probe() {
     let Some(lab) = Plan::chain(1).build() else { return };
     let _listener = Helper::listener(lab.target());
     // Every third attempt is rejected, so that sockets which served an open one meet an error and the other way round.

@@ -62,7 +62,7 @@ fn named_lab() -> Option<Lab> {
 }
 
 #[test]
-fn a_signal_ends_a_look_up_that_nobody_answers() {
+fn a_signal_ends_a_look_up_without_an_answer() {
     let Some(lab) = named_lab() else { return };
     let host = lab.host();
     host.sh("printf 'hosts: files dns\\n' > /mnt/nsswitch.conf");
@@ -97,7 +97,7 @@ fn a_name_shows_with_the_address_that_was_chosen() {
 }
 
 #[test]
-fn a_name_of_the_wrong_family_or_of_nobody_ends_with_status_two() {
+fn a_name_of_the_wrong_family_or_of_no_host_ends_with_status_two() {
     let Some(lab) = named_lab() else { return };
     for arguments in [
         &["-c1", "nobody.example"][..],
@@ -116,7 +116,7 @@ fn a_name_of_the_wrong_family_or_of_nobody_ends_with_status_two() {
 }
 
 #[test]
-fn a_name_of_nobody_does_not_stop_the_others() {
+fn an_unknown_name_does_not_stop_the_others() {
     let Some(lab) = named_lab() else { return };
     let run = lab.host().rping(&["--json", "-c2", "-i0.05", "nobody.example", "four.example"]);
     let summaries = run.objects("summary");
@@ -179,7 +179,7 @@ fn a_silent_name_server_delays_no_probe_and_hardly_the_end() {
 }
 
 #[test]
-fn without_names_nobody_is_asked() {
+fn without_names_no_server_is_asked() {
     let Some(lab) = Plan::chain(2).build() else { return };
     lab.host().nft(
         "add counter inet lab queries

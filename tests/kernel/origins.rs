@@ -76,7 +76,7 @@ fn public_lab() -> Option<Lab> {
 }
 
 #[test]
-fn a_file_tells_origins_without_a_query() {
+fn a_file_gives_origins_without_a_query() {
     let Some(lab) = public_lab() else { return };
     lab.host().sh("printf '# test\\n11.0.0.0/8 64500\\n10.9.0.0/24 AS64501 64502\\n2a00::/12 1\\n' > /mnt/asn.txt");
     let run = lab.host().rtrace(&["-n", "--asn-db", "/mnt/asn.txt", "11.0.0.1", "192.0.2.1", "2a00::1"]);
@@ -101,7 +101,7 @@ fn a_file_that_is_no_table_ends_with_status_two() {
 
 #[cfg(not(feature = "dns"))]
 #[test]
-fn a_build_that_asks_nobody_says_so() {
+fn a_build_without_name_servers_says_so() {
     let Some(lab) = Plan::chain(1).build() else { return };
     for (option, arguments) in
         [("-A", &["-A"][..]), ("--asn-zone", &["--asn-zone=x.test"]), ("--resolver", &["--resolver=127.0.0.1"])]
@@ -129,7 +129,7 @@ mod asked {
     }
 
     #[test]
-    fn a_name_server_tells_origins() {
+    fn a_name_server_gives_origins() {
         let Some(lab) = public_lab() else { return };
         let _helper = Helper::origins(lab.host());
         assert_eq!(asked(&lab, "good.test", "11.0.0.1").0, "AS64499/AS64500");
@@ -162,7 +162,7 @@ mod asked {
     }
 
     #[test]
-    fn nobody_is_asked_about_addresses_that_are_not_public() {
+    fn no_server_is_asked_about_addresses_that_are_not_public() {
         let Some(lab) = public_lab() else { return };
         let _helper = Helper::origins(lab.host());
         let before = lab.host().counted("queries");

@@ -187,7 +187,7 @@ fn a_silent_router_keeps_its_place() {
 }
 
 #[test]
-fn nothing_behind_a_router_is_stars_until_the_last_ttl_and_status_one() {
+fn nothing_beyond_a_router_is_stars_until_the_last_ttl_and_status_one() {
     let Some(lab) = Plan::chain(3).build() else { return };
     lab.router(2).nft("add rule inet lab forward ip saddr 10.9.0.1 drop");
     let run = lab.host().rtrace(&["-n", "-m", "6", &lab.target_v4()]);
@@ -433,7 +433,7 @@ fn rewritten(trace: &Value) -> Vec<(String, u64, Value, Value)> {
 }
 
 #[test]
-fn what_a_router_rewrites_is_found_at_the_first_hop_behind_it() {
+fn what_a_router_rewrites_is_found_at_the_first_hop_after_it() {
     let Some(lab) = Plan::chain(4).build() else { return };
     // Source and port without connection tracking, which would undo them in the quotes as well; answers find their way back.
     lab.router(2).nft(

@@ -52,7 +52,7 @@ fn without_times(text: &str) -> String {
 }
 
 #[test]
-fn one_without_any_privilege_is_told_what_was_tried_and_what_helps() {
+fn without_any_privilege_the_message_has_what_was_tried_and_what_helps() {
     let Some(lab) = Plan::chain(1).build() else { return };
     let run = lab.host().run(Tool::Rping, Privilege::Nothing, &["-c1", &lab.target_v4()]);
     assert_eq!(run.code(), 2, "{run:#?}");

@@ -59,7 +59,7 @@ fn sigquit_prints_figures_on_stderr_and_goes_on() {
 }
 
 #[test]
-fn sigquit_tells_how_far_a_trace_has_come_and_goes_on() {
+fn sigquit_prints_how_far_a_trace_has_come_and_goes_on() {
     let Some(lab) = Plan::chain(3).build() else { return };
     lab.router(2).nft("add rule inet lab output icmp type time-exceeded drop");
     let mut run = lab.host().start(Tool::Rtrace, Privilege::Root, &["-n", "-w20,0,0", &lab.target_v4()]);

@@ -179,7 +179,7 @@ fn silence_duplicates_and_errors_among_many_are_counted_exactly() {
 }
 
 #[test]
-fn wrong_answers_make_nobody_alive() {
+fn wrong_answers_make_no_target_alive() {
     let Some(lab) = Plan::chain(1).build() else { return };
     let Some(_helper) = Helper::responder(lab.host()) else { return };
     for case in [answers::WRONG_IDENT, answers::WRONG_SEQUENCE, answers::BAD_CHECKSUM] {
@@ -199,7 +199,7 @@ fn wrong_answers_make_nobody_alive() {
 }
 
 #[test]
-fn an_interrupted_sweep_has_told_whole_lines_and_ends_with_what_is_known() {
+fn an_interrupted_sweep_has_printed_whole_lines_and_ends_with_what_is_known() {
     let Some(lab) = wide_lab() else { return };
     for workers in ["1", "2"] {
         let words = ["--json", "--rate", "2000", "--workers", workers, "198.19.0.0/16"];

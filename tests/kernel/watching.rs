@@ -60,7 +60,7 @@ fn the_kernels_limits_are_no_loss_of_the_path() {
 }
 
 #[test]
-fn loss_behind_a_router_is_called_the_paths() {
+fn loss_beyond_a_router_is_called_the_paths() {
     let Some(lab) = Plan::chain(3).build() else { return };
     // Every third packet to the target or beyond router 2.
     lab.router(2).nft("add rule inet lab forward ip saddr 10.9.0.1 numgen inc mod 3 0 drop");

@@ -134,7 +134,7 @@ in_namespace! {
         assert!(sent.iter().all(|(_, at)| before.mono <= at.mono && at.mono <= after.mono));
     }
 
-    fn replies_that_found_no_room_are_told_as_ours() {
+    fn replies_that_found_no_room_are_counted_as_dropped() {
         for family in FAMILIES {
             for choice in [SocketChoice::Raw, SocketChoice::Dgram] {
                 allow_icmp_datagram_sockets();

@@ -17,7 +17,7 @@ use crate::orders::link;
 use crate::run::{FAMILIES, Run, endpoint, loopback, refusal, with_rights};
 
 in_namespace! {
-    fn a_listening_port_opens_and_our_end_is_told_before() {
+    fn a_listening_port_opens_and_our_end_is_reported_before() {
         for family in FAMILIES {
             with_rights(|| {
                 let (listener, to) = listen(family);
@@ -183,7 +183,7 @@ in_namespace! {
         assert_eq!((run.profile(1).protocol, run.profile(1).socket), (Protocol::Unix, SocketKind::Stream));
     }
 
-    fn octets_travel_both_ways_and_a_peer_that_ends_is_told_from_one_that_resets() {
+    fn octets_travel_both_ways_and_an_orderly_end_differs_from_a_reset() {
         for how in [ClosedHow::Fin, ClosedHow::Reset] {
             with_rights(|| {
                 let (mut run, mut peer) = connected();
@@ -266,7 +266,7 @@ in_namespace! {
         assert_eq!(refusal(LanePlan { mark: Some(1), ..tcp(Family::V4) }).attempts, attempts);
     }
 
-    fn local_streams_open_at_once_and_nobody_listening_is_a_reset() {
+    fn local_streams_open_at_once_and_without_a_listener_are_reset() {
         let directory = tempfile::tempdir().expect("a directory");
         let name = directory.path().join("s");
         let listener = UnixListener::bind(&name).expect("a listener");

@@ -164,7 +164,7 @@ in_namespace! {
         assert_eq!(run.closed(server), ClosedHow::Fin);
     }
 
-    fn a_paused_connection_whose_peer_is_gone_wakes_nobody() {
+    fn a_paused_connection_whose_peer_is_gone_causes_no_wake_up() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("s");
         let mut run = Run::open(vec![local(SocketChoice::Auto, Some(&path))]);
@@ -204,7 +204,7 @@ in_namespace! {
         assert_eq!(descriptors(), before);
     }
 
-    fn a_reset_behind_the_end_of_a_peer_is_told_too() {
+    fn a_reset_after_the_end_of_a_peer_is_reported_too() {
         let mut run = Run::open(vec![listener(Family::V4, 7)]);
         let client = TcpStream::connect(SocketAddr::from(loopback(Family::V4).with_port(7))).expect("a connection");
         client.shutdown(Shutdown::Write).expect("a socket");
@@ -290,7 +290,7 @@ in_namespace! {
         assert!(!path.exists());
     }
 
-    fn only_a_local_socket_that_nobody_answers_is_replaced() {
+    fn only_a_local_socket_without_a_listener_is_replaced() {
         let directory = tempfile::tempdir().expect("a directory");
         for (choice, socket) in [(SocketChoice::Auto, SocketKind::Stream), (SocketChoice::Dgram, SocketKind::Dgram)] {
             let path = directory.path().join(socket.name());

@@ -15,11 +15,11 @@ use crate::namespace::{allow_icmp_datagram_sockets, in_namespace};
 use crate::run::{FAMILIES, Run, icmp, loopback, refusal, udp, with_rights};
 
 in_namespace! {
-    fn raw_sockets_echo_and_sending_is_told_before_the_reply() {
+    fn raw_sockets_echo_and_sending_is_reported_before_the_reply() {
         assert_echo_works(SocketChoice::Raw, SocketKind::Raw);
     }
 
-    fn datagram_sockets_echo_and_sending_is_told_before_the_reply() {
+    fn datagram_sockets_echo_and_sending_is_reported_before_the_reply() {
         allow_icmp_datagram_sockets();
         assert_echo_works(SocketChoice::Dgram, SocketKind::Dgram);
     }
@@ -89,7 +89,7 @@ in_namespace! {
         assert_echo_works(SocketChoice::Auto, SocketKind::Dgram);
     }
 
-    fn without_any_right_both_attempts_are_told() {
+    fn without_any_right_both_attempts_are_reported() {
         Run::open(Vec::new());
         for family in FAMILIES {
             let refused = refusal(icmp(family, SocketChoice::Auto));

@@ -94,7 +94,7 @@ in_namespace! {
     }
 
     #[cfg(feature = "dns")]
-    fn a_silent_resolver_is_told_apart_from_an_address_without_a_name() {
+    fn a_silent_resolver_differs_from_an_address_without_a_name() {
         let _silent = UdpSocket::bind("127.0.0.1:53").expect("a namespace of our own");
         instead_of("/etc/resolv.conf", "nameserver 127.0.0.1\n");
         let mut run = Run::of(&Plan { lanes: Vec::new(), names: true, ..Plan::default() });
@@ -110,7 +110,7 @@ in_namespace! {
         assert_eq!(name_of(&mut run, "::1"), (Some("here".into()), false));
     }
 
-    fn names_nobody_wants_need_no_thread() {
+    fn without_names_there_is_no_thread() {
         let opened = net::open(&Plan { lanes: Vec::new(), names: false, ..Plan::default() }).expect("a channel");
         assert!(opened.lookup.is_none());
     }

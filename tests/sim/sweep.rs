@@ -279,7 +279,7 @@ fn an_overtaken_answer_is_reordered() {
 }
 
 #[test]
-fn an_interruption_tells_what_is_known() {
+fn an_interruption_reports_what_is_known() {
     let mut network = network([net(0), net(1).silent()]);
     network.at(ms(505), Control::Interrupt);
     let ran = sweep(&network, Config { rate: Some(10.0), ..to(hosts(1, 2).chain(hosts(0, 200))) });

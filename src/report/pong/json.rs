@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_tells_listener_peer_and_traffic() {
+    fn a_session_has_listener_peer_and_traffic() {
         let (lines, _) = output(false);
         assert_eq!(
             lines[5],

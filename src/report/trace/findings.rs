@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_jump_tells_both_hops_and_their_times() {
+    fn a_jump_has_both_hops_and_their_times() {
         let rtt = |micros| std::time::Duration::from_micros(micros).into();
         let jump = Finding::LatencyJump {
             ttl: Ttl::new(4),
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_drop_names_who_tells_it_and_what_is_told_wrong() {
+    fn a_drop_names_its_reporter_and_the_wrong_figure() {
         let sentence = |stated| drop_sentence(&at(Some(4)), ROUTER, Mtu::new(stated));
         assert_eq!(sentence(1380), "the MTU drops from 1500 to 1380 at hop 5 (reported by 203.0.113.2)");
         assert!(sentence(1300).ends_with("at hop 5 (203.0.113.2 refuses larger packets, but states 1300)"));
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn a_black_hole_lies_between_the_hops_that_tell_of_it() {
+    fn a_black_hole_lies_between_the_hops_that_report_it() {
         let sentence = |after, echoed| black_hole_sentence(&at(after), echoed);
         let whole = "packets above 1380 bytes vanish silently after hop 4; smaller ones are answered";
         assert_eq!(sentence(Some(4), false), whole);

@@ -113,7 +113,7 @@ fn a_source_gets_its_rate_and_others_theirs() {
 }
 
 #[test]
-fn a_reflector_tells_how_far_its_clock_may_be_off_and_asks_for_that_again() {
+fn a_reflector_states_how_far_its_clock_may_be_off_and_asks_for_that_again() {
     let mut bench = Bench::new(config());
     let stated = |bench: &mut Bench, millis| {
         bench.at(millis);
@@ -139,7 +139,7 @@ fn a_reflector_tells_how_far_its_clock_may_be_off_and_asks_for_that_again() {
 }
 
 #[test]
-fn without_a_reflector_nobody_asks_about_the_clock() {
+fn without_a_reflector_the_clock_is_not_asked_about() {
     let mut config = config();
     config.listeners.retain(|listener| listener.service != Service::Stamp);
     let bench = Bench::new(config);

@@ -228,7 +228,7 @@ fn an_interrupt_ends_the_run_with_every_session_and_the_figures() {
 }
 
 #[test]
-fn who_serves_nobody_ends_at_once_when_asked_to_finish() {
+fn without_connections_a_request_to_finish_ends_the_run_at_once() {
     let mut bench = Bench::new(config());
     bench.control(Control::Terminate);
     bench.turn();

@@ -163,7 +163,7 @@ fn who_neither_sends_nor_takes_anything_is_ended() {
 }
 
 #[test]
-fn asked_to_finish_it_takes_nobody_new_and_lets_the_others_go_on() {
+fn asked_to_finish_it_refuses_new_connections_and_serves_the_others() {
     let (mut bench, token) = client(Service::Tcp);
     bench.control(Control::Terminate);
     let late = bench.accept(Service::Tcp, 2);
@@ -181,7 +181,7 @@ fn asked_to_finish_it_takes_nobody_new_and_lets_the_others_go_on() {
 }
 
 #[test]
-fn asked_to_finish_it_waits_no_longer_than_it_was_told() {
+fn asked_to_finish_it_waits_no_longer_than_the_drain_time() {
     let config = Config { drain: Duration::from_secs(2), ..config() };
     let mut bench = Bench::new(config);
     let token = bench.accept(Service::Tcp, 1);

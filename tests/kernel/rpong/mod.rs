@@ -184,7 +184,7 @@ fn sigterm_lets_a_client_finish_and_ends() {
 }
 
 #[test]
-fn figures_are_told_on_sigusr1_and_it_goes_on() {
+fn figures_are_printed_on_sigusr1_and_it_goes_on() {
     let Some(lab) = lab() else { return };
     let node = lab.host();
     let mut run = rpong(node, &["--udp", "7"]);
@@ -196,7 +196,7 @@ fn figures_are_told_on_sigusr1_and_it_goes_on() {
 }
 
 #[test]
-fn rping_tells_loss_there_from_loss_back() {
+fn rping_distinguishes_loss_there_from_loss_back() {
     let Some(lab) = lab() else { return };
     let run = rpong(lab.router(1), &["--stamp", "--stateful", "--udp", "7"]);
     // Without any loss on the way there, a number of the reflector's own is no other than a copy of the sender's.

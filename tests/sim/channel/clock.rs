@@ -23,7 +23,7 @@ fn wall(after: Duration) -> WallTime {
 
 /// One ping over 10 ms, with settings of the kernel.
 fn stamped(set_up: impl FnOnce(&mut Network)) -> (Vec<Stamp>, Vec<Stamp>) {
-    let mut network = behind_two_routers(target());
+    let mut network = beyond_two_routers(target());
     set_up(&mut network);
     let mut rig = Rig::open(&network, &[raw()]);
     rig.ping(TARGET, 1);
@@ -69,7 +69,7 @@ fn hardware_stamps_differ_by_the_round_trip() {
 
 #[test]
 fn a_kernel_stamp_may_come_after_the_reply_or_never() {
-    let mut network = behind_two_routers(target());
+    let mut network = beyond_two_routers(target());
     network.sent_stamps_after(Some(ms(50)));
     let mut rig = Rig::open(&network, &[raw()]);
     rig.ping(TARGET, 1);
@@ -82,7 +82,7 @@ fn a_kernel_stamp_may_come_after_the_reply_or_never() {
 
 #[test]
 fn the_first_packets_after_switching_stamps_on_have_none() {
-    let mut network = behind_two_routers(target());
+    let mut network = beyond_two_routers(target());
     network.cold_stamps(1);
     let mut rig = Rig::open(&network, &[raw()]);
     rig.ping(TARGET, 1);
@@ -168,7 +168,7 @@ fn only_relaxed_waits_wake_late() {
 
 #[test]
 fn orders_that_would_block_stay_until_sends_no_longer_do() {
-    let mut network = behind_two_routers(target());
+    let mut network = beyond_two_routers(target());
     network.block_sends(ms(0), ms(40));
     let mut rig = Rig::open(&network, &[raw()]);
     rig.ping(TARGET, 1);
@@ -197,7 +197,7 @@ fn a_run_in_which_no_time_passes_is_an_error() {
 
 #[test]
 fn a_run_beyond_its_steps_is_an_error() {
-    let mut network = behind_two_routers(target());
+    let mut network = beyond_two_routers(target());
     network.step_limit(20);
     let mut rig = Rig::open(&network, &[raw()]);
     rig.ping(TARGET, 1);

@@ -11,7 +11,7 @@ use netprobe::wire::extension::{self, LabelStackEntry, Object};
 /// The one error that a probe with TTL 1 brings from a router that quotes like this.
 fn expired(lane: LanePlan, quote: Quote) -> (Rig, Vec<Seen>) {
     let router = Node::router(ip(ROUTERS[0])).also(ip("2001:db8:1::1")).quote(quote);
-    let network = behind_router(router);
+    let network = beyond_router(router);
     let mut rig = Rig::open(&network, std::slice::from_ref(&lane));
     match (lane.protocol, lane.family) {
         (Protocol::Udp, _) => rig.udp(0, 33_434, 0, with_ttl(1), &[0x77; 40]),
@@ -35,7 +35,7 @@ fn with_error<T>(rig: &Rig, seen: &[Seen], read: impl FnOnce(&IcmpError<'_>) -> 
 #[test]
 fn a_probe_expires_at_the_router_its_ttl_leads_to() {
     for lane in [raw(), dgram()] {
-        let network = behind_two_routers(target());
+        let network = beyond_two_routers(target());
         let mut rig = Rig::open(&network, &[lane]);
         for ttl in 1..=3 {
             rig.expire(ttl, ttl.into());
@@ -62,7 +62,7 @@ fn an_icmpv6_probe_expires_like_an_icmp_probe() {
 
 #[test]
 fn the_reply_ttl_counts_the_hops_back() {
-    let network = behind_two_routers(target());
+    let network = beyond_two_routers(target());
     let mut rig = Rig::open(&network, &[dgram()]);
     rig.expire(2, 1);
     let seen = rig.answers(ms(100));
@@ -88,7 +88,7 @@ fn errors_reach_raw_lanes_as_datagrams_and_datagram_lanes_as_reports() {
 }
 
 #[test]
-fn a_udp_report_starts_behind_the_udp_header_and_names_the_port() {
+fn a_udp_notice_starts_after_the_udp_header_and_names_the_port() {
     let (_, seen) = expired(udp(), Quote::full());
     let Inbound::Icmp(report) = &seen[0].inbound else { panic!("{seen:?}") };
     assert_eq!(report.to, Some(IpEndpoint::from_address(ip(TARGET)).with_port(33_434)));
@@ -120,7 +120,7 @@ fn a_shorter_quote_reaches_raw_lanes_alone() {
 
 #[test]
 fn a_flow_gets_the_errors_about_its_own_packets() {
-    let network = behind_router(Node::router(ip(ROUTERS[0])));
+    let network = beyond_router(Node::router(ip(ROUTERS[0])));
     let mut rig = Rig::open(
         &network,
         &[LanePlan { flows: NonZeroU16::new(3), ..udp() }, LanePlan { flows: NonZeroU16::new(2), ..dgram() }],
@@ -194,7 +194,7 @@ fn each_mangle_changes_its_own_field() {
 
 #[test]
 fn a_swapped_identification_is_the_one_sent_with_its_octets_swapped() {
-    let network = behind_router(Node::router(ip(ROUTERS[0])).quote(Quote::full().mangle(Mangle::SwapIdentification)));
+    let network = beyond_router(Node::router(ip(ROUTERS[0])).quote(Quote::full().mangle(Mangle::SwapIdentification)));
     let mut rig = Rig::open(&network, &[raw()]);
     rig.ping(TARGET, 1);
     rig.expire(1, 2);
@@ -206,7 +206,7 @@ fn a_swapped_identification_is_the_one_sent_with_its_octets_swapped() {
 }
 
 #[test]
-fn a_quote_with_ip_options_is_read_behind_them() {
+fn a_quote_with_ip_options_is_read_after_them() {
     for lane in [raw(), dgram(), udp()] {
         let (rig, seen) = expired(lane, Quote::transport(8).mangle(Mangle::Options(vec![7, 7, 4, 0, 0, 0, 0])));
         with_error(&rig, &seen, |error| {
@@ -231,7 +231,7 @@ fn a_rewritten_destination_is_what_the_report_names() {
 
 #[test]
 fn a_silent_router_forwards_and_says_nothing() {
-    let network = behind_router(Node::router(ip(ROUTERS[0])).silent());
+    let network = beyond_router(Node::router(ip(ROUTERS[0])).silent());
     let mut rig = Rig::open(&network, &[raw()]);
     rig.expire(1, 1);
     rig.expire(2, 2);
@@ -244,7 +244,7 @@ fn a_silent_router_forwards_and_says_nothing() {
 fn a_router_may_refuse_with_any_type_and_code() {
     for (icmp_type, icmp_code) in [(3, 0), (3, 1), (3, 10), (3, 13), (3, 42), (12, 0)] {
         let router = Node::router(ip(ROUTERS[0])).forwarding(Forwarding::Refuse(Failure::new(icmp_type, icmp_code)));
-        let network = behind_router(router);
+        let network = beyond_router(router);
         let mut rig = Rig::open(&network, &[raw()]);
         rig.ping(TARGET, 1);
         let seen = rig.answers(ms(100));
@@ -259,7 +259,7 @@ fn a_router_may_refuse_with_any_type_and_code() {
 fn codes_above_fifteen_never_reach_datagram_sockets() {
     for (code, reports) in [(15, 1), (16, 0)] {
         let router = Node::router(ip(ROUTERS[0])).forwarding(Forwarding::Refuse(Failure::new(3, code)));
-        let network = behind_router(router);
+        let network = beyond_router(router);
         for lane in [dgram(), udp()] {
             let mut rig = Rig::open(&network, std::slice::from_ref(&lane));
             match lane.protocol {
@@ -273,7 +273,7 @@ fn codes_above_fifteen_never_reach_datagram_sockets() {
 
 #[test]
 fn a_dropping_router_is_a_silent_end() {
-    let network = behind_router(Node::router(ip(ROUTERS[0])).forwarding(Forwarding::Drop));
+    let network = beyond_router(Node::router(ip(ROUTERS[0])).forwarding(Forwarding::Drop));
     let mut rig = Rig::open(&network, &[raw()]);
     rig.ping(TARGET, 1);
     rig.expire(1, 2);
@@ -284,7 +284,7 @@ fn a_dropping_router_is_a_silent_end() {
 
 #[test]
 fn a_rate_limit_lets_a_burst_through_and_then_one_each_period() {
-    let network = behind_router(Node::router(ip(ROUTERS[0])).error_limit(ms(100), 2));
+    let network = beyond_router(Node::router(ip(ROUTERS[0])).error_limit(ms(100), 2));
     let mut rig = Rig::open(&network, &[raw()]);
     for sequence in 1..=4 {
         rig.expire(1, sequence);
@@ -300,7 +300,7 @@ fn a_rate_limit_lets_a_burst_through_and_then_one_each_period() {
 
 #[test]
 fn a_rate_limit_leaves_echo_replies_alone() {
-    let network = behind_router(Node::router(ip(ROUTERS[0])).error_limit(ms(1000), 1));
+    let network = beyond_router(Node::router(ip(ROUTERS[0])).error_limit(ms(1000), 1));
     let mut rig = Rig::open(&network, &[raw()]);
     for sequence in 1..=5 {
         rig.ping(ROUTERS[0], sequence);
@@ -311,7 +311,7 @@ fn a_rate_limit_leaves_echo_replies_alone() {
 #[test]
 fn a_router_may_answer_from_another_address() {
     let router = Node::router(ip(ROUTERS[0])).change(.., Change::Source(ip(TARGET)));
-    let network = behind_router(router);
+    let network = beyond_router(router);
     let mut rig = Rig::open(&network, &[dgram()]);
     rig.expire(1, 1);
     let seen = rig.answers(ms(100));
@@ -321,7 +321,7 @@ fn a_router_may_answer_from_another_address() {
 #[test]
 fn a_damaged_error_reaches_raw_sockets_alone() {
     for (lane, count) in [(raw(), 1), (dgram(), 0), (udp(), 0)] {
-        let network = behind_router(Node::router(ip(ROUTERS[0])).change(.., Change::WrongChecksum));
+        let network = beyond_router(Node::router(ip(ROUTERS[0])).change(.., Change::WrongChecksum));
         let mut rig = Rig::open(&network, std::slice::from_ref(&lane));
         match lane.protocol {
             Protocol::Udp => rig.udp(0, 9, 0, with_ttl(1), b"x"),
@@ -333,7 +333,7 @@ fn a_damaged_error_reaches_raw_sockets_alone() {
 
 #[test]
 fn errors_about_other_peoples_packets_reach_raw_lanes() {
-    let mut network = behind_two_routers(target());
+    let mut network = beyond_two_routers(target());
     let mut foreign = Packet::new(ip("192.0.2.1"), ip("198.51.100.200"), 17, vec![0, 5, 0, 6, 0, 8, 0, 0]);
     foreign.write_checksum();
     let mut message = vec![3, 3, 0, 0, 0, 0, 0, 0];

@@ -70,7 +70,7 @@ fn a_bound_lane_receives_only_what_is_sent_to_its_address() {
 
 #[test]
 fn profiles_say_what_each_kind_of_socket_does() {
-    let network = behind_two_routers(target());
+    let network = beyond_two_routers(target());
     let rig = Rig::open(
         &network,
         &[raw(), dgram(), icmp(Family::V6, SocketChoice::Raw), LanePlan { flows: NonZeroU16::new(8), ..udp() }],
@@ -90,7 +90,7 @@ fn profiles_say_what_each_kind_of_socket_does() {
 
 #[test]
 fn packets_carry_the_fields_of_order_then_lane_then_kernel() {
-    let network = behind_two_routers(target());
+    let network = beyond_two_routers(target());
     let label = FlowLabel::new(0x12345).expect("20 bits");
     let planned = LanePlan { ttl: Some(Ttl::new(9)), tos: Some(Tos::new(0x20)), ..icmp(Family::V6, SocketChoice::Raw) };
     let mut rig = Rig::open(&network, &[LanePlan { flow_label: Some(label), ..planned }]);
@@ -104,7 +104,7 @@ fn packets_carry_the_fields_of_order_then_lane_then_kernel() {
 
 #[test]
 fn every_checksum_on_the_wire_is_right() {
-    let network = behind_two_routers(target());
+    let network = beyond_two_routers(target());
     for (lane, to) in [
         (raw(), TARGET),
         (dgram(), TARGET),
@@ -122,7 +122,7 @@ fn every_checksum_on_the_wire_is_right() {
 
 #[test]
 fn a_datagram_socket_owns_the_identifier() {
-    let network = behind_two_routers(target());
+    let network = beyond_two_routers(target());
     let mut rig = Rig::open(&network, &[LanePlan { flows: NonZeroU16::new(2), ..dgram() }]);
     let mut request = Vec::new();
     encode::echo_request(rig.channel.profile(rig.lanes[0]), Sequence::new(3), b"", None, &mut request);
@@ -139,7 +139,7 @@ fn a_datagram_socket_owns_the_identifier() {
 
 #[test]
 fn source_ports_and_idents_that_were_asked_for_are_used() {
-    let network = behind_two_routers(target());
+    let network = beyond_two_routers(target());
     let port = Port::new(5000);
     let mut rig = Rig::open(
         &network,
@@ -154,7 +154,7 @@ fn source_ports_and_idents_that_were_asked_for_are_used() {
 
 #[test]
 fn an_order_no_socket_can_carry_out_is_refused() {
-    let network = behind_two_routers(target());
+    let network = beyond_two_routers(target());
     let mut rig = Rig::open(&network, &[raw(), dgram()]);
     let to = IpEndpoint::from_address(ip(TARGET));
     let v6 = IpEndpoint::from_address(ip(TARGET_V6));
@@ -187,7 +187,7 @@ fn an_order_no_socket_can_carry_out_is_refused() {
 
 #[test]
 fn a_test_may_refuse_sends_by_number() {
-    let mut network = behind_two_routers(target());
+    let mut network = beyond_two_routers(target());
     network.refuse_sends(2..=3, OsError::ENOBUFS);
     let mut rig = Rig::open(&network, &[raw()]);
     let tokens: Vec<Token> = (1..=4).map(|sequence| rig.ping(TARGET, sequence)).collect();
@@ -205,7 +205,7 @@ fn a_test_may_refuse_sends_by_number() {
 
 #[test]
 fn a_queued_error_fails_no_later_send() {
-    let network = behind_two_routers(target());
+    let network = beyond_two_routers(target());
     let mut rig = Rig::open(&network, &[dgram()]);
     rig.expire(1, 1);
     rig.run(ms(50));
@@ -226,7 +226,7 @@ fn sent_stands_before_the_answer_even_where_that_is_immediate() {
 
 #[test]
 fn raw_lanes_do_not_see_each_others_replies() {
-    let network = behind_two_routers(target());
+    let network = beyond_two_routers(target());
     let mut rig = Rig::open(&network, &[raw(), raw(), dgram()]);
     rig.ping(TARGET, 1);
     let seen = rig.answers(ms(100));
@@ -236,7 +236,7 @@ fn raw_lanes_do_not_see_each_others_replies() {
 
 #[test]
 fn a_foreign_reply_with_our_identifier_is_delivered() {
-    let mut network = behind_two_routers(target());
+    let mut network = beyond_two_routers(target());
     let mut message = vec![0, 0, 0, 0];
     message.extend([0, 77, 0, 9]);
     message.extend(b"not yours");
@@ -249,7 +249,7 @@ fn a_foreign_reply_with_our_identifier_is_delivered() {
 
 #[test]
 fn a_full_receive_queue_drops_and_counts() {
-    let mut network = behind_two_routers(target());
+    let mut network = beyond_two_routers(target());
     network.receive_queue(2);
     network.stall(ms(5), ms(100));
     let mut rig = Rig::open(&network, &[raw()]);
@@ -276,7 +276,7 @@ mod arbitrary {
             transport in prop::collection::vec(any::<u8>(), 0..200),
             right in any::<bool>(),
         ) {
-            let mut network = behind_two_routers(target());
+            let mut network = beyond_two_routers(target());
             let mut packet = Packet::new(ip("198.51.100.66"), ip("192.0.2.1"), protocol, transport);
             if right {
                 packet.write_checksum();
@@ -301,7 +301,7 @@ mod arbitrary {
             if padded {
                 quote = quote.padded();
             }
-            let network = behind_router(Node::router(ip(ROUTERS[0])).quote(quote));
+            let network = beyond_router(Node::router(ip(ROUTERS[0])).quote(quote));
             let mut rig = Rig::open(&network, &[raw()]);
             rig.expire(1, 1);
             prop_assert_eq!(rig.answers(ms(100)).len(), 1);

@@ -164,7 +164,7 @@ fn a_blackhole_swallows_larger_packets_and_says_nothing() {
 }
 
 #[test]
-fn the_kernel_heeds_the_path_mtu_it_was_told() {
+fn the_kernel_observes_the_path_mtu_of_an_error() {
     let network = narrow(|way| way.mtu(mtu(1000)));
     let plan = LanePlan { fragmentation: Some(Fragmentation::Do), ..raw() };
     let mut rig = Rig::open(&network, &[plan]);

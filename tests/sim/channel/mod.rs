@@ -29,7 +29,7 @@ const fn ms(milliseconds: u64) -> Duration {
 }
 
 /// Two routers, 1 ms each, and 3 ms after them the node of the test.
-fn behind_two_routers(target: Node) -> Network {
+fn beyond_two_routers(target: Node) -> Network {
     let mut network = Network::new(1);
     let last = network.chain(US, &ROUTERS, Link::after(ms(1)));
     network.add(last, target, Link::after(ms(3)));
@@ -41,7 +41,7 @@ fn target() -> Node {
 }
 
 /// One router, 1 ms away, and a target 1 ms after it.
-fn behind_router(router: Node) -> Network {
+fn beyond_router(router: Node) -> Network {
     let mut network = Network::new(1);
     let router = network.add(US, router, Link::after(ms(1)));
     network.add(router, target(), Link::after(ms(1)));

@@ -6,7 +6,7 @@ use netprobe::sim::{Change, UdpService};
 /// Pings a target with one change for its first answer over this lane.
 fn ping_changed(change: Change, lane: LanePlan) -> (Rig, Vec<Seen>) {
     let target = target().change([1], change);
-    let network = behind_two_routers(target);
+    let network = beyond_two_routers(target);
     let mut rig = Rig::open(&network, &[lane]);
     rig.ping(TARGET, 1);
     let seen = rig.answers(ms(20_000));
@@ -21,7 +21,7 @@ fn a_target_answers_after_the_delays_of_the_path_both_ways() {
         (icmp(Family::V6, SocketChoice::Raw), TARGET_V6),
         (icmp(Family::V6, SocketChoice::Dgram), TARGET_V6),
     ] {
-        let network = behind_two_routers(target());
+        let network = beyond_two_routers(target());
         let mut rig = Rig::open(&network, std::slice::from_ref(&lane));
         rig.ping(to, 7);
         let seen = rig.answers(ms(100));
@@ -37,15 +37,15 @@ fn a_target_answers_after_the_delays_of_the_path_both_ways() {
 
 #[test]
 fn a_silent_target_answers_nothing() {
-    let network = behind_two_routers(target().silent());
+    let network = beyond_two_routers(target().silent());
     let mut rig = Rig::open(&network, &[raw()]);
     rig.ping(TARGET, 1);
     assert_eq!(rig.answers(ms(20_000)), []);
 }
 
 #[test]
-fn a_change_befalls_only_the_answers_it_names() {
-    let network = behind_two_routers(target().change(2..=3, Change::Silence));
+fn a_change_is_made_only_to_the_answers_it_names() {
+    let network = beyond_two_routers(target().change(2..=3, Change::Silence));
     let mut rig = Rig::open(&network, &[raw()]);
     for sequence in 1..=4 {
         rig.ping(TARGET, sequence);
@@ -134,7 +134,7 @@ fn a_redirect_and_a_source_quench_come_before_the_answer_they_advise_about() {
 
 #[test]
 fn an_icmpv6_redirect_names_gateway_and_probe() {
-    let network = behind_two_routers(target().change([1], Change::Redirect(ip("fe80::77"))));
+    let network = beyond_two_routers(target().change([1], Change::Redirect(ip("fe80::77"))));
     let mut rig = Rig::open(&network, &[icmp(Family::V6, SocketChoice::Raw)]);
     rig.ping(TARGET_V6, 9);
     let seen = rig.answers(ms(100));
@@ -156,7 +156,7 @@ fn a_target_may_answer_with_an_error_instead() {
 fn a_closed_udp_port_is_unreachable_and_an_open_one_answers() {
     let target =
         target().udp(7, UdpService::Echo).udp(53, UdpService::Answer(b"no".to_vec())).udp(9, UdpService::Silent);
-    let network = behind_two_routers(target);
+    let network = beyond_two_routers(target);
     let mut rig = Rig::open(&network, &[udp()]);
     for port in [7, 53, 9, 33_434] {
         rig.udp(0, port, 0, Header::default(), b"hello");
@@ -172,7 +172,7 @@ fn a_closed_udp_port_is_unreachable_and_an_open_one_answers() {
 
 #[test]
 fn silent_ports_hide_closed_ones() {
-    let network = behind_two_routers(target().silent_ports());
+    let network = beyond_two_routers(target().silent_ports());
     let mut rig = Rig::open(&network, &[udp()]);
     rig.udp(0, 33_434, 0, Header::default(), b"hello");
     assert_eq!(rig.answers(ms(1000)), []);
@@ -191,7 +191,7 @@ fn our_own_addresses_answer_at_once() {
 #[test]
 fn a_change_to_one_protocol_leaves_the_others_alone() {
     let changed = target().udp(7, UdpService::Echo).change_to(Protocol::Icmp, [2], Change::Silence);
-    let network = behind_two_routers(changed);
+    let network = beyond_two_routers(changed);
     let mut rig = Rig::open(&network, &[raw(), udp()]);
     rig.ping(TARGET, 1);
     rig.udp(1, 7, 0, Header::default(), b"?");

@@ -80,7 +80,7 @@ fn a_loop_shows_the_same_routers_again() {
 
 #[test]
 fn an_address_without_a_route_is_refused_by_our_kernel() {
-    let network = behind_two_routers(target());
+    let network = beyond_two_routers(target());
     let mut rig = Rig::open(&network, &[raw()]);
     let token = rig.ping("10.99.99.99", 1);
     let seen = rig.run(ms(10));

@@ -97,7 +97,7 @@ fn a_filtered_port_is_given_up_after_two_more_syns() {
 }
 
 #[test]
-fn a_lost_syn_opens_a_second_late_and_is_told() {
+fn a_lost_syn_opens_a_second_late_and_is_counted() {
     let mut network = Network::new(1);
     let node = target().tcp(TCP, TcpService::Accept(Peer::silent()));
     network.add(US, node, Link::after(ms(5)).outward(Way::after(ms(5)).lose([1])));
@@ -157,7 +157,7 @@ fn a_slow_peer_takes_a_write_in_parts() {
 }
 
 #[test]
-fn what_is_written_behind_a_slow_peer_is_refused_when_it_becomes_too_much() {
+fn what_is_written_to_a_slow_peer_is_refused_when_it_becomes_too_much() {
     let (mut rig, token) = connected(Peer::silent().takes(1 << 10, ms(1)));
     rig.write(token, &[7; 1 << 20]);
     rig.write(token, b"a little more");
@@ -174,7 +174,7 @@ fn a_greeting_comes_first_and_an_answer_once() {
 }
 
 #[test]
-fn a_peer_ends_by_fin_or_reset_after_a_time_or_so_many_octets() {
+fn a_peer_ends_by_fin_or_reset_after_a_time_or_a_number_of_octets() {
     let (mut rig, _) = connected(Peer::silent().ends_after(ms(50), ClosedHow::Fin));
     assert_eq!(story(&rig.answers(ms(1000))), [line(70, "closed Fin")]);
     let (mut rig, token) = connected(Peer::echo().ends_after_octets(3, ClosedHow::Reset));
@@ -203,7 +203,7 @@ fn a_paused_connection_keeps_its_data_until_it_is_resumed() {
 }
 
 #[test]
-fn a_closed_or_forgotten_connection_tells_nothing_more() {
+fn a_closed_or_forgotten_connection_reports_nothing_more() {
     for order in [CloseHow::Fin, CloseHow::Reset]
         .map(|how| Order::Close { token: Token::new(1), how })
         .into_iter()

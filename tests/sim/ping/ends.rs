@@ -56,7 +56,7 @@ fn an_explicit_wait_is_exactly_that_for_every_probe() {
 }
 
 #[test]
-fn waiting_for_ever_loses_nothing() {
+fn waiting_forever_loses_nothing() {
     let mut network = network(|node| node.change([2], Change::Later(SECOND * 100)));
     interrupt_at(&mut network, SECOND * 300);
     let run = ping(&network, Config { spec: waiting(Wait::Forever), ..config() });

@@ -87,7 +87,7 @@ fn our_packets_state_how_far_our_clock_may_be_off_by_now() {
 }
 
 #[test]
-fn the_clocks_error_is_asked_for_again_and_does_not_grow_for_ever() {
+fn the_clocks_error_is_asked_for_again_and_does_not_grow_forever() {
     let method = Method::Stamp(Session { clock_error: Some(ClockError::new(EPOCH, ms(1))) });
     let mut network = network(|node| node.udp(PORT, UdpService::Silent));
     network.keep_clock(ms(2));

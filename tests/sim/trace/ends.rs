@@ -10,7 +10,7 @@ fn limited(burst: u32) -> impl Fn(u8, Node) -> Node {
 }
 
 #[test]
-fn a_quoted_ttl_tells_the_distance_whichever_probe_is_answered() {
+fn a_quoted_ttl_gives_the_distance_whichever_probe_is_answered() {
     for family in [Family::V4, Family::V6] {
         for burst in 1..=6 {
             let mut network = Network::new(1);
@@ -158,7 +158,7 @@ fn an_answer_as_slow_as_a_router_that_asks_for_a_neighbour_is_not_late() {
 }
 
 #[test]
-fn a_syn_with_octets_behind_it_ends_at_who_refuses_it_and_at_who_accepts_it() {
+fn a_syn_with_a_payload_ends_the_trace_whether_it_is_refused_or_accepted() {
     for family in [Family::V4, Family::V6] {
         for open in [false, true] {
             // A length at which what a reset acknowledges is another probe's number, if that is all that is looked at.

@@ -17,7 +17,7 @@ fn an_interrupt_ends_the_trace_with_the_hops_so_far() {
 }
 
 #[test]
-fn interim_figures_tell_how_far_a_trace_has_come_and_change_nothing() {
+fn interim_figures_show_how_far_a_trace_has_come_and_change_nothing() {
     let (soon, later) = (Duration::from_micros(500), Duration::from_micros(60_500));
     let play = |asked: &[Duration]| {
         let mut network = Network::new(1);

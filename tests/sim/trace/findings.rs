@@ -18,7 +18,7 @@ fn an_ordinary_path_gives_rise_to_nothing() {
 }
 
 #[test]
-fn silent_and_limiting_routers_are_told_apart() {
+fn silent_and_limiting_routers_differ() {
     for kind in LANES {
         let mut network = Network::new(1);
         path(&mut network, kind.0, 8, |ttl, node| match ttl {
@@ -75,7 +75,7 @@ fn a_longer_way_back_is_seen_from_where_it_begins() {
 }
 
 #[test]
-fn a_long_link_is_told_from_a_router_that_answers_slowly() {
+fn a_long_link_differs_from_a_router_that_answers_slowly() {
     for kind in LANES {
         let mut network = Network::new(1);
         let mut last = US;
@@ -97,7 +97,7 @@ fn a_long_link_is_told_from_a_router_that_answers_slowly() {
 }
 
 #[test]
-fn a_tunnel_that_shows_its_labels_is_told_with_its_ends() {
+fn a_tunnel_that_shows_its_labels_is_reported_with_its_ends() {
     let label = LabelStackEntry { label: 24_001, tc: 0, bottom: true, ttl: 1 };
     for kind in LANES {
         let mut network = Network::new(1);

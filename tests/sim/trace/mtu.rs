@@ -283,7 +283,7 @@ fn a_packet_length_limits_what_is_tried() {
 }
 
 #[test]
-fn an_interrupted_search_is_told_at_once_with_its_hops() {
+fn an_interrupted_search_is_reported_at_once_with_its_hops() {
     let mut network = narrow(Family::V4, &[Says(1500), Says(1500), Silent(1380)], as_is);
     network.at(ms(200), Control::Interrupt);
     let run = search(&network, RAW, whole());

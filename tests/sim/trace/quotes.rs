@@ -96,7 +96,7 @@ fn an_ipv4_header_alone_still_names_its_probe() {
 }
 
 #[test]
-fn a_quote_that_tells_nothing_is_counted_as_its_routers() {
+fn a_quote_that_identifies_nothing_is_counted_as_its_routers() {
     for kind in raw_lanes() {
         let mut network = Network::new(1);
         path(&mut network, kind.0, 5, |ttl, node| if ttl == 2 { node.quote(Quote::cut_to(0)) } else { node });

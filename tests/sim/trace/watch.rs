@@ -142,7 +142,7 @@ fn loss_on_a_link_is_seen_from_there_to_the_destination() {
 }
 
 #[test]
-fn several_responders_of_a_hop_are_told_the_newest_first() {
+fn several_responders_of_a_hop_come_newest_first() {
     let mut network = Network::new(1);
     let fork = network.add(US, Node::router(router(Family::V4, 1)).balance(Balance::Packet), Link::after(ms(2)));
     let left = network.add(fork, Node::router(router(Family::V4, 2)), Link::after(ms(2)));
@@ -259,7 +259,7 @@ fn several_targets_are_watched_at_once() {
 }
 
 #[test]
-fn more_probes_than_their_numbers_count_are_told_apart() {
+fn more_probes_than_their_numbers_count_are_distinguished() {
     // 65 536 sequence numbers, 4096 ports.
     for (kind, cycles) in [(RAW, 22_000), (UDP, 1_400)] {
         let mut network = Network::new(1);
