@@ -71,13 +71,22 @@ pub enum SocketChoice {
 /// Which kernel stamps a lane collects for the packets it sends, besides our own. Received packets are always stamped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum SendStamps {
-    /// None: the fastest.
+    /// None, and many packets leave in one call: the fastest. Only an estimate is known of when each of them left.
     None,
+    /// None, but each packet leaves in a call of its own, right after our stamp.
+    User,
     /// Software: when a packet entered the queueing discipline and when the driver took it.
     Kernel,
     /// Those, and the interface's where it is configured to stamp, for received packets too.
     #[default]
     Hardware,
+}
+
+impl SendStamps {
+    /// Whether the kernel stamps what is sent.
+    pub const fn are_kernels(self) -> bool {
+        matches!(self, SendStamps::Kernel | SendStamps::Hardware)
+    }
 }
 
 /// How to send packets larger than the path MTU; the names are those of `ping -M`.

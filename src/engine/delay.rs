@@ -20,6 +20,9 @@ const REPEATED_ANSWER: Duration = Duration::from_millis(250);
 /// How far the wall clock may move against the monotonic one between two stamps, plus [`DRIFT`], before it counts as stepped.
 const STEP: i128 = 50_000;
 
+/// No packet goes from one program to another and back in less.
+const SHORTEST: Rtt = Rtt::from_nanos(500);
+
 /// 500 ppm, the fastest that adjtimex(2) slews, as a divisor.
 const DRIFT: i128 = 2_000;
 
@@ -30,7 +33,8 @@ const DRIFT: i128 = 2_000;
 pub fn between(sent: &Stamp, arrived: &Stamp) -> (Rtt, StampSource) {
     let ours = Rtt::between(sent.user.mono, arrived.user.mono);
     let slack = (STEP + i128::from(ours.as_nanos()) / DRIFT) as u64;
-    let enclosed = |from: u64, to: u64| to.checked_sub(from).filter(|&span| span <= ours.as_nanos() + slack);
+    let enclosed =
+        |from: u64, to: u64| to.checked_sub(from).filter(|&span| span > 0 && span <= ours.as_nanos() + slack);
     if let (Some(from), Some(to)) = (sent.hardware, arrived.hardware)
         && let Some(span) = enclosed(from.as_nanos(), to.as_nanos())
     {
@@ -46,10 +50,14 @@ pub fn between(sent: &Stamp, arrived: &Stamp) -> (Rtt, StampSource) {
 }
 
 /// The round-trip delay of a probe that no clock but ours stamped as it left: as [`between`], but where the kernel says when the
-/// answer arrived the time it was not read is left out, which with many answers to a call is most of it.
+/// answer arrived the time it was not read is left out, which with many answers to a call is most of it. Where nothing would be
+/// left, one of the stamps is an estimate that was wrong, and that time is part of the delay.
 pub fn until_arrival(sent: &Stamp, arrived: &Stamp) -> (Rtt, StampSource) {
     match between(sent, arrived) {
-        (_, StampSource::User) => (Rtt::between(sent.user.mono, arrival(sent, arrived)), StampSource::User),
+        (ours, StampSource::User) => {
+            let read_at_once = Rtt::between(sent.user.mono, arrival(sent, arrived));
+            (if read_at_once < SHORTEST { ours } else { read_at_once }, StampSource::User)
+        }
         better => better,
     }
 }
@@ -79,7 +87,7 @@ pub fn is_incomplete(wish: SendStamps, sent: &Stamp, arrived: &Stamp) -> bool {
     let kernel = arrived.kernel.is_some() && sent.kernel.is_none();
     let hardware = arrived.hardware.is_some() && sent.hardware.is_none();
     match wish {
-        SendStamps::None => false,
+        SendStamps::None | SendStamps::User => false,
         SendStamps::Kernel => kernel,
         SendStamps::Hardware => kernel || hardware,
     }
@@ -119,6 +127,18 @@ mod tests {
             kernel: kernel.map(|at| WallTime::from_nanos((WALL + at).saturating_add_signed(wall_step))),
             hardware: hardware.map(WallTime::from_nanos),
         }
+    }
+
+    #[test]
+    fn no_delay_is_zero_because_a_stamp_is_an_estimate() {
+        let sent = stamp(100_000, 0, None, None);
+        for kernel in [90_000, 100_000, 100_200] {
+            let arrived = stamp(140_000, 0, Some(kernel), None);
+            assert_eq!(until_arrival(&sent, &arrived), (Rtt::from_nanos(40_000), StampSource::User), "{kernel}");
+        }
+        assert_eq!(until_arrival(&sent, &stamp(140_000, 0, Some(104_000), None)).0, Rtt::from_nanos(4_000));
+        let same = stamp(140_000, 0, Some(100_000), None);
+        assert_eq!(between(&stamp(100_000, 0, Some(100_000), None), &same).1, StampSource::User);
     }
 
     #[test]

@@ -7,12 +7,23 @@ use rustix::time::{ClockId, Timespec, clock_gettime};
 use super::sys;
 use crate::types::{ClockError, Instant, Now, WallTime};
 
-/// CLOCK_MONOTONIC and CLOCK_REALTIME, one right after the other.
+/// How far apart the readings of the two clocks may be, and how often they are read anew to have them that close.
+const TOGETHER: Duration = Duration::from_micros(1);
+const READINGS: usize = 4;
+
+/// CLOCK_MONOTONIC and CLOCK_REALTIME, one right after the other: anew if this thread was interrupted in between.
 pub fn now() -> Now {
-    Now {
-        mono: Instant::from_nanos(nanos(clock_gettime(ClockId::Monotonic))),
-        wall: WallTime::from_nanos(nanos(clock_gettime(ClockId::Realtime))),
+    let mono = || Instant::from_nanos(nanos(clock_gettime(ClockId::Monotonic)));
+    let mut before = mono();
+    for _ in 1..READINGS {
+        let wall = WallTime::from_nanos(nanos(clock_gettime(ClockId::Realtime)));
+        let after = mono();
+        if after.since(before) <= TOGETHER {
+            return Now { mono: before, wall };
+        }
+        before = after;
     }
+    Now { mono: before, wall: WallTime::from_nanos(nanos(clock_gettime(ClockId::Realtime))) }
 }
 
 /// Both clocks so much later.

@@ -8,7 +8,7 @@ use socket2::Socket;
 
 use super::sys::cmsg;
 use super::sys::option::*;
-use crate::channel::{Fragmentation, Header, LanePlan, OsError, Profile, Protocol, SendStamps, SocketKind};
+use crate::channel::{Fragmentation, Header, LanePlan, OsError, Profile, Protocol, SocketKind};
 use crate::types::{Family, Tos, Ttl};
 
 /// Octets of an IPv4 header without options.
@@ -65,7 +65,7 @@ pub fn control(family: Family, header: &Header, out: &mut Vec<u8>) {
 /// Whether to write headers ourselves only for speed: the kernel sends such a packet for a fifteenth less CPU time, which
 /// matters to runs that are too fast for send stamps. Not where the plan says how packets are fragmented.
 pub fn saves_time(plan: &LanePlan) -> bool {
-    let fast = plan.send_stamps == SendStamps::None && plan.listen.is_none();
+    let fast = !plan.send_stamps.are_kernels() && plan.listen.is_none();
     plan.family == Family::V4 && fast && plan.fragmentation.is_none()
 }
 
@@ -130,6 +130,7 @@ pub fn ipv4_header(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::channel::SendStamps;
     use crate::channel::{ErrorPath, LaneHeader, LaneIdent, Layer, Owner, SocketChoice};
     use crate::types::{Ident, Tos};
 

@@ -41,7 +41,7 @@ impl Lane {
 
     /// Whether the error queues of its sockets always stay empty.
     pub fn has_one_queue(&self) -> bool {
-        self.profile.errors == ErrorPath::InBand && self.profile.send_stamps == SendStamps::None
+        self.profile.errors == ErrorPath::InBand && !self.profile.send_stamps.are_kernels()
     }
 }
 

@@ -114,24 +114,36 @@ impl Lane {
     fn send_prepared<'a>(
         &mut self,
         outbox: &'a Outbox,
-        run: impl Iterator<Item = &'a Transmit> + Clone,
+        mut run: impl Iterator<Item = &'a Transmit> + Clone,
         scratch: &Scratch,
         outcomes: &mut VecDeque<Inbound>,
     ) -> Taken {
         let (mut done, mut attempt) = (0, 1);
-        while let Some(packets) = scratch.packets.get(done..).filter(|packets| !packets.is_empty()) {
-            let orders = run.clone().skip(done);
-            let Some(next) = orders.clone().next() else { break };
+        while let (Some(packets), Some(next)) = (scratch.packets.get(done..), run.clone().next()) {
             let Some(socket) = self.sockets.get_mut(usize::from(next.flow)) else { break };
-            let messages = packets.iter().zip(orders).map(|(packet, send)| scratch.outgoing(packet, send, outbox));
+            let one_by_one = socket.departures.stamps() == SendStamps::User;
+            let packets = packets.get(..1).filter(|_| one_by_one).unwrap_or(packets);
             let began = clock::now();
-            match message::send_all(socket.socket.as_fd(), messages) {
+            let sent = match packets {
+                [] => break,
+                [packet] => {
+                    let Outgoing { to, octets, control } = scratch.outgoing(packet, next, outbox);
+                    message::send(socket.as_fd(), Some(to), octets, control).map(|_| 1)
+                }
+                _ => {
+                    let orders = packets.iter().zip(run.clone());
+                    let messages = orders.map(|(packet, send)| scratch.outgoing(packet, send, outbox));
+                    message::send_all(socket.as_fd(), messages)
+                }
+            };
+            match sent {
                 Ok(left) => {
                     socket.note(packets.iter().take(left).map(|packet| packet.token), left, began, outcomes);
                     if left == 0 {
                         return Taken { orders: done, blocked: true };
                     }
                     (done, attempt) = (done + left, 1);
+                    run.nth(left - 1);
                 }
                 Err(error) => {
                     match self.judge(error, attempt, next, packets.first().map(|packet| scratch.header(packet)), outbox)

@@ -37,8 +37,9 @@ impl Departures {
     /// Enables stamps. Without kernel support, probing continues without them.
     pub fn start(socket: BorrowedFd<'_>, stamps: SendStamps) -> Departures {
         let had = tstamp::enable(socket, stamps).map(|()| stamps);
-        let stamps = had.or_else(|_| tstamp::enable(socket, SendStamps::None).map(|()| SendStamps::None));
-        Departures { stamps: stamps.unwrap_or(SendStamps::None), ..Departures::none() }
+        let ours = if stamps.are_kernels() { SendStamps::User } else { stamps };
+        let stamps = had.or_else(|_| tstamp::enable(socket, ours).map(|()| ours));
+        Departures { stamps: stamps.unwrap_or(ours), ..Departures::none() }
     }
 
     /// For a socket whose packets are not stamped.
@@ -54,14 +55,14 @@ impl Departures {
 
     /// Appends the ancillary message that numbers the packet `ahead` of the next, if we number them.
     pub fn number(&self, ahead: usize, control: &mut Vec<u8>) {
-        if self.stamps != SendStamps::None && self.numbering != Numbering::Kernels {
+        if self.stamps.are_kernels() && self.numbering != Numbering::Kernels {
             cmsg::push(SCM_TS_OPT_ID, &self.next.wrapping_add(ahead as u32).to_ne_bytes(), control);
         }
     }
 
     /// The next packet left.
     pub fn left(&mut self, token: Token, stamp: Stamp) {
-        if self.stamps == SendStamps::None {
+        if !self.stamps.are_kernels() {
             return;
         }
         if let Numbering::Ours { sure } = &mut self.numbering {
@@ -77,7 +78,7 @@ impl Departures {
     /// The next packet was refused. Returns whether to retry it, because the kernel does not support numbers.
     pub fn refused(&mut self, socket: BorrowedFd<'_>, error: OsError) -> bool {
         match self.numbering {
-            _ if self.stamps == SendStamps::None => false,
+            _ if !self.stamps.are_kernels() => false,
             Numbering::Ours { sure: false } if error == OsError::EINVAL => {
                 self.numbering = Numbering::Kernels;
                 true

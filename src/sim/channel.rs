@@ -330,7 +330,7 @@ impl SimChannel {
         // The kernel stamps all received packets, independent of the stamps of sent ones.
         let stamps = match self.profile(lane).send_stamps {
             SendStamps::Hardware => SendStamps::Hardware,
-            SendStamps::None | SendStamps::Kernel => SendStamps::Kernel,
+            SendStamps::None | SendStamps::User | SendStamps::Kernel => SendStamps::Kernel,
         };
         self.clock.stamp(at, if cold { Stamping::User } else { self.host.stamping.under(stamps) })
     }

@@ -32,7 +32,7 @@ impl Stamping {
     /// The stamps that a lane with these settings gets.
     pub(super) fn under(self, stamps: SendStamps) -> Stamping {
         match (self, stamps) {
-            (_, SendStamps::None) => Stamping::User,
+            (_, SendStamps::None | SendStamps::User) => Stamping::User,
             (Stamping::Hardware, SendStamps::Kernel) => Stamping::Kernel,
             (given, SendStamps::Kernel | SendStamps::Hardware) => given,
         }

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use netprobe::channel::{
     Dropped, Header, Inbound, LaneId, LanePlan, OsError, Precision, SendStamps, SocketChoice, Token,
 };
-use netprobe::engine::encode;
-use netprobe::types::{Family, IpEndpoint, Sequence};
+use netprobe::types::Family;
 
 use crate::namespace::{allow_icmp_datagram_sockets, in_namespace};
 use crate::run::{FAMILIES, Run, icmp, loopback, udp, with_rights};
@@ -70,7 +69,7 @@ in_namespace! {
         let mut run = Run::open(plans.clone());
         for (lane, plan) in (0..).zip(&plans) {
             for token in 0..150 {
-                queue_echo(&mut run, token, lane, loopback(plan.family), if token % 11 == 5 { TOO_LONG } else { 8 });
+                run.queue_echo(token, lane, loopback(plan.family), if token % 11 == 5 { TOO_LONG } else { 8 });
             }
             run.submit();
             (0..4).for_each(|_| run.receive());
@@ -99,7 +98,7 @@ in_namespace! {
         for (lane, plan) in (0..).zip(&plans) {
             let is_reply = |item: &Inbound| matches!(item, Inbound::Datagram(_));
             for round in 0..3 {
-                (0..200).for_each(|token| queue_echo(&mut run, token, lane, loopback(plan.family), 8));
+                (0..200).for_each(|token| run.queue_echo(token, lane, loopback(plan.family), 8));
                 run.submit();
                 let mut reported = 0;
                 for (number, _) in (0..200).enumerate() {
@@ -120,7 +119,7 @@ in_namespace! {
 
     fn packets_of_one_call_have_times_that_follow_each_other() {
         let mut run = Run::open(vec![icmp(Family::V4, SocketChoice::Raw)]);
-        (0..64).for_each(|token| queue_echo(&mut run, token, 0, loopback(Family::V4), 8));
+        (0..64).for_each(|token| run.queue_echo(token, 0, loopback(Family::V4), 8));
         let before = run.channel.now();
         run.submit();
         let after = run.channel.now();
@@ -140,7 +139,7 @@ in_namespace! {
                 allow_icmp_datagram_sockets();
                 with_rights(|| {
                     let mut run = Run::open(vec![LanePlan { receive_buffer: Some(1), ..icmp(family, choice) }]);
-                    (0..200).for_each(|token| queue_echo(&mut run, token, 0, loopback(family), 500));
+                    (0..200).for_each(|token| run.queue_echo(token, 0, loopback(family), 500));
                     run.submit();
                     (0..4).for_each(|_| run.receive());
 // Drops are reported with the next datagram that fits.
@@ -160,10 +159,4 @@ in_namespace! {
             }
         }
     }
-}
-
-fn queue_echo(run: &mut Run, token: u64, lane: u16, to: IpEndpoint, payload: usize) {
-    let mut octets = Vec::new();
-    encode::echo_request(&run.profile(lane), Sequence::new(token as u16), &vec![0; payload], None, &mut octets);
-    run.queue(token, lane, to, Header::default(), &octets);
 }

@@ -117,6 +117,13 @@ impl Run {
         self.submit();
     }
 
+    /// Adds an echo request with this many octets to the orders.
+    pub fn queue_echo(&mut self, token: u64, lane: u16, to: IpEndpoint, payload: usize) {
+        let mut octets = Vec::new();
+        encode::echo_request(&self.profile(lane), Sequence::new(token as u16), &vec![0; payload], None, &mut octets);
+        self.queue(token, lane, to, Header::default(), &octets);
+    }
+
     /// Sends an echo request over an ICMP lane, or just the payload over a UDP lane.
     pub fn probe(&mut self, token: u64, lane: u16, to: IpEndpoint, payload: &[u8]) {
         let profile = self.profile(lane);

@@ -49,6 +49,44 @@ in_namespace! {
         panic!("no stamp of arrival in {PATIENCE} packets");
     }
 
+    fn each_packet_that_leaves_in_a_call_of_its_own_leaves_before_it_arrives_and_after_the_one_before() {
+        let lanes = FAMILIES.map(|family| LanePlan {
+            send_stamps: SendStamps::User,
+            ..icmp(family, SocketChoice::Raw)
+        });
+        let mut run = Run::open(lanes.to_vec());
+        for (lane, to) in (0..).zip(FAMILIES.map(loopback)) {
+            let mut seen = 0;
+            for round in 0..PATIENCE {
+                for token in 0..8 {
+                    run.queue_echo(8 * round + token, lane, to, 8);
+                }
+                run.submit();
+                run.receive();
+                let (mut sent, mut arrived) = (Vec::new(), Vec::new());
+                for (item, _) in run.came.drain(..) {
+                    match item {
+                        Inbound::Sent(packet) => sent.push(packet.stamp.user.wall),
+                        Inbound::Datagram(reply) => arrived.push(reply.stamp.kernel),
+                        _ => {}
+                    }
+                }
+                let arrived: Vec<WallTime> = arrived.into_iter().flatten().collect();
+                // On loopback the answer is there before the next packet leaves.
+                if arrived.len() == 8 {
+                    seen += 1;
+                    for (at, left) in sent.iter().enumerate() {
+                        assert!(*left < arrived[at] && sent.get(at + 1).is_none_or(|next| arrived[at] <= *next));
+                    }
+                }
+                if seen == 10 {
+                    break;
+                }
+            }
+            assert_eq!(seen, 10, "lane {lane}");
+        }
+    }
+
     fn each_stamp_is_attributed_to_its_own_probe_though_others_are_refused() {
         let mut run = Run::open(vec![stamped(icmp(Family::V4, SocketChoice::Raw))]);
         let to = loopback(Family::V4);

@@ -265,10 +265,10 @@ impl Timestamping {
     /// The stamps it stands for at this many probes per second.
     pub fn send_stamps(self, per_second: f64) -> SendStamps {
         match self {
-            Timestamping::Auto if per_second > Timestamping::AUTO_BELOW => SendStamps::None,
+            Timestamping::Auto if per_second > Timestamping::AUTO_BELOW => SendStamps::User,
             Timestamping::Auto | Timestamping::Hardware => SendStamps::Hardware,
             Timestamping::Kernel => SendStamps::Kernel,
-            Timestamping::User => SendStamps::None,
+            Timestamping::User => SendStamps::User,
         }
     }
 }

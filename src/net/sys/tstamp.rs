@@ -72,7 +72,7 @@ impl SendStamp {
 /// The kernel's.
 pub fn enable(socket: BorrowedFd<'_>, stamps: SendStamps) -> Result<(), OsError> {
     let flags = match stamps {
-        SendStamps::None => RECEIVED,
+        SendStamps::None | SendStamps::User => RECEIVED,
         SendStamps::Kernel => RECEIVED | SENT,
         SendStamps::Hardware => RECEIVED | SENT | HARDWARE,
     };

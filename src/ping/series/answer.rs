@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Context, Series};
-use crate::channel::ErrorOrigin;
+use crate::channel::{ErrorOrigin, SendStamps};
 use crate::engine::decode::{EchoReply, IcmpError};
 use crate::engine::delay;
 use crate::engine::outcome::{MethodKind, Outcome, ProbeEvent, Refusal, Reply, Standing, State};
@@ -117,6 +117,9 @@ impl Series {
                 self.newest_replied = self.newest_replied.max(Some(id));
                 self.counts.reordered += u64::from(event.reordered);
                 if standing == Standing::First {
+                    let stamps = self.profile().map_or(SendStamps::None, |profile| profile.send_stamps);
+                    let timed = stamps == SendStamps::None || runs_to.is_some_and(|arrived| arrived.kernel.is_some());
+                    self.timed_arrivals += u64::from(timed);
                     self.counts.payload_changed += u64::from(reply.payload_changed.is_some());
                     self.counts.truncated += u64::from(reply.truncated);
                     self.counts.wrong_source += u64::from(reply.wrong_source);

@@ -94,6 +94,9 @@ pub(super) struct Series {
     /// The newest probe about which anything came back, damaged replies included.
     newest_acknowledged: Option<ProbeId>,
     delays: Delays,
+    /// First replies, without those that the kernel could have stamped and did not: it does not in the first milliseconds of a
+    /// run, and where many answers are read at once the time of reading is a bad substitute.
+    timed_arrivals: u64,
     /// Answers that wait for a stamp of their probes, in order of arrival.
     unstamped: VecDeque<Unstamped>,
     loss_runs: LossRuns,
@@ -149,6 +152,7 @@ impl Series {
             newest_answered: None,
             newest_acknowledged: None,
             delays: Delays::default(),
+            timed_arrivals: 0,
             unstamped: VecDeque::new(),
             loss_runs: LossRuns::default(),
             pipe: 0,

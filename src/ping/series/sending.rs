@@ -53,7 +53,7 @@ impl Series {
                 let in_flight = ordered.saturating_sub(number(self.newest_answered));
                 let most = match pace {
                     Pace::Unpaced => u64::MAX,
-                    Pace::Flood => flood_window(self.counts.received),
+                    Pace::Flood => flood_window(self.timed_arrivals),
                     Pace::Adaptive { .. } | Pace::Fixed(_) | Pace::Called => 1,
                 };
                 let room = in_flight < most.max(config.preload.into());

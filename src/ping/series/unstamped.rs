@@ -77,7 +77,7 @@ impl Series {
 
     /// The delay between two stamps, where no other send stamp is to come.
     pub(super) fn delay(&self, sent: &Stamp, arrived: &Stamp) -> Delay {
-        let unstamped = self.profile().is_some_and(|profile| profile.send_stamps == SendStamps::None);
+        let unstamped = self.profile().is_some_and(|profile| !profile.send_stamps.are_kernels());
         let (rtt, stamp) = match unstamped && !self.user_to_user {
             true => delay::until_arrival(sent, arrived),
             false => delay::between(sent, arrived),
@@ -88,7 +88,7 @@ impl Series {
     /// Whether a stamp of the probe is still to come that a delay up to `runs_to` could use.
     fn awaits_stamp(&self, id: ProbeId, runs_to: Option<Stamp>) -> bool {
         let wanted = self.profile().map_or(SendStamps::None, |profile| profile.send_stamps);
-        if wanted == SendStamps::None {
+        if !wanted.are_kernels() {
             return false;
         }
         let sent = self.probes.get(id).map(Probe::sent);

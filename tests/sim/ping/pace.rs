@@ -133,6 +133,14 @@ fn a_flood_without_answers_goes_at_a_hundred_a_second() {
 }
 
 #[test]
+fn a_flood_has_one_in_flight_until_the_kernel_stamps_what_arrives() {
+    let mut network = over(Link::after(ms(1)), |node| node);
+    network.cold_stamps(3);
+    let run = ping(&network, Config { count: Some(8), spec: paced(Pace::Flood), ..config() });
+    assert_eq!(run.sent_at_ms(), [0, 2, 4, 6, 8, 8, 10, 10]);
+}
+
+#[test]
 fn a_preloaded_flood_keeps_that_many_under_way() {
     let config = Config { count: Some(9), spec: paced(Pace::Flood), preload: 3, ..config() };
     let run = ping(&over(Link::after(ms(1)), |node| node), config);

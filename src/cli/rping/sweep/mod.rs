@@ -202,7 +202,8 @@ impl Rping<'_> {
         match self.timestamping() {
             Timestamping::Auto if self.args.sweep.alive || self.args.sweep.unreachable => SendStamps::None,
             asked => match asked.send_stamps(rate.unwrap_or(f64::INFINITY)) {
-                SendStamps::None => SendStamps::None,
+                SendStamps::User if asked == Timestamping::Auto => SendStamps::None,
+                unstamped @ (SendStamps::None | SendStamps::User) => unstamped,
                 // Millions of targets leave no room for the interface's stamps.
                 SendStamps::Kernel | SendStamps::Hardware => SendStamps::Kernel,
             },

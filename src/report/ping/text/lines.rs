@@ -14,9 +14,6 @@ use crate::wire::icmp::ErrorKind;
 
 impl PingText {
     pub(super) fn probe(&self, event: &ProbeEvent, streams: &mut Streams<'_>) -> io::Result<()> {
-        if self.options.flood {
-            return self.stroke(event, streams.data);
-        }
         match &event.outcome {
             Outcome::Reply(reply) => self.reply(event, reply, streams),
             Outcome::Refused(refusal) => self.refused(event, refusal, streams.data),
@@ -24,22 +21,6 @@ impl PingText {
             Outcome::Timeout(silence) => self.silence(event, silence, streams.data),
             Outcome::NotSent(failed) => self.not_sent(&event.subject, failed, streams.talk),
         }
-    }
-
-    /// An event of a flood: it takes a dot away, or writes a letter.
-    fn stroke(&self, event: &ProbeEvent, data: &mut dyn Write) -> io::Result<()> {
-        let strokes: &[u8] = match &event.outcome {
-            Outcome::Reply(Reply { bad_checksum, .. }) => {
-                data.write_all(if *bad_checksum { b"\x08C" } else { b"\x08 \x08" })?;
-                return self.bell(data);
-            }
-            Outcome::Error(error) if error.origin == ErrorOrigin::Local => b"E",
-            Outcome::Error(error) if error.kind.is_advice() => b"",
-            Outcome::Refused(_) | Outcome::Error(_) => b"\x08E",
-            Outcome::NotSent(_) => b"E",
-            Outcome::Timeout(_) => b"",
-        };
-        data.write_all(strokes)
     }
 
     fn reply(&self, event: &ProbeEvent, reply: &Reply, streams: &mut Streams<'_>) -> io::Result<()> {

@@ -1,5 +1,6 @@
 //! rping's text: ping's (iputils), byte for byte where scripts look.
 
+mod flood;
 mod lines;
 mod peer;
 mod service;
@@ -10,12 +11,13 @@ use std::fmt;
 use std::io::{self, Write};
 use std::net::IpAddr;
 
+use flood::Dots;
 use lines::Probed;
 use peer::{Peer, Zone};
 use service::SILENCE;
 pub(in crate::report) use summary::{interim, interims};
 
-use crate::engine::outcome::{MethodKind, State, Subject};
+use crate::engine::outcome::{MethodKind, Outcome, State, Subject};
 use crate::ping::{Event, Summary};
 use crate::report::{Sink, Streams, escape};
 use crate::types::{Family, WallTime};
@@ -83,6 +85,7 @@ pub struct PingText {
     /// Reverse names, escaped.
     names: HashMap<IpAddr, Box<str>>,
     headed: bool,
+    dots: Dots,
     /// Whether the meaning of silence over UDP was explained.
     silence_explained: bool,
 }
@@ -90,7 +93,7 @@ pub struct PingText {
 impl PingText {
     /// A writer that has written nothing yet.
     pub fn new(options: PingTextOptions) -> Self {
-        PingText { options, names: HashMap::new(), headed: false, silence_explained: false }
+        PingText { options, names: HashMap::new(), headed: false, dots: Dots::default(), silence_explained: false }
     }
 
     fn summary(&mut self, summary: &Summary, streams: &mut Streams<'_>) -> io::Result<()> {
@@ -188,8 +191,13 @@ impl Sink<Event> for PingText {
                 self.names.insert(*address, escape(name).into());
                 Ok(())
             }
-            Event::Sent { in_flight, .. } if options.flood && !options.quiet => {
-                if *in_flight < u64::from(options.columns) { streams.data.write_all(b".") } else { Ok(()) }
+            Event::Sent { subject, id, in_flight } if options.flood && !options.quiet => {
+                let room = *in_flight < u64::from(options.columns);
+                if room { self.dots.draw((subject.id, *id), streams.data) } else { Ok(()) }
+            }
+            Event::Probe(event) if options.flood && !options.quiet => {
+                self.dots.change(event, streams.data)?;
+                if matches!(event.outcome, Outcome::Reply(_)) { self.bell(streams.data) } else { Ok(()) }
             }
             Event::Probe(event) if !options.quiet => self.probe(event, streams),
             Event::NoAnswerYet(event) if !options.quiet => self.no_answer_yet(event, streams.data),
@@ -527,10 +535,10 @@ mod tests {
             sent(1, 1),
             Event::Probe(reply()),
             sent(2, 1),
-            Event::Probe(error()),
+            Event::Probe(ProbeEvent { id: ProbeId::new(2), ..error() }),
             Event::Probe(advice),
             sent(3, 1),
-            Event::Probe(reply_with(|reply| reply.bad_checksum = true)),
+            Event::Probe(ProbeEvent { id: ProbeId::new(3), ..reply_with(|reply| reply.bad_checksum = true) }),
             Event::Probe(local),
             Event::Probe(not_sent(OsError::ENOBUFS, None, false)),
         ];
@@ -545,7 +553,29 @@ mod tests {
         let mut events: Vec<Event> = (1..=5).map(|probe| sent(probe, probe)).collect();
         events.push(Event::Probe(ProbeEvent { id: ProbeId::new(5), ..reply() }));
         events.push(sent(6, 1));
-        assert_eq!(lines(narrow, events), "..\x08 \x08.");
+        // The third has no dot, and its answer takes none away.
+        assert_eq!(lines(narrow, events), "...");
+    }
+
+    #[test]
+    fn in_a_flood_the_dots_of_lost_probes_stay_whatever_else_arrives() {
+        let flood = PingTextOptions { flood: true, ..PingTextOptions::default() };
+        let probe = |id, event: ProbeEvent| Event::Probe(ProbeEvent { id: ProbeId::new(id), ..event });
+        let duplicate = ProbeEvent { standing: Standing::Duplicate { late: false }, ..reply() };
+        let late = ProbeEvent { standing: Standing::Late, ..reply() };
+        let events = vec![
+            sent(1, 1),
+            sent(2, 2),
+            probe(2, reply()),
+            probe(2, duplicate.clone()),
+            probe(2, duplicate),
+            probe(1, fixture::unanswered(Silence::NoAnswer)),
+            probe(1, late),
+            sent(3, 1),
+            probe(3, error()),
+            probe(3, reply()),
+        ];
+        assert_eq!(lines(flood, events), "..\x08 \x08.\x08E");
     }
 
     #[test]
