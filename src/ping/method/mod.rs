@@ -143,6 +143,8 @@ pub(super) struct Times {
 pub(super) enum AnswerTo {
     /// This one, or none.
     Only(Numbered),
+    /// This one if it left at about this time, which the answer copies from it, else none.
+    Dated(Numbered, WallTime),
     /// This one; if there never was such a probe, the newest that is open, which this is no answer to.
     OrNewest(Numbered),
     /// The newest that is open, if it comes from where the probes go: the datagram names none.

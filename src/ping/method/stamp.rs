@@ -33,7 +33,9 @@ impl DatagramMethod for Session {
 
     fn answers(&self, _cookie: &Cookie, datagram: &[u8], expected: bool) -> AnswerTo {
         match stamp::parse_reflector(datagram) {
-            Ok(packet) if expected => AnswerTo::Only(numbered(packet.sender_sequence)),
+            // Our own packet, whose number and time stand where a reflector has its own.
+            Ok(packet) if expected && is_echo(&packet) => dated(packet.sequence, packet.timestamp),
+            Ok(packet) if expected => dated(packet.sender_sequence, packet.sender_timestamp),
             _ => AnswerTo::Foreign,
         }
     }
@@ -43,10 +45,23 @@ impl DatagramMethod for Session {
     }
 
     fn judge(&self, _probe: &Probe<'_>, answer: &DatagramReply<'_>, times: Times) -> Outcome {
-        let packet = stamp::parse_reflector(answer.payload);
-        let read = packet.map(|packet| reflection(*self, &packet, times.rtt, &times.sent, &answer.stamp));
-        answer.judged(read.map(|read| Detail::Stamp(Box::new(read))).map_err(|_| ExchangeFailure::Malformed))
+        let read = match stamp::parse_reflector(answer.payload) {
+            Ok(packet) if is_echo(&packet) => Err(ExchangeFailure::Echo),
+            Ok(packet) => Ok(reflection(*self, &packet, times.rtt, &times.sent, &answer.stamp)),
+            Err(_) => Err(ExchangeFailure::Malformed),
+        };
+        answer.judged(read.map(|read| Detail::Stamp(Box::new(read))))
     }
+}
+
+/// Whether nothing was filled in where a reflector copies the sender's time: what came back is what was sent.
+fn is_echo(packet: &ReflectorPacket) -> bool {
+    packet.sender_timestamp == Timestamp::default()
+}
+
+/// The answer to the probe with this sequence number and this time in it.
+fn dated(sequence: u32, sent: Timestamp) -> AnswerTo {
+    AnswerTo::Dated(numbered(sequence), sent.wall(TimeFormat::Ntp))
 }
 
 /// The sequence number of a probe; it starts at 0 (RFC 8762 §4.2).

@@ -7,6 +7,9 @@ use crate::ping::method::{self, AnswerTo, DatagramReply, Times, push_echo};
 use crate::types::{ProbeId, WallTime};
 use crate::wire::service::Numbered;
 
+/// The most nanoseconds between the time in a probe, of its writing, and that of its leaving.
+const DATED_WITHIN: u64 = 1_000_000_000;
+
 impl Series {
     /// A probe as its method sees it.
     pub(super) fn method_probe(&self, id: ProbeId) -> method::Probe<'_> {
@@ -30,6 +33,11 @@ impl Series {
     pub(in crate::ping) fn answered_by(&self, answer: &[u8], expected: bool) -> Option<ProbeId> {
         match self.method.datagrams()?.answers(&self.cookie, answer, expected) {
             AnswerTo::Only(numbered) => self.numbered(numbered).probe(),
+            AnswerTo::Dated(numbered, at) => {
+                let id = self.numbered(numbered).probe()?;
+                let left = self.probes.get(id)?.sent().user.wall;
+                (left.as_nanos().abs_diff(at.as_nanos()) <= DATED_WITHIN).then_some(id)
+            }
             AnswerTo::OrNewest(numbered) => match self.numbered(numbered) {
                 Named::Nothing if expected => self.newest_open(),
                 named => named.probe(),

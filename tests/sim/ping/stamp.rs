@@ -1,9 +1,10 @@
 //! STAMP sessions against a reflector with every answer written out.
 
+use netprobe::engine::outcome::ExchangeFailure;
 use netprobe::ping::{Config, Counts, Method, Session, State, Wait};
 use netprobe::sim::{Change, EPOCH, Network, Node, UdpService, ip};
 use netprobe::types::{ClockError, Rtt, Ttl, WallTime};
-use netprobe::wire::stamp::{self, ErrorEstimate, ReflectorPacket, Timestamp};
+use netprobe::wire::stamp::{self, ErrorEstimate, ReflectorPacket, TimeFormat, Timestamp};
 
 use super::{Run, SECOND, TARGET, TARGET_V6, config, ms, network, ping_services, waiting};
 
@@ -15,19 +16,26 @@ fn session(network: &Network, target: &str, config: Config) -> Run {
 
 /// A reflector that answers whatever it gets with its number `theirs` for our number `ours`, and says that it took 3 ms.
 fn answer(ours: u32, theirs: u32) -> UdpService {
-    let packet = ReflectorPacket {
+    answer_with(ours, theirs, |_| ())
+}
+
+fn answer_with(ours: u32, theirs: u32, change: fn(&mut ReflectorPacket)) -> UdpService {
+    let mut packet = ReflectorPacket {
         sequence: theirs,
         timestamp: Timestamp::ntp(WallTime::from_nanos(5_003_000_000)),
         error: ErrorEstimate::UNKNOWN,
         ssid: 0,
         received: Timestamp::ntp(WallTime::from_nanos(5_000_000_000)),
         sender_sequence: ours,
-        sender_timestamp: Timestamp::default(),
+        sender_timestamp: Timestamp::ntp(EPOCH.saturating_add(SECOND * ours)),
         sender_error: ErrorEstimate::UNKNOWN,
         sender_ttl: Ttl::new(64),
     };
+    change(&mut packet);
     let mut octets = Vec::new();
     stamp::push_reflector(&packet, &mut octets);
+    // Padding, as a reflector adds that answers with as much as it may.
+    octets.extend([0xa5; 20]);
     UdpService::Answer(octets)
 }
 
@@ -120,6 +128,54 @@ fn an_answer_to_a_packet_never_sent_or_from_elsewhere_is_foreign() {
     assert_eq!(session(&network(elsewhere), TARGET, short.clone()).counts().foreign, 1);
     let echo = session(&network(|node| node.udp(PORT, UdpService::Answer(b"hello".to_vec()))), TARGET, short);
     assert_eq!(echo.counts().foreign, 1);
+}
+
+#[test]
+fn an_echo_service_is_no_reflector() {
+    for target in [TARGET, TARGET_V6] {
+        let run = session(&network(|node| node.udp(PORT, UdpService::Echo)), target, config());
+        let counts = Counts { sent: 3, refused: 3, ..run.counts() };
+        assert_eq!((run.counts(), run.counts().received, run.counts().foreign), (counts, 0, 0), "{target}");
+        let failures: Vec<_> = run.refusals().iter().map(|refusal| refusal.outcome.failure()).collect();
+        assert_eq!(failures, [Some(ExchangeFailure::Echo); 3]);
+        assert_eq!(run.summary().reflection, None);
+    }
+}
+
+#[test]
+fn an_answer_with_another_senders_time_is_foreign() {
+    let short = Config { spec: waiting(Wait::Exactly(SECOND)), ..one() };
+    let changes: [fn(&mut ReflectorPacket); 3] = [
+        |packet| packet.sender_timestamp = Timestamp::ntp(EPOCH.saturating_add(SECOND * 2)),
+        |packet| packet.sender_timestamp = Timestamp::from_bits(1),
+        |packet| packet.sender_timestamp = packet.timestamp,
+    ];
+    for change in changes {
+        let service = answer_with(0, 0, change);
+        let run = session(&network(|node| node.udp(PORT, service)), TARGET, short.clone());
+        assert_eq!((run.counts().lost, run.counts().foreign), (1, 1));
+    }
+}
+
+#[test]
+fn reflectors_may_count_by_themselves_in_either_format_and_need_not_know_their_error() {
+    let changes: [fn(&mut ReflectorPacket); 5] = [
+        |packet| packet.sequence = 77,
+        |packet| packet.error = ErrorEstimate::within(ms(5)),
+        |packet| packet.error.multiplier = 0,
+        |packet| packet.sender_error.multiplier = 0,
+        |packet| {
+            packet.error.format = TimeFormat::Ptp;
+            packet.received = Timestamp::from_bits(5 << 32);
+            packet.timestamp = Timestamp::from_bits(5 << 32 | 3_000_000);
+        },
+    ];
+    for change in changes {
+        let service = answer_with(0, 0, change);
+        let run = session(&network(|node| node.udp(PORT, service)), TARGET, one());
+        assert_eq!(run.counts(), Counts { sent: 1, received: 1, ..Counts::default() });
+        assert_eq!(run.replies()[0].reflection().expect("a reflection").reflector, Rtt::from(ms(3)));
+    }
 }
 
 #[test]
