@@ -114,10 +114,8 @@ pub struct IcmpNotice {
     pub origin: ErrorOrigin,
     /// The address that sent the ICMP message.
     pub offender: Option<IpAddr>,
-    /// ICMP type; 0 for a local error.
-    pub icmp_type: u8,
-    /// ICMP code; 0 for a local error.
-    pub icmp_code: u8,
+    /// ICMP type and code; `None` for a local error.
+    pub icmp: Option<(u8, u8)>,
     /// The errno that the kernel maps it to.
     pub error: OsError,
     /// The rest of the ICMP header as the kernel reports it: MTU, pointer, else 0.

@@ -11,5 +11,5 @@ pub use brief::Brief;
 pub use counts::{Counts, StampCounts, percent};
 pub use loss::LossRuns;
 pub use paired::{Share, more_often, signed_rank};
-pub use rtt::{RttRecorder, RttStats};
+pub use rtt::{Figures, RttRecorder, RttStats};
 pub use variation::{InterarrivalJitter, Ipdv};

@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 use crate::types::Rtt;
 
 /// A summary of the round-trip delays of one series. Nanoseconds; only answers that count (no duplicates, no late ones).
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct RttStats {
     /// The number of delays.
     pub count: u64,
@@ -36,21 +36,24 @@ impl Serialize for RttStats {
 }
 
 impl RttStats {
-    /// Its figures in milliseconds, with their names in JSON.
-    pub fn figures(&self) -> [(&'static str, f64); 8] {
-        let millis = |nanos: u64| nanos as f64 / 1e6;
+    /// Its figures.
+    pub fn figures(&self) -> Figures {
+        let millis = |nanos: u64| Some(nanos as f64 / 1e6);
         [
             ("min", millis(self.min)),
-            ("mean", self.mean / 1e6),
+            ("mean", Some(self.mean / 1e6)),
             ("median", millis(self.median)),
             ("p90", millis(self.p90)),
             ("p95", millis(self.p95)),
             ("p99", millis(self.p99)),
             ("max", millis(self.max)),
-            ("stddev", self.stddev / 1e6),
+            ("stddev", Some(self.stddev / 1e6)),
         ]
     }
 }
+
+/// Figures of delays in milliseconds, with their names in JSON; `None` where one is not known.
+pub type Figures = [(&'static str, Option<f64>); 8];
 
 /// Takes the delays of one series. Small until there are more than 64: only then a histogram is allocated, which grows
 /// with the logarithm of the largest delay (some tens of KiB) and not with their number.

@@ -3,13 +3,13 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use serde::ser::SerializeStruct;
+use serde::ser::{SerializeMap, SerializeStruct};
 use serde::{Serialize, Serializer};
 
 use crate::engine::outcome::{State, Status, Subject};
 use crate::metrics::RttStats;
 pub use crate::metrics::{Counts, StampCounts};
-use crate::types::WallTime;
+use crate::types::{Rtt, WallTime};
 
 /// Figures of a running series.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,13 +37,14 @@ pub struct Summary {
     pub status: Status,
     /// The state of the target. For ICMP and STAMP set only if it could not be probed; else `None` if no probe was decided.
     pub state: Option<State>,
-    /// Whether silent probes are put down to a limit on how often the target says that the port is closed.
-    pub rate_limited: bool,
-    /// How often the kernel repeated SYNs.
-    pub syn_retransmits: u64,
+    /// Whether silent probes are put down to a limit on how often the target reports that the port is closed; `None` for methods
+    /// that have no such reports.
+    pub rate_limited: Option<bool>,
+    /// How often the kernel repeated SYNs; `None` for methods without them.
+    pub syn_retransmits: Option<u64>,
     /// Delays of what came back over connections (from the data sent to the answer).
     pub answer: Option<RttStats>,
-    /// The figures of a STAMP reflector, once it answered.
+    /// The figures of a STAMP reflector; `None` for other methods.
     pub reflection: Option<Box<ReflectionStats>>,
     /// All hosts that answered a multicast or broadcast target, in order of first answers; empty for other targets.
     pub responders: Vec<Responder>,
@@ -65,17 +66,34 @@ pub struct Summary {
 }
 
 /// The results of a STAMP session.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ReflectionStats {
     /// Packets lost on the way there, and on the way back, up to the last answer; `None` if the reflector keeps no count of
     /// its own, or did not show that it does.
     pub lost: Option<(u64, u64)>,
-    /// How long the reflector kept packets.
-    pub reflector: RttStats,
+    /// How long the reflector kept packets, once it answered.
+    pub reflector: Option<RttStats>,
     /// Delays without that.
-    pub rtt_net: RttStats,
+    pub rtt_net: Option<RttStats>,
     /// One-way delays, where both clocks are kept in step with UTC.
     pub one_way: Option<OneWayStats>,
+}
+
+impl ReflectionStats {
+    /// Adds its keys to an object of JSON.
+    ///
+    /// # Errors
+    /// The serializer's.
+    pub fn serialize_entries<M: SerializeMap>(&self, object: &mut M) -> Result<(), M::Error> {
+        let (there, back) = self.lost.unzip();
+        object.serialize_entry("lost_there", &there)?;
+        object.serialize_entry("lost_back", &back)?;
+        object.serialize_entry("reflector_stats_ms", &self.reflector)?;
+        object.serialize_entry("rtt_net_stats_ms", &self.rtt_net)?;
+        object.serialize_entry("there_stats_ms", &self.one_way.map(|one_way| one_way.there))?;
+        object.serialize_entry("back_stats_ms", &self.one_way.map(|one_way| one_way.back))?;
+        object.serialize_entry("clock_error_ms", &self.one_way.map(|one_way| Rtt::from_nanos(one_way.error)))
+    }
 }
 
 /// One-way delays of a STAMP session, nanoseconds.

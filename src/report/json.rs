@@ -2,21 +2,33 @@
 
 use std::io::{self, Write};
 
-use serde::Serialize;
-use serde_json::ser::Formatter;
+use serde::Serializer;
+use serde::ser::SerializeMap;
+use serde_json::ser::{Compound, Formatter};
 
 use crate::types::is_visible;
 
 /// The `version` of every object about a whole run or target; it changes only with incompatible changes.
 pub(super) const VERSION: u32 = 1;
 
-/// Writes `object` and a newline.
+/// An object that is being written.
+pub(super) type Object<'a, 'w> = Compound<'a, &'w mut dyn Write, Printable>;
+
+/// Writes an object of type `kind` with the keys that `add` adds, and a newline.
 ///
 /// # Errors
 /// The writer's.
-pub(super) fn line(object: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
-    object.serialize(&mut serde_json::Serializer::with_formatter(&mut *out, Printable))?;
-    out.write_all(b"\n")
+pub(super) fn line(
+    kind: &str,
+    out: &mut dyn Write,
+    add: impl FnOnce(&mut Object<'_, '_>) -> serde_json::Result<()>,
+) -> io::Result<()> {
+    let mut serializer = serde_json::Serializer::with_formatter(out, Printable);
+    let mut object = serializer.serialize_map(None)?;
+    object.serialize_entry("type", kind)?;
+    add(&mut object)?;
+    object.end()?;
+    serializer.into_inner().write_all(b"\n")
 }
 
 /// Nanoseconds in milliseconds.
@@ -25,7 +37,7 @@ pub(super) fn millis(nanos: u64) -> f64 {
 }
 
 /// serde_json's compact form, with control and invisible characters as `\uXXXX`.
-struct Printable;
+pub(super) struct Printable;
 
 impl Formatter for Printable {
     fn write_string_fragment<W: ?Sized + Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
@@ -47,43 +59,44 @@ impl Formatter for Printable {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use serde::Serialize;
 
     use super::*;
     use crate::types::WallTime;
 
-    fn written(object: &impl Serialize) -> String {
+    /// The value of the only key of a line.
+    fn written(value: &impl Serialize) -> String {
         let mut out = Vec::new();
-        line(object, &mut out).expect("a Vec takes everything");
-        String::from_utf8(out).expect("JSON is UTF-8")
+        line("test", &mut out, |object| object.serialize_entry("key", value)).expect("a Vec takes everything");
+        let line = String::from_utf8(out).expect("JSON is UTF-8");
+        let value = line.strip_prefix(r#"{"type":"test","key":"#).and_then(|line| line.strip_suffix("}\n"));
+        value.expect("one key").to_owned()
     }
 
     #[test]
     fn times_are_utc_with_nanoseconds() {
         let time = WallTime::from_nanos(1_795_333_633_000_000_001);
-        assert_eq!(written(&time), "\"2026-11-22T07:47:13.000000001Z\"\n");
-        assert_eq!(written(&WallTime::from_nanos(u64::MAX)), "\"2554-07-21T23:34:33.709551615Z\"\n");
+        assert_eq!(written(&time), "\"2026-11-22T07:47:13.000000001Z\"");
+        assert_eq!(written(&WallTime::from_nanos(u64::MAX)), "\"2554-07-21T23:34:33.709551615Z\"");
     }
 
     #[test]
     fn durations_are_not_rounded() {
-        assert_eq!(written(&millis(23_456)), "0.023456\n");
-        assert_eq!(written(&millis(1)), "0.000001\n".replace("0.000001", "1e-6"));
-        assert_eq!(written(&millis(0)), "0.0\n");
+        assert_eq!(written(&millis(23_456)), "0.023456");
+        assert_eq!(written(&millis(1)), "1e-6");
+        assert_eq!(written(&millis(0)), "0.0");
     }
 
     #[test]
     fn control_and_invisible_characters_are_escaped() {
-        assert_eq!(
-            written(&"a b\u{1b}\u{9b}\u{202e}é\u{e0041}\""),
-            "\"a b\\u001b\\u009b\\u202eé\\udb40\\udc41\\\"\"\n"
-        );
+        assert_eq!(written(&"a b\u{1b}\u{9b}\u{202e}é\u{e0041}\""), "\"a b\\u001b\\u009b\\u202eé\\udb40\\udc41\\\"\"");
     }
 
     proptest! {
         #[test]
         fn any_string_is_printable_and_reads_back(text in any::<String>()) {
             let line = written(&text);
-            prop_assert!(line.trim_end_matches('\n').chars().all(is_visible));
+            prop_assert!(line.chars().all(is_visible));
             prop_assert_eq!(serde_json::from_str::<String>(&line).expect("JSON"), text);
         }
     }

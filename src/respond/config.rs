@@ -3,6 +3,9 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+
 use crate::channel::LaneId;
 use crate::types::{Endpoint, named};
 
@@ -41,6 +44,25 @@ pub struct Listener {
     pub service: Service,
     /// Where it listens, with its actual port.
     pub at: Endpoint,
+}
+
+impl Listener {
+    /// Adds its keys to an object of JSON.
+    ///
+    /// # Errors
+    /// The serializer's.
+    pub fn serialize_entries<M: SerializeMap>(&self, object: &mut M) -> Result<(), M::Error> {
+        object.serialize_entry("service", &self.service)?;
+        self.at.serialize_entries(["address", "port", "path"], object)
+    }
+}
+
+impl Serialize for Listener {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_map(None)?;
+        self.serialize_entries(&mut object)?;
+        object.end()
+    }
 }
 
 /// A whole run.

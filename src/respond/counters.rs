@@ -1,5 +1,7 @@
 //! Statistics of a listener: [`Counters`].
 
+use serde::ser::SerializeMap;
+
 use super::config::Service;
 
 /// Figures of one listener. Octets are those of payloads.
@@ -37,6 +39,23 @@ impl Counters {
         self.refused_source + self.refused_rate + self.refused_malformed + self.refused_full + self.refused_busy
     }
 
+    /// Adds its keys to an object of JSON, for a listener of this kind.
+    ///
+    /// # Errors
+    /// The serializer's.
+    pub fn serialize_entries<M: SerializeMap>(&self, service: Service, object: &mut M) -> Result<(), M::Error> {
+        object.serialize_entry("sessions", &self.sessions)?;
+        self.traffic(service).serialize_entries(object)?;
+        object.serialize_entry("refused", &self.refused())?;
+        object.serialize_entry("refused_source", &self.refused_source)?;
+        object.serialize_entry("refused_rate", &self.refused_rate)?;
+        object.serialize_entry("refused_malformed", &self.refused_malformed)?;
+        object.serialize_entry("refused_full", &self.refused_full)?;
+        object.serialize_entry("refused_busy", &self.refused_busy)?;
+        object.serialize_entry("send_failed", &self.send_failed)?;
+        object.serialize_entry("dropped_by_kernel", &self.dropped_by_kernel)
+    }
+
     /// What passed, as a listener of this kind counts it.
     pub fn traffic(&self, service: Service) -> Traffic {
         let packets = |count| Some(count).filter(|_| service.is_datagrams());
@@ -61,4 +80,17 @@ pub struct Traffic {
     pub sent_packets: Option<u64>,
     /// Octets sent.
     pub sent_octets: u64,
+}
+
+impl Traffic {
+    /// Adds its keys to an object of JSON.
+    ///
+    /// # Errors
+    /// The serializer's.
+    pub fn serialize_entries<M: SerializeMap>(&self, object: &mut M) -> Result<(), M::Error> {
+        object.serialize_entry("received_packets", &self.received_packets)?;
+        object.serialize_entry("received_bytes", &self.received_octets)?;
+        object.serialize_entry("sent_packets", &self.sent_packets)?;
+        object.serialize_entry("sent_bytes", &self.sent_octets)
+    }
 }

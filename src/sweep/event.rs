@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::channel::OsError;
 use crate::engine::outcome::{State, Status};
-use crate::metrics::{Brief, Counts, RttRecorder, RttStats, StampCounts};
+use crate::metrics::{Brief, Counts, Figures, RttRecorder, RttStats, StampCounts};
 use crate::types::{IpEndpoint, Rtt, WallTime};
 
 /// An event of a sweep.
@@ -85,6 +85,15 @@ impl TargetSummary {
             self.delays.iter().flatten().for_each(|&delay| recorder.record(delay));
         }
         recorder.stats().filter(|stats| stats.count == u64::from(count))
+    }
+
+    /// The figures of its delays; percentiles and deviation are those of [`stats`](Self::stats).
+    pub fn figures(&self) -> Option<Figures> {
+        let all = self.stats();
+        let (min, mean, max) = (self.rtt.min(), self.rtt.mean()?, self.rtt.max());
+        let figures = RttStats { min, mean, max, ..all.unwrap_or_default() }.figures();
+        let is_known = |name| all.is_some() || matches!(name, "min" | "mean" | "max");
+        Some(figures.map(|(name, value)| (name, value.filter(|_| is_known(name)))))
     }
 }
 

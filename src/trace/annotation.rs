@@ -6,7 +6,7 @@ use crate::types::{Family, Mtu};
 /// The mark for an answer that is neither a reply, nor a time exceeded in transit, nor a port unreachable.
 pub(crate) fn annotation(event: &ProbeEvent) -> Option<String> {
     let Outcome::Error(error) = &event.outcome else { return None };
-    let (icmp_type, code) = (error.icmp_type, error.icmp_code);
+    let (icmp_type, code) = error.icmp?;
     let mark = match (Family::of(event.responder?), icmp_type, code) {
         (Family::V4, 11, 0) | (Family::V4, 3, 3) | (Family::V6, 3, 0) | (Family::V6, 1, 4) => return None,
         (Family::V4, 3, 0 | 6 | 8 | 11) | (Family::V6, 1, 0) => "!N",

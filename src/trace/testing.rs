@@ -98,8 +98,7 @@ pub(super) fn arrival(responder: IpAddr, kind: Option<ErrorKind>, stamp: Stamp) 
     let error = |kind| IcmpError {
         origin: ErrorOrigin::Icmp,
         kind,
-        icmp_type: 3,
-        icmp_code: 0,
+        icmp: Some((3, 0)),
         info: 0,
         mtu: None,
         gateway: None,
@@ -272,7 +271,7 @@ fn inbound(back: Back, probe: &Probe, now: Now, arena: &mut Arena) -> Inbound {
         Back::Other(make) => make(arena),
         Back::Icmp(offender, icmp_type, icmp_code) => {
             let quote: &[u8] = if probe.to.port.is_none() { probe.octets.get(..8).unwrap_or_default() } else { &[] };
-            let report = report(probe, Stamp::user(now), (offender, icmp_type, icmp_code));
+            let report = report(probe, Stamp::user(now), offender, (icmp_type, icmp_code));
             Inbound::Icmp(IcmpNotice { quote: arena.push(quote), ..report })
         }
         Back::Reply(from) => {
@@ -284,7 +283,7 @@ fn inbound(back: Back, probe: &Probe, now: Now, arena: &mut Arena) -> Inbound {
 }
 
 /// An error-queue report about `probe` that quotes nothing.
-pub(super) fn report(probe: &Probe, stamp: Stamp, (offender, icmp_type, icmp_code): (IpAddr, u8, u8)) -> IcmpNotice {
+pub(super) fn report(probe: &Probe, stamp: Stamp, offender: IpAddr, icmp: (u8, u8)) -> IcmpNotice {
     IcmpNotice {
         lane: LANE,
         flow: probe.flow,
@@ -292,8 +291,7 @@ pub(super) fn report(probe: &Probe, stamp: Stamp, (offender, icmp_type, icmp_cod
         to: Some(probe.to),
         origin: ErrorOrigin::Icmp,
         offender: Some(offender),
-        icmp_type,
-        icmp_code,
+        icmp: Some(icmp),
         error: OsError::EHOSTUNREACH,
         info: 0,
         reply_ttl: Some(Ttl::new(60)),

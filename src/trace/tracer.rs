@@ -437,10 +437,10 @@ mod tests {
         for protocol in [Protocol::Icmp, Protocol::Udp] {
             let lab = play(config(profile(protocol)), |probe| {
                 let at = Stamp::user(at(ms(9)));
-                let mut never = report(probe, at, (router(99), 3, 1));
+                let mut never = report(probe, at, router(99), (3, 1));
                 never.to = never.to.map(|to| to.with_port(if to.port.is_none() { 0 } else { 9 }));
-                let mut local = report(probe, at, (router(99), 3, 1));
-                local.origin = ErrorOrigin::Local;
+                let mut local = report(probe, at, router(99), (3, 1));
+                (local.origin, local.icmp) = (ErrorOrigin::Local, None);
                 let quote = [8, 0, 0, 0, 0x43, 0x21, 0xff, 0xfe];
                 let own = probe.octets.clone();
                 vec![
@@ -503,8 +503,10 @@ mod tests {
                 if std::mem::take(&mut first) {
                     let stamp = Stamp::user(at(ms(5)));
                     let (quote, data) = (octets.clone(), octets.clone());
-                    let mut report = report(probe, stamp, (router(99), icmp_type, icmp_code));
-                    report.origin = if local { ErrorOrigin::Local } else { ErrorOrigin::Icmp };
+                    let mut report = report(probe, stamp, router(99), (icmp_type, icmp_code));
+                    if local {
+                        (report.origin, report.icmp) = (ErrorOrigin::Local, None);
+                    }
                     report.to = Some(IpEndpoint::from_address(router(98)).with_port(port));
                     report.flow = flow;
                     let from = IpEndpoint::from_address(TARGET).with_port(port);
@@ -536,7 +538,7 @@ mod tests {
                         *octet ^= damage;
                     }
                     quote.truncate(length);
-                    let report = report(probe, Stamp::user(at(ms(5))), (router(99), 11, 0));
+                    let report = report(probe, Stamp::user(at(ms(5))), router(99), (11, 0));
                     coming.push((ms(5), inbound(move |arena| {
                         Inbound::Icmp(IcmpNotice { quote: arena.push(&quote), ..report })
                     })));

@@ -5,7 +5,9 @@ use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::Port;
+use serde::ser::SerializeMap;
+
+use super::{Port, escape};
 
 /// Internet protocol version.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -112,8 +114,44 @@ impl Endpoint {
     }
 }
 
+impl Endpoint {
+    /// The path of a local socket, or `@` and its abstract name (unix(7)); `None` for a socket without a name.
+    pub fn local_name(&self) -> Option<String> {
+        let Endpoint::Unix(path) = self else { return None };
+        let path = path.to_string_lossy();
+        match path.strip_prefix('\0') {
+            Some(name) => Some(format!("@{}", escape(name))),
+            None => Some(escape(&path).into_owned()).filter(|path| !path.is_empty()),
+        }
+    }
+
+    /// Adds address, port and path under these names to an object of JSON.
+    ///
+    /// # Errors
+    /// The serializer's.
+    pub fn serialize_entries<M: SerializeMap>(&self, names: [&str; 3], object: &mut M) -> Result<(), M::Error> {
+        let [address, port, path] = names;
+        object.serialize_entry(address, &self.ip().map(|ip| ip.address))?;
+        object.serialize_entry(port, &self.ip().map(|ip| ip.port_number()))?;
+        object.serialize_entry(path, &self.local_name())
+    }
+}
+
 impl From<IpAddr> for Endpoint {
     fn from(address: IpAddr) -> Self {
         Endpoint::Ip(IpEndpoint::from_address(address))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hostile_path_is_harmless_and_an_abstract_name_is_one() {
+        let name = |path: &str| Endpoint::Unix(Path::new(path).into()).local_name();
+        assert_eq!(name("/tmp/\u{1b}[2J").as_deref(), Some(r"/tmp/\u{1b}[2J"));
+        assert_eq!(name("\0abc\0").as_deref(), Some(r"@abc\u{0}"));
+        assert_eq!(name(""), None);
     }
 }

@@ -94,7 +94,7 @@ in_namespace! {
             run.connect(token, u16::from(family == Family::V6), Endpoint::Ip(to), Header::default());
             let local = run.begun(token).local.expect("our end");
             let (report, quote) = run.report();
-            assert_eq!((report.icmp_type, report.icmp_code), kind);
+            assert_eq!(report.icmp, Some(kind));
             assert_eq!((report.token, report.to), (Some(Token::new(token)), Some(to)));
             assert_eq!((report.origin, report.offender), (ErrorOrigin::Icmp, Some(to.address)));
             assert!(report.reply_ttl.is_some());

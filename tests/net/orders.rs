@@ -33,7 +33,7 @@ in_namespace! {
             for token in 1..=3u8 {
                 let (report, quote) = run.report();
                 let kind = if family == Family::V4 { (3, 3) } else { (1, 4) };
-                assert_eq!((report.icmp_type, report.icmp_code), kind);
+                assert_eq!(report.icmp, Some(kind));
                 assert_eq!((report.origin, report.error), (ErrorOrigin::Icmp, OsError::ECONNREFUSED));
                 assert_eq!((report.offender, report.to), (Some(loopback(family).address), Some(to)));
                 assert_eq!((report.lane, report.flow, report.token), (LaneId::new(lane), 0, None));
@@ -106,7 +106,7 @@ in_namespace! {
                 assert!(!run.came.iter().any(|(item, _)| matches!(item, Inbound::Icmp(_))), "reported twice");
             } else {
                 let (report, quote) = run.report();
-                assert_eq!([report.icmp_type, report.icmp_code], kind);
+                assert_eq!(report.icmp, Some(kind.into()));
                 assert_eq!((report.to, report.error), (Some(to), OsError::EHOSTUNREACH));
                 let Transport::Echo { ident, sequence, payload, .. } = quoted::parse_icmp(to.family(), &quote) else {
                     panic!("{quote:02x?}");

@@ -16,10 +16,8 @@ pub struct IcmpError<'a> {
     pub responder: Option<IpAddr>,
     /// Where the error was found.
     pub origin: ErrorOrigin,
-    /// ICMP type.
-    pub icmp_type: u8,
-    /// ICMP code.
-    pub icmp_code: u8,
+    /// ICMP type and code; `None` for a local error.
+    pub icmp: Option<(u8, u8)>,
     /// The meaning of type and code.
     pub kind: ErrorKind,
     /// Octets 5 to 8 of the ICMP header (over an error queue, what the kernel passes on of them).
@@ -103,9 +101,9 @@ pub enum QuotedTransport<'a> {
 
 /// Reads a notice from the error queue of a lane with this profile.
 pub fn notice<'a>(profile: &Profile, notice: &IcmpNotice, octets: &'a Arena) -> IcmpError<'a> {
-    let kind = match notice.origin {
-        ErrorOrigin::Icmp => ErrorKind::of(profile.family, notice.icmp_type, notice.icmp_code),
-        ErrorOrigin::Local => local_kind(notice.error),
+    let kind = match notice.icmp {
+        Some((icmp_type, icmp_code)) => ErrorKind::of(profile.family, icmp_type, icmp_code),
+        None => local_kind(notice.error),
     };
     let stated = notice.extension.map(|span| octets.get(span)).unwrap_or_default();
     let quote = octets.get(notice.quote);
@@ -120,8 +118,7 @@ pub fn notice<'a>(profile: &Profile, notice: &IcmpNotice, octets: &'a Arena) -> 
     IcmpError {
         responder: notice.offender.filter(|_| notice.origin == ErrorOrigin::Icmp),
         origin: notice.origin,
-        icmp_type: notice.icmp_type,
-        icmp_code: notice.icmp_code,
+        icmp: notice.icmp,
         kind,
         info: notice.info,
         mtu: icmp::mtu(kind, notice.info),

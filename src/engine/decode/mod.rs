@@ -135,8 +135,7 @@ fn icmp_datagram<'a>(
         Message::Error(error) => Decoded::Error(IcmpError {
             responder: Some(responder),
             origin: ErrorOrigin::Icmp,
-            icmp_type: error.icmp_type,
-            icmp_code: error.icmp_code,
+            icmp: Some((error.icmp_type, error.icmp_code)),
             kind: error.kind,
             info: error.info,
             mtu: error.mtu(),

@@ -160,7 +160,6 @@ fn error_of(decoded: Decoded<'_>) -> IcmpError<'_> {
 }
 
 fn report_of(lane: &Profile) -> IcmpNotice {
-    let (icmp_type, icmp_code) = if lane.family == Family::V4 { (11, 0) } else { (3, 0) };
     IcmpNotice {
         lane: LaneId::new(0),
         flow: 3,
@@ -168,8 +167,7 @@ fn report_of(lane: &Profile) -> IcmpNotice {
         to: Some(IpEndpoint::from_address(target(lane.family)).with_port(PORT)),
         origin: ErrorOrigin::Icmp,
         offender: Some(router(lane.family)),
-        icmp_type,
-        icmp_code,
+        icmp: Some(if lane.family == Family::V4 { (11, 0) } else { (3, 0) }),
         error: OsError::EHOSTUNREACH,
         info: 0,
         reply_ttl: Some(Ttl::new(60)),
@@ -449,14 +447,7 @@ fn a_local_error_has_no_responder_and_the_meaning_of_its_number() {
         (OsError::ECONNREFUSED, 0, ErrorKind::Unknown, None),
     ] {
         let lane = LANES[4];
-        let local = IcmpNotice {
-            origin: ErrorOrigin::Local,
-            icmp_type: 0,
-            icmp_code: 0,
-            error: number,
-            info,
-            ..report_of(&lane)
-        };
+        let local = IcmpNotice { origin: ErrorOrigin::Local, icmp: None, error: number, info, ..report_of(&lane) };
         let error = notice(&lane, &local, &arena);
         assert_eq!((error.responder, error.origin), (None, ErrorOrigin::Local));
         assert_eq!((error.kind, error.mtu), (kind, mtu));
@@ -509,7 +500,7 @@ proptest! {
         let mut arena = Arena::default();
         let quote = arena.push(&octets);
         for extension in [None, Some(quote.part(from..to))] {
-            let any = IcmpNotice { icmp_type, icmp_code, info, quote, extension, ..report_of(&lane) };
+            let any = IcmpNotice { icmp: Some((icmp_type, icmp_code)), info, quote, extension, ..report_of(&lane) };
             let error = notice(&lane, &any, &arena);
             prop_assert_eq!(error.kind, ErrorKind::of(lane.family, icmp_type, icmp_code));
             prop_assert!(error.extension.len() <= octets.len());

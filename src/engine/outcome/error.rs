@@ -19,10 +19,8 @@ pub struct IcmpError {
     pub origin: ErrorOrigin,
     /// Its meaning.
     pub kind: ErrorKind,
-    /// ICMP type.
-    pub icmp_type: u8,
-    /// ICMP code.
-    pub icmp_code: u8,
+    /// ICMP type and code; `None` for a local error.
+    pub icmp: Option<(u8, u8)>,
     /// Octets 5 to 8 of the ICMP header: the pointer of a parameter problem.
     pub info: u32,
     /// The MTU it states.
@@ -53,8 +51,7 @@ impl From<&decode::IcmpError<'_>> for IcmpError {
         IcmpError {
             origin: error.origin,
             kind: error.kind,
-            icmp_type: error.icmp_type,
-            icmp_code: error.icmp_code,
+            icmp: error.icmp,
             info: error.info,
             mtu: error.mtu,
             gateway: error.gateway,

@@ -114,10 +114,11 @@ impl ProbeEvent {
         self.delay.map(|delay| delay.rtt)
     }
 
-    /// Type and code of an ICMP answer.
+    /// ICMP type and code of what came about the probe.
     pub fn icmp(&self) -> Option<(u8, u8)> {
         match &self.outcome {
-            Outcome::Error(error) => Some((error.icmp_type, error.icmp_code)),
+            Outcome::Error(error) => error.icmp,
+            &Outcome::Refused(Refusal::PortUnreachable { icmp_type, icmp_code }) => Some((icmp_type, icmp_code)),
             // RFC 792, RFC 4443 §4.2: echo reply.
             Outcome::Reply(Reply { detail: Detail::Echo { .. }, .. }) => Some(match Family::of(self.responder?) {
                 Family::V4 => (0, 0),

@@ -67,7 +67,7 @@ fn row(contender: &Contender, record: &Record, base: Option<&Record>, alpha: f64
         refused: contender.refused,
         ran: counts.sent > 0,
         state: summary.and_then(|summary| summary.state),
-        rate_limited: summary.is_some_and(|summary| summary.rate_limited),
+        rate_limited: summary.and_then(|summary| summary.rate_limited).unwrap_or_default(),
         answerers,
         counts,
         rtt: record.stats(),

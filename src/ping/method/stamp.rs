@@ -162,7 +162,7 @@ impl Reflections {
 
     /// The sums, once there is an answer.
     pub(in crate::ping) fn stats(&self) -> Option<ReflectionStats> {
-        let (reflector, rtt_net) = (self.reflector.stats()?, self.rtt_net.stats()?);
+        let (reflector, rtt_net) = (Some(self.reflector.stats()?), self.rtt_net.stats());
         let spreads = self.there.spread().zip(self.back.spread());
         let one_way = spreads.map(|(there, back)| OneWayStats { there, back, error: self.error });
         Some(ReflectionStats { lost: self.lost(), reflector, rtt_net, one_way })

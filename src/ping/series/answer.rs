@@ -45,12 +45,9 @@ impl Series {
         let refused = self.subject.method.has_closed_ports()
             && error.kind == ErrorKind::PortUnreachable
             && !self.is_elsewhere(error.responder);
-        let outcome = match refused {
-            true => {
-                let (icmp_type, icmp_code) = (error.icmp_type, error.icmp_code);
-                Outcome::Refused(Refusal::PortUnreachable { icmp_type, icmp_code })
-            }
-            false => Outcome::Error(Box::new(error.into())),
+        let outcome = match error.icmp.filter(|_| refused) {
+            Some((icmp_type, icmp_code)) => Outcome::Refused(Refusal::PortUnreachable { icmp_type, icmp_code }),
+            None => Outcome::Error(Box::new(error.into())),
         };
         let event = ProbeEvent {
             responder: error.responder,

@@ -8,7 +8,7 @@ use super::Series;
 use super::connection::ConnectionOrder;
 use super::waiting::count_run;
 use crate::engine::Destination;
-use crate::engine::outcome::{State, Status};
+use crate::engine::outcome::{MethodKind, State, Status};
 use crate::metrics::RttStats;
 use crate::ping::config::Config;
 use crate::ping::event::Event;
@@ -35,17 +35,18 @@ impl Series {
         let state = self.state(&counts);
         let span = self.first_sent.zip(self.last_packet);
         let duration = span.map_or(Duration::ZERO, |(first, last)| last.since(first.mono));
-        let delays = self.delays.majority();
+        let (method, delays) = (self.subject.method, self.delays.majority());
+        let reflection = self.reflections.as_ref().and_then(|all| all.stats());
         events.push_back(Event::Ended(Box::new(Summary {
             subject: Arc::clone(&self.subject),
             began: self.first_sent.map(|first| first.wall),
             counts,
             status: status(config, &counts, state),
             state,
-            rate_limited: self.is_rate_limited() && counts.lost > 0,
-            syn_retransmits: self.syn_retransmits,
+            rate_limited: method.has_closed_ports().then(|| self.is_rate_limited() && counts.lost > 0),
+            syn_retransmits: (method == MethodKind::Tcp).then_some(self.syn_retransmits),
             answer: self.exchanges.stats(),
-            reflection: self.reflections.as_ref().and_then(|all| all.stats()).map(Box::new),
+            reflection: (method == MethodKind::Stamp).then(|| Box::new(reflection.unwrap_or_default())),
             responders: self.responders.as_ref().map_or_else(Vec::new, |all| all.summary()),
             rtt: self.rtt_stats(),
             ewma: self.ewma(),

@@ -193,8 +193,7 @@ fn local_error(error: OsError, stamp: Stamp) -> IcmpError<'static> {
     IcmpError {
         responder: None,
         origin: ErrorOrigin::Local,
-        icmp_type: 0,
-        icmp_code: 0,
+        icmp: None,
         kind: decode::local_kind(error),
         info: 0,
         mtu: None,

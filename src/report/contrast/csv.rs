@@ -4,9 +4,8 @@ use std::io;
 
 use crate::ping;
 use crate::ping::contrast::{Comparison, Event, Row};
-use crate::report::json::millis;
 use crate::report::ping::interims;
-use crate::report::words::csv::{record, text};
+use crate::report::words::csv::{delays, record, text};
 use crate::report::{Sink, Streams, escape};
 
 /// The columns.
@@ -31,9 +30,9 @@ impl Sink<Event> for ContrastCsv {
     }
 }
 
-fn cells(comparison: &Comparison, row: &Row) -> [Option<String>; 22] {
-    let (counts, rtt, judged) = (&row.counts, row.rtt.as_ref(), row.difference.is_some());
-    [
+fn cells(comparison: &Comparison, row: &Row) -> impl Iterator<Item = Option<String>> {
+    let (counts, judged) = (&row.counts, row.difference.is_some());
+    let head = [
         Some(escape(&comparison.subject.target).into_owned()),
         text(comparison.subject.address),
         text(Some(row.method.name())),
@@ -46,17 +45,14 @@ fn cells(comparison: &Comparison, row: &Row) -> [Option<String>; 22] {
         text(Some(counts.refused)),
         text(Some(counts.lost)),
         text(counts.loss_pct()),
-        text(rtt.map(|rtt| millis(rtt.min))),
-        text(rtt.map(|rtt| rtt.mean / 1e6)),
-        text(rtt.map(|rtt| millis(rtt.median))),
-        text(rtt.map(|rtt| millis(rtt.p95))),
-        text(rtt.map(|rtt| millis(rtt.max))),
-        text(rtt.map(|rtt| rtt.stddev / 1e6)),
+    ];
+    let compared = [
         text(Some(row.complete).filter(|_| judged)),
         text(row.difference.map(|nanos| nanos as f64 / 1e6)),
         text(row.p),
         text(row.verdict.map(|verdict| verdict.name())),
-    ]
+    ];
+    head.into_iter().chain(delays(row.rtt.map(|rtt| rtt.figures()))).chain(compared)
 }
 
 #[cfg(test)]

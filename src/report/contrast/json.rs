@@ -1,13 +1,13 @@
 //! A comparison as JSON: the objects of every method as they come, then one `contrast` object.
 
 use std::io;
-use std::net::IpAddr;
 
-use serde::Serialize;
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
 
-use crate::metrics::RttStats;
-use crate::ping::contrast::{ALPHA, Answerer, Comparison, Event, Finding, MIN_ROUNDS, Row, Verdict};
-use crate::ping::{MethodKind, State};
+use crate::channel::SocketKind;
+use crate::ping::MethodKind;
+use crate::ping::contrast::{ALPHA, Comparison, Event, Finding, MIN_ROUNDS, Row};
 use crate::report::contrast::sentence::{notes, sentence, subject};
 use crate::report::contrast::{privilege, reason};
 use crate::report::json::{VERSION, line};
@@ -29,154 +29,105 @@ impl Sink<Event> for ContrastJson {
     fn event(&mut self, event: &Event, streams: &mut Streams<'_>) -> io::Result<()> {
         match event {
             Event::Ping(event) => self.lines.event(event, streams),
-            Event::Comparison(comparison) => line(&Object::new(comparison), streams.data),
+            Event::Comparison(all) => line("contrast", streams.data, |object| comparison(object, all)),
         }
     }
 }
 
-#[derive(Serialize)]
-struct Object<'a> {
-    #[serde(rename = "type")]
-    kind: &'static str,
-    version: u32,
-    target: &'a str,
-    address: Option<IpAddr>,
-    method: Option<&'static str>,
-    socket: Option<&'static str>,
-    port: Option<u16>,
-    source_port: Option<u16>,
-    sequence: Option<u64>,
-    time: Option<&'static str>,
-    rounds: u64,
-    rounds_excluded: u64,
-    slot_ms: f64,
-    stamp: &'static str,
-    alpha: f64,
-    min_complete_rounds: u64,
-    reference: Option<Name>,
-    methods: Vec<RowObject<'a>>,
-    findings: Vec<FindingObject>,
-    notes: Vec<String>,
-}
-
-impl<'a> Object<'a> {
-    fn new(comparison: &'a Comparison) -> Self {
-        Object {
-            kind: "contrast",
-            version: VERSION,
-            target: &comparison.subject.target,
-            address: comparison.subject.address,
-            method: None,
-            socket: None,
-            port: None,
-            source_port: None,
-            sequence: None,
-            time: None,
-            rounds: comparison.rounds,
-            rounds_excluded: 1,
-            slot_ms: comparison.slot.as_secs_f64() * 1e3,
-            stamp: "user",
-            alpha: ALPHA,
-            min_complete_rounds: MIN_ROUNDS,
-            reference: comparison.reference.and_then(|index| comparison.rows.get(index)).map(Name::of),
-            methods: comparison.rows.iter().map(RowObject::new).collect(),
-            findings: comparison.findings.iter().map(|finding| FindingObject::new(finding, comparison)).collect(),
-            notes: notes(comparison),
-        }
+fn comparison<M: SerializeMap>(object: &mut M, all: &Comparison) -> Result<(), M::Error> {
+    let findings: Vec<OfFinding<'_>> = all.findings.iter().map(|finding| OfFinding(finding, all)).collect();
+    let reference = all.reference.and_then(|index| all.rows.get(index));
+    object.serialize_entry("version", &VERSION)?;
+    object.serialize_entry("target", &all.subject.target)?;
+    object.serialize_entry("address", &all.subject.address)?;
+    for key in ["method", "socket", "port", "source_port", "sequence", "time"] {
+        object.serialize_entry(key, &())?;
     }
+    object.serialize_entry("rounds", &all.rounds)?;
+    object.serialize_entry("rounds_excluded", &1)?;
+    object.serialize_entry("slot_ms", &(all.slot.as_secs_f64() * 1e3))?;
+    object.serialize_entry("stamp", "user")?;
+    object.serialize_entry("alpha", &ALPHA)?;
+    object.serialize_entry("min_complete_rounds", &MIN_ROUNDS)?;
+    object.serialize_entry("reference", &reference.map(Name::of))?;
+    object.serialize_entry("methods", &all.rows.iter().map(OfRow).collect::<Vec<_>>())?;
+    object.serialize_entry("findings", &findings)?;
+    object.serialize_entry("notes", &notes(all))
 }
 
 /// A method; `null` where none is meant.
 #[derive(Default, Serialize)]
 struct Name {
-    method: Option<&'static str>,
-    socket: Option<&'static str>,
+    method: Option<MethodKind>,
+    socket: Option<SocketKind>,
     port: Option<u16>,
 }
 
 impl Name {
     fn of(row: &Row) -> Self {
-        Name { method: Some(row.method.name()), socket: Some(row.socket.name()), port: row.port }
+        Name { method: Some(row.method), socket: Some(row.socket), port: row.port }
+    }
+
+    fn serialize_entries<M: SerializeMap>(&self, object: &mut M) -> Result<(), M::Error> {
+        object.serialize_entry("method", &self.method)?;
+        object.serialize_entry("socket", &self.socket)?;
+        object.serialize_entry("port", &self.port)
     }
 }
 
-#[derive(Serialize)]
-struct RowObject<'a> {
-    #[serde(flatten)]
-    name: Name,
-    privilege: Option<&'static str>,
-    ran: bool,
-    reason: Option<String>,
-    state: Option<State>,
-    rate_limited: bool,
-    responders: &'a [Answerer],
-    sent: u64,
-    received: u64,
-    refused: u64,
-    unreachable: u64,
-    lost: u64,
-    pending: u64,
-    send_failed: u64,
-    loss_pct: Option<f64>,
-    rtt_stats_ms: Option<RttStats>,
-    kernel_rtt_stats_ms: Option<RttStats>,
-    complete_rounds: Option<u64>,
-    median_difference_ms: Option<f64>,
-    p_value: Option<f64>,
-    verdict: Option<&'static str>,
-}
+/// The results of one method.
+struct OfRow<'a>(&'a Row);
 
-impl<'a> RowObject<'a> {
-    fn new(row: &'a Row) -> Self {
+impl Serialize for OfRow<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let OfRow(row) = self;
         let counts = &row.counts;
-        RowObject {
-            name: Name::of(row),
-            privilege: privilege(row),
-            ran: row.ran,
-            reason: reason(row),
-            state: row.state,
-            rate_limited: row.rate_limited,
-            responders: &row.answerers,
-            sent: counts.sent,
-            received: counts.received,
-            refused: counts.refused,
-            unreachable: counts.unreachable,
-            lost: counts.lost,
-            pending: counts.pending,
-            send_failed: counts.send_failed,
-            loss_pct: counts.loss_pct(),
-            rtt_stats_ms: row.rtt,
-            kernel_rtt_stats_ms: row.rtt_kernel,
-            complete_rounds: row.difference.map(|_| row.complete),
-            median_difference_ms: row.difference.map(|nanos| nanos as f64 / 1e6),
-            p_value: row.p,
-            verdict: row.verdict.map(Verdict::name),
-        }
+        let mut object = serializer.serialize_map(None)?;
+        Name::of(row).serialize_entries(&mut object)?;
+        object.serialize_entry("privilege", &privilege(row))?;
+        object.serialize_entry("ran", &row.ran)?;
+        object.serialize_entry("reason", &reason(row))?;
+        object.serialize_entry("state", &row.state)?;
+        object.serialize_entry("rate_limited", &row.rate_limited)?;
+        object.serialize_entry("responders", &row.answerers)?;
+        object.serialize_entry("sent", &counts.sent)?;
+        object.serialize_entry("received", &counts.received)?;
+        object.serialize_entry("refused", &counts.refused)?;
+        object.serialize_entry("unreachable", &counts.unreachable)?;
+        object.serialize_entry("lost", &counts.lost)?;
+        object.serialize_entry("pending", &counts.pending)?;
+        object.serialize_entry("send_failed", &counts.send_failed)?;
+        object.serialize_entry("loss_pct", &counts.loss_pct())?;
+        object.serialize_entry("rtt_stats_ms", &row.rtt)?;
+        object.serialize_entry("kernel_rtt_stats_ms", &row.rtt_kernel)?;
+        object.serialize_entry("complete_rounds", &row.difference.map(|_| row.complete))?;
+        object.serialize_entry("median_difference_ms", &row.difference.map(|nanos| nanos as f64 / 1e6))?;
+        object.serialize_entry("p_value", &row.p)?;
+        object.serialize_entry("verdict", &row.verdict)?;
+        object.end()
     }
 }
 
-#[derive(Serialize)]
-struct FindingObject {
-    kind: &'static str,
-    #[serde(flatten)]
-    subject: Name,
-    median_difference_ms: Option<f64>,
-    message: String,
-}
+/// A finding of a comparison.
+struct OfFinding<'a>(&'a Finding, &'a Comparison);
 
-impl FindingObject {
-    fn new(finding: &Finding, comparison: &Comparison) -> Self {
-        let subject = match finding {
+impl Serialize for OfFinding<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let &OfFinding(finding, comparison) = self;
+        let name = match finding {
             Finding::IcmpBlocked { .. } | Finding::IcmpLimited { .. } => {
-                Name { method: Some(MethodKind::Icmp.name()), ..Name::default() }
+                Name { method: Some(MethodKind::Icmp), ..Name::default() }
             }
             _ => subject(finding, comparison).map(Name::of).unwrap_or_default(),
         };
-        let median_difference_ms = match finding {
-            Finding::Delay { difference, .. } => Some(*difference as f64 / 1e6),
-            _ => None,
-        };
-        FindingObject { kind: finding.name(), subject, median_difference_ms, message: sentence(finding, comparison) }
+        let difference =
+            if let Finding::Delay { difference, .. } = finding { Some(*difference as f64 / 1e6) } else { None };
+        let mut object = serializer.serialize_map(None)?;
+        object.serialize_entry("kind", finding.name())?;
+        name.serialize_entries(&mut object)?;
+        object.serialize_entry("median_difference_ms", &difference)?;
+        object.serialize_entry("message", &sentence(finding, comparison))?;
+        object.end()
     }
 }
 

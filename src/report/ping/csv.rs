@@ -4,12 +4,12 @@ use std::io;
 
 use crate::engine::outcome::{ProbeEvent, Standing};
 use crate::ping::{Event, Summary};
-use crate::report::json::millis;
 use crate::report::ping::entries;
-use crate::report::ping::json::message;
+use crate::report::ping::json::Explained;
 use crate::report::ping::text::interims;
-use crate::report::words::csv::{record, text};
+use crate::report::words::csv::{delays, record, text};
 use crate::report::{Sink, Streams, escape};
+use crate::types::Rtt;
 
 /// The columns of a row about a probe.
 const PROBE: &str = "time,target,address,method,sequence,outcome,rtt_ms,ttl,responder,error,detail\n";
@@ -57,17 +57,17 @@ fn probe(event: &ProbeEvent) -> [Option<String>; 11] {
         Some(event.subject.method.name().to_owned()),
         text(Some(event.id.get())),
         Some(event.outcome.name().to_owned()),
-        text(event.rtt().map(|rtt| millis(rtt.as_nanos()))),
+        text(event.rtt().map(Rtt::as_millis_f64)),
         text(event.reply_ttl.map(|ttl| ttl.get())),
         text(event.responder),
-        message(event),
+        Explained::of(event).map(|explained| explained.message),
         event.outcome.detail().and_then(|detail| entries::pairs(&detail.entries())),
     ]
 }
 
-fn target(summary: &Summary) -> [Option<String>; 15] {
-    let (subject, counts, rtt) = (&summary.subject, &summary.counts, summary.rtt.as_ref());
-    [
+fn target(summary: &Summary) -> impl Iterator<Item = Option<String>> {
+    let (subject, counts) = (&summary.subject, &summary.counts);
+    let head = [
         text(summary.began),
         Some(escape(&subject.target).into_owned()),
         text(subject.address),
@@ -76,14 +76,9 @@ fn target(summary: &Summary) -> [Option<String>; 15] {
         text(Some(counts.received)),
         text(Some(counts.lost)),
         text(counts.loss_pct()),
-        text(rtt.map(|rtt| millis(rtt.min))),
-        text(rtt.map(|rtt| rtt.mean / 1e6)),
-        text(rtt.map(|rtt| millis(rtt.median))),
-        text(rtt.map(|rtt| millis(rtt.p95))),
-        text(rtt.map(|rtt| millis(rtt.max))),
-        text(rtt.map(|rtt| rtt.stddev / 1e6)),
-        text(summary.ipdv.map(|nanos| nanos / 1e6)),
-    ]
+    ];
+    let delays = delays(summary.rtt.map(|rtt| rtt.figures()));
+    head.into_iter().chain(delays).chain([text(summary.ipdv.map(|nanos| nanos / 1e6))])
 }
 
 #[cfg(test)]

@@ -1,21 +1,18 @@
 //! rping's JSON: one object a line, for every probe and for the beginning and the end of a subject.
 
-use std::io;
+use std::io::{self, Write};
 
 use serde::ser::SerializeMap;
-use serde::{Serialize, Serializer};
 
-use crate::channel::{ErrorOrigin, SocketKind};
-use crate::engine::outcome::{
-    ExchangeFailure, IcmpError, MethodKind, NotSent, Outcome, ProbeEvent, Refusal, Reply, Silence, Subject,
-};
-use crate::ping::{Event, OneWayStats, Spread, Summary};
+use crate::channel::ErrorOrigin;
+use crate::engine::outcome::{ExchangeFailure, MethodKind, Outcome, ProbeEvent, Refusal, Reply, Silence, Subject};
+use crate::ping::{Event, Summary};
 use crate::report::json::{VERSION, line, millis};
 use crate::report::ping::entries;
 use crate::report::ping::text::interims;
 use crate::report::words::message::{Message, local_error};
 use crate::report::{Sink, Streams};
-use crate::types::{Family, Mtu, Rtt, WallTime};
+use crate::types::{Family, WallTime};
 use crate::wire::icmp::ErrorKind;
 
 /// Options of the JSON.
@@ -41,9 +38,9 @@ impl Sink<Event> for PingJson {
     fn event(&mut self, event: &Event, streams: &mut Streams<'_>) -> io::Result<()> {
         let data = &mut *streams.data;
         match event {
-            Event::Began { subject, at } if !self.options.quiet => line(&Began { subject, at: *at }, data),
-            Event::Probe(event) if !self.options.quiet => line(&Probe(event), data),
-            Event::Ended(summary) => line(&Ended(summary), data),
+            Event::Began { subject, at } if !self.options.quiet => line("start", data, |map| began(map, subject, *at)),
+            Event::Probe(event) if !self.options.quiet => probe(event, data),
+            Event::Ended(summary) => line("summary", data, |map| ended(map, summary)),
             Event::Interim(figures) => interims(figures, streams.talk),
             _ => Ok(()),
         }
@@ -55,7 +52,7 @@ fn common<M: SerializeMap>(map: &mut M, subject: &Subject, probe: Option<&ProbeE
     map.serialize_entry("target", &subject.target)?;
     map.serialize_entry("address", &subject.address)?;
     map.serialize_entry("method", &subject.method)?;
-    map.serialize_entry("socket", &subject.socket.map(SocketKind::name))?;
+    map.serialize_entry("socket", &subject.socket)?;
     // An answer may come from another port than was asked.
     map.serialize_entry("port", &probe.and_then(|probe| probe.responder_port).or(subject.port))?;
     map.serialize_entry("source_port", &probe.and_then(|probe| probe.source_port))?;
@@ -63,66 +60,47 @@ fn common<M: SerializeMap>(map: &mut M, subject: &Subject, probe: Option<&ProbeE
     map.serialize_entry("time", &probe.map(|probe| probe.sent))
 }
 
-/// An object of type `start`.
-struct Began<'a> {
-    subject: &'a Subject,
-    at: WallTime,
+fn began<M: SerializeMap>(map: &mut M, subject: &Subject, at: WallTime) -> Result<(), M::Error> {
+    map.serialize_entry("version", &VERSION)?;
+    map.serialize_entry("tool", "rping")?;
+    map.serialize_entry("target", &subject.target)?;
+    map.serialize_entry("address", &subject.address)?;
+    map.serialize_entry("source", &subject.source)?;
+    map.serialize_entry("method", &subject.method)?;
+    map.serialize_entry("method_requested", &subject.method)?;
+    map.serialize_entry("socket", &subject.socket)?;
+    map.serialize_entry("port", &subject.port)?;
+    map.serialize_entry("source_port", &())?;
+    map.serialize_entry("sequence", &())?;
+    map.serialize_entry("payload_bytes", &subject.payload_octets)?;
+    map.serialize_entry("time", &at)
 }
 
-impl Serialize for Began<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let subject = self.subject;
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("type", "start")?;
-        map.serialize_entry("version", &VERSION)?;
-        map.serialize_entry("tool", "rping")?;
-        map.serialize_entry("target", &subject.target)?;
-        map.serialize_entry("address", &subject.address)?;
-        map.serialize_entry("source", &subject.source)?;
-        map.serialize_entry("method", &subject.method)?;
-        map.serialize_entry("method_requested", &subject.method)?;
-        map.serialize_entry("socket", &subject.socket.map(SocketKind::name))?;
-        map.serialize_entry("port", &subject.port)?;
-        map.serialize_entry("source_port", &())?;
-        map.serialize_entry("sequence", &())?;
-        map.serialize_entry("payload_bytes", &subject.payload_octets)?;
-        map.serialize_entry("time", &self.at)?;
-        map.end()
-    }
-}
-
-/// An object of type `reply`, `error` or `timeout`.
-struct Probe<'a>(&'a ProbeEvent);
-
-impl Serialize for Probe<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Probe(event) = self;
-        let mut map = serializer.serialize_map(None)?;
-        let kind = match &event.outcome {
-            Outcome::Reply(_) => "reply",
-            Outcome::Timeout(_) => "timeout",
-            Outcome::Refused(_) | Outcome::Error(_) | Outcome::NotSent(_) => "error",
-        };
-        map.serialize_entry("type", kind)?;
-        common(&mut map, &event.subject, Some(event))?;
+fn probe(event: &ProbeEvent, data: &mut dyn Write) -> io::Result<()> {
+    let kind = match &event.outcome {
+        Outcome::Reply(_) => "reply",
+        Outcome::Timeout(_) => "timeout",
+        Outcome::Refused(_) | Outcome::Error(_) | Outcome::NotSent(_) => "error",
+    };
+    line(kind, data, |map| {
+        common(map, &event.subject, Some(event))?;
         match &event.outcome {
-            Outcome::Reply(answer) => reply(&mut map, event, answer)?,
-            Outcome::Timeout(silence) => timeout(&mut map, event, silence)?,
-            _ => error(&mut map, event)?,
+            Outcome::Reply(answer) => reply(map, event, answer),
+            Outcome::Timeout(silence) => timeout(map, event, silence),
+            _ => error(map, event),
         }
-        map.end()
-    }
+    })
 }
 
 fn reply<M: SerializeMap>(map: &mut M, event: &ProbeEvent, reply: &Reply) -> Result<(), M::Error> {
     let delay = event.delay.as_ref();
     map.serialize_entry("responder", &event.responder)?;
-    map.serialize_entry("rtt_ms", &delay.map(|delay| rtt(delay.rtt)))?;
-    map.serialize_entry("ttl", &event.reply_ttl.map(|ttl| ttl.get()))?;
+    map.serialize_entry("rtt_ms", &event.rtt())?;
+    map.serialize_entry("ttl", &event.reply_ttl)?;
     map.serialize_entry("bytes", &reply.octets)?;
-    map.serialize_entry("stamp", &delay.map(|delay| delay.stamp.name()))?;
-    map.serialize_entry("user_rtt_ms", &delay.map(|delay| rtt(delay.user)))?;
-    map.serialize_entry("local_queue_ms", &delay.and_then(|delay| delay.local_queue).map(rtt))?;
+    map.serialize_entry("stamp", &delay.map(|delay| delay.stamp))?;
+    map.serialize_entry("user_rtt_ms", &delay.map(|delay| delay.user))?;
+    map.serialize_entry("local_queue_ms", &delay.and_then(|delay| delay.local_queue))?;
     map.serialize_entry("state", &reply.detail.state())?;
     map.serialize_entry("duplicate", &event.standing.is_duplicate())?;
     map.serialize_entry("late", &event.standing.is_late())?;
@@ -144,92 +122,76 @@ fn timeout<M: SerializeMap>(map: &mut M, event: &ProbeEvent, silence: &Silence) 
     }
 }
 
-/// The keys of an error that depend on its kind.
-struct ErrorKeys {
-    kind: &'static str,
-    origin: &'static str,
-    icmp: Option<(u8, u8)>,
-    message: String,
-    failure: Option<ExchangeFailure>,
-}
-
-/// The sentence about a probe that brought no reply; `None` for a plain timeout.
-pub(super) fn message(event: &ProbeEvent) -> Option<String> {
-    ErrorKeys::of(event).map(|keys| keys.message)
-}
-
-impl ErrorKeys {
-    fn of(event: &ProbeEvent) -> Option<Self> {
-        match &event.outcome {
-            Outcome::Refused(refusal) => Some(ErrorKeys::refused(event, refusal)),
-            Outcome::Error(error) => Some(ErrorKeys::icmp(event, error)),
-            Outcome::NotSent(failed) => Some(ErrorKeys::not_sent(event, failed)),
-            Outcome::Reply(_) | Outcome::Timeout(_) => None,
-        }
-    }
-
-    fn icmp(event: &ProbeEvent, error: &IcmpError) -> Self {
-        let address = event.subject.address;
-        let local = error.origin == ErrorOrigin::Local;
-        let origin = match event.responder {
-            _ if local => "local",
-            Some(responder) if Some(responder) == address => "target",
-            _ => "router",
-        };
-        let family = event.responder.or(address).map_or(Family::V4, Family::of);
-        let message = match local {
-            true => local_error(error.kind).map_or_else(|| "Local error".to_owned(), |error| error.to_string()),
-            false => Message { family, error }.to_string(),
-        };
-        let icmp = Some((error.icmp_type, error.icmp_code)).filter(|_| !local);
-        ErrorKeys { kind: error.kind.name(), origin, icmp, message, failure: None }
-    }
-
-    fn refused(event: &ProbeEvent, refusal: &Refusal) -> Self {
-        let failure = refusal.failure();
-        let (kind, icmp, message) = match (refusal, failure) {
-            (&Refusal::PortUnreachable { icmp_type, icmp_code }, _) => {
-                (ErrorKind::PortUnreachable.name(), Some((icmp_type, icmp_code)), "Destination Port Unreachable")
-            }
-            (_, Some(failure)) => ("no_answer", None, failure_message(failure)),
-            (_, None) => ("refused", None, "Connection refused"),
-        };
-        let origin = if event.subject.address.is_none() { "local" } else { "target" };
-        ErrorKeys { kind, origin, icmp, message: message.to_owned(), failure }
-    }
-
-    fn not_sent(event: &ProbeEvent, failed: &NotSent) -> Self {
-        let message = match failed.error.name().filter(|_| event.subject.method != MethodKind::Icmp) {
-            Some(name) => format!("{} ({name})", failed.error),
-            None => failed.error.to_string(),
-        };
-        ErrorKeys { kind: "send_failed", origin: "local", icmp: None, message, failure: None }
-    }
-}
-
 fn error<M: SerializeMap>(map: &mut M, event: &ProbeEvent) -> Result<(), M::Error> {
-    let Some(keys) = ErrorKeys::of(event) else { return Ok(()) };
-    let (mtu, gateway) = match &event.outcome {
-        Outcome::Error(error) => (error.mtu, error.gateway),
-        Outcome::NotSent(failed) => (failed.mtu, None),
-        _ => (None, None),
+    let Some(Explained { kind, origin, message }) = Explained::of(event) else { return Ok(()) };
+    let (mtu, gateway, failure) = match &event.outcome {
+        Outcome::Error(error) => (error.mtu, error.gateway, None),
+        Outcome::NotSent(failed) => (failed.mtu, None, None),
+        Outcome::Refused(refusal) => (None, None, refusal.failure()),
+        Outcome::Reply(_) | Outcome::Timeout(_) => (None, None, None),
     };
+    let (icmp_type, icmp_code) = event.icmp().unzip();
     map.serialize_entry("responder", &event.responder)?;
-    map.serialize_entry("kind", keys.kind)?;
-    map.serialize_entry("origin", keys.origin)?;
-    map.serialize_entry("icmp_type", &keys.icmp.map(|(icmp_type, _)| icmp_type))?;
-    map.serialize_entry("icmp_code", &keys.icmp.map(|(_, icmp_code)| icmp_code))?;
-    map.serialize_entry("mtu", &mtu.map(Mtu::get))?;
+    map.serialize_entry("kind", kind)?;
+    map.serialize_entry("origin", origin)?;
+    map.serialize_entry("icmp_type", &icmp_type)?;
+    map.serialize_entry("icmp_code", &icmp_code)?;
+    map.serialize_entry("mtu", &mtu)?;
     map.serialize_entry("gateway", &gateway)?;
-    map.serialize_entry("message", &keys.message)?;
-    map.serialize_entry("rtt_ms", &event.rtt().map(rtt))?;
+    map.serialize_entry("message", &message)?;
+    map.serialize_entry("rtt_ms", &event.rtt())?;
     map.serialize_entry("state", &event.outcome.state())?;
     map.serialize_entry("duplicate", &event.standing.is_duplicate())?;
     map.serialize_entry("late", &event.standing.is_late())?;
-    if let Some(failure) = &keys.failure {
-        map.serialize_entry("answer", failure)?;
+    if let Some(failure) = failure {
+        map.serialize_entry("answer", &failure)?;
     }
     event.outcome.detail().map_or(Ok(()), |detail| entries::serialize(&detail.entries(), map))
+}
+
+/// What brought a probe no reply.
+pub(super) struct Explained {
+    kind: &'static str,
+    origin: &'static str,
+    /// The sentence about it.
+    pub message: String,
+}
+
+impl Explained {
+    /// `None` for a reply and for a plain timeout.
+    pub fn of(event: &ProbeEvent) -> Option<Self> {
+        let target = event.subject.address;
+        let (kind, origin, message) = match &event.outcome {
+            Outcome::Refused(refusal) => {
+                let origin = if target.is_some() { "target" } else { "local" };
+                let (kind, message) = match (refusal, refusal.failure()) {
+                    (Refusal::PortUnreachable { .. }, _) => {
+                        (ErrorKind::PortUnreachable.name(), "Destination Port Unreachable")
+                    }
+                    (_, Some(failure)) => ("no_answer", failure_message(failure)),
+                    (_, None) => ("refused", "Connection refused"),
+                };
+                (kind, origin, message.to_owned())
+            }
+            Outcome::Error(error) if error.origin == ErrorOrigin::Local => {
+                let message =
+                    local_error(error.kind).map_or_else(|| "Local error".to_owned(), |error| error.to_string());
+                (error.kind.name(), "local", message)
+            }
+            Outcome::Error(error) => {
+                let origin = if event.responder.is_some() && event.responder == target { "target" } else { "router" };
+                let family = event.responder.or(target).map_or(Family::V4, Family::of);
+                (error.kind.name(), origin, Message { family, error }.to_string())
+            }
+            Outcome::NotSent(failed) => {
+                let name = failed.error.name().filter(|_| event.subject.method != MethodKind::Icmp);
+                let name = name.map(|name| format!(" ({name})")).unwrap_or_default();
+                ("send_failed", "local", format!("{}{name}", failed.error))
+            }
+            Outcome::Reply(_) | Outcome::Timeout(_) => return None,
+        };
+        Some(Explained { kind, origin, message })
+    }
 }
 
 const fn failure_message(failure: ExchangeFailure) -> &'static str {
@@ -245,61 +207,32 @@ const fn failure_message(failure: ExchangeFailure) -> &'static str {
     }
 }
 
-/// An object of type `summary`.
-struct Ended<'a>(&'a Summary);
-
-impl Serialize for Ended<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Ended(summary) = self;
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("type", "summary")?;
-        map.serialize_entry("version", &VERSION)?;
-        common(&mut map, &summary.subject, None)?;
-        map.serialize_entry("state", &summary.state)?;
-        summary.counts.serialize_entries(&mut map)?;
-        map.serialize_entry("stamps", &summary.stamps)?;
-        map.serialize_entry("rtt_stats_ms", &summary.rtt)?;
-        map.serialize_entry("ipdv_ms", &summary.ipdv.map(|nanos| nanos / 1e6))?;
-        map.serialize_entry("interarrival_jitter_ms", &summary.interarrival_jitter.map(|nanos| nanos / 1e6))?;
-        map.serialize_entry("duration_ms", &millis(summary.duration))?;
-        added(&mut map, summary)?;
-        map.end()
+fn ended<M: SerializeMap>(map: &mut M, summary: &Summary) -> Result<(), M::Error> {
+    map.serialize_entry("version", &VERSION)?;
+    common(map, &summary.subject, None)?;
+    map.serialize_entry("state", &summary.state)?;
+    summary.counts.serialize_entries(map)?;
+    map.serialize_entry("stamps", &summary.stamps)?;
+    map.serialize_entry("rtt_stats_ms", &summary.rtt)?;
+    map.serialize_entry("ipdv_ms", &summary.ipdv.map(|nanos| nanos / 1e6))?;
+    map.serialize_entry("interarrival_jitter_ms", &summary.interarrival_jitter.map(|nanos| nanos / 1e6))?;
+    map.serialize_entry("duration_ms", &millis(summary.duration))?;
+    if let Some(rate_limited) = summary.rate_limited {
+        map.serialize_entry("rate_limited", &rate_limited)?;
     }
-}
-
-/// The keys that a method, an exchange or a group of responders adds to a summary.
-fn added<M: SerializeMap>(map: &mut M, summary: &Summary) -> Result<(), M::Error> {
-    let method = summary.subject.method;
-    if method.has_closed_ports() {
-        map.serialize_entry("rate_limited", &summary.rate_limited)?;
-    }
-    if method == MethodKind::Tcp {
-        map.serialize_entry("syn_retransmits", &summary.syn_retransmits)?;
+    if let Some(times) = summary.syn_retransmits {
+        map.serialize_entry("syn_retransmits", &times)?;
     }
     if let Some(exchanges) = &summary.answer {
         map.serialize_entry("answer_stats_ms", exchanges)?;
     }
-    if method == MethodKind::Stamp {
-        let stats = summary.reflection.as_deref();
-        let lost = stats.and_then(|stats| stats.lost);
-        let one_way = stats.and_then(|stats| stats.one_way.as_ref());
-        let spread = |take: fn(&OneWayStats) -> Spread| one_way.map(take);
-        map.serialize_entry("lost_there", &lost.map(|(there, _)| there))?;
-        map.serialize_entry("lost_back", &lost.map(|(_, back)| back))?;
-        map.serialize_entry("reflector_stats_ms", &stats.map(|stats| stats.reflector))?;
-        map.serialize_entry("rtt_net_stats_ms", &stats.map(|stats| stats.rtt_net))?;
-        map.serialize_entry("there_stats_ms", &spread(|one_way| one_way.there))?;
-        map.serialize_entry("back_stats_ms", &spread(|one_way| one_way.back))?;
-        map.serialize_entry("clock_error_ms", &one_way.map(|one_way| millis(one_way.error)))?;
+    if let Some(reflection) = &summary.reflection {
+        reflection.serialize_entries(map)?;
     }
     if !summary.responders.is_empty() {
         map.serialize_entry("responders", &summary.responders)?;
     }
     Ok(())
-}
-
-fn rtt(rtt: Rtt) -> f64 {
-    millis(rtt.as_nanos())
 }
 
 #[cfg(test)]
@@ -308,12 +241,12 @@ mod tests {
 
     use super::*;
     use crate::channel::OsError;
-    use crate::engine::outcome::{PayloadChange, Standing, State};
+    use crate::engine::outcome::{IcmpError, PayloadChange, Standing, State};
     use crate::ping::{Counts, Interim};
     use crate::report::fixture::{
         address, began, error, error_with, not_sent, of, reply, reply_with, subject, summary, unanswered, written,
     };
-    use crate::types::ProbeId;
+    use crate::types::{Mtu, ProbeId};
 
     const COMMON: &str = r#""target":"example.org","address":"198.51.100.9","method":"icmp","socket":"raw","port":null,"source_port":null,"sequence":1,"time":"2026-11-22T07:47:13.000001000Z""#;
 
@@ -383,7 +316,7 @@ mod tests {
         let from_target = ProbeEvent { responder: Some(address("198.51.100.9")), ..error() };
         assert!(probe(from_target).contains("\"origin\":\"target\""));
         let too_big = |error: &mut IcmpError| {
-            (error.kind, error.icmp_code, error.mtu) = (ErrorKind::TooBig, 4, Mtu::new(1400));
+            (error.kind, error.icmp, error.mtu) = (ErrorKind::TooBig, Some((3, 4)), Mtu::new(1400));
         };
         let data = probe(error_with(too_big));
         assert!(
@@ -396,7 +329,7 @@ mod tests {
     fn advice_leaves_the_state_open() {
         let gateway = Some(address("203.0.113.254"));
         let redirect = |error: &mut IcmpError| {
-            *error = IcmpError { kind: ErrorKind::Redirect, icmp_type: 5, icmp_code: 1, gateway, ..error.clone() };
+            *error = IcmpError { kind: ErrorKind::Redirect, icmp: Some((5, 1)), gateway, ..error.clone() };
         };
         let data = probe(error_with(redirect));
         assert!(data.contains("\"kind\":\"redirect\"") && data.contains("\"gateway\":\"203.0.113.254\""));
@@ -410,7 +343,7 @@ mod tests {
     fn a_local_error_has_no_icmp_type() {
         let local = error_with(|error| {
             let (origin, kind, mtu) = (ErrorOrigin::Local, ErrorKind::TooBig, Mtu::new(1500));
-            *error = IcmpError { origin, kind, mtu, icmp_type: 0, icmp_code: 0, ..error.clone() };
+            *error = IcmpError { origin, kind, mtu, icmp: None, ..error.clone() };
         });
         assert!(probe(local).contains(
             "\"responder\":null,\"kind\":\"too_big\",\"origin\":\"local\",\"icmp_type\":null,\"icmp_code\":null,\"mtu\":1500,\

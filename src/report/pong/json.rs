@@ -1,16 +1,16 @@
 //! What rpong says to programs: one object per line.
 
 use std::io;
-use std::net::IpAddr;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
 
-use crate::report::json::{VERSION, line, millis};
-use crate::report::pong::text::{local_name, write_ready};
+use crate::report::json::{VERSION, line};
+use crate::report::pong::text::write_ready;
 use crate::report::{Sink, Streams};
-use crate::respond::{Counters, Ended, Event, Figures, Listener, Session, SessionStart, Traffic};
-use crate::types::{Endpoint, Rtt, WallTime};
+use crate::respond::{Counters, Ended, Event, Figures, Listener, Session, SessionStart};
+use crate::types::Rtt;
 
 /// JSON: `start`, `session_start`, `session_end`, `interim`, `summary`, `dropped`.
 #[derive(Debug)]
@@ -28,218 +28,79 @@ impl PongJson {
 
     /// The line in place of lines that were not written because the output was not read in time.
     pub fn dropped(lines: u64) -> String {
-        serde_json::to_string(&DroppedObject { kind: "dropped", lines }).unwrap_or_default()
+        format!(r#"{{"type":"dropped","lines":{lines}}}"#)
     }
-}
 
-/// Lines that were not written.
-#[derive(Serialize)]
-struct DroppedObject {
-    #[serde(rename = "type")]
-    kind: &'static str,
-    lines: u64,
+    /// The client of a session.
+    fn client<M: SerializeMap>(&self, object: &mut M, start: &SessionStart) -> Result<(), M::Error> {
+        object.serialize_entry("session", &start.session)?;
+        if let Some(listener) = self.listeners.get(start.listener) {
+            listener.serialize_entries(object)?;
+        }
+        start.peer.serialize_entries(["peer_address", "peer_port", "peer_path"], object)?;
+        object.serialize_entry("time", &start.time)
+    }
+
+    fn end<M: SerializeMap>(&self, object: &mut M, session: &Session) -> Result<(), M::Error> {
+        let Session { start, time, duration, ended, traffic } = session;
+        let error = if let Ended::Failed(error) = ended { Some(error.to_string()) } else { None };
+        self.client(object, start)?;
+        object.serialize_entry("ended", ended)?;
+        object.serialize_entry("error", &error)?;
+        traffic.serialize_entries(object)?;
+        object.serialize_entry("duration_ms", &Rtt::from(*duration))?;
+        object.serialize_entry("ended_at", time)
+    }
 }
 
 impl Sink<Event> for PongJson {
     fn event(&mut self, event: &Event, streams: &mut Streams<'_>) -> io::Result<()> {
-        if let Event::Ready { listeners, .. } = event {
-            self.listeners = Arc::clone(listeners);
-        }
+        let data = &mut *streams.data;
         match event {
             Event::Ready { listeners, time } => {
+                self.listeners = Arc::clone(listeners);
                 write_ready(&self.program, listeners, &mut *streams.talk)?;
                 if self.quiet {
                     return Ok(());
                 }
-                let listeners = listeners.iter().map(ListenerObject::new).collect();
-                let start = StartObject { kind: "start", version: VERSION, tool: "rpong", listeners, time: *time };
-                line(&start, streams.data)
+                line("start", data, |object| {
+                    object.serialize_entry("version", &VERSION)?;
+                    object.serialize_entry("tool", "rpong")?;
+                    object.serialize_entry("listeners", &**listeners)?;
+                    object.serialize_entry("time", time)
+                })
             }
-            Event::Start(start) if !self.quiet => line(&self.client("session_start", start), streams.data),
-            Event::End(session) if !self.quiet => {
-                let Session { start, time, duration, ended, traffic } = session.as_ref();
-                let end = EndObject {
-                    client: self.client("session_end", start),
-                    ended: ended.name(),
-                    error: match ended {
-                        Ended::Failed(error) => Some(error.to_string()),
-                        _ => None,
-                    },
-                    traffic: TrafficObject::new(traffic),
-                    duration_ms: millis(Rtt::from(*duration).as_nanos()),
-                    ended_at: *time,
-                };
-                line(&end, streams.data)
-            }
+            Event::Start(start) if !self.quiet => line("session_start", data, |object| self.client(object, start)),
+            Event::End(session) if !self.quiet => line("session_end", data, |object| self.end(object, session)),
             Event::Start(_) | Event::End(_) | Event::Draining { .. } => Ok(()),
-            Event::Interim(figures) => line(&FiguresObject::new("interim", figures), streams.data),
-            Event::Summary(figures) => line(&FiguresObject::new("summary", figures), streams.data),
+            Event::Interim(figures) => line("interim", data, |object| self::figures(object, figures)),
+            Event::Summary(figures) => line("summary", data, |object| self::figures(object, figures)),
         }
     }
 }
 
-impl PongJson {
-    fn client(&self, kind: &'static str, start: &SessionStart) -> ClientObject {
-        let peer = Parts::of(&start.peer);
-        ClientObject {
-            kind,
-            session: start.session,
-            listener: self.listeners.get(start.listener).map(ListenerObject::new),
-            peer_address: peer.address,
-            peer_port: peer.port,
-            peer_path: peer.path,
-            time: start.time,
-        }
-    }
+fn figures<M: SerializeMap>(object: &mut M, figures: &Figures) -> Result<(), M::Error> {
+    let listeners: Vec<OfListener<'_>> =
+        figures.listeners.iter().map(|(at, counters)| OfListener(at, counters)).collect();
+    object.serialize_entry("version", &VERSION)?;
+    object.serialize_entry("tool", "rpong")?;
+    object.serialize_entry("duration_ms", &Rtt::from(figures.duration))?;
+    object.serialize_entry("connections", &figures.connections)?;
+    object.serialize_entry("datagram_clients", &figures.sessions)?;
+    object.serialize_entry("listeners", &listeners)?;
+    object.serialize_entry("time", &figures.time)
 }
 
-/// An endpoint, part by part.
-struct Parts {
-    address: Option<IpAddr>,
-    port: Option<u16>,
-    path: Option<String>,
-}
+/// A listener with its figures.
+struct OfListener<'a>(&'a Listener, &'a Counters);
 
-impl Parts {
-    fn of(endpoint: &Endpoint) -> Self {
-        match endpoint {
-            Endpoint::Ip(at) => Parts { address: Some(at.address), port: Some(at.port_number()), path: None },
-            // A socket without a name has no path.
-            Endpoint::Unix(path) if path.as_os_str().is_empty() => Parts { address: None, port: None, path: None },
-            Endpoint::Unix(path) => Parts { address: None, port: None, path: Some(local_name(path)) },
-        }
-    }
-}
-
-#[derive(Serialize)]
-struct StartObject {
-    #[serde(rename = "type")]
-    kind: &'static str,
-    version: u32,
-    tool: &'static str,
-    listeners: Vec<ListenerObject>,
-    time: WallTime,
-}
-
-#[derive(Serialize)]
-struct ListenerObject {
-    service: &'static str,
-    address: Option<IpAddr>,
-    port: Option<u16>,
-    path: Option<String>,
-}
-
-impl ListenerObject {
-    fn new(listener: &Listener) -> Self {
-        let Parts { address, port, path } = Parts::of(&listener.at);
-        ListenerObject { service: listener.service.name(), address, port, path }
-    }
-}
-
-#[derive(Serialize)]
-struct ClientObject {
-    #[serde(rename = "type")]
-    kind: &'static str,
-    session: u64,
-    #[serde(flatten)]
-    listener: Option<ListenerObject>,
-    peer_address: Option<IpAddr>,
-    peer_port: Option<u16>,
-    peer_path: Option<String>,
-    time: WallTime,
-}
-
-#[derive(Serialize)]
-struct EndObject {
-    #[serde(flatten)]
-    client: ClientObject,
-    ended: &'static str,
-    error: Option<String>,
-    #[serde(flatten)]
-    traffic: TrafficObject,
-    duration_ms: f64,
-    ended_at: WallTime,
-}
-
-#[derive(Serialize)]
-struct TrafficObject {
-    received_packets: Option<u64>,
-    received_bytes: u64,
-    sent_packets: Option<u64>,
-    sent_bytes: u64,
-}
-
-impl TrafficObject {
-    fn new(traffic: &Traffic) -> Self {
-        TrafficObject {
-            received_packets: traffic.received_packets,
-            received_bytes: traffic.received_octets,
-            sent_packets: traffic.sent_packets,
-            sent_bytes: traffic.sent_octets,
-        }
-    }
-}
-
-#[derive(Serialize)]
-struct FiguresObject {
-    #[serde(rename = "type")]
-    kind: &'static str,
-    version: u32,
-    tool: &'static str,
-    duration_ms: f64,
-    connections: usize,
-    datagram_clients: usize,
-    listeners: Vec<CountersObject>,
-    time: WallTime,
-}
-
-impl FiguresObject {
-    fn new(kind: &'static str, figures: &Figures) -> Self {
-        FiguresObject {
-            kind,
-            version: VERSION,
-            tool: "rpong",
-            duration_ms: millis(Rtt::from(figures.duration).as_nanos()),
-            connections: figures.connections,
-            datagram_clients: figures.sessions,
-            listeners: figures.listeners.iter().map(|(at, counters)| CountersObject::new(at, counters)).collect(),
-            time: figures.time,
-        }
-    }
-}
-
-#[derive(Serialize)]
-struct CountersObject {
-    #[serde(flatten)]
-    listener: ListenerObject,
-    sessions: u64,
-    #[serde(flatten)]
-    traffic: TrafficObject,
-    refused: u64,
-    refused_source: u64,
-    refused_rate: u64,
-    refused_malformed: u64,
-    refused_full: u64,
-    refused_busy: u64,
-    send_failed: u64,
-    dropped_by_kernel: u64,
-}
-
-impl CountersObject {
-    fn new(listener: &Listener, counters: &Counters) -> Self {
-        CountersObject {
-            listener: ListenerObject::new(listener),
-            sessions: counters.sessions,
-            traffic: TrafficObject::new(&counters.traffic(listener.service)),
-            refused: counters.refused(),
-            refused_source: counters.refused_source,
-            refused_rate: counters.refused_rate,
-            refused_malformed: counters.refused_malformed,
-            refused_full: counters.refused_full,
-            refused_busy: counters.refused_busy,
-            send_failed: counters.send_failed,
-            dropped_by_kernel: counters.dropped_by_kernel,
-        }
+impl Serialize for OfListener<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let OfListener(listener, counters) = self;
+        let mut object = serializer.serialize_map(None)?;
+        listener.serialize_entries(&mut object)?;
+        counters.serialize_entries(listener.service, &mut object)?;
+        object.end()
     }
 }
 

@@ -2,11 +2,10 @@
 
 use std::fmt;
 use std::io::{self, Write};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
-use crate::report::{Sink, Streams, escape};
+use crate::report::{Sink, Streams};
 use crate::respond::{Counters, Ended, Event, Figures, Listener, Session, SessionStart, Traffic};
 use crate::types::{Endpoint, WallTime};
 
@@ -97,18 +96,8 @@ impl fmt::Display for At<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Endpoint::Ip(endpoint) => write!(f, "{}", std::net::SocketAddr::from(*endpoint)),
-            Endpoint::Unix(path) if path.as_os_str().is_empty() => f.write_str("a socket without a name"),
-            Endpoint::Unix(path) => f.write_str(&local_name(path)),
+            Endpoint::Unix(_) => f.write_str(self.0.local_name().as_deref().unwrap_or("a socket without a name")),
         }
-    }
-}
-
-/// A local socket's path, or `@` and its abstract name (unix(7)).
-pub(in crate::report) fn local_name(path: &Path) -> String {
-    let path = path.to_string_lossy();
-    match path.strip_prefix('\0') {
-        Some(name) => format!("@{}", escape(name)),
-        None => escape(&path).into_owned(),
     }
 }
 
@@ -213,11 +202,5 @@ mod tests {
     #[test]
     fn quiet_is_the_last_figures_alone() {
         assert_eq!(output(true).0, SUMMARY);
-    }
-
-    #[test]
-    fn a_hostile_path_is_harmless_and_an_abstract_name_is_one() {
-        assert_eq!(local_name(Path::new("/tmp/\u{1b}[2J")), r"/tmp/\u{1b}[2J");
-        assert_eq!(local_name(Path::new("\0abc\0")), r"@abc\u{0}");
     }
 }

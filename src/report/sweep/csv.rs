@@ -2,9 +2,8 @@
 
 use std::io::{self, Write};
 
-use crate::report::json::millis;
 use crate::report::ping::TARGET;
-use crate::report::words::csv::{record, text};
+use crate::report::words::csv::{delays, record, text};
 use crate::report::{Sink, Streams, SweepShow, escape};
 use crate::sweep::{Event, TargetSummary};
 
@@ -37,10 +36,10 @@ impl Sink<Event> for SweepCsv {
     }
 }
 
-fn row(target: &TargetSummary) -> [Option<String>; 15] {
-    let (counts, brief, stats) = (&target.counts, Some(target.rtt).filter(|brief| brief.count() > 0), target.stats());
+fn row(target: &TargetSummary) -> impl Iterator<Item = Option<String>> {
+    let counts = &target.counts;
     let address = text(target.endpoint.map(|endpoint| endpoint.address));
-    [
+    let head = [
         text(target.began),
         target.name.as_deref().map(|name| escape(name).into_owned()).or_else(|| address.clone()),
         address,
@@ -49,14 +48,8 @@ fn row(target: &TargetSummary) -> [Option<String>; 15] {
         text(Some(counts.received)),
         text(Some(counts.lost)),
         text(counts.loss_pct()),
-        text(brief.map(|brief| millis(brief.min()))),
-        text(target.rtt.mean().map(|nanos| nanos / 1e6)),
-        text(stats.map(|stats| millis(stats.median))),
-        text(stats.map(|stats| millis(stats.p95))),
-        text(brief.map(|brief| millis(brief.max()))),
-        text(stats.map(|stats| stats.stddev / 1e6)),
-        None,
-    ]
+    ];
+    head.into_iter().chain(delays(target.figures())).chain([None])
 }
 
 #[cfg(test)]

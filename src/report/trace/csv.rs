@@ -3,17 +3,16 @@
 use std::io;
 
 use crate::engine::outcome::{NotSent, Outcome, ProbeEvent};
-use crate::report::json::millis;
 use crate::report::trace::TraceView;
 use crate::report::trace::options::TraceTextOptions;
 use crate::report::trace::table;
 use crate::report::trace::text::{interim, send_failure};
-use crate::report::words::csv::record;
+use crate::report::words::csv::{delays, record, text};
 use crate::report::words::message::Message;
 use crate::report::{Sink, Streams, escape};
 use crate::trace::watch::{Report, ReportHop};
 use crate::trace::{Event, Hop, HopProbe, Responder};
-use crate::types::{Family, Ttl};
+use crate::types::{Family, Rtt, Ttl};
 
 const PROBES: &str = "time,target,address,method,flow,ttl,probe,outcome,rtt_ms,responder,name,error\n";
 const HOPS: &str = "time,target,address,method,flow,ttl,sent,received,unanswered,unanswered_pct,unanswered_persists,last_ms,\
@@ -75,16 +74,16 @@ fn row(
 ) -> [Option<String>; 12] {
     let subject = &event.subject;
     [
-        Some(event.sent.to_string()),
+        text(Some(event.sent)),
         Some(escape(&subject.target).into_owned()),
-        subject.address.map(|address| address.to_string()),
+        text(subject.address),
         Some(subject.method.name().to_owned()),
-        event.flow.map(|flow| flow.to_string()),
-        ttl.map(|ttl| ttl.get().to_string()),
-        number.map(|number| number.to_string()),
+        text(event.flow),
+        text(ttl),
+        text(number),
         Some(event.outcome.name().to_owned()),
-        event.rtt().map(|rtt| millis(rtt.as_nanos()).to_string()),
-        event.responder.map(|address| address.to_string()),
+        text(event.rtt().map(Rtt::as_millis_f64)),
+        text(event.responder),
         responder.and_then(|responder| responder.name.as_deref()).map(|name| escape(name).into_owned()),
         failure(event),
     ]
@@ -99,33 +98,28 @@ fn failure(event: &ProbeEvent) -> Option<String> {
     }
 }
 
-fn hop_row(report: &Report, hop: &ReportHop) -> [Option<String>; 20] {
-    let (subject, stats) = (&report.began.subject, hop.stats.as_ref());
+fn hop_row(report: &Report, hop: &ReportHop) -> impl Iterator<Item = Option<String>> {
+    let subject = &report.began.subject;
     let newest = hop.responders.first().map(|first| &first.responder);
-    let nanos = |nanos: Option<u64>| nanos.map(|nanos| millis(nanos).to_string());
-    let mean = |nanos: Option<f64>| nanos.map(|nanos| (nanos / 1e6).to_string());
-    [
-        Some(report.began.time.to_string()),
+    let head = [
+        text(Some(report.began.time)),
         Some(escape(&subject.target).into_owned()),
-        subject.address.map(|address| address.to_string()),
+        text(subject.address),
         Some(subject.method.name().to_owned()),
-        subject.flow.map(|flow| flow.to_string()),
-        Some(hop.ttl.get().to_string()),
-        Some(hop.sent.to_string()),
-        Some(hop.received.to_string()),
-        Some(hop.unanswered.to_string()),
-        hop.unanswered_pct().map(|percent| percent.to_string()),
-        hop.persists.map(|persists| persists.to_string()),
-        nanos(hop.last.map(|rtt| rtt.as_nanos())),
-        nanos(stats.map(|stats| stats.min)),
-        mean(stats.map(|stats| stats.mean)),
-        nanos(stats.map(|stats| stats.median)),
-        nanos(stats.map(|stats| stats.p95)),
-        nanos(stats.map(|stats| stats.max)),
-        mean(stats.map(|stats| stats.stddev)),
-        newest.map(|responder| responder.address.to_string()),
+        text(subject.flow),
+        text(Some(hop.ttl)),
+        text(Some(hop.sent)),
+        text(Some(hop.received)),
+        text(Some(hop.unanswered)),
+        text(hop.unanswered_pct()),
+        text(hop.persists),
+        text(hop.last.map(Rtt::as_millis_f64)),
+    ];
+    let responder = [
+        text(newest.map(|responder| responder.address)),
         newest.and_then(|responder| responder.name.as_deref()).map(|name| escape(name).into_owned()),
-    ]
+    ];
+    head.into_iter().chain(delays(hop.stats.map(|stats| stats.figures()))).chain(responder)
 }
 
 #[cfg(test)]

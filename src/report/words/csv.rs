@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use crate::metrics::Figures;
+
 /// Writes one record: fields with commas, quotes or line breaks between quotes, absent ones empty, a line feed at the end.
 ///
 /// # Errors
@@ -17,6 +19,13 @@ pub(in crate::report) fn record(
 /// The text of a field; an absent value is an empty field.
 pub(in crate::report) fn text(value: Option<impl ToString>) -> Option<String> {
     value.map(|value| value.to_string())
+}
+
+/// The fields of `min_ms,mean_ms,median_ms,p95_ms,max_ms,stddev_ms`.
+pub(in crate::report) fn delays(figures: Option<Figures>) -> [Option<String>; 6] {
+    let figures = figures.unwrap_or_default();
+    let value = |name| figures.iter().find(|(known, _)| *known == name).and_then(|(_, value)| *value);
+    ["min", "mean", "median", "p95", "max", "stddev"].map(|name| text(value(name)))
 }
 
 fn quoted(field: String) -> String {

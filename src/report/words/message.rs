@@ -25,8 +25,8 @@ impl fmt::Display for Message<'_> {
 
 /// RFC 792, RFC 1122 §3.2.2.1, RFC 1812 §5.2.7.1.
 fn icmp(f: &mut fmt::Formatter<'_>, error: &IcmpError) -> fmt::Result {
-    let code = error.icmp_code;
-    let sentence = match (error.icmp_type, code) {
+    let (icmp_type, code) = error.icmp.unwrap_or_default();
+    let sentence = match (icmp_type, code) {
         (3, 0) => "Destination Net Unreachable",
         (3, 1) => "Destination Host Unreachable",
         (3, 2) => "Destination Protocol Unreachable",
@@ -45,7 +45,7 @@ fn icmp(f: &mut fmt::Formatter<'_>, error: &IcmpError) -> fmt::Result {
         (3, 15) => "Precedence Cutoff",
         (3, _) => return write!(f, "Dest Unreachable, Bad Code: {code}"),
         (4, _) => "Source Quench",
-        (5, _) => return redirect(f, error),
+        (5, _) => return redirect(f, code, error.gateway),
         (11, 0) => "Time to live exceeded",
         (11, 1) => "Frag reassembly time exceeded",
         (11, _) => return write!(f, "Time exceeded, Bad Code: {code}"),
@@ -55,15 +55,15 @@ fn icmp(f: &mut fmt::Formatter<'_>, error: &IcmpError) -> fmt::Result {
     f.write_str(sentence)
 }
 
-fn redirect(f: &mut fmt::Formatter<'_>, error: &IcmpError) -> fmt::Result {
-    match error.icmp_code {
+fn redirect(f: &mut fmt::Formatter<'_>, code: u8, gateway: Option<IpAddr>) -> fmt::Result {
+    match code {
         0 => f.write_str("Redirect Network")?,
         1 => f.write_str("Redirect Host")?,
         2 => f.write_str("Redirect Type of Service and Network")?,
         3 => f.write_str("Redirect Type of Service and Host")?,
         code => write!(f, "Redirect, Bad Code: {code}")?,
     }
-    next_hop(f, error.gateway)
+    next_hop(f, gateway)
 }
 
 fn next_hop(f: &mut fmt::Formatter<'_>, gateway: Option<IpAddr>) -> fmt::Result {
@@ -75,8 +75,8 @@ fn next_hop(f: &mut fmt::Formatter<'_>, gateway: Option<IpAddr>) -> fmt::Result 
 
 /// RFC 4443 §3; Redirect: RFC 4861 §4.5.
 fn icmpv6(f: &mut fmt::Formatter<'_>, error: &IcmpError) -> fmt::Result {
-    let (code, info) = (error.icmp_code, error.info);
-    match (error.icmp_type, code) {
+    let ((icmp_type, code), info) = (error.icmp.unwrap_or_default(), error.info);
+    match (icmp_type, code) {
         (1, _) => {
             f.write_str("Destination unreachable: ")?;
             match code {
@@ -135,8 +135,7 @@ mod tests {
 
     fn said(family: Family, icmp_type: u8, icmp_code: u8) -> String {
         let error = IcmpError {
-            icmp_type,
-            icmp_code,
+            icmp: Some((icmp_type, icmp_code)),
             info: 0x0000_0516,
             mtu: Mtu::new(1302),
             gateway: Some(fixture::address("192.0.2.254")),
@@ -212,7 +211,7 @@ mod tests {
     #[test]
     fn the_pointer_is_one_octet_whichever_way_the_error_came() {
         let said = |info| {
-            let error = IcmpError { icmp_type: 12, icmp_code: 0, info, ..fixture::icmp_error() };
+            let error = IcmpError { icmp: Some((12, 0)), info, ..fixture::icmp_error() };
             Message { family: Family::V4, error: &error }.to_string()
         };
         assert_eq!(said(0x1400_0000), "Parameter problem: pointer = 20");
@@ -223,9 +222,9 @@ mod tests {
 
     #[test]
     fn an_mtu_or_gateway_that_is_not_stated_is_not_invented() {
-        let error = IcmpError { icmp_type: 3, icmp_code: 4, mtu: None, ..fixture::icmp_error() };
+        let error = IcmpError { icmp: Some((3, 4)), mtu: None, ..fixture::icmp_error() };
         assert_eq!(Message { family: Family::V4, error: &error }.to_string(), "Frag needed and DF set (mtu = 0)");
-        let error = IcmpError { icmp_type: 5, icmp_code: 1, gateway: None, ..fixture::icmp_error() };
+        let error = IcmpError { icmp: Some((5, 1)), gateway: None, ..fixture::icmp_error() };
         assert_eq!(Message { family: Family::V4, error: &error }.to_string(), "Redirect Host");
     }
 }

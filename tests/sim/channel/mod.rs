@@ -260,10 +260,11 @@ impl From<&IcmpError<'_>> for Failed {
             }
             _ => (None, None, 0),
         };
+        let (icmp_type, icmp_code) = error.icmp.expect("no local error");
         Failed {
             responder: error.responder,
-            icmp_type: error.icmp_type,
-            icmp_code: error.icmp_code,
+            icmp_type,
+            icmp_code,
             sequence,
             port,
             quoted,

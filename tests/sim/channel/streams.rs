@@ -112,7 +112,7 @@ fn a_syn_that_expires_is_reported_under_its_token() {
     let token = rig.connect(TCP, with_ttl(1));
     let seen = rig.answers(ms(30_000));
     let [Seen { inbound: Inbound::Icmp(report), at, octets, .. }] = &seen[..] else { panic!("{seen:?}") };
-    assert_eq!((*at, report.token, report.icmp_type), (ms(4), Some(token), 11));
+    assert_eq!((*at, report.token, report.icmp), (ms(4), Some(token), Some((11, 0))));
     assert_eq!(report.offender, Some(ip(ROUTERS[0])));
     assert_eq!(octets[2..4], TCP.to_be_bytes());
 }

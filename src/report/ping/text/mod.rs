@@ -314,7 +314,7 @@ mod tests {
     fn a_link_local_target_keeps_its_zone() {
         let target = Subject { zone: Some(2), numeric: true, ..subject("fe80::9%eth0", "fe80::9") };
         let answer = || ProbeEvent { responder: Some(address("fe80::9")), ..reply() };
-        let router = error_with(|error| (error.icmp_type, error.icmp_code) = (1, 3));
+        let router = error_with(|error| error.icmp = Some((1, 3)));
         let router = ProbeEvent { responder: Some(address("2001:db8::1")), ..router };
         let events = [began(target.clone()), of(&target, answer()), of(&target, router)];
         let (data, _) = text(PingTextOptions::default(), &events);
@@ -433,10 +433,10 @@ mod tests {
     fn advice_has_pings_colon_and_names_the_gateway() {
         let gateway = Some(address("203.0.113.254"));
         let redirect = error_with(|error| {
-            *error = IcmpError { kind: ErrorKind::Redirect, icmp_type: 5, icmp_code: 1, gateway, ..error.clone() };
+            *error = IcmpError { kind: ErrorKind::Redirect, icmp: Some((5, 1)), gateway, ..error.clone() };
         });
         let quench = error_with(|error| {
-            *error = IcmpError { kind: ErrorKind::SourceQuench, icmp_type: 4, icmp_code: 0, ..error.clone() };
+            *error = IcmpError { kind: ErrorKind::SourceQuench, icmp: Some((4, 0)), ..error.clone() };
         });
         assert_eq!(
             lines(PingTextOptions::default(), vec![Event::Probe(redirect), Event::Probe(quench)]),
@@ -530,7 +530,7 @@ mod tests {
     fn flood_is_dots_and_backspaces() {
         let flood = PingTextOptions { flood: true, ..PingTextOptions::default() };
         let local = error_with(|error| error.origin = ErrorOrigin::Local);
-        let advice = error_with(|error| (error.kind, error.icmp_type) = (ErrorKind::Redirect, 5));
+        let advice = error_with(|error| (error.kind, error.icmp) = (ErrorKind::Redirect, Some((5, 1))));
         let events = vec![
             sent(1, 1),
             Event::Probe(reply()),

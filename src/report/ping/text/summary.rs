@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use crate::engine::outcome::{MethodKind, Subject};
 use crate::metrics::RttStats;
-use crate::ping::{Counts, Interim, Summary};
+use crate::ping::{Counts, Interim, ReflectionStats, Summary};
 use crate::report::ping::entries::Signed;
 use crate::report::ping::text::PingTextOptions;
 use crate::report::words::number::{Millis, general};
@@ -50,14 +50,16 @@ fn more(summary: &Summary, data: &mut dyn Write) -> io::Result<()> {
     if let Some(answer) = &summary.answer {
         writeln!(data, "answer min/avg/max/mdev = {} ms", Spread(answer))?;
     }
-    if let Some(reflection) = &summary.reflection {
-        writeln!(data, "reflector min/avg/max/mdev = {} ms", Spread(&reflection.reflector))?;
-        writeln!(data, "net min/avg/max/mdev = {} ms", Spread(&reflection.rtt_net))?;
-        match reflection.lost {
+    if let Some(ReflectionStats { reflector: Some(reflector), rtt_net: Some(rtt_net), lost, one_way }) =
+        summary.reflection.as_deref()
+    {
+        writeln!(data, "reflector min/avg/max/mdev = {} ms", Spread(reflector))?;
+        writeln!(data, "net min/avg/max/mdev = {} ms", Spread(rtt_net))?;
+        match lost {
             Some((there, back)) => writeln!(data, "lost there/back = {there}/{back}")?,
             None => writeln!(data, "lost there/back = unknown (the reflector's numbers do not show it)")?,
         }
-        if let Some(one_way) = &reflection.one_way {
+        if let Some(one_way) = one_way {
             for (way, delay) in [("there", one_way.there), ("back", one_way.back)] {
                 let (min, avg, max) = (Signed(delay.min as f64), Signed(delay.mean), Signed(delay.max as f64));
                 writeln!(
@@ -173,7 +175,7 @@ fn verbose(options: &PingTextOptions, summary: &Summary, talk: &mut dyn Write) -
         (counts.pending, "pending"),
         (counts.send_failed, "not sent"),
         (counts.skipped, "skipped"),
-        (summary.syn_retransmits, "SYN retransmits"),
+        (summary.syn_retransmits.unwrap_or_default(), "SYN retransmits"),
         (counts.late, "late"),
         (counts.reordered, "reordered"),
         (counts.payload_changed, "with changed payload"),

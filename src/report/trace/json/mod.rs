@@ -5,8 +5,6 @@ mod objects;
 
 use std::io;
 
-use objects::OfRun;
-
 use crate::report::json::line;
 use crate::report::trace::options::TraceTextOptions;
 use crate::report::trace::text::{interim, send_failure};
@@ -49,10 +47,14 @@ impl Sink<Event> for TraceJson {
         match event {
             Event::Probe(event) => send_failure(program, *view, event, streams.talk),
             Event::Interim(figures) => interim(program, *view, figures, streams.talk),
-            Event::Ended(trace) => line(&OfRun { content: &**trace, method_requested }, streams.data),
-            Event::Flows(flows) => line(&OfRun { content: &**flows, method_requested }, streams.data),
+            Event::Ended(trace) => {
+                line("trace", streams.data, |object| objects::trace(object, trace, method_requested))
+            }
+            Event::Flows(flows) => {
+                line("flows", streams.data, |object| objects::flows(object, flows, method_requested))
+            }
             Event::Report(report) if report.stop_reason.is_some() => {
-                line(&OfRun { content: &**report, method_requested }, streams.data)
+                line("report", streams.data, |object| objects::report(object, report, method_requested))
             }
             Event::Report(report) => table::interim(&TraceTextOptions::default(), report, streams.talk),
             // The end repeats every hop.
