@@ -8,72 +8,70 @@ use crate::trace::{Finding, Narrowing};
 use crate::types::{Mtu, Ttl};
 
 /// What a finding says, with its evidence.
-pub(in crate::report) fn sentence(finding: &Finding) -> String {
+pub(super) fn sentence(finding: &Finding) -> String {
     match finding {
         Finding::SilentHops { first, last, next_answer } => {
             let verb = if first == last { "answers" } else { "answer" };
-            format!("{} {verb} no probe, but hop {} does", hops(*first, *last), next_answer.get())
+            format!("{} {verb} no probe, but hop {next_answer} does", hops(*first, *last))
         }
         Finding::NothingBeyond { first, last_answer: Some(last) } => {
-            format!("nothing answers from hop {} on; hop {} was the last to answer", first.get(), last.get())
+            format!("nothing answers from hop {first} on; hop {last} was the last to answer")
         }
         Finding::NothingBeyond { first, last_answer: None } => {
-            format!("nothing answers from hop {} on, and nothing before", first.get())
+            format!("nothing answers from hop {first} on, and nothing before")
         }
         Finding::RateLimited { ttl, sent, answered, later, later_sent } => format!(
-            "hop {} answered {answered} of {sent} probes, but packets pass it: the destination, hop {}, answered all \
-             {later_sent}; routers limit how many answers they give",
-            ttl.get(),
-            later.get()
+            "hop {ttl} answered {answered} of {sent} probes, but packets pass it: the destination, hop {later}, answered all \
+             {later_sent}; routers limit how many answers they give"
         ),
         Finding::Loss { ttl, first, sent, answered } => format!(
-            "the destination, hop {}, answered {answered} of {sent} probes; answers are missing from hop {} on{}",
-            ttl.get(),
-            first.get(),
+            "the destination, hop {ttl}, answered {answered} of {sent} probes; answers are missing from hop {first} on{}",
             if *sent < 20 { " (so few probes prove little)" } else { "" }
         ),
         Finding::Asymmetry { ttl, back, reply_ttl } => format!(
-            "from hop {} on the way back seems to have a different length: answers arrive with TTL {}, which means {back} hops \
-             if they started at 64, 128 or 255",
-            ttl.get(),
-            reply_ttl.get()
+            "from hop {ttl} on the way back seems to have a different length: answers arrive with TTL {reply_ttl}, which means \
+             {back} hops if they started at 64, 128 or 255"
         ),
         Finding::LatencyJump { ttl, before, before_rtt, rtt, hops } => {
-            jump(*ttl, *before, before_rtt.as_nanos(), rtt.as_nanos(), *hops)
+            let (earlier, later) = (before_rtt.as_nanos(), rtt.as_nanos());
+            format!(
+                "from hop {ttl} on a round trip takes {} ms longer: the fastest answer of hop {before} took {} ms, that of hop \
+                 {ttl} and the {} hops after it took {} ms",
+                Millis(later.saturating_sub(earlier)),
+                Millis(earlier),
+                hops.saturating_sub(1),
+                Millis(later)
+            )
         }
         Finding::MplsTunnel { first, last } => format!("{} saw the probes in an MPLS tunnel", hops(*first, *last)),
         Finding::TtlNotCounted { ttl, quoted, responder } => format!(
-            "hop {}, {responder}, quotes TTL {} instead of 1: the packet was forwarded without decrementing its TTL, as in an \
-             MPLS tunnel, or the router quotes it wrong",
-            ttl.get(),
-            quoted.get()
+            "hop {ttl}, {responder}, quotes TTL {quoted} instead of 1: the packet was forwarded without decrementing its TTL, as \
+             in an MPLS tunnel, or the router quotes it wrong"
         ),
         Finding::AdminBlock { ttl, responder } => {
-            format!("hop {}, {responder}, reports that the probes are administratively prohibited", ttl.get())
+            format!("hop {ttl}, {responder}, reports that the probes are administratively prohibited")
         }
         Finding::OtherAddress { ttl, target, responder } => {
-            format!("hop {}: {responder} answers in place of {target}", ttl.get())
+            format!("hop {ttl}: {responder} answers in place of {target}")
         }
         Finding::Loop { first, period, responder } => {
-            format!("the path goes in circles of {period} hops from hop {}, {responder}, on", first.get())
+            format!("the path goes in circles of {period} hops from hop {first}, {responder}, on")
         }
         Finding::SeveralResponders { ttl, responders } => {
-            format!("hop {} is more than one router: {}", ttl.get(), list(responders))
+            format!("hop {ttl} is more than one router: {}", list(responders))
         }
         Finding::SeveralPaths { ttl, responders } => {
-            format!("from hop {} on flows take different paths, through {}", ttl.get(), list(responders))
+            format!("from hop {ttl} on flows take different paths, through {}", list(responders))
         }
         Finding::NarrowLink { ttl, responder, mtu } => {
-            let mtu = mtu.map_or_else(|| "smaller than the probes".to_owned(), |mtu| format!("of {} bytes", mtu.get()));
-            format!("hop {}, {responder}, is in front of a link with an MTU {mtu}", ttl.get())
+            let mtu = mtu.map_or_else(|| "smaller than the probes".to_owned(), |mtu| format!("of {mtu} bytes"));
+            format!("hop {ttl}, {responder}, is in front of a link with an MTU {mtu}")
         }
-        Finding::PathMtu { mtu, .. } => format!("packets of up to {} bytes reach the destination", mtu.get()),
+        Finding::PathMtu { mtu, .. } => format!("packets of up to {mtu} bytes reach the destination"),
         Finding::MtuDrop { at, by, stated } => drop_sentence(at, *by, *stated),
         Finding::MtuBlackHole { at, echoed } => black_hole_sentence(at, *echoed),
         Finding::MtuUnclear { ttl, passed } => format!(
-            "packets of {} bytes reach hop {}; whether larger ones do is unclear, as too many answers are missing",
-            passed.get(),
-            ttl.get()
+            "packets of {passed} bytes reach hop {ttl}; whether larger ones do is unclear, as too many answers are missing"
         ),
         Finding::Unmatched { responder, answers } => {
             let plural = if *answers == 1 { "" } else { "s" };
@@ -85,28 +83,13 @@ pub(in crate::report) fn sentence(finding: &Finding) -> String {
     }
 }
 
-/// A rise of the fastest round trip from one hop to a later one, in nanoseconds, that `hops` hops have.
-fn jump(ttl: Ttl, before: Ttl, before_nanos: u64, nanos: u64, hops: usize) -> String {
-    format!(
-        "from hop {} on a round trip takes {} ms longer: the fastest answer of hop {} took {} ms, that of hop {} and the {} \
-         hops after it took {} ms",
-        ttl.get(),
-        Millis(nanos.saturating_sub(before_nanos)),
-        before.get(),
-        Millis(before_nanos),
-        ttl.get(),
-        hops.saturating_sub(1),
-        Millis(nanos)
-    )
-}
-
 /// Where a field is quoted otherwise, and what that means.
 fn change(field: Field, first: Ttl, last: Ttl, persists: bool) -> String {
     let remark = remark(field, persists);
     if persists {
-        format!("from hop {} on{remark}", first.get())
+        format!("from hop {first} on{remark}")
     } else if first == last {
-        format!("in the quote of hop {} alone{remark}", first.get())
+        format!("in the quote of hop {first} alone{remark}")
     } else {
         format!("in the quotes of {} alone{remark}", hops(first, last))
     }
@@ -118,7 +101,7 @@ fn list(responders: &[IpAddr]) -> String {
 }
 
 fn hops(first: Ttl, last: Ttl) -> String {
-    if first == last { format!("hop {}", first.get()) } else { format!("hops {} to {}", first.get(), last.get()) }
+    if first == last { format!("hop {first}") } else { format!("hops {first} to {last}") }
 }
 
 const fn field_words(field: Field) -> &'static str {
@@ -148,25 +131,27 @@ const fn remark(field: Field, persists: bool) -> &'static str {
 }
 
 /// A drop that a router reports.
-pub(in crate::report) fn drop_sentence(at: &Narrowing, by: IpAddr, stated: Option<Mtu>) -> String {
-    let from = at.from.map(|from| format!(" from {}", from.get())).unwrap_or_default();
+fn drop_sentence(at: &Narrowing, by: IpAddr, stated: Option<Mtu>) -> String {
+    let Narrowing { ttl, from, mtu, .. } = at;
+    let from = from.map(|from| format!(" from {from}")).unwrap_or_default();
     let said = match stated {
-        Some(stated) if stated == at.mtu => format!("reported by {by}"),
-        Some(stated) => format!("{by} refuses larger packets, but states {}", stated.get()),
+        Some(stated) if stated == *mtu => format!("reported by {by}"),
+        Some(stated) => format!("{by} refuses larger packets, but states {stated}"),
         None => format!("{by} refuses larger packets, but states no MTU"),
     };
-    format!("the MTU drops{from} to {} at hop {} ({said})", at.mtu.get(), at.ttl.get())
+    format!("the MTU drops{from} to {mtu} at hop {ttl} ({said})")
 }
 
 /// Packets that vanish.
-pub(in crate::report) fn black_hole_sentence(at: &Narrowing, echoed: bool) -> String {
-    let place = match at.after {
-        Some(after) if after.next() == Some(at.ttl) => format!("after hop {}", after.get()),
-        Some(after) => format!("between hop {} and hop {}", after.get(), at.ttl.get()),
-        None => format!("before hop {}", at.ttl.get()),
+fn black_hole_sentence(at: &Narrowing, echoed: bool) -> String {
+    let Narrowing { ttl, after, mtu, .. } = at;
+    let place = match after {
+        Some(after) if after.next() == Some(*ttl) => format!("after hop {after}"),
+        Some(after) => format!("between hop {after} and hop {ttl}"),
+        None => format!("before hop {ttl}"),
     };
     let echoes = if echoed { " (or the echo replies to them do on the way back)" } else { "" };
-    format!("packets above {} bytes vanish silently {place}{echoes}; smaller ones are answered", at.mtu.get())
+    format!("packets above {mtu} bytes vanish silently {place}{echoes}; smaller ones are answered")
 }
 
 /// One line for each finding.
