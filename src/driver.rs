@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::channel::{Arena, Channel, ChannelError, Control, Inbound, Inbox, Outbox, Precision};
 use crate::engine::Machine;
+use crate::types::{Now, WallTime};
 
 /// However busy the loop is, it emits `Idle` at least this often.
 const IDLE_AT_LEAST: Duration = Duration::from_millis(100);
@@ -61,15 +62,18 @@ fn run_turns<M: Machine>(
     let mut inbox = Inbox::default();
     let mut last_idle = channel.now().mono;
     loop {
-        channel.receive(&mut inbox)?;
+        let complete = channel.receive(&mut inbox)?;
         let now = channel.now();
         for inbound in inbox.items() {
             machine.handle(now, inbound, inbox.arena());
         }
         inbox.clear();
-        // Answers are handled before deadlines: one that arrived in time is not lost because we read it late.
-        if machine.poll_timeout().is_some_and(|at| at <= now.mono) {
-            machine.handle_timeout(now);
+        // Answers are handled before deadlines: one that arrived in time is not lost because we read it late. This process may
+        // have been stalled since it looked for answers, so it is not this time that decides.
+        if machine.poll_timeout().is_some_and(|at| at <= complete) {
+            let passed = now.mono.since(complete);
+            let wall = WallTime::from_nanos(now.wall.as_nanos().saturating_sub(passed.as_nanos() as u64));
+            machine.handle_timeout(Now { mono: complete, wall });
         }
         if outbox.is_empty() {
             outbox.reclaim();
@@ -104,5 +108,86 @@ fn run_turns<M: Machine>(
         if quiet {
             channel.wait(deadline, precision)?;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::channel::{Arena, Control, Inbound, LaneId, Profile};
+    use crate::types::Instant;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    fn now(seconds: u64) -> Now {
+        Now { mono: Instant::from_nanos(seconds * SECOND), wall: WallTime::from_nanos((1000 + seconds) * SECOND) }
+    }
+
+    /// A channel whose first look for answers finds none; before the second, this process was stalled for 9 s, and an answer came
+    /// in the first of them.
+    struct Stalled(u64);
+
+    impl Channel for Stalled {
+        fn profile(&self, _: LaneId) -> &Profile {
+            unreachable!("the driver reads no profile")
+        }
+
+        fn now(&self) -> Now {
+            now(if self.0 == 0 { 0 } else { 9 + self.0 })
+        }
+
+        fn submit(&mut self, _: &mut Outbox) -> Result<(), ChannelError> {
+            Ok(())
+        }
+
+        fn receive(&mut self, inbox: &mut Inbox) -> Result<Instant, ChannelError> {
+            let began = self.now().mono;
+            self.0 += 1;
+            if self.0 == 2 {
+                inbox.push(Inbound::Control(Control::Interim));
+            }
+            Ok(began)
+        }
+
+        fn wait(&mut self, _: Option<Instant>, _: Precision) -> Result<(), ChannelError> {
+            Ok(())
+        }
+    }
+
+    /// Waits 5 s for an answer, and takes note of what it learned first.
+    #[derive(Default)]
+    struct Waiting(Vec<(&'static str, Now)>);
+
+    impl Machine for Waiting {
+        type Event = ();
+
+        fn poll_orders(&mut self, _: Now, _: &mut Outbox) {}
+
+        fn handle(&mut self, now: Now, _: &Inbound, _: &Arena) {
+            self.0.push(("answer", now));
+        }
+
+        fn poll_timeout(&self) -> Option<Instant> {
+            Some(now(5).mono)
+        }
+
+        fn handle_timeout(&mut self, now: Now) {
+            self.0.push(("deadline", now));
+        }
+
+        fn poll_event(&mut self) -> Option<()> {
+            None
+        }
+
+        fn is_finished(&self) -> bool {
+            self.0.iter().any(|(what, _)| *what == "deadline")
+        }
+    }
+
+    #[test]
+    fn an_answer_that_came_while_the_process_was_stalled_is_handled_before_the_deadline() {
+        let mut machine = Waiting::default();
+        run(&mut Stalled(0), &mut machine, Precision::Relaxed, |_| Next::Continue).unwrap();
+        assert_eq!(machine.0, [("answer", now(11)), ("deadline", now(10))]);
     }
 }

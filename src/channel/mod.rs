@@ -38,9 +38,9 @@ pub trait Channel {
     /// an [`Inbound`]; an error ends the run.
     fn submit(&mut self, outbox: &mut Outbox) -> Result<(), ChannelError>;
 
-    /// Adds everything that has arrived to `inbox`, without blocking. Each [`Inbound::Sent`] comes before the replies to
-    /// that packet.
-    fn receive(&mut self, inbox: &mut Inbox) -> Result<(), ChannelError>;
+    /// Adds what has arrived to `inbox`, without blocking. Each [`Inbound::Sent`] comes before the replies to that packet.
+    /// Returns the time up to which nothing is missing: what arrived later may still be unread.
+    fn receive(&mut self, inbox: &mut Inbox) -> Result<Instant, ChannelError>;
 
     /// Blocks until something can be received, an order that would block can be taken, or `deadline` (`None`: no limit).
     /// May return early.

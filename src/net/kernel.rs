@@ -10,6 +10,7 @@ use super::connection::Turn;
 use super::lane::Lane;
 use super::mailbox::Mailbox;
 use super::poller::{FAILED, Poller, READ, Ready, Source, WRITE};
+use super::receive::Unread;
 use super::send::{Scratch, Taken};
 use super::stream::Streams;
 use super::sys::message::Buffers;
@@ -52,8 +53,8 @@ pub struct KernelChannel {
     outcomes: VecDeque<Inbound>,
     /// Sources that are ready and not yet read.
     ready: Vec<Ready>,
-    /// Whether the last wait has polled the kernel.
-    asked: bool,
+    /// If the last wait has polled the kernel: the time up to which all that became ready is in `ready`.
+    polled: Option<Instant>,
     /// Sockets that have more to read than a turn reads. They are read in each turn and not watched, which would cost every
     /// arriving packet a useless wake-up, until there is something to wait for.
     busy: Vec<Source>,
@@ -98,7 +99,7 @@ impl KernelChannel {
             mailbox,
             outcomes: VecDeque::new(),
             ready: Vec::new(),
-            asked: false,
+            polled: None,
             busy: Vec::new(),
             blocked: None,
             contradictions: 0,
@@ -142,11 +143,17 @@ impl KernelChannel {
         }
     }
 
-    /// Reads what a socket has.
-    fn read(&mut self, one: &Ready, (lane, flow): (u16, u16), inbox: &mut Inbox) -> Result<(), ChannelError> {
-        let Some(Some(lane)) = self.lanes.get_mut(usize::from(lane)) else { return Ok(()) };
-        let more = lane.receive(flow, one.flags.contains(FAILED), &mut self.buffers, inbox)?;
-        if more
+    /// Reads what a socket has; returns the time up to which that is all, if there is more.
+    fn read(
+        &mut self,
+        one: &Ready,
+        (lane, flow): (u16, u16),
+        inbox: &mut Inbox,
+    ) -> Result<Option<Instant>, ChannelError> {
+        let Some(Some(lane)) = self.lanes.get_mut(usize::from(lane)) else { return Ok(None) };
+        let failed = one.flags.contains(FAILED);
+        let Unread { datagrams, since } = lane.receive(flow, failed, &mut self.buffers, inbox)?;
+        if datagrams
             && lane.has_one_queue()
             && !self.busy.contains(&one.source)
             && let Some(socket) = lane.sockets.get(usize::from(flow))
@@ -154,7 +161,7 @@ impl KernelChannel {
             self.poller.ignore(socket)?;
             self.busy.push(one.source);
         }
-        Ok(())
+        Ok(since)
     }
 
     /// Watches busy sockets again.
@@ -228,13 +235,18 @@ impl Channel for KernelChannel {
         Ok(())
     }
 
-    fn receive(&mut self, inbox: &mut Inbox) -> Result<(), ChannelError> {
+    fn receive(&mut self, inbox: &mut Inbox) -> Result<Instant, ChannelError> {
         inbox.extend(self.outcomes.drain(..));
         self.streams.watch_fresh(&self.poller);
-        if !std::mem::take(&mut self.asked) {
-            self.poller.poll(&mut self.ready)?;
-            self.ready.extend(self.busy.iter().map(|&source| Ready { source, flags: READ }));
-        }
+        let mut complete = match self.polled.take() {
+            Some(at) => at,
+            None => {
+                let at = clock::now().mono;
+                self.poller.poll(&mut self.ready)?;
+                self.ready.extend(self.busy.iter().map(|&source| Ready { source, flags: READ }));
+                at
+            }
+        };
         // All sources in the list were ready at this time, however long reading the others takes.
         let stamp = Stamp::user(clock::now());
         self.listeners.resume(self.streams.take_freed(), stamp.user.mono, &self.lanes, &self.poller)?;
@@ -257,7 +269,10 @@ impl Channel for KernelChannel {
                         Some(Some(lane)) if lane.accepts() => {
                             self.listeners.accept(lane, one.source, &mut self.streams, &self.poller, &mut turn)?;
                         }
-                        _ => self.read(&one, (lane, flow), inbox)?,
+                        _ => {
+                            let since = self.read(&one, (lane, flow), inbox)?;
+                            complete = since.map_or(complete, |since| since.min(complete));
+                        }
                     }
                 }
                 // Room to send is for `submit`.
@@ -265,7 +280,7 @@ impl Channel for KernelChannel {
             }
         }
         self.ready = ready;
-        Ok(())
+        Ok(complete)
     }
 
     fn wait(&mut self, deadline: Option<Instant>, precision: Precision) -> Result<(), ChannelError> {
@@ -279,7 +294,7 @@ impl Channel for KernelChannel {
         self.streams.watch_fresh(&self.poller);
         let blocked = self.blocked.take();
         self.watch_blocked(blocked, true)?;
-        self.asked = self.poller.wait(deadline, precision, &mut self.ready)?;
+        self.polled = self.poller.wait(deadline, precision, &mut self.ready)?;
         if self.ready.iter().any(|one| one.flags.contains(WRITE) && Some(one.source) == blocked) {
             self.contradictions += 1;
         }

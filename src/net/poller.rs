@@ -115,7 +115,8 @@ impl Poller {
     }
 
     /// Blocks until a source is ready or `deadline` has come, and adds the ready sources to `ready`. May return early. Returns
-    /// whether it has polled the kernel, which it has not if the deadline had passed.
+    /// the time up to which all that became ready is among them; `None` if the kernel was not polled because the deadline had
+    /// passed.
     ///
     /// # Errors
     /// If the kernel refuses.
@@ -124,28 +125,35 @@ impl Poller {
         deadline: Option<Instant>,
         precision: Precision,
         ready: &mut Vec<Ready>,
-    ) -> Result<bool, ChannelError> {
+    ) -> Result<Option<Instant>, ChannelError> {
+        let began = clock::now().mono;
         let Some(deadline) = deadline else {
-            return self.collect(None, ready).map(|()| true);
+            return self.collect(None, ready).map(|()| Some(began));
         };
         let sleep_until = match precision {
             Precision::Relaxed => deadline,
             Precision::Precise => deadline.saturating_sub(SPIN),
         };
-        let mut asked = sleep_until > clock::now().mono;
-        if asked {
+        let mut complete = None;
+        if sleep_until > began {
+            let armed = self.arm(sleep_until).is_ok();
             // Without the timer the wait itself has a limit, which is less exact.
-            let limit = self.arm(sleep_until).map_or_else(|_| Some(clock::timespec_until(sleep_until)), |()| None);
+            let limit = (!armed).then(|| clock::timespec_until(sleep_until));
             self.collect(limit.as_ref(), ready)?;
+            // The timer was found expired in the same look at all sources.
+            complete = Some(if armed && self.armed.is_none() { sleep_until } else { began });
         }
         if precision == Precision::Precise {
             // After a wake-up for something else there is nothing to spin for; long before the deadline neither.
-            while ready.is_empty() && (sleep_until..deadline).contains(&clock::now().mono) {
+            while ready.is_empty()
+                && let now = clock::now().mono
+                && (sleep_until..deadline).contains(&now)
+            {
                 self.poll(ready)?;
-                asked = true;
+                complete = Some(now);
             }
         }
-        Ok(asked)
+        Ok(complete)
     }
 
     fn arm(&mut self, at: Instant) -> rustix::io::Result<()> {

@@ -2,6 +2,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
+use std::time::Duration;
 
 use super::clock;
 use super::lane::{Lane, LaneSocket};
@@ -13,7 +14,7 @@ use crate::channel::{
     ChannelError, Datagram, Dropped, ErrorOrigin, IcmpNotice, Inbound, Inbox, LaneId, Layer, OsError, Protocol,
     SocketKind, Token,
 };
-use crate::types::{Endpoint, IpEndpoint, Now, Stamp};
+use crate::types::{Endpoint, Instant, IpEndpoint, Now, Stamp};
 
 /// Messages read from the error queue of one socket in one turn, against [`BATCH`] from the other: a flood must not keep the
 /// loop from sending and from signals, and each packet may have three stamps and an error there, and is to have its stamps
@@ -23,10 +24,18 @@ const ERRORS: usize = 4 * BATCH;
 /// between, it is the call that fails, and would do so forever.
 const FAILURES: usize = 32;
 
+/// What a turn has not read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unread {
+    /// Whether there may be more datagrams.
+    pub datagrams: bool,
+    /// Where a queue was not read to its end: when the last message that was read had arrived.
+    pub since: Option<Instant>,
+}
+
 impl Lane {
     /// Adds what the socket of `flow` has received to `inbox`: stamps of what it sent and errors, then replies. A packet's
     /// stamp of entering the queueing discipline is there before its answer can be.
-    /// Returns whether it has stopped before the queue was empty.
     ///
     /// # Errors
     /// If the socket cannot be read from any more.
@@ -36,30 +45,49 @@ impl Lane {
         failed: bool,
         buffers: &mut Buffers,
         inbox: &mut Inbox,
-    ) -> Result<bool, ChannelError> {
+    ) -> Result<Unread, ChannelError> {
+        let mut unread = Unread::default();
         let Some(socket) = self.sockets.get_mut(usize::from(flow)) else {
-            return Ok(false);
+            return Ok(unread);
         };
         let at = Arrival { lane: self.id, flow, protocol: self.plan.protocol, token: None };
         let LaneSocket { socket, drops, departures, .. } = socket;
         if failed {
-            read_all(socket.as_fd(), Queue::Errors, ERRORS, buffers, |message, user| {
+            let more = read_all(socket.as_fd(), Queue::Errors, ERRORS, buffers, |message, user| {
                 at.push_error_or_stamp(message, user, departures, inbox);
             })?;
+            if more {
+                unread.since = last_arrival(inbox);
+            }
         }
         let before = inbox.items().len();
         let in_header = self.profile.received_at == Layer::Ip;
         let queue = if in_header { Queue::Packets } else { Queue::Datagrams };
-        let more = read_all(socket.as_fd(), queue, BATCH, buffers, |message, user| {
+        unread.datagrams = read_all(socket.as_fd(), queue, BATCH, buffers, |message, user| {
             let sender = if in_header { source(message.octets) } else { message.name.clone() };
             at.push_datagram(message, sender, user, drops, inbox);
         })?;
+        if unread.datagrams {
+            unread.since = [unread.since, last_arrival(inbox)].into_iter().flatten().min();
+        }
         // ICMP datagram sockets drop like others, but do not report it with received packets.
         if (at.protocol, self.profile.socket) == (Protocol::Icmp, SocketKind::Dgram) && inbox.items().len() > before {
             at.push_drops(option::drops_so_far(socket.as_fd()), drops, inbox);
         }
-        Ok(more)
+        Ok(unread)
     }
+}
+
+/// When the last message in `inbox` arrived here, or was sent if that is what it says.
+fn last_arrival(inbox: &Inbox) -> Option<Instant> {
+    let stamp = match inbox.items().last()? {
+        Inbound::Datagram(datagram) => datagram.stamp,
+        Inbound::Icmp(notice) => notice.stamp,
+        Inbound::Sent(sent) => sent.stamp,
+        _ => return None,
+    };
+    let waited = stamp.kernel.map_or(0, |kernel| stamp.user.wall.as_nanos().saturating_sub(kernel.as_nanos()));
+    Some(stamp.user.mono.saturating_sub(Duration::from_nanos(waited)))
 }
 
 /// Reads a queue until it is empty, or about `most` messages were read, and returns whether it was that many. Each message is

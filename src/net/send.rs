@@ -123,17 +123,21 @@ impl Lane {
             let Some(socket) = self.sockets.get_mut(usize::from(next.flow)) else { break };
             let one_by_one = socket.departures.stamps() == SendStamps::User;
             let packets = packets.get(..1).filter(|_| one_by_one).unwrap_or(packets);
-            let began = clock::now();
+            let began;
             let sent = match packets {
                 [] => break,
                 [packet] => {
                     let Outgoing { to, octets, control } = scratch.outgoing(packet, next, outbox);
+                    began = clock::now();
                     message::send(socket.as_fd(), Some(to), octets, control).map(|_| 1)
                 }
                 _ => {
                     let orders = packets.iter().zip(run.clone());
                     let messages = orders.map(|(packet, send)| scratch.outgoing(packet, send, outbox));
-                    message::send_all(socket.as_fd(), messages)
+                    let mut at = None;
+                    let sent = message::send_all(socket.as_fd(), messages, || at = Some(clock::now()));
+                    began = at.unwrap_or_else(clock::now);
+                    sent
                 }
             };
             match sent {

@@ -374,7 +374,7 @@ impl Channel for SimChannel {
         Ok(())
     }
 
-    fn receive(&mut self, inbox: &mut Inbox) -> Result<(), ChannelError> {
+    fn receive(&mut self, inbox: &mut Inbox) -> Result<Instant, ChannelError> {
         self.take_lookups();
         self.run_due()?;
         for ready in std::mem::take(&mut self.ready) {
@@ -387,7 +387,7 @@ impl Channel for SimChannel {
                 inbox.push(Inbound::Dropped(Dropped { lane, count: dropped }));
             }
         }
-        Ok(())
+        Ok(self.clock.mono())
     }
 
     fn wait(&mut self, deadline: Option<Instant>, precision: Precision) -> Result<(), ChannelError> {

@@ -207,12 +207,16 @@ pub struct Outgoing<'a> {
     pub control: &'a [u8],
 }
 
-/// Sends datagrams, at most [`BATCH`], without blocking. Returns how many were sent; the error of the next one is returned only
-/// by trying it again.
+/// Sends datagrams, at most [`BATCH`], without blocking, and calls `begin` right before. Returns how many were sent; the error of
+/// the next one is returned only by trying it again.
 ///
 /// # Errors
 /// If the first did not: [`EAGAIN`] if the send buffer is full; a pending error of the socket, which is thereby consumed.
-pub fn send_all<'a>(socket: BorrowedFd<'_>, messages: impl Iterator<Item = Outgoing<'a>>) -> Result<usize, OsError> {
+pub fn send_all<'a>(
+    socket: BorrowedFd<'_>,
+    messages: impl Iterator<Item = Outgoing<'a>>,
+    begin: impl FnOnce(),
+) -> Result<usize, OsError> {
     let mut parts = [const { MaybeUninit::<libc::iovec>::uninit() }; BATCH];
     let mut headers = [const { MaybeUninit::<libc::mmsghdr>::uninit() }; BATCH];
     let mut count = 0;
@@ -224,6 +228,7 @@ pub fn send_all<'a>(socket: BorrowedFd<'_>, messages: impl Iterator<Item = Outgo
         count += 1;
     }
     let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+    begin();
     // SAFETY: sendmmsg(2): "msgvec … is a pointer to an array of mmsghdr structures. The size of this array is specified in
     // vlen": the first `count` entries are written, and each names memory of the lengths in it, which is borrowed until the
     // call returns and is only read.
