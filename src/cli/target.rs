@@ -1,54 +1,39 @@
 //! From what a user names to [`Target`]s: lists, resolution, choice of lane and route.
 
-use std::io::{self, BufRead, BufReader};
 use std::net::IpAddr;
 use std::path::Path;
 
 use crate::channel::{LaneId, LanePlan, LaneRefused, OpenedLanes, OsError, Profile};
-use crate::cli::args::values;
 use crate::cli::env::Env;
 use crate::cli::error::CliError;
+use crate::cli::list::Origin;
 use crate::cli::names::Names;
 use crate::engine::{Destination, Target};
 use crate::report::escape;
 use crate::types::{Family, IpEndpoint, Port};
 
-/// The targets of a run, as typed: arguments first, then those of `file` (`-` is standard input).
-pub fn gather(arguments: &[String], file: Option<&Path>, env: &mut Env<'_>) -> Result<Vec<String>, CliError> {
+/// The targets of a run, as typed: arguments first, then those of `file` (`-` is standard input), each of which is checked.
+pub fn gather(
+    arguments: &[String],
+    file: Option<&Path>,
+    check: impl Fn(&str) -> Result<(), String>,
+    env: &mut Env<'_>,
+) -> Result<Vec<String>, CliError> {
     let mut targets = arguments.to_vec();
     if let Some(path) = file {
-        let failed = |error| CliError::Unreadable("--targets", path.to_owned(), error);
-        if path.as_os_str() == "-" {
-            read_list(&mut BufReader::new(&mut env.stdin), &mut targets).map_err(failed)?;
-        } else {
-            let mut list = BufReader::new(std::fs::File::open(path).map_err(failed)?);
-            read_list(&mut list, &mut targets).map_err(failed)?;
+        let origin = Origin::new("--targets", path);
+        let mut lines = origin.lines(env)?;
+        while let Some(line) = lines.next().map_err(|error| origin.failed(error))? {
+            let Some(entry) = line.entry else { continue };
+            check(&entry).map_err(|sentence| CliError::Refused(origin.wrong(line.number, sentence)))?;
+            targets.push(entry.into_owned());
         }
     }
     if targets.is_empty() { Err(CliError::NoTarget) } else { Ok(targets) }
 }
 
-fn read_list(list: &mut dyn BufRead, targets: &mut Vec<String>) -> io::Result<()> {
-    for line in list.lines() {
-        let line = line?;
-        targets.extend(word(&line).map(str::to_owned));
-    }
-    Ok(())
-}
-
-/// The target in one line of a list; `None` if there is none.
-pub fn word(line: &str) -> Option<&str> {
-    let word = line.split('#').next().unwrap_or_default().trim();
-    (!word.is_empty()).then_some(word)
-}
-
-/// Whether `text` is nothing but decimal digits, which never names a target.
-pub fn is_bare_number(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|octet| octet.is_ascii_digit())
-}
-
 /// The families that these targets may turn out to have, as far as the text shows.
-pub fn families(targets: &[String], forced: Option<Family>) -> Vec<Family> {
+pub fn families<'a>(targets: impl Iterator<Item = &'a str> + Clone, forced: Option<Family>) -> Vec<Family> {
     if let Some(family) = forced {
         return vec![family];
     }
@@ -56,7 +41,7 @@ pub fn families(targets: &[String], forced: Option<Family>) -> Vec<Family> {
         let address = text.split('%').next().unwrap_or_default();
         address.parse().ok().map(Family::of)
     };
-    let may_be = |family| targets.iter().any(|target| literal(target).is_none_or(|known| known == family));
+    let may_be = |family| targets.clone().any(|target| literal(target).is_none_or(|known| known == family));
     [Family::V4, Family::V6].into_iter().filter(|&family| may_be(family)).collect()
 }
 
@@ -138,24 +123,6 @@ impl<'a> Aim<'a> {
     pub const fn host(text: &'a str) -> Self {
         Aim { text, host: text, port: None, broadcast: false }
     }
-}
-
-/// Takes `HOST:PORT` and `[ADDRESS]:PORT` apart; brackets may stand without a port.
-///
-/// # Errors
-/// What is wrong with the port, if what follows the last colon can only be meant as one.
-pub fn split_port(text: &str) -> Result<(&str, Option<Port>), String> {
-    let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((host, "")) => return Ok((host, None)),
-        Some((host, rest)) => (host, rest.strip_prefix(':').ok_or_else(|| format!("'{text}' is not a target"))?),
-        None => match text.split_once(':') {
-            // More than one colon is an IPv6 address.
-            Some((host, port)) if !port.contains(':') => (host, port),
-            _ => return Ok((text, None)),
-        },
-    };
-    let port = values::port(port).map_err(|why| format!("'{text}': port '{port}': {why}"))?;
-    if host.is_empty() { Err(format!("'{text}' is not a target")) } else { Ok((host, Some(port))) }
 }
 
 /// Finds where a target is: the best of its addresses that a lane and a route lead to.
@@ -276,39 +243,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_list_skips_comments_and_blank_lines() {
-        let mut targets = Vec::new();
-        read_list(&mut "# all\n a.example # first\n\n::1\n".as_bytes(), &mut targets).unwrap();
-        assert_eq!(targets, ["a.example", "::1"]);
-    }
-
-    #[test]
     fn only_the_families_that_can_occur_are_opened() {
-        let families = |texts: &[&str]| families(&texts.iter().map(ToString::to_string).collect::<Vec<_>>(), None);
+        let families = |texts: &[&str]| families(texts.iter().copied(), None);
         assert_eq!(families(&["127.0.0.1"]), [Family::V4]);
         assert_eq!(families(&["fe80::1%eth0"]), [Family::V6]);
         assert_eq!(families(&["localhost"]), [Family::V4, Family::V6]);
-    }
-
-    #[test]
-    fn a_port_follows_a_host_or_a_bracketed_address() {
-        let split = |text| split_port(text).map(|(host, port)| (host.to_owned(), port.map(Port::get)));
-        let whole = |host: &str, port| Ok((host.to_owned(), port));
-        assert_eq!(split("host.example:443"), whole("host.example", Some(443)));
-        assert_eq!(split("192.0.2.1:80"), whole("192.0.2.1", Some(80)));
-        assert_eq!(split("[2001:db8::1]:443"), whole("2001:db8::1", Some(443)));
-        assert_eq!(split("[fe80::1%eth0]"), whole("fe80::1%eth0", None));
-        assert_eq!(split("2001:db8::1"), whole("2001:db8::1", None));
-        assert_eq!(split("host.example"), whole("host.example", None));
-        for text in ["host:0", "host:65536", "host:http", "host:", ":80", "[::1]80", "[]:80"] {
-            assert!(split_port(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_bare_number_is_no_target() {
-        assert!(is_bare_number("443"));
-        assert!(!is_bare_number("10.0.0.1"));
-        assert!(!is_bare_number(""));
     }
 }

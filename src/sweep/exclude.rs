@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::range::{self, Range};
+use super::range::{self, Bounds};
 use crate::types::Family;
 
 /// Ranges of addresses, merged and sorted, so that a search takes logarithmic time.
@@ -13,15 +13,15 @@ pub struct Exclusions {
 }
 
 impl Exclusions {
-    /// The union of these ranges.
-    pub fn new(ranges: impl IntoIterator<Item = Range>) -> Self {
+    /// The union of these.
+    pub fn new(all: impl IntoIterator<Item = Bounds>) -> Self {
         let mut exclusions = Exclusions::default();
-        for range in ranges {
-            let of_family = match range.family() {
+        for Bounds { family, first, last } in all {
+            let of_family = match family {
                 Family::V4 => &mut exclusions.v4,
                 Family::V6 => &mut exclusions.v6,
             };
-            of_family.push(range.bounds());
+            of_family.push((first, last));
         }
         merge(&mut exclusions.v4);
         merge(&mut exclusions.v6);
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     fn exclusions(texts: &[&str]) -> Exclusions {
-        Exclusions::new(texts.iter().map(|text| Range::read(text).expect("a range").expect("no name")))
+        Exclusions::new(texts.iter().map(|text| Bounds::read(text).expect("bounds").expect("no name")))
     }
 
     fn contain(exclusions: &Exclusions, text: &str) -> bool {
@@ -82,6 +82,16 @@ mod tests {
         assert!(contain(&whole, "255.255.255.255"));
     }
 
+    #[test]
+    fn a_prefix_of_any_length_is_excluded() {
+        let large = exclusions(&["2001:db8::/64", "fe80::/10", "::/128"]);
+        assert!(
+            contain(&large, "2001:db8::ffff:ffff:ffff:ffff") && contain(&large, "febf::1") && contain(&large, "::")
+        );
+        assert!(!contain(&large, "2001:db8:0:1::") && !contain(&large, "fec0::") && !contain(&large, "::1"));
+        assert!(contain(&exclusions(&["::/0"]), "ffff::"));
+    }
+
     proptest! {
         #[test]
         fn an_address_is_excluded_if_any_range_has_it(
@@ -89,7 +99,7 @@ mod tests {
         ) {
             let address = Ipv4Addr::from_bits;
             let range = |&(first, more): &(u32, u32)| {
-                Range::read(&format!("{}-{}", address(first), address(first + more))).expect("a range").expect("no name")
+                Bounds::read(&format!("{}-{}", address(first), address(first + more))).expect("bounds").expect("no name")
             };
             let exclusions = Exclusions::new(ranges.iter().map(range));
             let expected = ranges.iter().any(|&(first, more)| (first..=first + more).contains(&asked));

@@ -27,5 +27,5 @@ pub use event::{Event, TargetSummary, Totals};
 pub use exclude::Exclusions;
 pub use machine::Sweep;
 pub use permutation::Permutation;
-pub use range::{Range, RangeError};
+pub use range::{Bounds, Range, RangeError};
 pub use verdict::{Unprobed, Verdict};

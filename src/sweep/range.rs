@@ -44,43 +44,21 @@ impl Range {
     }
 
     /// Reads an address, a prefix (`198.51.100.0/24`, without its network and broadcast address if it is an IPv4 prefix shorter
-    /// than /31: RFC 919 §7, RFC 3021) or a range (`198.51.100.1-198.51.100.9`, all of it). `None` if it is
-    /// none of these, and so perhaps a name.
+    /// than /31: RFC 919 §7, RFC 3021) or a range (`198.51.100.1-198.51.100.9` or `198.51.100.1-9`, all of it). `None` if it
+    /// is none of these, and so perhaps a name.
     ///
     /// # Errors
     /// If it starts like a prefix or a range and is invalid.
     pub fn read(text: &str) -> Result<Option<Range>, RangeError> {
-        Range::read_as(text, true)
-    }
-
-    /// The same with network and broadcast addresses, for exclusions.
-    ///
-    /// # Errors
-    /// As [`Range::read`].
-    pub fn read_whole(text: &str) -> Result<Option<Range>, RangeError> {
-        Range::read_as(text, false)
-    }
-
-    fn read_as(text: &str, hosts_only: bool) -> Result<Option<Range>, RangeError> {
-        if let Ok(address) = text.parse() {
-            return Ok(Some(Range::one(address)));
-        }
-        if let Some((address, length)) = text.split_once('/') {
-            // A name has no slash, so this must be a prefix.
-            let address = address.parse().map_err(|_| RangeError::Malformed)?;
-            return prefix(address, length, hosts_only).map(Some);
-        }
-        match text.split_once('-') {
-            // Names may have hyphens, even after an address.
-            Some((first, last)) => match (first.parse(), last.parse()) {
-                (Ok(first), Ok(last)) => between(first, last).map(Some),
-                (Ok(_), Err(_)) if last.bytes().all(|octet| octet.is_ascii_hexdigit() || b".:".contains(&octet)) => {
-                    Err(RangeError::Malformed)
-                }
-                _ => Ok(None),
-            },
-            None => Ok(None),
-        }
+        let Some(Bounds { family, first, last }) = Bounds::read(text)? else { return Ok(None) };
+        // The last of more than 2^63.
+        let more =
+            u64::try_from(last - first).ok().filter(|&more| u128::from(more) < MOST).ok_or(RangeError::TooMany)?;
+        let has_names = family == Family::V4 && more > 1 && text.contains('/');
+        Ok(Some(match has_names {
+            true => Range { family, first: first + 1, count: more - 1 },
+            false => Range { family, first, count: more + 1 },
+        }))
     }
 
     /// The family of all of them.
@@ -97,14 +75,62 @@ impl Range {
     pub fn at(&self, index: u64) -> Option<IpAddr> {
         (index < self.count).then(|| address(self.family, self.first + u128::from(index)))
     }
+}
 
-    /// The first and the last as numbers.
-    pub(super) const fn bounds(&self) -> (u128, u128) {
-        (self.first, self.first + (self.count as u128 - 1))
+/// The first and the last of any number of addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// Their family.
+    pub family: Family,
+    /// The first, as a number.
+    pub first: u128,
+    /// The last.
+    pub last: u128,
+}
+
+impl Bounds {
+    /// Reads an address, a prefix or a range, all of it. `None` if it is none of these, and so perhaps a name.
+    ///
+    /// # Errors
+    /// If it starts like a prefix or a range and is invalid.
+    pub fn read(text: &str) -> Result<Option<Bounds>, RangeError> {
+        if let Ok(address) = text.parse() {
+            return between(address, address).map(Some);
+        }
+        if let Some((address, length)) = text.split_once('/') {
+            // A name has no slash, so this must be a prefix.
+            let address = address.parse().map_err(|_| RangeError::Malformed)?;
+            return prefix(address, length).map(Some);
+        }
+        let Some((first, last)) = text.split_once('-') else { return Ok(None) };
+        // Names may have hyphens, even after an address.
+        let Ok(first) = first.parse() else { return Ok(None) };
+        match last.parse().ok().or_else(|| with_last_part(first, last)) {
+            Some(last) => between(first, last).map(Some),
+            None if last.bytes().all(|octet| octet.is_ascii_hexdigit() || b".:".contains(&octet)) => {
+                Err(RangeError::Malformed)
+            }
+            None => Ok(None),
+        }
     }
 }
 
-fn prefix(address: IpAddr, length: &str, hosts_only: bool) -> Result<Range, RangeError> {
+/// `first` with another last octet, or with other last 16 bits in hexadecimal.
+fn with_last_part(first: IpAddr, part: &str) -> Option<IpAddr> {
+    match first {
+        IpAddr::V4(v4) if part.bytes().all(|octet| octet.is_ascii_digit()) => {
+            let [a, b, c, _] = v4.octets();
+            Some(Ipv4Addr::new(a, b, c, part.parse().ok()?).into())
+        }
+        IpAddr::V6(v6) if part.bytes().all(|octet| octet.is_ascii_hexdigit()) => {
+            let last = u16::from_str_radix(part, 16).ok()?;
+            Some(Ipv6Addr::from_bits(v6.to_bits() >> 16 << 16 | u128::from(last)).into())
+        }
+        _ => None,
+    }
+}
+
+fn prefix(address: IpAddr, length: &str) -> Result<Bounds, RangeError> {
     let family = Family::of(address);
     let bits = bits(family);
     let digits = !length.is_empty() && length.bytes().all(|octet| octet.is_ascii_digit());
@@ -113,28 +139,22 @@ fn prefix(address: IpAddr, length: &str, hosts_only: bool) -> Result<Range, Rang
         _ if digits => return Err(RangeError::Length { most: bits }),
         _ => return Err(RangeError::Malformed),
     };
-    let host_bits = u32::from(bits - length);
-    let hosts = 1u128.checked_shl(host_bits).map_or(u128::MAX, |count| count - 1);
+    let hosts = 1u128.checked_shl(u32::from(bits - length)).map_or(u128::MAX, |count| count - 1);
     let first = number(address);
     if first & hosts != 0 {
         return Err(RangeError::HostBits { network: self::address(family, first & !hosts), length });
     }
-    if hosts >= MOST {
-        return Err(RangeError::TooMany);
-    }
-    let all = Range { family, first, count: hosts as u64 + 1 };
-    let has_names = family == Family::V4 && host_bits > 1;
-    Ok(if hosts_only && has_names { Range { first: first + 1, count: all.count - 2, ..all } } else { all })
+    Ok(Bounds { family, first, last: first | hosts })
 }
 
-fn between(first: IpAddr, last: IpAddr) -> Result<Range, RangeError> {
+fn between(first: IpAddr, last: IpAddr) -> Result<Bounds, RangeError> {
     let family = Family::of(first);
-    if family != Family::of(last) {
-        return Err(RangeError::Malformed);
+    let (from, to) = (number(first), number(last));
+    match Family::of(last) {
+        other if other != family => Err(RangeError::Malformed),
+        _ if from > to => Err(RangeError::Backwards),
+        _ => Ok(Bounds { family, first: from, last: to }),
     }
-    let (first, last) = (number(first), number(last));
-    let more = last.checked_sub(first).ok_or(RangeError::Backwards)?;
-    if more >= MOST { Err(RangeError::TooMany) } else { Ok(Range { family, first, count: more as u64 + 1 }) }
 }
 
 const fn bits(family: Family) -> u8 {
@@ -200,9 +220,21 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_prefix_has_its_network_and_broadcast_address() {
-        let whole = Range::read_whole("198.51.100.0/24").expect("a range").expect("no name");
-        assert_eq!((whole.count(), whole.at(0)), (256, "198.51.100.0".parse().ok()));
+    fn bounds_have_network_and_broadcast_address_and_any_size() {
+        let bounds = |text| Bounds::read(text).expect("bounds").expect("no name");
+        assert_eq!((bounds("0.0.1.0/24").first, bounds("0.0.1.0/24").last), (256, 511));
+        assert_eq!(bounds("::/0").last, u128::MAX);
+        assert_eq!(bounds("2001:db8::/64").last - bounds("2001:db8::/64").first, u128::from(u64::MAX));
+    }
+
+    #[test]
+    fn a_range_may_end_with_the_last_part_alone() {
+        assert_eq!(ends("10.9.4.1-20"), is("10.9.4.1", "10.9.4.20", 20));
+        assert_eq!(ends("2001:db8::1-1f"), is("2001:db8::1", "2001:db8::1f", 31));
+        assert_eq!(Range::read("10.9.4.9-1"), Err(RangeError::Backwards));
+        for text in ["10.9.4.1-256", "2001:db8::1-10000", "10.9.4.1-0x2", "10.9.4.1-5.20"] {
+            assert!(!matches!(Range::read(text), Ok(Some(_))), "{text}");
+        }
     }
 
     #[test]
@@ -220,8 +252,7 @@ mod tests {
         assert_eq!(Range::read("10.0.0.0/33"), Err(RangeError::Length { most: 32 }));
         assert_eq!(Range::read("10.0.0.0/999999999999"), Err(RangeError::Length { most: 32 }));
         assert_eq!(Range::read("::/129"), Err(RangeError::Length { most: 128 }));
-        for text in ["10.0.0.0/", "10.0.0.0/+8", "10.0.0.0/8/8", "host/8", "/", "1.2.3.4-", "1.2.3.4-::1", "1.2.3.4-9"]
-        {
+        for text in ["10.0.0.0/", "10.0.0.0/+8", "10.0.0.0/8/8", "host/8", "/", "1.2.3.4-", "1.2.3.4-::1"] {
             assert_eq!(Range::read(text), Err(RangeError::Malformed), "{text}");
         }
         assert_eq!(Range::read("10.0.0.9-10.0.0.1"), Err(RangeError::Backwards));
@@ -254,7 +285,7 @@ mod tests {
         fn the_same_range_in_ipv6(first: u128, more in 0..100_000_u32) {
             let last = first.saturating_add(more.into());
             let range = read(&format!("{}-{}", Ipv6Addr::from_bits(first), Ipv6Addr::from_bits(last)));
-            prop_assert_eq!(range.bounds(), (first, last));
+            prop_assert_eq!((range.first, range.count), (first, (last - first) as u64 + 1));
         }
 
         #[test]

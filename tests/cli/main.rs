@@ -3,6 +3,7 @@
 
 mod contrast;
 mod errors;
+mod lists;
 mod names;
 mod ping;
 mod rpong;

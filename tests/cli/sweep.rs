@@ -22,18 +22,13 @@ fn silent() -> World {
     World::with_host(host().silent())
 }
 
-/// A file with this text, and the words of a run that name it.
-fn with_file(line: &str, text: &str) -> (tempfile::NamedTempFile, String) {
+/// A run whose words name a file with this text, which no snapshot may know.
+fn run_with_file(world: &World, line: &str, text: &str) -> Outcome {
     let file = tempfile::NamedTempFile::new().expect("a file");
     fs::write(file.path(), text).expect("a file to write");
-    let line = line.replace("FILE", &file.path().display().to_string());
-    (file, line)
-}
-
-/// A run whose words name a file that no snapshot may know.
-fn run_with_file(world: &World, line: &str, text: &str) -> Outcome {
-    let (_file, words) = with_file(line, text);
-    Outcome { words: line.to_owned(), ..world.run(&words) }
+    let path = file.path().display().to_string();
+    let outcome = world.run(&line.replace("FILE", &path));
+    Outcome { words: line.to_owned(), stderr: outcome.stderr.replace(&path, "FILE"), ..outcome }
 }
 
 fn sorted(outcome: &Outcome) -> Vec<&str> {
@@ -88,9 +83,7 @@ fn rare_outcomes_stand_after_the_counts_of_their_targets() {
 #[test]
 fn a_list_may_hold_everything() {
     let list = "198.51.100.1\n\n# nobody\n198.51.100.4/31 # two\n  198.51.100.6-198.51.100.7\nhost.example\nnosuch.example\n10.0.0.1/8\n443\n\u{1b}[2J\nunix:/run/x\n";
-    let (_file, words) = with_file("rping --targets FILE", list);
-    let outcome = Outcome { words: "rping --targets FILE".to_owned(), ..world().run(&words) };
-    assert_snapshot!("list", outcome);
+    assert_snapshot!("list", run_with_file(&world(), "rping --targets FILE", list));
 }
 
 #[test]

@@ -27,11 +27,12 @@ const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (output compatible wi
 #[command(name = "rping", version = VERSION, disable_version_flag = true, args_override_self = true, max_term_width = 100, after_long_help = include_str!("help.txt"))]
 pub struct PingArgs {
     /// Names or addresses to probe; a scoped IPv6 address is written fe80::1%eth0; prefixes (198.51.100.0/24) and ranges
-    /// (198.51.100.1-198.51.100.9) make a sweep
+    /// (198.51.100.1-198.51.100.9, or 198.51.100.1-9) make a sweep
     #[arg(value_name = "TARGET")]
     pub targets: Vec<String>,
 
-    /// Read more targets from FILE, one per line, # starts a comment; - is standard input. Makes a sweep with ICMP
+    /// Read more targets from FILE, - is standard input: the first word of each line, # starts a comment; a target listed twice
+    /// is probed twice. Makes a sweep with ICMP
     #[arg(long = "targets", value_name = "FILE", allow_hyphen_values = true)]
     pub targets_file: Option<PathBuf>,
 
@@ -322,9 +323,8 @@ pub(super) fn is_sweep(args: &PingArgs) -> bool {
     let icmp = method.tcp.is_none() && method.udp_aim().is_none() && method.stamp.is_none();
     let many = |text: &String| match Range::read(text) {
         Ok(Some(range)) => range.count() > 1,
-        // What starts like a prefix or a range, but for a path.
-        Err(_) => !text.starts_with("unix"),
-        Ok(None) => false,
+        // What only starts like one is refused with a sentence in every mode.
+        Ok(None) | Err(_) => false,
     };
     args.sweep.given().is_some() || (args.targets_file.is_some() && icmp) || args.targets.iter().any(many)
 }

@@ -32,8 +32,6 @@ const WAIT: Duration = Duration::from_secs(2);
 /// Where UDP probes go unless `--udp` says otherwise: as with traceroute, a port that hardly any host serves, so that it is
 /// the host's kernel that answers.
 const UDP_PORT: Option<Port> = Port::new(33_434);
-/// Where TCP probes go unless `--tcp` says otherwise.
-const TCP_PORT: Option<Port> = Port::new(80);
 /// How many methods there are.
 const METHODS: u32 = 4;
 
@@ -55,19 +53,18 @@ impl Candidate {
 
 impl Rping<'_> {
     /// Runs the comparison.
-    pub(super) fn contrast(&self, texts: &[String], env: &mut Env<'_>) -> Result<u8, CliError> {
+    pub(super) fn contrast(&self, choice: &Choice, texts: &[String], env: &mut Env<'_>) -> Result<u8, CliError> {
         let [text] = texts else {
             return Err(CliError::Refused("--contrast compares methods to one target; name one".to_owned()));
         };
         let (rounds, most_rounds, slot) = self.rounds();
-        let choice = Choice::of_contrast(&self.args.method, TCP_PORT);
         let asked = choice.read(text, false)?;
         let Asked::Internet(aim) = asked else {
             return Err(CliError::Refused(format!("'{text}': --contrast compares methods to a name or an address")));
         };
         self.hint_at_long_times(env);
         let bound = self.binding(env)?;
-        let candidates = self.candidates(aim, self.tcp(&choice, &asked, slot))?;
+        let candidates = self.candidates(aim, self.tcp(choice, &asked, slot))?;
         let plan = self.contrast_plan(aim, &candidates, &bound);
         let mut opened = env.open_once(&plan, self.verbose())?;
         let forced = self.args.socket.family.forced();
@@ -141,7 +138,7 @@ impl Rping<'_> {
 
     fn contrast_plan(&self, aim: Aim<'_>, candidates: &[Candidate], bound: &Binding) -> Plan {
         let source_family = bound.source.map(Family::of);
-        let families = target::families(&[aim.host.to_owned()], self.args.socket.family.forced().or(source_family));
+        let families = target::families([aim.host].into_iter(), self.args.socket.family.forced().or(source_family));
         // A comparison has so few probes that their stamps cost nothing.
         let send_stamps = self.timestamping().send_stamps(0.0);
         let lane = |family, candidate: &Candidate| LanePlan {

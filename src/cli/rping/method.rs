@@ -8,8 +8,9 @@ use crate::channel::{CloseHow, Protocol, SocketChoice};
 use crate::cli::args::values::UdpAim;
 use crate::cli::error::CliError;
 use crate::cli::file;
+use crate::cli::notation::{self, Ports, Word};
 use crate::cli::rping::args::MethodArgs;
-use crate::cli::target::{self, Aim, Lanes};
+use crate::cli::target::{Aim, Lanes};
 use crate::engine::{Destination, Target};
 use crate::ping::{Ask, Connect, Dns, Exchange, Method, Pace, Session};
 use crate::types::{ClockError, Port};
@@ -18,9 +19,27 @@ use crate::types::{ClockError, Port};
 const MOST_BY_FIN: f64 = 100.0;
 /// What fits into a UDP datagram over IPv4.
 const MOST_DATAGRAM: usize = 65_507;
+/// Where the TCP probes of a comparison go unless `--tcp` says otherwise.
+const CONTRAST_PORT: Option<Port> = Port::new(80);
 /// `unix:` before a path is SOCK_STREAM, `unix-dgram:` is SOCK_DGRAM.
 pub const STREAM_PREFIX: &str = "unix:";
 pub const DGRAM_PREFIX: &str = "unix-dgram:";
+
+/// Why ICMP targets have no port.
+pub const NO_PORTS: &str = "ICMP has no ports";
+
+/// Reads a target as typed; ports may be `refused` for a reason.
+///
+/// # Errors
+/// A sentence.
+pub fn read_word<'a>(text: &'a str, refused: Option<&'static str>) -> Result<Word<'a>, String> {
+    if notation::is_bare_number(text) {
+        return Err(format!("'{text}' is not a target; did you mean --tcp={text}?"));
+    }
+    let tcp = if refused.is_some() { "--tcp " } else { "" };
+    let suggest = |host: &str, port: Port| format!("{tcp}{}", notation::with_port(host, port));
+    notation::read(text, &Ports { refused, suggest: &suggest })
+}
 
 /// One target as typed, and what it says of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,8 +75,8 @@ impl Choice {
     }
 
     /// The TCP probes of a comparison.
-    pub fn of_contrast(args: &MethodArgs, port: Option<Port>) -> Choice {
-        Choice { method: Method::Tcp(Connect::default()), port: args.tcp.or(port), exchange: None }
+    pub fn of_contrast(args: &MethodArgs) -> Choice {
+        Choice { method: Method::Tcp(Connect::default()), port: args.tcp.or(CONTRAST_PORT), exchange: None }
     }
 
     /// What internet targets are probed over.
@@ -84,24 +103,14 @@ impl Choice {
         if let Some(path) = text.strip_prefix(DGRAM_PREFIX) {
             return local(text, path).map(Asked::Dgram);
         }
-        if target::is_bare_number(text) {
-            return Err(CliError::Refused(format!("'{text}' is not a target; did you mean --tcp={text}?")));
+        let refused = if self.port.is_none() { Some(NO_PORTS) } else { None };
+        match read_word(text, refused).map_err(CliError::Refused)? {
+            Word::Host(host, port) => Ok(Asked::Internet(Aim { text, host, port: port.or(self.port), broadcast })),
+            Word::Range(range) => Err(CliError::Refused(format!(
+                "'{text}' is {} addresses; prefixes and ranges are swept with ICMP, and for anything else each address is named",
+                range.count()
+            ))),
         }
-        if text.split_once('/').is_some_and(|(address, _)| address.parse::<std::net::IpAddr>().is_ok()) {
-            return Err(CliError::Refused(format!(
-                "'{text}' is a prefix; prefixes are swept with ICMP, and for anything else each address is named"
-            )));
-        }
-        if self.port.is_none() {
-            return match target::split_port(text) {
-                Ok((_, Some(_))) => {
-                    Err(CliError::Refused(format!("'{text}': ICMP has no ports; did you mean --tcp {text}?")))
-                }
-                _ => Ok(Asked::Internet(Aim { broadcast, ..Aim::host(text) })),
-            };
-        }
-        let (host, port) = target::split_port(text).map_err(CliError::Refused)?;
-        Ok(Asked::Internet(Aim { text, host, port: port.or(self.port), broadcast }))
     }
 
     /// How a target is probed.

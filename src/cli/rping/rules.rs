@@ -1,5 +1,6 @@
 //! What the options of `rping` cannot be combined with: the table of its refusals.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::args::{MOST_PROBES, MOST_ROUNDS, PingArgs, SHORTEST_SLOT, V4_PAYLOAD, has_retries, is_counted, is_sweep};
@@ -116,6 +117,10 @@ fn has_exchange(args: &PingArgs) -> bool {
 
 fn has_short_interval(args: &PingArgs, shortest: Duration) -> bool {
     args.run.interval.is_some_and(|interval| interval.duration < shortest)
+}
+
+fn is_standard_input(path: &Option<PathBuf>) -> bool {
+    path.as_ref().is_some_and(|path| path.as_os_str() == "-")
 }
 
 const SWEEPS_ARE_ICMP: &str =
@@ -237,6 +242,11 @@ const TABLE: &[Group<Request, PingArgs>] = &[
                 |a| a.sweep.retry.is_some_and(|retries| retries > 0) && is_counted(a),
                 "--retry",
                 ": it repeats the one probe of a target; with -c and --vector every target has the same number",
+            ),
+            (
+                |a| is_standard_input(&a.sweep.exclude) && is_standard_input(&a.targets_file),
+                "--exclude -",
+                ": standard input is the list of --targets",
             ),
             (
                 |a| a.sweep.backoff.is_some() && !has_retries(a),

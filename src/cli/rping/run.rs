@@ -52,11 +52,15 @@ impl Rping<'_> {
         if request.is_sweep() {
             return self.sweep(env);
         }
-        let texts = target::gather(&self.args.targets, self.args.targets_file.as_deref(), env)?;
+        let choice = match request.is_contrast() {
+            true => Choice::of_contrast(&self.args.method),
+            false => Choice::of(&self.args.method, env.clock_error)?,
+        };
+        let check = |text: &str| choice.read(text, false).map(drop).map_err(|error| error.to_string());
+        let texts = target::gather(&self.args.targets, self.args.targets_file.as_deref(), check, env)?;
         if request.is_contrast() {
-            return self.contrast(&texts, env);
+            return self.contrast(&choice, &texts, env);
         }
-        let choice = Choice::of(&self.args.method, env.clock_error)?;
         let asked: Vec<Asked<'_>> =
             texts.iter().map(|text| choice.read(text, self.args.socket.broadcast)).collect::<Result<_, _>>()?;
         self.hint_at_long_times(env);
@@ -130,9 +134,9 @@ impl Rping<'_> {
 
     fn plan(&self, choice: &Choice, asked: &[Asked<'_>], bound: &Binding) -> Plan {
         let source_family = bound.source.map(Family::of);
-        let hosts: Vec<String> = asked.iter().filter_map(Asked::host).map(str::to_owned).collect();
-        let families = target::families(&hosts, self.args.socket.family.forced().or(source_family));
-        let internet = families.into_iter().filter(|_| !hosts.is_empty());
+        let hosts = asked.iter().filter_map(Asked::host);
+        let families = target::families(hosts.clone(), self.args.socket.family.forced().or(source_family));
+        let internet = families.into_iter().filter(|_| hosts.clone().next().is_some());
         let send_stamps = if choice.has_kernel_times() { self.send_stamps(asked.len()) } else { SendStamps::None };
         let receive_buffer = Some(self.receive_buffer(asked.len()));
         let lane = |family| {

@@ -24,7 +24,8 @@ pub struct TraceArgs {
     #[arg(value_name = "TARGET")]
     pub targets: Vec<String>,
 
-    /// Read more targets from FILE, one per line, # starts a comment; - is standard input
+    /// Read more targets from FILE, - is standard input: the first word of each line, # starts a comment; a target listed twice
+    /// is traced twice
     #[arg(long = "targets", value_name = "FILE", allow_hyphen_values = true)]
     pub targets_file: Option<PathBuf>,
 

@@ -11,12 +11,13 @@ use crate::cli::drive::{Run, Worker, drive_one};
 use crate::cli::env::Env;
 use crate::cli::error::CliError;
 use crate::cli::names;
+use crate::cli::notation::{self, Ports as TargetPorts, Word};
 use crate::cli::rtrace::args::{FIRST_FLOW_PORT, FLOW_PORTS, Method, TraceArgs, chosen_method, flow_count};
 use crate::cli::rtrace::rules;
-use crate::cli::target::{self, Lanes};
+use crate::cli::target::{self, Aim, Lanes};
 use crate::cli::{exit_status, file};
 use crate::engine::{Destination, Target};
-use crate::report::{Sink, TraceCsv, TraceJson, TraceJsonOptions, TraceText, TraceTextOptions, TraceView};
+use crate::report::{Sink, TraceCsv, TraceJson, TraceJsonOptions, TraceText, TraceTextOptions, TraceView, escape};
 use crate::trace::watch::{self, Reporter};
 use crate::trace::{Config, DEAD_NEIGHBOUR, Event, MtuTracer, OriginSource, Ports, RunStatus, Tracer};
 use crate::types::{Family, Port, Tos};
@@ -54,22 +55,25 @@ impl Rtrace<'_> {
     pub(super) fn execute(&self, env: &mut Env<'_>) -> Result<u8, CliError> {
         let (words, packet_octets) = self.words()?;
         rules::check(self.args, packet_octets)?;
-        let texts = target::gather(words, self.args.targets_file.as_deref(), env)?;
+        let check = |text: &str| self.aim(text).map(drop);
+        let texts = target::gather(words, self.args.targets_file.as_deref(), check, env)?;
+        let aims: Vec<Aim<'_>> =
+            texts.iter().map(|text| self.aim(text)).collect::<Result<_, _>>().map_err(CliError::Refused)?;
         let origins = self.origins()?;
         let method = chosen_method(self.args);
         let plan = Plan {
             origins: matches!(origins, Some(OriginSource::Lookup)).then(|| self.zones()),
             resolvers: self.args.output.resolvers.clone(),
             sandbox: !self.args.packet.no_sandbox,
-            ..self.plan(&texts, method, packet_octets, env)?
+            ..self.plan(&aims, method, packet_octets, env)?
         };
         let mut opened = env.open_once(&plan, self.args.output.verbose.then_some(self.program))?;
         let (lanes, used) = self.choose(&opened, &plan, method, env)?;
         self.check_flow_lanes(&lanes)?;
         let forced = self.args.packet.family.forced();
-        let names = names::look_up(texts.iter().map(String::as_str), forced, None, &mut opened, env)?;
-        let place = |text: &String, env: &Env<'_>| target::place(target::Aim::host(text), &names, &lanes, env);
-        let targets = target::place_all(texts.iter(), self.has_records(), self.program, env, place)?;
+        let names = names::look_up(aims.iter().map(|aim| aim.host), forced, None, &mut opened, env)?;
+        let place = |aim: &Aim<'_>, env: &Env<'_>| target::place(*aim, &names, &lanes, env);
+        let targets = target::place_all(aims.iter(), self.has_records(), self.program, env, place)?;
         if let Some(error) = self.args.packet.flow_label.and_then(|_| target::without_flow_label("-l", &targets)) {
             return Err(error);
         }
@@ -95,16 +99,34 @@ impl Rtrace<'_> {
         let mut words = self.args.targets.as_slice();
         let mut octets = None;
         if let [before @ .., last] = words
-            && target::is_bare_number(last)
+            && notation::is_bare_number(last)
         {
             let refuse = |why| CliError::Refused(format!("[PACKET_BYTES]: invalid value '{last}': {why}"));
             octets = Some(values::packet_octets(last).map_err(refuse)?);
             words = before;
         }
-        if let Some(number) = words.iter().find(|word| target::is_bare_number(word)) {
+        if let Some(number) = words.iter().find(|word| notation::is_bare_number(word)) {
             return Err(CliError::Refused(format!("'{number}' is not a target; a packet length stands in last place")));
         }
         Ok((words, octets))
+    }
+
+    /// Takes a target apart.
+    fn aim<'a>(&self, text: &'a str) -> Result<Aim<'a>, String> {
+        let method = match chosen_method(self.args) {
+            Method::Udp | Method::Default => "-U",
+            Method::Tcpconn => "-M tcpconn",
+            Method::Auto | Method::Icmp | Method::Tcp => "-T",
+        };
+        let suggest = |host: &str, port: Port| format!("{method} -p {} {host}", port.get());
+        let ports = TargetPorts { refused: Some("the port is an option of its own"), suggest: &suggest };
+        match notation::read(text, &ports)? {
+            _ if notation::is_bare_number(text) => Err(format!("'{text}' is not a target")),
+            Word::Host(host, _) => Ok(Aim { text, ..Aim::host(host) }),
+            Word::Range(range) => {
+                Err(format!("'{}' is {} addresses; a trace has one: name each", escape(text), range.count()))
+            }
+        }
     }
 
     /// Where the origins of addresses come from, if they are wanted.
@@ -126,13 +148,14 @@ impl Rtrace<'_> {
 
     fn plan(
         &self,
-        texts: &[String],
+        aims: &[Aim<'_>],
         method: Method,
         packet_octets: Option<usize>,
         env: &Env<'_>,
     ) -> Result<Plan, CliError> {
         let source_family = self.args.packet.source.map(Family::of);
-        let families = target::families(texts, self.args.packet.family.forced().or(source_family));
+        let families =
+            target::families(aims.iter().map(|aim| aim.host), self.args.packet.family.forced().or(source_family));
         let protocols: &[Protocol] = match method {
             Method::Auto => &[Protocol::Icmp, Protocol::Udp],
             Method::Icmp => &[Protocol::Icmp],
@@ -146,7 +169,7 @@ impl Rtrace<'_> {
         }
         let lanes = protocols.iter().flat_map(|&protocol| families.iter().map(move |&family| (family, protocol)));
         let own_headers = self.own_headers(packet_octets, method);
-        let lanes = lanes.map(|kind| self.lane(kind, method, own_headers, texts.len() > 1)).collect();
+        let lanes = lanes.map(|kind| self.lane(kind, method, own_headers, aims.len() > 1)).collect();
         Ok(Plan { lanes, names: !self.args.output.numeric, ..Plan::default() })
     }
 

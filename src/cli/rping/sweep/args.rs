@@ -40,7 +40,7 @@ pub struct SweepArgs {
     #[arg(long, value_name = "N", value_parser = seed, allow_hyphen_values = true)]
     pub seed: Option<u64>,
 
-    /// Leave out the addresses, prefixes and ranges listed in FILE, one per line, # starts a comment
+    /// Leave out the addresses, prefixes and ranges listed in FILE, which is read like that of --targets
     #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
     pub exclude: Option<PathBuf>,
 

@@ -6,7 +6,6 @@ mod supply;
 mod targets;
 
 use std::fs::File;
-use std::io;
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -18,6 +17,7 @@ use crate::cli::args::values::{Rate, Timestamping};
 use crate::cli::drive::{Console, Run, Worker, drive};
 use crate::cli::env::Env;
 use crate::cli::error::CliError;
+use crate::cli::list::{Origin, standard_input};
 use crate::cli::rping::args::{V4_PAYLOAD, probes};
 use crate::cli::rping::run::{Binding, Rping};
 use crate::cli::rping::sweep::args::Shard;
@@ -50,15 +50,16 @@ struct SweepPlan {
 }
 
 /// What `--targets` names.
-enum List {
-    Stdin,
-    File(File),
+struct List {
+    origin: Origin,
+    /// `None` is standard input.
+    file: Option<File>,
 }
 
 impl List {
     /// Whether any part of it can be read at any time.
     fn is_seekable(&self) -> bool {
-        matches!(self, List::File(file) if file.metadata().is_ok_and(|about| about.is_file()))
+        self.file.as_ref().is_some_and(|file| file.metadata().is_ok_and(|about| about.is_file()))
     }
 }
 
@@ -67,7 +68,7 @@ impl Rping<'_> {
     pub(super) fn sweep(&self, env: &mut Env<'_>) -> Result<u8, CliError> {
         self.hint_at_long_times(env);
         let bound = self.binding(env)?;
-        let mut sweep_plan = self.read_plan(&bound)?;
+        let mut sweep_plan = self.read_plan(&bound, env)?;
         let plan = self.sweep_plan(&sweep_plan, &bound);
         let threads = net::has_threads();
         let count = if threads { usize::from(self.args.sweep.workers.unwrap_or(1)) } else { 1 };
@@ -131,7 +132,7 @@ impl Rping<'_> {
         }
     }
 
-    fn read_plan(&self, bound: &Binding) -> Result<SweepPlan, CliError> {
+    fn read_plan(&self, bound: &Binding, env: &mut Env<'_>) -> Result<SweepPlan, CliError> {
         let sweep = &self.args.sweep;
         let unpaced = self.args.run.rate.is_none();
         let items: Vec<Item> = self
@@ -166,7 +167,7 @@ impl Rping<'_> {
         if self.args.packet.flow_label.is_some() && !families.contains(&Family::V6) {
             return Err(CliError::Refused("-F: the targets are probed over IPv4, which has no flow labels".to_owned()));
         }
-        let exclusions = sweep.exclude.as_deref().map(targets::exclusions).transpose()?;
+        let exclusions = sweep.exclude.as_deref().map(|path| targets::exclusions(path, env)).transpose()?;
         Ok(SweepPlan {
             families,
             probes: probes(self.args),
@@ -240,19 +241,18 @@ impl Rping<'_> {
     fn source(&self, plan: &mut SweepPlan, env: &mut Env<'_>) -> Result<Source, CliError> {
         let (items, list) = (std::mem::take(&mut plan.items), plan.list.take());
         let unpaced = self.args.run.rate.is_none();
-        Ok(match (list, &self.args.targets_file) {
-            (None, _) | (_, None) => self.in_order(Space::new(items)),
-            (Some(List::File(file)), Some(path)) if self.args.sweep.random_order => {
-                let space = Space::new(items).and(Index::new(file, path, unpaced)?);
+        Ok(match list {
+            None => self.in_order(Space::new(items)),
+            Some(List { origin, file: Some(file) }) if self.args.sweep.random_order => {
+                let space = Space::new(items).and(Index::new(file, &origin, unpaced)?);
                 if unpaced && space.count() > UNPACED {
                     return Err(CliError::Refused(too_many("all targets together", space.count())));
                 }
                 self.in_order(space)
             }
-            (Some(List::File(file)), _) => Source::Stream(Stream { items, list: Box::new(file), unpaced }),
-            (Some(List::Stdin), _) => {
-                let list = std::mem::replace(&mut env.stdin, Box::new(io::empty()));
-                Source::Stream(Stream { items, list, unpaced })
+            Some(List { origin, file }) => {
+                let list = file.map_or_else(|| standard_input(env), |file| Box::new(file));
+                Source::Stream(Stream { items, list, origin, unpaced })
             }
         })
     }
@@ -317,14 +317,8 @@ fn take_note(verdict: &mut Verdict, event: &Event) -> Option<IpAddr> {
 }
 
 fn open_list(path: &Path) -> Result<List, CliError> {
-    if path.as_os_str() == "-" {
-        return Ok(List::Stdin);
-    }
-    let opened = File::open(path).and_then(|file| match file.metadata()?.is_dir() {
-        true => Err(io::ErrorKind::IsADirectory.into()),
-        false => Ok(List::File(file)),
-    });
-    opened.map_err(|error| CliError::Unreadable("--targets", path.to_owned(), error))
+    let origin = Origin::new("--targets", path);
+    Ok(List { file: origin.open()?, origin })
 }
 
 /// Why a family cannot be probed, where that is so.

@@ -1,15 +1,18 @@
 //! What the targets of a sweep are: words to [`Item`]s, and all of them in a row, a [`Space`].
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufReader};
 use std::net::IpAddr;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+use crate::cli::env::Env;
 use crate::cli::error::CliError;
-use crate::cli::target::{self, word};
+use crate::cli::list::{Lines, Origin};
+use crate::cli::notation::{Word, refusal};
+use crate::cli::rping::method::{DGRAM_PREFIX, NO_PORTS, STREAM_PREFIX, read_word};
 use crate::report::escape;
-use crate::sweep::{Exclusions, Range, RangeError};
+use crate::sweep::{Bounds, Exclusions, Range};
 
 /// More addresses than this need an explicit rate: at the default they would take more than a minute.
 pub const UNPACED: u64 = 65_536;
@@ -29,17 +32,16 @@ impl Item {
     /// # Errors
     /// A sentence.
     pub fn read(text: &str, unpaced: bool) -> Result<Item, String> {
-        if target::is_bare_number(text) {
-            return Err(format!("'{text}' is not a target; did you mean --tcp={text}?"));
-        }
-        if text.starts_with("unix:") || text.starts_with("unix-dgram:") {
+        if text.starts_with(STREAM_PREFIX) || text.starts_with(DGRAM_PREFIX) {
             return Err(format!("'{}': sweeps are made with ICMP, which local sockets do not have", escape(text)));
         }
-        match Range::read(text) {
-            Ok(Some(range)) if unpaced && range.count() > UNPACED => Err(too_many(text, range.count())),
-            Ok(Some(range)) => Ok(Item::Range(range)),
-            Ok(None) => Ok(Item::Name(text.into())),
-            Err(error) => Err(refusal(text, error)),
+        match read_word(text, Some(NO_PORTS))? {
+            Word::Range(range) if unpaced && range.count() > UNPACED => Err(too_many(text, range.count())),
+            Word::Range(range) => Ok(Item::Range(range)),
+            Word::Host(host, _) => Ok(match host.parse() {
+                Ok(address) => Item::Range(Range::one(address)),
+                Err(_) => Item::Name(host.into()),
+            }),
         }
     }
 
@@ -57,47 +59,26 @@ pub fn too_many(text: &str, count: u64) -> String {
     format!("{text}: {count} addresses; more than {UNPACED} need an explicit --rate")
 }
 
-fn refusal(text: &str, error: RangeError) -> String {
-    let shown = escape(text);
-    match error {
-        RangeError::Malformed if text.contains('/') => {
-            format!("'{shown}' is not a prefix: an address, a slash and a number of bits, as in 198.51.100.0/24")
-        }
-        RangeError::Malformed => {
-            format!("'{shown}' is not a range: two addresses of one family, as in 198.51.100.1-198.51.100.9")
-        }
-        RangeError::Length { most } => format!("'{shown}': the length of a prefix is 0 to {most} bits"),
-        RangeError::HostBits { network, length } => {
-            format!("'{shown}' has bits set after its first {length} bits; did you mean {network}/{length}?")
-        }
-        RangeError::Backwards => format!("'{shown}': the last address stands before the first"),
-        RangeError::TooMany => format!("'{shown}': more than 2^63 addresses"),
-    }
-}
-
 /// What is to be left out.
 ///
 /// # Errors
 /// If the file cannot be read, or holds something else.
-pub fn exclusions(path: &Path) -> Result<Exclusions, CliError> {
-    let failed = |error| CliError::Unreadable("--exclude", path.to_owned(), error);
-    let list = BufReader::new(File::open(path).map_err(failed)?);
-    let mut ranges = Vec::new();
-    for line in list.lines() {
-        let line = line.map_err(failed)?;
-        let Some(word) = word(&line) else { continue };
-        match Range::read_whole(word) {
-            Ok(Some(range)) => ranges.push(range),
-            Ok(None) => {
-                let sentence = format!("'{}' is no address, prefix or range; names are not excluded", escape(word));
-                return Err(CliError::Refused(format!("--exclude {}: {sentence}", path.display())));
+pub fn exclusions(path: &Path, env: &mut Env<'_>) -> Result<Exclusions, CliError> {
+    let origin = Origin::new("--exclude", path);
+    let (mut lines, mut all) = (origin.lines(env)?, Vec::new());
+    while let Some(line) = lines.next().map_err(|error| origin.failed(error))? {
+        let Some(entry) = line.entry else { continue };
+        let sentence = match Bounds::read(&entry) {
+            Ok(Some(bounds)) => {
+                all.push(bounds);
+                continue;
             }
-            Err(error) => {
-                return Err(CliError::Refused(format!("--exclude {}: {}", path.display(), refusal(word, error))));
-            }
-        }
+            Ok(None) => format!("'{}' is no address, prefix or range; names are not excluded", escape(&entry)),
+            Err(error) => refusal(&entry, error),
+        };
+        return Err(CliError::Refused(origin.wrong(line.number, sentence)));
     }
-    Ok(Exclusions::new(ranges))
+    Ok(Exclusions::new(all))
 }
 
 /// One target of a space.
@@ -187,27 +168,23 @@ impl Index {
     ///
     /// # Errors
     /// If it cannot be read; a sentence for a line that is no target.
-    pub fn new(file: File, path: &Path, unpaced: bool) -> Result<Index, CliError> {
-        let failed = |error| CliError::Unreadable("--targets", path.to_owned(), error);
-        let mut lines = BufReader::new(&file);
-        let (mut line, mut offset, mut count, mut targets) = (String::new(), 0, 0_u64, 0);
+    pub fn new(file: File, origin: &Origin, unpaced: bool) -> Result<Index, CliError> {
+        let mut lines = Lines::new(BufReader::new(&file));
+        let (mut offset, mut count, mut targets) = (0, 0_u64, 0);
         let mut marks = Vec::new();
-        loop {
-            line.clear();
-            let octets = lines.read_line(&mut line).map_err(failed)?;
-            if octets == 0 {
-                return Ok(Index { file, unpaced, count, marks });
-            }
-            if let Some(word) = word(&line) {
-                let item = Item::read(word, unpaced).map_err(CliError::Refused)?;
+        while let Some(line) = lines.next().map_err(|error| origin.failed(error))? {
+            if let Some(entry) = line.entry {
+                let item = Item::read(&entry, unpaced);
+                let item = item.map_err(|sentence| CliError::Refused(origin.wrong(line.number, sentence)))?;
                 if targets % STRIDE == 0 {
                     marks.push((count, offset));
                 }
                 targets += 1;
                 count = count.saturating_add(item.count());
             }
-            offset += octets as u64;
+            offset += line.octets;
         }
+        Ok(Index { file, unpaced, count, marks })
     }
 
     fn at(&self, position: u64) -> io::Result<Option<Found>> {
@@ -216,20 +193,16 @@ impl Index {
             return Ok(None);
         };
         let mut position = position - first;
-        let mut line = String::new();
-        let mut lines = BufReader::with_capacity(512, From { file: &self.file, offset });
-        loop {
-            line.clear();
-            if lines.read_line(&mut line)? == 0 {
-                return Ok(None);
-            }
-            let Some(word) = word(&line) else { continue };
-            let item = Item::read(word, self.unpaced).map_err(io::Error::other)?;
+        let mut lines = Lines::new(BufReader::with_capacity(512, From { file: &self.file, offset }));
+        while let Some(line) = lines.next()? {
+            let Some(entry) = line.entry else { continue };
+            let item = Item::read(&entry, self.unpaced).map_err(io::Error::other)?;
             match position.checked_sub(item.count()) {
                 Some(beyond) => position = beyond,
                 None => return Ok(Found::within(&item, position)),
             }
         }
+        Ok(None)
     }
 }
 
@@ -263,17 +236,11 @@ mod tests {
         let mut file = tempfile::tempfile().expect("a file");
         file.write_all(list.as_bytes()).expect("a file to write");
         std::io::Seek::rewind(&mut file).expect("a file to read");
-        Index::new(file, Path::new("list"), true)
+        Index::new(file, &Origin::new("--targets", Path::new("list")), true)
     }
 
     fn all(space: &Space) -> Vec<Found> {
         (0..space.count()).map(|position| space.at(position).expect("a file").expect("in range")).collect()
-    }
-
-    #[test]
-    fn a_word_is_what_stands_before_the_comment() {
-        assert_eq!(word("  host # here"), Some("host"));
-        assert_eq!((word("# all"), word(" \t"), word("")), (None, None, None));
     }
 
     #[test]
@@ -311,8 +278,7 @@ mod tests {
         fn every_target_of_a_file_is_found_at_its_place(lines in proptest::collection::vec(0..6_u8, 0..120)) {
             let texts = ["192.0.2.1", "192.0.2.4/30", "# a comment", "", "name.example", "2001:db8::1-2001:db8::9"];
             let list: String = lines.iter().map(|&line| format!("{}\n", texts[usize::from(line)])).collect();
-            let words = list.lines().filter_map(word);
-            let plain = Space::new(words.map(item).collect());
+            let plain = Space::new(lines.iter().map(|&line| texts[usize::from(line)]).filter(|text| !["", "# a comment"].contains(text)).map(item).collect());
             let indexed = Space::default().and(index(&list).expect("a list"));
             prop_assert_eq!(all(&indexed), all(&plain));
         }

@@ -180,12 +180,15 @@ impl Feeder {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::Path;
+
     use crate::channel::Resolved;
+    use crate::cli::list::Origin;
     use crate::cli::rping::sweep::targets::Item;
-    use crate::sweep::Range;
+    use crate::sweep::Bounds;
 
     fn common(share: Shard, exclude: &str) -> Common {
-        let ranges = exclude.split_whitespace().map(|text| Range::read_whole(text).unwrap().unwrap());
+        let ranges = exclude.split_whitespace().map(|text| Bounds::read(text).unwrap().unwrap());
         let (exclusions, missing) = (Arc::new(Exclusions::new(ranges)), Vec::new());
         let families = vec![Family::V4, Family::V6];
         Common { share, exclusions, missing, forced: None, families, complaints: Complaints::default() }
@@ -213,7 +216,8 @@ mod tests {
 
     fn stream(list: &str) -> Source {
         let items = vec![Item::read("192.0.2.1-192.0.2.3", true).unwrap()];
-        Source::Stream(Stream { items, list: Box::new(std::io::Cursor::new(list.to_owned())), unpaced: true })
+        let origin = Origin::new("--targets", Path::new("list"));
+        Source::Stream(Stream { items, list: Box::new(std::io::Cursor::new(list.to_owned())), origin, unpaced: true })
     }
 
     #[test]
@@ -222,7 +226,9 @@ mod tests {
         let list = "198.51.100.0-198.51.100.3 # four\n\n#x\nhost\n10.0.0.1/8\n2001:db8::1";
         let expected = ["192.0.2.1", "192.0.2.3", "198.51.100.2", "198.51.100.3", "host", "10.0.0.1/8", "2001:db8::1"];
         assert_eq!(given(stream(list), &common, 1), [expected.map(str::to_owned)]);
-        assert_eq!(common.complaints.take().len(), 1);
+        let complaint =
+            "--targets list, line 5: '10.0.0.1/8' has bits set after its first 8 bits; did you mean 10.0.0.0/8?";
+        assert_eq!(common.complaints.take(), [complaint]);
     }
 
     #[test]

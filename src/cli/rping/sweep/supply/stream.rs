@@ -1,22 +1,20 @@
 //! Targets one after the other: from a [`Space`], or from a list that is read while the run goes on ([`Stream`]).
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufReader, Read};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::vec;
 
 use super::{Complaints, Waker};
+use crate::cli::list::{Lines, Origin};
 use crate::cli::rping::sweep::args::Shard;
 use crate::cli::rping::sweep::targets::{Found, Item, Space};
-use crate::cli::target::word;
 use crate::net;
 use crate::sweep::{Permutation, SweepTarget};
 
 /// Items handed over at once, and how many such lots wait at most: the list is not read much faster than it is probed.
 const LOT: usize = 256;
 const LOTS: usize = 16;
-/// Octets of the longest line.
-const LONGEST: u64 = 4096;
 
 /// What comes next.
 pub(super) enum Piece {
@@ -114,6 +112,8 @@ pub struct Stream {
     pub items: Vec<Item>,
     /// The list.
     pub list: Box<dyn Read + Send>,
+    /// Where it comes from.
+    pub origin: Origin,
     /// Whether there is no rate, so that prefixes and ranges are limited.
     pub unpaced: bool,
 }
@@ -131,8 +131,8 @@ impl Stream {
         let mut list = Box::new(Reader {
             queues,
             items: self.items.into_iter(),
-            list: BufReader::new(self.list),
-            line: Vec::new(),
+            lines: Lines::new(BufReader::new(self.list)),
+            origin: self.origin,
             first: 0,
             complaints: complaints.clone(),
             unpaced: self.unpaced,
@@ -180,8 +180,8 @@ impl Queue {
 pub(super) struct Reader {
     queues: Vec<Queue>,
     items: vec::IntoIter<Item>,
-    list: BufReader<Box<dyn Read + Send>>,
-    line: Vec<u8>,
+    lines: Lines<BufReader<Box<dyn Read + Send>>>,
+    origin: Origin,
     first: u64,
     complaints: Complaints,
     unpaced: bool,
@@ -201,7 +201,7 @@ impl Reader {
                 true
             }
             None => self.read_line().unwrap_or_else(|error| {
-                self.complaints.push(format!("--targets: {error}"));
+                self.complaints.push(self.origin.failed(error).to_string());
                 false
             }),
         };
@@ -217,26 +217,18 @@ impl Reader {
 
     /// Reads one line; returns whether there was one.
     fn read_line(&mut self) -> io::Result<bool> {
-        let mut line = std::mem::take(&mut self.line);
-        line.clear();
-        if !self.list.buffer().contains(&b'\n') {
+        if !self.lines.list().buffer().contains(&b'\n') {
             // What is known is not kept waiting for what is to come.
             self.queues.iter_mut().for_each(Queue::hand_over);
         }
-        if self.list.by_ref().take(LONGEST).read_until(b'\n', &mut line)? == 0 {
-            return Ok(false);
+        let Some(line) = self.lines.next()? else { return Ok(false) };
+        if let Some(entry) = line.entry {
+            let item = Item::read(&entry, self.unpaced).map_err(|sentence| {
+                self.complaints.push(self.origin.wrong(line.number, sentence));
+                entry.into()
+            });
+            self.push(item);
         }
-        if line.len() as u64 == LONGEST && line.last() != Some(&b'\n') {
-            self.list.skip_until(b'\n')?;
-        }
-        if let Some(word) = word(&String::from_utf8_lossy(&line)) {
-            let item = Item::read(word, self.unpaced);
-            self.push(item.map_err(|sentence| {
-                self.complaints.push(sentence);
-                word.into()
-            }));
-        }
-        self.line = line;
         Ok(true)
     }
 

@@ -1,0 +1,170 @@
+//! Lists as people keep them: files and standard input with one entry per line, read in one way for every option and tool.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::cli::env::Env;
+use crate::cli::error::CliError;
+
+/// Octets of a line that are read; the rest of a longer one is skipped.
+const LONGEST: u64 = 4096;
+
+/// The option and the file that a list comes from.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    option: &'static str,
+    path: Arc<Path>,
+}
+
+impl Origin {
+    /// The list at `path`, named by `option`.
+    pub fn new(option: &'static str, path: &Path) -> Self {
+        Origin { option, path: path.into() }
+    }
+
+    /// Opens it: `-` is standard input.
+    ///
+    /// # Errors
+    /// If the file cannot be opened, or is a directory.
+    pub fn open(&self) -> Result<Option<File>, CliError> {
+        if self.path.as_os_str() == "-" {
+            return Ok(None);
+        }
+        let opened = File::open(&self.path).and_then(|file| match file.metadata()?.is_dir() {
+            true => Err(io::ErrorKind::IsADirectory.into()),
+            false => Ok(Some(file)),
+        });
+        opened.map_err(|error| self.failed(error))
+    }
+
+    /// All of its lines, one after the other.
+    ///
+    /// # Errors
+    /// As [`Origin::open`].
+    pub fn lines(&self, env: &mut Env<'_>) -> Result<Lines<BufReader<Box<dyn Read + Send>>>, CliError> {
+        let list = match self.open()? {
+            Some(file) => Box::new(file),
+            None => standard_input(env),
+        };
+        Ok(Lines::new(BufReader::new(list)))
+    }
+
+    /// Why it cannot be read.
+    pub fn failed(&self, error: io::Error) -> CliError {
+        CliError::Unreadable(self.option, self.path.to_path_buf(), error)
+    }
+
+    /// What is wrong with one of its lines.
+    pub fn wrong(&self, line: u64, sentence: impl fmt::Display) -> String {
+        format!("{} {}, line {line}: {sentence}", self.option, self.path.display())
+    }
+}
+
+/// Standard input, for its only reader.
+pub fn standard_input(env: &mut Env<'_>) -> Box<dyn Read + Send> {
+    std::mem::replace(&mut env.stdin, Box::new(io::empty()))
+}
+
+/// The lines of a list.
+pub struct Lines<R> {
+    list: R,
+    line: Vec<u8>,
+    number: u64,
+}
+
+/// One line.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Line<'a> {
+    /// Its number, from 1.
+    pub number: u64,
+    /// Octets it takes up in the list.
+    pub octets: u64,
+    /// What it names, if anything.
+    pub entry: Option<Cow<'a, str>>,
+}
+
+impl<R: BufRead> Lines<R> {
+    /// Those from here on.
+    pub const fn new(list: R) -> Self {
+        Lines { list, line: Vec::new(), number: 0 }
+    }
+
+    /// The reader.
+    pub const fn list(&self) -> &R {
+        &self.list
+    }
+
+    /// The next line; `None` after the last.
+    ///
+    /// # Errors
+    /// The reader's, and if the list is UTF-16.
+    pub fn next(&mut self) -> io::Result<Option<Line<'_>>> {
+        self.line.clear();
+        let mut octets = self.list.by_ref().take(LONGEST).read_until(b'\n', &mut self.line)? as u64;
+        if octets == 0 {
+            return Ok(None);
+        }
+        if octets == LONGEST && self.line.last() != Some(&b'\n') {
+            octets += self.list.skip_until(b'\n')? as u64;
+        }
+        self.number += 1;
+        if self.number == 1 && (self.line.starts_with(b"\xff\xfe") || self.line.starts_with(b"\xfe\xff")) {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "this is UTF-16; save the list as UTF-8"));
+        }
+        Ok(Some(Line { number: self.number, octets, entry: entry(&self.line) }))
+    }
+}
+
+/// What a line names: its first word before a `#`, or a range with blanks around its hyphen. What follows is a comment, too, as in
+/// `ADDRESS<TAB>NAME`. A byte order mark may stand before it, also where lists were put together.
+fn entry(line: &[u8]) -> Option<Cow<'_, str>> {
+    let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
+    let line = line.split(|&octet| octet == b'#').next().unwrap_or_default();
+    let is_blank = |octet: &u8| octet.is_ascii_whitespace() || *octet == b'\x0b';
+    let mut words = line.split(is_blank).filter(|word| !word.is_empty());
+    let first = String::from_utf8_lossy(words.next()?);
+    match (words.next(), words.next()) {
+        (Some(b"-"), Some(last)) => Some(format!("{first}-{}", String::from_utf8_lossy(last)).into()),
+        _ => Some(first),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entries(list: &[u8]) -> Vec<String> {
+        let mut lines = Lines::new(list);
+        let mut entries = Vec::new();
+        while let Some(line) = lines.next().unwrap() {
+            entries.extend(line.entry.map(Cow::into_owned));
+        }
+        entries
+    }
+
+    #[test]
+    fn a_line_names_what_stands_first_in_it() {
+        let list = b"# all\n a.example # first\n\n::1\t\r\n10.0.0.1\trouter.lan\n10.0.0.2 - 10.0.0.9 the rest\n \x0b\n10.0.0.3";
+        assert_eq!(entries(list), ["a.example", "::1", "10.0.0.1", "10.0.0.2-10.0.0.9", "10.0.0.3"]);
+    }
+
+    #[test]
+    fn byte_order_marks_and_other_character_sets_in_comments_do_no_harm() {
+        assert_eq!(entries(b"\xef\xbb\xbf10.0.0.1\n\xef\xbb\xbf# b\n10.0.0.2 # caf\xe9\n"), ["10.0.0.1", "10.0.0.2"]);
+        assert_eq!(entries(b"caf\xe9.example\n"), ["caf\u{fffd}.example"]);
+        let error = Lines::new(&b"\xff\xfe1\0\n\0"[..]).next().unwrap_err();
+        assert!(error.to_string().contains("UTF-16"), "{error}");
+    }
+
+    #[test]
+    fn a_line_is_numbered_and_measured_with_what_is_skipped() {
+        let list = format!("a\r\n{}\nb", "x".repeat(10_000));
+        let mut lines = Lines::new(list.as_bytes());
+        let mut next = || lines.next().unwrap().map(|line| (line.number, line.octets, line.entry.unwrap().len()));
+        assert_eq!([next(), next(), next(), next()], [Some((1, 3, 1)), Some((2, 10_001, 4096)), Some((3, 1, 1)), None]);
+    }
+}

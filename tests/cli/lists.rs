@@ -1,0 +1,166 @@
+//! Lists as people keep them, wherever a tool reads one; and targets that are written in an unusual way.
+
+use std::fs;
+
+use netprobe::sim::{Node, Peer, TcpService, ip};
+
+use crate::world::{Outcome, World};
+
+/// A network in which 198.51.100.0/28 answers, to ICMP and at port 80.
+fn world() -> World {
+    World::with_host(
+        Node::host(ip("198.51.100.9"))
+            .also(ip("2001:db8:9::9"))
+            .prefix(ip("198.51.100.0"), 28)
+            .tcp(80, TcpService::Accept(Peer::silent())),
+    )
+}
+
+/// Runs `line` with a file of these octets in the place of FILE.
+fn run(line: &str, list: &[u8]) -> Outcome {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    fs::write(file.path(), list).expect("a file to write");
+    let path = file.path().display().to_string();
+    let outcome = world().run(&line.replace("FILE", &path));
+    Outcome { stderr: outcome.stderr.replace(&path, "FILE"), words: line.to_owned(), ..outcome }
+}
+
+/// The addresses of all summaries, in order of appearance.
+fn addresses(outcome: &Outcome) -> Vec<String> {
+    let objects = outcome.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON"));
+    let ends = objects.filter(|object: &serde_json::Value| object["type"] == "summary" || object["type"] == "trace");
+    ends.map(|object| object["address"].as_str().unwrap_or("none").to_owned()).collect()
+}
+
+/// Every way to read a list of targets.
+const READERS: [&str; 4] = [
+    "rping --json --targets FILE",
+    "rping --json --random-order --targets FILE",
+    "rping --json --tcp -c 1 --targets FILE",
+    "rtrace --json -n --targets FILE",
+];
+
+fn every_reader_finds(list: &[u8], expected: &[&str]) {
+    for line in READERS {
+        let outcome = run(line, list);
+        let mut found = addresses(&outcome);
+        found.sort();
+        assert_eq!(
+            (found, outcome.status, outcome.stderr.as_str()),
+            (expected.iter().map(ToString::to_string).collect(), 0, ""),
+            "{outcome}"
+        );
+    }
+}
+
+#[test]
+fn a_byte_order_mark_is_no_part_of_a_target() {
+    every_reader_finds(b"\xef\xbb\xbf198.51.100.1\n198.51.100.2\n", &["198.51.100.1", "198.51.100.2"]);
+}
+
+#[test]
+fn a_comment_may_be_in_latin_1() {
+    every_reader_finds(b"# caf\xe9\n198.51.100.1 # B\xfcro\n", &["198.51.100.1"]);
+}
+
+#[test]
+fn lines_may_end_as_on_other_systems_or_not_at_all() {
+    every_reader_finds(b"198.51.100.1\r\n\r\n198.51.100.2", &["198.51.100.1", "198.51.100.2"]);
+}
+
+#[test]
+fn tabs_stand_around_a_target_and_a_name_after_it() {
+    every_reader_finds(b"\t198.51.100.1\trouter.lan\talias\n198.51.100.2 \t \n", &["198.51.100.1", "198.51.100.2"]);
+}
+
+#[test]
+fn a_target_that_is_listed_twice_is_probed_twice() {
+    every_reader_finds(b"198.51.100.1\n198.51.100.1\n", &["198.51.100.1", "198.51.100.1"]);
+}
+
+#[test]
+fn exclusions_are_read_like_targets() {
+    let list =
+        b"\xef\xbb\xbf198.51.100.0/31\r\n\t198.51.100.4 - 198.51.100.6\tthree\n198.51.100.7 # caf\xe9\n198.51.100.7";
+    let outcome = run("rping --alive --exclude FILE 198.51.100.0-7", list);
+    assert_eq!((outcome.stdout.as_str(), outcome.status), ("198.51.100.2\n198.51.100.3\n", 0), "{outcome}");
+}
+
+#[test]
+fn a_prefix_of_any_length_can_be_excluded() {
+    let outcome = run("rping --alive --exclude FILE 198.51.100.1 2001:db8:9::9", b"2001:db8::/32\nfe80::/10\n::/64\n");
+    assert_eq!((outcome.stdout.as_str(), outcome.status, outcome.stderr.as_str()), ("198.51.100.1\n", 0, ""));
+}
+
+#[test]
+fn exclusions_come_from_standard_input_too() {
+    let outcome = world().stdin("198.51.100.1\r\n").run("rping --alive --exclude - 198.51.100.1-2");
+    assert_eq!((outcome.stdout.as_str(), outcome.status), ("198.51.100.2\n", 0), "{outcome}");
+    let outcome = world().stdin("198.51.100.1\n").run("rping --alive --exclude - --targets -");
+    assert_eq!((outcome.stdout.as_str(), outcome.status), ("", 2), "{outcome}");
+}
+
+#[test]
+fn an_error_in_a_list_names_file_and_line() {
+    let list = b"198.51.100.1\n\n# x\nhttp://198.51.100.2/\n";
+    for line in READERS {
+        let outcome = run(line, list);
+        assert!(
+            outcome.stderr.contains("--targets FILE, line 4: 'http://198.51.100.2/' is a URL; did you mean"),
+            "{outcome}"
+        );
+        assert_eq!(outcome.status, 2, "{outcome}");
+    }
+    let outcome = run("rping --exclude FILE 198.51.100.1", b"\n198.51.100.1/24\n");
+    assert!(outcome.stderr.contains("--exclude FILE, line 2: '198.51.100.1/24' has bits set"), "{outcome}");
+    let outcome = world().stdin("198.51.100.1\n443\n").run("rping --targets -");
+    assert!(outcome.stderr.contains("--targets -, line 2: '443' is not a target"), "{outcome}");
+    let outcome = run("rping --targets FILE", b"\xff\xfe1\x000\x00\n\x00");
+    assert!(outcome.stderr.contains("--targets FILE: this is UTF-16") && outcome.status == 2, "{outcome}");
+}
+
+#[test]
+fn a_prefix_of_one_address_is_one_target() {
+    for target in ["198.51.100.1/32", "198.51.100.1-198.51.100.1", "198.51.100.1-1", "2001:db8:9::9/128"] {
+        let outcome = world().run(&format!("rping -c 1 {target}"));
+        let address = target.split(['/', '-']).next().unwrap_or_default();
+        assert!(outcome.stdout.starts_with(&format!("PING {address} ({address}) 56")), "{outcome}");
+        assert!(outcome.stdout.contains(&format!("64 bytes from {address}: icmp_seq=1")), "{outcome}");
+        let outcome = world().run(&format!("rtrace -n {target}"));
+        assert!(
+            outcome.status == 0 && outcome.stdout.starts_with(&format!("traceroute to {address} ({address})")),
+            "{outcome}"
+        );
+        let outcome = world().run(&format!("rping --json --tcp -c 1 {target}"));
+        assert_eq!(addresses(&outcome), [address], "{outcome}");
+    }
+}
+
+#[test]
+fn a_range_may_end_with_its_last_part() {
+    let outcome = world().run("rping --alive 198.51.100.1-4 2001:db8:9::8-9 -W 100ms");
+    assert_eq!(outcome.stdout.lines().count(), 5, "{outcome}");
+}
+
+#[test]
+fn a_word_that_is_no_target_gets_the_sentence_that_helps() {
+    for (words, sentence) in [
+        ("rping http://h/", "'http://h/' is a URL; did you mean h, or --tcp h:80?"),
+        ("rping --alive https://h:8443/path", "'https://h:8443/path' is a URL; did you mean h, or --tcp h:8443?"),
+        ("rping --tcp https://h/path", "'https://h/path' is a URL; did you mean h, or h:443?"),
+        ("rping [::1]", "'[::1]' is not a target; did you mean ::1?"),
+        ("rping h:443", "'h:443': ICMP has no ports; did you mean --tcp h:443?"),
+        ("rping --alive h:443", "'h:443': ICMP has no ports; did you mean --tcp h:443?"),
+        ("rping --tcp h:http", "'h:http': port 'http': not a whole number: 1 <= value <= 65535"),
+        ("rping --contrast h:x", "'h:x': port 'x': not a whole number: 1 <= value <= 65535"),
+        ("rtrace -T h:443", "'h:443': the port is an option of its own; did you mean -T -p 443 h?"),
+        ("rtrace -U [::1]:53", "'[::1]:53': the port is an option of its own; did you mean -U -p 53 ::1?"),
+        ("rtrace https://h/", "'https://h/' is a URL; did you mean h, or -T -p 443 h?"),
+        ("rtrace 198.51.100.0/30", "'198.51.100.0/30' is 2 addresses; a trace has one: name each"),
+    ] {
+        let outcome = world().run(words);
+        let tool = words.split(' ').next().unwrap_or_default();
+        assert_eq!((outcome.status, outcome.stdout.as_str()), (2, ""), "{outcome}");
+        assert_eq!(outcome.stderr, format!("{tool}: {sentence}\n"), "{outcome}");
+    }
+}
