@@ -32,7 +32,7 @@
 //! - [`ping::Ping`] probes a few targets again and again; `ping::contrast` takes one by several methods in turn.
 //! - [`sweep::Sweep`] probes very many targets once or twice, keeps little of each, and can run on several threads, each with its
 //!   Channel.
-//! - [`trace::Tracer`] finds paths, searches path MTUs behind them, and follows several flows; `trace::watch` watches paths.
+//! - [`trace::Tracer`] finds paths, searches path MTUs along them, and follows several flows; `trace::watch` watches paths.
 //! - [`respond::Responder`] answers.
 //!
 //! # Where do I put …

@@ -14,7 +14,7 @@ use netprobe::channel::{
     Refused, Token, Transmit,
 };
 use netprobe::engine::Machine;
-use netprobe::respond::{Config, Event, Figures, Listener, Responder, Service};
+use netprobe::respond::{Config, Event, Figures, Listener, Responder, ListenerKind};
 use netprobe::types::{ClockError, Endpoint, Family, Instant, IpEndpoint, Now, Stamp, Ttl, WallTime};
 use netprobe_fuzz::{address, choose};
 
@@ -25,8 +25,8 @@ const ACTIONS: u16 = 400;
 const TURNS_TO_END: usize = 100;
 
 /// Every service, at the lane of the same number.
-const SERVICES: [Service; 6] =
-    [Service::Tcp, Service::TcpDiscard, Service::Udp, Service::Stamp, Service::Unix, Service::UnixDgram];
+const SERVICES: [ListenerKind; 6] =
+    [ListenerKind::Tcp, ListenerKind::TcpDiscard, ListenerKind::Udp, ListenerKind::Stamp, ListenerKind::Unix, ListenerKind::UnixDgram];
 
 /// What a channel sets in the tokens of the connections it accepts.
 const ACCEPTED: u64 = 1 << 63;
@@ -63,9 +63,9 @@ fn config(source: &mut Unstructured<'_>) -> Config {
     }
 }
 
-fn own_end(lane: u16, service: Service) -> Endpoint {
+fn own_end(lane: u16, service: ListenerKind) -> Endpoint {
     match service {
-        Service::Unix | Service::UnixDgram => Endpoint::Unix(std::path::Path::new("/run/own").into()),
+        ListenerKind::Unix | ListenerKind::UnixDgram => Endpoint::Unix(std::path::Path::new("/run/own").into()),
         _ => Endpoint::Ip(IpEndpoint::from_address(Ipv4Addr::UNSPECIFIED.into()).with_port(7000 + lane)),
     }
 }

@@ -83,10 +83,10 @@ fn last_syn(retransmits: u32, after: Duration) -> Duration {
 }
 
 /// Whether a send stamp is still to come, on a lane with these, that the delay between the two could be taken from.
-pub fn is_incomplete(wish: SendStamps, sent: &Stamp, arrived: &Stamp) -> bool {
+pub fn is_incomplete(wanted: SendStamps, sent: &Stamp, arrived: &Stamp) -> bool {
     let kernel = arrived.kernel.is_some() && sent.kernel.is_none();
     let hardware = arrived.hardware.is_some() && sent.hardware.is_none();
-    match wish {
+    match wanted {
         SendStamps::None | SendStamps::User => false,
         SendStamps::Kernel => kernel,
         SendStamps::Hardware => kernel || hardware,
@@ -192,9 +192,9 @@ mod tests {
     #[test]
     fn only_a_stamp_that_would_serve_is_waited_for() {
         let (bare, kernel, both) = (stamp(0, 0, None, None), stamp(0, 0, Some(1), None), stamp(0, 0, Some(1), Some(1)));
-        let incomplete = |wish| {
+        let incomplete = |wanted| {
             [(bare, bare), (bare, kernel), (kernel, bare), (kernel, kernel), (kernel, both), (both, both)]
-                .map(|(sent, arrived)| is_incomplete(wish, &sent, &arrived))
+                .map(|(sent, arrived)| is_incomplete(wanted, &sent, &arrived))
         };
         assert_eq!(incomplete(SendStamps::None), [false; 6]);
         assert_eq!(incomplete(SendStamps::Kernel), [false, true, false, false, false, false]);

@@ -116,7 +116,7 @@ impl PingRequest {
         self
     }
 
-    /// Ends the run after this time; with a count, it goes on until so many probes are answered or the time is over.
+    /// Ends the run after this time; with a count, it goes on until that many probes are answered or the time is over.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = Some(deadline);
         self

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rustix::event::epoll::EventFlags;
 
-use super::connection::Turn;
+use super::connection::Round;
 use super::lane::Lane;
 use super::poller::{Poller, READ, Source};
 use super::stream::Streams;
@@ -33,7 +33,7 @@ impl Listeners {
         source: Source,
         streams: &mut Streams,
         poller: &Poller,
-        turn: &mut Turn<'_>,
+        turn: &mut Round<'_>,
     ) -> Result<(), ChannelError> {
         let Some(listener) = lane.sockets.first() else { return Ok(()) };
         if streams.accept(lane, &listener.socket, poller, turn) {

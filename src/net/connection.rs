@@ -61,7 +61,7 @@ pub struct Connection {
 }
 
 /// The context in which a ready connection is served.
-pub struct Turn<'a> {
+pub struct Round<'a> {
     /// When it was found ready.
     pub stamp: Stamp,
     /// Memory to use.
@@ -157,7 +157,7 @@ impl Connection {
     }
 
     /// Does what the socket is ready for.
-    pub fn ready(&mut self, ready: EventFlags, turn: &mut Turn<'_>) -> Disposition {
+    pub fn ready(&mut self, ready: EventFlags, turn: &mut Round<'_>) -> Disposition {
         if self.opening {
             return self.finish_opening(ready, turn);
         }
@@ -257,7 +257,7 @@ impl Connection {
         }
     }
 
-    fn finish_opening(&mut self, ready: EventFlags, turn: &mut Turn<'_>) -> Disposition {
+    fn finish_opening(&mut self, ready: EventFlags, turn: &mut Round<'_>) -> Disposition {
         // The queue has the details of the pending error.
         if ready.contains(FAILED) && self.report_icmp(turn) {
             return Disposition::Drop;
@@ -306,7 +306,7 @@ impl Connection {
     }
 
     /// Reports an ICMP error from the error queue; returns whether there was one.
-    fn report_icmp(&self, turn: &mut Turn<'_>) -> bool {
+    fn report_icmp(&self, turn: &mut Round<'_>) -> bool {
         let at = Arrival { lane: self.lane, flow: 0, protocol: self.protocol, token: Some(self.token) };
         while let Ok(message) = message::receive(self.socket.as_fd(), Queue::Errors, turn.buffers) {
             // The socket may have served an earlier attempt, from another port: RFC 9293 §3.1, the Source Port comes first.
@@ -321,7 +321,7 @@ impl Connection {
         false
     }
 
-    fn read(&mut self, turn: &mut Turn<'_>) -> Disposition {
+    fn read(&mut self, turn: &mut Round<'_>) -> Disposition {
         let buffer = turn.buffers.octets();
         let most = buffer.len().min(READ_OCTETS);
         let buffer = buffer.get_mut(..most).unwrap_or_default();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::accept::Listeners;
 use super::clock;
-use super::connection::Turn;
+use super::connection::Round;
 use super::lane::Lane;
 use super::mailbox::Mailbox;
 use super::poller::{FAILED, Poller, READ, Ready, Source, WRITE};
@@ -260,11 +260,11 @@ impl Channel for KernelChannel {
                     }
                 }
                 Source::Connection(number) => {
-                    let mut turn = Turn { stamp, buffers: &mut self.buffers, inbox };
+                    let mut turn = Round { stamp, buffers: &mut self.buffers, inbox };
                     self.streams.ready(number, one.flags, &self.poller, &mut turn);
                 }
                 Source::Socket { lane, flow } if one.flags.intersects(READ | FAILED) => {
-                    let mut turn = Turn { stamp, buffers: &mut self.buffers, inbox };
+                    let mut turn = Round { stamp, buffers: &mut self.buffers, inbox };
                     match self.lanes.get_mut(usize::from(lane)) {
                         Some(Some(lane)) if lane.accepts() => {
                             self.listeners.accept(lane, one.source, &mut self.streams, &self.poller, &mut turn)?;

@@ -7,7 +7,7 @@ use socket2::Socket;
 
 use super::clock;
 use super::connect::{self, Begun, Progress};
-use super::connection::{Connection, Disposition, Spare, Turn};
+use super::connection::{Connection, Disposition, Round, Spare};
 use super::lane::Lane;
 use super::listen;
 use super::poller::{OPENING, Poller, Source};
@@ -130,7 +130,7 @@ impl Streams {
     }
 
     /// A connection has become ready.
-    pub fn ready(&mut self, number: u64, ready: EventFlags, poller: &Poller, turn: &mut Turn<'_>) {
+    pub fn ready(&mut self, number: u64, ready: EventFlags, poller: &Poller, turn: &mut Round<'_>) {
         let Some(connection) = self.connections.get_mut(&number) else { return };
         let was_opening = connection.is_opening();
         let disposition = connection.ready(ready, turn);
@@ -149,7 +149,7 @@ impl Streams {
     }
 
     /// Accepts connections that wait at a listener. Returns whether there was no descriptor for one.
-    pub fn accept(&mut self, lane: &Lane, listener: &Socket, poller: &Poller, turn: &mut Turn<'_>) -> bool {
+    pub fn accept(&mut self, lane: &Lane, listener: &Socket, poller: &Poller, turn: &mut Round<'_>) -> bool {
         for _ in 0..ACCEPTS {
             match listen::accept(listener) {
                 Ok((socket, peer)) => {

@@ -12,7 +12,7 @@ use crate::types::{Endpoint, named};
 named! {
     /// What a listener does for its clients.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-    pub enum Service {
+    pub enum ListenerKind {
         /// Echo over TCP (RFC 862).
         Tcp = "tcp",
         /// Discard over TCP (RFC 863).
@@ -28,10 +28,10 @@ named! {
     }
 }
 
-impl Service {
+impl ListenerKind {
     /// Whether its clients send datagrams, and do not connect.
     pub const fn is_datagrams(self) -> bool {
-        matches!(self, Service::Udp | Service::Stamp | Service::UnixDgram)
+        matches!(self, ListenerKind::Udp | ListenerKind::Stamp | ListenerKind::UnixDgram)
     }
 }
 
@@ -41,7 +41,7 @@ pub struct Listener {
     /// The lane.
     pub lane: LaneId,
     /// Its service.
-    pub service: Service,
+    pub service: ListenerKind,
     /// Where it listens, with its actual port.
     pub at: Endpoint,
 }

@@ -2,7 +2,7 @@
 
 use serde::ser::SerializeMap;
 
-use super::config::Service;
+use super::config::ListenerKind;
 
 /// Figures of one listener. Octets are those of payloads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,7 +43,7 @@ impl Counters {
     ///
     /// # Errors
     /// The serializer's.
-    pub fn serialize_entries<M: SerializeMap>(&self, service: Service, object: &mut M) -> Result<(), M::Error> {
+    pub fn serialize_entries<M: SerializeMap>(&self, service: ListenerKind, object: &mut M) -> Result<(), M::Error> {
         object.serialize_entry("sessions", &self.sessions)?;
         self.traffic(service).serialize_entries(object)?;
         object.serialize_entry("refused", &self.refused())?;
@@ -57,7 +57,7 @@ impl Counters {
     }
 
     /// What passed, as a listener of this kind counts it.
-    pub fn traffic(&self, service: Service) -> Traffic {
+    pub fn traffic(&self, service: ListenerKind) -> Traffic {
         let packets = |count| Some(count).filter(|_| service.is_datagrams());
         Traffic {
             received_packets: packets(self.received_packets),

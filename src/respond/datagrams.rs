@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::config::{Config, Listener, Service};
+use super::config::{Config, Listener, ListenerKind};
 use super::counters::Traffic;
 use super::event::Ended;
 use super::expiring::Expiring;
@@ -66,7 +66,7 @@ impl Datagrams {
         let mut refused_ports = BTreeSet::from(CHATTY_PORTS);
         // No sender has port 0, so an answer could not arrive.
         refused_ports.insert(0);
-        let datagrams = |listener: &&Listener| matches!(listener.service, Service::Udp | Service::Stamp);
+        let datagrams = |listener: &&Listener| matches!(listener.service, ListenerKind::Udp | ListenerKind::Stamp);
         let own = config.listeners.iter().filter(datagrams).filter_map(|listener| listener.at.ip());
         refused_ports.extend(own.map(|endpoint| endpoint.port_number()));
         let own_paths = config.listeners.iter().filter_map(|listener| match &listener.at {
@@ -116,7 +116,7 @@ impl Datagrams {
         &mut self,
         datagram: &Datagram,
         octets: &[u8],
-        (listener, service): (usize, Service),
+        (listener, service): (usize, ListenerKind),
         context: &mut Context<'_>,
     ) {
         let length = octets.len() as u64;
@@ -125,7 +125,7 @@ impl Datagrams {
             counters.received_octets += length;
         });
         let answer = match service {
-            Service::Stamp => stamp::parse_sender(octets).ok().map(Answer::Stamp),
+            ListenerKind::Stamp => stamp::parse_sender(octets).ok().map(Answer::Stamp),
             _ => Some(Answer::Echo),
         };
         let Some(answer) = answer.filter(|_| !datagram.cut) else {
@@ -141,7 +141,7 @@ impl Datagrams {
         if address.is_some_and(|address| !self.limiter.admits(address, context.now.mono)) {
             return context.ledger.count(listener, |counters| counters.refused_rate += 1);
         }
-        let numbered = self.stateful && service == Service::Stamp;
+        let numbered = self.stateful && service == ListenerKind::Stamp;
         // An unknown client gets an answer only where that needs no state.
         let open = self.open;
         let session = if open { self.session(datagram, listener, &answer, context) } else { None };

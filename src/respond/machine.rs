@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::config::{Config, Listener, Service};
+use super::config::{Config, Listener, ListenerKind};
 use super::datagrams::{self, Datagrams};
 use super::event::{Event, Figures};
 use super::ledger::{Context, Ledger};
@@ -58,7 +58,7 @@ impl Responder {
     }
 
     /// The listener of a lane, by its number, and what it does.
-    fn listener(&self, lane: LaneId) -> Option<(usize, Service)> {
+    fn listener(&self, lane: LaneId) -> Option<(usize, ListenerKind)> {
         let at = self.listeners.iter().position(|listener| listener.lane == lane)?;
         self.listeners.get(at).map(|listener| (at, listener.service))
     }
@@ -160,7 +160,7 @@ impl Machine for Responder {
         if self.started.is_none() {
             self.started = Some(now.mono);
             self.ledger.emit(Event::Ready { listeners: Arc::clone(&self.listeners), time: now.wall });
-            let stamps = self.listeners.iter().any(|listener| listener.service == Service::Stamp);
+            let stamps = self.listeners.iter().any(|listener| listener.service == ListenerKind::Stamp);
             self.clock_due = stamps.then_some(now.mono);
             self.ask_clock(now);
         }

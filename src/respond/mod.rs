@@ -16,7 +16,7 @@ mod streams;
 #[cfg(test)]
 mod tests;
 
-pub use config::{Config, Listener, Service};
+pub use config::{Config, Listener, ListenerKind};
 pub use counters::{Counters, Traffic};
 pub use event::{Ended, Event, Figures, Session, SessionStart};
 pub use machine::Responder;

@@ -1,6 +1,6 @@
 //! Clients over connections: [`Streams`].
 
-use super::config::{Config, Service};
+use super::config::{Config, ListenerKind};
 use super::counters::Traffic;
 use super::event::Ended;
 use super::expiring::Expiring;
@@ -26,7 +26,7 @@ pub(super) struct Streams {
 #[derive(Debug)]
 struct ClientStream {
     client: Client,
-    service: Service,
+    service: ListenerKind,
     /// Octets of the pending `Write`.
     writing: Option<usize>,
     /// Octets to write after it.
@@ -58,7 +58,7 @@ impl Streams {
     pub(super) fn accepted(
         &mut self,
         accepted: &Accepted,
-        (listener, service): (usize, Service),
+        (listener, service): (usize, ListenerKind),
         context: &mut Context<'_>,
     ) {
         if self.open.len() >= self.max_open {
@@ -78,7 +78,7 @@ impl Streams {
         let length = octets.len() as u64;
         connection.client.traffic.received_octets += length;
         context.ledger.count(connection.client.listener(), |counters| counters.received_octets += length);
-        if connection.service == Service::TcpDiscard {
+        if connection.service == ListenerKind::TcpDiscard {
             return;
         }
         if connection.writing.is_none() {

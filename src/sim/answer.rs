@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
-use super::node::{Change, Failure, Node, TcpService, UdpService};
+use super::node::{Change, Node, Rejection, TcpService, UdpService};
 use super::packet::{self, Packet, put};
 use super::segment::{self, Flags};
 use crate::channel::Protocol;
@@ -78,7 +78,7 @@ impl Responder {
                 self.finish(node, packet, octets, random)
             }
             None if node.silent_ports || node.groups.contains(&request.destination) => Answers::new(),
-            None => self.fail(node, at, octets, source, Failure::port_unreachable(family), random),
+            None => self.fail(node, at, octets, source, Rejection::port_unreachable(family), random),
         }
     }
 
@@ -88,7 +88,7 @@ impl Responder {
         node: &Node,
         at: Instant,
         octets: &[u8],
-        failure: Failure,
+        failure: Rejection,
         random: &mut Rng,
     ) -> Answers {
         let Ok(request) = ip::parse(octets) else { return Answers::new() };
@@ -113,7 +113,7 @@ impl Responder {
         at: Instant,
         octets: &[u8],
         source: IpAddr,
-        failure: Failure,
+        failure: Rejection,
         random: &mut Rng,
     ) -> Answers {
         if !self.may_send_error(node, at) {
@@ -205,7 +205,7 @@ impl Draft {
                 }
             }
             Change::Redirect(gateway) => self.before.extend(redirect(node, source, request, *gateway)),
-            Change::SourceQuench => self.before.extend(error(node, source, request, Failure::new(4, 0))),
+            Change::SourceQuench => self.before.extend(error(node, source, request, Rejection::new(4, 0))),
         }
     }
 
@@ -270,7 +270,7 @@ fn tcp_answer(node: &Node, request: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// The error `failure` about the packet `octets`, from `source`.
-fn error(node: &Node, source: IpAddr, octets: &[u8], failure: Failure) -> Option<Packet> {
+fn error(node: &Node, source: IpAddr, octets: &[u8], failure: Rejection) -> Option<Packet> {
     let about = ip::parse(octets).ok()?;
     let family = Family::of(about.source);
     let (extensible, length_at) = match family {
@@ -296,7 +296,7 @@ fn error(node: &Node, source: IpAddr, octets: &[u8], failure: Failure) -> Option
 fn redirect(node: &Node, source: IpAddr, octets: &[u8], gateway: IpAddr) -> Option<Packet> {
     match gateway {
         IpAddr::V4(gateway) => {
-            error(node, source, octets, Failure { icmp_type: 5, icmp_code: 1, info: gateway.to_bits() })
+            error(node, source, octets, Rejection { icmp_type: 5, icmp_code: 1, info: gateway.to_bits() })
         }
         IpAddr::V6(gateway) => {
             let about = ip::parse(octets).ok()?;

@@ -8,7 +8,7 @@ use fastrand::Rng;
 
 use super::answer::{Answers, Responder};
 use super::link::Link;
-use super::node::{Balance, Failure, Forwarding, Node, NodeId, TcpService, US};
+use super::node::{Balance, Forwarding, Node, NodeId, Rejection, TcpService, US};
 use super::packet;
 use super::peer::Peer;
 use crate::types::{Family, Instant, Mtu};
@@ -163,13 +163,13 @@ impl Fabric {
             if node.forwarding == Forwarding::DeadNeighbour && !last_hop {
                 packet::decrement_ttl(&mut flight.octets);
                 let known_after = responder.resolve(at);
-                let failure = Failure::host_unreachable(family);
+                let failure = Rejection::host_unreachable(family);
                 let answers = responder.refuse(node, at, &flight.octets, failure, &mut self.random);
                 return return_home(at + known_after, &flight, answers, departures);
             }
             let failure = match node.forwarding {
                 _ if flight.destination.is_multicast() && last_hop => return,
-                _ if last_hop => Some(Failure::time_exceeded(family)),
+                _ if last_hop => Some(Rejection::time_exceeded(family)),
                 Forwarding::Refuse(failure) => Some(failure),
                 Forwarding::Drop => return,
                 Forwarding::Normal | Forwarding::To(_) | Forwarding::DeadNeighbour => None,
@@ -195,7 +195,7 @@ impl Fabric {
         } else if let Some(link) = self.choose(here, &links, &flight.octets) {
             self.leave_by(at, here, link, flight, departures);
         } else if here != US {
-            let failure = Failure::no_route(Family::of(flight.destination));
+            let failure = Rejection::no_route(Family::of(flight.destination));
             self.refuse(at, here, &flight, failure, departures);
         }
     }
@@ -208,7 +208,7 @@ impl Fabric {
                 return;
             }
             if !flight.fragmented && !may_fragment(&flight.octets) {
-                let failure = Failure::too_big(Family::of(flight.destination), limit.mtu.get());
+                let failure = Rejection::too_big(Family::of(flight.destination), limit.mtu.get());
                 return self.refuse(at, here, &flight, failure, departures);
             }
         }
@@ -216,7 +216,7 @@ impl Fabric {
         self.cross(at, link, flight, departures);
     }
 
-    fn refuse(&mut self, at: Instant, here: NodeId, flight: &Flight, failure: Failure, departures: &mut Departures) {
+    fn refuse(&mut self, at: Instant, here: NodeId, flight: &Flight, failure: Rejection, departures: &mut Departures) {
         let (Some(node), Some(responder)) = (self.topology.nodes.get(here.0), self.responders.get_mut(here.0)) else {
             return;
         };

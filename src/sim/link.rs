@@ -1,4 +1,4 @@
-//! Links between nodes: [`Link`], its two [`Way`]s, and [`Pick`], the packets that a fault applies to.
+//! Links between nodes: [`Link`], its two [`Direction`]s, and [`Pick`], the packets that a fault applies to.
 
 use std::ops::{Range, RangeFrom, RangeFull, RangeInclusive};
 use std::time::Duration;
@@ -73,31 +73,31 @@ impl From<RangeInclusive<u64>> for Pick {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Link {
     /// Away from us.
-    pub(super) outward: Way,
+    pub(super) outward: Direction,
     /// Towards us.
-    pub(super) homeward: Way,
+    pub(super) homeward: Direction,
 }
 
 impl Link {
     /// A link with this delay each way and nothing else.
     pub fn after(delay: Duration) -> Self {
-        Link { outward: Way::after(delay), homeward: Way::after(delay) }
+        Link { outward: Direction::after(delay), homeward: Direction::after(delay) }
     }
 
     /// The same link, treating packets away from us in this way.
-    pub fn outward(self, outward: Way) -> Self {
+    pub fn outward(self, outward: Direction) -> Self {
         Link { outward, ..self }
     }
 
     /// The same link, treating packets towards us in this way.
-    pub fn homeward(self, homeward: Way) -> Self {
+    pub fn homeward(self, homeward: Direction) -> Self {
         Link { homeward, ..self }
     }
 }
 
 /// One direction of a link.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Way {
+pub struct Direction {
     delay: Duration,
     variation: Duration,
     lose: Pick,
@@ -124,30 +124,30 @@ pub(super) struct SizeLimit {
     pub(super) blackhole: bool,
 }
 
-impl Way {
+impl Direction {
     /// A way with this delay and nothing else.
     pub fn after(delay: Duration) -> Self {
-        Way { delay, ..Way::default() }
+        Direction { delay, ..Direction::default() }
     }
 
     /// Each packet takes up to this much longer, evenly distributed; packets may overtake each other.
     pub fn vary(self, variation: Duration) -> Self {
-        Way { variation, ..self }
+        Direction { variation, ..self }
     }
 
     /// These packets are lost.
     pub fn lose(self, pick: impl Into<Pick>) -> Self {
-        Way { lose: pick.into(), ..self }
+        Direction { lose: pick.into(), ..self }
     }
 
     /// These packets arrive twice.
     pub fn duplicate(self, pick: impl Into<Pick>) -> Self {
-        Way { duplicate: pick.into(), ..self }
+        Direction { duplicate: pick.into(), ..self }
     }
 
     /// These packets take this much longer, so that later ones may overtake them.
     pub fn hold_back(self, pick: impl Into<Pick>, longer: Duration) -> Self {
-        Way { hold_back: Some((pick.into(), longer)), ..self }
+        Direction { hold_back: Some((pick.into(), longer)), ..self }
     }
 
     /// These packets are damaged.
@@ -158,12 +158,12 @@ impl Way {
 
     /// Larger packets that may not be fragmented are answered with «too big» by the node before this way.
     pub fn mtu(self, mtu: Mtu) -> Self {
-        Way { limit: Some(SizeLimit { mtu, blackhole: false }), ..self }
+        Direction { limit: Some(SizeLimit { mtu, blackhole: false }), ..self }
     }
 
     /// Larger packets vanish.
     pub fn blackhole_above(self, mtu: Mtu) -> Self {
-        Way { limit: Some(SizeLimit { mtu, blackhole: true }), ..self }
+        Direction { limit: Some(SizeLimit { mtu, blackhole: true }), ..self }
     }
 
     pub(super) fn limit(&self) -> Option<SizeLimit> {

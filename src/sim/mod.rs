@@ -3,19 +3,19 @@
 //!
 //! A [`Network`] is a graph of [`Node`]s with us at its root; [`Link`]s lead away from us, and answers return over the
 //! links that their requests took. Packets are whole IP packets, octet by octet. Faults are configured where they happen: loss,
-//! duplicates, damage and MTUs on a [`Way`] of a link; silence, limits, quotes and services on a node; wrong answers by a
+//! duplicates, damage and MTUs on a [`Direction`] of a link; silence, limits, quotes and services on a node; wrong answers by a
 //! [`Change`]; refusals, stamps and delays of our own kernel on the network.
 //!
 //! ```
 //! use std::time::Duration;
 //! use netprobe::channel::{Control, LanePlan, Plan, Precision, Protocol, SocketChoice};
-//! use netprobe::sim::{Change, EPOCH, Link, Network, Node, US, Way, ip};
+//! use netprobe::sim::{Change, EPOCH, Link, Network, Node, US, Direction, ip};
 //! use netprobe::types::Family;
 //!
 //! let ms = Duration::from_millis;
 //! let mut network = Network::new(7);
 //! let router = network.chain(US, &["203.0.113.1", "203.0.113.2"], Link::after(ms(1)));
-//! let lossy = Link::after(ms(3)).homeward(Way::after(ms(3)).lose([2, 5]));
+//! let lossy = Link::after(ms(3)).homeward(Direction::after(ms(3)).lose([2, 5]));
 //! network.add(router, Node::host(ip("198.51.100.9")).change([1], Change::Again(ms(1))), lossy);
 //! network.at(ms(2500), Control::Interrupt);
 //!
@@ -51,11 +51,11 @@ mod segment;
 mod stream;
 mod time;
 
-pub use link::{Damage, Link, Pick, Way};
+pub use link::{Damage, Direction, Link, Pick};
 pub use log::{Log, SentPacket};
 pub use names::{AddressOutcome, NameOutcome, OriginOutcome};
 pub use network::{Network, ip};
-pub use node::{Balance, Change, Failure, Forwarding, Node, NodeId, TcpService, US, UdpService};
+pub use node::{Balance, Change, Forwarding, Node, NodeId, Rejection, TcpService, US, UdpService};
 pub use packet::Packet;
 pub use peer::Peer;
 pub use quote::{Mangle, Quote};

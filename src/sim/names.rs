@@ -27,9 +27,9 @@ pub enum NameOutcome {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OriginOutcome {
     /// This text, after this time.
-    Told(Box<str>, Duration),
+    Text(Box<str>, Duration),
     /// There is no text, which is known after this time.
-    Untold(Duration),
+    NoText(Duration),
     /// The resolver gives up after this time.
     TimesOut(Duration),
     /// No answer ever comes.
@@ -150,8 +150,8 @@ impl Names {
 
     fn origin(&self, address: IpAddr) -> Option<(Duration, Control)> {
         let (delay, texts, timed_out) = match self.origins.get(&address) {
-            Some(OriginOutcome::Told(text, delay)) => (*delay, Some(vec![text.as_bytes().into()]), false),
-            Some(OriginOutcome::Untold(delay)) => (*delay, Some(Vec::new()), false),
+            Some(OriginOutcome::Text(text, delay)) => (*delay, Some(vec![text.as_bytes().into()]), false),
+            Some(OriginOutcome::NoText(delay)) => (*delay, Some(Vec::new()), false),
             Some(OriginOutcome::TimesOut(delay)) => (*delay, None, true),
             Some(OriginOutcome::Never) => return None,
             None => (Duration::ZERO, Some(Vec::new()), false),

@@ -43,7 +43,7 @@ pub enum Forwarding {
     #[default]
     Normal,
     /// Answers them with this.
-    Refuse(Failure),
+    Refuse(Rejection),
     /// Asks for a neighbour that does not answer: three seconds after the first of them, host unreachable about all that came
     /// meanwhile.
     DeadNeighbour,
@@ -68,7 +68,7 @@ pub enum Balance {
 
 /// Type, code and info of an ICMP error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Failure {
+pub struct Rejection {
     /// ICMP type.
     pub icmp_type: u8,
     /// ICMP code.
@@ -77,44 +77,44 @@ pub struct Failure {
     pub info: u32,
 }
 
-impl Failure {
+impl Rejection {
     /// Type and code, with nothing in octets 5 to 8.
     pub const fn new(icmp_type: u8, icmp_code: u8) -> Self {
-        Failure { icmp_type, icmp_code, info: 0 }
+        Rejection { icmp_type, icmp_code, info: 0 }
     }
 
     pub(super) const fn time_exceeded(family: Family) -> Self {
         match family {
-            Family::V4 => Failure::new(11, 0),
-            Family::V6 => Failure::new(3, 0),
+            Family::V4 => Rejection::new(11, 0),
+            Family::V6 => Rejection::new(3, 0),
         }
     }
 
     pub(super) const fn no_route(family: Family) -> Self {
         match family {
-            Family::V4 => Failure::new(3, 0),
-            Family::V6 => Failure::new(1, 0),
+            Family::V4 => Rejection::new(3, 0),
+            Family::V6 => Rejection::new(1, 0),
         }
     }
 
     pub(super) const fn host_unreachable(family: Family) -> Self {
         match family {
-            Family::V4 => Failure::new(3, 1),
-            Family::V6 => Failure::new(1, 3),
+            Family::V4 => Rejection::new(3, 1),
+            Family::V6 => Rejection::new(1, 3),
         }
     }
 
     pub(super) const fn port_unreachable(family: Family) -> Self {
         match family {
-            Family::V4 => Failure::new(3, 3),
-            Family::V6 => Failure::new(1, 4),
+            Family::V4 => Rejection::new(3, 3),
+            Family::V6 => Rejection::new(1, 4),
         }
     }
 
     pub(super) const fn too_big(family: Family, mtu: u32) -> Self {
         match family {
-            Family::V4 => Failure { icmp_type: 3, icmp_code: 4, info: mtu },
-            Family::V6 => Failure { icmp_type: 2, icmp_code: 0, info: mtu },
+            Family::V4 => Rejection { icmp_type: 3, icmp_code: 4, info: mtu },
+            Family::V6 => Rejection { icmp_type: 2, icmp_code: 0, info: mtu },
         }
     }
 }
@@ -176,7 +176,7 @@ pub enum Change {
     /// Its transport checksum is wrong.
     WrongChecksum,
     /// An error instead of the answer.
-    Refuse(Failure),
+    Refuse(Rejection),
     /// Before the answer, a redirect to this gateway.
     Redirect(IpAddr),
     /// Before the answer, a source quench (IPv4).

@@ -84,9 +84,9 @@ named! {
     pub enum Severity {
         /// Good to know.
         Info = "info",
-        /// May explain trouble.
+        /// May explain an error.
         Warning = "warning",
-        /// Is trouble.
+        /// Is an error.
         Error = "error",
     }
 }
@@ -158,7 +158,7 @@ impl Finding {
     pub const fn severity(&self) -> Severity {
         match self {
             Finding::Loop { .. } | Finding::AdminBlock { .. } | Finding::MtuBlackHole { .. } => Severity::Error,
-            // A router that states it right makes no trouble.
+            // A router that states it right is no finding.
             Finding::MtuDrop { at, stated: Some(stated), .. } if stated.get() == at.mtu.get() => Severity::Info,
             Finding::MtuDrop { .. } => Severity::Warning,
             Finding::NothingBeyond { .. } | Finding::Loss { .. } | Finding::NarrowLink { .. } => Severity::Warning,

@@ -19,11 +19,11 @@ use crate::channel::{Arena, Inbound, LaneId, Outbox, Protocol};
 use crate::engine::Machine;
 use crate::types::{Instant, Now, ProbeId, Stamp};
 
-/// How many traces run at once without a rate, or where only the newest probe to a port can be told from others.
+/// How many traces run at once without a rate, or where only the newest probe to a port can be distinguished from others.
 const AT_ONCE: u32 = 16;
 /// The same where a rate is asked for: traces begin only while those that run leave the rate room.
 const MAX_AT_ONCE: u32 = 1024;
-/// Probes of all traces together that may be on record: half of what 16 bits tell apart.
+/// Probes of all traces together that may be on record: half of what 16 bits distinguish.
 const NUMBERS: u32 = 1 << 15;
 
 /// An address, as reached over one lane.
@@ -126,7 +126,7 @@ impl Tracer {
         }
     }
 
-    /// Whether another trace may begin: as many run as the numbers of probes can tell apart, but no more than have what they
+    /// Whether another trace may begin: as many run as the numbers of probes can distinguish, but no more than have what they
     /// need to go on.
     fn has_room(&self) -> bool {
         let config = &self.fleet.config;

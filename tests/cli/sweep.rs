@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use insta::assert_snapshot;
 use netprobe::channel::OsError;
-use netprobe::sim::{Change, Failure, Node, ip};
+use netprobe::sim::{Change, Node, Rejection, ip};
 
 use crate::world::{Outcome, World};
 
@@ -74,7 +74,7 @@ fn rare_outcomes_stand_after_the_counts_of_their_targets() {
     let line = "rping 198.51.100.1-198.51.100.2";
     let twice = host().change(.., Change::Again(Duration::from_millis(3)));
     assert_snapshot!("duplicates", World::with_host(twice).run(line));
-    let refused = host().change(.., Change::Refuse(Failure::new(3, 1)));
+    let refused = host().change(.., Change::Refuse(Rejection::new(3, 1)));
     assert_snapshot!("errors", World::with_host(refused).run(line));
     let elsewhere = host().change(.., Change::Source(ip("203.0.113.7"))).change(.., Change::Octets(50, vec![0]));
     assert_snapshot!("other_responder", World::with_host(elsewhere).run(line));
@@ -144,16 +144,16 @@ fn a_random_order_is_the_same_each_time_and_another_with_another_seed() {
 
 #[test]
 fn a_silent_target_is_probed_again_as_often_as_asked() {
-    let told = |words: &str| {
+    let begun = |words: &str| {
         let outcome = silent().run(&format!("rping --json -W 100ms {words} 198.51.100.1-198.51.100.2"));
         let line = outcome.stdout.lines().next().expect("a summary");
         let summary: serde_json::Value = serde_json::from_str(line).expect("JSON");
         (summary["sent"].as_u64(), summary["duration_ms"].as_f64())
     };
-    assert_eq!(told(""), (Some(2), Some(200.0)));
-    assert_eq!(told("--retry 0"), (Some(1), Some(100.0)));
-    assert_eq!(told("--retry 3 --backoff 2"), (Some(4), Some(1500.0)));
-    assert_eq!(told("-c 3 -i 10ms"), (Some(3), Some(120.0)));
+    assert_eq!(begun(""), (Some(2), Some(200.0)));
+    assert_eq!(begun("--retry 0"), (Some(1), Some(100.0)));
+    assert_eq!(begun("--retry 3 --backoff 2"), (Some(4), Some(1500.0)));
+    assert_eq!(begun("-c 3 -i 10ms"), (Some(3), Some(120.0)));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use insta::assert_snapshot;
 use netprobe::channel::Control;
-use netprobe::sim::{Link, NameOutcome, Node, OriginOutcome, US, Way, ip};
+use netprobe::sim::{Direction, Link, NameOutcome, Node, OriginOutcome, US, ip};
 use netprobe::types::Mtu;
 
 use crate::world::World;
@@ -56,7 +56,7 @@ fn a_packet_length_stands_in_last_place() {
 fn a_long_packet_is_cut_on_the_way_unless_that_is_forbidden() {
     let narrow = || {
         let mut world = World::new();
-        let way = Way::after(Duration::from_millis(1)).mtu(Mtu::new(1280).unwrap());
+        let way = Direction::after(Duration::from_millis(1)).mtu(Mtu::new(1280).unwrap());
         let link = Link::after(Duration::from_millis(1)).outward(way);
         let router = world.network.add(US, Node::router(ip("203.0.113.9")), Link::after(Duration::from_millis(1)));
         world.network.add(router, Node::host(ip("198.51.100.77")), link);
@@ -83,7 +83,7 @@ fn silence_is_stars_and_the_status_says_that_the_end_was_not_reached() {
 
 #[test]
 fn raw_methods_are_said_with_their_port() {
-    for (flags, told) in [
+    for (flags, text) in [
         ("-T", r#""method":"tcp","method_requested":"tcp","socket":"raw","port":80,"#),
         ("-T -p 443", r#""method":"tcp","method_requested":"tcp","socket":"raw","port":443,"#),
         ("-U", r#""method":"udp","method_requested":"udp","socket":"raw","port":53,"#),
@@ -91,7 +91,7 @@ fn raw_methods_are_said_with_their_port() {
         ("-M default --socket dgram", r#""method":"udp","method_requested":"default","socket":"dgram","port":33434,"#),
     ] {
         let outcome = World::new().run(&format!("rtrace --json -n {flags} 198.51.100.9"));
-        assert!(outcome.stdout.contains(told) && outcome.status == 0, "{flags}: {outcome}");
+        assert!(outcome.stdout.contains(text) && outcome.status == 0, "{flags}: {outcome}");
     }
 }
 
@@ -137,9 +137,9 @@ fn interim_figures_go_to_standard_error() {
 #[test]
 fn origins_are_shown_after_addresses() {
     let mut world = World::new();
-    let told = |text: &str| OriginOutcome::Told(text.into(), Duration::from_millis(20));
-    world.network.origin(ip("203.0.113.1"), told("64500 | 203.0.113.0/24 | XX | test | 2026-01-01"));
-    world.network.origin(ip("203.0.113.2"), told("\u{1b}[2J"));
+    let text = |text: &str| OriginOutcome::Text(text.into(), Duration::from_millis(20));
+    world.network.origin(ip("203.0.113.1"), text("64500 | 203.0.113.0/24 | XX | test | 2026-01-01"));
+    world.network.origin(ip("203.0.113.2"), text("\u{1b}[2J"));
     assert_snapshot!("origins", world.run("rtrace -n -q 1 -A 198.51.100.9"));
     assert_snapshot!("origins_from_zone", world.run("rtrace -q 1 --asn-zone=origin.example 198.51.100.9"));
     let json = world.run("rtrace --json -n -q 1 -A 198.51.100.9");
@@ -169,9 +169,9 @@ fn an_impossible_resolver_zone_or_database_is_refused() {
         "--asn-db=/nosuch/file",
         "--asn-zone=a --asn-db=b",
     ];
-    let told: Vec<String> =
+    let text: Vec<String> =
         lines.iter().map(|line| world.run(&format!("rtrace {line} 198.51.100.9")).to_string()).collect();
-    assert_snapshot!("origin_refusals", told.join("\n"));
+    assert_snapshot!("origin_refusals", text.join("\n"));
 }
 
 #[test]
@@ -204,8 +204,8 @@ fn flows_that_cannot_be_kept_are_refused_with_a_sentence() {
 /// A world whose links from near to far and on to the host take no more than this; the last one says nothing.
 fn narrowing(last_is_silent: bool) -> World {
     let mut world = World::new();
-    let way = |mtu| Way::after(Duration::from_millis(1)).mtu(Mtu::new(mtu).unwrap());
-    let silent = Way::after(Duration::from_millis(1)).blackhole_above(Mtu::new(1380).unwrap());
+    let way = |mtu| Direction::after(Duration::from_millis(1)).mtu(Mtu::new(mtu).unwrap());
+    let silent = Direction::after(Duration::from_millis(1)).blackhole_above(Mtu::new(1380).unwrap());
     let last = if last_is_silent { silent } else { way(1400) };
     let mut from = US;
     for (number, way) in (1..).zip([way(1500), way(1492), last]) {
@@ -228,7 +228,7 @@ fn the_mtu_stands_beside_names_and_origins() {
     let name = NameOutcome::Named("near.example".into(), Duration::from_millis(20));
     world.network.name(ip("203.0.113.11"), name);
     let origin =
-        OriginOutcome::Told("64500 | 203.0.113.0/24 | XX | test | 2026-01-01".into(), Duration::from_millis(20));
+        OriginOutcome::Text("64500 | 203.0.113.0/24 | XX | test | 2026-01-01".into(), Duration::from_millis(20));
     world.network.origin(ip("203.0.113.12"), origin);
     assert_snapshot!("mtu_with_names_and_origins", world.run("rtrace -q 1 --mtu -A 203.0.113.13"));
 }

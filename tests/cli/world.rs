@@ -27,7 +27,7 @@ pub struct World {
     stalls: u32,
 }
 
-/// What a run left behind.
+/// What a run left.
 pub struct Outcome {
     pub words: String,
     pub stdout: String,
@@ -46,7 +46,7 @@ impl fmt::Display for Outcome {
 }
 
 impl World {
-    /// Two routers and behind them a host, all in both families, 10 ms away; its name is `host.example`.
+    /// Two routers and beyond them a host, all in both families, 10 ms away; its name is `host.example`.
     pub fn new() -> Self {
         Self::with_host(Node::host(ip("198.51.100.9")).also(ip("2001:db8:9::9")))
     }

@@ -12,7 +12,7 @@ const METHODS: [(&[&str], Privilege, bool); 6] = [
     (&["-M", "default"], Privilege::Nothing, false),
 ];
 
-/// Four routers; the links behind router 1 and router 3 take no more than these.
+/// Four routers; the links after router 1 and router 3 take no more than these.
 fn narrow(first: u32, second: u32) -> Option<Lab> {
     let lab = Plan::chain(4).with_ping_sockets().build()?;
     for (router, mtu) in [(1, first), (3, second)] {
@@ -35,8 +35,8 @@ fn forget(lab: &Lab) {
     lab.host().sh("ip route flush cache; ip -6 route flush cache");
 }
 
-/// The last word of every hop's line, if it tells an MTU.
-fn told(stdout: &str) -> Vec<Option<&str>> {
+/// The last word of every hop's line, if it has an MTU.
+fn mtus(stdout: &str) -> Vec<Option<&str>> {
     stdout.lines().skip(1).map(|line| line.split(' ').find_map(|word| word.strip_prefix("F="))).collect()
 }
 
@@ -49,7 +49,7 @@ fn every_method_finds_the_links_that_narrow_and_raw_sockets_leave_the_kernel_as_
             let arguments = [method, &["--mtu", "--explain", "-n", "-q", "1", &target]].concat();
             let run = lab.host().run(Tool::Rtrace, privilege, &arguments);
             assert_eq!((run.code(), run.stderr.as_str()), (0, ""), "{method:?} {privilege:?} {run:#?}");
-            let lines = told(&run.stdout);
+            let lines = mtus(&run.stdout);
             assert_eq!(lines[..5], [Some("1500"), Some("1400"), None, Some("1300"), None], "{method:?} {run:#?}");
             run.says("the MTU drops from 1500 to 1400 at hop 2 (reported by ");
             run.says("the MTU drops from 1400 to 1300 at hop 4 (reported by ");

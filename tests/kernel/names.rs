@@ -71,7 +71,7 @@ fn a_signal_ends_a_look_up_without_an_answer() {
     for tool in [Tool::Rping, Tool::Rtrace] {
         let before = host.counted("asked");
         let run = host.start(tool, Privilege::Root, &["unanswered.example"]);
-        assert!((0..2000).any(|_| host.counted("asked") > before), "nobody is asked");
+        assert!((0..2000).any(|_| host.counted("asked") > before), "no server is asked");
         run.signal("TERM");
         let run = run.finish();
         assert_eq!((run.status.signal(), run.stdout.as_str()), (Some(15), ""), "{run:#?}");

@@ -1,4 +1,4 @@
-//! Origins of addresses: from a name server that tells the truth, from ones that do not, and from a file.
+//! Origins of addresses: from a truthful name server, from ones that do not, and from a file.
 
 use std::net::{SocketAddr, UdpSocket};
 

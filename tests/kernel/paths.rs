@@ -23,7 +23,7 @@ fn without_rtts(line: &str) -> String {
         }
         out.push_str(part.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.'));
     }
-    // The last part has no RTT behind it.
+    // The last part has no RTT after it.
     match line.rsplit_once(" ms") {
         Some((_, rest)) => out[..out.rfind('T').map_or(0, |at| at + 1)].to_owned() + rest,
         None => line.to_owned(),
@@ -97,7 +97,7 @@ fn json_names_the_same_routers_probe_by_probe() {
                 let numbers: Vec<u64> =
                     hop["probes"].as_array().expect("probes").iter().filter_map(|probe| probe["n"].as_u64()).collect();
                 assert_eq!(numbers, [1, 2, 3]);
-                // Of a connection's handshake the kernel tells no TTL. The reply crossed as many routers as the probe did: the chain is symmetric, and Linux starts at 64.
+                // Of a connection's handshake the kernel gives no TTL. The reply crossed as many routers as the probe did: the chain is symmetric, and Linux starts at 64.
                 let reply_ttl = hop["responders"][0]["reply_ttl"].as_u64();
                 let hidden = method.contains(&"tcpconn") && at + 1 == single.len();
                 assert_eq!(reply_ttl, Some(64 - at as u64).filter(|_| !hidden), "{hop}");
@@ -348,7 +348,7 @@ fn header_fields_that_are_asked_for_are_on_the_wire() {
             let packet = if counter == "size" { "200" } else { "60" };
             let run = lab.host().run(Tool::Rtrace, privilege, &[&["-n"], flags, &[&target, packet]].concat());
             assert_eq!(run.code(), 0, "{run:#?}");
-            // Three probes for each of the two hops behind the router, and maybe some beyond the target.
+            // Three probes for each of the two hops after the router, and maybe some beyond the target.
             let seen = lab.router(1).counted(&format!("n_{counter}")) - before;
             assert!(seen >= 6, "{counter}: {seen} {run:#?}");
         }

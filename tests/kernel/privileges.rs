@@ -42,7 +42,7 @@ fn both_sockets_write_the_same_text() {
     }
 }
 
-/// The text with every number behind `time` and every RTT figure left out.
+/// The text with every number after `time` and every RTT figure left out.
 fn without_times(text: &str) -> String {
     let cut = |line: &str| match line.split_once("time=").or(line.split_once(", time ")).or(line.split_once(" = ")) {
         Some((before, _)) => format!("{before}\n"),

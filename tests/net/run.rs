@@ -30,7 +30,7 @@ pub fn endpoint(address: &str) -> IpEndpoint {
     IpEndpoint::from_address(address.parse::<IpAddr>().expect("an address"))
 }
 
-/// A lane of which each packet is told once to be sent: the kernel's stamps, of which nobody knows when they come, have tests
+/// A lane of which each packet is reported once as sent: the kernel's stamps, which come at any time, have tests
 /// of their own.
 pub fn icmp(family: Family, socket: SocketChoice) -> LanePlan {
     LanePlan { send_stamps: SendStamps::None, ..LanePlan::new(family, Protocol::Icmp, socket) }

@@ -15,7 +15,7 @@ in_namespace! {
         let choices = [SocketChoice::Raw, SocketChoice::Dgram];
         let mut plans = Vec::new();
         for family in FAMILIES {
-            plans.extend(choices.map(|wish| stamped(icmp(family, wish))));
+            plans.extend(choices.map(|wanted| stamped(icmp(family, wanted))));
             plans.extend([stamped(udp(family)), udp(family)]);
         }
         let mut run = Run::open(plans.clone());

@@ -11,7 +11,7 @@ use netprobe::ping::contrast::{
     Answerer, AnswererKind, Comparison, Config, Contender, Contrast, Event, Finding, Row, Verdict,
 };
 use netprobe::ping::{self, Ask, Connect, Method, MethodKind, Spec, State, Wait};
-use netprobe::sim::{Change, Failure, Link, Log, Network, Node, Peer, TcpService, US, UdpService, Way, ip};
+use netprobe::sim::{Change, Direction, Link, Log, Network, Node, Peer, Rejection, TcpService, US, UdpService, ip};
 use netprobe::types::{Family, IpEndpoint};
 
 const TARGET: &str = "198.51.100.9";
@@ -41,7 +41,7 @@ fn bare_host() -> Node {
     Node::host(ip(TARGET)).also(ip(TARGET_V6))
 }
 
-/// The host behind a router, 10 ms away.
+/// The host beyond a router, 10 ms away.
 fn network(host: Node) -> Network {
     over(Link::after(ms(3)), host, 1)
 }
@@ -55,7 +55,9 @@ fn over(link: Link, host: Node, seed: u64) -> Network {
 
 /// A link on which each packet takes up to `variation` longer.
 fn noisy(variation: Duration) -> Link {
-    Link::after(ms(3)).homeward(Way::after(ms(3)).vary(variation)).outward(Way::after(ms(3)).vary(variation))
+    Link::after(ms(3))
+        .homeward(Direction::after(ms(3)).vary(variation))
+        .outward(Direction::after(ms(3)).vary(variation))
 }
 
 struct Ran {
@@ -231,7 +233,7 @@ fn dropped_icmp_with_an_open_port_is_found() {
 #[test]
 fn icmp_that_a_router_rejects_is_blocked_by_it() {
     let filtered = host().change_to(Protocol::Icmp, .., Change::Source(ip(ROUTER)));
-    let ran = contrast(&network(filtered.change_to(Protocol::Icmp, .., Change::Refuse(Failure::new(3, 13)))));
+    let ran = contrast(&network(filtered.change_to(Protocol::Icmp, .., Change::Refuse(Rejection::new(3, 13)))));
     assert_eq!(ran.findings(), [Finding::IcmpBlocked { row: TCP_ROW }]);
     assert_eq!(ran.row(RAW).answerers, [answerer(AnswererKind::Router, ROUTER, 20)]);
     assert_eq!(ran.row(RAW).counts.unreachable, 20);
@@ -350,7 +352,7 @@ fn rate_limited_icmp_is_not_a_lossy_path() {
     let ran = contrast(&network(limited));
     let (icmp, other) = (Share { hits: silent.len() as u64, tries: 40 }, Share { hits: 0, tries: 20 });
     assert_eq!(ran.findings(), [Finding::IcmpLimited { row: TCP_ROW, icmp, other }]);
-    let lossy = Link::after(ms(3)).outward(Way::after(ms(3)).lose(0.3));
+    let lossy = Link::after(ms(3)).outward(Direction::after(ms(3)).lose(0.3));
     let found = (0..40).filter(|&seed| {
         let ran = contrast_as(&over(lossy.clone(), host(), seed), &Plans { seed, ..Plans::default() });
         !ran.findings().is_empty()

@@ -7,7 +7,7 @@ use std::time::Duration;
 use netprobe::channel::{Control, LanePlan, OsError, Plan, Precision, Protocol, SendStamps, SocketChoice};
 use netprobe::driver::{self, Next, Turn};
 use netprobe::ping::{Counts, State};
-use netprobe::sim::{Change, Damage, Failure, Link, Log, Network, Node, Quote, US, Way, ip};
+use netprobe::sim::{Change, Damage, Direction, Link, Log, Network, Node, Quote, Rejection, US, ip};
 use netprobe::sweep::{
     Completion, Config, Event, LaneRoute, Probes, Supplied, Supply, Sweep, SweepTarget, TargetSummary, Totals,
 };
@@ -153,7 +153,7 @@ const RECEIVED: Counts = Counts {
 #[test]
 fn who_is_silent_who_answers_twice_and_who_has_no_way_are_counted_exactly() {
     let again = net(2).change(.., Change::Again(ms(700)));
-    let refused = net(3).change(.., Change::Refuse(Failure::new(3, 1)));
+    let refused = net(3).change(.., Change::Refuse(Rejection::new(3, 1)));
     let network = network([net(0), net(1).silent(), again, refused]);
     let all = hosts(0, 200).chain(hosts(1, 25)).chain(hosts(2, 25)).chain(hosts(3, 1));
     let ran = sweep(&network, to(all));
@@ -257,7 +257,7 @@ fn probes_keep_to_the_rate() {
 
 #[test]
 fn a_counted_target_has_its_probes_at_the_interval() {
-    let lossy = Link::after(ms(5)).homeward(Way::after(ms(5)).lose([2]));
+    let lossy = Link::after(ms(5)).homeward(Direction::after(ms(5)).lose([2]));
     let mut network = Network::new(1);
     network.add(US, net(0), lossy);
     let asked = Config { probes: counted(4, ms(100)), vector: true, ..to([host(0, 1)]) };
@@ -271,7 +271,7 @@ fn a_counted_target_has_its_probes_at_the_interval() {
 
 #[test]
 fn an_overtaken_answer_is_reordered() {
-    let held = Link::after(ms(5)).homeward(Way::after(ms(5)).hold_back([1], ms(150)));
+    let held = Link::after(ms(5)).homeward(Direction::after(ms(5)).hold_back([1], ms(150)));
     let mut network = Network::new(1);
     network.add(US, net(0), held);
     let ran = sweep(&network, Config { probes: counted(3, ms(100)), ..to([host(0, 1)]) });
@@ -344,7 +344,7 @@ fn a_reply_from_elsewhere_makes_no_target_alive() {
 #[test]
 fn an_error_is_known_by_however_little_it_quotes() {
     for quote in [Quote::full(), Quote::transport(8), Quote::transport(20), Quote::transport(8).padded()] {
-        let node = |family_net| net(family_net).change(.., Change::Refuse(Failure::new(3, 1))).quote(quote.clone());
+        let node = |family_net| net(family_net).change(.., Change::Refuse(Rejection::new(3, 1))).quote(quote.clone());
         let ran = sweep(&network([node(0)]), to(hosts(0, 100)));
         let unreachable = Counts { sent: 1, unreachable: 1, ..Counts::default() };
         assert!(ran.outcomes.iter().all(|outcome| outcome.counts == unreachable), "{quote:?} {:?}", ran.totals);
@@ -420,7 +420,8 @@ fn more_targets_than_sequence_numbers_keep_their_answers_apart() {
 
 #[test]
 fn damage_on_the_way_is_no_answer() {
-    let damaged = Link::after(ms(5)).homeward(Way::after(ms(5)).corrupt([1], Damage { octet: 40, repaired: false }));
+    let damaged =
+        Link::after(ms(5)).homeward(Direction::after(ms(5)).corrupt([1], Damage { octet: 40, repaired: false }));
     let mut network = Network::new(1);
     network.add(US, net(0), damaged);
     let ran = sweep(&network, to([host(0, 1)]));

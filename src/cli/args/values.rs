@@ -213,7 +213,7 @@ pub fn flow_label(text: &str) -> Result<FlowLabel, String> {
 
 /// `-p`: 1 to 16 octets as hexadecimal digits.
 pub fn pattern(text: &str) -> Result<Fill, String> {
-    let refused = || "patterns are 1 to 16 octets of hexadecimal digits".to_owned();
+    let refused = || "patterns are 1 to 16 bytes in hexadecimal digits".to_owned();
     if text.is_empty() || !text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
         return Err(refused());
     }

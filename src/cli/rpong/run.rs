@@ -14,7 +14,7 @@ use crate::cli::error::CliError;
 use crate::cli::rpong::args::{ListenAt, PongArgs};
 use crate::cli::rpong::rules;
 use crate::report::{PongJson, PongText, Sink, escape};
-use crate::respond::{Config, Event, Listener, Responder, Service};
+use crate::respond::{Config, Event, Listener, ListenerKind, Responder};
 use crate::types::{Endpoint, Family, IpEndpoint, Port};
 
 /// Answers per second and source address, unless an option says otherwise.
@@ -28,7 +28,7 @@ pub(super) struct Rpong<'a> {
 /// A listener that is asked for.
 #[derive(Clone, Debug)]
 struct Wanted {
-    service: Service,
+    service: ListenerKind,
     at: Endpoint,
     /// The IPv4 half of a pair, or the IPv6 half right after it. One of them will do where the system has only one family.
     either: bool,
@@ -55,18 +55,19 @@ impl Rpong<'_> {
     fn wanted(&self, env: &Env<'_>) -> Result<Vec<Wanted>, CliError> {
         let args = &self.args.listeners;
         let mut wanted = Vec::new();
-        let over_ip: [(Service, &[ListenAt]); 4] = [
-            (Service::Tcp, &args.tcp),
-            (Service::TcpDiscard, &args.tcp_discard),
-            (Service::Udp, &args.udp),
-            (Service::Stamp, &args.stamp),
+        let over_ip: [(ListenerKind, &[ListenAt]); 4] = [
+            (ListenerKind::Tcp, &args.tcp),
+            (ListenerKind::TcpDiscard, &args.tcp_discard),
+            (ListenerKind::Udp, &args.udp),
+            (ListenerKind::Stamp, &args.stamp),
         ];
         for (service, places) in over_ip {
             for place in places {
                 wanted.extend(self.at_place(service, place, env)?);
             }
         }
-        let local: [(Service, &[PathBuf]); 2] = [(Service::Unix, &args.unix), (Service::UnixDgram, &args.unix_dgram)];
+        let local: [(ListenerKind, &[PathBuf]); 2] =
+            [(ListenerKind::Unix, &args.unix), (ListenerKind::UnixDgram, &args.unix_dgram)];
         for (service, paths) in local {
             let at = |path: &PathBuf| Endpoint::Unix(path.as_path().into());
             wanted.extend(paths.iter().map(|path| Wanted { service, at: at(path), either: false }));
@@ -74,7 +75,7 @@ impl Rpong<'_> {
         Ok(wanted)
     }
 
-    fn at_place(&self, service: Service, place: &ListenAt, env: &Env<'_>) -> Result<Vec<Wanted>, CliError> {
+    fn at_place(&self, service: ListenerKind, place: &ListenAt, env: &Env<'_>) -> Result<Vec<Wanted>, CliError> {
         let at = |address, zone| Endpoint::Ip(IpEndpoint { address, zone, port: Port::new(place.port) });
         let Some((address, zone)) = &place.address else {
             let every = [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)];
@@ -102,10 +103,10 @@ impl Rpong<'_> {
 
     fn lane(&self, wanted: &Wanted) -> LanePlan {
         let (protocol, socket) = match wanted.service {
-            Service::Tcp | Service::TcpDiscard => (Protocol::Tcp, SocketChoice::Auto),
-            Service::Udp | Service::Stamp => (Protocol::Udp, SocketChoice::Dgram),
-            Service::Unix => (Protocol::Unix, SocketChoice::Auto),
-            Service::UnixDgram => (Protocol::Unix, SocketChoice::Dgram),
+            ListenerKind::Tcp | ListenerKind::TcpDiscard => (Protocol::Tcp, SocketChoice::Auto),
+            ListenerKind::Udp | ListenerKind::Stamp => (Protocol::Udp, SocketChoice::Dgram),
+            ListenerKind::Unix => (Protocol::Unix, SocketChoice::Auto),
+            ListenerKind::UnixDgram => (Protocol::Unix, SocketChoice::Dgram),
         };
         let family = wanted.at.ip().map_or(Family::V4, |at| at.family());
         let groups = match (protocol, wanted.at.ip()) {

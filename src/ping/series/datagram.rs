@@ -50,7 +50,7 @@ impl Series {
     /// The probe that an ICMP error about a datagram to the target quotes.
     pub(in crate::ping) fn quoted_in(&self, quoted: &[u8]) -> Option<ProbeId> {
         let numbered = self.method.datagrams().and_then(|datagrams| datagrams.quoted(&self.cookie, quoted));
-        // A probe that is not known any more, or a quote too short to tell.
+        // A probe that is not known any more, or a quote too short to identify one.
         numbered.and_then(|numbered| self.numbered(numbered).probe()).or_else(|| self.newest_open())
     }
 

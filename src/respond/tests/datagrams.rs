@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::{Bench, SERVICES, config, endpoint, ip, local, now_at};
 use crate::channel::{Control, Inbound, Order, OsError, Refused};
 use crate::engine::Machine;
-use crate::respond::{Config, Ended, Service};
+use crate::respond::{Config, Ended, ListenerKind};
 use crate::types::{ClockError, Endpoint, IpEndpoint, Port, WallTime};
 use crate::wire::stamp::{self, ErrorEstimate, SenderPacket, TimeFormat, Timestamp};
 
@@ -31,26 +31,26 @@ fn request(sequence: u32, ssid: u16, padding: usize) -> Vec<u8> {
 #[test]
 fn an_echo_answers_with_the_same_octets_from_the_address_it_was_asked_at() {
     let mut bench = Bench::new(config());
-    bench.datagram(Service::Udp, peer(), b"hello");
-    bench.datagram(Service::Udp, endpoint("198.51.100.2", 6000), b"");
+    bench.datagram(ListenerKind::Udp, peer(), b"hello");
+    bench.datagram(ListenerKind::Udp, endpoint("198.51.100.2", 6000), b"");
     let ordered = bench.turn();
     let [(Order::Send(first), octets), (Order::Send(second), empty)] = &ordered[..] else { panic!("{ordered:?}") };
     assert_eq!((&first.to, octets.as_slice(), first.header.from), (&peer(), &b"hello"[..], Some(ip("192.0.2.7"))));
     assert_eq!((&second.to, empty.len()), (&endpoint("198.51.100.2", 6000), 0));
-    assert_eq!(first.lane, Bench::lane(Service::Udp));
+    assert_eq!(first.lane, Bench::lane(ListenerKind::Udp));
 }
 
 #[test]
 fn a_local_client_with_a_name_is_answered_without_a_rate() {
     let mut bench = Bench::new(config());
     for _ in 0..100 {
-        bench.datagram(Service::UnixDgram, local("/run/client"), b"x");
+        bench.datagram(ListenerKind::UnixDgram, local("/run/client"), b"x");
     }
     assert_eq!(bench.answers().len(), 100);
-    bench.datagram(Service::UnixDgram, local(""), b"x");
-    bench.datagram(Service::UnixDgram, local("/run/y"), b"x");
+    bench.datagram(ListenerKind::UnixDgram, local(""), b"x");
+    bench.datagram(ListenerKind::UnixDgram, local("/run/y"), b"x");
     assert!(bench.answers().is_empty());
-    assert_eq!(bench.counters(Service::UnixDgram).refused_source, 2);
+    assert_eq!(bench.counters(ListenerKind::UnixDgram).refused_source, 2);
 }
 
 #[test]
@@ -70,18 +70,18 @@ fn sources_that_could_start_a_loop_or_are_not_one_host_are_not_answered() {
         ("::", 5000),
     ];
     for (address, port) in refused {
-        bench.datagram(Service::Udp, endpoint(address, port), b"x");
+        bench.datagram(ListenerKind::Udp, endpoint(address, port), b"x");
         assert!(bench.answers().is_empty(), "{address} {port}");
     }
-    assert_eq!(bench.counters(Service::Udp).refused_source, refused.len() as u64);
-    assert_eq!(bench.counters(Service::Udp).sessions, 0);
+    assert_eq!(bench.counters(ListenerKind::Udp).refused_source, refused.len() as u64);
+    assert_eq!(bench.counters(ListenerKind::Udp).sessions, 0);
 }
 
 #[test]
 fn a_group_is_answered_by_a_source_of_the_hosts_own_if_it_was_joined() {
     let mut bench = Bench::new(unlimited());
     let mut sent_to = |to: &str| {
-        bench.datagram(Service::Udp, peer(), b"x");
+        bench.datagram(ListenerKind::Udp, peer(), b"x");
         let mut inbound = bench.inbox.items()[0].clone();
         let Inbound::Datagram(datagram) = &mut inbound else { panic!("a datagram") };
         datagram.to = Some(ip(to));
@@ -102,13 +102,13 @@ fn a_group_is_answered_by_a_source_of_the_hosts_own_if_it_was_joined() {
 fn a_source_gets_its_rate_and_others_theirs() {
     let mut bench = Bench::new(config());
     for _ in 0..50 {
-        bench.datagram(Service::Udp, peer(), b"x");
+        bench.datagram(ListenerKind::Udp, peer(), b"x");
     }
-    bench.datagram(Service::Udp, endpoint("198.51.100.2", 5000), b"y");
+    bench.datagram(ListenerKind::Udp, endpoint("198.51.100.2", 5000), b"y");
     assert_eq!(bench.answers().len(), 10 + 1);
-    assert_eq!(bench.counters(Service::Udp).refused_rate, 40);
+    assert_eq!(bench.counters(ListenerKind::Udp).refused_rate, 40);
     bench.at(1000);
-    bench.datagram(Service::Stamp, endpoint("198.51.100.1", 5001), &request(0, 0, 0));
+    bench.datagram(ListenerKind::Stamp, endpoint("198.51.100.1", 5001), &request(0, 0, 0));
     assert_eq!(bench.answers().len(), 1);
 }
 
@@ -117,7 +117,7 @@ fn a_reflector_states_how_far_its_clock_may_be_off_and_asks_for_that_again() {
     let mut bench = Bench::new(config());
     let stated = |bench: &mut Bench, millis| {
         bench.at(millis);
-        bench.datagram(Service::Stamp, peer(), &request(0, 0, 0));
+        bench.datagram(ListenerKind::Stamp, peer(), &request(0, 0, 0));
         stamp::parse_reflector(&bench.answers()[0].1).expect("a packet").error
     };
     assert_eq!(stated(&mut bench, 0), ErrorEstimate::UNKNOWN, "the clock is not synchronised");
@@ -141,7 +141,7 @@ fn a_reflector_states_how_far_its_clock_may_be_off_and_asks_for_that_again() {
 #[test]
 fn without_a_reflector_the_clock_is_not_asked_about() {
     let mut config = config();
-    config.listeners.retain(|listener| listener.service != Service::Stamp);
+    config.listeners.retain(|listener| listener.service != ListenerKind::Stamp);
     let bench = Bench::new(config);
     assert_eq!(bench.responder.poll_timeout(), None);
 }
@@ -149,7 +149,7 @@ fn without_a_reflector_the_clock_is_not_asked_about() {
 #[test]
 fn a_stateless_reflector_answers_as_rfc_8762_has_it() {
     let mut bench = Bench::new(config());
-    bench.datagram(Service::Stamp, peer(), &request(41, 0xabcd, 20));
+    bench.datagram(ListenerKind::Stamp, peer(), &request(41, 0xabcd, 20));
     bench.now.wall = bench.now.wall.saturating_add(Duration::from_micros(30));
     let [(_, octets)] = &bench.answers()[..] else { panic!("one answer") };
     let answer = stamp::parse_reflector(octets).expect("a packet");
@@ -171,7 +171,7 @@ fn a_stateless_reflector_answers_as_rfc_8762_has_it() {
 fn a_stateful_reflector_counts_its_answers_by_session() {
     let mut bench = Bench::new(Config { stateful: true, ..unlimited() });
     let mut sequence_for = |from: Endpoint, sequence, ssid| {
-        bench.datagram(Service::Stamp, from, &request(sequence, ssid, 0));
+        bench.datagram(ListenerKind::Stamp, from, &request(sequence, ssid, 0));
         bench.answers().first().map(|(_, octets)| stamp::parse_reflector(octets).expect("a packet").sequence)
     };
     assert_eq!(sequence_for(peer(), 0, 0), Some(0));
@@ -186,16 +186,16 @@ fn sessions_are_bounded_and_only_answers_that_need_one_are_refused() {
     for (stateful, answered) in [(false, 9), (true, 5)] {
         let mut bench = Bench::new(Config { stateful, ..unlimited() });
         for port in 0..9 {
-            bench.datagram(Service::Stamp, endpoint("198.51.100.1", 5000 + port), &request(0, 0, 0));
+            bench.datagram(ListenerKind::Stamp, endpoint("198.51.100.1", 5000 + port), &request(0, 0, 0));
         }
         assert_eq!(bench.answers().len(), answered);
-        let counters = bench.counters(Service::Stamp);
+        let counters = bench.counters(ListenerKind::Stamp);
         assert_eq!((counters.sessions, counters.refused_full), (5, 9 - answered as u64));
         bench.at(60_000);
         bench.turn();
         assert_eq!(bench.ended().len(), 5);
         assert!(bench.ended().iter().all(|session| session.ended == Ended::Idle));
-        bench.datagram(Service::Stamp, peer(), &request(0, 0, 0));
+        bench.datagram(ListenerKind::Stamp, peer(), &request(0, 0, 0));
         assert_eq!(bench.answers().len(), 1);
     }
 }
@@ -203,27 +203,27 @@ fn sessions_are_bounded_and_only_answers_that_need_one_are_refused() {
 #[test]
 fn what_is_no_request_or_was_cut_is_not_answered() {
     let mut bench = Bench::new(unlimited());
-    bench.datagram(Service::Stamp, peer(), &request(0, 0, 0)[..43]);
-    bench.datagram(Service::Udp, peer(), b"half of it");
+    bench.datagram(ListenerKind::Stamp, peer(), &request(0, 0, 0)[..43]);
+    bench.datagram(ListenerKind::Udp, peer(), b"half of it");
     let Some(Inbound::Datagram(mut datagram)) = bench.inbox.items().last().cloned() else { panic!("a datagram") };
     assert_eq!(bench.answers().len(), 1);
     datagram.cut = true;
     datagram.octets = bench.inbox.store(b"half of it");
     bench.inbox.push(Inbound::Datagram(datagram));
     assert!(bench.answers().is_empty());
-    assert_eq!(bench.counters(Service::Stamp).refused_malformed, 1);
-    assert_eq!(bench.counters(Service::Udp).refused_malformed, 1);
+    assert_eq!(bench.counters(ListenerKind::Stamp).refused_malformed, 1);
+    assert_eq!(bench.counters(ListenerKind::Udp).refused_malformed, 1);
 }
 
 #[test]
 fn an_answer_that_the_kernel_refuses_was_not_sent() {
     let mut bench = Bench::new(unlimited());
-    bench.datagram(Service::Udp, peer(), b"four");
-    bench.datagram(Service::Udp, peer(), b"seventy");
+    bench.datagram(ListenerKind::Udp, peer(), b"four");
+    bench.datagram(ListenerKind::Udp, peer(), b"seventy");
     let ordered = bench.turn();
     let (Order::Send(send), _) = &ordered[0] else { panic!("an answer") };
     bench.inbox.push(Inbound::Refused(Refused { token: send.token, error: OsError::EPERM, mtu: None }));
-    let counters = bench.counters(Service::Udp);
+    let counters = bench.counters(ListenerKind::Udp);
     assert_eq!((counters.send_failed, counters.sent_packets, counters.sent_octets), (1, 1, 7));
 }
 
@@ -232,28 +232,28 @@ fn answers_that_the_kernel_does_not_take_do_not_pile_up() {
     let mut bench = Bench::new(unlimited());
     for _ in 0..200 {
         for _ in 0..64 {
-            bench.datagram(Service::Udp, peer(), &[0; 60_000]);
+            bench.datagram(ListenerKind::Udp, peer(), &[0; 60_000]);
         }
         bench.handle();
     }
     let answers = bench.answers();
     let octets: usize = answers.iter().map(|(_, octets)| octets.len()).sum();
     assert!((3 << 20..=4 << 20).contains(&octets), "{octets}");
-    assert_eq!(bench.counters(Service::Udp).refused_busy, 200 * 64 - answers.len() as u64);
-    bench.datagram(Service::Udp, peer(), b"room again");
+    assert_eq!(bench.counters(ListenerKind::Udp).refused_busy, 200 * 64 - answers.len() as u64);
+    bench.datagram(ListenerKind::Udp, peer(), b"room again");
     assert_eq!(bench.answers().len(), 1);
 }
 
 #[test]
 fn asked_to_finish_it_leaves_datagrams_to_whoever_replaces_it() {
     let mut bench = Bench::new(unlimited());
-    bench.accept(Service::Tcp, 1);
-    bench.datagram(Service::Udp, peer(), b"x");
+    bench.accept(ListenerKind::Tcp, 1);
+    bench.datagram(ListenerKind::Udp, peer(), b"x");
     bench.turn();
     bench.control(Control::Terminate);
-    bench.datagram(Service::Udp, peer(), b"x");
+    bench.datagram(ListenerKind::Udp, peer(), b"x");
     assert!(bench.turn().iter().all(|(order, _)| matches!(order, Order::Unlisten { .. })));
-    assert_eq!(bench.counters(Service::Udp).refused_full, 1);
+    assert_eq!(bench.counters(ListenerKind::Udp).refused_full, 1);
 }
 
 fn any_peer() -> impl Strategy<Value = Endpoint> {
@@ -275,7 +275,7 @@ proptest! {
         let own: Vec<u16> = SERVICES.iter().map(|(_, _, port)| *port).collect();
         for (number, (service, from, octets)) in requests.into_iter().enumerate() {
             bench.at(number as u64 * 700);
-            let service = [Service::Udp, Service::Stamp, Service::UnixDgram][service];
+            let service = [ListenerKind::Udp, ListenerKind::Stamp, ListenerKind::UnixDgram][service];
             bench.datagram(service, from.clone(), &octets);
             let answers = bench.answers();
             prop_assert!(answers.len() <= 1);

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use super::{Config, Counters, Event, Listener, Responder, Service, Session};
+use super::{Config, Counters, Event, Listener, ListenerKind, Responder, Session};
 use crate::channel::{
     Accepted, Closed, ClosedHow, Control, Data, Datagram, Inbound, Inbox, LaneId, Order, Outbox, Token,
 };
@@ -35,17 +35,17 @@ fn now_at(millis: u64) -> Now {
 }
 
 /// Every service once, at the lane of the same number.
-const SERVICES: [(Service, &str, u16); 6] = [
-    (Service::Tcp, "0.0.0.0", 7),
-    (Service::TcpDiscard, "0.0.0.0", 9),
-    (Service::Udp, "0.0.0.0", 7007),
-    (Service::Stamp, "0.0.0.0", 862),
-    (Service::Unix, "/run/x", 0),
-    (Service::UnixDgram, "/run/y", 0),
+const SERVICES: [(ListenerKind, &str, u16); 6] = [
+    (ListenerKind::Tcp, "0.0.0.0", 7),
+    (ListenerKind::TcpDiscard, "0.0.0.0", 9),
+    (ListenerKind::Udp, "0.0.0.0", 7007),
+    (ListenerKind::Stamp, "0.0.0.0", 862),
+    (ListenerKind::Unix, "/run/x", 0),
+    (ListenerKind::UnixDgram, "/run/y", 0),
 ];
 
 fn config() -> Config {
-    let listener = |(lane, (service, at, port)): (u16, (Service, &str, u16))| Listener {
+    let listener = |(lane, (service, at, port)): (u16, (ListenerKind, &str, u16))| Listener {
         lane: LaneId::new(lane),
         service,
         at: if at.starts_with('/') { local(at) } else { endpoint(at, port) },
@@ -88,7 +88,7 @@ impl Bench {
         bench
     }
 
-    fn lane(service: Service) -> LaneId {
+    fn lane(service: ListenerKind) -> LaneId {
         let at = SERVICES.iter().position(|(one, ..)| *one == service).expect("every service is there");
         LaneId::new(at as u16)
     }
@@ -97,7 +97,7 @@ impl Bench {
         self.now = now_at(millis);
     }
 
-    fn datagram(&mut self, service: Service, from: Endpoint, octets: &[u8]) {
+    fn datagram(&mut self, service: ListenerKind, from: Endpoint, octets: &[u8]) {
         let octets = self.inbox.store(octets);
         let ours = from.ip().map(|_| ip("192.0.2.7"));
         self.inbox.push(Inbound::Datagram(Datagram {
@@ -114,7 +114,7 @@ impl Bench {
         }));
     }
 
-    fn accept(&mut self, service: Service, client: u64) -> Token {
+    fn accept(&mut self, service: ListenerKind, client: u64) -> Token {
         let token = Token::new(1 << 63 | client);
         self.inbox.push(Inbound::Accepted(Accepted {
             lane: Bench::lane(service),
@@ -187,7 +187,7 @@ impl Bench {
     }
 
     /// The figures of one service.
-    fn counters(&mut self, service: Service) -> Counters {
+    fn counters(&mut self, service: ListenerKind) -> Counters {
         self.control(Control::Interim);
         self.turn();
         let Some(Event::Interim(figures)) = self.events.pop() else { panic!("no figures") };
@@ -217,8 +217,8 @@ fn the_first_event_says_what_is_served() {
 #[test]
 fn an_interrupt_ends_the_run_with_every_session_and_the_figures() {
     let mut bench = Bench::new(config());
-    bench.accept(Service::Tcp, 1);
-    bench.datagram(Service::Udp, endpoint("198.51.100.1", 5000), b"x");
+    bench.accept(ListenerKind::Tcp, 1);
+    bench.datagram(ListenerKind::Udp, endpoint("198.51.100.1", 5000), b"x");
     bench.turn();
     bench.control(Control::Interrupt);
     bench.turn();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Bench, SERVICES, config, now_at};
 use crate::channel::{CloseHow, ClosedHow, Control, Inbound, Order, OsError, Refused, Token, Write};
 use crate::engine::Machine;
-use crate::respond::{Config, Ended, Event, Service};
+use crate::respond::{Config, Ended, Event, ListenerKind};
 
 fn writes(ordered: &[(Order, Vec<u8>)]) -> Vec<&[u8]> {
     ordered.iter().filter(|(order, _)| matches!(order, Order::Write(_))).map(|(_, octets)| octets.as_slice()).collect()
@@ -20,7 +20,7 @@ fn orders(ordered: Vec<(Order, Vec<u8>)>) -> Vec<Order> {
 }
 
 /// A client of this service that has just come.
-fn client(service: Service) -> (Bench, Token) {
+fn client(service: ListenerKind) -> (Bench, Token) {
     let mut bench = Bench::new(config());
     let token = bench.accept(service, 1);
     assert!(bench.turn().is_empty());
@@ -29,7 +29,7 @@ fn client(service: Service) -> (Bench, Token) {
 
 #[test]
 fn an_echo_gives_back_what_it_gets_in_order() {
-    for service in [Service::Tcp, Service::Unix] {
+    for service in [ListenerKind::Tcp, ListenerKind::Unix] {
         let (mut bench, token) = client(service);
         bench.data(token, b"one");
         bench.data(token, b"two");
@@ -46,7 +46,7 @@ fn an_echo_gives_back_what_it_gets_in_order() {
 
 #[test]
 fn a_discard_says_nothing() {
-    let (mut bench, token) = client(Service::TcpDiscard);
+    let (mut bench, token) = client(ListenerKind::TcpDiscard);
     bench.data(token, &[1; 100_000]);
     assert!(bench.turn().is_empty());
     bench.closed(token, ClosedHow::Fin);
@@ -56,7 +56,7 @@ fn a_discard_says_nothing() {
 
 #[test]
 fn a_client_that_has_finished_gets_what_it_is_owed() {
-    let (mut bench, token) = client(Service::Tcp);
+    let (mut bench, token) = client(ListenerKind::Tcp);
     bench.data(token, b"a");
     bench.data(token, b"b");
     bench.closed(token, ClosedHow::Fin);
@@ -72,7 +72,7 @@ fn a_client_that_has_finished_gets_what_it_is_owed() {
 
 #[test]
 fn who_does_not_read_is_not_read_from_until_it_does() {
-    let (mut bench, token) = client(Service::Tcp);
+    let (mut bench, token) = client(ListenerKind::Tcp);
     bench.data(token, &[1; 40_000]);
     bench.data(token, &[2; 10_000]);
     assert_eq!(bench.turn().len(), 1);
@@ -87,7 +87,7 @@ fn who_does_not_read_is_not_read_from_until_it_does() {
 
 #[test]
 fn who_sends_on_though_paused_is_given_up() {
-    let (mut bench, token) = client(Service::Tcp);
+    let (mut bench, token) = client(ListenerKind::Tcp);
     for _ in 0..200 {
         bench.data(token, &[1; 10_000]);
     }
@@ -102,7 +102,7 @@ fn a_reset_or_a_failure_ends_a_session_and_says_so() {
     for (how, ended) in
         [(ClosedHow::Reset, Ended::Reset), (ClosedHow::Failed(OsError::ETIMEDOUT), Ended::Failed(OsError::ETIMEDOUT))]
     {
-        let (mut bench, token) = client(Service::Tcp);
+        let (mut bench, token) = client(ListenerKind::Tcp);
         bench.data(token, b"x");
         bench.closed(token, how);
         bench.turn();
@@ -115,34 +115,34 @@ fn a_reset_or_a_failure_ends_a_session_and_says_so() {
 
 #[test]
 fn a_write_that_is_refused_ends_the_session() {
-    let (mut bench, token) = client(Service::Tcp);
+    let (mut bench, token) = client(ListenerKind::Tcp);
     bench.data(token, b"x");
     assert!(matches!(bench.turn()[..], [(Order::Write(Write { .. }), _)]));
     bench.inbox.push(Inbound::Refused(Refused { token, error: OsError::ECONNRESET, mtu: None }));
     assert_eq!(orders(bench.turn()), [close(token, CloseHow::Reset)]);
     assert_eq!(bench.ended()[0].ended, Ended::Failed(OsError::ECONNRESET));
-    assert_eq!(bench.counters(Service::Tcp).send_failed, 0);
+    assert_eq!(bench.counters(ListenerKind::Tcp).send_failed, 0);
 }
 
 #[test]
 fn clients_beyond_the_limit_are_sent_away_until_another_goes() {
     let mut bench = Bench::new(config());
-    let tokens: Vec<Token> = (1..=5).map(|number| bench.accept(Service::Tcp, number)).collect();
+    let tokens: Vec<Token> = (1..=5).map(|number| bench.accept(ListenerKind::Tcp, number)).collect();
     let refused: Vec<Order> = tokens[3..].iter().map(|token| close(*token, CloseHow::Reset)).collect();
     assert_eq!(orders(bench.turn()), refused);
     bench.closed(tokens[0], ClosedHow::Fin);
-    bench.accept(Service::Tcp, 6);
+    bench.accept(ListenerKind::Tcp, 6);
     assert_eq!(orders(bench.turn()), [close(tokens[0], CloseHow::Fin)]);
-    let counters = bench.counters(Service::Tcp);
+    let counters = bench.counters(ListenerKind::Tcp);
     assert_eq!((counters.sessions, counters.refused_full), (4, 2));
 }
 
 #[test]
 fn who_neither_sends_nor_takes_anything_is_ended() {
     let mut config = config();
-    config.listeners.retain(|listener| listener.service == Service::Tcp);
+    config.listeners.retain(|listener| listener.service == ListenerKind::Tcp);
     let mut bench = Bench::new(config);
-    let [silent, busy, deaf] = [1, 2, 3].map(|number| bench.accept(Service::Tcp, number));
+    let [silent, busy, deaf] = [1, 2, 3].map(|number| bench.accept(ListenerKind::Tcp, number));
     bench.data(deaf, b"x");
     bench.turn();
     bench.at(30_000);
@@ -164,9 +164,9 @@ fn who_neither_sends_nor_takes_anything_is_ended() {
 
 #[test]
 fn asked_to_finish_it_refuses_new_connections_and_serves_the_others() {
-    let (mut bench, token) = client(Service::Tcp);
+    let (mut bench, token) = client(ListenerKind::Tcp);
     bench.control(Control::Terminate);
-    let late = bench.accept(Service::Tcp, 2);
+    let late = bench.accept(ListenerKind::Tcp, 2);
     bench.data(token, b"still");
     let ordered = bench.turn();
     let unlistened = |(order, _): &&(Order, Vec<u8>)| matches!(order, Order::Unlisten { .. });
@@ -184,7 +184,7 @@ fn asked_to_finish_it_refuses_new_connections_and_serves_the_others() {
 fn asked_to_finish_it_waits_no_longer_than_the_drain_time() {
     let config = Config { drain: Duration::from_secs(2), ..config() };
     let mut bench = Bench::new(config);
-    let token = bench.accept(Service::Tcp, 1);
+    let token = bench.accept(ListenerKind::Tcp, 1);
     bench.turn();
     bench.control(Control::Terminate);
     bench.turn();

@@ -59,7 +59,7 @@ impl Route {
         (self.lane, self.target.address) == (other.lane, other.target.address)
     }
 
-    /// Whether probes carry no numbers of ours, so that only their ports tell them apart.
+    /// Whether probes carry no numbers of ours, so that only their ports distinguish them.
     pub fn lacks_numbers(&self) -> bool {
         self.profile.protocol == Protocol::Udp && !self.profile.writes_header()
     }

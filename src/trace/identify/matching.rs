@@ -228,7 +228,7 @@ impl<'a> Matcher<'a> {
     }
 
     /// The probe that two numbers of a quote agree on: the one in the transport header, which names `transport`, and the IPv4
-    /// Identification. Where only one names a probe, `confirms` must: there are so many probes on record that 16 bits name
+    /// Identification. Where only one names a probe, `confirms` must: with many probes on record, 16 bits name
     /// one by accident, and the addresses are those of whatever else is sent there. Where they name two, only one may be open.
     fn by_keys(
         &self,

@@ -102,9 +102,9 @@ impl Slot {
     }
 
     /// Until when a send stamp of this answered probe is waited for; `None` if it is known or will not come.
-    pub fn stamp_until(&self, wish: SendStamps) -> Option<Instant> {
+    pub fn stamp_until(&self, wanted: SendStamps) -> Option<Instant> {
         let ((_, sent), arrival) = self.sent.zip(self.arrival.as_deref())?;
-        let incomplete = delay::is_incomplete(wish, &sent, &arrival.stamp);
+        let incomplete = delay::is_incomplete(wanted, &sent, &arrival.stamp);
         incomplete.then(|| arrival.stamp.user.mono + delay::TICK)
     }
 
@@ -237,8 +237,8 @@ impl HopState {
     }
 
     /// Until when a send stamp of an answered probe, on a lane with these, is waited for; `None` if all are known.
-    pub fn stamps_until(&self, wish: SendStamps) -> Option<Instant> {
-        self.slots.iter().filter_map(|slot| slot.stamp_until(wish)).max()
+    pub fn stamps_until(&self, wanted: SendStamps) -> Option<Instant> {
+        self.slots.iter().filter_map(|slot| slot.stamp_until(wanted)).max()
     }
 
     /// The results of the probes that were sent; those still waited for are silent so far.

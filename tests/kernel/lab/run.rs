@@ -39,9 +39,9 @@ impl Tool {
 pub enum Privilege {
     /// Root with every capability.
     Root,
-    /// Nobody, without a capability to gain.
+    /// The user nobody, without a capability to gain.
     Nothing,
-    /// Nobody, with `cap_net_raw` and nothing else.
+    /// The user nobody, with `cap_net_raw` and nothing else.
     OnlyNetRaw,
 }
 
@@ -67,7 +67,7 @@ impl Privilege {
     }
 }
 
-/// What a run left behind.
+/// What a run left.
 #[derive(Debug)]
 pub struct Finished {
     /// Data.

@@ -4,7 +4,7 @@ use std::num::NonZeroU16;
 
 use super::*;
 use netprobe::channel::{Arena, ErrorOrigin, OsError};
-use netprobe::sim::{Change, Failure, Forwarding, Mangle, Packet, Quote};
+use netprobe::sim::{Change, Forwarding, Mangle, Packet, Quote, Rejection};
 use netprobe::types::Tos;
 use netprobe::wire::extension::{self, LabelStackEntry, Object};
 
@@ -243,7 +243,7 @@ fn a_silent_router_forwards_and_says_nothing() {
 #[test]
 fn a_router_may_refuse_with_any_type_and_code() {
     for (icmp_type, icmp_code) in [(3, 0), (3, 1), (3, 10), (3, 13), (3, 42), (12, 0)] {
-        let router = Node::router(ip(ROUTERS[0])).forwarding(Forwarding::Refuse(Failure::new(icmp_type, icmp_code)));
+        let router = Node::router(ip(ROUTERS[0])).forwarding(Forwarding::Refuse(Rejection::new(icmp_type, icmp_code)));
         let network = beyond_router(router);
         let mut rig = Rig::open(&network, &[raw()]);
         rig.ping(TARGET, 1);
@@ -258,7 +258,7 @@ fn a_router_may_refuse_with_any_type_and_code() {
 #[test]
 fn codes_above_fifteen_never_reach_datagram_sockets() {
     for (code, reports) in [(15, 1), (16, 0)] {
-        let router = Node::router(ip(ROUTERS[0])).forwarding(Forwarding::Refuse(Failure::new(3, code)));
+        let router = Node::router(ip(ROUTERS[0])).forwarding(Forwarding::Refuse(Rejection::new(3, code)));
         let network = beyond_router(router);
         for lane in [dgram(), udp()] {
             let mut rig = Rig::open(&network, std::slice::from_ref(&lane));

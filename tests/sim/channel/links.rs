@@ -2,7 +2,7 @@
 
 use super::*;
 use netprobe::channel::{Fragmentation, OsError};
-use netprobe::sim::{Damage, Way};
+use netprobe::sim::{Damage, Direction};
 use netprobe::types::Mtu;
 
 fn over(link: Link) -> Network {
@@ -27,43 +27,44 @@ fn sequences(replies: &[(Duration, u16)]) -> Vec<u16> {
 
 #[test]
 fn listed_packets_are_lost_in_the_direction_that_loses_them() {
-    let link = Link::after(ms(1)).outward(Way::after(ms(1)).lose([1])).homeward(Way::after(ms(1)).lose([2]));
+    let link =
+        Link::after(ms(1)).outward(Direction::after(ms(1)).lose([1])).homeward(Direction::after(ms(1)).lose([2]));
     // The second request is the first reply; the third request is the second.
     assert_eq!(sequences(&pings(link, 4)), [2, 4]);
 }
 
 #[test]
 fn a_loss_rate_loses_about_that_share() {
-    let replies = pings(Link::after(ms(1)).outward(Way::after(ms(1)).lose(0.25)), 2000);
+    let replies = pings(Link::after(ms(1)).outward(Direction::after(ms(1)).lose(0.25)), 2000);
     assert!((1420..=1580).contains(&replies.len()), "{} of 2000", replies.len());
-    let all = pings(Link::after(ms(1)).outward(Way::after(ms(1)).lose(0.0)), 50);
+    let all = pings(Link::after(ms(1)).outward(Direction::after(ms(1)).lose(0.0)), 50);
     assert_eq!(all.len(), 50);
-    assert_eq!(pings(Link::after(ms(1)).outward(Way::after(ms(1)).lose(1.0)), 50), []);
+    assert_eq!(pings(Link::after(ms(1)).outward(Direction::after(ms(1)).lose(1.0)), 50), []);
 }
 
 #[test]
 fn a_range_of_packets_may_be_lost() {
-    let link = Link::after(ms(1)).outward(Way::after(ms(1)).lose(2..4));
+    let link = Link::after(ms(1)).outward(Direction::after(ms(1)).lose(2..4));
     assert_eq!(sequences(&pings(link, 4)), [1, 4]);
-    let link = Link::after(ms(1)).outward(Way::after(ms(1)).lose(3..));
+    let link = Link::after(ms(1)).outward(Direction::after(ms(1)).lose(3..));
     assert_eq!(sequences(&pings(link, 4)), [1, 2]);
 }
 
 #[test]
 fn a_duplicated_request_is_answered_twice() {
-    let link = Link::after(ms(1)).outward(Way::after(ms(1)).duplicate([2]));
+    let link = Link::after(ms(1)).outward(Direction::after(ms(1)).duplicate([2]));
     assert_eq!(sequences(&pings(link, 3)), [1, 2, 2, 3]);
 }
 
 #[test]
 fn a_packet_held_back_is_overtaken() {
-    let link = Link::after(ms(1)).homeward(Way::after(ms(1)).hold_back([1], ms(5)));
+    let link = Link::after(ms(1)).homeward(Direction::after(ms(1)).hold_back([1], ms(5)));
     assert_eq!(pings(link, 2), [(ms(2), 2), (ms(7), 1)]);
 }
 
 #[test]
 fn delays_vary_within_their_range() {
-    let link = Link::after(ms(1)).outward(Way::after(ms(1)).vary(ms(4)));
+    let link = Link::after(ms(1)).outward(Direction::after(ms(1)).vary(ms(4)));
     let times: Vec<Duration> = pings(link, 200).into_iter().map(|(at, _)| at).collect();
     assert!(times.iter().all(|at| (ms(2)..=ms(6)).contains(at)));
     assert!(times.first() < Some(&ms(3)) && times.last() > Some(&ms(5)), "{times:?}");
@@ -73,7 +74,7 @@ fn delays_vary_within_their_range() {
 fn the_same_seed_gives_the_same_run_and_another_seed_another() {
     let play = |seed| {
         let mut network = Network::new(seed);
-        let way = Way::after(ms(1)).vary(ms(9)).lose(0.3).duplicate(0.3);
+        let way = Direction::after(ms(1)).vary(ms(9)).lose(0.3).duplicate(0.3);
         network.add(US, target(), Link::after(ms(1)).outward(way));
         let mut rig = Rig::open(&network, &[raw()]);
         for sequence in 1..=50 {
@@ -89,7 +90,7 @@ fn the_same_seed_gives_the_same_run_and_another_seed_another() {
 fn damage_breaks_the_checksum_unless_it_is_repaired() {
     for repaired in [false, true] {
         let damage = Damage { octet: 8 + 3, repaired };
-        let link = Link::after(ms(1)).homeward(Way::after(ms(1)).corrupt([1], damage));
+        let link = Link::after(ms(1)).homeward(Direction::after(ms(1)).corrupt([1], damage));
         let mut rig = Rig::open(&over(link), &[raw()]);
         rig.ping(TARGET, 1);
         let seen = rig.answers(ms(100));
@@ -102,15 +103,15 @@ fn damage_breaks_the_checksum_unless_it_is_repaired() {
 #[test]
 fn a_target_does_not_answer_a_damaged_request() {
     let damage = Damage { octet: 20, repaired: false };
-    let link = Link::after(ms(1)).outward(Way::after(ms(1)).corrupt([1], damage));
+    let link = Link::after(ms(1)).outward(Direction::after(ms(1)).corrupt([1], damage));
     assert_eq!(sequences(&pings(link, 2)), [2]);
 }
 
 /// A lane that sets DF and ignores path MTUs, and a network whose second link takes 1000 octets.
-fn narrow(way: impl Fn(Way) -> Way) -> Network {
+fn narrow(way: impl Fn(Direction) -> Direction) -> Network {
     let mut network = Network::new(1);
     let router = network.add(US, Node::router(ip(ROUTERS[0])).also(ip("2001:db8:1::1")), Link::after(ms(1)));
-    network.add(router, target(), Link::after(ms(1)).outward(way(Way::after(ms(1)))));
+    network.add(router, target(), Link::after(ms(1)).outward(way(Direction::after(ms(1)))));
     network
 }
 
@@ -179,7 +180,7 @@ fn the_kernel_observes_the_path_mtu_of_an_error() {
 
 #[test]
 fn the_interface_refuses_what_is_too_large_for_it() {
-    let network = over(Link::after(ms(1)).outward(Way::after(ms(1)).mtu(mtu(1500))));
+    let network = over(Link::after(ms(1)).outward(Direction::after(ms(1)).mtu(mtu(1500))));
     let plan = LanePlan { fragmentation: Some(Fragmentation::Probe), ..raw() };
     let mut rig = Rig::open(&network, &[plan]);
     big_ping(&mut rig, TARGET, 1472);

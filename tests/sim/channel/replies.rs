@@ -146,7 +146,7 @@ fn an_icmpv6_redirect_names_gateway_and_probe() {
 
 #[test]
 fn a_target_may_answer_with_an_error_instead() {
-    let (rig, seen) = ping_changed(Change::Refuse(netprobe::sim::Failure::new(3, 10)), raw());
+    let (rig, seen) = ping_changed(Change::Refuse(netprobe::sim::Rejection::new(3, 10)), raw());
     let (_, error) = &rig.errors(&seen)[0];
     assert_eq!((error.responder, error.icmp_code, error.sequence), (Some(ip(TARGET)), 10, Some(1)));
     assert_eq!(seen.len(), 1);

@@ -2,7 +2,7 @@
 
 use super::*;
 use netprobe::channel::{CloseHow, ClosedHow, Open, OsError, Write};
-use netprobe::sim::{Peer, TcpService, Way};
+use netprobe::sim::{Direction, Peer, TcpService};
 use netprobe::types::Port;
 
 const TCP: u16 = 443;
@@ -100,7 +100,7 @@ fn a_filtered_port_is_given_up_after_two_more_syns() {
 fn a_lost_syn_opens_a_second_late_and_is_counted() {
     let mut network = Network::new(1);
     let node = target().tcp(TCP, TcpService::Accept(Peer::silent()));
-    network.add(US, node, Link::after(ms(5)).outward(Way::after(ms(5)).lose([1])));
+    network.add(US, node, Link::after(ms(5)).outward(Direction::after(ms(5)).lose([1])));
     let mut rig = Rig::open(&network, &[tcp()]);
     rig.connect(TCP, Header::default());
     assert_eq!(story(&rig.answers(ms(30_000))), [line(1010, "opened 1")]);

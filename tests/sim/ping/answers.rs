@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use netprobe::ping::{Config, Counts, Wait};
-use netprobe::sim::{Change, Damage, Link, Node, Packet, Way, ip};
+use netprobe::sim::{Change, Damage, Direction, Link, Node, Packet, ip};
 use netprobe::types::{Rtt, StampSource};
 
 use super::{SECOND, TARGET, config, ms, network, over, ping, since_start, waiting};
@@ -13,8 +13,8 @@ fn received(count: u64) -> Counts {
 }
 
 /// A link 5 ms long each way that does something to what comes back.
-fn back(way: impl FnOnce(Way) -> Way) -> Link {
-    Link::after(ms(5)).homeward(way(Way::after(ms(5))))
+fn back(way: impl FnOnce(Direction) -> Direction) -> Link {
+    Link::after(ms(5)).homeward(way(Direction::after(ms(5))))
 }
 
 #[test]

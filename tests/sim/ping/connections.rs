@@ -5,7 +5,7 @@ use std::time::Duration;
 use netprobe::channel::{CloseHow, ClosedHow};
 use netprobe::engine::outcome::{ExchangeFailure, Outcome, ProbeEvent};
 use netprobe::ping::{Config, Connect, Counts, Event, Exchange, Method, Pace, State, Wait};
-use netprobe::sim::{Failure, Forwarding, Link, Network, Node, Peer, TcpService, US, Way, ip};
+use netprobe::sim::{Direction, Forwarding, Link, Network, Node, Peer, Rejection, TcpService, US, ip};
 use netprobe::types::{Port, Rtt};
 use netprobe::wire::icmp::ErrorKind;
 
@@ -97,11 +97,11 @@ fn a_kernel_that_gives_up_first_makes_the_probe_filtered_too() {
 #[test]
 fn an_icmp_error_makes_a_port_unreachable_whatever_its_code() {
     for (target, failure, kind) in [
-        (TARGET, Failure::new(3, 1), ErrorKind::HostUnreachable),
-        (TARGET, Failure::new(3, 3), ErrorKind::PortUnreachable),
-        (TARGET, Failure::new(3, 13), ErrorKind::Prohibited),
-        (TARGET_V6, Failure::new(1, 4), ErrorKind::PortUnreachable),
-        (TARGET_V6, Failure::new(1, 1), ErrorKind::Prohibited),
+        (TARGET, Rejection::new(3, 1), ErrorKind::HostUnreachable),
+        (TARGET, Rejection::new(3, 3), ErrorKind::PortUnreachable),
+        (TARGET, Rejection::new(3, 13), ErrorKind::Prohibited),
+        (TARGET_V6, Rejection::new(1, 4), ErrorKind::PortUnreachable),
+        (TARGET_V6, Rejection::new(1, 1), ErrorKind::Prohibited),
     ] {
         let mut network = Network::new(1);
         let router = Node::router(ip("203.0.113.1")).also(ip("2001:db8:1::1"));
@@ -118,7 +118,7 @@ fn an_icmp_error_makes_a_port_unreachable_whatever_its_code() {
 
 /// The first SYN gets lost.
 fn without_the_first_syn() -> Network {
-    let link = Link::after(ms(5)).outward(Way::after(ms(5)).lose([1]));
+    let link = Link::after(ms(5)).outward(Direction::after(ms(5)).lose([1]));
     over(link, |node| node.tcp(PORT, TcpService::Accept(Peer::silent())))
 }
 
@@ -172,7 +172,7 @@ fn a_connection_that_takes_longer_than_a_second_opens_within_its_wait() {
 fn a_reset_within_the_wait_refuses_whichever_syn_it_answers() {
     for (link, retransmitted) in [
         (Link::after(ms(1750)), true),
-        (Link::after(ms(5)).outward(Way::after(ms(5)).lose([1])), true),
+        (Link::after(ms(5)).outward(Direction::after(ms(5)).lose([1])), true),
         (Link::after(ms(499)), false),
     ] {
         let patient = Config { count: Some(1), spec: waiting(Wait::Exactly(SECOND * 8)), ..config() };
@@ -188,7 +188,7 @@ fn a_reset_within_the_wait_refuses_whichever_syn_it_answers() {
 #[test]
 fn an_icmp_error_after_a_repeated_syn_has_no_delay() {
     let mut network = Network::new(1);
-    let router = Node::router(ip("203.0.113.1")).forwarding(Forwarding::Refuse(Failure::new(3, 1)));
+    let router = Node::router(ip("203.0.113.1")).forwarding(Forwarding::Refuse(Rejection::new(3, 1)));
     let router = network.add(US, router, Link::after(ms(1600)));
     network.default_route(router);
     let patient = Config { count: Some(1), spec: waiting(Wait::Exactly(SECOND * 5)), ..config() };

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use netprobe::channel::Control;
 use netprobe::ping::{Config, Counts, Event, State};
-use netprobe::sim::{Change, Failure, NameOutcome, ip};
+use netprobe::sim::{Change, NameOutcome, Rejection, ip};
 use netprobe::types::IpEndpoint;
 
 use super::{SECOND, TARGET, config, interrupt_at, ms, network, ping, ping_all, since_start};
@@ -120,7 +120,7 @@ fn no_name_is_an_answer_too() {
 
 #[test]
 fn responders_are_asked_for_once_each() {
-    let refused = Change::Refuse(Failure::new(3, 1));
+    let refused = Change::Refuse(Rejection::new(3, 1));
     let network = network(|node| node.change(1.., refused).change([2, 3], Change::Source(ip("203.0.113.7"))));
     let run = ping(&network, Config { names: true, ..config() });
     let wanted = |event: &Event| match event {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use netprobe::engine::outcome::{ExchangeFailure, Refusal};
 use netprobe::ping::{Ask, Config, Counts, Exchange, Method, Pace, Service, Spec, State, Wait};
-use netprobe::sim::{Change, Damage, Failure, Forwarding, Link, Network, Node, Quote, US, UdpService, Way, ip};
+use netprobe::sim::{Change, Damage, Direction, Forwarding, Link, Network, Node, Quote, Rejection, US, UdpService, ip};
 use netprobe::types::Rtt;
 
 use super::{Run, SECOND, TARGET, TARGET_V6, config, ms, network, over, ping_services, waiting};
@@ -75,7 +75,7 @@ fn a_port_unreachable_of_the_targets_closes_the_port() {
 #[test]
 fn a_port_unreachable_of_a_routers_says_nothing_about_the_host() {
     let mut network = Network::new(1);
-    let router = Node::router(ip("203.0.113.1")).forwarding(Forwarding::Refuse(Failure::new(3, 3)));
+    let router = Node::router(ip("203.0.113.1")).forwarding(Forwarding::Refuse(Rejection::new(3, 3)));
     let router = network.add(US, router, Link::after(ms(2)));
     network.default_route(router);
     let run = ask(&network, TARGET, &udp());
@@ -129,7 +129,7 @@ fn an_echo_from_elsewhere_is_believed_by_its_tag_and_anything_else_is_foreign() 
 #[test]
 fn a_changed_echo_is_marked() {
     let damage = Damage { octet: 8 + 40, repaired: true };
-    let link = Link::after(ms(5)).homeward(Way::after(ms(5)).corrupt([2], damage));
+    let link = Link::after(ms(5)).homeward(Direction::after(ms(5)).corrupt([2], damage));
     let run = ask(&over(link, |node| node.udp(PORT, UdpService::Echo)), TARGET, &udp());
     assert_eq!(run.counts(), Counts { sent: 3, received: 3, payload_changed: 1, ..Counts::default() });
     let change = run.replies()[1].outcome.payload_changed.clone().expect("a change");

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use netprobe::ping::{Config, Counts, State, Wait};
-use netprobe::sim::{Change, Link, Network, Node, US, Way, ip};
+use netprobe::sim::{Change, Direction, Link, Network, Node, US, ip};
 
 use super::{SECOND, TARGET, config, interrupt_at, ms, network, over, ping, waiting};
 
@@ -170,7 +170,7 @@ fn a_target_whose_every_probe_is_refused_is_unknown() {
 
 #[test]
 fn a_refused_probe_neither_ends_nor_extends_a_run_of_losses() {
-    let mut network = over(Link::after(ms(5)).homeward(Way::after(ms(5)).lose([2, 3])), |node| node);
+    let mut network = over(Link::after(ms(5)).homeward(Direction::after(ms(5)).lose([2, 3])), |node| node);
     network.refuse_sends([3], netprobe::channel::OsError::ENOBUFS);
     let run = ping(&network, Config { count: Some(5), ..config() });
     assert_eq!(

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use netprobe::channel::ErrorOrigin;
 use netprobe::ping::{Config, Counts, Wait};
-use netprobe::sim::{Change, Failure, Forwarding, Link, Mangle, Network, Node, Quote, US, ip};
+use netprobe::sim::{Change, Forwarding, Link, Mangle, Network, Node, Quote, Rejection, US, ip};
 use netprobe::types::{Mtu, Rtt};
 use netprobe::wire::extension::LabelStackEntry;
 use netprobe::wire::icmp::ErrorKind;
@@ -21,7 +21,7 @@ fn unreachable(count: u64) -> Counts {
 fn dead_end(quote: Quote) -> Network {
     let mut network = Network::new(1);
     let router = Node::router(ip(ROUTER)).also(ip("2001:db8:1::1"));
-    let refuse = Forwarding::Refuse(Failure::new(3, 1));
+    let refuse = Forwarding::Refuse(Rejection::new(3, 1));
     let router = network.add(US, router.quote(quote).forwarding(refuse), Link::after(ms(2)));
     network.default_route(router);
     network
@@ -72,7 +72,8 @@ fn errors_about_the_other_family_match_too() {
         for quote in [Quote::full(), Quote::transport(8)] {
             let mut network = Network::new(1);
             let router = Node::router(ip("2001:db8:1::1")).quote(quote);
-            let router = network.add(US, router.forwarding(Forwarding::Refuse(Failure::new(1, 3))), Link::after(ms(2)));
+            let router =
+                network.add(US, router.forwarding(Forwarding::Refuse(Rejection::new(1, 3))), Link::after(ms(2)));
             network.default_route(router);
             network.allow_raw(raw);
             let run = ping_all(&network, &[TARGET_V6], config());
@@ -124,7 +125,7 @@ fn redirect_and_source_quench_are_shown_and_leave_the_probe_open() {
 
 #[test]
 fn an_error_after_its_wait_is_late() {
-    let refused = |node: Node| node.change(1.., Change::Refuse(Failure::new(3, 1))).answer_delay(ms(700));
+    let refused = |node: Node| node.change(1.., Change::Refuse(Rejection::new(3, 1))).answer_delay(ms(700));
     let run = ping(&network(refused), Config { spec: waiting(Wait::Exactly(ms(500))), ..config() });
     let counts = Counts { sent: 3, lost: 3, late: 2, longest_loss_run: 3, ..Counts::default() };
     assert_eq!(run.counts(), counts, "the third error would come after the end of the run");
@@ -137,8 +138,8 @@ fn an_error_after_a_reply_is_a_duplicate_and_so_is_a_reply_after_an_error() {
     for (refused, received) in [([2], 3), ([1], 2)] {
         // Two copies of every answer; one of them is turned into an error.
         let mut network = Network::new(1);
-        let node = Node::host(first).change(refused, Change::Refuse(Failure::new(3, 10)));
-        let link = Link::after(ms(5)).outward(netprobe::sim::Way::after(ms(5)).duplicate([1]));
+        let node = Node::host(first).change(refused, Change::Refuse(Rejection::new(3, 10)));
+        let link = Link::after(ms(5)).outward(netprobe::sim::Direction::after(ms(5)).duplicate([1]));
         network.add(US, node, link);
         let run = ping(&network, config());
         let unreachable = 3 - received;
@@ -148,7 +149,8 @@ fn an_error_after_a_reply_is_a_duplicate_and_so_is_a_reply_after_an_error() {
 
 #[test]
 fn an_error_with_a_wrong_checksum_decides_nothing() {
-    let refused = |node: Node| node.change([1], Change::Refuse(Failure::new(3, 1))).change([1], Change::WrongChecksum);
+    let refused =
+        |node: Node| node.change([1], Change::Refuse(Rejection::new(3, 1))).change([1], Change::WrongChecksum);
     let run = ping(&network(refused), config());
     assert_eq!(
         run.counts(),
@@ -158,7 +160,7 @@ fn an_error_with_a_wrong_checksum_decides_nothing() {
 
 #[test]
 fn a_packet_too_big_carries_the_mtu() {
-    let too_big = Failure { icmp_type: 3, icmp_code: 4, info: 1400 };
+    let too_big = Rejection { icmp_type: 3, icmp_code: 4, info: 1400 };
     let run = ping(&network(|node| node.change([1], Change::Refuse(too_big))), config());
     assert_eq!(run.counts(), Counts { sent: 3, received: 2, unreachable: 1, ..Counts::default() });
     assert_eq!((run.errors()[0].outcome.kind, run.errors()[0].outcome.mtu), (ErrorKind::TooBig, Mtu::new(1400)));

@@ -110,12 +110,12 @@ fn the_users_delay_stands_beside_the_kernels() {
 
 #[test]
 fn a_lane_has_no_other_stamps_than_were_wished_for() {
-    for (wish, expected) in
+    for (wanted, expected) in
         [(SendStamps::None, (0, 0, 3)), (SendStamps::Kernel, (0, 3, 0)), (SendStamps::Hardware, (3, 0, 0))]
     {
         let mut network = network(|node| node);
         network.stamping(Stamping::Hardware);
-        assert_eq!(stamps(&ping_over(&network, wish, &[TARGET], config())), expected, "{wish:?}");
+        assert_eq!(stamps(&ping_over(&network, wanted, &[TARGET], config())), expected, "{wanted:?}");
     }
 }
 

@@ -42,8 +42,8 @@ fn label_stacks_are_read_where_routers_put_them() {
 fn an_unreachable_on_the_way_ends_the_trace() {
     for kind in LANES {
         let (unreachable, meaning) = match kind.0 {
-            Family::V4 => (Failure::new(3, 1), ErrorKind::HostUnreachable),
-            Family::V6 => (Failure::new(1, 3), ErrorKind::HostUnreachable),
+            Family::V4 => (Rejection::new(3, 1), ErrorKind::HostUnreachable),
+            Family::V6 => (Rejection::new(1, 3), ErrorKind::HostUnreachable),
         };
         let mut network = Network::new(1);
         let refuse = |ttl, node: Node| if ttl == 3 { node.forwarding(Forwarding::Refuse(unreachable)) } else { node };
@@ -64,7 +64,7 @@ fn an_unreachable_on_the_way_ends_the_trace() {
 fn a_link_too_narrow_for_the_packet_ends_the_trace_with_its_mtu() {
     let mut network = Network::new(1);
     let near = network.chain(US, &["2001:db8:1::1", "2001:db8:1::2"], Link::after(ms(1)));
-    let narrow = Link::after(ms(1)).outward(Way::after(ms(1)).mtu(Mtu::new(1400).unwrap()));
+    let narrow = Link::after(ms(1)).outward(Direction::after(ms(1)).mtu(Mtu::new(1400).unwrap()));
     network.add(near, Node::host(target(Family::V6)), narrow);
     let lane = LanePlan { fragmentation: Some(Fragmentation::Probe), ..lane(LANES[1]) };
     let run = trace_over(&network, lane, &[target(Family::V6)], Config { packet_octets: Some(1500), ..config() });
@@ -77,7 +77,7 @@ fn a_link_too_narrow_for_the_packet_ends_the_trace_with_its_mtu() {
 #[test]
 fn a_closed_port_elsewhere_is_not_the_destination() {
     for kind in LANES {
-        let closed = if kind.0 == Family::V4 { Failure::new(3, 3) } else { Failure::new(1, 4) };
+        let closed = if kind.0 == Family::V4 { Rejection::new(3, 3) } else { Rejection::new(1, 4) };
         let mut network = Network::new(1);
         let refuse = |ttl, node: Node| if ttl == 4 { node.forwarding(Forwarding::Refuse(closed)) } else { node };
         path(&mut network, kind.0, 8, refuse);
@@ -91,7 +91,7 @@ fn a_closed_port_elsewhere_is_not_the_destination() {
 #[test]
 fn a_target_that_refuses_is_reached() {
     for kind in LANES {
-        let prohibited = if kind.0 == Family::V4 { Failure::new(3, 10) } else { Failure::new(1, 1) };
+        let prohibited = if kind.0 == Family::V4 { Rejection::new(3, 10) } else { Rejection::new(1, 1) };
         let mut network = Network::new(1);
         let refuse = |ttl, node: Node| if ttl == 4 { node.change(.., Change::Refuse(prohibited)) } else { node };
         path(&mut network, kind.0, 4, refuse);
@@ -180,10 +180,10 @@ fn a_target_that_knows_the_protocol_of_no_probe_is_reached() {
         let (icmp_type, icmp_code) = if kind.0 == Family::V4 { (3, 2) } else { (4, 1) };
         for elsewhere in [false, true] {
             let mut network = Network::new(1);
-            let refuse = Change::Refuse(Failure::new(icmp_type, icmp_code));
+            let refuse = Change::Refuse(Rejection::new(icmp_type, icmp_code));
             path(&mut network, kind.0, 4, |ttl, node| match ttl {
                 4 if !elsewhere => node.change(.., refuse.clone()),
-                3 if elsewhere => node.forwarding(Forwarding::Refuse(Failure::new(icmp_type, icmp_code))),
+                3 if elsewhere => node.forwarding(Forwarding::Refuse(Rejection::new(icmp_type, icmp_code))),
                 _ => node,
             });
             let run = trace(&network, kind, config());

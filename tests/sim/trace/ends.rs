@@ -103,7 +103,7 @@ fn a_service_that_answers_but_once_in_a_while_ends_the_trace_all_the_same() {
 
 #[test]
 fn a_slow_destination_is_shown_and_never_too_far() {
-    // Everything behind the second hop answers slowly, and the destination limits its errors as Linux does.
+    // Everything beyond the second hop answers slowly, and the destination limits its errors as Linux does.
     for kind in LANES {
         for (slow, burst, probes) in [(300, 6, 3), (900, 6, 3), (900, 1, 3), (1400, 6, 1), (1900, 6, 3), (1900, 1, 1)] {
             let mut network = Network::new(1);

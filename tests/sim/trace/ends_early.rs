@@ -38,8 +38,8 @@ fn interim_figures_show_how_far_a_trace_has_come_and_change_nothing() {
     assert_eq!(second.sent as usize, left);
     let shown = asked.hops().iter().filter(|(time, _)| *time <= later).count();
     assert_eq!(second.final_hops, shown);
-    // Hops behind the silent one have answered, and wait for it.
-    let highest = second.highest_ttl.expect("somebody answered").get();
+    // Hops beyond the silent one have answered, and wait for it.
+    let highest = second.highest_ttl.expect("a hop answered").get();
     assert!(second.answered < second.sent && usize::from(highest) > shown, "{second:?}");
     let untouched: Vec<_> = asked.events.iter().filter(|run| figures(run).is_none()).cloned().collect();
     assert_eq!(untouched, play(&[]).events);

@@ -115,7 +115,7 @@ fn a_tunnel_that_shows_its_labels_is_reported_with_its_ends() {
 fn a_block_and_an_answer_in_place_of_the_target_are_said() {
     let mut network = Network::new(1);
     path(&mut network, Family::V4, 5, |ttl, node| {
-        if ttl == 3 { node.forwarding(Forwarding::Refuse(Failure::new(3, 13))) } else { node }
+        if ttl == 3 { node.forwarding(Forwarding::Refuse(Rejection::new(3, 13))) } else { node }
     });
     let run = trace(&network, RAW, config());
     assert_eq!(codes(run.end().1), [("admin_block", Some(4))]);

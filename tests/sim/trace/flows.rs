@@ -9,7 +9,7 @@ const KEEPING: [Kind; 8] = [LANES[0], LANES[1], LANES[2], LANES[3], LANES[6], LA
 const FLOWS: u16 = 8;
 const FIRST_PORT: u16 = 61_440;
 
-/// A router that spreads flows over three others, behind which one router leads to the target.
+/// A router that spreads flows over three others, beyond which one router leads to the target.
 fn spreading(family: Family) -> Network {
     let mut network = Network::new(1);
     let fork = network.add(US, Node::router(router(family, 1)), Link::after(ms(2)));

@@ -27,8 +27,8 @@ use netprobe::driver::{self, Next, Turn};
 use netprobe::engine::outcome::{Detail, NotSent, Outcome, Reply};
 use netprobe::engine::{Destination, Machine, Target};
 use netprobe::sim::{
-    Balance, Change, Failure, Forwarding, Link, Log, Mangle, NameOutcome, Network, Node, NodeId, OriginOutcome, Pick,
-    Quote, US, UdpService, Way, ip,
+    Balance, Change, Direction, Forwarding, Link, Log, Mangle, NameOutcome, Network, Node, NodeId, OriginOutcome, Pick,
+    Quote, Rejection, US, UdpService, ip,
 };
 use netprobe::trace::{self, Began, Config, Event, Hop, OriginSource, Origins, Ports, StopReason, Trace, Tracer, Wait};
 use netprobe::types::{Family, Instant, IpEndpoint, Mtu, Now, Port, StampSource, Ttl};

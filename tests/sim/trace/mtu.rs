@@ -29,7 +29,7 @@ fn lossy(family: Family, links: &[Mtus], seed: u64, rate: f64, change: impl Fn(u
     for (ttl, link) in (1..).zip(links) {
         let end = usize::from(ttl) == links.len();
         let node = if end { Node::host(target(family)) } else { Node::router(router(family, ttl)) };
-        let way = Way::after(Duration::from_micros(2500)).lose(if end { rate } else { 0.0 });
+        let way = Direction::after(Duration::from_micros(2500)).lose(if end { rate } else { 0.0 });
         let outward = match *link {
             Says(mtu) => way.clone().mtu(Mtu::new(mtu).unwrap()),
             Silent(mtu) => way.clone().blackhole_above(Mtu::new(mtu).unwrap()),
@@ -294,7 +294,7 @@ fn an_interrupted_search_is_reported_at_once_with_its_hops() {
 #[test]
 fn searches_are_not_starved_by_the_traces_that_follow_them() {
     let mut network = Network::new(1);
-    let narrow = Way::after(ms(2)).mtu(Mtu::new(1400).unwrap());
+    let narrow = Direction::after(ms(2)).mtu(Mtu::new(1400).unwrap());
     let hosts = Node::host(ip("198.51.100.9")).prefix(ip("198.51.0.0"), 16);
     network.add(US, hosts, Link::after(ms(2)).outward(narrow));
     let targets: Vec<IpAddr> = (0..250).map(|last| IpAddr::from([198, 51, 7, last])).collect();
@@ -311,8 +311,8 @@ fn several_searches_share_the_rate() {
         let mut network = Network::new(1);
         let targets: Vec<IpAddr> = (10..14).map(|last| IpAddr::from([198, 51, 100, last])).collect();
         for &target in &targets {
-            let narrow = Way::after(ms(2)).mtu(Mtu::new(1400).unwrap());
-            let own = Way::after(ms(2)).mtu(Mtu::new(1500).unwrap());
+            let narrow = Direction::after(ms(2)).mtu(Mtu::new(1400).unwrap());
+            let own = Direction::after(ms(2)).mtu(Mtu::new(1500).unwrap());
             let near = network.add(US, Node::router(ip("203.0.113.1")), Link::after(ms(2)).outward(own));
             network.add(near, Node::host(target), Link::after(ms(2)).outward(narrow));
         }

@@ -19,7 +19,7 @@ fn origins(run: &Traced) -> Vec<Option<Vec<u32>>> {
 }
 
 fn announced(systems: &str, prefix: &str, after: u64) -> OriginOutcome {
-    OriginOutcome::Told(format!("{systems} | {prefix} | XX | test | 2026-01-01").into(), ms(after))
+    OriginOutcome::Text(format!("{systems} | {prefix} | XX | test | 2026-01-01").into(), ms(after))
 }
 
 #[test]
@@ -29,7 +29,7 @@ fn an_origin_that_comes_in_time_is_shown() {
         let mut network = Network::new(1);
         path(&mut network, family, 3, as_is);
         network.origin(router(family, 1), announced("64500 64499", everything, 50));
-        network.origin(router(family, 2), OriginOutcome::Untold(ms(1)));
+        network.origin(router(family, 2), OriginOutcome::NoText(ms(1)));
         network.origin(target(family), announced("64501", everything, 400));
         let run = trace(&network, (family, Protocol::Icmp, SocketChoice::Raw), with_origins());
         assert_eq!(origins(&run), [Some(vec![64_499, 64_500]), Some(vec![]), Some(vec![64_501])]);
@@ -42,11 +42,11 @@ fn an_answer_that_makes_no_sense_is_an_answer() {
     let mut network = Network::new(1);
     path(&mut network, Family::V4, 2, as_is);
     let without = trace(&network, RAW, config()).end().0;
-    network.origin(router(Family::V4, 1), OriginOutcome::Told("\u{1b}[2J".into(), ms(0)));
+    network.origin(router(Family::V4, 1), OriginOutcome::Text("\u{1b}[2J".into(), ms(0)));
     network.origin(target(Family::V4), announced("64500", "1.2.3.0/24", 0));
     let run = trace(&network, RAW, with_origins());
     assert_eq!(origins(&run), [None, None]);
-    assert_eq!(run.end().0, without, "nobody waits for another");
+    assert_eq!(run.end().0, without, "no lookup waits for another");
 }
 
 #[test]

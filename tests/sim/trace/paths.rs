@@ -116,7 +116,7 @@ fn lossy_paths_are_survived_with_any_seed() {
             let mut last = US;
             for ttl in 1..=10 {
                 let node = if ttl == 10 { Node::host(target(kind.0)) } else { Node::router(router(kind.0, ttl)) };
-                let way = || Way::after(ms(2)).vary(ms(3)).lose(0.02).duplicate(0.05);
+                let way = || Direction::after(ms(2)).vary(ms(3)).lose(0.02).duplicate(0.05);
                 last = network.add(last, node, Link::default().outward(way()).homeward(way()));
             }
             let run = trace(&network, kind, config());

@@ -194,7 +194,7 @@ fn odd_quotes_do_not_lose_their_hop() {
     }
 }
 
-/// What a router may do to its quotes so that nobody can tell which probe they are about.
+/// What a router may do to its quotes so that they identify no probe.
 fn useless_quotes() -> Vec<Quote> {
     vec![
         Quote::cut_to(0),

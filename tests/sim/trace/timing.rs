@@ -116,7 +116,7 @@ fn a_rate_holds_over_all_traces_together() {
     assert!(run.ends().iter().all(|(_, end)| end.reached && end.hops.len() == 2));
 }
 
-/// Routers at 1 to 4, and behind them this many targets.
+/// Routers at 1 to 4, and beyond them this many targets.
 fn crowd(network: &mut Network, targets: u16, link: Link) -> Vec<IpAddr> {
     let routers = path(network, Family::V4, 5, as_is);
     let address = |number: u16| IpAddr::from([198, 18, (number >> 8) as u8, number as u8]);
@@ -141,7 +141,7 @@ fn many_unpaced_traces_run_side_by_side_and_send_nothing_beyond_their_targets() 
 #[test]
 fn traces_that_wait_leave_the_rate_to_others() {
     let mut network = Network::new(1);
-    let targets = crowd(&mut network, 100, Link::after(ms(1)).outward(Way::after(ms(1)).lose(..)));
+    let targets = crowd(&mut network, 100, Link::after(ms(1)).outward(Direction::after(ms(1)).lose(..)));
     let run = trace_over(&network, lane(RAW), &targets, Config { rate: Some(2000.0), probes_per_hop: 1, ..config() });
     let (last, _) = run.ends().into_iter().max_by_key(|(at, _)| *at).unwrap();
     let sent = u32::try_from(run.log.times().len()).unwrap();
@@ -237,7 +237,7 @@ fn a_link_that_sleeps_loses_no_hop_beyond_it() {
 #[test]
 fn a_run_over_many_targets_does_not_wait_for_dead_hosts() {
     let mut network = Network::new(1);
-    let targets = crowd(&mut network, 65, Link::after(ms(1)).outward(Way::after(ms(1)).lose(..)));
+    let targets = crowd(&mut network, 65, Link::after(ms(1)).outward(Direction::after(ms(1)).lose(..)));
     let short = trace_over(&network, lane(RAW), &targets, config());
     assert!(short.ends().iter().all(|(_, end)| end.duration < 2_500_000_000));
     let long = trace_over(&network, lane(RAW), &targets[..64], config());

@@ -127,7 +127,7 @@ fn loss_on_a_link_is_seen_from_there_to_the_destination() {
         let mut last = US;
         for ttl in 1..=6 {
             let node = if ttl == 6 { Node::host(target(kind.0)) } else { Node::router(router(kind.0, ttl)) };
-            let way = Way::after(ms(2));
+            let way = Direction::after(ms(2));
             let way = if ttl == 4 { way.lose(Pick::Rate(0.5)) } else { way };
             last = network.add(last, node, Link::after(ms(2)).outward(way));
         }
