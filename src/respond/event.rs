@@ -1,14 +1,13 @@
 //! The events of a responder: [`Event`].
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
 use super::config::Listener;
 use super::counters::{Counters, Traffic};
 use crate::channel::OsError;
-use crate::types::{Endpoint, WallTime};
+use crate::types::{Endpoint, Rtt, WallTime};
 
 /// Something to report.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,7 +55,7 @@ pub struct Session {
     /// When it ended.
     pub time: WallTime,
     /// How long it lasted.
-    pub duration: Duration,
+    pub duration: Rtt,
     /// Why it ended.
     pub ended: Ended,
     /// What passed.
@@ -103,7 +102,7 @@ pub struct Figures {
     /// When.
     pub time: WallTime,
     /// Since the beginning.
-    pub duration: Duration,
+    pub duration: Rtt,
     /// Each listener with its figures.
     pub listeners: Vec<(Listener, Counters)>,
     /// Connections open now.

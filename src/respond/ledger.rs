@@ -6,7 +6,7 @@ use super::config::Listener;
 use super::counters::{Counters, Traffic};
 use super::event::{Ended, Event, Session, SessionStart};
 use crate::channel::Outbox;
-use crate::types::{Endpoint, Instant, Now};
+use crate::types::{Endpoint, Instant, Now, Rtt};
 
 /// The counters of every listener, and the events that are not yet polled.
 #[derive(Debug)]
@@ -69,7 +69,7 @@ impl Ledger {
     /// Ends a session.
     pub(super) fn end(&mut self, client: Client, ended: Ended, now: Now) {
         let Client { start, since, traffic } = client;
-        let duration = now.mono.since(since);
+        let duration = Rtt::between(since, now.mono);
         self.events.push_back(Event::End(Box::new(Session { start, time: now.wall, duration, ended, traffic })));
     }
 

@@ -10,7 +10,7 @@ use super::ledger::{Context, Ledger};
 use super::streams::Streams;
 use crate::channel::{Arena, Control, Inbound, LaneId, Order, Outbox, Refused};
 use crate::engine::Machine;
-use crate::types::{ClockError, Instant, Now};
+use crate::types::{ClockError, Instant, Now, Rtt};
 
 /// Serves until it is stopped.
 #[derive(Debug)]
@@ -142,7 +142,7 @@ impl Responder {
     fn figures(&self, now: Now) -> Figures {
         Figures {
             time: now.wall,
-            duration: self.started.map_or(Duration::ZERO, |started| now.mono.since(started)),
+            duration: self.started.map_or(Rtt::default(), |started| Rtt::between(started, now.mono)),
             listeners: self.ledger.figures(&self.listeners),
             connections: self.streams.len(),
             sessions: self.datagrams.len(),

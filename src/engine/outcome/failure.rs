@@ -104,6 +104,8 @@ named! {
         Echo = "echo",
         /// An answer to another question came.
         OtherId = "other_id",
+        /// An answer came that has our id and repeats another question.
+        OtherQuestion = "other_question",
         /// Octets came that are no message of the service.
         Malformed = "malformed",
     }

@@ -27,9 +27,11 @@ impl DatagramMethod for Dns {
 
     /// 16 bits are too easily guessed from elsewhere.
     fn answers(&self, cookie: &Cookie, datagram: &[u8], expected: bool) -> AnswerTo {
-        match dns::read(cookie, datagram) {
+        match dns::read(&self.question, cookie, datagram) {
             _ if !expected => AnswerTo::Foreign,
-            Ok((numbered, _)) | Err(NoAnswer::Echo(numbered)) => AnswerTo::OrNewest(numbered),
+            Ok((numbered, _)) | Err(NoAnswer::Echo(numbered) | NoAnswer::OtherQuestion(numbered)) => {
+                AnswerTo::OrNewest(numbered)
+            }
             Err(_) => AnswerTo::Newest,
         }
     }
@@ -39,7 +41,7 @@ impl DatagramMethod for Dns {
     }
 
     fn judge(&self, probe: &Probe<'_>, answer: &DatagramReply<'_>, _times: Times) -> Outcome {
-        match probe.answered(dns::read(probe.cookie, answer.payload)) {
+        match probe.answered(dns::read(&self.question, probe.cookie, answer.payload)) {
             Ok(header) if self.expect.is_some_and(|expected| header.rcode() != expected) => {
                 Outcome::Refused(Refusal::Unexpected(Detail::Dns(header)))
             }

@@ -169,6 +169,8 @@ impl Probe<'_> {
         match read {
             Ok((numbered, answer)) if numbered.names(self.id) => Ok(answer),
             Ok(_) | Err(NoAnswer::OtherId) => Err(ExchangeFailure::OtherId),
+            Err(NoAnswer::OtherQuestion(numbered)) if !numbered.names(self.id) => Err(ExchangeFailure::OtherId),
+            Err(NoAnswer::OtherQuestion(_)) => Err(ExchangeFailure::OtherQuestion),
             Err(NoAnswer::Empty) => Err(ExchangeFailure::Empty),
             Err(NoAnswer::Echo(_)) => Err(ExchangeFailure::Echo),
             Err(NoAnswer::Malformed) => Err(ExchangeFailure::Malformed),

@@ -203,6 +203,7 @@ const fn failure_message(failure: ExchangeFailure) -> &'static str {
         ExchangeFailure::Empty => "Empty datagram",
         ExchangeFailure::Echo => "Question sent back",
         ExchangeFailure::OtherId => "Answer with another id",
+        ExchangeFailure::OtherQuestion => "Answer to another question",
         ExchangeFailure::Malformed => "Malformed answer",
     }
 }

@@ -10,7 +10,6 @@ use crate::report::json::{VERSION, line};
 use crate::report::pong::text::write_ready;
 use crate::report::{Sink, Streams};
 use crate::respond::{Counters, Ended, Event, Figures, Listener, Session, SessionStart};
-use crate::types::Rtt;
 
 /// JSON: `start`, `session_start`, `session_end`, `interim`, `summary`, `dropped`.
 #[derive(Debug)]
@@ -48,7 +47,7 @@ impl PongJson {
         object.serialize_entry("ended", ended)?;
         object.serialize_entry("error", &error)?;
         traffic.serialize_entries(object)?;
-        object.serialize_entry("duration_ms", &Rtt::from(*duration))?;
+        object.serialize_entry("duration_ms", duration)?;
         object.serialize_entry("ended_at", time)
     }
 }
@@ -84,7 +83,7 @@ fn figures<M: SerializeMap>(object: &mut M, figures: &Figures) -> Result<(), M::
         figures.listeners.iter().map(|(at, counters)| OfListener(at, counters)).collect();
     object.serialize_entry("version", &VERSION)?;
     object.serialize_entry("tool", "rpong")?;
-    object.serialize_entry("duration_ms", &Rtt::from(figures.duration))?;
+    object.serialize_entry("duration_ms", &figures.duration)?;
     object.serialize_entry("connections", &figures.connections)?;
     object.serialize_entry("datagram_clients", &figures.sessions)?;
     object.serialize_entry("listeners", &listeners)?;

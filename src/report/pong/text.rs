@@ -49,7 +49,13 @@ impl Sink<Event> for PongText {
             Event::End(session) => {
                 let Session { start, time, duration, ended, traffic } = session.as_ref();
                 write!(streams.data, "{} session {} end: {}: ", Date(*time), start.session, self.client(start))?;
-                writeln!(streams.data, "{}, {:.3} s, {}", Passed(traffic), duration.as_secs_f64(), Why(*ended))
+                writeln!(
+                    streams.data,
+                    "{}, {:.3} s, {}",
+                    Passed(traffic),
+                    duration.as_duration().as_secs_f64(),
+                    Why(*ended)
+                )
             }
             Event::Interim(figures) => {
                 write_figures(figures, &mut *streams.talk)?;
@@ -71,7 +77,7 @@ pub(in crate::report) fn write_ready(program: &str, listeners: &[Listener], talk
 }
 
 fn write_figures(figures: &Figures, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "--- rpong statistics after {:.3} s ---", figures.duration.as_secs_f64())?;
+    writeln!(out, "--- rpong statistics after {:.3} s ---", figures.duration.as_duration().as_secs_f64())?;
     for (listener, counters) in &figures.listeners {
         let traffic = counters.traffic(listener.service);
         let (came, s) = (counters.sessions, if counters.sessions == 1 { "" } else { "s" });

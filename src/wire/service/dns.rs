@@ -108,6 +108,15 @@ impl Question {
         out.extend(self.record.0.to_be_bytes());
         out.extend(CLASS_IN);
     }
+
+    /// Whether a message repeats it, whatever the case of its letters; refusals may leave it out.
+    fn is_repeated_in(&self, header: &Header, message: &[u8]) -> bool {
+        let end = HEADER_OCTETS + self.name.len();
+        let same_name = message.get(HEADER_OCTETS..end).is_some_and(|name| name.eq_ignore_ascii_case(&self.name));
+        let rest = message.get(end..).and_then(|rest| rest.strip_prefix(&self.record.0.to_be_bytes()));
+        let left_out = header.counts[0] == 0 || message.len() == HEADER_OCTETS;
+        left_out || same_name && rest.is_some_and(|rest| rest.starts_with(&CLASS_IN))
+    }
 }
 
 const CLASS_IN: [u8; 2] = [0, 1];
@@ -285,13 +294,17 @@ fn after_name(octets: &[u8], mut at: usize) -> Result<usize, WireError> {
 ///
 /// # Errors
 /// Why it is no answer. An answer with an id of no probe is for the caller to find.
-pub fn read(cookie: &Cookie, datagram: &[u8]) -> Result<(Numbered, Header), NoAnswer> {
+pub fn read(question: &Question, cookie: &Cookie, datagram: &[u8]) -> Result<(Numbered, Header), NoAnswer> {
     if datagram.is_empty() {
         return Err(NoAnswer::Empty);
     }
     let header = parse(datagram).map_err(|_| NoAnswer::Malformed)?;
     let numbered = Key::of(cookie).sequence(header.id);
-    if header.is_response() { Ok((numbered, header)) } else { Err(NoAnswer::Echo(numbered)) }
+    match header.is_response() {
+        false => Err(NoAnswer::Echo(numbered)),
+        true if question.is_repeated_in(&header, datagram) => Ok((numbered, header)),
+        true => Err(NoAnswer::OtherQuestion(numbered)),
+    }
 }
 
 /// The probe whose question is quoted, if the quote is long enough.
@@ -374,18 +387,36 @@ mod tests {
         let mut refused = message(&Question::default());
         (refused[2], refused[3]) = (0x81, 5);
         for octets in [&refused[..], &refused[..12]] {
-            let (numbered, header) = read(&COOKIE, octets).unwrap();
+            let (numbered, header) = read(&Question::default(), &COOKIE, octets).unwrap();
             assert_eq!((numbered, header.rcode()), (Numbered::Sequence(PROBE.sequence()), "REFUSED".parse().unwrap()));
+        }
+    }
+
+    #[test]
+    fn an_answer_is_to_our_question_in_whatever_case_its_letters_are() {
+        let asked = question("www.Example/AAAA").unwrap();
+        let answer = |text: &str| {
+            let mut answer = message(&question(text).unwrap());
+            answer[2] = 0x81;
+            read(&asked, &COOKIE, &answer).map(drop)
+        };
+        assert_eq!(answer("WWW.example/AAAA"), Ok(()));
+        let numbered = Numbered::Sequence(PROBE.sequence());
+        for other in ["www.example/A", "ww.example/AAAA", "www.example.org/AAAA", "./NS"] {
+            assert_eq!(answer(other), Err(NoAnswer::OtherQuestion(numbered)), "{other}");
         }
     }
 
     #[test]
     fn echoes_empty_and_malformed_datagrams_are_no_answers() {
         let query = message(&Question::default());
-        assert_eq!(read(&COOKIE, &query), Err(NoAnswer::Echo(Numbered::Sequence(PROBE.sequence()))));
-        assert_eq!(read(&COOKIE, &[]), Err(NoAnswer::Empty));
-        assert_eq!(read(&COOKIE, &query[..11]), Err(NoAnswer::Malformed));
-        assert_eq!(read(&COOKIE, b"HTTP/1.1 400 Bad Request"), Err(NoAnswer::Malformed));
+        assert_eq!(
+            read(&Question::default(), &COOKIE, &query),
+            Err(NoAnswer::Echo(Numbered::Sequence(PROBE.sequence())))
+        );
+        assert_eq!(read(&Question::default(), &COOKIE, &[]), Err(NoAnswer::Empty));
+        assert_eq!(read(&Question::default(), &COOKIE, &query[..11]), Err(NoAnswer::Malformed));
+        assert_eq!(read(&Question::default(), &COOKIE, b"HTTP/1.1 400 Bad Request"), Err(NoAnswer::Malformed));
     }
 
     #[test]
@@ -417,7 +448,7 @@ mod tests {
             question.push(&COOKIE, ProbeId::new(number), &mut octets);
             prop_assert_eq!((question.octets(), question.record), (octets.len(), RecordType(record)));
             let numbered = Numbered::Sequence(ProbeId::new(number).sequence());
-            prop_assert_eq!(read(&COOKIE, &octets), Err(NoAnswer::Echo(numbered)));
+            prop_assert_eq!(read(&question, &COOKIE, &octets), Err(NoAnswer::Echo(numbered)));
             prop_assert_eq!(asked(&COOKIE, &octets), Some(numbered));
         }
 
@@ -431,7 +462,7 @@ mod tests {
         fn any_octets_are_read_without_panic(
             octets in prop_oneof![arbitrary::octets(), arbitrary::mutated(Just(answer()))], text in any::<String>(),
         ) {
-            if read(&COOKIE, &octets).is_ok() {
+            if read(&Question::default(), &COOKIE, &octets).is_ok() {
                 prop_assert!(octets.len() >= HEADER_OCTETS);
             }
             if let Ok(question) = question(&text) {

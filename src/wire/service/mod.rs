@@ -40,8 +40,10 @@ pub enum NoAnswer {
     Empty,
     /// It is a question: that of this probe, sent back.
     Echo(Numbered),
-    /// It answers a question that was not asked.
+    /// It has the id of no probe.
     OtherId,
+    /// It has the id of this probe, and answers another question.
+    OtherQuestion(Numbered),
     /// It is no message of this service.
     Malformed,
 }

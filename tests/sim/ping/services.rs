@@ -28,6 +28,14 @@ fn answer(query: &[u8], code: u8) -> Vec<u8> {
     answer
 }
 
+fn to_another_question(query: &[u8]) -> Vec<u8> {
+    let mut answer = answer(query, 0);
+    // The type of the record asked for: SOA instead of NS.
+    let at = answer.len() - 3;
+    answer[at] = 6;
+    answer
+}
+
 fn with_another_id(query: &[u8]) -> Vec<u8> {
     let mut answer = answer(query, 0);
     answer[0] ^= 0x40;
@@ -91,10 +99,11 @@ fn another_code_than_the_expected_one_fails_the_probe_and_is_shown() {
 
 #[test]
 fn what_is_no_answer_of_a_name_server_fails_the_probe_and_leaves_the_port_open() {
-    let cases: [(Answer, ExchangeFailure); 5] = [
+    let cases: [(Answer, ExchangeFailure); 6] = [
         (|query| query.to_vec(), ExchangeFailure::Echo),
         (|_| Vec::new(), ExchangeFailure::Empty),
         (with_another_id, ExchangeFailure::OtherId),
+        (to_another_question, ExchangeFailure::OtherQuestion),
         (|_| b"HTTP/1.1 400 Bad Request".to_vec(), ExchangeFailure::Malformed),
         (|query| query[..11].to_vec(), ExchangeFailure::Malformed),
     ];

@@ -104,6 +104,7 @@ fn exchange(failure: Option<ExchangeFailure>, data: &mut dyn Write) -> io::Resul
         Some(ExchangeFailure::Empty) => b" (empty datagram)",
         Some(ExchangeFailure::Echo) => b" (question sent back)",
         Some(ExchangeFailure::OtherId) => b" (answer with another id)",
+        Some(ExchangeFailure::OtherQuestion) => b" (answer to another question)",
         Some(ExchangeFailure::Malformed) => b" (malformed answer)",
     };
     data.write_all(mark)
