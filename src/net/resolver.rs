@@ -61,7 +61,7 @@ impl Resolver {
     pub async fn name(&self, address: IpAddr) -> Answered<Box<str>> {
         in_time(self.0.reverse_lookup(address), |lookup| {
             lookup.answers().iter().find_map(|record| match &record.data {
-                RData::PTR(pointer) => text(&pointer.0),
+                RData::PTR(pointer) => text(&pointer.0).filter(|name| is_host_name(name)),
                 _ => None,
             })
         })
@@ -80,6 +80,14 @@ impl Resolver {
         })
         .await
     }
+}
+
+/// Whether a PTR record names a host: `*` and addresses are mistakes in a zone. The last label of a host name is not a number
+/// (RFC 1123 §2.1); whatever else it holds is shown escaped.
+fn is_host_name(name: &str) -> bool {
+    let last = name.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
+    let is_address = name.parse::<IpAddr>().is_ok() || last.bytes().all(|octet| octet.is_ascii_digit());
+    !is_address && name.split('.').all(|label| label != "*")
 }
 
 async fn in_time<T>(
@@ -141,6 +149,16 @@ mod tests {
     #[test]
     fn the_root_is_no_name() {
         assert_eq!(text(&Name::root()), None);
+    }
+
+    #[test]
+    fn a_star_or_an_address_is_no_name_of_a_host() {
+        for name in ["*", "*.example", "1.2.3.4", "4.3.2", "2001:db8::1", "", "."] {
+            assert!(!is_host_name(name), "{name}");
+        }
+        for name in ["gw", "4.3.2.1.example", "ae-1_2.example.", "1e100.net", "gw\u{1b}[2J.example"] {
+            assert!(is_host_name(name), "{name}");
+        }
     }
 
     #[test]

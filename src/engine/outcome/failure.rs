@@ -43,7 +43,7 @@ impl Refusal {
 }
 
 /// No answer within the wait, and what that means for the method.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Silence {
     /// It may mean anything.
     NoAnswer,
@@ -53,6 +53,8 @@ pub enum Silence {
     RateLimited,
     /// The connection opened, and the exchange over it failed.
     Exchange(ExchangeFailure),
+    /// The connection opened, and what came over it by then is not what was expected.
+    Unexpected(Detail),
 }
 
 impl Silence {
@@ -62,7 +64,7 @@ impl Silence {
             Silence::NoAnswer => State::NoAnswer,
             Silence::Filtered => State::Filtered,
             Silence::RateLimited => State::Closed,
-            Silence::Exchange(_) => State::Open,
+            Silence::Exchange(_) | Silence::Unexpected(_) => State::Open,
         }
     }
 
@@ -70,6 +72,7 @@ impl Silence {
     pub const fn failure(&self) -> Option<ExchangeFailure> {
         match self {
             Silence::Exchange(failure) => Some(*failure),
+            Silence::Unexpected(_) => Some(ExchangeFailure::Unexpected),
             Silence::NoAnswer | Silence::Filtered | Silence::RateLimited => None,
         }
     }

@@ -46,6 +46,8 @@ pub enum Detail {
     },
     /// A datagram.
     Datagram,
+    /// The beginning of an answer that was not expected.
+    Beginning(Box<[u8]>),
     /// A STAMP test packet that was reflected.
     Stamp(Box<Reflection>),
     /// The answer of a name server.
@@ -61,7 +63,7 @@ impl Detail {
     pub const fn state(&self) -> Option<State> {
         match self {
             Detail::Echo { .. } | Detail::Stamp(_) => None,
-            Detail::Connect { .. } | Detail::Datagram => Some(State::Open),
+            Detail::Connect { .. } | Detail::Datagram | Detail::Beginning(_) => Some(State::Open),
             Detail::Dns(_) | Detail::Ntp(_) | Detail::Stun(_) => Some(State::Open),
         }
     }

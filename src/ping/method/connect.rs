@@ -1,8 +1,8 @@
 //! Connections: over TCP or a local stream socket, with or without an exchange over them.
 
-use super::{Entry, Exchange, Value};
+use super::{Entry, Exchange, Value, exchange};
 use crate::channel::{CloseHow, ClosedHow, Opened};
-use crate::engine::outcome::{ExchangeFailure, ExchangeReply};
+use crate::engine::outcome::{Detail, ExchangeFailure, ExchangeReply, Refusal, Silence};
 use crate::types::Stamp;
 
 /// A connection per probe.
@@ -31,31 +31,47 @@ pub(in crate::ping) struct Established {
     pub(in crate::ping) octets: usize,
     /// The end of what came, as long as what is expected may begin in it.
     tail: Vec<u8>,
+    /// The beginning of what came.
+    beginning: Vec<u8>,
 }
 
 impl Established {
     pub(in crate::ping) const fn new(opened: Opened, asked: Stamp) -> Self {
-        Established { opened, asked, octets: 0, tail: Vec::new() }
+        Established { opened, asked, octets: 0, tail: Vec::new(), beginning: Vec::new() }
     }
 
     /// Takes what came, and returns whether what is expected is in it.
     pub(in crate::ping) fn take(&mut self, octets: &[u8], exchange: &Exchange) -> bool {
         self.octets = self.octets.saturating_add(octets.len());
         self.tail.extend_from_slice(octets);
+        self.beginning.extend_from_slice(exchange::beginning(octets));
+        self.beginning.truncate(exchange::beginning(&self.beginning).len());
         let met = exchange.is_met_by(&self.tail);
         let needed = exchange.expect.as_ref().map_or(0, |expected| expected.len().saturating_sub(1));
         self.tail.drain(..self.tail.len().saturating_sub(needed));
         met
     }
 
-    /// How the exchange failed if nothing more comes; `closed` is how the other side ended the connection, if it did.
-    pub(in crate::ping) const fn failure(&self, closed: Option<ClosedHow>) -> ExchangeFailure {
-        match closed {
-            _ if self.octets > 0 => ExchangeFailure::Unexpected,
-            Some(ClosedHow::Fin) => ExchangeFailure::Closed,
-            Some(ClosedHow::Reset) => ExchangeFailure::Reset,
-            Some(ClosedHow::Failed(_)) | None => ExchangeFailure::Silence,
+    /// How the exchange failed if the other side ended the connection so.
+    pub(in crate::ping) fn refusal(&self, how: ClosedHow) -> Refusal {
+        Refusal::Exchange(match how {
+            _ if self.octets > 0 => return Refusal::Unexpected(self.unexpected()),
+            ClosedHow::Fin => ExchangeFailure::Closed,
+            ClosedHow::Reset => ExchangeFailure::Reset,
+            ClosedHow::Failed(_) => ExchangeFailure::Silence,
+        })
+    }
+
+    /// How it failed if nothing more comes.
+    pub(in crate::ping) fn silence(&self) -> Silence {
+        match self.octets {
+            0 => Silence::Exchange(ExchangeFailure::Silence),
+            _ => Silence::Unexpected(self.unexpected()),
         }
+    }
+
+    fn unexpected(&self) -> Detail {
+        Detail::Beginning(self.beginning.as_slice().into())
     }
 }
 

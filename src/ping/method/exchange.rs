@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
-use super::{AnswerTo, DatagramMethod, DatagramReply, Outcome, Probe, Times};
-use crate::engine::outcome::{Detail, ExchangeFailure};
+use super::{AnswerTo, DatagramMethod, DatagramReply, Entry, Label, Outcome, Probe, Times, Value};
+use crate::engine::outcome::{Detail, Refusal};
 use crate::types::WallTime;
 use crate::wire::payload::Cookie;
 use crate::wire::service::Numbered;
+
+/// Octets of an unexpected answer that are shown.
+const SHOWN_OCTETS: usize = 60;
 
 /// What is sent, and what must come back.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -46,7 +49,28 @@ impl DatagramMethod for Exchange {
     }
 
     fn judge(&self, _probe: &Probe<'_>, answer: &DatagramReply<'_>, _times: Times) -> Outcome {
-        let met = self.is_met_by(answer.payload);
-        answer.judged(met.then_some(Detail::Datagram).ok_or(ExchangeFailure::Unexpected))
+        match self.is_met_by(answer.payload) {
+            true => answer.judged(Ok(Detail::Datagram)),
+            false => Outcome::Refused(Refusal::Unexpected(Detail::Beginning(beginning(answer.payload).into()))),
+        }
     }
+}
+
+/// As much of an answer as is kept to show it: one octet more than is shown.
+pub(super) fn beginning(answer: &[u8]) -> &[u8] {
+    answer.get(..=SHOWN_OCTETS).unwrap_or(answer)
+}
+
+/// What an answer that was not expected adds to its result.
+pub(super) fn entries(answer: &[u8]) -> Vec<Entry> {
+    let (shown, more) = match answer.get(..SHOWN_OCTETS) {
+        Some(shown) if answer.len() > SHOWN_OCTETS => (shown, "…"),
+        _ => (answer, ""),
+    };
+    let shown = shown.escape_ascii();
+    let quoted = Value::Text(format!("\"{shown}\"{more}"));
+    vec![
+        Entry::hidden("answer_text", Value::Text(shown.to_string())),
+        Entry { key: "", label: Label::Remark("unexpected answer"), value: quoted },
+    ]
 }

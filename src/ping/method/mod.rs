@@ -302,6 +302,7 @@ impl Detail {
         match self {
             Detail::Echo { .. } | Detail::Datagram => Vec::new(),
             Detail::Connect { syn_retransmits, exchange } => connect::entries(*syn_retransmits, *exchange),
+            Detail::Beginning(octets) => exchange::entries(octets),
             Detail::Stamp(reflection) => stamp::entries(reflection),
             Detail::Dns(header) => dns::entries(header),
             Detail::Ntp(packet) => ntp::entries(packet),

@@ -7,7 +7,7 @@ use super::{Context, Series};
 use crate::channel::{CloseHow, Closed, ClosedHow, Data, ErrorOrigin, Opened, OsError, Token};
 use crate::engine::decode::{self, IcmpError};
 use crate::engine::delay;
-use crate::engine::outcome::{Detail, ExchangeFailure, ExchangeReply, Outcome, Refusal, Reply, Standing};
+use crate::engine::outcome::{Detail, ExchangeReply, Outcome, Refusal, Reply, Silence, Standing};
 use crate::ping::method::Established;
 use crate::types::{ProbeId, Stamp};
 
@@ -51,8 +51,8 @@ impl Connections {
     }
 
     /// How an exchange failed when its wait was over; `None` if the connection never opened.
-    pub(super) fn silence(&self, id: ProbeId) -> Option<ExchangeFailure> {
-        Some(self.held.get(&id)?.established.as_ref()?.failure(None))
+    pub(super) fn silence(&self, id: ProbeId) -> Option<Silence> {
+        Some(self.held.get(&id)?.established.as_ref()?.silence())
     }
 
     fn established(&mut self, id: ProbeId) -> Option<&mut Established> {
@@ -121,11 +121,11 @@ impl Series {
             return;
         }
         let established = self.connections.established(id);
-        let failure = established.as_ref().map(|established| established.failure(Some(closed.how)));
+        let failed = established.as_ref().map(|established| established.refusal(closed.how));
         let opened = established.map(|established| established.opened.stamp);
         match closed.how {
             ClosedHow::Failed(OsError::ECONNREFUSED) | ClosedHow::Fin | ClosedHow::Reset => {
-                let refusal = Outcome::Refused(failure.map_or(Refusal::Reset, Refusal::Exchange));
+                let refusal = Outcome::Refused(failed.unwrap_or(Refusal::Reset));
                 let runs_to = opened.unwrap_or(closed.stamp);
                 let mut event = self.answer(id, &sent, &runs_to, refusal);
                 event.at = closed.stamp.kernel.unwrap_or(closed.stamp.user.wall);

@@ -110,7 +110,7 @@ impl Series {
     /// The meaning of this probe's silence.
     pub(super) fn silence(&self, id: ProbeId) -> Silence {
         match self.connections.silence(id) {
-            Some(failure) => Silence::Exchange(failure),
+            Some(silence) => silence,
             None if self.is_rate_limited() => Silence::RateLimited,
             None => self.method.silence(),
         }

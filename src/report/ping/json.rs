@@ -108,7 +108,7 @@ fn reply<M: SerializeMap>(map: &mut M, event: &ProbeEvent, reply: &Reply) -> Res
     map.serialize_entry("payload_changed", &reply.payload_changed.is_some())?;
     map.serialize_entry("bad_checksum", &reply.bad_checksum)?;
     map.serialize_entry("truncated", &reply.truncated)?;
-    entries::serialize(&reply.detail.entries(), map)
+    detail(map, event)
 }
 
 fn timeout<M: SerializeMap>(map: &mut M, event: &ProbeEvent, silence: &Silence) -> Result<(), M::Error> {
@@ -116,10 +116,15 @@ fn timeout<M: SerializeMap>(map: &mut M, event: &ProbeEvent, silence: &Silence) 
     if event.subject.method.has_closed_ports() {
         map.serialize_entry("rate_limited", &(*silence == Silence::RateLimited))?;
     }
-    match silence.failure() {
-        Some(failure) => map.serialize_entry("answer", &failure),
-        None => Ok(()),
+    if let Some(failure) = silence.failure() {
+        map.serialize_entry("answer", &failure)?;
     }
+    detail(map, event)
+}
+
+/// The keys that the method adds.
+fn detail<M: SerializeMap>(map: &mut M, event: &ProbeEvent) -> Result<(), M::Error> {
+    event.outcome.detail().map_or(Ok(()), |detail| entries::serialize(&detail.entries(), map))
 }
 
 fn error<M: SerializeMap>(map: &mut M, event: &ProbeEvent) -> Result<(), M::Error> {
@@ -146,7 +151,7 @@ fn error<M: SerializeMap>(map: &mut M, event: &ProbeEvent) -> Result<(), M::Erro
     if let Some(failure) = failure {
         map.serialize_entry("answer", &failure)?;
     }
-    event.outcome.detail().map_or(Ok(()), |detail| entries::serialize(&detail.entries(), map))
+    detail(map, event)
 }
 
 /// What brought a probe no reply.

@@ -42,7 +42,7 @@ impl PingText {
         let from = self.endpoint(&event.subject, event.responder, event.subject.port);
         write!(data, "from {from}: {} state={}", ProbeNumber(event), refusal.state().name())?;
         detail_and_time(event, data)?;
-        exchange(refusal.failure(), data)?;
+        exchange(refusal.failure(), event, data)?;
         let standing = event.standing;
         for (_, mark) in [(standing.is_duplicate(), " (DUP!)"), (standing.is_late(), " (late)")]
             .iter()
@@ -61,14 +61,16 @@ impl PingText {
         }
         self.stamp(event.at, data)?;
         let from = self.endpoint(subject, subject.address, subject.port);
-        write!(data, "no answer from {from}: {}", ProbeNumber(event))?;
+        let none = if matches!(silence, Silence::Unexpected(_)) { "" } else { "no answer " };
+        write!(data, "{none}from {from}: {}", ProbeNumber(event))?;
         if subject.method.has_state() || *silence != Silence::NoAnswer {
             write!(data, " state={}", silence.state().name())?;
         }
         if *silence == Silence::RateLimited {
             data.write_all(b" (rate limited)")?;
         }
-        exchange(silence.failure(), data)?;
+        detail_and_time(event, data)?;
+        exchange(silence.failure(), event, data)?;
         writeln!(data)
     }
 
@@ -79,7 +81,11 @@ impl PingText {
         address: Option<IpAddr>,
         port: Option<u16>,
     ) -> Endpoint<'a> {
-        let peer = address.map(|address| self.peer(subject, address));
+        let mut peer = address.map(|address| self.peer(subject, address));
+        // A target that is an address is shown once, also where there are several.
+        if let Some(peer) = peer.as_mut().filter(|_| subject.numeric && port.is_some()) {
+            peer.name.take_if(|name| **name == *escape(&subject.name));
+        }
         Endpoint { name: escape(&subject.name), peer, port }
     }
 }
@@ -94,8 +100,10 @@ fn detail_and_time(event: &ProbeEvent, data: &mut dyn Write) -> io::Result<()> {
     write!(data, "{}", Shown { entries: &entries, measured: true })
 }
 
-fn exchange(failure: Option<ExchangeFailure>, data: &mut dyn Write) -> io::Result<()> {
+/// How an exchange failed, where no entry of the answer shows it.
+fn exchange(failure: Option<ExchangeFailure>, event: &ProbeEvent, data: &mut dyn Write) -> io::Result<()> {
     let mark: &[u8] = match failure {
+        _ if matches!(event.outcome.detail(), Some(Detail::Beginning(_))) => return Ok(()),
         None => return Ok(()),
         Some(ExchangeFailure::Unexpected) => b" (unexpected answer)",
         Some(ExchangeFailure::Closed) => b" (closed without an answer)",
@@ -214,6 +222,20 @@ mod tests {
         assert!(failed(ExchangeFailure::Reset).ends_with(" (reset without an answer)\n"));
         assert!(failed(ExchangeFailure::Unexpected).ends_with(" (unexpected answer)\n"));
         assert!(!line(ProbeEvent { delay: None, ..refused(Refusal::Reset) }).contains("time="));
+    }
+
+    #[test]
+    fn an_answer_that_was_not_expected_is_shown() {
+        let line = |event| line(MethodKind::Tcp, Some(25), event);
+        let came = |octets: &[u8]| Detail::Beginning(octets.into());
+        let greeted = line(refused(Refusal::Unexpected(came(b"220 \x1bmail\r\n"))));
+        assert!(
+            greeted.ends_with(" state=open time=1.20 ms (unexpected answer \"220 \\x1bmail\\r\\n\")\n"),
+            "{greeted}"
+        );
+        let long = line(unanswered(Silence::Unexpected(came(&[b'a'; 61]))));
+        let shown = format!(" tcp_seq=1 state=open (unexpected answer \"{}\"…)\n", "a".repeat(60));
+        assert!(long.starts_with("from ") && long.ends_with(&shown), "{long}");
     }
 
     #[test]
