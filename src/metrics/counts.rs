@@ -12,7 +12,7 @@ pub struct Counts {
     pub received: u64,
     /// The host answered, the service did not.
     pub refused: u64,
-    /// Answered by an ICMP error.
+    /// Not answered by anything but ICMP errors.
     pub unreachable: u64,
     /// Not answered within the wait.
     pub lost: u64,
@@ -20,6 +20,10 @@ pub struct Counts {
     pub pending: u64,
     /// Refused by the kernel; not in `sent`.
     pub send_failed: u64,
+    /// ICMP errors about the probes, whatever became of those.
+    pub icmp_errors: u64,
+    /// Received or refused after an ICMP error about the same probe.
+    pub answered_after_error: u64,
     /// Slots skipped after a stall.
     pub skipped: u64,
     /// Further answers to probes already answered.
@@ -59,6 +63,8 @@ impl Counts {
         self.lost += other.lost;
         self.pending += other.pending;
         self.send_failed += other.send_failed;
+        self.icmp_errors += other.icmp_errors;
+        self.answered_after_error += other.answered_after_error;
         self.skipped += other.skipped;
         self.duplicates += other.duplicates;
         self.late += other.late;
@@ -72,9 +78,21 @@ impl Counts {
         self.longest_loss_run = self.longest_loss_run.max(other.longest_loss_run);
     }
 
-    /// Lost and unreachable probes in percent of those decided; `None` if none is decided.
+    /// Probes whose outcome is known, those among them that were not sent. ping calls these transmitted.
+    pub fn decided(&self) -> u64 {
+        self.sent.saturating_add(self.send_failed).saturating_sub(self.pending)
+    }
+
+    /// Lost, unreachable and unsent probes in percent of those decided; `None` if none is decided.
     pub fn loss_pct(&self) -> Option<f64> {
-        percent(self.lost + self.unreachable, self.sent.saturating_sub(self.pending))
+        percent(self.lost + self.unreachable + self.send_failed, self.decided())
+    }
+
+    /// ping's errors: probes that were refused, unreachable or not sent, and those that an answer followed.
+    pub fn errors(&self) -> u64 {
+        [self.unreachable, self.send_failed, self.answered_after_error]
+            .into_iter()
+            .fold(self.refused, u64::saturating_add)
     }
 
     /// Adds the keys of a summary in JSON to an object, in their documented order.
@@ -89,6 +107,7 @@ impl Counts {
         object.serialize_entry("lost", &self.lost)?;
         object.serialize_entry("pending", &self.pending)?;
         object.serialize_entry("send_failed", &self.send_failed)?;
+        object.serialize_entry("icmp_errors", &self.icmp_errors)?;
         object.serialize_entry("skipped", &self.skipped)?;
         object.serialize_entry("loss_pct", &self.loss_pct())?;
         object.serialize_entry("duplicates", &self.duplicates)?;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::config::Task;
 use super::event::Event;
 use super::machine::{Phase, Ping};
-use super::series::Series;
+use super::series::Context;
 use crate::channel::Control;
 use crate::engine::{Destination, Target};
 use crate::types::{IpEndpoint, Now};
@@ -16,7 +16,8 @@ impl Ping {
         match control {
             Control::Interrupt | Control::Terminate => self.interrupted = true,
             Control::Interim => {
-                self.events.push_back(Event::Interim(self.series.iter().map(Series::interim).collect()));
+                let figures = self.series.iter().map(|series| series.interim(now.mono)).collect();
+                self.events.push_back(Event::Interim(figures));
             }
             Control::Stop => self.stop(now),
             Control::Add { target, endpoint } => self.add_running(now, target, *endpoint),
@@ -24,7 +25,7 @@ impl Ping {
                 let named =
                     |&slot: &u32| self.series.get(slot).is_some_and(|series| *series.subject().target == **target);
                 let slots: Vec<u32> = self.series.slots().filter(named).collect();
-                slots.into_iter().for_each(|slot| self.remove(slot));
+                slots.into_iter().for_each(|slot| self.remove(slot, now));
                 self.removed_at = Some(now.mono);
             }
             Control::Name(answer) => {
@@ -60,13 +61,14 @@ impl Ping {
     }
 
     /// Ends a series and frees everything kept of it.
-    pub(super) fn remove(&mut self, slot: u32) {
+    pub(super) fn remove(&mut self, slot: u32, now: Now) {
         let Some(series) = self.series.remove(slot) else { return };
         self.index.remove(slot, &series);
         self.sends.set(slot, None);
         self.deadlines.set(slot, None);
         self.active.remove(&slot);
         self.unconfirmed -= series.unconfirmed();
-        series.close(&self.config, &mut self.events, &mut self.connection_orders);
+        let (events, orders) = (&mut self.events, &mut self.connection_orders);
+        series.close(&mut Context { config: &self.config, now, events, orders });
     }
 }

@@ -221,10 +221,10 @@ impl Ping {
         }
     }
 
-    fn finish(&mut self) {
+    fn finish(&mut self, now: Now) {
         self.phase = Phase::Finished;
         let all: Vec<u32> = self.series.slots().collect();
-        all.into_iter().for_each(|slot| self.remove(slot));
+        all.into_iter().for_each(|slot| self.remove(slot, now));
     }
 
     /// The slot of the series and the probe of an order of ours.
@@ -335,7 +335,7 @@ impl Machine for Ping {
         }
         let ended = self.end.is_some_and(|end| end <= seen) || (self.active.is_empty() && self.phase == Phase::Probing);
         if self.phase != Phase::Finished && (self.interrupted || ended) {
-            self.finish();
+            self.finish(now);
         }
     }
 

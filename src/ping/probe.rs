@@ -15,16 +15,30 @@ pub(super) enum ProbeState {
     NotSent,
     /// It left, and is waited for.
     Open,
+    /// An ICMP error came, and an answer may still follow.
+    Errored,
     /// A reply that counts came in time; with its delay once that is measured.
     Received(Option<(Rtt, StampSource)>),
     /// The host answered in time, the service did not.
     Refused,
-    /// An ICMP error came in time.
+    /// An ICMP error ended it, or came and was not followed by an answer in time.
     Unreachable,
     /// Its wait is over.
     Lost,
-    /// Lost, and answered afterwards.
-    AnsweredLate,
+    /// Lost or else unreachable, and answered afterwards.
+    AnsweredLate { lost: bool },
+}
+
+impl ProbeState {
+    /// Whether an answer to it is waited for.
+    pub(super) fn is_open(self) -> bool {
+        matches!(self, ProbeState::Open | ProbeState::Errored)
+    }
+
+    /// Whether it is known what became of it.
+    pub(super) fn is_decided(self) -> bool {
+        self != ProbeState::Ordered && !self.is_open()
+    }
 }
 
 /// The channel's name for a probe: its subject in the upper half, which leaves the top bit clear, and the lower half of its
@@ -76,12 +90,10 @@ impl Probe {
     /// The answers to it so far, if it is waited for until `deadline`.
     pub(super) fn answered(&self, deadline: Option<Instant>) -> Answered {
         match self.state {
-            ProbeState::Ordered | ProbeState::Open => Answered::Open(deadline),
-            ProbeState::Lost => Answered::Not,
-            ProbeState::AnsweredLate => Answered::Late,
-            ProbeState::NotSent | ProbeState::Received(_) | ProbeState::Refused | ProbeState::Unreachable => {
-                Answered::InTime
-            }
+            ProbeState::Ordered | ProbeState::Open | ProbeState::Errored => Answered::Open(deadline),
+            ProbeState::Lost | ProbeState::Unreachable => Answered::Not,
+            ProbeState::AnsweredLate { .. } => Answered::Late,
+            ProbeState::NotSent | ProbeState::Received(_) | ProbeState::Refused => Answered::InTime,
         }
     }
 

@@ -198,17 +198,31 @@ fn deed() -> impl Strategy<Value = Deed> {
 /// The count that one probe must have, from the times of its answers alone.
 fn expected(sent: Instant, answers: &[(Instant, bool)], end: Instant, counts: &mut Counts) {
     counts.sent += 1;
-    match answers.first() {
-        Some(&(at, _)) if at.since(sent) > WAIT => {
-            counts.lost += 1;
-            counts.late += 1;
+    let (mut errors, mut replies, mut late_reply) = (0u32, 0u32, false);
+    for &(at, is_reply) in answers {
+        let late = at.since(sent) > WAIT;
+        match is_reply {
+            true if replies > 0 || late_reply => counts.duplicates += 1,
+            true if late => {
+                counts.late += 1;
+                late_reply = true;
+            }
+            true => {
+                counts.answered_after_error += u64::from(errors > 0);
+                replies += 1;
+            }
+            // An error after the wait is late, unless there was an answer.
+            false if late => counts.late += u64::from(replies == 0 && !late_reply),
+            false => errors += 1,
         }
-        Some(&(_, true)) => counts.received += 1,
-        Some(&(_, false)) => counts.unreachable += 1,
-        None if end.since(sent) >= WAIT => counts.lost += 1,
-        None => counts.pending += 1,
     }
-    counts.duplicates += answers.len().saturating_sub(1) as u64;
+    counts.icmp_errors += answers.iter().filter(|(_, is_reply)| !is_reply).count() as u64;
+    match (replies, errors) {
+        (1.., _) => counts.received += 1,
+        (0, 1..) => counts.unreachable += 1,
+        (0, 0) if end.since(sent) >= WAIT => counts.lost += 1,
+        (0, 0) => counts.pending += 1,
+    }
 }
 
 proptest! {
@@ -255,6 +269,9 @@ proptest! {
         for ((_, sent, _), answers) in rig.sent.iter().zip(&answers) {
             expected(*sent, answers, rig.now, &mut counts);
         }
+        if counts.decided() == 0 {
+            counts.lost = std::mem::take(&mut counts.pending);
+        }
         let got = rig.end();
         prop_assert!(got.balance());
         prop_assert_eq!(got.foreign, foreign);
@@ -266,6 +283,8 @@ proptest! {
             pending: got.pending,
             duplicates: got.duplicates,
             late: got.late,
+            icmp_errors: got.icmp_errors,
+            answered_after_error: got.answered_after_error,
             ..Counts::default()
         };
         prop_assert_eq!(decided, counts);
@@ -444,7 +463,7 @@ fn removed_targets_leave_no_series_and_no_index_entries() {
 }
 
 #[test]
-fn a_send_failure_is_a_repetition_until_it_changes_or_a_reply_comes() {
+fn repeats_of_a_send_failure_are_due_once_a_second_with_their_number() {
     let mut rig = Rig::new(|config| config.preload = 6);
     rig.ping.handle_timeout(rig.clocks());
     rig.ping.poll_orders(rig.clocks(), &mut rig.outbox);
@@ -460,14 +479,14 @@ fn a_send_failure_is_a_repetition_until_it_changes_or_a_reply_comes() {
     refuse(&mut rig, OsError::EPERM);
     rig.turn();
     rig.reply(0, |_| {});
-    let repeated = |rig: &Rig| -> Vec<bool> {
+    let reported = |rig: &Rig| -> Vec<u64> {
         let not_sent = rig.events.iter().filter_map(|event| match event {
             Event::Probe(event) => Some(&event.outcome),
             _ => None,
         });
         not_sent
             .filter_map(|outcome| match outcome {
-                Outcome::NotSent(failed) => Some(failed.repeated),
+                Outcome::NotSent(failed) => Some(failed.reported),
                 _ => None,
             })
             .collect()
@@ -477,7 +496,7 @@ fn a_send_failure_is_a_repetition_until_it_changes_or_a_reply_comes() {
     rig.ping.poll_orders(rig.clocks(), &mut rig.outbox);
     refuse(&mut rig, OsError::EPERM);
     rig.turn();
-    assert_eq!(repeated(&rig), [false, true, false, true, false]);
+    assert_eq!(reported(&rig), [1, 0, 1, 0, 2], "a reply in between does not make it another error");
 }
 
 #[test]

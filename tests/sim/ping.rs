@@ -253,10 +253,10 @@ impl Run {
                     let reported = reported[summary.subject.id.index()].take().expect("one summary after all else");
                     let counts = summary.counts;
                     assert!(counts.balance(), "{counts:?}");
-                    let decided = |counts: Counts| {
-                        (counts.received, counts.refused, counts.unreachable, counts.lost, counts.send_failed)
-                    };
+                    let decided = |counts: Counts| (counts.received, counts.refused, counts.lost, counts.send_failed);
                     assert_eq!(decided(counts), decided(reported));
+                    // An error is reported when it comes, and an answer may follow it.
+                    assert_eq!(counts.unreachable + counts.answered_after_error, reported.unreachable);
                     assert_eq!((counts.duplicates, counts.late), (reported.duplicates, reported.late));
                     // Errors with a wrong checksum are counted and not shown.
                     assert!(counts.bad_checksum >= reported.bad_checksum);

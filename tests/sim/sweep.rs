@@ -137,6 +137,8 @@ const RECEIVED: Counts = Counts {
     lost: 0,
     pending: 0,
     send_failed: 0,
+    icmp_errors: 0,
+    answered_after_error: 0,
     skipped: 0,
     duplicates: 0,
     late: 0,

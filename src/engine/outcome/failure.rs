@@ -85,8 +85,8 @@ pub struct NotSent {
     pub error: OsError,
     /// With EMSGSIZE, the largest packet that would have passed.
     pub mtu: Option<Mtu>,
-    /// Whether the same error was reported for the subject before, and no reply has come since.
-    pub repeated: bool,
+    /// How many probes a line about this error stands for: this one, and those before it that had none. 0: this has none.
+    pub reported: u64,
 }
 
 named! {

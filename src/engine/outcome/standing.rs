@@ -5,7 +5,7 @@ use crate::types::Instant;
 /// Whether an answer decides its probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Standing {
-    /// The first answer within the wait, or the end of the wait: the outcome that counts.
+    /// The first answer within the wait, the first ICMP error before that, or the end of the wait.
     First,
     /// The first answer, after the wait was over.
     Late,
@@ -14,7 +14,8 @@ pub enum Standing {
         /// Whether the first one was late.
         late: bool,
     },
-    /// It decides nothing and the probe stays open: a redirect, a source quench, a reply with a wrong checksum.
+    /// It decides nothing: a redirect, a source quench, a reply with a wrong checksum, an ICMP error after another or after an
+    /// answer.
     Inconclusive,
 }
 

@@ -10,7 +10,7 @@ use crate::engine::outcome::{MethodKind, Outcome, ProbeEvent, Refusal, Reply, St
 use crate::ping::event::Event;
 use crate::ping::method::judge_echo;
 use crate::ping::probe::ProbeState;
-use crate::types::{ProbeId, Stamp};
+use crate::types::{Instant, ProbeId, Stamp};
 use crate::wire::icmp::ErrorKind;
 
 /// When the kernel repeats the first SYN of a connection at the earliest (RFC 6298 §2.1).
@@ -56,7 +56,14 @@ impl Series {
             ..self.answer(id, &sent, &error.stamp, outcome)
         };
         let advice = error.origin == ErrorOrigin::Icmp && error.kind.is_advice();
-        let standing = if advice { Standing::Inconclusive } else { standing };
+        self.counts.icmp_errors += u64::from(!advice && !refused);
+        let again = !refused && self.probes.get(id).is_some_and(|probe| probe.state == ProbeState::Errored);
+        let standing = match standing {
+            // An error is no second answer, nor is a second error a second outcome.
+            Standing::Duplicate { .. } => Standing::Inconclusive,
+            _ if advice || again => Standing::Inconclusive,
+            standing => standing,
+        };
         self.deliver(standing, event, refused.then_some(error.stamp), context);
     }
 
@@ -105,7 +112,6 @@ impl Series {
         event.standing = standing;
         self.seen_open |= event.outcome.state() == Some(State::Open);
         if let Outcome::Reply(reply) = &event.outcome {
-            self.send_error = None;
             if standing == Standing::Inconclusive {
                 self.counts.bad_checksum += 1;
             } else {
@@ -124,10 +130,14 @@ impl Series {
             }
         }
         match standing {
-            Standing::First => self.decide(id, &event.outcome),
+            Standing::First => self.decide(id, &event.outcome, context.now.mono),
             Standing::Late => {
-                self.settle(id, ProbeState::AnsweredLate);
                 self.counts.late += 1;
+                // An error is no answer: one that follows it is the first.
+                if !matches!(event.outcome, Outcome::Error(_)) {
+                    let lost = self.probes.get(id).is_some_and(|probe| probe.state == ProbeState::Lost);
+                    self.settle(id, ProbeState::AnsweredLate { lost });
+                }
             }
             Standing::Duplicate { .. } => self.counts.duplicates += 1,
             Standing::Inconclusive => {}
@@ -146,8 +156,8 @@ impl Series {
         }
     }
 
-    /// Counts the first answer to a probe.
-    fn decide(&mut self, id: ProbeId, outcome: &Outcome) {
+    /// Counts the first answer to a probe, or the first error about it.
+    fn decide(&mut self, id: ProbeId, outcome: &Outcome, now: Instant) {
         match outcome {
             Outcome::Reply(_) => {
                 self.settle(id, ProbeState::Received(None));
@@ -157,9 +167,17 @@ impl Series {
                 self.settle(id, ProbeState::Refused);
                 self.counts.refused += 1;
             }
-            Outcome::Error(_) => {
+            // The kernel has closed the socket.
+            Outcome::Error(_) if self.method.connect().is_some() => {
                 self.settle(id, ProbeState::Unreachable);
                 self.counts.unreachable += 1;
+            }
+            Outcome::Error(_) => {
+                if let Some(probe) = self.probes.get_mut(id) {
+                    probe.state = ProbeState::Errored;
+                }
+                self.await_after_error(now);
+                self.acknowledge(id);
             }
             Outcome::Timeout(_) | Outcome::NotSent(_) => {}
         }
@@ -168,13 +186,20 @@ impl Series {
     /// Notes the first answer to a probe.
     fn settle(&mut self, id: ProbeId, state: ProbeState) {
         let Some(probe) = self.probes.get_mut(id) else { return };
-        if probe.state == ProbeState::Open {
-            self.counts.pending -= 1;
+        let before = std::mem::replace(&mut probe.state, state);
+        self.counts.pending -= u64::from(before.is_open());
+        if before == ProbeState::Errored {
+            self.errored -= 1;
+            self.counts.answered_after_error += 1;
         }
-        probe.state = state;
+        self.acknowledge(id);
+        self.advance();
+    }
+
+    /// Something about this probe has come back.
+    fn acknowledge(&mut self, id: ProbeId) {
         self.newest_answered = self.newest_answered.max(Some(id));
         let newest = self.newest_sent.unwrap_or(id).get();
         self.pipe = self.pipe.max(newest.saturating_sub(id.get()) + 1);
-        self.advance();
     }
 }

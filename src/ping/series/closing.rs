@@ -1,47 +1,43 @@
 //! The figures of a series, on the way and at its end.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Series;
-use super::connection::ConnectionOrder;
-use super::waiting::count_run;
+use super::waiting::{count_run, ended_state};
+use super::{Context, Series};
 use crate::engine::Destination;
 use crate::engine::outcome::{MethodKind, State, Status};
 use crate::metrics::RttStats;
 use crate::ping::config::Config;
 use crate::ping::event::Event;
+use crate::ping::probe::ProbeState;
 use crate::ping::summary::{Counts, Interim, Summary};
-use crate::types::Rtt;
+use crate::types::{Instant, Rtt};
 
 impl Series {
-    /// Figures so far.
-    pub(in crate::ping) fn interim(&self) -> Interim {
-        Interim { subject: Arc::clone(&self.subject), counts: self.figures(), rtt: self.rtt_stats(), ewma: self.ewma() }
+    /// Figures as they were if the run ended now.
+    pub(in crate::ping) fn interim(&self, now: Instant) -> Interim {
+        let counts = self.figures(now);
+        Interim { subject: Arc::clone(&self.subject), counts, rtt: self.rtt_stats(), ewma: self.ewma() }
     }
 
-    /// Ends the series: what is open stays pending.
-    pub(in crate::ping) fn close(
-        mut self: Box<Self>,
-        config: &Config,
-        events: &mut VecDeque<Event>,
-        orders: &mut VecDeque<ConnectionOrder>,
-    ) {
-        self.emit_all(events);
-        self.release_all(orders);
-        let counts = self.figures();
+    /// Ends the series: an open probe is lost if its silence counts, else it stays pending.
+    pub(in crate::ping) fn close(mut self: Box<Self>, context: &mut Context<'_>) {
+        self.emit_all(context.events);
+        self.lose_at_end(context);
+        self.release_all(context.orders);
+        let counts = self.figures(context.now.mono);
         debug_assert!(counts.balance(), "{counts:?}");
         let state = self.state(&counts);
         let span = self.first_sent.zip(self.last_packet);
         let duration = span.map_or(Duration::ZERO, |(first, last)| last.since(first.mono));
         let (method, delays) = (self.subject.method, self.delays.majority());
         let reflection = self.reflections.as_ref().and_then(|all| all.stats());
-        events.push_back(Event::Ended(Box::new(Summary {
+        context.events.push_back(Event::Ended(Box::new(Summary {
             subject: Arc::clone(&self.subject),
             began: self.first_sent.map(|first| first.wall),
             counts,
-            status: status(config, &counts, state),
+            status: status(context.config, &counts, state),
             state,
             rate_limited: method.has_closed_ports().then(|| self.is_rate_limited() && counts.lost > 0),
             syn_retransmits: (method == MethodKind::Tcp).then_some(self.syn_retransmits),
@@ -75,10 +71,19 @@ impl Series {
         }
     }
 
-    fn figures(&self) -> Counts {
-        let mut runs = self.loss_runs;
-        self.probes.from(self.undecided).for_each(|probe| count_run(&mut runs, probe.state));
-        Counts { longest_loss_run: runs.longest(), ..self.counts }
+    fn figures(&self, now: Instant) -> Counts {
+        let (mut counts, mut runs) = (self.counts, self.loss_runs);
+        let age = self.silence_counts_after(now);
+        for probe in self.probes.from(self.undecided) {
+            let state = ended_state(probe, age, now);
+            count_run(&mut runs, state);
+            if state != probe.state {
+                counts.pending -= 1;
+                counts.lost += u64::from(state == ProbeState::Lost);
+                counts.unreachable += u64::from(state == ProbeState::Unreachable);
+            }
+        }
+        Counts { longest_loss_run: runs.longest(), ..counts }
     }
 
     fn rtt_stats(&self) -> Option<RttStats> {

@@ -4,6 +4,7 @@ use super::{Context, Series};
 use crate::engine::Named;
 use crate::engine::outcome::{Detail, Outcome, ProbeEvent, Reply};
 use crate::ping::method::{self, AnswerTo, DatagramReply, Times, push_echo};
+use crate::ping::probe::ProbeState;
 use crate::types::{ProbeId, WallTime};
 use crate::wire::service::Numbered;
 
@@ -39,10 +40,10 @@ impl Series {
                 (left.as_nanos().abs_diff(at.as_nanos()) <= DATED_WITHIN).then_some(id)
             }
             AnswerTo::OrNewest(numbered) => match self.numbered(numbered) {
-                Named::Nothing if expected => self.newest_open(),
+                Named::Nothing if expected => self.newest_that(ProbeState::is_open),
                 named => named.probe(),
             },
-            AnswerTo::Newest if expected => self.newest_open(),
+            AnswerTo::Newest if expected => self.newest_that(ProbeState::is_open),
             AnswerTo::Newest | AnswerTo::Foreign => None,
         }
     }
@@ -51,7 +52,8 @@ impl Series {
     pub(in crate::ping) fn quoted_in(&self, quoted: &[u8]) -> Option<ProbeId> {
         let numbered = self.method.datagrams().and_then(|datagrams| datagrams.quoted(&self.cookie, quoted));
         // A probe that is not known any more, or a quote too short to identify one.
-        numbered.and_then(|numbered| self.numbered(numbered).probe()).or_else(|| self.newest_open())
+        let named = numbered.and_then(|numbered| self.numbered(numbered).probe());
+        named.or_else(|| self.newest_that(|state| state == ProbeState::Open))
     }
 
     /// A datagram that answers a probe which left.
@@ -99,10 +101,11 @@ impl Series {
         }
     }
 
-    /// The newest probe that is waited for, or else the newest of all that left.
-    fn newest_open(&self) -> Option<ProbeId> {
+    /// The newest undecided probe in a state that is `wanted`, or else the newest of all that left.
+    fn newest_that(&self, wanted: impl Fn(ProbeState) -> bool) -> Option<ProbeId> {
         let newest = self.newest_sent?.get();
-        let open = (self.undecided.get()..=newest).rev().map(ProbeId::new).find(|&id| self.is_open(id));
-        open.or(self.newest_sent)
+        let is_wanted = |&id: &ProbeId| self.probes.get(id).is_some_and(|probe| wanted(probe.state));
+        let found = (self.undecided.get()..=newest).rev().map(ProbeId::new).find(is_wanted);
+        found.or(self.newest_sent)
     }
 }

@@ -18,19 +18,20 @@ use super::config::{Config, Task};
 use super::delays::Delays;
 use super::event::Event;
 use super::method::{Method, Reflections};
-use super::probe::{Probe, ProbeState, token};
+use super::probe::{Probe, token};
 use super::summary::Counts;
-use crate::channel::{LaneId, OsError, Profile, Token};
+use crate::channel::{LaneId, Profile, Token};
 use crate::engine::outcome::{Outcome, Pace, ProbeEvent, Spec, Subject, SubjectId};
 use crate::engine::pace::{Slots, Window};
 use crate::engine::{Destination, Inflight, Named};
 use crate::metrics::{LossRuns, RttRecorder};
-use crate::types::{ClockError, Endpoint, Instant, Mtu, Now, ProbeId, Sequence, WallTime};
+use crate::types::{ClockError, Endpoint, Instant, Now, ProbeId, Sequence, WallTime};
 use crate::wire::payload::Cookie;
 
 pub(super) use connection::ConnectionOrder;
 use connection::Connections;
 use responders::Responders;
+use sending::SendErrors;
 use unstamped::Unstamped;
 
 /// The state of the run that its series share.
@@ -81,8 +82,11 @@ pub(super) struct Series {
     not_before: Instant,
     /// The last probe was not sent: until one leaves they are tried one at a time.
     refused: bool,
-    /// The error of the last probe that was not sent, until a reply comes.
-    send_error: Option<(OsError, Option<Mtu>)>,
+    send_errors: SendErrors,
+    /// Probes that are open after an ICMP error.
+    errored: u64,
+    /// Until when a run that waits for nothing else waits for answers to those.
+    errors_until: Option<Instant>,
     /// No more probes are wanted.
     stopped: bool,
     first_sent: Option<Now>,
@@ -142,7 +146,9 @@ impl Series {
             pacer: Pacer::Window(Window::new(Duration::ZERO)),
             not_before: Instant::ZERO,
             refused: false,
-            send_error: None,
+            send_errors: SendErrors::default(),
+            errored: 0,
+            errors_until: None,
             stopped: false,
             first_sent: None,
             last_sent: None,
@@ -292,7 +298,7 @@ impl Series {
 
     /// Whether this probe is waited for.
     pub(super) fn is_open(&self, id: ProbeId) -> bool {
-        self.probes.get(id).is_some_and(|probe| probe.state == ProbeState::Open)
+        self.probes.get(id).is_some_and(|probe| probe.state.is_open())
     }
 
     /// How many probes are remembered.

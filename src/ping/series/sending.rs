@@ -10,7 +10,7 @@ use crate::engine::pace::flood_window;
 use crate::ping::config::Config;
 use crate::ping::event::Event;
 use crate::ping::probe::{Probe, ProbeState};
-use crate::types::{Instant, Port, ProbeId, Rtt, Stamp};
+use crate::types::{Instant, Mtu, Port, ProbeId, Rtt, Stamp};
 
 /// Interval of an adaptive series before its first answer.
 const FIRST_PATIENCE: Duration = Duration::from_secs(1);
@@ -20,6 +20,34 @@ const REFUSED_GAP: Duration = Duration::from_millis(10);
 
 /// The same where no port is left to connect from: each is free again a minute after it was closed (TIME-WAIT).
 const NO_PORT_GAP: Duration = Duration::from_millis(100);
+
+/// The least time between two lines about the same error: a second, less the lateness of timers.
+const ERROR_GAP: Duration = Duration::from_millis(950);
+
+/// Errors of probes that were not sent, as lines about them are due.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct SendErrors {
+    newest: Option<(OsError, Option<Mtu>, Instant)>,
+    /// Probes since the last line.
+    unreported: u64,
+}
+
+impl SendErrors {
+    /// How many probes the line about this error is to stand for; 0: it is due later.
+    fn report(&mut self, error: OsError, mtu: Option<Mtu>, now: Instant) -> u64 {
+        if let Some((last, last_mtu, at)) = self.newest
+            && (last, last_mtu) == (error, mtu)
+            && now.since(at) < ERROR_GAP
+        {
+            self.unreported += 1;
+            return 0;
+        }
+        let same = self.newest.is_some_and(|(last, last_mtu, _)| (last, last_mtu) == (error, mtu));
+        self.newest = Some((error, mtu, now));
+        let unreported = std::mem::take(&mut self.unreported);
+        if same { unreported + 1 } else { 1 }
+    }
+}
 
 impl Series {
     /// The next probe is to leave now, if the application sets the pace.
@@ -142,9 +170,10 @@ impl Series {
         self.refused = true;
         let gap = if refused.error == OsError::EADDRNOTAVAIL { NO_PORT_GAP } else { REFUSED_GAP };
         self.not_before = context.now.mono + gap;
-        let error = (refused.error, refused.mtu);
-        let repeated = self.send_error.replace(error) == Some(error);
-        let outcome = Outcome::NotSent(NotSent { error: refused.error, mtu: refused.mtu, repeated });
+        self.last_packet = self.last_packet.max(self.first_sent.map(|_| context.now.mono));
+        let (error, mtu) = (refused.error, refused.mtu);
+        let reported = self.send_errors.report(error, mtu, context.now.mono);
+        let outcome = Outcome::NotSent(NotSent { error, mtu, reported });
         context.events.push_back(Event::Probe(ProbeEvent::new(&self.subject, id, context.now.wall, outcome)));
         self.advance();
     }
@@ -169,9 +198,9 @@ impl Series {
 
     /// Reports that the last probe has no answer so far, if that is wanted.
     fn report_open(&self, context: &mut Context<'_>) {
-        let newest = self.newest_sent.filter(|_| context.config.report_open);
+        let newest = self.probes.newest().filter(|_| context.config.report_open);
         if let Some((id, probe)) = newest.and_then(|id| Some((id, self.probes.get(id)?)))
-            && matches!(probe.state, ProbeState::Open | ProbeState::Lost)
+            && (probe.state.is_open() || matches!(probe.state, ProbeState::NotSent | ProbeState::Lost))
         {
             let silence = Outcome::Timeout(self.silence(id));
             let event = self.event(id, probe.sent().user.wall, context.now.wall, silence);

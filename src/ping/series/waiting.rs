@@ -24,29 +24,49 @@ const SHORTEST_END_WAIT: Duration = Duration::from_secs(1);
 /// that one.
 const CONNECT_WAIT: Duration = Duration::from_secs(1);
 
+/// The least age of a probe whose silence counts at the end of a run: less than an interval, so that a run of n seconds
+/// with a probe each second counts n.
+const LEAST_SILENCE: Duration = Duration::from_millis(900);
+
+/// How long an answer to a probe is waited for after an ICMP error about it, at least and at most.
+const ERROR_WAIT: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(1));
+
 impl Series {
     /// Whether nothing more is to be sent or waited for.
     pub(in crate::ping) fn is_over(&self, config: &Config) -> bool {
         let enough = config.deadline.is_some() && config.count.is_some_and(|count| self.counts.received >= count);
-        let idle = self.counts.pending == 0 && self.unconfirmed == 0 && self.linger(config).is_none();
+        let idle = self.awaits_nothing() && self.linger(config).is_none();
         let answered = enough || (self.is_done_sending(config) && idle);
         !self.can_be_probed() || (answered && self.unstamped.is_empty())
     }
 
-    /// Whether all of its probes are decided and reported.
+    /// Whether nothing about its probes is waited for or still to be reported.
     pub(in crate::ping) fn is_settled(&self) -> bool {
-        self.counts.pending == 0 && self.unconfirmed == 0 && self.unstamped.is_empty()
+        self.awaits_nothing() && self.unstamped.is_empty()
     }
 
-    /// When the oldest open probe is lost, or an answer no longer waits for a stamp.
+    /// Whether no probe is open, but for those whose answer was waited for long enough after an ICMP error.
+    fn awaits_nothing(&self) -> bool {
+        let open = self.counts.pending - if self.errors_until.is_none() { self.errored } else { 0 };
+        open == 0 && self.unconfirmed == 0
+    }
+
+    /// When the oldest open probe is lost, or what came no longer waits for a stamp or an answer.
     pub(in crate::ping) fn next_deadline(&self, config: &Config) -> Option<Instant> {
-        [self.next_loss(config), self.unstamped_until()].into_iter().flatten().min()
+        [self.next_loss(config), self.unstamped_until(), self.errors_until].into_iter().flatten().min()
+    }
+
+    /// An ICMP error came at `arrival` about a probe that stays open.
+    pub(super) fn await_after_error(&mut self, arrival: Instant) {
+        let (least, most) = ERROR_WAIT;
+        self.errored += 1;
+        self.errors_until = Some(arrival + self.slowest_twice().clamp(least, most));
     }
 
     /// When the oldest open probe is lost, unless something comes before.
     fn next_loss(&self, config: &Config) -> Option<Instant> {
         match self.probes.get(self.undecided) {
-            Some(probe) if probe.state == ProbeState::Open => self.deadline(probe, config),
+            Some(probe) if probe.state.is_open() => self.deadline(probe, config),
             Some(_) => None,
             None => self.linger(config),
         }
@@ -65,6 +85,7 @@ impl Series {
     /// Loses every probe whose wait was over at `seen`, and emits every answer that waited for a stamp until then.
     pub(in crate::ping) fn expire(&mut self, seen: Instant, context: &mut Context<'_>) {
         self.emit_ready(seen, context.events);
+        self.errors_until.take_if(|until| *until <= seen);
         while self.next_loss(context.config).is_some_and(|deadline| deadline <= seen) {
             if self.counts.pending == 0 {
                 self.lingered = true;
@@ -92,14 +113,48 @@ impl Series {
 
     /// How long the last probes are waited for, if anything was ever answered.
     pub(super) fn end_wait(&self) -> Option<Duration> {
-        self.delays.slowest().map(|slowest| slowest.as_duration().saturating_mul(2).max(SHORTEST_END_WAIT))
+        self.delays.slowest().map(|_| self.slowest_twice().max(SHORTEST_END_WAIT))
     }
 
+    /// Twice the largest delay; nothing if there is none.
+    fn slowest_twice(&self) -> Duration {
+        self.delays.slowest().map_or(Duration::ZERO, |slowest| slowest.as_duration().saturating_mul(2))
+    }
+
+    /// The age from which on an open probe is lost if the run ends now.
+    pub(super) fn silence_counts_after(&self, now: Instant) -> Duration {
+        let age = match self.spec.wait {
+            Wait::Exactly(wait) => wait,
+            Wait::Default | Wait::Forever => self.slowest_twice().max(LEAST_SILENCE),
+        };
+        let mut open = self.probes.from(self.undecided).filter(|probe| probe.state.is_open());
+        let any = self.counts.decided() > 0 || open.any(|probe| ended_state(probe, age, now) != ProbeState::Open);
+        // A summary must have something to count.
+        if any { age } else { Duration::ZERO }
+    }
+
+    /// Decides what can be decided about the open probes, at the end of the run.
+    pub(super) fn lose_at_end(&mut self, context: &mut Context<'_>) {
+        let (now, newest) = (context.now.mono, self.probes.newest().map_or(0, ProbeId::get));
+        let age = self.silence_counts_after(now);
+        for id in (self.undecided.get()..=newest).map(ProbeId::new) {
+            if self.probes.get(id).is_some_and(|probe| ended_state(probe, age, now) != probe.state) {
+                self.lose(id, context);
+            }
+        }
+    }
+
+    /// The wait for a probe is over: it is lost, or unreachable if there was an ICMP error about it.
     pub(super) fn lose(&mut self, id: ProbeId, context: &mut Context<'_>) {
-        let Some(probe) = self.probes.get_mut(id).filter(|probe| probe.state == ProbeState::Open) else { return };
-        probe.state = ProbeState::Lost;
+        let Some(probe) = self.probes.get_mut(id).filter(|probe| probe.state.is_open()) else { return };
         let sent = probe.sent().user.wall;
         self.counts.pending -= 1;
+        if std::mem::replace(&mut probe.state, ProbeState::Lost) == ProbeState::Errored {
+            probe.state = ProbeState::Unreachable;
+            self.errored -= 1;
+            self.counts.unreachable += 1;
+            return self.advance();
+        }
         self.counts.lost += 1;
         let event = self.event(id, sent, context.now.wall, Outcome::Timeout(self.silence(id)));
         context.events.push_back(Event::Probe(event));
@@ -124,7 +179,7 @@ impl Series {
     /// Moves past the probes that are decided, in the order of numbers.
     pub(super) fn advance(&mut self) {
         while let Some(probe) = self.probes.get(self.undecided)
-            && !matches!(probe.state, ProbeState::Ordered | ProbeState::Open)
+            && probe.state.is_decided()
         {
             count_run(&mut self.loss_runs, probe.state);
             self.undecided = self.undecided.next();
@@ -152,9 +207,18 @@ impl Series {
     }
 }
 
+/// The state of a probe if the run ends at `now`, and the silence of those of this `age` counts.
+pub(super) fn ended_state(probe: &Probe, age: Duration, now: Instant) -> ProbeState {
+    match probe.state {
+        ProbeState::Open if now.since(probe.sent().user.mono) >= age => ProbeState::Lost,
+        ProbeState::Errored => ProbeState::Unreachable,
+        state => state,
+    }
+}
+
 /// A probe that never left neither ends a run of losses nor is part of one.
 pub(super) fn count_run(runs: &mut LossRuns, state: ProbeState) {
     if !matches!(state, ProbeState::NotSent | ProbeState::Ordered) {
-        runs.record(matches!(state, ProbeState::Lost | ProbeState::AnsweredLate));
+        runs.record(matches!(state, ProbeState::Lost | ProbeState::AnsweredLate { lost: true }));
     }
 }

@@ -108,7 +108,7 @@ mod tests {
                 of(&target, error()),
                 of(&target, unanswered(Silence::NoAnswer)),
                 of(&target, refused(Refusal::Reset)),
-                of(&target, not_sent(OsError::ENETUNREACH, None, false)),
+                of(&target, not_sent(OsError::ENETUNREACH, None, 1)),
                 Event::Ended(Box::new(summary())),
             ],
         );

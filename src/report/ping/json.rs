@@ -360,7 +360,7 @@ mod tests {
     #[test]
     fn what_could_not_be_sent_is_an_error_of_this_host() {
         assert_eq!(
-            probe(not_sent(OsError::ENETUNREACH, None, false)),
+            probe(not_sent(OsError::ENETUNREACH, None, 1)),
             format!(
                 "{{\"type\":\"error\",{COMMON},\"responder\":null,\"kind\":\"send_failed\",\"origin\":\"local\",\
                  \"icmp_type\":null,\"icmp_code\":null,\"mtu\":null,\"gateway\":null,\"message\":\"Network is unreachable\",\
@@ -387,7 +387,7 @@ mod tests {
             json(&[Event::Ended(Box::new(Summary { counts, ipdv: None, interarrival_jitter: None, ..summary() }))]),
             "{\"type\":\"summary\",\"version\":1,\"target\":\"example.org\",\"address\":\"198.51.100.9\",\"method\":\"icmp\",\
              \"socket\":\"raw\",\"port\":null,\"source_port\":null,\"sequence\":null,\"time\":null,\"state\":null,\"sent\":3,\
-             \"received\":1,\"refused\":0,\"unreachable\":1,\"lost\":1,\"pending\":0,\"send_failed\":0,\"skipped\":0,\
+             \"received\":1,\"refused\":0,\"unreachable\":1,\"lost\":1,\"pending\":0,\"send_failed\":0,\"icmp_errors\":0,\"skipped\":0,\
              \"loss_pct\":66.66666666666667,\"duplicates\":0,\"late\":0,\"reordered\":0,\"bad_checksum\":0,\
              \"payload_changed\":0,\"truncated\":0,\"wrong_source\":0,\"foreign\":0,\"dropped_by_kernel\":0,\
              \"longest_loss_run\":1,\"stamps\":{\"hardware\":0,\"kernel\":2,\"user\":1},\"rtt_stats_ms\":{\"min\":0.033,\
@@ -437,7 +437,7 @@ mod tests {
                 Event::Probe(reply()),
                 Event::Probe(error()),
                 Event::Probe(unanswered(Silence::NoAnswer)),
-                Event::Probe(not_sent(OsError::EPERM, None, false)),
+                Event::Probe(not_sent(OsError::EPERM, None, 1)),
                 Event::Ended(Box::new(summary())),
             ],
         );
@@ -465,7 +465,7 @@ mod tests {
             of(&odd, reply()),
             of(&odd, error()),
             of(&odd, unanswered(Silence::NoAnswer)),
-            of(&odd, not_sent(OsError::EPERM, Some(1), false)),
+            of(&odd, not_sent(OsError::EPERM, Some(1), 1)),
             Event::Ended(Box::new(summary())),
             Event::Ended(Box::new(Summary { rtt: None, ipdv: None, ..summary() })),
         ]);

@@ -169,7 +169,7 @@ impl Sink<Event> for TraceText {
 /// Why a probe could not be sent, unless the one before failed in the same way.
 pub(super) fn send_failure(program: &str, view: TraceView, event: &ProbeEvent, talk: &mut dyn Write) -> io::Result<()> {
     match event.outcome {
-        Outcome::NotSent(NotSent { error, repeated: false, .. }) => {
+        Outcome::NotSent(NotSent { error, reported: 1.., .. }) => {
             writeln!(talk, "{program}: {}: sendmsg: {error}", view.name(&event.subject))
         }
         _ => Ok(()),

@@ -164,7 +164,7 @@ impl TraceRun {
         self.refused = self.refused.saturating_add(1);
         if self.outcome.is_none() {
             let repeated = self.last_refusal.replace(error) == Some(error);
-            let outcome = Outcome::NotSent(NotSent { error, mtu, repeated });
+            let outcome = Outcome::NotSent(NotSent { error, mtu, reported: u64::from(!repeated) });
             out.push_back(Event::Probe(Arc::new(ProbeEvent {
                 ttl: Some(Ttl::new(ttl)),
                 flow: self.began.subject.flow,

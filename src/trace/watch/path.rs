@@ -256,7 +256,7 @@ impl Watch {
     ) -> Option<(Event, Option<u64>)> {
         let Open { ttl, cycle, .. } = self.open.remove(&probe)?;
         let repeated = self.last_refusal.replace(error) == Some(error);
-        let outcome = Outcome::NotSent(NotSent { error, mtu, repeated });
+        let outcome = Outcome::NotSent(NotSent { error, mtu, reported: u64::from(!repeated) });
         let event = ProbeEvent {
             ttl: Some(Ttl::new(ttl)),
             flow: self.began.subject.flow,

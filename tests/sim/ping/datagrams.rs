@@ -79,7 +79,7 @@ fn a_port_unreachable_of_a_routers_says_nothing_about_the_host() {
     let router = network.add(US, router, Link::after(ms(2)));
     network.default_route(router);
     let run = ask(&network, TARGET, &udp());
-    assert_eq!(run.counts(), Counts { sent: 3, unreachable: 3, ..Counts::default() });
+    assert_eq!(run.counts(), Counts { sent: 3, unreachable: 3, icmp_errors: 3, ..Counts::default() });
     assert_eq!((run.summary().state, run.errors()[0].responder), (Some(State::Unreachable), Some(ip("203.0.113.1"))));
 }
 

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
-use netprobe::ping::{Config, Counts, State, Wait};
+use netprobe::Status;
+use netprobe::channel::{Control, OsError};
+use netprobe::engine::outcome::{Outcome, ProbeEvent};
+use netprobe::ping::{Config, Counts, Event, State, Wait};
 use netprobe::sim::{Change, Direction, Link, Network, Node, US, ip};
 
-use super::{SECOND, TARGET, config, interrupt_at, ms, network, over, ping, waiting};
+use super::{SECOND, TARGET, config, interrupt_at, ms, network, over, ping, ping_all, waiting};
 
 /// A target that never answers.
 fn silent() -> Network {
@@ -64,7 +67,7 @@ fn waiting_forever_loses_nothing() {
     let mut network = silent();
     interrupt_at(&mut network, SECOND * 300);
     let run = ping(&network, Config { spec: waiting(Wait::Forever), ..config() });
-    assert_eq!(run.counts(), Counts { sent: 3, pending: 3, ..Counts::default() });
+    assert_eq!(run.timeouts(), [(1, SECOND * 300), (2, SECOND * 300), (3, SECOND * 300)], "not before the end");
 }
 
 #[test]
@@ -74,10 +77,10 @@ fn a_run_ends_with_the_last_answer() {
 }
 
 #[test]
-fn a_deadline_ends_the_run_and_leaves_probes_pending() {
+fn a_deadline_loses_the_probes_whose_silence_counts_and_leaves_the_others_pending() {
     let run = ping(&silent(), Config { count: None, deadline: Some(ms(2500)), ..config() });
-    assert_eq!(run.counts(), Counts { sent: 3, pending: 3, ..Counts::default() });
-    assert_eq!(run.counts().loss_pct(), None);
+    assert_eq!(run.counts(), Counts { sent: 3, lost: 2, pending: 1, longest_loss_run: 2, ..Counts::default() });
+    assert_eq!(run.counts().loss_pct(), Some(100.0));
     let run = ping(&network(|node| node), Config { count: None, deadline: Some(SECOND * 3), ..config() });
     assert_eq!(run.counts(), Counts { sent: 3, received: 3, ..Counts::default() }, "nothing leaves at the deadline");
 }
@@ -85,7 +88,11 @@ fn a_deadline_ends_the_run_and_leaves_probes_pending() {
 #[test]
 fn a_deadline_shorter_than_the_delay_is_kept() {
     let run = ping(&network(|node| node), Config { count: None, deadline: Some(ms(9)), ..config() });
-    assert_eq!(run.counts(), Counts { sent: 1, pending: 1, ..Counts::default() });
+    assert_eq!(
+        run.counts(),
+        Counts { sent: 1, lost: 1, longest_loss_run: 1, ..Counts::default() },
+        "else nothing would count"
+    );
     let run = ping(&network(|node| node), Config { count: None, deadline: Some(ms(10)), ..config() });
     assert_eq!(run.counts(), Counts { sent: 1, received: 1, ..Counts::default() });
 }
@@ -97,8 +104,8 @@ fn a_wait_as_long_as_the_deadline_is_over_with_it() {
     network.block_sends(Duration::ZERO, ms(1));
     let both = Config { count: Some(5), deadline: Some(SECOND * 10), ..config() };
     let run = ping(&network, both);
-    assert_eq!(run.counts(), Counts { sent: 10, lost: 1, pending: 9, longest_loss_run: 1, ..Counts::default() });
-    assert_eq!(run.timeouts(), [(1, ms(10_001))]);
+    assert_eq!(run.counts(), Counts { sent: 10, lost: 10, longest_loss_run: 10, ..Counts::default() });
+    assert_eq!(run.timeouts()[0], (1, ms(10_001)));
     assert_eq!(run.sent_at_ms().last(), Some(&9000), "and no probe leaves in the moment that this takes longer");
 }
 
@@ -133,6 +140,73 @@ fn an_interrupt_leaves_what_is_under_way_pending() {
     assert_eq!(run.counts().loss_pct(), Some(0.0));
 }
 
+/// The ends of a run after `time`, whatever brings them.
+fn ends(network: impl Fn() -> Network, time: Duration) -> [Counts; 4] {
+    let endless = || Config { count: None, ..config() };
+    let ended = |control: Control| {
+        let mut network = network();
+        network.at(time, control);
+        ping(&network, endless())
+    };
+    let mut asked = network();
+    asked.at(time, Control::Interim);
+    interrupt_at(&mut asked, SECOND * 60);
+    let asked = ping(&asked, endless());
+    let interim = asked.events.iter().find_map(|event| match event {
+        Event::Interim(figures) => Some(figures[0].counts),
+        _ => None,
+    });
+    [
+        ping(&network(), Config { deadline: Some(time), ..endless() }).counts(),
+        ended(Control::Interrupt).counts(),
+        ended(Control::Terminate).counts(),
+        interim.expect("figures"),
+    ]
+}
+
+#[test]
+fn every_end_and_interim_figures_count_the_silence_of_a_target_that_has_gone() {
+    let gone = || network(|node| node.change(3.., Change::Silence));
+    let counts = Counts { sent: 4, received: 2, lost: 2, longest_loss_run: 2, ..Counts::default() };
+    assert_eq!(ends(gone, ms(3950)), [counts; 4]);
+    let open = Counts { sent: 4, received: 2, lost: 1, pending: 1, longest_loss_run: 1, ..Counts::default() };
+    assert_eq!(ends(gone, ms(3890)), [open; 4], "the last probe is younger than 0.9 s");
+}
+
+#[test]
+fn silence_counts_after_twice_the_largest_delay() {
+    let slow = || network(|node| node.answer_delay(ms(590)).change(3.., Change::Silence));
+    let open = Counts { sent: 4, received: 2, lost: 1, pending: 1, longest_loss_run: 1, ..Counts::default() };
+    assert_eq!(ends(slow, ms(3950)), [open; 4]);
+}
+
+#[test]
+fn an_end_before_any_probe_counts_leaves_loss_and_not_an_empty_summary() {
+    let counts = Counts { sent: 1, lost: 1, longest_loss_run: 1, ..Counts::default() };
+    assert_eq!(ends(silent, ms(300)), [counts; 4]);
+}
+
+#[test]
+fn at_an_end_silence_is_not_judged_before_an_explicit_wait_is_over() {
+    let mut network = network(|node| node.change(3.., Change::Silence));
+    interrupt_at(&mut network, ms(5500));
+    let spec = waiting(Wait::Exactly(SECOND * 3));
+    let run = ping(&network, Config { count: None, spec, ..config() });
+    assert_eq!(
+        run.counts(),
+        Counts { sent: 6, received: 2, lost: 1, pending: 3, longest_loss_run: 1, ..Counts::default() }
+    );
+}
+
+#[test]
+fn at_an_end_each_target_counts_its_own_silence() {
+    let mut network = network(|node| node.change([4, 6], Change::Silence));
+    interrupt_at(&mut network, ms(2950));
+    let run = ping_all(&network, &["203.0.113.1", "203.0.113.2"], Config { count: None, ..config() });
+    let counts: Vec<_> = run.summaries().iter().map(|summary| (summary.counts.received, summary.counts.lost)).collect();
+    assert_eq!(counts, [(3, 0), (1, 2)]);
+}
+
 #[test]
 fn an_interrupt_counts_what_came_with_it() {
     let mut network = network(|node| node);
@@ -151,27 +225,48 @@ fn an_interrupt_before_anything_left_still_gives_start_and_summary() {
 }
 
 #[test]
-fn probes_the_kernel_refuses_are_neither_sent_nor_lost() {
+fn probes_the_kernel_refuses_are_not_sent_and_count_as_loss() {
     let mut network = network(|node| node);
-    network.refuse_sends([2], netprobe::channel::OsError::ENOBUFS);
+    network.refuse_sends([2], OsError::ENOBUFS);
     let run = ping(&network, config());
     assert_eq!(run.counts(), Counts { sent: 2, received: 2, send_failed: 1, ..Counts::default() });
+    assert_eq!((run.counts().decided(), run.counts().loss_pct()), (3, Some(100.0 / 3.0)));
     assert_eq!(run.summary().state, None);
+}
+
+#[test]
+fn a_link_that_goes_down_is_loss_and_each_unsent_probe_is_reported() {
+    let mut network = network(|node| node);
+    network.refuse_sends(6.., OsError::ENETDOWN);
+    let run = ping(&network, Config { count: Some(20), report_open: true, ..config() });
+    assert_eq!(run.counts(), Counts { sent: 5, received: 5, send_failed: 15, ..Counts::default() });
+    assert_eq!((run.counts().loss_pct(), run.summary().status), (Some(75.0), Status::Answered));
+    let reported = run.events.iter().filter_map(|event| match event {
+        Event::Probe(ProbeEvent { id, outcome: Outcome::NotSent(failed), .. }) => Some((id.get(), failed.reported)),
+        _ => None,
+    });
+    assert!(reported.eq((6..=20).map(|probe| (probe, 1))));
+    let open = run.events.iter().filter_map(|event| match event {
+        Event::NoAnswerYet(event) => Some(event.id.get()),
+        _ => None,
+    });
+    assert!(open.eq(6..=19), "-O has its line about each as about any other probe");
 }
 
 #[test]
 fn a_target_whose_every_probe_is_refused_is_unknown() {
     let mut network = network(|node| node);
-    network.refuse_sends(.., netprobe::channel::OsError::ENETUNREACH);
+    network.refuse_sends(.., OsError::ENETUNREACH);
     let run = ping(&network, config());
     assert_eq!(run.counts(), Counts { send_failed: 3, ..Counts::default() });
-    assert_eq!(run.summary().state, Some(State::Unknown));
+    assert_eq!((run.summary().state, run.summary().status), (Some(State::Unknown), Status::NotRun));
+    assert_eq!(run.counts().loss_pct(), Some(100.0));
 }
 
 #[test]
 fn a_refused_probe_neither_ends_nor_extends_a_run_of_losses() {
     let mut network = over(Link::after(ms(5)).homeward(Direction::after(ms(5)).lose([2, 3])), |node| node);
-    network.refuse_sends([3], netprobe::channel::OsError::ENOBUFS);
+    network.refuse_sends([3], OsError::ENOBUFS);
     let run = ping(&network, Config { count: Some(5), ..config() });
     assert_eq!(
         run.counts(),

@@ -1,20 +1,21 @@
 //! ICMP errors about probes, however routers quote them.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
-use netprobe::channel::ErrorOrigin;
-use netprobe::ping::{Config, Counts, Wait};
+use netprobe::channel::{Control, ErrorOrigin};
+use netprobe::ping::{Config, Counts, Event, Wait};
 use netprobe::sim::{Change, Forwarding, Link, Mangle, Network, Node, Quote, Rejection, US, ip};
 use netprobe::types::{Mtu, Rtt};
 use netprobe::wire::extension::LabelStackEntry;
 use netprobe::wire::icmp::ErrorKind;
 
-use super::{SECOND, TARGET, TARGET_V6, config, ms, network, ping, ping_all, waiting};
+use super::{SECOND, TARGET, TARGET_V6, config, interrupt_at, ms, network, ping, ping_all, waiting};
 
 const ROUTER: &str = "203.0.113.1";
 
 fn unreachable(count: u64) -> Counts {
-    Counts { sent: count, unreachable: count, ..Counts::default() }
+    Counts { sent: count, unreachable: count, icmp_errors: count, ..Counts::default() }
 }
 
 /// A router 4 ms away that has no way to the target.
@@ -28,7 +29,7 @@ fn dead_end(quote: Quote) -> Network {
 }
 
 #[test]
-fn an_error_decides_its_probe() {
+fn a_probe_with_nothing_but_an_error_is_unreachable() {
     let run = ping(&dead_end(Quote::full()), config());
     assert_eq!(run.counts(), unreachable(3));
     assert_eq!(run.counts().loss_pct(), Some(100.0));
@@ -127,24 +128,83 @@ fn redirect_and_source_quench_are_shown_and_leave_the_probe_open() {
 fn an_error_after_its_wait_is_late() {
     let refused = |node: Node| node.change(1.., Change::Refuse(Rejection::new(3, 1))).answer_delay(ms(700));
     let run = ping(&network(refused), Config { spec: waiting(Wait::Exactly(ms(500))), ..config() });
-    let counts = Counts { sent: 3, lost: 3, late: 2, longest_loss_run: 3, ..Counts::default() };
+    let counts = Counts { sent: 3, lost: 3, late: 2, icmp_errors: 2, longest_loss_run: 3, ..Counts::default() };
     assert_eq!(run.counts(), counts, "the third error would come after the end of the run");
     assert!(run.errors().iter().all(|error| error.late() && !error.duplicate()));
 }
 
 #[test]
-fn an_error_after_a_reply_is_a_duplicate_and_so_is_a_reply_after_an_error() {
+fn an_answer_after_an_error_is_received_and_an_error_after_an_answer_changes_nothing() {
     let first: IpAddr = ip(TARGET);
-    for (refused, received) in [([2], 3), ([1], 2)] {
+    for (refused, answered_after_error) in [([2], 0), ([1], 1)] {
         // Two copies of every answer; one of them is turned into an error.
         let mut network = Network::new(1);
         let node = Node::host(first).change(refused, Change::Refuse(Rejection::new(3, 10)));
         let link = Link::after(ms(5)).outward(netprobe::sim::Direction::after(ms(5)).duplicate([1]));
         network.add(US, node, link);
         let run = ping(&network, config());
-        let unreachable = 3 - received;
-        assert_eq!(run.counts(), Counts { sent: 3, received, unreachable, duplicates: 1, ..Counts::default() });
+        let counts = Counts { sent: 3, received: 3, icmp_errors: 1, answered_after_error, ..Counts::default() };
+        assert_eq!(run.counts(), counts);
+        assert!(run.errors().iter().all(|error| !error.duplicate()));
+        assert_eq!(run.replies().len(), 3);
     }
+}
+
+/// A target 10 ms away whose answer to each probe follows an error from a router by this much.
+fn answering_after_errors(rejection: Rejection, after: Duration) -> Network {
+    let mut network = Network::new(1);
+    let refuse = Change::Refuse(rejection);
+    let node = (1..=5u64).fold(Node::host(ip(TARGET)).also(ip(TARGET_V6)), |node, probe| {
+        node.change([2 * probe - 1], refuse.clone()).change([2 * probe], Change::Later(after))
+    });
+    let link = Link::after(ms(5)).outward(netprobe::sim::Direction::after(ms(5)).duplicate(1..));
+    network.add(US, node, link);
+    network
+}
+
+#[test]
+fn an_answer_within_the_wait_counts_whatever_errors_came_before() {
+    for raw in [true, false] {
+        for (target, icmp_type) in [(TARGET, 11), (TARGET_V6, 3)] {
+            let mut network = answering_after_errors(Rejection::new(icmp_type, 0), ms(10));
+            network.allow_raw(raw);
+            let run = ping_all(&network, &[target], config());
+            let counts = Counts { sent: 3, received: 3, icmp_errors: 3, answered_after_error: 3, ..Counts::default() };
+            assert_eq!(run.counts(), counts, "{target}, raw {raw}");
+            assert_eq!(run.counts().loss_pct(), Some(0.0));
+            assert_eq!(run.summary().rtt.map(|rtt| rtt.count), Some(3));
+        }
+    }
+}
+
+#[test]
+fn the_end_of_a_run_waits_for_answers_after_errors_and_not_for_long() {
+    // Nothing answered: a quarter of a second. The first two probes have all the time until then.
+    let after = |delay| answering_after_errors(Rejection::new(11, 0), delay);
+    let run = ping(&after(ms(240)), config());
+    assert_eq!((run.counts().received, run.counts().unreachable), (3, 0));
+    let run = ping(&after(ms(900)), Config { count: Some(1), ..config() });
+    assert_eq!(run.counts(), unreachable(1));
+    // Twice the largest delay, once there is one.
+    let run = ping(&after(ms(900)), config());
+    assert_eq!((run.counts().received, run.counts().unreachable), (3, 0));
+    // But no more than a second.
+    let run = ping(&after(ms(1900)), config());
+    assert_eq!((run.counts().received, run.counts().unreachable), (2, 1));
+}
+
+#[test]
+fn at_the_end_a_probe_with_an_error_is_unreachable_and_not_pending() {
+    let mut network = dead_end(Quote::full());
+    interrupt_at(&mut network, ms(2010));
+    network.at(ms(1010), Control::Interim);
+    let run = ping(&network, Config { count: None, ..config() });
+    assert_eq!(run.counts(), unreachable(3));
+    let interim = run.events.iter().find_map(|event| match event {
+        Event::Interim(figures) => Some(figures[0].counts),
+        _ => None,
+    });
+    assert_eq!(interim, Some(unreachable(2)));
 }
 
 #[test]
@@ -162,7 +222,7 @@ fn an_error_with_a_wrong_checksum_decides_nothing() {
 fn a_packet_too_big_carries_the_mtu() {
     let too_big = Rejection { icmp_type: 3, icmp_code: 4, info: 1400 };
     let run = ping(&network(|node| node.change([1], Change::Refuse(too_big))), config());
-    assert_eq!(run.counts(), Counts { sent: 3, received: 2, unreachable: 1, ..Counts::default() });
+    assert_eq!(run.counts(), Counts { sent: 3, received: 2, unreachable: 1, icmp_errors: 1, ..Counts::default() });
     assert_eq!((run.errors()[0].outcome.kind, run.errors()[0].outcome.mtu), (ErrorKind::TooBig, Mtu::new(1400)));
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io::{self, Write};
 
-use crate::channel::{ErrorOrigin, OsError};
+use crate::channel::ErrorOrigin;
 use crate::engine::outcome::{IcmpError, MethodKind, NotSent, Outcome, PayloadChange, ProbeEvent, Reply, Subject};
 use crate::report::Streams;
 use crate::report::ping::text::PingText;
@@ -19,7 +19,8 @@ impl PingText {
             Outcome::Refused(refusal) => self.refused(event, refusal, streams.data),
             Outcome::Error(error) => self.error(event, error, streams),
             Outcome::Timeout(silence) => self.silence(event, silence, streams.data),
-            Outcome::NotSent(failed) => self.not_sent(&event.subject, failed, streams.talk),
+            Outcome::NotSent(failed) if failed.reported == 0 => Ok(()),
+            Outcome::NotSent(failed) => self.complain(&event.subject, &SendFailure { event, failed }, streams.talk),
         }
     }
 
@@ -76,7 +77,7 @@ impl PingText {
         let subject = &*event.subject;
         if error.origin == ErrorOrigin::Local {
             let message = LocalError { family: family(subject), kind: error.kind, mtu: error.mtu };
-            return self.complain(subject, &message, streams.talk);
+            return self.complain(subject, &format_args!("local error{message}"), streams.talk);
         }
         let data = &mut *streams.data;
         self.stamp(event.at, data)?;
@@ -106,21 +107,6 @@ impl PingText {
             self.sent_to(&event.subject, data)?;
         }
         writeln!(data)
-    }
-
-    fn not_sent(&self, subject: &Subject, failed: &NotSent, talk: &mut dyn Write) -> io::Result<()> {
-        if failed.repeated {
-            return Ok(());
-        }
-        if failed.error == OsError::EMSGSIZE && failed.mtu.is_some() {
-            let message = LocalError { family: family(subject), kind: ErrorKind::TooBig, mtu: failed.mtu };
-            return self.complain(subject, &message, talk);
-        }
-        if subject.method == MethodKind::Icmp {
-            return self.complain(subject, &format_args!("sendmsg: {}", failed.error), talk);
-        }
-        let name = failed.error.name().unwrap_or("unknown error");
-        self.complain(subject, &format_args!("not sent: {} ({name})", failed.error), talk)
     }
 
     fn sent_to(&self, subject: &Subject, data: &mut dyn Write) -> io::Result<()> {
@@ -158,11 +144,32 @@ pub(super) struct ProbeNumber<'a>(pub &'a ProbeEvent);
 impl fmt::Display for ProbeNumber<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ProbeNumber(event) = self;
-        let number = match event.subject.method {
-            MethodKind::Icmp => event.id.sequence().get().into(),
-            _ => event.id.get(),
-        };
-        write!(f, "{}_seq={number}", event.subject.method.name())
+        write!(f, "{}_seq={}", event.subject.method.name(), number(event))
+    }
+}
+
+fn number(event: &ProbeEvent) -> u64 {
+    match event.subject.method {
+        MethodKind::Icmp => event.id.sequence().get().into(),
+        _ => event.id.get(),
+    }
+}
+
+/// Why a probe was not sent, and how many before it were not for the same reason since the last such line.
+struct SendFailure<'a> {
+    event: &'a ProbeEvent,
+    failed: &'a NotSent,
+}
+
+impl fmt::Display for SendFailure<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let NotSent { error, mtu, reported } = *self.failed;
+        write!(f, "sending seq={}", number(self.event))?;
+        match mtu {
+            Some(_) => LocalError { family: family(&self.event.subject), kind: ErrorKind::TooBig, mtu }.fmt(f)?,
+            None => write!(f, ": {error}")?,
+        }
+        if reported > 1 { write!(f, " ({reported} times)") } else { Ok(()) }
     }
 }
 
@@ -175,7 +182,6 @@ struct LocalError {
 
 impl fmt::Display for LocalError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("local error")?;
         match (self.mtu, self.family, local_error(self.kind)) {
             (Some(mtu), Family::V4, _) => write!(f, ": message too long, mtu={}", mtu.get()),
             (Some(mtu), Family::V6, _) => write!(f, ": message too long, mtu: {}", mtu.get()),

@@ -218,7 +218,7 @@ mod tests {
     use crate::engine::outcome::{Delay, IcmpError, PayloadChange, ProbeEvent, Silence, Standing, SubjectId};
     use crate::ping::Counts;
     use crate::report::fixture::{
-        self, address, began, error, error_with, of, reply, reply_with, subject, summary, written,
+        self, address, began, error, error_with, not_sent, of, reply, reply_with, subject, summary, written,
     };
     use crate::types::{FlowLabel, Mtu, ProbeId, Rtt, Ttl};
     use crate::wire::icmp::ErrorKind;
@@ -226,10 +226,6 @@ mod tests {
 
     fn unanswered(probe: u64) -> Event {
         Event::NoAnswerYet(ProbeEvent { id: ProbeId::new(probe), ..fixture::unanswered(Silence::NoAnswer) })
-    }
-
-    fn not_sent(error: OsError, mtu: Option<u32>, repeated: bool) -> ProbeEvent {
-        fixture::not_sent(error, mtu, repeated)
     }
 
     fn after(micros: u64) -> Option<Delay> {
@@ -474,7 +470,7 @@ mod tests {
     }
 
     #[test]
-    fn a_send_failure_is_reported_unless_it_is_repeated() {
+    fn a_probe_that_was_not_sent_is_reported_and_repeats_by_their_number() {
         let said = |failures: Vec<ProbeEvent>| {
             let target = subject("192.0.2.9", "192.0.2.9");
             let events: Vec<Event> = failures.into_iter().map(|failed| of(&target, failed)).collect();
@@ -482,22 +478,17 @@ mod tests {
             assert_eq!(data, "");
             talk
         };
-        let unreach = |repeated| not_sent(OsError::ENETUNREACH, None, repeated);
+        let down =
+            |probe, reported| ProbeEvent { id: ProbeId::new(probe), ..not_sent(OsError::ENETDOWN, None, reported) };
         assert_eq!(
-            said(vec![
-                unreach(false),
-                unreach(true),
-                not_sent(OsError::EPERM, None, false),
-                unreach(false),
-                unreach(true)
-            ]),
-            "rping: sendmsg: Network is unreachable\nrping: sendmsg: Operation not permitted\n\
-             rping: sendmsg: Network is unreachable\n"
+            said(vec![down(4, 1), down(5, 0), down(6, 2), not_sent(OsError::EPERM, None, 1)]),
+            "rping: sending seq=4: Network is down\nrping: sending seq=6: Network is down (2 times)\n\
+             rping: sending seq=1: Operation not permitted\n"
         );
-        let too_long = not_sent(OsError::EMSGSIZE, Some(1500), false);
-        assert_eq!(said(vec![too_long]), "rping: local error: message too long, mtu=1500\n");
-        let unstated = not_sent(OsError::EMSGSIZE, None, false);
-        assert_eq!(said(vec![unstated]), "rping: sendmsg: Message too long\n");
+        let too_long = not_sent(OsError::EMSGSIZE, Some(1500), 1);
+        assert_eq!(said(vec![too_long]), "rping: sending seq=1: message too long, mtu=1500\n");
+        let unstated = not_sent(OsError::EMSGSIZE, None, 1);
+        assert_eq!(said(vec![unstated]), "rping: sending seq=1: Message too long\n");
     }
 
     #[test]
@@ -516,7 +507,7 @@ mod tests {
             Event::Probe(reply()),
             Event::Probe(error()),
             unanswered(2),
-            Event::Probe(not_sent(OsError::EPERM, None, false)),
+            Event::Probe(not_sent(OsError::EPERM, None, 1)),
         ];
         assert_eq!(text(options, &events), ("PING ::1 (::1) 56 data bytes\n".to_owned(), String::new()));
     }
@@ -540,7 +531,7 @@ mod tests {
             sent(3, 1),
             Event::Probe(ProbeEvent { id: ProbeId::new(3), ..reply_with(|reply| reply.bad_checksum = true) }),
             Event::Probe(local),
-            Event::Probe(not_sent(OsError::ENOBUFS, None, false)),
+            Event::Probe(not_sent(OsError::ENOBUFS, None, 1)),
         ];
         assert_eq!(lines(flood.clone(), events.clone()), ".\x08 \x08.\x08E.\x08CEE");
         assert_eq!(lines(PingTextOptions { quiet: true, ..flood }, events.clone()), "");
@@ -595,7 +586,7 @@ mod tests {
             of(&example, elsewhere),
             of(&example, error()),
             Event::NoAnswerYet(ProbeEvent { id: ProbeId::new(2), ..open }),
-            of(&example, not_sent(OsError::ENETUNREACH, None, false)),
+            of(&example, not_sent(OsError::ENETUNREACH, None, 1)),
         ];
         let (data, talk) = text(options.clone(), &events);
         assert_eq!(
@@ -608,7 +599,7 @@ mod tests {
              From 203.0.113.1 icmp_seq=1 Destination Host Unreachable, sent to example.org (198.51.100.9)\n\
              no answer yet for icmp_seq=2 sent to example.org (198.51.100.9)\n"
         );
-        assert_eq!(talk, "rping: example.org: sendmsg: Network is unreachable\n");
+        assert_eq!(talk, "rping: example.org: sending seq=1: Network is unreachable\n");
         let (numeric, _) = text(PingTextOptions { numeric: true, ..options }, &events);
         assert!(numeric.contains("64 bytes from 203.0.113.7: icmp_seq=1"));
         assert!(numeric.contains("Unreachable, sent to 198.51.100.9\n"));

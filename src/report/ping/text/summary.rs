@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use crate::engine::outcome::{MethodKind, Subject};
 use crate::metrics::RttStats;
-use crate::ping::{Counts, Interim, ReflectionStats, Summary};
+use crate::ping::{Interim, ReflectionStats, Summary};
 use crate::report::ping::entries::Signed;
 use crate::report::ping::text::PingTextOptions;
 use crate::report::words::number::{Millis, general};
@@ -25,12 +25,16 @@ fn block(options: &PingTextOptions, summary: &Summary, data: &mut dyn Write) -> 
     let counts = &summary.counts;
     let title = Title { subject: &summary.subject, with_port: options.several };
     write!(data, "\n--- {title} ping statistics ---\n")?;
-    write!(data, "{} packets transmitted, {} received", transmitted(counts), counts.received)?;
-    let extras = [
-        (counts.duplicates, "duplicates"),
-        (counts.bad_checksum, "corrupted"),
-        (counts.refused.saturating_add(counts.unreachable), "errors"),
-    ];
+    write!(data, "{} packets transmitted, {} received", counts.decided(), counts.received)?;
+    // ping knows no refusals.
+    let (refused, errors) = match summary.subject.method {
+        MethodKind::Icmp => (0, counts.errors()),
+        _ => (counts.refused, counts.errors() - counts.refused),
+    };
+    if refused > 0 {
+        write!(data, ", {refused} refused")?;
+    }
+    let extras = [(counts.duplicates, "duplicates"), (counts.bad_checksum, "corrupted"), (errors, "errors")];
     for (count, what) in extras.iter().filter(|(count, _)| *count > 0) {
         write!(data, ", +{count} {what}")?;
     }
@@ -123,7 +127,7 @@ fn times(options: &PingTextOptions, summary: &Summary, data: &mut dyn Write) -> 
         write!(data, "{separator}pipe {}", summary.pipe)?;
         separator = ", ";
     }
-    let gaps = transmitted(&summary.counts).saturating_sub(1);
+    let gaps = summary.counts.decided().saturating_sub(1);
     if let Some((ipg, ewma)) = summary.duration.checked_div(gaps).zip(summary.ewma)
         && (options.adaptive || options.flood)
     {
@@ -148,7 +152,7 @@ pub(in crate::report) fn interim(figures: &Interim, name: Option<&str>, talk: &m
         write!(talk, "{name}: ")?;
     }
     let loss = counts.loss_pct().unwrap_or(0.0).floor();
-    write!(talk, "{}/{} packets, {loss}% loss", counts.received, transmitted(counts))?;
+    write!(talk, "{}/{} packets, {loss}% loss", counts.received, counts.decided())?;
     if let Some((rtt, ewma)) = figures.rtt.as_ref().zip(figures.ewma) {
         let (min, avg, ewma, max) = (Millis(rtt.min), Millis::of(rtt.mean), Millis(ewma), Millis(rtt.max));
         write!(talk, ", min/avg/ewma/max = {min}/{avg}/{ewma}/{max} ms")?;
@@ -201,11 +205,6 @@ fn verbose(options: &PingTextOptions, summary: &Summary, talk: &mut dyn Write) -
     writeln!(talk)
 }
 
-/// ping's `transmitted`, without probes that were open when the run was ended: they are no loss.
-fn transmitted(counts: &Counts) -> u64 {
-    counts.sent.saturating_sub(counts.pending)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -214,7 +213,7 @@ mod tests {
     use std::sync::Arc;
 
     use crate::engine::outcome::State;
-    use crate::ping::Event;
+    use crate::ping::{Counts, Event};
     use crate::report::fixture::{address, of, reply, stats, subject, summary, written};
     use crate::report::ping::text::PingText;
 
@@ -277,10 +276,30 @@ mod tests {
     }
 
     #[test]
-    fn what_was_never_sent_is_no_loss() {
-        let counts = Counts { send_failed: 3, ..Counts::default() };
-        let unknown = Summary { state: Some(State::Unknown), ..silent(counts) };
-        assert!(block(unknown).contains("0 packets transmitted, 0 received, time 2003ms\n\n"));
+    fn what_was_never_sent_is_transmitted_and_an_error_as_with_ping() {
+        let line = |counts| block(Summary { state: Some(State::Unknown), ..silent(counts) });
+        let none = line(Counts { send_failed: 3, ..Counts::default() });
+        assert!(none.contains("\n3 packets transmitted, 0 received, +3 errors, 100% packet loss, time "), "{none}");
+        let most = line(Counts { sent: 5, received: 5, send_failed: 15, ..Counts::default() });
+        assert!(most.contains("\n20 packets transmitted, 5 received, +15 errors, 75% packet loss, time "), "{most}");
+    }
+
+    #[test]
+    fn an_error_that_an_answer_followed_is_an_error_and_no_loss() {
+        let counts = Counts { sent: 3, received: 3, icmp_errors: 4, answered_after_error: 2, ..Counts::default() };
+        let line = block(Summary { counts, ..summary() });
+        assert!(line.contains("\n3 packets transmitted, 3 received, +2 errors, 0% packet loss, time "), "{line}");
+    }
+
+    #[test]
+    fn text_of_services_tells_refusals_from_errors() {
+        let counts = Counts { sent: 4, refused: 2, unreachable: 1, lost: 1, send_failed: 1, ..Counts::default() };
+        for method in [MethodKind::Tcp, MethodKind::Udp] {
+            let subject = Arc::new(Subject { method, ..subject("example.org", "198.51.100.9") });
+            let line = block(Summary { subject, ..silent(counts) });
+            let expected = "\n5 packets transmitted, 0 received, 2 refused, +2 errors, 60% packet loss, time ";
+            assert!(line.contains(expected), "{line}");
+        }
     }
 
     #[test]
