@@ -11,7 +11,7 @@ use super::socket::{self, OpenFailure};
 use super::stamp::Departures;
 use super::sys::message::Queue;
 use super::sys::{filter, option};
-use super::{connect, header, limit, listen, raw};
+use super::{connect, header, limit, listen, privilege, raw};
 use crate::channel::{
     Attempt, ErrorPath, Header, LaneId, LaneIdent, LanePlan, LaneRefused, Layer, OsError, Owner, Profile, Protocol,
     SendStamps, SocketChoice, SocketKind,
@@ -26,6 +26,7 @@ pub fn open(id: LaneId, plan: &LanePlan) -> Result<Lane, LaneRefused> {
     let mut attempts = Vec::new();
     for &kind in kinds(plan) {
         let opened = match (plan.protocol, kind) {
+            _ if plan.mark.is_some() && !privilege::may_mark() => Err(("SO_MARK", OsError::EPERM)),
             (Protocol::Icmp, SocketKind::Raw) => open_raw(id, plan),
             (Protocol::Icmp | Protocol::Udp, SocketKind::Dgram) => open_dgram(id, plan),
             (Protocol::Udp | Protocol::Tcp, SocketKind::Raw) if plan.own_headers => raw::open(id, plan),

@@ -8,13 +8,34 @@ use crate::channel::{ChannelError, OsError};
 /// What opening needs: raw sockets, marks on kernels before 5.17, and listeners on ports below 1024.
 const NEEDED: [Capability; 3] = [Capability::CAP_NET_RAW, Capability::CAP_NET_ADMIN, Capability::CAP_NET_BIND_SERVICE];
 
-/// Acts as the real user from here on: a set-user-ID program must not open files that a user names. The permission is kept for
-/// `raise_for_opening`.
+/// Acts as the real user from here on, before any file or name is read: a set-user-ID is gone, and what opening needs of its
+/// capabilities, or of those of the file, is permitted and not in effect. A set-user-ID allows no marks: whoever made it meant
+/// `ping`, not routing. What a real root may do stays as it is until the sockets are open.
 ///
 /// # Errors
 /// If the kernel refuses.
 pub fn rest() -> Result<(), ChannelError> {
-    process::act_as_real_user()
+    if process::real_uid() == 0 {
+        return process::act_as_real_user();
+    }
+    let marks = process::effective_uid() == process::real_uid();
+    process::keep_capabilities()?;
+    process::become_real_user()?;
+    let permitted = caps::read(None, CapSet::Permitted).unwrap_or_default();
+    let needed = NEEDED.into_iter().filter(|&capability| marks || capability != Capability::CAP_NET_ADMIN);
+    let needed = needed.filter(|capability| permitted.contains(capability)).collect();
+    let refused = ChannelError { call: "capset", error: OsError::EPERM };
+    caps::clear(None, CapSet::Effective).map_err(|_| refused)?;
+    caps::set(None, CapSet::Permitted, &needed).map_err(|_| refused)
+}
+
+/// Whether this user may set marks, or whoever gave the program its capabilities meant that. Since Linux 5.17 cap_net_raw is
+/// enough for the kernel; a file has it for the sake of raw sockets.
+pub fn may_mark() -> bool {
+    let has = |set, capability| caps::has_cap(None, set, capability).unwrap_or(false);
+    process::real_uid() == 0
+        || has(CapSet::Permitted, Capability::CAP_NET_ADMIN)
+        || has(CapSet::Ambient, Capability::CAP_NET_RAW)
 }
 
 /// Makes permitted capabilities effective: those of the file (`setcap cap_net_raw+p`), or those of a set-user-ID program.

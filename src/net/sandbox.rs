@@ -1,24 +1,17 @@
 //! What a process can still do after its sockets are open: [`enter`].
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use super::sys::calls;
+use crate::channel::Sandbox;
 use landlock::{
     ABI, Access, AccessFs, CompatLevel, Compatible, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError,
     RulesetStatus, path_beneath_rules,
 };
-use rustix::io::Errno;
-use seccompiler::{
-    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
-    apply_filter,
-};
 
-use super::sys::calls::{ALLOWED, ALLOWED_WITH};
-use crate::channel::Sandbox;
-
-/// Files and folders that may be read: those of the system's resolver. Names are looked up by the C library, which loads what its
+/// Files and folders that may be read, also where they are links: those of the system's resolver. Names are looked up by the C library, which loads what its
 /// configuration names.
-const READABLE: [&str; 21] = [
+const READABLE: [&str; 19] = [
     "/etc/resolv.conf",
     "/etc/hosts",
     "/etc/host.conf",
@@ -29,10 +22,8 @@ const READABLE: [&str; 21] = [
     "/etc/mdns.allow",
     "/etc/ld.so.cache",
     "/etc/ld-musl-x86_64.path",
-    "/etc/localtime",
     "/usr/lib",
     "/usr/lib64",
-    "/usr/share",
     "/lib",
     "/lib64",
     "/nix/store",
@@ -53,15 +44,12 @@ pub fn enter(sockets: &[&Path]) -> Sandbox {
         Ok(_) => Ok(()),
         Err(error) => Err(error.to_string().into()),
     };
-    let calls = filter().and_then(|filter| apply_filter(&filter)).map_err(|error| error.to_string().into());
+    let calls = calls::confine().map_err(|error| error.to_string().into());
     Sandbox { files, calls }
 }
 
 fn restrict_files(sockets: &[&Path]) -> Result<RulesetStatus, RulesetError> {
     let abi = ABI::V5;
-    let readable = READABLE.iter().map(PathBuf::from);
-    // A link is followed to where it leads; that must be allowed.
-    let behind_links = READABLE.iter().filter_map(|path| std::fs::canonicalize(path).ok());
     let folders = sockets.iter().filter_map(|path| path.parent()).map(|folder| match folder.as_os_str().is_empty() {
         true => Path::new("."),
         false => folder,
@@ -70,27 +58,10 @@ fn restrict_files(sockets: &[&Path]) -> Result<RulesetStatus, RulesetError> {
         .set_compatibility(CompatLevel::BestEffort)
         .handle_access(AccessFs::from_all(abi))?
         .create()?
-        .add_rules(path_beneath_rules(readable.chain(behind_links), AccessFs::ReadFile | AccessFs::ReadDir))?
+        .add_rules(path_beneath_rules(READABLE, AccessFs::ReadFile | AccessFs::ReadDir))?
         .add_rules(path_beneath_rules(folders, AccessFs::RemoveFile))?
         .restrict_self()?;
     Ok(status.ruleset)
-}
-
-fn filter() -> Result<BpfProgram, seccompiler::Error> {
-    let always = ALLOWED.iter().copied().flatten().map(|&call| (call, Vec::new()));
-    let mut rules: BTreeMap<_, _> = always.collect();
-    for (call, argument, mask, values) in ALLOWED_WITH {
-        let rule = |&value: &u32| {
-            let equal = SeccompCmpOp::MaskedEq(mask.into());
-            let condition = SeccompCondition::new(argument, SeccompCmpArgLen::Dword, equal, value.into())?;
-            SeccompRule::new(vec![condition])
-        };
-        rules.insert(call, values.iter().map(rule).collect::<Result<_, _>>()?);
-    }
-    // As from a kernel that has no such call, for which C libraries have another way.
-    let otherwise = SeccompAction::Errno(Errno::NOSYS.raw_os_error().cast_unsigned());
-    let architecture = std::env::consts::ARCH.try_into()?;
-    Ok(SeccompFilter::new(rules, otherwise, SeccompAction::Allow, architecture)?.try_into()?)
 }
 
 #[cfg(test)]
@@ -100,6 +71,8 @@ mod tests {
     use std::net::{TcpListener, TcpStream, ToSocketAddrs, UdpSocket};
     use std::process::Command;
     use std::thread;
+
+    use rustix::io::Errno;
 
     use super::*;
 

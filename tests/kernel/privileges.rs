@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use crate::lab::{self, Lab, Node, Plan, Power, Privilege, Running, Source, Tool};
 
@@ -171,6 +172,23 @@ fn a_set_user_id_opens_sockets_and_no_files() {
         assert!(run.stderr.contains("Permission denied") && !run.stderr.contains("for-root-alone"), "{run:#?}");
     }
     let target = lab.target_v4();
+    // Before the sockets are open, while a list is waited for, no more is left than what opens them.
+    host.sh("mkfifo -m 666 /mnt/list");
+    for program in ["/mnt/suid-rping", "/mnt/suid-rtrace"] {
+        let run = as_nobody(program, &["--targets", "/mnt/list"]);
+        let status = || fs::read_to_string(format!("/proc/{}/status", run.pid())).expect("the run waits for its list");
+        let began = Instant::now();
+        while !status().contains("\nCapPrm:\t0000000000002400\n") {
+            assert!(began.elapsed() < Duration::from_secs(20), "{}", status());
+        }
+        let waiting = status();
+        assert!(waiting.contains("\nUid:\t65534\t65534\t65534\t65534\n"), "{waiting}");
+        assert!(waiting.contains("\nCapEff:\t0000000000000000\n"), "{waiting}");
+        host.sh(&format!("echo {target} | timeout 20 tee /mnt/list"));
+        assert_eq!(run.finish().code(), 0);
+    }
+    let run = as_nobody("/mnt/suid-rping", &["-m1", "-c1", &target]).finish();
+    assert_eq!(run.code(), 2, "a set-user-ID allows marks: {run:#?}");
     let mut run = as_nobody("/mnt/suid-rping", &["-v", "-c1000", "-i0.05", &target]);
     run.until(Source::Data, "icmp_seq=2");
     assert_no_capability(&run);

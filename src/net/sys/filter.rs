@@ -10,10 +10,10 @@ const IPV4_HEADER_OCTETS: u32 = libc::BPF_LDX | libc::BPF_B | libc::BPF_MSH;
 const LOAD_INDEX: u32 = libc::BPF_LDX | libc::BPF_W | libc::BPF_IMM;
 const LOAD_LENGTH: u32 = libc::BPF_LD | libc::BPF_W | libc::BPF_LEN;
 const SUBTRACT_INDEX: u32 = libc::BPF_ALU | libc::BPF_SUB | libc::BPF_X;
-const JUMP_EQUAL: u32 = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
+pub const JUMP_EQUAL: u32 = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
 const JUMP_GREATER: u32 = libc::BPF_JMP | libc::BPF_JGT | libc::BPF_K;
-const JUMP_AT_LEAST: u32 = libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K;
-const RETURN: u32 = libc::BPF_RET | libc::BPF_K;
+pub const JUMP_AT_LEAST: u32 = libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K;
+pub const RETURN: u32 = libc::BPF_RET | libc::BPF_K;
 
 /// Passes everything but echo replies with another identifier than `ident` and errors about packets that are no echo requests.
 /// On an IPv4 raw socket the packet starts at its IP header, whose length varies; on an IPv6 raw socket at the ICMPv6 header.
@@ -61,10 +61,10 @@ pub fn segments_to(family: Family, first: u16, ports: u16) -> [SockFilter; 6] {
 /// Passes nothing.
 pub const NOTHING: [SockFilter; 1] = [SockFilter::new(RETURN as u16, 0, 0, 0)];
 
-fn instruction(code: u32, value: u32) -> SockFilter {
+pub fn instruction(code: u32, value: u32) -> SockFilter {
     jump(code, value, 0, 0)
 }
 
-fn jump(code: u32, value: u32, if_true: u8, if_false: u8) -> SockFilter {
+pub fn jump(code: u32, value: u32, if_true: u8, if_false: u8) -> SockFilter {
     SockFilter::new(code as u16, if_true, if_false, value)
 }

@@ -10,6 +10,21 @@ pub fn real_uid() -> u32 {
     unsafe { libc::getuid() }
 }
 
+/// The effective user ID, geteuid(2).
+pub fn effective_uid() -> u32 {
+    // SAFETY: geteuid(2): "These functions are always successful"; they take no arguments.
+    unsafe { libc::geteuid() }
+}
+
+/// A change of the user ID leaves the permitted capabilities (`PR_SET_KEEPCAPS`, until the next execve(2)).
+///
+/// # Errors
+/// If the kernel refuses.
+pub fn keep_capabilities() -> Result<(), ChannelError> {
+    // SAFETY: PR_SET_KEEPCAPS(2const): "state … 1"; no pointers.
+    check(unsafe { libc::prctl(libc::PR_SET_KEEPCAPS, 1, 0, 0, 0) }, "prctl")
+}
+
 /// Makes the real IDs the effective ones; a set-user-ID and a set-group-ID stay in the saved ones.
 ///
 /// # Errors
