@@ -147,7 +147,13 @@ fn packet(family: Family, from: u8, to: u8, message: &[u8]) -> Vec<u8> {
 fn echo_reply(family: Family, octets: usize) -> Vec<u8> {
     let payload = vec![0xa5; octets];
     let mut message = Vec::new();
-    icmp::push_echo_request(family, &Echo { ident: IDENT, sequence: SEQUENCE, payload: &payload }, true, &mut message);
+    icmp::push_echo_request(
+        family,
+        &Echo { ident: IDENT, sequence: SEQUENCE, payload: &payload },
+        None,
+        true,
+        &mut message,
+    );
     // RFC 792 page 14, RFC 4443 §4.2.
     message[0] = if family == Family::V4 { 0 } else { 129 };
     packet(family, 9, 1, &message)

@@ -25,11 +25,7 @@ pub fn echo_request(
 ) {
     // A kernel that owns the ident writes this very value, so the checksum it computes is the one wanted here.
     let echo = Echo { ident: profile.ident.ident, sequence, payload };
-    let write_checksum = profile.checksum == Owner::Ours;
-    match flow_checksum {
-        None => icmp::push_echo_request(profile.family, &echo, write_checksum, out),
-        Some(wanted) => icmp::push_balanced_echo_request(profile.family, &echo, wanted, write_checksum, out),
-    }
+    icmp::push_echo_request(profile.family, &echo, flow_checksum, profile.checksum == Owner::Ours, out);
 }
 
 /// Appends a UDP datagram for a raw lane, with this checksum: the last whole octet pair of `payload` (of two octets or more)

@@ -20,7 +20,7 @@ use crate::wire::payload::{COOKIE_OCTETS, Cookie};
 const BATCH: usize = 64;
 
 /// A ping run. All series probe at the same time, each at its own pace; see [`mod@crate::ping`] for what counts as what.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Ping {
     pub(super) config: Config,
     pub(super) series: SeriesSet,
@@ -56,9 +56,10 @@ pub struct Ping {
     payload: Vec<u8>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Phase {
     /// Before the first turn.
+    #[default]
     New,
     /// The first probes wait for names, until this.
     Naming(Instant),
@@ -70,28 +71,7 @@ impl Ping {
     /// A run that starts with its first turn.
     pub fn new(mut config: Config) -> Self {
         let targets = std::mem::take(&mut config.targets);
-        let mut ping = Ping {
-            index: Index::default(),
-            config,
-            series: SeriesSet::default(),
-            names: Names::default(),
-            events: VecDeque::new(),
-            connection_orders: VecDeque::new(),
-            phase: Phase::New,
-            sends: Timers::default(),
-            deadlines: Timers::default(),
-            cap: None,
-            quiet_from: None,
-            end: None,
-            any_sent: false,
-            removed_at: None,
-            interrupted: false,
-            active: HashSet::new(),
-            unconfirmed: 0,
-            clock_due: None,
-            seen: Instant::ZERO,
-            payload: Vec::new(),
-        };
+        let mut ping = Ping { config, ..Ping::default() };
         for task in targets {
             ping.add(task);
         }

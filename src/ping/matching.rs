@@ -6,11 +6,10 @@ use std::time::Duration;
 use super::event::Event;
 use super::index::cookie_octets;
 use super::machine::Ping;
-use super::method::DatagramReply;
 use super::series::Series;
-use crate::channel::{Arena, Datagram, IcmpNotice, LaneId, Owner, Profile, Protocol, Token};
+use crate::channel::{Arena, Datagram, IcmpNotice, LaneId, Owner, Profile, Token};
 use crate::engine::Named;
-use crate::engine::decode::{self, Decoded, EchoReply, IcmpError, QuotedTransport};
+use crate::engine::decode::{self, Answer, Decoded, EchoReply, IcmpError, QuotedTransport};
 use crate::types::{Now, ProbeId, Sequence};
 
 /// How long answers to a removed series may come.
@@ -28,30 +27,10 @@ enum Match {
 impl Ping {
     pub(super) fn datagram(&mut self, now: Now, datagram: &Datagram, octets: &Arena) {
         let Some(profile) = self.index.profile(datagram.lane) else { return };
-        if profile.protocol == Protocol::Unix {
-            let (payload, stamp) = (octets.get(datagram.octets), datagram.stamp);
-            let (responder, port, reply_ttl, tos, cut) = (None, None, None, None, datagram.cut);
-            return self.datagram_reply(
-                now,
-                datagram.lane,
-                &DatagramReply { responder, port, payload, reply_ttl, tos, stamp, cut },
-            );
-        }
         match decode::datagram(&profile, datagram, octets) {
             Decoded::Reply(reply) => self.reply(now, datagram.lane, &profile, &reply),
             Decoded::Error(error) => self.error(now, datagram.lane, &profile, &error),
-            Decoded::Answer(answer) => {
-                let reply = DatagramReply {
-                    responder: Some(answer.responder),
-                    port: Some(answer.port),
-                    payload: answer.payload,
-                    reply_ttl: answer.reply_ttl,
-                    tos: answer.tos,
-                    stamp: answer.stamp,
-                    cut: datagram.cut,
-                };
-                self.datagram_reply(now, datagram.lane, &reply);
-            }
+            Decoded::Answer(answer) => self.datagram_reply(now, datagram.lane, &answer),
             Decoded::Segment(_) | Decoded::Other | Decoded::Damaged(_) => {}
         }
     }
@@ -125,7 +104,7 @@ impl Ping {
     }
 
     /// A datagram on a lane whose probes are datagrams. Its sender or its contents name the series.
-    fn datagram_reply(&mut self, now: Now, lane: LaneId, reply: &DatagramReply<'_>) {
+    fn datagram_reply(&mut self, now: Now, lane: LaneId, reply: &Answer<'_>) {
         let from_target = reply.responder.into_iter().flat_map(|responder| self.index.at(lane, responder));
         let group = self.index.groups(lane);
         let exact = self.index.with_cookie(lane, reply.payload);

@@ -285,26 +285,9 @@ fn redirected_packet(body: &[u8]) -> &[u8] {
 }
 
 /// Appends an echo request with a zero checksum field, or with its checksum if `checksum` is set (ICMPv6 checksums
-/// need a pseudo-header and are the kernel's: RFC 4443 §2.3).
-pub fn push_echo_request(family: Family, echo: &Echo<'_>, checksum: bool, out: &mut Vec<u8>) {
-    let message = push_unchecked(family, echo, out);
-    if checksum {
-        write_checksum(message);
-    }
-}
-
-/// As [`push_echo_request`], with the last aligned 16-bit word of the payload replaced so that the checksum of the message is
-/// `wanted` (0xffff counts as 0); a payload of under two octets stays as it is.
-pub fn push_balanced_echo_request(family: Family, echo: &Echo<'_>, wanted: u16, checksum: bool, out: &mut Vec<u8>) {
-    let message = push_unchecked(family, echo, out);
-    balance(message, wanted);
-    if checksum {
-        write_checksum(message);
-    }
-}
-
-/// Appends an echo request with a zero checksum field and gives its octets.
-fn push_unchecked<'a>(family: Family, echo: &Echo<'_>, out: &'a mut Vec<u8>) -> &'a mut [u8] {
+/// need a pseudo-header and are the kernel's: RFC 4443 §2.3). With `wanted`, the last aligned 16-bit word of the payload is
+/// replaced so that this is the checksum of the message (0xffff counts as 0); a payload of under two octets stays as it is.
+pub fn push_echo_request(family: Family, echo: &Echo<'_>, wanted: Option<u16>, checksum: bool, out: &mut Vec<u8>) {
     let icmp_type = family.pick(icmpv4::TYPE_ECHO_REQUEST, icmpv6::TYPE_ECHO_REQUEST);
     let start = out.len();
     out.resize(start + HEADER_OCTETS, 0);
@@ -316,7 +299,12 @@ fn push_unchecked<'a>(family: Family, echo: &Echo<'_>, out: &'a mut Vec<u8>) -> 
         packet.set_identifier(echo.ident.get());
         packet.set_sequence_number(echo.sequence.get());
     }
-    message
+    if let Some(wanted) = wanted {
+        balance(message, wanted);
+    }
+    if checksum {
+        write_checksum(message);
+    }
 }
 
 /// Writes the checksum into a message whose checksum field is zero.
@@ -471,7 +459,7 @@ mod tests {
         ) {
             let echo = Echo { ident: Ident::new(ident), sequence: Sequence::new(sequence), payload: &payload };
             let mut out = Vec::new();
-            push_echo_request(family, &echo, checksum, &mut out);
+            push_echo_request(family, &echo, None, checksum, &mut out);
             prop_assert_eq!(parse(family, &out), Ok(Message::EchoRequest(echo)));
             // A reply differs in its type alone.
             out[0] = if family == Family::V4 { 0 } else { 129 };

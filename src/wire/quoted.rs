@@ -158,7 +158,7 @@ mod tests {
     fn probe(family: Family, options: u8) -> Vec<u8> {
         let mut message = Vec::new();
         let echo = Echo { ident: IDENT, sequence: SEQUENCE, payload: PAYLOAD };
-        icmp::push_echo_request(family, &echo, true, &mut message);
+        icmp::push_echo_request(family, &echo, None, true, &mut message);
         let mut octets = packet(family, icmp::protocol(family), &message);
         if family == Family::V4 {
             octets.splice(20..20, vec![1; usize::from(options) * 4]);
@@ -302,7 +302,7 @@ mod tests {
         fn the_quoted_checksum_is_the_one_that_was_sent(sequence: u16) {
             let mut message = Vec::new();
             let echo = Echo { ident: IDENT, sequence: Sequence::new(sequence), payload: PAYLOAD };
-            icmp::push_echo_request(Family::V4, &echo, true, &mut message);
+            icmp::push_echo_request(Family::V4, &echo, None, true, &mut message);
             let Transport::Echo { checksum: quoted, .. } = parse_icmp(Family::V4, &message) else {
                 return Err(TestCaseError::fail("no echo"));
             };

@@ -2,6 +2,12 @@
 
 use clap::Args;
 
+use crate::cli::args::values::one_of;
+use crate::report::Sink;
+
+/// What writes the events of a run.
+pub type BoxedSink<E> = Box<dyn Sink<E> + Send>;
+
 /// How results are written. A format is a variant here, and a file per tool in `report`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
@@ -12,10 +18,6 @@ pub enum Format {
     Json,
     /// Comma-separated values below one line of names.
     Csv,
-}
-
-impl Format {
-    const ALL: [(&'static str, Format); 3] = [("text", Format::Text), ("json", Format::Json), ("csv", Format::Csv)];
 }
 
 #[derive(Args, Debug)]
@@ -35,6 +37,25 @@ impl FormatArgs {
         if self.json { Format::Json } else { self.format.unwrap_or_default() }
     }
 
+    /// Whether results are records, and not for people to read.
+    pub fn has_records(&self) -> bool {
+        self.chosen() != Format::Text
+    }
+
+    /// The writer of the chosen format.
+    pub fn sink<E>(
+        &self,
+        text: impl FnOnce() -> BoxedSink<E>,
+        json: impl FnOnce() -> BoxedSink<E>,
+        csv: impl FnOnce() -> BoxedSink<E>,
+    ) -> BoxedSink<E> {
+        match self.chosen() {
+            Format::Text => text(),
+            Format::Json => json(),
+            Format::Csv => csv(),
+        }
+    }
+
     /// Whether `--json` was given with another format.
     pub fn has_both(&self) -> bool {
         self.json && self.format.is_some_and(|format| format != Format::Json)
@@ -43,9 +64,5 @@ impl FormatArgs {
 
 /// `--format`.
 fn format(text: &str) -> Result<Format, String> {
-    let known = Format::ALL.into_iter().find(|(name, _)| *name == text);
-    known.map(|(_, format)| format).ok_or_else(|| {
-        let names = Format::ALL.map(|(name, _)| name);
-        format!("one of {}", names.join(", "))
-    })
+    one_of(&[("text", Format::Text), ("json", Format::Json), ("csv", Format::Csv)], text)
 }

@@ -166,13 +166,16 @@ pub fn question(text: &str) -> Result<Question, String> {
     text.parse().map_err(|error: QuestionError| error.to_string())
 }
 
+/// One of a few words.
+pub fn one_of<T: Copy>(known: &[(&str, T)], text: &str) -> Result<T, String> {
+    let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
+    let found = known.iter().find(|(name, _)| *name == text);
+    found.map(|&(_, value)| value).ok_or_else(|| format!("one of {}", names.join(", ")))
+}
+
 /// `--tcp-close`.
 pub fn close(text: &str) -> Result<CloseHow, String> {
-    match text {
-        "fin" => Ok(CloseHow::Fin),
-        "reset" => Ok(CloseHow::Reset),
-        _ => Err("one of fin, reset".to_owned()),
-    }
+    one_of(&[("fin", CloseHow::Fin), ("reset", CloseHow::Reset)], text)
 }
 
 /// `-e`: an ICMP identifier.
@@ -226,23 +229,13 @@ pub fn pattern(text: &str) -> Result<Fill, String> {
 
 /// `-M` of rping.
 pub fn fragmentation(text: &str) -> Result<Fragmentation, String> {
-    match text {
-        "do" => Ok(Fragmentation::Do),
-        "dont" => Ok(Fragmentation::Dont),
-        "want" => Ok(Fragmentation::Want),
-        "probe" => Ok(Fragmentation::Probe),
-        _ => Err("one of do, dont, want, probe".to_owned()),
-    }
+    use Fragmentation::{Do, Dont, Probe, Want};
+    one_of(&[("do", Do), ("dont", Dont), ("want", Want), ("probe", Probe)], text)
 }
 
 /// `--socket`.
 pub fn socket(text: &str) -> Result<SocketChoice, String> {
-    match text {
-        "auto" => Ok(SocketChoice::Auto),
-        "raw" => Ok(SocketChoice::Raw),
-        "dgram" => Ok(SocketChoice::Dgram),
-        _ => Err("one of auto, raw, dgram".to_owned()),
-    }
+    one_of(&[("auto", SocketChoice::Auto), ("raw", SocketChoice::Raw), ("dgram", SocketChoice::Dgram)], text)
 }
 
 /// Which stamps delays are to be taken from (`--timestamping`).
@@ -274,13 +267,8 @@ impl Timestamping {
 }
 
 pub fn timestamping(text: &str) -> Result<Timestamping, String> {
-    match text {
-        "auto" => Ok(Timestamping::Auto),
-        "hardware" => Ok(Timestamping::Hardware),
-        "kernel" => Ok(Timestamping::Kernel),
-        "user" => Ok(Timestamping::User),
-        _ => Err("one of auto, hardware, kernel, user".to_owned()),
-    }
+    use Timestamping::{Auto, Hardware, Kernel, User};
+    one_of(&[("auto", Auto), ("hardware", Hardware), ("kernel", Kernel), ("user", User)], text)
 }
 
 /// A duration as it was typed, with whether it had a unit.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::channel::{LanePlan, OpenedLanes, Plan, Protocol, SocketChoice, SocketKind};
-use crate::cli::args::format::Format;
+use crate::cli::args::format::BoxedSink;
 use crate::cli::args::values::UdpAim;
 use crate::cli::drive::{Run, Worker, drive_one};
 use crate::cli::env::Env;
@@ -18,7 +18,7 @@ use crate::cli::{NOT_RUN, exit_status};
 use crate::engine::{Destination, Target};
 use crate::ping::contrast::{Config, Contender, Contrast, Event};
 use crate::ping::{self, Ask, Method, Pace, Wait};
-use crate::report::{ContrastCsv, ContrastJson, ContrastText, PingJsonOptions, Sink};
+use crate::report::{ContrastCsv, ContrastJson, ContrastText, PingJsonOptions};
 use crate::types::{Family, Port};
 
 /// Rounds unless `-c` says otherwise.
@@ -71,7 +71,7 @@ impl Rping<'_> {
         let names = names::look_up([aim.host].into_iter(), forced, self.deadline(), &mut opened, env)?;
         let (contenders, error) = self.contenders(aim, &plan, candidates, &opened, &names, env);
         if let Some(error) = error {
-            if !self.has_records() {
+            if !self.args.output.format.has_records() {
                 return Err(error);
             }
             let _ = writeln!(env.stderr, "{}: {error}", self.program);
@@ -171,12 +171,13 @@ impl Rping<'_> {
         (contenders, error)
     }
 
-    fn contrast_sink(&self, ping: &ping::Config, bound: &Binding) -> Box<dyn Sink<Event> + Send> {
-        match self.args.output.format.chosen() {
-            Format::Json => Box::new(ContrastJson::new(PingJsonOptions { quiet: self.args.output.quiet })),
-            Format::Csv => Box::new(ContrastCsv),
-            Format::Text => Box::new(ContrastText::new(self.text_options(ping, bound, true))),
-        }
+    fn contrast_sink(&self, ping: &ping::Config, bound: &Binding) -> BoxedSink<Event> {
+        let (format, quiet) = (&self.args.output.format, self.args.output.quiet);
+        format.sink(
+            || Box::new(ContrastText::new(self.text_options(ping, bound, true))),
+            || Box::new(ContrastJson::new(PingJsonOptions { quiet })),
+            || Box::new(ContrastCsv),
+        )
     }
 }
 

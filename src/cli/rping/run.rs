@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::channel::{Header, LanePlan, OpenedLanes, Owner, Plan, Precision, Protocol, SendStamps, SocketChoice};
-use crate::cli::args::format::Format;
+use crate::cli::args::format::BoxedSink;
 use crate::cli::args::values::{Rate, Span, Timestamping};
 use crate::cli::drive::{Run, Worker, drive_one};
 use crate::cli::env::Env;
@@ -247,7 +247,13 @@ impl Rping<'_> {
             Asked::Stream(_) => asked.local(text, &stream),
             Asked::Dgram(_) => asked.local(text, &dgram),
         };
-        let targets = target::place_all(texts.iter().zip(asked), self.has_records(), self.program, env, place)?;
+        let targets = target::place_all(
+            texts.iter().zip(asked),
+            self.args.output.format.has_records(),
+            self.program,
+            env,
+            place,
+        )?;
         match self.args.packet.flow_label.and_then(|_| target::without_flow_label("-F", &targets)) {
             Some(error) => Err(error),
             None => Ok(targets),
@@ -361,22 +367,17 @@ impl Rping<'_> {
         rules::too_fast(uid, interval, icmp, config.targets.iter().any(multicast))
     }
 
-    /// Whether results are records for programs, with one for every target.
-    pub(super) fn has_records(&self) -> bool {
-        self.args.output.format.chosen() != Format::Text
-    }
-
     fn shows_dots(&self) -> bool {
-        self.args.run.flood && !self.has_records() && !self.args.output.quiet
+        self.args.run.flood && !self.args.output.format.has_records() && !self.args.output.quiet
     }
 
-    fn sink(&self, config: &Config, bound: &Binding) -> Box<dyn Sink<Event> + Send> {
-        let output = &self.args.output;
-        match output.format.chosen() {
-            Format::Json => Box::new(PingJson::new(PingJsonOptions { quiet: output.quiet })),
-            Format::Csv => Box::new(PingCsv::new(output.quiet)),
-            Format::Text => Box::new(PingText::new(self.text_options(config, bound, config.targets.len() > 1))),
-        }
+    fn sink(&self, config: &Config, bound: &Binding) -> BoxedSink<Event> {
+        let (format, quiet) = (&self.args.output.format, self.args.output.quiet);
+        format.sink(
+            || Box::new(PingText::new(self.text_options(config, bound, config.targets.len() > 1))),
+            || Box::new(PingJson::new(PingJsonOptions { quiet })),
+            || Box::new(PingCsv::new(quiet)),
+        )
     }
 
     /// How text looks; with `several`, each line names its target.

@@ -5,7 +5,7 @@ use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use crate::channel::{Fragmentation, LanePlan, Plan, Protocol, SocketChoice, SocketKind, Zones};
-use crate::cli::args::format::Format;
+use crate::cli::args::format::BoxedSink;
 use crate::cli::args::values::{self, Rate, Timestamping};
 use crate::cli::drive::{Run, Worker, drive_one};
 use crate::cli::env::Env;
@@ -17,7 +17,7 @@ use crate::cli::rtrace::rules;
 use crate::cli::target::{self, Aim, Lanes};
 use crate::cli::{exit_status, file};
 use crate::engine::{Destination, Target};
-use crate::report::{Sink, TraceCsv, TraceJson, TraceJsonOptions, TraceText, TraceTextOptions, TraceView, escape};
+use crate::report::{TraceCsv, TraceJson, TraceJsonOptions, TraceText, TraceTextOptions, TraceView, escape};
 use crate::trace::watch::{self, Reporter};
 use crate::trace::{Config, DEAD_NEIGHBOUR, Event, MtuTracer, OriginSource, Ports, RunStatus, Tracer};
 use crate::types::{Family, Port, Tos};
@@ -73,7 +73,7 @@ impl Rtrace<'_> {
         let forced = self.args.packet.family.forced();
         let names = names::look_up(aims.iter().map(|aim| aim.host), forced, None, &mut opened, env)?;
         let place = |aim: &Aim<'_>, env: &Env<'_>| target::place(*aim, &names, &lanes, env);
-        let targets = target::place_all(aims.iter(), self.has_records(), self.program, env, place)?;
+        let targets = target::place_all(aims.iter(), self.args.output.format.has_records(), self.program, env, place)?;
         if let Some(error) = self.args.packet.flow_label.and_then(|_| target::without_flow_label("-l", &targets)) {
             return Err(error);
         }
@@ -328,28 +328,15 @@ impl Rtrace<'_> {
         }
     }
 
-    /// Whether results are records for programs, with one for every target.
-    fn has_records(&self) -> bool {
-        self.args.output.format.chosen() != Format::Text
-    }
-
-    fn sink(&self, method: Method, terminal: bool) -> Box<dyn Sink<Event> + Send> {
-        let (output, program) = (&self.args.output, self.program.into());
+    fn sink(&self, method: Method, terminal: bool) -> BoxedSink<Event> {
+        let (output, program) = (&self.args.output, || self.program.into());
         let view = match (self.args.timing.report, self.args.method.flows) {
             (true, _) => TraceView::Report,
             (false, Some(_)) => TraceView::Flows,
             (false, None) => TraceView::Path,
         };
-        match output.format.chosen() {
-            Format::Json => {
-                let method_requested = method.name().into();
-                return Box::new(TraceJson::new(TraceJsonOptions { program, view, method_requested }));
-            }
-            Format::Csv => return Box::new(TraceCsv::new(program, view)),
-            Format::Text => {}
-        }
-        Box::new(TraceText::new(TraceTextOptions {
-            program,
+        let text = || TraceTextOptions {
+            program: program(),
             view,
             numeric: output.numeric,
             extensions: output.extensions,
@@ -357,7 +344,13 @@ impl Rtrace<'_> {
             explain: output.explain,
             verbose: output.verbose,
             terminal,
-        }))
+        };
+        let json = || TraceJsonOptions { program: program(), view, method_requested: method.name().into() };
+        output.format.sink(
+            || Box::new(TraceText::new(text())),
+            || Box::new(TraceJson::new(json())),
+            || Box::new(TraceCsv::new(program(), view)),
+        )
     }
 }
 

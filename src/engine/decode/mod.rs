@@ -62,14 +62,16 @@ pub struct EchoReply<'a> {
 /// A datagram on a UDP lane.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer<'a> {
-    /// Its sender.
-    pub responder: IpAddr,
-    /// From which port.
-    pub port: u16,
+    /// Its sender; `None` over a local socket.
+    pub responder: Option<IpAddr>,
+    /// The sender's port.
+    pub port: Option<u16>,
     /// The flow whose socket received it.
     pub flow: u16,
     /// The octets after the UDP header.
     pub payload: &'a [u8],
+    /// Whether there was more than could be read.
+    pub cut: bool,
     /// TTL or Hop Limit on arrival.
     pub reply_ttl: Option<Ttl>,
     /// TOS or Traffic Class on arrival.
@@ -93,7 +95,12 @@ pub struct Segment {
 
 /// Reads a datagram of a lane with this profile.
 pub fn datagram<'a>(profile: &Profile, datagram: &Datagram, octets: &'a Arena) -> Decoded<'a> {
-    let Some(from) = datagram.from.ip() else { return Decoded::Other };
+    let Some(from) = datagram.from.ip() else {
+        return match profile.protocol {
+            Protocol::Unix => Decoded::Answer(answer(datagram, None, octets.get(datagram.octets))),
+            _ => Decoded::Other,
+        };
+    };
     let raw = profile.socket == SocketKind::Raw;
     let decoded = match profile.protocol {
         Protocol::Udp | Protocol::Tcp if raw && datagram.flow == ERROR_FLOW => {
@@ -207,15 +214,20 @@ fn udp_datagram<'a>(
         Layer::Transport => udp::parse(octets).map(|udp| (udp.source_port, udp.payload))?,
         Layer::Ip => udp::parse(ip::parse(octets)?.payload).map(|udp| (udp.source_port, udp.payload))?,
     };
-    Ok(Decoded::Answer(Answer {
-        responder: from.address,
-        port,
+    Ok(Decoded::Answer(answer(datagram, Some((from.address, port)), payload)))
+}
+
+fn answer<'a>(datagram: &Datagram, from: Option<(IpAddr, u16)>, payload: &'a [u8]) -> Answer<'a> {
+    Answer {
+        responder: from.map(|(address, _)| address),
+        port: from.map(|(_, port)| port),
         flow: datagram.flow,
         payload,
+        cut: datagram.cut,
         reply_ttl: datagram.reply_ttl,
         tos: datagram.tos,
         stamp: datagram.stamp,
-    }))
+    }
 }
 
 fn tcp_datagram<'a>(

@@ -94,7 +94,7 @@ fn packet(source: IpAddr, destination: IpAddr, ttl: u8, transport: &[u8]) -> Vec
 fn request(family: Family) -> Vec<u8> {
     let mut out = Vec::new();
     let echo = Echo { ident: IDENT, sequence: SEQUENCE, payload: PAYLOAD };
-    icmp::push_echo_request(family, &echo, true, &mut out);
+    icmp::push_echo_request(family, &echo, None, true, &mut out);
     out
 }
 
@@ -377,7 +377,7 @@ fn an_answer_on_a_udp_lane_has_port_flow_and_payload() {
         let from = target(lane.family);
         decoded(&lane, from, PAYLOAD, |decoded| {
             let Decoded::Answer(answer) = decoded else { panic!("{decoded:?}") };
-            assert_eq!((answer.responder, answer.port, answer.flow), (from, PORT, 3));
+            assert_eq!((answer.responder, answer.port, answer.flow), (Some(from), Some(PORT), 3));
             assert_eq!(answer.payload, PAYLOAD);
         });
     }

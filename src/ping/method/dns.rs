@@ -1,6 +1,6 @@
 //! DNS: a question, and the code, flags and number of answers that a server gives back.
 
-use super::{AnswerTo, DatagramMethod, DatagramReply, Detail, Entry, Outcome, Probe, Times, Value};
+use super::{Answer, AnswerTo, DatagramMethod, Detail, Entry, Outcome, Probe, Times, Value};
 use crate::engine::outcome::Refusal;
 use crate::types::WallTime;
 use crate::wire::payload::Cookie;
@@ -40,7 +40,7 @@ impl DatagramMethod for Dns {
         dns::asked(cookie, quoted)
     }
 
-    fn judge(&self, probe: &Probe<'_>, answer: &DatagramReply<'_>, _times: Times) -> Outcome {
+    fn judge(&self, probe: &Probe<'_>, answer: &Answer<'_>, _times: Times) -> Outcome {
         match probe.answered(dns::read(&self.question, probe.cookie, answer.payload)) {
             Ok(header) if self.expect.is_some_and(|expected| header.rcode() != expected) => {
                 Outcome::Refused(Refusal::Unexpected(Detail::Dns(header)))

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{AnswerTo, DatagramMethod, DatagramReply, Entry, Label, Outcome, Probe, Times, Value};
+use super::{Answer, AnswerTo, DatagramMethod, Entry, Label, Outcome, Probe, Times, Value};
 use crate::engine::outcome::{Detail, Refusal};
 use crate::types::WallTime;
 use crate::wire::payload::Cookie;
@@ -48,7 +48,7 @@ impl DatagramMethod for Exchange {
         None
     }
 
-    fn judge(&self, _probe: &Probe<'_>, answer: &DatagramReply<'_>, _times: Times) -> Outcome {
+    fn judge(&self, _probe: &Probe<'_>, answer: &Answer<'_>, _times: Times) -> Outcome {
         match self.is_met_by(answer.payload) {
             true => answer.judged(Ok(Detail::Datagram)),
             false => Outcome::Refused(Refusal::Unexpected(Detail::Beginning(beginning(answer.payload).into()))),

@@ -15,7 +15,6 @@ mod stun;
 mod tagged;
 
 use std::fmt::Debug;
-use std::net::IpAddr;
 
 pub use connect::Connect;
 pub(super) use connect::Established;
@@ -26,8 +25,9 @@ pub use exchange::Exchange;
 pub(super) use stamp::Reflections;
 pub use stamp::Session;
 
+use crate::engine::decode::Answer;
 use crate::engine::outcome::{Detail, ExchangeFailure, MethodKind, Outcome, Refusal, Reply, Silence, State};
-use crate::types::{ProbeId, Rtt, Stamp, Tos, Ttl, WallTime};
+use crate::types::{ProbeId, Rtt, Stamp, WallTime};
 use crate::wire::payload::Cookie;
 use crate::wire::service::{NoAnswer, Numbered};
 
@@ -104,7 +104,7 @@ pub(super) trait DatagramMethod: Debug {
     fn quoted(&self, cookie: &Cookie, quoted: &[u8]) -> Option<Numbered>;
 
     /// The outcome of the probe that this datagram is taken to answer.
-    fn judge(&self, probe: &Probe<'_>, answer: &DatagramReply<'_>, times: Times) -> Outcome;
+    fn judge(&self, probe: &Probe<'_>, answer: &Answer<'_>, times: Times) -> Outcome;
 }
 
 /// One probe of a series.
@@ -114,21 +114,6 @@ pub(super) struct Probe<'a> {
     pub(super) id: ProbeId,
     /// Octets of payload that the user asked for.
     pub(super) octets: usize,
-}
-
-/// A datagram that may be an answer.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct DatagramReply<'a> {
-    /// Its sender; `None` for a local socket.
-    pub(super) responder: Option<IpAddr>,
-    /// The sender's port.
-    pub(super) port: Option<u16>,
-    pub(super) payload: &'a [u8],
-    pub(super) reply_ttl: Option<Ttl>,
-    pub(super) tos: Option<Tos>,
-    pub(super) stamp: Stamp,
-    /// Whether there was more than could be read.
-    pub(super) cut: bool,
 }
 
 /// When a probe left, and how long its answer took.
@@ -153,7 +138,7 @@ pub(super) enum AnswerTo {
     Foreign,
 }
 
-impl DatagramReply<'_> {
+impl Answer<'_> {
     /// The outcome where the method reads this from it.
     fn judged(&self, read: Result<Detail, ExchangeFailure>) -> Outcome {
         match read {

@@ -1,6 +1,6 @@
 //! NTP: a server's statements about its own clock.
 
-use super::{AnswerTo, DatagramMethod, DatagramReply, Detail, Entry, Outcome, Probe, Times, Value};
+use super::{Answer, AnswerTo, DatagramMethod, Detail, Entry, Outcome, Probe, Times, Value};
 use crate::types::WallTime;
 use crate::wire::payload::Cookie;
 use crate::wire::service::ntp::{self, Packet};
@@ -31,7 +31,7 @@ impl DatagramMethod for Ntp {
         ntp::asked(cookie, quoted)
     }
 
-    fn judge(&self, probe: &Probe<'_>, answer: &DatagramReply<'_>, _times: Times) -> Outcome {
+    fn judge(&self, probe: &Probe<'_>, answer: &Answer<'_>, _times: Times) -> Outcome {
         answer.judged(probe.answered(ntp::read(probe.cookie, answer.payload)).map(Detail::Ntp))
     }
 }

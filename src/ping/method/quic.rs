@@ -1,6 +1,6 @@
 //! QUIC: a version that no server has. Whatever the port sends back shows that it is open.
 
-use super::{AnswerTo, DatagramMethod, DatagramReply, Detail, Outcome, Probe, Times};
+use super::{Answer, AnswerTo, DatagramMethod, Detail, Outcome, Probe, Times};
 use crate::types::WallTime;
 use crate::wire::payload::Cookie;
 use crate::wire::service::{Numbered, quic};
@@ -26,7 +26,7 @@ impl DatagramMethod for Quic {
         quic::asked(cookie, quoted)
     }
 
-    fn judge(&self, _probe: &Probe<'_>, answer: &DatagramReply<'_>, _times: Times) -> Outcome {
+    fn judge(&self, _probe: &Probe<'_>, answer: &Answer<'_>, _times: Times) -> Outcome {
         answer.judged(Ok(Detail::Datagram))
     }
 }

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use super::{
-    AnswerTo, DatagramMethod, DatagramReply, Detail, Entry, ExchangeFailure, Label, Outcome, Probe, Times, Value,
-};
+use super::{Answer, AnswerTo, DatagramMethod, Detail, Entry, ExchangeFailure, Label, Outcome, Probe, Times, Value};
 use crate::engine::outcome::{OneWay, Reflection};
 use crate::metrics::RttRecorder;
 use crate::ping::summary::{OneWayStats, ReflectionStats, Spread};
@@ -44,7 +42,7 @@ impl DatagramMethod for Session {
         quoted.first_chunk().map(|octets| numbered(u32::from_be_bytes(*octets)))
     }
 
-    fn judge(&self, _probe: &Probe<'_>, answer: &DatagramReply<'_>, times: Times) -> Outcome {
+    fn judge(&self, _probe: &Probe<'_>, answer: &Answer<'_>, times: Times) -> Outcome {
         let read = match stamp::parse_reflector(answer.payload) {
             Ok(packet) if is_echo(&packet) => Err(ExchangeFailure::Echo),
             Ok(packet) => Ok(reflection(*self, &packet, times.rtt, &times.sent, &answer.stamp)),

@@ -1,6 +1,6 @@
 //! STUN: the address that a server sees our probes come from.
 
-use super::{AnswerTo, DatagramMethod, DatagramReply, Detail, Entry, Outcome, Probe, Times, Value};
+use super::{Answer, AnswerTo, DatagramMethod, Detail, Entry, Outcome, Probe, Times, Value};
 use crate::types::WallTime;
 use crate::wire::payload::Cookie;
 use crate::wire::service::stun::{self, Class};
@@ -31,7 +31,7 @@ impl DatagramMethod for Stun {
         stun::asked(cookie, quoted)
     }
 
-    fn judge(&self, probe: &Probe<'_>, answer: &DatagramReply<'_>, _times: Times) -> Outcome {
+    fn judge(&self, probe: &Probe<'_>, answer: &Answer<'_>, _times: Times) -> Outcome {
         answer.judged(probe.answered(stun::read(probe.cookie, answer.payload)).map(Detail::Stun))
     }
 }

@@ -1,6 +1,6 @@
 //! Datagrams that carry our own tag: cookie, probe number and counting fill. Only an echo gives them back.
 
-use super::{AnswerTo, DatagramMethod, DatagramReply, Outcome, Probe, Times};
+use super::{Answer, AnswerTo, DatagramMethod, Outcome, Probe, Times};
 use crate::engine::outcome::{Detail, PayloadChange, Reply};
 use crate::types::WallTime;
 use crate::wire::payload::{self, Cookie};
@@ -29,7 +29,7 @@ impl DatagramMethod for Tagged {
     }
 
     /// Compares an echo with what was sent; there is nothing to compare another answer with.
-    fn judge(&self, probe: &Probe<'_>, answer: &DatagramReply<'_>, _times: Times) -> Outcome {
+    fn judge(&self, probe: &Probe<'_>, answer: &Answer<'_>, _times: Times) -> Outcome {
         let reply = Reply::new(answer.payload.len(), Detail::Datagram);
         if payload::tagged_probe(probe.cookie, answer.payload) != Some(probe.id) {
             return Outcome::Reply(reply);

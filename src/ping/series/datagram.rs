@@ -2,8 +2,9 @@
 
 use super::{Context, Series};
 use crate::engine::Named;
+use crate::engine::decode::Answer;
 use crate::engine::outcome::{Detail, Outcome, ProbeEvent, Reply};
-use crate::ping::method::{self, AnswerTo, DatagramReply, Times, push_echo};
+use crate::ping::method::{self, AnswerTo, Times, push_echo};
 use crate::ping::probe::ProbeState;
 use crate::types::{ProbeId, WallTime};
 use crate::wire::service::Numbered;
@@ -57,7 +58,7 @@ impl Series {
     }
 
     /// A datagram that answers a probe which left.
-    pub(in crate::ping) fn datagram(&mut self, id: ProbeId, answer: &DatagramReply<'_>, context: &mut Context<'_>) {
+    pub(in crate::ping) fn datagram(&mut self, id: ProbeId, answer: &Answer<'_>, context: &mut Context<'_>) {
         let Some((standing, sent)) = self.standing(id, &answer.stamp, context) else { return };
         let Some(datagrams) = self.method.datagrams() else { return };
         let times = Times { sent, rtt: self.delay(&sent, &answer.stamp).rtt };

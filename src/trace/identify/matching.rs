@@ -91,17 +91,18 @@ impl<'a> Matcher<'a> {
 
     /// A datagram that a service at the target sends back: from the port we sent to, so it counts from the target alone.
     fn udp_answer(&self, answer: &Answer<'_>) -> Match {
-        let from = IpEndpoint::from_address(answer.responder).with_port(answer.port);
+        let (Some(responder), Some(port)) = (answer.responder, answer.port) else { return Match::Foreign };
+        let from = IpEndpoint::from_address(responder).with_port(port);
         let outcome = Outcome::Reply(Reply::new(answer.payload.len(), Detail::Datagram));
         let (reply_ttl, reply_tos) = (answer.reply_ttl, answer.tos);
-        let arrival = Arrival::new(answer.responder, answer.stamp, outcome);
+        let arrival = Arrival::new(responder, answer.stamp, outcome);
         let arrival = Box::new(Arrival { reply_ttl, reply_tos, ..arrival });
         let found = match self.signature.tagged(self.profile, answer.payload) {
             Some(probe) => self.probes.get(self.lane, probe),
             None if self.profile.writes_header() => return Match::Unnamed(from, arrival),
-            None => self.by_port(answer.flow, Some(answer.port), Some(answer.responder)),
+            None => self.by_port(answer.flow, Some(port), Some(responder)),
         };
-        match found.filter(|(_, entry)| (entry.destination, entry.port) == (answer.responder, answer.port)) {
+        match found.filter(|(_, entry)| (entry.destination, entry.port) == (responder, port)) {
             Some((probe, _)) => Match::Answer(probe, arrival),
             None => Match::Foreign,
         }

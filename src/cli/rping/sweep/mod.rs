@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::channel::{LanePlan, OpenedLanes, Owner, Plan, Protocol, SendStamps};
-use crate::cli::args::format::Format;
+use crate::cli::args::format::{BoxedSink, Format};
 use crate::cli::args::values::{Rate, Timestamping};
 use crate::cli::drive::{Console, Run, Worker, drive};
 use crate::cli::env::Env;
@@ -27,7 +27,7 @@ use crate::cli::rping::sweep::targets::{Index, Item, Space, UNPACED, too_many};
 use crate::cli::target::Lanes;
 use crate::cli::{ANSWERED, NOT_RUN};
 use crate::net;
-use crate::report::{Sink, SweepCsv, SweepJson, SweepProgress, SweepShow, SweepText};
+use crate::report::{SweepCsv, SweepJson, SweepProgress, SweepShow, SweepText};
 use crate::sweep::{Completion, Config, Event, Exclusions, LaneRoute, Permutation, Probes, Supply, Sweep, Verdict};
 use crate::types::Family;
 
@@ -191,7 +191,7 @@ impl Rping<'_> {
     /// When a target ends. JSON reports complete counts.
     fn completion(&self) -> Completion {
         let sweep = &self.args.sweep;
-        if (sweep.alive || sweep.unreachable) && !self.has_records() {
+        if (sweep.alive || sweep.unreachable) && !self.args.output.format.has_records() {
             Completion::FirstAnswer
         } else {
             Completion::AllProbes
@@ -297,17 +297,17 @@ impl Rping<'_> {
         }
     }
 
-    fn sweep_sink(&self, sweep_plan: &SweepPlan, lanes: &Lanes) -> Box<dyn Sink<Event> + Send> {
-        match self.args.output.format.chosen() {
-            Format::Text => return Box::new(SweepText::new(sweep_plan.show)),
-            Format::Csv => return Box::new(SweepCsv::new(sweep_plan.show)),
-            Format::Json => {}
-        }
+    fn sweep_sink(&self, sweep_plan: &SweepPlan, lanes: &Lanes) -> BoxedSink<Event> {
+        let show = sweep_plan.show;
         let sockets = [Family::V4, Family::V6].into_iter().filter_map(|family| {
             let lane = lanes.get(family).ok()?;
             Some((family, lane.profile.socket))
         });
-        Box::new(SweepJson::new(sweep_plan.show, sockets.collect()))
+        self.args.output.format.sink(
+            || Box::new(SweepText::new(show)),
+            || Box::new(SweepJson::new(show, sockets.collect())),
+            || Box::new(SweepCsv::new(show)),
+        )
     }
 }
 
