@@ -23,7 +23,7 @@ pub use order::{CloseHow, Header, Open, Order, Outbox, Transmit, Write};
 pub use os_error::OsError;
 pub use plan::{
     AddressLookup, Attempt, Fragmentation, Group, LanePlan, LaneRefused, Lookup, OpenedLanes, Plan, PostControl,
-    Sandbox, SendStamps, SocketChoice, Zones,
+    Sandbox, SendStamps, SocketChoice, SourceLookup, Zones,
 };
 
 /// All sockets of one thread, grouped in lanes; its clocks; and the only call that blocks.
@@ -227,14 +227,22 @@ pub struct LaneHeader {
     pub flow_label: Option<FlowLabel>,
     /// Whether the IPv4 Identification is ours to write.
     pub own_ip: bool,
+    /// Whether packets are to have the source that was found for their target: on a lane that is bound to an interface, or has a
+    /// mark, rules of routing may depend on it.
+    pub keeps_source: bool,
 }
 
 impl LaneHeader {
     /// The fields of a lane that serves no order.
-    pub const NONE: LaneHeader = LaneHeader { tos: Tos::new(0), flow_label: None, own_ip: false };
+    pub const NONE: LaneHeader = LaneHeader { tos: Tos::new(0), flow_label: None, own_ip: false, keeps_source: false };
 
     /// The fields of a lane opened by `plan`.
     pub fn of(plan: &LanePlan) -> LaneHeader {
-        LaneHeader { tos: plan.tos.unwrap_or_default(), flow_label: plan.flow_label, own_ip: plan.own_headers }
+        LaneHeader {
+            tos: plan.tos.unwrap_or_default(),
+            flow_label: plan.flow_label,
+            own_ip: plan.own_headers,
+            keeps_source: plan.interface.is_some() || plan.mark.is_some(),
+        }
     }
 }

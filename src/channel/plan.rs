@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Channel, Control, LaneId, OsError, Protocol, ResolveError, Resolved, SocketKind};
-use crate::types::{Endpoint, Family, FlowLabel, Ident, Port, Tos, Ttl};
+use crate::types::{Endpoint, Family, FlowLabel, Ident, IpEndpoint, Port, Tos, Ttl};
 
 /// Everything to open before privileges are dropped.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -230,6 +230,11 @@ pub type Lookup = Box<dyn FnMut(IpAddr) + Send>;
 /// can be started; otherwise it arrives as [`super::Control::Address`].
 pub type AddressLookup = Box<dyn FnMut(&str, Option<Family>) -> Option<Result<Resolved, ResolveError>> + Send>;
 
+/// The source address that the kernel chooses for packets to an endpoint from a lane, or why they cannot be sent: ENETUNREACH,
+/// EHOSTUNREACH, EINVAL (a blackhole route), EACCES (a prohibiting one, or a broadcast address), and errors from binding to the
+/// plan's interface or source.
+pub type SourceLookup = Arc<dyn Fn(LaneId, IpEndpoint) -> Result<IpAddr, OsError> + Send + Sync>;
+
 /// Sends a control to a channel from another thread.
 pub type PostControl = Arc<dyn Fn(Control) + Send + Sync>;
 
@@ -243,6 +248,8 @@ pub struct OpenedLanes {
     pub lookup: Option<Lookup>,
     /// Forward lookups.
     pub addresses: AddressLookup,
+    /// Sources of packets.
+    pub source_for: SourceLookup,
     /// What confines the process, if the plan asks for that and this build can.
     pub sandbox: Option<Sandbox>,
     /// For other threads; `None` where virtual time allows none.

@@ -2,18 +2,15 @@
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Read, Write};
-use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::process::ExitCode;
 
-use crate::channel::{ChannelError, Control, LanePlan, OpenedLanes, OsError, Plan};
+use crate::channel::{ChannelError, Control, OpenedLanes, OsError, Plan};
 use crate::cli::error::CliError;
 use crate::cli::output::{Output, Stream};
 use crate::net;
-use crate::types::{ClockError, IpEndpoint};
+use crate::types::ClockError;
 
-/// The source address that packets of such a lane to an endpoint would have.
-pub type SourceFor<'a> = &'a dyn Fn(IpEndpoint, &LanePlan) -> Result<IpAddr, OsError>;
 /// Opens every lane once for each of several workers, drops privileges, routes signals.
 pub type Open<'a> = &'a mut dyn FnMut(&Plan, usize) -> Result<Vec<OpenedLanes>, ChannelError>;
 
@@ -37,8 +34,6 @@ pub struct Env<'a> {
     pub clock_error: Option<ClockError>,
     /// The index of an interface.
     pub interface_index: &'a dyn Fn(&str) -> Option<NonZeroU32>,
-    /// Routes.
-    pub source_for: SourceFor<'a>,
     /// Sockets.
     pub open_lanes: Open<'a>,
     /// Ends the process by the signal that asked for this; may return.
@@ -100,7 +95,6 @@ pub fn real_main(tool: fn(&[OsString], &mut Env<'_>) -> u8) -> ExitCode {
             seed,
             clock_error: net::clock_error(),
             interface_index: &net::interface_index,
-            source_for: &net::source_for,
             open_lanes: &mut |plan, workers| {
                 let opened = net::open_several(plan, workers);
                 output.detach();

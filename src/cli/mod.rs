@@ -26,7 +26,7 @@ use crate::engine::outcome::Status;
 use crate::report::printable;
 use error::{CliError, one_line};
 
-pub use env::{Env, Open, SourceFor, real_main};
+pub use env::{Env, Open, real_main};
 pub use rping::rping;
 pub use rpong::rpong;
 pub use rtrace::rtrace;

@@ -2,8 +2,9 @@
 
 use std::net::IpAddr;
 use std::path::Path;
+use std::sync::Arc;
 
-use crate::channel::{LaneId, LanePlan, LaneRefused, OpenedLanes, OsError, Profile};
+use crate::channel::{LaneId, LanePlan, LaneRefused, OpenedLanes, OsError, Profile, SourceLookup};
 use crate::cli::env::Env;
 use crate::cli::error::CliError;
 use crate::cli::list::Origin;
@@ -46,7 +47,7 @@ pub fn families<'a>(targets: impl Iterator<Item = &'a str> + Clone, forced: Opti
 }
 
 /// A lane that is open.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Lane {
     /// Its number.
     pub id: LaneId,
@@ -54,10 +55,11 @@ pub struct Lane {
     pub profile: Profile,
     /// What was asked for.
     pub plan: LanePlan,
+    source_for: SourceLookup,
 }
 
 /// The lanes of one method, at most one per family.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Lanes {
     open: Vec<Lane>,
     refused: Vec<LaneRefused>,
@@ -70,7 +72,8 @@ impl Lanes {
         for (plan, result) in plans.iter().zip(&opened.lanes).filter(|(plan, _)| belongs(plan)) {
             match result {
                 Ok(id) => {
-                    lanes.open.push(Lane { id: *id, profile: *opened.channel.profile(*id), plan: plan.clone() });
+                    let (profile, source_for) = (*opened.channel.profile(*id), Arc::clone(&opened.source_for));
+                    lanes.open.push(Lane { id: *id, profile, plan: plan.clone(), source_for });
                 }
                 Err(refused) => lanes.refused.push(refused.clone()),
             }
@@ -205,7 +208,7 @@ fn route(aim: Aim<'_>, endpoint: IpEndpoint, lanes: &Lanes, env: &Env<'_>) -> Re
         }
     };
     let endpoint = with_zone(endpoint, lane, env);
-    let source = match (env.source_for)(endpoint, &lane.plan) {
+    let source = match (lane.source_for)(lane.id, endpoint) {
         Ok(source) => Some(source),
         // connect(2): EACCES is what the kernel says of a broadcast address.
         Err(OsError::EACCES) if aim.broadcast => None,

@@ -24,11 +24,11 @@ pub(super) fn place(request: &Request) -> Result<Placed, Error> {
     for endpoint in &resolved.endpoints {
         let endpoint = request.port.map_or(*endpoint, |port| endpoint.with_port(port.get()));
         let lanes = plan.lanes.iter().zip(&opened.lanes);
-        let Some((planned, lane)) = lanes.into_iter().find(|(planned, _)| planned.family == endpoint.family()) else {
+        let Some((_, lane)) = lanes.into_iter().find(|(planned, _)| planned.family == endpoint.family()) else {
             continue;
         };
         let reachable = match lane {
-            Ok(lane) => net::source_for(endpoint, planned).map(|source| (*lane, source)).map_err(Error::NoRoute),
+            Ok(lane) => (opened.source_for)(*lane, endpoint).map(|source| (*lane, source)).map_err(Error::NoRoute),
             Err(refused) => Err(Error::NoSocket(refused.clone())),
         };
         match reachable {

@@ -44,6 +44,7 @@ use rustix::rand::{GetRandomFlags, getrandom};
 
 use crate::channel::{
     ChannelError, Control, LaneId, LaneRefused, Lookup, OpenedLanes, OsError, Plan, PostControl, Protocol, Sandbox,
+    SourceLookup,
 };
 use kernel::KernelChannel;
 use lane::Lane;
@@ -52,7 +53,6 @@ use mailbox::Mailbox;
 pub use clock::error as clock_error;
 pub use privilege::rest as rest_privileges;
 pub use resolve::resolve;
-pub use route::source_for;
 pub use sys::interface::index_of as interface_index;
 pub use sys::process::real_uid;
 pub use sys::signal::{asked_to_end, die as die_by};
@@ -103,14 +103,15 @@ fn open_for(plan: &Plan, workers: usize, process: Process) -> Result<Vec<OpenedL
     }
     let lanes = || (0..).zip(&plan.lanes).map(|(index, lane)| open::open(LaneId::new(index), lane)).collect();
     let opened: Vec<Lanes> = (0..workers).map(|_| lanes()).collect();
+    let source_for = route::sources(&plan.lanes);
     if process.drop_privileges {
         privilege::drop_all()?;
     }
     let sandbox = sandboxed(plan);
     let mut signals = if process.take_signals { Some(sys::signal::route()?) } else { None };
     let channel = |(worker, lanes)| {
-        let opened = channel(lanes, signals.take(), worker == 0, plan)?;
-        Ok(OpenedLanes { sandbox: sandbox.clone(), ..opened })
+        let shared = (Arc::clone(&source_for), sandbox.clone());
+        channel(lanes, signals.take(), worker == 0, plan, shared)
     };
     opened.into_iter().enumerate().map(channel).collect()
 }
@@ -118,7 +119,13 @@ fn open_for(plan: &Plan, workers: usize, process: Process) -> Result<Vec<OpenedL
 type Lanes = Vec<Result<Lane, LaneRefused>>;
 
 /// A channel over lanes that are open.
-fn channel(opened: Lanes, signals: Option<OwnedFd>, first: bool, plan: &Plan) -> Result<OpenedLanes, ChannelError> {
+fn channel(
+    opened: Lanes,
+    signals: Option<OwnedFd>,
+    first: bool,
+    plan: &Plan,
+    (source_for, sandbox): (SourceLookup, Option<Sandbox>),
+) -> Result<OpenedLanes, ChannelError> {
     let mailbox =
         Mailbox::new().map_err(|error| ChannelError { call: "eventfd", error: io::Error::from(error).into() })?;
     let mailbox = Arc::new(mailbox);
@@ -127,7 +134,7 @@ fn channel(opened: Lanes, signals: Option<OwnedFd>, first: bool, plan: &Plan) ->
     let lookup = if first { lookup(plan, Arc::clone(&mailbox)) } else { None };
     let addresses = resolve::lookup(&mailbox);
     let post: PostControl = Arc::new(move |control| mailbox.put(control));
-    Ok(OpenedLanes { channel: Box::new(channel), lanes, lookup, addresses, sandbox: None, post: Some(post) })
+    Ok(OpenedLanes { channel: Box::new(channel), lanes, lookup, addresses, source_for, sandbox, post: Some(post) })
 }
 
 /// Confines this thread and those it starts, if the plan asks for that.

@@ -1,29 +1,41 @@
-//! Questions to the routing table: the source address for a destination ([`source_for`]) and the packet size that its route
+//! Questions to the routing table: the source addresses for destinations ([`sources`]) and the packet size that its route
 //! accepts ([`accepted_mtu`]).
 
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd;
+use std::sync::Arc;
 
 use socket2::{Socket, Type};
 
 use super::socket::{self, OpenFailure};
 use super::sys::cmsg::{self, Origin};
 use super::sys::message::{self, Buffers, Queue};
-use super::sys::option::{IP_MTU_DISCOVER, IPV6_MTU_DISCOVER, SO_BROADCAST, SO_DONTROUTE, SO_MARK, mtu_discover};
-use crate::channel::{Fragmentation, LanePlan, OsError, SocketKind};
+use super::sys::option::{self, IP_MTU_DISCOVER, IPV6_MTU_DISCOVER, SO_BROADCAST, SO_DONTROUTE, SO_MARK, mtu_discover};
+use crate::channel::{Fragmentation, LanePlan, OsError, SocketKind, SourceLookup};
 use crate::types::{IpEndpoint, Mtu};
 
 /// A port for sockets that only ask for a route: discard, RFC 863. Nothing is sent to it.
 const ANY_PORT: u16 = 9;
 
-/// The source address that the kernel chooses for packets to `to` from a lane with this plan.
-///
-/// # Errors
-/// Why they cannot be sent: ENETUNREACH, EHOSTUNREACH, EINVAL (a blackhole route), EACCES (a prohibiting one, or a
-/// broadcast address), and errors from binding to the plan's interface or source.
-pub fn source_for(to: IpEndpoint, plan: &LanePlan) -> Result<IpAddr, OsError> {
-    let socket = udp_socket(plan).map_err(|(_, error)| error)?;
-    connect(&socket, to)?;
+/// Looks up sources for these lanes. A mark takes a privilege, so that a socket that has it is opened now.
+pub fn sources(plans: &[LanePlan]) -> SourceLookup {
+    let marked = |plan: &LanePlan| plan.mark.map(|_| udp_socket(plan).map_err(|(_, error)| error));
+    let lanes: Vec<_> = plans.iter().map(|plan| (plan.clone(), marked(plan))).collect();
+    Arc::new(move |lane, to| match lanes.get(lane.index()).ok_or(OsError::EINVAL)? {
+        (_, Some(marked)) => {
+            let socket = marked.as_ref().map_err(|error| *error)?;
+            let source = source_by(socket, to);
+            // Or else the next answer would have this source.
+            rustix::net::connect_unspec(socket).map_err(io::Error::from)?;
+            source
+        }
+        (plan, None) => source_by(&udp_socket(plan).map_err(|(_, error)| error)?, to),
+    })
+}
+
+fn source_by(socket: &Socket, to: IpEndpoint) -> Result<IpAddr, OsError> {
+    connect(socket, to)?;
     let local = socket.local_addr()?.as_socket().ok_or(OsError::EAFNOSUPPORT)?;
     Ok(local.ip())
 }
@@ -43,7 +55,7 @@ pub fn accepted_mtu(plan: &LanePlan, to: IpEndpoint, octets: usize, control: &[u
     socket::report_errors(socket.as_fd(), plan.family).ok()?;
     let discover = plan.family.pick(IP_MTU_DISCOVER, IPV6_MTU_DISCOVER);
     discover.set(socket.as_fd(), mtu_discover(plan.fragmentation?, SocketKind::Dgram)).ok()?;
-    let _ = SO_BROADCAST.set(socket.as_fd(), 1);
+    SO_BROADCAST.set(socket.as_fd(), 1).ok()?;
     connect(&socket, to).ok()?;
     message::send(socket.as_fd(), None, &vec![0; octets], control).err()?;
     let mut buffers = Buffers::default();
@@ -55,13 +67,8 @@ pub fn accepted_mtu(plan: &LanePlan, to: IpEndpoint, octets: usize, control: &[u
 fn udp_socket(plan: &LanePlan) -> Result<Socket, OpenFailure> {
     let socket = Socket::new(socket::domain(plan.family), Type::DGRAM.nonblocking(), Some(socket2::Protocol::UDP))
         .map_err(|error| ("socket", error.into()))?;
-    if let Some(mark) = plan.mark {
-        // If marks are not permitted the lane itself is refused, and the route without a mark is the best guess.
-        let _ = SO_MARK.set(socket.as_fd(), mark.cast_signed());
-    }
-    if plan.dont_route {
-        SO_DONTROUTE.set(socket.as_fd(), 1).map_err(|error| (SO_DONTROUTE.call, error))?;
-    }
+    let settings = [(SO_MARK, plan.mark.map(u32::cast_signed)), (SO_DONTROUTE, plan.dont_route.then_some(1))];
+    option::set_all(socket.as_fd(), &settings)?;
     socket::bind_device(&socket, plan)?;
     socket::bind_source(&socket, plan)?;
     Ok(socket)

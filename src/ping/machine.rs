@@ -173,13 +173,14 @@ impl Ping {
     }
 
     fn order(&mut self, slot: u32, allowed: Instant, now: Now, outbox: &mut Outbox) {
-        let Some(Route { to, from, lane, .. }) = self.series.get(slot).and_then(Series::route) else { return };
+        let Some(Route { to, from, lane, profile }) = self.series.get(slot).and_then(Series::route) else { return };
         let mut ordered = ProbeId::FIRST;
         self.with_series(slot, now, |series, context| ordered = series.order(allowed, context));
         let Some(series) = self.series.get(slot) else { return };
         let token = token(series.id(), ordered);
         let header = series.spec().header;
-        let header = Header { from: header.from.or(from.filter(|_| self.config.sticky_source)), ..header };
+        let sticky = self.config.sticky_source || profile.header.keeps_source;
+        let header = Header { from: header.from.or(from.filter(|_| sticky)), ..header };
         if series.connects() {
             outbox.push(Order::Open(Open { lane, token, to, header }));
         } else {

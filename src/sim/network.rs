@@ -1,6 +1,7 @@
 //! Building a simulated network: [`Network`].
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::channel::{Setup, SimChannel};
@@ -192,9 +193,12 @@ impl Network {
         self.log.clear();
         let names = self.names.fresh(plan);
         let Network { seed, topology, host, script, .. } = self;
+        let us = topology.nodes.first().cloned();
+        let source = move |to| us.as_ref().and_then(|us| us.answers_from(to));
         let setup = Setup { seed: *seed, topology, host, script, log: self.log() };
         let (channel, lanes) = SimChannel::open(setup, plan, names.clone());
         OpenedLanes {
+            source_for: Arc::new(move |_, to| source(to.address).ok_or(OsError::ENETUNREACH)),
             sandbox: None,
             channel: Box::new(channel),
             lanes,

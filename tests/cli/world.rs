@@ -7,9 +7,10 @@ use std::fmt;
 use std::io::Cursor;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
-use netprobe::channel::OsError;
+use netprobe::channel::{OpenedLanes, OsError, Plan};
 use netprobe::cli::{self, Env};
 use netprobe::sim::{AddressOutcome, EPOCH, Link, Network, Node, US, ip};
 use netprobe::types::{ClockError, Family, IpEndpoint};
@@ -127,8 +128,7 @@ impl World {
                 seed: 1,
                 clock_error: self.clock_error,
                 interface_index: &|name| (name == "eth0").then_some(NonZeroU32::MIN.saturating_add(1)),
-                source_for: &|to, _| self.source_for(to),
-                open_lanes: &mut |plan, workers| Ok((0..workers).map(|_| self.network.open(plan)).collect()),
+                open_lanes: &mut |plan, workers| Ok((0..workers).map(|_| self.open(plan)).collect()),
                 die_by: |_| {},
             },
         );
@@ -136,10 +136,12 @@ impl World {
         Outcome { words: line.to_owned(), stdout: text(stdout), stderr: text(stderr), status }
     }
 
-    fn source_for(&self, to: IpEndpoint) -> Result<IpAddr, OsError> {
-        match self.unroutable.get(&to.address) {
+    fn open(&self, plan: &Plan) -> OpenedLanes {
+        let unroutable = self.unroutable.clone();
+        let source_for = move |_, to: IpEndpoint| match unroutable.get(&to.address) {
             Some(&error) => Err(error),
             None => Ok(ip(OURS[usize::from(to.family() == Family::V6)])),
-        }
+        };
+        OpenedLanes { source_for: Arc::new(source_for), ..self.network.open(plan) }
     }
 }

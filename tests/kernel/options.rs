@@ -1,6 +1,6 @@
 //! What rping's options put on the wire and into the text.
 
-use crate::lab::{Lab, Plan, Privilege, Tool};
+use crate::lab::{Finished, Lab, Plan, Privilege, Tool};
 
 /// A lab whose router counts echo requests that match: name and nft's words.
 fn counting_lab(matching: &[(&str, &str)]) -> Option<Lab> {
@@ -80,6 +80,73 @@ fn a_mark_is_set_by_root() {
     );
     let run = lab.host().rping(&["-m7", "-c2", "-i0.01", &lab.target_v4()]);
     assert_eq!((run.code(), lab.host().counted("marked")), (0, 2), "{run:#?}");
+}
+
+/// Every method of both tools, with the option that names an interface and the one that sets a mark.
+const METHODS: [(Tool, &[&str], &str); 9] = [
+    (Tool::Rping, &["-c1"], "-I"),
+    (Tool::Rping, &["-c1", "--socket", "dgram"], "-I"),
+    (Tool::Rping, &["-c1", "--udp=9"], "-I"),
+    (Tool::Rping, &["-c1", "--stamp=9"], "-I"),
+    (Tool::Rping, &["-c1", "--tcp=9"], "-I"),
+    (Tool::Rtrace, &["-nq1", "-I"], "-i"),
+    (Tool::Rtrace, &["-nq1", "-I", "--socket", "dgram"], "-i"),
+    (Tool::Rtrace, &["-nq1", "-M", "udp", "--socket", "dgram"], "-i"),
+    (Tool::Rtrace, &["-nq1", "-T"], "-i"),
+];
+
+/// Whether the target answered a run with JSON, and its source.
+fn reached(run: &Finished) -> (bool, String) {
+    let lines = run.json();
+    let last = lines.last().expect("a result");
+    let answered = last["reached"] == true || last["received"] == 1 || last["refused"] == 1;
+    (answered, lines[0]["source"].as_str().expect("a source").to_owned())
+}
+
+#[test]
+fn packets_have_the_source_that_was_found_where_rules_of_routing_depend_on_it() {
+    let Some(lab) = Plan::chain(1).with_ping_sockets().build() else { return };
+    lab.host().sh("ip route replace default dev right
+        ip -6 route del default
+        ip -6 route add default dev right
+        ip route add default via 10.9.0.2 table 100
+        ip -6 route add default via fd09::2 table 100
+        ip rule add from 10.9.0.1 table 100
+        ip -6 rule add from fd09::1 table 100");
+    for (tool, method, interface) in METHODS {
+        for (target, source) in [(lab.target_v4(), "10.9.0.1"), (lab.target_v6(), "fd09::1")] {
+            // The kernel finds the route of an IPv6 ping socket's packet without its source.
+            if method.contains(&"--socket") && !method.contains(&"udp") && source == "fd09::1" {
+                continue;
+            }
+            let run = lab.host().run(tool, Privilege::Root, &[method, &["-j", interface, "right", &target]].concat());
+            assert_eq!(reached(&run), (true, source.to_owned()), "{method:?} {run:#?}");
+        }
+    }
+}
+
+#[test]
+fn the_source_is_that_of_the_route_which_the_mark_selects() {
+    let Some(lab) = Plan::chain(1).with_ping_sockets().build() else { return };
+    lab.host().sh("ip address add 10.9.0.9/24 dev right
+        ip -6 address add fd09::9/64 dev right nodad
+        ip route add default via 10.9.0.2 src 10.9.0.9 table 100
+        ip -6 route add default via fd09::2 src fd09::9 table 100
+        ip rule add fwmark 7 table 100
+        ip -6 rule add fwmark 7 table 100");
+    lab.router(1).nft(
+        "add counter inet lab other
+        add rule inet lab forward ip saddr 10.9.0.1 counter name other
+        add rule inet lab forward ip6 saddr fd09::1 counter name other",
+    );
+    for (tool, method, _) in METHODS.into_iter().filter(|(_, method, _)| !method.contains(&"--tcp=9")) {
+        let mark = if tool == Tool::Rping { "-m7" } else { "--mark=7" };
+        for (target, source) in [(lab.target_v4(), "10.9.0.9"), (lab.target_v6(), "fd09::9")] {
+            let run = lab.host().run(tool, Privilege::Root, &[method, &["-j", mark, &target]].concat());
+            assert_eq!(reached(&run), (true, source.to_owned()), "{method:?} {run:#?}");
+        }
+    }
+    assert_eq!(lab.router(1).counted("other"), 0);
 }
 
 #[test]

@@ -4,12 +4,14 @@ use std::{fs, thread};
 #[cfg(feature = "dns")]
 use std::{net::UdpSocket, path::Path, process::Command};
 
-use netprobe::channel::{Attempt, Control, Inbound, LanePlan, OsError, Plan, Precision, SocketChoice, SocketKind};
+use netprobe::channel::{
+    Attempt, Control, Inbound, LaneId, LanePlan, OsError, Plan, Precision, SocketChoice, SocketKind,
+};
 use netprobe::net;
 use netprobe::types::Family;
 
 use crate::namespace::{in_namespace, ip};
-use crate::run::{Run, endpoint, icmp, loopback, refusal, udp};
+use crate::run::{FAMILIES, Run, endpoint, icmp, loopback, refusal, udp};
 
 in_namespace! {
     fn every_privilege_is_gone_once_lanes_are_open() {
@@ -30,23 +32,50 @@ in_namespace! {
         ip("route add unreachable 198.51.100.0/26");
         ip("route add blackhole 198.51.100.64/26");
         ip("route add prohibit 198.51.100.128/26");
-        let ask = |to: &str, plan: &LanePlan| net::source_for(endpoint(to), plan);
         let plan = udp(Family::V4);
-        assert_eq!(ask("127.0.0.1", &plan), Ok([127, 0, 0, 1].into()));
-        assert_eq!(ask("10.0.0.1", &plan), Ok([10, 0, 0, 1].into()));
-        assert_eq!(ask("::1", &udp(Family::V6)), Ok(loopback(Family::V6).address));
-        assert_eq!(ask("192.0.2.1", &plan), Err(OsError::ENETUNREACH));
-        assert_eq!(ask("198.51.100.1", &plan), Err(OsError::EHOSTUNREACH));
-        assert_eq!(ask("198.51.100.65", &plan), Err(OsError::EINVAL));
-        assert_eq!(ask("198.51.100.129", &plan), Err(OsError::EACCES));
-        assert_eq!(ask("127.255.255.255", &plan), Err(OsError::EACCES));
-        let mut bound = plan.clone();
-        bound.source = Some([10, 0, 0, 1].into());
-        assert_eq!(ask("127.0.0.1", &bound), Ok([10, 0, 0, 1].into()));
-        bound.source = Some([192, 0, 2, 1].into());
-        assert_eq!(ask("127.0.0.1", &bound), Err(OsError::EADDRNOTAVAIL));
-        bound.interface = Some("no-such-if".into());
-        assert_eq!(ask("127.0.0.1", &bound), Err(OsError::ENODEV));
+        let bound = |address: [u8; 4]| LanePlan { source: Some(address.into()), ..plan.clone() };
+        let elsewhere = LanePlan { interface: Some("no-such-if".into()), ..plan.clone() };
+        let lanes = vec![plan.clone(), udp(Family::V6), bound([10, 0, 0, 1]), bound([192, 0, 2, 1]), elsewhere];
+        let opened = net::open(&Plan { lanes, ..Plan::default() }).expect("a channel");
+        let ask = |to: &str, lane| (opened.source_for)(LaneId::new(lane), endpoint(to));
+        assert_eq!(ask("127.0.0.1", 0), Ok([127, 0, 0, 1].into()));
+        assert_eq!(ask("10.0.0.1", 0), Ok([10, 0, 0, 1].into()));
+        assert_eq!(ask("::1", 1), Ok(loopback(Family::V6).address));
+        assert_eq!(ask("192.0.2.1", 0), Err(OsError::ENETUNREACH));
+        assert_eq!(ask("198.51.100.1", 0), Err(OsError::EHOSTUNREACH));
+        assert_eq!(ask("198.51.100.65", 0), Err(OsError::EINVAL));
+        assert_eq!(ask("198.51.100.129", 0), Err(OsError::EACCES));
+        assert_eq!(ask("127.255.255.255", 0), Err(OsError::EACCES));
+        assert_eq!(ask("127.0.0.1", 2), Ok([10, 0, 0, 1].into()));
+        assert_eq!(ask("127.0.0.1", 3), Err(OsError::EADDRNOTAVAIL));
+        assert_eq!(ask("127.0.0.1", 4), Err(OsError::ENODEV));
+    }
+
+    fn the_source_is_that_of_the_route_for_the_mark() {
+        for address in ["10.0.0.1/32", "10.0.0.2/32", "fd00::1/128", "fd00::2/128"] {
+            ip(&format!("address add {address} dev lo"));
+        }
+        for (family, source, marked) in [("-4", "10.0.0.1", "10.0.0.2"), ("-6", "fd00::1", "fd00::2")] {
+            ip(&format!("{family} route add default dev lo src {source}"));
+            ip(&format!("{family} route add default dev lo src {marked} table 100"));
+            ip(&format!("{family} rule add fwmark 7 table 100"));
+        }
+        let lane = |(family, choice)| {
+            let plan = icmp(family, choice);
+            [plan.clone(), LanePlan { mark: Some(7), ..plan.clone() }, LanePlan { mark: Some(8), ..plan }]
+        };
+        let lanes = FAMILIES.map(|family| lane((family, SocketChoice::Raw))).concat();
+        let opened = net::open(&Plan { lanes, ..Plan::default() }).expect("a channel");
+        let ask = |to: &str, lane| (opened.source_for)(LaneId::new(lane), endpoint(to)).map(|source| source.to_string());
+        for (first, to, source, marked) in
+            [(0, ["192.0.2.1", "127.0.0.1", "192.0.2.2"], "10.0.0.1", "10.0.0.2"),
+             (3, ["2001:db8::1", "::1", "2001:db8::2"], "fd00::1", "fd00::2")]
+        {
+            for (lane, expected) in [(first, source), (first + 1, marked), (first + 2, source)] {
+                let [far, own, again] = to.map(|to| ask(to, lane).expect("a route"));
+                assert_eq!((&*far, &*own, &*again), (expected, to[1], expected), "lane {lane}");
+            }
+        }
     }
 
     fn signals_arrive_as_controls() {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{Context, Pacer, Series};
 use crate::channel::{OsError, Refused, Sent};
+use crate::engine::Destination;
 use crate::engine::outcome::{MethodKind, NotSent, Outcome, Pace, ProbeEvent, Refusal, Standing};
 use crate::engine::pace::flood_window;
 use crate::ping::config::Config;
@@ -174,6 +175,14 @@ impl Series {
         let (error, mtu) = (refused.error, refused.mtu);
         let reported = self.send_errors.report(error, mtu, context.now.mono);
         let outcome = Outcome::NotSent(NotSent { error, mtu, reported });
+        // The source that was found at the start is no address of this host any more: from here on the kernel chooses.
+        if let Destination::Reachable { source, profile, .. } = &mut self.destination
+            && matches!(refused.error, OsError::EINVAL | OsError::EADDRNOTAVAIL)
+            && profile.header.keeps_source
+            && !context.config.sticky_source
+        {
+            *source = None;
+        }
         context.events.push_back(Event::Probe(ProbeEvent::new(&self.subject, id, context.now.wall, outcome)));
         self.advance();
     }

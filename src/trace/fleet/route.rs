@@ -81,7 +81,7 @@ impl Route {
         });
         let header = Header {
             // What the checksum covers must be what the packet has.
-            from: sent.source.filter(|_| raw && profile.protocol != Protocol::Icmp),
+            from: sent.source.filter(|_| profile.header.keeps_source || (raw && profile.protocol != Protocol::Icmp)),
             ttl: Some(Ttl::new(entry.ttl)),
             flow_label: self.flow_label,
             identification: sent.identification,
