@@ -35,6 +35,8 @@ pub enum Inbound {
     Closed(Closed),
     /// The kernel dropped datagrams of this lane before we could read them.
     Dropped(Dropped),
+    /// An interface that the packets of a lane leave by was deleted and is there again.
+    Recreated(Recreated),
     /// How far the wall clock may be off; `None` if it is not synchronised with UTC.
     Clock(Option<ClockError>),
     /// A request that did not come from the network.
@@ -214,6 +216,17 @@ pub struct Dropped {
     pub lane: LaneId,
     /// How many since the last `Dropped`.
     pub count: u64,
+}
+
+/// An interface was deleted and created anew, and the first packet has left by it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recreated {
+    /// The lane.
+    pub lane: LaneId,
+    /// The interface's name.
+    pub interface: Box<str>,
+    /// Orders that were refused meanwhile.
+    pub refused: u64,
 }
 
 /// A request from a signal, another thread or the user.

@@ -36,13 +36,13 @@ pub enum Progress {
     Refused,
 }
 
-/// Begins to open the connection of an order to a lane with this plan, on a `spare` socket that was made for equal orders if
+/// Begins to open the connection to `to` of an order to a lane with this plan, on a `spare` socket that was made for equal orders if
 /// there is one.
 ///
 /// # Errors
 /// Why it cannot begin: EMFILE, EADDRNOTAVAIL, ENETUNREACH, EACCES …; ENOENT and EAGAIN (its queue is full) of a local socket.
-pub fn begin(plan: &LanePlan, open: &Open, spare: Option<Socket>) -> Result<Begun, OsError> {
-    match (plan.protocol, &open.to) {
+pub fn begin(plan: &LanePlan, open: &Open, to: &Endpoint, spare: Option<Socket>) -> Result<Begun, OsError> {
+    match (plan.protocol, to) {
         (Protocol::Tcp, Endpoint::Ip(to)) => begin_tcp(plan, open, *to, spare),
         (Protocol::Unix, Endpoint::Unix(path)) => {
             let socket = socket::open(plan, Type::STREAM).map_err(|(_, error)| error)?;

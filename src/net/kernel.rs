@@ -124,8 +124,8 @@ impl KernelChannel {
         let (streams, poller, outcomes) = (&mut self.streams, &self.poller, &mut self.outcomes);
         match order {
             Order::Send(_) => {}
-            Order::Open(open) => match self.lanes.get(open.lane.index()) {
-                Some(Some(lane)) => streams.open(&lane.plan, open, poller, outcomes),
+            Order::Open(open) => match self.lanes.get_mut(open.lane.index()) {
+                Some(Some(lane)) => streams.open(lane, open, poller, outcomes),
                 _ => outcomes.push_back(refused(open.token, OsError::EINVAL)),
             },
             Order::Write(write) => streams.write(write.token, outbox.octets(write.octets), poller, outcomes),

@@ -7,6 +7,7 @@ use socket2::Socket;
 
 use super::header;
 use super::ident::Reservation;
+use super::interface::Interfaces;
 use super::listen::SocketFile;
 use super::stamp::Departures;
 use crate::channel::{
@@ -29,6 +30,8 @@ pub struct Lane {
     pub sockets: Vec<LaneSocket>,
     /// Sockets for its first connections.
     pub(super) spares: Vec<Socket>,
+    /// The interfaces that its packets leave by.
+    pub(super) interfaces: Interfaces,
     /// Keeps the identifier or the ports of a raw lane reserved.
     pub(super) _ident: Option<Reservation>,
 }

@@ -10,6 +10,7 @@ mod connect;
 mod connection;
 mod header;
 mod ident;
+mod interface;
 mod kernel;
 mod lane;
 mod limit;

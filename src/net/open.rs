@@ -6,6 +6,7 @@ use std::path::Path;
 use socket2::Type;
 
 use super::ident;
+use super::interface::Interfaces;
 use super::lane::{self, Lane, LaneSocket};
 use super::socket::{self, OpenFailure};
 use super::stamp::Departures;
@@ -75,11 +76,11 @@ fn open_raw(id: LaneId, plan: &LanePlan) -> Result<Lane, OpenFailure> {
     let drops = option::drops_so_far(socket.as_fd());
     let departures = Departures::start(socket.as_fd(), plan.send_stamps);
     socket::configure(socket.as_fd(), plan, SocketKind::Raw)?;
-    if plan.family == Family::V6 {
+    if plan.family == Family::V6 || plan.interface.is_some() {
         socket::report_headers(socket.as_fd(), plan.family)?;
     }
     header::include(&socket, plan)?;
-    socket::bind_device(&socket, plan)?;
+    socket::leave_by_interface(&socket, plan)?;
     socket::bind_source(&socket, plan)?;
     let profile = Profile {
         socket: SocketKind::Raw,
@@ -93,7 +94,16 @@ fn open_raw(id: LaneId, plan: &LanePlan) -> Result<Lane, OpenFailure> {
     };
     let usual_ttl = header::usual_ttl(&socket);
     let sockets = vec![LaneSocket { usual_ttl, ..LaneSocket::new(socket, drops, departures) }];
-    Ok(Lane { id, profile, plan: plan.clone(), _file: None, sockets, spares: Vec::new(), _ident: Some(reservation) })
+    Ok(Lane {
+        id,
+        profile,
+        plan: plan.clone(),
+        _file: None,
+        sockets,
+        spares: Vec::new(),
+        interfaces: Interfaces::of(plan),
+        _ident: Some(reservation),
+    })
 }
 
 fn open_dgram(id: LaneId, plan: &LanePlan) -> Result<Lane, OpenFailure> {
@@ -108,7 +118,7 @@ fn open_dgram(id: LaneId, plan: &LanePlan) -> Result<Lane, OpenFailure> {
         let socket = socket::open(plan, Type::DGRAM)?;
         socket::configure(socket.as_fd(), plan, SocketKind::Dgram)?;
         socket::report_headers(socket.as_fd(), plan.family)?;
-        socket::bind_device(&socket, plan)?;
+        socket::leave_by_interface(&socket, plan)?;
         match &plan.listen {
             Some(at) => listen::bind_datagrams(&socket, plan, at)?,
             None => {
@@ -134,7 +144,16 @@ fn open_dgram(id: LaneId, plan: &LanePlan) -> Result<Lane, OpenFailure> {
         send_stamps: sockets.first().map_or_else(SendStamps::default, |first| first.departures.stamps()),
         ..lane::profile(plan, flows.into())
     };
-    Ok(Lane { id, profile, plan: plan.clone(), _file: None, sockets, spares: Vec::new(), _ident: None })
+    Ok(Lane {
+        id,
+        profile,
+        plan: plan.clone(),
+        _file: None,
+        sockets,
+        spares: Vec::new(),
+        interfaces: Interfaces::of(plan),
+        _ident: None,
+    })
 }
 
 /// A local datagram socket, bound to the path it listens at, or else to an abstract name that the kernel chooses, so that peers
@@ -149,7 +168,16 @@ fn open_local_dgram(id: LaneId, plan: &LanePlan) -> Result<Lane, OpenFailure> {
     };
     let profile = Profile { socket: SocketKind::Dgram, ..lane::profile(plan, 1) };
     let sockets = vec![LaneSocket::new(socket, 0, Departures::none())];
-    Ok(Lane { id, profile, plan: plan.clone(), _file: file, sockets, spares: Vec::new(), _ident: None })
+    Ok(Lane {
+        id,
+        profile,
+        plan: plan.clone(),
+        _file: file,
+        sockets,
+        spares: Vec::new(),
+        interfaces: Interfaces::of(plan),
+        _ident: None,
+    })
 }
 
 /// Connections get their sockets when they are opened or accepted. A lane that does not listen opens one now to find errors in
@@ -162,6 +190,7 @@ fn open_stream(id: LaneId, plan: &LanePlan) -> Result<Lane, OpenFailure> {
         _file: None,
         sockets: Vec::new(),
         spares: Vec::new(),
+        interfaces: Interfaces::of(plan),
         _ident: None,
     };
     match (&plan.listen, plan.protocol) {

@@ -6,6 +6,7 @@ use socket2::{Socket, Type};
 
 use super::header;
 use super::ident::Reservation;
+use super::interface::{Interfaces, unbound};
 use super::lane::{self, Lane, LaneSocket};
 use super::socket::{self, OpenFailure};
 use super::stamp::Departures;
@@ -41,7 +42,7 @@ pub fn open(id: LaneId, plan: &LanePlan) -> Result<Lane, OpenFailure> {
         socket::drain(one, Queue::Datagrams);
         socket::configure(one.as_fd(), &icmp_plan, SocketKind::Raw)?;
         socket::report_headers(one.as_fd(), plan.family)?;
-        socket::bind_device(one, plan)?;
+        socket::leave_by_interface(one, plan)?;
         socket::bind_source(one, plan)?;
     }
     let departures = Departures::start(transport.as_fd(), plan.send_stamps);
@@ -58,7 +59,16 @@ pub fn open(id: LaneId, plan: &LanePlan) -> Result<Lane, OpenFailure> {
     };
     let sockets = vec![LaneSocket::new(transport, 0, departures), LaneSocket::new(icmp, 0, none)];
     debug_assert!(sockets.len() == usize::from(ERROR_FLOW) + 1);
-    Ok(Lane { id, profile, plan: plan.clone(), _file: None, sockets, spares: Vec::new(), _ident: Some(ports) })
+    Ok(Lane {
+        id,
+        profile,
+        plan: plan.clone(),
+        _file: None,
+        sockets,
+        spares: Vec::new(),
+        interfaces: Interfaces::of(plan),
+        _ident: Some(ports),
+    })
 }
 
 /// Reserves consecutive source ports, one per flow. Ordinary sockets hold them, so that no other program gets one and the kernel
@@ -91,7 +101,9 @@ fn hold(plan: &LanePlan, port: u16) -> Result<Socket, OpenFailure> {
     socket.attach_filter(&filter::NOTHING).map_err(|error| ("SO_ATTACH_FILTER", error.into()))?;
     // Otherwise the kernel would apply to it the path MTU from ICMP errors about probes with its port.
     socket::configure_sending(socket.as_fd(), plan, SocketKind::Raw)?;
-    socket::bind_device(&socket, plan)?;
+    if unbound(plan).is_none() {
+        socket::bind_device(&socket, plan)?;
+    }
     socket::bind(&socket, plan, plan.source, Port::new(port))?;
     Ok(socket)
 }

@@ -1,10 +1,12 @@
 //! Converts received messages to [`Inbound`]: [`Lane::receive`].
 
+use std::num::NonZeroU32;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::time::Duration;
 
 use super::clock;
+use super::interface::LOOPBACK;
 use super::lane::{Lane, LaneSocket};
 use super::stamp::Departures;
 use super::sys::cmsg::{self, Ancillary, ExtendedError, Origin};
@@ -51,6 +53,7 @@ impl Lane {
             return Ok(unread);
         };
         let at = Arrival { lane: self.id, flow, protocol: self.plan.protocol, token: None };
+        let only = self.interfaces.only();
         let LaneSocket { socket, drops, departures, .. } = socket;
         if failed {
             let more = read_all(socket.as_fd(), Queue::Errors, ERRORS, buffers, |message, user| {
@@ -65,7 +68,7 @@ impl Lane {
         let queue = if in_header { Queue::Packets } else { Queue::Datagrams };
         unread.datagrams = read_all(socket.as_fd(), queue, BATCH, buffers, |message, user| {
             let sender = if in_header { source(message.octets) } else { message.name.clone() };
-            at.push_datagram(message, sender, user, drops, inbox);
+            at.push_datagram(message, sender, (user, only), drops, inbox);
         })?;
         if unread.datagrams {
             unread.since = [unread.since, last_arrival(inbox)].into_iter().flatten().min();
@@ -143,7 +146,7 @@ impl Arrival {
         &self,
         message: &Message<'_>,
         sender: Option<Endpoint>,
-        user: Now,
+        (user, only): (Now, Option<NonZeroU32>),
         drops: &mut u32,
         inbox: &mut Inbox,
     ) {
@@ -151,6 +154,10 @@ impl Arrival {
         let stamp = stamp(user, &ancillary);
         if let Some(total) = ancillary.drops {
             self.push_drops(total, drops, inbox);
+        }
+        let arrived_by = |only| ancillary.ifindex.is_none_or(|index| index == only || index == LOOPBACK);
+        if !only.is_none_or(arrived_by) {
+            return;
         }
         let from = match (sender, self.protocol) {
             // ICMP has no ports, whatever the kernel leaves in that field.

@@ -91,8 +91,9 @@ impl Lane {
     }
 
     /// Prepares the packet of one order.
-    fn prepare(&self, send: &Transmit, octets: &[u8], scratch: &mut Scratch) -> Result<(), OsError> {
+    fn prepare(&mut self, send: &Transmit, octets: &[u8], scratch: &mut Scratch) -> Result<(), OsError> {
         let to = self.destination(send)?;
+        let to = self.interfaces.current(to);
         let socket = self.sockets.get(usize::from(send.flow)).ok_or(OsError::EINVAL)?;
         let fields = (&send.header, socket.usual_ttl);
         let own = header::ipv4_header(&self.profile, &self.plan, fields, to.address, octets.len())?.map(|header| {
@@ -143,6 +144,7 @@ impl Lane {
             match sent {
                 Ok(left) => {
                     socket.note(packets.iter().take(left).map(|packet| packet.token), left, began, outcomes);
+                    outcomes.extend(self.interfaces.sent(self.id).filter(|_| left > 0));
                     if left == 0 {
                         return Taken { orders: done, blocked: true };
                     }
@@ -204,6 +206,16 @@ impl Lane {
         if attempt < ATTEMPTS && (leased || stale) {
             return Verdict::TryAgain;
         }
+        if self.interfaces.find_again(error) {
+            let only = self.interfaces.only();
+            let sockets = self.sockets.iter().zip(only.into_iter().cycle());
+            // Where this fails, the next packet is refused.
+            sockets.for_each(|(socket, index)| {
+                let _ = option::leave_by(socket.as_fd(), self.plan.family, index);
+            });
+            return Verdict::Renumber;
+        }
+        self.interfaces.refused();
         let mtu = self.accepted_mtu(error, to, outbox.octets(send.octets), header.unwrap_or_default());
         Verdict::Refused(refused(send.token, error, mtu))
     }

@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use socket2::{Domain, Socket, Type};
 
 use super::header;
+use super::interface::unbound;
 use super::sys::interface;
 use super::sys::message::{self, Buffers, Queue};
 use super::sys::option::{self, *};
@@ -124,6 +125,17 @@ pub fn drain(socket: &Socket, queue: Queue) {
         if message::receive(socket.as_fd(), queue, &mut buffers).is_err() {
             return;
         }
+    }
+}
+
+/// Makes packets leave by the plan's interface.
+///
+/// # Errors
+/// As [`bind_device`].
+pub fn leave_by_interface(socket: &Socket, plan: &LanePlan) -> Result<(), OpenFailure> {
+    match unbound(plan) {
+        Some(index) => option::leave_by(socket.as_fd(), plan.family, index),
+        None => bind_device(socket, plan),
     }
 }
 

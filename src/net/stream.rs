@@ -16,7 +16,7 @@ use crate::channel::{
     Accepted, ChannelError, CloseHow, Closed, ClosedHow, Header, Inbound, LaneId, LanePlan, Open, Opened, OsError,
     Refused, Sent, Token,
 };
-use crate::types::Stamp;
+use crate::types::{Endpoint, Stamp};
 
 /// Set in the tokens of accepted connections, not in a Machine's.
 const ACCEPTED: u64 = 1 << 63;
@@ -43,20 +43,31 @@ pub struct Streams {
 
 impl Streams {
     /// Begins to open a connection and adds the result to `outcomes`.
-    pub fn open(&mut self, plan: &LanePlan, open: &Open, poller: &Poller, outcomes: &mut impl Extend<Inbound>) {
-        if let Err(error) = self.try_open(plan, open, poller, outcomes) {
-            outcomes.extend([Inbound::Refused(Refused { token: open.token, error, mtu: None })]);
+    pub fn open(&mut self, lane: &mut Lane, open: &Open, poller: &Poller, outcomes: &mut impl Extend<Inbound>) {
+        let mut opened = self.try_open(lane, open, poller, outcomes);
+        if opened.is_err_and(|error| lane.interfaces.find_again(error)) {
+            // They are bound to the one that is gone.
+            self.spares.retain(|(_, spare)| spare.lane != lane.id);
+            opened = self.try_open(lane, open, poller, outcomes);
+        }
+        match opened {
+            Ok(()) => outcomes.extend(lane.interfaces.sent(lane.id)),
+            Err(error) => {
+                lane.interfaces.refused();
+                outcomes.extend([Inbound::Refused(Refused { token: open.token, error, mtu: None })]);
+            }
         }
     }
 
     fn try_open(
         &mut self,
-        plan: &LanePlan,
+        lane: &mut Lane,
         open: &Open,
         poller: &Poller,
         outcomes: &mut impl Extend<Inbound>,
     ) -> Result<(), OsError> {
-        let token = open.token;
+        let to = open.to.ip().map_or_else(|| open.to.clone(), |to| Endpoint::Ip(lane.interfaces.current(to)));
+        let (plan, token) = (&lane.plan, open.token);
         if token.get() & ACCEPTED != 0 || self.numbers.contains_key(&token) {
             return Err(OsError::EINVAL);
         }
@@ -64,7 +75,7 @@ impl Streams {
             Some((number, spare)) => (Some((number, spare.watched)), Some(spare.socket)),
             None => (None, None),
         };
-        let Begun { socket, stamp, local, progress } = connect::begin(plan, open, spare)?;
+        let Begun { socket, stamp, local, progress } = connect::begin(plan, open, &to, spare)?;
         let began = stamp.user.mono;
         let sent = Inbound::Sent(Sent { token, stamp, scheduled: None, local });
         let stamp = Stamp::user(clock::now());

@@ -40,6 +40,15 @@ pub enum Event {
     Probe(ProbeEvent),
     /// The next probe is due and this one, the last before it, has no answer so far (`-O`); its wait may be over.
     NoAnswerYet(ProbeEvent),
+    /// An interface that probes leave by was deleted and is there again.
+    Recreated {
+        /// Its name.
+        interface: Box<str>,
+        /// How many probes were not sent meanwhile.
+        not_sent: u64,
+        /// When the first left by it.
+        at: WallTime,
+    },
     /// Interim figures were asked for (SIGQUIT): one per subject.
     Interim(Vec<Interim>),
     /// A subject is over.

@@ -9,7 +9,7 @@ use super::names::{self, Names};
 use super::probe::token;
 use super::series::{ConnectionOrder, Context, Route, Series};
 use super::set::SeriesSet;
-use crate::channel::{Arena, Header, IcmpNotice, Inbound, Open, Order, Outbox, Token, Transmit, Write};
+use crate::channel::{Arena, Header, IcmpNotice, Inbound, Open, Order, Outbox, Recreated, Token, Transmit, Write};
 use crate::engine::outcome::SubjectId;
 use crate::engine::pace::Cap;
 use crate::engine::{Machine, Timers};
@@ -267,6 +267,10 @@ impl Machine for Ping {
                 if let Some(series) = self.first_series() {
                     series.counts.dropped_by_kernel += dropped.count;
                 }
+            }
+            Inbound::Recreated(Recreated { interface, refused, .. }) => {
+                let (interface, not_sent) = (interface.clone(), *refused);
+                self.events.push_back(Event::Recreated { interface, not_sent, at: now.wall });
             }
             Inbound::Control(control) => self.control(now, control),
             Inbound::Opened(opened) => {

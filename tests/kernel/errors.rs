@@ -172,3 +172,19 @@ fn a_neighbour_that_does_not_exist_is_unreachable_from_here() {
     run.says("From 10.9.0.1 icmp_seq=1 Destination Host Unreachable");
     assert_eq!(run.code(), 1, "{run:#?}");
 }
+
+#[test]
+fn errors_of_this_host_are_not_lost_by_naming_the_interface() {
+    let Some(lab) = Plan::chain(1).with_ping_sockets().build() else { return };
+    for family in ["ipv4", "ipv6"] {
+        lab.host()
+            .sh(&format!("cd /proc/sys/net/{family}/neigh/right; echo 1 > mcast_solicit; echo 100 > retrans_time_ms"));
+    }
+    for (address, from) in [("10.9.0.77", "10.9.0.1"), ("fd09::77", "fd09::1")] {
+        for method in ["--icmp", "--udp=9", "--stamp"] {
+            let run = lab.host().rping(&["--json", "-Iright", "-c1", "-W3", method, address]);
+            let [error] = &run.objects("error")[..] else { panic!("one error: {run:#?}") };
+            assert_eq!((&error["kind"], &error["responder"]), (&"host_unreachable".into(), &from.into()), "{run:#?}");
+        }
+    }
+}

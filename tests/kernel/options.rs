@@ -1,6 +1,6 @@
 //! What rping's options put on the wire and into the text.
 
-use crate::lab::{Finished, Lab, Plan, Privilege, Tool};
+use crate::lab::{Finished, Lab, Plan, Privilege, Source, Tool};
 
 /// A lab whose router counts echo requests that match: name and nft's words.
 fn counting_lab(matching: &[(&str, &str)]) -> Option<Lab> {
@@ -234,6 +234,35 @@ fn an_interface_or_source_that_is_not_there_ends_with_status_two() {
                 assert_eq!((run.code(), run.stdout.as_str()), (2, ""), "{run:#?}");
                 assert!(run.stderr.contains(words), "{run:#?}");
             }
+        }
+    }
+}
+
+#[test]
+fn an_interface_that_comes_back_is_used_again_and_reported_once_with_what_it_cost() {
+    let Some(lab) = Plan::chain(1).with_ping_sockets().build() else { return };
+    let host = lab.host();
+    let create = "ip link add w0 type veth peer name w1; ip address add 10.5.0.1/24 dev w0
+         ip address add fd05::1/64 dev w0 nodad; ip link set w0 up; ip link set w1 up";
+    for privilege in [Privilege::Root, Privilege::Nothing] {
+        for (method, address) in [("--icmp", "10.5.0.2"), ("--icmp", "fd05::2"), ("--stamp", "10.5.0.2")] {
+            host.sh(create);
+            let arguments = ["-Iw0", method, "-i0.1", "-c15", "-W0.1", address];
+            let mut text = host.start(Tool::Rping, privilege, &arguments);
+            let mut json = host.start(Tool::Rping, privilege, &[&["--json"], &arguments[..]].concat());
+            json.until(Source::Data, "\"timeout\"");
+            host.sh("ip link delete w0");
+            json.until(Source::Data, "\"send_failed\"");
+            text.until(Source::Talk, "rping: ");
+            host.sh(create);
+            let (text, json) = (text.finish(), json.finish());
+            let outage = json.object("outage");
+            let failed = json.object("summary")["send_failed"].clone();
+            assert_eq!((&outage["interface"], &outage["send_failed"]), (&"w0".into(), &failed), "{json:#?}");
+            assert!(failed.as_u64().is_some_and(|failed| (1..14).contains(&failed)), "{json:#?}");
+            let told = text.stderr.matches("w0 was deleted and is there again: ").count();
+            assert_eq!(told, 1, "{text:#?}");
+            host.sh("ip link delete w0");
         }
     }
 }

@@ -4,6 +4,7 @@
 mod allocations;
 mod batches;
 mod connections;
+mod interfaces;
 mod listeners;
 mod namespace;
 mod orders;

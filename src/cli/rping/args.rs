@@ -197,7 +197,7 @@ pub struct SocketArgs {
     #[command(flatten)]
     pub family: FamilyArgs,
 
-    /// Interface, VRF or source address; may be given twice to set both
+    /// Interface, VRF or source address; may be given twice to set both. An interface that is deleted and created again is used again
     #[arg(short = 'I', long, value_name = "NAME|ADDRESS", action = ArgAction::Append, allow_hyphen_values = true)]
     pub interface: Vec<String>,
 

@@ -3,6 +3,7 @@
 use std::io;
 use std::mem::offset_of;
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::time::Duration;
 
@@ -121,6 +122,25 @@ pub fn mtu_discover(fragmentation: Fragmentation, kind: SocketKind) -> i32 {
         (Fragmentation::Interface, SocketKind::Raw) => libc::IP_PMTUDISC_INTERFACE,
         (Fragmentation::Probe | Fragmentation::Interface, _) => libc::IP_PMTUDISC_PROBE,
     }
+}
+
+/// Makes packets leave by the interface with this index (`IP_UNICAST_IF` and `IP_MULTICAST_IF`, see ip(7), and their likes of
+/// IPv6), without a privilege and as often as it changes.
+///
+/// # Errors
+/// The option's name and the kernel's error.
+pub fn leave_by(socket: BorrowedFd<'_>, family: Family, index: NonZeroU32) -> Result<(), OpenFailure> {
+    let (host_order, network_order) = (index.get().to_ne_bytes(), index.get().to_be_bytes());
+    let (level, unicast, multicast) = match family {
+        Family::V4 => (libc::IPPROTO_IP, libc::IP_UNICAST_IF, libc::IP_MULTICAST_IF),
+        Family::V6 => (libc::IPPROTO_IPV6, libc::IPV6_UNICAST_IF, libc::IPV6_MULTICAST_IF),
+    };
+    set_octets(socket, level, unicast, &network_order).map_err(|error| ("IP_UNICAST_IF", error))?;
+    // struct ip_mreqn: the group, our address, the index.
+    let mut request = [0; 12];
+    request[8..].copy_from_slice(&host_order);
+    let value = if family == Family::V4 { &request[..] } else { &host_order };
+    set_octets(socket, level, multicast, value).map_err(|error| ("IP_MULTICAST_IF", error))
 }
 
 /// Lets through only the ICMP types that answer a probe or report on one (`ICMP_FILTER`, `ICMPV6_FILTER`, see raw(7)).

@@ -41,6 +41,9 @@ impl Sink<Event> for PingJson {
             Event::Began { subject, at } if !self.options.quiet => line("start", data, |map| began(map, subject, *at)),
             Event::Probe(event) if !self.options.quiet => probe(event, data),
             Event::Ended(summary) => line("summary", data, |map| ended(map, summary)),
+            Event::Recreated { interface, not_sent, at } if !self.options.quiet => {
+                line("outage", data, |map| outage(map, interface, *not_sent, *at))
+            }
             Event::Interim(figures) => interims(figures, streams.talk),
             _ => Ok(()),
         }
@@ -74,6 +77,16 @@ fn began<M: SerializeMap>(map: &mut M, subject: &Subject, at: WallTime) -> Resul
     map.serialize_entry("sequence", &())?;
     map.serialize_entry("payload_bytes", &subject.payload_octets)?;
     map.serialize_entry("time", &at)
+}
+
+/// It belongs to no target.
+fn outage<M: SerializeMap>(map: &mut M, interface: &str, send_failed: u64, at: WallTime) -> Result<(), M::Error> {
+    for absent in ["target", "address", "method", "socket", "port", "source_port", "sequence"] {
+        map.serialize_entry(absent, &())?;
+    }
+    map.serialize_entry("time", &at)?;
+    map.serialize_entry("interface", interface)?;
+    map.serialize_entry("send_failed", &send_failed)
 }
 
 fn probe(event: &ProbeEvent, data: &mut dyn Write) -> io::Result<()> {
@@ -425,6 +438,19 @@ mod tests {
             "{\"type\":\"summary\",\"version\":1,\"target\":\"nowhere.example\",\"address\":null,\"method\":\"icmp\",\"socket\":null,"
         ));
         assert!(data.contains("\"state\":\"unresolved\""));
+    }
+
+    #[test]
+    fn an_interface_that_is_there_again_is_an_object_of_its_own() {
+        let back = Event::Recreated { interface: "wg0".into(), not_sent: 7, at: WallTime::from_nanos(0) };
+        assert_eq!(
+            json(std::slice::from_ref(&back)),
+            "{\"type\":\"outage\",\"target\":null,\"address\":null,\"method\":null,\"socket\":null,\"port\":null,\
+             \"source_port\":null,\"sequence\":null,\"time\":\"1970-01-01T00:00:00.000000000Z\",\"interface\":\"wg0\",\
+             \"send_failed\":7}\n"
+        );
+        let (data, _) = written(&mut PingJson::new(PingJsonOptions { quiet: true }), &[back]);
+        assert_eq!(data, "");
     }
 
     #[test]

@@ -348,6 +348,7 @@ impl Fleet {
             | Inbound::Opened(_)
             | Inbound::Closed(_)
             | Inbound::Dropped(_)
+            | Inbound::Recreated(_)
             | Inbound::Clock(_) => None,
         }
     }

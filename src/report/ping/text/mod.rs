@@ -201,12 +201,24 @@ impl Sink<Event> for PingText {
             }
             Event::Probe(event) if !options.quiet => self.probe(event, streams),
             Event::NoAnswerYet(event) if !options.quiet => self.no_answer_yet(event, streams.data),
+            Event::Recreated { interface, not_sent, .. } if !options.quiet => {
+                let (interface, plural) = (escape(interface), if *not_sent == 1 { " was" } else { "s were" });
+                let program = &options.program;
+                writeln!(
+                    streams.talk,
+                    "{program}: {interface} was deleted and is there again: {not_sent} probe{plural} not sent"
+                )
+            }
             Event::Interim(figures) => figures.iter().try_for_each(|figures| {
                 let name = options.several.then(|| escape(&figures.subject.name));
                 interim(figures, name.as_deref(), streams.talk)
             }),
             Event::Ended(summary) => self.summary(summary, streams),
-            Event::Sent { .. } | Event::Probe(_) | Event::NoAnswerYet(_) | Event::NameWanted(_) => Ok(()),
+            Event::Sent { .. }
+            | Event::Probe(_)
+            | Event::NoAnswerYet(_)
+            | Event::NameWanted(_)
+            | Event::Recreated { .. } => Ok(()),
         }
     }
 }
@@ -253,6 +265,16 @@ mod tests {
 
     fn from(address_text: Option<&str>, device: Option<&str>) -> Option<ShownSource> {
         Some(ShownSource { address: address_text.map(address), device: device.map(Into::into) })
+    }
+
+    #[test]
+    fn an_interface_that_is_there_again_is_told_with_what_that_cost() {
+        let back = |not_sent| Event::Recreated { interface: "wg\u{1b}0".into(), not_sent, at: WallTime::from_nanos(0) };
+        let said = |options, not_sent| text(options, &[back(not_sent)]);
+        let usual = PingTextOptions::default;
+        assert_eq!(said(usual(), 1).1, "rping: wg\\u{1b}0 was deleted and is there again: 1 probe was not sent\n");
+        assert_eq!(said(usual(), 0).1, "rping: wg\\u{1b}0 was deleted and is there again: 0 probes were not sent\n");
+        assert_eq!(said(PingTextOptions { quiet: true, ..usual() }, 2), (String::new(), String::new()));
     }
 
     #[test]
