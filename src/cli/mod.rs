@@ -47,10 +47,12 @@ const fn exit_status(status: Status) -> u8 {
     }
 }
 
-/// Parses a command line and executes it; reports the error that prevents it.
+/// Parses a command line and executes it; reports the error that prevents it. `meant` is what users of another program mean by
+/// words that are refused.
 fn run<A: Parser>(
     words: &[OsString],
     env: &mut Env<'_>,
+    meant: impl Fn() -> Option<String>,
     execute: impl FnOnce(&A, &str, &mut Env<'_>) -> Result<u8, CliError>,
 ) -> u8 {
     let program =
@@ -58,7 +60,10 @@ fn run<A: Parser>(
     let program = printable(&program);
     let args = match A::try_parse_from(words) {
         Ok(args) => args,
-        Err(error) => return report_clap_error(&program, &error, env),
+        Err(error) => {
+            let meant = meant().filter(|_| error.use_stderr());
+            return report_clap_error(&program, &error, meant, env);
+        }
     };
     execute(&args, &program, env).unwrap_or_else(|error| {
         let _ = writeln!(env.stderr, "{program}: {error}");
@@ -67,13 +72,14 @@ fn run<A: Parser>(
 }
 
 /// Prints clap's outcome: help and version on stdout, an error in one line on stderr. Returns the exit status.
-fn report_clap_error(program: &str, error: &clap::Error, env: &mut Env<'_>) -> u8 {
+fn report_clap_error(program: &str, error: &clap::Error, meant: Option<String>, env: &mut Env<'_>) -> u8 {
     if !error.use_stderr() {
         // A reader that closes before the end of the help has seen what it wanted.
         let _ = write!(env.stdout, "{}", error.render()).and_then(|()| env.stdout.flush());
         return ANSWERED;
     }
-    let _ = writeln!(env.stderr, "{program}: {}", one_line(error));
+    let sentence = meant.map_or_else(|| one_line(error), |meant| printable(&meant).into_owned());
+    let _ = writeln!(env.stderr, "{program}: {sentence}");
     NOT_RUN
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::channel::{ChannelError, LaneRefused, OsError, Precision, Protocol, ResolveError};
 use crate::driver::{self, Next, Turn};
 use crate::engine::Machine;
-use crate::engine::outcome::{Spec, Status};
+use crate::engine::outcome::{Reachable, Spec, Status};
 use crate::net::{self, Process};
 use crate::ping::{self, Connect, Method, Pace, Ping, Task, Verdict, Wait};
 use crate::trace::{self, Ports, RunStatus, Tracer};
@@ -146,7 +146,7 @@ impl PingRequest {
             verdict.take(one);
             event(one);
         })?;
-        Ok(verdict.status())
+        Ok(verdict.status(Reachable::All))
     }
 }
 

@@ -1,13 +1,13 @@
 //! The exit status of a run: [`Verdict`], a fold of its events.
 
 use super::event::Event;
-use crate::engine::outcome::Status;
+use crate::engine::outcome::{Reachable, Status, Statuses};
 
-/// The status of a run so far. A target that has begun and not ended counts as not answered.
+/// The statuses of a run so far. A target that has begun and not ended counts as not answered.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Verdict {
     running: usize,
-    worst: Status,
+    statuses: Statuses,
 }
 
 impl Verdict {
@@ -17,15 +17,18 @@ impl Verdict {
             Event::Began { .. } => self.running += 1,
             Event::Ended(summary) => {
                 self.running = self.running.saturating_sub(1);
-                self.worst = self.worst.and(summary.status);
+                self.statuses.add(summary.status);
             }
             _ => {}
         }
     }
 
-    /// The status of the run if it ended here.
-    pub fn status(&self) -> Status {
-        let cut_short = if self.running > 0 { Status::NotAnswered } else { Status::Answered };
-        self.worst.and(cut_short)
+    /// The status of the run if it ended here, for which so many targets must answer.
+    pub fn status(&self, required: Reachable) -> Status {
+        let mut statuses = self.statuses;
+        if self.running > 0 {
+            statuses.cut_short();
+        }
+        statuses.of(required)
     }
 }

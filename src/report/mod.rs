@@ -16,10 +16,11 @@ mod words;
 use std::io::{self, Write};
 
 pub use contrast::{ContrastCsv, ContrastJson, ContrastText};
-pub use ping::{PingCsv, PingJson, PingJsonOptions, PingText, PingTextOptions, ShownSource};
+pub use ping::{PingCsv, PingJson, PingJsonOptions, PingText, PingTextOptions, ShownSource, Timestamps};
 pub use pong::{PongJson, PongText};
 pub use sweep::{SweepCsv, SweepJson, SweepProgress, SweepShow, SweepText};
 pub use trace::{TraceCsv, TraceJson, TraceJsonOptions, TraceText, TraceTextOptions, TraceView};
+pub use words::StatusLine;
 
 pub use crate::types::{escape, printable};
 

@@ -4,13 +4,13 @@ use std::net::IpAddr;
 
 use super::event::Event;
 use crate::channel::OsError;
-use crate::engine::outcome::Status;
+use crate::engine::outcome::Statuses;
 
 /// The status of a run so far, and why targets could not be probed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verdict {
-    /// The worst status of any target.
-    pub status: Status,
+    /// The statuses of all targets.
+    pub statuses: Statuses,
     /// Targets to which nothing could be sent, by error in order of appearance.
     pub unprobed: Vec<Unprobed>,
 }
@@ -31,19 +31,19 @@ impl Verdict {
     pub fn take(&mut self, event: &Event) {
         match event {
             Event::Ended(target) => {
-                self.status = self.status.and(target.status);
+                self.statuses.add(target.status);
                 if let (Some(error), Some(_), Some(endpoint)) = (target.error, target.state, target.endpoint) {
                     self.add(Unprobed { error, targets: 1, first: endpoint.address });
                 }
             }
-            Event::Over { cut_short: true, .. } => self.status = self.status.and(Status::NotAnswered),
+            Event::Over { cut_short: true, .. } => self.statuses.cut_short(),
             Event::Over { .. } | Event::Progress { .. } | Event::Interrupted => {}
         }
     }
 
     /// Takes the verdict of another part of the run.
     pub fn join(&mut self, other: Verdict) {
-        self.status = self.status.and(other.status);
+        self.statuses.join(other.statuses);
         other.unprobed.into_iter().for_each(|unprobed| self.add(unprobed));
     }
 

@@ -7,6 +7,7 @@ mod lists;
 mod names;
 mod ping;
 mod rpong;
+mod scripts;
 mod services;
 mod sweep;
 mod trace;

@@ -26,6 +26,7 @@ pub struct World {
     clock_error: Option<ClockError>,
     stdin: &'static str,
     stalls: u32,
+    terminal: bool,
 }
 
 /// What a run left.
@@ -62,7 +63,7 @@ impl World {
         network.add(far, host, Link::after(Duration::from_millis(2)));
         let host = vec![ip("198.51.100.9"), ip("2001:db8:9::9")];
         network.address("host.example", AddressOutcome::Found(host, Duration::ZERO));
-        World { network, unroutable: HashMap::new(), uid: 0, clock_error: None, stdin: "", stalls: 0 }
+        World { network, unroutable: HashMap::new(), uid: 0, clock_error: None, stdin: "", stalls: 0, terminal: false }
     }
 
     /// A user without any privilege.
@@ -89,6 +90,12 @@ impl World {
     /// What stands on standard input.
     pub fn stdin(mut self, text: &'static str) -> Self {
         self.stdin = text;
+        self
+    }
+
+    /// Standard error is a terminal.
+    pub fn terminal(mut self) -> Self {
+        self.terminal = true;
         self
     }
 
@@ -123,7 +130,7 @@ impl World {
                 stdout: &mut stdout,
                 stderr: &mut stderr,
                 stalled: &stalled,
-                terminal: false,
+                terminal: self.terminal,
                 uid: self.uid,
                 seed: 1,
                 clock_error: self.clock_error,

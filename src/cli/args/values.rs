@@ -5,7 +5,9 @@ use std::num::IntErrorKind;
 use std::time::Duration;
 
 use crate::channel::{CloseHow, Fragmentation, SendStamps, SocketChoice, Zones};
+use crate::engine::outcome::Reachable;
 use crate::ping::Service;
+use crate::report::Timestamps;
 use crate::types::{Dscp, FlowLabel, Ident, Port, Tos, Ttl};
 use crate::wire::payload::Fill;
 use crate::wire::service::dns::{Question, QuestionError};
@@ -59,6 +61,24 @@ fn zone(name: &str) -> Option<Box<str>> {
             && label.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"-_".contains(&octet))
     };
     (name.len() <= MOST_OCTETS && name.split('.').all(is_label)).then(|| name.into())
+}
+
+/// `--timestamps`.
+pub fn timestamps(text: &str) -> Result<Timestamps, String> {
+    match text {
+        "iso" => Ok(Timestamps::Iso),
+        "unix" => Ok(Timestamps::Unix),
+        _ => Err("one of iso, unix".to_owned()),
+    }
+}
+
+/// `--reachable`.
+pub fn reachable(text: &str) -> Result<Reachable, String> {
+    match text {
+        "all" => Ok(Reachable::All),
+        "any" => Ok(Reachable::AtLeast(1)),
+        _ => count(text).map(Reachable::AtLeast).map_err(|why| format!("{why}, or one of all, any")),
+    }
 }
 
 /// `-c`: 1 and up.

@@ -11,7 +11,9 @@ use crate::cli::args::family::FamilyArgs;
 use crate::cli::args::format::FormatArgs;
 use crate::cli::args::values::{self, Rate, Span, Timestamping, UdpAim};
 use crate::cli::rping::sweep::args::SweepArgs;
+use crate::engine::outcome::Reachable;
 use crate::ping::Service;
+use crate::report::Timestamps;
 use crate::sweep::{Probes, Range};
 use crate::types::{Dscp, FlowLabel, Ident, Port, Tos, Ttl};
 use crate::wire::payload::Fill;
@@ -148,6 +150,10 @@ pub struct RunArgs {
     #[arg(short = 'l', long, value_name = "N", value_parser = values::preload, allow_hyphen_values = true)]
     pub preload: Option<u32>,
 
+    /// How many targets must answer for exit status 0: all, any, or N of them [default: all]
+    #[arg(long, value_name = "all|any|N", value_parser = values::reachable, allow_hyphen_values = true)]
+    pub reachable: Option<Reachable>,
+
     /// At most PPS probes per second over all targets; max or 0: as fast as possible
     #[arg(long, value_name = "PPS", value_parser = values::rate, allow_hyphen_values = true)]
     pub rate: Option<Rate>,
@@ -271,9 +277,14 @@ pub struct OutputArgs {
     #[arg(long = "resolver", value_name = "ADDRESS[:PORT]", value_parser = values::resolver, value_delimiter = ',', allow_hyphen_values = true)]
     pub resolvers: Vec<SocketAddr>,
 
-    /// Start each line with the time: seconds and microseconds since 1970
-    #[arg(short = 'D', long)]
-    pub stamps: bool,
+    /// Start each line with the time: iso (date and time of day in UTC), or unix (seconds and microseconds since 1970)
+    /// [default form: iso]
+    #[arg(long, value_name = "FORM", value_parser = values::timestamps, num_args = 0..=1, require_equals = true, default_missing_value = "iso")]
+    pub timestamps: Option<Timestamps>,
+
+    /// The same as --timestamps=unix
+    #[arg(short = 'D')]
+    pub unix_timestamps: bool,
 
     /// Report a probe that is still unanswered when the next one is sent
     #[arg(short = 'O', long)]
@@ -286,6 +297,13 @@ pub struct OutputArgs {
     /// Print the version
     #[arg(short = 'V', long, action = ArgAction::Version)]
     pub version: Option<bool>,
+}
+
+impl OutputArgs {
+    /// The time that lines start with, if any.
+    pub fn timestamps(&self) -> Option<Timestamps> {
+        self.timestamps.or(self.unix_timestamps.then_some(Timestamps::Unix))
+    }
 }
 
 /// Options of ping that do not exist here: they are refused with a sentence, never ignored.

@@ -11,6 +11,7 @@ use crate::cli::args::values::{Rate, Timestamping, UdpAim};
 use crate::cli::error::{CliError, NO_NAME_SERVERS};
 use crate::net;
 use crate::ping::Service;
+use crate::report::Timestamps;
 use crate::sweep::Config as SweepConfig;
 
 /// The shortest interval for users other than root.
@@ -158,6 +159,11 @@ const TABLE: &[Group<Request, PingArgs>] = &[
             ),
             (|a| !net::ASKS_NAME_SERVERS && !a.output.resolvers.is_empty(), "--resolver", NO_NAME_SERVERS),
             (|a| a.output.format.has_both(), "--json", FORMATS),
+            (
+                |a| a.output.unix_timestamps && a.output.timestamps == Some(Timestamps::Iso),
+                "-D",
+                " cannot be used together with --timestamps=iso",
+            ),
             (|a| a.socket.family.has_both(), "--ipv4", " cannot be used together with --ipv6"),
             (
                 |a| a.packet.tos.is_some() && a.packet.dscp.is_some(),
@@ -204,6 +210,7 @@ const TABLE: &[Group<Request, PingArgs>] = &[
             (|a| a.run.adaptive, "-A", ROUNDS_HAVE_SLOTS),
             (|a| a.run.preload.is_some(), "-l", ROUNDS_HAVE_SLOTS),
             (|a| a.run.rate.is_some(), "--rate", ROUNDS_HAVE_SLOTS),
+            (|a| a.run.reachable.is_some(), "--reachable", ONE_HOST),
             (|a| a.socket.socket.is_some(), "--socket", ": --contrast compares all kinds of sockets"),
             (|a| a.socket.broadcast, "-b", ONE_HOST),
             (|a| a.socket.no_loopback, "-L", ONE_HOST),
@@ -234,7 +241,7 @@ const TABLE: &[Group<Request, PingArgs>] = &[
             ),
             (|a| a.output.outstanding, "-O", SWEEPS_ARE_SUMMARIES),
             (|a| a.output.audible, "-a", SWEEPS_ARE_SUMMARIES),
-            (|a| a.output.stamps, "-D", SWEEPS_ARE_SUMMARIES),
+            (|a| a.output.timestamps().is_some(), "-D and --timestamps", SWEEPS_ARE_SUMMARIES),
             (|a| a.output.reverse_names, "-H", ": a sweep looks up no reverse names"),
             (|a| a.output.numeric, "-n", ": a sweep looks up no reverse names, and shows the address of every name"),
             (|a| a.socket.sticky_source, "-B", ": a sweep keeps no source addresses; name one with --source"),

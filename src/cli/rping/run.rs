@@ -89,7 +89,7 @@ impl Rping<'_> {
         }
         let run = Run { precision, first: names.interrupted, ..Run::plain(take_note) };
         let verdict = drive_one(Worker::new(opened, ping, sink, Verdict::default()), run, env)?;
-        Ok(exit_status(verdict.status()))
+        Ok(exit_status(verdict.status(self.args.run.reachable.unwrap_or_default())))
     }
 
     pub(super) fn hint_at_long_times(&self, env: &mut Env<'_>) {
@@ -388,7 +388,7 @@ impl Rping<'_> {
             numeric: output.numeric,
             several,
             quiet: output.quiet,
-            stamps: output.stamps,
+            stamps: output.timestamps(),
             audible: output.audible,
             flood: self.args.run.flood,
             adaptive: self.args.run.adaptive || matches!(config.spec.pace, Pace::Flood),

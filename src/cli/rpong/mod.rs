@@ -10,5 +10,5 @@ use crate::cli::env::Env;
 
 /// Runs `rpong` with these words, the program's own first, and returns its exit status.
 pub fn rpong(words: &[OsString], env: &mut Env<'_>) -> u8 {
-    crate::cli::run(words, env, |args, program, env| run::Rpong { args, program }.execute(env))
+    crate::cli::run(words, env, || None, |args, program, env| run::Rpong { args, program }.execute(env))
 }

@@ -2,14 +2,23 @@
 
 pub mod args;
 mod modes;
+mod mtr;
 mod rules;
 mod run;
 
 use std::ffi::OsString;
 
 use crate::cli::env::Env;
+use crate::cli::error::CliError;
 
 /// Runs `rtrace` with these words, the program's own first, and returns its exit status.
 pub fn rtrace(words: &[OsString], env: &mut Env<'_>) -> u8 {
-    crate::cli::run(words, env, |args, program, env| run::Rtrace { args, program }.execute(env))
+    let meant = || mtr::meant(words);
+    crate::cli::run(words, env, meant, |args: &args::TraceArgs, program, env| {
+        let (timing, packet) = (&args.timing, &args.packet);
+        match meant().filter(|_| timing.count.is_some() && packet.bypass_routing && !timing.report) {
+            Some(sentence) => Err(CliError::Refused(sentence)),
+            None => run::Rtrace { args, program }.execute(env),
+        }
+    })
 }

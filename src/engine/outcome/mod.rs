@@ -18,7 +18,7 @@ pub use failure::{ExchangeFailure, NotSent, Refusal, Silence};
 pub use reply::{Detail, ExchangeReply, OneWay, PayloadChange, Reflection, Reply};
 pub use standing::{Answered, Standing};
 pub use state::State;
-pub use status::Status;
+pub use status::{Reachable, Status, Statuses};
 pub use subject::{MethodKind, Pace, Payload, Spec, Subject, SubjectId, Wait};
 
 use crate::types::{Family, ProbeId, Rtt, StampSource, Tos, Ttl, WallTime};

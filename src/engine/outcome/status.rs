@@ -19,3 +19,76 @@ impl Status {
         self.max(other)
     }
 }
+
+/// How many targets must answer for a run to count as answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reachable {
+    /// All of them.
+    #[default]
+    All,
+    /// At least so many.
+    AtLeast(u64),
+}
+
+/// The statuses of the targets of a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Statuses {
+    worst: Status,
+    answered: u64,
+    not_run: u64,
+    all: u64,
+}
+
+impl Statuses {
+    /// That of one more target.
+    pub fn add(&mut self, status: Status) {
+        self.worst = self.worst.and(status);
+        self.answered += u64::from(status == Status::Answered);
+        self.not_run += u64::from(status == Status::NotRun);
+        self.all += 1;
+    }
+
+    /// Those of another part of the run.
+    pub fn join(&mut self, other: Statuses) {
+        self.worst = self.worst.and(other.worst);
+        self.answered += other.answered;
+        self.not_run += other.not_run;
+        self.all += other.all;
+    }
+
+    /// Targets were left that were not probed to the end.
+    pub fn cut_short(&mut self) {
+        self.worst = self.worst.and(Status::NotAnswered);
+    }
+
+    /// The status of the run, for which so many targets must answer.
+    pub fn of(&self, required: Reachable) -> Status {
+        match required {
+            Reachable::All => self.worst,
+            Reachable::AtLeast(count) if self.answered >= count => Status::Answered,
+            Reachable::AtLeast(_) if self.all > 0 && self.not_run == self.all => Status::NotRun,
+            Reachable::AtLeast(_) => Status::NotAnswered,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(statuses: &[Status], required: Reachable) -> Status {
+        let mut all = Statuses::default();
+        statuses.iter().for_each(|&status| all.add(status));
+        all.of(required)
+    }
+
+    #[test]
+    fn the_worst_target_counts_unless_fewer_are_enough() {
+        use Status::{Answered, NotAnswered, NotRun};
+        let mixed = [Answered, NotRun, Answered, NotAnswered];
+        assert_eq!(of(&mixed, Reachable::All), NotRun);
+        assert_eq!([1, 2, 3].map(|count| of(&mixed, Reachable::AtLeast(count))), [Answered, Answered, NotAnswered]);
+        assert_eq!(of(&[NotRun, NotRun], Reachable::AtLeast(1)), NotRun);
+        assert_eq!(of(&[NotRun, NotAnswered], Reachable::AtLeast(1)), NotAnswered);
+    }
+}

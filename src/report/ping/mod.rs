@@ -8,5 +8,5 @@ mod text;
 pub use csv::PingCsv;
 pub(super) use csv::TARGET;
 pub use json::{PingJson, PingJsonOptions};
-pub use text::{PingText, PingTextOptions, ShownSource};
+pub use text::{PingText, PingTextOptions, ShownSource, Timestamps};
 pub(super) use text::{interim, interims};

@@ -5,4 +5,4 @@ pub(super) mod message;
 pub(super) mod number;
 mod status_line;
 
-pub(super) use status_line::StatusLine;
+pub use status_line::StatusLine;

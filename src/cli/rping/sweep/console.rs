@@ -8,22 +8,24 @@ use crate::cli::drive::Note;
 use crate::cli::env::Env;
 use crate::cli::exit_status;
 use crate::cli::rping::sweep::supply::Complaints;
-use crate::engine::outcome::Status;
-use crate::report::{Sink, Streams, SweepProgress, printable};
-use crate::sweep::{Event, Totals, Unprobed, Verdict};
+use crate::engine::outcome::Reachable;
+use crate::report::{Sink, StatusLine, Streams, SweepProgress, printable};
+use crate::sweep::{Event, Forecast, Totals, Unprobed, Verdict};
 
 /// What stands beside the results.
 pub struct SweepConsole {
     /// The program's name.
     pub program: String,
     /// The status line.
-    pub progress: SweepProgress,
+    pub progress: StatusLine,
     /// Whether there is a terminal to show it on.
     pub terminal: bool,
     /// What goes wrong on the way.
     pub complaints: Complaints,
     /// The newest figures of each worker.
     pub figures: Vec<(Totals, Duration)>,
+    /// How long the rest takes, where the number of targets is known.
+    pub forecast: Option<Forecast>,
     /// Whether a signal ended the sweep.
     pub interrupted: bool,
 }
@@ -56,12 +58,22 @@ impl SweepConsole {
         match requested {
             Some(true) => {
                 self.progress.erase(talk)?;
-                writeln!(talk, "{}", self.progress.line(&totals, elapsed))
+                writeln!(talk, "{}", self.line(&totals, elapsed))
             }
             // One worker's news is enough.
-            Some(false) if number == 0 && self.terminal => self.progress.show(&totals, elapsed, talk),
-            _ => Ok(()),
+            Some(false) if number == 0 && self.terminal => {
+                let line = self.line(&totals, elapsed);
+                self.progress.show(&line, talk)
+            }
+            Some(false) => Ok(()),
+            None => self.progress.end(talk),
         }
+    }
+
+    fn line(&mut self, totals: &Totals, elapsed: Duration) -> String {
+        let targets = self.forecast.map(|forecast| forecast.targets);
+        let left = self.forecast.as_mut().and_then(|forecast| forecast.left(totals, elapsed));
+        SweepProgress::line(totals, elapsed, targets, left)
     }
 
     /// The figures of all workers together.
@@ -76,12 +88,20 @@ impl SweepConsole {
         if !complaints.is_empty() {
             self.progress.erase(talk)?;
         }
-        complaints.iter().try_for_each(|complaint| writeln!(talk, "{}: {}", self.program, printable(complaint)))
+        complaints.iter().try_for_each(|complaint| writeln!(talk, "{}: {}", self.program, printable(complaint)))?;
+        self.progress.draw_again(talk)
     }
 
     /// The last words, and the exit status; `None` if there was no target at all.
-    pub fn close(mut self, verdict: &Verdict, closed: bool, verbose: bool, env: &mut Env<'_>) -> Option<u8> {
-        let _ = self.progress.erase(env.stderr);
+    pub fn close(
+        mut self,
+        mut verdict: Verdict,
+        required: Reachable,
+        closed: bool,
+        verbose: bool,
+        env: &mut Env<'_>,
+    ) -> Option<u8> {
+        let _ = self.progress.end(env.stderr);
         let (totals, elapsed) = self.all();
         if totals.begun == 0 && !self.interrupted && !closed {
             return None;
@@ -98,11 +118,13 @@ impl SweepConsole {
                 "{program}: the kernel dropped {dropped} answers unread, for want of room (use a lower --rate) or, over IPv6, for a wrong checksum; some targets may only seem silent"
             );
         }
-        if verbose {
-            let _ = writeln!(env.stderr, "{program}: {}", SweepProgress::closing(&totals, elapsed));
+        if verbose || self.terminal {
+            let _ = writeln!(env.stderr, "{program}: {}", SweepProgress::closing(&totals, elapsed, verbose));
         }
-        let unread = if closed { Status::NotAnswered } else { Status::Answered };
-        Some(exit_status(verdict.status.and(unread)))
+        if closed {
+            verdict.statuses.cut_short();
+        }
+        Some(exit_status(verdict.statuses.of(required)))
     }
 }
 

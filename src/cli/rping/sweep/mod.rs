@@ -27,8 +27,10 @@ use crate::cli::rping::sweep::targets::{Index, Item, Space, UNPACED, too_many};
 use crate::cli::target::Lanes;
 use crate::cli::{ANSWERED, NOT_RUN};
 use crate::net;
-use crate::report::{SweepCsv, SweepJson, SweepProgress, SweepShow, SweepText};
-use crate::sweep::{Completion, Config, Event, Exclusions, LaneRoute, Permutation, Probes, Supply, Sweep, Verdict};
+use crate::report::{StatusLine, SweepCsv, SweepJson, SweepShow, SweepText};
+use crate::sweep::{
+    Completion, Config, Event, Exclusions, Forecast, LaneRoute, Permutation, Probes, Supply, Sweep, Verdict,
+};
 use crate::types::Family;
 
 /// Probes a second unless `--rate` says otherwise.
@@ -114,17 +116,19 @@ impl Rping<'_> {
         }
         let mut console = SweepConsole {
             program: self.program.to_owned(),
-            progress: SweepProgress::new(targets),
+            progress: StatusLine::new(),
             terminal,
             complaints: common.complaints,
             figures: vec![Default::default(); count],
+            forecast: targets.map(|targets| self.forecast(&sweep_plan, targets)),
             interrupted: false,
         };
         let shown = Console { takes: SweepConsole::takes, spreads: SweepConsole::spreads, sink: &mut console };
         let driven = drive(workers, Run { console: Some(shown), ..Run::plain(take_note) }, env)?;
         let mut verdict = Verdict::default();
         driven.folds.into_iter().for_each(|other| verdict.join(other));
-        let status = console.close(&verdict, driven.closed, self.args.output.verbose, env);
+        let required = self.args.run.reachable.unwrap_or_default();
+        let status = console.close(verdict, required, driven.closed, self.args.output.verbose, env);
         let whole = self.args.sweep.shard.is_none() && self.args.sweep.exclude.is_none();
         match status {
             None if whole => Err(CliError::NoTarget),
@@ -264,6 +268,19 @@ impl Rping<'_> {
         Source::Space(Arc::new(space), order)
     }
 
+    fn forecast(&self, sweep_plan: &SweepPlan, targets: u64) -> Forecast {
+        let run = &self.args.run;
+        Forecast {
+            targets,
+            rate: run.rate.map_or(Some(RATE), Rate::per_second),
+            probes: sweep_plan.probes,
+            wait: run.timeout.map_or(WAIT, |wait| wait.duration),
+            completion: self.completion(),
+            deadline: self.deadline(),
+            all_begun: None,
+        }
+    }
+
     fn sweep_config(
         &self,
         sweep_plan: &SweepPlan,
@@ -282,7 +299,7 @@ impl Rping<'_> {
             probes: sweep_plan.probes,
             wait: run.timeout.map_or(WAIT, |wait| wait.duration),
             rate: rate.map(|rate| rate / workers as f64),
-            deadline: run.deadline.map(|deadline| deadline.duration).filter(|deadline| !deadline.is_zero()),
+            deadline: self.deadline(),
             completion: self.completion(),
             needed: match (run.count, run.deadline) {
                 (Some(count), Some(_)) => u32::try_from(count).unwrap_or(u32::MAX),

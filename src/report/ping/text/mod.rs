@@ -10,6 +10,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::io::{self, Write};
 use std::net::IpAddr;
+use std::time::{Duration, UNIX_EPOCH};
 
 use flood::Dots;
 use lines::Probed;
@@ -33,8 +34,8 @@ pub struct PingTextOptions {
     pub several: bool,
     /// Headers and summaries only (`-q`).
     pub quiet: bool,
-    /// `[sec.usec] ` before each line (`-D`).
-    pub stamps: bool,
+    /// The time before each line, in brackets.
+    pub stamps: Option<Timestamps>,
     /// A BEL for each reply (`-a`).
     pub audible: bool,
     /// Dots and backspaces instead of lines (`-f`).
@@ -58,7 +59,7 @@ impl Default for PingTextOptions {
             numeric: false,
             several: false,
             quiet: false,
-            stamps: false,
+            stamps: None,
             audible: false,
             flood: false,
             adaptive: false,
@@ -68,6 +69,15 @@ impl Default for PingTextOptions {
             columns: 80,
         }
     }
+}
+
+/// How lines show the time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timestamps {
+    /// Seconds and microseconds since 1970, as ping -D.
+    Unix,
+    /// RFC 3339 in UTC, with microseconds.
+    Iso,
 }
 
 /// The source that was asked for with `-I`.
@@ -154,11 +164,15 @@ impl PingText {
     }
 
     fn stamp(&self, at: WallTime, data: &mut dyn Write) -> io::Result<()> {
-        if !self.options.stamps {
-            return Ok(());
-        }
         let micros = at.as_nanos() / 1000;
-        write!(data, "[{}.{:06}] ", micros / 1_000_000, micros % 1_000_000)
+        match self.options.stamps {
+            None => Ok(()),
+            Some(Timestamps::Unix) => write!(data, "[{}.{:06}] ", micros / 1_000_000, micros % 1_000_000),
+            Some(Timestamps::Iso) => {
+                let at = humantime::format_rfc3339_micros(UNIX_EPOCH + Duration::from_micros(micros));
+                write!(data, "[{at}] ")
+            }
+        }
     }
 
     fn bell(&self, data: &mut dyn Write) -> io::Result<()> {
@@ -438,7 +452,7 @@ mod tests {
 
     #[test]
     fn stamps_are_seconds_and_microseconds_of_the_arrival() {
-        let options = PingTextOptions { stamps: true, ..PingTextOptions::default() };
+        let options = PingTextOptions { stamps: Some(Timestamps::Unix), ..PingTextOptions::default() };
         assert_eq!(
             lines(options, vec![Event::Probe(reply()), Event::Probe(error()), unanswered(7)]),
             "[1795333633.000124] 64 bytes from 198.51.100.9: icmp_seq=1 ttl=57 time=0.123 ms\n\
@@ -523,7 +537,7 @@ mod tests {
 
     #[test]
     fn quiet_leaves_header_and_summary() {
-        let options = PingTextOptions { quiet: true, stamps: true, ..PingTextOptions::default() };
+        let options = PingTextOptions { quiet: true, stamps: Some(Timestamps::Unix), ..PingTextOptions::default() };
         let events = [
             began(subject("::1", "::1")),
             Event::Probe(reply()),
