@@ -62,6 +62,12 @@ pub fn until_arrival(sent: &Stamp, arrived: &Stamp) -> (Rtt, StampSource) {
     }
 }
 
+/// How long an answer to a probe is waited for after an ICMP error about it, where nothing else is waited for.
+pub fn wait_after_error(slowest: Option<Rtt>) -> Duration {
+    let twice = slowest.map_or(Duration::ZERO, |slowest| slowest.as_duration().saturating_mul(2));
+    twice.clamp(Duration::from_millis(250), Duration::from_secs(1))
+}
+
 /// Whether a connection that opened `after` its first SYN was opened by the answer to that, although the kernel has repeated
 /// it. The timestamp that came back is not enough: a server whose first answer was lost sends the first one again.
 pub fn answers_first_syn(opened: &Opened, after: Duration) -> bool {

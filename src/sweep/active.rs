@@ -41,6 +41,8 @@ pub struct ActiveTarget {
 pub struct Rare {
     pub unreachable: u32,
     pub send_failed: u32,
+    pub icmp_errors: u64,
+    pub answered_after_error: u32,
     pub pushed_back: u32,
     pub error: Option<OsError>,
     pub duplicates: u64,

@@ -10,7 +10,7 @@ use crate::channel::{Arena, Datagram, IcmpNotice, LaneId, Owner, Profile};
 use crate::engine::decode::{self, Decoded, EchoReply, IcmpError, QuotedTransport};
 use crate::engine::delay;
 use crate::engine::outcome::{Answered, Standing};
-use crate::types::{Instant, Now, Sequence, Stamp};
+use crate::types::{Instant, Now, Rtt, Sequence, Stamp};
 use crate::wire::payload;
 
 /// A probe of this sweep that an answer belongs to.
@@ -94,27 +94,35 @@ impl Sweep {
         let octets = payload.iter().rposition(|&octet| octet != 0).map_or(0, |last| last + 1);
         let known = payload.get(..octets).unwrap_or_default();
         if let Some(matched) = self.matching(profile, sequence, (payload, known), quoted.destination) {
-            self.answer(now, matched, &error.stamp, ProbeState::Unreachable, Traits::default());
+            self.totals.counts.icmp_errors += 1;
+            self.count_rare(matched, |rare| rare.icmp_errors += 1);
+            self.answer(now, matched, &error.stamp, ProbeState::Errored, Traits::default());
         }
     }
 
     /// Counts an answer by its standing; the first in time decides its probe and leaves it in `state`.
     fn answer(&mut self, now: Now, matched: Match, stamp: &Stamp, state: ProbeState, traits: Traits) {
-        let (standing, attempt) = match self.in_flight.get(matched.number) {
-            None => (Standing::Late, 0),
+        let is_error = state == ProbeState::Errored;
+        let (standing, attempt, errored) = match self.in_flight.get(matched.number) {
+            None => (Standing::Late, 0, false),
             Some(probe) => {
                 let sent = probe.sent();
                 let answered = match probe.state {
-                    ProbeState::Open => Answered::Open(Some(sent.user.mono + self.in_flight.wait(probe.attempt))),
-                    ProbeState::Replied | ProbeState::Unreachable => Answered::InTime,
+                    ProbeState::Open | ProbeState::Errored => {
+                        Answered::Open(Some(sent.user.mono + self.in_flight.wait(probe.attempt)))
+                    }
+                    ProbeState::Replied => Answered::InTime,
                     ProbeState::Over => Answered::Not,
                     // A probe that was not sent cannot be answered.
                     ProbeState::Ordered => return self.count_foreign(),
                 };
-                (Standing::of(answered, delay::arrival(&sent, stamp)), probe.attempt)
+                let errored = probe.state == ProbeState::Errored;
+                (Standing::of(answered, delay::arrival(&sent, stamp)), probe.attempt, errored)
             }
         };
-        if standing.is_duplicate() {
+        if is_error && (standing.is_duplicate() || errored) {
+            // An error is no second answer.
+        } else if standing.is_duplicate() {
             self.totals.counts.duplicates += 1;
             self.count_rare(matched, |rare| rare.duplicates += 1);
         } else if standing.is_late() {
@@ -123,6 +131,10 @@ impl Sweep {
         } else {
             if let Some(probe) = self.in_flight.get_mut(matched.number) {
                 probe.set_answer(stamp, state);
+            }
+            if errored {
+                self.totals.counts.answered_after_error += 1;
+                self.count_rare(matched, |rare| rare.answered_after_error += 1);
             }
             self.decide(matched, attempt, state, traits, now.mono);
         }
@@ -136,27 +148,27 @@ impl Sweep {
         let counts = &mut self.totals.counts;
         let reordered = attempt + 1 < target.newest;
         target.newest = target.newest.max(attempt + 1);
-        if state == ProbeState::Replied {
-            target.received += 1;
-            counts.received += 1;
-        } else {
-            counts.unreachable += 1;
+        if state == ProbeState::Errored {
+            let slowest = Some(target.rtt).filter(|rtt| rtt.count() > 0).map(|rtt| Rtt::from_nanos(rtt.max()));
+            self.errored.insert((now + delay::wait_after_error(slowest), matched.number));
+            return;
         }
+        target.received += 1;
+        counts.received += 1;
         let Traits { wrong_source, payload_changed, truncated } = traits;
         counts.reordered += u64::from(reordered);
         counts.wrong_source += u64::from(wrong_source);
         counts.payload_changed += u64::from(payload_changed);
         counts.truncated += u64::from(truncated);
-        if reordered || wrong_source || payload_changed || truncated || state == ProbeState::Unreachable {
+        if reordered || wrong_source || payload_changed || truncated {
             self.count_rare(matched, |rare| {
-                rare.unreachable += u32::from(state == ProbeState::Unreachable);
                 rare.reordered += u32::from(reordered);
                 rare.wrong_source += u32::from(wrong_source);
                 rare.payload_changed += u32::from(payload_changed);
                 rare.truncated += u32::from(truncated);
             });
         }
-        if self.config.completion == Completion::FirstAnswer && state == ProbeState::Replied {
+        if self.config.completion == Completion::FirstAnswer {
             if let Some(probe) = self.in_flight.get(matched.number).copied() {
                 self.measure(matched.slot, matched.number, &probe);
             }

@@ -15,12 +15,13 @@ impl Sweep {
         let delays = delays.collect();
         let Some((target, name, rare)) = self.active.remove(slot) else { return };
         let failed = target.sent == 0 && rare.send_failed > 0;
+        let counts = self.counts(&target, &rare);
         let (kernel, user) = (u64::from(target.kernel), u64::from(target.received.saturating_sub(target.kernel)));
         self.emit_summary(TargetSummary {
             name,
             endpoint: Some(target.endpoint),
             began: Some(self.wall_time(target.began)).filter(|_| target.sent > 0),
-            counts: counts(&target, &rare),
+            counts,
             status: self.status(target.received),
             state: failed.then_some(State::Unknown),
             error: rare.error.filter(|_| rare.send_failed > 0),
@@ -63,6 +64,18 @@ impl Sweep {
         self.events.push_back(Event::Ended(Box::new(summary)));
     }
 
+    /// The counts of a target; if its open probes are all that there is to count, they are lost.
+    fn counts(&mut self, target: &ActiveTarget, rare: &Rare) -> Counts {
+        let counts = counts(target, rare);
+        if counts.decided() > 0 {
+            return counts;
+        }
+        self.totals.counts.pending -= counts.pending;
+        self.totals.counts.lost += counts.pending;
+        self.totals.counts.longest_loss_run = self.totals.counts.longest_loss_run.max(counts.pending);
+        Counts { lost: counts.pending, pending: 0, longest_loss_run: counts.pending, ..counts }
+    }
+
     fn status(&self, received: u32) -> Status {
         let needed = match self.config.completion {
             Completion::AllProbes => self.config.needed,
@@ -81,6 +94,8 @@ fn counts(target: &ActiveTarget, rare: &Rare) -> Counts {
         lost: target.lost.into(),
         pending: target.pending.into(),
         send_failed: rare.send_failed.into(),
+        icmp_errors: rare.icmp_errors,
+        answered_after_error: rare.answered_after_error.into(),
         duplicates: rare.duplicates,
         late: rare.late,
         reordered: rare.reordered.into(),

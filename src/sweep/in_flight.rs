@@ -14,8 +14,8 @@ pub enum ProbeState {
     Open,
     /// A reply came in time.
     Replied,
-    /// An ICMP error came in time.
-    Unreachable,
+    /// An ICMP error came in time, and no reply so far.
+    Errored,
     /// Not answered in time, or not sent.
     Over,
 }

@@ -1,6 +1,6 @@
 //! The Machine of a sweep: [`Sweep`].
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 use std::vec;
 
@@ -54,6 +54,8 @@ pub struct Sweep {
     pub(super) lanes: Vec<LaneTemplate>,
     pub(super) active: ActiveTargets,
     pub(super) in_flight: InFlight,
+    /// Probes with an ICMP error and no reply so far, and until when a target that has no other waits for one.
+    pub(super) errored: BTreeSet<(Instant, u64)>,
     pub(super) totals: Totals,
     /// Next probes that may leave at once, and those with a time, in order.
     at_once: VecDeque<NextProbe>,
@@ -99,6 +101,7 @@ impl Sweep {
         Sweep {
             lanes: config.routes.iter().map(lane).collect(),
             in_flight: InFlight::new(config.probes.waits(config.wait)),
+            errored: BTreeSet::new(),
             cookie,
             active: ActiveTargets::new(per_target),
             totals: Totals::default(),
@@ -298,10 +301,38 @@ impl Sweep {
                 self.totals.counts.lost += 1;
             }
             ProbeState::Replied => self.measure(slot, number, &probe),
-            ProbeState::Unreachable | ProbeState::Ordered | ProbeState::Over => {}
+            ProbeState::Errored => {
+                self.totals.counts.unreachable += 1;
+                if let Some(rare) = self.active.rare(slot) {
+                    rare.unreachable += 1;
+                }
+            }
+            ProbeState::Ordered | ProbeState::Over => {}
         }
         if !ended {
             self.go_on(slot, number, lost, now);
+        }
+    }
+
+    /// Closes the probes that nothing but an ICMP error came for, if their targets have no others to wait for.
+    fn close_errored(&mut self, now: Instant) {
+        for _ in 0..MOST_CLOSED_PER_TURN {
+            let Some(&(at, number)) = self.errored.first().filter(|(at, _)| *at <= now) else { break };
+            self.errored.remove(&(at, number));
+            let Some(&Probe { slot, state: ProbeState::Errored, closed: false, .. }) = self.in_flight.get(number)
+            else {
+                continue;
+            };
+            let Some(target) = self.active.of_probe(slot, number) else { continue };
+            let all = match self.config.probes {
+                Probes::Counted { count, .. } => target.ordered == count,
+                Probes::UntilAnswered { .. } => true,
+            };
+            if all && target.open == 1 {
+                self.close(number, now, false);
+            } else {
+                self.errored.insert((now + delay::wait_after_error(None), number));
+            }
         }
     }
 
@@ -462,7 +493,8 @@ impl Machine for Sweep {
         let Some(began) = self.began else { return Some(Instant::ZERO) };
         let progress = self.config.progress.then_some(self.progress_at);
         let deadline = self.config.deadline.map(|deadline| began.mono + deadline);
-        [self.next_order(), self.in_flight.deadline(), progress, deadline].into_iter().flatten().min()
+        let errored = self.errored.first().map(|&(at, _)| at);
+        [self.next_order(), self.in_flight.deadline(), errored, progress, deadline].into_iter().flatten().min()
     }
 
     fn handle_timeout(&mut self, now: Now) {
@@ -471,6 +503,7 @@ impl Machine for Sweep {
             let Some(number) = self.in_flight.take_expired(now.mono) else { break };
             self.close(number, now.mono, false);
         }
+        self.close_errored(now.mono);
         self.in_flight.trim();
         if self.config.deadline.is_some_and(|deadline| self.elapsed(now.mono) >= deadline) {
             self.end(now);
@@ -547,17 +580,17 @@ mod tests {
     fn targets_in_flight_at_the_end_are_reported_one_by_one() {
         let mut sweep = all_in_flight(now(1));
         sweep.handle(now(1), &Inbound::Control(Control::Terminate), &Arena::default());
-        let (mut pending, mut ended) = (0, false);
+        let (mut open, mut ended) = (0, false);
         assert!(sweep.is_finished() && sweep.events.len() < 2);
         while let Some(event) = sweep.poll_event() {
             match event {
-                Event::Ended(summary) => pending += summary.counts.pending,
+                Event::Ended(summary) => open += summary.counts.lost,
                 Event::Over { totals, .. } => ended = totals.ended == u64::from(TARGETS),
                 _ => {}
             }
             assert!(sweep.events.len() < 2);
         }
-        assert_eq!((pending, ended), (u64::from(TARGETS), true));
+        assert_eq!((open, ended), (u64::from(TARGETS), true));
     }
 
     #[test]

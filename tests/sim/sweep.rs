@@ -166,7 +166,7 @@ fn who_is_silent_who_answers_twice_and_who_has_no_way_are_counted_exactly() {
         assert_eq!(ran.of(host(1, n)).counts, silent);
         assert_eq!(ran.of(host(2, n)).counts, Counts { duplicates: 1, ..RECEIVED });
     }
-    let unreachable = Counts { sent: 1, unreachable: 1, ..Counts::default() };
+    let unreachable = Counts { sent: 1, unreachable: 1, icmp_errors: 1, ..Counts::default() };
     assert_eq!(ran.of(host(3, 1)).counts, unreachable);
     let sum = ran.outcomes.iter().fold(Counts::default(), |mut sum, outcome| {
         sum.add(&outcome.counts);
@@ -286,8 +286,8 @@ fn an_interruption_reports_what_is_known() {
     network.at(ms(505), Control::Interrupt);
     let ran = sweep(&network, Config { rate: Some(10.0), ..to(hosts(1, 2).chain(hosts(0, 200))) });
     assert_eq!((ran.lasted, ran.outcomes.len(), ran.cut_short), (ms(505), 6, true));
-    let pending = Counts { sent: 1, pending: 1, ..Counts::default() };
-    assert_eq!(ran.of(host(1, 1)).counts, pending);
+    let lost = Counts { sent: 1, lost: 1, longest_loss_run: 1, ..Counts::default() };
+    assert_eq!(ran.of(host(1, 1)).counts, lost, "there is nothing else to count");
     assert_eq!(ran.of(host(0, 1)).counts, RECEIVED);
     assert!(ran.outcomes.iter().all(|outcome| !outcome.complete));
     assert_eq!((ran.totals.counts.sent, ran.totals.unreachable), (6, 0));
@@ -299,7 +299,7 @@ fn a_deadline_ends_the_run_and_figures_come_on_request() {
     network.at(ms(300), Control::Interim);
     let asked = Config { deadline: Some(ms(600)), progress: true, ..to([host(0, 1)]) };
     let ran = sweep(&network, asked);
-    assert_eq!((ran.lasted, ran.only().pending, ran.cut_short), (ms(600), 1, false));
+    assert_eq!((ran.lasted, ran.only().lost, ran.cut_short), (ms(600), 1, false));
     assert_eq!(ran.progress, [(false, ms(250)), (true, ms(300)), (false, ms(500))]);
 }
 
@@ -348,9 +348,44 @@ fn an_error_is_known_by_however_little_it_quotes() {
     for quote in [Quote::full(), Quote::transport(8), Quote::transport(20), Quote::transport(8).padded()] {
         let node = |family_net| net(family_net).change(.., Change::Refuse(Rejection::new(3, 1))).quote(quote.clone());
         let ran = sweep(&network([node(0)]), to(hosts(0, 100)));
-        let unreachable = Counts { sent: 1, unreachable: 1, ..Counts::default() };
+        let unreachable = Counts { sent: 1, unreachable: 1, icmp_errors: 1, ..Counts::default() };
         assert!(ran.outcomes.iter().all(|outcome| outcome.counts == unreachable), "{quote:?} {:?}", ran.totals);
     }
+}
+
+/// A net whose hosts send an error and then, so much later, the answer.
+fn answering_after_errors(delay: Duration) -> Network {
+    let node = (1..=8u64).fold(net(0), |node, probe| {
+        node.change([2 * probe - 1], Change::Refuse(Rejection::new(11, 0))).change([2 * probe], Change::Later(delay))
+    });
+    let mut network = Network::new(1);
+    network.add(US, node, Link::after(ms(5)).outward(Direction::after(ms(5)).duplicate(1..)));
+    network
+}
+
+#[test]
+fn a_host_that_answers_after_an_error_is_alive() {
+    let counts = Counts { icmp_errors: 1, answered_after_error: 1, ..RECEIVED };
+    for completion in [Completion::AllProbes, Completion::FirstAnswer] {
+        let ran = sweep(&answering_after_errors(ms(100)), Config { completion, ..to(hosts(0, 3)) });
+        assert!(
+            ran.outcomes.iter().all(|outcome| outcome.counts == counts && outcome.is_alive()),
+            "{:?}",
+            ran.outcomes
+        );
+        assert_eq!((ran.totals.alive, ran.totals.unreachable, ran.totals.counts.duplicates), (3, 0, 0));
+    }
+}
+
+#[test]
+fn a_host_with_nothing_but_an_error_is_waited_for_a_quarter_of_a_second() {
+    let refused = || network([net(0).change(.., Change::Refuse(Rejection::new(3, 1)))]);
+    let ran = sweep(&refused(), Config { wait: ms(5000), ..to(hosts(0, 3)) });
+    assert_eq!((ran.lasted, ran.totals.unreachable, ran.totals.counts.unreachable), (ms(260), 3, 3));
+    // Other probes of the target are waited for.
+    let counts = Counts { sent: 2, received: 2, icmp_errors: 2, answered_after_error: 2, ..Counts::default() };
+    let asked = Config { probes: counted(2, ms(1000)), wait: ms(5000), ..to([host(0, 1)]) };
+    assert_eq!(sweep(&answering_after_errors(ms(900)), asked).only(), counts);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{Context, Series};
+use crate::engine::delay;
 use crate::engine::outcome::{Outcome, Silence, Wait};
 use crate::metrics::LossRuns;
 use crate::ping::config::Config;
@@ -27,9 +28,6 @@ const CONNECT_WAIT: Duration = Duration::from_secs(1);
 /// The least age of a probe whose silence counts at the end of a run: less than an interval, so that a run of n seconds
 /// with a probe each second counts n.
 const LEAST_SILENCE: Duration = Duration::from_millis(900);
-
-/// How long an answer to a probe is waited for after an ICMP error about it, at least and at most.
-const ERROR_WAIT: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(1));
 
 impl Series {
     /// Whether nothing more is to be sent or waited for.
@@ -58,9 +56,8 @@ impl Series {
 
     /// An ICMP error came at `arrival` about a probe that stays open.
     pub(super) fn await_after_error(&mut self, arrival: Instant) {
-        let (least, most) = ERROR_WAIT;
         self.errored += 1;
-        self.errors_until = Some(arrival + self.slowest_twice().clamp(least, most));
+        self.errors_until = Some(arrival + delay::wait_after_error(self.delays.slowest()));
     }
 
     /// When the oldest open probe is lost, unless something comes before.

@@ -95,8 +95,7 @@ fn summary(target: &TargetSummary, out: &mut dyn Write) -> io::Result<()> {
         (None, _) => {}
     }
     let counts = &target.counts;
-    let decided = counts.sent - counts.pending;
-    write!(out, "xmt/rcv/%loss = {decided}/{}/", counts.received)?;
+    write!(out, "xmt/rcv/%loss = {}/{}/", counts.decided(), counts.received)?;
     match counts.loss_pct() {
         Some(loss) => write!(out, "{}%", general(loss))?,
         None => write!(out, "-")?,
@@ -107,7 +106,7 @@ fn summary(target: &TargetSummary, out: &mut dyn Write) -> io::Result<()> {
         write!(out, ", min/avg/max = {}/{}/{}", time(min), time(mean.round() as u64), time(max))?;
     }
     let also = [
-        (counts.unreachable, "errors"),
+        (counts.unreachable + counts.answered_after_error, "errors"),
         (counts.duplicates, "duplicates"),
         (counts.late, "late"),
         (counts.reordered, "reordered"),
