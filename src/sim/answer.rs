@@ -1,5 +1,6 @@
 //! What a node says: answers to packets for it, errors about packets it cannot pass on, and the changes a test asked for.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -17,6 +18,10 @@ use crate::wire::udp;
 /// TOS of ICMP errors over IPv4: internetwork control (RFC 1812 §4.3.2.5).
 const ERROR_TOS: Tos = Tos::new(0xc0);
 
+/// The receive window of a Linux host, and how often it sends challenge ACKs (tcp_invalid_ratelimit).
+const WINDOW: u32 = 64_240;
+const CHALLENGES_EVERY: Duration = Duration::from_millis(500);
+
 /// Three requests for a neighbour, a second apart (RFC 4861 §10; Linux has the same for ARP).
 const RESOLUTION: Duration = Duration::from_secs(3);
 
@@ -33,6 +38,10 @@ pub(super) struct Responder {
     errors_paid_until: Instant,
     /// When the neighbour that was asked for last is known not to answer.
     unresolved_at: Instant,
+    /// The connections that a Linux host is about to open, by our port: what it has acknowledged, and when our reset arrives.
+    opening: HashMap<u16, (u32, Instant)>,
+    /// When it may acknowledge again what it has acknowledged before.
+    challenges_from: Instant,
 }
 
 /// An answer, before it is sent.
@@ -64,7 +73,7 @@ impl Responder {
                 Some(UdpService::Made(answer)) => udp_answer(&request, answer),
                 None => None,
             },
-            packet::TCP => match tcp_answer(node, request.payload) {
+            packet::TCP => match self.tcp_answer(node, at, request.payload) {
                 Some(answer) => Some(answer),
                 None => return Answers::new(),
             },
@@ -97,6 +106,44 @@ impl Responder {
             Some(source) if !node.silent => self.fail(node, at, octets, source, failure, random),
             _ => Answers::new(),
         }
+    }
+
+    /// The answer to a SYN, or none.
+    fn tcp_answer(&mut self, node: &Node, at: Instant, request: &[u8]) -> Option<Vec<u8>> {
+        let asked = segment::ports(request)?;
+        if segment::flags(request) != Some(Flags::Syn) {
+            return None;
+        }
+        let mut acknowledged = segment::acknowledged(request, Flags::SynAck);
+        let flags = match node.tcp.iter().find(|(open, _)| *open == asked.destination).map(|(_, service)| service) {
+            Some(TcpService::Accept(_)) => Flags::SynAck,
+            Some(TcpService::Listen(reset_after)) => match self.opening.get(&asked.source) {
+                Some(&(first, until)) if at < until => {
+                    let ahead = acknowledged.wrapping_sub(first);
+                    if (1..WINDOW).contains(&ahead) {
+                        self.opening.remove(&asked.source);
+                        Flags::Rst
+                    } else if at < self.challenges_from {
+                        return None;
+                    } else {
+                        self.challenges_from = at + CHALLENGES_EVERY;
+                        acknowledged = first;
+                        Flags::Ack
+                    }
+                }
+                _ => {
+                    self.opening.insert(asked.source, (acknowledged, at + *reset_after));
+                    Flags::SynAck
+                }
+            },
+            Some(TcpService::Silent) => return None,
+            None if node.silent_ports => return None,
+            None => Flags::Rst,
+        };
+        if flags == Flags::Rst {
+            acknowledged = segment::acknowledged(request, flags);
+        }
+        Some(segment::write(asked.destination, asked.source, flags, acknowledged))
     }
 
     /// How long from `at` until a neighbour that does not answer is known not to.
@@ -252,21 +299,6 @@ fn udp_answer(request: &IpPacket<'_>, answer: impl Fn(&[u8]) -> Vec<u8>) -> Opti
     let mut octets = Vec::new();
     udp::push(request.destination, request.source, &answer, &mut octets).ok()?;
     Some(octets)
-}
-
-/// The answer to a SYN: SYN and ACK, RST, or none.
-fn tcp_answer(node: &Node, request: &[u8]) -> Option<Vec<u8>> {
-    let asked = segment::ports(request)?;
-    if segment::flags(request) != Some(Flags::Syn) {
-        return None;
-    }
-    let flags = match node.tcp.iter().find(|(open, _)| *open == asked.destination).map(|(_, service)| service) {
-        Some(TcpService::Accept(_)) => Flags::SynAck,
-        Some(TcpService::Silent) => return None,
-        None if node.silent_ports => return None,
-        None => Flags::Rst,
-    };
-    Some(segment::write(asked.destination, asked.source, flags, segment::acknowledged(request, flags)))
 }
 
 /// The error `failure` about the packet `octets`, from `source`.

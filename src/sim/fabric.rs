@@ -8,6 +8,7 @@ use fastrand::Rng;
 
 use super::answer::{Answers, Responder};
 use super::link::Link;
+use super::nat::Nat;
 use super::node::{Balance, Forwarding, Node, NodeId, Rejection, TcpService, US};
 use super::packet;
 use super::peer::Peer;
@@ -66,6 +67,8 @@ pub(super) struct Fabric {
     balanced: Vec<u64>,
     /// For a destination, the nodes from which a link path leads there.
     reach: HashMap<IpAddr, Arc<[bool]>>,
+    /// The tables of nodes that translate addresses.
+    nats: HashMap<usize, Nat>,
     random: Rng,
 }
 
@@ -86,6 +89,7 @@ impl Fabric {
             outward: vec![0; topology.links.len()],
             homeward: vec![0; topology.links.len()],
             balanced: vec![0; topology.nodes.len()],
+            nats: HashMap::new(),
             reach: HashMap::new(),
             random: Rng::with_seed(seed),
             topology,
@@ -119,7 +123,7 @@ impl Fabric {
         let services = self.topology.nodes.iter().filter(|node| node.owns(address)).flat_map(|node| &node.tcp);
         services.filter(|(open, _)| *open == port).find_map(|(_, service)| match service {
             TcpService::Accept(peer) => Some(peer),
-            TcpService::Silent => None,
+            TcpService::Listen(_) | TcpService::Silent => None,
         })
     }
 
@@ -131,6 +135,7 @@ impl Fabric {
                 self.step_outward(at, here, flight, departures);
                 None
             }
+            Heading::Homeward if !self.takes_back(here, &flight.octets) => None,
             Heading::Answer | Heading::Homeward => {
                 let Some(link) = flight.trail.pop() else { return Some(flight.octets) };
                 if flight.heading == Heading::Homeward {
@@ -141,6 +146,10 @@ impl Fabric {
                 None
             }
         }
+    }
+
+    fn takes_back(&mut self, here: NodeId, octets: &[u8]) -> bool {
+        self.nats.get_mut(&here.0).is_none_or(|nat| nat.takes_back(octets))
     }
 
     fn here(&self, flight: &Flight) -> NodeId {
@@ -184,6 +193,9 @@ impl Fabric {
     }
 
     fn forward(&mut self, at: Instant, here: NodeId, flight: Flight, departures: &mut Departures) {
+        if self.topology.nodes.get(here.0).is_some_and(|node| node.translates) {
+            self.nats.entry(here.0).or_default().leave(&flight.octets);
+        }
         let links = match self.topology.nodes.get(here.0).map(|node| &node.forwarding) {
             Some(&Forwarding::To(next)) => self.links_between(here, next),
             _ => self.next_links(here, flight.destination),

@@ -42,6 +42,7 @@ mod lane;
 mod link;
 mod log;
 mod names;
+mod nat;
 mod network;
 mod node;
 mod packet;

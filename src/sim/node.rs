@@ -29,6 +29,7 @@ pub struct Node {
     pub(super) quote: Quote,
     pub(super) error_limit: Option<ErrorLimit>,
     pub(super) silent: bool,
+    pub(super) translates: bool,
     pub(super) silent_ports: bool,
     pub(super) udp: Vec<(u16, UdpService)>,
     pub(super) tcp: Vec<(u16, TcpService)>,
@@ -146,6 +147,10 @@ pub enum UdpService {
 pub enum TcpService {
     /// Takes connections.
     Accept(Peer),
+    /// A Linux host takes connections, which our own host resets: that arrives this much after its SYN-ACK has left. Until then it
+    /// resets the connection for a SYN in its window, and acknowledges the first SYN once more for others, at most every 500 ms
+    /// (tcp_invalid_ratelimit).
+    Listen(Duration),
     /// A firewall drops the SYN.
     Silent,
 }
@@ -197,6 +202,7 @@ impl Node {
             quote: Quote::full(),
             error_limit: None,
             silent: false,
+            translates: false,
             silent_ports: false,
             udp: Vec::new(),
             tcp: Vec::new(),
@@ -262,6 +268,11 @@ impl Node {
     /// Answers nothing but still forwards.
     pub fn silent(self) -> Self {
         Node { silent: true, ..self }
+    }
+
+    /// Translates addresses: of a connection that was reset at once nothing passes any more.
+    pub fn translates(self) -> Self {
+        Node { translates: true, ..self }
     }
 
     /// Sends no errors about closed ports, UDP or TCP.

@@ -10,6 +10,7 @@ const SEGMENT_OCTETS: usize = 20;
 pub(super) enum Flags {
     Syn,
     SynAck,
+    Ack,
     Rst,
 }
 
@@ -25,6 +26,7 @@ pub(super) fn write(source_port: u16, destination_port: u16, flags: Flags, ackno
     let bits = match flags {
         Flags::Syn => 0x02,
         Flags::SynAck => 0x12,
+        Flags::Ack => 0x10,
         Flags::Rst => 0x14,
     };
     let mut octets = Vec::with_capacity(SEGMENT_OCTETS);
@@ -69,6 +71,7 @@ pub(super) fn flags(segment: &[u8]) -> Option<Flags> {
     match segment.get(13)? {
         0x02 => Some(Flags::Syn),
         0x12 => Some(Flags::SynAck),
+        0x10 => Some(Flags::Ack),
         bits if bits & 0x04 != 0 => Some(Flags::Rst),
         _ => None,
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-use crate::engine::outcome::{IcmpError, Outcome, ProbeEvent};
+use crate::engine::outcome::{Detail, IcmpError, Outcome, ProbeEvent, Reply, State};
 use crate::metrics::{RttRecorder, RttStats, percent};
 use crate::trace::annotation::annotation;
 use crate::types::{Asn, Mtu, Rtt, Ttl, escape};
@@ -196,6 +196,13 @@ impl Hop {
         self.responders.iter().find(|responder| responder.address == address)
     }
 
+    /// Whether the port of the destination is open or closed, where an answer shows that. A host that has not finished one attempt to
+    /// connect refuses the next, so that one it accepts shows that the port is open.
+    pub fn port_state(&self) -> Option<State> {
+        let states = self.responses().filter_map(|response| response.port_state());
+        states.reduce(|first, other| if other == State::Open { other } else { first })
+    }
+
     /// The round-trip times; `None` if nothing was answered.
     pub fn rtt_stats(&self) -> Option<RttStats> {
         let mut recorder = RttRecorder::default();
@@ -221,6 +228,18 @@ impl<'a> Response<'a> {
     pub fn error(&self) -> Option<&'a IcmpError> {
         match &self.event.outcome {
             Outcome::Error(error) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// What it says about the port of the destination: [`State::Open`] or [`State::Closed`].
+    pub fn port_state(&self) -> Option<State> {
+        match &self.event.outcome {
+            Outcome::Reply(Reply { detail: Detail::Connect { .. } | Detail::Datagram, .. }) => Some(State::Open),
+            Outcome::Refused(_) => Some(State::Closed),
+            Outcome::Error(error) if error.kind == ErrorKind::PortUnreachable => {
+                Some(State::Closed).filter(|_| self.event.subject.address == Some(self.responder))
+            }
             _ => None,
         }
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::engine::outcome::State;
 use crate::trace::ends::{Began, StopReason};
 use crate::trace::finding::Finding;
 use crate::trace::hop::Hop;
@@ -24,4 +25,11 @@ pub struct Trace {
     pub path_mtu: Option<Mtu>,
     /// From start to end, nanoseconds.
     pub duration: u64,
+}
+
+impl Trace {
+    /// Whether the port of the destination is open or closed, where an answer shows that.
+    pub fn port_state(&self) -> Option<State> {
+        self.hops.iter().rev().find_map(|hop| hop.port_state())
+    }
 }

@@ -42,6 +42,11 @@ impl TcpHeader {
         self.syn && self.acknowledgment.is_some() && !self.reset
     }
 
+    /// Whether it may be an answer to a SYN: it accepts or refuses a connection, or acknowledges another SYN.
+    pub const fn answers_syn(&self) -> bool {
+        self.reset || self.acknowledgment.is_some()
+    }
+
     /// Whether it refuses one.
     pub const fn is_reset(&self) -> bool {
         self.reset

@@ -1,5 +1,7 @@
 //! rtrace over chains of routers: the right hosts in the right order, what middle boxes say, and what is asked of the wire.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use crate::helper::Helper;
@@ -74,9 +76,17 @@ fn fifteen_routers_appear_in_order_by_every_method() {
         for (target, path) in [(lab.target_v4(), path_v4(16)), (lab.target_v6(), path_v6(16))] {
             let run = lab.host().run(Tool::Rtrace, privilege, &[method, &["-n", &target]].concat());
             assert_eq!((run.code(), run.stderr.as_str()), (0, ""), "{method:?} {privilege:?}: {run:#?}");
-            is_whole_path(&run, &path);
+            is_whole_path(&run, &with_port_state(path, method));
         }
     }
+}
+
+/// The lines of a path whose last hop refuses connections.
+fn with_port_state(mut path: Vec<String>, method: &[&str]) -> Vec<String> {
+    if let ["-T", ..] | ["-M", "tcpconn"] = method {
+        path.last_mut().expect("a target").push_str(" [closed]");
+    }
+    path
 }
 
 #[test]
@@ -177,7 +187,7 @@ fn a_silent_router_keeps_its_place() {
             assert_eq!(run.code(), 0, "{run:#?}");
             hop_is(&run, 1, &format!("{}  T  T  T", path[0]));
             assert_eq!(run.stdout.lines().nth(2), Some(" 2  * * *"), "{run:#?}");
-            hop_is(&run, 4, &format!("{}  T  T  T", path[3]));
+            hop_is(&run, 4, &format!("{}  T  T  T", with_port_state(path, method)[3]));
         }
     }
     let trace = lab.host().rtrace(&["--json", "-n", &lab.target_v4()]).object("trace");
@@ -509,5 +519,34 @@ fn a_dead_host_beyond_the_last_router_and_on_the_own_network_is_reported_by_ever
         assert_eq!(shown, path.iter().map(|hop| vec![hop.clone()]).collect::<Vec<_>>(), "{what}");
         let last = &trace["hops"][path.len() - 1]["responders"][0];
         assert_eq!(last["annotation"], "!H", "{what}");
+    }
+}
+
+#[test]
+fn every_tcp_probe_is_answered_through_a_nat_and_the_port_is_shown() {
+    let Some(lab) = Plan::chain(4).build() else { return };
+    lab.router(2).nft(
+        "add chain inet lab nat { type nat hook postrouting priority srcnat; }
+         add rule inet lab nat oifname right meta nfproto ipv4 snat ip to 10.9.0.77
+         add rule inet lab nat oifname right meta nfproto ipv6 snat ip6 to fd09::77",
+    );
+    let near = lab.router(1);
+    let Some(_detour) = Helper::detour(near, Duration::from_millis(40)) else { return };
+    for ip in ["ip", "ip -6"] {
+        near.sh(&format!("{ip} rule add pref 10 iif right lookup 100; {ip} route add default dev tun0 table 100"));
+    }
+    let _listener = Helper::listener(lab.target());
+    for (target, path) in [(lab.target_v4(), path_v4(5)), (lab.target_v6(), path_v6(5))] {
+        for (port, state) in [("443", "open"), ("81", "closed")] {
+            let run = lab.host().rtrace(&["-T", "-p", port, "-n", &target]);
+            assert_eq!(run.code(), 0, "{run:#?}");
+            let mut path = path.clone();
+            path[4].push_str(&format!(" [{state}]"));
+            is_whole_path(&run, &path);
+            let trace = lab.host().rtrace(&["-T", "-p", port, "--json", "-n", &target]).object("trace");
+            assert_eq!((&trace["port_state"], &trace["hops"][4]["received"]), (&state.into(), &3.into()), "{trace}");
+            let hops = trace["hops"].as_array().expect("hops");
+            assert!(hops.iter().all(|hop| hop["received"] == 3), "{trace}");
+        }
     }
 }

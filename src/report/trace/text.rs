@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::time::Duration;
 
-use crate::engine::outcome::{NotSent, Outcome, ProbeEvent, Subject, SubjectId};
+use crate::engine::outcome::{MethodKind, NotSent, Outcome, ProbeEvent, State, Subject, SubjectId};
 use crate::report::trace::findings;
 use crate::report::trace::options::{TraceTextOptions, named};
 use crate::report::trace::turns::Turns;
@@ -226,6 +226,7 @@ fn hop_line(options: &TraceTextOptions, hop: &Hop, mtu: Option<Mtu>) -> String {
                 line.push(' ');
                 line.push_str(&named(options, responder));
             }
+            line.push_str(port_state(hop, &response));
             if options.extensions && !response.extensions().is_empty() {
                 line.push_str(&format!(" <{}>", objects(response.extensions())));
             }
@@ -246,6 +247,16 @@ fn hop_line(options: &TraceTextOptions, hop: &Hop, mtu: Option<Mtu>) -> String {
     }
     line.push('\n');
     line
+}
+
+/// Of TCP, whether the port is open or closed, as tcptraceroute shows it.
+fn port_state(hop: &Hop, response: &Response<'_>) -> &'static str {
+    let is_tcp = response.event.subject.method == MethodKind::Tcp;
+    match response.port_state().and_then(|_| hop.port_state()).filter(|_| is_tcp) {
+        Some(State::Open) => " [open]",
+        Some(State::Closed) => " [closed]",
+        _ => "",
+    }
 }
 
 fn objects(objects: &[Object]) -> String {

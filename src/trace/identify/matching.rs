@@ -109,9 +109,10 @@ impl<'a> Matcher<'a> {
     }
 
     /// The target's answer to a SYN acknowledges it, and a reset acknowledges its payload as well (RFC 9293 §3.10.7.1), which a
-    /// host that accepts keeps for later; a reset without acknowledgment names no probe.
+    /// host that accepts keeps for later; a reset without acknowledgment names no probe. While a host has not been told that a
+    /// connection is over, it answers the next SYN with an ACK that names the one before (RFC 5961 §4.2).
     fn segment(&self, segment: &Segment) -> Match {
-        if !(segment.header.is_syn_ack() || segment.header.is_reset()) {
+        if !segment.header.answers_syn() {
             return Match::Foreign;
         }
         let (theirs, ours) = (segment.header.source_port, segment.header.destination_port);
@@ -132,7 +133,9 @@ impl<'a> Matcher<'a> {
         let from_target = |entry: &Entry| {
             (entry.destination, entry.port, entry.sent.source_port) == (segment.responder, theirs, Some(ours))
         };
+        let challenges = !(segment.header.syn || segment.header.reset);
         match named.filter(|(_, entry)| from_target(entry)) {
+            Some((_, entry)) if challenges && !entry.open => Match::Unnamed(from, arrival),
             Some((probe, _)) => Match::Answer(probe, arrival),
             None => Match::Foreign,
         }

@@ -181,12 +181,30 @@ impl Waiting {
 #[derive(Debug)]
 pub(in crate::trace) struct HopState {
     pub ttl: u8,
+    /// How many probes it is to have.
+    wanted: usize,
+    /// Of the probes that were ordered so far: most hops of a run never have one.
     pub slots: Vec<Slot>,
 }
 
 impl HopState {
     pub fn new(ttl: u8, probes: usize) -> Self {
-        HopState { ttl, slots: (0..probes).map(|_| Slot::default()).collect() }
+        HopState { ttl, wanted: probes, slots: Vec::new() }
+    }
+
+    /// Slot `index`, if there is to be one.
+    pub fn slot(&mut self, index: usize) -> Option<&mut Slot> {
+        if index < self.wanted && self.slots.len() <= index {
+            self.slots.reserve(self.wanted);
+            self.slots.resize_with(index + 1, Slot::default);
+        }
+        self.slots.get_mut(index)
+    }
+
+    /// The index of the first slot whose probe has not left.
+    pub fn first_unsent(&self) -> Option<usize> {
+        let room = Some(self.slots.len()).filter(|&ordered| ordered < self.wanted);
+        self.slots.iter().position(|slot| slot.sent.is_none()).or(room)
     }
 
     pub fn is_silent(&self) -> bool {
@@ -196,6 +214,12 @@ impl HopState {
     /// Whether a probe that left has no answer.
     pub fn is_open(&self) -> bool {
         self.slots.iter().any(|slot| slot.sent.is_some() && slot.arrival.is_none())
+    }
+
+    /// Its probes that are not answered, each with when it left.
+    pub fn open(&self) -> impl Iterator<Item = (ProbeId, Instant)> {
+        let open = self.slots.iter().filter(|slot| slot.arrival.is_none());
+        open.filter_map(|slot| slot.sent).map(|(probe, sent)| (probe, sent.user.mono))
     }
 
     /// The one router that has sent «time exceeded» so far.
@@ -228,7 +252,7 @@ impl HopState {
 
     /// Whether every probe was sent, and answered or given up after `wait`.
     pub fn is_decided(&self, wait: Waiting, now: Instant) -> bool {
-        self.slots.iter().all(|slot| slot.sent.is_some()) && self.is_quiet(wait, now)
+        self.first_unsent().is_none() && self.is_quiet(wait, now)
     }
 
     /// Whether no probe is waited for any more.

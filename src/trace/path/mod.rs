@@ -1,6 +1,7 @@
 //! What one trace knows of its path: the hops, the highest that answered, the slowest answer, and where the path ends.
 
 pub(super) mod hop;
+mod rounds;
 pub(super) mod run;
 pub(super) mod schedule;
 pub(in crate::trace) mod wait;
@@ -56,6 +57,11 @@ impl Path {
         self.hops.get(..beyond.unwrap_or(self.hops.len())).unwrap_or(&self.hops)
     }
 
+    /// The hops that were probed and lie beyond the end of the path.
+    fn beyond_end(&self) -> impl Iterator<Item = &HopState> {
+        self.hops.iter().skip(self.hops().len())
+    }
+
     /// The hops to probe under this gap limit: [`Path::hops`] up to that many TTLs beyond the highest that answered.
     pub fn hops_within(&self, gap_limit: Option<u32>) -> &[HopState] {
         let hops = self.hops();
@@ -101,9 +107,7 @@ impl Path {
     pub fn waits_for_routers(&self, config: &Config) -> bool {
         let last = self.hops_within(config.gap_limit).last();
         config.is_patient()
-            && last.is_some_and(|last| {
-                self.is_beyond_answers(last.ttl) && last.slots.iter().all(|slot| slot.sent.is_some())
-            })
+            && last.is_some_and(|last| self.is_beyond_answers(last.ttl) && last.first_unsent().is_none())
     }
 
     /// When the first probe left whose TTL is higher than any that answered.
@@ -134,15 +138,17 @@ impl Path {
         self.hops.get_mut(at)
     }
 
-    /// Every slot, also of probes that ran past the end of the path.
-    pub fn slots_mut(&mut self) -> impl Iterator<Item = &mut Slot> {
-        self.hops.iter_mut().flat_map(|hop| &mut hop.slots).chain(&mut self.spare)
+    /// The slots that may have an answer, from the hop at index `from` on, also of probes that ran past the end of the path.
+    pub fn slots_from(&mut self, from: usize) -> impl Iterator<Item = &mut Slot> {
+        let highest = self.highest.unwrap_or_default();
+        let answered = self.hops.iter_mut().skip(from).take_while(move |hop| hop.ttl <= highest);
+        answered.flat_map(|hop| &mut hop.slots).chain(&mut self.spare)
     }
 
     /// Slot `index` of the hop at `ttl`.
     pub fn slot(&mut self, ttl: u8, index: usize) -> Option<&mut Slot> {
         let at = self.hops.partition_point(|hop| hop.ttl < ttl);
-        self.hops.get_mut(at).filter(|hop| hop.ttl == ttl)?.slots.get_mut(index)
+        self.hops.get_mut(at).filter(|hop| hop.ttl == ttl)?.slot(index)
     }
 
     /// Notes when `probe` left, if it is the one in this slot. True if it is and has its answer.
@@ -209,8 +215,7 @@ impl Path {
     /// The probes that may have reached the destination and have no answer, each with when it left.
     pub fn arrived(&self) -> impl Iterator<Item = (ProbeId, Instant)> {
         let beyond = self.hops.iter().filter(|hop| self.on_the_way.is_none_or(|highest| highest < hop.ttl));
-        let open = beyond.flat_map(|hop| &hop.slots).filter(|slot| slot.arrival.is_none());
-        open.filter_map(|slot| slot.sent).map(|(probe, sent)| (probe, sent.user.mono))
+        beyond.flat_map(HopState::open)
     }
 
     /// Forgets [`Path::arrived`], so that those within the path are sent anew. The destination answered one of them: the path is
@@ -254,7 +259,7 @@ impl Path {
         let Some(moved) = self.slot(ttl, index).map(std::mem::take) else { return };
         let at = self.hops.partition_point(|hop| hop.ttl < distance);
         let Some(hop) = self.hops.get_mut(at) else { return };
-        if let Some(unsent) = hop.slots.iter_mut().find(|slot| slot.sent.is_none()) {
+        if let Some(unsent) = hop.first_unsent().and_then(|index| hop.slot(index)) {
             *unsent = moved;
         } else if hop.is_silent() {
             hop.slots.push(moved);
@@ -282,8 +287,7 @@ impl Path {
         let ready = |at: usize| {
             let hop = self.hops.get(at)?;
             let wait = self.wait(config, hop).span.min(self.slowest.unwrap_or_default());
-            let all_sent = hop.slots.iter().all(|slot| slot.sent.is_some());
-            Some(hop.last_sent_at().filter(|_| all_sent)? + wait)
+            Some(hop.last_sent_at().filter(|_| hop.first_unsent().is_none())? + wait)
         };
         let mut latest = None;
         for at in self.doubtful().filter(|&at| self.hops.get(at).is_some_and(|hop| !hop.is_asked_again())) {

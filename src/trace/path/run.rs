@@ -212,6 +212,10 @@ impl TraceRun {
             // The others had their time.
             arrived = arrived.into_iter().max_by_key(|&(_, sent)| sent).into_iter().collect();
         }
+        if self.route.profile.protocol == Protocol::Tcp && self.path.end().is_some() {
+            // Only one SYN is under way to the target then.
+            arrived = self.path.hops().last().map(|hop| hop.open().collect()).unwrap_or_default();
+        }
         let (&[(probe, sent), ref others @ ..], None) = (arrived.as_slice(), self.outcome) else {
             return Attribution::Unknown;
         };
@@ -378,7 +382,7 @@ impl TraceRun {
         let awaited = if self.outcome.is_some() { SendStamps::None } else { self.route.profile.send_stamps };
         let stamps = (awaited, now);
         if std::mem::take(&mut self.unreported) {
-            for slot in self.path.slots_mut() {
+            for slot in self.path.slots_from(self.reported_hops) {
                 out.extend(slot.report(&self.began.subject, stamps, false).map(Event::Probe));
                 self.unreported |= slot.is_unreported();
             }

@@ -6,6 +6,7 @@ use crate::channel::{Profile, Protocol};
 use crate::trace::config::Config;
 use crate::trace::path::Path;
 use crate::trace::path::hop::HopState;
+use crate::trace::path::rounds;
 use crate::types::Instant;
 
 /// Between two probes of one trace.
@@ -134,23 +135,28 @@ impl Rhythm {
     fn by_time(&self, config: &Config, path: &Path, profile: &Profile, now: Instant) -> Option<(Instant, u8, usize)> {
         let window = Window::of(config, profile, self.ahead, path.slowest());
         let spread = if config.paced && config.send_gap.is_none() { SPREAD } else { Duration::ZERO };
-        let answered = path.answered_hops();
+        let (answered, alone) = (path.answered_hops(), rounds::apply(profile));
         let due = |at: usize, hop: &HopState, index: usize| match index.checked_sub(1) {
-            _ if hop.slots.get(index)?.again.is_some() => hop.slots.get(index)?.again,
+            _ if again(hop, index).is_some() => again(hop, index),
             None => Some(window.opens(at, answered, self.progress_at)),
             Some(before) => {
                 let spread = hop.slots.get(before)?.sent_at()? + spread;
                 let probation = hop.slots.first()?.sent_at()? + window.probation;
                 let unproven = config.paced && path.is_beyond_answers(hop.ttl);
-                Some(if unproven { spread.max(probation) } else { spread })
+                let spread = if unproven { spread.max(probation) } else { spread };
+                if !alone {
+                    return Some(spread);
+                }
+                Some(rounds::due(config, path, (hop, index), (gap(config), self.progress_at))?.max(spread))
             }
         };
         let mut first: Option<(Instant, u8, usize)> = None;
         for (at, hop) in path.hops_within(config.gap_limit).iter().enumerate() {
             // Slots of a hop are filled in order.
-            let Some(index) = hop.slots.iter().position(|slot| slot.sent.is_none()) else { continue };
+            let Some(index) = hop.first_unsent() else { continue };
             let found = due(at, hop, index).map(|due| (due, hop.ttl, index));
-            let key = |&(due, ttl, index): &(Instant, u8, usize)| (due.max(now), index, ttl);
+            let turn = |ttl, index| if alone && index > 0 { u8::MAX - ttl } else { ttl };
+            let key = |&(due, ttl, index): &(Instant, u8, usize)| (due.max(now), index, turn(ttl, index));
             first = first.into_iter().chain(found).min_by_key(key);
             // Hops after one that was not probed yet come after it.
             if index == 0 {
@@ -187,9 +193,14 @@ fn in_order(config: &Config, path: &Path, limit: u32, now: Instant) -> Option<(I
 fn first_unsent(config: &Config, path: &Path) -> Option<(Instant, u8, usize)> {
     let hops = path.hops_within(config.gap_limit);
     hops.iter().find_map(|hop| {
-        let (index, slot) = hop.slots.iter().enumerate().find(|(_, slot)| slot.sent.is_none())?;
-        Some((slot.again.unwrap_or(Instant::ZERO), hop.ttl, index))
+        let index = hop.first_unsent()?;
+        Some((again(hop, index).unwrap_or(Instant::ZERO), hop.ttl, index))
     })
+}
+
+/// When slot `index` may be asked again, if it was added for that.
+fn again(hop: &HopState, index: usize) -> Option<Instant> {
+    hop.slots.get(index)?.again
 }
 
 #[cfg(test)]

@@ -67,7 +67,10 @@ fn a_router_gets_no_more_probes_at_a_time_than_from_one_trace() {
         let run = played(kind, 0, FLOWS, config());
         let first_hop: Vec<Duration> = run.log.packets().iter().filter(|p| p.ttl.get() == 1).map(|p| p.at).collect();
         assert_eq!(first_hop.len(), 2 * usize::from(FLOWS));
-        assert!(first_hop.windows(2).all(|pair| pair[1] >= pair[0] + ms(10)), "{kind:?} {first_hop:?}");
+        // When a second TCP probe leaves depends on the target's answers: it may meet the first of another flow.
+        let together = if (kind.1, kind.2) == (Protocol::Tcp, SocketChoice::Raw) { 2 } else { 1 };
+        let apart = |window: &[Duration]| window.last() >= window.first().map(|first| *first + ms(10)).as_ref();
+        assert!(first_hop.windows(together + 1).all(apart), "{kind:?} {first_hop:?}");
     }
 }
 
