@@ -146,8 +146,9 @@ pub struct LanePlan {
     pub fragmentation: Option<Fragmentation>,
     /// Send buffer in octets (`SO_SNDBUF`).
     pub send_buffer: Option<u32>,
-    /// Whether the kernel refuses packets to broadcast addresses, with EACCES.
-    pub refuse_broadcast: bool,
+    /// Whether packets may go to broadcast addresses; else the kernel refuses them with EACCES, so that no answer to a forged
+    /// source reaches a whole network.
+    pub broadcast: bool,
     /// Receive buffer in octets (`SO_RCVBUF`, and beyond the system's limit `SO_RCVBUFFORCE`); `None` is room for
     /// about a thousand small packets. With the kernel's overhead, a packet counts at least 768 octets.
     pub receive_buffer: Option<u32>,

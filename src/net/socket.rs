@@ -48,7 +48,7 @@ pub fn configure(socket: BorrowedFd<'_>, plan: &LanePlan, kind: SocketKind) -> R
     let family = plan.family;
     let hops = plan.ttl.map(|ttl| i32::from(ttl.get()));
     let settings = [
-        (SO_BROADCAST, (family == Family::V4).then_some(i32::from(!plan.refuse_broadcast))),
+        (SO_BROADCAST, (plan.broadcast && family == Family::V4).then_some(1)),
         (IPV6_V6ONLY, (family == Family::V6 && plan.protocol == Protocol::Udp).then_some(1)),
         (IPV6_FLOWINFO_SEND, (family == Family::V6).then_some(1)),
         (family.pick(IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS), hops),

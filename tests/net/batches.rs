@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use netprobe::channel::{
     Dropped, Header, Inbound, LaneId, LanePlan, OsError, Precision, SendStamps, SocketChoice, Token,
 };
-use netprobe::types::Family;
+use netprobe::types::{Endpoint, Family};
 
 use crate::namespace::{allow_icmp_datagram_sockets, in_namespace};
-use crate::run::{FAMILIES, Run, icmp, loopback, udp, with_rights};
+use crate::run::{FAMILIES, Run, endpoint, icmp, loopback, udp, with_rights};
 
 /// No packet can be as long.
 const TOO_LONG: usize = 70_000;
@@ -30,6 +30,25 @@ in_namespace! {
             for token in (0..200u8).filter(|token| token % 7 != 0) {
                 assert_eq!(run.datagram(1).1, [token]);
             }
+        }
+    }
+
+    fn nothing_goes_to_a_broadcast_address_unless_the_plan_permits_it() {
+        let plans = [
+            udp(Family::V4),
+            LanePlan { listen: Some(Endpoint::Ip(loopback(Family::V4))), ..udp(Family::V4) },
+            icmp(Family::V4, SocketChoice::Raw),
+        ];
+        let permitted = plans.clone().map(|plan| LanePlan { broadcast: true, ..plan });
+        let mut run = Run::open([plans, permitted].concat());
+        for lane in 0..6 {
+            let to = endpoint("127.255.255.255").with_port(9);
+            run.queue(lane.into(), lane, to, Header::default(), &[8, 0, 0xf7, 0xff, 0, 0, 0, 0]);
+        }
+        run.submit();
+        for lane in 0..6 {
+            let outcome = run.outcome(lane).map_err(|(error, _)| error);
+            assert_eq!(outcome, if lane < 3 { Err(OsError::EACCES) } else { Ok(()) }, "lane {lane}");
         }
     }
 

@@ -185,6 +185,7 @@ impl Rping<'_> {
             tos: packet.tos.or(packet.dscp.map(|dscp| dscp.tos())),
             flow_label: packet.flow_label.filter(|_| family == Family::V6),
             mark: socket.mark,
+            broadcast: socket.broadcast,
             fragmentation: packet.fragmentation,
             send_buffer: socket.sndbuf,
             source_port: self.args.method.sport.filter(|_| matches!(protocol, Protocol::Udp | Protocol::Tcp)),

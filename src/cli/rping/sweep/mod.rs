@@ -218,7 +218,6 @@ impl Rping<'_> {
     fn sweep_plan(&self, sweep_plan: &SweepPlan, bound: &Binding) -> Plan {
         let lane = |&family: &Family| LanePlan {
             send_stamps: sweep_plan.send_stamps,
-            refuse_broadcast: !self.args.socket.broadcast,
             receive_buffer: Some(RECEIVE_BUFFER),
             ..self.lane(family, Protocol::Icmp, bound)
         };
