@@ -14,7 +14,7 @@ use netprobe::channel::{
     Refused, Token, Transmit,
 };
 use netprobe::engine::Machine;
-use netprobe::respond::{Config, Event, Figures, Listener, Responder, ListenerKind};
+use netprobe::respond::{Config, Event, Figures, Listener, ListenerKind, Responder};
 use netprobe::types::{ClockError, Endpoint, Family, Instant, IpEndpoint, Now, Stamp, Ttl, WallTime};
 use netprobe_fuzz::{address, choose};
 
@@ -25,8 +25,14 @@ const ACTIONS: u16 = 400;
 const TURNS_TO_END: usize = 100;
 
 /// Every service, at the lane of the same number.
-const SERVICES: [ListenerKind; 6] =
-    [ListenerKind::Tcp, ListenerKind::TcpDiscard, ListenerKind::Udp, ListenerKind::Stamp, ListenerKind::Unix, ListenerKind::UnixDgram];
+const SERVICES: [ListenerKind; 6] = [
+    ListenerKind::Tcp,
+    ListenerKind::TcpDiscard,
+    ListenerKind::Udp,
+    ListenerKind::Stamp,
+    ListenerKind::Unix,
+    ListenerKind::UnixDgram,
+];
 
 /// What a channel sets in the tokens of the connections it accepts.
 const ACCEPTED: u64 = 1 << 63;

@@ -24,7 +24,9 @@ fuzz_target!(|input: &[u8]| {
     if let Ok((_, class)) = stun::read(&cookie, datagram) {
         assert!(class != stun::Class::Request);
     }
-    for empty in [dns::read(&question, &cookie, &[]).err(), ntp::read(&cookie, &[]).err(), stun::read(&cookie, &[]).err()] {
+    for empty in
+        [dns::read(&question, &cookie, &[]).err(), ntp::read(&cookie, &[]).err(), stun::read(&cookie, &[]).err()]
+    {
         assert_eq!(empty, Some(NoAnswer::Empty));
     }
     let _ = (dns::asked(&cookie, datagram), ntp::asked(&cookie, datagram), stun::asked(&cookie, datagram));
