@@ -164,3 +164,12 @@ fn a_word_that_is_no_target_gets_the_sentence_that_helps() {
         assert_eq!(outcome.stderr, format!("{tool}: {sentence}\n"), "{outcome}");
     }
 }
+
+#[test]
+fn the_zone_of_an_address_stands_in_the_json() {
+    let world = World::with_host(Node::host(ip("fe80::9")));
+    for words in ["rping --json -c 1 -I eth0 fe80::9", "rtrace --json -n -i eth0 fe80::9"] {
+        let outcome = world.run(words);
+        assert!(outcome.stdout.contains(r#""address":"fe80::9","zone":"2""#), "{outcome}");
+    }
+}

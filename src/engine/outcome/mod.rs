@@ -19,7 +19,7 @@ pub use reply::{Detail, ExchangeReply, OneWay, PayloadChange, Reflection, Reply}
 pub use standing::{Answered, Standing};
 pub use state::State;
 pub use status::{Reachable, Status, Statuses};
-pub use subject::{MethodKind, Pace, Payload, Spec, Subject, SubjectId, Wait};
+pub use subject::{MethodKind, Pace, Payload, Spec, Subject, SubjectId, Wait, zone_name};
 
 use crate::types::{Family, ProbeId, Rtt, StampSource, Tos, Ttl, WallTime};
 

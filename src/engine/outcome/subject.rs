@@ -1,5 +1,6 @@
 //! Targets as they are probed: [`Subject`] and its [`Spec`].
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -95,6 +96,19 @@ impl Subject {
     }
 }
 
+impl Subject {
+    /// The zone of its address: the interface as typed, else the interface's number.
+    pub fn zone_name(&self) -> Option<Cow<'_, str>> {
+        zone_name(self.zone?, Some(&*self.target).filter(|_| self.numeric))
+    }
+}
+
+/// A zone as it stands in the `target` as typed, bracketed or not, else its number.
+pub fn zone_name(number: u32, target: Option<&str>) -> Option<Cow<'_, str>> {
+    let typed = target.and_then(|target| target.rsplit_once('%')?.1.split(']').next());
+    Some(typed.map_or_else(|| number.to_string().into(), Into::into))
+}
+
 /// Pace, wait, header and payload of the probes of a subject. Equal subjects share one.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Spec {
@@ -178,5 +192,23 @@ named! {
         Unix = "unix",
         /// STAMP (RFC 8762).
         Stamp = "stamp",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_zone_is_shown_as_typed_without_brackets_or_by_its_number() {
+        for (target, zone) in [
+            (Some("fe80::1%eth0"), "eth0"),
+            (Some("[fe80::1%br-lan]:22"), "br-lan"),
+            (Some("[fe80::1%2]"), "2"),
+            (Some("fe80::1"), "7"),
+            (None, "7"),
+        ] {
+            assert_eq!(zone_name(7, target).as_deref(), Some(zone), "{target:?}");
+        }
     }
 }

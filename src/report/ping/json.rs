@@ -54,6 +54,9 @@ impl Sink<Event> for PingJson {
 fn common<M: SerializeMap>(map: &mut M, subject: &Subject, probe: Option<&ProbeEvent>) -> Result<(), M::Error> {
     map.serialize_entry("target", &subject.target)?;
     map.serialize_entry("address", &subject.address)?;
+    if let Some(zone) = subject.zone_name() {
+        map.serialize_entry("zone", &zone)?;
+    }
     map.serialize_entry("method", &subject.method)?;
     map.serialize_entry("socket", &subject.socket)?;
     // An answer may come from another port than was asked.
@@ -68,6 +71,9 @@ fn began<M: SerializeMap>(map: &mut M, subject: &Subject, at: WallTime) -> Resul
     map.serialize_entry("tool", "rping")?;
     map.serialize_entry("target", &subject.target)?;
     map.serialize_entry("address", &subject.address)?;
+    if let Some(zone) = subject.zone_name() {
+        map.serialize_entry("zone", &zone)?;
+    }
     map.serialize_entry("source", &subject.source)?;
     map.serialize_entry("method", &subject.method)?;
     map.serialize_entry("method_requested", &subject.method)?;

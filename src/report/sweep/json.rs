@@ -6,6 +6,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use crate::channel::SocketKind;
+use crate::engine::outcome::zone_name;
 use crate::metrics::Figures;
 use crate::report::Sink;
 use crate::report::json::{VERSION, line};
@@ -37,6 +38,10 @@ impl SweepJson {
             (name, _) => object.serialize_entry("target", name.as_deref().unwrap_or_default())?,
         }
         object.serialize_entry("address", &address)?;
+        if let Some(zone) = target.endpoint.and_then(|endpoint| zone_name(endpoint.zone?.get(), target.name.as_deref()))
+        {
+            object.serialize_entry("zone", &zone)?;
+        }
         object.serialize_entry("method", "icmp")?;
         object.serialize_entry("socket", &socket)?;
         for key in ["port", "source_port", "sequence", "time"] {

@@ -358,6 +358,13 @@ mod tests {
         );
         let named = Subject { zone: Some(2), ..subject("printer.local", "fe80::9") };
         assert_eq!(header(PingTextOptions::default(), named), "PING printer.local (fe80::9%2) 56 data bytes\n");
+        let bracketed = Subject {
+            zone: Some(2),
+            numeric: true,
+            name: "fe80::9%eth0".into(),
+            ..subject("[fe80::9%eth0]:22", "fe80::9")
+        };
+        assert_eq!(header(PingTextOptions::default(), bracketed), "PING fe80::9%eth0 (fe80::9%eth0) 56 data bytes\n");
         let bound = Subject { zone: Some(2), numeric: true, ..subject("fe80::9", "fe80::9") };
         let options = PingTextOptions { from: from(None, Some("eth0")), ..PingTextOptions::default() };
         let (data, _) = text(options, &[began(bound.clone()), of(&bound, answer())]);

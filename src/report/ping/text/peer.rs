@@ -22,11 +22,11 @@ impl fmt::Display for Zone<'_> {
             IpAddr::V6(v6) if v6.is_unicast_link_local() || has_local_scope(v6.octets()) => {}
             _ => return Ok(()),
         }
-        let typed = subject.target.rsplit_once('%').map(|(_, interface)| interface).filter(|_| subject.numeric);
-        match (typed.or(device.filter(|_| subject.zone.is_some())), subject.zone) {
-            (Some(interface), _) => write!(f, "%{}", escape(interface)),
-            (None, Some(zone)) => write!(f, "%{zone}"),
-            (None, None) => Ok(()),
+        let bound = device.filter(|_| !subject.target.contains('%'));
+        match (subject.zone_name(), bound) {
+            (Some(_), Some(device)) => write!(f, "%{}", escape(device)),
+            (Some(zone), None) => write!(f, "%{}", escape(&zone)),
+            (None, _) => Ok(()),
         }
     }
 }
