@@ -105,6 +105,25 @@ impl RttRecorder {
         self.spread.record(nanos);
     }
 
+    /// Takes the delays of another series as well, as if they had come later.
+    pub fn merge(&mut self, other: &RttRecorder) {
+        if other.count == 0 || self.count == 0 {
+            if self.count == 0 {
+                self.clone_from(other);
+            }
+            return;
+        }
+        let (ours, theirs) = (self.count as f64, other.count as f64);
+        let distance = other.mean - self.mean;
+        self.count += other.count;
+        self.min = self.min.min(other.min);
+        self.max = self.max.max(other.max);
+        self.mean += distance * theirs / (ours + theirs);
+        self.squares += other.squares + distance * distance * ours * theirs / (ours + theirs);
+        self.smoothed_times_8 = other.smoothed_times_8;
+        self.spread.merge(&other.spread);
+    }
+
     /// The number of delays taken.
     pub fn count(&self) -> u64 {
         self.count
@@ -152,6 +171,19 @@ impl Spread {
                 *self = Spread::Binned(Box::new(histogram));
             }
             Spread::Binned(histogram) => bin(histogram, nanos),
+        }
+    }
+
+    fn merge(&mut self, other: &Spread) {
+        match (&mut *self, other) {
+            (_, Spread::Exact(values)) => values.iter().for_each(|&nanos| self.record(nanos)),
+            (Spread::Exact(values), Spread::Binned(histogram)) => {
+                let mut merged = histogram.clone();
+                values.iter().for_each(|&value| bin(&mut merged, value));
+                *self = Spread::Binned(merged);
+            }
+            // Both grow by themselves.
+            (Spread::Binned(ours), Spread::Binned(theirs)) => drop(ours.add(&**theirs)),
         }
     }
 
@@ -259,6 +291,22 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn two_series_merged_are_as_one(
+            one in proptest::collection::vec(1u64..20_000_000_000, 0..100),
+            other in proptest::collection::vec(1u64..20_000_000_000, 0..100),
+        ) {
+            let mut merged = recorded(&one);
+            merged.merge(&recorded(&other));
+            let whole = recorded(&[one, other].concat());
+            let about = |stats: RttStats| [stats.mean, stats.stddev, stats.min as f64, stats.max as f64, stats.median as f64, stats.p99 as f64];
+            let (merged, whole) = (merged.stats().map(about), whole.stats().map(about));
+            prop_assert_eq!(merged.is_some(), whole.is_some());
+            for (merged, whole) in merged.into_iter().flatten().zip(whole.into_iter().flatten()) {
+                prop_assert!((merged - whole).abs() <= whole.abs() * 2e-3 + 1.0, "{merged} {whole}");
+            }
+        }
+
         #[test]
         fn percentiles_keep_three_digits_and_order(values in proptest::collection::vec(1u64..20_000_000_000, 1..400)) {
             let stats = recorded(&values).stats().unwrap();

@@ -16,7 +16,7 @@ use crate::types::{Family, Rtt, Ttl};
 
 const PROBES: &str = "time,target,address,method,flow,ttl,probe,outcome,rtt_ms,responder,name,error\n";
 const HOPS: &str = "time,target,address,method,flow,ttl,sent,received,unanswered,unanswered_pct,unanswered_persists,last_ms,\
-     min_ms,mean_ms,median_ms,p95_ms,max_ms,stddev_ms,responder,name\n";
+     min_ms,mean_ms,median_ms,p95_ms,max_ms,stddev_ms,responder,name,unreachable,send_failed,annotations\n";
 
 /// Writes the events of a run of traces as CSV, the rows of a hop when it is final, those of a report when it ends.
 pub struct TraceCsv {
@@ -101,6 +101,10 @@ fn failure(event: &ProbeEvent) -> Option<String> {
 fn hop_row(report: &Report, hop: &ReportHop) -> impl Iterator<Item = Option<String>> {
     let subject = &report.began.subject;
     let newest = hop.responders.first().map(|first| &first.responder);
+    let mut annotations: Vec<&str> =
+        hop.responders.iter().flat_map(|responder| &responder.annotations).map(String::as_str).collect();
+    annotations.sort_unstable();
+    annotations.dedup();
     let head = [
         text(Some(report.began.time)),
         Some(escape(&subject.target).into_owned()),
@@ -115,11 +119,14 @@ fn hop_row(report: &Report, hop: &ReportHop) -> impl Iterator<Item = Option<Stri
         text(hop.persists),
         text(hop.last.map(Rtt::as_millis_f64)),
     ];
-    let responder = [
+    let rest = [
         text(newest.map(|responder| responder.address)),
         newest.and_then(|responder| responder.name.as_deref()).map(|name| escape(name).into_owned()),
+        text(Some(hop.unreachable)),
+        text(Some(hop.send_failed)),
+        Some(annotations.join(" ")).filter(|annotations| !annotations.is_empty()),
     ];
-    head.into_iter().chain(delays(hop.stats.map(|stats| stats.figures()))).chain(responder)
+    head.into_iter().chain(delays(hop.stats.map(|stats| stats.figures()))).chain(rest)
 }
 
 #[cfg(test)]
@@ -173,8 +180,10 @@ mod tests {
             ttl: Ttl::new(1),
             sent: 3,
             received: 0,
+            unreachable: 0,
             unanswered: 3,
             pending: 0,
+            send_failed: 1,
             persists: Some(false),
             responders: Vec::new(),
             last: None,
@@ -182,33 +191,23 @@ mod tests {
         };
         let answered = ReportHop {
             ttl: Ttl::new(2),
-            received: 3,
+            received: 2,
+            unreachable: 1,
             unanswered: 0,
             persists: None,
-            responders: vec![ReportResponder { responder, newest, received: 3 }],
+            responders: vec![ReportResponder { responder, newest, received: 3, annotations: vec!["!H".to_owned()] }],
             last: Some(std::time::Duration::from_micros(40).into()),
             stats: Some(RttStats { ..stats() }),
             ..silent.clone()
         };
-        let report = Report {
-            began,
-            stop_reason: Some(StopReason::Cycles),
-            sent: 3,
-            received: 3,
-            lost: 0,
-            pending: 0,
-            distances: Vec::new(),
-            send_failed: 0,
-            hops: vec![silent, answered],
-            duration: 0,
-        };
+        let report = Report { hops: vec![silent, answered], ..Report::empty(began, Some(StopReason::Cycles)) };
         let time = "2026-11-22T07:47:13.000001000Z,10.9.4.2,10.9.4.2,icmp,0";
         assert_eq!(
             lines(TraceView::Report, &[Event::Report(Box::new(report))]),
             [
                 HOPS.trim_end(),
-                &format!("{time},1,3,0,3,100,false,,,,,,,,,"),
-                &format!("{time},2,3,3,0,0,,0.04,0.033,0.0365,0.037,0.04,0.04,0.0028674,10.9.1.2,gw"),
+                &format!("{time},1,3,0,3,100,false,,,,,,,,,,0,1,"),
+                &format!("{time},2,3,2,0,50,,0.04,0.033,0.0365,0.037,0.04,0.04,0.0028674,10.9.1.2,gw,1,1,!H"),
             ]
         );
     }

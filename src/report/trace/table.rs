@@ -6,7 +6,6 @@ use std::time::{Duration, UNIX_EPOCH};
 use crate::engine::outcome::Outcome;
 use crate::report::escape;
 use crate::report::trace::options::{TraceTextOptions, origins};
-use crate::trace::annotation;
 use crate::trace::watch::{Report, ReportHop, ReportResponder};
 use crate::types::Rtt;
 use crate::wire::extension::{LabelStackEntry, Object};
@@ -15,6 +14,8 @@ use crate::wire::extension::{LabelStackEntry, Object};
 const HOST_WIDTH: usize = 25;
 /// What a hop that only limits its answers is marked with, and what that means.
 const MARK: &str = "*";
+/// What the destination is marked with where it may be nearer.
+const UNPROVEN: &str = "?";
 const LEGEND: &str = "unanswered here, but not at later hops: this router limits its answers, packets pass it";
 
 /// The table so far, for SIGQUIT. It overwrites the `^\` that was typed, as ping's line does.
@@ -38,9 +39,17 @@ pub(super) fn table(options: &TraceTextOptions, report: &Report) -> String {
          HOST: {host:<to$} Loss%   Snt   Last   Avg  Best  Wrst StDev\n",
         to = width + 2
     );
-    hops.iter().for_each(|hop| push_hop(options, hop, width, &mut text));
+    let unproven = hops.last().filter(|_| report.distance_proven == Some(false)).map(|last| last.ttl);
+    hops.iter().for_each(|hop| push_hop(options, hop, (width, unproven == Some(hop.ttl)), &mut text));
     if hops.iter().any(|hop| hop.persists == Some(false)) {
         text.push_str(&format!("  {MARK} {LEGEND}\n"));
+    }
+    if unproven.is_some() {
+        let before = hops.iter().rev().skip(1).find(|hop| hop.received > 0).map_or(0, |hop| hop.ttl.get());
+        text.push_str(&format!(
+            "  {UNPROVEN} not proven to be so far away: it may be the silent hop {} or later\n",
+            before + 1
+        ));
     }
     text.push_str(&of_destination(report));
     text
@@ -54,7 +63,7 @@ fn shown(hops: &[ReportHop]) -> &[ReportHop] {
 
 /// What the rows do not show of the destination.
 fn of_destination(report: &Report) -> String {
-    let cycles = report.received + report.lost;
+    let cycles = report.sent + report.send_failed - report.pending;
     if report.received == 0 {
         return if cycles == 0 {
             String::new()
@@ -63,7 +72,13 @@ fn of_destination(report: &Report) -> String {
         };
     }
     if report.distances.len() < 2 {
-        return String::new();
+        let shown = report.hops.last().is_some_and(|last| last.received == report.received);
+        let received = report.received;
+        return if shown {
+            String::new()
+        } else {
+            format!("  The destination answered {received} of {cycles} cycles.\n")
+        };
     }
     let at: Vec<String> =
         report.distances.iter().map(|(ttl, cycles)| format!("{cycles} at hop {}", ttl.get())).collect();
@@ -74,12 +89,12 @@ fn of_destination(report: &Report) -> String {
     )
 }
 
-fn push_hop(options: &TraceTextOptions, hop: &ReportHop, width: usize, text: &mut String) {
+fn push_hop(options: &TraceTextOptions, hop: &ReportHop, (width, unproven): (usize, bool), text: &mut String) {
     let first = hop.responders.first();
     let host = first.map_or_else(|| "???".to_owned(), |first| name(options, first));
     let pad = " ".repeat(width.saturating_sub(self::width(&host)));
-    let decided = hop.received + hop.unanswered;
-    text.push_str(&format!(" {:2}.|-- {host}{pad}{} {decided:>5} ", hop.ttl.get(), part(hop.unanswered, decided)));
+    let decided = hop.received + hop.missing();
+    text.push_str(&format!(" {:2}.|-- {host}{pad}{} {decided:>5} ", hop.ttl.get(), part(hop.unanswered_pct())));
     let nanos = |rtt: Rtt| rtt.as_nanos() as f64;
     let stats = hop.stats.as_ref();
     for value in [
@@ -94,8 +109,15 @@ fn push_hop(options: &TraceTextOptions, hop: &ReportHop, width: usize, text: &mu
     if hop.persists == Some(false) {
         text.push_str(&format!(" {MARK}"));
     }
-    if let Some(annotation) = first.and_then(|first| annotation(&first.newest)) {
-        text.push_str(&format!(" {annotation}"));
+    if unproven {
+        text.push_str(&format!(" {UNPROVEN}"));
+    }
+    let mut seen: Vec<&String> = Vec::new();
+    for annotation in hop.responders.iter().flat_map(|responder| &responder.annotations) {
+        if !seen.contains(&annotation) {
+            text.push_str(&format!(" {annotation}"));
+            seen.push(annotation);
+        }
     }
     text.push('\n');
     push_responders(options, hop, text);
@@ -106,8 +128,8 @@ fn push_responders(options: &TraceTextOptions, hop: &ReportHop, text: &mut Strin
     for (at, responder) in hop.responders.iter().enumerate() {
         match at {
             0 => {}
-            1 => text.push_str(&format!("    |  `|-- {}\n", name(options, responder))),
-            _ => text.push_str(&format!("    |   |-- {}\n", name(options, responder))),
+            1 => text.push_str(&format!("    |  `|-- {}\n", annotated(options, responder))),
+            _ => text.push_str(&format!("    |   |-- {}\n", annotated(options, responder))),
         }
         let Outcome::Error(error) = &responder.newest.outcome else { continue };
         for entry in error.extensions.iter().filter(|_| options.extensions).flat_map(Object::labels) {
@@ -127,15 +149,17 @@ fn name(options: &TraceTextOptions, responder: &ReportResponder) -> String {
     name + &origins(shown.origins.as_ref())
 }
 
+fn annotated(options: &TraceTextOptions, responder: &ReportResponder) -> String {
+    responder.annotations.iter().fold(name(options, responder), |text, annotation| text + " " + annotation)
+}
+
 fn width(text: &str) -> usize {
     text.chars().count()
 }
 
-/// The part that is unanswered, six columns wide: a hundred percent leave no room for their sign, as in mtr.
-fn part(unanswered: u64, decided: u64) -> String {
-    if decided == 0 {
-        return "     -".to_owned();
-    }
-    let percent = format!("{:.1}", 100.0 * unanswered as f64 / decided as f64);
+/// The part that is missing, six columns wide: a hundred percent leave no room for their sign, as in mtr.
+fn part(percent: Option<f64>) -> String {
+    let Some(percent) = percent else { return "     -".to_owned() };
+    let percent = format!("{percent:.1}");
     if percent.len() > 4 { format!(" {percent}") } else { format!(" {percent:>4}%") }
 }

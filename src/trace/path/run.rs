@@ -27,7 +27,7 @@ const REFUSED_IN_A_ROW: u32 = 10;
 const REFUSED_FROM_THE_START: u32 = 3;
 
 /// A little more than Linux hosts let pass between two errors to one peer.
-const LIMIT_PAUSE: Duration = Duration::from_millis(1050);
+pub(in crate::trace) const LIMIT_PAUSE: Duration = Duration::from_millis(1050);
 
 /// Routers whose answers quote too little that are remembered.
 const MAX_UNMATCHED: usize = 64;

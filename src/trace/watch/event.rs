@@ -32,18 +32,22 @@ pub struct Report {
     pub began: Began,
     /// Why it ended; `None` if it has not yet.
     pub stop_reason: Option<StopReason>,
-    /// Cycles in which the destination was asked.
+    /// Cycles in which the destination was probed.
     pub sent: u64,
     /// Those of them in which it answered.
     pub received: u64,
-    /// Those in which it did not.
+    /// Those in which an unreachable came instead.
+    pub unreachable: u64,
+    /// Those in which neither did.
     pub lost: u64,
     /// Those in which it still may.
     pub pending: u64,
+    /// Cycles in which the kernel refused its probe.
+    pub send_failed: u64,
     /// How far away the destination was, and in how many of the cycles that show it for certain; nearest first.
     pub distances: Vec<(Ttl, u64)>,
-    /// Probes that the kernel refused.
-    pub send_failed: u64,
+    /// Whether the destination cannot be nearer than the last hop; `None` if it never answered.
+    pub distance_proven: Option<bool>,
     /// The hops up to the destination, or every hop that was probed while that is not known.
     pub hops: Vec<ReportHop>,
     /// From start to end, or until now, nanoseconds.
@@ -52,19 +56,27 @@ pub struct Report {
 
 impl Report {
     /// Of a target that was not probed yet.
-    pub(in crate::trace) fn empty(began: Began, stop_reason: Option<StopReason>) -> Report {
+    pub(crate) fn empty(began: Began, stop_reason: Option<StopReason>) -> Report {
         Report {
             began,
             stop_reason,
             sent: 0,
             received: 0,
+            unreachable: 0,
             lost: 0,
             pending: 0,
-            distances: Vec::new(),
             send_failed: 0,
+            distances: Vec::new(),
+            distance_proven: None,
             hops: Vec::new(),
             duration: 0,
         }
+    }
+
+    /// The cycles in which the destination did not answer, in percent of those that are decided.
+    pub fn loss_pct(&self) -> Option<f64> {
+        let failed = self.lost + self.unreachable + self.send_failed;
+        percent(failed, self.received + failed)
     }
 }
 
@@ -75,15 +87,19 @@ pub struct ReportHop {
     pub ttl: Ttl,
     /// Probes that left.
     pub sent: u64,
-    /// Those of them that were answered.
+    /// Those of them that were answered from this hop.
     pub received: u64,
-    /// Those that were not.
+    /// Those for which an unreachable came.
+    pub unreachable: u64,
+    /// Those that were not answered.
     pub unanswered: u64,
     /// Those that still may be.
     pub pending: u64,
+    /// Probes that the kernel refused.
+    pub send_failed: u64,
     /// Whether later hops leave probes unanswered as well, see [`crate::trace::watch`]; `None` where everything is answered.
     pub persists: Option<bool>,
-    /// The sources of its answers, the newest first.
+    /// The sources of its answers, the newest first; after them those that only sent an unreachable.
     pub responders: Vec<ReportResponder>,
     /// The round-trip time of the newest probe that was answered.
     pub last: Option<Rtt>,
@@ -92,9 +108,14 @@ pub struct ReportHop {
 }
 
 impl ReportHop {
-    /// The probes that were not answered, in percent of those that are decided.
+    /// The probes that this hop did not answer, whether they were silent, refused on the way, or not sent.
+    pub fn missing(&self) -> u64 {
+        self.unanswered + self.unreachable + self.send_failed
+    }
+
+    /// The same, in percent of those that are decided.
     pub fn unanswered_pct(&self) -> Option<f64> {
-        percent(self.unanswered, self.received + self.unanswered)
+        percent(self.missing(), self.received + self.missing())
     }
 }
 
@@ -104,8 +125,10 @@ impl Serialize for ReportHop {
         object.serialize_entry("ttl", &self.ttl)?;
         object.serialize_entry("sent", &self.sent)?;
         object.serialize_entry("received", &self.received)?;
+        object.serialize_entry("unreachable", &self.unreachable)?;
         object.serialize_entry("unanswered", &self.unanswered)?;
         object.serialize_entry("pending", &self.pending)?;
+        object.serialize_entry("send_failed", &self.send_failed)?;
         object.serialize_entry("unanswered_pct", &self.unanswered_pct())?;
         object.serialize_entry("unanswered_persists", &self.persists)?;
         object.serialize_entry("responders", &self.responders)?;
@@ -124,6 +147,8 @@ pub struct ReportResponder {
     pub newest: Arc<ProbeEvent>,
     /// How often it answered.
     pub received: u64,
+    /// The different annotations of its answers, the newest first.
+    pub annotations: Vec<String>,
 }
 
 impl Serialize for ReportResponder {
@@ -136,6 +161,7 @@ impl Serialize for ReportResponder {
         object.serialize_entry("reply_ttl", &newest.reply_ttl)?;
         object.serialize_entry("mpls", &labels(extensions))?;
         object.serialize_entry("annotation", &annotation(newest))?;
+        object.serialize_entry("annotations", &self.annotations)?;
         object.end()
     }
 }

@@ -202,20 +202,99 @@ fn a_kernel_that_takes_no_probe_ends_the_report() {
     path(&mut network, Family::V4, 6, as_is);
     network.refuse_sends(Pick::Rate(1.0), OsError::ENETUNREACH);
     let run = reported(&network, RAW, 10, config());
-    assert_eq!((run.end().stop_reason, run.end().sent, run.end().send_failed), (Some(StopReason::SendFailed), 0, 3));
+    assert_eq!((run.end().stop_reason, run.end().sent, run.end().send_failed), (Some(StopReason::SendFailed), 0, 1));
     let failures: Vec<&NotSent> = run.events.iter().filter_map(not_sent).collect();
     assert_eq!(failures.iter().filter(|failure| failure.reported > 0).count(), 1);
 }
 
 #[test]
-fn what_the_kernel_refuses_meanwhile_is_neither_sent_nor_lost() {
-    let mut network = Network::new(1);
-    path(&mut network, Family::V4, 3, as_is);
-    network.refuse_sends(Pick::Between(4, 6), OsError::ENOBUFS);
-    let run = reported(&network, RAW, 4, config());
-    let report = run.end();
-    assert_eq!((report.sent, report.received, report.lost, report.send_failed), (3, 3, 0, 3));
-    assert!(report.hops.iter().all(|hop| (hop.sent, hop.received) == (3, 3)), "{report:?}");
+fn cycles_and_rows_count_what_the_kernel_refuses() {
+    for kind in LANES {
+        let mut network = Network::new(1);
+        path(&mut network, kind.0, 3, as_is);
+        // The second and third of eight cycles.
+        network.refuse_sends(Pick::Between(9, 14), OsError::ENETDOWN);
+        let run = reported(&network, kind, 8, config());
+        let report = run.end();
+        assert!(report.send_failed > 0, "{kind:?}");
+        assert_eq!((report.sent, report.lost), (8 - report.send_failed, 0), "{kind:?}");
+        assert_eq!(report.loss_pct(), Some(100.0 * report.send_failed as f64 / 8.0), "{kind:?}");
+        for hop in &report.hops {
+            assert_eq!((hop.sent + hop.send_failed, hop.received), (8, hop.sent), "{kind:?} {hop:?}");
+            assert!(hop.send_failed > 0 && hop.persists == Some(true), "{kind:?} {hop:?}");
+        }
+    }
+}
+
+#[test]
+fn rows_count_and_show_what_is_refused() {
+    for kind in LANES {
+        let mut network = Network::new(1);
+        let failure = if kind.0 == Family::V4 { Rejection::new(3, 1) } else { Rejection::new(1, 3) };
+        let refusing = |node: Node| node.change(Pick::Rate(0.5), Change::Refuse(failure));
+        path(&mut network, kind.0, 4, |ttl, node| if ttl == 4 { refusing(node) } else { node });
+        let run = reported(&network, kind, 20, config());
+        let report = run.end();
+        assert_eq!(report.sent, report.received + report.unreachable, "{kind:?}");
+        let last = report.hops.last().unwrap();
+        assert_eq!((last.ttl.get(), last.sent, last.received), (4, 20, report.received), "{kind:?} {last:?}");
+        assert_eq!((last.unreachable, last.unanswered_pct()), (report.unreachable, report.loss_pct()), "{kind:?}");
+        assert_eq!(last.responders[0].annotations, ["!H"], "{kind:?}");
+    }
+}
+
+#[test]
+fn no_answer_is_dropped_where_packets_take_paths_of_different_length() {
+    for kind in LANES {
+        let mut network = Network::new(1);
+        let fork = network.add(US, Node::router(router(kind.0, 1)).balance(Balance::Packet), Link::after(ms(2)));
+        let short = network.add(fork, Node::router(router(kind.0, 2)), Link::after(ms(2)));
+        let long = network.add(fork, Node::router(router(kind.0, 3)), Link::after(ms(2)));
+        let longer = network.add(long, Node::router(router(kind.0, 4)), Link::after(ms(2)));
+        let longest = network.add(longer, Node::router(router(kind.0, 5)), Link::after(ms(2)));
+        let end = network.add(short, Node::host(target(kind.0)), Link::after(ms(2)));
+        network.link(longest, end, Link::after(ms(2)));
+        let run = reported(&network, kind, 10, config());
+        let report = run.end();
+        assert_eq!((report.received, report.lost), (10, 0), "{kind:?}");
+        let of_target = |responder: &&watch::ReportResponder| responder.responder.address == target(kind.0);
+        let answers = report.hops.iter().flat_map(|hop| &hop.responders).filter(of_target);
+        assert_eq!(answers.map(|responder| responder.received).sum::<u64>(), 10, "{kind:?} {:?}", rows(report));
+    }
+}
+
+#[test]
+fn routers_that_answer_win_over_the_distance_in_a_quote() {
+    for kind in LANES.into_iter().filter(|kind| (kind.1, kind.2) == (Protocol::Udp, SocketChoice::Raw)) {
+        for quoted in [4, 7, 8] {
+            let mut network = Network::new(1);
+            path(&mut network, kind.0, 8, |ttl, node| match ttl {
+                8 => node.quote(Quote::full().mangle(Mangle::Ttl(Ttl::new(quoted)))),
+                _ => node.answer_delay(ms(300)),
+            });
+            let run = reported(&network, kind, 4, config());
+            let report = run.end();
+            let hops: Vec<_> = rows(report).into_iter().map(|row| row.0[0]).collect();
+            let expected = (1..8).map(|ttl| router(kind.0, ttl)).chain([target(kind.0)]);
+            assert_eq!(hops, expected.collect::<Vec<_>>(), "{kind:?} {quoted}");
+            assert_eq!(report.lost, 0, "{kind:?} {quoted}");
+        }
+    }
+}
+
+#[test]
+fn a_destination_whose_limit_is_used_up_is_shown_where_it_is() {
+    for kind in LANES.into_iter().filter(|kind| (kind.1, kind.2) == (Protocol::Udp, SocketChoice::Dgram)) {
+        for silent in [3, 8, 11] {
+            let mut network = Network::new(1);
+            let limited = |node: Node| node.change(Pick::Between(0, silent), Change::Silence);
+            path(&mut network, kind.0, 5, |ttl, node| if ttl == 5 { limited(node) } else { node });
+            let run = reported(&network, kind, 14, config());
+            let report = run.end();
+            assert_eq!((report.hops.len(), report.distance_proven), (5, Some(true)), "{kind:?} {:?}", rows(report));
+            assert_eq!((report.lost, persisting(report)), (0, vec![None; 5]), "{kind:?} {silent} {:?}", rows(report));
+        }
+    }
 }
 
 #[test]

@@ -4,7 +4,6 @@ use serde::Serialize;
 use serde::ser::SerializeMap;
 
 use crate::engine::outcome::{Pace, Subject};
-use crate::metrics::percent;
 use crate::report::json::{VERSION, millis};
 use crate::report::trace::json::findings::FindingObject;
 use crate::trace::watch::Report;
@@ -68,11 +67,13 @@ pub(super) fn report<M: SerializeMap>(object: &mut M, report: &Report, method_re
     object.serialize_entry("state", &state(subject, report.stop_reason))?;
     object.serialize_entry("sent", &report.sent)?;
     object.serialize_entry("received", &report.received)?;
+    object.serialize_entry("unreachable", &report.unreachable)?;
     object.serialize_entry("lost", &report.lost)?;
     object.serialize_entry("pending", &report.pending)?;
-    object.serialize_entry("loss_pct", &percent(report.lost, report.sent - report.pending))?;
+    object.serialize_entry("loss_pct", &report.loss_pct())?;
     object.serialize_entry("send_failed", &report.send_failed)?;
     object.serialize_entry("distances", &report.distances.iter().map(Distance::new).collect::<Vec<_>>())?;
+    object.serialize_entry("distance_proven", &report.distance_proven)?;
     object.serialize_entry("duration_ms", &millis(report.duration))?;
     object.serialize_entry("time", &report.began.time)?;
     object.serialize_entry("hops", &report.hops)

@@ -1,19 +1,22 @@
-//! One target while it is being watched: when its next probe leaves, where its path ends by now, and its figures.
+//! One target while it is being watched: when its next probe leaves, and where its path ends by now.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+mod figures;
+
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::counts::{HopCounts, judge};
-use super::event::{Config, Report, ReportHop};
-use crate::channel::{OsError, SendStamps};
+use super::counts::HopCounts;
+use super::cycle::{Cycle, Distance, ProbeState};
+use super::event::Config;
+use crate::channel::{OsError, Protocol, SendStamps};
 use crate::engine::delay;
 use crate::engine::outcome::{NotSent, Outcome, ProbeEvent, Subject};
 use crate::trace::ends::{Began, StopReason};
 use crate::trace::event::Event;
-use crate::trace::fleet::names::Names;
 use crate::trace::fleet::route::Route;
 use crate::trace::path::hop::{Arrival, Meaning, Slot};
+use crate::trace::path::run::LIMIT_PAUSE;
 use crate::trace::path::schedule::{Next, Window};
 use crate::trace::path::wait::DEAD_NEIGHBOUR;
 use crate::types::{Instant, Mtu, ProbeId, Stamp, Ttl, WallTime};
@@ -28,8 +31,10 @@ const LAST_WAIT: Duration = Duration::from_secs(1);
 const FURTHER: usize = 2;
 /// Ports that are used in turn: more than probes can be waiting.
 const PORTS: u32 = 4096;
-/// Recent answers of the destination that decide where it is now.
+/// Recent answers of the destination that decide where it is now, and silences of the hop below that prove it.
 const OF_LATE: usize = 3;
+/// How long a hop is waited for that may be the destination before the next is probed.
+const DOUBT_AT_LEAST: Duration = Duration::from_millis(100);
 /// More cycles in a row change nothing any more.
 const MAX_MISSED: usize = 128;
 
@@ -52,10 +57,16 @@ pub(super) struct Watch {
     gap: Duration,
     /// Before this nothing leaves, whatever was missed.
     not_before: Instant,
-    end: Option<PathEnd>,
+    /// The newest cycle in which the destination answered.
+    known: Option<usize>,
+    /// Whether a router has answered since from where it was.
+    longer: bool,
+    /// Where it may be nearer than it answered, if it limits its answers.
+    doubt: Option<Doubt>,
+    target_at: Instant,
     /// For how many cycles, the newest that is decided and those before it, the destination has been silent.
     missed: usize,
-    /// The highest TTL before the end that was answered, and since when it is.
+    /// The highest TTL at which a router answered, and since when it is.
     highest: Option<u8>,
     progress_at: Instant,
     slowest: Duration,
@@ -81,37 +92,21 @@ impl Open {
     }
 }
 
-#[derive(Debug)]
-struct Cycle {
-    at: Instant,
-    last_sent: Instant,
-    /// The lowest TTL at which the destination answered, if it did.
-    answered: Option<u8>,
-    /// The highest TTL at which a router before it answered.
-    router: Option<u8>,
-    /// Whether an answer of the destination shows its distance.
-    measured: bool,
-    /// Whether the kernel refused one of its probes.
-    refused: bool,
-}
-
-impl Cycle {
-    /// How far away the destination was, if that is certain: what answers one TTL below is not the destination. A lost answer
-    /// would make it seem further.
-    fn distance(&self, first: u8) -> Option<u8> {
-        let known = |&at: &u8| self.measured || at == first || self.router == Some(at - 1);
-        self.answered.filter(known)
-    }
-}
-
-/// Where the path ends.
+/// A destination that limits its answers may be at a hop that was silent: of those one is probed a cycle.
 #[derive(Clone, Copy, Debug)]
-struct PathEnd {
+struct Doubt {
+    /// From where it answered.
+    end: u8,
+    /// The hop that is probed.
+    candidate: u8,
+}
+
+/// Where a path ends.
+#[derive(Clone, Copy, Debug)]
+struct End {
     ttl: u8,
-    /// When that became known.
-    since: Instant,
-    /// Whether it is the destination that answered.
-    destination: bool,
+    /// Whether it is the destination that answered, and if so, whether it cannot be nearer.
+    proven: Option<bool>,
 }
 
 impl Watch {
@@ -130,7 +125,10 @@ impl Watch {
             ttl: u16::from(max) + 1,
             gap: Duration::ZERO,
             not_before: now,
-            end: None,
+            known: None,
+            longer: false,
+            doubt: None,
+            target_at: now,
             missed: 0,
             highest: None,
             progress_at: now,
@@ -182,29 +180,66 @@ impl Watch {
 
     /// The TTL that the newest cycle goes on with.
     fn unfinished(&self, config: &Config) -> Option<u8> {
-        u8::try_from(self.ttl).ok().filter(|&ttl| !self.cycles.is_empty() && ttl <= self.limit(config))
+        let from = u8::try_from(self.ttl).ok().filter(|_| !self.cycles.is_empty())?;
+        (from..=self.limit(config)).find(|&ttl| !self.is_skipped(ttl))
+    }
+
+    /// Whether `ttl` is one of the silent hops at which the destination may be, but not the one that is probed.
+    fn is_skipped(&self, ttl: u8) -> bool {
+        self.doubt.is_some_and(|doubt| ttl > self.above() && ttl < doubt.end && ttl != doubt.candidate)
+    }
+
+    /// The hop in the middle is probed while that brings the destination nearer, else the one right below it: silence there
+    /// proves the distance.
+    fn doubt(&self) -> Option<Doubt> {
+        let End { ttl: end, .. } = self.end().filter(|end| self.limits_answers() && end.proven == Some(false))?;
+        let tried = self.doubt.zip(self.cycles.last()).map(|(doubt, newest)| newest.state(doubt.candidate));
+        let candidate = if tried == Some(ProbeState::Silent) { end - 1 } else { self.above().midpoint(end) };
+        Some(Doubt { end, candidate })
+    }
+
+    /// The highest TTL that is not the destination's.
+    fn above(&self) -> u8 {
+        self.highest.unwrap_or(self.first - 1)
     }
 
     /// The last TTL to probe, as far as is known by now.
     fn limit(&self, config: &Config) -> u8 {
         let further = |from: u8, by: usize| u8::try_from(usize::from(from) + by).unwrap_or(u8::MAX).min(self.max);
-        match (self.end, config.trace.gap_limit) {
-            (Some(end), _) => further(end.ttl, self.missed.saturating_sub(1) * FURTHER),
-            (None, Some(gap)) => further(self.highest.unwrap_or(self.first.saturating_sub(1)), gap.max(1) as usize),
-            (None, None) => self.max,
+        let newest = self.cycles.last();
+        if let Some(answered) = newest.and_then(|cycle| cycle.distance(0)) {
+            return answered.ttl;
+        }
+        match (self.known_distance(), newest.and_then(Cycle::refused_at), config.trace.gap_limit) {
+            (Some(known), None, _) => further(known.ttl, self.missed.saturating_sub(1) * FURTHER),
+            (Some(known), Some(_), _) => known.ttl,
+            (None, Some(refused), _) => refused,
+            (None, None, Some(gap)) => further(self.above(), gap.max(1) as usize),
+            (None, None, None) => self.max,
         }
     }
 
+    /// How far away the destination was when it last answered, unless the path has become longer since.
+    fn known_distance(&self) -> Option<Distance> {
+        self.cycles.get(self.known.filter(|_| !self.longer)?)?.distance(0)
+    }
+
     fn due(&self, config: &Config, ttl: u8) -> Instant {
-        let at = self.cycles.last().map_or(self.started, |cycle| cycle.at);
-        let (index, known) =
-            (ttl.saturating_sub(self.first), self.highest.map_or(0, |highest| highest.saturating_sub(self.first) + 1));
-        let spread = at + self.gap.saturating_mul(index.into());
-        if self.end.is_some() || !config.trace.paced {
-            return spread;
+        let Some(cycle) = self.cycles.last() else { return self.started };
+        let spread = cycle.at + self.gap.saturating_mul(cycle.probed().count() as u32);
+        match self.doubt {
+            // Its limit must let it answer, and what is further away must not take that answer.
+            Some(doubt) if ttl == doubt.candidate => spread.max(self.target_at + LIMIT_PAUSE),
+            Some(doubt) if ttl == doubt.end => {
+                spread.max(cycle.last_sent + self.slowest.saturating_mul(2).clamp(DOUBT_AT_LEAST, LAST_WAIT))
+            }
+            _ if self.known_distance().is_some() || !config.trace.paced => spread,
+            _ => {
+                let window = Window::of(&config.trace, &self.route.profile, usize::MAX, Some(self.slowest));
+                let known = self.above() + 1 - self.first;
+                spread.max(window.opens((ttl - self.first).into(), known.into(), self.progress_at))
+            }
         }
-        let window = Window::of(&config.trace, &self.route.profile, usize::MAX, Some(self.slowest));
-        spread.max(window.opens(index.into(), known.into(), self.progress_at))
     }
 
     /// `probe` is ordered for this TTL in this cycle.
@@ -215,9 +250,7 @@ impl Watch {
         }
         if let Some(cycle) = self.cycles.get_mut(index) {
             cycle.last_sent = now;
-        }
-        if let Some(hop_counts) = self.hop_counts(ttl) {
-            hop_counts.sent += 1;
+            cycle.set(ttl, ProbeState::Silent);
         }
         let slot = Slot { sent: Some((probe, stamp)), ttl, ..Slot::default() };
         self.open.insert(probe, Open { ttl, cycle: index, slot });
@@ -231,12 +264,18 @@ impl Watch {
         let planned = self.cycles.last().map(|cycle| cycle.at + config.interval);
         let at = planned.filter(|&at| now.since(at) < config.interval).unwrap_or(now);
         let wait = self.wait(config);
-        let decided =
-            self.cycles.iter().rev().filter(|cycle| cycle.answered.is_some() || cycle.last_sent + wait <= now);
-        self.missed = decided.take(MAX_MISSED).take_while(|cycle| cycle.answered.is_none()).count();
-        self.end = self.end.filter(|end| end.destination);
-        self.cycles.push(Cycle { at, last_sent: now, answered: None, router: None, measured: false, refused: false });
-        self.gap = config.interval / (u32::from(self.limit(config).saturating_sub(self.first)) + 1);
+        let answered = |cycle: &Cycle| cycle.is_answered_from(0) || cycle.refused_at().is_some();
+        let decided = self.cycles.iter().rev().filter(|cycle| answered(cycle) || cycle.last_sent + wait <= now);
+        self.missed = decided.take(MAX_MISSED).take_while(|cycle| !answered(cycle)).count();
+        self.doubt = self.doubt();
+        self.cycles.push(Cycle::new(at, now, self.first));
+        let probes = (self.first..=self.limit(config)).filter(|&ttl| !self.is_skipped(ttl)).count();
+        self.gap = config.interval / u32::try_from(probes).unwrap_or(1).max(1);
+    }
+
+    /// Whether the destination may leave probes unanswered that reach it.
+    fn limits_answers(&self) -> bool {
+        self.route.profile.protocol == Protocol::Udp
     }
 
     /// `probe` left.
@@ -262,11 +301,8 @@ impl Watch {
             flow: self.began.subject.flow,
             ..ProbeEvent::new(&self.began.subject, probe, at, outcome)
         };
-        if let Some(hop_counts) = self.hop_counts(ttl) {
-            hop_counts.sent = hop_counts.sent.saturating_sub(1);
-        }
         if let Some(cycle) = self.cycles.get_mut(cycle) {
-            cycle.refused = true;
+            cycle.set(ttl, ProbeState::NotSent);
         }
         self.refused += 1;
         Some((Event::Probe(Arc::new(event)), (!self.some_left).then_some(self.refused)))
@@ -281,29 +317,35 @@ impl Watch {
         if delay::arrival(&sent, &arrival.stamp) > sent.user.mono + counts_for {
             return false;
         }
-        let (ttl, cycle, quoted, at) = (open.ttl, open.cycle, arrival.quoted_ttl, arrival.stamp.user.mono);
+        let (ttl, index, quoted, at) = (open.ttl, open.cycle, arrival.quoted_ttl, arrival.stamp.user.mono);
         open.slot.arrival = Some(Box::new(arrival));
         let rtt = open.slot.rtt().map_or(Duration::ZERO, |rtt| rtt.as_duration());
         self.slowest = self.slowest.max(rtt);
-        match meaning {
+        let state = match meaning {
             Meaning::OnTheWay => {
-                if let Some(cycle) = self.cycles.get_mut(cycle) {
-                    cycle.router = cycle.router.max(Some(ttl));
+                self.longer |= self.known.is_some_and(|known| known < index)
+                    && self.known_distance().is_some_and(|known| known.ttl <= ttl);
+                if self.highest < Some(ttl) {
+                    self.highest = Some(ttl);
+                    self.progress_at = at;
                 }
-                self.note_router(ttl, sent.user.mono, at);
+                ProbeState::Router
             }
             Meaning::End(StopReason::Destination) => {
-                let distance = quoted.and_then(|quoted| self.distance(ttl, quoted));
-                let ttl = distance.unwrap_or(ttl);
-                if let Some(cycle) =
-                    self.cycles.get_mut(cycle).filter(|cycle| cycle.answered.is_none_or(|at| ttl <= at))
-                {
-                    cycle.answered = Some(ttl);
-                    cycle.measured |= distance.is_some();
+                if self.known <= Some(index) {
+                    self.known = Some(index);
+                    self.longer = false;
+                    self.missed = 0;
                 }
-                self.note_end(PathEnd { ttl, since: at, destination: true });
+                self.target_at = at;
+                let used = quoted.map(|quoted| quoted.get().max(1) - 1);
+                let distance = used.and_then(|used| ttl.checked_sub(used));
+                ProbeState::Target(distance.filter(|&distance| distance >= self.first))
             }
-            Meaning::End(_) => self.note_end(PathEnd { ttl, since: at, destination: false }),
+            Meaning::End(_) => ProbeState::Unreachable,
+        };
+        if let Some(cycle) = self.cycles.get_mut(index) {
+            cycle.set(ttl, state);
         }
         true
     }
@@ -318,35 +360,6 @@ impl Watch {
         self.open.iter().rev().find(|(_, open)| may_be(open)).map(|(&probe, _)| probe)
     }
 
-    /// A router answered: if it stands where the path was said to end, the path has become longer.
-    fn note_router(&mut self, ttl: u8, sent: Instant, at: Instant) {
-        match self.end {
-            Some(end) if ttl >= end.ttl && sent <= end.since => return,
-            Some(end) if ttl >= end.ttl => self.end = None,
-            _ => {}
-        }
-        if self.highest.is_none_or(|highest| highest < ttl) {
-            self.highest = Some(ttl);
-            self.progress_at = at;
-        }
-    }
-
-    fn note_end(&mut self, found: PathEnd) {
-        let nearer = self.end.is_none_or(|end| found.ttl < end.ttl || (found.ttl == end.ttl && found.destination));
-        let found_again = self.missed > 0 && self.end.is_some_and(|end| end.ttl < found.ttl);
-        if nearer || found_again {
-            self.end = Some(found);
-            self.missed = 0;
-            self.highest = self.highest.filter(|&highest| highest < found.ttl);
-        }
-    }
-
-    /// The destination's distance, which is what its quote of a probe sent with `ttl` has used up, if that can be.
-    fn distance(&self, ttl: u8, quoted: Ttl) -> Option<u8> {
-        let distance = ttl.checked_sub(quoted.get().max(1) - 1)?;
-        (distance >= self.first && self.highest.is_none_or(|highest| highest < distance)).then_some(distance)
-    }
-
     /// Counts and reports what needs no more waiting at `now`, and gives those probes.
     pub fn settle(&mut self, config: &Config, now: Instant, out: &mut VecDeque<Event>) -> Vec<ProbeId> {
         let (counts_for, stamps) = (self.counts_for(config), self.route.profile.send_stamps);
@@ -359,12 +372,23 @@ impl Watch {
         for probe in &over {
             let Some(mut open) = self.open.remove(probe) else { continue };
             let Some(event) = open.slot.report(&self.began.subject, (stamps, now), true) else { continue };
-            if let Some(hop_counts) = self.hop_counts(open.ttl) {
-                hop_counts.add(&event);
-            }
+            self.count(&open, &event);
             out.push_back(Event::Probe(event));
         }
         over
+    }
+
+    /// Counts the answer to a probe. Of a cycle's answers of the destination one counts.
+    fn count(&mut self, open: &Open, event: &Arc<ProbeEvent>) {
+        let Some(cycle) = self.cycles.get(open.cycle) else { return };
+        let counted = |(ttl, state)| ttl < open.ttl && matches!(state, ProbeState::Target(_));
+        let state = cycle.state(open.ttl);
+        if matches!(state, ProbeState::Target(_)) && cycle.probed().any(counted) {
+            return;
+        }
+        if let Some(hop_counts) = self.counts.get_mut(usize::from(open.ttl.saturating_sub(self.first))) {
+            hop_counts.add(event, state == ProbeState::Unreachable);
+        }
     }
 
     /// Reports the probes that are left when the watch is over: those that are not answered only if they were waited for.
@@ -419,9 +443,12 @@ impl Watch {
 
     /// While nothing shows where the path ends: until when the last router may say that a neighbour does not answer.
     fn patient_until(&self, config: &Config) -> Option<Instant> {
-        let patient =
-            config.trace.is_patient() && self.end.is_none() && !self.closing && !self.route.profile.connects();
+        let patient = config.trace.is_patient() && !self.shows_end() && !self.closing && !self.route.profile.connects();
         patient.then(|| self.started + DEAD_NEIGHBOUR)
+    }
+
+    fn shows_end(&self) -> bool {
+        self.known.is_some() || self.cycles.last().is_some_and(|cycle| cycle.refused_at().is_some())
     }
 
     /// How long an answer counts.
@@ -436,64 +463,29 @@ impl Watch {
         config.trace.wait.map_or(usual, |wait| wait.max)
     }
 
-    fn hop_counts(&mut self, ttl: u8) -> Option<&mut HopCounts> {
-        self.counts.get_mut(usize::from(ttl.checked_sub(self.first)?))
+    /// Where the path ends: beyond every router that answered, where the destination answered of late. A lost answer does not
+    /// make the path longer. Where the destination never answered, an unreachable ends it.
+    fn end(&self) -> Option<End> {
+        let above = self.above();
+        let late = self.cycles.iter().rev().filter_map(|cycle| cycle.distance(above)).take(OF_LATE);
+        if let Some(nearest) = late.min_by_key(|distance| (distance.ttl, !distance.proven)) {
+            let Distance { ttl, proven } = nearest;
+            return Some(End { ttl, proven: Some(proven || ttl == above + 1 || self.is_silent_below(ttl)) });
+        }
+        let refused = self.cycles.iter().filter_map(Cycle::refused_at).filter(|&ttl| ttl > above).min();
+        refused.map(|ttl| End { ttl, proven: None })
     }
 
-    /// The figures at `now`.
-    pub fn report(&self, config: &Config, ended: Option<StopReason>, names: &Names, now: Instant) -> Report {
-        let mut report = Report::empty(self.began.clone(), ended);
-        let (wait, newest_is_whole) = (self.wait(config), self.unfinished(config).is_none());
-        let waiting: BTreeSet<usize> = match ended {
-            Some(StopReason::Cycles) => BTreeSet::new(),
-            _ => self.open.values().filter(|open| open.waits(wait, now)).map(|open| open.cycle).collect(),
+    /// Whether the hop below `end` was silent in enough cycles in which the destination answered, and in which it would have
+    /// answered that probe as well.
+    fn is_silent_below(&self, end: u8) -> bool {
+        let nearer = |cycle: &Cycle| cycle.probed().any(|(ttl, _)| ttl > self.above() && ttl < end - 1);
+        let shows = |cycle: &&Cycle| {
+            cycle.state(end - 1) == ProbeState::Silent
+                && cycle.is_answered_from(end)
+                && !(self.limits_answers() && nearer(cycle))
         };
-        for (index, cycle) in self.cycles.iter().enumerate() {
-            let whole = newest_is_whole || index + 1 < self.cycles.len();
-            match cycle.answered {
-                Some(_) => report.received += 1,
-                None if !whole || cycle.refused => continue,
-                None if waiting.contains(&index) => report.pending += 1,
-                None => report.lost += 1,
-            }
-            report.sent += 1;
-        }
-        report.distances = self.distances();
-        report.send_failed = self.refused;
-        report.hops = self.hops(wait, names, now);
-        report.duration = u64::try_from(now.since(self.started).as_nanos()).unwrap_or(u64::MAX);
-        report
-    }
-
-    fn distances(&self) -> Vec<(Ttl, u64)> {
-        let mut distances: BTreeMap<u8, u64> = BTreeMap::new();
-        for distance in self.cycles.iter().filter_map(|cycle| cycle.distance(self.first)) {
-            *distances.entry(distance).or_default() += 1;
-        }
-        distances.into_iter().map(|(ttl, cycles)| (Ttl::new(ttl), cycles)).collect()
-    }
-
-    /// The last TTL of the path: where the destination answered of late, and no router has since. A lost answer does not make
-    /// the path longer.
-    fn last_ttl(&self) -> Option<u8> {
-        let end = self.end?;
-        let of_late = self.cycles.iter().rev().filter_map(|cycle| cycle.answered).take(OF_LATE);
-        let nearest = of_late.filter(|&at| self.highest.is_none_or(|highest| highest < at)).min();
-        Some(nearest.filter(|_| end.destination).unwrap_or(end.ttl))
-    }
-
-    fn hops(&self, wait: Duration, names: &Names, now: Instant) -> Vec<ReportHop> {
-        let probed = self.counts.iter().rposition(|hop_counts| hop_counts.sent > 0).map_or(0, |at| at + 1);
-        let last = self.last_ttl().map_or(probed, |ttl| usize::from(ttl.saturating_sub(self.first)) + 1);
-        let pending =
-            |ttl: u8| self.open.values().filter(|open| open.ttl == ttl && open.waits(wait, now)).count() as u64;
-        let mut hops: Vec<ReportHop> = (self.first..=self.max)
-            .zip(&self.counts)
-            .take(last)
-            .map(|(ttl, hop_counts)| hop_counts.figures(ttl, pending(ttl), names))
-            .collect();
-        judge(&mut hops);
-        hops
+        self.cycles.iter().filter(shows).take(OF_LATE).count() == OF_LATE
     }
 }
 
@@ -503,7 +495,9 @@ mod tests {
 
     use super::*;
     use crate::channel::Protocol;
+    use crate::trace::fleet::names::Names;
     use crate::trace::testing::{self, TARGET, at, began, config, ms, profile, router};
+    use crate::trace::watch::Report;
     use crate::types::Now;
     use crate::wire::icmp::ErrorKind;
 
@@ -513,6 +507,8 @@ mod tests {
         Router(u8),
         Unreachable(u8),
         Target,
+        /// The destination, quoting this TTL.
+        Quoting(u8),
         Nothing,
     }
 
@@ -525,9 +521,12 @@ mod tests {
             Back::Router(hop) => (router(hop), Some(ErrorKind::TimeExceeded)),
             Back::Unreachable(hop) => (router(hop), Some(ErrorKind::HostUnreachable)),
             Back::Target => (TARGET, None),
+            Back::Quoting(_) => (TARGET, Some(ErrorKind::PortUnreachable)),
             Back::Nothing => return None,
         };
-        Some(testing::arrival(responder, kind, Stamp::user(now)))
+        let arrival = testing::arrival(responder, kind, Stamp::user(now));
+        let quoted_ttl = if let Back::Quoting(ttl) = back { Some(Ttl::new(ttl)) } else { None };
+        Some(Arrival { quoted_ttl, ..arrival })
     }
 
     /// Plays `config` to its end, where `back` says what comes back for a TTL in a cycle. Gives every probe as (cycle, TTL,
@@ -597,7 +596,9 @@ mod tests {
         assert_eq!(ttls(&left, 3), [1, 2, 3, 4]);
         assert_eq!((report.sent, report.lost), (6, 0));
         assert_eq!(distances(&report), [(4, 3), (6, 3)]);
-        assert_eq!(report.hops.len(), 4);
+        // What was measured of the longer path is shown.
+        let rows: Vec<_> = report.hops.iter().map(|hop| (hop.sent, hop.received)).collect();
+        assert_eq!(rows, [(6, 6), (6, 6), (6, 6), (6, 6), (3, 3), (3, 3)]);
     }
 
     #[test]
@@ -636,7 +637,7 @@ mod tests {
         assert_eq!((report.sent, report.received, report.lost), (5, 1, 4));
         assert_eq!(ttls(&left, 4).len(), 6);
         assert_eq!(report.hops.len(), 4);
-        assert_eq!(report.hops[3].persists, Some(true));
+        assert_eq!((report.hops[3].sent, report.hops[3].unanswered, report.hops[3].persists), (5, 4, Some(true)));
     }
 
     #[test]
@@ -645,8 +646,93 @@ mod tests {
             (1, 3..) => Back::Unreachable(2),
             _ => straight(5, ttl),
         });
-        assert_eq!((ttls(&left, 1).last(), ttls(&left, 2).last()), (Some(&3), Some(&5)));
-        assert_eq!((report.sent, report.received, report.lost), (4, 3, 1));
+        assert_eq!((ttls(&left, 1).last(), ttls(&left, 2).last()), (Some(&5), Some(&5)));
+        assert_eq!((report.sent, report.received, report.unreachable, report.lost), (4, 3, 1, 0));
+        for hop in &report.hops[2..] {
+            assert_eq!((hop.sent, hop.received, hop.unreachable, hop.unanswered_pct()), (4, 3, 1, Some(25.0)));
+        }
+        // The hop's own router is named first, and what refused last.
+        let last = &report.hops[4].responders;
+        assert_eq!((last[0].responder.address, &*last[1].annotations), (TARGET, &["!N".to_owned()][..]));
+    }
+
+    #[test]
+    fn an_unreachable_ends_the_path_where_the_destination_never_answered() {
+        let (left, report) = play(&cycles(3), |_, ttl| if ttl < 3 { Back::Router(ttl) } else { Back::Unreachable(2) });
+        assert_eq!(ttls(&left, 2), [1, 2, 3]);
+        assert_eq!((report.sent, report.unreachable, report.hops.len()), (3, 3, 3));
+        assert_eq!((report.hops[2].unanswered_pct(), report.hops[2].stats.is_none()), (Some(100.0), true));
+    }
+
+    #[test]
+    fn no_hop_is_dropped_where_each_packet_may_take_the_longer_path() {
+        // Two paths in turn: the destination is at 3 or at 6.
+        let (_, report) = play(&cycles(9), |cycle, ttl| straight(if cycle % 2 == 0 { 6 } else { 3 }, ttl));
+        assert_eq!((report.received, report.lost), (9, 0));
+        assert_eq!(distances(&report), [(3, 4), (6, 5)]);
+        let answers: Vec<_> = report.hops.iter().map(|hop| (hop.sent, hop.received, hop.responders.len())).collect();
+        assert_eq!(answers, [(9, 9, 1), (9, 9, 1), (9, 9, 2), (5, 5, 1), (5, 5, 1), (5, 5, 1)]);
+    }
+
+    #[test]
+    fn a_burst_of_loss_before_the_path_became_longer_is_no_limit_of_routers() {
+        let (_, report) = play(&cycles(30), |cycle, ttl| match (cycle, ttl) {
+            (4..10, 2..) => Back::Nothing,
+            (20.., _) => straight(6, ttl),
+            _ => straight(4, ttl),
+        });
+        let persists: Vec<_> = report.hops.iter().map(|hop| hop.persists).collect();
+        assert_eq!(persists[..4], [None, Some(true), Some(true), Some(true)]);
+        assert!(persists.len() == 6 && !persists.contains(&Some(false)), "{persists:?}");
+    }
+
+    #[test]
+    fn a_quote_does_not_place_the_destination_before_routers_that_answer() {
+        // As if the probes had still had half of their TTL when they arrived.
+        let (_, report) = play(&cycles(4), |_, ttl| if ttl < 8 { Back::Router(ttl) } else { Back::Quoting(ttl) });
+        assert_eq!((report.received, report.hops.len()), (4, 8));
+        assert_eq!(distances(&report), [(8, 4)]);
+    }
+
+    #[test]
+    fn a_probe_that_ran_past_the_destination_counts_for_its_row() {
+        // The hops below are silent, and so is the destination's own hop in the first cycle.
+        let (_, report) = play(&cycles(5), |cycle, ttl| match (cycle, ttl) {
+            (_, ..3) => Back::Router(ttl),
+            (0, 3) => Back::Nothing,
+            _ => Back::Target,
+        });
+        assert_eq!(report.hops.len(), 3);
+        assert_eq!((report.hops[2].sent, report.hops[2].received), (5, 5));
+        assert_eq!(report.hops[2].stats.as_ref().map(|stats| stats.count), Some(5));
+    }
+
+    #[test]
+    fn a_silent_hop_below_the_destination_is_doubted_until_it_was_silent_three_times() {
+        let proven = |count| play(&cycles(count), |_, ttl| if ttl == 3 { Back::Nothing } else { straight(4, ttl) }).1;
+        assert_eq!((proven(2).distance_proven, proven(3).distance_proven), (Some(false), Some(true)));
+        assert_eq!(proven(3).hops.len(), 4);
+    }
+
+    #[test]
+    fn a_destination_that_limits_its_answers_is_followed_back_to_where_it_is() {
+        let config = Config { trace: config(profile(Protocol::Udp)), ..cycles(9) };
+        let first = |cycle: usize, ttl| cycle == 0 && ttl < 12;
+        let back = |cycle, ttl| if ttl > 4 && first(cycle, ttl) { Back::Nothing } else { straight(5, ttl) };
+        let (left, report) = play(&config, back);
+        assert_eq!(ttls(&left, 1), [1, 2, 3, 4, 8]);
+        assert_eq!(ttls(&left, 2), [1, 2, 3, 4, 6]);
+        assert_eq!((report.received, report.lost, report.distance_proven), (9, 0, Some(true)));
+        assert_eq!(report.hops.last().map(|hop| (hop.ttl.get(), hop.received)), Some((5, 9)));
+        assert_eq!(report.hops[4].stats.as_ref().map(|stats| stats.count), Some(9));
+        // A run that ends before says so, and shows no hops that may not exist.
+        let (_, report) = play(&Config { cycles: 2, ..config.clone() }, back);
+        assert_eq!(report.distance_proven, Some(false));
+        assert_eq!(report.hops.iter().map(|hop| hop.ttl.get()).collect::<Vec<_>>(), [1, 2, 3, 4, 8]);
+        // Routers that are silent are shown once they must exist.
+        let (_, report) = play(&config, |_, ttl| if (3..6).contains(&ttl) { Back::Nothing } else { straight(6, ttl) });
+        assert_eq!((report.distance_proven, report.lost), (Some(true), 0));
+        assert_eq!(report.hops.iter().map(|hop| hop.ttl.get()).collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6]);
     }
 
     #[test]
@@ -682,12 +768,14 @@ mod tests {
             let mut asked: Vec<(usize, u8)> = left.iter().map(|probe| (probe.0, probe.1)).collect();
             asked.dedup();
             prop_assert_eq!(asked.len(), left.len());
-            prop_assert_eq!((report.sent, report.pending), (report.received + report.lost, 0));
+            let decided = report.received + report.unreachable + report.lost;
+            prop_assert_eq!((report.sent, report.pending), (decided, 0));
             prop_assert_eq!(report.sent, cycles);
             for hop in &report.hops {
                 let sent = left.iter().filter(|probe| probe.1 == hop.ttl.get()).count() as u64;
-                prop_assert_eq!((hop.sent, hop.pending), (sent, 0));
-                prop_assert_eq!(hop.sent, hop.received + hop.unanswered);
+                let is_last = Some(hop.ttl) == report.hops.last().map(|last| last.ttl);
+                prop_assert!(hop.pending == 0 && (hop.sent == sent || is_last && hop.sent > sent));
+                prop_assert_eq!(hop.sent, hop.received + hop.unreachable + hop.unanswered);
             }
         }
     }

@@ -1,0 +1,131 @@
+//! One cycle of a watched path: the state of each of its probes ([`ProbeState`]), and how far away the destination was.
+
+use crate::types::Instant;
+
+/// The state of the probe that one TTL got in one cycle.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum ProbeState {
+    /// There was none.
+    #[default]
+    Unasked,
+    /// The kernel refused it.
+    NotSent,
+    /// It left, and nothing has come back.
+    Silent,
+    /// A router on the way answered.
+    Router,
+    /// It cannot be delivered.
+    Unreachable,
+    /// The destination answered; and how far away it is, if its quote shows that.
+    Target(Option<u8>),
+}
+
+/// One cycle.
+#[derive(Debug)]
+pub(super) struct Cycle {
+    pub at: Instant,
+    pub last_sent: Instant,
+    first: u8,
+    /// By TTL, from `first` on.
+    states: Vec<ProbeState>,
+}
+
+/// How far away the destination was.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Distance {
+    pub ttl: u8,
+    /// Whether it cannot have been nearer.
+    pub proven: bool,
+}
+
+impl Cycle {
+    pub fn new(at: Instant, now: Instant, first: u8) -> Cycle {
+        Cycle { at, last_sent: now, first, states: Vec::new() }
+    }
+
+    pub fn state(&self, ttl: u8) -> ProbeState {
+        let at = ttl.checked_sub(self.first).map(usize::from);
+        at.and_then(|at| self.states.get(at)).copied().unwrap_or_default()
+    }
+
+    pub fn set(&mut self, ttl: u8, state: ProbeState) {
+        let Some(at) = ttl.checked_sub(self.first).map(usize::from) else { return };
+        if self.states.len() <= at {
+            self.states.resize(at + 1, ProbeState::Unasked);
+        }
+        if let Some(known) = self.states.get_mut(at) {
+            *known = state;
+        }
+    }
+
+    /// The TTLs that were probed, lowest first.
+    pub fn probed(&self) -> impl DoubleEndedIterator<Item = (u8, ProbeState)> {
+        (self.first..=u8::MAX).zip(self.states.iter().copied()).filter(|&(_, state)| state != ProbeState::Unasked)
+    }
+
+    /// The probes at `ttl` and beyond that the destination answered.
+    pub fn is_answered_from(&self, ttl: u8) -> bool {
+        self.probed().any(|(at, state)| at >= ttl && matches!(state, ProbeState::Target(_)))
+    }
+
+    /// The highest TTL at which a router answered.
+    pub fn router(&self) -> Option<u8> {
+        self.probed().rfind(|&(_, state)| state == ProbeState::Router).map(|(ttl, _)| ttl)
+    }
+
+    /// The lowest TTL from which a probe could not be delivered.
+    pub fn refused_at(&self) -> Option<u8> {
+        self.probed().find(|&(_, state)| state == ProbeState::Unreachable).map(|(ttl, _)| ttl)
+    }
+
+    /// How far beyond `above` the destination was, if it answered from there. A quote may hold anything: a router that answers at
+    /// the distance it shows, or beyond, refutes it.
+    pub fn distance(&self, above: u8) -> Option<Distance> {
+        let router = self.router();
+        let least = above.max(router.unwrap_or_default());
+        let targets = || {
+            self.probed().filter_map(|(ttl, state)| match state {
+                ProbeState::Target(quoted) => Some((ttl, quoted)),
+                _ => None,
+            })
+        };
+        let asked = targets().map(|(ttl, _)| ttl).find(|&ttl| ttl > above);
+        let quoted = targets().filter_map(|(_, quoted)| quoted).filter(|&quoted| quoted > least).min();
+        let ttl = quoted.into_iter().chain(asked).min()?;
+        let proven = quoted == Some(ttl) || ttl == self.first || router == Some(ttl - 1);
+        Some(Distance { ttl, proven })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cycle(states: &[ProbeState]) -> Cycle {
+        let mut cycle = Cycle::new(Instant::ZERO, Instant::ZERO, 1);
+        (1..).zip(states).for_each(|(ttl, &state)| cycle.set(ttl, state));
+        cycle
+    }
+
+    fn distance(states: &[ProbeState]) -> Option<(u8, bool)> {
+        cycle(states).distance(0).map(|at| (at.ttl, at.proven))
+    }
+
+    use ProbeState::{Router, Silent, Target};
+
+    #[test]
+    fn a_distance_is_proven_by_the_router_below_or_by_the_quote() {
+        assert_eq!(distance(&[Router, Router, Target(None), Target(None)]), Some((3, true)));
+        assert_eq!(distance(&[Router, Silent, Target(None)]), Some((3, false)));
+        assert_eq!(distance(&[Router, Silent, Silent, Target(Some(3))]), Some((3, true)));
+        assert_eq!(distance(&[Target(None)]), Some((1, true)));
+        assert_eq!(distance(&[Router, Silent]), None);
+    }
+
+    #[test]
+    fn a_router_that_answers_refutes_a_nearer_distance_in_a_quote() {
+        assert_eq!(distance(&[Router, Router, Router, Target(Some(1))]), Some((4, true)));
+        assert_eq!(distance(&[Router, Silent, Router, Silent, Target(Some(3))]), Some((5, false)));
+        assert_eq!(cycle(&[Router, Silent, Silent, Target(Some(2))]).distance(2).map(|at| at.ttl), Some(4));
+    }
+}
