@@ -11,6 +11,7 @@
 
 mod active;
 mod answer;
+mod closing;
 mod config;
 mod ending;
 mod event;

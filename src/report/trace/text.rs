@@ -594,7 +594,7 @@ mod tests {
             }
             String::from_utf8(talk).unwrap()
         };
-        let line = "\r\x1b[Kwaiting for !H, Ctrl-C ends";
+        let line = "\r\x1b[K\x1b[?7lwaiting for !H, Ctrl-C ends\x1b[?7h";
         assert_eq!(talk(true), format!("{line}\r\x1b[K{line}\r\x1b[K"));
         assert_eq!(talk(false), "");
     }
