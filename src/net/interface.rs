@@ -18,7 +18,10 @@ pub struct Interfaces {
     known: Vec<Interface>,
     /// Whether the sockets leave by the plan's without being bound to it.
     unbound: bool,
-    outage: Option<Outage>,
+    /// The interface that is gone, or is there again and nothing has left by it yet.
+    outage: Option<Box<str>>,
+    /// Orders refused since one was carried out: the first may be refused while an interface is only going down.
+    refused: u64,
 }
 
 #[derive(Debug)]
@@ -27,14 +30,6 @@ struct Interface {
     /// As orders have it.
     first: NonZeroU32,
     now: NonZeroU32,
-}
-
-/// An interface is gone, or is there again and nothing has left by it yet.
-#[derive(Debug)]
-struct Outage {
-    interface: Box<str>,
-    /// Orders that were refused since.
-    refused: u64,
 }
 
 impl Interfaces {
@@ -75,7 +70,7 @@ impl Interfaces {
         for known in &mut self.known {
             let now = interface::index_of(&known.name);
             if now != Some(known.now) {
-                self.outage.get_or_insert_with(|| Outage { interface: known.name.clone(), refused: 0 });
+                self.outage.get_or_insert_with(|| known.name.clone());
             }
             changed |= now.is_some_and(|now| std::mem::replace(&mut known.now, now) != now);
         }
@@ -84,14 +79,13 @@ impl Interfaces {
 
     /// An order was refused.
     pub fn refused(&mut self) {
-        if let Some(outage) = &mut self.outage {
-            outage.refused += 1;
-        }
+        self.refused += 1;
     }
 
     /// An order was carried out: the end of an outage.
     pub fn sent(&mut self, lane: LaneId) -> Option<Inbound> {
-        let Outage { interface, refused } = self.outage.take()?;
+        let refused = std::mem::take(&mut self.refused);
+        let interface = self.outage.take()?;
         Some(Inbound::Recreated(Recreated { lane, interface, refused }))
     }
 }
