@@ -14,7 +14,7 @@ use tokio::runtime;
 use super::mailbox::Mailbox;
 use super::resolver::{Answered, Resolver};
 use crate::channel::{Control, Lookup, NameAnswer, OriginAnswer, Plan, Zones};
-use crate::types::is_public;
+use crate::types::{announced_form, is_public};
 
 /// Questions asked at once; more wait.
 const CONCURRENT: usize = 32;
@@ -38,7 +38,7 @@ pub fn start(plan: &Plan, answers: Arc<Mailbox<Control>>) -> Option<Lookup> {
         if names {
             requests.put(Question::Name(address));
         }
-        if origins && is_public(address) {
+        if origins && is_public(announced_form(address)) {
             requests.put(Question::Origin(address));
         } else if origins {
             // No outside server is asked about an address that is not public.
@@ -182,6 +182,7 @@ impl Sources {
 
     async fn texts(&self, address: IpAddr) -> Answered<Vec<Box<[u8]>>> {
         let (Some(resolver), Some(zones)) = (&self.resolver, &self.zones) else { return Answered::Not };
+        let address = announced_form(address);
         let zone = if address.is_ipv4() { &zones.v4 } else { &zones.v6 };
         resolver.texts(address, zone).await
     }

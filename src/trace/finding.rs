@@ -43,6 +43,8 @@ pub enum Finding {
     AdminBlock { ttl: Ttl, responder: IpAddr },
     /// The answer that ended the trace came from another address than the target's.
     OtherAddress { ttl: Ttl, target: IpAddr, responder: IpAddr },
+    /// A router on the way has the target's own address, or something there answers in its name.
+    TargetOnTheWay { ttl: Ttl, target: IpAddr },
     /// The path goes in circles.
     Loop { first: Ttl, period: u8, responder: IpAddr },
     /// Several routers answered at one TTL of one flow.
@@ -105,6 +107,7 @@ impl Finding {
             Finding::TtlNotCounted { .. } => "ttl_not_counted",
             Finding::AdminBlock { .. } => "admin_block",
             Finding::OtherAddress { .. } => "other_address",
+            Finding::TargetOnTheWay { .. } => "target_on_the_way",
             Finding::Loop { .. } => "loop",
             Finding::SeveralResponders { .. } => "several_responders",
             Finding::SeveralPaths { .. } => "several_paths",
@@ -145,6 +148,7 @@ impl Finding {
             | Finding::TtlNotCounted { ttl, .. }
             | Finding::AdminBlock { ttl, .. }
             | Finding::OtherAddress { ttl, .. }
+            | Finding::TargetOnTheWay { ttl, .. }
             | Finding::SeveralResponders { ttl, .. }
             | Finding::SeveralPaths { ttl, .. }
             | Finding::NarrowLink { ttl, .. }
@@ -333,6 +337,7 @@ fn singular(target: IpAddr, stop: StopReason, hop: &Arc<Hop>, found: &mut Vec<Fi
             responders.push(responder);
         }
         let finding = match (response.kind(), response.quoted_ttl()) {
+            (Some(ErrorKind::TimeExceeded), _) if responder == target => Finding::TargetOnTheWay { ttl, target },
             (Some(ErrorKind::TimeExceeded), Some(quoted)) if quoted.get() > 1 => {
                 Finding::TtlNotCounted { ttl, quoted, responder }
             }
@@ -433,6 +438,16 @@ mod tests {
         let mut found = Vec::new();
         jumps(hops, &mut found);
         found.iter().filter_map(|finding| Some(finding.ttl()?.get())).collect()
+    }
+
+    #[test]
+    fn a_time_exceeded_from_the_targets_own_address_is_a_finding() {
+        let target = testing::TARGET;
+        let hop = |ttl: u8, responder, kind| Arc::new(testing::hop(ttl, responder, kind, &[Duration::from_millis(5)]));
+        let exceeded = Some(ErrorKind::TimeExceeded);
+        let hops = [hop(1, testing::router(1), exceeded), hop(2, target, exceeded), hop(3, target, None)];
+        let found = findings(target, StopReason::Destination, &hops, &[]);
+        assert_eq!(found, [Finding::TargetOnTheWay { ttl: Ttl::new(2), target }]);
     }
 
     #[test]

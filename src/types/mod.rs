@@ -43,5 +43,5 @@ pub(crate) use escape::is_visible;
 pub use escape::{escape, escaped, printable};
 pub use header::{Dscp, FlowLabel, Mtu, Tos, Ttl};
 pub use identity::{Ident, Port, ProbeId, Sequence};
-pub use scope::is_public;
+pub use scope::{announced_form, is_public};
 pub use time::{ClockError, Instant, Now, Rtt, Stamp, StampSource, WallTime};

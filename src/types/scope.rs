@@ -1,4 +1,4 @@
-//! Public and special-purpose addresses: [`is_public`].
+//! Public, special-purpose and translated addresses: [`is_public`], [`announced_form`].
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -8,6 +8,18 @@ pub fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),
         IpAddr::V6(address) => is_public_v6(address),
+    }
+}
+
+/// The address whose announcement shows who has `address`: the IPv4 address in one of 64:ff9b::/96 (RFC 6052 §2.1), which
+/// translators to IPv4 use, else itself.
+pub fn announced_form(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V6(v6) => match v6.segments() {
+            [0x64, 0xff9b, 0, 0, 0, 0, high, low] => Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)).into(),
+            _ => address,
+        },
+        IpAddr::V4(_) => address,
     }
 }
 
@@ -113,6 +125,15 @@ mod tests {
             "3fff:1000::1",
         ] {
             assert!(is_public(text.parse().expect("an address")), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_translated_address_is_announced_as_the_ipv4_address_in_it() {
+        let form = |text: &str| announced_form(text.parse().unwrap()).to_string();
+        assert_eq!(form("64:ff9b::192.0.2.33"), "192.0.2.33");
+        for other in ["64:ff9b:1::c000:221", "2001:db8::1", "192.0.2.33"] {
+            assert_eq!(form(other), other);
         }
     }
 }

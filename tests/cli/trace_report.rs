@@ -52,6 +52,15 @@ fn hops_that_limit_their_answers_are_marked_and_others_shown_in_full() {
 }
 
 #[test]
+fn a_name_stands_with_its_address_where_both_are_asked_for() {
+    let output = varied().run("rtrace --report -b -c 2 198.51.100.77").stdout;
+    let both = |line: &str| line.contains(".|-- ") && line.contains(".example (");
+    assert!(output.lines().any(both), "{output}");
+    let name_alone = varied().run("rtrace --report -c 2 198.51.100.77").stdout;
+    assert!(!name_alone.lines().any(both) && name_alone.contains(".example "), "{name_alone}");
+}
+
+#[test]
 fn json_holds_the_same_figures() {
     assert_snapshot!("json", varied().run("rtrace --report --json -c 3 198.51.100.77"));
 }

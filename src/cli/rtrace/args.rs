@@ -231,6 +231,10 @@ pub struct OutputArgs {
     #[arg(short, long)]
     pub numeric: bool,
 
+    /// Names with their addresses in the table of --report, as in mtr; a trace always shows both
+    #[arg(short = 'b', long)]
+    pub show_ips: bool,
+
     /// Show the number of the autonomous system that announces each address: [AS64500]; [*] if none
     /// does, [!!] if unknown. Looked up in Team Cymru's zones, except for addresses without public meaning
     #[arg(short = 'A', long)]

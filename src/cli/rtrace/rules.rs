@@ -130,6 +130,7 @@ const TABLE: &[Group<Request, TraceArgs>] = &[
                 "--interval",
                 ": from cycle to cycle of a --report; -z spaces the probes of a trace",
             ),
+            (|a| a.output.show_ips, "-b", ": for the table of --report; a trace shows names and addresses"),
         ],
     },
     Group {
@@ -149,6 +150,7 @@ const TABLE: &[Group<Request, TraceArgs>] = &[
             ),
             (|a| a.method.flows.is_some(), "--flows", ": a report has one flow; choose it with --flow"),
             (|a| a.output.back, "--back", ": not shown in a report"),
+            (|a| a.output.show_ips && a.output.numeric, "-b", ": with -n there are no names"),
             (|a| a.packet.mtu, "--mtu", ": a report has packets of one size; search the MTU with a trace of its own"),
             (|a| a.output.explain, "--explain", ": a report marks by itself the hops that only limit their answers"),
         ],

@@ -342,6 +342,8 @@ impl Rtrace<'_> {
             extensions: output.extensions,
             back: output.back,
             explain: output.explain,
+            both: output.show_ips,
+            mtu: self.args.packet.mtu,
             verbose: output.verbose,
             terminal,
         };

@@ -54,6 +54,10 @@ pub(super) fn sentence(finding: &Finding) -> String {
         Finding::OtherAddress { ttl, target, responder } => {
             format!("hop {ttl}: {responder} answers in place of {target}")
         }
+        Finding::TargetOnTheWay { ttl, target } => format!(
+            "hop {ttl} has the target's own address, {target}, and forwards: a device on the way answers in its name, or has the \
+             address too"
+        ),
         Finding::Loop { first, period, responder } => {
             format!("the path goes in circles of {period} hops from hop {first}, {responder}, on")
         }

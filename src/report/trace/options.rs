@@ -20,6 +20,10 @@ pub struct TraceTextOptions {
     pub back: bool,
     /// Findings after each trace (`--explain`).
     pub explain: bool,
+    /// Names and addresses in reports (`-b`).
+    pub both: bool,
+    /// Whether the path MTU is searched (`--mtu`).
+    pub mtu: bool,
     /// How each trace is made, why it ended and what it found, on stderr (`-v`).
     pub verbose: bool,
     /// Whether there is a terminal for a line that says what is waited for.
@@ -35,6 +39,8 @@ impl Default for TraceTextOptions {
             extensions: false,
             back: false,
             explain: false,
+            both: false,
+            mtu: false,
             verbose: false,
             terminal: false,
         }

@@ -143,6 +143,7 @@ fn push_responders(options: &TraceTextOptions, hop: &ReportHop, text: &mut Strin
 fn name(options: &TraceTextOptions, responder: &ReportResponder) -> String {
     let shown = &responder.responder;
     let name = match shown.name.as_deref().filter(|_| !options.numeric) {
+        Some(name) if options.both => format!("{} ({})", escape(name), shown.address),
         Some(name) => escape(name).into_owned(),
         None => shown.address.to_string(),
     };

@@ -11,9 +11,14 @@ use crate::report::trace::turns::Turns;
 use crate::report::trace::{TraceView, flows, table};
 use crate::report::words::StatusLine;
 use crate::report::{Sink, Streams, escape};
-use crate::trace::{Began, Event, Hop, Interim, Response, StopReason, Trace, annotation, hops_back, packet_octets};
+use crate::trace::{
+    Began, Event, Finding, Hop, Interim, Response, StopReason, Trace, annotation, hops_back, packet_octets,
+};
 use crate::types::Mtu;
 use crate::wire::extension::{Interface, InterfaceRole, LabelStackEntry, Object};
+
+/// From this size on packets of a search are not limited by the user.
+const LARGEST_OCTETS: usize = 65_535;
 
 /// Writes the events of a run of traces as text. Traces may interleave, their texts do not: that of each is held back until
 /// those before it have ended.
@@ -47,7 +52,7 @@ impl TraceText {
         if self.options.view != TraceView::Path {
             return Ok(());
         }
-        self.turns.write(subject.id.index(), &header(began), streams.data)
+        self.turns.write(subject.id.index(), &header(&self.options, began), streams.data)
     }
 
     /// How a trace or a report is made, for `-v`.
@@ -80,6 +85,7 @@ impl TraceText {
             if self.options.explain {
                 self.turns.write(index, &findings::lines(&trace.findings), streams.data)?;
             }
+            self.turns.write(index, &path_mtu(trace), streams.data)?;
             self.turns.end(index, streams.data)?;
         }
         self.explain_end(&trace.began.subject, trace.stop_reason, trace.duration, streams)?;
@@ -177,11 +183,25 @@ pub(super) fn send_failure(program: &str, view: TraceView, event: &ProbeEvent, t
 }
 
 /// Empty for a target without an address: there is nothing to trace.
-fn header(began: &Began) -> String {
+fn header(options: &TraceTextOptions, began: &Began) -> String {
     let Some(address) = began.subject.address else { return String::new() };
     let (name, hops) = (escape(&began.subject.name), began.max_ttl.get());
     let octets = packet_octets(&began.subject).unwrap_or_default();
-    format!("traceroute to {name} ({address}), {hops} hops max, {octets} byte packets\n")
+    let packets = match octets {
+        LARGEST_OCTETS.. if options.mtu => "searching the path MTU".to_owned(),
+        _ => format!("{octets} byte packets"),
+    };
+    format!("traceroute to {name} ({address}), {hops} hops max, {packets}\n")
+}
+
+/// The path MTU, and where it is reached first; empty where it is not known. Indented, so that parsers of hops skip it.
+fn path_mtu(trace: &Trace) -> String {
+    let Some(mtu) = trace.path_mtu else { return String::new() };
+    let limiting = trace.findings.iter().rev().find_map(|finding| match finding {
+        Finding::MtuDrop { at, .. } | Finding::MtuBlackHole { at, .. } => Some(format!(", limited at hop {}", at.ttl)),
+        _ => None,
+    });
+    format!("  path MTU {mtu}{}\n", limiting.unwrap_or_default())
 }
 
 /// One line for SIGQUIT about a trace. It overwrites the `^\` that was typed, as ping's does.
@@ -304,7 +324,7 @@ fn label_stack_entry(entry: &LabelStackEntry) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trace::{Finding, Origins};
+    use crate::trace::Origins;
     use crate::types::Asn;
     use std::sync::Arc;
 

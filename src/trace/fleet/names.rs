@@ -10,6 +10,7 @@ use crate::channel::{NameAnswer, OriginAnswer};
 use crate::trace::config::OriginSource;
 use crate::trace::hop::{Hop, Origins, Responder};
 use crate::types::Asn;
+use crate::types::announced_form;
 use crate::wire::asn;
 
 /// How long a final hop waits for its names and origins.
@@ -74,7 +75,7 @@ impl Names {
         }
         let Entry::Vacant(vacant) = self.known.entry(address) else { return false };
         let origins = match &self.origins {
-            Some(OriginSource::Table(table)) => Lookup::Answered(announced(table.origins(address))),
+            Some(OriginSource::Table(table)) => Lookup::Answered(announced(table.origins(announced_form(address)))),
             source => Lookup::new(source.is_some()),
         };
         vacant.insert(Facts { name: Lookup::new(self.wanted), origins }).are_asked()
@@ -97,7 +98,8 @@ impl Names {
                 Some(texts) if texts.is_empty() => Origins::Unannounced,
                 // A server that says something else than what was asked for says nothing.
                 Some(texts) => {
-                    asn::origins(texts.iter().map(AsRef::as_ref), answer.address).map_or(Origins::Unknown, announced)
+                    let address = announced_form(answer.address);
+                    asn::origins(texts.iter().map(AsRef::as_ref), address).map_or(Origins::Unknown, announced)
                 }
             });
         }

@@ -48,6 +48,7 @@ fn evidence(finding: &Finding) -> Json {
         Finding::TtlNotCounted { quoted, responder, .. } => json!({"quoted_ttl": quoted, "responder": responder}),
         Finding::AdminBlock { responder, .. } => json!({"responder": responder}),
         Finding::OtherAddress { target, responder, .. } => json!({"target": target, "responder": responder}),
+        Finding::TargetOnTheWay { target, .. } => json!({"target": target}),
         Finding::Loop { period, responder, .. } => json!({"hop_count": period, "responder": responder}),
         Finding::SeveralResponders { responders, .. } | Finding::SeveralPaths { responders, .. } => {
             json!({"responders": responders})
