@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::num::IntErrorKind;
 use std::time::Duration;
 
-use crate::channel::{CloseHow, Fragmentation, SendStamps, SocketChoice, Zones};
+use crate::channel::{CloseHow, Confinement, Fragmentation, SendStamps, SocketChoice, Zones};
 use crate::engine::outcome::Reachable;
 use crate::ping::Service;
 use crate::report::Timestamps;
@@ -291,6 +291,21 @@ pub fn timestamping(text: &str) -> Result<Timestamping, String> {
     one_of(&[("auto", Auto), ("hardware", Hardware), ("kernel", Kernel), ("user", User)], text)
 }
 
+/// What a run is confined to unless the user wants no sandbox: a flood, or more packets a second than `auto` takes kernel stamps of,
+/// keeps its system calls.
+pub fn confinement(no_sandbox: bool, flood: bool, rate: Option<Rate>) -> Confinement {
+    let fast = match rate {
+        Some(Rate::Max) => true,
+        Some(Rate::PerSecond(rate)) => rate > Timestamping::AUTO_BELOW,
+        None => flood,
+    };
+    match (no_sandbox, fast) {
+        (true, _) => Confinement::None,
+        (false, true) => Confinement::Files,
+        (false, false) => Confinement::FilesAndCalls,
+    }
+}
+
 /// A duration as it was typed, with whether it had a unit.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Span {
@@ -391,6 +406,22 @@ pub fn rate(text: &str) -> Result<Rate, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_fast_runs_keep_their_system_calls() {
+        let paced = Some(Rate::PerSecond(20_000.0));
+        for (no_sandbox, flood, rate, expected) in [
+            (false, false, None, Confinement::FilesAndCalls),
+            (false, true, paced, Confinement::FilesAndCalls),
+            (false, true, None, Confinement::Files),
+            (false, false, Some(Rate::Max), Confinement::Files),
+            (false, false, Some(Rate::PerSecond(20_001.0)), Confinement::Files),
+            (true, false, None, Confinement::None),
+            (true, true, Some(Rate::Max), Confinement::None),
+        ] {
+            assert_eq!(confinement(no_sandbox, flood, rate), expected, "{no_sandbox} {flood} {rate:?}");
+        }
+    }
 
     #[test]
     fn a_plain_number_is_seconds_and_a_unit_is_observed() {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::channel::{Header, LanePlan, OpenedLanes, Owner, Plan, Precision, Protocol, SendStamps, SocketChoice};
 use crate::cli::args::format::BoxedSink;
-use crate::cli::args::values::{Rate, Span, Timestamping};
+use crate::cli::args::values::{self, Rate, Span, Timestamping};
 use crate::cli::drive::{Run, Worker, drive_one};
 use crate::cli::env::Env;
 use crate::cli::error::CliError;
@@ -169,7 +169,11 @@ impl Rping<'_> {
         Plan {
             names: output.reverse_names,
             resolvers: output.resolvers.clone(),
-            sandbox: !self.args.socket.no_sandbox,
+            sandbox: {
+                let run = &self.args.run;
+                let flood = run.flood || run.interval.is_some_and(|interval| interval.duration.is_zero());
+                values::confinement(self.args.socket.no_sandbox, flood, run.rate)
+            },
             ..Plan::default()
         }
     }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use crate::channel::{Group, LanePlan, LaneRefused, OpenedLanes, OsError, Plan, Protocol, SocketChoice};
 use crate::cli::ANSWERED;
 use crate::cli::args::format::Format;
-use crate::cli::args::values::Rate;
+use crate::cli::args::values::{self, Rate};
 use crate::cli::drive::{Run, Worker, drive_one};
 use crate::cli::env::Env;
 use crate::cli::error::CliError;
@@ -98,7 +98,12 @@ impl Rpong<'_> {
                 )));
             }
         }
-        Ok(Plan { lanes, names: false, sandbox: !self.args.listeners.no_sandbox, ..Plan::default() })
+        Ok(Plan {
+            lanes,
+            names: false,
+            sandbox: values::confinement(self.args.listeners.no_sandbox, false, None),
+            ..Plan::default()
+        })
     }
 
     fn lane(&self, wanted: &Wanted) -> LanePlan {

@@ -64,7 +64,7 @@ impl Rtrace<'_> {
         let plan = Plan {
             origins: matches!(origins, Some(OriginSource::Lookup)).then(|| self.zones()),
             resolvers: self.args.output.resolvers.clone(),
-            sandbox: !self.args.packet.no_sandbox,
+            sandbox: values::confinement(self.args.packet.no_sandbox, false, self.args.timing.rate),
             ..self.plan(&aims, method, packet_octets, env)?
         };
         let mut opened = env.open_once(&plan, self.args.output.verbose.then_some(self.program))?;
