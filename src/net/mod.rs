@@ -44,8 +44,8 @@ use rustix::io::Errno;
 use rustix::rand::{GetRandomFlags, getrandom};
 
 use crate::channel::{
-    ChannelError, Confinement, Control, LaneId, LaneRefused, Lookup, OpenedLanes, OsError, Plan, PostControl, Protocol,
-    Sandbox, SourceLookup,
+    ChannelError, Control, LaneId, LaneRefused, Lookup, OpenedLanes, OsError, Plan, PostControl, Protocol, Sandbox,
+    SourceLookup,
 };
 use kernel::KernelChannel;
 use lane::Lane;
@@ -145,7 +145,8 @@ fn sandboxed(plan: &Plan) -> Option<Sandbox> {
         Some(crate::types::Endpoint::Unix(path)) => Some(&**path),
         _ => None,
     });
-    (plan.sandbox != Confinement::None).then(|| sandbox::enter(plan.sandbox, &listening.collect::<Vec<_>>()))
+    (plan.sandbox != crate::channel::Confinement::None)
+        .then(|| sandbox::enter(plan.sandbox, &listening.collect::<Vec<_>>()))
 }
 
 #[cfg(not(all(feature = "sandbox", any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64"))))]
