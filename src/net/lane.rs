@@ -37,6 +37,20 @@ pub struct Lane {
 }
 
 impl Lane {
+    /// A lane over these sockets, with neither a file nor an identifier of its own.
+    pub fn new(id: LaneId, plan: &LanePlan, profile: Profile, sockets: Vec<LaneSocket>) -> Self {
+        Lane {
+            id,
+            profile,
+            plan: plan.clone(),
+            _file: None,
+            sockets,
+            spares: Vec::new(),
+            interfaces: Interfaces::of(plan),
+            _ident: None,
+        }
+    }
+
     /// Whether peers connect to it.
     pub fn accepts(&self) -> bool {
         self.profile.socket == SocketKind::Stream && self.plan.listen.is_some()

@@ -6,7 +6,6 @@ use std::path::Path;
 use socket2::Type;
 
 use super::ident;
-use super::interface::Interfaces;
 use super::lane::{self, Lane, LaneSocket};
 use super::socket::{self, OpenFailure};
 use super::stamp::Departures;
@@ -94,16 +93,7 @@ fn open_raw(id: LaneId, plan: &LanePlan) -> Result<Lane, OpenFailure> {
     };
     let usual_ttl = header::usual_ttl(&socket);
     let sockets = vec![LaneSocket { usual_ttl, ..LaneSocket::new(socket, drops, departures) }];
-    Ok(Lane {
-        id,
-        profile,
-        plan: plan.clone(),
-        _file: None,
-        sockets,
-        spares: Vec::new(),
-        interfaces: Interfaces::of(plan),
-        _ident: Some(reservation),
-    })
+    Ok(Lane { _ident: Some(reservation), ..Lane::new(id, plan, profile, sockets) })
 }
 
 fn open_dgram(id: LaneId, plan: &LanePlan) -> Result<Lane, OpenFailure> {
@@ -144,16 +134,7 @@ fn open_dgram(id: LaneId, plan: &LanePlan) -> Result<Lane, OpenFailure> {
         send_stamps: sockets.first().map_or_else(SendStamps::default, |first| first.departures.stamps()),
         ..lane::profile(plan, flows.into())
     };
-    Ok(Lane {
-        id,
-        profile,
-        plan: plan.clone(),
-        _file: None,
-        sockets,
-        spares: Vec::new(),
-        interfaces: Interfaces::of(plan),
-        _ident: None,
-    })
+    Ok(Lane::new(id, plan, profile, sockets))
 }
 
 /// A local datagram socket, bound to the path it listens at, or else to an abstract name that the kernel chooses, so that peers
@@ -168,31 +149,13 @@ fn open_local_dgram(id: LaneId, plan: &LanePlan) -> Result<Lane, OpenFailure> {
     };
     let profile = Profile { socket: SocketKind::Dgram, ..lane::profile(plan, 1) };
     let sockets = vec![LaneSocket::new(socket, 0, Departures::none())];
-    Ok(Lane {
-        id,
-        profile,
-        plan: plan.clone(),
-        _file: file,
-        sockets,
-        spares: Vec::new(),
-        interfaces: Interfaces::of(plan),
-        _ident: None,
-    })
+    Ok(Lane { _file: file, ..Lane::new(id, plan, profile, sockets) })
 }
 
 /// Connections get their sockets when they are opened or accepted. A lane that does not listen opens one now to find errors in
 /// the plan, and all that have one port, because below 1024 it needs a privilege.
 fn open_stream(id: LaneId, plan: &LanePlan) -> Result<Lane, OpenFailure> {
-    let mut lane = Lane {
-        id,
-        profile: lane::profile(plan, limit::max_open()),
-        plan: plan.clone(),
-        _file: None,
-        sockets: Vec::new(),
-        spares: Vec::new(),
-        interfaces: Interfaces::of(plan),
-        _ident: None,
-    };
+    let mut lane = Lane::new(id, plan, lane::profile(plan, limit::max_open()), Vec::new());
     match (&plan.listen, plan.protocol) {
         (Some(at), Protocol::Unix) => {
             let socket = socket::open(plan, Type::STREAM)?;

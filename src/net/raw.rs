@@ -6,7 +6,7 @@ use socket2::{Socket, Type};
 
 use super::header;
 use super::ident::Reservation;
-use super::interface::{Interfaces, unbound};
+use super::interface::unbound;
 use super::lane::{self, Lane, LaneSocket};
 use super::socket::{self, OpenFailure};
 use super::stamp::Departures;
@@ -59,16 +59,7 @@ pub fn open(id: LaneId, plan: &LanePlan) -> Result<Lane, OpenFailure> {
     };
     let sockets = vec![LaneSocket::new(transport, 0, departures), LaneSocket::new(icmp, 0, none)];
     debug_assert!(sockets.len() == usize::from(ERROR_FLOW) + 1);
-    Ok(Lane {
-        id,
-        profile,
-        plan: plan.clone(),
-        _file: None,
-        sockets,
-        spares: Vec::new(),
-        interfaces: Interfaces::of(plan),
-        _ident: Some(ports),
-    })
+    Ok(Lane { _ident: Some(ports), ..Lane::new(id, plan, profile, sockets) })
 }
 
 /// Reserves consecutive source ports, one per flow. Ordinary sockets hold them, so that no other program gets one and the kernel
