@@ -155,10 +155,14 @@ fn sentence(error: &clap::Error) -> String {
         (ErrorKind::InvalidValue, _) => {
             format!("{option}: invalid value '{value}': one of {}", context(ContextKind::ValidValue))
         }
-        (ErrorKind::UnknownArgument, _) => format!("unknown option '{option}': see --help"),
-        (ErrorKind::ArgumentConflict, _) => {
-            format!("{option} cannot be used together with {}", context(ContextKind::PriorArg))
-        }
+        (ErrorKind::UnknownArgument, _) => match context(ContextKind::SuggestedArg) {
+            meant if meant.is_empty() => format!("unknown option '{option}': see --help"),
+            meant => format!("unknown option '{option}': did you mean {meant}?"),
+        },
+        (ErrorKind::ArgumentConflict, _) => match context(ContextKind::PriorArg) {
+            other if other.is_empty() => format!("{option} stands alone"),
+            other => format!("{option} cannot be used together with {other}"),
+        },
         _ => {
             let rendered = error.render().to_string();
             let first = rendered.lines().next().unwrap_or_default();

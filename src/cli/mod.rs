@@ -24,6 +24,7 @@ use clap::{CommandFactory, Parser};
 
 use crate::engine::outcome::Status;
 use crate::report::printable;
+use args::generate::generate;
 use error::{CliError, one_line};
 
 pub use env::{Env, Open, real_main};
@@ -58,8 +59,17 @@ fn run<A: Parser>(
     let program =
         words.first().map_or_else(|| Cow::Owned(A::command().get_name().to_owned()), |word| word.to_string_lossy());
     let program = printable(&program);
-    let args = match A::try_parse_from(words) {
-        Ok(args) => args,
+    let args = A::command().try_get_matches_from(words).and_then(|matches| {
+        // As with the help: a reader that closes early has seen what it wanted.
+        if generate(&matches, A::command(), env.stdout).unwrap_or(true) {
+            Ok(None)
+        } else {
+            A::from_arg_matches(&matches).map(Some)
+        }
+    });
+    let args = match args {
+        Ok(Some(args)) => args,
+        Ok(None) => return ANSWERED,
         Err(error) => {
             let meant = meant().filter(|_| error.use_stderr());
             return report_clap_error(&program, &error, meant, env);

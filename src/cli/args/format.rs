@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::cli::args::values::one_of;
+use crate::cli::args::values::OneOf;
 use crate::report::Sink;
 
 /// What writes the events of a run.
@@ -23,7 +23,7 @@ pub enum Format {
 #[derive(Args, Debug)]
 pub struct FormatArgs {
     /// Format of the results: text, json or csv [default: text]
-    #[arg(long, value_name = "FORMAT", value_parser = format, allow_hyphen_values = true)]
+    #[arg(long, value_name = "FORMAT", value_parser = FORMATS, hide_possible_values = true, allow_hyphen_values = true)]
     format: Option<Format>,
 
     /// JSON objects, one per line: the same as --format json
@@ -63,6 +63,4 @@ impl FormatArgs {
 }
 
 /// `--format`.
-fn format(text: &str) -> Result<Format, String> {
-    one_of(&[("text", Format::Text), ("json", Format::Json), ("csv", Format::Csv)], text)
-}
+const FORMATS: OneOf<Format> = OneOf(&[("text", Format::Text), ("json", Format::Json), ("csv", Format::Csv)]);

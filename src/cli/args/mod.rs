@@ -2,5 +2,6 @@
 
 pub mod family;
 pub mod format;
+pub mod generate;
 pub mod rules;
 pub mod values;

@@ -1,8 +1,12 @@
 //! The values of options: text to numbers, durations and header fields, each with its allowed range in the refusal.
 
+use std::ffi::OsStr;
 use std::net::{IpAddr, SocketAddr};
 use std::num::IntErrorKind;
 use std::time::Duration;
+
+use clap::builder::{PossibleValue, TypedValueParser};
+use clap::{Arg, Command};
 
 use crate::channel::{CloseHow, Confinement, Fragmentation, SendStamps, SocketChoice, Zones};
 use crate::engine::outcome::Reachable;
@@ -20,16 +24,23 @@ fn whole(text: &str, least: u64, most: u64) -> Result<u64, String> {
     };
     match number {
         Ok(number) if (least..=most).contains(&number) => Ok(number),
-        // Whole, and below or above what fits.
-        Err(error) if *error.kind() != IntErrorKind::PosOverflow && text.parse::<i64>().is_err() => {
-            Err(not_whole(least, most))
+        Ok(number) if number > most => Err(format!("out of range: {least} <= value <= {most}")),
+        Err(error) if *error.kind() == IntErrorKind::PosOverflow => {
+            Err(format!("out of range: {least} <= value <= {most}"))
         }
-        Ok(_) | Err(_) => Err(format!("out of range: {least} <= value <= {most}")),
+        Err(_) if text.parse::<i64>().is_err() => Err(not_whole(least, most)),
+        // Below zero, or below what is allowed.
+        Ok(_) | Err(_) => Err(format!("out of range: {}", range(least, most))),
     }
 }
 
 fn not_whole(least: u64, most: u64) -> String {
-    format!("not a whole number: {least} <= value <= {most}")
+    format!("not a whole number: {}", range(least, most))
+}
+
+/// A range as messages have it: an upper limit that is merely that of the number is left out.
+fn range(least: u64, most: u64) -> String {
+    if most < i32::MAX as u64 { format!("{least} <= value <= {most}") } else { format!("from {least}") }
 }
 
 /// `--resolver`: an address, and a port if it is not 53.
@@ -64,13 +75,7 @@ fn zone(name: &str) -> Option<Box<str>> {
 }
 
 /// `--timestamps`.
-pub fn timestamps(text: &str) -> Result<Timestamps, String> {
-    match text {
-        "iso" => Ok(Timestamps::Iso),
-        "unix" => Ok(Timestamps::Unix),
-        _ => Err("one of iso, unix".to_owned()),
-    }
-}
+pub const TIMESTAMPS: OneOf<Timestamps> = OneOf(&[("iso", Timestamps::Iso), ("unix", Timestamps::Unix)]);
 
 /// `--reachable`.
 pub fn reachable(text: &str) -> Result<Reachable, String> {
@@ -186,17 +191,33 @@ pub fn question(text: &str) -> Result<Question, String> {
     text.parse().map_err(|error: QuestionError| error.to_string())
 }
 
-/// One of a few words.
-pub fn one_of<T: Copy>(known: &[(&str, T)], text: &str) -> Result<T, String> {
-    let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
-    let found = known.iter().find(|(name, _)| *name == text);
-    found.map(|&(_, value)| value).ok_or_else(|| format!("one of {}", names.join(", ")))
+/// One of a few words, which shells complete.
+#[derive(Clone, Copy, Debug)]
+pub struct OneOf<T: 'static>(pub &'static [(&'static str, T)]);
+
+impl<T: Copy> OneOf<T> {
+    fn find(self, text: &str) -> Result<T, String> {
+        let names = || self.0.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+        let found = self.0.iter().find(|(name, _)| *name == text);
+        found.map(|&(_, value)| value).ok_or_else(|| format!("one of {}", names()))
+    }
+}
+
+impl<T: Copy + Send + Sync> TypedValueParser for OneOf<T> {
+    type Value = T;
+
+    fn parse_ref(&self, command: &Command, option: Option<&Arg>, value: &OsStr) -> Result<T, clap::Error> {
+        let words = *self;
+        (move |text: &str| words.find(text)).parse_ref(command, option, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(self.0.iter().map(|(name, _)| PossibleValue::new(*name))))
+    }
 }
 
 /// `--tcp-close`.
-pub fn close(text: &str) -> Result<CloseHow, String> {
-    one_of(&[("fin", CloseHow::Fin), ("reset", CloseHow::Reset)], text)
-}
+pub const CLOSE: OneOf<CloseHow> = OneOf(&[("fin", CloseHow::Fin), ("reset", CloseHow::Reset)]);
 
 /// `-e`: an ICMP identifier.
 pub fn ident(text: &str) -> Result<Ident, String> {
@@ -248,15 +269,16 @@ pub fn pattern(text: &str) -> Result<Fill, String> {
 }
 
 /// `-M` of rping.
-pub fn fragmentation(text: &str) -> Result<Fragmentation, String> {
-    use Fragmentation::{Do, Dont, Probe, Want};
-    one_of(&[("do", Do), ("dont", Dont), ("want", Want), ("probe", Probe)], text)
-}
+pub const FRAGMENTATION: OneOf<Fragmentation> = OneOf(&[
+    ("do", Fragmentation::Do),
+    ("dont", Fragmentation::Dont),
+    ("want", Fragmentation::Want),
+    ("probe", Fragmentation::Probe),
+]);
 
 /// `--socket`.
-pub fn socket(text: &str) -> Result<SocketChoice, String> {
-    one_of(&[("auto", SocketChoice::Auto), ("raw", SocketChoice::Raw), ("dgram", SocketChoice::Dgram)], text)
-}
+pub const SOCKET: OneOf<SocketChoice> =
+    OneOf(&[("auto", SocketChoice::Auto), ("raw", SocketChoice::Raw), ("dgram", SocketChoice::Dgram)]);
 
 /// Which stamps delays are to be taken from (`--timestamping`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -286,10 +308,13 @@ impl Timestamping {
     }
 }
 
-pub fn timestamping(text: &str) -> Result<Timestamping, String> {
-    use Timestamping::{Auto, Hardware, Kernel, User};
-    one_of(&[("auto", Auto), ("hardware", Hardware), ("kernel", Kernel), ("user", User)], text)
-}
+/// `--timestamping`.
+pub const TIMESTAMPING: OneOf<Timestamping> = OneOf(&[
+    ("auto", Timestamping::Auto),
+    ("hardware", Timestamping::Hardware),
+    ("kernel", Timestamping::Kernel),
+    ("user", Timestamping::User),
+]);
 
 /// What a run is confined to unless the user wants no sandbox: a flood, or more packets a second than `auto` takes kernel stamps of,
 /// keeps its system calls.
@@ -447,7 +472,7 @@ mod tests {
     #[test]
     fn a_refusal_names_the_allowed_range() {
         assert_eq!(ttl("256"), Err("out of range: 1 <= value <= 255".to_owned()));
-        assert_eq!(count("1.1"), Err("not a whole number: 1 <= value <= 9223372036854775807".to_owned()));
+        assert_eq!(count("1.1"), Err("not a whole number: from 1".to_owned()));
         assert!(whole("-1", 0, 5).is_err());
     }
 

@@ -9,6 +9,7 @@ use clap::{ArgAction, Args, Parser};
 use crate::channel::{CloseHow, Fragmentation, SocketChoice};
 use crate::cli::args::family::FamilyArgs;
 use crate::cli::args::format::FormatArgs;
+use crate::cli::args::generate::GenerateArgs;
 use crate::cli::args::values::{self, Rate, Span, Timestamping, UdpAim};
 use crate::cli::rping::sweep::args::SweepArgs;
 use crate::engine::outcome::Reachable;
@@ -93,7 +94,7 @@ pub struct MethodArgs {
     pub sport: Option<Port>,
 
     /// How connections are closed: fin or reset [default: fin; reset above 100 per second and with --sport]
-    #[arg(long, value_name = "HOW", value_parser = values::close, allow_hyphen_values = true)]
+    #[arg(long, value_name = "HOW", value_parser = values::CLOSE, hide_possible_values = true, allow_hyphen_values = true)]
     pub tcp_close: Option<CloseHow>,
 
     /// Send TEXT, or the contents of FILE (at most 1 MiB), over each connection or in each datagram, and wait for an answer
@@ -188,7 +189,7 @@ pub struct PacketArgs {
     pub flow_label: Option<FlowLabel>,
 
     /// Fragmentation: do (never, obey the known path MTU), probe (never, ignore it), want (fragment here), dont (clear DF)
-    #[arg(short = 'M', long, value_name = "HOW", value_parser = values::fragmentation, allow_hyphen_values = true)]
+    #[arg(short = 'M', long, value_name = "HOW", value_parser = values::FRAGMENTATION, hide_possible_values = true, allow_hyphen_values = true)]
     pub fragmentation: Option<Fragmentation>,
 
     /// ICMP identifier on raw sockets [default: one not used by any other rping on this host]
@@ -236,13 +237,13 @@ pub struct SocketArgs {
     pub sndbuf: Option<u32>,
 
     /// ICMP socket: raw, dgram, or auto (raw where allowed, else dgram) [default: auto]
-    #[arg(long, value_name = "KIND", value_parser = values::socket, allow_hyphen_values = true)]
+    #[arg(long, value_name = "KIND", value_parser = values::SOCKET, hide_possible_values = true, allow_hyphen_values = true)]
     pub socket: Option<SocketChoice>,
 
     /// Timestamps to measure with: hardware (the interface's if it takes them, else the kernel's), kernel, user, or auto
     /// (hardware; with -f, --alive, --unreachable, or above 20000 probes per second, user: from our system call to the
     /// arrival of the answer, some microseconds too long) [default: auto]
-    #[arg(long, value_name = "KIND", value_parser = values::timestamping, allow_hyphen_values = true)]
+    #[arg(long, value_name = "KIND", value_parser = values::TIMESTAMPING, hide_possible_values = true, allow_hyphen_values = true)]
     pub timestamping: Option<Timestamping>,
 
     /// Measure from user space to user space, as ping -U: the same as --timestamping user
@@ -279,7 +280,7 @@ pub struct OutputArgs {
 
     /// Start each line with the time: iso (date and time of day in UTC), or unix (seconds and microseconds since 1970)
     /// [default form: iso]
-    #[arg(long, value_name = "FORM", value_parser = values::timestamps, num_args = 0..=1, require_equals = true, default_missing_value = "iso")]
+    #[arg(long, value_name = "FORM", value_parser = values::TIMESTAMPS, hide_possible_values = true, num_args = 0..=1, require_equals = true, default_missing_value = "iso")]
     pub timestamps: Option<Timestamps>,
 
     /// The same as --timestamps=unix
@@ -297,6 +298,9 @@ pub struct OutputArgs {
     /// Print the version
     #[arg(short = 'V', long, action = ArgAction::Version)]
     pub version: Option<bool>,
+
+    #[command(flatten)]
+    generate: GenerateArgs,
 }
 
 impl OutputArgs {

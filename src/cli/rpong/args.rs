@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{ArgAction, Args, Parser};
 
 use crate::cli::args::format::FormatArgs;
+use crate::cli::args::generate::GenerateArgs;
 use crate::cli::args::values::{self, Rate};
 
 /// Answer measurements: the other end of rping.
@@ -103,6 +104,9 @@ pub struct OutputArgs {
     /// Print the version
     #[arg(short = 'V', long, action = ArgAction::Version)]
     pub version: Option<bool>,
+
+    #[command(flatten)]
+    generate: GenerateArgs,
 }
 
 /// Where to listen.

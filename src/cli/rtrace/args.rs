@@ -9,6 +9,7 @@ use clap::{ArgAction, Args, Parser, ValueEnum};
 use crate::channel::Zones;
 use crate::cli::args::family::FamilyArgs;
 use crate::cli::args::format::FormatArgs;
+use crate::cli::args::generate::GenerateArgs;
 use crate::cli::args::values::{self, Rate, Timestamping};
 use crate::trace::Wait;
 use crate::types::{Dscp, FlowLabel, Port, Tos, Ttl};
@@ -113,12 +114,12 @@ pub struct MethodArgs {
     pub flows: Option<u32>,
 
     /// Socket of ICMP and UDP probes: raw, dgram, or auto (raw where allowed, else dgram)
-    #[arg(long, value_name = "KIND", value_parser = values::socket, default_value = "auto", allow_hyphen_values = true)]
+    #[arg(long, value_name = "KIND", value_parser = values::SOCKET, hide_possible_values = true, default_value = "auto", allow_hyphen_values = true)]
     pub socket: crate::channel::SocketChoice,
 
     /// Timestamps to measure with: hardware (the interface's if it takes them, else the kernel's), kernel, user, or auto
     /// (hardware; user above 20000 probes per second) [default: auto]
-    #[arg(long, value_name = "KIND", value_parser = values::timestamping, allow_hyphen_values = true)]
+    #[arg(long, value_name = "KIND", value_parser = values::TIMESTAMPING, hide_possible_values = true, allow_hyphen_values = true)]
     pub timestamping: Option<Timestamping>,
 }
 
@@ -272,6 +273,9 @@ pub struct OutputArgs {
     /// Print the version
     #[arg(short = 'V', long, action = ArgAction::Version)]
     pub version: Option<bool>,
+
+    #[command(flatten)]
+    generate: GenerateArgs,
 }
 
 /// Options of traceroute that do not exist here: they are refused with a sentence, never ignored.
