@@ -3,8 +3,6 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
-use serde::{Serialize, Serializer};
-
 /// `name` as one printable word: controls (C0, DEL, C1), bidirectional and other format characters, separators, blanks,
 /// invisible, private and unassigned characters become `\u{…}` with the code point in hexadecimal. A backslash becomes `\\`,
 /// so that the result stands for one name only. Blanks are escaped because columns of the text formats end at them.
@@ -33,14 +31,6 @@ pub fn printable(text: &str) -> Cow<'_, str> {
         if is_visible(character) { shown.push(character) } else { shown.extend(character.escape_unicode()) }
     }
     Cow::Owned(shown)
-}
-
-/// Serialises a name from the network, if there is one, as [`escape`] shows it.
-///
-/// # Errors
-/// The serializer's.
-pub fn escaped<S: Serializer>(name: &Option<Box<str>>, serializer: S) -> Result<S::Ok, S::Error> {
-    name.as_deref().map(escape).serialize(serializer)
 }
 
 fn stands_for_itself(character: char) -> bool {

@@ -40,7 +40,7 @@ mod time;
 pub use asn::Asn;
 pub use endpoint::{Endpoint, Family, IpEndpoint};
 pub(crate) use escape::is_visible;
-pub use escape::{escape, escaped, printable};
+pub use escape::{escape, printable};
 pub use header::{Dscp, FlowLabel, Mtu, Tos, Ttl};
 pub use identity::{Ident, Port, ProbeId, Sequence};
 pub use scope::{announced_form, is_public};

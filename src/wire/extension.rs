@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use serde::{Serialize, Serializer};
 
 use super::checksum;
-use crate::types::{Family, Mtu, escaped, named};
+use crate::types::{Family, Mtu, escape, named};
 
 /// One object of an extension structure.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -42,6 +42,15 @@ fn hexadecimal<S: Serializer>(octets: &[u8], serializer: S) -> Result<S::Ok, S::
     serializer.serialize_str(&digits)
 }
 
+fn shown<S: Serializer>(name: &Option<Box<[u8]>>, serializer: S) -> Result<S::Ok, S::Error> {
+    name.as_deref().map(shown_name).serialize(serializer)
+}
+
+/// The name of an interface in printable characters.
+pub fn shown_name(octets: &[u8]) -> String {
+    escape(&String::from_utf8_lossy(octets)).into_owned()
+}
+
 /// One entry of an MPLS label stack (RFC 3032 §2.1, RFC 5462).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct LabelStackEntry {
@@ -64,9 +73,9 @@ pub struct Interface {
     pub index: Option<u32>,
     /// An address of the interface, or of the next hop.
     pub address: Option<IpAddr>,
-    /// ifName as the router gave it, unescaped.
-    #[serde(serialize_with = "escaped")]
-    pub name: Option<Box<str>>,
+    /// ifName, octet for octet as the router gave it: it ought to be UTF-8 (RFC 5837 §4.3), and need not be.
+    #[serde(serialize_with = "shown")]
+    pub name: Option<Box<[u8]>>,
     /// Its MTU.
     pub mtu: Option<Mtu>,
 }
@@ -231,7 +240,7 @@ impl Interface {
         }
         if let Some(name) = self.name.as_deref() {
             c_type |= HAS_NAME;
-            let name = name.as_bytes().get(..NAME_OCTETS - 1).unwrap_or(name.as_bytes());
+            let name = name.get(..NAME_OCTETS - 1).unwrap_or(name);
             let octets = (1 + name.len()).next_multiple_of(4);
             let end = payload.len() + octets;
             payload.push(octets as u8);
@@ -268,7 +277,7 @@ fn take_address(octets: &mut &[u8]) -> Option<IpAddr> {
 }
 
 /// RFC 5837 §4.3: the octets of length and name together, a multiple of four; the name is padded with NULs.
-fn take_name(octets: &mut &[u8]) -> Option<Box<str>> {
+fn take_name(octets: &mut &[u8]) -> Option<Box<[u8]>> {
     let length = usize::from(*octets.first()?);
     let (name, rest) = octets.split_at_checked(length)?;
     if length == 0 || length > NAME_OCTETS || length % 4 != 0 {
@@ -277,7 +286,7 @@ fn take_name(octets: &mut &[u8]) -> Option<Box<str>> {
     *octets = rest;
     let name = name.get(1..)?;
     let end = name.iter().position(|&octet| octet == 0).unwrap_or(name.len());
-    Some(String::from_utf8_lossy(name.get(..end)?).into())
+    name.get(..end).map(Into::into)
 }
 
 impl LabelStackEntry {
@@ -461,7 +470,7 @@ mod tests {
             role: InterfaceRole::Incoming,
             index: Some(2),
             address: Some(IpAddr::from([192, 0, 2, 1])),
-            name: Some("eth0".into()),
+            name: Some((*b"eth0").into()),
             mtu: Mtu::new(1500),
         };
         let octets = [
@@ -509,7 +518,7 @@ mod tests {
         let parts = (
             any::<Option<u32>>(),
             any::<Option<IpAddr>>(),
-            proptest::option::of("[a-z0-9/.-]{1,63}"),
+            proptest::option::of(proptest::collection::vec(1..=255_u8, 1..64)),
             proptest::option::of(1u32..),
         );
         (role, parts).prop_map(|(role, (index, address, name, mtu))| Interface {

@@ -15,7 +15,7 @@ use crate::trace::{
     Began, Event, Finding, Hop, Interim, Response, StopReason, Trace, annotation, hops_back, packet_octets,
 };
 use crate::types::Mtu;
-use crate::wire::extension::{Interface, InterfaceRole, LabelStackEntry, Object};
+use crate::wire::extension::{Interface, InterfaceRole, LabelStackEntry, Object, shown_name};
 
 /// From this size on packets of a search are not limited by the user.
 const LARGEST_OCTETS: usize = 65_535;
@@ -310,7 +310,7 @@ fn interface(interface: &Interface) -> String {
     let parts = [
         interface.index.map(|index| index.to_string()),
         interface.address.map(|address| address.to_string()),
-        interface.name.as_deref().map(|name| format!("\"{}\"", escape(name))),
+        interface.name.as_deref().map(|name| format!("\"{}\"", shown_name(name))),
         interface.mtu.map(|mtu| format!("mtu={}", mtu.get())),
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
@@ -548,7 +548,7 @@ mod tests {
             role: InterfaceRole::Incoming,
             index: Some(2),
             address: Some("192.0.2.1".parse().unwrap()),
-            name: Some("eth0 >\u{202e}".into()),
+            name: Some("eth0 >\u{202e}".as_bytes().into()),
             mtu: Mtu::new(1500),
         };
         let bare = Interface { role: InterfaceRole::NextHop, index: None, address: None, name: None, mtu: None };

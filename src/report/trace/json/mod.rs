@@ -151,7 +151,7 @@ mod tests {
             role: InterfaceRole::Incoming,
             index: Some(2),
             address: None,
-            name: Some("eth0\u{1b}".into()),
+            name: Some((*b"eth0\x1b\xff").into()),
             mtu: Mtu::new(1500),
         };
         let unknown = Object::Unknown { class: 3, c_type: 1, payload: vec![0xaa, 0, 1] };
@@ -160,7 +160,7 @@ mod tests {
         let parsed: serde_json::Value = serde_json::from_str(&hop_json(vec![Some(extended)])).expect("JSON");
         let responder = &parsed[0]["responders"][0];
         let interface = serde_json::json!(
-            {"role": "incoming", "index": 2, "address": null, "name": r"eth0\u{1b}", "mtu": 1500}
+            {"role": "incoming", "index": 2, "address": null, "name": "eth0\\u{1b}\u{fffd}", "mtu": 1500}
         );
         assert_eq!((&responder["interface"], &responder["interfaces"][0]), (&interface, &interface));
         assert_eq!(responder["extensions"], serde_json::json!([{"class": 3, "c_type": 1, "hex": "aa0001"}]));
