@@ -1,23 +1,55 @@
-//! Files that are read whole: [`read`].
+//! Files that are read to their end: each has a limit, for a device may have no end. See [`bounded`].
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Take};
 use std::path::Path;
 
 use crate::cli::error::CliError;
 
-/// The octets of the file that an option names, at most `most` of them: a device may have no end.
+/// The octets of the file that an option names, at most `most` of them.
 ///
 /// # Errors
 /// If it cannot be read or is larger.
 pub fn read(option: &'static str, path: &Path, most: u64) -> Result<Vec<u8>, CliError> {
     let mut octets = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(most + 1).read_to_end(&mut octets));
-    let too_large = || io::Error::other(format!("larger than {most} bytes, the limit of {option}"));
-    match read {
-        Ok(_) if octets.len() as u64 > most => Err(CliError::Unreadable(option, path.into(), too_large())),
+    match File::open(path).and_then(|file| bounded(option, file, most).read_to_end(&mut octets)) {
         Ok(_) => Ok(octets),
         Err(error) => Err(CliError::Unreadable(option, path.into(), error)),
+    }
+}
+
+/// What an option has read, as long as there is no more of it than `most` octets; then an error that says so.
+pub fn bounded<R: Read>(option: &'static str, file: R, most: u64) -> Bounded<R> {
+    Bounded { file: file.take(most + 1), option, most }
+}
+
+/// See [`bounded`].
+pub struct Bounded<R> {
+    file: Take<R>,
+    option: &'static str,
+    most: u64,
+}
+
+impl<R> Bounded<R> {
+    fn check(&self, read: usize) -> io::Result<usize> {
+        let Bounded { most, option, .. } = self;
+        match self.file.limit() {
+            0 => Err(io::Error::other(format!("larger than {most} bytes, the limit of {option}"))),
+            _ => Ok(read),
+        }
+    }
+}
+
+impl<R: Read> Read for Bounded<R> {
+    fn read(&mut self, octets: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read(octets)?;
+        self.check(read)
+    }
+
+    // The default would clear the memory first.
+    fn read_to_end(&mut self, octets: &mut Vec<u8>) -> io::Result<usize> {
+        let read = self.file.read_to_end(octets)?;
+        self.check(read)
     }
 }
 

@@ -9,9 +9,13 @@ use std::sync::Arc;
 
 use crate::cli::env::Env;
 use crate::cli::error::CliError;
+use crate::cli::file;
 
 /// Octets of a line that are read; the rest of a longer one is skipped.
-const LONGEST: u64 = 4096;
+const READ_OF_LINE: u64 = 4096;
+
+/// Octets of the longest line: whatever has longer ones is no list, or a device without end.
+const LONGEST_LINE: u64 = 1 << 20;
 
 /// The option and the file that a list comes from.
 #[derive(Clone, Debug)]
@@ -41,16 +45,21 @@ impl Origin {
         opened.map_err(|error| self.failed(error))
     }
 
-    /// All of its lines, one after the other.
+    /// All of its lines, one after the other, of a list that is to be kept: it has at most `most` octets.
     ///
     /// # Errors
     /// As [`Origin::open`].
-    pub fn lines(&self, env: &mut Env<'_>) -> Result<Lines<BufReader<Box<dyn Read + Send>>>, CliError> {
-        let list = match self.open()? {
+    pub fn lines(&self, most: u64, env: &mut Env<'_>) -> Result<Lines<BufReader<impl Read + use<>>>, CliError> {
+        let list: Box<dyn Read + Send> = match self.open()? {
             Some(file) => Box::new(file),
             None => standard_input(env),
         };
-        Ok(Lines::new(BufReader::new(list)))
+        Ok(self.lines_of(list, most))
+    }
+
+    /// The same of a list that is open.
+    pub fn lines_of<R: Read>(&self, list: R, most: u64) -> Lines<BufReader<impl Read + use<R>>> {
+        Lines::new(BufReader::new(file::bounded(self.option, list, most)))
     }
 
     /// Why it cannot be read.
@@ -101,17 +110,21 @@ impl<R: BufRead> Lines<R> {
     /// The next line; `None` after the last.
     ///
     /// # Errors
-    /// The reader's, and if the list is UTF-16.
+    /// The reader's, and if the list is UTF-16 or has no lines.
     pub fn next(&mut self) -> io::Result<Option<Line<'_>>> {
         self.line.clear();
-        let mut octets = self.list.by_ref().take(LONGEST).read_until(b'\n', &mut self.line)? as u64;
+        let mut octets = self.list.by_ref().take(READ_OF_LINE).read_until(b'\n', &mut self.line)? as u64;
         if octets == 0 {
             return Ok(None);
         }
-        if octets == LONGEST && self.line.last() != Some(&b'\n') {
-            octets += self.list.skip_until(b'\n')? as u64;
-        }
         self.number += 1;
+        if octets == READ_OF_LINE && self.line.last() != Some(&b'\n') {
+            octets += self.list.by_ref().take(LONGEST_LINE - octets).skip_until(b'\n')? as u64;
+            if octets == LONGEST_LINE {
+                let sentence = format!("line {}: longer than {LONGEST_LINE} bytes", self.number);
+                return Err(io::Error::new(io::ErrorKind::InvalidData, sentence));
+            }
+        }
         if self.number == 1 && (self.line.starts_with(b"\xff\xfe") || self.line.starts_with(b"\xfe\xff")) {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "this is UTF-16; save the list as UTF-8"));
         }
@@ -166,5 +179,25 @@ mod tests {
         let mut lines = Lines::new(list.as_bytes());
         let mut next = || lines.next().unwrap().map(|line| (line.number, line.octets, line.entry.unwrap().len()));
         assert_eq!([next(), next(), next(), next()], [Some((1, 3, 1)), Some((2, 10_001, 4096)), Some((3, 1, 1)), None]);
+    }
+
+    #[test]
+    fn a_line_without_end_is_refused() {
+        let error = Lines::new(BufReader::new(io::repeat(0))).next().unwrap_err();
+        assert_eq!(error.to_string(), "line 1: longer than 1048576 bytes");
+    }
+
+    #[test]
+    fn a_list_without_end_that_would_be_kept_is_refused_at_its_limit() {
+        let lines = b"192.0.2.1\n".repeat(12);
+        let origin = Origin::new("--exclude", Path::new("list"));
+        let mut bounded = origin.lines_of(&lines[..], 100);
+        let refused = loop {
+            match bounded.next() {
+                Ok(line) => assert!(line.is_some()),
+                Err(error) => break origin.failed(error).to_string(),
+            }
+        };
+        assert_eq!(refused, "--exclude list: larger than 100 bytes, the limit of --exclude");
     }
 }

@@ -13,6 +13,10 @@ use crate::engine::{Destination, Target};
 use crate::report::escape;
 use crate::types::{Family, IpEndpoint, Port};
 
+/// The largest list of targets that are probed side by side, and the most in it. Sweeps take any number.
+const LIST_BYTES: u64 = 64 << 20;
+const MOST_TARGETS: usize = 1_000_000;
+
 /// The targets of a run, as typed: arguments first, then those of `file` (`-` is standard input), each of which is checked.
 pub fn gather(
     arguments: &[String],
@@ -23,9 +27,12 @@ pub fn gather(
     let mut targets = arguments.to_vec();
     if let Some(path) = file {
         let origin = Origin::new("--targets", path);
-        let mut lines = origin.lines(env)?;
+        let mut lines = origin.lines(LIST_BYTES, env)?;
         while let Some(line) = lines.next().map_err(|error| origin.failed(error))? {
             let Some(entry) = line.entry else { continue };
+            if targets.len() == MOST_TARGETS {
+                return Err(CliError::Refused(origin.wrong(line.number, format!("more than {MOST_TARGETS} targets"))));
+            }
             check(&entry).map_err(|sentence| CliError::Refused(origin.wrong(line.number, sentence)))?;
             targets.push(entry.into_owned());
         }

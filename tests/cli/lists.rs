@@ -173,3 +173,25 @@ fn the_zone_of_an_address_stands_in_the_json() {
         assert!(outcome.stdout.contains(r#""address":"fe80::9","zone":"2""#), "{outcome}");
     }
 }
+
+#[test]
+fn a_list_without_end_is_refused_by_every_option_that_reads_one() {
+    for line in [
+        "rping --tcp --targets /dev/zero",
+        "rping --alive --targets /dev/zero",
+        "rping --alive --exclude /dev/zero 198.51.100.0/30",
+        "rtrace --targets /dev/zero",
+    ] {
+        let outcome = world().run(line);
+        assert!(
+            outcome.status == 2 && outcome.stderr.contains("/dev/zero: line 1: longer than 1048576 bytes"),
+            "{outcome}"
+        );
+    }
+    let endless = "127.0.0.1\n".repeat(1_000_001);
+    let outcome = run("rtrace --targets FILE", endless.as_bytes());
+    assert_eq!(
+        (outcome.status, outcome.stderr.as_str()),
+        (2, "rtrace: --targets FILE, line 1000001: more than 1000000 targets\n")
+    );
+}

@@ -42,8 +42,8 @@ const fn port(number: u16) -> Port {
     }
 }
 
-/// The largest file of --asn-db: a table of all prefixes of the Internet is a tenth of it.
-const TABLE_BYTES: u64 = 1 << 30;
+/// The largest file of --asn-db: a table of all prefixes of the Internet is a fifth of it.
+const TABLE_BYTES: u64 = 512 << 20;
 
 pub(super) struct Rtrace<'a> {
     pub(super) args: &'a TraceArgs,

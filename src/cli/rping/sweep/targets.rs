@@ -59,13 +59,16 @@ pub fn too_many(text: &str, count: u64) -> String {
     format!("{text}: {count} addresses; more than {UNPACED} need an explicit --rate")
 }
 
+/// The largest file of --exclude: a list of all prefixes of the Internet is half of it.
+const EXCLUSION_BYTES: u64 = 64 << 20;
+
 /// What is to be left out.
 ///
 /// # Errors
 /// If the file cannot be read, or holds something else.
 pub fn exclusions(path: &Path, env: &mut Env<'_>) -> Result<Exclusions, CliError> {
     let origin = Origin::new("--exclude", path);
-    let (mut lines, mut all) = (origin.lines(env)?, Vec::new());
+    let (mut lines, mut all) = (origin.lines(EXCLUSION_BYTES, env)?, Vec::new());
     while let Some(line) = lines.next().map_err(|error| origin.failed(error))? {
         let Some(entry) = line.entry else { continue };
         let sentence = match Bounds::read(&entry) {
@@ -150,6 +153,9 @@ impl Space {
     }
 }
 
+/// The largest file of targets in random order: half a billion short lines, of which an octet each is kept.
+const INDEXED_BYTES: u64 = 4 << 30;
+
 /// Lines between two marks of an [`Index`].
 const STRIDE: u64 = 16;
 
@@ -169,7 +175,7 @@ impl Index {
     /// # Errors
     /// If it cannot be read; a sentence for a line that is no target.
     pub fn new(file: File, origin: &Origin, unpaced: bool) -> Result<Index, CliError> {
-        let mut lines = Lines::new(BufReader::new(&file));
+        let mut lines = origin.lines_of(&file, INDEXED_BYTES);
         let (mut offset, mut count, mut targets) = (0, 0_u64, 0);
         let mut marks = Vec::new();
         while let Some(line) = lines.next().map_err(|error| origin.failed(error))? {
@@ -184,6 +190,7 @@ impl Index {
             }
             offset += line.octets;
         }
+        drop(lines);
         Ok(Index { file, unpaced, count, marks })
     }
 
