@@ -34,12 +34,16 @@ pub(super) fn sentence(finding: &Finding) -> String {
         ),
         Finding::LatencyJump { ttl, before, before_rtt, rtt, hops } => {
             let (earlier, later) = (before_rtt.as_nanos(), rtt.as_nanos());
+            let after = match hops.saturating_sub(1) {
+                0 => String::new(),
+                1 => " and the hop after it".to_owned(),
+                hops => format!(" and the {hops} hops after it"),
+            };
             format!(
                 "from hop {ttl} on a round trip takes {} ms longer: the fastest answer of hop {before} took {} ms, that of hop \
-                 {ttl} and the {} hops after it took {} ms",
+                 {ttl}{after} took {} ms",
                 Millis(later.saturating_sub(earlier)),
                 Millis(earlier),
-                hops.saturating_sub(1),
                 Millis(later)
             )
         }
@@ -190,6 +194,10 @@ mod tests {
             "from hop 4 on a round trip takes 70.000 ms longer: the fastest answer of hop 3 took 2.500 ms, that of hop 4 and \
              the 2 hops after it took 72.500 ms"
         );
+        let Finding::LatencyJump { ttl, before, before_rtt, rtt, .. } = jump else { unreachable!("as made above") };
+        let of_hops = |hops| sentence(&Finding::LatencyJump { ttl, before, before_rtt, rtt, hops });
+        assert!(of_hops(2).ends_with(" that of hop 4 and the hop after it took 72.500 ms"), "{}", of_hops(2));
+        assert!(of_hops(1).ends_with(" that of hop 4 took 72.500 ms"), "{}", of_hops(1));
     }
 
     #[test]
