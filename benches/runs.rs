@@ -130,5 +130,6 @@ fn trace_config(targets: Vec<Target>) -> trace::Config {
         flow: 0,
         flows: None,
         seed: 3,
+        conditions: Default::default(),
     }
 }

@@ -39,10 +39,14 @@ pub const NOT_ANSWERED: u8 = 1;
 /// Exit status: the run, or part of it, was not possible.
 pub const NOT_RUN: u8 = 2;
 
+/// Exit status: a condition does not hold.
+pub const CONDITION_FAILED: u8 = 3;
+
 /// The exit status of a run.
 const fn exit_status(status: Status) -> u8 {
     match status {
         Status::Answered => ANSWERED,
+        Status::ConditionFailed => CONDITION_FAILED,
         Status::NotAnswered => NOT_ANSWERED,
         Status::NotRun => NOT_RUN,
     }

@@ -1,5 +1,6 @@
 //! Probing without I/O: the trait [`Machine`], and what the applications share of pacing, matching, encoding and decoding.
 
+pub mod condition;
 pub mod decode;
 pub mod delay;
 pub mod encode;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::method::Method;
 use crate::engine::Target;
+use crate::engine::condition::Conditions;
 use crate::engine::outcome::Spec;
 
 /// A whole run. The default probes nothing.
@@ -37,6 +38,8 @@ pub struct Config {
     /// Whether delays run from our own call to our own call and nothing else (`-U`, `--timestamping user`), however long an answer
     /// waited to be read.
     pub user_to_user: bool,
+    /// What must hold for every target at its end.
+    pub conditions: Conditions,
     /// Seed of everything random: cookies.
     pub seed: u64,
 }
@@ -57,6 +60,7 @@ impl Default for Config {
             report_replies: true,
             names: false,
             user_to_user: false,
+            conditions: Conditions::default(),
             seed: 0,
         }
     }

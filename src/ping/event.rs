@@ -1,9 +1,11 @@
 //! The events of a ping run: [`Event`].
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::summary::{Interim, Summary};
+use crate::engine::condition::Judged;
 use crate::engine::outcome::{ProbeEvent, Subject};
 use crate::types::{ProbeId, WallTime};
 
@@ -53,4 +55,14 @@ pub enum Event {
     Interim(Vec<Interim>),
     /// A subject is over.
     Ended(Box<Summary>),
+}
+
+impl Event {
+    /// The target that this is the end of, and the conditions held against it.
+    pub fn ended(&self) -> Option<(Cow<'_, str>, &[Judged])> {
+        match self {
+            Event::Ended(summary) => Some((Cow::Borrowed(&summary.subject.target), &summary.conditions)),
+            _ => None,
+        }
+    }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::ser::{SerializeMap, SerializeStruct};
 use serde::{Serialize, Serializer};
 
+use crate::engine::condition::{Facts, Judged};
 use crate::engine::outcome::{State, Status, Subject};
 use crate::metrics::RttStats;
 pub use crate::metrics::{Counts, StampCounts};
@@ -33,8 +34,10 @@ pub struct Summary {
     pub began: Option<WallTime>,
     /// Outcomes of its probes.
     pub counts: Counts,
-    /// Whether it answered as often as was asked.
+    /// Whether it answered as often as was asked, and the conditions hold.
     pub status: Status,
+    /// The conditions of the run.
+    pub conditions: Vec<Judged>,
     /// The state of the target. For ICMP and STAMP set only if it could not be probed; else `None` if no probe was decided.
     pub state: Option<State>,
     /// Whether silent probes are put down to a limit on how often the target reports that the port is closed; `None` for methods
@@ -63,6 +66,13 @@ pub struct Summary {
     pub stamps: StampCounts,
     /// From the first probe's leaving to the last packet of the series, sent or arrived, nanoseconds.
     pub duration: u64,
+}
+
+impl Summary {
+    /// What conditions may ask.
+    pub(super) fn facts(&self) -> Facts {
+        Facts { ipdv: self.ipdv, ..Facts::of(&self.counts, self.rtt.as_ref().map(RttStats::figures)) }
+    }
 }
 
 /// The results of a STAMP session.

@@ -6,6 +6,7 @@ use serde::Serializer;
 use serde::ser::SerializeMap;
 use serde_json::ser::{Compound, Formatter};
 
+use crate::engine::condition::Judged;
 use crate::types::is_visible;
 
 /// The `version` of every object about a whole run or target; it changes only with incompatible changes.
@@ -29,6 +30,11 @@ pub(super) fn line(
     add(&mut object)?;
     object.end()?;
     serializer.into_inner().write_all(b"\n")
+}
+
+/// Adds the conditions of a run that has any.
+pub(super) fn conditions<M: SerializeMap>(map: &mut M, judged: &[Judged]) -> Result<(), M::Error> {
+    if judged.is_empty() { Ok(()) } else { map.serialize_entry("conditions", judged) }
 }
 
 /// Nanoseconds in milliseconds.

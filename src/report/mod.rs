@@ -3,6 +3,7 @@
 //! Text goes by bytes that scripts have read for decades; what rping and rtrace know beyond those tools stands in JSON, and
 //! with `-v` on stderr.
 
+mod condition;
 mod contrast;
 #[cfg(test)]
 mod fixture;
@@ -15,6 +16,7 @@ mod words;
 
 use std::io::{self, Write};
 
+pub use condition::{Ended, Failures};
 pub use contrast::{ContrastCsv, ContrastJson, ContrastText};
 pub use ping::{PingCsv, PingJson, PingJsonOptions, PingText, PingTextOptions, ShownSource, Timestamps};
 pub use pong::{PongJson, PongText};

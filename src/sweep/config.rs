@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::channel::{AddressAnswer, LaneId, Profile};
+use crate::engine::condition::Conditions;
 use crate::types::{Family, IpEndpoint};
 use crate::wire::payload::Fill;
 
@@ -59,6 +60,8 @@ pub struct Config {
     pub payload_octets: usize,
     /// The payload after cookie and number.
     pub fill: Fill,
+    /// What must hold for every target at its end.
+    pub conditions: Conditions,
     /// Seed of the cookie.
     pub seed: u64,
 }

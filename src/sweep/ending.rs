@@ -4,6 +4,7 @@ use super::active::{ActiveTarget, Rare};
 use super::config::{Completion, SweepTarget};
 use super::event::{Event, TargetSummary};
 use super::machine::Sweep;
+use crate::engine::condition;
 use crate::engine::outcome::{State, Status};
 use crate::metrics::{Brief, Counts, StampCounts};
 use crate::types::{Instant, Rtt};
@@ -23,6 +24,7 @@ impl Sweep {
             began: Some(self.wall_time(target.began)).filter(|_| target.sent > 0),
             counts,
             status: self.status(target.received),
+            conditions: Vec::new(),
             state: failed.then_some(State::Unknown),
             error: rare.error.filter(|_| rare.send_failed > 0),
             rtt: if rare.other_rtt.count() > target.rtt.count() { rare.other_rtt } else { target.rtt },
@@ -42,6 +44,7 @@ impl Sweep {
             began: None,
             counts: Counts::default(),
             status: Status::NotRun,
+            conditions: Vec::new(),
             error: None,
             rtt: Brief::default(),
             stamps: StampCounts::default(),
@@ -59,6 +62,8 @@ impl Sweep {
             self.totals.not_run += 1;
             summary.status = Status::NotRun;
         }
+        summary.conditions = self.config.conditions.judge(&[summary.facts()]);
+        summary.status = condition::status(summary.status, &summary.conditions);
         summary.counts.foreign = std::mem::take(&mut self.foreign);
         summary.counts.dropped_by_kernel = std::mem::take(&mut self.dropped);
         self.events.push_back(Event::Ended(Box::new(summary)));

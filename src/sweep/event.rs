@@ -1,8 +1,10 @@
 //! What a sweep reports: [`Event`].
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::channel::OsError;
+use crate::engine::condition::{Facts, Judged};
 use crate::engine::outcome::{State, Status};
 use crate::metrics::{Brief, Counts, Figures, RttRecorder, RttStats, StampCounts};
 use crate::types::{IpEndpoint, Rtt, WallTime};
@@ -48,6 +50,8 @@ pub struct TargetSummary {
     pub counts: Counts,
     /// Whether it answered as often as was asked.
     pub status: Status,
+    /// The conditions of the run.
+    pub conditions: Vec<Judged>,
     /// Set only if it could not be probed.
     pub state: Option<State>,
     /// Why its last probe could not be sent.
@@ -64,7 +68,21 @@ pub struct TargetSummary {
     pub duration: Duration,
 }
 
+impl Event {
+    /// The target that this is the end of, and the conditions held against it.
+    pub fn ended(&self) -> Option<(Cow<'_, str>, &[Judged])> {
+        let Event::Ended(target) = self else { return None };
+        let address = || target.endpoint.map(|endpoint| endpoint.address.to_string()).unwrap_or_default();
+        Some((target.name.as_deref().map_or_else(|| address().into(), Cow::Borrowed), &target.conditions))
+    }
+}
+
 impl TargetSummary {
+    /// What conditions may ask.
+    pub(super) fn facts(&self) -> Facts {
+        Facts::of(&self.counts, self.figures())
+    }
+
     /// Whether it answered at all.
     pub const fn is_alive(&self) -> bool {
         self.counts.received > 0

@@ -471,6 +471,7 @@ mod tests {
             rate: None,
             deadline: None,
             completion: Completion::AllProbes,
+            conditions: Default::default(),
             needed: 1,
             vector: false,
             user_to_user: false,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::engine::Target;
+use crate::engine::condition::Conditions;
 use crate::types::{Port, Ttl};
 use crate::wire::as_table::AsTable;
 
@@ -49,6 +50,8 @@ pub struct Config {
     /// How many flows of each target are traced, from that one on (`--flows`), and laid over each other at the end; `None`: one
     /// trace per target. Traces are numbered target by target.
     pub flows: Option<u32>,
+    /// What must hold for every trace at its end.
+    pub conditions: Conditions,
     /// Seed of everything random: cookies.
     pub seed: u64,
 }
@@ -73,6 +76,7 @@ impl Default for Config {
             origins: None,
             flow: 0,
             flows: None,
+            conditions: Conditions::default(),
             seed: 0,
         }
     }

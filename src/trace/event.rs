@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use crate::engine::condition;
 use crate::engine::outcome::{ProbeEvent, Status, Subject};
 use crate::trace::ends::{Began, StopReason};
 use crate::trace::flows::Flows;
@@ -48,6 +49,7 @@ impl Event {
             hops: Vec::new(),
             findings: Vec::new(),
             path_mtu: None,
+            conditions: Vec::new(),
             duration: 0,
         }))
     }
@@ -98,11 +100,12 @@ impl RunStatus {
             _ => return,
         };
         self.left = self.left.saturating_sub(1);
-        self.worst = self.worst.and(match (reason, reached) {
+        let answered = match (reason, reached) {
             (StopReason::SendFailed, _) => Status::NotRun,
             (_, true) => Status::Answered,
             (_, false) => Status::NotAnswered,
-        });
+        };
+        self.worst = self.worst.and(condition::status(answered, event.ended().map_or(&[], |(_, judged)| judged)));
     }
 
     /// The status so far; a subject that has not ended has not answered.

@@ -20,6 +20,40 @@ const JUMP_PART: u32 = 4;
 const KEEPING_HOPS: usize = 2;
 const KEEPING_ANSWERS: usize = 3;
 
+/// What [`Finding::code`] can be.
+const CODES: &[&str] = &[
+    "silent_hops",
+    "nothing_behind",
+    "rate_limited",
+    "loss",
+    "asymmetry",
+    "latency_jump",
+    "mpls_tunnel",
+    "ttl_not_counted",
+    "admin_block",
+    "other_address",
+    "target_on_the_way",
+    "loop",
+    "several_responders",
+    "several_paths",
+    "narrow_link",
+    "path_mtu",
+    "mtu_drop",
+    "mtu_black_hole",
+    "mtu_unclear",
+    "unmatched_answers",
+    "dscp_rewritten",
+    "ecn_rewritten",
+    "source_rewritten",
+    "destination_rewritten",
+    "source_port_rewritten",
+    "destination_port_rewritten",
+    "ident_rewritten",
+    "sequence_rewritten",
+    "checksum_rewritten",
+    "ip_id_rewritten",
+];
+
 /// Something the data of one trace carries.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Finding {
@@ -130,6 +164,11 @@ impl Finding {
                 Field::Identification => "ip_id_rewritten",
             },
         }
+    }
+
+    /// All of them.
+    pub fn codes() -> Vec<&'static str> {
+        CODES.to_vec()
     }
 
     /// The hop it is about, or the first of them, if there is one.

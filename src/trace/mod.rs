@@ -65,6 +65,7 @@ mod annotation;
 mod config;
 mod ends;
 mod event;
+mod facts;
 mod finding;
 mod fleet;
 mod flows;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::engine::condition::Judged;
 use crate::engine::outcome::State;
 use crate::trace::ends::{Began, StopReason};
 use crate::trace::finding::Finding;
@@ -23,6 +24,8 @@ pub struct Trace {
     pub findings: Vec<Finding>,
     /// The MTU of the path to the destination, where it was searched for and found.
     pub path_mtu: Option<Mtu>,
+    /// The conditions of the run.
+    pub conditions: Vec<Judged>,
     /// From start to end, nanoseconds.
     pub duration: u64,
 }

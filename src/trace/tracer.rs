@@ -336,7 +336,7 @@ impl Machine for Tracer {
     }
 
     fn poll_event(&mut self) -> Option<Event> {
-        let event = self.fleet.events.pop_front()?;
+        let event = self.fleet.events.pop_front()?.judged(&self.fleet.config);
         if let Event::Ended(trace) = &event
             && let Some(flows) = self.take_flow(trace)
         {

@@ -61,6 +61,7 @@ fn config(supply: Supply) -> Config {
         rate: None,
         deadline: None,
         completion: Completion::AllProbes,
+        conditions: Default::default(),
         needed: 1,
         vector: false,
         user_to_user: false,

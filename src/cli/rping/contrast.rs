@@ -173,11 +173,12 @@ impl Rping<'_> {
 
     fn contrast_sink(&self, ping: &ping::Config, bound: &Binding) -> BoxedSink<Event> {
         let (format, quiet) = (&self.args.output.format, self.args.output.quiet);
-        format.sink(
+        let sink = format.sink(
             || Box::new(ContrastText::new(self.text_options(ping, bound, true))),
             || Box::new(ContrastJson::new(PingJsonOptions { quiet })),
             || Box::new(ContrastCsv),
-        )
+        );
+        self.with_failures(sink, Event::ended)
     }
 }
 

@@ -3,12 +3,16 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::args::{MOST_PROBES, MOST_ROUNDS, PingArgs, SHORTEST_SLOT, V4_PAYLOAD, has_retries, is_counted, is_sweep};
+use super::args::{
+    CONDITION_MODES, MOST_PROBES, MOST_ROUNDS, PingArgs, SHORTEST_SLOT, V4_PAYLOAD, has_retries, is_counted, is_sweep,
+};
 use super::method::{DGRAM_PREFIX, STREAM_PREFIX};
 use crate::channel::CloseHow;
+use crate::cli::args::conditions::refusal;
 use crate::cli::args::rules::{self, FORMATS, Group, Limit};
 use crate::cli::args::values::{Rate, Timestamping, UdpAim};
 use crate::cli::error::{CliError, NO_NAME_SERVERS};
+use crate::engine::condition;
 use crate::net;
 use crate::ping::Service;
 use crate::report::Timestamps;
@@ -40,6 +44,17 @@ enum Mode {
     Plain,
     Contrast,
     Sweep,
+}
+
+impl Mode {
+    /// What such a run measures.
+    const fn of_conditions(self) -> condition::Mode {
+        match self {
+            Mode::Plain => condition::Mode::Ping,
+            Mode::Contrast => condition::Mode::Contrast,
+            Mode::Sweep => condition::Mode::Sweep,
+        }
+    }
 }
 
 /// What follows from a command line before any target is looked up.
@@ -387,6 +402,7 @@ const TABLE: &[Group<Request, PingArgs>] = &[
 ];
 
 const LIMITS: &[Limit<Request, PingArgs>] = &[
+    |r, a| refusal(r.mode.of_conditions(), CONDITION_MODES, &a.conditions.all()),
     |r, a| {
         let option = a.sweep.given().filter(|_| r.is_contrast())?;
         Some(format!("{option}: --contrast compares methods to one target"))

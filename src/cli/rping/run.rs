@@ -21,7 +21,9 @@ use crate::engine::outcome::Payload;
 use crate::engine::pace::LARGEST_FLOOD_WINDOW;
 use crate::engine::{Destination, Machine, Target};
 use crate::ping::{Config, Event, Method, Pace, Ping, Spec, Task, Verdict, Wait};
-use crate::report::{PingCsv, PingJson, PingJsonOptions, PingText, PingTextOptions, ShownSource, Sink, Streams};
+use crate::report::{
+    Ended, Failures, PingCsv, PingJson, PingJsonOptions, PingText, PingTextOptions, ShownSource, Sink, Streams,
+};
 use crate::types::Family;
 use crate::wire::payload::Fill;
 
@@ -334,6 +336,7 @@ impl Rping<'_> {
             report_replies: !output.quiet || self.args.method.contrast,
             names: output.reverse_names && names,
             user_to_user: self.timestamping() == Timestamping::User,
+            conditions: self.args.conditions.all(),
             seed: env.seed,
         })
     }
@@ -378,11 +381,17 @@ impl Rping<'_> {
 
     fn sink(&self, config: &Config, bound: &Binding) -> BoxedSink<Event> {
         let (format, quiet) = (&self.args.output.format, self.args.output.quiet);
-        format.sink(
+        let sink = format.sink(
             || Box::new(PingText::new(self.text_options(config, bound, config.targets.len() > 1))),
             || Box::new(PingJson::new(PingJsonOptions { quiet })),
             || Box::new(PingCsv::new(quiet)),
-        )
+        );
+        self.with_failures(sink, Event::ended)
+    }
+
+    /// With a sentence on standard error for each condition that does not hold.
+    pub(super) fn with_failures<E: 'static>(&self, sink: BoxedSink<E>, ended: Ended<E>) -> BoxedSink<E> {
+        Box::new(Failures::new(self.program.into(), sink, ended))
     }
 
     /// How text looks; with `several`, each line names its target.

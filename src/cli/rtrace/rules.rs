@@ -1,9 +1,11 @@
 //! What the options of `rtrace` cannot be combined with: the table of its refusals.
 
-use super::args::{FIRST_FLOW_PORT, FLOW_PORTS, Method, TraceArgs, chosen_method, flow_count};
+use super::args::{CONDITION_MODES, FIRST_FLOW_PORT, FLOW_PORTS, Method, TraceArgs, chosen_method, flow_count};
 use crate::channel::SocketChoice;
+use crate::cli::args::conditions::refusal;
 use crate::cli::args::rules::{self, FORMATS, Group, Limit};
 use crate::cli::error::{CliError, NO_NAME_SERVERS};
+use crate::engine::condition::{Argument, Mode};
 use crate::net;
 
 /// What follows from a command line before any target is looked up.
@@ -170,6 +172,19 @@ const TABLE: &[Group<Request, TraceArgs>] = &[
 ];
 
 const LIMITS: &[Limit<Request, TraceArgs>] = &[
+    |r, a| {
+        let mode = match (r.report, a.packet.mtu) {
+            (true, _) => Mode::Report,
+            (_, true) => Mode::Mtu,
+            _ => Mode::Trace,
+        };
+        refusal(mode, CONDITION_MODES, &a.conditions.all())
+    },
+    |_, a| {
+        let asks = a.conditions.require.iter().any(|condition| condition.key.argument == Argument::Asn);
+        let knows = asks_for_origins(a) || a.output.asn_db.is_some();
+        (asks && !knows).then(|| "--require asn: without -A, --asn-zone or --asn-db no AS numbers are known".to_owned())
+    },
     |_, a| {
         let (first, last) = (a.timing.first.get(), a.timing.max_hops.get());
         let range = format!("out of range: 1 <= value <= {last}");

@@ -17,7 +17,7 @@ use crate::cli::rtrace::rules;
 use crate::cli::target::{self, Aim, Lanes};
 use crate::cli::{exit_status, file};
 use crate::engine::{Destination, Target};
-use crate::report::{TraceCsv, TraceJson, TraceJsonOptions, TraceText, TraceTextOptions, TraceView, escape};
+use crate::report::{Failures, TraceCsv, TraceJson, TraceJsonOptions, TraceText, TraceTextOptions, TraceView, escape};
 use crate::trace::watch::{self, Reporter};
 use crate::trace::{Config, DEAD_NEIGHBOUR, Event, MtuTracer, OriginSource, Ports, RunStatus, Tracer};
 use crate::types::{Family, Port, Tos};
@@ -324,6 +324,7 @@ impl Rtrace<'_> {
             origins: None,
             flow: method.flow,
             flows: method.flows,
+            conditions: self.args.conditions.all(),
             seed: env.seed,
         }
     }
@@ -348,11 +349,12 @@ impl Rtrace<'_> {
             terminal,
         };
         let json = || TraceJsonOptions { program: program(), view, method_requested: method.name().into() };
-        output.format.sink(
+        let sink = output.format.sink(
             || Box::new(TraceText::new(text())),
             || Box::new(TraceJson::new(json())),
             || Box::new(TraceCsv::new(program(), view)),
-        )
+        );
+        Box::new(Failures::new(program(), sink, Event::ended))
     }
 }
 

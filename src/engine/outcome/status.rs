@@ -6,6 +6,8 @@ pub enum Status {
     /// Every target answered.
     #[default]
     Answered,
+    /// Every target answered, and a condition does not hold.
+    ConditionFailed,
     /// A target did not answer, or not often enough.
     NotAnswered,
     /// A target could not be probed at all.
@@ -35,6 +37,7 @@ pub enum Reachable {
 pub struct Statuses {
     worst: Status,
     answered: u64,
+    failed: u64,
     not_run: u64,
     all: u64,
 }
@@ -44,6 +47,7 @@ impl Statuses {
     pub fn add(&mut self, status: Status) {
         self.worst = self.worst.and(status);
         self.answered += u64::from(status == Status::Answered);
+        self.failed += u64::from(status == Status::ConditionFailed);
         self.not_run += u64::from(status == Status::NotRun);
         self.all += 1;
     }
@@ -52,6 +56,7 @@ impl Statuses {
     pub fn join(&mut self, other: Statuses) {
         self.worst = self.worst.and(other.worst);
         self.answered += other.answered;
+        self.failed += other.failed;
         self.not_run += other.not_run;
         self.all += other.all;
     }
@@ -66,6 +71,7 @@ impl Statuses {
         match required {
             Reachable::All => self.worst,
             Reachable::AtLeast(count) if self.answered >= count => Status::Answered,
+            Reachable::AtLeast(count) if self.answered + self.failed >= count => Status::ConditionFailed,
             Reachable::AtLeast(_) if self.all > 0 && self.not_run == self.all => Status::NotRun,
             Reachable::AtLeast(_) => Status::NotAnswered,
         }
@@ -84,10 +90,16 @@ mod tests {
 
     #[test]
     fn the_worst_target_counts_unless_fewer_are_enough() {
-        use Status::{Answered, NotAnswered, NotRun};
+        use Status::{Answered, ConditionFailed, NotAnswered, NotRun};
         let mixed = [Answered, NotRun, Answered, NotAnswered];
         assert_eq!(of(&mixed, Reachable::All), NotRun);
         assert_eq!([1, 2, 3].map(|count| of(&mixed, Reachable::AtLeast(count))), [Answered, Answered, NotAnswered]);
+        let failing = [Answered, ConditionFailed, NotAnswered];
+        assert_eq!(
+            [1, 2, 3].map(|count| of(&failing, Reachable::AtLeast(count))),
+            [Answered, ConditionFailed, NotAnswered]
+        );
+        assert_eq!(of(&failing[..2], Reachable::All), ConditionFailed);
         assert_eq!(of(&[NotRun, NotRun], Reachable::AtLeast(1)), NotRun);
         assert_eq!(of(&[NotRun, NotAnswered], Reachable::AtLeast(1)), NotAnswered);
     }

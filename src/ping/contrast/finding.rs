@@ -90,6 +90,25 @@ impl Finding {
         }
     }
 
+    /// All names.
+    pub fn codes() -> Vec<&'static str> {
+        let share = Share::default();
+        [
+            Finding::NothingAnswers,
+            Finding::IcmpBlocked { row: 0 },
+            Finding::Refused { row: 0 },
+            Finding::RefusalsLimited { row: 0 },
+            Finding::Rejected { row: 0 },
+            Finding::Silent { row: 0 },
+            Finding::IcmpLimited { row: 0, icmp: share, other: share },
+            Finding::LosesMore { row: 0, own: share, icmp: share },
+            Finding::Delay { row: 0, difference: 1 },
+            Finding::Delay { row: 0, difference: -1 },
+        ]
+        .map(|finding| finding.name())
+        .into()
+    }
+
     /// The index of its row.
     pub const fn row(&self) -> Option<usize> {
         match *self {

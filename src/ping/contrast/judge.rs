@@ -43,7 +43,7 @@ pub(super) fn compare(
         .map(|(index, (contender, record))| row(contender, record, base.filter(|_| reference != Some(index)), alpha))
         .collect();
     let (findings, explanations) = findings(contenders, &rows);
-    Comparison { subject, rounds, slot, rows, reference, findings, explanations }
+    Comparison { subject, rounds, slot, rows, reference, findings, explanations, conditions: Vec::new() }
 }
 
 /// The number of further rounds, at most `left`, that would let more methods be judged.

@@ -1,5 +1,6 @@
 //! The Machine of a comparison, in which the methods take turns: [`Contrast`].
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use super::judge;
 use super::record::{Comparison, Record};
 use super::rounds::Rounds;
 use crate::channel::{Arena, Control, Inbound, Outbox};
+use crate::engine::condition::{Conditions, Judged};
 use crate::engine::outcome::Subject;
 use crate::engine::{Destination, Machine};
 use crate::ping::{self, Pace, Ping, Spec, SubjectId, Task};
@@ -21,6 +23,16 @@ pub enum Event {
     Ping(ping::Event),
     /// The comparison, once, after all others.
     Comparison(Box<Comparison>),
+}
+
+impl Event {
+    /// The target, and the conditions held against it, at the end.
+    pub fn ended(&self) -> Option<(Cow<'_, str>, &[Judged])> {
+        match self {
+            Event::Comparison(all) => Some((Cow::Borrowed(&all.subject.target), &all.conditions)),
+            Event::Ping(_) => None,
+        }
+    }
 }
 
 /// A run that probes one target by several methods; see [`crate::ping::contrast`].
@@ -37,6 +49,7 @@ pub struct Contrast {
     events: VecDeque<ping::Event>,
     slot: Duration,
     seed: u64,
+    conditions: Conditions,
 }
 
 impl Contrast {
@@ -47,6 +60,7 @@ impl Contrast {
         let task =
             |one: &Contender| Task { target: one.target.clone(), method: one.method.clone(), spec: Arc::clone(&spec) };
         ping.targets = contenders.iter().map(task).collect();
+        let conditions = std::mem::take(&mut ping.conditions);
         ping.preload = 1;
         ping.count = Some(most_rounds.max(rounds));
         let subject = |first: &Contender| Subject::new(SubjectId::new(0), &first.target, first.method.kind(), spec);
@@ -59,6 +73,7 @@ impl Contrast {
             events: VecDeque::new(),
             slot,
             seed: ping.seed,
+            conditions,
             ping: Ping::new(ping),
             rounds: None,
         }
@@ -141,7 +156,8 @@ impl Machine for Contrast {
             return Some(Event::Ping(event));
         }
         let subject = self.subject.take_if(|_| self.ping.is_finished())?;
-        let comparison = judge::compare(subject, &self.contenders, &self.records, self.count, self.slot);
+        let mut comparison = judge::compare(subject, &self.contenders, &self.records, self.count, self.slot);
+        comparison.judge_conditions(&self.conditions, &self.contenders);
         Some(Event::Comparison(Box::new(comparison)))
     }
 

@@ -9,6 +9,7 @@
 //! - Answers and refusals both have a delay, since both come from the host.
 
 mod config;
+mod facts;
 mod finding;
 mod judge;
 mod machine;

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::finding::{Finding, Verdict};
 use crate::channel::{Attempt, ErrorOrigin, SocketKind};
+use crate::engine::condition::{self, Judged};
 use crate::engine::outcome::{Delay, Detail, Outcome, ProbeEvent, Standing, Status, Subject};
 use crate::metrics::{RttRecorder, RttStats};
 use crate::ping::{Counts, Event, MethodKind, State, SubjectId, Summary};
@@ -30,17 +31,20 @@ pub struct Comparison {
     pub findings: Vec<Finding>,
     /// Findings that only explain a row: those about a default port.
     pub explanations: Vec<Finding>,
+    /// The conditions of the run, each held against every method that ran.
+    pub conditions: Vec<Judged>,
 }
 
 impl Comparison {
-    /// Whether the target answered at least one method, be it with a refusal.
+    /// Whether the target answered at least one method, be it with a refusal, and the conditions hold.
     pub fn status(&self) -> Status {
         let any = |test: fn(&Row) -> bool| self.rows.iter().any(test);
-        match (any(Row::is_answered), any(|row| row.ran)) {
+        let answered = match (any(Row::is_answered), any(|row| row.ran)) {
             (true, _) => Status::Answered,
             (false, true) => Status::NotAnswered,
             (false, false) => Status::NotRun,
-        }
+        };
+        condition::status(answered, &self.conditions)
     }
 }
 
@@ -77,6 +81,17 @@ pub struct Row {
     pub p: Option<f64>,
     /// The verdict; `None` where there were too few rounds.
     pub verdict: Option<Verdict>,
+}
+
+impl Row {
+    /// The name of the method in tables and sentences.
+    pub fn label(&self) -> String {
+        match (self.method, self.port) {
+            (MethodKind::Icmp, _) => format!("ICMP {}", self.socket.name()),
+            (method, Some(port)) => format!("{} port {port}", method.name().to_uppercase()),
+            (method, None) => method.name().to_uppercase(),
+        }
+    }
 }
 
 /// A source of answers.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::waiting::{count_run, ended_state};
 use super::{Context, Series};
 use crate::engine::Destination;
+use crate::engine::condition;
 use crate::engine::outcome::{MethodKind, State, Status};
 use crate::metrics::RttStats;
 use crate::ping::config::Config;
@@ -33,11 +34,12 @@ impl Series {
         let duration = span.map_or(Duration::ZERO, |(first, last)| last.since(first.mono));
         let (method, delays) = (self.subject.method, self.delays.majority());
         let reflection = self.reflections.as_ref().and_then(|all| all.stats());
-        context.events.push_back(Event::Ended(Box::new(Summary {
+        let mut summary = Box::new(Summary {
             subject: Arc::clone(&self.subject),
             began: self.first_sent.map(|first| first.wall),
             counts,
             status: status(context.config, &counts, state),
+            conditions: Vec::new(),
             state,
             rate_limited: method.has_closed_ports().then(|| self.is_rate_limited() && counts.lost > 0),
             syn_retransmits: (method == MethodKind::Tcp).then_some(self.syn_retransmits),
@@ -51,7 +53,10 @@ impl Series {
             pipe: self.pipe,
             stamps: self.delays.counts(),
             duration: Rtt::from(duration).as_nanos(),
-        })));
+        });
+        summary.conditions = context.config.conditions.judge(&[summary.facts()]);
+        summary.status = condition::status(summary.status, &summary.conditions);
+        context.events.push_back(Event::Ended(summary));
     }
 
     /// The state of the target.

@@ -73,6 +73,7 @@ pub fn comparison() -> Comparison {
         reference: Some(RAW),
         findings,
         explanations,
+        conditions: Vec::new(),
     }
 }
 

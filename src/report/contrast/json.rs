@@ -10,7 +10,7 @@ use crate::ping::MethodKind;
 use crate::ping::contrast::{ALPHA, Comparison, Event, Finding, MIN_ROUNDS, Row};
 use crate::report::contrast::sentence::{notes, sentence, subject};
 use crate::report::contrast::{privilege, reason};
-use crate::report::json::{VERSION, line};
+use crate::report::json::{VERSION, conditions, line};
 use crate::report::{PingJson, PingJsonOptions, Sink, Streams};
 
 /// Writes a comparison as JSON lines.
@@ -55,6 +55,7 @@ fn comparison<M: SerializeMap>(object: &mut M, all: &Comparison) -> Result<(), M
     object.serialize_entry("reference", &reference.map(Name::of))?;
     object.serialize_entry("methods", &all.rows.iter().map(OfRow).collect::<Vec<_>>())?;
     object.serialize_entry("findings", &findings)?;
+    conditions(object, &all.conditions)?;
     object.serialize_entry("notes", &notes(all))
 }
 

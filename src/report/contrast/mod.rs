@@ -22,12 +22,7 @@ struct Label<'a>(&'a Row);
 
 impl fmt::Display for Label<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Row { method, socket, port, .. } = self.0;
-        match (method, port) {
-            (MethodKind::Icmp, _) => write!(f, "ICMP {}", socket.name()),
-            (method, Some(port)) => write!(f, "{} port {port}", method.name().to_uppercase()),
-            (method, None) => write!(f, "{}", method.name().to_uppercase()),
-        }
+        f.write_str(&self.0.label())
     }
 }
 

@@ -7,7 +7,7 @@ use serde::ser::SerializeMap;
 use crate::channel::ErrorOrigin;
 use crate::engine::outcome::{ExchangeFailure, MethodKind, Outcome, ProbeEvent, Refusal, Reply, Silence, Subject};
 use crate::ping::{Event, Summary};
-use crate::report::json::{VERSION, line, millis};
+use crate::report::json::{VERSION, conditions, line, millis};
 use crate::report::ping::entries;
 use crate::report::ping::text::interims;
 use crate::report::words::message::{Message, local_error};
@@ -254,6 +254,7 @@ fn ended<M: SerializeMap>(map: &mut M, summary: &Summary) -> Result<(), M::Error
     if let Some(reflection) = &summary.reflection {
         reflection.serialize_entries(map)?;
     }
+    conditions(map, &summary.conditions)?;
     if !summary.responders.is_empty() {
         map.serialize_entry("responders", &summary.responders)?;
     }

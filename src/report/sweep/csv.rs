@@ -71,6 +71,7 @@ mod tests {
             began: Some(WallTime::from_nanos(WHEN)),
             counts: Counts { sent: 2, received: 1, lost: 1, ..Counts::default() },
             status: Status::Answered,
+            conditions: Vec::new(),
             state: None,
             error: None,
             rtt,

@@ -9,7 +9,7 @@ use crate::channel::SocketKind;
 use crate::engine::outcome::zone_name;
 use crate::metrics::Figures;
 use crate::report::Sink;
-use crate::report::json::{VERSION, line};
+use crate::report::json::{VERSION, conditions, line};
 use crate::report::{Streams, SweepShow};
 use crate::sweep::{Event, TargetSummary};
 use crate::types::{Family, Rtt};
@@ -56,6 +56,7 @@ impl SweepJson {
         if self.show == SweepShow::Vectors {
             object.serialize_entry("rtts_ms", &target.delays)?;
         }
+        conditions(object, &target.conditions)?;
         object.serialize_entry("duration_ms", &Rtt::from(target.duration))
     }
 }

@@ -211,7 +211,7 @@ impl Machine for MtuTracer {
     }
 
     fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop_front()
+        Some(self.events.pop_front()?.judged(&self.fleet.config))
     }
 
     fn is_finished(&self) -> bool {

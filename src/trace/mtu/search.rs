@@ -448,6 +448,7 @@ mod tests {
             hops: (1..=HOPS).map(hop).map(Arc::new).collect(),
             findings: Vec::new(),
             path_mtu: None,
+            conditions: Vec::new(),
             duration: 0,
         };
         let route = Route {

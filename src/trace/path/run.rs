@@ -303,6 +303,7 @@ impl TraceRun {
             findings: finding::findings(self.route.target.address, stop_reason, &hops, &self.unmatched),
             hops,
             path_mtu: None,
+            conditions: Vec::new(),
             duration: u64::try_from(ended.since(self.started).as_nanos()).unwrap_or(u64::MAX),
         })));
         true

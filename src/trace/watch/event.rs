@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
+use crate::engine::condition::Judged;
 use crate::engine::outcome::{Outcome, ProbeEvent};
 use crate::metrics::{RttStats, percent};
 use crate::trace::annotation::annotation;
@@ -52,6 +53,8 @@ pub struct Report {
     pub hops: Vec<ReportHop>,
     /// From start to end, or until now, nanoseconds.
     pub duration: u64,
+    /// The conditions of the run.
+    pub conditions: Vec<Judged>,
 }
 
 impl Report {
@@ -70,6 +73,7 @@ impl Report {
             distance_proven: None,
             hops: Vec::new(),
             duration: 0,
+            conditions: Vec::new(),
         }
     }
 

@@ -214,7 +214,7 @@ impl Machine for Reporter {
     }
 
     fn poll_event(&mut self) -> Option<Event> {
-        self.fleet.events.pop_front()
+        Some(self.fleet.events.pop_front()?.judged(&self.config.trace))
     }
 
     fn is_finished(&self) -> bool {

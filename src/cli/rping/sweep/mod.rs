@@ -195,11 +195,8 @@ impl Rping<'_> {
     /// When a target ends. JSON reports complete counts.
     fn completion(&self) -> Completion {
         let sweep = &self.args.sweep;
-        if (sweep.alive || sweep.unreachable) && !self.args.output.format.has_records() {
-            Completion::FirstAnswer
-        } else {
-            Completion::AllProbes
-        }
+        let only_whether = !self.args.output.format.has_records() && self.args.conditions.all().is_empty();
+        if (sweep.alive || sweep.unreachable) && only_whether { Completion::FirstAnswer } else { Completion::AllProbes }
     }
 
     fn sweep_stamps(&self) -> SendStamps {
@@ -289,7 +286,7 @@ impl Rping<'_> {
         progress: bool,
         seed: u64,
     ) -> Config {
-        let run = &self.args.run;
+        let (run, conditions) = (&self.args.run, self.args.conditions.all());
         let rate = run.rate.map_or(Some(RATE), Rate::per_second);
         let routes = [Family::V4, Family::V6].into_iter().filter_map(|family| lanes.get(family).ok());
         Config {
@@ -304,11 +301,12 @@ impl Rping<'_> {
                 (Some(count), Some(_)) => u32::try_from(count).unwrap_or(u32::MAX),
                 _ => 1,
             },
-            vector: self.args.sweep.vector,
+            vector: self.args.sweep.vector || conditions.need_all_delays(),
             user_to_user: self.timestamping() == Timestamping::User,
             progress,
             payload_octets: self.payload_octets(),
             fill: self.args.packet.pattern.clone().unwrap_or_default(),
+            conditions,
             seed,
         }
     }
@@ -319,11 +317,12 @@ impl Rping<'_> {
             let lane = lanes.get(family).ok()?;
             Some((family, lane.profile.socket))
         });
-        self.args.output.format.sink(
+        let sink = self.args.output.format.sink(
             || Box::new(SweepText::new(show)),
             || Box::new(SweepJson::new(show, sockets.collect())),
             || Box::new(SweepCsv::new(show)),
-        )
+        );
+        self.with_failures(sink, Event::ended)
     }
 }
 

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde::ser::SerializeMap;
 
 use crate::engine::outcome::{Pace, Subject};
-use crate::report::json::{VERSION, millis};
+use crate::report::json::{VERSION, conditions, millis};
 use crate::report::trace::json::findings::FindingObject;
 use crate::trace::watch::Report;
 use crate::trace::{Finding, Flows, StopReason, Trace, packet_octets};
@@ -37,6 +37,7 @@ pub(super) fn trace<M: SerializeMap>(object: &mut M, trace: &Trace, method_reque
     object.serialize_entry("state", &state(subject, Some(trace.stop_reason)))?;
     object.serialize_entry("port_state", &trace.port_state())?;
     object.serialize_entry("path_mtu", &trace.path_mtu)?;
+    conditions(object, &trace.conditions)?;
     object.serialize_entry("duration_ms", &millis(trace.duration))?;
     object.serialize_entry("time", &trace.began.time)?;
     object.serialize_entry("hops", &trace.hops.iter().map(|hop| &**hop).collect::<Vec<_>>())?;
@@ -74,6 +75,7 @@ pub(super) fn report<M: SerializeMap>(object: &mut M, report: &Report, method_re
     object.serialize_entry("send_failed", &report.send_failed)?;
     object.serialize_entry("distances", &report.distances.iter().map(Distance::new).collect::<Vec<_>>())?;
     object.serialize_entry("distance_proven", &report.distance_proven)?;
+    conditions(object, &report.conditions)?;
     object.serialize_entry("duration_ms", &millis(report.duration))?;
     object.serialize_entry("time", &report.began.time)?;
     object.serialize_entry("hops", &report.hops)

@@ -1,0 +1,84 @@
+//! What conditions may ask about paths, and the events that take the answers along.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::config::Config;
+use super::event::Event;
+use super::hop::{Origins, Responder};
+use super::result::Trace;
+use super::watch::Report;
+use crate::engine::condition::{Facts, Judged};
+use crate::metrics::RttStats;
+use crate::types::Mtu;
+
+impl Event {
+    /// The same, with the conditions judged where a path is over.
+    pub(super) fn judged(mut self, config: &Config) -> Self {
+        let conditions = &config.conditions;
+        if conditions.is_empty() {
+            return self;
+        }
+        match &mut self {
+            Event::Ended(trace) => {
+                let part = trace.began.subject.flow.filter(|_| config.flows.is_some());
+                let part = part.map(|flow| format!("flow {flow}").into());
+                let judged = conditions.judge(&[Facts { part, ..facts(trace) }]);
+                Arc::make_mut(trace).conditions = judged;
+            }
+            Event::Report(report) if report.stop_reason.is_some() => {
+                report.conditions = conditions.judge(&[facts_of_report(report)]);
+            }
+            _ => {}
+        }
+        self
+    }
+
+    /// The target that this is the end of, and the conditions held against it.
+    pub fn ended(&self) -> Option<(Cow<'_, str>, &[Judged])> {
+        let (began, judged) = match self {
+            Event::Ended(trace) => (&trace.began, &trace.conditions),
+            Event::Report(report) if report.stop_reason.is_some() => (&report.began, &report.conditions),
+            _ => return None,
+        };
+        Some((Cow::Borrowed(&began.subject.target), judged))
+    }
+}
+
+/// The destination alone can lose probes: those of its own hop.
+fn facts(trace: &Trace) -> Facts {
+    let last = trace.hops.last().filter(|_| trace.reached);
+    Facts {
+        received: last.map_or(0, |hop| hop.responses().count() as u64),
+        decided: last.map_or(0, |hop| hop.probes.len() as u64),
+        rtt: last.and_then(|hop| hop.rtt_stats()).as_ref().map(RttStats::figures),
+        hops: last.map(|hop| hop.ttl.get().into()),
+        mtu: trace.path_mtu.map(Mtu::get).map(u64::from),
+        findings: trace.findings.iter().map(|finding| finding.code()).collect(),
+        origins: origins(trace.hops.iter().flat_map(|hop| &hop.responders)),
+        ..Facts::default()
+    }
+}
+
+fn facts_of_report(report: &Report) -> Facts {
+    let last = report.hops.last().filter(|_| report.received > 0);
+    let responders = report.hops.iter().flat_map(|hop| &hop.responders).map(|responder| &responder.responder);
+    Facts {
+        received: report.received,
+        decided: report.received + report.lost + report.unreachable + report.send_failed,
+        rtt: last.and_then(|hop| hop.stats).as_ref().map(RttStats::figures),
+        hops: last.map(|hop| hop.ttl.get().into()),
+        origins: origins(responders),
+        ..Facts::default()
+    }
+}
+
+fn origins<'a>(responders: impl Iterator<Item = &'a Responder>) -> Vec<u32> {
+    let announced = responders.filter_map(|responder| match &responder.origins {
+        Some(Origins::Announced(systems)) => Some(systems),
+        _ => None,
+    });
+    let all: BTreeSet<u32> = announced.flatten().map(|system| system.get()).collect();
+    all.into_iter().collect()
+}

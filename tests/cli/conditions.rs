@@ -1,0 +1,195 @@
+//! Conditions (`--max`, `--min`, `--require`) in every kind of run: the exit status, the sentences, and the JSON.
+
+use std::time::Duration;
+
+use netprobe::sim::{Change, Link, Node, US, ip};
+use serde_json::Value;
+
+use crate::world::{Outcome, World};
+
+fn host() -> Node {
+    Node::host(ip("198.51.100.9")).prefix(ip("198.51.100.0"), 28)
+}
+
+/// Every probe is answered after 10 ms.
+fn whole() -> World {
+    World::with_host(host())
+}
+
+/// The second probe is lost.
+fn lossy() -> World {
+    World::with_host(host().change([2], Change::Silence))
+}
+
+/// The second answer takes 30 ms.
+fn varying() -> World {
+    World::with_host(host().change([2], Change::Later(Duration::from_millis(20))))
+}
+
+fn silent() -> World {
+    World::with_host(host().silent())
+}
+
+/// The `conditions` of the last object.
+fn conditions(outcome: &Outcome) -> Vec<Value> {
+    let last = outcome.stdout.lines().last().unwrap_or_default();
+    let object: Value = serde_json::from_str(last).expect("JSON");
+    object["conditions"].as_array().unwrap_or_else(|| panic!("{outcome}")).clone()
+}
+
+/// Runs the line as text and as JSON: status and sentences are the same, and JSON has the conditions.
+fn check(world: impl Fn() -> World, line: &str, status: u8, sentences: &[&str]) {
+    let text = world().run(line);
+    let tool = line.split(' ').next().unwrap_or_default();
+    let failed: Vec<String> = sentences.iter().map(|sentence| format!("{tool}: 198.51.100.9: {sentence}")).collect();
+    let said = |outcome: &Outcome| -> Vec<String> { outcome.stderr.lines().map(str::to_owned).collect() };
+    assert_eq!((text.status, said(&text)), (status, failed.clone()), "{text}");
+    let json = world().run(&format!("{line} --json"));
+    assert_eq!((json.status, said(&json)), (status, failed), "{json}");
+    let judged = conditions(&json);
+    let not_held = judged.iter().filter(|condition| condition["holds"] == false).count();
+    assert_eq!(not_held, sentences.len(), "{json}");
+    let csv = world().run(&format!("{line} --format csv"));
+    assert_eq!((csv.status, said(&csv).len()), (status, sentences.len()), "{csv}");
+}
+
+#[test]
+fn a_run_of_pings_ends_with_status_3_where_a_condition_does_not_hold() {
+    let line = |conditions: &str| format!("rping -q -c 4 -i 100ms {conditions} 198.51.100.9");
+    for (world, conditions, status, sentences) in [
+        (whole as fn() -> World, "--max loss=0%,p95=20ms --min received=4 --require reached", 0, &[][..]),
+        (lossy, "--max loss=25%", 0, &[]),
+        (lossy, "--max loss=20%", 3, &["loss is 25%, above 20% (--max loss=20%)"]),
+        (lossy, "--max loss-run=0", 3, &["loss-run is 1, above 0 (--max loss-run=0)"]),
+        (lossy, "--min received=4", 3, &["received is 3, below 4 (--min received=4)"]),
+        (varying, "--max p50=10ms,jitter=20ms", 0, &[]),
+        (
+            varying,
+            "--max p95=20ms,jitter=1ms",
+            3,
+            &["p95 is 30 ms, above 20ms (--max p95=20ms)", "jitter is 13.3333 ms, above 1ms (--max jitter=1ms)"],
+        ),
+        (varying, "--max rtt=15ms --max max=29ms", 3, &["max is 30 ms, above 29ms (--max max=29ms)"]),
+        (
+            silent,
+            "--max loss=100%,p99=1s --require reached",
+            1,
+            &[
+                "nothing was received (--max loss=100%)",
+                "nothing was received (--max p99=1s)",
+                "not reached (--require reached)",
+            ],
+        ),
+    ] {
+        check(world, &line(conditions), status, sentences);
+    }
+}
+
+#[test]
+fn a_refusal_is_no_answer() {
+    check(
+        whole,
+        "rping -q -c 2 -i 100ms --tcp --max loss=50% 198.51.100.9",
+        1,
+        &["nothing was received (--max loss=50%)"],
+    );
+}
+
+#[test]
+fn a_sweep_judges_every_target() {
+    check(whole, "rping -c 3 -i 100ms --vector --max p95=20ms,loss=0% 198.51.100.9", 0, &[]);
+    check(
+        lossy,
+        "rping -c 3 -i 100ms --retry 0 --max p95=20ms,loss=0% 198.51.100.9/32 --alive",
+        3,
+        &["loss is 33.3333%, above 0% (--max loss=0%)"],
+    );
+    let outcome = whole().run("rping --min received=2 198.51.100.1-198.51.100.3");
+    assert_eq!((outcome.status, outcome.stderr.lines().count()), (3, 3), "{outcome}");
+}
+
+#[test]
+fn several_targets_have_the_worst_status_unless_fewer_are_enough() {
+    let both = "198.51.100.9 203.0.113.77";
+    let lossy = || {
+        let mut world = lossy();
+        world.network.add(US, Node::host(ip("203.0.113.77")).silent(), Link::default());
+        world
+    };
+    let run = |words: &str| lossy().run(&format!("rping -q -c 4 -i 100ms -W 500ms --max loss=1% {words}")).status;
+    assert_eq!(run("198.51.100.9 198.51.100.1"), 3);
+    assert_eq!(run(both), 1, "no answer is worse than too few");
+    assert_eq!(run(&format!("--reachable any {both}")), 3);
+    assert_eq!(run(&format!("{both} nosuch.example")), 2);
+}
+
+#[test]
+fn a_trace_and_a_report_are_judged_at_their_end() {
+    for (world, words, status, sentences) in [
+        (whole as fn() -> World, "--max hops=3,loss=0%,rtt=20ms --require reached,no-finding=loop", 0, &[][..]),
+        (whole, "--max hops=2", 3, &["hops is 3, above 2 (--max hops=2)"]),
+        (whole, "--require finding=loop", 3, &["no finding loop (--require finding=loop)"]),
+        (whole, "--report -c 2 --min hops=4 --max p95=20ms", 3, &["hops is 3, below 4 (--min hops=4)"]),
+        (whole, "--mtu --min mtu=1500", 0, &[]),
+        (whole, "--mtu --min mtu=70000", 3, &["mtu is 65535 bytes, below 70000 (--min mtu=70000)"]),
+        (
+            silent,
+            "-m 5 --max hops=9,loss=1% --require no-finding=nothing_behind",
+            1,
+            &[
+                "nothing was received (--max hops=9)",
+                "nothing was received (--max loss=1%)",
+                "finding nothing_behind (--require no-finding=nothing_behind)",
+            ],
+        ),
+    ] {
+        check(world, &format!("rtrace -n {words} 198.51.100.9"), status, sentences);
+    }
+}
+
+#[test]
+fn a_comparison_is_judged_by_all_its_methods() {
+    let line = "rping --contrast -q -c 2 -i 10ms";
+    check(whole, &format!("{line} --require reached,no-finding=icmp_blocked --max loss=0% 198.51.100.9"), 0, &[]);
+    let silenced = || World::with_host(host().silent_ports());
+    check(
+        silenced,
+        &format!("{line} -W 100ms --max loss=0% 198.51.100.9"),
+        3,
+        &["UDP port 33434: nothing was received (--max loss=0%)"],
+    );
+}
+
+#[test]
+fn every_condition_is_in_the_json_with_what_was_measured() {
+    let outcome = lossy().run("rping --json -q -c 4 -i 100ms --max loss=20%,rtt=1s --require reached 198.51.100.9");
+    let expected = r#""conditions":[{"kind":"max","key":"loss","argument":"20%","limit":20.0,"value":25.0,"unit":"%","part":null,"holds":false},{"kind":"max","key":"rtt","argument":"1s","limit":1000.0,"value":10.0,"unit":"ms","part":null,"holds":true},{"kind":"require","key":"reached","argument":null,"limit":null,"value":null,"unit":null,"part":null,"holds":true}]"#;
+    assert!(outcome.stdout.contains(expected), "{outcome}");
+    let without = lossy().run("rping --json -q -c 1 198.51.100.9");
+    assert!(!without.stdout.contains("conditions"), "{without}");
+}
+
+#[test]
+fn what_a_run_does_not_measure_is_refused() {
+    for (line, why) in [
+        (
+            "rping --max hops=3 h",
+            "--max <KEY=LIMIT>: invalid value 'hops=3': unknown key: one of loss, rtt, p50, p95, p99, max, jitter, loss-run",
+        ),
+        (
+            "rping --max jitter=1ms --alive h",
+            "--max jitter: not measured in a sweep; it is outside sweeps and comparisons",
+        ),
+        (
+            "rping --require finding=silent h",
+            "--require finding: not measured outside sweeps and comparisons; it is with --contrast",
+        ),
+        ("rtrace --min mtu=1500 h", "--min mtu: not measured in a plain trace; it is with --mtu"),
+        ("rtrace --max p95=1s h", "--max p95: not measured in a plain trace; it is with --report"),
+        ("rtrace --require asn=64500 h", "--require asn: without -A, --asn-zone or --asn-db no AS numbers are known"),
+    ] {
+        let outcome = World::new().run(line);
+        let tool = line.split(' ').next().unwrap_or_default();
+        assert_eq!((outcome.status, outcome.stderr.as_str()), (2, format!("{tool}: {why}\n").as_str()), "{outcome}");
+    }
+}
