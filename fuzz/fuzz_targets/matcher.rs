@@ -88,6 +88,7 @@ fn play_trace(profile: Profile, mut source: Unstructured<'_>) {
         origins: choose::<bool>(&mut source).then_some(trace::OriginSource::Lookup),
         flow: 0,
         flows: None,
+        conditions: netprobe::engine::condition::Conditions::default(),
         seed: 1,
     };
     if choose(&mut source) {
