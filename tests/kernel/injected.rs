@@ -56,7 +56,19 @@ fn whatever_fails(words: &[&str]) {
     if Command::new("strace").arg("-V").output().is_err() {
         return lab::did_not_run("strace is not installed");
     }
-    for (call, errors) in CALLS {
+    each_failure(&CALLS, |call, error, which| {
+        let run = injected(&lab, call, error, which, words).finish();
+        let what = format!("{call}:{error}{which} {run:#?}");
+        let code = run.status.code().unwrap_or_else(|| panic!("ended by a signal: {what}"));
+        assert!(code <= 2 || (code == 127 && call == "openat"), "{what}");
+        assert!(code < 2 || !run.stderr.is_empty() || run.stdout.contains("send_failed"), "{what}");
+        run.counts_agree();
+    });
+}
+
+/// Every one of these calls with every of its errors, and which of the calls fail.
+fn each_failure(calls: &[(&str, &[&str])], mut then: impl FnMut(&str, &str, &str)) {
+    for &(call, errors) in calls {
         for error in errors {
             for which in WHICH {
                 // Once is the same for each error.
@@ -67,20 +79,7 @@ fn whatever_fails(words: &[&str]) {
                 if matches!(call, "openat" | "read") && which != ":when=4+" {
                     continue;
                 }
-                let run = injected(&lab, call, error, which, words).finish();
-                let what = format!("{call}:{error}{which} {run:#?}");
-                let code = run.status.code().unwrap_or_else(|| panic!("ended by a signal: {what}"));
-                assert!(code <= 2 || (code == 127 && call == "openat"), "{what}");
-                assert!(code < 2 || !run.stderr.is_empty() || run.stdout.contains("send_failed"), "{what}");
-                for line in run.stdout.lines() {
-                    let object: serde_json::Value =
-                        serde_json::from_str(line).unwrap_or_else(|why| panic!("{why}: {line} {what}"));
-                    let count = |key: &str| object[key].as_u64();
-                    if let (Some("summary"), Some(sent)) = (object["type"].as_str(), count("sent")) {
-                        let ends = ["received", "refused", "unreachable", "lost", "pending"].map(count);
-                        assert_eq!(ends.iter().flatten().sum::<u64>(), sent, "{what}");
-                    }
-                }
+                then(call, error, which);
             }
         }
     }
@@ -109,6 +108,46 @@ fn sweeps_survive_whatever_the_kernel_refuses() {
 #[test]
 fn traces_survive_whatever_the_kernel_refuses() {
     whatever_fails(&["/mnt/rtrace", "--json", "-n", "-q1", "-m3", "-w0.1,0,0", "127.0.0.1"]);
+}
+
+/// What rpong calls besides.
+const CALLS_OF_SERVERS: [(&str, &[&str]); 5] = [
+    ("listen", &["EADDRINUSE"]),
+    ("accept4", &["EMFILE", "ECONNABORTED", "EPERM"]),
+    ("recvfrom", &["ENOMEM", "EAGAIN"]),
+    ("unlink,unlinkat", &["EACCES"]),
+    ("shutdown", &["ENOTCONN"]),
+];
+
+#[test]
+fn a_server_survives_whatever_the_kernel_refuses_and_ends_when_asked() {
+    let Some(lab) = Plan::chain(1).build() else { return };
+    if Command::new("strace").arg("-V").output().is_err() {
+        return lab::did_not_run("strace is not installed");
+    }
+    let server =
+        ["/mnt/rpong", "--json", "--tcp=7007", "--udp=7007", "--stamp=7862", "--unix=/mnt/x.sock", "--drain=0"];
+    let client = ["-q", "-c1", "-W0.1"];
+    each_failure(&[&CALLS[..], &CALLS_OF_SERVERS[..]].concat(), |call, error, which| {
+        let mut run = injected(&lab, call, error, which, &server);
+        if run.is_up("listening on ") {
+            for target in [&["--tcp=7007", "127.0.0.1"][..], &["--udp=7007", "127.0.0.1"], &["unix:/mnt/x.sock"]] {
+                // It may answer or not, and is asked to end in either case.
+                lab.host().rping(&[&client[..], target].concat());
+            }
+            run.signal_if_there("TERM");
+        }
+        let run = run.finish();
+        let what = format!("{call}:{error}{which} {run:#?}");
+        let code = run.status.code().unwrap_or_else(|| panic!("ended by a signal: {what}"));
+        assert!(code <= 2 || (code == 127 && call == "openat"), "{what}");
+        assert!(code < 2 || !run.stderr.is_empty(), "{what}");
+        assert!(
+            !run.stderr.contains("panicked") && run.json().iter().all(|object| object["type"].is_string()),
+            "{what}"
+        );
+        lab.host().sh("rm -f /mnt/x.sock");
+    });
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod helper;
 mod lab;
 mod responder;
 
+mod changing;
 mod contrast;
 mod counting;
 mod errors;

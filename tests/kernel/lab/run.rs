@@ -104,6 +104,17 @@ impl Finished {
         objects.remove(0)
     }
 
+    /// Panics unless in every summary what became of the probes is as many as were sent.
+    #[track_caller]
+    pub fn counts_agree(&self) {
+        for summary in self.objects("summary") {
+            let count = |key: &str| summary[key].as_u64();
+            let ends = ["received", "refused", "unreachable", "lost", "pending"].map(count);
+            let sent = count("sent");
+            assert!(sent.is_none_or(|sent| ends.iter().flatten().sum::<u64>() == sent), "{summary} {self:#?}");
+        }
+    }
+
     /// Panics unless a line of stdout contains `text`.
     #[track_caller]
     pub fn says(&self, text: &str) {
@@ -193,14 +204,36 @@ impl Running {
     /// Waits for a line that contains `text`.
     #[track_caller]
     pub fn until(&mut self, source: Source, text: &str) {
+        self.until_any(source, &[text]);
+    }
+
+    /// Waits for a line that contains one of these.
+    #[track_caller]
+    pub fn until_any(&mut self, source: Source, texts: &[&str]) {
         loop {
             let Some((from, line)) = self.next_line() else {
-                panic!("ended without «{text}»:\n{}\n{}", self.stdout, self.stderr);
+                panic!("ended without {texts:?}:\n{}\n{}", self.stdout, self.stderr);
             };
-            if from == source && line.contains(text) {
+            if from == source && texts.iter().any(|text| line.contains(text)) {
                 return;
             }
         }
+    }
+
+    /// Waits for a line of standard error that contains `text`; false if the run ends without it.
+    pub fn is_up(&mut self, text: &str) -> bool {
+        while let Some((from, line)) = self.next_line() {
+            if from == Source::Talk && line.contains(text) {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Sends a signal by its name to a run that may be over.
+    pub fn signal_if_there(&self, name: &str) {
+        // The child is waited for in `finish` alone, so the number is nobody else's.
+        let _ = Command::new("kill").args(["-s", name, &self.pid().to_string()]).stderr(Stdio::null()).status();
     }
 
     /// Sends a signal by its name.
