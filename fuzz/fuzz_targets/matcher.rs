@@ -55,7 +55,7 @@ fn play_ping(profile: Profile, mut source: Unstructured<'_>) {
     };
     let targets = config.targets.len();
     let mut summaries = 0;
-    play::play(ping::Ping::new(config), profile, source, |event| match event {
+    play::play(ping::Ping::new(config), profile, play::echo_reply, source, |event| match event {
         ping::Event::Ended(summary) => {
             assert!(summary.counts.balance(), "{:?}", summary.counts);
             assert!(summary.rtt.map_or(0, |rtt| rtt.count) <= summary.counts.received);
@@ -105,11 +105,16 @@ fn play_trace(profile: Profile, mut source: Unstructured<'_>) {
     };
     if choose(&mut source) {
         let config = trace::Config { packet_octets: None, ..config };
-        play::play(trace::MtuTracer::new(config), profile, source, count);
+        play::play(trace::MtuTracer::new(config), profile, reply(profile), source, count);
     } else {
-        play::play(trace::Tracer::new(config), profile, source, count);
+        play::play(trace::Tracer::new(config), profile, reply(profile), source, count);
     }
     assert_eq!(ends, targets);
+}
+
+/// What the target of a trace answers.
+fn reply(profile: Profile) -> fn(Vec<u8>) -> Vec<u8> {
+    if profile.protocol == Protocol::Icmp { play::echo_reply } else { std::convert::identity }
 }
 
 fn play_report(profile: Profile, trace: trace::Config, mut source: Unstructured<'_>) {
@@ -118,7 +123,7 @@ fn play_report(profile: Profile, trace: trace::Config, mut source: Unstructured<
     let interval = Duration::from_millis(1 + u64::from(choose::<u16>(&mut source)));
     let config = trace::watch::Config { trace, cycles, interval };
     let mut ends = 0;
-    play::play(trace::watch::Reporter::new(config), profile, source, |event| {
+    play::play(trace::watch::Reporter::new(config), profile, reply(profile), source, |event| {
         if let trace::Event::Report(report) = event {
             assert_eq!(report.sent, report.received + report.lost + report.pending, "{report:?}");
             for hop in &report.hops {

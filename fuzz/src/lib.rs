@@ -1,6 +1,7 @@
 //! What the fuzz targets share: every kind of lane, and something that arrives on one.
 
 pub mod play;
+pub mod tool;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

@@ -5,10 +5,10 @@ use std::time::Duration;
 use libfuzzer_sys::arbitrary::Unstructured;
 use netprobe::channel::{
     Control, Dropped, Inbound, Inbox, LaneId, Layer, NameAnswer, Order, OriginAnswer, OsError, Outbox, Profile,
-    Protocol, Refused, Sent, Token, Transmit,
+    Refused, Sent, Token, Transmit,
 };
 use netprobe::engine::{Destination, Machine, Target};
-use netprobe::types::{Family, FlowLabel, Instant, IpEndpoint, Now, Stamp, Tos, Ttl, WallTime};
+use netprobe::types::{FlowLabel, Instant, IpEndpoint, Now, Stamp, Tos, Ttl, WallTime};
 use netprobe::wire::icmp;
 use netprobe::wire::ip::{self, IpHeader};
 
@@ -31,15 +31,23 @@ struct Play<'a, M> {
     machine: M,
     profile: Profile,
     now: Now,
+    reply: fn(Vec<u8>) -> Vec<u8>,
     packets: Vec<Packet>,
     inbox: Inbox,
     source: Unstructured<'a>,
 }
 
 /// Plays `machine`, whose targets are all on a lane with this profile, to its end, and hands every event to `check`.
-pub fn play<M: Machine>(machine: M, profile: Profile, source: Unstructured<'_>, mut check: impl FnMut(M::Event)) {
+/// `reply` makes a reply of a packet that was sent.
+pub fn play<M: Machine>(
+    machine: M,
+    profile: Profile,
+    reply: fn(Vec<u8>) -> Vec<u8>,
+    source: Unstructured<'_>,
+    mut check: impl FnMut(M::Event),
+) {
     let now = Now { mono: Instant::from_nanos(1_000_000_000), wall: WallTime::from_nanos(1_000_000_000) };
-    let mut play = Play { machine, profile, now, packets: Vec::new(), inbox: Inbox::default(), source };
+    let mut play = Play { machine, profile, now, reply, packets: Vec::new(), inbox: Inbox::default(), source };
     for _ in 0..ACTIONS {
         play.turn(&mut check);
         if play.source.is_empty() || play.machine.is_finished() {
@@ -175,25 +183,26 @@ impl<M: Machine> Play<'_, M> {
     /// One of the packets sent, with some octets changed.
     fn packet(&mut self) -> Option<Vec<u8>> {
         let index = usize::from(choose::<u8>(&mut self.source));
-        let mut octets = self.packets.iter().rev().nth(index)?.octets.clone();
+        let octets = self.packets.iter().rev().nth(index)?.octets.clone();
+        Some(self.damaged(octets))
+    }
+
+    fn damaged(&mut self, mut octets: Vec<u8>) -> Vec<u8> {
         for _ in 0..choose::<u8>(&mut self.source) % 4 {
             let at = usize::from(choose::<u8>(&mut self.source)) % octets.len().max(1);
             if let Some(octet) = octets.get_mut(at) {
                 *octet = choose(&mut self.source);
             }
         }
-        Some(octets)
+        octets
     }
 
     /// A reply to something sent.
     fn answer(&mut self) {
-        let Some(mut octets) = self.packet() else { return };
-        if self.profile.protocol == Protocol::Icmp
-            && let Some(icmp_type) = octets.first_mut()
-        {
-            *icmp_type = if self.profile.family == Family::V4 { 0 } else { 129 };
-        }
-        let octets = self.framed(octets);
+        let Some(octets) = self.packet() else { return };
+        let reply = (self.reply)(octets);
+        let reply = self.damaged(reply);
+        let octets = self.framed(reply);
         self.arrive(&octets);
     }
 
@@ -257,4 +266,13 @@ impl<M: Machine> Play<'_, M> {
         }
         packet
     }
+}
+
+/// What answers an echo request, made of its octets from the ICMP header on.
+pub fn echo_reply(mut octets: Vec<u8>) -> Vec<u8> {
+    if let Some(icmp_type) = octets.first_mut() {
+        // RFC 792; RFC 4443 §4.2.
+        *icmp_type = if *icmp_type == 8 { 0 } else { 129 };
+    }
+    octets
 }
