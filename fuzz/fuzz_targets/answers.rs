@@ -21,11 +21,8 @@ fuzz_target!(|input: &[u8]| {
         pace: ping::Pace::Fixed(Duration::from_millis(choose::<u16>(&mut source).into())),
         ..ping::Spec::default()
     });
-    let task = |host| ping::Task {
-        target: play::target(profile, host),
-        method: method.clone(),
-        spec: Arc::clone(&spec),
-    };
+    let task =
+        |host| ping::Task { target: play::target(profile, host), method: method.clone(), spec: Arc::clone(&spec) };
     let config = ping::Config {
         targets: [2, 3].map(task).into(),
         spec: Arc::clone(&spec),

@@ -12,8 +12,8 @@ use netprobe::wire::asn;
 const MOST_ORIGINS: usize = 8;
 
 fuzz_target!(|input: &[u8]| {
-    let addresses =
-        ["0.0.0.0", "10.1.2.3", "192.0.2.1", "255.255.255.255", "::", "2001:db8::1", "::ffff:192.0.2.1"].map(|text| text.parse::<IpAddr>().unwrap());
+    let addresses = ["0.0.0.0", "10.1.2.3", "192.0.2.1", "255.255.255.255", "::", "2001:db8::1", "::ffff:192.0.2.1"]
+        .map(|text| text.parse::<IpAddr>().unwrap());
     let texts = || input.split(|&octet| octet == b'\n');
     let ascending = |systems: &[_]| systems.is_sorted_by(|one, other| one < other) && systems.len() <= MOST_ORIGINS;
     for address in addresses {
