@@ -24,6 +24,8 @@ pub struct Env<'a> {
     pub stderr: &'a mut dyn Write,
     /// Whether the reader of the streams is so far behind that writing waits for it.
     pub stalled: &'a dyn Fn() -> bool,
+    /// The file of the program, as a shell takes it.
+    pub executable: String,
     /// Whether standard error is a terminal.
     pub terminal: bool,
     /// The real user ID; 0 may flood.
@@ -68,6 +70,13 @@ impl Env<'_> {
     }
 }
 
+/// The file of this program, where it is known and needs no quotes.
+fn executable() -> String {
+    let plain = |path: &str| path.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"/._-+".contains(&octet));
+    let file = std::env::current_exe().ok().and_then(|file| file.into_os_string().into_string().ok());
+    file.filter(|path| plain(path)).unwrap_or_else(|| "PROGRAM".to_owned())
+}
+
 /// Runs a tool in the real world.
 pub fn real_main(tool: fn(&[OsString], &mut Env<'_>) -> u8) -> ExitCode {
     if let Err(error) = net::rest_privileges() {
@@ -90,6 +99,7 @@ pub fn real_main(tool: fn(&[OsString], &mut Env<'_>) -> u8) -> ExitCode {
             stdout: &mut output.stream(Stream::Data),
             stderr: &mut output.stream(Stream::Talk),
             stalled: &|| output.is_full(),
+            executable: executable(),
             terminal: io::stderr().is_terminal(),
             uid: net::real_uid(),
             seed,

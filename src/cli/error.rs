@@ -112,7 +112,7 @@ fn no_lane(refused: &LaneRefused, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let lacks =
         |kind: SocketKind| refused.attempts.iter().any(|attempt| attempt.socket == kind && is_permission(attempt));
     if lacks(SocketKind::Raw) {
-        write!(f, "\n  to allow raw sockets: sudo setcap cap_net_raw+ep PROGRAM, or run it with sudo")?;
+        write!(f, "\n  to allow raw sockets: sudo setcap cap_net_raw+p PROGRAM, or run it with sudo")?;
     }
     if refused.protocol == Protocol::Tcp && lacks(SocketKind::Raw) {
         write!(f, "\n  without privilege: -M tcpconn")?;
@@ -121,10 +121,10 @@ fn no_lane(refused: &LaneRefused, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "\n  to allow ICMP datagram sockets: sudo sysctl -w net.ipv4.ping_group_range=\"0 2147483647\"")?;
     }
     if refused.attempts.iter().any(|attempt| attempt.call == "SO_MARK" && is_permission(attempt)) {
-        write!(f, "\n  to allow marks: sudo setcap cap_net_raw,cap_net_admin+ep PROGRAM, or run it with sudo")?;
+        write!(f, "\n  to allow marks: sudo setcap cap_net_raw,cap_net_admin+p PROGRAM, or run it with sudo")?;
     }
     if refused.attempts.iter().any(|attempt| attempt.call == "bind" && is_permission(attempt)) {
-        write!(f, "\n  to allow ports below 1024: sudo setcap cap_net_bind_service+ep PROGRAM, or run it with sudo")?;
+        write!(f, "\n  to allow ports below 1024: sudo setcap cap_net_bind_service+p PROGRAM, or run it with sudo")?;
     }
     if refused.attempts.iter().any(|attempt| attempt.call == "bind" && attempt.error == OsError::EADDRNOTAVAIL) {
         write!(f, "\n  the source must be an address of this host: see ip address show")?;
@@ -189,7 +189,7 @@ mod tests {
         for part in ["SOCK_RAW: socket: Operation not permitted", "SOCK_DGRAM: socket: Permission denied"] {
             assert!(message.contains(part), "{message}");
         }
-        for part in ["setcap cap_net_raw+ep", "net.ipv4.ping_group_range"] {
+        for part in ["setcap cap_net_raw+p", "net.ipv4.ping_group_range"] {
             assert!(message.contains(part), "{message}");
         }
     }

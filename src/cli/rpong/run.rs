@@ -187,8 +187,7 @@ fn not_listening(wanted: &Wanted, refused: &LaneRefused) -> CliError {
         && attempt.is_some_and(|attempt| attempt.call == "bind" && attempt.error == OsError::EACCES);
     let sentence = format!("--{name}: cannot listen on {at}{why}");
     if privileged {
-        const HINT: &str =
-            "to allow ports below 1024: sudo setcap cap_net_bind_service+ep PROGRAM, or run it with sudo";
+        const HINT: &str = "to allow ports below 1024: sudo setcap cap_net_bind_service+p PROGRAM, or run it with sudo";
         return CliError::NotAllowed(sentence, HINT);
     }
     CliError::Refused(sentence)
