@@ -16,12 +16,21 @@ fn page(command: &clap::Command) -> Vec<u8> {
     let mut page = Vec::new();
     man.render_title(&mut page).unwrap();
     man.render_name_section(&mut page).unwrap();
-    man.render_synopsis_section(&mut page).unwrap();
+    synopsis(command).to_writer(&mut page).unwrap();
     man.render_description_section(&mut page).unwrap();
     man.render_options_section(&mut page).unwrap();
     let help = command.get_after_long_help().unwrap().to_string();
     sections(&help).to_writer(&mut page).unwrap();
     page
+}
+
+/// The usage in one line: the options stand in a section of their own.
+fn synopsis(command: &clap::Command) -> Roff {
+    let usage = command.clone().render_usage().to_string();
+    let (_, words) = usage.split_once(command.get_name()).expect("a usage names the program");
+    let mut roff = Roff::new();
+    roff.control("SH", ["SYNOPSIS"]).text([bold(command.get_name()), roman(words)]);
+    roff
 }
 
 /// Lines in capitals are headings, indented lines explain the line before them, blank lines separate paragraphs.

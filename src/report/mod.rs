@@ -8,6 +8,7 @@ mod contrast;
 #[cfg(test)]
 mod fixture;
 mod json;
+mod part;
 mod ping;
 mod pong;
 mod sweep;
@@ -18,6 +19,7 @@ use std::io::{self, Write};
 
 pub use condition::{Ended, Failures};
 pub use contrast::{ContrastCsv, ContrastJson, ContrastText};
+pub use part::Part;
 pub use ping::{PingCsv, PingJson, PingJsonOptions, PingText, PingTextOptions, ShownSource, Timestamps};
 pub use pong::{PongJson, PongText};
 pub use sweep::{SweepCsv, SweepJson, SweepProgress, SweepShow, SweepText};

@@ -13,6 +13,8 @@ pub struct Verdict {
     pub statuses: Statuses,
     /// Targets to which nothing could be sent, by error in order of appearance.
     pub unprobed: Vec<Unprobed>,
+    /// Whether targets were left that were not probed, or not to the end.
+    pub cut_short: bool,
 }
 
 /// Targets to which nothing could be sent because of the same error.
@@ -36,14 +38,19 @@ impl Verdict {
                     self.add(Unprobed { error, targets: 1, first: endpoint.address });
                 }
             }
-            Event::Over { cut_short: true, .. } => self.statuses.cut_short(),
-            Event::Over { .. } | Event::Progress { .. } | Event::Interrupted => {}
+            Event::Over { cut_short: true, .. } => {
+                self.cut_short = true;
+                self.statuses.cut_short();
+            }
+            Event::Interrupted => self.cut_short = true,
+            Event::Over { .. } | Event::Progress { .. } => {}
         }
     }
 
     /// Takes the verdict of another part of the run.
     pub fn join(&mut self, other: Verdict) {
         self.statuses.join(other.statuses);
+        self.cut_short |= other.cut_short;
         other.unprobed.into_iter().for_each(|unprobed| self.add(unprobed));
     }
 

@@ -80,13 +80,17 @@ pub struct Interim {
 pub struct RunStatus {
     /// Subjects that have not ended.
     left: usize,
+    /// Subjects that have, and those of them whose destination answered.
+    ended: u64,
+    reached: u64,
+    interrupted: bool,
     worst: Status,
 }
 
 impl RunStatus {
     /// Of a run over this many subjects: targets times flows.
     pub const fn new(subjects: usize) -> Self {
-        RunStatus { left: subjects, worst: Status::Answered }
+        RunStatus { left: subjects, ended: 0, reached: 0, interrupted: false, worst: Status::Answered }
     }
 
     /// Takes an event into account.
@@ -100,12 +104,25 @@ impl RunStatus {
             _ => return,
         };
         self.left = self.left.saturating_sub(1);
+        self.ended += 1;
+        self.reached += u64::from(reached);
+        self.interrupted |= reason == StopReason::Interrupted;
         let answered = match (reason, reached) {
             (StopReason::SendFailed, _) => Status::NotRun,
             (_, true) => Status::Answered,
             (_, false) => Status::NotAnswered,
         };
         self.worst = self.worst.and(condition::status(answered, event.ended().map_or(&[], |(_, judged)| judged)));
+    }
+
+    /// Subjects that have ended, and those of them whose destination answered.
+    pub const fn ended(&self) -> (u64, u64) {
+        (self.ended, self.reached)
+    }
+
+    /// Whether every subject was probed to its end.
+    pub const fn is_complete(&self) -> bool {
+        self.left == 0 && !self.interrupted
     }
 
     /// The status so far; a subject that has not ended has not answered.

@@ -11,6 +11,7 @@ mod ping;
 mod rpong;
 mod scripts;
 mod services;
+mod shards;
 mod sweep;
 mod trace;
 mod trace_report;

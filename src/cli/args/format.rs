@@ -3,7 +3,9 @@
 use clap::Args;
 
 use crate::cli::args::values::OneOf;
-use crate::report::Sink;
+use crate::cli::env::Env;
+use crate::cli::error::CliError;
+use crate::report::{Part, Sink};
 
 /// What writes the events of a run.
 pub type BoxedSink<E> = Box<dyn Sink<E> + Send>;
@@ -54,6 +56,14 @@ impl FormatArgs {
             Format::Json => json(),
             Format::Csv => csv(),
         }
+    }
+
+    /// Writes what closes a share of a run, in formats that have it.
+    ///
+    /// # Errors
+    /// The writer's.
+    pub fn close_part(&self, part: &Part, env: &mut Env<'_>) -> Result<(), CliError> {
+        if self.chosen() == Format::Json { part.write(env.stdout).map_err(CliError::Output) } else { Ok(()) }
     }
 
     /// Whether `--json` was given with another format.

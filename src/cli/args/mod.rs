@@ -5,4 +5,5 @@ pub mod family;
 pub mod format;
 pub mod generate;
 pub mod rules;
+pub mod shard;
 pub mod values;

@@ -17,7 +17,7 @@ use crate::wire::payload::Fill;
 use crate::wire::service::dns::{Question, QuestionError};
 
 /// A whole number within `least..=most`.
-fn whole(text: &str, least: u64, most: u64) -> Result<u64, String> {
+pub fn whole(text: &str, least: u64, most: u64) -> Result<u64, String> {
     let number = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
         Some(digits) => u64::from_str_radix(digits, 16),
         None => text.parse(),
@@ -32,6 +32,11 @@ fn whole(text: &str, least: u64, most: u64) -> Result<u64, String> {
         // Below zero, or below what is allowed.
         Ok(_) | Err(_) => Err(format!("out of range: {}", range(least, most))),
     }
+}
+
+/// Nothing but digits.
+pub fn number(text: &str) -> Option<u64> {
+    text.bytes().all(|octet| octet.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
 
 fn not_whole(least: u64, most: u64) -> String {

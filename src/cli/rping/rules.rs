@@ -403,6 +403,7 @@ const TABLE: &[Group<Request, PingArgs>] = &[
 
 const LIMITS: &[Limit<Request, PingArgs>] = &[
     |r, a| refusal(r.mode.of_conditions(), CONDITION_MODES, &a.conditions.all()),
+    |_, a| a.sweep.shard.refusal(),
     |r, a| {
         let option = a.sweep.given().filter(|_| r.is_contrast())?;
         Some(format!("{option}: --contrast compares methods to one target"))

@@ -11,6 +11,7 @@ use crate::cli::args::conditions::KeysOf;
 use crate::cli::args::family::FamilyArgs;
 use crate::cli::args::format::FormatArgs;
 use crate::cli::args::generate::GenerateArgs;
+use crate::cli::args::shard::ShardArgs;
 use crate::cli::args::values::{self, Rate, Timestamping};
 use crate::engine::condition::{Condition, Conditions, Kind, Mode};
 use crate::trace::{Finding, Wait};
@@ -31,6 +32,9 @@ pub struct TraceArgs {
     /// is traced twice
     #[arg(long = "targets", value_name = "FILE", allow_hyphen_values = true)]
     pub targets_file: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub shard: ShardArgs,
 
     #[command(flatten)]
     pub method: MethodArgs,

@@ -185,6 +185,7 @@ const LIMITS: &[Limit<Request, TraceArgs>] = &[
         let knows = asks_for_origins(a) || a.output.asn_db.is_some();
         (asks && !knows).then(|| "--require asn: without -A, --asn-zone or --asn-db no AS numbers are known".to_owned())
     },
+    |_, a| a.shard.refusal(),
     |_, a| {
         let (first, last) = (a.timing.first.get(), a.timing.max_hops.get());
         let range = format!("out of range: 1 <= value <= {last}");

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::channel::{Fragmentation, LanePlan, Plan, Protocol, SocketChoice, SocketKind, Zones};
 use crate::cli::args::format::BoxedSink;
+use crate::cli::args::shard::ListDigest;
 use crate::cli::args::values::{self, Rate, Timestamping};
 use crate::cli::drive::{Run, Worker, drive_one};
 use crate::cli::env::Env;
@@ -56,7 +57,24 @@ impl Rtrace<'_> {
         let (words, packet_octets) = self.words()?;
         rules::check(self.args, packet_octets)?;
         let check = |text: &str| self.aim(text).map(drop);
-        let texts = target::gather(words, self.args.targets_file.as_deref(), check, env)?;
+        let all = target::gather(words, self.args.targets_file.as_deref(), check, env)?;
+        let Some(shard) = self.args.shard.chosen() else {
+            return self.trace(&all, packet_octets, env).map(|status| exit_status(status.status()));
+        };
+        let digest = ListDigest::new(None);
+        all.iter().for_each(|text| digest.add(text));
+        let texts = shard.of_all(all);
+        let status = match texts.as_slice() {
+            [] => RunStatus::new(0),
+            texts => self.trace(texts, packet_octets, env)?,
+        };
+        let part = digest.part("rtrace", shard, status.ended(), status.is_complete());
+        self.args.output.format.close_part(&part, env)?;
+        Ok(exit_status(status.status()))
+    }
+
+    /// Traces these targets.
+    fn trace(&self, texts: &[String], packet_octets: Option<usize>, env: &mut Env<'_>) -> Result<RunStatus, CliError> {
         let aims: Vec<Aim<'_>> =
             texts.iter().map(|text| self.aim(text)).collect::<Result<_, _>>().map_err(CliError::Refused)?;
         let origins = self.origins()?;
@@ -82,16 +100,15 @@ impl Rtrace<'_> {
         let run = Run { first: names.interrupted, ..Run::plain(observe) };
         let (sink, status) =
             (self.sink(method, env.terminal), RunStatus::new(config.targets.len() * flow_count(self.args) as usize));
-        let status = if self.args.timing.report {
+        if self.args.timing.report {
             let (cycles, interval) = self.cycles();
             let machine = Reporter::new(watch::Config { trace: config, cycles, interval });
-            drive_one(Worker::new(opened, machine, sink, status), run, env)?
+            drive_one(Worker::new(opened, machine, sink, status), run, env)
         } else if self.args.packet.mtu {
-            drive_one(Worker::new(opened, MtuTracer::new(config), sink, status), run, env)?
+            drive_one(Worker::new(opened, MtuTracer::new(config), sink, status), run, env)
         } else {
-            drive_one(Worker::new(opened, Tracer::new(config), sink, status), run, env)?
-        };
-        Ok(exit_status(status.status()))
+            drive_one(Worker::new(opened, Tracer::new(config), sink, status), run, env)
+        }
     }
 
     /// The targets, and the packet length if the last word is one.

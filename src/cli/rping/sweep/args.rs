@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::cli::args::shard::ShardArgs;
+use crate::cli::args::values::number;
+
 /// Many targets at once.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Sweeps")]
@@ -32,9 +35,8 @@ pub struct SweepArgs {
     #[arg(long)]
     pub random_order: bool,
 
-    /// Probe only the Ith of N equal shares of all targets; N runs with the same targets and --seed probe each target once
-    #[arg(long, value_name = "I/N", value_parser = shard, allow_hyphen_values = true)]
-    pub shard: Option<Shard>,
+    #[command(flatten)]
+    pub shard: ShardArgs,
 
     /// Seed of --random-order
     #[arg(long, value_name = "N", value_parser = seed, allow_hyphen_values = true)]
@@ -59,7 +61,7 @@ impl SweepArgs {
             (self.retry.is_some(), "--retry"),
             (self.backoff.is_some(), "--backoff"),
             (self.random_order, "--random-order"),
-            (self.shard.is_some(), "--shard"),
+            (self.shard.is_given(), "--shard"),
             (self.seed.is_some(), "--seed"),
             (self.exclude.is_some(), "--exclude"),
             (self.workers.is_some(), "--workers"),
@@ -68,50 +70,8 @@ impl SweepArgs {
     }
 }
 
-/// One of several equal shares.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shard {
-    /// Which, from 0.
-    pub index: u64,
-    /// Of how many.
-    pub of: u64,
-}
-
-impl Shard {
-    /// All there is.
-    pub const WHOLE: Shard = Shard { index: 0, of: 1 };
-
-    /// One of `of` equal shares of this share.
-    pub const fn split(self, index: u64, of: u64) -> Shard {
-        Shard { index: self.index + self.of * index, of: self.of * of }
-    }
-
-    /// The first position from `from` on that belongs to it.
-    pub const fn next(self, from: u64) -> Option<u64> {
-        let at = from % self.of;
-        let ahead = if at <= self.index { self.index - at } else { self.of - at + self.index };
-        from.checked_add(ahead)
-    }
-
-    /// How many of `targets` belong to it.
-    pub const fn count(self, targets: u64) -> u64 {
-        if targets <= self.index { 0 } else { (targets - self.index - 1) / self.of + 1 }
-    }
-}
-
-/// The most shards: far more than there are machines, so that shares of shares can be counted.
-const MOST_SHARDS: u64 = 1_000_000;
 const MOST_RETRIES: u8 = 100;
 const MOST_WORKERS: u8 = 64;
-
-fn shard(text: &str) -> Result<Shard, String> {
-    let refused = || format!("not a share: I/N with 1 <= I <= N <= {MOST_SHARDS}, as in 2/3");
-    let (index, of) = text.split_once('/').ok_or_else(refused)?;
-    match (number(index), number(of)) {
-        (Some(index), Some(of)) if 1 <= index && index <= of && of <= MOST_SHARDS => Ok(Shard { index: index - 1, of }),
-        _ => Err(refused()),
-    }
-}
 
 fn retries(text: &str) -> Result<u8, String> {
     let few = number(text).and_then(|count| u8::try_from(count).ok()).filter(|&count| count <= MOST_RETRIES);
@@ -134,24 +94,9 @@ fn backoff(text: &str) -> Result<f64, String> {
     factor.ok_or_else(|| "out of range: 1 <= value <= 10".to_owned())
 }
 
-fn number(text: &str) -> Option<u64> {
-    text.bytes().all(|octet| octet.is_ascii_digit()).then(|| text.parse().ok()).flatten()
-}
-
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
-
-    #[test]
-    fn shares_are_counted_from_one() {
-        assert_eq!(shard("1/1"), Ok(Shard::WHOLE));
-        assert_eq!(shard("3/3"), Ok(Shard { index: 2, of: 3 }));
-        for text in ["", "1", "0/3", "4/3", "1/0", "1/1000001", "+1/2", "1/2/3", "a/b", "-1/2"] {
-            assert!(shard(text).is_err(), "{text}");
-        }
-    }
 
     #[test]
     fn numbers_out_of_range_are_refused() {
@@ -163,28 +108,5 @@ mod tests {
         }
         assert_eq!(seed("18446744073709551615"), Ok(u64::MAX));
         assert!(seed("18446744073709551616").is_err());
-    }
-
-    proptest! {
-        #[test]
-        fn shares_and_shares_of_shares_cover_everything_once(
-            targets in 0..300_u64, of in 1..9_u64, workers in 1..4_u64,
-        ) {
-            let mut seen = vec![0; targets as usize];
-            for index in 0..of {
-                for worker in 0..workers {
-                    let share = Shard { index, of }.split(worker, workers);
-                    let mut next = share.next(0);
-                    let mut count = 0;
-                    while let Some(position) = next.filter(|&position| position < targets) {
-                            seen[position as usize] += 1;
-                        count += 1;
-                        next = share.next(position + 1);
-                    }
-                    prop_assert_eq!(share.count(targets), count);
-                }
-            }
-            prop_assert!(seen.into_iter().all(|times| times == 1));
-        }
     }
 }

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use crate::channel::Control;
+use crate::cli::args::shard::Shard;
 use crate::cli::drive::Note;
 use crate::cli::env::Env;
 use crate::cli::exit_status;
@@ -20,6 +21,8 @@ pub struct SweepConsole {
     pub progress: StatusLine,
     /// Whether there is a terminal to show it on.
     pub terminal: bool,
+    /// Which share of all targets is probed, if not all.
+    pub part: Option<Shard>,
     /// What goes wrong on the way.
     pub complaints: Complaints,
     /// The newest figures of each worker.
@@ -73,11 +76,16 @@ impl SweepConsole {
     fn line(&mut self, totals: &Totals, elapsed: Duration) -> String {
         let targets = self.forecast.map(|forecast| forecast.targets);
         let left = self.forecast.as_mut().and_then(|forecast| forecast.left(totals, elapsed));
-        SweepProgress::line(totals, elapsed, targets, left)
+        format!("{}{}", self.prefix(), SweepProgress::line(totals, elapsed, targets, left))
+    }
+
+    /// Which part of a whole the figures are about.
+    fn prefix(&self) -> String {
+        self.part.map_or_else(String::new, |part| format!("{part}: "))
     }
 
     /// The figures of all workers together.
-    fn all(&self) -> (Totals, Duration) {
+    pub fn all(&self) -> (Totals, Duration) {
         let mut all = Totals::default();
         self.figures.iter().for_each(|(totals, _)| all.add(totals));
         (all, self.figures.iter().map(|(_, elapsed)| *elapsed).max().unwrap_or_default())
@@ -119,7 +127,12 @@ impl SweepConsole {
             );
         }
         if verbose || self.terminal {
-            let _ = writeln!(env.stderr, "{program}: {}", SweepProgress::closing(&totals, elapsed, verbose));
+            let _ = writeln!(
+                env.stderr,
+                "{program}: {}{}",
+                self.prefix(),
+                SweepProgress::closing(&totals, elapsed, verbose)
+            );
         }
         if closed {
             verdict.statuses.cut_short();

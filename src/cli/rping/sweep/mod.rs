@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use crate::channel::{LanePlan, OpenedLanes, Owner, Plan, Protocol, SendStamps};
 use crate::cli::args::format::{BoxedSink, Format};
+use crate::cli::args::shard::{ListDigest, Shard};
 use crate::cli::args::values::{Rate, Timestamping};
 use crate::cli::drive::{Console, Run, Worker, drive};
 use crate::cli::env::Env;
@@ -20,7 +21,6 @@ use crate::cli::error::CliError;
 use crate::cli::list::{Origin, standard_input};
 use crate::cli::rping::args::{V4_PAYLOAD, probes};
 use crate::cli::rping::run::{Binding, Rping};
-use crate::cli::rping::sweep::args::Shard;
 use crate::cli::rping::sweep::console::SweepConsole;
 use crate::cli::rping::sweep::supply::{Common, Complaints, Source, Stream, supplies};
 use crate::cli::rping::sweep::targets::{Index, Item, Space, UNPACED, too_many};
@@ -69,6 +69,7 @@ impl Rping<'_> {
     /// Runs the sweep.
     pub(super) fn sweep(&self, env: &mut Env<'_>) -> Result<u8, CliError> {
         self.hint_at_long_times(env);
+        let shard = self.args.sweep.shard.chosen();
         let bound = self.binding(env)?;
         let mut sweep_plan = self.read_plan(&bound, env)?;
         let plan = self.sweep_plan(&sweep_plan, &bound);
@@ -79,14 +80,15 @@ impl Rping<'_> {
         let Some(first) = lanes.first() else { return Ok(NOT_RUN) };
         self.check_lanes(&sweep_plan, first)?;
         let common = Common {
-            share: self.args.sweep.shard.unwrap_or(Shard::WHOLE),
+            share: shard.unwrap_or(Shard::WHOLE),
             exclusions: Arc::clone(&sweep_plan.exclusions),
             missing: missing(first),
             forced: self.args.socket.family.forced(),
             families: [Family::V4, Family::V6].into_iter().filter(|&family| first.get(family).is_ok()).collect(),
             complaints: Complaints::default(),
         };
-        let source = self.source(&mut sweep_plan, env)?;
+        let digest = self.list_digest();
+        let source = self.source(&mut sweep_plan, &digest, env)?;
         let targets = match &source {
             Source::Space(space, _) => Some(common.share.count(space.count())),
             Source::Stream(_) => None,
@@ -118,6 +120,7 @@ impl Rping<'_> {
             program: self.program.to_owned(),
             progress: StatusLine::new(),
             terminal,
+            part: shard,
             complaints: common.complaints,
             figures: vec![Default::default(); count],
             forecast: targets.map(|targets| self.forecast(&sweep_plan, targets)),
@@ -128,8 +131,13 @@ impl Rping<'_> {
         let mut verdict = Verdict::default();
         driven.folds.into_iter().for_each(|other| verdict.join(other));
         let required = self.args.run.reachable.unwrap_or_default();
+        let (complete, (totals, _)) = (!verdict.cut_short && !driven.closed, console.all());
         let status = console.close(verdict, required, driven.closed, self.args.output.verbose, env);
-        let whole = self.args.sweep.shard.is_none() && self.args.sweep.exclude.is_none();
+        if let Some(shard) = shard {
+            let part = digest.part("rping", shard, (totals.ended, totals.alive), complete);
+            self.args.output.format.close_part(&part, env)?;
+        }
+        let whole = shard.is_none() && self.args.sweep.exclude.is_none();
         match status {
             None if whole => Err(CliError::NoTarget),
             status => Ok(status.unwrap_or(ANSWERED)),
@@ -237,14 +245,22 @@ impl Rping<'_> {
         Ok(())
     }
 
+    /// Of the targets among the arguments and of their order; the list's follow when it is read.
+    fn list_digest(&self) -> ListDigest {
+        let sweep = &self.args.sweep;
+        let digest = ListDigest::new(sweep.random_order.then_some(sweep.seed.unwrap_or(0)));
+        self.args.targets.iter().for_each(|text| digest.add(text));
+        digest
+    }
+
     /// Where the targets come from.
-    fn source(&self, plan: &mut SweepPlan, env: &mut Env<'_>) -> Result<Source, CliError> {
+    fn source(&self, plan: &mut SweepPlan, digest: &ListDigest, env: &mut Env<'_>) -> Result<Source, CliError> {
         let (items, list) = (std::mem::take(&mut plan.items), plan.list.take());
         let unpaced = self.args.run.rate.is_none();
         Ok(match list {
             None => self.in_order(Space::new(items)),
             Some(List { origin, file: Some(file) }) if self.args.sweep.random_order => {
-                let space = Space::new(items).and(Index::new(file, &origin, unpaced)?);
+                let space = Space::new(items).and(Index::new(file, &origin, unpaced, digest)?);
                 if unpaced && space.count() > UNPACED {
                     return Err(CliError::Refused(too_many("all targets together", space.count())));
                 }
@@ -252,7 +268,7 @@ impl Rping<'_> {
             }
             Some(List { origin, file }) => {
                 let list = file.map_or_else(|| standard_input(env), |file| Box::new(file));
-                Source::Stream(Stream { items, list, origin, unpaced })
+                Source::Stream(Stream { items, list, origin, unpaced, digest: digest.clone() })
             }
         })
     }

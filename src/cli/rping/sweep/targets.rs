@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+use crate::cli::args::shard::ListDigest;
 use crate::cli::env::Env;
 use crate::cli::error::CliError;
 use crate::cli::list::{Lines, Origin};
@@ -170,16 +171,17 @@ pub struct Index {
 }
 
 impl Index {
-    /// Reads the whole file once.
+    /// Reads the whole file once, its words into the digest.
     ///
     /// # Errors
     /// If it cannot be read; a sentence for a line that is no target.
-    pub fn new(file: File, origin: &Origin, unpaced: bool) -> Result<Index, CliError> {
+    pub fn new(file: File, origin: &Origin, unpaced: bool, digest: &ListDigest) -> Result<Index, CliError> {
         let mut lines = origin.lines_of(&file, INDEXED_BYTES);
         let (mut offset, mut count, mut targets) = (0, 0_u64, 0);
         let mut marks = Vec::new();
         while let Some(line) = lines.next().map_err(|error| origin.failed(error))? {
             if let Some(entry) = line.entry {
+                digest.add(&entry);
                 let item = Item::read(&entry, unpaced);
                 let item = item.map_err(|sentence| CliError::Refused(origin.wrong(line.number, sentence)))?;
                 if targets % STRIDE == 0 {
@@ -243,7 +245,7 @@ mod tests {
         let mut file = tempfile::tempfile().expect("a file");
         file.write_all(list.as_bytes()).expect("a file to write");
         std::io::Seek::rewind(&mut file).expect("a file to read");
-        Index::new(file, &Origin::new("--targets", Path::new("list")), true)
+        Index::new(file, &Origin::new("--targets", Path::new("list")), true, &ListDigest::new(None))
     }
 
     fn all(space: &Space) -> Vec<Found> {

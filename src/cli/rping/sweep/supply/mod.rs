@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::channel::{AddressLookup, Control, PostControl};
-use crate::cli::rping::sweep::args::Shard;
+use crate::cli::args::shard::Shard;
 use crate::cli::rping::sweep::targets::{Found, Space};
 use crate::sweep::{Exclusions, Permutation, Supplied, Supply, SweepTarget};
 use crate::types::{Family, IpEndpoint};
@@ -183,6 +183,7 @@ mod tests {
     use std::path::Path;
 
     use crate::channel::Resolved;
+    use crate::cli::args::shard::ListDigest;
     use crate::cli::list::Origin;
     use crate::cli::rping::sweep::targets::Item;
     use crate::sweep::Bounds;
@@ -217,7 +218,13 @@ mod tests {
     fn stream(list: &str) -> Source {
         let items = vec![Item::read("192.0.2.1-192.0.2.3", true).unwrap()];
         let origin = Origin::new("--targets", Path::new("list"));
-        Source::Stream(Stream { items, list: Box::new(std::io::Cursor::new(list.to_owned())), origin, unpaced: true })
+        Source::Stream(Stream {
+            items,
+            list: Box::new(std::io::Cursor::new(list.to_owned())),
+            origin,
+            unpaced: true,
+            digest: ListDigest::new(None),
+        })
     }
 
     #[test]

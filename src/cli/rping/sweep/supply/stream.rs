@@ -6,8 +6,8 @@ use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::vec;
 
 use super::{Complaints, Waker};
+use crate::cli::args::shard::{ListDigest, Shard};
 use crate::cli::list::{Lines, Origin};
-use crate::cli::rping::sweep::args::Shard;
 use crate::cli::rping::sweep::targets::{Found, Item, Space};
 use crate::net;
 use crate::sweep::{Permutation, SweepTarget};
@@ -116,6 +116,8 @@ pub struct Stream {
     pub origin: Origin,
     /// Whether there is no rate, so that prefixes and ranges are limited.
     pub unpaced: bool,
+    /// What the words of the list come to.
+    pub digest: ListDigest,
 }
 
 impl Stream {
@@ -136,6 +138,7 @@ impl Stream {
             first: 0,
             complaints: complaints.clone(),
             unpaced: self.unpaced,
+            digest: self.digest,
         });
         match (pieces.as_mut_slice(), readers) {
             ([Pieces::List { reader, .. }], [(_, Waker { post: None, .. })]) => *reader = Some(list),
@@ -185,6 +188,7 @@ pub(super) struct Reader {
     first: u64,
     complaints: Complaints,
     unpaced: bool,
+    digest: ListDigest,
 }
 
 impl Reader {
@@ -223,6 +227,7 @@ impl Reader {
         }
         let Some(line) = self.lines.next()? else { return Ok(false) };
         if let Some(entry) = line.entry {
+            self.digest.add(&entry);
             let item = Item::read(&entry, self.unpaced).map_err(|sentence| {
                 self.complaints.push(self.origin.wrong(line.number, sentence));
                 entry.into()
