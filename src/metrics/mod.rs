@@ -2,6 +2,7 @@
 
 mod brief;
 mod counts;
+mod geometric;
 mod loss;
 mod paired;
 mod rtt;
@@ -9,7 +10,8 @@ mod variation;
 
 pub use brief::Brief;
 pub use counts::{Counts, StampCounts, percent};
+pub use geometric::GeometricMean;
 pub use loss::LossRuns;
 pub use paired::{Share, more_often, signed_rank};
 pub use rtt::{Figures, RttRecorder, RttStats};
-pub use variation::{InterarrivalJitter, Ipdv};
+pub use variation::{InterarrivalJitter, Ipdv, Variation, VariationStats};

@@ -1,4 +1,5 @@
-//! How delays vary from one probe to the next: [`Ipdv`] by sequence, [`InterarrivalJitter`] by arrival.
+//! How delays vary from one probe to the next: [`Ipdv`] by sequence, [`InterarrivalJitter`] by arrival; and [`Variation`], all of
+//! that of one hop.
 
 use crate::types::Rtt;
 
@@ -15,6 +16,14 @@ impl Ipdv {
         self.pairs += 1;
         let difference = one.as_nanos().abs_diff(other.as_nanos()) as f64;
         self.mean += (difference - self.mean) / self.pairs as f64;
+    }
+
+    /// Takes the pairs of another series as well.
+    fn merge(&mut self, other: &Ipdv) {
+        self.pairs += other.pairs;
+        if other.pairs > 0 {
+            self.mean += (other.mean - self.mean) * other.pairs as f64 / self.pairs as f64;
+        }
     }
 
     /// Nanoseconds; `None` until two consecutive probes were answered.
@@ -47,6 +56,64 @@ impl InterarrivalJitter {
     }
 }
 
+/// Differences between successive answers of one series, whether or not a probe between them was lost.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Variation {
+    last: Option<Rtt>,
+    newest: Option<u64>,
+    max: u64,
+    mean: Ipdv,
+    smoothed: InterarrivalJitter,
+}
+
+/// A summary of [`Variation`]. Nanoseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct VariationStats {
+    /// Between the newest answer and the one before it.
+    pub last: f64,
+    /// Arithmetic mean.
+    pub mean: f64,
+    /// The largest.
+    pub max: f64,
+    /// As [`InterarrivalJitter`].
+    pub interarrival: f64,
+}
+
+impl Variation {
+    /// Takes the next delay.
+    pub fn record(&mut self, rtt: Rtt) {
+        if let Some(last) = self.last.replace(rtt) {
+            let difference = last.as_nanos().abs_diff(rtt.as_nanos());
+            self.newest = Some(difference);
+            self.max = self.max.max(difference);
+            self.mean.record(last, rtt);
+        }
+        self.smoothed.record(rtt);
+    }
+
+    /// Takes the differences of another series as well, as if they had come later.
+    pub fn merge(&mut self, other: &Variation) {
+        self.max = self.max.max(other.max);
+        self.mean.merge(&other.mean);
+        if other.last.is_some() {
+            (self.last, self.newest) = (other.last, other.newest.or(self.newest));
+        }
+        if other.smoothed.jitter.is_some() {
+            self.smoothed = other.smoothed;
+        }
+    }
+
+    /// The summary, once there are two delays.
+    pub fn stats(&self) -> Option<VariationStats> {
+        Some(VariationStats {
+            last: self.newest? as f64,
+            mean: self.mean.mean()?,
+            max: self.max as f64,
+            interarrival: self.smoothed.nanos()?,
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,5 +136,33 @@ mod tests {
         assert_eq!(jitter.nanos(), Some(10.0));
         jitter.record(Rtt::from_nanos(260));
         assert_eq!(jitter.nanos(), Some(9.375));
+    }
+
+    fn variation(micros: &[u64]) -> Variation {
+        let mut variation = Variation::default();
+        micros.iter().for_each(|&micros| variation.record(Rtt::from_nanos(micros * 1000)));
+        variation
+    }
+
+    #[test]
+    fn differences_are_those_of_successive_answers() {
+        assert_eq!(variation(&[100]).stats(), None);
+        let stats = variation(&[100, 260, 260, 200]).stats().unwrap();
+        assert_eq!((stats.last, stats.max), (60_000.0, 160_000.0));
+        assert!((stats.mean - 220_000.0 / 3.0).abs() < 1e-6);
+        assert!((stats.interarrival - (9375.0 + (60_000.0 - 9375.0) / 16.0)).abs() < 1e-6);
+    }
+
+    #[test]
+    fn differences_of_two_series_come_together_and_the_newer_one_is_last() {
+        let mut merged = variation(&[100, 140, 160]);
+        merged.merge(&variation(&[10, 90]));
+        let stats = merged.stats().unwrap();
+        assert_eq!((stats.last, stats.max), (80_000.0, 80_000.0));
+        assert!((stats.mean - 140_000.0 / 3.0).abs() < 1e-6);
+        let before = variation(&[100, 140]);
+        let mut same = before;
+        same.merge(&Variation::default());
+        assert_eq!(same, before);
     }
 }

@@ -23,7 +23,7 @@ pub use part::Part;
 pub use ping::{PingCsv, PingJson, PingJsonOptions, PingText, PingTextOptions, ShownSource, Timestamps};
 pub use pong::{PongJson, PongText};
 pub use sweep::{SweepCsv, SweepJson, SweepProgress, SweepShow, SweepText};
-pub use trace::{TraceCsv, TraceJson, TraceJsonOptions, TraceText, TraceTextOptions, TraceView};
+pub use trace::{Column, Figure, TraceCsv, TraceJson, TraceJsonOptions, TraceText, TraceTextOptions, TraceView};
 pub use words::StatusLine;
 
 pub use crate::types::{escape, printable};

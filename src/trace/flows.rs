@@ -120,6 +120,7 @@ impl FlowsHop {
             let shown = &mut merged.responder;
             shown.name = shown.name.take().or_else(|| responder.name.clone());
             shown.origins = shown.origins.take().or_else(|| responder.origins.clone());
+            shown.as_name = shown.as_name.take().or_else(|| responder.as_name.clone());
         }
     }
 

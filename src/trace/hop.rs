@@ -147,6 +147,8 @@ pub struct Responder {
     pub name: Option<Box<str>>,
     /// The systems that announce its address; `None` if that was not asked for.
     pub origins: Option<Origins>,
+    /// The name of the first of them as it was given, unescaped.
+    pub as_name: Option<Box<str>>,
 }
 
 impl Responder {
@@ -164,7 +166,8 @@ impl Responder {
         object.serialize_entry("address", &self.address)?;
         object.serialize_entry("name", &self.name.as_deref().map(escape))?;
         object.serialize_entry("asn", &systems.and_then(<[_]>::first))?;
-        object.serialize_entry("origins", &systems)
+        object.serialize_entry("origins", &systems)?;
+        object.serialize_entry("as_name", &self.as_name.as_deref().map(escape))
     }
 }
 

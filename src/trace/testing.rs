@@ -118,7 +118,7 @@ pub(super) fn hop(ttl: u8, responder: IpAddr, kind: Option<ErrorKind>, rtts: &[D
         let event = ProbeEvent { responder: Some(responder), delay: Some(delay), ..event };
         HopProbe { number, again: false, event: Arc::new(event) }
     };
-    let responders = vec![Responder { address: responder, name: None, origins: None }];
+    let responders = vec![Responder { address: responder, name: None, origins: None, as_name: None }];
     Hop {
         ttl: Ttl::new(ttl),
         probes: (1..).zip(rtts).map(probe).collect(),

@@ -117,6 +117,11 @@ fn what_rtrace_does_not_take_is_said_in_one_line() {
         "rtrace --mtu -M tcpconn host.example",
         "rtrace --mtu --flows 2 host.example",
         "rtrace --mtu --report host.example",
+        "rtrace --columns LS host.example",
+        "rtrace --report --columns LSQ host.example",
+        "rtrace --report --columns H host.example",
+        "rtrace --report --columns LZ host.example",
+        "rtrace --report --columns LS --json host.example",
         "rtrace -l 5 -4 host.example",
         "rtrace -g 10.0.0.1 host.example",
     ];

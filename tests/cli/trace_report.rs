@@ -61,6 +61,18 @@ fn a_name_stands_with_its_address_where_both_are_asked_for() {
 }
 
 #[test]
+fn columns_are_those_of_the_letters_in_their_order() {
+    let table = |line: &str| {
+        let output = varied().run(line);
+        assert_eq!(output.stderr, "", "{line}");
+        output.stdout
+    };
+    assert_snapshot!("columns", table("rtrace --report -n -c 3 --columns DRSUGPTKJMXI 198.51.100.77"));
+    let twice = table("rtrace --report -n -c 3 --columns LL 198.51.100.77");
+    assert!(twice.contains(" Loss% Loss%\n"), "{twice}");
+}
+
+#[test]
 fn json_holds_the_same_figures() {
     assert_snapshot!("json", varied().run("rtrace --report --json -c 3 198.51.100.77"));
 }

@@ -11,7 +11,7 @@ use clap::{Arg, Command};
 use crate::channel::{CloseHow, Confinement, Fragmentation, SendStamps, SocketChoice, Zones};
 use crate::engine::outcome::Reachable;
 use crate::ping::Service;
-use crate::report::Timestamps;
+use crate::report::{Column, Timestamps};
 use crate::types::{Dscp, FlowLabel, Ident, Port, Tos, Ttl};
 use crate::wire::payload::Fill;
 use crate::wire::service::dns::{Question, QuestionError};
@@ -58,6 +58,11 @@ pub fn resolver(text: &str) -> Result<SocketAddr, String> {
         Some(server) if server.port() != 0 => Ok(server),
         _ => Err("not ADDRESS, ADDRESS:PORT or [ADDRESS]:PORT".to_owned()),
     }
+}
+
+/// `--columns`: the letters of a table's columns.
+pub fn columns(letters: &str) -> Result<Box<[Column]>, String> {
+    Column::read(letters).map(Vec::into_boxed_slice)
 }
 
 /// `--asn-zone`: the names of two zones, or of one for both families.

@@ -14,6 +14,7 @@ use crate::cli::args::generate::GenerateArgs;
 use crate::cli::args::shard::ShardArgs;
 use crate::cli::args::values::{self, Rate, Timestamping};
 use crate::engine::condition::{Condition, Conditions, Kind, Mode};
+use crate::report::Column;
 use crate::trace::{Finding, Wait};
 use crate::types::{Dscp, FlowLabel, Port, Tos, Ttl};
 
@@ -273,6 +274,11 @@ pub struct OutputArgs {
     /// Names with their addresses in the table of --report, as in mtr; a trace always shows both
     #[arg(short = 'b', long)]
     pub show_ips: bool,
+
+    /// Columns of the table of --report, a letter each and as in mtr's -o: COLUMNS below lists them; a blank is an empty
+    /// column [default: "LS NABWV"]
+    #[arg(long, value_name = "LIST", value_parser = values::columns, allow_hyphen_values = true)]
+    pub columns: Option<Box<[Column]>>,
 
     /// Show the number of the autonomous system that announces each address: [AS64500]; [*] if none
     /// does, [!!] if unknown. Looked up in Team Cymru's zones, except for addresses without public meaning

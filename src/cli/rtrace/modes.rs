@@ -6,6 +6,7 @@ use crate::channel::{Protocol, SocketKind};
 use crate::cli::error::CliError;
 use crate::cli::rtrace::run::Rtrace;
 use crate::cli::target::Lanes;
+use crate::report::Column;
 
 /// Probes per hop unless `-q` says otherwise, and on each of several flows.
 const PROBES_PER_HOP: u32 = 3;
@@ -24,6 +25,11 @@ impl Rtrace<'_> {
     pub(super) fn cycles(&self) -> (u64, Duration) {
         let timing = &self.args.timing;
         (timing.count.unwrap_or(CYCLES), timing.interval.unwrap_or(INTERVAL))
+    }
+
+    /// The columns of a table of hops.
+    pub(super) fn columns(&self) -> Vec<Column> {
+        self.args.output.columns.as_deref().unwrap_or(&Column::USUAL).to_vec()
     }
 
     /// # Errors

@@ -7,6 +7,7 @@ use crate::cli::args::rules::{self, FORMATS, Group, Limit};
 use crate::cli::error::{CliError, NO_NAME_SERVERS};
 use crate::engine::condition::{Argument, Mode};
 use crate::net;
+use crate::report::Column;
 
 /// What follows from a command line before any target is looked up.
 struct Request {
@@ -28,6 +29,14 @@ pub fn check(args: &TraceArgs, packet_octets: Option<usize>) -> Result<(), CliEr
 
 fn asks_for_origins(args: &TraceArgs) -> bool {
     args.output.asn_db.is_none() && (args.output.as_path_lookups || args.output.asn_zone.is_some())
+}
+
+fn has_origins(args: &TraceArgs) -> bool {
+    args.output.asn_db.is_some() || asks_for_origins(args)
+}
+
+fn shows(args: &TraceArgs, columns: &[Column]) -> bool {
+    args.output.columns.iter().flatten().any(|column| columns.contains(column))
 }
 
 const NO_LOOKUPS: &str = ": this build asks no name servers; --asn-db FILE takes AS numbers from a file";
@@ -133,6 +142,7 @@ const TABLE: &[Group<Request, TraceArgs>] = &[
                 ": from cycle to cycle of a --report; -z spaces the probes of a trace",
             ),
             (|a| a.output.show_ips, "-b", ": for the table of --report; a trace shows names and addresses"),
+            (|a| a.output.columns.is_some(), "--columns", ": for the table of --report; a trace has no columns"),
         ],
     },
     Group {
@@ -153,6 +163,17 @@ const TABLE: &[Group<Request, TraceArgs>] = &[
             (|a| a.method.flows.is_some(), "--flows", ": a report has one flow; choose it with --flow"),
             (|a| a.output.back, "--back", ": not shown in a report"),
             (|a| a.output.show_ips && a.output.numeric, "-b", ": with -n there are no names"),
+            (|a| shows(a, &[Column::Strip]), "--columns", ": H, the answers over time, is not for a report"),
+            (
+                |a| shows(a, &[Column::Asn, Column::AsName]) && !has_origins(a),
+                "--columns",
+                ": Z and O need AS numbers: -A, --asn-zone or --asn-db",
+            ),
+            (
+                |a| a.output.columns.is_some() && a.output.format.has_records(),
+                "--columns",
+                ": for text; JSON and CSV have every figure",
+            ),
             (|a| a.packet.mtu, "--mtu", ": a report has packets of one size; search the MTU with a trace of its own"),
             (|a| a.output.explain, "--explain", ": a report marks by itself the hops that only limit their answers"),
         ],

@@ -361,6 +361,7 @@ impl Rtrace<'_> {
             back: output.back,
             explain: output.explain,
             both: output.show_ips,
+            columns: self.columns(),
             mtu: self.args.packet.mtu,
             verbose: output.verbose,
             terminal,

@@ -16,7 +16,8 @@ use crate::types::{Family, Rtt, Ttl};
 
 const PROBES: &str = "time,target,address,method,flow,ttl,probe,outcome,rtt_ms,responder,name,error\n";
 const HOPS: &str = "time,target,address,method,flow,ttl,sent,received,unanswered,unanswered_pct,unanswered_persists,last_ms,\
-     min_ms,mean_ms,median_ms,p95_ms,max_ms,stddev_ms,responder,name,unreachable,send_failed,annotations\n";
+     min_ms,mean_ms,median_ms,p95_ms,max_ms,stddev_ms,responder,name,unreachable,send_failed,annotations,\
+     geometric_mean_ms,ipdv_last_ms,ipdv_ms,ipdv_max_ms,interarrival_jitter_ms\n";
 
 /// Writes the events of a run of traces as CSV, the rows of a hop when it is final, those of a report when it ends.
 pub struct TraceCsv {
@@ -126,7 +127,8 @@ fn hop_row(report: &Report, hop: &ReportHop) -> impl Iterator<Item = Option<Stri
         text(Some(hop.send_failed)),
         Some(annotations.join(" ")).filter(|annotations| !annotations.is_empty()),
     ];
-    head.into_iter().chain(delays(hop.stats.map(|stats| stats.figures()))).chain(rest)
+    let variations = hop.variations().map(|(_, value)| text(value));
+    head.into_iter().chain(delays(hop.stats.map(|stats| stats.figures()))).chain(rest).chain(variations)
 }
 
 #[cfg(test)]
@@ -135,7 +137,7 @@ mod tests {
 
     use super::*;
     use crate::channel::OsError;
-    use crate::metrics::RttStats;
+    use crate::metrics::{RttStats, VariationStats};
     use crate::report::fixture::{
         Answer, answer, expired, hop, icmp_answer, stats, trace_not_sent, trace_start, written,
     };
@@ -174,7 +176,8 @@ mod tests {
     #[test]
     fn a_hop_of_a_report_is_a_row() {
         let began = trace_start(0, "10.9.4.2", "10.9.4.2");
-        let responder = Responder { address: "10.9.1.2".parse().unwrap(), name: Some("gw".into()), origins: None };
+        let (address, name) = ("10.9.1.2".parse().unwrap(), Some("gw".into()));
+        let responder = Responder { address, name, origins: None, as_name: None };
         let newest = Arc::new(expired("10.9.1.2", 1000).event());
         let silent = ReportHop {
             ttl: Ttl::new(1),
@@ -188,6 +191,8 @@ mod tests {
             responders: Vec::new(),
             last: None,
             stats: None,
+            geometric_mean: None,
+            variation: None,
         };
         let answered = ReportHop {
             ttl: Ttl::new(2),
@@ -198,6 +203,8 @@ mod tests {
             responders: vec![ReportResponder { responder, newest, received: 3, annotations: vec!["!H".to_owned()] }],
             last: Some(std::time::Duration::from_micros(40).into()),
             stats: Some(RttStats { ..stats() }),
+            geometric_mean: Some(36_000.0),
+            variation: Some(VariationStats { last: 1e6, mean: 2e6, max: 3e6, interarrival: 4e6 }),
             ..silent.clone()
         };
         let report = Report { hops: vec![silent, answered], ..Report::empty(began, Some(StopReason::Cycles)) };
@@ -206,8 +213,10 @@ mod tests {
             lines(TraceView::Report, &[Event::Report(Box::new(report))]),
             [
                 HOPS.trim_end(),
-                &format!("{time},1,3,0,3,100,false,,,,,,,,,,0,1,"),
-                &format!("{time},2,3,2,0,50,,0.04,0.033,0.0365,0.037,0.04,0.04,0.0028674,10.9.1.2,gw,1,1,!H"),
+                &format!("{time},1,3,0,3,100,false,,,,,,,,,,0,1,,,,,,"),
+                &format!(
+                    "{time},2,3,2,0,50,,0.04,0.033,0.0365,0.037,0.04,0.04,0.0028674,10.9.1.2,gw,1,1,!H,0.036,1,2,3,4"
+                ),
             ]
         );
     }

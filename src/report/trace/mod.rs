@@ -1,5 +1,6 @@
 //! rtrace's results: paths, flows side by side, and reports of a path over time.
 
+mod columns;
 mod csv;
 mod findings;
 mod flows;
@@ -11,6 +12,7 @@ mod turns;
 
 use std::borrow::Cow;
 
+pub use columns::{Column, Figure};
 pub use csv::TraceCsv;
 pub use json::{TraceJson, TraceJsonOptions};
 pub use options::TraceTextOptions;

@@ -1,7 +1,7 @@
 //! What the text of a trace shows: [`TraceTextOptions`]; and responders as it shows them.
 
 use crate::report::escape;
-use crate::report::trace::TraceView;
+use crate::report::trace::{Column, TraceView};
 use crate::trace::{Origins, Responder};
 use crate::types::Asn;
 
@@ -22,6 +22,8 @@ pub struct TraceTextOptions {
     pub explain: bool,
     /// Names and addresses in reports (`-b`).
     pub both: bool,
+    /// The columns of reports (`--columns`).
+    pub columns: Vec<Column>,
     /// Whether the path MTU is searched (`--mtu`).
     pub mtu: bool,
     /// How each trace is made, why it ended and what it found, on stderr (`-v`).
@@ -40,6 +42,7 @@ impl Default for TraceTextOptions {
             back: false,
             explain: false,
             both: false,
+            columns: Column::USUAL.to_vec(),
             mtu: false,
             verbose: false,
             terminal: false,

@@ -5,9 +5,9 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use crate::engine::outcome::Outcome;
 use crate::report::escape;
+use crate::report::trace::columns::{Column, Figure};
 use crate::report::trace::options::{TraceTextOptions, origins};
 use crate::trace::watch::{Report, ReportHop, ReportResponder};
-use crate::types::Rtt;
 use crate::wire::extension::{LabelStackEntry, Object};
 
 /// The width of the host column up to which mtr's and ours are the same.
@@ -30,17 +30,23 @@ pub(super) fn table(options: &TraceTextOptions, report: &Report) -> String {
     let hops = shown(&report.hops);
     let host = subject.source.map(|source| source.to_string()).unwrap_or_default();
     let names = hops.iter().map(|hop| hop.responders.first().map_or("???".len(), |first| width(&name(options, first))));
-    let width = names.max().unwrap_or(0).max(HOST_WIDTH);
+    let widest = names.max().unwrap_or(0).max(HOST_WIDTH);
+    let columns = columns(options, hops);
     let at = UNIX_EPOCH + Duration::from_nanos(report.began.time.as_nanos());
     let time = humantime::format_rfc3339_seconds(at).to_string().replace('Z', "+0000");
     let (method, name) = (subject.method.name(), escape(&subject.name));
     let mut text = format!(
         "Start: {time} {method} to {name} ({address})\n\
-         HOST: {host:<to$} Loss%   Snt   Last   Avg  Best  Wrst StDev\n",
-        to = width + 2
+         HOST: {host:<to$}{headings}\n",
+        to = widest + 2,
+        headings = columns.iter().map(|column| column.cell(column.title)).collect::<String>().trim_end()
     );
     let unproven = hops.last().filter(|_| report.distance_proven == Some(false)).map(|last| last.ttl);
-    hops.iter().for_each(|hop| push_hop(options, hop, (width, unproven == Some(hop.ttl)), &mut text));
+    for (at, hop) in hops.iter().enumerate() {
+        let cells: String =
+            columns.iter().map(|column| column.cell(column.cells.get(at).map_or("", |cell| cell))).collect();
+        push_hop(options, hop, (widest, cells.trim_end(), unproven == Some(hop.ttl)), &mut text);
+    }
     if hops.iter().any(|hop| hop.persists == Some(false)) {
         text.push_str(&format!("  {MARK} {LEGEND}\n"));
     }
@@ -89,23 +95,15 @@ fn of_destination(report: &Report) -> String {
     )
 }
 
-fn push_hop(options: &TraceTextOptions, hop: &ReportHop, (width, unproven): (usize, bool), text: &mut String) {
-    let first = hop.responders.first();
-    let host = first.map_or_else(|| "???".to_owned(), |first| name(options, first));
-    let pad = " ".repeat(width.saturating_sub(self::width(&host)));
-    let decided = hop.received + hop.missing();
-    text.push_str(&format!(" {:2}.|-- {host}{pad}{} {decided:>5} ", hop.ttl.get(), part(hop.unanswered_pct())));
-    let nanos = |rtt: Rtt| rtt.as_nanos() as f64;
-    let stats = hop.stats.as_ref();
-    for value in [
-        hop.last.map(nanos),
-        stats.map(|stats| stats.mean),
-        stats.map(|stats| stats.min as f64),
-        stats.map(|stats| stats.max as f64),
-        stats.map(|stats| stats.stddev),
-    ] {
-        text.push_str(&value.map_or_else(|| "     -".to_owned(), |nanos| format!(" {:>5.1}", nanos / 1e6)));
-    }
+fn push_hop(
+    options: &TraceTextOptions,
+    hop: &ReportHop,
+    (widest, cells, unproven): (usize, &str, bool),
+    text: &mut String,
+) {
+    let host = hop.responders.first().map_or_else(|| "???".to_owned(), |first| name(options, first));
+    let pad = " ".repeat(widest.saturating_sub(width(&host)));
+    text.push_str(&format!(" {:2}.|-- {host}{pad}{cells}", hop.ttl.get()));
     if hop.persists == Some(false) {
         text.push_str(&format!(" {MARK}"));
     }
@@ -147,7 +145,8 @@ fn name(options: &TraceTextOptions, responder: &ReportResponder) -> String {
         Some(name) => escape(name).into_owned(),
         None => shown.address.to_string(),
     };
-    name + &origins(shown.origins.as_ref())
+    let as_column = options.columns.contains(&Column::Asn);
+    name + &origins(shown.origins.as_ref().filter(|_| !as_column))
 }
 
 fn annotated(options: &TraceTextOptions, responder: &ReportResponder) -> String {
@@ -158,9 +157,59 @@ fn width(text: &str) -> usize {
     text.chars().count()
 }
 
-/// The part that is missing, six columns wide: a hundred percent leave no room for their sign, as in mtr.
-fn part(percent: Option<f64>) -> String {
-    let Some(percent) = percent else { return "     -".to_owned() };
-    let percent = format!("{percent:.1}");
-    if percent.len() > 4 { format!(" {percent}") } else { format!(" {percent:>4}%") }
+/// A column of the table, with its cells from the top.
+struct Drawn {
+    title: &'static str,
+    cells: Vec<String>,
+    width: usize,
+    is_text: bool,
+}
+
+impl Drawn {
+    fn new(column: Column, hops: &[ReportHop]) -> Drawn {
+        if column == Column::Blank {
+            return Drawn { title: "", cells: Vec::new(), width: 1, is_text: true };
+        }
+        let cells: Vec<String> = hops.iter().map(|hop| cell(column.figure(hop))).collect();
+        let widest = cells.iter().map(|cell| width(cell)).chain([column.title().len(), least(column)]).max();
+        Drawn { title: column.title(), cells, width: widest.unwrap_or(0) + 1, is_text: column.is_text() }
+    }
+
+    /// What it shows, as wide as the column.
+    fn cell(&self, shown: &str) -> String {
+        let pad = " ".repeat(self.width.saturating_sub(1 + width(shown)));
+        match (self.is_text, self.title) {
+            (true, "") => " ".repeat(self.width),
+            (true, _) => format!(" {shown}{pad}"),
+            (false, _) => format!(" {pad}{shown}"),
+        }
+    }
+}
+
+fn columns(options: &TraceTextOptions, hops: &[ReportHop]) -> Vec<Drawn> {
+    options.columns.iter().map(|&column| Drawn::new(column, hops)).collect()
+}
+
+/// The digits for which a column has room at least: mtr's.
+const fn least(column: Column) -> usize {
+    match column {
+        Column::Asn | Column::AsName | Column::Blank | Column::Strip | Column::ReplyTtl | Column::Dscp => 0,
+        Column::Missing | Column::Unanswered => 4,
+        Column::Jitter | Column::MeanJitter | Column::WorstJitter | Column::Interarrival => 4,
+        _ => 5,
+    }
+}
+
+fn cell(figure: Option<Figure>) -> String {
+    match figure {
+        None => "-".to_owned(),
+        // A hundred percent leave no room for their sign, as in mtr.
+        Some(Figure::Percent(percent)) => {
+            let percent = format!("{percent:.1}");
+            if percent.len() > 4 { percent } else { percent + "%" }
+        }
+        Some(Figure::Count(count)) => count.to_string(),
+        Some(Figure::Delay(nanos)) => format!("{:.1}", nanos / 1e6),
+        Some(Figure::Text(text)) => text,
+    }
 }

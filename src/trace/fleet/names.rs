@@ -138,7 +138,7 @@ impl Names {
 
     /// What is known of this address.
     pub fn responder(&self, address: IpAddr) -> Responder {
-        Responder { address, name: self.get(address).map(Box::from), origins: self.origins(address) }
+        Responder { address, name: self.get(address).map(Box::from), origins: self.origins(address), as_name: None }
     }
 
     pub fn get(&self, address: IpAddr) -> Option<&str> {

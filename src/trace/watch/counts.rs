@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::event::{ReportHop, ReportResponder};
 use crate::engine::outcome::ProbeEvent;
-use crate::metrics::RttRecorder;
+use crate::metrics::{GeometricMean, RttRecorder, Variation};
 use crate::trace::annotation::annotation;
 use crate::trace::fleet::names::Names;
 use crate::trace::hop::Response;
@@ -31,6 +31,8 @@ pub(super) struct HopCounts {
     /// The newest first.
     responders: Vec<Counts>,
     rtts: RttRecorder,
+    geometric: GeometricMean,
+    variation: Variation,
     last: Option<(ProbeId, Rtt)>,
 }
 
@@ -51,6 +53,8 @@ impl HopCounts {
         let Some(Response { responder, rtt, .. }) = Response::of(event) else { return };
         if !refused {
             self.rtts.record(rtt);
+            self.geometric.record(rtt);
+            self.variation.record(rtt);
             self.last = self.last.max(Some((event.id, rtt)));
         }
         let annotations = annotation(event).into_iter().collect();
@@ -74,6 +78,14 @@ impl HopCounts {
     /// Takes the answers that probes with a higher TTL got of the same host.
     pub fn merge(&mut self, other: &HopCounts) {
         self.rtts.merge(&other.rtts);
+        self.geometric.merge(&other.geometric);
+        if self.last > other.last {
+            let mut earlier = other.variation;
+            earlier.merge(&self.variation);
+            self.variation = earlier;
+        } else {
+            self.variation.merge(&other.variation);
+        }
         self.last = self.last.max(other.last);
         let mut all = std::mem::take(&mut self.responders);
         all.extend(other.responders.iter().cloned());
@@ -104,6 +116,8 @@ impl HopCounts {
             responders: passing.into_iter().chain(refusing).map(of).collect(),
             last: self.last.map(|(_, rtt)| rtt),
             stats: self.rtts.stats(),
+            geometric_mean: self.geometric.nanos(),
+            variation: self.variation.stats(),
         }
     }
 }

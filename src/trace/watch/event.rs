@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 
 use crate::engine::condition::Judged;
 use crate::engine::outcome::{Outcome, ProbeEvent};
-use crate::metrics::{RttStats, percent};
+use crate::metrics::{RttStats, VariationStats, percent};
 use crate::trace::annotation::annotation;
 use crate::trace::ends::{Began, StopReason};
 use crate::trace::hop::{Responder, labels};
@@ -109,6 +109,10 @@ pub struct ReportHop {
     pub last: Option<Rtt>,
     /// All of them; `None` if there is none.
     pub stats: Option<RttStats>,
+    /// Their geometric mean, nanoseconds.
+    pub geometric_mean: Option<f64>,
+    /// How they vary; `None` before two of them.
+    pub variation: Option<VariationStats>,
 }
 
 impl ReportHop {
@@ -120,6 +124,18 @@ impl ReportHop {
     /// The same, in percent of those that are decided.
     pub fn unanswered_pct(&self) -> Option<f64> {
         percent(self.missing(), self.received + self.missing())
+    }
+
+    /// Its geometric mean and how its round-trip times vary, in milliseconds, with their names in JSON and CSV.
+    pub fn variations(&self) -> [(&'static str, Option<f64>); 5] {
+        let of = |figure: fn(&VariationStats) -> f64| self.variation.as_ref().map(|stats| figure(stats) / 1e6);
+        [
+            ("geometric_mean_ms", self.geometric_mean.map(|nanos| nanos / 1e6)),
+            ("ipdv_last_ms", of(|stats| stats.last)),
+            ("ipdv_ms", of(|stats| stats.mean)),
+            ("ipdv_max_ms", of(|stats| stats.max)),
+            ("interarrival_jitter_ms", of(|stats| stats.interarrival)),
+        ]
     }
 }
 
@@ -138,6 +154,9 @@ impl Serialize for ReportHop {
         object.serialize_entry("responders", &self.responders)?;
         object.serialize_entry("last_rtt_ms", &self.last)?;
         object.serialize_entry("rtt_stats_ms", &self.stats)?;
+        for (name, value) in self.variations() {
+            object.serialize_entry(name, &value)?;
+        }
         object.end()
     }
 }

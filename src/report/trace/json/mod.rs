@@ -116,7 +116,7 @@ mod tests {
         assert_eq!(
             hop_json(vec![Some(labelled), None, Some(last)]),
             "[{\"ttl\":1,\"sent\":3,\"received\":2,\"unanswered\":1,\"unanswered_pct\":33.333333333333336,\
-             \"responders\":[{\"address\":\"203.0.113.1\",\"name\":\"gw.example\",\"asn\":null,\"origins\":null,\"rtts_ms\":[1.1,1.2],\
+             \"responders\":[{\"address\":\"203.0.113.1\",\"name\":\"gw.example\",\"asn\":null,\"origins\":null,\"as_name\":null,\"rtts_ms\":[1.1,1.2],\
              \"reply_ttl\":255,\"mpls\":[{\"label\":24001,\"tc\":0,\"bottom\":true,\"ttl\":1}],\"interface\":null,\
              \"interfaces\":[],\"extensions\":[],\"annotation\":null}],\"probes\":[\
              {\"n\":1,\"responder\":\"203.0.113.1\",\"rtt_ms\":1.1,\"reply_ttl\":255,\"quoted_ttl\":1,\"icmp_type\":11,\
@@ -269,9 +269,9 @@ mod tests {
             "{\"type\":\"flows\",\"version\":1,\"tool\":\"rtrace\",\"target\":\"a.example\",\"address\":\"198.51.100.9\",\
              \"source\":\"192.0.2.1\",\"method\":\"icmp\",\"method_requested\":\"auto\",\"socket\":\"raw\",\"port\":null,\
              \"flows\":[7,8],\"reached_flows\":[7],\"hops\":[{\"ttl\":1,\"responders\":[{\"address\":\"203.0.113.1\",\
-             \"name\":null,\"asn\":null,\"origins\":null,\"flows\":[7],\"rtts_ms\":[1.0],\"annotation\":null},{\"address\":\"203.0.113.2\",\"name\":null,\
-             \"asn\":null,\"origins\":null,\"flows\":[8],\"rtts_ms\":[1.0],\"annotation\":null}],\"silent_flows\":[]},{\"ttl\":2,\"responders\":[\
-             {\"address\":\"198.51.100.9\",\"name\":null,\"asn\":null,\"origins\":null,\"flows\":[7],\"rtts_ms\":[2.0],\"annotation\":null}],\
+             \"name\":null,\"asn\":null,\"origins\":null,\"as_name\":null,\"flows\":[7],\"rtts_ms\":[1.0],\"annotation\":null},{\"address\":\"203.0.113.2\",\"name\":null,\
+             \"asn\":null,\"origins\":null,\"as_name\":null,\"flows\":[8],\"rtts_ms\":[1.0],\"annotation\":null}],\"silent_flows\":[]},{\"ttl\":2,\"responders\":[\
+             {\"address\":\"198.51.100.9\",\"name\":null,\"asn\":null,\"origins\":null,\"as_name\":null,\"flows\":[7],\"rtts_ms\":[2.0],\"annotation\":null}],\
              \"silent_flows\":[8]}],\"findings\":[{\"code\":\"several_paths\",\"ttl\":1,\"severity\":\"info\",\
              \"evidence\":{\"responders\":[\"203.0.113.1\",\"203.0.113.2\"]},\"text\":\"from hop 1 on flows take different \
              paths, through 203.0.113.1, 203.0.113.2\"}]}"
