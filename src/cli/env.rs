@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Read, Write};
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::process::ExitCode;
 
@@ -36,6 +37,8 @@ pub struct Env<'a> {
     pub clock_error: Option<ClockError>,
     /// The index of an interface.
     pub interface_index: &'a dyn Fn(&str) -> Option<NonZeroU32>,
+    /// The broadcast addresses of this host's interfaces.
+    pub broadcasts: &'a dyn Fn() -> Vec<IpAddr>,
     /// Sockets.
     pub open_lanes: Open<'a>,
     /// Ends the process by the signal that asked for this; may return.
@@ -105,6 +108,7 @@ pub fn real_main(tool: fn(&[OsString], &mut Env<'_>) -> u8) -> ExitCode {
             seed,
             clock_error: net::clock_error(),
             interface_index: &net::interface_index,
+            broadcasts: &net::broadcasts,
             open_lanes: &mut |plan, workers| {
                 let opened = net::open_several(plan, workers);
                 output.detach();

@@ -7,7 +7,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use crate::channel::LaneId;
-use crate::types::{Endpoint, named};
+use crate::types::{Endpoint, Family, named};
 
 named! {
     /// What a listener does for its clients.
@@ -72,6 +72,12 @@ pub struct Config {
     pub listeners: Vec<Listener>,
     /// The multicast groups whose requests are answered; requests to other groups or by broadcast are not.
     pub groups: Vec<IpAddr>,
+    /// The broadcast addresses of this host's interfaces: nothing to or from them is answered.
+    pub broadcasts: Vec<IpAddr>,
+    /// Lanes with ports of their own, at most one for each family, from which clients that may be responders are asked.
+    pub askers: Vec<(Family, LaneId)>,
+    /// What makes questions to clients impossible to guess.
+    pub seed: u64,
     /// Most open connections.
     pub max_connections: usize,
     /// Most known datagram clients; each of them causes lines of output, even if its address is forged.
@@ -93,6 +99,9 @@ impl Default for Config {
         Config {
             listeners: Vec::new(),
             groups: Vec::new(),
+            broadcasts: Vec::new(),
+            askers: Vec::new(),
+            seed: 0,
             max_connections: 8192,
             max_sessions: 4096,
             idle: Duration::from_secs(60),

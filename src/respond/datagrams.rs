@@ -6,14 +6,15 @@ use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::clients::{Clients, Room};
 use super::config::{Config, Listener, ListenerKind};
 use super::counters::Traffic;
 use super::event::Ended;
-use super::expiring::Expiring;
 use super::ledger::{Client, Context};
 use super::limiter::Limiter;
-use crate::channel::{Datagram, Header, Order, Token, Transmit};
-use crate::types::{ClockError, Endpoint, Instant, IpEndpoint, Port, Ttl, WallTime};
+use super::recurrence::{self, QUESTION_OCTETS, Recurrence};
+use crate::channel::{Datagram, Header, LaneId, Order, Token, Transmit};
+use crate::types::{ClockError, Endpoint, Family, Instant, IpEndpoint, Port, Ttl, WallTime};
 use crate::wire::stamp::{self, ErrorEstimate, ReflectorPacket, SenderPacket, Timestamp};
 
 /// Services that answer any datagram and so would loop with an echo service forever: echo, daytime, quote of the day, character
@@ -24,18 +25,24 @@ const MAX_WAITING: usize = 4096;
 const MAX_WAITING_OCTETS: usize = 4 << 20;
 /// Position of the length in a token, above the number of the listener.
 const TOKEN_SHIFT: u32 = 32;
+/// The token of questions, which is that of no listener.
+const QUESTION: Token = Token::new(u32::MAX as u64);
 
 /// All datagrams.
 #[derive(Debug)]
 pub(super) struct Datagrams {
     limiter: Limiter,
     /// Known clients.
-    sessions: Expiring<Key, Session>,
-    max_sessions: usize,
+    sessions: Clients<Key, Session>,
     /// Whether datagrams are answered.
     open: bool,
     stateful: bool,
     groups: BTreeSet<IpAddr>,
+    broadcasts: BTreeSet<IpAddr>,
+    /// Which listeners echo over UDP.
+    echoes: Vec<usize>,
+    askers: Vec<(Family, LaneId)>,
+    seed: u64,
     /// Source ports that are not answered.
     refused_ports: BTreeSet<u16>,
     /// Local sockets that are not answered: our own.
@@ -54,11 +61,21 @@ enum Peer {
     Unix(Arc<Path>),
 }
 
+impl Peer {
+    fn of(endpoint: &Endpoint) -> Self {
+        match endpoint {
+            Endpoint::Ip(IpEndpoint { address, zone, port }) => Peer::Ip(*address, *zone, *port),
+            Endpoint::Unix(path) => Peer::Unix(Arc::clone(path)),
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Session {
     client: Client,
     /// Number of its next answer, where answers are numbered.
     sequence: u32,
+    recurrence: Recurrence,
 }
 
 impl Datagrams {
@@ -73,13 +90,17 @@ impl Datagrams {
             Endpoint::Unix(path) => Some(Arc::clone(path)),
             Endpoint::Ip(_) => None,
         });
+        let echoes = (0..).zip(&config.listeners).filter(|(_, listener)| listener.service == ListenerKind::Udp);
         Datagrams {
             limiter: Limiter::new(config.rate),
-            sessions: Expiring::new(config.idle),
-            max_sessions: config.max_sessions,
+            sessions: Clients::new(config.max_sessions, config.idle),
             open: true,
             stateful: config.stateful,
             groups: config.groups.iter().copied().collect(),
+            broadcasts: config.broadcasts.iter().copied().collect(),
+            echoes: echoes.map(|(listener, _)| listener).collect(),
+            askers: config.askers.clone(),
+            seed: config.seed,
             refused_ports,
             own_paths: own_paths.collect(),
             waiting_octets: 0,
@@ -131,7 +152,7 @@ impl Datagrams {
         let Some(answer) = answer.filter(|_| !datagram.cut) else {
             return context.ledger.count(listener, |counters| counters.refused_malformed += 1);
         };
-        if !self.may_be_answered(datagram) {
+        if !self.may_be_answered(datagram, octets, listener) {
             return context.ledger.count(listener, |counters| counters.refused_source += 1);
         }
         if context.orders.len() >= MAX_WAITING || self.waiting_octets + octets.len() > MAX_WAITING_OCTETS {
@@ -148,7 +169,12 @@ impl Datagrams {
         if (numbered || !open) && session.is_none() {
             return context.ledger.count(listener, |counters| counters.refused_full += 1);
         }
-        let sequence = session.map(|session| session.next(length)).filter(|_| numbered);
+        let echo = service == ListenerKind::Udp;
+        let (sequence, suspect) = session.map_or((None, None), |session| {
+            let suspect = echo && session.recurrence.came(octets, context.now.mono);
+            (Some(session.next(length)), Some(session.client.session()).filter(|_| suspect))
+        });
+        let sequence = sequence.filter(|_| numbered);
         context.ledger.count(listener, |counters| {
             counters.sent_packets += 1;
             counters.sent_octets += length;
@@ -166,10 +192,12 @@ impl Datagrams {
             token: Token::new((length << TOKEN_SHIFT) | listener as u64),
             to: datagram.from.clone(),
             flow: datagram.flow,
-            // From the address it was sent to, or the client would not know the answer for one.
-            header: Header { from: datagram.to.filter(|to| is_one_hosts(*to)), ..Header::default() },
+            header: Header { from: self.unicast(datagram.to), ..Header::default() },
             octets: answer,
         }));
+        if let Some(session) = suspect {
+            self.ask(session, datagram, context);
+        }
     }
 
     /// Ends the sessions that were idle for too long.
@@ -186,18 +214,66 @@ impl Datagrams {
         }
     }
 
+    /// Takes the answer to a question.
+    pub(super) fn answered(&mut self, datagram: &Datagram, octets: &[u8]) {
+        for &listener in &self.echoes {
+            if let Some(session) = self.sessions.get_mut(&(listener, Peer::of(&datagram.from), 0))
+                && octets == recurrence::question(self.seed, session.client.session())
+            {
+                session.recurrence.answered();
+            }
+        }
+    }
+
+    /// Asks a client whether it is a responder.
+    fn ask(&mut self, session: u64, datagram: &Datagram, context: &mut Context<'_>) {
+        let Some(from) = datagram.from.ip() else { return };
+        let asker = self.askers.iter().find(|(family, _)| *family == from.family());
+        // Its share holds for questions, too.
+        if let Some(&(_, lane)) = asker
+            && self.limiter.admits(from.address, context.now.mono)
+        {
+            self.waiting_octets += QUESTION_OCTETS;
+            let question = recurrence::question(self.seed, session);
+            let octets = context.orders.store(|out| out.extend_from_slice(&question));
+            let header = Header { from: self.unicast(datagram.to), ..Header::default() };
+            let to = datagram.from.clone();
+            context.orders.push(Order::Send(Transmit { lane, token: QUESTION, to, flow: 0, header, octets }));
+        }
+    }
+
+    /// The address to send from to a client that sent to this one: the same, or the client would not know the answer for one.
+    fn unicast(&self, to: Option<IpAddr>) -> Option<IpAddr> {
+        to.filter(|to| self.is_one_hosts(*to))
+    }
+
+    /// Whether an address can be that of one host: neither unspecified nor multicast, nor broadcast or reserved.
+    fn is_one_hosts(&self, address: IpAddr) -> bool {
+        let can_be = match address {
+            IpAddr::V4(address) => (1..224).contains(&address.octets()[0]),
+            IpAddr::V6(address) => !address.is_unspecified() && !address.is_multicast(),
+        };
+        can_be && !self.broadcasts.contains(&address)
+    }
+
     /// Whether an answer would reach a single client and cause no loop.
-    fn may_be_answered(&self, datagram: &Datagram) -> bool {
-        let by_consent = |to: IpAddr| is_one_hosts(to) || self.groups.contains(&to);
+    fn may_be_answered(&mut self, datagram: &Datagram, octets: &[u8], listener: usize) -> bool {
         match &datagram.from {
             Endpoint::Ip(from) => {
-                is_one_hosts(from.address)
+                self.is_one_hosts(from.address)
                     && !self.refused_ports.contains(&from.port_number())
-                    && datagram.to.is_none_or(by_consent)
+                    && datagram.to.is_none_or(|to| self.is_one_hosts(to) || self.groups.contains(&to))
+                    && !stamp::is_reflected(octets)
+                    && !self.is_responder(datagram, listener)
             }
             // A socket without a name cannot be sent to.
             Endpoint::Unix(path) => !path.as_os_str().is_empty() && !self.own_paths.contains(path),
         }
+    }
+
+    fn is_responder(&mut self, datagram: &Datagram, listener: usize) -> bool {
+        let session = self.sessions.get_mut(&(listener, Peer::of(&datagram.from), 0));
+        session.is_some_and(|session| session.recurrence.is_responder())
     }
 
     /// The session this datagram belongs to, begun if it is the first; `None` where there is no room for another.
@@ -208,22 +284,21 @@ impl Datagrams {
         answer: &Answer,
         context: &mut Context<'_>,
     ) -> Option<&mut Session> {
-        let peer = match &datagram.from {
-            Endpoint::Ip(IpEndpoint { address, zone, port }) => Peer::Ip(*address, *zone, *port),
-            Endpoint::Unix(path) => Peer::Unix(Arc::clone(path)),
-        };
         let ssid = match answer {
             Answer::Echo => 0,
             Answer::Stamp(packet) => packet.ssid,
         };
-        let key = (listener, peer, ssid);
+        let key = (listener, Peer::of(&datagram.from), ssid);
         if self.sessions.get_mut(&key).is_none() {
-            if self.sessions.len() >= self.max_sessions {
-                return None;
+            match self.sessions.make_room(&datagram.from) {
+                Room::Free => {}
+                Room::InPlaceOf(_, displaced) => context.ledger.end(displaced.client, Ended::Displaced, context.now),
+                Room::None => return None,
             }
             let traffic = Traffic { received_packets: Some(0), sent_packets: Some(0), ..Traffic::default() };
             let client = context.ledger.start(listener, datagram.from.clone(), traffic, context.now);
-            self.sessions.insert(key.clone(), Session { client, sequence: 0 }, context.now.mono);
+            let session = Session { client, sequence: 0, recurrence: Recurrence::default() };
+            self.sessions.insert(&datagram.from, key.clone(), session, context.now.mono);
         }
         self.sessions.touch(&key, context.now.mono)
     }
@@ -280,12 +355,4 @@ fn reflect(
     };
     stamp::push_reflector(&answer, out);
     out.extend_from_slice(request.get(stamp::PACKET_OCTETS..).unwrap_or_default());
-}
-
-/// Whether an address can be that of one host: neither unspecified nor multicast, nor broadcast or reserved.
-fn is_one_hosts(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(address) => (1..224).contains(&address.octets()[0]),
-        IpAddr::V6(address) => !address.is_unspecified() && !address.is_multicast(),
-    }
 }

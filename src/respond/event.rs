@@ -73,6 +73,8 @@ pub enum Ended {
     Failed(OsError),
     /// The client neither sent nor took anything.
     Idle,
+    /// Another source needed the room.
+    Displaced,
     /// The run ended.
     Shutdown,
 }
@@ -85,6 +87,7 @@ impl Ended {
             Ended::Reset => "reset",
             Ended::Failed(_) => "failed",
             Ended::Idle => "idle",
+            Ended::Displaced => "displaced",
             Ended::Shutdown => "shutdown",
         }
     }

@@ -64,6 +64,12 @@ impl<K: Ord + Clone, V> Expiring<K, V> {
         self.entries.remove(&key).map(|entry| (key, entry.value))
     }
 
+    /// Of the entries that `counts` chooses, the one that was not used for the longest time.
+    pub(super) fn idle_longest(&self, counts: impl Fn(&V) -> bool) -> Option<&K> {
+        let chosen = self.entries.iter().filter(|(_, entry)| counts(&entry.value));
+        chosen.min_by_key(|(_, entry)| entry.used).map(|(key, _)| key)
+    }
+
     /// When to call [`Expiring::pop_expired`] next.
     pub(super) fn next_due(&self) -> Option<Instant> {
         self.queue.first().map(|(at, _)| *at)

@@ -63,7 +63,7 @@ fn spend(full_at: &mut Instant, interval: Duration, now: Instant) -> bool {
 }
 
 /// The address whose bucket `source` uses.
-fn share(source: IpAddr) -> IpAddr {
+pub(super) fn share(source: IpAddr) -> IpAddr {
     match source {
         IpAddr::V4(_) => source,
         IpAddr::V6(address) => IpAddr::from((u128::from(address) >> 64 << 64).to_be_bytes()),

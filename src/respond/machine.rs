@@ -181,6 +181,8 @@ impl Machine for Responder {
                 if let Some(to) = self.listener(datagram.lane) {
                     let (_, datagrams, mut context) = self.context(now);
                     datagrams.handle(datagram, octets.get(datagram.octets), to, &mut context);
+                } else {
+                    self.datagrams.answered(datagram, octets.get(datagram.octets));
                 }
             }
             Inbound::Accepted(accepted) => {

@@ -4,6 +4,7 @@
 //! limited, requests that could start a loop between two servers are not answered, and all state that clients cause is bounded
 //! and expires.
 
+mod clients;
 mod config;
 mod counters;
 mod datagrams;
@@ -12,6 +13,7 @@ mod expiring;
 mod ledger;
 mod limiter;
 mod machine;
+mod recurrence;
 mod streams;
 #[cfg(test)]
 mod tests;

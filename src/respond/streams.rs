@@ -1,9 +1,9 @@
 //! Clients over connections: [`Streams`].
 
+use super::clients::{Clients, Room};
 use super::config::{Config, ListenerKind};
 use super::counters::Traffic;
 use super::event::Ended;
-use super::expiring::Expiring;
 use super::ledger::{Client, Context};
 use crate::channel::{Accepted, CloseHow, Closed, ClosedHow, Order, OsError, Outbox, Token, Write};
 use crate::types::Instant;
@@ -19,8 +19,8 @@ const MAX_OCTETS: usize = 1 << 20;
 /// [`PAUSE_OCTETS`] the client is not read from until it has taken its answers.
 #[derive(Debug)]
 pub(super) struct Streams {
-    open: Expiring<Token, ClientStream>,
-    max_open: usize,
+    open: Clients<Token, ClientStream>,
+    stopped: bool,
 }
 
 #[derive(Debug)]
@@ -38,7 +38,7 @@ struct ClientStream {
 
 impl Streams {
     pub(super) fn new(config: &Config) -> Self {
-        Streams { open: Expiring::new(config.idle), max_open: config.max_connections }
+        Streams { open: Clients::new(config.max_connections, config.idle), stopped: false }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -51,17 +51,21 @@ impl Streams {
 
     /// Accepts no more clients.
     pub(super) fn stop(&mut self) {
-        self.max_open = 0;
+        self.stopped = true;
     }
 
-    /// Admits a client, or resets its connection if there are too many.
+    /// Admits a client, or resets its connection if there are too many and no other source has more than its.
     pub(super) fn accepted(
         &mut self,
         accepted: &Accepted,
         (listener, service): (usize, ListenerKind),
         context: &mut Context<'_>,
     ) {
-        if self.open.len() >= self.max_open {
+        let room = if self.stopped { Room::None } else { self.open.make_room(&accepted.peer) };
+        if let Room::InPlaceOf(token, displaced) = room {
+            context.orders.push(Order::Close { token, how: CloseHow::Reset });
+            context.ledger.end(displaced.client, Ended::Displaced, context.now);
+        } else if matches!(room, Room::None) {
             context.ledger.count(listener, |counters| counters.refused_full += 1);
             context.orders.push(Order::Close { token: accepted.token, how: CloseHow::Reset });
             return;
@@ -69,7 +73,7 @@ impl Streams {
         let client = context.ledger.start(listener, accepted.peer.clone(), Traffic::default(), context.now);
         let connection =
             ClientStream { client, service, writing: None, waiting: Vec::new(), paused: false, finished: false };
-        self.open.insert(accepted.token, connection, context.now.mono);
+        self.open.insert(&accepted.peer, accepted.token, connection, context.now.mono);
     }
 
     pub(super) fn data(&mut self, token: Token, octets: &[u8], context: &mut Context<'_>) {

@@ -206,6 +206,17 @@ pub fn parse_reflector(octets: &[u8]) -> Result<ReflectorPacket, WireError> {
     })
 }
 
+/// Whether these octets are a session reflector's packet, also of TWAMP (RFC 5357 §4.2.1). A sender's packet is as long, but has
+/// zeros or padding in the place of the time of arrival, and is for a reflector to answer; an answer is for nobody to answer.
+pub fn is_reflected(octets: &[u8]) -> bool {
+    /// How long, at most, a reflector takes to answer.
+    const SECONDS: u64 = 60;
+    let Ok(packet) = parse_reflector(octets) else { return false };
+    let [left, arrived] = [packet.timestamp, packet.received].map(|time| time.bits() >> 32);
+    let must_be_zero = be(octets, 38, 2);
+    packet.received.bits() != 0 && left.wrapping_sub(arrived) <= SECONDS && must_be_zero == 0
+}
+
 fn push_head(sequence: u32, timestamp: Timestamp, error: ErrorEstimate, ssid: u16, out: &mut Vec<u8>) {
     out.extend(sequence.to_be_bytes());
     out.extend(timestamp.0.to_be_bytes());
@@ -248,6 +259,35 @@ mod tests {
         let mut expected = vec![1, 2, 3, 4, 0x11, 0x12, 0x13, 0x14, 0x21, 0x22, 0x23, 0x24, 0xea, 0x55, 0xab, 0xcd];
         expected.resize(44, 0);
         assert_eq!(octets(|out| push_sender(&packet, out)), expected);
+    }
+
+    #[test]
+    fn answers_are_not_taken_for_questions_nor_padding_for_answers() {
+        let (time, later) = (Timestamp(0xec00_0000_8000_0000), Timestamp(0xec00_0001_0000_0000));
+        let sender = SenderPacket { sequence: 1, timestamp: later, error: ErrorEstimate::UNKNOWN, ssid: 0 };
+        let answer = ReflectorPacket {
+            sequence: 1,
+            timestamp: later,
+            error: ErrorEstimate::UNKNOWN,
+            ssid: 0,
+            received: time,
+            sender_sequence: 1,
+            sender_timestamp: time,
+            sender_error: ErrorEstimate::UNKNOWN,
+            sender_ttl: Ttl::MAX,
+        };
+        let mut answer = octets(|out| push_reflector(&answer, out));
+        assert!(is_reflected(&answer));
+        answer[41..].fill(0xaa);
+        assert!(is_reflected(&answer), "TWAMP has padding there");
+        assert!(!is_reflected(&answer[..43]));
+        let mut request = octets(|out| push_sender(&sender, out));
+        assert!(!is_reflected(&request));
+        for padding in [0x00, 0x55, 0xaa, 0xff] {
+            // TWAMP senders have no session identifier.
+            request[14..].fill(padding);
+            assert!(!is_reflected(&request), "{padding:#x}");
+        }
     }
 
     #[test]

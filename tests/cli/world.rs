@@ -136,6 +136,7 @@ impl World {
                 clock_error: self.clock_error,
                 executable: "PROGRAM".to_owned(),
                 interface_index: &|name| (name == "eth0").then_some(NonZeroU32::MIN.saturating_add(1)),
+                broadcasts: &Vec::new,
                 open_lanes: &mut |plan, workers| Ok((0..workers).map(|_| self.open(plan)).collect()),
                 die_by: |_| {},
             },

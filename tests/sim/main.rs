@@ -2,6 +2,7 @@
 
 mod channel;
 mod contrast;
+mod loops;
 mod ping;
 mod sweep;
 mod trace;

@@ -77,7 +77,7 @@ pub struct LimitArgs {
     #[arg(long, value_name = "PPS", value_parser = values::rate, allow_hyphen_values = true)]
     pub rate: Option<Rate>,
 
-    /// Largest number of open connections; further ones are reset [default: 8192]
+    /// Largest number of open connections, divided fairly among sources; further ones are reset [default: 8192]
     #[arg(long, value_name = "N", value_parser = values::connections, allow_hyphen_values = true)]
     pub max_connections: Option<usize>,
 

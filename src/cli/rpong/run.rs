@@ -39,9 +39,18 @@ impl Rpong<'_> {
     pub(super) fn execute(&self, env: &mut Env<'_>) -> Result<u8, CliError> {
         rules::check(self.args)?;
         let wanted = self.wanted(env)?;
-        let plan = self.plan(&wanted, env)?;
+        let mut plan = self.plan(&wanted, env)?;
+        let asking = askers(&wanted);
+        plan.lanes.extend(asking.iter().map(|family| LanePlan::new(*family, Protocol::Udp, SocketChoice::Dgram)));
         let opened = env.open_once(&plan, None)?;
-        let config = self.config(listeners(&wanted, &opened)?);
+        let lanes = opened.lanes.iter().skip(wanted.len());
+        let askers = asking.into_iter().zip(lanes).filter_map(|(family, lane)| Some((family, *lane.as_ref().ok()?)));
+        let config = Config {
+            broadcasts: (env.broadcasts)(),
+            askers: askers.collect(),
+            seed: env.seed,
+            ..self.config(listeners(&wanted, &opened)?, &opened)
+        };
         let (program, quiet) = (self.program.into(), self.args.output.quiet);
         let is_json = self.args.output.format.chosen() == Format::Json;
         let sink: Box<dyn Sink<Event> + Send> =
@@ -129,13 +138,17 @@ impl Rpong<'_> {
         joined.map(|joined| Group { address: joined.group, interface: joined.interface.clone() }).collect()
     }
 
-    fn config(&self, listeners: Vec<Listener>) -> Config {
+    fn config(&self, listeners: Vec<Listener>, opened: &OpenedLanes) -> Config {
         let (args, limits) = (&self.args.listeners, &self.args.limits);
         let default = Config::default();
+        // Beyond that, accept(2) has no descriptor, and a source that holds many could not be made to give one up.
+        let connections = listeners.iter().filter(|listener| !listener.service.is_datagrams());
+        let room = connections.map(|listener| opened.channel.profile(listener.lane).max_open as usize).min();
+        let most = limits.max_connections.unwrap_or(default.max_connections);
         Config {
             listeners,
             groups: args.join.iter().map(|joined| joined.group).collect(),
-            max_connections: limits.max_connections.unwrap_or(default.max_connections),
+            max_connections: room.map_or(most, |room| most.min(room)),
             idle: limits.idle,
             rate: limits.rate.unwrap_or(RATE).per_second().map(|rate| rate.ceil() as u32),
             drain: limits.drain.unwrap_or(default.drain),
@@ -143,6 +156,16 @@ impl Rpong<'_> {
             ..default
         }
     }
+}
+
+/// The families in which clients of an echo may have to be asked whether they are responders.
+fn askers(wanted: &[Wanted]) -> Vec<Family> {
+    let echoes = |family: &Family| {
+        wanted.iter().any(|wanted| {
+            wanted.service == ListenerKind::Udp && wanted.at.ip().is_some_and(|at| at.family() == *family)
+        })
+    };
+    [Family::V4, Family::V6].into_iter().filter(echoes).collect()
 }
 
 /// The listeners that are open. One that is not ends the run, but for one of two families that this system has not got.

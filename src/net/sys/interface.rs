@@ -1,7 +1,9 @@
-//! Names of interfaces: if_nametoindex(3), if_indextoname(3).
+//! Names and broadcast addresses of interfaces: if_nametoindex(3), if_indextoname(3), getifaddrs(3).
 
 use std::ffi::{CStr, CString};
+use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroU32;
+use std::ptr;
 
 /// The index of the interface called `name`; `None` if there is none.
 pub fn index_of(name: &str) -> Option<NonZeroU32> {
@@ -25,6 +27,46 @@ pub fn name_of(index: NonZeroU32) -> Option<String> {
     CStr::from_bytes_until_nul(&octets).ok()?.to_str().ok().map(str::to_owned)
 }
 
+/// The broadcast addresses of all interfaces, and the addresses of their networks, which were broadcast addresses before
+/// RFC 1122 §3.3.6 and still are for Linux before 5.14. Empty if the
+/// kernel does not say; it refuses to send to them, too, from a socket without SO_BROADCAST.
+pub fn broadcasts() -> Vec<IpAddr> {
+    let mut first = ptr::null_mut();
+    // SAFETY: getifaddrs(3): "stores the address of the first item of the list in *ifap", a pointer that lives through the call.
+    if unsafe { libc::getifaddrs(&raw mut first) } != 0 {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    let mut next = first.cast_const();
+    // SAFETY: getifaddrs(3): items are linked by ifa_next, "or this field is NULL if this is the last item"; none is freed yet.
+    while let Some(item) = unsafe { next.as_ref() } {
+        next = item.ifa_next;
+        let has_broadcast = item.ifa_flags & libc::IFF_BROADCAST as u32 != 0;
+        let (address, mask) = (v4(item.ifa_addr), v4(item.ifa_netmask));
+        let broadcast = if has_broadcast { v4(item.ifa_ifu) } else { None };
+        // Networks of two addresses and of one have neither (RFC 3021).
+        if let (Some(address), Some(mask)) = (address, mask.filter(|mask| u32::from(*mask).leading_ones() < 31)) {
+            let ends = [address & mask, address | !mask];
+            found.extend(ends.into_iter().filter(|end| has_broadcast && *end != address).map(IpAddr::from));
+        }
+        found.extend(broadcast.filter(|broadcast| Some(*broadcast) != address).map(IpAddr::from));
+    }
+    // SAFETY: getifaddrs(3): "should be freed using freeifaddrs(3) when no longer required"; nothing of it is used any more.
+    unsafe { libc::freeifaddrs(first) };
+    found
+}
+
+fn v4(address: *const libc::sockaddr) -> Option<Ipv4Addr> {
+    // SAFETY: getifaddrs(3): pointers to a structure of the family that it names, or NULL; sockaddr(3type): each begins with it.
+    let family = unsafe { address.as_ref() }?.sa_family;
+    if i32::from(family) != libc::AF_INET {
+        return None;
+    }
+    // SAFETY: sockaddr(3type): an address of AF_INET is a `struct sockaddr_in`; getifaddrs(3) aligns them as the library's own.
+    let address = unsafe { address.cast::<libc::sockaddr_in>().read_unaligned() };
+    Some(Ipv4Addr::from(u32::from_be(address.sin_addr.s_addr)))
+}
+
 /// Whether `name` is one an interface can have: SO_BINDTODEVICE would cut a longer one and find another interface.
 pub fn is_name(name: &str) -> bool {
     !name.is_empty() && name.len() < libc::IF_NAMESIZE
@@ -39,6 +81,13 @@ mod tests {
         let index = index_of("lo").expect("an index");
         assert_eq!(name_of(index).as_deref(), Some("lo"));
         assert_eq!(name_of(NonZeroU32::MAX), None);
+    }
+
+    #[test]
+    fn broadcast_addresses_are_no_hosts_own() {
+        let own = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().ip();
+        let found = broadcasts();
+        assert!(!found.contains(&own) && found.iter().all(IpAddr::is_ipv4), "{found:?}");
     }
 
     #[test]

@@ -154,6 +154,7 @@ impl fmt::Display for Why {
             Ended::Reset => f.write_str("reset by the client"),
             Ended::Failed(error) => write!(f, "failed: {error}"),
             Ended::Idle => f.write_str("idle"),
+            Ended::Displaced => f.write_str("displaced"),
             Ended::Shutdown => f.write_str("shut down"),
         }
     }

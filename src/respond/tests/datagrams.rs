@@ -66,6 +66,7 @@ fn sources_that_could_start_a_loop_or_are_not_one_host_are_not_answered() {
         ("239.1.2.3", 5000),
         ("0.0.0.0", 5000),
         ("240.0.0.1", 5000),
+        ("192.0.2.255", 5000),
         ("ff02::1", 5000),
         ("::", 5000),
     ];
@@ -93,7 +94,7 @@ fn a_group_is_answered_by_a_source_of_the_hosts_own_if_it_was_joined() {
     };
     let joined = sent_to("239.1.2.3");
     assert!(matches!(&joined[..], [(Order::Send(send), _)] if send.header.from.is_none()), "{joined:?}");
-    for other in ["239.9.9.9", "224.0.0.1", "255.255.255.255", "ff02::1"] {
+    for other in ["239.9.9.9", "224.0.0.1", "255.255.255.255", "192.0.2.255", "ff02::1"] {
         assert!(sent_to(other).is_empty(), "{other}");
     }
 }

@@ -12,7 +12,7 @@ use crate::channel::{
     Accepted, Closed, ClosedHow, Control, Data, Datagram, Inbound, Inbox, LaneId, Order, Outbox, Token,
 };
 use crate::engine::Machine;
-use crate::types::{ClockError, Endpoint, Instant, IpEndpoint, Now, Stamp, Ttl, WallTime};
+use crate::types::{ClockError, Endpoint, Family, Instant, IpEndpoint, Now, Stamp, Ttl, WallTime};
 
 /// An order with its octets.
 type Ordered = (Order, Vec<u8>);
@@ -44,6 +44,9 @@ const SERVICES: [(ListenerKind, &str, u16); 6] = [
     (ListenerKind::UnixDgram, "/run/y", 0),
 ];
 
+/// The lane from which clients are asked.
+const ASKER: LaneId = LaneId::new(6);
+
 fn config() -> Config {
     let listener = |(lane, (service, at, port)): (u16, (ListenerKind, &str, u16))| Listener {
         lane: LaneId::new(lane),
@@ -53,6 +56,9 @@ fn config() -> Config {
     Config {
         listeners: (0..).zip(SERVICES).map(listener).collect(),
         groups: vec![ip("239.1.2.3")],
+        broadcasts: vec![ip("192.0.2.255")],
+        askers: vec![(Family::V4, ASKER)],
+        seed: 1,
         max_connections: 3,
         max_sessions: 5,
         idle: Duration::from_secs(60),
