@@ -37,6 +37,19 @@ pub fn run<M: Machine>(
     precision: Precision,
     mut on_turn: impl FnMut(Turn<M::Event>) -> Next,
 ) -> Result<(), ChannelError> {
+    run_timed(channel, machine, precision, |_, turn| on_turn(turn))
+}
+
+/// The same, with the time of each turn.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_timed<M: Machine>(
+    channel: &mut dyn Channel,
+    machine: &mut M,
+    precision: Precision,
+    mut on_turn: impl FnMut(Now, Turn<M::Event>) -> Next,
+) -> Result<(), ChannelError> {
     let result = run_turns(channel, machine, precision, &mut on_turn);
     if result.is_err() {
         let now = channel.now();
@@ -44,7 +57,7 @@ pub fn run<M: Machine>(
         machine.handle_timeout(now);
         machine.poll_orders(now, &mut Outbox::default());
         while let Some(event) = machine.poll_event() {
-            if on_turn(Turn::Event(event)) == Next::Stop {
+            if on_turn(now, Turn::Event(event)) == Next::Stop {
                 break;
             }
         }
@@ -56,7 +69,7 @@ fn run_turns<M: Machine>(
     channel: &mut dyn Channel,
     machine: &mut M,
     precision: Precision,
-    on_turn: &mut impl FnMut(Turn<M::Event>) -> Next,
+    on_turn: &mut impl FnMut(Now, Turn<M::Event>) -> Next,
 ) -> Result<(), ChannelError> {
     let mut outbox = Outbox::default();
     let mut inbox = Inbox::default();
@@ -87,7 +100,7 @@ fn run_turns<M: Machine>(
         channel.submit(&mut outbox)?;
         let sent = outbox.len() < waiting;
         while let Some(event) = machine.poll_event() {
-            if on_turn(Turn::Event(event)) == Next::Stop {
+            if on_turn(now, Turn::Event(event)) == Next::Stop {
                 return Ok(());
             }
         }
@@ -101,7 +114,7 @@ fn run_turns<M: Machine>(
         let waits = quiet && deadline.is_none_or(|at| at > now.mono);
         if waits || now.mono.since(last_idle) >= IDLE_AT_LEAST {
             last_idle = now.mono;
-            if on_turn(Turn::Idle) == Next::Stop {
+            if on_turn(now, Turn::Idle) == Next::Stop {
                 return Ok(());
             }
         }

@@ -17,6 +17,7 @@
 //! | `sim` | a network in virtual time that implements Channel, for tests | `types`, `wire`, `channel` |
 //! | [`ping`](mod@ping), [`sweep`], [`trace`](mod@trace), [`respond`] | the applications: config, Machines, events, results; not each other | `types`, `wire`, `metrics`, `channel`, `engine` |
 //! | [`report`] | events to octets: text and JSON | the above except `net`, `sim`, `driver` |
+//! | [`recording`] | events to lines and back, so that a run can be shown again | `types`, `wire`, `metrics`, `channel`, `engine`, `ping`, `sweep`, `trace` |
 //! | `library` | [`ping()`] and [`trace()`] in a few lines of other programs, for `lib.rs` alone | `types`, `channel`, `net`, `engine`, `driver`, `ping`, `trace` |
 //! | [`cli`] | the only room that knows argv, environment, terminals and exit codes | all |
 //!
@@ -52,6 +53,7 @@
 //! - a difference between socket types: a field of [`channel::Profile`], read by `engine::encode` or `engine::decode`.
 //! - a method of ping: a file in `ping::method`, its entry in the enum there, its option in `cli`; octets of a service in
 //!   `wire::service`.
+//! - an event, or a field of one: its place in `recording`, which does not compile without.
 //! - a flag: its clap field in `cli`, its meaning in the one function there that makes the Config.
 //! - a sentence a user reads: `report` for results, `cli` for errors and hints.
 //! - a key of the JSON: values serialise themselves where they are defined, and objects of a whole run in `report`; its name in the
@@ -73,6 +75,8 @@ pub mod metrics;
 #[doc(hidden)]
 pub mod net;
 pub mod ping;
+#[doc(hidden)]
+pub mod recording;
 #[doc(hidden)]
 pub mod report;
 #[doc(hidden)]

@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::channel::{Arena, Channel, ChannelError, Control, Inbound, Lookup, OpenedLanes, PostControl, Precision};
 use crate::cli::env::Env;
 use crate::cli::error::CliError;
+use crate::cli::tape::{Recorder, Tape};
 use crate::driver::{self, Next, Turn};
 use crate::engine::Machine;
 use crate::net;
@@ -35,19 +36,29 @@ pub struct Worker<M: Machine, F> {
     pub sink: Box<dyn Sink<M::Event> + Send>,
     /// What its events are folded into.
     pub fold: F,
+    /// What makes the lines of a recording of them.
+    pub recorder: Option<Recorder<M::Event>>,
 }
 
 impl<M: Machine, F> Worker<M, F> {
     /// A machine on the lanes that were opened for it.
     pub fn new(opened: OpenedLanes, machine: M, sink: Box<dyn Sink<M::Event> + Send>, fold: F) -> Self {
-        Worker { channel: opened.channel, lookup: opened.lookup, post: opened.post, machine, sink, fold }
+        Worker {
+            channel: opened.channel,
+            lookup: opened.lookup,
+            post: opened.post,
+            machine,
+            sink,
+            fold,
+            recorder: None,
+        }
     }
 }
 
 impl<E, F> Run<'_, E, F> {
     /// A run with all events in its sink.
     pub fn plain(fold: fn(&mut F, &E) -> Option<IpAddr>) -> Self {
-        Run { precision: Precision::Relaxed, fold, first: None, console: None, dropped: None }
+        Run { precision: Precision::Relaxed, fold, first: None, console: None, dropped: None, tape: None }
     }
 }
 
@@ -63,6 +74,8 @@ pub struct Run<'a, E, F> {
     pub console: Option<Console<'a, E>>,
     /// The line about a number of lines that were not written because the reader stalled; without it, writing waits for the reader.
     pub dropped: Option<fn(u64) -> String>,
+    /// Where the workers' recorders write.
+    pub tape: Option<&'a mut Tape>,
 }
 
 /// What is shown beside the results, on this thread.
@@ -95,17 +108,34 @@ pub struct Driven<F> {
 
 /// What a worker hands over.
 enum Parcel<'a, E> {
-    /// Whole lines for standard output and standard error; the memory may be kept.
-    Text(&'a mut Vec<u8>, &'a mut Vec<u8>),
+    /// Whole lines; the memory may be kept.
+    Text(&'a mut Lines),
     /// An event of the console's.
     Event(E),
     /// It is about to wait.
     Idle,
 }
 
+/// What a worker has written.
+#[derive(Default)]
+struct Lines {
+    /// For standard output.
+    data: Vec<u8>,
+    /// For standard error.
+    talk: Vec<u8>,
+    /// For the recording.
+    tape: Vec<u8>,
+}
+
+impl Lines {
+    fn is_empty(&self) -> bool {
+        self.data.is_empty() && self.talk.is_empty() && self.tape.is_empty()
+    }
+}
+
 /// The same from a thread, and its end.
 enum Message<E, F> {
-    Text(Vec<u8>, Vec<u8>),
+    Text(Lines),
     Event(usize, E),
     Done(F, Result<(), ChannelError>),
 }
@@ -127,12 +157,13 @@ where
     let posts: Vec<PostControl> = workers.iter().filter_map(|worker| worker.post.clone()).collect();
     let loops = Loops { precision: run.precision, fold: run.fold, takes: run.console.as_ref().map(|c| c.takes) };
     let lossy = run.dropped.map(|notice| Lossy { notice, lines: 0 });
-    let mut collector = Collector { console: run.console, posts, closed: false, interrupted: false, lossy };
+    let mut collector =
+        Collector { console: run.console, posts, closed: false, interrupted: false, lossy, tape: run.tape };
     let mut folds = Vec::with_capacity(workers.len());
     match workers.pop() {
         Some(mut worker) if workers.is_empty() => {
             let result = loops.run(&mut worker, run.first, |parcel| match parcel {
-                Parcel::Text(data, talk) => collector.text(data, talk, env),
+                Parcel::Text(lines) => collector.text(lines, env),
                 Parcel::Event(event) => collector.event(0, event, env),
                 Parcel::Idle => collector.idle(env),
             });
@@ -191,7 +222,7 @@ fn work<M: Machine, F>(
 ) {
     let send = |message| messages.send(message).map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe));
     let result = loops.run(&mut worker, first, |parcel| match parcel {
-        Parcel::Text(data, talk) => send(Message::Text(mem::take(data), mem::take(talk))),
+        Parcel::Text(lines) => send(Message::Text(mem::take(lines))),
         Parcel::Event(event) => send(Message::Event(number, event)),
         Parcel::Idle => Ok(()),
     });
@@ -221,49 +252,48 @@ impl<E, F> Loops<E, F> {
         first: Option<Control>,
         mut hand_over: impl FnMut(Parcel<'_, E>) -> io::Result<()>,
     ) -> Result<io::Result<()>, ChannelError> {
-        let Worker { channel, lookup, machine, sink, fold, .. } = worker;
-        let (mut data, mut talk) = (Vec::new(), Vec::new());
+        let Worker { channel, lookup, machine, sink, fold, recorder, .. } = worker;
+        let mut lines = Lines::default();
         let mut written = Ok(());
         if let Some(first) = first {
             machine.handle(channel.now(), &Inbound::Control(first), &Arena::default());
         }
-        let driven = driver::run(channel.as_mut(), machine, self.precision, |turn| {
+        let driven = driver::run_timed(channel.as_mut(), machine, self.precision, |now, turn| {
             written = match turn {
                 Turn::Event(event) => {
                     if let (Some(address), Some(lookup)) = ((self.fold)(fold, &event), lookup.as_mut()) {
                         lookup(address);
                     }
+                    if let Some(recorder) = recorder {
+                        recorder(now, &event, &mut lines.tape);
+                    }
                     if self.takes.is_some_and(|takes| takes(&event)) {
-                        text(&mut data, &mut talk, &mut hand_over).and_then(|()| hand_over(Parcel::Event(event)))
+                        text(&mut lines, &mut hand_over).and_then(|()| hand_over(Parcel::Event(event)))
                     } else {
-                        let streams = &mut Streams { data: &mut data, talk: &mut talk };
+                        let streams = &mut Streams { data: &mut lines.data, talk: &mut lines.talk };
                         let written = sink.event(&event, streams);
                         // What is said about an event stands after it, not after all that follows before the next wait.
-                        let full = data.len() >= LOT || !talk.is_empty();
-                        written.and_then(|()| if full { text(&mut data, &mut talk, &mut hand_over) } else { Ok(()) })
+                        let full = lines.data.len().max(lines.tape.len()) >= LOT || !lines.talk.is_empty();
+                        written.and_then(|()| if full { text(&mut lines, &mut hand_over) } else { Ok(()) })
                     }
                 }
                 Turn::Idle => {
-                    let idle = sink.idle(&mut Streams { data: &mut data, talk: &mut talk });
-                    idle.and_then(|()| text(&mut data, &mut talk, &mut hand_over))
-                        .and_then(|()| hand_over(Parcel::Idle))
+                    let idle = sink.idle(&mut Streams { data: &mut lines.data, talk: &mut lines.talk });
+                    idle.and_then(|()| text(&mut lines, &mut hand_over)).and_then(|()| hand_over(Parcel::Idle))
                 }
             };
             if written.is_ok() { Next::Continue } else { Next::Stop }
         });
-        let finished = written.and_then(|()| sink.finish(&mut Streams { data: &mut data, talk: &mut talk }));
-        let finished = finished.and_then(|()| text(&mut data, &mut talk, &mut hand_over));
+        let finished =
+            written.and_then(|()| sink.finish(&mut Streams { data: &mut lines.data, talk: &mut lines.talk }));
+        let finished = finished.and_then(|()| text(&mut lines, &mut hand_over));
         driven.map(|()| finished)
     }
 }
 
 /// Hands over what was written, if anything was.
-fn text<E>(
-    data: &mut Vec<u8>,
-    talk: &mut Vec<u8>,
-    hand_over: &mut impl FnMut(Parcel<'_, E>) -> io::Result<()>,
-) -> io::Result<()> {
-    if data.is_empty() && talk.is_empty() { Ok(()) } else { hand_over(Parcel::Text(data, talk)) }
+fn text<E>(lines: &mut Lines, hand_over: &mut impl FnMut(Parcel<'_, E>) -> io::Result<()>) -> io::Result<()> {
+    if lines.is_empty() { Ok(()) } else { hand_over(Parcel::Text(lines)) }
 }
 
 /// What the workers hand over comes together here.
@@ -273,6 +303,7 @@ struct Collector<'a, E> {
     closed: bool,
     interrupted: bool,
     lossy: Option<Lossy>,
+    tape: Option<&'a mut Tape>,
 }
 
 /// Results that are dropped while their reader stalls.
@@ -295,9 +326,7 @@ impl<E> Collector<'_, E> {
         while running > 0 {
             let written = match messages.recv_timeout(FLUSH) {
                 Ok(Message::Text(..)) if self.closed => Ok(()),
-                Ok(Message::Text(mut data, mut talk)) => {
-                    self.text(&mut data, &mut talk, env).and_then(|()| env.stdout.flush())
-                }
+                Ok(Message::Text(mut lines)) => self.text(&mut lines, env).and_then(|()| env.stdout.flush()),
                 Ok(Message::Event(number, event)) => self.event(number, event, env),
                 Ok(Message::Done(fold, result)) => {
                     running -= 1;
@@ -323,7 +352,14 @@ impl<E> Collector<'_, E> {
         broken.map_or(Ok(()), |error| Err(error.into()))
     }
 
-    fn text(&mut self, data: &mut Vec<u8>, talk: &mut Vec<u8>, env: &mut Env<'_>) -> io::Result<()> {
+    fn text(&mut self, lines: &mut Lines, env: &mut Env<'_>) -> io::Result<()> {
+        let Lines { data, talk, tape } = lines;
+        if let Some(to) = &mut self.tape {
+            to.take(tape, env)?;
+            if to.is_stdout() {
+                data.clear();
+            }
+        }
         if let Some(lossy) = self.lossy.as_mut().filter(|_| (env.stalled)()) {
             lossy.lines += data.iter().chain(&*talk).filter(|&&octet| octet == b'\n').count() as u64;
             data.clear();

@@ -12,9 +12,11 @@ mod list;
 mod names;
 mod notation;
 mod output;
+mod replay;
 mod rping;
 mod rpong;
 mod rtrace;
+mod tape;
 mod target;
 
 use std::borrow::Cow;

@@ -12,6 +12,15 @@ pub struct Brief {
 }
 
 impl Brief {
+    /// Its figures, for [`Brief::from_parts`].
+    pub(crate) const fn parts(&self) -> [u64; 4] {
+        [self.count as u64, self.min, self.sum, self.max]
+    }
+
+    /// The summary that has these figures.
+    pub(crate) fn from_parts([count, min, sum, max]: [u64; 4]) -> Option<Self> {
+        Some(Brief { count: u32::try_from(count).ok()?, min, sum, max })
+    }
     /// Takes one delay.
     pub fn record(&mut self, rtt: Rtt) {
         let nanos = rtt.as_nanos();

@@ -7,7 +7,9 @@ mod contrast;
 mod errors;
 mod lists;
 mod names;
+
 mod ping;
+mod recording;
 mod rpong;
 mod scripts;
 mod services;

@@ -27,6 +27,7 @@ pub struct World {
     stdin: &'static str,
     stalls: u32,
     terminal: bool,
+    no_sockets: bool,
 }
 
 /// What a run left.
@@ -63,7 +64,21 @@ impl World {
         network.add(far, host, Link::after(Duration::from_millis(2)));
         let host = vec![ip("198.51.100.9"), ip("2001:db8:9::9")];
         network.address("host.example", AddressOutcome::Found(host, Duration::ZERO));
-        World { network, unroutable: HashMap::new(), uid: 0, clock_error: None, stdin: "", stalls: 0, terminal: false }
+        World {
+            network,
+            unroutable: HashMap::new(),
+            uid: 0,
+            clock_error: None,
+            stdin: "",
+            stalls: 0,
+            terminal: false,
+            no_sockets: false,
+        }
+    }
+
+    /// Whatever wants a socket panics.
+    pub fn without_sockets() -> Self {
+        World { no_sockets: true, ..Self::new() }
     }
 
     /// A user without any privilege.
@@ -146,6 +161,7 @@ impl World {
     }
 
     fn open(&self, plan: &Plan) -> OpenedLanes {
+        assert!(!self.no_sockets, "a socket is opened");
         let unroutable = self.unroutable.clone();
         let source_for = move |_, to: IpEndpoint| match unroutable.get(&to.address) {
             Some(&error) => Err(error),

@@ -21,9 +21,9 @@ const FOREIGN: [(&str, &[&str]); 14] = [
     ("clap", &["cli"]),
     ("humantime", &["types", "cli", "report"]),
     ("hdrhistogram", &["metrics"]),
-    // Values serialise themselves; only `report` writes JSON.
+    // Values serialise themselves; only `report` writes JSON, and only `recording` reads it.
     ("serde", &["types", "wire", "metrics", "channel", "engine", "ping", "sweep", "trace", "respond", "report"]),
-    ("serde_json", &["report"]),
+    ("serde_json", &["report", "recording"]),
 ];
 
 /// Macros that stand nowhere: results go through `report`, talk goes through the writers `cli` was given.

@@ -22,7 +22,7 @@ pub enum Format {
     Csv,
 }
 
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub struct FormatArgs {
     /// Format of the results: text, json or csv [default: text]
     #[arg(long, value_name = "FORMAT", value_parser = FORMATS, hide_possible_values = true, allow_hyphen_values = true)]

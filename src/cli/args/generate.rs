@@ -7,7 +7,7 @@ use clap_complete::Shell;
 
 use super::values::OneOf;
 
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub struct GenerateArgs {
     /// Print the script with which a shell completes this command: bash, zsh or fish
     #[arg(long, value_name = "SHELL", value_parser = SHELLS, hide_possible_values = true, exclusive = true)]

@@ -353,6 +353,13 @@ pub struct Span {
 /// The longest duration an option takes.
 const LONGEST: f64 = 2_147_483.0;
 
+/// `--keep`: from an hour to 24 days.
+pub fn kept(text: &str) -> Result<Duration, String> {
+    const HOUR: Duration = Duration::from_secs(3600);
+    let kept = span(text)?.duration;
+    if (HOUR..=HOUR * 24 * 24).contains(&kept) { Ok(kept) } else { Err("out of range: from 1h to 24d".to_owned()) }
+}
+
 /// A plain number of seconds, or a number with a unit.
 pub fn span(text: &str) -> Result<Span, String> {
     if let Some(seconds) = plain_number(text) {

@@ -11,6 +11,7 @@ use crate::cli::args::conditions::KeysOf;
 use crate::cli::args::family::FamilyArgs;
 use crate::cli::args::format::FormatArgs;
 use crate::cli::args::generate::GenerateArgs;
+use crate::cli::args::record::RecordArgs;
 use crate::cli::args::values::{self, Rate, Span, Timestamping, UdpAim};
 use crate::cli::rping::sweep::args::SweepArgs;
 use crate::engine::condition::{Condition, Conditions, Kind, Mode};
@@ -61,6 +62,9 @@ pub struct PingArgs {
 
     #[command(flatten)]
     pub output: OutputArgs,
+
+    #[command(flatten)]
+    pub record: RecordArgs,
 
     #[command(flatten)]
     pub refused: RefusedArgs,
@@ -286,7 +290,7 @@ pub struct SocketArgs {
 }
 
 /// What is shown.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Output")]
 pub struct OutputArgs {
     #[command(flatten)]

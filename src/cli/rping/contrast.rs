@@ -11,13 +11,16 @@ use crate::cli::drive::{Run, Worker, drive_one};
 use crate::cli::env::Env;
 use crate::cli::error::CliError;
 use crate::cli::names::{self, Names};
+use crate::cli::rping::facts::Facts;
 use crate::cli::rping::method::{Asked, Choice, ask, close_how};
 use crate::cli::rping::run::{Binding, Rping, precision};
+use crate::cli::tape::Tape;
 use crate::cli::target::{self, Aim, Lanes};
 use crate::cli::{NOT_RUN, exit_status};
 use crate::engine::{Destination, Target};
 use crate::ping::contrast::{Config, Contender, Contrast, Event};
 use crate::ping::{self, Ask, Method, Pace, Wait};
+use crate::recording::Mode;
 use crate::report::{ContrastCsv, ContrastJson, ContrastText, PingJsonOptions};
 use crate::types::{Family, Port};
 
@@ -63,6 +66,7 @@ impl Rping<'_> {
             return Err(CliError::Refused(format!("'{text}': --contrast compares methods to a name or an address")));
         };
         self.hint_at_long_times(env);
+        let mut tape = Tape::open(&self.args.record, self.program)?;
         let bound = self.binding(env)?;
         let candidates = self.candidates(aim, self.tcp(choice, &asked, slot))?;
         let plan = self.contrast_plan(aim, &candidates, &bound);
@@ -84,10 +88,19 @@ impl Rping<'_> {
             spec.wait = Wait::Exactly(WAIT);
         }
         let ping = self.config(Vec::new(), Arc::new(spec), opened.lookup.is_some(), env)?;
-        let sink = self.contrast_sink(&ping, &bound);
+        let facts = Facts { targets: 1, from: bound.shown() };
+        let sink = self.contrast_sink(&facts);
         let machine = Contrast::new(Config { contenders, rounds, most_rounds, slot, ping });
-        let run = Run { precision: precision(Pace::Fixed(slot)), first: names.interrupted, ..Run::plain(fold) };
-        drive_one(Worker::new(opened, machine, sink, NOT_RUN), run, env)
+        let mut worker = Worker::new(opened, machine, sink, NOT_RUN);
+        if let Some(tape) = &mut tape {
+            let session = facts.session(tape.session("rping", Mode::Contrast, self.words, worker.channel.now()));
+            worker.recorder = Some(tape.begin(session, env));
+        }
+        let (first, tape_here) = (names.interrupted, tape.as_mut());
+        let run = Run { precision: precision(Pace::Fixed(slot)), first, tape: tape_here, ..Run::plain(fold) };
+        let status = drive_one(worker, run, env);
+        Tape::end(tape, &status, env);
+        status
     }
 
     /// How many rounds, how many at most, and how long a slot is.
@@ -171,10 +184,10 @@ impl Rping<'_> {
         (contenders, error)
     }
 
-    fn contrast_sink(&self, ping: &ping::Config, bound: &Binding) -> BoxedSink<Event> {
+    pub(super) fn contrast_sink(&self, facts: &Facts) -> BoxedSink<Event> {
         let (format, quiet) = (&self.args.output.format, self.args.output.quiet);
         let sink = format.sink(
-            || Box::new(ContrastText::new(self.text_options(ping, bound, true))),
+            || Box::new(ContrastText::new(self.text_options(facts, true))),
             || Box::new(ContrastJson::new(PingJsonOptions { quiet })),
             || Box::new(ContrastCsv),
         );
@@ -207,11 +220,16 @@ fn is_group(target: &Target) -> bool {
 }
 
 /// Takes the exit status from the comparison.
-fn fold(status: &mut u8, event: &Event) -> Option<IpAddr> {
-    match event {
-        Event::Ping(ping::Event::NameWanted(address)) => return Some(*address),
-        Event::Ping(_) => {}
-        Event::Comparison(comparison) => *status = exit_status(comparison.status()),
+pub(super) fn take_status(status: &mut u8, event: &Event) {
+    if let Event::Comparison(comparison) = event {
+        *status = exit_status(comparison.status());
     }
-    None
+}
+
+fn fold(status: &mut u8, event: &Event) -> Option<IpAddr> {
+    take_status(status, event);
+    match event {
+        Event::Ping(ping::Event::NameWanted(address)) => Some(*address),
+        _ => None,
+    }
 }

@@ -2,7 +2,9 @@
 
 pub mod args;
 mod contrast;
+mod facts;
 mod method;
+mod replay;
 mod rules;
 mod run;
 pub mod sweep;
@@ -13,5 +15,5 @@ use crate::cli::env::Env;
 
 /// Runs `rping` with these words, the program's own first, and returns its exit status.
 pub fn rping(words: &[OsString], env: &mut Env<'_>) -> u8 {
-    crate::cli::run(words, env, || None, |args, program, env| run::Rping { args, program }.execute(env))
+    crate::cli::run(words, env, || None, |args, program, env| run::Rping { args, program, words }.execute(env))
 }

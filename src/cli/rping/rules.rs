@@ -9,6 +9,7 @@ use super::args::{
 use super::method::{DGRAM_PREFIX, STREAM_PREFIX};
 use crate::channel::CloseHow;
 use crate::cli::args::conditions::refusal;
+use crate::cli::args::record::SHARE;
 use crate::cli::args::rules::{self, FORMATS, Group, Limit};
 use crate::cli::args::values::{Rate, Timestamping, UdpAim};
 use crate::cli::error::{CliError, NO_NAME_SERVERS};
@@ -154,6 +155,7 @@ const TABLE: &[Group<Request, PingArgs>] = &[
     Group {
         when: |_| true,
         rows: &[
+            (|a| a.record.record.is_some() && a.sweep.shard.is_given(), "--record", SHARE),
             (
                 |a| a.refused.connect,
                 "-C",

@@ -1,5 +1,6 @@
 //! `rping` from its command line to its exit status.
 
+use std::ffi::OsString;
 use std::net::IpAddr;
 use std::num::NonZeroU16;
 use std::sync::Arc;
@@ -14,13 +15,16 @@ use crate::cli::error::CliError;
 use crate::cli::exit_status;
 use crate::cli::names::{self, Names};
 use crate::cli::rping::args::{PingArgs, V4_PAYLOAD};
+use crate::cli::rping::facts::Facts;
 use crate::cli::rping::method::{Asked, Choice, close_how};
 use crate::cli::rping::rules::{self, Request, USER_INTERVAL};
+use crate::cli::tape::Tape;
 use crate::cli::target::{self, Lanes};
 use crate::engine::outcome::Payload;
 use crate::engine::pace::LARGEST_FLOOD_WINDOW;
 use crate::engine::{Destination, Machine, Target};
 use crate::ping::{Config, Event, Method, Pace, Ping, Spec, Task, Verdict, Wait};
+use crate::recording::Mode;
 use crate::report::{
     Ended, Failures, PingCsv, PingJson, PingJsonOptions, PingText, PingTextOptions, ShownSource, Sink, Streams,
 };
@@ -44,11 +48,15 @@ pub(super) const KERNELS_IDENT: &str =
 pub(super) struct Rping<'a> {
     pub(super) args: &'a PingArgs,
     pub(super) program: &'a str,
+    pub(super) words: &'a [OsString],
 }
 
 impl Rping<'_> {
     /// Runs `rping`.
     pub(super) fn execute(&self, env: &mut Env<'_>) -> Result<u8, CliError> {
+        if let Some(path) = &self.args.record.replay {
+            return self.replay(path, env);
+        }
         let request = Request::new(self.args, env.uid);
         request.check(self.args)?;
         if request.is_sweep() {
@@ -66,6 +74,7 @@ impl Rping<'_> {
         let asked: Vec<Asked<'_>> =
             texts.iter().map(|text| choice.read(text, self.args.socket.broadcast)).collect::<Result<_, _>>()?;
         self.hint_at_long_times(env);
+        let mut tape = Tape::open(&self.args.record, self.program)?;
         let bound = self.binding(env)?;
         let plan = self.plan(&choice, &asked, &bound);
         let mut opened = env.open_once(&plan, self.verbose())?;
@@ -81,7 +90,8 @@ impl Rping<'_> {
         let spec = Arc::new(self.spec(targets.len(), env));
         let targets = self.tasks(&choice, &asked, targets, &spec, env);
         let config = self.config(targets, spec, opened.lookup.is_some(), env)?;
-        let mut sink = self.sink(&config, &bound);
+        let facts = Facts { targets: config.targets.len(), from: bound.shown() };
+        let mut sink = self.sink(&facts);
         let too_fast = self.too_fast(&config, env.uid);
         let precision = precision(config.spec.pace);
         let mut ping = Ping::new(config);
@@ -89,8 +99,15 @@ impl Rping<'_> {
             // As ping does: the header says what would have been probed.
             return Err(announce(&mut ping, &opened, sink.as_mut(), env).err().unwrap_or(error));
         }
-        let run = Run { precision, first: names.interrupted, ..Run::plain(take_note) };
-        let verdict = drive_one(Worker::new(opened, ping, sink, Verdict::default()), run, env)?;
+        let mut worker = Worker::new(opened, ping, sink, Verdict::default());
+        if let Some(tape) = &mut tape {
+            let session = facts.session(tape.session("rping", Mode::Ping, self.words, worker.channel.now()));
+            worker.recorder = Some(tape.begin(session, env));
+        }
+        let run = Run { precision, first: names.interrupted, tape: tape.as_mut(), ..Run::plain(take_note) };
+        let verdict = drive_one(worker, run, env);
+        Tape::end(tape, &verdict, env);
+        let verdict = verdict?;
         Ok(exit_status(verdict.status(self.args.run.reachable.unwrap_or_default())))
     }
 
@@ -318,6 +335,7 @@ impl Rping<'_> {
         env: &Env<'_>,
     ) -> Result<Config, CliError> {
         let (run, output) = (&self.args.run, &self.args.output);
+        let recorded = self.args.record.record.is_some();
         let is_v4 = |task: &Task| matches!(task.target.destination, Destination::Reachable { endpoint, .. } if endpoint.family() == Family::V4);
         if spec.payload.octets > V4_PAYLOAD && targets.iter().any(is_v4) {
             return Err(too_large(spec.payload.octets));
@@ -331,9 +349,10 @@ impl Rping<'_> {
             preload: run.preload.unwrap_or(1),
             count: run.count,
             deadline: self.deadline(),
-            report_open: output.outstanding,
-            report_sent: self.shows_dots(),
-            report_replies: !output.quiet || self.args.method.contrast,
+            // A recording has what any output shows.
+            report_open: output.outstanding || recorded,
+            report_sent: self.shows_dots() || (run.flood && recorded),
+            report_replies: !output.quiet || self.args.method.contrast || recorded,
             names: output.reverse_names && names,
             user_to_user: self.timestamping() == Timestamping::User,
             conditions: self.args.conditions.all(),
@@ -379,10 +398,10 @@ impl Rping<'_> {
         self.args.run.flood && !self.args.output.format.has_records() && !self.args.output.quiet
     }
 
-    fn sink(&self, config: &Config, bound: &Binding) -> BoxedSink<Event> {
+    pub(super) fn sink(&self, facts: &Facts) -> BoxedSink<Event> {
         let (format, quiet) = (&self.args.output.format, self.args.output.quiet);
         let sink = format.sink(
-            || Box::new(PingText::new(self.text_options(config, bound, config.targets.len() > 1))),
+            || Box::new(PingText::new(self.text_options(facts, facts.targets > 1))),
             || Box::new(PingJson::new(PingJsonOptions { quiet })),
             || Box::new(PingCsv::new(quiet)),
         );
@@ -395,7 +414,7 @@ impl Rping<'_> {
     }
 
     /// How text looks; with `several`, each line names its target.
-    pub(super) fn text_options(&self, config: &Config, bound: &Binding, several: bool) -> PingTextOptions {
+    pub(super) fn text_options(&self, facts: &Facts, several: bool) -> PingTextOptions {
         let output = &self.args.output;
         PingTextOptions {
             program: self.program.into(),
@@ -404,14 +423,15 @@ impl Rping<'_> {
             quiet: output.quiet,
             stamps: output.timestamps(),
             audible: output.audible,
+            outstanding: output.outstanding,
             flood: self.args.run.flood,
-            adaptive: self.args.run.adaptive || matches!(config.spec.pace, Pace::Flood),
+            adaptive: self.args.run.adaptive || matches!(self.pace(1), Pace::Flood),
             verbose: output.verbose,
-            pattern: match &config.spec.payload.fill {
-                Fill::Counting => None,
-                Fill::Pattern(octets) => Some(octets.clone()),
+            pattern: match &self.args.packet.pattern {
+                None | Some(Fill::Counting) => None,
+                Some(Fill::Pattern(octets)) => Some(octets.clone()),
             },
-            from: bound.shown(),
+            from: facts.from.clone(),
             ..PingTextOptions::default()
         }
     }
@@ -425,7 +445,7 @@ pub(super) struct Binding {
 
 impl Binding {
     /// What headers show of it.
-    fn shown(&self) -> Option<ShownSource> {
+    pub(super) fn shown(&self) -> Option<ShownSource> {
         let any = self.source.is_some() || self.interface.is_some();
         any.then(|| ShownSource { address: self.source, device: self.interface.clone() })
     }

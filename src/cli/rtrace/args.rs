@@ -11,6 +11,7 @@ use crate::cli::args::conditions::KeysOf;
 use crate::cli::args::family::FamilyArgs;
 use crate::cli::args::format::FormatArgs;
 use crate::cli::args::generate::GenerateArgs;
+use crate::cli::args::record::RecordArgs;
 use crate::cli::args::shard::ShardArgs;
 use crate::cli::args::values::{self, Rate, Timestamping};
 use crate::engine::condition::{Condition, Conditions, Kind, Mode};
@@ -51,6 +52,9 @@ pub struct TraceArgs {
 
     #[command(flatten)]
     pub output: OutputArgs,
+
+    #[command(flatten)]
+    pub record: RecordArgs,
 
     #[command(flatten)]
     pub refused: RefusedArgs,
@@ -261,7 +265,7 @@ pub struct PacketArgs {
 }
 
 /// What is shown.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Output")]
 pub struct OutputArgs {
     #[command(flatten)]

@@ -3,6 +3,7 @@
 pub mod args;
 mod modes;
 mod mtr;
+mod replay;
 mod rules;
 mod run;
 
@@ -18,7 +19,7 @@ pub fn rtrace(words: &[OsString], env: &mut Env<'_>) -> u8 {
         let (timing, packet) = (&args.timing, &args.packet);
         match meant().filter(|_| timing.count.is_some() && packet.bypass_routing && !timing.report) {
             Some(sentence) => Err(CliError::Refused(sentence)),
-            None => run::Rtrace { args, program }.execute(env),
+            None => run::Rtrace { args, program, words }.execute(env),
         }
     })
 }

@@ -3,6 +3,7 @@
 use super::args::{CONDITION_MODES, FIRST_FLOW_PORT, FLOW_PORTS, Method, TraceArgs, chosen_method, flow_count};
 use crate::channel::SocketChoice;
 use crate::cli::args::conditions::refusal;
+use crate::cli::args::record::SHARE;
 use crate::cli::args::rules::{self, FORMATS, Group, Limit};
 use crate::cli::error::{CliError, NO_NAME_SERVERS};
 use crate::engine::condition::{Argument, Mode};
@@ -47,6 +48,7 @@ const TABLE: &[Group<Request, TraceArgs>] = &[
     Group {
         when: |_| true,
         rows: &[
+            (|a| a.record.record.is_some() && a.shard.is_given(), "--record", SHARE),
             (|a| a.refused.gateway.is_some(), "-g", ": source routing is dropped by routers and not offered"),
             (|a| a.refused.debug, "-d", ": SO_DEBUG has no effect here and is not offered"),
             (|a| a.refused.dccp, "-D", ": DCCP probes are not offered"),

@@ -1,5 +1,6 @@
 //! `rtrace` from its command line to its exit status.
 
+use std::ffi::OsString;
 use std::net::IpAddr;
 use std::num::NonZeroU16;
 use std::sync::Arc;
@@ -15,9 +16,11 @@ use crate::cli::names;
 use crate::cli::notation::{self, Ports as TargetPorts, Word};
 use crate::cli::rtrace::args::{FIRST_FLOW_PORT, FLOW_PORTS, Method, TraceArgs, chosen_method, flow_count};
 use crate::cli::rtrace::rules;
+use crate::cli::tape::Tape;
 use crate::cli::target::{self, Aim, Lanes};
 use crate::cli::{exit_status, file};
 use crate::engine::{Destination, Target};
+use crate::recording::{Mode, Session};
 use crate::report::{Failures, TraceCsv, TraceJson, TraceJsonOptions, TraceText, TraceTextOptions, TraceView, escape};
 use crate::trace::watch::{self, Reporter};
 use crate::trace::{Config, DEAD_NEIGHBOUR, Event, MtuTracer, OriginSource, Ports, RunStatus, Tracer};
@@ -49,11 +52,15 @@ const TABLE_BYTES: u64 = 512 << 20;
 pub(super) struct Rtrace<'a> {
     pub(super) args: &'a TraceArgs,
     pub(super) program: &'a str,
+    pub(super) words: &'a [OsString],
 }
 
 impl Rtrace<'_> {
     /// Runs `rtrace`.
     pub(super) fn execute(&self, env: &mut Env<'_>) -> Result<u8, CliError> {
+        if let Some(path) = &self.args.record.replay {
+            return self.replay(path, env);
+        }
         let (words, packet_octets) = self.words()?;
         rules::check(self.args, packet_octets)?;
         let check = |text: &str| self.aim(text).map(drop);
@@ -78,6 +85,7 @@ impl Rtrace<'_> {
         let aims: Vec<Aim<'_>> =
             texts.iter().map(|text| self.aim(text)).collect::<Result<_, _>>().map_err(CliError::Refused)?;
         let origins = self.origins()?;
+        let mut tape = Tape::open(&self.args.record, self.program)?;
         let method = chosen_method(self.args);
         let plan = Plan {
             origins: matches!(origins, Some(OriginSource::Lookup)).then(|| self.zones()),
@@ -97,18 +105,24 @@ impl Rtrace<'_> {
         }
         let config = self.config(targets, used, packet_octets, opened.lookup.is_some(), env);
         let config = Config { origins, ..config };
-        let run = Run { first: names.interrupted, ..Run::plain(observe) };
-        let (sink, status) =
-            (self.sink(method, env.terminal), RunStatus::new(config.targets.len() * flow_count(self.args) as usize));
-        if self.args.timing.report {
+        let status = RunStatus::new(config.targets.len() * flow_count(self.args) as usize);
+        let recorder = tape.as_mut().map(|tape| {
+            let session = tape.session("rtrace", Mode::Trace, self.words, opened.channel.now());
+            tape.begin(Session { targets: config.targets.len() as u64, ..session }, env)
+        });
+        let run = Run { first: names.interrupted, tape: tape.as_mut(), ..Run::plain(observe) };
+        let sink = self.sink(env.terminal);
+        let status = if self.args.timing.report {
             let (cycles, interval) = self.cycles();
             let machine = Reporter::new(watch::Config { trace: config, cycles, interval });
-            drive_one(Worker::new(opened, machine, sink, status), run, env)
+            drive_one(Worker { recorder, ..Worker::new(opened, machine, sink, status) }, run, env)
         } else if self.args.packet.mtu {
-            drive_one(Worker::new(opened, MtuTracer::new(config), sink, status), run, env)
+            drive_one(Worker { recorder, ..Worker::new(opened, MtuTracer::new(config), sink, status) }, run, env)
         } else {
-            drive_one(Worker::new(opened, Tracer::new(config), sink, status), run, env)
-        }
+            drive_one(Worker { recorder, ..Worker::new(opened, Tracer::new(config), sink, status) }, run, env)
+        };
+        Tape::end(tape, &status, env);
+        status
     }
 
     /// The targets, and the packet length if the last word is one.
@@ -346,7 +360,7 @@ impl Rtrace<'_> {
         }
     }
 
-    fn sink(&self, method: Method, terminal: bool) -> BoxedSink<Event> {
+    pub(super) fn sink(&self, terminal: bool) -> BoxedSink<Event> {
         let (output, program) = (&self.args.output, || self.program.into());
         let view = match (self.args.timing.report, self.args.method.flows) {
             (true, _) => TraceView::Report,
@@ -366,7 +380,8 @@ impl Rtrace<'_> {
             verbose: output.verbose,
             terminal,
         };
-        let json = || TraceJsonOptions { program: program(), view, method_requested: method.name().into() };
+        let json =
+            || TraceJsonOptions { program: program(), view, method_requested: chosen_method(self.args).name().into() };
         let sink = output.format.sink(
             || Box::new(TraceText::new(text())),
             || Box::new(TraceJson::new(json())),

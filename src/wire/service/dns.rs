@@ -215,6 +215,16 @@ impl FromStr for Rcode {
 }
 
 impl Header {
+    /// The header that has these.
+    pub(crate) const fn new(id: u16, bits: u16, counts: [u16; 4]) -> Self {
+        Header { id, bits, counts }
+    }
+
+    /// QR, opcode, flags and response code.
+    pub(crate) const fn bits(&self) -> u16 {
+        self.bits
+    }
+
     /// Whether the message is an answer (QR).
     pub const fn is_response(&self) -> bool {
         self.bits & RESPONSE != 0

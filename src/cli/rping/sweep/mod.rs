@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::channel::{LanePlan, OpenedLanes, Owner, Plan, Protocol, SendStamps};
+use crate::channel::{LanePlan, OpenedLanes, Owner, Plan, Protocol, SendStamps, SocketKind};
 use crate::cli::args::format::{BoxedSink, Format};
 use crate::cli::args::shard::{ListDigest, Shard};
 use crate::cli::args::values::{Rate, Timestamping};
@@ -19,14 +19,17 @@ use crate::cli::drive::{Console, Run, Worker, drive};
 use crate::cli::env::Env;
 use crate::cli::error::CliError;
 use crate::cli::list::{Origin, standard_input};
+use crate::cli::replay::Replay;
 use crate::cli::rping::args::{V4_PAYLOAD, probes};
 use crate::cli::rping::run::{Binding, Rping};
 use crate::cli::rping::sweep::console::SweepConsole;
 use crate::cli::rping::sweep::supply::{Common, Complaints, Source, Stream, supplies};
 use crate::cli::rping::sweep::targets::{Index, Item, Space, UNPACED, too_many};
+use crate::cli::tape::Tape;
 use crate::cli::target::Lanes;
 use crate::cli::{ANSWERED, NOT_RUN};
 use crate::net;
+use crate::recording::{Mode, Session};
 use crate::report::{StatusLine, SweepCsv, SweepJson, SweepShow, SweepText};
 use crate::sweep::{
     Completion, Config, Event, Exclusions, Forecast, LaneRoute, Permutation, Probes, Supply, Sweep, Verdict,
@@ -46,7 +49,6 @@ struct SweepPlan {
     list: Option<List>,
     families: Vec<Family>,
     probes: Probes,
-    show: SweepShow,
     send_stamps: SendStamps,
     exclusions: Arc<Exclusions>,
 }
@@ -70,6 +72,7 @@ impl Rping<'_> {
     pub(super) fn sweep(&self, env: &mut Env<'_>) -> Result<u8, CliError> {
         self.hint_at_long_times(env);
         let shard = self.args.sweep.shard.chosen();
+        let mut tape = Tape::open(&self.args.record, self.program)?;
         let bound = self.binding(env)?;
         let mut sweep_plan = self.read_plan(&bound, env)?;
         let plan = self.sweep_plan(&sweep_plan, &bound);
@@ -109,12 +112,20 @@ impl Rping<'_> {
             lookup: None,
             post,
             machine: Sweep::new(self.sweep_config(&sweep_plan, lanes, supply, count, progress, env.seed)),
-            sink: self.sweep_sink(&sweep_plan, lanes),
+            sink: self.sweep_sink(&sockets(lanes)),
             fold: Verdict::default(),
+            recorder: None,
         };
-        let workers: Vec<Worker<Sweep, Verdict>> = channels.into_iter().zip(&lanes).zip(supplies).map(worker).collect();
+        let mut workers: Vec<Worker<Sweep, Verdict>> =
+            channels.into_iter().zip(&lanes).zip(supplies).map(worker).collect();
         if self.args.output.format.chosen() == Format::Csv {
             SweepCsv::header(env.stdout).map_err(CliError::Output)?;
+        }
+        if let (Some(tape), Some(first)) = (&mut tape, workers.first()) {
+            let session = tape.session("rping", Mode::Sweep, self.words, first.channel.now());
+            let session = Session { sockets: lanes.first().map(sockets).unwrap_or_default(), ..session };
+            let mut recorders = tape.begin_several(session, workers.len(), env).into_iter();
+            workers.iter_mut().for_each(|worker| worker.recorder = recorders.next());
         }
         let mut console = SweepConsole {
             program: self.program.to_owned(),
@@ -127,7 +138,10 @@ impl Rping<'_> {
             interrupted: false,
         };
         let shown = Console { takes: SweepConsole::takes, spreads: SweepConsole::spreads, sink: &mut console };
-        let driven = drive(workers, Run { console: Some(shown), ..Run::plain(take_note) }, env)?;
+        let run = Run { console: Some(shown), tape: tape.as_mut(), ..Run::plain(take_note) };
+        let driven = drive(workers, run, env);
+        Tape::end(tape, &driven, env);
+        let driven = driven?;
         let mut verdict = Verdict::default();
         driven.folds.into_iter().for_each(|other| verdict.join(other));
         let required = self.args.run.reachable.unwrap_or_default();
@@ -142,6 +156,35 @@ impl Rping<'_> {
             None if whole => Err(CliError::NoTarget),
             status => Ok(status.unwrap_or(ANSWERED)),
         }
+    }
+
+    /// Shows a sweep that was recorded.
+    pub(super) fn play_sweep(&self, replay: Replay, env: &mut Env<'_>) -> Result<u8, CliError> {
+        let sink = self.sweep_sink(&replay.session().sockets);
+        if self.args.output.format.chosen() == Format::Csv {
+            SweepCsv::header(env.stdout).map_err(CliError::Output)?;
+        }
+        let take = |(verdict, overs): &mut (Verdict, Vec<_>), event: &Event| {
+            verdict.take(event);
+            if let Event::Over { elapsed, totals, .. } = event {
+                overs.push((*totals, *elapsed));
+            }
+        };
+        let fold = (Verdict::default(), Vec::new());
+        let ((verdict, figures), cut) = replay.play(sink, fold, take, self.program, env)?;
+        let console = SweepConsole {
+            program: self.program.to_owned(),
+            progress: StatusLine::new(),
+            terminal: false,
+            complaints: Complaints::default(),
+            figures,
+            forecast: None,
+            part: None,
+            interrupted: true,
+        };
+        let required = self.args.run.reachable.unwrap_or_default();
+        let status = console.close(verdict, required, false, self.args.output.verbose, env);
+        Ok(cut.or(status).unwrap_or(ANSWERED))
     }
 
     fn read_plan(&self, bound: &Binding, env: &mut Env<'_>) -> Result<SweepPlan, CliError> {
@@ -183,7 +226,6 @@ impl Rping<'_> {
         Ok(SweepPlan {
             families,
             probes: probes(self.args),
-            show: self.show(),
             send_stamps: self.sweep_stamps(),
             exclusions: Arc::new(exclusions.unwrap_or_default()),
             items,
@@ -200,10 +242,11 @@ impl Rping<'_> {
         }
     }
 
-    /// When a target ends. JSON reports complete counts.
+    /// When a target ends. JSON, and so what is recorded, reports complete counts.
     fn completion(&self) -> Completion {
         let sweep = &self.args.sweep;
-        let only_whether = !self.args.output.format.has_records() && self.args.conditions.all().is_empty();
+        let complete = self.args.output.format.has_records() || self.args.record.record.is_some();
+        let only_whether = !complete && self.args.conditions.all().is_empty();
         if (sweep.alive || sweep.unreachable) && only_whether { Completion::FirstAnswer } else { Completion::AllProbes }
     }
 
@@ -327,19 +370,21 @@ impl Rping<'_> {
         }
     }
 
-    fn sweep_sink(&self, sweep_plan: &SweepPlan, lanes: &Lanes) -> BoxedSink<Event> {
-        let show = sweep_plan.show;
-        let sockets = [Family::V4, Family::V6].into_iter().filter_map(|family| {
-            let lane = lanes.get(family).ok()?;
-            Some((family, lane.profile.socket))
-        });
+    pub(super) fn sweep_sink(&self, sockets: &[(Family, SocketKind)]) -> BoxedSink<Event> {
+        let show = self.show();
         let sink = self.args.output.format.sink(
             || Box::new(SweepText::new(show)),
-            || Box::new(SweepJson::new(show, sockets.collect())),
+            || Box::new(SweepJson::new(show, sockets.to_vec())),
             || Box::new(SweepCsv::new(show)),
         );
         self.with_failures(sink, Event::ended)
     }
+}
+
+/// The sockets of each family that has one.
+fn sockets(lanes: &Lanes) -> Vec<(Family, SocketKind)> {
+    let of = |family| Some((family, lanes.get(family).ok()?.profile.socket));
+    [Family::V4, Family::V6].into_iter().filter_map(of).collect()
 }
 
 fn take_note(verdict: &mut Verdict, event: &Event) -> Option<IpAddr> {

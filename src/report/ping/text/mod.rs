@@ -38,6 +38,8 @@ pub struct PingTextOptions {
     pub stamps: Option<Timestamps>,
     /// A BEL for each reply (`-a`).
     pub audible: bool,
+    /// The probes that have no answer when the next is due (`-O`).
+    pub outstanding: bool,
     /// Dots and backspaces instead of lines (`-f`).
     pub flood: bool,
     /// Whether replies set the pace (`-A`, `-f`, `-i 0`): the summary then shows `ipg/ewma`.
@@ -61,6 +63,7 @@ impl Default for PingTextOptions {
             quiet: false,
             stamps: None,
             audible: false,
+            outstanding: true,
             flood: false,
             adaptive: false,
             verbose: false,
@@ -214,7 +217,9 @@ impl Sink<Event> for PingText {
                 if matches!(event.outcome, Outcome::Reply(_)) { self.bell(streams.data) } else { Ok(()) }
             }
             Event::Probe(event) if !options.quiet => self.probe(event, streams),
-            Event::NoAnswerYet(event) if !options.quiet => self.no_answer_yet(event, streams.data),
+            Event::NoAnswerYet(event) if options.outstanding && !options.quiet => {
+                self.no_answer_yet(event, streams.data)
+            }
             Event::Recreated { interface, not_sent, .. } if !options.quiet => {
                 let (interface, plural) = (escape(interface), if *not_sent == 1 { " was" } else { "s were" });
                 let program = &options.program;

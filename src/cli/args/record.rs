@@ -1,0 +1,34 @@
+//! The options of recordings, the same in `rping` and `rtrace`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::cli::args::values;
+
+/// Why a share is not recorded.
+pub const SHARE: &str = ": not of a share of the targets, which ends with the digest of their list";
+
+#[derive(Args, Debug, Default)]
+#[command(next_help_heading = "Recordings")]
+pub struct RecordArgs {
+    /// Record the run in FILE, which only you can read, as lines of JSON; - is standard output, in place of the results.
+    /// Nothing is overwritten without --force
+    #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
+    pub record: Option<PathBuf>,
+
+    /// Overwrite what is in the FILE of --record
+    #[arg(long, requires = "record")]
+    pub force: bool,
+
+    /// Keep the last TIME of a recording alone, for runs left alone until a fault: in files FILE.00, FILE.01 and so on, of an
+    /// hour or a 24th of TIME each
+    #[arg(long, value_name = "TIME", value_parser = values::kept, requires = "record", allow_hyphen_values = true)]
+    pub keep: Option<Duration>,
+
+    /// Show the run that is recorded in FILE, in any format, without probing; - is standard input. What was cut or is still
+    /// being written is shown to its last whole line, and the exit status is then 1
+    #[arg(long, value_name = "FILE", conflicts_with = "record", allow_hyphen_values = true)]
+    pub replay: Option<PathBuf>,
+}

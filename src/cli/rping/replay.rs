@@ -1,0 +1,49 @@
+//! `rping --replay`: a recorded run, shown again.
+
+use std::path::Path;
+
+use crate::cli::args::rules;
+use crate::cli::env::Env;
+use crate::cli::error::CliError;
+use crate::cli::replay::{Replay, check_words};
+use crate::cli::rping::args::PingArgs;
+use crate::cli::rping::contrast;
+use crate::cli::rping::facts::Facts;
+use crate::cli::rping::run::Rping;
+use crate::cli::{NOT_RUN, exit_status};
+use crate::ping::{Event, Verdict};
+use crate::recording::Mode;
+
+impl Rping<'_> {
+    /// Shows the run as its command line and the output options of this one say.
+    pub(super) fn replay(&self, path: &Path, env: &mut Env<'_>) -> Result<u8, CliError> {
+        if self.args.output.format.has_both() {
+            return Err(CliError::Refused(format!("--json{}", rules::FORMATS)));
+        }
+        check_words::<PingArgs>(self.words, &[])?;
+        let replay = Replay::open(path, "rping", env)?;
+        let recorded: PingArgs = replay.args()?;
+        let args = PingArgs { output: self.args.output.clone(), ..recorded };
+        let shown = Rping { args: &args, ..*self };
+        shown.play(replay, env)
+    }
+
+    fn play(&self, replay: Replay, env: &mut Env<'_>) -> Result<u8, CliError> {
+        let facts = Facts::recorded(replay.session());
+        let program = self.program;
+        match replay.session().mode {
+            Mode::Ping => {
+                let take = |verdict: &mut Verdict, event: &Event| verdict.take(event);
+                let (verdict, cut) = replay.play(self.sink(&facts), Verdict::default(), take, program, env)?;
+                Ok(cut.unwrap_or(exit_status(verdict.status(self.args.run.reachable.unwrap_or_default()))))
+            }
+            Mode::Contrast => {
+                let sink = self.contrast_sink(&facts);
+                let (status, cut) = replay.play(sink, NOT_RUN, contrast::take_status, program, env)?;
+                Ok(cut.unwrap_or(status))
+            }
+            Mode::Sweep => self.play_sweep(replay, env),
+            Mode::Trace => Ok(NOT_RUN),
+        }
+    }
+}

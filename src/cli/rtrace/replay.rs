@@ -1,0 +1,35 @@
+//! `rtrace --replay`: recorded traces, shown again.
+
+use std::path::Path;
+
+use crate::cli::args::rules;
+use crate::cli::env::Env;
+use crate::cli::error::CliError;
+use crate::cli::exit_status;
+use crate::cli::replay::{Replay, check_words};
+use crate::cli::rtrace::args::{TraceArgs, flow_count};
+use crate::cli::rtrace::run::Rtrace;
+use crate::trace::{Event, RunStatus};
+
+impl Rtrace<'_> {
+    /// Shows the run as its command line and the output options of this one say.
+    pub(super) fn replay(&self, path: &Path, env: &mut Env<'_>) -> Result<u8, CliError> {
+        if self.args.output.format.has_both() {
+            return Err(CliError::Refused(format!("--json{}", rules::FORMATS)));
+        }
+        check_words::<TraceArgs>(self.words, &["report"])?;
+        let replay = Replay::open(path, "rtrace", env)?;
+        let recorded: TraceArgs = replay.args()?;
+        if self.args.timing.report && !recorded.timing.report {
+            let why = "--report: a trace was recorded, which has no cycles; without --report it is shown";
+            return Err(CliError::Refused(why.to_owned()));
+        }
+        let targets = usize::try_from(replay.session().targets).unwrap_or(usize::MAX);
+        let status = RunStatus::new(targets.saturating_mul(flow_count(&recorded) as usize));
+        let args = TraceArgs { output: self.args.output.clone(), ..recorded };
+        let shown = Rtrace { args: &args, ..*self };
+        let take = |status: &mut RunStatus, event: &Event| status.add(event);
+        let (status, cut) = replay.play(shown.sink(false), status, take, self.program, env)?;
+        Ok(cut.unwrap_or(exit_status(status.status())))
+    }
+}

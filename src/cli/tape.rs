@@ -1,0 +1,241 @@
+//! Where recordings are written: [`Tape`].
+
+use std::ffi::OsString;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Seek, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::cli::args::record::RecordArgs;
+use crate::cli::env::Env;
+use crate::cli::error::CliError;
+use crate::cli::output::{Output, Stream};
+use crate::net;
+use crate::recording::{self, Mode, Recorded, Session, Writer};
+use crate::types::Now;
+
+/// How many parts what is kept has at most, without the one that is being written, and how long one is at least.
+const PARTS: u32 = 24;
+const HOUR: Duration = Duration::from_secs(3600);
+/// How a line that begins a part begins.
+const FIRST: &[u8] = b"{\"type\":\"session\"";
+
+/// Appends the lines of an event, which is told at this time.
+pub type Recorder<E> = Box<dyn FnMut(Now, &E, &mut Vec<u8>) + Send>;
+
+/// A recording that is being written. Trouble with it ends it, not the run.
+pub struct Tape {
+    to: Option<To>,
+    /// The file's name in messages.
+    name: String,
+    program: String,
+    /// How long a part is.
+    part: Option<Duration>,
+    /// The system that the run takes place on.
+    system: Option<String>,
+}
+
+enum To {
+    /// Standard output, in place of the results.
+    Stdout,
+    /// Files, on a thread of their own, so that a slow disk does not disturb the run.
+    Files(Output<Parts, io::Sink>),
+}
+
+impl Tape {
+    /// The recording that was asked for, if one was. Nothing is written yet.
+    ///
+    /// # Errors
+    /// If its file cannot be created.
+    pub fn open(args: &RecordArgs, program: &str) -> Result<Option<Tape>, CliError> {
+        let Some(path) = &args.record else { return Ok(None) };
+        let part = args.keep.map(|kept| (kept / PARTS).max(HOUR));
+        let to = if path.as_os_str() == "-" {
+            To::Stdout
+        } else {
+            let paths = match args.keep.zip(part) {
+                Some((kept, part)) => {
+                    (0..=kept.as_secs().div_ceil(part.as_secs())).map(|at| numbered(path, at)).collect()
+                }
+                None => vec![path.clone()],
+            };
+            let create = |path: PathBuf| create(&path, args.force).map_err(|error| refused(&path, &error));
+            let files = paths.into_iter().map(create).collect::<Result<_, _>>()?;
+            To::Files(Output::new(Parts { files, current: 0, fresh: true }, io::sink(), net::asked_to_end))
+        };
+        let system = std::fs::read_to_string("/proc/sys/kernel/osrelease").ok();
+        let system = system.map(|release| format!("Linux {}", release.trim()));
+        Ok(Some(Tape { to: Some(to), name: path.display().to_string(), program: program.to_owned(), part, system }))
+    }
+
+    /// Begins to write, and returns what makes the lines of events. Not before privileges are dropped.
+    pub fn begin<E: Recorded + Send + 'static>(&mut self, session: Session, env: &mut Env<'_>) -> Recorder<E> {
+        if let Some(To::Files(output)) = &self.to {
+            output.detach();
+        }
+        let mut writer = Writer::new(session, self.part);
+        let mut first = Vec::new();
+        writer.session(&mut first);
+        // A closed standard output shows itself again.
+        let _ = self.take(&mut first, env);
+        recorder(writer)
+    }
+
+    /// The same for a run of this many workers, whose events have nothing in common.
+    pub fn begin_several<E: Recorded + Send + 'static>(
+        &mut self,
+        session: Session,
+        workers: usize,
+        env: &mut Env<'_>,
+    ) -> Vec<Recorder<E>> {
+        let first = self.begin(session.clone(), env);
+        let others = (1..workers).map(|_| recorder(Writer::new(session.clone(), None)));
+        std::iter::once(first).chain(others).collect()
+    }
+
+    /// The first line of a run that starts `now`.
+    pub fn session(&self, tool: &str, mode: Mode, words: &[OsString], now: Now) -> Session {
+        Session {
+            version: recording::VERSION,
+            tool: tool.to_owned(),
+            tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+            argv: words.iter().map(|word| word.to_string_lossy().into_owned()).collect(),
+            mode,
+            start: now.wall.as_nanos(),
+            system: self.system.clone(),
+            targets: 0,
+            bound: false,
+            source: None,
+            interface: None,
+            sockets: Vec::new(),
+            part: 0,
+        }
+    }
+
+    /// Whether it takes the place of the results.
+    pub fn is_stdout(&self) -> bool {
+        matches!(self.to, Some(To::Stdout))
+    }
+
+    /// Takes lines of a recording.
+    ///
+    /// # Errors
+    /// Those of standard output, where it goes there.
+    pub fn take(&mut self, lines: &mut Vec<u8>, env: &mut Env<'_>) -> io::Result<()> {
+        if lines.is_empty() {
+            return Ok(());
+        }
+        let written = match &self.to {
+            None => Ok(()),
+            Some(To::Stdout) => {
+                env.stdout.write_all(lines)?;
+                Ok(())
+            }
+            Some(To::Files(output)) if output.is_full() => Err(io::Error::other("its disk is too slow")),
+            Some(To::Files(output)) => {
+                let mut data = output.stream(Stream::Data);
+                data.write_all(lines).and_then(|()| data.flush())
+            }
+        };
+        lines.clear();
+        if let Err(error) = written {
+            self.to = None;
+            self.complain(&error, env);
+        }
+        Ok(())
+    }
+
+    /// Writes the last line, and waits until all is written.
+    pub fn finish(mut self, reason: &str, env: &mut Env<'_>) {
+        let mut last = recording::end(reason).into_bytes();
+        let written = self.take(&mut last, env).and_then(|()| match self.to.take() {
+            Some(To::Files(output)) => output.finish(),
+            Some(To::Stdout) => env.stdout.flush(),
+            None => Ok(()),
+        });
+        match written {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => self.complain(&error, env),
+            _ => {}
+        }
+    }
+
+    /// Ends the recording of a run with this result, if there is one.
+    pub fn end<T>(tape: Option<Tape>, result: &Result<T, CliError>, env: &mut Env<'_>) {
+        if let Some(tape) = tape {
+            tape.finish(if result.is_ok() { "finished" } else { "failed" }, env);
+        }
+    }
+
+    fn complain(&self, error: &io::Error, env: &mut Env<'_>) {
+        let Tape { name, program, .. } = self;
+        let _ = writeln!(env.stderr, "{program}: --record {name}: {error}: the recording ends here, the run does not");
+    }
+}
+
+fn recorder<E: Recorded + Send + 'static>(mut writer: Writer<E>) -> Recorder<E> {
+    Box::new(move |now, event, lines| writer.event(now, event, lines))
+}
+
+/// Part `at` of the recording at `path`.
+fn numbered(path: &Path, at: u64) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{at:02}"));
+    name.into()
+}
+
+/// The files of the recording at `path`: itself, or its parts, in no order; none if there are none.
+pub fn parts(path: &Path) -> Vec<PathBuf> {
+    if path.exists() {
+        return vec![path.to_owned()];
+    }
+    (0..=u64::from(PARTS)).map(|at| numbered(path, at)).take_while(|part| part.exists()).collect()
+}
+
+fn create(path: &Path, force: bool) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).mode(0o600);
+    if force { options.create(true).truncate(true) } else { options.create_new(true) }.open(path)
+}
+
+fn refused(path: &Path, error: &io::Error) -> CliError {
+    let path = path.display();
+    CliError::Refused(match error.kind() {
+        io::ErrorKind::AlreadyExists => format!("--record {path}: it exists already; --force overwrites it"),
+        _ => format!("--record {path}: {error}"),
+    })
+}
+
+/// The files of a recording, used in turns: where one part ends, the oldest makes room. All are open from the start, since a
+/// confined process opens none.
+struct Parts {
+    files: Vec<File>,
+    current: usize,
+    /// Whether nothing was written yet.
+    fresh: bool,
+}
+
+impl Write for Parts {
+    /// Takes lines up to the next that begins a part.
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        if octets.starts_with(FIRST) && !std::mem::replace(&mut self.fresh, false) {
+            self.current = (self.current + 1) % self.files.len().max(1);
+            if let Some(oldest) = self.files.get_mut(self.current) {
+                oldest.set_len(0)?;
+                oldest.rewind()?;
+            }
+        }
+        let after_first = octets.get(1..).unwrap_or_default();
+        let next =
+            after_first.windows(FIRST.len()).zip(octets).position(|(ahead, &before)| before == b'\n' && ahead == FIRST);
+        let here = next.and_then(|at| octets.get(..=at)).unwrap_or(octets);
+        match self.files.get_mut(self.current) {
+            Some(file) => file.write(here),
+            None => Ok(here.len()),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,208 @@
+//! The events of `rping` as JSON: of runs, comparisons and sweeps.
+
+use serde_json::Value;
+
+use super::Recorded;
+use super::json::{
+    Fault, Fields, Object, Out, Plain, Variants, get_variant, key, names, object, plain_variants, put_variant, structs,
+    take, variants,
+};
+use super::shelf::Shelves;
+use crate::channel::Attempt;
+use crate::ping::Event as PingEvent;
+use crate::ping::contrast::{self, Answerer, AnswererKind, Comparison, Finding, Row, Verdict};
+use crate::ping::{Interim, OneWayStats, ReflectionStats, Responder, Spread, Summary};
+use crate::sweep::{Event as SweepEvent, TargetSummary, Totals};
+
+names! { Verdict }
+
+structs! {
+    Interim { subject, counts, rtt "rtt_stats", ewma, }
+    Summary {
+        subject, began, counts, status, state, rate_limited, syn_retransmits, answer "answer_stats", reflection, responders,
+        rtt "rtt_stats", ewma, ipdv, interarrival_jitter, pipe, stamps, duration, conditions,
+    }
+    ReflectionStats { lost, reflector "reflector_stats", rtt_net "rtt_net_stats", one_way, }
+    OneWayStats { there, back, error, }
+    Spread { min, mean, max, }
+    Responder { address, received, duplicates, late, rtt "rtt_stats", }
+    Comparison { subject, rounds, slot, rows, reference, findings, explanations, conditions, }
+    Row {
+        method, socket, port, refused, ran, state, rate_limited, answerers, counts, rtt "rtt_stats", rtt_kernel "rtt_kernel_stats",
+        complete, difference, p, verdict,
+    }
+    Answerer { kind "who", address, answers, }
+    TargetSummary {
+        name, endpoint, began, counts, status, state, error, rtt, stamps, delays "delays_ms", complete, duration, conditions,
+    }
+    Totals { begun, ended, alive, unreachable, not_run, counts, }
+}
+
+variants! {
+    PingEvent {
+        Began { subject, at } = "began",
+        NameWanted(address) = "name_wanted",
+        Named { address, name } = "name",
+        Sent { subject, id "sequence", in_flight } = "sent",
+        Probe[event] = "probe",
+        NoAnswerYet[event] = "no_answer_yet",
+        Recreated { interface, not_sent, at } = "outage",
+        Interim(figures) = "interim",
+        Ended[summary] = "summary",
+    }
+    SweepEvent {
+        Ended[summary] = "target",
+        Progress { requested, elapsed, totals } = "progress",
+        Interrupted = "interrupted",
+        Over { elapsed, totals, cut_short } = "over",
+    }
+    Finding {
+        NothingAnswers = "nothing_answers",
+        IcmpBlocked { row } = "icmp_blocked",
+        Refused { row } = "refused",
+        RefusalsLimited { row } = "refusals_rate_limited",
+        Rejected { row } = "rejected",
+        Silent { row } = "silent",
+        IcmpLimited { row, icmp, other } = "icmp_rate_limited",
+        LosesMore { row, own, icmp } = "loses_more",
+        Delay { row, difference } = "delay",
+    }
+    AnswererKind {
+        Kernel = "kernel", Stack = "tcp_stack", Service = "service", Router = "router", Other = "other",
+    }
+}
+
+plain_variants! { Finding AnswererKind }
+
+/// The calls and options by which a socket is opened.
+const CALLS: [&str; 54] = [
+    "ICMPV6_FILTER",
+    "ICMP_FILTER",
+    "IPV6_ADD_MEMBERSHIP",
+    "IPV6_FLOWINFO_SEND",
+    "IPV6_HOPLIMIT",
+    "IPV6_MTU_DISCOVER",
+    "IPV6_MULTICAST_ALL",
+    "IPV6_MULTICAST_HOPS",
+    "IPV6_MULTICAST_LOOP",
+    "IPV6_PKTINFO",
+    "IPV6_RECVERR",
+    "IPV6_RECVERR_RFC4884",
+    "IPV6_RECVHOPLIMIT",
+    "IPV6_RECVPKTINFO",
+    "IPV6_RECVTCLASS",
+    "IPV6_TCLASS",
+    "IPV6_UNICAST_HOPS",
+    "IPV6_V6ONLY",
+    "IP_ADD_MEMBERSHIP",
+    "IP_BIND_ADDRESS_NO_PORT",
+    "IP_HDRINCL",
+    "IP_MTU_DISCOVER",
+    "IP_MULTICAST_ALL",
+    "IP_MULTICAST_IF",
+    "IP_MULTICAST_LOOP",
+    "IP_MULTICAST_TTL",
+    "IP_PKTINFO",
+    "IP_RECVERR",
+    "IP_RECVERR_RFC4884",
+    "IP_RECVTOS",
+    "IP_RECVTTL",
+    "IP_TOS",
+    "IP_TTL",
+    "IP_UNICAST_IF",
+    "SCM_TS_OPT_ID",
+    "SO_ATTACH_FILTER",
+    "SO_BINDTODEVICE",
+    "SO_BINDTOIFINDEX",
+    "SO_BROADCAST",
+    "SO_DONTROUTE",
+    "SO_MARK",
+    "SO_RCVBUF",
+    "SO_RCVBUFFORCE",
+    "SO_REUSEADDR",
+    "SO_RXQ_OVFL",
+    "SO_SNDBUF",
+    "SO_TIMESTAMPING",
+    "TCP_NODELAY",
+    "TCP_SYNCNT",
+    "bind",
+    "connect",
+    "getsockname",
+    "listen",
+    "socket",
+];
+
+impl Plain for Attempt {
+    fn put(&self, out: &mut Out<'_>) {
+        out.object(|out| {
+            out.entry("socket", &self.socket);
+            out.entry("call", &self.call.to_owned());
+            out.entry("error", &self.error);
+        });
+    }
+
+    fn get(value: Value, shelves: &mut Shelves) -> Result<Self, Fault> {
+        let mut object = object(value)?;
+        let call: String = take(&mut object, "call", shelves)?;
+        let call = CALLS.iter().find(|known| **known == call).copied().unwrap_or("socket option");
+        let socket = take(&mut object, "socket", shelves)?;
+        Ok(Attempt { socket, call, error: take(&mut object, "error", shelves)? })
+    }
+}
+
+impl Recorded for PingEvent {
+    fn is_told(&self) -> bool {
+        !matches!(self, PingEvent::NameWanted(_))
+    }
+
+    fn carry(&self, carried: &mut Vec<Self>) {
+        match self {
+            PingEvent::Began { .. } | PingEvent::Named { .. } => carried.push(self.clone()),
+            PingEvent::Ended(summary) => {
+                let over = |event: &PingEvent| matches!(event, PingEvent::Began { subject, .. } if subject.id == summary.subject.id);
+                carried.retain(|event| !over(event));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The events of the methods have the names of those of a run.
+impl Variants for contrast::Event {
+    fn tag(&self) -> &'static str {
+        match self {
+            contrast::Event::Ping(event) => event.tag(),
+            contrast::Event::Comparison(_) => "comparison",
+        }
+    }
+
+    fn put_fields(&self, out: &mut Out<'_>) {
+        match self {
+            contrast::Event::Ping(event) => event.put_fields(out),
+            contrast::Event::Comparison(comparison) => comparison.put_fields(out),
+        }
+    }
+
+    fn from_tag(tag: &str, object: &mut Object, shelves: &mut Shelves) -> Result<Option<Self>, Fault> {
+        if tag == "comparison" {
+            return Fields::get_fields(object, shelves).map(contrast::Event::Comparison).map(Some);
+        }
+        Ok(PingEvent::from_tag(tag, object, shelves)?.map(contrast::Event::Ping))
+    }
+}
+
+impl Recorded for contrast::Event {
+    fn is_told(&self) -> bool {
+        match self {
+            contrast::Event::Ping(event) => event.is_told(),
+            contrast::Event::Comparison(_) => true,
+        }
+    }
+}
+
+impl Recorded for SweepEvent {
+    /// Progress is for those who wait.
+    fn is_told(&self) -> bool {
+        !matches!(self, SweepEvent::Progress { .. })
+    }
+}

@@ -1,0 +1,48 @@
+//! Recordings: the events of a run as lines of JSON ([`Writer`]), and back ([`Reader`]). Whatever folds the events of a run folds
+//! those of its recording, so that every report can be made from either, and is the same.
+//!
+//! # The file
+//!
+//! One object a line, with a `type` and, for events, `t`: nanoseconds since the start of the run. The first line is `session`, the
+//! last `end`; a file without that was cut. Values are called as in `--json` where they mean the same. What is zero, false, null or
+//! empty is left out. Times of the wall clock are nanoseconds since the start too.
+//!
+//! What many events share stands once: a `subject` has a line of its own before the first event about it, and is then meant by its
+//! number; the events of probes, the hops and the traces of `rtrace` are numbered as they come. Numbers begin anew at each
+//! `session` line, so that every part of a long recording can be read alone.
+
+mod applications;
+mod json;
+mod outcome;
+mod read;
+mod session;
+mod shared;
+mod shelf;
+mod trace;
+mod values;
+mod write;
+
+pub use json::Fault;
+pub use read::{Ending, Reader, Trouble};
+pub use session::{Mode, Session};
+pub use write::{Writer, end};
+
+use json::Variants;
+use shelf::Shelves;
+
+/// The version of the format; of another one only the first line is understood.
+pub const VERSION: u64 = 1;
+
+/// The events of an application, as they are recorded.
+pub trait Recorded: Variants + Clone {
+    /// Whether it says anything to a reader.
+    fn is_told(&self) -> bool {
+        true
+    }
+
+    /// Remembers what later events refer to, in the writer as in the reader.
+    fn shelve(&self, _shelves: &mut Shelves) {}
+
+    /// Takes it into account in the events that a later part of the recording begins with.
+    fn carry(&self, _carried: &mut Vec<Self>) {}
+}

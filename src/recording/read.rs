@@ -1,0 +1,194 @@
+//! Lines to events: [`Reader`].
+
+use std::fmt;
+use std::io::{self, BufRead, Read};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::json::{Fault, Fields, Object, object, take};
+use super::session::Session;
+use super::shelf::Shelves;
+use super::{Recorded, VERSION};
+use crate::engine::outcome::Subject;
+use crate::types::WallTime;
+
+/// The longest line that is read.
+const LINE_OCTETS: u64 = 16 << 20;
+
+/// Reads a recording line by line.
+#[derive(Debug)]
+pub struct Reader<R> {
+    input: R,
+    session: Session,
+    shelves: Shelves,
+    /// The number of the last line, from 1.
+    line: u64,
+    /// Whether this is not the first part that is read.
+    resumed: bool,
+    ending: Option<Ending>,
+}
+
+/// How a recording ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// With its last line, which has the reason.
+    Whole(String),
+    /// After this line, without the last one: it was cut, or the run did not end in order.
+    Cut(u64),
+}
+
+/// Why a recording cannot be read, or not further.
+#[derive(Debug)]
+pub enum Trouble {
+    /// It cannot be read from.
+    Input(io::Error),
+    /// It is none.
+    NoRecording,
+    /// It is of a version that is not known here.
+    Version(u64),
+    /// A line is not what it should be.
+    Damaged {
+        /// Its number, from 1.
+        line: u64,
+        /// What is wrong.
+        fault: Fault,
+    },
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Trouble::Input(error) => error.fmt(f),
+            Trouble::NoRecording => f.write_str("not a recording"),
+            Trouble::Version(version) => {
+                write!(f, "a recording of version {version}; this program reads version {VERSION}")
+            }
+            Trouble::Damaged { line, fault } => write!(f, "line {line} is damaged: {fault}"),
+        }
+    }
+}
+
+impl<R: BufRead> Reader<R> {
+    /// Reads the first line.
+    ///
+    /// # Errors
+    /// If that is not the first of a recording, or of another version.
+    pub fn open(mut input: R) -> Result<Self, Trouble> {
+        let mut shelves = Shelves::default();
+        let line = read_line(&mut input, 1)?.ok_or(Trouble::NoRecording)?;
+        let mut object = parse(&line).map_err(|_| Trouble::NoRecording)?;
+        if kind(&mut object).as_deref() != Some("session") {
+            return Err(Trouble::NoRecording);
+        }
+        match object.get("version").and_then(Value::as_u64) {
+            Some(VERSION) => {}
+            Some(version) => return Err(Trouble::Version(version)),
+            None => return Err(Trouble::NoRecording),
+        }
+        let session = Session::get_fields(&mut object, &mut shelves);
+        let session = session.map_err(|fault| Trouble::Damaged { line: 1, fault })?;
+        shelves.start = WallTime::from_nanos(session.start);
+        Ok(Reader { input, session, shelves, line: 1, resumed: false, ending: None })
+    }
+
+    /// The first line.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// How it ends, once all events were read.
+    pub fn ending(&self) -> Option<&Ending> {
+        self.ending.as_ref()
+    }
+
+    /// The next event, and the time since the start of the run; `None` at the end.
+    ///
+    /// # Errors
+    /// If it cannot be read; there is no event after that.
+    pub fn next_event<E: Recorded>(&mut self) -> Option<Result<(Duration, E), Trouble>> {
+        while self.ending.is_none() {
+            match self.read_next() {
+                Ok(Some(event)) => return Some(Ok(event)),
+                Ok(None) => {}
+                Err(trouble) => {
+                    self.ending = Some(Ending::Cut(self.line));
+                    return Some(Err(trouble));
+                }
+            }
+        }
+        None
+    }
+
+    /// The events that follow; see [`Reader::next_event`].
+    pub fn events<E: Recorded>(&mut self) -> impl Iterator<Item = Result<(Duration, E), Trouble>> {
+        std::iter::from_fn(|| self.next_event())
+    }
+
+    /// Reads a line; `None` if it has no event.
+    fn read_next<E: Recorded>(&mut self) -> Result<Option<(Duration, E)>, Trouble> {
+        let Some(line) = read_line(&mut self.input, self.line + 1)? else {
+            self.ending = Some(Ending::Cut(self.line));
+            return Ok(None);
+        };
+        self.line += 1;
+        let number = self.line;
+        let read = parse(&line).and_then(|object| self.take_line(object));
+        read.map_err(|fault| Trouble::Damaged { line: number, fault })
+    }
+
+    fn take_line<E: Recorded>(&mut self, mut object: Object) -> Result<Option<(Duration, E)>, Fault> {
+        let kind = kind(&mut object).ok_or(Fault::new("a line without type"))?;
+        let shelves = &mut self.shelves;
+        match kind.as_str() {
+            "session" => {
+                let session = Session::get_fields(&mut object, shelves)?;
+                if (session.start, session.version) != (self.session.start, VERSION) {
+                    return Err(Fault::new("another recording begins"));
+                }
+                *shelves = Shelves { start: shelves.start, ..Shelves::default() };
+                self.resumed = true;
+                return Ok(None);
+            }
+            "subject" => {
+                let subject = Subject::get_fields(&mut object, shelves)?;
+                shelves.subjects.push(subject.into());
+                return Ok(None);
+            }
+            "end" => {
+                let reason = take(&mut object, "reason", shelves)?;
+                self.ending = Some(Ending::Whole(reason));
+                return Ok(None);
+            }
+            _ => {}
+        }
+        let at = Duration::from_nanos(take(&mut object, "t", shelves)?);
+        let again: bool = take(&mut object, "again", shelves)?;
+        let Some(event) = E::from_tag(&kind, &mut object, shelves)? else { return Ok(None) };
+        event.shelve(shelves);
+        // What a part begins with was read in an earlier one, if there was one.
+        Ok(Some((at, event)).filter(|_| !again || !self.resumed))
+    }
+}
+
+/// The next whole line; `None` at the end, and where the last line was cut.
+fn read_line(input: &mut impl BufRead, number: u64) -> Result<Option<Vec<u8>>, Trouble> {
+    let mut line = Vec::new();
+    input.take(LINE_OCTETS).read_until(b'\n', &mut line).map_err(Trouble::Input)?;
+    if line.len() as u64 == LINE_OCTETS && !line.ends_with(b"\n") {
+        return Err(Trouble::Damaged { line: number, fault: Fault::new("it is too long") });
+    }
+    Ok(line.ends_with(b"\n").then_some(line))
+}
+
+fn parse(line: &[u8]) -> Result<Object, Fault> {
+    let value = serde_json::from_slice(line).map_err(|_| Fault::new("not JSON"))?;
+    object(value)
+}
+
+fn kind(object: &mut Object) -> Option<String> {
+    match object.remove("type")? {
+        Value::String(kind) => Some(kind),
+        _ => None,
+    }
+}

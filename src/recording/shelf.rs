@@ -1,0 +1,72 @@
+//! What many events share, by number: [`Shelves`].
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use crate::engine::outcome::{ProbeEvent, Subject};
+use crate::trace::{Hop, Trace};
+use crate::types::WallTime;
+
+/// How many of one kind are remembered; what is older is written in full again.
+const MOST: usize = 1 << 16;
+
+/// What the events of a part of a recording share. Writer and reader have the same.
+#[derive(Debug, Default)]
+pub struct Shelves {
+    /// The start of the run, from which times count.
+    pub start: WallTime,
+    pub subjects: Shelf<Subject>,
+    pub probes: Shelf<ProbeEvent>,
+    pub hops: Shelf<Hop>,
+    pub traces: Shelf<Trace>,
+    /// Lines that must stand before the one that is being written.
+    pub lines: Vec<u8>,
+}
+
+/// Shared values of one kind.
+#[derive(Debug)]
+pub struct Shelf<T> {
+    /// The number of the first of `values`.
+    first: u64,
+    values: VecDeque<Arc<T>>,
+    /// By where they are; the writer's alone.
+    numbers: HashMap<usize, u64>,
+}
+
+impl<T> Default for Shelf<T> {
+    fn default() -> Self {
+        Shelf { first: 0, values: VecDeque::new(), numbers: HashMap::new() }
+    }
+}
+
+impl<T> Shelf<T> {
+    /// The number of a value, if it has one.
+    pub fn number(&self, value: &Arc<T>) -> Option<u64> {
+        self.numbers.get(&place(value)).copied()
+    }
+
+    /// The value with this number.
+    pub fn get(&self, number: u64) -> Option<Arc<T>> {
+        let at = usize::try_from(number.checked_sub(self.first)?).ok()?;
+        self.values.get(at).cloned()
+    }
+
+    /// Gives the next number to a value.
+    pub fn push(&mut self, value: Arc<T>) -> u64 {
+        if self.values.len() == MOST
+            && let Some(oldest) = self.values.pop_front()
+        {
+            self.numbers.remove(&place(&oldest));
+            self.first += 1;
+        }
+        let number = self.first + self.values.len() as u64;
+        // It stays where it is while the shelf has it.
+        self.numbers.insert(place(&value), number);
+        self.values.push_back(value);
+        number
+    }
+}
+
+fn place<T>(value: &Arc<T>) -> usize {
+    Arc::as_ptr(value).addr()
+}

@@ -1,0 +1,119 @@
+//! The events of `rtrace` as JSON.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::Recorded;
+use super::json::{
+    Fault, Fields, Object, Out, Plain, Variants, get_variant, key, names, object, plain_variants, put_variant, structs,
+    take, variants,
+};
+use super::shelf::Shelves;
+use crate::trace::watch::{Report, ReportHop, ReportResponder};
+use crate::trace::{
+    Began, Event, Finding, Flows, FlowsHop, FlowsResponder, Hop, HopProbe, Interim, Narrowing, Origins, Responder,
+    StopReason, Trace,
+};
+use crate::types::Asn;
+
+names! { StopReason }
+
+structs! {
+    Began { subject, max_ttl, time, }
+    Interim { subject, sent, answered, highest_ttl, final_hops, }
+    Hop { ttl, probes, responders, mtu, }
+    HopProbe { number "n", again, event "probe", }
+    Responder { address, name, origins, }
+    Trace { reached, stop_reason, hops, findings, path_mtu, duration, conditions, ..began, }
+    Narrowing { ttl, after, from, mtu, }
+    Flows { traces, hops, findings, }
+    FlowsHop { ttl, responders, silent "silent_flows", }
+    FlowsResponder { flows, answers, ..responder, }
+    Report {
+        stop_reason, sent, received, unreachable, lost, pending, send_failed, distances, distance_proven, hops, duration, conditions, ..began,
+    }
+    ReportHop {
+        ttl, sent, received, unreachable, unanswered, pending, send_failed, persists "unanswered_persists", responders,
+        last "last_rtt_ms", stats "rtt_stats",
+    }
+    ReportResponder { newest, received, annotations, ..responder, }
+}
+
+variants! {
+    Origins { Announced(systems) = "announced", Unannounced = "unannounced", Unknown = "unknown", }
+    Finding {
+        SilentHops { first, last, next_answer } = "silent_hops",
+        NothingBeyond { first, last_answer } = "nothing_behind",
+        RateLimited { ttl, sent, answered, later, later_sent } = "rate_limited",
+        Loss { ttl, first, sent, answered } = "loss",
+        Asymmetry { ttl, back, reply_ttl } = "asymmetry",
+        LatencyJump { ttl, before, before_rtt "before_rtt_ms", rtt "rtt_ms", hops } = "latency_jump",
+        MplsTunnel { first, last } = "mpls_tunnel",
+        TtlNotCounted { ttl, quoted, responder } = "ttl_not_counted",
+        AdminBlock { ttl, responder } = "admin_block",
+        OtherAddress { ttl, target, responder } = "other_address",
+        TargetOnTheWay { ttl, target } = "target_on_the_way",
+        Loop { first, period, responder } = "loop",
+        SeveralResponders { ttl, responders } = "several_responders",
+        SeveralPaths { ttl, responders } = "several_paths",
+        NarrowLink { ttl, responder, mtu } = "narrow_link",
+        PathMtu { ttl, mtu } = "path_mtu",
+        MtuDrop { at, by, stated } = "mtu_drop",
+        MtuBlackHole { at, echoed } = "mtu_black_hole",
+        MtuUnclear { ttl, passed } = "mtu_unclear",
+        Unmatched { responder, answers } = "unmatched_answers",
+        Rewritten { field, first, last, sent, quoted, persists } = "rewritten",
+    }
+}
+
+plain_variants! { Origins Finding }
+
+impl Plain for Box<[Asn]> {
+    fn put(&self, out: &mut Out<'_>) {
+        self.to_vec().put(out);
+    }
+
+    fn get(value: Value, shelves: &mut Shelves) -> Result<Self, Fault> {
+        Vec::get(value, shelves).map(Into::into)
+    }
+}
+
+variants! {
+    Event {
+        Began[began] = "began",
+        Probe[event] = "probe",
+        NameWanted(address) = "name_wanted",
+        Hop(subject, hop) = "hop",
+        Interim[interim] = "interim",
+        Waiting(subject) = "waiting",
+        Ended[trace] = "trace",
+        Flows[flows] = "flows",
+        Report[report] = "report",
+    }
+}
+
+impl Recorded for Event {
+    fn is_told(&self) -> bool {
+        !matches!(self, Event::NameWanted(_))
+    }
+
+    fn shelve(&self, shelves: &mut Shelves) {
+        match self {
+            Event::Probe(event) => drop(shelves.probes.push(Arc::clone(event))),
+            Event::Hop(_, hop) => drop(shelves.hops.push(Arc::clone(hop))),
+            Event::Ended(trace) => drop(shelves.traces.push(Arc::clone(trace))),
+            _ => {}
+        }
+    }
+
+    fn carry(&self, carried: &mut Vec<Self>) {
+        let over = match self {
+            Event::Began(_) => return carried.push(self.clone()),
+            Event::Ended(trace) => &trace.began.subject,
+            Event::Report(report) if report.stop_reason.is_some() => &report.began.subject,
+            _ => return,
+        };
+        carried.retain(|event| !matches!(event, Event::Began(began) if Arc::ptr_eq(&began.subject, over)));
+    }
+}
