@@ -24,7 +24,7 @@ structs! {
     Interim { subject, sent, answered, highest_ttl, final_hops, }
     Hop { ttl, probes, responders, mtu, }
     HopProbe { number "n", again, event "probe", }
-    Responder { address, name, origins, }
+    Responder { address, name, origins, as_name, }
     Trace { reached, stop_reason, hops, findings, path_mtu, duration, conditions, ..began, }
     Narrowing { ttl, after, from, mtu, }
     Flows { traces, hops, findings, }
@@ -35,7 +35,7 @@ structs! {
     }
     ReportHop {
         ttl, sent, received, unreachable, unanswered, pending, send_failed, persists "unanswered_persists", responders,
-        last "last_rtt_ms", stats "rtt_stats",
+        last "last_rtt_ms", stats "rtt_stats", geometric_mean, variation,
     }
     ReportResponder { newest, received, annotations, ..responder, }
 }
