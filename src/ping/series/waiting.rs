@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Context, Series};
 use crate::engine::delay;
-use crate::engine::outcome::{Outcome, Silence, Wait};
+use crate::engine::outcome::{Outcome, Pace, Silence, Wait};
 use crate::metrics::LossRuns;
 use crate::ping::config::Config;
 use crate::ping::event::Event;
@@ -25,9 +25,15 @@ const SHORTEST_END_WAIT: Duration = Duration::from_secs(1);
 /// that one.
 const CONNECT_WAIT: Duration = Duration::from_secs(1);
 
-/// The least age of a probe whose silence counts at the end of a run: less than an interval, so that a run of n seconds
-/// with a probe each second counts n.
-const LEAST_SILENCE: Duration = Duration::from_millis(900);
+/// The least age of a probe whose silence counts at the end of a run, in tenths of an interval: less than one, so that all but
+/// the newest probe count, and a run of n seconds with a probe each second counts n.
+const LEAST_SILENCE_TENTHS: u32 = 9;
+
+/// The longest interval of which it is a part.
+const LONGEST_FOR_SILENCE: Duration = Duration::from_secs(1);
+
+/// The interval of probes that follow answers, for the same purpose: their longest.
+const UNPACED_INTERVAL: Duration = Duration::from_millis(10);
 
 impl Series {
     /// Whether nothing more is to be sent or waited for.
@@ -122,12 +128,25 @@ impl Series {
     pub(super) fn silence_counts_after(&self, now: Instant) -> Duration {
         let age = match self.spec.wait {
             Wait::Exactly(wait) => wait,
-            Wait::Default | Wait::Forever => self.slowest_twice().max(LEAST_SILENCE),
+            Wait::Default | Wait::Forever if self.counts.decided() == self.counts.lost => Duration::ZERO,
+            Wait::Default | Wait::Forever => self.slowest_twice().max(self.least_silence()),
         };
         let mut open = self.probes.from(self.undecided).filter(|probe| probe.state.is_open());
         let any = self.counts.decided() > 0 || open.any(|probe| ended_state(probe, age, now) != ProbeState::Open);
         // A summary must have something to count.
         if any { age } else { Duration::ZERO }
+    }
+
+    /// The least age of a probe whose silence counts, if anything was ever answered.
+    fn least_silence(&self) -> Duration {
+        let interval = match self.spec.pace {
+            // Nothing is known of how long an answer takes.
+            _ if self.delays.slowest().is_none() => LONGEST_FOR_SILENCE,
+            Pace::Fixed(interval) | Pace::Adaptive { at_least: interval } => interval.max(UNPACED_INTERVAL),
+            Pace::Flood | Pace::Unpaced => UNPACED_INTERVAL,
+            Pace::Called => LONGEST_FOR_SILENCE,
+        };
+        interval.min(LONGEST_FOR_SILENCE) * LEAST_SILENCE_TENTHS / 10
     }
 
     /// Decides what can be decided about the open probes, at the end of the run.

@@ -208,7 +208,16 @@ fn nothing_is_left_open_however_a_run_ends() {
     let mut network = serving(TcpService::Silent);
     interrupt_at(&mut network, ms(1500));
     let run = connect(&network, TARGET, &tcp());
-    assert_eq!(run.counts(), Counts { sent: 2, lost: 1, pending: 1, longest_loss_run: 1, ..Counts::default() });
+    assert_eq!(run.counts(), Counts { sent: 2, lost: 2, longest_loss_run: 2, ..Counts::default() });
+}
+
+#[test]
+fn at_an_end_probes_that_a_slow_host_may_still_refuse_are_pending() {
+    let mut network = over(Link::after(ms(150)), |node| node);
+    interrupt_at(&mut network, ms(1950));
+    let config = Config { count: None, spec: paced(Pace::Fixed(ms(100))), ..config() };
+    let run = ping_services(&network, &[(TARGET, PORT)], &tcp(), config);
+    assert_eq!(run.counts(), Counts { sent: 20, refused: 17, pending: 3, ..Counts::default() });
 }
 
 #[test]

@@ -5,10 +5,10 @@ use std::time::Duration;
 use netprobe::Status;
 use netprobe::channel::{Control, OsError};
 use netprobe::engine::outcome::{Outcome, ProbeEvent};
-use netprobe::ping::{Config, Counts, Event, State, Wait};
+use netprobe::ping::{Config, Counts, Event, Pace, State, Wait};
 use netprobe::sim::{Change, Direction, Link, Network, Node, US, ip};
 
-use super::{SECOND, TARGET, config, interrupt_at, ms, network, over, ping, ping_all, waiting};
+use super::{SECOND, TARGET, config, interrupt_at, ms, network, over, paced, ping, ping_all, waiting};
 
 /// A target that never answers.
 fn silent() -> Network {
@@ -77,9 +77,9 @@ fn a_run_ends_with_the_last_answer() {
 }
 
 #[test]
-fn a_deadline_loses_the_probes_whose_silence_counts_and_leaves_the_others_pending() {
+fn a_deadline_loses_every_probe_of_a_target_that_never_answered() {
     let run = ping(&silent(), Config { count: None, deadline: Some(ms(2500)), ..config() });
-    assert_eq!(run.counts(), Counts { sent: 3, lost: 2, pending: 1, longest_loss_run: 2, ..Counts::default() });
+    assert_eq!(run.counts(), Counts { sent: 3, lost: 3, longest_loss_run: 3, ..Counts::default() });
     assert_eq!(run.counts().loss_pct(), Some(100.0));
     let run = ping(&network(|node| node), Config { count: None, deadline: Some(SECOND * 3), ..config() });
     assert_eq!(run.counts(), Counts { sent: 3, received: 3, ..Counts::default() }, "nothing leaves at the deadline");
@@ -171,6 +171,32 @@ fn every_end_and_interim_figures_count_the_silence_of_a_target_that_has_gone() {
     assert_eq!(ends(gone, ms(3950)), [counts; 4]);
     let open = Counts { sent: 4, received: 2, lost: 1, pending: 1, longest_loss_run: 1, ..Counts::default() };
     assert_eq!(ends(gone, ms(3890)), [open; 4], "the last probe is younger than 0.9 s");
+}
+
+#[test]
+fn at_an_end_the_newest_probe_alone_is_pending_at_any_interval() {
+    for (interval, probes) in [(ms(200), 50), (ms(50), 50), (ms(25), 100)] {
+        let first_lost = probes * 3 / 5 + 1;
+        for after in [interval / 2, interval * 19 / 20] {
+            let mut network = over(Link::after(ms(1)), |node| node.change(first_lost.., Change::Silence));
+            interrupt_at(&mut network, interval * (probes as u32 - 1) + after);
+            let spec = paced(Pace::Fixed(interval));
+            let counts = ping(&network, Config { count: None, spec, ..config() }).counts();
+            let pending = u64::from(after < interval * 9 / 10);
+            let lost = probes * 2 / 5 - pending;
+            let expected = Counts { sent: probes, received: probes * 3 / 5, lost, pending, ..Counts::default() };
+            assert_eq!(Counts { longest_loss_run: 0, ..counts }, expected, "{interval:?}, {after:?}");
+        }
+    }
+}
+
+#[test]
+fn at_an_end_probes_that_a_slow_target_may_still_answer_are_pending() {
+    let mut network = network(|node| node.answer_delay(ms(290)));
+    interrupt_at(&mut network, ms(1975));
+    let spec = paced(Pace::Fixed(ms(50)));
+    let counts = ping(&network, Config { count: None, spec, ..config() }).counts();
+    assert_eq!(counts, Counts { sent: 40, received: 34, pending: 6, ..Counts::default() });
 }
 
 #[test]
