@@ -84,7 +84,7 @@ fn open(network: &Network, addresses: &[IpAddr]) -> (OpenedLanes, Vec<Target>) {
         let endpoint = IpEndpoint::from_address(address);
         let name = address.to_string();
         let destination = Destination::Reachable { endpoint, source: Some(ip("192.0.2.1")), lane, profile };
-        Target { target: name.clone().into(), name: name.into(), numeric: true, destination }
+        Target { zone: None, target: name.clone().into(), name: name.into(), numeric: true, destination }
     };
     let targets = addresses.iter().map(target).collect();
     (opened, targets)

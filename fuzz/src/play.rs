@@ -70,6 +70,7 @@ pub fn play<M: Machine>(
 pub fn target(profile: Profile, host: u8) -> Target {
     let address = address(profile.family, host);
     Target {
+        zone: None,
         target: address.to_string().into(),
         name: address.to_string().into(),
         numeric: true,

@@ -39,6 +39,10 @@ pub struct Env<'a> {
     pub interface_index: &'a dyn Fn(&str) -> Option<NonZeroU32>,
     /// The broadcast addresses of this host's interfaces.
     pub broadcasts: &'a dyn Fn() -> Vec<IpAddr>,
+    /// The name of an interface.
+    pub interface_name: &'a dyn Fn(NonZeroU32) -> Option<String>,
+    /// The interfaces that a link-local address may belong to.
+    pub interfaces_with_link: &'a dyn Fn() -> Vec<(NonZeroU32, Box<str>)>,
     /// Sockets.
     pub open_lanes: Open<'a>,
     /// Ends the process by the signal that asked for this; may return.
@@ -109,6 +113,8 @@ pub fn real_main(tool: fn(&[OsString], &mut Env<'_>) -> u8) -> ExitCode {
             clock_error: net::clock_error(),
             interface_index: &net::interface_index,
             broadcasts: &net::broadcasts,
+            interface_name: &net::interface_name,
+            interfaces_with_link: &net::interfaces_with_link,
             open_lanes: &mut |plan, workers| {
                 let opened = net::open_several(plan, workers);
                 output.detach();

@@ -29,7 +29,7 @@ pub enum CliError {
     /// An address cannot be sent to.
     NoRoute(String, OsError),
     /// A link-local address without its interface.
-    NoZone(String, IpAddr),
+    NoZone(String, IpAddr, Vec<Box<str>>),
     /// An interface to bind that is not there.
     NoInterface(String),
     /// No socket for an address family.
@@ -58,14 +58,23 @@ impl fmt::Display for CliError {
             // A list of targets may come from anywhere.
             CliError::Unresolved(name, error) => write!(f, "{}: {error}", escape(name)),
             CliError::NoRoute(name, error) => no_route(&escape(name), *error, f),
-            CliError::NoZone(name, address) => {
-                write!(f, "{}: {address} is link-local and needs its interface, as in {address}%eth0", escape(name))
-            }
+            CliError::NoZone(name, address, candidates) => no_zone(&escape(name), *address, candidates, f),
             CliError::NoInterface(name) => write!(f, "{}: {}", escape(name), OsError::ENODEV),
             CliError::NoLane(refused) => no_lane(refused, f),
             CliError::Channel(error) => write!(f, "{error}"),
             CliError::Output(error) => write!(f, "cannot write: {}", OsOrOwn(error)),
         }
+    }
+}
+
+/// `candidates` are the interfaces that the address may belong to.
+fn no_zone(name: &str, address: IpAddr, candidates: &[Box<str>], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    write!(f, "{name}: {address} is link-local and needs its interface, as in ")?;
+    let named = |at: &Box<str>| format!("{address}%{}", escape(at));
+    match candidates.iter().map(named).collect::<Vec<_>>().split_last() {
+        None => write!(f, "{address}%eth0"),
+        Some((last, [])) => f.write_str(last),
+        Some((last, others)) => write!(f, "{} or {last}", others.join(", ")),
     }
 }
 

@@ -140,8 +140,10 @@ impl<'a> Aim<'a> {
 /// The target is usable in every case, if need be as one that is unresolved or has no route, with the error to report.
 pub fn place(aim: Aim<'_>, names: &Names, lanes: &Lanes, env: &Env<'_>) -> (Target, Option<CliError>) {
     let Aim { text, host, .. } = aim;
-    let target =
-        |name: &str, numeric, destination| Target { target: text.into(), name: name.into(), numeric, destination };
+    let target = |name: &str, numeric, destination| {
+        let zone = zone_without(host, numeric, &destination, env);
+        Target { target: text.into(), name: name.into(), numeric, zone, destination }
+    };
     let resolved = match names.get(host) {
         Ok(resolved) => resolved,
         Err(error) => {
@@ -214,14 +216,11 @@ fn route(aim: Aim<'_>, endpoint: IpEndpoint, lanes: &Lanes, env: &Env<'_>) -> Re
             return Err(CliError::Refused(format!("{}: not an address of the family asked for", escape(aim.host))));
         }
     };
-    let endpoint = with_zone(endpoint, lane, env);
+    let endpoint = with_zone(aim, endpoint, lane, env)?;
     let source = match (lane.source_for)(lane.id, endpoint) {
         Ok(source) => Some(source),
         // connect(2): EACCES is what the kernel says of a broadcast address.
         Err(OsError::EACCES) if aim.broadcast => None,
-        Err(OsError::EINVAL) if endpoint.zone.is_none() && is_link_local(endpoint.address) => {
-            return Err(CliError::NoZone(aim.host.to_owned(), endpoint.address));
-        }
         Err(error) => return Err(CliError::NoRoute(aim.host.to_owned(), error)),
     };
     Ok(Destination::Reachable { endpoint, source, lane: lane.id, profile: lane.profile })
@@ -235,17 +234,36 @@ pub fn is_link_local(address: IpAddr) -> bool {
     }
 }
 
-/// A link-local or multicast IPv6 address means the bound interface where it names no zone itself.
-fn with_zone(endpoint: IpEndpoint, lane: &Lane, env: &Env<'_>) -> IpEndpoint {
+/// A link-local or multicast IPv6 address means the bound interface where it names no zone itself, and without one a link-local
+/// address means the only interface that it may belong to.
+fn with_zone(aim: Aim<'_>, endpoint: IpEndpoint, lane: &Lane, env: &Env<'_>) -> Result<IpEndpoint, CliError> {
     let scoped = match endpoint.address {
         IpAddr::V6(address) => address.is_unicast_link_local() || address.is_multicast(),
         IpAddr::V4(_) => false,
     };
-    if !scoped || endpoint.zone.is_some() {
-        return endpoint;
-    }
-    let index = lane.plan.interface.as_deref().and_then(|name| (env.interface_index)(name));
-    IpEndpoint { zone: index, ..endpoint }
+    let link_local = is_link_local(endpoint.address);
+    let zone = match lane.plan.interface.as_deref() {
+        _ if endpoint.zone.is_some() || !scoped => endpoint.zone,
+        Some(name) => (env.interface_index)(name),
+        None if link_local => match (env.interfaces_with_link)().as_slice() {
+            [(only, _)] => Some(*only),
+            several => {
+                let names = several.iter().map(|(_, name)| name.clone()).collect();
+                return Err(CliError::NoZone(aim.host.to_owned(), endpoint.address, names));
+            }
+        },
+        None => None,
+    };
+    Ok(IpEndpoint { zone, ..endpoint })
+}
+
+/// The name of the interface that an address belongs to, where the host as typed does not say so.
+fn zone_without(host: &str, numeric: bool, destination: &Destination, env: &Env<'_>) -> Option<Box<str>> {
+    let (Destination::Reachable { endpoint, .. } | Destination::Unroutable { endpoint }) = destination else {
+        return None;
+    };
+    let zone = endpoint.zone.filter(|_| !(numeric && host.contains('%')))?;
+    (env.interface_name)(zone).map(Into::into)
 }
 
 #[cfg(test)]

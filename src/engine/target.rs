@@ -16,6 +16,8 @@ pub struct Target {
     pub name: Box<str>,
     /// Whether it was typed as an address.
     pub numeric: bool,
+    /// The name of the interface that its address belongs to, where it has a zone and was typed without.
+    pub zone: Option<Box<str>>,
     /// Where it is.
     pub destination: Destination,
 }

@@ -36,7 +36,8 @@ pub(super) fn place(request: &Request) -> Result<Placed, Error> {
                 let profile = *opened.channel.profile(lane);
                 let destination = Destination::Reachable { endpoint, source: Some(source), lane, profile };
                 let typed: Box<str> = request.target.as_str().into();
-                let target = Target { target: typed.clone(), name: typed, numeric: resolved.numeric, destination };
+                let target =
+                    Target { zone: None, target: typed.clone(), name: typed, numeric: resolved.numeric, destination };
                 return Ok(Placed { opened, target });
             }
             Err(error) => failure = failure.or(Some(error)),

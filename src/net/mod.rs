@@ -54,7 +54,9 @@ use mailbox::Mailbox;
 pub use clock::error as clock_error;
 pub use privilege::rest as rest_privileges;
 pub use resolve::resolve;
-pub use sys::interface::{broadcasts, index_of as interface_index};
+pub use sys::interface::{
+    broadcasts, index_of as interface_index, name_of as interface_name, with_link as interfaces_with_link,
+};
 pub use sys::process::real_uid;
 pub use sys::signal::{asked_to_end, die as die_by};
 

@@ -46,7 +46,7 @@ impl Ping {
             None => Destination::Unroutable { endpoint },
         };
         let numeric = target.parse::<IpAddr>().is_ok();
-        let target = Target { target: target.into(), name: target.into(), numeric, destination };
+        let target = Target { zone: None, target: target.into(), name: target.into(), numeric, destination };
         let Some(slot) = self.add(Task::icmp(target, Arc::clone(&self.config.spec))) else { return };
         if self.phase == Phase::New {
             return;

@@ -78,7 +78,13 @@ pub(super) fn config(profile: Profile) -> Config {
     let endpoint = IpEndpoint::from_address(TARGET);
     let destination = Destination::Reachable { endpoint, source: None, lane: LANE, profile };
     Config {
-        targets: vec![Target { target: "example.net".into(), name: "example.net".into(), numeric: false, destination }],
+        targets: vec![Target {
+            zone: None,
+            target: "example.net".into(),
+            name: "example.net".into(),
+            numeric: false,
+            destination,
+        }],
         packet_octets: Some(60),
         seed: 7,
         ..Config::default()
@@ -88,7 +94,8 @@ pub(super) fn config(profile: Profile) -> Config {
 /// The beginning of a trace to [`TARGET`].
 pub(super) fn began() -> Began {
     let destination = Destination::Unroutable { endpoint: IpEndpoint::from_address(TARGET) };
-    let target = Target { target: "example.net".into(), name: "example.net".into(), numeric: false, destination };
+    let target =
+        Target { zone: None, target: "example.net".into(), name: "example.net".into(), numeric: false, destination };
     let subject = Subject::new(SubjectId::new(0), &target, MethodKind::Icmp, Arc::default());
     Began { subject: Arc::new(subject), max_ttl: Ttl::new(30), time: WallTime::from_nanos(EPOCH) }
 }

@@ -1,8 +1,9 @@
 //! Lists as people keep them, wherever a tool reads one; and targets that are written in an unusual way.
 
 use std::fs;
+use std::time::Duration;
 
-use netprobe::sim::{Node, Peer, TcpService, ip};
+use netprobe::sim::{AddressOutcome, Node, Peer, TcpService, ip};
 
 use crate::world::{Outcome, World};
 
@@ -166,11 +167,42 @@ fn a_word_that_is_no_target_gets_the_sentence_that_helps() {
 }
 
 #[test]
-fn the_zone_of_an_address_stands_in_the_json() {
-    let world = World::with_host(Node::host(ip("fe80::9")));
-    for words in ["rping --json -c 1 -I eth0 fe80::9", "rtrace --json -n -i eth0 fe80::9"] {
+fn the_zone_of_an_address_is_its_interfaces_name_in_every_format() {
+    let world = || World::with_host(Node::host(ip("fe80::9")));
+    let mut named = world();
+    named.network.address("printer.example", AddressOutcome::Found(vec![ip("fe80::9")], Duration::ZERO));
+    // With `-I`; as the only interface there is; of a name's address.
+    for (world, target) in [
+        (world(), "-I eth0 fe80::9"),
+        (world().links(&["eth0"]), "fe80::9"),
+        (named.links(&["eth0"]), "printer.example"),
+    ] {
+        for tool in ["rping -c 1", "rping --contrast -c 2", "rtrace -n"] {
+            let words = |format| {
+                format!(
+                    "{tool} {format} {}",
+                    target.replace("-I", if tool.starts_with("rtrace") { "-i" } else { "-I" })
+                )
+            };
+            let outcome = world.run(&words("--json"));
+            assert!(outcome.stdout.contains(r#""address":"fe80::9","zone":"eth0""#), "{outcome}");
+            let outcome = world.run(&words("--format=csv"));
+            assert!(outcome.stdout.contains(",fe80::9%eth0,"), "{outcome}");
+        }
+        let outcome = world.run(&format!("rping -c 1 {target}"));
+        assert!(outcome.stdout.contains("(fe80::9%eth0) ") && outcome.stdout.contains("fe80::9%eth0"), "{outcome}");
+    }
+}
+
+#[test]
+fn a_link_local_address_with_several_candidates_names_them() {
+    let world = World::with_host(Node::host(ip("fe80::9"))).links(&["eth0", "wlan0", "br-lan"]);
+    for words in ["rping -c 1 fe80::9", "rtrace fe80::9", "rping -c 1 --tcp fe80::9", "rping -I fe80::1 fe80::9"] {
         let outcome = world.run(words);
-        assert!(outcome.stdout.contains(r#""address":"fe80::9","zone":"2""#), "{outcome}");
+        assert_eq!((outcome.status, &*outcome.stdout), (2, ""), "{outcome}");
+        let address = if words.contains("-I") { "fe80::1" } else { "fe80::9" };
+        let choices = format!("as in {address}%eth0, {address}%wlan0 or {address}%br-lan\n");
+        assert!(outcome.stderr.ends_with(&choices), "{outcome}");
     }
 }
 

@@ -18,6 +18,9 @@ use netprobe::types::{ClockError, Family, IpEndpoint};
 /// Our addresses in every simulated network.
 const OURS: [&str; 2] = ["192.0.2.1", "2001:db8::1"];
 
+/// The index of `eth0`, which there is in every world.
+const ETH0: NonZeroU32 = NonZeroU32::MIN.saturating_add(1);
+
 /// A network, its names, and who we are.
 pub struct World {
     pub network: Network,
@@ -28,6 +31,8 @@ pub struct World {
     stalls: u32,
     terminal: bool,
     no_sockets: bool,
+    /// The interfaces with a link.
+    links: &'static [&'static str],
 }
 
 /// What a run left.
@@ -73,6 +78,7 @@ impl World {
             stalls: 0,
             terminal: false,
             no_sockets: false,
+            links: &[],
         }
     }
 
@@ -114,6 +120,12 @@ impl World {
         self
     }
 
+    /// Interfaces with a link have these names.
+    pub fn links(mut self, names: &'static [&'static str]) -> Self {
+        self.links = names;
+        self
+    }
+
     /// The reader of the output stalls the first `times` that something is to be written.
     pub fn stalls(mut self, times: u32) -> Self {
         self.stalls = times;
@@ -150,8 +162,16 @@ impl World {
                 seed: 1,
                 clock_error: self.clock_error,
                 executable: "PROGRAM".to_owned(),
-                interface_index: &|name| (name == "eth0").then_some(NonZeroU32::MIN.saturating_add(1)),
                 broadcasts: &Vec::new,
+                interface_index: &|name| (name == "eth0").then_some(ETH0),
+                interface_name: &|index| (index == ETH0).then(|| "eth0".to_owned()),
+                interfaces_with_link: &|| {
+                    self.links
+                        .iter()
+                        .zip(2..)
+                        .filter_map(|(&name, n)| Some((NonZeroU32::new(n)?, name.into())))
+                        .collect()
+                },
                 open_lanes: &mut |plan, workers| Ok((0..workers).map(|_| self.open(plan)).collect()),
                 die_by: |_| {},
             },

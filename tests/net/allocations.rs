@@ -39,7 +39,7 @@ fn flood(family: Family) -> (u64, u64) {
     let profile = *opened.channel.profile(LaneId::new(0));
     let destination =
         Destination::Reachable { endpoint: loopback(family), source: None, lane: LaneId::new(0), profile };
-    let target = Target { target: "t".into(), name: "t".into(), numeric: true, destination };
+    let target = Target { zone: None, target: "t".into(), name: "t".into(), numeric: true, destination };
     let mut machine = Watched { ping: Ping::new(config(target)), replies: 0, at: [0; 2] };
     driver::run(opened.channel.as_mut(), &mut machine, Precision::Relaxed, |turn| match turn {
         Turn::Event(Event::Ended(summary)) => {

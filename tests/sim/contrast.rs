@@ -107,7 +107,8 @@ fn contrast_as(network: &Network, plans: &Plans) -> Ran {
             Err(_) => Destination::Unroutable { endpoint },
         };
         let refused = opened_lane.as_ref().err().and_then(|refused| refused.attempts.last().copied());
-        let target = Target { target: plans.target.into(), name: plans.target.into(), numeric: true, destination };
+        let target =
+            Target { zone: None, target: plans.target.into(), name: plans.target.into(), numeric: true, destination };
         Contender { target, method, socket, port: (port != 0).then_some(port), named: plans.named, refused }
     });
     let ping = ping::Config {

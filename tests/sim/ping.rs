@@ -67,7 +67,7 @@ fn ping_services_from(
         let endpoint = IpEndpoint::from_address(address).with_port(port);
         let destination =
             Destination::Reachable { endpoint, source: None, lane, profile: *opened.channel.profile(lane) };
-        let target = Target { target: typed.into(), name: typed.into(), numeric: true, destination };
+        let target = Target { zone: None, target: typed.into(), name: typed.into(), numeric: true, destination };
         Task { target, method: method.clone(), spec: Arc::clone(&config.spec) }
     };
     let targets = targets.iter().map(task).collect();
@@ -206,6 +206,7 @@ fn ping_over(network: &Network, send_stamps: SendStamps, targets: &[&str], confi
         Destination::Reachable { endpoint: IpEndpoint::from_address(address), source: None, lane, profile }
     };
     let target = |&typed: &&str| Target {
+        zone: None,
         target: typed.into(),
         name: typed.into(),
         numeric: true,

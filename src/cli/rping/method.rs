@@ -138,7 +138,13 @@ impl<'a> Asked<'a> {
     pub fn local(&self, text: &str, lanes: &Lanes) -> (Target, Option<CliError>) {
         let (Asked::Stream(path) | Asked::Dgram(path)) = *self else {
             return (
-                Target { target: text.into(), name: text.into(), numeric: true, destination: Destination::Unresolved },
+                Target {
+                    zone: None,
+                    target: text.into(),
+                    name: text.into(),
+                    numeric: true,
+                    destination: Destination::Unresolved,
+                },
                 None,
             );
         };
@@ -148,7 +154,7 @@ impl<'a> Asked<'a> {
             None => Destination::Unresolved,
         };
         let error = lanes.refusal().filter(|_| lane.is_none()).map(|refused| CliError::NoLane(refused.clone()));
-        (Target { target: text.into(), name: text.into(), numeric: true, destination }, error)
+        (Target { zone: None, target: text.into(), name: text.into(), numeric: true, destination }, error)
     }
 
     /// Which sockets serve a local one.

@@ -145,7 +145,8 @@ impl Rping<'_> {
         }
         match bound.source {
             Some(address) if bound.interface.is_none() && target::is_link_local(address) => {
-                Err(CliError::NoZone("-I".to_owned(), address))
+                let candidates = (env.interfaces_with_link)().into_iter().map(|(_, name)| name).collect();
+                Err(CliError::NoZone("-I".to_owned(), address, candidates))
             }
             _ => Ok(bound),
         }

@@ -45,8 +45,8 @@ pub struct Subject {
     pub numeric: bool,
     /// The chosen address; `None` if the name has none, and for local sockets.
     pub address: Option<IpAddr>,
-    /// Interface index of a scoped address.
-    pub zone: Option<u32>,
+    /// The zone of a scoped address: its interface as typed, by name, or else by number.
+    pub zone: Option<Box<str>>,
     /// The source address packets will have, where known.
     pub source: Option<IpAddr>,
     /// How it is probed.
@@ -82,7 +82,10 @@ impl Subject {
             name: target.name.clone(),
             numeric: target.numeric,
             address: endpoint.map(|endpoint| endpoint.address),
-            zone: endpoint.and_then(|endpoint| endpoint.zone).map(NonZeroU32::get),
+            zone: endpoint.and_then(|endpoint| endpoint.zone).map(|number| {
+                let typed = Some(&*target.target).filter(|_| target.numeric);
+                target.zone.clone().unwrap_or_else(|| zone_name(number, typed).into())
+            }),
             source,
             method,
             port: endpoint.and_then(|endpoint| endpoint.port).map(Port::get),
@@ -96,17 +99,10 @@ impl Subject {
     }
 }
 
-impl Subject {
-    /// The zone of its address: the interface as typed, else the interface's number.
-    pub fn zone_name(&self) -> Option<Cow<'_, str>> {
-        zone_name(self.zone?, Some(&*self.target).filter(|_| self.numeric))
-    }
-}
-
 /// A zone as it stands in the `target` as typed, bracketed or not, else its number.
-pub fn zone_name(number: u32, target: Option<&str>) -> Option<Cow<'_, str>> {
+pub fn zone_name(number: NonZeroU32, target: Option<&str>) -> Cow<'_, str> {
     let typed = target.and_then(|target| target.rsplit_once('%')?.1.split(']').next());
-    Some(typed.map_or_else(|| number.to_string().into(), Into::into))
+    typed.map_or_else(|| number.to_string().into(), Into::into)
 }
 
 /// Pace, wait, header and payload of the probes of a subject. Equal subjects share one.
@@ -208,7 +204,8 @@ mod tests {
             (Some("fe80::1"), "7"),
             (None, "7"),
         ] {
-            assert_eq!(zone_name(7, target).as_deref(), Some(zone), "{target:?}");
+            let number = NonZeroU32::MIN.saturating_add(6);
+            assert_eq!(zone_name(number, target), zone, "{target:?}");
         }
     }
 }

@@ -1,9 +1,12 @@
-//! Names and broadcast addresses of interfaces: if_nametoindex(3), if_indextoname(3), getifaddrs(3).
+//! Names, links and broadcast addresses of interfaces: if_nametoindex(3), if_indextoname(3), getifaddrs(3).
 
 use std::ffi::{CStr, CString};
 use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroU32;
 use std::ptr;
+
+use super::address;
+use crate::types::IpEndpoint;
 
 /// The index of the interface called `name`; `None` if there is none.
 pub fn index_of(name: &str) -> Option<NonZeroU32> {
@@ -27,20 +30,29 @@ pub fn name_of(index: NonZeroU32) -> Option<String> {
     CStr::from_bytes_until_nul(&octets).ok()?.to_str().ok().map(str::to_owned)
 }
 
-/// The broadcast addresses of all interfaces, and the addresses of their networks, which were broadcast addresses before
-/// RFC 1122 §3.3.6 and still are for Linux before 5.14. Empty if the
-/// kernel does not say; it refuses to send to them, too, from a socket without SO_BROADCAST.
-pub fn broadcasts() -> Vec<IpAddr> {
+/// Shows every address of every interface; none if the kernel does not say.
+fn each_address(mut show: impl FnMut(&libc::ifaddrs)) {
     let mut first = ptr::null_mut();
     // SAFETY: getifaddrs(3): "stores the address of the first item of the list in *ifap", a pointer that lives through the call.
     if unsafe { libc::getifaddrs(&raw mut first) } != 0 {
-        return Vec::new();
+        return;
     }
-    let mut found = Vec::new();
     let mut next = first.cast_const();
     // SAFETY: getifaddrs(3): items are linked by ifa_next, "or this field is NULL if this is the last item"; none is freed yet.
     while let Some(item) = unsafe { next.as_ref() } {
         next = item.ifa_next;
+        show(item);
+    }
+    // SAFETY: getifaddrs(3): "should be freed using freeifaddrs(3) when no longer required"; nothing of it is used any more.
+    unsafe { libc::freeifaddrs(first) };
+}
+
+/// The broadcast addresses of all interfaces, and the addresses of their networks, which were broadcast addresses before
+/// RFC 1122 §3.3.6 and still are for Linux before 5.14. Empty if the
+/// kernel does not say; it refuses to send to them, too, from a socket without SO_BROADCAST.
+pub fn broadcasts() -> Vec<IpAddr> {
+    let mut found = Vec::new();
+    each_address(|item| {
         let has_broadcast = item.ifa_flags & libc::IFF_BROADCAST as u32 != 0;
         let (address, mask) = (v4(item.ifa_addr), v4(item.ifa_netmask));
         let broadcast = if has_broadcast { v4(item.ifa_ifu) } else { None };
@@ -50,9 +62,24 @@ pub fn broadcasts() -> Vec<IpAddr> {
             found.extend(ends.into_iter().filter(|end| has_broadcast && *end != address).map(IpAddr::from));
         }
         found.extend(broadcast.filter(|broadcast| Some(*broadcast) != address).map(IpAddr::from));
-    }
-    // SAFETY: getifaddrs(3): "should be freed using freeifaddrs(3) when no longer required"; nothing of it is used any more.
-    unsafe { libc::freeifaddrs(first) };
+    });
+    found
+}
+
+/// The interfaces that are up and have a link-local IPv6 address, but for loopback.
+pub fn with_link() -> Vec<(NonZeroU32, Box<str>)> {
+    let mut found: Vec<(NonZeroU32, Box<str>)> = Vec::new();
+    each_address(|item| {
+        let flags = item.ifa_flags.cast_signed();
+        let usable = flags & libc::IFF_UP != 0 && flags & libc::IFF_LOOPBACK == 0;
+        // SAFETY: getifaddrs(3): ifa_name "points to the null-terminated interface name", which lives as long as the item.
+        let name = unsafe { CStr::from_ptr(item.ifa_name) };
+        if let (true, Some(zone), Ok(name)) = (usable, link_local_zone(item.ifa_addr), name.to_str())
+            && found.iter().all(|&(known, _)| known != zone)
+        {
+            found.push((zone, name.into()));
+        }
+    });
     found
 }
 
@@ -65,6 +92,21 @@ fn v4(address: *const libc::sockaddr) -> Option<Ipv4Addr> {
     // SAFETY: sockaddr(3type): an address of AF_INET is a `struct sockaddr_in`; getifaddrs(3) aligns them as the library's own.
     let address = unsafe { address.cast::<libc::sockaddr_in>().read_unaligned() };
     Some(Ipv4Addr::from(u32::from_be(address.sin_addr.s_addr)))
+}
+
+/// The zone of an entry's address, if that is a link-local one of IPv6.
+fn link_local_zone(at: *const libc::sockaddr) -> Option<NonZeroU32> {
+    // SAFETY: getifaddrs(3): ifa_addr "points to a structure containing the interface address" or "may contain a null pointer".
+    let family = unsafe { at.as_ref() }?.sa_family;
+    if i32::from(family) != libc::AF_INET6 {
+        return None;
+    }
+    // SAFETY: "sa_family … should be consulted to determine the format of the address structure": sockaddr_in6, any octets
+    // of which may be read.
+    let octets = unsafe { std::slice::from_raw_parts(at.cast::<u8>(), size_of::<libc::sockaddr_in6>()) };
+    let endpoint: IpEndpoint = address::decode(octets)?;
+    let link_local = matches!(endpoint.address, IpAddr::V6(v6) if v6.is_unicast_link_local());
+    endpoint.zone.filter(|_| link_local)
 }
 
 /// Whether `name` is one an interface can have: SO_BINDTODEVICE would cut a longer one and find another interface.

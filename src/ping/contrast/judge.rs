@@ -219,6 +219,7 @@ mod tests {
     fn judged(records: Vec<Record>) -> Comparison {
         let contender = Contender {
             target: Target {
+                zone: None,
                 target: "h".into(),
                 name: "h".into(),
                 numeric: false,

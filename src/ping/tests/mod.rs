@@ -63,7 +63,7 @@ impl Rig {
             ..Config::default()
         };
         change(&mut config);
-        let target = Target { target: "t".into(), name: "t".into(), numeric: true, destination };
+        let target = Target { zone: None, target: "t".into(), name: "t".into(), numeric: true, destination };
         config.targets.push(Task::icmp(target, Arc::clone(&config.spec)));
         let now = Instant::from_nanos(1_000_000_000);
         let outbox = Outbox::default();

@@ -5,7 +5,7 @@ use std::io;
 use crate::ping;
 use crate::ping::contrast::{Comparison, Event, Row};
 use crate::report::ping::interims;
-use crate::report::words::csv::{delays, record, text};
+use crate::report::words::csv::{address, delays, record, text};
 use crate::report::{Sink, Streams, escape};
 
 /// The columns.
@@ -34,7 +34,7 @@ fn cells(comparison: &Comparison, row: &Row) -> impl Iterator<Item = Option<Stri
     let (counts, judged) = (&row.counts, row.difference.is_some());
     let head = [
         Some(escape(&comparison.subject.target).into_owned()),
-        text(comparison.subject.address),
+        address(comparison.subject.address, comparison.subject.zone.as_deref()),
         text(Some(row.method.name())),
         text(Some(row.socket.name())),
         text(row.port),

@@ -40,8 +40,8 @@ fn comparison<M: SerializeMap>(object: &mut M, all: &Comparison) -> Result<(), M
     object.serialize_entry("version", &VERSION)?;
     object.serialize_entry("target", &all.subject.target)?;
     object.serialize_entry("address", &all.subject.address)?;
-    if let Some(zone) = all.subject.zone_name() {
-        object.serialize_entry("zone", &zone)?;
+    if let Some(zone) = &all.subject.zone {
+        object.serialize_entry("zone", zone)?;
     }
     for key in ["method", "socket", "port", "source_port", "sequence", "time"] {
         object.serialize_entry(key, &())?;

@@ -7,7 +7,7 @@ use crate::ping::{Event, Summary};
 use crate::report::ping::entries;
 use crate::report::ping::json::Explained;
 use crate::report::ping::text::interims;
-use crate::report::words::csv::{delays, record, text};
+use crate::report::words::csv::{address, delays, record, text};
 use crate::report::{Sink, Streams, escape};
 use crate::types::Rtt;
 
@@ -53,7 +53,7 @@ fn probe(event: &ProbeEvent) -> [Option<String>; 11] {
     [
         Some(event.sent.to_string()),
         Some(escape(&event.subject.target).into_owned()),
-        text(event.subject.address),
+        address(event.subject.address, event.subject.zone.as_deref()),
         Some(event.subject.method.name().to_owned()),
         text(Some(event.id.get())),
         Some(event.outcome.name().to_owned()),
@@ -70,7 +70,7 @@ fn target(summary: &Summary) -> impl Iterator<Item = Option<String>> {
     let head = [
         text(summary.began),
         Some(escape(&subject.target).into_owned()),
-        text(subject.address),
+        address(subject.address, subject.zone.as_deref()),
         Some(subject.method.name().to_owned()),
         text(Some(counts.sent)),
         text(Some(counts.received)),

@@ -54,8 +54,8 @@ impl Sink<Event> for PingJson {
 fn common<M: SerializeMap>(map: &mut M, subject: &Subject, probe: Option<&ProbeEvent>) -> Result<(), M::Error> {
     map.serialize_entry("target", &subject.target)?;
     map.serialize_entry("address", &subject.address)?;
-    if let Some(zone) = subject.zone_name() {
-        map.serialize_entry("zone", &zone)?;
+    if let Some(zone) = &subject.zone {
+        map.serialize_entry("zone", zone)?;
     }
     map.serialize_entry("method", &subject.method)?;
     map.serialize_entry("socket", &subject.socket)?;
@@ -71,8 +71,8 @@ fn began<M: SerializeMap>(map: &mut M, subject: &Subject, at: WallTime) -> Resul
     map.serialize_entry("tool", "rping")?;
     map.serialize_entry("target", &subject.target)?;
     map.serialize_entry("address", &subject.address)?;
-    if let Some(zone) = subject.zone_name() {
-        map.serialize_entry("zone", &zone)?;
+    if let Some(zone) = &subject.zone {
+        map.serialize_entry("zone", zone)?;
     }
     map.serialize_entry("source", &subject.source)?;
     map.serialize_entry("method", &subject.method)?;

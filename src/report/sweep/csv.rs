@@ -2,8 +2,9 @@
 
 use std::io::{self, Write};
 
+use crate::engine::outcome::zone_name;
 use crate::report::ping::TARGET;
-use crate::report::words::csv::{delays, record, text};
+use crate::report::words::csv::{address, delays, record, text};
 use crate::report::{Sink, Streams, SweepShow, escape};
 use crate::sweep::{Event, TargetSummary};
 
@@ -38,7 +39,9 @@ impl Sink<Event> for SweepCsv {
 
 fn row(target: &TargetSummary) -> impl Iterator<Item = Option<String>> {
     let counts = &target.counts;
-    let address = text(target.endpoint.map(|endpoint| endpoint.address));
+    let zone = target.endpoint.and_then(|endpoint| endpoint.zone);
+    let zone = zone.map(|zone| zone_name(zone, target.name.as_deref()));
+    let address = address(target.endpoint.map(|endpoint| endpoint.address), zone.as_deref());
     let head = [
         text(target.began),
         target.name.as_deref().map(|name| escape(name).into_owned()).or_else(|| address.clone()),

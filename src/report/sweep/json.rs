@@ -38,9 +38,8 @@ impl SweepJson {
             (name, _) => object.serialize_entry("target", name.as_deref().unwrap_or_default())?,
         }
         object.serialize_entry("address", &address)?;
-        if let Some(zone) = target.endpoint.and_then(|endpoint| zone_name(endpoint.zone?.get(), target.name.as_deref()))
-        {
-            object.serialize_entry("zone", &zone)?;
+        if let Some(zone) = target.endpoint.and_then(|endpoint| endpoint.zone) {
+            object.serialize_entry("zone", &zone_name(zone, target.name.as_deref()))?;
         }
         object.serialize_entry("method", "icmp")?;
         object.serialize_entry("socket", &socket)?;

@@ -7,7 +7,7 @@ use crate::report::trace::TraceView;
 use crate::report::trace::options::TraceTextOptions;
 use crate::report::trace::table;
 use crate::report::trace::text::{interim, send_failure};
-use crate::report::words::csv::{delays, record, text};
+use crate::report::words::csv::{address, delays, record, text};
 use crate::report::words::message::Message;
 use crate::report::{Sink, Streams, escape};
 use crate::trace::watch::{Report, ReportHop};
@@ -77,7 +77,7 @@ fn row(
     [
         text(Some(event.sent)),
         Some(escape(&subject.target).into_owned()),
-        text(subject.address),
+        address(subject.address, subject.zone.as_deref()),
         Some(subject.method.name().to_owned()),
         text(event.flow),
         text(ttl),
@@ -109,7 +109,7 @@ fn hop_row(report: &Report, hop: &ReportHop) -> impl Iterator<Item = Option<Stri
     let head = [
         text(Some(report.began.time)),
         Some(escape(&subject.target).into_owned()),
-        text(subject.address),
+        address(subject.address, subject.zone.as_deref()),
         Some(subject.method.name().to_owned()),
         text(subject.flow),
         text(Some(hop.ttl)),

@@ -1,8 +1,10 @@
 //! Records of CSV (RFC 4180): [`record`], and [`text`] for a field.
 
 use std::io::{self, Write};
+use std::net::IpAddr;
 
 use crate::metrics::Figures;
+use crate::report::escape;
 
 /// Writes one record: fields with commas, quotes or line breaks between quotes, absent ones empty, a line feed at the end.
 ///
@@ -19,6 +21,12 @@ pub(in crate::report) fn record(
 /// The text of a field; an absent value is an empty field.
 pub(in crate::report) fn text(value: Option<impl ToString>) -> Option<String> {
     value.map(|value| value.to_string())
+}
+
+/// An address, with the zone that it has.
+pub(in crate::report) fn address(address: Option<IpAddr>, zone: Option<&str>) -> Option<String> {
+    let address = address?;
+    Some(zone.map_or_else(|| address.to_string(), |zone| format!("{address}%{}", escape(zone))))
 }
 
 /// The fields of `min_ms,mean_ms,median_ms,p95_ms,max_ms,stddev_ms`.

@@ -44,6 +44,7 @@ fn a_name_without_an_address_does_not_stop_the_others() {
 #[test]
 fn a_run_of_nothing_that_can_be_probed_is_over_at_once() {
     let unroutable = Target {
+        zone: None,
         target: TARGET.into(),
         name: TARGET.into(),
         numeric: true,

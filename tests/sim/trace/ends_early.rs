@@ -137,7 +137,7 @@ fn targets_without_address_or_route_have_an_end_of_their_own() {
     let OpenedLanes { mut channel, .. } =
         network.open(&Plan { lanes: vec![lane(RAW)], names: false, ..Plan::default() });
     let endpoint = IpEndpoint::from_address(target(Family::V4));
-    let target = |destination| Target { target: "x".into(), name: "x".into(), numeric: false, destination };
+    let target = |destination| Target { zone: None, target: "x".into(), name: "x".into(), numeric: false, destination };
     let targets = vec![target(Destination::Unresolved), target(Destination::Unroutable { endpoint })];
     let mut tracer = Tracer::new(Config { targets, ..config() });
     let mut run = Vec::new();

@@ -237,6 +237,7 @@ fn run_over<M: Machine<Event = Event>>(
 /// Targets over this lane.
 fn placed(addresses: &[IpAddr], lane: LaneId, profile: Profile) -> Vec<Target> {
     let target = |&address: &IpAddr| Target {
+        zone: None,
         target: address.to_string().into(),
         name: address.to_string().into(),
         numeric: true,

@@ -127,7 +127,7 @@ impl PingText {
             return if local { writeln!(data, "PING {name} {}", Probed(subject)) } else { Ok(()) };
         };
         self.pattern(subject, data)?;
-        write!(data, "PING {name} ({address}{}) ", self.zone(subject, address))?;
+        write!(data, "PING {name} ({address}{}) ", Self::zone(subject, address))?;
         let family = Family::of(address);
         if let Some(label) = subject.flow_label.filter(|label| family == Family::V6 && label.get() != 0) {
             write!(data, ", flow 0x{:05x}, ", label.get())?;
@@ -190,12 +190,11 @@ impl PingText {
             None if is_target && (!subject.numeric || self.options.several) => Some(escape(&subject.name)),
             None => None,
         };
-        Peer { name, address, zone: self.zone(subject, address) }
+        Peer { name, address, zone: Self::zone(subject, address) }
     }
 
-    fn zone<'a>(&'a self, subject: &'a Subject, address: IpAddr) -> Zone<'a> {
-        let device = self.options.from.as_ref().and_then(|from| from.device.as_deref());
-        Zone { subject, device, address }
+    fn zone(subject: &Subject, address: IpAddr) -> Zone<'_> {
+        Zone { subject, address }
     }
 }
 
@@ -349,7 +348,7 @@ mod tests {
 
     #[test]
     fn a_link_local_target_keeps_its_zone() {
-        let target = Subject { zone: Some(2), numeric: true, ..subject("fe80::9%eth0", "fe80::9") };
+        let target = Subject { zone: Some("eth0".into()), numeric: true, ..subject("fe80::9%eth0", "fe80::9") };
         let answer = || ProbeEvent { responder: Some(address("fe80::9")), ..reply() };
         let router = error_with(|error| error.icmp = Some((1, 3)));
         let router = ProbeEvent { responder: Some(address("2001:db8::1")), ..router };
@@ -361,16 +360,16 @@ mod tests {
              64 bytes from fe80::9%eth0: icmp_seq=1 ttl=57 time=0.123 ms\n\
              From 2001:db8::1 icmp_seq=1 Destination unreachable: Address unreachable\n"
         );
-        let named = Subject { zone: Some(2), ..subject("printer.local", "fe80::9") };
-        assert_eq!(header(PingTextOptions::default(), named), "PING printer.local (fe80::9%2) 56 data bytes\n");
+        let named = Subject { zone: Some("eth0".into()), ..subject("printer.local", "fe80::9") };
+        assert_eq!(header(PingTextOptions::default(), named), "PING printer.local (fe80::9%eth0) 56 data bytes\n");
         let bracketed = Subject {
-            zone: Some(2),
+            zone: Some("eth0".into()),
             numeric: true,
             name: "fe80::9%eth0".into(),
             ..subject("[fe80::9%eth0]:22", "fe80::9")
         };
         assert_eq!(header(PingTextOptions::default(), bracketed), "PING fe80::9%eth0 (fe80::9%eth0) 56 data bytes\n");
-        let bound = Subject { zone: Some(2), numeric: true, ..subject("fe80::9", "fe80::9") };
+        let bound = Subject { zone: Some("eth0".into()), numeric: true, ..subject("fe80::9", "fe80::9") };
         let options = PingTextOptions { from: from(None, Some("eth0")), ..PingTextOptions::default() };
         let (data, _) = text(options, &[began(bound.clone()), of(&bound, answer())]);
         assert!(data.starts_with("PING fe80::9 (fe80::9%eth0) from "), "{data}");

@@ -10,24 +10,17 @@ use crate::report::escape;
 /// `%` and the interface, for addresses that mean something only there (RFC 4007 §11); else nothing.
 pub(super) struct Zone<'a> {
     pub subject: &'a Subject,
-    /// The interface that probes leave by, if one was asked for.
-    pub device: Option<&'a str>,
     pub address: IpAddr,
 }
 
 impl fmt::Display for Zone<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Zone { subject, device, address } = self;
+        let Zone { subject, address } = self;
         match address {
             IpAddr::V6(v6) if v6.is_unicast_link_local() || has_local_scope(v6.octets()) => {}
             _ => return Ok(()),
         }
-        let bound = device.filter(|_| !subject.target.contains('%'));
-        match (subject.zone_name(), bound) {
-            (Some(_), Some(device)) => write!(f, "%{}", escape(device)),
-            (Some(zone), None) => write!(f, "%{}", escape(&zone)),
-            (None, _) => Ok(()),
-        }
+        subject.zone.as_deref().map_or(Ok(()), |zone| write!(f, "%{}", escape(zone)))
     }
 }
 

@@ -16,8 +16,8 @@ fn head<M: SerializeMap>(object: &mut M, subject: &Subject, method_requested: &s
     object.serialize_entry("tool", "rtrace")?;
     object.serialize_entry("target", &subject.target)?;
     object.serialize_entry("address", &subject.address)?;
-    if let Some(zone) = subject.zone_name() {
-        object.serialize_entry("zone", &zone)?;
+    if let Some(zone) = &subject.zone {
+        object.serialize_entry("zone", zone)?;
     }
     object.serialize_entry("source", &subject.source)?;
     object.serialize_entry("method", &subject.method)?;
