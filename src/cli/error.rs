@@ -70,8 +70,8 @@ impl fmt::Display for CliError {
 /// `candidates` are the interfaces that the address may belong to.
 fn no_zone(name: &str, address: IpAddr, candidates: &[Box<str>], f: &mut fmt::Formatter<'_>) -> fmt::Result {
     write!(f, "{name}: {address} is link-local and needs its interface, as in ")?;
-    let named = |at: &Box<str>| format!("{address}%{}", escape(at));
-    match candidates.iter().map(named).collect::<Vec<_>>().split_last() {
+    let named = |at: &str| format!("{address}%{}", escape(at));
+    match candidates.iter().map(|at| named(at)).collect::<Vec<_>>().split_last() {
         None => write!(f, "{address}%eth0"),
         Some((last, [])) => f.write_str(last),
         Some((last, others)) => write!(f, "{} or {last}", others.join(", ")),

@@ -32,8 +32,8 @@ const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (output compatible wi
 #[derive(Debug, Parser)]
 #[command(name = "rping", version = VERSION, disable_version_flag = true, args_override_self = true, max_term_width = 100, after_long_help = include_str!("help.txt"))]
 pub struct PingArgs {
-    /// Names or addresses to probe; a scoped IPv6 address is written fe80::1%eth0; prefixes (198.51.100.0/24) and ranges
-    /// (198.51.100.1-198.51.100.9, or 198.51.100.1-9) make a sweep
+    /// Names or addresses to probe; a link-local IPv6 address is written fe80::1%eth0 where more than one interface
+    /// has a link; prefixes (198.51.100.0/24) and ranges (198.51.100.1-198.51.100.9, or 198.51.100.1-9) make a sweep
     #[arg(value_name = "TARGET")]
     pub targets: Vec<String>,
 
