@@ -27,6 +27,7 @@ pub fn refused(tool: Tool, words: &[&[u8]], input: &[u8]) {
             clock_error: None,
             executable: "rping".to_owned(),
             interface_index: &|_| None,
+            broadcasts: &Vec::new,
             interface_name: &|_| None,
             interfaces_with_link: &Vec::new,
             open_lanes: &mut |_, _| Err(ChannelError { call: "socket", error: OsError::EMFILE }),
