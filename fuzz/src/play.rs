@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use libfuzzer_sys::arbitrary::Unstructured;
 use netprobe::channel::{
-    Control, Dropped, Inbound, Inbox, LaneId, Layer, NameAnswer, Order, OriginAnswer, OsError, Outbox, Profile,
-    Refused, Sent, Token, Transmit,
+    AsNameAnswer, Control, Dropped, Inbound, Inbox, LaneId, Layer, NameAnswer, Order, OriginAnswer, OsError, Outbox,
+    Profile, Refused, Sent, Token, Transmit,
 };
 use netprobe::engine::{Destination, Machine, Target};
-use netprobe::types::{FlowLabel, Instant, IpEndpoint, Now, Stamp, Tos, Ttl, WallTime};
+use netprobe::types::{Asn, FlowLabel, Instant, IpEndpoint, Now, Stamp, Tos, Ttl, WallTime};
 use netprobe::wire::icmp;
 use netprobe::wire::ip::{self, IpHeader};
 
@@ -155,6 +155,12 @@ impl<M: Machine> Play<'_, M> {
             1 | 2 => Control::Interim,
             3 | 4 => Control::Origin(OriginAnswer {
                 address: address(self.profile.family, choose(&mut self.source)),
+                texts: choose::<bool>(&mut self.source)
+                    .then(|| vec![choose::<u64>(&mut self.source).to_be_bytes().into()]),
+                timed_out: choose(&mut self.source),
+            }),
+            5 => Control::AsName(AsNameAnswer {
+                asn: Asn::new(0x3030_3030).expect("not 0"),
                 texts: choose::<bool>(&mut self.source)
                     .then(|| vec![choose::<u64>(&mut self.source).to_be_bytes().into()]),
                 timed_out: choose(&mut self.source),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::arena::{Arena, Span};
 use super::{LaneId, OsError, Token};
-use crate::types::{ClockError, Endpoint, IpEndpoint, Mtu, Stamp, Tos, Ttl, WallTime};
+use crate::types::{Asn, ClockError, Endpoint, IpEndpoint, Mtu, Stamp, Tos, Ttl, WallTime};
 
 /// One thing that happened. Its spans belong to the arena of its [`Inbox`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -256,6 +256,8 @@ pub enum Control {
     Name(NameAnswer),
     /// The origin of an address, as found by name servers.
     Origin(OriginAnswer),
+    /// The name of a system that announces an address, as found by name servers.
+    AsName(AsNameAnswer),
     /// The answer to a forward lookup.
     Address(AddressAnswer),
     /// The supply of targets, empty before, has some again.
@@ -280,6 +282,17 @@ pub struct OriginAnswer {
     pub address: IpAddr,
     /// The texts as received; empty if there are none, or if the address is not looked up because it is not public. `None` if no
     /// server answered.
+    pub texts: Option<Vec<Box<[u8]>>>,
+    /// Whether the lookup timed out.
+    pub timed_out: bool,
+}
+
+/// The name of an autonomous system, as found by name servers. Asked for whenever an origin names the system.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AsNameAnswer {
+    /// The system that was looked up.
+    pub asn: Asn,
+    /// The texts as received; empty if there are none. `None` if no server answered.
     pub texts: Option<Vec<Box<[u8]>>>,
     /// Whether the lookup timed out.
     pub timed_out: bool,

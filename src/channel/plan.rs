@@ -69,6 +69,14 @@ pub struct Zones {
     pub v6: Box<str>,
 }
 
+impl Zones {
+    /// The zone that names systems, as `AS64500` below it: that for IPv4 addresses without a first label `origin` or `origin6`.
+    pub fn of_systems(&self) -> &str {
+        let zone = &*self.v4;
+        zone.strip_prefix("origin.").or_else(|| zone.strip_prefix("origin6.")).unwrap_or(zone)
+    }
+}
+
 /// Which socket types a lane may have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SocketChoice {
@@ -237,7 +245,7 @@ pub struct LaneRefused {
 }
 
 /// Looks up an address as the plan asks, without blocking; the answers arrive as [`super::Control::Name`] and
-/// [`super::Control::Origin`].
+/// [`super::Control::Origin`], and after that the names of the systems as [`super::Control::AsName`].
 pub type Lookup = Box<dyn FnMut(IpAddr) + Send>;
 
 /// Looks a name up in one family, or in both in the resolver's order. The result is returned if no resolver is needed or no thread

@@ -1,7 +1,7 @@
 //! Name lookups on a thread of their own: [`start`]. They never delay anything else: questions wait in a queue, answers go
 //! through the mailbox, and the thread ends with the process.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::fs::File;
 use std::future::poll_fn;
 use std::io::Read;
@@ -13,8 +13,8 @@ use tokio::runtime;
 
 use super::mailbox::Mailbox;
 use super::resolver::{Answered, Resolver};
-use crate::channel::{Control, Lookup, NameAnswer, OriginAnswer, Plan, Zones};
-use crate::types::{announced_form, is_public};
+use crate::channel::{AsNameAnswer, Control, Lookup, NameAnswer, OriginAnswer, Plan, Zones};
+use crate::types::{Asn, announced_form, is_public};
 
 /// Questions asked at once; more wait.
 const CONCURRENT: usize = 32;
@@ -22,8 +22,8 @@ const HOSTS_FILE: &str = "/etc/hosts";
 /// As much of it is read.
 const HOSTS_BYTES: u64 = 16 << 20;
 
-/// Starts the thread if `plan` wants to know anything of addresses; answers go to `answers` as [`Control::Name`] and
-/// [`Control::Origin`]. `None` if it does not, or if the system has no thread for it.
+/// Starts the thread if `plan` wants to know anything of addresses; answers go to `answers` as [`Control::Name`],
+/// [`Control::Origin`] and [`Control::AsName`]. `None` if it does not, or if the system has no thread for it.
 pub fn start(plan: &Plan, answers: Arc<Mailbox<Control>>) -> Option<Lookup> {
     if !plan.names && plan.origins.is_none() {
         return None;
@@ -51,6 +51,7 @@ pub fn start(plan: &Plan, answers: Arc<Mailbox<Control>>) -> Option<Lookup> {
 enum Question {
     Name(IpAddr),
     Origin(IpAddr),
+    System(Asn),
 }
 
 /// What is to be asked, oldest first.
@@ -60,6 +61,8 @@ struct Requests(Mutex<Waiting>);
 #[derive(Default)]
 struct Waiting {
     questions: VecDeque<Question>,
+    /// Each is asked about once.
+    systems: HashSet<Asn>,
     /// Tasks at work; each takes the next question when it is done with one.
     active: usize,
     /// Of the task that starts others.
@@ -74,6 +77,16 @@ impl Requests {
         drop(waiting);
         if let Some(waker) = waker {
             waker.wake();
+        }
+    }
+
+    /// Questions about the systems that an answer names.
+    fn put_systems(&self, answer: &Control) {
+        let Control::Origin(OriginAnswer { texts: Some(texts), .. }) = answer else { return };
+        for asn in texts.iter().filter_map(|text| first_system(text)) {
+            if self.lock().systems.insert(asn) {
+                self.put(Question::System(asn));
+            }
         }
     }
 
@@ -123,7 +136,9 @@ fn run(servers: &[SocketAddr], zones: Option<Zones>, requests: &Arc<Requests>, a
             let (sources, requests, answers) = (Arc::clone(sources), Arc::clone(requests), Arc::clone(answers));
             tokio::spawn(async move {
                 while let Some(question) = next {
-                    answers.put(sources.answer(question).await);
+                    let answer = sources.answer(question).await;
+                    requests.put_systems(&answer);
+                    answers.put(answer);
                     next = requests.for_same_task();
                 }
             });
@@ -159,13 +174,12 @@ impl Sources {
                 Control::Name(NameAnswer { address, name, timed_out })
             }
             Question::Origin(address) => {
-                let (texts, timed_out) = match self.texts(address).await {
-                    Answered::With(texts) => (Some(texts), false),
-                    Answered::Without => (Some(Vec::new()), false),
-                    Answered::Not => (None, false),
-                    Answered::TimedOut => (None, true),
-                };
+                let (texts, timed_out) = texts(self.of_address(address).await);
                 Control::Origin(OriginAnswer { address, texts, timed_out })
+            }
+            Question::System(asn) => {
+                let (texts, timed_out) = texts(self.of_system(asn).await);
+                Control::AsName(AsNameAnswer { asn, texts, timed_out })
             }
         }
     }
@@ -180,12 +194,33 @@ impl Sources {
         }
     }
 
-    async fn texts(&self, address: IpAddr) -> Answered<Vec<Box<[u8]>>> {
+    async fn of_system(&self, asn: Asn) -> Answered<Vec<Box<[u8]>>> {
+        let (Some(resolver), Some(zones)) = (&self.resolver, &self.zones) else { return Answered::Not };
+        resolver.of_system(asn, zones.of_systems()).await
+    }
+
+    async fn of_address(&self, address: IpAddr) -> Answered<Vec<Box<[u8]>>> {
         let (Some(resolver), Some(zones)) = (&self.resolver, &self.zones) else { return Answered::Not };
         let address = announced_form(address);
         let zone = if address.is_ipv4() { &zones.v4 } else { &zones.v6 };
-        resolver.texts(address, zone).await
+        resolver.of_address(address, zone).await
     }
+}
+
+/// What is known after a question for texts, and whether that timed out.
+fn texts(answered: Answered<Vec<Box<[u8]>>>) -> (Option<Vec<Box<[u8]>>>, bool) {
+    match answered {
+        Answered::With(texts) => (Some(texts), false),
+        Answered::Without => (Some(Vec::new()), false),
+        Answered::Not => (None, false),
+        Answered::TimedOut => (None, true),
+    }
+}
+
+/// The smallest number of a system in an origin's text, which may be the one that is shown.
+fn first_system(text: &[u8]) -> Option<Asn> {
+    let numbers = str::from_utf8(text).ok()?.split('|').next()?.split_ascii_whitespace();
+    numbers.filter_map(Asn::read).min()
 }
 
 /// The first name of each address in a hosts(5) file.

@@ -12,6 +12,8 @@ use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::{Name, RData};
 
+use crate::types::Asn;
+
 /// Time limit of a lookup.
 const TIMEOUT: Duration = Duration::from_secs(1);
 /// Time limit of one query; two fit into [`TIMEOUT`].
@@ -69,8 +71,17 @@ impl Resolver {
     }
 
     /// The texts at the reversed octets or nibbles of `address` below `zone`, as the network gives them.
-    pub async fn texts(&self, address: IpAddr, zone: &str) -> Answered<Vec<Box<[u8]>>> {
-        let Some(name) = below(address, zone) else { return Answered::Without };
+    pub async fn of_address(&self, address: IpAddr, zone: &str) -> Answered<Vec<Box<[u8]>>> {
+        self.texts(below(address, zone)).await
+    }
+
+    /// The texts at `asn` below `zone`, as the network gives them.
+    pub async fn of_system(&self, asn: Asn, zone: &str) -> Answered<Vec<Box<[u8]>>> {
+        self.texts(absolute([asn.to_string().as_bytes()].into_iter(), zone)).await
+    }
+
+    async fn texts(&self, name: Option<Name>) -> Answered<Vec<Box<[u8]>>> {
+        let Some(name) = name else { return Answered::Without };
         in_time(self.0.txt_lookup(name), |lookup| {
             let texts = lookup.answers().iter().filter_map(|record| match &record.data {
                 RData::TXT(text) => Some(text.txt_data.iter().flatten().copied().take(MOST_TEXT_OCTETS).collect()),
@@ -117,8 +128,13 @@ fn name_server(server: &SocketAddr) -> NameServerConfig {
 fn below(address: IpAddr, zone: &str) -> Option<Name> {
     let reverse = Name::from(address);
     let labels = reverse.iter().take(usize::from(reverse.num_labels()).checked_sub(2)?);
-    let mut name =
-        Name::from_labels(labels.chain(zone.split('.').filter(|label| !label.is_empty()).map(str::as_bytes))).ok()?;
+    absolute(labels, zone)
+}
+
+/// These labels before `zone`.
+fn absolute<'a>(labels: impl Iterator<Item = &'a [u8]>, zone: &'a str) -> Option<Name> {
+    let zone = zone.split('.').filter(|label| !label.is_empty()).map(str::as_bytes);
+    let mut name = Name::from_labels(labels.chain(zone)).ok()?;
     // Nothing of the system's search list is to be added.
     name.set_fqdn(true);
     Some(name)

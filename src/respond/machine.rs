@@ -105,6 +105,7 @@ impl Responder {
             | Control::Remove { .. }
             | Control::Name(_)
             | Control::Origin(_)
+            | Control::AsName(_)
             | Control::Address(_)
             | Control::Supplied => {}
         }

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::channel::{
-    AddressAnswer, AddressLookup, Control, Lookup, NameAnswer, OriginAnswer, Plan, ResolveError, Resolved,
+    AddressAnswer, AddressLookup, AsNameAnswer, Control, Lookup, NameAnswer, OriginAnswer, Plan, ResolveError, Resolved,
 };
-use crate::types::{Family, IpEndpoint};
+use crate::types::{Asn, Family, IpEndpoint};
 
 /// The result of a reverse lookup.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub enum NameOutcome {
     Never,
 }
 
-/// The result of an origin lookup.
+/// The result of a lookup of an origin, or of the name of a system.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OriginOutcome {
     /// This text, after this time.
@@ -52,6 +52,7 @@ pub enum AddressOutcome {
 pub(super) struct Names {
     outcomes: HashMap<IpAddr, NameOutcome>,
     origins: HashMap<IpAddr, OriginOutcome>,
+    systems: HashMap<Asn, OriginOutcome>,
     addresses: HashMap<Box<str>, AddressOutcome>,
     /// What the plan wants to know.
     wanted: (bool, bool),
@@ -71,6 +72,10 @@ impl Names {
 
     pub(super) fn set_origin(&mut self, address: IpAddr, outcome: OriginOutcome) {
         self.origins.insert(address, outcome);
+    }
+
+    pub(super) fn set_system(&mut self, asn: Asn, outcome: OriginOutcome) {
+        self.systems.insert(asn, outcome);
     }
 
     pub(super) fn set_address(&mut self, name: &str, outcome: AddressOutcome) {
@@ -117,11 +122,13 @@ impl Names {
         let (names, origins) = self.wanted;
         let of = |question| match question {
             Question::Reverse(address) => {
-                [names.then(|| self.name(address)).flatten(), origins.then(|| self.origin(address)).flatten()]
+                let origin = origins.then(|| self.origin(address)).flatten();
+                let system = origin.as_ref().and_then(|(delay, origin)| self.system(*delay, origin));
+                [names.then(|| self.name(address)).flatten(), origin, system]
             }
             Question::Forward(name, family) => {
                 let answer = self.address(name, family);
-                [answer.map(|(delay, answer)| (delay, Control::Address(answer))), None]
+                [answer.map(|(delay, answer)| (delay, Control::Address(answer))), None, None]
             }
         };
         waiting.drain(..).flat_map(of).flatten().collect()
@@ -149,15 +156,31 @@ impl Names {
     }
 
     fn origin(&self, address: IpAddr) -> Option<(Duration, Control)> {
-        let (delay, texts, timed_out) = match self.origins.get(&address) {
-            Some(OriginOutcome::Text(text, delay)) => (*delay, Some(vec![text.as_bytes().into()]), false),
-            Some(OriginOutcome::NoText(delay)) => (*delay, Some(Vec::new()), false),
-            Some(OriginOutcome::TimesOut(delay)) => (*delay, None, true),
-            Some(OriginOutcome::Never) => return None,
-            None => (Duration::ZERO, Some(Vec::new()), false),
-        };
+        let (delay, texts, timed_out) = texts(self.origins.get(&address))?;
         Some((delay, Control::Origin(OriginAnswer { address, texts, timed_out })))
     }
+
+    /// The name of the system that an origin names, asked for when that is known.
+    fn system(&self, since: Duration, origin: &Control) -> Option<(Duration, Control)> {
+        let Control::Origin(OriginAnswer { texts: Some(of_address), .. }) = origin else { return None };
+        let number = str::from_utf8(of_address.first()?).ok()?.split(['|', ' ']).next()?;
+        let asn = Asn::read(number)?;
+        let (delay, texts, timed_out) = texts(self.systems.get(&asn))?;
+        Some((since + delay, Control::AsName(AsNameAnswer { asn, texts, timed_out })))
+    }
+}
+
+type Texts = Vec<Box<[u8]>>;
+
+/// When the answer to a question for texts comes, the texts, and whether it timed out.
+fn texts(outcome: Option<&OriginOutcome>) -> Option<(Duration, Option<Texts>, bool)> {
+    Some(match outcome {
+        Some(OriginOutcome::Text(text, delay)) => (*delay, Some(vec![text.as_bytes().into()]), false),
+        Some(OriginOutcome::NoText(delay)) => (*delay, Some(Vec::new()), false),
+        Some(OriginOutcome::TimesOut(delay)) => (*delay, None, true),
+        Some(OriginOutcome::Never) => return None,
+        None => (Duration::ZERO, Some(Vec::new()), false),
+    })
 }
 
 /// What the C library makes of a name with these addresses.

@@ -14,6 +14,7 @@ use super::node::{Node, NodeId};
 use super::packet::Packet;
 use super::time::Stamping;
 use crate::channel::{Control, OpenedLanes, OsError, Plan};
+use crate::types::Asn;
 
 /// Nodes, links, this host's kernel and scheduled events. Build it, [open](Network::open) it with a plan, run on the channel.
 /// Everything random comes from the seed: the same network, plan and orders give the same events.
@@ -181,6 +182,11 @@ impl Network {
     /// The result of an origin lookup of `address`. Addresses without an outcome have no text, which is known at once.
     pub fn origin(&mut self, address: IpAddr, outcome: OriginOutcome) {
         self.names.set_origin(address, outcome);
+    }
+
+    /// The result of a lookup of the name of a system. Systems without an outcome have no text, which is known at once.
+    pub fn as_name(&mut self, asn: Asn, outcome: OriginOutcome) {
+        self.names.set_system(asn, outcome);
     }
 
     /// The packets the run sends.

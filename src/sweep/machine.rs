@@ -399,6 +399,7 @@ impl Machine for Sweep {
                 | Control::Remove { .. }
                 | Control::Name(_)
                 | Control::Origin(_)
+                | Control::AsName(_)
                 | Control::Address(_) => {}
             },
             // There are no connections, and nothing here depends on clocks and interfaces.

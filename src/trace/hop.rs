@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 use crate::engine::outcome::{Detail, IcmpError, Outcome, ProbeEvent, Reply, State};
 use crate::metrics::{RttRecorder, RttStats, percent};
 use crate::trace::annotation::annotation;
-use crate::types::{Asn, Mtu, Rtt, Ttl, escape};
+use crate::types::{Asn, Mtu, Rtt, Ttl, escape, printable};
 use crate::wire::extension::{LabelStackEntry, Object};
 use crate::wire::icmp::ErrorKind;
 
@@ -167,7 +167,7 @@ impl Responder {
         object.serialize_entry("name", &self.name.as_deref().map(escape))?;
         object.serialize_entry("asn", &systems.and_then(<[_]>::first))?;
         object.serialize_entry("origins", &systems)?;
-        object.serialize_entry("as_name", &self.as_name.as_deref().map(escape))
+        object.serialize_entry("as_name", &self.as_name.as_deref().map(printable))
     }
 }
 

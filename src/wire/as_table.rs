@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use maxminddb::{LookupResult, MaxMindDbError, PathElement, Reader, WithinOptions};
 
-use super::asn::in_order;
+use super::asn::{MOST_NAME, in_order};
 use super::prefix::Prefix;
 use crate::types::{Asn, Family};
 
@@ -43,6 +43,16 @@ impl AsTable {
                 reader.lookup(address).ok().and_then(|record| number_in(&record)).into_iter().collect()
             }
             Form::List(list) => list.origins(address).to_vec(),
+        }
+    }
+}
+
+impl AsTable {
+    /// The name of the first system that announces `address`.
+    pub fn name(&self, address: IpAddr) -> Option<Box<str>> {
+        match &self.0 {
+            Form::MaxMind(reader) => reader.lookup(address).ok().and_then(|record| name_in(&record)),
+            Form::List(list) => list.names.get(list.origins(address).first()?).cloned(),
         }
     }
 }
@@ -112,11 +122,26 @@ fn number_in(record: &LookupResult<'_, Vec<u8>>) -> Option<Asn> {
     Asn::read(text.strip_prefix("AS").unwrap_or(text))
 }
 
-/// A list of prefixes: `PREFIX ASN`, the number with or without `AS` before it, several separated by blanks, commas, `/` or `_`;
-/// `#` begins a comment.
+/// The name of the system where MaxMind's databases have it, or ipinfo's.
+fn name_in(record: &LookupResult<'_, Vec<u8>>) -> Option<Box<str>> {
+    let key = PathElement::Key;
+    let organization = || key("autonomous_system_organization");
+    let paths: [&[PathElement<'_>]; 4] =
+        [&[organization()], &[key("traits"), organization()], &[key("as_name")], &[key("name")]];
+    paths.iter().find_map(|path| record.decode_path::<&str>(path).ok()?).map(kept)
+}
+
+/// As much of a name as is kept.
+fn kept(name: &str) -> Box<str> {
+    name.chars().take(MOST_NAME).collect()
+}
+
+/// A list of prefixes: `PREFIX ASN`, the number with or without `AS` before it, several separated by blanks, commas, `/` or `_`.
+/// After a single number its name may follow. `#` begins a comment.
 #[derive(Debug, Default)]
 struct List {
     origins: HashMap<Prefix, Vec<Asn>>,
+    names: HashMap<Asn, Box<str>>,
     /// The lengths that occur, the longest first.
     lengths: BTreeMap<Family, Vec<u8>>,
 }
@@ -129,7 +154,10 @@ impl List {
             if line.is_empty() {
                 continue;
             }
-            let (prefix, systems) = entry(line).ok_or(AsTableError::Line(number))?;
+            let (prefix, systems, name) = entry(line).ok_or(AsTableError::Line(number))?;
+            if let (Some(name), [asn]) = (name, &*systems) {
+                list.names.insert(*asn, kept(name));
+            }
             list.origins.entry(prefix).or_default().extend(systems);
         }
         for systems in list.origins.values_mut() {
@@ -152,12 +180,22 @@ impl List {
     }
 }
 
-fn entry(line: &str) -> Option<(Prefix, Vec<Asn>)> {
-    let (prefix, systems) = line.split_once(|character: char| character.is_ascii_whitespace())?;
-    let numbers = systems.split([' ', '\t', ',', '/', '_']).filter(|word| !word.is_empty());
+/// Prefix, systems, and the name of a single one.
+fn entry(line: &str) -> Option<(Prefix, Vec<Asn>, Option<&str>)> {
+    let (prefix, rest) = line.split_once(|character: char| character.is_ascii_whitespace())?;
+    let (prefix, rest) = (Prefix::read(prefix)?, rest.trim());
     let number = |word: &str| Asn::read(word.strip_prefix("AS").unwrap_or(word));
-    let systems: Vec<Asn> = numbers.map(number).collect::<Option<_>>()?;
-    (!systems.is_empty()).then_some((Prefix::read(prefix)?, systems))
+    let is_separator = |character: char| [' ', '\t', ',', '/', '_'].contains(&character);
+    if let Some((first, name)) = rest.split_once([' ', '\t'])
+        && let (Some(asn), name) = (number(first), name.trim())
+        && name.starts_with(char::is_alphabetic)
+        && name.split(is_separator).next().and_then(number).is_none()
+    {
+        return Some((prefix, vec![asn], Some(name)));
+    }
+    let systems: Vec<Asn> =
+        rest.split(is_separator).filter(|word| !word.is_empty()).map(number).collect::<Option<_>>()?;
+    (!systems.is_empty()).then_some((prefix, systems, None))
 }
 
 #[cfg(test)]
@@ -193,6 +231,17 @@ mod tests {
         let table = list("192.0.2.0/24 3_1\n192.0.2.0/24 AS2/AS1\n198.51.100.0/24 5, 4\n");
         assert_eq!(origins(&table, "192.0.2.1"), [1, 2, 3]);
         assert_eq!(origins(&table, "198.51.100.1"), [4, 5]);
+    }
+
+    #[test]
+    fn a_name_may_follow_a_single_number() {
+        let table =
+            list("192.0.2.0/24 64500 Example Net, XX # tail\n198.51.100.0/24 AS64501\tASIX\n203.0.113.0/24 1 2\n");
+        let name = |address: &str| table.name(address.parse().expect("an address")).map(String::from);
+        assert_eq!(origins(&table, "192.0.2.1"), [64_500]);
+        assert_eq!(name("192.0.2.1").as_deref(), Some("Example Net, XX"));
+        assert_eq!(name("198.51.100.1").as_deref(), Some("ASIX"));
+        assert_eq!((name("203.0.113.1"), name("8.8.8.8")), (None, None));
     }
 
     #[test]

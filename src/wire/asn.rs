@@ -1,5 +1,6 @@
 //! Origins of addresses in TXT records in the format of Team Cymru's IP to ASN service:
-//! `23028 | 216.90.108.0/24 | US | arin | 1998-09-25`, several origins separated by blanks.
+//! `23028 | 216.90.108.0/24 | US | arin | 1998-09-25`, several origins separated by blanks; and names of systems:
+//! `23028 | US | arin | 2002-01-04 | TEAM-CYMRU - Team Cymru Inc., US`.
 
 use std::net::IpAddr;
 
@@ -24,6 +25,20 @@ pub fn origins<'a>(texts: impl IntoIterator<Item = &'a [u8]>, address: IpAddr) -
         }
     }
     longest.map(|(_, systems)| in_order(systems))
+}
+
+/// Most characters of a name that are kept.
+pub(super) const MOST_NAME: usize = 100;
+
+/// The name of `asn`, by the texts of a name server: the last field of one about it.
+pub fn name<'a>(texts: impl IntoIterator<Item = &'a [u8]>, asn: Asn) -> Option<Box<str>> {
+    let read = |text: &'a [u8]| {
+        let mut fields = str::from_utf8(text).ok()?.split('|').map(str::trim);
+        let about = fields.next().and_then(Asn::read)?;
+        let name = fields.next_back().filter(|name| !name.is_empty())?;
+        (about == asn).then(|| name.chars().take(MOST_NAME).collect())
+    };
+    texts.into_iter().find_map(read)
 }
 
 /// One text; `None` for what has not this form.
@@ -111,10 +126,25 @@ mod tests {
         assert_eq!(found.map(|systems| systems.len()), Some(MOST_ORIGINS));
     }
 
+    #[test]
+    fn the_name_of_a_system_is_the_last_field_about_it() {
+        let named = |texts: &[&str]| {
+            name(texts.iter().map(|text| text.as_bytes()), Asn::new(64_500).expect("not 0")).map(String::from)
+        };
+        let cymru = "64500 | US | arin | 2002-01-04 | EXAMPLE-AS - Example Inc., US";
+        assert_eq!(named(&[cymru]).as_deref(), Some("EXAMPLE-AS - Example Inc., US"));
+        assert_eq!(named(&["1 | other", "64500|short"]).as_deref(), Some("short"));
+        for text in ["", "64500", "64500 |", "64501 | other", "AS64500 | x", "v=spf1 -all"] {
+            assert_eq!(named(&[text]), None, "{text}");
+        }
+        assert_eq!(named(&[&format!("64500 | {}", "x".repeat(5000))]).map(|name| name.len()), Some(MOST_NAME));
+    }
+
     proptest! {
         #[test]
         fn any_octets_give_origins_or_none(text in octets(), address: IpAddr) {
             origins([text.as_slice()], address);
+            name([text.as_slice()], Asn::new(1).expect("not 0"));
         }
 
         #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use insta::assert_snapshot;
 use netprobe::channel::Control;
 use netprobe::sim::{Direction, Link, NameOutcome, Node, OriginOutcome, US, ip};
-use netprobe::types::Mtu;
+use netprobe::types::{Asn, Mtu};
 
 use crate::world::World;
 
@@ -140,10 +140,18 @@ fn origins_are_shown_after_addresses() {
     let text = |text: &str| OriginOutcome::Text(text.into(), Duration::from_millis(20));
     world.network.origin(ip("203.0.113.1"), text("64500 | 203.0.113.0/24 | XX | test | 2026-01-01"));
     world.network.origin(ip("203.0.113.2"), text("\u{1b}[2J"));
+    world.network.origin(ip("198.51.100.9"), text("64501 | 198.51.100.0/24 | XX | test | 2026-01-01"));
+    let asn = |number| Asn::new(number).expect("not 0");
+    world.network.as_name(asn(64_500), text("64500 | XX | test | 2026-01-01 | EXAMPLE-AS - Example Inc., XX"));
+    world.network.as_name(asn(64_501), OriginOutcome::Never);
     assert_snapshot!("origins", world.run("rtrace -n -q 1 -A 198.51.100.9"));
     assert_snapshot!("origins_from_zone", world.run("rtrace -q 1 --asn-zone=origin.example 198.51.100.9"));
     let json = world.run("rtrace --json -n -q 1 -A 198.51.100.9");
-    assert!(json.stdout.contains(r#""address":"203.0.113.1","name":null,"asn":64500,"origins":[64500],"#), "{json}");
+    let csv = world.run("rtrace --format csv -n -q 1 -A 198.51.100.9").stdout;
+    assert!(csv.lines().nth(1).is_some_and(|row| row.ends_with(",64500,\"EXAMPLE-AS - Example Inc., XX\"")), "{csv}");
+    let table = world.run("rtrace --report -n -c 1 -A --columns LZO 198.51.100.9").stdout;
+    assert!(table.contains(" AS64500 EXAMPLE-AS - Example Inc., XX\n"), "{table}");
+    assert!(json.stdout.contains(r#""address":"203.0.113.1","name":null,"asn":64500,"origins":[64500],"as_name":"EXAMPLE-AS - Example Inc., XX","#), "{json}");
 }
 
 #[test]

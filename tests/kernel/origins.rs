@@ -33,6 +33,7 @@ fn answer(socket: &UdpSocket, query: &[u8], from: SocketAddr) {
     let in_zone = |zone: &str| name.contains(zone);
     let mut id = [query[0], query[1]];
     let (code, records): (u8, Vec<Vec<u8>>) = match question[end + 2] {
+        16 if in_zone("AS64499") => (0, vec![txt(b"64499 | XX | test | 2026-01-01 | EXAMPLE-AS - Example, XX")]),
         16 if in_zone("good") => (0, TRUTH.iter().map(|text| txt(text.as_bytes())).collect()),
         16 if in_zone("evil") => {
             let long = [b"64500 | 11.0.0.0/8 | ".as_slice(), &[0x9b; 900]].concat();
@@ -78,9 +79,9 @@ fn public_lab() -> Option<Lab> {
 #[test]
 fn a_file_gives_origins_without_a_query() {
     let Some(lab) = public_lab() else { return };
-    lab.host().sh("printf '# test\\n11.0.0.0/8 64500\\n10.9.0.0/24 AS64501 64502\\n2a00::/12 1\\n' > /mnt/asn.txt");
+    lab.host().sh("printf '# test\\n11.0.0.0/8 64500 Example Net, XX\\n10.9.0.0/24 AS64501 64502\\n2a00::/12 1\\n' > /mnt/asn.txt");
     let run = lab.host().rtrace(&["-n", "--asn-db", "/mnt/asn.txt", "11.0.0.1", "192.0.2.1", "2a00::1"]);
-    run.says(" 1  11.0.0.1 [AS64500]  ");
+    run.says(" 1  11.0.0.1 [AS64500] Example-Net  ");
     run.says(" 1  10.9.0.2 [AS64501/AS64502]  ");
     run.says(" 2  10.9.1.2 [*]  ");
     run.says(" 1  2a00::1 [AS1]  ");
@@ -139,7 +140,12 @@ mod asked {
         let run = lab.host().rtrace(&["--json", "--resolver", SERVER, "--asn-zone=good.test", "11.0.0.1"]);
         let responder = &run.object("trace")["hops"][0]["responders"][0];
         assert_eq!((&responder["asn"], &responder["origins"]), (&64_499.into(), &vec![64_499, 64_500].into()));
-        assert_eq!(responder["name"], serde_json::Value::Null);
+        assert_eq!(
+            (&responder["name"], &responder["as_name"]),
+            (&serde_json::Value::Null, &"EXAMPLE-AS - Example, XX".into())
+        );
+        let run = lab.host().rtrace(&["-n", "-q1", "--resolver", SERVER, "--asn-zone=origin.good.test", "11.0.0.1"]);
+        run.says(" 1  11.0.0.1 [AS64499/AS64500] EXAMPLE-AS  ");
     }
 
     #[test]

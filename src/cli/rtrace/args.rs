@@ -284,7 +284,7 @@ pub struct OutputArgs {
     #[arg(long, value_name = "LIST", value_parser = values::columns, allow_hyphen_values = true)]
     pub columns: Option<Box<[Column]>>,
 
-    /// Show the number of the autonomous system that announces each address: [AS64500]; [*] if none
+    /// Show number and name of the autonomous system that announces each address: [AS64500] EXAMPLE; [*] if none
     /// does, [!!] if unknown. Looked up in Team Cymru's zones, except for addresses without public meaning
     #[arg(short = 'A', long)]
     pub as_path_lookups: bool,

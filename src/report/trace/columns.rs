@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::engine::outcome::Outcome;
 use crate::metrics::{RttStats, VariationStats};
-use crate::report::escape;
+use crate::report::printable;
 use crate::trace::Origins;
 use crate::trace::watch::ReportHop;
 
@@ -180,7 +180,9 @@ impl Column {
                 _ => None,
             },
             Column::Asn => origins(newest?.responder.origins.as_ref()?).map(Figure::Text),
-            Column::AsName => newest?.responder.as_name.as_deref().map(|name| Figure::Text(escape(name).into_owned())),
+            Column::AsName => {
+                newest?.responder.as_name.as_deref().map(|name| Figure::Text(printable(name).into_owned()))
+            }
             Column::Strip | Column::Blank => None,
         }
     }

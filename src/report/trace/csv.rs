@@ -9,15 +9,15 @@ use crate::report::trace::table;
 use crate::report::trace::text::{interim, send_failure};
 use crate::report::words::csv::{address, delays, record, text};
 use crate::report::words::message::Message;
-use crate::report::{Sink, Streams, escape};
+use crate::report::{Sink, Streams, escape, printable};
 use crate::trace::watch::{Report, ReportHop};
-use crate::trace::{Event, Hop, HopProbe, Responder};
+use crate::trace::{Event, Hop, HopProbe, Origins, Responder};
 use crate::types::{Family, Rtt, Ttl};
 
-const PROBES: &str = "time,target,address,method,flow,ttl,probe,outcome,rtt_ms,responder,name,error\n";
+const PROBES: &str = "time,target,address,method,flow,ttl,probe,outcome,rtt_ms,responder,name,error,asn,as_name\n";
 const HOPS: &str = "time,target,address,method,flow,ttl,sent,received,unanswered,unanswered_pct,unanswered_persists,last_ms,\
      min_ms,mean_ms,median_ms,p95_ms,max_ms,stddev_ms,responder,name,unreachable,send_failed,annotations,\
-     geometric_mean_ms,ipdv_last_ms,ipdv_ms,ipdv_max_ms,interarrival_jitter_ms\n";
+     geometric_mean_ms,ipdv_last_ms,ipdv_ms,ipdv_max_ms,interarrival_jitter_ms,asn,as_name\n";
 
 /// Writes the events of a run of traces as CSV, the rows of a hop when it is final, those of a report when it ends.
 pub struct TraceCsv {
@@ -62,7 +62,7 @@ impl Sink<Event> for TraceCsv {
     }
 }
 
-fn probe_row(hop: &Hop, probe: &HopProbe) -> [Option<String>; 12] {
+fn probe_row(hop: &Hop, probe: &HopProbe) -> impl Iterator<Item = Option<String>> {
     let responder = probe.event.responder.and_then(|address| hop.responder(address));
     row(&probe.event, Some(hop.ttl), Some(probe.number), responder)
 }
@@ -72,7 +72,7 @@ fn row(
     ttl: Option<Ttl>,
     number: Option<u32>,
     responder: Option<&Responder>,
-) -> [Option<String>; 12] {
+) -> impl Iterator<Item = Option<String>> + use<> {
     let subject = &event.subject;
     [
         text(Some(event.sent)),
@@ -88,6 +88,18 @@ fn row(
         responder.and_then(|responder| responder.name.as_deref()).map(|name| escape(name).into_owned()),
         failure(event),
     ]
+    .into_iter()
+    .chain(system(responder))
+}
+
+/// The first system that announces an address, and its name.
+fn system(responder: Option<&Responder>) -> [Option<String>; 2] {
+    let asn = match responder.and_then(|responder| responder.origins.as_ref()) {
+        Some(Origins::Announced(systems)) => systems.first(),
+        _ => None,
+    };
+    let name = responder.and_then(|responder| responder.as_name.as_deref());
+    [text(asn.map(|asn| asn.get())), name.map(|name| printable(name).into_owned())]
 }
 
 /// Why a probe has no reply, in words.
@@ -128,7 +140,11 @@ fn hop_row(report: &Report, hop: &ReportHop) -> impl Iterator<Item = Option<Stri
         Some(annotations.join(" ")).filter(|annotations| !annotations.is_empty()),
     ];
     let variations = hop.variations().map(|(_, value)| text(value));
-    head.into_iter().chain(delays(hop.stats.map(|stats| stats.figures()))).chain(rest).chain(variations)
+    head.into_iter()
+        .chain(delays(hop.stats.map(|stats| stats.figures())))
+        .chain(rest)
+        .chain(variations)
+        .chain(system(newest))
 }
 
 #[cfg(test)]
@@ -164,11 +180,11 @@ mod tests {
             lines(TraceView::Path, &[&[Event::Began(began.clone())], &hops[..], &[failed]].concat()),
             [
                 PROBES.trim_end(),
-                &format!("{time},1,1,error,1.979,10.9.1.2,\"gw,\"\"one\"\"\",Time to live exceeded"),
-                &format!("{time},1,2,timeout,,,,"),
-                &format!("{time},2,1,error,1,10.9.1.2,,Destination Host Unreachable"),
-                &format!("{time},2,2,reply,0.012,10.9.4.2,,"),
-                "2026-11-22T07:47:13.000001000Z,10.9.4.2,10.9.4.2,icmp,,,,send_failed,,,,Operation not permitted",
+                &format!("{time},1,1,error,1.979,10.9.1.2,\"gw,\"\"one\"\"\",Time to live exceeded,,"),
+                &format!("{time},1,2,timeout,,,,,,"),
+                &format!("{time},2,1,error,1,10.9.1.2,,Destination Host Unreachable,,"),
+                &format!("{time},2,2,reply,0.012,10.9.4.2,,,,"),
+                "2026-11-22T07:47:13.000001000Z,10.9.4.2,10.9.4.2,icmp,,,,send_failed,,,,Operation not permitted,,",
             ]
         );
     }
@@ -213,9 +229,9 @@ mod tests {
             lines(TraceView::Report, &[Event::Report(Box::new(report))]),
             [
                 HOPS.trim_end(),
-                &format!("{time},1,3,0,3,100,false,,,,,,,,,,0,1,,,,,,"),
+                &format!("{time},1,3,0,3,100,false,,,,,,,,,,0,1,,,,,,,,"),
                 &format!(
-                    "{time},2,3,2,0,50,,0.04,0.033,0.0365,0.037,0.04,0.04,0.0028674,10.9.1.2,gw,1,1,!H,0.036,1,2,3,4"
+                    "{time},2,3,2,0,50,,0.04,0.033,0.0365,0.037,0.04,0.04,0.0028674,10.9.1.2,gw,1,1,!H,0.036,1,2,3,4,,"
                 ),
             ]
         );

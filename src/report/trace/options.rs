@@ -5,6 +5,9 @@ use crate::report::trace::{Column, TraceView};
 use crate::trace::{Origins, Responder};
 use crate::types::Asn;
 
+/// Characters of a system's name in the text.
+const MOST_OF_NAME: usize = 32;
+
 /// What the text is to look like.
 #[derive(Clone, Debug)]
 pub struct TraceTextOptions {
@@ -58,18 +61,51 @@ pub(super) fn named(options: &TraceTextOptions, responder: &Responder) -> String
         Some(name) => format!("{} ({address})", escape(name)),
         None => format!("{address} ({address})"),
     };
-    shown + &origins(responder.origins.as_ref())
+    shown + &origins(responder)
 }
 
-/// As traceroute's `-A` writes them, after a blank; nothing where they were not asked for.
-pub(super) fn origins(origins: Option<&Origins>) -> String {
-    let Some(origins) = origins else { return String::new() };
+/// As traceroute's `-A` writes the systems that announce an address, and the name of the first, after a blank; nothing where they
+/// were not asked for.
+pub(super) fn origins(responder: &Responder) -> String {
+    let Some(origins) = &responder.origins else { return String::new() };
     match origins {
         Origins::Announced(systems) => {
             let systems: Vec<String> = systems.iter().map(Asn::to_string).collect();
-            format!(" [{}]", systems.join("/"))
+            let name = responder.as_name.as_deref().and_then(one_word).map(|name| format!(" {name}"));
+            format!(" [{}]{}", systems.join("/"), name.unwrap_or_default())
         }
         Origins::Unannounced => " [*]".to_owned(),
         Origins::Unknown => " [!!]".to_owned(),
+    }
+}
+
+/// A system's name as one word that programs cannot mistake for a host, an address or a time: `EXAMPLE-AS - Example Inc., US` is
+/// EXAMPLE-AS. `None` for one without letters.
+fn one_word(name: &str) -> Option<String> {
+    let short = name.split(" - ").next()?.split(',').next()?;
+    let words = short.split(|character: char| !(character.is_alphanumeric() || "-_.".contains(character)));
+    let word = words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join("-");
+    let word: String = word.chars().take(MOST_OF_NAME).collect();
+    word.contains(char::is_alphabetic).then_some(word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_system_is_one_word() {
+        for (name, word) in [
+            ("EXAMPLE-AS - Example Inc., US", Some("EXAMPLE-AS")),
+            ("EXAMPLE, US", Some("EXAMPLE")),
+            ("Example Networks GmbH", Some("Example-Networks-GmbH")),
+            ("a (192.0.2.1) 1.2 ms *", Some("a-192.0.2.1-1.2-ms")),
+            ("\u{1b}[2J\u{202e}x", Some("2J-x")),
+            ("1.2.3.4", None),
+            ("*", None),
+            ("", None),
+        ] {
+            assert_eq!(one_word(name).as_deref(), word, "{name:?}");
+        }
     }
 }

@@ -146,7 +146,7 @@ fn name(options: &TraceTextOptions, responder: &ReportResponder) -> String {
         None => shown.address.to_string(),
     };
     let as_column = options.columns.contains(&Column::Asn);
-    name + &origins(shown.origins.as_ref().filter(|_| !as_column))
+    if as_column { name } else { name + &origins(shown) }
 }
 
 fn annotated(options: &TraceTextOptions, responder: &ReportResponder) -> String {

@@ -395,6 +395,10 @@ impl Fleet {
                 self.names.answer_origin(answer);
                 Some(Arrived::Named)
             }
+            Control::AsName(answer) => {
+                self.names.answer_as_name(answer);
+                Some(Arrived::Named)
+            }
             Control::Interim => Some(Arrived::Interim),
             // The targets are known from the start.
             Control::Add { .. } | Control::Remove { .. } | Control::Supplied | Control::Address(_) => None,

@@ -6,7 +6,7 @@ use std::collections::hash_map::Entry;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::channel::{NameAnswer, OriginAnswer};
+use crate::channel::{AsNameAnswer, NameAnswer, OriginAnswer};
 use crate::trace::config::OriginSource;
 use crate::trace::hop::{Hop, Origins, Responder};
 use crate::types::Asn;
@@ -24,6 +24,8 @@ pub(in crate::trace) struct Names {
     /// Whether the resolver has missed its time once: nothing waits for it any more.
     given_up: bool,
     known: HashMap<IpAddr, Facts>,
+    /// Of the systems that come first for an address.
+    as_names: HashMap<Asn, Lookup<Option<Box<str>>>>,
 }
 
 #[derive(Debug)]
@@ -35,6 +37,14 @@ struct Facts {
 impl Facts {
     fn are_asked(&self) -> bool {
         self.name.is_asked() || self.origins.is_asked()
+    }
+
+    /// The first system that announces the address.
+    fn system(&self) -> Option<Asn> {
+        match &self.origins {
+            Lookup::Answered(Origins::Announced(systems)) => systems.first().copied(),
+            _ => None,
+        }
     }
 }
 
@@ -65,7 +75,7 @@ impl<T> Lookup<T> {
 impl Names {
     /// No names are asked for unless `wanted`, and no origins without a source of them.
     pub fn new(wanted: bool, origins: Option<OriginSource>) -> Self {
-        Names { wanted, origins, given_up: false, known: HashMap::new() }
+        Names { wanted, origins, given_up: false, known: HashMap::new(), as_names: HashMap::new() }
     }
 
     /// Whether a lookup of `address` is to be asked for now.
@@ -92,16 +102,27 @@ impl Names {
     /// Takes what the resolver gives of the origin of an address.
     pub fn answer_origin(&mut self, answer: &OriginAnswer) {
         self.given_up |= answer.timed_out;
-        if let Some(facts) = self.known.get_mut(&answer.address) {
-            facts.origins.answer(match &answer.texts {
-                None => Origins::Unknown,
-                Some(texts) if texts.is_empty() => Origins::Unannounced,
-                // A server that says something else than what was asked for says nothing.
-                Some(texts) => {
-                    let address = announced_form(answer.address);
-                    asn::origins(texts.iter().map(AsRef::as_ref), address).map_or(Origins::Unknown, announced)
-                }
-            });
+        let Some(facts) = self.known.get_mut(&answer.address) else { return };
+        facts.origins.answer(match &answer.texts {
+            None => Origins::Unknown,
+            Some(texts) if texts.is_empty() => Origins::Unannounced,
+            // A server that says something else than what was asked for says nothing.
+            Some(texts) => {
+                let address = announced_form(answer.address);
+                asn::origins(texts.iter().map(AsRef::as_ref), address).map_or(Origins::Unknown, announced)
+            }
+        });
+        if let Some(asn) = facts.system() {
+            self.as_names.entry(asn).or_insert(Lookup::Asked);
+        }
+    }
+
+    /// Takes what the resolver gives of the name of a system.
+    pub fn answer_as_name(&mut self, answer: &AsNameAnswer) {
+        self.given_up |= answer.timed_out;
+        if let Some(known) = self.as_names.get_mut(&answer.asn) {
+            let texts = answer.texts.iter().flatten().map(AsRef::as_ref);
+            known.answer(asn::name(texts, answer.asn));
         }
     }
 
@@ -117,12 +138,17 @@ impl Names {
 
     /// Whether anything about `address` may still come in time.
     pub fn is_awaited(&self, address: IpAddr) -> bool {
-        !self.given_up && self.known.get(&address).is_some_and(Facts::are_asked)
+        !self.given_up && self.known.get(&address).is_some_and(|facts| self.is_asked(facts))
     }
 
     /// Whether anything about any address may still come in time.
     pub fn are_any_awaited(&self) -> bool {
-        !self.given_up && self.known.values().any(Facts::are_asked)
+        !self.given_up && self.known.values().any(|facts| self.is_asked(facts))
+    }
+
+    fn is_asked(&self, facts: &Facts) -> bool {
+        let as_name = || facts.system().and_then(|asn| self.as_names.get(&asn));
+        facts.are_asked() || as_name().is_some_and(Lookup::is_asked)
     }
 
     /// The sources of a hop's answers, in the order of its probes.
@@ -138,13 +164,29 @@ impl Names {
 
     /// What is known of this address.
     pub fn responder(&self, address: IpAddr) -> Responder {
-        Responder { address, name: self.get(address).map(Box::from), origins: self.origins(address), as_name: None }
+        Responder {
+            address,
+            name: self.get(address).map(Box::from),
+            origins: self.origins(address),
+            as_name: self.as_name(address),
+        }
     }
 
     pub fn get(&self, address: IpAddr) -> Option<&str> {
         match &self.known.get(&address)?.name {
             Lookup::Unasked | Lookup::Asked => None,
             Lookup::Answered(name) => name.as_deref(),
+        }
+    }
+
+    /// The name of the first system that announces it.
+    pub fn as_name(&self, address: IpAddr) -> Option<Box<str>> {
+        if let Some(OriginSource::Table(table)) = &self.origins {
+            return table.name(announced_form(address));
+        }
+        match self.as_names.get(&self.known.get(&address)?.system()?)? {
+            Lookup::Unasked | Lookup::Asked => None,
+            Lookup::Answered(name) => name.clone(),
         }
     }
 
@@ -227,8 +269,17 @@ mod tests {
         let mut names = with_origins();
         assert_eq!(names.origins(ADDRESS), Some(Origins::Unknown));
         names.answer_origin(&texts(&["64500 | 192.0.2.0/24 | XX | test | 2026-01-01"]));
-        assert!(!names.is_awaited(ADDRESS));
         assert_eq!(names.origins(ADDRESS), Some(systems(&[64_500])));
+        // The name of the system follows.
+        assert!(names.is_awaited(ADDRESS) && names.are_any_awaited());
+        let asn = Asn::new(64_500).unwrap();
+        let answer =
+            |asn, text: &str| AsNameAnswer { asn, texts: Some(vec![text.as_bytes().into()]), timed_out: false };
+        names.answer_as_name(&answer(Asn::new(1).unwrap(), "1 | XX | unasked"));
+        assert!(names.is_awaited(ADDRESS));
+        names.answer_as_name(&answer(asn, "64500 | XX | test | 2026-01-01 | EXAMPLE"));
+        assert!(!names.is_awaited(ADDRESS));
+        assert_eq!(names.responder(ADDRESS).as_name.as_deref(), Some("EXAMPLE"));
     }
 
     #[test]
