@@ -30,8 +30,8 @@ impl Series {
         let counts = self.figures(context.now.mono);
         debug_assert!(counts.balance(), "{counts:?}");
         let state = self.state(&counts);
-        let span = self.first_sent.zip(self.last_packet);
-        let duration = span.map_or(Duration::ZERO, |(first, last)| last.since(first.mono));
+        let span = self.first_tried.zip(self.last_packet);
+        let duration = span.map_or(Duration::ZERO, |(first, last)| last.since(first));
         let (method, delays) = (self.subject.method, self.delays.majority());
         let reflection = self.reflections.as_ref().and_then(|all| all.stats());
         let mut summary = Box::new(Summary {

@@ -89,6 +89,8 @@ pub(super) struct Series {
     errors_until: Option<Instant>,
     /// No more probes are wanted.
     stopped: bool,
+    /// When the first probe left or was refused.
+    first_tried: Option<Instant>,
     first_sent: Option<Now>,
     last_sent: Option<Instant>,
     last_packet: Option<Instant>,
@@ -150,6 +152,7 @@ impl Series {
             errored: 0,
             errors_until: None,
             stopped: false,
+            first_tried: None,
             first_sent: None,
             last_sent: None,
             last_packet: None,

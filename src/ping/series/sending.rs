@@ -146,6 +146,7 @@ impl Series {
         {
             self.counts.skipped += slots.left(at);
         }
+        self.first_tried.get_or_insert(at);
         self.first_sent.get_or_insert(sent.stamp.user);
         self.last_sent = self.last_sent.max(Some(at));
         self.last_packet = self.last_packet.max(Some(at));
@@ -171,7 +172,8 @@ impl Series {
         self.refused = true;
         let gap = if refused.error == OsError::EADDRNOTAVAIL { NO_PORT_GAP } else { REFUSED_GAP };
         self.not_before = context.now.mono + gap;
-        self.last_packet = self.last_packet.max(self.first_sent.map(|_| context.now.mono));
+        self.first_tried.get_or_insert(context.now.mono);
+        self.last_packet = self.last_packet.max(Some(context.now.mono));
         let (error, mtu) = (refused.error, refused.mtu);
         let reported = self.send_errors.report(error, mtu, context.now.mono);
         let outcome = Outcome::NotSent(NotSent { error, mtu, reported });

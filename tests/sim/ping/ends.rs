@@ -287,6 +287,7 @@ fn a_target_whose_every_probe_is_refused_is_unknown() {
     assert_eq!(run.counts(), Counts { send_failed: 3, ..Counts::default() });
     assert_eq!((run.summary().state, run.summary().status), (Some(State::Unknown), Status::NotRun));
     assert_eq!(run.counts().loss_pct(), Some(100.0));
+    assert_eq!(Duration::from_nanos(run.summary().duration), SECOND * 2, "from the first attempt to the last");
 }
 
 #[test]
