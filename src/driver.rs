@@ -23,7 +23,7 @@ pub enum Next {
 pub enum Turn<E> {
     /// An event of the Machine.
     Event(E),
-    /// Flush buffered output: the loop is about to wait, or the last `Idle` was 100 ms ago.
+    /// Flush buffered output: the last `Idle` was 100 ms ago, or the loop is about to wait, and not with [`Precision::Shared`].
     Idle,
 }
 
@@ -74,6 +74,8 @@ fn run_turns<M: Machine>(
     let mut outbox = Outbox::default();
     let mut inbox = Inbox::default();
     let mut last_idle = channel.now().mono;
+    // Whether events were handed out since.
+    let mut unflushed = false;
     loop {
         let complete = channel.receive(&mut inbox)?;
         let now = channel.now();
@@ -100,6 +102,7 @@ fn run_turns<M: Machine>(
         channel.submit(&mut outbox)?;
         let sent = outbox.len() < waiting;
         while let Some(event) = machine.poll_event() {
+            unflushed = true;
             if on_turn(now, Turn::Event(event)) == Next::Stop {
                 return Ok(());
             }
@@ -112,14 +115,16 @@ fn run_turns<M: Machine>(
         let deadline = machine.poll_timeout();
         // There is no wait for a deadline that has passed.
         let waits = quiet && deadline.is_none_or(|at| at > now.mono);
-        if waits || now.mono.since(last_idle) >= IDLE_AT_LEAST {
-            last_idle = now.mono;
+        let shared = precision == Precision::Shared;
+        if (waits && !shared) || now.mono.since(last_idle) >= IDLE_AT_LEAST {
+            (last_idle, unflushed) = (now.mono, false);
             if on_turn(now, Turn::Idle) == Next::Stop {
                 return Ok(());
             }
         }
         if quiet {
-            channel.wait(deadline, precision)?;
+            let flush = (shared && unflushed).then(|| last_idle + IDLE_AT_LEAST);
+            channel.wait(deadline.into_iter().chain(flush).min(), precision)?;
         }
     }
 }

@@ -148,7 +148,7 @@ fn the_man_pages_list_every_key_of_the_json_in_snapshots() {
         assert!(missing.is_empty(), "the section JSON of {tool} does not list {missing:?}");
         checked.insert(kind);
     }
-    for kind in ["start", "reply", "error", "timeout", "summary", "contrast", "trace", "flows", "report"] {
+    for kind in ["start", "reply", "error", "timeout", "summary", "brief", "contrast", "trace", "flows", "report"] {
         assert!(checked.contains(kind), "no snapshot holds {kind}");
     }
 }

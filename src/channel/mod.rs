@@ -11,6 +11,7 @@ mod os_error;
 mod plan;
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::types::{Family, FlowLabel, Ident, Instant, Now, Tos, named};
 
@@ -55,6 +56,24 @@ pub enum Precision {
     Relaxed,
     /// To the microsecond, at the cost of spinning for the last tens of microseconds.
     Precise,
+    /// Less than a millisecond late, so that deadlines close to each other end one wait: for runs that have thousands a second.
+    Shared,
+}
+
+/// Shared waits end at multiples of this time: with the lateness of a timer, less than a millisecond late.
+const SHARED: Duration = Duration::from_micros(800);
+
+impl Precision {
+    /// When a wait for `deadline` is to end.
+    pub fn end_of_wait(self, deadline: Instant) -> Instant {
+        match self {
+            Precision::Relaxed | Precision::Precise => deadline,
+            Precision::Shared => {
+                let grid = SHARED.as_nanos() as u64;
+                Instant::from_nanos(deadline.as_nanos().div_ceil(grid).saturating_mul(grid))
+            }
+        }
+    }
 }
 
 /// The run cannot go on: which call failed, and how.

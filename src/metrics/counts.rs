@@ -100,28 +100,51 @@ impl Counts {
     /// # Errors
     /// The serializer's.
     pub fn serialize_entries<M: SerializeMap>(&self, object: &mut M) -> Result<(), M::Error> {
-        object.serialize_entry("sent", &self.sent)?;
-        object.serialize_entry("received", &self.received)?;
-        object.serialize_entry("refused", &self.refused)?;
-        object.serialize_entry("unreachable", &self.unreachable)?;
-        object.serialize_entry("lost", &self.lost)?;
-        object.serialize_entry("pending", &self.pending)?;
-        object.serialize_entry("send_failed", &self.send_failed)?;
-        object.serialize_entry("icmp_errors", &self.icmp_errors)?;
-        object.serialize_entry("skipped", &self.skipped)?;
-        object.serialize_entry("loss_pct", &self.loss_pct())?;
-        object.serialize_entry("duplicates", &self.duplicates)?;
-        object.serialize_entry("late", &self.late)?;
-        object.serialize_entry("reordered", &self.reordered)?;
-        object.serialize_entry("bad_checksum", &self.bad_checksum)?;
-        object.serialize_entry("payload_changed", &self.payload_changed)?;
-        object.serialize_entry("truncated", &self.truncated)?;
-        object.serialize_entry("wrong_source", &self.wrong_source)?;
-        object.serialize_entry("foreign", &self.foreign)?;
-        object.serialize_entry("dropped_by_kernel", &self.dropped_by_kernel)?;
-        object.serialize_entry("longest_loss_run", &self.longest_loss_run)
+        for (key, count) in self.entries() {
+            object.serialize_entry(key, &count)?;
+            if key == BEFORE_LOSS {
+                object.serialize_entry("loss_pct", &self.loss_pct())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The same without those that are zero, and without the loss, which follows from them.
+    ///
+    /// # Errors
+    /// The serializer's.
+    pub fn serialize_nonzero<M: SerializeMap>(&self, object: &mut M) -> Result<(), M::Error> {
+        let mut entries = self.entries().into_iter().filter(|&(_, count)| count > 0);
+        entries.try_for_each(|(key, count)| object.serialize_entry(key, &count))
+    }
+
+    const fn entries(&self) -> [(&'static str, u64); 19] {
+        [
+            ("sent", self.sent),
+            ("received", self.received),
+            ("refused", self.refused),
+            ("unreachable", self.unreachable),
+            ("lost", self.lost),
+            ("pending", self.pending),
+            ("send_failed", self.send_failed),
+            ("icmp_errors", self.icmp_errors),
+            (BEFORE_LOSS, self.skipped),
+            ("duplicates", self.duplicates),
+            ("late", self.late),
+            ("reordered", self.reordered),
+            ("bad_checksum", self.bad_checksum),
+            ("payload_changed", self.payload_changed),
+            ("truncated", self.truncated),
+            ("wrong_source", self.wrong_source),
+            ("foreign", self.foreign),
+            ("dropped_by_kernel", self.dropped_by_kernel),
+            ("longest_loss_run", self.longest_loss_run),
+        ]
     }
 }
+
+/// The key that `loss_pct` follows.
+const BEFORE_LOSS: &str = "skipped";
 
 /// The keys of a summary in JSON, in their documented order.
 impl Serialize for Counts {

@@ -131,7 +131,7 @@ impl Poller {
             return self.collect(None, ready).map(|()| Some(began));
         };
         let sleep_until = match precision {
-            Precision::Relaxed => deadline,
+            Precision::Relaxed | Precision::Shared => precision.end_of_wait(deadline),
             Precision::Precise => deadline.saturating_sub(SPIN),
         };
         let mut complete = None;
@@ -241,7 +241,7 @@ mod tests {
 
     #[test]
     fn a_wait_ends_at_its_deadline_and_a_precise_one_not_before() {
-        for precision in [Precision::Relaxed, Precision::Precise] {
+        for precision in [Precision::Relaxed, Precision::Precise, Precision::Shared] {
             let mut poller = Poller::new().unwrap();
             let mut ready = Vec::new();
             let deadline = clock::now().mono + Duration::from_millis(2);

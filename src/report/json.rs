@@ -13,7 +13,10 @@ use crate::types::is_visible;
 pub(super) const VERSION: u32 = 1;
 
 /// An object that is being written.
-pub(super) type Object<'a, 'w> = Compound<'a, &'w mut dyn Write, Printable>;
+pub(super) type Object<'a, 'w> = Compound<'a, &'w mut Vec<u8>, Printable>;
+
+/// Octets of most lines: memory for one grows rarely.
+const USUAL_OCTETS: usize = 1024;
 
 /// Writes an object of type `kind` with the keys that `add` adds, and a newline.
 ///
@@ -24,12 +27,15 @@ pub(super) fn line(
     out: &mut dyn Write,
     add: impl FnOnce(&mut Object<'_, '_>) -> serde_json::Result<()>,
 ) -> io::Result<()> {
-    let mut serializer = serde_json::Serializer::with_formatter(out, Printable);
+    // Written to the stream as a whole: a line is made of hundreds of pieces.
+    let mut octets = Vec::with_capacity(USUAL_OCTETS);
+    let mut serializer = serde_json::Serializer::with_formatter(&mut octets, Printable);
     let mut object = serializer.serialize_map(None)?;
     object.serialize_entry("type", kind)?;
     add(&mut object)?;
     object.end()?;
-    serializer.into_inner().write_all(b"\n")
+    octets.push(b'\n');
+    out.write_all(&octets)
 }
 
 /// Adds the conditions of a run that has any.
@@ -47,6 +53,9 @@ pub(super) struct Printable;
 
 impl Formatter for Printable {
     fn write_string_fragment<W: ?Sized + Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+        if fragment.bytes().all(|octet| matches!(octet, b' '..=b'~')) {
+            return writer.write_all(fragment.as_bytes());
+        }
         let mut plain_from = 0;
         for (at, character) in fragment.char_indices() {
             if is_visible(character) {

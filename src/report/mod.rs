@@ -22,7 +22,7 @@ pub use contrast::{ContrastCsv, ContrastJson, ContrastText};
 pub use part::Part;
 pub use ping::{PingCsv, PingJson, PingJsonOptions, PingText, PingTextOptions, ShownSource, Timestamps};
 pub use pong::{PongJson, PongText};
-pub use sweep::{SweepCsv, SweepJson, SweepProgress, SweepShow, SweepText};
+pub use sweep::{SweepBrief, SweepCsv, SweepJson, SweepProgress, SweepShow, SweepText};
 pub use trace::{Column, Figure, TraceCsv, TraceJson, TraceJsonOptions, TraceText, TraceTextOptions, TraceView};
 pub use words::StatusLine;
 

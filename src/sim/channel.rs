@@ -393,9 +393,10 @@ impl Channel for SimChannel {
     fn wait(&mut self, deadline: Option<Instant>, precision: Precision) -> Result<(), ChannelError> {
         let before = self.clock.mono();
         let late = match precision {
-            Precision::Relaxed => self.host.wake_delay,
+            Precision::Relaxed | Precision::Shared => self.host.wake_delay,
             Precision::Precise => Duration::ZERO,
         };
+        let deadline = deadline.map(|at| precision.end_of_wait(at));
         self.take_lookups();
         self.run_due()?;
         while !self.may_go_on() && !self.pass_time(deadline, late)? {}

@@ -1,10 +1,13 @@
 //! Targets in flight: [`ActiveTargets`].
 
+use std::net::{IpAddr, Ipv4Addr};
+
+use super::slab::{NONE, Slab};
 use crate::channel::OsError;
 use crate::metrics::Brief;
 use crate::types::{Instant, IpEndpoint};
 
-/// A target from its first probe to its end.
+/// A target that more is known of than a [`Seat`] holds.
 #[derive(Clone, Copy, Debug)]
 pub struct ActiveTarget {
     /// Its address.
@@ -56,48 +59,57 @@ pub struct Rare {
     pub other_rtt: Brief,
 }
 
-/// Values in slots that are reused.
+/// What is kept of every target in flight. That is all as long as a target is probed again until it answers and nothing has come
+/// from it: most of a sweep's targets never get more.
+#[derive(Clone, Copy, Debug)]
+struct Seat {
+    /// Number of its first probe; smaller ones belong to an earlier target in the same slot. 0: the slot is free.
+    first: u64,
+    /// When that was sent.
+    began: Instant,
+    address: Ipv4Addr,
+    /// Index into `known`, which holds the rest; `NONE`: nothing has come from it.
+    known: u32,
+    ordered: u16,
+    open: u16,
+    sent: u16,
+    lost: u16,
+}
+
+/// How far the probing of a target is.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// Its address.
+    pub endpoint: IpEndpoint,
+    /// Number of its first probe.
+    pub first: u64,
+    /// Probes ordered.
+    pub ordered: u32,
+    /// Probes ordered and not closed.
+    pub open: u32,
+}
+
+/// What was known of a target that has ended.
 #[derive(Debug)]
-struct Slab<T> {
-    values: Vec<T>,
-    free: Vec<u32>,
+pub struct Gone {
+    pub target: ActiveTarget,
+    pub name: Option<Box<str>>,
+    pub rare: Rare,
 }
-
-impl<T> Slab<T> {
-    const fn new() -> Self {
-        Slab { values: Vec::new(), free: Vec::new() }
-    }
-
-    fn insert(&mut self, value: T) -> u32 {
-        if let Some(at) = self.free.pop()
-            && let Some(slot) = self.values.get_mut(at as usize)
-        {
-            *slot = value;
-            return at;
-        }
-        self.values.push(value);
-        // Callers hold fewer than 2^24.
-        (self.values.len() - 1) as u32
-    }
-
-    fn get_mut(&mut self, at: u32) -> Option<&mut T> {
-        self.values.get_mut(at as usize)
-    }
-}
-
-/// No name, no rare outcomes.
-const NONE: u32 = u32::MAX;
 
 /// Targets in flight, in slots that are reused.
 #[derive(Debug)]
 pub struct ActiveTargets {
-    targets: Slab<ActiveTarget>,
+    seats: Slab<Seat>,
+    known: Slab<ActiveTarget>,
     names: Slab<Box<str>>,
     rare: Slab<Rare>,
     count: usize,
     /// Delays of each probe, `per_target` for each slot; `u64::MAX` is none.
     cells: Vec<u64>,
     per_target: usize,
+    /// Whether each target has no more than one open probe until it is answered.
+    until_answered: bool,
 }
 
 impl ActiveTargets {
@@ -105,14 +117,16 @@ impl ActiveTargets {
     pub const MOST: usize = 1 << 24;
 
     /// None yet; keeps the delays of `per_target` probes for each.
-    pub const fn new(per_target: usize) -> Self {
+    pub const fn new(per_target: usize, until_answered: bool) -> Self {
         ActiveTargets {
-            targets: Slab::new(),
+            seats: Slab::new(),
+            known: Slab::new(),
             names: Slab::new(),
             rare: Slab::new(),
             count: 0,
             cells: Vec::new(),
             per_target,
+            until_answered,
         }
     }
 
@@ -129,44 +143,116 @@ impl ActiveTargets {
     /// Adds a target whose first probe will have the number `first`. Returns its slot.
     pub fn insert(&mut self, endpoint: IpEndpoint, name: Option<Box<str>>, first: u64, now: Instant) -> u32 {
         self.count += 1;
-        let slot = self.targets.insert(ActiveTarget {
-            endpoint,
-            name: name.map_or(NONE, |name| self.names.insert(name)),
-            rare: NONE,
-            first,
-            began: now,
-            rtt: Brief::default(),
-            ordered: 0,
-            open: 0,
-            sent: 0,
-            received: 0,
-            lost: 0,
-            pending: 0,
-            kernel: 0,
-            run: 0,
-            longest_run: 0,
-            newest: 0,
-        });
+        let (address, fits) = match endpoint {
+            IpEndpoint { address: IpAddr::V4(address), zone: None, port: None } => (address, self.until_answered),
+            _ => (Ipv4Addr::UNSPECIFIED, false),
+        };
+        let known = NONE;
+        let seat = Seat { first, began: now, address, known, ordered: 0, open: 0, sent: 0, lost: 0 };
+        let slot = self.seats.insert(seat);
+        if !fits || name.is_some() {
+            let name = name.map_or(NONE, |name| self.names.insert(name));
+            self.know(slot, ActiveTarget { name, ..ActiveTarget::silent(endpoint, &seat) });
+        }
         if self.per_target > 0 {
-            let cells = self.targets.values.len() * self.per_target;
+            let cells = self.seats.values().len() * self.per_target;
             self.cells.resize(cells.max(self.cells.len()), u64::MAX);
             self.row(slot).fill(u64::MAX);
         }
         slot
     }
 
-    /// The target in this slot, if the probe with this number belongs to it.
+    fn know(&mut self, slot: u32, target: ActiveTarget) {
+        let known = self.known.insert(target);
+        if let Some(seat) = self.seats.get_mut(slot) {
+            seat.known = known;
+        }
+    }
+
+    fn seat(&mut self, slot: u32, number: u64) -> Option<&mut Seat> {
+        self.seats.get_mut(slot).filter(|seat| seat.first != 0 && seat.first <= number)
+    }
+
+    /// Whether the probe with this number belongs to the target in this slot.
+    pub fn has(&mut self, slot: u32, number: u64) -> bool {
+        self.seat(slot, number).is_some()
+    }
+
+    /// The target in this slot, if the probe with this number belongs to it. From now on there is more to know about it.
     pub fn of_probe(&mut self, slot: u32, number: u64) -> Option<&mut ActiveTarget> {
-        self.targets.get_mut(slot).filter(|target| target.first != 0 && target.first <= number)
+        let seat = *self.seat(slot, number)?;
+        if seat.known != NONE {
+            return self.known.get_mut(seat.known);
+        }
+        self.know(slot, ActiveTarget::silent(IpEndpoint::from_address(seat.address.into()), &seat));
+        let known = self.seats.get(slot)?.known;
+        self.known.get_mut(known)
+    }
+
+    /// How far the target is that the probe with this number belongs to.
+    pub fn progress(&mut self, slot: u32, number: u64) -> Option<Progress> {
+        let seat = *self.seat(slot, number)?;
+        Some(match self.known.get(seat.known) {
+            Some(target) => {
+                let &ActiveTarget { endpoint, first, ordered, open, .. } = target;
+                Progress { endpoint, first, ordered, open }
+            }
+            None => Progress {
+                endpoint: IpEndpoint::from_address(seat.address.into()),
+                first: seat.first,
+                ordered: seat.ordered.into(),
+                open: seat.open.into(),
+            },
+        })
+    }
+
+    /// Another probe to it was ordered.
+    pub fn ordered(&mut self, slot: u32, number: u64) {
+        let Some(seat) = self.seat(slot, number) else { return };
+        if seat.known == NONE {
+            (seat.ordered, seat.open) = (seat.ordered + 1, seat.open + 1);
+        } else if let Some(target) = self.of_probe(slot, number) {
+            (target.ordered, target.open) = (target.ordered + 1, target.open + 1);
+        }
+    }
+
+    /// A probe to it was sent.
+    pub fn sent(&mut self, slot: u32, number: u64, at: Instant) {
+        let Some(seat) = self.seat(slot, number) else { return };
+        if seat.first == number {
+            seat.began = at;
+        }
+        if seat.known == NONE {
+            seat.sent += 1;
+        } else if let Some(target) = self.of_probe(slot, number) {
+            target.sent += 1;
+            if target.first == number {
+                target.began = at;
+            }
+        }
+    }
+
+    /// Closes a lost probe to a target that nothing has come from; returns whether it was one.
+    pub fn lost_silently(&mut self, slot: u32, number: u64) -> bool {
+        match self.seat(slot, number).filter(|seat| seat.known == NONE) {
+            Some(seat) => {
+                (seat.open, seat.lost) = (seat.open.saturating_sub(1), seat.lost + 1);
+                true
+            }
+            None => false,
+        }
     }
 
     /// The rare outcomes of the target in this slot.
     pub fn rare(&mut self, slot: u32) -> Option<&mut Rare> {
-        let target = self.targets.values.get_mut(slot as usize)?;
+        let target = self.of_probe(slot, u64::MAX)?;
         if target.rare == NONE {
-            target.rare = self.rare.insert(Rare::default());
+            let rare = self.rare.insert(Rare::default());
+            self.of_probe(slot, u64::MAX)?.rare = rare;
+            return self.rare.get_mut(rare);
         }
-        self.rare.get_mut(target.rare)
+        let rare = target.rare;
+        self.rare.get_mut(rare)
     }
 
     /// The delays of its probes.
@@ -176,27 +262,62 @@ impl ActiveTargets {
     }
 
     /// Frees the slot of a target that has ended.
-    pub fn remove(&mut self, slot: u32) -> Option<(ActiveTarget, Option<Box<str>>, Rare)> {
-        let entry = self.targets.get_mut(slot).filter(|target| target.first != 0)?;
-        let target = *entry;
-        entry.first = 0;
-        self.count -= 1;
-        self.targets.free.push(slot);
+    pub fn remove(&mut self, slot: u32) -> Option<Gone> {
+        let target = *self.of_probe(slot, u64::MAX)?;
+        let known = self.free(slot)?;
+        self.known.free(known);
         let name = self.names.get_mut(target.name).map(std::mem::take);
-        if target.name != NONE {
-            self.names.free.push(target.name);
-        }
-        let rare = self.rare.get_mut(target.rare).copied().unwrap_or_default();
-        if target.rare != NONE {
-            self.rare.free.push(target.rare);
-        }
-        Some((target, name, rare))
+        self.names.free(target.name);
+        let rare = self.rare.get(target.rare).copied().unwrap_or_default();
+        self.rare.free(target.rare);
+        Some(Gone { target, name, rare })
+    }
+
+    /// The same for a target that all probes were lost to, if nothing else was ever known about it; returns whether it was one.
+    pub fn remove_silent(&mut self, slot: u32) -> bool {
+        let silent = |seat: &&Seat| seat.first != 0 && seat.known == NONE && seat.lost > 0 && seat.lost == seat.sent;
+        self.seats.get(slot).filter(silent).is_some() && self.free(slot).is_some()
+    }
+
+    /// Frees a seat; returns where the rest is.
+    fn free(&mut self, slot: u32) -> Option<u32> {
+        let seat = self.seats.get_mut(slot).filter(|seat| seat.first != 0)?;
+        seat.first = 0;
+        let known = seat.known;
+        self.count -= 1;
+        self.seats.free(slot);
+        Some(known)
     }
 
     /// Every slot that is taken.
     pub fn slots(&self) -> Vec<u32> {
-        let taken = self.targets.values.iter().zip(0..).filter(|(target, _)| target.first != 0);
+        let taken = self.seats.values().iter().zip(0..).filter(|(seat, _)| seat.first != 0);
         taken.map(|(_, slot)| slot).collect()
+    }
+}
+
+impl ActiveTarget {
+    /// A target that nothing has come from.
+    fn silent(endpoint: IpEndpoint, seat: &Seat) -> ActiveTarget {
+        let lost = seat.lost.into();
+        ActiveTarget {
+            endpoint,
+            name: NONE,
+            rare: NONE,
+            first: seat.first,
+            began: seat.began,
+            rtt: Brief::default(),
+            ordered: seat.ordered.into(),
+            open: seat.open.into(),
+            sent: seat.sent.into(),
+            received: 0,
+            lost,
+            pending: 0,
+            kernel: 0,
+            run: lost,
+            longest_run: lost,
+            newest: 0,
+        }
     }
 }
 
@@ -206,25 +327,50 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_target_with_its_probe_takes_less_than_two_hundred_octets() {
-        // And its number in a timer queue, and that of its free slot.
-        assert!(
-            size_of::<ActiveTarget>() + size_of::<Probe>() + 8 + 4 <= 200,
-            "{} {}",
-            size_of::<ActiveTarget>(),
-            size_of::<Probe>()
-        );
+    fn a_silent_target_with_its_probe_takes_sixty_octets() {
+        // And its number in a timer queue.
+        assert_eq!((size_of::<Seat>(), size_of::<Probe>(), size_of::<u32>()), (32, 24, 4));
+    }
+
+    #[test]
+    fn what_is_known_of_a_silent_target_is_kept_when_something_comes() {
+        let endpoint = IpEndpoint::from_address("192.0.2.1".parse().unwrap());
+        let mut targets = ActiveTargets::new(0, true);
+        let slot = targets.insert(endpoint, None, 5, Instant::ZERO);
+        let at = Instant::from_nanos(9);
+        for number in [5, 8] {
+            targets.ordered(slot, number);
+            targets.sent(slot, number, at);
+        }
+        assert!(targets.lost_silently(slot, 5) && !targets.remove_silent(slot), "one is still open");
+        targets.rare(slot).unwrap().late = 1;
+        assert!(!targets.lost_silently(slot, 8));
+        let Gone { target, rare, .. } = targets.remove(slot).unwrap();
+        assert_eq!((target.endpoint, target.began, rare.late), (endpoint, at, 1));
+        assert_eq!((target.ordered, target.open, target.sent, target.lost, target.longest_run), (2, 1, 2, 1, 1));
+        assert!(targets.is_empty() && !targets.remove_silent(slot));
+    }
+
+    #[test]
+    fn a_target_that_stays_silent_takes_its_seat_alone() {
+        let endpoint = IpEndpoint::from_address("192.0.2.1".parse().unwrap());
+        let mut targets = ActiveTargets::new(0, true);
+        let slot = targets.insert(endpoint, None, 5, Instant::ZERO);
+        targets.ordered(slot, 5);
+        targets.sent(slot, 5, Instant::ZERO);
+        assert!(targets.lost_silently(slot, 5) && targets.remove_silent(slot) && targets.is_empty());
+        assert!(targets.known.values().is_empty());
     }
 
     #[test]
     fn a_slot_is_reused_and_knows_its_probes() {
         let endpoint = IpEndpoint::from_address("192.0.2.1".parse().unwrap());
-        let mut targets = ActiveTargets::new(2);
+        let mut targets = ActiveTargets::new(2, false);
         let slot = targets.insert(endpoint, Some("a".into()), 5, Instant::ZERO);
         targets.row(slot)[1] = 7;
         targets.rare(slot).unwrap().late = 3;
         assert!(targets.of_probe(slot, 4).is_none() && targets.of_probe(slot, 5).is_some());
-        let (_, name, rare) = targets.remove(slot).unwrap();
+        let Gone { name, rare, .. } = targets.remove(slot).unwrap();
         assert_eq!((name.as_deref(), rare.late), (Some("a"), 3));
         assert!(targets.of_probe(slot, 5).is_none() && targets.remove(slot).is_none() && targets.is_empty());
         assert_eq!(targets.insert(endpoint, None, 9, Instant::ZERO), slot);

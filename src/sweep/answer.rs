@@ -66,7 +66,7 @@ impl Sweep {
             self.totals.counts.bad_checksum += 1;
             return self.count_rare(matched, |rare| rare.bad_checksum += 1);
         }
-        let target = self.active.of_probe(matched.slot, matched.number).map(|target| target.endpoint.address);
+        let target = self.active.progress(matched.slot, matched.number).map(|target| target.endpoint.address);
         let tail = reply.payload.get(Config::LEAST_OCTETS..).unwrap_or_default();
         let is_same = self.lane(profile.family).is_some_and(|lane| {
             let both = lane.template.tail().len().min(tail.len());
@@ -103,10 +103,10 @@ impl Sweep {
     /// Counts an answer by its standing; the first in time decides its probe and leaves it in `state`.
     fn answer(&mut self, now: Now, matched: Match, stamp: &Stamp, state: ProbeState, traits: Traits) {
         let is_error = state == ProbeState::Errored;
-        let (standing, attempt, errored) = match self.in_flight.get(matched.number) {
+        let number = matched.number;
+        let (standing, attempt, errored) = match self.in_flight.get(number).zip(self.in_flight.stamps(number)) {
             None => (Standing::Late, 0, false),
-            Some(probe) => {
-                let sent = probe.sent();
+            Some((probe, (sent, _))) => {
                 let answered = match probe.state {
                     ProbeState::Open | ProbeState::Errored => {
                         Answered::Open(Some(sent.user.mono + self.in_flight.wait(probe.attempt)))
@@ -129,9 +129,7 @@ impl Sweep {
             self.totals.counts.late += 1;
             self.count_rare(matched, |rare| rare.late += 1);
         } else {
-            if let Some(probe) = self.in_flight.get_mut(matched.number) {
-                probe.set_answer(stamp, state);
-            }
+            self.in_flight.set_answer(number, stamp, state);
             if errored {
                 self.totals.counts.answered_after_error += 1;
                 self.count_rare(matched, |rare| rare.answered_after_error += 1);
@@ -169,9 +167,7 @@ impl Sweep {
             });
         }
         if self.config.completion == Completion::FirstAnswer {
-            if let Some(probe) = self.in_flight.get(matched.number).copied() {
-                self.measure(matched.slot, matched.number, &probe);
-            }
+            self.measure(matched.slot, matched.number);
             self.end_target(matched.slot, true, now);
         }
     }
@@ -183,7 +179,7 @@ impl Sweep {
 
     /// Changes the rare outcomes of the probe's target, unless it has ended.
     fn count_rare(&mut self, matched: Match, change: impl FnOnce(&mut Rare)) {
-        if self.active.of_probe(matched.slot, matched.number).is_some()
+        if self.active.has(matched.slot, matched.number)
             && let Some(rare) = self.active.rare(matched.slot)
         {
             change(rare);
@@ -217,7 +213,7 @@ impl Sweep {
         let mut number = newest.checked_sub(older)?;
         while number >= self.in_flight.oldest() {
             if let Some(slot) = self.in_flight.get(number).map(|probe| probe.slot)
-                && self.active.of_probe(slot, number).is_some_and(|target| target.endpoint.address == address)
+                && self.active.progress(slot, number).is_some_and(|target| target.endpoint.address == address)
             {
                 return Some(Match { number, slot, exact: false });
             }

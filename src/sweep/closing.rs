@@ -15,10 +15,13 @@ impl Sweep {
         if state == ProbeState::Open {
             probe.state = ProbeState::Over;
         }
-        let probe = *probe;
+        let lost = state == ProbeState::Open && !ended;
+        if lost && self.active.lost_silently(slot, number) {
+            self.totals.counts.lost += 1;
+            return self.go_on(slot, number, true, now);
+        }
         let Some(target) = self.active.of_probe(slot, number) else { return };
         target.open = target.open.saturating_sub(1);
-        let lost = state == ProbeState::Open && !ended;
         target.run = if lost { target.run + 1 } else { 0 };
         target.longest_run = target.longest_run.max(target.run);
         match state {
@@ -30,7 +33,7 @@ impl Sweep {
                 target.lost += 1;
                 self.totals.counts.lost += 1;
             }
-            ProbeState::Replied => self.measure(slot, number, &probe),
+            ProbeState::Replied => self.measure(slot, number),
             ProbeState::Errored => {
                 self.totals.counts.unreachable += 1;
                 if let Some(rare) = self.active.rare(slot) {
@@ -67,8 +70,9 @@ impl Sweep {
     }
 
     /// Adds the delay of a probe to its target's statistics.
-    pub(super) fn measure(&mut self, slot: u32, number: u64, probe: &Probe) {
-        let (sent, arrived) = (probe.sent(), probe.arrived());
+    pub(super) fn measure(&mut self, slot: u32, number: u64) {
+        let Some((sent, arrived)) = self.in_flight.stamps(number) else { return };
+        let Some(attempt) = self.in_flight.get(number).map(|probe| probe.attempt) else { return };
         let (rtt, source) = match sent.kernel {
             None if !self.config.user_to_user => delay::until_arrival(&sent, &arrived),
             _ => delay::between(&sent, &arrived),
@@ -84,7 +88,7 @@ impl Sweep {
         } else {
             target.rtt.record(rtt);
         }
-        if let Some(cell) = self.active.row(slot).get_mut(probe.attempt as usize) {
+        if let Some(cell) = self.active.row(slot).get_mut(attempt as usize) {
             *cell = rtt.as_nanos();
         }
     }

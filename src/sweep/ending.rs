@@ -1,6 +1,6 @@
 //! The end of a target: its [`TargetSummary`].
 
-use super::active::{ActiveTarget, Rare};
+use super::active::{ActiveTarget, Gone, Rare};
 use super::config::{Completion, SweepTarget};
 use super::event::{Event, TargetSummary};
 use super::machine::Sweep;
@@ -12,9 +12,15 @@ use crate::types::{Instant, Rtt};
 impl Sweep {
     /// Emits the summary of a target and forgets it.
     pub(super) fn end_target(&mut self, slot: u32, complete: bool, now: Instant) {
+        if self.config.skips_silent && complete && self.active.remove_silent(slot) {
+            self.totals.ended += 1;
+            self.totals.unreachable += 1;
+            self.totals.skipped += 1;
+            return;
+        }
         let delays = self.active.row(slot).iter().map(|&nanos| (nanos != u64::MAX).then_some(Rtt::from_nanos(nanos)));
         let delays = delays.collect();
-        let Some((target, name, rare)) = self.active.remove(slot) else { return };
+        let Some(Gone { target, name, rare }) = self.active.remove(slot) else { return };
         let failed = target.sent == 0 && rare.send_failed > 0;
         let counts = self.counts(&target, &rare);
         let (kernel, user) = (u64::from(target.kernel), u64::from(target.received.saturating_sub(target.kernel)));

@@ -128,6 +128,8 @@ pub struct Totals {
     pub unreachable: u64,
     /// Targets without an address, or to which nothing could be sent.
     pub not_run: u64,
+    /// Those among the unreachable that had no event.
+    pub skipped: u64,
     /// Outcomes of the probes, with late and duplicate answers for targets that had ended.
     pub counts: Counts,
 }
@@ -140,6 +142,7 @@ impl Totals {
         self.alive += other.alive;
         self.unreachable += other.unreachable;
         self.not_run += other.not_run;
+        self.skipped += other.skipped;
         self.counts.add(&other.counts);
     }
 }

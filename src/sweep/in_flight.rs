@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::chunks::Chunks;
+use super::slab::{NONE, Slab};
 use crate::types::{Instant, Now, Stamp, WallTime};
 
 /// The state of a probe.
@@ -42,68 +44,57 @@ impl CompactStamp {
     }
 }
 
-/// One probe: 64 octets.
+/// One probe: 24 octets, and more where its answer has come or the kernel has stamped it.
 #[derive(Clone, Copy, Debug)]
 pub struct Probe {
+    /// When it was sent, by the monotonic clock.
+    mono: u64,
     /// The slot of its target.
     pub slot: u32,
+    /// Index into `stamps`, or `NONE`.
+    stamps: u32,
     /// Its index among the probes of its target, from 0.
     pub attempt: u32,
     /// Its state.
     pub state: ProbeState,
     /// Whether its wait is over, or was given up.
     pub closed: bool,
-    sent: CompactStamp,
-    arrived: CompactStamp,
 }
 
-impl Probe {
-    /// When it was sent.
-    pub fn sent(&self) -> Stamp {
-        self.sent.stamp()
-    }
-
-    /// When its answer arrived.
-    pub fn arrived(&self) -> Stamp {
-        self.arrived.stamp()
-    }
-
-    /// Records when it was sent; called again when the kernel's stamp is known.
-    pub fn set_sent(&mut self, stamp: &Stamp) {
-        self.sent = CompactStamp::of(stamp);
-    }
-
-    /// Records its first answer.
-    pub fn set_answer(&mut self, stamp: &Stamp, state: ProbeState) {
-        self.arrived = CompactStamp::of(stamp);
-        self.state = state;
-    }
+/// The stamps of a probe.
+#[derive(Clone, Copy, Debug, Default)]
+struct Stamps {
+    sent: CompactStamp,
+    arrived: CompactStamp,
 }
 
 /// Probes by their numbers, from the oldest that is not closed to the newest, and the ends of their waits.
 #[derive(Debug)]
 pub struct InFlight {
-    probes: VecDeque<Probe>,
+    probes: Chunks<Probe>,
     /// Number of the first in `probes`.
     base: u64,
+    /// How far the wall clock is ahead of the monotonic one, from the number of a probe on. Probes of one call share it.
+    ahead: VecDeque<(u64, u64)>,
+    stamps: Slab<Stamps>,
     waits: Vec<Duration>,
     /// For each wait, the low halves of the numbers of the probes sent, in order of sending and so of their deadlines.
     /// These probes are not closed, so that none is older than `base`.
-    timers: Vec<VecDeque<u32>>,
+    timers: Vec<Chunks<u32>>,
 }
 
 impl InFlight {
     /// Nothing yet; attempt n waits for the n-th of `waits`, and later ones as long as the last.
     pub fn new(waits: Vec<Duration>) -> Self {
-        let timers = waits.iter().map(|_| VecDeque::new()).collect();
+        let timers = waits.iter().map(|_| Chunks::new()).collect();
         // Numbers start at 1, as those of all probes.
-        InFlight { probes: VecDeque::new(), base: 1, waits, timers }
+        InFlight { probes: Chunks::new(), base: 1, ahead: VecDeque::new(), stamps: Slab::new(), waits, timers }
     }
 
     /// Adds a probe. Returns its number.
     pub fn order(&mut self, slot: u32, attempt: u32) -> u64 {
-        let (sent, arrived) = (CompactStamp::default(), CompactStamp::default());
-        self.probes.push_back(Probe { slot, attempt, state: ProbeState::Ordered, closed: false, sent, arrived });
+        let (state, closed) = (ProbeState::Ordered, false);
+        self.probes.push_back(Probe { mono: 0, slot, stamps: NONE, attempt, state, closed });
         self.next() - 1
     }
 
@@ -127,6 +118,60 @@ impl InFlight {
         self.probes.get_mut(usize::try_from(number.checked_sub(self.base)?).ok()?)
     }
 
+    /// Records when a probe was sent; called again when the kernel's stamp is known.
+    pub fn set_sent(&mut self, number: u64, stamp: &Stamp) {
+        let sent = CompactStamp::of(stamp);
+        let ahead = sent.wall.wrapping_sub(sent.mono);
+        if self.ahead.back().is_none_or(|&(from, last)| from < number && last != ahead) {
+            self.ahead.push_back((number, ahead));
+        }
+        let all = sent.kernel == 0 && self.ahead_at(number) == ahead;
+        let Some(probe) = self.get_mut(number) else { return };
+        probe.mono = sent.mono;
+        if !all && let Some(stamps) = self.stamps_mut(number) {
+            stamps.sent = sent;
+        }
+    }
+
+    /// Records the first answer to a probe.
+    pub fn set_answer(&mut self, number: u64, stamp: &Stamp, state: ProbeState) {
+        if let Some(stamps) = self.stamps_mut(number) {
+            stamps.arrived = CompactStamp::of(stamp);
+        }
+        if let Some(probe) = self.get_mut(number) {
+            probe.state = state;
+        }
+    }
+
+    /// When a probe was sent, and when its answer arrived.
+    pub fn stamps(&self, number: u64) -> Option<(Stamp, Stamp)> {
+        let probe = self.get(number)?;
+        let Stamps { sent, arrived } = match self.stamps.get(probe.stamps) {
+            Some(stamps) => *stamps,
+            None => Stamps { sent: self.plain(number, probe), arrived: CompactStamp::default() },
+        };
+        Some((sent.stamp(), arrived.stamp()))
+    }
+
+    fn plain(&self, number: u64, probe: &Probe) -> CompactStamp {
+        CompactStamp { mono: probe.mono, wall: probe.mono.wrapping_add(self.ahead_at(number)), kernel: 0 }
+    }
+
+    fn stamps_mut(&mut self, number: u64) -> Option<&mut Stamps> {
+        let probe = *self.get(number)?;
+        if probe.stamps != NONE {
+            return self.stamps.get_mut(probe.stamps);
+        }
+        let at = self.stamps.insert(Stamps { sent: self.plain(number, &probe), ..Stamps::default() });
+        self.get_mut(number)?.stamps = at;
+        self.stamps.get_mut(at)
+    }
+
+    fn ahead_at(&self, number: u64) -> u64 {
+        let next = self.ahead.partition_point(|&(from, _)| from <= number);
+        next.checked_sub(1).and_then(|at| self.ahead.get(at)).map_or(0, |&(_, ahead)| ahead)
+    }
+
     /// The wait of this attempt.
     pub fn wait(&self, attempt: u32) -> Duration {
         self.waits.get(self.level(attempt)).copied().unwrap_or_default()
@@ -148,15 +193,21 @@ impl InFlight {
     /// Takes the number of a probe whose wait is over.
     pub fn take_expired(&mut self, now: Instant) -> Option<u64> {
         let (_, level) = self.ends().filter(|&(at, _)| at <= now).min()?;
-        let low = self.timers.get_mut(level)?.pop_front()?;
+        let timers = self.timers.get_mut(level)?;
+        let low = *timers.get(0)?;
+        timers.drop_front();
         Some(self.whole(low))
     }
 
     /// Forgets the oldest probes that are closed.
     pub fn trim(&mut self) {
-        while self.probes.front().is_some_and(|probe| probe.closed) {
-            self.probes.pop_front();
+        while let Some(&Probe { closed: true, stamps, .. }) = self.probes.get(0) {
+            self.stamps.free(stamps);
+            self.probes.drop_front();
             self.base += 1;
+        }
+        while self.ahead.get(1).is_some_and(|&(from, _)| from <= self.base) {
+            self.ahead.pop_front();
         }
     }
 
@@ -172,8 +223,8 @@ impl InFlight {
     /// The earliest end of each wait.
     fn ends(&self) -> impl Iterator<Item = (Instant, usize)> {
         self.timers.iter().zip(&self.waits).enumerate().filter_map(|(level, (timers, &wait))| {
-            let probe = self.get(self.whole(*timers.front()?))?;
-            Some((Instant::from_nanos(probe.sent.mono) + wait, level))
+            let probe = self.get(self.whole(*timers.get(0)?))?;
+            Some((Instant::from_nanos(probe.mono) + wait, level))
         })
     }
 }
@@ -182,6 +233,38 @@ impl InFlight {
 mod tests {
     use super::*;
     use crate::types::Instant;
+
+    fn stamp(mono: u64, wall: u64, kernel: Option<u64>) -> Stamp {
+        let user = Now { mono: Instant::from_nanos(mono), wall: WallTime::from_nanos(wall) };
+        Stamp { user, kernel: kernel.map(WallTime::from_nanos), hardware: None }
+    }
+
+    #[test]
+    fn stamps_come_back_as_they_were_recorded() {
+        let mut probes = InFlight::new(vec![Duration::from_secs(1)]);
+        let sent = [(10, 1010, None), (20, 1020, None), (30, 1033, None), (40, 1043, None), (50, 1049, None)];
+        let sent = sent.map(|(mono, wall, kernel)| stamp(mono, wall, kernel));
+        let numbers = sent.each_ref().map(|sent| {
+            let number = probes.order(0, 0);
+            probes.set_sent(number, sent);
+            number
+        });
+        let late = stamp(20, 1020, Some(1021));
+        probes.set_sent(numbers[1], &late);
+        // The clock was stepped after the first reading.
+        let other = stamp(30, 7, Some(8));
+        probes.set_sent(numbers[2], &other);
+        let arrived = stamp(90, 1090, Some(1080));
+        probes.set_answer(numbers[3], &arrived, ProbeState::Replied);
+        let expected = [sent[0], late, other, sent[3], sent[4]];
+        assert_eq!(numbers.map(|number| probes.stamps(number).unwrap().0), expected);
+        assert_eq!(probes.stamps(numbers[3]).unwrap().1, arrived);
+        for number in &numbers[..3] {
+            probes.get_mut(*number).unwrap().closed = true;
+        }
+        probes.trim();
+        assert_eq!(probes.stamps(numbers[4]).unwrap().0, sent[4]);
+    }
 
     #[test]
     fn waits_end_in_order_where_the_low_half_of_the_numbers_begins_again() {

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 use std::vec;
 
-use super::active::ActiveTargets;
+use super::active::{ActiveTargets, Progress};
 use super::config::{Config, LaneRoute, Probes, Supplied};
 use super::event::{Event, Totals};
 use super::in_flight::{InFlight, ProbeState};
@@ -103,7 +103,7 @@ impl Sweep {
             in_flight: InFlight::new(config.probes.waits(config.wait)),
             errored: BTreeSet::new(),
             cookie,
-            active: ActiveTargets::new(per_target),
+            active: ActiveTargets::new(per_target, matches!(config.probes, Probes::UntilAnswered { .. })),
             totals: Totals::default(),
             at_once: VecDeque::new(),
             due: VecDeque::new(),
@@ -173,7 +173,7 @@ impl Sweep {
         while let Some(next) = self.at_once.pop_front().or_else(|| self.take_due(now)) {
             // Its target may have ended; and one that was pushed back is in both queues.
             let most = self.config.probes.most();
-            let target = self.active.of_probe(next.slot, next.first);
+            let target = self.active.progress(next.slot, next.first);
             if target.is_some_and(|target| target.first == next.first && target.ordered < most) {
                 return Some(next.slot);
             }
@@ -207,11 +207,9 @@ impl Sweep {
 
     fn order(&mut self, slot: u32, now: Instant, outbox: &mut Outbox) {
         let number = self.in_flight.next();
-        let Some(target) = self.active.of_probe(slot, number) else { return };
-        let (attempt, endpoint) = (target.ordered, target.endpoint);
-        target.ordered += 1;
-        target.open += 1;
-        let first = target.first;
+        let Some(target) = self.active.progress(slot, number) else { return };
+        let Progress { endpoint, first, ordered: attempt, .. } = target;
+        self.active.ordered(slot, number);
         self.in_flight.order(slot, attempt);
         if let Probes::Counted { count, interval } = self.config.probes
             && attempt + 1 < count
@@ -229,22 +227,16 @@ impl Sweep {
 
     fn sent(&mut self, sent: &Sent) {
         let number = sent.token.get();
-        let Some(probe) = self.in_flight.get_mut(number) else { return };
-        probe.set_sent(&sent.departure());
-        if probe.state != ProbeState::Ordered {
+        self.in_flight.set_sent(number, &sent.departure());
+        let Some(probe) = self.in_flight.get_mut(number).filter(|probe| probe.state == ProbeState::Ordered) else {
             return;
-        }
+        };
         probe.state = ProbeState::Open;
         let (slot, attempt) = (probe.slot, probe.attempt);
         self.in_flight.begin_wait(number, attempt);
         self.unconfirmed = self.unconfirmed.saturating_sub(1);
         self.totals.counts.sent += 1;
-        if let Some(target) = self.active.of_probe(slot, number) {
-            target.sent += 1;
-            if target.first == number {
-                target.began = sent.stamp.user.mono;
-            }
-        }
+        self.active.sent(slot, number, sent.stamp.user.mono);
     }
 
     fn refused(&mut self, now: Now, refused: &Refused) {
@@ -279,7 +271,7 @@ impl Sweep {
 
     /// Orders the next probe of a target after one was closed, or ends the target.
     pub(super) fn go_on(&mut self, slot: u32, number: u64, silent: bool, now: Instant) {
-        let Some(target) = self.active.of_probe(slot, number) else { return };
+        let Some(target) = self.active.progress(slot, number) else { return };
         let more = match self.config.probes {
             Probes::Counted { count, .. } => target.ordered < count,
             Probes::UntilAnswered { retries, .. } if silent && target.ordered <= u32::from(retries) => {
@@ -476,6 +468,7 @@ mod tests {
             needed: 1,
             vector: false,
             user_to_user: false,
+            skips_silent: false,
             progress: false,
             payload_octets: 56,
             fill: Fill::Counting,

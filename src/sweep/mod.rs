@@ -11,6 +11,7 @@
 
 mod active;
 mod answer;
+mod chunks;
 mod closing;
 mod config;
 mod ending;
@@ -21,6 +22,7 @@ mod in_flight;
 mod machine;
 mod permutation;
 mod range;
+mod slab;
 mod template;
 mod verdict;
 

@@ -38,12 +38,15 @@ impl Verdict {
                     self.add(Unprobed { error, targets: 1, first: endpoint.address });
                 }
             }
-            Event::Over { cut_short: true, .. } => {
-                self.cut_short = true;
-                self.statuses.cut_short();
+            Event::Over { cut_short, totals, .. } => {
+                self.statuses.add_silent(totals.skipped);
+                if *cut_short {
+                    self.cut_short = true;
+                    self.statuses.cut_short();
+                }
             }
             Event::Interrupted => self.cut_short = true,
-            Event::Over { .. } | Event::Progress { .. } => {}
+            Event::Progress { .. } => {}
         }
     }
 

@@ -148,7 +148,8 @@ fn a_silent_target_is_probed_again_as_often_as_asked() {
         let outcome = silent().run(&format!("rping --json -W 100ms {words} 198.51.100.1-198.51.100.2"));
         let line = outcome.stdout.lines().next().expect("a summary");
         let summary: serde_json::Value = serde_json::from_str(line).expect("JSON");
-        (summary["sent"].as_u64(), summary["duration_ms"].as_f64())
+        // Waits that end in the same millisecond end together.
+        (summary["sent"].as_u64(), summary["duration_ms"].as_f64().map(f64::floor))
     };
     assert_eq!(begun(""), (Some(2), Some(200.0)));
     assert_eq!(begun("--retry 0"), (Some(1), Some(100.0)));
@@ -236,6 +237,21 @@ fn several_workers_probe_each_target_once() {
         let alive = sorted(&outcome);
         assert_eq!((alive.len(), outcome.status), (16, 0), "{outcome}");
         assert!(alive.windows(2).all(|pair| pair[0] < pair[1]), "{outcome}");
+    }
+}
+
+#[test]
+fn brief_json_has_what_happened_to_each_target_and_no_more() {
+    let run = |line: &str| silent().run(line);
+    assert_snapshot!("brief_json", run("rping --json=brief -W 100ms 198.51.100.0-198.51.100.3"));
+    assert_snapshot!(
+        "brief_json_of_the_answering",
+        world().run("rping --json=brief -c2 -i 1s 198.51.100.0-198.51.100.1")
+    );
+    for line in ["rping --json=brief 198.51.100.1", "rtrace --json=brief 198.51.100.1", "rpong --json=brief --tcp 7"] {
+        let outcome = run(line);
+        assert_eq!(outcome.status, 2, "{outcome}");
+        assert!(outcome.stderr.contains("--json=brief: only a sweep"), "{outcome}");
     }
 }
 

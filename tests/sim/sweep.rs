@@ -65,6 +65,7 @@ fn config(supply: Supply) -> Config {
         needed: 1,
         vector: false,
         user_to_user: false,
+        skips_silent: false,
         progress: false,
         payload_octets: 56,
         fill: Fill::Counting,

@@ -28,15 +28,28 @@ pub struct FormatArgs {
     #[arg(long, value_name = "FORMAT", value_parser = FORMATS, hide_possible_values = true, allow_hyphen_values = true)]
     format: Option<Format>,
 
-    /// JSON objects, one per line: the same as --format json
-    #[arg(short, long)]
-    json: bool,
+    /// JSON objects, one per line: the same as --format json. In a sweep of rping, --json=brief writes short ones
+    #[arg(
+        short, long, value_name = "DETAIL", num_args = 0..=1, require_equals = true, default_missing_value = "full",
+        value_parser = DETAILS, hide_possible_values = true
+    )]
+    json: Option<Detail>,
 }
+
+/// How much a JSON object says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Detail {
+    Full,
+    Brief,
+}
+
+/// `--json`.
+const DETAILS: OneOf<Detail> = OneOf(&[("full", Detail::Full), ("brief", Detail::Brief)]);
 
 impl FormatArgs {
     /// The format that was chosen.
     pub fn chosen(&self) -> Format {
-        if self.json { Format::Json } else { self.format.unwrap_or_default() }
+        if self.json.is_some() { Format::Json } else { self.format.unwrap_or_default() }
     }
 
     /// Whether results are records, and not for people to read.
@@ -68,7 +81,12 @@ impl FormatArgs {
 
     /// Whether `--json` was given with another format.
     pub fn has_both(&self) -> bool {
-        self.json && self.format.is_some_and(|format| format != Format::Json)
+        self.json.is_some() && self.format.is_some_and(|format| format != Format::Json)
+    }
+
+    /// Whether short JSON objects were asked for.
+    pub fn is_brief(&self) -> bool {
+        self.json == Some(Detail::Brief)
     }
 }
 

@@ -5,6 +5,9 @@ use crate::cli::error::CliError;
 /// Why `--json` is refused with another format.
 pub const FORMATS: &str = " cannot be used together with --format <FORMAT>";
 
+/// Why `--json=brief` is refused without a sweep.
+pub const BRIEF: &str = ": only a sweep of rping writes short objects; give --json";
+
 /// Options that are refused in one situation: a mode, a method, or always. `R` is what follows from the command line `A`.
 pub struct Group<R: 'static, A: 'static> {
     /// The situation.

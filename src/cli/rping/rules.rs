@@ -10,7 +10,7 @@ use super::method::{DGRAM_PREFIX, STREAM_PREFIX};
 use crate::channel::CloseHow;
 use crate::cli::args::conditions::refusal;
 use crate::cli::args::record::SHARE;
-use crate::cli::args::rules::{self, FORMATS, Group, Limit};
+use crate::cli::args::rules::{self, BRIEF, FORMATS, Group, Limit};
 use crate::cli::args::values::{Rate, Timestamping, UdpAim};
 use crate::cli::error::{CliError, NO_NAME_SERVERS};
 use crate::engine::condition;
@@ -238,6 +238,7 @@ const TABLE: &[Group<Request, PingArgs>] = &[
             ),
         ],
     },
+    Group { when: |r| !r.is_sweep(), rows: &[(|a| a.output.format.is_brief(), "--json=brief", BRIEF)] },
     Group {
         when: Request::is_sweep,
         rows: &[

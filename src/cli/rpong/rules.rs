@@ -2,7 +2,7 @@
 
 use super::args::{ListenerArgs, PongArgs};
 use crate::cli::args::format::Format;
-use crate::cli::args::rules::{self, FORMATS, Group};
+use crate::cli::args::rules::{self, BRIEF, FORMATS, Group};
 use crate::cli::error::CliError;
 
 /// Refuses what has no effect.
@@ -39,6 +39,7 @@ const TABLE: &[Group<Request, PongArgs>] = &[
         when: |_| true,
         rows: &[
             (|a| a.output.format.has_both(), "--json", FORMATS),
+            (|a| a.output.format.is_brief(), "--json=brief", BRIEF),
             (
                 |a| a.output.format.chosen() == Format::Csv,
                 "--format csv",

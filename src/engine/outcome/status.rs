@@ -52,6 +52,14 @@ impl Statuses {
         self.all += 1;
     }
 
+    /// Those of more targets that did not answer.
+    pub fn add_silent(&mut self, targets: u64) {
+        if targets > 0 {
+            self.worst = self.worst.and(Status::NotAnswered);
+        }
+        self.all += targets;
+    }
+
     /// Those of another part of the run.
     pub fn join(&mut self, other: Statuses) {
         self.worst = self.worst.and(other.worst);

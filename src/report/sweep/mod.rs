@@ -1,10 +1,12 @@
 //! Results of a sweep: one line per target, as each ends.
 
+mod brief;
 mod csv;
 mod json;
 mod progress;
 mod text;
 
+pub use brief::SweepBrief;
 pub use csv::SweepCsv;
 pub use json::SweepJson;
 pub use progress::SweepProgress;

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::channel::{LanePlan, OpenedLanes, Owner, Plan, Protocol, SendStamps, SocketKind};
+use crate::channel::{LanePlan, OpenedLanes, Owner, Plan, Precision, Protocol, SendStamps, SocketKind};
 use crate::cli::args::format::{BoxedSink, Format};
 use crate::cli::args::shard::{ListDigest, Shard};
 use crate::cli::args::values::{Rate, Timestamping};
@@ -30,7 +30,7 @@ use crate::cli::target::Lanes;
 use crate::cli::{ANSWERED, NOT_RUN};
 use crate::net;
 use crate::recording::{Mode, Session};
-use crate::report::{StatusLine, SweepCsv, SweepJson, SweepShow, SweepText};
+use crate::report::{StatusLine, SweepBrief, SweepCsv, SweepJson, SweepShow, SweepText};
 use crate::sweep::{
     Completion, Config, Event, Exclusions, Forecast, LaneRoute, Permutation, Probes, Supply, Sweep, Verdict,
 };
@@ -138,7 +138,8 @@ impl Rping<'_> {
             interrupted: false,
         };
         let shown = Console { takes: SweepConsole::takes, spreads: SweepConsole::spreads, sink: &mut console };
-        let run = Run { console: Some(shown), tape: tape.as_mut(), ..Run::plain(take_note) };
+        let precision = Precision::Shared;
+        let run = Run { precision, console: Some(shown), tape: tape.as_mut(), ..Run::plain(take_note) };
         let driven = drive(workers, run, env);
         Tape::end(tape, &driven, env);
         let driven = driven?;
@@ -362,6 +363,7 @@ impl Rping<'_> {
             },
             vector: self.args.sweep.vector || conditions.need_all_delays(),
             user_to_user: self.timestamping() == Timestamping::User,
+            skips_silent: self.completion() == Completion::FirstAnswer && self.args.sweep.alive,
             progress,
             payload_octets: self.payload_octets(),
             fill: self.args.packet.pattern.clone().unwrap_or_default(),
@@ -374,7 +376,10 @@ impl Rping<'_> {
         let show = self.show();
         let sink = self.args.output.format.sink(
             || Box::new(SweepText::new(show)),
-            || Box::new(SweepJson::new(show, sockets.to_vec())),
+            || match self.args.output.format.is_brief() {
+                true => Box::new(SweepBrief::new(show)),
+                false => Box::new(SweepJson::new(show, sockets.to_vec())),
+            },
             || Box::new(SweepCsv::new(show)),
         );
         self.with_failures(sink, Event::ended)

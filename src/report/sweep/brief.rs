@@ -1,0 +1,145 @@
+//! Results of a sweep as short JSON objects: what happened to each target, and nothing that did not happen.
+
+use std::io;
+
+use serde::Serialize;
+use serde::ser::SerializeMap;
+
+use crate::engine::outcome::State;
+use crate::report::json::{VERSION, conditions, line};
+use crate::report::{Sink, Streams, SweepShow};
+use crate::sweep::{Event, TargetSummary};
+use crate::types::Rtt;
+
+/// Writes a `brief` object for each target as it ends.
+pub struct SweepBrief {
+    show: SweepShow,
+}
+
+impl SweepBrief {
+    /// A writer that has written nothing yet.
+    pub const fn new(show: SweepShow) -> Self {
+        SweepBrief { show }
+    }
+
+    fn brief<M: SerializeMap>(&self, object: &mut M, target: &TargetSummary) -> Result<(), M::Error> {
+        object.serialize_entry("version", &VERSION)?;
+        if let Some(name) = &target.name {
+            object.serialize_entry("target", name)?;
+        }
+        if let Some(endpoint) = target.endpoint {
+            object.serialize_entry("address", &endpoint.address)?;
+        }
+        object.serialize_entry("outcome", outcome(target))?;
+        match target.rtt.count() {
+            0 => {}
+            1 => object.serialize_entry("rtt_ms", &Rtt::from_nanos(target.rtt.min()))?,
+            _ => object.serialize_entry("rtt_stats_ms", &Delays::of(target))?,
+        }
+        if self.show == SweepShow::Vectors {
+            object.serialize_entry("rtts_ms", &target.delays)?;
+        }
+        conditions(object, &target.conditions)?;
+        target.counts.serialize_nonzero(object)
+    }
+}
+
+impl Sink<Event> for SweepBrief {
+    fn event(&mut self, event: &Event, streams: &mut Streams<'_>) -> io::Result<()> {
+        match event {
+            Event::Ended(target) if self.show.shows(target) => {
+                line("brief", streams.data, |object| self.brief(object, target))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What became of the target's probes, in the words that rows and events have for one probe.
+fn outcome(target: &TargetSummary) -> &'static str {
+    let counts = &target.counts;
+    match target.state {
+        Some(State::Unresolved) => "unresolved",
+        _ if counts.received > 0 => "reply",
+        _ if counts.unreachable > 0 => "error",
+        _ if counts.sent > 0 => "timeout",
+        _ => "send_failed",
+    }
+}
+
+/// Several delays, without what a sweep does not keep.
+#[derive(Serialize)]
+struct Delays {
+    min: Rtt,
+    mean: Rtt,
+    max: Rtt,
+}
+
+impl Delays {
+    fn of(target: &TargetSummary) -> Delays {
+        let mean = target.rtt.mean().unwrap_or_default().round() as u64;
+        let [min, mean, max] = [target.rtt.min(), mean, target.rtt.max()].map(Rtt::from_nanos);
+        Delays { min, mean, max }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::engine::outcome::Status;
+    use crate::metrics::{Brief, Counts, StampCounts};
+    use crate::report::fixture::{address, written};
+    use crate::types::IpEndpoint;
+
+    fn target(counts: Counts, millis: &[u64]) -> TargetSummary {
+        let mut rtt = Brief::default();
+        millis.iter().for_each(|millis| rtt.record(Rtt::from_nanos(millis * 1_000_000)));
+        TargetSummary {
+            name: None,
+            endpoint: Some(IpEndpoint::from_address(address("198.51.100.9"))),
+            began: None,
+            counts,
+            status: Status::Answered,
+            conditions: Vec::new(),
+            state: None,
+            error: None,
+            rtt,
+            stamps: StampCounts::default(),
+            delays: Vec::new(),
+            complete: true,
+            duration: Duration::from_secs(1),
+        }
+    }
+
+    fn line_of(target: TargetSummary) -> String {
+        written(&mut SweepBrief::new(SweepShow::Summaries), &[Event::Ended(Box::new(target))]).0
+    }
+
+    #[test]
+    fn an_object_has_the_delay_and_the_counts_that_are_not_zero() {
+        let one = line_of(target(Counts { sent: 2, received: 1, lost: 1, ..Counts::default() }, &[2]));
+        let head = r#"{"type":"brief","version":1,"address":"198.51.100.9","outcome":"#;
+        assert_eq!(one, format!("{head}\"reply\",\"rtt_ms\":2.0,\"sent\":2,\"received\":1,\"lost\":1}}\n"));
+        let more = line_of(target(Counts { sent: 2, received: 2, duplicates: 3, ..Counts::default() }, &[2, 5]));
+        let stats = r#""rtt_stats_ms":{"min":2.0,"mean":3.5,"max":5.0}"#;
+        assert_eq!(more, format!("{head}\"reply\",{stats},\"sent\":2,\"received\":2,\"duplicates\":3}}\n"));
+    }
+
+    #[test]
+    fn a_target_without_replies_says_why() {
+        let outcome = |counts| outcome(&target(counts, &[]));
+        assert_eq!(outcome(Counts { sent: 2, lost: 1, unreachable: 1, ..Counts::default() }), "error");
+        assert_eq!(outcome(Counts { sent: 2, lost: 2, ..Counts::default() }), "timeout");
+        assert_eq!(outcome(Counts { send_failed: 1, ..Counts::default() }), "send_failed");
+        let unresolved = TargetSummary {
+            name: Some("nowhere.example".into()),
+            endpoint: None,
+            state: Some(State::Unresolved),
+            ..target(Counts::default(), &[])
+        };
+        let expected = r#"{"type":"brief","version":1,"target":"nowhere.example","outcome":"unresolved"}"#;
+        assert_eq!(line_of(unresolved).trim_end(), expected);
+    }
+}
