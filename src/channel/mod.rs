@@ -23,8 +23,8 @@ pub use inbound::{
 pub use order::{CloseHow, Header, Open, Order, Outbox, Transmit, Write};
 pub use os_error::OsError;
 pub use plan::{
-    AddressLookup, Attempt, Confinement, Fragmentation, Group, LanePlan, LaneRefused, Lookup, OpenedLanes, Plan,
-    PostControl, Sandbox, SendStamps, SocketChoice, SourceLookup, Zones,
+    Account, AddressLookup, Attempt, Confinement, Fragmentation, Group, LanePlan, LaneRefused, Lookup, OpenedLanes,
+    Plan, PostControl, Sandbox, SendStamps, SocketChoice, SourceLookup, Zones,
 };
 
 /// All sockets of one thread, grouped in lanes; its clocks; and the only call that blocks.

@@ -20,8 +20,19 @@ pub struct Plan {
     pub origins: Option<Zones>,
     /// Name servers for these lookups; empty: the system's.
     pub resolvers: Vec<SocketAddr>,
+    /// Whom the process is once the lanes are open; `None`: who started it.
+    pub user: Option<Account>,
     /// What the process is confined to once the lanes are open, as far as the kernel can do that.
     pub sandbox: Confinement,
+}
+
+/// A user of the system and the user's own group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// The user ID.
+    pub uid: u32,
+    /// The group ID.
+    pub gid: u32,
 }
 
 /// What a process may still do once its lanes are open.

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::process::ExitCode;
 
-use crate::channel::{ChannelError, Control, OpenedLanes, OsError, Plan};
+use crate::channel::{Account, ChannelError, Control, OpenedLanes, OsError, Plan};
 use crate::cli::error::CliError;
 use crate::cli::output::{Output, Stream};
 use crate::net;
@@ -37,6 +37,8 @@ pub struct Env<'a> {
     pub clock_error: Option<ClockError>,
     /// The index of an interface.
     pub interface_index: &'a dyn Fn(&str) -> Option<NonZeroU32>,
+    /// The user of this name.
+    pub account: &'a dyn Fn(&str) -> Option<Account>,
     /// The broadcast addresses of this host's interfaces.
     pub broadcasts: &'a dyn Fn() -> Vec<IpAddr>,
     /// The name of an interface.
@@ -112,6 +114,7 @@ pub fn real_main(tool: fn(&[OsString], &mut Env<'_>) -> u8) -> ExitCode {
             seed,
             clock_error: net::clock_error(),
             interface_index: &net::interface_index,
+            account: &net::account,
             broadcasts: &net::broadcasts,
             interface_name: &net::interface_name,
             interfaces_with_link: &net::interfaces_with_link,

@@ -8,7 +8,10 @@ use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use rustix::fs::{CWD, FlockOperation, RenameFlags, flock, renameat_with};
+use rustix::io::Errno;
 use rustix::net::{SocketAddrAny, SocketAddrUnix, SocketFlags, acceptfrom_with};
 use socket2::{Domain, InterfaceIndexOrAddress, SockAddr, Socket, Type};
 
@@ -97,20 +100,19 @@ pub fn join_groups(socket: &Socket, plan: &LanePlan) -> Result<(), OpenFailure> 
     Ok(())
 }
 
-/// Binds a local socket, replacing a stale socket file; with an empty path, to a name that the kernel chooses.
+/// Binds a local socket, replacing the file of one that is closed; with an empty path, to a name that the kernel chooses.
 ///
 /// # Errors
-/// `bind`: EADDRINUSE if another process listens there, or if the file is not a socket; EACCES, ENOENT …
-pub fn bind_local(socket: &Socket, at: &Endpoint, kind: Type) -> Result<Option<SocketFile>, OpenFailure> {
+/// `bind`: EADDRINUSE if another process has a socket there, listening or not, or if the file is not a socket; EACCES, ENOENT …
+pub fn bind_local(socket: &Socket, at: &Endpoint) -> Result<Option<SocketFile>, OpenFailure> {
     let failed = |error: OsError| ("bind", error);
     let Endpoint::Unix(path) = at else {
         return Err(failed(OsError::EAFNOSUPPORT));
     };
     let name = SockAddr::unix(path).map_err(|error| failed(error.into()))?;
     match socket.bind(&name).map_err(OsError::from) {
-        Err(OsError::EADDRINUSE) if is_stale(path, &name, kind) => {
-            fs::remove_file(path).map_err(|error| ("unlink", error.into()))?;
-            socket.bind(&name).map_err(|error| failed(error.into()))?;
+        Err(OsError::EADDRINUSE) if is_stale(path) => {
+            replace(path, || socket.bind(&name).map_err(|error| failed(error.into())))?;
         }
         bound => bound.map_err(failed)?,
     }
@@ -179,9 +181,48 @@ fn bind(socket: &Socket, plan: &LanePlan, at: &Endpoint) -> Result<(), OpenFailu
     socket.bind(&at.into()).map_err(|error| ("bind", error.into()))
 }
 
-/// Whether `path` is a socket without a listener.
-fn is_stale(path: &Path, name: &SockAddr, kind: Type) -> bool {
+/// Takes the file of a closed socket away and binds in its place.
+///
+/// A lock on the folder keeps others of our kind out. Programs that know nothing of it may still bind there at any time, so the
+/// file is first moved aside: what is then deleted is what was looked at. If that has an owner after all, it is put back.
+fn replace(path: &Path, bind: impl FnOnce() -> Result<(), OpenFailure>) -> Result<(), OpenFailure> {
+    let in_use = Err(("bind", OsError::EADDRINUSE));
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let _lock = lock(folder)?;
+    let aside = folder.join(format!(".{}", std::process::id()));
+    let rename = |from: &Path, to: &Path| renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE);
+    if !is_stale(path) || rename(path, &aside).is_err() {
+        return in_use;
+    }
+    if !is_stale(&aside) {
+        // If another has bound there in this instant, there is no place to put it back to.
+        let _ = rename(&aside, path);
+        return in_use;
+    }
+    fs::remove_file(&aside).map_err(|error| ("unlink", error.into()))?;
+    bind()
+}
+
+/// An exclusive lock on a folder, until the descriptor is closed. Anybody who can read it can hold one, so nobody is waited for long.
+fn lock(folder: &Path) -> Result<fs::File, OpenFailure> {
+    const ATTEMPTS: u32 = 100;
+    const PAUSE: Duration = Duration::from_millis(10);
+    let file = fs::File::open(folder).map_err(|error| ("open", error.into()))?;
+    for _ in 0..ATTEMPTS {
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(file),
+            Err(Errno::WOULDBLOCK) => std::thread::sleep(PAUSE),
+            Err(error) => return Err(("flock", OsError::from_code(error.raw_os_error()))),
+        }
+    }
+    Err(("flock", OsError::EAGAIN))
+}
+
+/// Whether `path` is the file of a socket that is closed. Connecting to it with a datagram socket tells: to one that another
+/// process has, of whatever type and whether it listens or not, that succeeds or fails in another way, and disturbs nobody.
+fn is_stale(path: &Path) -> bool {
     let is_socket = fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
-    let answer = || Socket::new_raw(Domain::UNIX, kind.nonblocking().cloexec(), None)?.connect(name);
+    let answer =
+        || Socket::new_raw(Domain::UNIX, Type::DGRAM.nonblocking().cloexec(), None)?.connect(&SockAddr::unix(path)?);
     is_socket && answer().is_err_and(|error| OsError::from(error) == OsError::ECONNREFUSED)
 }

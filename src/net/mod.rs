@@ -57,7 +57,7 @@ pub use resolve::resolve;
 pub use sys::interface::{
     broadcasts, index_of as interface_index, name_of as interface_name, with_link as interfaces_with_link,
 };
-pub use sys::process::real_uid;
+pub use sys::process::{account, real_uid};
 pub use sys::signal::{asked_to_end, die as die_by};
 
 /// Opens every lane of `plan`, gives up all privileges for good, routes SIGINT, SIGTERM and SIGQUIT into the channel, and starts
@@ -108,7 +108,7 @@ fn open_for(plan: &Plan, workers: usize, process: Process) -> Result<Vec<OpenedL
     let opened: Vec<Lanes> = (0..workers).map(|_| lanes()).collect();
     let source_for = route::sources(&plan.lanes);
     if process.drop_privileges {
-        privilege::drop_all()?;
+        privilege::drop_all(plan.user)?;
     }
     let sandbox = sandboxed(plan);
     let mut signals = if process.take_signals { Some(sys::signal::route()?) } else { None };

@@ -143,9 +143,9 @@ fn open_local_dgram(id: LaneId, plan: &LanePlan) -> Result<Lane, OpenFailure> {
     let socket = socket::open(plan, Type::DGRAM)?;
     socket::configure_local(&socket, plan)?;
     let file = match &plan.listen {
-        Some(at) => listen::bind_local(&socket, at, Type::DGRAM)?,
+        Some(at) => listen::bind_local(&socket, at)?,
         // unix(7): binding to an address of the family alone is autobind.
-        None => listen::bind_local(&socket, &Endpoint::Unix(Path::new("").into()), Type::DGRAM)?,
+        None => listen::bind_local(&socket, &Endpoint::Unix(Path::new("").into()))?,
     };
     let profile = Profile { socket: SocketKind::Dgram, ..lane::profile(plan, 1) };
     let sockets = vec![LaneSocket::new(socket, 0, Departures::none())];
@@ -160,7 +160,7 @@ fn open_stream(id: LaneId, plan: &LanePlan) -> Result<Lane, OpenFailure> {
         (Some(at), Protocol::Unix) => {
             let socket = socket::open(plan, Type::STREAM)?;
             socket::configure_local(&socket, plan)?;
-            lane._file = listen::bind_local(&socket, at, Type::STREAM)?;
+            lane._file = listen::bind_local(&socket, at)?;
             listen::listen(&socket)?;
             lane.sockets.push(LaneSocket::new(socket, 0, Departures::none()));
         }

@@ -3,7 +3,7 @@
 use caps::{CapSet, Capability};
 
 use super::sys::process;
-use crate::channel::{ChannelError, OsError};
+use crate::channel::{Account, ChannelError, OsError};
 
 /// What opening needs: raw sockets, marks on kernels before 5.17, and listeners on ports below 1024.
 const NEEDED: [Capability; 3] = [Capability::CAP_NET_RAW, Capability::CAP_NET_ADMIN, Capability::CAP_NET_BIND_SERVICE];
@@ -49,14 +49,17 @@ pub fn raise_for_opening() {
 }
 
 /// Gives up every capability and a set-user-ID or set-group-ID, so that nothing brings them back. A real root stays user 0,
-/// with no capability. Threads that already run keep theirs: none may.
+/// with no capability, unless it is to become another user. Threads that already run keep theirs: none may.
 ///
 /// # Errors
 /// If anything is left.
-pub fn drop_all() -> Result<(), ChannelError> {
+pub fn drop_all(user: Option<Account>) -> Result<(), ChannelError> {
     process::set_no_new_privs()?;
     // Needs CAP_SETPCAP; without it, no_new_privs already keeps the bounding set from granting anything.
     let _ = caps::clear(None, CapSet::Bounding);
+    if let Some(user) = user {
+        process::become_user(user)?;
+    }
     process::become_real_user()?;
     // Ambient capabilities go with the permitted ones; kernels before 4.3 have none and return EINVAL.
     let _ = caps::clear(None, CapSet::Ambient);

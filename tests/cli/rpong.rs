@@ -21,6 +21,14 @@ fn it_says_what_it_listens_on_and_ends_with_the_figures() {
 }
 
 #[test]
+fn only_root_becomes_another_user_and_only_one_that_there_is() {
+    let as_root = World::new().run("rpong --tcp 7 --user nosuch");
+    assert_eq!((as_root.status, as_root.stderr.as_str()), (2, "rpong: --user nosuch: no such user\n"));
+    let other = World::new().unprivileged().run("rpong --tcp 7 --user nobody");
+    assert_eq!((other.status, other.stderr.as_str()), (2, "rpong: --user nobody: only root can become another user\n"));
+}
+
+#[test]
 fn json_has_the_same_run() {
     assert_snapshot!("json", run("rpong --json --udp 7 --join 239.1.2.3%eth0"));
 }

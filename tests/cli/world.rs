@@ -10,7 +10,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use netprobe::channel::{OpenedLanes, OsError, Plan};
+use netprobe::channel::{Account, OpenedLanes, OsError, Plan};
 use netprobe::cli::{self, Env};
 use netprobe::sim::{AddressOutcome, EPOCH, Link, Network, Node, US, ip};
 use netprobe::types::{ClockError, Family, IpEndpoint};
@@ -162,6 +162,7 @@ impl World {
                 seed: 1,
                 clock_error: self.clock_error,
                 executable: "PROGRAM".to_owned(),
+                account: &|name| (name == "nobody").then_some(Account { uid: 65_534, gid: 65_534 }),
                 broadcasts: &Vec::new,
                 interface_index: &|name| (name == "eth0").then_some(ETH0),
                 interface_name: &|index| (index == ETH0).then(|| "eth0".to_owned()),

@@ -13,6 +13,7 @@ use netprobe::channel::{
 };
 use netprobe::net;
 use netprobe::types::{Endpoint, Family, IpEndpoint};
+use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::namespace::{in_namespace, ip};
 use crate::orders::link;
@@ -303,6 +304,12 @@ in_namespace! {
             assert_eq!(attempts(), in_use);
             drop(other_listener);
             assert!(path.exists());
+            // The process there may be about to listen.
+            fs::remove_file(&path).expect("its file");
+            let bound = Socket::new(Domain::UNIX, Type::STREAM, None).expect("a socket");
+            bound.bind(&SockAddr::unix(&path).expect("a path")).expect("a free path");
+            assert_eq!(attempts(), in_use);
+            drop(bound);
             with_rights(|| {
                 let run = Run::open(vec![local(choice, Some(&path))]);
 // A replacement of our file is kept.

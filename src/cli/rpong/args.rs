@@ -63,6 +63,10 @@ pub struct ListenerArgs {
     #[arg(long)]
     pub stateful: bool,
 
+    /// Become this user once the sockets are open; only root can
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+
     /// Do not confine the process, once its sockets are open, to the system calls and files that it needs
     #[arg(long)]
     pub no_sandbox: bool,

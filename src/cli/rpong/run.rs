@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
-use crate::channel::{Group, LanePlan, LaneRefused, OpenedLanes, OsError, Plan, Protocol, SocketChoice};
+use crate::channel::{Account, Group, LanePlan, LaneRefused, OpenedLanes, OsError, Plan, Protocol, SocketChoice};
 use crate::cli::ANSWERED;
 use crate::cli::args::format::Format;
 use crate::cli::args::values::{self, Rate};
@@ -110,9 +110,19 @@ impl Rpong<'_> {
         Ok(Plan {
             lanes,
             names: false,
+            user: self.user(env)?,
             sandbox: values::confinement(self.args.listeners.no_sandbox, false, None),
             ..Plan::default()
         })
+    }
+
+    fn user(&self, env: &Env<'_>) -> Result<Option<Account>, CliError> {
+        let Some(name) = &self.args.listeners.user else { return Ok(None) };
+        let refused = |why| CliError::Refused(format!("--user {}: {why}", escape(name)));
+        if env.uid != 0 {
+            return Err(refused("only root can become another user"));
+        }
+        (env.account)(name).map(Some).ok_or_else(|| refused("no such user"))
     }
 
     fn lane(&self, wanted: &Wanted) -> LanePlan {

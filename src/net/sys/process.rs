@@ -1,8 +1,10 @@
 //! User and group IDs of this process, and no_new_privs: credentials(7), prctl(2).
 
+use std::ffi::CString;
 use std::io;
+use std::ptr;
 
-use crate::channel::{ChannelError, OsError};
+use crate::channel::{Account, ChannelError, OsError};
 
 /// The real user ID, getuid(2).
 pub fn real_uid() -> u32 {
@@ -46,6 +48,34 @@ pub fn set_no_new_privs() -> Result<(), ChannelError> {
     // SAFETY: prctl(2) PR_SET_NO_NEW_PRIVS: "arg2 … is 1; arg3, arg4, and arg5 must be specified as 0"; no pointers.
     let result = unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) };
     check(result, "prctl")
+}
+
+/// The user of this name in the system's list; `None` if there is none.
+pub fn account(name: &str) -> Option<Account> {
+    /// getpwnam_r(3) needs room for the strings of an entry; a kilobyte is what sysconf(3) suggests.
+    const ROOM: usize = 16 << 10;
+    let name = CString::new(name).ok()?;
+    let mut strings = vec![0; ROOM];
+    let mut found = ptr::null_mut();
+    // SAFETY: a `struct passwd` holds integers and pointers, of which zeros are values.
+    let mut entry: libc::passwd = unsafe { std::mem::zeroed() };
+    // SAFETY: getpwnam_r(3): "stores the retrieved passwd structure in the space pointed to by pwd", its strings in a buffer of
+    // the size that follows, and "*result" points to it or is NULL; all of them live through the call.
+    unsafe { libc::getpwnam_r(name.as_ptr(), &raw mut entry, strings.as_mut_ptr(), strings.len(), &raw mut found) };
+    (!found.is_null()).then_some(Account { uid: entry.pw_uid, gid: entry.pw_gid })
+}
+
+/// Becomes another user for good, in no group but the user's own.
+///
+/// # Errors
+/// EPERM for everybody but root.
+pub fn become_user(Account { uid, gid }: Account) -> Result<(), ChannelError> {
+    // SAFETY: setgroups(2): "the size argument specifies the number of supplementary group IDs in the buffer"; none are read.
+    check(unsafe { libc::setgroups(0, ptr::null()) }, "setgroups")?;
+    // SAFETY: setresgid(2): "sets the real GID, effective GID, and saved set-group-ID"; integers only.
+    check(unsafe { libc::setresgid(gid, gid, gid) }, "setresgid")?;
+    // SAFETY: setresuid(2): "sets the real user ID, the effective user ID, and the saved set-user-ID"; integers only.
+    check(unsafe { libc::setresuid(uid, uid, uid) }, "setresuid")
 }
 
 /// Gives up a set-group-ID and a set-user-ID for good: effective and saved IDs become the real ones.

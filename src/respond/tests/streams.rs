@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use super::{Bench, SERVICES, config, now_at};
-use crate::channel::{CloseHow, ClosedHow, Control, Inbound, Order, OsError, Refused, Token, Write};
+use super::{Bench, SERVICES, config, endpoint, now_at};
+use crate::channel::{Accepted, CloseHow, ClosedHow, Control, Inbound, Order, OsError, Refused, Token, Write};
 use crate::engine::Machine;
 use crate::respond::{Config, Ended, Event, ListenerKind};
+use crate::types::Stamp;
 
 fn writes(ordered: &[(Order, Vec<u8>)]) -> Vec<&[u8]> {
     ordered.iter().filter(|(order, _)| matches!(order, Order::Write(_))).map(|(_, octets)| octets.as_slice()).collect()
@@ -135,6 +136,27 @@ fn clients_beyond_the_limit_are_sent_away_until_another_goes() {
     assert_eq!(orders(bench.turn()), [close(tokens[0], CloseHow::Fin)]);
     let counters = bench.counters(ListenerKind::Tcp);
     assert_eq!((counters.sessions, counters.refused_full), (4, 2));
+}
+
+#[test]
+fn a_source_with_many_connections_gives_one_up_for_another_source() {
+    let mut bench = Bench::new(config());
+    let tokens: Vec<Token> = (1..=3).map(|number| bench.accept(ListenerKind::Tcp, number)).collect();
+    bench.turn();
+    bench.at(1000);
+    bench.data(tokens[0], b"busy");
+    bench.turn();
+    bench.at(2000);
+    let other = Token::new(1 << 63 | 4);
+    bench.inbox.push(Inbound::Accepted(Accepted {
+        lane: Bench::lane(ListenerKind::Tcp),
+        token: other,
+        peer: endpoint("198.51.100.2", 40_000),
+        stamp: Stamp::user(bench.now),
+    }));
+    assert_eq!(orders(bench.turn()), [close(tokens[1], CloseHow::Reset)], "it was idle longest");
+    assert_eq!(bench.ended().iter().map(|session| session.ended).collect::<Vec<_>>(), [Ended::Displaced]);
+    assert_eq!(bench.counters(ListenerKind::Tcp).refused_full, 0);
 }
 
 #[test]
