@@ -18,6 +18,7 @@
 //! | [`ping`](mod@ping), [`sweep`], [`trace`](mod@trace), [`respond`] | the applications: config, Machines, events, results; not each other | `types`, `wire`, `metrics`, `channel`, `engine` |
 //! | [`report`] | events to octets: text and JSON | the above except `net`, `sim`, `driver` |
 //! | [`recording`] | events to lines and back, so that a run can be shown again | `types`, `wire`, `metrics`, `channel`, `engine`, `ping`, `sweep`, `trace` |
+//! | `tui` | live views: models of a run, pictures of them, keys | `types`, `metrics`, `channel`, `engine`, `ping`, `trace`, `report` |
 //! | `library` | [`ping()`] and [`trace()`] in a few lines of other programs, for `lib.rs` alone | `types`, `channel`, `net`, `engine`, `driver`, `ping`, `trace` |
 //! | [`cli`] | the only room that knows argv, environment, terminals and exit codes | all |
 //!
@@ -87,6 +88,9 @@ pub mod sim;
 #[doc(hidden)]
 pub mod sweep;
 pub mod trace;
+#[cfg(feature = "tui")]
+#[doc(hidden)]
+pub mod tui;
 pub mod types;
 pub mod wire;
 

@@ -121,7 +121,7 @@ fn play_report(profile: Profile, trace: trace::Config, mut source: Unstructured<
     let targets = trace.targets.len();
     let cycles = 1 + u64::from(choose::<u8>(&mut source) % 8);
     let interval = Duration::from_millis(1 + u64::from(choose::<u16>(&mut source)));
-    let config = trace::watch::Config { trace, cycles, interval };
+    let config = trace::watch::Config { trace, cycles, interval, follow: false };
     let mut ends = 0;
     play::play(trace::watch::Reporter::new(config), profile, reply(profile), source, |event| {
         if let trace::Event::Report(report) = event {

@@ -262,6 +262,21 @@ pub enum Control {
     Address(AddressAnswer),
     /// The supply of targets, empty before, has some again.
     Supplied,
+    /// The user changes the run; machines without a live view ignore it.
+    Change(RunChange),
+}
+
+/// How the user changes a run while it goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunChange {
+    /// Nothing is sent until it goes on.
+    Pause,
+    /// It goes on.
+    Resume,
+    /// The statistics begin anew.
+    Reset,
+    /// Every target is probed this often from now on.
+    Interval(Duration),
 }
 
 /// The answer to a reverse lookup.

@@ -18,7 +18,8 @@ use crate::types::{Family, FlowLabel, Ident, Instant, Now, Tos, named};
 pub use arena::{Arena, Span};
 pub use inbound::{
     Accepted, AddressAnswer, AsNameAnswer, Closed, ClosedHow, Control, Data, Datagram, Dropped, ErrorOrigin,
-    IcmpNotice, Inbound, Inbox, NameAnswer, Opened, OriginAnswer, Recreated, Refused, ResolveError, Resolved, Sent,
+    IcmpNotice, Inbound, Inbox, NameAnswer, Opened, OriginAnswer, Recreated, Refused, ResolveError, Resolved,
+    RunChange, Sent,
 };
 pub use order::{CloseHow, Header, Open, Order, Outbox, Transmit, Write};
 pub use os_error::OsError;

@@ -24,6 +24,8 @@ pub struct Plan {
     pub user: Option<Account>,
     /// What the process is confined to once the lanes are open, as far as the kernel can do that.
     pub sandbox: Confinement,
+    /// Whether a live view has the terminal: SIGQUIT is its to handle, like the other signals of terminals.
+    pub screen: bool,
 }
 
 /// A user of the system and the user's own group.

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use crate::channel::{Account, ChannelError, Control, OpenedLanes, OsError, Plan};
 use crate::cli::error::CliError;
 use crate::cli::output::{Output, Stream};
-use crate::net;
+use crate::net::{self, Terminal};
 use crate::types::ClockError;
 
 /// Opens every lane once for each of several workers, drops privileges, routes signals.
@@ -29,6 +29,10 @@ pub struct Env<'a> {
     pub executable: String,
     /// Whether standard error is a terminal.
     pub terminal: bool,
+    /// The terminal on standard output, if that is one; before anything is opened.
+    pub screen: &'a dyn Fn() -> Option<Terminal>,
+    /// A variable of the environment, if it is set to anything.
+    pub variable: &'a dyn Fn(&str) -> Option<String>,
     /// The real user ID; 0 may flood.
     pub uid: u32,
     /// Seed of everything random in the run.
@@ -110,6 +114,12 @@ pub fn real_main(tool: fn(&[OsString], &mut Env<'_>) -> u8) -> ExitCode {
             stalled: &|| output.is_full(),
             executable: executable(),
             terminal: io::stderr().is_terminal(),
+            screen: &|| io::stdout().is_terminal().then(Terminal::open)?.ok(),
+            variable: &|name| {
+                std::env::var_os(name)
+                    .map(|value| value.to_string_lossy().into_owned())
+                    .filter(|value| !value.is_empty())
+            },
             uid: net::real_uid(),
             seed,
             clock_error: net::clock_error(),

@@ -9,6 +9,7 @@ mod env;
 mod error;
 mod file;
 mod list;
+mod live;
 mod names;
 mod notation;
 mod output;

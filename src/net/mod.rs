@@ -34,6 +34,7 @@ mod socket;
 mod stamp;
 mod stream;
 mod sys;
+mod terminal;
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -52,13 +53,16 @@ use lane::Lane;
 use mailbox::Mailbox;
 
 pub use clock::error as clock_error;
+pub use clock::now;
 pub use privilege::rest as rest_privileges;
 pub use resolve::resolve;
+pub use sys::clock::local_offset;
 pub use sys::interface::{
     broadcasts, index_of as interface_index, name_of as interface_name, with_link as interfaces_with_link,
 };
 pub use sys::process::{account, real_uid};
-pub use sys::signal::{asked_to_end, die as die_by};
+pub use sys::signal::{TerminalSignal, asked_to_end, die as die_by};
+pub use terminal::{Terminal, TerminalInput, restore_terminal};
 
 /// Opens every lane of `plan`, gives up all privileges for good, routes SIGINT, SIGTERM and SIGQUIT into the channel, and starts
 /// the thread that asks name servers if the plan wants to know anything of them. Call it once, from the only thread: capabilities
@@ -111,7 +115,7 @@ fn open_for(plan: &Plan, workers: usize, process: Process) -> Result<Vec<OpenedL
         privilege::drop_all(plan.user)?;
     }
     let sandbox = sandboxed(plan);
-    let mut signals = if process.take_signals { Some(sys::signal::route()?) } else { None };
+    let mut signals = if process.take_signals { Some(sys::signal::route(plan.screen)?) } else { None };
     let channel = |(worker, lanes)| {
         let shared = (Arc::clone(&source_for), sandbox.clone());
         channel(lanes, signals.take(), worker == 0, plan, shared)

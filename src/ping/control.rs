@@ -35,7 +35,7 @@ impl Ping {
                 self.names.answered();
             }
             // Origins and addresses are not asked for, and targets are known from the start or come by name.
-            Control::Origin(_) | Control::AsName(_) | Control::Address(_) | Control::Supplied => {}
+            Control::Origin(_) | Control::AsName(_) | Control::Address(_) | Control::Supplied | Control::Change(_) => {}
         }
     }
 

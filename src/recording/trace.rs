@@ -10,7 +10,7 @@ use super::json::{
     take, variants,
 };
 use super::shelf::Shelves;
-use crate::trace::watch::{Report, ReportHop, ReportResponder};
+use crate::trace::watch::{Change, ChangeKind, Report, ReportHop, ReportResponder};
 use crate::trace::{
     Began, Event, Finding, Flows, FlowsHop, FlowsResponder, Hop, HopProbe, Interim, Narrowing, Origins, Responder,
     StopReason, Trace,
@@ -37,6 +37,7 @@ structs! {
         ttl, sent, received, unreachable, unanswered, pending, send_failed, persists "unanswered_persists", responders,
         last "last_rtt_ms", stats "rtt_stats", geometric_mean, variation,
     }
+    Change { subject, at, kind, }
     ReportResponder { newest, received, annotations, ..responder, }
 }
 
@@ -67,7 +68,13 @@ variants! {
     }
 }
 
-plain_variants! { Origins Finding }
+variants! {
+    ChangeKind {
+        Paused = "paused", Resumed = "resumed", Reset = "reset", Interval(interval) = "interval",
+    }
+}
+
+plain_variants! { Origins Finding ChangeKind }
 
 impl Plain for Box<[Asn]> {
     fn put(&self, out: &mut Out<'_>) {
@@ -90,6 +97,8 @@ variants! {
         Ended[trace] = "trace",
         Flows[flows] = "flows",
         Report[report] = "report",
+        Overdue[event] = "overdue",
+        Change[change] = "change",
     }
 }
 

@@ -23,7 +23,10 @@ pub use part::Part;
 pub use ping::{PingCsv, PingJson, PingJsonOptions, PingText, PingTextOptions, ShownSource, Timestamps};
 pub use pong::{PongJson, PongText};
 pub use sweep::{SweepBrief, SweepCsv, SweepJson, SweepProgress, SweepShow, SweepText};
-pub use trace::{Column, Figure, TraceCsv, TraceJson, TraceJsonOptions, TraceText, TraceTextOptions, TraceView};
+pub use trace::changes::sentence as change_sentence;
+pub use trace::{
+    Column, Figure, TraceCsv, TraceJson, TraceJsonOptions, TracePlain, TraceText, TraceTextOptions, TraceView,
+};
 pub use words::StatusLine;
 
 pub use crate::types::{escape, printable};

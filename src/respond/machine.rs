@@ -107,7 +107,8 @@ impl Responder {
             | Control::Origin(_)
             | Control::AsName(_)
             | Control::Address(_)
-            | Control::Supplied => {}
+            | Control::Supplied
+            | Control::Change(_) => {}
         }
     }
 

@@ -392,7 +392,8 @@ impl Machine for Sweep {
                 | Control::Name(_)
                 | Control::Origin(_)
                 | Control::AsName(_)
-                | Control::Address(_) => {}
+                | Control::Address(_)
+                | Control::Change(_) => {}
             },
             // There are no connections, and nothing here depends on clocks and interfaces.
             _ => {}

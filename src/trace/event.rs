@@ -9,7 +9,7 @@ use crate::trace::ends::{Began, StopReason};
 use crate::trace::flows::Flows;
 use crate::trace::hop::Hop;
 use crate::trace::result::Trace;
-use crate::trace::watch::Report;
+use crate::trace::watch::{Change, Report};
 use crate::types::Ttl;
 
 /// An event of a run of traces or of watched paths. Each subject has one `Began` and ends with one `Ended` or, where its path
@@ -35,8 +35,12 @@ pub enum Event {
     Ended(Arc<Trace>),
     /// All flows of a target are over.
     Flows(Box<Flows>),
-    /// The figures of a watched path: at its end, or so far on request (SIGQUIT).
+    /// The figures of a watched path: at its end, or so far on request (SIGQUIT), or of one that is followed.
     Report(Box<Report>),
+    /// A probe of a path that is followed has had no answer in the time that answers take. One may still come.
+    Overdue(Arc<ProbeEvent>),
+    /// Something happened to a path that is followed, or to its run.
+    Change(Arc<Change>),
 }
 
 impl Event {

@@ -320,6 +320,7 @@ impl Machine for Tracer {
             Arrived::Interim => {
                 self.fleet.events.extend(self.runs.values().map(|run| Event::Interim(run.interim())));
             }
+            Arrived::Changed(_) => {}
         }
     }
 

@@ -6,6 +6,7 @@ mod conditions;
 mod contrast;
 mod errors;
 mod lists;
+mod live;
 mod names;
 
 mod ping;

@@ -158,6 +158,8 @@ impl World {
                 stderr: &mut stderr,
                 stalled: &stalled,
                 terminal: self.terminal,
+                screen: &|| None,
+                variable: &|_| None,
                 uid: self.uid,
                 seed: 1,
                 clock_error: self.clock_error,

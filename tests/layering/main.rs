@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Foreign crates, and the only places (path prefixes below `src/`) that may name them.
-const FOREIGN: [(&str, &[&str]); 14] = [
+const FOREIGN: [(&str, &[&str]); 16] = [
     ("libc", &["net/sys"]),
     ("etherparse", &["wire"]),
     ("pnet", &["wire"]),
@@ -19,6 +19,8 @@ const FOREIGN: [(&str, &[&str]); 14] = [
     ("hickory_resolver", &["net"]),
     ("tokio", &["net"]),
     ("clap", &["cli"]),
+    ("ratatui_core", &["tui"]),
+    ("unicode_width", &["tui"]),
     ("humantime", &["types", "cli", "report"]),
     ("hdrhistogram", &["metrics"]),
     // Values serialise themselves; only `report` writes JSON, and only `recording` reads it.

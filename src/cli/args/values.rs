@@ -153,6 +153,13 @@ pub fn cycle_interval(text: &str) -> Result<Duration, String> {
     if allowed.contains(&interval) { Ok(interval) } else { Err("out of range: 0.1 <= seconds <= 86400".to_owned()) }
 }
 
+/// `--window` of live views.
+pub fn window(text: &str) -> Result<Duration, String> {
+    let window = span(text)?.duration;
+    let allowed = Duration::from_secs(10)..=Duration::from_secs(86_400);
+    if allowed.contains(&window) { Ok(window) } else { Err("out of range: 10 <= seconds <= 86400".to_owned()) }
+}
+
 /// `--gap-limit` of rtrace.
 pub fn gap_limit(text: &str) -> Result<u32, String> {
     whole(text, 1, 255).map(|hops| hops as u32)

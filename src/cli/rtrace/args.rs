@@ -11,6 +11,7 @@ use crate::cli::args::conditions::KeysOf;
 use crate::cli::args::family::FamilyArgs;
 use crate::cli::args::format::FormatArgs;
 use crate::cli::args::generate::GenerateArgs;
+use crate::cli::args::live::LiveArgs;
 use crate::cli::args::record::RecordArgs;
 use crate::cli::args::shard::ShardArgs;
 use crate::cli::args::values::{self, Rate, Timestamping};
@@ -55,6 +56,9 @@ pub struct TraceArgs {
 
     #[command(flatten)]
     pub record: RecordArgs,
+
+    #[command(flatten)]
+    pub live: LiveArgs,
 
     #[command(flatten)]
     pub refused: RefusedArgs,
@@ -157,11 +161,11 @@ pub struct TimingArgs {
     #[arg(long)]
     pub report: bool,
 
-    /// Number of cycles of a report [default: 10]
+    /// Number of cycles of a report [default: 10], or of --live [default: no end]
     #[arg(short, long, alias = "cycles", alias = "report-cycles", value_name = "CYCLES", value_parser = values::cycles, allow_hyphen_values = true)]
     pub count: Option<u64>,
 
-    /// Length of a cycle of a report, over which its probes are spread [default: 1s]
+    /// Length of a cycle of a report or of --live, over which its probes are spread [default: 1s]
     #[arg(long, value_name = "TIME", value_parser = values::cycle_interval, allow_hyphen_values = true)]
     pub interval: Option<Duration>,
 
@@ -275,7 +279,7 @@ pub struct OutputArgs {
     #[arg(short, long)]
     pub numeric: bool,
 
-    /// Names with their addresses in the table of --report, as in mtr; a trace always shows both
+    /// Names with their addresses in the table of --report and --live, as in mtr; a trace always shows both
     #[arg(short = 'b', long)]
     pub show_ips: bool,
 

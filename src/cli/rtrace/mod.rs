@@ -1,6 +1,7 @@
 //! `rtrace`.
 
 pub mod args;
+mod live;
 mod modes;
 mod mtr;
 mod replay;

@@ -22,14 +22,21 @@ impl Rtrace<'_> {
         self.args.timing.queries.unwrap_or(usual)
     }
 
+    /// Whether the path is watched over time.
+    pub(super) fn watches(&self) -> bool {
+        self.args.timing.report || self.args.live.is_live()
+    }
+
     pub(super) fn cycles(&self) -> (u64, Duration) {
         let timing = &self.args.timing;
-        (timing.count.unwrap_or(CYCLES), timing.interval.unwrap_or(INTERVAL))
+        let usual = if self.args.live.is_live() { u64::MAX } else { CYCLES };
+        (timing.count.unwrap_or(usual), timing.interval.unwrap_or(INTERVAL))
     }
 
     /// The columns of a table of hops.
     pub(super) fn columns(&self) -> Vec<Column> {
-        self.args.output.columns.as_deref().unwrap_or(&Column::USUAL).to_vec()
+        let columns = self.args.output.columns.as_deref().unwrap_or(&Column::USUAL).iter();
+        columns.copied().filter(|&column| column != Column::Strip).collect()
     }
 
     /// # Errors

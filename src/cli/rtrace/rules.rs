@@ -23,7 +23,7 @@ struct Request {
 /// # Errors
 /// The sentence.
 pub fn check(args: &TraceArgs, packet_octets: Option<usize>) -> Result<(), CliError> {
-    let (flows, report) = (args.method.flows.is_some(), args.timing.report);
+    let (flows, report) = (args.method.flows.is_some(), args.timing.report || args.live.is_live());
     let request = Request { method: chosen_method(args), flows, report, packet_octets };
     rules::check(&request, args, TABLE, LIMITS)
 }
@@ -42,7 +42,7 @@ fn shows(args: &TraceArgs, columns: &[Column]) -> bool {
 
 const NO_LOOKUPS: &str = ": this build asks no name servers; --asn-db FILE takes AS numbers from a file";
 const NO_PORTS: &str = ": ICMP probes have no ports; -U, -T and -M default have";
-const SPREAD: &str = ": --report spreads the probes of a cycle over its interval";
+const SPREAD: &str = ": --report and --live spread the probes of a cycle over its interval";
 
 const TABLE: &[Group<Request, TraceArgs>] = &[
     Group {
@@ -137,15 +137,35 @@ const TABLE: &[Group<Request, TraceArgs>] = &[
             (
                 |a| a.timing.count.is_some(),
                 "-c",
-                ": cycles belong to --report; -q says how many probes each hop of a trace gets",
+                ": cycles belong to --report and --live; -q says how many probes each hop of a trace gets",
             ),
             (
                 |a| a.timing.interval.is_some(),
                 "--interval",
-                ": from cycle to cycle of a --report; -z spaces the probes of a trace",
+                ": from cycle to cycle of --report and --live; -z spaces the probes of a trace",
             ),
-            (|a| a.output.show_ips, "-b", ": for the table of --report; a trace shows names and addresses"),
-            (|a| a.output.columns.is_some(), "--columns", ": for the table of --report; a trace has no columns"),
+            (|a| a.output.show_ips, "-b", ": for the table of --report and --live; a trace shows names and addresses"),
+            (
+                |a| a.output.columns.is_some(),
+                "--columns",
+                ": for the table of --report and --live; a trace has no columns",
+            ),
+        ],
+    },
+    Group {
+        when: |_| true,
+        rows: &[
+            (|a| a.timing.report && a.live.is_live(), "--report", ": --live prints its table when it is left"),
+            (
+                |a| a.live.is_live() && a.output.format.has_records(),
+                "--live",
+                ": a view to read; --report has other formats",
+            ),
+            (
+                |a| a.live.is_without_live(),
+                "--live",
+                " is missing: the options of live views have no meaning without it",
+            ),
         ],
     },
     Group {
@@ -154,19 +174,23 @@ const TABLE: &[Group<Request, TraceArgs>] = &[
             (
                 |a| a.timing.queries.is_some(),
                 "-q",
-                ": with --report each hop gets one probe a cycle; -c says how many cycles",
+                ": with --report and --live each hop gets one probe a cycle; -c says how many cycles",
             ),
             (|a| a.timing.sim_queries.is_some(), "-N", SPREAD),
             (|a| a.timing.sendwait.is_some(), "-z", SPREAD),
             (
                 |a| a.timing.wait.is_some_and(|wait| wait.here > 0.0 || wait.near > 0.0),
                 "-w",
-                ": HERE and NEAR have no meaning beside --report; -w MAX has",
+                ": HERE and NEAR have no meaning beside --report and --live; -w MAX has",
             ),
             (|a| a.method.flows.is_some(), "--flows", ": a report has one flow; choose it with --flow"),
             (|a| a.output.back, "--back", ": not shown in a report"),
             (|a| a.output.show_ips && a.output.numeric, "-b", ": with -n there are no names"),
-            (|a| shows(a, &[Column::Strip]), "--columns", ": H, the answers over time, is not for a report"),
+            (
+                |a| shows(a, &[Column::Strip]) && !a.live.is_live(),
+                "--columns",
+                ": H, the answers over time, is for --live",
+            ),
             (
                 |a| shows(a, &[Column::Asn, Column::AsName]) && !has_origins(a),
                 "--columns",

@@ -12,6 +12,7 @@ use crate::cli::args::values::{self, Rate, Timestamping};
 use crate::cli::drive::{Run, Worker, drive_one};
 use crate::cli::env::Env;
 use crate::cli::error::CliError;
+use crate::cli::live::Shown;
 use crate::cli::names;
 use crate::cli::notation::{self, Ports as TargetPorts, Word};
 use crate::cli::rtrace::args::{FIRST_FLOW_PORT, FLOW_PORTS, Method, TraceArgs, chosen_method, flow_count};
@@ -87,7 +88,9 @@ impl Rtrace<'_> {
         let origins = self.origins()?;
         let mut tape = Tape::open(&self.args.record, self.program)?;
         let method = chosen_method(self.args);
+        let screen = self.screen(env);
         let plan = Plan {
+            screen: screen.is_some(),
             origins: matches!(origins, Some(OriginSource::Lookup)).then(|| self.zones()),
             resolvers: self.args.output.resolvers.clone(),
             sandbox: values::confinement(self.args.packet.no_sandbox, false, self.args.timing.rate),
@@ -105,16 +108,20 @@ impl Rtrace<'_> {
         }
         let config = self.config(targets, used, packet_octets, opened.lookup.is_some(), env);
         let config = Config { origins, ..config };
-        let status = RunStatus::new(config.targets.len() * flow_count(self.args) as usize);
+        let subjects = config.targets.len() * flow_count(self.args) as usize;
+        let status = RunStatus::new(subjects);
         let recorder = tape.as_mut().map(|tape| {
             let session = tape.session("rtrace", Mode::Trace, self.words, opened.channel.now());
             tape.begin(Session { targets: config.targets.len() as u64, ..session }, env)
         });
         let run = Run { first: names.interrupted, tape: tape.as_mut(), ..Run::plain(observe) };
         let sink = self.sink(env.terminal);
-        let status = if self.args.timing.report {
+        let status = if self.watches() {
             let (cycles, interval) = self.cycles();
-            let machine = Reporter::new(watch::Config { trace: config, cycles, interval });
+            let shown = Shown { paths: subjects, targets: texts, post: opened.post.clone() };
+            let sink = self.live_sink(screen, sink, shown, env)?;
+            let machine =
+                Reporter::new(watch::Config { trace: config, cycles, interval, follow: self.args.live.is_live() });
             drive_one(Worker { recorder, ..Worker::new(opened, machine, sink, status) }, run, env)
         } else if self.args.packet.mtu {
             drive_one(Worker { recorder, ..Worker::new(opened, MtuTracer::new(config), sink, status) }, run, env)
@@ -362,7 +369,7 @@ impl Rtrace<'_> {
 
     pub(super) fn sink(&self, terminal: bool) -> BoxedSink<Event> {
         let (output, program) = (&self.args.output, || self.program.into());
-        let view = match (self.args.timing.report, self.args.method.flows) {
+        let view = match (self.watches(), self.args.method.flows) {
             (true, _) => TraceView::Report,
             (false, Some(_)) => TraceView::Flows,
             (false, None) => TraceView::Path,

@@ -13,6 +13,15 @@ pub fn largest_error() -> Option<Duration> {
     stated(timex.status, timex.maxerror)
 }
 
+/// How many seconds the local time is ahead of UTC at this time, counted from the epoch; 0 where the system does not know.
+pub fn local_offset(seconds: i64) -> i64 {
+    // SAFETY: time(2) declares time_t as an integer and localtime(3) tm as integers and a pointer; all octets 0 is a value of each.
+    let mut local: libc::tm = unsafe { mem::zeroed() };
+    // SAFETY: localtime(3): localtime_r "does the same, but stores the data in a user-supplied struct"; both live through the call.
+    let known = unsafe { libc::localtime_r(&raw const seconds, &raw mut local) };
+    if known.is_null() { 0 } else { local.tm_gmtoff }
+}
+
 fn read() -> (libc::c_int, libc::timex) {
     // SAFETY: adjtimex(2) declares timex as integers and a timeval; all octets 0 is a value of each of them.
     let mut timex: libc::timex = unsafe { mem::zeroed() };

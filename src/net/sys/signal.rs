@@ -15,13 +15,54 @@ const CONTROLS: [(libc::c_int, Control); 4] = [
     (libc::SIGUSR1, Control::Interim),
 ];
 
-/// Blocks SIGINT, SIGTERM, SIGQUIT and SIGUSR1 in this thread, and in those it starts from now on, and opens a descriptor
-/// (non-blocking, close-on-exec) to read them from. A parent that had them ignored (a background job of a shell) does not matter.
+/// The signals of terminals, which a live view reads.
+const OF_TERMINALS: [(libc::c_int, TerminalSignal); 5] = [
+    (libc::SIGWINCH, TerminalSignal::Resized),
+    (libc::SIGTSTP, TerminalSignal::Suspend),
+    (libc::SIGCONT, TerminalSignal::Continued),
+    (libc::SIGHUP, TerminalSignal::End),
+    (libc::SIGQUIT, TerminalSignal::End),
+];
+
+/// What a signal of the terminal asks a live view for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TerminalSignal {
+    /// Its size changed.
+    Resized,
+    /// The process is to stop.
+    Suspend,
+    /// It goes on after a stop.
+    Continued,
+    /// It is to end.
+    End,
+}
+
+/// Blocks SIGINT, SIGTERM, SIGUSR1 and, unless a live view has the `screen`, SIGQUIT in this thread, and in those it starts from
+/// now on, and opens a descriptor (non-blocking, close-on-exec) to read them from. A parent that had them ignored (a background
+/// job of a shell) does not matter.
 ///
 /// # Errors
 /// If a call fails.
-pub fn route() -> Result<OwnedFd, ChannelError> {
-    let set = routed();
+pub fn route(screen: bool) -> Result<OwnedFd, ChannelError> {
+    let numbers = CONTROLS.into_iter().map(|(number, _)| number);
+    routed(set_of(numbers.filter(|&number| !(screen && number == libc::SIGQUIT))))
+}
+
+/// The same for the signals of terminals.
+///
+/// # Errors
+/// If a call fails.
+pub fn route_terminal() -> Result<OwnedFd, ChannelError> {
+    routed(set_of(OF_TERMINALS.into_iter().map(|(number, _)| number)))
+}
+
+/// Stops the process until something lets it go on (SIGCONT).
+pub fn stop() {
+    // SAFETY: raise(3): "sends a signal to the calling process or thread"; it takes no pointer.
+    unsafe { libc::raise(libc::SIGSTOP) };
+}
+
+fn routed(set: libc::sigset_t) -> Result<OwnedFd, ChannelError> {
     // SAFETY: pthread_sigmask(3): "If oldset is NULL, … the previous mask is not returned"; `set` is only read.
     let error = unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, ptr::null_mut()) };
     if error != 0 {
@@ -55,7 +96,7 @@ pub fn asked_to_end() -> bool {
 /// Does what nothing but a signal can cut short, such as a look-up of names: meanwhile they end the process, as they do where
 /// nothing is routed. Nothing is known yet that would be worth a summary.
 pub fn mortal<T>(work: impl FnOnce() -> T) -> T {
-    let set = routed();
+    let set = set_of(CONTROLS.into_iter().map(|(number, _)| number));
     let mut before = MaybeUninit::<libc::sigset_t>::uninit();
     // SAFETY: pthread_sigmask(3): "If oldset is non-NULL, the previous value of the signal mask is stored in oldset"; `set` is
     // only read. It fails only "if the value specified in how was invalid".
@@ -79,14 +120,14 @@ pub fn die(control: &Control) {
     });
 }
 
-fn routed() -> libc::sigset_t {
+fn set_of(signals: impl Iterator<Item = libc::c_int>) -> libc::sigset_t {
     let mut set = MaybeUninit::<libc::sigset_t>::uninit();
     // SAFETY: sigemptyset(3): "initializes the signal set given by set to empty", so it is initialized from here on.
     let mut set = unsafe {
         libc::sigemptyset(set.as_mut_ptr());
         set.assume_init()
     };
-    for (signal, _) in CONTROLS {
+    for signal in signals {
         // SAFETY: sigaddset(3): "add … signal signum from set", which "must be initialized", as it is.
         unsafe { libc::sigaddset(&raw mut set, signal) };
     }
@@ -96,11 +137,21 @@ fn routed() -> libc::sigset_t {
 /// Octets of one record read from the descriptor.
 pub const RECORD_OCTETS: usize = size_of::<libc::signalfd_siginfo>();
 
+/// The same of a signal of terminals.
+pub fn of_terminal(record: &[u8; RECORD_OCTETS]) -> Option<TerminalSignal> {
+    let number = number(record)?;
+    OF_TERMINALS.into_iter().find(|(signal, _)| *signal == number).map(|(_, meaning)| meaning)
+}
+
+/// struct signalfd_siginfo starts with ssi_signo.
+fn number(record: &[u8; RECORD_OCTETS]) -> Option<libc::c_int> {
+    let (number, _) = record.split_first_chunk()?;
+    libc::c_int::try_from(u32::from_ne_bytes(*number)).ok()
+}
+
 /// What the signal of one record asks for.
 pub fn control(record: &[u8; RECORD_OCTETS]) -> Option<Control> {
-    // struct signalfd_siginfo starts with ssi_signo.
-    let (number, _) = record.split_first_chunk()?;
-    let number = libc::c_int::try_from(u32::from_ne_bytes(*number)).ok()?;
+    let number = number(record)?;
     if number == libc::SIGTERM {
         TERMINATED.store(true, Ordering::Relaxed);
     }

@@ -57,7 +57,13 @@ impl Sink<Event> for TraceCsv {
                 report.hops.iter().try_for_each(|hop| record(hop_row(report, hop), streams.data))
             }
             Event::Report(report) => table::interim(&TraceTextOptions::default(), report, streams.talk),
-            Event::Began(_) | Event::Ended(_) | Event::Flows(_) | Event::NameWanted(_) | Event::Waiting(_) => Ok(()),
+            Event::Began(_)
+            | Event::Ended(_)
+            | Event::Flows(_)
+            | Event::NameWanted(_)
+            | Event::Waiting(_)
+            | Event::Overdue(_)
+            | Event::Change(_) => Ok(()),
         }
     }
 }

@@ -1,11 +1,13 @@
 //! rtrace's results: paths, flows side by side, and reports of a path over time.
 
+pub(super) mod changes;
 mod columns;
 mod csv;
 mod findings;
 mod flows;
 mod json;
 mod options;
+mod plain;
 mod table;
 mod text;
 mod turns;
@@ -16,6 +18,7 @@ pub use columns::{Column, Figure};
 pub use csv::TraceCsv;
 pub use json::{TraceJson, TraceJsonOptions};
 pub use options::TraceTextOptions;
+pub use plain::TracePlain;
 pub use text::TraceText;
 
 use crate::engine::outcome::Subject;

@@ -155,7 +155,7 @@ impl Sink<Event> for TraceText {
                 self.waiting.insert(subject.id);
                 Ok(())
             }
-            Event::NameWanted(_) => Ok(()),
+            Event::NameWanted(_) | Event::Overdue(_) | Event::Change(_) => Ok(()),
         }
     }
 

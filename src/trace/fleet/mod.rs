@@ -20,7 +20,7 @@ use super::identify::matching::{Match, Matcher, connected};
 use super::identify::signature::Signature;
 use super::path::hop::Arrival;
 use crate::channel::{
-    Arena, CloseHow, ClosedHow, Control, Inbound, LaneId, Order, OsError, Outbox, Profile, Protocol, Token,
+    Arena, CloseHow, ClosedHow, Control, Inbound, LaneId, Order, OsError, Outbox, Profile, Protocol, RunChange, Token,
 };
 use crate::engine::outcome::{MethodKind, Outcome, Pace, Payload, Refusal, Spec, Subject, SubjectId, Wait};
 use crate::engine::pace::Cap;
@@ -83,6 +83,8 @@ pub(super) enum Arrived {
     Stop,
     /// Progress is asked for.
     Interim,
+    /// The user changes the run.
+    Changed(RunChange),
 }
 
 impl Fleet {
@@ -400,6 +402,7 @@ impl Fleet {
                 Some(Arrived::Named)
             }
             Control::Interim => Some(Arrived::Interim),
+            &Control::Change(change) => Some(Arrived::Changed(change)),
             // The targets are known from the start.
             Control::Add { .. } | Control::Remove { .. } | Control::Supplied | Control::Address(_) => None,
         }

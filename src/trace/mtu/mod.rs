@@ -169,7 +169,7 @@ impl MtuTracer {
                 self.events.extend(interims.into_iter().map(Event::Interim));
             }
             // No delay is measured here, and names are the traces' own.
-            Arrived::Sent(..) | Arrived::Unmatched(..) | Arrived::Named => {}
+            Arrived::Sent(..) | Arrived::Unmatched(..) | Arrived::Named | Arrived::Changed(_) => {}
         }
     }
 }

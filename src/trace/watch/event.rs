@@ -24,6 +24,9 @@ pub struct Config {
     pub cycles: u64,
     /// From the start of one cycle to that of the next.
     pub interval: Duration,
+    /// Whether the run is followed while it goes on: its figures are emitted once a cycle, and with them what happens to the
+    /// path and to probes that are overdue.
+    pub follow: bool,
 }
 
 /// The figures of one target.

@@ -28,11 +28,13 @@
 //! the router that limits its answers. An answer counts for 10 s, or as long as `-w` says; the run waits for the last ones twice
 //! as long as the slowest took, but for 1 s at least.
 
+mod change;
 mod counts;
 mod cycle;
 mod event;
 mod path;
 mod reporter;
 
+pub use change::{Change, ChangeKind};
 pub use event::{Config, Report, ReportHop, ReportResponder};
 pub use reporter::Reporter;

@@ -1,10 +1,12 @@
 //! A run over watched paths as a Machine: [`Reporter`].
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use super::change::Change;
 use super::event::{Config, Report};
 use super::path::Watch;
-use crate::channel::{Arena, Inbound, Outbox};
+use crate::channel::{Arena, Inbound, Outbox, RunChange};
 use crate::engine::Machine;
 use crate::engine::outcome::Pace;
 use crate::trace::ends::StopReason;
@@ -36,6 +38,8 @@ struct Watched {
     ended: Option<(StopReason, Instant)>,
     /// Whether [`Event::Waiting`] was emitted.
     waits: bool,
+    /// When its figures are emitted next, where it is followed.
+    report_at: Instant,
 }
 
 impl Reporter {
@@ -55,7 +59,7 @@ impl Reporter {
                 self.fleet.begin_next(now, |fleet, _, route| !fleet.routes.values().any(|other| other.is_same(route)));
             let Some((index, began, route)) = begun else { return };
             let watch = Watch::new(&self.config, began, route, now.mono);
-            self.watches.insert(index, Watched { watch, ended: None, waits: false });
+            self.watches.insert(index, Watched { watch, ended: None, waits: false, report_at: now.mono });
         }
     }
 
@@ -69,6 +73,14 @@ impl Reporter {
                 let settled = watch.settle(&self.config, now.mono, &mut fleet.events);
                 fleet.forget(&watch.route, &settled);
                 fleet.give_up(watch.route.lane, watch.given_up(&self.config, now.mono));
+                if self.config.follow && watched.ended.is_none() {
+                    watch.report_overdue(&self.config, now, &mut fleet.events);
+                    if watched.report_at <= now.mono {
+                        let report = watch.report(&self.config, None, &fleet.names, now.mono);
+                        fleet.events.push_back(Event::Report(Box::new(report)));
+                        watched.report_at = now.mono + watch.until_report(&self.config, now.mono);
+                    }
+                }
                 if watched.ended.is_none() && watch.is_over(&self.config, now.mono) {
                     let reason = if watch.is_closing() { StopReason::Interrupted } else { StopReason::Cycles };
                     watched.ended = Some((reason, now.mono));
@@ -131,10 +143,33 @@ impl Reporter {
                 Next::At(at) => Some(at.max(allowed)),
                 Next::Nothing => None,
             };
-            [send, watch.wake(&self.config, now)].into_iter().flatten().min()
+            let report = self.config.follow.then_some(watched.report_at);
+            [send, watch.wake(&self.config, now), report].into_iter().flatten().min()
         };
         let hang_up = self.fleet.is_hanging_up().then_some(Instant::ZERO);
         self.watches.values().filter_map(of).chain(hang_up).min()
+    }
+
+    /// Does what the user asks for to every path.
+    fn change(&mut self, change: RunChange, now: Now) {
+        if let RunChange::Interval(interval) = change {
+            self.config.interval = interval;
+        }
+        for watched in self.watches.values_mut().filter(|watched| watched.ended.is_none()) {
+            let watch = &mut watched.watch;
+            match change {
+                RunChange::Pause => watch.paused = true,
+                RunChange::Resume => watch.paused = false,
+                RunChange::Reset => {
+                    let dropped = watch.restart(&self.config, now);
+                    self.fleet.forget(&watch.route, &dropped);
+                    watched.report_at = now.mono;
+                }
+                RunChange::Interval(_) => {}
+            }
+            let change = Change { subject: watch.subject(), at: now.wall, kind: change.into() };
+            self.fleet.events.push_back(Event::Change(Arc::new(change)));
+        }
     }
 
     fn take_answer(&mut self, probe: ProbeId, index: usize, arrival: Arrival) {
@@ -197,6 +232,7 @@ impl Machine for Reporter {
                 let reports: Vec<Report> = self.watches.values().map(figures).collect();
                 self.fleet.events.extend(reports.into_iter().map(|report| Event::Report(Box::new(report))));
             }
+            Arrived::Changed(change) => self.change(change, now),
             // An answer that does not show which probe it answers counts for none: a report counts probes.
             Arrived::Named | Arrived::Unmatched(..) => {}
         }

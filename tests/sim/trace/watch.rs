@@ -44,7 +44,7 @@ fn over(network: &Network, lane: LanePlan, targets: &[IpAddr], cycles: u64, conf
     let lane = *lanes[0].as_ref().unwrap();
     let profile = *channel.profile(lane);
     let trace = Config { targets: placed(targets, lane, profile), ports, ..config };
-    let mut reporter = Reporter::new(watch::Config { trace, cycles, interval: ms(1000) });
+    let mut reporter = Reporter::new(watch::Config { trace, cycles, interval: ms(1000), follow: false });
     let mut events = Vec::new();
     driver::run(&mut *channel, &mut reporter, Precision::Relaxed, |turn| {
         if let Turn::Event(event) = turn {

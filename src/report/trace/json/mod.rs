@@ -58,7 +58,12 @@ impl Sink<Event> for TraceJson {
             }
             Event::Report(report) => table::interim(&TraceTextOptions::default(), report, streams.talk),
             // The end repeats every hop.
-            Event::Began(_) | Event::Hop(..) | Event::NameWanted(_) | Event::Waiting(_) => Ok(()),
+            Event::Began(_)
+            | Event::Hop(..)
+            | Event::NameWanted(_)
+            | Event::Waiting(_)
+            | Event::Overdue(_)
+            | Event::Change(_) => Ok(()),
         }
     }
 }

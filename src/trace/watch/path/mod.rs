@@ -1,6 +1,7 @@
 //! One target while it is being watched: when its next probe leaves, and where its path ends by now.
 
 mod figures;
+mod follow;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -76,6 +77,8 @@ pub(super) struct Watch {
     some_left: bool,
     /// No more probes.
     closing: bool,
+    /// No probes for now.
+    pub paused: bool,
 }
 
 #[derive(Debug)]
@@ -83,6 +86,8 @@ struct Open {
     ttl: u8,
     cycle: usize,
     slot: Slot,
+    /// Whether it was reported as overdue.
+    overdue: bool,
 }
 
 impl Open {
@@ -138,12 +143,13 @@ impl Watch {
             last_refusal: None,
             some_left: false,
             closing: false,
+            paused: false,
         }
     }
 
     /// The probe to send next; the index of a probe is that of its cycle.
     pub fn next(&self, config: &Config, now: Instant) -> Next {
-        if self.closing {
+        if self.closing || self.paused {
             return Next::Nothing;
         }
         let (due, ttl, index) = match (self.unfinished(config), self.cycles.last()) {
@@ -253,7 +259,7 @@ impl Watch {
             cycle.set(ttl, ProbeState::Silent);
         }
         let slot = Slot { sent: Some((probe, stamp)), ttl, ..Slot::default() };
-        self.open.insert(probe, Open { ttl, cycle: index, slot });
+        self.open.insert(probe, Open { ttl, cycle: index, slot, overdue: false });
         self.probes = self.probes.wrapping_add(1);
         self.ttl = u16::from(ttl) + 1;
         // What was missed in a stall is made up for, but not in one go.
@@ -513,7 +519,7 @@ mod tests {
     }
 
     fn cycles(cycles: u64) -> Config {
-        Config { trace: config(profile(Protocol::Icmp)), cycles, interval: ms(1000) }
+        Config { trace: config(profile(Protocol::Icmp)), cycles, interval: ms(1000), follow: false }
     }
 
     fn arrival(back: Back, now: Now) -> Option<Arrival> {

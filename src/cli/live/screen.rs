@@ -1,0 +1,254 @@
+//! The thread that draws: [`Screen`]. It takes keys, signals and the events of the run, and never makes the run wait.
+
+use std::panic;
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::channel::{Control, PostControl};
+use crate::net::{self, Terminal, TerminalSignal};
+use crate::tui::decode::Decoder;
+use crate::tui::{ENTER, LEAVE, Painter, Request, View};
+use crate::types::{Instant, Now};
+
+/// Pictures are at least this far apart, unless a key asks for one.
+const BETWEEN_PICTURES: Duration = Duration::from_millis(250);
+/// A clock is shown, so that there is a picture at least this often.
+const CLOCK: Duration = Duration::from_secs(1);
+/// How long the rest of a key is waited for.
+const REST_OF_KEY: Duration = Duration::from_millis(30);
+/// Events that may wait for the thread; it takes them several times a second.
+const MOST_WAITING: usize = 1 << 16;
+
+/// What a screen begins with.
+pub struct Start<V> {
+    /// The terminal.
+    pub terminal: Terminal,
+    /// What is drawn.
+    pub view: V,
+    /// Where the run is changed and ended, if it can be.
+    pub post: Option<PostControl>,
+    /// The window's title.
+    pub title: String,
+}
+
+/// What the run and the thread share.
+pub(super) struct Shared<E> {
+    state: Mutex<State<E>>,
+    wake: Box<dyn Fn() + Send + Sync>,
+}
+
+struct State<E> {
+    events: Vec<(E, Now)>,
+    /// Whether the run is over.
+    closed: bool,
+    /// Whether nothing is to be printed.
+    quiet: bool,
+}
+
+impl<E> Shared<E> {
+    fn state(&self) -> MutexGuard<'_, State<E>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Hands an event over. The thread looks for them by itself.
+    pub fn push(&self, event: E, now: Now) {
+        let mut state = self.state();
+        if state.events.len() < MOST_WAITING {
+            state.events.push((event, now));
+        }
+    }
+
+    /// The run is over.
+    pub fn close(&self) {
+        self.state().closed = true;
+        (self.wake)();
+    }
+
+    /// Whether the user wants no report, or nothing can be printed.
+    pub fn is_quiet(&self) -> bool {
+        self.state().quiet
+    }
+}
+
+/// Enters the terminal and starts the thread.
+///
+/// # Errors
+/// If the terminal refuses, or the system has no thread to give.
+pub(super) fn start<E: Send + 'static, V: View<E> + 'static>(
+    start: Start<V>,
+) -> std::io::Result<(Arc<Shared<E>>, JoinHandle<()>)> {
+    restore_on_panic();
+    let state = State { events: Vec::new(), closed: false, quiet: false };
+    let shared = Arc::new(Shared { state: Mutex::new(state), wake: Box::new(start.terminal.waker()) });
+    start.terminal.enter(LEAVE.as_bytes())?;
+    let Start { terminal, view, post, title } = start;
+    let screen = Screen {
+        terminal,
+        view,
+        post,
+        shared: Arc::clone(&shared),
+        painter: Painter::default(),
+        decoder: Decoder::default(),
+        unwritten: format!("{ENTER}\x1b]2;{title}\x07").into_bytes(),
+        dirty: true,
+        next_picture: Instant::ZERO,
+        left: false,
+    };
+    let thread = net::thread("screen").spawn(move || screen.run()).inspect_err(|_| net::restore_terminal())?;
+    Ok((shared, thread))
+}
+
+/// A panic of any thread is reported on a terminal that can be read.
+fn restore_on_panic() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let usual = panic::take_hook();
+        panic::set_hook(Box::new(move |panic| {
+            net::restore_terminal();
+            usual(panic);
+        }));
+    });
+}
+
+struct Screen<E, V> {
+    terminal: Terminal,
+    view: V,
+    post: Option<PostControl>,
+    shared: Arc<Shared<E>>,
+    painter: Painter,
+    decoder: Decoder,
+    /// What the terminal has not taken yet.
+    unwritten: Vec<u8>,
+    dirty: bool,
+    next_picture: Instant,
+    /// Whether the user has asked for the end.
+    left: bool,
+}
+
+impl<E, V: View<E>> Screen<E, V> {
+    fn run(mut self) {
+        while !self.is_over() {
+            let now = net::now();
+            let mut limit = match self.dirty {
+                true => self.next_picture.since(now.mono),
+                false => CLOCK,
+            };
+            if self.decoder.is_pending() {
+                limit = limit.min(REST_OF_KEY);
+            }
+            let writes = !self.unwritten.is_empty();
+            let input = self.terminal.wait(if writes { CLOCK } else { limit.min(BETWEEN_PICTURES) }, writes);
+            if input.gone {
+                self.abandon();
+                break;
+            }
+            for signal in input.signals {
+                self.signal(signal);
+            }
+            let mut keys = self.decoder.feed(&input.octets);
+            if input.octets.is_empty() {
+                keys.extend(self.decoder.pause());
+            }
+            for key in keys {
+                let request = self.view.key(key, net::now());
+                self.request(request);
+                (self.dirty, self.next_picture) = (true, Instant::ZERO);
+            }
+            self.take_events();
+            self.picture();
+        }
+        net::restore_terminal();
+    }
+
+    fn is_over(&self) -> bool {
+        let closed = self.shared.state().closed;
+        closed && (self.left || self.view.is_over())
+    }
+
+    fn take_events(&mut self) {
+        let events = std::mem::take(&mut self.shared.state().events);
+        self.dirty |= !events.is_empty();
+        for (event, now) in events {
+            self.view.event(event, now);
+        }
+    }
+
+    /// Draws if that is due, and writes what the terminal takes. The next picture is drawn when the last one is written.
+    fn picture(&mut self) {
+        let now = net::now();
+        let due = if self.dirty { self.next_picture } else { self.next_picture + (CLOCK - BETWEEN_PICTURES) };
+        if self.unwritten.is_empty() && due <= now.mono {
+            let view = &self.view;
+            self.unwritten = self.painter.paint(self.terminal.size(), |screen| view.draw(now, screen));
+            self.dirty = false;
+            self.next_picture = now.mono + BETWEEN_PICTURES;
+        }
+        if self.unwritten.is_empty() {
+            return;
+        }
+        match self.terminal.write(&self.unwritten) {
+            Ok(length) => drop(self.unwritten.drain(..length)),
+            Err(_) => self.abandon(),
+        }
+    }
+
+    fn signal(&mut self, signal: TerminalSignal) {
+        match signal {
+            TerminalSignal::Resized => {}
+            TerminalSignal::Suspend => self.suspend(),
+            TerminalSignal::Continued => {
+                if self.terminal.enter(LEAVE.as_bytes()).is_ok() {
+                    self.redraw(true);
+                }
+            }
+            TerminalSignal::End => self.leave(true),
+        }
+        (self.dirty, self.next_picture) = (true, Instant::ZERO);
+    }
+
+    fn request(&mut self, request: Option<Request>) {
+        match request {
+            None => {}
+            Some(Request::Leave { report }) => self.leave(report),
+            Some(Request::Change(change)) => self.post(Control::Change(change)),
+            Some(Request::Redraw) => self.redraw(false),
+            Some(Request::Suspend) => self.suspend(),
+        }
+    }
+
+    fn suspend(&mut self) {
+        let resumed = self.terminal.suspend(LEAVE.as_bytes());
+        if resumed.is_err() {
+            return self.abandon();
+        }
+        self.redraw(true);
+    }
+
+    /// Draws everything anew, on a screen of our own if that was left.
+    fn redraw(&mut self, enter: bool) {
+        self.painter.forget();
+        if enter {
+            self.unwritten = ENTER.as_bytes().to_vec();
+        }
+    }
+
+    /// Ends the run. Where it cannot be reached it goes on without a screen.
+    fn leave(&mut self, report: bool) {
+        self.left = true;
+        self.shared.state().quiet |= !report;
+        self.post(Control::Interrupt);
+    }
+
+    /// The terminal has gone.
+    fn abandon(&mut self) {
+        self.unwritten.clear();
+        self.leave(false);
+    }
+
+    fn post(&self, control: Control) {
+        if let Some(post) = &self.post {
+            post(control);
+        }
+    }
+}

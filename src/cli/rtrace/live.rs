@@ -1,0 +1,98 @@
+//! `rtrace --live`: on the screen, or in lines.
+
+use crate::cli::args::format::BoxedSink;
+use crate::cli::env::Env;
+use crate::cli::error::CliError;
+use crate::cli::live::{self, Shown};
+use crate::cli::rtrace::run::Rtrace;
+use crate::net::Terminal;
+use crate::report::TracePlain;
+use crate::trace::Event;
+
+impl Rtrace<'_> {
+    /// The screen of a live view, if there is one. It must be opened before the process is confined.
+    pub(super) fn screen(&self, env: &Env<'_>) -> Option<Terminal> {
+        let live = &self.args.live;
+        let wanted = cfg!(feature = "tui") && live.is_live() && !live.is_plain();
+        if wanted && live::has_screen(env) { (env.screen)() } else { None }
+    }
+
+    /// Writes the events of a live view to the screen, or in lines, and at the end what `report` makes of them.
+    ///
+    /// # Errors
+    /// If the terminal refuses.
+    pub(super) fn live_sink(
+        &self,
+        screen: Option<Terminal>,
+        report: BoxedSink<Event>,
+        shown: Shown<'_>,
+        env: &mut Env<'_>,
+    ) -> Result<BoxedSink<Event>, CliError> {
+        let live = &self.args.live;
+        if !live.is_live() {
+            return Ok(report);
+        }
+        if let Some(terminal) = screen {
+            return self.on_screen(terminal, report, shown, env);
+        }
+        let every = live.every();
+        if !live.is_plain() {
+            let (program, every) = (self.program, every.as_secs_f64());
+            let _ = writeln!(
+                env.stderr,
+                "{program}: no terminal to draw on: a line each {every} s, and one for each event"
+            );
+        }
+        Ok(Box::new(TracePlain::new(every, live::local_offset, report)))
+    }
+}
+
+#[cfg(feature = "tui")]
+impl Rtrace<'_> {
+    fn on_screen(
+        &self,
+        terminal: Terminal,
+        report: BoxedSink<Event>,
+        shown: Shown<'_>,
+        env: &Env<'_>,
+    ) -> Result<BoxedSink<Event>, CliError> {
+        use crate::cli::live::{LiveSink, Start};
+        use crate::tui::model::Model;
+        use crate::tui::view::{Options, PathView};
+        use crate::types::escape;
+
+        let output = &self.args.output;
+        let options = Options {
+            look: self.args.live.look(&live::environment(env)),
+            offset: live::local_offset,
+            columns: output.columns.as_deref().map(<[_]>::to_vec),
+            names: !output.numeric,
+            both: output.show_ips,
+            window: self.args.live.window_seconds(),
+            stay: self.args.live.stays(),
+        };
+        let (_, interval) = self.cycles();
+        let view = PathView::new(Model::new(shown.paths, interval), options);
+        let targets: Vec<_> = shown.targets.iter().map(|target| escape(target)).collect();
+        let start = Start { terminal, view, post: shown.post, title: format!("rtrace {}", targets.join(" ")) };
+        let reported = |event: &Event| match event {
+            Event::Report(report) => report.stop_reason.is_some(),
+            Event::Change(_) | Event::Overdue(_) | Event::Waiting(_) => false,
+            _ => true,
+        };
+        Ok(Box::new(LiveSink::start(start, report, reported).map_err(CliError::Output)?))
+    }
+}
+
+#[cfg(not(feature = "tui"))]
+impl Rtrace<'_> {
+    fn on_screen(
+        &self,
+        _: Terminal,
+        report: BoxedSink<Event>,
+        _: Shown<'_>,
+        _: &Env<'_>,
+    ) -> Result<BoxedSink<Event>, CliError> {
+        Ok(report)
+    }
+}

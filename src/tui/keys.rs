@@ -1,0 +1,208 @@
+//! The keys of a live view: one table, from which a key is understood and the help screen and the man page are made.
+
+/// A key as it is typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Key {
+    /// A character.
+    Char(char),
+    /// A letter with Ctrl.
+    Ctrl(char),
+    /// Others.
+    Enter,
+    /// Escape.
+    Esc,
+    /// Tab.
+    Tab,
+    /// Tab with Shift.
+    BackTab,
+    /// Backspace.
+    Backspace,
+    /// Cursor keys, and those near them.
+    Up,
+    /// Down.
+    Down,
+    /// Left.
+    Left,
+    /// Right.
+    Right,
+    /// Page up.
+    PageUp,
+    /// Page down.
+    PageDown,
+    /// Home.
+    Home,
+    /// End.
+    End,
+    /// The key of helps.
+    F1,
+}
+
+/// What a key does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Ends the run; its report stays on the terminal.
+    Leave,
+    /// Ends it without a report.
+    LeaveQuietly,
+    /// Opens the table of keys.
+    Help,
+    /// Shows the table with the strip, the table alone, or the strip alone.
+    NextView,
+    /// Pauses the run.
+    Pause,
+    /// Lets a paused run go on, else freezes the picture.
+    Freeze,
+    /// Begins the statistics anew.
+    Reset,
+    /// Names on and off.
+    Names,
+    /// Names with addresses.
+    BothNames,
+    /// The list of events.
+    Events,
+    /// Asks for an interval.
+    Interval,
+    /// Moves the selection.
+    Previous,
+    /// Down.
+    Next,
+    /// By a page.
+    PageUp,
+    /// Down.
+    PageDown,
+    /// To the first hop.
+    First,
+    /// To the last.
+    Last,
+    /// The target before.
+    PreviousTarget,
+    /// The next one.
+    NextTarget,
+    /// The strip spans less time.
+    Finer,
+    /// More.
+    Coarser,
+    /// As much as fits.
+    AutoSpan,
+    /// One scale for all hops, or one for each.
+    OneScale,
+    /// Closes what is open.
+    Close,
+    /// Draws everything anew.
+    Redraw,
+    /// Stops the process.
+    Suspend,
+}
+
+/// Keys, and what they do.
+#[derive(Clone, Copy, Debug)]
+pub struct Binding {
+    /// The keys.
+    pub keys: &'static [(Key, Action)],
+    /// How they are written.
+    pub shown: &'static str,
+    /// What they do.
+    pub does: &'static str,
+    /// In a word, for the line at the foot; empty where it does not stand there.
+    pub short: &'static str,
+}
+
+/// Every key, in the order of the help screen.
+pub const TABLE: &[Binding] = &[
+    row(
+        &[(Key::Char('q'), Action::Leave), (Key::Ctrl('c'), Action::Leave)],
+        "q Ctrl-C",
+        "leave; the report stays",
+        "quit",
+    ),
+    row(&[(Key::Char('Q'), Action::LeaveQuietly)], "Q", "leave and print nothing", ""),
+    row(
+        &[(Key::Char('h'), Action::Help), (Key::Char('?'), Action::Help), (Key::F1, Action::Help)],
+        "h ? F1",
+        "these keys",
+        "help",
+    ),
+    row(&[(Key::Char('d'), Action::NextView)], "d", "next view: table and strip, table, strip", "view"),
+    row(&[(Key::Char('e'), Action::Events)], "e", "events", "events"),
+    row(&[(Key::Char('p'), Action::Pause)], "p", "pause probing, or go on", "pause"),
+    row(
+        &[(Key::Char(' '), Action::Freeze), (Key::Ctrl('f'), Action::Freeze)],
+        "Space Ctrl-F",
+        "go on after p; else freeze the picture while probing goes on",
+        "",
+    ),
+    row(
+        &[(Key::Char('r'), Action::Reset), (Key::Ctrl('r'), Action::Reset)],
+        "r Ctrl-R",
+        "reset the statistics; strip and events stay",
+        "reset",
+    ),
+    row(&[(Key::Char('i'), Action::Interval)], "i", "type another interval", ""),
+    row(&[(Key::Char('n'), Action::Names)], "n", "names or addresses", "names"),
+    row(&[(Key::Char('b'), Action::BothNames)], "b", "names with addresses", ""),
+    row(
+        &[
+            (Key::Up, Action::Previous),
+            (Key::Char('-'), Action::Previous),
+            (Key::Down, Action::Next),
+            (Key::Char('+'), Action::Next),
+        ],
+        "Up Down - +",
+        "select a hop",
+        "",
+    ),
+    row(
+        &[
+            (Key::PageUp, Action::PageUp),
+            (Key::PageDown, Action::PageDown),
+            (Key::Home, Action::First),
+            (Key::End, Action::Last),
+        ],
+        "PgUp PgDn Home End",
+        "the same in larger steps",
+        "",
+    ),
+    row(
+        &[
+            (Key::Left, Action::PreviousTarget),
+            (Key::BackTab, Action::PreviousTarget),
+            (Key::Right, Action::NextTarget),
+            (Key::Tab, Action::NextTarget),
+        ],
+        "Left Right Tab",
+        "another target",
+        "",
+    ),
+    row(
+        &[(Key::Char('<'), Action::Finer), (Key::Char('>'), Action::Coarser), (Key::Char('0'), Action::AutoSpan)],
+        "< > 0",
+        "less or more time in a cell of the strip, or as much as --window needs",
+        "",
+    ),
+    row(&[(Key::Char('s'), Action::OneScale)], "s", "one scale for all hops, or one for each", ""),
+    row(&[(Key::Esc, Action::Close)], "Esc", "close what is open, drop the selection", ""),
+    row(&[(Key::Ctrl('l'), Action::Redraw)], "Ctrl-L", "draw everything anew", ""),
+    row(&[(Key::Ctrl('z'), Action::Suspend)], "Ctrl-Z", "suspend; fg comes back", ""),
+];
+
+const fn row(keys: &'static [(Key, Action)], shown: &'static str, does: &'static str, short: &'static str) -> Binding {
+    Binding { keys, shown, does, short }
+}
+
+/// What a key does, if anything.
+pub fn action(key: Key) -> Option<Action> {
+    TABLE.iter().flat_map(|binding| binding.keys).find(|(bound, _)| *bound == key).map(|(_, action)| *action)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_stands_once_in_the_table() {
+        let keys: Vec<Key> = TABLE.iter().flat_map(|binding| binding.keys).map(|(key, _)| *key).collect();
+        for (at, key) in keys.iter().enumerate() {
+            assert!(!keys[..at].contains(key), "{key:?}");
+        }
+    }
+}

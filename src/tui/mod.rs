@@ -1,0 +1,53 @@
+//! Live views: a screen that shows a run while it goes on.
+//!
+//! `model` folds the events of a run and knows no screen; `view` draws a model into a grid of cells, as a pure function of the
+//! model, what the user chose to see, and the size; `keys` is the one table of keys, from which keys are understood and the
+//! help screen and the man page are made. [`Painter`] turns a grid into the octets that change a terminal to it. Terminals
+//! themselves, and the thread that draws, are `cli`'s.
+
+pub mod decode;
+pub mod keys;
+pub mod model;
+mod painter;
+mod text;
+pub mod theme;
+pub mod view;
+
+pub use painter::{ENTER, LEAVE, Painter};
+
+use ratatui_core::buffer::Buffer;
+
+use crate::channel::RunChange;
+use crate::types::Now;
+use keys::Key;
+
+/// A live view over a run with events of the type `E`.
+pub trait View<E>: Send {
+    /// Takes the next event of the run.
+    fn event(&mut self, event: E, now: Now);
+
+    /// Takes a key.
+    fn key(&mut self, key: Key, now: Now) -> Option<Request>;
+
+    /// Draws the whole screen.
+    fn draw(&self, now: Now, screen: &mut Buffer);
+
+    /// Whether the run is over.
+    fn is_over(&self) -> bool;
+}
+
+/// What a key asks for beyond the view.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// The end of the run, with or without its report.
+    Leave {
+        /// Whether the report is printed.
+        report: bool,
+    },
+    /// A change of the run.
+    Change(RunChange),
+    /// Everything is to be drawn anew.
+    Redraw,
+    /// The process is to stop, as by Ctrl-Z.
+    Suspend,
+}

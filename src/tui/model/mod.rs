@@ -1,0 +1,104 @@
+//! What is known about a run: [`Model`], a fold of its events. It knows no screen.
+
+mod history;
+mod path;
+
+pub use history::{Bin, History};
+pub use path::{HopModel, PathModel};
+
+use std::time::Duration;
+
+use crate::channel::RunChange;
+use crate::engine::outcome::SubjectId;
+use crate::trace::Event;
+use crate::trace::watch::{Change, ChangeKind};
+use crate::types::{Instant, Now};
+
+/// Changes that are kept.
+const MOST_CHANGES: usize = 1000;
+
+/// What is known about a run over watched paths.
+#[derive(Clone, Debug, Default)]
+pub struct Model {
+    /// The paths, in the order in which they began.
+    pub paths: Vec<PathModel>,
+    /// What happened, oldest first.
+    pub changes: Vec<(Now, Change)>,
+    /// When the first path began.
+    pub started: Option<Now>,
+    /// Whether the user paused the run.
+    pub paused: bool,
+    /// How long a cycle is.
+    pub interval: Duration,
+    /// Paths that have ended.
+    ended: usize,
+    /// How many there are to be.
+    expected: usize,
+}
+
+impl Model {
+    /// Of a run over this many paths.
+    pub fn new(expected: usize, interval: Duration) -> Model {
+        Model { expected, interval, ..Model::default() }
+    }
+
+    /// Whether every path has ended.
+    pub fn is_over(&self) -> bool {
+        self.ended >= self.expected
+    }
+
+    /// Takes an event that became known at `now`.
+    pub fn event(&mut self, event: Event, now: Now) {
+        match event {
+            Event::Began(began) => {
+                self.started.get_or_insert(now);
+                self.paths.push(PathModel::new(began, now));
+            }
+            Event::Probe(event) => {
+                if let Some(path) = self.path(event.subject.id) {
+                    path.probe(&event, now);
+                }
+            }
+            Event::Overdue(event) => {
+                if let Some(path) = self.path(event.subject.id) {
+                    path.overdue(&event, now);
+                }
+            }
+            Event::Report(report) => {
+                self.ended += usize::from(report.stop_reason.is_some());
+                if let Some(path) = self.path(report.began.subject.id) {
+                    path.report(*report);
+                }
+            }
+            Event::Change(change) => self.change(&change, now),
+            _ => {}
+        }
+    }
+
+    fn change(&mut self, change: &Change, now: Now) {
+        match change.kind {
+            ChangeKind::Paused => self.paused = true,
+            ChangeKind::Resumed => self.paused = false,
+            ChangeKind::Interval(interval) => self.interval = interval,
+            _ => {}
+        }
+        self.changes.push((now, change.clone()));
+        if self.changes.len() > MOST_CHANGES {
+            self.changes.remove(0);
+        }
+    }
+
+    fn path(&mut self, id: SubjectId) -> Option<&mut PathModel> {
+        self.paths.iter_mut().find(|path| path.subject().id == id)
+    }
+
+    /// What would pause the run, or let it go on.
+    pub fn toggled(&self) -> RunChange {
+        if self.paused { RunChange::Resume } else { RunChange::Pause }
+    }
+
+    /// How long the run is on at `now`.
+    pub fn running(&self, now: Instant) -> Duration {
+        self.started.map_or(Duration::ZERO, |started| now.since(started.mono))
+    }
+}

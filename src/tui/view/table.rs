@@ -1,0 +1,204 @@
+//! The table of hops: one line for each, with its strip.
+
+use super::columns::{self, BEFORE_HOST, Layout};
+use super::paper::Paper;
+use super::strip::{self, Scale, Span};
+use super::ui::{Names, Ui};
+use crate::report::Column;
+use crate::trace::watch::{ChangeKind, ReportHop, ReportResponder};
+use crate::tui::model::{Model, PathModel};
+use crate::tui::text;
+use crate::tui::theme::{Glyphs, Role};
+use crate::types::{Instant, escape};
+
+/// Draws the table into the rows from `top` up to, not including, `bottom`.
+pub fn draw(
+    paper: &mut Paper<'_>,
+    (top, bottom): (usize, usize),
+    model: &Model,
+    path: &PathModel,
+    ui: &Ui,
+    now: Instant,
+) {
+    let rows = path.rows();
+    let longest =
+        rows.iter().map(|row| text::width(&host(row, ui.names)) + more(row).map_or(0, |more| more.len() + 1)).max();
+    let columns = if ui.has_numbers() { ui.columns.as_slice() } else { &[Column::Loss] };
+    let layout = Layout::new(paper.width(), longest.unwrap_or(0), columns, ui.has_strip());
+    let span = Span::over(layout.strip, ui.window, ui.shift);
+    heading(paper, top, &layout, (model, now, span));
+    let room = bottom.saturating_sub(top + 1);
+    let shown = window(rows.len(), room, ui.selected_row(path), path.ends_at_destination());
+    let scale = |row: &ReportHop| path.hop(row.ttl.get()).and_then(|hop| Scale::of(&hop.history, now, span));
+    let common = if ui.one_scale { Scale::common(rows.iter().filter_map(scale)) } else { None };
+    for (line, &at) in shown.iter().enumerate() {
+        let (Some(row), y) = (rows.get(at), top + 1 + line) else { continue };
+        let is_destination = at + 1 == rows.len() && path.ends_at_destination();
+        draw_row(paper, y, (path, row, is_destination), &layout, ui);
+        if let Some(hop) = path.hop(row.ttl.get()).filter(|_| layout.strip > 0) {
+            let limits = row.persists == Some(false);
+            let scale = common.or_else(|| scale(row));
+            strip::draw(paper, (layout.strip_at(), y), &hop.history, (now, span), (scale, limits));
+        }
+        if ui.selected == Some(row.ttl.get()) {
+            paper.glyph(0, y, '>', Role::Title, false);
+            paper.select(y, layout.numbers_end() + 1);
+        }
+    }
+    scrolled(paper, top, &shown, rows.len());
+}
+
+/// The rows that fit: the selection is among them, and the destination is the last.
+fn window(rows: usize, room: usize, selected: Option<usize>, pinned: bool) -> Vec<usize> {
+    if rows <= room || room == 0 {
+        return (0..rows.min(room)).collect();
+    }
+    let pinned = pinned && room > 1;
+    let (free, scrolling) = if pinned { (room - 1, rows - 1) } else { (room, rows) };
+    let selected = selected.filter(|&at| at < scrolling);
+    let first = selected.map_or(0, |at| (at + 1).saturating_sub(free)).min(scrolling - free);
+    let mut shown: Vec<usize> = (first..first + free).collect();
+    if pinned {
+        shown.push(rows - 1);
+    }
+    shown
+}
+
+/// How many rows are not shown, at the end of the line above the heading.
+fn scrolled(paper: &mut Paper<'_>, top: usize, shown: &[usize], rows: usize) {
+    let glyphs = paper.look.glyphs;
+    let (Some(&first), hidden) = (shown.first(), rows.saturating_sub(shown.len())) else { return };
+    let Some(y) = top.checked_sub(1).filter(|_| hidden > 0) else { return };
+    let above = (first > 0).then(|| format!("{} {first} more", glyphs.above));
+    let below = Some(hidden.saturating_sub(first)).filter(|&below| below > 0);
+    let below = below.map(|below| format!("{} {below} more", glyphs.below));
+    let mark = above.into_iter().chain(below).collect::<Vec<_>>().join("  ");
+    let mark = format!("  {mark} ");
+    paper.text(paper.width().saturating_sub(text::width(&mark)), y, &mark, Role::Title);
+}
+
+fn heading(paper: &mut Paper<'_>, y: usize, layout: &Layout, (model, now, span): (&Model, Instant, Span)) {
+    paper.text(3, y, "#", Role::Dim);
+    paper.text(BEFORE_HOST, y, text::beginning("Host", layout.host), Role::Dim);
+    for (column, x) in layout.places() {
+        paper.text(x, y, &columns::aligned(column, column.title(), ' '), Role::Dim);
+    }
+    if layout.strip > 0 {
+        ruler(paper, (layout.strip_at(), y), model, (now, span));
+    }
+}
+
+/// The times of changes and gaps above the strip, and of every twentieth cell where there is room.
+fn ruler(paper: &mut Paper<'_>, (x, y): (usize, usize), model: &Model, (now, span): (Instant, Span)) {
+    let glyphs = paper.look.glyphs;
+    let end = x + span.cells;
+    for back in (20..span.cells).step_by(20) {
+        let label = format!("-{}", ticks(back as u64 * span.cell));
+        let at = end - 1 - back;
+        if at >= x {
+            paper.text(at, y, &label, Role::Dim);
+        }
+    }
+    for (at, change) in &model.changes {
+        let Some(back) = span.back(now, at.mono) else { continue };
+        let Some(glyph) = mark(glyphs, &change.kind) else { continue };
+        paper.glyph(end - 1 - back, y, glyph, Role::Change, false);
+    }
+}
+
+/// What the ruler shows of an event.
+fn mark(glyphs: &Glyphs, kind: &ChangeKind) -> Option<char> {
+    match kind {
+        ChangeKind::Paused | ChangeKind::Resumed | ChangeKind::Reset => Some(glyphs.gap),
+        ChangeKind::Interval(_) => None,
+    }
+}
+
+fn ticks(seconds: u64) -> String {
+    if seconds.is_multiple_of(60) { format!("{}m", seconds / 60) } else { format!("{seconds}s") }
+}
+
+fn draw_row(
+    paper: &mut Paper<'_>,
+    y: usize,
+    (path, row, is_destination): (&PathModel, &ReportHop, bool),
+    layout: &Layout,
+    ui: &Ui,
+) {
+    let glyphs = paper.look.glyphs;
+    let limits = row.persists == Some(false);
+    let role = if row.received == 0 { Role::Silent } else { Role::Plain };
+    paper.text(1, y, &text::right(&row.ttl.get().to_string(), 3), role);
+    let more = more(row).unwrap_or_default();
+    let room = layout.host.saturating_sub(if more.is_empty() { 0 } else { more.len() + 1 });
+    let x = paper.text(BEFORE_HOST, y, &text::shortened(&host(row, ui.names), room, glyphs.ellipsis), role);
+    if !more.is_empty() {
+        paper.text(x + 1, y, &more, Role::Dim);
+    }
+    let last = path.hop(row.ttl.get()).and_then(|hop| hop.last).or(row.last).map(|rtt| rtt.as_nanos() as f64);
+    for (column, x) in layout.places().filter(|(column, _)| *column != Column::Loss) {
+        let value = columns::value(column, row, last);
+        paper.text(x, y, &columns::aligned(column, &value, glyphs.ellipsis), role);
+    }
+    // Last, as its mark stands where the next column begins.
+    for (_, x) in layout.places().filter(|(column, _)| *column == Column::Loss) {
+        loss(paper, (x, y), (path, row, is_destination), limits);
+    }
+}
+
+/// The loss of the destination is that of cycles; what a router leaves unanswered is none if packets pass it.
+fn loss(
+    paper: &mut Paper<'_>,
+    (x, y): (usize, usize),
+    (path, row, is_destination): (&PathModel, &ReportHop, bool),
+    limits: bool,
+) {
+    let cycles = path.figures.as_ref().filter(|_| is_destination).and_then(|figures| figures.loss_pct());
+    let share = cycles.or_else(|| row.unanswered_pct());
+    let silent = row.received == 0 && limits;
+    let (value, role) = match share.filter(|_| !silent) {
+        None => ("-".to_owned(), Role::Silent),
+        Some(share) if limits => (text::percent(share), Role::Limits),
+        Some(share) if share > 0.0 => (text::percent(share), Role::Loss),
+        Some(share) => (text::percent(share), Role::Plain),
+    };
+    let x = paper.text(x, y, &columns::aligned(Column::Loss, &value, ' '), role);
+    if limits && !silent {
+        paper.text(x, y, "*", Role::Limits);
+    }
+}
+
+/// How many more responders a hop has.
+fn more(row: &ReportHop) -> Option<String> {
+    row.responders.len().checked_sub(2).map(|more| format!("+{}", more + 1))
+}
+
+/// The newest responder of a hop.
+fn host(row: &ReportHop, names: Names) -> String {
+    row.responders.first().map_or_else(|| "???".to_owned(), |first| named(first, names))
+}
+
+/// A responder by name, address or both.
+pub fn named(responder: &ReportResponder, names: Names) -> String {
+    let address = responder.responder.address;
+    match (&responder.responder.name, names) {
+        (None, _) | (_, Names::Off) => address.to_string(),
+        (Some(name), Names::On) => escape(name).into_owned(),
+        (Some(name), Names::Both) => format!("{} ({address})", escape(name)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_that_do_not_fit_scroll_and_the_destination_stays() {
+        assert_eq!(window(3, 5, None, true), [0, 1, 2]);
+        assert_eq!(window(10, 4, None, true), [0, 1, 2, 9]);
+        assert_eq!(window(10, 4, Some(6), true), [4, 5, 6, 9]);
+        assert_eq!(window(10, 4, Some(9), true), [0, 1, 2, 9]);
+        assert_eq!(window(10, 4, Some(9), false), [6, 7, 8, 9]);
+        assert_eq!((window(10, 1, Some(3), true), window(10, 0, None, true)), (vec![3], vec![]));
+    }
+}

@@ -1,0 +1,210 @@
+//! What the user chose to see: [`Ui`], changed by keys.
+
+use std::time::Duration;
+
+use crate::channel::RunChange;
+use crate::report::Column;
+use crate::tui::Request;
+use crate::tui::keys::{self, Action, Key};
+use crate::tui::model::{Model, PathModel};
+
+/// Rows of a page.
+const PAGE: isize = 10;
+/// The shortest interval that can be typed, in seconds.
+const LEAST_INTERVAL: f64 = 0.1;
+/// Characters that can be typed.
+const MOST_TYPED: usize = 40;
+
+/// How hops are named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Names {
+    /// By address.
+    Off,
+    /// By name.
+    On,
+    /// By both.
+    Both,
+}
+
+/// What of the table is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Parts {
+    Both,
+    Numbers,
+    Strip,
+}
+
+/// A question at the foot of the screen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// The question.
+    pub text: &'static str,
+    /// What was typed.
+    pub typed: String,
+}
+
+/// What the user chose to see.
+#[derive(Clone, Debug)]
+pub struct Ui {
+    /// The target that is shown.
+    pub target: usize,
+    /// The hop that is selected.
+    pub selected: Option<u8>,
+    /// How hops are named.
+    pub names: Names,
+    /// The columns.
+    pub columns: Vec<Column>,
+    parts: Parts,
+    /// Seconds that the strip spans at least.
+    pub window: u64,
+    /// Steps that its cells are coarser than that needs.
+    pub shift: i32,
+    /// Whether one scale holds for all hops.
+    pub one_scale: bool,
+    /// Whether the table of keys is open.
+    pub help: bool,
+    /// Whether the list of events is open.
+    pub events: bool,
+    /// What is being asked.
+    pub question: Option<Question>,
+}
+
+/// A move of the selection.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    By(isize),
+    First,
+    Last,
+}
+
+/// What came of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Done {
+    /// Something else was chosen to be seen, if anything.
+    Here,
+    /// The picture is frozen, or not any more.
+    Freeze,
+    /// Something beyond the view.
+    Ask(Request),
+}
+
+impl Ui {
+    /// As a view begins.
+    pub fn new(names: Names, columns: Vec<Column>, window: u64) -> Ui {
+        Ui {
+            target: 0,
+            selected: None,
+            names,
+            columns,
+            parts: Parts::Both,
+            window,
+            shift: 0,
+            one_scale: false,
+            help: false,
+            events: false,
+            question: None,
+        }
+    }
+
+    /// Whether the table has columns of numbers beside the loss.
+    pub fn has_numbers(&self) -> bool {
+        self.parts != Parts::Strip
+    }
+
+    /// Whether it has a strip.
+    pub fn has_strip(&self) -> bool {
+        self.parts != Parts::Numbers && self.columns.contains(&Column::Strip)
+    }
+
+    /// The index of the row that is selected.
+    pub fn selected_row(&self, path: &PathModel) -> Option<usize> {
+        let selected = self.selected?;
+        path.rows().iter().position(|row| row.ttl.get() == selected)
+    }
+
+    /// Does what `key` asks for, over what `model` shows.
+    pub fn key(&mut self, key: Key, model: &Model) -> Done {
+        if self.question.is_some() {
+            return self.typed(key);
+        }
+        if self.help && !matches!(keys::action(key), Some(Action::Leave | Action::LeaveQuietly | Action::Suspend)) {
+            self.help = false;
+            return Done::Here;
+        }
+        keys::action(key).map_or(Done::Here, |action| self.act(action, model))
+    }
+
+    fn act(&mut self, action: Action, model: &Model) -> Done {
+        let path = model.paths.get(self.target);
+        match action {
+            Action::Leave => return Done::Ask(Request::Leave { report: true }),
+            Action::LeaveQuietly => return Done::Ask(Request::Leave { report: false }),
+            Action::Pause => return Done::Ask(Request::Change(model.toggled())),
+            Action::Freeze if model.paused => return Done::Ask(Request::Change(RunChange::Resume)),
+            Action::Freeze => return Done::Freeze,
+            Action::Reset => return Done::Ask(Request::Change(RunChange::Reset)),
+            Action::Redraw => return Done::Ask(Request::Redraw),
+            Action::Suspend => return Done::Ask(Request::Suspend),
+            Action::Help => self.help = true,
+            Action::Events => self.events = !self.events,
+            Action::NextView => {
+                self.parts = match self.parts {
+                    Parts::Both => Parts::Numbers,
+                    Parts::Numbers => Parts::Strip,
+                    Parts::Strip => Parts::Both,
+                }
+            }
+            Action::Interval => self.question = Some(Question { text: "interval in seconds", typed: String::new() }),
+            Action::Names => self.names = if self.names == Names::Off { Names::On } else { Names::Off },
+            Action::BothNames => self.names = if self.names == Names::Both { Names::On } else { Names::Both },
+            Action::Previous => self.select(path, Step::By(-1)),
+            Action::Next => self.select(path, Step::By(1)),
+            Action::PageUp => self.select(path, Step::By(-PAGE)),
+            Action::PageDown => self.select(path, Step::By(PAGE)),
+            Action::First => self.select(path, Step::First),
+            Action::Last => self.select(path, Step::Last),
+            Action::PreviousTarget => self.target = self.target.saturating_sub(1),
+            Action::NextTarget => self.target = (self.target + 1).min(model.paths.len().saturating_sub(1)),
+            Action::Finer => self.shift = (self.shift - 1).max(-20),
+            Action::Coarser => self.shift = (self.shift + 1).min(20),
+            Action::AutoSpan => self.shift = 0,
+            Action::OneScale => self.one_scale = !self.one_scale,
+            Action::Close if self.events => self.events = false,
+            Action::Close => self.selected = None,
+        }
+        Done::Here
+    }
+
+    /// Moves the selection; the first move selects an end.
+    fn select(&mut self, path: Option<&PathModel>, step: Step) {
+        let Some(path) = path else { return };
+        let last = path.rows().len().saturating_sub(1);
+        let at = match (step, self.selected_row(path)) {
+            (Step::First, _) | (Step::By(1..), None) => 0,
+            (Step::Last | Step::By(..=0), None) | (Step::Last, _) => last,
+            (Step::By(by), Some(at)) => at.saturating_add_signed(by).min(last),
+        };
+        self.selected = path.rows().get(at).map(|row| row.ttl.get());
+    }
+
+    /// A key while something is asked.
+    fn typed(&mut self, key: Key) -> Done {
+        let Some(question) = &mut self.question else { return Done::Here };
+        match key {
+            Key::Char(character) if question.typed.len() < MOST_TYPED => question.typed.push(character),
+            Key::Backspace => drop(question.typed.pop()),
+            Key::Ctrl('c') => return Done::Ask(Request::Leave { report: true }),
+            Key::Ctrl('z') => return Done::Ask(Request::Suspend),
+            Key::Esc => self.question = None,
+            Key::Enter => {
+                let typed = question.typed.trim().parse::<f64>();
+                self.question = None;
+                if let Ok(seconds @ LEAST_INTERVAL..=3600.0) = typed {
+                    return Done::Ask(Request::Change(RunChange::Interval(Duration::from_secs_f64(seconds))));
+                }
+            }
+            _ => {}
+        }
+        Done::Here
+    }
+}

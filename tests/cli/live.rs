@@ -1,0 +1,42 @@
+//! `rtrace --live` without a terminal, and what its options cannot be combined with.
+
+use crate::world::World;
+
+fn refusal(line: &str) -> String {
+    let outcome = World::new().run(line);
+    assert_eq!((outcome.status, outcome.stdout.as_str()), (2, ""), "{line}");
+    outcome.stderr
+}
+
+#[test]
+fn a_live_view_in_lines_has_one_line_each_so_often_and_the_table_at_the_end() {
+    let outcome = World::new().run("rtrace --live=plain -c 25 -n 198.51.100.9");
+    let lines: Vec<&str> = outcome.stdout.lines().collect();
+    let summaries: Vec<&str> = lines.iter().copied().filter(|line| line.contains(" up, ")).collect();
+    assert_eq!(summaries.len(), 2, "{}", outcome.stdout);
+    let (time, rest) = summaries[0].split_once(' ').unwrap();
+    assert_eq!(time.len(), "2026-11-28T14:22:10+01:00".len());
+    assert_eq!(rest, "198.51.100.9 up, 3 hops, loss 0.0 %, rtt 10.0 ms (p95 10.0)");
+    assert_eq!(lines.iter().filter(|line| line.starts_with("HOST:")).count(), 1);
+    assert!(lines.last().unwrap().starts_with("  3.|-- 198.51.100.9"), "{}", outcome.stdout);
+    assert_eq!((outcome.status, outcome.stderr.as_str()), (0, ""));
+    assert!(!outcome.stdout.contains('\x1b'));
+}
+
+#[test]
+fn without_a_terminal_a_line_says_that_there_is_no_screen() {
+    let outcome = World::new().run("rtrace --live --every 1 -c 3 -n 198.51.100.9");
+    assert_eq!(outcome.stderr, "rtrace: no terminal to draw on: a line each 1 s, and one for each event\n");
+    assert!(outcome.stdout.contains(" up, 3 hops"), "{}", outcome.stdout);
+}
+
+#[test]
+fn options_of_live_views_are_refused_where_they_have_no_meaning() {
+    for (line, sentence) in [
+        ("rtrace --live --json h", "rtrace: --live: a view to read; --report has other formats\n"),
+        ("rtrace --live --report h", "rtrace: --report: --live prints its table when it is left\n"),
+        ("rtrace --ascii h", "rtrace: --live is missing: the options of live views have no meaning without it\n"),
+    ] {
+        assert_eq!(refusal(line), sentence);
+    }
+}
