@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU16;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +27,8 @@ pub struct Plan {
     pub sandbox: Confinement,
     /// Whether a live view has the terminal: SIGQUIT is its to handle, like the other signals of terminals.
     pub screen: bool,
+    /// A file that another in the same folder takes the place of when the run is over.
+    pub replaces: Option<Box<Path>>,
 }
 
 /// A user of the system and the user's own group.

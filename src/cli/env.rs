@@ -1,12 +1,15 @@
 //! The world a tool runs in: [`Env`].
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
+use std::path::Path;
 use std::process::ExitCode;
 
 use crate::channel::{Account, ChannelError, Control, OpenedLanes, OsError, Plan};
+use crate::cli::args::result_file::ResultFile;
 use crate::cli::error::CliError;
 use crate::cli::output::{Output, Stream};
 use crate::net::{self, Terminal};
@@ -49,6 +52,10 @@ pub struct Env<'a> {
     pub interface_name: &'a dyn Fn(NonZeroU32) -> Option<String>,
     /// The interfaces that a link-local address may belong to.
     pub interfaces_with_link: &'a dyn Fn() -> Vec<(NonZeroU32, Box<str>)>,
+    /// The file of the results, if not standard output.
+    pub result_file: Option<ResultFile>,
+    /// Makes a file standard output.
+    pub redirect: fn(File) -> io::Result<()>,
     /// Sockets.
     pub open_lanes: Open<'a>,
     /// Ends the process by the signal that asked for this; may return.
@@ -56,6 +63,20 @@ pub struct Env<'a> {
 }
 
 impl Env<'_> {
+    /// From now on results go to this file, if one was named.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn write_to(&mut self, path: Option<&Path>) -> Result<(), CliError> {
+        let Some(path) = path else { return Ok(()) };
+        let opened = ResultFile::open(path, self.uid).and_then(|(file, result)| {
+            (self.redirect)(file)?;
+            Ok(result)
+        });
+        self.result_file = Some(opened.map_err(|error| CliError::ResultFile(path.to_owned(), error))?);
+        Ok(())
+    }
+
     /// Opens every lane once for each of several workers, and says what confines the process if `verbose` names the program.
     ///
     /// # Errors
@@ -66,7 +87,9 @@ impl Env<'_> {
         workers: usize,
         verbose: Option<&str>,
     ) -> Result<Vec<OpenedLanes>, ChannelError> {
-        let opened = (self.open_lanes)(plan, workers)?;
+        let plan =
+            Plan { replaces: self.result_file.as_ref().and_then(|file| Some(file.replaces()?.into())), ..plan.clone() };
+        let opened = (self.open_lanes)(&plan, workers)?;
         if let (Some(program), Some(sandbox)) = (verbose, opened.first().and_then(|first| first.sandbox.as_ref())) {
             let _ = writeln!(self.stderr, "{program}: sandbox: {sandbox}");
         }
@@ -90,6 +113,47 @@ fn executable() -> String {
     file.filter(|path| plain(path)).unwrap_or_else(|| "PROGRAM".to_owned())
 }
 
+/// Runs a tool with everything real; returns its status, and the file of its results.
+fn in_world(
+    words: &[OsString],
+    output: &Output<io::Stdout, io::Stderr>,
+    seed: u64,
+    tool: fn(&[OsString], &mut Env<'_>) -> u8,
+) -> (u8, Option<ResultFile>) {
+    let mut stream = (output.stream(Stream::Data), output.stream(Stream::Talk));
+    let stalled = || output.is_full();
+    let mut open_lanes = |plan: &Plan, workers| {
+        let opened = net::open_several(plan, workers);
+        output.detach();
+        opened
+    };
+    let mut env = Env {
+        stdin: Box::new(io::stdin()),
+        stdout: &mut stream.0,
+        stderr: &mut stream.1,
+        stalled: &stalled,
+        executable: executable(),
+        terminal: io::stderr().is_terminal(),
+        screen: &|| io::stdout().is_terminal().then(Terminal::open)?.ok(),
+        variable: &|name| {
+            std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()).filter(|value| !value.is_empty())
+        },
+        uid: net::real_uid(),
+        seed,
+        clock_error: net::clock_error(),
+        interface_index: &net::interface_index,
+        account: &net::account,
+        broadcasts: &net::broadcasts,
+        interface_name: &net::interface_name,
+        interfaces_with_link: &net::interfaces_with_link,
+        result_file: None,
+        redirect: net::redirect_stdout,
+        open_lanes: &mut open_lanes,
+        die_by: net::die_by,
+    };
+    (tool(words, &mut env), env.result_file.take())
+}
+
 /// Runs a tool in the real world.
 pub fn real_main(tool: fn(&[OsString], &mut Env<'_>) -> u8) -> ExitCode {
     if let Err(error) = net::rest_privileges() {
@@ -105,41 +169,11 @@ pub fn real_main(tool: fn(&[OsString], &mut Env<'_>) -> u8) -> ExitCode {
     };
     let words: Vec<OsString> = std::env::args_os().collect();
     let output = Output::new(io::stdout(), io::stderr(), net::asked_to_end);
-    let status = tool(
-        &words,
-        &mut Env {
-            stdin: Box::new(io::stdin()),
-            stdout: &mut output.stream(Stream::Data),
-            stderr: &mut output.stream(Stream::Talk),
-            stalled: &|| output.is_full(),
-            executable: executable(),
-            terminal: io::stderr().is_terminal(),
-            screen: &|| io::stdout().is_terminal().then(Terminal::open)?.ok(),
-            variable: &|name| {
-                std::env::var_os(name)
-                    .map(|value| value.to_string_lossy().into_owned())
-                    .filter(|value| !value.is_empty())
-            },
-            uid: net::real_uid(),
-            seed,
-            clock_error: net::clock_error(),
-            interface_index: &net::interface_index,
-            account: &net::account,
-            broadcasts: &net::broadcasts,
-            interface_name: &net::interface_name,
-            interfaces_with_link: &net::interfaces_with_link,
-            open_lanes: &mut |plan, workers| {
-                let opened = net::open_several(plan, workers);
-                output.detach();
-                opened
-            },
-            die_by: net::die_by,
-        },
-    );
-    match output.finish() {
+    let (status, result_file) = in_world(&words, &output, seed, tool);
+    let program = words.first().map_or_else(Default::default, |word| word.to_string_lossy());
+    match output.finish().and_then(|()| result_file.map_or(Ok(()), ResultFile::publish)) {
         // Output after a closed pipe is not missed.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            let program = words.first().map_or_else(Default::default, |word| word.to_string_lossy());
             let _ = writeln!(io::stderr(), "{program}: {}", CliError::Output(error));
             ExitCode::from(super::NOT_RUN)
         }

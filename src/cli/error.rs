@@ -36,6 +36,8 @@ pub enum CliError {
     NoLane(LaneRefused),
     /// The run broke.
     Channel(ChannelError),
+    /// The file of the results cannot be written.
+    ResultFile(PathBuf, io::Error),
     /// Standard output or standard error cannot be written.
     Output(io::Error),
 }
@@ -62,6 +64,9 @@ impl fmt::Display for CliError {
             CliError::NoInterface(name) => write!(f, "{}: {}", escape(name), OsError::ENODEV),
             CliError::NoLane(refused) => no_lane(refused, f),
             CliError::Channel(error) => write!(f, "{error}"),
+            CliError::ResultFile(path, error) => {
+                write!(f, "--output {}: {}", escape(&path.to_string_lossy()), OsOrOwn(error))
+            }
             CliError::Output(error) => write!(f, "cannot write: {}", OsOrOwn(error)),
         }
     }

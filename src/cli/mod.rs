@@ -83,6 +83,9 @@ fn run<A: Parser>(
         }
     };
     execute(&args, &program, env).unwrap_or_else(|error| {
+        if let Some(file) = env.result_file.take() {
+            file.discard();
+        }
         // Hints stand for the file of the program, so that they can be pasted.
         let message = error.to_string().replace("PROGRAM", &env.executable);
         let _ = writeln!(env.stderr, "{program}: {message}");

@@ -64,6 +64,14 @@ pub use sys::process::{account, real_uid};
 pub use sys::signal::{TerminalSignal, asked_to_end, die as die_by};
 pub use terminal::{Terminal, TerminalInput, restore_terminal};
 
+/// Makes a file standard output.
+///
+/// # Errors
+/// Of dup2(2).
+pub fn redirect_stdout(file: std::fs::File) -> io::Result<()> {
+    Ok(rustix::stdio::dup2_stdout(file)?)
+}
+
 /// Opens every lane of `plan`, gives up all privileges for good, routes SIGINT, SIGTERM and SIGQUIT into the channel, and starts
 /// the thread that asks name servers if the plan wants to know anything of them. Call it once, from the only thread: capabilities
 /// and blocked signals are those of a thread, and later threads inherit them.
@@ -152,7 +160,7 @@ fn sandboxed(plan: &Plan) -> Option<Sandbox> {
         _ => None,
     });
     (plan.sandbox != crate::channel::Confinement::None)
-        .then(|| sandbox::enter(plan.sandbox, &listening.collect::<Vec<_>>()))
+        .then(|| sandbox::enter(plan.sandbox, &listening.collect::<Vec<_>>(), plan.replaces.as_deref()))
 }
 
 #[cfg(not(all(feature = "sandbox", any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64"))))]

@@ -1,6 +1,6 @@
 //! What a process can still do after its sockets are open: [`enter`].
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::sys::calls;
 use crate::channel::{Confinement, Sandbox};
@@ -34,12 +34,12 @@ const READABLE: [&str; 19] = [
 ];
 
 /// Confines this thread, and those it starts from now on, to what probing needs: system calls by seccomp(2), files by
-/// landlock(7). Files in the folders of `sockets` may be removed. What the kernel has not got is left out.
+/// landlock(7). Files in the folders of `sockets` may be removed, and the file `replaced` be replaced by another of its folder. What the kernel has not got is left out.
 ///
 /// Sets no_new_privs.
-pub fn enter(to: Confinement, sockets: &[&Path]) -> Sandbox {
+pub fn enter(to: Confinement, sockets: &[&Path], replaced: Option<&Path>) -> Sandbox {
     // Landlock's calls are not among those that the filter allows.
-    let files = match restrict_files(sockets) {
+    let files = match restrict_files(sockets, replaced) {
         Ok(RulesetStatus::NotEnforced) => Err("this kernel has no Landlock".into()),
         Ok(_) => Ok(()),
         Err(error) => Err(error.to_string().into()),
@@ -51,18 +51,20 @@ pub fn enter(to: Confinement, sockets: &[&Path]) -> Sandbox {
     Sandbox { files, calls }
 }
 
-fn restrict_files(sockets: &[&Path]) -> Result<RulesetStatus, RulesetError> {
+fn restrict_files(sockets: &[&Path], replaced: Option<&Path>) -> Result<RulesetStatus, RulesetError> {
     let abi = ABI::V5;
-    let folders = sockets.iter().filter_map(|path| path.parent()).map(|folder| match folder.as_os_str().is_empty() {
-        true => Path::new("."),
-        false => folder,
-    });
+    let folder = |path: &Path| match path.parent()?.as_os_str().is_empty() {
+        true => Some(PathBuf::from(".")),
+        false => path.parent().map(Path::to_owned),
+    };
+    let folders = sockets.iter().filter_map(|path| folder(path));
     let status = Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
         .handle_access(AccessFs::from_all(abi))?
         .create()?
         .add_rules(path_beneath_rules(READABLE, AccessFs::ReadFile | AccessFs::ReadDir))?
         .add_rules(path_beneath_rules(folders, AccessFs::RemoveFile))?
+        .add_rules(path_beneath_rules(replaced.and_then(folder), AccessFs::RemoveFile | AccessFs::MakeReg))?
         .restrict_self()?;
     Ok(status.ruleset)
 }
@@ -83,7 +85,7 @@ mod tests {
     fn confined(sockets: &[&Path], test: impl FnOnce() + Send) {
         let result = thread::scope(|scope| {
             let run = || {
-                let sandbox = enter(Confinement::FilesAndCalls, sockets);
+                let sandbox = enter(Confinement::FilesAndCalls, sockets, None);
                 assert_eq!(sandbox.calls, Ok(()), "the kernel filters no system calls");
                 test();
                 sandbox.files

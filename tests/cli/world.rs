@@ -176,6 +176,8 @@ impl World {
                         .collect()
                 },
                 open_lanes: &mut |plan, workers| Ok((0..workers).map(|_| self.open(plan)).collect()),
+                result_file: None,
+                redirect: |_| Ok(()),
                 die_by: |_| {},
             },
         );

@@ -8,6 +8,7 @@ mod interfaces;
 mod listeners;
 mod namespace;
 mod orders;
+mod result_file;
 mod run;
 mod sockets;
 mod stamps;

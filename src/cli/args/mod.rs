@@ -6,6 +6,7 @@ pub mod format;
 pub mod generate;
 pub mod live;
 pub mod record;
+pub mod result_file;
 pub mod rules;
 pub mod shard;
 pub mod values;

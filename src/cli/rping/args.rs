@@ -12,6 +12,7 @@ use crate::cli::args::family::FamilyArgs;
 use crate::cli::args::format::FormatArgs;
 use crate::cli::args::generate::GenerateArgs;
 use crate::cli::args::record::RecordArgs;
+use crate::cli::args::result_file::ResultFileArgs;
 use crate::cli::args::values::{self, Rate, Span, Timestamping, UdpAim};
 use crate::cli::rping::sweep::args::SweepArgs;
 use crate::engine::condition::{Condition, Conditions, Kind, Mode};
@@ -336,6 +337,9 @@ pub struct OutputArgs {
     /// Print the version
     #[arg(short = 'V', long, action = ArgAction::Version)]
     pub version: Option<bool>,
+
+    #[command(flatten)]
+    pub file: ResultFileArgs,
 
     #[command(flatten)]
     generate: GenerateArgs,

@@ -25,6 +25,7 @@ impl Rping<'_> {
         let recorded: PingArgs = replay.args()?;
         let args = PingArgs { output: self.args.output.clone(), ..recorded };
         let shown = Rping { args: &args, ..*self };
+        env.write_to(self.args.output.file.output.as_deref())?;
         shown.play(replay, env)
     }
 

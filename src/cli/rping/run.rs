@@ -59,6 +59,7 @@ impl Rping<'_> {
         }
         let request = Request::new(self.args, env.uid);
         request.check(self.args)?;
+        env.write_to(self.args.output.file.output.as_deref())?;
         if request.is_sweep() {
             return self.sweep(env);
         }

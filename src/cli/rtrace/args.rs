@@ -13,6 +13,7 @@ use crate::cli::args::format::FormatArgs;
 use crate::cli::args::generate::GenerateArgs;
 use crate::cli::args::live::LiveArgs;
 use crate::cli::args::record::RecordArgs;
+use crate::cli::args::result_file::ResultFileArgs;
 use crate::cli::args::shard::ShardArgs;
 use crate::cli::args::values::{self, Rate, Timestamping};
 use crate::engine::condition::{Condition, Conditions, Kind, Mode};
@@ -325,6 +326,9 @@ pub struct OutputArgs {
     /// Print the version
     #[arg(short = 'V', long, action = ArgAction::Version)]
     pub version: Option<bool>,
+
+    #[command(flatten)]
+    pub file: ResultFileArgs,
 
     #[command(flatten)]
     generate: GenerateArgs,

@@ -64,6 +64,7 @@ impl Rtrace<'_> {
         }
         let (words, packet_octets) = self.words()?;
         rules::check(self.args, packet_octets)?;
+        env.write_to(self.args.output.file.output.as_deref())?;
         let check = |text: &str| self.aim(text).map(drop);
         let all = target::gather(words, self.args.targets_file.as_deref(), check, env)?;
         let Some(shard) = self.args.shard.chosen() else {

@@ -94,6 +94,8 @@ const ALLOWED: &[&[Number]] = &[
     ],
     // The path of a local socket, when its listener ends.
     &[libc::SYS_unlinkat],
+    // A file of results takes the place of the one before.
+    &[libc::SYS_renameat, libc::SYS_renameat2],
     // Memory and threads.
     &[
         libc::SYS_mmap,
@@ -139,6 +141,7 @@ const OLD: &[Number] = &[
     libc::SYS_access,
     libc::SYS_readlink,
     libc::SYS_unlink,
+    libc::SYS_rename,
     libc::SYS_time,
 ];
 #[cfg(not(target_arch = "x86_64"))]
