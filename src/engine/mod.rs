@@ -7,6 +7,7 @@ pub mod encode;
 mod inflight;
 pub mod outcome;
 pub mod pace;
+pub mod send_errors;
 mod target;
 mod timers;
 

@@ -94,6 +94,7 @@ variants! {
         Hop(subject, hop) = "hop",
         Interim[interim] = "interim",
         Waiting(subject) = "waiting",
+        Cycle(subject, cycle, cycles) = "cycle",
         Ended[trace] = "trace",
         Flows[flows] = "flows",
         Report[report] = "report",

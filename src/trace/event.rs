@@ -35,6 +35,8 @@ pub enum Event {
     Ended(Arc<Trace>),
     /// All flows of a target are over.
     Flows(Box<Flows>),
+    /// A cycle of a watched path begins: its number, from 1, and that of the last one.
+    Cycle(Arc<Subject>, u64, u64),
     /// The figures of a watched path: at its end, or so far on request (SIGQUIT), or of one that is followed.
     Report(Box<Report>),
     /// A probe of a path that is followed has had no answer in the time that answers take. One may still come.

@@ -77,7 +77,7 @@ impl Rtrace<'_> {
         let start = Start { terminal, view, post: shown.post, title: format!("rtrace {}", targets.join(" ")) };
         let reported = |event: &Event| match event {
             Event::Report(report) => report.stop_reason.is_some(),
-            Event::Change(_) | Event::Overdue(_) | Event::Waiting(_) => false,
+            Event::Change(_) | Event::Overdue(_) | Event::Waiting(_) | Event::Cycle(..) => false,
             _ => true,
         };
         Ok(Box::new(LiveSink::start(start, report, reported).map_err(CliError::Output)?))

@@ -23,6 +23,7 @@ use super::summary::Counts;
 use crate::channel::{LaneId, Profile, Token};
 use crate::engine::outcome::{Outcome, Pace, ProbeEvent, Spec, Subject, SubjectId};
 use crate::engine::pace::{Slots, Window};
+use crate::engine::send_errors::SendErrors;
 use crate::engine::{Destination, Inflight, Named};
 use crate::metrics::{LossRuns, RttRecorder};
 use crate::types::{ClockError, Endpoint, Instant, Now, ProbeId, Sequence, WallTime};
@@ -31,7 +32,6 @@ use crate::wire::payload::Cookie;
 pub(super) use connection::ConnectionOrder;
 use connection::Connections;
 use responders::Responders;
-use sending::SendErrors;
 use unstamped::Unstamped;
 
 /// The state of the run that its series share.

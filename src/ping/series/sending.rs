@@ -11,7 +11,7 @@ use crate::engine::pace::flood_window;
 use crate::ping::config::Config;
 use crate::ping::event::Event;
 use crate::ping::probe::{Probe, ProbeState};
-use crate::types::{Instant, Mtu, Port, ProbeId, Rtt, Stamp};
+use crate::types::{Instant, Port, ProbeId, Rtt, Stamp};
 
 /// Interval of an adaptive series before its first answer.
 const FIRST_PATIENCE: Duration = Duration::from_secs(1);
@@ -21,34 +21,6 @@ const REFUSED_GAP: Duration = Duration::from_millis(10);
 
 /// The same where no port is left to connect from: each is free again a minute after it was closed (TIME-WAIT).
 const NO_PORT_GAP: Duration = Duration::from_millis(100);
-
-/// The least time between two lines about the same error: a second, less the lateness of timers.
-const ERROR_GAP: Duration = Duration::from_millis(950);
-
-/// Errors of probes that were not sent, as lines about them are due.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct SendErrors {
-    newest: Option<(OsError, Option<Mtu>, Instant)>,
-    /// Probes since the last line.
-    unreported: u64,
-}
-
-impl SendErrors {
-    /// How many probes the line about this error is to stand for; 0: it is due later.
-    fn report(&mut self, error: OsError, mtu: Option<Mtu>, now: Instant) -> u64 {
-        if let Some((last, last_mtu, at)) = self.newest
-            && (last, last_mtu) == (error, mtu)
-            && now.since(at) < ERROR_GAP
-        {
-            self.unreported += 1;
-            return 0;
-        }
-        let same = self.newest.is_some_and(|(last, last_mtu, _)| (last, last_mtu) == (error, mtu));
-        self.newest = Some((error, mtu, now));
-        let unreported = std::mem::take(&mut self.unreported);
-        if same { unreported + 1 } else { 1 }
-    }
-}
 
 impl Series {
     /// The next probe is to leave now, if the application sets the pace.

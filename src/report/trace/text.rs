@@ -29,6 +29,8 @@ pub struct TraceText {
     mtus: BTreeMap<SubjectId, Mtu>,
     /// Traces that wait for routers which may report a dead host.
     waiting: BTreeSet<SubjectId>,
+    /// The newest cycle of each report under way, and the last.
+    cycles: BTreeMap<SubjectId, (u64, u64)>,
     status: StatusLine,
 }
 
@@ -40,6 +42,7 @@ impl TraceText {
             turns: Turns::default(),
             mtus: BTreeMap::new(),
             waiting: BTreeSet::new(),
+            cycles: BTreeMap::new(),
             status: StatusLine::new(),
         }
     }
@@ -117,6 +120,19 @@ impl TraceText {
     }
 }
 
+impl TraceText {
+    /// What is going on, if that takes a while.
+    fn progress(&self) -> Option<String> {
+        // The one that is last decides when the run is over.
+        let cycle = self.cycles.values().min().map(|(number, of)| match self.cycles.len() {
+            1 => format!("cycle {number} of {of}"),
+            targets => format!("cycle {number} of {of}, {targets} targets"),
+        });
+        let waiting = (!self.waiting.is_empty()).then(|| "waiting for !H, Ctrl-C ends".to_owned());
+        cycle.into_iter().chain(waiting).reduce(|cycle, waiting| cycle + ", " + &waiting)
+    }
+}
+
 impl Sink<Event> for TraceText {
     fn event(&mut self, event: &Event, streams: &mut Streams<'_>) -> io::Result<()> {
         self.status.erase(streams.talk)?;
@@ -142,6 +158,7 @@ impl Sink<Event> for TraceText {
                 Some(reason) => {
                     let index = report.began.subject.id.index();
                     self.waiting.remove(&report.began.subject.id);
+                    self.cycles.remove(&report.began.subject.id);
                     self.turns.write(index, &table::table(&self.options, report), streams.data)?;
                     self.turns.end(index, streams.data)?;
                     self.explain_end(&report.began.subject, reason, report.duration, streams)
@@ -155,16 +172,20 @@ impl Sink<Event> for TraceText {
                 self.waiting.insert(subject.id);
                 Ok(())
             }
+            Event::Cycle(subject, number, of) => {
+                self.cycles.insert(subject.id, (*number, *of));
+                Ok(())
+            }
             Event::NameWanted(_) | Event::Overdue(_) | Event::Change(_) => Ok(()),
         }
     }
 
     fn idle(&mut self, streams: &mut Streams<'_>) -> io::Result<()> {
         streams.data.flush()?;
-        if self.options.terminal && !self.waiting.is_empty() && !self.status.is_shown() {
-            self.status.show("waiting for !H, Ctrl-C ends", streams.talk)?;
+        match self.progress().filter(|_| self.options.terminal && !self.status.is_shown()) {
+            Some(line) => self.status.show(&line, streams.talk),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     fn finish(&mut self, streams: &mut Streams<'_>) -> io::Result<()> {
@@ -172,11 +193,12 @@ impl Sink<Event> for TraceText {
     }
 }
 
-/// Why a probe could not be sent, unless the one before failed in the same way.
+/// Why a probe could not be sent; of repeats, a line a second with their number.
 pub(super) fn send_failure(program: &str, view: TraceView, event: &ProbeEvent, talk: &mut dyn Write) -> io::Result<()> {
     match event.outcome {
-        Outcome::NotSent(NotSent { error, reported: 1.., .. }) => {
-            writeln!(talk, "{program}: {}: sendmsg: {error}", view.name(&event.subject))
+        Outcome::NotSent(NotSent { error, reported: reported @ 1.., .. }) => {
+            let times = if reported > 1 { format!(" ({reported} times)") } else { String::new() };
+            writeln!(talk, "{program}: {}: sendmsg: {error}{times}", view.name(&event.subject))
         }
         _ => Ok(()),
     }
@@ -617,6 +639,22 @@ mod tests {
         let line = "\r\x1b[K\x1b[?7lwaiting for !H, Ctrl-C ends\x1b[?7h";
         assert_eq!(talk(true), format!("{line}\r\x1b[K{line}\r\x1b[K"));
         assert_eq!(talk(false), "");
+    }
+
+    #[test]
+    fn a_terminal_shows_how_far_a_report_is() {
+        let cycle = |trace, number| Event::Cycle(trace_start(trace, "a.example", "10.9.4.2").subject, number, 40);
+        let mut sink = TraceText::new(TraceTextOptions { terminal: true, ..numeric() });
+        let mut shown = |event: &Event| {
+            let (mut data, mut talk) = (Vec::new(), Vec::new());
+            let mut streams = Streams { data: &mut data, talk: &mut talk };
+            sink.event(event, &mut streams).unwrap();
+            sink.idle(&mut streams).unwrap();
+            String::from_utf8(talk).unwrap()
+        };
+        assert_eq!(shown(&cycle(0, 7)), "\r\x1b[K\x1b[?7lcycle 7 of 40\x1b[?7h");
+        assert_eq!(shown(&cycle(1, 6)), "\r\x1b[K\r\x1b[K\x1b[?7lcycle 6 of 40, 2 targets\x1b[?7h");
+        assert!(shown(&waiting(0)).contains("cycle 6 of 40, 2 targets, waiting for !H, Ctrl-C ends"));
     }
 
     fn waiting(trace: u32) -> Event {

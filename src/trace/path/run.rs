@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::channel::{OsError, Protocol, SendStamps};
 use crate::engine::outcome::{NotSent, Outcome, ProbeEvent};
+use crate::engine::send_errors::SendErrors;
 use crate::trace::config::Config;
 use crate::trace::ends::{Began, StopReason};
 use crate::trace::event::{Event, Interim};
@@ -73,7 +74,7 @@ pub(in crate::trace) struct TraceRun {
     unreported: bool,
     refused_in_a_row: u32,
     some_left: bool,
-    last_refusal: Option<OsError>,
+    send_errors: SendErrors,
     /// No more probes, but what is in flight is waited for.
     closing: bool,
     /// Names are not waited for.
@@ -102,7 +103,7 @@ impl TraceRun {
             unreported: false,
             refused_in_a_row: 0,
             some_left: false,
-            last_refusal: None,
+            send_errors: SendErrors::default(),
             closing: false,
             hurried: false,
             waits: false,
@@ -163,8 +164,8 @@ impl TraceRun {
         self.rhythm.refused(now.mono);
         self.refused = self.refused.saturating_add(1);
         if self.outcome.is_none() {
-            let repeated = self.last_refusal.replace(error) == Some(error);
-            let outcome = Outcome::NotSent(NotSent { error, mtu, reported: u64::from(!repeated) });
+            let reported = self.send_errors.report(error, mtu, now.mono);
+            let outcome = Outcome::NotSent(NotSent { error, mtu, reported });
             out.push_back(Event::Probe(Arc::new(ProbeEvent {
                 ttl: Some(Ttl::new(ttl)),
                 flow: self.began.subject.flow,

@@ -126,7 +126,11 @@ impl Reporter {
                 }
                 let numbers = (watch.port_index(), flow);
                 let probe = self.fleet.order(&watch.route, (index, ttl, cycle), numbers, None, outbox);
-                watch.ordered(&self.config, (ttl, cycle), probe, Stamp::user(now));
+                let begins = watch.ordered(&self.config, (ttl, cycle), probe, Stamp::user(now));
+                if begins && !self.config.follow {
+                    let (number, of) = (cycle as u64 + 1, self.config.cycles.max(1));
+                    self.fleet.events.push_back(Event::Cycle(watch.subject(), number, of));
+                }
             }
         }
     }
@@ -217,7 +221,7 @@ impl Machine for Reporter {
             }
             Arrived::Refused(probe, entry, error, mtu) => {
                 let Some(watched) = self.watches.get_mut(&entry.trace) else { return };
-                let Some((event, refused)) = watched.watch.refused(probe, (error, mtu), now.wall) else { return };
+                let Some((event, refused)) = watched.watch.refused(probe, (error, mtu), now) else { return };
                 self.fleet.events.push_back(event);
                 if refused.is_some_and(|refused| refused >= REFUSED_FROM_THE_START) {
                     watched.ended.get_or_insert((StopReason::SendFailed, now.mono));

@@ -63,7 +63,8 @@ impl Sink<Event> for TraceJson {
             | Event::NameWanted(_)
             | Event::Waiting(_)
             | Event::Overdue(_)
-            | Event::Change(_) => Ok(()),
+            | Event::Change(_)
+            | Event::Cycle(..) => Ok(()),
         }
     }
 }

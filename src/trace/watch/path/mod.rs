@@ -13,6 +13,7 @@ use super::event::Config;
 use crate::channel::{OsError, Protocol, SendStamps};
 use crate::engine::delay;
 use crate::engine::outcome::{NotSent, Outcome, ProbeEvent, Subject};
+use crate::engine::send_errors::SendErrors;
 use crate::trace::ends::{Began, StopReason};
 use crate::trace::event::Event;
 use crate::trace::fleet::route::Route;
@@ -20,7 +21,7 @@ use crate::trace::path::hop::{Arrival, Meaning, Slot};
 use crate::trace::path::run::LIMIT_PAUSE;
 use crate::trace::path::schedule::{Next, Window};
 use crate::trace::path::wait::DEAD_NEIGHBOUR;
-use crate::types::{Instant, Mtu, ProbeId, Stamp, Ttl, WallTime};
+use crate::types::{Instant, Mtu, Now, ProbeId, Stamp, Ttl};
 
 /// How long an answer counts without `-w`; over connections only until the kernel repeats the SYN (RFC 6298 §2.1): a reset or an
 /// ICMP error after that would hide a loss.
@@ -73,7 +74,7 @@ pub(super) struct Watch {
     slowest: Duration,
     probes: u32,
     refused: u64,
-    last_refusal: Option<OsError>,
+    send_errors: SendErrors,
     some_left: bool,
     /// No more probes.
     closing: bool,
@@ -140,7 +141,7 @@ impl Watch {
             slowest: Duration::ZERO,
             probes: 0,
             refused: 0,
-            last_refusal: None,
+            send_errors: SendErrors::default(),
             some_left: false,
             closing: false,
             paused: false,
@@ -248,10 +249,11 @@ impl Watch {
         }
     }
 
-    /// `probe` is ordered for this TTL in this cycle.
-    pub fn ordered(&mut self, config: &Config, (ttl, index): (u8, usize), probe: ProbeId, stamp: Stamp) {
+    /// `probe` is ordered for this TTL in this cycle. True if the cycle begins with it.
+    pub fn ordered(&mut self, config: &Config, (ttl, index): (u8, usize), probe: ProbeId, stamp: Stamp) -> bool {
         let now = stamp.user.mono;
-        if index == self.cycles.len() {
+        let begins = index == self.cycles.len();
+        if begins {
             self.begin_cycle(config, now);
         }
         if let Some(cycle) = self.cycles.get_mut(index) {
@@ -264,6 +266,7 @@ impl Watch {
         self.ttl = u16::from(ttl) + 1;
         // What was missed in a stall is made up for, but not in one go.
         self.not_before = now + self.gap / 2;
+        begins
     }
 
     fn begin_cycle(&mut self, config: &Config, now: Instant) {
@@ -297,15 +300,15 @@ impl Watch {
         &mut self,
         probe: ProbeId,
         (error, mtu): (OsError, Option<Mtu>),
-        at: WallTime,
+        now: Now,
     ) -> Option<(Event, Option<u64>)> {
         let Open { ttl, cycle, .. } = self.open.remove(&probe)?;
-        let repeated = self.last_refusal.replace(error) == Some(error);
-        let outcome = Outcome::NotSent(NotSent { error, mtu, reported: u64::from(!repeated) });
+        let reported = self.send_errors.report(error, mtu, now.mono);
+        let outcome = Outcome::NotSent(NotSent { error, mtu, reported });
         let event = ProbeEvent {
             ttl: Some(Ttl::new(ttl)),
             flow: self.began.subject.flow,
-            ..ProbeEvent::new(&self.began.subject, probe, at, outcome)
+            ..ProbeEvent::new(&self.began.subject, probe, now.wall, outcome)
         };
         if let Some(cycle) = self.cycles.get_mut(cycle) {
             cycle.set(ttl, ProbeState::NotSent);
@@ -504,7 +507,6 @@ mod tests {
     use crate::trace::fleet::names::Names;
     use crate::trace::testing::{self, TARGET, at, began, config, ms, profile, router};
     use crate::trace::watch::Report;
-    use crate::types::Now;
     use crate::wire::icmp::ErrorKind;
 
     /// What comes back for a probe after 10 ms.
