@@ -13,6 +13,7 @@ use crate::cli::args::result_file::ResultFile;
 use crate::cli::error::CliError;
 use crate::cli::output::{Output, Stream};
 use crate::net::{self, Terminal};
+use crate::report::LocalOffset;
 use crate::types::ClockError;
 
 /// Opens every lane once for each of several workers, drops privileges, routes signals.
@@ -42,6 +43,8 @@ pub struct Env<'a> {
     pub seed: u64,
     /// How far the wall clock may be off; `None` if it is not kept in step with UTC.
     pub clock_error: Option<ClockError>,
+    /// The zone of the local time.
+    pub local_offset: LocalOffset,
     /// The index of an interface.
     pub interface_index: &'a dyn Fn(&str) -> Option<NonZeroU32>,
     /// The user of this name.
@@ -141,6 +144,7 @@ fn in_world(
         uid: net::real_uid(),
         seed,
         clock_error: net::clock_error(),
+        local_offset: net::local_offset,
         interface_index: &net::interface_index,
         account: &net::account,
         broadcasts: &net::broadcasts,

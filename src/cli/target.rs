@@ -168,6 +168,20 @@ pub fn place(aim: Aim<'_>, names: &Names, lanes: &Lanes, env: &Env<'_>) -> (Targ
     (target(host, resolved.numeric, destination), failure)
 }
 
+/// A target without a route, as one to which there may be a route later: until then its probes are not sent.
+pub fn await_route(target: Target, lanes: &Lanes) -> Target {
+    match target.destination {
+        Destination::Unroutable { endpoint } => match lanes.get(endpoint.family()) {
+            Ok(lane) => {
+                let (lane, profile) = (lane.id, lane.profile);
+                Target { destination: Destination::Reachable { endpoint, source: None, lane, profile }, ..target }
+            }
+            Err(_) => target,
+        },
+        _ => target,
+    }
+}
+
 /// Why a flow label cannot be had for one of these targets, if so; `option` asks for it.
 pub fn without_flow_label<'a>(option: &str, targets: impl IntoIterator<Item = &'a Target>) -> Option<CliError> {
     let over_v4 = |target: &&Target| match target.destination {

@@ -5,6 +5,7 @@ mod counts;
 mod geometric;
 mod loss;
 mod paired;
+mod presence;
 mod rtt;
 mod variation;
 
@@ -13,5 +14,6 @@ pub use counts::{Counts, StampCounts, percent};
 pub use geometric::GeometricMean;
 pub use loss::LossRuns;
 pub use paired::{Share, more_often, signed_rank};
+pub use presence::{Presence, Turn};
 pub use rtt::{Figures, RttRecorder, RttStats};
 pub use variation::{InterarrivalJitter, Ipdv, Variation, VariationStats};

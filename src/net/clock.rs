@@ -26,6 +26,11 @@ pub fn now() -> Now {
     Now { mono: before, wall: WallTime::from_nanos(nanos(clock_gettime(ClockId::Realtime))) }
 }
 
+/// Seconds that the local time is ahead of UTC, at some time.
+pub fn local_offset(at: WallTime) -> i64 {
+    sys::clock::local_offset(i64::try_from(at.as_nanos() / 1_000_000_000).unwrap_or(0))
+}
+
 /// Both clocks so much later.
 pub fn later(now: Now, passed: Duration) -> Now {
     Now { mono: now.mono + passed, wall: now.wall.saturating_add(passed) }

@@ -52,11 +52,9 @@ use kernel::KernelChannel;
 use lane::Lane;
 use mailbox::Mailbox;
 
-pub use clock::error as clock_error;
-pub use clock::now;
+pub use clock::{error as clock_error, local_offset, now};
 pub use privilege::rest as rest_privileges;
 pub use resolve::resolve;
-pub use sys::clock::local_offset;
 pub use sys::interface::{
     broadcasts, index_of as interface_index, name_of as interface_name, with_link as interfaces_with_link,
 };

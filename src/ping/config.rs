@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::changes::Until;
 use super::method::Method;
 use crate::engine::Target;
 use crate::engine::condition::Conditions;
@@ -38,6 +39,10 @@ pub struct Config {
     /// Whether delays run from our own call to our own call and nothing else (`-U`, `--timestamping user`), however long an answer
     /// waited to be read.
     pub user_to_user: bool,
+    /// Whether [`super::Event::Change`] is wanted.
+    pub changes: bool,
+    /// What ends the run.
+    pub until: Option<Until>,
     /// What must hold for every target at its end.
     pub conditions: Conditions,
     /// Seed of everything random: cookies.
@@ -60,6 +65,8 @@ impl Default for Config {
             report_replies: true,
             names: false,
             user_to_user: false,
+            changes: false,
+            until: None,
             conditions: Conditions::default(),
             seed: 0,
         }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::changes::Change;
 use super::summary::{Interim, Summary};
 use crate::engine::condition::Judged;
 use crate::engine::outcome::{ProbeEvent, Subject};
@@ -53,6 +54,8 @@ pub enum Event {
     },
     /// Interim figures were asked for (SIGQUIT): one per subject.
     Interim(Vec<Interim>),
+    /// A target came or went, after the event that shows it.
+    Change(Box<Change>),
     /// A subject is over.
     Ended(Box<Summary>),
 }

@@ -4,6 +4,7 @@ use std::collections::{HashSet, VecDeque};
 
 use super::config::{Config, Task};
 use super::event::Event;
+use super::follower::Follower;
 use super::index::Index;
 use super::names::{self, Names};
 use super::probe::token;
@@ -44,6 +45,8 @@ pub struct Ping {
     /// When a series was removed last.
     pub(super) removed_at: Option<Instant>,
     pub(super) interrupted: bool,
+    /// Where changes are wanted, or waited for.
+    follower: Option<Follower>,
     /// Series that still have something to send or to wait for, as of the last look at each.
     pub(super) active: HashSet<u32>,
     /// Orders that the channel has neither carried out nor refused.
@@ -71,7 +74,8 @@ impl Ping {
     /// A run that starts with its first turn.
     pub fn new(mut config: Config) -> Self {
         let targets = std::mem::take(&mut config.targets);
-        let mut ping = Ping { config, ..Ping::default() };
+        let follower = (config.changes || config.until.is_some()).then(|| Follower::new(config.until));
+        let mut ping = Ping { config, follower, ..Ping::default() };
         for task in targets {
             ping.add(task);
         }
@@ -325,7 +329,14 @@ impl Machine for Ping {
     }
 
     fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop_front()
+        let mut event = self.events.pop_front()?;
+        let Some(follower) = &mut self.follower else { return Some(event) };
+        let change = follower.take(&mut event).filter(|_| self.config.changes);
+        if let Some(change) = change {
+            self.events.push_front(Event::Change(Box::new(change)));
+        }
+        self.interrupted |= follower.is_reached();
+        Some(event)
     }
 
     fn is_finished(&self) -> bool {

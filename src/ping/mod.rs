@@ -16,11 +16,13 @@
 //! - Summaries come in argument order when the whole run is over; that of a removed target at once.
 //!   Removal frees the series; its number is not used again.
 
+mod changes;
 mod config;
 pub mod contrast;
 mod control;
 mod delays;
 mod event;
+mod follower;
 mod index;
 mod machine;
 mod matching;
@@ -35,6 +37,7 @@ mod tests;
 mod verdict;
 
 pub use crate::engine::outcome::{MethodKind, Pace, Spec, State, SubjectId, Wait};
+pub use changes::{Change, ChangeKind, Until};
 pub use config::{Config, Task};
 pub use event::Event;
 pub use machine::Ping;

@@ -11,12 +11,13 @@ use super::shelf::Shelves;
 use crate::channel::Attempt;
 use crate::ping::Event as PingEvent;
 use crate::ping::contrast::{self, Answerer, AnswererKind, Comparison, Finding, Row, Verdict};
-use crate::ping::{Interim, OneWayStats, ReflectionStats, Responder, Spread, Summary};
+use crate::ping::{Change, ChangeKind, Interim, OneWayStats, ReflectionStats, Responder, Spread, Summary};
 use crate::sweep::{Event as SweepEvent, TargetSummary, Totals};
 
 names! { Verdict }
 
 structs! {
+    Change { subject, at, kind, }
     Interim { subject, counts, rtt "rtt_stats", ewma, }
     Summary {
         subject, began, counts, status, state, rate_limited, syn_retransmits, answer "answer_stats", reflection, responders,
@@ -48,7 +49,13 @@ variants! {
         NoAnswerYet[event] = "no_answer_yet",
         Recreated { interface, not_sent, at } = "outage",
         Interim(figures) = "interim",
+        Change[change] = "change",
         Ended[summary] = "summary",
+    }
+    ChangeKind {
+        Up = "up",
+        Outage { since, lost } = "outage",
+        Back { after "after_ms", lost } = "back",
     }
     SweepEvent {
         Ended[summary] = "target",
@@ -72,7 +79,7 @@ variants! {
     }
 }
 
-plain_variants! { Finding AnswererKind }
+plain_variants! { ChangeKind Finding AnswererKind }
 
 /// The calls and options by which a socket is opened.
 const CALLS: [&str; 54] = [

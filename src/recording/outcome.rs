@@ -51,7 +51,7 @@ variants! {
     Pace {
         Fixed(interval) = "fixed", Adaptive { at_least } = "adaptive", Flood = "flood", Unpaced = "unpaced", Called = "called",
     }
-    Wait { Default = "default", Exactly(time) = "exactly", Forever = "forever", }
+    Wait { Default = "default", Exactly(time) = "exactly", Forever = "forever", Prompt = "prompt", }
     Standing { First = "first", Late = "late", Duplicate { late } = "duplicate", Inconclusive = "inconclusive", }
     Outcome {
         Reply[reply] = "reply", Refused(refusal) = "refused", Error[error] = "error", Timeout(silence) = "timeout",

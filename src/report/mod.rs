@@ -20,14 +20,17 @@ use std::io::{self, Write};
 pub use condition::{Ended, Failures};
 pub use contrast::{ContrastCsv, ContrastJson, ContrastText};
 pub use part::Part;
-pub use ping::{PingCsv, PingJson, PingJsonOptions, PingText, PingTextOptions, ShownSource, Timestamps};
+pub use ping::{
+    ChangesCsv, ChangesJson, ChangesText, PingCsv, PingJson, PingJsonOptions, PingText, PingTextOptions, ShownSource,
+    Timestamps,
+};
 pub use pong::{PongJson, PongText};
 pub use sweep::{SweepBrief, SweepCsv, SweepJson, SweepProgress, SweepShow, SweepText};
 pub use trace::changes::sentence as change_sentence;
 pub use trace::{
     Column, Figure, TraceCsv, TraceJson, TraceJsonOptions, TracePlain, TraceText, TraceTextOptions, TraceView,
 };
-pub use words::StatusLine;
+pub use words::{LocalOffset, StatusLine};
 
 pub use crate::types::{escape, printable};
 

@@ -1,6 +1,7 @@
 //! Whole runs of both tools, from their command line to their exit status, on a simulated network: everything a user or a
 //! script sees is kept in one snapshot per run. `INSTA_UPDATE=always cargo test --test cli` writes them anew.
 
+mod changes;
 mod completions;
 mod conditions;
 mod contrast;

@@ -54,6 +54,8 @@ fn a_replay_of_echo_requests_is_the_run_to_the_octet_in_every_output() {
     let shown = ["", "-q", "-v", "-D", "-O", "-n", "-O -v", "--json", "--json -q", "--format csv", "--format csv -q"];
     assert_same(World::new, "rping -c 3 host.example", &shown);
     assert_same(lossy, "rping -c 20 -i 200ms -W 100ms 198.51.100.50", &shown);
+    assert_same(lossy, "rping -c 20 -i 200ms -W 100ms 198.51.100.50", &["--changes", "--changes --json"]);
+    assert_same(lossy, "rping -c 20 -i 200ms --max loss=1%,p95=1ms 198.51.100.50", &["-q", "--json -q"]);
     assert_same(World::new, "rping -c 3 -H -I eth0 -p ff host.example 2001:db8:9::9", &["", "-v", "--json"]);
     assert_same(World::new, "rping -c 5 -f host.example", &shown);
     assert_same(World::new, "rping -c 2 203.0.113.77 host.example", &shown);

@@ -165,6 +165,7 @@ impl World {
                 clock_error: self.clock_error,
                 executable: "PROGRAM".to_owned(),
                 account: &|name| (name == "nobody").then_some(Account { uid: 65_534, gid: 65_534 }),
+                local_offset: |_| 3600,
                 broadcasts: &Vec::new,
                 interface_index: &|name| (name == "eth0").then_some(ETH0),
                 interface_name: &|index| (index == ETH0).then(|| "eth0".to_owned()),

@@ -7,6 +7,7 @@ mod helper;
 mod lab;
 mod responder;
 
+mod changes;
 mod changing;
 mod contrast;
 mod counting;

@@ -56,7 +56,7 @@ fn ping_services_from(
         let plan = LanePlan { source_port, ..LanePlan::new(family, protocol, SocketChoice::Auto) };
         match config.spec.wait {
             Wait::Exactly(connect_wait) => LanePlan { connect_wait: Some(connect_wait), ..plan },
-            Wait::Default | Wait::Forever => plan,
+            Wait::Default | Wait::Forever | Wait::Prompt => plan,
         }
     };
     let lanes = [Family::V4, Family::V6].map(lane).into();

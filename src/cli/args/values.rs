@@ -10,7 +10,7 @@ use clap::{Arg, Command};
 
 use crate::channel::{CloseHow, Confinement, Fragmentation, SendStamps, SocketChoice, Zones};
 use crate::engine::outcome::Reachable;
-use crate::ping::Service;
+use crate::ping::{Service, Until};
 use crate::report::{Column, Timestamps};
 use crate::types::{Dscp, FlowLabel, Ident, Port, Tos, Ttl};
 use crate::wire::payload::Fill;
@@ -94,6 +94,19 @@ pub fn reachable(text: &str) -> Result<Reachable, String> {
         "any" => Ok(Reachable::AtLeast(1)),
         _ => count(text).map(Reachable::AtLeast).map_err(|why| format!("{why}, or one of all, any")),
     }
+}
+
+/// `--until`: `up`, `down`, `any-up` or `any-down`, and how often in a row.
+pub fn until(text: &str) -> Result<Until, String> {
+    let (what, times) = text.split_once('=').map_or((text, None), |(what, times)| (what, Some(times)));
+    let (any, what) = what.strip_prefix("any-").map_or((false, what), |what| (true, what));
+    let (up, usual) = match what {
+        "up" => (true, 1),
+        "down" => (false, 3),
+        _ => return Err("one of up, down, any-up, any-down, or with a number, as in down=5".to_owned()),
+    };
+    let count = times.map_or(Ok(usual), |times| whole(times, 1, 1_000_000))?;
+    Ok(Until { up, count, any })
 }
 
 /// `-c`: 1 and up.

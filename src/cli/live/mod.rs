@@ -12,10 +12,8 @@ pub use sink::LiveSink;
 
 use crate::channel::PostControl;
 use crate::cli::env::Env;
-use crate::net;
 #[cfg(feature = "tui")]
 use crate::tui::theme::Environment;
-use crate::types::WallTime;
 
 /// What a live view shows; lines show what their events say.
 #[cfg_attr(not(feature = "tui"), allow(dead_code))]
@@ -31,11 +29,6 @@ pub struct Shown<'a> {
 /// Whether a screen can be drawn on what TERM names.
 pub fn has_screen(env: &Env<'_>) -> bool {
     (env.variable)("TERM").is_some_and(|term| term != "dumb")
-}
-
-/// Seconds that the local time is ahead of UTC.
-pub fn local_offset(at: WallTime) -> i64 {
-    net::local_offset(i64::try_from(at.as_nanos() / 1_000_000_000).unwrap_or(0))
 }
 
 /// What the environment says about terminals.

@@ -17,7 +17,7 @@ use crate::cli::args::values::{self, Rate, Span, Timestamping, UdpAim};
 use crate::cli::rping::sweep::args::SweepArgs;
 use crate::engine::condition::{Condition, Conditions, Kind, Mode};
 use crate::engine::outcome::Reachable;
-use crate::ping::{Service, contrast};
+use crate::ping::{Service, Until, contrast};
 use crate::report::Timestamps;
 use crate::sweep::{Probes, Range};
 use crate::types::{Dscp, FlowLabel, Ident, Port, Tos, Ttl};
@@ -39,7 +39,7 @@ pub struct PingArgs {
     pub targets: Vec<String>,
 
     /// Read more targets from FILE, - is standard input: the first word of each line, # starts a comment; a target listed twice
-    /// is probed twice. Makes a sweep with ICMP
+    /// is probed twice. Makes a sweep with ICMP, unless --until or --changes is given
     #[arg(long = "targets", value_name = "FILE", allow_hyphen_values = true)]
     pub targets_file: Option<PathBuf>,
 
@@ -164,6 +164,11 @@ pub struct RunArgs {
     /// How many targets must answer for exit status 0: all, any, or N of them [default: all]
     #[arg(long, value_name = "all|any|N", value_parser = values::reachable, allow_hyphen_values = true)]
     pub reachable: Option<Reachable>,
+
+    /// End with status 0 once every target was up or down, answered N probes in a row [1] or not [3]; any-up and any-down: once one
+    /// target was. With status 1 if -w or -c ends the run before. A refusal is no answer. Waits as --changes does
+    #[arg(long, value_name = "up|down[=N]", value_parser = values::until, allow_hyphen_values = true)]
+    pub until: Option<Until>,
 
     /// At most PPS probes per second over all targets; max or 0: as fast as possible
     #[arg(long, value_name = "PPS", value_parser = values::rate, allow_hyphen_values = true)]
@@ -301,6 +306,11 @@ pub struct OutputArgs {
     #[arg(short, long)]
     pub quiet: bool,
 
+    /// Print nothing but the times at which a target came up, went down (three probes in a row without an answer) or was back, with
+    /// how long it was away. Unless -W is given, an answer is waited for twice as long as the slowest took, at least 1 s
+    #[arg(long)]
+    pub changes: bool,
+
     /// More on standard error: kernel and user delay of each reply, socket, percentiles, delay variation, loss runs
     #[arg(short, long)]
     pub verbose: bool,
@@ -390,7 +400,9 @@ pub(super) fn is_sweep(args: &PingArgs) -> bool {
         // What only starts like one is refused with a sentence in every mode.
         Ok(None) | Err(_) => false,
     };
-    args.sweep.given().is_some() || (args.targets_file.is_some() && icmp) || args.targets.iter().any(many)
+    let follows = args.run.until.is_some() || args.output.changes;
+    let listed = args.targets_file.is_some() && icmp && !follows;
+    args.sweep.given().is_some() || listed || args.targets.iter().any(many)
 }
 
 /// Whether every target gets the same number of probes, more than one or listed one by one.

@@ -7,6 +7,7 @@ mod method;
 mod replay;
 mod rules;
 mod run;
+mod sink;
 pub mod sweep;
 
 use std::ffi::OsString;

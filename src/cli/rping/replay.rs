@@ -35,7 +35,8 @@ impl Rping<'_> {
         match replay.session().mode {
             Mode::Ping => {
                 let take = |verdict: &mut Verdict, event: &Event| verdict.take(event);
-                let (verdict, cut) = replay.play(self.sink(&facts), Verdict::default(), take, program, env)?;
+                let (verdict, cut) =
+                    replay.play(self.sink(&facts, env.local_offset), Verdict::default(), take, program, env)?;
                 Ok(cut.unwrap_or(exit_status(verdict.status(self.args.run.reachable.unwrap_or_default()))))
             }
             Mode::Contrast => {

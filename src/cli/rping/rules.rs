@@ -144,6 +144,8 @@ const SWEEPS_ARE_ICMP: &str =
     ": sweeps are made with ICMP; for other methods name each target, or list them with --targets";
 const SWEEPS_HAVE_A_RATE: &str = ": a sweep is as fast as --rate says";
 const SWEEPS_ARE_SUMMARIES: &str = ": a sweep shows no single probes";
+const SWEEPS_END: &str = ": a sweep probes each target once; name each target, or list them with --targets";
+const ONLY_CHANGES: &str = ": --changes prints nothing but changes";
 const ROUNDS_HAVE_SLOTS: &str = ": --contrast sends one probe at a time; -i sets the time between two";
 const ONE_HOST: &str = ": --contrast compares methods to one host";
 const LOCAL_METHOD: &str = ": local sockets have a method of their own";
@@ -212,6 +214,16 @@ const TABLE: &[Group<Request, PingArgs>] = &[
                 "--data",
                 " cannot be used together with --udp=dns, which asks its own question",
             ),
+            (|a| a.output.changes && a.output.quiet, "-q", ONLY_CHANGES),
+            (|a| a.output.changes && a.output.outstanding, "-O", ONLY_CHANGES),
+            (|a| a.output.changes && a.output.audible, "-a", ONLY_CHANGES),
+            (|a| a.output.changes && a.output.timestamps().is_some(), "-D and --timestamps", ONLY_CHANGES),
+            (|a| a.output.changes && a.output.reverse_names, "-H", ONLY_CHANGES),
+            (
+                |a| a.run.until.is_some_and(|until| until.any) && a.run.reachable.is_some(),
+                "--reachable",
+                ": --until any-up and any-down need one target",
+            ),
             (|a| a.sweep.alive && a.sweep.unreachable, "--alive", " cannot be used together with --unreachable"),
             (|a| a.sweep.alive && a.sweep.vector, "--alive", " cannot be used together with --vector"),
             (|a| a.sweep.unreachable && a.sweep.vector, "--unreachable", " cannot be used together with --vector"),
@@ -223,6 +235,8 @@ const TABLE: &[Group<Request, PingArgs>] = &[
             (|a| a.method.icmp, "--icmp", " cannot be used together with --contrast"),
             (|a| a.method.stamp.is_some(), "--stamp", " cannot be used together with --contrast"),
             (has_exchange, "--data and --expect", " cannot be used together with --contrast"),
+            (|a| a.run.until.is_some(), "--until", ONE_HOST),
+            (|a| a.output.changes, "--changes", ONE_HOST),
             (|a| a.run.flood, "-f", ROUNDS_HAVE_SLOTS),
             (|a| a.run.adaptive, "-A", ROUNDS_HAVE_SLOTS),
             (|a| a.run.preload.is_some(), "-l", ROUNDS_HAVE_SLOTS),
@@ -249,6 +263,8 @@ const TABLE: &[Group<Request, PingArgs>] = &[
             (|a| a.method.data.is_some(), "--data", SWEEPS_ARE_ICMP),
             (|a| a.method.expect.is_some(), "--expect", SWEEPS_ARE_ICMP),
             (|a| a.method.sport.is_some(), "--sport", SWEEPS_ARE_ICMP),
+            (|a| a.run.until.is_some(), "--until", SWEEPS_END),
+            (|a| a.output.changes, "--changes", SWEEPS_END),
             (|a| a.run.flood, "-f", ": a sweep is as fast as --rate says; --rate max is as fast as possible"),
             (|a| a.run.adaptive, "-A", SWEEPS_HAVE_A_RATE),
             (|a| a.run.preload.is_some(), "-l", SWEEPS_HAVE_A_RATE),

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::channel::{Header, LanePlan, OpenedLanes, Owner, Plan, Precision, Protocol, SendStamps, SocketChoice};
-use crate::cli::args::format::BoxedSink;
 use crate::cli::args::values::{self, Rate, Span, Timestamping};
 use crate::cli::drive::{Run, Worker, drive_one};
 use crate::cli::env::Env;
@@ -20,16 +19,13 @@ use crate::cli::rping::method::{Asked, Choice, close_how};
 use crate::cli::rping::rules::{self, Request, USER_INTERVAL};
 use crate::cli::tape::Tape;
 use crate::cli::target::{self, Lanes};
-use crate::engine::outcome::Payload;
+use crate::engine::outcome::{Payload, Reachable};
 use crate::engine::pace::LARGEST_FLOOD_WINDOW;
 use crate::engine::{Destination, Machine, Target};
 use crate::ping::{Config, Event, Method, Pace, Ping, Spec, Task, Verdict, Wait};
 use crate::recording::Mode;
-use crate::report::{
-    Ended, Failures, PingCsv, PingJson, PingJsonOptions, PingText, PingTextOptions, ShownSource, Sink, Streams,
-};
-use crate::types::Family;
-use crate::wire::payload::Fill;
+use crate::report::{ShownSource, Sink, Streams};
+use crate::types::{Family, WallTime};
 
 /// Octets of payload unless `-s` says otherwise.
 const USUAL_PAYLOAD: usize = 56;
@@ -78,6 +74,10 @@ impl Rping<'_> {
         let mut tape = Tape::open(&self.args.record, self.program)?;
         let bound = self.binding(env)?;
         let plan = self.plan(&choice, &asked, &bound);
+        if self.args.output.changes {
+            // The zone is read before the files are out of reach.
+            (env.local_offset)(WallTime::default());
+        }
         let mut opened = env.open_once(&plan, self.verbose())?;
         if self.args.packet.ident.is_some()
             && Lanes::of(&opened, &plan.lanes, |plan| plan.protocol == Protocol::Icmp)
@@ -92,7 +92,7 @@ impl Rping<'_> {
         let targets = self.tasks(&choice, &asked, targets, &spec, env);
         let config = self.config(targets, spec, opened.lookup.is_some(), env)?;
         let facts = Facts { targets: config.targets.len(), from: bound.shown() };
-        let mut sink = self.sink(&facts);
+        let mut sink = self.sink(&facts, env.local_offset);
         let too_fast = self.too_fast(&config, env.uid);
         let precision = precision(config.spec.pace);
         let mut ping = Ping::new(config);
@@ -109,7 +109,18 @@ impl Rping<'_> {
         let verdict = drive_one(worker, run, env);
         Tape::end(tape, &verdict, env);
         let verdict = verdict?;
-        Ok(exit_status(verdict.status(self.args.run.reachable.unwrap_or_default())))
+        Ok(exit_status(verdict.status(self.required())))
+    }
+
+    /// Whether the presence of targets is followed.
+    fn follows(&self) -> bool {
+        self.args.run.until.is_some() || self.args.output.changes
+    }
+
+    /// How many targets must answer, or show what is waited for.
+    fn required(&self) -> Reachable {
+        let any = self.args.run.until.filter(|until| until.any).map(|_| Reachable::AtLeast(1));
+        any.or(self.args.run.reachable).unwrap_or_default()
     }
 
     pub(super) fn hint_at_long_times(&self, env: &mut Env<'_>) {
@@ -269,7 +280,12 @@ impl Rping<'_> {
         let (internet, stream, dgram) =
             (lanes(None), lanes(Some(SocketChoice::Auto)), lanes(Some(SocketChoice::Dgram)));
         let place = |(text, asked): (&String, &Asked<'_>), env: &Env<'_>| match asked {
-            Asked::Internet(aim) => target::place(*aim, names, &internet, env),
+            Asked::Internet(aim) => match target::place(*aim, names, &internet, env) {
+                (target, Some(CliError::NoRoute(..))) if self.follows() => {
+                    (target::await_route(target, &internet), None)
+                }
+                placed => placed,
+            },
             Asked::Stream(_) => asked.local(text, &stream),
             Asked::Dgram(_) => asked.local(text, &dgram),
         };
@@ -320,6 +336,7 @@ impl Rping<'_> {
                 pace => pace,
             },
             wait: match run.timeout {
+                None if self.follows() => Wait::Prompt,
                 None => Wait::Default,
                 Some(span) if span.duration.is_zero() => Wait::Forever,
                 Some(span) => Wait::Exactly(span.duration),
@@ -354,9 +371,11 @@ impl Rping<'_> {
             // A recording has what any output shows.
             report_open: output.outstanding || recorded,
             report_sent: self.shows_dots() || (run.flood && recorded),
-            report_replies: !output.quiet || self.args.method.contrast || recorded,
+            report_replies: !output.quiet || self.args.method.contrast || self.follows() || recorded,
             names: output.reverse_names && names,
             user_to_user: self.timestamping() == Timestamping::User,
+            changes: output.changes || recorded,
+            until: run.until,
             conditions: self.args.conditions.all(),
             seed: env.seed,
         })
@@ -370,7 +389,7 @@ impl Rping<'_> {
         self.args.run.rate.and_then(Rate::per_second)
     }
 
-    fn pace(&self, targets: usize) -> Pace {
+    pub(super) fn pace(&self, targets: usize) -> Pace {
         let run = &self.args.run;
         let interval = run.interval.map(|span| span.duration);
         match (interval, run.rate) {
@@ -394,48 +413,6 @@ impl Rping<'_> {
         let multicast = |task: &Task| matches!(task.target.destination, Destination::Reachable { endpoint, .. } if endpoint.address.is_multicast());
         let icmp = config.targets.iter().any(|task| task.method == Method::Icmp);
         rules::too_fast(uid, interval, icmp, config.targets.iter().any(multicast))
-    }
-
-    fn shows_dots(&self) -> bool {
-        self.args.run.flood && !self.args.output.format.has_records() && !self.args.output.quiet
-    }
-
-    pub(super) fn sink(&self, facts: &Facts) -> BoxedSink<Event> {
-        let (format, quiet) = (&self.args.output.format, self.args.output.quiet);
-        let sink = format.sink(
-            || Box::new(PingText::new(self.text_options(facts, facts.targets > 1))),
-            || Box::new(PingJson::new(PingJsonOptions { quiet })),
-            || Box::new(PingCsv::new(quiet)),
-        );
-        self.with_failures(sink, Event::ended)
-    }
-
-    /// With a sentence on standard error for each condition that does not hold.
-    pub(super) fn with_failures<E: 'static>(&self, sink: BoxedSink<E>, ended: Ended<E>) -> BoxedSink<E> {
-        Box::new(Failures::new(self.program.into(), sink, ended))
-    }
-
-    /// How text looks; with `several`, each line names its target.
-    pub(super) fn text_options(&self, facts: &Facts, several: bool) -> PingTextOptions {
-        let output = &self.args.output;
-        PingTextOptions {
-            program: self.program.into(),
-            numeric: output.numeric,
-            several,
-            quiet: output.quiet,
-            stamps: output.timestamps(),
-            audible: output.audible,
-            outstanding: output.outstanding,
-            flood: self.args.run.flood,
-            adaptive: self.args.run.adaptive || matches!(self.pace(1), Pace::Flood),
-            verbose: output.verbose,
-            pattern: match &self.args.packet.pattern {
-                None | Some(Fill::Counting) => None,
-                Some(Fill::Pattern(octets)) => Some(octets.clone()),
-            },
-            from: facts.from.clone(),
-            ..PingTextOptions::default()
-        }
     }
 }
 

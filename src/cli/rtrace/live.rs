@@ -5,7 +5,7 @@ use crate::cli::env::Env;
 use crate::cli::error::CliError;
 use crate::cli::live::{self, Shown};
 use crate::cli::rtrace::run::Rtrace;
-use crate::net::Terminal;
+use crate::net::{self, Terminal};
 use crate::report::TracePlain;
 use crate::trace::Event;
 
@@ -43,7 +43,7 @@ impl Rtrace<'_> {
                 "{program}: no terminal to draw on: a line each {every} s, and one for each event"
             );
         }
-        Ok(Box::new(TracePlain::new(every, live::local_offset, report)))
+        Ok(Box::new(TracePlain::new(every, net::local_offset, report)))
     }
 }
 
@@ -64,7 +64,7 @@ impl Rtrace<'_> {
         let output = &self.args.output;
         let options = Options {
             look: self.args.live.look(&live::environment(env)),
-            offset: live::local_offset,
+            offset: net::local_offset,
             columns: output.columns.as_deref().map(<[_]>::to_vec),
             names: !output.numeric,
             both: output.show_ips,

@@ -156,6 +156,8 @@ pub enum Wait {
     Exactly(Duration),
     /// Forever (`-W 0`).
     Forever,
+    /// For every probe, twice the largest round-trip time seen, and at least a second: soon enough for who watches.
+    Prompt,
 }
 
 /// The octets of a probe after its transport header.

@@ -133,6 +133,7 @@ impl Series {
             Standing::First => self.decide(id, &event.outcome, context.now.mono),
             Standing::Late => {
                 self.counts.late += 1;
+                self.slowest_late = self.slowest_late.max(event.rtt());
                 // An error is no answer: one that follows it is the first.
                 if !matches!(event.outcome, Outcome::Error(_)) {
                     let lost = self.probes.get(id).is_some_and(|probe| probe.state == ProbeState::Lost);

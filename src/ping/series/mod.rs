@@ -26,7 +26,7 @@ use crate::engine::pace::{Slots, Window};
 use crate::engine::send_errors::SendErrors;
 use crate::engine::{Destination, Inflight, Named};
 use crate::metrics::{LossRuns, RttRecorder};
-use crate::types::{ClockError, Endpoint, Instant, Now, ProbeId, Sequence, WallTime};
+use crate::types::{ClockError, Endpoint, Instant, Now, ProbeId, Rtt, Sequence, WallTime};
 use crate::wire::payload::Cookie;
 
 pub(super) use connection::ConnectionOrder;
@@ -100,6 +100,8 @@ pub(super) struct Series {
     /// The newest probe about which anything came back, damaged replies included.
     newest_acknowledged: Option<ProbeId>,
     delays: Delays,
+    /// The largest delay of an answer that came too late to count.
+    slowest_late: Option<Rtt>,
     /// First replies, without those that the kernel could have stamped and did not: it does not in the first milliseconds of a
     /// run, and where many answers are read at once the time of reading is a bad substitute.
     timed_arrivals: u64,
@@ -161,6 +163,7 @@ impl Series {
             newest_answered: None,
             newest_acknowledged: None,
             delays: Delays::default(),
+            slowest_late: None,
             timed_arrivals: 0,
             unstamped: VecDeque::new(),
             loss_runs: LossRuns::default(),

@@ -81,6 +81,7 @@ impl Series {
         match self.spec.wait {
             Wait::Exactly(wait) => Some(last + wait),
             Wait::Forever => None,
+            Wait::Prompt => Some(last + self.prompt_wait()),
             Wait::Default => Some(last + self.end_wait().unwrap_or(LONGEST_WAIT)),
         }
     }
@@ -103,6 +104,7 @@ impl Series {
         let longest = match self.spec.wait {
             Wait::Exactly(wait) => return Some(sent + wait),
             Wait::Forever => return None,
+            Wait::Prompt => return Some(sent + self.prompt_wait()),
             Wait::Default if self.method.connect().is_some() => return Some(sent + CONNECT_WAIT),
             Wait::Default => sent + LONGEST_WAIT,
         };
@@ -119,6 +121,12 @@ impl Series {
         self.delays.slowest().map(|_| self.slowest_twice().max(SHORTEST_END_WAIT))
     }
 
+    /// The wait for a probe of a run that is watched. A target that is slower than it was is slow, and not away.
+    fn prompt_wait(&self) -> Duration {
+        let late = self.slowest_late.map_or(Duration::ZERO, |slowest| slowest.as_duration().saturating_mul(2));
+        self.slowest_twice().max(late).max(SHORTEST_END_WAIT)
+    }
+
     /// Twice the largest delay; nothing if there is none.
     fn slowest_twice(&self) -> Duration {
         self.delays.slowest().map_or(Duration::ZERO, |slowest| slowest.as_duration().saturating_mul(2))
@@ -128,8 +136,8 @@ impl Series {
     pub(super) fn silence_counts_after(&self, now: Instant) -> Duration {
         let age = match self.spec.wait {
             Wait::Exactly(wait) => wait,
-            Wait::Default | Wait::Forever if self.counts.decided() == self.counts.lost => Duration::ZERO,
-            Wait::Default | Wait::Forever => self.slowest_twice().max(self.least_silence()),
+            Wait::Default | Wait::Forever | Wait::Prompt if self.counts.decided() == self.counts.lost => Duration::ZERO,
+            Wait::Default | Wait::Forever | Wait::Prompt => self.slowest_twice().max(self.least_silence()),
         };
         let mut open = self.probes.from(self.undecided).filter(|probe| probe.state.is_open());
         let any = self.counts.decided() > 0 || open.any(|probe| ended_state(probe, age, now) != ProbeState::Open);

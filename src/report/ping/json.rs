@@ -51,7 +51,12 @@ impl Sink<Event> for PingJson {
 }
 
 /// The keys that every event has, `null` where there is nothing.
-fn common<M: SerializeMap>(map: &mut M, subject: &Subject, probe: Option<&ProbeEvent>) -> Result<(), M::Error> {
+pub(super) fn common<M: SerializeMap>(
+    map: &mut M,
+    subject: &Subject,
+    probe: Option<&ProbeEvent>,
+    time: Option<WallTime>,
+) -> Result<(), M::Error> {
     map.serialize_entry("target", &subject.target)?;
     map.serialize_entry("address", &subject.address)?;
     if let Some(zone) = &subject.zone {
@@ -63,7 +68,7 @@ fn common<M: SerializeMap>(map: &mut M, subject: &Subject, probe: Option<&ProbeE
     map.serialize_entry("port", &probe.and_then(|probe| probe.responder_port).or(subject.port))?;
     map.serialize_entry("source_port", &probe.and_then(|probe| probe.source_port))?;
     map.serialize_entry("sequence", &probe.map(|probe| probe.id.get()))?;
-    map.serialize_entry("time", &probe.map(|probe| probe.sent))
+    map.serialize_entry("time", &time)
 }
 
 fn began<M: SerializeMap>(map: &mut M, subject: &Subject, at: WallTime) -> Result<(), M::Error> {
@@ -102,7 +107,7 @@ fn probe(event: &ProbeEvent, data: &mut dyn Write) -> io::Result<()> {
         Outcome::Refused(_) | Outcome::Error(_) | Outcome::NotSent(_) => "error",
     };
     line(kind, data, |map| {
-        common(map, &event.subject, Some(event))?;
+        common(map, &event.subject, Some(event), Some(event.sent))?;
         match &event.outcome {
             Outcome::Reply(answer) => reply(map, event, answer),
             Outcome::Timeout(silence) => timeout(map, event, silence),
@@ -234,7 +239,7 @@ const fn failure_message(failure: ExchangeFailure) -> &'static str {
 
 fn ended<M: SerializeMap>(map: &mut M, summary: &Summary) -> Result<(), M::Error> {
     map.serialize_entry("version", &VERSION)?;
-    common(map, &summary.subject, None)?;
+    common(map, &summary.subject, None, None)?;
     map.serialize_entry("state", &summary.state)?;
     summary.counts.serialize_entries(map)?;
     map.serialize_entry("stamps", &summary.stamps)?;

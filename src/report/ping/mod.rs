@@ -1,10 +1,12 @@
 //! rping's results.
 
+mod changes;
 mod csv;
 mod entries;
 mod json;
 mod text;
 
+pub use changes::{ChangesCsv, ChangesJson, ChangesText};
 pub use csv::PingCsv;
 pub(super) use csv::TARGET;
 pub use json::{PingJson, PingJsonOptions};

@@ -2,17 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use crate::engine::outcome::{Subject, SubjectId};
 use crate::report::trace::changes;
+use crate::report::words::clock::{LocalOffset, LocalTime};
 use crate::report::{Sink, Streams, escape};
 use crate::trace::Event;
 use crate::trace::watch::Report;
-use crate::types::WallTime;
-
-/// Seconds that the local time is ahead of UTC, at some time.
-pub type LocalOffset = fn(WallTime) -> i64;
 
 /// Writes one line about each path every so often, a line about everything that happens to it, and at the end what another sink
 /// makes of its figures. Nothing that was written is touched again.
@@ -48,7 +45,7 @@ impl TracePlain {
         path.received = report.received;
         let at = report.began.time.saturating_add(duration);
         let line =
-            format!("{} {} {}", local(at, self.offset), name(&report.began.subject), summary(report, answered > 0));
+            format!("{} {} {}", LocalTime(at, self.offset), name(&report.began.subject), summary(report, answered > 0));
         writeln!(streams.data, "{line}")
     }
 }
@@ -58,7 +55,7 @@ impl Sink<Event> for TracePlain {
         match event {
             Event::Report(report) if report.stop_reason.is_none() => self.figures(report, streams),
             Event::Change(change) => {
-                let (at, name) = (local(change.at, self.offset), name(&change.subject));
+                let (at, name) = (LocalTime(change.at, self.offset), name(&change.subject));
                 writeln!(streams.data, "{at} {name} {}", changes::sentence(&change.kind))
             }
             _ => self.end.event(event, streams),
@@ -89,27 +86,4 @@ fn summary(report: &Report, is_up: bool) -> String {
         parts.push(format!("rtt {:.1} ms (p95 {:.1})", millis(stats.median), millis(stats.p95)));
     }
     parts.join(", ")
-}
-
-/// RFC 3339 in local time, to the second: `2026-11-28T14:22:10+01:00`.
-pub fn local(at: WallTime, offset: LocalOffset) -> String {
-    let ahead = offset(at);
-    let seconds = i64::try_from(at.as_nanos() / 1_000_000_000).unwrap_or(0).saturating_add(ahead);
-    let shown = UNIX_EPOCH + Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
-    let (sign, minutes) = (if ahead < 0 { '-' } else { '+' }, ahead.abs() / 60);
-    let zone = format!("{sign}{:02}:{:02}", minutes / 60, minutes % 60);
-    humantime::format_rfc3339_seconds(shown).to_string().replace('Z', &zone)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_are_local_with_their_offset() {
-        let at = WallTime::from_nanos(1_795_872_130_000_000_000);
-        assert_eq!(local(at, |_| 0), "2026-11-28T13:22:10+00:00");
-        assert_eq!(local(at, |_| 3600), "2026-11-28T14:22:10+01:00");
-        assert_eq!(local(at, |_| -12_600), "2026-11-28T09:52:10-03:30");
-    }
 }

@@ -1,8 +1,10 @@
 //! What the formats share: numbers, CSV records and the messages of ICMP errors.
 
+pub(in crate::report) mod clock;
 pub(in crate::report) mod csv;
 pub(super) mod message;
 pub(super) mod number;
 mod status_line;
 
+pub use clock::LocalOffset;
 pub use status_line::StatusLine;

@@ -236,6 +236,7 @@ impl Sink<Event> for PingText {
             | Event::Probe(_)
             | Event::NoAnswerYet(_)
             | Event::NameWanted(_)
+            | Event::Change(_)
             | Event::Recreated { .. } => Ok(()),
         }
     }

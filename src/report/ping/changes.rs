@@ -1,0 +1,104 @@
+//! Only what changes of the targets of a run: as text, JSON and CSV.
+
+use std::io;
+
+use serde::ser::SerializeMap;
+
+use super::json::common;
+use crate::ping::{Change, ChangeKind, Event};
+use crate::report::json::line;
+use crate::report::words::clock::{LocalOffset, LocalTime};
+use crate::report::words::csv::{record, text};
+use crate::report::{Sink, Streams, escape};
+use crate::types::WallTime;
+
+/// The columns of a change.
+const COLUMNS: &str = "time,target,address,method,change,since,outage_ms,lost\n";
+
+/// One line for each change.
+#[derive(Debug)]
+pub struct ChangesText {
+    offset: LocalOffset,
+}
+
+impl ChangesText {
+    /// Lines in the local time that `offset` gives.
+    pub const fn new(offset: LocalOffset) -> Self {
+        ChangesText { offset }
+    }
+}
+
+impl Sink<Event> for ChangesText {
+    fn event(&mut self, event: &Event, streams: &mut Streams<'_>) -> io::Result<()> {
+        let Event::Change(change) = event else { return Ok(()) };
+        let Change { subject, at, kind } = &**change;
+        let data = &mut *streams.data;
+        write!(data, "{} {}", LocalTime(*at, self.offset), escape(&subject.target))?;
+        if let Some(address) = subject.address.filter(|_| !subject.numeric) {
+            write!(data, " ({address})")?;
+        }
+        match kind {
+            ChangeKind::Up => writeln!(data, " up"),
+            ChangeKind::Outage { since, lost } => {
+                writeln!(data, " down (since {:#}, {lost} lost)", LocalTime(*since, self.offset))
+            }
+            ChangeKind::Back { after, lost } => {
+                writeln!(data, " up (was down {:.1} s, {lost} lost)", after.as_secs_f64())
+            }
+        }
+    }
+}
+
+/// An object of type `change` for each.
+#[derive(Debug)]
+pub struct ChangesJson;
+
+impl Sink<Event> for ChangesJson {
+    fn event(&mut self, event: &Event, streams: &mut Streams<'_>) -> io::Result<()> {
+        let Event::Change(change) = event else { return Ok(()) };
+        line("change", streams.data, |map| {
+            let (since, outage, lost) = figures(change.kind);
+            common(map, &change.subject, None, Some(change.at))?;
+            map.serialize_entry("change", change.kind.name())?;
+            map.serialize_entry("since", &since)?;
+            map.serialize_entry("outage_ms", &outage)?;
+            map.serialize_entry("lost", &lost)
+        })
+    }
+}
+
+/// A row for each.
+#[derive(Debug, Default)]
+pub struct ChangesCsv {
+    headed: bool,
+}
+
+impl Sink<Event> for ChangesCsv {
+    fn event(&mut self, event: &Event, streams: &mut Streams<'_>) -> io::Result<()> {
+        if !std::mem::replace(&mut self.headed, true) {
+            streams.data.write_all(COLUMNS.as_bytes())?;
+        }
+        let Event::Change(change) = event else { return Ok(()) };
+        let (since, outage, lost) = figures(change.kind);
+        let fields = [
+            text(Some(change.at)),
+            Some(escape(&change.subject.target).into_owned()),
+            text(change.subject.address),
+            Some(change.subject.method.name().to_owned()),
+            Some(change.kind.name().to_owned()),
+            text(since),
+            text(outage),
+            text(lost),
+        ];
+        record(fields, streams.data)
+    }
+}
+
+/// Since when a target has been away, how long it was, in milliseconds, and probes without an answer.
+fn figures(kind: ChangeKind) -> (Option<WallTime>, Option<f64>, Option<u64>) {
+    match kind {
+        ChangeKind::Up => (None, None, None),
+        ChangeKind::Outage { since, lost } => (Some(since), None, Some(lost)),
+        ChangeKind::Back { after, lost } => (None, Some(after.as_secs_f64() * 1e3), Some(lost)),
+    }
+}
