@@ -18,6 +18,15 @@ LINK = "lab0"
 HOPS = 8
 CHAIN_END = f"10.9.{HOPS}.2"
 TCP_PORT = 80
+# A prefix of a million addresses around it, which is routed to the same target.
+MILLION = "198.16.0.0/12"
+# What the end of the chain answers for, too.
+BEHIND = "198.18.0.0/16"
+# A long path (far.py): routers before its end and it, its end, the delay of each hop in milliseconds, those that say nothing.
+FAR_HOPS = 15
+FAR_END = "198.51.100.9"
+FAR_DELAY = 6
+FAR_SILENT = [5, 11]
 
 
 def enter(script, arguments):
@@ -45,16 +54,57 @@ def build():
     host("target")
     join(None, LINK, "192.0.2.1/24", "target", "up0", "192.0.2.2/24")
     ip("-n", "target", "route", "add", "local", PREFIX, "dev", "lo")
-    ip("route", "add", PREFIX, "via", "192.0.2.2")
+    ip("route", "add", MILLION, "via", "192.0.2.2")
+    chain("hop", "10.9", HOPS, CHAIN_END, BEHIND)
+
+
+def chain(prefix, net, hops, end, behind):
+    """Routers one after the other, the last of which has the address of the end."""
     before = None
-    for hop in range(1, HOPS + 1):
-        name = f"hop{hop}"
+    for hop in range(1, hops + 1):
+        name = f"{prefix}{hop}"
         host(name)
-        join(before, f"down{hop}", f"10.9.{hop}.1/24", name, f"up{hop}", f"10.9.{hop}.2/24")
-        ip("-n", name, "route", "add", "default", "via", f"10.9.{hop}.1")
-        if hop < HOPS:
-            inner(before, "route", "add", CHAIN_END, "via", f"10.9.{hop}.2")
+        join(before, f"{prefix}d{hop}", f"{net}.{hop}.1/24", name, f"{prefix}u{hop}", f"{net}.{hop}.2/24")
+        ip("-n", name, "route", "add", "default", "via", f"{net}.{hop}.1")
+        if hop < hops:
+            inner(before, "route", "add", end, "via", f"{net}.{hop}.2")
+        inner(before, "route", "add", behind, "via", f"{net}.{hop}.2")
         before = name
+    ip("-n", before, "route", "add", "local", behind, "dev", "lo")
+
+
+@contextmanager
+def far():
+    """The long path."""
+    silent = ",".join(map(str, FAR_SILENT))
+    script = Path(__file__).with_name("far.py")
+    command = [sys.executable, str(script), "far0", str(FAR_HOPS), str(FAR_DELAY), silent]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE)
+    try:
+        process.stdout.readline()
+        ip("addr", "add", "10.8.255.1/24", "dev", "far0")
+        ip("link", "set", "far0", "up")
+        ip("route", "add", FAR_END, "dev", "far0")
+        yield
+    finally:
+        end(process)
+
+
+@contextmanager
+def silence():
+    """The target answers nothing."""
+    rules = "add table ip f; add chain ip f pre { type filter hook prerouting priority -400; }; "
+    nft("target", rules + "add rule ip f pre icmp type echo-request drop")
+    yield
+    nft("target", "delete table ip f")
+
+
+def nft(name, rules):
+    subprocess.run([*inside(name), "nft", rules], check=True)
+
+
+def inside(name):
+    return ["ip", "netns", "exec", name] if name else []
 
 
 @contextmanager
@@ -106,9 +156,8 @@ def host(name):
 
 def settle(name):
     """Forwards, answers every probe, and does not talk by itself."""
-    inside = ["ip", "netns", "exec", name] if name else []
     values = ["net.ipv4.ip_forward=1", "net.ipv4.icmp_ratelimit=0", "net.ipv6.conf.all.disable_ipv6=1"]
-    subprocess.run([*inside, "sysctl", "-qw", *values], check=True)
+    subprocess.run([*inside(name), "sysctl", "-qw", *values], check=True)
 
 
 def join(here, device, address, there, far_device, far_address):

@@ -22,6 +22,7 @@ class Run:
     cpu: float
     status: int
     output: str
+    switches: int
 
 
 def run(command):
@@ -36,7 +37,7 @@ def run(command):
         text = output.read()
     if process.returncode not in (0, 1):
         raise RuntimeError(f"{' '.join(command)}: status {process.returncode}: {text[-400:]}")
-    return Run(wall, usage.ru_utime + usage.ru_stime, process.returncode, text)
+    return Run(wall, usage.ru_utime + usage.ru_stime, process.returncode, text, usage.ru_nvcsw)
 
 
 def alternate(rounds, commands):

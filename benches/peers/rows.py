@@ -2,6 +2,7 @@
 
 import os
 import statistics
+import tempfile
 from dataclasses import asdict, dataclass
 
 import lab
@@ -218,6 +219,66 @@ def sweep(bench):
         yield compare(f"{what}: rate", "bare", "1000/s", rates["rping 2"], rates["bare"], least=1.35)
         yield compare(f"{what}: rate", "bare, 2", "1000/s", rates["rping 2"], rates["bare 2"])
         yield compare(f"{what}: found", "all", "hosts", found["rping 2"], addresses, least=1)
+
+
+@group
+def scan(bench):
+    """Sweeps against what one thread can do at all: nothing answers, everything is paced, everything is JSON."""
+    words = [bench.rping, "--rate", "max"]
+    silent = {
+        "rping": [*words, "--alive", "--retry", "0", lab.PREFIX],
+        "bare": [bench.bare, "send", lab.PREFIX],
+    }
+    million = [*words, "--alive", "--retry", "0", lab.MILLION]
+    with lab.silence():
+        runs = alternate(bench.rounds, silent)
+        cpus = {name: median(of, lambda one: one.cpu) for name, of in runs.items()}
+        yield compare("silent /16: CPU", "bare send", "s", cpus["rping"], cpus["bare"], most=1.15)
+        yield limit("a million silent targets: peak memory", "MiB", peak_memory(million) / 1024, 20)
+    answering = {
+        "alive": [*words, "--alive", lab.PREFIX],
+        "paced": [bench.rping, "--alive", "--rate", "20000", lab.PREFIX],
+        "json": [*words, "--json", lab.PREFIX],
+        "brief": [*words, "--json=brief", lab.PREFIX],
+    }
+    runs = alternate(bench.rounds, answering)
+    cpus = {name: median(of, lambda one: one.cpu) for name, of in runs.items()}
+    switches = {name: median(of, lambda one: one.switches) for name, of in runs.items()}
+    for name, what, most in [("paced", "--rate 20000", 1.5), ("json", "--json", 1.6), ("brief", "--json=brief", 1.25)]:
+        yield compare(f"answering /16, {what}: CPU", "--rate max", "s", cpus[name], cpus["alive"], most=most)
+    what = "answering /16, --rate 20000: context switches"
+    yield compare(what, "--rate max", "times", switches["paced"], switches["alive"])
+
+
+@group
+def traces(bench):
+    """Traces to many targets, and one over a long path with silent routers."""
+    targets = bench.count(16_384)
+    with tempfile.NamedTemporaryFile("w") as listed:
+        listed.write("".join(f"198.18.{n >> 8}.{n & 255}\n" for n in range(targets)))
+        listed.flush()
+        many = {
+            "rtrace": [bench.rtrace, "-n", "-I", "-q", "1", "--rate", "max", "--targets", listed.name],
+            "scamper": ["scamper", "-p", "10000", "-c", "trace -P icmp-paris -q 1", "-f", listed.name],
+        }
+        runs = alternate(bench.rounds, many)
+        bare = alternate(bench.rounds, {"bare": [bench.bare, "send", "198.18.0.0/18", "--ttls", str(lab.HOPS)]})
+        cpus = {name: median(of, lambda one: one.cpu / targets * 1e6) for name, of in runs.items()}
+        limit_of_sending = median(bare["bare"], lambda one: one.cpu / 16_384 * 1e6)
+        memory = {name: peak_memory(command) / 1024 for name, command in many.items()}
+    what = f"{targets} traces through {lab.HOPS} hops"
+    yield compare(f"{what}: CPU per trace", "scamper", "us", cpus["rtrace"], cpus["scamper"])
+    yield compare(f"{what}: CPU per trace", "bare send", "us", cpus["rtrace"], limit_of_sending)
+    yield compare(f"{what}: peak memory", "scamper", "MiB", memory["rtrace"], memory["scamper"])
+    yield limit(f"{what}: peak memory", "MiB", memory["rtrace"], 20)
+    words = [lab.FAR_END]
+    one = {"rtrace": [bench.rtrace, "-n", *words], "traceroute": ["traceroute", "-n", *words]}
+    with lab.far():
+        runs = alternate(bench.rounds, one)
+    walls = {name: median(of, lambda one: one.wall * 1e3) for name, of in runs.items()}
+    what = f"path of {lab.FAR_HOPS} hops, 90 ms, silent routers: wall time"
+    yield compare(what, "traceroute", "ms", walls["rtrace"], walls["traceroute"])
+    yield limit(what, "ms", walls["rtrace"], 150)
 
 
 @group

@@ -26,6 +26,8 @@ PEERS = {
     "tcpdump": "tcpdump",
     "strace": "strace",
     "ip": "iproute2",
+    "nft": "nftables",
+    "scamper": "scamper",
     "unshare": "util-linux",
     "sysctl": "procps",
     "time": "time",

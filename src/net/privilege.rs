@@ -55,8 +55,14 @@ pub fn raise_for_opening() {
 /// If anything is left.
 pub fn drop_all(user: Option<Account>) -> Result<(), ChannelError> {
     process::set_no_new_privs()?;
-    // Needs CAP_SETPCAP; without it, no_new_privs already keeps the bounding set from granting anything.
-    let _ = caps::clear(None, CapSet::Bounding);
+    // Without CAP_SETPCAP it stays as it is: no_new_privs already keeps it from granting anything. Dropped without being asked
+    // for first, which would be as many system calls again.
+    if caps::has_cap(None, CapSet::Effective, Capability::CAP_SETPCAP).unwrap_or(false) {
+        for capability in caps::all() {
+            // A kernel that does not know it has nothing to drop.
+            let _ = caps::drop(None, CapSet::Bounding, capability);
+        }
+    }
     if let Some(user) = user {
         process::become_user(user)?;
     }
