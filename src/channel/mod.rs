@@ -5,6 +5,7 @@
 //! when a lane opens; `engine::encode` and `engine::decode` read it, and no other room asks what kind of socket it is.
 
 mod arena;
+mod host;
 mod inbound;
 mod order;
 mod os_error;
@@ -16,6 +17,7 @@ use std::time::Duration;
 use crate::types::{Family, FlowLabel, Ident, Instant, Now, Tos, named};
 
 pub use arena::{Arena, Span};
+pub use host::{Host, NextHop, Route, Stamping};
 pub use inbound::{
     Accepted, AddressAnswer, AsNameAnswer, Closed, ClosedHow, Control, Data, Datagram, Dropped, ErrorOrigin,
     IcmpNotice, Inbound, Inbox, NameAnswer, Opened, OriginAnswer, Recreated, Refused, ResolveError, Resolved,

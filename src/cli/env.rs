@@ -8,7 +8,7 @@ use std::num::NonZeroU32;
 use std::path::Path;
 use std::process::ExitCode;
 
-use crate::channel::{Account, ChannelError, Control, OpenedLanes, OsError, Plan};
+use crate::channel::{Account, ChannelError, Control, Host, OpenedLanes, OsError, Plan, Route};
 use crate::cli::args::result_file::ResultFile;
 use crate::cli::error::CliError;
 use crate::cli::output::{Output, Stream};
@@ -59,6 +59,9 @@ pub struct Env<'a> {
     pub result_file: Option<ResultFile>,
     /// Makes a file standard output.
     pub redirect: fn(File) -> io::Result<()>,
+    /// What the host allows (`--doctor`), and its route to an address.
+    pub host: &'a dyn Fn() -> Host,
+    pub route: &'a dyn Fn(IpAddr) -> Result<Route, OsError>,
     /// Sockets.
     pub open_lanes: Open<'a>,
     /// Ends the process by the signal that asked for this; may return.
@@ -150,6 +153,8 @@ fn in_world(
         broadcasts: &net::broadcasts,
         interface_name: &net::interface_name,
         interfaces_with_link: &net::interfaces_with_link,
+        host: &net::host,
+        route: &net::route,
         result_file: None,
         redirect: net::redirect_stdout,
         open_lanes: &mut open_lanes,

@@ -13,6 +13,11 @@ use crate::report::{escape, printable};
 /// Why `--resolver` is refused in a build without the feature `dns`.
 pub const NO_NAME_SERVERS: &str = ": this build asks no name servers";
 
+/// What allows a user without privilege to open sockets.
+pub const ALLOW_RAW: &str = "to allow raw sockets: sudo setcap cap_net_raw+p PROGRAM, or run it with sudo";
+pub const ALLOW_DGRAM: &str =
+    "to allow ICMP datagram sockets: sudo sysctl -w net.ipv4.ping_group_range=\"0 2147483647\"";
+
 /// Why a run, or one of its targets, is not possible.
 #[derive(Debug)]
 pub enum CliError {
@@ -126,13 +131,13 @@ fn no_lane(refused: &LaneRefused, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let lacks =
         |kind: SocketKind| refused.attempts.iter().any(|attempt| attempt.socket == kind && is_permission(attempt));
     if lacks(SocketKind::Raw) {
-        write!(f, "\n  to allow raw sockets: sudo setcap cap_net_raw+p PROGRAM, or run it with sudo")?;
+        write!(f, "\n  {ALLOW_RAW}")?;
     }
     if refused.protocol == Protocol::Tcp && lacks(SocketKind::Raw) {
         write!(f, "\n  without privilege: -M tcpconn")?;
     }
     if refused.protocol == Protocol::Icmp && lacks(SocketKind::Dgram) {
-        write!(f, "\n  to allow ICMP datagram sockets: sudo sysctl -w net.ipv4.ping_group_range=\"0 2147483647\"")?;
+        write!(f, "\n  {ALLOW_DGRAM}")?;
     }
     if refused.attempts.iter().any(|attempt| attempt.call == "SO_MARK" && is_permission(attempt)) {
         write!(f, "\n  to allow marks: sudo setcap cap_net_raw,cap_net_admin+p PROGRAM, or run it with sudo")?;

@@ -4,6 +4,7 @@
 //! status. The real world is [`real_main`]; tests give one that opens a simulated network instead.
 
 mod args;
+mod doctor;
 mod drive;
 mod env;
 mod error;
@@ -70,6 +71,8 @@ fn run<A: Parser>(
         // As with the help: a reader that closes early has seen what it wanted.
         if generate(&matches, A::command(), env.stdout).unwrap_or(true) {
             Ok(None)
+        } else if let Some(error) = doctor::refused(&matches, &A::command()) {
+            Err(error)
         } else {
             A::from_arg_matches(&matches).map(Some)
         }

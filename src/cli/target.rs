@@ -65,6 +65,16 @@ pub struct Lane {
     source_for: SourceLookup,
 }
 
+impl Lane {
+    /// The source of packets that it sends to `endpoint`.
+    ///
+    /// # Errors
+    /// As [`SourceLookup`].
+    pub fn source(&self, endpoint: IpEndpoint) -> Result<IpAddr, OsError> {
+        (self.source_for)(self.id, endpoint)
+    }
+}
+
 /// The lanes of one method, at most one per family.
 #[derive(Default)]
 pub struct Lanes {
@@ -231,7 +241,7 @@ fn route(aim: Aim<'_>, endpoint: IpEndpoint, lanes: &Lanes, env: &Env<'_>) -> Re
         }
     };
     let endpoint = with_zone(aim, endpoint, lane, env)?;
-    let source = match (lane.source_for)(lane.id, endpoint) {
+    let source = match lane.source(endpoint) {
         Ok(source) => Some(source),
         // connect(2): EACCES is what the kernel says of a broadcast address.
         Err(OsError::EACCES) if aim.broadcast => None,

@@ -9,6 +9,7 @@ mod clock;
 mod connect;
 mod connection;
 mod header;
+mod host;
 mod ident;
 mod interface;
 mod kernel;
@@ -18,6 +19,7 @@ mod listen;
 mod mailbox;
 #[cfg(feature = "dns")]
 mod names;
+mod netlink;
 mod open;
 mod poller;
 mod privilege;
@@ -53,6 +55,8 @@ use lane::Lane;
 use mailbox::Mailbox;
 
 pub use clock::{error as clock_error, local_offset, now};
+pub use host::host;
+pub use netlink::route;
 pub use privilege::rest as rest_privileges;
 pub use resolve::resolve;
 pub use sys::interface::{

@@ -5,6 +5,7 @@
 
 mod condition;
 mod contrast;
+mod doctor;
 #[cfg(test)]
 mod fixture;
 mod json;
@@ -19,6 +20,7 @@ use std::io::{self, Write};
 
 pub use condition::{Ended, Failures};
 pub use contrast::{ContrastCsv, ContrastJson, ContrastText};
+pub use doctor::{Aimed, Check, Diagnosis, Health, Way};
 pub use part::Part;
 pub use ping::{
     ChangesCsv, ChangesJson, ChangesText, PingCsv, PingJson, PingJsonOptions, PingText, PingTextOptions, ShownSource,

@@ -5,6 +5,7 @@ mod changes;
 mod completions;
 mod conditions;
 mod contrast;
+mod doctor;
 mod errors;
 mod lists;
 mod live;

@@ -10,7 +10,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use netprobe::channel::{Account, OpenedLanes, OsError, Plan};
+use netprobe::channel::{Account, Host, OpenedLanes, OsError, Plan, Route};
 use netprobe::cli::{self, Env};
 use netprobe::sim::{AddressOutcome, EPOCH, Link, Network, Node, US, ip};
 use netprobe::types::{ClockError, Family, IpEndpoint};
@@ -27,6 +27,9 @@ pub struct World {
     unroutable: HashMap<IpAddr, OsError>,
     uid: u32,
     clock_error: Option<ClockError>,
+    /// What `--doctor` finds.
+    pub host: Host,
+    pub route: Route,
     stdin: &'static str,
     stalls: u32,
     terminal: bool,
@@ -74,6 +77,8 @@ impl World {
             unroutable: HashMap::new(),
             uid: 0,
             clock_error: None,
+            host: Host::default(),
+            route: Route::default(),
             stdin: "",
             stalls: 0,
             terminal: false,
@@ -166,6 +171,8 @@ impl World {
                 executable: "PROGRAM".to_owned(),
                 account: &|name| (name == "nobody").then_some(Account { uid: 65_534, gid: 65_534 }),
                 local_offset: |_| 3600,
+                host: &|| self.host.clone(),
+                route: &|_| Ok(self.route.clone()),
                 broadcasts: &Vec::new,
                 interface_index: &|name| (name == "eth0").then_some(ETH0),
                 interface_name: &|index| (index == ETH0).then(|| "eth0".to_owned()),

@@ -11,6 +11,7 @@ mod changes;
 mod changing;
 mod contrast;
 mod counting;
+mod doctor;
 mod errors;
 mod hostile;
 mod injected;

@@ -14,6 +14,7 @@ use crate::cli::args::generate::GenerateArgs;
 use crate::cli::args::record::RecordArgs;
 use crate::cli::args::result_file::ResultFileArgs;
 use crate::cli::args::values::{self, Rate, Span, Timestamping, UdpAim};
+use crate::cli::doctor::DoctorArgs;
 use crate::cli::rping::sweep::args::SweepArgs;
 use crate::engine::condition::{Condition, Conditions, Kind, Mode};
 use crate::engine::outcome::Reachable;
@@ -350,6 +351,9 @@ pub struct OutputArgs {
 
     #[command(flatten)]
     pub file: ResultFileArgs,
+
+    #[command(flatten)]
+    pub doctor: DoctorArgs,
 
     #[command(flatten)]
     generate: GenerateArgs,

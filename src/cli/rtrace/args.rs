@@ -16,6 +16,7 @@ use crate::cli::args::record::RecordArgs;
 use crate::cli::args::result_file::ResultFileArgs;
 use crate::cli::args::shard::ShardArgs;
 use crate::cli::args::values::{self, Rate, Timestamping};
+use crate::cli::doctor::DoctorArgs;
 use crate::engine::condition::{Condition, Conditions, Kind, Mode};
 use crate::report::Column;
 use crate::trace::{Finding, Wait};
@@ -329,6 +330,9 @@ pub struct OutputArgs {
 
     #[command(flatten)]
     pub file: ResultFileArgs,
+
+    #[command(flatten)]
+    pub doctor: DoctorArgs,
 
     #[command(flatten)]
     generate: GenerateArgs,

@@ -10,6 +10,7 @@ mod run;
 
 use std::ffi::OsString;
 
+use crate::cli::doctor::Doctor;
 use crate::cli::env::Env;
 use crate::cli::error::CliError;
 
@@ -18,6 +19,10 @@ pub fn rtrace(words: &[OsString], env: &mut Env<'_>) -> u8 {
     let meant = || mtr::meant(words);
     crate::cli::run(words, env, meant, |args: &args::TraceArgs, program, env| {
         let (timing, packet) = (&args.timing, &args.packet);
+        if args.output.doctor.doctor {
+            let (targets, family, format) = (&args.targets, &packet.family, &args.output.format);
+            return Doctor { tool: "rtrace", program, targets, family, format }.examine(env);
+        }
         match meant().filter(|_| timing.count.is_some() && packet.bypass_routing && !timing.report) {
             Some(sentence) => Err(CliError::Refused(sentence)),
             None => run::Rtrace { args, program, words }.execute(env),

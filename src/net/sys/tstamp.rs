@@ -1,10 +1,13 @@
-//! SO_TIMESTAMPING, see Documentation/networking/timestamping.rst of the kernel: switching it on, and its ancillary data.
+//! SO_TIMESTAMPING, see Documentation/networking/timestamping.rst of the kernel: switching it on, its ancillary data, and which
+//! stamps an interface has.
 
-use std::os::fd::BorrowedFd;
+use std::mem;
+use std::net::UdpSocket;
+use std::os::fd::{AsRawFd, BorrowedFd};
 
 use super::address::array;
 use super::option::SO_TIMESTAMPING;
-use crate::channel::{OsError, SendStamps};
+use crate::channel::{OsError, SendStamps, Stamping};
 use crate::types::WallTime;
 
 /// Stamps of what arrives; these cost nothing.
@@ -77,6 +80,54 @@ pub fn enable(socket: BorrowedFd<'_>, stamps: SendStamps) -> Result<(), OsError>
         SendStamps::Hardware => RECEIVED | SENT | HARDWARE,
     };
     SO_TIMESTAMPING.set(socket, flags.cast_signed())
+}
+
+/// `struct ethtool_ts_info` of <linux/ethtool.h>; not in the libc crate.
+#[repr(C)]
+#[derive(Default)]
+struct TimestampInfo {
+    command: u32,
+    so_timestamping: u32,
+    phc_index: i32,
+    tx_types: u32,
+    tx_reserved: [u32; 3],
+    rx_filters: u32,
+    rx_reserved: [u32; 3],
+}
+
+/// <linux/ethtool.h> and <linux/sockios.h>; not in the libc crate.
+const ETHTOOL_GET_TS_INFO: u32 = 0x41;
+const SIOCETHTOOL: u64 = 0x8946;
+
+/// Which stamps the interface of this name has; `None` if there is no such interface, or the kernel does not say.
+pub fn of_interface(name: &str) -> Option<Stamping> {
+    let socket = UdpSocket::bind(("127.0.0.1", 0)).ok()?;
+    let mut info = TimestampInfo { command: ETHTOOL_GET_TS_INFO, ..TimestampInfo::default() };
+    // SAFETY: netdevice(7) declares ifreq as octets, integers and a pointer, of which all octets 0 is a value.
+    let mut request: libc::ifreq = unsafe { mem::zeroed() };
+    // The last octet stays NUL.
+    let room = request.ifr_name.len() - 1;
+    if name.len() > room {
+        return None;
+    }
+    for (to, from) in request.ifr_name.iter_mut().zip(name.as_bytes()) {
+        *to = from.cast_signed();
+    }
+    request.ifr_ifru.ifru_data = (&raw mut info).cast();
+    // SAFETY: netdevice(7): "the user passes a ifreq structure"; of SIOCETHTOOL its data is, by <linux/ethtool.h>, a pointer to
+    // a structure that begins with a command, and the kernel fills in that of ETHTOOL_GET_TS_INFO. Both live through the call.
+    let result = unsafe { libc::ioctl(socket.as_raw_fd(), SIOCETHTOOL as _, &raw mut request) };
+    (result == 0).then(|| {
+        let has = |flags: libc::c_uint| info.so_timestamping & flags == flags;
+        let hardware = libc::SOF_TIMESTAMPING_TX_HARDWARE
+            | libc::SOF_TIMESTAMPING_RX_HARDWARE
+            | libc::SOF_TIMESTAMPING_RAW_HARDWARE;
+        Stamping {
+            received: has(libc::SOF_TIMESTAMPING_RX_SOFTWARE),
+            sent: has(libc::SOF_TIMESTAMPING_TX_SOFTWARE),
+            hardware: has(hardware),
+        }
+    })
 }
 
 /// Stamps from `struct scm_timestamping`: software, a field of old, and hardware, each zero if there is none.
