@@ -118,8 +118,8 @@ impl Replay {
 /// # Errors
 /// The sentence.
 pub fn check_words<A: CommandFactory>(words: &[OsString], also: &[&str]) -> Result<(), CliError> {
-    let command = A::command();
-    let Ok(matches) = command.clone().try_get_matches_from(words) else { return Ok(()) };
+    let mut command = A::command();
+    let Ok(matches) = command.try_get_matches_from_mut(words) else { return Ok(()) };
     let shows = |heading: Option<&str>| matches!(heading, Some("Output" | "Recordings"));
     let given = |arg: &&clap::Arg| {
         let id = arg.get_id().as_str();

@@ -18,6 +18,8 @@ mod read;
 mod session;
 mod shared;
 mod shelf;
+#[cfg(test)]
+mod tests;
 mod trace;
 mod values;
 mod write;

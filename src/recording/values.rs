@@ -162,7 +162,7 @@ impl Plain for WallTime {
     }
 }
 
-/// Milliseconds, to the nanosecond.
+/// Milliseconds, to the nanosecond up to 13 days.
 impl Plain for Rtt {
     fn put(&self, out: &mut Out<'_>) {
         let (millis, nanos) = (self.as_nanos() / 1_000_000, self.as_nanos() % 1_000_000);

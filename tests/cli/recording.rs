@@ -92,3 +92,123 @@ fn a_replay_of_a_report_is_the_run_to_the_octet() {
     assert_same(World::new, "rtrace --report -c 3 host.example", &shown);
     assert_same(lossy, "rtrace --report -c 12 --interval 300ms 198.51.100.50 host.example", &shown);
 }
+
+/// The octets of a recording of `line`.
+fn recorded(line: &str) -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("recording");
+    record(&World::new(), line, &file);
+    std::fs::read(file).unwrap()
+}
+
+fn replayed(tool: &str, octets: &[u8]) -> Outcome {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), octets).unwrap();
+    replay(tool, file.path(), "")
+}
+
+#[test]
+fn a_recording_that_was_cut_is_shown_to_its_last_whole_line() {
+    for line in ["rping -c 3 host.example", "rtrace --report -c 2 host.example", "rtrace host.example"] {
+        let octets = recorded(line);
+        let whole = replayed(line, &octets);
+        assert_eq!(whole.status, 0, "{whole}");
+        for end in (octets.len().saturating_sub(1024)..octets.len()).step_by(29) {
+            let cut = replayed(line, &octets[..end]);
+            assert_eq!(cut.status, if octets[..end].contains(&b'\n') { 1 } else { 2 }, "{end}: {cut}");
+            assert!(cut.stderr.contains("the recording has no end; shown is what it holds up to line"), "{end}: {cut}");
+            assert!(whole.stdout.starts_with(&cut.stdout), "{end}: {cut}");
+        }
+    }
+}
+
+#[test]
+fn damage_in_the_middle_is_an_error_that_names_the_line() {
+    let text = String::from_utf8(recorded("rping -c 3 host.example")).unwrap();
+    let damaged = replayed("rping", text.replacen("\"sequence\":2", "\"sequence\":-2", 1).as_bytes());
+    assert_eq!(damaged.status, 2);
+    assert!(damaged.stderr.contains("line 5 is damaged: sequence: not a number of this range"), "{damaged}");
+    let missing =
+        replayed("rping", text.replacen("{\"type\":\"subject\"", "{\"type\":\"object\",\"t\":0", 1).as_bytes());
+    assert!(missing.stderr.contains("line 3 is damaged: subject: a number that nothing has"), "{missing}");
+}
+
+#[test]
+fn what_is_unknown_is_skipped_and_another_version_is_refused_with_a_sentence() {
+    let text = String::from_utf8(recorded("rping -c 3 host.example")).unwrap();
+    let whole = replayed("rping", text.as_bytes()).stdout;
+    let more =
+        text.replacen("\n{\"type\":\"probe\"", "\n{\"type\":\"weather\",\"t\":0,\"rain\":[1]}\n{\"type\":\"probe\"", 1);
+    assert_eq!(replayed("rping", more.as_bytes()).stdout, whole);
+    let newer = replayed("rping", text.replacen("\"version\":1", "\"version\":2", 1).as_bytes());
+    assert_eq!(newer.status, 2);
+    assert!(newer.stderr.contains("a recording of version 2; this program reads version 1"), "{newer}");
+    assert!(replayed("rping", b"PING\n").stderr.ends_with("not a recording\n"));
+    assert!(replayed("rping", &[b'x'; 100]).stderr.ends_with("not a recording\n"));
+    assert!(replayed("rtrace", text.as_bytes()).stderr.ends_with("a recording of rping; rping shows it\n"));
+}
+
+#[test]
+fn nothing_is_overwritten_without_force_and_others_cannot_read_a_recording() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("recording");
+    record(&World::new(), "rping -c 1 host.example", &file);
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    let before = std::fs::read(&file).unwrap();
+    let again = record(&World::without_sockets(), "rping -c 2 host.example", &file);
+    assert_eq!(again.status, 2);
+    assert!(again.stderr.ends_with("it exists already; --force overwrites it\n"), "{again}");
+    assert_eq!(std::fs::read(&file).unwrap(), before);
+    assert_eq!(record(&World::new(), "rping -c 2 --force host.example", &file).status, 0);
+    assert!(replay("rping", &file, "-q").stdout.contains("2 packets transmitted"));
+}
+
+#[test]
+fn a_full_disk_ends_the_recording_with_a_sentence_and_not_the_run() {
+    let run = World::new().run("rping -c 3 --force --record /dev/full host.example");
+    assert_eq!(run.status, 0, "{run}");
+    assert!(run.stdout.contains("3 packets transmitted, 3 received"), "{run}");
+    let said = "--record /dev/full: No space left on device (os error 28): the recording ends here, the run does not\n";
+    assert!(run.stderr.ends_with(said), "{run}");
+}
+
+#[test]
+fn a_recording_on_standard_output_takes_the_place_of_the_results() {
+    let run = World::new().run("rping -c 3 --record - host.example");
+    assert!(run.stdout.lines().all(|line| line.starts_with("{\"type\":\"")), "{run}");
+    assert_eq!(replayed("rping", run.stdout.as_bytes()).stdout, World::new().run("rping -c 3 host.example").stdout);
+}
+
+#[test]
+fn a_replay_takes_no_options_that_say_how_to_probe() {
+    for options in ["-c 3", "--tcp", "-i 1", "host.example", "--alive"] {
+        let refused = replay("rping", Path::new("/nonexistent"), options);
+        assert_eq!(refused.status, 2);
+        assert!(refused.stderr.contains("--replay shows what was recorded"), "{refused}");
+    }
+    let octets = recorded("rtrace host.example");
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), octets).unwrap();
+    let refused = replay("rtrace", file.path(), "--report");
+    assert!(refused.stderr.contains("--report: a trace was recorded, which has no cycles"), "{refused}");
+}
+
+#[test]
+fn what_is_kept_is_the_last_of_a_long_run_and_is_shown_as_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("recording");
+    // A probe a minute for five hours, of which two are kept, and the one that is being written.
+    let line = "rping -c 300 -i 60 -W 1 host.example";
+    let run = record(&World::new(), &format!("{line} --keep 2h"), &file);
+    let names: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names.len(), 3, "{names:?}");
+    let kept = replay("rping", &file, "");
+    assert_eq!(kept.status, 0, "{kept}");
+    let lines = |outcome: &Outcome| outcome.stdout.lines().map(str::to_owned).collect::<Vec<_>>();
+    let (all, kept) = (lines(&run), lines(&kept));
+    assert_eq!(kept.first(), all.first());
+    let probes = kept.iter().filter(|line| line.contains("icmp_seq")).count();
+    assert!((120..=180).contains(&probes), "{probes}");
+    assert_eq!(kept[1..], all[all.len() - kept.len() + 1..]);
+}
