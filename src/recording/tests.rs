@@ -48,6 +48,7 @@ fn made() -> Arc<Subject> {
         target: "a\u{0}b".into(),
         name: "host.example".into(),
         numeric: false,
+        zone: None,
         destination: Destination::Unresolved,
     };
     Arc::new(Subject::new(SubjectId::new(7), &target, MethodKind::Udp, Arc::default()))
