@@ -16,8 +16,8 @@
 //! | [`driver`] | the only loop that blocks: a Channel and a Machine, to events | `types`, `channel`, `engine` |
 //! | `sim` | a network in virtual time that implements Channel, for tests | `types`, `wire`, `channel` |
 //! | [`ping`](mod@ping), [`sweep`], [`trace`](mod@trace), [`respond`] | the applications: config, Machines, events, results; not each other | `types`, `wire`, `metrics`, `channel`, `engine` |
-//! | [`report`] | events to octets: text and JSON | the above except `net`, `sim`, `driver` |
 //! | [`recording`] | events to lines and back, so that a run can be shown again | `types`, `wire`, `metrics`, `channel`, `engine`, `ping`, `sweep`, `trace` |
+//! | [`report`] | events to octets: text and JSON | the above except `net`, `sim`, `driver` |
 //! | `tui` | live views: models of a run, pictures of them, keys | `types`, `metrics`, `channel`, `engine`, `ping`, `trace`, `report` |
 //! | `library` | [`ping()`] and [`trace()`] in a few lines of other programs, for `lib.rs` alone | `types`, `channel`, `net`, `engine`, `driver`, `ping`, `trace` |
 //! | [`cli`] | the only room that knows argv, environment, terminals and exit codes | all |

@@ -3,17 +3,17 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::parser::ValueSource;
 use clap::{CommandFactory, Parser};
 
-use crate::cli::args::format::BoxedSink;
+use crate::cli::args::format::{BoxedSink, Format, FormatArgs};
 use crate::cli::env::Env;
 use crate::cli::error::CliError;
-use crate::cli::{NOT_ANSWERED, tape};
-use crate::recording::{Ending, Reader, Recorded, Session, Trouble};
-use crate::report::{Streams, printable};
+use crate::cli::{ANSWERED, NOT_ANSWERED, tape};
+use crate::recording::{Compared, Ending, Mode, Reader, Recorded, Row, Sample, Session, Trouble, compare};
+use crate::report::{Streams, difference, printable};
 
 /// A recording that is read.
 pub struct Replay {
@@ -27,18 +27,18 @@ impl Replay {
     ///
     /// # Errors
     /// If it is none, or not of this tool.
-    pub fn open(path: &Path, tool: &str, env: &mut Env<'_>) -> Result<Self, CliError> {
+    pub fn open(option: &str, path: &Path, tool: &str, env: &mut Env<'_>) -> Result<Self, CliError> {
         let name = printable(&path.display().to_string()).into_owned();
         let input: Box<dyn BufRead> = if path.as_os_str() == "-" {
             Box::new(BufReader::new(std::mem::replace(&mut env.stdin, Box::new(io::empty()))))
         } else {
-            chained(path).map_err(|trouble| refused(&name, &trouble))?
+            chained(path).map_err(|trouble| refused(option, &name, &trouble))?
         };
-        let reader = Reader::open(input).map_err(|trouble| refused(&name, &trouble))?;
+        let reader = Reader::open(input).map_err(|trouble| refused(option, &name, &trouble))?;
         let of = &reader.session().tool;
         if of != tool {
             let of = printable(of);
-            return Err(CliError::Refused(format!("--replay {name}: a recording of {of}; {of} shows it")));
+            return Err(CliError::Refused(format!("{option} {name}: a recording of {of}; {of} shows it")));
         }
         Ok(Replay { reader, name })
     }
@@ -101,7 +101,7 @@ impl Replay {
             Ok(()) => {}
         }
         if let Some(trouble) = trouble {
-            return Err(refused(&self.name, &trouble));
+            return Err(refused("--replay", &self.name, &trouble));
         }
         let Some(Ending::Cut(line)) = self.reader.ending() else { return Ok((fold, None)) };
         let _ = writeln!(
@@ -128,14 +128,14 @@ pub fn check_words<A: CommandFactory>(words: &[OsString], also: &[&str]) -> Resu
     let other = |arg: &&clap::Arg| !shows(arg.get_help_heading()) && !also.contains(&arg.get_id().as_str());
     match command.get_arguments().filter(other).find(given) {
         Some(arg) => Err(CliError::Refused(format!(
-            "{arg}: --replay shows what was recorded; beside it are options of output alone"
+            "{arg}: --replay shows what was recorded, --diff compares it; beside them are options of output alone"
         ))),
         None => Ok(()),
     }
 }
 
-fn refused(name: &str, trouble: &Trouble) -> CliError {
-    CliError::Refused(format!("--replay {name}: {trouble}"))
+fn refused(option: &str, name: &str, trouble: &Trouble) -> CliError {
+    CliError::Refused(format!("{option} {name}: {trouble}"))
 }
 
 /// The file of a recording, or its parts in their order.
@@ -161,4 +161,41 @@ fn chained(path: &Path) -> Result<Box<dyn BufRead>, Trouble> {
         all = Box::new(all.chain(file));
     }
     Ok(Box::new(BufReader::new(all)))
+}
+
+/// Shows where two recorded runs differ, and returns the exit status: 0 if nowhere, 1 if somewhere.
+///
+/// # Errors
+/// If one of them is no recording of this tool, or not whole.
+pub fn diff(paths: &[PathBuf], tool: &str, format: &FormatArgs, env: &mut Env<'_>) -> Result<u8, CliError> {
+    if format.chosen() == Format::Csv {
+        return Err(CliError::Refused("--diff: as text or with --json".to_owned()));
+    }
+    let samples: Vec<Sample> = paths.iter().map(|path| sample(path, tool, env)).collect::<Result<_, _>>()?;
+    let [before, after] = samples.as_slice() else {
+        return Err(CliError::Refused("--diff: two recordings".to_owned()));
+    };
+    let rows = compare(before, after);
+    let written = difference(&rows, format.has_records(), env.stdout).and_then(|()| env.stdout.flush());
+    written.map_err(CliError::Output)?;
+    Ok(if rows.iter().any(Row::differs) { NOT_ANSWERED } else { ANSWERED })
+}
+
+fn sample(path: &Path, tool: &str, env: &mut Env<'_>) -> Result<Sample, CliError> {
+    let mut replay = Replay::open("--diff", path, tool, env)?;
+    let mut sample = Sample::default();
+    let taken = match replay.session().mode {
+        Mode::Ping => take_all::<crate::ping::Event>(&mut replay, &mut sample),
+        Mode::Trace => take_all::<crate::trace::Event>(&mut replay, &mut sample),
+        Mode::Contrast | Mode::Sweep => {
+            let why = format!("--diff {}: a comparison or a sweep; runs and traces can be compared", replay.name);
+            return Err(CliError::Refused(why));
+        }
+    };
+    taken.map_err(|trouble| refused("--diff", &replay.name, &trouble))?;
+    Ok(sample)
+}
+
+fn take_all<E: Compared>(replay: &mut Replay, sample: &mut Sample) -> Result<(), Trouble> {
+    replay.reader.events::<E>().try_for_each(|event| event.map(|(_, event)| event.sample(sample)))
 }

@@ -7,6 +7,7 @@ mod loss;
 mod paired;
 mod presence;
 mod rtt;
+mod unpaired;
 mod variation;
 
 pub use brief::Brief;
@@ -16,4 +17,5 @@ pub use loss::LossRuns;
 pub use paired::{Share, more_often, signed_rank};
 pub use presence::{Presence, Turn};
 pub use rtt::{Figures, RttRecorder, RttStats};
+pub use unpaired::rank_sum;
 pub use variation::{InterarrivalJitter, Ipdv, Variation, VariationStats};

@@ -60,7 +60,7 @@ fn approximate(count: f64, most: usize, ties: f64) -> f64 {
 }
 
 /// The complementary error function of a number that is not negative: 1 − 2/√π · e^(−x²) · Σ 2ⁿx²ⁿ⁺¹ / (2n+1)!!
-fn erfc(x: f64) -> f64 {
+pub(super) fn erfc(x: f64) -> f64 {
     if x >= ERFC_ENDS {
         return 0.0;
     }

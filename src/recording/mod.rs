@@ -12,6 +12,7 @@
 //! `session` line, so that every part of a long recording can be read alone.
 
 mod applications;
+mod compare;
 mod json;
 mod outcome;
 mod read;
@@ -24,6 +25,7 @@ mod trace;
 mod values;
 mod write;
 
+pub use compare::{Compared, Figures, Kind, Row, Sample, compare};
 pub use json::Fault;
 pub use read::{Ending, Reader, Trouble};
 pub use session::{Mode, Session};

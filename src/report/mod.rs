@@ -6,6 +6,7 @@
 mod condition;
 mod contrast;
 mod doctor;
+mod difference;
 #[cfg(test)]
 mod fixture;
 mod json;
@@ -21,6 +22,7 @@ use std::io::{self, Write};
 pub use condition::{Ended, Failures};
 pub use contrast::{ContrastCsv, ContrastJson, ContrastText};
 pub use doctor::{Aimed, Check, Diagnosis, Health, Way};
+pub use difference::difference;
 pub use part::Part;
 pub use ping::{
     ChangesCsv, ChangesJson, ChangesText, PingCsv, PingJson, PingJsonOptions, PingText, PingTextOptions, ShownSource,

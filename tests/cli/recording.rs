@@ -186,6 +186,8 @@ fn a_replay_takes_no_options_that_say_how_to_probe() {
         let refused = replay("rping", Path::new("/nonexistent"), options);
         assert_eq!(refused.status, 2);
         assert!(refused.stderr.contains("--replay shows what was recorded"), "{refused}");
+        let refused = World::without_sockets().run(&format!("rping --diff a b {options}"));
+        assert_eq!(refused.status, 2, "{refused}");
     }
     let octets = recorded("rtrace host.example");
     let file = tempfile::NamedTempFile::new().unwrap();
@@ -211,4 +213,42 @@ fn what_is_kept_is_the_last_of_a_long_run_and_is_shown_as_one() {
     let probes = kept.iter().filter(|line| line.contains("icmp_seq")).count();
     assert!((120..=180).contains(&probes), "{probes}");
     assert_eq!(kept[1..], all[all.len() - kept.len() + 1..]);
+}
+
+/// A host at the end of a path of two routers, this far behind them, that loses this part of the answers.
+fn path(second: &str, millis: u64, lost: f64) -> World {
+    let mut world = World::new();
+    let first = world.network.add(US, Node::router(ip("203.0.113.8")), Link::after(Duration::from_millis(1)));
+    let second = world.network.add(first, Node::router(ip(second)), Link::after(Duration::from_millis(3)));
+    let back = Direction::after(Duration::from_millis(millis)).lose(lost).vary(Duration::from_millis(1));
+    let link = Link::after(Duration::from_millis(millis)).homeward(back);
+    world.network.add(second, Node::host(ip("198.51.100.50")), link);
+    world
+}
+
+#[test]
+fn two_runs_differ_where_more_than_chance_shows_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let line = "rtrace --report -n -c 30 198.51.100.50";
+    let named = |name: &str, world: World| {
+        let file = folder.path().join(name);
+        record(&world, line, &file);
+        file.display().to_string()
+    };
+    let usual = named("usual", path("203.0.113.9", 5, 0.05));
+    let diff = |other: &str, how: &str| World::without_sockets().run(&format!("rtrace --diff {usual} {other} {how}"));
+    let same = diff(&usual, "");
+    assert_eq!(same.status, 0, "{same}");
+    assert!(same.stdout.ends_with("\nNothing differs by more than chance explains.\n"), "{same}");
+    let slower = diff(&named("slower", path("203.0.113.9", 6, 0.05)), "");
+    assert_eq!(slower.status, 1, "{slower}");
+    assert!(slower.stdout.ends_with("\n1 of 3 rows differs, first at hop 3.\n"), "{slower}");
+    let lossy = diff(&named("lossy", path("203.0.113.9", 5, 0.6)), "");
+    assert!(lossy.stdout.ends_with("\n1 of 3 rows differs, first at hop 3.\n"), "{lossy}");
+    let moved = diff(&named("moved", path("203.0.113.10", 5, 0.05)), "");
+    assert!(moved.stdout.contains("  2  replaced  203.0.113.9 -> 203.0.113.10 "), "{moved}");
+    let json = diff(&named("json", path("203.0.113.10", 5, 0.05)), "--json");
+    assert_eq!(json.stdout.matches("\"kind\":\"replaced\"").count(), 1, "{json}");
+    let trouble = diff("/dev/null", "");
+    assert_eq!(trouble.status, 2, "{trouble}");
 }

@@ -31,4 +31,10 @@ pub struct RecordArgs {
     /// being written is shown to its last whole line, and the exit status is then 1
     #[arg(long, value_name = "FILE", conflicts_with = "record", allow_hyphen_values = true)]
     pub replay: Option<PathBuf>,
+
+    /// Show where two recorded runs differ: addresses, delays and losses of each hop. A difference is called one only where chance
+    /// makes it as seldom as 1 % (rank-sum test, Fisher's exact test), and of delays from 5 % and 0.1 ms on. The exit status is 0
+    /// without a difference, 1 with one, 2 in trouble
+    #[arg(long, num_args = 2, value_names = ["BEFORE", "AFTER"], conflicts_with_all = ["record", "replay"], allow_hyphen_values = true)]
+    pub diff: Option<Vec<PathBuf>>,
 }

@@ -1,11 +1,11 @@
 //! `rping --replay`: a recorded run, shown again.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::cli::args::rules;
 use crate::cli::env::Env;
 use crate::cli::error::CliError;
-use crate::cli::replay::{Replay, check_words};
+use crate::cli::replay::{Replay, check_words, diff};
 use crate::cli::rping::args::PingArgs;
 use crate::cli::rping::contrast;
 use crate::cli::rping::facts::Facts;
@@ -15,13 +15,19 @@ use crate::ping::{Event, Verdict};
 use crate::recording::Mode;
 
 impl Rping<'_> {
+    /// Shows where two recorded runs differ.
+    pub(super) fn diff(&self, paths: &[PathBuf], env: &mut Env<'_>) -> Result<u8, CliError> {
+        check_words::<PingArgs>(self.words, &[])?;
+        diff(paths, "rping", &self.args.output.format, env)
+    }
+
     /// Shows the run as its command line and the output options of this one say.
     pub(super) fn replay(&self, path: &Path, env: &mut Env<'_>) -> Result<u8, CliError> {
         if self.args.output.format.has_both() {
             return Err(CliError::Refused(format!("--json{}", rules::FORMATS)));
         }
         check_words::<PingArgs>(self.words, &[])?;
-        let replay = Replay::open(path, "rping", env)?;
+        let replay = Replay::open("--replay", path, "rping", env)?;
         let recorded: PingArgs = replay.args()?;
         let args = PingArgs { output: self.args.output.clone(), ..recorded };
         let shown = Rping { args: &args, ..*self };

@@ -50,6 +50,9 @@ pub(super) struct Rping<'a> {
 impl Rping<'_> {
     /// Runs `rping`.
     pub(super) fn execute(&self, env: &mut Env<'_>) -> Result<u8, CliError> {
+        if let Some(paths) = &self.args.record.diff {
+            return self.diff(paths, env);
+        }
         if let Some(path) = &self.args.record.replay {
             return self.replay(path, env);
         }

@@ -1,24 +1,30 @@
 //! `rtrace --replay`: recorded traces, shown again.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::cli::args::rules;
 use crate::cli::env::Env;
 use crate::cli::error::CliError;
 use crate::cli::exit_status;
-use crate::cli::replay::{Replay, check_words};
+use crate::cli::replay::{Replay, check_words, diff};
 use crate::cli::rtrace::args::{TraceArgs, flow_count};
 use crate::cli::rtrace::run::Rtrace;
 use crate::trace::{Event, RunStatus};
 
 impl Rtrace<'_> {
+    /// Shows where two recorded runs differ.
+    pub(super) fn diff(&self, paths: &[PathBuf], env: &mut Env<'_>) -> Result<u8, CliError> {
+        check_words::<TraceArgs>(self.words, &[])?;
+        diff(paths, "rtrace", &self.args.output.format, env)
+    }
+
     /// Shows the run as its command line and the output options of this one say.
     pub(super) fn replay(&self, path: &Path, env: &mut Env<'_>) -> Result<u8, CliError> {
         if self.args.output.format.has_both() {
             return Err(CliError::Refused(format!("--json{}", rules::FORMATS)));
         }
         check_words::<TraceArgs>(self.words, &["report"])?;
-        let replay = Replay::open(path, "rtrace", env)?;
+        let replay = Replay::open("--replay", path, "rtrace", env)?;
         let recorded: TraceArgs = replay.args()?;
         if self.args.timing.report && !recorded.timing.report {
             let why = "--report: a trace was recorded, which has no cycles; without --report it is shown";
