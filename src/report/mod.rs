@@ -5,8 +5,8 @@
 
 mod condition;
 mod contrast;
-mod doctor;
 mod difference;
+mod doctor;
 #[cfg(test)]
 mod fixture;
 mod json;
@@ -21,8 +21,8 @@ use std::io::{self, Write};
 
 pub use condition::{Ended, Failures};
 pub use contrast::{ContrastCsv, ContrastJson, ContrastText};
-pub use doctor::{Aimed, Check, Diagnosis, Health, Way};
 pub use difference::difference;
+pub use doctor::{Aimed, Check, Diagnosis, Health, Way};
 pub use part::Part;
 pub use ping::{
     ChangesCsv, ChangesJson, ChangesText, PingCsv, PingJson, PingJsonOptions, PingText, PingTextOptions, ShownSource,
