@@ -229,10 +229,9 @@ impl Datagrams {
     fn ask(&mut self, session: u64, datagram: &Datagram, context: &mut Context<'_>) {
         let Some(from) = datagram.from.ip() else { return };
         let asker = self.askers.iter().find(|(family, _)| *family == from.family());
-        // Its share holds for questions, too.
-        if let Some(&(_, lane)) = asker
-            && self.limiter.admits(from.address, context.now.mono)
-        {
+        if let Some(&(_, lane)) = asker {
+            // A loop leaves nothing of its share, and must be asked all the same.
+            self.limiter.charge(from.address, context.now.mono);
             self.waiting_octets += QUESTION_OCTETS;
             let question = recurrence::question(self.seed, session);
             let octets = context.orders.store(|out| out.extend_from_slice(&question));

@@ -50,6 +50,15 @@ impl Limiter {
         self.full_at.insert(source, now + interval, now);
         true
     }
+
+    /// Takes a token of `source` even where there is none: the next request is refused instead.
+    pub(super) fn charge(&mut self, source: IpAddr, now: Instant) {
+        if let Some(interval) = self.interval
+            && let Some(full_at) = self.full_at.get_mut(&share(source))
+        {
+            *full_at = (*full_at).max(now) + interval;
+        }
+    }
 }
 
 /// Takes one token out of a bucket that has any.
