@@ -10,7 +10,7 @@ use super::json::{
     take, variants,
 };
 use super::shelf::Shelves;
-use crate::trace::watch::{Change, ChangeKind, Report, ReportHop, ReportResponder};
+use crate::trace::watch::{Change, ChangeKind, HopChange, Report, ReportHop, ReportResponder};
 use crate::trace::{
     Began, Event, Finding, Flows, FlowsHop, FlowsResponder, Hop, HopProbe, Interim, Narrowing, Origins, Responder,
     StopReason, Trace,
@@ -38,6 +38,7 @@ structs! {
         last "last_rtt_ms", stats "rtt_stats", geometric_mean, variation,
     }
     Change { subject, at, kind, }
+    HopChange { ttl, before, after, }
     ReportResponder { newest, received, annotations, ..responder, }
 }
 
@@ -70,6 +71,14 @@ variants! {
 
 variants! {
     ChangeKind {
+        PathChanged { hops, path, before "before_ms", after "after_ms" } = "path_changed",
+        LengthChanged { before, after } = "length_changed",
+        LossBurst { first, probes, lasted } = "loss_burst",
+        Outage { first } = "outage",
+        Back { probes, lasted } = "back",
+        LatencyShift { before "before_ms", after "after_ms" } = "latency_shift",
+        LabelChanged { ttl, before, after } = "label_changed",
+        SendFailed { error } = "send_failed",
         Paused = "paused", Resumed = "resumed", Reset = "reset", Interval(interval) = "interval",
     }
 }

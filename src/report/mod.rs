@@ -30,7 +30,7 @@ pub use ping::{
 };
 pub use pong::{PongJson, PongText};
 pub use sweep::{SweepBrief, SweepCsv, SweepJson, SweepProgress, SweepShow, SweepText};
-pub use trace::changes::sentence as change_sentence;
+pub use trace::changes::{path_name, sentence as change_sentence};
 pub use trace::{
     Column, Figure, TraceCsv, TraceJson, TraceJsonOptions, TracePlain, TraceText, TraceTextOptions, TraceView,
 };

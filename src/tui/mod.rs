@@ -13,7 +13,7 @@ mod text;
 pub mod theme;
 pub mod view;
 
-pub use painter::{ENTER, LEAVE, Painter};
+pub use painter::{ENTER, LEAVE, Painter, as_text};
 
 use ratatui_core::buffer::Buffer;
 

@@ -43,6 +43,15 @@ impl Painter {
     }
 }
 
+/// A picture of this size as lines of text: for documents, and for tests.
+pub fn as_text((columns, rows): (u16, u16), draw: impl FnOnce(&mut Buffer)) -> String {
+    let mut picture = Buffer::empty(Rect::new(0, 0, columns, rows));
+    draw(&mut picture);
+    let lines = picture.content().chunks(usize::from(columns.max(1)));
+    let line = |cells: &[ratatui_core::buffer::Cell]| cells.iter().map(ratatui_core::buffer::Cell::symbol).collect();
+    lines.map(line).collect::<Vec<String>>().join("\n")
+}
+
 /// Writing to a String does not fail.
 fn changes(before: &Buffer, next: &Buffer, text: &mut String) {
     let mut pen: Option<Style> = None;

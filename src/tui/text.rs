@@ -43,6 +43,15 @@ pub(super) fn shortened(text: &str, room: usize, mark: char) -> String {
     format!("{head}{mark}{tail}")
 }
 
+/// The beginning of a sentence, with `mark` at its end where it is longer than `room` cells.
+pub(super) fn cut(text: &str, room: usize, mark: char) -> String {
+    if width(text) <= room {
+        return text.to_owned();
+    }
+    let Some(rest) = room.checked_sub(mark.width().unwrap_or(1)) else { return String::new() };
+    format!("{}{mark}", beginning(text, rest))
+}
+
 /// `text` in exactly `room` cells, to the right.
 pub(super) fn right(text: &str, room: usize) -> String {
     let text = beginning(text, room);
@@ -106,6 +115,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_is_wider_than_its_room(text in any::<String>(), room in 0usize..20) {
+            prop_assert!(width(&cut(&text, room, '…')) <= room);
             prop_assert!(width(&shortened(&text, room, '…')) <= room.max(width(&text).min(room)));
             let plain: String = text.chars().filter(|c| !c.is_control()).collect();
             prop_assert_eq!(width(&right(&plain, room)), room);

@@ -2,6 +2,8 @@
 
 mod channel;
 mod contrast;
+#[cfg(feature = "tui")]
+mod live;
 mod loops;
 mod ping;
 mod sweep;

@@ -27,7 +27,7 @@ use crate::types::{Dscp, FlowLabel, Port, Tos, Ttl};
 /// rtrace sends probes whose TTL expires on the way and lists the routers that report it, all hops at the same time. Its text
 /// is that of traceroute, so programs that parse traceroute can parse rtrace.
 #[derive(Debug, Parser)]
-#[command(name = "rtrace", version, disable_version_flag = true, args_override_self = true, max_term_width = 100, after_long_help = include_str!("help.txt"))]
+#[command(name = "rtrace", version, disable_version_flag = true, args_override_self = true, max_term_width = 100, after_long_help = long_help())]
 pub struct TraceArgs {
     /// Names or addresses to trace; a plain number at the end is the length of the whole packet in bytes
     #[arg(value_name = "TARGET")]
@@ -64,6 +64,26 @@ pub struct TraceArgs {
 
     #[command(flatten)]
     pub refused: RefusedArgs,
+}
+
+/// The long help, with the keys of the live view as they are understood.
+fn long_help() -> String {
+    let help = include_str!("help.txt");
+    let Some((before, after)) = help.split_once("\nCOLUMNS\n") else { return help.to_owned() };
+    format!("{before}\n{}COLUMNS\n{after}", keys())
+}
+
+#[cfg(feature = "tui")]
+fn keys() -> String {
+    let rows = crate::tui::keys::TABLE
+        .iter()
+        .map(|binding| format!("{}: {}.\n", binding.shown.replace(' ', ","), binding.does));
+    format!("KEYS\n{}\n", rows.collect::<String>())
+}
+
+#[cfg(not(feature = "tui"))]
+fn keys() -> String {
+    String::new()
 }
 
 /// What the probes are.

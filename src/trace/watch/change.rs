@@ -1,11 +1,12 @@
 //! What happens to a watched path and to the run: [`Change`].
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::channel::RunChange;
+use crate::channel::{OsError, RunChange};
 use crate::engine::outcome::Subject;
-use crate::types::WallTime;
+use crate::types::{Rtt, Ttl, WallTime};
 
 /// Something that happened while a path was watched.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,6 +23,23 @@ pub struct Change {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum ChangeKind {
+    /// Routers were replaced; the path is the `path`th that was seen, and this is the median delay of the destination before and
+    /// after.
+    PathChanged { hops: Vec<HopChange>, path: u64, before: Option<Rtt>, after: Option<Rtt> },
+    /// The destination is another number of hops away.
+    LengthChanged { before: Vec<Ttl>, after: Ttl },
+    /// Some cycles in a row were lost, in which no hop from `first` on answered.
+    LossBurst { first: Option<Ttl>, probes: u64, lasted: Duration },
+    /// The destination has not answered for many cycles.
+    Outage { first: Option<Ttl> },
+    /// It answers again.
+    Back { probes: u64, lasted: Duration },
+    /// The delay of the destination is another, and stays so.
+    LatencyShift { before: Rtt, after: Rtt },
+    /// A router shows other MPLS labels.
+    LabelChanged { ttl: Ttl, before: Vec<u32>, after: Vec<u32> },
+    /// The kernel refuses probes.
+    SendFailed { error: OsError },
     /// The user paused the run.
     Paused,
     /// It went on.
@@ -32,15 +50,39 @@ pub enum ChangeKind {
     Interval(Duration),
 }
 
+/// The routers of a hop before and after a change.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HopChange {
+    /// The hop.
+    pub ttl: Ttl,
+    /// Before.
+    pub before: Vec<IpAddr>,
+    /// After.
+    pub after: Vec<IpAddr>,
+}
+
 impl ChangeKind {
     /// The name used in JSON.
     pub const fn code(&self) -> &'static str {
         match self {
+            ChangeKind::PathChanged { .. } => "path_changed",
+            ChangeKind::LengthChanged { .. } => "length_changed",
+            ChangeKind::LossBurst { .. } => "loss_burst",
+            ChangeKind::Outage { .. } => "outage",
+            ChangeKind::Back { .. } => "back",
+            ChangeKind::LatencyShift { .. } => "latency_shift",
+            ChangeKind::LabelChanged { .. } => "label_changed",
+            ChangeKind::SendFailed { .. } => "send_failed",
             ChangeKind::Paused => "paused",
             ChangeKind::Resumed => "resumed",
             ChangeKind::Reset => "reset",
             ChangeKind::Interval(_) => "interval",
         }
+    }
+
+    /// Whether the path is another.
+    pub const fn is_of_path(&self) -> bool {
+        matches!(self, ChangeKind::PathChanged { .. } | ChangeKind::LengthChanged { .. })
     }
 }
 

@@ -31,10 +31,12 @@
 mod change;
 mod counts;
 mod cycle;
+mod detector;
 mod event;
 mod path;
 mod reporter;
+mod settled;
 
-pub use change::{Change, ChangeKind};
+pub use change::{Change, ChangeKind, HopChange};
 pub use event::{Config, Report, ReportHop, ReportResponder};
 pub use reporter::Reporter;

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::change::Change;
+use super::change::{Change, ChangeKind};
 use super::event::{Config, Report};
 use super::path::Watch;
 use crate::channel::{Arena, Inbound, Outbox, RunChange};
 use crate::engine::Machine;
-use crate::engine::outcome::Pace;
+use crate::engine::outcome::{NotSent, Outcome, Pace};
 use crate::trace::ends::StopReason;
 use crate::trace::event::Event;
 use crate::trace::fleet::names::PATIENCE;
@@ -75,6 +75,7 @@ impl Reporter {
                 fleet.give_up(watch.route.lane, watch.given_up(&self.config, now.mono));
                 if self.config.follow && watched.ended.is_none() {
                     watch.report_overdue(&self.config, now, &mut fleet.events);
+                    watch.report_changes(&self.config, now, &mut fleet.events);
                     if watched.report_at <= now.mono {
                         let report = watch.report(&self.config, None, &fleet.names, now.mono);
                         fleet.events.push_back(Event::Report(Box::new(report)));
@@ -222,6 +223,13 @@ impl Machine for Reporter {
             Arrived::Refused(probe, entry, error, mtu) => {
                 let Some(watched) = self.watches.get_mut(&entry.trace) else { return };
                 let Some((event, refused)) = watched.watch.refused(probe, (error, mtu), now) else { return };
+                if let (Event::Probe(probe), true) = (&event, self.config.follow)
+                    && matches!(probe.outcome, Outcome::NotSent(NotSent { reported: 1.., .. }))
+                {
+                    let kind = ChangeKind::SendFailed { error };
+                    let change = Change { subject: watched.watch.subject(), at: now.wall, kind };
+                    self.fleet.events.push_back(Event::Change(Arc::new(change)));
+                }
                 self.fleet.events.push_back(event);
                 if refused.is_some_and(|refused| refused >= REFUSED_FROM_THE_START) {
                     watched.ended.get_or_insert((StopReason::SendFailed, now.mono));

@@ -17,12 +17,15 @@ use crate::types::{Instant, Now};
 /// Changes that are kept.
 const MOST_CHANGES: usize = 1000;
 
+/// Nothing became known later than this: a step of the wall clock is meant otherwise.
+const OLDEST: Duration = Duration::from_secs(300);
+
 /// What is known about a run over watched paths.
 #[derive(Clone, Debug, Default)]
 pub struct Model {
     /// The paths, in the order in which they began.
     pub paths: Vec<PathModel>,
-    /// What happened, oldest first.
+    /// What happened, and when; in the order in which it became known.
     pub changes: Vec<(Now, Change)>,
     /// When the first path began.
     pub started: Option<Now>,
@@ -82,7 +85,12 @@ impl Model {
             ChangeKind::Interval(interval) => self.interval = interval,
             _ => {}
         }
-        self.changes.push((now, change.clone()));
+        if let Some(path) = self.path(change.subject.id) {
+            path.change(change);
+        }
+        let ago = Duration::from_nanos(now.wall.as_nanos().saturating_sub(change.at.as_nanos()));
+        let at = Now { mono: now.mono.saturating_sub(ago.min(OLDEST)), wall: change.at };
+        self.changes.push((at, change.clone()));
         if self.changes.len() > MOST_CHANGES {
             self.changes.remove(0);
         }

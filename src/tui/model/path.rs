@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use super::history::History;
 use crate::engine::outcome::{ProbeEvent, Subject};
-use crate::trace::watch::{Report, ReportHop};
+use crate::trace::watch::{Change, ChangeKind, Report, ReportHop};
 use crate::trace::{Began, Response};
-use crate::types::{Instant, Now, ProbeId, Rtt};
+use crate::types::{Instant, Now, ProbeId, Rtt, WallTime};
 
 /// No probe is older when something becomes known about it: a step of the wall clock is meant otherwise.
 const OLDEST: Duration = Duration::from_secs(60);
@@ -22,6 +22,12 @@ pub struct PathModel {
     pub since: Now,
     /// The newest figures.
     pub figures: Option<Report>,
+    /// Which of the paths that were seen it is, since when, and how often that changed.
+    pub path: u64,
+    /// Since when.
+    pub path_since: Option<WallTime>,
+    /// How often it changed.
+    pub path_changes: usize,
     hops: BTreeMap<u8, HopModel>,
     /// Probes that count as lost, for now.
     overdue: BTreeSet<ProbeId>,
@@ -40,7 +46,16 @@ pub struct HopModel {
 
 impl PathModel {
     pub(super) fn new(began: Began, since: Now) -> PathModel {
-        PathModel { began, since, figures: None, hops: BTreeMap::new(), overdue: BTreeSet::new() }
+        PathModel {
+            began,
+            since,
+            figures: None,
+            path: 0,
+            path_since: None,
+            path_changes: 0,
+            hops: BTreeMap::new(),
+            overdue: BTreeSet::new(),
+        }
     }
 
     /// The target, and how it is probed.
@@ -87,6 +102,13 @@ impl PathModel {
         let Some(ttl) = event.ttl else { return };
         if self.overdue.insert(event.id) {
             self.hops.entry(ttl.get()).or_default().history.lost(sent_at(event, now));
+        }
+    }
+
+    pub(super) fn change(&mut self, change: &Change) {
+        if let ChangeKind::PathChanged { path, .. } = change.kind {
+            (self.path, self.path_since) = (path, Some(change.at));
+            self.path_changes += 1;
         }
     }
 

@@ -3,6 +3,7 @@
 use super::LocalOffset;
 use super::paper::Paper;
 use super::ui::Ui;
+use crate::report::path_name;
 use crate::tui::model::{Model, PathModel};
 use crate::tui::text;
 use crate::tui::theme::Role;
@@ -51,12 +52,12 @@ pub fn draw(
     if keeps_right {
         paper.text(room - text::width(&right), 0, &right, Role::Dim);
     }
-    state(paper, model, path, frozen);
+    state(paper, (model, path), frozen, offset);
     2
 }
 
 /// Whether the destination answers, how far away it is, and what it loses.
-fn state(paper: &mut Paper<'_>, model: &Model, path: &PathModel, frozen: bool) {
+fn state(paper: &mut Paper<'_>, (model, path): (&Model, &PathModel), frozen: bool, offset: LocalOffset) {
     let mut x = 1;
     if model.paused {
         x = paper.text(x, 1, "PAUSED  ", Role::Change);
@@ -75,6 +76,12 @@ fn state(paper: &mut Paper<'_>, model: &Model, path: &PathModel, frozen: bool) {
         (false, _) => "not reached".to_owned(),
     };
     x = paper.text(x, 1, &reached, if figures.received > 0 { Role::Plain } else { Role::Loss });
+    if let Some(since) = path.path_since {
+        let (name, changes) = (path_name(path.path), path.path_changes);
+        let plural = if changes == 1 { "" } else { "s" };
+        let text = format!("path {name} since {} ({changes} change{plural})", clock(since, offset));
+        x = paper.text(x + 3, 1, &text, Role::Change);
+    }
     if let Some(loss) = figures.loss_pct() {
         let role = if loss > 0.0 { Role::Loss } else { Role::Ok };
         x = paper.text(x + 3, 1, &format!("loss {}%", text::percent(loss)), role);

@@ -1,6 +1,7 @@
 //! Models to pictures: every function here draws a part of the screen from a model, what the user chose to see, and the size.
 
 mod columns;
+mod events;
 mod footer;
 mod header;
 mod paper;
@@ -63,6 +64,16 @@ impl PathView {
         PathView { model, frozen: None, ui: Ui::new(names, columns, options.window), options }
     }
 
+    /// What is known about the run.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// The hop that is selected, if one is.
+    pub fn selected(&self) -> Option<u8> {
+        self.ui.selected
+    }
+
     fn shown(&self, now: Now) -> (&Model, Now) {
         match &self.frozen {
             Some(frozen) => (&frozen.0, frozen.1),
@@ -99,7 +110,10 @@ impl View<Event> for PathView {
         let frozen = self.frozen.is_some();
         let top = header::draw(&mut paper, model, path, &self.ui, (at, now, frozen), self.options.offset);
         let bottom = if height >= 8 { height - 1 } else { height };
-        table::draw(&mut paper, (top, bottom), model, path, &self.ui, at.mono);
+        let table = path.rows().len() + 1;
+        let events = events::height(model, path, &self.ui, (bottom.saturating_sub(top), table));
+        table::draw(&mut paper, (top, bottom - events), model, path, &self.ui, at.mono);
+        events::draw(&mut paper, (bottom - events, bottom), model, path, self.options.offset);
         if bottom < height {
             footer::draw(&mut paper, height - 1, &self.ui);
         }

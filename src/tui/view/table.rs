@@ -26,7 +26,7 @@ pub fn draw(
     let columns = if ui.has_numbers() { ui.columns.as_slice() } else { &[Column::Loss] };
     let layout = Layout::new(paper.width(), longest.unwrap_or(0), columns, ui.has_strip());
     let span = Span::over(layout.strip, ui.window, ui.shift);
-    heading(paper, top, &layout, (model, now, span));
+    heading(paper, top, &layout, (model, path), (now, span));
     let room = bottom.saturating_sub(top + 1);
     let shown = window(rows.len(), room, ui.selected_row(path), path.ends_at_destination());
     let scale = |row: &ReportHop| path.hop(row.ttl.get()).and_then(|hop| Scale::of(&hop.history, now, span));
@@ -77,19 +77,30 @@ fn scrolled(paper: &mut Paper<'_>, top: usize, shown: &[usize], rows: usize) {
     paper.text(paper.width().saturating_sub(text::width(&mark)), y, &mark, Role::Title);
 }
 
-fn heading(paper: &mut Paper<'_>, y: usize, layout: &Layout, (model, now, span): (&Model, Instant, Span)) {
+fn heading(
+    paper: &mut Paper<'_>,
+    y: usize,
+    layout: &Layout,
+    (model, path): (&Model, &PathModel),
+    (now, span): (Instant, Span),
+) {
     paper.text(3, y, "#", Role::Dim);
     paper.text(BEFORE_HOST, y, text::beginning("Host", layout.host), Role::Dim);
     for (column, x) in layout.places() {
         paper.text(x, y, &columns::aligned(column, column.title(), ' '), Role::Dim);
     }
     if layout.strip > 0 {
-        ruler(paper, (layout.strip_at(), y), model, (now, span));
+        ruler(paper, (layout.strip_at(), y), (model, path), (now, span));
     }
 }
 
 /// The times of changes and gaps above the strip, and of every twentieth cell where there is room.
-fn ruler(paper: &mut Paper<'_>, (x, y): (usize, usize), model: &Model, (now, span): (Instant, Span)) {
+fn ruler(
+    paper: &mut Paper<'_>,
+    (x, y): (usize, usize),
+    (model, path): (&Model, &PathModel),
+    (now, span): (Instant, Span),
+) {
     let glyphs = paper.look.glyphs;
     let end = x + span.cells;
     for back in (20..span.cells).step_by(20) {
@@ -99,7 +110,7 @@ fn ruler(paper: &mut Paper<'_>, (x, y): (usize, usize), model: &Model, (now, spa
             paper.text(at, y, &label, Role::Dim);
         }
     }
-    for (at, change) in &model.changes {
+    for (at, change) in model.changes.iter().filter(|(_, change)| change.subject.id == path.subject().id) {
         let Some(back) = span.back(now, at.mono) else { continue };
         let Some(glyph) = mark(glyphs, &change.kind) else { continue };
         paper.glyph(end - 1 - back, y, glyph, Role::Change, false);
@@ -110,7 +121,7 @@ fn ruler(paper: &mut Paper<'_>, (x, y): (usize, usize), model: &Model, (now, spa
 fn mark(glyphs: &Glyphs, kind: &ChangeKind) -> Option<char> {
     match kind {
         ChangeKind::Paused | ChangeKind::Resumed | ChangeKind::Reset => Some(glyphs.gap),
-        ChangeKind::Interval(_) => None,
+        kind => kind.is_of_path().then_some(glyphs.change),
     }
 }
 

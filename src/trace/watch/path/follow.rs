@@ -1,20 +1,75 @@
 //! A path that is followed while it is watched: what is overdue, when figures are emitted, and a new beginning.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Watch;
+use super::{Open, Watch};
 use crate::engine::outcome::{Outcome, ProbeEvent, Silence};
 use crate::trace::ends::Began;
 use crate::trace::event::Event;
+use crate::trace::hop::{Response, labels};
+use crate::trace::watch::change::Change;
+use crate::trace::watch::cycle::ProbeState;
+use crate::trace::watch::detector::{CycleResult, Detector};
 use crate::trace::watch::event::Config;
-use crate::types::{Instant, Now, ProbeId, Ttl};
+use crate::types::{Instant, Now, ProbeId, Ttl, WallTime};
 
 /// The first figures of a path that is followed are as far apart.
 const FIRST_REPORTS: Duration = Duration::from_millis(100);
 
+/// What is kept of a path that is followed.
+#[derive(Debug, Default)]
+pub(super) struct Followed {
+    detector: Detector,
+    /// Cycles that are not decided.
+    results: BTreeMap<usize, CycleResult>,
+    /// The first of them.
+    next: usize,
+}
+
 impl Watch {
+    /// Takes the answer to a probe into account in what its cycle brought.
+    pub(super) fn follow(&mut self, open: &Open, event: &ProbeEvent) {
+        let Some((response, cycle)) = Response::of(event).zip(self.cycles.get(open.cycle)) else { return };
+        let result = self.followed.results.entry(open.cycle).or_default();
+        match cycle.state(open.ttl) {
+            ProbeState::Router => {
+                let labels = labels(response.extensions()).into_iter().map(|entry| entry.label).collect();
+                result.routers.insert(open.ttl, (response.responder, labels));
+            }
+            ProbeState::Target(_) => result.rtt = Some(result.rtt.map_or(response.rtt, |rtt| rtt.min(response.rtt))),
+            _ => {}
+        }
+    }
+
+    /// Reports what the cycles show that are decided by `now`.
+    pub fn report_changes(&mut self, config: &Config, now: Now, out: &mut VecDeque<Event>) {
+        let wait = self.wait(config);
+        while let Some(cycle) = self.cycles.get(self.followed.next) {
+            let number = self.followed.next;
+            let is_whole = number + 1 < self.cycles.len() || self.unfinished(config).is_none();
+            let silent = cycle.probed().any(|(_, state)| state == ProbeState::Silent);
+            let counts = self.open.values().any(|open| open.cycle == number && open.slot.arrival.is_some());
+            if !is_whole || counts || silent && cycle.last_sent + wait > now.mono {
+                return;
+            }
+            let result = CycleResult {
+                at: cycle.at,
+                probed: cycle.probed().map(|(ttl, _)| ttl).collect(),
+                reached: cycle.is_answered_from(0),
+                distance: cycle.distance(0).filter(|distance| distance.proven).map(|distance| distance.ttl),
+                ..self.followed.results.remove(&number).unwrap_or_default()
+            };
+            self.followed.next += 1;
+            for (at, kind) in self.followed.detector.cycle(&result) {
+                let ago = now.mono.since(at).as_nanos() as u64;
+                let at = WallTime::from_nanos(now.wall.as_nanos().saturating_sub(ago));
+                out.push_back(Event::Change(Arc::new(Change { subject: self.subject(), at, kind })));
+            }
+        }
+    }
+
     /// Reports the probes that became overdue.
     pub fn report_overdue(&mut self, config: &Config, now: Now, out: &mut VecDeque<Event>) {
         let wait = self.wait(config);
@@ -46,7 +101,9 @@ impl Watch {
         let began = Began { time: now.wall, ..self.began.clone() };
         let probes = self.open.keys().copied().collect();
         let (paused, closing) = (self.paused, self.closing);
-        *self = Watch { paused, closing, ..Watch::new(config, began, self.route, now.mono) };
+        let detector = std::mem::take(&mut self.followed.detector);
+        let followed = Followed { detector, ..Followed::default() };
+        *self = Watch { paused, closing, followed, ..Watch::new(config, began, self.route, now.mono) };
         probes
     }
 }

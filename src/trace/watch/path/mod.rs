@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::follow::Followed;
 use super::counts::HopCounts;
 use super::cycle::{Cycle, Distance, ProbeState};
 use super::event::Config;
@@ -80,6 +81,7 @@ pub(super) struct Watch {
     closing: bool,
     /// No probes for now.
     pub paused: bool,
+    followed: Followed,
 }
 
 #[derive(Debug)]
@@ -145,6 +147,7 @@ impl Watch {
             some_left: false,
             closing: false,
             paused: false,
+            followed: Followed::default(),
         }
     }
 
@@ -381,6 +384,9 @@ impl Watch {
         for probe in &over {
             let Some(mut open) = self.open.remove(probe) else { continue };
             let Some(event) = open.slot.report(&self.began.subject, (stamps, now), true) else { continue };
+            if config.follow {
+                self.follow(&open, &event);
+            }
             self.count(&open, &event);
             out.push_back(Event::Probe(event));
         }

@@ -1,0 +1,62 @@
+//! The list of what happened, newest first, below the table.
+
+use super::LocalOffset;
+use super::header::clock;
+use super::paper::Paper;
+use super::ui::Ui;
+use crate::report::change_sentence;
+use crate::trace::watch::ChangeKind;
+use crate::tui::model::{Model, PathModel};
+use crate::tui::text;
+use crate::tui::theme::Role;
+
+/// Events that are shown unasked, and rows that the table keeps when the list is asked for.
+const UNASKED: usize = 4;
+const TABLE_KEEPS: usize = 9;
+
+/// How many rows the list takes of `room`, of which the table asks for `table`.
+pub fn height(model: &Model, path: &PathModel, ui: &Ui, (room, table): (usize, usize)) -> usize {
+    let events = model.changes.iter().filter(|(_, change)| change.subject.id == path.subject().id).count();
+    let (wanted, kept) = match ui.events {
+        true => (events.max(1), table.min(TABLE_KEEPS)),
+        false if events == 0 => return 0,
+        false => (events.min(UNASKED), table),
+    };
+    let height = (wanted + 1).min(room.saturating_sub(kept));
+    if height < 2 { 0 } else { height }
+}
+
+/// Draws the list into the rows from `top` up to, not including, `bottom`.
+pub fn draw(
+    paper: &mut Paper<'_>,
+    (top, bottom): (usize, usize),
+    model: &Model,
+    path: &PathModel,
+    offset: LocalOffset,
+) {
+    if bottom < top + 2 {
+        return;
+    }
+    paper.rule(top, "events");
+    let mut y = top + 1;
+    let width = paper.width();
+    let ellipsis = paper.look.glyphs.ellipsis;
+    let events = model.changes.iter().rev().filter(|(_, change)| change.subject.id == path.subject().id);
+    for (at, change) in events.take(bottom - top - 1) {
+        let x = paper.text(1, y, &clock(at.wall, offset), Role::Dim);
+        let sentence = change_sentence(&change.kind);
+        paper.text(x + 2, y, &text::cut(&sentence, width.saturating_sub(x + 3), ellipsis), role(&change.kind));
+        y += 1;
+    }
+    if y == top + 1 {
+        paper.text(1, y, "nothing has happened yet", Role::Dim);
+    }
+}
+
+const fn role(kind: &ChangeKind) -> Role {
+    match kind {
+        ChangeKind::LossBurst { .. } | ChangeKind::Outage { .. } | ChangeKind::SendFailed { .. } => Role::Loss,
+        _ if kind.is_of_path() => Role::Change,
+        _ => Role::Plain,
+    }
+}

@@ -1,0 +1,147 @@
+//! Live views over simulated paths: what the screen shows, whatever is typed and however large it is.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use insta::assert_snapshot;
+use netprobe::channel::{LanePlan, OpenedLanes, Plan, Precision, Protocol, SocketChoice};
+use netprobe::driver::{self, Next, Turn};
+use netprobe::engine::{Destination, Target};
+use netprobe::sim::{Balance, Direction, Link, Network, Node, US, ip};
+use netprobe::trace::watch::{self, Reporter};
+use netprobe::trace::{Config, Event};
+use netprobe::tui::keys::Key;
+use netprobe::tui::model::Model;
+use netprobe::tui::theme::{Look, Theme};
+use netprobe::tui::view::{Options, PathView};
+use netprobe::tui::{View, as_text};
+use netprobe::types::{Family, Instant, IpEndpoint, Now, Ttl, WallTime};
+
+const TARGET: &str = "198.51.100.9";
+
+fn after(millis: u64) -> Link {
+    Link::after(Duration::from_millis(millis))
+}
+
+/// Seven routers and a host: the second is silent, the third limits its answers, the fourth balances; one link loses.
+fn network() -> Network {
+    let mut network = Network::new(7);
+    let first = network.add(US, Node::router(ip("203.0.113.1")), after(1));
+    let silent = network.add(first, Node::router(ip("203.0.113.2")).silent(), after(2));
+    let limits = Node::router(ip("203.0.113.3")).error_limit(Duration::from_secs(2), 1).balance(Balance::Packet);
+    let limits = network.add(silent, limits, after(2));
+    let left = network.add(limits, Node::router(ip("203.0.113.4")), after(3));
+    let right = network.add(limits, Node::router(ip("203.0.113.14")), after(3));
+    let join = network.add(left, Node::router(ip("203.0.113.5")), after(2));
+    network.link(right, join, after(2));
+    let outward = Direction::after(Duration::from_millis(5)).vary(Duration::from_millis(1)).lose(0.1);
+    let last = network.add(join, Node::router(ip("203.0.113.6")), after(5).outward(outward));
+    let last = network.add(last, Node::router(ip("203.0.113.7")), after(1));
+    network.add(last, Node::host(ip(TARGET)), after(9));
+    network
+}
+
+/// The events of so many cycles, and when they happened.
+fn events(network: &Network, cycles: u64) -> Vec<(Event, Now)> {
+    let lane = LanePlan::new(Family::V4, Protocol::Icmp, SocketChoice::Raw);
+    let OpenedLanes { mut channel, lanes, .. } = network.open(&Plan { lanes: vec![lane], ..Plan::default() });
+    let lane = *lanes[0].as_ref().unwrap();
+    let profile = *channel.profile(lane);
+    let address: IpAddr = ip(TARGET);
+    let endpoint = IpEndpoint { address, zone: None, port: None };
+    let destination = Destination::Reachable { endpoint, source: Some(ip("192.0.2.1")), lane, profile };
+    let target =
+        Target { target: TARGET.into(), name: "www.example.org".into(), numeric: false, zone: None, destination };
+    let trace = Config { targets: vec![target], max_ttl: Ttl::new(30), seed: 1, ..Config::default() };
+    let mut machine = Reporter::new(watch::Config { trace, cycles, interval: Duration::from_secs(1), follow: true });
+    let (mut all, mut base, mut now) = (Vec::new(), 0, Now::default());
+    driver::run(&mut *channel, &mut machine, Precision::Relaxed, |turn| {
+        if let Turn::Event(event) = turn {
+            let wall = match &event {
+                Event::Began(began) => {
+                    base = began.time.as_nanos();
+                    base
+                }
+                Event::Probe(probe) | Event::Overdue(probe) => probe.at.as_nanos(),
+                Event::Report(report) => report.began.time.as_nanos() + report.duration,
+                _ => 0,
+            };
+            let wall = wall.max(now.wall.as_nanos());
+            now = Now { mono: Instant::from_nanos(wall - base), wall: WallTime::from_nanos(wall) };
+            all.push((event, now));
+        }
+        Next::Continue
+    })
+    .unwrap();
+    all
+}
+
+fn view(ascii: bool) -> PathView {
+    let look = Look::new(Theme::Mono, ascii);
+    let options = Options { look, offset: |_| 3600, columns: None, names: true, both: false, window: 120, stay: false };
+    PathView::new(Model::new(1, Duration::from_secs(1)), options)
+}
+
+fn shown(events: &[(Event, Now)], ascii: bool, size: (u16, u16), keys: &[Key]) -> String {
+    let mut view = view(ascii);
+    let now = events.last().unwrap().1;
+    events.iter().for_each(|(event, at)| view.event(event.clone(), *at));
+    for &key in keys {
+        let _ = view.key(key, now);
+    }
+    as_text(size, |screen| view.draw(now, screen))
+}
+
+#[test]
+fn the_screen_shows_the_path_at_every_size_and_in_ascii() {
+    let events = events(&network(), 90);
+    let pictures = [(80, 24, false), (120, 30, false), (80, 24, true), (40, 8, true)].map(|(columns, rows, ascii)| {
+        let picture = shown(&events, ascii, (columns, rows), &[Key::Down, Key::Down, Key::Down]);
+        assert!(picture.lines().all(|line| line.chars().count() == usize::from(columns)), "{picture}");
+        assert!(!ascii || picture.is_ascii(), "{picture}");
+        format!("{columns}x{rows}\n{picture}")
+    });
+    assert_snapshot!(pictures.join("\n"));
+}
+
+#[test]
+fn no_size_and_no_key_is_any_trouble() {
+    let events = events(&network(), 40);
+    let mut random = fastrand::Rng::with_seed(5);
+    let (mut view, mut next) = (view(false), events.iter());
+    let mut now = events[0].1;
+    let keys = [
+        Key::Up,
+        Key::Down,
+        Key::PageUp,
+        Key::PageDown,
+        Key::Home,
+        Key::End,
+        Key::Enter,
+        Key::Esc,
+        Key::Tab,
+        Key::Left,
+        Key::Right,
+        Key::Backspace,
+        Key::F1,
+        Key::BackTab,
+    ];
+    for _ in 0..10_000 {
+        if let Some((event, at)) = next.next().filter(|_| random.u8(0..3) == 0) {
+            view.event(event.clone(), *at);
+            now = *at;
+        }
+        let key = match random.u8(0..3) {
+            0 => keys[random.usize(0..keys.len())],
+            1 => Key::Ctrl(random.alphabetic().to_ascii_lowercase()),
+            _ => Key::Char(char::from(random.u8(b' '..=b'~'))),
+        };
+        view.key(key, now);
+        let size = (random.u16(1..300), random.u16(1..100));
+        let small = (random.u16(1..30), random.u16(1..12));
+        let picture = as_text(if random.bool() { size } else { small }, |screen| view.draw(now, screen));
+        assert!(!picture.is_empty());
+        let rows = view.model().paths.first().map_or(0, |path| path.rows().len());
+        assert!(view.selected().is_none_or(|ttl| usize::from(ttl) <= rows.max(30)));
+    }
+}
