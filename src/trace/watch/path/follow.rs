@@ -1,4 +1,5 @@
-//! A path that is followed while it is watched: what is overdue, when figures are emitted, and a new beginning.
+//! A path that is followed while it is watched: what is overdue, what happens, when figures are emitted, a new beginning and the
+//! end.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -94,6 +95,11 @@ impl Watch {
     /// How long until the figures are to be emitted again: a cycle, and less while the first one goes on.
     pub fn until_report(&self, config: &Config, now: Instant) -> Duration {
         (now.since(self.started) / 4).max(FIRST_REPORTS).min(config.interval)
+    }
+
+    /// Sends nothing any more.
+    pub fn close(&mut self) {
+        self.closing = true;
     }
 
     /// Begins anew at `now`; gives the probes under way, which count for nothing any more.

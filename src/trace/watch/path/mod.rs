@@ -420,11 +420,6 @@ impl Watch {
         self.open.iter().filter(move |(_, open)| old(open)).map(|(&probe, _)| probe)
     }
 
-    /// Sends nothing any more.
-    pub fn close(&mut self) {
-        self.closing = true;
-    }
-
     /// Whether everything was sent, and nothing is waited for any more.
     pub fn is_over(&self, config: &Config, now: Instant) -> bool {
         let (wait, limit) = (self.wait(config), self.limit(config));
