@@ -102,6 +102,10 @@ impl Watch {
         self.closing = true;
     }
 
+    pub fn is_closing(&self) -> bool {
+        self.closing
+    }
+
     /// Begins anew at `now`; gives the probes under way, which count for nothing any more.
     pub fn restart(&mut self, config: &Config, now: Now) -> Vec<ProbeId> {
         let began = Began { time: now.wall, ..self.began.clone() };

@@ -179,10 +179,6 @@ impl Watch {
         Arc::clone(&self.began.subject)
     }
 
-    pub fn is_closing(&self) -> bool {
-        self.closing
-    }
-
     /// Probes that wait for their answers.
     pub fn unanswered(&self) -> usize {
         self.open.values().filter(|open| open.slot.arrival.is_none()).count()
