@@ -43,7 +43,7 @@ impl Rping<'_> {
                 let take = |verdict: &mut Verdict, event: &Event| verdict.take(event);
                 let (verdict, cut) =
                     replay.play(self.sink(&facts, env.local_offset), Verdict::default(), take, program, env)?;
-                Ok(cut.unwrap_or(exit_status(verdict.status(self.args.run.reachable.unwrap_or_default()))))
+                Ok(cut.unwrap_or(exit_status(verdict.status(self.required()))))
             }
             Mode::Contrast => {
                 let sink = self.contrast_sink(&facts);

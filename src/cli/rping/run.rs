@@ -121,7 +121,7 @@ impl Rping<'_> {
     }
 
     /// How many targets must answer, or show what is waited for.
-    fn required(&self) -> Reachable {
+    pub(super) fn required(&self) -> Reachable {
         let any = self.args.run.until.filter(|until| until.any).map(|_| Reachable::AtLeast(1));
         any.or(self.args.run.reachable).unwrap_or_default()
     }
