@@ -10,9 +10,14 @@ use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 use serde_json::Value;
 
+/// When the pages last changed in substance, and what they describe.
+const DATE: &str = "2026-11-28";
+const SOURCE: &str = concat!("netprobe ", env!("CARGO_PKG_VERSION"));
+
 /// The page of one tool: clap's sections, then those of its long help.
 fn page(command: &clap::Command) -> Vec<u8> {
-    let man = Man::new(command.clone().after_long_help(None::<&str>)).manual("User Commands");
+    let man = Man::new(command.clone().after_long_help(None::<&str>));
+    let man = man.title(command.get_name().to_uppercase()).manual("User Commands").date(DATE).source(SOURCE);
     let mut page = Vec::new();
     man.render_title(&mut page).unwrap();
     man.render_name_section(&mut page).unwrap();
@@ -21,7 +26,24 @@ fn page(command: &clap::Command) -> Vec<u8> {
     man.render_options_section(&mut page).unwrap();
     let help = command.get_after_long_help().unwrap().to_string();
     sections(&help).to_writer(&mut page).unwrap();
-    page
+    without_empty_paragraphs(&String::from_utf8(page).unwrap()).into_bytes()
+}
+
+/// A page without paragraphs that another macro begins at once.
+fn without_empty_paragraphs(page: &str) -> String {
+    let lines: Vec<&str> = page.lines().collect();
+    let begins = |line: &&str| [".PP", ".TP", ".SH", ".RS"].iter().any(|name| line.starts_with(name));
+    let space = |at: Option<usize>| at.and_then(|at| lines.get(at)).is_some_and(|line| line.is_empty());
+    let is_empty = |at: usize| match lines[at] {
+        ".PP" => lines.get(at + 1).is_none_or(begins),
+        ".br" => space(at.checked_sub(1)) || space(Some(at + 1)),
+        _ => false,
+    };
+    (0..lines.len())
+        .filter(|&at| !is_empty(at))
+        .map(|at| if lines[at].is_empty() { ".sp" } else { lines[at] })
+        .map(|line| format!("{line}\n"))
+        .collect()
 }
 
 /// The usage in one line: the options stand in a section of their own.
