@@ -15,6 +15,7 @@ mod doctor;
 mod errors;
 mod hostile;
 mod injected;
+mod live;
 mod methods;
 mod mtu;
 mod names;

@@ -65,8 +65,9 @@ fn state(paper: &mut Paper<'_>, (model, path): (&Model, &PathModel), frozen: boo
     if frozen {
         x = paper.text(x, 1, "FROZEN  ", Role::Change);
     }
-    let Some(figures) = &path.figures else {
-        paper.text(x, 1, "waiting for the first answers", Role::Dim);
+    let decided = path.figures.as_ref().filter(|figures| figures.received > 0 || figures.loss_pct().is_some());
+    let Some(figures) = decided else {
+        paper.text(x, 1, "no answer yet", Role::Dim);
         return;
     };
     let hops = figures.hops.last().map_or(0, |last| last.ttl.get());
