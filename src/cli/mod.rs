@@ -9,6 +9,7 @@ mod drive;
 mod env;
 mod error;
 mod file;
+mod fping;
 mod list;
 mod live;
 mod names;

@@ -9,6 +9,7 @@ mod difference;
 mod doctor;
 #[cfg(test)]
 mod fixture;
+mod fping;
 mod json;
 mod part;
 mod ping;
@@ -23,6 +24,7 @@ pub use condition::{Ended, Failures};
 pub use contrast::{ContrastCsv, ContrastJson, ContrastText};
 pub use difference::difference;
 pub use doctor::{Aimed, Check, Diagnosis, Health, Way};
+pub use fping::{FpingNames, FpingOptions, FpingStamp, FpingText};
 pub use part::Part;
 pub use ping::{
     ChangesCsv, ChangesJson, ChangesText, PingCsv, PingJson, PingJsonOptions, PingText, PingTextOptions, ShownSource,

@@ -7,6 +7,7 @@ mod conditions;
 mod contrast;
 mod doctor;
 mod errors;
+mod fping;
 mod lists;
 mod live;
 mod names;

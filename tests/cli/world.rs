@@ -147,7 +147,7 @@ impl World {
     pub fn run(&self, line: &str) -> Outcome {
         let words: Vec<OsString> = line.split_whitespace().map(Into::into).collect();
         let tool = match words.first().and_then(|word| word.to_str()) {
-            Some("rping") => cli::rping,
+            Some("rping" | "fping" | "fping6") => cli::rping,
             Some("rtrace") => cli::rtrace,
             Some("rpong") => cli::rpong,
             other => panic!("no such tool: {other:?}"),

@@ -6,7 +6,7 @@ mod facts;
 mod method;
 mod replay;
 mod rules;
-mod run;
+pub mod run;
 mod sink;
 pub mod sweep;
 
@@ -14,9 +14,13 @@ use std::ffi::OsString;
 
 use crate::cli::doctor::Doctor;
 use crate::cli::env::Env;
+use crate::cli::fping;
 
 /// Runs `rping` with these words, the program's own first, and returns its exit status.
 pub fn rping(words: &[OsString], env: &mut Env<'_>) -> u8 {
+    if let Some(words) = fping::meant(words) {
+        return fping::fping(&words, env);
+    }
     crate::cli::run(
         words,
         env,

@@ -443,7 +443,7 @@ pub(super) fn too_large(size: usize) -> CliError {
     CliError::Refused(format!("--size <BYTES>: invalid value '{size}': out of range: 0 <= value <= {V4_PAYLOAD}"))
 }
 
-pub(super) fn precision(pace: Pace) -> Precision {
+pub fn precision(pace: Pace) -> Precision {
     match pace {
         Pace::Fixed(interval) if interval < PRECISE_BELOW => Precision::Precise,
         _ => Precision::Relaxed,

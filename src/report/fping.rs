@@ -1,0 +1,499 @@
+//! A run as fping prints it, by the byte where programs that call fping read it: [`FpingText`].
+//!
+//! Lines about single answers are data, sums are talk. What is said about an answer is talk in front of its line: a mark that it
+//! came from elsewhere stands in the same line where both streams are one.
+
+mod host;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io::{self, Write};
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::channel::ErrorOrigin;
+use crate::engine::outcome::{IcmpError, Outcome, ProbeEvent, Reply, Standing, Subject};
+use crate::ping::Event;
+use crate::report::words::clock::{LocalOffset, LocalTime};
+use crate::report::{Sink, Streams};
+use crate::types::{ProbeId, Rtt, WallTime, escape};
+use host::{Average, Figures, Host};
+
+/// Which names targets are shown by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FpingNames {
+    /// As typed.
+    Typed,
+    /// The names that addresses have, for those that were typed as addresses.
+    OfAddresses,
+    /// The names that addresses have.
+    OfAll,
+}
+
+/// How a line about an answer begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FpingStamp {
+    /// Seconds since the epoch.
+    Seconds,
+    /// As ctime(3).
+    Ctime,
+    /// ISO 8601 with the zone.
+    Iso,
+    /// Date and time without the zone.
+    Rfc3339,
+}
+
+/// How the results look.
+#[derive(Clone, Debug)]
+pub struct FpingOptions {
+    /// Probes are counted, and not sent until a target answers.
+    pub counted: bool,
+    /// Each answer and each silence has its line.
+    pub per_reply: bool,
+    /// A sentence for each target, whether it answers.
+    pub sentences: bool,
+    /// The targets that answer.
+    pub alive: bool,
+    /// Those that do not.
+    pub unreachable: bool,
+    /// Delays in lines about targets that answer.
+    pub elapsed: bool,
+    /// No talk about single probes.
+    pub quiet: bool,
+    /// Sums show the delay of each probe.
+    pub vectors: bool,
+    /// The time that a probe without an answer stands for, where that is shown.
+    pub outage: Option<Duration>,
+    /// The figures of all targets together.
+    pub stats: bool,
+    /// How lines about answers begin.
+    pub stamps: Option<FpingStamp>,
+    /// Reports are about everything since the start, and not since the last.
+    pub cumulative: bool,
+    /// Reports are for Netdata, and so many seconds apart.
+    pub netdata: Option<f64>,
+    /// How many targets must answer.
+    pub required: Option<u32>,
+    /// How many targets have no address.
+    pub unknown: u64,
+    /// Targets are shown by address.
+    pub by_address: bool,
+    /// By which names, too.
+    pub names: FpingNames,
+    /// The local time zone.
+    pub offset: LocalOffset,
+}
+
+/// Results as fping prints them.
+#[derive(Debug)]
+pub struct FpingText {
+    options: FpingOptions,
+    names: HashMap<IpAddr, String>,
+    hosts: Vec<Host>,
+    width: usize,
+    began: Option<WallTime>,
+    latest: WallTime,
+    all: Figures,
+    echoes_sent: u64,
+    replies: u64,
+    timeouts: u64,
+    other_icmp: u64,
+    charts_sent: bool,
+    /// A line of which the talk was written.
+    held: String,
+}
+
+impl FpingText {
+    /// With these options.
+    pub fn new(options: FpingOptions) -> Self {
+        FpingText {
+            options,
+            names: HashMap::new(),
+            hosts: Vec::new(),
+            width: 0,
+            began: None,
+            latest: WallTime::from_nanos(0),
+            all: Figures::default(),
+            echoes_sent: 0,
+            replies: 0,
+            timeouts: 0,
+            other_icmp: 0,
+            charts_sent: false,
+            held: String::new(),
+        }
+    }
+
+    fn begin(&mut self, subject: &Subject) {
+        let FpingOptions { by_address, names, .. } = self.options;
+        let address = subject.address.map(|address| address.to_string());
+        let known = subject.address.and_then(|address| self.names.get(&address)).filter(|_| match names {
+            FpingNames::Typed => false,
+            FpingNames::OfAddresses => subject.numeric,
+            FpingNames::OfAll => true,
+        });
+        let name = known.cloned().unwrap_or_else(|| escape(&subject.target).into_owned());
+        let label = match address {
+            Some(address) if by_address && names == FpingNames::Typed => address,
+            Some(address) if by_address => format!("{name} ({address})"),
+            _ => name,
+        };
+        self.width = self.width.max(label.len());
+        self.hosts.push(Host::new(label, &subject.target));
+    }
+
+    fn probe(&mut self, event: &ProbeEvent, streams: &mut Streams<'_>) -> io::Result<()> {
+        let index = event.subject.id.index();
+        match &event.outcome {
+            Outcome::Reply(reply) => self.reply(index, event, reply, streams),
+            Outcome::Timeout(_) if self.options.counted => {
+                self.hosts.get_mut(index).into_iter().for_each(Host::lose);
+                streams.data.write_all(self.silence(index, event).as_bytes())
+            }
+            Outcome::Error(error) if error.origin == ErrorOrigin::Icmp => self.error(index, event, error, streams.talk),
+            Outcome::NotSent(failed) => {
+                let Some(host) = self.hosts.get_mut(index) else { return Ok(()) };
+                host.lose();
+                self.echoes_sent += 1;
+                match self.options.sentences {
+                    true => writeln!(streams.talk, "{}: error while sending ping: {}", host.label, failed.error),
+                    false => Ok(()),
+                }
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The number of a probe: where targets are probed until they answer, all are one.
+    fn number(&self, id: ProbeId) -> usize {
+        match self.options.counted {
+            true => usize::try_from(id.get().saturating_sub(ProbeId::FIRST.get())).unwrap_or(usize::MAX),
+            false => 0,
+        }
+    }
+
+    fn reply(&mut self, index: usize, event: &ProbeEvent, reply: &Reply, streams: &mut Streams<'_>) -> io::Result<()> {
+        let number = self.number(event.id);
+        let (Some(host), Some(rtt)) = (self.hosts.get_mut(index), event.rtt().filter(|_| !reply.bad_checksum)) else {
+            return Ok(());
+        };
+        self.replies += 1;
+        host.replies += 1;
+        let mark = event.responder.filter(|_| event.responder != event.subject.address);
+        if event.standing.is_duplicate() || (!self.options.counted && host.all.received > 0) {
+            let (label, octets, rtt) = (&host.label, reply.octets, Ms(rtt.as_nanos()));
+            return match self.options.per_reply {
+                true => Ok(()),
+                false => {
+                    writeln!(streams.talk, "{label} : duplicate for [{number}], {octets} bytes, {rtt} ms{}", Mark(mark))
+                }
+            };
+        }
+        if event.standing != Standing::First {
+            return Ok(());
+        }
+        host.answer(number, rtt.as_nanos());
+        if self.options.vectors {
+            host.keep(number, rtt.as_nanos());
+        }
+        self.all.answer(rtt.as_nanos());
+        let line = self.line(index, number, event.at, rtt, reply);
+        match mark {
+            Some(_) if !line.is_empty() => {
+                self.held = line;
+                write!(streams.talk, "{}", Mark(mark))
+            }
+            _ => streams.data.write_all(line.as_bytes()),
+        }
+    }
+
+    /// The line about an answer, if it has one.
+    fn line(&self, index: usize, number: usize, at: WallTime, rtt: Rtt, reply: &Reply) -> String {
+        let (Some(host), options) = (self.hosts.get(index), &self.options) else { return String::new() };
+        let (label, width, ms) = (&host.label, self.width, Ms(rtt.as_nanos()));
+        if options.per_reply {
+            let (stamp, octets) = (Stamp(options.stamps, at, options.offset), reply.octets);
+            return format!("{stamp}{label:width$} : [{number}], {octets} bytes, {ms} ms{}\n", Average(host));
+        }
+        if host.all.received > 1 || !(options.sentences || options.alive) {
+            return String::new();
+        }
+        let state = if options.sentences { " is alive" } else { "" };
+        let delay = if options.elapsed { format!(" ({ms} ms)") } else { String::new() };
+        format!("{label}{state}{delay}\n")
+    }
+
+    /// The line about a probe that was not answered, if it has one.
+    fn silence(&mut self, index: usize, event: &ProbeEvent) -> String {
+        self.timeouts += 1;
+        let (Some(host), options) = (self.hosts.get(index).filter(|_| self.options.per_reply), &self.options) else {
+            return String::new();
+        };
+        let (stamp, label, width) = (Stamp(options.stamps, event.at, options.offset), &host.label, self.width);
+        format!("{stamp}{label:width$} : [{}], timed out{}\n", self.number(event.id), Average(host))
+    }
+
+    /// An ICMP error ends the wait for a probe.
+    fn error(&mut self, index: usize, event: &ProbeEvent, error: &IcmpError, talk: &mut dyn Write) -> io::Result<()> {
+        self.other_icmp += 1;
+        let (Some(host), Some(icmp), Some(from)) = (self.hosts.get(index), error.icmp, event.responder) else {
+            return Ok(());
+        };
+        if !self.options.quiet {
+            let message = Message { v6: from.is_ipv6(), icmp };
+            writeln!(talk, "{message} from {from} for ICMP Echo sent to {}", host.label)?;
+        }
+        if !self.options.counted || event.standing != Standing::First {
+            return Ok(());
+        }
+        let number = self.number(event.id);
+        self.hosts.get_mut(index).into_iter().for_each(|host| host.lose_by_error(number));
+        self.held = self.silence(index, event);
+        Ok(())
+    }
+
+    fn report(&mut self, at: WallTime, streams: &mut Streams<'_>) -> io::Result<()> {
+        if let Some(seconds) = self.options.netdata {
+            for host in &mut self.hosts {
+                host.chart(seconds, !self.charts_sent, streams.data)?;
+                host.since = Figures::default();
+            }
+            self.charts_sent = true;
+            return Ok(());
+        }
+        if self.options.sentences || self.options.per_reply {
+            writeln!(streams.talk)?;
+        }
+        writeln!(streams.talk, "[{:#}]", LocalTime(at, self.options.offset))?;
+        for host in &mut self.hosts {
+            let (label, width) = (&host.label, self.width);
+            writeln!(streams.talk, "{label:width$} :{}", host.since.shown(self.options.outage))?;
+            if !self.options.cumulative {
+                host.since = Figures::default();
+            }
+        }
+        Ok(())
+    }
+
+    fn sums(&self, talk: &mut dyn Write) -> io::Result<()> {
+        if self.options.per_reply {
+            writeln!(talk)?;
+        }
+        for host in &self.hosts {
+            let (label, width) = (&host.label, self.width);
+            match self.options.vectors {
+                true => writeln!(talk, "{label:width$} :{}", host.vector())?,
+                false => writeln!(talk, "{label:width$} :{}", host.all.shown(self.options.outage))?,
+            }
+        }
+        Ok(())
+    }
+
+    fn stats(&self, alive: usize, talk: &mut dyn Write) -> io::Result<()> {
+        let (targets, all) = (self.hosts.len(), &self.all);
+        let timeouts = match self.options.counted {
+            true => self.timeouts,
+            false => self.hosts.iter().map(|host| host.called.saturating_sub(host.all.received)).sum(),
+        };
+        let seconds = self.began.map_or(0.0, |began| (self.latest.as_nanos() - began.as_nanos()) as f64 / 1e9);
+        let rows: [(u64, &str); 8] = [
+            (targets as u64, "targets"),
+            (alive as u64, "alive"),
+            ((targets - alive) as u64, "unreachable"),
+            (self.options.unknown, "unknown addresses"),
+            (timeouts, "timeouts (waiting for response)"),
+            (self.echoes_sent, "ICMP Echos sent"),
+            (self.replies, "ICMP Echo Replies received"),
+            (self.other_icmp, "other ICMP received"),
+        ];
+        for (number, (count, what)) in rows.into_iter().enumerate() {
+            let gap = if number % 4 == 0 { "\n" } else { "" };
+            writeln!(talk, "{gap} {count:7} {what}")?;
+        }
+        writeln!(talk, "\n {} ms (min round trip time)", Ms(all.min))?;
+        writeln!(talk, " {} ms (avg round trip time)", Ms(all.mean()))?;
+        writeln!(talk, " {} ms (max round trip time)", Ms(all.max))?;
+        writeln!(talk, " {seconds:12.3} sec (elapsed real time)\n")
+    }
+
+    fn release(&mut self, data: &mut dyn Write) -> io::Result<()> {
+        data.write_all(std::mem::take(&mut self.held).as_bytes())
+    }
+}
+
+impl Sink<(WallTime, Event)> for FpingText {
+    fn event(&mut self, (at, event): &(WallTime, Event), streams: &mut Streams<'_>) -> io::Result<()> {
+        self.release(streams.data)?;
+        self.latest = self.latest.max(*at);
+        match event {
+            Event::Named { address, name } => {
+                self.names.insert(*address, escape(name).into_owned());
+                Ok(())
+            }
+            Event::Began { subject, .. } => {
+                self.began.get_or_insert(*at);
+                self.begin(subject);
+                Ok(())
+            }
+            Event::Sent { subject, .. } => {
+                self.echoes_sent += 1;
+                if let Some(host) = self.hosts.get_mut(subject.id.index()) {
+                    host.called += 1;
+                }
+                Ok(())
+            }
+            Event::Probe(probe) => self.probe(probe, streams),
+            Event::Interim(_) => self.report(*at, streams),
+            _ => Ok(()),
+        }
+    }
+
+    fn idle(&mut self, streams: &mut Streams<'_>) -> io::Result<()> {
+        self.release(streams.data)?;
+        streams.data.flush()
+    }
+
+    fn finish(&mut self, streams: &mut Streams<'_>) -> io::Result<()> {
+        self.release(streams.data)?;
+        let silent = self.hosts.iter().filter(|host| host.all.received == 0);
+        let state = if self.options.sentences { " is unreachable" } else { "" };
+        let shown = self.options.sentences || self.options.unreachable;
+        silent.clone().filter(|_| shown).try_for_each(|host| writeln!(streams.data, "{}{state}", host.label))?;
+        let alive = self.hosts.len() - silent.count();
+        if self.options.counted {
+            self.sums(streams.talk)?;
+        }
+        if self.options.stats {
+            self.stats(alive, streams.talk)?;
+        }
+        let Some(required) = self.options.required else { return Ok(()) };
+        let verdict = if alive >= required as usize { "Enough" } else { "Not enough" };
+        writeln!(streams.data, "{verdict} hosts reachable (required: {required}, reachable: {alive})")
+    }
+}
+
+/// Nanoseconds as milliseconds, with about three digits.
+struct Ms(u64);
+
+impl fmt::Display for Ms {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 as f64 / 1e6 {
+            ms if ms < 1.0 => write!(f, "{ms:.3}"),
+            ms if ms < 10.0 => write!(f, "{ms:.2}"),
+            ms if ms < 100.0 => write!(f, "{ms:.1}"),
+            ms if ms < 1e6 => write!(f, "{ms:.0}"),
+            ms => {
+                let text = format!("{ms:.3e}");
+                let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+                write!(f, "{mantissa}e+{exponent:0>2}")
+            }
+        }
+    }
+}
+
+/// That an answer came from elsewhere.
+struct Mark(Option<IpAddr>);
+
+impl fmt::Display for Mark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |from| write!(f, " [<- {from}]"))
+    }
+}
+
+/// The time in front of a line.
+struct Stamp(Option<FpingStamp>, WallTime, LocalOffset);
+
+impl fmt::Display for Stamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let &Stamp(Some(stamp), at, offset) = self else { return Ok(()) };
+        let local = LocalTime(at, offset).to_string();
+        let (date, time) = local.split_once('T').unwrap_or_default();
+        let clock = time.get(..8).unwrap_or_default();
+        match stamp {
+            FpingStamp::Seconds => write!(f, "[{:.5}] ", at.as_nanos() as f64 / 1e9),
+            FpingStamp::Iso => write!(f, "[{date}T{clock}{}] ", time.get(8..).unwrap_or_default().replace(':', "")),
+            FpingStamp::Rfc3339 => write!(f, "[{date} {clock}] "),
+            FpingStamp::Ctime => {
+                const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+                const MONTHS: [&str; 12] =
+                    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+                let seconds = (at.as_nanos() / 1_000_000_000).saturating_add_signed(offset(at));
+                // The epoch was a Thursday.
+                let day = DAYS.get((seconds / 86_400 % 7) as usize).unwrap_or(&"");
+                let mut parts = date.split('-');
+                let year = parts.next().unwrap_or_default();
+                let mut number = || parts.next().and_then(|part| part.parse::<usize>().ok()).unwrap_or(1);
+                let month = MONTHS.get(number().saturating_sub(1)).unwrap_or(&"");
+                write!(f, "[{day} {month} {:2} {clock} {year}] ", number())
+            }
+        }
+    }
+}
+
+/// What an ICMP error says.
+struct Message {
+    v6: bool,
+    icmp: (u8, u8),
+}
+
+/// ICMP Unreachable by code (RFC 792, RFC 1122 §3.2.2.1, RFC 1812 §5.2.7.1).
+const UNREACHABLE: [&str; 16] = [
+    "ICMP Network Unreachable",
+    "ICMP Host Unreachable",
+    "ICMP Protocol Unreachable",
+    "ICMP Port Unreachable",
+    "ICMP Unreachable (Fragmentation Needed)",
+    "ICMP Unreachable (Source Route Failed)",
+    "ICMP Unreachable (Destination Network Unknown)",
+    "ICMP Unreachable (Destination Host Unknown)",
+    "ICMP Unreachable (Source Host Isolated)",
+    "ICMP Unreachable (Communication with Network Prohibited)",
+    "ICMP Unreachable (Communication with Host Prohibited)",
+    "ICMP Unreachable (Network Unreachable For Type Of Service)",
+    "ICMP Unreachable (Host Unreachable For Type Of Service)",
+    "ICMP Unreachable (Communication Administratively Prohibited)",
+    "ICMP Unreachable (Host Precedence Violation)",
+    "ICMP Unreachable (Precedence cutoff in effect)",
+];
+
+impl fmt::Display for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (kind, code) = self.icmp;
+        f.write_str(match (self.v6, kind, code) {
+            (false, 3, code) => UNREACHABLE.get(usize::from(code)).unwrap_or(&"ICMP Unreachable (Invalid Code)"),
+            (false, 4, _) => "ICMP Source Quench",
+            (false, 5, _) | (true, 137, _) => "ICMP Redirect",
+            (false, 11, _) | (true, 3, _) => "ICMP Time Exceeded",
+            (false, 12, _) | (true, 4, _) => "ICMP Parameter Problem",
+            (true, 1, 0) => "ICMP Network Unreachable",
+            (true, 1, 1) => "ICMP Unreachable (Communication Administratively Prohibited)",
+            (true, 1, 3) => "ICMP Host Unreachable",
+            (true, 1, 4) => "ICMP Port Unreachable",
+            (true, 1, _) => "ICMP Unreachable",
+            (true, 2, _) => "ICMP Packet Too Big",
+            _ => return write!(f, "ICMP {kind}"),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_have_about_three_digits() {
+        let shown = [34_000, 999_499, 1_234_567, 9_994_000, 12_340_000, 99_960_000, 123_400_000, 1_234_000_000_000];
+        let shown: Vec<String> = shown.iter().map(|&nanos| Ms(nanos).to_string()).collect();
+        assert_eq!(shown, ["0.034", "0.999", "1.23", "9.99", "12.3", "100.0", "123", "1.234e+06"]);
+    }
+
+    #[test]
+    fn times_have_the_form_that_was_asked_for() {
+        let at = WallTime::from_nanos(1_796_221_259_123_456_789);
+        let stamp = |stamp| Stamp(Some(stamp), at, |_| 3600).to_string();
+        assert_eq!(stamp(FpingStamp::Seconds), "[1796221259.12346] ");
+        assert_eq!(stamp(FpingStamp::Ctime), "[Wed Dec  2 15:20:59 2026] ");
+        assert_eq!(stamp(FpingStamp::Iso), "[2026-12-02T15:20:59+0100] ");
+        assert_eq!(stamp(FpingStamp::Rfc3339), "[2026-12-02 15:20:59] ");
+        assert_eq!(Stamp(None, at, |_| 0).to_string(), "");
+    }
+}
