@@ -156,11 +156,10 @@ def open_tun(name):
 
 
 def flow(packet):
-    """A number that is the same for all packets of a flow."""
+    """A number that is the same for all packets of a flow: balancers look at the first four octets after the IP header, which are
+    ports, or type, code and checksum."""
     transport = packet[(packet[0] & 15) * 4 :]
-    # Echo requests have their checksum where it does not change within a flow that is kept by its sender.
-    ports = transport[2:6] if packet[9] == 1 else transport[:4]
-    return sum(value * weight for value, weight in zip(ports, (1, 3, 5, 7))) // 2
+    return sum(value * weight for value, weight in zip(transport[:4], (1, 3, 5, 7))) // 2
 
 
 def passed(packet, hops):
