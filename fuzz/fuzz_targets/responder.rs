@@ -34,6 +34,10 @@ const SERVICES: [ListenerKind; 6] = [
     ListenerKind::UnixDgram,
 ];
 
+/// The lanes from which clients that may be responders are asked, and the octets of a question.
+const ASKERS: [(Family, u16); 2] = [(Family::V4, 40), (Family::V6, 41)];
+const QUESTION_OCTETS: usize = 8;
+
 /// What a channel sets in the tokens of the connections it accepts.
 const ACCEPTED: u64 = 1 << 63;
 
@@ -47,6 +51,7 @@ fuzz_target!(|input: &[u8]| {
         inbox: Inbox::default(),
         outbox: Outbox::default(),
         requests: BTreeMap::new(),
+        clients: Vec::new(),
         connections: Vec::new(),
         present: 0,
         summaries: 0,
@@ -60,6 +65,9 @@ fn config(source: &mut Unstructured<'_>) -> Config {
     Config {
         listeners: (0..).zip(SERVICES).map(listener).collect(),
         groups: vec![Ipv4Addr::new(239, 1, 2, 3).into()],
+        broadcasts: vec![Ipv4Addr::new(192, 0, 2, 255).into()],
+        askers: ASKERS.map(|(family, lane)| (family, LaneId::new(lane))).into(),
+        seed: 1,
         max_connections: usize::from(choose::<u8>(source) % 4),
         max_sessions: usize::from(choose::<u8>(source) % 4),
         idle: Duration::from_millis(choose::<u16>(source).into()),
@@ -98,6 +106,8 @@ struct Play<'a> {
     outbox: Outbox,
     /// Datagrams without an answer so far. Each came over a flow of its own, which its answer must name.
     requests: BTreeMap<u16, Request>,
+    /// Everybody who sent a datagram.
+    clients: Vec<Endpoint>,
     connections: Vec<Connection>,
     /// How many clients have come and not gone.
     present: usize,
@@ -156,6 +166,9 @@ impl<'a> Play<'a> {
 
     fn take(&mut self, order: Order) {
         match order {
+            Order::Send(send) if ASKERS.iter().any(|(_, lane)| LaneId::new(*lane) == send.lane) => {
+                self.take_question(&send);
+            }
             Order::Send(send) => self.take_answer(&send),
             Order::Write(write) => {
                 let octets = self.outbox.octets(write.octets).len();
@@ -187,6 +200,16 @@ impl<'a> Play<'a> {
         if choose::<u8>(&mut self.source) > 0xf0 {
             let refused = Refused { token: send.token, error: OsError::EMSGSIZE, mtu: None };
             self.inbox.push(Inbound::Refused(refused));
+        }
+    }
+
+    /// A question goes to somebody who sent a datagram, and may be sent back.
+    fn take_question(&mut self, send: &Transmit) {
+        assert!(self.clients.contains(&send.to), "a question to nobody who came: {send:?}");
+        let octets = self.outbox.octets(send.octets).to_vec();
+        assert_eq!(octets.len(), QUESTION_OCTETS);
+        if choose(&mut self.source) {
+            self.arrive(send.lane, 0, send.to.clone(), &octets);
         }
     }
 
@@ -269,6 +292,11 @@ impl<'a> Play<'a> {
         let octets = self.octets();
         let request = Request { lane, from: from.clone(), octets: octets.len() };
         self.requests.insert(flow, request);
+        self.clients.push(from.clone());
+        self.arrive(lane, flow, from, octets);
+    }
+
+    fn arrive(&mut self, lane: LaneId, flow: u16, from: Endpoint, octets: &[u8]) {
         let kernel = choose::<Option<u64>>(&mut self.source).map(WallTime::from_nanos);
         let to = choose::<bool>(&mut self.source).then(|| self.peer()).and_then(|end| end.ip()).map(|to| to.address);
         let octets = self.inbox.store(octets);
