@@ -125,9 +125,11 @@ fn play_report(profile: Profile, trace: trace::Config, mut source: Unstructured<
     let mut ends = 0;
     play::play(trace::watch::Reporter::new(config), profile, reply(profile), source, |event| {
         if let trace::Event::Report(report) = event {
-            assert_eq!(report.sent, report.received + report.lost + report.pending, "{report:?}");
+            let settled = report.received + report.unreachable + report.lost + report.pending;
+            assert_eq!(report.sent, settled, "{report:?}");
             for hop in &report.hops {
-                assert_eq!(hop.sent, hop.received + hop.unanswered + hop.pending, "{hop:?}");
+                let settled = hop.received + hop.unreachable + hop.unanswered + hop.pending;
+                assert_eq!(hop.sent, settled, "{hop:?}");
             }
             ends += usize::from(report.stop_reason.is_some());
         }
