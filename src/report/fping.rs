@@ -4,9 +4,10 @@
 //! came from elsewhere stands in the same line where both streams are one.
 
 mod host;
+mod json;
+mod words;
 
 use std::collections::HashMap;
-use std::fmt;
 use std::io::{self, Write};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -16,8 +17,9 @@ use crate::engine::outcome::{IcmpError, Outcome, ProbeEvent, Reply, Standing, Su
 use crate::ping::Event;
 use crate::report::words::clock::{LocalOffset, LocalTime};
 use crate::report::{Sink, Streams};
-use crate::types::{ProbeId, Rtt, WallTime, escape};
+use crate::types::{ProbeId, WallTime, escape};
 use host::{Average, Figures, Host};
+use words::{Extra, Mark, Message, Ms, Stamp};
 
 /// Which names targets are shown by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +60,12 @@ pub struct FpingOptions {
     pub unreachable: bool,
     /// Delays in lines about targets that answer.
     pub elapsed: bool,
+    /// The TOS of answers.
+    pub tos: bool,
+    /// The TTL of answers.
+    pub ttl: bool,
+    /// All results as lines of JSON.
+    pub json: bool,
     /// No talk about single probes.
     pub quiet: bool,
     /// Sums show the delay of each probe.
@@ -104,6 +112,11 @@ pub struct FpingText {
 }
 
 impl FpingText {
+    /// The line of JSON about a target that is not probed.
+    pub fn warning(target: &str, message: &str) -> String {
+        json::warning(&escape(target), message)
+    }
+
     /// With these options.
     pub fn new(options: FpingOptions) -> Self {
         FpingText {
@@ -181,7 +194,7 @@ impl FpingText {
         let mark = event.responder.filter(|_| event.responder != event.subject.address);
         if event.standing.is_duplicate() || (!self.options.counted && host.all.received > 0) {
             let (label, octets, rtt) = (&host.label, reply.octets, Ms(rtt.as_nanos()));
-            return match self.options.per_reply {
+            return match self.options.counted {
                 true => Ok(()),
                 false => {
                     writeln!(streams.talk, "{label} : duplicate for [{number}], {octets} bytes, {rtt} ms{}", Mark(mark))
@@ -196,7 +209,7 @@ impl FpingText {
             host.keep(number, rtt.as_nanos());
         }
         self.all.answer(rtt.as_nanos());
-        let line = self.line(index, number, event.at, rtt, reply);
+        let line = self.line(index, number, event, reply);
         match mark {
             Some(_) if !line.is_empty() => {
                 self.held = line;
@@ -207,29 +220,40 @@ impl FpingText {
     }
 
     /// The line about an answer, if it has one.
-    fn line(&self, index: usize, number: usize, at: WallTime, rtt: Rtt, reply: &Reply) -> String {
-        let (Some(host), options) = (self.hosts.get(index), &self.options) else { return String::new() };
+    fn line(&self, index: usize, number: usize, event: &ProbeEvent, reply: &Reply) -> String {
+        let (Some(host), Some(rtt), options) = (self.hosts.get(index), event.rtt(), &self.options) else {
+            return String::new();
+        };
         let (label, width, ms) = (&host.label, self.width, Ms(rtt.as_nanos()));
+        let (stamp, octets, extra) = (self.stamp(event.at), reply.octets, Extra { event, options });
+        if options.per_reply && options.json {
+            return json::answer(&stamp, label, number, octets, &ms, &extra);
+        }
         if options.per_reply {
-            let (stamp, octets) = (Stamp(options.stamps, at, options.offset), reply.octets);
-            return format!("{stamp}{label:width$} : [{number}], {octets} bytes, {ms} ms{}\n", Average(host));
+            return format!("{stamp}{label:width$} : [{number}], {octets} bytes, {ms} ms{}{extra}\n", Average(host));
         }
         if host.all.received > 1 || !(options.sentences || options.alive) {
             return String::new();
         }
         let state = if options.sentences { " is alive" } else { "" };
         let delay = if options.elapsed { format!(" ({ms} ms)") } else { String::new() };
-        format!("{label}{state}{delay}\n")
+        format!("{label}{state}{extra}{delay}\n")
+    }
+
+    fn stamp(&self, at: WallTime) -> Stamp {
+        Stamp(self.options.stamps, at, self.options.offset)
     }
 
     /// The line about a probe that was not answered, if it has one.
     fn silence(&mut self, index: usize, event: &ProbeEvent) -> String {
         self.timeouts += 1;
-        let (Some(host), options) = (self.hosts.get(index).filter(|_| self.options.per_reply), &self.options) else {
-            return String::new();
-        };
-        let (stamp, label, width) = (Stamp(options.stamps, event.at, options.offset), &host.label, self.width);
-        format!("{stamp}{label:width$} : [{}], timed out{}\n", self.number(event.id), Average(host))
+        let Some(host) = self.hosts.get(index).filter(|_| self.options.per_reply) else { return String::new() };
+        let (stamp, label, width) = (self.stamp(event.at), &host.label, self.width);
+        let number = self.number(event.id);
+        match self.options.json {
+            true => json::silence(&stamp, label, number),
+            false => format!("{stamp}{label:width$} : [{number}], timed out{}\n", Average(host)),
+        }
     }
 
     /// An ICMP error ends the wait for a probe.
@@ -238,7 +262,7 @@ impl FpingText {
         let (Some(host), Some(icmp), Some(from)) = (self.hosts.get(index), error.icmp, event.responder) else {
             return Ok(());
         };
-        if !self.options.quiet {
+        if !self.options.quiet && !self.options.json {
             let message = Message { v6: from.is_ipv6(), icmp };
             writeln!(talk, "{message} from {from} for ICMP Echo sent to {}", host.label)?;
         }
@@ -260,13 +284,17 @@ impl FpingText {
             self.charts_sent = true;
             return Ok(());
         }
-        if self.options.sentences || self.options.per_reply {
-            writeln!(streams.talk)?;
+        let (json, width) = (self.options.json, self.width);
+        if !json {
+            let gap = if self.options.sentences || self.options.per_reply { "\n" } else { "" };
+            writeln!(streams.talk, "{gap}[{:#}]", LocalTime(at, self.options.offset))?;
         }
-        writeln!(streams.talk, "[{:#}]", LocalTime(at, self.options.offset))?;
         for host in &mut self.hosts {
-            let (label, width) = (&host.label, self.width);
-            writeln!(streams.talk, "{label:width$} :{}", host.since.shown(self.options.outage))?;
+            let (label, sum) = (&host.label, host.since.shown(self.options.outage));
+            match json {
+                true => streams.data.write_all(json::report(at, label, &sum).as_bytes())?,
+                false => writeln!(streams.talk, "{label:width$} :{sum}")?,
+            }
             if !self.options.cumulative {
                 host.since = Figures::default();
             }
@@ -274,38 +302,50 @@ impl FpingText {
         Ok(())
     }
 
-    fn sums(&self, talk: &mut dyn Write) -> io::Result<()> {
-        if self.options.per_reply {
-            writeln!(talk)?;
+    fn sums(&self, streams: &mut Streams<'_>) -> io::Result<()> {
+        let FpingOptions { json, vectors, outage, per_reply, .. } = self.options;
+        if per_reply && !json {
+            writeln!(streams.talk)?;
         }
         for host in &self.hosts {
-            let (label, width) = (&host.label, self.width);
-            match self.options.vectors {
-                true => writeln!(talk, "{label:width$} :{}", host.vector())?,
-                false => writeln!(talk, "{label:width$} :{}", host.all.shown(self.options.outage))?,
+            let (label, width, sum) = (&host.label, self.width, host.all.shown(outage));
+            match (json, vectors) {
+                (true, true) => streams.data.write_all(json::vector(label, host).as_bytes())?,
+                (true, false) => streams.data.write_all(json::sum(label, &sum).as_bytes())?,
+                (false, true) => {
+                    let delays =
+                        host.vector().map(|delay| delay.map_or(" -".to_owned(), |nanos| format!(" {}", Ms(nanos))));
+                    writeln!(streams.talk, "{label:width$} :{}", delays.collect::<String>())?;
+                }
+                (false, false) => writeln!(streams.talk, "{label:width$} :{sum}")?,
             }
         }
         Ok(())
     }
 
-    fn stats(&self, alive: usize, talk: &mut dyn Write) -> io::Result<()> {
+    fn stats(&self, alive: usize, streams: &mut Streams<'_>) -> io::Result<()> {
         let (targets, all) = (self.hosts.len(), &self.all);
         let timeouts = match self.options.counted {
             true => self.timeouts,
             false => self.hosts.iter().map(|host| host.called.saturating_sub(host.all.received)).sum(),
         };
         let seconds = self.began.map_or(0.0, |began| (self.latest.as_nanos() - began.as_nanos()) as f64 / 1e9);
-        let rows: [(u64, &str); 8] = [
-            (targets as u64, "targets"),
-            (alive as u64, "alive"),
-            ((targets - alive) as u64, "unreachable"),
-            (self.options.unknown, "unknown addresses"),
-            (timeouts, "timeouts (waiting for response)"),
-            (self.echoes_sent, "ICMP Echos sent"),
-            (self.replies, "ICMP Echo Replies received"),
-            (self.other_icmp, "other ICMP received"),
+        let rows: [(u64, &str, &str); 8] = [
+            (targets as u64, "targets", "targets"),
+            (alive as u64, "alive", "alive"),
+            ((targets - alive) as u64, "unreachable", "unreachable"),
+            (self.options.unknown, "unknown addresses", "unknownAddresses"),
+            (timeouts, "timeouts (waiting for response)", "timeouts"),
+            (self.echoes_sent, "ICMP Echos sent", "icmpEchosSent"),
+            (self.replies, "ICMP Echo Replies received", "icmpEchoRepliesReceived"),
+            (self.other_icmp, "other ICMP received", "otherIcmpReceived"),
         ];
-        for (number, (count, what)) in rows.into_iter().enumerate() {
+        if self.options.json {
+            let counts = rows.map(|(count, _, key)| (key, count));
+            return streams.data.write_all(json::stats(&counts, all, seconds).as_bytes());
+        }
+        let talk = &mut *streams.talk;
+        for (number, (count, what, _)) in rows.into_iter().enumerate() {
             let gap = if number % 4 == 0 { "\n" } else { "" };
             writeln!(talk, "{gap} {count:7} {what}")?;
         }
@@ -360,140 +400,13 @@ impl Sink<(WallTime, Event)> for FpingText {
         silent.clone().filter(|_| shown).try_for_each(|host| writeln!(streams.data, "{}{state}", host.label))?;
         let alive = self.hosts.len() - silent.count();
         if self.options.counted {
-            self.sums(streams.talk)?;
+            self.sums(streams)?;
         }
         if self.options.stats {
-            self.stats(alive, streams.talk)?;
+            self.stats(alive, streams)?;
         }
         let Some(required) = self.options.required else { return Ok(()) };
         let verdict = if alive >= required as usize { "Enough" } else { "Not enough" };
         writeln!(streams.data, "{verdict} hosts reachable (required: {required}, reachable: {alive})")
-    }
-}
-
-/// Nanoseconds as milliseconds, with about three digits.
-struct Ms(u64);
-
-impl fmt::Display for Ms {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 as f64 / 1e6 {
-            ms if ms < 1.0 => write!(f, "{ms:.3}"),
-            ms if ms < 10.0 => write!(f, "{ms:.2}"),
-            ms if ms < 100.0 => write!(f, "{ms:.1}"),
-            ms if ms < 1e6 => write!(f, "{ms:.0}"),
-            ms => {
-                let text = format!("{ms:.3e}");
-                let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
-                write!(f, "{mantissa}e+{exponent:0>2}")
-            }
-        }
-    }
-}
-
-/// That an answer came from elsewhere.
-struct Mark(Option<IpAddr>);
-
-impl fmt::Display for Mark {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.map_or(Ok(()), |from| write!(f, " [<- {from}]"))
-    }
-}
-
-/// The time in front of a line.
-struct Stamp(Option<FpingStamp>, WallTime, LocalOffset);
-
-impl fmt::Display for Stamp {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let &Stamp(Some(stamp), at, offset) = self else { return Ok(()) };
-        let local = LocalTime(at, offset).to_string();
-        let (date, time) = local.split_once('T').unwrap_or_default();
-        let clock = time.get(..8).unwrap_or_default();
-        match stamp {
-            FpingStamp::Seconds => write!(f, "[{:.5}] ", at.as_nanos() as f64 / 1e9),
-            FpingStamp::Iso => write!(f, "[{date}T{clock}{}] ", time.get(8..).unwrap_or_default().replace(':', "")),
-            FpingStamp::Rfc3339 => write!(f, "[{date} {clock}] "),
-            FpingStamp::Ctime => {
-                const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-                const MONTHS: [&str; 12] =
-                    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-                let seconds = (at.as_nanos() / 1_000_000_000).saturating_add_signed(offset(at));
-                // The epoch was a Thursday.
-                let day = DAYS.get((seconds / 86_400 % 7) as usize).unwrap_or(&"");
-                let mut parts = date.split('-');
-                let year = parts.next().unwrap_or_default();
-                let mut number = || parts.next().and_then(|part| part.parse::<usize>().ok()).unwrap_or(1);
-                let month = MONTHS.get(number().saturating_sub(1)).unwrap_or(&"");
-                write!(f, "[{day} {month} {:2} {clock} {year}] ", number())
-            }
-        }
-    }
-}
-
-/// What an ICMP error says.
-struct Message {
-    v6: bool,
-    icmp: (u8, u8),
-}
-
-/// ICMP Unreachable by code (RFC 792, RFC 1122 §3.2.2.1, RFC 1812 §5.2.7.1).
-const UNREACHABLE: [&str; 16] = [
-    "ICMP Network Unreachable",
-    "ICMP Host Unreachable",
-    "ICMP Protocol Unreachable",
-    "ICMP Port Unreachable",
-    "ICMP Unreachable (Fragmentation Needed)",
-    "ICMP Unreachable (Source Route Failed)",
-    "ICMP Unreachable (Destination Network Unknown)",
-    "ICMP Unreachable (Destination Host Unknown)",
-    "ICMP Unreachable (Source Host Isolated)",
-    "ICMP Unreachable (Communication with Network Prohibited)",
-    "ICMP Unreachable (Communication with Host Prohibited)",
-    "ICMP Unreachable (Network Unreachable For Type Of Service)",
-    "ICMP Unreachable (Host Unreachable For Type Of Service)",
-    "ICMP Unreachable (Communication Administratively Prohibited)",
-    "ICMP Unreachable (Host Precedence Violation)",
-    "ICMP Unreachable (Precedence cutoff in effect)",
-];
-
-impl fmt::Display for Message {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (kind, code) = self.icmp;
-        f.write_str(match (self.v6, kind, code) {
-            (false, 3, code) => UNREACHABLE.get(usize::from(code)).unwrap_or(&"ICMP Unreachable (Invalid Code)"),
-            (false, 4, _) => "ICMP Source Quench",
-            (false, 5, _) | (true, 137, _) => "ICMP Redirect",
-            (false, 11, _) | (true, 3, _) => "ICMP Time Exceeded",
-            (false, 12, _) | (true, 4, _) => "ICMP Parameter Problem",
-            (true, 1, 0) => "ICMP Network Unreachable",
-            (true, 1, 1) => "ICMP Unreachable (Communication Administratively Prohibited)",
-            (true, 1, 3) => "ICMP Host Unreachable",
-            (true, 1, 4) => "ICMP Port Unreachable",
-            (true, 1, _) => "ICMP Unreachable",
-            (true, 2, _) => "ICMP Packet Too Big",
-            _ => return write!(f, "ICMP {kind}"),
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn delays_have_about_three_digits() {
-        let shown = [34_000, 999_499, 1_234_567, 9_994_000, 12_340_000, 99_960_000, 123_400_000, 1_234_000_000_000];
-        let shown: Vec<String> = shown.iter().map(|&nanos| Ms(nanos).to_string()).collect();
-        assert_eq!(shown, ["0.034", "0.999", "1.23", "9.99", "12.3", "100.0", "123", "1.234e+06"]);
-    }
-
-    #[test]
-    fn times_have_the_form_that_was_asked_for() {
-        let at = WallTime::from_nanos(1_796_221_259_123_456_789);
-        let stamp = |stamp| Stamp(Some(stamp), at, |_| 3600).to_string();
-        assert_eq!(stamp(FpingStamp::Seconds), "[1796221259.12346] ");
-        assert_eq!(stamp(FpingStamp::Ctime), "[Wed Dec  2 15:20:59 2026] ");
-        assert_eq!(stamp(FpingStamp::Iso), "[2026-12-02T15:20:59+0100] ");
-        assert_eq!(stamp(FpingStamp::Rfc3339), "[2026-12-02 15:20:59] ");
-        assert_eq!(Stamp(None, at, |_| 0).to_string(), "");
     }
 }

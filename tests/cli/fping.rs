@@ -6,6 +6,7 @@ use std::time::Duration;
 use insta::assert_snapshot;
 use netprobe::channel::Control;
 use netprobe::sim::{AddressOutcome, Change, Link, Node, US, ip};
+use netprobe::types::Tos;
 
 use crate::world::{Outcome, World};
 
@@ -101,7 +102,11 @@ fn options_that_are_none_are_refused_in_fpings_words() {
         "fping -g 192.0.2.1",
         "fping -g 192.0.2.1 192.0.2.2 192.0.2.3",
         "fping -g 192.0.2.1/33",
-        "fping -g 2001:db8::1/128",
+        "fping -g 2001:db8::1/129",
+        "fping -g 2001:db8::1/64",
+        "fping -g 192.0.2.1 2001:db8::1",
+        "fping -6 -g 192.0.2.1/32",
+        "fping -J host",
         "fping -g 10.0.0.1 10.255.255.254",
         "fping -g 192.0.2.2 192.0.2.1",
         "fping -f list -g 192.0.2.0/30",
@@ -116,6 +121,7 @@ fn ranges_leave_out_network_and_broadcast_address_of_short_prefixes() {
     assert_eq!(probed("10.9.0.1/30"), "10.9.0.1\n10.9.0.2\n");
     assert_eq!(probed("10.9.0.2/31"), "10.9.0.2\n10.9.0.3\n");
     assert_eq!(probed("10.9.0.2/32"), "10.9.0.2\n");
+    assert_eq!(probed("2001:db8:77::5/127"), "2001:db8:77::4\n2001:db8:77::5\n");
     assert_eq!(probed("10.9.0.255 10.9.1.1"), "10.9.0.255\n10.9.1.0\n10.9.1.1\n");
 }
 
@@ -146,6 +152,26 @@ fn reports_come_at_their_times_and_at_a_signal() {
     world.network.at(ms(1500), Control::Interim);
     world.network.at(ms(2500), Control::Interrupt);
     assert_snapshot!("loop", world.run("fping -l host.example"));
+}
+
+#[test]
+fn json_is_a_line_for_each_event_and_each_sum() {
+    let json = |words: &str| {
+        and_silent(lossy()).run(&format!("fping -J {words} host.example 203.0.113.77 nosuch.example")).to_string()
+    };
+    let all = ["-c 3 -p 200 -o -s", "-C 3 -p 200 -D --print-ttl --print-tos", "-c 3 -p 600 -Q 1"].map(json);
+    assert_snapshot!("json", all.join("\n"));
+    for line in all.iter().flat_map(|run| run.lines()).filter(|line| line.starts_with('{')) {
+        let object: serde_json::Value = serde_json::from_str(line).expect("an object");
+        assert_eq!(object.as_object().map(serde_json::Map::len), Some(1), "{line}");
+    }
+}
+
+#[test]
+fn header_fields_are_shown_as_asked() {
+    let host = Node::host(ip("198.51.100.9")).change([1, 2], Change::Tos(Tos::new(0x20)));
+    let run = World::with_host(host).run("fping -e --print-ttl --print-tos 198.51.100.9");
+    assert_eq!(run.stdout, "198.51.100.9 is alive (TOS 32) (TTL 62) (10.0 ms)\n");
 }
 
 #[test]

@@ -57,6 +57,8 @@ pub struct FpingArgs {
     pub interval: Duration,
     #[arg(short = 'I', long = "iface")]
     pub interface: Option<Box<str>>,
+    #[arg(short = 'J', long)]
+    pub json: bool,
     #[arg(short = 'k', long = "fwmark", allow_hyphen_values = true, value_parser = at_least_one)]
     pub mark: Option<u32>,
     #[arg(short = 'l', long = "loop")]
@@ -75,6 +77,10 @@ pub struct FpingArgs {
     pub tos: Option<u8>,
     #[arg(short, long, allow_hyphen_values = true, default_value = "1000", value_parser = millis)]
     pub period: Duration,
+    #[arg(long)]
+    pub print_tos: bool,
+    #[arg(long)]
+    pub print_ttl: bool,
     #[arg(short, long)]
     quiet: bool,
     #[arg(short = 'Q', long = "squiet", allow_hyphen_values = true, value_parser = reports)]
@@ -85,6 +91,9 @@ pub struct FpingArgs {
     pub random: bool,
     #[arg(short, long)]
     pub stats: bool,
+    /// Without effect: numbers of probes are not used again.
+    #[arg(long = "seqmap-timeout", allow_hyphen_values = true)]
+    _seqmap_timeout: Option<String>,
     #[arg(short = 'S', long = "src", allow_hyphen_values = true)]
     pub source: Option<String>,
     #[arg(short, long, allow_hyphen_values = true, value_parser = millis)]
@@ -136,6 +145,8 @@ impl FpingArgs {
             (self.ttl.is_some_and(|ttl| ttl > 255), format!("ttl {} out of range", self.ttl.unwrap_or_default())),
             (self.alive && self.unreachable, "specify only one of a, u".to_owned()),
             (self.endless && self.times().is_some(), "specify only one of c, l".to_owned()),
+            (self.json && !self.is_counted(), "option -J, --json requires -c, -C, or -l".to_owned()),
+            (self.json && self.netdata, "specify only one of J, N".to_owned()),
             (self.size > MOST_OCTETS, format!("data size {} not valid, must be lower than {MOST_OCTETS}", self.size)),
             (
                 !BACKOFF.contains(&self.backoff),

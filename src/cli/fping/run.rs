@@ -39,11 +39,11 @@ pub fn execute(args: &FpingArgs, program: &str, env: &mut Env<'_>) -> Result<u8,
     if let Some(interface) = args.interface.as_deref().filter(|name| (env.interface_index)(name).is_none()) {
         return Err(Failure::refused(CliError::NoInterface(interface.to_owned())));
     }
-    let texts = targets::gather(args, env)?;
+    let forced = args.family(program);
+    let texts = targets::gather(args, forced, env)?;
     if texts.is_empty() {
         return Ok(NOT_ANSWERED);
     }
-    let forced = args.family(program);
     let plan = plan(args, &texts, forced, source);
     let mut opened = env.open_once(&plan, None).map_err(Failure::impossible)?;
     let lanes = Lanes::of(&opened, &plan.lanes, |_| true);
@@ -202,6 +202,9 @@ fn options(args: &FpingArgs, unknown: u64, offset: LocalOffset) -> FpingOptions 
         alive: shown == Shown::Alive,
         unreachable: shown == Shown::Unreachable,
         elapsed: args.elapsed,
+        tos: args.print_tos,
+        ttl: args.print_ttl,
+        json: args.json,
         quiet: args.is_quiet(),
         vectors: args.vector.is_some(),
         outage: args.outage.then_some(args.period),

@@ -1,6 +1,6 @@
 //! The targets of `fping`: arguments, a list, or all addresses of a range; and where they are.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::path::Path;
 
 use crate::channel::OsError;
@@ -11,21 +11,24 @@ use crate::cli::list::Origin;
 use crate::cli::names::Names;
 use crate::cli::target::{Lane, Lanes};
 use crate::engine::{Destination, Target};
-use crate::report::escape;
-use crate::types::IpEndpoint;
+use crate::report::{FpingText, escape};
+use crate::sweep::{Range, RangeError};
+use crate::types::{Family, IpEndpoint};
 
 /// The largest list, and the most addresses of a range.
 const LIST_BYTES: u64 = 64 << 20;
-const MOST_GENERATED: u32 = 100_000;
+const MOST_GENERATED: u64 = 100_001;
+/// The longest name in a list (RFC 1035 §2.3.4).
+const LONGEST_NAME: usize = 255;
 
 /// The targets as they are named.
-pub fn gather(args: &FpingArgs, env: &mut Env<'_>) -> Result<Vec<String>, Failure> {
+pub fn gather(args: &FpingArgs, forced: Option<Family>, env: &mut Env<'_>) -> Result<Vec<String>, Failure> {
     let words = &args.targets;
     match (&args.file, args.generate) {
         (Some(_), true) => Err(Failure::usage("specify only one of f, g")),
         (Some(_), false) if !words.is_empty() => Err(Failure::usage("specify only one of f, targets")),
         (Some(path), false) => listed(path, env),
-        (None, true) => generated(words),
+        (None, true) => generated(words, forced),
         (None, false) if words.is_empty() => listed(Path::new("-"), env),
         (None, false) => Ok(words.clone()),
     }
@@ -43,46 +46,76 @@ fn listed(path: &Path, env: &mut Env<'_>) -> Result<Vec<String>, Failure> {
     let mut lines = origin.lines(LIST_BYTES, env).map_err(failed)?;
     let mut targets = Vec::new();
     while let Some(line) = lines.next().map_err(|error| failed(origin.failed(error)))? {
-        targets.extend(line.entry.map(std::borrow::Cow::into_owned));
+        let Some(target) = line.entry else { continue };
+        if target.len() > LONGEST_NAME {
+            return Err(Failure::refused("target name too long"));
+        }
+        targets.push(target.into_owned());
     }
     Ok(targets)
 }
 
-fn generated(words: &[String]) -> Result<Vec<String>, Failure> {
+fn generated(words: &[String], forced: Option<Family>) -> Result<Vec<String>, Failure> {
     let (first, last) = match words {
         [prefix] => {
             let (address, length) =
                 prefix.split_once('/').ok_or_else(|| Failure::usage("-g wants a prefix or two addresses"))?;
-            within(address_of(address)?, length)?
+            within(address_of(address, forced)?, length)?
         }
-        [first, last] => (u32::from(address_of(first)?), u32::from(address_of(last)?)),
+        [first, last] => {
+            let first = address_of(first, forced)?;
+            (first, address_of(last, Some(Family::of(first)))?)
+        }
         _ => return Err(Failure::usage("-g wants a prefix or two addresses")),
     };
-    if last.checked_sub(first).is_some_and(|more| more > MOST_GENERATED) {
-        return Err(Failure::refused("-g parameter generates too many addresses"));
+    let range = match Range::read(&format!("{first}-{last}")) {
+        Ok(Some(range)) => range,
+        Err(RangeError::TooMany) => return Err(too_many()),
+        // From a later address to an earlier one there are none.
+        Ok(None) | Err(_) => return Ok(Vec::new()),
+    };
+    match range.count() > MOST_GENERATED {
+        true => Err(too_many()),
+        false => {
+            Ok((0..range.count()).filter_map(|index| range.at(index)).map(|address| address.to_string()).collect())
+        }
     }
-    Ok((first..=last).map(|address| Ipv4Addr::from(address).to_string()).collect())
 }
 
-fn address_of(text: &str) -> Result<Ipv4Addr, Failure> {
-    match text.parse() {
-        Ok(IpAddr::V4(address)) => Ok(address),
-        Ok(IpAddr::V6(_)) => Err(Failure::refused("-g works only with IPv4 addresses")),
-        Err(_) => Err(Failure::refused(format!("can't parse address {}: no address", escape(text)))),
+fn too_many() -> Failure {
+    Failure::refused("-g parameter generates too many addresses")
+}
+
+fn address_of(text: &str, family: Option<Family>) -> Result<IpAddr, Failure> {
+    let wrong = |why: &str| Failure::refused(format!("can't parse address {}: {why}", escape(text)));
+    let address: IpAddr = text.parse().map_err(|_| wrong("no address"))?;
+    match family {
+        Some(family) if family != Family::of(address) => Err(wrong("Address family for hostname not supported")),
+        _ => Ok(address),
     }
 }
 
 /// The first and the last address of a prefix that a host can have.
-fn within(address: Ipv4Addr, length: &str) -> Result<(u32, u32), Failure> {
-    let bits = length
-        .parse()
-        .ok()
-        .filter(|bits| (1..=32).contains(bits))
-        .ok_or_else(|| Failure::refused(format!("netmask must be between 1 and 32 (is: {})", escape(length))))?;
-    let rest = u32::MAX.checked_shr(bits).unwrap_or(0);
-    let (first, last) = (u32::from(address) & !rest, u32::from(address) | rest);
-    // RFC 919 §7, RFC 3021: only longer prefixes have no network and broadcast address.
-    Ok(if bits < 31 { (first + 1, last - 1) } else { (first, last) })
+fn within(address: IpAddr, length: &str) -> Result<(IpAddr, IpAddr), Failure> {
+    let most = Family::of(address).pick(32, 128);
+    let bits: u32 =
+        length.parse().ok().filter(|bits| (1..=most).contains(bits)).ok_or_else(|| {
+            Failure::refused(format!("netmask must be between 1 and {most} (is: {})", escape(length)))
+        })?;
+    Ok(match address {
+        IpAddr::V4(address) => {
+            let rest = u32::MAX.checked_shr(bits).unwrap_or(0);
+            let (first, last) = (u32::from(address) & !rest, u32::from(address) | rest);
+            // RFC 919 §7, RFC 3021: only longer prefixes have no network and broadcast address.
+            let ends = if bits < 31 { 1 } else { 0 };
+            (IpAddr::V4((first + ends).into()), IpAddr::V4((last - ends).into()))
+        }
+        IpAddr::V6(address) => {
+            let rest = u128::MAX.checked_shr(bits).unwrap_or(0);
+            let (first, last) = (u128::from(address) & !rest, u128::from(address) | rest);
+            (IpAddr::V6(first.into()), IpAddr::V6(last.into()))
+        }
+    })
 }
 
 /// Where targets are, and how many have no address, of which each has a sentence unless the run is quiet.
@@ -99,9 +132,7 @@ pub fn place(
             Ok(resolved) => resolved,
             Err(error) => {
                 unknown += 1;
-                if !args.is_quiet() {
-                    let _ = writeln!(env.stderr, "{}: {}", escape(text), error.message);
-                }
+                complain(text, &error.message, args, env);
                 continue;
             }
         };
@@ -117,12 +148,19 @@ pub fn place(
         }));
         if targets.len() == before {
             unknown += 1;
-            if !args.is_quiet() {
-                let _ = writeln!(env.stderr, "{}: no socket for its address family", escape(text));
-            }
+            complain(text, "no socket for its address family", args, env);
         }
     }
     (targets, unknown)
+}
+
+/// Says why a target is not probed.
+fn complain(target: &str, message: &str, args: &FpingArgs, env: &mut Env<'_>) {
+    let _ = match (args.json, args.is_quiet()) {
+        (true, _) => writeln!(env.stdout, "{}", FpingText::warning(target, message)),
+        (false, true) => Ok(()),
+        (false, false) => writeln!(env.stderr, "{}: {message}", escape(target)),
+    };
 }
 
 /// The kernel finds a way for each probe anew, so that a target without one is lost and not left out.

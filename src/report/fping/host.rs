@@ -5,7 +5,7 @@ use std::fmt;
 use std::io::{self, Write};
 use std::time::Duration;
 
-use super::Ms;
+use super::words::Ms;
 
 /// Outcomes of probes, those that are decided alone.
 #[derive(Clone, Copy, Debug, Default)]
@@ -43,7 +43,7 @@ impl Figures {
     }
 }
 
-/// A sum.
+/// A sum as text, or with `{:#}` as keys of JSON.
 pub(super) struct Sum<'a> {
     figures: &'a Figures,
     period: Option<Duration>,
@@ -52,6 +52,9 @@ pub(super) struct Sum<'a> {
 impl fmt::Display for Sum<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let &Figures { sent, received, min, max, .. } = self.figures;
+        if f.alternate() {
+            return self.keys(f);
+        }
         if received <= sent {
             write!(f, " xmt/rcv/%loss = {sent}/{received}/{}%", self.figures.loss())?;
             if let Some(period) = self.period {
@@ -65,6 +68,23 @@ impl fmt::Display for Sum<'_> {
             return Ok(());
         }
         write!(f, ", min/avg/max = {}/{}/{}", Ms(min), Ms(self.figures.mean()), Ms(max))
+    }
+}
+
+impl Sum<'_> {
+    /// The same as keys of JSON.
+    fn keys(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let &Figures { sent, received, min, max, .. } = self.figures;
+        write!(f, "\"xmt\": {sent}, \"rcv\": {received}, \"loss\": {}", self.figures.loss())?;
+        if let Some(period) = self.period {
+            let outage = u128::from(sent.saturating_sub(received)) * period.as_nanos() / 1_000_000;
+            write!(f, ", \"outage(ms)\": {outage}")?;
+        }
+        if received == 0 {
+            return Ok(());
+        }
+        let (min, mean, max) = (Ms(min), Ms(self.figures.mean()), Ms(max));
+        write!(f, ", \"rttMin\": {min}, \"rttAvg\": {mean}, \"rttMax\": {max}")
     }
 }
 
@@ -141,11 +161,10 @@ impl Host {
         self.lose();
     }
 
-    /// The delay of each probe.
-    pub(super) fn vector(&self) -> String {
+    /// The delay of each probe, in nanoseconds.
+    pub(super) fn vector(&self) -> impl Iterator<Item = Option<u64>> {
         let decided = usize::try_from(self.all.sent).unwrap_or(usize::MAX);
-        let delay = |number| self.delays.get(number).copied().flatten();
-        (0..decided).map(|number| delay(number).map_or(" -".to_owned(), |nanos| format!(" {}", Ms(nanos)))).collect()
+        (0..decided).map(|number| self.delays.get(number).copied().flatten())
     }
 
     /// What is new, in the words that Netdata reads; with `first` its charts are described before.
