@@ -55,8 +55,7 @@ pub fn execute(args: &FpingArgs, program: &str, env: &mut Env<'_>) -> Result<u8,
         return Ok(if unknown > 0 { UNKNOWN } else { NOT_ANSWERED });
     }
     let worker = worker(args, targets, unknown, opened, env);
-    let spec = args.period;
-    let precision = precision(if args.is_counted() { Pace::Fixed(spec) } else { Pace::Called });
+    let precision = precision(if args.is_counted() { Pace::Fixed(args.period) } else { Pace::Called });
     let run = Run { precision, first: names.interrupted, ..Run::plain(Tally::take) };
     let tally = drive_one(worker, run, env).map_err(Failure::impossible)?;
     Ok(match args.required() {
