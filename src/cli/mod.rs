@@ -4,6 +4,7 @@
 //! status. The real world is [`real_main`]; tests give one that opens a simulated network instead.
 
 mod args;
+mod check;
 mod doctor;
 mod drive;
 mod env;
@@ -111,6 +112,11 @@ fn report_clap_error(program: &str, error: &clap::Error, meant: Option<String>, 
 
 /// The command lines of all tools as clap knows them: what man pages are made from. No other room calls this.
 #[doc(hidden)]
-pub fn commands() -> [clap::Command; 3] {
-    [rping::args::PingArgs::command(), rtrace::args::TraceArgs::command(), rpong::args::PongArgs::command()]
+pub fn commands() -> [clap::Command; 4] {
+    [
+        rping::args::PingArgs::command(),
+        rtrace::args::TraceArgs::command(),
+        rpong::args::PongArgs::command(),
+        check::args::CheckArgs::command(),
+    ]
 }

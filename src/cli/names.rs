@@ -29,7 +29,8 @@ impl Names {
     }
 }
 
-/// Looks `names` up in one family, or in the resolver's order, for at most `limit`. A signal ends the lookups; where it leaves
+/// Looks `names` up in one family, or in the resolver's order, for at most `limit`, which an
+/// option sets. A signal ends the lookups; where it leaves
 /// nothing to run, it ends the process, as it does for a program that has not begun.
 ///
 /// # Errors
@@ -37,11 +38,11 @@ impl Names {
 pub fn look_up<'a>(
     names: impl Iterator<Item = &'a str>,
     family: Option<Family>,
-    limit: Option<Duration>,
+    limit: Option<(&str, Duration)>,
     opened: &mut OpenedLanes,
     env: &Env<'_>,
 ) -> Result<Names, CliError> {
-    let until = limit.map(|limit| opened.channel.now().mono + limit);
+    let until = limit.map(|(_, limit)| opened.channel.now().mono + limit);
     let mut lookups = Lookups { found: HashMap::new(), open: 0, until, expired: false, interrupted: None };
     for name in names {
         if !lookups.found.contains_key(name) {
@@ -57,7 +58,10 @@ pub fn look_up<'a>(
     if let Some(control) = interrupted.as_ref().filter(|_| !found.values().flatten().any(Result::is_ok)) {
         (env.die_by)(control);
     }
-    let missing = if interrupted.is_some() { "the lookup was interrupted" } else { "the lookup took longer than -w" };
+    let missing = match limit {
+        Some((option, _)) if interrupted.is_none() => &format!("the lookup took longer than {option}"),
+        _ => "the lookup was interrupted",
+    };
     let found = found.into_iter().map(|(name, found)| (name, found.unwrap_or_else(|| Err(failed(missing)))));
     Ok(Names { found: found.collect(), interrupted })
 }

@@ -3,6 +3,7 @@
 //! Text goes by bytes that scripts have read for decades; what rping and rtrace know beyond those tools stands in JSON, and
 //! with `-v` on stderr.
 
+mod check;
 mod condition;
 mod contrast;
 mod difference;
@@ -20,6 +21,7 @@ mod words;
 
 use std::io::{self, Write};
 
+pub use check::{Checked, Level, Limit, Limits, Unwritten};
 pub use condition::{Ended, Failures};
 pub use contrast::{ContrastCsv, ContrastJson, ContrastText};
 pub use difference::difference;

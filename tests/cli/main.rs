@@ -2,6 +2,7 @@
 //! script sees is kept in one snapshot per run. `INSTA_UPDATE=always cargo test --test cli` writes them anew.
 
 mod changes;
+mod check;
 mod completions;
 mod conditions;
 mod contrast;

@@ -143,11 +143,11 @@ impl World {
         self
     }
 
-    /// Runs `rping`, `rtrace` or `rpong` with the words of `line`.
+    /// Runs `rping`, under this name or another, `rtrace` or `rpong` with the words of `line`.
     pub fn run(&self, line: &str) -> Outcome {
         let words: Vec<OsString> = line.split_whitespace().map(Into::into).collect();
-        let tool = match words.first().and_then(|word| word.to_str()) {
-            Some("rping" | "fping" | "fping6") => cli::rping,
+        let tool = match words.first().and_then(|word| word.to_str()?.rsplit('/').next()) {
+            Some("rping" | "check_rping" | "check_icmp" | "fping" | "fping6") => cli::rping,
             Some("rtrace") => cli::rtrace,
             Some("rpong") => cli::rpong,
             other => panic!("no such tool: {other:?}"),

@@ -8,7 +8,6 @@ mod targets;
 
 use std::ffi::OsString;
 use std::fmt;
-use std::path::Path;
 
 use clap::Parser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -53,16 +52,6 @@ impl Failure {
     fn impossible(sentence: impl fmt::Display) -> Self {
         Failure { status: IMPOSSIBLE, ..Failure::refused(sentence) }
     }
-}
-
-/// The words of a command line for fping, if this is one.
-pub fn meant(words: &[OsString]) -> Option<Vec<OsString>> {
-    let name = Path::new(words.first()?).file_name()?;
-    if name == "fping" || name == "fping6" {
-        return Some(words.to_vec());
-    }
-    let rest = words.get(1).filter(|word| *word == "--as-fping").and(words.get(2..))?;
-    Some(std::iter::once("fping".into()).chain(rest.iter().cloned()).collect())
 }
 
 /// Runs as fping does with these words, the program's own first, and returns its exit status.

@@ -72,7 +72,7 @@ impl Rping<'_> {
         let plan = self.contrast_plan(aim, &candidates, &bound);
         let mut opened = env.open_once(&plan, self.verbose())?;
         let forced = self.args.socket.family.forced();
-        let names = names::look_up([aim.host].into_iter(), forced, self.deadline(), &mut opened, env)?;
+        let names = names::look_up([aim.host].into_iter(), forced, self.lookup_limit(), &mut opened, env)?;
         let (contenders, error) = self.contenders(aim, &plan, candidates, &opened, &names, env);
         if let Some(error) = error {
             if !self.args.output.format.has_records() {

@@ -41,10 +41,10 @@ const PRECISE_BELOW: Duration = Duration::from_millis(10);
 pub(super) const KERNELS_IDENT: &str =
     "-e: over ICMP datagram sockets the kernel chooses the identifier; raw sockets need a privilege";
 
-pub(super) struct Rping<'a> {
-    pub(super) args: &'a PingArgs,
-    pub(super) program: &'a str,
-    pub(super) words: &'a [OsString],
+pub struct Rping<'a> {
+    pub args: &'a PingArgs,
+    pub program: &'a str,
+    pub words: &'a [OsString],
 }
 
 impl Rping<'_> {
@@ -89,7 +89,7 @@ impl Rping<'_> {
             return Err(CliError::Refused(KERNELS_IDENT.to_owned()));
         }
         let hosts = asked.iter().filter_map(Asked::host);
-        let names = names::look_up(hosts, self.args.socket.family.forced(), self.deadline(), &mut opened, env)?;
+        let names = names::look_up(hosts, self.args.socket.family.forced(), self.lookup_limit(), &mut opened, env)?;
         let targets = self.place(&texts, &asked, &opened, &plan, &names, env)?;
         let spec = Arc::new(self.spec(targets.len(), env));
         let targets = self.tasks(&choice, &asked, targets, &spec, env);
@@ -141,7 +141,7 @@ impl Rping<'_> {
     }
 
     /// What `-I` and `--source` bind: an address, an interface, or both.
-    pub(super) fn binding(&self, env: &Env<'_>) -> Result<Binding, CliError> {
+    pub fn binding(&self, env: &Env<'_>) -> Result<Binding, CliError> {
         let mut bound = Binding { source: self.args.socket.source, interface: None };
         for text in &self.args.socket.interface {
             let (address, zone) = text.split_once('%').map_or((&**text, None), |(address, zone)| (address, Some(zone)));
@@ -167,7 +167,7 @@ impl Rping<'_> {
         }
     }
 
-    fn plan(&self, choice: &Choice, asked: &[Asked<'_>], bound: &Binding) -> Plan {
+    pub fn plan(&self, choice: &Choice, asked: &[Asked<'_>], bound: &Binding) -> Plan {
         let source_family = bound.source.map(Family::of);
         let hosts = asked.iter().filter_map(Asked::host);
         let families = target::families(hosts.clone(), self.args.socket.family.forced().or(source_family));
@@ -306,7 +306,7 @@ impl Rping<'_> {
     }
 
     /// What is probed how; says with `-v` where connections are closed in another way than by FIN for their number alone.
-    fn tasks(
+    pub fn tasks(
         &self,
         choice: &Choice,
         asked: &[Asked<'_>],
@@ -328,7 +328,7 @@ impl Rping<'_> {
     }
 
     /// Pace, wait, header and payload of every target's probes.
-    pub(super) fn spec(&self, targets: usize, env: &Env<'_>) -> Spec {
+    pub fn spec(&self, targets: usize, env: &Env<'_>) -> Spec {
         let (run, packet) = (&self.args.run, &self.args.packet);
         Spec {
             pace: match self.pace(targets) {
@@ -349,13 +349,7 @@ impl Rping<'_> {
         }
     }
 
-    pub(super) fn config(
-        &self,
-        targets: Vec<Task>,
-        spec: Arc<Spec>,
-        names: bool,
-        env: &Env<'_>,
-    ) -> Result<Config, CliError> {
+    pub fn config(&self, targets: Vec<Task>, spec: Arc<Spec>, names: bool, env: &Env<'_>) -> Result<Config, CliError> {
         let (run, output) = (&self.args.run, &self.args.output);
         let recorded = self.args.record.record.is_some();
         let is_v4 = |task: &Task| matches!(task.target.destination, Destination::Reachable { endpoint, .. } if endpoint.family() == Family::V4);
@@ -384,6 +378,11 @@ impl Rping<'_> {
         })
     }
 
+    /// What bounds the lookups of names.
+    pub(super) fn lookup_limit(&self) -> Option<(&'static str, Duration)> {
+        self.deadline().map(|limit| ("-w", limit))
+    }
+
     pub(super) fn deadline(&self) -> Option<Duration> {
         self.args.run.deadline.map(|span| span.duration).filter(|deadline| !deadline.is_zero())
     }
@@ -407,7 +406,7 @@ impl Rping<'_> {
     }
 
     /// Why users other than root may not have this pace.
-    fn too_fast(&self, config: &Config, uid: u32) -> Option<CliError> {
+    pub fn too_fast(&self, config: &Config, uid: u32) -> Option<CliError> {
         let interval = match config.spec.pace {
             Pace::Fixed(interval) => interval,
             Pace::Adaptive { at_least } => at_least,
@@ -420,7 +419,7 @@ impl Rping<'_> {
 }
 
 /// What the user bound.
-pub(super) struct Binding {
+pub struct Binding {
     pub(super) source: Option<IpAddr>,
     interface: Option<Box<str>>,
 }
