@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::parser::ValueSource;
 use clap::{CommandFactory, Parser};
 
-use crate::cli::args::format::{BoxedSink, Format, FormatArgs};
+use crate::cli::args::format::{BoxedSink, FormatArgs};
 use crate::cli::env::Env;
 use crate::cli::error::CliError;
 use crate::cli::{ANSWERED, NOT_ANSWERED, tape};
@@ -168,7 +168,7 @@ fn chained(path: &Path) -> Result<Box<dyn BufRead>, Trouble> {
 /// # Errors
 /// If one of them is no recording of this tool, or not whole.
 pub fn diff(paths: &[PathBuf], tool: &str, format: &FormatArgs, env: &mut Env<'_>) -> Result<u8, CliError> {
-    if format.chosen() == Format::Csv {
+    if !format.is_text_or_json() {
         return Err(CliError::Refused("--diff: as text or with --json".to_owned()));
     }
     let samples: Vec<Sample> = paths.iter().map(|path| sample(path, tool, env)).collect::<Result<_, _>>()?;

@@ -271,6 +271,10 @@ fn a_format_is_chosen_by_name_and_json_by_its_short_name_too() {
     assert_eq!(run("--format text").stdout, run("").stdout);
     assert_snapshot!("a_run_as_csv", run("--format csv"));
     assert_snapshot!("targets_as_csv", World::new().run("rping -q -c 1 --format=csv nosuch.example 198.51.100.9"));
+    assert_snapshot!(
+        "targets_as_gauges",
+        World::new().run("rping -c 1 --format=prometheus nosuch.example 198.51.100.9 198.51.100.9")
+    );
     assert_snapshot!("formats_that_exclude_each_other", run("--json --format=text"));
     assert_snapshot!("an_unknown_format", run("--format=xml"));
 }

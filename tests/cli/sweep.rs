@@ -260,3 +260,9 @@ fn a_sweep_can_be_written_as_csv() {
     let line = "rping --format csv 198.51.100.1-198.51.100.2 nosuch.example";
     assert_snapshot!("a_sweep_as_csv", world().run(line));
 }
+
+#[test]
+fn a_sweep_can_be_written_as_gauges_by_one_worker() {
+    let line = "rping --format prometheus 198.51.100.1-198.51.100.2 nosuch.example";
+    assert_snapshot!("a_sweep_as_gauges", world().run(line));
+}

@@ -262,6 +262,15 @@ fn auto_searches_over_the_socket_that_leaves_the_kernels_memory_alone() {
 }
 
 #[test]
+fn a_trace_can_be_written_as_gauges() {
+    assert_snapshot!("a_trace_as_gauges", World::new().run("rtrace -n -q 1 --format prometheus 198.51.100.9"));
+    assert_snapshot!(
+        "a_report_as_gauges",
+        World::new().run("rtrace -n --report -c 2 --format prometheus 198.51.100.9")
+    );
+}
+
+#[test]
 fn a_trace_can_be_written_as_csv() {
     assert_snapshot!("a_trace_as_csv", World::new().run("rtrace -n -q 1 --format csv 198.51.100.9"));
     assert_snapshot!("a_report_as_csv", World::new().run("rtrace -n --report -c 2 --format csv 198.51.100.9"));

@@ -20,11 +20,13 @@ pub enum Format {
     Json,
     /// Comma-separated values below one line of names.
     Csv,
+    /// Gauges of the finished run, for Prometheus.
+    Prometheus,
 }
 
 #[derive(Args, Clone, Debug)]
 pub struct FormatArgs {
-    /// Format of the results: text, json or csv [default: text]
+    /// Format of the results: text, json, csv or prometheus (gauges of the finished run) [default: text]
     #[arg(long, value_name = "FORMAT", value_parser = FORMATS, hide_possible_values = true, allow_hyphen_values = true)]
     format: Option<Format>,
 
@@ -57,18 +59,19 @@ impl FormatArgs {
         self.chosen() != Format::Text
     }
 
-    /// The writer of the chosen format.
-    pub fn sink<E>(
-        &self,
-        text: impl FnOnce() -> BoxedSink<E>,
-        json: impl FnOnce() -> BoxedSink<E>,
-        csv: impl FnOnce() -> BoxedSink<E>,
-    ) -> BoxedSink<E> {
-        match self.chosen() {
-            Format::Text => text(),
-            Format::Json => json(),
-            Format::Csv => csv(),
-        }
+    /// Whether results are lines or objects, and no other records.
+    pub fn is_text_or_json(&self) -> bool {
+        matches!(self.chosen(), Format::Text | Format::Json)
+    }
+
+    /// The writer of the chosen format. `of` has a writer for each format that these results can have.
+    ///
+    /// # Errors
+    /// If they cannot have it.
+    pub fn sink<E>(&self, of: impl FnOnce(Format) -> Option<BoxedSink<E>>) -> Result<BoxedSink<E>, CliError> {
+        let format = self.chosen();
+        let name = FORMATS.0.iter().find(|(_, known)| *known == format).map_or("", |(name, _)| *name);
+        of(format).ok_or_else(|| CliError::Refused(format!("--format {name}: not for a run of this kind")))
     }
 
     /// Writes what closes a share of a run, in formats that have it.
@@ -91,4 +94,5 @@ impl FormatArgs {
 }
 
 /// `--format`.
-const FORMATS: OneOf<Format> = OneOf(&[("text", Format::Text), ("json", Format::Json), ("csv", Format::Csv)]);
+const FORMATS: OneOf<Format> =
+    OneOf(&[("text", Format::Text), ("json", Format::Json), ("csv", Format::Csv), ("prometheus", Format::Prometheus)]);

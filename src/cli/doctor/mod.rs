@@ -10,7 +10,7 @@ use clap::{ArgMatches, Args, Command};
 
 use crate::channel::{Confinement, LanePlan, LaneRefused, Plan, Protocol, Sandbox, SocketChoice};
 use crate::cli::args::family::FamilyArgs;
-use crate::cli::args::format::{Format, FormatArgs};
+use crate::cli::args::format::FormatArgs;
 use crate::cli::env::Env;
 use crate::cli::error::CliError;
 use crate::cli::names::{self, Names};
@@ -88,7 +88,7 @@ impl Doctor<'_> {
         if self.family.has_both() {
             return Err(CliError::Refused("-4 cannot be used with -6".to_owned()));
         }
-        if self.format.has_both() || !matches!(self.format.chosen(), Format::Text | Format::Json) {
+        if self.format.has_both() || !self.format.is_text_or_json() {
             return Err(CliError::Refused("--doctor writes text or JSON".to_owned()));
         }
         let hosts: Vec<&str> =

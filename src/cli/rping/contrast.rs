@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::channel::{LanePlan, OpenedLanes, Plan, Protocol, SocketChoice, SocketKind};
-use crate::cli::args::format::BoxedSink;
+use crate::cli::args::format::{BoxedSink, Format};
 use crate::cli::args::values::UdpAim;
 use crate::cli::drive::{Run, Worker, drive_one};
 use crate::cli::env::Env;
@@ -89,7 +89,7 @@ impl Rping<'_> {
         }
         let ping = self.config(Vec::new(), Arc::new(spec), opened.lookup.is_some(), env)?;
         let facts = Facts { targets: 1, from: bound.shown() };
-        let sink = self.contrast_sink(&facts);
+        let sink = self.contrast_sink(&facts)?;
         let machine = Contrast::new(Config { contenders, rounds, most_rounds, slot, ping });
         let mut worker = Worker::new(opened, machine, sink, NOT_RUN);
         if let Some(tape) = &mut tape {
@@ -184,14 +184,15 @@ impl Rping<'_> {
         (contenders, error)
     }
 
-    pub(super) fn contrast_sink(&self, facts: &Facts) -> BoxedSink<Event> {
+    pub(super) fn contrast_sink(&self, facts: &Facts) -> Result<BoxedSink<Event>, CliError> {
         let (format, quiet) = (&self.args.output.format, self.args.output.quiet);
-        let sink = format.sink(
-            || Box::new(ContrastText::new(self.text_options(facts, true))),
-            || Box::new(ContrastJson::new(PingJsonOptions { quiet })),
-            || Box::new(ContrastCsv),
-        );
-        self.with_failures(sink, Event::ended)
+        let sink = format.sink(|format| match format {
+            Format::Text => Some(Box::new(ContrastText::new(self.text_options(facts, true)))),
+            Format::Json => Some(Box::new(ContrastJson::new(PingJsonOptions { quiet }))),
+            Format::Csv => Some(Box::new(ContrastCsv)),
+            Format::Prometheus => None,
+        })?;
+        Ok(self.with_failures(sink, Event::ended))
     }
 }
 

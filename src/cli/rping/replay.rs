@@ -42,11 +42,11 @@ impl Rping<'_> {
             Mode::Ping => {
                 let take = |verdict: &mut Verdict, event: &Event| verdict.take(event);
                 let (verdict, cut) =
-                    replay.play(self.sink(&facts, env.local_offset), Verdict::default(), take, program, env)?;
+                    replay.play(self.sink(&facts, env.local_offset)?, Verdict::default(), take, program, env)?;
                 Ok(cut.unwrap_or(exit_status(verdict.status(self.required()))))
             }
             Mode::Contrast => {
-                let sink = self.contrast_sink(&facts);
+                let sink = self.contrast_sink(&facts)?;
                 let (status, cut) = replay.play(sink, NOT_RUN, contrast::take_status, program, env)?;
                 Ok(cut.unwrap_or(status))
             }

@@ -95,7 +95,7 @@ impl Rping<'_> {
         let targets = self.tasks(&choice, &asked, targets, &spec, env);
         let config = self.config(targets, spec, opened.lookup.is_some(), env)?;
         let facts = Facts { targets: config.targets.len(), from: bound.shown() };
-        let mut sink = self.sink(&facts, env.local_offset);
+        let mut sink = self.sink(&facts, env.local_offset)?;
         let too_fast = self.too_fast(&config, env.uid);
         let precision = precision(config.spec.pace);
         let mut ping = Ping::new(config);

@@ -1,12 +1,13 @@
 //! What writes the events of an `rping` run.
 
-use crate::cli::args::format::BoxedSink;
+use crate::cli::args::format::{BoxedSink, Format};
+use crate::cli::error::CliError;
 use crate::cli::rping::facts::Facts;
 use crate::cli::rping::run::Rping;
 use crate::ping::{Event, Pace};
 use crate::report::{
-    ChangesCsv, ChangesJson, ChangesText, Ended, Failures, LocalOffset, PingCsv, PingJson, PingJsonOptions, PingText,
-    PingTextOptions,
+    ChangesCsv, ChangesJson, ChangesText, Ended, Failures, LocalOffset, PingCsv, PingJson, PingJsonOptions,
+    PingPrometheus, PingText, PingTextOptions,
 };
 use crate::wire::payload::Fill;
 
@@ -15,19 +16,30 @@ impl Rping<'_> {
         self.args.run.flood && !self.args.output.format.has_records() && !self.args.output.quiet
     }
 
-    pub(super) fn sink(&self, facts: &Facts, offset: LocalOffset) -> BoxedSink<Event> {
+    /// What writes the results.
+    ///
+    /// # Errors
+    /// If they cannot have the chosen format.
+    pub(super) fn sink(&self, facts: &Facts, offset: LocalOffset) -> Result<BoxedSink<Event>, CliError> {
         let (format, quiet) = (&self.args.output.format, self.args.output.quiet);
         if self.args.output.changes {
-            let text = || Box::new(ChangesText::new(offset)) as BoxedSink<Event>;
-            let sink = format.sink(text, || Box::new(ChangesJson), || Box::new(ChangesCsv::default()));
-            return self.with_failures(sink, Event::ended);
+            let sink = format.sink(|format| match format {
+                Format::Text => Some(Box::new(ChangesText::new(offset))),
+                Format::Json => Some(Box::new(ChangesJson)),
+                Format::Csv => Some(Box::new(ChangesCsv::default())),
+                Format::Prometheus => None,
+            })?;
+            return Ok(self.with_failures(sink, Event::ended));
         }
-        let sink = format.sink(
-            || Box::new(PingText::new(self.text_options(facts, facts.targets > 1))),
-            || Box::new(PingJson::new(PingJsonOptions { quiet })),
-            || Box::new(PingCsv::new(quiet)),
-        );
-        self.with_failures(sink, Event::ended)
+        let sink = format.sink(|format| {
+            Some(match format {
+                Format::Text => Box::new(PingText::new(self.text_options(facts, facts.targets > 1))),
+                Format::Json => Box::new(PingJson::new(PingJsonOptions { quiet })),
+                Format::Csv => Box::new(PingCsv::new(quiet)),
+                Format::Prometheus => Box::new(PingPrometheus::default()),
+            })
+        })?;
+        Ok(self.with_failures(sink, Event::ended))
     }
 
     /// With a sentence on standard error for each condition that does not hold.

@@ -1,7 +1,6 @@
 //! What the options of `rpong` cannot be combined with: the table of its refusals.
 
 use super::args::{ListenerArgs, PongArgs};
-use crate::cli::args::format::Format;
 use crate::cli::args::rules::{self, BRIEF, FORMATS, Group};
 use crate::cli::error::CliError;
 
@@ -41,9 +40,9 @@ const TABLE: &[Group<Request, PongArgs>] = &[
             (|a| a.output.format.has_both(), "--json", FORMATS),
             (|a| a.output.format.is_brief(), "--json=brief", BRIEF),
             (
-                |a| a.output.format.chosen() == Format::Csv,
-                "--format csv",
-                ": clients and figures are not rows of one table; --format json has them",
+                |a| !a.output.format.is_text_or_json(),
+                "--format <FORMAT>",
+                ": clients and figures are text or, with --json, objects",
             ),
             (
                 |a| a.listeners.stateful && a.listeners.stamp.is_empty(),

@@ -36,7 +36,7 @@ impl Rtrace<'_> {
         let shown = Rtrace { args: &args, ..*self };
         env.write_to(self.args.output.file.output.as_deref())?;
         let take = |status: &mut RunStatus, event: &Event| status.add(event);
-        let (status, cut) = replay.play(shown.sink(false), status, take, self.program, env)?;
+        let (status, cut) = replay.play(shown.sink(false)?, status, take, self.program, env)?;
         Ok(cut.unwrap_or(exit_status(status.status())))
     }
 }

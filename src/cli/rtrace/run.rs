@@ -6,7 +6,7 @@ use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use crate::channel::{Fragmentation, LanePlan, Plan, Protocol, SocketChoice, SocketKind, Zones};
-use crate::cli::args::format::BoxedSink;
+use crate::cli::args::format::{BoxedSink, Format};
 use crate::cli::args::shard::ListDigest;
 use crate::cli::args::values::{self, Rate, Timestamping};
 use crate::cli::drive::{Run, Worker, drive_one};
@@ -22,7 +22,9 @@ use crate::cli::target::{self, Aim, Lanes};
 use crate::cli::{exit_status, file};
 use crate::engine::{Destination, Target};
 use crate::recording::{Mode, Session};
-use crate::report::{Failures, TraceCsv, TraceJson, TraceJsonOptions, TraceText, TraceTextOptions, TraceView, escape};
+use crate::report::{
+    Failures, TraceCsv, TraceJson, TraceJsonOptions, TracePrometheus, TraceText, TraceTextOptions, TraceView, escape,
+};
 use crate::trace::watch::{self, Reporter};
 use crate::trace::{Config, DEAD_NEIGHBOUR, Event, MtuTracer, OriginSource, Ports, RunStatus, Tracer};
 use crate::types::{Family, Port, Tos};
@@ -119,7 +121,7 @@ impl Rtrace<'_> {
             tape.begin(Session { targets: config.targets.len() as u64, ..session }, env)
         });
         let run = Run { first: names.interrupted, tape: tape.as_mut(), ..Run::plain(observe) };
-        let sink = self.sink(env.terminal);
+        let sink = self.sink(env.terminal)?;
         let status = if self.watches() {
             let (cycles, interval) = self.cycles();
             let shown = Shown { paths: subjects, targets: texts, post: opened.post.clone() };
@@ -371,7 +373,11 @@ impl Rtrace<'_> {
         }
     }
 
-    pub(super) fn sink(&self, terminal: bool) -> BoxedSink<Event> {
+    /// What writes the results.
+    ///
+    /// # Errors
+    /// If they cannot have the chosen format.
+    pub(super) fn sink(&self, terminal: bool) -> Result<BoxedSink<Event>, CliError> {
         let (output, program) = (&self.args.output, || self.program.into());
         let view = match (self.watches(), self.args.method.flows) {
             (true, _) => TraceView::Report,
@@ -393,12 +399,15 @@ impl Rtrace<'_> {
         };
         let json =
             || TraceJsonOptions { program: program(), view, method_requested: chosen_method(self.args).name().into() };
-        let sink = output.format.sink(
-            || Box::new(TraceText::new(text())),
-            || Box::new(TraceJson::new(json())),
-            || Box::new(TraceCsv::new(program(), view)),
-        );
-        Box::new(Failures::new(program(), sink, Event::ended))
+        let sink = output.format.sink(|format| {
+            Some(match format {
+                Format::Text => Box::new(TraceText::new(text())),
+                Format::Json => Box::new(TraceJson::new(json())),
+                Format::Csv => Box::new(TraceCsv::new(program(), view)),
+                Format::Prometheus => Box::new(TracePrometheus::new(program(), view)),
+            })
+        })?;
+        Ok(Box::new(Failures::new(program(), sink, Event::ended)))
     }
 }
 

@@ -4,10 +4,12 @@ mod brief;
 mod csv;
 mod json;
 mod progress;
+mod prometheus;
 mod text;
 
 pub use brief::SweepBrief;
 pub use csv::SweepCsv;
 pub use json::SweepJson;
 pub use progress::SweepProgress;
+pub use prometheus::SweepPrometheus;
 pub use text::{SweepShow, SweepText};

@@ -8,6 +8,7 @@ mod flows;
 mod json;
 mod options;
 mod plain;
+mod prometheus;
 mod table;
 mod text;
 mod turns;
@@ -19,6 +20,7 @@ pub use csv::TraceCsv;
 pub use json::{TraceJson, TraceJsonOptions};
 pub use options::TraceTextOptions;
 pub use plain::TracePlain;
+pub use prometheus::TracePrometheus;
 pub use text::TraceText;
 
 use crate::engine::outcome::Subject;

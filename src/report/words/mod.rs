@@ -1,7 +1,8 @@
-//! What the formats share: numbers, CSV records and the messages of ICMP errors.
+//! What the formats share: numbers, CSV records, gauges and the messages of ICMP errors.
 
 pub(in crate::report) mod clock;
 pub(in crate::report) mod csv;
+pub(in crate::report) mod gauges;
 pub(super) mod message;
 pub(super) mod number;
 mod status_line;

@@ -30,7 +30,7 @@ use crate::cli::target::Lanes;
 use crate::cli::{ANSWERED, NOT_RUN};
 use crate::net;
 use crate::recording::{Mode, Session};
-use crate::report::{StatusLine, SweepBrief, SweepCsv, SweepJson, SweepShow, SweepText};
+use crate::report::{StatusLine, SweepBrief, SweepCsv, SweepJson, SweepPrometheus, SweepShow, SweepText};
 use crate::sweep::{
     Completion, Config, Event, Exclusions, Forecast, LaneRoute, Permutation, Probes, Supply, Sweep, Verdict,
 };
@@ -107,17 +107,19 @@ impl Rping<'_> {
             })
             .unzip();
         let supplies = supplies(source, &common, outside);
-        let worker = |(((channel, post), lanes), supply): ((_, &Lanes), Supply)| Worker {
+        let sinks: Vec<_> =
+            lanes.iter().map(|lanes| self.sweep_sink(&sockets(lanes), count)).collect::<Result<_, _>>()?;
+        let worker = |((((channel, post), lanes), supply), sink): (((_, &Lanes), Supply), _)| Worker {
             channel,
             lookup: None,
             post,
             machine: Sweep::new(self.sweep_config(&sweep_plan, lanes, supply, count, progress, env.seed)),
-            sink: self.sweep_sink(&sockets(lanes)),
+            sink,
             fold: Verdict::default(),
             recorder: None,
         };
         let mut workers: Vec<Worker<Sweep, Verdict>> =
-            channels.into_iter().zip(&lanes).zip(supplies).map(worker).collect();
+            channels.into_iter().zip(&lanes).zip(supplies).zip(sinks).map(worker).collect();
         if self.args.output.format.chosen() == Format::Csv {
             SweepCsv::header(env.stdout).map_err(CliError::Output)?;
         }
@@ -161,7 +163,7 @@ impl Rping<'_> {
 
     /// Shows a sweep that was recorded.
     pub(super) fn play_sweep(&self, replay: Replay, env: &mut Env<'_>) -> Result<u8, CliError> {
-        let sink = self.sweep_sink(&replay.session().sockets);
+        let sink = self.sweep_sink(&replay.session().sockets, 1)?;
         if self.args.output.format.chosen() == Format::Csv {
             SweepCsv::header(env.stdout).map_err(CliError::Output)?;
         }
@@ -372,17 +374,17 @@ impl Rping<'_> {
         }
     }
 
-    pub(super) fn sweep_sink(&self, sockets: &[(Family, SocketKind)]) -> BoxedSink<Event> {
+    /// What writes the results of one of so many workers. Gauges are written together, so that only one worker can.
+    fn sweep_sink(&self, sockets: &[(Family, SocketKind)], workers: usize) -> Result<BoxedSink<Event>, CliError> {
         let show = self.show();
-        let sink = self.args.output.format.sink(
-            || Box::new(SweepText::new(show)),
-            || match self.args.output.format.is_brief() {
-                true => Box::new(SweepBrief::new(show)),
-                false => Box::new(SweepJson::new(show, sockets.to_vec())),
-            },
-            || Box::new(SweepCsv::new(show)),
-        );
-        self.with_failures(sink, Event::ended)
+        let sink = self.args.output.format.sink(|format| match format {
+            Format::Text => Some(Box::new(SweepText::new(show))),
+            Format::Json if self.args.output.format.is_brief() => Some(Box::new(SweepBrief::new(show))),
+            Format::Json => Some(Box::new(SweepJson::new(show, sockets.to_vec()))),
+            Format::Csv => Some(Box::new(SweepCsv::new(show))),
+            Format::Prometheus => (workers == 1).then(|| Box::new(SweepPrometheus::new(show)) as _),
+        })?;
+        Ok(self.with_failures(sink, Event::ended))
     }
 }
 

@@ -1,0 +1,137 @@
+//! rping's results as gauges of Prometheus: [`PingPrometheus`], and [`Run`] for one target.
+
+use std::io;
+use std::time::Duration;
+
+use crate::engine::outcome::Subject;
+use crate::metrics::{Counts, Figures};
+use crate::ping::{Event, Summary};
+use crate::report::ping::text::interims;
+use crate::report::words::csv;
+use crate::report::words::gauges::{Gauge, Gauges, Label};
+use crate::report::{Sink, Streams, escape};
+use crate::types::WallTime;
+
+const SENT: Gauge = ("netprobe_run_sent", "Probes that left in the finished run");
+const RECEIVED: Gauge = ("netprobe_run_received", "Those of them that were answered");
+const LOST: Gauge = ("netprobe_run_lost", "Those of them that were not answered");
+const LOSS: Gauge = ("netprobe_run_loss_ratio", "Share of the decided probes that were lost, unreachable or not sent");
+const RTT: Gauge = ("netprobe_run_rtt_seconds", "Round-trip times of the finished run");
+const END: Gauge = ("netprobe_run_end_timestamp_seconds", "When the probes of the finished run ended");
+
+/// The figures of one target.
+pub(in crate::report) struct Run<'a> {
+    pub labels: Vec<Label>,
+    pub counts: &'a Counts,
+    pub rtt: Option<Figures>,
+    /// When its first probe left, and how long it took from there.
+    pub time: (Option<WallTime>, Duration),
+}
+
+impl Run<'_> {
+    /// Adds them.
+    pub fn set(&self, gauges: &mut Gauges) {
+        let (labels, counts) = (self.labels.as_slice(), self.counts);
+        gauges.set(SENT, labels, Some(counts.sent as f64));
+        gauges.set(RECEIVED, labels, Some(counts.received as f64));
+        gauges.set(LOST, labels, Some(counts.lost as f64));
+        gauges.set(LOSS, labels, counts.loss_pct().map(|percent| percent / 100.0));
+        gauges.set_delays(RTT, labels, &self.rtt.unwrap_or_default());
+        gauges.set(END, labels, end(self.time.0, self.time.1));
+    }
+}
+
+/// The end of a time that began then, in seconds of the Unix epoch.
+pub(in crate::report) fn end(began: Option<WallTime>, duration: Duration) -> Option<f64> {
+    // A float holds milliseconds of today exactly enough, and no nanoseconds.
+    began.map(|began| (began.saturating_add(duration).as_nanos() / 1_000_000) as f64 / 1e3)
+}
+
+/// Collects the figures of a ping run and writes them when it is over.
+#[derive(Debug, Default)]
+pub struct PingPrometheus(Gauges);
+
+impl Sink<Event> for PingPrometheus {
+    fn event(&mut self, event: &Event, streams: &mut Streams<'_>) -> io::Result<()> {
+        match event {
+            Event::Ended(summary) => run(summary).set(&mut self.0),
+            Event::Interim(figures) => interims(figures, streams.talk)?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, streams: &mut Streams<'_>) -> io::Result<()> {
+        self.0.write(streams.data)
+    }
+}
+
+fn run(summary: &Summary) -> Run<'_> {
+    Run {
+        labels: labels(&summary.subject),
+        counts: &summary.counts,
+        rtt: summary.rtt.map(|rtt| rtt.figures()),
+        time: (summary.began, Duration::from_nanos(summary.duration)),
+    }
+}
+
+/// What tells a subject from others.
+pub(in crate::report) fn labels(subject: &Subject) -> Vec<Label> {
+    let address = csv::address(subject.address, subject.zone.as_deref());
+    [
+        Some(("target", escape(&subject.target).into_owned())),
+        Some(("address", address.unwrap_or_default())),
+        Some(("method", subject.method.name().to_owned())),
+        subject.port.map(|port| ("port", port.to_string())),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::report::fixture::{WHEN, finished, subject, summary};
+
+    #[test]
+    fn every_target_has_its_gauges_and_one_without_probes_no_ratio() {
+        let began = Some(WallTime::from_nanos(WHEN));
+        let silent = Summary {
+            subject: Arc::new(Subject { address: None, port: Some(80), ..subject("no\"such", "198.51.100.9") }),
+            counts: Counts::default(),
+            rtt: None,
+            ..summary()
+        };
+        let events = [Event::Ended(Box::new(Summary { began, ..summary() })), Event::Ended(Box::new(silent))];
+        let text = finished(&mut PingPrometheus::default(), &events);
+        let samples: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+        let one = "{target=\"example.org\",address=\"198.51.100.9\",method=\"icmp\"";
+        let two = "{target=\"no\\\"such\",address=\"\",method=\"icmp\",port=\"80\"}";
+        let rtt = |stat: &str, value: &str| format!("netprobe_run_rtt_seconds{one},stat=\"{stat}\"}} {value}");
+        assert_eq!(
+            samples,
+            [
+                format!("netprobe_run_sent{one}}} 3"),
+                format!("netprobe_run_sent{two} 0"),
+                format!("netprobe_run_received{one}}} 3"),
+                format!("netprobe_run_received{two} 0"),
+                format!("netprobe_run_lost{one}}} 0"),
+                format!("netprobe_run_lost{two} 0"),
+                format!("netprobe_run_loss_ratio{one}}} 0"),
+                rtt("min", "0.000033"),
+                rtt("mean", "0.0000365"),
+                rtt("median", "0.000037"),
+                rtt("p90", "0.00004"),
+                rtt("p95", "0.00004"),
+                rtt("p99", "0.00004"),
+                rtt("max", "0.00004"),
+                rtt("stddev", "0.000002867"),
+                format!("netprobe_run_end_timestamp_seconds{one}}} 1795333635.003"),
+            ]
+        );
+        assert_eq!(text.matches("# TYPE ").count(), 6, "{text}");
+    }
+}
