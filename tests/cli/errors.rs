@@ -113,6 +113,7 @@ fn what_rtrace_does_not_take_is_said_in_one_line() {
         "rtrace -I -U host.example",
         "rtrace -s nowhere host.example",
         "rtrace -i nope0 host.example",
+        "rtrace -i 0.1 host.example",
         "rtrace --mtu -T host.example",
         "rtrace --mtu -M tcpconn host.example",
         "rtrace --mtu --flows 2 host.example",

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::num::NonZeroU16;
 use std::sync::Arc;
 
-use crate::channel::{Fragmentation, LanePlan, Plan, Protocol, SocketChoice, SocketKind, Zones};
+use crate::channel::{Fragmentation, LanePlan, OsError, Plan, Protocol, SocketChoice, SocketKind, Zones};
 use crate::cli::args::format::{BoxedSink, Format};
 use crate::cli::args::shard::ListDigest;
 use crate::cli::args::values::{self, Rate, Timestamping};
@@ -209,7 +209,13 @@ impl Rtrace<'_> {
         if let Some(name) = &self.args.packet.interface
             && (env.interface_index)(name).is_none()
         {
-            return Err(CliError::NoInterface(name.clone()));
+            // mtr's -i is the interval.
+            let is_number = name.parse::<f64>().is_ok_and(f64::is_finite);
+            return Err(if is_number {
+                CliError::Refused(format!("{name}: {}; the interval of a report is --interval", OsError::ENODEV))
+            } else {
+                CliError::NoInterface(name.clone())
+            });
         }
         let lanes = protocols.iter().flat_map(|&protocol| families.iter().map(move |&family| (family, protocol)));
         let own_headers = self.own_headers(packet_octets, method);
