@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
+use rustix::io::Errno;
+
 use super::accept::Listeners;
 use super::clock;
 use super::connection::Round;
@@ -188,13 +190,30 @@ impl KernelChannel {
         }
     }
 
-    fn read_signals(&self, inbox: &mut Inbox) {
+    fn read_signals(&mut self, inbox: &mut Inbox) {
         let Some(signals) = &self.signals else { return };
         let mut record = [0; signal::RECORD_OCTETS];
-        while let Ok(signal::RECORD_OCTETS) = rustix::io::read(signals, &mut record) {
+        let mut doubted = false;
+        let failed = loop {
+            match rustix::io::read(signals, &mut record) {
+                Ok(signal::RECORD_OCTETS) => doubted = false,
+                // One may have come in between.
+                Err(Errno::AGAIN) if !doubted && signal::is_waiting() => {
+                    doubted = true;
+                    continue;
+                }
+                Err(Errno::AGAIN) => break doubted,
+                Ok(_) | Err(Errno::INTR) => break false,
+                Err(_) => break true,
+            }
             if let Some(control) = signal::control(&record) {
                 inbox.push(Inbound::Control(control));
             }
+        };
+        // A signal that can never be read would wake this thread for ever, and may have asked for the end.
+        if failed {
+            self.signals = None;
+            inbox.push(Inbound::Control(Control::Terminate));
         }
     }
 }

@@ -171,8 +171,11 @@ impl Poller {
         let mut events = [const { MaybeUninit::<Event>::uninit() }; BATCH];
         let events = match epoll::wait(&self.epoll, &mut events, timeout) {
             Ok((events, _)) => events,
-            // A stopped and continued process is woken, too.
-            Err(rustix::io::Errno::INTR) => return Ok(()),
+            // A stopped and continued process is woken, too. What asks for the end is looked for however often that is.
+            Err(rustix::io::Errno::INTR) => {
+                ready.push(Ready { source: Source::Signals, flags: READ });
+                return Ok(());
+            }
             Err(error) => {
                 self.failures += 1;
                 return if self.failures < FAILURES { Ok(()) } else { Err(failed("epoll_wait")(error)) };

@@ -83,14 +83,18 @@ static TERMINATED: AtomicBool = AtomicBool::new(false);
 /// Whether the process is to end without waiting for the readers of its output: SIGTERM was read, or SIGTERM or SIGINT waits to
 /// be read.
 pub fn asked_to_end() -> bool {
+    is_waiting() || TERMINATED.load(Ordering::Relaxed)
+}
+
+/// Whether SIGTERM or SIGINT waits to be read.
+pub fn is_waiting() -> bool {
     let mut pending = MaybeUninit::<libc::sigset_t>::uninit();
     // SAFETY: sigpending(2): "The mask of pending signals is returned in set", which is written before it is read; `sigismember`
     // only reads it.
-    let waiting = unsafe {
+    unsafe {
         libc::sigpending(pending.as_mut_ptr()) == 0
             && [libc::SIGINT, libc::SIGTERM].iter().any(|&signal| libc::sigismember(pending.as_ptr(), signal) == 1)
-    };
-    waiting || TERMINATED.load(Ordering::Relaxed)
+    }
 }
 
 /// Does what nothing but a signal can cut short, such as a look-up of names: meanwhile they end the process, as they do where
