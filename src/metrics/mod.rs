@@ -9,6 +9,7 @@ mod presence;
 mod rtt;
 mod unpaired;
 mod variation;
+mod voice;
 
 pub use brief::Brief;
 pub use counts::{Counts, StampCounts, percent};
@@ -19,3 +20,4 @@ pub use presence::{Presence, Turn};
 pub use rtt::{Figures, RttRecorder, RttStats};
 pub use unpaired::rank_sum;
 pub use variation::{InterarrivalJitter, Ipdv, Variation, VariationStats};
+pub use voice::{Codec, Voice};

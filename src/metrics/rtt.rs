@@ -134,6 +134,15 @@ impl RttRecorder {
         (self.count > 0).then_some(Rtt::from_nanos(self.max))
     }
 
+    /// How many are longer than this: exact up to 64, then to three significant digits.
+    pub fn longer_than(&self, rtt: Rtt) -> u64 {
+        let nanos = rtt.as_nanos();
+        match &self.spread {
+            Spread::Exact(values) => values.iter().filter(|&&value| value > nanos).count() as u64,
+            Spread::Binned(histogram) => histogram.len().saturating_sub(histogram.count_between(0, nanos)),
+        }
+    }
+
     /// Exponentially weighted mean with weight 1/8 for the newest (as RFC 6298's SRTT), once there is one.
     pub fn ewma(&self) -> Option<Rtt> {
         (self.count > 0).then_some(Rtt::from_nanos(self.smoothed_times_8 / 8))
@@ -219,6 +228,14 @@ mod tests {
         let mut recorder = RttRecorder::default();
         values.iter().for_each(|&nanos| recorder.record(Rtt::from_nanos(nanos)));
         recorder
+    }
+
+    #[test]
+    fn what_is_longer_than_a_limit_is_counted() {
+        for count in [10, 100] {
+            let values: Vec<u64> = (1..=count).map(|millis| millis * 1_000_000).collect();
+            assert_eq!(recorded(&values).longer_than(Rtt::from_nanos(8_000_000)), count - 8);
+        }
     }
 
     fn nearest_rank(values: &[u64], percent: usize) -> u64 {

@@ -8,6 +8,7 @@ use super::method::Method;
 use crate::engine::Target;
 use crate::engine::condition::Conditions;
 use crate::engine::outcome::Spec;
+use crate::metrics::Codec;
 
 /// A whole run. The default probes nothing.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,6 +46,8 @@ pub struct Config {
     pub until: Option<Until>,
     /// What must hold for every target at its end.
     pub conditions: Conditions,
+    /// The codec of the call whose quality is to be estimated.
+    pub codec: Option<Codec>,
     /// Seed of everything random: cookies.
     pub seed: u64,
 }
@@ -68,6 +71,7 @@ impl Default for Config {
             changes: false,
             until: None,
             conditions: Conditions::default(),
+            codec: None,
             seed: 0,
         }
     }

@@ -10,6 +10,8 @@ pub(super) struct Measures {
     pub(super) rtts: RttRecorder,
     pub(super) ipdv: Ipdv,
     pub(super) jitter: InterarrivalJitter,
+    /// The differences that `ipdv` is the mean of, if they are wanted.
+    pub(super) differences: RttRecorder,
 }
 
 /// Delays of replies that count. Stamps of different kinds include different parts of the host, so that no figure is made of
@@ -19,9 +21,15 @@ pub(super) struct Delays {
     /// By kind, from the least to the most trusted.
     kinds: [Option<Box<Measures>>; 3],
     slowest: Option<Rtt>,
+    with_differences: bool,
 }
 
 impl Delays {
+    /// None yet; `with_differences` says whether more than the mean of the differences is wanted.
+    pub(super) fn new(with_differences: bool) -> Self {
+        Delays { with_differences, ..Delays::default() }
+    }
+
     /// Takes one delay, in the order of arrival; `neighbours` are those of the probes just before and just after.
     pub(super) fn record(
         &mut self,
@@ -38,7 +46,13 @@ impl Delays {
         measures.rtts.record(rtt);
         measures.jitter.record(rtt);
         let alike = neighbours.into_iter().filter(|&(_, other)| other == source);
-        alike.for_each(|(neighbour, _)| measures.ipdv.record(rtt, neighbour));
+        alike.for_each(|(neighbour, _)| {
+            measures.ipdv.record(rtt, neighbour);
+            if self.with_differences {
+                let difference = rtt.as_nanos().abs_diff(neighbour.as_nanos());
+                measures.differences.record(Rtt::from_nanos(difference));
+            }
+        });
         self.slowest = self.slowest.max(Some(rtt));
     }
 

@@ -8,8 +8,8 @@ use serde::{Serialize, Serializer};
 
 use crate::engine::condition::{Facts, Judged};
 use crate::engine::outcome::{State, Status, Subject};
-use crate::metrics::RttStats;
 pub use crate::metrics::{Counts, StampCounts};
+use crate::metrics::{RttStats, Voice};
 use crate::types::{Rtt, WallTime};
 
 /// Figures of a running series.
@@ -59,6 +59,8 @@ pub struct Summary {
     pub ipdv: Option<f64>,
     /// RFC 3550 §6.4.1's filter over the RTTs, nanoseconds.
     pub interarrival_jitter: Option<f64>,
+    /// How a call would sound, if that was asked for.
+    pub voice: Option<Voice>,
     /// The most probes that were in flight when one was answered, from that one to the newest, as ping's `pipe`; 0 if none
     /// was answered.
     pub pipe: u64,
@@ -71,7 +73,11 @@ pub struct Summary {
 impl Summary {
     /// What conditions may ask.
     pub(super) fn facts(&self) -> Facts {
-        Facts { ipdv: self.ipdv, ..Facts::of(&self.counts, self.rtt.as_ref().map(RttStats::figures)) }
+        Facts {
+            ipdv: self.ipdv,
+            voice: self.voice,
+            ..Facts::of(&self.counts, self.rtt.as_ref().map(RttStats::figures))
+        }
     }
 }
 

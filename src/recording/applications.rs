@@ -21,7 +21,7 @@ structs! {
     Interim { subject, counts, rtt "rtt_stats", ewma, }
     Summary {
         subject, began, counts, status, state, rate_limited, syn_retransmits, answer "answer_stats", reflection, responders,
-        rtt "rtt_stats", ewma, ipdv, interarrival_jitter, pipe, stamps, duration, conditions,
+        rtt "rtt_stats", ewma, ipdv, interarrival_jitter, voice, pipe, stamps, duration, conditions,
     }
     ReflectionStats { lost, reflector "reflector_stats", rtt_net "rtt_net_stats", one_way, }
     OneWayStats { there, back, error, }

@@ -44,7 +44,7 @@ structs! {
     Rewritten { field, sent, quoted, }
     NotSent { error, mtu, reported, }
     Condition { key, limit, argument, }
-    Judged { part, value, silent, holds, ..condition, }
+    Judged { part, value, codec, silent, holds, ..condition, }
 }
 
 variants! {

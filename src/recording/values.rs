@@ -12,7 +12,7 @@ use super::json::{
 };
 use super::shelf::Shelves;
 use crate::channel::{ErrorOrigin, Header, OsError, SocketKind};
-use crate::metrics::{Brief, Counts, RttStats, Share, StampCounts, VariationStats};
+use crate::metrics::{Brief, Codec, Counts, RttStats, Share, StampCounts, VariationStats, Voice};
 use crate::types::{
     Asn, Family, FlowLabel, Ident, IpEndpoint, Mtu, Port, ProbeId, Rtt, StampSource, Tos, Ttl, WallTime,
 };
@@ -209,7 +209,7 @@ converted! {
     Brief: Vec<u64>, |brief| brief.parts().to_vec(), |parts| Brief::from_parts(parts.try_into().ok()?);
 }
 
-names! { StampSource SocketKind InterfaceRole ErrorKind }
+names! { Codec StampSource SocketKind InterfaceRole ErrorKind }
 
 use ntp::Packet as NtpPacket;
 use stun::Class as StunClass;
@@ -221,6 +221,7 @@ structs! {
         sent, received, refused, unreachable, lost, pending, send_failed, icmp_errors, answered_after_error, skipped, duplicates,
         late, reordered, bad_checksum, payload_changed, truncated, wrong_source, foreign, dropped_by_kernel, longest_loss_run,
     }
+    Voice { codec, r, }
     VariationStats { last, mean, max, interarrival, }
     StampCounts { hardware, kernel, user, }
     RttStats { count, min, mean, median, p90, p95, p99, max, stddev, }

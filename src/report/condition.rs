@@ -48,7 +48,7 @@ struct Failure<'a>(&'a Judged);
 
 impl fmt::Display for Failure<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Judged { condition, part, value, silent, .. } = self.0;
+        let Judged { condition, part, value, codec, silent, .. } = self.0;
         let Condition { key, argument, .. } = condition;
         let named = argument.as_deref().unwrap_or_default();
         if let Some(part) = part {
@@ -63,7 +63,11 @@ impl fmt::Display for Failure<'_> {
             (_, _, None) => write!(f, "{} is not known", key.name),
             (kind, argument, Some(value)) => {
                 let relation = if kind == Kind::Max { "above" } else { "below" };
-                write!(f, "{} is {}{}, {relation} {named}", key.name, general(*value), Unit(argument))
+                write!(f, "{} is {}{}", key.name, general(*value), Unit(argument))?;
+                if let Some(codec) = codec {
+                    write!(f, " (estimate, {})", codec.name())?;
+                }
+                write!(f, ", {relation} {named}")
             }
         }?;
         let equals = if argument.is_some() { "=" } else { "" };
@@ -91,7 +95,7 @@ mod tests {
     fn failure(kind: Kind, name: &str, argument: Option<&str>, value: Option<f64>, silent: bool) -> String {
         let key = kind.table().iter().find(|key| key.name == name).expect("a key");
         let condition = Condition { key, limit: None, argument: argument.map(Into::into) };
-        Failure(&Judged { condition, part: None, value, silent, holds: false }).to_string()
+        Failure(&Judged { condition, part: None, value, codec: None, silent, holds: false }).to_string()
     }
 
     #[test]

@@ -68,6 +68,7 @@ fn facts_of_report(report: &Report) -> Facts {
         received: report.received,
         decided: report.received + report.lost + report.unreachable + report.send_failed,
         rtt: last.and_then(|hop| hop.stats).as_ref().map(RttStats::figures),
+        ipdv: last.and_then(|hop| hop.variation).map(|variation| variation.mean),
         hops: last.map(|hop| hop.ttl.get().into()),
         origins: origins(responders),
         ..Facts::default()

@@ -130,6 +130,7 @@ fn a_trace_and_a_report_are_judged_at_their_end() {
         (whole, "--max hops=2", 3, &["hops is 3, above 2 (--max hops=2)"]),
         (whole, "--require finding=loop", 3, &["no finding loop (--require finding=loop)"]),
         (whole, "--report -c 2 --min hops=4 --max p95=20ms", 3, &["hops is 3, below 4 (--min hops=4)"]),
+        (whole, "--report -c 3 --max jitter=1ms", 0, &[]),
         (whole, "--mtu --min mtu=1500", 0, &[]),
         (whole, "--mtu --min mtu=70000", 3, &["mtu is 65535 bytes, below 70000 (--min mtu=70000)"]),
         (
@@ -192,4 +193,29 @@ fn what_a_run_does_not_measure_is_refused() {
         let tool = line.split(' ').next().unwrap_or_default();
         assert_eq!((outcome.status, outcome.stderr.as_str()), (2, format!("{tool}: {why}\n").as_str()), "{outcome}");
     }
+}
+
+#[test]
+fn how_a_call_would_sound_is_shown_and_required_with_its_codec() {
+    let run = |words: &str| lossy().run(&format!("rping -q -c 4 -i 100ms -W 500ms {words} 198.51.100.9"));
+    // Half of 10 ms, a buffer of 20 ms and the codec's 10 ms; a quarter is lost, in runs of one.
+    let (g711, g729a) = ("mos=2.31 (estimate, g711)", "mos=1.75 (estimate, g729a)");
+    for (words, line) in [("--mos", g711), ("--mos=g729a", g729a), ("--min mos=2", g711)] {
+        let text = run(words);
+        assert_eq!((text.status, text.stdout.lines().last()), (0, Some(line)), "{text}");
+    }
+    let json: Value = serde_json::from_str(&run("--mos=g729a --json").stdout).expect("JSON");
+    assert_eq!(json["mos_codec"], "g729a");
+    assert_eq!(json["mos"].as_f64().map(|mos| format!("{mos:.2}")).as_deref(), Some("1.75"));
+    assert_eq!(json["r_factor"].as_f64().map(|r| format!("{r:.1}")).as_deref(), Some("33.3"));
+    let failed = run("--min mos=4");
+    assert_eq!(failed.status, 3);
+    assert_eq!(failed.stderr, "rping: 198.51.100.9: mos is 2.31281 (estimate, g711), below 4 (--min mos=4)\n");
+    for words in ["--mos --format csv", "--mos --format prometheus", "--mos --alive", "--mos --contrast"] {
+        let refused = run(words);
+        assert!(refused.status == 2 && refused.stderr.starts_with("rping: --mos"), "{refused}");
+    }
+    let silent = silent().run("rping -q -c 1 -W 500ms --min mos=4 198.51.100.9");
+    assert_eq!((silent.status, silent.stdout.contains("mos")), (1, false), "{silent}");
+    assert_eq!(silent.stderr, "rping: 198.51.100.9: mos is not known (--min mos=4)\n");
 }

@@ -67,6 +67,7 @@ impl KeysOf {
         match argument {
             Argument::Percent => number(text.strip_suffix('%').unwrap_or(text), 100.0, "a percentage"),
             Argument::Time => span(text).map(|span| Some(span.duration.as_secs_f64() * 1e3)),
+            Argument::Score => number(text, 5.0, "a score"),
             Argument::Count | Argument::Bytes if text.contains('.') => Err("not a whole number".to_owned()),
             Argument::Count | Argument::Bytes => number(text, f64::from(u32::MAX), "a number"),
             Argument::Asn => {

@@ -10,6 +10,7 @@ use clap::{Arg, Command};
 
 use crate::channel::{CloseHow, Confinement, Fragmentation, SendStamps, SocketChoice, Zones};
 use crate::engine::outcome::Reachable;
+use crate::metrics::Codec;
 use crate::ping::{Service, Until};
 use crate::report::{Column, Timestamps};
 use crate::types::{Dscp, FlowLabel, Ident, Port, Tos, Ttl};
@@ -248,6 +249,9 @@ impl<T: Copy + Send + Sync> TypedValueParser for OneOf<T> {
 
 /// `--tcp-close`.
 pub const CLOSE: OneOf<CloseHow> = OneOf(&[("fin", CloseHow::Fin), ("reset", CloseHow::Reset)]);
+
+/// `--mos`.
+pub const CODEC: OneOf<Codec> = OneOf(&[(Codec::G711.name(), Codec::G711), (Codec::G729a.name(), Codec::G729a)]);
 
 /// `-e`: an ICMP identifier.
 pub fn ident(text: &str) -> Result<Ident, String> {

@@ -18,6 +18,7 @@ use crate::cli::doctor::DoctorArgs;
 use crate::cli::rping::sweep::args::SweepArgs;
 use crate::engine::condition::{Condition, Conditions, Kind, Mode};
 use crate::engine::outcome::Reachable;
+use crate::metrics::Codec;
 use crate::ping::{Service, Until, contrast};
 use crate::report::Timestamps;
 use crate::sweep::{Probes, Range};
@@ -315,6 +316,11 @@ pub struct OutputArgs {
     /// More on standard error: kernel and user delay of each reply, socket, percentiles, delay variation, loss runs
     #[arg(short, long)]
     pub verbose: bool,
+
+    /// Estimate how a call would sound, from 1 to 4.5, by the E-model (G.107): with half the median round-trip time, or the one-way
+    /// delay that --stamp measures, and a buffer of twice the 95th percentile of the delay variation [default CODEC: g711]
+    #[arg(long, value_name = "CODEC", value_parser = values::CODEC, num_args = 0..=1, require_equals = true, default_missing_value = "g711")]
+    pub mos: Option<Codec>,
 
     /// Addresses only, no names
     #[arg(short, long)]

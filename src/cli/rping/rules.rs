@@ -9,6 +9,7 @@ use super::args::{
 use super::method::{DGRAM_PREFIX, STREAM_PREFIX};
 use crate::channel::CloseHow;
 use crate::cli::args::conditions::refusal;
+use crate::cli::args::format::Format;
 use crate::cli::args::record::SHARE;
 use crate::cli::args::rules::{self, BRIEF, FORMATS, Group, Limit};
 use crate::cli::args::values::{Rate, Timestamping, UdpAim};
@@ -128,6 +129,11 @@ fn kinds(args: &PingArgs) -> Kinds {
     args.targets.iter().map(of_target).fold(listed, |all, kind| all | kind)
 }
 
+/// Whether a format has no place for a mean opinion score.
+const fn lacks_scores(format: Format) -> bool {
+    matches!(format, Format::Csv | Format::Prometheus)
+}
+
 fn has_exchange(args: &PingArgs) -> bool {
     args.method.data.is_some() || args.method.expect.is_some()
 }
@@ -215,6 +221,12 @@ const TABLE: &[Group<Request, PingArgs>] = &[
                 " cannot be used together with --udp=dns, which asks its own question",
             ),
             (|a| a.output.changes && a.output.quiet, "-q", ONLY_CHANGES),
+            (|a| a.output.changes && a.output.mos.is_some(), "--mos", ONLY_CHANGES),
+            (
+                |a| a.output.mos.is_some() && lacks_scores(a.output.format.chosen()),
+                "--mos",
+                ": text and JSON alone have it",
+            ),
             (|a| a.output.changes && a.output.outstanding, "-O", ONLY_CHANGES),
             (|a| a.output.changes && a.output.audible, "-a", ONLY_CHANGES),
             (|a| a.output.changes && a.output.timestamps().is_some(), "-D and --timestamps", ONLY_CHANGES),
@@ -236,6 +248,7 @@ const TABLE: &[Group<Request, PingArgs>] = &[
             (|a| a.method.stamp.is_some(), "--stamp", " cannot be used together with --contrast"),
             (has_exchange, "--data and --expect", " cannot be used together with --contrast"),
             (|a| a.run.until.is_some(), "--until", ONE_HOST),
+            (|a| a.output.mos.is_some(), "--mos", " cannot be used together with --contrast"),
             (|a| a.output.changes, "--changes", ONE_HOST),
             (|a| a.run.flood, "-f", ROUNDS_HAVE_SLOTS),
             (|a| a.run.adaptive, "-A", ROUNDS_HAVE_SLOTS),
@@ -264,6 +277,7 @@ const TABLE: &[Group<Request, PingArgs>] = &[
             (|a| a.method.expect.is_some(), "--expect", SWEEPS_ARE_ICMP),
             (|a| a.method.sport.is_some(), "--sport", SWEEPS_ARE_ICMP),
             (|a| a.run.until.is_some(), "--until", SWEEPS_END),
+            (|a| a.output.mos.is_some(), "--mos", ": a sweep does not measure how delays vary"),
             (|a| a.output.changes, "--changes", SWEEPS_END),
             (|a| a.run.flood, "-f", ": a sweep is as fast as --rate says; --rate max is as fast as possible"),
             (|a| a.run.adaptive, "-A", SWEEPS_HAVE_A_RATE),

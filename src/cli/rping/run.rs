@@ -22,6 +22,7 @@ use crate::cli::target::{self, Lanes};
 use crate::engine::outcome::{Payload, Reachable};
 use crate::engine::pace::LARGEST_FLOOD_WINDOW;
 use crate::engine::{Destination, Machine, Target};
+use crate::metrics::Codec;
 use crate::ping::{Config, Event, Method, Pace, Ping, Spec, Task, Verdict, Wait};
 use crate::recording::Mode;
 use crate::report::{ShownSource, Sink, Streams};
@@ -373,6 +374,7 @@ impl Rping<'_> {
             user_to_user: self.timestamping() == Timestamping::User,
             changes: output.changes || recorded,
             until: run.until,
+            codec: self.codec(),
             conditions: self.args.conditions.all(),
             seed: env.seed,
         })
@@ -381,6 +383,12 @@ impl Rping<'_> {
     /// What bounds the lookups of names.
     pub(super) fn lookup_limit(&self) -> Option<(&'static str, Duration)> {
         self.deadline().map(|limit| ("-w", limit))
+    }
+
+    /// The codec of the call whose quality is wanted.
+    fn codec(&self) -> Option<Codec> {
+        let needed = self.args.conditions.all().need_voice();
+        self.args.output.mos.or(needed.then_some(Codec::G711))
     }
 
     pub(super) fn deadline(&self) -> Option<Duration> {

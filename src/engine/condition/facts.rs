@@ -1,6 +1,6 @@
 //! What conditions may ask about a target that is over: [`Facts`].
 
-use crate::metrics::{Counts, Figures, percent};
+use crate::metrics::{Counts, Figures, Voice, percent};
 
 /// What is known about a target, or about a part of its result.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -15,6 +15,8 @@ pub struct Facts {
     pub rtt: Option<Figures>,
     /// Mean difference of the delays of consecutive probes, nanoseconds.
     pub ipdv: Option<f64>,
+    /// How a call would sound.
+    pub voice: Option<Voice>,
     /// The longest run of lost probes.
     pub loss_run: Option<u64>,
     /// The number of hops to the destination, if it was reached.

@@ -12,6 +12,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use super::outcome::Status;
+use crate::metrics::Codec;
 pub use facts::Facts;
 pub use table::{Argument, Key, Kind, Mode};
 
@@ -38,6 +39,11 @@ impl Conditions {
     /// Whether any is about a percentile, for which all delays must be kept.
     pub fn need_all_delays(&self) -> bool {
         self.iter().any(|condition| condition.key.is_percentile())
+    }
+
+    /// Whether any is about how a call would sound.
+    pub fn need_voice(&self) -> bool {
+        self.iter().any(|condition| condition.key.argument == Argument::Score)
     }
 
     /// Every condition held against what is known about one target. With several parts, such as the methods of a comparison, it must
@@ -74,7 +80,9 @@ impl Condition {
             _ => value == Some(1.0),
         };
         let silent = facts.received == 0;
-        Judged { condition: self.clone(), part: facts.part.clone(), value, silent, holds }
+        let voice = facts.voice.filter(|_| self.key.argument == Argument::Score);
+        let codec = voice.map(|voice| voice.codec);
+        Judged { condition: self.clone(), part: facts.part.clone(), value, codec, silent, holds }
     }
 }
 
@@ -87,6 +95,8 @@ pub struct Judged {
     pub part: Option<Box<str>>,
     /// What was measured, in the unit of the limit; `None` if it is not known. 1 or 0 of a fact.
     pub value: Option<f64>,
+    /// The codec, without which a mean opinion score says nothing.
+    pub codec: Option<Codec>,
     /// Whether nothing was received.
     pub silent: bool,
     /// Whether the condition holds.
@@ -118,7 +128,7 @@ pub fn status(answered: Status, judged: &[Judged]) -> Status {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::{RttRecorder, RttStats};
+    use crate::metrics::{RttRecorder, RttStats, Voice};
     use crate::types::Rtt;
 
     fn condition(kind: Kind, text: &str) -> Condition {
@@ -141,6 +151,7 @@ mod tests {
             decided: 10,
             rtt: Some(stats(&[10, 10, 10, 10, 10, 10, 10, 10, 40]).figures()),
             ipdv: Some(3_000_000.0),
+            voice: Some(Voice::heard(Codec::G711, 100.0, 1.0, 1.0)),
             loss_run: Some(1),
             hops: Some(4),
             mtu: Some(1492),
@@ -170,6 +181,8 @@ mod tests {
             (Max, "hops=3", false),
             (Min, "received=9", true),
             (Min, "received=10", false),
+            (Min, "mos=4.2", true),
+            (Min, "mos=4.3", false),
             (Min, "hops=5", false),
             (Min, "mtu=1492", true),
             (Min, "mtu=1500", false),

@@ -51,6 +51,8 @@ pub enum Argument {
     Percent,
     /// A duration; limit and value are milliseconds.
     Time,
+    /// A mean opinion score.
+    Score,
     /// A number of the things that the key names.
     Count,
     /// A size in bytes.
@@ -70,7 +72,7 @@ impl Argument {
             Argument::Percent => Some("%"),
             Argument::Time => Some("ms"),
             Argument::Bytes => Some("bytes"),
-            Argument::Count | Argument::None | Argument::Finding | Argument::Asn => None,
+            Argument::Score | Argument::Count | Argument::None | Argument::Finding | Argument::Asn => None,
         }
     }
 
@@ -79,6 +81,7 @@ impl Argument {
         match self {
             Argument::Percent => Some("PERCENT%"),
             Argument::Time => Some("TIME"),
+            Argument::Score => Some("SCORE"),
             Argument::Count => Some("N"),
             Argument::Bytes => Some("BYTES"),
             Argument::None => None,
@@ -152,7 +155,7 @@ const MAX: &[Key] = &[
     max(
         "jitter",
         Argument::Time,
-        &[Ping],
+        &[Ping, Report],
         |facts, _| facts.ipdv.map(|nanos| nanos / 1e6),
         "the mean difference of the round-trip times of consecutive probes (ipdv)",
     ),
@@ -174,6 +177,14 @@ const MIN: &[Key] = &[
         modes: EVERY,
         measure: |facts, _| Some(facts.received as f64),
         meaning: "probes that the target answered; a refusal is no answer",
+    },
+    Key {
+        kind: Kind::Min,
+        name: "mos",
+        argument: Argument::Score,
+        modes: &[Ping],
+        measure: |facts, _| facts.voice?.mos(),
+        meaning: "how a call would sound, from 1 to 4.5, as --mos estimates it (for g711 unless --mos names the codec)",
     },
     Key {
         kind: Kind::Min,

@@ -8,17 +8,17 @@ use super::{Context, Series};
 use crate::engine::Destination;
 use crate::engine::condition;
 use crate::engine::outcome::{MethodKind, State, Status};
-use crate::metrics::RttStats;
+use crate::metrics::{Codec, LossRuns, RttStats, Voice};
 use crate::ping::config::Config;
 use crate::ping::event::Event;
 use crate::ping::probe::ProbeState;
-use crate::ping::summary::{Counts, Interim, Summary};
+use crate::ping::summary::{Counts, Interim, ReflectionStats, Summary};
 use crate::types::{Instant, Rtt};
 
 impl Series {
     /// Figures as they were if the run ended now.
     pub(in crate::ping) fn interim(&self, now: Instant) -> Interim {
-        let counts = self.figures(now);
+        let (counts, _) = self.figures(now);
         Interim { subject: Arc::clone(&self.subject), counts, rtt: self.rtt_stats(), ewma: self.ewma() }
     }
 
@@ -27,13 +27,15 @@ impl Series {
         self.emit_all(context.events);
         self.lose_at_end(context);
         self.release_all(context.orders);
-        let counts = self.figures(context.now.mono);
+        let (counts, loss_runs) = self.figures(context.now.mono);
         debug_assert!(counts.balance(), "{counts:?}");
         let state = self.state(&counts);
         let span = self.first_tried.zip(self.last_packet);
         let duration = span.map_or(Duration::ZERO, |(first, last)| last.since(first));
         let (method, delays) = (self.subject.method, self.delays.majority());
         let reflection = self.reflections.as_ref().and_then(|all| all.stats());
+        let voice = |codec| self.voice(codec, &counts, loss_runs, reflection.as_ref());
+        let voice = context.config.codec.map(voice);
         let mut summary = Box::new(Summary {
             subject: Arc::clone(&self.subject),
             began: self.first_sent.map(|first| first.wall),
@@ -50,6 +52,7 @@ impl Series {
             ewma: self.ewma(),
             ipdv: delays.and_then(|delays| delays.ipdv.mean()),
             interarrival_jitter: delays.and_then(|delays| delays.jitter.nanos()),
+            voice,
             pipe: self.pipe,
             stamps: self.delays.counts(),
             duration: Rtt::from(duration).as_nanos(),
@@ -76,7 +79,7 @@ impl Series {
         }
     }
 
-    fn figures(&self, now: Instant) -> Counts {
+    fn figures(&self, now: Instant) -> (Counts, LossRuns) {
         let (mut counts, mut runs) = (self.counts, self.loss_runs);
         let age = self.silence_counts_after(now);
         for probe in self.probes.from(self.undecided) {
@@ -88,7 +91,30 @@ impl Series {
                 counts.unreachable += u64::from(state == ProbeState::Unreachable);
             }
         }
-        Counts { longest_loss_run: runs.longest(), ..counts }
+        (Counts { longest_loss_run: runs.longest(), ..counts }, runs)
+    }
+
+    /// How a call over the path would sound: its buffer holds twice the 95th percentile of the delay variation, and what varies
+    /// by more is as good as lost.
+    fn voice(&self, codec: Codec, counts: &Counts, runs: LossRuns, reflection: Option<&ReflectionStats>) -> Voice {
+        const SHORTEST_BUFFER: u64 = 20_000_000;
+        let heard = || {
+            let delays = self.delays.majority()?;
+            let (rtt, lost) = (delays.rtts.stats()?, counts.loss_pct()? / 100.0);
+            let variation = delays.differences.stats().map_or(0, |differences| differences.p95);
+            let buffer = variation.saturating_mul(2).max(SHORTEST_BUFFER);
+            let late = delays.rtts.longer_than(Rtt::from_nanos(rtt.median.saturating_add(buffer)));
+            let missing = lost + (1.0 - lost) * late as f64 / rtt.count as f64;
+            let burst_ratio = runs.mean().map_or(1.0, |length| length * (1.0 - lost));
+            let one_way = match reflection {
+                Some(ReflectionStats { one_way: Some(way), .. }) => way.there.mean.max(way.back.mean).max(0.0),
+                Some(ReflectionStats { rtt_net: Some(net), .. }) => net.median as f64 / 2.0,
+                _ => rtt.median as f64 / 2.0,
+            };
+            let delay_ms = (one_way + buffer as f64) / 1e6 + codec.delay_ms();
+            Some(Voice::heard(codec, delay_ms, 100.0 * missing, burst_ratio))
+        };
+        heard().unwrap_or(Voice { codec, r: None })
     }
 
     fn rtt_stats(&self) -> Option<RttStats> {

@@ -162,7 +162,7 @@ impl Series {
             newest_replied: None,
             newest_answered: None,
             newest_acknowledged: None,
-            delays: Delays::default(),
+            delays: Delays::new(config.codec.is_some()),
             slowest_late: None,
             timed_arrivals: 0,
             unstamped: VecDeque::new(),

@@ -247,6 +247,11 @@ fn ended<M: SerializeMap>(map: &mut M, summary: &Summary) -> Result<(), M::Error
     map.serialize_entry("ipdv_ms", &summary.ipdv.map(|nanos| nanos / 1e6))?;
     map.serialize_entry("interarrival_jitter_ms", &summary.interarrival_jitter.map(|nanos| nanos / 1e6))?;
     map.serialize_entry("duration_ms", &millis(summary.duration))?;
+    if let Some(voice) = &summary.voice {
+        map.serialize_entry("r_factor", &voice.r)?;
+        map.serialize_entry("mos", &voice.mos())?;
+        map.serialize_entry("mos_codec", &voice.codec)?;
+    }
     if let Some(rate_limited) = summary.rate_limited {
         map.serialize_entry("rate_limited", &rate_limited)?;
     }

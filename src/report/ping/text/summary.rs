@@ -49,8 +49,11 @@ fn block(options: &PingTextOptions, summary: &Summary, data: &mut dyn Write) -> 
     more(summary, data)
 }
 
-/// Lines that ping does not have: answers over connections, a reflector's figures, the members of a group.
+/// Lines that ping does not have: a mean opinion score, answers over connections, a reflector's figures, the members of a group.
 fn more(summary: &Summary, data: &mut dyn Write) -> io::Result<()> {
+    if let Some((mos, codec)) = summary.voice.and_then(|voice| voice.mos().zip(Some(voice.codec))) {
+        writeln!(data, "mos={mos:.2} (estimate, {})", codec.name())?;
+    }
     if let Some(answer) = &summary.answer {
         writeln!(data, "answer min/avg/max/mdev = {} ms", Spread(answer))?;
     }
