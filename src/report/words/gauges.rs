@@ -1,5 +1,6 @@
 //! Gauges in the text format of Prometheus: [`Gauges`].
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
@@ -11,7 +12,14 @@ pub(in crate::report) type Gauge = (&'static str, &'static str);
 
 /// Gauges, kept until all are known: the format wants the samples of each together, below one description.
 #[derive(Debug, Default)]
-pub(in crate::report) struct Gauges(Vec<(Gauge, Vec<(String, f64)>)>);
+pub(in crate::report) struct Gauges(Vec<(Gauge, Samples)>);
+
+/// The samples of one gauge, in the order in which they came first, and the place of each by its labels.
+#[derive(Debug, Default)]
+struct Samples {
+    list: Vec<(String, f64)>,
+    places: HashMap<String, usize>,
+}
 
 impl Gauges {
     /// Adds a sample; an absent value is none. Of two with the same labels the later one stays, since a collector refuses both.
@@ -19,14 +27,15 @@ impl Gauges {
         let Some(value) = value else { return };
         let labels = written(labels);
         let place = self.0.iter().position(|((name, _), _)| *name == gauge.0).unwrap_or_else(|| {
-            self.0.push((gauge, Vec::new()));
+            self.0.push((gauge, Samples::default()));
             self.0.len() - 1
         });
-        let samples = &mut self.0[place].1;
-        match samples.iter_mut().find(|(known, _)| *known == labels) {
-            Some((_, known)) => *known = value,
-            None => samples.push((labels, value)),
-        }
+        let Samples { list, places } = &mut self.0[place].1;
+        let place = *places.entry(labels.clone()).or_insert_with(|| {
+            list.push((labels, value));
+            list.len() - 1
+        });
+        list[place].1 = value;
     }
 
     /// Adds one sample per figure, in seconds, with the label `stat`; `figures` are milliseconds.
@@ -44,7 +53,7 @@ impl Gauges {
     pub fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         for ((name, help), samples) in &self.0 {
             writeln!(out, "# HELP {name} {help}\n# TYPE {name} gauge")?;
-            samples.iter().try_for_each(|(labels, value)| writeln!(out, "{name}{labels} {value}"))?;
+            samples.list.iter().try_for_each(|(labels, value)| writeln!(out, "{name}{labels} {value}"))?;
         }
         Ok(())
     }
