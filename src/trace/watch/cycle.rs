@@ -21,11 +21,11 @@ pub(super) enum ProbeState {
 }
 
 /// One cycle.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Cycle {
     pub at: Instant,
     pub last_sent: Instant,
-    first: u8,
+    pub first: u8,
     /// By TTL, from `first` on.
     states: Vec<ProbeState>,
 }

@@ -31,11 +31,13 @@
 mod change;
 mod counts;
 mod cycle;
+mod cycles;
 mod detector;
 mod event;
 mod path;
 mod reporter;
 mod settled;
+mod tally;
 
 pub use change::{Change, ChangeKind, HopChange};
 pub use event::{Config, Report, ReportHop, ReportResponder};

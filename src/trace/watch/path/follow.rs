@@ -29,9 +29,25 @@ pub(super) struct Followed {
     next: usize,
 }
 
+impl Followed {
+    /// Whether what a cycle brought was looked at.
+    pub fn has_seen(&self, cycle: usize) -> bool {
+        cycle < self.next
+    }
+
+    /// How much is kept.
+    #[cfg(test)]
+    pub fn kept(&self) -> usize {
+        self.results.len()
+    }
+}
+
 impl Watch {
     /// Takes the answer to a probe into account in what its cycle brought.
     pub(super) fn follow(&mut self, open: &Open, event: &ProbeEvent) {
+        if self.followed.has_seen(open.cycle) {
+            return;
+        }
         let Some((response, cycle)) = Response::of(event).zip(self.cycles.get(open.cycle)) else { return };
         let result = self.followed.results.entry(open.cycle).or_default();
         match cycle.state(open.ttl) {

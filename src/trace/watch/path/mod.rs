@@ -10,6 +10,7 @@ use std::time::Duration;
 use self::follow::Followed;
 use super::counts::HopCounts;
 use super::cycle::{Cycle, Distance, ProbeState};
+use super::cycles::Cycles;
 use super::event::Config;
 use crate::channel::{OsError, Protocol, SendStamps};
 use crate::engine::delay;
@@ -34,12 +35,8 @@ const LAST_WAIT: Duration = Duration::from_secs(1);
 const FURTHER: usize = 2;
 /// Ports that are used in turn: more than probes can be waiting.
 const PORTS: u32 = 4096;
-/// Recent answers of the destination that decide where it is now, and silences of the hop below that prove it.
-const OF_LATE: usize = 3;
 /// How long a hop is waited for that may be the destination before the next is probed.
 const DOUBT_AT_LEAST: Duration = Duration::from_millis(100);
-/// More cycles in a row change nothing any more.
-const MAX_MISSED: usize = 128;
 
 /// One target.
 #[derive(Debug)]
@@ -53,7 +50,7 @@ pub(super) struct Watch {
     counts: Vec<HopCounts>,
     /// Probes that are not counted yet.
     open: BTreeMap<ProbeId, Open>,
-    cycles: Vec<Cycle>,
+    cycles: Cycles,
     /// The TTL to probe next; beyond the path's end if the newest cycle has all its probes.
     ttl: u16,
     /// From one probe of the newest cycle to the next.
@@ -129,7 +126,7 @@ impl Watch {
             max,
             counts: (first..=max).map(|_| HopCounts::default()).collect(),
             open: BTreeMap::new(),
-            cycles: Vec::new(),
+            cycles: Cycles::default(),
             ttl: u16::from(max) + 1,
             gap: Duration::ZERO,
             not_before: now,
@@ -272,9 +269,7 @@ impl Watch {
         let planned = self.cycles.last().map(|cycle| cycle.at + config.interval);
         let at = planned.filter(|&at| now.since(at) < config.interval).unwrap_or(now);
         let wait = self.wait(config);
-        let answered = |cycle: &Cycle| cycle.is_answered_from(0) || cycle.refused_at().is_some();
-        let decided = self.cycles.iter().rev().filter(|cycle| answered(cycle) || cycle.last_sent + wait <= now);
-        self.missed = decided.take(MAX_MISSED).take_while(|cycle| !answered(cycle)).count();
+        self.missed = self.cycles.missed(|cycle| cycle.last_sent + wait <= now);
         self.doubt = self.doubt();
         self.cycles.push(Cycle::new(at, now, self.first));
         let probes = (self.first..=self.limit(config)).filter(|&ttl| !self.is_skipped(ttl)).count();
@@ -386,7 +381,20 @@ impl Watch {
             self.count(&open, &event);
             out.push_back(Event::Probe(event));
         }
+        self.decide(config, now);
         over
+    }
+
+    /// Cycles of which nothing can change any more are decided.
+    fn decide(&mut self, config: &Config, now: Instant) {
+        let counts_for = self.counts_for(config);
+        while let Some((index, cycle)) = self.cycles.oldest() {
+            let is_over = cycle.last_sent + counts_for < now && !self.open.values().any(|open| open.cycle == index);
+            if !is_over || config.follow && !self.followed.has_seen(index) {
+                return;
+            }
+            self.cycles.decide(self.max);
+        }
     }
 
     /// Counts the answer to a probe. Of a cycle's answers of the destination one counts.
@@ -473,25 +481,17 @@ impl Watch {
     /// make the path longer. Where the destination never answered, an unreachable ends it.
     fn end(&self) -> Option<End> {
         let above = self.above();
-        let late = self.cycles.iter().rev().filter_map(|cycle| cycle.distance(above)).take(OF_LATE);
-        if let Some(nearest) = late.min_by_key(|distance| (distance.ttl, !distance.proven)) {
+        if let Some(nearest) = self.cycles.late(above).min_by_key(|distance| (distance.ttl, !distance.proven)) {
             let Distance { ttl, proven } = nearest;
             return Some(End { ttl, proven: Some(proven || ttl == above + 1 || self.is_silent_below(ttl)) });
         }
-        let refused = self.cycles.iter().filter_map(Cycle::refused_at).filter(|&ttl| ttl > above).min();
-        refused.map(|ttl| End { ttl, proven: None })
+        self.cycles.refused(above).map(|ttl| End { ttl, proven: None })
     }
 
     /// Whether the hop below `end` was silent in enough cycles in which the destination answered, and in which it would have
     /// answered that probe as well.
     fn is_silent_below(&self, end: u8) -> bool {
-        let nearer = |cycle: &Cycle| cycle.probed().any(|(ttl, _)| ttl > self.above() && ttl < end - 1);
-        let shows = |cycle: &&Cycle| {
-            cycle.state(end - 1) == ProbeState::Silent
-                && cycle.is_answered_from(end)
-                && !(self.limits_answers() && nearer(cycle))
-        };
-        self.cycles.iter().filter(shows).take(OF_LATE).count() == OF_LATE
+        self.cycles.is_silent(end - 1, self.limits_answers().then(|| self.above()))
     }
 }
 
@@ -738,6 +738,48 @@ mod tests {
         let (_, report) = play(&config, |_, ttl| if (3..6).contains(&ttl) { Back::Nothing } else { straight(6, ttl) });
         assert_eq!((report.distance_proven, report.lost), (Some(true), 0));
         assert_eq!(report.hops.iter().map(|hop| hop.ttl.get()).collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6]);
+    }
+
+    #[test]
+    fn a_run_of_a_day_keeps_no_more_than_one_of_a_minute() {
+        const CYCLES: u64 = 100_000;
+        let mut config = Config { follow: true, ..cycles(CYCLES) };
+        config.trace.max_ttl = Ttl::new(6);
+        let route = Route::of_trace(&config.trace, 0).unwrap();
+        let mut watch = Watch::new(&config, began(), route, at(ms(0)).mono);
+        let (mut random, mut sent, mut most, mut reached) = (fastrand::Rng::with_seed(1), 0, 0, 0);
+        let mut time = ms(0);
+        while watch.cycles.len() < CYCLES as usize || watch.unfinished(&config).is_some() {
+            let now = at(time);
+            match watch.next(&config, now.mono) {
+                Next::Probe { ttl, index } => {
+                    sent += 1;
+                    let probe = ProbeId::new(sent);
+                    watch.ordered(&config, (ttl, index), probe, Stamp::user(now));
+                    watch.sent(probe, Stamp::user(now));
+                    // Another length every hour, and an outage in each.
+                    let hops = if index / 3600 % 2 == 0 { 3 } else { 4 };
+                    let back =
+                        if random.u8(0..9) == 0 || index % 3600 > 3400 { Back::Nothing } else { straight(hops, ttl) };
+                    if let Some(arrival) = arrival(back, now) {
+                        watch.answer(&config, probe, arrival);
+                    }
+                }
+                Next::At(due) => time = Duration::from_nanos(due.since(at(ms(0)).mono).as_nanos() as u64),
+                Next::Nothing => panic!("it ended"),
+            }
+            let mut events = VecDeque::new();
+            watch.settle(&config, now.mono, &mut events);
+            watch.report_changes(&config, now, &mut events);
+            let is_reached = |event: &Event| matches!(event, Event::Probe(event) if event.responder == Some(TARGET));
+            reached += events.iter().filter(|event| is_reached(event)).count() as u64;
+            most = most.max(watch.cycles.kept() + watch.followed.kept() + watch.open.len());
+        }
+        assert!(most < 100, "{most}");
+        let report = watch.report(&config, Some(StopReason::Interrupted), &Names::new(false, None), at(time).mono);
+        assert_eq!((report.sent, report.received + report.lost + report.pending), (CYCLES, CYCLES));
+        assert!(report.received <= reached + 20 && report.lost > 5000, "{report:?}");
+        assert_eq!(report.hops[0].sent, CYCLES);
     }
 
     #[test]

@@ -1,0 +1,266 @@
+//! What the cycles of a watched path add up to: [`Tally`]; and whether silence persists.
+
+use std::collections::BTreeMap;
+
+use super::cycle::{Cycle, ProbeState};
+use super::event::ReportHop;
+
+/// What a row counts of one cycle; nothing if the hop was not probed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Counted {
+    Received,
+    Unreachable,
+    Unanswered,
+    Pending,
+    NotSent,
+}
+
+/// A row of figures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Row {
+    /// A hop, as one on the way.
+    Router(u8),
+    /// A hop, as that of the destination: probes with a higher TTL count for it as well.
+    Destination(u8),
+    /// The destination at whatever distance.
+    Target,
+}
+
+/// In how many cycles a row counted each.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Numbers([u64; 5]);
+
+impl Numbers {
+    pub fn of(&self, counted: Counted) -> u64 {
+        self.0.get(counted as usize).copied().unwrap_or_default()
+    }
+
+    /// Probes that left.
+    pub fn sent(&self) -> u64 {
+        self.0.iter().sum::<u64>() - self.of(Counted::NotSent)
+    }
+
+    fn add(&mut self, counted: Counted) {
+        if let Some(number) = self.0.get_mut(counted as usize) {
+            *number += 1;
+        }
+    }
+}
+
+/// Two rows over the cycles in which both were probed and are decided.
+#[derive(Clone, Copy, Debug, Default)]
+struct Both {
+    /// What the nearer one missed.
+    here: u64,
+    /// What the farther one missed, and what it answered.
+    beyond: u64,
+    answered: u64,
+}
+
+/// What cycles add up to.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tally {
+    rows: BTreeMap<Row, Numbers>,
+    pairs: BTreeMap<(Row, Row), Both>,
+    /// How far away the destination was for certain, and in how many cycles.
+    pub distances: BTreeMap<u8, u64>,
+    /// The highest TTL that was probed.
+    pub farthest: Option<u8>,
+}
+
+impl Tally {
+    /// Adds a cycle of TTLs up to `max`, which has all its probes or not; `waits` says of a TTL whether its answer may still
+    /// come.
+    pub fn add(&mut self, cycle: &Cycle, (max, is_whole): (u8, bool), waits: &impl Fn(u8) -> bool) {
+        if let Some(distance) = cycle.distance(0).filter(|distance| distance.proven) {
+            *self.distances.entry(distance.ttl).or_default() += 1;
+        }
+        self.farthest = self.farthest.max(cycle.probed().next_back().map(|(ttl, _)| ttl));
+        let routers = (cycle.first..=max).map(Row::Router);
+        let rows = routers.chain((cycle.first..=max).map(Row::Destination));
+        let rows = rows.filter_map(|row| Some((row, of_row(cycle, row, waits)?)));
+        let target = of_target(cycle, is_whole, waits).map(|counted| (Row::Target, counted));
+        self.count(&rows.chain(target).collect::<Vec<_>>());
+    }
+
+    /// Counts what rows, in their order, have of one cycle.
+    fn count(&mut self, rows: &[(Row, Counted)]) {
+        for &(row, counted) in rows {
+            self.rows.entry(row).or_default().add(counted);
+        }
+        let decided: Vec<_> = rows.iter().filter_map(|&(row, counted)| Some((row, is_answered(counted)?))).collect();
+        for (at, &(row, own)) in decided.iter().enumerate() {
+            for &(later, answered) in decided.iter().skip(at + 1) {
+                // The destination is in one place.
+                if matches!((row, later), (Row::Destination(_), Row::Destination(_))) {
+                    continue;
+                }
+                let both = self.pairs.entry((row, later)).or_default();
+                both.here += u64::from(!own);
+                both.beyond += u64::from(!answered);
+                both.answered += u64::from(answered);
+            }
+        }
+    }
+
+    pub fn row(&self, row: Row) -> Numbers {
+        self.rows.get(&row).copied().unwrap_or_default()
+    }
+
+    /// Decides for each hop whether its silence persists at later hops. Each is one of `rows`, after which more may come. Two
+    /// are compared over the cycles in which both were probed, if those hold half of the silence at least: what was probed
+    /// only before or after it shows nothing.
+    pub fn judge(&self, hops: &mut [ReportHop], rows: &[Row]) {
+        for (at, hop) in hops.iter_mut().enumerate() {
+            let missing = hop.missing();
+            let (own, later) = (rows.get(at), rows.get(at + 1..));
+            let (Some(&own), Some(later), true) = (own, later, missing > 0) else { continue };
+            let contradicts = |&later: &Row| {
+                let Both { here, beyond, answered } = self.pairs.get(&(own, later)).copied().unwrap_or_default();
+                answered > 0 && here * 2 >= missing && (beyond == 0 || beyond * 2 < here)
+            };
+            hop.persists = Some(!later.iter().any(contradicts));
+        }
+    }
+}
+
+/// Whether a probe was answered, if that is known.
+fn is_answered(counted: Counted) -> Option<bool> {
+    (counted != Counted::Pending).then_some(counted == Counted::Received)
+}
+
+/// What a cycle counts for the destination; `None` if it was not probed yet.
+fn of_target(cycle: &Cycle, is_whole: bool, waits: &impl Fn(u8) -> bool) -> Option<Counted> {
+    if cycle.is_answered_from(0) {
+        return Some(Counted::Received);
+    }
+    let (_, farthest) = cycle.probed().next_back().filter(|_| is_whole)?;
+    Some(match farthest {
+        _ if cycle.refused_at().is_some() => Counted::Unreachable,
+        _ if cycle.probed().any(|(ttl, _)| waits(ttl)) => Counted::Pending,
+        ProbeState::NotSent => Counted::NotSent,
+        _ => Counted::Unanswered,
+    })
+}
+
+/// What a cycle counts for a hop.
+fn of_row(cycle: &Cycle, row: Row, waits: &impl Fn(u8) -> bool) -> Option<Counted> {
+    let (ttl, is_destination) = match row {
+        Row::Router(ttl) => (ttl, false),
+        Row::Destination(ttl) => (ttl, true),
+        Row::Target => return None,
+    };
+    if is_destination && cycle.is_answered_from(ttl) {
+        return Some(Counted::Received);
+    }
+    let (at, state) = match cycle.state(ttl) {
+        ProbeState::Unasked if is_destination && cycle.refused_at().is_some() => (ttl, ProbeState::Unreachable),
+        ProbeState::Unasked if is_destination => cycle.probed().rfind(|&(at, _)| at > ttl)?,
+        state => (ttl, state),
+    };
+    match state {
+        ProbeState::Unasked => None,
+        ProbeState::NotSent => Some(Counted::NotSent),
+        ProbeState::Router | ProbeState::Target(_) => Some(Counted::Received),
+        ProbeState::Unreachable => Some(Counted::Unreachable),
+        ProbeState::Silent if waits(at) => Some(Counted::Pending),
+        ProbeState::Silent => Some(Counted::Unanswered),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::trace::fleet::names::Names;
+    use crate::trace::watch::counts::HopCounts;
+    use Counted::{NotSent, Received, Unanswered, Unreachable};
+
+    fn hops(answered: &[(u64, u64)]) -> Vec<ReportHop> {
+        let cycle = |at, (sent, received)| (at < sent).then_some(if at < received { Received } else { Unanswered });
+        let rows = answered.iter().map(|&figures| (0..40).map(|at| cycle(at, figures)).collect());
+        judged(&rows.collect::<Vec<_>>())
+    }
+
+    /// The figures of hops of which each has a row, by cycle.
+    fn judged(rows: &[Vec<Option<Counted>>]) -> Vec<ReportHop> {
+        let (names, mut tally) = (Names::new(false, None), Tally::default());
+        let all: Vec<Row> = (1..).zip(rows).map(|(ttl, _)| Row::Router(ttl)).collect();
+        for cycle in 0..rows[0].len() {
+            let counted = all.iter().zip(rows).filter_map(|(&row, cycles)| Some((row, cycles[cycle]?)));
+            tally.count(&counted.collect::<Vec<_>>());
+        }
+        let figures = |(ttl, &row)| HopCounts::default().figures(ttl, tally.row(row), &names);
+        let mut hops: Vec<ReportHop> = (1..).zip(&all).map(figures).collect();
+        tally.judge(&mut hops, &all);
+        hops
+    }
+
+    fn persisting(answered: &[(u64, u64)]) -> Vec<Option<bool>> {
+        hops(answered).iter().map(|hop| hop.persists).collect()
+    }
+
+    #[test]
+    fn silence_that_a_later_hop_does_not_share_does_not_persist() {
+        assert_eq!(persisting(&[(10, 10), (10, 4), (10, 10)]), [None, Some(false), None]);
+        assert_eq!(persisting(&[(10, 0), (10, 10)]), [Some(false), None]);
+        // One later hop that answers more is enough, wherever it stands.
+        assert_eq!(persisting(&[(10, 5), (10, 10), (10, 5)]), [Some(false), None, Some(true)]);
+        assert_eq!(persisting(&[(10, 5), (10, 4), (10, 9)]), [Some(false), Some(false), Some(true)]);
+    }
+
+    #[test]
+    fn silence_that_every_later_answering_hop_shares_persists() {
+        assert_eq!(persisting(&[(10, 10), (10, 7), (10, 8), (10, 7)]), [None, Some(true), Some(true), Some(true)]);
+        // A hop that never answers says nothing about the path.
+        assert_eq!(persisting(&[(10, 6), (10, 0), (10, 6)]), [Some(true), Some(false), Some(true)]);
+        assert_eq!(persisting(&[(10, 10), (10, 0), (10, 0)]), [None, Some(true), Some(true)]);
+    }
+
+    #[test]
+    fn half_as_much_beyond_is_the_same_loss_and_less_is_not() {
+        assert_eq!(persisting(&[(20, 12), (20, 16)])[0], Some(true));
+        assert_eq!(persisting(&[(20, 12), (20, 17)])[0], Some(false));
+    }
+
+    #[test]
+    fn hops_are_compared_over_the_cycles_in_which_both_were_probed() {
+        // A burst of loss on the first hops, and a path that is longer from then on.
+        let burst = [vec![Some(Unanswered); 8], vec![Some(Received); 12]].concat();
+        let new = [vec![None; 10], vec![Some(Received); 10]].concat();
+        let rows = [burst.clone(), burst.clone(), new.clone(), burst.clone()];
+        assert_eq!(
+            judged(&rows).iter().map(|hop| hop.persists).collect::<Vec<_>>(),
+            [Some(true), Some(true), None, Some(true)]
+        );
+        // Without a hop beyond that was probed meanwhile nothing contradicts it.
+        assert_eq!(judged(&[burst, new])[0].persists, Some(true));
+    }
+
+    #[test]
+    fn a_row_counts_what_was_refused_and_what_was_not_sent() {
+        let row = vec![Some(Received), Some(Unreachable), Some(NotSent), Some(Unanswered), None, Some(Received)];
+        let hop = &judged(&[row])[0];
+        assert_eq!((hop.sent, hop.received, hop.unreachable, hop.unanswered, hop.send_failed), (4, 2, 1, 1, 1));
+        assert_eq!(hop.unanswered_pct(), Some(60.0));
+    }
+
+    proptest! {
+        /// Packets that got lost on the way to a hop that answers cannot have reached the hops beyond it.
+        #[test]
+        fn what_persists_is_missing_at_every_later_hop_that_answers(
+            received in proptest::collection::vec(0u64..=40, 1..20),
+        ) {
+            let answered: Vec<_> = received.into_iter().map(|received| (40, received)).collect();
+            let hops = hops(&answered);
+            for (at, hop) in hops.iter().enumerate() {
+                prop_assert_eq!(hop.persists.is_some(), hop.unanswered > 0);
+                let mut later = hops[at + 1..].iter().filter(|later| later.received > 0);
+                if hop.persists == Some(true) {
+                    prop_assert!(later.all(|later| later.unanswered > 0 && later.persists.is_some()));
+                }
+            }
+        }
+    }
+}
