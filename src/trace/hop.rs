@@ -252,6 +252,12 @@ impl<'a> Response<'a> {
         self.error().map(|error| error.kind)
     }
 
+    /// Whether somebody on the way says that the probe cannot be delivered, which shows nothing of the delay to a hop.
+    pub fn is_refusal(&self) -> bool {
+        let is_target = self.event.subject.address == Some(self.responder);
+        !is_target && self.kind().is_some_and(|kind| kind != ErrorKind::TimeExceeded)
+    }
+
     /// TTL or Hop Limit of the probe as it is quoted.
     pub fn quoted_ttl(&self) -> Option<Ttl> {
         self.error().and_then(|error| error.quote.ttl)

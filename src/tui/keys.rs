@@ -58,6 +58,14 @@ pub enum Action {
     Names,
     /// Names with addresses.
     BothNames,
+    /// All that is known about a hop.
+    Hop,
+    /// Columns of jitter in and out.
+    Jitter,
+    /// Asks for columns.
+    Columns,
+    /// The numbers of autonomous systems in and out.
+    AsNumbers,
     /// The list of events.
     Events,
     /// Asks for an interval.
@@ -123,12 +131,13 @@ pub const TABLE: &[Binding] = &[
         "help",
     ),
     row(&[(Key::Char('d'), Action::NextView)], "d", "next view: table and strip, table, strip", "view"),
+    row(&[(Key::Enter, Action::Hop)], "Enter", "all about the hop that is selected", "hop"),
     row(&[(Key::Char('e'), Action::Events)], "e", "events", "events"),
     row(&[(Key::Char('p'), Action::Pause)], "p", "pause probing, or go on", "pause"),
     row(
         &[(Key::Char(' '), Action::Freeze), (Key::Ctrl('f'), Action::Freeze)],
         "Space Ctrl-F",
-        "go on after p; else freeze the picture while probing goes on",
+        "go on after p; else freeze the picture, probing goes on",
         "",
     ),
     row(
@@ -138,6 +147,9 @@ pub const TABLE: &[Binding] = &[
         "reset",
     ),
     row(&[(Key::Char('i'), Action::Interval)], "i", "type another interval", ""),
+    row(&[(Key::Char('j'), Action::Jitter)], "j", "columns of jitter in and out", ""),
+    row(&[(Key::Char('o'), Action::Columns)], "o", "type the letters of columns, as for --columns", ""),
+    row(&[(Key::Char('z'), Action::AsNumbers)], "z", "AS numbers (-A) in and out", ""),
     row(&[(Key::Char('n'), Action::Names)], "n", "names or addresses", "names"),
     row(&[(Key::Char('b'), Action::BothNames)], "b", "names with addresses", ""),
     row(
@@ -176,7 +188,7 @@ pub const TABLE: &[Binding] = &[
     row(
         &[(Key::Char('<'), Action::Finer), (Key::Char('>'), Action::Coarser), (Key::Char('0'), Action::AutoSpan)],
         "< > 0",
-        "less or more time in a cell of the strip, or as much as --window needs",
+        "less or more time in a cell of the strip; 0: as --window",
         "",
     ),
     row(&[(Key::Char('s'), Action::OneScale)], "s", "one scale for all hops, or one for each", ""),

@@ -41,18 +41,50 @@ fn network() -> Network {
     network
 }
 
+/// A path of so many hops to the host at `target`, or to none; its routers have addresses like that one.
+fn straight(hops: u16, target: IpAddr, answers: bool) -> Network {
+    let mut network = Network::new(1);
+    let mut last = US;
+    for hop in 1..=hops {
+        let router: IpAddr = match target {
+            IpAddr::V4(_) => IpAddr::from([203, 0, 113, hop as u8]),
+            IpAddr::V6(_) => IpAddr::from([0x2001, 0xdb8, 0xffff, hop, 0x1234, 0, 0xabcd, 0x5678]),
+        };
+        let node = match hop == hops {
+            true if answers => Node::host(target),
+            true => Node::host(target).silent(),
+            false => Node::router(router),
+        };
+        last = network.add(last, node, after(1));
+    }
+    network
+}
+
 /// The events of so many cycles, and when they happened.
 fn events(network: &Network, cycles: u64) -> Vec<(Event, Now)> {
-    let lane = LanePlan::new(Family::V4, Protocol::Icmp, SocketChoice::Raw);
+    events_to(network, ip(TARGET), (cycles, 30))
+}
+
+/// The same to any target, over TTLs up to `max`.
+fn events_to(network: &Network, address: IpAddr, (cycles, max): (u64, u8)) -> Vec<(Event, Now)> {
+    let lane = LanePlan::new(Family::of(address), Protocol::Icmp, SocketChoice::Raw);
     let OpenedLanes { mut channel, lanes, .. } = network.open(&Plan { lanes: vec![lane], ..Plan::default() });
     let lane = *lanes[0].as_ref().unwrap();
     let profile = *channel.profile(lane);
-    let address: IpAddr = ip(TARGET);
     let endpoint = IpEndpoint { address, zone: None, port: None };
-    let destination = Destination::Reachable { endpoint, source: Some(ip("192.0.2.1")), lane, profile };
-    let target =
-        Target { target: TARGET.into(), name: "www.example.org".into(), numeric: false, zone: None, destination };
-    let trace = Config { targets: vec![target], max_ttl: Ttl::new(30), seed: 1, ..Config::default() };
+    let source = match address {
+        IpAddr::V4(_) => ip("192.0.2.1"),
+        IpAddr::V6(_) => ip("2001:db8::1"),
+    };
+    let destination = Destination::Reachable { endpoint, source: Some(source), lane, profile };
+    let target = Target {
+        target: address.to_string().into(),
+        name: "www.example.org".into(),
+        numeric: false,
+        zone: None,
+        destination,
+    };
+    let trace = Config { targets: vec![target], max_ttl: Ttl::new(max), seed: 1, ..Config::default() };
     let mut machine = Reporter::new(watch::Config { trace, cycles, interval: Duration::from_secs(1), follow: true });
     let (mut all, mut base, mut now) = (Vec::new(), 0, Now::default());
     driver::run(&mut *channel, &mut machine, Precision::Relaxed, |turn| {
@@ -102,6 +134,47 @@ fn the_screen_shows_the_path_at_every_size_and_in_ascii() {
         format!("{columns}x{rows}\n{picture}")
     });
     assert_snapshot!(pictures.join("\n"));
+}
+
+#[test]
+fn paths_of_every_kind_fit_the_screen() {
+    let target = ip(TARGET);
+    let six = ip("2001:db8:ffff:9::1234:5678");
+    let scenes = [
+        ("silent target", events_to(&straight(4, target, false), target, (40, 30)), vec![]),
+        ("64 hops", events_to(&straight(64, target, true), target, (20, 80)), vec![Key::End]),
+        ("IPv6", events_to(&straight(5, six, true), six, (20, 30)), vec![Key::Char('b')]),
+        ("all about a hop", events(&network(), 90), vec![Key::Home, Key::Down, Key::Down, Key::Down, Key::Enter]),
+        ("keys", events(&network(), 3), vec![Key::Char('h')]),
+    ];
+    let pictures = scenes.map(|(title, events, keys)| {
+        let picture = shown(&events, false, (80, 24), &keys);
+        assert!(picture.lines().all(|line| line.chars().count() == 80), "{picture}");
+        format!("{title}\n{picture}")
+    });
+    assert_snapshot!(pictures.join("\n"));
+}
+
+#[test]
+fn the_first_second_shows_what_has_answered_and_no_loss() {
+    let events = events(&network(), 3);
+    let early = events.iter().filter(|(_, now)| now.mono < Instant::ZERO + Duration::from_millis(700));
+    assert_snapshot!(shown(&early.cloned().collect::<Vec<_>>(), false, (80, 12), &[]));
+}
+
+#[test]
+fn columns_go_in_and_out_and_are_typed() {
+    let events = events(&network(), 20);
+    let heading = |keys: &[Key]| shown(&events, false, (120, 20), keys).lines().nth(2).unwrap().to_owned();
+    let typed = |text: &str| text.chars().map(Key::Char).collect::<Vec<_>>();
+    assert!(heading(&typed("j")).contains("Jttr"));
+    assert_eq!(heading(&typed("jj")), heading(&[]));
+    assert_ne!(heading(&typed("z")), heading(&[]));
+    let clear = [typed("o"), vec![Key::Backspace; 12]].concat();
+    let chosen = heading(&[clear.clone(), typed("LB"), vec![Key::Enter]].concat());
+    assert!(chosen.contains("Loss%   Best") && !chosen.contains("Avg"), "{chosen}");
+    // Letters that are no columns change nothing.
+    assert_eq!(heading(&[clear, typed("?!"), vec![Key::Enter]].concat()), heading(&[]));
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! What is known about a run: [`Model`], a fold of its events. It knows no screen.
 
+mod distribution;
 mod history;
 mod path;
 
+pub use distribution::Distribution;
 pub use history::{Bin, History};
 pub use path::{HopModel, PathModel};
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::distribution::Distribution;
 use super::history::History;
 use crate::engine::outcome::{ProbeEvent, Subject};
 use crate::trace::watch::{Change, ChangeKind, Report, ReportHop};
@@ -38,6 +39,8 @@ pub struct PathModel {
 pub struct HopModel {
     /// Its answers over time.
     pub history: History,
+    /// How its round-trip times are spread since the statistics began.
+    pub delays: Distribution,
     /// The newest round-trip time.
     pub last: Option<Rtt>,
     /// The newest answer.
@@ -90,6 +93,9 @@ impl PathModel {
                     hop.history.found(sent);
                 }
                 hop.history.answered(sent, response.rtt);
+                if !response.is_refusal() {
+                    hop.delays.add(response.rtt);
+                }
                 hop.last = Some(response.rtt);
                 hop.newest = Some(Arc::clone(event));
             }
@@ -106,9 +112,13 @@ impl PathModel {
     }
 
     pub(super) fn change(&mut self, change: &Change) {
-        if let ChangeKind::PathChanged { path, .. } = change.kind {
-            (self.path, self.path_since) = (path, Some(change.at));
-            self.path_changes += 1;
+        match change.kind {
+            ChangeKind::PathChanged { path, .. } => {
+                (self.path, self.path_since) = (path, Some(change.at));
+                self.path_changes += 1;
+            }
+            ChangeKind::Reset => self.hops.values_mut().for_each(|hop| hop.delays = Distribution::default()),
+            _ => {}
         }
     }
 

@@ -91,9 +91,14 @@ impl Layout {
         let used = |columns: &[Column]| {
             BEFORE_HOST + columns.iter().map(|&column| self::width(column)).sum::<usize>() + BEFORE_STRIP
         };
-        let good = if strip { STRIP_GOOD } else { 0 };
-        let fits = |columns: &[Column]| used(columns) + wish.min(HOST_MOST / 2) + good <= width;
         let unusual: Vec<Column> = columns.iter().rev().copied().filter(|column| !usual().contains(column)).collect();
+        // What was asked for is worth a shorter strip.
+        let good = match (strip, unusual.is_empty()) {
+            (true, true) => STRIP_GOOD,
+            (true, false) => STRIP_LEAST,
+            (false, _) => 0,
+        };
+        let fits = |columns: &[Column]| used(columns) + wish.min(HOST_MOST / 2) + good <= width;
         drop_until(&mut columns, &OPTIONAL, fits);
         drop_until(&mut columns, &unusual, fits);
         // The strip goes after these columns, and gives them back.

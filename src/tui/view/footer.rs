@@ -9,7 +9,7 @@ use crate::tui::theme::Role;
 /// Draws the line at row `y`.
 pub fn draw(paper: &mut Paper<'_>, y: usize, ui: &Ui) {
     if let Some(question) = &ui.question {
-        let x = paper.text(1, y, question.text, Role::Title);
+        let x = paper.text(1, y, question.asked.text(), Role::Title);
         let x = paper.text(x, y, ": ", Role::Title);
         let x = paper.text(x, y, &question.typed, Role::Plain);
         paper.text(x, y, "_", Role::Title);

@@ -4,6 +4,7 @@ mod columns;
 mod events;
 mod footer;
 mod header;
+mod hop;
 mod paper;
 mod strip;
 mod table;
@@ -111,8 +112,11 @@ impl View<Event> for PathView {
         let top = header::draw(&mut paper, model, path, &self.ui, (at, now, frozen), self.options.offset);
         let bottom = if height >= 8 { height - 1 } else { height };
         let table = path.rows().len() + 1;
-        let events = events::height(model, path, &self.ui, (bottom.saturating_sub(top), table));
-        table::draw(&mut paper, (top, bottom - events), model, path, &self.ui, at.mono);
+        let room = bottom.saturating_sub(top);
+        let hop = hop::height(path, &self.ui, paper.width(), (room, table));
+        let events = events::height(model, path, &self.ui, (room - hop, table));
+        table::draw(&mut paper, (top, bottom - events - hop), model, path, &self.ui, at.mono);
+        hop::draw(&mut paper, (bottom - events - hop, bottom - events), path, &self.ui);
         events::draw(&mut paper, (bottom - events, bottom), model, path, self.options.offset);
         if bottom < height {
             footer::draw(&mut paper, height - 1, &self.ui);

@@ -12,6 +12,8 @@ use crate::tui::model::{Model, PathModel};
 const PAGE: isize = 10;
 /// The shortest interval that can be typed, in seconds.
 const LEAST_INTERVAL: f64 = 0.1;
+/// The columns of jitter.
+const JITTER: [Column; 3] = [Column::Jitter, Column::MeanJitter, Column::WorstJitter];
 /// Characters that can be typed.
 const MOST_TYPED: usize = 40;
 
@@ -34,11 +36,30 @@ enum Parts {
     Strip,
 }
 
+/// What can be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// How long a cycle is.
+    Interval,
+    /// Which columns there are.
+    Columns,
+}
+
+impl Asked {
+    /// The question.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Asked::Interval => "interval in seconds",
+            Asked::Columns => "letters of columns",
+        }
+    }
+}
+
 /// A question at the foot of the screen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Question {
-    /// The question.
-    pub text: &'static str,
+    /// What is asked.
+    pub asked: Asked,
     /// What was typed.
     pub typed: String,
 }
@@ -63,6 +84,8 @@ pub struct Ui {
     pub one_scale: bool,
     /// Whether the table of keys is open.
     pub help: bool,
+    /// Whether the hop that is selected is shown with all that is known.
+    pub hop: bool,
     /// Whether the list of events is open.
     pub events: bool,
     /// What is being asked.
@@ -101,6 +124,7 @@ impl Ui {
             shift: 0,
             one_scale: false,
             help: false,
+            hop: false,
             events: false,
             question: None,
         }
@@ -154,7 +178,7 @@ impl Ui {
                     Parts::Strip => Parts::Both,
                 }
             }
-            Action::Interval => self.question = Some(Question { text: "interval in seconds", typed: String::new() }),
+            Action::Interval => self.question = Some(Question { asked: Asked::Interval, typed: String::new() }),
             Action::Names => self.names = if self.names == Names::Off { Names::On } else { Names::Off },
             Action::BothNames => self.names = if self.names == Names::Both { Names::On } else { Names::Both },
             Action::Previous => self.select(path, Step::By(-1)),
@@ -169,6 +193,19 @@ impl Ui {
             Action::Coarser => self.shift = (self.shift + 1).min(20),
             Action::AutoSpan => self.shift = 0,
             Action::OneScale => self.one_scale = !self.one_scale,
+            Action::Hop => {
+                if self.selected.is_none() {
+                    self.select(path, Step::Last);
+                }
+                self.hop = !self.hop;
+            }
+            Action::AsNumbers => self.toggle(&[Column::Asn]),
+            Action::Jitter => self.toggle(&JITTER),
+            Action::Columns => {
+                let typed = self.columns.iter().map(|column| column.letter()).collect();
+                self.question = Some(Question { asked: Asked::Columns, typed });
+            }
+            Action::Close if self.hop => self.hop = false,
             Action::Close if self.events => self.events = false,
             Action::Close => self.selected = None,
         }
@@ -187,6 +224,33 @@ impl Ui {
         self.selected = path.rows().get(at).map(|row| row.ttl.get());
     }
 
+    /// Takes these columns out if they are all there, else puts in those that are not, before the strip.
+    fn toggle(&mut self, columns: &[Column]) {
+        let all = columns.iter().all(|column| self.columns.contains(column));
+        self.columns.retain(|column| !columns.contains(column));
+        if !all {
+            let strip = self.columns.iter().position(|&column| column == Column::Strip).unwrap_or(self.columns.len());
+            self.columns.splice(strip..strip, columns.iter().copied());
+        }
+    }
+
+    /// What was typed as an answer; one that makes no sense changes nothing.
+    fn answered(&mut self, asked: Asked, typed: &str) -> Done {
+        match asked {
+            Asked::Interval => {
+                if let Ok(seconds @ LEAST_INTERVAL..=3600.0) = typed.trim().parse::<f64>() {
+                    return Done::Ask(Request::Change(RunChange::Interval(Duration::from_secs_f64(seconds))));
+                }
+            }
+            Asked::Columns => {
+                if let Ok(columns) = Column::read(typed) {
+                    self.columns = columns;
+                }
+            }
+        }
+        Done::Here
+    }
+
     /// A key while something is asked.
     fn typed(&mut self, key: Key) -> Done {
         let Some(question) = &mut self.question else { return Done::Here };
@@ -197,11 +261,8 @@ impl Ui {
             Key::Ctrl('z') => return Done::Ask(Request::Suspend),
             Key::Esc => self.question = None,
             Key::Enter => {
-                let typed = question.typed.trim().parse::<f64>();
-                self.question = None;
-                if let Ok(seconds @ LEAST_INTERVAL..=3600.0) = typed {
-                    return Done::Ask(Request::Change(RunChange::Interval(Duration::from_secs_f64(seconds))));
-                }
+                let Some(Question { asked, typed }) = self.question.take() else { return Done::Here };
+                return self.answered(asked, &typed);
             }
             _ => {}
         }

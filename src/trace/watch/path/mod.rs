@@ -741,8 +741,8 @@ mod tests {
     }
 
     #[test]
-    fn a_run_of_a_day_keeps_no_more_than_one_of_a_minute() {
-        const CYCLES: u64 = 100_000;
+    fn a_run_of_hours_keeps_no_more_than_one_of_a_minute() {
+        const CYCLES: u64 = 20_000;
         let mut config = Config { follow: true, ..cycles(CYCLES) };
         config.trace.max_ttl = Ttl::new(6);
         let route = Route::of_trace(&config.trace, 0).unwrap();
@@ -778,7 +778,7 @@ mod tests {
         assert!(most < 100, "{most}");
         let report = watch.report(&config, Some(StopReason::Interrupted), &Names::new(false, None), at(time).mono);
         assert_eq!((report.sent, report.received + report.lost + report.pending), (CYCLES, CYCLES));
-        assert!(report.received <= reached + 20 && report.lost > 5000, "{report:?}");
+        assert!(report.received <= reached + 20 && report.lost > 1000, "{report:?}");
         assert_eq!(report.hops[0].sent, CYCLES);
     }
 

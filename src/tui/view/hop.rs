@@ -1,0 +1,156 @@
+//! All that is known about the hop that is selected, below the table.
+
+use super::paper::Paper;
+use super::table::named;
+use super::ui::{Names, Ui};
+use crate::engine::outcome::{Outcome, ProbeEvent};
+use crate::report::printable;
+use crate::trace::watch::{ReportHop, ReportResponder};
+use crate::trace::{Origins, hops_back};
+use crate::tui::model::PathModel;
+use crate::tui::text;
+use crate::tui::theme::Role;
+
+/// Rows that the table keeps, and bars that are shown at most.
+const TABLE_KEEPS: usize = 9;
+const MOST_BARS: usize = 8;
+/// Responders that are listed.
+const MOST_RESPONDERS: usize = 12;
+const BETWEEN: &str = "   ";
+
+/// How many rows it takes of `room`, of which the table asks for `table`.
+pub fn height(path: &PathModel, ui: &Ui, width: usize, (room, table): (usize, usize)) -> usize {
+    let Some(row) = ui.selected_row(path).filter(|_| ui.hop).and_then(|at| path.rows().get(at)) else { return 0 };
+    let wanted = 1 + lines(row, ui.names, width).len() + bars(path, row, MOST_BARS).len();
+    let height = wanted.min(room.saturating_sub(table.min(TABLE_KEEPS)));
+    if height < 3 { 0 } else { height }
+}
+
+/// Draws it into the rows from `top` up to, not including, `bottom`.
+pub fn draw(paper: &mut Paper<'_>, (top, bottom): (usize, usize), path: &PathModel, ui: &Ui) {
+    let Some(row) = ui.selected_row(path).and_then(|at| path.rows().get(at)) else { return };
+    if bottom <= top {
+        return;
+    }
+    paper.rule(top, &format!("hop {}", row.ttl.get()));
+    let mut y = top + 1;
+    for line in lines(row, ui.names, paper.width()).iter().take(bottom - y) {
+        paper.text(1, y, line, Role::Plain);
+        y += 1;
+    }
+    let bars = bars(path, row, (bottom - y).min(MOST_BARS));
+    let most = bars.iter().map(|(_, count)| *count).max().unwrap_or(0).max(1);
+    let room = paper.width().saturating_sub(20) as u64;
+    for (from, count) in bars {
+        let x = paper.text(1, y, &text::right(&text::millis(from), 7), Role::Dim);
+        let length = (count.saturating_mul(room) / most).max(u64::from(count > 0));
+        let bar = paper.look.glyphs.bar.to_string().repeat(usize::try_from(length).unwrap_or(0));
+        let x = paper.text(x + 1, y, &bar, Role::Ok);
+        paper.text(x + 1, y, &count.to_string(), Role::Plain);
+        y += 1;
+    }
+}
+
+fn bars(path: &PathModel, row: &ReportHop, most: usize) -> Vec<(f64, u64)> {
+    path.hop(row.ttl.get()).map(|hop| hop.delays.bars(most)).unwrap_or_default()
+}
+
+/// Its facts, in lines of at most `width` cells.
+fn lines(row: &ReportHop, names: Names, width: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    let newest = row.responders.first();
+    let mut who = newest.map_or_else(|| vec!["no answer".to_owned()], |newest| identity(newest, names));
+    who.push(format!("answers {} of {}", row.received, row.received + row.missing()));
+    fill(&mut lines, &who, width);
+    if let Some(newest) = newest {
+        fill(&mut lines, &answer(&newest.newest, newest), width);
+    }
+    fill(&mut lines, &delays(row), width);
+    if row.responders.len() > 1 {
+        let all: u64 = row.responders.iter().map(|responder| responder.received).sum();
+        let share = |responder: &ReportResponder| {
+            let share = text::percent(responder.received as f64 * 100.0 / all.max(1) as f64);
+            format!("{} {share}%", named(responder, names))
+        };
+        fill(&mut lines, &row.responders.iter().take(MOST_RESPONDERS).map(share).collect::<Vec<_>>(), width);
+    }
+    lines
+}
+
+fn identity(responder: &ReportResponder, names: Names) -> Vec<String> {
+    let who = &responder.responder;
+    let mut parts = vec![named(responder, if names == Names::On { Names::Both } else { names })];
+    if who.name.is_none() && names != Names::Off {
+        parts.push("no name".to_owned());
+    }
+    match &who.origins {
+        Some(Origins::Announced(systems)) => {
+            let systems = systems.iter().map(ToString::to_string).collect::<Vec<_>>().join("/");
+            let name = who.as_name.as_deref().map(|name| format!(" {}", printable(name))).unwrap_or_default();
+            parts.push(format!("{systems}{name}"));
+        }
+        Some(Origins::Unannounced) => parts.push("not announced".to_owned()),
+        Some(Origins::Unknown) | None => {}
+    }
+    parts
+}
+
+/// What its newest answer shows.
+fn answer(event: &ProbeEvent, responder: &ReportResponder) -> Vec<String> {
+    let mut parts = Vec::new();
+    if let Some(ttl) = event.reply_ttl {
+        parts.push(format!("reply TTL {} (back {})", ttl.get(), hops_back(ttl)));
+    }
+    if let Some((icmp_type, code)) = event.icmp() {
+        parts.push(format!("last ICMP {icmp_type}/{code}"));
+    }
+    if let Outcome::Error(error) = &event.outcome {
+        if let Some(tos) = error.quote.tos {
+            parts.push(format!("DSCP {} as quoted", tos.dscp().get()));
+        }
+        let labels: Vec<String> =
+            error.extensions.iter().flat_map(|object| object.labels()).map(|entry| entry.label.to_string()).collect();
+        if !labels.is_empty() {
+            parts.push(format!("MPLS {}", labels.join(" ")));
+        }
+    }
+    if let Some(delay) = event.delay {
+        parts.push(format!("stamps {}", delay.stamp.name()));
+    }
+    if !responder.annotations.is_empty() {
+        parts.push(responder.annotations.join(" "));
+    }
+    parts
+}
+
+fn delays(row: &ReportHop) -> Vec<String> {
+    let Some(stats) = &row.stats else { return Vec::new() };
+    let figures = [
+        ("rtt  min", stats.min),
+        ("p50", stats.median),
+        ("p90", stats.p90),
+        ("p95", stats.p95),
+        ("p99", stats.p99),
+        ("max", stats.max),
+    ];
+    let rtts = figures.map(|(name, nanos)| format!("{name} {}", text::millis(nanos as f64))).join("  ");
+    let variation = row.variation.as_ref().map(|stats| format!("ipdv {}", text::millis(stats.mean)));
+    [Some(rtts), variation].into_iter().flatten().collect()
+}
+
+/// Adds `parts` in as few lines as hold them; one that is longer than a line is cut where it is drawn.
+fn fill(lines: &mut Vec<String>, parts: &[String], width: usize) {
+    let mut line = String::new();
+    for part in parts {
+        if !line.is_empty() && 1 + text::width(&line) + BETWEEN.len() + text::width(part) > width {
+            lines.push(std::mem::take(&mut line));
+        }
+        if !line.is_empty() {
+            line.push_str(BETWEEN);
+        }
+        line.push_str(part);
+    }
+    if !line.is_empty() {
+        lines.push(line);
+    }
+}
