@@ -82,7 +82,7 @@ fn modes(terminal: &OwnedFd) -> (u32, u32) {
 fn every_signal_that_ends_a_live_view_leaves_the_terminal_as_it_was() {
     for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGQUIT] {
         let mut terminal = Terminal::run(&["--live", "-n", "127.0.0.1"]);
-        terminal.until("reached in 1");
+        terminal.until("reached");
         assert_ne!(modes(&terminal.ours), terminal.modes);
         // SAFETY: kill(2) takes no pointer; the child is not waited for yet, so that its number is its own.
         assert_eq!(unsafe { libc::kill(terminal.program.id() as i32, signal) }, 0);
