@@ -20,6 +20,14 @@ struct Terminal {
     modes: (u32, u32),
 }
 
+impl Drop for Terminal {
+    /// A test that fails leaves nothing running.
+    fn drop(&mut self) {
+        let _ = self.program.kill();
+        let _ = self.program.wait();
+    }
+}
+
 impl Terminal {
     fn run(arguments: &[&str]) -> Terminal {
         let (mut master, mut slave) = (-1, -1);
