@@ -1,9 +1,9 @@
 //! Where recordings are written: [`Tape`].
 
 use std::ffi::OsString;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, Seek, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -192,10 +192,18 @@ pub fn parts(path: &Path) -> Vec<PathBuf> {
     (0..=u64::from(PARTS)).map(|at| numbered(path, at)).take_while(|part| part.exists()).collect()
 }
 
+/// Creates a file that does not exist, or is empty, as a run leaves it that could not begin.
 fn create(path: &Path, force: bool) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).mode(0o600);
-    if force { options.create(true).truncate(true) } else { options.create_new(true) }.open(path)
+    let is_empty = || path.symlink_metadata().is_ok_and(|about| about.is_file() && about.len() == 0);
+    let file =
+        if force || is_empty() { options.create(true).truncate(true) } else { options.create_new(true) }.open(path)?;
+    if file.metadata()?.is_file() {
+        // It may have been there, for others to read.
+        file.set_permissions(Permissions::from_mode(0o600))?;
+    }
+    Ok(file)
 }
 
 fn refused(path: &Path, error: &io::Error) -> CliError {

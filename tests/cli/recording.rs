@@ -167,6 +167,19 @@ fn nothing_is_overwritten_without_force_and_others_cannot_read_a_recording() {
 }
 
 #[test]
+fn a_run_that_could_not_begin_does_not_stand_in_the_way_of_the_next() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("recording");
+    assert_eq!(record(&World::new(), "rping -c 1 nosuch.example", &file).status, 2);
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+    assert_eq!(std::fs::read(&file).unwrap(), b"");
+    assert_eq!(record(&World::new(), "rping -c 1 host.example", &file).status, 0);
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(replay("rping", &file, "-q").stdout.contains("1 packets transmitted"));
+}
+
+#[test]
 fn a_full_disk_ends_the_recording_with_a_sentence_and_not_the_run() {
     let run = World::new().run("rping -c 3 --force --record /dev/full host.example");
     assert_eq!(run.status, 0, "{run}");
