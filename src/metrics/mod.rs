@@ -16,7 +16,7 @@ pub use counts::{Counts, StampCounts, percent};
 pub use geometric::GeometricMean;
 pub use loss::LossRuns;
 pub use paired::{Share, more_often, signed_rank};
-pub use presence::{Presence, Turn};
+pub use presence::{Presence, PresenceChange};
 pub use rtt::{Figures, RttRecorder, RttStats};
 pub use unpaired::rank_sum;
 pub use variation::{InterarrivalJitter, Ipdv, Variation, VariationStats};

@@ -10,7 +10,7 @@ const REMEMBERED: usize = 1024;
 
 /// A change of a target's presence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Turn {
+pub enum PresenceChange {
     /// The first answer of all.
     Up,
     /// As many probes in a row as make an outage were not answered.
@@ -27,6 +27,17 @@ pub enum Turn {
         /// Probes without an answer, those among them that are still waited for.
         lost: u64,
     },
+}
+
+impl PresenceChange {
+    /// The name used in JSON and CSV.
+    pub const fn name(self) -> &'static str {
+        match self {
+            PresenceChange::Up => "up",
+            PresenceChange::Outage { .. } => "outage",
+            PresenceChange::Back { .. } => "back",
+        }
+    }
 }
 
 /// Whether a target is there. Probes are taken as they are decided, in any order: only an answer to a probe that was sent later than
@@ -75,7 +86,7 @@ impl Presence {
     }
 
     /// A probe sent at `sent` was not answered, or not sent although its time had come.
-    pub fn lose(&mut self, id: ProbeId, sent: WallTime) -> Option<Turn> {
+    pub fn lose(&mut self, id: ProbeId, sent: WallTime) -> Option<PresenceChange> {
         if self.newest_answered > Some(id) || self.recent.insert(id, sent).is_some() {
             return None;
         }
@@ -90,16 +101,16 @@ impl Presence {
             return None;
         }
         self.state = Some(State::Down);
-        Some(Turn::Outage { since: first.1, lost: self.lost })
+        Some(PresenceChange::Outage { since: first.1, lost: self.lost })
     }
 
     /// A probe sent at `sent` was answered.
-    pub fn answer(&mut self, id: ProbeId, sent: WallTime) -> Option<Turn> {
+    pub fn answer(&mut self, id: ProbeId, sent: WallTime) -> Option<PresenceChange> {
         self.answered += 1;
         self.newest_answered = self.newest_answered.max(Some(id));
         let Some((first, since)) = self.first_lost.filter(|&(first, _)| first < id) else {
             // An answer of before the outage says nothing about it.
-            return (self.state.is_none() && self.lost == 0).then(|| self.come(Turn::Up));
+            return (self.state.is_none() && self.lost == 0).then(|| self.come(PresenceChange::Up));
         };
         // Probes sent after this one may be lost already.
         self.recent = self.recent.split_off(&id);
@@ -108,13 +119,13 @@ impl Presence {
         self.first_lost = self.recent.first_key_value().map(|(&id, &sent)| (id, sent));
         let after = Duration::from_nanos(sent.as_nanos().saturating_sub(since.as_nanos()));
         match self.state {
-            Some(State::Down) => Some(self.come(Turn::Back { after, lost: id.get() - first.get() })),
+            Some(State::Down) => Some(self.come(PresenceChange::Back { after, lost: id.get() - first.get() })),
             Some(State::Up) => None,
-            None => Some(self.come(Turn::Up)),
+            None => Some(self.come(PresenceChange::Up)),
         }
     }
 
-    fn come(&mut self, turn: Turn) -> Turn {
+    fn come(&mut self, turn: PresenceChange) -> PresenceChange {
         self.state = Some(State::Up);
         turn
     }
@@ -131,7 +142,7 @@ mod tests {
     }
 
     /// The turns that results cause: a positive number is an answer to that probe, a negative one its loss.
-    fn turns(results: &[i64]) -> Vec<(i64, Turn)> {
+    fn turns(results: &[i64]) -> Vec<(i64, PresenceChange)> {
         let mut presence = Presence::new(3);
         let take = |&result: &i64| {
             let (id, sent) = at(result.unsigned_abs());
@@ -141,44 +152,47 @@ mod tests {
         results.iter().filter_map(take).collect()
     }
 
-    fn outage(since: u64, lost: u64) -> Turn {
-        Turn::Outage { since: at(since).1, lost }
+    fn outage(since: u64, lost: u64) -> PresenceChange {
+        PresenceChange::Outage { since: at(since).1, lost }
     }
 
-    fn back(seconds: u64, lost: u64) -> Turn {
-        Turn::Back { after: Duration::from_secs(seconds), lost }
+    fn back(seconds: u64, lost: u64) -> PresenceChange {
+        PresenceChange::Back { after: Duration::from_secs(seconds), lost }
     }
 
     #[test]
     fn an_outage_begins_with_the_third_loss_and_ends_with_the_first_answer() {
         let results = [1, -2, -3, 4, -5, -6, -7, -8, 9, 10];
-        assert_eq!(turns(&results), [(1, Turn::Up), (-7, outage(5, 3)), (9, back(4, 4))]);
+        assert_eq!(turns(&results), [(1, PresenceChange::Up), (-7, outage(5, 3)), (9, back(4, 4))]);
     }
 
     #[test]
     fn an_answer_ends_an_outage_while_older_probes_are_still_waited_for() {
-        assert_eq!(turns(&[1, -2, -3, -4, 9, -5, -6, -7, -8]), [(1, Turn::Up), (-4, outage(2, 3)), (9, back(7, 7))]);
+        assert_eq!(
+            turns(&[1, -2, -3, -4, 9, -5, -6, -7, -8]),
+            [(1, PresenceChange::Up), (-4, outage(2, 3)), (9, back(7, 7))]
+        );
     }
 
     #[test]
     fn a_late_reader_of_an_earlier_answer_sees_no_end_of_the_outage() {
-        assert_eq!(turns(&[1, -3, -4, -5, 2]), [(1, Turn::Up), (-5, outage(3, 3))]);
+        assert_eq!(turns(&[1, -3, -4, -5, 2]), [(1, PresenceChange::Up), (-5, outage(3, 3))]);
     }
 
     #[test]
     fn an_answer_in_between_leaves_the_losses_after_it() {
-        assert_eq!(turns(&[1, -2, -4, 3, -5, -6]), [(1, Turn::Up), (-6, outage(4, 3))]);
+        assert_eq!(turns(&[1, -2, -4, 3, -5, -6]), [(1, PresenceChange::Up), (-6, outage(4, 3))]);
     }
 
     #[test]
     fn a_target_may_be_down_from_the_start() {
         assert_eq!(turns(&[-1, -2, -3, -4, 5]), [(-3, outage(1, 3)), (5, back(4, 4))]);
-        assert_eq!(turns(&[-1, 2, 3]), [(2, Turn::Up)]);
+        assert_eq!(turns(&[-1, 2, 3]), [(2, PresenceChange::Up)]);
     }
 
     #[test]
     fn one_probe_is_lost_once() {
-        assert_eq!(turns(&[1, -2, -2, -2, -3]), [(1, Turn::Up)]);
+        assert_eq!(turns(&[1, -2, -2, -2, -3]), [(1, PresenceChange::Up)]);
     }
 
     #[test]

@@ -69,6 +69,6 @@ impl Follower {
             let mut all = self.targets.values().map(|(_, shown)| *shown);
             self.reached = if until.any { all.any(|shown| shown) } else { all.all(|shown| shown) };
         }
-        Some(Change { subject: Arc::clone(&event.subject), at: event.at, kind: turn?.into() })
+        Some(Change { subject: Arc::clone(&event.subject), at: event.at, kind: turn? })
     }
 }

@@ -37,7 +37,7 @@ mod tests;
 mod verdict;
 
 pub use crate::engine::outcome::{MethodKind, Pace, Spec, State, SubjectId, Wait};
-pub use changes::{Change, ChangeKind, Until};
+pub use changes::{Change, Until};
 pub use config::{Config, Task};
 pub use event::Event;
 pub use machine::Ping;

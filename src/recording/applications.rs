@@ -9,9 +9,10 @@ use super::json::{
 };
 use super::shelf::Shelves;
 use crate::channel::Attempt;
+use crate::metrics::PresenceChange;
 use crate::ping::Event as PingEvent;
 use crate::ping::contrast::{self, Answerer, AnswererKind, Comparison, Finding, Row, Verdict};
-use crate::ping::{Change, ChangeKind, Interim, OneWayStats, ReflectionStats, Responder, Spread, Summary};
+use crate::ping::{Change, Interim, OneWayStats, ReflectionStats, Responder, Spread, Summary};
 use crate::sweep::{Event as SweepEvent, TargetSummary, Totals};
 
 names! { Verdict }
@@ -52,7 +53,7 @@ variants! {
         Change[change] = "change",
         Ended[summary] = "summary",
     }
-    ChangeKind {
+    PresenceChange {
         Up = "up",
         Outage { since, lost } = "outage",
         Back { after "after_ms", lost } = "back",
@@ -79,7 +80,7 @@ variants! {
     }
 }
 
-plain_variants! { ChangeKind Finding AnswererKind }
+plain_variants! { PresenceChange Finding AnswererKind }
 
 /// The calls and options by which a socket is opened.
 const CALLS: [&str; 54] = [

@@ -55,7 +55,7 @@ fn facts(trace: &Trace) -> Facts {
         rtt: last.and_then(|hop| hop.rtt_stats()).as_ref().map(RttStats::figures),
         hops: last.map(|hop| hop.ttl.get().into()),
         mtu: trace.path_mtu.map(Mtu::get).map(u64::from),
-        findings: trace.findings.iter().map(|finding| finding.code()).collect(),
+        findings: trace.findings.iter().map(|finding| finding.code().name()).collect(),
         origins: origins(trace.hops.iter().flat_map(|hop| &hop.responders)),
         ..Facts::default()
     }

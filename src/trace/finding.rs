@@ -20,40 +20,6 @@ const JUMP_PART: u32 = 4;
 const KEEPING_HOPS: usize = 2;
 const KEEPING_ANSWERS: usize = 3;
 
-/// What [`Finding::code`] can be.
-const CODES: &[&str] = &[
-    "silent_hops",
-    "nothing_behind",
-    "rate_limited",
-    "loss",
-    "asymmetry",
-    "latency_jump",
-    "mpls_tunnel",
-    "ttl_not_counted",
-    "admin_block",
-    "other_address",
-    "target_on_the_way",
-    "loop",
-    "several_responders",
-    "several_paths",
-    "narrow_link",
-    "path_mtu",
-    "mtu_drop",
-    "mtu_black_hole",
-    "mtu_unclear",
-    "unmatched_answers",
-    "dscp_rewritten",
-    "ecn_rewritten",
-    "source_rewritten",
-    "destination_rewritten",
-    "source_port_rewritten",
-    "destination_port_rewritten",
-    "ident_rewritten",
-    "sequence_rewritten",
-    "checksum_rewritten",
-    "ip_id_rewritten",
-];
-
 /// Something the data of one trace carries.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Finding {
@@ -127,48 +93,110 @@ named! {
     }
 }
 
+named! {
+    /// What a finding is about.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Code {
+        /// Hops that answered nothing, before one that did.
+        SilentHops = "silent_hops",
+        /// Nothing answered from this hop on.
+        NothingBehind = "nothing_behind",
+        /// A hop left probes unanswered, a later one none: its router limits its answers.
+        RateLimited = "rate_limited",
+        /// The destination left probes unanswered, as did every hop from `first` on.
+        Loss = "loss",
+        /// From this hop on answers come from a distance that is another than the hop's.
+        Asymmetry = "asymmetry",
+        /// From this hop on no answer is as fast as the one of the hop before, by far: its fastest, and the fastest from this on.
+        LatencyJump = "latency_jump",
+        /// Routers of an MPLS tunnel showed their labels.
+        MplsTunnel = "mpls_tunnel",
+        /// A router quoted a TTL that should have been used up: something on the way did not count it down.
+        TtlNotCounted = "ttl_not_counted",
+        /// A router or the target prohibits the probes.
+        AdminBlock = "admin_block",
+        /// The answer that ended the trace came from another address than the target's.
+        OtherAddress = "other_address",
+        /// A router on the way has the target's own address, or something there answers in its name.
+        TargetOnTheWay = "target_on_the_way",
+        /// The path goes in circles.
+        Loop = "loop",
+        /// Several routers answered at one TTL of one flow.
+        SeveralResponders = "several_responders",
+        /// From this hop on flows of one target take different ways: these answered, each on some of them.
+        SeveralPaths = "several_paths",
+        /// A link takes no packets of the probes' size.
+        NarrowLink = "narrow_link",
+        /// Packets of up to this size reach the destination.
+        PathMtu = "path_mtu",
+        /// A router refuses larger packets. What it states as MTU may be something else.
+        MtuDrop = "mtu_drop",
+        /// Larger packets vanish without an ICMP error. If `echoed`, it may be the answers, as large as the packets, that vanish.
+        MtuBlackHole = "mtu_black_hole",
+        /// Packets of this size pass to this hop; whether larger ones do remains open.
+        MtuUnclear = "mtu_unclear",
+        /// A router's answers quote too little to show which probes they are about.
+        UnmatchedAnswers = "unmatched_answers",
+        /// The dscp of probes was changed on the way.
+        DscpRewritten = "dscp_rewritten",
+        /// The ecn of probes was changed on the way.
+        EcnRewritten = "ecn_rewritten",
+        /// The source of probes was changed on the way.
+        SourceRewritten = "source_rewritten",
+        /// The destination of probes was changed on the way.
+        DestinationRewritten = "destination_rewritten",
+        /// The source port of probes was changed on the way.
+        SourcePortRewritten = "source_port_rewritten",
+        /// The destination port of probes was changed on the way.
+        DestinationPortRewritten = "destination_port_rewritten",
+        /// The ident of probes was changed on the way.
+        IdentRewritten = "ident_rewritten",
+        /// The sequence of probes was changed on the way.
+        SequenceRewritten = "sequence_rewritten",
+        /// The checksum of probes was changed on the way.
+        ChecksumRewritten = "checksum_rewritten",
+        /// The ip id of probes was changed on the way.
+        IpIdRewritten = "ip_id_rewritten",
+    }
+}
+
 impl Finding {
-    /// The name used in JSON.
-    pub const fn code(&self) -> &'static str {
+    /// What it is about, whose name is used in JSON.
+    pub const fn code(&self) -> Code {
         match self {
-            Finding::SilentHops { .. } => "silent_hops",
-            Finding::NothingBeyond { .. } => "nothing_behind",
-            Finding::RateLimited { .. } => "rate_limited",
-            Finding::Loss { .. } => "loss",
-            Finding::Asymmetry { .. } => "asymmetry",
-            Finding::LatencyJump { .. } => "latency_jump",
-            Finding::MplsTunnel { .. } => "mpls_tunnel",
-            Finding::TtlNotCounted { .. } => "ttl_not_counted",
-            Finding::AdminBlock { .. } => "admin_block",
-            Finding::OtherAddress { .. } => "other_address",
-            Finding::TargetOnTheWay { .. } => "target_on_the_way",
-            Finding::Loop { .. } => "loop",
-            Finding::SeveralResponders { .. } => "several_responders",
-            Finding::SeveralPaths { .. } => "several_paths",
-            Finding::NarrowLink { .. } => "narrow_link",
-            Finding::PathMtu { .. } => "path_mtu",
-            Finding::MtuDrop { .. } => "mtu_drop",
-            Finding::MtuBlackHole { .. } => "mtu_black_hole",
-            Finding::MtuUnclear { .. } => "mtu_unclear",
-            Finding::Unmatched { .. } => "unmatched_answers",
+            Finding::SilentHops { .. } => Code::SilentHops,
+            Finding::NothingBeyond { .. } => Code::NothingBehind,
+            Finding::RateLimited { .. } => Code::RateLimited,
+            Finding::Loss { .. } => Code::Loss,
+            Finding::Asymmetry { .. } => Code::Asymmetry,
+            Finding::LatencyJump { .. } => Code::LatencyJump,
+            Finding::MplsTunnel { .. } => Code::MplsTunnel,
+            Finding::TtlNotCounted { .. } => Code::TtlNotCounted,
+            Finding::AdminBlock { .. } => Code::AdminBlock,
+            Finding::OtherAddress { .. } => Code::OtherAddress,
+            Finding::TargetOnTheWay { .. } => Code::TargetOnTheWay,
+            Finding::Loop { .. } => Code::Loop,
+            Finding::SeveralResponders { .. } => Code::SeveralResponders,
+            Finding::SeveralPaths { .. } => Code::SeveralPaths,
+            Finding::NarrowLink { .. } => Code::NarrowLink,
+            Finding::PathMtu { .. } => Code::PathMtu,
+            Finding::MtuDrop { .. } => Code::MtuDrop,
+            Finding::MtuBlackHole { .. } => Code::MtuBlackHole,
+            Finding::MtuUnclear { .. } => Code::MtuUnclear,
+            Finding::Unmatched { .. } => Code::UnmatchedAnswers,
             Finding::Rewritten { field, .. } => match field {
-                Field::Dscp => "dscp_rewritten",
-                Field::Ecn => "ecn_rewritten",
-                Field::Source => "source_rewritten",
-                Field::Destination => "destination_rewritten",
-                Field::SourcePort => "source_port_rewritten",
-                Field::DestinationPort => "destination_port_rewritten",
-                Field::Ident => "ident_rewritten",
-                Field::Sequence => "sequence_rewritten",
-                Field::Checksum => "checksum_rewritten",
-                Field::Identification => "ip_id_rewritten",
+                Field::Dscp => Code::DscpRewritten,
+                Field::Ecn => Code::EcnRewritten,
+                Field::Source => Code::SourceRewritten,
+                Field::Destination => Code::DestinationRewritten,
+                Field::SourcePort => Code::SourcePortRewritten,
+                Field::DestinationPort => Code::DestinationPortRewritten,
+                Field::Ident => Code::IdentRewritten,
+                Field::Sequence => Code::SequenceRewritten,
+                Field::Checksum => Code::ChecksumRewritten,
+                Field::Identification => Code::IpIdRewritten,
             },
         }
-    }
-
-    /// All of them.
-    pub fn codes() -> Vec<&'static str> {
-        CODES.to_vec()
     }
 
     /// The hop it is about, or the first of them, if there is one.

@@ -84,7 +84,7 @@ pub(crate) use annotation::annotation;
 pub use config::{Config, OriginSource, Ports, Wait};
 pub use ends::{Began, StopReason};
 pub use event::{Event, Interim, RunStatus};
-pub use finding::{Finding, Narrowing, Severity, hops_back};
+pub use finding::{Code, Finding, Narrowing, Severity, hops_back};
 pub use flows::{Flows, FlowsHop, FlowsResponder};
 pub use hop::{Hop, HopProbe, Origins, Responder, Response};
 pub use identify::signature::packet_octets;

@@ -1,13 +1,51 @@
 //! `--max`, `--min` and `--require`: conditions read by the tables of their keys, which the help shows.
 
 use std::ffi::OsStr;
+use std::marker::PhantomData;
 
 use clap::builder::TypedValueParser;
-use clap::{Arg, Command};
+use clap::{Arg, ArgAction, Args, Command};
 
 use crate::cli::args::values::span;
 use crate::engine::condition::{Argument, Condition, Conditions, Key, Kind, Mode};
 use crate::types::Asn;
+
+/// A tool whose runs can be judged.
+pub trait Judged {
+    /// What a run can be.
+    const MODES: &[Mode];
+    /// The codes of its findings.
+    const FINDINGS: fn() -> Vec<&'static str>;
+}
+
+/// The conditions that a tool can have.
+const fn keys_of<T: Judged>(kind: Kind) -> KeysOf {
+    KeysOf { kind, modes: T::MODES, findings: T::FINDINGS }
+}
+
+/// What must hold.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Conditions")]
+pub struct ConditionArgs<T: Judged> {
+    #[arg(long, value_name = "KEY=LIMIT", value_parser = keys_of::<T>(Kind::Max), value_delimiter = ',', action = ArgAction::Append, allow_hyphen_values = true, help = "Conditions: the most that may be of loss, rtt, p95 and others (--help lists them), for exit status 0", long_help = keys_of::<T>(Kind::Max).help("The most that may be measured of each target"))]
+    pub max: Vec<Condition>,
+
+    #[arg(long, value_name = "KEY=LIMIT", value_parser = keys_of::<T>(Kind::Min), value_delimiter = ',', action = ArgAction::Append, allow_hyphen_values = true, help = "Conditions: the least that must be measured", long_help = keys_of::<T>(Kind::Min).help("The least that must be measured of each target"))]
+    pub min: Vec<Condition>,
+
+    #[arg(long, value_name = "KEY[=VALUE]", value_parser = keys_of::<T>(Kind::Require), value_delimiter = ',', action = ArgAction::Append, allow_hyphen_values = true, help = "Conditions: what must be true", long_help = keys_of::<T>(Kind::Require).help("What must be true of each target"))]
+    pub require: Vec<Condition>,
+
+    #[arg(skip)]
+    tool: PhantomData<T>,
+}
+
+impl<T: Judged> ConditionArgs<T> {
+    /// All of them.
+    pub fn all(&self) -> Conditions {
+        Conditions::new([&*self.max, &*self.min, &*self.require].concat())
+    }
+}
 
 /// The conditions of one kind that a tool can have: those with keys that one of its modes measures.
 #[derive(Clone, Copy, Debug)]

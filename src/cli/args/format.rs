@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use crate::cli::args::rules;
 use crate::cli::args::values::OneOf;
 use crate::cli::env::Env;
 use crate::cli::error::CliError;
@@ -82,9 +83,22 @@ impl FormatArgs {
         if self.chosen() == Format::Json { part.write(env.stdout).map_err(CliError::Output) } else { Ok(()) }
     }
 
+    /// Refuses `--json` with another format, where no table of a tool does.
+    ///
+    /// # Errors
+    /// The sentence.
+    pub fn check_one(&self) -> Result<(), CliError> {
+        if self.has_both() { Err(CliError::Refused(format!("--json{}", rules::FORMATS))) } else { Ok(()) }
+    }
+
     /// Whether `--json` was given with another format.
     pub fn has_both(&self) -> bool {
         self.json.is_some() && self.format.is_some_and(|format| format != Format::Json)
+    }
+
+    /// Whether the results are gauges, which are written together when the run is over.
+    pub fn is_gauges(&self) -> bool {
+        self.chosen() == Format::Prometheus
     }
 
     /// Whether short JSON objects were asked for.

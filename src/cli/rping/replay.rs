@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::cli::args::rules;
 use crate::cli::env::Env;
 use crate::cli::error::CliError;
 use crate::cli::replay::{Replay, check_words, diff};
@@ -23,10 +22,8 @@ impl Rping<'_> {
 
     /// Shows the run as its command line and the output options of this one say.
     pub(super) fn replay(&self, path: &Path, env: &mut Env<'_>) -> Result<u8, CliError> {
-        if self.args.output.format.has_both() {
-            return Err(CliError::Refused(format!("--json{}", rules::FORMATS)));
-        }
         check_words::<PingArgs>(self.words, &[])?;
+        self.args.output.format.check_one()?;
         let replay = Replay::open("--replay", path, "rping", env)?;
         let recorded: PingArgs = replay.args()?;
         let args = PingArgs { output: self.args.output.clone(), ..recorded };

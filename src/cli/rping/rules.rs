@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::args::{
-    CONDITION_MODES, MOST_PROBES, MOST_ROUNDS, PingArgs, SHORTEST_SLOT, V4_PAYLOAD, has_retries, is_counted, is_sweep,
+    Asked, MOST_PROBES, MOST_ROUNDS, PingArgs, SHORTEST_SLOT, V4_PAYLOAD, has_retries, is_counted, is_sweep,
 };
 use super::method::{DGRAM_PREFIX, STREAM_PREFIX};
 use crate::channel::CloseHow;
-use crate::cli::args::conditions::refusal;
+use crate::cli::args::conditions::{Judged, refusal};
 use crate::cli::args::format::Format;
 use crate::cli::args::record::SHARE;
 use crate::cli::args::rules::{self, BRIEF, FORMATS, Group, Limit};
@@ -222,6 +222,7 @@ const TABLE: &[Group<Request, PingArgs>] = &[
             ),
             (|a| a.output.changes && a.output.quiet, "-q", ONLY_CHANGES),
             (|a| a.output.changes && a.output.mos.is_some(), "--mos", ONLY_CHANGES),
+            (|a| a.output.changes && a.output.format.is_gauges(), "--format prometheus", ONLY_CHANGES),
             (
                 |a| a.output.mos.is_some() && lacks_scores(a.output.format.chosen()),
                 "--mos",
@@ -249,6 +250,7 @@ const TABLE: &[Group<Request, PingArgs>] = &[
             (has_exchange, "--data and --expect", " cannot be used together with --contrast"),
             (|a| a.run.until.is_some(), "--until", ONE_HOST),
             (|a| a.output.mos.is_some(), "--mos", " cannot be used together with --contrast"),
+            (|a| a.output.format.is_gauges(), "--format prometheus", " cannot be used together with --contrast"),
             (|a| a.output.changes, "--changes", ONE_HOST),
             (|a| a.run.flood, "-f", ROUNDS_HAVE_SLOTS),
             (|a| a.run.adaptive, "-A", ROUNDS_HAVE_SLOTS),
@@ -278,6 +280,11 @@ const TABLE: &[Group<Request, PingArgs>] = &[
             (|a| a.method.sport.is_some(), "--sport", SWEEPS_ARE_ICMP),
             (|a| a.run.until.is_some(), "--until", SWEEPS_END),
             (|a| a.output.mos.is_some(), "--mos", ": a sweep does not measure how delays vary"),
+            (
+                |a| a.output.format.is_gauges() && a.sweep.workers.is_some_and(|workers| workers > 1),
+                "--format prometheus",
+                ": gauges are written together, so there can be only one worker",
+            ),
             (|a| a.output.changes, "--changes", SWEEPS_END),
             (|a| a.run.flood, "-f", ": a sweep is as fast as --rate says; --rate max is as fast as possible"),
             (|a| a.run.adaptive, "-A", SWEEPS_HAVE_A_RATE),
@@ -363,6 +370,7 @@ const TABLE: &[Group<Request, PingArgs>] = &[
             (|a| a.packet.flow_label.is_some(), "-F", LOCAL_PACKETS),
             (|a| a.packet.fragmentation.is_some(), "-M", LOCAL_PACKETS),
             (|a| a.socket.mark.is_some(), "-m", LOCAL_PACKETS),
+            (|a| a.output.mos.is_some(), "--mos", LOCAL_PACKETS),
             (|a| a.socket.sndbuf.is_some(), "-S", LOCAL_PACKETS),
             (|a| a.socket.family.forced().is_some(), "-4 and -6", LOCAL_ADDRESSES),
             (|a| !a.socket.interface.is_empty(), "-I", LOCAL_ADDRESSES),
@@ -435,7 +443,7 @@ const TABLE: &[Group<Request, PingArgs>] = &[
 ];
 
 const LIMITS: &[Limit<Request, PingArgs>] = &[
-    |r, a| refusal(r.mode.of_conditions(), CONDITION_MODES, &a.conditions.all()),
+    |r, a| refusal(r.mode.of_conditions(), Asked::MODES, &a.conditions.all()),
     |_, a| a.sweep.shard.refusal(),
     |r, a| {
         let option = a.sweep.given().filter(|_| r.is_contrast())?;

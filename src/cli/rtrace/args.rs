@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{ArgAction, Args, Parser, ValueEnum};
 
 use crate::channel::Zones;
-use crate::cli::args::conditions::KeysOf;
+use crate::cli::args::conditions::{ConditionArgs, Judged};
 use crate::cli::args::family::FamilyArgs;
 use crate::cli::args::format::FormatArgs;
 use crate::cli::args::generate::GenerateArgs;
@@ -17,9 +17,9 @@ use crate::cli::args::result_file::ResultFileArgs;
 use crate::cli::args::shard::ShardArgs;
 use crate::cli::args::values::{self, Rate, Timestamping};
 use crate::cli::doctor::DoctorArgs;
-use crate::engine::condition::{Condition, Conditions, Kind, Mode};
+use crate::engine::condition::Mode;
 use crate::report::Column;
-use crate::trace::{Finding, Wait};
+use crate::trace::{Code, Wait};
 use crate::types::{Dscp, FlowLabel, Port, Tos, Ttl};
 
 /// Show the path to a target.
@@ -48,7 +48,7 @@ pub struct TraceArgs {
     pub timing: TimingArgs,
 
     #[command(flatten)]
-    pub conditions: ConditionArgs,
+    pub conditions: ConditionArgs<Asked>,
 
     #[command(flatten)]
     pub packet: PacketArgs,
@@ -212,33 +212,13 @@ pub struct TimingArgs {
     pub rate: Option<Rate>,
 }
 
-/// What must hold.
-#[derive(Args, Debug)]
-#[command(next_help_heading = "Conditions")]
-pub struct ConditionArgs {
-    #[arg(long, value_name = "KEY=LIMIT", value_parser = rtrace_keys(Kind::Max), value_delimiter = ',', action = ArgAction::Append, allow_hyphen_values = true, help = "Conditions: the most that may be of loss, rtt, p95 and others (--help lists them), for exit status 0", long_help = rtrace_keys(Kind::Max).help("The most that may be measured of each target"))]
-    pub max: Vec<Condition>,
+/// What conditions can ask of runs of this tool.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked;
 
-    #[arg(long, value_name = "KEY=LIMIT", value_parser = rtrace_keys(Kind::Min), value_delimiter = ',', action = ArgAction::Append, allow_hyphen_values = true, help = "Conditions: the least that must be measured", long_help = rtrace_keys(Kind::Min).help("The least that must be measured of each target"))]
-    pub min: Vec<Condition>,
-
-    #[arg(long, value_name = "KEY[=VALUE]", value_parser = rtrace_keys(Kind::Require), value_delimiter = ',', action = ArgAction::Append, allow_hyphen_values = true, help = "Conditions: what must be true", long_help = rtrace_keys(Kind::Require).help("What must be true of each target"))]
-    pub require: Vec<Condition>,
-}
-
-impl ConditionArgs {
-    /// All of them.
-    pub fn all(&self) -> Conditions {
-        Conditions::new([&*self.max, &*self.min, &*self.require].concat())
-    }
-}
-
-/// What a run can be, as far as conditions ask.
-pub(super) const CONDITION_MODES: &[Mode] = &[Mode::Trace, Mode::Mtu, Mode::Report];
-
-/// The conditions that this tool can have.
-const fn rtrace_keys(kind: Kind) -> KeysOf {
-    KeysOf { kind, modes: CONDITION_MODES, findings: Finding::codes }
+impl Judged for Asked {
+    const MODES: &[Mode] = &[Mode::Trace, Mode::Mtu, Mode::Report];
+    const FINDINGS: fn() -> Vec<&'static str> = || Code::ALL.iter().map(|code| code.name()).collect();
 }
 
 /// What a probe looks like and where it leaves.

@@ -5,7 +5,7 @@ use crate::cli::env::Env;
 use crate::cli::error::CliError;
 use crate::cli::live::{self, Shown};
 use crate::cli::rtrace::run::Rtrace;
-use crate::net::{self, Terminal};
+use crate::net::Terminal;
 use crate::report::TracePlain;
 use crate::trace::Event;
 
@@ -32,9 +32,12 @@ impl Rtrace<'_> {
         if !live.is_live() {
             return Ok(report);
         }
+        #[cfg(feature = "tui")]
         if let Some(terminal) = screen {
             return self.on_screen(terminal, report, shown, env);
         }
+        #[cfg(not(feature = "tui"))]
+        let _ = (screen, shown);
         let every = live.every();
         if !live.is_plain() {
             let (program, every) = (self.program, every.as_secs_f64());
@@ -43,7 +46,7 @@ impl Rtrace<'_> {
                 "{program}: no terminal to draw on: a line each {every} s, and one for each event"
             );
         }
-        Ok(Box::new(TracePlain::new(every, net::local_offset, report)))
+        Ok(Box::new(TracePlain::new(every, env.local_offset, report)))
     }
 }
 
@@ -64,7 +67,7 @@ impl Rtrace<'_> {
         let output = &self.args.output;
         let options = Options {
             look: self.args.live.look(&live::environment(env)),
-            offset: net::local_offset,
+            offset: env.local_offset,
             columns: output.columns.as_deref().map(<[_]>::to_vec),
             names: !output.numeric,
             both: output.show_ips,
@@ -81,18 +84,5 @@ impl Rtrace<'_> {
             _ => true,
         };
         Ok(Box::new(LiveSink::start(start, report, reported).map_err(CliError::Output)?))
-    }
-}
-
-#[cfg(not(feature = "tui"))]
-impl Rtrace<'_> {
-    fn on_screen(
-        &self,
-        _: Terminal,
-        report: BoxedSink<Event>,
-        _: Shown<'_>,
-        _: &Env<'_>,
-    ) -> Result<BoxedSink<Event>, CliError> {
-        Ok(report)
     }
 }

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::cli::args::rules;
 use crate::cli::env::Env;
 use crate::cli::error::CliError;
 use crate::cli::exit_status;
@@ -20,10 +19,8 @@ impl Rtrace<'_> {
 
     /// Shows the run as its command line and the output options of this one say.
     pub(super) fn replay(&self, path: &Path, env: &mut Env<'_>) -> Result<u8, CliError> {
-        if self.args.output.format.has_both() {
-            return Err(CliError::Refused(format!("--json{}", rules::FORMATS)));
-        }
         check_words::<TraceArgs>(self.words, &["report"])?;
+        self.args.output.format.check_one()?;
         let replay = Replay::open("--replay", path, "rtrace", env)?;
         let recorded: TraceArgs = replay.args()?;
         if self.args.timing.report && !recorded.timing.report {

@@ -1,8 +1,8 @@
 //! What the options of `rtrace` cannot be combined with: the table of its refusals.
 
-use super::args::{CONDITION_MODES, FIRST_FLOW_PORT, FLOW_PORTS, Method, TraceArgs, chosen_method, flow_count};
+use super::args::{Asked, FIRST_FLOW_PORT, FLOW_PORTS, Method, TraceArgs, chosen_method, flow_count};
 use crate::channel::SocketChoice;
-use crate::cli::args::conditions::refusal;
+use crate::cli::args::conditions::{Judged, refusal};
 use crate::cli::args::record::SHARE;
 use crate::cli::args::rules::{self, BRIEF, FORMATS, Group, Limit};
 use crate::cli::error::{CliError, NO_NAME_SERVERS};
@@ -226,7 +226,7 @@ const LIMITS: &[Limit<Request, TraceArgs>] = &[
             (_, true) => Mode::Mtu,
             _ => Mode::Trace,
         };
-        refusal(mode, CONDITION_MODES, &a.conditions.all())
+        refusal(mode, Asked::MODES, &a.conditions.all())
     },
     |_, a| {
         let asks = a.conditions.require.iter().any(|condition| condition.key.argument == Argument::Asn);

@@ -8,7 +8,7 @@ use crate::metrics::RttStats;
 impl Comparison {
     /// Takes the conditions along, each held against every method that ran.
     pub(super) fn judge_conditions(&mut self, conditions: &Conditions, contenders: &[Contender]) {
-        let findings: Vec<&'static str> = self.findings.iter().map(|finding| finding.name()).collect();
+        let findings: Vec<&'static str> = self.findings.iter().map(|finding| finding.code().name()).collect();
         let rows = self.rows.iter().zip(contenders).filter(|(row, _)| row.ran);
         let mut parts: Vec<Facts> =
             rows.map(|(row, contender)| Facts { findings: findings.clone(), ..facts(row, contender) }).collect();

@@ -73,40 +73,48 @@ pub enum Finding {
     },
 }
 
-impl Finding {
-    /// The name used in JSON.
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Finding::NothingAnswers => "nothing_answers",
-            Finding::IcmpBlocked { .. } => "icmp_blocked",
-            Finding::Refused { .. } => "refused",
-            Finding::RefusalsLimited { .. } => "refusals_rate_limited",
-            Finding::Rejected { .. } => "rejected",
-            Finding::Silent { .. } => "silent",
-            Finding::IcmpLimited { .. } => "icmp_rate_limited",
-            Finding::LosesMore { .. } => "loses_more",
-            Finding::Delay { difference, .. } if *difference > 0 => Verdict::Slower.name(),
-            Finding::Delay { .. } => Verdict::Faster.name(),
-        }
+named! {
+    /// What a finding is about.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Code {
+        /// No method was answered.
+        NothingAnswers = "nothing_answers",
+        /// No ICMP echo was answered, while another method was.
+        IcmpBlocked = "icmp_blocked",
+        /// The host refused.
+        Refused = "refused",
+        /// The host limits how often it refuses.
+        RefusalsLimited = "refusals_rate_limited",
+        /// Every probe ended in an ICMP error.
+        Rejected = "rejected",
+        /// No probe was answered, while another method was.
+        Silent = "silent",
+        /// Echo replies are missing more often than answers of another method.
+        IcmpLimited = "icmp_rate_limited",
+        /// Answers are missing more often than echo replies.
+        LosesMore = "loses_more",
+        /// Delays are longer than the reference's.
+        Slower = "slower",
+        /// Delays are shorter than the reference's.
+        Faster = "faster",
     }
+}
 
-    /// All names.
-    pub fn codes() -> Vec<&'static str> {
-        let share = Share::default();
-        [
-            Finding::NothingAnswers,
-            Finding::IcmpBlocked { row: 0 },
-            Finding::Refused { row: 0 },
-            Finding::RefusalsLimited { row: 0 },
-            Finding::Rejected { row: 0 },
-            Finding::Silent { row: 0 },
-            Finding::IcmpLimited { row: 0, icmp: share, other: share },
-            Finding::LosesMore { row: 0, own: share, icmp: share },
-            Finding::Delay { row: 0, difference: 1 },
-            Finding::Delay { row: 0, difference: -1 },
-        ]
-        .map(|finding| finding.name())
-        .into()
+impl Finding {
+    /// What it is about, whose name is used in JSON.
+    pub const fn code(&self) -> Code {
+        match self {
+            Finding::NothingAnswers => Code::NothingAnswers,
+            Finding::IcmpBlocked { .. } => Code::IcmpBlocked,
+            Finding::Refused { .. } => Code::Refused,
+            Finding::RefusalsLimited { .. } => Code::RefusalsLimited,
+            Finding::Rejected { .. } => Code::Rejected,
+            Finding::Silent { .. } => Code::Silent,
+            Finding::IcmpLimited { .. } => Code::IcmpLimited,
+            Finding::LosesMore { .. } => Code::LosesMore,
+            Finding::Delay { difference, .. } if *difference > 0 => Code::Slower,
+            Finding::Delay { .. } => Code::Faster,
+        }
     }
 
     /// The index of its row.

@@ -17,7 +17,7 @@ mod record;
 mod rounds;
 
 pub use config::{Config, Contender};
-pub use finding::{Finding, Verdict};
+pub use finding::{Code, Finding, Verdict};
 pub use judge::{ALPHA, MIN_ROUNDS};
 pub use machine::{Contrast, Event};
 pub use record::{Answerer, AnswererKind, Comparison, Row};

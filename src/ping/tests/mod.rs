@@ -118,6 +118,10 @@ impl Rig {
     }
 
     fn receive(&mut self, message: &[u8]) {
+        self.receive_stamped(message, Stamp::user(self.clocks()));
+    }
+
+    fn receive_stamped(&mut self, message: &[u8], stamp: Stamp) {
         let mut arena = Arena::default();
         let octets = arena.push(message);
         let datagram = Datagram {
@@ -128,7 +132,7 @@ impl Rig {
             ifindex: None,
             reply_ttl: None,
             tos: None,
-            stamp: Stamp::user(self.clocks()),
+            stamp,
             octets,
             cut: false,
         };
@@ -321,24 +325,11 @@ fn a_deadline_that_has_passed_waits_for_what_is_not_read_yet() {
     // We were kept away until long after the wait; the first look at the clock decides nothing.
     rig.now = sent_at + WAIT * 5;
     rig.ping.handle_timeout(rig.clocks());
-    let mut arena = Arena::default();
     let mut message = rig.sent[0].2.clone();
     message[0] = 0;
     let clocks = rig.clocks();
     let in_time = WallTime::from_nanos(clocks.wall.as_nanos() - 4_900_000_000);
-    let datagram = Datagram {
-        lane: LaneId::new(0),
-        flow: 0,
-        from: Endpoint::Ip(IpEndpoint::from_address(TARGET.into())),
-        to: None,
-        ifindex: None,
-        reply_ttl: None,
-        tos: None,
-        stamp: Stamp { user: clocks, kernel: Some(in_time), hardware: None },
-        octets: arena.push(&message),
-        cut: false,
-    };
-    rig.handle(&Inbound::Datagram(datagram), &arena);
+    rig.receive_stamped(&message, Stamp { user: clocks, kernel: Some(in_time), hardware: None });
     rig.turn();
     assert!(rig.ping.is_finished());
     assert!(matches!(rig.events.last(), Some(Event::Ended(summary)) if summary.counts.received == 1));

@@ -127,7 +127,7 @@ impl Serialize for OfFinding<'_> {
         let difference =
             if let Finding::Delay { difference, .. } = finding { Some(*difference as f64 / 1e6) } else { None };
         let mut object = serializer.serialize_map(None)?;
-        object.serialize_entry("kind", finding.name())?;
+        object.serialize_entry("kind", &finding.code())?;
         name.serialize_entries(&mut object)?;
         object.serialize_entry("median_difference_ms", &difference)?;
         object.serialize_entry("message", &sentence(finding, comparison))?;

@@ -5,7 +5,8 @@ use std::io;
 use serde::ser::SerializeMap;
 
 use super::json::common;
-use crate::ping::{Change, ChangeKind, Event};
+use crate::metrics::PresenceChange;
+use crate::ping::{Change, Event};
 use crate::report::json::line;
 use crate::report::words::clock::{LocalOffset, LocalTime};
 use crate::report::words::csv::{record, text};
@@ -38,11 +39,11 @@ impl Sink<Event> for ChangesText {
             write!(data, " ({address})")?;
         }
         match kind {
-            ChangeKind::Up => writeln!(data, " up"),
-            ChangeKind::Outage { since, lost } => {
+            PresenceChange::Up => writeln!(data, " up"),
+            PresenceChange::Outage { since, lost } => {
                 writeln!(data, " down (since {:#}, {lost} lost)", LocalTime(*since, self.offset))
             }
-            ChangeKind::Back { after, lost } => {
+            PresenceChange::Back { after, lost } => {
                 writeln!(data, " up (was down {:.1} s, {lost} lost)", after.as_secs_f64())
             }
         }
@@ -95,10 +96,10 @@ impl Sink<Event> for ChangesCsv {
 }
 
 /// Since when a target has been away, how long it was, in milliseconds, and probes without an answer.
-fn figures(kind: ChangeKind) -> (Option<WallTime>, Option<f64>, Option<u64>) {
+fn figures(kind: PresenceChange) -> (Option<WallTime>, Option<f64>, Option<u64>) {
     match kind {
-        ChangeKind::Up => (None, None, None),
-        ChangeKind::Outage { since, lost } => (Some(since), None, Some(lost)),
-        ChangeKind::Back { after, lost } => (None, Some(after.as_secs_f64() * 1e3), Some(lost)),
+        PresenceChange::Up => (None, None, None),
+        PresenceChange::Outage { since, lost } => (Some(since), None, Some(lost)),
+        PresenceChange::Back { after, lost } => (None, Some(after.as_secs_f64() * 1e3), Some(lost)),
     }
 }

@@ -85,33 +85,9 @@ impl Delays {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
-    use crate::engine::outcome::Status;
-    use crate::metrics::{Brief, Counts, StampCounts};
-    use crate::report::fixture::{address, written};
-    use crate::types::IpEndpoint;
-
-    fn target(counts: Counts, millis: &[u64]) -> TargetSummary {
-        let mut rtt = Brief::default();
-        millis.iter().for_each(|millis| rtt.record(Rtt::from_nanos(millis * 1_000_000)));
-        TargetSummary {
-            name: None,
-            endpoint: Some(IpEndpoint::from_address(address("198.51.100.9"))),
-            began: None,
-            counts,
-            status: Status::Answered,
-            conditions: Vec::new(),
-            state: None,
-            error: None,
-            rtt,
-            stamps: StampCounts::default(),
-            delays: Vec::new(),
-            complete: true,
-            duration: Duration::from_secs(1),
-        }
-    }
+    use crate::metrics::Counts;
+    use crate::report::fixture::{swept, written};
 
     fn line_of(target: TargetSummary) -> String {
         written(&mut SweepBrief::new(SweepShow::Summaries), &[Event::Ended(Box::new(target))]).0
@@ -119,17 +95,17 @@ mod tests {
 
     #[test]
     fn an_object_has_the_delay_and_the_counts_that_are_not_zero() {
-        let one = line_of(target(Counts { sent: 2, received: 1, lost: 1, ..Counts::default() }, &[2]));
+        let one = line_of(swept(Counts { sent: 2, received: 1, lost: 1, ..Counts::default() }, &[2]));
         let head = r#"{"type":"brief","version":1,"address":"198.51.100.9","outcome":"#;
         assert_eq!(one, format!("{head}\"reply\",\"rtt_ms\":2.0,\"sent\":2,\"received\":1,\"lost\":1}}\n"));
-        let more = line_of(target(Counts { sent: 2, received: 2, duplicates: 3, ..Counts::default() }, &[2, 5]));
+        let more = line_of(swept(Counts { sent: 2, received: 2, duplicates: 3, ..Counts::default() }, &[2, 5]));
         let stats = r#""rtt_stats_ms":{"min":2.0,"mean":3.5,"max":5.0}"#;
         assert_eq!(more, format!("{head}\"reply\",{stats},\"sent\":2,\"received\":2,\"duplicates\":3}}\n"));
     }
 
     #[test]
     fn a_target_without_replies_says_why() {
-        let outcome = |counts| outcome(&target(counts, &[]));
+        let outcome = |counts| outcome(&swept(counts, &[]));
         assert_eq!(outcome(Counts { sent: 2, lost: 1, unreachable: 1, ..Counts::default() }), "error");
         assert_eq!(outcome(Counts { sent: 2, lost: 2, ..Counts::default() }), "timeout");
         assert_eq!(outcome(Counts { send_failed: 1, ..Counts::default() }), "send_failed");
@@ -137,7 +113,7 @@ mod tests {
             name: Some("nowhere.example".into()),
             endpoint: None,
             state: Some(State::Unresolved),
-            ..target(Counts::default(), &[])
+            ..swept(Counts::default(), &[])
         };
         let expected = r#"{"type":"brief","version":1,"target":"nowhere.example","outcome":"unresolved"}"#;
         assert_eq!(line_of(unresolved).trim_end(), expected);

@@ -57,32 +57,15 @@ fn row(target: &TargetSummary) -> impl Iterator<Item = Option<String>> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::engine::outcome::{State, Status};
-    use crate::metrics::{Brief, Counts, StampCounts};
-    use crate::report::fixture::{WHEN, address, written};
-    use crate::types::{IpEndpoint, Rtt, WallTime};
+    use crate::metrics::{Brief, Counts};
+    use crate::report::fixture::{WHEN, swept, written};
+    use crate::types::{Rtt, WallTime};
 
     fn target() -> TargetSummary {
-        let mut rtt = Brief::default();
-        rtt.record(Rtt::from_nanos(2_000_000));
-        TargetSummary {
-            name: None,
-            endpoint: Some(IpEndpoint::from_address(address("198.51.100.9"))),
-            began: Some(WallTime::from_nanos(WHEN)),
-            counts: Counts { sent: 2, received: 1, lost: 1, ..Counts::default() },
-            status: Status::Answered,
-            conditions: Vec::new(),
-            state: None,
-            error: None,
-            rtt,
-            stamps: StampCounts::default(),
-            delays: Vec::new(),
-            complete: true,
-            duration: Duration::from_secs(1),
-        }
+        let counts = Counts { sent: 2, received: 1, lost: 1, ..Counts::default() };
+        TargetSummary { began: Some(WallTime::from_nanos(WHEN)), ..swept(counts, &[2]) }
     }
 
     fn rows(show: SweepShow, targets: Vec<TargetSummary>) -> String {

@@ -4,7 +4,7 @@ use super::*;
 use netprobe::trace::Finding;
 
 fn codes(trace: &Trace) -> Vec<(&'static str, Option<u8>)> {
-    trace.findings.iter().map(|finding| (finding.code(), finding.ttl().map(Ttl::get))).collect()
+    trace.findings.iter().map(|finding| (finding.code().name(), finding.ttl().map(Ttl::get))).collect()
 }
 
 #[test]

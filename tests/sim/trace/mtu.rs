@@ -58,7 +58,7 @@ fn mtus(trace: &Trace) -> Vec<Option<u32>> {
 
 /// The findings about MTUs but the path's.
 fn found(trace: &Trace) -> Vec<&Finding> {
-    let drops = |finding: &&Finding| matches!(finding.code(), "mtu_drop" | "mtu_black_hole" | "mtu_unclear");
+    let drops = |finding: &&Finding| matches!(finding.code().name(), "mtu_drop" | "mtu_black_hole" | "mtu_unclear");
     trace.findings.iter().filter(drops).collect()
 }
 
@@ -199,7 +199,7 @@ fn loss_is_not_taken_for_a_black_hole() {
             let run = search(&network, kind, whole());
             let (duration, end) = run.end();
             assert!(mtus(end).into_iter().flatten().all(|mtu| mtu == 1500), "{kind:?} seed {seed}");
-            let stated = |finding: &&Finding| finding.code() != "mtu_unclear";
+            let stated = |finding: &&Finding| finding.code().name() != "mtu_unclear";
             assert_eq!(found(end).into_iter().find(stated), None, "{kind:?} seed {seed}");
             assert!(duration < Duration::from_secs(75), "{kind:?} seed {seed} {duration:?}");
         }

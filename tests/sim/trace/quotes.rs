@@ -133,7 +133,7 @@ fn a_field_rewritten_on_the_way_is_found_at_the_first_hop_that_shows_it() {
         let ports = Ports::Fixed(Port::new(33434).unwrap());
         let config = Config { ports, ..config() };
         let run = trace_over(&network, lane, &[target(kind.0)], config);
-        let found: Vec<_> = run.end().1.findings.iter().map(|finding| (finding.code(), finding.ttl())).collect();
+        let found: Vec<_> = run.end().1.findings.iter().map(|finding| (finding.code().name(), finding.ttl())).collect();
         let third = Some(Ttl::new(3));
         for code in ["source_rewritten", "dscp_rewritten", "ecn_rewritten"] {
             assert!(found.contains(&(code, third)), "{kind:?} {found:?}");
@@ -153,7 +153,7 @@ fn error_queues_hide_what_no_finding_may_be_made_of() {
         path(&mut network, kind.0, 5, |_, node| node.quote(natted.clone()));
         let run = trace(&network, kind, config());
         let (_, end) = run.end();
-        assert!(end.findings.iter().all(|finding| !finding.code().ends_with("_rewritten")), "{kind:?}");
+        assert!(end.findings.iter().all(|finding| !finding.code().name().ends_with("_rewritten")), "{kind:?}");
         let quoted_tos: Vec<Option<Tos>> = end
             .hops
             .iter()

@@ -20,7 +20,7 @@ pub(super) struct FindingObject {
 impl FindingObject {
     pub fn new(finding: &Finding) -> Self {
         FindingObject {
-            code: finding.code(),
+            code: finding.code().name(),
             ttl: finding.ttl(),
             severity: finding.severity(),
             evidence: evidence(finding),
