@@ -17,7 +17,7 @@
 //! | `sim` | a network in virtual time that implements Channel, for tests | `types`, `wire`, `channel` |
 //! | [`ping`](mod@ping), [`sweep`], [`trace`](mod@trace), [`respond`] | the applications: config, Machines, events, results; not each other | `types`, `wire`, `metrics`, `channel`, `engine` |
 //! | [`recording`] | events to lines and back, so that a run can be shown again | `types`, `wire`, `metrics`, `channel`, `engine`, `ping`, `sweep`, `trace` |
-//! | [`report`] | events to octets: text and JSON | the above except `net`, `sim`, `driver` |
+//! | [`report`] | events to octets, by tool: text, JSON, CSV, gauges | the above except `net`, `sim`, `driver` |
 //! | `tui` | live views: models of a run, pictures of them, keys | `types`, `metrics`, `channel`, `engine`, `ping`, `trace`, `report` |
 //! | `library` | [`ping()`] and [`trace()`] in a few lines of other programs, for `lib.rs` alone | `types`, `channel`, `net`, `engine`, `driver`, `ping`, `trace` |
 //! | [`cli`] | the only room that knows argv, environment, terminals and exit codes | all |
@@ -45,8 +45,10 @@
 //!   `net/header.rs`, its clap field in `cli`.
 //! - a socket option: its field in `channel/plan.rs`, its line in `net/sys/option.rs`, its call in `net/socket.rs`, its clap field
 //!   in `cli`.
-//! - a finding: its case in `trace/finding.rs`, its sentence in `report/trace/findings.rs`, its evidence in
+//! - a finding: its case and its code in `trace/finding.rs`, its sentence in `report/trace/findings.rs`, its evidence in
 //!   `report/trace/json/findings.rs`.
+//! - a condition: its key in `engine/condition/table.rs`, what it judges in the `Facts` of each application that measures it.
+//! - a key or a column of a live view: its row in `tui/keys.rs` or `report/trace/columns.rs`; the help and the man page have it.
 //! - a metric: `metrics`, where it serialises itself; its name in the text of each report that shows it.
 //! - a format: a file per tool in `report`, its name in `cli/args/format.rs`.
 //! - another program's options and text: a room in `cli` that maps them to a run, a sink in `report`.
