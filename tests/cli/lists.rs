@@ -216,9 +216,10 @@ fn a_list_without_end_is_refused_by_every_option_that_reads_one() {
     ] {
         let outcome = world().run(line);
         assert!(
-            outcome.status == 2 && outcome.stderr.contains("/dev/zero: line 1: longer than 1048576 bytes"),
+            outcome.status == 2 && outcome.stderr.ends_with("/dev/zero: line 1: longer than 1048576 bytes\n"),
             "{outcome}"
         );
+        assert_eq!(outcome.stderr.lines().count(), 1, "{outcome}");
     }
     let endless = "127.0.0.1\n".repeat(1_000_001);
     let outcome = run("rtrace --targets FILE", endless.as_bytes());

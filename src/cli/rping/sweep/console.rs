@@ -7,8 +7,8 @@ use crate::channel::Control;
 use crate::cli::args::shard::Shard;
 use crate::cli::drive::Note;
 use crate::cli::env::Env;
-use crate::cli::exit_status;
 use crate::cli::rping::sweep::supply::Complaints;
+use crate::cli::{NOT_RUN, exit_status};
 use crate::engine::outcome::Reachable;
 use crate::report::{Sink, StatusLine, Streams, SweepProgress, printable};
 use crate::sweep::{Event, Forecast, Totals, Unprobed, Verdict};
@@ -29,6 +29,8 @@ pub struct SweepConsole {
     pub figures: Vec<(Totals, Duration)>,
     /// How long the rest takes, where the number of targets is known.
     pub forecast: Option<Forecast>,
+    /// Whether anything did.
+    pub complained: bool,
     /// Whether a signal ended the sweep.
     pub interrupted: bool,
 }
@@ -94,6 +96,7 @@ impl SweepConsole {
     fn complain(&mut self, talk: &mut dyn Write) -> io::Result<()> {
         let complaints = self.complaints.take();
         if !complaints.is_empty() {
+            self.complained = true;
             self.progress.erase(talk)?;
         }
         complaints.iter().try_for_each(|complaint| writeln!(talk, "{}: {}", self.program, printable(complaint)))?;
@@ -112,7 +115,8 @@ impl SweepConsole {
         let _ = self.progress.end(env.stderr);
         let (totals, elapsed) = self.all();
         if totals.begun == 0 && !self.interrupted && !closed {
-            return None;
+            // Where a list could not be read, that was said.
+            return self.complained.then_some(NOT_RUN);
         }
         let program = &self.program;
         for Unprobed { error, targets, first } in &verdict.unprobed {

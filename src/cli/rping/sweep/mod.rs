@@ -137,6 +137,7 @@ impl Rping<'_> {
             complaints: common.complaints,
             figures: vec![Default::default(); count],
             forecast: targets.map(|targets| self.forecast(&sweep_plan, targets)),
+            complained: false,
             interrupted: false,
         };
         let shown = Console { takes: SweepConsole::takes, spreads: SweepConsole::spreads, sink: &mut console };
@@ -183,6 +184,7 @@ impl Rping<'_> {
             figures,
             forecast: None,
             part: None,
+            complained: false,
             interrupted: true,
         };
         let required = self.args.run.reachable.unwrap_or_default();
