@@ -52,7 +52,7 @@
 //! - a metric: `metrics`, where it serialises itself; its name in the text of each report that shows it.
 //! - a format: a file per tool in `report`, its name in `cli/args/format.rs`.
 //! - another program's options and text: a room in `cli` that maps them to a run, a sink in `report`.
-//! - a combination to refuse: a row in `cli/rping/rules.rs`, `cli/rtrace/rules.rs` or `cli/rpong/rules.rs`.
+//! - a combination to refuse: a row in `cli/rping/rules/table.rs`, `cli/rtrace/rules.rs` or `cli/rpong/rules.rs`.
 //! - a fault of a simulated network: `sim/link.rs` for links, `sim/node.rs` for hosts and routers.
 //! - a difference between socket types: a field of [`channel::Profile`], read by `engine::encode` or `engine::decode`.
 //! - a method of ping: a file in `ping::method`, its entry in the enum there, its option in `cli`; octets of a service in

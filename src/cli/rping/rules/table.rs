@@ -1,133 +1,19 @@
-//! What the options of `rping` cannot be combined with: the table of its refusals.
+//! The table of what the options of `rping` cannot be combined with.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::args::{
-    Asked, MOST_PROBES, MOST_ROUNDS, PingArgs, SHORTEST_SLOT, V4_PAYLOAD, has_retries, is_counted, is_sweep,
-};
-use super::method::{DGRAM_PREFIX, STREAM_PREFIX};
+use super::request::{DGRAM, ICMP, IP, Mode, PORTS, Request, SERVICE, STAMP, TCP, UDP, USER_INTERVAL};
 use crate::channel::CloseHow;
-use crate::cli::args::conditions::{Judged, refusal};
 use crate::cli::args::format::Format;
 use crate::cli::args::record::SHARE;
-use crate::cli::args::rules::{self, BRIEF, FORMATS, Group, Limit};
+use crate::cli::args::rules::{BRIEF, FORMATS, Group};
 use crate::cli::args::values::{Rate, Timestamping, UdpAim};
-use crate::cli::error::{CliError, NO_NAME_SERVERS};
-use crate::engine::condition;
+use crate::cli::error::NO_NAME_SERVERS;
+use crate::cli::rping::args::{PingArgs, SHORTEST_SLOT, has_retries, is_counted};
 use crate::net;
 use crate::ping::Service;
 use crate::report::Timestamps;
-use crate::sweep::Config as SweepConfig;
-
-/// The shortest interval for users other than root.
-pub const USER_INTERVAL: Duration = Duration::from_millis(2);
-/// The shortest interval to multicast addresses for users other than root.
-const USER_MULTICAST_INTERVAL: Duration = Duration::from_secs(1);
-/// The largest preload for users other than root.
-const USER_PRELOAD: u32 = 3;
-
-/// Kinds of probes, one bit each.
-type Kinds = u8;
-const ICMP: Kinds = 1;
-const TCP: Kinds = 2;
-/// UDP with the payload of an echo.
-const UDP: Kinds = 4;
-/// UDP with a question of fixed size.
-const SERVICE: Kinds = 8;
-const STAMP: Kinds = 16;
-const STREAM: Kinds = 32;
-const DGRAM: Kinds = 64;
-const PORTS: Kinds = TCP | UDP | SERVICE | STAMP;
-const IP: Kinds = ICMP | PORTS;
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Mode {
-    Plain,
-    Contrast,
-    Sweep,
-}
-
-impl Mode {
-    /// What such a run measures.
-    const fn of_conditions(self) -> condition::Mode {
-        match self {
-            Mode::Plain => condition::Mode::Ping,
-            Mode::Contrast => condition::Mode::Contrast,
-            Mode::Sweep => condition::Mode::Sweep,
-        }
-    }
-}
-
-/// What follows from a command line before any target is looked up.
-pub struct Request {
-    mode: Mode,
-    /// What its probes can be.
-    kinds: Kinds,
-    uid: u32,
-}
-
-impl Request {
-    pub fn new(args: &PingArgs, uid: u32) -> Self {
-        let mode = match args.method.contrast {
-            true => Mode::Contrast,
-            false if is_sweep(args) => Mode::Sweep,
-            false => Mode::Plain,
-        };
-        let kinds = match mode {
-            Mode::Plain => kinds(args),
-            Mode::Contrast => ICMP | TCP | if asks_service(args) { SERVICE } else { UDP },
-            Mode::Sweep => ICMP,
-        };
-        Request { mode, kinds, uid }
-    }
-
-    pub fn is_contrast(&self) -> bool {
-        self.mode == Mode::Contrast
-    }
-
-    pub fn is_sweep(&self) -> bool {
-        self.mode == Mode::Sweep
-    }
-
-    /// Whether no probe can be of these kinds.
-    fn lacks(&self, kinds: Kinds) -> bool {
-        self.kinds & kinds == 0
-    }
-
-    /// Refuses what has no effect or cannot be had together.
-    ///
-    /// # Errors
-    /// The sentence.
-    pub fn check(&self, args: &PingArgs) -> Result<(), CliError> {
-        rules::check(self, args, TABLE, LIMITS)
-    }
-}
-
-/// Whether UDP probes are questions of a fixed size.
-fn asks_service(args: &PingArgs) -> bool {
-    args.method.asks_dns() || matches!(args.method.udp, Some(UdpAim::Service(service)) if service != Service::Echo)
-}
-
-/// What the probes of a run can be that is neither a sweep nor a comparison.
-fn kinds(args: &PingArgs) -> Kinds {
-    let method = &args.method;
-    let of_method = match (method.tcp, method.udp_aim(), method.stamp) {
-        (Some(_), ..) => TCP,
-        (_, Some(_), _) if asks_service(args) => SERVICE,
-        (_, Some(_), _) => UDP,
-        (.., Some(_)) => STAMP,
-        (None, None, None) => ICMP,
-    };
-    let of_target = |target: &String| match target {
-        target if target.starts_with(STREAM_PREFIX) => STREAM,
-        target if target.starts_with(DGRAM_PREFIX) => DGRAM,
-        _ => of_method,
-    };
-    // A list that is not read yet may hold anything.
-    let listed = if args.targets_file.is_some() || args.targets.is_empty() { of_method | STREAM | DGRAM } else { 0 };
-    args.targets.iter().map(of_target).fold(listed, |all, kind| all | kind)
-}
 
 /// Whether a format has no place for a mean opinion score.
 const fn lacks_scores(format: Format) -> bool {
@@ -159,7 +45,7 @@ const LOCAL_PACKETS: &str = ": probes of local sockets are no packets";
 const LOCAL_ADDRESSES: &str = ": local sockets have paths and no addresses";
 const OWN_CLOCK: &str = ": delays of TCP, STAMP and local sockets are always measured in user space";
 
-const TABLE: &[Group<Request, PingArgs>] = &[
+pub(super) const TABLE: &[Group<Request, PingArgs>] = &[
     Group {
         when: |_| true,
         rows: &[
@@ -441,78 +327,3 @@ const TABLE: &[Group<Request, PingArgs>] = &[
         ],
     },
 ];
-
-const LIMITS: &[Limit<Request, PingArgs>] = &[
-    |r, a| refusal(r.mode.of_conditions(), Asked::MODES, &a.conditions.all()),
-    |_, a| a.sweep.shard.refusal(),
-    |r, a| {
-        let option = a.sweep.given().filter(|_| r.is_contrast())?;
-        Some(format!("{option}: --contrast compares methods to one target"))
-    },
-    |r, a| {
-        let count = a.run.count.filter(|&count| r.is_contrast() && count > MOST_ROUNDS)?;
-        Some(format!("--count <N>: invalid value '{count}': out of range with --contrast: 1 <= value <= {MOST_ROUNDS}"))
-    },
-    |r, a| {
-        let least = SweepConfig::LEAST_OCTETS;
-        let size = a.packet.size.filter(|&size| r.is_sweep() && size < least)?;
-        Some(format!(
-            "--size <BYTES>: invalid value '{size}': out of range in a sweep: {least} <= value <= {V4_PAYLOAD}"
-        ))
-    },
-    |r, a| {
-        let most = MOST_PROBES;
-        let count = a.run.count.filter(|&count| r.is_sweep() && count > most)?;
-        Some(format!("--count <N>: invalid value '{count}': out of range in a sweep: 1 <= value <= {most}"))
-    },
-    |r, a| {
-        let preload = a.run.preload.filter(|&preload| r.uid != 0 && preload > USER_PRELOAD)?;
-        Some(format!("cannot set preload to a value greater than {USER_PRELOAD}: {preload}"))
-    },
-];
-
-/// Why users other than root may not probe at this interval. Any program may connect or send datagrams that often; only an
-/// interval of zero is refused without ICMP. The addresses of targets decide, so this is the one rule that is checked late.
-pub fn too_fast(uid: u32, interval: Duration, icmp: bool, multicast: bool) -> Option<CliError> {
-    let shortest = if icmp { USER_INTERVAL } else { Duration::from_nanos(1) };
-    let sentence = match uid {
-        0 => return None,
-        _ if interval < shortest => "cannot flood, minimal interval for user must be >= 2 ms, use -i 0.002 (or higher)",
-        _ if interval < USER_MULTICAST_INTERVAL && multicast => {
-            "minimal interval for multicast ping for user must be >= 1000 ms, use -i 1 (or higher)"
-        }
-        _ => return None,
-    };
-    Some(CliError::Refused(sentence.to_owned()))
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::Parser;
-
-    use super::*;
-
-    fn refusal(line: &str) -> Option<String> {
-        let args = PingArgs::try_parse_from(line.split_whitespace()).unwrap();
-        Request::new(&args, 0).check(&args).err().map(|error| error.to_string())
-    }
-
-    #[test]
-    fn what_ping_offers_and_we_do_not_is_refused_with_a_sentence() {
-        for flag in ["-C", "-d", "-N", "-r", "-R", "-T"] {
-            assert!(refusal(&format!("rping {flag} h")).unwrap().starts_with(flag), "{flag}");
-        }
-    }
-
-    #[test]
-    fn an_option_is_refused_only_if_it_has_an_effect_on_no_target() {
-        for line in ["-s 100 --tcp", "-p ff --udp=9", "-e 7 --stamp", "--tcp-close=fin --udp=9", "-U --tcp"] {
-            assert!(refusal(&format!("rping {line} host")).is_some(), "{line}");
-        }
-        for line in
-            ["-s 100 --udp=9 host", "-s 100 unix-dgram:/x", "-t 9 unix:/x host", "--data x unix:/x --tcp --targets f"]
-        {
-            assert_eq!(refusal(&format!("rping {line}")), None, "{line}");
-        }
-    }
-}
