@@ -31,6 +31,7 @@ use clap::{CommandFactory, Parser};
 use crate::engine::outcome::Status;
 use crate::report::printable;
 use args::generate::generate;
+use args::silent;
 use error::{CliError, one_line};
 
 pub use env::{Env, Open, real_main};
@@ -69,7 +70,9 @@ fn run<A: Parser>(
     let program =
         words.first().map_or_else(|| Cow::Owned(A::command().get_name().to_owned()), |word| word.to_string_lossy());
     let program = printable(&program);
+    let mut held = None;
     let args = A::command().try_get_matches_from(words).and_then(|matches| {
+        held = silent::held(&matches);
         // As with the help: a reader that closes early has seen what it wanted.
         if generate(&matches, A::command(), env.stdout).unwrap_or(true) {
             Ok(None)
@@ -87,7 +90,16 @@ fn run<A: Parser>(
             return report_clap_error(&program, &error, meant, env);
         }
     };
-    execute(&args, &program, env).unwrap_or_else(|error| {
+    let run = |env: &mut Env<'_>| executed(execute(&args, &program, env), &program, env);
+    match held {
+        Some(held) => silent::silently(held, &program, env, run),
+        None => run(env),
+    }
+}
+
+/// The exit status; reports an error.
+fn executed(result: Result<u8, CliError>, program: &str, env: &mut Env<'_>) -> u8 {
+    result.unwrap_or_else(|error| {
         if let Some(file) = env.result_file.take() {
             file.discard();
         }

@@ -19,6 +19,7 @@ mod rpong;
 mod scripts;
 mod services;
 mod shards;
+mod silent;
 mod sweep;
 mod trace;
 mod trace_report;

@@ -9,4 +9,5 @@ pub mod record;
 pub mod result_file;
 pub mod rules;
 pub mod shard;
+pub mod silent;
 pub mod values;

@@ -13,6 +13,7 @@ use crate::cli::args::format::FormatArgs;
 use crate::cli::args::generate::GenerateArgs;
 use crate::cli::args::record::RecordArgs;
 use crate::cli::args::result_file::ResultFileArgs;
+use crate::cli::args::silent::SilentArgs;
 use crate::cli::args::values::{self, Rate, Span, Timestamping, UdpAim};
 use crate::cli::doctor::DoctorArgs;
 use crate::cli::rping::sweep::args::SweepArgs;
@@ -284,9 +285,12 @@ pub struct OutputArgs {
     #[command(flatten)]
     pub format: FormatArgs,
 
-    /// Summaries only
-    #[arg(short, long)]
-    pub quiet: bool,
+    /// Summaries only; twice as --silent
+    #[arg(short, long, action = ArgAction::Count)]
+    pub quiet: u8,
+
+    #[command(flatten)]
+    pub silent: SilentArgs,
 
     /// Print nothing but the times at which a target came up, went down (three probes in a row without an answer) or was back, with
     /// how long it was away. Unless -W is given, an answer is waited for twice as long as the slowest took, at least 1 s
@@ -296,6 +300,11 @@ pub struct OutputArgs {
     /// More on standard error: kernel and user delay of each reply, socket, percentiles, delay variation, loss runs
     #[arg(short, long)]
     pub verbose: bool,
+
+    /// In the summary also the median, the 90th, 95th and 99th percentile, how delays vary from probe to probe, and how many
+    /// probes in a row were lost at most
+    #[arg(long)]
+    pub stats: bool,
 
     /// Estimate how a call would sound, from 1 to 4.5, by the E-model (G.107): with half the median round-trip time, or the one-way
     /// delay that --stamp measures, and a buffer of twice the 95th percentile of the delay variation [default CODEC: g711]
@@ -346,6 +355,16 @@ pub struct OutputArgs {
 }
 
 impl OutputArgs {
+    /// Whether only summaries are shown.
+    pub fn is_quiet(&self) -> bool {
+        self.quiet > 0 || self.silent.silent
+    }
+
+    /// Whether nothing is shown unless something is wrong.
+    pub fn is_silent(&self) -> bool {
+        self.quiet > 1 || self.silent.silent
+    }
+
     /// The time that lines start with, if any.
     pub fn timestamps(&self) -> Option<Timestamps> {
         self.timestamps.or(self.unix_timestamps.then_some(Timestamps::Unix))

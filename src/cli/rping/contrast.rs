@@ -185,7 +185,7 @@ impl Rping<'_> {
     }
 
     pub(super) fn contrast_sink(&self, facts: &Facts) -> Result<BoxedSink<Event>, CliError> {
-        let (format, quiet) = (&self.args.output.format, self.args.output.quiet);
+        let (format, quiet) = (&self.args.output.format, self.args.output.is_quiet());
         let sink = format.sink(|format| match format {
             Format::Text => Some(Box::new(ContrastText::new(self.text_options(facts, true)))),
             Format::Json => Some(Box::new(ContrastJson::new(PingJsonOptions { quiet }))),

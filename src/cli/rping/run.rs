@@ -369,7 +369,7 @@ impl Rping<'_> {
             // A recording has what any output shows.
             report_open: output.outstanding || recorded,
             report_sent: self.shows_dots() || (run.flood && recorded),
-            report_replies: !output.quiet || self.args.method.contrast || self.follows() || recorded,
+            report_replies: !output.is_quiet() || self.args.method.contrast || self.follows() || recorded,
             names: output.reverse_names && names,
             user_to_user: self.timestamping() == Timestamping::User,
             changes: output.changes || recorded,

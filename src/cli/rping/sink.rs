@@ -13,7 +13,7 @@ use crate::wire::payload::Fill;
 
 impl Rping<'_> {
     pub(super) fn shows_dots(&self) -> bool {
-        self.args.run.flood && !self.args.output.format.has_records() && !self.args.output.quiet
+        self.args.run.flood && !self.args.output.format.has_records() && !self.args.output.is_quiet()
     }
 
     /// What writes the results.
@@ -21,7 +21,7 @@ impl Rping<'_> {
     /// # Errors
     /// If they cannot have the chosen format.
     pub(super) fn sink(&self, facts: &Facts, offset: LocalOffset) -> Result<BoxedSink<Event>, CliError> {
-        let (format, quiet) = (&self.args.output.format, self.args.output.quiet);
+        let (format, quiet) = (&self.args.output.format, self.args.output.is_quiet());
         if self.args.output.changes {
             let sink = format.sink(|format| match format {
                 Format::Text => Some(Box::new(ChangesText::new(offset))),
@@ -54,13 +54,14 @@ impl Rping<'_> {
             program: self.program.into(),
             numeric: output.numeric,
             several,
-            quiet: output.quiet,
+            quiet: output.is_quiet(),
             stamps: output.timestamps(),
             audible: output.audible,
             outstanding: output.outstanding,
             flood: self.args.run.flood,
             adaptive: self.args.run.adaptive || matches!(self.pace(1), Pace::Flood),
             verbose: output.verbose,
+            stats: output.stats,
             pattern: match &self.args.packet.pattern {
                 None | Some(Fill::Counting) => None,
                 Some(Fill::Pattern(octets)) => Some(octets.clone()),

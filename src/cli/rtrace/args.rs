@@ -15,6 +15,7 @@ use crate::cli::args::live::LiveArgs;
 use crate::cli::args::record::RecordArgs;
 use crate::cli::args::result_file::ResultFileArgs;
 use crate::cli::args::shard::ShardArgs;
+use crate::cli::args::silent::SilentArgs;
 use crate::cli::args::values::{self, Rate, Timestamping};
 use crate::cli::doctor::DoctorArgs;
 use crate::engine::condition::Mode;
@@ -276,6 +277,9 @@ pub struct PacketArgs {
 pub struct OutputArgs {
     #[command(flatten)]
     pub format: FormatArgs,
+
+    #[command(flatten)]
+    pub silent: SilentArgs,
 
     /// Addresses only, no names
     #[arg(short, long)]

@@ -10,12 +10,15 @@ mod run;
 
 use std::ffi::OsString;
 
+use crate::cli::args::silent;
 use crate::cli::doctor::Doctor;
 use crate::cli::env::Env;
 use crate::cli::error::CliError;
 
 /// Runs `rtrace` with these words, the program's own first, and returns its exit status.
 pub fn rtrace(words: &[OsString], env: &mut Env<'_>) -> u8 {
+    // -q is the number of probes, as in traceroute.
+    let words = &silent::spelled_out(words);
     let meant = || mtr::meant(words);
     crate::cli::run(words, env, meant, |args: &args::TraceArgs, program, env| {
         let (timing, packet) = (&args.timing, &args.packet);

@@ -155,6 +155,12 @@ const TABLE: &[Group<Request, TraceArgs>] = &[
     Group {
         when: |_| true,
         rows: &[
+            (|a| a.output.silent.silent && a.live.is_live(), "--silent", ": --live is a view to read"),
+            (
+                |a| a.output.silent.silent && a.record.record.as_ref().is_some_and(|path| path.as_os_str() == "-"),
+                "--record -",
+                ": with --silent nothing is written to standard output",
+            ),
             (|a| a.timing.report && a.live.is_live(), "--report", ": --live prints its table when it is left"),
             (
                 |a| a.live.is_live() && a.output.format.has_records(),

@@ -106,8 +106,15 @@ pub(super) const TABLE: &[Group<Request, PingArgs>] = &[
                 "--data",
                 " cannot be used together with --udp=dns, which asks its own question",
             ),
-            (|a| a.output.changes && a.output.quiet, "-q", ONLY_CHANGES),
+            (|a| a.output.changes && a.output.is_quiet(), "-q", ONLY_CHANGES),
             (|a| a.output.changes && a.output.mos.is_some(), "--mos", ONLY_CHANGES),
+            (|a| a.output.changes && a.output.stats, "--stats", ONLY_CHANGES),
+            (|a| a.output.stats && a.output.format.has_records(), "--stats", ": for text; JSON has every figure"),
+            (
+                |a| a.output.is_silent() && is_standard_input(&a.record.record),
+                "--record -",
+                ": with --silent nothing is written to standard output",
+            ),
             (|a| a.output.changes && a.output.format.is_gauges(), "--format prometheus", ONLY_CHANGES),
             (
                 |a| a.output.mos.is_some() && lacks_scores(a.output.format.chosen()),
@@ -136,6 +143,7 @@ pub(super) const TABLE: &[Group<Request, PingArgs>] = &[
             (has_exchange, "--data and --expect", " cannot be used together with --contrast"),
             (|a| a.run.until.is_some(), "--until", ONE_HOST),
             (|a| a.output.mos.is_some(), "--mos", " cannot be used together with --contrast"),
+            (|a| a.output.stats, "--stats", " cannot be used together with --contrast"),
             (|a| a.output.format.is_gauges(), "--format prometheus", " cannot be used together with --contrast"),
             (|a| a.output.changes, "--changes", ONE_HOST),
             (|a| a.run.flood, "-f", ROUNDS_HAVE_SLOTS),
@@ -166,6 +174,7 @@ pub(super) const TABLE: &[Group<Request, PingArgs>] = &[
             (|a| a.method.sport.is_some(), "--sport", SWEEPS_ARE_ICMP),
             (|a| a.run.until.is_some(), "--until", SWEEPS_END),
             (|a| a.output.mos.is_some(), "--mos", ": a sweep does not measure how delays vary"),
+            (|a| a.output.stats, "--stats", ": a sweep does not measure how delays vary"),
             (
                 |a| a.output.format.is_gauges() && a.sweep.workers.is_some_and(|workers| workers > 1),
                 "--format prometheus",

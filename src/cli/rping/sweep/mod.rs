@@ -96,7 +96,7 @@ impl Rping<'_> {
             Source::Space(space, _) => Some(common.share.count(space.count())),
             Source::Stream(_) => None,
         };
-        let terminal = env.terminal && !self.args.output.quiet;
+        let terminal = env.terminal && !self.args.output.is_quiet();
         // Several report their figures, which are added up.
         let progress = terminal || count > 1;
         let (channels, outside): (Vec<_>, Vec<_>) = opened

@@ -44,6 +44,8 @@ pub struct PingTextOptions {
     pub flood: bool,
     /// Whether replies set the pace (`-A`, `-f`, `-i 0`): the summary then shows `ipg/ewma`.
     pub adaptive: bool,
+    /// More figures in the summary (`--stats`).
+    pub stats: bool,
     /// More figures, on stderr (`-v`).
     pub verbose: bool,
     /// The fill that was asked for (`-p`).
@@ -66,6 +68,7 @@ impl Default for PingTextOptions {
             outstanding: true,
             flood: false,
             adaptive: false,
+            stats: false,
             verbose: false,
             pattern: None,
             from: None,

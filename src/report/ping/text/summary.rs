@@ -46,7 +46,22 @@ fn block(options: &PingTextOptions, summary: &Summary, data: &mut dyn Write) -> 
     write!(data, ", time {}ms", summary.duration.saturating_add(500_000) / 1_000_000)?;
     writeln!(data)?;
     times(options, summary, data)?;
+    if options.stats {
+        stats(summary, data)?;
+    }
     more(summary, data)
+}
+
+/// The lines of `--stats`. None begins as ping's line of times does, which programs look for.
+fn stats(summary: &Summary, data: &mut dyn Write) -> io::Result<()> {
+    if let Some(rtt) = &summary.rtt {
+        writeln!(data, "{}", Percentiles(rtt))?;
+    }
+    if let Some((ipdv, jitter)) = summary.ipdv.zip(summary.interarrival_jitter) {
+        writeln!(data, "ipdv/interarrival jitter = {}/{} ms", Millis::of(ipdv), Millis::of(jitter))?;
+    }
+    let counts = &summary.counts;
+    writeln!(data, "lost/longest loss run = {}/{}", counts.lost, counts.longest_loss_run)
 }
 
 /// Lines that ping does not have: a mean opinion score, answers over connections, a reflector's figures, the members of a group.
@@ -99,6 +114,17 @@ impl fmt::Display for Spread<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Spread(rtt) = self;
         write!(f, "{}/{}/{}/{}", Millis(rtt.min), Millis::of(rtt.mean), Millis(rtt.max), Millis::of(rtt.stddev))
+    }
+}
+
+/// `median/p90/p95/p99 = …`
+struct Percentiles<'a>(&'a RttStats);
+
+impl fmt::Display for Percentiles<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Percentiles(rtt) = self;
+        let (median, p90, p95, p99) = (Millis(rtt.median), Millis(rtt.p90), Millis(rtt.p95), Millis(rtt.p99));
+        write!(f, "median/p90/p95/p99 = {median}/{p90}/{p95}/{p99} ms")
     }
 }
 
@@ -167,8 +193,7 @@ fn verbose(options: &PingTextOptions, summary: &Summary, talk: &mut dyn Write) -
     let subject = &summary.subject;
     let who = format!("{}: {}", options.program, escape(&subject.name));
     if let Some(rtt) = &summary.rtt {
-        let (median, p90, p95, p99) = (Millis(rtt.median), Millis(rtt.p90), Millis(rtt.p95), Millis(rtt.p99));
-        write!(talk, "{who}: median/p90/p95/p99 = {median}/{p90}/{p95}/{p99} ms")?;
+        write!(talk, "{who}: {}", Percentiles(rtt))?;
         for (name, nanos) in [("ipdv", summary.ipdv), ("interarrival jitter", summary.interarrival_jitter)] {
             if let Some(nanos) = nanos {
                 write!(talk, ", {name} {} ms", Millis::of(nanos))?;
@@ -347,6 +372,22 @@ mod tests {
             talk,
             "rping: example.org: 0 lost, longest loss run 0\nrping: example.org: socket raw, ident 4711\n"
         );
+    }
+
+    #[test]
+    fn further_figures_stand_in_the_summary_if_they_were_asked_for() {
+        let stats = || PingTextOptions { stats: true, ..PingTextOptions::default() };
+        let counts = Counts { sent: 5, received: 3, lost: 2, longest_loss_run: 2, ..Counts::default() };
+        let some = Summary { counts, ..summary() };
+        let figures = "median/p90/p95/p99 = 0.037/0.040/0.040/0.040 ms\n\
+                       ipdv/interarrival jitter = 0.004/0.000 ms\n\
+                       lost/longest loss run = 2/2\n";
+        let plain = block(some.clone());
+        assert_eq!(ended(stats(), some), (plain + figures, String::new()));
+        let lost = Counts { sent: 3, lost: 3, longest_loss_run: 3, ..Counts::default() };
+        let none = Summary { counts: lost, ipdv: None, interarrival_jitter: None, ..silent(lost) };
+        let plain = block(none.clone());
+        assert_eq!(ended(stats(), none).0, plain + "lost/longest loss run = 3/3\n");
     }
 
     #[test]
