@@ -54,8 +54,11 @@ pub fn run_timed<M: Machine>(
     if result.is_err() {
         let now = channel.now();
         machine.handle(now, &Inbound::Control(Control::Interrupt), &Arena::default());
-        machine.handle_timeout(now);
-        machine.poll_orders(now, &mut Outbox::default());
+        // What it asks at its end is not answered any more.
+        for _ in 0..2 {
+            machine.handle_timeout(now);
+            machine.poll_orders(now, &mut Outbox::default());
+        }
         while let Some(event) = machine.poll_event() {
             if on_turn(now, Turn::Event(event)) == Next::Stop {
                 break;

@@ -188,6 +188,7 @@ impl<'a> Play<'a> {
                     choose::<bool>(&mut self.source).then_some(ClockError::new(self.now.wall, error)),
                 ));
             }
+            Order::AskNeighbour { .. } => panic!("a server sends to those who asked"),
             Order::Open(open) => panic!("a server opens nothing: {open:?}"),
         }
     }

@@ -39,6 +39,13 @@ pub enum Inbound {
     Recreated(Recreated),
     /// How far the wall clock may be off; `None` if it is not synchronised with UTC.
     Clock(Option<ClockError>),
+    /// Whether packets have a neighbour to go to.
+    Neighbour {
+        /// The question.
+        token: Token,
+        /// Nobody has answered for its address so far (ARP, Neighbor Discovery), so that nothing has left.
+        is_missing: bool,
+    },
     /// A request that did not come from the network.
     Control(Control),
 }

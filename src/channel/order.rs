@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 
 use super::arena::{Arena, Span};
 use super::{LaneId, Token};
-use crate::types::{Endpoint, FlowLabel, Tos, Ttl};
+use crate::types::{Endpoint, FlowLabel, IpEndpoint, Tos, Ttl};
 
 /// Something for the channel to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +42,15 @@ pub enum Order {
     },
     /// Report how far the wall clock may be off; answered by `Clock`.
     AskClock,
+    /// Report whether the neighbour that packets to this address go to has an address on the link; answered by `Neighbour`.
+    AskNeighbour {
+        /// Our name for the question.
+        token: Token,
+        /// The lane of the packets.
+        lane: LaneId,
+        /// Where they go.
+        to: IpEndpoint,
+    },
     /// Release everything held under this token, which is not used again; a connection is closed.
     Forget {
         /// The token.

@@ -136,6 +136,11 @@ impl KernelChannel {
             Order::Resume { token } => streams.pause(*token, false, poller),
             Order::Forget { token } => streams.forget(*token),
             Order::AskClock => outcomes.push_back(Inbound::Clock(clock::error())),
+            &Order::AskNeighbour { token, lane, to } => {
+                let lane = self.lanes.get_mut(lane.index()).and_then(Option::as_mut);
+                let is_missing = lane.is_some_and(|lane| lane.misses_neighbour(to));
+                outcomes.push_back(Inbound::Neighbour { token, is_missing });
+            }
             Order::Unlisten { lane } => {
                 // close(2) takes its sockets out of the poller's set, too.
                 if let Some(lane) = self.lanes.get_mut(lane.index()) {

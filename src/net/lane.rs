@@ -9,11 +9,13 @@ use super::header;
 use super::ident::Reservation;
 use super::interface::Interfaces;
 use super::listen::SocketFile;
+use super::netlink;
 use super::stamp::Departures;
+use super::sys::interface;
 use crate::channel::{
     ErrorPath, LaneHeader, LaneId, LaneIdent, LanePlan, Layer, Owner, Profile, SendStamps, SocketKind,
 };
-use crate::types::{Ident, Ttl};
+use crate::types::{Ident, IpEndpoint, Ttl};
 
 /// The open sockets of one plan.
 #[derive(Debug)]
@@ -54,6 +56,13 @@ impl Lane {
     /// Whether peers connect to it.
     pub fn accepts(&self) -> bool {
         self.profile.socket == SocketKind::Stream && self.plan.listen.is_some()
+    }
+
+    /// Whether nobody has answered for the address of the neighbour that packets to this endpoint go to.
+    pub fn misses_neighbour(&mut self, to: IpEndpoint) -> bool {
+        let to = self.interfaces.current(to);
+        let interface = self.plan.interface.as_deref().and_then(interface::index_of).or(to.zone);
+        netlink::misses_neighbour(to.address, interface, self.plan.dont_route)
     }
 
     /// Whether the error queues of its sockets always stay empty.

@@ -1,5 +1,5 @@
-//! Questions to the routing tables over rtnetlink(7): the route that an address matches, with all of its next hops, and how many
-//! rules choose between tables. Nothing is sent to anybody but the kernel.
+//! Questions to the kernel over rtnetlink(7): the route that an address matches, with all of its next hops, how many rules choose
+//! between tables, and whether a neighbour has an address on the link. Nothing is sent to anybody but the kernel.
 
 use std::io;
 use std::net::IpAddr;
@@ -20,6 +20,8 @@ const HEADER_OCTETS: usize = 16;
 // <linux/rtnetlink.h>
 const RTM_NEWROUTE: u16 = 24;
 const RTM_GETROUTE: u16 = 26;
+const RTM_NEWNEIGH: u16 = 28;
+const RTM_GETNEIGH: u16 = 30;
 const RTM_NEWRULE: u16 = 32;
 const RTM_GETRULE: u16 = 34;
 /// The route as it stands in the table, not the one next hop that a packet would be given.
@@ -32,7 +34,11 @@ const RTA_GATEWAY: u16 = 5;
 const RTA_MULTIPATH: u16 = 9;
 const RTA_TABLE: u16 = 15;
 const RTA_VIA: u16 = 18;
-/// `struct rtmsg`, and of the same size `struct fib_rule_hdr` (<linux/fib_rules.h>).
+/// <linux/neighbour.h>: the kernel asks for the neighbour's address, or has asked in vain.
+const NUD_INCOMPLETE: u16 = 0x01;
+const NUD_FAILED: u16 = 0x20;
+const NDA_DST: u16 = 1;
+/// `struct rtmsg`, and of the same size `struct fib_rule_hdr` (<linux/fib_rules.h>) and `struct ndmsg` (<linux/neighbour.h>).
 const BODY_OCTETS: usize = 12;
 const FRA_PRIORITY: u16 = 6;
 /// The priorities of the rules that every host has: for the tables local, main and default.
@@ -46,17 +52,8 @@ const ANSWER_OCTETS: usize = 32 << 10;
 /// The kernel's: ENETUNREACH where there is none, EHOSTUNREACH, EACCES or EINVAL where one forbids it.
 pub fn route(to: IpAddr) -> Result<Route, OsError> {
     let family = Family::of(to);
-    let octets = match to {
-        IpAddr::V4(v4) => v4.octets().to_vec(),
-        IpAddr::V6(v6) => v6.octets().to_vec(),
-    };
-    let mut body = vec![address_family(family), (octets.len() * 8) as u8, 0, 0, 0, 0, 0, 0];
-    body.extend((RTM_F_FIB_MATCH | RTM_F_LOOKUP_TABLE).to_ne_bytes());
-    body.extend(((4 + octets.len()) as u16).to_ne_bytes());
-    body.extend(RTA_DST.to_ne_bytes());
-    body.extend(octets);
     let mut route = Route::default();
-    ask(RTM_GETROUTE, 0, &body, |kind, message| {
+    ask(RTM_GETROUTE, 0, &route_question(to, RTM_F_FIB_MATCH | RTM_F_LOOKUP_TABLE), |kind, message| {
         if kind == RTM_NEWROUTE {
             read_route(message, &mut route);
         }
@@ -67,6 +64,59 @@ pub fn route(to: IpAddr) -> Result<Route, OsError> {
         route.rules += usize::from(kind == RTM_NEWRULE && !USUAL_PRIORITIES.contains(&priority(message)));
     })?;
     Ok(route)
+}
+
+/// Whether nobody has answered for the address of the neighbour that packets to `to` go to, by this interface if one is named:
+/// `to` itself if its network is directly connected or gateways are not to be used. `false` if that is not known.
+pub fn misses_neighbour(to: IpAddr, interface: Option<NonZeroU32>, dont_route: bool) -> bool {
+    let mut question = route_question(to, 0);
+    if let Some(index) = interface {
+        push_attribute(&mut question, RTA_OIF, &index.get().to_ne_bytes());
+    }
+    let mut hop = (None, None);
+    let found = ask(RTM_GETROUTE, 0, &question, |kind, message| {
+        if kind == RTM_NEWROUTE {
+            hop = gateway_and_index(None, message.get(BODY_OCTETS..).unwrap_or_default());
+        }
+    });
+    let (gateway, Some(index)) = hop else { return false };
+    let neighbour = gateway.filter(|_| !dont_route).unwrap_or(to);
+    let mut question = vec![address_family(Family::of(neighbour)), 0, 0, 0];
+    question.extend(index.to_ne_bytes());
+    question.extend([0; 4]);
+    push_attribute(&mut question, NDA_DST, &octets(neighbour));
+    let mut state = 0;
+    let found = found.and_then(|()| {
+        ask(RTM_GETNEIGH, 0, &question, |kind, message| {
+            if kind == RTM_NEWNEIGH {
+                state =
+                    message.get(8..).and_then(|rest| rest.first_chunk()).map_or(0, |state| u16::from_ne_bytes(*state));
+            }
+        })
+    });
+    found.is_ok() && state & (NUD_INCOMPLETE | NUD_FAILED) != 0
+}
+
+/// The question for the route to `to`, after its header.
+fn route_question(to: IpAddr, flags: u32) -> Vec<u8> {
+    let octets = octets(to);
+    let mut body = vec![address_family(Family::of(to)), (octets.len() * 8) as u8, 0, 0, 0, 0, 0, 0];
+    body.extend(flags.to_ne_bytes());
+    push_attribute(&mut body, RTA_DST, &octets);
+    body
+}
+
+fn push_attribute(body: &mut Vec<u8>, kind: u16, value: &[u8]) {
+    body.extend(((4 + value.len()) as u16).to_ne_bytes());
+    body.extend(kind.to_ne_bytes());
+    body.extend(value);
+}
+
+fn octets(address: IpAddr) -> Vec<u8> {
+    match address {
+        IpAddr::V4(v4) => v4.octets().to_vec(),
+        IpAddr::V6(v6) => v6.octets().to_vec(),
+    }
 }
 
 fn address_family(family: Family) -> u8 {
@@ -165,7 +215,13 @@ fn next_hops(mut octets: &[u8]) -> Vec<NextHop> {
 }
 
 fn next_hop(index: Option<u32>, octets: &[u8]) -> NextHop {
-    let (mut index, mut gateway) = (index, None);
+    let (gateway, index) = gateway_and_index(index, octets);
+    let interface = index.and_then(NonZeroU32::new).and_then(interface::name_of).map(Into::into);
+    NextHop { gateway, interface }
+}
+
+fn gateway_and_index(mut index: Option<u32>, octets: &[u8]) -> (Option<IpAddr>, Option<u32>) {
+    let mut gateway = None;
     for (kind, value) in attributes(octets) {
         match kind {
             RTA_OIF => index = Some(word(value)),
@@ -175,8 +231,7 @@ fn next_hop(index: Option<u32>, octets: &[u8]) -> NextHop {
             _ => {}
         }
     }
-    let interface = index.and_then(NonZeroU32::new).and_then(interface::name_of).map(Into::into);
-    NextHop { gateway, interface }
+    (gateway, index)
 }
 
 fn address(octets: &[u8]) -> Option<IpAddr> {
@@ -198,6 +253,13 @@ mod tests {
         let route = route(IpAddr::from([127, 0, 0, 1])).expect("a route");
         let lo = NextHop { gateway: None, interface: Some("lo".into()) };
         assert!(!route.is_by_rule() && route.next_hops == [lo], "{route:?}");
+    }
+
+    #[test]
+    fn this_host_misses_no_neighbour() {
+        for local in [IpAddr::from([127, 0, 0, 1]), IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1])] {
+            assert!(!misses_neighbour(local, None, false) && !misses_neighbour(local, NonZeroU32::new(u32::MAX), true));
+        }
     }
 
     proptest! {

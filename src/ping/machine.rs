@@ -1,6 +1,7 @@
 //! [`Ping`]: the Machine that drives all series of a run.
 
 use std::collections::{HashSet, VecDeque};
+use std::time::Duration;
 
 use super::config::{Config, Task};
 use super::event::Event;
@@ -19,6 +20,9 @@ use crate::wire::payload::{COOKIE_OCTETS, Cookie};
 
 /// At most this many probes are ordered in one turn, so that their answers are read before a receive buffer is full.
 const BATCH: usize = 64;
+
+/// What the channel is asked at the end is answered in its next turn, unless it has no room for the question.
+const ANSWERED_WITHIN: Duration = Duration::from_millis(100);
 
 /// A ping run. All series probe at the same time, each at its own pace; see [`mod@crate::ping`] for what counts as what.
 #[derive(Debug, Default)]
@@ -67,6 +71,8 @@ pub(super) enum Phase {
     /// The first probes wait for names, until this.
     Naming(Instant),
     Probing,
+    /// Nothing is sent any more: at the latest at this time the run is over.
+    Ending(Instant),
     Finished,
 }
 
@@ -201,9 +207,30 @@ impl Ping {
                     let octets = outbox.store(|octets| octets.extend_from_slice(&data));
                     outbox.push(Order::Write(Write { token, octets }));
                 }
+                ConnectionOrder::AskNeighbour { token, lane, to } => {
+                    outbox.push(Order::AskNeighbour { token, lane, to });
+                }
                 ConnectionOrder::Close { token, how } => outbox.push(Order::Close { token, how }),
             }
         }
+    }
+
+    /// Ends the run, as soon as it is known whether attempts whose silence counts had a neighbour to go to.
+    fn end(&mut self, now: Now) {
+        if self.phase == Phase::Probing {
+            self.phase = Phase::Ending(now.mono + ANSWERED_WITHIN);
+            let all: Vec<u32> = self.series.slots().collect();
+            all.into_iter().for_each(|slot| self.with_series(slot, now, Series::ask_at_end));
+            if self.asks() {
+                return;
+            }
+        }
+        self.finish(now);
+    }
+
+    /// Whether an answer of the channel is waited for.
+    fn asks(&self) -> bool {
+        self.series.iter().any(Series::asks)
     }
 
     fn finish(&mut self, now: Now) {
@@ -287,6 +314,9 @@ impl Machine for Ping {
             Inbound::Closed(closed) => {
                 self.with_probe(now, closed.token, |series, probe, context| series.closed(probe, closed, context));
             }
+            &Inbound::Neighbour { token, is_missing } => {
+                self.with_probe(now, token, |series, probe, context| series.neighbour(probe, is_missing, context));
+            }
             Inbound::Clock(error) => self.series.iter_mut().for_each(|series| series.set_clock_error(*error)),
             // A prober accepts no connections, and when its data has left decides nothing.
             Inbound::Accepted(_) | Inbound::Drained { .. } => {}
@@ -297,6 +327,7 @@ impl Machine for Ping {
         match self.phase {
             Phase::New => Some(Instant::ZERO),
             Phase::Finished => None,
+            Phase::Ending(until) => Some(if self.asks() { until } else { Instant::ZERO }),
             _ if self.interrupted || (self.active.is_empty() && self.phase == Phase::Probing) => Some(Instant::ZERO),
             Phase::Naming(_) if self.names.complete() => Some(Instant::ZERO),
             Phase::Naming(until) => Some(until),
@@ -322,9 +353,14 @@ impl Machine for Ping {
                 self.with_series(slot, now, |series, context| series.expire(seen, context));
             }
         }
-        let ended = self.end.is_some_and(|end| end <= seen) || (self.active.is_empty() && self.phase == Phase::Probing);
-        if self.phase != Phase::Finished && (self.interrupted || ended) {
-            self.finish(now);
+        let ended = match self.phase {
+            Phase::Finished => return,
+            Phase::Ending(_) => true,
+            Phase::Probing if self.active.is_empty() => true,
+            _ => self.interrupted || self.end.is_some_and(|end| end <= seen),
+        };
+        if ended {
+            self.end(now);
         }
     }
 

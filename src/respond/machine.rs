@@ -214,7 +214,11 @@ impl Machine for Responder {
             Inbound::Clock(error) => self.datagrams.clock_is(*error),
             Inbound::Control(control) => self.control(now, control),
             // An ICMP error about an answer is ignored; nothing is opened from here.
-            Inbound::Sent(_) | Inbound::Icmp(_) | Inbound::Opened(_) | Inbound::Recreated(_) => {}
+            Inbound::Sent(_)
+            | Inbound::Icmp(_)
+            | Inbound::Opened(_)
+            | Inbound::Recreated(_)
+            | Inbound::Neighbour { .. } => {}
         }
         self.end_if_drained(now);
     }

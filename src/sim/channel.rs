@@ -224,6 +224,10 @@ impl SimChannel {
                 let error = self.script.clock_error.map(|error| ClockError::new(wall, error));
                 return self.ready.push(Ready::bare(now, Inbound::Clock(error)));
             }
+            &Order::AskNeighbour { token, to, .. } => {
+                let is_missing = self.script.missing.contains(&to.address);
+                return self.ready.push(Ready::bare(now, Inbound::Neighbour { token, is_missing }));
+            }
             Order::Resume { token } => {
                 let effects = self.streams.resume(now, *token);
                 return self.apply(effects);

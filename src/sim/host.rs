@@ -1,5 +1,6 @@
 //! This host in the simulated network: its kernel, [`Host`], and its scheduled events, [`Script`].
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::link::Pick;
@@ -32,4 +33,5 @@ pub(super) struct Script {
     pub(super) blocked: Vec<(Duration, Duration)>,
     pub(super) refused: Vec<(Pick, OsError)>,
     pub(super) clock_error: Option<Duration>,
+    pub(super) missing: Vec<IpAddr>,
 }

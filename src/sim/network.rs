@@ -169,6 +169,11 @@ impl Network {
         self.script.clock_error = Some(error);
     }
 
+    /// Nobody answers for the address of the neighbour that packets to `address` go to.
+    pub fn miss_neighbour(&mut self, address: IpAddr) {
+        self.script.missing.push(address);
+    }
+
     /// The result of a reverse lookup of `address`. Addresses without an outcome have no name, and that is known at once.
     pub fn name(&mut self, address: IpAddr, outcome: NameOutcome) {
         self.names.set(address, outcome);

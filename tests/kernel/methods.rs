@@ -220,11 +220,20 @@ fn a_connection_opened_by_a_repeated_answer_is_late() {
 #[test]
 fn a_neighbour_that_does_not_exist_makes_every_connection_unreachable() {
     let Some(lab) = Plan::chain(1).build() else { return };
-    for address in ["10.9.0.77", "fd09::77"] {
-        let arguments = ["--json", "-c3", "-i0.1", "-W8", "--tcp=443", address];
-        let run = lab.host().run(Tool::Rping, Privilege::Nothing, &arguments);
-        let summary = run.object("summary");
-        assert_eq!((counts(&summary), summary["state"].as_str()), ([0, 0, 3, 0], Some("unreachable")), "{run:#?}");
+    for (address, other, from) in [("10.9.0.77", "10.9.0.78", "10.9.0.1"), ("fd09::77", "fd09::78", "fd09::1")] {
+        for (wait, interface) in [("-W8", None), ("-W1", None), ("-W0.4", Some("-Iright")), ("-W4", Some("-Iright"))] {
+            let mut arguments = vec!["--json", "-c3", "-i0.1", wait, "--tcp=443"];
+            arguments.extend(interface);
+            arguments.extend([address, other]);
+            let run = lab.host().run(Tool::Rping, Privilege::Nothing, &arguments);
+            for summary in run.objects("summary") {
+                let found = (counts(&summary), summary["state"].as_str());
+                assert_eq!(found, ([0, 0, 3, 0], Some("unreachable")), "{run:#?}");
+            }
+            for error in run.objects("error") {
+                assert_eq!((&error["responder"], &error["origin"]), (&from.into(), &"local".into()), "{run:#?}");
+            }
+        }
     }
 }
 

@@ -3,13 +3,13 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use super::{Context, Series};
-use crate::channel::{CloseHow, Closed, ClosedHow, Data, ErrorOrigin, Opened, OsError, Token};
+use super::{Context, Route, Series};
+use crate::channel::{CloseHow, Closed, ClosedHow, Data, ErrorOrigin, LaneId, Opened, OsError, Token};
 use crate::engine::decode::{self, IcmpError};
 use crate::engine::delay;
-use crate::engine::outcome::{Detail, ExchangeReply, Outcome, Refusal, Reply, Silence, Standing};
+use crate::engine::outcome::{Detail, ExchangeReply, Outcome, ProbeEvent, Refusal, Reply, Silence, Standing};
 use crate::ping::method::Established;
-use crate::types::{ProbeId, Stamp};
+use crate::types::{Endpoint, Family, IpEndpoint, ProbeId, Stamp};
 
 /// At most this many attempts stay open after their wait is over, so that late answers are seen.
 const LINGERING: usize = 256;
@@ -18,6 +18,7 @@ const LINGERING: usize = 256;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::ping) enum ConnectionOrder {
     Write { token: Token, data: Arc<[u8]> },
+    AskNeighbour { token: Token, lane: LaneId, to: IpEndpoint },
     Close { token: Token, how: CloseHow },
 }
 
@@ -33,12 +34,14 @@ pub(super) struct Connections {
 struct Connection {
     source_port: Option<u16>,
     established: Option<Established>,
+    /// Its wait is over, and the channel was asked whether its SYN had a neighbour to go to.
+    asked: bool,
 }
 
 impl Connections {
     /// An attempt began.
     pub(super) fn begin(&mut self, id: ProbeId, source_port: Option<u16>) {
-        self.held.insert(id, Connection { source_port, established: None });
+        self.held.insert(id, Connection { source_port, established: None, asked: false });
     }
 
     pub(super) fn source_port(&self, id: ProbeId) -> Option<u16> {
@@ -53,6 +56,16 @@ impl Connections {
     /// How an exchange failed when its wait was over; `None` if the connection never opened.
     pub(super) fn silence(&self, id: ProbeId) -> Option<Silence> {
         Some(self.held.get(&id)?.established.as_ref()?.silence())
+    }
+
+    /// Whether the channel was asked about this attempt and has not answered.
+    pub(super) fn is_asked(&self, id: ProbeId) -> bool {
+        self.held.get(&id).is_some_and(|connection| connection.asked)
+    }
+
+    /// Whether the channel was asked about any.
+    pub(super) fn asks(&self) -> bool {
+        self.held.values().any(|connection| connection.asked)
     }
 
     fn established(&mut self, id: ProbeId) -> Option<&mut Established> {
@@ -147,6 +160,44 @@ impl Series {
         }
         self.error(id, error, context);
         self.connections.held.remove(&id);
+    }
+
+    /// Asks whether this attempt, whose wait is over, had a neighbour to go to; returns whether there is something to ask.
+    ///
+    /// The kernel reports a neighbour that does not exist after three seconds, most attempts are not waited for that long, and a
+    /// socket that is bound to an interface does not get the report over IPv6 at all.
+    pub(super) fn ask_neighbour(&mut self, id: ProbeId, context: &mut Context<'_>) -> bool {
+        let Some(Route { to: Endpoint::Ip(to), lane, .. }) = self.route() else { return false };
+        let Some(connection) = self.connections.held.get_mut(&id).filter(|one| one.established.is_none()) else {
+            return false;
+        };
+        if !std::mem::replace(&mut connection.asked, true) {
+            context.orders.push_back(ConnectionOrder::AskNeighbour { token: self.token(id), lane, to });
+        }
+        true
+    }
+
+    /// The answer: an attempt without a neighbour never left.
+    pub(in crate::ping) fn neighbour(&mut self, id: ProbeId, is_missing: bool, context: &mut Context<'_>) {
+        if let Some(connection) = self.connections.held.get_mut(&id) {
+            connection.asked = false;
+        }
+        let Some(probe) = self.probes.get(id).filter(|probe| probe.state.is_open()) else { return };
+        let sent = probe.sent().user.wall;
+        if !is_missing {
+            return self.lose(id, context);
+        }
+        let family = self.subject.address.map(Family::of).unwrap_or_default();
+        let error = IcmpError {
+            // As this host would report it to itself (RFC 1122 §2.3.2.1, RFC 4861 §7.2.2).
+            origin: ErrorOrigin::Icmp,
+            icmp: Some(family.pick((3, 1), (1, 3))),
+            ..local_error(OsError::EHOSTUNREACH, Stamp::user(context.now))
+        };
+        let outcome = Outcome::Error(Box::new((&error).into()));
+        let event = ProbeEvent { responder: self.subject.source, ..self.event(id, sent, context.now.wall, outcome) };
+        self.deliver(Standing::First, event, None, context);
+        self.release(id, context);
     }
 
     /// Nothing can be written to a connection: the other side has ended it.

@@ -69,6 +69,7 @@ impl Series {
     /// When the oldest open probe is lost, unless something comes before.
     fn next_loss(&self, config: &Config) -> Option<Instant> {
         match self.probes.get(self.undecided) {
+            Some(_) if self.connections.is_asked(self.undecided) => None,
             Some(probe) if probe.state.is_open() => self.deadline(probe, config),
             Some(_) => None,
             None => self.linger(config),
@@ -94,7 +95,9 @@ impl Series {
             if self.counts.pending == 0 {
                 self.lingered = true;
             }
-            self.lose(self.undecided, context);
+            if !self.ask_neighbour(self.undecided, context) {
+                self.lose(self.undecided, context);
+            }
         }
     }
 
@@ -159,13 +162,27 @@ impl Series {
 
     /// Decides what can be decided about the open probes, at the end of the run.
     pub(super) fn lose_at_end(&mut self, context: &mut Context<'_>) {
-        let (now, newest) = (context.now.mono, self.probes.newest().map_or(0, ProbeId::get));
-        let age = self.silence_counts_after(now);
-        for id in (self.undecided.get()..=newest).map(ProbeId::new) {
-            if self.probes.get(id).is_some_and(|probe| ended_state(probe, age, now) != probe.state) {
-                self.lose(id, context);
-            }
+        self.decided_at_end(context.now.mono).into_iter().for_each(|id| self.lose(id, context));
+    }
+
+    /// Asks what is to be known about the open probes before they are decided at the end of the run.
+    pub(in crate::ping) fn ask_at_end(&mut self, context: &mut Context<'_>) {
+        for id in self.decided_at_end(context.now.mono) {
+            self.ask_neighbour(id, context);
         }
+    }
+
+    /// Whether the channel was asked about a probe and has not answered.
+    pub(in crate::ping) fn asks(&self) -> bool {
+        self.connections.asks()
+    }
+
+    /// The open probes that are decided if the run ends now.
+    fn decided_at_end(&self, now: Instant) -> Vec<ProbeId> {
+        let (age, newest) = (self.silence_counts_after(now), self.probes.newest().map_or(0, ProbeId::get));
+        let decided =
+            |id: &ProbeId| self.probes.get(*id).is_some_and(|probe| ended_state(probe, age, now) != probe.state);
+        (self.undecided.get()..=newest).map(ProbeId::new).filter(decided).collect()
     }
 
     /// The wait for a probe is over: it is lost, or unreachable if there was an ICMP error about it.

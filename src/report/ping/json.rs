@@ -208,7 +208,12 @@ impl Explained {
                 (error.kind.name(), "local", message)
             }
             Outcome::Error(error) => {
-                let origin = if event.responder.is_some() && event.responder == target { "target" } else { "router" };
+                let origin = match event.responder {
+                    Some(_) if event.responder == target => "target",
+                    // What this host reports to itself: nobody answers for a neighbour's address.
+                    Some(_) if event.responder == event.subject.source => "local",
+                    _ => "router",
+                };
                 let family = event.responder.or(target).map_or(Family::V4, Family::of);
                 (error.kind.name(), origin, Message { family, error }.to_string())
             }

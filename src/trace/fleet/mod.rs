@@ -351,7 +351,8 @@ impl Fleet {
             | Inbound::Closed(_)
             | Inbound::Dropped(_)
             | Inbound::Recreated(_)
-            | Inbound::Clock(_) => None,
+            | Inbound::Clock(_)
+            | Inbound::Neighbour { .. } => None,
         }
     }
 
