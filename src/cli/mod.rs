@@ -26,11 +26,13 @@ mod target;
 use std::borrow::Cow;
 use std::ffi::OsString;
 
-use clap::{CommandFactory, Parser};
+use clap::CommandFactory;
+use clap::error::ErrorKind;
 
 use crate::engine::outcome::Status;
 use crate::report::printable;
 use args::generate::generate;
+use args::help::{Helped, help};
 use args::silent;
 use error::{CliError, one_line};
 
@@ -61,7 +63,7 @@ const fn exit_status(status: Status) -> u8 {
 
 /// Parses a command line and executes it; reports the error that prevents it. `meant` is what users of another program mean by
 /// words that are refused.
-fn run<A: Parser>(
+fn run<A: Helped>(
     words: &[OsString],
     env: &mut Env<'_>,
     meant: impl Fn() -> Option<String>,
@@ -74,7 +76,7 @@ fn run<A: Parser>(
     let args = A::command().try_get_matches_from(words).and_then(|matches| {
         held = silent::held(&matches);
         // As with the help: a reader that closes early has seen what it wanted.
-        if generate(&matches, A::command(), env.stdout).unwrap_or(true) {
+        if generate::<A>(&matches, env.stdout).unwrap_or(true) {
             Ok(None)
         } else if let Some(error) = doctor::refused(&matches, &A::command()) {
             Err(error)
@@ -85,6 +87,11 @@ fn run<A: Parser>(
     let args = match args {
         Ok(Some(args)) => args,
         Ok(None) => return ANSWERED,
+        Err(error) if error.kind() == ErrorKind::DisplayHelp => {
+            // A reader that closes before the end of the help has seen what it wanted.
+            let _ = env.stdout.write_all(help::<A>(words).as_bytes()).and_then(|()| env.stdout.flush());
+            return ANSWERED;
+        }
         Err(error) => {
             let meant = meant().filter(|_| error.use_stderr());
             return report_clap_error(&program, &error, meant, env);

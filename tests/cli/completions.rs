@@ -34,3 +34,26 @@ fn zsh_and_fish_have_scripts_of_every_tool() {
         assert!(script("fish").contains(&format!("complete -c {tool} -l format ")), "{tool}");
     }
 }
+
+#[test]
+fn the_manual_of_each_tool_is_in_it_as_it_is_installed() {
+    for tool in ["rping", "rtrace", "rpong"] {
+        let installed = std::fs::read_to_string(format!("{}/man/{tool}.1", env!("CARGO_MANIFEST_DIR"))).unwrap();
+        assert_eq!(World::new().run(&format!("{tool} --generate man")).stdout, installed, "{tool}");
+    }
+}
+
+#[test]
+fn the_short_help_is_the_most_used_options_and_the_long_one_all() {
+    for tool in ["rping", "rtrace", "rpong"] {
+        let help = |option: &str| {
+            let run = World::new().run(&format!("{tool} {option}"));
+            assert_eq!((run.status, &*run.stderr), (0, ""), "{tool} {option}");
+            run.stdout
+        };
+        let (short, long) = (help("-h"), help("--help"));
+        assert!(short.contains("\nExamples:\n") && !long.contains("\nExamples:\n"), "{tool}");
+        assert!(long.contains("--no-sandbox") && !short.contains("--no-sandbox"), "{tool}");
+        assert!(long.contains(&format!("{tool} --generate man")), "{tool}");
+    }
+}

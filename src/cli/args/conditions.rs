@@ -27,13 +27,13 @@ const fn keys_of<T: Judged>(kind: Kind) -> KeysOf {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Conditions")]
 pub struct ConditionArgs<T: Judged> {
-    #[arg(long, value_name = "KEY=LIMIT", value_parser = keys_of::<T>(Kind::Max), value_delimiter = ',', action = ArgAction::Append, allow_hyphen_values = true, help = "Conditions: the most that may be of loss, rtt, p95 and others (--help lists them), for exit status 0", long_help = keys_of::<T>(Kind::Max).help("The most that may be measured of each target"))]
+    #[arg(long, value_name = "KEY=LIMIT", value_parser = keys_of::<T>(Kind::Max), value_delimiter = ',', action = ArgAction::Append, allow_hyphen_values = true, help = keys_of::<T>(Kind::Max).short_help("The most that may be measured"), long_help = keys_of::<T>(Kind::Max).help("The most that may be measured of each target"))]
     pub max: Vec<Condition>,
 
-    #[arg(long, value_name = "KEY=LIMIT", value_parser = keys_of::<T>(Kind::Min), value_delimiter = ',', action = ArgAction::Append, allow_hyphen_values = true, help = "Conditions: the least that must be measured", long_help = keys_of::<T>(Kind::Min).help("The least that must be measured of each target"))]
+    #[arg(long, value_name = "KEY=LIMIT", value_parser = keys_of::<T>(Kind::Min), value_delimiter = ',', action = ArgAction::Append, allow_hyphen_values = true, help = keys_of::<T>(Kind::Min).short_help("The least that must be measured"), long_help = keys_of::<T>(Kind::Min).help("The least that must be measured of each target"))]
     pub min: Vec<Condition>,
 
-    #[arg(long, value_name = "KEY[=VALUE]", value_parser = keys_of::<T>(Kind::Require), value_delimiter = ',', action = ArgAction::Append, allow_hyphen_values = true, help = "Conditions: what must be true", long_help = keys_of::<T>(Kind::Require).help("What must be true of each target"))]
+    #[arg(long, value_name = "KEY[=VALUE]", value_parser = keys_of::<T>(Kind::Require), value_delimiter = ',', action = ArgAction::Append, allow_hyphen_values = true, help = keys_of::<T>(Kind::Require).short_help("What must be true"), long_help = keys_of::<T>(Kind::Require).help("What must be true of each target"))]
     pub require: Vec<Condition>,
 
     #[arg(skip)]
@@ -62,6 +62,12 @@ impl KeysOf {
     fn keys(self) -> impl Iterator<Item = &'static Key> {
         let known = move |key: &&Key| key.modes.iter().any(|mode| self.modes.contains(mode));
         self.kind.table().iter().filter(known)
+    }
+
+    /// The short help: what is asked, and the names of the keys.
+    fn short_help(self, what: &str) -> String {
+        let names: Vec<&str> = self.keys().map(|key| key.name).collect();
+        format!("{what}, or exit status 3: {}", names.join(", "))
     }
 
     /// The long help: what is asked, then every key.

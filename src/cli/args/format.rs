@@ -17,7 +17,9 @@ pub enum Format {
     /// Lines to read.
     #[default]
     Text,
-    /// JSON objects, one per line.
+    /// JSON, an object per line: the same as --format json
+    ///
+    /// In a sweep of rping, --json=brief writes short ones.
     Json,
     /// Comma-separated values below one line of names.
     Csv,
@@ -31,7 +33,9 @@ pub struct FormatArgs {
     #[arg(long, value_name = "FORMAT", value_parser = FORMATS, hide_possible_values = true, allow_hyphen_values = true)]
     format: Option<Format>,
 
-    /// JSON objects, one per line: the same as --format json. In a sweep of rping, --json=brief writes short ones
+    /// JSON objects, one per line: the same as --format json
+    ///
+    /// In a sweep of rping, --json=brief writes short ones.
     #[arg(
         short, long, value_name = "DETAIL", num_args = 0..=1, require_equals = true, default_missing_value = "full",
         value_parser = DETAILS, hide_possible_values = true

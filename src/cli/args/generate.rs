@@ -1,33 +1,52 @@
-//! The option that prints what a shell needs to complete a command line, the same in every tool.
+//! The option that prints what is made from the command line of a tool: completions for shells, and its manual.
 
 use std::io;
 
-use clap::{Args, Command};
+use clap::Args;
 use clap_complete::Shell;
 
+use super::help::Helped;
 use super::values::OneOf;
 
 #[derive(Args, Clone, Debug)]
 pub struct GenerateArgs {
-    /// Print the script with which a shell completes this command: bash, zsh or fish
-    #[arg(long, value_name = "SHELL", value_parser = SHELLS, hide_possible_values = true, exclusive = true)]
-    generate: Option<Shell>,
+    /// Print completions for bash, zsh or fish, or the manual page (man)
+    #[arg(long, value_name = "WHAT", value_parser = WHAT, hide_possible_values = true, exclusive = true)]
+    generate: Option<Generated>,
+}
+
+/// What can be made.
+#[derive(Clone, Copy, Debug)]
+enum Generated {
+    Completions(Shell),
+    Manual,
 }
 
 /// `--generate`.
-const SHELLS: OneOf<Shell> = OneOf(&[("bash", Shell::Bash), ("zsh", Shell::Zsh), ("fish", Shell::Fish)]);
+const WHAT: OneOf<Generated> = OneOf(&[
+    ("bash", Generated::Completions(Shell::Bash)),
+    ("zsh", Generated::Completions(Shell::Zsh)),
+    ("fish", Generated::Completions(Shell::Fish)),
+    ("man", Generated::Manual),
+]);
 
-/// Writes the script that `--generate` asks for. Whether it was given.
+/// Writes what `--generate` asks for. Whether it was given.
 ///
 /// # Errors
 /// The writer's.
-pub fn generate(matches: &clap::ArgMatches, mut command: Command, out: &mut dyn io::Write) -> io::Result<bool> {
-    let Some(&shell) = matches.get_one::<Shell>("generate") else { return Ok(false) };
-    let name = command.get_name().to_owned();
-    // It panics if it cannot write.
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut command, name, &mut script);
-    out.write_all(&script)?;
+pub fn generate<A: Helped>(matches: &clap::ArgMatches, out: &mut dyn io::Write) -> io::Result<bool> {
+    match matches.get_one("generate") {
+        None => return Ok(false),
+        Some(Generated::Manual) => out.write_all(A::MANUAL.as_bytes())?,
+        Some(&Generated::Completions(shell)) => {
+            let mut command = A::command();
+            let name = command.get_name().to_owned();
+            // It panics if it cannot write.
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut command, name, &mut script);
+            out.write_all(&script)?;
+        }
+    }
     out.flush()?;
     Ok(true)
 }

@@ -36,8 +36,9 @@ pub enum ThemeName {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Live view")]
 pub struct LiveArgs {
-    /// Watch on the whole screen until q is typed; h shows all keys. What was seen is printed when it is left. In lines, with
-    /// --live=plain or where standard output is no terminal
+    /// Watch on the whole screen until q is typed; h shows all keys
+    ///
+    /// What was seen is printed when it is left. In lines, with --live=plain or where standard output is no terminal.
     #[arg(long, value_name = "WHERE", value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "auto")]
     live: Option<Live>,
 
@@ -49,7 +50,9 @@ pub struct LiveArgs {
     #[arg(long)]
     stay: bool,
 
-    /// Where there is no screen: one line about each path this often, beside those about events [default: 10s]
+    /// Without a screen, one line about each path this often [default: 10s]
+    ///
+    /// Events have lines of their own.
     #[arg(long, value_name = "TIME", value_parser = values::cycle_interval, allow_hyphen_values = true)]
     every: Option<Duration>,
 
@@ -57,7 +60,9 @@ pub struct LiveArgs {
     #[arg(long, value_name = "THEME", value_enum)]
     theme: Option<ThemeName>,
 
-    /// Draw with ASCII characters alone, as where the locale has no UTF-8 or block elements may be two cells wide
+    /// Draw with ASCII characters alone
+    ///
+    /// As where the locale has no UTF-8, or where block elements may be two cells wide.
     #[arg(long)]
     ascii: bool,
 

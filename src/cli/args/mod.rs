@@ -4,6 +4,7 @@ pub mod conditions;
 pub mod family;
 pub mod format;
 pub mod generate;
+pub mod help;
 pub mod live;
 pub mod record;
 pub mod result_file;

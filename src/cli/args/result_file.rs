@@ -9,7 +9,9 @@ use clap::Args;
 
 #[derive(Args, Clone, Debug)]
 pub struct ResultFileArgs {
-    /// Write the results to FILE instead of standard output; it is replaced at the end, when they are whole
+    /// Write the results to FILE instead of standard output
+    ///
+    /// FILE is replaced at the end, when they are whole.
     #[arg(short, long, value_name = "FILE", allow_hyphen_values = true)]
     pub output: Option<PathBuf>,
 }

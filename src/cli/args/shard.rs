@@ -13,8 +13,10 @@ use crate::report::Part;
 /// A part of the targets.
 #[derive(Args, Debug)]
 pub struct ShardArgs {
-    /// Probe only the Ith of N equal shares of all targets; N runs with the same targets, order and --seed probe each target
-    /// once. JSON ends with an object `part`, by which a missing or a foreign share is found
+    /// Probe only the Ith of N equal shares of all targets
+    ///
+    /// N runs with the same targets, order and --seed probe each target once. JSON ends with an object `part`, by which a
+    /// missing or a foreign share is found.
     #[arg(long, value_name = "I/N", value_parser = shard, allow_hyphen_values = true)]
     shard: Option<Shard>,
 

@@ -19,8 +19,10 @@ const HELD_OCTETS: usize = 8 << 20;
 
 #[derive(Args, Clone, Debug)]
 pub struct SilentArgs {
-    /// Nothing at all unless the exit status is other than 0, as cron wants it: only then, and when the run is over, its output
-    /// (in rping that of -q). A FILE of -o is written in any case. The same as -qq
+    /// Nothing at all unless the exit status is other than 0: -qq
+    ///
+    /// For cron. If the status is another, the output follows when the run is over (in rping that of -q). A FILE of -o is
+    /// written in any case.
     #[arg(long)]
     pub silent: bool,
 }

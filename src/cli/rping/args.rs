@@ -11,6 +11,7 @@ use crate::cli::args::conditions::{ConditionArgs, Judged};
 use crate::cli::args::family::FamilyArgs;
 use crate::cli::args::format::FormatArgs;
 use crate::cli::args::generate::GenerateArgs;
+use crate::cli::args::help::{HelpArgs, Helped};
 use crate::cli::args::record::RecordArgs;
 use crate::cli::args::result_file::ResultFileArgs;
 use crate::cli::args::silent::SilentArgs;
@@ -34,15 +35,19 @@ const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (output compatible wi
 /// rping sends ICMP echo requests, or probes services over TCP, UDP and local sockets, and reports every kind of answer and
 /// a summary. Its text is that of ping, so programs that parse ping can parse rping.
 #[derive(Debug, Parser)]
-#[command(name = "rping", version = VERSION, disable_version_flag = true, args_override_self = true, max_term_width = 100, after_long_help = include_str!("help.txt"))]
+#[command(name = "rping", version = VERSION, disable_version_flag = true, disable_help_flag = true, args_override_self = true, max_term_width = 100, after_long_help = include_str!("help.txt"))]
 pub struct PingArgs {
-    /// Names or addresses to probe; a link-local IPv6 address is written fe80::1%eth0 where more than one interface
-    /// has a link; prefixes (198.51.100.0/24) and ranges (198.51.100.1-198.51.100.9, or 198.51.100.1-9) make a sweep
+    /// Names or addresses; prefixes and ranges make a sweep
+    ///
+    /// A link-local IPv6 address is written fe80::1%eth0 where more than one interface has a link. A prefix is 198.51.100.0/24,
+    /// a range 198.51.100.1-198.51.100.9 or 198.51.100.1-9.
     #[arg(value_name = "TARGET")]
     pub targets: Vec<String>,
 
-    /// Read more targets from FILE, - is standard input: the first word of each line, # starts a comment; a target listed twice
-    /// is probed twice. Makes a sweep with ICMP, unless --until or --changes is given
+    /// Read more targets from FILE; - is standard input
+    ///
+    /// The first word of each line counts, # starts a comment; a target listed twice is probed twice. Makes a sweep with ICMP,
+    /// unless --until or --changes is given.
     #[arg(long = "targets", value_name = "FILE", allow_hyphen_values = true)]
     pub targets_file: Option<PathBuf>,
 
@@ -74,6 +79,48 @@ pub struct PingArgs {
     pub refused: RefusedArgs,
 }
 
+impl Helped for PingArgs {
+    const PAGE: &[&str] = &[
+        "targets",
+        "targets_file",
+        "tcp",
+        "udp",
+        "stamp",
+        "contrast",
+        "count",
+        "interval",
+        "deadline",
+        "timeout",
+        "rate",
+        "max",
+        "alive",
+        "size",
+        "ttl",
+        "dscp",
+        "ipv4",
+        "ipv6",
+        "interface",
+        "socket",
+        "json",
+        "quiet",
+        "changes",
+        "verbose",
+        "reverse_names",
+        "output",
+        "doctor",
+        "help",
+        "record",
+        "replay",
+    ];
+    const EXAMPLES: &[(&str, &str)] = &[
+        ("rping -c 5 192.0.2.1", "five echo requests"),
+        ("rping --tcp=443 www.example.org", "is the port open, and how fast"),
+        ("rping --alive 192.0.2.0/24", "which addresses answer"),
+        ("rping --contrast 192.0.2.1", "ICMP, UDP and TCP side by side"),
+    ];
+    const MANUAL: &str = include_str!("../../../man/rping.1");
+}
+
 /// What probes are.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Methods")]
@@ -82,19 +129,25 @@ pub struct MethodArgs {
     #[arg(long)]
     pub icmp: bool,
 
-    /// TCP: one connection per probe; a target may be HOST:PORT or [ADDRESS]:PORT [default port: 80]
+    /// TCP: one connection per probe [default port: 80]
+    ///
+    /// A target may be HOST:PORT or [ADDRESS]:PORT.
     #[arg(long, value_name = "PORT", value_parser = values::port, num_args = 0..=1, require_equals = true, default_missing_value = "80")]
     pub tcp: Option<Port>,
 
-    /// UDP: one datagram per probe to PORT, or a query to SERVICE: dns, ntp, quic, stun or echo
+    /// UDP: to PORT, or queries: dns, ntp, quic, stun, echo
     #[arg(long, value_name = "PORT|SERVICE", value_parser = values::udp, allow_hyphen_values = true)]
     pub udp: Option<UdpAim>,
 
-    /// DNS: send this query, as --udp=dns does; with --udp=PORT to that port [default: ./NS; TYPE: A]
+    /// DNS: send this query [default: ./NS; TYPE: A]
+    ///
+    /// As --udp=dns does; with --udp=PORT to that port.
     #[arg(long, value_name = "NAME[/TYPE]", value_parser = values::question, allow_hyphen_values = true)]
     pub dns: Option<Question>,
 
-    /// Compare ICMP over raw and datagram sockets, UDP and TCP on one target, in 20 rounds (-c)
+    /// Compare ICMP, UDP and TCP in 20 rounds (-c)
+    ///
+    /// On one target, ICMP over raw and over datagram sockets.
     #[arg(long)]
     pub contrast: bool,
 
@@ -106,15 +159,21 @@ pub struct MethodArgs {
     #[arg(long, value_name = "PORT", value_parser = values::port, allow_hyphen_values = true)]
     pub sport: Option<Port>,
 
-    /// How connections are closed: fin or reset [default: fin; reset above 100 per second and with --sport]
+    /// How connections are closed: fin or reset [default: fin]
+    ///
+    /// The default is reset above 100 per second and with --sport.
     #[arg(long, value_name = "HOW", value_parser = values::CLOSE, hide_possible_values = true, allow_hyphen_values = true)]
     pub tcp_close: Option<CloseHow>,
 
-    /// Send TEXT, or the contents of FILE (at most 1 MiB), over each connection or in each datagram, and wait for an answer
+    /// Send TEXT, or what is in FILE, and wait for an answer
+    ///
+    /// It is sent over each connection or in each datagram. FILE has at most 1 MiB.
     #[arg(long, value_name = "TEXT|@FILE", allow_hyphen_values = true)]
     pub data: Option<String>,
 
-    /// Text that the answer must contain; with --udp=dns rcode=CODE, a name such as NOERROR or a number
+    /// Text that the answer must contain
+    ///
+    /// With --udp=dns rcode=CODE, a name such as NOERROR or a number.
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub expect: Option<String>,
 }
@@ -135,24 +194,33 @@ impl MethodArgs {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Timing")]
 pub struct RunArgs {
-    /// Stop after N probes to each target; with -w, after N answers from each
+    /// Stop after N probes to each target
+    ///
+    /// With -w, after N answers from each.
     #[arg(short, long, value_name = "N", value_parser = values::count, allow_hyphen_values = true)]
     pub count: Option<u64>,
 
-    /// Time between two probes to a target: seconds, or with a unit as in 200ms; 0 is like -f, without dots [default: 1]
+    /// Seconds between probes, or as in 200ms [default: 1]
+    ///
+    /// 0 is like -f, without dots.
     #[arg(short, long, value_name = "TIME", value_parser = values::span, allow_hyphen_values = true)]
     pub interval: Option<Span>,
 
-    /// End the run TIME after the first probe; probes still within their wait (-W) are then not counted as lost
+    /// End the run TIME after the first probe
+    ///
+    /// Probes still within their wait (-W) are then not counted as lost.
     #[arg(short = 'w', long, value_name = "TIME", value_parser = values::span, allow_hyphen_values = true)]
     pub deadline: Option<Span>,
 
-    /// Wait exactly TIME for each answer; 0 waits forever [default: 10 s; after the last probe 1 s or twice the largest RTT]
+    /// Wait TIME for each answer, 0 forever [default: 10 s]
+    ///
+    /// The default after the last probe is 1 s or twice the largest RTT.
     #[arg(short = 'W', long, value_name = "TIME", value_parser = values::span, allow_hyphen_values = true)]
     pub timeout: Option<Span>,
 
-    /// Send as fast as answers return, with up to 64 probes in flight, or 100 per second; prints a dot per probe and erases it
-    /// when the answer arrives
+    /// Send as fast as answers return, or 100 per second
+    ///
+    /// Up to 64 probes are in flight. Prints a dot per probe and erases it when the answer arrives.
     #[arg(short, long)]
     pub flood: bool,
 
@@ -168,12 +236,16 @@ pub struct RunArgs {
     #[arg(long, value_name = "all|any|N", value_parser = values::reachable, allow_hyphen_values = true)]
     pub reachable: Option<Reachable>,
 
-    /// End with status 0 once every target was up or down, answered N probes in a row [1] or not [3]; any-up and any-down: once one
-    /// target was. With status 1 if -w or -c ends the run before. A refusal is no answer. Waits as --changes does
+    /// End with status 0 once every target was up or down
+    ///
+    /// Up means that it answered N probes in a row [1], down that it did not answer N in a row [3]; any-up and any-down end
+    /// once one target was. With status 1 if -w or -c ends the run before. A refusal is no answer. Waits as --changes does.
     #[arg(long, value_name = "up|down[=N]", value_parser = values::until, allow_hyphen_values = true)]
     pub until: Option<Until>,
 
-    /// At most PPS probes per second over all targets; max or 0: as fast as possible
+    /// At most PPS probes per second; max or 0: no limit
+    ///
+    /// Over all targets together.
     #[arg(long, value_name = "PPS", value_parser = values::rate, allow_hyphen_values = true)]
     pub rate: Option<Rate>,
 }
@@ -207,7 +279,7 @@ pub struct PacketArgs {
     #[arg(short = 'Q', long, value_name = "OCTET", value_parser = values::tos, allow_hyphen_values = true)]
     pub tos: Option<Tos>,
 
-    /// Differentiated services codepoint: a number, or a name such as ef, af41, cs6
+    /// DiffServ codepoint: a number or a name (ef, af41, cs6)
     #[arg(long, value_name = "DSCP", value_parser = values::dscp, allow_hyphen_values = true)]
     pub dscp: Option<Dscp>,
 
@@ -215,11 +287,16 @@ pub struct PacketArgs {
     #[arg(short = 'F', long, value_name = "LABEL", value_parser = values::flow_label, allow_hyphen_values = true)]
     pub flow_label: Option<FlowLabel>,
 
-    /// Fragmentation: do (never, obey the known path MTU), probe (never, ignore it), want (fragment here), dont (clear DF)
+    /// Fragmentation: do, probe, want or dont
+    ///
+    /// do never fragments and obeys the known path MTU, probe never fragments and ignores it, want fragments here, dont clears
+    /// DF.
     #[arg(short = 'M', long, value_name = "HOW", value_parser = values::FRAGMENTATION, hide_possible_values = true, allow_hyphen_values = true)]
     pub fragmentation: Option<Fragmentation>,
 
-    /// ICMP identifier on raw sockets [default: one not used by any other rping on this host]
+    /// ICMP identifier on raw sockets [default: one that is free]
+    ///
+    /// Free means not used by any other rping on this host.
     #[arg(short = 'e', long, value_name = "ID", value_parser = values::ident, allow_hyphen_values = true)]
     pub ident: Option<Ident>,
 }
@@ -231,7 +308,9 @@ pub struct SocketArgs {
     #[command(flatten)]
     pub family: FamilyArgs,
 
-    /// Interface, VRF or source address; may be given twice to set both. An interface that is deleted and created again is used again
+    /// Interface, VRF or source address (or both)
+    ///
+    /// Given twice, it sets interface and source. An interface that is deleted and created again is used again.
     #[arg(short = 'I', long, value_name = "NAME|ADDRESS", action = ArgAction::Append, allow_hyphen_values = true)]
     pub interface: Vec<String>,
 
@@ -255,7 +334,9 @@ pub struct SocketArgs {
     #[arg(short, long, value_name = "MARK", value_parser = values::mark, allow_hyphen_values = true)]
     pub mark: Option<u32>,
 
-    /// Do not confine the process, once its sockets are open, to the system calls and files that it needs
+    /// Do not restrict the process to what it needs once its sockets are open
+    ///
+    /// Without this option, the system calls and files that it does not need are then forbidden.
     #[arg(long)]
     pub no_sandbox: bool,
 
@@ -263,17 +344,23 @@ pub struct SocketArgs {
     #[arg(short = 'S', long, value_name = "BYTES", value_parser = values::send_buffer, allow_hyphen_values = true)]
     pub sndbuf: Option<u32>,
 
-    /// ICMP socket: raw, dgram, or auto (raw where allowed, else dgram) [default: auto]
+    /// ICMP socket: raw, dgram or auto [default: auto]
+    ///
+    /// auto is raw where allowed, else dgram.
     #[arg(long, value_name = "KIND", value_parser = values::SOCKET, hide_possible_values = true, allow_hyphen_values = true)]
     pub socket: Option<SocketChoice>,
 
-    /// Timestamps to measure with: hardware (the interface's if it takes them, else the kernel's), kernel, user, or auto
-    /// (hardware; with -f, --alive, --unreachable, or above 20000 probes per second, user: from our system call to the
-    /// arrival of the answer, some microseconds too long) [default: auto]
+    /// Timestamps: hardware, kernel, user or auto [default: auto]
+    ///
+    /// hardware takes the interface's if it has them, else the kernel's. auto is hardware, but user with -f, --alive,
+    /// --unreachable, or above 20000 probes per second. user is from our system call to the arrival of the answer, some
+    /// microseconds too long.
     #[arg(long, value_name = "KIND", value_parser = values::TIMESTAMPING, hide_possible_values = true, allow_hyphen_values = true)]
     pub timestamping: Option<Timestamping>,
 
-    /// Measure from user space to user space, as ping -U: the same as --timestamping user
+    /// The same as --timestamping user, as in ping
+    ///
+    /// The time from user space to user space.
     #[arg(short = 'U', long)]
     pub user_latency: bool,
 }
@@ -292,22 +379,30 @@ pub struct OutputArgs {
     #[command(flatten)]
     pub silent: SilentArgs,
 
-    /// Print nothing but the times at which a target came up, went down (three probes in a row without an answer) or was back, with
-    /// how long it was away. Unless -W is given, an answer is waited for twice as long as the slowest took, at least 1 s
+    /// Print only when a target came up, went down or was back
+    ///
+    /// Down means three probes in a row without an answer; back says how long it was away. Unless -W is given, an answer is
+    /// waited for twice as long as the slowest took, at least 1 s.
     #[arg(long)]
     pub changes: bool,
 
-    /// More on standard error: kernel and user delay of each reply, socket, percentiles, delay variation, loss runs
+    /// More on standard error
+    ///
+    /// Kernel and user delay of each reply, socket, percentiles, delay variation, loss runs.
     #[arg(short, long)]
     pub verbose: bool,
 
-    /// In the summary also the median, the 90th, 95th and 99th percentile, how delays vary from probe to probe, and how many
-    /// probes in a row were lost at most
+    /// More figures in the summary: percentiles, delay variation, loss runs
+    ///
+    /// These are the median, the 90th, 95th and 99th percentile, how delays vary from probe to probe, and how many probes in
+    /// a row were lost at most.
     #[arg(long)]
     pub stats: bool,
 
-    /// Estimate how a call would sound, from 1 to 4.5, by the E-model (G.107): with half the median round-trip time, or the one-way
-    /// delay that --stamp measures, and a buffer of twice the 95th percentile of the delay variation [default CODEC: g711]
+    /// Estimate how a call would sound, from 1 to 4.5 [default CODEC: g711]
+    ///
+    /// By the E-model (G.107): with half the median round-trip time, or the one-way delay that --stamp measures, and a buffer
+    /// of twice the 95th percentile of the delay variation.
     #[arg(long, value_name = "CODEC", value_parser = values::CODEC, num_args = 0..=1, require_equals = true, default_missing_value = "g711")]
     pub mos: Option<Codec>,
 
@@ -323,8 +418,9 @@ pub struct OutputArgs {
     #[arg(long = "resolver", value_name = "ADDRESS[:PORT]", value_parser = values::resolver, value_delimiter = ',', allow_hyphen_values = true)]
     pub resolvers: Vec<SocketAddr>,
 
-    /// Start each line with the time: iso (date and time of day in UTC), or unix (seconds and microseconds since 1970)
-    /// [default form: iso]
+    /// Start each line with the time: iso or unix [default form: iso]
+    ///
+    /// iso is date and time of day in UTC, unix is seconds and microseconds since 1970.
     #[arg(long, value_name = "FORM", value_parser = values::TIMESTAMPS, hide_possible_values = true, num_args = 0..=1, require_equals = true, default_missing_value = "iso")]
     pub timestamps: Option<Timestamps>,
 
@@ -332,7 +428,7 @@ pub struct OutputArgs {
     #[arg(short = 'D')]
     pub unix_timestamps: bool,
 
-    /// Report a probe that is still unanswered when the next one is sent
+    /// Report a probe still unanswered when the next is sent
     #[arg(short = 'O', long)]
     pub outstanding: bool,
 
@@ -352,6 +448,9 @@ pub struct OutputArgs {
 
     #[command(flatten)]
     generate: GenerateArgs,
+
+    #[command(flatten)]
+    help: HelpArgs,
 }
 
 impl OutputArgs {

@@ -8,6 +8,7 @@ use clap::{ArgAction, Args, Parser};
 
 use crate::cli::args::format::FormatArgs;
 use crate::cli::args::generate::GenerateArgs;
+use crate::cli::args::help::{HelpArgs, Helped};
 use crate::cli::args::values::{self, Rate};
 
 /// Answer measurements: the other end of rping.
@@ -15,7 +16,7 @@ use crate::cli::args::values::{self, Rate};
 /// rpong echoes, discards and reflects over TCP, UDP and local sockets in one process with one event loop, and reports each
 /// client. It is safe to run on an open network: no answer is larger than its request.
 #[derive(Debug, Parser)]
-#[command(name = "rpong", version, disable_version_flag = true, args_override_self = true, max_term_width = 100, after_long_help = include_str!("help.txt"))]
+#[command(name = "rpong", version, disable_version_flag = true, disable_help_flag = true, args_override_self = true, max_term_width = 100, after_long_help = include_str!("help.txt"))]
 pub struct PongArgs {
     #[command(flatten)]
     pub listeners: ListenerArgs,
@@ -27,11 +28,41 @@ pub struct PongArgs {
     pub output: OutputArgs,
 }
 
+impl Helped for PongArgs {
+    const PAGE: &[&str] = &[
+        "tcp",
+        "tcp_discard",
+        "udp",
+        "stamp",
+        "unix",
+        "unix_dgram",
+        "join",
+        "stateful",
+        "user",
+        "rate",
+        "max_connections",
+        "idle",
+        "format",
+        "json",
+        "quiet",
+        "generate",
+        "help",
+        "version",
+    ];
+    const EXAMPLES: &[(&str, &str)] = &[
+        ("rpong --udp 7777 --tcp 7777", "echo for rping --udp=7777 and --tcp=7777"),
+        ("rpong --stamp", "reflect for rping --stamp"),
+    ];
+    const MANUAL: &str = include_str!("../../../man/rpong.1");
+}
+
 /// Where to listen, and for what. Each option may be given several times.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Listeners")]
 pub struct ListenerArgs {
-    /// Echo over TCP on a port of every address, or on ADDRESS:PORT, [IPV6]:PORT; for port 0 the kernel chooses one
+    /// Echo over TCP on a port of every address, or on ADDRESS:PORT, [IPV6]:PORT
+    ///
+    /// For port 0 the kernel chooses one.
     #[arg(long, value_name = "[ADDRESS:]PORT", value_parser = listen_at, allow_hyphen_values = true)]
     pub tcp: Vec<ListenAt>,
 
@@ -67,7 +98,9 @@ pub struct ListenerArgs {
     #[arg(long, value_name = "NAME")]
     pub user: Option<String>,
 
-    /// Do not confine the process, once its sockets are open, to the system calls and files that it needs
+    /// Do not restrict the process to what it needs once its sockets are open
+    ///
+    /// Without this option, the system calls and files that it does not need are then forbidden.
     #[arg(long)]
     pub no_sandbox: bool,
 }
@@ -76,12 +109,15 @@ pub struct ListenerArgs {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Limits")]
 pub struct LimitArgs {
-    /// Datagrams answered per second and source address (IPv6: /64), with bursts of up to one second's worth; max or 0: no
-    /// limit [default: 1000]
+    /// Datagrams answered per second and source address; max or 0: no limit [default: 1000]
+    ///
+    /// A source is an IPv4 address or an IPv6 /64. Bursts of up to one second's worth are answered.
     #[arg(long, value_name = "PPS", value_parser = values::rate, allow_hyphen_values = true)]
     pub rate: Option<Rate>,
 
-    /// Largest number of open connections, divided fairly among sources; further ones are reset [default: 8192]
+    /// Largest number of open connections; further ones are reset [default: 8192]
+    ///
+    /// They are divided fairly among sources.
     #[arg(long, value_name = "N", value_parser = values::connections, allow_hyphen_values = true)]
     pub max_connections: Option<usize>,
 
@@ -111,6 +147,9 @@ pub struct OutputArgs {
 
     #[command(flatten)]
     generate: GenerateArgs,
+
+    #[command(flatten)]
+    help: HelpArgs,
 }
 
 /// Where to listen.

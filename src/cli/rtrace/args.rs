@@ -11,6 +11,7 @@ use crate::cli::args::conditions::{ConditionArgs, Judged};
 use crate::cli::args::family::FamilyArgs;
 use crate::cli::args::format::FormatArgs;
 use crate::cli::args::generate::GenerateArgs;
+use crate::cli::args::help::{HelpArgs, Helped};
 use crate::cli::args::live::LiveArgs;
 use crate::cli::args::record::RecordArgs;
 use crate::cli::args::result_file::ResultFileArgs;
@@ -28,14 +29,17 @@ use crate::types::{Dscp, FlowLabel, Port, Tos, Ttl};
 /// rtrace sends probes whose TTL expires on the way and lists the routers that report it, all hops at the same time. Its text
 /// is that of traceroute, so programs that parse traceroute can parse rtrace.
 #[derive(Debug, Parser)]
-#[command(name = "rtrace", version, disable_version_flag = true, args_override_self = true, max_term_width = 100, after_long_help = long_help())]
+#[command(name = "rtrace", version, disable_version_flag = true, disable_help_flag = true, args_override_self = true, max_term_width = 100, after_long_help = long_help())]
 pub struct TraceArgs {
-    /// Names or addresses to trace; a plain number at the end is the length of the whole packet in bytes
+    /// Names or addresses to trace; a number at the end is the packet length
+    ///
+    /// It is the length of the whole packet in bytes.
     #[arg(value_name = "TARGET")]
     pub targets: Vec<String>,
 
-    /// Read more targets from FILE, - is standard input: the first word of each line, # starts a comment; a target listed twice
-    /// is traced twice
+    /// Read more targets from FILE; - is standard input
+    ///
+    /// The first word of each line counts, # starts a comment; a target listed twice is traced twice.
     #[arg(long = "targets", value_name = "FILE", allow_hyphen_values = true)]
     pub targets_file: Option<PathBuf>,
 
@@ -65,6 +69,46 @@ pub struct TraceArgs {
 
     #[command(flatten)]
     pub refused: RefusedArgs,
+}
+
+impl Helped for TraceArgs {
+    const PAGE: &[&str] = &[
+        "targets",
+        "icmp",
+        "tcp",
+        "udp",
+        "port",
+        "flows",
+        "report",
+        "live",
+        "count",
+        "interval",
+        "first",
+        "max_hops",
+        "queries",
+        "max",
+        "mtu",
+        "ipv4",
+        "ipv6",
+        "interface",
+        "numeric",
+        "as_path_lookups",
+        "explain",
+        "json",
+        "output",
+        "doctor",
+        "help",
+        "record",
+        "replay",
+    ];
+    const EXAMPLES: &[(&str, &str)] = &[
+        ("rtrace 192.0.2.1", "the path"),
+        ("rtrace --live 192.0.2.1", "watch it, as with mtr"),
+        ("rtrace --report -c 100 192.0.2.1", "a table of losses and delays by hop"),
+        ("rtrace -T -p 443 www.example.org", "the path of TCP to a port"),
+        ("rtrace --mtu 192.0.2.1", "where packets must be smaller"),
+    ];
+    const MANUAL: &str = include_str!("../../../man/rtrace.1");
 }
 
 /// The long help, with the keys of the live view as they are understood.
@@ -130,7 +174,9 @@ pub struct MethodArgs {
     #[arg(short = 'I', long)]
     pub icmp: bool,
 
-    /// UDP probes to one port (53, or -p), as -M udp; without raw sockets, each from its own source port
+    /// UDP probes to one port (53, or -p), as -M udp
+    ///
+    /// Without raw sockets, each leaves from its own source port.
     #[arg(short = 'U', long)]
     pub udp: bool,
 
@@ -158,8 +204,10 @@ pub struct MethodArgs {
     #[arg(long, value_name = "KIND", value_parser = values::SOCKET, hide_possible_values = true, default_value = "auto", allow_hyphen_values = true)]
     pub socket: crate::channel::SocketChoice,
 
-    /// Timestamps to measure with: hardware (the interface's if it takes them, else the kernel's), kernel, user, or auto
-    /// (hardware; user above 20000 probes per second) [default: auto]
+    /// Timestamps: hardware, kernel, user or auto [default: auto]
+    ///
+    /// hardware takes the interface's if it has them, else the kernel's. auto is hardware, but user above 20000 probes per
+    /// second.
     #[arg(long, value_name = "KIND", value_parser = values::TIMESTAMPING, hide_possible_values = true, allow_hyphen_values = true)]
     pub timestamping: Option<Timestamping>,
 }
@@ -180,7 +228,9 @@ pub struct TimingArgs {
     #[arg(short, long, value_name = "N", value_parser = values::probes_per_hop, allow_hyphen_values = true)]
     pub queries: Option<u32>,
 
-    /// Probe every hop once per cycle and print a table of losses and round-trip times like that of mtr -r
+    /// Probe every hop once per cycle and print a table like that of mtr -r
+    ///
+    /// It shows losses and round-trip times.
     #[arg(long)]
     pub report: bool,
 
@@ -196,7 +246,9 @@ pub struct TimingArgs {
     #[arg(short = 'N', long, value_name = "N", value_parser = values::in_flight, allow_hyphen_values = true)]
     pub sim_queries: Option<u32>,
 
-    /// Wait for an answer at most MAX, HERE times the RTT of its hop, or NEAR times that of a later hop [default: adaptive]
+    /// Wait at most MAX for an answer [default: adaptive]
+    ///
+    /// HERE and NEAR shorten the wait: to HERE times the RTT of the probe's hop, or to NEAR times that of a later hop.
     #[arg(short, long, value_name = "MAX[,HERE,NEAR]", value_parser = values::trace_wait, allow_hyphen_values = true)]
     pub wait: Option<Wait>,
 
@@ -208,7 +260,9 @@ pub struct TimingArgs {
     #[arg(long, value_name = "N", value_parser = values::gap_limit, allow_hyphen_values = true)]
     pub gap_limit: Option<u32>,
 
-    /// At most PPS probes per second over all targets; max or 0: as fast as possible, regardless of routers' rate limits
+    /// At most PPS probes per second; max or 0: no limit
+    ///
+    /// Over all targets together. Without a limit, the rate limits of routers are not respected either.
     #[arg(long, value_name = "PPS", value_parser = values::rate, allow_hyphen_values = true)]
     pub rate: Option<Rate>,
 }
@@ -253,8 +307,10 @@ pub struct PacketArgs {
     #[arg(short = 'F', long)]
     pub dont_fragment: bool,
 
-    /// Find the path MTU and every hop where it drops, even where larger packets vanish without an error: a hop's line shows
-    /// F=MTU where it changes. PACKET_BYTES is the largest size to try. Over ICMP and UDP; implies -F
+    /// Find the path MTU and every hop where it drops
+    ///
+    /// Also where larger packets vanish without an error: a hop's line shows F=MTU where it changes. PACKET_BYTES is the
+    /// largest size to try. Over ICMP and UDP; implies -F.
     #[arg(long)]
     pub mtu: bool,
 
@@ -262,7 +318,9 @@ pub struct PacketArgs {
     #[arg(long, alias = "fwmark", value_name = "MARK", value_parser = values::mark, allow_hyphen_values = true)]
     pub mark: Option<u32>,
 
-    /// Do not confine the process, once its sockets are open, to the system calls and files that it needs
+    /// Do not restrict the process to what it needs once its sockets are open
+    ///
+    /// Without this option, the system calls and files that it does not need are then forbidden.
     #[arg(long)]
     pub no_sandbox: bool,
 
@@ -285,26 +343,34 @@ pub struct OutputArgs {
     #[arg(short, long)]
     pub numeric: bool,
 
-    /// Names with their addresses in the table of --report and --live, as in mtr; a trace always shows both
+    /// Names with addresses in the table of --report and --live, as in mtr
+    ///
+    /// A trace always shows both.
     #[arg(short = 'b', long)]
     pub show_ips: bool,
 
-    /// Columns of the table of --report, a letter each and as in mtr's -o: COLUMNS below lists them; a blank is an empty
-    /// column [default: "LS NABWV"]
+    /// Columns of --report, a letter each as in mtr's -o [default: "LS NABWV"]
+    ///
+    /// The section COLUMNS of the manual lists them; a blank is an empty column.
     #[arg(long, value_name = "LIST", value_parser = values::columns, allow_hyphen_values = true)]
     pub columns: Option<Box<[Column]>>,
 
-    /// Show number and name of the autonomous system that announces each address: [AS64500] EXAMPLE; [*] if none
-    /// does, [!!] if unknown. Looked up in Team Cymru's zones, except for addresses without public meaning
+    /// Show number and name of each address's autonomous system
+    ///
+    /// As in [AS64500] EXAMPLE; [*] if none announces it, [!!] if unknown. Looked up in Team Cymru's zones, except for
+    /// addresses without public meaning.
     #[arg(short = 'A', long)]
     pub as_path_lookups: bool,
 
-    /// As -A, but in ZONE for IPv4 and ZONE6 for IPv6 addresses, or in ZONE for both; with TXT records like Team Cymru's
+    /// As -A, but in ZONE for IPv4 and ZONE6 for IPv6, or in ZONE for both
+    ///
+    /// The zones have TXT records like Team Cymru's.
     #[arg(long, value_name = "ZONE[,ZONE6]", value_parser = values::zones, allow_hyphen_values = true)]
     pub asn_zone: Option<Zones>,
 
-    /// As -A, but without queries: from a MaxMind database, or from text with a prefix and its numbers per line
-    /// (at most 1 GiB)
+    /// As -A, but without queries: from the database in FILE
+    ///
+    /// It is a MaxMind database, or text with a prefix and its numbers per line (at most 1 GiB).
     #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
     pub asn_db: Option<PathBuf>,
 
@@ -340,6 +406,9 @@ pub struct OutputArgs {
 
     #[command(flatten)]
     generate: GenerateArgs,
+
+    #[command(flatten)]
+    help: HelpArgs,
 }
 
 /// Options of traceroute that do not exist here: they are refused with a sentence, never ignored.

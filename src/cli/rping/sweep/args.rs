@@ -19,7 +19,9 @@ pub struct SweepArgs {
     #[arg(long)]
     pub unreachable: bool,
 
-    /// Print the delay of each of the -c probes to a target, in milliseconds; a hyphen if there was no answer
+    /// Print the delays of the -c probes to each target
+    ///
+    /// In milliseconds; a hyphen stands for no answer.
     #[arg(long)]
     pub vector: bool,
 
@@ -31,7 +33,9 @@ pub struct SweepArgs {
     #[arg(long, value_name = "F", value_parser = backoff, allow_hyphen_values = true)]
     pub backoff: Option<f64>,
 
-    /// Probe in random order; needs prefixes, ranges, or a file that is not a pipe
+    /// Probe in random order
+    ///
+    /// Needs prefixes, ranges, or a file that is not a pipe.
     #[arg(long)]
     pub random_order: bool,
 
@@ -42,11 +46,15 @@ pub struct SweepArgs {
     #[arg(long, value_name = "N", value_parser = seed, allow_hyphen_values = true)]
     pub seed: Option<u64>,
 
-    /// Leave out the addresses, prefixes and ranges listed in FILE, which is read like that of --targets
+    /// Leave out the addresses, prefixes and ranges listed in FILE
+    ///
+    /// It is read like that of --targets.
     #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
     pub exclude: Option<PathBuf>,
 
-    /// Send and receive on N threads, each with sockets of its own
+    /// Send and receive on N threads
+    ///
+    /// Each has sockets of its own.
     #[arg(long, value_name = "N", value_parser = workers, allow_hyphen_values = true)]
     pub workers: Option<u8>,
 }
