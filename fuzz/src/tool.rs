@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::io::Cursor;
 use std::os::unix::ffi::OsStringExt;
 
-use netprobe::channel::{ChannelError, OsError};
+use netprobe::channel::{ChannelError, NotServed, OsError};
 use netprobe::cli::Env;
 
 /// `rping`, `rtrace` or `rpong`.
@@ -31,6 +31,7 @@ pub fn refused(tool: Tool, words: &[&[u8]], input: &[u8]) {
             account: &|_| None,
             local_offset: |_| 0,
             interface_index: &|_| None,
+            passed_socket: &|_| Err(NotServed::OtherKind),
             broadcasts: &Vec::new,
             interface_name: &|_| None,
             interfaces_with_link: &Vec::new,

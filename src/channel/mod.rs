@@ -9,6 +9,7 @@ mod host;
 mod inbound;
 mod order;
 mod os_error;
+mod passed;
 mod plan;
 
 use std::fmt;
@@ -25,6 +26,7 @@ pub use inbound::{
 };
 pub use order::{CloseHow, Header, Open, Order, Outbox, Transmit, Write};
 pub use os_error::OsError;
+pub use passed::{NotServed, PassedSocket};
 pub use plan::{
     Account, AddressLookup, Attempt, Confinement, Fragmentation, Group, LanePlan, LaneRefused, Lookup, OpenedLanes,
     Plan, PostControl, Sandbox, SendStamps, SocketChoice, SourceLookup, Zones,

@@ -154,6 +154,8 @@ pub struct LanePlan {
     /// Where to listen: clients arrive as [`super::Accepted`] (SOCK_STREAM) or as [`super::Datagram`] (SOCK_DGRAM). `None` for a
     /// lane that probes.
     pub listen: Option<Endpoint>,
+    /// The descriptor of a socket that listens there already ([`super::PassedSocket`]); `None` to make one.
+    pub passed: Option<i32>,
     /// Multicast groups to join.
     pub groups: Vec<Group>,
     /// Source address to bind.

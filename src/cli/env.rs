@@ -8,7 +8,9 @@ use std::num::NonZeroU32;
 use std::path::Path;
 use std::process::ExitCode;
 
-use crate::channel::{Account, ChannelError, Control, Host, OpenedLanes, OsError, Plan, Route};
+use crate::channel::{
+    Account, ChannelError, Control, Host, NotServed, OpenedLanes, OsError, PassedSocket, Plan, Route,
+};
 use crate::cli::args::result_file::ResultFile;
 use crate::cli::error::CliError;
 use crate::cli::output::{Output, Stream};
@@ -49,6 +51,8 @@ pub struct Env<'a> {
     pub interface_index: &'a dyn Fn(&str) -> Option<NonZeroU32>,
     /// The user of this name.
     pub account: &'a dyn Fn(&str) -> Option<Account>,
+    /// What kind of socket a descriptor is that the process was started with.
+    pub passed_socket: &'a dyn Fn(i32) -> Result<PassedSocket, NotServed>,
     /// The broadcast addresses of this host's interfaces.
     pub broadcasts: &'a dyn Fn() -> Vec<IpAddr>,
     /// The name of an interface.
@@ -150,6 +154,7 @@ fn in_world(
         local_offset: net::local_offset,
         interface_index: &net::interface_index,
         account: &net::account,
+        passed_socket: &net::passed_socket,
         broadcasts: &net::broadcasts,
         interface_name: &net::interface_name,
         interfaces_with_link: &net::interfaces_with_link,

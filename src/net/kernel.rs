@@ -142,9 +142,11 @@ impl KernelChannel {
                 outcomes.push_back(Inbound::Neighbour { token, is_missing });
             }
             Order::Unlisten { lane } => {
-                // close(2) takes its sockets out of the poller's set, too.
-                if let Some(lane) = self.lanes.get_mut(lane.index()) {
-                    *lane = None;
+                if let Some(lane) = self.lanes.get_mut(lane.index()).and_then(Option::take) {
+                    // close(2) does this, too, but not for a socket that another process has as well.
+                    for socket in &lane.sockets {
+                        let _ = poller.ignore(socket);
+                    }
                 }
             }
         }

@@ -159,15 +159,21 @@ pub fn accept(listener: &Socket) -> Result<(Socket, Endpoint), OsError> {
 
 fn endpoint(peer: SocketAddrAny) -> Endpoint {
     if let Ok(internet) = SocketAddr::try_from(peer.clone()) {
-        return Endpoint::Ip(internet.into());
+        return Endpoint::Ip(IpEndpoint::from(internet).canonical());
     }
     let local = SocketAddrUnix::try_from(peer).ok();
-    let path = local.as_ref().and_then(|local| match local.abstract_name() {
+    let bound =
+        local.as_ref().map(|local| (local.path_bytes().map(OsStr::from_bytes).map(Path::new), local.abstract_name()));
+    Endpoint::Unix(bound.and_then(|(path, name)| path_of(path, name)).unwrap_or_default().into())
+}
+
+/// The path of a local socket's name, which for an abstract one begins with NUL; `None` without a name.
+pub fn path_of(path: Option<&Path>, name: Option<&[u8]>) -> Option<PathBuf> {
+    match name {
         Some([]) => None,
-        Some(name) => Some([b"\0", name].concat()),
-        None => local.path_bytes().map(<[u8]>::to_vec),
-    });
-    Endpoint::Unix(Path::new(OsStr::from_bytes(&path.unwrap_or_default())).into())
+        Some(name) => Some(Path::new(OsStr::from_bytes(&[b"\0", name].concat())).to_owned()),
+        None => path.map(Path::to_owned),
+    }
 }
 
 fn bind(socket: &Socket, plan: &LanePlan, at: &Endpoint) -> Result<(), OpenFailure> {

@@ -21,6 +21,7 @@ mod mailbox;
 mod names;
 mod netlink;
 mod open;
+mod passed;
 mod poller;
 mod privilege;
 mod raw;
@@ -57,6 +58,7 @@ use mailbox::Mailbox;
 pub use clock::{error as clock_error, local_offset, now};
 pub use host::host;
 pub use netlink::route;
+pub use passed::describe as passed_socket;
 pub use privilege::rest as rest_privileges;
 pub use resolve::resolve;
 pub use sys::interface::{
@@ -158,7 +160,7 @@ fn channel(
 #[cfg(all(feature = "sandbox", any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64")))]
 fn sandboxed(plan: &Plan) -> Option<Sandbox> {
     let listening = plan.lanes.iter().filter_map(|lane| match &lane.listen {
-        Some(crate::types::Endpoint::Unix(path)) => Some(&**path),
+        Some(crate::types::Endpoint::Unix(path)) if lane.passed.is_none() => Some(&**path),
         _ => None,
     });
     (plan.sandbox != crate::channel::Confinement::None)

@@ -3,15 +3,16 @@
 use std::os::fd::AsFd;
 use std::path::Path;
 
-use socket2::Type;
+use socket2::{Socket, Type};
 
 use super::ident;
 use super::lane::{self, Lane, LaneSocket};
+use super::listen::SocketFile;
 use super::socket::{self, OpenFailure};
 use super::stamp::Departures;
 use super::sys::message::Queue;
 use super::sys::{filter, option};
-use super::{connect, header, limit, listen, privilege, raw};
+use super::{connect, header, limit, listen, passed, privilege, raw};
 use crate::channel::{
     Attempt, ErrorPath, Header, LaneId, LaneIdent, LanePlan, LaneRefused, Layer, OsError, Owner, Profile, Protocol,
     SendStamps, SocketChoice, SocketKind,
@@ -100,22 +101,10 @@ fn open_dgram(id: LaneId, plan: &LanePlan) -> Result<Lane, OpenFailure> {
     let flows = if plan.listen.is_some() { 1 } else { plan.flow_count() };
     let mut sockets = Vec::with_capacity(flows.into());
     for flow in 0..flows {
-        let port = match (plan.protocol, plan.source_port) {
-            (Protocol::Udp, Some(first)) => Some(first.after(flow).ok_or(("bind", OsError::EADDRNOTAVAIL))?),
-            // The kernel chooses; an explicit ICMP identifier could be shared with another process.
-            _ => None,
+        let socket = match plan.passed {
+            Some(descriptor) => passed::take(descriptor, plan)?,
+            None => datagram_socket(plan, flow)?,
         };
-        let socket = socket::open(plan, Type::DGRAM)?;
-        socket::configure(socket.as_fd(), plan, SocketKind::Dgram)?;
-        socket::report_headers(socket.as_fd(), plan.family)?;
-        socket::leave_by_interface(&socket, plan)?;
-        match &plan.listen {
-            Some(at) => listen::bind_datagrams(&socket, plan, at)?,
-            None => {
-                socket::report_errors(socket.as_fd(), plan.family)?;
-                socket::bind(&socket, plan, plan.source, port)?;
-            }
-        }
         listen::join_groups(&socket, plan)?;
         let departures =
             Departures::start(socket.as_fd(), if plan.listen.is_some() { SendStamps::None } else { plan.send_stamps });
@@ -137,19 +126,46 @@ fn open_dgram(id: LaneId, plan: &LanePlan) -> Result<Lane, OpenFailure> {
     Ok(Lane::new(id, plan, profile, sockets))
 }
 
+/// A datagram socket of the internet, bound to where it listens, or to a port of its own.
+fn datagram_socket(plan: &LanePlan, flow: u16) -> Result<Socket, OpenFailure> {
+    let socket = socket::open(plan, Type::DGRAM)?;
+    socket::configure(socket.as_fd(), plan, SocketKind::Dgram)?;
+    socket::report_headers(socket.as_fd(), plan.family)?;
+    socket::leave_by_interface(&socket, plan)?;
+    if let Some(at) = &plan.listen {
+        listen::bind_datagrams(&socket, plan, at)?;
+        return Ok(socket);
+    }
+    let port = match (plan.protocol, plan.source_port) {
+        (Protocol::Udp, Some(first)) => Some(first.after(flow).ok_or(("bind", OsError::EADDRNOTAVAIL))?),
+        // The kernel chooses; an explicit ICMP identifier could be shared with another process.
+        _ => None,
+    };
+    socket::report_errors(socket.as_fd(), plan.family)?;
+    socket::bind(&socket, plan, plan.source, port)?;
+    Ok(socket)
+}
+
 /// A local datagram socket, bound to the path it listens at, or else to an abstract name that the kernel chooses, so that peers
 /// can reply.
 fn open_local_dgram(id: LaneId, plan: &LanePlan) -> Result<Lane, OpenFailure> {
-    let socket = socket::open(plan, Type::DGRAM)?;
-    socket::configure_local(&socket, plan)?;
-    let file = match &plan.listen {
-        Some(at) => listen::bind_local(&socket, at)?,
-        // unix(7): binding to an address of the family alone is autobind.
-        None => listen::bind_local(&socket, &Endpoint::Unix(Path::new("").into()))?,
-    };
+    // unix(7): binding to an address of the family alone is autobind.
+    let unnamed = Endpoint::Unix(Path::new("").into());
+    let (socket, file) = local_socket(plan, Type::DGRAM, plan.listen.as_ref().unwrap_or(&unnamed))?;
     let profile = Profile { socket: SocketKind::Dgram, ..lane::profile(plan, 1) };
     let sockets = vec![LaneSocket::new(socket, 0, Departures::none())];
     Ok(Lane { _file: file, ..Lane::new(id, plan, profile, sockets) })
+}
+
+/// A bound local socket and its file, if it is ours.
+fn local_socket(plan: &LanePlan, kind: Type, at: &Endpoint) -> Result<(Socket, Option<SocketFile>), OpenFailure> {
+    if let Some(descriptor) = plan.passed {
+        return Ok((passed::take(descriptor, plan)?, None));
+    }
+    let socket = socket::open(plan, kind)?;
+    socket::configure_local(&socket, plan)?;
+    let file = listen::bind_local(&socket, at)?;
+    Ok((socket, file))
 }
 
 /// Connections get their sockets when they are opened or accepted. A lane that does not listen opens one now to find errors in
@@ -158,14 +174,18 @@ fn open_stream(id: LaneId, plan: &LanePlan) -> Result<Lane, OpenFailure> {
     let mut lane = Lane::new(id, plan, lane::profile(plan, limit::max_open()), Vec::new());
     match (&plan.listen, plan.protocol) {
         (Some(at), Protocol::Unix) => {
-            let socket = socket::open(plan, Type::STREAM)?;
-            socket::configure_local(&socket, plan)?;
-            lane._file = listen::bind_local(&socket, at)?;
-            listen::listen(&socket)?;
+            let (socket, file) = local_socket(plan, Type::STREAM, at)?;
+            if plan.passed.is_none() {
+                listen::listen(&socket)?;
+            }
+            lane._file = file;
             lane.sockets.push(LaneSocket::new(socket, 0, Departures::none()));
         }
         (Some(at), _) => {
-            let socket = listen::tcp_listener(plan, at)?;
+            let socket = match plan.passed {
+                Some(descriptor) => passed::take(descriptor, plan)?,
+                None => listen::tcp_listener(plan, at)?,
+            };
             lane.profile.ident = lane::kernels_ident(socket::local_port(&socket)?);
             lane.sockets.push(LaneSocket::new(socket, 0, Departures::none()));
         }

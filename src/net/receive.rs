@@ -162,6 +162,7 @@ impl Arrival {
         let from = match (sender, self.protocol) {
             // ICMP has no ports, whatever the kernel leaves in that field.
             (Some(Endpoint::Ip(from)), Protocol::Icmp) => Endpoint::Ip(from.with_port(0)),
+            (Some(Endpoint::Ip(from)), _) => Endpoint::Ip(from.canonical()),
             (Some(from), _) => from,
             (None, Protocol::Unix) => Endpoint::Unix(Path::new("").into()),
             (None, _) => return,
@@ -171,7 +172,7 @@ impl Arrival {
             lane: self.lane,
             flow: self.flow,
             from,
-            to: ancillary.to,
+            to: ancillary.to.map(|to| to.to_canonical()),
             ifindex: ancillary.ifindex,
             reply_ttl: ancillary.ttl,
             tos: ancillary.tos,

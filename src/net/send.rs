@@ -103,7 +103,7 @@ impl Lane {
             start..scratch.octets.len()
         });
         let start = scratch.control.len();
-        header::control(self.plan.family, &send.header, &mut scratch.control);
+        header::control(to.family(), &send.header, &mut scratch.control);
         let header_end = scratch.control.len();
         socket.departures.number(scratch.packets.len(), &mut scratch.control);
         let name = address::encode(to, send.header.flow_label.or(self.plan.flow_label));
@@ -232,12 +232,13 @@ impl Lane {
     /// The order's destination, if this lane can carry it out.
     fn destination(&self, send: &Transmit) -> Result<IpEndpoint, OsError> {
         let to = send.to.ip().ok_or(OsError::EOPNOTSUPP)?;
-        if to.family() != self.plan.family {
+        // A socket that was passed may be one of both families; if it is not, the kernel refuses.
+        if to.family() != self.plan.family && self.plan.passed.is_none() {
             return Err(OsError::EAFNOSUPPORT);
         }
         // The kernel would send an IPv6 packet with Hop Limit 0, which no node may forward or answer.
         let Header { from, ttl, .. } = send.header;
-        if ttl == Some(Ttl::new(0)) || from.is_some_and(|from| Family::of(from) != self.plan.family) {
+        if ttl == Some(Ttl::new(0)) || from.is_some_and(|from| Family::of(from) != to.family()) {
             return Err(OsError::EINVAL);
         }
         // Raw IPv6 sockets take the port for a protocol number.

@@ -112,6 +112,17 @@ impl Responder {
         }
     }
 
+    fn start(&mut self, now: Now) {
+        if self.started.is_some() {
+            return;
+        }
+        self.started = Some(now.mono);
+        self.ledger.emit(Event::Ready { listeners: Arc::clone(&self.listeners), time: now.wall });
+        let stamps = self.listeners.iter().any(|listener| listener.service == ListenerKind::Stamp);
+        self.clock_due = stamps.then_some(now.mono);
+        self.ask_clock(now);
+    }
+
     fn ask_clock(&mut self, now: Now) {
         if let Some(due) = &mut self.clock_due
             && *due <= now.mono
@@ -159,13 +170,7 @@ impl Machine for Responder {
     type Event = Event;
 
     fn poll_orders(&mut self, now: Now, outbox: &mut Outbox) {
-        if self.started.is_none() {
-            self.started = Some(now.mono);
-            self.ledger.emit(Event::Ready { listeners: Arc::clone(&self.listeners), time: now.wall });
-            let stamps = self.listeners.iter().any(|listener| listener.service == ListenerKind::Stamp);
-            self.clock_due = stamps.then_some(now.mono);
-            self.ask_clock(now);
-        }
+        self.start(now);
         // The two are swapped, so their memory is reused and no octet is copied.
         if outbox.is_empty() {
             std::mem::swap(&mut self.orders, outbox);
@@ -178,6 +183,8 @@ impl Machine for Responder {
         if self.phase == Phase::Over {
             return;
         }
+        // At sockets that were passed, clients may have waited for this process.
+        self.start(now);
         match inbound {
             Inbound::Datagram(datagram) => {
                 if let Some(to) = self.listener(datagram.lane) {

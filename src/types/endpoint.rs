@@ -73,6 +73,15 @@ impl IpEndpoint {
     pub const fn family(&self) -> Family {
         Family::of(self.address)
     }
+
+    /// The same, with an IPv4 address in place of its form in IPv6 (RFC 4291 §2.5.5.2), which is what sockets of both families
+    /// have of IPv4 peers.
+    pub fn canonical(self) -> Self {
+        match self.address.to_canonical() {
+            address @ IpAddr::V4(_) => IpEndpoint { address, zone: None, port: self.port },
+            IpAddr::V6(_) => self,
+        }
+    }
 }
 
 impl From<SocketAddr> for IpEndpoint {

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use insta::assert_snapshot;
-use netprobe::channel::Control;
+use netprobe::channel::{Control, NotServed, OsError, PassedSocket, Protocol};
+use netprobe::types::Endpoint;
 
 use crate::world::World;
 
@@ -26,6 +27,34 @@ fn only_root_becomes_another_user_and_only_one_that_there_is() {
     assert_eq!((as_root.status, as_root.stderr.as_str()), (2, "rpong: --user nosuch: no such user\n"));
     let other = World::new().unprivileged().run("rpong --tcp 7 --user nobody");
     assert_eq!((other.status, other.stderr.as_str()), (2, "rpong: --user nobody: only root can become another user\n"));
+}
+
+#[test]
+fn a_passed_socket_serves_the_option_of_its_port_and_else_echoes() {
+    let socket = |protocol, datagrams, at: &str| {
+        let at = Endpoint::Ip(at.parse::<std::net::SocketAddr>().expect("an address").into());
+        Ok(PassedSocket { descriptor: 0, protocol, datagrams, at, both_families: true })
+    };
+    let sockets = vec![
+        socket(Protocol::Udp, true, "[::]:862"),
+        socket(Protocol::Tcp, false, "[::]:9"),
+        socket(Protocol::Tcp, false, "[::]:7"),
+    ];
+    let listens = |line: &str| {
+        let mut world = World::new().started_with(sockets.clone());
+        world.network.at(Duration::from_millis(1500), Control::Terminate);
+        world.run(line).stderr
+    };
+    assert_eq!(listens("rpong"), "rpong: listening on udp [::]:862, tcp [::]:9, tcp [::]:7\n");
+    assert_eq!(
+        listens("rpong --stamp --tcp-discard 9 --udp 127.0.0.1:9 --max-connections 3 --rate 5"),
+        "rpong: listening on tcp-discard [::]:9, udp 127.0.0.1:9, stamp [::]:862, tcp [::]:7\n"
+    );
+    for why in [NotServed::Unknown(OsError::EMFILE), NotServed::OtherKind, NotServed::NotListening] {
+        let refused = World::without_sockets().started_with(vec![Err(why)]).run("rpong --udp 7");
+        assert!(refused.stderr.starts_with("rpong: LISTEN_FDS=1: descriptor 3 "), "{refused}");
+        assert_eq!((refused.status, refused.stderr.lines().count()), (2, 1), "{refused}");
+    }
 }
 
 #[test]

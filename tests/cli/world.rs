@@ -10,7 +10,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use netprobe::channel::{Account, Host, OpenedLanes, OsError, Plan, Route};
+use netprobe::channel::{Account, Host, NotServed, OpenedLanes, OsError, PassedSocket, Plan, Route};
 use netprobe::cli::{self, Env};
 use netprobe::sim::{AddressOutcome, EPOCH, Link, Network, Node, US, ip};
 use netprobe::types::{ClockError, Family, IpEndpoint};
@@ -34,6 +34,8 @@ pub struct World {
     stalls: u32,
     terminal: bool,
     no_sockets: bool,
+    /// What it is started with.
+    passed: Vec<Result<PassedSocket, NotServed>>,
     /// The interfaces with a link.
     links: &'static [&'static str],
 }
@@ -84,6 +86,7 @@ impl World {
             terminal: false,
             no_sockets: false,
             links: &[],
+            passed: Vec::new(),
         }
     }
 
@@ -131,6 +134,12 @@ impl World {
         self
     }
 
+    /// The process is started with these sockets.
+    pub fn started_with(mut self, sockets: Vec<Result<PassedSocket, NotServed>>) -> Self {
+        self.passed = sockets;
+        self
+    }
+
     /// The reader of the output stalls the first `times` that something is to be written.
     pub fn stalls(mut self, times: u32) -> Self {
         self.stalls = times;
@@ -164,7 +173,7 @@ impl World {
                 stalled: &stalled,
                 terminal: self.terminal,
                 screen: &|| None,
-                variable: &|_| None,
+                variable: &|name| self.variable(name),
                 uid: self.uid,
                 seed: 1,
                 clock_error: self.clock_error,
@@ -173,6 +182,7 @@ impl World {
                 local_offset: |_| 3600,
                 host: &|| self.host.clone(),
                 route: &|_| Ok(self.route.clone()),
+                passed_socket: &|descriptor| self.passed(descriptor),
                 broadcasts: &Vec::new,
                 interface_index: &|name| (name == "eth0").then_some(ETH0),
                 interface_name: &|index| (index == ETH0).then(|| "eth0".to_owned()),
@@ -191,6 +201,20 @@ impl World {
         );
         let text = |octets| String::from_utf8(octets).expect("output is UTF-8");
         Outcome { words: line.to_owned(), stdout: text(stdout), stderr: text(stderr), status }
+    }
+
+    /// sd_listen_fds(3).
+    fn variable(&self, name: &str) -> Option<String> {
+        match name {
+            "LISTEN_PID" if !self.passed.is_empty() => Some(std::process::id().to_string()),
+            "LISTEN_FDS" if !self.passed.is_empty() => Some(self.passed.len().to_string()),
+            _ => None,
+        }
+    }
+
+    fn passed(&self, descriptor: i32) -> Result<PassedSocket, NotServed> {
+        let number = usize::try_from(descriptor - 3).expect("after standard error");
+        self.passed[number].clone().map(|socket| PassedSocket { descriptor, ..socket })
     }
 
     fn open(&self, plan: &Plan) -> OpenedLanes {

@@ -71,6 +71,7 @@ pub fn silently(held: Held, program: &str, env: &mut Env<'_>, work: impl FnOnce(
             local_offset: env.local_offset,
             interface_index: env.interface_index,
             account: env.account,
+            passed_socket: env.passed_socket,
             broadcasts: env.broadcasts,
             interface_name: env.interface_name,
             interfaces_with_link: env.interfaces_with_link,

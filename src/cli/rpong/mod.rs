@@ -1,6 +1,7 @@
 //! `rpong`.
 
 pub mod args;
+mod passed;
 mod rules;
 mod run;
 

@@ -1,6 +1,7 @@
 //! What the options of `rpong` cannot be combined with: the table of its refusals.
 
 use super::args::{ListenerArgs, PongArgs};
+use crate::channel::PassedSocket;
 use crate::cli::args::rules::{self, BRIEF, FORMATS, Group};
 use crate::cli::error::CliError;
 
@@ -8,10 +9,11 @@ use crate::cli::error::CliError;
 ///
 /// # Errors
 /// The sentence.
-pub fn check(args: &PongArgs) -> Result<(), CliError> {
+pub fn check(args: &PongArgs, passed: &[PassedSocket]) -> Result<(), CliError> {
     let ListenerArgs { tcp, tcp_discard, udp, stamp, unix, unix_dgram, .. } = &args.listeners;
-    let connections = !(tcp.is_empty() && tcp_discard.is_empty() && unix.is_empty());
-    let datagrams = !(udp.is_empty() && stamp.is_empty());
+    let is_passed = |datagrams| passed.iter().any(|socket| socket.datagrams == datagrams);
+    let connections = !(tcp.is_empty() && tcp_discard.is_empty() && unix.is_empty()) || is_passed(false);
+    let datagrams = !(udp.is_empty() && stamp.is_empty()) || is_passed(true);
     let any = connections || datagrams || !unix_dgram.is_empty();
     rules::check(&Request { connections, datagrams, any }, args, TABLE, &[])
 }

@@ -4,7 +4,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
-use crate::channel::{Account, Group, LanePlan, LaneRefused, OpenedLanes, OsError, Plan, Protocol, SocketChoice};
+use crate::channel::{
+    Account, Group, LanePlan, LaneRefused, OpenedLanes, OsError, PassedSocket, Plan, Protocol, SocketChoice,
+};
 use crate::cli::ANSWERED;
 use crate::cli::args::format::Format;
 use crate::cli::args::values::{self, Rate};
@@ -12,7 +14,7 @@ use crate::cli::drive::{Run, Worker, drive_one};
 use crate::cli::env::Env;
 use crate::cli::error::CliError;
 use crate::cli::rpong::args::{ListenAt, PongArgs};
-use crate::cli::rpong::rules;
+use crate::cli::rpong::{passed, rules};
 use crate::report::{PongJson, PongText, Sink, escape};
 use crate::respond::{Config, Event, Listener, ListenerKind, Responder};
 use crate::types::{Endpoint, Family, IpEndpoint, Port};
@@ -32,13 +34,32 @@ struct Wanted {
     at: Endpoint,
     /// The IPv4 half of a pair, or the IPv6 half right after it. One of them will do where the system has only one family.
     either: bool,
+    /// The socket that listens there already.
+    passed: Option<PassedSocket>,
+}
+
+impl Wanted {
+    fn new(service: ListenerKind, at: Endpoint) -> Self {
+        Wanted { service, at, either: false, passed: None }
+    }
+
+    fn passed(service: ListenerKind, socket: PassedSocket) -> Self {
+        Wanted { passed: Some(socket.clone()), ..Wanted::new(service, socket.at) }
+    }
+
+    /// Whether it serves clients of this family.
+    fn serves(&self, family: Family) -> bool {
+        let both = self.passed.as_ref().is_some_and(|socket| socket.both_families);
+        self.at.ip().is_some_and(|at| both || at.family() == family)
+    }
 }
 
 impl Rpong<'_> {
     /// Runs `rpong`.
     pub(super) fn execute(&self, env: &mut Env<'_>) -> Result<u8, CliError> {
-        rules::check(self.args)?;
-        let wanted = self.wanted(env)?;
+        let passed = passed::sockets(env)?;
+        rules::check(self.args, &passed)?;
+        let wanted = self.wanted(passed, env)?;
         let mut plan = self.plan(&wanted, env)?;
         let asking = askers(&wanted);
         plan.lanes.extend(asking.iter().map(|family| LanePlan::new(*family, Protocol::Udp, SocketChoice::Dgram)));
@@ -61,7 +82,8 @@ impl Rpong<'_> {
         Ok(ANSWERED)
     }
 
-    fn wanted(&self, env: &Env<'_>) -> Result<Vec<Wanted>, CliError> {
+    /// Every listener. Those that an option names may be among the sockets that were passed; what is left of these echoes.
+    fn wanted(&self, mut passed: Vec<PassedSocket>, env: &Env<'_>) -> Result<Vec<Wanted>, CliError> {
         let args = &self.args.listeners;
         let mut wanted = Vec::new();
         let over_ip: [(ListenerKind, &[ListenAt]); 4] = [
@@ -72,26 +94,45 @@ impl Rpong<'_> {
         ];
         for (service, places) in over_ip {
             for place in places {
-                wanted.extend(self.at_place(service, place, env)?);
+                wanted.extend(self.at_place(service, place, &mut passed, env)?);
             }
         }
         let local: [(ListenerKind, &[PathBuf]); 2] =
             [(ListenerKind::Unix, &args.unix), (ListenerKind::UnixDgram, &args.unix_dgram)];
         for (service, paths) in local {
-            let at = |path: &PathBuf| Endpoint::Unix(path.as_path().into());
-            wanted.extend(paths.iter().map(|path| Wanted { service, at: at(path), either: false }));
+            for path in paths {
+                let at = Endpoint::Unix(path.as_path().into());
+                let there = taken(&mut passed, service, |socket| *socket == at);
+                let made = if there.is_empty() { Some(Wanted::new(service, at)) } else { None };
+                wanted.extend(there.into_iter().chain(made));
+            }
         }
+        wanted.extend(passed.into_iter().map(|socket| Wanted::passed(passed::service(&socket), socket)));
         Ok(wanted)
     }
 
-    fn at_place(&self, service: ListenerKind, place: &ListenAt, env: &Env<'_>) -> Result<Vec<Wanted>, CliError> {
+    fn at_place(
+        &self,
+        service: ListenerKind,
+        place: &ListenAt,
+        passed: &mut Vec<PassedSocket>,
+        env: &Env<'_>,
+    ) -> Result<Vec<Wanted>, CliError> {
+        let is_there = |at: IpEndpoint| {
+            let named = place.address.as_ref().is_none_or(|(address, _)| *address == at.address);
+            named && at.port_number() == place.port
+        };
+        let there = taken(passed, service, |at| at.ip().is_some_and(is_there));
+        if !there.is_empty() {
+            return Ok(there);
+        }
         let at = |address, zone| Endpoint::Ip(IpEndpoint { address, zone, port: Port::new(place.port) });
         let Some((address, zone)) = &place.address else {
             let every = [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)];
-            return Ok(every.map(|address| Wanted { service, at: at(address, None), either: true }).into());
+            return Ok(every.map(|address| Wanted { either: true, ..Wanted::new(service, at(address, None)) }).into());
         };
         let zone = zone.as_deref().map(|name| interface(name, env)).transpose()?;
-        Ok(vec![Wanted { service, at: at(*address, zone), either: false }])
+        Ok(vec![Wanted::new(service, at(*address, zone))])
     }
 
     fn plan(&self, wanted: &[Wanted], env: &Env<'_>) -> Result<Plan, CliError> {
@@ -137,7 +178,8 @@ impl Rpong<'_> {
             (Protocol::Udp, Some(at)) => self.groups(at.address),
             _ => Vec::new(),
         };
-        LanePlan { listen: Some(wanted.at.clone()), groups, ..LanePlan::new(family, protocol, socket) }
+        let passed = wanted.passed.as_ref().map(|socket| socket.descriptor);
+        LanePlan { listen: Some(wanted.at.clone()), passed, groups, ..LanePlan::new(family, protocol, socket) }
     }
 
     /// The groups that a socket bound to this address receives datagrams of.
@@ -168,13 +210,16 @@ impl Rpong<'_> {
     }
 }
 
+/// The passed sockets that are where a service is wanted, taken out.
+fn taken(passed: &mut Vec<PassedSocket>, service: ListenerKind, is_there: impl Fn(&Endpoint) -> bool) -> Vec<Wanted> {
+    let serves = |socket: &mut PassedSocket| passed::can_serve(socket, service) && is_there(&socket.at);
+    passed.extract_if(.., serves).map(|socket| Wanted::passed(service, socket)).collect()
+}
+
 /// The families in which clients of an echo may have to be asked whether they are responders.
 fn askers(wanted: &[Wanted]) -> Vec<Family> {
-    let echoes = |family: &Family| {
-        wanted.iter().any(|wanted| {
-            wanted.service == ListenerKind::Udp && wanted.at.ip().is_some_and(|at| at.family() == *family)
-        })
-    };
+    let echoes =
+        |family: &Family| wanted.iter().any(|wanted| wanted.service == ListenerKind::Udp && wanted.serves(*family));
     [Family::V4, Family::V6].into_iter().filter(echoes).collect()
 }
 

@@ -2,6 +2,7 @@
 
 use std::ffi::CString;
 use std::io;
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 
 use crate::channel::{Account, ChannelError, OsError};
@@ -102,6 +103,21 @@ pub fn become_real_user() -> Result<(), ChannelError> {
         return Err(ChannelError { call: "setresuid", error: OsError::EPERM });
     }
     Ok(())
+}
+
+/// A new descriptor for what this one, which the process was started with, stands for.
+///
+/// # Errors
+/// EBADF if it stands for nothing; EMFILE.
+pub fn copy_of(descriptor: RawFd) -> Result<OwnedFd, OsError> {
+    // SAFETY: F_DUPFD_CLOEXEC(2const): "Duplicate the file descriptor fd using the lowest-numbered available file descriptor
+    // greater than or equal to arg"; integers only.
+    let copy = unsafe { libc::fcntl(descriptor, libc::F_DUPFD_CLOEXEC, 0) };
+    if copy < 0 {
+        return Err(io::Error::last_os_error().into());
+    }
+    // SAFETY: as above: the new descriptor was available, so that nothing else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(copy) })
 }
 
 fn check(result: libc::c_int, call: &'static str) -> Result<(), ChannelError> {

@@ -81,17 +81,20 @@ struct Bench {
 
 impl Bench {
     fn new(config: Config) -> Self {
-        let now = now_at(0);
-        let mut bench = Bench {
+        let mut bench = Bench::before_its_first_turn(config);
+        bench.turn();
+        bench
+    }
+
+    fn before_its_first_turn(config: Config) -> Self {
+        Bench {
             responder: Responder::new(config),
-            now,
+            now: now_at(0),
             inbox: Inbox::default(),
             outbox: Outbox::default(),
             events: Vec::new(),
             clock_error: None,
-        };
-        bench.turn();
-        bench
+        }
     }
 
     fn lane(service: ListenerKind) -> LaneId {

@@ -46,6 +46,14 @@ fn an_echo_gives_back_what_it_gets_in_order() {
 }
 
 #[test]
+fn a_client_that_was_there_first_comes_after_the_listeners() {
+    let mut bench = Bench::before_its_first_turn(config());
+    bench.accept(ListenerKind::Tcp, 1);
+    bench.turn();
+    assert!(matches!(bench.events[..], [Event::Ready { .. }, Event::Start(_)]), "{:?}", bench.events);
+}
+
+#[test]
 fn a_discard_says_nothing() {
     let (mut bench, token) = client(ListenerKind::TcpDiscard);
     bench.data(token, &[1; 100_000]);

@@ -25,7 +25,7 @@ pub enum Tool {
 }
 
 impl Tool {
-    fn path(self) -> &'static str {
+    pub fn path(self) -> &'static str {
         match self {
             Tool::Rping => "/mnt/rping",
             Tool::Rtrace => "/mnt/rtrace",

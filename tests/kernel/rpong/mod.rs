@@ -1,6 +1,7 @@
 //! rpong and its clients: this binary once more, inside the node ([`clients`]).
 
 mod clients;
+mod passed;
 
 use std::fs;
 use std::thread;
