@@ -29,15 +29,15 @@ pub use doctor::{Aimed, Check, Diagnosis, Health, Way};
 pub use fping::{FpingNames, FpingOptions, FpingStamp, FpingText};
 pub use part::Part;
 pub use ping::{
-    ChangesCsv, ChangesJson, ChangesText, PingCsv, PingJson, PingJsonOptions, PingPrometheus, PingText,
+    ChangesCsv, ChangesJson, ChangesText, PingCsv, PingInflux, PingJson, PingJsonOptions, PingPrometheus, PingText,
     PingTextOptions, ShownSource, Timestamps,
 };
 pub use pong::{PongJson, PongText};
-pub use sweep::{SweepBrief, SweepCsv, SweepJson, SweepProgress, SweepPrometheus, SweepShow, SweepText};
+pub use sweep::{SweepBrief, SweepCsv, SweepInflux, SweepJson, SweepProgress, SweepPrometheus, SweepShow, SweepText};
 pub use trace::changes::{path_name, sentence as change_sentence};
 pub use trace::{
-    Column, Figure, TraceCsv, TraceJson, TraceJsonOptions, TracePlain, TracePrometheus, TraceText, TraceTextOptions,
-    TraceView,
+    Column, Figure, TraceAtlas, TraceCsv, TraceInflux, TraceJson, TraceJsonOptions, TracePlain, TracePrometheus,
+    TraceText, TraceTextOptions, TraceView,
 };
 pub use words::{LocalOffset, StatusLine};
 

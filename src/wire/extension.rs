@@ -28,6 +28,15 @@ pub enum Object {
 }
 
 impl Object {
+    /// Class-Num and C-Type.
+    pub fn class(&self) -> (u8, u8) {
+        match self {
+            Object::Mpls(_) => MPLS_INCOMING,
+            Object::Interface(interface) => (INTERFACE, interface.to_payload().0),
+            Object::Unknown { class, c_type, .. } => (*class, *c_type),
+        }
+    }
+
     /// The labels of a stack; none of other objects.
     pub fn labels(&self) -> &[LabelStackEntry] {
         match self {

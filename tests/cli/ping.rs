@@ -275,6 +275,10 @@ fn a_format_is_chosen_by_name_and_json_by_its_short_name_too() {
         "targets_as_gauges",
         World::new().run("rping -c 1 --format=prometheus nosuch.example 198.51.100.9 198.51.100.9")
     );
+    assert_snapshot!(
+        "targets_as_points",
+        World::new().run("rping -c 1 --format=influx nosuch.example 198.51.100.9 host.example")
+    );
     assert_snapshot!("formats_that_exclude_each_other", run("--json --format=text"));
     assert_snapshot!("an_unknown_format", run("--format=xml"));
 }

@@ -266,3 +266,15 @@ fn a_sweep_can_be_written_as_gauges_by_one_worker() {
     let line = "rping --format prometheus 198.51.100.1-198.51.100.2 nosuch.example";
     assert_snapshot!("a_sweep_as_gauges", world().run(line));
 }
+
+#[test]
+fn a_sweep_can_be_written_as_points_by_several_workers() {
+    let line = "rping --format influx 198.51.100.1-198.51.100.2 nosuch.example";
+    let one = world().run(line);
+    let mut several: Vec<String> =
+        world().run(&format!("{line} --workers 2")).stdout.lines().map(str::to_owned).collect();
+    several.sort_unstable();
+    assert_eq!(several.len(), 3, "{several:#?}");
+    assert!(several.iter().all(|point| point.starts_with("ping,url=")), "{several:#?}");
+    assert_snapshot!("a_sweep_as_points", one);
+}

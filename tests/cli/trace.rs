@@ -271,6 +271,12 @@ fn a_trace_can_be_written_as_gauges() {
 }
 
 #[test]
+fn a_trace_can_be_written_as_points() {
+    assert_snapshot!("a_trace_as_points", World::new().run("rtrace -n -q 1 --format influx 198.51.100.9"));
+    assert_snapshot!("a_report_as_points", World::new().run("rtrace -n --report -c 2 --format influx 198.51.100.9"));
+}
+
+#[test]
 fn a_trace_can_be_written_as_csv() {
     assert_snapshot!("a_trace_as_csv", World::new().run("rtrace -n -q 1 --format csv 198.51.100.9"));
     assert_snapshot!("a_report_as_csv", World::new().run("rtrace -n --report -c 2 --format csv 198.51.100.9"));

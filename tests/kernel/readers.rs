@@ -1,4 +1,5 @@
-//! Programs that read ping's and traceroute's text read ours: jc, pingparsing and trparse, as users have them.
+//! Programs that read ping's and traceroute's text read ours: jc, pingparsing and trparse, as users have them. So do readers of
+//! other formats: line-protocol-parser, ripe.atlas.sagan.
 //!
 //! `NETPROBE_READERS` names a Python that has them installed (`.ci/run` makes one); without it these tests say that they
 //! did not run.
@@ -10,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::helper::Helper;
 use crate::lab::{self, Lab, Plan, hop_v4, hop_v6};
-use crate::responder::answers;
+use crate::responder::answers::{self, PathKind};
 
 /// Python that prints as JSON what a reader makes of standard input.
 const JC_PING: &str = "import sys, json, jc; print(json.dumps(jc.parse('ping', sys.stdin.read(), quiet=True)))";
@@ -23,11 +24,29 @@ const TRPARSE: &str = "import sys, json, trparse
 trace = trparse.loads(sys.stdin.read())
 hops = [[hop.idx, [[probe.name, probe.ip, probe.rtt] for probe in hop.probes]] for hop in trace.hops]
 print(json.dumps({'name': trace.dest_name, 'ip': trace.dest_ip, 'hops': hops}, default=float))";
+const LINE_PROTOCOL: &str = "import sys, json
+from line_protocol_parser import parse_line
+print(json.dumps([parse_line(line) for line in sys.stdin.read().splitlines()]))";
+const SAGAN: &str = "import sys, json
+from ripe.atlas.sagan import Result
+def packet(one):
+    objects = one.icmp_header.objects if one.icmp_header else []
+    return {'from': one.origin, 'rtt': one.rtt, 'error': one.error_message, 'objects': objects, 'ttl': one.ttl}
+def result(line):
+    one = Result.get(line, on_error=Result.ACTION_IGNORE, on_malformation=Result.ACTION_FAIL)
+    hops = [{'hop': hop.index, 'error': hop.error_message, 'packets': [packet(of) for of in hop.packets]} for hop in one.hops]
+    return {'kind': type(one).__name__, 'af': one.af, 'target': one.destination_name, 'address': one.destination_address,
+        'source': one.source_address, 'protocol': one.protocol, 'paris_id': one.paris_id, 'success': one.is_success,
+        'responded': one.destination_ip_responded, 'last_errors': one.last_hop_errors, 'hops': hops,
+        'seconds': (one.end_time - one.created).total_seconds()}
+print(json.dumps([result(line) for line in sys.stdin.read().splitlines()]))";
 
 fn python() -> Option<String> {
     let python = std::env::var("NETPROBE_READERS").ok();
     if python.is_none() {
-        lab::did_not_run("NETPROBE_READERS names no Python with jc, pingparsing and trparse");
+        lab::did_not_run(
+            "NETPROBE_READERS names no Python with jc, pingparsing, trparse, line-protocol-parser and ripe.atlas.sagan",
+        );
     }
     python
 }
@@ -156,4 +175,96 @@ fn hops_are_read_from_traceroutes_text() {
         assert_eq!(hops[0][1][0][1], hop(1), "{parsed}");
         assert_eq!(hops[3][1][2][1], address, "{parsed}");
     }
+}
+
+#[test]
+fn points_are_read_from_the_line_protocol() {
+    let Some(python) = python() else { return };
+    let Some(lab) = named_lab(2) else { return };
+    lab.host().add_hosts(b"192.0.2.3 odd,=name\n");
+    lab.router(1).nft("add rule inet lab forward ip daddr 192.0.2.3 drop");
+    let run =
+        lab.host().rping(&["-c2", "-i0.05", "-W0.3", "--format", "influx", "six.example", "odd,=name", "192.0.2.1"]);
+    let points = read(&python, LINE_PROTOCOL, &run.stdout);
+    let of = |name: &str| {
+        let mut all = points.as_array().expect("points").iter();
+        all.find(|point| point["tags"]["url"] == name).unwrap_or_else(|| panic!("no {name}: {points}"))
+    };
+    for (name, address, received) in
+        [("six.example", "2001:db8::1", 2), ("192.0.2.1", "192.0.2.1", 2), ("odd,=name", "192.0.2.3", 0)]
+    {
+        let (tags, fields) = (&of(name)["tags"], &of(name)["fields"]);
+        assert_eq!(tags["address"], address, "{run:#?}");
+        assert_eq!(
+            (&fields["packets_transmitted"], &fields["packets_received"]),
+            (&json!(2), &json!(received)),
+            "{points}"
+        );
+        assert_eq!(fields["percent_packet_loss"], if received == 0 { 100.0 } else { 0.0 }, "{points}");
+        assert_eq!(fields["average_response_ms"].is_f64(), received > 0, "{points}");
+        assert!(of(name)["time"].as_u64().is_some_and(|time| time > 1_700_000_000_000_000_000), "{points}");
+    }
+    let run = lab.host().rping(&["--format", "influx", "192.0.2.1-192.0.2.3"]);
+    assert_eq!(read(&python, LINE_PROTOCOL, &run.stdout).as_array().map(Vec::len), Some(3), "{run:#?}");
+
+    for flags in [&["-q1"][..], &["--report", "-c2", "--interval", "0.1"]] {
+        let run = lab.host().rtrace(&[flags, &["--format", "influx", "target.example"]].concat());
+        let points = read(&python, LINE_PROTOCOL, &run.stdout);
+        assert_eq!(
+            (&points[0]["measurement"], &points[0]["fields"]["reached"]),
+            (&json!("traceroute_path"), &json!(true))
+        );
+        assert_eq!(points[0]["fields"]["hops"], 3, "{points}");
+        let responders: Vec<&Value> =
+            points.as_array().expect("points")[1..].iter().map(|point| &point["fields"]["responder"]).collect();
+        assert_eq!(responders, [&json!(hop_v4(1)), &json!(hop_v4(2)), &json!("192.0.2.1")], "{points}");
+    }
+}
+
+#[test]
+fn traces_are_read_as_results_of_ripe_atlas() {
+    let Some(python) = python() else { return };
+    let Some(lab) = named_lab(3) else { return };
+    lab.router(2).nft(
+        "add rule inet lab output icmp type time-exceeded drop
+         add rule inet lab output icmpv6 type time-exceeded drop",
+    );
+    for (target, address, af, hop) in
+        [("target.example", "192.0.2.1", 4, hop_v4 as fn(usize) -> String), ("six.example", "2001:db8::1", 6, hop_v6)]
+    {
+        for (method, protocol) in [("-I", "ICMP"), ("-U", "UDP"), ("-T", "TCP")] {
+            let run = lab.host().rtrace(&[method, "--format", "atlas", target]);
+            let results = read(&python, SAGAN, &run.stdout);
+            let result = &results[0];
+            let known = ["kind", "target", "address", "protocol"].map(|key| result[key].as_str().unwrap_or_default());
+            assert_eq!(known, ["TracerouteResult", target, address, protocol], "{run:#?}\n{result}");
+            assert_eq!((&result["af"], &result["paris_id"]), (&json!(af), &json!(1)), "{result}");
+            assert_eq!((&result["success"], &result["responded"]), (&json!(true), &json!(true)), "{result}");
+            let hops = result["hops"].as_array().expect("hops");
+            assert_eq!(hops.len(), 4, "{result}");
+            for (ttl, found) in (1..).zip(hops) {
+                let (expected, packets) = (if ttl == 4 { address.to_owned() } else { hop(ttl) }, &found["packets"]);
+                assert_eq!((&found["hop"], packets.as_array().map(Vec::len)), (&json!(ttl), Some(3)), "{result}");
+                assert_eq!(packets[0]["from"], if ttl == 2 { Value::Null } else { json!(expected) }, "{result}");
+                assert_eq!(packets[0]["rtt"].is_f64(), ttl != 2, "{result}");
+            }
+        }
+    }
+    lab.router(3).nft("add rule inet lab forward ip daddr 192.0.2.5 reject with icmp type admin-prohibited");
+    let run = lab.host().rtrace(&["-I", "--format", "atlas", "192.0.2.5", "nosuch.example"]);
+    let results = read(&python, SAGAN, &run.stdout);
+    // In the order in which they end.
+    let (unresolved, prohibited) = (&results[0], &results[1]);
+    assert_eq!(prohibited["last_errors"][0], "Administratively prohibited", "{run:#?}\n{results}");
+    assert_eq!(prohibited["success"], false, "{results}");
+    assert_eq!(unresolved["last_errors"][0], "name resolution failed: the name has no address", "{results}");
+
+    let Some(_helper) = Helper::responder(lab.host()) else { return };
+    let target = answers::v4(answers::PATH, PathKind::Delayed as u8);
+    let run = lab.host().rtrace(&["-I", "-q1", "--format", "atlas", &target]);
+    let results = read(&python, SAGAN, &run.stdout);
+    let label = |(label, tc, bottom, ttl): (u32, u8, bool, u8)| json!({"label": label, "exp": tc, "s": u8::from(bottom), "ttl": ttl});
+    let object = json!([{"class": 1, "type": 1, "mpls": answers::LABELS.map(label)}]);
+    let labelled = &results[0]["hops"][usize::from(answers::LABELLED) - 1]["packets"][0];
+    assert_eq!(labelled["objects"], object, "{run:#?}\n{results}");
 }

@@ -25,11 +25,17 @@ pub enum Format {
     Csv,
     /// Gauges of the finished run, for Prometheus.
     Prometheus,
+    /// Points of finished targets, for InfluxDB.
+    Influx,
+    /// Results of traceroute as RIPE Atlas has them.
+    Atlas,
 }
 
 #[derive(Args, Clone, Debug)]
 pub struct FormatArgs {
-    /// Format of the results: text, json, csv or prometheus (gauges of the finished run) [default: text]
+    /// Format of the results: text, json, csv, prometheus, influx or, in rtrace, atlas [default: text]
+    ///
+    /// prometheus is gauges of the finished run, influx points in line protocol, atlas results as RIPE Atlas has them.
     #[arg(long, value_name = "FORMAT", value_parser = FORMATS, hide_possible_values = true, allow_hyphen_values = true)]
     format: Option<Format>,
 
@@ -100,9 +106,9 @@ impl FormatArgs {
         self.json.is_some() && self.format.is_some_and(|format| format != Format::Json)
     }
 
-    /// Whether the results are gauges, which are written together when the run is over.
-    pub fn is_gauges(&self) -> bool {
-        self.chosen() == Format::Prometheus
+    /// Whether this is the format that was chosen.
+    pub fn is(&self, format: Format) -> bool {
+        self.chosen() == format
     }
 
     /// Whether short JSON objects were asked for.
@@ -112,5 +118,11 @@ impl FormatArgs {
 }
 
 /// `--format`.
-const FORMATS: OneOf<Format> =
-    OneOf(&[("text", Format::Text), ("json", Format::Json), ("csv", Format::Csv), ("prometheus", Format::Prometheus)]);
+const FORMATS: OneOf<Format> = OneOf(&[
+    ("text", Format::Text),
+    ("json", Format::Json),
+    ("csv", Format::Csv),
+    ("prometheus", Format::Prometheus),
+    ("influx", Format::Influx),
+    ("atlas", Format::Atlas),
+]);

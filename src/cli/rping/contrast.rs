@@ -190,7 +190,7 @@ impl Rping<'_> {
             Format::Text => Some(Box::new(ContrastText::new(self.text_options(facts, true)))),
             Format::Json => Some(Box::new(ContrastJson::new(PingJsonOptions { quiet }))),
             Format::Csv => Some(Box::new(ContrastCsv)),
-            Format::Prometheus => None,
+            Format::Prometheus | Format::Influx | Format::Atlas => None,
         })?;
         Ok(self.with_failures(sink, Event::ended))
     }

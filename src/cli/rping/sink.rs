@@ -6,7 +6,7 @@ use crate::cli::rping::facts::Facts;
 use crate::cli::rping::run::Rping;
 use crate::ping::{Event, Pace};
 use crate::report::{
-    ChangesCsv, ChangesJson, ChangesText, Ended, Failures, LocalOffset, PingCsv, PingJson, PingJsonOptions,
+    ChangesCsv, ChangesJson, ChangesText, Ended, Failures, LocalOffset, PingCsv, PingInflux, PingJson, PingJsonOptions,
     PingPrometheus, PingText, PingTextOptions,
 };
 use crate::wire::payload::Fill;
@@ -27,17 +27,17 @@ impl Rping<'_> {
                 Format::Text => Some(Box::new(ChangesText::new(offset))),
                 Format::Json => Some(Box::new(ChangesJson)),
                 Format::Csv => Some(Box::new(ChangesCsv::default())),
-                Format::Prometheus => None,
+                Format::Prometheus | Format::Influx | Format::Atlas => None,
             })?;
             return Ok(self.with_failures(sink, Event::ended));
         }
-        let sink = format.sink(|format| {
-            Some(match format {
-                Format::Text => Box::new(PingText::new(self.text_options(facts, facts.targets > 1))),
-                Format::Json => Box::new(PingJson::new(PingJsonOptions { quiet })),
-                Format::Csv => Box::new(PingCsv::new(quiet)),
-                Format::Prometheus => Box::new(PingPrometheus::default()),
-            })
+        let sink = format.sink(|format| match format {
+            Format::Text => Some(Box::new(PingText::new(self.text_options(facts, facts.targets > 1)))),
+            Format::Json => Some(Box::new(PingJson::new(PingJsonOptions { quiet }))),
+            Format::Csv => Some(Box::new(PingCsv::new(quiet))),
+            Format::Prometheus => Some(Box::new(PingPrometheus::default())),
+            Format::Influx => Some(Box::new(PingInflux::default())),
+            Format::Atlas => None,
         })?;
         Ok(self.with_failures(sink, Event::ended))
     }

@@ -3,6 +3,7 @@
 use super::args::{Asked, FIRST_FLOW_PORT, FLOW_PORTS, Method, TraceArgs, chosen_method, flow_count};
 use crate::channel::SocketChoice;
 use crate::cli::args::conditions::{Judged, refusal};
+use crate::cli::args::format::Format;
 use crate::cli::args::record::SHARE;
 use crate::cli::args::rules::{self, BRIEF, FORMATS, Group, Limit};
 use crate::cli::error::{CliError, NO_NAME_SERVERS};
@@ -162,6 +163,11 @@ const TABLE: &[Group<Request, TraceArgs>] = &[
                 ": with --silent nothing is written to standard output",
             ),
             (|a| a.timing.report && a.live.is_live(), "--report", ": --live prints its table when it is left"),
+            (
+                |a| a.timing.report && a.output.format.is(Format::Atlas),
+                "--format atlas",
+                ": its results are traces; --report has other formats",
+            ),
             (
                 |a| a.live.is_live() && a.output.format.has_records(),
                 "--live",

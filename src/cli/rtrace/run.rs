@@ -23,7 +23,8 @@ use crate::cli::{exit_status, file};
 use crate::engine::{Destination, Target};
 use crate::recording::{Mode, Session};
 use crate::report::{
-    Failures, TraceCsv, TraceJson, TraceJsonOptions, TracePrometheus, TraceText, TraceTextOptions, TraceView, escape,
+    Failures, TraceAtlas, TraceCsv, TraceInflux, TraceJson, TraceJsonOptions, TracePrometheus, TraceText,
+    TraceTextOptions, TraceView, escape,
 };
 use crate::trace::watch::{self, Reporter};
 use crate::trace::{Config, DEAD_NEIGHBOUR, Event, MtuTracer, OriginSource, Ports, RunStatus, Tracer};
@@ -405,12 +406,15 @@ impl Rtrace<'_> {
         };
         let json =
             || TraceJsonOptions { program: program(), view, method_requested: chosen_method(self.args).name().into() };
-        let sink = output.format.sink(|format| {
+        let sink: BoxedSink<Event> = output.format.sink(|format| {
             Some(match format {
                 Format::Text => Box::new(TraceText::new(text())),
                 Format::Json => Box::new(TraceJson::new(json())),
                 Format::Csv => Box::new(TraceCsv::new(program(), view)),
                 Format::Prometheus => Box::new(TracePrometheus::new(program(), view)),
+                Format::Influx => Box::new(TraceInflux::new(program(), view)),
+                Format::Atlas if view == TraceView::Report => return None,
+                Format::Atlas => Box::new(TraceAtlas::new(program(), view)),
             })
         })?;
         Ok(Box::new(Failures::new(program(), sink, Event::ended)))

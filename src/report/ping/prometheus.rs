@@ -1,15 +1,12 @@
-//! rping's results as gauges of Prometheus: [`PingPrometheus`], and [`Run`] for one target.
+//! rping's results as gauges of Prometheus: [`PingPrometheus`], and [`Run::set`] for one target.
 
 use std::io;
-use std::time::Duration;
 
-use crate::engine::outcome::Subject;
-use crate::metrics::{Counts, Figures};
-use crate::ping::{Event, Summary};
+use crate::ping::Event;
+use crate::report::ping::Run;
 use crate::report::ping::text::interims;
-use crate::report::words::csv;
-use crate::report::words::gauges::{Gauge, Gauges, Label};
-use crate::report::{Sink, Streams, escape};
+use crate::report::words::gauges::{Gauge, Gauges};
+use crate::report::{Sink, Streams};
 use crate::types::WallTime;
 
 const SENT: Gauge = ("netprobe_run_sent", "Probes that left in the finished run");
@@ -18,15 +15,6 @@ const LOST: Gauge = ("netprobe_run_lost", "Those of them that were not answered"
 const LOSS: Gauge = ("netprobe_run_loss_ratio", "Share of the decided probes that were lost, unreachable or not sent");
 const RTT: Gauge = ("netprobe_run_rtt_seconds", "Round-trip times of the finished run");
 const END: Gauge = ("netprobe_run_end_timestamp_seconds", "When the probes of the finished run ended");
-
-/// The figures of one target.
-pub(in crate::report) struct Run<'a> {
-    pub labels: Vec<Label>,
-    pub counts: &'a Counts,
-    pub rtt: Option<Figures>,
-    /// When its first probe left, and how long it took from there.
-    pub time: (Option<WallTime>, Duration),
-}
 
 impl Run<'_> {
     /// Adds them.
@@ -37,14 +25,14 @@ impl Run<'_> {
         gauges.set(LOST, labels, Some(counts.lost as f64));
         gauges.set(LOSS, labels, counts.loss_pct().map(|percent| percent / 100.0));
         gauges.set_delays(RTT, labels, &self.rtt.unwrap_or_default());
-        gauges.set(END, labels, end(self.time.0, self.time.1));
+        gauges.set(END, labels, seconds(self.end()));
     }
 }
 
-/// The end of a time that began then, in seconds of the Unix epoch.
-pub(in crate::report) fn end(began: Option<WallTime>, duration: Duration) -> Option<f64> {
+/// A time in seconds of the Unix epoch.
+pub(in crate::report) fn seconds(time: Option<WallTime>) -> Option<f64> {
     // A float holds milliseconds of today exactly enough, and no nanoseconds.
-    began.map(|began| (began.saturating_add(duration).as_nanos() / 1_000_000) as f64 / 1e3)
+    time.map(|time| (time.as_nanos() / 1_000_000) as f64 / 1e3)
 }
 
 /// Collects the figures of a ping run and writes them when it is over.
@@ -54,7 +42,7 @@ pub struct PingPrometheus(Gauges);
 impl Sink<Event> for PingPrometheus {
     fn event(&mut self, event: &Event, streams: &mut Streams<'_>) -> io::Result<()> {
         match event {
-            Event::Ended(summary) => run(summary).set(&mut self.0),
+            Event::Ended(summary) => Run::from(&**summary).set(&mut self.0),
             Event::Interim(figures) => interims(figures, streams.talk)?,
             _ => {}
         }
@@ -66,34 +54,14 @@ impl Sink<Event> for PingPrometheus {
     }
 }
 
-fn run(summary: &Summary) -> Run<'_> {
-    Run {
-        labels: labels(&summary.subject),
-        counts: &summary.counts,
-        rtt: summary.rtt.map(|rtt| rtt.figures()),
-        time: (summary.began, Duration::from_nanos(summary.duration)),
-    }
-}
-
-/// What tells a subject from others.
-pub(in crate::report) fn labels(subject: &Subject) -> Vec<Label> {
-    let address = csv::address(subject.address, subject.zone.as_deref());
-    [
-        Some(("target", escape(&subject.target).into_owned())),
-        Some(("address", address.unwrap_or_default())),
-        Some(("method", subject.method.name().to_owned())),
-        subject.port.map(|port| ("port", port.to_string())),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::engine::outcome::Subject;
+    use crate::metrics::Counts;
+    use crate::ping::Summary;
     use crate::report::fixture::{WHEN, finished, subject, summary};
 
     #[test]

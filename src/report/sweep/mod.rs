@@ -2,6 +2,8 @@
 
 mod brief;
 mod csv;
+mod figures;
+mod influx;
 mod json;
 mod progress;
 mod prometheus;
@@ -9,6 +11,7 @@ mod text;
 
 pub use brief::SweepBrief;
 pub use csv::SweepCsv;
+pub use influx::SweepInflux;
 pub use json::SweepJson;
 pub use progress::SweepProgress;
 pub use prometheus::SweepPrometheus;

@@ -1,10 +1,13 @@
 //! rtrace's results: paths, flows side by side, and reports of a path over time.
 
+mod atlas;
 pub(super) mod changes;
 mod columns;
 mod csv;
+mod figures;
 mod findings;
 mod flows;
+mod influx;
 mod json;
 mod options;
 mod plain;
@@ -15,8 +18,10 @@ mod turns;
 
 use std::borrow::Cow;
 
+pub use atlas::TraceAtlas;
 pub use columns::{Column, Figure};
 pub use csv::TraceCsv;
+pub use influx::TraceInflux;
 pub use json::{TraceJson, TraceJsonOptions};
 pub use options::TraceTextOptions;
 pub use plain::TracePlain;

@@ -1,8 +1,9 @@
-//! What the formats share: numbers, CSV records, gauges and the messages of ICMP errors.
+//! What the formats share: numbers, CSV records, gauges, points and the messages of ICMP errors.
 
 pub(in crate::report) mod clock;
 pub(in crate::report) mod csv;
 pub(in crate::report) mod gauges;
+pub(in crate::report) mod influx;
 pub(super) mod message;
 pub(super) mod number;
 mod status_line;

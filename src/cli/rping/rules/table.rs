@@ -17,7 +17,7 @@ use crate::report::Timestamps;
 
 /// Whether a format has no place for a mean opinion score.
 const fn lacks_scores(format: Format) -> bool {
-    matches!(format, Format::Csv | Format::Prometheus)
+    matches!(format, Format::Csv | Format::Prometheus | Format::Influx)
 }
 
 fn has_exchange(args: &PingArgs) -> bool {
@@ -70,6 +70,7 @@ pub(super) const TABLE: &[Group<Request, PingArgs>] = &[
             ),
             (|a| !net::ASKS_NAME_SERVERS && !a.output.resolvers.is_empty(), "--resolver", NO_NAME_SERVERS),
             (|a| a.output.format.has_both(), "--json", FORMATS),
+            (|a| a.output.format.is(Format::Atlas), "--format atlas", ": its results are traces, which rtrace writes"),
             (
                 |a| a.output.unix_timestamps && a.output.timestamps == Some(Timestamps::Iso),
                 "-D",
@@ -115,7 +116,8 @@ pub(super) const TABLE: &[Group<Request, PingArgs>] = &[
                 "--record -",
                 ": with --silent nothing is written to standard output",
             ),
-            (|a| a.output.changes && a.output.format.is_gauges(), "--format prometheus", ONLY_CHANGES),
+            (|a| a.output.changes && a.output.format.is(Format::Prometheus), "--format prometheus", ONLY_CHANGES),
+            (|a| a.output.changes && a.output.format.is(Format::Influx), "--format influx", ONLY_CHANGES),
             (
                 |a| a.output.mos.is_some() && lacks_scores(a.output.format.chosen()),
                 "--mos",
@@ -144,7 +146,12 @@ pub(super) const TABLE: &[Group<Request, PingArgs>] = &[
             (|a| a.run.until.is_some(), "--until", ONE_HOST),
             (|a| a.output.mos.is_some(), "--mos", " cannot be used together with --contrast"),
             (|a| a.output.stats, "--stats", " cannot be used together with --contrast"),
-            (|a| a.output.format.is_gauges(), "--format prometheus", " cannot be used together with --contrast"),
+            (
+                |a| a.output.format.is(Format::Prometheus),
+                "--format prometheus",
+                " cannot be used together with --contrast",
+            ),
+            (|a| a.output.format.is(Format::Influx), "--format influx", " cannot be used together with --contrast"),
             (|a| a.output.changes, "--changes", ONE_HOST),
             (|a| a.run.flood, "-f", ROUNDS_HAVE_SLOTS),
             (|a| a.run.adaptive, "-A", ROUNDS_HAVE_SLOTS),
@@ -176,7 +183,7 @@ pub(super) const TABLE: &[Group<Request, PingArgs>] = &[
             (|a| a.output.mos.is_some(), "--mos", ": a sweep does not measure how delays vary"),
             (|a| a.output.stats, "--stats", ": a sweep does not measure how delays vary"),
             (
-                |a| a.output.format.is_gauges() && a.sweep.workers.is_some_and(|workers| workers > 1),
+                |a| a.output.format.is(Format::Prometheus) && a.sweep.workers.is_some_and(|workers| workers > 1),
                 "--format prometheus",
                 ": gauges are written together, so there can be only one worker",
             ),

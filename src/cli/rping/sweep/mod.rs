@@ -30,7 +30,7 @@ use crate::cli::target::Lanes;
 use crate::cli::{ANSWERED, NOT_RUN};
 use crate::net;
 use crate::recording::{Mode, Session};
-use crate::report::{StatusLine, SweepBrief, SweepCsv, SweepJson, SweepPrometheus, SweepShow, SweepText};
+use crate::report::{StatusLine, SweepBrief, SweepCsv, SweepInflux, SweepJson, SweepPrometheus, SweepShow, SweepText};
 use crate::sweep::{
     Completion, Config, Event, Exclusions, Forecast, LaneRoute, Permutation, Probes, Supply, Sweep, Verdict,
 };
@@ -384,6 +384,8 @@ impl Rping<'_> {
             Format::Json if self.args.output.format.is_brief() => Some(Box::new(SweepBrief::new(show))),
             Format::Json => Some(Box::new(SweepJson::new(show, sockets.to_vec()))),
             Format::Csv => Some(Box::new(SweepCsv::new(show))),
+            Format::Influx => Some(Box::new(SweepInflux::new(show))),
+            Format::Atlas => None,
             Format::Prometheus => (workers == 1).then(|| Box::new(SweepPrometheus::new(show)) as _),
         })?;
         Ok(self.with_failures(sink, Event::ended))
