@@ -11,7 +11,7 @@ use super::shelf::Shelves;
 use crate::channel::Attempt;
 use crate::metrics::PresenceChange;
 use crate::ping::Event as PingEvent;
-use crate::ping::contrast::{self, Answerer, AnswererKind, Comparison, Finding, Row, Verdict};
+use crate::ping::contrast::{self, Answerer, AnswererKind, Comparison, Finding, Row, Varied, Verdict};
 use crate::ping::{Change, Interim, OneWayStats, ReflectionStats, Responder, Spread, Summary};
 use crate::sweep::{Event as SweepEvent, TargetSummary, Totals};
 
@@ -30,7 +30,7 @@ structs! {
     Responder { address, received, duplicates, late, rtt "rtt_stats", }
     Comparison { subject, rounds, slot, rows, reference, findings, explanations, conditions, }
     Row {
-        method, socket, port, refused, ran, state, rate_limited, answerers, counts, rtt "rtt_stats", rtt_kernel "rtt_kernel_stats",
+        method, socket, port, address, varied, reply_dscp, refused, ran, state, rate_limited, answerers, counts, rtt "rtt_stats", rtt_kernel "rtt_kernel_stats",
         complete, difference, p, verdict,
     }
     Answerer { kind "who", address, answers, }
@@ -72,15 +72,19 @@ variants! {
         Rejected { row } = "rejected",
         Silent { row } = "silent",
         IcmpLimited { row, icmp, other } = "icmp_rate_limited",
-        LosesMore { row, own, icmp } = "loses_more",
+        LosesMore { row, own, than, other } = "loses_more",
+        Remarked { row, dscp } = "remarked",
         Delay { row, difference } = "delay",
+    }
+    Varied {
+        Dscp(dscp) = "dscp", Size(octets "bytes") = "size", Family(family) = "family", Port(port) = "port",
     }
     AnswererKind {
         Kernel = "kernel", Stack = "tcp_stack", Service = "service", Router = "router", Other = "other",
     }
 }
 
-plain_variants! { PresenceChange Finding AnswererKind }
+plain_variants! { PresenceChange Finding Varied AnswererKind }
 
 /// The calls and options by which a socket is opened.
 const CALLS: [&str; 54] = [

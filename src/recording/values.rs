@@ -14,7 +14,7 @@ use super::shelf::Shelves;
 use crate::channel::{ErrorOrigin, Header, OsError, SocketKind};
 use crate::metrics::{Brief, Codec, Counts, RttStats, Share, StampCounts, VariationStats, Voice};
 use crate::types::{
-    Asn, Family, FlowLabel, Ident, IpEndpoint, Mtu, Port, ProbeId, Rtt, StampSource, Tos, Ttl, WallTime,
+    Asn, Dscp, Family, FlowLabel, Ident, IpEndpoint, Mtu, Port, ProbeId, Rtt, StampSource, Tos, Ttl, WallTime,
 };
 use crate::wire::extension::{Interface, InterfaceRole, LabelStackEntry, Object as Extension};
 use crate::wire::icmp::ErrorKind;
@@ -195,6 +195,7 @@ impl Plain for Duration {
 
 converted! {
     Ttl: u8, |ttl| ttl.get(), |octet| Some(Ttl::new(octet));
+    Dscp: u8, |dscp| dscp.get(), Dscp::new;
     Tos: u8, |tos| tos.get(), |octet| Some(Tos::new(octet));
     Mtu: u32, |mtu| mtu.get(), Mtu::new;
     FlowLabel: u32, |label| label.get(), FlowLabel::new;

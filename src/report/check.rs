@@ -57,6 +57,15 @@ pub struct Limit {
 }
 
 impl Limit {
+    /// Of a figure that is the better the larger it is.
+    fn level_from_above(&self, value: f64) -> Level {
+        match value {
+            _ if value <= self.critical => Level::Critical,
+            _ if value <= self.warning => Level::Warning,
+            _ => Level::Ok,
+        }
+    }
+
     fn level(&self, value: f64) -> Level {
         match value {
             _ if value >= self.critical => Level::Critical,
@@ -75,6 +84,10 @@ pub struct Limits {
     pub loss: Limit,
     /// Mean variation of the round-trip time, nanoseconds.
     pub jitter: Option<Limit>,
+    /// The estimated mean opinion score of a call; this limit and the next are reached by what is equal or below.
+    pub mos: Option<Limit>,
+    /// The rating factor from which that is made.
+    pub score: Option<Limit>,
     /// Whether answers must come in order.
     pub in_order: bool,
     /// How many hosts must be within their limits; all of them unless it is given.
@@ -201,13 +214,26 @@ impl Host {
         self.rtt().map(|rtt| rtt.mean)
     }
 
+    fn mos(&self) -> Option<f64> {
+        self.summary.voice.and_then(|voice| voice.mos())
+    }
+
+    /// The rating factor, which a call that nobody understands has none above 0.
+    fn rating(&self) -> Option<f64> {
+        self.summary.voice.and_then(|voice| voice.r).map(|r| r.max(0.0))
+    }
+
     fn level(&self, limits: &Limits) -> Level {
         let Some(loss) = self.loss() else { return Level::Unknown };
         let of = |limit: &Limit, value: Option<f64>| value.map_or(Level::Ok, |value| limit.level(value));
         let nothing = if self.summary.counts.received == 0 { Level::Critical } else { Level::Ok };
         let order = if limits.in_order && self.summary.counts.reordered > 0 { Level::Critical } else { Level::Ok };
         let jitter = limits.jitter.map_or(Level::Ok, |limit| of(&limit, self.summary.ipdv));
-        [nothing, limits.loss.level(loss), of(&limits.rta, self.rta()), jitter, order]
+        let floor = |limit: &Option<Limit>, value: Option<f64>| {
+            limit.zip(value).map_or(Level::Ok, |(limit, value)| limit.level_from_above(value))
+        };
+        let call = floor(&limits.mos, self.mos()).max(floor(&limits.score, self.rating()));
+        [nothing, limits.loss.level(loss), of(&limits.rta, self.rta()), jitter, call, order]
             .into_iter()
             .max()
             .unwrap_or(Level::Unknown)
@@ -220,6 +246,9 @@ impl Host {
             write!(f, "{reason}. ")?;
         }
         write!(f, "rta {}, lost {}", Delay(self.rta()), Percent(self.loss()))?;
+        if let Some((voice, mos)) = self.summary.voice.zip(self.mos()) {
+            write!(f, ", mos {mos:.2} (estimate, {})", voice.codec.name())?;
+        }
         match self.summary.counts.reordered {
             0 => Ok(()),
             reordered => write!(f, ", {reordered} out of order"),
@@ -234,8 +263,16 @@ impl Host {
         write!(f, " {prefix}pl={};{};{};;", Percent(self.loss()), Decimal(warning), Decimal(critical))?;
         write!(f, " {prefix}rtmax={};;;;", Delay(rtt.map(|rtt| rtt.max as f64)))?;
         write!(f, " {prefix}rtmin={};;;;", Delay(rtt.map(|rtt| rtt.min as f64)))?;
-        match &limits.jitter {
-            Some(limit) => write!(f, " {prefix}jitter_avg={};{};0;", Delay(self.summary.ipdv), delays(limit)),
+        if let Some(limit) = &limits.jitter {
+            write!(f, " {prefix}jitter_avg={};{};0;", Delay(self.summary.ipdv), delays(limit))?;
+        }
+        // A limit that is reached from above is a range without an upper end.
+        let floors = |limit: &Limit| format!("{}:;{}:", Decimal(limit.warning), Decimal(limit.critical));
+        if let Some(limit) = &limits.mos {
+            write!(f, " {prefix}mos={};{};1;4.5", Score(self.mos()), floors(limit))?;
+        }
+        match &limits.score {
+            Some(limit) => write!(f, " {prefix}score={};{};0;100", Score(self.rating()), floors(limit)),
             None => Ok(()),
         }
     }
@@ -295,6 +332,17 @@ impl fmt::Display for Percent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Some(percent) => write!(f, "{}%", Decimal(percent)),
+            None => f.write_char('U'),
+        }
+    }
+}
+
+struct Score(Option<f64>);
+
+impl fmt::Display for Score {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(score) => Decimal(score).fmt(f),
             None => f.write_char('U'),
         }
     }

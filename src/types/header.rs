@@ -110,6 +110,16 @@ impl Dscp {
     }
 }
 
+/// The first of its names, or the number; 0 is what packets have without any, and has names of several meanings.
+impl fmt::Display for Dscp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match DSCP_NAMES.iter().find(|(_, value)| *value == self.0 && self.0 > 0) {
+            Some((name, _)) => f.write_str(name),
+            None => self.0.fmt(f),
+        }
+    }
+}
+
 /// IPv6 flow label, 20 bits (RFC 6437).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct FlowLabel(u32);
@@ -157,6 +167,7 @@ mod tests {
         assert_eq!(Dscp::from_name("EF").map(|d| d.tos().get()), Some(0xb8));
         assert_eq!(Dscp::from_name("af41").map(Dscp::get), Some(34));
         assert_eq!(Dscp::from_name("nope"), None);
+        assert_eq!([0, 46, 8, 63].map(|octet| Dscp(octet).to_string()), ["0", "ef", "cs1", "63"]);
         assert_eq!(Tos::new(0xb9).dscp().get(), 46);
     }
 

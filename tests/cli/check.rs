@@ -56,8 +56,10 @@ fn performance(mut text: &str) -> Vec<Figure> {
         let value = if measured == "U" { None } else { Some(value.parse().expect("a number")) };
         let unit = if measured == "U" { "" } else { unit };
         assert!(["", "s", "us", "ms", "%", "B", "KB", "MB", "TB", "c"].contains(&unit), "{unit:?}");
+        // `3.5:` is a range without an upper end.
+        let limit = |limit: &str| limit.strip_suffix(':').unwrap_or(limit).parse().expect("a number");
         let limits: Vec<Option<f64>> =
-            parts.map(|limit| if limit.is_empty() { None } else { Some(limit.parse().expect("a number")) }).collect();
+            parts.map(|text| if text.is_empty() { None } else { Some(limit(text)) }).collect();
         assert!(limits.len() <= 4, "{figure:?}");
         let limits = std::array::from_fn(|at| limits.get(at).copied().flatten());
         figures.push(Figure { label, value, unit: unit.to_owned(), limits });
@@ -323,4 +325,32 @@ fn more_is_said_below_about_each_host_where_that_is_asked_for() {
     let expected = "OK - 198.51.100.9: rta 10.000ms, lost 33.33%|rta=10.000ms;200.000;500.000;0; pl=33.33%;40;80;; rtmax=10.000ms;;;; rtmin=10.000ms;;;;\n\
         198.51.100.9: OK, 2 of 3 answered, rtt min/avg/max 10.000/10.000/10.000 ms, median 10.000 ms, jitter U, 1 lost\n";
     assert_eq!(outcome.stdout, expected);
+}
+
+#[test]
+fn the_quality_of_a_call_has_limits_that_are_reached_from_above() {
+    // 10 ms there and back, and no variation: the buffer is 20 ms, and the codec takes 10.
+    for (limits, status) in [
+        ("-M 4.0,3.0", 0),
+        ("-M 4.4,3.0", 1),
+        ("-M 4.45,4.4", 2),
+        ("-S 90,80", 0),
+        ("-S 95,80", 1),
+        ("-S 95,94", 2),
+        ("-M 4.3,4 --codec g729a", 1),
+        ("--mos-mode-thresholds=4.0,3.0 --number-of-packets=3", 0),
+    ] {
+        assert_eq!(run(&whole(), &format!("{limits} 198.51.100.9")).0.status, status, "{limits}");
+    }
+    let (_, text, figures) = run(&whole(), "-M 3.5,3.1 -S 80,70 198.51.100.9");
+    assert_eq!(text, "OK - 198.51.100.9: rta 10.000ms, lost 0%, mos 4.39 (estimate, g711)");
+    let figure = |label: &str| figures.iter().find(|figure| figure.label == label).unwrap();
+    assert_eq!(figure("mos").limits, [Some(3.5), Some(3.1), Some(1.0), Some(4.5)]);
+    assert_eq!((figure("score").value, figure("score").limits), (Some(92.36), [Some(80.0), Some(70.0), Some(0.0), Some(100.0)]));
+    let (outcome, _, figures) = run(&silent(), "-t 3 -M 3.5,3.1 198.51.100.9");
+    assert_eq!((outcome.status, figures.last().map(|figure| figure.value)), (2, Some(None)), "{outcome}");
+    for wrong in ["-M 3,4", "-M 5,4", "-M 4", "-S 101,3", "-M 4,3 --codec opus"] {
+        let outcome = whole().run(&format!("check_rping {wrong} 198.51.100.9"));
+        assert_eq!((outcome.status, outcome.stdout.lines().count()), (3, 1), "{outcome}");
+    }
 }

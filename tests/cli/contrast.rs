@@ -103,9 +103,60 @@ fn what_makes_no_sense_together_is_refused() {
         "rping --contrast 224.0.0.1",
         "rping --contrast -i 0 host.example",
         "rping --contrast -c 10001 host.example",
+        "rping --contrast=size host.example",
+        "rping --contrast=size=56,56 host.example",
+        "rping --contrast=size=56,1472 -s 9 host.example",
+        "rping --contrast=size=56,1472 --tcp host.example",
+        "rping --contrast=size=56,65520 198.51.100.9",
+        "rping --contrast=dscp=0,ef -Q 4 host.example",
+        "rping --contrast=family=4,6 -4 host.example",
+        "rping --contrast=family=4,6 198.51.100.9",
+        "rping --contrast=port=80,443 --icmp host.example",
+        "rping --contrast=port=80,443 host.example 198.51.100.9",
+        "rping --contrast=dscp=0,ef --tcp --udp=9 host.example",
+        "rping --contrast=dscp=0,ef -f host.example",
     ] {
         let outcome = World::new().run(line);
         assert_eq!((outcome.status, outcome.stdout.as_str()), (2, ""), "{outcome}");
         assert_eq!(outcome.stderr.lines().count(), 1, "{outcome}");
     }
+}
+
+#[test]
+fn the_values_of_one_thing_are_compared_by_one_method() {
+    let run = |line: &str| World::with_host(host()).run(line);
+    assert_snapshot!("dscp", run("rping --contrast=dscp=0,ef -q 198.51.100.9"));
+    assert_snapshot!("size", run("rping --contrast=size=56,1472 -c 1 198.51.100.9"));
+    assert_snapshot!("family", run("rping --contrast=family=4,6 -q host.example"));
+    assert_snapshot!("port", run("rping --contrast=port=80,443 -q -c 20 host.example"));
+}
+
+#[test]
+fn values_are_in_json_and_csv() {
+    let run = |line: &str| World::with_host(host()).run(line);
+    let object = object(&run("rping --json -q --contrast=family=4,6 host.example"));
+    assert_eq!((&object["varied"], &object["reference"]["value"]), (&"family".into(), &"ipv4".into()), "{object}");
+    let rows: Vec<_> = object["methods"].as_array().unwrap().iter().map(|row| [&row["value"], &row["address"]]).collect();
+    assert_eq!(rows, [["ipv4", "198.51.100.9"], ["ipv6", "2001:db8:9::9"]], "{object}");
+    let csv = run("rping --format csv --contrast=port=80,443 198.51.100.9");
+    let ends: Vec<&str> = csv.stdout.lines().filter_map(|line| line.rsplit(',').next()).collect();
+    assert_eq!(ends, ["value", "80", "443"], "{csv}");
+}
+
+#[test]
+fn a_family_that_a_name_lacks_keeps_its_row() {
+    let mut world = World::with_host(host());
+    let only = netprobe::sim::AddressOutcome::Found(vec![ip("198.51.100.9")], Duration::ZERO);
+    world.network.address("four.example", only);
+    assert_snapshot!("one_family", world.run("rping --contrast=family=6,4 -q four.example"));
+}
+
+#[test]
+fn conditions_hold_for_every_value() {
+    let run = |line: &str| World::with_host(host()).run(line);
+    let refused = run("rping --contrast=port=80,443 -q --require reached 198.51.100.9");
+    assert_eq!(refused.status, 3, "{refused}");
+    assert!(refused.stderr.contains("TCP port 80"), "{refused}");
+    let whole = run("rping --contrast=dscp=0,ef -q --max loss=0% --require no-finding=remarked 198.51.100.9");
+    assert_eq!(whole.status, 0, "{whole}");
 }

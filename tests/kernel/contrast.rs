@@ -119,3 +119,78 @@ fn icmp_that_takes_longer_than_the_services_is_reported() {
         }
     }
 }
+
+/// The comparison of the values of one thing, twenty rounds in a moment.
+fn values(lab: &Lab, arguments: &[&str]) -> (Finished, Value) {
+    let run = lab.host().rping(&[&["-q", "-i5ms", "-W100ms", "--json"], arguments].concat());
+    assert_eq!(run.stderr, "", "{run:#?}");
+    let object = run.object("contrast");
+    (run, object)
+}
+
+/// Kinds of the findings, each with its value, and no delays.
+fn found(object: &Value) -> Vec<String> {
+    let all = object["findings"].as_array().expect("findings");
+    let found = all.iter().filter(|finding| !matches!(finding["kind"].as_str(), Some("slower" | "faster")));
+    found.map(|finding| format!("{} {}", finding["value"], finding["kind"]).replace('"', "")).collect()
+}
+
+#[test]
+fn a_class_of_traffic_that_is_dropped_or_remarked_is_found_in_both_families() {
+    let Some(lab) = Plan::chain(1).with_ping_sockets().build() else { return };
+    for address in [lab.target_v4(), lab.target_v6()] {
+        for socket in ["--socket=raw", "--socket=dgram"] {
+            let (run, object) = values(&lab, &["--contrast=dscp=0,ef,cs6", socket, &address]);
+            assert_eq!((run.code(), found(&object)), (0, Vec::new()), "{run:#?}");
+            let came: Vec<_> = object["methods"].as_array().expect("methods").iter().map(|row| &row["reply_dscp"]).collect();
+            assert_eq!(came, [0, 46, 48], "{run:#?}");
+        }
+    }
+    lab.router(1).nft(
+        "add rule inet lab forward ip dscp ef ip dscp set cs0\nadd rule inet lab forward ip6 dscp ef ip6 dscp set cs0\n\
+         add rule inet lab forward ip dscp cs6 drop\nadd rule inet lab forward ip6 dscp cs6 drop",
+    );
+    for address in [lab.target_v4(), lab.target_v6()] {
+        let (run, object) = values(&lab, &["--contrast=dscp=0,ef,cs6", &address]);
+        assert_eq!((run.code(), found(&object)), (0, vec!["cs6 silent".to_owned(), "ef remarked".to_owned()]), "{run:#?}");
+    }
+}
+
+#[test]
+fn large_packets_that_are_lost_are_found_in_both_families() {
+    let Some(lab) = Plan::chain(1).with_ping_sockets().build() else { return };
+    lab.router(1).nft(
+        "add rule inet lab forward meta length > 1000 numgen random mod 100 < 60 drop\n\
+         add rule inet lab forward meta length > 1300 drop",
+    );
+    for address in [lab.target_v4(), lab.target_v6()] {
+        let (run, object) = values(&lab, &["--contrast=size=56,1100,1400", "-c40", &address]);
+        let expected = ["1400 silent", "1100 loses_more"].map(str::to_owned);
+        assert_eq!((run.code(), found(&object)), (0, expected.to_vec()), "{run:#?}");
+    }
+}
+
+#[test]
+fn a_family_that_takes_longer_is_found() {
+    let Some(lab) = Plan::chain(1).with_ping_sockets().build() else { return };
+    let router = lab.router(1);
+    let Some(_detour) = Helper::detour(router, Duration::from_millis(20)) else { return };
+    router.sh("ip -6 rule add pref 10 iif left lookup 100; ip -6 route add default dev tun0 table 100");
+    lab.host().add_hosts(format!("{} both.example\n{} both.example\n", lab.target_v4(), lab.target_v6()).as_bytes());
+    let (run, object) = values(&lab, &["--contrast=family=4,6", "-W1", "both.example"]);
+    let found = &object["findings"][0];
+    assert_eq!((&found["value"], &found["kind"]), (&"ipv6".into(), &"slower".into()), "{run:#?}");
+    assert!(found["median_difference_ms"].as_f64().is_some_and(|ms| ms > 10.0), "{run:#?}");
+}
+
+#[test]
+fn a_port_that_is_filtered_is_found_beside_one_that_is_open() {
+    let Some(lab) = Plan::chain(1).build() else { return };
+    let _listener = Helper::listener(lab.target());
+    lab.router(1).nft("add rule inet lab forward tcp dport 8443 drop");
+    for address in [lab.target_v4(), lab.target_v6()] {
+        let (run, object) = values(&lab, &["--contrast=port=443,8443,80", &address]);
+        let expected = ["8443 silent", "80 refused"].map(str::to_owned);
+        assert_eq!((run.code(), found(&object)), (0, expected.to_vec()), "{run:#?}");
+    }
+}

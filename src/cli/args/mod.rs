@@ -1,5 +1,6 @@
 //! What the command lines of several tools share.
 
+pub mod compared;
 pub mod conditions;
 pub mod family;
 pub mod format;

@@ -7,6 +7,7 @@ use clap::{ArgAction, Parser};
 
 use crate::cli::args::family::FamilyArgs;
 use crate::cli::args::values::{self, Span};
+use crate::metrics::Codec;
 use crate::report::{Limit, Limits};
 use crate::types::{Dscp, Port};
 
@@ -33,7 +34,7 @@ pub struct CheckArgs {
     pub words: Vec<String>,
 
     /// A name or address to check; may be repeated
-    #[arg(short = 'H', long = "hostname", value_name = "HOST", action = ArgAction::Append, allow_hyphen_values = true)]
+    #[arg(short = 'H', long = "hostname", alias = "Host", value_name = "HOST", action = ArgAction::Append, allow_hyphen_values = true)]
     pub hosts: Vec<String>,
 
     /// From which mean RTT on, or from which loss on, there is a warning; RTT in ms, or with us, ms or s
@@ -45,31 +46,44 @@ pub struct CheckArgs {
     pub critical: Threshold,
 
     /// Limits of the mean RTT: warning and critical, in place of those of -w and -c
-    #[arg(short = 'R', long, value_name = "RTT,RTT", value_parser = delays, allow_hyphen_values = true)]
+    #[arg(short = 'R', long, alias = "rta-mode-thresholds", value_name = "RTT,RTT", value_parser = delays, allow_hyphen_values = true)]
     pub rta: Option<Limit>,
 
     /// Limits of the loss: warning and critical, in place of those of -w and -c
-    #[arg(short = 'P', long, value_name = "LOSS%,LOSS%", value_parser = losses, allow_hyphen_values = true)]
+    #[arg(short = 'P', long, alias = "packet-loss-mode-thresholds", value_name = "LOSS%,LOSS%", value_parser = losses, allow_hyphen_values = true)]
     pub packet_loss: Option<Limit>,
 
     /// Limits of the jitter, the mean difference between the RTTs of two successive probes: warning and critical
-    #[arg(short = 'J', long, value_name = "TIME,TIME", value_parser = delays, allow_hyphen_values = true)]
+    #[arg(short = 'J', long, alias = "jitter-mode-thresholds", value_name = "TIME,TIME", value_parser = delays, allow_hyphen_values = true)]
     pub jitter: Option<Limit>,
 
+    /// Limits of the estimated mean opinion score of a call, from 1 to 4.5: at or below the first there is a warning, at or below
+    /// the second it is critical
+    #[arg(short = 'M', long, alias = "mos-mode-thresholds", value_name = "MOS,MOS", value_parser = scores, allow_hyphen_values = true)]
+    pub mos: Option<Limit>,
+
+    /// The same of the rating factor from which the score is made, from 0 to 100
+    #[arg(short = 'S', long, alias = "score-mode-thresholds", value_name = "R,R", value_parser = ratings, allow_hyphen_values = true)]
+    pub score: Option<Limit>,
+
+    /// The codec of the call that -M and -S judge: g711 or g729a
+    #[arg(long, value_name = "CODEC", value_parser = values::CODEC, hide_possible_values = true, default_value = "g711", allow_hyphen_values = true)]
+    pub codec: Codec,
+
     /// Answers that come out of order are critical
-    #[arg(short = 'O', long)]
+    #[arg(short = 'O', long, alias = "out-of-order-packets")]
     pub order: bool,
 
     /// How many hosts must be within their limits [default: all of them]
-    #[arg(short = 'm', long, value_name = "N", value_parser = hosts_alive, allow_hyphen_values = true)]
+    #[arg(short = 'm', long, alias = "minimal-host-alive", value_name = "N", value_parser = hosts_alive, allow_hyphen_values = true)]
     pub hosts_alive: Option<usize>,
 
     /// Probes to each host
-    #[arg(short = 'n', visible_short_alias = 'p', long, value_name = "N", value_parser = packets, default_value = "5", allow_hyphen_values = true)]
+    #[arg(short = 'n', visible_short_alias = 'p', long, alias = "number-of-packets", value_name = "N", value_parser = packets, default_value = "5", allow_hyphen_values = true)]
     pub packets: u64,
 
     /// Time between two probes to a host, in ms, or with us, ms or s
-    #[arg(short, long, value_name = "TIME", value_parser = time, default_value = "80ms", allow_hyphen_values = true)]
+    #[arg(short, long, alias = "packet-interval", value_name = "TIME", value_parser = time, default_value = "80ms", allow_hyphen_values = true)]
     pub interval: Duration,
 
     /// Time between two hosts, as above
@@ -81,11 +95,11 @@ pub struct CheckArgs {
     pub timeout: Span,
 
     /// Payload bytes of ICMP and UDP probes [default: 68]
-    #[arg(short = 'b', long, value_name = "BYTES", value_parser = values::payload_octets, allow_hyphen_values = true)]
+    #[arg(short = 'b', long, alias = "size", value_name = "BYTES", value_parser = values::payload_octets, allow_hyphen_values = true)]
     pub bytes: Option<usize>,
 
     /// TTL or Hop Limit; 0 is the system's
-    #[arg(short = 'l', long, value_name = "HOPS", value_parser = ttl, default_value = "0", allow_hyphen_values = true)]
+    #[arg(short = 'l', long, alias = "outgoing-ttl", value_name = "HOPS", value_parser = ttl, default_value = "0", allow_hyphen_values = true)]
     pub ttl: u8,
 
     /// Source address, or interface
@@ -147,6 +161,8 @@ impl CheckArgs {
             rta: of("RTT", self.rta, [warning.rta, critical.rta])?,
             loss: of("loss", self.packet_loss, losses)?,
             jitter: self.jitter,
+            mos: self.mos,
+            score: self.score,
             in_order: self.order,
             alive: self.hosts_alive,
         })
@@ -187,6 +203,9 @@ impl CheckArgs {
         }
         if let Some(source) = &self.source {
             option("--interface", source);
+        }
+        if self.mos.is_some() || self.score.is_some() {
+            option("--mos", &self.codec.name());
         }
         if let Some(dscp) = self.dscp {
             option("--dscp", &dscp.get());
@@ -230,6 +249,32 @@ fn limit(text: &str, figure: fn(&str) -> Result<f64, String>) -> Result<Limit, S
 
 fn delays(text: &str) -> Result<Limit, String> {
     limit(text, delay)
+}
+
+/// Limits that are reached from above.
+fn floors(text: &str, figure: fn(&str) -> Result<f64, String>) -> Result<Limit, String> {
+    let (warning, critical) = text.split_once(',').ok_or("not two values with a comma between them")?;
+    let (warning, critical) = (figure(warning)?, figure(critical)?);
+    if warning < critical {
+        return Err("the warning limit is below the critical one".to_owned());
+    }
+    Ok(Limit { warning, critical })
+}
+
+fn scores(text: &str) -> Result<Limit, String> {
+    let score = |text: &str| {
+        let score = number(text).filter(|score| (1.0..=4.5).contains(score));
+        score.ok_or_else(|| format!("'{text}' is not a score from 1 to 4.5"))
+    };
+    floors(text, score)
+}
+
+fn ratings(text: &str) -> Result<Limit, String> {
+    let rating = |text: &str| {
+        let rating = number(text).filter(|rating| *rating <= 100.0);
+        rating.ok_or_else(|| format!("'{text}' is not a rating from 0 to 100"))
+    };
+    floors(text, rating)
 }
 
 fn losses(text: &str) -> Result<Limit, String> {
@@ -305,6 +350,8 @@ mod tests {
             assert!(read(text).is_err(), "{text}");
         }
         assert!(delays("10ms,20ms").is_ok() && delays("20ms,20ms").is_ok() && delays("21ms,20ms").is_err());
+        assert!(scores("3.5,3").is_ok() && scores("3,3.5").is_err() && scores("5,3").is_err() && scores("3").is_err());
+        assert!(ratings("80,70").is_ok() && ratings("70,80").is_err() && ratings("101,70").is_err());
         assert!(losses("10%,50%").is_ok() && losses("51%,50%").is_err() && losses("10%").is_err());
     }
 }

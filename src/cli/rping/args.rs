@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{ArgAction, Args, Parser};
 
 use crate::channel::{CloseHow, Fragmentation, SocketChoice};
+use crate::cli::args::compared::{self, Compared};
 use crate::cli::args::conditions::{ConditionArgs, Judged};
 use crate::cli::args::family::FamilyArgs;
 use crate::cli::args::format::FormatArgs;
@@ -21,6 +22,7 @@ use crate::cli::rping::sweep::args::SweepArgs;
 use crate::engine::condition::Mode;
 use crate::engine::outcome::Reachable;
 use crate::metrics::Codec;
+use crate::ping::contrast::Varied;
 use crate::ping::{Service, Until, contrast};
 use crate::report::Timestamps;
 use crate::sweep::{Probes, Range};
@@ -145,11 +147,12 @@ pub struct MethodArgs {
     #[arg(long, value_name = "NAME[/TYPE]", value_parser = values::question, allow_hyphen_values = true)]
     pub dns: Option<Question>,
 
-    /// Compare ICMP, UDP and TCP in 20 rounds (-c)
+    /// Compare ICMP, UDP and TCP, or what KEY says, in 20 rounds (-c)
     ///
-    /// On one target, ICMP over raw and over datagram sockets.
-    #[arg(long)]
-    pub contrast: bool,
+    /// On one target, ICMP over raw and over datagram sockets, UDP and TCP; or, by one method, the values of one thing: dscp=0,ef,
+    /// size=56,1472, family=4,6, or port=80,443.
+    #[arg(long, value_name = "KEY=VALUES", value_parser = compared::contrast, num_args = 0..=1, require_equals = true, default_missing_value = "methods")]
+    pub contrast: Option<Compared>,
 
     /// STAMP session sender (RFC 8762) [default port: 862]
     #[arg(long, value_name = "PORT", value_parser = values::port, num_args = 0..=1, require_equals = true, default_missing_value = "862")]
@@ -182,6 +185,20 @@ impl MethodArgs {
     /// The destination of UDP probes; `--dns` alone means the port of name servers.
     pub fn udp_aim(&self) -> Option<UdpAim> {
         self.udp.or(self.dns.as_ref().map(|_| UdpAim::Service(Service::Dns)))
+    }
+
+    /// What is compared within one method.
+    pub fn varied(&self) -> Option<&[Varied]> {
+        match &self.contrast {
+            Some(Compared::Values(values)) => Some(values),
+            Some(Compared::Methods) | None => None,
+        }
+    }
+
+    /// Whether ports are compared, and no option says of which method: TCP's.
+    pub fn compares_tcp_ports(&self) -> bool {
+        let of_ports = self.varied().is_some_and(|values| matches!(values, [Varied::Port(_), ..]));
+        of_ports && self.tcp.is_none() && self.udp_aim().is_none() && self.stamp.is_none()
     }
 
     /// Whether UDP probes are questions to name servers.

@@ -13,12 +13,13 @@ use crate::cli::error::CliError;
 use crate::cli::names::{self, Names};
 use crate::cli::rping::facts::Facts;
 use crate::cli::rping::method::{Asked, Choice, ask, close_how};
-use crate::cli::rping::run::{Binding, Rping, precision};
+use crate::cli::rping::args::V4_PAYLOAD;
+use crate::cli::rping::run::{Binding, Rping, precision, too_large};
 use crate::cli::tape::Tape;
 use crate::cli::target::{self, Aim, Lanes};
 use crate::cli::{NOT_RUN, exit_status};
 use crate::engine::{Destination, Target};
-use crate::ping::contrast::{Config, Contender, Contrast, Event};
+use crate::ping::contrast::{Config, Contender, Contrast, Event, Varied};
 use crate::ping::{self, Ask, Method, Pace, Wait};
 use crate::recording::Mode;
 use crate::report::{ContrastCsv, ContrastJson, ContrastText, PingJsonOptions};
@@ -45,12 +46,14 @@ struct Candidate {
     choice: SocketChoice,
     socket: SocketKind,
     port: Option<Port>,
+    varied: Option<Varied>,
     named: bool,
 }
 
 impl Candidate {
     fn serves(&self, plan: &LanePlan) -> bool {
-        plan.protocol == self.protocol && plan.socket == self.choice
+        let of_family = |family| matches!(self.varied, Some(Varied::Family(other)) if other != family);
+        plan.protocol == self.protocol && plan.socket == self.choice && !of_family(plan.family)
     }
 }
 
@@ -68,7 +71,11 @@ impl Rping<'_> {
         self.hint_at_long_times(env);
         let mut tape = Tape::open(&self.args.record, self.program)?;
         let bound = self.binding(env)?;
-        let candidates = self.candidates(aim, self.tcp(choice, &asked, slot))?;
+        let method = self.called(choice, &asked, slot);
+        let candidates = match self.args.method.varied() {
+            Some(values) => self.variants(aim, values, choice.protocol(), &method)?,
+            None => self.candidates(aim, method)?,
+        };
         let plan = self.contrast_plan(aim, &candidates, &bound);
         let mut opened = env.open_once(&plan, self.verbose())?;
         let forced = self.args.socket.family.forced();
@@ -79,6 +86,9 @@ impl Rping<'_> {
                 return Err(error);
             }
             let _ = writeln!(env.stderr, "{}: {error}", self.program);
+        }
+        if let Some(error) = too_large_for_v4(&contenders) {
+            return Err(error);
         }
         if contenders.iter().any(|one| is_group(&one.target)) {
             return Err(CliError::Refused(format!("'{text}' is a group; --contrast compares methods to one host")));
@@ -110,7 +120,8 @@ impl Rping<'_> {
         (run.count.unwrap_or(ROUNDS), run.count.unwrap_or(ROUNDS_WITH_LOSS), slot)
     }
 
-    fn tcp(&self, choice: &Choice, asked: &Asked<'_>, slot: Duration) -> Method {
+    /// The method of the last row, or of all.
+    fn called(&self, choice: &Choice, asked: &Asked<'_>, slot: Duration) -> Method {
         let (close, _) = close_how(&self.args.method, Pace::Fixed(slot * METHODS), None, 1);
         choice.method(asked, close)
     }
@@ -123,6 +134,7 @@ impl Rping<'_> {
             choice,
             socket,
             port: None,
+            varied: None,
             named: false,
         };
         let udp = self.args.method.udp_aim();
@@ -136,6 +148,7 @@ impl Rping<'_> {
                 choice: SocketChoice::Auto,
                 socket: SocketKind::Dgram,
                 port: udp.map_or(UDP_PORT, UdpAim::port),
+                varied: None,
                 named: udp.is_some(),
             },
             Candidate {
@@ -144,9 +157,39 @@ impl Rping<'_> {
                 choice: SocketChoice::Auto,
                 socket: SocketKind::Stream,
                 port: aim.port,
+                varied: None,
                 named: self.args.method.tcp.is_some(),
             },
         ])
+    }
+
+    /// The same method with each of these values.
+    fn variants(
+        &self,
+        aim: Aim<'_>,
+        values: &[Varied],
+        protocol: Protocol,
+        method: &Method,
+    ) -> Result<Vec<Candidate>, CliError> {
+        if let (Some(Varied::Family(_)), Ok(address)) = (values.first(), aim.host.parse::<IpAddr>()) {
+            return Err(CliError::Refused(format!("--contrast=family: {address} has one family; name a host")));
+        }
+        let choice = if protocol == Protocol::Icmp { self.args.socket.socket.unwrap_or_default() } else { SocketChoice::Auto };
+        let socket = match (protocol, choice) {
+            (Protocol::Tcp, _) => SocketKind::Stream,
+            (Protocol::Icmp, SocketChoice::Auto | SocketChoice::Raw) => SocketKind::Raw,
+            _ => SocketKind::Dgram,
+        };
+        let candidate = |&varied: &Varied| Candidate {
+            method: method.clone(),
+            protocol,
+            choice,
+            socket,
+            port: if let Varied::Port(port) = varied { Port::new(port) } else { aim.port },
+            varied: Some(varied),
+            named: true,
+        };
+        Ok(values.iter().map(candidate).collect())
     }
 
     fn contrast_plan(&self, aim: Aim<'_>, candidates: &[Candidate], bound: &Binding) -> Plan {
@@ -159,8 +202,9 @@ impl Rping<'_> {
             send_stamps,
             ..self.lane(family, candidate.protocol, bound)
         };
-        let lanes =
-            families.into_iter().flat_map(|family| candidates.iter().map(move |candidate| lane(family, candidate)));
+        // Probes of one method share its lanes.
+        let kinds = if self.args.method.varied().is_some() { candidates.get(..1).unwrap_or_default() } else { candidates };
+        let lanes = families.into_iter().flat_map(|family| kinds.iter().map(move |candidate| lane(family, candidate)));
         Plan { lanes: lanes.collect(), ..self.lookups() }
     }
 
@@ -176,12 +220,40 @@ impl Rping<'_> {
     ) -> (Vec<Contender>, Option<CliError>) {
         let lanes: Vec<Lanes> =
             candidates.iter().map(|candidate| Lanes::of(opened, &plan.lanes, |plan| candidate.serves(plan))).collect();
+        if matches!(candidates.first(), Some(Candidate { varied: Some(Varied::Family(_)), .. })) {
+            return self.families(aim, candidates, &lanes, names, env);
+        }
         let none = Lanes::default();
         let guide = lanes.iter().rev().find(|lanes| !lanes.is_empty()).unwrap_or(lanes.first().unwrap_or(&none));
         let (found, error) = target::place(aim, names, guide, env);
         let contenders =
             candidates.into_iter().zip(&lanes).map(|(candidate, lanes)| contender(candidate, lanes, &found)).collect();
         (contenders, error)
+    }
+
+    /// The same by the version of IP, each at its own address; the error, if there is none of either.
+    fn families(
+        &self,
+        aim: Aim<'_>,
+        candidates: Vec<Candidate>,
+        lanes: &[Lanes],
+        names: &Names,
+        env: &Env<'_>,
+    ) -> (Vec<Contender>, Option<CliError>) {
+        let mut errors = Vec::new();
+        let rows = candidates.into_iter().zip(lanes).map(|(candidate, lanes)| {
+            let (found, error) = target::place(aim, names, lanes, env);
+            let has_any = |family| names.get(aim.host).is_ok_and(|found| found.endpoints.iter().any(|one| one.family() == family));
+            let found = match candidate.varied {
+                Some(Varied::Family(family)) if !has_any(family) => Target { destination: Destination::Unresolved, ..found },
+                _ => found,
+            };
+            errors.extend(error);
+            contender(candidate, lanes, &found)
+        });
+        let rows: Vec<Contender> = rows.collect();
+        let none = errors.len() == rows.len();
+        (rows, errors.into_iter().next().filter(|_| none))
     }
 
     pub(super) fn contrast_sink(&self, facts: &Facts) -> Result<BoxedSink<Event>, CliError> {
@@ -197,12 +269,15 @@ impl Rping<'_> {
 }
 
 fn contender(candidate: Candidate, lanes: &Lanes, found: &Target) -> Contender {
-    let mut refused = None;
+    let (mut refused, mut socket) = (None, candidate.socket);
     let destination = match &found.destination {
         Destination::Reachable { endpoint, source, .. } => {
             let endpoint = endpoint.with_port(candidate.port.map_or(0, Port::get));
             match lanes.get(endpoint.family()) {
-                Ok(lane) => Destination::Reachable { endpoint, source: *source, lane: lane.id, profile: lane.profile },
+                Ok(lane) => {
+                    socket = lane.profile.socket;
+                    Destination::Reachable { endpoint, source: *source, lane: lane.id, profile: lane.profile }
+                }
                 Err(why) => {
                     refused = why.and_then(|why| why.attempts.last().copied());
                     Destination::Unroutable { endpoint }
@@ -213,7 +288,18 @@ fn contender(candidate: Candidate, lanes: &Lanes, found: &Target) -> Contender {
     };
     let target = Target { destination, ..found.clone() };
     let port = candidate.port.map(Port::get);
-    Contender { target, method: candidate.method, socket: candidate.socket, port, named: candidate.named, refused }
+    let Candidate { method, varied, named, .. } = candidate;
+    Contender { target, method, socket, port, varied, named, refused }
+}
+
+/// Why a size cannot be had over IPv4, if one cannot.
+fn too_large_for_v4(contenders: &[Contender]) -> Option<CliError> {
+    let over_v4 = |one: &Contender| matches!(one.target.destination, Destination::Reachable { endpoint, .. } if endpoint.family() == Family::V4);
+    let sizes = contenders.iter().filter(|one| over_v4(one)).filter_map(|one| match one.varied {
+        Some(Varied::Size(size)) => Some(size),
+        _ => None,
+    });
+    sizes.into_iter().find(|&size| size > V4_PAYLOAD).map(too_large)
 }
 
 fn is_group(target: &Target) -> bool {

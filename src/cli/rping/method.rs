@@ -79,6 +79,18 @@ impl Choice {
         Choice { method: Method::Tcp(Connect::default()), port: args.tcp.or(CONTRAST_PORT), exchange: None }
     }
 
+    /// The probes of a comparison within one method.
+    pub fn of_values(args: &MethodArgs, clock_error: Option<ClockError>) -> Result<Choice, CliError> {
+        let choice = Choice::of(args, clock_error)?;
+        Ok(match args.compares_tcp_ports() {
+            true => {
+                let connect = Connect { close: CloseHow::Fin, exchange: choice.exchange.clone() };
+                Choice { method: Method::Tcp(connect), port: CONTRAST_PORT, ..choice }
+            }
+            false => choice,
+        })
+    }
+
     /// What internet targets are probed over.
     pub fn protocol(&self) -> Protocol {
         match self.method {

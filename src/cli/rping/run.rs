@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::channel::{Header, LanePlan, OpenedLanes, Owner, Plan, Precision, Protocol, SendStamps, SocketChoice};
+use crate::cli::args::compared::Compared;
 use crate::cli::args::values::{self, Rate, Span, Timestamping};
 use crate::cli::drive::{Run, Worker, drive_one};
 use crate::cli::env::Env;
@@ -63,9 +64,10 @@ impl Rping<'_> {
         if request.is_sweep() {
             return self.sweep(env);
         }
-        let choice = match request.is_contrast() {
-            true => Choice::of_contrast(&self.args.method),
-            false => Choice::of(&self.args.method, env.clock_error)?,
+        let choice = match &self.args.method.contrast {
+            Some(Compared::Methods) => Choice::of_contrast(&self.args.method),
+            Some(Compared::Values(_)) => Choice::of_values(&self.args.method, env.clock_error)?,
+            None => Choice::of(&self.args.method, env.clock_error)?,
         };
         let check = |text: &str| choice.read(text, false).map(drop).map_err(|error| error.to_string());
         let texts = target::gather(&self.args.targets, self.args.targets_file.as_deref(), check, env)?;
@@ -369,7 +371,7 @@ impl Rping<'_> {
             // A recording has what any output shows.
             report_open: output.outstanding || recorded,
             report_sent: self.shows_dots() || (run.flood && recorded),
-            report_replies: !output.is_quiet() || self.args.method.contrast || self.follows() || recorded,
+            report_replies: !output.is_quiet() || self.args.method.contrast.is_some() || self.follows() || recorded,
             names: output.reverse_names && names,
             user_to_user: self.timestamping() == Timestamping::User,
             changes: output.changes || recorded,

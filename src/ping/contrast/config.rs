@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::channel::{Attempt, SocketKind};
+use super::varied::Varied;
 use crate::engine::Target;
 use crate::ping::{self, Method};
 
@@ -21,10 +22,10 @@ pub struct Config {
     pub ping: ping::Config,
 }
 
-/// One method.
+/// One method, or one way to probe by one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Contender {
-    /// The target and its lane. All contenders have the same address.
+    /// The target and its lane. All contenders have the same address, unless its family is what is compared.
     pub target: Target,
     /// The method.
     pub method: Method,
@@ -32,6 +33,8 @@ pub struct Contender {
     pub socket: SocketKind,
     /// The port, where the method has ports.
     pub port: Option<u16>,
+    /// What is compared, if not methods.
+    pub varied: Option<Varied>,
     /// Whether the user named the port, so that a closed one is a finding.
     pub named: bool,
     /// Why it cannot run.

@@ -1,7 +1,7 @@
 //! What a comparison shows: [`Verdict`]s about delays, and [`Finding`]s.
 
 use crate::metrics::Share;
-use crate::types::named;
+use crate::types::{Dscp, named};
 
 named! {
     /// How the delays of a method compare with the reference's.
@@ -55,14 +55,23 @@ pub enum Finding {
         /// Lost probes of that method.
         other: Share,
     },
-    /// Answers of this method are missing significantly more often than echo replies.
+    /// Answers of this method are missing significantly more often than those of another, or than echo replies.
     LosesMore {
         /// The method.
         row: usize,
         /// Its lost probes.
         own: Share,
-        /// Lost ICMP probes, over all its rows.
-        icmp: Share,
+        /// The other; `None` is ICMP, over all its rows.
+        than: Option<usize>,
+        /// The lost probes of that.
+        other: Share,
+    },
+    /// Most echo replies have another codepoint than the requests, which kernels copy.
+    Remarked {
+        /// The row.
+        row: usize,
+        /// The codepoint of the replies.
+        dscp: Dscp,
     },
     /// The delays of this method are longer or shorter than the reference's.
     Delay {
@@ -91,8 +100,10 @@ named! {
         Silent = "silent",
         /// Echo replies are missing more often than answers of another method.
         IcmpLimited = "icmp_rate_limited",
-        /// Answers are missing more often than echo replies.
+        /// Answers are missing more often than echo replies, or than those of what is compared with.
         LosesMore = "loses_more",
+        /// Answers have another codepoint than probes.
+        Remarked = "remarked",
         /// Delays are longer than the reference's.
         Slower = "slower",
         /// Delays are shorter than the reference's.
@@ -112,6 +123,7 @@ impl Finding {
             Finding::Silent { .. } => Code::Silent,
             Finding::IcmpLimited { .. } => Code::IcmpLimited,
             Finding::LosesMore { .. } => Code::LosesMore,
+            Finding::Remarked { .. } => Code::Remarked,
             Finding::Delay { difference, .. } if *difference > 0 => Code::Slower,
             Finding::Delay { .. } => Code::Faster,
         }
@@ -128,6 +140,7 @@ impl Finding {
             | Finding::Silent { row }
             | Finding::IcmpLimited { row, .. }
             | Finding::LosesMore { row, .. }
+            | Finding::Remarked { row, .. }
             | Finding::Delay { row, .. } => Some(row),
         }
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::config::Contender;
 use super::finding::{Finding, Verdict};
 use super::record::{AnswererKind, Comparison, Record, Row};
+use super::varied::Varied;
 use crate::engine::outcome::Subject;
 use crate::metrics::{Share, more_often, signed_rank};
 use crate::ping::{Counts, MethodKind, State};
@@ -42,7 +43,7 @@ pub(super) fn compare(
         .zip(contenders.iter().zip(records))
         .map(|(index, (contender, record))| row(contender, record, base.filter(|_| reference != Some(index)), alpha))
         .collect();
-    let (findings, explanations) = findings(contenders, &rows);
+    let (findings, explanations) = findings(contenders, &rows, reference);
     Comparison { subject, rounds, slot, rows, reference, findings, explanations, conditions: Vec::new() }
 }
 
@@ -64,6 +65,9 @@ fn row(contender: &Contender, record: &Record, base: Option<&Record>, alpha: f64
         method: contender.method.kind(),
         socket: contender.socket,
         port: contender.port,
+        address: summary.and_then(|summary| summary.subject.address),
+        varied: contender.varied,
+        reply_dscp: record.reply_dscp().filter(|_| matches!(contender.varied, Some(Varied::Dscp(_)))),
         refused: contender.refused,
         ran: counts.sent > 0,
         state: summary.and_then(|summary| summary.state),
@@ -111,7 +115,7 @@ fn middle(mut values: Vec<i64>) -> i64 {
 }
 
 /// The findings, and those that only explain a row.
-fn findings(contenders: &[Contender], rows: &[Row]) -> (Vec<Finding>, Vec<Finding>) {
+fn findings(contenders: &[Contender], rows: &[Row], reference: Option<usize>) -> (Vec<Finding>, Vec<Finding>) {
     let ran = rows.iter().any(|row| row.counts.sent > row.counts.pending);
     if !rows.iter().any(Row::shows_host) {
         return (if ran { vec![Finding::NothingAnswers] } else { Vec::new() }, Vec::new());
@@ -127,7 +131,8 @@ fn findings(contenders: &[Contender], rows: &[Row]) -> (Vec<Finding>, Vec<Findin
             if is_finding { &mut found } else { &mut explanations }.extend(alone(index, row));
         }
     }
-    found.extend(losses(rows));
+    found.extend(rows.iter().enumerate().filter_map(|(index, row)| remarked(index, row)));
+    found.extend(if rows.iter().any(|row| row.varied.is_some()) { losses_beside(rows, reference) } else { losses(rows) });
     found.extend(rows.iter().enumerate().filter_map(|(row, figures)| match figures.verdict {
         Some(Verdict::Slower | Verdict::Faster) => {
             figures.difference.map(|difference| Finding::Delay { row, difference })
@@ -178,10 +183,35 @@ fn losses(rows: &[Row]) -> Vec<Finding> {
     let alpha = ALPHA / (2 * services.len()) as f64;
     let limited = services.iter().rev().find(|(_, row)| more_often(icmp, row.loss()) <= alpha);
     let losing = services.iter().filter(|(_, row)| more_often(row.loss(), icmp) <= alpha);
-    let mut found: Vec<Finding> =
-        losing.map(|(index, row)| Finding::LosesMore { row: *index, own: row.loss(), icmp }).collect();
+    let mut found: Vec<Finding> = losing
+        .map(|(index, row)| Finding::LosesMore { row: *index, own: row.loss(), than: None, other: icmp })
+        .collect();
     found.extend(limited.map(|(index, row)| Finding::IcmpLimited { row: *index, icmp, other: row.loss() }));
     found
+}
+
+/// Findings about one row of a method losing more than the row that all are compared with, or less.
+fn losses_beside(rows: &[Row], reference: Option<usize>) -> Vec<Finding> {
+    let Some((base, base_row)) = reference.and_then(|index| Some((index, rows.get(index)?))) else { return Vec::new() };
+    let others: Vec<(usize, &Row)> =
+        rows.iter().enumerate().filter(|(index, row)| *index != base && row.is_answered()).collect();
+    let alpha = ALPHA / (2 * others.len()).max(1) as f64;
+    let beside = |&(index, row): &(usize, &Row)| {
+        let (own, other) = (row.loss(), base_row.loss());
+        if more_often(own, other) <= alpha {
+            return Some(Finding::LosesMore { row: index, own, than: Some(base), other });
+        }
+        let less = more_often(other, own) <= alpha;
+        less.then_some(Finding::LosesMore { row: base, own: other, than: Some(index), other: own })
+    };
+    others.iter().filter_map(beside).collect()
+}
+
+/// Whether replies come back with another codepoint than that of the requests.
+fn remarked(index: usize, row: &Row) -> Option<Finding> {
+    let Some(Varied::Dscp(sent)) = row.varied.filter(|_| row.method == MethodKind::Icmp) else { return None };
+    let dscp = row.reply_dscp.filter(|&came| came != sent)?;
+    Some(Finding::Remarked { row: index, dscp })
 }
 
 impl Row {
@@ -228,6 +258,7 @@ mod tests {
             method: Method::Icmp,
             socket: SocketKind::Raw,
             port: None,
+            varied: None,
             named: false,
             refused: None,
         };

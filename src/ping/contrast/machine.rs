@@ -57,8 +57,10 @@ impl Contrast {
     pub fn new(config: Config) -> Self {
         let Config { contenders, rounds, most_rounds, slot, mut ping } = config;
         let spec = Arc::new(Spec { pace: Pace::Called, ..Spec::clone(&ping.spec) });
-        let task =
-            |one: &Contender| Task { target: one.target.clone(), method: one.method.clone(), spec: Arc::clone(&spec) };
+        let task = |one: &Contender| {
+            let spec = one.varied.map_or_else(|| Arc::clone(&spec), |varied| Arc::new(varied.spec(&spec)));
+            Task { target: one.target.clone(), method: one.method.clone(), spec }
+        };
         ping.targets = contenders.iter().map(task).collect();
         let conditions = std::mem::take(&mut ping.conditions);
         ping.preload = 1;

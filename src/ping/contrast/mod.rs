@@ -6,6 +6,8 @@
 //!   affect all methods alike. Probe number n of every method belongs to round n.
 //! - Delays are compared by our own clock alone, which every method has. The first round, which fills neighbour tables and
 //!   caches, is left out.
+//! - Or all are of one method, and differ in one thing ([`Varied`]): the codepoint, the size, the family or the port. Then each is
+//!   compared with the first in its losses too.
 //! - Answers and refusals both have a delay, since both come from the host.
 
 mod config;
@@ -15,9 +17,11 @@ mod judge;
 mod machine;
 mod record;
 mod rounds;
+mod varied;
 
 pub use config::{Config, Contender};
 pub use finding::{Code, Finding, Verdict};
 pub use judge::{ALPHA, MIN_ROUNDS};
 pub use machine::{Contrast, Event};
 pub use record::{Answerer, AnswererKind, Comparison, Row};
+pub use varied::Varied;

@@ -7,12 +7,13 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::finding::{Finding, Verdict};
+use super::varied::Varied;
 use crate::channel::{Attempt, ErrorOrigin, SocketKind};
 use crate::engine::condition::{self, Judged};
 use crate::engine::outcome::{Delay, Detail, Outcome, ProbeEvent, Standing, Status, Subject};
 use crate::metrics::{RttRecorder, RttStats};
 use crate::ping::{Counts, Event, MethodKind, State, SubjectId, Summary};
-use crate::types::{ProbeId, Rtt, StampSource};
+use crate::types::{Dscp, ProbeId, Rtt, StampSource};
 
 /// The results of a comparison.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,6 +37,11 @@ pub struct Comparison {
 }
 
 impl Comparison {
+    /// What is compared, if not methods.
+    pub fn varied(&self) -> Option<Varied> {
+        self.rows.first()?.varied
+    }
+
     /// Whether the target answered at least one method, be it with a refusal, and the conditions hold.
     pub fn status(&self) -> Status {
         let any = |test: fn(&Row) -> bool| self.rows.iter().any(test);
@@ -57,6 +63,12 @@ pub struct Row {
     pub socket: SocketKind,
     /// The port, where the method has ports.
     pub port: Option<u16>,
+    /// The address that was probed.
+    pub address: Option<IpAddr>,
+    /// What is compared, if not methods.
+    pub varied: Option<Varied>,
+    /// The codepoint that most echo replies have, where codepoints are compared.
+    pub reply_dscp: Option<Dscp>,
     /// The kernel's reason why it could not run.
     pub refused: Option<Attempt>,
     /// Whether at least one probe was sent.
@@ -84,8 +96,19 @@ pub struct Row {
 }
 
 impl Row {
+    /// Whether it is compared with others of its method, and not by its port.
+    pub fn is_within_method(&self) -> bool {
+        self.varied.is_some_and(|varied| !matches!(varied, Varied::Port(_)))
+    }
+
     /// The name of the method in tables and sentences.
     pub fn label(&self) -> String {
+        match self.varied {
+            Some(varied @ Varied::Dscp(_)) => return format!("DSCP {varied}"),
+            Some(varied @ Varied::Size(_)) => return format!("size {varied}"),
+            Some(Varied::Family(family)) => return family.pick("IPv4", "IPv6").to_owned(),
+            Some(Varied::Port(_)) | None => {}
+        }
         match (self.method, self.port) {
             (MethodKind::Icmp, _) => format!("ICMP {}", self.socket.name()),
             (method, Some(port)) => format!("{} port {port}", method.name().to_uppercase()),
@@ -130,6 +153,8 @@ pub(super) struct Record {
     delays: Vec<Option<Rtt>>,
     kernel: RttRecorder,
     pub answerers: Vec<Answerer>,
+    /// The codepoints of echo replies, each with their number.
+    codepoints: Vec<(Dscp, u64)>,
     pub summary: Option<Box<Summary>>,
 }
 
@@ -153,6 +178,9 @@ impl Record {
     }
 
     fn probe(&mut self, event: &ProbeEvent) {
+        if let (Outcome::Reply(_), Some(tos)) = (&event.outcome, event.reply_tos) {
+            self.codepoint(tos.dscp());
+        }
         let kind = match &event.outcome {
             Outcome::Reply(reply) if reply.wrong_source => AnswererKind::Other,
             Outcome::Reply(reply) => match &reply.detail {
@@ -214,6 +242,18 @@ impl Record {
         if delay.stamp != StampSource::User && index > 0 {
             self.kernel.record(delay.rtt);
         }
+    }
+
+    fn codepoint(&mut self, dscp: Dscp) {
+        match self.codepoints.iter_mut().find(|(known, _)| *known == dscp) {
+            Some((_, count)) => *count += 1,
+            None => self.codepoints.push((dscp, 1)),
+        }
+    }
+
+    /// The codepoint that most replies have.
+    pub fn reply_dscp(&self) -> Option<Dscp> {
+        self.codepoints.iter().max_by_key(|(_, count)| count).map(|(dscp, _)| *dscp)
     }
 
     fn answered(&mut self, kind: AnswererKind, address: Option<IpAddr>) {

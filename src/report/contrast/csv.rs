@@ -11,7 +11,7 @@ use crate::report::{Sink, Streams, escape};
 /// The columns.
 const METHOD: &str = "target,address,method,socket,port,ran,state,sent,received,refused,lost,loss_pct,\
                       min_ms,mean_ms,median_ms,p95_ms,max_ms,stddev_ms,\
-                      complete_rounds,median_difference_ms,p_value,verdict\n";
+                      complete_rounds,median_difference_ms,p_value,verdict,value\n";
 
 /// Writes the rows of a comparison at its end.
 #[derive(Debug, Default)]
@@ -34,7 +34,7 @@ fn cells(comparison: &Comparison, row: &Row) -> impl Iterator<Item = Option<Stri
     let (counts, judged) = (&row.counts, row.difference.is_some());
     let head = [
         Some(escape(&comparison.subject.target).into_owned()),
-        address(comparison.subject.address, comparison.subject.zone.as_deref()),
+        address(row.address.or(comparison.subject.address), comparison.subject.zone.as_deref()),
         text(Some(row.method.name())),
         text(Some(row.socket.name())),
         text(row.port),
@@ -51,6 +51,7 @@ fn cells(comparison: &Comparison, row: &Row) -> impl Iterator<Item = Option<Stri
         text(row.difference.map(|nanos| nanos as f64 / 1e6)),
         text(row.p),
         text(row.verdict.map(|verdict| verdict.name())),
+        text(row.varied),
     ];
     head.into_iter().chain(delays(row.rtt.map(|rtt| rtt.figures()))).chain(compared)
 }
@@ -71,8 +72,8 @@ mod tests {
             rows[..3],
             [
                 METHOD.trim_end(),
-                "example.org,198.51.100.9,icmp,raw,,false,unknown,0,0,0,0,,,,,,,,,,,",
-                "example.org,198.51.100.9,icmp,dgram,,true,,20,20,0,0,0,9,10,10,10.9,11,0.25,20,0.01,0.5,no_difference",
+                "example.org,198.51.100.9,icmp,raw,,false,unknown,0,0,0,0,,,,,,,,,,,,",
+                "example.org,198.51.100.9,icmp,dgram,,true,,20,20,0,0,0,9,10,10,10.9,11,0.25,20,0.01,0.5,no_difference,",
             ]
         );
         assert_eq!(rows.len(), 5);

@@ -52,6 +52,9 @@ fn comparison<M: SerializeMap>(object: &mut M, all: &Comparison) -> Result<(), M
     object.serialize_entry("stamp", "user")?;
     object.serialize_entry("alpha", &ALPHA)?;
     object.serialize_entry("min_complete_rounds", &MIN_ROUNDS)?;
+    if let Some(varied) = all.varied() {
+        object.serialize_entry("varied", varied.name())?;
+    }
     object.serialize_entry("reference", &reference.map(Name::of))?;
     object.serialize_entry("methods", &all.rows.iter().map(OfRow).collect::<Vec<_>>())?;
     object.serialize_entry("findings", &findings)?;
@@ -65,17 +68,29 @@ struct Name {
     method: Option<MethodKind>,
     socket: Option<SocketKind>,
     port: Option<u16>,
+    /// What is compared, if not methods.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<String>,
 }
 
 impl Name {
     fn of(row: &Row) -> Self {
-        Name { method: Some(row.method), socket: Some(row.socket), port: row.port }
+        Name {
+            method: Some(row.method),
+            socket: Some(row.socket),
+            port: row.port,
+            value: row.varied.map(|varied| varied.to_string()),
+        }
     }
 
     fn serialize_entries<M: SerializeMap>(&self, object: &mut M) -> Result<(), M::Error> {
         object.serialize_entry("method", &self.method)?;
         object.serialize_entry("socket", &self.socket)?;
-        object.serialize_entry("port", &self.port)
+        object.serialize_entry("port", &self.port)?;
+        match &self.value {
+            Some(value) => object.serialize_entry("value", value),
+            None => Ok(()),
+        }
     }
 }
 
@@ -88,6 +103,10 @@ impl Serialize for OfRow<'_> {
         let counts = &row.counts;
         let mut object = serializer.serialize_map(None)?;
         Name::of(row).serialize_entries(&mut object)?;
+        if row.varied.is_some() {
+            object.serialize_entry("address", &row.address)?;
+            object.serialize_entry("reply_dscp", &row.reply_dscp.map(|dscp| dscp.get()))?;
+        }
         object.serialize_entry("privilege", &privilege(row))?;
         object.serialize_entry("ran", &row.ran)?;
         object.serialize_entry("reason", &reason(row))?;
@@ -208,7 +227,7 @@ mod tests {
             (Finding::Rejected { row: TCP }, "rejected", "tcp".into()),
             (Finding::Silent { row: UDP }, "silent", "udp".into()),
             (Finding::IcmpLimited { row: TCP, icmp, other }, "icmp_rate_limited", "icmp".into()),
-            (Finding::LosesMore { row: TCP, own: icmp, icmp: other }, "loses_more", "tcp".into()),
+            (Finding::LosesMore { row: TCP, own: icmp, than: None, other }, "loses_more", "tcp".into()),
             (Finding::Delay { row: TCP, difference: 1 }, "slower", "tcp".into()),
             (Finding::Delay { row: TCP, difference: -1 }, "faster", "tcp".into()),
         ];

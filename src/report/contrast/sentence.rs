@@ -1,7 +1,7 @@
 //! The sentences of a comparison: [`sentence`] for each finding, and [`notes`] after them.
 
 use crate::metrics::Share;
-use crate::ping::contrast::{Answerer, AnswererKind, Comparison, Finding, MIN_ROUNDS, Row};
+use crate::ping::contrast::{Answerer, AnswererKind, Comparison, Finding, MIN_ROUNDS, Row, Varied};
 use crate::ping::{MethodKind, State};
 use crate::report::contrast::Label;
 use crate::report::words::number::Millis;
@@ -25,14 +25,21 @@ pub(super) fn sentence(finding: &Finding, comparison: &Comparison) -> String {
             Label(row),
             Of(*other)
         ),
-        (Finding::LosesMore { own, icmp, .. }, Some(row)) => {
-            format!(
-                "{} loses {}, ICMP loses {}: the service answers less often than its host.",
-                Label(row),
-                Of(*own),
-                Of(*icmp)
-            )
+        (Finding::LosesMore { own, than, other, .. }, Some(row)) => {
+            match than.and_then(|index| comparison.rows.get(index)) {
+                Some(less) => format!("{} loses {}, {} loses {}.", Label(row), Of(*own), Label(less), Of(*other)),
+                None => format!(
+                    "{} loses {}, ICMP loses {}: the service answers less often than its host.",
+                    Label(row),
+                    Of(*own),
+                    Of(*other)
+                ),
+            }
         }
+        (Finding::Remarked { dscp, .. }, Some(row)) => format!(
+            "The replies to {} have DSCP {dscp}: a network on the way changes it, or the host does not copy it.",
+            Label(row)
+        ),
         (Finding::Delay { difference, .. }, Some(row)) => delay(comparison, row, *difference),
         (_, None) => String::new(),
     }
@@ -47,7 +54,9 @@ pub(super) fn subject<'a>(finding: &Finding, comparison: &'a Comparison) -> Opti
 pub(super) fn notes(comparison: &Comparison) -> Vec<String> {
     let mut notes: Vec<String> =
         comparison.explanations.iter().map(|explanation| sentence(explanation, comparison)).collect();
+    notes.extend(comparison.varied().and_then(|varied| caveat(varied, comparison)));
     let path = |finding: &Finding| match finding {
+        _ if comparison.varied().is_some() => false,
         Finding::Delay { .. } => subject(finding, comparison).is_some_and(|row| row.method != MethodKind::Icmp),
         Finding::IcmpLimited { .. } | Finding::LosesMore { .. } => true,
         _ => false,
@@ -76,6 +85,23 @@ pub(super) fn notes(comparison: &Comparison) -> Vec<String> {
     notes
 }
 
+/// What explains a difference between rows of one method, if there is one.
+fn caveat(varied: Varied, comparison: &Comparison) -> Option<String> {
+    let differs = |finding: &Finding| matches!(finding, Finding::Delay { .. } | Finding::LosesMore { .. });
+    if !comparison.findings.iter().any(differs) {
+        return None;
+    }
+    let sentence = match varied {
+        Varied::Dscp(_) => "Routers may queue, limit and forward packets by their DSCP.",
+        Varied::Size(_) => "A larger packet takes longer on every link, and is lost more often where bits are.",
+        Varied::Family(_) => "IPv4 and IPv6 may take different paths, and a difference may come from those.",
+        Varied::Port(_) => {
+            "Routers choose paths by ports too, so probes may take different paths, and a difference may come from those."
+        }
+    };
+    Some(sentence.to_owned())
+}
+
 fn blocked(comparison: &Comparison, row: &Row) -> String {
     let icmp: Vec<&Row> = comparison.rows.iter().filter(|row| row.method == MethodKind::Icmp && row.ran).collect();
     let sent: u64 = icmp.iter().map(|row| row.counts.sent).sum();
@@ -101,6 +127,9 @@ fn refused(row: &Row) -> String {
 
 fn silent(comparison: &Comparison, row: &Row) -> String {
     let (label, sent) = (Label(row), row.counts.sent);
+    if let Some(other) = comparison.rows.iter().find(|other| other.is_answered()).filter(|_| row.is_within_method()) {
+        return format!("{label} got no answer to {sent} probes, but {} did.", Label(other));
+    }
     let other_icmp = comparison.rows.iter().any(|other| other.method == MethodKind::Icmp && other.is_answered());
     match row.method {
         MethodKind::Udp => {
@@ -123,7 +152,7 @@ fn delay(comparison: &Comparison, row: &Row, difference: i64) -> String {
     let base = reference.rtt.as_ref().map_or(1, |rtt| rtt.median.max(1));
     let percent = difference.unsigned_abs() as f64 * 100.0 / base as f64;
     let amount = Millis(difference.unsigned_abs());
-    let same = row.method == MethodKind::Icmp && reference.method == MethodKind::Icmp;
+    let same = row.varied.is_none() && row.method == MethodKind::Icmp && reference.method == MethodKind::Icmp;
     let cause = if same { " Both send the same packets, so the difference arises on this host." } else { "" };
     format!("{} is {slower} than {} by {amount} ms ({percent:.0} %).{cause}", Label(row), Label(reference))
 }
@@ -270,7 +299,7 @@ mod tests {
         );
         assert_eq!(notes.len(), 1, "paths may differ");
         let sentence =
-            sentence_of(Finding::LosesMore { row: TCP, own: Share { hits: 14, tries: 20 }, icmp: other }, |_| {});
+            sentence_of(Finding::LosesMore { row: TCP, own: Share { hits: 14, tries: 20 }, than: None, other }, |_| {});
         assert!(sentence.starts_with("TCP port 443 loses 14 of 20 probes, ICMP loses 0 of 20 probes"), "{sentence}");
     }
 

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use crate::engine::outcome::Subject;
 use crate::ping;
-use crate::ping::contrast::{Answerer, AnswererKind, Comparison, Event, Row};
+use crate::ping::contrast::{Answerer, AnswererKind, Comparison, Event, Row, Varied};
 use crate::report::contrast::sentence::{notes, sentence};
 use crate::report::contrast::{Label, privilege, reason};
 use crate::report::ping::interim;
@@ -44,11 +44,15 @@ impl Sink<Event> for ContrastText {
 
 fn write_comparison(comparison: &Comparison, data: &mut dyn Write) -> io::Result<()> {
     let (subject, rounds) = (&comparison.subject, comparison.rounds);
-    let target = match subject.address {
+    let varied = comparison.varied();
+    let target = match subject.address.filter(|_| !matches!(varied, Some(Varied::Family(_)))) {
         Some(address) if !subject.numeric => format!("{} ({address})", escape(&subject.name)),
         _ => escape(&subject.name).into_owned(),
     };
-    writeln!(data, "\n--- {target} by {} methods, {rounds} rounds ---", comparison.rows.len())?;
+    match varied {
+        Some(varied) => writeln!(data, "\n--- {target} by {}, {rounds} rounds ---", varied.name())?,
+        None => writeln!(data, "\n--- {target} by {} methods, {rounds} rounds ---", comparison.rows.len())?,
+    }
     writeln!(data, "times in ms between user space and user space, without round 1; kernel: median by its stamps")?;
     table(comparison, data)?;
     writeln!(data)?;
@@ -81,8 +85,9 @@ fn has_lines(event: &ping::Event) -> bool {
 fn table(comparison: &Comparison, data: &mut dyn Write) -> io::Result<()> {
     let reference = comparison.reference.and_then(|index| comparison.rows.get(index));
     let against = reference.map_or_else(|| "difference".to_owned(), |row| format!("to {}", Label(row)));
+    let third = comparison.varied().map_or("needs", Varied::name);
     let heads =
-        ["method", "socket", "needs", "answered by", "sent", "recv", "refused", "loss", "min", "median", "p95", "max"];
+        ["method", "socket", third, "answered by", "sent", "recv", "refused", "loss", "min", "median", "p95", "max"];
     let heads = heads.iter().map(|head| (*head).to_owned()).chain([against, "kernel".to_owned()]);
     let mut lines: Vec<Vec<String>> = vec![heads.collect()];
     lines
@@ -115,7 +120,8 @@ fn cells(row: &Row, is_reference: bool) -> Vec<String> {
     let needs = privilege(row).map_or("nothing", |whole| whole.rsplit('.').next().unwrap_or(whole));
     let method = row.method.name().to_uppercase();
     let method = row.port.map_or_else(|| method.clone(), |port| format!("{method} {port}"));
-    let words = [method, row.socket.name().to_owned(), needs.to_owned()];
+    let third = row.varied.map_or_else(|| needs.to_owned(), |varied| varied.to_string());
+    let words = [method, row.socket.name().to_owned(), third];
     if let Some(reason) = reason(row) {
         return words.into_iter().chain([format!("did not run: {reason}")]).collect();
     }

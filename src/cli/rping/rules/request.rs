@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::cli::args::compared::Compared;
 use crate::cli::args::values::UdpAim;
 use crate::cli::rping::args::{PingArgs, is_sweep};
 use crate::cli::rping::method::{DGRAM_PREFIX, STREAM_PREFIX};
@@ -28,7 +29,10 @@ pub(super) const IP: Kinds = ICMP | PORTS;
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mode {
     Plain,
-    Contrast,
+    /// A comparison of methods.
+    Methods,
+    /// A comparison within one method.
+    Values,
     Sweep,
 }
 
@@ -37,7 +41,7 @@ impl Mode {
     pub(super) const fn of_conditions(self) -> condition::Mode {
         match self {
             Mode::Plain => condition::Mode::Ping,
-            Mode::Contrast => condition::Mode::Contrast,
+            Mode::Methods | Mode::Values => condition::Mode::Contrast,
             Mode::Sweep => condition::Mode::Sweep,
         }
     }
@@ -54,20 +58,22 @@ pub struct Request {
 impl Request {
     pub fn new(args: &PingArgs, uid: u32) -> Self {
         let mode = match args.method.contrast {
-            true => Mode::Contrast,
-            false if is_sweep(args) => Mode::Sweep,
-            false => Mode::Plain,
+            Some(Compared::Methods) => Mode::Methods,
+            Some(Compared::Values(_)) => Mode::Values,
+            None if is_sweep(args) => Mode::Sweep,
+            None => Mode::Plain,
         };
         let kinds = match mode {
             Mode::Plain => kinds(args),
-            Mode::Contrast => ICMP | TCP | if asks_service(args) { SERVICE } else { UDP },
+            Mode::Values => kinds(args) & IP,
+            Mode::Methods => ICMP | TCP | if asks_service(args) { SERVICE } else { UDP },
             Mode::Sweep => ICMP,
         };
         Request { mode, kinds, uid }
     }
 
     pub fn is_contrast(&self) -> bool {
-        self.mode == Mode::Contrast
+        matches!(self.mode, Mode::Methods | Mode::Values)
     }
 
     pub fn is_sweep(&self) -> bool {
@@ -93,6 +99,7 @@ fn kinds(args: &PingArgs) -> Kinds {
         (_, Some(_), _) if asks_service(args) => SERVICE,
         (_, Some(_), _) => UDP,
         (.., Some(_)) => STAMP,
+        (None, None, None) if method.compares_tcp_ports() => TCP,
         (None, None, None) => ICMP,
     };
     let of_target = |target: &String| match target {

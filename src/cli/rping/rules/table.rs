@@ -20,6 +20,11 @@ const fn lacks_scores(format: Format) -> bool {
     matches!(format, Format::Csv | Format::Prometheus | Format::Influx)
 }
 
+/// Whether a comparison is one of this.
+fn compares(args: &PingArgs, what: &str) -> bool {
+    args.method.varied().and_then(<[_]>::first).is_some_and(|varied| varied.name() == what)
+}
+
 fn has_exchange(args: &PingArgs) -> bool {
     args.method.data.is_some() || args.method.expect.is_some()
 }
@@ -40,6 +45,7 @@ const SWEEPS_END: &str = ": a sweep probes each target once; name each target, o
 const ONLY_CHANGES: &str = ": --changes prints nothing but changes";
 const ROUNDS_HAVE_SLOTS: &str = ": --contrast sends one probe at a time; -i sets the time between two";
 const ONE_HOST: &str = ": --contrast compares methods to one host";
+const COMPARED: &str = ": it is what --contrast compares";
 const LOCAL_METHOD: &str = ": local sockets have a method of their own";
 const LOCAL_PACKETS: &str = ": probes of local sockets are no packets";
 const LOCAL_ADDRESSES: &str = ": local sockets have paths and no addresses";
@@ -138,11 +144,43 @@ pub(super) const TABLE: &[Group<Request, PingArgs>] = &[
         ],
     },
     Group {
-        when: Request::is_contrast,
+        when: |r| r.mode == Mode::Methods,
         rows: &[
             (|a| a.method.icmp, "--icmp", " cannot be used together with --contrast"),
             (|a| a.method.stamp.is_some(), "--stamp", " cannot be used together with --contrast"),
             (has_exchange, "--data and --expect", " cannot be used together with --contrast"),
+            (|a| a.socket.socket.is_some(), "--socket", ": --contrast compares all kinds of sockets"),
+        ],
+    },
+    Group {
+        when: |r| r.mode == Mode::Values,
+        rows: &[
+            (|a| compares(a, "dscp") && (a.packet.dscp.is_some() || a.packet.tos.is_some()), "--dscp and -Q", COMPARED),
+            (|a| compares(a, "size") && a.packet.size.is_some(), "-s", COMPARED),
+            (|a| compares(a, "family") && a.socket.family.forced().is_some(), "-4 and -6", COMPARED),
+            (
+                |a| compares(a, "port") && a.method.icmp,
+                "--icmp",
+                ": ICMP has no ports to compare; --tcp and --udp have",
+            ),
+            (
+                |a| a.method.sport.is_some(),
+                "--sport",
+                ": the probes that are compared need source ports of their own",
+            ),
+        ],
+    },
+    Group {
+        when: |r| r.mode == Mode::Values && r.lacks(ICMP | UDP),
+        rows: &[(
+            |a| compares(a, "size"),
+            "--contrast=size",
+            ": the size of these probes is fixed; ICMP, --udp=PORT and --udp=echo take any size",
+        )],
+    },
+    Group {
+        when: Request::is_contrast,
+        rows: &[
             (|a| a.run.until.is_some(), "--until", ONE_HOST),
             (|a| a.output.mos.is_some(), "--mos", " cannot be used together with --contrast"),
             (|a| a.output.stats, "--stats", " cannot be used together with --contrast"),
@@ -158,7 +196,6 @@ pub(super) const TABLE: &[Group<Request, PingArgs>] = &[
             (|a| a.run.preload.is_some(), "-l", ROUNDS_HAVE_SLOTS),
             (|a| a.run.rate.is_some(), "--rate", ROUNDS_HAVE_SLOTS),
             (|a| a.run.reachable.is_some(), "--reachable", ONE_HOST),
-            (|a| a.socket.socket.is_some(), "--socket", ": --contrast compares all kinds of sockets"),
             (|a| a.socket.broadcast, "-b", ONE_HOST),
             (|a| a.socket.no_loopback, "-L", ONE_HOST),
             (
@@ -244,7 +281,7 @@ pub(super) const TABLE: &[Group<Request, PingArgs>] = &[
         )],
     },
     Group {
-        when: |r| r.mode == Mode::Plain,
+        when: |r| matches!(r.mode, Mode::Plain | Mode::Values),
         rows: &[
             (|a| a.method.icmp && a.method.tcp.is_some(), "--tcp", " cannot be used together with --icmp"),
             (|a| a.method.icmp && a.method.udp.is_some(), "--udp", " cannot be used together with --icmp"),
