@@ -346,7 +346,10 @@ fn the_quality_of_a_call_has_limits_that_are_reached_from_above() {
     assert_eq!(text, "OK - 198.51.100.9: rta 10.000ms, lost 0%, mos 4.39 (estimate, g711)");
     let figure = |label: &str| figures.iter().find(|figure| figure.label == label).unwrap();
     assert_eq!(figure("mos").limits, [Some(3.5), Some(3.1), Some(1.0), Some(4.5)]);
-    assert_eq!((figure("score").value, figure("score").limits), (Some(92.36), [Some(80.0), Some(70.0), Some(0.0), Some(100.0)]));
+    assert_eq!(
+        (figure("score").value, figure("score").limits),
+        (Some(92.36), [Some(80.0), Some(70.0), Some(0.0), Some(100.0)])
+    );
     let (outcome, _, figures) = run(&silent(), "-t 3 -M 3.5,3.1 198.51.100.9");
     assert_eq!((outcome.status, figures.last().map(|figure| figure.value)), (2, Some(None)), "{outcome}");
     for wrong in ["-M 3,4", "-M 5,4", "-M 4", "-S 101,3", "-M 4,3 --codec opus"] {

@@ -142,7 +142,8 @@ fn a_class_of_traffic_that_is_dropped_or_remarked_is_found_in_both_families() {
         for socket in ["--socket=raw", "--socket=dgram"] {
             let (run, object) = values(&lab, &["--contrast=dscp=0,ef,cs6", socket, &address]);
             assert_eq!((run.code(), found(&object)), (0, Vec::new()), "{run:#?}");
-            let came: Vec<_> = object["methods"].as_array().expect("methods").iter().map(|row| &row["reply_dscp"]).collect();
+            let came: Vec<_> =
+                object["methods"].as_array().expect("methods").iter().map(|row| &row["reply_dscp"]).collect();
             assert_eq!(came, [0, 46, 48], "{run:#?}");
         }
     }
@@ -152,7 +153,11 @@ fn a_class_of_traffic_that_is_dropped_or_remarked_is_found_in_both_families() {
     );
     for address in [lab.target_v4(), lab.target_v6()] {
         let (run, object) = values(&lab, &["--contrast=dscp=0,ef,cs6", &address]);
-        assert_eq!((run.code(), found(&object)), (0, vec!["cs6 silent".to_owned(), "ef remarked".to_owned()]), "{run:#?}");
+        assert_eq!(
+            (run.code(), found(&object)),
+            (0, vec!["cs6 silent".to_owned(), "ef remarked".to_owned()]),
+            "{run:#?}"
+        );
     }
 }
 

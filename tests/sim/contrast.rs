@@ -109,7 +109,15 @@ fn contrast_as(network: &Network, plans: &Plans) -> Ran {
         let refused = opened_lane.as_ref().err().and_then(|refused| refused.attempts.last().copied());
         let target =
             Target { zone: None, target: plans.target.into(), name: plans.target.into(), numeric: true, destination };
-        Contender { target, method, socket, port: (port != 0).then_some(port), varied: None, named: plans.named, refused }
+        Contender {
+            target,
+            method,
+            socket,
+            port: (port != 0).then_some(port),
+            varied: None,
+            named: plans.named,
+            refused,
+        }
     });
     let ping = ping::Config {
         spec: Arc::new(Spec { wait: Wait::Exactly(ms(2000)), ..Spec::default() }),

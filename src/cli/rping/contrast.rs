@@ -11,9 +11,9 @@ use crate::cli::drive::{Run, Worker, drive_one};
 use crate::cli::env::Env;
 use crate::cli::error::CliError;
 use crate::cli::names::{self, Names};
+use crate::cli::rping::args::V4_PAYLOAD;
 use crate::cli::rping::facts::Facts;
 use crate::cli::rping::method::{Asked, Choice, ask, close_how};
-use crate::cli::rping::args::V4_PAYLOAD;
 use crate::cli::rping::run::{Binding, Rping, precision, too_large};
 use crate::cli::tape::Tape;
 use crate::cli::target::{self, Aim, Lanes};
@@ -174,7 +174,8 @@ impl Rping<'_> {
         if let (Some(Varied::Family(_)), Ok(address)) = (values.first(), aim.host.parse::<IpAddr>()) {
             return Err(CliError::Refused(format!("--contrast=family: {address} has one family; name a host")));
         }
-        let choice = if protocol == Protocol::Icmp { self.args.socket.socket.unwrap_or_default() } else { SocketChoice::Auto };
+        let choice =
+            if protocol == Protocol::Icmp { self.args.socket.socket.unwrap_or_default() } else { SocketChoice::Auto };
         let socket = match (protocol, choice) {
             (Protocol::Tcp, _) => SocketKind::Stream,
             (Protocol::Icmp, SocketChoice::Auto | SocketChoice::Raw) => SocketKind::Raw,
@@ -203,7 +204,8 @@ impl Rping<'_> {
             ..self.lane(family, candidate.protocol, bound)
         };
         // Probes of one method share its lanes.
-        let kinds = if self.args.method.varied().is_some() { candidates.get(..1).unwrap_or_default() } else { candidates };
+        let kinds =
+            if self.args.method.varied().is_some() { candidates.get(..1).unwrap_or_default() } else { candidates };
         let lanes = families.into_iter().flat_map(|family| kinds.iter().map(move |candidate| lane(family, candidate)));
         Plan { lanes: lanes.collect(), ..self.lookups() }
     }
@@ -243,9 +245,13 @@ impl Rping<'_> {
         let mut errors = Vec::new();
         let rows = candidates.into_iter().zip(lanes).map(|(candidate, lanes)| {
             let (found, error) = target::place(aim, names, lanes, env);
-            let has_any = |family| names.get(aim.host).is_ok_and(|found| found.endpoints.iter().any(|one| one.family() == family));
+            let has_any = |family| {
+                names.get(aim.host).is_ok_and(|found| found.endpoints.iter().any(|one| one.family() == family))
+            };
             let found = match candidate.varied {
-                Some(Varied::Family(family)) if !has_any(family) => Target { destination: Destination::Unresolved, ..found },
+                Some(Varied::Family(family)) if !has_any(family) => {
+                    Target { destination: Destination::Unresolved, ..found }
+                }
                 _ => found,
             };
             errors.extend(error);

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::channel::{Attempt, SocketKind};
 use super::varied::Varied;
+use crate::channel::{Attempt, SocketKind};
 use crate::engine::Target;
 use crate::ping::{self, Method};
 

@@ -132,7 +132,11 @@ fn findings(contenders: &[Contender], rows: &[Row], reference: Option<usize>) ->
         }
     }
     found.extend(rows.iter().enumerate().filter_map(|(index, row)| remarked(index, row)));
-    found.extend(if rows.iter().any(|row| row.varied.is_some()) { losses_beside(rows, reference) } else { losses(rows) });
+    found.extend(if rows.iter().any(|row| row.varied.is_some()) {
+        losses_beside(rows, reference)
+    } else {
+        losses(rows)
+    });
     found.extend(rows.iter().enumerate().filter_map(|(row, figures)| match figures.verdict {
         Some(Verdict::Slower | Verdict::Faster) => {
             figures.difference.map(|difference| Finding::Delay { row, difference })

@@ -163,11 +163,7 @@ pub(super) const TABLE: &[Group<Request, PingArgs>] = &[
                 "--icmp",
                 ": ICMP has no ports to compare; --tcp and --udp have",
             ),
-            (
-                |a| a.method.sport.is_some(),
-                "--sport",
-                ": the probes that are compared need source ports of their own",
-            ),
+            (|a| a.method.sport.is_some(), "--sport", ": the probes that are compared need source ports of their own"),
         ],
     },
     Group {
