@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::{Node, Power};
 
 /// No run of a test lasts longer: a tool that hangs is ended and the test fails.
-const LIMIT: Duration = Duration::from_secs(40);
+const LIMIT: Duration = Duration::from_secs(90);
 
 /// What is tested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
