@@ -2,12 +2,14 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::config::Task;
 use super::event::Event;
 use super::machine::{Phase, Ping};
 use super::series::Context;
-use crate::channel::Control;
+use crate::channel::{Control, RunChange};
+use crate::engine::outcome::{Pace, Spec};
 use crate::engine::{Destination, Target};
 use crate::types::{IpEndpoint, Now};
 
@@ -34,9 +36,31 @@ impl Ping {
                 }
                 self.names.answered();
             }
+            Control::Change(change) => self.change(now, *change),
             // Origins and addresses are not asked for, and targets are known from the start or come by name.
-            Control::Origin(_) | Control::AsName(_) | Control::Address(_) | Control::Supplied | Control::Change(_) => {}
+            Control::Origin(_) | Control::AsName(_) | Control::Address(_) | Control::Supplied => {}
         }
+    }
+
+    /// Does what the user asks for to every series. The figures at the end are those of the whole run.
+    fn change(&mut self, now: Now, change: RunChange) {
+        match change {
+            RunChange::Pause => self.paused = true,
+            RunChange::Resume if self.paused => {
+                self.paused = false;
+                self.pace_anew(now, None);
+            }
+            RunChange::Interval(interval) if matches!(self.config.spec.pace, Pace::Fixed(_)) => {
+                self.config.spec = Arc::new(Spec { pace: Pace::Fixed(interval), ..Spec::clone(&self.config.spec) });
+                self.pace_anew(now, Some(interval));
+            }
+            RunChange::Resume | RunChange::Interval(_) | RunChange::Reset => {}
+        }
+    }
+
+    fn pace_anew(&mut self, now: Now, interval: Option<Duration>) {
+        let all: Vec<u32> = self.series.slots().collect();
+        all.into_iter().for_each(|slot| self.with_series(slot, now, |series, _| series.pace_anew(now.mono, interval)));
     }
 
     /// A target that comes while the run is on uses the lane that others of its family have.

@@ -49,6 +49,8 @@ pub struct Ping {
     /// When a series was removed last.
     pub(super) removed_at: Option<Instant>,
     pub(super) interrupted: bool,
+    /// Whether the user wants nothing sent.
+    pub(super) paused: bool,
     /// Where changes are wanted, or waited for.
     follower: Option<Follower>,
     /// Series that still have something to send or to wait for, as of the last look at each.
@@ -177,6 +179,9 @@ impl Ping {
 
     /// When the next probe may be ordered.
     fn next_order(&self) -> Option<Instant> {
+        if self.paused {
+            return None;
+        }
         let (due, _) = self.sends.first()?;
         let allowed = self.cap.map_or(due, |cap| due.max(cap.next()));
         Some(allowed).filter(|&at| self.quiet_from.is_none_or(|quiet| at < quiet))

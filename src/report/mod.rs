@@ -29,8 +29,8 @@ pub use doctor::{Aimed, Check, Diagnosis, Health, Way};
 pub use fping::{FpingNames, FpingOptions, FpingStamp, FpingText};
 pub use part::Part;
 pub use ping::{
-    ChangesCsv, ChangesJson, ChangesText, PingCsv, PingInflux, PingJson, PingJsonOptions, PingPrometheus, PingText,
-    PingTextOptions, ShownSource, Timestamps,
+    ChangesCsv, ChangesJson, ChangesText, PingCsv, PingInflux, PingJson, PingJsonOptions, PingPlain, PingPrometheus,
+    PingText, PingTextOptions, ShownSource, Timestamps, presence_sentence,
 };
 pub use pong::{PongJson, PongText};
 pub use sweep::{SweepBrief, SweepCsv, SweepInflux, SweepJson, SweepProgress, SweepPrometheus, SweepShow, SweepText};

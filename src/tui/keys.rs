@@ -1,4 +1,4 @@
-//! The keys of a live view: one table, from which a key is understood and the help screen and the man page are made.
+//! The keys of the live views: one table each, from which keys are understood and the help screen and the man page are made.
 
 /// A key as it is typed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +60,14 @@ pub enum Action {
     BothNames,
     /// All that is known about a hop.
     Hop,
+    /// The chart of a target.
+    Chart,
+    /// Another order of the targets.
+    Order,
+    /// Asks for what names must contain.
+    Filter,
+    /// The axis of delays is logarithmic, or not.
+    LogAxis,
     /// Columns of jitter in and out.
     Jitter,
     /// Asks for columns.
@@ -115,65 +123,75 @@ pub struct Binding {
     pub short: &'static str,
 }
 
-/// Every key, in the order of the help screen.
-pub const TABLE: &[Binding] = &[
-    row(
-        &[(Key::Char('q'), Action::Leave), (Key::Ctrl('c'), Action::Leave)],
-        "q Ctrl-C",
-        "leave; the report stays",
-        "quit",
-    ),
-    row(&[(Key::Char('Q'), Action::LeaveQuietly)], "Q", "leave and print nothing", ""),
-    row(
-        &[(Key::Char('h'), Action::Help), (Key::Char('?'), Action::Help), (Key::F1, Action::Help)],
-        "h ? F1",
-        "these keys",
-        "help",
-    ),
+// What several views have.
+const LEAVE: Binding = row(
+    &[(Key::Char('q'), Action::Leave), (Key::Ctrl('c'), Action::Leave)],
+    "q Ctrl-C",
+    "leave; the report stays",
+    "quit",
+);
+const LEAVE_QUIETLY: Binding = row(&[(Key::Char('Q'), Action::LeaveQuietly)], "Q", "leave and print nothing", "");
+const HELP: Binding = row(
+    &[(Key::Char('h'), Action::Help), (Key::Char('?'), Action::Help), (Key::F1, Action::Help)],
+    "h ? F1",
+    "these keys",
+    "help",
+);
+const EVENTS: Binding = row(&[(Key::Char('e'), Action::Events)], "e", "events", "events");
+const PAUSE: Binding = row(&[(Key::Char('p'), Action::Pause)], "p", "pause probing, or go on", "pause");
+const FREEZE: Binding = row(
+    &[(Key::Char(' '), Action::Freeze), (Key::Ctrl('f'), Action::Freeze)],
+    "Space Ctrl-F",
+    "go on after p; else freeze the picture, probing goes on",
+    "",
+);
+const RESET: &[(Key, Action)] = &[(Key::Char('r'), Action::Reset), (Key::Ctrl('r'), Action::Reset)];
+const INTERVAL: Binding = row(&[(Key::Char('i'), Action::Interval)], "i", "type another interval", "");
+const NAMES: Binding = row(&[(Key::Char('n'), Action::Names)], "n", "names or addresses", "names");
+const BOTH_NAMES: Binding = row(&[(Key::Char('b'), Action::BothNames)], "b", "names with addresses", "");
+const SELECT: &[(Key, Action)] = &[
+    (Key::Up, Action::Previous),
+    (Key::Char('-'), Action::Previous),
+    (Key::Down, Action::Next),
+    (Key::Char('+'), Action::Next),
+];
+const LARGER_STEPS: Binding = row(
+    &[
+        (Key::PageUp, Action::PageUp),
+        (Key::PageDown, Action::PageDown),
+        (Key::Home, Action::First),
+        (Key::End, Action::Last),
+    ],
+    "PgUp PgDn Home End",
+    "the same in larger steps",
+    "",
+);
+const SPAN: &[(Key, Action)] =
+    &[(Key::Char('<'), Action::Finer), (Key::Char('>'), Action::Coarser), (Key::Char('0'), Action::AutoSpan)];
+const ONE_SCALE: &[(Key, Action)] = &[(Key::Char('s'), Action::OneScale)];
+const CLOSE: &[(Key, Action)] = &[(Key::Esc, Action::Close)];
+const REDRAW: Binding = row(&[(Key::Ctrl('l'), Action::Redraw)], "Ctrl-L", "draw everything anew", "");
+const SUSPEND: Binding = row(&[(Key::Ctrl('z'), Action::Suspend)], "Ctrl-Z", "suspend; fg comes back", "");
+
+/// The keys of a view of a path, in the order of the help screen.
+pub const PATH: &[Binding] = &[
+    LEAVE,
+    LEAVE_QUIETLY,
+    HELP,
     row(&[(Key::Char('d'), Action::NextView)], "d", "next view: table and strip, table, strip", "view"),
     row(&[(Key::Enter, Action::Hop)], "Enter", "all about the hop that is selected", "hop"),
-    row(&[(Key::Char('e'), Action::Events)], "e", "events", "events"),
-    row(&[(Key::Char('p'), Action::Pause)], "p", "pause probing, or go on", "pause"),
-    row(
-        &[(Key::Char(' '), Action::Freeze), (Key::Ctrl('f'), Action::Freeze)],
-        "Space Ctrl-F",
-        "go on after p; else freeze the picture, probing goes on",
-        "",
-    ),
-    row(
-        &[(Key::Char('r'), Action::Reset), (Key::Ctrl('r'), Action::Reset)],
-        "r Ctrl-R",
-        "reset the statistics; strip and events stay",
-        "reset",
-    ),
-    row(&[(Key::Char('i'), Action::Interval)], "i", "type another interval", ""),
+    EVENTS,
+    PAUSE,
+    FREEZE,
+    row(RESET, "r Ctrl-R", "reset the statistics; strip and events stay", "reset"),
+    INTERVAL,
     row(&[(Key::Char('j'), Action::Jitter)], "j", "columns of jitter in and out", ""),
     row(&[(Key::Char('o'), Action::Columns)], "o", "type the letters of columns, as for --columns", ""),
     row(&[(Key::Char('z'), Action::AsNumbers)], "z", "AS numbers (-A) in and out", ""),
-    row(&[(Key::Char('n'), Action::Names)], "n", "names or addresses", "names"),
-    row(&[(Key::Char('b'), Action::BothNames)], "b", "names with addresses", ""),
-    row(
-        &[
-            (Key::Up, Action::Previous),
-            (Key::Char('-'), Action::Previous),
-            (Key::Down, Action::Next),
-            (Key::Char('+'), Action::Next),
-        ],
-        "Up Down - +",
-        "select a hop",
-        "",
-    ),
-    row(
-        &[
-            (Key::PageUp, Action::PageUp),
-            (Key::PageDown, Action::PageDown),
-            (Key::Home, Action::First),
-            (Key::End, Action::Last),
-        ],
-        "PgUp PgDn Home End",
-        "the same in larger steps",
-        "",
-    ),
+    NAMES,
+    BOTH_NAMES,
+    row(SELECT, "Up Down - +", "select a hop", ""),
+    LARGER_STEPS,
     row(
         &[
             (Key::Left, Action::PreviousTarget),
@@ -185,25 +203,51 @@ pub const TABLE: &[Binding] = &[
         "another target",
         "",
     ),
+    row(SPAN, "< > 0", "less or more time in a cell of the strip; 0: as --window", ""),
+    row(ONE_SCALE, "s", "one scale for all hops, or one for each", ""),
+    row(CLOSE, "Esc", "close what is open, drop the selection", ""),
+    REDRAW,
+    SUSPEND,
+];
+
+/// The keys of a view of targets.
+pub const PING: &[Binding] = &[
+    LEAVE,
+    LEAVE_QUIETLY,
+    HELP,
     row(
-        &[(Key::Char('<'), Action::Finer), (Key::Char('>'), Action::Coarser), (Key::Char('0'), Action::AutoSpan)],
-        "< > 0",
-        "less or more time in a cell of the strip; 0: as --window",
-        "",
+        &[(Key::Char('d'), Action::NextView)],
+        "d",
+        "next view: chart, rows with strips, rows with all figures",
+        "view",
     ),
-    row(&[(Key::Char('s'), Action::OneScale)], "s", "one scale for all hops, or one for each", ""),
-    row(&[(Key::Esc, Action::Close)], "Esc", "close what is open, drop the selection", ""),
-    row(&[(Key::Ctrl('l'), Action::Redraw)], "Ctrl-L", "draw everything anew", ""),
-    row(&[(Key::Ctrl('z'), Action::Suspend)], "Ctrl-Z", "suspend; fg comes back", ""),
+    row(&[(Key::Enter, Action::Chart)], "Enter", "the chart of the target that is selected", "chart"),
+    EVENTS,
+    PAUSE,
+    FREEZE,
+    row(RESET, "r Ctrl-R", "reset the figures; the summary at the end is of the whole run", "reset"),
+    INTERVAL,
+    row(&[(Key::Char('o'), Action::Order)], "o", "order of rows: by loss, p50 or name, as given", "order"),
+    row(&[(Key::Char('/'), Action::Filter)], "/", "show only targets whose name or address contains a text", "filter"),
+    row(&[(Key::Char('a'), Action::LogAxis)], "a", "logarithmic or linear axis of the chart", ""),
+    NAMES,
+    BOTH_NAMES,
+    row(SELECT, "Up Down - +", "select a target", ""),
+    LARGER_STEPS,
+    row(SPAN, "< > 0", "less or more time in a cell; 0: as --window", ""),
+    row(ONE_SCALE, "s", "one scale for the strips of all rows, or one for each", ""),
+    row(CLOSE, "Esc", "close what is open, drop selection and filter", ""),
+    REDRAW,
+    SUSPEND,
 ];
 
 const fn row(keys: &'static [(Key, Action)], shown: &'static str, does: &'static str, short: &'static str) -> Binding {
     Binding { keys, shown, does, short }
 }
 
-/// What a key does, if anything.
-pub fn action(key: Key) -> Option<Action> {
-    TABLE.iter().flat_map(|binding| binding.keys).find(|(bound, _)| *bound == key).map(|(_, action)| *action)
+/// What a key does by this table, if anything.
+pub fn action(table: &[Binding], key: Key) -> Option<Action> {
+    table.iter().flat_map(|binding| binding.keys).find(|(bound, _)| *bound == key).map(|(_, action)| *action)
 }
 
 #[cfg(test)]
@@ -211,10 +255,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_key_stands_once_in_the_table() {
-        let keys: Vec<Key> = TABLE.iter().flat_map(|binding| binding.keys).map(|(key, _)| *key).collect();
-        for (at, key) in keys.iter().enumerate() {
-            assert!(!keys[..at].contains(key), "{key:?}");
+    fn every_key_stands_once_in_each_table() {
+        for table in [PATH, PING] {
+            let keys: Vec<Key> = table.iter().flat_map(|binding| binding.keys).map(|(key, _)| *key).collect();
+            for (at, key) in keys.iter().enumerate() {
+                assert!(!keys[..at].contains(key), "{key:?}");
+            }
         }
     }
 }

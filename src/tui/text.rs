@@ -84,6 +84,16 @@ pub(super) fn running(seconds: u64) -> String {
     }
 }
 
+/// A time that has passed: 9s, 119s, 45m, 30h, 12d.
+pub(super) fn ago(seconds: u64) -> String {
+    match seconds {
+        0..120 => format!("{seconds}s"),
+        120..7200 => format!("{}m", seconds / 60),
+        7200..172_800 => format!("{}h", seconds / 3600),
+        _ => format!("{}d", seconds / 86_400),
+    }
+}
+
 /// A span as a setting: 1 s, 0.2 s, 5 min.
 pub(super) fn span(seconds: f64) -> String {
     if seconds >= 120.0 && seconds % 60.0 == 0.0 {

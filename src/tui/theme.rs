@@ -84,6 +84,17 @@ pub struct Glyphs {
     pub bar: char,
     /// Of rules.
     pub rule: char,
+    /// Of the axis of a chart.
+    pub axis: char,
+    /// The same beside a label.
+    pub tick: char,
+}
+
+impl Glyphs {
+    /// Whether they are of ASCII.
+    pub fn is_ascii(&self) -> bool {
+        self.bar.is_ascii()
+    }
 }
 
 /// For terminals with Unicode.
@@ -98,6 +109,8 @@ const UNICODE: Glyphs = Glyphs {
     above: '▲',
     bar: '█',
     rule: '─',
+    axis: '│',
+    tick: '┤',
 };
 
 /// For all others.
@@ -112,6 +125,8 @@ const ASCII: Glyphs = Glyphs {
     above: '^',
     bar: '#',
     rule: '-',
+    axis: '|',
+    tick: '+',
 };
 
 /// Colours and glyphs.

@@ -1,5 +1,7 @@
 //! `rtrace --live` without a terminal, and what its options cannot be combined with.
 
+use netprobe::sim::{Change, Node, ip};
+
 use crate::world::World;
 
 fn refusal(line: &str) -> String {
@@ -36,6 +38,40 @@ fn options_of_live_views_are_refused_where_they_have_no_meaning() {
         ("rtrace --live --json h", "rtrace: --live: a view to read; --report has other formats\n"),
         ("rtrace --live --report h", "rtrace: --report: --live prints its table when it is left\n"),
         ("rtrace --ascii h", "rtrace: --live is missing: the options of live views have no meaning without it\n"),
+    ] {
+        assert_eq!(refusal(line), sentence);
+    }
+}
+
+#[test]
+fn targets_in_lines_have_one_line_each_so_often_those_of_changes_and_the_summary_at_the_end() {
+    let host = Node::host(ip("198.51.100.9")).change(5..=9, Change::Silence);
+    let outcome = World::with_host(host).run("rping --live=plain -c 25 198.51.100.9");
+    let lines: Vec<&str> = outcome.stdout.lines().collect();
+    let said: Vec<&str> = lines.iter().filter_map(|line| Some(line.split_once("+01:00 ")?.1)).collect();
+    assert_eq!(
+        said,
+        [
+            "198.51.100.9 up",
+            "198.51.100.9 down (since 01:00:04, 3 lost)",
+            "198.51.100.9 up (was down 5.0 s, 5 lost)",
+            "198.51.100.9 up, 11 probes, loss 45.5 %, rtt 10.0 ms (p95 10.0)",
+            "198.51.100.9 up, 21 probes, loss 23.8 %, rtt 10.0 ms (p95 10.0)",
+        ],
+        "{}",
+        outcome.stdout
+    );
+    assert!(lines[0].starts_with("PING 198.51.100.9") && lines.last().unwrap().starts_with("rtt min/avg/max/mdev"));
+    assert_eq!((outcome.status, outcome.stderr.as_str()), (0, ""));
+}
+
+#[test]
+fn a_view_of_targets_says_what_it_does_not_show() {
+    for (line, sentence) in [
+        ("rping --live --json h", "rping: --live: a view to read; without it there are other formats\n"),
+        ("rping --live --changes h", "rping: --changes: --live shows changes among its events\n"),
+        ("rping --live -q h", "rping: -q: --live shows no line for each probe\n"),
+        ("rping --stay h", "rping: --live is missing: the options of live views have no meaning without it\n"),
     ] {
         assert_eq!(refusal(line), sentence);
     }

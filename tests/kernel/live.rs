@@ -29,7 +29,7 @@ impl Drop for Terminal {
 }
 
 impl Terminal {
-    fn run(arguments: &[&str]) -> Terminal {
+    fn run(program: &str, arguments: &[&str]) -> Terminal {
         let (mut master, mut slave) = (-1, -1);
         let size = libc::winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
         // SAFETY: openpty(3) stores two descriptors that nothing else owns; name and modes may be null, the size is only read.
@@ -40,7 +40,7 @@ impl Terminal {
         let (mut master, slave) = unsafe { (File::from_raw_fd(master), OwnedFd::from_raw_fd(slave)) };
         let modes = modes(&slave);
         let stream = || slave.try_clone().unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_rtrace"));
+        let mut command = Command::new(program);
         command.args(arguments).env("TERM", "xterm").env("LANG", "C.UTF-8");
         command.stdin(stream()).stdout(stream()).stderr(stream());
         // SAFETY: setsid(2) and ioctl(2) may be called between fork and exec; neither allocates.
@@ -86,11 +86,11 @@ fn modes(terminal: &OwnedFd) -> (u32, u32) {
     (modes.c_lflag, modes.c_oflag)
 }
 
-#[test]
-fn every_signal_that_ends_a_live_view_leaves_the_terminal_as_it_was() {
+/// Ends a view that shows `shown` by every signal, and finds `report` on the terminal after it.
+fn ends_in_order(program: &str, (shown, report): (&str, &str)) {
     for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGQUIT] {
-        let mut terminal = Terminal::run(&["--live", "-n", "127.0.0.1"]);
-        terminal.until("reached");
+        let mut terminal = Terminal::run(program, &["--live", "-n", "127.0.0.1"]);
+        terminal.until(shown);
         assert_ne!(modes(&terminal.ours), terminal.modes);
         // SAFETY: kill(2) takes no pointer; the child is not waited for yet, so that its number is its own.
         assert_eq!(unsafe { libc::kill(terminal.program.id() as i32, signal) }, 0);
@@ -98,6 +98,12 @@ fn every_signal_that_ends_a_live_view_leaves_the_terminal_as_it_was() {
         terminal.until("\x1b[?1049l");
         assert_eq!((status.code(), modes(&terminal.ours)), (Some(0), terminal.modes), "signal {signal}");
         // The report stays.
-        terminal.until("1.|-- 127.0.0.1");
+        terminal.until(report);
     }
+}
+
+#[test]
+fn every_signal_that_ends_a_live_view_leaves_the_terminal_as_it_was() {
+    ends_in_order(env!("CARGO_BIN_EXE_rtrace"), ("reached", "1.|-- 127.0.0.1"));
+    ends_in_order(env!("CARGO_BIN_EXE_rping"), ("up since", "--- 127.0.0.1 ping statistics ---"));
 }

@@ -4,6 +4,8 @@ mod channel;
 mod contrast;
 #[cfg(feature = "tui")]
 mod live;
+#[cfg(feature = "tui")]
+mod live_ping;
 mod loops;
 mod ping;
 mod sweep;

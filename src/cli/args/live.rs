@@ -42,15 +42,15 @@ pub struct LiveArgs {
     #[arg(long, value_name = "WHERE", value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "auto")]
     live: Option<Live>,
 
-    /// What the strip beside each line spans at least [default: 2m]
+    /// What strips and charts span at least [default: 2m]
     #[arg(long, value_name = "TIME", value_parser = values::window, allow_hyphen_values = true)]
     window: Option<Duration>,
 
-    /// Keep the screen after the last cycle, until q is typed
+    /// Keep the screen when the run is over, until q is typed
     #[arg(long)]
     stay: bool,
 
-    /// Without a screen, one line about each path this often [default: 10s]
+    /// Without a screen, one line about each path or target this often [default: 10s]
     ///
     /// Events have lines of their own.
     #[arg(long, value_name = "TIME", value_parser = values::cycle_interval, allow_hyphen_values = true)]

@@ -11,14 +11,18 @@ pub use screen::Start;
 pub use sink::LiveSink;
 
 use crate::channel::PostControl;
+use crate::cli::args::live::LiveArgs;
 use crate::cli::env::Env;
+use crate::net::Terminal;
+#[cfg(feature = "tui")]
+use crate::tui::keys::{self, Binding};
 #[cfg(feature = "tui")]
 use crate::tui::theme::Environment;
 
 /// What a live view shows; lines show what their events say.
 #[cfg_attr(not(feature = "tui"), allow(dead_code))]
 pub struct Shown<'a> {
-    /// Paths: targets times flows.
+    /// Paths: targets times flows; or targets alone.
     pub paths: usize,
     /// The targets as typed.
     pub targets: &'a [String],
@@ -26,9 +30,48 @@ pub struct Shown<'a> {
     pub post: Option<PostControl>,
 }
 
-/// Whether a screen can be drawn on what TERM names.
-pub fn has_screen(env: &Env<'_>) -> bool {
-    (env.variable)("TERM").is_some_and(|term| term != "dumb")
+/// The screen of a live view, if one is wanted and there is one. It must be opened before the process is confined.
+pub fn screen(live: &LiveArgs, env: &Env<'_>) -> Option<Terminal> {
+    let wanted = cfg!(feature = "tui") && live.is_live() && !live.is_plain();
+    let can_be_drawn_on = (env.variable)("TERM").is_some_and(|term| term != "dumb");
+    if wanted && can_be_drawn_on { (env.screen)() } else { None }
+}
+
+/// Says why there are lines, where they were not asked for.
+pub fn explain_lines(live: &LiveArgs, program: &str, env: &mut Env<'_>) {
+    if !live.is_plain() {
+        let every = live.every().as_secs_f64();
+        let _ =
+            writeln!(env.stderr, "{program}: no terminal to draw on: a line each {every} s, and one for each event");
+    }
+}
+
+/// A long help with the keys of the live view, as they are understood, before its section `before`.
+pub fn help_with_keys(help: &str, before: &str, keys: fn() -> String) -> String {
+    let Some((above, below)) = help.split_once(&format!("\n{before}\n")) else { return help.to_owned() };
+    format!("{above}\n{}{before}\n{below}", keys())
+}
+
+/// The keys of the view of a path.
+pub fn keys_of_path() -> String {
+    #[cfg(feature = "tui")]
+    return section(keys::PATH);
+    #[cfg(not(feature = "tui"))]
+    String::new()
+}
+
+/// The keys of the view of targets.
+pub fn keys_of_ping() -> String {
+    #[cfg(feature = "tui")]
+    return section(keys::PING);
+    #[cfg(not(feature = "tui"))]
+    String::new()
+}
+
+#[cfg(feature = "tui")]
+fn section(table: &[Binding]) -> String {
+    let rows = table.iter().map(|binding| format!("{}: {}.\n", binding.shown.replace(' ', ","), binding.does));
+    format!("KEYS\n{}\n", rows.collect::<String>())
 }
 
 /// What the environment says about terminals.

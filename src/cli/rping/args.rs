@@ -13,11 +13,14 @@ use crate::cli::args::family::FamilyArgs;
 use crate::cli::args::format::FormatArgs;
 use crate::cli::args::generate::GenerateArgs;
 use crate::cli::args::help::{HelpArgs, Helped};
+use crate::cli::args::live::LiveArgs;
 use crate::cli::args::record::RecordArgs;
 use crate::cli::args::result_file::ResultFileArgs;
 use crate::cli::args::silent::SilentArgs;
 use crate::cli::args::values::{self, Rate, Span, Timestamping, UdpAim};
 use crate::cli::doctor::DoctorArgs;
+use crate::cli::live;
+use crate::cli::rping::refused::RefusedArgs;
 use crate::cli::rping::sweep::args::SweepArgs;
 use crate::engine::condition::Mode;
 use crate::engine::outcome::Reachable;
@@ -25,7 +28,6 @@ use crate::metrics::Codec;
 use crate::ping::contrast::Varied;
 use crate::ping::{Service, Until, contrast};
 use crate::report::Timestamps;
-use crate::sweep::{Probes, Range};
 use crate::types::{Dscp, FlowLabel, Ident, Port, Tos, Ttl};
 use crate::wire::payload::Fill;
 use crate::wire::service::dns::Question;
@@ -37,7 +39,7 @@ const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (output compatible wi
 /// rping sends ICMP echo requests, or probes services over TCP, UDP and local sockets, and reports every kind of answer and
 /// a summary. Its text is that of ping, so programs that parse ping can parse rping.
 #[derive(Debug, Parser)]
-#[command(name = "rping", version = VERSION, disable_version_flag = true, disable_help_flag = true, args_override_self = true, max_term_width = 100, after_long_help = include_str!("help.txt"))]
+#[command(name = "rping", version = VERSION, disable_version_flag = true, disable_help_flag = true, args_override_self = true, max_term_width = 100, after_long_help = long_help())]
 pub struct PingArgs {
     /// Names or addresses; prefixes and ranges make a sweep
     ///
@@ -49,7 +51,7 @@ pub struct PingArgs {
     /// Read more targets from FILE; - is standard input
     ///
     /// The first word of each line counts, # starts a comment; a target listed twice is probed twice. Makes a sweep with ICMP,
-    /// unless --until or --changes is given.
+    /// unless --until, --changes or --live is given.
     #[arg(long = "targets", value_name = "FILE", allow_hyphen_values = true)]
     pub targets_file: Option<PathBuf>,
 
@@ -76,6 +78,9 @@ pub struct PingArgs {
 
     #[command(flatten)]
     pub record: RecordArgs,
+
+    #[command(flatten)]
+    pub live: LiveArgs,
 
     #[command(flatten)]
     pub refused: RefusedArgs,
@@ -106,6 +111,7 @@ impl Helped for PingArgs {
         "json",
         "quiet",
         "changes",
+        "live",
         "verbose",
         "reverse_names",
         "output",
@@ -117,10 +123,16 @@ impl Helped for PingArgs {
     const EXAMPLES: &[(&str, &str)] = &[
         ("rping -c 5 192.0.2.1", "five echo requests"),
         ("rping --tcp=443 www.example.org", "is the port open, and how fast"),
+        ("rping --live 192.0.2.1", "watch it on the screen"),
         ("rping --alive 192.0.2.0/24", "which addresses answer"),
         ("rping --contrast 192.0.2.1", "ICMP, UDP and TCP side by side"),
     ];
     const MANUAL: &str = include_str!("../../../man/rping.1");
+}
+
+/// The long help, with the keys of the live view as they are understood.
+fn long_help() -> String {
+    live::help_with_keys(include_str!("help.txt"), "CONDITIONS", live::keys_of_ping)
 }
 
 /// What probes are.
@@ -487,23 +499,6 @@ impl OutputArgs {
     }
 }
 
-/// Options of ping that do not exist here: they are refused with a sentence, never ignored.
-#[derive(Args, Debug)]
-pub struct RefusedArgs {
-    #[arg(short = 'C', hide = true)]
-    pub connect: bool,
-    #[arg(short = 'd', hide = true)]
-    pub debug: bool,
-    #[arg(short = 'N', hide = true, num_args = 0..=1, allow_hyphen_values = true)]
-    pub node_information: Option<Option<String>>,
-    #[arg(short = 'r', hide = true)]
-    pub bypass_routing: bool,
-    #[arg(short = 'R', hide = true)]
-    pub record_route: bool,
-    #[arg(short = 'T', hide = true, num_args = 0..=1, allow_hyphen_values = true)]
-    pub timestamp_option: Option<Option<String>>,
-}
-
 /// The most rounds: all delays are kept until the end.
 pub(super) const MOST_ROUNDS: u64 = 10_000;
 /// The shortest slot: methods that overlap disturb each other.
@@ -512,51 +507,6 @@ pub(super) const SHORTEST_SLOT: Duration = Duration::from_millis(2);
 pub(super) const V4_PAYLOAD: usize = 65_507;
 /// The most probes to a target.
 pub(super) const MOST_PROBES: u64 = 1_000_000;
-
-/// The time between two probes to a target unless `-i` says otherwise.
-const INTERVAL: Duration = Duration::from_secs(1);
-
-/// Whether a command line makes a sweep: by its options, or because a target is more than one address.
-pub(super) fn is_sweep(args: &PingArgs) -> bool {
-    let method = &args.method;
-    let icmp = method.tcp.is_none() && method.udp_aim().is_none() && method.stamp.is_none();
-    let many = |text: &String| match Range::read(text) {
-        Ok(Some(range)) => range.count() > 1,
-        // What only starts like one is refused with a sentence in every mode.
-        Ok(None) | Err(_) => false,
-    };
-    let follows = args.run.until.is_some() || args.output.changes;
-    let listed = args.targets_file.is_some() && icmp && !follows;
-    args.sweep.given().is_some() || listed || args.targets.iter().any(many)
-}
-
-/// Whether every target gets the same number of probes, more than one or listed one by one.
-pub(super) fn is_counted(args: &PingArgs) -> bool {
-    args.run.count.is_some_and(|count| count > 1) || args.sweep.vector
-}
-
-/// Whether a silent target is probed again.
-pub(super) fn has_retries(args: &PingArgs) -> bool {
-    matches!(probes(args), Probes::UntilAnswered { retries: 1.., .. })
-}
-
-/// How often every target is probed.
-pub(super) fn probes(args: &PingArgs) -> Probes {
-    let (run, sweep) = (&args.run, &args.sweep);
-    let retries = match (sweep.retry, run.count) {
-        (Some(retries), _) => retries,
-        (None, None) if !sweep.vector => 1,
-        _ => 0,
-    };
-    match run.count {
-        // At most a million.
-        Some(count) if count > 1 => Probes::Counted {
-            count: count as u32,
-            interval: run.interval.map_or(INTERVAL, |interval| interval.duration),
-        },
-        _ => Probes::UntilAnswered { retries, backoff: sweep.backoff.unwrap_or(1.0) },
-    }
-}
 
 #[cfg(test)]
 mod tests {

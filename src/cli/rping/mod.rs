@@ -3,7 +3,9 @@
 pub mod args;
 mod contrast;
 mod facts;
+mod live;
 pub mod method;
+mod refused;
 mod replay;
 pub mod rules;
 pub mod run;

@@ -13,6 +13,7 @@ use crate::cli::drive::{Run, Worker, drive_one};
 use crate::cli::env::Env;
 use crate::cli::error::CliError;
 use crate::cli::exit_status;
+use crate::cli::live::{self, Shown};
 use crate::cli::names::{self, Names};
 use crate::cli::rping::args::{PingArgs, V4_PAYLOAD};
 use crate::cli::rping::facts::Facts;
@@ -79,8 +80,9 @@ impl Rping<'_> {
         self.hint_at_long_times(env);
         let mut tape = Tape::open(&self.args.record, self.program)?;
         let bound = self.binding(env)?;
-        let plan = self.plan(&choice, &asked, &bound);
-        if self.args.output.changes {
+        let screen = live::screen(&self.args.live, env);
+        let plan = Plan { screen: screen.is_some(), ..self.plan(&choice, &asked, &bound) };
+        if self.args.output.changes || self.args.live.is_live() {
             // The zone is read before the files are out of reach.
             (env.local_offset)(WallTime::default());
         }
@@ -98,8 +100,13 @@ impl Rping<'_> {
         let targets = self.tasks(&choice, &asked, targets, &spec, env);
         let config = self.config(targets, spec, opened.lookup.is_some(), env)?;
         let facts = Facts { targets: config.targets.len(), from: bound.shown() };
-        let mut sink = self.sink(&facts, env.local_offset)?;
         let too_fast = self.too_fast(&config, env.uid);
+        let mut sink = if self.args.live.is_live() && too_fast.is_none() {
+            let shown = Shown { paths: facts.targets, targets: &texts, post: opened.post.clone() };
+            self.live_sink(screen, &facts, shown, env)?
+        } else {
+            self.sink(&facts, env.local_offset)?
+        };
         let precision = precision(config.spec.pace);
         let mut ping = Ping::new(config);
         if let Some(error) = too_fast {
@@ -120,7 +127,7 @@ impl Rping<'_> {
 
     /// Whether the presence of targets is followed.
     fn follows(&self) -> bool {
-        self.args.run.until.is_some() || self.args.output.changes
+        self.args.run.until.is_some() || self.args.output.changes || self.args.live.is_live()
     }
 
     /// How many targets must answer, or show what is waited for.
@@ -374,7 +381,7 @@ impl Rping<'_> {
             report_replies: !output.is_quiet() || self.args.method.contrast.is_some() || self.follows() || recorded,
             names: output.reverse_names && names,
             user_to_user: self.timestamping() == Timestamping::User,
-            changes: output.changes || recorded,
+            changes: output.changes || self.args.live.is_live() || recorded,
             until: run.until,
             codec: self.codec(),
             conditions: self.args.conditions.all(),

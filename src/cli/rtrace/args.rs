@@ -19,6 +19,7 @@ use crate::cli::args::shard::ShardArgs;
 use crate::cli::args::silent::SilentArgs;
 use crate::cli::args::values::{self, Rate, Timestamping};
 use crate::cli::doctor::DoctorArgs;
+use crate::cli::live;
 use crate::engine::condition::Mode;
 use crate::report::Column;
 use crate::trace::{Code, Wait};
@@ -113,22 +114,7 @@ impl Helped for TraceArgs {
 
 /// The long help, with the keys of the live view as they are understood.
 fn long_help() -> String {
-    let help = include_str!("help.txt");
-    let Some((before, after)) = help.split_once("\nCOLUMNS\n") else { return help.to_owned() };
-    format!("{before}\n{}COLUMNS\n{after}", keys())
-}
-
-#[cfg(feature = "tui")]
-fn keys() -> String {
-    let rows = crate::tui::keys::TABLE
-        .iter()
-        .map(|binding| format!("{}: {}.\n", binding.shown.replace(' ', ","), binding.does));
-    format!("KEYS\n{}\n", rows.collect::<String>())
-}
-
-#[cfg(not(feature = "tui"))]
-fn keys() -> String {
-    String::new()
+    live::help_with_keys(include_str!("help.txt"), "COLUMNS", live::keys_of_path)
 }
 
 /// What the probes are.

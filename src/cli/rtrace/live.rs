@@ -10,13 +10,6 @@ use crate::report::TracePlain;
 use crate::trace::Event;
 
 impl Rtrace<'_> {
-    /// The screen of a live view, if there is one. It must be opened before the process is confined.
-    pub(super) fn screen(&self, env: &Env<'_>) -> Option<Terminal> {
-        let live = &self.args.live;
-        let wanted = cfg!(feature = "tui") && live.is_live() && !live.is_plain();
-        if wanted && live::has_screen(env) { (env.screen)() } else { None }
-    }
-
     /// Writes the events of a live view to the screen, or in lines, and at the end what `report` makes of them.
     ///
     /// # Errors
@@ -38,15 +31,8 @@ impl Rtrace<'_> {
         }
         #[cfg(not(feature = "tui"))]
         let _ = (screen, shown);
-        let every = live.every();
-        if !live.is_plain() {
-            let (program, every) = (self.program, every.as_secs_f64());
-            let _ = writeln!(
-                env.stderr,
-                "{program}: no terminal to draw on: a line each {every} s, and one for each event"
-            );
-        }
-        Ok(Box::new(TracePlain::new(every, env.local_offset, report)))
+        live::explain_lines(live, self.program, env);
+        Ok(Box::new(TracePlain::new(live.every(), env.local_offset, report)))
     }
 }
 

@@ -12,7 +12,7 @@ use crate::cli::args::values::{self, Rate, Timestamping};
 use crate::cli::drive::{Run, Worker, drive_one};
 use crate::cli::env::Env;
 use crate::cli::error::CliError;
-use crate::cli::live::Shown;
+use crate::cli::live::{self, Shown};
 use crate::cli::names;
 use crate::cli::notation::{self, Ports as TargetPorts, Word};
 use crate::cli::rtrace::args::{FIRST_FLOW_PORT, FLOW_PORTS, Method, TraceArgs, chosen_method, flow_count};
@@ -95,7 +95,7 @@ impl Rtrace<'_> {
         let origins = self.origins()?;
         let mut tape = Tape::open(&self.args.record, self.program)?;
         let method = chosen_method(self.args);
-        let screen = self.screen(env);
+        let screen = live::screen(&self.args.live, env);
         let plan = Plan {
             screen: screen.is_some(),
             origins: matches!(origins, Some(OriginSource::Lookup)).then(|| self.zones()),

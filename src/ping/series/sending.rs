@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::{Context, Pacer, Series};
 use crate::channel::{OsError, Refused, Sent};
 use crate::engine::Destination;
-use crate::engine::outcome::{MethodKind, NotSent, Outcome, Pace, ProbeEvent, Refusal, Standing};
-use crate::engine::pace::flood_window;
+use crate::engine::outcome::{MethodKind, NotSent, Outcome, Pace, ProbeEvent, Refusal, Spec, Standing};
+use crate::engine::pace::{Slots, flood_window};
 use crate::ping::config::Config;
 use crate::ping::event::Event;
 use crate::ping::probe::{Probe, ProbeState};
@@ -33,6 +33,17 @@ impl Series {
     /// No more probes; those that are open are waited for.
     pub(in crate::ping) fn stop(&mut self) {
         self.stopped = true;
+    }
+
+    /// Its probes leave from `now` on, by this interval if one is given; the slots until then are no stall.
+    pub(in crate::ping) fn pace_anew(&mut self, now: Instant, interval: Option<Duration>) {
+        let Pace::Fixed(before) = self.spec.pace else { return };
+        let interval = interval.unwrap_or(before);
+        if interval != before {
+            self.spec = Arc::new(Spec { pace: Pace::Fixed(interval), ..Spec::clone(&self.spec) });
+        }
+        let soonest = self.last_sent.map_or(now, |last| last + interval);
+        self.pacer = Pacer::Slots(Slots::new(now.max(soonest), interval));
     }
 
     /// When its next probe is due, if there is to be one.

@@ -32,21 +32,26 @@ impl ChangesText {
 impl Sink<Event> for ChangesText {
     fn event(&mut self, event: &Event, streams: &mut Streams<'_>) -> io::Result<()> {
         let Event::Change(change) = event else { return Ok(()) };
-        let Change { subject, at, kind } = &**change;
-        let data = &mut *streams.data;
-        write!(data, "{} {}", LocalTime(*at, self.offset), escape(&subject.target))?;
-        if let Some(address) = subject.address.filter(|_| !subject.numeric) {
-            write!(data, " ({address})")?;
+        writeln!(streams.data, "{}", change_line(change, self.offset))
+    }
+}
+
+/// When which target came or went.
+pub(super) fn change_line(change: &Change, offset: LocalOffset) -> String {
+    let Change { subject, at, kind } = change;
+    let address = subject.address.filter(|_| !subject.numeric).map(|address| format!(" ({address})"));
+    let (at, target, sentence) = (LocalTime(*at, offset), escape(&subject.target), presence_sentence(kind, offset));
+    format!("{at} {target}{} {sentence}", address.unwrap_or_default())
+}
+
+/// What a change of a target is.
+pub fn presence_sentence(change: &PresenceChange, offset: LocalOffset) -> String {
+    match change {
+        PresenceChange::Up => "up".to_owned(),
+        PresenceChange::Outage { since, lost } => {
+            format!("down (since {:#}, {lost} lost)", LocalTime(*since, offset))
         }
-        match kind {
-            PresenceChange::Up => writeln!(data, " up"),
-            PresenceChange::Outage { since, lost } => {
-                writeln!(data, " down (since {:#}, {lost} lost)", LocalTime(*since, self.offset))
-            }
-            PresenceChange::Back { after, lost } => {
-                writeln!(data, " up (was down {:.1} s, {lost} lost)", after.as_secs_f64())
-            }
-        }
+        PresenceChange::Back { after, lost } => format!("up (was down {:.1} s, {lost} lost)", after.as_secs_f64()),
     }
 }
 

@@ -3,10 +3,12 @@
 mod distribution;
 mod history;
 mod path;
+mod ping;
 
 pub use distribution::Distribution;
 pub use history::{Bin, History};
 pub use path::{HopModel, PathModel};
+pub use ping::{PingModel, Presence, SeriesModel};
 
 use std::time::Duration;
 

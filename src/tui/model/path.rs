@@ -128,7 +128,7 @@ impl PathModel {
 }
 
 /// When a probe was sent, on the clock of `now`.
-fn sent_at(event: &ProbeEvent, now: Now) -> Instant {
+pub(super) fn sent_at(event: &ProbeEvent, now: Now) -> Instant {
     let age = now.wall.as_nanos().saturating_sub(event.sent.as_nanos());
     now.mono.saturating_sub(Duration::from_nanos(age).min(OLDEST))
 }

@@ -9,6 +9,7 @@ use crate::trace::watch::ChangeKind;
 use crate::tui::model::{Model, PathModel};
 use crate::tui::text;
 use crate::tui::theme::Role;
+use crate::types::WallTime;
 
 /// Events that are shown unasked, and rows that the table keeps when the list is asked for.
 const UNASKED: usize = 4;
@@ -26,7 +27,7 @@ pub fn height(model: &Model, path: &PathModel, ui: &Ui, (room, table): (usize, u
     if height < 2 { 0 } else { height }
 }
 
-/// Draws the list into the rows from `top` up to, not including, `bottom`.
+/// Draws the list of what happened to `path` into the rows from `top` up to, not including, `bottom`.
 pub fn draw(
     paper: &mut Paper<'_>,
     (top, bottom): (usize, usize),
@@ -37,15 +38,25 @@ pub fn draw(
     if bottom < top + 2 {
         return;
     }
+    let events = model.changes.iter().rev().filter(|(_, change)| change.subject.id == path.subject().id);
+    let events = events.map(|(at, change)| (at.wall, change_sentence(&change.kind), role(&change.kind)));
+    list(paper, (top, bottom), events, offset);
+}
+
+/// Draws events, newest first, with their times.
+pub fn list(
+    paper: &mut Paper<'_>,
+    (top, bottom): (usize, usize),
+    events: impl Iterator<Item = (WallTime, String, Role)>,
+    offset: LocalOffset,
+) {
     paper.rule(top, "events");
     let mut y = top + 1;
     let width = paper.width();
     let ellipsis = paper.look.glyphs.ellipsis;
-    let events = model.changes.iter().rev().filter(|(_, change)| change.subject.id == path.subject().id);
-    for (at, change) in events.take(bottom - top - 1) {
-        let x = paper.text(1, y, &clock(at.wall, offset), Role::Dim);
-        let sentence = change_sentence(&change.kind);
-        paper.text(x + 2, y, &text::cut(&sentence, width.saturating_sub(x + 3), ellipsis), role(&change.kind));
+    for (at, sentence, role) in events.take(bottom - top - 1) {
+        let x = paper.text(1, y, &clock(at, offset), Role::Dim);
+        paper.text(x + 2, y, &text::cut(&sentence, width.saturating_sub(x + 3), ellipsis), role);
         y += 1;
     }
     if y == top + 1 {

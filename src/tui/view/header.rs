@@ -1,8 +1,11 @@
 //! The two lines above the table: what is watched, and how it is.
 
+use std::time::Duration;
+
 use super::LocalOffset;
 use super::paper::Paper;
 use super::ui::Ui;
+use crate::engine::outcome::Subject;
 use crate::report::path_name;
 use crate::tui::model::{Model, PathModel};
 use crate::tui::text;
@@ -22,12 +25,6 @@ pub fn draw(
         return 0;
     }
     let subject = path.subject();
-    let right = format!(
-        "{}  {}  {} ",
-        text::span(model.interval.as_secs_f64()),
-        text::running(model.running(at.mono).as_secs()),
-        clock(now.wall, offset)
-    );
     let name = match subject.address {
         Some(address) if subject.numeric => address.to_string(),
         Some(address) => format!("{} ({address})", escape(&subject.name)),
@@ -37,23 +34,57 @@ pub fn draw(
         ..2 => String::new(),
         all => format!("  {}/{all}", ui.target.min(all - 1) + 1),
     };
+    let how = format!("{}{tab}", method(subject));
+    let right = right(Some(model.interval.as_secs_f64()), model.running(at.mono), (now.wall, offset));
+    Headline { tool: "rtrace", name: &name, how: &how, right: &right }.draw(paper);
+    state(paper, (model, path), frozen, offset);
+    2
+}
+
+/// How a target is probed.
+pub fn method(subject: &Subject) -> String {
     let socket = subject.socket.map(|socket| format!(" {}", socket.name())).unwrap_or_default();
     let port = subject.port.map(|port| format!(" {port}")).unwrap_or_default();
     let flow = subject.flow.map(|flow| format!("  flow {flow}")).unwrap_or_default();
-    let how = format!("  {}{port}{socket}{flow}{tab}", subject.method.name());
-    let room = paper.width();
-    let keeps_right = room >= 9 + text::width(&right) + 15;
-    let left_room = if keeps_right { room - text::width(&right) } else { room };
-    let how = if 9 + text::width(&name).min(15) + text::width(&how) <= left_room { how } else { String::new() };
-    let x = paper.text(1, 0, "rtrace  ", Role::Title);
-    let name_room = left_room.saturating_sub(x + text::width(&how) + 1);
-    let x = paper.text(x, 0, &text::shortened(&name, name_room, paper.look.glyphs.ellipsis), Role::Plain);
-    paper.text(x, 0, &how, Role::Dim);
-    if keeps_right {
-        paper.text(room - text::width(&right), 0, &right, Role::Dim);
+    format!("{}{port}{socket}{flow}", subject.method.name())
+}
+
+/// The interval in seconds, if there is one, how long the run is on, and the time of day.
+pub fn right(interval: Option<f64>, running: Duration, (now, offset): (WallTime, LocalOffset)) -> String {
+    let interval = interval.map(|seconds| format!("{}  ", text::span(seconds))).unwrap_or_default();
+    format!("{interval}{}  {} ", text::running(running.as_secs()), clock(now, offset))
+}
+
+/// The first line.
+pub struct Headline<'a> {
+    /// The program.
+    pub tool: &'a str,
+    /// What is watched.
+    pub name: &'a str,
+    /// How.
+    pub how: &'a str,
+    /// What stands at the right end.
+    pub right: &'a str,
+}
+
+impl Headline<'_> {
+    /// Draws it; where there is little room without its right end, or how the target is probed.
+    pub fn draw(&self, paper: &mut Paper<'_>) {
+        let (room, tool) = (paper.width(), text::width(self.tool) + 3);
+        let right = text::width(self.right);
+        let keeps_right = room >= tool + right + 15;
+        let left_room = if keeps_right { room - right } else { room };
+        let how = format!("  {}", self.how);
+        let how =
+            if tool + text::width(self.name).min(15) + text::width(&how) <= left_room { how } else { String::new() };
+        let x = paper.text(1, 0, self.tool, Role::Title) + 2;
+        let name_room = left_room.saturating_sub(x + text::width(&how) + 1);
+        let x = paper.text(x, 0, &text::shortened(self.name, name_room, paper.look.glyphs.ellipsis), Role::Plain);
+        paper.text(x, 0, &how, Role::Dim);
+        if keeps_right {
+            paper.text(room - right, 0, self.right, Role::Dim);
+        }
     }
-    state(paper, (model, path), frozen, offset);
-    2
 }
 
 /// Whether the destination answers, how far away it is, and what it loses.

@@ -4,8 +4,11 @@ mod columns;
 mod events;
 mod footer;
 mod header;
+mod held;
 mod hop;
 mod paper;
+mod ping;
+mod question;
 mod strip;
 mod table;
 mod ui;
@@ -14,12 +17,14 @@ use ratatui_core::buffer::Buffer;
 
 use crate::report::Column;
 use crate::trace::Event;
-use crate::tui::keys::Key;
+use crate::tui::keys::{Key, PATH};
 use crate::tui::model::Model;
 use crate::tui::theme::Look;
 use crate::tui::{Request, View};
 use crate::types::{Now, WallTime};
+use held::Held;
 use paper::Paper;
+pub use ping::PingView;
 use ui::{Names, Ui};
 
 /// Seconds that the time of a place is ahead of UTC, at some time.
@@ -32,7 +37,7 @@ pub struct Options {
     pub look: Look,
     /// Local time.
     pub offset: LocalOffset,
-    /// The columns that were chosen.
+    /// The columns that were chosen, where they can be.
     pub columns: Option<Vec<Column>>,
     /// Whether names are shown, and addresses with them.
     pub names: bool,
@@ -44,11 +49,19 @@ pub struct Options {
     pub stay: bool,
 }
 
+impl Options {
+    fn first_names(&self) -> Names {
+        match (self.names, self.both) {
+            (_, true) => Names::Both,
+            (true, false) => Names::On,
+            (false, false) => Names::Off,
+        }
+    }
+}
+
 /// The view of `rtrace --live`.
 pub struct PathView {
-    model: Model,
-    /// What is shown instead while the picture is frozen, and since when.
-    frozen: Option<Box<(Model, Now)>>,
+    held: Held<Model>,
     ui: Ui,
     options: Options,
 }
@@ -56,46 +69,30 @@ pub struct PathView {
 impl PathView {
     /// A view over the events that `model` will fold.
     pub fn new(model: Model, options: Options) -> PathView {
-        let names = match (options.names, options.both) {
-            (_, true) => Names::Both,
-            (true, false) => Names::On,
-            (false, false) => Names::Off,
-        };
         let columns = options.columns.clone().unwrap_or_else(columns::usual);
-        PathView { model, frozen: None, ui: Ui::new(names, columns, options.window), options }
+        PathView { held: Held::new(model), ui: Ui::new(options.first_names(), columns, options.window), options }
     }
 
     /// What is known about the run.
     pub fn model(&self) -> &Model {
-        &self.model
+        &self.held.model
     }
 
     /// The hop that is selected, if one is.
     pub fn selected(&self) -> Option<u8> {
         self.ui.selected
     }
-
-    fn shown(&self, now: Now) -> (&Model, Now) {
-        match &self.frozen {
-            Some(frozen) => (&frozen.0, frozen.1),
-            None => (&self.model, now),
-        }
-    }
 }
 
 impl View<Event> for PathView {
     fn event(&mut self, event: Event, now: Now) {
-        self.model.event(event, now);
+        self.held.model.event(event, now);
     }
 
     fn key(&mut self, key: Key, now: Now) -> Option<Request> {
-        let model = self.frozen.as_ref().map_or(&self.model, |frozen| &frozen.0);
-        let done = self.ui.key(key, model);
+        let done = self.ui.key(key, self.held.shown(now).0);
         if done == ui::Done::Freeze {
-            self.frozen = match self.frozen.take() {
-                Some(_) => None,
-                None => Some(Box::new((self.model.clone(), now))),
-            };
+            self.held.toggle(now);
         }
         match done {
             ui::Done::Ask(request) => Some(request),
@@ -104,11 +101,11 @@ impl View<Event> for PathView {
     }
 
     fn draw(&self, now: Now, screen: &mut Buffer) {
-        let (model, at) = self.shown(now);
+        let (model, at) = self.held.shown(now);
         let mut paper = Paper::new(screen, self.options.look);
         let height = paper.height();
         let Some(path) = model.paths.get(self.ui.target.min(model.paths.len().saturating_sub(1))) else { return };
-        let frozen = self.frozen.is_some();
+        let frozen = self.held.is_frozen();
         let top = header::draw(&mut paper, model, path, &self.ui, (at, now, frozen), self.options.offset);
         let bottom = if height >= 8 { height - 1 } else { height };
         let table = path.rows().len() + 1;
@@ -119,14 +116,15 @@ impl View<Event> for PathView {
         hop::draw(&mut paper, (bottom - events - hop, bottom - events), path, &self.ui);
         events::draw(&mut paper, (bottom - events, bottom), model, path, self.options.offset);
         if bottom < height {
-            footer::draw(&mut paper, height - 1, &self.ui);
+            let question = self.ui.question.as_ref().map(|question| (question.asked.text(), &*question.typed));
+            footer::draw(&mut paper, height - 1, PATH, question);
         }
         if self.ui.help {
-            footer::help(&mut paper);
+            footer::help(&mut paper, PATH);
         }
     }
 
     fn is_over(&self) -> bool {
-        self.model.is_over() && !self.options.stay
+        self.held.model.is_over() && !self.options.stay
     }
 }

@@ -50,6 +50,15 @@ impl<'a> Paper<'a> {
         }
     }
 
+    /// The same; where dots of a pattern stand already they stay.
+    pub fn merge(&mut self, x: usize, y: usize, glyph: char, role: Role) {
+        const PATTERNS: std::ops::RangeInclusive<char> = '\u{2800}'..='\u{28ff}';
+        let there = self.buffer.cell((x as u16, y as u16)).and_then(|cell| cell.symbol().chars().next());
+        let both = there.filter(|there| PATTERNS.contains(there) && PATTERNS.contains(&glyph));
+        let merged = both.and_then(|there| char::from_u32(u32::from(there) | u32::from(glyph)));
+        self.glyph(x, y, merged.unwrap_or(glyph), role, false);
+    }
+
     /// The first `width` cells of row `y` are those of the selection.
     pub fn select(&mut self, y: usize, width: usize) {
         let style = self.look.style(Role::Selected);

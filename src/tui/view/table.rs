@@ -49,7 +49,7 @@ pub fn draw(
 }
 
 /// The rows that fit: the selection is among them, and the destination is the last.
-fn window(rows: usize, room: usize, selected: Option<usize>, pinned: bool) -> Vec<usize> {
+pub fn window(rows: usize, room: usize, selected: Option<usize>, pinned: bool) -> Vec<usize> {
     if rows <= room || room == 0 {
         return (0..rows.min(room)).collect();
     }
@@ -65,7 +65,7 @@ fn window(rows: usize, room: usize, selected: Option<usize>, pinned: bool) -> Ve
 }
 
 /// How many rows are not shown, at the end of the line above the heading.
-fn scrolled(paper: &mut Paper<'_>, top: usize, shown: &[usize], rows: usize) {
+pub fn scrolled(paper: &mut Paper<'_>, top: usize, shown: &[usize], rows: usize) {
     let glyphs = paper.look.glyphs;
     let (Some(&first), hidden) = (shown.first(), rows.saturating_sub(shown.len())) else { return };
     let Some(y) = top.checked_sub(1).filter(|_| hidden > 0) else { return };
@@ -97,23 +97,36 @@ fn heading(
 /// The times of changes and gaps above the strip, and of every twentieth cell where there is room.
 fn ruler(
     paper: &mut Paper<'_>,
-    (x, y): (usize, usize),
+    place: (usize, usize),
     (model, path): (&Model, &PathModel),
     (now, span): (Instant, Span),
 ) {
     let glyphs = paper.look.glyphs;
-    let end = x + span.cells;
+    ticks(paper, place, span);
+    let changes = model.changes.iter().filter(|(_, change)| change.subject.id == path.subject().id);
+    let marks = changes.filter_map(|(at, change)| Some((at.mono, mark(glyphs, &change.kind)?)));
+    self::marks(paper, place, marks, (now, span));
+}
+
+/// How long ago every twentieth cell was.
+pub fn ticks(paper: &mut Paper<'_>, (x, y): (usize, usize), span: Span) {
     for back in (20..span.cells).step_by(20) {
-        let label = format!("-{}", ticks(back as u64 * span.cell));
-        let at = end - 1 - back;
-        if at >= x {
-            paper.text(at, y, &label, Role::Dim);
-        }
+        let label = format!("-{}", ago(back as u64 * span.cell));
+        paper.text(x + span.cells - 1 - back, y, &label, Role::Dim);
     }
-    for (at, change) in model.changes.iter().filter(|(_, change)| change.subject.id == path.subject().id) {
-        let Some(back) = span.back(now, at.mono) else { continue };
-        let Some(glyph) = mark(glyphs, &change.kind) else { continue };
-        paper.glyph(end - 1 - back, y, glyph, Role::Change, false);
+}
+
+/// A mark in the cell of each time.
+pub fn marks(
+    paper: &mut Paper<'_>,
+    (x, y): (usize, usize),
+    marks: impl Iterator<Item = (Instant, char)>,
+    (now, span): (Instant, Span),
+) {
+    for (at, glyph) in marks {
+        if let Some(back) = span.back(now, at) {
+            paper.glyph(x + span.cells - 1 - back, y, glyph, Role::Change, false);
+        }
     }
 }
 
@@ -125,7 +138,7 @@ fn mark(glyphs: &Glyphs, kind: &ChangeKind) -> Option<char> {
     }
 }
 
-fn ticks(seconds: u64) -> String {
+fn ago(seconds: u64) -> String {
     if seconds.is_multiple_of(60) { format!("{}m", seconds / 60) } else { format!("{seconds}s") }
 }
 

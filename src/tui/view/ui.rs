@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use super::question::{Question, Typed};
 use crate::channel::RunChange;
 use crate::report::Column;
 use crate::tui::Request;
-use crate::tui::keys::{self, Action, Key};
+use crate::tui::keys::{self, Action, Key, PATH};
 use crate::tui::model::{Model, PathModel};
 
 /// Rows of a page.
@@ -14,8 +15,6 @@ const PAGE: isize = 10;
 const LEAST_INTERVAL: f64 = 0.1;
 /// The columns of jitter.
 const JITTER: [Column; 3] = [Column::Jitter, Column::MeanJitter, Column::WorstJitter];
-/// Characters that can be typed.
-const MOST_TYPED: usize = 40;
 
 /// How hops are named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,15 +54,6 @@ impl Asked {
     }
 }
 
-/// A question at the foot of the screen.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Question {
-    /// What is asked.
-    pub asked: Asked,
-    /// What was typed.
-    pub typed: String,
-}
-
 /// What the user chose to see.
 #[derive(Clone, Debug)]
 pub struct Ui {
@@ -89,7 +79,7 @@ pub struct Ui {
     /// Whether the list of events is open.
     pub events: bool,
     /// What is being asked.
-    pub question: Option<Question>,
+    pub question: Option<Question<Asked>>,
 }
 
 /// A move of the selection.
@@ -148,14 +138,15 @@ impl Ui {
 
     /// Does what `key` asks for, over what `model` shows.
     pub fn key(&mut self, key: Key, model: &Model) -> Done {
-        if self.question.is_some() {
-            return self.typed(key);
+        if let Some(question) = self.question.take() {
+            return self.typed(question, key);
         }
-        if self.help && !matches!(keys::action(key), Some(Action::Leave | Action::LeaveQuietly | Action::Suspend)) {
+        let action = keys::action(PATH, key);
+        if self.help && !matches!(action, Some(Action::Leave | Action::LeaveQuietly | Action::Suspend)) {
             self.help = false;
             return Done::Here;
         }
-        keys::action(key).map_or(Done::Here, |action| self.act(action, model))
+        action.map_or(Done::Here, |action| self.act(action, model))
     }
 
     fn act(&mut self, action: Action, model: &Model) -> Done {
@@ -178,7 +169,7 @@ impl Ui {
                     Parts::Strip => Parts::Both,
                 }
             }
-            Action::Interval => self.question = Some(Question { asked: Asked::Interval, typed: String::new() }),
+            Action::Interval => self.question = Some(Question::new(Asked::Interval)),
             Action::Names => self.names = if self.names == Names::Off { Names::On } else { Names::Off },
             Action::BothNames => self.names = if self.names == Names::Both { Names::On } else { Names::Both },
             Action::Previous => self.select(path, Step::By(-1)),
@@ -208,6 +199,8 @@ impl Ui {
             Action::Close if self.hop => self.hop = false,
             Action::Close if self.events => self.events = false,
             Action::Close => self.selected = None,
+            // Keys of other views.
+            Action::Chart | Action::Order | Action::Filter | Action::LogAxis => {}
         }
         Done::Here
     }
@@ -252,19 +245,15 @@ impl Ui {
     }
 
     /// A key while something is asked.
-    fn typed(&mut self, key: Key) -> Done {
-        let Some(question) = &mut self.question else { return Done::Here };
-        match key {
-            Key::Char(character) if question.typed.len() < MOST_TYPED => question.typed.push(character),
-            Key::Backspace => drop(question.typed.pop()),
-            Key::Ctrl('c') => return Done::Ask(Request::Leave { report: true }),
-            Key::Ctrl('z') => return Done::Ask(Request::Suspend),
-            Key::Esc => self.question = None,
-            Key::Enter => {
-                let Some(Question { asked, typed }) = self.question.take() else { return Done::Here };
-                return self.answered(asked, &typed);
+    fn typed(&mut self, question: Question<Asked>, key: Key) -> Done {
+        match question.key(key) {
+            Typed::More(question) => self.question = Some(question),
+            Typed::Dropped => {}
+            Typed::Answered(Question { asked, typed }) => return self.answered(asked, &typed),
+            Typed::Other(question, request) => {
+                self.question = Some(question);
+                return Done::Ask(request);
             }
-            _ => {}
         }
         Done::Here
     }

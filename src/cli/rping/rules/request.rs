@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use crate::cli::args::compared::Compared;
 use crate::cli::args::values::UdpAim;
-use crate::cli::rping::args::{PingArgs, is_sweep};
+use crate::cli::rping::args::PingArgs;
 use crate::cli::rping::method::{DGRAM_PREFIX, STREAM_PREFIX};
+use crate::cli::rping::sweep::probes::is_sweep;
 use crate::engine::condition;
 use crate::ping::Service;
 

@@ -10,7 +10,8 @@ use crate::cli::args::record::SHARE;
 use crate::cli::args::rules::{BRIEF, FORMATS, Group};
 use crate::cli::args::values::{Rate, Timestamping, UdpAim};
 use crate::cli::error::NO_NAME_SERVERS;
-use crate::cli::rping::args::{PingArgs, SHORTEST_SLOT, has_retries, is_counted};
+use crate::cli::rping::args::{PingArgs, SHORTEST_SLOT};
+use crate::cli::rping::sweep::probes::{has_retries, is_counted};
 use crate::net;
 use crate::ping::Service;
 use crate::report::Timestamps;
@@ -43,6 +44,8 @@ const SWEEPS_HAVE_A_RATE: &str = ": a sweep is as fast as --rate says";
 const SWEEPS_ARE_SUMMARIES: &str = ": a sweep shows no single probes";
 const SWEEPS_END: &str = ": a sweep probes each target once; name each target, or list them with --targets";
 const ONLY_CHANGES: &str = ": --changes prints nothing but changes";
+const LIVE_HAS_EVENTS: &str = ": --live shows changes among its events";
+const LIVE_HAS_NO_LINES: &str = ": --live shows no line for each probe";
 const ROUNDS_HAVE_SLOTS: &str = ": --contrast sends one probe at a time; -i sets the time between two";
 const ONE_HOST: &str = ": --contrast compares methods to one host";
 const COMPARED: &str = ": it is what --contrast compares";
@@ -113,6 +116,22 @@ pub(super) const TABLE: &[Group<Request, PingArgs>] = &[
                 "--data",
                 " cannot be used together with --udp=dns, which asks its own question",
             ),
+            (
+                |a| a.live.is_live() && a.output.format.has_records(),
+                "--live",
+                ": a view to read; without it there are other formats",
+            ),
+            (
+                |a| a.live.is_without_live(),
+                "--live",
+                " is missing: the options of live views have no meaning without it",
+            ),
+            (|a| a.live.is_live() && a.output.changes, "--changes", LIVE_HAS_EVENTS),
+            (|a| a.live.is_live() && a.output.is_quiet(), "-q", LIVE_HAS_NO_LINES),
+            (|a| a.live.is_live() && a.output.outstanding, "-O", LIVE_HAS_NO_LINES),
+            (|a| a.live.is_live() && a.output.audible, "-a", LIVE_HAS_NO_LINES),
+            (|a| a.live.is_live() && a.output.timestamps().is_some(), "-D and --timestamps", LIVE_HAS_NO_LINES),
+            (|a| a.live.is_live() && a.run.flood, "-f", LIVE_HAS_NO_LINES),
             (|a| a.output.changes && a.output.is_quiet(), "-q", ONLY_CHANGES),
             (|a| a.output.changes && a.output.mos.is_some(), "--mos", ONLY_CHANGES),
             (|a| a.output.changes && a.output.stats, "--stats", ONLY_CHANGES),
@@ -187,6 +206,7 @@ pub(super) const TABLE: &[Group<Request, PingArgs>] = &[
             ),
             (|a| a.output.format.is(Format::Influx), "--format influx", " cannot be used together with --contrast"),
             (|a| a.output.changes, "--changes", ONE_HOST),
+            (|a| a.live.is_live(), "--live", ONE_HOST),
             (|a| a.run.flood, "-f", ROUNDS_HAVE_SLOTS),
             (|a| a.run.adaptive, "-A", ROUNDS_HAVE_SLOTS),
             (|a| a.run.preload.is_some(), "-l", ROUNDS_HAVE_SLOTS),
@@ -221,6 +241,7 @@ pub(super) const TABLE: &[Group<Request, PingArgs>] = &[
                 ": gauges are written together, so there can be only one worker",
             ),
             (|a| a.output.changes, "--changes", SWEEPS_END),
+            (|a| a.live.is_live(), "--live", SWEEPS_END),
             (|a| a.run.flood, "-f", ": a sweep is as fast as --rate says; --rate max is as fast as possible"),
             (|a| a.run.adaptive, "-A", SWEEPS_HAVE_A_RATE),
             (|a| a.run.preload.is_some(), "-l", SWEEPS_HAVE_A_RATE),

@@ -2,6 +2,7 @@
 
 pub mod args;
 mod console;
+pub(in crate::cli::rping) mod probes;
 mod supply;
 mod targets;
 
@@ -20,7 +21,7 @@ use crate::cli::env::Env;
 use crate::cli::error::CliError;
 use crate::cli::list::{Origin, standard_input};
 use crate::cli::replay::Replay;
-use crate::cli::rping::args::{V4_PAYLOAD, probes};
+use crate::cli::rping::args::V4_PAYLOAD;
 use crate::cli::rping::run::{Binding, Rping};
 use crate::cli::rping::sweep::console::SweepConsole;
 use crate::cli::rping::sweep::supply::{Common, Complaints, Source, Stream, supplies};
@@ -230,7 +231,7 @@ impl Rping<'_> {
         let exclusions = sweep.exclude.as_deref().map(|path| targets::exclusions(path, env)).transpose()?;
         Ok(SweepPlan {
             families,
-            probes: probes(self.args),
+            probes: probes::probes(self.args),
             send_stamps: self.sweep_stamps(),
             exclusions: Arc::new(exclusions.unwrap_or_default()),
             items,

@@ -1,0 +1,177 @@
+//! What is known about a run over targets: [`PingModel`], a fold of its events. It knows no screen.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::history::History;
+use super::path::sent_at;
+use crate::channel::RunChange;
+use crate::engine::outcome::{ProbeEvent, Subject, SubjectId};
+use crate::metrics::PresenceChange;
+use crate::ping::{Change, Event, Observation, Observed, Pace};
+use crate::types::{Instant, Now, WallTime};
+
+/// Changes that are kept, and gaps.
+const MOST_CHANGES: usize = 1000;
+
+/// What is known about a run over targets.
+#[derive(Clone, Debug, Default)]
+pub struct PingModel {
+    /// One for each target, in their order.
+    pub series: Vec<SeriesModel>,
+    /// Targets that came or went, and when that was noticed.
+    pub changes: Vec<(Now, Change)>,
+    /// When the run paused, went on, or its statistics began anew.
+    pub gaps: Vec<Instant>,
+    /// Names of addresses that were typed.
+    pub names: BTreeMap<IpAddr, Box<str>>,
+    /// When the first target began.
+    pub started: Option<Now>,
+    /// Whether the user paused the run.
+    pub paused: bool,
+    /// From one probe to the next, where that is fixed.
+    pub interval: Option<Duration>,
+    places: BTreeMap<SubjectId, usize>,
+    ended: usize,
+    expected: usize,
+}
+
+/// One target.
+#[derive(Clone, Debug)]
+pub struct SeriesModel {
+    /// The target, and how it is probed.
+    pub subject: Arc<Subject>,
+    /// Its figures.
+    pub observed: Observed,
+    /// Its answers over time.
+    pub history: History,
+    /// Probes that were refused, over time.
+    pub refused: History,
+    /// When the newest lost probe was sent.
+    pub last_lost: Option<Instant>,
+    /// Whether it is there, and since when.
+    pub presence: Presence,
+}
+
+/// Whether a target is there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Presence {
+    /// Nothing is known yet.
+    #[default]
+    Unknown,
+    /// It answers, since this.
+    Up(WallTime),
+    /// It does not.
+    Down(WallTime),
+}
+
+impl PingModel {
+    /// Of a run over this many targets.
+    pub fn new(expected: usize) -> PingModel {
+        PingModel { expected, ..PingModel::default() }
+    }
+
+    /// Whether every target has ended.
+    pub fn is_over(&self) -> bool {
+        self.ended >= self.expected
+    }
+
+    /// Takes an event that became known at `now`.
+    pub fn event(&mut self, event: Event, now: Now) {
+        match event {
+            Event::Began { subject, .. } => self.begin(subject, now),
+            Event::Probe(event) => {
+                if let Some(series) = self.series_mut(event.subject.id) {
+                    series.probe(&event, now);
+                }
+            }
+            Event::Named { address, name } => drop(self.names.insert(address, name)),
+            Event::Change(change) => self.change(*change, now),
+            Event::Ended(_) => self.ended += 1,
+            _ => {}
+        }
+    }
+
+    fn begin(&mut self, subject: Arc<Subject>, now: Now) {
+        self.started.get_or_insert(now);
+        if let Pace::Fixed(interval) = subject.spec.pace {
+            self.interval.get_or_insert(interval);
+        }
+        self.places.insert(subject.id, self.series.len());
+        self.series.push(SeriesModel {
+            subject,
+            observed: Observed::default(),
+            history: History::default(),
+            refused: History::default(),
+            last_lost: None,
+            presence: Presence::Unknown,
+        });
+    }
+
+    fn change(&mut self, change: Change, now: Now) {
+        if let Some(series) = self.series_mut(change.subject.id) {
+            series.presence = match change.kind {
+                PresenceChange::Outage { since, .. } => Presence::Down(since),
+                PresenceChange::Up | PresenceChange::Back { .. } => Presence::Up(change.at),
+            };
+        }
+        self.changes.push((now, change));
+        if self.changes.len() > MOST_CHANGES {
+            self.changes.remove(0);
+        }
+    }
+
+    fn series_mut(&mut self, id: SubjectId) -> Option<&mut SeriesModel> {
+        self.series.get_mut(*self.places.get(&id)?)
+    }
+
+    /// How long the run is on at `now`.
+    pub fn running(&self, now: Instant) -> Duration {
+        self.started.map_or(Duration::ZERO, |started| now.since(started.mono))
+    }
+
+    /// What would pause the run, or let it go on.
+    pub fn toggled(&self) -> RunChange {
+        if self.paused { RunChange::Resume } else { RunChange::Pause }
+    }
+
+    /// The user changes the run. Machines of such runs report nothing about that.
+    pub fn changed(&mut self, change: RunChange, now: Instant) {
+        match change {
+            RunChange::Pause => self.paused = true,
+            RunChange::Resume => self.paused = false,
+            RunChange::Reset => self.series.iter_mut().for_each(|series| series.observed.reset()),
+            RunChange::Interval(interval) => self.interval = self.interval.map(|_| interval),
+        }
+        self.gaps.push(now);
+        if self.gaps.len() > MOST_CHANGES {
+            self.gaps.remove(0);
+        }
+    }
+}
+
+impl SeriesModel {
+    fn probe(&mut self, event: &ProbeEvent, now: Now) {
+        let sent = sent_at(event, now);
+        match self.observed.take(event) {
+            None => {}
+            Some(Observation::Answered(rtt)) => self.history.answered(sent, rtt),
+            Some(Observation::Found(rtt)) => {
+                self.history.found(sent);
+                self.history.answered(sent, rtt);
+            }
+            Some(Observation::Refused) => self.refused.lost(sent),
+            Some(Observation::Lost) => {
+                self.history.lost(sent);
+                self.last_lost = self.last_lost.max(Some(sent));
+            }
+        }
+    }
+
+    /// Whether it does not answer.
+    pub const fn is_down(&self) -> bool {
+        matches!(self.presence, Presence::Down(_))
+    }
+}

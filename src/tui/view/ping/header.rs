@@ -1,0 +1,95 @@
+//! The two lines above the table: what is probed, and how it is.
+
+use super::ui::{Parts, Ui};
+use crate::tui::model::{PingModel, Presence, SeriesModel};
+use crate::tui::text;
+use crate::tui::theme::Role;
+use crate::tui::view::LocalOffset;
+use crate::tui::view::header::{Headline, clock, method, right};
+use crate::tui::view::paper::Paper;
+use crate::types::{Now, escape};
+
+/// Draws the header, and gives the row after it. None of it where there are few rows.
+pub fn draw(
+    paper: &mut Paper<'_>,
+    (model, shown): (&PingModel, &[&SeriesModel]),
+    ui: &Ui,
+    (at, now, frozen): (Now, Now, bool),
+    offset: LocalOffset,
+) -> usize {
+    if paper.height() < 4 {
+        return 0;
+    }
+    let name = match model.series.as_slice() {
+        [] => String::new(),
+        [one] => {
+            let subject = &one.subject;
+            match subject.address.filter(|_| !subject.numeric) {
+                Some(address) => format!("{} ({address})", escape(&subject.name)),
+                None => ui.name(one, model),
+            }
+        }
+        all => format!("{} targets", all.len()),
+    };
+    let how = model.series.first().map(|first| method(&first.subject)).unwrap_or_default();
+    let interval = model.interval.map(|interval| interval.as_secs_f64());
+    let right = right(interval, model.running(at.mono), (now.wall, offset));
+    Headline { tool: "rping", name: &name, how: &how, right: &right }.draw(paper);
+    let mut x = 1;
+    for (mark, is_set) in [("PAUSED", model.paused), ("FROZEN", frozen)] {
+        if is_set {
+            x = paper.text(x, 1, mark, Role::Change) + 2;
+        }
+    }
+    match model.series.as_slice() {
+        [one] => one_target(paper, x, one, at, offset),
+        all => many_targets(paper, x, all, shown, ui),
+    }
+    2
+}
+
+/// Whether the only target is there, and what it lost.
+fn one_target(paper: &mut Paper<'_>, x: usize, one: &SeriesModel, now: Now, offset: LocalOffset) {
+    let observed = &one.observed;
+    let (state, role) = match one.presence {
+        _ if observed.is_refused() => ("refused".to_owned(), Role::Loss),
+        Presence::Up(since) => (format!("up since {}", clock(since, offset)), Role::Ok),
+        Presence::Down(since) => (format!("DOWN since {}", clock(since, offset)), Role::Loss),
+        Presence::Unknown => ("no answer yet".to_owned(), Role::Dim),
+    };
+    let x = paper.text(x, 1, &state, role) + 3;
+    let decided = observed.decided();
+    if decided == 0 {
+        return;
+    }
+    let (lost, role) = (observed.lost, if observed.lost > 0 { Role::Loss } else { Role::Ok });
+    let share = observed.loss_pct().map(text::percent).unwrap_or_default();
+    let x = paper.text(x, 1, &format!("lost {lost} of {decided} ({share}%)"), role) + 3;
+    let clean = match one.last_lost {
+        _ if observed.is_losing() => return,
+        Some(at) => format!("last loss {} ago", text::ago(now.mono.since(at).as_secs())),
+        None => "nothing lost yet".to_owned(),
+    };
+    paper.text(x, 1, &clean, Role::Plain);
+}
+
+/// How many targets are there, and which of them are shown.
+fn many_targets(paper: &mut Paper<'_>, x: usize, all: &[SeriesModel], shown: &[&SeriesModel], ui: &Ui) {
+    let count = |is: fn(&SeriesModel) -> bool| all.iter().filter(|series| is(series)).count();
+    let up = count(|series| matches!(series.presence, Presence::Up(_)));
+    let (down, unknown) = (count(SeriesModel::is_down), count(|series| series.presence == Presence::Unknown));
+    let mut x = paper.text(x, 1, &format!("{up} up"), if up > 0 { Role::Ok } else { Role::Plain });
+    if down > 0 {
+        x = paper.text(x + 3, 1, &format!("{down} DOWN"), Role::Loss);
+    }
+    if unknown > 0 {
+        x = paper.text(x + 3, 1, &format!("{unknown} without an answer yet"), Role::Dim);
+    }
+    if ui.parts != Parts::Chart {
+        x = paper.text(x + 3, 1, ui.order.name(), Role::Dim);
+    }
+    if !ui.filter.is_empty() {
+        let text = format!("{} of {} with '{}'", shown.len(), all.len(), escape(&ui.filter));
+        paper.text(x + 3, 1, &text, Role::Change);
+    }
+}

@@ -1,0 +1,165 @@
+//! The view of `rping --live`: targets as lines in a chart, or in a row each.
+
+mod axis;
+mod chart;
+mod columns;
+mod header;
+mod marks;
+mod table;
+mod ui;
+
+use ratatui_core::buffer::Buffer;
+
+use self::chart::Chart;
+use self::ui::{Done, MOST_LINES, Parts, Ui};
+use super::held::Held;
+use super::paper::Paper;
+use super::{Options, events, footer};
+use crate::metrics::PresenceChange;
+use crate::ping::Event;
+use crate::report::presence_sentence;
+use crate::tui::keys::{Key, PING};
+use crate::tui::model::{PingModel, SeriesModel};
+use crate::tui::theme::Role;
+use crate::tui::{Request, View};
+use crate::types::{Now, escape};
+
+/// Rows that a table keeps when the list of events is asked for.
+const TABLE_KEEPS: usize = 6;
+/// Columns below which there is no chart.
+const LEAST_COLUMNS: usize = 30;
+/// Events that are shown unasked.
+const UNASKED: usize = 4;
+
+/// The view of `rping --live`.
+pub struct PingView {
+    held: Held<PingModel>,
+    ui: Ui,
+    options: Options,
+}
+
+impl PingView {
+    /// A view over the events of a run over this many targets.
+    pub fn new(targets: usize, options: Options) -> PingView {
+        let ui = Ui::new(options.first_names(), options.window, targets);
+        PingView { held: Held::new(PingModel::new(targets)), ui, options }
+    }
+
+    /// What is known about the run.
+    pub fn model(&self) -> &PingModel {
+        &self.held.model
+    }
+
+    /// The targets in a chart, if there is one and room for it in `rows` rows.
+    fn charted<'a>(&self, shown: &[&'a SeriesModel], columns: usize, rows: usize) -> Vec<&'a SeriesModel> {
+        let id = self.ui.open.or(self.ui.selected.filter(|_| shown.len() > MOST_LINES));
+        let one = id.and_then(|id| shown.iter().find(|series| series.subject.id == id));
+        let charted: Vec<&SeriesModel> = match (self.ui.open, self.ui.parts) {
+            (None, Parts::Strips | Parts::Figures) => return Vec::new(),
+            _ => one.map_or_else(|| shown.iter().take(MOST_LINES).copied().collect(), |one| vec![*one]),
+        };
+        let fits = columns >= LEAST_COLUMNS && rows >= 1 + charted.len() + chart::least_rows(charted.len());
+        if fits { charted } else { Vec::new() }
+    }
+
+    fn events_height(&self, model: &PingModel, room: usize, kept: usize) -> usize {
+        let wanted = match (self.ui.events, model.changes.len()) {
+            (true, changes) => changes.max(1),
+            (false, 0) => return 0,
+            (false, changes) => changes.min(UNASKED),
+        };
+        let kept = if self.ui.events { kept.min(TABLE_KEEPS) } else { kept };
+        let height = (wanted + 1).min(room.saturating_sub(kept));
+        if height < 2 { 0 } else { height }
+    }
+
+    /// The table, and the chart if there is one, in the rows from `top` up to, not including, `bottom`.
+    fn targets(&self, paper: &mut Paper<'_>, (top, bottom): (usize, usize), shown: &[&SeriesModel], at: Now) {
+        let (model, _) = self.held.shown(at);
+        let charted = self.charted(shown, paper.width(), bottom.saturating_sub(top));
+        if charted.is_empty() {
+            return table::draw(paper, (top, bottom), (model, shown), (&self.ui, table::Rows::WithStrips), at.mono);
+        }
+        let below = top + 1 + charted.len();
+        let rows = if charted.len() > 1 { table::Rows::Lettered } else { table::Rows::Plain };
+        table::draw(paper, (top, below), (model, &charted), (&self.ui, rows), at.mono);
+        let chart = Chart {
+            series: &charted,
+            letters: charted.len() > 1,
+            window: (self.ui.window, self.ui.shift),
+            log: self.ui.log,
+            interval: model.interval,
+            gaps: &model.gaps,
+            began: model.started.unwrap_or(at).mono,
+        };
+        chart.draw(paper, (below, bottom), at, self.options.offset);
+    }
+
+    fn events(&self, paper: &mut Paper<'_>, (top, bottom): (usize, usize), model: &PingModel) {
+        let offset = self.options.offset;
+        let items = model.changes.iter().rev().map(|(at, change)| {
+            let sentence = presence_sentence(&change.kind, offset);
+            let sentence = match model.series.len() {
+                1 => sentence,
+                _ => format!("{} {sentence}", escape(&change.subject.target)),
+            };
+            let role = if matches!(change.kind, PresenceChange::Outage { .. }) { Role::Loss } else { Role::Change };
+            (at.wall, sentence, role)
+        });
+        events::list(paper, (top, bottom), items, offset);
+    }
+}
+
+impl View<Event> for PingView {
+    fn event(&mut self, event: Event, now: Now) {
+        self.held.model.event(event, now);
+    }
+
+    fn key(&mut self, key: Key, now: Now) -> Option<Request> {
+        let done = self.ui.key(key, self.held.shown(now).0);
+        match done {
+            Done::Here => None,
+            Done::Freeze => {
+                self.held.toggle(now);
+                None
+            }
+            Done::Ask(Request::Change(change)) => {
+                self.held.model.changed(change, now.mono);
+                Some(Request::Change(change))
+            }
+            Done::Ask(request) => Some(request),
+        }
+    }
+
+    fn draw(&self, now: Now, screen: &mut Buffer) {
+        let (model, at) = self.held.shown(now);
+        let mut paper = Paper::new(screen, self.options.look);
+        let height = paper.height();
+        let shown = self.ui.shown(model);
+        let frozen = self.held.is_frozen();
+        let top = header::draw(&mut paper, (model, &shown), &self.ui, (at, now, frozen), self.options.offset);
+        let bottom = if height >= 8 { height - 1 } else { height };
+        let room = bottom.saturating_sub(top);
+        let charted = self.charted(&shown, paper.width(), room);
+        let kept = match charted.len() {
+            0 => shown.len() + 1,
+            lines => 1 + lines + chart::least_rows(lines) + 4,
+        };
+        let events = self.events_height(model, room, kept);
+        self.targets(&mut paper, (top, bottom - events), &shown, at);
+        if events > 0 {
+            self.events(&mut paper, (bottom - events, bottom), model);
+        }
+        if bottom < height {
+            let question = self.ui.question.as_ref().map(|question| (question.asked.text(), &*question.typed));
+            footer::draw(&mut paper, height - 1, PING, question);
+        }
+        if self.ui.help {
+            footer::help(&mut paper, PING);
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.held.model.is_over() && !self.options.stay
+    }
+}

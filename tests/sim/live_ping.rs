@@ -1,0 +1,236 @@
+//! The live view of targets over simulated networks: what the screen shows, whatever is typed and however large it is.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use insta::assert_snapshot;
+use netprobe::channel::{LanePlan, OpenedLanes, Plan, Precision, Protocol, RunChange, SocketChoice};
+use netprobe::driver::{self, Next, Turn};
+use netprobe::engine::{Destination, Target};
+use netprobe::ping::{Config, Event, Method, Observed, Ping, Spec, Summary, Task, Wait};
+use netprobe::sim::{Change, Direction, Link, Network, Node, US, ip};
+use netprobe::tui::keys::Key;
+use netprobe::tui::theme::{Look, Theme};
+use netprobe::tui::view::{Options, PingView};
+use netprobe::tui::{Request, View, as_text};
+use netprobe::types::{Family, Instant, IpEndpoint, Now, WallTime};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A host that is 20 to 24 ms away, and loses the probes of this range and one of ten others; another at 5 ms; nothing else.
+fn network(lost: std::ops::RangeInclusive<u64>) -> Network {
+    let mut network = Network::new(7);
+    let outward = Direction::after(Duration::from_millis(10)).vary(Duration::from_millis(4)).lose(0.1);
+    let far = Node::host(ip("198.51.100.9")).also(ip("2001:db8:9::9")).change(lost, Change::Silence);
+    let router = network.add(US, Node::router(ip("203.0.113.1")), Link::after(Duration::ZERO));
+    network.add(router, far, Link::after(Duration::from_millis(10)).outward(outward));
+    network.add(router, Node::host(ip("198.51.100.5")), Link::after(Duration::from_millis(2)));
+    network
+}
+
+/// The events of so many probes to each of these addresses, and when they happened.
+fn events(network: &Network, targets: &[&str], count: u64) -> Vec<(Event, Now)> {
+    events_by(network, &Method::Icmp, Protocol::Icmp, targets, count)
+}
+
+fn events_by(
+    network: &Network,
+    method: &Method,
+    protocol: Protocol,
+    targets: &[&str],
+    count: u64,
+) -> Vec<(Event, Now)> {
+    let lanes = [Family::V4, Family::V6].map(|family| LanePlan::new(family, protocol, SocketChoice::Auto)).into();
+    let OpenedLanes { mut channel, lanes, .. } = network.open(&Plan { lanes, ..Plan::default() });
+    let spec = Arc::new(Spec { wait: Wait::Prompt, ..Spec::default() });
+    let task = |typed: &&str| {
+        let address = ip(typed);
+        let lane = *lanes[usize::from(address.is_ipv6())].as_ref().unwrap();
+        let endpoint = IpEndpoint::from_address(address);
+        let endpoint = if protocol == Protocol::Icmp { endpoint } else { endpoint.with_port(22) };
+        let destination = Destination::Reachable { endpoint, source: None, lane, profile: *channel.profile(lane) };
+        let target = Target { zone: None, target: (*typed).into(), name: (*typed).into(), numeric: true, destination };
+        Task { target, method: method.clone(), spec: Arc::clone(&spec) }
+    };
+    let targets = targets.iter().map(task).collect();
+    let config =
+        Config { targets, spec: Arc::clone(&spec), count: Some(count), changes: true, seed: 42, ..Config::default() };
+    let (mut all, mut machine) = (Vec::new(), Ping::new(config));
+    let mut base = None;
+    driver::run_timed(&mut *channel, &mut machine, Precision::Relaxed, |now, turn| {
+        if let Turn::Event(event) = turn {
+            let base = *base.get_or_insert(now.wall.as_nanos());
+            all.push((event, at(now.wall.as_nanos() - base, base)));
+        }
+        Next::Continue
+    })
+    .unwrap();
+    all
+}
+
+fn at(nanos: u64, base: u64) -> Now {
+    Now { mono: Instant::from_nanos(nanos), wall: WallTime::from_nanos(base + nanos) }
+}
+
+fn view(targets: usize, ascii: bool) -> PingView {
+    let look = Look::new(Theme::Mono, ascii);
+    let options = Options { look, offset: |_| 3600, columns: None, names: true, both: false, window: 60, stay: false };
+    PingView::new(targets, options)
+}
+
+fn shown(events: &[(Event, Now)], targets: usize, ascii: bool, size: (u16, u16), keys: &[Key]) -> String {
+    let mut view = view(targets, ascii);
+    let now = events.last().unwrap().1;
+    events.iter().for_each(|(event, at)| view.event(event.clone(), *at));
+    for &key in keys {
+        let _ = view.key(key, now);
+    }
+    let picture = as_text(size, |screen| view.draw(now, screen));
+    assert!(picture.lines().all(|line| line.chars().count() == usize::from(size.0)), "{picture}");
+    assert!(!ascii || picture.is_ascii(), "{picture}");
+    format!("{}x{}\n{picture}", size.0, size.1)
+}
+
+fn typed(text: &str) -> Vec<Key> {
+    text.chars().map(Key::Char).collect()
+}
+
+#[test]
+fn one_target_is_a_line_that_what_was_lost_interrupts() {
+    let events = events(&network(41..=47), &["198.51.100.9"], 60);
+    let pictures = [(80, 24, false), (120, 30, false), (80, 24, true), (40, 8, true), (30, 6, false)]
+        .map(|(columns, rows, ascii)| shown(&events, 1, ascii, (columns, rows), &[]));
+    assert_snapshot!(pictures.join("\n"));
+}
+
+#[test]
+fn three_targets_share_a_chart_and_the_silent_one_has_no_line() {
+    let events = events(&network(20..=22), &["198.51.100.9", "198.51.100.5", "198.51.100.77"], 40);
+    let pictures = [
+        shown(&events, 3, false, (80, 24), &[]),
+        shown(&events, 3, false, (80, 24), &typed("a")),
+        shown(&events, 3, false, (80, 16), &typed("d")),
+        shown(&events, 3, false, (80, 16), &typed("dd")),
+        shown(&events, 3, true, (80, 20), &[]),
+    ];
+    assert_snapshot!(pictures.join("\n"));
+}
+
+#[test]
+fn many_targets_are_rows_in_an_order_that_keys_change() {
+    let targets = ["198.51.100.9", "198.51.100.5", "198.51.100.77", "2001:db8:9::9", "198.51.100.78"];
+    let events = events(&network(20..=22), &targets, 40);
+    let filtered = [typed("/2001"), vec![Key::Enter]].concat();
+    let pictures = [
+        shown(&events, 5, false, (80, 14), &[]),
+        shown(&events, 5, false, (120, 14), &typed("oo")),
+        shown(&events, 5, false, (80, 14), &filtered),
+        shown(&events, 5, false, (80, 20), &[Key::Down, Key::Down, Key::Down, Key::Enter]),
+        shown(&events, 5, true, (60, 8), &[Key::End]),
+        shown(&events, 5, false, (80, 26), &typed("h")),
+    ];
+    assert_snapshot!(pictures.join("\n"));
+}
+
+#[test]
+fn a_refused_probe_is_neither_a_delay_nor_a_loss() {
+    let method = Method::Tcp(Default::default());
+    let events = events_by(&network(0..=0), &method, Protocol::Tcp, &["198.51.100.9"], 10);
+    let picture = shown(&events, 1, false, (80, 16), &[]);
+    assert!(picture.contains("refused   lost 0 of 10 (0.0%)") && picture.contains("!"), "{picture}");
+    assert!(picture.contains("no answer yet"), "{picture}");
+}
+
+#[test]
+fn the_figures_so_far_end_as_those_of_the_summary() {
+    let events = events(&network(20..=22), &["198.51.100.9", "198.51.100.5", "198.51.100.77"], 40);
+    let mut observed = [(); 3].map(|()| Observed::default());
+    for (event, _) in &events {
+        if let Event::Probe(event) = event {
+            observed[event.subject.id.index()].take(event);
+        }
+    }
+    let summaries: Vec<&Summary> = events
+        .iter()
+        .filter_map(|(event, _)| match event {
+            Event::Ended(summary) => Some(&**summary),
+            _ => None,
+        })
+        .collect();
+    for summary in summaries {
+        let (observed, counts) = (&observed[summary.subject.id.index()], summary.counts);
+        assert_eq!((observed.received, observed.decided()), (counts.received, counts.decided()));
+        assert_eq!((observed.loss_pct(), observed.rtt()), (counts.loss_pct(), summary.rtt));
+    }
+}
+
+#[test]
+fn a_pause_stops_probes_without_a_loss_and_a_new_interval_holds_at_once() {
+    let mut network = network(0..=0);
+    let change = |change| netprobe::channel::Control::Change(change);
+    network.at(SECOND * 5, change(RunChange::Pause));
+    network.at(SECOND * 15, change(RunChange::Resume));
+    network.at(SECOND * 20, change(RunChange::Interval(SECOND * 4)));
+    let events = events(&network, &["198.51.100.5"], 14);
+    let sent = |(event, _): &(Event, Now)| match event {
+        Event::Probe(event) => Some(event.sent.as_nanos()),
+        _ => None,
+    };
+    let sent: Vec<u64> = events.iter().filter_map(sent).collect();
+    let gaps: Vec<u64> = sent.windows(2).map(|pair| (pair[1] - pair[0]) / 1_000_000_000).collect();
+    assert_eq!(gaps, [1, 1, 1, 1, 11, 1, 1, 1, 1, 4, 4, 4, 4], "{sent:?}");
+    let Some((Event::Ended(summary), _)) = events.last() else { panic!("no summary") };
+    assert_eq!((summary.counts.skipped, summary.counts.lost), (0, 0));
+}
+
+#[test]
+fn a_frozen_picture_stays_and_keys_ask_for_changes_of_the_run() {
+    let events = events(&network(0..=0), &["198.51.100.5"], 10);
+    let mut view = view(1, false);
+    let (first, second) = events.split_at(events.len() / 2);
+    first.iter().for_each(|(event, at)| view.event(event.clone(), *at));
+    let now = first.last().unwrap().1;
+    assert_eq!(view.key(Key::Char(' '), now), None);
+    let figures =
+        |view: &PingView| as_text((80, 20), |screen| view.draw(now, screen)).lines().nth(3).map(str::to_owned);
+    let frozen = figures(&view);
+    second.iter().for_each(|(event, at)| view.event(event.clone(), *at));
+    assert_eq!(figures(&view), frozen);
+    assert_eq!(view.key(Key::Char(' '), now), None);
+    assert_ne!(figures(&view), frozen);
+    assert_eq!(view.key(Key::Char('p'), now), Some(Request::Change(RunChange::Pause)));
+    assert_eq!(view.key(Key::Char(' '), now), Some(Request::Change(RunChange::Resume)));
+    assert_eq!(view.key(Key::Char('r'), now), Some(Request::Change(RunChange::Reset)));
+    assert_eq!(view.model().series[0].observed.decided(), 0);
+    let typed = [typed("i0.5"), vec![Key::Enter]].concat();
+    let asked: Vec<Request> = typed.iter().filter_map(|&key| view.key(key, now)).collect();
+    assert_eq!(asked, [Request::Change(RunChange::Interval(SECOND / 2))]);
+}
+
+#[test]
+fn no_size_and_no_key_is_any_trouble() {
+    let targets = ["198.51.100.9", "198.51.100.5", "198.51.100.77", "2001:db8:9::9"];
+    for count in [1, 3, 4] {
+        let events = events(&network(5..=9), &targets[..count], 30);
+        let mut random = fastrand::Rng::with_seed(5);
+        let (mut view, mut next, mut now) = (view(count, false), events.iter(), events[0].1);
+        let keys =
+            [Key::Up, Key::Down, Key::PageUp, Key::PageDown, Key::Home, Key::End, Key::Enter, Key::Esc, Key::Backspace];
+        for _ in 0..1_000 {
+            if let Some((event, at)) = next.next().filter(|_| random.u8(0..3) == 0) {
+                view.event(event.clone(), *at);
+                now = *at;
+            }
+            let key = match random.u8(0..3) {
+                0 => keys[random.usize(0..keys.len())],
+                1 => Key::Ctrl(random.alphabetic().to_ascii_lowercase()),
+                _ => Key::Char(char::from(random.u8(b' '..=b'~'))),
+            };
+            view.key(key, now);
+            let size = (random.u16(1..200), random.u16(1..60));
+            let small = (random.u16(1..40), random.u16(1..16));
+            let picture = as_text(if random.bool() { size } else { small }, |screen| view.draw(now, screen));
+            assert!(!picture.is_empty());
+        }
+    }
+}
