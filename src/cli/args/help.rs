@@ -65,9 +65,7 @@ mod tests {
     use crate::cli::rtrace::args::TraceArgs;
 
     fn lines(help: Command) -> usize {
-        let text = short(help.term_width(80));
-        print!("{text}");
-        text.lines().count()
+        short(help.term_width(80)).lines().count()
     }
 
     fn check<A: Helped>() {

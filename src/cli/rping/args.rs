@@ -12,7 +12,7 @@ use crate::cli::args::conditions::{ConditionArgs, Judged};
 use crate::cli::args::family::FamilyArgs;
 use crate::cli::args::format::FormatArgs;
 use crate::cli::args::generate::GenerateArgs;
-use crate::cli::args::help::{HelpArgs, Helped};
+use crate::cli::args::help::HelpArgs;
 use crate::cli::args::live::LiveArgs;
 use crate::cli::args::record::RecordArgs;
 use crate::cli::args::result_file::ResultFileArgs;
@@ -84,50 +84,6 @@ pub struct PingArgs {
 
     #[command(flatten)]
     pub refused: RefusedArgs,
-}
-
-impl Helped for PingArgs {
-    const PAGE: &[&str] = &[
-        "targets",
-        "targets_file",
-        "tcp",
-        "udp",
-        "stamp",
-        "contrast",
-        "count",
-        "interval",
-        "deadline",
-        "timeout",
-        "rate",
-        "max",
-        "alive",
-        "size",
-        "ttl",
-        "dscp",
-        "ipv4",
-        "ipv6",
-        "interface",
-        "socket",
-        "json",
-        "quiet",
-        "changes",
-        "live",
-        "verbose",
-        "reverse_names",
-        "output",
-        "doctor",
-        "help",
-        "record",
-        "replay",
-    ];
-    const EXAMPLES: &[(&str, &str)] = &[
-        ("rping -c 5 192.0.2.1", "five echo requests"),
-        ("rping --tcp=443 www.example.org", "is the port open, and how fast"),
-        ("rping --live 192.0.2.1", "watch it on the screen"),
-        ("rping --alive 192.0.2.0/24", "which addresses answer"),
-        ("rping --contrast 192.0.2.1", "ICMP, UDP and TCP side by side"),
-    ];
-    const MANUAL: &str = include_str!("../../../man/rping.1");
 }
 
 /// The long help, with the keys of the live view as they are understood.

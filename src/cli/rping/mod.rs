@@ -5,6 +5,7 @@ mod contrast;
 mod facts;
 mod live;
 pub mod method;
+mod page;
 mod refused;
 mod replay;
 pub mod rules;
