@@ -25,7 +25,7 @@ structs! {
     Hop { ttl, probes, responders, mtu, }
     HopProbe { number "n", again, event "probe", }
     Responder { address, name, origins, as_name, }
-    Trace { reached, stop_reason, hops, findings, path_mtu, duration, conditions, ..began, }
+    Trace { reached, stop_reason, hops, findings, path_mtu, path_mtu_at_least, duration, conditions, ..began, }
     Narrowing { ttl, after, from, mtu, }
     Flows { traces, hops, findings, }
     FlowsHop { ttl, responders, silent "silent_flows", }

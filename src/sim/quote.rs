@@ -50,6 +50,8 @@ pub enum Mangle {
     SwapLength,
     /// TTL or Hop Limit.
     Ttl(Ttl),
+    /// The same raised by this, as if something on the way had done so.
+    RaiseTtl(u8),
     /// TOS or Traffic Class.
     Tos(Tos),
     /// IPv4 header checksum.
@@ -155,6 +157,11 @@ impl Mangle {
             Mangle::Length(value) => put(octets, length, &value.to_be_bytes()),
             Mangle::SwapLength => swap(octets, length),
             Mangle::Ttl(ttl) => put(octets, if v4 { 8 } else { 7 }, &[ttl.get()]),
+            Mangle::RaiseTtl(by) => {
+                let at = if v4 { 8 } else { 7 };
+                let raised = octets.get(at).map_or(0, |ttl| ttl.saturating_add(*by));
+                put(octets, at, &[raised]);
+            }
             Mangle::Tos(tos) if v4 => put(octets, 1, &[tos.get()]),
             Mangle::Tos(tos) => {
                 let (first, second) = (octets.first().copied(), octets.get(1).copied());

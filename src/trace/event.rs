@@ -55,6 +55,7 @@ impl Event {
             hops: Vec::new(),
             findings: Vec::new(),
             path_mtu: None,
+            path_mtu_at_least: None,
             conditions: Vec::new(),
             duration: 0,
         }))

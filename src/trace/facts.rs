@@ -54,7 +54,7 @@ fn facts(trace: &Trace) -> Facts {
         decided: last.map_or(0, |hop| hop.probes.len() as u64),
         rtt: last.and_then(|hop| hop.rtt_stats()).as_ref().map(RttStats::figures),
         hops: last.map(|hop| hop.ttl.get().into()),
-        mtu: trace.path_mtu.map(Mtu::get).map(u64::from),
+        mtu: trace.path_mtu.or(trace.path_mtu_at_least).map(Mtu::get).map(u64::from),
         findings: trace.findings.iter().map(|finding| finding.code().name()).collect(),
         origins: origins(trace.hops.iter().flat_map(|hop| &hop.responders)),
         ..Facts::default()

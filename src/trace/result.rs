@@ -24,6 +24,9 @@ pub struct Trace {
     pub findings: Vec<Finding>,
     /// The MTU of the path to the destination, where it was searched for and found.
     pub path_mtu: Option<Mtu>,
+    /// Where it was not found: the largest packet that reached the destination. Larger ones were not to be tried, or were not
+    /// answered often enough.
+    pub path_mtu_at_least: Option<Mtu>,
     /// The conditions of the run.
     pub conditions: Vec<Judged>,
     /// From start to end, nanoseconds.

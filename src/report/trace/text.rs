@@ -211,6 +211,7 @@ fn header(options: &TraceTextOptions, began: &Began) -> String {
     let octets = packet_octets(&began.subject).unwrap_or_default();
     let packets = match octets {
         LARGEST_OCTETS.. if options.mtu => "searching the path MTU".to_owned(),
+        _ if options.mtu => format!("searching the path MTU up to {octets} bytes"),
         _ => format!("{octets} byte packets"),
     };
     format!("traceroute to {name} ({address}), {hops} hops max, {packets}\n")
@@ -218,7 +219,10 @@ fn header(options: &TraceTextOptions, began: &Began) -> String {
 
 /// The path MTU, and where it is reached first; empty where it is not known. Indented, so that parsers of hops skip it.
 fn path_mtu(trace: &Trace) -> String {
-    let Some(mtu) = trace.path_mtu else { return String::new() };
+    let Some(mtu) = trace.path_mtu else {
+        let at_least = trace.path_mtu_at_least.map(|mtu| format!("  path MTU at least {mtu}\n"));
+        return at_least.unwrap_or_default();
+    };
     let limiting = trace.findings.iter().rev().find_map(|finding| match finding {
         Finding::MtuDrop { at, .. } | Finding::MtuBlackHole { at, .. } => Some(format!(", limited at hop {}", at.ttl)),
         _ => None,

@@ -31,7 +31,12 @@ use crate::types::{Family, Instant, IpEndpoint, Mtu, Now, ProbeId, Stamp};
 pub(super) const BATCH: usize = 64;
 
 /// The largest packet there can be without a jumbo payload (RFC 791 §3.1, RFC 8200 §3).
-const LARGEST: [usize; 2] = [65_535, 65_575];
+pub(super) const fn largest(family: Family) -> usize {
+    match family {
+        Family::V4 => 65_535,
+        Family::V6 => 65_575,
+    }
+}
 
 /// The event about a subject that ends before it has sent anything.
 type Unsent = fn(Began, StopReason) -> Event;
@@ -125,8 +130,7 @@ impl Fleet {
     /// The size of the probes over a lane with this profile, and the largest packet of a search over it.
     pub fn sizes(&self, profile: &Profile) -> (usize, usize) {
         let whole = self.signature.whole_octets(profile);
-        let largest = LARGEST[usize::from(profile.family == Family::V6)];
-        (whole, self.search_limit.map_or(whole, |limit| limit.min(largest).max(whole)))
+        (whole, self.search_limit.map_or(whole, |limit| limit.min(largest(profile.family)).max(whole)))
     }
 
     /// Begins the first queued subject that `may_begin`; those that cannot be probed end at once.

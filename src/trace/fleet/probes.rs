@@ -156,17 +156,22 @@ impl ProbeTable {
         Some((flows, flow))
     }
 
-    /// `probe` never left.
+    /// `probe` never left, or nothing more is to be known of it.
     pub fn remove(&mut self, probe: ProbeId) -> Option<Entry> {
         self.release_flow(probe);
-        self.entries.remove(&probe)
+        let entry = self.entries.remove(&probe)?;
+        // The oldest mostly.
+        if let Some(of_trace) = self.by_trace.get_mut(&entry.trace)
+            && let Ok(at) = of_trace.binary_search(&probe)
+        {
+            of_trace.remove(at);
+        }
+        Some(entry)
     }
 
     /// Forgets the probes of a trace that is over, and gives their numbers.
     pub fn close(&mut self, trace: usize) -> Vec<ProbeId> {
-        let mut over = self.by_trace.remove(&trace).unwrap_or_default();
-        // Those that never left are struck already.
-        over.retain(|probe| self.entries.contains_key(probe));
+        let over = self.by_trace.remove(&trace).unwrap_or_default();
         for &probe in &over {
             self.give_up_flow(probe);
             self.entries.remove(&probe);

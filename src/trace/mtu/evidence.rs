@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use crate::trace::fleet::largest;
 use crate::types::{Family, Mtu};
 
 /// Sizes at which tunnels and links commonly end, so that a black hole is found in a few tries.
@@ -60,6 +61,8 @@ pub(super) struct Evidence {
     anchors: Vec<Anchor>,
     /// No larger size is tried.
     limit: usize,
+    /// No packet of the family is larger.
+    largest: usize,
     /// Less than this is no MTU of the family.
     least: usize,
     hints: BTreeSet<usize>,
@@ -67,12 +70,22 @@ pub(super) struct Evidence {
     lossy: bool,
 }
 
-/// The MTU of the path to a hop: this size was answered, and the next larger one failed for this reason.
+/// The MTU of the path to a hop: this size was answered, and nothing larger is known to pass, for this reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Measured {
     pub size: usize,
-    /// `None`: nothing larger was to be tried.
-    pub end: Option<Cause>,
+    pub end: Limit,
+}
+
+/// Why nothing larger is known to pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Limit {
+    /// There is no larger packet.
+    Largest,
+    /// None was to be tried, so that the MTU may be larger.
+    Untried,
+    /// A packet that is larger by one octet failed.
+    Failed(Cause),
 }
 
 impl Evidence {
@@ -87,7 +100,14 @@ impl Evidence {
         // RFC 791 §3.2, RFC 8200 §5.
         let least = if family == Family::V4 { 68 } else { 1280 };
         let anchors = anchors.into_iter().map(anchor).collect();
-        Evidence { anchors, limit: limit.max(base), least, hints: BTreeSet::new(), lossy: false }
+        Evidence {
+            anchors,
+            limit: limit.max(base),
+            largest: largest(family),
+            least,
+            hints: BTreeSet::new(),
+            lossy: false,
+        }
     }
 
     /// The largest size that is known to reach the hop at `ttl`; `None` if it is not one that answers.
@@ -174,10 +194,11 @@ impl Evidence {
         let at = self.index(ttl)?;
         let size = self.passed_at(at);
         if size >= self.limit {
-            return Some(Measured { size, end: None });
+            let end = if size >= self.largest { Limit::Largest } else { Limit::Untried };
+            return Some(Measured { size, end });
         }
         let failed = self.failed_at(at).filter(|failed| failed.size == size + 1 && failed.is_certain(self.lossy))?;
-        Some(Measured { size, end: Some(failed.cause) })
+        Some(Measured { size, end: Limit::Failed(failed.cause) })
     }
 
     /// Which size to send how far next; `None` once everything is known. The farthest hop's MTU is looked for first, then the
@@ -341,8 +362,8 @@ mod tests {
         let links: Path<'_> = &[(1500, own), (1500, reported), (1400, reported), (9000, reported), (1300, reported)];
         assert!(play(&mut evidence, links) <= 16);
         assert_eq!(sizes(&evidence), [1500, 1500, 1400, 1400, 1300].map(Some));
-        assert_eq!(evidence.measured(5).unwrap().end, Some(reported(1300)));
-        assert_eq!(evidence.measured(2).unwrap().end, Some(Cause::Local));
+        assert_eq!(evidence.measured(5).unwrap().end, Limit::Failed(reported(1300)));
+        assert_eq!(evidence.measured(2).unwrap().end, Limit::Failed(Cause::Local));
     }
 
     #[test]
@@ -352,7 +373,7 @@ mod tests {
             let attempts = play(&mut evidence, &[(1500, own), (1500, silent), (1500, silent), (mtu, silent)]);
             assert!(attempts <= 24, "{mtu}: {attempts}");
             assert_eq!(sizes(&evidence), [1500, 1500, 1500, mtu].map(Some));
-            assert_eq!(evidence.measured(4).unwrap().end, Some(Cause::Silent));
+            assert_eq!(evidence.measured(4).unwrap().end, Limit::Failed(Cause::Silent));
         }
     }
 
@@ -394,7 +415,7 @@ mod tests {
         assert_eq!((evidence.measured(1), evidence.next()), (None, Some((1, 61))));
         evidence.fail(1, 61, Cause::Silent);
         assert_eq!(evidence.next(), None);
-        assert_eq!(evidence.measured(1), Some(Measured { size: 60, end: Some(Cause::Silent) }));
+        assert_eq!(evidence.measured(1), Some(Measured { size: 60, end: Limit::Failed(Cause::Silent) }));
     }
 
     #[test]
@@ -404,5 +425,14 @@ mod tests {
         evidence.give_up(2);
         assert_eq!(evidence.ttls().collect::<Vec<_>>(), [1, 3]);
         assert_eq!(evidence.next(), Some((3, 1400)));
+    }
+
+    #[test]
+    fn what_is_not_to_be_tried_is_no_mtu() {
+        for (limit, end) in [(2000, Limit::Untried), (65_535, Limit::Largest)] {
+            let mut evidence = evidence(Family::V4, limit, 3);
+            play(&mut evidence, &[]);
+            assert_eq!(evidence.measured(3), Some(Measured { size: limit, end }));
+        }
     }
 }

@@ -87,16 +87,12 @@ impl MtuTracer {
     fn begin(&mut self, trace: Trace, now: Now) {
         let index = trace.began.subject.id.index();
         let started = self.started.remove(&trace.began.subject.id).unwrap_or(now.mono);
-        let route = Route::of_trace(&self.fleet.config, index).filter(|_| !self.stopped);
+        let route = Route::of_trace(&self.fleet.config, index).filter(|_| !self.stopped && Search::is_possible(&trace));
         let Some(route) = route else { return self.emit(trace) };
         let sizes = self.tracer.fleet.sizes(&route.profile);
-        match Search::new(&self.fleet.config, trace, route, sizes, (started, now.mono)) {
-            Ok(search) => {
-                self.fleet.open(index, route);
-                self.searches.insert(index, search);
-            }
-            Err(trace) => self.emit(trace),
-        }
+        let search = Search::new(&self.fleet.config, trace, route, sizes, (started, now.mono));
+        self.fleet.open(index, route);
+        self.searches.insert(index, search);
     }
 
     fn emit(&mut self, trace: Trace) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::attempt::{Attempt, Controls, Pauses, Plan, Role, Verdict};
-use super::evidence::{Cause, Evidence};
+use super::evidence::{Cause, Evidence, Limit, Measured};
 use crate::channel::{OsError, Protocol};
 use crate::engine::outcome::Outcome;
 use crate::trace::config::Config;
@@ -75,24 +75,26 @@ pub(super) struct Search {
 }
 
 impl Search {
-    /// The search after `trace`, which was `started` then, of sizes between `base`, which passes, and `limit`. The trace
-    /// itself if it has no hop to ask.
+    /// Whether `trace` has a hop to ask.
+    pub fn is_possible(trace: &Trace) -> bool {
+        let answers = trace.hops.iter().any(|hop| !hop.responders.is_empty());
+        answers && trace.stop_reason != StopReason::Interrupted
+    }
+
+    /// The search after `trace`, which was `started` then, of sizes between `base`, which passes, and `limit`.
     pub fn new(
         config: &Config,
         trace: Trace,
         route: Route,
         (base, limit): (usize, usize),
         (started, now): (Instant, Instant),
-    ) -> Result<Search, Trace> {
-        if trace.stop_reason == StopReason::Interrupted || trace.hops.iter().all(|hop| hop.responders.is_empty()) {
-            return Err(trace);
-        }
+    ) -> Search {
         let anchors = trace.hops.iter().filter(|hop| !hop.responders.is_empty());
         let anchors =
             anchors.map(|hop| (hop.ttl.get(), hop.responders.iter().map(|responder| responder.address).collect()));
         let slowest =
             trace.hops.iter().flat_map(|hop| hop.responses()).map(|response| response.rtt.as_duration()).max();
-        Ok(Search {
+        Search {
             evidence: Evidence::new(route.profile.family, base, limit, anchors),
             route,
             started,
@@ -108,7 +110,7 @@ impl Search {
             wait: config.wait.map_or_else(|| wait::past(slowest.unwrap_or_default()), |wait| wait.max),
             ends: now + MAX_DURATION,
             trace,
-        })
+        }
     }
 
     /// Goes on as far as `now` allows. True once nothing is left to learn.
@@ -324,14 +326,17 @@ impl Search {
             let ttl = hop.ttl.get();
             let before = evidence.ttls().take_while(|&near| near <= ttl).last();
             let beyond = evidence.ttls().find(|&far| far >= ttl);
-            let size = |anchor: Option<u8>| anchor.and_then(measured).map(|measured| measured.size);
+            let size = |anchor: Option<u8>| anchor.and_then(measured).filter(is_tried).map(|measured| measured.size);
             // What is the same on both sides of a silent hop, or what our own link sets, holds for it, too.
-            let own = beyond.and_then(measured).filter(|far| matches!(far.end, None | Some(Cause::Local)));
+            let own = |far: &Measured| matches!(far.end, Limit::Largest | Limit::Failed(Cause::Local));
+            let own = beyond.and_then(measured).filter(own);
             let same = size(before).filter(|_| size(before) == size(beyond));
             Arc::make_mut(hop).mtu = same.or(own.map(|own| own.size)).and_then(mtu);
         }
         let last = trace.hops.last().filter(|_| trace.reached).map(|hop| (hop.ttl, hop.mtu));
         trace.path_mtu = last.and_then(|(_, mtu)| mtu);
+        let passed = last.filter(|(_, mtu)| mtu.is_none()).and_then(|(ttl, _)| evidence.passed(ttl.get()));
+        trace.path_mtu_at_least = passed.and_then(mtu);
         let icmp = route.profile.protocol == Protocol::Icmp;
         let mut found = drops(&evidence, last.filter(|_| icmp).map(|(ttl, _)| ttl));
         match last {
@@ -348,24 +353,29 @@ impl Search {
 /// Where the MTU drops. `echoing` is the hop whose answers are as large as what they answer.
 fn drops(evidence: &Evidence, echoing: Option<Ttl>) -> Vec<Finding> {
     let mut found = Vec::new();
-    let mut before: Option<(Ttl, usize)> = None;
+    let mut before: Option<(Ttl, Measured)> = None;
     for ttl in evidence.ttls() {
         let Some(measured) = evidence.measured(ttl) else { break };
         let ttl = Ttl::new(ttl);
-        let narrower = before.is_none_or(|(_, size)| measured.size < size);
+        let narrower = before.is_none_or(|(_, before)| measured.size < before.size);
         let octets = |size: usize| u32::try_from(size).ok().and_then(Mtu::new);
-        if let (Some(mtu), Some(end), true) = (octets(measured.size), measured.end, narrower) {
-            let (after, from) = (before.map(|(ttl, _)| ttl), before.and_then(|(_, size)| octets(size)));
-            let at = Narrowing { ttl, after, from, mtu };
-            match end {
+        if let (Some(mtu), Limit::Failed(cause), true) = (octets(measured.size), measured.end, narrower) {
+            let from = before.map(|(_, before)| before).filter(is_tried).and_then(|before| octets(before.size));
+            let at = Narrowing { ttl, after: before.map(|(ttl, _)| ttl), from, mtu };
+            match cause {
                 Cause::Local => {}
                 Cause::Reported { by, stated } => found.push(Finding::MtuDrop { at, by, stated }),
                 Cause::Silent => found.push(Finding::MtuBlackHole { at, echoed: echoing == Some(ttl) }),
             }
         }
-        before = Some((ttl, measured.size));
+        before = Some((ttl, measured));
     }
     found
+}
+
+/// Whether something larger was tried, or there is nothing larger.
+fn is_tried(measured: &Measured) -> bool {
+    measured.end != Limit::Untried
 }
 
 /// The farthest hop to which it is not known how large packets may be, and what is known to pass.
@@ -448,6 +458,7 @@ mod tests {
             hops: (1..=HOPS).map(hop).map(Arc::new).collect(),
             findings: Vec::new(),
             path_mtu: None,
+            path_mtu_at_least: None,
             conditions: Vec::new(),
             duration: 0,
         };
@@ -461,7 +472,7 @@ mod tests {
             source_flow: 0,
         };
         let now = at(ms(1000)).mono;
-        Search::new(&config(raw(true)), trace, route, (60, 65_535), (now, now)).unwrap()
+        Search::new(&config(raw(true)), trace, route, (60, 65_535), (now, now))
     }
 
     /// Plays `backs`, over and over, to the end; gives the packets that were sent, the time it took, and what was found.

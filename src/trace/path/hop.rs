@@ -65,11 +65,13 @@ impl Arrival {
 pub(in crate::trace) struct Slot {
     /// The probe that left, and when: as ordered first, then as the channel reports.
     pub sent: Option<(ProbeId, Stamp)>,
-    /// The TTL it left with. An answer may move to the hop it was given at.
+    /// The TTL it left with. Of a final hop it may be higher: see [`HopState::take`].
     pub ttl: u8,
     /// Our port, where the method has ports and it is known.
     pub source_port: Option<u16>,
     pub arrival: Option<Box<Arrival>>,
+    /// Why `arrival` ends the path, if it does.
+    pub ends: Option<StopReason>,
     /// Whether `arrival` came after its wait.
     pub late: bool,
     /// Of a slot added because its hop was silent: when its probe may leave.
@@ -183,13 +185,15 @@ pub(in crate::trace) struct HopState {
     pub ttl: u8,
     /// How many probes it is to have.
     wanted: usize,
+    /// How many of those it need not have because others ran past it that say the same.
+    pub lent: usize,
     /// Of the probes that were ordered so far: most hops of a run never have one.
     pub slots: Vec<Slot>,
 }
 
 impl HopState {
     pub fn new(ttl: u8, probes: usize) -> Self {
-        HopState { ttl, wanted: probes, slots: Vec::new() }
+        HopState { ttl, wanted: probes, lent: 0, slots: Vec::new() }
     }
 
     /// Slot `index`, if there is to be one.
@@ -203,8 +207,17 @@ impl HopState {
 
     /// The index of the first slot whose probe has not left.
     pub fn first_unsent(&self) -> Option<usize> {
-        let room = Some(self.slots.len()).filter(|&ordered| ordered < self.wanted);
+        let room = Some(self.slots.len()).filter(|&ordered| ordered + self.lent < self.wanted);
         self.slots.iter().position(|slot| slot.sent.is_none()).or(room)
+    }
+
+    /// Takes the answer to a probe that ran past it, if it has room.
+    pub fn take(&mut self, lent: &mut Slot) {
+        if let Some(unsent) = self.slots.iter_mut().find(|slot| slot.sent.is_none()) {
+            *unsent = std::mem::take(lent);
+        } else if self.slots.len() < self.wanted || self.is_silent() {
+            self.slots.push(std::mem::take(lent));
+        }
     }
 
     pub fn is_silent(&self) -> bool {

@@ -1,43 +1,36 @@
 //! What one trace knows of its path: the hops, the highest that answered, the slowest answer, and where the path ends.
 
+pub(in crate::trace) mod distance;
+mod end;
 pub(super) mod hop;
 mod rounds;
 pub(super) mod run;
 pub(super) mod schedule;
 pub(in crate::trace) mod wait;
 
-use std::net::IpAddr;
 use std::time::Duration;
 
+use self::end::End;
 use self::hop::{Arrival, HopState, Slot, Waiting};
 use self::wait::DEAD_NEIGHBOUR;
 use crate::engine::delay;
 use crate::trace::config::Config;
 use crate::trace::ends::StopReason;
-use crate::trace::finding;
-use crate::types::{Instant, ProbeId, Stamp, Ttl};
-
-/// Where a path ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::trace) struct End {
-    /// The last TTL that belongs to the path.
-    pub ttl: u8,
-    pub reason: StopReason,
-    /// Whether the answer itself shows how far away it was given.
-    pub measured: bool,
-}
+use crate::types::{Instant, ProbeId, Stamp};
 
 /// The path so far.
 #[derive(Debug)]
 pub(in crate::trace) struct Path {
     hops: Vec<HopState>,
-    /// Answers of the destination to probes that ran past it, whose hop has answers of its own.
-    spare: Vec<Slot>,
+    /// The TTL of the last hop that is final, or 0.
+    final_ttl: u8,
     highest: Option<u8>,
-    /// The highest TTL at which a router before the destination answered.
-    on_the_way: Option<u8>,
+    /// The highest TTL at which a router on the way answered.
+    router: Option<u8>,
     slowest: Option<Duration>,
     end: Option<End>,
+    /// Where it ends because it goes in circles.
+    circle: Option<End>,
     /// When the last answer came that ends the path.
     end_at: Option<Instant>,
 }
@@ -48,7 +41,11 @@ impl Path {
         let probes = config.probes_per_hop.max(1) as usize;
         let first = config.first_ttl.get().max(1);
         let hops = (first..=config.max_ttl.get().max(first)).map(|ttl| HopState::new(ttl, probes)).collect();
-        Path { hops, spare: Vec::new(), highest: None, on_the_way: None, slowest: None, end: None, end_at: None }
+        Path { hops, final_ttl: 0, highest: None, router: None, slowest: None, end: None, circle: None, end_at: None }
+    }
+
+    fn first(&self) -> u8 {
+        self.hops.first().map_or(0, |hop| hop.ttl)
     }
 
     /// The hops that can still belong to the path, lowest TTL first.
@@ -138,11 +135,27 @@ impl Path {
         self.hops.get_mut(at)
     }
 
+    /// The hop at index `at`, which is final from now on. Where the path ends, answers to probes that ran past it say as much about
+    /// its end as those to the hop's own: they take the place of probes that were not sent, and one stands beside those that were
+    /// not answered.
+    pub fn finish(&mut self, at: usize) -> Option<&mut HopState> {
+        let (before, beyond) = self.hops.split_at_mut_checked(at + 1)?;
+        let hop = before.last_mut()?;
+        self.final_ttl = hop.ttl;
+        if let Some(end) = self.end.filter(|end| end.ttl == hop.ttl) {
+            let lent = beyond.iter_mut().flat_map(|hop| &mut hop.slots).filter(|slot| slot.ends == Some(end.reason));
+            for slot in lent {
+                hop.take(slot);
+            }
+        }
+        Some(hop)
+    }
+
     /// The slots that may have an answer, from the hop at index `from` on, also of probes that ran past the end of the path.
     pub fn slots_from(&mut self, from: usize) -> impl Iterator<Item = &mut Slot> {
         let highest = self.highest.unwrap_or_default();
         let answered = self.hops.iter_mut().skip(from).take_while(move |hop| hop.ttl <= highest);
-        answered.flat_map(|hop| &mut hop.slots).chain(&mut self.spare)
+        answered.flat_map(|hop| &mut hop.slots)
     }
 
     /// Slot `index` of the hop at `ttl`.
@@ -169,7 +182,12 @@ impl Path {
         arrival: Arrival,
         end: Option<StopReason>,
     ) -> bool {
-        if self.end.is_some_and(|end| end.ttl < ttl) {
+        let shown = |quoted| distance::shown(ttl, quoted, self.first());
+        let is_beyond = |known: End| {
+            let same = end == Some(known.reason) && arrival.quoted_ttl.and_then(shown) == Some(known.ttl);
+            known.asked < ttl && !same
+        };
+        if self.end.is_some_and(is_beyond) {
             return false;
         }
         let Some(wait) = self.hops.iter().find(|hop| hop.ttl == ttl).map(|hop| self.wait(config, hop)) else {
@@ -178,53 +196,59 @@ impl Path {
         let Some(slot) = self.slot(ttl, index) else { return false };
         let Some((_, sent)) = slot.sent.filter(|_| slot.arrival.is_none()) else { return false };
         slot.late = delay::arrival(&sent, &arrival.stamp) > wait.ends(sent.user.mono);
-        let (responder, quoted_ttl, at) = (arrival.responder, arrival.quoted_ttl, Some(arrival.stamp.user.mono));
+        slot.ends = end;
+        let at = arrival.stamp.user.mono;
         slot.arrival = Some(Box::new(arrival));
         let rtt = slot.rtt().map(|rtt| rtt.as_duration());
         self.slowest = self.slowest.max(rtt);
         self.highest = self.highest.max(Some(ttl));
-        match end {
-            Some(StopReason::Destination) => {
-                self.end_at = self.end_at.max(at);
-                let distance = quoted_ttl.and_then(|quoted| self.distance(ttl, quoted.get()));
-                self.note_end(End {
-                    ttl: distance.unwrap_or(ttl),
-                    reason: StopReason::Destination,
-                    measured: distance.is_some(),
-                });
-                if let Some(distance) = distance.filter(|&distance| distance < ttl) {
-                    self.move_answer((ttl, index), distance);
-                }
-            }
-            Some(reason) => {
-                let refused_at = self.refused_at(responder, quoted_ttl, ttl);
-                self.on_the_way = self.on_the_way.max(Some(refused_at));
-                self.note_end(End { ttl: refused_at, reason, measured: false });
-                if refused_at < ttl {
-                    self.move_answer((ttl, index), refused_at);
-                }
-            }
+        if end == Some(StopReason::Destination) {
+            self.end_at = self.end_at.max(Some(at));
+        }
+        let changes = match end {
+            Some(_) => true,
             None => {
-                self.on_the_way = self.on_the_way.max(Some(ttl));
-                self.note_circle(ttl);
+                self.router = self.router.max(Some(ttl));
+                self.note_circle(ttl) || self.end.is_some_and(|end| end.ttl <= ttl)
             }
+        };
+        if changes {
+            self.note_end();
         }
         true
     }
 
+    /// Finds the end anew, and how many probes its hop needs no more because others ran past it.
+    fn note_end(&mut self) {
+        self.end = self.find_end();
+        let Some(end) = self.end else { return };
+        let mut lent = 0;
+        for hop in self.hops.iter_mut().rev() {
+            hop.lent = if hop.ttl == end.ttl { lent } else { 0 };
+            lent += hop.slots.iter().filter(|slot| slot.ends == Some(end.reason)).count();
+        }
+    }
+
+    /// Whether a router may still answer that is farther away than a quote says the path ends.
+    pub fn is_end_open(&self, config: &Config, now: Instant) -> bool {
+        let Some(end) = self.end else { return false };
+        let before = self.beyond_end().take_while(|hop| hop.ttl < end.asked);
+        before.into_iter().any(|hop| !hop.is_quiet(self.wait(config, hop), now))
+    }
+
     /// The probes that may have reached the destination and have no answer, each with when it left.
     pub fn arrived(&self) -> impl Iterator<Item = (ProbeId, Instant)> {
-        let beyond = self.hops.iter().filter(|hop| self.on_the_way.is_none_or(|highest| highest < hop.ttl));
+        let beyond = self.hops.iter().filter(|hop| self.router.is_none_or(|highest| highest < hop.ttl));
         beyond.flat_map(HopState::open)
     }
 
     /// Forgets [`Path::arrived`], so that those within the path are sent anew. The destination answered one of them: the path is
     /// no longer than they went.
     pub fn forget_arrived(&mut self) {
-        let on_the_way = self.on_the_way;
+        let router = self.router;
         let last = self.hops.iter().rposition(HopState::is_open);
         self.hops.truncate(last.map_or(usize::MAX, |last| last + 1).max(self.answered_hops()));
-        let beyond = self.hops.iter_mut().filter(|hop| on_the_way.is_none_or(|highest| highest < hop.ttl));
+        let beyond = self.hops.iter_mut().filter(|hop| router.is_none_or(|highest| highest < hop.ttl));
         for slot in beyond.flat_map(|hop| &mut hop.slots).filter(|slot| slot.arrival.is_none()) {
             slot.sent = None;
         }
@@ -235,43 +259,10 @@ impl Path {
         self.hops().iter().flat_map(|hop| &hop.slots).filter_map(Slot::open_since).max()
     }
 
-    /// The destination's distance, which is what its quote of a probe sent with `ttl` has used up. `None` if that cannot be: a
-    /// quote may hold anything.
-    fn distance(&self, ttl: u8, quoted: u8) -> Option<u8> {
-        let first = self.hops.first()?.ttl;
-        let distance = ttl.checked_sub(quoted.max(1) - 1)?;
-        (distance >= first && self.on_the_way.is_none_or(|highest| highest < distance)).then_some(distance)
-    }
-
-    /// The hop at which an unreachable is shown that came back for a probe sent with `ttl`: the router that cannot deliver got all
-    /// probes that run past it, and limits its errors. Its own hop shows it, or its quote; it answers for the next.
-    fn refused_at(&self, responder: IpAddr, quoted: Option<Ttl>, ttl: u8) -> u8 {
-        let below = self.hops.iter().rev().skip_while(|hop| hop.ttl >= ttl).take_while(|hop| hop.is_silent()).last();
-        let Some(first_silent) = below.map(|hop| hop.ttl) else { return ttl };
-        let router = self.hops.iter().find(|hop| hop.router() == Some(responder)).map(|hop| hop.ttl.saturating_add(1));
-        let distance = quoted.and_then(|quoted| self.distance(ttl, quoted.get()));
-        router.or(distance).map_or(ttl, |given| given.clamp(first_silent, ttl))
-    }
-
-    /// A probe that ran past the destination says as much about it as one of its own hop: its answer takes the place of one that
-    /// has not been sent, or stands beside those that were not answered.
-    fn move_answer(&mut self, (ttl, index): (u8, usize), distance: u8) {
-        let Some(moved) = self.slot(ttl, index).map(std::mem::take) else { return };
-        let at = self.hops.partition_point(|hop| hop.ttl < distance);
-        let Some(hop) = self.hops.get_mut(at) else { return };
-        if let Some(unsent) = hop.first_unsent().and_then(|index| hop.slot(index)) {
-            *unsent = moved;
-        } else if hop.is_silent() {
-            hop.slots.push(moved);
-        } else {
-            self.spare.push(moved);
-        }
-    }
-
     /// The silent hops right below a destination whose distance no answer has shown: any of them may be the destination, which
     /// did not answer because hosts limit how often they do.
     fn doubtful(&self) -> impl Iterator<Item = usize> {
-        let end = self.end.filter(|end| end.reason == StopReason::Destination && !end.measured);
+        let end = self.end.filter(|end| end.reason == StopReason::Destination && !end.proven);
         let below = end.map_or(0, |end| self.hops.partition_point(|hop| hop.ttl < end.ttl));
         let silent = |&at: &usize| self.hops.get(at).is_some_and(HopState::is_silent);
         (0..below).rev().take_while(silent)
@@ -303,30 +294,6 @@ impl Path {
             if let Some(hop) = self.hops.get_mut(at).filter(|hop| !hop.is_asked_again()) {
                 hop.slots.push(Slot { again: Some(due), ..Slot::default() });
             }
-        }
-    }
-
-    /// A path that goes in circles ends after the second turn. An answer can only close a circle with a router seen before.
-    fn note_circle(&mut self, ttl: u8) {
-        let router = self.hops.iter().find(|hop| hop.ttl == ttl).and_then(HopState::router);
-        let seen = |hop: &HopState| hop.ttl != ttl && hop.router() == router;
-        if self.end.is_some() || router.is_none() || !self.hops.iter().any(seen) {
-            return;
-        }
-        if let Some((ttl, period, _)) = finding::circle(self.hops(), |hop| hop.ttl, HopState::router) {
-            let last = ttl.saturating_add(period.saturating_mul(2)).saturating_sub(1);
-            self.note_end(End { ttl: last, reason: StopReason::Loop, measured: true });
-        }
-    }
-
-    /// The lowest TTL ends a path; of several answers at one TTL, the destination's.
-    fn note_end(&mut self, found: End) {
-        let better = self.end.is_none_or(|end| {
-            let measures = found.measured || !end.measured;
-            found.ttl < end.ttl || (found.ttl == end.ttl && found.reason == StopReason::Destination && measures)
-        });
-        if better {
-            self.end = Some(found);
         }
     }
 }

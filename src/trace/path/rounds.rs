@@ -62,13 +62,20 @@ pub(super) fn due(
 /// past it is under way.
 fn over(config: &Config, path: &Path, (last, index): (&HopState, usize), usual: Duration) -> Option<Instant> {
     let wait = path.wait(config, last);
-    let asked = last.slots.get(..index)?;
-    let slack = usual.saturating_add((usual / SLACK).clamp(SLACK_AT_LEAST, SLACK_AT_MOST));
+    // What ran past it may stand for probes of its own.
+    let all = Some(last.slots.as_slice()).filter(|_| last.first_unsent().is_none());
+    let asked = last.slots.get(..index).or(all)?;
     let mut over = Instant::ZERO;
     for slot in asked {
         let sent = slot.sent_at()?;
         over = over.max(slot.arrival.as_ref().map_or(wait.ends(sent), |arrival| arrival.stamp.user.mono));
     }
+    Some(beyond_until(path, usual).map_or(over, |until| over.max(until)))
+}
+
+/// Until when the target's answers come to what ran past it, if it answers after its `usual` time.
+pub(super) fn beyond_until(path: &Path, usual: Duration) -> Option<Instant> {
+    let slack = usual.saturating_add((usual / SLACK).clamp(SLACK_AT_LEAST, SLACK_AT_MOST));
     let beyond = path.beyond_end().flat_map(|hop| &hop.slots).filter_map(Slot::open_since);
-    Some(beyond.map(|sent| sent + slack).max().map_or(over, |at| over.max(at)))
+    beyond.map(|sent| sent + slack).max()
 }

@@ -304,6 +304,7 @@ impl TraceRun {
             findings: finding::findings(self.route.target.address, stop_reason, &hops, &self.unmatched),
             hops,
             path_mtu: None,
+            path_mtu_at_least: None,
             conditions: Vec::new(),
             duration: u64::try_from(ended.since(self.started).as_nanos()).unwrap_or(u64::MAX),
         })));
@@ -342,6 +343,9 @@ impl TraceRun {
 
     fn is_decided(&self, config: &Config, hop: &HopState, now: Instant) -> bool {
         let wait = self.path.wait(config, hop);
+        if self.path.end().is_some_and(|end| end.ttl == hop.ttl) && self.path.is_end_open(config, now) {
+            return false;
+        }
         let stamped = hop.stamps_until(self.route.profile.send_stamps).is_none_or(|until| until <= now);
         if self.closing {
             return stamped && hop.is_quiet(wait, now);
@@ -373,7 +377,7 @@ impl TraceRun {
     }
 
     fn finish_hop(&mut self, now: Instant) {
-        if let Some(hop) = self.path.hop_mut(self.final_hops) {
+        if let Some(hop) = self.path.finish(self.final_hops) {
             self.waiting.push_back((hop.result(&self.began.subject), now));
         }
         self.final_hops += 1;

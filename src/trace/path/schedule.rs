@@ -136,6 +136,8 @@ impl Rhythm {
         let window = Window::of(config, profile, self.ahead, path.slowest());
         let spread = if config.paced && config.send_gap.is_none() { SPREAD } else { Duration::ZERO };
         let (answered, alone) = (path.answered_hops(), rounds::apply(profile));
+        // Answers to what ran past the target may be those of its hop, which it need not give twice.
+        let quotes = profile.protocol == Protocol::Udp && profile.writes_header();
         let due = |at: usize, hop: &HopState, index: usize| match index.checked_sub(1) {
             _ if again(hop, index).is_some() => again(hop, index),
             None => Some(window.opens(at, answered, self.progress_at)),
@@ -144,6 +146,9 @@ impl Rhythm {
                 let probation = hop.slots.first()?.sent_at()? + window.probation;
                 let unproven = config.paced && path.is_beyond_answers(hop.ttl);
                 let spread = if unproven { spread.max(probation) } else { spread };
+                let lent = path.end().filter(|end| quotes && end.ttl == hop.ttl);
+                let lent = lent.and_then(|_| rounds::beyond_until(path, path.slowest()?));
+                let spread = lent.map_or(spread, |until| spread.max(until));
                 if !alone {
                     return Some(spread);
                 }

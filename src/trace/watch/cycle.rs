@@ -1,5 +1,6 @@
 //! One cycle of a watched path: the state of each of its probes ([`ProbeState`]), and how far away the destination was.
 
+use crate::trace::path::distance::Distance;
 use crate::types::Instant;
 
 /// The state of the probe that one TTL got in one cycle.
@@ -30,14 +31,6 @@ pub(super) struct Cycle {
     states: Vec<ProbeState>,
 }
 
-/// How far away the destination was.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Distance {
-    pub ttl: u8,
-    /// Whether it cannot have been nearer.
-    pub proven: bool,
-}
-
 impl Cycle {
     pub fn new(at: Instant, now: Instant, first: u8) -> Cycle {
         Cycle { at, last_sent: now, first, states: Vec::new() }
@@ -59,7 +52,7 @@ impl Cycle {
     }
 
     /// The TTLs that were probed, lowest first.
-    pub fn probed(&self) -> impl DoubleEndedIterator<Item = (u8, ProbeState)> {
+    pub fn probed(&self) -> impl DoubleEndedIterator<Item = (u8, ProbeState)> + Clone {
         (self.first..=u8::MAX).zip(self.states.iter().copied()).filter(|&(_, state)| state != ProbeState::Unasked)
     }
 
@@ -78,22 +71,13 @@ impl Cycle {
         self.probed().find(|&(_, state)| state == ProbeState::Unreachable).map(|(ttl, _)| ttl)
     }
 
-    /// How far beyond `above` the destination was, if it answered from there. A quote may hold anything: a router that answers at
-    /// the distance it shows, or beyond, refutes it.
+    /// How far beyond `above` the destination was, if it answered from there.
     pub fn distance(&self, above: u8) -> Option<Distance> {
-        let router = self.router();
-        let least = above.max(router.unwrap_or_default());
-        let targets = || {
-            self.probed().filter_map(|(ttl, state)| match state {
-                ProbeState::Target(quoted) => Some((ttl, quoted)),
-                _ => None,
-            })
-        };
-        let asked = targets().map(|(ttl, _)| ttl).find(|&ttl| ttl > above);
-        let quoted = targets().filter_map(|(_, quoted)| quoted).filter(|&quoted| quoted > least).min();
-        let ttl = quoted.into_iter().chain(asked).min()?;
-        let proven = quoted == Some(ttl) || ttl == self.first || router == Some(ttl - 1);
-        Some(Distance { ttl, proven })
+        let answers = self.probed().filter_map(|(ttl, state)| match state {
+            ProbeState::Target(quoted) => Some((ttl, quoted)),
+            _ => None,
+        });
+        Distance::of(answers, above, self.router(), self.first)
     }
 }
 

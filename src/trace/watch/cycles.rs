@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::cycle::ProbeState;
-use super::cycle::{Cycle, Distance};
+use super::cycle::{Cycle, ProbeState};
 use super::tally::Tally;
+use crate::trace::path::distance::Distance;
 
 /// Recent answers of the destination that decide where it is now, and silences of the hop below that prove it.
 pub(super) const OF_LATE: usize = 3;

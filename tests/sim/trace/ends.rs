@@ -62,6 +62,46 @@ fn a_ttl_quoted_wrong_by_the_destination_moves_no_hop_below_one_that_answered() 
     }
 }
 
+/// A path of eight hops whose target answers at once and quotes like this, while routers take their time.
+fn misquoted(network: &mut Network, family: Family, mangle: &Mangle, slow: Duration) {
+    path(network, family, 8, |ttl, node| match ttl {
+        8 => node.quote(Quote::full().mangle(mangle.clone())),
+        _ => node.answer_delay(slow),
+    });
+}
+
+#[test]
+fn a_ttl_quoted_wrong_by_the_destination_beats_no_router_that_answers_after_it() {
+    let mangles = [1, 2, 5, 8, 9, 64].map(|ttl| Mangle::Ttl(Ttl::new(ttl)));
+    for mangle in mangles.into_iter().chain((1..9).map(Mangle::RaiseTtl)) {
+        for kind in [LANES[6], LANES[7]] {
+            for slow in [0, 30, 80] {
+                let mut network = Network::new(1);
+                misquoted(&mut network, kind.0, &mangle, ms(slow));
+                let run = trace(&network, kind, config());
+                assert_eq!(responders(run.end().1), expected(kind.0, 8, 8, &[]), "{kind:?} {mangle:?} {slow}");
+                let run = trace(&network, kind, Config { probes_per_hop: 1, ..config() });
+                // A router that was silent when the target had answered is asked once more.
+                let first = |hops: Vec<Vec<_>>| hops.into_iter().map(|hop| hop[0]).collect::<Vec<_>>();
+                let (hops, all) = (first(responders(run.end().1)), first(expected(kind.0, 8, 8, &[])));
+                assert_eq!(hops, all, "{kind:?} {mangle:?} {slow}");
+            }
+        }
+    }
+}
+
+#[test]
+fn probes_that_ran_past_the_destination_spend_none_of_its_answers_in_vain() {
+    for kind in [LANES[6], LANES[7]] {
+        for hops in [1, 2, 5, 6, 9] {
+            let mut network = Network::new(1);
+            path(&mut network, kind.0, hops, limited(6));
+            let run = trace(&network, kind, config());
+            assert_eq!(responders(run.end().1), expected(kind.0, hops, hops, &[]), "{kind:?} {hops}");
+        }
+    }
+}
+
 /// Every lane over which a service is asked whose answer does not say to which probe it is one.
 const SERVICE_LANES: [Kind; 2] = [LANES[6], LANES[7]];
 

@@ -88,6 +88,24 @@ fn every_lane_finds_each_drop_that_routers_report() {
 }
 
 #[test]
+fn a_limit_of_the_search_is_no_mtu_of_the_path() {
+    for kind in lanes() {
+        let limit = |octets| Config { packet_octets: Some(octets), ..config() };
+        // The limit is less than any link takes, then less than the first two take.
+        let run = search(&narrow(kind.0, &[Says(9000), Says(9000), Says(4000)], as_is), kind, limit(2000));
+        let (_, end) = run.end();
+        assert_eq!((mtus(end), end.path_mtu, end.path_mtu_at_least), (vec![None; 3], None, Mtu::new(2000)), "{kind:?}");
+        assert!(end.findings.is_empty(), "{kind:?} {:?}", end.findings);
+        let run = search(&narrow(kind.0, &[Says(9000), Says(9000), Says(1400)], as_is), kind, limit(2000));
+        let (_, end) = run.end();
+        let at = Narrowing { from: None, ..at(3, 2000, 1400) };
+        assert_eq!((mtus(end), end.path_mtu), (vec![None, None, Some(1400)], Mtu::new(1400)), "{kind:?}");
+        assert_eq!(end.path_mtu_at_least, None);
+        assert_eq!(found(end), [&Finding::MtuDrop { at, by: router(kind.0, 2), stated: Mtu::new(1400) }], "{kind:?}");
+    }
+}
+
+#[test]
 fn a_wide_path_costs_a_handful_of_packets_more() {
     for kind in lanes() {
         let run = search(&narrow(kind.0, &[Says(1500), Says(9000), Says(1500)], as_is), kind, whole());
@@ -278,7 +296,7 @@ fn a_packet_length_limits_what_is_tried() {
     let network = narrow(Family::V4, &[Says(1500), Says(1500), Says(1300)], as_is);
     let run = search(&network, RAW, Config { packet_octets: Some(1200), ..config() });
     let (_, end) = run.end();
-    assert_eq!(mtus(end), [Some(1200); 3]);
+    assert_eq!((mtus(end), end.path_mtu_at_least), (vec![None; 3], Mtu::new(1200)));
     assert!(run.log.packets().iter().all(|packet| packet.octets.len() <= 1200));
 }
 

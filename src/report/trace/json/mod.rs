@@ -108,7 +108,7 @@ mod tests {
             "{\"type\":\"trace\",\"version\":1,\"tool\":\"rtrace\",\"target\":\"a.example\",\"address\":\"192.0.2.9\",\
              \"source\":\"192.0.2.1\",\"method\":\"icmp\",\"method_requested\":\"auto\",\"socket\":\"raw\",\"port\":null,\
              \"flow\":0,\"packet_bytes\":60,\"reached\":true,\"stop_reason\":\"destination\",\"state\":null,\
-             \"port_state\":null,\"path_mtu\":null,\"duration_ms\":75.3,\"time\":\"2026-11-22T07:47:13.000001000Z\",\"hops\":[],\"findings\":[]}\n"
+             \"port_state\":null,\"path_mtu\":null,\"path_mtu_at_least\":null,\"duration_ms\":75.3,\"time\":\"2026-11-22T07:47:13.000001000Z\",\"hops\":[],\"findings\":[]}\n"
         );
     }
 

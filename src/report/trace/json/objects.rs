@@ -37,6 +37,7 @@ pub(super) fn trace<M: SerializeMap>(object: &mut M, trace: &Trace, method_reque
     object.serialize_entry("state", &state(subject, Some(trace.stop_reason)))?;
     object.serialize_entry("port_state", &trace.port_state())?;
     object.serialize_entry("path_mtu", &trace.path_mtu)?;
+    object.serialize_entry("path_mtu_at_least", &trace.path_mtu_at_least)?;
     conditions(object, &trace.conditions)?;
     object.serialize_entry("duration_ms", &millis(trace.duration))?;
     object.serialize_entry("time", &trace.began.time)?;

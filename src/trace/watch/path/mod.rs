@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use self::follow::Followed;
 use super::counts::HopCounts;
-use super::cycle::{Cycle, Distance, ProbeState};
+use super::cycle::{Cycle, ProbeState};
 use super::cycles::Cycles;
 use super::event::Config;
 use crate::channel::{OsError, Protocol, SendStamps};
@@ -19,6 +19,7 @@ use crate::engine::send_errors::SendErrors;
 use crate::trace::ends::{Began, StopReason};
 use crate::trace::event::Event;
 use crate::trace::fleet::route::Route;
+use crate::trace::path::distance::{self, Distance};
 use crate::trace::path::hop::{Arrival, Meaning, Slot};
 use crate::trace::path::run::LIMIT_PAUSE;
 use crate::trace::path::schedule::{Next, Window};
@@ -341,9 +342,7 @@ impl Watch {
                     self.missed = 0;
                 }
                 self.target_at = at;
-                let used = quoted.map(|quoted| quoted.get().max(1) - 1);
-                let distance = used.and_then(|used| ttl.checked_sub(used));
-                ProbeState::Target(distance.filter(|&distance| distance >= self.first))
+                ProbeState::Target(quoted.and_then(|quoted| distance::shown(ttl, quoted, self.first)))
             }
             Meaning::End(_) => ProbeState::Unreachable,
         };
@@ -482,7 +481,7 @@ impl Watch {
     fn end(&self) -> Option<End> {
         let above = self.above();
         if let Some(nearest) = self.cycles.late(above).min_by_key(|distance| (distance.ttl, !distance.proven)) {
-            let Distance { ttl, proven } = nearest;
+            let Distance { ttl, proven, .. } = nearest;
             return Some(End { ttl, proven: Some(proven || ttl == above + 1 || self.is_silent_below(ttl)) });
         }
         self.cycles.refused(above).map(|ttl| End { ttl, proven: None })
