@@ -53,7 +53,11 @@ impl Cycle {
 
     /// The TTLs that were probed, lowest first.
     pub fn probed(&self) -> impl DoubleEndedIterator<Item = (u8, ProbeState)> + Clone {
-        (self.first..=u8::MAX).zip(self.states.iter().copied()).filter(|&(_, state)| state != ProbeState::Unasked)
+        // No range zipped with the states, the rest of which each search from the end would count through.
+        let first = self.first;
+        let ttl = move |at: usize| u8::try_from(at).ok()?.checked_add(first);
+        let states = self.states.iter().copied().enumerate().filter(|&(_, state)| state != ProbeState::Unasked);
+        states.filter_map(move |(at, state)| Some((ttl(at)?, state)))
     }
 
     /// The probes at `ttl` and beyond that the destination answered.
