@@ -11,8 +11,8 @@ use super::stream::Streams;
 use crate::channel::ChannelError;
 use crate::types::Instant;
 
-/// How long a listener is paused after the process or the system ran out of descriptors, unless one of ours is freed before: it
-/// stays readable all the time, and retrying at once would be a busy loop.
+/// How long a listener is paused after nothing could be accepted, as when the process or the system ran out of descriptors, unless
+/// one of ours is freed before: it stays readable all the time, and retrying at once would be a busy loop.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// The paused listeners.

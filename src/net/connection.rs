@@ -18,6 +18,9 @@ use crate::types::{Family, Instant, IpEndpoint, Stamp};
 
 /// Octets read from one connection in one turn, so that a fast one does not keep the others waiting.
 const READ_OCTETS: usize = 16 * 1024;
+/// How often in a row a connection may have nothing to read, or no room, though the poller reported it: more than that would go
+/// on forever.
+const CONTRADICTIONS: u16 = 1000;
 /// Octets that may wait to be sent. A writer that waits for `Drained` never reaches it.
 const MAX_UNSENT_OCTETS: usize = 256 * 1024;
 /// Octets thrown away when a connection is closed with some unread, for which the kernel would send RST instead of FIN.
@@ -56,6 +59,7 @@ pub struct Connection {
     /// Both directions are closed, which epoll reports again and again.
     hung_up: bool,
     unsent: VecDeque<u8>,
+    contradictions: u16,
     /// What it is watched for.
     watched: Option<EventFlags>,
 }
@@ -118,6 +122,7 @@ impl Connection {
             closing: false,
             hung_up: false,
             unsent: VecDeque::new(),
+            contradictions: 0,
             watched: None,
         }
     }
@@ -163,7 +168,7 @@ impl Connection {
         }
         self.hung_up |= ready.contains(HUNG_UP);
         // Reading first: what the peer sent before it reset is still there.
-        if !(self.paused || self.ended || self.closing) && self.read(turn) == Disposition::Drop {
+        if !(self.paused || self.ended || self.closing) && self.read(ready, turn) == Disposition::Drop {
             return Disposition::Drop;
         }
         if ready.contains(FAILED)
@@ -172,8 +177,10 @@ impl Connection {
             return self.fail(error, turn.stamp, |closed| turn.inbox.push(closed));
         }
         if ready.contains(WRITE) && !self.unsent.is_empty() {
+            let before = self.unsent.len();
             match self.send_unsent() {
-                Ok(()) if !self.unsent.is_empty() => {}
+                Ok(()) if self.unsent.len() == before => return self.contradicted(turn),
+                Ok(()) if !self.unsent.is_empty() => self.contradictions = 0,
                 Ok(()) if self.closing => return self.close(turn.buffers),
                 Ok(()) => turn.inbox.push(Inbound::Drained { token: self.token }),
                 Err(error) => return self.fail(error, turn.stamp, |closed| turn.inbox.push(closed)),
@@ -321,7 +328,7 @@ impl Connection {
         false
     }
 
-    fn read(&mut self, turn: &mut Round<'_>) -> Disposition {
+    fn read(&mut self, ready: EventFlags, turn: &mut Round<'_>) -> Disposition {
         let buffer = turn.buffers.octets();
         let most = buffer.len().min(READ_OCTETS);
         let buffer = buffer.get_mut(..most).unwrap_or_default();
@@ -332,6 +339,7 @@ impl Connection {
                 return Disposition::Keep;
             }
             Ok(count) => {
+                self.contradictions = 0;
                 let octets = turn.inbox.store(buffer.get(..count).unwrap_or_default());
                 turn.inbox.push(Inbound::Data(Data { token: self.token, stamp: turn.stamp, octets }));
                 return Disposition::Keep;
@@ -339,8 +347,18 @@ impl Connection {
             Err(error) => OsError::from_code(error.raw_os_error()),
         };
         match error {
+            EAGAIN if ready.contains(READ) => self.contradicted(turn),
             EAGAIN => Disposition::Keep,
             error => self.fail(error, turn.stamp, |closed| turn.inbox.push(closed)),
+        }
+    }
+
+    /// The poller reported what is not so.
+    fn contradicted(&mut self, turn: &mut Round<'_>) -> Disposition {
+        self.contradictions += 1;
+        match self.contradictions < CONTRADICTIONS {
+            true => Disposition::Keep,
+            false => self.fail(EAGAIN, turn.stamp, |closed| turn.inbox.push(closed)),
         }
     }
 

@@ -38,7 +38,8 @@ const NO_LANE: Profile = Profile {
     header: LaneHeader::NONE,
 };
 
-/// After this many contradictions between the poller and a send call the order is refused: otherwise the two could go on forever.
+/// After this many contradictions between the poller and a call in a row an order is refused, and where that is about waiting, the
+/// run ends: otherwise the two could go on forever.
 const CONTRADICTIONS: u32 = 8;
 
 /// All sockets of a thread, signals, and the mailbox.
@@ -64,6 +65,8 @@ pub struct KernelChannel {
     blocked: Option<Source>,
     /// How often in a row there was no room for it although the poller had reported room.
     contradictions: u32,
+    /// How often in a row signals or the mailbox were reported and could not be read.
+    unread: u32,
     buffers: Buffers,
     scratch: Scratch,
 }
@@ -105,6 +108,7 @@ impl KernelChannel {
             busy: Vec::new(),
             blocked: None,
             contradictions: 0,
+            unread: 0,
             buffers: Buffers::default(),
             scratch: Scratch::default(),
         })
@@ -160,11 +164,12 @@ impl KernelChannel {
         inbox: &mut Inbox,
     ) -> Result<Option<Instant>, ChannelError> {
         let Some(Some(lane)) = self.lanes.get_mut(usize::from(lane)) else { return Ok(None) };
-        let failed = one.flags.contains(FAILED);
-        let Unread { datagrams, since } = lane.receive(flow, failed, &mut self.buffers, inbox)?;
+        let watched = !self.busy.contains(&one.source);
+        let about = (watched, one.flags.contains(FAILED));
+        let Unread { datagrams, since } = lane.receive(flow, about, &mut self.buffers, inbox)?;
         if datagrams
             && lane.has_one_queue()
-            && !self.busy.contains(&one.source)
+            && watched
             && let Some(socket) = lane.sockets.get(usize::from(flow))
         {
             self.poller.ignore(socket)?;
@@ -197,31 +202,41 @@ impl KernelChannel {
         }
     }
 
-    fn read_signals(&mut self, inbox: &mut Inbox) {
-        let Some(signals) = &self.signals else { return };
+    fn read_signals(&mut self, inbox: &mut Inbox) -> Result<(), ChannelError> {
+        let Some(signals) = &self.signals else { return Ok(()) };
         let mut record = [0; signal::RECORD_OCTETS];
-        let mut doubted = false;
-        let failed = loop {
-            match rustix::io::read(signals, &mut record) {
-                Ok(signal::RECORD_OCTETS) => doubted = false,
-                // One may have come in between.
-                Err(Errno::AGAIN) if !doubted && signal::is_waiting() => {
-                    doubted = true;
+        loop {
+            let error = match rustix::io::read(signals, &mut record) {
+                Ok(signal::RECORD_OCTETS) => {
+                    self.unread = 0;
+                    if let Some(control) = signal::control(&record) {
+                        inbox.push(Inbound::Control(control));
+                    }
                     continue;
                 }
-                Err(Errno::AGAIN) => break doubted,
-                Ok(_) | Err(Errno::INTR) => break false,
-                Err(_) => break true,
-            }
-            if let Some(control) = signal::control(&record) {
-                inbox.push(Inbound::Control(control));
-            }
-        };
-        // A signal that can never be read would wake this thread for ever, and may have asked for the end.
-        if failed {
-            self.signals = None;
-            inbox.push(Inbound::Control(Control::Terminate));
+                Ok(_) => Errno::IO,
+                Err(Errno::AGAIN) if !signal::is_waiting() => return Ok(()),
+                Err(error) => error,
+            };
+            // One may have come in between; the next turn looks again.
+            return self.unreadable("read of signalfd", error);
         }
+    }
+
+    fn read_mailbox(&mut self, inbox: &mut Inbox) -> Result<(), ChannelError> {
+        match self.mailbox.rest() {
+            Ok(()) => self.unread = 0,
+            Err(error) => self.unreadable("read of eventfd", error)?,
+        }
+        inbox.extend(self.mailbox.take_all().into_iter().map(Inbound::Control));
+        Ok(())
+    }
+
+    /// What can never be read would wake this thread forever.
+    fn unreadable(&mut self, call: &'static str, error: Errno) -> Result<(), ChannelError> {
+        self.unread += 1;
+        let error = OsError::from_code(error.raw_os_error());
+        if self.unread < CONTRADICTIONS { Ok(()) } else { Err(ChannelError { call, error }) }
     }
 }
 
@@ -279,12 +294,8 @@ impl Channel for KernelChannel {
         let mut ready = std::mem::take(&mut self.ready);
         for one in ready.drain(..) {
             match one.source {
-                Source::Signals => self.read_signals(inbox),
-                Source::Mailbox => {
-                    for control in self.mailbox.take_all() {
-                        inbox.push(Inbound::Control(control));
-                    }
-                }
+                Source::Signals => self.read_signals(inbox)?,
+                Source::Mailbox => self.read_mailbox(inbox)?,
                 Source::Connection(number) => {
                     let mut turn = Round { stamp, buffers: &mut self.buffers, inbox };
                     self.streams.ready(number, one.flags, &self.poller, &mut turn);

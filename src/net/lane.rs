@@ -32,6 +32,8 @@ pub struct Lane {
     pub sockets: Vec<LaneSocket>,
     /// Sockets for its first connections.
     pub(super) spares: Vec<Socket>,
+    /// How often in a row its sockets gave nothing though they had something.
+    pub(super) contradictions: u32,
     /// The interfaces that its packets leave by.
     pub(super) interfaces: Interfaces,
     /// Keeps the identifier or the ports of a raw lane reserved.
@@ -48,6 +50,7 @@ impl Lane {
             _file: None,
             sockets,
             spares: Vec::new(),
+            contradictions: 0,
             interfaces: Interfaces::of(plan),
             _ident: None,
         }

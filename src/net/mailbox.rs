@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::event::{EventfdFlags, eventfd};
 
-/// A queue with a descriptor (an eventfd) that becomes readable when an item is put in, until [`Mailbox::take_all`] is called.
+/// A queue with a descriptor (an eventfd) that becomes readable when an item is put in, until [`Mailbox::rest`] is called.
 #[derive(Debug)]
 pub struct Mailbox<T> {
     items: Mutex<VecDeque<T>>,
@@ -30,10 +30,16 @@ impl<T> Mailbox<T> {
         let _ = rustix::io::write(&self.event, &1u64.to_ne_bytes());
     }
 
-    /// Everything in it, oldest first; the descriptor is not readable any more.
+    /// Makes the descriptor unreadable until another item is put in. Call it before [`Mailbox::take_all`].
+    ///
+    /// # Errors
+    /// EAGAIN if it was not readable.
+    pub fn rest(&self) -> rustix::io::Result<()> {
+        rustix::io::read(&self.event, &mut [0; 8]).map(drop)
+    }
+
+    /// Everything in it, oldest first.
     pub fn take_all(&self) -> VecDeque<T> {
-        // Nothing to read means that it is not readable already.
-        let _ = rustix::io::read(&self.event, &mut [0; 8]);
         std::mem::take(&mut *self.items())
     }
 
@@ -67,8 +73,10 @@ mod tests {
         mailbox.put(1);
         mailbox.put(2);
         assert!(is_readable(&mailbox));
+        mailbox.rest().unwrap();
         assert_eq!(mailbox.take_all(), [1, 2]);
         assert!(!is_readable(&mailbox));
+        assert!(mailbox.rest().is_err());
         assert!(mailbox.take_all().is_empty());
     }
 }

@@ -198,7 +198,19 @@ pub fn random_seed() -> Result<u64, ChannelError> {
         }
         Err(error) => return Err(failed(error.into())),
     }
+    if !maps_can_be_had() {
+        return Err(failed(Errno::IO.into()));
+    }
     Ok(u64::from_ne_bytes(seed))
+}
+
+/// Whether the standard library has random numbers for the maps of this thread: it asks for them once, and panics without.
+fn maps_can_be_had() -> bool {
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let had = std::panic::catch_unwind(|| drop(std::hash::RandomState::new())).is_ok();
+    std::panic::set_hook(hook);
+    had
 }
 
 /// Whether this build asks name servers at all.

@@ -18,6 +18,8 @@ const SPIN: Duration = Duration::from_micros(80);
 const BATCH: usize = 64;
 /// After this many failures in a row the kernel cannot be polled any more.
 const FAILURES: u32 = 8;
+/// After this many interruptions in a row without anything else, neither.
+const INTERRUPTIONS: u32 = 256;
 
 /// What can become ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +68,8 @@ pub struct Poller {
     armed: Option<Instant>,
     /// How often in a row polling failed.
     failures: u32,
+    /// How often in a row it was interrupted.
+    interruptions: u32,
 }
 
 impl Poller {
@@ -79,7 +83,7 @@ impl Poller {
         let timer = timerfd_create(TimerfdClockId::Monotonic, flags).map_err(failed("timerfd_create"))?;
         // Reported once per expiry (edge-triggered), so that it need not be read: setting it again clears it.
         epoll::add(&epoll, &timer, TIMER, EventFlags::IN | EventFlags::ET).map_err(failed("epoll_ctl"))?;
-        Ok(Poller { epoll, timer, armed: None, failures: 0 })
+        Ok(Poller { epoll, timer, armed: None, failures: 0, interruptions: 0 })
     }
 
     /// Watches `descriptor`, until it is closed.
@@ -170,18 +174,18 @@ impl Poller {
     fn collect(&mut self, timeout: Option<&Timespec>, ready: &mut Vec<Ready>) -> Result<(), ChannelError> {
         let mut events = [const { MaybeUninit::<Event>::uninit() }; BATCH];
         let events = match epoll::wait(&self.epoll, &mut events, timeout) {
+            // Without a limit it does not return without an event.
+            Ok(([], _)) if timeout.is_none() => return self.failed(rustix::io::Errno::AGAIN),
             Ok((events, _)) => events,
             // A stopped and continued process is woken, too. What asks for the end is looked for however often that is.
-            Err(rustix::io::Errno::INTR) => {
+            Err(rustix::io::Errno::INTR) if self.interruptions < INTERRUPTIONS => {
+                self.interruptions += 1;
                 ready.push(Ready { source: Source::Signals, flags: READ });
                 return Ok(());
             }
-            Err(error) => {
-                self.failures += 1;
-                return if self.failures < FAILURES { Ok(()) } else { Err(failed("epoll_wait")(error)) };
-            }
+            Err(error) => return self.failed(error),
         };
-        self.failures = 0;
+        (self.failures, self.interruptions) = (0, 0);
         for event in events {
             let (data, flags) = (event.data, event.flags);
             match Source::of(data.u64()) {
@@ -190,6 +194,11 @@ impl Poller {
             }
         }
         Ok(())
+    }
+
+    fn failed(&mut self, error: rustix::io::Errno) -> Result<(), ChannelError> {
+        self.failures += 1;
+        if self.failures < FAILURES { Ok(()) } else { Err(failed("epoll_wait")(error)) }
     }
 }
 

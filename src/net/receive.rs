@@ -26,6 +26,9 @@ const ERRORS: usize = 4 * BATCH;
 /// between, it is the call that fails, and would do so forever.
 const FAILURES: usize = 32;
 
+/// After this many turns in a row in which a socket had something to read, and gave nothing and no error, it will give nothing.
+const CONTRADICTIONS: u32 = 1000;
+
 /// What a turn has not read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Unread {
@@ -44,7 +47,7 @@ impl Lane {
     pub fn receive(
         &mut self,
         flow: u16,
-        failed: bool,
+        (watched, failed): (bool, bool),
         buffers: &mut Buffers,
         inbox: &mut Inbox,
     ) -> Result<Unread, ChannelError> {
@@ -55,21 +58,31 @@ impl Lane {
         let at = Arrival { lane: self.id, flow, protocol: self.plan.protocol, token: None };
         let only = self.interfaces.only();
         let LaneSocket { socket, drops, departures, .. } = socket;
+        let mut errors = Amount::Nothing;
         if failed {
-            let more = read_all(socket.as_fd(), Queue::Errors, ERRORS, buffers, |message, user| {
+            errors = read_all(socket.as_fd(), Queue::Errors, ERRORS, buffers, |message, user| {
                 at.push_error_or_stamp(message, user, departures, inbox);
             })?;
-            if more {
+            if errors == Amount::Most {
                 unread.since = last_arrival(inbox);
             }
         }
         let before = inbox.items().len();
         let in_header = self.profile.received_at == Layer::Ip;
         let queue = if in_header { Queue::Packets } else { Queue::Datagrams };
-        unread.datagrams = read_all(socket.as_fd(), queue, BATCH, buffers, |message, user| {
+        let datagrams = read_all(socket.as_fd(), queue, BATCH, buffers, |message, user| {
             let sender = if in_header { source(message.octets) } else { message.name.clone() };
             at.push_datagram(message, sender, (user, only), drops, inbox);
         })?;
+        if errors != Amount::Nothing || datagrams != Amount::Nothing {
+            self.contradictions = 0;
+        } else if watched && (failed || rustix::io::ioctl_fionread(&*socket).is_ok_and(|octets| octets > 0)) {
+            self.contradictions += 1;
+            if self.contradictions == CONTRADICTIONS {
+                return Err(ChannelError { call: "recvmmsg", error: EAGAIN });
+            }
+        }
+        unread.datagrams = datagrams == Amount::Most;
         if unread.datagrams {
             unread.since = [unread.since, last_arrival(inbox)].into_iter().flatten().min();
         }
@@ -93,8 +106,19 @@ fn last_arrival(inbox: &Inbox) -> Option<Instant> {
     Some(stamp.user.mono.saturating_sub(Duration::from_nanos(waited)))
 }
 
-/// Reads a queue until it is empty, or about `most` messages were read, and returns whether it was that many. Each message is
-/// passed to `take` with the time of its reading.
+/// How much was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Amount {
+    /// Neither a message nor an error.
+    Nothing,
+    /// All there was.
+    All,
+    /// As much as one turn reads; there may be more.
+    Most,
+}
+
+/// Reads a queue until it is empty, or about `most` messages were read. Each message is passed to `take` with the time of its
+/// reading.
 ///
 /// # Errors
 /// If reading fails again and again.
@@ -104,7 +128,7 @@ fn read_all(
     most: usize,
     buffers: &mut Buffers,
     mut take: impl FnMut(&Message<'_>, Now),
-) -> Result<bool, ChannelError> {
+) -> Result<Amount, ChannelError> {
     let (mut read, mut failures) = (0, 0);
     while read < most {
         match message::receive_all(socket, queue, buffers) {
@@ -113,10 +137,11 @@ fn read_all(
                 buffers.messages(count).for_each(|message| take(&message, user));
                 (read, failures) = (read + count.max(1), 0);
                 if !buffers.were_filled(count) {
-                    return Ok(read >= most);
+                    return Ok(if read >= most { Amount::Most } else { Amount::All });
                 }
             }
-            Err(EAGAIN) => return Ok(false),
+            Err(EAGAIN) if read + failures == 0 => return Ok(Amount::Nothing),
+            Err(EAGAIN) => return Ok(Amount::All),
             // Of a pending error the error queue has the details.
             Err(error) => {
                 failures += 1;
@@ -126,7 +151,7 @@ fn read_all(
             }
         }
     }
-    Ok(true)
+    Ok(Amount::Most)
 }
 
 /// Where a message arrived.

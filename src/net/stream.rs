@@ -159,11 +159,14 @@ impl Streams {
         }
     }
 
-    /// Accepts connections that wait at a listener. Returns whether there was no descriptor for one.
+    /// Accepts connections that wait at a listener. Returns whether there was no descriptor for one, or none could be accepted for
+    /// another reason.
     pub fn accept(&mut self, lane: &Lane, listener: &Socket, poller: &Poller, turn: &mut Round<'_>) -> bool {
+        let mut accepted = false;
         for _ in 0..ACCEPTS {
             match listen::accept(listener) {
                 Ok((socket, peer)) => {
+                    accepted = true;
                     let token = Token::new(ACCEPTED | self.next);
                     let connection = Connection::open(token, lane.id, lane.plan.protocol, socket);
                     // One that cannot be watched is closed, and its peer sees that.
@@ -172,13 +175,13 @@ impl Streams {
                         turn.inbox.push(Inbound::Accepted(Accepted { lane, token, peer, stamp }));
                     }
                 }
-                Err(OsError::EAGAIN) => return false,
+                Err(OsError::EAGAIN) => break,
                 Err(OsError::EMFILE | OsError::ENFILE | OsError::ENOBUFS | OsError::ENOMEM) => return true,
                 // accept(2): errors that are already pending on the new socket; the next one may be sound.
                 Err(_) => {}
             }
         }
-        false
+        !accepted
     }
 
     /// Whether a descriptor has become free since this was last asked.

@@ -15,6 +15,8 @@ use rustix::termios::{self, OptionalActions, Termios};
 
 use super::sys::signal::{self, TerminalSignal};
 
+/// How long nothing is read after something was reported that could not be: it would be reported again at once.
+const PAUSE: Duration = Duration::from_millis(10);
 /// How long restoring waits for a terminal that does not read.
 const PATIENCE: Duration = Duration::from_millis(300);
 
@@ -122,15 +124,15 @@ impl Terminal {
             PollFd::new(&self.output, out),
         ];
         watched.extend(self.keys.iter().map(|keys| PollFd::new(keys, PollFlags::IN)));
-        if poll(&mut watched, Some(&timespec(limit))).is_err() {
-            return input;
+        match poll(&mut watched, Some(&timespec(limit))) {
+            Ok(_) | Err(Errno::INTR) => {}
+            // Without it nothing is known of the terminal any more.
+            Err(_) => return TerminalInput { gone: true, ..input },
         }
         let ready: Vec<PollFlags> = watched.iter().map(PollFd::revents).collect();
         let is_ready = |index: usize| ready.get(index).is_some_and(|flags| !flags.is_empty());
         input.gone = ready.get(2).is_some_and(|flags| flags.intersects(PollFlags::HUP | PollFlags::ERR));
-        if is_ready(1) {
-            let _ = rustix::io::read(&*self.wake, &mut [0; 8]);
-        }
+        let woken = is_ready(1) && rustix::io::read(&*self.wake, &mut [0; 8]).is_ok();
         if is_ready(0) {
             let mut record = [0; signal::RECORD_OCTETS];
             while let Ok(signal::RECORD_OCTETS) = rustix::io::read(&self.signals, &mut record) {
@@ -139,6 +141,10 @@ impl Terminal {
         }
         if let Some(keys) = self.keys.as_ref().filter(|_| is_ready(3)) {
             input.gone |= read_keys(keys.as_fd(), &mut input.octets);
+        }
+        let anything = woken || input.gone || !input.signals.is_empty() || !input.octets.is_empty();
+        if !anything && [0, 1, 3].into_iter().any(is_ready) {
+            std::thread::sleep(PAUSE);
         }
         input
     }

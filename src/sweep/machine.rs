@@ -23,9 +23,11 @@ const BATCH: usize = 64;
 const LATENESS: Duration = Duration::from_millis(20);
 /// Time between two progress events.
 const PROGRESS: Duration = Duration::from_millis(250);
-/// How long to wait after the interface's queue was full, and how often for the same target.
+/// How long to wait after the interface's queue was full, how often for the same target, and how long while nothing leaves: no
+/// queue is full for that long.
 const PUSHED_BACK: Duration = Duration::from_millis(1);
 const MOST_PUSH_BACKS: u32 = 1000;
+const LONGEST_PUSHED_BACK: Duration = Duration::from_secs(1);
 /// Waits that end per turn, so that their events leave before there are more.
 pub(super) const MOST_CLOSED_PER_TURN: usize = 1024;
 /// Bits of a probe's number on the wire that hold the slot of its target.
@@ -69,6 +71,8 @@ pub struct Sweep {
     /// Answers read since the last orders: as many as one reading gives are a sign that there are more.
     pub(super) answers_read: usize,
     pushed_back_until: Instant,
+    /// Since when the queue has been full and nothing was sent.
+    pushed_back_since: Option<Instant>,
     progress_at: Instant,
     /// Counts of the run that the next summary takes along.
     pub(super) foreign: u64,
@@ -114,6 +118,7 @@ impl Sweep {
             unconfirmed: 0,
             answers_read: 0,
             pushed_back_until: Instant::ZERO,
+            pushed_back_since: None,
             progress_at: Instant::ZERO,
             foreign: 0,
             dropped: 0,
@@ -236,6 +241,7 @@ impl Sweep {
         self.in_flight.begin_wait(number, attempt);
         self.unconfirmed = self.unconfirmed.saturating_sub(1);
         self.totals.counts.sent += 1;
+        self.pushed_back_since = None;
         self.active.sent(slot, number, sent.stamp.user.mono);
     }
 
@@ -254,7 +260,10 @@ impl Sweep {
         let first = target.first;
         let Some(rare) = self.active.rare(slot) else { return };
         rare.error = Some(refused.error);
-        if refused.error == OsError::ENOBUFS && rare.pushed_back < MOST_PUSH_BACKS {
+        if refused.error == OsError::ENOBUFS
+            && rare.pushed_back < MOST_PUSH_BACKS
+            && now.mono.since(*self.pushed_back_since.get_or_insert(now.mono)) < LONGEST_PUSHED_BACK
+        {
             // A full interface queue says nothing about the target.
             rare.pushed_back += 1;
             self.pushed_back_until = now.mono + PUSHED_BACK;

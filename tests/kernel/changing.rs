@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crate::lab::{Lab, Plan, Running, Source};
+use crate::lab::{self, Lab, Plan, Running, Source};
 
 /// Methods, at the ports of [`lab`]'s services.
 const METHODS: [&[&str]; 5] =
@@ -204,5 +204,39 @@ fn without_descriptors_a_run_says_what_it_could_not_open() {
                 run.counts_agree();
             }
         }
+    }
+}
+
+#[test]
+fn a_monotonic_clock_far_from_that_of_the_host_changes_nothing() {
+    let Some(lab) = Plan::chain(1).build() else { return };
+    // What another process answers, or the kernel stamps, knows nothing of this clock.
+    let apart = |offset: &str, words: &[&str]| {
+        let mut command = lab.host().enter();
+        command.args(["unshare", "--time", "--fork", "--kill-child", "--monotonic", offset]).args(words);
+        Running::of(command)
+    };
+    if apart("0", &["true"]).finish().code() != 0 {
+        return lab::did_not_run("there are no time namespaces");
+    }
+    for offset in ["3000000000", "-10"] {
+        let mut server = apart(offset, &["/mnt/rpong", "--udp=7", "--stamp", "--stateful", "--idle=1"]);
+        server.until(Source::Talk, "listening on ");
+        for method in [&[][..], &["--udp=7"], &["--stamp"], &["--tcp=9"]] {
+            let probe = ["/mnt/rping", "--json", "-c3", "-i0.02", "-W5", "127.0.0.1"];
+            let summary = apart(offset, &[&probe[..], method].concat()).finish().object("summary");
+            let answered = ["received", "refused"].iter().filter_map(|key| summary[*key].as_u64()).sum::<u64>();
+            assert_eq!(answered, 3, "{summary}");
+            for key in [&summary["rtt_stats_ms"]["max"], &summary["duration_ms"]] {
+                assert!(key.as_f64().is_some_and(|ms| ms > 0.0 && ms < 5000.0), "{summary}");
+            }
+        }
+        let trace = apart(offset, &["/mnt/rtrace", "-n", "-q1", "-w5", "10.9.1.2"]).finish();
+        assert_eq!(trace.code(), 0, "{trace:#?}");
+        trace.says(" 1  10.9.0.2  ");
+        trace.says(" 2  10.9.1.2  ");
+        // unshare ignores what asks for the end, and its child goes with it.
+        server.signal("KILL");
+        server.finish();
     }
 }

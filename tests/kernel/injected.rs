@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use crate::lab::{self, Lab, Plan, Running};
+use crate::lab::{self, Lab, Plan, Running, Source};
 
 /// System calls, and errors that are plausible for them.
 const CALLS: [(&str, &[&str]); 26] = [
@@ -35,7 +35,7 @@ const CALLS: [(&str, &[&str]); 26] = [
     ("fcntl", &["EINVAL"]),
 ];
 
-/// Which of the calls fail: all, the first, a later one.
+/// Which of the calls fail: all, the first, all but the program's own loading. `tests/chaos` tries many more.
 const WHICH: [&str; 3] = ["", ":when=1", ":when=4+"];
 
 /// The run with one call failing.
@@ -76,7 +76,7 @@ fn each_failure(calls: &[(&str, &[&str])], mut then: impl FnMut(&str, &str, &str
                     continue;
                 }
                 // The program itself and its libraries are opened and read before it begins.
-                if matches!(call, "openat" | "read") && which != ":when=4+" {
+                if matches!(call, "openat" | "read") != (which == ":when=4+") {
                     continue;
                 }
                 then(call, error, which);
@@ -173,5 +173,33 @@ fn what_a_kernel_refuses_forever_is_said_and_never_the_good_answer() {
     for arguments in [&["-v"][..], &["-H"], &["--workers=2"]] {
         let run = rping("clone3,clone", "EAGAIN", arguments);
         assert_eq!(run.code(), 0, "{run:#?}");
+    }
+}
+
+#[test]
+fn what_can_never_be_waited_for_ends_the_run_with_a_sentence() {
+    let Some(lab) = Plan::chain(1).build() else { return };
+    if Command::new("strace").arg("-V").output().is_err() {
+        return lab::did_not_run("strace is not installed");
+    }
+    let words = ["/mnt/rping", "--json", "-i0.1", "127.0.0.1"];
+    for error in ["EAGAIN", "EIO", "EINTR"] {
+        let mut run = injected(&lab, "read", error, ":when=4+", &words);
+        run.until(Source::Data, r#""sequence":3,"#);
+        run.signal("TERM");
+        let run = run.finish();
+        assert_eq!(run.code(), 2, "{run:#?}");
+        assert!(run.stderr.contains("rping: read of signalfd: "), "{run:#?}");
+        assert!(run.object("summary")["received"].as_u64() > Some(2), "{run:#?}");
+    }
+    for (call, error, sentence) in [
+        ("epoll_pwait", "EINTR", "rping: epoll_wait: Interrupted system call"),
+        ("epoll_pwait", "EBADF", "rping: epoll_wait: Bad file descriptor"),
+        ("recvmmsg", "EAGAIN", "rping: recvmmsg: Resource temporarily unavailable"),
+    ] {
+        let run = injected(&lab, call, error, "", &words).finish();
+        assert_eq!(run.code(), 2, "{run:#?}");
+        assert!(run.stderr.contains(sentence), "{run:#?}");
+        run.counts_agree();
     }
 }

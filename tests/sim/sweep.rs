@@ -474,3 +474,12 @@ fn a_target_that_is_given_twice_is_probed_twice() {
     ran.outcomes.iter().for_each(|outcome| *per_target.entry(outcome.endpoint.map(|at| at.address)).or_insert(0) += 1);
     assert_eq!(per_target.into_values().collect::<Vec<_>>(), [2, 1]);
 }
+
+#[test]
+fn a_queue_that_is_always_full_is_not_waited_for_by_every_target() {
+    let mut network = network([net(0)]);
+    network.refuse_sends(.., OsError::ENOBUFS);
+    let ran = sweep(&network, to(hosts(0, 200)));
+    assert!(ran.outcomes.iter().all(|outcome| outcome.counts == Counts { send_failed: 1, ..Counts::default() }));
+    assert!(ran.lasted < ms(3000), "{:?}", ran.lasted);
+}

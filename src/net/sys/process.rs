@@ -105,6 +105,15 @@ pub fn become_real_user() -> Result<(), ChannelError> {
     Ok(())
 }
 
+/// The soft and the hard limit of descriptors (RLIMIT_NOFILE), which are infinite as the largest number; `None` if the kernel
+/// does not say.
+pub fn descriptor_limits() -> Option<(u64, u64)> {
+    let mut limits = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: getrlimit(2): "The rlim argument is a pointer to a rlimit structure", which lives through the call.
+    let result = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limits) };
+    (result == 0).then_some((limits.rlim_cur, limits.rlim_max))
+}
+
 /// A new descriptor for what this one, which the process was started with, stands for.
 ///
 /// # Errors
