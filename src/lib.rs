@@ -1,5 +1,5 @@
-//! `netprobe`: the library behind `rping` (does a target answer, and how fast), `rtrace` (the path to it)
-//! and `rpong` (the other end of a measurement).
+//! `netprobe`: the library behind `rping` (does a target answer, and how fast), `rtrace` (the path to it),
+//! `rpong` (the other end of a measurement) and `rping-exporter` (both without end, for Prometheus).
 //!
 //! # The rooms
 //!
@@ -19,6 +19,7 @@
 //! | [`recording`] | events to lines and back, so that a run can be shown again | `types`, `wire`, `metrics`, `channel`, `engine`, `ping`, `sweep`, `trace` |
 //! | [`report`] | events to octets, by tool: text, JSON, CSV, gauges | the above except `net`, `sim`, `driver` |
 //! | `tui` | live views: models of a run, pictures of them, keys | `types`, `metrics`, `channel`, `engine`, `ping`, `trace`, `report` |
+//! | `exporter` | `rping-exporter`: configuration, probing without end, HTTP | `types`, `wire`, `metrics`, `channel`, `net`, `engine`, `driver`, `ping`, `sweep` |
 //! | `library` | [`ping()`] and [`trace()`] in a few lines of other programs, for `lib.rs` alone | `types`, `channel`, `net`, `engine`, `driver`, `ping`, `trace` |
 //! | [`cli`] | the only room that knows argv, environment, terminals and exit codes | all |
 //!
@@ -52,6 +53,7 @@
 //! - a metric: `metrics`, where it serialises itself; its name in the text of each report that shows it.
 //! - a format: a file per tool in `report`, its name in `cli/args/format.rs`.
 //! - another program's options and text: a room in `cli` that maps them to a run, a sink in `report`.
+//! - a metric of the exporter: its samples in `exporter/encode.rs`; a key of its configuration: `exporter/config/schema.rs`.
 //! - a combination to refuse: a row in `cli/rping/rules/table.rs`, `cli/rtrace/rules.rs` or `cli/rpong/rules.rs`.
 //! - a fault of a simulated network: `sim/link.rs` for links, `sim/node.rs` for hosts and routers.
 //! - a difference between socket types: a field of [`channel::Profile`], read by `engine::encode` or `engine::decode`.
@@ -74,6 +76,9 @@ pub mod cli;
 #[doc(hidden)]
 pub mod driver;
 pub mod engine;
+#[cfg(feature = "exporter")]
+#[doc(hidden)]
+pub mod exporter;
 mod library;
 pub mod metrics;
 #[doc(hidden)]

@@ -14,10 +14,16 @@ use serde_json::Value;
 const DATE: &str = "2026-11-28";
 const SOURCE: &str = concat!("netprobe ", env!("CARGO_PKG_VERSION"));
 
+/// The section of a page, and its name: what only an administrator runs has one of its own.
+fn section(command: &clap::Command) -> (&'static str, &'static str) {
+    if command.get_name() == "rping-exporter" { ("8", "System Administration") } else { ("1", "User Commands") }
+}
+
 /// The page of one tool: clap's sections, then those of its long help.
 fn page(command: &clap::Command) -> Vec<u8> {
     let man = Man::new(command.clone().after_long_help(None::<&str>));
-    let man = man.title(command.get_name().to_uppercase()).manual("User Commands").date(DATE).source(SOURCE);
+    let (number, manual) = section(command);
+    let man = man.title(command.get_name().to_uppercase()).section(number).manual(manual).date(DATE).source(SOURCE);
     let mut page = Vec::new();
     man.render_title(&mut page).unwrap();
     man.render_name_section(&mut page).unwrap();
@@ -207,7 +213,8 @@ fn a_key_of_the_json_in_snapshots_holds_one_type_or_null() {
 #[test]
 fn the_man_pages_are_up_to_date() {
     for command in netprobe::cli::commands() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("man/{}.1", command.get_name()));
+        let path =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("man/{}.{}", command.get_name(), section(&command).0));
         let made = page(&command);
         if std::env::var_os("NETPROBE_WRITE_MAN").is_some() {
             fs::write(&path, &made).unwrap();

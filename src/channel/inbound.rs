@@ -345,6 +345,8 @@ pub struct Resolved {
 pub struct ResolveError {
     /// It is an address, or has addresses, but of the other family.
     pub family_mismatch: bool,
+    /// The name is known not to exist, or to have no address; `false` where that could not be found out.
+    pub no_name: bool,
     /// The C library's message: `Name or service not known`.
     pub message: String,
 }

@@ -9,6 +9,8 @@ mod doctor;
 mod drive;
 mod env;
 mod error;
+#[cfg(feature = "exporter")]
+mod exporter;
 mod file;
 mod fping;
 mod list;
@@ -37,6 +39,8 @@ use args::silent;
 use error::{CliError, one_line};
 
 pub use env::{Env, Open, real_main};
+#[cfg(feature = "exporter")]
+pub use exporter::rping_exporter;
 pub use rping::rping;
 pub use rpong::rpong;
 pub use rtrace::rtrace;
@@ -131,11 +135,13 @@ fn report_clap_error(program: &str, error: &clap::Error, meant: Option<String>, 
 
 /// The command lines of all tools as clap knows them: what man pages are made from. No other room calls this.
 #[doc(hidden)]
-pub fn commands() -> [clap::Command; 4] {
-    [
+pub fn commands() -> Vec<clap::Command> {
+    vec![
         rping::args::PingArgs::command(),
         rtrace::args::TraceArgs::command(),
         rpong::args::PongArgs::command(),
         check::args::CheckArgs::command(),
+        #[cfg(feature = "exporter")]
+        exporter::args::ExporterArgs::command(),
     ]
 }

@@ -67,7 +67,7 @@ pub fn look_up<'a>(
 }
 
 fn failed(message: &str) -> ResolveError {
-    ResolveError { family_mismatch: false, message: message.to_owned() }
+    ResolveError { family_mismatch: false, no_name: false, message: message.to_owned() }
 }
 
 /// Waits for the answers.

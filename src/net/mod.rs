@@ -60,7 +60,7 @@ pub use host::host;
 pub use netlink::route;
 pub use passed::describe as passed_socket;
 pub use privilege::rest as rest_privileges;
-pub use resolve::resolve;
+pub use resolve::{resolve, resolve_in_place};
 pub use sys::interface::{
     broadcasts, index_of as interface_index, name_of as interface_name, with_link as interfaces_with_link,
 };

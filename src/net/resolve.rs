@@ -23,9 +23,22 @@ pub fn resolve(name: &str, family: Option<Family>) -> Result<Resolved, ResolveEr
     numeric(name, family).unwrap_or_else(|| finish(signal::mortal(ask)?, false))
 }
 
+/// The same on a thread that waits for nothing but this; signals are not its business.
+///
+/// # Errors
+/// As [`resolve`].
+pub fn resolve_in_place(name: &str, family: Option<Family>) -> Result<Resolved, ResolveError> {
+    let ask = || finish(addrinfo::look_up(name, family, Ask::Any)?, false);
+    numeric(name, family).unwrap_or_else(ask)
+}
+
 fn finish(found: Found, numeric: bool) -> Result<Resolved, ResolveError> {
     if found.endpoints.is_empty() {
-        return Err(ResolveError { family_mismatch: false, message: "No address associated with hostname".to_owned() });
+        return Err(ResolveError {
+            family_mismatch: false,
+            no_name: true,
+            message: "No address associated with hostname".to_owned(),
+        });
     }
     Ok(Resolved { canonical: found.canonical.filter(|_| !numeric), endpoints: found.endpoints, numeric })
 }
@@ -92,7 +105,7 @@ impl Resolver {
 
 impl From<NotFound> for ResolveError {
     fn from(error: NotFound) -> Self {
-        ResolveError { family_mismatch: error.family_mismatch, message: error.message }
+        ResolveError { family_mismatch: error.family_mismatch, no_name: error.no_name, message: error.message }
     }
 }
 

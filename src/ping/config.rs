@@ -10,6 +10,9 @@ use crate::engine::condition::Conditions;
 use crate::engine::outcome::Spec;
 use crate::metrics::Codec;
 
+/// The longest a packet is assumed to live (RFC 9293 §3.4.2, Maximum Segment Lifetime).
+const LIFETIME: Duration = Duration::from_secs(120);
+
 /// A whole run. The default probes nothing.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
@@ -46,6 +49,12 @@ pub struct Config {
     pub until: Option<Until>,
     /// What must hold for every target at its end.
     pub conditions: Conditions,
+    /// Whether the run goes on when it has no targets, so that some may come later.
+    pub endless: bool,
+    /// Whether the delays of a series are kept for its summary; what reads the events may have no use for that.
+    pub keep_delays: bool,
+    /// How long decided probes are remembered, to recognise late answers and duplicates.
+    pub memory: Duration,
     /// The codec of the call whose quality is to be estimated.
     pub codec: Option<Codec>,
     /// Seed of everything random: cookies.
@@ -71,6 +80,9 @@ impl Default for Config {
             changes: false,
             until: None,
             conditions: Conditions::default(),
+            endless: false,
+            keep_delays: true,
+            memory: LIFETIME,
             codec: None,
             seed: 0,
         }

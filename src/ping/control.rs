@@ -8,10 +8,11 @@ use super::config::Task;
 use super::event::Event;
 use super::machine::{Phase, Ping};
 use super::series::Context;
+use super::summary::Counts;
 use crate::channel::{Control, RunChange};
-use crate::engine::outcome::{Pace, Spec};
+use crate::engine::outcome::{Pace, Spec, SubjectId};
 use crate::engine::{Destination, Target};
-use crate::types::{IpEndpoint, Now};
+use crate::types::{Instant, IpEndpoint, Now};
 
 impl Ping {
     pub(super) fn control(&mut self, now: Now, control: &Control) {
@@ -82,6 +83,35 @@ impl Ping {
             self.events.push_back(Event::NameWanted(endpoint.address));
         }
         self.with_series(slot, now, |series, _| series.begin(now.mono));
+    }
+
+    /// Adds a target while the run is on, whose first probe is due at `start`. `None` once all numbers of subjects are used.
+    pub fn begin(&mut self, task: Task, start: Instant, now: Now) -> Option<SubjectId> {
+        let slot = self.add(task)?;
+        let series = self.series.get(slot)?;
+        let id = series.id();
+        self.events.push_back(series.began(now.wall));
+        self.with_series(slot, now, |series, _| series.begin(start));
+        Some(id)
+    }
+
+    /// Sends no more probes to a subject; those that are open are waited for.
+    pub fn stop_one(&mut self, id: SubjectId, now: Now) {
+        if let Some(slot) = self.series.slot(id) {
+            self.with_series(slot, now, |series, _| series.stop());
+        }
+    }
+
+    /// Ends a subject, emits its summary, and frees everything kept of it.
+    pub fn end_one(&mut self, id: SubjectId, now: Now) {
+        if let Some(slot) = self.series.slot(id) {
+            self.remove(slot, now);
+        }
+    }
+
+    /// The outcomes of a subject's probes so far.
+    pub fn counts(&self, id: SubjectId) -> Option<&Counts> {
+        Some(&self.series.get(self.series.slot(id)?)?.counts)
     }
 
     /// Ends a series and frees everything kept of it.

@@ -22,6 +22,8 @@ pub(super) struct Delays {
     kinds: [Option<Box<Measures>>; 3],
     slowest: Option<Rtt>,
     with_differences: bool,
+    /// Only the slowest is kept.
+    unkept: bool,
 }
 
 impl Delays {
@@ -30,12 +32,21 @@ impl Delays {
         Delays { with_differences, ..Delays::default() }
     }
 
+    /// The same, for series whose delays are of interest only as events.
+    pub(super) fn unkept() -> Self {
+        Delays { unkept: true, ..Delays::default() }
+    }
+
     /// Takes one delay, in the order of arrival; `neighbours` are those of the probes just before and just after.
     pub(super) fn record(
         &mut self,
         (rtt, source): (Rtt, StampSource),
         neighbours: impl IntoIterator<Item = (Rtt, StampSource)>,
     ) {
+        self.slowest = self.slowest.max(Some(rtt));
+        if self.unkept {
+            return;
+        }
         let [user, kernel, hardware] = &mut self.kinds;
         let kind = match source {
             StampSource::User => user,
@@ -53,7 +64,6 @@ impl Delays {
                 measures.differences.record(Rtt::from_nanos(difference));
             }
         });
-        self.slowest = self.slowest.max(Some(rtt));
     }
 
     /// How many there are of each kind.

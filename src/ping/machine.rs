@@ -177,8 +177,13 @@ impl Ping {
         }
     }
 
+    /// Whether nothing is left to do.
+    fn is_idle(&self) -> bool {
+        self.active.is_empty() && self.phase == Phase::Probing && !self.config.endless
+    }
+
     /// When the next probe may be ordered.
-    fn next_order(&self) -> Option<Instant> {
+    pub fn next_order(&self) -> Option<Instant> {
         if self.paused {
             return None;
         }
@@ -333,7 +338,7 @@ impl Machine for Ping {
             Phase::New => Some(Instant::ZERO),
             Phase::Finished => None,
             Phase::Ending(until) => Some(if self.asks() { until } else { Instant::ZERO }),
-            _ if self.interrupted || (self.active.is_empty() && self.phase == Phase::Probing) => Some(Instant::ZERO),
+            _ if self.interrupted || self.is_idle() => Some(Instant::ZERO),
             Phase::Naming(_) if self.names.complete() => Some(Instant::ZERO),
             Phase::Naming(until) => Some(until),
             Phase::Probing => {
@@ -361,7 +366,7 @@ impl Machine for Ping {
         let ended = match self.phase {
             Phase::Finished => return,
             Phase::Ending(_) => true,
-            Phase::Probing if self.active.is_empty() => true,
+            Phase::Probing if self.is_idle() => true,
             _ => self.interrupted || self.end.is_some_and(|end| end <= seen),
         };
         if ended {

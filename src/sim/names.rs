@@ -189,11 +189,11 @@ fn resolved(name: &str, addresses: &[IpAddr], numeric: bool, family: Option<Fami
     let endpoints: Vec<_> = addresses.iter().filter(wanted).map(|&address| IpEndpoint::from_address(address)).collect();
     if endpoints.is_empty() {
         let message = "Address family for hostname not supported".to_owned();
-        return Err(ResolveError { family_mismatch: true, message });
+        return Err(ResolveError { family_mismatch: true, no_name: false, message });
     }
     Ok(Resolved { canonical: (!numeric).then(|| name.into()), endpoints, numeric })
 }
 
 fn unknown() -> ResolveError {
-    ResolveError { family_mismatch: false, message: "Name or service not known".to_owned() }
+    ResolveError { family_mismatch: false, no_name: true, message: "Name or service not known".to_owned() }
 }

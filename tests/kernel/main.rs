@@ -13,6 +13,8 @@ mod contrast;
 mod counting;
 mod doctor;
 mod errors;
+#[cfg(feature = "exporter")]
+mod exporter;
 mod hostile;
 mod injected;
 mod live;

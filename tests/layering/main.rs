@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Foreign crates, and the only places (path prefixes below `src/`) that may name them.
-const FOREIGN: [(&str, &[&str]); 16] = [
+const FOREIGN: [(&str, &[&str]); 24] = [
     ("libc", &["net/sys"]),
     ("etherparse", &["wire"]),
     ("pnet", &["wire"]),
@@ -17,15 +17,26 @@ const FOREIGN: [(&str, &[&str]); 16] = [
     ("rustix", &["net"]),
     ("caps", &["net"]),
     ("hickory_resolver", &["net"]),
-    ("tokio", &["net"]),
+    ("tokio", &["net", "exporter"]),
+    ("axum", &["exporter"]),
+    ("bcrypt", &["exporter"]),
+    ("hyper", &["exporter"]),
+    ("hyper_util", &["exporter"]),
+    ("prometheus_client", &["exporter"]),
+    ("serde_saphyr", &["exporter"]),
+    ("tokio_rustls", &["exporter"]),
+    ("tower_http", &["exporter"]),
     ("clap", &["cli"]),
     ("ratatui_core", &["tui"]),
     ("unicode_width", &["tui"]),
-    ("humantime", &["types", "cli", "report"]),
+    ("humantime", &["types", "cli", "report", "exporter"]),
     ("hdrhistogram", &["metrics"]),
-    // Values serialise themselves; only `report` writes JSON, and only `recording` reads it.
-    ("serde", &["types", "wire", "metrics", "channel", "engine", "ping", "sweep", "trace", "respond", "report"]),
-    ("serde_json", &["report", "recording"]),
+    // Values serialise themselves; only `report` writes JSON, and only `recording` reads it; the exporter has formats of its own.
+    (
+        "serde",
+        &["types", "wire", "metrics", "channel", "engine", "ping", "sweep", "trace", "respond", "report", "exporter"],
+    ),
+    ("serde_json", &["report", "recording", "exporter"]),
 ];
 
 /// Macros that stand nowhere: results go through `report`, talk goes through the writers `cli` was given.

@@ -386,6 +386,7 @@ impl Rping<'_> {
             codec: self.codec(),
             conditions: self.args.conditions.all(),
             seed: env.seed,
+            ..Config::default()
         })
     }
 

@@ -22,7 +22,7 @@ pub struct Found {
 pub struct NotFound {
     /// `EAI_ADDRFAMILY` or `EAI_FAMILY`: it has addresses, but none of the family asked for.
     pub family_mismatch: bool,
-    /// `EAI_NONAME`: there is no such name, or with [`Ask::Numeric`] it is no address.
+    /// `EAI_NONAME` or `EAI_NODATA`: there is no such name or no address of it, or with [`Ask::Numeric`] it is no address.
     pub no_name: bool,
     /// The sentence of gai_strerror(3).
     pub message: String,
@@ -44,6 +44,8 @@ const IDN: libc::c_int = 0x40 | 0x80;
 const IDN: libc::c_int = 0;
 /// <netdb.h>; not in the libc crate. Every C library for Linux that has it uses this number.
 const EAI_ADDRFAMILY: libc::c_int = -9;
+/// The same.
+const EAI_NODATA: libc::c_int = -5;
 
 /// Looks `name` up; blocks as long as the system's resolver does.
 pub fn look_up(name: &str, family: Option<Family>, ask: Ask) -> Result<Found, NotFound> {
@@ -125,7 +127,7 @@ fn not_found(code: libc::c_int) -> NotFound {
     };
     NotFound {
         family_mismatch: code == EAI_ADDRFAMILY || code == libc::EAI_FAMILY,
-        no_name: code == libc::EAI_NONAME,
+        no_name: code == libc::EAI_NONAME || code == EAI_NODATA,
         message,
     }
 }

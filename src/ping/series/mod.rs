@@ -162,7 +162,7 @@ impl Series {
             newest_replied: None,
             newest_answered: None,
             newest_acknowledged: None,
-            delays: Delays::new(config.codec.is_some()),
+            delays: if config.keep_delays { Delays::new(config.codec.is_some()) } else { Delays::unkept() },
             slowest_late: None,
             timed_arrivals: 0,
             unstamped: VecDeque::new(),

@@ -11,10 +11,6 @@ use crate::ping::event::Event;
 use crate::ping::probe::{Probe, ProbeState};
 use crate::types::{Instant, ProbeId};
 
-/// How long a decided probe is remembered, to recognise late answers and duplicates: the longest a packet is assumed to live
-/// (RFC 9293 §3.4.2, Maximum Segment Lifetime).
-const MEMORY: Duration = Duration::from_secs(120);
-
 /// How long a probe is waited for by default.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
@@ -241,7 +237,7 @@ impl Series {
         }
         while let Some((id, probe)) = self.probes.oldest()
             && id < self.undecided
-            && context.now.mono.since(probe.sent().user.mono) > MEMORY
+            && context.now.mono.since(probe.sent().user.mono) > context.config.memory
         {
             self.probes.pop_oldest();
         }

@@ -22,6 +22,9 @@ pub enum Tool {
     Rtrace,
     /// rpong.
     Rpong,
+    /// rping-exporter.
+    #[cfg(feature = "exporter")]
+    Exporter,
 }
 
 impl Tool {
@@ -30,6 +33,8 @@ impl Tool {
             Tool::Rping => "/mnt/rping",
             Tool::Rtrace => "/mnt/rtrace",
             Tool::Rpong => "/mnt/rpong",
+            #[cfg(feature = "exporter")]
+            Tool::Exporter => "/mnt/rping-exporter",
         }
     }
 }

@@ -1,0 +1,99 @@
+//! `rping-exporter` from its command line to its exit status.
+
+use crate::channel::Plan;
+use crate::cli::ANSWERED;
+use crate::cli::env::Env;
+use crate::cli::error::CliError;
+use crate::cli::exporter::args::ExporterArgs;
+use crate::exporter::config::{Config, System, show};
+use crate::exporter::log::Log;
+use crate::exporter::{self, Options, describe, lanes};
+use crate::report::printable;
+
+pub(super) struct Exporter<'a> {
+    pub(super) args: &'a ExporterArgs,
+    pub(super) program: &'a str,
+}
+
+impl Exporter<'_> {
+    pub(super) fn execute(&self, env: &mut Env<'_>) -> Result<u8, CliError> {
+        let args = self.args;
+        let system = System { interface: env.interface_index };
+        let config = Config::load(&args.config.files, &args.targets, &system).map_err(CliError::Refused)?;
+        if let Some((name, why)) = config.skipped().next().filter(|_| args.config.strict) {
+            return Err(CliError::Refused(format!("module {name}: {why}")));
+        }
+        if args.config.check {
+            return self.show(&config, env).map(|()| ANSWERED).map_err(CliError::Output);
+        }
+        self.check_access(&config)?;
+        let rate: f64 = config.targets.iter().map(|target| target.interval.as_secs_f64().recip()).sum();
+        let plan = Plan { lanes: lanes::plan(rate), ..Plan::default() };
+        let opened = env.open(&plan, args.config.workers.into(), None)?;
+        if let Some(refused) = opened.first().filter(|opened| opened.lanes.iter().all(Result::is_err)) {
+            let refused = refused.lanes.iter().find_map(|lane| lane.as_ref().err());
+            return Err(refused.map_or(CliError::NoTarget, |refused| CliError::NoLane(refused.clone())));
+        }
+        let options = Options {
+            files: args.config.files.clone(),
+            arguments: args.targets.clone(),
+            listen: args.web.listen.clone(),
+            metrics_path: args.web.metrics_path.clone(),
+            lifecycle: args.web.lifecycle,
+            probes: !args.web.no_probes,
+            timeout_offset: args.web.timeout_offset,
+            seed: env.seed,
+        };
+        let log = Log::new(args.output.level, args.output.style);
+        let stderr = &mut *env.stderr;
+        let write = |line: &str| {
+            // Without a reader it goes on all the same.
+            let _ = writeln!(stderr, "{line}").and_then(|()| stderr.flush());
+        };
+        exporter::run(options, config, opened, log, write).map_err(CliError::Refused)?;
+        Ok(ANSWERED)
+    }
+
+    /// Nothing is open to the world unless that is said.
+    fn check_access(&self, config: &Config) -> Result<(), CliError> {
+        let web = &self.args.web;
+        let open = web.listen.iter().find(|address| !address.ip().to_canonical().is_loopback());
+        let Some(address) = open.filter(|_| !web.no_probes && !web.allow_any && config.probe.allow.is_empty()) else {
+            return Ok(());
+        };
+        Err(CliError::Refused(format!(
+            "--web.listen-address {address}: whoever reaches it could probe any address by /probe; list what may be probed \
+             under probe.allow, or give --probe.off, or --probe.allow-any"
+        )))
+    }
+
+    /// Writes what the configuration amounts to, as YAML.
+    fn show(&self, config: &Config, env: &mut Env<'_>) -> std::io::Result<()> {
+        for (name, why) in config.skipped() {
+            let (name, why) = (printable(name), printable(why));
+            writeln!(env.stderr, "{}: module {name} is skipped: {why}", self.program)?;
+        }
+        writeln!(env.stdout, "modules:")?;
+        for module in config.modules.values().filter_map(|module| module.as_ref().ok()) {
+            writeln!(env.stdout, "  {}", printable(&describe(module)))?;
+        }
+        writeln!(env.stdout, "targets:")?;
+        for target in &config.targets {
+            let quoted = |text: &str| format!("{text:?}");
+            let labels: Vec<String> =
+                target.labels.iter().map(|(name, value)| format!("{name}: {}", quoted(value))).collect();
+            let group = Some(&*target.group).filter(|group| !group.is_empty());
+            let group = group.map_or_else(String::new, |group| format!(", group: {}", quoted(group)));
+            let line = format!(
+                "  - {{hosts: [{}], module: {}, interval: {}, timeout: {}{group}, labels: {{{}}}}}",
+                quoted(&target.text),
+                target.module.name,
+                show(target.interval),
+                show(target.timeout),
+                labels.join(", "),
+            );
+            writeln!(env.stdout, "{}", printable(&line))?;
+        }
+        env.stdout.flush()
+    }
+}

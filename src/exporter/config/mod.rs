@@ -1,0 +1,631 @@
+//! What is to be probed, from files and arguments: [`Config`].
+
+mod hosts;
+mod module;
+mod schema;
+mod time;
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+
+use crate::sweep::{Bounds, Exclusions};
+use crate::types::{Family, Port, Tos};
+
+pub use hosts::{Host, read as read_file, split};
+pub use module::{Module, NotOffered, Prober, SHORTEST_INTERVAL};
+pub use schema::{Addresses, Histogram, Names};
+pub use time::{Time, show};
+
+/// Where series get their labels from, unless a target has some of its own.
+const OWN_LABELS: [&str; 10] =
+    ["target", "address", "method", "port", "le", "stat", "kind", "ttl", "code", "direction"];
+/// smokeping_prober's buckets, 50 µs and its doubles: the first of them, and all that it has.
+const BUCKETS: u32 = 16;
+const SMOKEPING_BUCKETS: u32 = 20;
+const FIRST_BUCKET: f64 = 5e-5;
+/// As many series as there may be.
+const MOST_TARGETS: usize = 1_000_000;
+
+/// Everything that files and arguments say.
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub targets: Vec<Arc<Wanted>>,
+    pub modules: BTreeMap<String, Result<Arc<Module>, NotOffered>>,
+    pub default_module: String,
+    pub probe: ProbeLimits,
+    pub metrics: MetricsOptions,
+    /// How long a name that no longer exists keeps its series.
+    pub forget: Duration,
+    /// The lists that entries name, which are read again when they change.
+    pub lists: Vec<PathBuf>,
+}
+
+/// One fixed target. Equal ones are the same target, whatever files say besides.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Wanted {
+    /// As written.
+    pub text: Box<str>,
+    pub host: Box<str>,
+    pub port: Option<Port>,
+    pub module: Arc<Module>,
+    pub interval: Duration,
+    pub timeout: Duration,
+    pub size: usize,
+    pub refresh: Duration,
+    pub addresses: Addresses,
+    pub family: Option<Family>,
+    pub group: Arc<str>,
+    pub labels: Arc<BTreeMap<String, String>>,
+}
+
+/// What `/probe` may do.
+#[derive(Clone, Debug)]
+pub struct ProbeLimits {
+    pub allow: Access,
+    pub deny: Access,
+    pub max_count: u32,
+    pub max_concurrent: u32,
+    /// Probes a second, over all measurements.
+    pub max_rate: u32,
+}
+
+/// Addresses and names.
+#[derive(Clone, Debug, Default)]
+pub struct Access {
+    addresses: Exclusions,
+    names: Vec<Box<str>>,
+    empty: bool,
+}
+
+/// Which metrics there are.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MetricsOptions {
+    pub names: Names,
+    pub buckets: Arc<[f64]>,
+    /// What gauges look back on, if there are any that do.
+    pub window: Option<Duration>,
+    /// As many probes in a row without an answer make a target down.
+    pub up_after: u32,
+}
+
+/// What is asked of the system, so that tests need none.
+pub struct System<'a> {
+    pub interface: &'a dyn Fn(&str) -> Option<NonZeroU32>,
+}
+
+impl Access {
+    fn read(entries: &[String]) -> Result<Access, String> {
+        let mut bounds = Vec::new();
+        let mut names = Vec::new();
+        for entry in entries {
+            match Bounds::read(entry) {
+                Ok(Some(found)) => bounds.push(found),
+                Ok(None) => names.push(entry.trim_matches('.').to_ascii_lowercase().into()),
+                Err(_) => return Err(format!("'{entry}' is no prefix and no range of addresses")),
+            }
+        }
+        Ok(Access { addresses: Exclusions::new(bounds), names, empty: entries.is_empty() })
+    }
+
+    /// Whether nothing is listed.
+    pub const fn is_empty(&self) -> bool {
+        self.empty
+    }
+
+    /// Whether an address is listed.
+    pub fn has_address(&self, address: IpAddr) -> bool {
+        self.addresses.contain(address)
+    }
+
+    /// Whether a name is listed, or one that it is below of.
+    pub fn has_name(&self, host: &str) -> bool {
+        let host = host.trim_end_matches('.').to_ascii_lowercase();
+        let is = |name: &str| host.strip_suffix(name).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+        self.names.iter().any(|name| is(name))
+    }
+}
+
+/// Reads `text`, which stands in the file at `path`.
+///
+/// # Errors
+/// A sentence with file and line; for an unknown key also with the key that was probably meant.
+pub fn parse<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, String> {
+    serde_saphyr::from_str(text).map_err(|error| {
+        let line = error.location().map_or_else(String::new, |at| format!(":{}", at.line()));
+        let sentence = match error.without_snippet() {
+            serde_saphyr::Error::SerdeUnknownField { field, expected, .. } => match nearest(field, expected) {
+                Some(known) => format!("unknown key '{field}'; did you mean '{known}'?"),
+                None => format!("unknown key '{field}'; known are {}", expected.join(", ")),
+            },
+            other => other.to_string().lines().next().unwrap_or_default().to_owned(),
+        };
+        format!("{}{line}: {sentence}", path.display())
+    })
+}
+
+/// The known word that needs the fewest changes to become this one, if few are enough.
+fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+    let distance = |other: &str| {
+        let mut row: Vec<usize> = (0..=other.chars().count()).collect();
+        for (at, own) in word.chars().enumerate() {
+            let mut before = std::mem::replace(&mut row[0], at + 1);
+            for (next, theirs) in other.chars().enumerate() {
+                let changed = before + usize::from(own != theirs);
+                before = row[next + 1];
+                row[next + 1] = changed.min(before + 1).min(row[next] + 1);
+            }
+        }
+        row.last().copied().unwrap_or_default()
+    };
+    let best = known.iter().map(|&known| (distance(known), known)).min()?;
+    (best.0 <= 1 + word.len() / 4).then_some(best.1)
+}
+
+impl Config {
+    /// Reads `files` (of directories, every `.yml` and `.yaml` in them), and adds the targets of `arguments`.
+    ///
+    /// # Errors
+    /// A sentence, with file and line.
+    pub fn load(files: &[PathBuf], arguments: &[String], system: &System<'_>) -> Result<Config, String> {
+        let mut read = Vec::new();
+        for path in listed(files)? {
+            let file: schema::File = parse(&path, &hosts::read(&path)?)?;
+            read.push((path, file));
+        }
+        let arguments = schema::File {
+            targets: vec![schema::Target { hosts: arguments.to_vec(), ..schema::Target::default() }],
+            ..schema::File::default()
+        };
+        Config::merge(read, arguments, system)
+    }
+
+    fn merge(
+        files: Vec<(PathBuf, schema::File)>,
+        arguments: schema::File,
+        system: &System<'_>,
+    ) -> Result<Config, String> {
+        let mut modules = BTreeMap::from([("icmp".to_owned(), Ok(Arc::new(Module::default())))]);
+        let mut named = BTreeMap::new();
+        for (path, file) in &files {
+            for (name, module) in &file.modules {
+                if let Some(other) = named.insert(name.clone(), path.clone()) {
+                    return Err(format!("{}: module {name} is in {}, too", path.display(), other.display()));
+                }
+                let module = Module::read(name, module, system.interface);
+                if let Err(NotOffered::Wrong(why)) = &module {
+                    return Err(format!("{}: module {name}: {why}", path.display()));
+                }
+                modules.insert(name.clone(), module.map(Arc::new));
+            }
+        }
+        let defaults = files.iter().map(|(_, file)| file.defaults.clone()).reduce(later).unwrap_or_default();
+        let forget = defaults.forget.map_or(Duration::from_secs(3600), |time| time.0);
+        let mut gathered =
+            Gathered { modules: &modules, defaults, targets: BTreeMap::new(), order: Vec::new(), lists: Vec::new() };
+        let own = PathBuf::from("arguments");
+        let all = files.iter().map(|(path, file)| (path, file)).chain([(&own, &arguments)]);
+        for (path, file) in all {
+            let folder = path.parent().unwrap_or_else(|| Path::new(""));
+            for target in &file.targets {
+                gathered.add(target, folder).map_err(|why| format!("{}: {why}", path.display()))?;
+            }
+        }
+        let (targets, lists) = (gathered.order, gathered.lists);
+        let last = |of: fn(&schema::File) -> bool| files.iter().rev().map(|(_, file)| file).find(|file| of(file));
+        let probe = last(|file| {
+            !(file.probe.allow.is_empty() && file.probe.deny.is_empty())
+                || file.probe.max_count.is_some()
+                || file.probe.max_concurrent.is_some()
+                || file.probe.max_rate.is_some()
+        });
+        let probe = probe_limits(&probe.map(|file| file.probe.clone()).unwrap_or_default())?;
+        let metrics = files.iter().map(|(_, file)| file.metrics.clone()).reduce(later_metrics).unwrap_or_default();
+        let default_module = files.iter().rev().find_map(|(_, file)| file.default_module.clone());
+        let default_module = default_module.unwrap_or_else(|| "icmp".to_owned());
+        if !modules.contains_key(&default_module) {
+            return Err(format!("default_module {default_module}: there is no such module"));
+        }
+        let metrics = metrics_options(&metrics)?;
+        Ok(Config { targets, modules, default_module, probe, metrics, forget, lists })
+    }
+
+    /// The modules that are not offered, each with the reason.
+    pub fn skipped(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.modules.iter().filter_map(|(name, module)| match module {
+            Err(NotOffered::Skipped(why) | NotOffered::Wrong(why)) => Some((&**name, &**why)),
+            Ok(_) => None,
+        })
+    }
+}
+
+/// The files of a command line: what is a directory stands for the configurations in it.
+fn listed(files: &[PathBuf]) -> Result<Vec<PathBuf>, String> {
+    let mut all = Vec::new();
+    for path in files {
+        if !path.is_dir() {
+            all.push(path.clone());
+            continue;
+        }
+        let failed = |error: std::io::Error| format!("{}: {error}", path.display());
+        let mut within = Vec::new();
+        for entry in std::fs::read_dir(path).map_err(failed)? {
+            let entry = entry.map_err(failed)?.path();
+            if entry.extension().is_some_and(|extension| extension == "yml" || extension == "yaml") {
+                within.push(entry);
+            }
+        }
+        within.sort();
+        all.extend(within);
+    }
+    Ok(all)
+}
+
+/// Keys of a later file go before those of an earlier one.
+fn later(before: schema::Defaults, after: schema::Defaults) -> schema::Defaults {
+    schema::Defaults {
+        interval: after.interval.or(before.interval),
+        timeout: after.timeout.or(before.timeout),
+        size: after.size.or(before.size),
+        refresh: after.refresh.or(before.refresh),
+        addresses: after.addresses.or(before.addresses),
+        forget: after.forget.or(before.forget),
+    }
+}
+
+fn later_metrics(before: schema::Metrics, after: schema::Metrics) -> schema::Metrics {
+    schema::Metrics {
+        names: after.names.or(before.names),
+        histogram: after.histogram.or(before.histogram),
+        buckets: after.buckets.or(before.buckets),
+        window: after.window.or(before.window),
+        windows: after.windows.or(before.windows),
+        up_after: after.up_after.or(before.up_after),
+    }
+}
+
+fn probe_limits(from: &schema::Probe) -> Result<ProbeLimits, String> {
+    let limits = ProbeLimits {
+        allow: Access::read(&from.allow).map_err(|why| format!("probe.allow: {why}"))?,
+        deny: Access::read(&from.deny).map_err(|why| format!("probe.deny: {why}"))?,
+        max_count: from.max_count.unwrap_or(20),
+        max_concurrent: from.max_concurrent.unwrap_or(200),
+        max_rate: from.max_rate.unwrap_or(1000),
+    };
+    match limits.max_count.min(limits.max_concurrent).min(limits.max_rate) {
+        0 => Err("probe.max_count, probe.max_concurrent and probe.max_rate are at least 1".to_owned()),
+        _ => Ok(limits),
+    }
+}
+
+fn metrics_options(from: &schema::Metrics) -> Result<MetricsOptions, String> {
+    let names = from.names.unwrap_or_default();
+    let count = if names == Names::Netprobe { BUCKETS } else { SMOKEPING_BUCKETS };
+    let usual = || (0..count).map(|power| FIRST_BUCKET * f64::from(1u32 << power)).collect();
+    let buckets: Vec<f64> = match from.histogram.unwrap_or_default() {
+        Histogram::Classic => from.buckets.clone().unwrap_or_else(usual),
+        Histogram::None => Vec::new(),
+    };
+    let rising = buckets.iter().zip(buckets.iter().skip(1)).all(|(one, next)| one < next);
+    if !rising || buckets.len() > 100 || buckets.iter().any(|bound| !(bound.is_finite() && *bound > 0.0)) {
+        return Err("metrics.buckets: at most 100 bounds in seconds, each larger than the one before".to_owned());
+    }
+    let window = from.window.map_or(Duration::from_secs(60), |time| time.0);
+    if !(Duration::from_secs(1)..=Duration::from_secs(3600)).contains(&window) {
+        return Err("metrics.window: from 1s to 1h".to_owned());
+    }
+    let up_after = from.up_after.unwrap_or(3);
+    if !(1..=64).contains(&up_after) {
+        return Err("metrics.up_after: from 1 to 64".to_owned());
+    }
+    Ok(MetricsOptions {
+        names,
+        buckets: buckets.into(),
+        window: from.windows.unwrap_or(true).then_some(window),
+        up_after,
+    })
+}
+
+/// Target, method and labels.
+type Name = (String, &'static str, Arc<BTreeMap<String, String>>);
+
+/// Targets as they are gathered.
+struct Gathered<'a> {
+    modules: &'a BTreeMap<String, Result<Arc<Module>, NotOffered>>,
+    defaults: schema::Defaults,
+    /// By what makes their series differ.
+    targets: BTreeMap<Name, Arc<Wanted>>,
+    order: Vec<Arc<Wanted>>,
+    lists: Vec<PathBuf>,
+}
+
+impl Gathered<'_> {
+    fn add(&mut self, entry: &schema::Target, folder: &Path) -> Result<(), String> {
+        let module = self.module(entry)?;
+        let labels = Arc::new(entry.labels.clone());
+        check_labels(&labels)?;
+        for host in entry.hosts.iter().chain(&entry.host) {
+            self.host(host, entry, &module, &labels)?;
+        }
+        let Some(file) = &entry.file else { return Ok(()) };
+        let path = folder.join(file);
+        self.lists.push(path.clone());
+        for listed in hosts::list(&path)? {
+            let mut labels = entry.labels.clone();
+            labels.extend(listed.labels);
+            let labels = Arc::new(labels);
+            check_labels(&labels)?;
+            for host in &listed.hosts {
+                self.host(host, entry, &module, &labels)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn module(&self, entry: &schema::Target) -> Result<Arc<Module>, String> {
+        let name = entry.module.as_deref().unwrap_or("icmp");
+        let module = match self.modules.get(name) {
+            Some(Ok(module)) => module,
+            Some(Err(NotOffered::Skipped(why) | NotOffered::Wrong(why))) => {
+                return Err(format!("module {name}: {why}"));
+            }
+            None => return Err(format!("module {name}: there is no such module")),
+        };
+        let source = match entry.source.as_deref() {
+            None | Some("") => None,
+            Some(text) => Some(text.parse().map_err(|_| format!("source '{text}' is no address"))?),
+        };
+        if source.is_none() && entry.tos.is_none() {
+            return Ok(Arc::clone(module));
+        }
+        Ok(Arc::new(Module {
+            source: source.or(module.source),
+            tos: entry.tos.map(Tos::new).or(module.tos),
+            ..Module::clone(module)
+        }))
+    }
+
+    fn host(
+        &mut self,
+        text: &str,
+        entry: &schema::Target,
+        module: &Arc<Module>,
+        labels: &Arc<BTreeMap<String, String>>,
+    ) -> Result<(), String> {
+        let default = &self.defaults;
+        let interval = entry.interval.or(default.interval).map_or(Duration::from_secs(1), |time| time.0);
+        let timeout = entry.timeout.or(default.timeout).map_or(Duration::from_secs(3), |time| time.0);
+        let refresh = entry.refresh.or(default.refresh).map_or(Duration::from_secs(60), |time| time.0);
+        if interval < SHORTEST_INTERVAL || timeout.is_zero() {
+            return Err(format!("'{text}': an interval is at least 10ms, and a timeout more than 0"));
+        }
+        let family = match entry.network {
+            None | Some(schema::Network::Ip) => module.forced(),
+            Some(schema::Network::Ip4) => Some(Family::V4),
+            Some(schema::Network::Ip6) => Some(Family::V6),
+        };
+        let addresses = entry.addresses.or(default.addresses).unwrap_or_default();
+        let size = entry.size.or(module.payload).or(default.size).unwrap_or(module::USUAL_PAYLOAD);
+        let group = Arc::from(entry.group.as_deref().unwrap_or_default());
+        for Host { text, host, port } in hosts::expand(text)? {
+            let port = port.or_else(|| module.port().and_then(Port::new));
+            match module.prober {
+                Prober::Icmp if port.is_some() => return Err(format!("'{text}': ICMP has no ports")),
+                Prober::Tcp(_) | Prober::Udp(_) if port.is_none() => {
+                    return Err(format!("'{text}': a port is missing"));
+                }
+                _ => {}
+            }
+            let wanted = Wanted {
+                text: text.into(),
+                host: host.into(),
+                port,
+                module: Arc::clone(module),
+                interval,
+                timeout,
+                size,
+                refresh: refresh.max(Duration::from_secs(5)),
+                addresses,
+                family,
+                group: Arc::clone(&group),
+                labels: Arc::clone(labels),
+            };
+            self.take(wanted)?;
+        }
+        Ok(())
+    }
+
+    /// Takes a target; the same one twice is one.
+    fn take(&mut self, wanted: Wanted) -> Result<(), String> {
+        if self.order.len() == MOST_TARGETS {
+            return Err(format!("more than {MOST_TARGETS} targets"));
+        }
+        let key = (wanted.text.to_string(), wanted.module.kind().name(), Arc::clone(&wanted.labels));
+        match self.targets.entry(key) {
+            Entry::Occupied(other) if **other.get() == wanted => Ok(()),
+            Entry::Occupied(_) => Err(format!(
+                "'{}' stands here twice with different settings and the same labels, so that their series could not be told apart",
+                wanted.text
+            )),
+            Entry::Vacant(place) => {
+                self.order.push(Arc::clone(place.insert(Arc::new(wanted))));
+                Ok(())
+            }
+        }
+    }
+}
+
+fn check_labels(labels: &BTreeMap<String, String>) -> Result<(), String> {
+    for name in labels.keys() {
+        let begins = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && !name.starts_with("__");
+        if !begins || !name.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'_') {
+            return Err(format!("label '{name}': letters, digits and _ make a label, not with a digit or __ first"));
+        }
+        if OWN_LABELS.contains(&&**name) {
+            return Err(format!("label '{name}' is one that series have anyway"));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(text: &str) -> Result<Config, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("f.yml");
+        std::fs::write(&path, text).unwrap();
+        let found = Config::load(&[path], &[], &System { interface: &|_| None });
+        found.map_err(|error| error.replace(&format!("{}/", folder.path().display()), ""))
+    }
+
+    fn targets(text: &str) -> Vec<Wanted> {
+        load(text).unwrap().targets.iter().map(|wanted| Wanted::clone(wanted)).collect()
+    }
+
+    /// The kinds of modules that blackbox_exporter's example and Debian's package have.
+    const BLACKBOX: &str = r#"modules:
+  http_2xx:
+    prober: http
+  http_post_2xx:
+    prober: http
+    http: {method: POST}
+  tcp_connect:
+    prober: tcp
+  pop3s_banner:
+    prober: tcp
+    tcp:
+      query_response:
+      - expect: "^+OK"
+      tls: true
+      tls_config: {insecure_skip_verify: false}
+  grpc:
+    prober: grpc
+    grpc: {tls: true, preferred_ip_protocol: "ip4"}
+  ssh_banner:
+    prober: tcp
+    tcp:
+      query_response:
+      - expect: "^SSH-2.0-"
+      - send: "SSH-2.0-test"
+  irc_banner:
+    prober: tcp
+    tcp:
+      query_response:
+      - send: "NICK prober"
+      - send: "USER prober"
+      - expect: "PING :([^ ]+)"
+        send: "PONG ${1}"
+      - expect: "^:[^ ]+ 001"
+  icmp_ttl5:
+    prober: icmp
+    timeout: 5s
+    icmp: {ttl: 5}
+"#;
+
+    #[test]
+    fn the_modules_of_blackbox_exporter_are_read_and_what_is_not_offered_is_said() {
+        let config = load(BLACKBOX).unwrap();
+        let skipped: Vec<(&str, &str)> = config.skipped().collect();
+        assert_eq!(
+            skipped,
+            [
+                ("grpc", "prober grpc is not offered"),
+                ("http_2xx", "prober http is not offered"),
+                ("http_post_2xx", "prober http is not offered"),
+                ("irc_banner", "query_response of several questions is not offered"),
+                ("pop3s_banner", "tls is not offered"),
+            ]
+        );
+        let ttl5 = config.modules["icmp_ttl5"].as_ref().unwrap();
+        assert_eq!((ttl5.timeout.as_secs(), ttl5.ttl.map(|ttl| ttl.get())), (5, Some(5)));
+        assert!(matches!(&config.modules["ssh_banner"].as_ref().unwrap().prober, Prober::Tcp(Some(_))));
+    }
+
+    #[test]
+    fn the_configuration_of_smokeping_prober_is_read() {
+        let text = "targets:\n- hosts:\n  - localhost\n  - 192.0.2.1\n  interval: 1s\n  network: ip4\n  protocol: udp\n  size: 64\n  source: 127.0.1.1\n  tos: 0x80\n";
+        let targets = targets(text);
+        assert_eq!(targets.len(), 2);
+        assert_eq!((&*targets[0].text, targets[0].family, targets[0].size), ("localhost", Some(Family::V4), 64));
+        assert_eq!(targets[0].module.source, Some("127.0.1.1".parse().unwrap()));
+        assert_eq!(targets[0].module.tos.map(Tos::get), Some(0x80));
+    }
+
+    #[test]
+    fn defaults_modules_groups_and_prefixes_make_targets() {
+        let text = "defaults: {interval: 2s, timeout: 1s}\nmodules: {web: {prober: tcp}}\ntargets:\n\
+                    - {hosts: [192.0.2.0/30], group: core, labels: {site: north}}\n\
+                    - {hosts: [\"www.example:443\"], module: web, interval: 10s}\n";
+        let targets = targets(text);
+        let names: Vec<&str> = targets.iter().map(|target| &*target.text).collect();
+        assert_eq!(names, ["192.0.2.1", "192.0.2.2", "www.example:443"]);
+        assert_eq!((targets[0].interval.as_secs(), targets[2].interval.as_secs()), (2, 10));
+        assert_eq!((&*targets[0].group, &*targets[0].labels["site"]), ("core", "north"));
+        assert_eq!(targets[2].port.map(Port::get), Some(443));
+    }
+
+    #[test]
+    fn an_unknown_key_is_an_error_with_its_line_and_the_key_that_was_meant() {
+        assert_eq!(
+            load("defaults:\n  intervall: 1s\n").unwrap_err(),
+            "f.yml:2: unknown key 'intervall'; did you mean 'interval'?"
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_with_a_sentence() {
+        for (text, sentence) in [
+            ("targets: [{hosts: [a], labels: {target: x}}]", "label 'target' is one that series have anyway"),
+            ("targets: [{hosts: [a], labels: {0a: x}}]", "letters, digits and _"),
+            ("targets: [{hosts: [a], module: b}]", "module b: there is no such module"),
+            ("targets: [{hosts: [\"a:1\"]}]", "ICMP has no ports"),
+            ("modules: {t: {prober: tcp}}\ntargets: [{hosts: [a], module: t}]", "a port is missing"),
+            ("modules: {h: {prober: http}}\ntargets: [{hosts: [a], module: h}]", "prober http is not offered"),
+            ("targets: [{hosts: [a]}, {hosts: [a], interval: 2s}]", "twice with different settings"),
+            ("targets: [{hosts: [10.0.0.0/8]}]", "at most 65536"),
+            ("targets: [{hosts: [a], interval: 1}]", "write it with its unit"),
+            ("default_module: x", "there is no such module"),
+            ("metrics: {buckets: [1, 1]}", "each larger than the one before"),
+            ("probe: {max_count: 0}", "at least 1"),
+            ("targets: [", "f.yml"),
+        ] {
+            let error = load(text).unwrap_err();
+            assert!(error.contains(sentence), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_same_target_twice_is_one() {
+        assert_eq!(targets("targets: [{hosts: [a, a]}, {hosts: [a]}]").len(), 1);
+    }
+
+    #[test]
+    fn names_allow_what_is_below_them() {
+        let access = Access::read(&["example.org".to_owned(), "192.0.2.0/24".to_owned()]).unwrap();
+        for (host, is) in [("example.org", true), ("a.EXAMPLE.org.", true), ("badexample.org", false), ("org", false)] {
+            assert_eq!(access.has_name(host), is, "{host}");
+        }
+        assert!(access.has_address("192.0.2.7".parse().unwrap()));
+        assert!(!access.has_address("192.0.3.7".parse().unwrap()));
+    }
+
+    #[test]
+    fn files_of_a_folder_are_one_configuration() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("a.yml"), "modules: {t: {prober: tcp}}").unwrap();
+        std::fs::write(folder.path().join("b.yaml"), "targets: [{hosts: [\"a:1\"], module: t}]").unwrap();
+        std::fs::write(folder.path().join("c.txt"), "no YAML: [").unwrap();
+        let system = System { interface: &|_| None };
+        let config = Config::load(&[folder.path().to_owned()], &["127.0.0.1".to_owned()], &system).unwrap();
+        let names: Vec<&str> = config.targets.iter().map(|target| &*target.text).collect();
+        assert_eq!(names, ["a:1", "127.0.0.1"]);
+    }
+}

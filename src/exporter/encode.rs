@@ -1,0 +1,369 @@
+//! Figures in the formats of Prometheus.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, NoLabelSet, prometheus_text, text};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::Registry;
+
+use super::config::Names;
+use super::figures::{Figures, Histogram, RTT_STATS, WindowFigures};
+use super::keeper::{self, Shared};
+use super::labels::{And, Labels};
+use super::probe::Tally;
+use super::prober::{STAMPS, lock};
+use super::process;
+use super::targets::State;
+use crate::metrics::Counts;
+
+/// The format of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    Text,
+    OpenMetrics,
+}
+
+impl Format {
+    /// What a scraper accepts.
+    pub fn accepted(accept: &str) -> Self {
+        if accept.contains("application/openmetrics-text") { Format::OpenMetrics } else { Format::Text }
+    }
+
+    pub const fn content_type(self) -> &'static str {
+        match self {
+            Format::Text => prometheus_text::CONTENT_TYPE,
+            Format::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        }
+    }
+
+    /// All that this collector has.
+    pub fn write(self, collector: impl Collector) -> Result<String, fmt::Error> {
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(collector));
+        let mut out = String::new();
+        match self {
+            Format::Text => prometheus_text::encode(&mut out, &registry)?,
+            Format::OpenMetrics => text::encode(&mut out, &registry)?,
+        }
+        Ok(out)
+    }
+}
+
+/// Writes the samples of one metric after the other.
+pub struct Writer<'a>(pub DescriptorEncoder<'a>);
+
+impl Writer<'_> {
+    pub fn gauges<'l, L: EncodeLabelSet + 'l>(
+        &mut self,
+        name: &str,
+        help: &str,
+        samples: impl IntoIterator<Item = (L, f64)>,
+    ) -> fmt::Result {
+        let mut metric = self.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        for (labels, value) in samples {
+            ConstGauge::new(value).encode(metric.encode_family(&labels)?)?;
+        }
+        Ok(())
+    }
+
+    pub fn counters<L: EncodeLabelSet>(
+        &mut self,
+        name: &str,
+        help: &str,
+        samples: impl IntoIterator<Item = (L, u64)>,
+    ) -> fmt::Result {
+        let mut metric = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
+        for (labels, value) in samples {
+            ConstCounter::new(value).encode(metric.encode_family(&labels)?)?;
+        }
+        Ok(())
+    }
+
+    fn histograms<'l, L: EncodeLabelSet>(
+        &mut self,
+        name: &str,
+        help: &str,
+        samples: impl IntoIterator<Item = (L, &'l Histogram)>,
+    ) -> fmt::Result {
+        let mut metric = self.0.encode_descriptor(name, help, None, MetricType::Histogram)?;
+        for (labels, histogram) in samples {
+            let mut metric = metric.encode_family(&labels)?;
+            metric.encode_histogram::<NoLabelSet>(histogram.sum, histogram.count, &histogram.buckets(), None)?;
+        }
+        Ok(())
+    }
+
+    /// A gauge without labels.
+    pub fn gauge(&mut self, name: &str, help: &str, value: f64) -> fmt::Result {
+        self.gauges(name, help, [(Labels::default(), value)])
+    }
+
+    /// A counter without labels.
+    pub fn counter(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
+        self.counters(name, help, [(Labels::default(), value)])
+    }
+}
+
+/// Everything about fixed targets and the exporter itself at one moment.
+#[derive(Debug)]
+pub struct Scrape {
+    names: Names,
+    targets: Vec<(Labels, State)>,
+    series: Vec<One>,
+    /// What is said of the exporter; not where a scrape asked for some groups only.
+    own: Option<Own>,
+}
+
+#[derive(Debug)]
+struct One {
+    labels: Labels,
+    smokeping: Labels,
+    figures: Figures,
+    window: Option<WindowFigures>,
+}
+
+#[derive(Debug)]
+struct Own {
+    reloaded: bool,
+    reloaded_at: u64,
+    targets: usize,
+    unresolved: usize,
+    lateness: Vec<(Labels, Histogram)>,
+    dropped: u64,
+    stamps: [u64; 3],
+    series: u64,
+    requests: Vec<(&'static str, u64)>,
+    process: Option<process::Process>,
+}
+
+impl Scrape {
+    /// What there is to say now of the targets of these groups; of all if none is named.
+    pub fn of(shared: &Shared, tally: &Tally, groups: &[String]) -> Self {
+        let names = shared.config().metrics.names;
+        let now = keeper::now();
+        let (mut targets, mut series) = (Vec::new(), Vec::new());
+        for entry in shared.targets.all().iter() {
+            if !groups.is_empty() && !groups.iter().any(|group| **group == *entry.wanted.group) {
+                continue;
+            }
+            let state = entry.state();
+            for one in &state.series {
+                let figures = lock(&one.figures).clone();
+                let window = figures.window(now);
+                let module = &entry.wanted.module;
+                let smokeping = if names == Names::Netprobe {
+                    Labels::default()
+                } else {
+                    let source = module.source.map(|source| source.to_string()).unwrap_or_default();
+                    let tos = module.tos.map_or(0, |tos| tos.get()).to_string();
+                    let ip = one.labels.get("address").unwrap_or_default();
+                    let fixed = [
+                        ("host", entry.wanted.host.clone()),
+                        ("ip", ip.into()),
+                        ("source", source.into()),
+                        ("tos", tos.into()),
+                    ];
+                    Labels::new(fixed, &entry.wanted.labels)
+                };
+                series.push(One { labels: one.labels.clone(), smokeping, figures, window });
+            }
+            targets.push((entry.labels.clone(), State { series: Vec::new(), ..state }));
+        }
+        let own = groups.is_empty().then(|| Own::of(shared, tally));
+        Scrape { names, targets, series, own }
+    }
+
+    fn write_series(&self, to: &mut Writer<'_>) -> fmt::Result {
+        to.gauges(
+            "netprobe_up",
+            "Whether one of the last probes was answered",
+            self.series.iter().map(|one| (&one.labels, f64::from(one.figures.is_up()))).map(owned),
+        )?;
+        for (name, help, of) in COUNTERS {
+            let samples = self.series.iter().map(|one| (one.labels.clone(), of(&one.figures.counts)));
+            to.counters(name, help, samples)?;
+        }
+        if self.series.iter().any(|one| one.figures.histogram.has_buckets()) {
+            let samples = self.series.iter().map(|one| (one.labels.clone(), &one.figures.histogram));
+            to.histograms("netprobe_rtt_seconds", "Round-trip times", samples)?;
+        }
+        let some = |of: fn(&One) -> Option<f64>| {
+            self.series.iter().filter_map(move |one| Some((one.labels.clone(), of(one)?)))
+        };
+        let rtt = |one: &One| one.figures.last.map(|rtt| rtt.as_duration().as_secs_f64());
+        to.gauges("netprobe_rtt_last_seconds", "Round-trip time of the newest reply", some(rtt))?;
+        let jitter = |one: &One| one.figures.jitter.nanos().map(|nanos| nanos / 1e9);
+        to.gauges("netprobe_interarrival_jitter_seconds", "Smoothed jitter of RFC 3550", some(jitter))?;
+        let hops = |one: &One| one.figures.reply_ttl.map(f64::from);
+        to.gauges("netprobe_reply_hop_limit", "TTL or hop limit of the newest reply", some(hops))?;
+        let ipdv = |one: &One| one.window?.ipdv;
+        to.gauges(
+            "netprobe_ipdv_seconds",
+            "Mean difference between consecutive round-trip times in the window",
+            some(ipdv),
+        )?;
+        let loss = |one: &One| one.window?.loss;
+        to.gauges("netprobe_window_loss_ratio", "Part of the probes in the window that was lost", some(loss))?;
+        let runs = |one: &One| Some(one.window?.longest_loss_run as f64);
+        to.gauges("netprobe_window_longest_loss_run", "Most probes lost in a row in the window", some(runs))?;
+        let mut stats = Vec::new();
+        for one in &self.series {
+            let Some(rtt) = one.window.and_then(|window| window.rtt) else { continue };
+            stats.extend(RTT_STATS.into_iter().zip(rtt).map(|(stat, value)| (And(&one.labels, "stat", stat), value)));
+        }
+        to.gauges("netprobe_window_rtt_seconds", "Round-trip times in the window", stats)?;
+        let reflector = |one: &One| Some(one.figures.reflection?.reflector.as_duration().as_secs_f64());
+        to.gauges("netprobe_reflector_seconds", "Time that the reflector kept the newest packet", some(reflector))
+    }
+
+    fn write_targets(&self, to: &mut Writer<'_>) -> fmt::Result {
+        let all = || self.targets.iter().map(|(labels, state)| (labels.clone(), state));
+        to.counters(
+            "netprobe_target_address_changes",
+            "How often a name had other addresses than before",
+            all().map(|(labels, state)| (labels, state.address_changes)),
+        )?;
+        to.counters(
+            "netprobe_resolve_failures",
+            "Lookups of a name without an address",
+            all().map(|(labels, state)| (labels, state.resolve_failures)),
+        )?;
+        to.gauges(
+            "netprobe_resolve_duration_seconds",
+            "How long the last lookup took",
+            all()
+                .filter(|(_, state)| state.tried)
+                .map(|(labels, state)| (labels, state.resolve_duration.as_secs_f64())),
+        )
+    }
+
+    /// The names of smokeping_prober.
+    fn write_smokeping(&self, to: &mut Writer<'_>) -> fmt::Result {
+        let series = || self.series.iter().filter(|one| one.figures.probed);
+        let counts = |of: fn(&Counts) -> u64| series().map(move |one| (one.smokeping.clone(), of(&one.figures.counts)));
+        to.counters("smokeping_requests", "Probes sent", counts(|counts| counts.sent))?;
+        let histograms = series().map(|one| (one.smokeping.clone(), &one.figures.histogram));
+        to.histograms("smokeping_response_duration_seconds", "Round-trip times", histograms)?;
+        let ttl = series().filter_map(|one| Some((one.smokeping.clone(), f64::from(one.figures.reply_ttl?))));
+        to.gauges("smokeping_response_ttl", "TTL or hop limit of the newest reply", ttl)?;
+        to.counters("smokeping_response_duplicates", "Further answers", counts(|counts| counts.duplicates))?;
+        to.counters(
+            "smokeping_send_errors",
+            "Probes that the kernel did not send",
+            counts(|counts| counts.send_failed),
+        )?;
+        to.counters("smokeping_receive_errors", "ICMP errors about probes", counts(|counts| counts.icmp_errors))
+    }
+}
+
+fn owned<T>((labels, value): (&Labels, T)) -> (Labels, T) {
+    (labels.clone(), value)
+}
+
+/// A counter of series: its name without `_total`, its help, and where it comes from.
+type OfCounts = (&'static str, &'static str, fn(&Counts) -> u64);
+
+const COUNTERS: [OfCounts; 10] = [
+    ("netprobe_probes_sent", "Probes sent", |counts| counts.sent),
+    ("netprobe_probes_received", "Probes answered in time", |counts| counts.received),
+    ("netprobe_probes_lost", "Probes without an answer in time", |counts| counts.lost),
+    ("netprobe_probes_refused", "Probes that the host answered and the service did not", |counts| counts.refused),
+    ("netprobe_probes_unreachable", "Probes answered by ICMP errors alone", |counts| counts.unreachable),
+    ("netprobe_send_errors", "Probes that the kernel did not send", |counts| counts.send_failed),
+    ("netprobe_duplicates", "Further answers to probes already answered", |counts| counts.duplicates),
+    ("netprobe_late", "Answers after the timeout", |counts| counts.late),
+    ("netprobe_reordered", "Answers overtaken by that to a later probe", |counts| counts.reordered),
+    ("netprobe_corrupted", "Answers with a wrong checksum or a changed payload", |counts| {
+        counts.bad_checksum + counts.payload_changed
+    }),
+];
+
+impl Collector for Scrape {
+    fn encode(&self, encoder: DescriptorEncoder) -> fmt::Result {
+        let mut to = Writer(encoder);
+        if !self.series.is_empty() {
+            if self.names != Names::Smokeping {
+                self.write_series(&mut to)?;
+            }
+            if self.names != Names::Netprobe {
+                self.write_smokeping(&mut to)?;
+            }
+            self.write_targets(&mut to)?;
+        }
+        self.own.as_ref().map_or(Ok(()), |own| own.write(&mut to))
+    }
+}
+
+impl Own {
+    fn of(shared: &Shared, tally: &Tally) -> Self {
+        let healths = || shared.workers.iter().map(|worker| Arc::clone(&worker.health));
+        let sum = |of: fn(&super::prober::Health) -> u64| healths().map(|health| of(&health)).sum();
+        let mut stamps = [0; 3];
+        for health in healths() {
+            for (sum, count) in stamps.iter_mut().zip(&health.stamps) {
+                *sum += count.load(Ordering::Relaxed);
+            }
+        }
+        let worker = |(number, health): (usize, Arc<super::prober::Health>)| {
+            (Labels::of([("worker", number.to_string().into())]), lock(&health.lateness).clone())
+        };
+        Own {
+            reloaded: shared.reloaded.load(Ordering::Relaxed),
+            reloaded_at: shared.reloaded_at.load(Ordering::Relaxed),
+            targets: shared.targets.all().len(),
+            unresolved: keeper::unresolved(shared),
+            lateness: healths().enumerate().map(worker).collect(),
+            dropped: sum(|health| health.dropped.load(Ordering::Relaxed)),
+            stamps,
+            series: sum(|health| health.series.load(Ordering::Relaxed)),
+            requests: tally.counts(),
+            process: process::read(),
+        }
+    }
+
+    fn write(&self, to: &mut Writer<'_>) -> fmt::Result {
+        let version = Labels::of([("version", env!("CARGO_PKG_VERSION").into())]);
+        to.gauges("netprobe_exporter_build_info", "What is running", [(version, 1.0)])?;
+        to.gauge(
+            "netprobe_exporter_config_last_reload_successful",
+            "Whether the configuration could be read when it was read last",
+            f64::from(self.reloaded),
+        )?;
+        to.gauge(
+            "netprobe_exporter_config_last_reload_success_timestamp_seconds",
+            "When the configuration was read last",
+            self.reloaded_at as f64,
+        )?;
+        to.gauge("netprobe_exporter_targets", "Fixed targets", self.targets as f64)?;
+        to.gauge("netprobe_exporter_targets_unresolved", "Fixed targets without an address", self.unresolved as f64)?;
+        to.gauge("netprobe_exporter_series", "What is probed now, measurements included", self.series as f64)?;
+        let lateness = self.lateness.iter().map(|(labels, histogram)| (labels.clone(), histogram));
+        to.histograms(
+            "netprobe_exporter_schedule_lateness_seconds",
+            "How long after its time the first probe of each turn left",
+            lateness,
+        )?;
+        to.counter(
+            "netprobe_exporter_socket_drops",
+            "Packets that the kernel dropped before they were read",
+            self.dropped,
+        )?;
+        let stamps = STAMPS.into_iter().zip(self.stamps);
+        to.counters(
+            "netprobe_exporter_stamps",
+            "Round-trip times by where they were taken",
+            stamps.map(|(kind, count)| (Labels::of([("kind", kind.into())]), count)),
+        )?;
+        to.counters(
+            "netprobe_exporter_probe_requests",
+            "Requests to measure, by what became of them",
+            self.requests.iter().map(|&(result, count)| (Labels::of([("result", result.into())]), count)),
+        )?;
+        self.process.as_ref().map_or(Ok(()), |process| process.write(to))
+    }
+}

@@ -1,0 +1,311 @@
+//! The figures of one series: [`Figures`], which a prober writes and scrapes read.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::config::MetricsOptions;
+use crate::engine::outcome::{Detail, Outcome, ProbeEvent, Reflection, Reply, Standing};
+use crate::metrics::{Counts, InterarrivalJitter};
+use crate::types::{Instant, Rtt};
+
+/// What is known of one target at one address.
+#[derive(Clone, Debug)]
+pub struct Figures {
+    pub counts: Counts,
+    /// Whether the newest probes were answered, the newest in the lowest bit.
+    answered: u64,
+    up_after: u32,
+    pub histogram: Histogram,
+    pub last: Option<Rtt>,
+    pub jitter: InterarrivalJitter,
+    pub reply_ttl: Option<u8>,
+    window: Option<Window>,
+    /// What the reflector of the newest reply reported.
+    pub reflection: Option<Reflection>,
+    /// Whether it is probed.
+    pub probed: bool,
+}
+
+/// Delays by how long they are.
+#[derive(Clone, Debug)]
+pub struct Histogram {
+    bounds: Arc<[f64]>,
+    counts: Box<[u64]>,
+    pub sum: f64,
+    pub count: u64,
+}
+
+impl Histogram {
+    pub fn new(bounds: &Arc<[f64]>) -> Self {
+        let counts = vec![0; bounds.len()].into();
+        Histogram { bounds: Arc::clone(bounds), counts, sum: 0.0, count: 0 }
+    }
+
+    pub fn record(&mut self, seconds: f64) {
+        let at = self.bounds.partition_point(|&bound| bound < seconds);
+        if let Some(count) = self.counts.get_mut(at) {
+            *count += 1;
+        }
+        self.sum += seconds;
+        self.count += 1;
+    }
+
+    /// Whether there are any buckets.
+    pub fn has_buckets(&self) -> bool {
+        !self.bounds.is_empty()
+    }
+
+    /// Each upper bound with the number of delays between it and the one before, infinity included.
+    pub fn buckets(&self) -> Vec<(f64, u64)> {
+        let bounded: u64 = self.counts.iter().sum();
+        let above = (f64::INFINITY, self.count - bounded);
+        self.bounds.iter().copied().zip(self.counts.iter().copied()).chain([above]).collect()
+    }
+}
+
+/// The results of the last probes.
+#[derive(Clone, Debug)]
+struct Window {
+    length: Duration,
+    results: VecDeque<Sample>,
+}
+
+/// One result, in little room: thousands of targets have dozens of them each.
+#[derive(Clone, Copy, Debug)]
+struct Sample {
+    /// When it was known, in milliseconds since the machine started; wraps.
+    at: u32,
+    /// The lower half of the probe's number.
+    probe: u32,
+    /// Tenths of a microsecond, or `LOST`.
+    rtt: u32,
+}
+
+const LOST: u32 = u32::MAX;
+/// As many results are kept at most.
+const MOST_SAMPLES: usize = 65_536;
+
+/// What a window shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct WindowFigures {
+    pub loss: Option<f64>,
+    /// Smallest, median, 95th percentile, largest, in seconds.
+    pub rtt: Option<[f64; 4]>,
+    /// Mean difference between consecutive probes that were both answered, in seconds.
+    pub ipdv: Option<f64>,
+    pub longest_loss_run: u64,
+}
+
+/// The names of what [`WindowFigures::rtt`] holds.
+pub const RTT_STATS: [&str; 4] = ["min", "median", "p95", "max"];
+
+impl Figures {
+    pub fn new(options: &MetricsOptions) -> Self {
+        Figures {
+            counts: Counts::default(),
+            answered: 0,
+            up_after: options.up_after,
+            histogram: Histogram::new(&options.buckets),
+            last: None,
+            jitter: InterarrivalJitter::default(),
+            reply_ttl: None,
+            window: options.window.map(|length| Window { length, results: VecDeque::new() }),
+            reflection: None,
+            probed: false,
+        }
+    }
+
+    /// Whether they are as these options make them.
+    pub fn is_as(&self, options: &MetricsOptions) -> bool {
+        self.histogram.bounds == options.buckets
+            && self.up_after == options.up_after
+            && self.window.as_ref().map(|window| window.length) == options.window
+    }
+
+    /// Takes the result of a probe, or a further answer to it.
+    pub fn take(&mut self, event: &ProbeEvent, now: Instant) {
+        if event.standing != Standing::First {
+            return;
+        }
+        match &event.outcome {
+            Outcome::Reply(Reply { detail, .. }) => {
+                self.conclude(event, event.rtt(), true, now);
+                self.reply_ttl = event.reply_ttl.map(|ttl| ttl.get());
+                if let Some(rtt) = event.rtt() {
+                    self.last = Some(rtt);
+                    self.jitter.record(rtt);
+                    self.histogram.record(rtt.as_duration().as_secs_f64());
+                }
+                if let Detail::Stamp(reflection) = detail {
+                    self.reflection = Some(**reflection);
+                }
+            }
+            Outcome::Refused(_) => self.conclude(event, None, false, now),
+            // Whether an answer follows is not known yet; if none does, the timeout is no event of its own.
+            Outcome::Error(_) | Outcome::Timeout(_) | Outcome::NotSent(_) => self.conclude(event, None, false, now),
+        }
+    }
+
+    fn conclude(&mut self, event: &ProbeEvent, rtt: Option<Rtt>, answered: bool, now: Instant) {
+        self.answered = self.answered << 1 | u64::from(answered);
+        let Some(window) = &mut self.window else { return };
+        // A refusal is neither a loss nor a reply.
+        if matches!(event.outcome, Outcome::Refused(_)) {
+            return;
+        }
+        let rtt = match rtt {
+            Some(rtt) => u32::try_from(rtt.as_nanos() / 100).unwrap_or(LOST - 1).min(LOST - 1),
+            None => LOST,
+        };
+        let at = millis(now);
+        let sample = Sample { at, probe: event.id.get() as u32, rtt };
+        // An answer after an ICMP error about the same probe.
+        match window.results.back_mut().filter(|last| last.probe == sample.probe) {
+            Some(last) => *last = sample,
+            None => window.results.push_back(sample),
+        }
+        window.forget(at);
+    }
+
+    /// Whether one of the newest probes was answered.
+    pub const fn is_up(&self) -> bool {
+        let newest = u64::MAX >> (64 - self.up_after);
+        self.probed && self.answered & newest != 0
+    }
+
+    /// It is not probed any more, and stays for a while.
+    pub fn vanish(&mut self) {
+        self.probed = false;
+        self.answered = 0;
+        self.counts.pending = 0;
+    }
+
+    /// What the window shows; `None` if there is none.
+    pub fn window(&self, now: Instant) -> Option<WindowFigures> {
+        self.window.as_ref().map(|window| window.figures(millis(now)))
+    }
+}
+
+fn millis(now: Instant) -> u32 {
+    (now.as_nanos() / 1_000_000) as u32
+}
+
+impl Window {
+    fn is_past(&self, sample: &Sample, at: u32) -> bool {
+        u128::from(at.wrapping_sub(sample.at)) > self.length.as_millis()
+    }
+
+    fn forget(&mut self, at: u32) {
+        while self.results.front().is_some_and(|first| self.is_past(first, at)) || self.results.len() > MOST_SAMPLES {
+            self.results.pop_front();
+        }
+    }
+
+    fn figures(&self, at: u32) -> WindowFigures {
+        let mut samples: Vec<Sample> =
+            self.results.iter().filter(|sample| !self.is_past(sample, at)).copied().collect();
+        samples.sort_unstable_by_key(|sample| sample.probe);
+        let lost = samples.iter().filter(|sample| sample.rtt == LOST).count();
+        let pairs = samples.iter().zip(samples.iter().skip(1));
+        let alike =
+            pairs.filter(|(one, next)| one.probe.wrapping_add(1) == next.probe && one.rtt != LOST && next.rtt != LOST);
+        let differences: Vec<f64> = alike.map(|(one, next)| seconds(one.rtt.abs_diff(next.rtt))).collect();
+        let runs = samples.split(|sample| sample.rtt != LOST).map(<[Sample]>::len).max();
+        let mut rtts: Vec<u32> = samples.iter().map(|sample| sample.rtt).filter(|&rtt| rtt != LOST).collect();
+        rtts.sort_unstable();
+        // Nearest rank.
+        let rank = |percent: usize| (rtts.len() * percent).div_ceil(100).saturating_sub(1);
+        let at = |index: usize| rtts.get(index).copied().map(seconds);
+        let rtt = || Some([at(0)?, at(rank(50))?, at(rank(95))?, at(rtts.len().checked_sub(1)?)?]);
+        WindowFigures {
+            loss: (!samples.is_empty()).then(|| lost as f64 / samples.len() as f64),
+            rtt: rtt(),
+            ipdv: (!differences.is_empty()).then(|| differences.iter().sum::<f64>() / differences.len() as f64),
+            longest_loss_run: runs.unwrap_or_default() as u64,
+        }
+    }
+}
+
+fn seconds(tenths: u32) -> f64 {
+    f64::from(tenths) / 1e7
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::outcome::{Delay, Silence, Subject, SubjectId};
+    use crate::engine::{Destination, Target};
+    use crate::exporter::config::Names;
+    use crate::types::{Ident, ProbeId, StampSource, WallTime};
+
+    fn figures() -> Figures {
+        let options = MetricsOptions {
+            names: Names::Netprobe,
+            buckets: vec![0.001, 0.01].into(),
+            window: Some(Duration::from_secs(60)),
+            up_after: 3,
+        };
+        Figures { probed: true, ..Figures::new(&options) }
+    }
+
+    fn event(id: u64, rtt: Option<u64>) -> ProbeEvent {
+        let target = Target {
+            target: "a".into(),
+            name: "a".into(),
+            numeric: false,
+            zone: None,
+            destination: Destination::Unresolved,
+        };
+        let kind = crate::engine::outcome::MethodKind::Icmp;
+        let subject = Arc::new(Subject::new(SubjectId::new(0), &target, kind, Arc::default()));
+        let outcome = match rtt {
+            Some(_) => Outcome::Reply(Reply::new(64, Detail::Echo { ident: Ident::new(1) })),
+            None => Outcome::Timeout(Silence::NoAnswer),
+        };
+        let delay = rtt.map(|micros| Delay {
+            rtt: Rtt::from_nanos(micros * 1000),
+            stamp: StampSource::User,
+            user: Rtt::from_nanos(micros * 1000),
+            local_queue: None,
+        });
+        ProbeEvent { delay, ..ProbeEvent::new(&subject, ProbeId::new(id), WallTime::default(), outcome) }
+    }
+
+    fn at(seconds: u64) -> Instant {
+        Instant::from_nanos(seconds * 1_000_000_000)
+    }
+
+    #[test]
+    fn a_delay_on_a_bound_is_within_it() {
+        let mut histogram = Histogram::new(&vec![0.001, 0.01].into());
+        [0.0005, 0.001, 0.002, 5.0].into_iter().for_each(|seconds| histogram.record(seconds));
+        assert_eq!(histogram.buckets(), [(0.001, 2), (0.01, 1), (f64::INFINITY, 1)]);
+        assert_eq!(histogram.count, 4);
+    }
+
+    #[test]
+    fn a_target_is_up_while_one_of_its_last_probes_was_answered() {
+        let mut figures = figures();
+        assert!(!figures.is_up());
+        figures.take(&event(0, Some(100)), at(0));
+        for (id, up) in [(1, true), (2, true), (3, false)] {
+            figures.take(&event(id, None), at(id));
+            assert_eq!(figures.is_up(), up, "{id}");
+        }
+    }
+
+    #[test]
+    fn a_window_shows_the_last_minute_and_no_more() {
+        let mut figures = figures();
+        figures.take(&event(0, Some(9_000)), at(0));
+        for (id, rtt) in [(1, Some(100)), (2, Some(300)), (3, None), (4, None), (5, Some(200))] {
+            figures.take(&event(id, rtt), at(50 + id));
+        }
+        let shown = figures.window(at(70)).unwrap();
+        assert_eq!(shown.loss, Some(0.4));
+        assert_eq!(shown.rtt, Some([0.0001, 0.0002, 0.0003, 0.0003]));
+        assert_eq!((shown.ipdv.map(|seconds| (seconds * 1e6).round()), shown.longest_loss_run), (Some(200.0), 2));
+        assert_eq!(figures.window(at(500)).unwrap(), WindowFigures::default());
+    }
+}

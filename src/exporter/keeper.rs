@@ -1,0 +1,346 @@
+//! Keeps what is probed in step with files and name servers: [`Keeper`].
+
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+use super::config::{Config, System, Wanted};
+use super::lanes::Lanes;
+use super::log::{Level, Log};
+use super::prober::{Command, Health, Key, lock};
+use super::targets::{Changes, Entry, Maker, Series, Targets};
+use crate::channel::{Control, PostControl, ResolveError, Resolved};
+use crate::net;
+use crate::ping::Task;
+use crate::types::{Family, Instant};
+
+/// Names of fixed targets, and of measurements, that are looked up at once.
+const LOOKUPS: usize = 16;
+/// How often files are looked at, and due lookups begin.
+const TICK: Duration = Duration::from_secs(1);
+const LOOK_AT_FILES: Duration = Duration::from_secs(5);
+
+/// A prober as other threads see it.
+pub struct Worker {
+    pub commands: Sender<Command>,
+    pub post: PostControl,
+    pub lanes: Lanes,
+    pub health: Arc<Health>,
+}
+
+impl Worker {
+    /// Asks the prober for something. One that has ended ends the process, too.
+    pub fn ask(&self, commands: impl IntoIterator<Item = Command>) {
+        for command in commands {
+            let _ = self.commands.send(command);
+        }
+        (self.post)(Control::Supplied);
+    }
+}
+
+/// What is shared between the keeper, scrapes and measurements.
+pub struct Shared {
+    pub workers: Vec<Worker>,
+    pub targets: Targets,
+    pub config: Mutex<Arc<Config>>,
+    pub log: Log,
+    pub reloaded: AtomicBool,
+    /// Seconds since 1970.
+    pub reloaded_at: AtomicU64,
+    next_key: Mutex<Key>,
+    pub lookups: Semaphore,
+}
+
+impl Shared {
+    pub fn new(workers: Vec<Worker>, config: Config, log: Log) -> Self {
+        Shared {
+            workers,
+            targets: Targets::default(),
+            config: Mutex::new(Arc::new(config)),
+            log,
+            reloaded: AtomicBool::new(true),
+            reloaded_at: AtomicU64::new(seconds_since_1970()),
+            next_key: Mutex::new(0),
+            lookups: Semaphore::new(LOOKUPS),
+        }
+    }
+
+    pub fn config(&self) -> Arc<Config> {
+        Arc::clone(&lock(&self.config))
+    }
+
+    /// The prober of a series.
+    pub fn worker(&self, key: Key) -> Option<&Worker> {
+        let count = self.workers.len().max(1) as u64;
+        self.workers.get((key % count) as usize)
+    }
+
+    /// A new key.
+    pub fn key(&self) -> Key {
+        let mut next = lock(&self.next_key);
+        *next += 1;
+        *next
+    }
+}
+
+/// Seconds of the wall clock.
+pub fn seconds_since_1970() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// Looks a name up on a thread of its own: however long that takes, nothing else waits.
+pub async fn look_up(host: Box<str>, family: Option<Family>) -> Result<Resolved, ResolveError> {
+    let lost = |_| ResolveError { family_mismatch: false, no_name: false, message: "no thread for it".to_owned() };
+    tokio::task::spawn_blocking(move || net::resolve_in_place(&host, family))
+        .await
+        .unwrap_or_else(|error| Err(lost(error)))
+}
+
+/// Whether it needs no lookup.
+fn is_address(host: &str) -> bool {
+    host.split('%').next().is_some_and(|address| address.parse::<std::net::IpAddr>().is_ok())
+}
+
+/// A request to read the files again, and where the outcome goes.
+pub type Reload = oneshot::Sender<Result<(), String>>;
+
+/// Keeps targets in step with configuration and names.
+pub struct Keeper {
+    shared: Arc<Shared>,
+    files: Vec<PathBuf>,
+    arguments: Vec<String>,
+    /// Of this host, so that not every host probes a target at the same moment.
+    host: String,
+    lookups: Arc<Semaphore>,
+    answers: (mpsc::UnboundedSender<Answer>, mpsc::UnboundedReceiver<Answer>),
+    /// When the files and the lists that they name changed last.
+    stamps: HashMap<PathBuf, Option<SystemTime>>,
+}
+
+/// The answer to a lookup.
+struct Answer {
+    entry: Arc<Entry>,
+    found: Result<Resolved, ResolveError>,
+    took: Duration,
+}
+
+impl Keeper {
+    pub fn new(shared: &Arc<Shared>, files: Vec<PathBuf>, arguments: Vec<String>, host: String) -> Self {
+        Keeper {
+            shared: Arc::clone(shared),
+            files,
+            arguments,
+            host,
+            lookups: Arc::new(Semaphore::new(LOOKUPS)),
+            answers: mpsc::unbounded_channel(),
+            stamps: HashMap::new(),
+        }
+    }
+
+    /// Works until nobody can ask for anything any more.
+    pub async fn run(mut self, mut reloads: mpsc::Receiver<Reload>) {
+        self.apply();
+        self.stamps = self.stamps_of_lists();
+        let mut tick = tokio::time::interval(TICK);
+        let mut files = tokio::time::interval(LOOK_AT_FILES);
+        loop {
+            tokio::select! {
+                reload = reloads.recv() => {
+                    let Some(answer) = reload else { return };
+                    // Whoever asked may have left.
+                    let _ = answer.send(self.reload());
+                }
+                Some(answer) = self.answers.1.recv() => {
+                    self.take(answer);
+                    while let Ok(answer) = self.answers.1.try_recv() {
+                        self.take(answer);
+                    }
+                }
+                _ = tick.tick() => self.look_up_due(),
+                _ = files.tick() => {
+                    let stamps = self.stamps_of_lists();
+                    if stamps != self.stamps {
+                        // Why it cannot be read is in the log.
+                        let _ = self.reload();
+                    }
+                }
+            }
+        }
+    }
+
+    /// Reads the files again. What they no longer say stays as it was if they cannot be read.
+    fn reload(&mut self) -> Result<(), String> {
+        let system = System { interface: &net::interface_index };
+        let loaded = Config::load(&self.files, &self.arguments, &system);
+        self.stamps = self.stamps_of_lists();
+        self.shared.reloaded.store(loaded.is_ok(), Ordering::Relaxed);
+        match loaded {
+            Ok(config) => {
+                *lock(&self.shared.config) = Arc::new(config);
+                self.shared.reloaded_at.store(seconds_since_1970(), Ordering::Relaxed);
+                self.apply();
+                self.stamps = self.stamps_of_lists();
+                self.shared.log.line(Level::Info, "configuration loaded", &[]);
+                Ok(())
+            }
+            Err(why) => {
+                self.shared.log.line(Level::Error, "configuration not loaded, the old one stays", &[("why", &why)]);
+                Err(why)
+            }
+        }
+    }
+
+    /// When the lists that entries name changed. The configuration itself is read again only when that is asked for.
+    fn stamps_of_lists(&self) -> HashMap<PathBuf, Option<SystemTime>> {
+        let changed = |path: &PathBuf| std::fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
+        self.shared.config().lists.iter().map(|path| (path.clone(), changed(path))).collect()
+    }
+
+    /// Makes the targets those of the configuration: what is the same stays untouched.
+    fn apply(&mut self) {
+        let config = self.shared.config();
+        let before = self.shared.targets.all();
+        let known: HashMap<&Arc<Wanted>, &Arc<Entry>> = before.iter().map(|entry| (&entry.wanted, entry)).collect();
+        let metrics_changed = self.metrics_changed(&config);
+        let mut entries = Vec::with_capacity(config.targets.len());
+        let mut fresh = Vec::new();
+        for wanted in &config.targets {
+            match known.get(wanted).filter(|_| !metrics_changed) {
+                Some(entry) => entries.push(Arc::clone(entry)),
+                None => {
+                    let entry = Arc::new(Entry::new(wanted));
+                    fresh.push(Arc::clone(&entry));
+                    entries.push(entry);
+                }
+            }
+        }
+        let stays: HashSet<*const Entry> = entries.iter().map(Arc::as_ptr).collect();
+        let mut changes = Vec::new();
+        for entry in before.iter().filter(|entry| !stays.contains(&Arc::as_ptr(entry))) {
+            let end = entry.with(|state| std::mem::take(&mut state.series)).iter().map(|series| series.key).collect();
+            changes.push((Arc::clone(entry), Changes { begin: Vec::new(), end }));
+        }
+        self.shared.targets.replace(entries);
+        // Addresses need no thread.
+        for entry in fresh.into_iter().filter(|entry| is_address(&entry.wanted.host)) {
+            let found = net::resolve_in_place(&entry.wanted.host, entry.wanted.family);
+            let change = self.looked_up(&entry, found, Duration::ZERO);
+            changes.push((entry, change));
+        }
+        self.spread(changes);
+        self.look_up_due();
+    }
+
+    /// Whether series have to begin anew, as they would have other buckets.
+    fn metrics_changed(&self, config: &Config) -> bool {
+        let all = self.shared.targets.all();
+        let first = all.first().and_then(|entry| entry.state().series.first().cloned());
+        first.is_some_and(|series| !lock(&series.figures).is_as(&config.metrics))
+    }
+
+    fn look_up_due(&mut self) {
+        let now = net::now().mono;
+        for entry in self.shared.targets.all().iter().filter(|entry| !is_address(&entry.wanted.host)) {
+            let due = entry.with(|state| {
+                let due = !state.looking && state.next_lookup <= now;
+                state.looking |= due;
+                due
+            });
+            if due {
+                self.begin_lookup(Arc::clone(entry));
+            }
+        }
+    }
+
+    fn begin_lookup(&self, entry: Arc<Entry>) {
+        let (lookups, answers) = (Arc::clone(&self.lookups), self.answers.0.clone());
+        tokio::spawn(async move {
+            let Ok(_permit) = lookups.acquire().await else { return };
+            let began = net::now().mono;
+            let found = look_up(entry.wanted.host.clone(), entry.wanted.family).await;
+            // The keeper lives as long as the process.
+            let _ = answers.send(Answer { entry, found, took: net::now().mono.since(began) });
+        });
+    }
+
+    fn looked_up(&self, entry: &Entry, found: Result<Resolved, ResolveError>, took: Duration) -> Changes {
+        let config = self.shared.config();
+        let mut next = lock(&self.shared.next_key);
+        let mut make = Maker { next: &mut next, options: &config.metrics, forget: config.forget };
+        entry.looked_up(found, took, net::now().mono, &mut make)
+    }
+
+    fn take(&mut self, Answer { entry, found, took }: Answer) {
+        // It may have been taken out of the configuration meanwhile.
+        if !self.shared.targets.all().iter().any(|known| Arc::ptr_eq(known, &entry)) {
+            return;
+        }
+        if let Err(error) = &found {
+            let first = entry.state().error.is_none();
+            let level = if first { Level::Warn } else { Level::Debug };
+            self.shared.log.line(level, "not resolved", &[("target", &entry.wanted.text), ("why", &error.message)]);
+        }
+        let changes = self.looked_up(&entry, found, took);
+        self.spread(vec![(entry, changes)]);
+    }
+
+    /// Hands changes over to the probers.
+    fn spread(&self, changes: Vec<(Arc<Entry>, Changes)>) {
+        let mut commands: Vec<Vec<Command>> = self.shared.workers.iter().map(|_| Vec::new()).collect();
+        let count = self.shared.workers.len().max(1) as u64;
+        let mut push = |key: Key, command: Command| {
+            if let Some(of_worker) = commands.get_mut((key % count) as usize) {
+                of_worker.push(command);
+            }
+        };
+        for (entry, Changes { begin, end }) in changes {
+            end.into_iter().for_each(|key| push(key, Command::Remove(key)));
+            for series in begin {
+                if let Some(command) = self.add(&entry, &series) {
+                    push(series.key, command);
+                }
+            }
+        }
+        for (worker, commands) in self.shared.workers.iter().zip(commands) {
+            if !commands.is_empty() {
+                worker.ask(commands);
+            }
+        }
+    }
+
+    fn add(&self, entry: &Entry, series: &Series) -> Option<Command> {
+        let wanted = &entry.wanted;
+        let worker = self.shared.worker(series.key)?;
+        let target = worker.lanes.target(&wanted.text, series.endpoint?, wanted.module.protocol(), wanted.module.whole);
+        let spec = wanted.module.spec(wanted.interval, wanted.timeout, Some(wanted.size));
+        let task = Box::new(Task { target, method: wanted.module.method(wanted.interval), spec: Arc::new(spec) });
+        let address = series.endpoint.map(|endpoint| endpoint.address);
+        Some(Command::Add {
+            key: series.key,
+            task,
+            interval: wanted.interval,
+            phase: entry.phase(address, &self.host),
+            figures: Arc::clone(&series.figures),
+        })
+    }
+}
+
+/// When something is the case for every target.
+pub fn is_ready(shared: &Shared) -> bool {
+    shared.targets.all().iter().all(|entry| entry.with(|state| state.tried))
+}
+
+/// How many targets have no address.
+pub fn unresolved(shared: &Shared) -> usize {
+    shared.targets.all().iter().filter(|entry| !entry.is_resolved()).count()
+}
+
+/// The time that windows are read at.
+pub fn now() -> Instant {
+    net::now().mono
+}

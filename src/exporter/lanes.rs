@@ -1,0 +1,69 @@
+//! Which sockets probe what: [`Lanes`].
+
+use std::net::IpAddr;
+
+use crate::channel::{
+    Fragmentation, LaneId, LanePlan, OpenedLanes, Profile, Protocol, SendStamps, SocketChoice, SourceLookup,
+};
+use crate::engine::{Destination, Target};
+use crate::types::{Family, IpEndpoint};
+
+/// Octets of receive buffer: replies of thousands of targets in one wait.
+const RECEIVE_BUFFER: u32 = 8 << 20;
+/// Above this many probes a second, stamps of sent packets cost more than they are worth.
+const STAMPED_BELOW: f64 = 5_000.0;
+
+/// What differs between lanes.
+const KINDS: [(Protocol, bool); 4] =
+    [(Protocol::Icmp, false), (Protocol::Icmp, true), (Protocol::Udp, false), (Protocol::Tcp, false)];
+
+/// Every lane that any module may ask for: what is not opened at the start cannot be opened later, when privileges are gone.
+/// `rate` is how many probes leave each second, about.
+pub fn plan(rate: f64) -> Vec<LanePlan> {
+    let send_stamps = if rate < STAMPED_BELOW { SendStamps::Kernel } else { SendStamps::User };
+    let lane = |(protocol, whole): (Protocol, bool), family| LanePlan {
+        send_stamps: if protocol == Protocol::Tcp { SendStamps::None } else { send_stamps },
+        receive_buffer: Some(RECEIVE_BUFFER),
+        fragmentation: whole.then_some(Fragmentation::Do),
+        ..LanePlan::new(family, protocol, SocketChoice::Auto)
+    };
+    KINDS.into_iter().flat_map(|kind| [Family::V4, Family::V6].map(|family| lane(kind, family))).collect()
+}
+
+/// The lanes of one prober.
+pub struct Lanes {
+    open: Vec<(Protocol, bool, Family, LaneId, Profile)>,
+    source_for: SourceLookup,
+}
+
+impl Lanes {
+    /// Those that were opened by [`plan`].
+    pub fn new(opened: &OpenedLanes) -> Self {
+        let planned = KINDS.into_iter().flat_map(|kind| [Family::V4, Family::V6].map(|family| (kind, family)));
+        let open = planned.zip(&opened.lanes).filter_map(|(((protocol, whole), family), lane)| {
+            let lane = *lane.as_ref().ok()?;
+            Some((protocol, whole, family, lane, *opened.channel.profile(lane)))
+        });
+        Lanes { open: open.collect(), source_for: std::sync::Arc::clone(&opened.source_for) }
+    }
+
+    /// Whether there are any for ICMP.
+    pub fn have_icmp(&self) -> bool {
+        self.open.iter().any(|(protocol, ..)| *protocol == Protocol::Icmp)
+    }
+
+    /// A target with its route, as far as there is one now; the kernel chooses anew for each probe.
+    pub fn target(&self, text: &str, endpoint: IpEndpoint, protocol: Protocol, whole: bool) -> Target {
+        let lane = |&&(of, is_whole, family, ..): &&(Protocol, bool, Family, LaneId, Profile)| {
+            (of, is_whole, family) == (protocol, whole, endpoint.family())
+        };
+        let destination = match self.open.iter().find(lane) {
+            Some(&(_, _, _, lane, profile)) => {
+                let source: Option<IpAddr> = (self.source_for)(lane, endpoint).ok();
+                Destination::Reachable { endpoint, source, lane, profile }
+            }
+            None => Destination::Unroutable { endpoint },
+        };
+        Target { target: text.into(), name: text.into(), numeric: true, zone: None, destination }
+    }
+}

@@ -1,0 +1,23 @@
+//! `rping-exporter`: loss and delay of fixed targets, and measurements on demand, for Prometheus.
+//!
+//! [`prober::Prober`] is the Machine, one per thread; it writes [`figures::Figures`], which scrapes read. [`keeper::Keeper`] keeps
+//! what is probed in step with configuration and name servers. One thread serves requests and waits for lookups.
+
+pub mod config;
+mod encode;
+mod figures;
+mod http;
+mod keeper;
+mod labels;
+pub mod lanes;
+pub mod log;
+mod page;
+mod probe;
+mod prober;
+mod process;
+mod run;
+mod serve;
+mod targets;
+
+pub use probe::describe;
+pub use run::{Options, run};

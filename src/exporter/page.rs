@@ -1,0 +1,132 @@
+//! What people and other programs than Prometheus read: the page at `/`, and `/targets`.
+
+use std::fmt::Write;
+
+use serde::Serialize;
+
+use super::figures::Figures;
+use super::http::Site;
+use super::keeper::{self, Shared};
+use super::prober::lock;
+
+/// As many targets are on the page.
+const SHOWN: usize = 1000;
+
+/// One address of a target, or a target without one, in JSON.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+struct TargetState {
+    target: String,
+    address: Option<String>,
+    method: &'static str,
+    group: Option<String>,
+    up: bool,
+    sent: u64,
+    received: u64,
+    /// Of the newest reply.
+    rtt_ms: Option<f64>,
+    /// In the window.
+    loss_pct: Option<f64>,
+    /// Why the last lookup of the name failed.
+    error: Option<String>,
+}
+
+/// The page at `/`.
+pub fn index(site: &Site) -> String {
+    let shared = &site.desk.shared;
+    let all = shared.targets.all();
+    let mut text = String::from(
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>rping-exporter</title></head><body>\n",
+    );
+    text += &format!(
+        "<h1>rping-exporter {}</h1>\n<p><a href=\"{}\">Metrics</a>, <a href=\"/targets\">targets as JSON</a>{}</p>\n",
+        env!("CARGO_PKG_VERSION"),
+        escaped(&site.metrics_path),
+        if site.probes {
+            ", <a href=\"/probe?target=127.0.0.1&amp;module=icmp&amp;debug=true\">a measurement</a>"
+        } else {
+            ""
+        }
+    );
+    text += &format!("<p>{} targets, {} without an address</p>\n", all.len(), keeper::unresolved(shared));
+    text += "<table><tr><th>Target<th>Address<th>Up<th>RTT<th>Loss<th>Error</tr>\n";
+    for one in states(shared).into_iter().take(SHOWN) {
+        let millis = one.rtt_ms.map_or_else(String::new, |millis| format!("{millis:.3} ms"));
+        let loss = one.loss_pct.map_or_else(String::new, |percent| format!("{percent:.1} %"));
+        let _ = writeln!(
+            text,
+            "<tr><td>{}<td>{}<td>{}<td>{millis}<td>{loss}<td>{}</tr>",
+            escaped(&one.target),
+            escaped(one.address.as_deref().unwrap_or_default()),
+            if one.up { "yes" } else { "no" },
+            escaped(one.error.as_deref().unwrap_or_default()),
+        );
+    }
+    text += "</table>\n";
+    if all.len() > SHOWN {
+        text += &format!("<p>These are the first {SHOWN} targets.</p>\n");
+    }
+    text + "</body></html>\n"
+}
+
+/// All targets as JSON.
+pub fn targets(shared: &Shared) -> String {
+    // Nothing in it can fail to be written.
+    serde_json::to_string(&states(shared)).unwrap_or_default()
+}
+
+fn states(shared: &Shared) -> Vec<TargetState> {
+    let now = keeper::now();
+    let mut states = Vec::new();
+    for entry in shared.targets.all().iter() {
+        let known = entry.state();
+        let state = TargetState {
+            target: entry.wanted.text.to_string(),
+            method: entry.wanted.module.kind().name(),
+            group: Some(entry.wanted.group.to_string()).filter(|group| !group.is_empty()),
+            error: known.error.clone(),
+            ..TargetState::default()
+        };
+        if known.series.is_empty() {
+            states.push(state);
+            continue;
+        }
+        for series in &known.series {
+            let figures: Figures = lock(&series.figures).clone();
+            let window = figures.window(now).unwrap_or_default();
+            states.push(TargetState {
+                address: series.endpoint.map(|endpoint| endpoint.address.to_string()),
+                up: figures.is_up(),
+                rtt_ms: figures.last.map(|rtt| rtt.as_millis_f64()),
+                loss_pct: window.loss.map(|ratio| ratio * 100.0),
+                sent: figures.counts.sent,
+                received: figures.counts.received,
+                ..state.clone()
+            });
+        }
+    }
+    states
+}
+
+fn escaped(text: &str) -> String {
+    text.chars().fold(String::new(), |mut out, sign| {
+        match sign {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            sign => out.push(sign),
+        }
+        out
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_in_a_page_is_markup_that_is_not_its_own() {
+        assert_eq!(escaped("<a href='x'>&\""), "&lt;a href=&#39;x&#39;&gt;&amp;&quot;");
+    }
+}

@@ -1,0 +1,379 @@
+//! What one thread probes: [`Prober`], a Machine around [`Ping`] that takes [`Command`]s from other threads and writes figures.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::figures::{Figures, Histogram};
+use crate::channel::{Arena, Control, Inbound, Outbox};
+use crate::engine::Machine;
+use crate::engine::outcome::{ExchangeFailure, Outcome, ProbeEvent, Refusal, Silence, Standing, SubjectId};
+use crate::metrics::{Counts, Ipdv, RttRecorder, RttStats};
+use crate::ping::{Config, Event, Ping, Task};
+use crate::types::{Instant, Now, ProbeId, Rtt, StampSource, WallTime};
+
+/// How long decided probes are remembered. Shorter than the default, as there are thousands of targets: what is even later is no
+/// longer counted as late or duplicate.
+const MEMORY: Duration = Duration::from_secs(15);
+
+/// The name of a series or a measurement, which other threads choose.
+pub type Key = u64;
+
+/// What other threads ask a prober for. It is woken by [`Control::Supplied`].
+#[derive(Debug)]
+pub enum Command {
+    /// Probe this target without end. A probe is due whenever the wall clock is so far into the interval.
+    Add { key: Key, task: Box<Task>, interval: Duration, phase: Duration, figures: Arc<Mutex<Figures>> },
+    /// Send so many probes to this target, and report.
+    Measure { key: Key, task: Box<Task>, count: u32, report: tokio::sync::oneshot::Sender<Measured> },
+    /// Probe this no more.
+    Remove(Key),
+}
+
+/// The result of a measurement.
+#[derive(Clone, Debug, Default)]
+pub struct Measured {
+    pub counts: Counts,
+    pub rtt: Option<RttStats>,
+    /// Nanoseconds.
+    pub ipdv: Option<f64>,
+    pub reply_ttl: Option<u8>,
+    /// From the command to the first probe.
+    pub setup: Duration,
+    /// Whether an answer was not the one that was expected.
+    pub unexpected: bool,
+    /// Each event in words.
+    pub log: Vec<String>,
+}
+
+/// What a prober reports of itself.
+#[derive(Debug)]
+pub struct Health {
+    /// How late the earliest probe of each turn left.
+    pub lateness: Mutex<Histogram>,
+    /// Replies that the kernel dropped before they were read.
+    pub dropped: AtomicU64,
+    /// Delays by where their stamps were taken: user, kernel, hardware.
+    pub stamps: [AtomicU64; 3],
+    /// How many series are probed.
+    pub series: AtomicU64,
+}
+
+/// Bounds of lateness, in seconds.
+const LATENESS: [f64; 10] = [1e-4, 2.5e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 5e-2, 0.25, 1.0];
+
+impl Default for Health {
+    fn default() -> Self {
+        let lateness = Mutex::new(Histogram::new(&Arc::from(LATENESS)));
+        Health { lateness, dropped: AtomicU64::new(0), stamps: Default::default(), series: AtomicU64::new(0) }
+    }
+}
+
+/// The names of [`Health::stamps`].
+pub const STAMPS: [&str; 3] = ["user", "kernel", "hardware"];
+
+/// A lock that a thread which died while holding it does not spoil: figures are whole between any two lines.
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Why a prober ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// A signal asked for it.
+    Asked,
+    /// There are no more numbers for series: each was used once.
+    Numbers,
+}
+
+#[derive(Debug)]
+pub struct Prober {
+    ping: Ping,
+    commands: Receiver<Command>,
+    /// Commands may wait.
+    called: bool,
+    watched: HashMap<SubjectId, Watched>,
+    keys: HashMap<Key, SubjectId>,
+    health: Arc<Health>,
+    ended: Option<Ended>,
+    now: Now,
+}
+
+#[derive(Debug)]
+struct Watched {
+    key: Key,
+    purpose: Purpose,
+}
+
+#[derive(Debug)]
+enum Purpose {
+    Series(Arc<Mutex<Figures>>),
+    Measurement(Box<Measurement>),
+}
+
+#[derive(Debug)]
+struct Measurement {
+    count: u32,
+    asked: Instant,
+    decided: u32,
+    rtts: Vec<(ProbeId, Rtt)>,
+    measured: Measured,
+    report: tokio::sync::oneshot::Sender<Measured>,
+}
+
+impl Prober {
+    pub fn new(commands: Receiver<Command>, health: Arc<Health>, seed: u64) -> Self {
+        let config =
+            Config { endless: true, keep_delays: false, memory: MEMORY, report_sent: true, seed, ..Config::default() };
+        Prober {
+            ping: Ping::new(config),
+            commands,
+            called: true,
+            watched: HashMap::new(),
+            keys: HashMap::new(),
+            health,
+            ended: None,
+            now: Now::default(),
+        }
+    }
+
+    /// Why it ended, if it did.
+    pub const fn ended(&self) -> Option<Ended> {
+        self.ended
+    }
+
+    fn obey(&mut self, now: Now) {
+        while let Ok(command) = self.commands.try_recv() {
+            match command {
+                Command::Add { key, task, interval, phase, figures } => {
+                    let start = now.mono + until(now.wall, interval, phase);
+                    lock(&figures).probed = true;
+                    self.watch(key, *task, start, Purpose::Series(figures), now);
+                }
+                Command::Measure { key, task, count, report } => {
+                    let measurement = Measurement {
+                        count,
+                        asked: now.mono,
+                        decided: 0,
+                        rtts: Vec::new(),
+                        measured: Measured::default(),
+                        report,
+                    };
+                    self.watch(key, *task, now.mono, Purpose::Measurement(Box::new(measurement)), now);
+                }
+                Command::Remove(key) => {
+                    if let Some(id) = self.keys.get(&key).copied() {
+                        self.ping.end_one(id, now);
+                    }
+                }
+            }
+        }
+    }
+
+    fn watch(&mut self, key: Key, task: Task, start: Instant, purpose: Purpose, now: Now) {
+        let Some(id) = self.ping.begin(task, start, now) else {
+            self.ended = Some(Ended::Numbers);
+            return;
+        };
+        self.keys.insert(key, id);
+        self.watched.insert(id, Watched { key, purpose });
+        self.health.series.store(self.watched.len() as u64, Ordering::Relaxed);
+    }
+
+    fn take(&mut self, event: Event) {
+        match event {
+            Event::Sent { subject, id, .. } => self.sent(subject.id, id),
+            Event::Probe(event) => self.result(&event),
+            Event::Ended(summary) => {
+                let Some(watched) = self.watched.remove(&summary.subject.id) else { return };
+                self.keys.remove(&watched.key);
+                self.health.series.store(self.watched.len() as u64, Ordering::Relaxed);
+                if let Purpose::Measurement(measurement) = watched.purpose {
+                    measurement.finish(summary.counts);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn sent(&mut self, subject: SubjectId, probe: ProbeId) {
+        let Some(watched) = self.watched.get_mut(&subject) else { return };
+        match &mut watched.purpose {
+            Purpose::Series(figures) => count(&self.ping, subject, figures, |_| {}),
+            Purpose::Measurement(measurement) => {
+                if probe == ProbeId::FIRST {
+                    measurement.measured.setup = self.now.mono.since(measurement.asked);
+                }
+                if probe.get() >= ProbeId::FIRST.get() + u64::from(measurement.count) - 1 {
+                    self.ping.stop_one(subject, self.now);
+                }
+            }
+        }
+    }
+
+    fn result(&mut self, event: &ProbeEvent) {
+        if let Some(delay) = event.delay.filter(|_| event.standing == Standing::First) {
+            let kind = match delay.stamp {
+                StampSource::User => 0,
+                StampSource::Kernel => 1,
+                StampSource::Hardware => 2,
+            };
+            self.health.stamps[kind].fetch_add(1, Ordering::Relaxed);
+        }
+        let subject = event.subject.id;
+        let Some(watched) = self.watched.get_mut(&subject) else { return };
+        match &mut watched.purpose {
+            Purpose::Series(figures) => {
+                let now = self.now.mono;
+                count(&self.ping, subject, figures, |figures| figures.take(event, now));
+            }
+            Purpose::Measurement(measurement) => {
+                measurement.take(event);
+                if event.id.get() >= ProbeId::FIRST.get() + u64::from(measurement.count) - 1 {
+                    self.ping.stop_one(subject, self.now);
+                }
+                if measurement.decided >= measurement.count {
+                    self.ping.end_one(subject, self.now);
+                }
+            }
+        }
+    }
+}
+
+/// Copies the counts of a series, and changes the rest.
+fn count(ping: &Ping, subject: SubjectId, figures: &Mutex<Figures>, change: impl FnOnce(&mut Figures)) {
+    let Some(counts) = ping.counts(subject) else { return };
+    let mut figures = lock(figures);
+    figures.counts = *counts;
+    change(&mut figures);
+}
+
+/// From this time to when the wall clock is next `phase` into an interval.
+fn until(wall: WallTime, interval: Duration, phase: Duration) -> Duration {
+    let interval = u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX).max(1);
+    let phase = u64::try_from(phase.as_nanos()).unwrap_or(u64::MAX) % interval;
+    let into = wall.as_nanos() % interval;
+    Duration::from_nanos(if phase >= into { phase - into } else { interval - into + phase })
+}
+
+impl Measurement {
+    fn take(&mut self, event: &ProbeEvent) {
+        self.measured.log.push(words(event));
+        if event.standing != Standing::First {
+            return;
+        }
+        self.decided += 1;
+        match &event.outcome {
+            Outcome::Reply(_) => {
+                self.measured.reply_ttl = event.reply_ttl.map(|ttl| ttl.get());
+                self.rtts.extend(event.rtt().map(|rtt| (event.id, rtt)));
+            }
+            // Where the other side may go on to speak, what is expected may still come.
+            Outcome::Refused(refusal) => {
+                self.measured.unexpected |= refusal.failure() == Some(ExchangeFailure::Unexpected);
+            }
+            Outcome::Error(_) | Outcome::Timeout(_) | Outcome::NotSent(_) => {}
+        }
+    }
+
+    fn finish(mut self, counts: Counts) {
+        self.rtts.sort_unstable_by_key(|(probe, _)| *probe);
+        let (mut rtts, mut ipdv) = (RttRecorder::default(), Ipdv::default());
+        self.rtts.iter().for_each(|(_, rtt)| rtts.record(*rtt));
+        for ((one, before), (next, after)) in self.rtts.iter().zip(self.rtts.iter().skip(1)) {
+            if one.next() == *next {
+                ipdv.record(*before, *after);
+            }
+        }
+        let measured = Measured { counts, rtt: rtts.stats(), ipdv: ipdv.mean(), ..self.measured };
+        // Whoever asked may have left.
+        let _ = self.report.send(measured);
+    }
+}
+
+/// A result in a few words.
+fn words(event: &ProbeEvent) -> String {
+    let (probe, outcome) = (event.id.get(), event.outcome.name());
+    let mut text = format!("probe={probe} outcome={outcome}");
+    if let Some(responder) = event.responder {
+        text += &format!(" from={responder}");
+    }
+    if let Some(rtt) = event.rtt() {
+        text += &format!(" rtt={}s", rtt.as_duration().as_secs_f64());
+    }
+    if let Some((kind, code)) = event.icmp() {
+        text += &format!(" icmp={kind}/{code}");
+    }
+    match &event.outcome {
+        Outcome::NotSent(not_sent) => text += &format!(" error=\"{}\"", not_sent.error),
+        Outcome::Refused(Refusal::Unexpected(_)) | Outcome::Timeout(Silence::Unexpected(_)) => {
+            text += " error=\"the answer is not the one that was expected\"";
+        }
+        _ => {}
+    }
+    text
+}
+
+impl Machine for Prober {
+    /// There are none: figures are written where they belong.
+    type Event = std::convert::Infallible;
+
+    fn poll_orders(&mut self, now: Now, outbox: &mut Outbox) {
+        self.now = now;
+        if self.called && self.ping.is_probing() {
+            self.called = false;
+            self.obey(now);
+        }
+        if let Some(due) = self.ping.next_order().filter(|due| *due <= now.mono) {
+            lock(&self.health.lateness).record(now.mono.since(due).as_secs_f64());
+        }
+        self.ping.poll_orders(now, outbox);
+    }
+
+    fn handle(&mut self, now: Now, inbound: &Inbound, octets: &Arena) {
+        match inbound {
+            Inbound::Control(Control::Supplied) => self.called = true,
+            Inbound::Control(Control::Interrupt | Control::Terminate) => self.ended = Some(Ended::Asked),
+            Inbound::Dropped(dropped) => {
+                self.health.dropped.fetch_add(dropped.count, Ordering::Relaxed);
+            }
+            _ => self.ping.handle(now, inbound, octets),
+        }
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        if self.called { Some(Instant::ZERO) } else { self.ping.poll_timeout() }
+    }
+
+    fn handle_timeout(&mut self, now: Now) {
+        self.ping.handle_timeout(now);
+    }
+
+    fn poll_event(&mut self) -> Option<Self::Event> {
+        while let Some(event) = self.ping.poll_event() {
+            self.take(event);
+        }
+        None
+    }
+
+    fn is_finished(&self) -> bool {
+        self.ended.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_probe_is_due_at_its_phase_of_the_wall_clock() {
+        let wall = WallTime::from_nanos(10_300_000_000);
+        let second = Duration::from_secs(1);
+        for (phase, millis) in [(300, 0), (500, 200), (100, 800), (1300, 0)] {
+            let due = until(wall, second, Duration::from_millis(phase));
+            assert_eq!(due, Duration::from_millis(millis), "{phase}");
+        }
+    }
+}

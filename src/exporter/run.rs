@@ -1,0 +1,134 @@
+//! An exporter from its sockets to its end: [`run`].
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, oneshot};
+
+use super::config::{self, Config};
+use super::http::{self, Site};
+use super::keeper::{Keeper, Shared, Worker};
+use super::lanes::Lanes;
+use super::log::{Level, Log};
+use super::probe::{Budget, Desk, Tally};
+use super::prober::{Ended, Health, Prober};
+use super::serve;
+use crate::channel::{ChannelError, OpenedLanes, Precision};
+use crate::driver::{self, Next};
+use crate::net;
+
+/// What a command line says beyond the configuration.
+#[derive(Debug)]
+pub struct Options {
+    pub files: Vec<PathBuf>,
+    pub arguments: Vec<String>,
+    pub listen: Vec<SocketAddr>,
+    pub metrics_path: String,
+    pub lifecycle: bool,
+    /// Whether `/probe` is offered.
+    pub probes: bool,
+    pub timeout_offset: Duration,
+    pub seed: u64,
+}
+
+/// How a prober ended.
+type End = Result<Option<Ended>, ChannelError>;
+
+/// Serves until a signal comes. `write` takes the lines of the log.
+///
+/// # Errors
+/// A sentence.
+pub fn run(
+    options: Options,
+    config: Config,
+    opened: Vec<OpenedLanes>,
+    (log, mut lines): (Log, mpsc::Receiver<String>),
+    mut write: impl FnMut(&str),
+) -> Result<(), String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| format!("no event loop: {error}"))?;
+    let result = runtime.block_on(async {
+        let listeners = serve::listen(&options.listen).await?;
+        let addresses: Vec<SocketAddr> = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
+        let (ended, mut ends) = mpsc::channel(1);
+        let workers = start(opened, &ended, options.seed)?;
+        for (name, why) in config.skipped() {
+            log.line(Level::Warn, "module skipped", &[("module", name), ("why", why)]);
+        }
+        let shared = Arc::new(Shared::new(workers, config, log.clone()));
+        let (reloads, requests) = mpsc::channel(1);
+        let keeper = Keeper::new(&shared, options.files, options.arguments, host_name());
+        tokio::spawn(keeper.run(requests));
+        let desk = Desk {
+            shared: Arc::clone(&shared),
+            tally: Tally::default(),
+            budget: Budget::default(),
+            own: addresses.clone(),
+            offset: options.timeout_offset,
+        };
+        let site = Site::new(desk, reloads.clone(), options.lifecycle, options.probes, options.metrics_path);
+        let router = http::router(Arc::new(site));
+        let places = serve::places();
+        for (listener, address) in listeners.into_iter().zip(&addresses) {
+            tokio::spawn(serve::serve(listener, router.clone(), Arc::clone(&places)));
+            log.line(Level::Info, "listening", &[("address", &address.to_string())]);
+        }
+        let failed = |error| format!("no signals: {error}");
+        let mut hangup = signal(SignalKind::hangup()).map_err(failed)?;
+        loop {
+            tokio::select! {
+                Some(line) = lines.recv() => write(&line),
+                Some(()) = hangup.recv() => {
+                    let (answer, _) = oneshot::channel();
+                    // One that waits already will do.
+                    let _ = reloads.try_send(answer);
+                }
+                Some(end) = ends.recv() => break ended_how(end),
+            }
+        }
+    });
+    while let Ok(line) = lines.try_recv() {
+        write(&line);
+    }
+    // Lookups that hang do not hold the end up.
+    runtime.shutdown_background();
+    result
+}
+
+fn ended_how(end: End) -> Result<(), String> {
+    match end {
+        Ok(None | Some(Ended::Asked)) => Ok(()),
+        Ok(Some(Ended::Numbers)) => Err("all numbers of series are used up; start it anew".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Starts a thread for each of these.
+fn start(opened: Vec<OpenedLanes>, ended: &mpsc::Sender<End>, seed: u64) -> Result<Vec<Worker>, String> {
+    let mut workers = Vec::new();
+    for (number, mut opened) in opened.into_iter().enumerate() {
+        let (lanes, health) = (Lanes::new(&opened), Arc::new(Health::default()));
+        let post = opened.post.take().ok_or("no way to a prober")?;
+        let (commands, received) = channel();
+        let mut prober = Prober::new(received, Arc::clone(&health), seed.wrapping_add(number as u64));
+        let ended = ended.clone();
+        let body = move || {
+            let result = driver::run(opened.channel.as_mut(), &mut prober, Precision::Shared, |_| Next::Continue);
+            // The first end is everyone's.
+            let _ = ended.blocking_send(result.map(|()| prober.ended()));
+        };
+        let started = net::thread("prober").spawn(body);
+        started.map_err(|error| format!("no thread: {error}"))?;
+        workers.push(Worker { commands, post, lanes, health });
+    }
+    Ok(workers)
+}
+
+/// The name of this host, for what is to differ from host to host.
+fn host_name() -> String {
+    config::read_file("/proc/sys/kernel/hostname".as_ref()).unwrap_or_default()
+}

@@ -1,0 +1,322 @@
+//! rping-exporter, asked over HTTP inside a node.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::lab::{Lab, Node, Plan, Privilege, Running, Source, Tool};
+
+/// What a test waits for comes within this time, or not at all.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// Asks for a path; the status and the body of the answer.
+const REQUEST: &str = r#"
+import http.client, sys
+port, method, path, timeout = sys.argv[1:]
+client = http.client.HTTPConnection("127.0.0.1", int(port), timeout=20)
+client.request(method, path, headers={"X-Prometheus-Scrape-Timeout-Seconds": timeout} if timeout else {})
+answer = client.getresponse()
+print(answer.status)
+sys.stdout.write(answer.read().decode())
+"#;
+
+/// A file that nobody else has, readable by everybody.
+struct Folder(TempDir);
+
+impl Folder {
+    fn new() -> Folder {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().expect("a folder");
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("a mode");
+        Folder(folder)
+    }
+
+    fn write(&self, name: &str, text: &str) -> String {
+        let path = self.0.path().join(name);
+        fs::write(&path, text).expect("a file");
+        path.to_str().expect("UTF-8").to_owned()
+    }
+}
+
+struct Exporter<'a> {
+    node: &'a Node,
+    running: Running,
+    port: String,
+}
+
+impl<'a> Exporter<'a> {
+    fn start(node: &'a Node, privilege: Privilege, arguments: &[&str]) -> Exporter<'a> {
+        let listen = ["--web.listen-address", "127.0.0.1:10374", "--web.enable-lifecycle"];
+        let mut running = node.start(Tool::Exporter, privilege, &[&listen, arguments].concat());
+        running.until(Source::Talk, "msg=listening");
+        Exporter { node, running, port: "10374".to_owned() }
+    }
+
+    fn ask(&self, method: &str, path: &str, timeout: &str) -> (u16, String) {
+        let output = self
+            .node
+            .enter()
+            .args(["python3", "-c", REQUEST, &self.port, method, path, timeout])
+            .output()
+            .expect("nsenter starts");
+        let text = String::from_utf8(output.stdout).expect("UTF-8");
+        let (status, body) = text
+            .split_once('\n')
+            .unwrap_or_else(|| panic!("no answer to {path}: {}", String::from_utf8_lossy(&output.stderr)));
+        (status.parse().expect("a status"), body.to_owned())
+    }
+
+    fn get(&self, path: &str) -> (u16, String) {
+        self.ask("GET", path, "")
+    }
+
+    fn metrics(&self) -> Metrics {
+        let (status, text) = self.get("/metrics");
+        assert_eq!(status, 200);
+        Metrics(text)
+    }
+
+    /// Scrapes until this holds.
+    #[track_caller]
+    fn until(&self, what: &str, holds: impl Fn(&Metrics) -> bool) -> Metrics {
+        let started = Instant::now();
+        loop {
+            let metrics = self.metrics();
+            if holds(&metrics) {
+                return metrics;
+            }
+            assert!(started.elapsed() < LIMIT, "not within {LIMIT:?}: {what}\n{}", metrics.0);
+        }
+    }
+}
+
+struct Metrics(String);
+
+impl Metrics {
+    /// The value of the one sample that has this name and these words among its labels.
+    fn value(&self, name: &str, labels: &[&str]) -> Option<f64> {
+        let mut found = self.0.lines().filter_map(|line| {
+            let rest = line.strip_prefix(name).filter(|rest| rest.starts_with(['{', ' ']))?;
+            let (own, value) = rest.rsplit_once(' ')?;
+            labels.iter().all(|label| own.contains(label)).then(|| value.parse().expect("a number"))
+        });
+        let value = found.next();
+        assert!(found.next().is_none(), "several samples of {name} {labels:?}:\n{}", self.0);
+        value
+    }
+
+    fn of(&self, name: &str, target: &str) -> f64 {
+        let labels = format!("target=\"{target}\"");
+        self.value(name, &[&labels]).unwrap_or_else(|| panic!("no {name} of {target}:\n{}", self.0))
+    }
+
+    /// Panics unless each probe sent is counted once.
+    fn balance(&self, target: &str) {
+        let sum: f64 = ["received", "refused", "unreachable", "lost"]
+            .map(|what| self.of(&format!("netprobe_probes_{what}_total"), target))
+            .iter()
+            .sum();
+        let sent = self.of("netprobe_probes_sent_total", target);
+        assert!(sum <= sent && sent - sum <= 40.0, "{target}: {sum} of {sent}\n{}", self.0);
+    }
+}
+
+fn chain() -> Option<Lab> {
+    Plan::chain(1).with_ping_sockets().build()
+}
+
+#[test]
+fn a_target_is_up_while_it_answers_and_its_outage_is_counted() {
+    let Some(lab) = chain() else { return };
+    let folder = Folder::new();
+    let (v4, v6) = (lab.target_v4(), lab.target_v6());
+    let file = folder.write(
+        "e.yml",
+        &format!(
+            "defaults: {{interval: 100ms, timeout: 300ms}}\n\
+             targets:\n\
+             - {{hosts: [\"{v4}\", \"{v6}\"], group: lab, labels: {{site: here}}}}\n\
+             - {{hosts: [127.0.0.1]}}\n"
+        ),
+    );
+    for privilege in [Privilege::Root, Privilege::Nothing] {
+        let exporter = Exporter::start(lab.host(), privilege, &["--config.file", &file]);
+        let up = exporter.until("both answer", |metrics| {
+            [&v4, &v6].iter().all(|target| metrics.of("netprobe_probes_received_total", target) >= 5.0)
+        });
+        for target in [&v4, &v6] {
+            assert_eq!(up.of("netprobe_up", target), 1.0, "{}", up.0);
+            assert_eq!(up.of("netprobe_reply_hop_limit", target), 63.0, "{}", up.0);
+            assert_eq!(up.of("netprobe_window_loss_ratio", target), 0.0, "{}", up.0);
+            let count = up.of("netprobe_rtt_seconds_count", target);
+            assert_eq!(count, up.of("netprobe_probes_received_total", target), "{}", up.0);
+            up.balance(target);
+            assert!(up.value("netprobe_up", &[target, "site=\"here\"", "method=\"icmp\""]).is_some(), "{}", up.0);
+        }
+        forward(&lab, 0);
+        let down = exporter
+            .until("both are down", |metrics| [&v4, &v6].iter().all(|target| metrics.of("netprobe_up", target) == 0.0));
+        for target in [&v4, &v6] {
+            let lost =
+                down.of("netprobe_probes_lost_total", target) + down.of("netprobe_probes_unreachable_total", target);
+            assert!(lost >= 3.0, "{}", down.0);
+            down.balance(target);
+        }
+        assert_eq!(down.of("netprobe_up", "127.0.0.1"), 1.0, "{}", down.0);
+        let (_, group) = exporter.get("/metrics?group=lab");
+        assert!(group.contains(&v4) && !group.contains("127.0.0.1") && !group.contains("netprobe_exporter"), "{group}");
+        forward(&lab, 1);
+        exporter
+            .until("both are back", |metrics| [&v4, &v6].iter().all(|target| metrics.of("netprobe_up", target) == 1.0));
+        exporter.running.signal("TERM");
+        assert_eq!(exporter.running.finish().code(), 0);
+    }
+}
+
+/// Whether the router forwards.
+fn forward(lab: &Lab, whether: u8) {
+    let net = "/proc/sys/net";
+    lab.router(1)
+        .sh(&format!("echo {whether} > {net}/ipv4/ip_forward; echo {whether} > {net}/ipv6/conf/all/forwarding"));
+}
+
+#[test]
+fn a_measurement_keeps_the_contract_of_blackbox_exporter() {
+    let Some(lab) = chain() else { return };
+    let folder = Folder::new();
+    let file = folder.write("b.yml", "modules:\n  web: {prober: tcp}\n  http_2xx: {prober: http}\n");
+    let exporter = Exporter::start(lab.host(), Privilege::Nothing, &["--config.file", &file]);
+    let target = lab.target_v4();
+    let (status, text) = exporter.get(&format!("/probe?target={target}&count=3"));
+    let answer = Metrics(text);
+    assert_eq!(status, 200);
+    for (name, value) in [
+        ("probe_success", 1.0),
+        ("probe_ip_protocol", 4.0),
+        ("probe_icmp_reply_hop_limit", 63.0),
+        ("probe_packets_sent", 3.0),
+        ("probe_packets_received", 3.0),
+        ("probe_packet_loss_ratio", 0.0),
+    ] {
+        assert_eq!(answer.value(name, &[]), Some(value), "{name}\n{}", answer.0);
+    }
+    assert!(answer.value("probe_icmp_duration_seconds", &["phase=\"rtt\""]) > Some(0.0), "{}", answer.0);
+    // Nobody has this address: the time that the scraper leaves is kept to.
+    let (status, text) = exporter.ask("GET", "/probe?target=10.255.255.1", "1");
+    assert_eq!((status, Metrics(text).value("probe_success", &[])), (200, Some(0.0)));
+    let (status, text) = exporter.get(&format!("/probe?target={target}:1&module=web"));
+    let refused = Metrics(text);
+    assert_eq!((status, refused.value("probe_success", &[])), (200, Some(0.0)), "{}", refused.0);
+    assert_eq!(refused.value("probe_failed_due_to_regex", &[]), Some(0.0), "{}", refused.0);
+    for (path, status, sentence) in [
+        ("/probe", 400, "Target parameter is missing\n"),
+        ("/probe?target=a&module=x", 400, "Unknown module \"x\"\n"),
+        ("/probe?target=a&module=http_2xx", 400, "prober http is not offered\n"),
+        ("/probe?target=224.0.0.1", 403, "'224.0.0.1': 224.0.0.1 is no address of a single host\n"),
+    ] {
+        assert_eq!(exporter.get(path), (status, sentence.to_owned()), "{path}");
+    }
+    let (_, debug) = exporter.get(&format!("/probe?target={target}&debug=true"));
+    for text in [
+        "Logs for the probe:",
+        "outcome=reply",
+        "\nMetrics that would have been returned:\n",
+        "\nModule configuration:\nicmp",
+    ] {
+        assert!(debug.contains(text), "{text}: {debug}");
+    }
+}
+
+#[test]
+fn a_reload_is_a_difference() {
+    let Some(lab) = chain() else { return };
+    let folder = Folder::new();
+    let config = |hosts: &str| format!("targets: [{{hosts: [{hosts}], interval: 100ms}}]\n");
+    let file = folder.write("r.yml", &config("127.0.0.1, 127.0.0.2"));
+    let mut exporter = Exporter::start(lab.host(), Privilege::Nothing, &["--config.file", &file]);
+    let before = exporter.until("some answers", |metrics| {
+        metrics.of("netprobe_probes_received_total", "127.0.0.1") >= 5.0
+            && metrics.of("netprobe_probes_received_total", "127.0.0.2") >= 5.0
+    });
+    folder.write("r.yml", &config("127.0.0.1, 127.0.0.3"));
+    assert_eq!(exporter.ask("POST", "/-/reload", ""), (200, String::new()));
+    let after = exporter.metrics();
+    let sent = |metrics: &Metrics, target| metrics.of("netprobe_probes_sent_total", target);
+    assert!(sent(&after, "127.0.0.1") >= sent(&before, "127.0.0.1"), "{}", after.0);
+    assert!(!after.0.contains("127.0.0.2"), "{}", after.0);
+    assert!(sent(&after, "127.0.0.3") <= sent(&before, "127.0.0.2"), "{}", after.0);
+    folder.write("r.yml", "targets: [{host: [}]\n");
+    let (status, why) = exporter.ask("POST", "/-/reload", "");
+    assert!(status == 500 && why.contains("r.yml:1"), "{status} {why}");
+    let kept = exporter.metrics();
+    assert_eq!(kept.value("netprobe_exporter_config_last_reload_successful", &[]), Some(0.0), "{}", kept.0);
+    assert_eq!(kept.of("netprobe_up", "127.0.0.1"), 1.0, "{}", kept.0);
+    folder.write("r.yml", &config("127.0.0.1"));
+    exporter.running.signal("HUP");
+    exporter.running.until(Source::Talk, "msg=\"configuration loaded\"");
+    let last = exporter.metrics();
+    assert!(!last.0.contains("127.0.0.3") && sent(&last, "127.0.0.1") >= sent(&after, "127.0.0.1"), "{}", last.0);
+}
+
+#[test]
+fn lists_are_read_again_when_they_change_and_names_when_they_are_due() {
+    let Some(lab) = chain() else { return };
+    let folder = Folder::new();
+    let list = |targets: &str| {
+        folder.write("list.json", &format!("[{{\"targets\": [{targets}], \"labels\": {{\"site\": \"x\"}}}}]"))
+    };
+    list("\"127.0.0.1\"");
+    let file = folder.write(
+        "l.yml",
+        "defaults: {interval: 100ms, refresh: 5s}\ntargets: [{file: list.json}, {hosts: [later.example]}]\n",
+    );
+    let exporter = Exporter::start(lab.host(), Privilege::Nothing, &["--config.file", &file]);
+    let first = exporter.until("the name is known not to be there", |metrics| {
+        metrics.of("netprobe_resolve_failures_total", "later.example") >= 1.0
+    });
+    assert_eq!(first.of("netprobe_up", "later.example"), 0.0, "{}", first.0);
+    assert_eq!(first.value("netprobe_exporter_targets_unresolved", &[]), Some(1.0), "{}", first.0);
+    list("\"127.0.0.1\", \"127.0.0.9\"");
+    lab.host().add_hosts(format!("{} later.example\n", lab.target_v4()).as_bytes());
+    let then = exporter.until("both are probed", |metrics| {
+        metrics.0.contains("127.0.0.9") && metrics.of("netprobe_up", "later.example") == 1.0
+    });
+    assert!(then.value("netprobe_up", &["target=\"127.0.0.9\"", "site=\"x\""]).is_some(), "{}", then.0);
+    let address = format!("address=\"{}\"", lab.target_v4());
+    assert!(then.value("netprobe_up", &["later.example", &address]).is_some(), "{}", then.0);
+}
+
+#[test]
+fn nothing_is_open_to_the_world_unless_that_is_said() {
+    let Some(lab) = chain() else { return };
+    let run = lab.host().run(Tool::Exporter, Privilege::Nothing, &["--web.listen-address", ":10374", "127.0.0.1"]);
+    assert_eq!(run.code(), 2);
+    assert!(run.stderr.contains("probe.allow") && run.stderr.contains("--probe.off"), "{run:#?}");
+    let folder = Folder::new();
+    let file = folder.write("a.yml", "probe: {allow: [127.0.0.0/8], max_rate: 2, max_count: 2}\n");
+    let listen = ["--config.file", &file];
+    let exporter = Exporter::start(lab.host(), Privilege::Nothing, &listen);
+    let (status, sentence) = exporter.get(&format!("/probe?target={}", lab.target_v4()));
+    assert_eq!((status, sentence.ends_with("is not allowed\n")), (403, true), "{sentence}");
+    let asked: Vec<u16> = (0..6).map(|_| exporter.get("/probe?target=127.0.0.1&count=2").0).collect();
+    assert!(asked.contains(&200) && asked.iter().all(|status| [200, 429].contains(status)), "{asked:?}");
+    let metrics = exporter.metrics();
+    assert_eq!(metrics.value("netprobe_exporter_probe_requests_total", &["result=\"denied\""]), Some(1.0));
+}
+
+#[test]
+fn what_a_configuration_amounts_to_is_shown_and_its_faults_are_said() {
+    let Some(lab) = chain() else { return };
+    let folder = Folder::new();
+    let file = folder.write("c.yml", "modules: {h: {prober: http}}\ntargets: [{hosts: [192.0.2.0/30]}]\n");
+    let run = lab.host().run(Tool::Exporter, Privilege::Nothing, &["--config.file", &file, "--config.check"]);
+    assert_eq!(run.code(), 0, "{run:#?}");
+    run.says("hosts: [\"192.0.2.2\"], module: icmp, interval: 1s");
+    assert!(run.stderr.contains("module h is skipped"), "{run:#?}");
+    let strict = ["--config.file", &file, "--config.check", "--config.strict"];
+    assert_eq!(lab.host().run(Tool::Exporter, Privilege::Nothing, &strict).code(), 2);
+    let wrong = folder.write("w.yml", "targets:\n- hots: [a]\n");
+    let run = lab.host().run(Tool::Exporter, Privilege::Nothing, &["--config.file", &wrong]);
+    assert!(run.code() == 2 && run.stderr.contains("w.yml:2: unknown key 'hots'; did you mean 'hosts'?"), "{run:#?}");
+}
