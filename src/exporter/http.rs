@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{Query, State};
+use axum::extract::{self, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::middleware::{self, Next};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -15,6 +16,7 @@ use super::encode::{Format, Scrape};
 use super::keeper::{self, Reload};
 use super::page;
 use super::probe::{Desk, Refusal, Request};
+use super::web::Web;
 
 /// As many answers to scrapes are made at once: each may be tens of megabytes.
 const SCRAPES: usize = 4;
@@ -43,7 +45,7 @@ impl Site {
 }
 
 /// All paths.
-pub fn router(site: Arc<Site>) -> Router {
+pub fn router(site: Arc<Site>, web: &Arc<Web>) -> Router {
     let mut router = Router::new()
         .route(&site.metrics_path, get(metrics))
         .route("/targets", get(targets))
@@ -58,7 +60,20 @@ pub fn router(site: Arc<Site>) -> Router {
     if site.lifecycle {
         router = router.route("/-/reload", post(reload).put(reload));
     }
-    router.layer(CompressionLayer::new()).with_state(site)
+    let guard = middleware::from_fn_with_state(Arc::clone(web), guard);
+    router.layer(CompressionLayer::new()).layer(guard).with_state(site)
+}
+
+/// Lets in whom the web configuration lets in, and adds its header fields.
+async fn guard(State(web): State<Arc<Web>>, request: extract::Request, next: Next) -> Response {
+    let mut response = if web.admits(request.headers()).await {
+        next.run(request).await
+    } else {
+        let ask = HeaderValue::from_static("Basic");
+        (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, ask)], "Unauthorized\n").into_response()
+    };
+    response.headers_mut().extend(web.headers());
+    response
 }
 
 async fn metrics(State(site): State<Arc<Site>>, Query(pairs): Pairs, headers: HeaderMap) -> Response {

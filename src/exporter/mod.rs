@@ -18,6 +18,8 @@ mod process;
 mod run;
 mod serve;
 mod targets;
+mod web;
 
 pub use probe::describe;
 pub use run::{Options, run};
+pub use web::Web;

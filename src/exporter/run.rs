@@ -17,12 +17,12 @@ use super::log::{Level, Log};
 use super::probe::{Budget, Desk, Tally};
 use super::prober::{Ended, Health, Prober};
 use super::serve;
+use super::web::Web;
 use crate::channel::{ChannelError, OpenedLanes, Precision};
 use crate::driver::{self, Next};
 use crate::net;
 
 /// What a command line says beyond the configuration.
-#[derive(Debug)]
 pub struct Options {
     pub files: Vec<PathBuf>,
     pub arguments: Vec<String>,
@@ -32,8 +32,12 @@ pub struct Options {
     /// Whether `/probe` is offered.
     pub probes: bool,
     pub timeout_offset: Duration,
+    pub web: Web,
     pub seed: u64,
 }
+
+/// How often the web configuration and its certificates are looked at.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// How a prober ended.
 type End = Result<Option<Ended>, ChannelError>;
@@ -71,13 +75,15 @@ pub fn run(
             offset: options.timeout_offset,
         };
         let site = Site::new(desk, reloads.clone(), options.lifecycle, options.probes, options.metrics_path);
-        let router = http::router(Arc::new(site));
+        let web = Arc::new(options.web);
+        let router = http::router(Arc::new(site), &web);
         let places = serve::places();
         for (listener, address) in listeners.into_iter().zip(&addresses) {
-            tokio::spawn(serve::serve(listener, router.clone(), Arc::clone(&places)));
+            tokio::spawn(serve::serve(listener, router.clone(), Arc::clone(&web), Arc::clone(&places)));
             log.line(Level::Info, "listening", &[("address", &address.to_string())]);
         }
         let failed = |error| format!("no signals: {error}");
+        let mut look_again = tokio::time::interval(LOOK_AGAIN);
         let mut hangup = signal(SignalKind::hangup()).map_err(failed)?;
         loop {
             tokio::select! {
@@ -88,6 +94,13 @@ pub fn run(
                     let _ = reloads.try_send(answer);
                 }
                 Some(end) = ends.recv() => break ended_how(end),
+                _ = look_again.tick() => match web.refresh() {
+                    Ok(false) => {}
+                    Ok(true) => log.line(Level::Info, "web configuration loaded", &[]),
+                    Err(why) => {
+                        log.line(Level::Error, "web configuration not loaded, the old one stays", &[("why", &why)]);
+                    }
+                },
             }
         }
     });

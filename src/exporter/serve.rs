@@ -12,6 +12,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
+use super::web::Web;
+
 /// As many clients are connected at most; more wait to be accepted.
 const CONNECTIONS: usize = 512;
 /// How long a request's header may take to come, and a connection be idle.
@@ -38,7 +40,7 @@ pub async fn listen(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, String
 }
 
 /// Serves the clients of one listener without end.
-pub async fn serve(listener: TcpListener, router: Router, places: Arc<Semaphore>) {
+pub async fn serve(listener: TcpListener, router: Router, web: Arc<Web>, places: Arc<Semaphore>) {
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         let client = match listener.accept().await {
@@ -48,9 +50,9 @@ pub async fn serve(listener: TcpListener, router: Router, places: Arc<Semaphore>
                 continue;
             }
         };
-        let router = router.clone();
+        let (router, web) = (router.clone(), Arc::clone(&web));
         tokio::spawn(async move {
-            connection(client, router).await;
+            connection(client, router, &web).await;
             drop(place);
         });
     }
@@ -61,9 +63,16 @@ pub fn places() -> Arc<Semaphore> {
     Arc::new(Semaphore::new(CONNECTIONS))
 }
 
-async fn connection(client: TcpStream, router: Router) {
+async fn connection(client: TcpStream, router: Router, web: &Web) {
     let _ = client.set_nodelay(true);
-    talk(client, router).await;
+    match web.tls() {
+        None => talk(client, router).await,
+        Some(acceptor) => {
+            if let Ok(Ok(client)) = tokio::time::timeout(HEADER, acceptor.accept(client)).await {
+                talk(client, router).await;
+            }
+        }
+    }
 }
 
 async fn talk<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(client: S, router: Router) {

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Foreign crates, and the only places (path prefixes below `src/`) that may name them.
-const FOREIGN: [(&str, &[&str]); 24] = [
+const FOREIGN: [(&str, &[&str]); 25] = [
     ("libc", &["net/sys"]),
     ("etherparse", &["wire"]),
     ("pnet", &["wire"]),
@@ -19,6 +19,7 @@ const FOREIGN: [(&str, &[&str]); 24] = [
     ("hickory_resolver", &["net"]),
     ("tokio", &["net", "exporter"]),
     ("axum", &["exporter"]),
+    ("base64", &["exporter"]),
     ("bcrypt", &["exporter"]),
     ("hyper", &["exporter"]),
     ("hyper_util", &["exporter"]),

@@ -64,6 +64,10 @@ pub struct WebArgs {
     #[arg(long = "web.listen-address", value_name = "ADDRESS:PORT", default_value = ADDRESS, value_parser = address)]
     pub listen: Vec<SocketAddr>,
 
+    /// Read certificates and passwords from FILE, in the format of all exporters of Prometheus
+    #[arg(long = "web.config.file", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
     /// Serve the metrics of fixed targets at this path
     #[arg(long = "web.telemetry-path", value_name = "PATH", default_value = "/metrics", value_parser = path)]
     pub metrics_path: String,

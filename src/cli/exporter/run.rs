@@ -7,7 +7,7 @@ use crate::cli::error::CliError;
 use crate::cli::exporter::args::ExporterArgs;
 use crate::exporter::config::{Config, System, show};
 use crate::exporter::log::Log;
-use crate::exporter::{self, Options, describe, lanes};
+use crate::exporter::{self, Options, Web, describe, lanes};
 use crate::report::printable;
 
 pub(super) struct Exporter<'a> {
@@ -26,7 +26,8 @@ impl Exporter<'_> {
         if args.config.check {
             return self.show(&config, env).map(|()| ANSWERED).map_err(CliError::Output);
         }
-        self.check_access(&config)?;
+        let web = Web::load(args.web.config.as_deref()).map_err(CliError::Refused)?;
+        self.check_access(&config, &web)?;
         let rate: f64 = config.targets.iter().map(|target| target.interval.as_secs_f64().recip()).sum();
         let plan = Plan { lanes: lanes::plan(rate), ..Plan::default() };
         let opened = env.open(&plan, args.config.workers.into(), None)?;
@@ -42,6 +43,7 @@ impl Exporter<'_> {
             lifecycle: args.web.lifecycle,
             probes: !args.web.no_probes,
             timeout_offset: args.web.timeout_offset,
+            web,
             seed: env.seed,
         };
         let log = Log::new(args.output.level, args.output.style);
@@ -55,15 +57,14 @@ impl Exporter<'_> {
     }
 
     /// Nothing is open to the world unless that is said.
-    fn check_access(&self, config: &Config) -> Result<(), CliError> {
+    fn check_access(&self, config: &Config, guard: &Web) -> Result<(), CliError> {
         let web = &self.args.web;
         let open = web.listen.iter().find(|address| !address.ip().to_canonical().is_loopback());
-        let Some(address) = open.filter(|_| !web.no_probes && !web.allow_any && config.probe.allow.is_empty()) else {
-            return Ok(());
-        };
+        let restricted = web.no_probes || web.allow_any || !config.probe.allow.is_empty() || guard.is_guarded();
+        let Some(address) = open.filter(|_| !restricted) else { return Ok(()) };
         Err(CliError::Refused(format!(
             "--web.listen-address {address}: whoever reaches it could probe any address by /probe; list what may be probed \
-             under probe.allow, or give --probe.off, or --probe.allow-any"
+             under probe.allow, ask for passwords (--web.config.file), or give --probe.off or --probe.allow-any"
         )))
     }
 
