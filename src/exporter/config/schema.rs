@@ -121,8 +121,8 @@ pub struct Tcp {
     pub interface: Option<String>,
     pub ttl: Option<u8>,
     pub tls: bool,
-    #[serde(rename = "tls_config")]
-    _tls_config: Option<IgnoredAny>,
+
+    pub tls_config: Option<IgnoredAny>,
     pub query_response: Vec<Step>,
 }
 
