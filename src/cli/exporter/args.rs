@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser};
 
 use crate::cli::args::generate::GenerateArgs;
+use crate::cli::args::help::{HelpArgs, Helped};
 use crate::cli::args::values::OneOf;
 use crate::exporter::config::Time;
 use crate::exporter::log::{Level, Style};
@@ -19,7 +20,7 @@ pub const ADDRESS: &str = "127.0.0.1:10374";
 /// rping-exporter probes fixed targets at their pace and serves counters, histograms and gauges of loss and delay, and it measures
 /// on demand as blackbox_exporter does. Targets come from files and from arguments.
 #[derive(Debug, Parser)]
-#[command(name = "rping-exporter", version, disable_version_flag = true, max_term_width = 100, after_long_help = include_str!("help.txt"))]
+#[command(name = "rping-exporter", version, disable_version_flag = true, disable_help_flag = true, max_term_width = 100, after_long_help = include_str!("help.txt"))]
 pub struct ExporterArgs {
     /// Targets to probe by ICMP: names, addresses, prefixes
     #[arg(value_name = "TARGET")]
@@ -33,6 +34,28 @@ pub struct ExporterArgs {
 
     #[command(flatten)]
     pub output: OutputArgs,
+}
+
+impl Helped for ExporterArgs {
+    const PAGE: &[&str] = &[
+        "targets",
+        "files",
+        "check",
+        "workers",
+        "listen",
+        "config",
+        "lifecycle",
+        "no_probes",
+        "level",
+        "generate",
+        "help",
+        "version",
+    ];
+    const EXAMPLES: &[(&str, &str)] = &[
+        ("rping-exporter 192.0.2.1 www.example.com", "probe both each second"),
+        ("rping-exporter --config.file exporter.yml", "probe what a file lists"),
+    ];
+    const MANUAL: &str = include_str!("../../../man/rping-exporter.8");
 }
 
 /// What to probe.
@@ -102,7 +125,10 @@ pub struct OutputArgs {
     pub style: Style,
 
     #[command(flatten)]
-    pub generate: GenerateArgs,
+    generate: GenerateArgs,
+
+    #[command(flatten)]
+    help: HelpArgs,
 
     /// Print version
     #[arg(short = 'V', long, action = clap::ArgAction::Version)]
