@@ -5,109 +5,18 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, NoLabelSet, prometheus_text, text};
-use prometheus_client::metrics::MetricType;
-use prometheus_client::metrics::counter::ConstCounter;
-use prometheus_client::metrics::gauge::ConstGauge;
-use prometheus_client::registry::Registry;
+use prometheus_client::encoding::DescriptorEncoder;
 
-use super::config::Names;
+use super::config::{Names, Prober};
 use super::figures::{Figures, Histogram, RTT_STATS, WindowFigures};
 use super::keeper::{self, Shared};
-use super::labels::{And, Labels};
+use super::labels::{And, By, Labels};
 use super::probe::Tally;
 use super::prober::{STAMPS, lock};
 use super::process;
 use super::targets::State;
+use super::write::Writer;
 use crate::metrics::Counts;
-
-/// The format of an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    Text,
-    OpenMetrics,
-}
-
-impl Format {
-    /// What a scraper accepts.
-    pub fn accepted(accept: &str) -> Self {
-        if accept.contains("application/openmetrics-text") { Format::OpenMetrics } else { Format::Text }
-    }
-
-    pub const fn content_type(self) -> &'static str {
-        match self {
-            Format::Text => prometheus_text::CONTENT_TYPE,
-            Format::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
-        }
-    }
-
-    /// All that this collector has.
-    pub fn write(self, collector: impl Collector) -> Result<String, fmt::Error> {
-        let mut registry = Registry::default();
-        registry.register_collector(Box::new(collector));
-        let mut out = String::new();
-        match self {
-            Format::Text => prometheus_text::encode(&mut out, &registry)?,
-            Format::OpenMetrics => text::encode(&mut out, &registry)?,
-        }
-        Ok(out)
-    }
-}
-
-/// Writes the samples of one metric after the other.
-pub struct Writer<'a>(pub DescriptorEncoder<'a>);
-
-impl Writer<'_> {
-    pub fn gauges<'l, L: EncodeLabelSet + 'l>(
-        &mut self,
-        name: &str,
-        help: &str,
-        samples: impl IntoIterator<Item = (L, f64)>,
-    ) -> fmt::Result {
-        let mut metric = self.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
-        for (labels, value) in samples {
-            ConstGauge::new(value).encode(metric.encode_family(&labels)?)?;
-        }
-        Ok(())
-    }
-
-    pub fn counters<L: EncodeLabelSet>(
-        &mut self,
-        name: &str,
-        help: &str,
-        samples: impl IntoIterator<Item = (L, u64)>,
-    ) -> fmt::Result {
-        let mut metric = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
-        for (labels, value) in samples {
-            ConstCounter::new(value).encode(metric.encode_family(&labels)?)?;
-        }
-        Ok(())
-    }
-
-    fn histograms<'l, L: EncodeLabelSet>(
-        &mut self,
-        name: &str,
-        help: &str,
-        samples: impl IntoIterator<Item = (L, &'l Histogram)>,
-    ) -> fmt::Result {
-        let mut metric = self.0.encode_descriptor(name, help, None, MetricType::Histogram)?;
-        for (labels, histogram) in samples {
-            let mut metric = metric.encode_family(&labels)?;
-            metric.encode_histogram::<NoLabelSet>(histogram.sum, histogram.count, &histogram.buckets(), None)?;
-        }
-        Ok(())
-    }
-
-    /// A gauge without labels.
-    pub fn gauge(&mut self, name: &str, help: &str, value: f64) -> fmt::Result {
-        self.gauges(name, help, [(Labels::default(), value)])
-    }
-
-    /// A counter without labels.
-    pub fn counter(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
-        self.counters(name, help, [(Labels::default(), value)])
-    }
-}
 
 /// Everything about fixed targets and the exporter itself at one moment.
 #[derive(Debug)]
@@ -123,6 +32,8 @@ pub struct Scrape {
 struct One {
     labels: Labels,
     smokeping: Labels,
+    /// smokeping_prober knows nothing else.
+    is_icmp: bool,
     figures: Figures,
     window: Option<WindowFigures>,
 }
@@ -170,7 +81,8 @@ impl Scrape {
                     ];
                     Labels::new(fixed, &entry.wanted.labels)
                 };
-                series.push(One { labels: one.labels.clone(), smokeping, figures, window });
+                let is_icmp = module.prober == Prober::Icmp;
+                series.push(One { labels: one.labels.clone(), smokeping, is_icmp, figures, window });
             }
             targets.push((entry.labels.clone(), State { series: Vec::new(), ..state }));
         }
@@ -182,19 +94,18 @@ impl Scrape {
         to.gauges(
             "netprobe_up",
             "Whether one of the last probes was answered",
-            self.series.iter().map(|one| (&one.labels, f64::from(one.figures.is_up()))).map(owned),
+            self.series.iter().map(|one| (By(&one.labels), f64::from(one.figures.is_up()))),
         )?;
         for (name, help, of) in COUNTERS {
-            let samples = self.series.iter().map(|one| (one.labels.clone(), of(&one.figures.counts)));
+            let samples = self.series.iter().map(|one| (By(&one.labels), of(&one.figures.counts)));
             to.counters(name, help, samples)?;
         }
         if self.series.iter().any(|one| one.figures.histogram.has_buckets()) {
-            let samples = self.series.iter().map(|one| (one.labels.clone(), &one.figures.histogram));
+            let samples = self.series.iter().map(|one| (By(&one.labels), &one.figures.histogram));
             to.histograms("netprobe_rtt_seconds", "Round-trip times", samples)?;
         }
-        let some = |of: fn(&One) -> Option<f64>| {
-            self.series.iter().filter_map(move |one| Some((one.labels.clone(), of(one)?)))
-        };
+        let some =
+            |of: fn(&One) -> Option<f64>| self.series.iter().filter_map(move |one| Some((By(&one.labels), of(one)?)));
         let rtt = |one: &One| one.figures.last.map(|rtt| rtt.as_duration().as_secs_f64());
         to.gauges("netprobe_rtt_last_seconds", "Round-trip time of the newest reply", some(rtt))?;
         let jitter = |one: &One| one.figures.jitter.nanos().map(|nanos| nanos / 1e9);
@@ -222,7 +133,7 @@ impl Scrape {
     }
 
     fn write_targets(&self, to: &mut Writer<'_>) -> fmt::Result {
-        let all = || self.targets.iter().map(|(labels, state)| (labels.clone(), state));
+        let all = || self.targets.iter().map(|(labels, state)| (By(labels), state));
         to.counters(
             "netprobe_target_address_changes",
             "How often a name had other addresses than before",
@@ -244,12 +155,12 @@ impl Scrape {
 
     /// The names of smokeping_prober.
     fn write_smokeping(&self, to: &mut Writer<'_>) -> fmt::Result {
-        let series = || self.series.iter().filter(|one| one.figures.probed);
-        let counts = |of: fn(&Counts) -> u64| series().map(move |one| (one.smokeping.clone(), of(&one.figures.counts)));
+        let series = || self.series.iter().filter(|one| one.figures.probed && one.is_icmp);
+        let counts = |of: fn(&Counts) -> u64| series().map(move |one| (By(&one.smokeping), of(&one.figures.counts)));
         to.counters("smokeping_requests", "Probes sent", counts(|counts| counts.sent))?;
-        let histograms = series().map(|one| (one.smokeping.clone(), &one.figures.histogram));
+        let histograms = series().map(|one| (By(&one.smokeping), &one.figures.histogram));
         to.histograms("smokeping_response_duration_seconds", "Round-trip times", histograms)?;
-        let ttl = series().filter_map(|one| Some((one.smokeping.clone(), f64::from(one.figures.reply_ttl?))));
+        let ttl = series().filter_map(|one| Some((By(&one.smokeping), f64::from(one.figures.reply_ttl?))));
         to.gauges("smokeping_response_ttl", "TTL or hop limit of the newest reply", ttl)?;
         to.counters("smokeping_response_duplicates", "Further answers", counts(|counts| counts.duplicates))?;
         to.counters(
@@ -259,10 +170,6 @@ impl Scrape {
         )?;
         to.counters("smokeping_receive_errors", "ICMP errors about probes", counts(|counts| counts.icmp_errors))
     }
-}
-
-fn owned<T>((labels, value): (&Labels, T)) -> (Labels, T) {
-    (labels.clone(), value)
 }
 
 /// A counter of series: its name without `_total`, its help, and where it comes from.
@@ -342,7 +249,7 @@ impl Own {
         to.gauge("netprobe_exporter_targets", "Fixed targets", self.targets as f64)?;
         to.gauge("netprobe_exporter_targets_unresolved", "Fixed targets without an address", self.unresolved as f64)?;
         to.gauge("netprobe_exporter_series", "What is probed now, measurements included", self.series as f64)?;
-        let lateness = self.lateness.iter().map(|(labels, histogram)| (labels.clone(), histogram));
+        let lateness = self.lateness.iter().map(|(labels, histogram)| (By(labels), histogram));
         to.histograms(
             "netprobe_exporter_schedule_lateness_seconds",
             "How long after its time the first probe of each turn left",

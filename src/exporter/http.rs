@@ -10,13 +10,15 @@ use axum::middleware::{self, Next};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 use tokio::sync::{Semaphore, mpsc, oneshot};
+use tower_http::CompressionLevel;
 use tower_http::compression::CompressionLayer;
 
-use super::encode::{Format, Scrape};
+use super::encode::Scrape;
 use super::keeper::{self, Reload};
 use super::page;
 use super::probe::{Desk, Refusal, Request};
 use super::web::Web;
+use super::write::Format;
 
 /// As many answers to scrapes are made at once: each may be tens of megabytes.
 const SCRAPES: usize = 4;
@@ -61,7 +63,7 @@ pub fn router(site: Arc<Site>, web: &Arc<Web>) -> Router {
         router = router.route("/-/reload", post(reload).put(reload));
     }
     let guard = middleware::from_fn_with_state(Arc::clone(web), guard);
-    router.layer(CompressionLayer::new()).layer(guard).with_state(site)
+    router.layer(CompressionLayer::new().quality(CompressionLevel::Fastest)).layer(guard).with_state(site)
 }
 
 /// Lets in whom the web configuration lets in, and adds its header fields.
@@ -143,7 +145,7 @@ async fn reload(State(site): State<Arc<Site>>) -> Response {
 }
 
 async fn index(State(site): State<Arc<Site>>) -> Html<String> {
-    Html(page::index(&site))
+    Html(page::index(&site.desk.shared, &site.metrics_path, site.probes))
 }
 
 async fn targets(State(site): State<Arc<Site>>) -> Response {

@@ -53,7 +53,7 @@ pub struct Shared {
     /// Seconds since 1970.
     pub reloaded_at: AtomicU64,
     next_key: Mutex<Key>,
-    pub lookups: Semaphore,
+    pub lookups: Arc<Semaphore>,
 }
 
 impl Shared {
@@ -66,7 +66,7 @@ impl Shared {
             reloaded: AtomicBool::new(true),
             reloaded_at: AtomicU64::new(seconds_since_1970()),
             next_key: Mutex::new(0),
-            lookups: Semaphore::new(LOOKUPS),
+            lookups: Arc::new(Semaphore::new(LOOKUPS)),
         }
     }
 
@@ -114,6 +114,8 @@ pub struct Keeper {
     shared: Arc<Shared>,
     files: Vec<PathBuf>,
     arguments: Vec<String>,
+    /// Whether `probe.allow` is all that keeps the world out.
+    needs_allow: bool,
     /// Of this host, so that not every host probes a target at the same moment.
     host: String,
     lookups: Arc<Semaphore>,
@@ -130,11 +132,17 @@ struct Answer {
 }
 
 impl Keeper {
-    pub fn new(shared: &Arc<Shared>, files: Vec<PathBuf>, arguments: Vec<String>, host: String) -> Self {
+    pub fn new(
+        shared: &Arc<Shared>,
+        (files, arguments): (Vec<PathBuf>, Vec<String>),
+        needs_allow: bool,
+        host: String,
+    ) -> Self {
         Keeper {
             shared: Arc::clone(shared),
             files,
             arguments,
+            needs_allow,
             host,
             lookups: Arc::new(Semaphore::new(LOOKUPS)),
             answers: mpsc::unbounded_channel(),
@@ -177,6 +185,10 @@ impl Keeper {
     fn reload(&mut self) -> Result<(), String> {
         let system = System { interface: &net::interface_index };
         let loaded = Config::load(&self.files, &self.arguments, &system);
+        let loaded = loaded.and_then(|config| match self.needs_allow && config.probe.allow.is_empty() {
+            true => Err("without probe.allow, /probe would be open to everybody who reaches it".to_owned()),
+            false => Ok(config),
+        });
         self.stamps = self.stamps_of_lists();
         self.shared.reloaded.store(loaded.is_ok(), Ordering::Relaxed);
         match loaded {

@@ -13,6 +13,16 @@ pub struct Labels {
     given: Arc<BTreeMap<String, String>>,
 }
 
+/// The same, borrowed.
+#[derive(Debug)]
+pub struct By<'a>(pub &'a Labels);
+
+impl EncodeLabelSet for By<'_> {
+    fn encode(&self, encoder: &mut LabelSetEncoder) -> fmt::Result {
+        self.0.encode(encoder)
+    }
+}
+
 /// The same, with one more.
 #[derive(Debug)]
 pub struct And<'a>(pub &'a Labels, pub &'static str, pub &'a str);

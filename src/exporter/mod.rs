@@ -11,6 +11,7 @@ mod keeper;
 mod labels;
 pub mod lanes;
 pub mod log;
+mod measurement;
 mod page;
 mod probe;
 mod prober;
@@ -19,7 +20,8 @@ mod run;
 mod serve;
 mod targets;
 mod web;
+mod write;
 
-pub use probe::describe;
+pub use measurement::describe;
 pub use run::{Options, run};
 pub use web::Web;

@@ -5,7 +5,6 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use super::figures::Figures;
-use super::http::Site;
 use super::keeper::{self, Shared};
 use super::prober::lock;
 
@@ -31,8 +30,7 @@ struct TargetState {
 }
 
 /// The page at `/`.
-pub fn index(site: &Site) -> String {
-    let shared = &site.desk.shared;
+pub fn index(shared: &Shared, metrics_path: &str, probes: bool) -> String {
     let all = shared.targets.all();
     let mut text = String::from(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>rping-exporter</title></head><body>\n",
@@ -40,8 +38,8 @@ pub fn index(site: &Site) -> String {
     text += &format!(
         "<h1>rping-exporter {}</h1>\n<p><a href=\"{}\">Metrics</a>, <a href=\"/targets\">targets as JSON</a>{}</p>\n",
         env!("CARGO_PKG_VERSION"),
-        escaped(&site.metrics_path),
-        if site.probes {
+        escaped(metrics_path),
+        if probes {
             ", <a href=\"/probe?target=127.0.0.1&amp;module=icmp&amp;debug=true\">a measurement</a>"
         } else {
             ""

@@ -1,22 +1,19 @@
 //! `/probe`: one measurement now, with the contract of blackbox_exporter.
 
-use std::collections::BTreeMap;
-use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use prometheus_client::collector::Collector;
-use prometheus_client::encoding::DescriptorEncoder;
 use tokio::sync::oneshot;
 
 use super::config::{self, Config, Module, NotOffered, ProbeLimits, Prober, SHORTEST_INTERVAL};
-use super::encode::{Format, Writer};
 use super::keeper::{Shared, look_up};
-use super::labels::Labels;
+use super::measurement::Measurement;
 use super::prober::{Command, Key, Measured, lock};
+use super::write::Format;
 use crate::channel::{ResolveError, Resolved};
+use crate::engine::Destination;
 use crate::ping::Task;
 use crate::types::{Family, IpEndpoint, Port};
 
@@ -231,17 +228,6 @@ fn choose(resolved: &Resolved, module: &Module, port: Option<Port>) -> Option<Ip
     Some(IpEndpoint { port, ..*endpoint })
 }
 
-/// The hash of an address as blackbox_exporter has it: FNV-1a over its octets.
-fn hash(address: IpAddr) -> u32 {
-    let fold = |octets: &[u8]| {
-        octets.iter().fold(0x811c_9dc5_u32, |hash, octet| (hash ^ u32::from(*octet)).wrapping_mul(0x0100_0193))
-    };
-    match address {
-        IpAddr::V4(address) => fold(&address.octets()),
-        IpAddr::V6(address) => fold(&address.octets()),
-    }
-}
-
 /// What every measurement needs.
 pub struct Desk {
     pub shared: Arc<Shared>,
@@ -295,7 +281,8 @@ impl Desk {
         result.took = began.elapsed();
         let success = result.is_success();
         let error = |_| Refusal { status: 500, sentence: "not encoded".to_owned(), result: "error" };
-        let text = if request.debug { result.debug(&checked) } else { Format::Text.write(result) };
+        let text =
+            if request.debug { result.debug(&checked.text, checked.timeout) } else { Format::Text.write(result) };
         Ok((text.map_err(error)?, success))
     }
 
@@ -331,11 +318,15 @@ impl Desk {
         }
         let late = ResolveError { family_mismatch: false, no_name: false, message: "no answer in time".to_owned() };
         let lookup = async {
-            // A lookup that is given up goes on to hold its place: a resolver that is dead holds up no more than these.
-            match self.shared.lookups.acquire().await {
-                Ok(_permit) => look_up(name, module.forced()).await,
-                Err(_) => Err(late.clone()),
-            }
+            let Ok(place) = Arc::clone(&self.shared.lookups).acquire_owned().await else { return Err(late.clone()) };
+            let family = module.forced();
+            // One that nobody waits for any more keeps its place: a dead resolver holds up no more threads than there are places.
+            let found = tokio::spawn(async move {
+                let found = look_up(name, family).await;
+                drop(place);
+                found
+            });
+            found.await.unwrap_or_else(|_| Err(late.clone()))
         };
         tokio::time::timeout(timeout, lookup).await.unwrap_or_else(|_| Err(late.clone()))
     }
@@ -352,6 +343,9 @@ impl Desk {
         let worker = self.shared.worker(key)?;
         let wait = left.saturating_sub(module.interval * count.saturating_sub(1));
         let target = worker.lanes.target(&host.text, endpoint, module.protocol(), module.whole);
+        if matches!(target.destination, Destination::Unroutable { .. }) {
+            return None;
+        }
         let spec = Arc::new(module.spec(module.interval, wait, None));
         let task = Box::new(Task { target, method: module.method(module.interval), spec });
         let (report, measured) = oneshot::channel();
@@ -367,139 +361,6 @@ fn fitting(count: u32, interval: Duration, left: Duration) -> u32 {
     let room = left.saturating_sub(left / LAST_WAIT);
     let more = room.as_nanos() / interval.as_nanos().max(1);
     count.min(u32::try_from(more).unwrap_or(u32::MAX).saturating_add(1))
-}
-
-/// Everything about one measurement.
-#[derive(Debug, Default)]
-struct Measurement {
-    module: Arc<Module>,
-    endpoint: Option<IpEndpoint>,
-    count: u32,
-    lookup: Duration,
-    took: Duration,
-    measured: Option<Measured>,
-    error: Option<String>,
-}
-
-impl Measurement {
-    fn is_success(&self) -> bool {
-        let needed = self.module.min_replies.min(self.count.max(1));
-        self.measured.as_ref().is_some_and(|measured| measured.counts.received >= u64::from(needed))
-    }
-
-    fn debug(self, checked: &Checked) -> Result<String, fmt::Error> {
-        let mut text = String::from("Logs for the probe:\n");
-        let (module, success) = (Arc::clone(&self.module), self.is_success());
-        text += &format!(
-            "module={} target={} prober={} timeout_seconds={}\n",
-            module.name,
-            checked.text,
-            module.kind().name(),
-            checked.timeout.as_secs_f64()
-        );
-        if let Some(endpoint) = self.endpoint {
-            text += &format!("resolved target to {} in {} s\n", endpoint.address, self.lookup.as_secs_f64());
-        }
-        if let Some(error) = &self.error {
-            text += &format!("nothing to probe: {error}\n");
-        }
-        for line in self.measured.iter().flat_map(|measured| &measured.log) {
-            text += &format!("{line}\n");
-        }
-        text += if success { "probe succeeded\n" } else { "probe failed\n" };
-        text += "\n\n\nMetrics that would have been returned:\n";
-        text += &Format::Text.write(self)?;
-        text += &format!("\n\n\nModule configuration:\n{}\n", describe(&module));
-        Ok(text)
-    }
-
-    fn write_ours(&self, to: &mut Writer<'_>, measured: &Measured) -> fmt::Result {
-        let counts = &measured.counts;
-        let decided = counts.sent + counts.send_failed;
-        to.gauge("probe_packets_sent", "Probes sent", counts.sent as f64)?;
-        to.gauge("probe_packets_received", "Probes answered in time", counts.received as f64)?;
-        if decided > 0 {
-            let lost = decided.saturating_sub(counts.received + counts.refused);
-            let help = "Part of the probes that was lost";
-            to.gauge("probe_packet_loss_ratio", help, lost as f64 / decided as f64)?;
-        }
-        to.gauge("probe_duplicates", "Further answers", counts.duplicates as f64)?;
-        if let Some(rtt) = &measured.rtt {
-            let seconds = |nanos: u64| nanos as f64 / 1e9;
-            to.gauge("probe_rtt_min_seconds", "Smallest round-trip time", seconds(rtt.min))?;
-            to.gauge("probe_rtt_mean_seconds", "Mean round-trip time", rtt.mean / 1e9)?;
-            to.gauge("probe_rtt_p95_seconds", "95th percentile of round-trip times", seconds(rtt.p95))?;
-            to.gauge("probe_rtt_max_seconds", "Largest round-trip time", seconds(rtt.max))?;
-        }
-        if let Some(ipdv) = measured.ipdv {
-            let help = "Mean difference between consecutive round-trip times";
-            to.gauge("probe_rtt_ipdv_seconds", help, ipdv / 1e9)?;
-        }
-        Ok(())
-    }
-}
-
-impl Collector for Measurement {
-    fn encode(&self, encoder: DescriptorEncoder) -> fmt::Result {
-        let mut to = Writer(encoder);
-        let is_icmp = self.module.prober == Prober::Icmp;
-        let measured = self.measured.as_ref();
-        to.gauge("probe_dns_lookup_time_seconds", "How long the lookup of the name took", self.lookup.as_secs_f64())?;
-        to.gauge("probe_duration_seconds", "How long the whole measurement took", self.took.as_secs_f64())?;
-        if matches!(self.module.prober, Prober::Tcp(_)) {
-            let unexpected = measured.is_some_and(|measured| measured.unexpected);
-            to.gauge(
-                "probe_failed_due_to_regex",
-                "Whether the answer was not the one that was expected",
-                f64::from(unexpected),
-            )?;
-        }
-        if is_icmp {
-            let median = measured.and_then(|measured| measured.rtt).map_or(0.0, |rtt| rtt.median as f64 / 1e9);
-            let setup = measured.map_or(0.0, |measured| measured.setup.as_secs_f64());
-            let resolve = if self.endpoint.is_some() { self.lookup.as_secs_f64() } else { 0.0 };
-            let phases = [("resolve", resolve), ("rtt", median), ("setup", setup)];
-            to.gauges(
-                "probe_icmp_duration_seconds",
-                "How long each part took; rtt is the median, and 0 without an answer",
-                phases.map(|(phase, seconds)| (Labels::of([("phase", phase.into())]), seconds)),
-            )?;
-            if let Some(hops) = measured.and_then(|measured| measured.reply_ttl) {
-                to.gauge("probe_icmp_reply_hop_limit", "TTL or hop limit of the reply", f64::from(hops))?;
-            }
-        }
-        let address = self.endpoint.map(|endpoint| endpoint.address);
-        to.gauge(
-            "probe_ip_addr_hash",
-            "Hash of the address, to see when it changes",
-            address.map_or(0.0, |at| hash(at).into()),
-        )?;
-        let version = address.map_or(0.0, |at| if at.is_ipv4() { 4.0 } else { 6.0 });
-        to.gauge("probe_ip_protocol", "Whether the address is of IP version 4 or 6", version)?;
-        to.gauge("probe_success", "Whether the measurement succeeded", f64::from(self.is_success()))?;
-        measured.map_or(Ok(()), |measured| self.write_ours(&mut to, measured))
-    }
-}
-
-/// A module as configurations have it.
-pub fn describe(module: &Module) -> String {
-    let mut keys = BTreeMap::from([
-        ("count", module.count.to_string()),
-        ("interval", config::show(module.interval)),
-        ("ip_protocol_fallback", module.fallback.to_string()),
-        ("min_replies", module.min_replies.to_string()),
-        ("preferred_ip_protocol", module.prefer.pick("ip4", "ip6").to_owned()),
-    ]);
-    keys.extend(module.source.map(|source| ("source_ip_address", source.to_string())));
-    keys.extend(module.ttl.map(|ttl| ("ttl", ttl.get().to_string())));
-    keys.extend(module.tos.map(|tos| ("dscp", tos.dscp().get().to_string())));
-    keys.extend(module.payload.map(|octets| ("payload_size", octets.to_string())));
-    keys.extend(module.whole.then(|| ("dont_fragment", "true".to_owned())));
-    let kind = module.kind().name();
-    let keys: Vec<String> = keys.into_iter().map(|(key, value)| format!("{key}: {value}")).collect();
-    let timeout =
-        if module.timeout.is_zero() { String::new() } else { format!(", timeout: {}", config::show(module.timeout)) };
-    format!("{}: {{prober: {kind}{timeout}, {kind}: {{{}}}}}", module.name, keys.join(", "))
 }
 
 #[cfg(test)]
@@ -562,12 +423,6 @@ mod tests {
         }
         assert_eq!(timeout(Some("soon"), Duration::ZERO, offset).unwrap_err().status, 500);
         assert_eq!(timeout(Some("inf"), Duration::ZERO, offset).unwrap_err().status, 500);
-    }
-
-    #[test]
-    fn the_hash_of_an_address_is_that_of_blackbox_exporter() {
-        assert_eq!(hash("127.0.0.1".parse().unwrap()), 3_668_918_509);
-        assert_eq!(hash("::1".parse().unwrap()), 1_751_717_746);
     }
 
     fn permitted(limits: &str, target: &str, addresses: &[&str]) -> bool {

@@ -7,7 +7,7 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 
-use super::encode::Writer;
+use super::write::Writer;
 
 /// Clock ticks a second, the same on every Linux (USER_HZ).
 const TICKS: f64 = 100.0;

@@ -31,6 +31,8 @@ pub struct Options {
     pub lifecycle: bool,
     /// Whether `/probe` is offered.
     pub probes: bool,
+    /// Whether `probe.allow` is all that keeps the world out.
+    pub needs_allow: bool,
     pub timeout_offset: Duration,
     pub web: Web,
     pub seed: u64,
@@ -65,7 +67,7 @@ pub fn run(
         }
         let shared = Arc::new(Shared::new(workers, config, log.clone()));
         let (reloads, requests) = mpsc::channel(1);
-        let keeper = Keeper::new(&shared, options.files, options.arguments, host_name());
+        let keeper = Keeper::new(&shared, (options.files, options.arguments), options.needs_allow, host_name());
         tokio::spawn(keeper.run(requests));
         let desk = Desk {
             shared: Arc::clone(&shared),

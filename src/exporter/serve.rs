@@ -17,7 +17,9 @@ use super::web::Web;
 /// As many clients are connected at most; more wait to be accepted.
 const CONNECTIONS: usize = 512;
 /// How long a request's header may take to come, and a connection be idle.
-const HEADER: Duration = Duration::from_secs(30);
+const HEADER: Duration = Duration::from_secs(130);
+/// How long TLS may take to begin.
+const HANDSHAKE: Duration = Duration::from_secs(10);
 /// Octets of a request's header at most.
 const HEADER_OCTETS: usize = 64 << 10;
 /// A connection lives no longer, however slowly its client reads: then it may finish, for this long.
@@ -68,7 +70,7 @@ async fn connection(client: TcpStream, router: Router, web: &Web) {
     match web.tls() {
         None => talk(client, router).await,
         Some(acceptor) => {
-            if let Ok(Ok(client)) = tokio::time::timeout(HEADER, acceptor.accept(client)).await {
+            if let Ok(Ok(client)) = tokio::time::timeout(HANDSHAKE, acceptor.accept(client)).await {
                 talk(client, router).await;
             }
         }

@@ -27,7 +27,7 @@ impl Exporter<'_> {
             return self.show(&config, env).map(|()| ANSWERED).map_err(CliError::Output);
         }
         let web = Web::load(args.web.config.as_deref()).map_err(CliError::Refused)?;
-        self.check_access(&config, &web)?;
+        let needs_allow = self.check_access(&config, &web)?;
         let rate: f64 = config.targets.iter().map(|target| target.interval.as_secs_f64().recip()).sum();
         let plan = Plan { lanes: lanes::plan(rate), ..Plan::default() };
         let opened = env.open(&plan, args.config.workers.into(), None)?;
@@ -42,6 +42,7 @@ impl Exporter<'_> {
             metrics_path: args.web.metrics_path.clone(),
             lifecycle: args.web.lifecycle,
             probes: !args.web.no_probes,
+            needs_allow,
             timeout_offset: args.web.timeout_offset,
             web,
             seed: env.seed,
@@ -56,12 +57,16 @@ impl Exporter<'_> {
         Ok(ANSWERED)
     }
 
-    /// Nothing is open to the world unless that is said.
-    fn check_access(&self, config: &Config, guard: &Web) -> Result<(), CliError> {
+    /// Nothing is open to the world unless that is said. Whether it is `probe.allow` alone that keeps the world out.
+    fn check_access(&self, config: &Config, guard: &Web) -> Result<bool, CliError> {
         let web = &self.args.web;
         let open = web.listen.iter().find(|address| !address.ip().to_canonical().is_loopback());
-        let restricted = web.no_probes || web.allow_any || !config.probe.allow.is_empty() || guard.is_guarded();
-        let Some(address) = open.filter(|_| !restricted) else { return Ok(()) };
+        let Some(address) = open.filter(|_| !(web.no_probes || web.allow_any || guard.is_guarded())) else {
+            return Ok(false);
+        };
+        if !config.probe.allow.is_empty() {
+            return Ok(true);
+        }
         Err(CliError::Refused(format!(
             "--web.listen-address {address}: whoever reaches it could probe any address by /probe; list what may be probed \
              under probe.allow, ask for passwords (--web.config.file), or give --probe.off or --probe.allow-any"

@@ -1,0 +1,177 @@
+//! What a measurement found, under the names of blackbox_exporter: [`Measurement`].
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::DescriptorEncoder;
+
+use super::config::{self, Module, Prober};
+use super::labels::Labels;
+use super::prober::Measured;
+use super::write::{Format, Writer};
+use crate::types::IpEndpoint;
+
+/// Everything about one measurement.
+#[derive(Debug, Default)]
+pub struct Measurement {
+    pub module: Arc<Module>,
+    pub endpoint: Option<IpEndpoint>,
+    /// Probes to send.
+    pub count: u32,
+    pub lookup: Duration,
+    pub took: Duration,
+    pub measured: Option<Measured>,
+    /// Why there is nothing to probe.
+    pub error: Option<String>,
+}
+
+impl Measurement {
+    pub fn is_success(&self) -> bool {
+        let needed = self.module.min_replies.min(self.count.max(1));
+        self.measured.as_ref().is_some_and(|measured| measured.counts.received >= u64::from(needed))
+    }
+
+    /// The answer with all that happened, for people.
+    ///
+    /// # Errors
+    /// If it cannot be encoded.
+    pub fn debug(self, target: &str, timeout: Duration) -> Result<String, fmt::Error> {
+        let mut text = String::from("Logs for the probe:\n");
+        let (module, success) = (Arc::clone(&self.module), self.is_success());
+        text += &format!(
+            "module={} target={} prober={} timeout_seconds={}\n",
+            module.name,
+            target,
+            module.kind().name(),
+            timeout.as_secs_f64()
+        );
+        if let Some(endpoint) = self.endpoint {
+            text += &format!("resolved target to {} in {} s\n", endpoint.address, self.lookup.as_secs_f64());
+        }
+        if let Some(error) = &self.error {
+            text += &format!("nothing to probe: {error}\n");
+        }
+        for line in self.measured.iter().flat_map(|measured| &measured.log) {
+            text += &format!("{line}\n");
+        }
+        text += if success { "probe succeeded\n" } else { "probe failed\n" };
+        text += "\n\n\nMetrics that would have been returned:\n";
+        text += &Format::Text.write(self)?;
+        text += &format!("\n\n\nModule configuration:\n{}\n", describe(&module));
+        Ok(text)
+    }
+
+    fn write_ours(&self, to: &mut Writer<'_>, measured: &Measured) -> fmt::Result {
+        let counts = &measured.counts;
+        let decided = counts.sent + counts.send_failed;
+        to.gauge("probe_packets_sent", "Probes sent", counts.sent as f64)?;
+        to.gauge("probe_packets_received", "Probes answered in time", counts.received as f64)?;
+        if decided > 0 {
+            let lost = decided.saturating_sub(counts.received + counts.refused);
+            let help = "Part of the probes that was lost";
+            to.gauge("probe_packet_loss_ratio", help, lost as f64 / decided as f64)?;
+        }
+        to.gauge("probe_duplicates", "Further answers", counts.duplicates as f64)?;
+        if let Some(rtt) = &measured.rtt {
+            let seconds = |nanos: u64| nanos as f64 / 1e9;
+            to.gauge("probe_rtt_min_seconds", "Smallest round-trip time", seconds(rtt.min))?;
+            to.gauge("probe_rtt_mean_seconds", "Mean round-trip time", rtt.mean / 1e9)?;
+            to.gauge("probe_rtt_p95_seconds", "95th percentile of round-trip times", seconds(rtt.p95))?;
+            to.gauge("probe_rtt_max_seconds", "Largest round-trip time", seconds(rtt.max))?;
+        }
+        if let Some(ipdv) = measured.ipdv {
+            let help = "Mean difference between consecutive round-trip times";
+            to.gauge("probe_rtt_ipdv_seconds", help, ipdv / 1e9)?;
+        }
+        Ok(())
+    }
+}
+
+impl Collector for Measurement {
+    fn encode(&self, encoder: DescriptorEncoder) -> fmt::Result {
+        let mut to = Writer(encoder);
+        let is_icmp = self.module.prober == Prober::Icmp;
+        let measured = self.measured.as_ref();
+        to.gauge("probe_dns_lookup_time_seconds", "How long the lookup of the name took", self.lookup.as_secs_f64())?;
+        to.gauge("probe_duration_seconds", "How long the whole measurement took", self.took.as_secs_f64())?;
+        if matches!(self.module.prober, Prober::Tcp(_)) {
+            let unexpected = measured.is_some_and(|measured| measured.unexpected);
+            to.gauge(
+                "probe_failed_due_to_regex",
+                "Whether the answer was not the one that was expected",
+                f64::from(unexpected),
+            )?;
+        }
+        if is_icmp {
+            let median = measured.and_then(|measured| measured.rtt).map_or(0.0, |rtt| rtt.median as f64 / 1e9);
+            let setup = measured.map_or(0.0, |measured| measured.setup.as_secs_f64());
+            let resolve = if self.endpoint.is_some() { self.lookup.as_secs_f64() } else { 0.0 };
+            let phases = [("resolve", resolve), ("rtt", median), ("setup", setup)];
+            to.gauges(
+                "probe_icmp_duration_seconds",
+                "How long each part took; rtt is the median, and 0 without an answer",
+                phases.map(|(phase, seconds)| (Labels::of([("phase", phase.into())]), seconds)),
+            )?;
+            if let Some(hops) = measured.and_then(|measured| measured.reply_ttl) {
+                to.gauge("probe_icmp_reply_hop_limit", "TTL or hop limit of the reply", f64::from(hops))?;
+            }
+        }
+        let address = self.endpoint.map(|endpoint| endpoint.address);
+        to.gauge(
+            "probe_ip_addr_hash",
+            "Hash of the address, to see when it changes",
+            address.map_or(0.0, |at| hash(at).into()),
+        )?;
+        let version = address.map_or(0.0, |at| if at.is_ipv4() { 4.0 } else { 6.0 });
+        to.gauge("probe_ip_protocol", "Whether the address is of IP version 4 or 6", version)?;
+        to.gauge("probe_success", "Whether the measurement succeeded", f64::from(self.is_success()))?;
+        measured.map_or(Ok(()), |measured| self.write_ours(&mut to, measured))
+    }
+}
+
+/// A module as configurations have it.
+pub fn describe(module: &Module) -> String {
+    let mut keys = BTreeMap::from([
+        ("count", module.count.to_string()),
+        ("interval", config::show(module.interval)),
+        ("ip_protocol_fallback", module.fallback.to_string()),
+        ("min_replies", module.min_replies.to_string()),
+        ("preferred_ip_protocol", module.prefer.pick("ip4", "ip6").to_owned()),
+    ]);
+    keys.extend(module.source.map(|source| ("source_ip_address", source.to_string())));
+    keys.extend(module.ttl.map(|ttl| ("ttl", ttl.get().to_string())));
+    keys.extend(module.tos.map(|tos| ("dscp", tos.dscp().get().to_string())));
+    keys.extend(module.payload.map(|octets| ("payload_size", octets.to_string())));
+    keys.extend(module.whole.then(|| ("dont_fragment", "true".to_owned())));
+    let kind = module.kind().name();
+    let keys: Vec<String> = keys.into_iter().map(|(key, value)| format!("{key}: {value}")).collect();
+    let timeout =
+        if module.timeout.is_zero() { String::new() } else { format!(", timeout: {}", config::show(module.timeout)) };
+    format!("{}: {{prober: {kind}{timeout}, {kind}: {{{}}}}}", module.name, keys.join(", "))
+}
+
+/// The hash of an address as blackbox_exporter has it: FNV-1a over its octets.
+fn hash(address: IpAddr) -> u32 {
+    let fold = |octets: &[u8]| {
+        octets.iter().fold(0x811c_9dc5_u32, |hash, octet| (hash ^ u32::from(*octet)).wrapping_mul(0x0100_0193))
+    };
+    match address {
+        IpAddr::V4(address) => fold(&address.octets()),
+        IpAddr::V6(address) => fold(&address.octets()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hash_of_an_address_is_that_of_blackbox_exporter() {
+        assert_eq!(hash("127.0.0.1".parse().unwrap()), 3_668_918_509);
+        assert_eq!(hash("::1".parse().unwrap()), 1_751_717_746);
+    }
+}
