@@ -1,12 +1,17 @@
 //! The series that something which arrived may belong to: by cookie, by address, by lane.
 
 use std::collections::{BTreeSet, HashMap};
+use std::hash::Hash;
 use std::net::IpAddr;
 
 use super::series::Series;
 use crate::channel::{LaneId, Profile, Protocol};
+use crate::engine::outcome::SubjectId;
 use crate::types::Family;
 use crate::wire::payload::COOKIE_OCTETS;
+
+/// A series by number, and its slot.
+type Member = (SubjectId, u32);
 
 type CookieKey = [u8; COOKIE_OCTETS];
 
@@ -14,11 +19,11 @@ type CookieKey = [u8; COOKIE_OCTETS];
 #[derive(Debug, Default)]
 pub(super) struct Index {
     lanes: Vec<Lane>,
-    by_cookie: HashMap<(LaneId, CookieKey), Vec<u32>>,
-    /// The series with this address, newest last.
-    by_address: HashMap<(LaneId, IpAddr), Vec<u32>>,
+    by_cookie: HashMap<(LaneId, CookieKey), BTreeSet<Member>>,
+    /// The series with this address, newest last. A list may have the same target thousands of times.
+    by_address: HashMap<(LaneId, IpAddr), BTreeSet<Member>>,
     /// Series that other hosts than their target answer.
-    groups: Vec<(LaneId, u32)>,
+    groups: HashMap<LaneId, BTreeSet<Member>>,
     /// How many octets of their cookies probes have room for, longest first, with the number of series.
     cookie_octets: Vec<(usize, usize)>,
 }
@@ -49,13 +54,13 @@ impl Index {
             }
         }
         if let Some(key) = key(series.cookie().octets(), octets) {
-            self.by_cookie.entry((route.lane, key)).or_default().push(slot);
+            self.by_cookie.entry((route.lane, key)).or_default().insert((series.id(), slot));
         }
         if let Some(endpoint) = route.to.ip() {
-            self.by_address.entry((route.lane, endpoint.address)).or_default().push(slot);
+            self.by_address.entry((route.lane, endpoint.address)).or_default().insert((series.id(), slot));
         }
         if series.is_group() {
-            self.groups.push((route.lane, slot));
+            self.groups.entry(route.lane).or_default().insert((series.id(), slot));
         }
     }
 
@@ -70,13 +75,14 @@ impl Index {
             *count -= 1;
         }
         self.cookie_octets.retain(|(_, count)| *count > 0);
+        let member = (series.id(), slot);
         if let Some(key) = key(series.cookie().octets(), octets) {
-            take_out(&mut self.by_cookie, &(route.lane, key), slot);
+            take_out(&mut self.by_cookie, &(route.lane, key), member);
         }
         if let Some(endpoint) = route.to.ip() {
-            take_out(&mut self.by_address, &(route.lane, endpoint.address), slot);
+            take_out(&mut self.by_address, &(route.lane, endpoint.address), member);
         }
-        self.groups.retain(|&(_, member)| member != slot);
+        take_out(&mut self.groups, &route.lane, member);
     }
 
     /// The profile of a lane, if a series ever used it.
@@ -99,12 +105,12 @@ impl Index {
 
     /// The series with this address, newest first.
     pub(super) fn at(&self, lane: LaneId, address: IpAddr) -> impl Iterator<Item = u32> {
-        self.by_address.get(&(lane, address)).into_iter().flatten().rev().copied()
+        self.by_address.get(&(lane, address)).into_iter().flatten().rev().map(|&(_, slot)| slot)
     }
 
     /// The series of this lane that other hosts than their target answer.
     pub(super) fn groups(&self, lane: LaneId) -> impl Iterator<Item = u32> {
-        self.groups.iter().filter(move |(of, _)| *of == lane).map(|&(_, series)| series)
+        self.groups.get(&lane).into_iter().flatten().map(|&(_, slot)| slot)
     }
 
     /// The series that has this lane for itself.
@@ -117,7 +123,8 @@ impl Index {
     #[cfg(test)]
     pub(super) fn entries(&self) -> usize {
         let lanes: usize = self.lanes.iter().map(|lane| lane.series.len()).sum();
-        lanes + self.by_cookie.len() + self.by_address.len() + self.groups.len() + self.cookie_octets.len()
+        let groups: usize = self.groups.values().map(BTreeSet::len).sum();
+        lanes + self.by_cookie.len() + self.by_address.len() + groups + self.cookie_octets.len()
     }
 }
 
@@ -133,16 +140,13 @@ fn key(octets: &[u8], length: usize) -> Option<CookieKey> {
     Some(key)
 }
 
-fn only(series: &[u32]) -> Option<u32> {
-    match series {
-        [slot] => Some(*slot),
-        _ => None,
-    }
+fn only(series: &BTreeSet<Member>) -> Option<u32> {
+    series.first().map(|&(_, slot)| slot).filter(|_| series.len() == 1)
 }
 
-fn take_out<K: std::hash::Hash + Eq>(map: &mut HashMap<K, Vec<u32>>, key: &K, slot: u32) {
+fn take_out<K: Hash + Eq>(map: &mut HashMap<K, BTreeSet<Member>>, key: &K, member: Member) {
     if let Some(series) = map.get_mut(key) {
-        series.retain(|&member| member != slot);
+        series.remove(&member);
         if series.is_empty() {
             map.remove(key);
         }

@@ -139,9 +139,9 @@ impl Ping {
             let probe = series.quoted_in(quoted).filter(|_| series.subject().port == Some(port))?;
             Some((slot, probe))
         };
-        let mut addressed = destination.into_iter().flat_map(|destination| self.index.at(lane, destination));
-        let Some((slot, probe)) = addressed.find_map(candidate) else { return };
-        drop(addressed);
+        let addressed = destination.into_iter().flat_map(|destination| self.index.at(lane, destination));
+        let exact = self.index.with_cookie(lane, quoted);
+        let Some((slot, probe)) = exact.into_iter().chain(addressed).find_map(candidate) else { return };
         error.responder.into_iter().for_each(|responder| self.want_name(responder));
         self.with_series(slot, now, |series, context| series.error(probe, error, context));
     }
