@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::sys::interface;
 use crate::channel::{Inbound, LaneId, LanePlan, OsError, Recreated};
-use crate::types::IpEndpoint;
+use crate::types::{Family, IpEndpoint};
 
 /// The interface of packets that this host sends to itself (LOOPBACK_IFINDEX).
 pub const LOOPBACK: NonZeroU32 = NonZeroU32::MIN;
@@ -46,6 +46,12 @@ impl Interfaces {
     /// The interface that answers must arrive by, where the kernel does not see to that.
     pub fn only(&self) -> Option<NonZeroU32> {
         self.known.first().filter(|_| self.unbound).map(|interface| interface.now)
+    }
+
+    /// Whether packets must not name their source: over IPv6 the kernel heeds the interface of a socket that is not bound to it
+    /// only where it chooses the source itself (ip6_route_output), which it does as for the lookup of the source.
+    pub fn choose_source(&self, family: Family) -> bool {
+        self.unbound && family == Family::V6
     }
 
     /// A destination with the index that its zone has now.
@@ -94,6 +100,10 @@ impl Interfaces {
 /// that this host reports itself, which come over `lo`, and cannot be bound again without a privilege.
 pub fn unbound(plan: &LanePlan) -> Option<NonZeroU32> {
     let name = plan.interface.as_deref().filter(|name| interface::is_name(name) && plan.listen.is_none())?;
+    // See [`Interfaces::choose_source`].
+    if plan.family == Family::V6 && plan.source.is_some() {
+        return None;
+    }
     let index = interface::index_of(name)?;
     // What arrives in a VRF is for bound sockets alone (net.ipv4.udp_l3mdev_accept).
     let folder = Path::new("/sys/class/net").join(name);

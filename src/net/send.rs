@@ -95,7 +95,9 @@ impl Lane {
         let to = self.destination(send)?;
         let to = self.interfaces.current(to);
         let socket = self.sockets.get(usize::from(send.flow)).ok_or(OsError::EINVAL)?;
-        let fields = (&send.header, socket.usual_ttl);
+        let from = send.header.from.filter(|_| !self.interfaces.choose_source(self.plan.family));
+        let header = Header { from, ..send.header };
+        let fields = (&header, socket.usual_ttl);
         let own = header::ipv4_header(&self.profile, &self.plan, fields, to.address, octets.len())?.map(|header| {
             let start = scratch.octets.len();
             scratch.octets.extend_from_slice(&header);
@@ -103,10 +105,10 @@ impl Lane {
             start..scratch.octets.len()
         });
         let start = scratch.control.len();
-        header::control(to.family(), &send.header, &mut scratch.control);
+        header::control(to.family(), &header, &mut scratch.control);
         let header_end = scratch.control.len();
         socket.departures.number(scratch.packets.len(), &mut scratch.control);
-        let name = address::encode(to, send.header.flow_label.or(self.plan.flow_label));
+        let name = address::encode(to, header.flow_label.or(self.plan.flow_label));
         let control = start..scratch.control.len();
         scratch.packets.push(Packet { token: send.token, name, control, header_end, own });
         Ok(())

@@ -89,10 +89,39 @@ fn a_route_that_is_replaced_and_restored_is_an_outage() {
 
 /// The link between host and router once more, after it was removed: the interfaces have other numbers.
 fn make_link_again(lab: &Lab) {
+    make_link_again_with(lab, "10.9.0.1");
+}
+
+/// The same with another address of the host.
+fn make_link_again_with(lab: &Lab, address: &str) {
     lab.host().sh(&format!("ip link add right type veth peer name left netns {}", lab.router(1).pid()));
     lab.router(1)
         .sh("ip address add 10.9.0.2/24 dev left; ip address add fd09::2/64 dev left nodad; ip link set left up");
-    lab.host().sh(&format!("ip address add 10.9.0.1/24 dev right; ip link set right up; {ROUTES}"));
+    lab.host().sh(&format!("ip address add {address}/24 dev right; ip link set right up; {ROUTES}"));
+}
+
+#[test]
+fn an_interface_that_is_made_again_with_another_address_is_used_with_that() {
+    let Some((lab, _services)) = lab() else { return };
+    let mut runs: Vec<Running> = [&["-f"][..], &[]]
+        .iter()
+        .map(|pace| {
+            bounded(
+                &lab,
+                9,
+                &[&["/mnt/rping", "--json", "-i0.05", "-W0.2", "-Iright"], *pace, &[&lab.target_v4()]].concat(),
+            )
+        })
+        .collect();
+    runs.iter_mut().for_each(|run| run.until(Source::Data, r#""type":"reply""#));
+    lab.host().sh("ip link del right");
+    runs.iter_mut().for_each(|run| run.until(Source::Data, r#""type":"error""#));
+    make_link_again_with(&lab, "10.9.0.21");
+    for mut run in runs {
+        run.until(Source::Data, r#""type":"reply""#);
+        run.signal("INT");
+        run.finish().counts_agree();
+    }
 }
 
 #[test]

@@ -20,6 +20,32 @@ enum For {
 }
 
 #[test]
+fn packets_leave_by_the_interface_that_is_named_although_another_has_the_better_route() {
+    let Some(lab) = counting_lab(&[]) else { return };
+    lab.host().sh("echo 0 > /proc/sys/net/ipv4/conf/all/rp_filter; echo 0 > /proc/sys/net/ipv4/conf/right/rp_filter; \
+         ip link add spare type veth peer name other; ip link set spare up; ip link set other up; \
+         ip address add 10.98.0.1/24 dev spare; ip address add fd98::1/64 dev spare nodad; \
+         ip route add 10.9.1.0/24 via 10.98.0.2 metric 1; ip -6 route add fd09:1::/64 via fd98::2 metric 1; \
+         ip route add 10.9.1.0/24 via 10.9.0.2 metric 9; ip -6 route add fd09:1::/64 via fd09::2 metric 9");
+    for (target, source) in [(lab.target_v4(), "--source=10.9.0.1"), (lab.target_v6(), "--source=fd09::1")] {
+        for method in ["--socket=raw", "--socket=dgram", "--udp=9", "--tcp=9"] {
+            for sourced in [&[][..], &[source], &["-B"]] {
+                let run = lab.host().rping(&[&["-c1", "-W1", "--json", "-Iright", method, &*target], sourced].concat());
+                let summary = run.object("summary");
+                let answered = summary["received"].as_u64().zip(summary["refused"].as_u64()).map(|(a, b)| a + b);
+                assert_eq!(answered, Some(1), "{method} {run:#?}");
+            }
+        }
+        let run = lab.host().rping(&["--alive", "-W1", "-Iright", &target]);
+        assert_eq!(run.stdout, format!("{target}\n"), "{run:#?}");
+        for method in ["-I", "-U", "-T"] {
+            let run = lab.host().rtrace(&["-n", "-iright", method, "--json", &target]);
+            assert_eq!(run.object("trace")["reached"], true, "{method} {run:#?}");
+        }
+    }
+}
+
+#[test]
 fn fields_that_are_asked_for_are_on_the_wire() {
     let Some(lab) = counting_lab(&[
         ("tos_4", "icmp type echo-request ip dscp ef"),

@@ -162,7 +162,10 @@ impl Series {
         let outcome = Outcome::NotSent(NotSent { error, mtu, reported });
         // The source that was found at the start is no address of this host any more: from here on the kernel chooses.
         if let Destination::Reachable { source, profile, .. } = &mut self.destination
-            && matches!(refused.error, OsError::EINVAL | OsError::EADDRNOTAVAIL | OsError::ENETUNREACH)
+            && matches!(
+                refused.error,
+                OsError::EINVAL | OsError::EADDRNOTAVAIL | OsError::ENETUNREACH | OsError::ENODEV
+            )
             && profile.header.keeps_source
             && !context.config.sticky_source
         {
