@@ -35,7 +35,7 @@ structs! {
     }
     Answerer { kind "who", address, answers, }
     TargetSummary {
-        name, endpoint, began, counts, status, state, error, rtt, stamps, delays "delays_ms", complete, duration, conditions,
+        name, endpoint, zone, began, counts, status, state, error, rtt, stamps, delays "delays_ms", complete, duration, conditions,
     }
     Totals { begun, ended, alive, unreachable, not_run, skipped "without_event", counts, }
 }

@@ -1,6 +1,7 @@
 //! The parameters of a sweep: [`Config`], and its source of targets: [`Supply`].
 
 use std::fmt;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::channel::{AddressAnswer, LaneId, Profile};
@@ -38,6 +39,8 @@ pub struct Config {
     pub supply: Supply,
     /// The lane of each family that has one.
     pub routes: Vec<LaneRoute>,
+    /// The names of interfaces, for scoped addresses.
+    pub zones: Vec<(NonZeroU32, Box<str>)>,
     /// How often each target is probed.
     pub probes: Probes,
     /// How long the first probe to a target is waited for.

@@ -7,7 +7,7 @@ use super::machine::Sweep;
 use crate::engine::condition;
 use crate::engine::outcome::{State, Status};
 use crate::metrics::{Brief, Counts, StampCounts};
-use crate::types::{Instant, Rtt};
+use crate::types::{Instant, IpEndpoint, Rtt};
 
 impl Sweep {
     /// Emits the summary of a target and forgets it.
@@ -26,6 +26,7 @@ impl Sweep {
         let (kernel, user) = (u64::from(target.kernel), u64::from(target.received.saturating_sub(target.kernel)));
         self.emit_summary(TargetSummary {
             name,
+            zone: self.zone(target.endpoint),
             endpoint: Some(target.endpoint),
             began: Some(self.wall_time(target.began)).filter(|_| target.sent > 0),
             counts,
@@ -46,6 +47,7 @@ impl Sweep {
         self.emit_summary(TargetSummary {
             state: Some(if target.endpoint.is_some() { State::Unknown } else { State::Unresolved }),
             name: target.name,
+            zone: target.endpoint.and_then(|endpoint| self.zone(endpoint)),
             endpoint: target.endpoint,
             began: None,
             counts: Counts::default(),
@@ -58,6 +60,13 @@ impl Sweep {
             complete: true,
             duration: std::time::Duration::ZERO,
         });
+    }
+
+    /// The name of an address's zone, or else its number.
+    fn zone(&self, endpoint: IpEndpoint) -> Option<Box<str>> {
+        let number = endpoint.zone?;
+        let known = self.config.zones.iter().find(|(index, _)| *index == number);
+        Some(known.map_or_else(|| number.to_string().into(), |(_, name)| name.clone()))
     }
 
     fn emit_summary(&mut self, mut summary: TargetSummary) {

@@ -44,6 +44,8 @@ pub struct TargetSummary {
     pub name: Option<Box<str>>,
     /// Its address; `None` for a name without one.
     pub endpoint: Option<IpEndpoint>,
+    /// The zone of a scoped address: its interface by name, or else by number.
+    pub zone: Option<Box<str>>,
     /// When its first probe was sent; `None` if none was.
     pub began: Option<WallTime>,
     /// Outcomes of its probes. `foreign` and `dropped_by_kernel` are the run's since the previous target ended.
@@ -72,7 +74,10 @@ impl Event {
     /// The target that this is the end of, and the conditions held against it.
     pub fn ended(&self) -> Option<(Cow<'_, str>, &[Judged])> {
         let Event::Ended(target) = self else { return None };
-        let address = || target.endpoint.map(|endpoint| endpoint.address.to_string()).unwrap_or_default();
+        let address = || {
+            let zone = target.zone.as_deref().map(|zone| format!("%{zone}")).unwrap_or_default();
+            target.endpoint.map(|endpoint| format!("{}{zone}", endpoint.address)).unwrap_or_default()
+        };
         Some((target.name.as_deref().map_or_else(|| address().into(), Cow::Borrowed), &target.conditions))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::range::{self, Bounds};
+use super::range::{self, Bounds, Range};
 use crate::types::Family;
 
 /// Ranges of addresses, merged and sorted, so that a search takes logarithmic time.
@@ -26,6 +26,19 @@ impl Exclusions {
         merge(&mut exclusions.v4);
         merge(&mut exclusions.v6);
         exclusions
+    }
+
+    /// Which of a range are in them: from an index to that after the last, in order.
+    pub fn within(&self, range: &Range) -> impl Iterator<Item = (u64, u64)> {
+        let bounds = match range.family() {
+            Family::V4 => &self.v4,
+            Family::V6 => &self.v6,
+        };
+        let (first, last) = range.ends();
+        let from = bounds.partition_point(|&(_, end)| end < first);
+        let within = bounds.get(from..).unwrap_or_default().iter().take_while(move |&&(start, _)| start <= last);
+        // A range has at most 2^63 addresses.
+        within.map(move |&(start, end)| ((start.max(first) - first) as u64, (end.min(last) - first + 1) as u64))
     }
 
     /// Whether `address` is in one of them.
@@ -93,6 +106,19 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn what_is_excluded_within_a_range_is_each_of_its_addresses_that_is_excluded(
+            ranges in proptest::collection::vec((0..200_u32, 0..20_u32), 0..12), first in 0..200_u32, more in 0..60_u32,
+        ) {
+            let text = |first: u32, more: u32| format!("{}-{}", Ipv4Addr::from_bits(first), Ipv4Addr::from_bits(first + more));
+            let bounds = |&(first, more): &(u32, u32)| Bounds::read(&text(first, more)).expect("bounds").expect("no name");
+            let exclusions = Exclusions::new(ranges.iter().map(bounds));
+            let range = Range::read(&text(first, more)).expect("a range").expect("no name");
+            let found: Vec<u64> = exclusions.within(&range).flat_map(|(from, to)| from..to).collect();
+            let is_excluded = |index: &u64| range.at(*index).is_some_and(|address| exclusions.contain(address));
+            prop_assert_eq!(found, (0..range.count()).filter(is_excluded).collect::<Vec<_>>());
+        }
+
         #[test]
         fn an_address_is_excluded_if_any_range_has_it(
             ranges in proptest::collection::vec((0..200_u32, 0..20_u32), 0..12), asked in 0..256_u32,

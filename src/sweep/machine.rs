@@ -469,6 +469,7 @@ mod tests {
         let mut sweep = Sweep::new(Config {
             supply: Box::new(move |_| given.next().map_or(Supplied::End, |n| Supplied::Target(target(n)))),
             routes: vec![route(7, Owner::Ours)],
+            zones: Vec::new(),
             probes: Probes::UntilAnswered { retries: 0, backoff: 1.0 },
             wait: Duration::from_secs(1),
             rate: None,

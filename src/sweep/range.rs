@@ -71,6 +71,11 @@ impl Range {
         self.count
     }
 
+    /// The first and the last, as numbers.
+    pub(super) fn ends(&self) -> (u128, u128) {
+        (self.first, self.first + u128::from(self.count - 1))
+    }
+
     /// The address at `index`; `None` from `count` on.
     pub fn at(&self, index: u64) -> Option<IpAddr> {
         (index < self.count).then(|| address(self.family, self.first + u128::from(index)))

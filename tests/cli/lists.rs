@@ -189,6 +189,12 @@ fn the_zone_of_an_address_is_its_interfaces_name_in_every_format() {
             let outcome = world.run(&words("--format=csv"));
             assert!(outcome.stdout.contains(",fe80::9%eth0,"), "{outcome}");
         }
+        let sweeps = [("", "fe80::9%eth0"), ("--json", r#""address":"fe80::9","zone":"eth0""#)];
+        for (format, expected) in sweeps.into_iter().chain([("--format=csv", ",fe80::9%eth0,"), ("-v", "fe80::9%eth0")])
+        {
+            let outcome = world.run(&format!("rping --alive {format} {target}"));
+            assert!(outcome.stdout.contains(expected), "{outcome}");
+        }
         let outcome = world.run(&format!("rping -c 1 {target}"));
         assert!(outcome.stdout.contains("(fe80::9%eth0) ") && outcome.stdout.contains("fe80::9%eth0"), "{outcome}");
     }

@@ -56,6 +56,7 @@ fn config(supply: Supply) -> Config {
     Config {
         supply,
         routes: Vec::new(),
+        zones: Vec::new(),
         probes: Probes::UntilAnswered { retries: 1, backoff: 1.0 },
         wait: ms(1000),
         rate: None,

@@ -439,7 +439,7 @@ impl Rping<'_> {
 /// What the user bound.
 pub struct Binding {
     pub(super) source: Option<IpAddr>,
-    interface: Option<Box<str>>,
+    pub(super) interface: Option<Box<str>>,
 }
 
 impl Binding {

@@ -30,6 +30,9 @@ impl SweepBrief {
         if let Some(endpoint) = target.endpoint {
             object.serialize_entry("address", &endpoint.address)?;
         }
+        if let Some(zone) = &target.zone {
+            object.serialize_entry("zone", zone)?;
+        }
         object.serialize_entry("outcome", outcome(target))?;
         match target.rtt.count() {
             0 => {}

@@ -2,7 +2,6 @@
 
 use std::io::{self, Write};
 
-use crate::engine::outcome::zone_name;
 use crate::report::ping::TARGET;
 use crate::report::words::csv::{address, delays, record, text};
 use crate::report::{Sink, Streams, SweepShow, escape};
@@ -39,9 +38,7 @@ impl Sink<Event> for SweepCsv {
 
 fn row(target: &TargetSummary) -> impl Iterator<Item = Option<String>> {
     let counts = &target.counts;
-    let zone = target.endpoint.and_then(|endpoint| endpoint.zone);
-    let zone = zone.map(|zone| zone_name(zone, target.name.as_deref()));
-    let address = address(target.endpoint.map(|endpoint| endpoint.address), zone.as_deref());
+    let address = address(target.endpoint.map(|endpoint| endpoint.address), target.zone.as_deref());
     let head = [
         text(target.began),
         target.name.as_deref().map(|name| escape(name).into_owned()).or_else(|| address.clone()),

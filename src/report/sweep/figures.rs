@@ -1,6 +1,5 @@
 //! The figures of a target of a sweep, as those of a run.
 
-use crate::engine::outcome::zone_name;
 use crate::report::escape;
 use crate::report::ping::Run;
 use crate::report::words::csv::address;
@@ -21,9 +20,7 @@ impl<'a> From<&'a TargetSummary> for Run<'a> {
 }
 
 fn labels(target: &TargetSummary) -> Vec<Label> {
-    let zone = target.endpoint.and_then(|endpoint| endpoint.zone);
-    let zone = zone.map(|zone| zone_name(zone, target.name.as_deref()));
-    let address = address(target.endpoint.map(|endpoint| endpoint.address), zone.as_deref()).unwrap_or_default();
+    let address = address(target.endpoint.map(|endpoint| endpoint.address), target.zone.as_deref()).unwrap_or_default();
     let name = target.name.as_deref().map_or_else(|| address.clone(), |name| escape(name).into_owned());
     vec![("target", name), ("address", address), ("method", "icmp".to_owned())]
 }

@@ -6,7 +6,6 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use crate::channel::SocketKind;
-use crate::engine::outcome::zone_name;
 use crate::metrics::Figures;
 use crate::report::Sink;
 use crate::report::json::{VERSION, conditions, line};
@@ -38,8 +37,8 @@ impl SweepJson {
             (name, _) => object.serialize_entry("target", name.as_deref().unwrap_or_default())?,
         }
         object.serialize_entry("address", &address)?;
-        if let Some(zone) = target.endpoint.and_then(|endpoint| endpoint.zone) {
-            object.serialize_entry("zone", &zone_name(zone, target.name.as_deref()))?;
+        if let Some(zone) = &target.zone {
+            object.serialize_entry("zone", zone)?;
         }
         object.serialize_entry("method", "icmp")?;
         object.serialize_entry("socket", &socket)?;

@@ -63,10 +63,11 @@ struct Address<'a>(&'a TargetSummary);
 
 impl fmt::Display for Address<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.0.endpoint, &self.0.name) {
-            (Some(endpoint), Some(name)) if endpoint.zone.is_some() => f.write_str(&escape(name)),
-            (Some(endpoint), _) => write!(f, "{}", endpoint.address),
-            (None, name) => f.write_str(&escape(name.as_deref().unwrap_or_default())),
+        let TargetSummary { endpoint, zone, name, .. } = self.0;
+        match (endpoint, zone) {
+            (Some(endpoint), Some(zone)) => write!(f, "{}%{}", endpoint.address, escape(zone)),
+            (Some(endpoint), None) => write!(f, "{}", endpoint.address),
+            (None, _) => f.write_str(&escape(name.as_deref().unwrap_or_default())),
         }
     }
 }
@@ -76,11 +77,11 @@ struct Head<'a>(&'a TargetSummary);
 
 impl fmt::Display for Head<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.0.name, self.0.endpoint) {
-            (Some(name), Some(endpoint)) if endpoint.zone.is_none() => {
-                write!(f, "{} ({})", escape(name), endpoint.address)
-            }
-            _ => Address(self.0).fmt(f),
+        // An address with its zone is shown once.
+        let name = self.0.name.as_deref().filter(|name| !name.contains('%') && self.0.endpoint.is_some());
+        match name {
+            Some(name) => write!(f, "{} ({})", escape(name), Address(self.0)),
+            None => Address(self.0).fmt(f),
         }
     }
 }

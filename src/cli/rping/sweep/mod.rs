@@ -8,6 +8,7 @@ mod targets;
 
 use std::fs::File;
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -83,7 +84,12 @@ impl Rping<'_> {
         let lanes: Vec<Lanes> = opened.iter().map(|opened| Lanes::of(opened, &plan.lanes, |_| true)).collect();
         let Some(first) = lanes.first() else { return Ok(NOT_RUN) };
         self.check_lanes(&sweep_plan, first)?;
+        let zones = zones(&bound, env);
         let common = Common {
+            zone: match (bound.interface.is_some(), zones.as_slice()) {
+                (true, [(own, _), ..]) | (false, [(own, _)]) => Some(*own),
+                _ => None,
+            },
             share: shard.unwrap_or(Shard::WHOLE),
             exclusions: Arc::clone(&sweep_plan.exclusions),
             missing: missing(first),
@@ -94,7 +100,7 @@ impl Rping<'_> {
         let digest = self.list_digest();
         let source = self.source(&mut sweep_plan, &digest, env)?;
         let targets = match &source {
-            Source::Space(space, _) => Some(common.share.count(space.count())),
+            Source::Space(space, order) => Some(space.probed(common.share, &common.exclusions, order.is_some())),
             Source::Stream(_) => None,
         };
         let terminal = env.terminal && !self.args.output.is_quiet();
@@ -114,7 +120,10 @@ impl Rping<'_> {
             channel,
             lookup: None,
             post,
-            machine: Sweep::new(self.sweep_config(&sweep_plan, lanes, supply, count, progress, env.seed)),
+            machine: Sweep::new(Config {
+                zones: zones.clone(),
+                ..self.sweep_config(&sweep_plan, lanes, supply, count, progress, env.seed)
+            }),
             sink,
             fold: Verdict::default(),
             recorder: None,
@@ -309,7 +318,7 @@ impl Rping<'_> {
         Ok(match list {
             None => self.in_order(Space::new(items)),
             Some(List { origin, file: Some(file) }) if self.args.sweep.random_order => {
-                let space = Space::new(items).and(Index::new(file, &origin, unpaced, digest)?);
+                let space = Space::new(items).and(Index::new(file, &origin, unpaced, digest, &plan.exclusions)?);
                 if unpaced && space.count() > UNPACED {
                     return Err(CliError::Refused(too_many("all targets together", space.count())));
                 }
@@ -357,6 +366,7 @@ impl Rping<'_> {
         Config {
             supply,
             routes: routes.map(|lane| LaneRoute { lane: lane.id, profile: lane.profile }).collect(),
+            zones: Vec::new(),
             probes: sweep_plan.probes,
             wait: run.timeout.map_or(WAIT, |wait| wait.duration),
             rate: rate.map(|rate| rate / workers as f64),
@@ -391,6 +401,13 @@ impl Rping<'_> {
         })?;
         Ok(self.with_failures(sink, Event::ended))
     }
+}
+
+/// The interfaces that link-local addresses may belong to: first that which packets leave by, if one is named.
+fn zones(bound: &Binding, env: &Env<'_>) -> Vec<(NonZeroU32, Box<str>)> {
+    let own = bound.interface.as_deref();
+    let own = own.and_then(|name| Some(((env.interface_index)(name)?, name.into())));
+    own.into_iter().chain((env.interfaces_with_link)()).collect()
 }
 
 /// The sockets of each family that has one.

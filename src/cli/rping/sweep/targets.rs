@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use crate::cli::args::shard::ListDigest;
+use crate::cli::args::shard::{ListDigest, Shard};
 use crate::cli::env::Env;
 use crate::cli::error::CliError;
 use crate::cli::list::{Lines, Origin};
@@ -137,6 +137,23 @@ impl Space {
         self.ends.last().copied().unwrap_or(0)
     }
 
+    /// How many a share of them is without those that are excluded. Where the order is random, which are in the share is not
+    /// counted, and each share is taken to have as many of the excluded.
+    pub fn probed(&self, share: Shard, exclusions: &Exclusions, random: bool) -> u64 {
+        let mut excluded = self.file.as_ref().map_or(0, |file| file.excluded) / share.of;
+        let mut anywhere = 0;
+        let before = std::iter::once(0).chain(self.ends.iter().copied());
+        for (item, before) in self.items.iter().zip(before) {
+            let Item::Range(range) = item else { continue };
+            for (from, to) in exclusions.within(range) {
+                let counted = share.count(before.saturating_add(to)) - share.count(before.saturating_add(from));
+                let (count, counter) = if random { (to - from, &mut anywhere) } else { (counted, &mut excluded) };
+                *counter += count;
+            }
+        }
+        share.count(self.count()).saturating_sub(excluded + anywhere / share.of)
+    }
+
     /// The target at this position; `None` from `count` on.
     ///
     /// # Errors
@@ -166,6 +183,8 @@ pub struct Index {
     file: File,
     unpaced: bool,
     count: u64,
+    /// How many of them are excluded, each as often as it is listed.
+    excluded: u64,
     /// The position of a target, and the offset of its line.
     marks: Vec<(u64, u64)>,
 }
@@ -175,9 +194,15 @@ impl Index {
     ///
     /// # Errors
     /// If it cannot be read; a sentence for a line that is no target.
-    pub fn new(file: File, origin: &Origin, unpaced: bool, digest: &ListDigest) -> Result<Index, CliError> {
+    pub fn new(
+        file: File,
+        origin: &Origin,
+        unpaced: bool,
+        digest: &ListDigest,
+        exclusions: &Exclusions,
+    ) -> Result<Index, CliError> {
         let mut lines = origin.lines_of(&file, INDEXED_BYTES);
-        let (mut offset, mut count, mut targets) = (0, 0_u64, 0);
+        let (mut offset, mut count, mut targets, mut excluded) = (0, 0_u64, 0, 0_u64);
         let mut marks = Vec::new();
         while let Some(line) = lines.next().map_err(|error| origin.failed(error))? {
             if let Some(entry) = line.entry {
@@ -188,12 +213,15 @@ impl Index {
                     marks.push((count, offset));
                 }
                 targets += 1;
+                if let Item::Range(range) = &item {
+                    excluded += exclusions.within(range).map(|(from, to)| to - from).sum::<u64>();
+                }
                 count = count.saturating_add(item.count());
             }
             offset += line.octets;
         }
         drop(lines);
-        Ok(Index { file, unpaced, count, marks })
+        Ok(Index { file, unpaced, count, excluded, marks })
     }
 
     fn at(&self, position: u64) -> io::Result<Option<Found>> {
@@ -245,7 +273,26 @@ mod tests {
         let mut file = tempfile::tempfile().expect("a file");
         file.write_all(list.as_bytes()).expect("a file to write");
         std::io::Seek::rewind(&mut file).expect("a file to read");
-        Index::new(file, &Origin::new("--targets", Path::new("list")), true, &ListDigest::new(None))
+        let origin = Origin::new("--targets", Path::new("list"));
+        Index::new(file, &origin, true, &ListDigest::new(None), &excluding("192.0.2.4-5"))
+    }
+
+    fn excluding(texts: &str) -> Exclusions {
+        Exclusions::new(texts.split(' ').map(|text| Bounds::read(text).expect("bounds").expect("no name")))
+    }
+
+    #[test]
+    fn what_is_excluded_is_not_counted() {
+        let space = Space::new(["192.0.2.0/24", "host", "192.0.2.4", "198.51.100.0-3"].map(item).into());
+        let probed = |exclude: &str, share, random| space.probed(share, &excluding(exclude), random);
+        assert_eq!(probed("192.0.2.0/30 192.0.2.4 198.51.100.2-198.51.100.99 10.0.0.0/8", Shard::WHOLE, false), 253);
+        assert_eq!(probed("0.0.0.0/0", Shard::WHOLE, true), 1);
+        // Every second of 254, of the host and 5 others: positions 0, 2, 4 … 258.
+        let half = Shard { index: 0, of: 2 };
+        assert_eq!(probed("::1", half, false), 130);
+        assert_eq!(probed("192.0.2.1-192.0.2.3", half, false), 128);
+        let listed = Space::default().and(index("192.0.2.4/30\n192.0.2.1\n").expect("a list"));
+        assert_eq!((listed.count(), listed.probed(Shard::WHOLE, &excluding("192.0.2.4-5"), true)), (3, 2));
     }
 
     fn all(space: &Space) -> Vec<Found> {

@@ -5,12 +5,14 @@ mod names;
 mod stream;
 
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::channel::{AddressLookup, Control, PostControl};
 use crate::cli::args::shard::Shard;
 use crate::cli::rping::sweep::targets::{Found, Space};
+use crate::cli::target::is_link_local;
 use crate::sweep::{Exclusions, Permutation, Supplied, Supply, SweepTarget};
 use crate::types::{Family, IpEndpoint};
 use names::Lookups;
@@ -82,6 +84,8 @@ pub struct Common {
     pub forced: Option<Family>,
     /// The families that can be probed.
     pub families: Vec<Family>,
+    /// The zone of link-local addresses without one: the interface that packets leave by, or the only one that has any.
+    pub zone: Option<NonZeroU32>,
     /// What goes wrong on the way.
     pub complaints: Complaints,
 }
@@ -103,6 +107,7 @@ pub fn supplies(source: Source, common: &Common, workers: Vec<(Option<PostContro
         names: Lookups::new(addresses, common),
         waker,
         exclusions: Arc::clone(&common.exclusions),
+        zone: common.zone,
         missing: common.missing.clone(),
         complaints: common.complaints.clone(),
     };
@@ -115,6 +120,7 @@ struct Feeder {
     names: Lookups,
     waker: Waker,
     exclusions: Arc<Exclusions>,
+    zone: Option<NonZeroU32>,
     missing: Vec<(Family, String)>,
     complaints: Complaints,
 }
@@ -157,7 +163,10 @@ impl Feeder {
                 }
             };
             if !target.endpoint.is_some_and(|endpoint| self.exclusions.contain(endpoint.address)) {
-                return Supplied::Target(target);
+                return Supplied::Target(SweepTarget {
+                    endpoint: target.endpoint.map(|endpoint| self.with_zone(endpoint)),
+                    ..target
+                });
             }
             skipped += 1;
             if skipped >= SKIPPED_AT_MOST && self.waker.post.is_some() {
@@ -166,6 +175,11 @@ impl Feeder {
                 return Supplied::Later;
             }
         }
+    }
+
+    fn with_zone(&self, endpoint: IpEndpoint) -> IpEndpoint {
+        let zone = endpoint.zone.or(self.zone.filter(|_| is_link_local(endpoint.address)));
+        IpEndpoint { zone, ..endpoint }
     }
 
     /// Reports once why addresses of a family cannot be probed.
@@ -192,7 +206,7 @@ mod tests {
         let ranges = exclude.split_whitespace().map(|text| Bounds::read(text).unwrap().unwrap());
         let (exclusions, missing) = (Arc::new(Exclusions::new(ranges)), Vec::new());
         let families = vec![Family::V4, Family::V6];
-        Common { share, exclusions, missing, forced: None, families, complaints: Complaints::default() }
+        Common { share, exclusions, missing, forced: None, families, zone: None, complaints: Complaints::default() }
     }
 
     /// Everything that all workers are given, each worker's in its order.
