@@ -95,6 +95,11 @@ impl Ping {
         self.phase == Phase::Probing
     }
 
+    /// Whether the user has not paused it, either.
+    pub fn is_sending(&self) -> bool {
+        self.is_probing() && !self.paused
+    }
+
     /// Whether everything that left is decided and reported.
     pub fn is_settled(&self) -> bool {
         self.series.iter().all(Series::is_settled)

@@ -23,7 +23,7 @@ use std::io::{self, Write};
 
 pub use check::{Checked, Level, Limit, Limits, Unwritten};
 pub use condition::{Ended, Failures};
-pub use contrast::{ContrastCsv, ContrastJson, ContrastText};
+pub use contrast::{ContrastCsv, ContrastJson, ContrastPlain, ContrastText};
 pub use difference::difference;
 pub use doctor::{Aimed, Check, Diagnosis, Health, Way};
 pub use fping::{FpingNames, FpingOptions, FpingStamp, FpingText};

@@ -166,6 +166,12 @@ const LARGER_STEPS: Binding = row(
     "the same in larger steps",
     "",
 );
+const SIDEWAYS: &[(Key, Action)] = &[
+    (Key::Left, Action::PreviousTarget),
+    (Key::BackTab, Action::PreviousTarget),
+    (Key::Right, Action::NextTarget),
+    (Key::Tab, Action::NextTarget),
+];
 const SPAN: &[(Key, Action)] =
     &[(Key::Char('<'), Action::Finer), (Key::Char('>'), Action::Coarser), (Key::Char('0'), Action::AutoSpan)];
 const ONE_SCALE: &[(Key, Action)] = &[(Key::Char('s'), Action::OneScale)];
@@ -192,17 +198,7 @@ pub const PATH: &[Binding] = &[
     BOTH_NAMES,
     row(SELECT, "Up Down - +", "select a hop", ""),
     LARGER_STEPS,
-    row(
-        &[
-            (Key::Left, Action::PreviousTarget),
-            (Key::BackTab, Action::PreviousTarget),
-            (Key::Right, Action::NextTarget),
-            (Key::Tab, Action::NextTarget),
-        ],
-        "Left Right Tab",
-        "another target",
-        "",
-    ),
+    row(SIDEWAYS, "Left Right Tab", "another target", ""),
     row(SPAN, "< > 0", "less or more time in a cell of the strip; 0: as --window", ""),
     row(ONE_SCALE, "s", "one scale for all hops, or one for each", ""),
     row(CLOSE, "Esc", "close what is open, drop the selection", ""),
@@ -218,7 +214,7 @@ pub const PING: &[Binding] = &[
     row(
         &[(Key::Char('d'), Action::NextView)],
         "d",
-        "next view: chart, rows with strips, rows with all figures",
+        "next view: chart, rows with strips, with all figures, wall",
         "view",
     ),
     row(&[(Key::Enter, Action::Chart)], "Enter", "the chart of the target that is selected", "chart"),
@@ -233,6 +229,7 @@ pub const PING: &[Binding] = &[
     NAMES,
     BOTH_NAMES,
     row(SELECT, "Up Down - +", "select a target", ""),
+    row(SIDEWAYS, "Left Right Tab", "the same", ""),
     LARGER_STEPS,
     row(SPAN, "< > 0", "less or more time in a cell; 0: as --window", ""),
     row(ONE_SCALE, "s", "one scale for the strips of all rows, or one for each", ""),

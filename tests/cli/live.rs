@@ -71,8 +71,27 @@ fn a_view_of_targets_says_what_it_does_not_show() {
         ("rping --live --json h", "rping: --live: a view to read; without it there are other formats\n"),
         ("rping --live --changes h", "rping: --changes: --live shows changes among its events\n"),
         ("rping --live -q h", "rping: -q: --live shows no line for each probe\n"),
+        (
+            "rping --live --alive h",
+            "rping: --live: a view probes its targets again and again; --alive and other options of sweeps end with one look\n",
+        ),
         ("rping --stay h", "rping: --live is missing: the options of live views have no meaning without it\n"),
     ] {
         assert_eq!(refusal(line), sentence);
     }
+}
+
+#[test]
+fn a_view_takes_every_address_of_a_range_and_every_way_of_a_comparison() {
+    let outcome = World::new().run("rping --live=plain --every 2 -c 3 198.51.100.8-9");
+    assert!(outcome.stdout.contains(" 198.51.100.9 up, 3 probes, loss 0.0 %, rtt 10.0 ms"), "{}", outcome.stdout);
+    assert!(outcome.stdout.contains(" 198.51.100.8 no answer, "), "{}", outcome.stdout);
+    let outcome = World::new().run("rping --contrast --live=plain --every 2 -c 4 198.51.100.9");
+    assert!(outcome.stdout.contains("+01:00 198.51.100.9 ICMP raw up\n"), "{}", outcome.stdout);
+    assert!(outcome.stdout.contains(" 198.51.100.9 ICMP dgram up, "), "{}", outcome.stdout);
+    assert!(outcome.stdout.contains("--- 198.51.100.9 by 4 methods, 4 rounds ---"), "{}", outcome.stdout);
+    assert_eq!(
+        refusal("rping --live 2001:db8::/96"),
+        "rping: '2001:db8::/96': a view shows at most 4096 addresses of ranges\n"
+    );
 }

@@ -133,6 +133,19 @@ fn many_targets_are_rows_in_an_order_that_keys_change() {
 }
 
 #[test]
+fn very_many_targets_are_a_wall_in_their_order() {
+    let targets: Vec<String> = (0..120).map(|host| format!("198.51.100.{host}")).collect();
+    let targets: Vec<&str> = targets.iter().map(String::as_str).collect();
+    let events = events(&network(20..=22), &targets, 8);
+    let pictures = [
+        shown(&events, 120, false, (80, 14), &[]),
+        shown(&events, 120, true, (60, 14), &[Key::Down, Key::PageDown]),
+        shown(&events, 120, false, (20, 5), &[Key::End]),
+    ];
+    assert_snapshot!(pictures.join("\n"));
+}
+
+#[test]
 fn a_refused_probe_is_neither_a_delay_nor_a_loss() {
     let method = Method::Tcp(Default::default());
     let events = events_by(&network(0..=0), &method, Protocol::Tcp, &["198.51.100.9"], 10);

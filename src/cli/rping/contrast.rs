@@ -10,8 +10,9 @@ use crate::cli::args::values::UdpAim;
 use crate::cli::drive::{Run, Worker, drive_one};
 use crate::cli::env::Env;
 use crate::cli::error::CliError;
+use crate::cli::live::{self, Shown};
 use crate::cli::names::{self, Names};
-use crate::cli::rping::args::V4_PAYLOAD;
+use crate::cli::rping::args::{MOST_ROUNDS, V4_PAYLOAD};
 use crate::cli::rping::facts::Facts;
 use crate::cli::rping::method::{Asked, Choice, ask, close_how};
 use crate::cli::rping::run::{Binding, Rping, precision, too_large};
@@ -23,7 +24,7 @@ use crate::ping::contrast::{Config, Contender, Contrast, Event, Varied};
 use crate::ping::{self, Ask, Method, Pace, Wait};
 use crate::recording::Mode;
 use crate::report::{ContrastCsv, ContrastJson, ContrastText, PingJsonOptions};
-use crate::types::{Family, Port};
+use crate::types::{Family, Port, WallTime};
 
 /// Rounds unless `-c` says otherwise.
 const ROUNDS: u64 = 20;
@@ -76,7 +77,9 @@ impl Rping<'_> {
             Some(values) => self.variants(aim, values, choice.protocol(), &method)?,
             None => self.candidates(aim, method)?,
         };
-        let plan = self.contrast_plan(aim, &candidates, &bound);
+        let screen = live::screen(&self.args.live, env);
+        let plan = Plan { screen: screen.is_some(), ..self.contrast_plan(aim, &candidates, &bound) };
+        (env.local_offset)(WallTime::default());
         let mut opened = env.open_once(&plan, self.verbose())?;
         let forced = self.args.socket.family.forced();
         let names = names::look_up([aim.host].into_iter(), forced, self.lookup_limit(), &mut opened, env)?;
@@ -99,7 +102,13 @@ impl Rping<'_> {
         }
         let ping = self.config(Vec::new(), Arc::new(spec), opened.lookup.is_some(), env)?;
         let facts = Facts { targets: 1, from: bound.shown() };
-        let sink = self.contrast_sink(&facts)?;
+        let sink = if self.args.live.is_live() {
+            let labels = contenders.iter().map(Contender::label).collect();
+            let shown = Shown { paths: contenders.len(), targets: texts, post: opened.post.clone() };
+            self.live_contrast_sink(screen, &facts, (labels, shown), env)?
+        } else {
+            self.contrast_sink(&facts)?
+        };
         let machine = Contrast::new(Config { contenders, rounds, most_rounds, slot, ping });
         let mut worker = Worker::new(opened, machine, sink, NOT_RUN);
         if let Some(tape) = &mut tape {
@@ -117,6 +126,10 @@ impl Rping<'_> {
     fn rounds(&self) -> (u64, u64, Duration) {
         let run = &self.args.run;
         let slot = run.interval.map_or(SLOT, |span| span.duration);
+        if self.args.live.is_live() {
+            let rounds = run.count.unwrap_or(MOST_ROUNDS);
+            return (rounds, rounds, slot);
+        }
         (run.count.unwrap_or(ROUNDS), run.count.unwrap_or(ROUNDS_WITH_LOSS), slot)
     }
 

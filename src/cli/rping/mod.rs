@@ -6,6 +6,7 @@ mod facts;
 mod live;
 pub mod method;
 mod page;
+mod ranges;
 mod refused;
 mod replay;
 pub mod rules;

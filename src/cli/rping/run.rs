@@ -18,6 +18,7 @@ use crate::cli::names::{self, Names};
 use crate::cli::rping::args::{PingArgs, V4_PAYLOAD};
 use crate::cli::rping::facts::Facts;
 use crate::cli::rping::method::{Asked, Choice, close_how};
+use crate::cli::rping::ranges::{is_range, spread};
 use crate::cli::rping::rules::{self, Request, USER_INTERVAL};
 use crate::cli::tape::Tape;
 use crate::cli::target::{self, Lanes};
@@ -70,8 +71,13 @@ impl Rping<'_> {
             Some(Compared::Values(_)) => Choice::of_values(&self.args.method, env.clock_error)?,
             None => Choice::of(&self.args.method, env.clock_error)?,
         };
-        let check = |text: &str| choice.read(text, false).map(drop).map_err(|error| error.to_string());
+        let is_live = self.args.live.is_live();
+        let check = |text: &str| match is_live && is_range(text) {
+            true => Ok(()),
+            false => choice.read(text, false).map(drop).map_err(|error| error.to_string()),
+        };
         let texts = target::gather(&self.args.targets, self.args.targets_file.as_deref(), check, env)?;
+        let texts = if is_live { spread(texts)? } else { texts };
         if request.is_contrast() {
             return self.contrast(&choice, &texts, env);
         }
@@ -82,7 +88,7 @@ impl Rping<'_> {
         let bound = self.binding(env)?;
         let screen = live::screen(&self.args.live, env);
         let plan = Plan { screen: screen.is_some(), ..self.plan(&choice, &asked, &bound) };
-        if self.args.output.changes || self.args.live.is_live() {
+        if self.args.output.changes || is_live {
             // The zone is read before the files are out of reach.
             (env.local_offset)(WallTime::default());
         }
@@ -101,8 +107,8 @@ impl Rping<'_> {
         let config = self.config(targets, spec, opened.lookup.is_some(), env)?;
         let facts = Facts { targets: config.targets.len(), from: bound.shown() };
         let too_fast = self.too_fast(&config, env.uid);
-        let mut sink = if self.args.live.is_live() && too_fast.is_none() {
-            let shown = Shown { paths: facts.targets, targets: &texts, post: opened.post.clone() };
+        let mut sink = if is_live && too_fast.is_none() {
+            let shown = Shown { paths: facts.targets, targets: &self.args.targets, post: opened.post.clone() };
             self.live_sink(screen, &facts, shown, env)?
         } else {
             self.sink(&facts, env.local_offset)?

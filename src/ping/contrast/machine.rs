@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::config::{Config, Contender};
 use super::judge;
-use super::record::{Comparison, Record};
+use super::record::{self, Comparison, Record};
 use super::rounds::Rounds;
 use crate::channel::{Arena, Control, Inbound, Outbox};
 use crate::engine::condition::{Conditions, Judged};
@@ -50,6 +50,13 @@ pub struct Contrast {
     slot: Duration,
     seed: u64,
     conditions: Conditions,
+}
+
+impl Contender {
+    /// Its name in tables and sentences.
+    pub fn label(&self) -> String {
+        record::label(self.method.kind(), (self.socket, self.port), self.varied)
+    }
 }
 
 impl Contrast {
@@ -126,7 +133,9 @@ impl Machine for Contrast {
         if self.rounds.is_none() {
             self.rounds = Some(self.begin(now.mono));
         }
-        let called = self.rounds.as_mut().and_then(|rounds| rounds.take(now.mono));
+        // After a pause, as after a stall, the slots begin anew.
+        let rounds = self.rounds.as_mut().filter(|_| self.ping.is_sending());
+        let called = rounds.and_then(|rounds| rounds.take(now.mono));
         if let Some(series) = called {
             self.ping.call(SubjectId::new(series), now);
             self.ping.poll_orders(now, outbox);
@@ -142,7 +151,7 @@ impl Machine for Contrast {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        let slot = self.rounds.as_ref().and_then(Rounds::next).filter(|_| self.ping.is_probing());
+        let slot = self.rounds.as_ref().and_then(Rounds::next).filter(|_| self.ping.is_sending());
         // The first slot begins at once.
         let first = (self.rounds.is_none() && self.ping.is_probing()).then_some(Instant::ZERO);
         [self.ping.poll_timeout(), slot, first].into_iter().flatten().min()

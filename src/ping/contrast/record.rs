@@ -103,17 +103,22 @@ impl Row {
 
     /// The name of the method in tables and sentences.
     pub fn label(&self) -> String {
-        match self.varied {
-            Some(varied @ Varied::Dscp(_)) => return format!("DSCP {varied}"),
-            Some(varied @ Varied::Size(_)) => return format!("size {varied}"),
-            Some(Varied::Family(family)) => return family.pick("IPv4", "IPv6").to_owned(),
-            Some(Varied::Port(_)) | None => {}
-        }
-        match (self.method, self.port) {
-            (MethodKind::Icmp, _) => format!("ICMP {}", self.socket.name()),
-            (method, Some(port)) => format!("{} port {port}", method.name().to_uppercase()),
-            (method, None) => method.name().to_uppercase(),
-        }
+        label(self.method, (self.socket, self.port), self.varied)
+    }
+}
+
+/// The name of one way to probe.
+pub(super) fn label(method: MethodKind, (socket, port): (SocketKind, Option<u16>), varied: Option<Varied>) -> String {
+    match varied {
+        Some(varied @ Varied::Dscp(_)) => return format!("DSCP {varied}"),
+        Some(varied @ Varied::Size(_)) => return format!("size {varied}"),
+        Some(Varied::Family(family)) => return family.pick("IPv4", "IPv6").to_owned(),
+        Some(Varied::Port(_)) | None => {}
+    }
+    match (method, port) {
+        (MethodKind::Icmp, _) => format!("ICMP {}", socket.name()),
+        (method, Some(port)) => format!("{} port {port}", method.name().to_uppercase()),
+        (method, None) => method.name().to_uppercase(),
     }
 }
 

@@ -4,11 +4,13 @@ mod csv;
 #[cfg(test)]
 mod fixture;
 mod json;
+mod plain;
 mod sentence;
 mod text;
 
 pub use csv::ContrastCsv;
 pub use json::ContrastJson;
+pub use plain::ContrastPlain;
 pub use text::ContrastText;
 
 use std::fmt;

@@ -32,16 +32,17 @@ impl ChangesText {
 impl Sink<Event> for ChangesText {
     fn event(&mut self, event: &Event, streams: &mut Streams<'_>) -> io::Result<()> {
         let Event::Change(change) = event else { return Ok(()) };
-        writeln!(streams.data, "{}", change_line(change, self.offset))
+        writeln!(streams.data, "{}", change_line(change, None, self.offset))
     }
 }
 
-/// When which target came or went.
-pub(super) fn change_line(change: &Change, offset: LocalOffset) -> String {
+/// When which target came or went; with a label where one target is probed in several ways.
+pub(super) fn change_line(change: &Change, label: Option<&str>, offset: LocalOffset) -> String {
     let Change { subject, at, kind } = change;
-    let address = subject.address.filter(|_| !subject.numeric).map(|address| format!(" ({address})"));
+    let address = subject.address.filter(|_| !subject.numeric && label.is_none()).map(|address| format!("({address})"));
+    let detail = address.as_deref().or(label).map(|detail| format!(" {detail}")).unwrap_or_default();
     let (at, target, sentence) = (LocalTime(*at, offset), escape(&subject.target), presence_sentence(kind, offset));
-    format!("{at} {target}{} {sentence}", address.unwrap_or_default())
+    format!("{at} {target}{detail} {sentence}")
 }
 
 /// What a change of a target is.

@@ -18,6 +18,7 @@ pub use influx::PingInflux;
 pub(super) use influx::tags;
 pub use json::{PingJson, PingJsonOptions};
 pub use plain::PingPlain;
+pub(super) use plain::PlainLines;
 pub use prometheus::PingPrometheus;
 pub(super) use prometheus::seconds;
 pub use text::{PingText, PingTextOptions, ShownSource, Timestamps};

@@ -14,10 +14,34 @@ use crate::types::WallTime;
 /// Writes one line about each target every so often, a line about each that comes or goes, and at the end what another sink makes
 /// of their summaries. Nothing that was written is touched again.
 pub struct PingPlain {
+    lines: PlainLines,
+    end: Box<dyn Sink<Event> + Send>,
+}
+
+impl PingPlain {
+    /// Lines about each target `every` so often, in local time.
+    pub fn new(every: Duration, offset: LocalOffset, end: Box<dyn Sink<Event> + Send>) -> PingPlain {
+        PingPlain { lines: PlainLines::new(every, offset, Vec::new()), end }
+    }
+}
+
+impl Sink<Event> for PingPlain {
+    fn event(&mut self, event: &Event, streams: &mut Streams<'_>) -> io::Result<()> {
+        if self.lines.take(event, streams)? { Ok(()) } else { self.end.event(event, streams) }
+    }
+
+    fn finish(&mut self, streams: &mut Streams<'_>) -> io::Result<()> {
+        self.end.finish(streams)
+    }
+}
+
+/// The lines about what is probed while it is probed.
+pub(in crate::report) struct PlainLines {
     every: Duration,
     offset: LocalOffset,
+    /// What tells those apart, by number, that have one target.
+    labels: Vec<String>,
     series: BTreeMap<SubjectId, Series>,
-    end: Box<dyn Sink<Event> + Send>,
 }
 
 struct Series {
@@ -28,10 +52,30 @@ struct Series {
     observed: Observed,
 }
 
-impl PingPlain {
-    /// Lines about each target `every` so often, in local time.
-    pub fn new(every: Duration, offset: LocalOffset, end: Box<dyn Sink<Event> + Send>) -> PingPlain {
-        PingPlain { every, offset, series: BTreeMap::new(), end }
+impl PlainLines {
+    pub(in crate::report) fn new(every: Duration, offset: LocalOffset, labels: Vec<String>) -> Self {
+        PlainLines { every, offset, labels, series: BTreeMap::new() }
+    }
+
+    /// Takes an event. True if it is one of those that have lines here alone.
+    ///
+    /// # Errors
+    /// Those of writing.
+    pub(in crate::report) fn take(&mut self, event: &Event, streams: &mut Streams<'_>) -> io::Result<bool> {
+        match event {
+            Event::Began { subject, at } => {
+                let due = at.saturating_add(self.every);
+                self.series.insert(subject.id, Series { due, received: 0, observed: Observed::default() });
+                return Ok(false);
+            }
+            Event::Probe(event) => self.probe(event, streams)?,
+            Event::Change(change) => {
+                let label = self.labels.get(change.subject.id.index()).map(String::as_str);
+                writeln!(streams.data, "{}", change_line(change, label, self.offset))?;
+            }
+            _ => return Ok(false),
+        }
+        Ok(true)
     }
 
     fn probe(&mut self, event: &ProbeEvent, streams: &mut Streams<'_>) -> io::Result<()> {
@@ -44,26 +88,8 @@ impl PingPlain {
         let is_up = series.observed.received > series.received;
         series.received = series.observed.received;
         let (at, name) = (LocalTime(event.at, self.offset), escape(&event.subject.target));
-        writeln!(streams.data, "{at} {name} {}", summary(&series.observed, is_up))
-    }
-}
-
-impl Sink<Event> for PingPlain {
-    fn event(&mut self, event: &Event, streams: &mut Streams<'_>) -> io::Result<()> {
-        match event {
-            Event::Began { subject, at } => {
-                let due = at.saturating_add(self.every);
-                self.series.insert(subject.id, Series { due, received: 0, observed: Observed::default() });
-                self.end.event(event, streams)
-            }
-            Event::Probe(event) => self.probe(event, streams),
-            Event::Change(change) => writeln!(streams.data, "{}", change_line(change, self.offset)),
-            _ => self.end.event(event, streams),
-        }
-    }
-
-    fn finish(&mut self, streams: &mut Streams<'_>) -> io::Result<()> {
-        self.end.finish(streams)
+        let label = self.labels.get(event.subject.id.index()).map(|label| format!(" {label}")).unwrap_or_default();
+        writeln!(streams.data, "{at} {name}{label} {}", summary(&series.observed, is_up))
     }
 }
 

@@ -33,6 +33,8 @@ pub struct PingModel {
     pub paused: bool,
     /// From one probe to the next, where that is fixed.
     pub interval: Option<Duration>,
+    /// What tells those apart, by number, that have one target.
+    pub labels: Vec<String>,
     places: BTreeMap<SubjectId, usize>,
     ended: usize,
     expected: usize,
@@ -143,7 +145,11 @@ impl PingModel {
             RunChange::Pause => self.paused = true,
             RunChange::Resume => self.paused = false,
             RunChange::Reset => self.series.iter_mut().for_each(|series| series.observed.reset()),
-            RunChange::Interval(interval) => self.interval = self.interval.map(|_| interval),
+            RunChange::Interval(interval) => match &mut self.interval {
+                Some(known) => *known = interval,
+                // Where the interval is not fixed there is none to change.
+                None => return,
+            },
         }
         self.gaps.push(now);
         if self.gaps.len() > MOST_CHANGES {

@@ -24,7 +24,7 @@ use crate::tui::{Request, View};
 use crate::types::{Now, WallTime};
 use held::Held;
 use paper::Paper;
-pub use ping::PingView;
+pub use ping::{ContrastView, PingView};
 use ui::{Names, Ui};
 
 /// Seconds that the time of a place is ahead of UTC, at some time.

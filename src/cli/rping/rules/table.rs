@@ -45,6 +45,8 @@ const SWEEPS_ARE_SUMMARIES: &str = ": a sweep shows no single probes";
 const SWEEPS_END: &str = ": a sweep probes each target once; name each target, or list them with --targets";
 const ONLY_CHANGES: &str = ": --changes prints nothing but changes";
 const LIVE_HAS_EVENTS: &str = ": --live shows changes among its events";
+const LIVE_REPEATS: &str =
+    ": a view probes its targets again and again; --alive and other options of sweeps end with one look";
 const LIVE_HAS_NO_LINES: &str = ": --live shows no line for each probe";
 const ROUNDS_HAVE_SLOTS: &str = ": --contrast sends one probe at a time; -i sets the time between two";
 const ONE_HOST: &str = ": --contrast compares methods to one host";
@@ -206,7 +208,6 @@ pub(super) const TABLE: &[Group<Request, PingArgs>] = &[
             ),
             (|a| a.output.format.is(Format::Influx), "--format influx", " cannot be used together with --contrast"),
             (|a| a.output.changes, "--changes", ONE_HOST),
-            (|a| a.live.is_live(), "--live", ONE_HOST),
             (|a| a.run.flood, "-f", ROUNDS_HAVE_SLOTS),
             (|a| a.run.adaptive, "-A", ROUNDS_HAVE_SLOTS),
             (|a| a.run.preload.is_some(), "-l", ROUNDS_HAVE_SLOTS),
@@ -241,7 +242,7 @@ pub(super) const TABLE: &[Group<Request, PingArgs>] = &[
                 ": gauges are written together, so there can be only one worker",
             ),
             (|a| a.output.changes, "--changes", SWEEPS_END),
-            (|a| a.live.is_live(), "--live", SWEEPS_END),
+            (|a| a.live.is_live(), "--live", LIVE_REPEATS),
             (|a| a.run.flood, "-f", ": a sweep is as fast as --rate says; --rate max is as fast as possible"),
             (|a| a.run.adaptive, "-A", SWEEPS_HAVE_A_RATE),
             (|a| a.run.preload.is_some(), "-l", SWEEPS_HAVE_A_RATE),

@@ -17,9 +17,10 @@ pub(in crate::cli::rping) fn is_sweep(args: &PingArgs) -> bool {
         // What only starts like one is refused with a sentence in every mode.
         Ok(None) | Err(_) => false,
     };
-    let follows = args.run.until.is_some() || args.output.changes || args.live.is_live();
+    let is_live = args.live.is_live();
+    let follows = args.run.until.is_some() || args.output.changes || is_live;
     let listed = args.targets_file.is_some() && icmp && !follows;
-    args.sweep.given().is_some() || listed || args.targets.iter().any(many)
+    args.sweep.given().is_some() || listed || (!is_live && args.targets.iter().any(many))
 }
 
 /// Whether every target gets the same number of probes, more than one or listed one by one.

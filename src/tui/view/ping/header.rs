@@ -29,9 +29,13 @@ pub fn draw(
                 None => ui.name(one, model),
             }
         }
+        [one, ..] if !model.labels.is_empty() => escape(&one.subject.name).into_owned(),
         all => format!("{} targets", all.len()),
     };
-    let how = model.series.first().map(|first| method(&first.subject)).unwrap_or_default();
+    let how = match model.labels.len() {
+        0 => model.series.first().map(|first| method(&first.subject)).unwrap_or_default(),
+        ways => format!("{ways} compared"),
+    };
     let interval = model.interval.map(|interval| interval.as_secs_f64());
     let right = right(interval, model.running(at.mono), (now.wall, offset));
     Headline { tool: "rping", name: &name, how: &how, right: &right }.draw(paper);
@@ -85,7 +89,7 @@ fn many_targets(paper: &mut Paper<'_>, x: usize, all: &[SeriesModel], shown: &[&
     if unknown > 0 {
         x = paper.text(x + 3, 1, &format!("{unknown} without an answer yet"), Role::Dim);
     }
-    if ui.parts != Parts::Chart {
+    if !matches!(ui.parts, Parts::Chart | Parts::Wall) {
         x = paper.text(x + 3, 1, ui.order.name(), Role::Dim);
     }
     if !ui.filter.is_empty() {

@@ -7,6 +7,7 @@ mod header;
 mod marks;
 mod table;
 mod ui;
+mod wall;
 
 use ratatui_core::buffer::Buffer;
 
@@ -16,7 +17,7 @@ use super::held::Held;
 use super::paper::Paper;
 use super::{Options, events, footer};
 use crate::metrics::PresenceChange;
-use crate::ping::Event;
+use crate::ping::{Event, contrast};
 use crate::report::presence_sentence;
 use crate::tui::keys::{Key, PING};
 use crate::tui::model::{PingModel, SeriesModel};
@@ -55,7 +56,7 @@ impl PingView {
         let id = self.ui.open.or(self.ui.selected.filter(|_| shown.len() > MOST_LINES));
         let one = id.and_then(|id| shown.iter().find(|series| series.subject.id == id));
         let charted: Vec<&SeriesModel> = match (self.ui.open, self.ui.parts) {
-            (None, Parts::Strips | Parts::Figures) => return Vec::new(),
+            (None, Parts::Strips | Parts::Figures | Parts::Wall) => return Vec::new(),
             _ => one.map_or_else(|| shown.iter().take(MOST_LINES).copied().collect(), |one| vec![*one]),
         };
         let fits = columns >= LEAST_COLUMNS && rows >= 1 + charted.len() + chart::least_rows(charted.len());
@@ -77,6 +78,9 @@ impl PingView {
     fn targets(&self, paper: &mut Paper<'_>, (top, bottom): (usize, usize), shown: &[&SeriesModel], at: Now) {
         let (model, _) = self.held.shown(at);
         let charted = self.charted(shown, paper.width(), bottom.saturating_sub(top));
+        if charted.is_empty() && self.ui.parts == Parts::Wall {
+            return wall::draw(paper, (top, bottom), (model, shown), &self.ui, at.mono);
+        }
         if charted.is_empty() {
             return table::draw(paper, (top, bottom), (model, shown), (&self.ui, table::Rows::WithStrips), at.mono);
         }
@@ -101,12 +105,48 @@ impl PingView {
             let sentence = presence_sentence(&change.kind, offset);
             let sentence = match model.series.len() {
                 1 => sentence,
-                _ => format!("{} {sentence}", escape(&change.subject.target)),
+                _ => match model.labels.get(change.subject.id.index()) {
+                    Some(label) => format!("{label} {sentence}"),
+                    None => format!("{} {sentence}", escape(&change.subject.target)),
+                },
             };
             let role = if matches!(change.kind, PresenceChange::Outage { .. }) { Role::Loss } else { Role::Change };
             (at.wall, sentence, role)
         });
         events::list(paper, (top, bottom), items, offset);
+    }
+}
+
+/// The view of `rping --contrast --live`: a row for each way to probe one target.
+pub struct ContrastView(PingView);
+
+impl ContrastView {
+    /// A view over the ways to probe that have these labels.
+    pub fn new(labels: Vec<String>, options: Options) -> ContrastView {
+        let mut view = PingView::new(labels.len(), options);
+        view.ui.compare();
+        view.held.model.labels = labels;
+        ContrastView(view)
+    }
+}
+
+impl View<contrast::Event> for ContrastView {
+    fn event(&mut self, event: contrast::Event, now: Now) {
+        if let contrast::Event::Ping(event) = event {
+            self.0.event(event, now);
+        }
+    }
+
+    fn key(&mut self, key: Key, now: Now) -> Option<Request> {
+        self.0.key(key, now)
+    }
+
+    fn draw(&self, now: Now, screen: &mut Buffer) {
+        self.0.draw(now, screen);
+    }
+
+    fn is_over(&self) -> bool {
+        self.0.is_over()
     }
 }
 
@@ -142,6 +182,7 @@ impl View<Event> for PingView {
         let room = bottom.saturating_sub(top);
         let charted = self.charted(&shown, paper.width(), room);
         let kept = match charted.len() {
+            0 if self.ui.parts == Parts::Wall => wall::rows(shown.len(), paper.width()),
             0 => shown.len() + 1,
             lines => 1 + lines + chart::least_rows(lines) + 4,
         };

@@ -17,6 +17,8 @@ const PAGE: isize = 10;
 const LEAST_INTERVAL: f64 = 0.1;
 /// Targets that share a chart.
 pub const MOST_LINES: usize = 3;
+/// Targets that have a row each before any key was typed; more are a wall.
+const MOST_ROWS: usize = 100;
 
 /// How targets are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +29,8 @@ pub enum Parts {
     Strips,
     /// In a row each, with figures.
     Figures,
+    /// In a cell each.
+    Wall,
 }
 
 /// The order of rows.
@@ -128,7 +132,11 @@ impl Ui {
     /// As a view over this many targets begins.
     pub fn new(names: Names, window: u64, targets: usize) -> Ui {
         Ui {
-            parts: if targets > MOST_LINES { Parts::Strips } else { Parts::Chart },
+            parts: match targets {
+                ..=MOST_LINES => Parts::Chart,
+                ..=MOST_ROWS => Parts::Strips,
+                _ => Parts::Wall,
+            },
             selected: None,
             open: None,
             names,
@@ -144,15 +152,28 @@ impl Ui {
         }
     }
 
+    /// One target is probed in several ways: a row each, in their order.
+    pub fn compare(&mut self) {
+        (self.parts, self.order) = (Parts::Strips, Order::Given);
+    }
+
     /// The name of a target as it is shown.
     pub fn name(&self, series: &SeriesModel, model: &PingModel) -> String {
         let subject = &series.subject;
+        if let Some(label) = model.labels.get(subject.id.index()) {
+            return label.clone();
+        }
         let name = subject.address.and_then(|address| model.names.get(&address)).unwrap_or(&subject.name);
         match (subject.address, self.names) {
             (Some(address), Names::Off) => address.to_string(),
             (Some(address), Names::Both) if **name != *address.to_string() => format!("{} ({address})", escape(name)),
             _ => escape(name).into_owned(),
         }
+    }
+
+    /// Whether the order of targets is that of their arguments.
+    fn is_given(&self) -> bool {
+        self.order == Order::Given || self.parts == Parts::Wall
     }
 
     /// The targets to show, in their order.
@@ -165,6 +186,7 @@ impl Ui {
         let mut shown: Vec<&SeriesModel> = model.series.iter().filter(is_wanted).collect();
         let parts_per_million = |series: &SeriesModel| (series.observed.loss_pct().unwrap_or(0.0) * 1e4) as u64;
         match self.order {
+            _ if self.is_given() => {}
             Order::Given => {}
             Order::Loss => shown.sort_by_key(|series| {
                 (std::cmp::Reverse((parts_per_million(series), series.observed.refused)), series.subject.id)
@@ -209,8 +231,8 @@ impl Ui {
             Action::Order => self.order = self.order.next(),
             Action::Names => self.names = if self.names == Names::Off { Names::On } else { Names::Off },
             Action::BothNames => self.names = if self.names == Names::Both { Names::On } else { Names::Both },
-            Action::Previous => self.select(model, -1),
-            Action::Next => self.select(model, 1),
+            Action::Previous | Action::PreviousTarget => self.select(model, -1),
+            Action::Next | Action::NextTarget => self.select(model, 1),
             Action::PageUp => self.select(model, -PAGE),
             Action::PageDown => self.select(model, PAGE),
             Action::First => self.select(model, isize::MIN),
@@ -223,12 +245,7 @@ impl Ui {
             Action::AutoSpan => self.shift = 0,
             Action::Close => self.close(),
             // Keys of other views.
-            Action::Hop
-            | Action::Jitter
-            | Action::Columns
-            | Action::AsNumbers
-            | Action::PreviousTarget
-            | Action::NextTarget => {}
+            Action::Hop | Action::Jitter | Action::Columns | Action::AsNumbers => {}
         }
         Done::Here
     }
@@ -248,7 +265,8 @@ impl Ui {
         self.parts = match self.parts {
             Parts::Chart => Parts::Strips,
             Parts::Strips => Parts::Figures,
-            Parts::Figures => Parts::Chart,
+            Parts::Figures => Parts::Wall,
+            Parts::Wall => Parts::Chart,
         };
     }
 
