@@ -133,9 +133,9 @@ impl Ui {
     pub fn new(names: Names, window: u64, targets: usize) -> Ui {
         Ui {
             parts: match targets {
-                ..=MOST_LINES => Parts::Chart,
-                ..=MOST_ROWS => Parts::Strips,
-                _ => Parts::Wall,
+                _ if targets > MOST_ROWS => Parts::Wall,
+                _ if targets > MOST_LINES => Parts::Strips,
+                _ => Parts::Chart,
             },
             selected: None,
             open: None,
