@@ -12,7 +12,9 @@ use crate::cli::args::format::{BoxedSink, FormatArgs};
 use crate::cli::env::Env;
 use crate::cli::error::CliError;
 use crate::cli::{ANSWERED, NOT_ANSWERED, tape};
-use crate::recording::{Compared, Ending, Mode, Reader, Recorded, Row, Sample, Session, Trouble, compare};
+use crate::recording::{
+    Compared, Ending, Mode, Reader, Recorded, Row, Sample, Session, Trouble, Unprinted, compare, printed,
+};
 use crate::report::{Streams, difference, printable};
 
 /// A recording that is read.
@@ -32,7 +34,8 @@ impl Replay {
         let input: Box<dyn BufRead> = if path.as_os_str() == "-" {
             Box::new(BufReader::new(std::mem::replace(&mut env.stdin, Box::new(io::empty()))))
         } else {
-            chained(path).map_err(|trouble| refused(option, &name, &trouble))?
+            let source = Source::of(path).and_then(|source| source.read_from(0).map_err(Trouble::Input));
+            source.map_err(|trouble| refused(option, &name, &trouble))?
         };
         let reader = Reader::open(input).map_err(|trouble| refused(option, &name, &trouble))?;
         let of = &reader.session().tool;
@@ -120,7 +123,7 @@ impl Replay {
 pub fn check_words<A: CommandFactory>(words: &[OsString], also: &[&str]) -> Result<(), CliError> {
     let mut command = A::command();
     let Ok(matches) = command.try_get_matches_from_mut(words) else { return Ok(()) };
-    let shows = |heading: Option<&str>| matches!(heading, Some("Output" | "Recordings"));
+    let shows = |heading: Option<&str>| matches!(heading, Some("Output" | "Recordings" | "Live view"));
     let given = |arg: &&clap::Arg| {
         let id = arg.get_id().as_str();
         matches.try_contains_id(id).is_ok() && matches.value_source(id) == Some(ValueSource::CommandLine)
@@ -134,33 +137,57 @@ pub fn check_words<A: CommandFactory>(words: &[OsString], also: &[&str]) -> Resu
     }
 }
 
-fn refused(option: &str, name: &str, trouble: &Trouble) -> CliError {
+/// Why a recording is not shown.
+pub fn refused(option: &str, name: &str, trouble: &Trouble) -> CliError {
     CliError::Refused(format!("{option} {name}: {trouble}"))
 }
 
-/// The file of a recording, or its parts in their order.
-fn chained(path: &Path) -> Result<Box<dyn BufRead>, Trouble> {
-    let paths = tape::parts(path);
-    if paths.len() <= 1 {
-        let file = File::open(path).map_err(Trouble::Input)?;
-        return Ok(Box::new(BufReader::new(file)));
-    }
-    let mut parts = Vec::new();
-    for path in paths {
-        let file = File::open(path).map_err(Trouble::Input)?;
-        if file.metadata().is_ok_and(|about| about.len() > 0) {
-            let first = Reader::open(BufReader::new(file.try_clone().map_err(Trouble::Input)?))?;
-            parts.push((first.session().part, file));
+/// The files of a recording, in their order.
+pub struct Source(Vec<PathBuf>);
+
+impl Source {
+    /// The file at `path`, or its parts.
+    ///
+    /// # Errors
+    /// If a part cannot be read, or is none.
+    pub fn of(path: &Path) -> Result<Source, Trouble> {
+        let paths = tape::parts(path);
+        if paths.len() <= 1 {
+            return Ok(Source(vec![path.to_owned()]));
         }
+        let mut parts = Vec::new();
+        for path in paths {
+            let file = File::open(&path).map_err(Trouble::Input)?;
+            if file.metadata().is_ok_and(|about| about.len() > 0) {
+                parts.push((Reader::open(BufReader::new(file))?.session().part, path));
+            }
+        }
+        parts.sort();
+        Ok(Source(parts.into_iter().map(|(_, path)| path).collect()))
     }
-    parts.sort_by_key(|(part, _)| *part);
-    let mut all: Box<dyn Read> = Box::new(io::empty());
-    for (_, mut file) in parts {
-        // Its first line was read from the same place.
-        io::Seek::rewind(&mut file).map_err(Trouble::Input)?;
-        all = Box::new(all.chain(file));
+
+    /// What stands in them, one after the other, after this many octets.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub fn read_from(&self, offset: u64) -> io::Result<Box<dyn BufRead + Send>> {
+        let mut before = offset;
+        let mut all: Box<dyn Read + Send> = Box::new(io::empty());
+        for path in &self.0 {
+            let mut file = File::open(path)?;
+            let length = file.metadata().map_or(0, |about| about.len());
+            if before >= length && before > 0 {
+                before -= length;
+                continue;
+            }
+            if before > 0 {
+                io::Seek::seek(&mut file, io::SeekFrom::Start(before))?;
+            }
+            before = 0;
+            all = Box::new(all.chain(file));
+        }
+        Ok(Box::new(BufReader::with_capacity(1 << 16, all)))
     }
-    Ok(Box::new(BufReader::new(all)))
 }
 
 /// Shows where two recorded runs differ, and returns the exit status: 0 if nowhere, 1 if somewhere.
@@ -182,6 +209,9 @@ pub fn diff(paths: &[PathBuf], tool: &str, format: &FormatArgs, env: &mut Env<'_
 }
 
 fn sample(path: &Path, tool: &str, env: &mut Env<'_>) -> Result<Sample, CliError> {
+    if let Some(sample) = what_was_printed(path, tool)? {
+        return Ok(sample);
+    }
     let mut replay = Replay::open("--diff", path, tool, env)?;
     let mut sample = Sample::default();
     let taken = match replay.session().mode {
@@ -194,6 +224,22 @@ fn sample(path: &Path, tool: &str, env: &mut Env<'_>) -> Result<Sample, CliError
     };
     taken.map_err(|trouble| refused("--diff", &replay.name, &trouble))?;
     Ok(sample)
+}
+
+/// What a run printed with `--json`, if that is what the file holds.
+fn what_was_printed(path: &Path, tool: &str) -> Result<Option<Sample>, CliError> {
+    let file = File::open(path).ok().filter(|file| file.metadata().is_ok_and(|about| about.is_file()));
+    let Some(file) = file else { return Ok(None) };
+    let name = printable(&path.display().to_string()).into_owned();
+    printed(BufReader::new(file), tool).map_err(|why| {
+        CliError::Refused(match why {
+            Unprinted::Line(number) => format!("--diff {name}: line {number} is no object of --json"),
+            Unprinted::Other(of) => {
+                let of = printable(&of);
+                format!("--diff {name}: what {of} printed; {of} compares it")
+            }
+        })
+    })
 }
 
 fn take_all<E: Compared>(replay: &mut Replay, sample: &mut Sample) -> Result<(), Trouble> {

@@ -65,7 +65,9 @@ pub use sys::interface::{
     broadcasts, index_of as interface_index, name_of as interface_name, with_link as interfaces_with_link,
 };
 pub use sys::process::{account, real_uid};
-pub use sys::signal::{TerminalSignal, asked_to_end, die as die_by};
+pub use sys::signal::{
+    TerminalSignal, asked_to_end, die as die_by, hold as hold_ends, let_through as let_ends_through,
+};
 pub use terminal::{Terminal, TerminalInput, restore_terminal};
 
 /// Makes a file standard output.

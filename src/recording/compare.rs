@@ -23,17 +23,19 @@ pub type Place = (String, Option<u8>);
 /// The answers of one run.
 #[derive(Clone, Debug, Default)]
 pub struct Sample {
-    places: BTreeMap<Place, Answers>,
+    pub(super) places: BTreeMap<Place, Answers>,
     /// The nearest distance from which each target answered.
-    ends: BTreeMap<String, u8>,
+    pub(super) ends: BTreeMap<String, u8>,
 }
 
 /// The answers at one place.
 #[derive(Clone, Debug, Default)]
-struct Answers {
-    addresses: BTreeSet<IpAddr>,
-    rtts: Vec<u64>,
-    sent: u64,
+pub(super) struct Answers {
+    pub addresses: BTreeSet<IpAddr>,
+    pub rtts: Vec<u64>,
+    pub sent: u64,
+    /// Where no single delays are known: how many answers there were, and their statistics.
+    pub summary: Option<(u64, Option<RttStats>)>,
 }
 
 /// What can be compared.
@@ -139,20 +141,31 @@ pub struct Figures {
 }
 
 impl Answers {
+    fn answered(&self) -> u64 {
+        self.summary.map_or(self.rtts.len() as u64, |(answered, _)| answered)
+    }
+
     fn lost(&self) -> Share {
-        Share { hits: self.sent.saturating_sub(self.rtts.len() as u64), tries: self.sent }
+        Share { hits: self.sent.saturating_sub(self.answered()), tries: self.sent }
+    }
+
+    fn stats(&self) -> Option<RttStats> {
+        if let Some((_, stats)) = self.summary {
+            return stats;
+        }
+        let mut recorder = RttRecorder::default();
+        self.rtts.iter().for_each(|&nanos| recorder.record(crate::types::Rtt::from_nanos(nanos)));
+        recorder.stats()
     }
 
     fn figures(&self) -> Figures {
-        let mut recorder = RttRecorder::default();
-        self.rtts.iter().for_each(|&nanos| recorder.record(crate::types::Rtt::from_nanos(nanos)));
-        Figures { addresses: self.addresses.iter().copied().collect(), rtt: recorder.stats(), lost: self.lost() }
+        Figures { addresses: self.addresses.iter().copied().collect(), rtt: self.stats(), lost: self.lost() }
     }
 }
 
 impl Row {
     fn of(place: &Place, before: Option<&Answers>, after: Option<&Answers>) -> Row {
-        let answered = |answers: Option<&Answers>| answers.is_some_and(|answers| !answers.rtts.is_empty());
+        let answered = |answers: Option<&Answers>| answers.is_some_and(|answers| answers.answered() > 0);
         let kind = match (answered(before), answered(after)) {
             (true, true) => {
                 let common = before.zip(after).is_some_and(|(before, after)| {
@@ -172,7 +185,9 @@ impl Row {
         let matters = median(&figures_before)
             .zip(median(&figures_after))
             .is_some_and(|(before, after)| before.abs_diff(after) >= MIN_DIFFERENCE.max(before.min(after) / MIN_PART));
-        let chance = || both.map_or(1.0, |(before, after)| rank_sum(&before.rtts, &after.rtts));
+        // Without single delays there is nothing to test.
+        let both_single = both.filter(|(before, after)| before.summary.or(after.summary).is_none());
+        let chance = || both_single.map_or(1.0, |(before, after)| rank_sum(&before.rtts, &after.rtts));
         Row {
             place: place.clone(),
             kind,

@@ -13,8 +13,10 @@
 
 mod applications;
 mod compare;
+mod index;
 mod json;
 mod outcome;
+mod printed;
 mod read;
 mod session;
 mod shared;
@@ -26,7 +28,9 @@ mod values;
 mod write;
 
 pub use compare::{Compared, Figures, Kind, Row, Sample, compare};
+pub use index::{Index, REACH, Start};
 pub use json::Fault;
+pub use printed::{Unprinted, printed};
 pub use read::{Ending, Reader, Trouble};
 pub use session::{Mode, Session};
 pub use write::{Writer, end};
@@ -39,6 +43,15 @@ pub const VERSION: u64 = 1;
 
 /// The events of an application, as they are recorded.
 pub trait Recorded: Variants + Clone {
+    /// The types of the events that matter however much later it is, beside which all others are but what probes brought.
+    const LASTING: &[&str] = &["began", "name", "change"];
+
+    /// The types of the events of which the newest says all.
+    const SUPERSEDED: &[&str] = &[];
+
+    /// The types of the events that later ones refer to by number.
+    const COUNTED: &[&str] = &[];
+
     /// Whether it says anything to a reader.
     fn is_told(&self) -> bool {
         true

@@ -22,8 +22,11 @@ pub struct Reader<R> {
     input: R,
     session: Session,
     shelves: Shelves,
-    /// The number of the last line, from 1.
+    /// The number of the last line, from 1, and the octets up to its end.
     line: u64,
+    offset: u64,
+    /// Up to this line what is superseded by later lines is left out.
+    sure: u64,
     /// Whether this is not the first part that is read.
     resumed: bool,
     ending: Option<Ending>,
@@ -89,7 +92,21 @@ impl<R: BufRead> Reader<R> {
         let session = Session::get_fields(&mut object, &mut shelves);
         let session = session.map_err(|fault| Trouble::Damaged { line: 1, fault })?;
         shelves.start = WallTime::from_nanos(session.start);
-        Ok(Reader { input, session, shelves, line: 1, resumed: false, ending: None })
+        Ok(Reader {
+            input,
+            session,
+            shelves,
+            line: 1,
+            offset: line.len() as u64,
+            sure: 0,
+            resumed: false,
+            ending: None,
+        })
+    }
+
+    /// Goes on in the middle, after this many lines, with what their events shared.
+    pub(super) fn resume(input: R, session: Session, shelves: Shelves, (line, sure): (u64, u64)) -> Self {
+        Reader { input, session, shelves, line, offset: 0, sure, resumed: true, ending: None }
     }
 
     /// The first line.
@@ -127,14 +144,37 @@ impl<R: BufRead> Reader<R> {
 
     /// Reads a line; `None` if it has no event.
     fn read_next<E: Recorded>(&mut self) -> Result<Option<(Duration, E)>, Trouble> {
-        let Some(line) = read_line(&mut self.input, self.line + 1)? else {
-            self.ending = Some(Ending::Cut(self.line));
-            return Ok(None);
-        };
-        self.line += 1;
-        let number = self.line;
-        let read = parse(&line).and_then(|object| self.take_line(object));
-        read.map_err(|fault| Trouble::Damaged { line: number, fault })
+        match self.next_line()? {
+            Some(line) if self.line <= self.sure && is_superseded::<E>(&line) => Ok(None),
+            Some(line) => self.take(&line),
+            None => Ok(None),
+        }
+    }
+
+    /// The next whole line.
+    pub(super) fn next_line(&mut self) -> Result<Option<Vec<u8>>, Trouble> {
+        let line = read_line(&mut self.input, self.line + 1)?;
+        match &line {
+            Some(line) => (self.line, self.offset) = (self.line + 1, self.offset + line.len() as u64),
+            None => self.ending = Some(Ending::Cut(self.line)),
+        }
+        Ok(line)
+    }
+
+    /// How many lines were read, and their octets.
+    pub(super) fn place(&self) -> (u64, u64) {
+        (self.line, self.offset)
+    }
+
+    /// What the events so far share.
+    pub(super) fn shelves(&self) -> &Shelves {
+        &self.shelves
+    }
+
+    /// The event of the line that was read last.
+    pub(super) fn take<E: Recorded>(&mut self, line: &[u8]) -> Result<Option<(Duration, E)>, Trouble> {
+        let read = parse(line).and_then(|object| self.take_line(object));
+        read.map_err(|fault| Trouble::Damaged { line: self.line, fault })
     }
 
     fn take_line<E: Recorded>(&mut self, mut object: Object) -> Result<Option<(Duration, E)>, Fault> {
@@ -171,6 +211,10 @@ impl<R: BufRead> Reader<R> {
     }
 }
 
+fn is_superseded<E: Recorded>(line: &[u8]) -> bool {
+    head(line).0.is_some_and(|kind| E::SUPERSEDED.contains(&kind))
+}
+
 /// The next whole line; `None` at the end, and where the last line was cut.
 fn read_line(input: &mut impl BufRead, number: u64) -> Result<Option<Vec<u8>>, Trouble> {
     let mut line = Vec::new();
@@ -191,4 +235,16 @@ fn kind(object: &mut Object) -> Option<String> {
         Value::String(kind) => Some(kind),
         _ => None,
     }
+}
+
+/// The type of a line, and its time if it is that of an event, where they stand as they are written.
+pub(super) fn head(line: &[u8]) -> (Option<&str>, Option<Duration>) {
+    let begin = line.get(..line.len().min(80)).unwrap_or_default();
+    let begin = begin.utf8_chunks().next().map_or("", |chunk| chunk.valid());
+    let Some((kind, rest)) = begin.strip_prefix("{\"type\":\"").and_then(|rest| rest.split_once('"')) else {
+        return (None, None);
+    };
+    let digits = rest.strip_prefix(",\"t\":").unwrap_or_default();
+    let digits = digits.split(|character: char| !character.is_ascii_digit()).next().unwrap_or_default();
+    (Some(kind), digits.parse().ok().map(Duration::from_nanos))
 }

@@ -8,7 +8,7 @@ use crate::trace::{Hop, Trace};
 use crate::types::WallTime;
 
 /// How many of one kind are remembered; what is older is written in full again.
-const MOST: usize = 1 << 16;
+pub const MOST: usize = 1 << 16;
 
 /// What the events of a part of a recording share. Writer and reader have the same.
 #[derive(Debug, Default)]
@@ -24,7 +24,7 @@ pub struct Shelves {
 }
 
 /// Shared values of one kind.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Shelf<T> {
     /// The number of the first of `values`.
     first: u64,
@@ -40,6 +40,11 @@ impl<T> Default for Shelf<T> {
 }
 
 impl<T> Shelf<T> {
+    /// Of which this many were put up, and none is here any more.
+    pub fn after(many: u64) -> Self {
+        Shelf { first: many, ..Shelf::default() }
+    }
+
     /// The number of a value, if it has one.
     pub fn number(&self, value: &Arc<T>) -> Option<u64> {
         self.numbers.get(&place(value)).copied()

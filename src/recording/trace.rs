@@ -10,7 +10,7 @@ use super::json::{
     take, variants,
 };
 use super::shelf::Shelves;
-use crate::trace::watch::{Change, ChangeKind, HopChange, Report, ReportHop, ReportResponder};
+use crate::trace::watch::{Change, ChangeKind, FlowsReport, HopChange, Report, ReportHop, ReportResponder};
 use crate::trace::{
     Began, Event, Finding, Flows, FlowsHop, FlowsResponder, Hop, HopProbe, Interim, Narrowing, Origins, Responder,
     StopReason, Trace,
@@ -37,6 +37,7 @@ structs! {
         ttl, sent, received, unreachable, unanswered, pending, send_failed, persists "unanswered_persists", responders,
         last "last_rtt_ms", stats "rtt_stats", geometric_mean, variation,
     }
+    FlowsReport { all, flows, findings, }
     Change { subject, at, kind, }
     HopChange { ttl, before, after, }
     ReportResponder { newest, received, annotations, ..responder, }
@@ -59,6 +60,7 @@ variants! {
         Loop { first, period, responder } = "loop",
         SeveralResponders { ttl, responders } = "several_responders",
         SeveralPaths { ttl, responders } = "several_paths",
+        FlowLoss { ttl, flows, sent, received, other_sent, other_received, responders, other_responders } = "flow_loss",
         NarrowLink { ttl, responder, mtu } = "narrow_link",
         PathMtu { ttl, mtu } = "path_mtu",
         MtuDrop { at, by, stated } = "mtu_drop",
@@ -78,6 +80,7 @@ variants! {
         Back { probes, lasted } = "back",
         LatencyShift { before "before_ms", after "after_ms" } = "latency_shift",
         LabelChanged { ttl, before, after } = "label_changed",
+        Finding { finding } = "finding", FindingEnded { finding } = "finding_ended",
         SendFailed { error } = "send_failed",
         Paused = "paused", Resumed = "resumed", Reset = "reset", Interval(interval) = "interval",
     }
@@ -107,12 +110,16 @@ variants! {
         Ended[trace] = "trace",
         Flows[flows] = "flows",
         Report[report] = "report",
+        FlowsReport[flows] = "flows_report",
         Overdue[event] = "overdue",
         Change[change] = "change",
     }
 }
 
 impl Recorded for Event {
+    const SUPERSEDED: &[&str] = &["report", "flows_report", "cycle", "waiting"];
+    const COUNTED: &[&str] = &["probe"];
+
     fn is_told(&self) -> bool {
         !matches!(self, Event::NameWanted(_))
     }

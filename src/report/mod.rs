@@ -35,11 +35,12 @@ pub use ping::{
 pub use pong::{PongJson, PongText};
 pub use sweep::{SweepBrief, SweepCsv, SweepInflux, SweepJson, SweepProgress, SweepPrometheus, SweepShow, SweepText};
 pub use trace::changes::{path_name, sentence as change_sentence};
+pub use trace::findings::sentence as finding_sentence;
 pub use trace::{
     Column, Figure, TraceAtlas, TraceCsv, TraceInflux, TraceJson, TraceJsonOptions, TracePlain, TracePrometheus,
     TraceText, TraceTextOptions, TraceView,
 };
-pub use words::{LocalOffset, StatusLine};
+pub use words::{LocalOffset, Moment, StatusLine};
 
 pub use crate::types::{escape, printable};
 

@@ -9,7 +9,7 @@ use crate::trace::ends::{Began, StopReason};
 use crate::trace::flows::Flows;
 use crate::trace::hop::Hop;
 use crate::trace::result::Trace;
-use crate::trace::watch::{Change, Report};
+use crate::trace::watch::{Change, FlowsReport, Report};
 use crate::types::Ttl;
 
 /// An event of a run of traces or of watched paths. Each subject has one `Began` and ends with one `Ended` or, where its path
@@ -39,6 +39,8 @@ pub enum Event {
     Cycle(Arc<Subject>, u64, u64),
     /// The figures of a watched path: at its end, or so far on request (SIGQUIT), or of one that is followed.
     Report(Box<Report>),
+    /// The figures of all watched flows of a target: once all are over, after the report of the last, or so far on request.
+    FlowsReport(Box<FlowsReport>),
     /// A probe of a path that is followed has had no answer in the time that answers take. One may still come.
     Overdue(Arc<ProbeEvent>),
     /// Something happened to a path that is followed, or to its run.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::config::Config;
+use super::ends::Began;
 use super::event::Event;
 use super::hop::{Origins, Responder};
 use super::result::Trace;
@@ -22,13 +23,13 @@ impl Event {
         }
         match &mut self {
             Event::Ended(trace) => {
-                let part = trace.began.subject.flow.filter(|_| config.flows.is_some());
-                let part = part.map(|flow| format!("flow {flow}").into());
+                let part = part(&trace.began, config);
                 let judged = conditions.judge(&[Facts { part, ..facts(trace) }]);
                 Arc::make_mut(trace).conditions = judged;
             }
             Event::Report(report) if report.stop_reason.is_some() => {
-                report.conditions = conditions.judge(&[facts_of_report(report)]);
+                let part = part(&report.began, config);
+                report.conditions = conditions.judge(&[Facts { part, ..facts_of_report(report) }]);
             }
             _ => {}
         }
@@ -44,6 +45,12 @@ impl Event {
         };
         Some((Cow::Borrowed(&began.subject.target), judged))
     }
+}
+
+/// Which flow of several it is about.
+fn part(began: &Began, config: &Config) -> Option<Box<str>> {
+    let flow = began.subject.flow.filter(|_| config.flows.is_some());
+    flow.map(|flow| format!("flow {flow}").into())
 }
 
 /// The destination alone can lose probes: those of its own hop.

@@ -51,6 +51,18 @@ pub enum Finding {
     SeveralResponders { ttl: Ttl, responders: Vec<IpAddr> },
     /// From this hop on flows of one target take different ways: these answered, each on some of them.
     SeveralPaths { ttl: Ttl, responders: Vec<IpAddr> },
+    /// The destination answers some flows of several less often than the others, and from this hop on they differ: how many of
+    /// how many probes were answered, and who answers at that hop, of both.
+    FlowLoss {
+        ttl: Ttl,
+        flows: Vec<u32>,
+        sent: u64,
+        received: u64,
+        other_sent: u64,
+        other_received: u64,
+        responders: Vec<IpAddr>,
+        other_responders: Vec<IpAddr>,
+    },
     /// A link takes no packets of the probes' size.
     NarrowLink { ttl: Ttl, responder: IpAddr, mtu: Option<Mtu> },
     /// Packets of up to this size reach the destination.
@@ -125,6 +137,8 @@ named! {
         SeveralResponders = "several_responders",
         /// From this hop on flows of one target take different ways: these answered, each on some of them.
         SeveralPaths = "several_paths",
+        /// The destination answers some flows of several less often than the others.
+        FlowLoss = "flow_loss",
         /// A link takes no packets of the probes' size.
         NarrowLink = "narrow_link",
         /// Packets of up to this size reach the destination.
@@ -178,6 +192,7 @@ impl Finding {
             Finding::Loop { .. } => Code::Loop,
             Finding::SeveralResponders { .. } => Code::SeveralResponders,
             Finding::SeveralPaths { .. } => Code::SeveralPaths,
+            Finding::FlowLoss { .. } => Code::FlowLoss,
             Finding::NarrowLink { .. } => Code::NarrowLink,
             Finding::PathMtu { .. } => Code::PathMtu,
             Finding::MtuDrop { .. } => Code::MtuDrop,
@@ -218,6 +233,7 @@ impl Finding {
             | Finding::TargetOnTheWay { ttl, .. }
             | Finding::SeveralResponders { ttl, .. }
             | Finding::SeveralPaths { ttl, .. }
+            | Finding::FlowLoss { ttl, .. }
             | Finding::NarrowLink { ttl, .. }
             | Finding::PathMtu { ttl, .. }
             | Finding::MtuUnclear { ttl, .. } => ttl,
@@ -232,7 +248,10 @@ impl Finding {
             // A router that states it right is no finding.
             Finding::MtuDrop { at, stated: Some(stated), .. } if stated.get() == at.mtu.get() => Severity::Info,
             Finding::MtuDrop { .. } => Severity::Warning,
-            Finding::NothingBeyond { .. } | Finding::Loss { .. } | Finding::NarrowLink { .. } => Severity::Warning,
+            Finding::NothingBeyond { .. }
+            | Finding::Loss { .. }
+            | Finding::FlowLoss { .. }
+            | Finding::NarrowLink { .. } => Severity::Warning,
             Finding::Rewritten { field: Field::Dscp | Field::Ecn, persists: true, .. } => Severity::Warning,
             _ => Severity::Info,
         }

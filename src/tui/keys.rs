@@ -54,6 +54,8 @@ pub enum Action {
     Freeze,
     /// Begins the statistics anew.
     Reset,
+    /// Asks for a time of a replay.
+    GoTo,
     /// Names on and off.
     Names,
     /// Names with addresses.
@@ -74,8 +76,14 @@ pub enum Action {
     Columns,
     /// The numbers of autonomous systems in and out.
     AsNumbers,
-    /// The list of events.
+    /// The list of events and findings.
     Events,
+    /// The flows side by side.
+    Flows,
+    /// Another flow.
+    PreviousFlow,
+    /// The next one.
+    NextFlow,
     /// Asks for an interval.
     Interval,
     /// Moves the selection.
@@ -137,7 +145,7 @@ const HELP: Binding = row(
     "these keys",
     "help",
 );
-const EVENTS: Binding = row(&[(Key::Char('e'), Action::Events)], "e", "events", "events");
+const EVENTS: Binding = row(&[(Key::Char('e'), Action::Events)], "e", "events (and findings)", "events");
 const PAUSE: Binding = row(&[(Key::Char('p'), Action::Pause)], "p", "pause probing, or go on", "pause");
 const FREEZE: Binding = row(
     &[(Key::Char(' '), Action::Freeze), (Key::Ctrl('f'), Action::Freeze)],
@@ -147,8 +155,12 @@ const FREEZE: Binding = row(
 );
 const RESET: &[(Key, Action)] = &[(Key::Char('r'), Action::Reset), (Key::Ctrl('r'), Action::Reset)];
 const INTERVAL: Binding = row(&[(Key::Char('i'), Action::Interval)], "i", "type another interval", "");
-const NAMES: Binding = row(&[(Key::Char('n'), Action::Names)], "n", "names or addresses", "names");
-const BOTH_NAMES: Binding = row(&[(Key::Char('b'), Action::BothNames)], "b", "names with addresses", "");
+const NAMES: Binding = row(
+    &[(Key::Char('n'), Action::Names), (Key::Char('b'), Action::BothNames)],
+    "n b",
+    "names or addresses; names with addresses",
+    "names",
+);
 const SELECT: &[(Key, Action)] = &[
     (Key::Up, Action::Previous),
     (Key::Char('-'), Action::Previous),
@@ -176,8 +188,12 @@ const SPAN: &[(Key, Action)] =
     &[(Key::Char('<'), Action::Finer), (Key::Char('>'), Action::Coarser), (Key::Char('0'), Action::AutoSpan)];
 const ONE_SCALE: &[(Key, Action)] = &[(Key::Char('s'), Action::OneScale)];
 const CLOSE: &[(Key, Action)] = &[(Key::Esc, Action::Close)];
-const REDRAW: Binding = row(&[(Key::Ctrl('l'), Action::Redraw)], "Ctrl-L", "draw everything anew", "");
-const SUSPEND: Binding = row(&[(Key::Ctrl('z'), Action::Suspend)], "Ctrl-Z", "suspend; fg comes back", "");
+const TERMINAL: Binding = row(
+    &[(Key::Ctrl('l'), Action::Redraw), (Key::Ctrl('z'), Action::Suspend)],
+    "Ctrl-L Ctrl-Z",
+    "draw everything anew; suspend (fg comes back)",
+    "",
+);
 
 /// The keys of a view of a path, in the order of the help screen.
 pub const PATH: &[Binding] = &[
@@ -187,23 +203,28 @@ pub const PATH: &[Binding] = &[
     row(&[(Key::Char('d'), Action::NextView)], "d", "next view: table and strip, table, strip", "view"),
     row(&[(Key::Enter, Action::Hop)], "Enter", "all about the hop that is selected", "hop"),
     EVENTS,
+    row(
+        &[(Key::Char('f'), Action::Flows), (Key::Char('{'), Action::PreviousFlow), (Key::Char('}'), Action::NextFlow)],
+        "f { }",
+        "the flows (--flows) side by side; another flow",
+        "flows",
+    ),
     PAUSE,
     FREEZE,
     row(RESET, "r Ctrl-R", "reset the statistics; strip and events stay", "reset"),
     INTERVAL,
+    row(&[(Key::Char('g'), Action::GoTo)], "g", "of a replay: go to a time", ""),
     row(&[(Key::Char('j'), Action::Jitter)], "j", "columns of jitter in and out", ""),
     row(&[(Key::Char('o'), Action::Columns)], "o", "type the letters of columns, as for --columns", ""),
     row(&[(Key::Char('z'), Action::AsNumbers)], "z", "AS numbers (-A) in and out", ""),
     NAMES,
-    BOTH_NAMES,
     row(SELECT, "Up Down - +", "select a hop", ""),
     LARGER_STEPS,
     row(SIDEWAYS, "Left Right Tab", "another target", ""),
     row(SPAN, "< > 0", "less or more time in a cell of the strip; 0: as --window", ""),
     row(ONE_SCALE, "s", "one scale for all hops, or one for each", ""),
     row(CLOSE, "Esc", "close what is open, drop the selection", ""),
-    REDRAW,
-    SUSPEND,
+    TERMINAL,
 ];
 
 /// The keys of a view of targets.
@@ -227,15 +248,13 @@ pub const PING: &[Binding] = &[
     row(&[(Key::Char('/'), Action::Filter)], "/", "show only targets whose name or address contains a text", "filter"),
     row(&[(Key::Char('a'), Action::LogAxis)], "a", "logarithmic or linear axis of the chart", ""),
     NAMES,
-    BOTH_NAMES,
     row(SELECT, "Up Down - +", "select a target", ""),
     row(SIDEWAYS, "Left Right Tab", "the same", ""),
     LARGER_STEPS,
     row(SPAN, "< > 0", "less or more time in a cell; 0: as --window", ""),
     row(ONE_SCALE, "s", "one scale for the strips of all rows, or one for each", ""),
     row(CLOSE, "Esc", "close what is open, drop selection and filter", ""),
-    REDRAW,
-    SUSPEND,
+    TERMINAL,
 ];
 
 const fn row(keys: &'static [(Key, Action)], shown: &'static str, does: &'static str, short: &'static str) -> Binding {

@@ -18,19 +18,34 @@ pub use painter::{ENTER, LEAVE, Painter, as_text};
 use ratatui_core::buffer::Buffer;
 
 use crate::channel::RunChange;
+use crate::report::Moment;
 use crate::types::Now;
 use keys::Key;
+
+/// The cells of a screen.
+pub type Grid = Buffer;
 
 /// A live view over a run with events of the type `E`.
 pub trait View<E>: Send {
     /// Takes the next event of the run.
     fn event(&mut self, event: E, now: Now);
 
+    /// Takes what is due by itself at `now`, if it is a run that is over. Gives whether anything was.
+    fn advance(&mut self, _now: Now) -> bool {
+        false
+    }
+
+    /// Nothing is known about the run any more; what the user chose to see stays.
+    fn begin_anew(&mut self) {}
+
+    /// It is a run that is over, and shown like this.
+    fn replayed(&mut self, _how: String) {}
+
     /// Takes a key.
     fn key(&mut self, key: Key, now: Now) -> Option<Request>;
 
     /// Draws the whole screen.
-    fn draw(&self, now: Now, screen: &mut Buffer);
+    fn draw(&self, now: Now, screen: &mut Grid);
 
     /// Whether the run is over.
     fn is_over(&self) -> bool;
@@ -50,4 +65,6 @@ pub enum Request {
     Redraw,
     /// The process is to stop, as by Ctrl-Z.
     Suspend,
+    /// Another time of a run that is over.
+    GoTo(Moment),
 }

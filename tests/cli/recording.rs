@@ -267,3 +267,36 @@ fn two_runs_differ_where_more_than_chance_shows_it() {
     let trouble = diff("/dev/null", "");
     assert_eq!(trouble.status, 2, "{trouble}");
 }
+
+#[test]
+fn what_json_printed_is_compared_as_a_recording_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let printed = |name: &str, world: World, line: &str| {
+        let file = folder.path().join(name);
+        std::fs::write(&file, world.run(line).stdout).unwrap();
+        file.display().to_string()
+    };
+    let (ping, trace) = ("rping -c 30 -i 0.2 --json 198.51.100.50", "rtrace -n -q 10 --json 198.51.100.50");
+    let report = "rtrace --report -n -c 30 --json 198.51.100.50";
+    let diff = |tool: &str, before: &str, after: &str| {
+        World::without_sockets().run(&format!("{tool} --diff {before} {after}"))
+    };
+    let run = |name: &str, line: &str, millis, lost| printed(name, path("203.0.113.9", millis, lost), line);
+    let usual = run("a", ping, 5, 0.0);
+    let same = diff("rping", &usual, &usual);
+    assert_eq!(same.status, 0, "{same}");
+    for (name, millis, lost) in [("b", 7, 0.0), ("c", 5, 0.6)] {
+        let differs = diff("rping", &usual, &run(name, ping, millis, lost));
+        assert!(differs.status == 1 && differs.stdout.ends_with("1 of 1 rows differs.\n"), "{differs}");
+    }
+    let usual = run("d", trace, 5, 0.0);
+    let slower = diff("rtrace", &usual, &run("e", trace, 9, 0.0));
+    assert!(slower.stdout.ends_with("\n1 of 3 rows differs, first at hop 3.\n"), "{slower}");
+    let usual = run("f", report, 5, 0.0);
+    let lossy = diff("rtrace", &usual, &run("g", report, 5, 0.6));
+    assert!(lossy.stdout.ends_with("\n1 of 3 rows differs, first at hop 3.\n"), "{lossy}");
+    // Statistics alone show no difference of delays.
+    assert_eq!(diff("rtrace", &usual, &run("h", report, 9, 0.0)).status, 0);
+    let other = diff("rping", &usual, &usual);
+    assert!(other.status == 2 && other.stderr.contains("what rtrace printed; rtrace compares it"), "{other}");
+}

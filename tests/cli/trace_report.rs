@@ -129,7 +129,6 @@ fn what_has_no_meaning_in_a_trace_or_a_report_is_refused_with_a_sentence() {
         "rtrace --report -N 3 h",
         "rtrace --report -z 1 h",
         "rtrace --report -w 3,3,10 h",
-        "rtrace --report --flows 3 h",
         "rtrace --report --back h",
         "rtrace --report --explain h",
         "rtrace --report -c 0 h",

@@ -7,6 +7,7 @@ use insta::assert_snapshot;
 use netprobe::channel::{LanePlan, OpenedLanes, Plan, Precision, Protocol, SocketChoice};
 use netprobe::driver::{self, Next, Turn};
 use netprobe::engine::{Destination, Target};
+use netprobe::recording::{self, Index, Mode, Reader, Session, VERSION, Writer};
 use netprobe::sim::{Balance, Direction, Link, Network, Node, US, ip};
 use netprobe::trace::watch::{self, Reporter};
 use netprobe::trace::{Config, Event};
@@ -66,7 +67,17 @@ fn events(network: &Network, cycles: u64) -> Vec<(Event, Now)> {
 }
 
 /// The same to any target, over TTLs up to `max`.
-fn events_to(network: &Network, address: IpAddr, (cycles, max): (u64, u8)) -> Vec<(Event, Now)> {
+fn events_to(network: &Network, address: IpAddr, bounds: (u64, u8)) -> Vec<(Event, Now)> {
+    events_of_flows(network, address, bounds, None)
+}
+
+/// The same of several flows.
+fn events_of_flows(
+    network: &Network,
+    address: IpAddr,
+    (cycles, max): (u64, u8),
+    flows: Option<u32>,
+) -> Vec<(Event, Now)> {
     let lane = LanePlan::new(Family::of(address), Protocol::Icmp, SocketChoice::Raw);
     let OpenedLanes { mut channel, lanes, .. } = network.open(&Plan { lanes: vec![lane], ..Plan::default() });
     let lane = *lanes[0].as_ref().unwrap();
@@ -84,7 +95,7 @@ fn events_to(network: &Network, address: IpAddr, (cycles, max): (u64, u8)) -> Ve
         zone: None,
         destination,
     };
-    let trace = Config { targets: vec![target], max_ttl: Ttl::new(max), seed: 1, ..Config::default() };
+    let trace = Config { targets: vec![target], max_ttl: Ttl::new(max), seed: 1, flows, ..Config::default() };
     let mut machine = Reporter::new(watch::Config { trace, cycles, interval: Duration::from_secs(1), follow: true });
     let (mut all, mut base, mut now) = (Vec::new(), 0, Now::default());
     driver::run(&mut *channel, &mut machine, Precision::Relaxed, |turn| {
@@ -109,9 +120,13 @@ fn events_to(network: &Network, address: IpAddr, (cycles, max): (u64, u8)) -> Ve
 }
 
 fn view(ascii: bool) -> PathView {
+    view_of(ascii, 1)
+}
+
+fn view_of(ascii: bool, flows: usize) -> PathView {
     let look = Look::new(Theme::Mono, ascii);
     let options = Options { look, offset: |_| 3600, columns: None, names: true, both: false, window: 120, stay: false };
-    PathView::new(Model::new(1, Duration::from_secs(1)), options)
+    PathView::new(Model::new(1, flows, Duration::from_secs(1)), options)
 }
 
 fn shown(events: &[(Event, Now)], ascii: bool, size: (u16, u16), keys: &[Key]) -> String {
@@ -216,5 +231,84 @@ fn no_size_and_no_key_is_any_trouble() {
         assert!(!picture.is_empty());
         let rows = view.model().paths.first().map_or(0, |path| path.rows().len());
         assert!(view.selected().is_none_or(|ttl| usize::from(ttl) <= rows.max(30)));
+    }
+}
+
+#[test]
+fn flows_stand_side_by_side_with_what_each_loses() {
+    let mut network = Network::new(3);
+    let fork = network.add(US, Node::router(ip("203.0.113.1")), after(1));
+    let lossy = Direction::after(Duration::from_millis(1)).lose(0.4);
+    let left = network.add(fork, Node::router(ip("203.0.113.2")), after(1));
+    let right = network.add(fork, Node::router(ip("203.0.113.3")), after(1).outward(lossy));
+    let join = network.add(left, Node::router(ip("203.0.113.4")), after(1));
+    network.link(right, join, after(1));
+    network.add(join, Node::host(ip(TARGET)), after(1));
+    let events = events_of_flows(&network, ip(TARGET), (30, 30), Some(6));
+    let now = events.last().unwrap().1;
+    let mut view = view_of(false, 6);
+    events.iter().for_each(|(event, at)| view.event(event.clone(), *at));
+    let first = as_text((80, 24), |screen| view.draw(now, screen));
+    for key in ['f', '}', '}'] {
+        let _ = view.key(Key::Char(key), now);
+    }
+    let picture = as_text((80, 24), |screen| view.draw(now, screen));
+    assert!(first.contains("flow 0 ") && picture.contains("flow 2 ") && !picture.contains("1/"), "{first}\n{picture}");
+    assert_snapshot!(picture);
+}
+
+/// A recording of `events`, and when it begins.
+fn recorded(events: &[(Event, Now)]) -> (Vec<u8>, WallTime) {
+    let start = events[0].1.wall;
+    let session = Session {
+        version: VERSION,
+        tool: "rtrace".into(),
+        tool_version: "0".into(),
+        argv: vec!["rtrace".into()],
+        mode: Mode::Trace,
+        start: start.as_nanos(),
+        system: None,
+        targets: 1,
+        bound: false,
+        source: None,
+        interface: None,
+        sockets: vec![],
+        part: 0,
+    };
+    let (mut writer, mut lines) = (Writer::new(session, None), Vec::new());
+    writer.session(&mut lines);
+    events.iter().for_each(|(event, now)| writer.event(*now, event, &mut lines));
+    lines.extend(recording::end("finished").into_bytes());
+    (lines, start)
+}
+
+#[test]
+fn a_time_of_a_recording_shows_the_same_whether_it_was_played_to_or_gone_to() {
+    let (lines, start) = recorded(&events(&network(), 900));
+    let index = Index::<Event>::read(&lines[..]).unwrap();
+    let mut skipped = 0;
+    for second in [0, 7, 333, 899] {
+        let to = Duration::from_secs(second);
+        let at = |since: Duration| Now { mono: Instant::ZERO + since, wall: start.saturating_add(since) };
+        let picture = |events: Vec<(Duration, Event)>| {
+            let mut view = view(false);
+            events.into_iter().for_each(|(since, event)| view.event(event, at(since)));
+            as_text((120, 40), |screen| view.draw(at(to), screen))
+        };
+        let until = |reader: &mut Reader<&[u8]>| -> Vec<(Duration, Event)> {
+            reader.events().map(Result::unwrap).take_while(|(since, _)| *since <= to).collect()
+        };
+        let played = picture(until(&mut Reader::open(&lines[..]).unwrap()));
+        // As many probes as the strip shows.
+        let start = index.before(to, 1200).unwrap();
+        let mut reader = index.resume(start, &lines[start.offset() as usize..]);
+        let gone = picture(index.lasting(start).chain(until(&mut reader)).collect());
+        assert_eq!(played, gone, "{second}");
+        skipped = skipped.max(start.offset());
+    }
+    assert!(skipped > lines.len() as u64 / 4, "{skipped} of {}", lines.len());
+    // Wherever it was cut.
+    for cut in (1..1024).step_by(41) {
+        assert!(Index::<Event>::read(&lines[..lines.len() - cut]).is_ok(), "{cut}");
     }
 }

@@ -33,7 +33,7 @@ pub enum ThemeName {
     Contrast,
 }
 
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Live view")]
 pub struct LiveArgs {
     /// Watch on the whole screen until q is typed; h shows all keys

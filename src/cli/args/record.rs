@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::cli::args::values;
+use crate::cli::args::values::{self, plain_number};
+use crate::report::Moment;
 
 /// Why a share is not recorded.
 pub const SHARE: &str = ": not of a share of the targets, which ends with the digest of their list";
@@ -37,11 +38,58 @@ pub struct RecordArgs {
     #[arg(long, value_name = "FILE", conflicts_with = "record", allow_hyphen_values = true)]
     pub replay: Option<PathBuf>,
 
-    /// Show where two recorded runs differ
+    /// With --replay and --live: N times as fast as it happened, or max
+    ///
+    /// max is as fast as it can be read.
+    #[arg(long, value_name = "N", value_parser = speed, requires = "replay", allow_hyphen_values = true)]
+    pub speed: Option<Speed>,
+
+    /// With --replay and --live: begin at TIME
+    ///
+    /// TIME is 14:20 or 14:20:30, in local time, or 90m after the start; the key g goes anywhere else.
+    #[arg(long, value_name = "TIME", value_parser = moment, requires = "replay", allow_hyphen_values = true)]
+    pub at: Option<Moment>,
+
+    /// Show where two recorded runs differ, or two files of --json
     ///
     /// It compares addresses, delays and losses of each hop. A difference is called one only where chance makes it as seldom as
-    /// 1 % (rank-sum test, Fisher's exact test), and of delays from 5 % and 0.1 ms on. The exit status is 0 without a
-    /// difference, 1 with one, 2 in trouble.
+    /// 1 % (rank-sum test, Fisher's exact test), and of delays from 5 % and 0.1 ms on. Where --json holds
+    /// statistics alone (--report, -q), delays are shown and not judged. The exit status is 0 without a difference, 1 with one,
+    /// 2 in trouble.
     #[arg(long, num_args = 2, value_names = ["BEFORE", "AFTER"], conflicts_with_all = ["record", "replay"], allow_hyphen_values = true)]
     pub diff: Option<Vec<PathBuf>>,
+}
+
+/// How fast a recording is shown.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Speed {
+    /// So many times as fast as it happened.
+    Times(f64),
+    /// As fast as it can be read.
+    Max,
+}
+
+impl Speed {
+    /// How many times as fast it is, if that is limited.
+    pub const fn times(self) -> Option<f64> {
+        match self {
+            Speed::Times(times) => Some(times),
+            Speed::Max => None,
+        }
+    }
+}
+
+/// `--speed`.
+fn speed(text: &str) -> Result<Speed, String> {
+    match plain_number(text) {
+        _ if text == "max" => Ok(Speed::Max),
+        Some(times @ 0.01..=1_000_000.0) => Ok(Speed::Times(times)),
+        _ => Err("0.01 <= N <= 1000000, or max".to_owned()),
+    }
+}
+
+/// `--at`.
+fn moment(text: &str) -> Result<Moment, String> {
+    let moment = Moment::read(text).filter(|moment| !matches!(moment, Moment::By(_)));
+    moment.ok_or_else(|| "not a time: 14:20, 14:20:30, or 90m after the start".to_owned())
 }

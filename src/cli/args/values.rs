@@ -406,7 +406,7 @@ pub fn lasting(text: &str) -> Result<Duration, String> {
 }
 
 /// Digits with at most one decimal point, and nothing else: no sign, exponent, comma, `inf` or `nan`.
-fn plain_number(text: &str) -> Option<f64> {
+pub fn plain_number(text: &str) -> Option<f64> {
     let allowed = text.bytes().all(|octet| octet.is_ascii_digit() || octet == b'.');
     if allowed { text.parse().ok() } else { None }
 }

@@ -1,10 +1,14 @@
 //! Live views: the terminal, the thread that draws, and what is printed when it is left. What is drawn is `tui`'s.
 
 #[cfg(feature = "tui")]
+mod played;
+#[cfg(feature = "tui")]
 mod screen;
 #[cfg(feature = "tui")]
 mod sink;
 
+#[cfg(feature = "tui")]
+pub use played::{Playing, play};
 #[cfg(feature = "tui")]
 pub use screen::Start;
 #[cfg(feature = "tui")]

@@ -77,7 +77,7 @@ impl<E> Shared<E> {
 /// If the terminal refuses, or the system has no thread to give.
 pub(super) fn start<E: Send + 'static, V: View<E> + 'static>(
     start: Start<V>,
-) -> std::io::Result<(Arc<Shared<E>>, JoinHandle<()>)> {
+) -> std::io::Result<(Arc<Shared<E>>, JoinHandle<V>)> {
     restore_on_panic();
     let state = State { events: Vec::new(), closed: false, quiet: false };
     let shared = Arc::new(Shared { state: Mutex::new(state), wake: Box::new(start.terminal.waker()) });
@@ -127,7 +127,7 @@ struct Screen<E, V> {
 }
 
 impl<E, V: View<E>> Screen<E, V> {
-    fn run(mut self) {
+    fn run(mut self) -> V {
         while !self.is_over() {
             let now = net::now();
             let mut limit = match self.dirty {
@@ -156,9 +156,11 @@ impl<E, V: View<E>> Screen<E, V> {
                 (self.dirty, self.next_picture) = (true, Instant::ZERO);
             }
             self.take_events();
+            self.dirty |= self.view.advance(net::now());
             self.picture();
         }
         net::restore_terminal();
+        self.view
     }
 
     fn is_over(&self) -> bool {
@@ -214,6 +216,8 @@ impl<E, V: View<E>> Screen<E, V> {
             Some(Request::Change(change)) => self.post(Control::Change(change)),
             Some(Request::Redraw) => self.redraw(false),
             Some(Request::Suspend) => self.suspend(),
+            // A run that goes on is where it is.
+            Some(Request::GoTo(_)) => {}
         }
     }
 

@@ -11,9 +11,9 @@ use crate::report::{Sink, Streams};
 use crate::tui::View;
 
 /// Shows events on a screen, and writes what another sink makes of them after it.
-pub struct LiveSink<E> {
+pub struct LiveSink<E, V> {
     shared: Arc<Shared<E>>,
-    screen: Option<JoinHandle<()>>,
+    screen: Option<JoinHandle<V>>,
     report: BoxedSink<E>,
     /// Whether an event belongs to the report.
     reported: fn(&E) -> bool,
@@ -21,22 +21,18 @@ pub struct LiveSink<E> {
     talk: Vec<u8>,
 }
 
-impl<E: Send + 'static> LiveSink<E> {
+impl<E: Send + 'static, V: View<E> + 'static> LiveSink<E, V> {
     /// Enters the screen; what `report` makes of the events that are `reported` is written after it.
     ///
     /// # Errors
     /// If the terminal refuses, or the system has no thread to give.
-    pub fn start<V: View<E> + 'static>(
-        start: Start<V>,
-        report: BoxedSink<E>,
-        reported: fn(&E) -> bool,
-    ) -> io::Result<LiveSink<E>> {
+    pub fn start(start: Start<V>, report: BoxedSink<E>, reported: fn(&E) -> bool) -> io::Result<LiveSink<E, V>> {
         let (shared, screen) = screen::start(start)?;
         Ok(LiveSink { shared, screen: Some(screen), report, reported, data: Vec::new(), talk: Vec::new() })
     }
 }
 
-impl<E> LiveSink<E> {
+impl<E, V> LiveSink<E, V> {
     /// Waits for the end of the screen, and gives the terminal back.
     fn end(&mut self) {
         self.shared.close();
@@ -47,7 +43,7 @@ impl<E> LiveSink<E> {
     }
 }
 
-impl<E: Clone + Send + 'static> Sink<E> for LiveSink<E> {
+impl<E: Clone + Send + 'static, V: View<E> + 'static> Sink<E> for LiveSink<E, V> {
     fn event(&mut self, event: &E, _: &mut Streams<'_>) -> io::Result<()> {
         self.shared.push(event.clone(), net::now());
         if !(self.reported)(event) {
@@ -71,7 +67,7 @@ impl<E: Clone + Send + 'static> Sink<E> for LiveSink<E> {
     }
 }
 
-impl<E> Drop for LiveSink<E> {
+impl<E, V> Drop for LiveSink<E, V> {
     /// An error that ends the run leaves no terminal in disorder.
     fn drop(&mut self) {
         self.end();

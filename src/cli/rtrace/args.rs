@@ -182,7 +182,9 @@ pub struct MethodArgs {
     #[arg(long, value_name = "N", value_parser = values::flow, default_value = "0", allow_hyphen_values = true)]
     pub flow: u32,
 
-    /// Trace N flows side by side, from --flow on, and show which addresses answer on which
+    /// Trace N flows side by side, from --flow on
+    ///
+    /// It shows which addresses answer on which; with --report and --live, what each of them loses.
     #[arg(long, value_name = "N", value_parser = values::flows, allow_hyphen_values = true)]
     pub flows: Option<u32>,
 
@@ -224,7 +226,9 @@ pub struct TimingArgs {
     #[arg(short, long, alias = "cycles", alias = "report-cycles", value_name = "CYCLES", value_parser = values::cycles, allow_hyphen_values = true)]
     pub count: Option<u64>,
 
-    /// Length of a cycle of a report or of --live, over which its probes are spread [default: 1s]
+    /// Length of a cycle of a report or of --live [default: 1s; N s with --flows N]
+    ///
+    /// Its probes are spread over it.
     #[arg(long, value_name = "TIME", value_parser = values::cycle_interval, allow_hyphen_values = true)]
     pub interval: Option<Duration>,
 

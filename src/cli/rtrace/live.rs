@@ -5,9 +5,24 @@ use crate::cli::env::Env;
 use crate::cli::error::CliError;
 use crate::cli::live::{self, Shown};
 use crate::cli::rtrace::run::Rtrace;
+#[cfg(feature = "tui")]
+use crate::cli::{
+    ANSWERED,
+    args::record::{RecordArgs, Speed},
+    live::Playing,
+    replay::{Source, refused},
+    rtrace::args::flow_count,
+};
 use crate::net::Terminal;
 use crate::report::TracePlain;
+#[cfg(feature = "tui")]
+use crate::report::printable;
 use crate::trace::Event;
+#[cfg(feature = "tui")]
+use crate::tui::{
+    model::Model,
+    view::{Options, PathView},
+};
 
 impl Rtrace<'_> {
     /// Writes the events of a live view to the screen, or in lines, and at the end what `report` makes of them.
@@ -32,7 +47,7 @@ impl Rtrace<'_> {
         #[cfg(not(feature = "tui"))]
         let _ = (screen, shown);
         live::explain_lines(live, self.program, env);
-        Ok(Box::new(TracePlain::new(live.every(), env.local_offset, report)))
+        Ok(Box::new(TracePlain::new(self.view(), live.every(), env.local_offset, report)))
     }
 }
 
@@ -46,10 +61,22 @@ impl Rtrace<'_> {
         env: &Env<'_>,
     ) -> Result<BoxedSink<Event>, CliError> {
         use crate::cli::live::{LiveSink, Start};
-        use crate::tui::model::Model;
-        use crate::tui::view::{Options, PathView};
         use crate::types::escape;
 
+        let view = self.path_view(shown.paths, env);
+        let targets: Vec<_> = shown.targets.iter().map(|target| escape(target)).collect();
+        let start = Start { terminal, view, post: shown.post, title: format!("rtrace {}", targets.join(" ")) };
+        let reported = |event: &Event| match event {
+            Event::Report(report) => report.stop_reason.is_some(),
+            Event::FlowsReport(flows) => flows.all.stop_reason.is_some(),
+            Event::Change(_) | Event::Overdue(_) | Event::Waiting(_) | Event::Cycle(..) => false,
+            _ => true,
+        };
+        Ok(Box::new(LiveSink::start(start, report, reported).map_err(CliError::Output)?))
+    }
+
+    /// The view of so many paths.
+    fn path_view(&self, paths: usize, env: &Env<'_>) -> PathView {
         let output = &self.args.output;
         let options = Options {
             look: self.args.live.look(&live::environment(env)),
@@ -61,14 +88,34 @@ impl Rtrace<'_> {
             stay: self.args.live.stays(),
         };
         let (_, interval) = self.cycles();
-        let view = PathView::new(Model::new(shown.paths, interval), options);
-        let targets: Vec<_> = shown.targets.iter().map(|target| escape(target)).collect();
-        let start = Start { terminal, view, post: shown.post, title: format!("rtrace {}", targets.join(" ")) };
-        let reported = |event: &Event| match event {
-            Event::Report(report) => report.stop_reason.is_some(),
-            Event::Change(_) | Event::Overdue(_) | Event::Waiting(_) | Event::Cycle(..) => false,
-            _ => true,
-        };
-        Ok(Box::new(LiveSink::start(start, report, reported).map_err(CliError::Output)?))
+        let flows = flow_count(self.args) as usize;
+        PathView::new(Model::new(paths / flows.max(1), flows, interval), options)
+    }
+
+    /// Shows a recorded run of so many paths, as `record` says.
+    ///
+    /// # Errors
+    /// If the terminal refuses, or the recording cannot be read.
+    pub(super) fn play_on_screen(
+        &self,
+        terminal: Terminal,
+        (path, paths): (&std::path::Path, usize),
+        record: &RecordArgs,
+        env: &Env<'_>,
+    ) -> Result<u8, CliError> {
+        let name = printable(&path.display().to_string()).into_owned();
+        if path.as_os_str() == "-" {
+            let why = "--live: a recording that is read from standard input has one direction; name its file";
+            return Err(CliError::Refused(why.to_owned()));
+        }
+        let refuse = |trouble| refused("--replay", &name, &trouble);
+        let source = Source::of(path).map_err(refuse)?;
+        let playing = Playing { speed: record.speed.unwrap_or(Speed::Times(1.0)).times(), at: record.at };
+        let view = self.path_view(paths, env);
+        let title = format!("{} {name}", self.program);
+        match live::play(terminal, view, (source, playing, env.local_offset), title).map_err(CliError::Output)? {
+            Some(trouble) => Err(refuse(trouble)),
+            None => Ok(ANSWERED),
+        }
     }
 }

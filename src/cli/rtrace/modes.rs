@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::channel::{Protocol, SocketKind};
 use crate::cli::error::CliError;
+use crate::cli::rtrace::args::flow_count;
 use crate::cli::rtrace::run::Rtrace;
 use crate::cli::target::Lanes;
 use crate::report::Column;
@@ -13,7 +14,8 @@ const PROBES_PER_HOP: u32 = 3;
 const PROBES_PER_FLOW: u32 = 1;
 /// Cycles of a report unless `-c` says otherwise.
 const CYCLES: u64 = 10;
-/// From one cycle to the next unless `--interval` says otherwise.
+/// From one cycle to the next unless `--interval` says otherwise; as often for each of several flows, so that no router is asked
+/// more often than that.
 const INTERVAL: Duration = Duration::from_secs(1);
 
 impl Rtrace<'_> {
@@ -30,7 +32,7 @@ impl Rtrace<'_> {
     pub(super) fn cycles(&self) -> (u64, Duration) {
         let timing = &self.args.timing;
         let usual = if self.args.live.is_live() { u64::MAX } else { CYCLES };
-        (timing.count.unwrap_or(usual), timing.interval.unwrap_or(INTERVAL))
+        (timing.count.unwrap_or(usual), timing.interval.unwrap_or(INTERVAL * flow_count(self.args)))
     }
 
     /// The columns of a table of hops.

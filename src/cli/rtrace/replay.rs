@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::cli::env::Env;
 use crate::cli::error::CliError;
 use crate::cli::exit_status;
+use crate::cli::live::{self, Shown};
 use crate::cli::replay::{Replay, check_words, diff};
 use crate::cli::rtrace::args::{TraceArgs, flow_count};
 use crate::cli::rtrace::run::Rtrace;
@@ -21,19 +22,41 @@ impl Rtrace<'_> {
     pub(super) fn replay(&self, path: &Path, env: &mut Env<'_>) -> Result<u8, CliError> {
         check_words::<TraceArgs>(self.words, &["report"])?;
         self.args.output.format.check_one()?;
+        let (record, is_live) = (&self.args.record, self.args.live.is_live());
+        if (record.speed.is_some() || record.at.is_some()) && !is_live {
+            return Err(CliError::Refused(
+                "--speed and --at: with --live; other output has no time of its own".to_owned(),
+            ));
+        }
         let replay = Replay::open("--replay", path, "rtrace", env)?;
         let recorded: TraceArgs = replay.args()?;
         if self.args.timing.report && !recorded.timing.report {
             let why = "--report: a trace was recorded, which has no cycles; without --report it is shown";
             return Err(CliError::Refused(why.to_owned()));
         }
+        if is_live && !recorded.live.is_live() {
+            let why = "--live: a run without it was recorded, whose figures are known at its end alone";
+            return Err(CliError::Refused(why.to_owned()));
+        }
         let targets = usize::try_from(replay.session().targets).unwrap_or(usize::MAX);
-        let status = RunStatus::new(targets.saturating_mul(flow_count(&recorded) as usize));
-        let args = TraceArgs { output: self.args.output.clone(), ..recorded };
+        let paths = targets.saturating_mul(flow_count(&recorded) as usize);
+        let (output, live) = (self.args.output.clone(), self.args.live.clone());
+        let args = TraceArgs { output, live: if is_live { live } else { recorded.live.clone() }, ..recorded };
         let shown = Rtrace { args: &args, ..*self };
         env.write_to(self.args.output.file.output.as_deref())?;
+        let mut sink = shown.sink(false)?;
+        if is_live {
+            let screen = live::screen(&args.live, env);
+            #[cfg(feature = "tui")]
+            if let Some(terminal) = screen {
+                return shown.play_on_screen(terminal, (path, paths), record, env);
+            }
+            let words = Shown { paths, targets: &[], post: None };
+            sink = shown.live_sink(screen, sink, words, env)?;
+        }
+        let status = RunStatus::new(paths);
         let take = |status: &mut RunStatus, event: &Event| status.add(event);
-        let (status, cut) = replay.play(shown.sink(false)?, status, take, self.program, env)?;
+        let (status, cut) = replay.play(sink, status, take, self.program, env)?;
         Ok(cut.unwrap_or(exit_status(status.status())))
     }
 }

@@ -195,7 +195,6 @@ const TABLE: &[Group<Request, TraceArgs>] = &[
                 "-w",
                 ": HERE and NEAR have no meaning beside --report and --live; -w MAX has",
             ),
-            (|a| a.method.flows.is_some(), "--flows", ": a report has one flow; choose it with --flow"),
             (|a| a.output.back, "--back", ": not shown in a report"),
             (|a| a.output.show_ips && a.output.numeric, "-b", ": with -n there are no names"),
             (
@@ -222,7 +221,7 @@ const TABLE: &[Group<Request, TraceArgs>] = &[
         rows: &[(|_| true, "--flows", ": -M tcpconn has a flow for each probe; -T can keep them")],
     },
     Group {
-        when: |r| r.flows,
+        when: |r| r.flows && !r.report,
         rows: &[
             (|a| a.output.extensions, "--flows", ": shows no extensions; --json does"),
             (|a| a.output.back, "--flows", ": shows no length of the way back; --json does"),

@@ -380,17 +380,23 @@ impl Rtrace<'_> {
         }
     }
 
+    /// What is shown of each target.
+    pub(super) fn view(&self) -> TraceView {
+        match (self.watches(), self.args.method.flows) {
+            (true, Some(_)) => TraceView::FlowsReport,
+            (true, None) => TraceView::Report,
+            (false, Some(_)) => TraceView::Flows,
+            (false, None) => TraceView::Path,
+        }
+    }
+
     /// What writes the results.
     ///
     /// # Errors
     /// If they cannot have the chosen format.
     pub(super) fn sink(&self, terminal: bool) -> Result<BoxedSink<Event>, CliError> {
         let (output, program) = (&self.args.output, || self.program.into());
-        let view = match (self.watches(), self.args.method.flows) {
-            (true, _) => TraceView::Report,
-            (false, Some(_)) => TraceView::Flows,
-            (false, None) => TraceView::Path,
-        };
+        let view = self.view();
         let text = || TraceTextOptions {
             program: program(),
             view,

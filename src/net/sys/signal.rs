@@ -113,6 +113,19 @@ pub fn mortal<T>(work: impl FnOnce() -> T) -> T {
     done
 }
 
+/// SIGINT and SIGTERM wait from now on, in this thread and in those it starts: [`asked_to_end`] says that they do.
+///
+/// # Errors
+/// If they cannot be blocked.
+pub fn hold() -> io::Result<()> {
+    route(true).map(drop).map_err(|error| io::Error::other(error.to_string()))
+}
+
+/// A signal that waits since [`hold`] ends the process.
+pub fn let_through() {
+    mortal(|| {});
+}
+
 /// Ends the process by the signal that asked for `control`, as if signals had never been routed; returns where no signal ends it.
 pub fn die(control: &Control) {
     let signal = CONTROLS.iter().find(|(_, asked)| asked == control).map(|(signal, _)| *signal);

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::report::trace::findings;
 use crate::trace::watch::{ChangeKind, HopChange};
 use crate::types::{Rtt, Ttl};
 
@@ -31,6 +32,8 @@ pub fn sentence(kind: &ChangeKind) -> String {
         ChangeKind::LabelChanged { ttl, before, after } => {
             format!("labels: hop {ttl} shows {}, and showed {}", labels(after), labels(before))
         }
+        ChangeKind::Finding { finding } => format!("{}: {}", finding.severity().name(), findings::sentence(finding)),
+        ChangeKind::FindingEnded { finding } => format!("no longer: {}", findings::sentence(finding)),
         ChangeKind::SendFailed { error } => format!("not sent: {error}"),
         ChangeKind::Paused => "paused".to_owned(),
         ChangeKind::Resumed => "probing again".to_owned(),

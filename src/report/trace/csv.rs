@@ -36,7 +36,7 @@ impl TraceCsv {
         if std::mem::replace(&mut self.begun, true) {
             return Ok(());
         }
-        let header = if self.view == TraceView::Report { HOPS } else { PROBES };
+        let header = if self.view.is_report() { HOPS } else { PROBES };
         streams.data.write_all(header.as_bytes())
     }
 }
@@ -46,7 +46,7 @@ impl Sink<Event> for TraceCsv {
         self.begin(streams)?;
         match event {
             Event::Probe(event) => {
-                if self.view != TraceView::Report && matches!(event.outcome, Outcome::NotSent(_)) {
+                if !self.view.is_report() && matches!(event.outcome, Outcome::NotSent(_)) {
                     record(row(event, event.ttl, None, None), streams.data)?;
                 }
                 send_failure(&self.program, self.view, event, streams.talk)
@@ -57,9 +57,13 @@ impl Sink<Event> for TraceCsv {
                 report.hops.iter().try_for_each(|hop| record(hop_row(report, hop), streams.data))
             }
             Event::Report(report) => table::interim(&TraceTextOptions::default(), report, streams.talk),
+            Event::FlowsReport(flows) if flows.all.stop_reason.is_none() => {
+                table::flows_interim(&TraceTextOptions::default(), flows, streams.talk)
+            }
             Event::Began(_)
             | Event::Ended(_)
             | Event::Flows(_)
+            | Event::FlowsReport(_)
             | Event::NameWanted(_)
             | Event::Waiting(_)
             | Event::Overdue(_)

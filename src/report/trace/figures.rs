@@ -77,7 +77,7 @@ impl PathFigures<'_> {
     /// What tells the path from others.
     pub fn labels(&self, view: TraceView) -> Vec<Label> {
         let subject = &self.began.subject;
-        let flow = subject.flow.filter(|_| view == TraceView::Flows);
+        let flow = subject.flow.filter(|_| view.has_flows());
         labels(subject).into_iter().chain(flow.map(|flow| ("flow", flow.to_string()))).collect()
     }
 

@@ -3,12 +3,13 @@
 use std::net::IpAddr;
 
 use crate::engine::outcome::Field;
+use crate::report::trace::numbers::{ranges, word};
 use crate::report::words::number::Millis;
 use crate::trace::{Finding, Narrowing};
 use crate::types::{Mtu, Ttl};
 
 /// What a finding says, with its evidence.
-pub(super) fn sentence(finding: &Finding) -> String {
+pub fn sentence(finding: &Finding) -> String {
     match finding {
         Finding::SilentHops { first, last, next_answer } => {
             let verb = if first == last { "answers" } else { "answer" };
@@ -71,6 +72,16 @@ pub(super) fn sentence(finding: &Finding) -> String {
         Finding::SeveralPaths { ttl, responders } => {
             format!("from hop {ttl} on flows take different paths, through {}", list(responders))
         }
+        Finding::FlowLoss { ttl, flows, sent, received, other_sent, other_received, responders, other_responders } => {
+            format!(
+                "{} {} lost {} of {sent} probes, the others {} of {other_sent}; the loss begins at hop {ttl}{}",
+                word(flows),
+                ranges(flows),
+                sent.saturating_sub(*received),
+                other_sent.saturating_sub(*other_received),
+                ways(responders, other_responders)
+            )
+        }
         Finding::NarrowLink { ttl, responder, mtu } => {
             let mtu = mtu.map_or_else(|| "smaller than the probes".to_owned(), |mtu| format!("of {mtu} bytes"));
             format!("hop {ttl}, {responder}, is in front of a link with an MTU {mtu}")
@@ -100,6 +111,16 @@ fn change(field: Field, first: Ttl, last: Ttl, persists: bool) -> String {
         format!("in the quote of hop {first} alone{remark}")
     } else {
         format!("in the quotes of {} alone{remark}", hops(first, last))
+    }
+}
+
+/// Which routers the flows that lose have there, and which the others.
+fn ways(own: &[IpAddr], others: &[IpAddr]) -> String {
+    match (own, others) {
+        _ if own == others => ", where all have the same router: one link of a bundle may be bad".to_owned(),
+        ([], others) => format!(", where they have no answer and the others go through {}", list(others)),
+        (own, []) => format!(", {}", list(own)),
+        (own, others) => format!(", {}, where the others go through {}", list(own), list(others)),
     }
 }
 

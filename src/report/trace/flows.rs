@@ -2,6 +2,7 @@
 
 use crate::report::escape;
 use crate::report::trace::findings::{self, sentence};
+use crate::report::trace::numbers::{ranges, word};
 use crate::report::trace::options::{TraceTextOptions, named};
 use crate::trace::{Flows, FlowsHop, FlowsResponder, annotation, packet_octets};
 
@@ -56,26 +57,6 @@ pub(super) fn findings(flows: &Flows) -> String {
     }
     let alone = alone.iter().map(|(line, flows)| format!("{line} ({} {})\n", word(flows), ranges(flows)));
     findings::lines(&flows.findings) + &alone.collect::<String>()
-}
-
-fn word(flows: &[u32]) -> &'static str {
-    if flows.len() == 1 { "flow" } else { "flows" }
-}
-
-/// Ascending numbers, neighbours as ranges: `0,2-3`.
-fn ranges(numbers: &[u32]) -> String {
-    let mut spans: Vec<(u32, u32)> = Vec::new();
-    for &number in numbers {
-        match spans.last_mut() {
-            Some((_, last)) if last.checked_add(1) == Some(number) => *last = number,
-            _ => spans.push((number, number)),
-        }
-    }
-    let spans: Vec<String> = spans
-        .iter()
-        .map(|&(first, last)| if first == last { first.to_string() } else { format!("{first}-{last}") })
-        .collect();
-    spans.join(",")
 }
 
 #[cfg(test)]

@@ -61,6 +61,9 @@ impl Sink<Event> for TraceInflux {
                 self.path(&PathFigures::from(&**report), streams.data)
             }
             Event::Report(report) => table::interim(&TraceTextOptions::default(), report, streams.talk),
+            Event::FlowsReport(flows) if flows.all.stop_reason.is_none() => {
+                table::flows_interim(&TraceTextOptions::default(), flows, streams.talk)
+            }
             Event::Probe(event) => send_failure(&self.program, self.view, event, streams.talk),
             Event::Interim(figures) => interim(&self.program, self.view, figures, streams.talk),
             _ => Ok(()),

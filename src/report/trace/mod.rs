@@ -5,10 +5,11 @@ pub(super) mod changes;
 mod columns;
 mod csv;
 mod figures;
-mod findings;
+pub(super) mod findings;
 mod flows;
 mod influx;
 mod json;
+mod numbers;
 mod options;
 mod plain;
 mod prometheus;
@@ -41,13 +42,25 @@ pub enum TraceView {
     Flows,
     /// The figures of each path over time (`--report`).
     Report,
+    /// Those of several flows, together and each (`--report --flows`).
+    FlowsReport,
 }
 
 impl TraceView {
+    /// Whether it is of paths over time.
+    const fn is_report(self) -> bool {
+        matches!(self, TraceView::Report | TraceView::FlowsReport)
+    }
+
+    /// Whether a target has several flows.
+    const fn has_flows(self) -> bool {
+        matches!(self, TraceView::Flows | TraceView::FlowsReport)
+    }
+
     /// The name of a trace in messages: each flow of a target has its own.
     fn name(self, subject: &Subject) -> Cow<'_, str> {
         match subject.flow {
-            Some(flow) if self == TraceView::Flows => Cow::Owned(format!("{},flow={flow}", escape(&subject.name))),
+            Some(flow) if self.has_flows() => Cow::Owned(format!("{},flow={flow}", escape(&subject.name))),
             _ => escape(&subject.name),
         }
     }

@@ -5,7 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use crate::engine::outcome::{Subject, SubjectId};
-use crate::report::trace::changes;
+use crate::report::trace::{TraceView, changes};
 use crate::report::words::clock::{LocalOffset, LocalTime};
 use crate::report::{Sink, Streams, escape};
 use crate::trace::Event;
@@ -14,6 +14,7 @@ use crate::trace::watch::Report;
 /// Writes one line about each path every so often, a line about everything that happens to it, and at the end what another sink
 /// makes of its figures. Nothing that was written is touched again.
 pub struct TracePlain {
+    view: TraceView,
     every: Duration,
     offset: LocalOffset,
     paths: BTreeMap<SubjectId, Path>,
@@ -30,8 +31,15 @@ struct Path {
 
 impl TracePlain {
     /// Lines about each path `every` so often, in local time.
-    pub fn new(every: Duration, offset: LocalOffset, end: Box<dyn Sink<Event> + Send>) -> TracePlain {
-        TracePlain { every, offset, paths: BTreeMap::new(), end }
+    pub fn new(view: TraceView, every: Duration, offset: LocalOffset, end: Box<dyn Sink<Event> + Send>) -> TracePlain {
+        TracePlain { view, every, offset, paths: BTreeMap::new(), end }
+    }
+
+    /// The target as typed, and of several flows which.
+    fn name(&self, subject: &Subject) -> String {
+        let flow = subject.flow.filter(|_| self.view.has_flows());
+        let flow = flow.map(|flow| format!(" flow {flow}")).unwrap_or_default();
+        escape(&subject.target).into_owned() + &flow
     }
 
     fn figures(&mut self, report: &Report, streams: &mut Streams<'_>) -> io::Result<()> {
@@ -44,8 +52,12 @@ impl TracePlain {
         let answered = report.received.checked_sub(path.received).unwrap_or(report.received);
         path.received = report.received;
         let at = report.began.time.saturating_add(duration);
-        let line =
-            format!("{} {} {}", LocalTime(at, self.offset), name(&report.began.subject), summary(report, answered > 0));
+        let line = format!(
+            "{} {} {}",
+            LocalTime(at, self.offset),
+            self.name(&report.began.subject),
+            summary(report, answered > 0)
+        );
         writeln!(streams.data, "{line}")
     }
 }
@@ -55,7 +67,7 @@ impl Sink<Event> for TracePlain {
         match event {
             Event::Report(report) if report.stop_reason.is_none() => self.figures(report, streams),
             Event::Change(change) => {
-                let (at, name) = (LocalTime(change.at, self.offset), name(&change.subject));
+                let (at, name) = (LocalTime(change.at, self.offset), self.name(&change.subject));
                 writeln!(streams.data, "{at} {name} {}", changes::sentence(&change.kind))
             }
             _ => self.end.event(event, streams),
@@ -65,11 +77,6 @@ impl Sink<Event> for TracePlain {
     fn finish(&mut self, streams: &mut Streams<'_>) -> io::Result<()> {
         self.end.finish(streams)
     }
-}
-
-/// The target as typed.
-fn name(subject: &Subject) -> String {
-    escape(&subject.target).into_owned()
 }
 
 /// `up, 10 hops, loss 3.2 %, rtt 96.4 ms (p95 96.6)`.

@@ -67,6 +67,9 @@ impl Sink<Event> for TracePrometheus {
             Event::Ended(trace) => self.path(&PathFigures::from(&**trace)),
             Event::Report(report) if report.stop_reason.is_some() => self.path(&PathFigures::from(&**report)),
             Event::Report(report) => table::interim(&TraceTextOptions::default(), report, streams.talk)?,
+            Event::FlowsReport(flows) if flows.all.stop_reason.is_none() => {
+                table::flows_interim(&TraceTextOptions::default(), flows, streams.talk)?;
+            }
             Event::Probe(event) => send_failure(&self.program, self.view, event, streams.talk)?,
             Event::Interim(figures) => interim(&self.program, self.view, figures, streams.talk)?,
             _ => {}

@@ -6,12 +6,17 @@ use std::time::{Duration, UNIX_EPOCH};
 use crate::engine::outcome::Outcome;
 use crate::report::escape;
 use crate::report::trace::columns::{Column, Figure};
+use crate::report::trace::findings::sentence;
+use crate::report::trace::numbers::{ranges, word};
 use crate::report::trace::options::{TraceTextOptions, origins};
-use crate::trace::watch::{Report, ReportHop, ReportResponder};
+use crate::trace::Severity;
+use crate::trace::watch::{FlowsReport, Report, ReportHop, ReportResponder};
 use crate::wire::extension::{LabelStackEntry, Object};
 
 /// The width of the host column up to which mtr's and ours are the same.
 const HOST_WIDTH: usize = 25;
+/// What stands before it.
+const BEFORE_HOST: usize = 7;
 /// What a hop that only limits its answers is marked with, and what that means.
 const MARK: &str = "*";
 /// What the destination is marked with where it may be nearer.
@@ -23,29 +28,52 @@ pub(super) fn interim(options: &TraceTextOptions, report: &Report, talk: &mut dy
     write!(talk, "\r{}", table(options, report))
 }
 
+/// The same of all flows of a target.
+pub(super) fn flows_interim(options: &TraceTextOptions, flows: &FlowsReport, talk: &mut dyn Write) -> io::Result<()> {
+    write!(talk, "\r{}", of_flows(options, flows))
+}
+
 /// Empty for a target without an address: there is nothing to report.
 pub(super) fn table(options: &TraceTextOptions, report: &Report) -> String {
+    drawn(options, report, None)
+}
+
+/// The table of all flows of a target together, a line about what each loses, and the findings about that.
+pub(super) fn of_flows(options: &TraceTextOptions, flows: &FlowsReport) -> String {
+    drawn(options, &flows.all, Some(flows))
+}
+
+fn drawn(options: &TraceTextOptions, report: &Report, flows: Option<&FlowsReport>) -> String {
     let subject = &report.began.subject;
     let Some(address) = subject.address else { return String::new() };
     let hops = shown(&report.hops);
     let host = subject.source.map(|source| source.to_string()).unwrap_or_default();
     let names = hops.iter().map(|hop| hop.responders.first().map_or("???".len(), |first| width(&name(options, first))));
     let widest = names.max().unwrap_or(0).max(HOST_WIDTH);
-    let columns = columns(options, hops);
+    let of_flows = flows.map_or(&[][..], |flows| &flows.flows).iter().map(destination);
+    let rows: Vec<ReportHop> = hops.iter().cloned().chain(of_flows).collect();
+    let columns = columns(options, &rows);
     let at = UNIX_EPOCH + Duration::from_nanos(report.began.time.as_nanos());
     let time = humantime::format_rfc3339_seconds(at).to_string().replace('Z', "+0000");
     let (method, name) = (subject.method.name(), escape(&subject.name));
+    let numbers = flows.map(FlowsReport::numbers);
+    let numbers = numbers.map(|numbers| format!(", {} {}", word(&numbers), ranges(&numbers))).unwrap_or_default();
     let mut text = format!(
-        "Start: {time} {method} to {name} ({address})\n\
+        "Start: {time} {method} to {name} ({address}){numbers}\n\
          HOST: {host:<to$}{headings}\n",
         to = widest + 2,
         headings = columns.iter().map(|column| column.cell(column.title)).collect::<String>().trim_end()
     );
     let unproven = hops.last().filter(|_| report.distance_proven == Some(false)).map(|last| last.ttl);
+    let cells = |at: usize| -> String {
+        columns.iter().map(|column| column.cell(column.cells.get(at).map_or("", |cell| cell))).collect()
+    };
     for (at, hop) in hops.iter().enumerate() {
-        let cells: String =
-            columns.iter().map(|column| column.cell(column.cells.get(at).map_or("", |cell| cell))).collect();
-        push_hop(options, hop, (widest, cells.trim_end(), unproven == Some(hop.ttl)), &mut text);
+        push_hop(options, hop, (widest, cells(at).trim_end(), unproven == Some(hop.ttl)), &mut text);
+    }
+    if let Some(flows) = flows {
+        let cells: Vec<String> = (hops.len()..rows.len()).map(cells).collect();
+        push_flows(flows, (widest, &cells), &mut text);
     }
     if hops.iter().any(|hop| hop.persists == Some(false)) {
         text.push_str(&format!("  {MARK} {LEGEND}\n"));
@@ -57,8 +85,52 @@ pub(super) fn table(options: &TraceTextOptions, report: &Report) -> String {
             before + 1
         ));
     }
-    text.push_str(&of_destination(report));
+    text.push_str(&of_destination(report, flows.is_some()));
+    let findings = flows.map_or(&[][..], |flows| &flows.findings).iter();
+    for finding in findings.filter(|finding| finding.severity() != Severity::Info) {
+        text.push_str(&format!("  {}: {}\n", finding.severity().name(), sentence(finding)));
+    }
     text
+}
+
+/// What the destination answered on one flow, as a row.
+fn destination(flow: &Report) -> ReportHop {
+    let last = flow.hops.last().filter(|_| flow.received > 0);
+    ReportHop {
+        ttl: last.map_or(flow.began.max_ttl, |last| last.ttl),
+        sent: flow.sent,
+        received: flow.received,
+        unreachable: flow.unreachable,
+        unanswered: flow.lost,
+        pending: flow.pending,
+        send_failed: flow.send_failed,
+        persists: None,
+        responders: last.map(|last| last.responders.clone()).unwrap_or_default(),
+        last: last.and_then(|last| last.last),
+        stats: last.and_then(|last| last.stats),
+        geometric_mean: last.and_then(|last| last.geometric_mean),
+        variation: last.and_then(|last| last.variation),
+    }
+}
+
+/// A line for each flow, with its router at the first hop at which flows part.
+fn push_flows(flows: &FlowsReport, (widest, cells): (usize, &[String]), text: &mut String) {
+    let parting = flows.parting();
+    let at = parting.map(|ttl| format!(", with its router at hop {ttl}")).unwrap_or_default();
+    text.push_str(&format!("  Each flow at the destination{at}:\n"));
+    for (flow, cells) in flows.flows.iter().zip(cells) {
+        let number = format!(" flow {}", flow.began.subject.flow.unwrap_or_default());
+        let hop = flow.hops.iter().find(|hop| Some(hop.ttl) == parting);
+        let via = match hop.map(|hop| hop.responders.as_slice()) {
+            None => String::new(),
+            Some([]) => "???".to_owned(),
+            Some([one]) => one.responder.address.to_string(),
+            Some([one, more @ ..]) => format!("{} +{}", one.responder.address, more.len()),
+        };
+        let head = format!("{number} {via}");
+        let pad = " ".repeat((BEFORE_HOST + widest).saturating_sub(width(&head)));
+        text.push_str(&format!("{head}{pad}{}\n", cells.trim_end()));
+    }
 }
 
 /// After the last hop that answered, one silent hop stands for all.
@@ -68,7 +140,7 @@ fn shown(hops: &[ReportHop]) -> &[ReportHop] {
 }
 
 /// What the rows do not show of the destination.
-fn of_destination(report: &Report) -> String {
+fn of_destination(report: &Report, of_flows: bool) -> String {
     let cycles = report.sent + report.send_failed - report.pending;
     if report.received == 0 {
         return if cycles == 0 {
@@ -88,11 +160,8 @@ fn of_destination(report: &Report) -> String {
     }
     let at: Vec<String> =
         report.distances.iter().map(|(ttl, cycles)| format!("{cycles} at hop {}", ttl.get())).collect();
-    format!(
-        "  The path changed its length: the destination answered {} of {cycles} cycles, {}.\n",
-        report.received,
-        at.join(", ")
-    )
+    let what = if of_flows { "The" } else { "The path changed its length: the" };
+    format!("  {what} destination answered {} of {cycles} cycles, {}.\n", report.received, at.join(", "))
 }
 
 fn push_hop(

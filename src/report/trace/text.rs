@@ -159,8 +159,11 @@ impl Sink<Event> for TraceText {
                     let index = report.began.subject.id.index();
                     self.waiting.remove(&report.began.subject.id);
                     self.cycles.remove(&report.began.subject.id);
-                    self.turns.write(index, &table::table(&self.options, report), streams.data)?;
-                    self.turns.end(index, streams.data)?;
+                    // Flows have one table.
+                    if self.options.view == TraceView::Report {
+                        self.turns.write(index, &table::table(&self.options, report), streams.data)?;
+                        self.turns.end(index, streams.data)?;
+                    }
                     self.explain_end(&report.began.subject, reason, report.duration, streams)
                 }
                 None => {
@@ -168,6 +171,15 @@ impl Sink<Event> for TraceText {
                     table::interim(&self.options, report, streams.talk)
                 }
             },
+            Event::FlowsReport(flows) if flows.all.stop_reason.is_none() => {
+                streams.data.flush()?;
+                table::flows_interim(&self.options, flows, streams.talk)
+            }
+            Event::FlowsReport(flows) => {
+                let index = flows.all.began.subject.id.index() / flows.flows.len().max(1);
+                self.turns.write(index, &table::of_flows(&self.options, flows), streams.data)?;
+                self.turns.end(index, streams.data)
+            }
             Event::Waiting(subject) => {
                 self.waiting.insert(subject.id);
                 Ok(())

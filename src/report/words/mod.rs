@@ -5,8 +5,10 @@ pub(in crate::report) mod csv;
 pub(in crate::report) mod gauges;
 pub(in crate::report) mod influx;
 pub(super) mod message;
+mod moment;
 pub(super) mod number;
 mod status_line;
 
 pub use clock::LocalOffset;
+pub use moment::Moment;
 pub use status_line::StatusLine;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::channel::{OsError, RunChange};
 use crate::engine::outcome::Subject;
+use crate::trace::finding::Finding;
 use crate::types::{Rtt, Ttl, WallTime};
 
 /// Something that happened while a path was watched.
@@ -38,6 +39,10 @@ pub enum ChangeKind {
     LatencyShift { before: Rtt, after: Rtt },
     /// A router shows other MPLS labels.
     LabelChanged { ttl: Ttl, before: Vec<u32>, after: Vec<u32> },
+    /// The path shows something, from now on.
+    Finding { finding: Finding },
+    /// It has not shown that for long.
+    FindingEnded { finding: Finding },
     /// The kernel refuses probes.
     SendFailed { error: OsError },
     /// The user paused the run.
@@ -72,6 +77,8 @@ impl ChangeKind {
             ChangeKind::Back { .. } => "back",
             ChangeKind::LatencyShift { .. } => "latency_shift",
             ChangeKind::LabelChanged { .. } => "label_changed",
+            ChangeKind::Finding { .. } => "finding",
+            ChangeKind::FindingEnded { .. } => "finding_ended",
             ChangeKind::SendFailed { .. } => "send_failed",
             ChangeKind::Paused => "paused",
             ChangeKind::Resumed => "resumed",

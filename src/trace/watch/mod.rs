@@ -34,11 +34,14 @@ mod cycle;
 mod cycles;
 mod detector;
 mod event;
+mod flows;
 mod path;
 mod reporter;
+mod rows;
 mod settled;
 mod tally;
 
 pub use change::{Change, ChangeKind, HopChange};
 pub use event::{Config, Report, ReportHop, ReportResponder};
+pub use flows::FlowsReport;
 pub use reporter::Reporter;

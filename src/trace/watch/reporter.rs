@@ -5,13 +5,16 @@ use std::sync::Arc;
 
 use super::change::{Change, ChangeKind};
 use super::event::{Config, Report};
+use super::flows::FlowsReport;
 use super::path::Watch;
+use super::rows::Rows;
 use crate::channel::{Arena, Inbound, Outbox, RunChange};
 use crate::engine::Machine;
 use crate::engine::outcome::{NotSent, Outcome, Pace};
-use crate::trace::ends::StopReason;
+use crate::trace::ends::{Began, StopReason};
 use crate::trace::event::Event;
-use crate::trace::fleet::names::PATIENCE;
+use crate::trace::fleet::names::{Names, PATIENCE};
+use crate::trace::fleet::route::Route;
 use crate::trace::fleet::{Arrived, Fleet};
 use crate::trace::path::hop::Arrival;
 use crate::trace::path::schedule::Next;
@@ -28,6 +31,10 @@ pub struct Reporter {
     config: Config,
     fleet: Fleet,
     watches: BTreeMap<usize, Watched>,
+    /// The rows of flows that are over.
+    rows: BTreeMap<usize, Rows>,
+    /// Of targets some of whose flows are over: the figures of those flows, by index.
+    over: BTreeMap<usize, BTreeMap<usize, Report>>,
     wake: Option<Instant>,
 }
 
@@ -43,24 +50,40 @@ struct Watched {
 }
 
 impl Reporter {
-    /// A run over watched paths. There is one flow of each target; of cycles and interval the run takes what it needs to end.
+    /// A run over watched paths. Of cycles and interval the run takes what it needs to end.
     pub fn new(config: Config) -> Reporter {
-        let trace = crate::trace::Config { flows: None, ..config.trace };
-        let config = Config { trace, ..config };
         let mut fleet = Fleet::new(config.trace.clone(), Event::unsent_report);
         fleet.pace = Pace::Fixed(config.interval);
-        Reporter { fleet, watches: BTreeMap::new(), wake: Some(Instant::ZERO), config }
+        Reporter {
+            fleet,
+            watches: BTreeMap::new(),
+            rows: BTreeMap::new(),
+            over: BTreeMap::new(),
+            wake: Some(Instant::ZERO),
+            config,
+        }
     }
 
+    /// Begins targets while there is room, each with all its flows.
     fn begin(&mut self, now: Now) {
-        while self.watches.len() < AT_ONCE {
+        let flows = self.config.trace.flows_per_target();
+        while self.watches.is_empty() || self.watches.len() + flows <= AT_ONCE {
             // Two watches of one address would share its rate limit: the second waits for the first.
             let begun =
                 self.fleet.begin_next(now, |fleet, _, route| !fleet.routes.values().any(|other| other.is_same(route)));
-            let Some((index, began, route)) = begun else { return };
-            let watch = Watch::new(&self.config, began, route, now.mono);
-            self.watches.insert(index, Watched { watch, ended: None, waits: false, report_at: now.mono });
+            let Some((first, began, route)) = begun else { return };
+            self.watch(first, began, route, now);
+            for _ in 1..flows {
+                let begun = self.fleet.begin_next(now, |_, index, _| index / flows == first / flows);
+                let Some((index, began, route)) = begun else { break };
+                self.watch(index, began, route, now);
+            }
         }
+    }
+
+    fn watch(&mut self, index: usize, began: Began, route: Route, now: Now) {
+        let watch = Watch::new(&self.config, began, route, now.mono);
+        self.watches.insert(index, Watched { watch, ended: None, waits: false, report_at: now.mono });
     }
 
     /// Begins watches while there is room, counts what `now` decides, and ends those that are over.
@@ -99,7 +122,11 @@ impl Reporter {
                     fleet.names.missed();
                 }
                 watch.report_rest(all_cycles, now.mono, &mut fleet.events);
-                let report = watch.report(&self.config, Some(reason), &fleet.names, since);
+                let rows = watch.rows(&self.config, Some(reason), since);
+                let report = rows.report(watch.began(), Some(reason), &fleet.names, watch.lasted(since));
+                if self.config.trace.flows.is_some() {
+                    self.rows.insert(index, rows);
+                }
                 fleet.events.push_back(Event::Report(Box::new(report)));
                 over.push(index);
             }
@@ -128,7 +155,9 @@ impl Reporter {
                 let numbers = (watch.port_index(), flow);
                 let probe = self.fleet.order(&watch.route, (index, ttl, cycle), numbers, None, outbox);
                 let begins = watch.ordered(&self.config, (ttl, cycle), probe, Stamp::user(now));
-                if begins && !self.config.follow {
+                // The last flow of a target begins and ends its cycles last.
+                let flows = self.config.trace.flows_per_target();
+                if begins && !self.config.follow && index % flows + 1 == flows {
                     let (number, of) = (cycle as u64 + 1, self.config.cycles.max(1));
                     self.fleet.events.push_back(Event::Cycle(watch.subject(), number, of));
                 }
@@ -177,6 +206,50 @@ impl Reporter {
         }
     }
 
+    /// The figures so far of every target, or of all its flows.
+    fn interim(&mut self, now: Now) {
+        let mut flows: BTreeMap<usize, BTreeMap<usize, Report>> = BTreeMap::new();
+        let per_target = self.config.trace.flows_per_target();
+        for (&index, Watched { watch, .. }) in &self.watches {
+            let report = watch.report(&self.config, None, &self.fleet.names, now.mono);
+            if self.config.trace.flows.is_none() {
+                self.fleet.events.push_back(Event::Report(Box::new(report)));
+                continue;
+            }
+            flows.entry(index / per_target).or_default().insert(index, report);
+        }
+        for (target, mut flows) in flows {
+            flows.extend(self.over.get(&target).into_iter().flatten().map(|(&index, over)| (index, over.clone())));
+            let rows = |index: usize| {
+                let under_way =
+                    self.watches.get(&index).map(|watched| watched.watch.rows(&self.config, None, now.mono));
+                under_way.or_else(|| self.rows.get(&index).cloned())
+            };
+            let all = together(&flows, None, rows, &self.fleet.names);
+            let event =
+                all.map(|all| Event::FlowsReport(Box::new(FlowsReport::new(all, flows.into_values().collect()))));
+            self.fleet.events.extend(event);
+        }
+    }
+
+    /// Adds the flows of a target up once all of them are over.
+    fn take_flow(&mut self, report: &Report) -> Option<FlowsReport> {
+        self.config.trace.flows?;
+        let reason = report.stop_reason?;
+        let (index, per_target) = (report.began.subject.id.index(), self.config.trace.flows_per_target());
+        let flows = self.over.entry(index / per_target).or_default();
+        flows.insert(index, report.clone());
+        if flows.len() < per_target {
+            return None;
+        }
+        let flows = self.over.remove(&(index / per_target))?;
+        // What ended one early ended the run.
+        let reasons = || flows.values().filter_map(|flow| flow.stop_reason);
+        let reason = reasons().find(|&reason| reason == StopReason::Interrupted).unwrap_or(reason);
+        let all = together(&flows, Some(reason), |index| self.rows.remove(&index), &self.fleet.names)?;
+        Some(FlowsReport::new(all, flows.into_values().collect()))
+    }
+
     fn take_answer(&mut self, probe: ProbeId, index: usize, arrival: Arrival) {
         let Some(watched) = self.watches.get_mut(&index) else { return };
         let responder = arrival.responder;
@@ -184,6 +257,25 @@ impl Reporter {
             self.fleet.answered(probe, responder);
         }
     }
+}
+
+/// The figures of flows of one target together, each of which has these rows, if any.
+fn together(
+    flows: &BTreeMap<usize, Report>,
+    ended: Option<StopReason>,
+    rows: impl FnMut(usize) -> Option<Rows>,
+    names: &Names,
+) -> Option<Report> {
+    let began = flows.values().next()?.began.clone();
+    let duration = flows.values().map(|flow| flow.duration).max().unwrap_or(0);
+    let rows = flows.keys().copied().filter_map(rows).reduce(|mut sum, rows| {
+        sum.add(&rows);
+        sum
+    });
+    Some(match rows {
+        Some(rows) => rows.report(began, ended, names, duration),
+        None => Report::empty(began, ended),
+    })
 }
 
 /// The flow of the next probe, if its lane has room for one more.
@@ -239,11 +331,7 @@ impl Machine for Reporter {
                 watches.for_each(|watched| watched.ended = Some((StopReason::Interrupted, now.mono)));
             }
             Arrived::Stop => watches.for_each(|watched| watched.watch.close()),
-            Arrived::Interim => {
-                let figures = |watched: &Watched| watched.watch.report(&self.config, None, &self.fleet.names, now.mono);
-                let reports: Vec<Report> = self.watches.values().map(figures).collect();
-                self.fleet.events.extend(reports.into_iter().map(|report| Event::Report(Box::new(report))));
-            }
+            Arrived::Interim => self.interim(now),
             Arrived::Changed(change) => self.change(change, now),
             // An answer that does not show which probe it answers counts for none: a report counts probes.
             Arrived::Named | Arrived::Unmatched(..) => {}
@@ -262,7 +350,13 @@ impl Machine for Reporter {
     }
 
     fn poll_event(&mut self) -> Option<Event> {
-        Some(self.fleet.events.pop_front()?.judged(&self.config.trace))
+        let event = self.fleet.events.pop_front()?.judged(&self.config.trace);
+        if let Event::Report(report) = &event
+            && let Some(flows) = self.take_flow(report)
+        {
+            self.fleet.events.push_front(Event::FlowsReport(Box::new(flows)));
+        }
+        Some(event)
     }
 
     fn is_finished(&self) -> bool {

@@ -1,9 +1,9 @@
-//! What the cycles of a watched path add up to: [`Tally`]; and whether silence persists.
+//! What the cycles of a watched path add up to: [`Tally`].
 
 use std::collections::BTreeMap;
+use std::ops::AddAssign;
 
 use super::cycle::{Cycle, ProbeState};
-use super::event::ReportHop;
 
 /// What a row counts of one cycle; nothing if the hop was not probed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,14 +47,37 @@ impl Numbers {
     }
 }
 
+impl AddAssign for Numbers {
+    fn add_assign(&mut self, other: Numbers) {
+        self.0.iter_mut().zip(other.0).for_each(|(number, more)| *number += more);
+    }
+}
+
 /// Two rows over the cycles in which both were probed and are decided.
 #[derive(Clone, Copy, Debug, Default)]
-struct Both {
+pub(super) struct Both {
     /// What the nearer one missed.
     here: u64,
     /// What the farther one missed, and what it answered.
     beyond: u64,
     answered: u64,
+}
+
+impl Both {
+    /// Whether the farther one shows that packets pass the nearer one, which missed so many. Rows are compared over the cycles in
+    /// which both were probed, if those hold half of the silence at least: what was probed only before or after it shows nothing.
+    pub fn contradicts(&self, missing: u64) -> bool {
+        let Both { here, beyond, answered } = *self;
+        answered > 0 && here * 2 >= missing && (beyond == 0 || beyond * 2 < here)
+    }
+}
+
+impl AddAssign for Both {
+    fn add_assign(&mut self, other: Both) {
+        self.here += other.here;
+        self.beyond += other.beyond;
+        self.answered += other.answered;
+    }
 }
 
 /// What cycles add up to.
@@ -107,20 +130,9 @@ impl Tally {
         self.rows.get(&row).copied().unwrap_or_default()
     }
 
-    /// Decides for each hop whether its silence persists at later hops. Each is one of `rows`, after which more may come. Two
-    /// are compared over the cycles in which both were probed, if those hold half of the silence at least: what was probed
-    /// only before or after it shows nothing.
-    pub fn judge(&self, hops: &mut [ReportHop], rows: &[Row]) {
-        for (at, hop) in hops.iter_mut().enumerate() {
-            let missing = hop.missing();
-            let (own, later) = (rows.get(at), rows.get(at + 1..));
-            let (Some(&own), Some(later), true) = (own, later, missing > 0) else { continue };
-            let contradicts = |&later: &Row| {
-                let Both { here, beyond, answered } = self.pairs.get(&(own, later)).copied().unwrap_or_default();
-                answered > 0 && here * 2 >= missing && (beyond == 0 || beyond * 2 < here)
-            };
-            hop.persists = Some(!later.iter().any(contradicts));
-        }
+    /// What two rows have in common.
+    pub fn both(&self, row: Row, later: Row) -> Both {
+        self.pairs.get(&(row, later)).copied().unwrap_or_default()
     }
 }
 
@@ -175,6 +187,8 @@ mod tests {
     use super::*;
     use crate::trace::fleet::names::Names;
     use crate::trace::watch::counts::HopCounts;
+    use crate::trace::watch::event::ReportHop;
+    use crate::trace::watch::rows::Rows;
     use Counted::{NotSent, Received, Unanswered, Unreachable};
 
     fn hops(answered: &[(u64, u64)]) -> Vec<ReportHop> {
@@ -191,10 +205,8 @@ mod tests {
             let counted = all.iter().zip(rows).filter_map(|(&row, cycles)| Some((row, cycles[cycle]?)));
             tally.count(&counted.collect::<Vec<_>>());
         }
-        let figures = |(ttl, &row)| HopCounts::default().figures(ttl, tally.row(row), &names);
-        let mut hops: Vec<ReportHop> = (1..).zip(&all).map(figures).collect();
-        tally.judge(&mut hops, &all);
-        hops
+        let rows = (1..).zip(all).map(|(ttl, row)| (ttl, row, HopCounts::default())).collect();
+        Rows::of(&tally, rows, None).hops(&names)
     }
 
     fn persisting(answered: &[(u64, u64)]) -> Vec<Option<bool>> {

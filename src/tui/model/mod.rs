@@ -37,6 +37,8 @@ pub struct Model {
     pub paused: bool,
     /// How long a cycle is.
     pub interval: Duration,
+    /// How many flows of each target there are.
+    flows: usize,
     /// Paths that have ended.
     ended: usize,
     /// How many there are to be.
@@ -44,9 +46,20 @@ pub struct Model {
 }
 
 impl Model {
-    /// Of a run over this many paths.
-    pub fn new(expected: usize, interval: Duration) -> Model {
-        Model { expected, interval, ..Model::default() }
+    /// Of a run over this many targets, each on so many flows.
+    pub fn new(targets: usize, flows: usize, interval: Duration) -> Model {
+        Model { expected: targets * flows, flows, interval, ..Model::default() }
+    }
+
+    /// The same before anything was known.
+    pub fn anew(&self) -> Model {
+        Model { expected: self.expected, flows: self.flows, interval: self.interval, ..Model::default() }
+    }
+
+    /// The targets that have begun, each with its flows.
+    pub fn targets(&self) -> impl Iterator<Item = &[PathModel]> {
+        let target = |path: &PathModel| path.subject().id.index() / self.flows.max(1);
+        self.paths.chunk_by(move |one, next| target(one) == target(next))
     }
 
     /// Whether every path has ended.

@@ -8,7 +8,7 @@ use super::distribution::Distribution;
 use super::history::History;
 use crate::engine::outcome::{ProbeEvent, Subject};
 use crate::trace::watch::{Change, ChangeKind, Report, ReportHop};
-use crate::trace::{Began, Response};
+use crate::trace::{Began, Finding, Response};
 use crate::types::{Instant, Now, ProbeId, Rtt, WallTime};
 
 /// No probe is older when something becomes known about it: a step of the wall clock is meant otherwise.
@@ -29,6 +29,8 @@ pub struct PathModel {
     pub path_since: Option<WallTime>,
     /// How often it changed.
     pub path_changes: usize,
+    /// What it shows by now.
+    pub findings: Vec<Finding>,
     hops: BTreeMap<u8, HopModel>,
     /// Probes that count as lost, for now.
     overdue: BTreeSet<ProbeId>,
@@ -56,9 +58,15 @@ impl PathModel {
             path: 0,
             path_since: None,
             path_changes: 0,
+            findings: Vec::new(),
             hops: BTreeMap::new(),
             overdue: BTreeSet::new(),
         }
+    }
+
+    /// The number of its flow.
+    pub fn flow(&self) -> u32 {
+        self.subject().flow.unwrap_or_default()
     }
 
     /// The target, and how it is probed.
@@ -112,10 +120,15 @@ impl PathModel {
     }
 
     pub(super) fn change(&mut self, change: &Change) {
-        match change.kind {
+        match &change.kind {
             ChangeKind::PathChanged { path, .. } => {
-                (self.path, self.path_since) = (path, Some(change.at));
+                (self.path, self.path_since) = (*path, Some(change.at));
                 self.path_changes += 1;
+            }
+            ChangeKind::Finding { finding } => self.findings.push(finding.clone()),
+            ChangeKind::FindingEnded { finding } => {
+                let is_it = |known: &Finding| (known.code(), known.ttl()) == (finding.code(), finding.ttl());
+                self.findings.retain(|known| !is_it(known));
             }
             ChangeKind::Reset => self.hops.values_mut().for_each(|hop| hop.delays = Distribution::default()),
             _ => {}

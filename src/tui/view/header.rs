@@ -7,6 +7,7 @@ use super::paper::Paper;
 use super::ui::Ui;
 use crate::engine::outcome::Subject;
 use crate::report::path_name;
+use crate::trace::Severity;
 use crate::tui::model::{Model, PathModel};
 use crate::tui::text;
 use crate::tui::theme::Role;
@@ -30,14 +31,15 @@ pub fn draw(
         Some(address) => format!("{} ({address})", escape(&subject.name)),
         None => escape(&subject.name).into_owned(),
     };
-    let tab = match model.paths.len() {
+    let tab = match model.targets().count() {
         ..2 => String::new(),
         all => format!("  {}/{all}", ui.target.min(all - 1) + 1),
     };
     let how = format!("{}{tab}", method(subject));
     let right = right(Some(model.interval.as_secs_f64()), model.running(at.mono), (now.wall, offset));
     Headline { tool: "rtrace", name: &name, how: &how, right: &right }.draw(paper);
-    state(paper, (model, path), frozen, offset);
+    let x = ui.replay.as_ref().map_or(1, |how| paper.text(1, 1, how, Role::Change) + 2);
+    state(paper, x, (model, path), frozen, offset);
     2
 }
 
@@ -88,8 +90,8 @@ impl Headline<'_> {
 }
 
 /// Whether the destination answers, how far away it is, and what it loses.
-fn state(paper: &mut Paper<'_>, (model, path): (&Model, &PathModel), frozen: bool, offset: LocalOffset) {
-    let mut x = 1;
+fn state(paper: &mut Paper<'_>, x: usize, (model, path): (&Model, &PathModel), frozen: bool, offset: LocalOffset) {
+    let mut x = x;
     if model.paused {
         x = paper.text(x, 1, "PAUSED  ", Role::Change);
     }
@@ -120,7 +122,13 @@ fn state(paper: &mut Paper<'_>, (model, path): (&Model, &PathModel), frozen: boo
     }
     let mean = figures.hops.last().filter(|_| figures.received > 0).and_then(|last| last.stats.as_ref());
     if let Some(stats) = mean {
-        paper.text(x + 3, 1, &format!("rtt {} ms", text::millis(stats.median as f64)), Role::Plain);
+        x = paper.text(x + 3, 1, &format!("rtt {} ms", text::millis(stats.median as f64)), Role::Plain);
+    }
+    let findings = path.findings.len();
+    if findings > 0 {
+        let worst = path.findings.iter().any(|finding| finding.severity() != Severity::Info);
+        let role = if worst { Role::Loss } else { Role::Plain };
+        paper.text(x + 3, 1, &format!("{findings} finding{}", if findings == 1 { "" } else { "s" }), role);
     }
 }
 

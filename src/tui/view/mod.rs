@@ -2,6 +2,7 @@
 
 mod columns;
 mod events;
+mod flows;
 mod footer;
 mod header;
 mod held;
@@ -89,6 +90,14 @@ impl View<Event> for PathView {
         self.held.model.event(event, now);
     }
 
+    fn begin_anew(&mut self) {
+        self.held = Held::new(self.held.model.anew());
+    }
+
+    fn replayed(&mut self, how: String) {
+        self.ui.replay = Some(how);
+    }
+
     fn key(&mut self, key: Key, now: Now) -> Option<Request> {
         let done = self.ui.key(key, self.held.shown(now).0);
         if done == ui::Done::Freeze {
@@ -104,17 +113,21 @@ impl View<Event> for PathView {
         let (model, at) = self.held.shown(now);
         let mut paper = Paper::new(screen, self.options.look);
         let height = paper.height();
-        let Some(path) = model.paths.get(self.ui.target.min(model.paths.len().saturating_sub(1))) else { return };
+        let Some(flows) = self.ui.flows_shown(model) else { return };
+        let Some(path) = self.ui.path_of(flows) else { return };
         let frozen = self.held.is_frozen();
         let top = header::draw(&mut paper, model, path, &self.ui, (at, now, frozen), self.options.offset);
         let bottom = if height >= 8 { height - 1 } else { height };
         let table = path.rows().len() + 1;
         let room = bottom.saturating_sub(top);
         let hop = hop::height(path, &self.ui, paper.width(), (room, table));
-        let events = events::height(model, path, &self.ui, (room - hop, table));
-        table::draw(&mut paper, (top, bottom - events - hop), model, path, &self.ui, at.mono);
-        hop::draw(&mut paper, (bottom - events - hop, bottom - events), path, &self.ui);
-        events::draw(&mut paper, (bottom - events, bottom), model, path, self.options.offset);
+        let side_by_side = flows::height(flows, &self.ui, (room - hop, table));
+        let events = events::height(model, path, &self.ui, (room - hop - side_by_side, table));
+        let panes = bottom - events - side_by_side - hop;
+        table::draw(&mut paper, (top, panes), model, path, &self.ui, at.mono);
+        hop::draw(&mut paper, (panes, panes + hop), path, &self.ui);
+        flows::draw(&mut paper, (panes + hop, panes + hop + side_by_side), flows, &self.ui);
+        events::draw(&mut paper, (bottom - events, bottom), (model, path), &self.ui, self.options.offset);
         if bottom < height {
             let question = self.ui.question.as_ref().map(|question| (question.asked.text(), &*question.typed));
             footer::draw(&mut paper, height - 1, PATH, question);

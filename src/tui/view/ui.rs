@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::question::{Question, Typed};
 use crate::channel::RunChange;
-use crate::report::Column;
+use crate::report::{Column, Moment};
 use crate::tui::Request;
 use crate::tui::keys::{self, Action, Key, PATH};
 use crate::tui::model::{Model, PathModel};
@@ -42,6 +42,8 @@ pub enum Asked {
     Interval,
     /// Which columns there are.
     Columns,
+    /// To which time a replay goes.
+    Time,
 }
 
 impl Asked {
@@ -50,6 +52,7 @@ impl Asked {
         match self {
             Asked::Interval => "interval in seconds",
             Asked::Columns => "letters of columns",
+            Asked::Time => "time (14:20, +5m, -5m, 90m after the start)",
         }
     }
 }
@@ -59,6 +62,8 @@ impl Asked {
 pub struct Ui {
     /// The target that is shown.
     pub target: usize,
+    /// Its flow that is shown, counted from the first.
+    pub flow: usize,
     /// The hop that is selected.
     pub selected: Option<u8>,
     /// How hops are named.
@@ -78,6 +83,10 @@ pub struct Ui {
     pub hop: bool,
     /// Whether the list of events is open.
     pub events: bool,
+    /// Whether the flows are shown side by side.
+    pub flows: bool,
+    /// How a run that is over is shown.
+    pub replay: Option<String>,
     /// What is being asked.
     pub question: Option<Question<Asked>>,
 }
@@ -106,6 +115,7 @@ impl Ui {
     pub fn new(names: Names, columns: Vec<Column>, window: u64) -> Ui {
         Ui {
             target: 0,
+            flow: 0,
             selected: None,
             names,
             columns,
@@ -116,8 +126,21 @@ impl Ui {
             help: false,
             hop: false,
             events: false,
+            flows: false,
+            replay: None,
             question: None,
         }
+    }
+
+    /// The flows of the target that is shown.
+    pub fn flows_shown<'a>(&self, model: &'a Model) -> Option<&'a [PathModel]> {
+        let last = model.targets().count().checked_sub(1)?;
+        model.targets().nth(self.target.min(last))
+    }
+
+    /// The path that is shown, of these flows.
+    pub fn path_of<'a>(&self, flows: &'a [PathModel]) -> Option<&'a PathModel> {
+        flows.get(self.flow.min(flows.len().checked_sub(1)?))
     }
 
     /// Whether the table has columns of numbers beside the loss.
@@ -150,11 +173,15 @@ impl Ui {
     }
 
     fn act(&mut self, action: Action, model: &Model) -> Done {
-        let path = model.paths.get(self.target);
+        let flows = self.flows_shown(model).unwrap_or_default();
+        let path = self.path_of(flows);
         match action {
             Action::Leave => return Done::Ask(Request::Leave { report: true }),
             Action::LeaveQuietly => return Done::Ask(Request::Leave { report: false }),
             Action::Pause => return Done::Ask(Request::Change(model.toggled())),
+            Action::Freeze if self.replay.is_some() => return Done::Ask(Request::Change(model.toggled())),
+            Action::GoTo if self.replay.is_none() => {}
+            Action::GoTo => self.question = Some(Question::new(Asked::Time)),
             Action::Freeze if model.paused => return Done::Ask(Request::Change(RunChange::Resume)),
             Action::Freeze => return Done::Freeze,
             Action::Reset => return Done::Ask(Request::Change(RunChange::Reset)),
@@ -179,7 +206,10 @@ impl Ui {
             Action::First => self.select(path, Step::First),
             Action::Last => self.select(path, Step::Last),
             Action::PreviousTarget => self.target = self.target.saturating_sub(1),
-            Action::NextTarget => self.target = (self.target + 1).min(model.paths.len().saturating_sub(1)),
+            Action::NextTarget => self.target = (self.target + 1).min(model.targets().count().saturating_sub(1)),
+            Action::Flows => self.flows = !self.flows,
+            Action::PreviousFlow => self.flow = self.flow.min(flows.len()).saturating_sub(1),
+            Action::NextFlow => self.flow = (self.flow + 1).min(flows.len().saturating_sub(1)),
             Action::Finer => self.shift = (self.shift - 1).max(-20),
             Action::Coarser => self.shift = (self.shift + 1).min(20),
             Action::AutoSpan => self.shift = 0,
@@ -197,6 +227,7 @@ impl Ui {
                 self.question = Some(Question { asked: Asked::Columns, typed });
             }
             Action::Close if self.hop => self.hop = false,
+            Action::Close if self.flows => self.flows = false,
             Action::Close if self.events => self.events = false,
             Action::Close => self.selected = None,
             // Keys of other views.
@@ -233,6 +264,11 @@ impl Ui {
             Asked::Interval => {
                 if let Ok(seconds @ LEAST_INTERVAL..=3600.0) = typed.trim().parse::<f64>() {
                     return Done::Ask(Request::Change(RunChange::Interval(Duration::from_secs_f64(seconds))));
+                }
+            }
+            Asked::Time => {
+                if let Some(moment) = Moment::read(typed) {
+                    return Done::Ask(Request::GoTo(moment));
                 }
             }
             Asked::Columns => {

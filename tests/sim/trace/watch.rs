@@ -35,6 +35,16 @@ fn reported(network: &Network, kind: Kind, cycles: u64, config: Config) -> Repor
 }
 
 fn over(network: &Network, lane: LanePlan, targets: &[IpAddr], cycles: u64, config: Config) -> Reported {
+    watched(network, lane, targets, cycles, (config, false))
+}
+
+fn watched(
+    network: &Network,
+    lane: LanePlan,
+    targets: &[IpAddr],
+    cycles: u64,
+    (config, follow): (Config, bool),
+) -> Reported {
     let ports = match (lane.protocol, lane.socket) {
         (Protocol::Tcp, _) | (Protocol::Udp, SocketChoice::Raw) => Ports::Fixed(Port::new(33434).unwrap()),
         _ => config.ports,
@@ -44,7 +54,7 @@ fn over(network: &Network, lane: LanePlan, targets: &[IpAddr], cycles: u64, conf
     let lane = *lanes[0].as_ref().unwrap();
     let profile = *channel.profile(lane);
     let trace = Config { targets: placed(targets, lane, profile), ports, ..config };
-    let mut reporter = Reporter::new(watch::Config { trace, cycles, interval: ms(1000), follow: false });
+    let mut reporter = Reporter::new(watch::Config { trace, cycles, interval: ms(1000), follow });
     let mut events = Vec::new();
     driver::run(&mut *channel, &mut reporter, Precision::Relaxed, |turn| {
         if let Turn::Event(event) = turn {
@@ -380,4 +390,101 @@ fn a_report_waits_for_the_router_that_finds_out_that_the_target_is_dead() {
             assert_eq!(rows.get(3), Some(&vec![router(kind.0, 3)]), "{kind:?} {cycles} {rows:?}");
         }
     }
+}
+
+/// Three members of a bundle between a router and the next, of which the second loses half.
+fn bundle(family: Family) -> Network {
+    let mut network = Network::new(4);
+    let fork = network.add(US, Node::router(router(family, 1)), Link::after(ms(2)));
+    let member = |network: &mut Network, number: u8| {
+        let outward = Direction::after(ms(2)).lose(if number == 3 { 0.5 } else { 0.0 });
+        network.add(fork, Node::router(router(family, number)), Link::after(ms(2)).outward(outward))
+    };
+    let members: Vec<NodeId> = (2..=4).map(|number| member(&mut network, number)).collect();
+    let join = network.add(members[0], Node::router(router(family, 9)), Link::after(ms(2)));
+    members[1..].iter().for_each(|&member| network.link(member, join, Link::after(ms(2))));
+    network.add(join, Node::host(target(family)), Link::after(ms(2)));
+    network
+}
+
+#[test]
+fn one_bad_member_of_a_bundle_is_what_its_flows_lose() {
+    const FLOWS: u16 = 8;
+    for kind in LANES.into_iter().filter(|kind| kind.1 == Protocol::Icmp || kind.2 == SocketChoice::Raw) {
+        let source_port = (kind.1 != Protocol::Icmp).then(|| Port::new(61_440).unwrap());
+        let flows = std::num::NonZeroU16::new(FLOWS);
+        let lane = LanePlan { source_port, flows, ..lane(kind) };
+        let config = Config { flows: Some(FLOWS.into()), ..config() };
+        let run = over(&bundle(kind.0), lane, &[target(kind.0)], 20, config);
+        let together: Vec<&watch::FlowsReport> = run
+            .events
+            .iter()
+            .filter_map(|event| if let Event::FlowsReport(flows) = event { Some(&**flows) } else { None })
+            .collect();
+        assert_eq!((together.len(), run.ends().len()), (1, usize::from(FLOWS)), "{kind:?}");
+        let (all, flows) = (&together[0].all, &together[0].flows);
+        assert_eq!(together[0].numbers(), (0..u32::from(FLOWS)).collect::<Vec<_>>());
+        let bad = router(kind.0, 3);
+        let takes_it = |flow: &&Report| flow.hops[1].responders.iter().any(|of| of.responder.address == bad);
+        let expected: Vec<u32> = flows.iter().filter(takes_it).filter_map(|flow| flow.began.subject.flow).collect();
+        assert!((1..FLOWS.into()).contains(&expected.len()), "{kind:?}: nothing was spread");
+        let found = together[0].findings.iter().find_map(|finding| match finding {
+            trace::Finding::FlowLoss { ttl, flows, sent, other_sent, other_received, responders, .. } => {
+                Some((*ttl, flows.clone(), (sent + other_sent, other_sent - other_received), responders.clone()))
+            }
+            _ => None,
+        });
+        assert_eq!(found, Some((Ttl::new(2), expected, (160, 0), vec![bad])), "{kind:?}");
+        assert_eq!((all.sent, all.hops[0].sent, all.hops[0].received), (160, 160, 160), "{kind:?}");
+        assert_eq!(all.hops[1].responders.len(), 3, "{kind:?}");
+        assert!(all.lost > 0 && all.lost == flows.iter().map(|flow| flow.lost).sum::<u64>(), "{kind:?}");
+        assert_eq!(all.hops[1].persists, Some(true), "{kind:?}");
+    }
+}
+
+#[test]
+fn flows_do_not_meet_at_a_router() {
+    let mut network = Network::new(1);
+    path(&mut network, Family::V4, 4, as_is);
+    let run = over(&network, lane(RAW), &[target(Family::V4)], 6, Config { flows: Some(4), ..config() });
+    for ttl in 1..=4 {
+        let times: Vec<Duration> =
+            run.log.packets().iter().filter(|packet| packet.ttl.get() == ttl).map(|packet| packet.at).collect();
+        // The first cycle runs ahead.
+        let apart = times.windows(2).skip(8).map(|pair| pair[1] - pair[0]).min().unwrap();
+        assert!(apart >= ms(200), "{ttl} {apart:?}");
+    }
+}
+
+#[test]
+fn what_a_path_shows_is_found_while_it_is_followed_and_ends_when_it_has_not_shown_for_long() {
+    let mut network = Network::new(1);
+    path(&mut network, Family::V4, 5, silent(&[2]));
+    let run = watched(&network, lane(RAW), &[target(Family::V4)], 30, (config(), true));
+    let changes: Vec<&watch::ChangeKind> = run
+        .events
+        .iter()
+        .filter_map(|event| if let Event::Change(change) = event { Some(&change.kind) } else { None })
+        .collect();
+    let silent = trace::Finding::SilentHops { first: Ttl::new(2), last: Ttl::new(2), next_answer: Ttl::new(3) };
+    assert_eq!(changes, [&watch::ChangeKind::Finding { finding: silent }]);
+
+    // Only the sixth probe of the destination is lost.
+    let mut network = Network::new(1);
+    path(&mut network, Family::V4, 3, |ttl, node| if ttl == 3 { node.change([6], Change::Silence) } else { node });
+    let run = watched(&network, lane(RAW), &[target(Family::V4)], 80, (config(), true));
+    let codes: Vec<(&str, &str)> = run
+        .events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Change(change) => match &change.kind {
+                kind @ (watch::ChangeKind::Finding { finding } | watch::ChangeKind::FindingEnded { finding }) => {
+                    Some((kind.code(), finding.code().name()))
+                }
+                _ => None,
+            },
+            _ => None,
+        })
+        .collect();
+    assert_eq!(codes, [("finding", "loss"), ("finding_ended", "loss")]);
 }

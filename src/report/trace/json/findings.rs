@@ -53,6 +53,14 @@ fn evidence(finding: &Finding) -> Json {
         Finding::SeveralResponders { responders, .. } | Finding::SeveralPaths { responders, .. } => {
             json!({"responders": responders})
         }
+        Finding::FlowLoss {
+            flows, sent, received, other_sent, other_received, responders, other_responders, ..
+        } => {
+            json!({
+                "flows": flows, "sent": sent, "received": received, "other_sent": other_sent,
+                "other_received": other_received, "responders": responders, "other_responders": other_responders,
+            })
+        }
         Finding::NarrowLink { responder, mtu, .. } => json!({"responder": responder, "mtu": mtu}),
         Finding::PathMtu { mtu, .. } => json!({"mtu": mtu}),
         Finding::MtuDrop { at: Narrowing { after, from, mtu, .. }, by, stated } => json!({

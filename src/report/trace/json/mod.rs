@@ -57,6 +57,10 @@ impl Sink<Event> for TraceJson {
                 line("report", streams.data, |object| objects::report(object, report, method_requested))
             }
             Event::Report(report) => table::interim(&TraceTextOptions::default(), report, streams.talk),
+            Event::FlowsReport(flows) if flows.all.stop_reason.is_some() => {
+                line("flows_report", streams.data, |object| objects::flows_report(object, flows, method_requested))
+            }
+            Event::FlowsReport(flows) => table::flows_interim(&TraceTextOptions::default(), flows, streams.talk),
             // The end repeats every hop.
             Event::Began(_)
             | Event::Hop(..)

@@ -1,12 +1,12 @@
-//! The objects of rtrace's JSON: `trace`, `flows` and `report`.
+//! The objects of rtrace's JSON: `trace`, `flows`, `report` and `flows_report`.
 
-use serde::Serialize;
 use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
 
 use crate::engine::outcome::{Pace, Subject};
 use crate::report::json::{VERSION, conditions, millis};
 use crate::report::trace::json::findings::FindingObject;
-use crate::trace::watch::Report;
+use crate::trace::watch::{FlowsReport, Report};
 use crate::trace::{Finding, Flows, StopReason, Trace, packet_octets};
 use crate::types::Ttl;
 
@@ -56,6 +56,49 @@ pub(super) fn flows<M: SerializeMap>(object: &mut M, flows: &Flows, method_reque
     object.serialize_entry("findings", &findings(&flows.findings))
 }
 
+/// The keys of a `flows_report`, which follows the `report` of each flow: the hops of all flows together, and what each loses.
+pub(super) fn flows_report<M: SerializeMap>(
+    object: &mut M,
+    report: &FlowsReport,
+    method_requested: &str,
+) -> Result<(), M::Error> {
+    let all = &report.all;
+    head(object, &all.began.subject, method_requested)?;
+    object.serialize_entry("reached", &(all.received > 0))?;
+    object.serialize_entry("stop_reason", &all.stop_reason)?;
+    counts(object, all)?;
+    object.serialize_entry("flows", &report.numbers())?;
+    object.serialize_entry("flow_losses", &report.flows.iter().map(Flow).collect::<Vec<_>>())?;
+    object.serialize_entry("hops", &all.hops)?;
+    object.serialize_entry("findings", &findings(&report.findings))
+}
+
+/// What the destination answered on one flow.
+struct Flow<'a>(&'a Report);
+
+impl Serialize for Flow<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let report = self.0;
+        let last = report.hops.last().filter(|_| report.received > 0);
+        let mut object = serializer.serialize_map(None)?;
+        object.serialize_entry("flow", &report.began.subject.flow.unwrap_or_default())?;
+        counts(&mut object, report)?;
+        object.serialize_entry("rtt_stats_ms", &last.and_then(|hop| hop.stats))?;
+        object.end()
+    }
+}
+
+/// What became of the cycles.
+fn counts<M: SerializeMap>(object: &mut M, report: &Report) -> Result<(), M::Error> {
+    object.serialize_entry("sent", &report.sent)?;
+    object.serialize_entry("received", &report.received)?;
+    object.serialize_entry("unreachable", &report.unreachable)?;
+    object.serialize_entry("lost", &report.lost)?;
+    object.serialize_entry("pending", &report.pending)?;
+    object.serialize_entry("loss_pct", &report.loss_pct())?;
+    object.serialize_entry("send_failed", &report.send_failed)
+}
+
 /// The keys of a `report`.
 pub(super) fn report<M: SerializeMap>(object: &mut M, report: &Report, method_requested: &str) -> Result<(), M::Error> {
     let subject = &report.began.subject;
@@ -67,13 +110,7 @@ pub(super) fn report<M: SerializeMap>(object: &mut M, report: &Report, method_re
     object.serialize_entry("reached", &(report.received > 0))?;
     object.serialize_entry("stop_reason", &report.stop_reason)?;
     object.serialize_entry("state", &state(subject, report.stop_reason))?;
-    object.serialize_entry("sent", &report.sent)?;
-    object.serialize_entry("received", &report.received)?;
-    object.serialize_entry("unreachable", &report.unreachable)?;
-    object.serialize_entry("lost", &report.lost)?;
-    object.serialize_entry("pending", &report.pending)?;
-    object.serialize_entry("loss_pct", &report.loss_pct())?;
-    object.serialize_entry("send_failed", &report.send_failed)?;
+    counts(object, report)?;
     object.serialize_entry("distances", &report.distances.iter().map(Distance::new).collect::<Vec<_>>())?;
     object.serialize_entry("distance_proven", &report.distance_proven)?;
     conditions(object, &report.conditions)?;

@@ -2,16 +2,27 @@
 
 use std::collections::BTreeSet;
 
-use super::{End, Watch};
+use super::Watch;
 use crate::trace::ends::StopReason;
 use crate::trace::fleet::names::Names;
-use crate::trace::watch::event::{Config, Report, ReportHop};
-use crate::trace::watch::tally::{Counted, Row, Tally};
-use crate::types::{Instant, Ttl};
+use crate::trace::watch::event::{Config, Report};
+use crate::trace::watch::rows::Rows;
+use crate::trace::watch::tally::Row;
+use crate::types::Instant;
 
 impl Watch {
     /// The figures at `now`.
     pub fn report(&self, config: &Config, ended: Option<StopReason>, names: &Names, now: Instant) -> Report {
+        self.rows(config, ended, now).report(self.began.clone(), ended, names, self.lasted(now))
+    }
+
+    /// How long it is on, in nanoseconds.
+    pub fn lasted(&self, now: Instant) -> u64 {
+        u64::try_from(now.since(self.started).as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    /// The rows up to the path's end.
+    pub fn rows(&self, config: &Config, ended: Option<StopReason>, now: Instant) -> Rows {
         let wait = self.wait(config);
         let waiting: BTreeSet<(usize, u8)> = match ended {
             Some(StopReason::Cycles) => BTreeSet::new(),
@@ -19,44 +30,27 @@ impl Watch {
         };
         let is_whole = ended == Some(StopReason::SendFailed) || self.unfinished(config).is_none();
         let tally = self.cycles.tally(self.max, is_whole, |index, ttl| waiting.contains(&(index, ttl)));
-        let (target, end) = (tally.row(Row::Target), self.end());
-        Report {
-            sent: target.sent(),
-            received: target.of(Counted::Received),
-            unreachable: target.of(Counted::Unreachable),
-            lost: target.of(Counted::Unanswered),
-            pending: target.of(Counted::Pending),
-            send_failed: target.of(Counted::NotSent),
-            distances: tally.distances.iter().map(|(&ttl, &cycles)| (Ttl::new(ttl), cycles)).collect(),
-            distance_proven: end.and_then(|end| end.proven),
-            hops: self.hops(end, &tally, names),
-            duration: u64::try_from(now.since(self.started).as_nanos()).unwrap_or(u64::MAX),
-            ..Report::empty(self.began.clone(), ended)
-        }
-    }
-
-    /// The rows up to the path's end.
-    fn hops(&self, end: Option<End>, tally: &Tally, names: &Names) -> Vec<ReportHop> {
-        let Some(last) = end.map(|end| end.ttl).or(tally.farthest) else { return Vec::new() };
+        let end = self.end();
+        let proven = end.and_then(|end| end.proven);
+        let Some(last) = end.map(|end| end.ttl).or(tally.farthest) else {
+            return Rows::of(&tally, Vec::new(), proven);
+        };
         // Whether there are hops where a destination that limits its answers was silent is not known.
         let unknown = |ttl: u8| {
-            let unproven = end.is_some_and(|end| end.proven == Some(false)) && self.limits_answers();
+            let unproven = proven == Some(false) && self.limits_answers();
             unproven && ttl > self.above() && ttl < last
         };
-        let (mut hops, mut rows) = (Vec::new(), Vec::new());
+        let mut rows = Vec::new();
         for (ttl, counts) in (self.first..=last).zip(&self.counts).filter(|&(ttl, _)| !unknown(ttl)) {
-            let is_destination = ttl == last && end.is_some_and(|end| end.proven.is_some());
+            let is_destination = ttl == last && proven.is_some();
             let row = if is_destination { Row::Destination(ttl) } else { Row::Router(ttl) };
             let mut counts = counts.clone();
             if is_destination {
                 let beyond = self.counts.iter().skip(usize::from(last - self.first) + 1);
                 beyond.for_each(|further| counts.merge(further));
             }
-            hops.push(counts.figures(ttl, tally.row(row), names));
-            rows.push(row);
+            rows.push((ttl, row, counts));
         }
-        rows.push(Row::Target);
-        tally.judge(&mut hops, &rows);
-        hops
+        Rows::of(&tally, rows, proven)
     }
 }

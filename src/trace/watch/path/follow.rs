@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Open, Watch};
+use super::findings::{CycleProbes, Findings};
+use super::{End, Open, Watch};
 use crate::engine::outcome::{Outcome, ProbeEvent, Silence};
-use crate::trace::ends::Began;
+use crate::trace::ends::{Began, StopReason};
 use crate::trace::event::Event;
 use crate::trace::hop::{Response, labels};
 use crate::trace::watch::change::Change;
@@ -23,8 +24,9 @@ const FIRST_REPORTS: Duration = Duration::from_millis(100);
 #[derive(Debug, Default)]
 pub(super) struct Followed {
     detector: Detector,
-    /// Cycles that are not decided.
-    results: BTreeMap<usize, CycleResult>,
+    findings: Findings,
+    /// Cycles that are not decided, and their probes.
+    results: BTreeMap<usize, (CycleResult, CycleProbes)>,
     /// The first of them.
     next: usize,
 }
@@ -44,12 +46,13 @@ impl Followed {
 
 impl Watch {
     /// Takes the answer to a probe into account in what its cycle brought.
-    pub(super) fn follow(&mut self, open: &Open, event: &ProbeEvent) {
+    pub(super) fn follow(&mut self, open: &Open, event: &Arc<ProbeEvent>) {
         if self.followed.has_seen(open.cycle) {
             return;
         }
         let Some((response, cycle)) = Response::of(event).zip(self.cycles.get(open.cycle)) else { return };
-        let result = self.followed.results.entry(open.cycle).or_default();
+        let (result, probes) = self.followed.results.entry(open.cycle).or_default();
+        probes.insert(open.ttl, Arc::clone(event));
         match cycle.state(open.ttl) {
             ProbeState::Router => {
                 let labels = labels(response.extensions()).into_iter().map(|entry| entry.label).collect();
@@ -71,15 +74,27 @@ impl Watch {
             if !is_whole || counts || silent && cycle.last_sent + wait > now.mono {
                 return;
             }
+            let (result, probes) = self.followed.results.remove(&number).unwrap_or_default();
             let result = CycleResult {
                 at: cycle.at,
                 probed: cycle.probed().map(|(ttl, _)| ttl).collect(),
                 reached: cycle.is_answered_from(0),
                 distance: cycle.distance(0).filter(|distance| distance.proven).map(|distance| distance.ttl),
-                ..self.followed.results.remove(&number).unwrap_or_default()
+                ..result
             };
             self.followed.next += 1;
-            for (at, kind) in self.followed.detector.cycle(&result) {
+            let mut happened = self.followed.detector.cycle(&result);
+            if happened.iter().any(|(_, kind)| kind.is_of_path()) {
+                self.followed.findings.forget();
+            }
+            let ended = match self.end() {
+                Some(End { ttl, proven: Some(_) }) => (ttl, StopReason::Destination),
+                Some(End { ttl, proven: None }) => (ttl, StopReason::Unreachable),
+                None => (self.max, StopReason::MaxTtl),
+            };
+            let found = self.followed.findings.cycle(probes, self.route.target.address, ended);
+            happened.extend(found.into_iter().map(|kind| (now.mono, kind)));
+            for (at, kind) in happened {
                 let ago = now.mono.since(at).as_nanos() as u64;
                 let at = WallTime::from_nanos(now.wall.as_nanos().saturating_sub(ago));
                 out.push_back(Event::Change(Arc::new(Change { subject: self.subject(), at, kind })));
@@ -96,6 +111,7 @@ impl Watch {
                 continue;
             }
             open.overdue = true;
+            let (ttl, cycle) = (open.ttl, open.cycle);
             let subject = &self.began.subject;
             let silent = Outcome::Timeout(Silence::NoAnswer);
             let event = ProbeEvent {
@@ -104,7 +120,12 @@ impl Watch {
                 at: now.wall,
                 ..ProbeEvent::new(subject, probe, sent.user.wall, silent)
             };
-            out.push_back(Event::Overdue(Arc::new(event)));
+            let event = Arc::new(event);
+            if !self.followed.has_seen(cycle) {
+                let (_, probes) = self.followed.results.entry(cycle).or_default();
+                probes.entry(ttl).or_insert_with(|| Arc::clone(&event));
+            }
+            out.push_back(Event::Overdue(event));
         }
     }
 
@@ -127,8 +148,8 @@ impl Watch {
         let began = Began { time: now.wall, ..self.began.clone() };
         let probes = self.open.keys().copied().collect();
         let (paused, closing) = (self.paused, self.closing);
-        let detector = std::mem::take(&mut self.followed.detector);
-        let followed = Followed { detector, ..Followed::default() };
+        let Followed { detector, findings, .. } = std::mem::take(&mut self.followed);
+        let followed = Followed { detector, findings, ..Followed::default() };
         *self = Watch { paused, closing, followed, ..Watch::new(config, began, self.route, now.mono) };
         probes
     }

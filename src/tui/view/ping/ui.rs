@@ -245,7 +245,14 @@ impl Ui {
             Action::AutoSpan => self.shift = 0,
             Action::Close => self.close(),
             // Keys of other views.
-            Action::Hop | Action::Jitter | Action::Columns | Action::AsNumbers => {}
+            Action::Hop
+            | Action::Jitter
+            | Action::Columns
+            | Action::AsNumbers
+            | Action::GoTo
+            | Action::Flows
+            | Action::PreviousFlow
+            | Action::NextFlow => {}
         }
         Done::Here
     }

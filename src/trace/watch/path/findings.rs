@@ -1,0 +1,93 @@
+//! What a path that is followed shows by now: its [`Finding`]s, and which of them begin and end.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::engine::outcome::ProbeEvent;
+use crate::metrics::{Share, more_often};
+use crate::trace::ends::StopReason;
+use crate::trace::finding::{Finding, findings};
+use crate::trace::hop::{Hop, HopProbe};
+use crate::trace::watch::change::ChangeKind;
+use crate::types::Ttl;
+
+/// The newest cycles are looked at; from so many on there is something to see.
+const CYCLES: usize = 20;
+const FEWEST: usize = 5;
+/// A finding ends when so many cycles in a row have not shown it: one that comes and goes is one.
+const GONE: usize = 2 * CYCLES;
+
+/// A router limits its answers if chance makes that as seldom as this.
+const ALPHA: f64 = 0.01;
+
+/// The probes of a cycle, by TTL.
+pub(super) type CycleProbes = BTreeMap<u8, Arc<ProbeEvent>>;
+
+/// The findings of a path, cycle by cycle.
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    cycles: VecDeque<CycleProbes>,
+    /// What holds: each by its code and hop, and for how many cycles it has not shown.
+    held: BTreeMap<(&'static str, Option<Ttl>), (Finding, usize)>,
+}
+
+impl Findings {
+    /// The path is another: its former probes say nothing about it.
+    pub fn forget(&mut self) {
+        self.cycles.clear();
+    }
+
+    /// Takes the probes of the next cycle, of a path to `target` that ends at the TTL `last`, and says what begins and ends.
+    pub fn cycle(&mut self, probes: CycleProbes, target: IpAddr, (last, stop): (u8, StopReason)) -> Vec<ChangeKind> {
+        self.cycles.push_back(probes);
+        if self.cycles.len() > CYCLES {
+            self.cycles.pop_front();
+        }
+        if self.cycles.len() < FEWEST {
+            return Vec::new();
+        }
+        let mut out = Vec::new();
+        let mut absent: Vec<_> = self.held.keys().copied().collect();
+        for finding in findings(target, stop, &self.hops(last), &[]).into_iter().filter(is_sure) {
+            let key = (finding.code().name(), finding.ttl());
+            absent.retain(|known| *known != key);
+            match self.held.get_mut(&key) {
+                Some(held) => *held = (finding, 0),
+                None => {
+                    out.push(ChangeKind::Finding { finding: finding.clone() });
+                    self.held.insert(key, (finding, 0));
+                }
+            }
+        }
+        for key in absent {
+            let Some((_, missing)) = self.held.get_mut(&key) else { continue };
+            *missing += 1;
+            if *missing >= GONE
+                && let Some((finding, _)) = self.held.remove(&key)
+            {
+                out.push(ChangeKind::FindingEnded { finding });
+            }
+        }
+        out
+    }
+
+    /// All probes as those of one trace.
+    fn hops(&self, last: u8) -> Vec<Arc<Hop>> {
+        let mut hops: BTreeMap<u8, Vec<HopProbe>> = BTreeMap::new();
+        for (&ttl, event) in self.cycles.iter().flatten().filter(|&(&ttl, _)| ttl <= last) {
+            let probes = hops.entry(ttl).or_default();
+            let number = probes.len() as u32 + 1;
+            probes.push(HopProbe { number, again: false, event: Arc::clone(event) });
+        }
+        let hop = |(ttl, probes)| Arc::new(Hop { ttl: Ttl::new(ttl), probes, responders: Vec::new(), mtu: None });
+        hops.into_iter().map(hop).collect()
+    }
+}
+
+/// Of so many cycles some hop misses an answer, without any limit.
+fn is_sure(finding: &Finding) -> bool {
+    let &Finding::RateLimited { sent, answered, later_sent, .. } = finding else { return true };
+    let missing = Share { hits: sent.saturating_sub(answered) as u64, tries: sent as u64 };
+    more_often(missing, Share { hits: 0, tries: later_sent as u64 }) <= ALPHA
+}
