@@ -210,6 +210,8 @@ fn a_link_local_address_with_several_candidates_names_them() {
         let choices = format!("as in {address}%eth0, {address}%wlan0 or {address}%br-lan\n");
         assert!(outcome.stderr.ends_with(&choices), "{outcome}");
     }
+    let outcome = world.run("rping --alive fe80::9 fe80::a");
+    assert!(outcome.stderr.contains("as in fe80::9%eth0, fe80::9%wlan0 or fe80::9%br-lan\n"), "{outcome}");
 }
 
 #[test]

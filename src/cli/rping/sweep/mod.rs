@@ -90,6 +90,7 @@ impl Rping<'_> {
                 (true, [(own, _), ..]) | (false, [(own, _)]) => Some(*own),
                 _ => None,
             },
+            candidates: zones.iter().map(|(_, name)| name.clone()).collect(),
             share: shard.unwrap_or(Shard::WHOLE),
             exclusions: Arc::clone(&sweep_plan.exclusions),
             missing: missing(first),

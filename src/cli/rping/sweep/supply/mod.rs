@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::channel::{AddressLookup, Control, PostControl};
 use crate::cli::args::shard::Shard;
+use crate::cli::error::CliError;
 use crate::cli::rping::sweep::targets::{Found, Space};
 use crate::cli::target::is_link_local;
 use crate::sweep::{Exclusions, Permutation, Supplied, Supply, SweepTarget};
@@ -86,6 +87,8 @@ pub struct Common {
     pub families: Vec<Family>,
     /// The zone of link-local addresses without one: the interface that packets leave by, or the only one that has any.
     pub zone: Option<NonZeroU32>,
+    /// The interfaces that they may belong to.
+    pub candidates: Vec<Box<str>>,
     /// What goes wrong on the way.
     pub complaints: Complaints,
 }
@@ -108,6 +111,7 @@ pub fn supplies(source: Source, common: &Common, workers: Vec<(Option<PostContro
         waker,
         exclusions: Arc::clone(&common.exclusions),
         zone: common.zone,
+        candidates: common.candidates.clone(),
         missing: common.missing.clone(),
         complaints: common.complaints.clone(),
     };
@@ -121,6 +125,7 @@ struct Feeder {
     waker: Waker,
     exclusions: Arc<Exclusions>,
     zone: Option<NonZeroU32>,
+    candidates: Vec<Box<str>>,
     missing: Vec<(Family, String)>,
     complaints: Complaints,
 }
@@ -177,9 +182,17 @@ impl Feeder {
         }
     }
 
-    fn with_zone(&self, endpoint: IpEndpoint) -> IpEndpoint {
-        let zone = endpoint.zone.or(self.zone.filter(|_| is_link_local(endpoint.address)));
-        IpEndpoint { zone, ..endpoint }
+    /// A link-local address with its zone; reports once that it may have several.
+    fn with_zone(&mut self, endpoint: IpEndpoint) -> IpEndpoint {
+        let address = endpoint.address;
+        if endpoint.zone.is_some() || !is_link_local(address) {
+            return endpoint;
+        }
+        if self.zone.is_none() && !self.candidates.is_empty() {
+            let candidates = std::mem::take(&mut self.candidates);
+            self.complaints.push(CliError::NoZone(address.to_string(), address, candidates).to_string());
+        }
+        IpEndpoint { zone: self.zone, ..endpoint }
     }
 
     /// Reports once why addresses of a family cannot be probed.
@@ -206,7 +219,16 @@ mod tests {
         let ranges = exclude.split_whitespace().map(|text| Bounds::read(text).unwrap().unwrap());
         let (exclusions, missing) = (Arc::new(Exclusions::new(ranges)), Vec::new());
         let families = vec![Family::V4, Family::V6];
-        Common { share, exclusions, missing, forced: None, families, zone: None, complaints: Complaints::default() }
+        Common {
+            share,
+            exclusions,
+            missing,
+            forced: None,
+            families,
+            zone: None,
+            candidates: Vec::new(),
+            complaints: Complaints::default(),
+        }
     }
 
     /// Everything that all workers are given, each worker's in its order.
