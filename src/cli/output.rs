@@ -247,6 +247,11 @@ impl<O: Write + Send + 'static, E: Write + Send + 'static> Output<O, E> {
         }
         let mut state = self.shared.wait_while(State::is_full, self.ending, 0);
         state.report()?;
+        if state.is_full() {
+            // The process is to end, and nothing more will be read: what would be written is not worth the time to make it.
+            local.collected.clear();
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
         state.queue.append(&mut local.collected);
         drop(state);
         self.shared.changed.notify_all();
@@ -400,10 +405,9 @@ mod tests {
         let (output, permit, written) = gated_until(|| true);
         let mut data = output.stream(Stream::Data);
         let line = [b"x".repeat(QUEUE_OCTETS), b"\n".to_vec()].concat();
-        for _ in 0..3 {
-            data.write_all(&line).unwrap();
-            data.flush().unwrap();
-        }
+        let flushed: Vec<_> = (0..3).map(|_| data.write_all(&line).and_then(|()| data.flush())).collect();
+        let refused = flushed.into_iter().find_map(Result::err).expect("less is kept");
+        assert_eq!(refused.kind(), io::ErrorKind::BrokenPipe);
         assert!(output.is_full());
         drop(data);
         output.finish().unwrap();
