@@ -62,8 +62,8 @@
 //! - an event, or a field of one: its place in `recording`, which does not compile without.
 //! - a flag: its clap field in `cli`, its meaning in the one function there that makes the Config.
 //! - a sentence a user reads: `report` for results, `cli` for errors and hints.
-//! - a key of the JSON: values serialise themselves where they are defined, and objects of a whole run in `report`; its name in the
-//!   long help, from which the man page is made.
+//! - a key of the JSON: values serialise themselves where they are defined, and objects of a whole run in `report`; its type and its
+//!   meaning in `report/keys`, from which netprobe-json(5) and the schemas are made, and which tests hold every object against.
 //! - a test: beside the code; of whole runs in virtual time in `tests/sim`, of what users see in `tests/cli`, of what only the
 //!   kernel does in `tests/net` and, with routers, in `tests/kernel`.
 //! - a measurement: `benches` (of the library by criterion; `benches/peers` beside ping, fping, traceroute and mtr).

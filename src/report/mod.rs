@@ -12,6 +12,7 @@ mod doctor;
 mod fixture;
 mod fping;
 mod json;
+pub mod keys;
 mod part;
 mod ping;
 mod pong;

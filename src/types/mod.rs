@@ -12,6 +12,9 @@ macro_rules! named {
             /// Every variant, in the order of the declaration.
             pub const ALL: &[$named] = &[$($named::$variant,)*];
 
+            /// The name of every variant, in that order.
+            pub const NAMES: &[&str] = &[$($name,)*];
+
             /// The name: in JSON and CSV, and where options have such values, theirs.
             pub const fn name(self) -> &'static str {
                 match self {

@@ -135,9 +135,9 @@ fn the_values_of_one_thing_are_compared_by_one_method() {
 fn values_are_in_json_and_csv() {
     let run = |line: &str| World::with_host(host()).run(line);
     let object = object(&run("rping --json -q --contrast=family=4,6 host.example"));
-    assert_eq!((&object["varied"], &object["reference"]["value"]), (&"family".into(), &"ipv4".into()), "{object}");
+    assert_eq!((&object["varied"], &object["reference"]["variant"]), (&"family".into(), &"ipv4".into()), "{object}");
     let rows: Vec<_> =
-        object["methods"].as_array().unwrap().iter().map(|row| [&row["value"], &row["address"]]).collect();
+        object["methods"].as_array().unwrap().iter().map(|row| [&row["variant"], &row["address"]]).collect();
     assert_eq!(rows, [["ipv4", "198.51.100.9"], ["ipv6", "2001:db8:9::9"]], "{object}");
     let csv = run("rping --format csv --contrast=port=80,443 198.51.100.9");
     let ends: Vec<&str> = csv.stdout.lines().filter_map(|line| line.rsplit(',').next()).collect();

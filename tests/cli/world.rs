@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use netprobe::channel::{Account, Host, NotServed, OpenedLanes, OsError, PassedSocket, Plan, Route};
 use netprobe::cli::{self, Env};
+use netprobe::report::keys;
 use netprobe::sim::{AddressOutcome, EPOCH, Link, Network, Node, US, ip};
 use netprobe::types::{ClockError, Family, IpEndpoint};
 
@@ -55,6 +56,18 @@ impl fmt::Display for Outcome {
             write!(f, "--- stderr\n{}", self.stderr)?;
         }
         write!(f, "--- status {}", self.status)
+    }
+}
+
+impl Outcome {
+    /// Panics if an object of the JSON is not as the table of its keys says.
+    fn check_objects(&self) {
+        let is_json =
+            self.words.split_whitespace().any(|word| word.starts_with("--json") || matches!(word, "-j" | "json"));
+        for line in self.stdout.lines().filter(|line| is_json && line.starts_with("{\"type\":")) {
+            let object = serde_json::from_str(line).unwrap_or_else(|why| panic!("{why}: {line}"));
+            assert_eq!(keys::check(&object), Ok(()), "{line}\n{self}");
+        }
     }
 }
 
@@ -200,7 +213,9 @@ impl World {
             },
         );
         let text = |octets| String::from_utf8(octets).expect("output is UTF-8");
-        Outcome { words: line.to_owned(), stdout: text(stdout), stderr: text(stderr), status }
+        let outcome = Outcome { words: line.to_owned(), stdout: text(stdout), stderr: text(stderr), status };
+        outcome.check_objects();
+        outcome
     }
 
     /// sd_listen_fds(3).

@@ -132,7 +132,7 @@ fn values(lab: &Lab, arguments: &[&str]) -> (Finished, Value) {
 fn found(object: &Value) -> Vec<String> {
     let all = object["findings"].as_array().expect("findings");
     let found = all.iter().filter(|finding| !matches!(finding["kind"].as_str(), Some("slower" | "faster")));
-    found.map(|finding| format!("{} {}", finding["value"], finding["kind"]).replace('"', "")).collect()
+    found.map(|finding| format!("{} {}", finding["variant"], finding["kind"]).replace('"', "")).collect()
 }
 
 #[test]
@@ -184,7 +184,7 @@ fn a_family_that_takes_longer_is_found() {
     lab.host().add_hosts(format!("{} both.example\n{} both.example\n", lab.target_v4(), lab.target_v6()).as_bytes());
     let (run, object) = values(&lab, &["--contrast=family=4,6", "-W1", "both.example"]);
     let found = &object["findings"][0];
-    assert_eq!((&found["value"], &found["kind"]), (&"ipv6".into(), &"slower".into()), "{run:#?}");
+    assert_eq!((&found["variant"], &found["kind"]), (&"ipv6".into(), &"slower".into()), "{run:#?}");
     assert!(found["median_difference_ms"].as_f64().is_some_and(|ms| ms > 10.0), "{run:#?}");
 }
 

@@ -1,5 +1,5 @@
 //! Programs that read ping's and traceroute's text read ours: jc, pingparsing and trparse, as users have them. So do readers of
-//! other formats: line-protocol-parser, ripe.atlas.sagan.
+//! other formats: line-protocol-parser, ripe.atlas.sagan, jsonschema.
 //!
 //! `NETPROBE_READERS` names a Python that has them installed (`.ci/run` makes one); without it these tests say that they
 //! did not run.
@@ -40,12 +40,25 @@ def result(line):
         'responded': one.destination_ip_responded, 'last_errors': one.last_hop_errors, 'hops': hops,
         'seconds': (one.end_time - one.created).total_seconds()}
 print(json.dumps([result(line) for line in sys.stdin.read().splitlines()]))";
+/// Every schema is one, and every object is valid by its own; the kinds of the objects.
+const JSONSCHEMA: &str = "import sys, json, pathlib
+from jsonschema import Draft202012Validator as Validator, FormatChecker
+schemas = {path.stem: json.loads(path.read_text()) for path in pathlib.Path(FOLDER).iterdir()}
+for schema in schemas.values(): Validator.check_schema(schema)
+kinds = []
+for line in filter(None, sys.stdin.read().splitlines()):
+    one = json.loads(line)
+    kind = one['type']
+    name = next(name for name in (one.get('tool', 'rping') + '-' + kind, kind) if name in schemas)
+    Validator(schemas[name], format_checker=FormatChecker()).validate(one)
+    kinds.append(kind)
+print(json.dumps(sorted(set(kinds))))";
 
 fn python() -> Option<String> {
     let python = std::env::var("NETPROBE_READERS").ok();
     if python.is_none() {
         lab::did_not_run(
-            "NETPROBE_READERS names no Python with jc, pingparsing, trparse, line-protocol-parser and ripe.atlas.sagan",
+            "NETPROBE_READERS names no Python with jc, pingparsing, trparse, line-protocol-parser, ripe.atlas.sagan and jsonschema",
         );
     }
     python
@@ -267,4 +280,34 @@ fn traces_are_read_as_results_of_ripe_atlas() {
     let object = json!([{"class": 1, "type": 1, "mpls": answers::LABELS.map(label)}]);
     let labelled = &results[0]["hops"][usize::from(answers::LABELLED) - 1]["packets"][0];
     assert_eq!(labelled["objects"], object, "{run:#?}\n{results}");
+}
+
+#[test]
+fn objects_are_valid_by_their_schemas() {
+    let Some(python) = python() else { return };
+    let Some(lab) = named_lab(2) else { return };
+    lab.router(1).nft(
+        "add rule inet lab forward ip daddr 192.0.2.3 drop
+         add rule inet lab forward ip daddr 192.0.2.4 reject with icmp type host-unreachable",
+    );
+    let rping = |words: &[&str]| lab.host().rping(&[&["--json", "-i0.05", "-W0.3"], words].concat()).stdout;
+    let rtrace = |words: &[&str]| lab.host().rtrace(&[&["--json"], words].concat()).stdout;
+    let all = [
+        rping(&["-c2", "192.0.2.1", "192.0.2.3", "192.0.2.4", "six.example", "--max", "loss=1%"]),
+        rping(&["-c2", "--tcp=80", "192.0.2.1"]),
+        rping(&["--contrast", "-c3", "192.0.2.1"]),
+        lab.host().rping(&["--doctor", "--json", "192.0.2.1"]).stdout,
+        lab.host().rping(&["--json=brief", "192.0.2.1-192.0.2.3"]).stdout,
+        lab.host().rping(&["--json", "--shard", "1/2", "192.0.2.1-192.0.2.3"]).stdout,
+        rtrace(&["--explain", "192.0.2.1", "six.example"]),
+        rtrace(&["--flows", "2", "192.0.2.1"]),
+        rtrace(&["--report", "-c2", "--interval", "0.1", "192.0.2.1"]),
+    ];
+    let folder = concat!("pathlib.Path('", env!("CARGO_MANIFEST_DIR"), "/docs/schema')");
+    let kinds = read(&python, &JSONSCHEMA.replace("pathlib.Path(FOLDER)", folder), &all.join("\n"));
+    let expected = [
+        "brief", "contrast", "doctor", "error", "flows", "part", "reply", "report", "start", "summary", "timeout",
+        "trace",
+    ];
+    assert_eq!(kinds, json!(expected), "{all:#?}");
 }

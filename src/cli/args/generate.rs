@@ -10,7 +10,7 @@ use super::values::OneOf;
 
 #[derive(Args, Clone, Debug)]
 pub struct GenerateArgs {
-    /// Print completions for bash, zsh or fish, or the manual page (man)
+    /// Print completions for bash, zsh or fish, or a manual page: man, or man-json for the keys of the JSON
     #[arg(long, value_name = "WHAT", value_parser = WHAT, hide_possible_values = true, exclusive = true)]
     generate: Option<Generated>,
 }
@@ -20,6 +20,7 @@ pub struct GenerateArgs {
 enum Generated {
     Completions(Shell),
     Manual,
+    ManualOfJson,
 }
 
 /// `--generate`.
@@ -28,6 +29,7 @@ const WHAT: OneOf<Generated> = OneOf(&[
     ("zsh", Generated::Completions(Shell::Zsh)),
     ("fish", Generated::Completions(Shell::Fish)),
     ("man", Generated::Manual),
+    ("man-json", Generated::ManualOfJson),
 ]);
 
 /// Writes what `--generate` asks for. Whether it was given.
@@ -38,6 +40,7 @@ pub fn generate<A: Helped>(matches: &clap::ArgMatches, out: &mut dyn io::Write) 
     match matches.get_one("generate") {
         None => return Ok(false),
         Some(Generated::Manual) => out.write_all(A::MANUAL.as_bytes())?,
+        Some(Generated::ManualOfJson) => out.write_all(include_bytes!("../../../man/netprobe-json.5"))?,
         Some(&Generated::Completions(shell)) => {
             let mut command = A::command();
             let name = command.get_name().to_owned();

@@ -70,7 +70,7 @@ struct Name {
     port: Option<u16>,
     /// What is compared, if not methods.
     #[serde(skip_serializing_if = "Option::is_none")]
-    value: Option<String>,
+    variant: Option<String>,
 }
 
 impl Name {
@@ -79,7 +79,7 @@ impl Name {
             method: Some(row.method),
             socket: Some(row.socket),
             port: row.port,
-            value: row.varied.map(|varied| varied.to_string()),
+            variant: row.varied.map(|varied| varied.to_string()),
         }
     }
 
@@ -87,8 +87,8 @@ impl Name {
         object.serialize_entry("method", &self.method)?;
         object.serialize_entry("socket", &self.socket)?;
         object.serialize_entry("port", &self.port)?;
-        match &self.value {
-            Some(value) => object.serialize_entry("value", value),
+        match &self.variant {
+            Some(variant) => object.serialize_entry("variant", variant),
             None => Ok(()),
         }
     }

@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use netprobe::report::keys;
 use serde_json::Value;
 
 use super::{Node, Power};
@@ -93,7 +94,11 @@ impl Finished {
 
     /// Every line of stdout as JSON.
     pub fn json(&self) -> Vec<Value> {
-        let parse = |line: &str| serde_json::from_str(line).unwrap_or_else(|why| panic!("{why}: {line}\n{self:#?}"));
+        let parse = |line: &str| {
+            let value: Value = serde_json::from_str(line).unwrap_or_else(|why| panic!("{why}: {line}\n{self:#?}"));
+            assert_eq!(keys::check(&value), Ok(()), "{line}\n{self:#?}");
+            value
+        };
         self.stdout.lines().map(parse).collect()
     }
 
