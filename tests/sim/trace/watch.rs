@@ -349,14 +349,33 @@ fn several_targets_are_watched_at_once() {
 
 #[test]
 fn more_probes_than_their_numbers_count_are_distinguished() {
-    // 65 536 sequence numbers, 4096 ports.
+    // 65 536 sequence numbers, 4096 ports. What is waited for no longer costs no time.
+    let wait = Some(Wait { max: ms(900), here: 0.0, near: 0.0 });
     for (kind, cycles) in [(RAW, 22_000), (UDP, 1_400)] {
         let mut network = Network::new(1);
         path(&mut network, kind.0, 3, as_is);
-        let run = reported(&network, kind, cycles, config());
+        let run = reported(&network, kind, cycles, Config { wait, ..config() });
         let report = run.end();
         assert_eq!((report.received, report.lost), (cycles, 0), "{kind:?}");
         assert!(report.hops.iter().all(|hop| (hop.sent, hop.received) == (cycles, cycles)), "{kind:?}");
+    }
+}
+
+#[test]
+fn a_ttl_quoted_wrong_by_the_destination_costs_a_report_no_router() {
+    for kind in [LANES[6], LANES[7]] {
+        for mangle in (1..9).map(|ttl| Mangle::Ttl(Ttl::new(ttl))).chain((1..9).map(Mangle::RaiseTtl)) {
+            let mut network = Network::new(1);
+            path(&mut network, kind.0, 8, |ttl, node| match ttl {
+                8 => node.quote(Quote::full().mangle(mangle.clone())),
+                _ => node.answer_delay(ms(80)),
+            });
+            let run = reported(&network, kind, 4, config());
+            let report = run.end();
+            assert_eq!((report.received, report.lost), (4, 0), "{kind:?} {mangle:?}");
+            let rows: Vec<_> = report.hops.iter().map(|hop| (hop.ttl.get(), hop.received)).collect();
+            assert_eq!(rows, (1..=8).map(|ttl| (ttl, 4)).collect::<Vec<_>>(), "{kind:?} {mangle:?}");
+        }
     }
 }
 
