@@ -57,7 +57,8 @@ pub struct Changes {
 
 impl Entry {
     pub fn new(wanted: &Arc<Wanted>) -> Self {
-        let labels = Labels::new([("target", wanted.text.clone())], &wanted.labels);
+        let method = wanted.module.kind().name().into();
+        let labels = Labels::new([("target", wanted.text.clone()), ("method", method)], &wanted.labels);
         Entry { wanted: Arc::clone(wanted), labels, state: Mutex::default() }
     }
 

@@ -220,6 +220,9 @@ impl State {
     }
 }
 
+/// Who checks the certificates of clients, and whether they need one.
+type Verifier = (Arc<dyn ClientCertVerifier>, bool);
+
 /// Where a text stands: in the configuration itself, or in a file that it names.
 fn text(
     what: &str,
@@ -311,7 +314,7 @@ impl Tls {
         provider: &Arc<CryptoProvider>,
         folder: &Path,
         files: &mut Vec<PathBuf>,
-    ) -> Result<Option<(Arc<dyn ClientCertVerifier>, bool)>, String> {
+    ) -> Result<Option<Verifier>, String> {
         let needed = match self.client_auth_type.as_deref() {
             None | Some("" | "NoClientCert") => return Ok(None),
             Some("RequireAndVerifyClientCert") => true,

@@ -21,6 +21,43 @@ print(answer.status)
 sys.stdout.write(answer.read().decode())
 "#;
 
+/// What clients that mean no good, or are stopped, do: half a request, none, one with a header of a megabyte, and many that ask for
+/// everything and read nothing. Their connections stay open until a line comes.
+const BAD_CLIENTS: &str = r#"
+import socket, sys
+clients = []
+def client(octets):
+    one = socket.create_connection(("127.0.0.1", 10374))
+    clients.append(one)
+    try:
+        one.sendall(octets)
+    except OSError:
+        pass
+client(b"GET /metrics HTTP/1.1
+Host:")
+client(bytes(range(256)) * 64)
+client(b"GET /probe?target=%00%ff&module=%zz&count=-1&&&=& HTTP/1.1
+Host: a
+
+")
+client(b"GET /metrics HTTP/1.1
+Host: a
+X: " + b"x" * (1 << 20) + b"
+
+")
+for _ in range(40):
+    client(b"GET /metrics HTTP/1.1
+Host: a
+
+" * 8)
+    client(b"GET /probe?target=10.255.255.1&count=20 HTTP/1.1
+Host: a
+
+")
+print("ready", flush=True)
+sys.stdin.readline()
+"#;
+
 /// A file that nobody else has, readable by everybody.
 struct Folder(TempDir);
 
@@ -303,6 +340,57 @@ fn nothing_is_open_to_the_world_unless_that_is_said() {
     assert!(asked.contains(&200) && asked.iter().all(|status| [200, 429].contains(status)), "{asked:?}");
     let metrics = exporter.metrics();
     assert_eq!(metrics.value("netprobe_exporter_probe_requests_total", &["result=\"denied\""]), Some(1.0));
+}
+
+#[test]
+fn clients_that_behave_badly_disturb_nobody() {
+    let Some(lab) = chain() else { return };
+    let folder = Folder::new();
+    let file = folder.write(
+        "d.yml",
+        "defaults: {interval: 100ms}\nmodules: {dns: {prober: udp, udp: {service: dns}}}\n\
+         targets: [{hosts: [127.0.0.1]}, {hosts: [127.0.0.1], module: dns}]\nmetrics: {names: both}\n",
+    );
+    let exporter = Exporter::start(lab.host(), Privilege::Nothing, &["--config.file", &file]);
+    let mut command = lab.host().enter();
+    command.args(["python3", "-c", BAD_CLIENTS]);
+    let mut clients = Running::of(command);
+    clients.until_any(Source::Data, &["ready"]);
+    let received = |metrics: &Metrics| {
+        let labels = ["target=\"127.0.0.1\"", "method=\"icmp\""];
+        metrics.value("netprobe_probes_received_total", &labels).expect("a counter")
+    };
+    let first = exporter.metrics();
+    let later = exporter.until("probes go on", |metrics| received(metrics) >= received(&first) + 10.0);
+    let mut samples: Vec<&str> = later.0.lines().filter_map(|line| Some(line.rsplit_once(' ')?.0)).collect();
+    samples.retain(|sample| !sample.starts_with('#'));
+    samples.sort_unstable();
+    let count = samples.len();
+    samples.dedup();
+    assert_eq!(samples.len(), count, "a sample stands twice:\n{}", later.0);
+}
+
+#[test]
+fn with_passwords_it_may_listen_everywhere_and_lets_in_whom_it_knows() {
+    let Some(lab) = chain() else { return };
+    let folder = Folder::new();
+    // Of the word secret.
+    let hash = "$2b$06$THBVGGrT7.PyWCYwk5zqzO9pwe8gK4aFrx7RivXYgY/mq6hUglEg.";
+    let web = folder.write("web.yml", &format!("basic_auth_users: {{ann: \"{hash}\"}}\n"));
+    let arguments = ["--web.config.file", &web, "--web.listen-address", ":10376", "127.0.0.1"];
+    let exporter = Exporter::start(lab.host(), Privilege::Nothing, &arguments);
+    assert_eq!(exporter.get("/metrics").0, 401);
+    let with = |password: &str| {
+        let script = format!(
+            "import base64, http.client\n\
+             client = http.client.HTTPConnection('127.0.0.1', 10376, timeout=20)\n\
+             word = base64.b64encode(b'ann:{password}').decode()\n\
+             client.request('GET', '/-/healthy', headers={{'Authorization': 'Basic ' + word}})\n\
+             print(client.getresponse().status)"
+        );
+        lab.host().ask(&format!("python3 -c \"{script}\""))
+    };
+    assert_eq!((&*with("secret"), &*with("wrong")), ("200\n", "401\n"));
 }
 
 #[test]
