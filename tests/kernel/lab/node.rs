@@ -19,7 +19,7 @@ touch /mnt/rping /mnt/rtrace /mnt/rpong /mnt/rping-exporter
 mount --bind "$1" /mnt/rping
 mount --bind "$2" /mnt/rtrace
 mount --bind "$3" /mnt/rpong
-[ -z "$4" ] || mount --bind "$4" /mnt/rping-exporter
+[ ! -e "$4" ] || mount --bind "$4" /mnt/rping-exporter
 printf '127.0.0.1 localhost\n::1 localhost\n' > /mnt/hosts
 printf 'hosts: files\n' > /mnt/nsswitch.conf
 printf 'nameserver 127.0.0.1\noptions timeout:1 attempts:1\n' > /mnt/resolv.conf
@@ -99,6 +99,7 @@ impl Node {
         command.arg(program("NETPROBE_LAB_RPING", env!("CARGO_BIN_EXE_rping")));
         command.arg(program("NETPROBE_LAB_RTRACE", env!("CARGO_BIN_EXE_rtrace")));
         command.arg(program("NETPROBE_LAB_RPONG", env!("CARGO_BIN_EXE_rpong")));
+        // Cargo names it even where it is not built.
         command.arg(option_env!("CARGO_BIN_EXE_rping-exporter").unwrap_or_default());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         Starting(Node { power, holder: command.spawn().expect("unshare starts") })
