@@ -50,16 +50,33 @@ impl Axis {
         ((1.0 - share) * last as f64).round() as usize
     }
 
-    /// Rows with a delay beside them, no two in one row.
-    pub fn labels(&self) -> Vec<(usize, u64)> {
-        let mut labels: Vec<(usize, u64)> = Vec::new();
+    /// Rows with a delay beside them, in milliseconds; no two in one row, and no two the same.
+    pub fn labels(&self) -> Vec<(usize, String)> {
+        let mut labels: Vec<(usize, String)> = Vec::new();
         for &tick in &self.ticks {
             let row = self.dot(tick) / DOTS as usize;
             if labels.last().is_none_or(|&(last, _)| last > row) {
-                labels.push((row, tick));
+                labels.push((row, self.label(tick)));
             }
         }
         labels
+    }
+
+    /// With as many decimals as the step from one label to the next has.
+    fn label(&self, tick: u64) -> String {
+        let step = match self.ticks.as_slice() {
+            [first, second, ..] if !self.log => second - first,
+            _ => tick,
+        };
+        let millis = tick as f64 / 1e6;
+        match step {
+            ..100 => format!("{millis:.5}"),
+            100..1_000 => format!("{millis:.4}"),
+            1_000..10_000 => format!("{millis:.3}"),
+            10_000..100_000 => format!("{millis:.2}"),
+            100_000..1_000_000 => format!("{millis:.1}"),
+            1_000_000.. => format!("{millis:.0}"),
+        }
     }
 }
 
@@ -95,8 +112,11 @@ mod tests {
         let axis = Axis::over(delays, 12, false).unwrap();
         assert_eq!(axis.ticks, [60 * MS, 65 * MS, 70 * MS, 75 * MS, 80 * MS]);
         assert_eq!((axis.dot(60 * MS), axis.dot(80 * MS), axis.dot(900 * MS)), (47, 0, 0));
-        assert_eq!(axis.labels().first(), Some(&(11, 60 * MS)));
-        assert_eq!(axis.labels().last(), Some(&(0, 80 * MS)));
+        assert_eq!(axis.labels().first(), Some(&(11, "60".to_owned())));
+        assert_eq!(axis.labels().last(), Some(&(0, "80".to_owned())));
+        let near = Axis::over([8_000, 21_000].into_iter(), 13, false).unwrap();
+        let labels: Vec<String> = near.labels().into_iter().map(|(_, label)| label).collect();
+        assert_eq!(labels, ["0.005", "0.010", "0.015", "0.020", "0.025"]);
         assert!(Axis::over(std::iter::empty(), 12, false).is_none());
     }
 

@@ -168,7 +168,7 @@ fn frame(paper: &mut Paper<'_>, (top, rows): (usize, usize), axis: Option<&Axis>
     let glyphs = paper.look.glyphs;
     (top..top + rows).for_each(|y| paper.glyph(MARGIN - 1, y, glyphs.axis, Role::Dim, false));
     for (row, delay) in axis.map(Axis::labels).unwrap_or_default() {
-        paper.text(0, top + row, &text::right(&text::millis(delay as f64), MARGIN - 1), Role::Dim);
+        paper.text(0, top + row, &text::right(&delay, MARGIN - 1), Role::Dim);
         paper.glyph(MARGIN - 1, top + row, glyphs.tick, Role::Dim, false);
     }
     if axis.is_none() && rows > 0 {

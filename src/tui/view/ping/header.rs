@@ -81,10 +81,14 @@ fn one_target(paper: &mut Paper<'_>, x: usize, one: &SeriesModel, now: Now, offs
 fn many_targets(paper: &mut Paper<'_>, x: usize, all: &[SeriesModel], shown: &[&SeriesModel], ui: &Ui) {
     let count = |is: fn(&SeriesModel) -> bool| all.iter().filter(|series| is(series)).count();
     let up = count(|series| matches!(series.presence, Presence::Up(_)));
-    let (down, unknown) = (count(SeriesModel::is_down), count(|series| series.presence == Presence::Unknown));
+    let refused = count(|series| series.is_down() && series.observed.is_refused());
+    let (down, unknown) = (count(SeriesModel::is_down) - refused, count(|series| series.presence == Presence::Unknown));
     let mut x = paper.text(x, 1, &format!("{up} up"), if up > 0 { Role::Ok } else { Role::Plain });
     if down > 0 {
         x = paper.text(x + 3, 1, &format!("{down} DOWN"), Role::Loss);
+    }
+    if refused > 0 {
+        x = paper.text(x + 3, 1, &format!("{refused} refused"), Role::Loss);
     }
     if unknown > 0 {
         x = paper.text(x + 3, 1, &format!("{unknown} without an answer yet"), Role::Dim);

@@ -44,7 +44,8 @@ pub fn draw(
         if kind == Rows::Lettered {
             paper.glyph(1, y, letter(at), role(at), false);
         } else if series.is_down() {
-            paper.glyph(1, y, paper.look.glyphs.lost, Role::Loss, false);
+            let refused = series.observed.is_refused();
+            paper.glyph(1, y, if refused { REFUSED } else { paper.look.glyphs.lost }, Role::Loss, false);
         }
         let name = text::shortened(&ui.name(series, model), layout.name, paper.look.glyphs.ellipsis);
         paper.text(BEFORE_NAME, y, &name, colour);
