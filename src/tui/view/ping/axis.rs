@@ -88,7 +88,9 @@ fn steps(floor: u64, top: u64, count: u64) -> Vec<u64> {
     let step = step.unwrap_or(power.saturating_mul(10));
     let first = floor / step * step;
     let last = top.div_ceil(step);
-    (floor / step..=last.max(floor / step + 1)).map(|at| first + (at - floor / step).saturating_mul(step)).collect()
+    (floor / step..=last.max(floor / step + 1))
+        .map(|at| first.saturating_add((at - floor / step).saturating_mul(step)))
+        .collect()
 }
 
 /// 1, 2 and 5 times a power of ten, from below `floor` to above `top`.
