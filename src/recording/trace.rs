@@ -27,7 +27,7 @@ structs! {
     Responder { address, name, origins, as_name, }
     Trace { reached, stop_reason, hops, findings, path_mtu, path_mtu_at_least, duration, conditions, ..began, }
     Narrowing { ttl, after, from, mtu, }
-    Flows { traces, hops, findings, }
+    Flows { traces, hops, findings, conditions, }
     FlowsHop { ttl, responders, silent "silent_flows", }
     FlowsResponder { flows, answers, ..responder, }
     Report {

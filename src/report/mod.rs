@@ -38,8 +38,8 @@ pub use sweep::{SweepBrief, SweepCsv, SweepInflux, SweepJson, SweepProgress, Swe
 pub use trace::changes::{path_name, sentence as change_sentence};
 pub use trace::findings::sentence as finding_sentence;
 pub use trace::{
-    Column, Figure, TraceAtlas, TraceCsv, TraceInflux, TraceJson, TraceJsonOptions, TracePlain, TracePrometheus,
-    TraceText, TraceTextOptions, TraceView,
+    Column, Figure, MovesJson, MovesText, TraceAtlas, TraceCsv, TraceInflux, TraceJson, TraceJsonOptions, TracePlain,
+    TracePrometheus, TraceText, TraceTextOptions, TraceView,
 };
 pub use words::{LocalOffset, Moment, StatusLine};
 

@@ -105,6 +105,10 @@ impl RunStatus {
     /// Takes an event into account.
     pub fn add(&mut self, event: &Event) {
         let (reached, reason) = match event {
+            Event::Flows(flows) => {
+                self.worst = self.worst.and(condition::status(Status::Answered, &flows.conditions));
+                return;
+            }
             Event::Ended(trace) => (trace.reached, trace.stop_reason),
             Event::Report(report) => match report.stop_reason {
                 Some(reason) => (report.received > 0, reason),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::config::Config;
 use super::ends::Began;
 use super::event::Event;
+use super::flows::Flows;
 use super::hop::{Origins, Responder};
 use super::result::Trace;
 use super::watch::Report;
@@ -24,8 +25,13 @@ impl Event {
         match &mut self {
             Event::Ended(trace) => {
                 let part = part(&trace.began, config);
-                let judged = conditions.judge(&[Facts { part, ..facts(trace) }]);
+                let mut judged = conditions.judge(&[Facts { part, ..facts(trace) }]);
+                judged.retain(|judged| config.flows.is_none() || !judged.is_about_findings());
                 Arc::make_mut(trace).conditions = judged;
+            }
+            Event::Flows(flows) => {
+                flows.conditions = conditions.judge(&[facts_of_flows(flows)]);
+                flows.conditions.retain(Judged::is_about_findings);
             }
             Event::Report(report) if report.stop_reason.is_some() => {
                 let part = part(&report.began, config);
@@ -40,6 +46,7 @@ impl Event {
     pub fn ended(&self) -> Option<(Cow<'_, str>, &[Judged])> {
         let (began, judged) = match self {
             Event::Ended(trace) => (&trace.began, &trace.conditions),
+            Event::Flows(flows) => (&flows.traces.first()?.began, &flows.conditions),
             Event::Report(report) if report.stop_reason.is_some() => (&report.began, &report.conditions),
             _ => return None,
         };
@@ -64,6 +71,16 @@ fn facts(trace: &Trace) -> Facts {
         mtu: trace.path_mtu.or(trace.path_mtu_at_least).map(Mtu::get).map(u64::from),
         findings: trace.findings.iter().map(|finding| finding.code().name()).collect(),
         origins: origins(trace.hops.iter().flat_map(|hop| &hop.responders)),
+        ..Facts::default()
+    }
+}
+
+/// All that is found on any flow, or on all together.
+fn facts_of_flows(flows: &Flows) -> Facts {
+    let of_traces = flows.traces.iter().flat_map(|trace| &trace.findings);
+    Facts {
+        received: flows.reached().len() as u64,
+        findings: of_traces.chain(&flows.findings).map(|finding| finding.code().name()).collect(),
         ..Facts::default()
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
+use crate::engine::condition::Judged;
 use crate::engine::outcome::ProbeEvent;
 use crate::trace::annotation::annotation;
 use crate::trace::finding::Finding;
@@ -23,6 +24,8 @@ pub struct Flows {
     pub hops: Vec<FlowsHop>,
     /// What all flows show together, and none alone.
     pub findings: Vec<Finding>,
+    /// The conditions of the run about findings: those of each flow count, and these.
+    pub conditions: Vec<Judged>,
 }
 
 /// All seen at one TTL.
@@ -76,7 +79,7 @@ impl Flows {
             }
         }
         let findings = hops.iter().find_map(FlowsHop::several_paths).into_iter().collect();
-        Flows { traces, hops, findings }
+        Flows { traces, hops, findings, conditions: Vec::new() }
     }
 
     /// The numbers of the flows.

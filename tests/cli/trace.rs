@@ -281,3 +281,40 @@ fn a_trace_can_be_written_as_csv() {
     assert_snapshot!("a_trace_as_csv", World::new().run("rtrace -n -q 1 --format csv 198.51.100.9"));
     assert_snapshot!("a_report_as_csv", World::new().run("rtrace -n --report -c 2 --format csv 198.51.100.9"));
 }
+
+#[test]
+fn findings_that_all_flows_show_together_can_be_required() {
+    let run = |line: &str| forked().run(&format!("rtrace -n --flows 12 {line} 198.51.100.77"));
+    let several = run("--require finding=several_paths,reached");
+    assert_eq!((several.status, several.stderr.as_str()), (0, ""), "{several}");
+    let one = run("--require no-finding=several_paths");
+    let sentence = "rtrace: 198.51.100.77: finding several_paths (--require no-finding=several_paths)\n";
+    assert_eq!((one.status, one.stderr.as_str()), (3, sentence), "{one}");
+    let json = run("--json --require no-finding=several_paths,reached");
+    let conditions: Vec<(String, usize)> = json
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+        .map(|object| (object["type"].as_str().unwrap().to_owned(), object["conditions"].as_array().unwrap().len()))
+        .collect();
+    assert_eq!(conditions.len(), 13, "{json}");
+    assert!(conditions.iter().all(|(_, number)| *number == 1), "{conditions:?}");
+}
+
+#[test]
+fn changes_of_the_path_are_no_report() {
+    for (line, option) in [
+        ("rtrace --changes --report h", "--report"),
+        ("rtrace --changes --live h", "--live"),
+        ("rtrace --changes -qq h", "--silent"),
+        ("rtrace --changes --flows 3 h", "--flows"),
+        ("rtrace --changes -q 3 h", "-q"),
+        ("rtrace --changes --format csv 198.51.100.9", "--format csv"),
+    ] {
+        let outcome = World::new().run(line);
+        let start = format!("rtrace: {option}");
+        assert!(outcome.status == 2 && outcome.stderr.starts_with(&start), "{outcome}");
+    }
+    let steady = World::new().run("rtrace --changes -c 20 -n 198.51.100.9");
+    assert_eq!((steady.status, steady.stdout.as_str(), steady.stderr.as_str()), (0, "", ""), "{steady}");
+}

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::paths::METHODS;
-use crate::lab::{Lab, Node, Plan, Privilege, Tool, hop_v4, hop_v6};
+use crate::lab::{Lab, Node, Plan, Privilege, Running, Source, Tool, hop_v4, hop_v6};
 
 fn hops(object: &Value) -> &Vec<Value> {
     object["hops"].as_array().unwrap_or_else(|| panic!("no hops in {object}"))
@@ -100,6 +100,41 @@ fn a_path_that_changes_its_length_is_followed_and_loses_nothing() {
         report["distances"].as_array().expect("distances").iter().map(|at| at["ttl"].as_u64()).collect();
     assert_eq!(distances, [Some(2), Some(4)], "{report}");
     assert_eq!(hops(&report).len(), 4, "{report}");
+}
+
+#[test]
+fn changes_of_the_path_are_lines_and_objects_while_it_is_watched() {
+    let Some(lab) = Plan::chain(3).build() else { return };
+    let words = ["--changes", "-n", "--interval", "0.1"];
+    let start = |more: &[&str], target: &str| {
+        lab.host().start(Tool::Rtrace, Privilege::Root, &[&words, more, &[target]].concat())
+    };
+    let count = "add counter inet lab asked
+         add rule inet lab input icmp type echo-request counter name asked
+         add rule inet lab input icmpv6 type echo-request counter name asked";
+    lab.target().nft(count);
+    let (v4, v6) = (lab.target_v4(), lab.target_v6());
+    for (target, away) in [(&v4, "ip address add 192.0.2.1/32 dev lo"), (&v6, "ip address add 2001:db8:ffff::1/128 dev lo nodad")] {
+        let (mut text, mut json) = (start(&[], target), start(&["--json"], target));
+        for _ in 0..8 {
+            is_asked(lab.target());
+        }
+        let away = away.replace("192.0.2.1", &v4).replace("2001:db8:ffff::1", &v6);
+        lab.router(2).sh(&away);
+        text.until(Source::Stdout, "length: the destination is at hop 2, no longer at 4\n");
+        json.until(Source::Stdout, "\n");
+        lab.router(2).sh(&away.replace(" add ", " del ").replace(" nodad", ""));
+        let run = |run: Running| {
+            run.signal("INT");
+            run.finish()
+        };
+        let (text, json) = (run(text), run(json));
+        assert_eq!((text.code(), json.code()), (0, 0), "{text:#?} {json:#?}");
+        let line = text.stdout.lines().next().expect("a line");
+        assert!(line.contains(&format!(" {target} length: ")), "{line}");
+        let change = json.objects("change").remove(0);
+        assert_eq!((&change["change"], &change["length"]), (&"length_changed".into(), &2.into()), "{change}");
+    }
 }
 
 /// Gives router 1 a second way, past router 2, and has it choose by ports.

@@ -222,11 +222,11 @@ pub struct TimingArgs {
     #[arg(long)]
     pub report: bool,
 
-    /// Number of cycles of a report [default: 10], or of --live [default: no end]
+    /// Number of cycles of a report [default: 10], or of --live and --changes [default: no end]
     #[arg(short, long, alias = "cycles", alias = "report-cycles", value_name = "CYCLES", value_parser = values::cycles, allow_hyphen_values = true)]
     pub count: Option<u64>,
 
-    /// Length of a cycle of a report or of --live [default: 1s; N s with --flows N]
+    /// Length of a cycle of a report, --live or --changes [default: 1s; N s with --flows N]
     ///
     /// Its probes are spread over it.
     #[arg(long, value_name = "TIME", value_parser = values::cycle_interval, allow_hyphen_values = true)]
@@ -375,6 +375,11 @@ pub struct OutputArgs {
     /// Show the number of hops back where it differs, estimated from the TTL of the answers
     #[arg(long)]
     pub back: bool,
+
+    /// Watch the path and print nothing but its changes: routers that were replaced, and another number of hops. Every hop is probed
+    /// once per --interval, without end or for -c cycles
+    #[arg(long)]
+    pub changes: bool,
 
     /// Explain the trace after it: routers that limit answers, NAT, loops, rewritten fields
     #[arg(long)]

@@ -26,12 +26,17 @@ impl Rtrace<'_> {
 
     /// Whether the path is watched over time.
     pub(super) fn watches(&self) -> bool {
-        self.args.timing.report || self.args.live.is_live()
+        self.args.timing.report || self.follows()
+    }
+
+    /// Whether that is shown while it goes on.
+    pub(super) fn follows(&self) -> bool {
+        self.args.live.is_live() || self.args.output.changes
     }
 
     pub(super) fn cycles(&self) -> (u64, Duration) {
         let timing = &self.args.timing;
-        let usual = if self.args.live.is_live() { u64::MAX } else { CYCLES };
+        let usual = if self.follows() { u64::MAX } else { CYCLES };
         (timing.count.unwrap_or(usual), timing.interval.unwrap_or(INTERVAL * flow_count(self.args)))
     }
 

@@ -38,13 +38,20 @@ impl Rtrace<'_> {
             let why = "--live: a run without it was recorded, whose figures are known at its end alone";
             return Err(CliError::Refused(why.to_owned()));
         }
+        if self.args.output.changes && !recorded.output.changes && !recorded.live.is_live() {
+            let why = "--changes: the run was recorded without --changes or --live, and has none";
+            return Err(CliError::Refused(why.to_owned()));
+        }
         let targets = usize::try_from(replay.session().targets).unwrap_or(usize::MAX);
+        let followed = recorded.output.changes;
         let paths = targets.saturating_mul(flow_count(&recorded) as usize);
         let (output, live) = (self.args.output.clone(), self.args.live.clone());
-        let args = TraceArgs { output, live: if is_live { live } else { recorded.live.clone() }, ..recorded };
+        let mut args = TraceArgs { output, live: if is_live { live } else { recorded.live.clone() }, ..recorded };
+        // Without --changes, what was watched is shown as a report.
+        args.timing.report |= followed;
         let shown = Rtrace { args: &args, ..*self };
         env.write_to(self.args.output.file.output.as_deref())?;
-        let mut sink = shown.sink(false)?;
+        let mut sink = shown.sink(false, env.local_offset)?;
         if is_live {
             let screen = live::screen(&args.live, env);
             #[cfg(feature = "tui")]

@@ -24,7 +24,8 @@ struct Request {
 /// # Errors
 /// The sentence.
 pub fn check(args: &TraceArgs, packet_octets: Option<usize>) -> Result<(), CliError> {
-    let (flows, report) = (args.method.flows.is_some(), args.timing.report || args.live.is_live());
+    let report = args.timing.report || args.live.is_live() || args.output.changes;
+    let flows = args.method.flows.is_some();
     let request = Request { method: chosen_method(args), flows, report, packet_octets };
     rules::check(&request, args, TABLE, LIMITS)
 }
@@ -43,6 +44,7 @@ fn shows(args: &TraceArgs, columns: &[Column]) -> bool {
 
 const NO_LOOKUPS: &str = ": this build asks no name servers; --asn-db FILE takes AS numbers from a file";
 const NO_PORTS: &str = ": ICMP probes have no ports; -U, -T and -M default have";
+const ONLY_CHANGES: &str = ": --changes prints nothing but changes of the path";
 const SPREAD: &str = ": --report and --live spread the probes of a cycle over its interval";
 
 const TABLE: &[Group<Request, TraceArgs>] = &[
@@ -178,6 +180,18 @@ const TABLE: &[Group<Request, TraceArgs>] = &[
                 "--live",
                 " is missing: the options of live views have no meaning without it",
             ),
+        ],
+    },
+    Group {
+        when: |_| true,
+        rows: &[
+            (|a| a.output.changes && a.timing.report, "--report", ONLY_CHANGES),
+            (|a| a.output.changes && a.live.is_live(), "--live", ": it shows changes too"),
+            (|a| a.output.changes && a.output.silent.silent, "--silent", ONLY_CHANGES),
+            (|a| a.output.changes && a.output.columns.is_some(), "--columns", ONLY_CHANGES),
+            (|a| a.output.changes && a.output.show_ips, "-b", ONLY_CHANGES),
+            (|a| a.output.changes && a.output.extensions, "-e", ONLY_CHANGES),
+            (|a| a.output.changes && a.method.flows.is_some(), "--flows", ": --changes watches one path; choose it with --flow"),
         ],
     },
     Group {

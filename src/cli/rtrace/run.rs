@@ -23,12 +23,12 @@ use crate::cli::{exit_status, file};
 use crate::engine::{Destination, Target};
 use crate::recording::{Mode, Session};
 use crate::report::{
-    Failures, TraceAtlas, TraceCsv, TraceInflux, TraceJson, TraceJsonOptions, TracePrometheus, TraceText,
-    TraceTextOptions, TraceView, escape,
+    Failures, LocalOffset, MovesJson, MovesText, TraceAtlas, TraceCsv, TraceInflux, TraceJson, TraceJsonOptions,
+    TracePrometheus, TraceText, TraceTextOptions, TraceView, escape,
 };
 use crate::trace::watch::{self, Reporter};
 use crate::trace::{Config, DEAD_NEIGHBOUR, Event, MtuTracer, OriginSource, Ports, RunStatus, Tracer};
-use crate::types::{Family, Port, Tos};
+use crate::types::{Family, Port, Tos, WallTime};
 use crate::wire::as_table::AsTable;
 
 /// First destination port of UDP probes that count up (traceroute's).
@@ -96,6 +96,10 @@ impl Rtrace<'_> {
         let mut tape = Tape::open(&self.args.record, self.program)?;
         let method = chosen_method(self.args);
         let screen = live::screen(&self.args.live, env);
+        if self.args.output.changes {
+            // The zone is read before the files are out of reach.
+            (env.local_offset)(WallTime::default());
+        }
         let plan = Plan {
             screen: screen.is_some(),
             origins: matches!(origins, Some(OriginSource::Lookup)).then(|| self.zones()),
@@ -122,13 +126,13 @@ impl Rtrace<'_> {
             tape.begin(Session { targets: config.targets.len() as u64, ..session }, env)
         });
         let run = Run { first: names.interrupted, tape: tape.as_mut(), ..Run::plain(observe) };
-        let sink = self.sink(env.terminal)?;
+        let sink = self.sink(env.terminal, env.local_offset)?;
         let status = if self.watches() {
             let (cycles, interval) = self.cycles();
             let shown = Shown { paths: subjects, targets: texts, post: opened.post.clone() };
             let sink = self.live_sink(screen, sink, shown, env)?;
             let machine =
-                Reporter::new(watch::Config { trace: config, cycles, interval, follow: self.args.live.is_live() });
+                Reporter::new(watch::Config { trace: config, cycles, interval, follow: self.follows() });
             drive_one(Worker { recorder, ..Worker::new(opened, machine, sink, status) }, run, env)
         } else if self.args.packet.mtu {
             drive_one(Worker { recorder, ..Worker::new(opened, MtuTracer::new(config), sink, status) }, run, env)
@@ -394,7 +398,16 @@ impl Rtrace<'_> {
     ///
     /// # Errors
     /// If they cannot have the chosen format.
-    pub(super) fn sink(&self, terminal: bool) -> Result<BoxedSink<Event>, CliError> {
+    pub(super) fn sink(&self, terminal: bool, offset: LocalOffset) -> Result<BoxedSink<Event>, CliError> {
+        let failures = |sink| Box::new(Failures::new(self.program.into(), sink, Event::ended));
+        if self.args.output.changes {
+            let sink = self.args.output.format.sink(|format| match format {
+                Format::Text => Some(Box::new(MovesText::new(offset))),
+                Format::Json => Some(Box::new(MovesJson)),
+                _ => None,
+            })?;
+            return Ok(failures(sink));
+        }
         let (output, program) = (&self.args.output, || self.program.into());
         let view = self.view();
         let text = || TraceTextOptions {
@@ -423,7 +436,7 @@ impl Rtrace<'_> {
                 Format::Atlas => Box::new(TraceAtlas::new(program(), view)),
             })
         })?;
-        Ok(Box::new(Failures::new(program(), sink, Event::ended)))
+        Ok(failures(sink))
     }
 }
 

@@ -86,6 +86,13 @@ impl Condition {
     }
 }
 
+impl Judged {
+    /// Whether the condition is about a finding.
+    pub fn is_about_findings(&self) -> bool {
+        self.condition.key.argument == Argument::Finding
+    }
+}
+
 /// What became of a condition.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Judged {

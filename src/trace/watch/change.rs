@@ -4,6 +4,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::Serialize;
+
 use crate::channel::{OsError, RunChange};
 use crate::engine::outcome::Subject;
 use crate::trace::finding::Finding;
@@ -56,7 +58,7 @@ pub enum ChangeKind {
 }
 
 /// The routers of a hop before and after a change.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct HopChange {
     /// The hop.
     pub ttl: Ttl,

@@ -53,7 +53,8 @@ pub(super) fn flows<M: SerializeMap>(object: &mut M, flows: &Flows, method_reque
     object.serialize_entry("flows", &flows.numbers())?;
     object.serialize_entry("reached_flows", &flows.reached())?;
     object.serialize_entry("hops", &flows.hops)?;
-    object.serialize_entry("findings", &findings(&flows.findings))
+    object.serialize_entry("findings", &findings(&flows.findings))?;
+    conditions(object, &flows.conditions)
 }
 
 /// The keys of a `flows_report`, which follows the `report` of each flow: the hops of all flows together, and what each loses.
