@@ -7,7 +7,10 @@ use std::net::IpAddr;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
-use crate::channel::{Arena, Channel, ChannelError, Control, Inbound, Lookup, OpenedLanes, PostControl, Precision};
+use crate::channel::{
+    AddressAnswer, AddressLookup, Arena, Channel, ChannelError, Control, Inbound, Lookup, OpenedLanes, PostControl,
+    Precision,
+};
 use crate::cli::env::Env;
 use crate::cli::error::CliError;
 use crate::cli::tape::{Recorder, Tape};
@@ -15,6 +18,7 @@ use crate::driver::{self, Next, Turn};
 use crate::engine::Machine;
 use crate::net;
 use crate::report::{Sink, Streams};
+use crate::types::Family;
 
 /// Octets of results that are handed over at once, and how many such lots of threads wait at most.
 const LOT: usize = 32 << 10;
@@ -28,6 +32,8 @@ pub struct Worker<M: Machine, F> {
     pub channel: Box<dyn Channel + Send>,
     /// Where names of addresses are asked for, if anywhere.
     pub lookup: Option<Lookup>,
+    /// Where addresses of names are asked for during the run, and which events ask; if any do.
+    pub addresses: Option<Addresses<M::Event>>,
     /// How other threads reach it, if they can.
     pub post: Option<PostControl>,
     /// What it does.
@@ -46,6 +52,7 @@ impl<M: Machine, F> Worker<M, F> {
         Worker {
             channel: opened.channel,
             lookup: opened.lookup,
+            addresses: None,
             post: opened.post,
             machine,
             sink,
@@ -59,6 +66,24 @@ impl<E, F> Run<'_, E, F> {
     /// A run with all events in its sink.
     pub fn plain(fold: fn(&mut F, &E) -> Option<IpAddr>) -> Self {
         Run { precision: Precision::Relaxed, fold, first: None, console: None, dropped: None, tape: None }
+    }
+}
+
+/// Forward lookups that events ask for.
+pub struct Addresses<E> {
+    /// Where.
+    pub lookup: AddressLookup,
+    /// The question that an event is.
+    pub asked: fn(&E) -> Option<(&str, Option<Family>)>,
+}
+
+impl<E> Addresses<E> {
+    /// Asks what this event asks, if it does. Most answers come to the channel; one that is known at once is sent there.
+    fn take(&mut self, event: &E, post: Option<&PostControl>) {
+        let Some((name, family)) = (self.asked)(event) else { return };
+        if let (Some(found), Some(post)) = ((self.lookup)(name, family), post) {
+            post(Control::Address(AddressAnswer { name: name.into(), found }));
+        }
     }
 }
 
@@ -252,7 +277,7 @@ impl<E, F> Loops<E, F> {
         first: Option<Control>,
         mut hand_over: impl FnMut(Parcel<'_, E>) -> io::Result<()>,
     ) -> Result<io::Result<()>, ChannelError> {
-        let Worker { channel, lookup, machine, sink, fold, recorder, .. } = worker;
+        let Worker { channel, lookup, addresses, post, machine, sink, fold, recorder } = worker;
         let mut lines = Lines::default();
         let mut written = Ok(());
         if let Some(first) = first {
@@ -263,6 +288,9 @@ impl<E, F> Loops<E, F> {
                 Turn::Event(event) => {
                     if let (Some(address), Some(lookup)) = ((self.fold)(fold, &event), lookup.as_mut()) {
                         lookup(address);
+                    }
+                    if let Some(addresses) = addresses {
+                        addresses.take(&event, post.as_ref());
                     }
                     if let Some(recorder) = recorder {
                         recorder(now, &event, &mut lines.tape);

@@ -136,12 +136,14 @@ pub struct Aim<'a> {
     pub port: Option<Port>,
     /// Whether the address may be a broadcast address.
     pub broadcast: bool,
+    /// The one of its addresses that is meant, if not the best.
+    pub only: Option<IpEndpoint>,
 }
 
 impl<'a> Aim<'a> {
     /// A name or address alone.
     pub const fn host(text: &'a str) -> Self {
-        Aim { text, host: text, port: None, broadcast: false }
+        Aim { text, host: text, port: None, broadcast: false, only: None }
     }
 }
 
@@ -162,7 +164,8 @@ pub fn place(aim: Aim<'_>, names: &Names, lanes: &Lanes, env: &Env<'_>) -> (Targ
     };
     let mut failure = None;
     let at_port = |endpoint: &IpEndpoint| endpoint.with_port(aim.port.map_or(0, Port::get));
-    for endpoint in resolved.endpoints.iter().map(at_port) {
+    let meant = |endpoint: &&IpEndpoint| aim.only.is_none_or(|only| only == **endpoint);
+    for endpoint in resolved.endpoints.iter().filter(meant).map(at_port) {
         match route(aim, endpoint, lanes, env) {
             Ok(destination) => {
                 // As ping does: IPv4 shows the canonical name, IPv6 the name as typed.
@@ -173,7 +176,7 @@ pub fn place(aim: Aim<'_>, names: &Names, lanes: &Lanes, env: &Env<'_>) -> (Targ
             Err(error) => failure = failure.or(Some(error)),
         }
     }
-    let first = resolved.endpoints.first().map(at_port);
+    let first = resolved.endpoints.iter().find(meant).map(at_port);
     let destination = first.map_or(Destination::Unresolved, |endpoint| Destination::Unroutable { endpoint });
     (target(host, resolved.numeric, destination), failure)
 }

@@ -1,14 +1,17 @@
 //! The configuration of a ping run: [`Config`].
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::changes::Until;
 use super::method::Method;
+use crate::channel::{LaneId, Profile};
 use crate::engine::Target;
 use crate::engine::condition::Conditions;
 use crate::engine::outcome::Spec;
 use crate::metrics::Codec;
+use crate::types::{Family, Port};
 
 /// The longest a packet is assumed to live (RFC 9293 §3.4.2, Maximum Segment Lifetime).
 const LIFETIME: Duration = Duration::from_secs(120);
@@ -47,6 +50,8 @@ pub struct Config {
     pub changes: bool,
     /// What ends the run.
     pub until: Option<Until>,
+    /// The names that are looked up again.
+    pub resolve: Option<Resolve>,
     /// What must hold for every target at its end.
     pub conditions: Conditions,
     /// Whether the run goes on when it has no targets, so that some may come later.
@@ -79,6 +84,7 @@ impl Default for Config {
             user_to_user: false,
             changes: false,
             until: None,
+            resolve: None,
             conditions: Conditions::default(),
             endless: false,
             keep_delays: true,
@@ -87,6 +93,32 @@ impl Default for Config {
             seed: 0,
         }
     }
+}
+
+/// How the names of a run are looked up again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Resolve {
+    /// How often.
+    pub every: Duration,
+    /// Whether every address of a name is probed, and not one alone.
+    pub all: bool,
+    /// The family that addresses must have.
+    pub family: Option<Family>,
+    /// The lane to addresses of each family.
+    pub lanes: Vec<(Family, LaneId, Profile)>,
+    /// The names.
+    pub names: Vec<ResolvedName>,
+}
+
+/// A name that is looked up again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ResolvedName {
+    /// The name.
+    pub host: Box<str>,
+    /// The port that is probed, where the method has ports.
+    pub port: Option<Port>,
+    /// Its targets.
+    pub targets: Range<usize>,
 }
 
 /// A target and how it is to be probed: one series.

@@ -38,8 +38,9 @@ impl Ping {
                 self.names.answered();
             }
             Control::Change(change) => self.change(now, *change),
-            // Origins and addresses are not asked for, and targets are known from the start or come by name.
-            Control::Origin(_) | Control::AsName(_) | Control::Address(_) | Control::Supplied => {}
+            Control::Address(answer) => self.resolved(now, answer),
+            // Origins are not asked for, and targets are known from the start or come by name.
+            Control::Origin(_) | Control::AsName(_) | Control::Supplied => {}
         }
     }
 

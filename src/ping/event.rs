@@ -8,7 +8,7 @@ use super::changes::Change;
 use super::summary::{Interim, Summary};
 use crate::engine::condition::Judged;
 use crate::engine::outcome::{ProbeEvent, Subject};
-use crate::types::{ProbeId, WallTime};
+use crate::types::{Family, ProbeId, WallTime};
 
 /// The events of a ping run, in order. Every subject has one `Began` before and one `Ended` after all its other events.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,6 +23,23 @@ pub enum Event {
     },
     /// A reverse lookup is wanted; the answer is to come as [`crate::channel::Control::Name`].
     NameWanted(IpAddr),
+    /// The addresses of a name are wanted; the answer is to come as [`crate::channel::Control::Address`].
+    AddressWanted {
+        /// The name.
+        name: Box<str>,
+        /// The family that they must have.
+        family: Option<Family>,
+    },
+    /// A name that is looked up again has an address that it had not, whose probes begin or go on; or it no longer has one, which
+    /// is probed no more.
+    Readdressed {
+        /// The subject with this address.
+        subject: Arc<Subject>,
+        /// When that was known.
+        at: WallTime,
+        /// Whether the name has it now.
+        gained: bool,
+    },
     /// A reverse name is known from here on.
     Named {
         /// The address it belongs to.
@@ -61,6 +78,18 @@ pub enum Event {
 }
 
 impl Event {
+    /// The same as [`Event::ended`], with the address where the target is a name that may have several.
+    pub fn ended_at_address(&self) -> Option<(Cow<'_, str>, &[Judged])> {
+        let (target, judged) = self.ended()?;
+        match self {
+            Event::Ended(summary) if !summary.subject.numeric => {
+                let address = summary.subject.address.map(|address| format!("{target} ({address})"));
+                Some((address.map_or(target, Cow::Owned), judged))
+            }
+            _ => Some((target, judged)),
+        }
+    }
+
     /// The target that this is the end of, and the conditions held against it.
     pub fn ended(&self) -> Option<(Cow<'_, str>, &[Judged])> {
         match self {

@@ -1,6 +1,6 @@
 //! Finds changes of targets in the events of a run: [`Follower`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::changes::{Change, Until};
@@ -16,6 +16,8 @@ const OUTAGE_AFTER: u64 = 3;
 pub(super) struct Follower {
     /// `false`: the target has shown what the run waits for.
     targets: BTreeMap<SubjectId, (Presence, bool)>,
+    /// Addresses that names no longer have: nothing is waited for there.
+    gone: BTreeSet<SubjectId>,
     until: Option<Until>,
     reached: bool,
 }
@@ -38,9 +40,18 @@ impl Follower {
                 None
             }
             Event::Probe(event) => self.probe(event),
+            Event::Readdressed { subject, gained, .. } => {
+                if *gained {
+                    self.gone.remove(&subject.id)
+                } else {
+                    self.gone.insert(subject.id)
+                };
+                None
+            }
             Event::Ended(summary) => {
                 let waited = self.until.is_some() && summary.status != Status::NotRun;
-                let shown = self.targets.get(&summary.subject.id).is_some_and(|(_, shown)| *shown);
+                let id = summary.subject.id;
+                let shown = self.gone.contains(&id) || self.targets.get(&id).is_some_and(|(_, shown)| *shown);
                 if waited {
                     summary.status = if shown { Status::Answered } else { Status::NotAnswered };
                 }
@@ -66,7 +77,8 @@ impl Follower {
         if let Some(until) = self.until {
             let row = if until.up { presence.answered_in_a_row() } else { presence.lost_in_a_row() };
             *shown |= row >= until.count;
-            let mut all = self.targets.values().map(|(_, shown)| *shown);
+            let here = self.targets.iter().filter(|(id, _)| !self.gone.contains(id));
+            let mut all = here.map(|(_, (_, shown))| *shown);
             self.reached = if until.any { all.any(|shown| shown) } else { all.all(|shown| shown) };
         }
         Some(Change { subject: Arc::clone(&event.subject), at: event.at, kind: turn? })

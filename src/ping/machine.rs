@@ -9,6 +9,7 @@ use super::follower::Follower;
 use super::index::Index;
 use super::names::{self, Names};
 use super::probe::token;
+use super::resolving::Resolving;
 use super::series::{ConnectionOrder, Context, Route, Series};
 use super::set::SeriesSet;
 use crate::channel::{Arena, Header, IcmpNotice, Inbound, Open, Order, Outbox, Recreated, Token, Transmit, Write};
@@ -51,6 +52,8 @@ pub struct Ping {
     pub(super) interrupted: bool,
     /// Whether the user wants nothing sent.
     pub(super) paused: bool,
+    /// Names that are looked up again.
+    pub(super) resolving: Resolving,
     /// Where changes are wanted, or waited for.
     follower: Option<Follower>,
     /// Series that still have something to send or to wait for, as of the last look at each.
@@ -83,10 +86,18 @@ impl Ping {
     pub fn new(mut config: Config) -> Self {
         let targets = std::mem::take(&mut config.targets);
         let follower = (config.changes || config.until.is_some()).then(|| Follower::new(config.until));
+        let resolve = config.resolve.take();
         let mut ping = Ping { config, follower, ..Ping::default() };
-        for task in targets {
-            ping.add(task);
+        if resolve.is_none() {
+            targets.into_iter().for_each(|task| drop(ping.add(task)));
+            return ping;
         }
+        let add = |task: Task| {
+            let slot = ping.add(task.clone());
+            (task, slot.and_then(|slot| ping.series.get(slot)).map(Series::id))
+        };
+        let targets: Vec<_> = targets.into_iter().map(add).collect();
+        ping.resolving = Resolving::new(resolve, &targets);
         ping
     }
 
@@ -145,6 +156,7 @@ impl Ping {
             return;
         }
         self.phase = Phase::Probing;
+        self.resolving.begin(now.mono);
         self.quiet_from = self.config.deadline.map(|deadline| now.mono + deadline);
         self.end = self.quiet_from;
         let stamps = self.series.iter_mut().any(Series::carries_clock_error);
@@ -350,7 +362,7 @@ impl Machine for Ping {
                 // While the channel still holds orders there is no use in waking up for more.
                 let order = self.next_order().filter(|_| self.unconfirmed == 0);
                 let deadline = self.deadlines.first().map(|(at, _)| at);
-                [order, deadline, self.end, self.clock_due].into_iter().flatten().min()
+                [order, deadline, self.end, self.clock_due, self.resolving.due].into_iter().flatten().min()
             }
         }
     }
@@ -364,6 +376,7 @@ impl Machine for Ping {
         // later, after all that arrived until then was handled.
         let seen = std::mem::replace(&mut self.seen, now.mono);
         if self.phase == Phase::Probing {
+            self.look_up(now);
             while let Some((_, slot)) = self.deadlines.first().filter(|&(deadline, _)| deadline <= seen) {
                 self.with_series(slot, now, |series, context| series.expire(seen, context));
             }

@@ -30,6 +30,7 @@ mod method;
 mod names;
 mod observed;
 mod probe;
+mod resolving;
 mod series;
 mod set;
 mod summary;
@@ -39,7 +40,7 @@ mod verdict;
 
 pub use crate::engine::outcome::{MethodKind, Pace, Spec, State, SubjectId, Wait};
 pub use changes::{Change, Until};
-pub use config::{Config, Task};
+pub use config::{Config, Resolve, ResolvedName, Task};
 pub use event::Event;
 pub use machine::Ping;
 pub use method::{Ask, Connect, Dns, Entry, Exchange, Label, Method, Service, Session, Value};

@@ -44,6 +44,8 @@ variants! {
     PingEvent {
         Began { subject, at } = "began",
         NameWanted(address) = "name_wanted",
+        AddressWanted { name, family } = "address_wanted",
+        Readdressed { subject, at, gained } = "address",
         Named { address, name } = "name",
         Sent { subject, id "sequence", in_flight } = "sent",
         Probe[event] = "probe",
@@ -164,7 +166,7 @@ impl Plain for Attempt {
 
 impl Recorded for PingEvent {
     fn is_told(&self) -> bool {
-        !matches!(self, PingEvent::NameWanted(_))
+        !matches!(self, PingEvent::NameWanted(_) | PingEvent::AddressWanted { .. })
     }
 
     fn carry(&self, carried: &mut Vec<Self>) {

@@ -45,6 +45,8 @@ pub enum AddressOutcome {
     NotFound(Duration),
     /// No answer ever comes.
     Never,
+    /// Each of these once, and then the last for good.
+    InTurn(Vec<AddressOutcome>),
 }
 
 /// The resolver. Lookups are asked from outside the channel, so they wait in a shared place until it looks.
@@ -57,12 +59,15 @@ pub(super) struct Names {
     /// What the plan wants to know.
     wanted: (bool, bool),
     asked: Arc<Mutex<Vec<Question>>>,
+    /// How often each name was looked up.
+    turns: Arc<Mutex<HashMap<Box<str>, usize>>>,
 }
 
 #[derive(Clone, Debug)]
 enum Question {
     Reverse(IpAddr),
-    Forward(Box<str>, Option<Family>),
+    /// With its answer, and how long that takes.
+    Forward(Duration, AddressAnswer),
 }
 
 impl Names {
@@ -84,7 +89,12 @@ impl Names {
 
     /// The same resolver with nothing asked yet, for the questions of `plan`.
     pub(super) fn fresh(&self, plan: &Plan) -> Self {
-        Names { wanted: (plan.names, plan.origins.is_some()), asked: Arc::default(), ..self.clone() }
+        Names {
+            wanted: (plan.names, plan.origins.is_some()),
+            asked: Arc::default(),
+            turns: Arc::default(),
+            ..self.clone()
+        }
     }
 
     /// `None` if nothing is to be asked.
@@ -104,11 +114,13 @@ impl Names {
                 return Some(resolved(name, &[address], true, family));
             }
             match names.address(name.into(), family) {
-                Some((Duration::ZERO, AddressAnswer { found, .. })) => return Some(found),
-                Some(_) => names.put(Question::Forward(name.into(), family)),
-                None => {}
+                Some((Duration::ZERO, AddressAnswer { found, .. })) => Some(found),
+                Some((delay, answer)) => {
+                    names.put(Question::Forward(delay, answer));
+                    None
+                }
+                None => None,
             }
-            None
         })
     }
 
@@ -126,19 +138,23 @@ impl Names {
                 let system = origin.as_ref().and_then(|(delay, origin)| self.system(*delay, origin));
                 [names.then(|| self.name(address)).flatten(), origin, system]
             }
-            Question::Forward(name, family) => {
-                let answer = self.address(name, family);
-                [answer.map(|(delay, answer)| (delay, Control::Address(answer))), None, None]
-            }
+            Question::Forward(delay, answer) => [Some((delay, Control::Address(answer))), None, None],
         };
         waiting.drain(..).flat_map(of).flatten().collect()
     }
 
     fn address(&self, name: Box<str>, family: Option<Family>) -> Option<(Duration, AddressAnswer)> {
-        let (found, delay) = match self.addresses.get(&name) {
+        let mut outcome = self.addresses.get(&name);
+        if let Some(AddressOutcome::InTurn(all)) = outcome {
+            let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+            let turn = turns.entry(name.clone()).or_default();
+            outcome = all.get(*turn).or(all.last());
+            *turn += 1;
+        }
+        let (found, delay) = match outcome {
             Some(AddressOutcome::Found(addresses, delay)) => (resolved(&name, addresses, false, family), *delay),
             Some(AddressOutcome::NotFound(delay)) => (Err(unknown()), *delay),
-            Some(AddressOutcome::Never) => return None,
+            Some(AddressOutcome::Never | AddressOutcome::InTurn(_)) => return None,
             None => (Err(unknown()), Duration::ZERO),
         };
         Some((delay, AddressAnswer { name, found }))

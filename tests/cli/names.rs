@@ -75,3 +75,127 @@ fn a_sweep_probes_others_while_names_are_looked_up() {
     let world = world().stdin("slow.example\nlost.example\n198.51.100.9\n");
     assert_snapshot!("a_sweep_with_slow_names_in_a_list", world.run("rping --alive --targets -"));
 }
+
+/// Two hosts beyond one router; `moving.example` is the first of them for 4 s, then the second, then the first again.
+fn moving() -> World {
+    let mut world = World::with_host(netprobe::sim::Node::host(ip("198.51.100.9")).prefix(ip("198.51.100.0"), 28));
+    let found = |addresses: &[&str]| {
+        AddressOutcome::Found(addresses.iter().map(|address| ip(address)).collect(), Duration::from_millis(10))
+    };
+    let gone = AddressOutcome::NotFound(Duration::from_millis(10));
+    let (one, two) = (found(&["198.51.100.1"]), found(&["198.51.100.2"]));
+    world
+        .network
+        .address("moving.example", AddressOutcome::InTurn(vec![one.clone(), one.clone(), gone, two.clone(), one]));
+    let both = found(&["198.51.100.1", "198.51.100.2"]);
+    world.network.address("pair.example", AddressOutcome::InTurn(vec![both.clone(), both, two]));
+    world
+}
+
+/// The summaries: address, sent and received.
+fn summaries(stdout: &str) -> Vec<(String, u64, u64)> {
+    let objects = stdout.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+    let summary = |object: Value| {
+        let count = |key: &str| object[key].as_u64().expect("a count");
+        (object["address"].as_str().unwrap_or("none").to_owned(), count("sent"), count("received"))
+    };
+    objects.filter(|object| object["type"] == "summary").map(summary).collect()
+}
+
+#[test]
+fn every_address_of_a_name_is_a_target_where_that_is_wanted() {
+    assert_snapshot!("all_addresses", World::new().run("rping --all-addresses -c 1 host.example"));
+    let json = World::new().run("rping --all-addresses --json -q -c 1 host.example 198.51.100.9");
+    let addresses: Vec<String> = summaries(&json.stdout).into_iter().map(|(address, ..)| address).collect();
+    assert_eq!(addresses, ["198.51.100.9", "2001:db8:9::9", "198.51.100.9"], "{json}");
+    let four = World::new().run("rping --all-addresses -4 --json -q -c 1 host.example");
+    assert_eq!(summaries(&four.stdout).len(), 1, "{four}");
+    let ports = World::new().run("rping --all-addresses --tcp --json -q -c 1 host.example:443");
+    assert!(
+        ports.stdout.lines().all(|line| line.contains("\"port\":443")) && ports.stdout.lines().count() == 2,
+        "{ports}"
+    );
+}
+
+#[test]
+fn a_condition_names_the_address_that_does_not_fulfil_it() {
+    let mut world = World::new();
+    let both = vec![ip("198.51.100.9"), ip("198.51.100.77")];
+    world.network.address("half.example", AddressOutcome::Found(both, Duration::ZERO));
+    let outcome = world.run("rping --all-addresses -q -c 2 -W 100ms --min received=2 half.example");
+    assert_eq!(outcome.status, 1, "{outcome}");
+    let sentence = "rping: half.example (198.51.100.77): received is 0, below 2 (--min received=2)\n";
+    assert_eq!(outcome.stderr, sentence, "{outcome}");
+}
+
+#[test]
+fn a_name_whose_address_changes_is_followed_and_each_address_keeps_its_figures() {
+    assert_snapshot!("re_resolve", moving().run("rping --re-resolve 2s -i 1 -w 8.5 moving.example"));
+    let json = moving().run("rping --re-resolve 2s --json -i 1 -w 11.5 moving.example");
+    assert_eq!(
+        summaries(&json.stdout),
+        [("198.51.100.1".to_owned(), 10, 10), ("198.51.100.2".to_owned(), 2, 2)],
+        "{json}"
+    );
+    let objects: Vec<Value> = json.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let changes: Vec<_> = objects
+        .iter()
+        .filter(|object| object["type"] == "address")
+        .map(|object| (object["address"].as_str().unwrap(), object["change"].as_str().unwrap()))
+        .collect();
+    let (one, two) = ("198.51.100.1", "198.51.100.2");
+    assert_eq!(changes, [(one, "gone"), (two, "new"), (two, "gone"), (one, "new")], "{json}");
+    assert_eq!(objects.iter().filter(|object| object["type"] == "start").count(), 2, "{json}");
+}
+
+#[test]
+fn of_several_addresses_one_may_go_while_the_other_stays() {
+    let json = moving().run("rping --all-addresses --re-resolve 2s --json -q -i 1 -w 5.5 pair.example");
+    assert_eq!(
+        summaries(&json.stdout),
+        [("198.51.100.1".to_owned(), 5, 5), ("198.51.100.2".to_owned(), 6, 6)],
+        "{json}"
+    );
+    let one = moving().run("rping --re-resolve 2s --json -q -i 1 -w 5.5 pair.example");
+    assert_eq!(summaries(&one.stdout), [("198.51.100.1".to_owned(), 5, 5), ("198.51.100.2".to_owned(), 2, 2)], "{one}");
+}
+
+#[test]
+fn a_run_waits_for_the_address_that_a_name_has_then() {
+    let mut world = World::new();
+    let found = |address: &str| AddressOutcome::Found(vec![ip(address)], Duration::from_millis(10));
+    let dead = found("198.51.100.77");
+    world.network.address("up.example", AddressOutcome::InTurn(vec![dead.clone(), dead, found("198.51.100.9")]));
+    let outcome = world.run("rping -q --re-resolve 5s --until up -w 1m up.example");
+    assert_eq!(outcome.status, 0, "{outcome}");
+    let changes = moving().run("rping --changes --re-resolve 2s -i 1 -w 8.5 moving.example");
+    let lines: Vec<&str> =
+        changes.stdout.lines().filter_map(|line| line.split_once(' ')).map(|(_, rest)| rest).collect();
+    assert_eq!(
+        lines,
+        [
+            "moving.example (198.51.100.1) up",
+            "moving.example (198.51.100.1) is no longer an address",
+            "moving.example (198.51.100.2) is a new address",
+            "moving.example (198.51.100.2) up",
+            "moving.example (198.51.100.2) is no longer an address",
+            "moving.example (198.51.100.1) is a new address",
+        ],
+        "{changes}"
+    );
+}
+
+#[test]
+fn addresses_of_names_are_no_matter_of_addresses_sweeps_and_local_sockets() {
+    for line in [
+        "rping --re-resolve 5s 198.51.100.9",
+        "rping --re-resolve 0.5 host.example",
+        "rping --all-addresses 198.51.100.0/29",
+        "rping --re-resolve 1m --alive host.example",
+        "rping --all-addresses --contrast host.example",
+        "rping --re-resolve 1m unix:/run/x.sock",
+    ] {
+        let outcome = World::new().run(line);
+        assert_eq!((outcome.status, outcome.stderr.lines().count()), (2, 1), "{outcome}");
+    }
+}

@@ -114,15 +114,17 @@ fn changes_of_the_path_are_lines_and_objects_while_it_is_watched() {
          add rule inet lab input icmpv6 type echo-request counter name asked";
     lab.target().nft(count);
     let (v4, v6) = (lab.target_v4(), lab.target_v6());
-    for (target, away) in [(&v4, "ip address add 192.0.2.1/32 dev lo"), (&v6, "ip address add 2001:db8:ffff::1/128 dev lo nodad")] {
+    for (target, away) in
+        [(&v4, "ip address add 192.0.2.1/32 dev lo"), (&v6, "ip address add 2001:db8:ffff::1/128 dev lo nodad")]
+    {
         let (mut text, mut json) = (start(&[], target), start(&["--json"], target));
         for _ in 0..8 {
             is_asked(lab.target());
         }
         let away = away.replace("192.0.2.1", &v4).replace("2001:db8:ffff::1", &v6);
         lab.router(2).sh(&away);
-        text.until(Source::Stdout, "length: the destination is at hop 2, no longer at 4\n");
-        json.until(Source::Stdout, "\n");
+        text.until(Source::Data, "length: the destination is at hop 2, no longer at 4\n");
+        json.until(Source::Data, "\n");
         lab.router(2).sh(&away.replace(" add ", " del ").replace(" nodad", ""));
         let run = |run: Running| {
             run.signal("INT");

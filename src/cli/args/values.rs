@@ -167,6 +167,13 @@ pub fn cycle_interval(text: &str) -> Result<Duration, String> {
     if allowed.contains(&interval) { Ok(interval) } else { Err("out of range: 0.1 <= seconds <= 86400".to_owned()) }
 }
 
+/// `--re-resolve`: name servers are not asked more often than once a second.
+pub fn re_resolve(text: &str) -> Result<Duration, String> {
+    let interval = span(text)?.duration;
+    let allowed = Duration::from_secs(1)..=Duration::from_secs(86_400);
+    if allowed.contains(&interval) { Ok(interval) } else { Err("out of range: 1 <= seconds <= 86400".to_owned()) }
+}
+
 /// `--window` of live views.
 pub fn window(text: &str) -> Result<Duration, String> {
     let window = span(text)?.duration;

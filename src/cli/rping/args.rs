@@ -293,6 +293,16 @@ pub struct SocketArgs {
     #[command(flatten)]
     pub family: FamilyArgs,
 
+    /// Probe every address of a name, each as a target of its own
+    #[arg(long)]
+    pub all_addresses: bool,
+
+    /// Look names up again this often
+    ///
+    /// The addresses that they have then are probed. One that a name no longer has is probed no more, and keeps its figures.
+    #[arg(long, value_name = "TIME", value_parser = values::re_resolve, allow_hyphen_values = true)]
+    pub re_resolve: Option<Duration>,
+
     /// Interface, VRF or source address (or both)
     ///
     /// Given twice, it sets interface and source. An interface that is deleted and created again is used again.

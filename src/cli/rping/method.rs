@@ -117,7 +117,9 @@ impl Choice {
         }
         let refused = if self.port.is_none() { Some(NO_PORTS) } else { None };
         match read_word(text, refused).map_err(CliError::Refused)? {
-            Word::Host(host, port) => Ok(Asked::Internet(Aim { text, host, port: port.or(self.port), broadcast })),
+            Word::Host(host, port) => {
+                Ok(Asked::Internet(Aim { text, host, port: port.or(self.port), broadcast, only: None }))
+            }
             Word::Range(range) => Err(CliError::Refused(format!(
                 "'{text}' is {} addresses; prefixes and ranges are swept with ICMP, and for anything else each address is named",
                 range.count()
@@ -147,26 +149,22 @@ impl<'a> Asked<'a> {
     }
 
     /// A local socket as a target.
-    pub fn local(&self, text: &str, lanes: &Lanes) -> (Target, Option<CliError>) {
-        let (Asked::Stream(path) | Asked::Dgram(path)) = *self else {
-            return (
-                Target {
-                    zone: None,
-                    target: text.into(),
-                    name: text.into(),
-                    numeric: true,
-                    destination: Destination::Unresolved,
-                },
-                None,
-            );
+    pub fn local(&self, lanes: &Lanes) -> (Target, Option<CliError>) {
+        let (text, path) = match *self {
+            Asked::Internet(Aim { text, .. }) => (text.to_owned(), None),
+            Asked::Stream(path) => (format!("{STREAM_PREFIX}{path}"), Some(path)),
+            Asked::Dgram(path) => (format!("{DGRAM_PREFIX}{path}"), Some(path)),
         };
         let lane = lanes.first();
-        let destination = match lane {
-            Some(lane) => Destination::Local { path: Arc::from(Path::new(path)), lane: lane.id, profile: lane.profile },
+        let destination = match lane.zip(path) {
+            Some((lane, path)) => {
+                Destination::Local { path: Arc::from(Path::new(path)), lane: lane.id, profile: lane.profile }
+            }
             None => Destination::Unresolved,
         };
         let error = lanes.refusal().filter(|_| lane.is_none()).map(|refused| CliError::NoLane(refused.clone()));
-        (Target { zone: None, target: text.into(), name: text.into(), numeric: true, destination }, error)
+        let text: Box<str> = text.into();
+        (Target { zone: None, target: text.clone(), name: text, numeric: true, destination }, error)
     }
 
     /// Which sockets serve a local one.

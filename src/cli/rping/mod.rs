@@ -1,5 +1,6 @@
 //! `rping`.
 
+mod addresses;
 pub mod args;
 mod contrast;
 mod facts;

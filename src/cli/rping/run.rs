@@ -101,10 +101,14 @@ impl Rping<'_> {
         }
         let hosts = asked.iter().filter_map(Asked::host);
         let names = names::look_up(hosts, self.args.socket.family.forced(), self.lookup_limit(), &mut opened, env)?;
-        let targets = self.place(&texts, &asked, &opened, &plan, &names, env)?;
+        let spread = self.spread(asked, &names);
+        let resolve = self.resolve(&spread, &opened, &plan)?;
+        let targets = self.place(&spread.asked, &opened, &plan, &names, env)?;
         let spec = Arc::new(self.spec(targets.len(), env));
-        let targets = self.tasks(&choice, &asked, targets, &spec, env);
+        let targets = self.tasks(&choice, &spread.asked, targets, &spec, env);
         let config = self.config(targets, spec, opened.lookup.is_some(), env)?;
+        let config = Config { resolve, ..config };
+        let addresses = self.addresses(&mut opened);
         let facts = Facts { targets: config.targets.len(), from: bound.shown() };
         let too_fast = self.too_fast(&config, env.uid);
         let mut sink = if is_live && too_fast.is_none() {
@@ -119,7 +123,7 @@ impl Rping<'_> {
             // As ping does: the header says what would have been probed.
             return Err(announce(&mut ping, &opened, sink.as_mut(), env).err().unwrap_or(error));
         }
-        let mut worker = Worker::new(opened, ping, sink, Verdict::default());
+        let mut worker = Worker { addresses, ..Worker::new(opened, ping, sink, Verdict::default()) };
         if let Some(tape) = &mut tape {
             let session = facts.session(tape.session("rping", Mode::Ping, self.words, worker.channel.now()));
             worker.recorder = Some(tape.begin(session, env));
@@ -288,7 +292,6 @@ impl Rping<'_> {
 
     fn place(
         &self,
-        texts: &[String],
         asked: &[Asked<'_>],
         opened: &OpenedLanes,
         plan: &Plan,
@@ -298,23 +301,17 @@ impl Rping<'_> {
         let lanes = |choice| Lanes::of(opened, &plan.lanes, |plan| local_choice(plan) == choice);
         let (internet, stream, dgram) =
             (lanes(None), lanes(Some(SocketChoice::Auto)), lanes(Some(SocketChoice::Dgram)));
-        let place = |(text, asked): (&String, &Asked<'_>), env: &Env<'_>| match asked {
+        let place = |asked: &Asked<'_>, env: &Env<'_>| match asked {
             Asked::Internet(aim) => match target::place(*aim, names, &internet, env) {
                 (target, Some(CliError::NoRoute(..))) if self.follows() => {
                     (target::await_route(target, &internet), None)
                 }
                 placed => placed,
             },
-            Asked::Stream(_) => asked.local(text, &stream),
-            Asked::Dgram(_) => asked.local(text, &dgram),
+            Asked::Stream(_) => asked.local(&stream),
+            Asked::Dgram(_) => asked.local(&dgram),
         };
-        let targets = target::place_all(
-            texts.iter().zip(asked),
-            self.args.output.format.has_records(),
-            self.program,
-            env,
-            place,
-        )?;
+        let targets = target::place_all(asked.iter(), self.args.output.format.has_records(), self.program, env, place)?;
         match self.args.packet.flow_label.and_then(|_| target::without_flow_label("-F", &targets)) {
             Some(error) => Err(error),
             None => Ok(targets),
@@ -389,6 +386,7 @@ impl Rping<'_> {
             user_to_user: self.timestamping() == Timestamping::User,
             changes: output.changes || self.args.live.is_live() || recorded,
             until: run.until,
+            resolve: None,
             codec: self.codec(),
             conditions: self.args.conditions.all(),
             seed: env.seed,
@@ -457,7 +455,7 @@ impl Binding {
 }
 
 /// What a planned lane for local sockets choicees; `None` for internet lanes.
-fn local_choice(plan: &LanePlan) -> Option<SocketChoice> {
+pub(super) fn local_choice(plan: &LanePlan) -> Option<SocketChoice> {
     (plan.protocol == Protocol::Unix).then_some(plan.socket)
 }
 

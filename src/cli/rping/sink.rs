@@ -31,15 +31,17 @@ impl Rping<'_> {
             })?;
             return Ok(self.with_failures(sink, Event::ended));
         }
+        let several = facts.targets > 1 || self.args.socket.re_resolve.is_some();
         let sink = format.sink(|format| match format {
-            Format::Text => Some(Box::new(PingText::new(self.text_options(facts, facts.targets > 1)))),
+            Format::Text => Some(Box::new(PingText::new(self.text_options(facts, several)))),
             Format::Json => Some(Box::new(PingJson::new(PingJsonOptions { quiet }))),
             Format::Csv => Some(Box::new(PingCsv::new(quiet))),
             Format::Prometheus => Some(Box::new(PingPrometheus::default())),
             Format::Influx => Some(Box::new(PingInflux::default())),
             Format::Atlas => None,
         })?;
-        Ok(self.with_failures(sink, Event::ended))
+        let ended = if self.may_spread() { Event::ended_at_address } else { Event::ended };
+        Ok(self.with_failures(sink, ended))
     }
 
     /// With a sentence on standard error for each condition that does not hold.
@@ -54,6 +56,7 @@ impl Rping<'_> {
             program: self.program.into(),
             numeric: output.numeric,
             several,
+            addresses: self.may_spread(),
             quiet: output.is_quiet(),
             stamps: output.timestamps(),
             audible: output.audible,

@@ -131,8 +131,7 @@ impl Rtrace<'_> {
             let (cycles, interval) = self.cycles();
             let shown = Shown { paths: subjects, targets: texts, post: opened.post.clone() };
             let sink = self.live_sink(screen, sink, shown, env)?;
-            let machine =
-                Reporter::new(watch::Config { trace: config, cycles, interval, follow: self.follows() });
+            let machine = Reporter::new(watch::Config { trace: config, cycles, interval, follow: self.follows() });
             drive_one(Worker { recorder, ..Worker::new(opened, machine, sink, status) }, run, env)
         } else if self.args.packet.mtu {
             drive_one(Worker { recorder, ..Worker::new(opened, MtuTracer::new(config), sink, status) }, run, env)

@@ -92,6 +92,8 @@ pub(super) struct Series {
     /// When the first probe left or was refused.
     first_tried: Option<Instant>,
     first_sent: Option<Now>,
+    /// Whether its name has another address now.
+    retired: bool,
     last_sent: Option<Instant>,
     last_packet: Option<Instant>,
     newest_sent: Option<ProbeId>,
@@ -154,6 +156,7 @@ impl Series {
             errored: 0,
             errors_until: None,
             stopped: false,
+            retired: false,
             first_tried: None,
             first_sent: None,
             last_sent: None,

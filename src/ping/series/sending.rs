@@ -46,6 +46,17 @@ impl Series {
         self.pacer = Pacer::Slots(Slots::new(now.max(soonest), interval));
     }
 
+    /// No more probes as long as its name has another address; those that are open are waited for.
+    pub(in crate::ping) fn retire(&mut self) {
+        self.retired = true;
+    }
+
+    /// Its probes begin, or go on, at `start`.
+    pub(in crate::ping) fn revive(&mut self, start: Instant) {
+        self.retired = false;
+        self.begin(start);
+    }
+
     /// When its next probe is due, if there is to be one.
     pub(in crate::ping) fn next_send(&self, config: &Config) -> Option<Instant> {
         if self.is_done_sending(config) || !self.can_be_probed() {
@@ -190,7 +201,7 @@ impl Series {
             Some(_) if self.spec.pace != Pace::Called => self.counts.received >= count,
             _ => number(self.probes.newest()) >= count,
         });
-        self.stopped || enough
+        self.stopped || self.retired || enough
     }
 
     /// Reports that the last probe has no answer so far, if that is wanted.

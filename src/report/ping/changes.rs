@@ -1,10 +1,12 @@
 //! Only what changes of the targets of a run: as text, JSON and CSV.
 
+use std::borrow::Cow;
 use std::io;
 
 use serde::ser::SerializeMap;
 
 use super::json::common;
+use crate::engine::outcome::Subject;
 use crate::metrics::PresenceChange;
 use crate::ping::{Change, Event};
 use crate::report::json::line;
@@ -31,17 +33,20 @@ impl ChangesText {
 
 impl Sink<Event> for ChangesText {
     fn event(&mut self, event: &Event, streams: &mut Streams<'_>) -> io::Result<()> {
-        let Event::Change(change) = event else { return Ok(()) };
-        writeln!(streams.data, "{}", change_line(change, None, self.offset))
+        let Some((subject, at, kind)) = changed(event) else { return Ok(()) };
+        writeln!(streams.data, "{}", line_of(subject, at, &kind.sentence(self.offset), None, self.offset))
     }
 }
 
 /// When which target came or went; with a label where one target is probed in several ways.
 pub(super) fn change_line(change: &Change, label: Option<&str>, offset: LocalOffset) -> String {
-    let Change { subject, at, kind } = change;
+    line_of(&change.subject, change.at, &presence_sentence(&change.kind, offset), label, offset)
+}
+
+fn line_of(subject: &Subject, at: WallTime, sentence: &str, label: Option<&str>, offset: LocalOffset) -> String {
     let address = subject.address.filter(|_| !subject.numeric && label.is_none()).map(|address| format!("({address})"));
     let detail = address.as_deref().or(label).map(|detail| format!(" {detail}")).unwrap_or_default();
-    let (at, target, sentence) = (LocalTime(*at, offset), escape(&subject.target), presence_sentence(kind, offset));
+    let (at, target) = (LocalTime(at, offset), escape(&subject.target));
     format!("{at} {target}{detail} {sentence}")
 }
 
@@ -62,11 +67,11 @@ pub struct ChangesJson;
 
 impl Sink<Event> for ChangesJson {
     fn event(&mut self, event: &Event, streams: &mut Streams<'_>) -> io::Result<()> {
-        let Event::Change(change) = event else { return Ok(()) };
+        let Some((subject, at, kind)) = changed(event) else { return Ok(()) };
         line("change", streams.data, |map| {
-            let (since, outage, lost) = figures(change.kind);
-            common(map, &change.subject, None, Some(change.at))?;
-            map.serialize_entry("change", change.kind.name())?;
+            let (since, outage, lost) = kind.figures();
+            common(map, subject, None, Some(at))?;
+            map.serialize_entry("change", kind.name())?;
             map.serialize_entry("since", &since)?;
             map.serialize_entry("outage_ms", &outage)?;
             map.serialize_entry("lost", &lost)
@@ -85,14 +90,14 @@ impl Sink<Event> for ChangesCsv {
         if !std::mem::replace(&mut self.headed, true) {
             streams.data.write_all(COLUMNS.as_bytes())?;
         }
-        let Event::Change(change) = event else { return Ok(()) };
-        let (since, outage, lost) = figures(change.kind);
+        let Some((subject, at, kind)) = changed(event) else { return Ok(()) };
+        let (since, outage, lost) = kind.figures();
         let fields = [
-            text(Some(change.at)),
-            Some(escape(&change.subject.target).into_owned()),
-            text(change.subject.address),
-            Some(change.subject.method.name().to_owned()),
-            Some(change.kind.name().to_owned()),
+            text(Some(at)),
+            Some(escape(&subject.target).into_owned()),
+            text(subject.address),
+            Some(subject.method.name().to_owned()),
+            Some(kind.name().to_owned()),
             text(since),
             text(outage),
             text(lost),
@@ -101,11 +106,46 @@ impl Sink<Event> for ChangesCsv {
     }
 }
 
-/// Since when a target has been away, how long it was, in milliseconds, and probes without an answer.
-fn figures(kind: PresenceChange) -> (Option<WallTime>, Option<f64>, Option<u64>) {
-    match kind {
-        PresenceChange::Up => (None, None, None),
-        PresenceChange::Outage { since, lost } => (Some(since), None, Some(lost)),
-        PresenceChange::Back { after, lost } => (None, Some(after.as_secs_f64() * 1e3), Some(lost)),
+/// What changed.
+#[derive(Clone, Copy)]
+enum Kind {
+    /// Whether a target answers.
+    Presence(PresenceChange),
+    /// Whether its name has this address.
+    Address(bool),
+}
+
+fn changed(event: &Event) -> Option<(&Subject, WallTime, Kind)> {
+    match event {
+        Event::Change(change) => Some((&change.subject, change.at, Kind::Presence(change.kind))),
+        Event::Readdressed { subject, at, gained } => Some((subject, *at, Kind::Address(*gained))),
+        _ => None,
+    }
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Kind::Presence(kind) => kind.name(),
+            Kind::Address(true) => "new_address",
+            Kind::Address(false) => "address_gone",
+        }
+    }
+
+    fn sentence(self, offset: LocalOffset) -> Cow<'static, str> {
+        match self {
+            Kind::Presence(kind) => presence_sentence(&kind, offset).into(),
+            Kind::Address(true) => "is a new address".into(),
+            Kind::Address(false) => "is no longer an address".into(),
+        }
+    }
+
+    /// Since when a target has been away, how long it was, in milliseconds, and probes without an answer.
+    fn figures(self) -> (Option<WallTime>, Option<f64>, Option<u64>) {
+        match self {
+            Kind::Presence(PresenceChange::Outage { since, lost }) => (Some(since), None, Some(lost)),
+            Kind::Presence(PresenceChange::Back { after, lost }) => (None, Some(after.as_secs_f64() * 1e3), Some(lost)),
+            Kind::Presence(PresenceChange::Up) | Kind::Address(_) => (None, None, None),
+        }
     }
 }

@@ -44,6 +44,10 @@ impl Sink<Event> for PingJson {
             Event::Recreated { interface, not_sent, at } if !self.options.quiet => {
                 line("outage", data, |map| outage(map, interface, *not_sent, *at))
             }
+            Event::Readdressed { subject, at, gained } if !self.options.quiet => line("address", data, |map| {
+                common(map, subject, None, Some(*at))?;
+                map.serialize_entry("change", if *gained { "new" } else { "gone" })
+            }),
             Event::Interim(figures) => interims(figures, streams.talk),
             _ => Ok(()),
         }

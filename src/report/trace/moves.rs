@@ -13,7 +13,7 @@ use crate::trace::watch::{Change, ChangeKind};
 
 /// The change of a path that an event is.
 fn moved(event: &Event) -> Option<&Change> {
-    if let Event::Change(change) = event { Some(change).filter(|change| change.kind.is_of_path()) } else { None }
+    if let Event::Change(change) = event { Some(&**change).filter(|change| change.kind.is_of_path()) } else { None }
 }
 
 /// One line for each.

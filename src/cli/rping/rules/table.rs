@@ -43,6 +43,7 @@ const SWEEPS_ARE_ICMP: &str =
 const SWEEPS_HAVE_A_RATE: &str = ": a sweep is as fast as --rate says";
 const SWEEPS_ARE_SUMMARIES: &str = ": a sweep shows no single probes";
 const SWEEPS_END: &str = ": a sweep probes each target once; name each target, or list them with --targets";
+const SWEEPS_TAKE_ONE: &str = ": a sweep takes one address of a name";
 const ONLY_CHANGES: &str = ": --changes prints nothing but changes";
 const LIVE_HAS_EVENTS: &str = ": --live shows changes among its events";
 const LIVE_REPEATS: &str =
@@ -214,6 +215,8 @@ pub(super) const TABLE: &[Group<Request, PingArgs>] = &[
             (|a| a.run.rate.is_some(), "--rate", ROUNDS_HAVE_SLOTS),
             (|a| a.run.reachable.is_some(), "--reachable", ONE_HOST),
             (|a| a.socket.broadcast, "-b", ONE_HOST),
+            (|a| a.socket.all_addresses, "--all-addresses", ONE_HOST),
+            (|a| a.socket.re_resolve.is_some(), "--re-resolve", ONE_HOST),
             (|a| a.socket.no_loopback, "-L", ONE_HOST),
             (
                 |a| has_short_interval(a, SHORTEST_SLOT),
@@ -234,6 +237,8 @@ pub(super) const TABLE: &[Group<Request, PingArgs>] = &[
             (|a| a.method.expect.is_some(), "--expect", SWEEPS_ARE_ICMP),
             (|a| a.method.sport.is_some(), "--sport", SWEEPS_ARE_ICMP),
             (|a| a.run.until.is_some(), "--until", SWEEPS_END),
+            (|a| a.socket.all_addresses, "--all-addresses", SWEEPS_TAKE_ONE),
+            (|a| a.socket.re_resolve.is_some(), "--re-resolve", SWEEPS_END),
             (|a| a.output.mos.is_some(), "--mos", ": a sweep does not measure how delays vary"),
             (|a| a.output.stats, "--stats", ": a sweep does not measure how delays vary"),
             (
@@ -332,6 +337,8 @@ pub(super) const TABLE: &[Group<Request, PingArgs>] = &[
             (|a| a.socket.family.forced().is_some(), "-4 and -6", LOCAL_ADDRESSES),
             (|a| !a.socket.interface.is_empty(), "-I", LOCAL_ADDRESSES),
             (|a| a.socket.source.is_some(), "--source", LOCAL_ADDRESSES),
+            (|a| a.socket.all_addresses, "--all-addresses", LOCAL_ADDRESSES),
+            (|a| a.socket.re_resolve.is_some(), "--re-resolve", LOCAL_ADDRESSES),
             (|a| a.socket.sticky_source, "-B", LOCAL_ADDRESSES),
             (|a| a.output.numeric, "-n", LOCAL_ADDRESSES),
             (|a| a.output.reverse_names, "-H", LOCAL_ADDRESSES),

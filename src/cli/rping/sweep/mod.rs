@@ -120,6 +120,7 @@ impl Rping<'_> {
         let worker = |((((channel, post), lanes), supply), sink): (((_, &Lanes), Supply), _)| Worker {
             channel,
             lookup: None,
+            addresses: None,
             post,
             machine: Sweep::new(Config {
                 zones: zones.clone(),

@@ -18,7 +18,9 @@ pub(in crate::cli::rping) fn is_sweep(args: &PingArgs) -> bool {
         Ok(None) | Err(_) => false,
     };
     let is_live = args.live.is_live();
-    let follows = args.run.until.is_some() || args.output.changes || is_live;
+    let socket = &args.socket;
+    let of_names = socket.all_addresses || socket.re_resolve.is_some();
+    let follows = args.run.until.is_some() || args.output.changes || is_live || of_names;
     let listed = args.targets_file.is_some() && icmp && !follows;
     args.sweep.given().is_some() || listed || (!is_live && args.targets.iter().any(many))
 }

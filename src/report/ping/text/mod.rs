@@ -30,6 +30,8 @@ pub struct PingTextOptions {
     pub program: Box<str>,
     /// Addresses alone, no names (`-n`).
     pub numeric: bool,
+    /// Whether a name may have several targets: summaries then name the address.
+    pub addresses: bool,
     /// Whether there is more than one target: every line then names its target.
     pub several: bool,
     /// Headers and summaries only (`-q`).
@@ -61,6 +63,7 @@ impl Default for PingTextOptions {
         PingTextOptions {
             program: "rping".into(),
             numeric: false,
+            addresses: false,
             several: false,
             quiet: false,
             stamps: None,
@@ -230,6 +233,14 @@ impl Sink<Event> for PingText {
                     "{program}: {interface} was deleted and is there again: {not_sent} probe{plural} not sent"
                 )
             }
+            Event::Readdressed { subject, gained, .. } if !options.quiet => {
+                let (name, address) = (escape(&subject.name), subject.address.map(|address| address.to_string()));
+                let address = address.unwrap_or_default();
+                match gained {
+                    true => writeln!(streams.data, "{name} has a new address: {address}"),
+                    false => writeln!(streams.data, "{name} no longer has the address {address}"),
+                }
+            }
             Event::Interim(figures) => figures.iter().try_for_each(|figures| {
                 let name = options.several.then(|| escape(&figures.subject.name));
                 interim(figures, name.as_deref(), streams.talk)
@@ -239,6 +250,8 @@ impl Sink<Event> for PingText {
             | Event::Probe(_)
             | Event::NoAnswerYet(_)
             | Event::NameWanted(_)
+            | Event::AddressWanted { .. }
+            | Event::Readdressed { .. }
             | Event::Change(_)
             | Event::Recreated { .. } => Ok(()),
         }

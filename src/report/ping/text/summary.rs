@@ -23,7 +23,7 @@ pub(super) fn write(options: &PingTextOptions, summary: &Summary, streams: &mut 
 
 fn block(options: &PingTextOptions, summary: &Summary, data: &mut dyn Write) -> io::Result<()> {
     let counts = &summary.counts;
-    let title = Title { subject: &summary.subject, with_port: options.several };
+    let title = Title { subject: &summary.subject, with_port: options.several, with_address: options.addresses };
     write!(data, "\n--- {title} ping statistics ---\n")?;
     write!(data, "{} packets transmitted, {} received", counts.decided(), counts.received)?;
     // ping knows no refusals.
@@ -132,6 +132,7 @@ impl fmt::Display for Percentiles<'_> {
 struct Title<'a> {
     subject: &'a Subject,
     with_port: bool,
+    with_address: bool,
 }
 
 impl fmt::Display for Title<'_> {
@@ -141,6 +142,10 @@ impl fmt::Display for Title<'_> {
             Some(port) if name.contains(':') => write!(f, "[{name}]:{port}"),
             Some(port) => write!(f, "{name}:{port}"),
             None => f.write_str(&name),
+        }?;
+        match self.subject.address.filter(|_| self.with_address && !self.subject.numeric) {
+            Some(address) => write!(f, " ({address})"),
+            None => Ok(()),
         }
     }
 }
