@@ -57,12 +57,13 @@ pub struct CheckArgs {
     #[arg(short = 'J', long, alias = "jitter-mode-thresholds", value_name = "TIME,TIME", value_parser = delays, allow_hyphen_values = true)]
     pub jitter: Option<Limit>,
 
-    /// Limits of the estimated mean opinion score of a call, from 1 to 4.5: at or below the first there is a warning, at or below
-    /// the second it is critical
+    /// Limits of the estimated mean opinion score of a call, from 1 to 4.5
+    ///
+    /// At or below the first there is a warning, at or below the second it is critical.
     #[arg(short = 'M', long, alias = "mos-mode-thresholds", value_name = "MOS,MOS", value_parser = scores, allow_hyphen_values = true)]
     pub mos: Option<Limit>,
 
-    /// The same of the rating factor from which the score is made, from 0 to 100
+    /// Limits of the rating factor of which that is made, from 0 to 100
     #[arg(short = 'S', long, alias = "score-mode-thresholds", value_name = "R,R", value_parser = ratings, allow_hyphen_values = true)]
     pub score: Option<Limit>,
 

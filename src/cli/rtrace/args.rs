@@ -376,8 +376,10 @@ pub struct OutputArgs {
     #[arg(long)]
     pub back: bool,
 
-    /// Watch the path and print nothing but its changes: routers that were replaced, and another number of hops. Every hop is probed
-    /// once per --interval, without end or for -c cycles
+    /// Watch the path and print nothing but its changes
+    ///
+    /// These are routers that were replaced, and another number of hops. Every hop is probed once per --interval, without end or
+    /// for -c cycles.
     #[arg(long)]
     pub changes: bool,
 
