@@ -83,7 +83,7 @@ impl Event {
         let (target, judged) = self.ended()?;
         match self {
             Event::Ended(summary) if !summary.subject.numeric => {
-                let address = summary.subject.address.map(|address| format!("{target} ({address})"));
+                let address = summary.subject.address.map(|address| format!("{target},address={address}"));
                 Some((address.map_or(target, Cow::Owned), judged))
             }
             _ => Some((target, judged)),

@@ -49,9 +49,10 @@ impl Follower {
                 None
             }
             Event::Ended(summary) => {
-                let waited = self.until.is_some() && summary.status != Status::NotRun;
                 let id = summary.subject.id;
-                let shown = self.gone.contains(&id) || self.targets.get(&id).is_some_and(|(_, shown)| *shown);
+                let gone = self.gone.contains(&id);
+                let waited = self.until.is_some() && (gone || summary.status != Status::NotRun);
+                let shown = gone || self.targets.get(&id).is_some_and(|(_, shown)| *shown);
                 if waited {
                     summary.status = if shown { Status::Answered } else { Status::NotAnswered };
                 }

@@ -89,7 +89,9 @@ impl Ping {
         let resolve = config.resolve.take();
         let mut ping = Ping { config, follower, ..Ping::default() };
         if resolve.is_none() {
-            targets.into_iter().for_each(|task| drop(ping.add(task)));
+            for task in targets {
+                ping.add(task);
+            }
             return ping;
         }
         let add = |task: Task| {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use insta::assert_snapshot;
 use netprobe::channel::Control;
-use netprobe::sim::{AddressOutcome, ip};
+use netprobe::sim::{AddressOutcome, Link, Node, US, ip};
 use serde_json::Value;
 
 use crate::world::World;
@@ -78,7 +78,7 @@ fn a_sweep_probes_others_while_names_are_looked_up() {
 
 /// Two hosts beyond one router; `moving.example` is the first of them for 4 s, then the second, then the first again.
 fn moving() -> World {
-    let mut world = World::with_host(netprobe::sim::Node::host(ip("198.51.100.9")).prefix(ip("198.51.100.0"), 28));
+    let mut world = World::with_host(Node::host(ip("198.51.100.9")).prefix(ip("198.51.100.0"), 28));
     let found = |addresses: &[&str]| {
         AddressOutcome::Found(addresses.iter().map(|address| ip(address)).collect(), Duration::from_millis(10))
     };
@@ -120,11 +120,12 @@ fn every_address_of_a_name_is_a_target_where_that_is_wanted() {
 #[test]
 fn a_condition_names_the_address_that_does_not_fulfil_it() {
     let mut world = World::new();
-    let both = vec![ip("198.51.100.9"), ip("198.51.100.77")];
+    world.network.add(US, Node::host(ip("203.0.113.77")).silent(), Link::after(Duration::from_millis(1)));
+    let both = vec![ip("198.51.100.9"), ip("203.0.113.77")];
     world.network.address("half.example", AddressOutcome::Found(both, Duration::ZERO));
     let outcome = world.run("rping --all-addresses -q -c 2 -W 100ms --min received=2 half.example");
     assert_eq!(outcome.status, 1, "{outcome}");
-    let sentence = "rping: half.example (198.51.100.77): received is 0, below 2 (--min received=2)\n";
+    let sentence = "rping: half.example,address=203.0.113.77: received is 0, below 2 (--min received=2)\n";
     assert_eq!(outcome.stderr, sentence, "{outcome}");
 }
 
@@ -134,7 +135,7 @@ fn a_name_whose_address_changes_is_followed_and_each_address_keeps_its_figures()
     let json = moving().run("rping --re-resolve 2s --json -i 1 -w 11.5 moving.example");
     assert_eq!(
         summaries(&json.stdout),
-        [("198.51.100.1".to_owned(), 10, 10), ("198.51.100.2".to_owned(), 2, 2)],
+        [("198.51.100.1".to_owned(), 11, 11), ("198.51.100.2".to_owned(), 2, 2)],
         "{json}"
     );
     let objects: Vec<Value> = json.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();

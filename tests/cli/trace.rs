@@ -182,18 +182,20 @@ fn an_impossible_resolver_zone_or_database_is_refused() {
     assert_snapshot!("origin_refusals", text.join("\n"));
 }
 
+/// Two paths of equal length to one host.
+fn forked() -> World {
+    let mut world = World::new();
+    let after = |millis| Link::after(Duration::from_millis(millis));
+    let fork = world.network.add(US, Node::router(ip("203.0.113.10")), after(1));
+    let left = world.network.add(fork, Node::router(ip("203.0.113.11")), after(1));
+    let right = world.network.add(fork, Node::router(ip("203.0.113.12")), after(2));
+    let host = world.network.add(left, Node::host(ip("198.51.100.77")), after(1));
+    world.network.link(right, host, after(1));
+    world
+}
+
 #[test]
 fn flows_are_shown_by_the_responders_of_each() {
-    let forked = || {
-        let mut world = World::new();
-        let after = |millis| Link::after(Duration::from_millis(millis));
-        let fork = world.network.add(US, Node::router(ip("203.0.113.10")), after(1));
-        let left = world.network.add(fork, Node::router(ip("203.0.113.11")), after(1));
-        let right = world.network.add(fork, Node::router(ip("203.0.113.12")), after(2));
-        let host = world.network.add(left, Node::host(ip("198.51.100.77")), after(1));
-        world.network.link(right, host, after(1));
-        world
-    };
     assert_snapshot!("flows", forked().run("rtrace -n --flows 12 --explain 198.51.100.77"));
     assert_snapshot!("flows_tcp", forked().run("rtrace -n --flows 3 --flow 7 -T -p 443 198.51.100.77"));
     assert_snapshot!("flows_json", forked().run("rtrace -n --flows 2 --json 198.51.100.77"));
