@@ -69,12 +69,15 @@ impl<E, F> Run<'_, E, F> {
     }
 }
 
+/// A name whose addresses are wanted, and the family that they must have; if an event asks for any.
+pub type Question<'a> = Option<(&'a str, Option<Family>)>;
+
 /// Forward lookups that events ask for.
 pub struct Addresses<E> {
     /// Where.
     pub lookup: AddressLookup,
     /// The question that an event is.
-    pub asked: fn(&E) -> Option<(&str, Option<Family>)>,
+    pub asked: fn(&E) -> Question<'_>,
 }
 
 impl<E> Addresses<E> {

@@ -123,8 +123,8 @@ fn changes_of_the_path_are_lines_and_objects_while_it_is_watched() {
         }
         let away = away.replace("192.0.2.1", &v4).replace("2001:db8:ffff::1", &v6);
         lab.router(2).sh(&away);
-        text.until(Source::Data, "length: the destination is at hop 2, no longer at 4\n");
-        json.until(Source::Data, "\n");
+        text.until(Source::Data, "length: the destination is at hop 2, no longer at 4");
+        json.until(Source::Data, "length_changed");
         lab.router(2).sh(&away.replace(" add ", " del ").replace(" nodad", ""));
         let run = |run: Running| {
             run.signal("INT");

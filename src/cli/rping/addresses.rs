@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::channel::OpenedLanes;
 use crate::channel::Plan;
-use crate::cli::drive::Addresses;
+use crate::cli::drive::{Addresses, Question};
 use crate::cli::error::CliError;
 use crate::cli::names::Names;
 use crate::cli::rping::method::Asked;
@@ -86,6 +86,6 @@ impl Rping<'_> {
     }
 }
 
-fn asked(event: &Event) -> Option<(&str, Option<Family>)> {
+fn asked(event: &Event) -> Question<'_> {
     if let Event::AddressWanted { name, family } = event { Some((name, *family)) } else { None }
 }

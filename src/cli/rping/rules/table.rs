@@ -130,6 +130,8 @@ pub(super) const TABLE: &[Group<Request, PingArgs>] = &[
                 " is missing: the options of live views have no meaning without it",
             ),
             (|a| a.live.is_live() && a.output.changes, "--changes", LIVE_HAS_EVENTS),
+            (|a| a.live.is_live() && a.socket.re_resolve.is_some(), "--re-resolve", ": the targets of --live stay"),
+            (|a| a.live.is_live() && a.output.stats, "--stats", ": --live shows percentiles and losses"),
             (|a| a.live.is_live() && a.output.is_quiet(), "-q", LIVE_HAS_NO_LINES),
             (|a| a.live.is_live() && a.output.outstanding, "-O", LIVE_HAS_NO_LINES),
             (|a| a.live.is_live() && a.output.audible, "-a", LIVE_HAS_NO_LINES),
