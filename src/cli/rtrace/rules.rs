@@ -191,7 +191,11 @@ const TABLE: &[Group<Request, TraceArgs>] = &[
             (|a| a.output.changes && a.output.columns.is_some(), "--columns", ONLY_CHANGES),
             (|a| a.output.changes && a.output.show_ips, "-b", ONLY_CHANGES),
             (|a| a.output.changes && a.output.extensions, "-e", ONLY_CHANGES),
-            (|a| a.output.changes && a.method.flows.is_some(), "--flows", ": --changes watches one path; choose it with --flow"),
+            (
+                |a| a.output.changes && a.method.flows.is_some(),
+                "--flows",
+                ": --changes watches one path; choose it with --flow",
+            ),
         ],
     },
     Group {
