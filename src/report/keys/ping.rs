@@ -157,13 +157,19 @@ pub(super) const OBJECTS: &[Object] = &[
         ],
     },
     Object {
+        kind: "address",
+        tool: Some("rping"),
+        about: "--re-resolve: a name has another address",
+        keys: &[COMMON, &[key("change", Name(&[&["new", "gone"]]), "whether it has it now")]],
+    },
+    Object {
         kind: "change",
         tool: Some("rping"),
         about: "A target is there, away or back; with --changes nothing else is written",
         keys: &[
             COMMON,
             &[
-                key("change", Name(&[&["up", "outage", "back"]]), "what happened"),
+                key("change", Name(&[&["up", "outage", "back", "new_address", "address_gone"]]), "what happened"),
                 key("since", Time, "outage: when its first probe was sent").or_null(),
                 key("outage_ms", Number, "back: how long it was").or_null(),
                 key("lost", Integer, "probes of the outage").or_null(),

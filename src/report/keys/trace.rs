@@ -85,8 +85,31 @@ pub(super) const OBJECTS: &[Object] = &[
                 key("reached_flows", List(&Integer), "those that reached the destination"),
                 key("hops", List(&Of(&FLOWS_HOP)), "who answered at each TTL"),
                 key("findings", List(&Of(&FINDING)), "what they show together"),
+                CONDITIONS,
             ],
         ],
+    },
+    Object {
+        kind: "change",
+        tool: Some("rtrace"),
+        about: "The path is another (--changes); nothing else is written then",
+        keys: &[&[
+            VERSION,
+            TOOL,
+            key("target", Text, "the target as given"),
+            key("address", Address, "the one chosen").or_null(),
+            key("method", Name(&[MethodKind::NAMES]), "how it is probed"),
+            key("flow", Integer, "the number of the flow").or_null(),
+            key("time", Time, "when it was noticed"),
+            key("change", Name(&[&["path_changed", "length_changed"]]), "what happened"),
+            key("path", Text, "path_changed: A is the first path that was seen, B the next").if_any(),
+            key("hops", List(&Of(&CHANGED_HOP)), "path_changed: the hops with other routers").if_any(),
+            key("rtt_before_ms", Number, "path_changed: the median of the destination before").or_null().if_any(),
+            key("rtt_after_ms", Number, "path_changed: the same after").or_null().if_any(),
+            key("length_before", List(&Integer), "length_changed: how many hops away the destination was").if_any(),
+            key("length", Integer, "length_changed: how many it is now").if_any(),
+            key("message", Text, "the sentence of the text"),
+        ]],
     },
     Object {
         kind: "report",
@@ -131,6 +154,16 @@ const ROUTER: &[Key] = &[
     key("origins", List(&Integer), "-A: all systems that announce the address; empty if none does").or_null(),
     key("as_name", Text, "the name of asn").or_null(),
 ];
+
+const CHANGED_HOP: Part = Part {
+    name: "changed_hop",
+    about: "The routers of a hop before and after a change",
+    keys: &[&[
+        TTL,
+        key("before", List(&Address), "their addresses before"),
+        key("after", List(&Address), "those after"),
+    ]],
+};
 
 const TTL: Key = key("ttl", Integer, "its TTL");
 const SENT: Key = key("sent", Integer, "probes sent");
