@@ -115,11 +115,11 @@ pub struct MethodArgs {
     #[arg(long, value_name = "NAME[/TYPE]", value_parser = values::question, allow_hyphen_values = true)]
     pub dns: Option<Question>,
 
-    /// Compare ICMP, UDP and TCP, or what KEY says, in 20 rounds (-c)
+    /// Compare ICMP, UDP and TCP, or WHAT, in rounds
     ///
-    /// On one target, ICMP over raw and over datagram sockets, UDP and TCP; or, by one method, the values of one thing: dscp=0,ef,
-    /// size=56,1472, family=4,6, or port=80,443.
-    #[arg(long, value_name = "KEY=VALUES", value_parser = compared::contrast, num_args = 0..=1, require_equals = true, default_missing_value = "methods")]
+    /// On one target, in 20 rounds (-c): ICMP over raw and over datagram sockets, UDP and TCP; or, by one method, values of one thing:
+    /// dscp=0,ef, size=56,1472, family=4,6, or port=80,443.
+    #[arg(long, value_name = "WHAT", value_parser = compared::contrast, num_args = 0..=1, require_equals = true, default_missing_value = "methods")]
     pub contrast: Option<Compared>,
 
     /// STAMP session sender (RFC 8762) [default port: 862]
