@@ -36,7 +36,7 @@ pub enum ThemeName {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Live view")]
 pub struct LiveArgs {
-    /// Watch on the whole screen until q is typed; h shows all keys
+    /// Watch on the whole screen; q leaves, h shows all keys
     ///
     /// What was seen is printed when it is left. In lines, with --live=plain or where standard output is no terminal.
     #[arg(long, value_name = "WHERE", value_enum, hide_possible_values = true, num_args = 0..=1, require_equals = true, default_missing_value = "auto")]
