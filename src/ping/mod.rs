@@ -30,6 +30,7 @@ mod method;
 mod names;
 mod observed;
 mod probe;
+mod readdress;
 mod resolving;
 mod series;
 mod set;
