@@ -96,9 +96,12 @@ fn a_path_that_changes_its_length_is_followed_and_loses_nothing() {
     let report = run.object("report");
     assert_eq!((run.code(), report["lost"].as_u64()), (0, Some(0)), "{report}");
     assert_eq!(report["stop_reason"], "interrupted");
-    let distances: Vec<Option<u64>> =
-        report["distances"].as_array().expect("distances").iter().map(|at| at["ttl"].as_u64()).collect();
-    assert_eq!(distances, [Some(2), Some(4)], "{report}");
+    // A cycle that is under way when the address is deleted may find it at hop 3: no longer at 2, and not yet gone for what was
+    // sent farther just before.
+    let distances = report["distances"].as_array().expect("distances").iter();
+    let distances: Vec<u64> =
+        distances.filter(|at| at["ttl"] != 3 || at["cycles"] != 1).filter_map(|at| at["ttl"].as_u64()).collect();
+    assert_eq!(distances, [2, 4], "{report}");
     assert_eq!(hops(&report).len(), 4, "{report}");
 }
 
