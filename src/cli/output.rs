@@ -25,9 +25,9 @@ pub enum Stream {
 }
 
 /// Collects what is written to both streams, and at a flush hands it to a thread that writes it in the same order, whole lines
-/// at a time: a reader that stalls never stops the caller, until 8 MiB wait for it. The thread starts at the first flush after
-/// [`Output::detach`], not before: a run that is over at once needs none. Until then, and where no thread can be had, the caller
-/// writes.
+/// at a time: a reader that stalls never stops the caller, until 8 MiB wait for it, nor the end of a process that is to end. The
+/// thread starts when there is something to write after [`Output::detach`], not before. Until then, and where no thread can be
+/// had, the caller writes.
 ///
 /// An error of a stream is returned by every later flush; the other stream is still written.
 pub struct Output<O, E> {
@@ -210,6 +210,7 @@ impl<O: Write + Send + 'static, E: Write + Send + 'static> Output<O, E> {
     /// That of a stream, unless a flush has returned it before.
     pub fn finish(self) -> io::Result<()> {
         let mut local = self.local.take();
+        self.start_thread(&mut local);
         let Some(thread) = local.thread.take() else {
             self.shared.write(&local.collected);
             return self.shared.lock().report();
@@ -231,15 +232,20 @@ impl<O: Write + Send + 'static, E: Write + Send + 'static> Output<O, E> {
         result
     }
 
+    /// Starts the thread if there is something to write and it may be written there.
+    fn start_thread(&self, local: &mut Local) {
+        if local.thread.is_none() && local.detached && !local.collected.is_empty() {
+            let shared = Arc::clone(&self.shared);
+            local.thread = net::thread("output").spawn(move || shared.pump()).ok();
+        }
+    }
+
     fn flush(&self) -> io::Result<()> {
         let mut local = self.local.borrow_mut();
         if local.collected.is_empty() {
             return self.shared.lock().report();
         }
-        if local.thread.is_none() && local.detached {
-            let shared = Arc::clone(&self.shared);
-            local.thread = net::thread("output").spawn(move || shared.pump()).ok();
-        }
+        self.start_thread(&mut local);
         if local.thread.is_none() {
             self.shared.write(&local.collected);
             local.collected.clear();
@@ -492,12 +498,21 @@ mod tests {
     }
 
     #[test]
-    fn finish_writes_what_was_never_flushed_without_a_thread() {
+    fn finish_writes_what_was_never_flushed() {
         let (output, permit, written) = gated();
         permit.send(()).unwrap();
         output.stream(Stream::Data).write_all(b"all of it").unwrap();
         assert!(output.local.borrow().thread.is_none());
         output.finish().unwrap();
         assert_eq!(text(&written), "all of it");
+    }
+
+    #[test]
+    fn what_was_never_flushed_does_not_keep_a_process_from_its_end() {
+        let (output, permit, written) = gated_until(|| true);
+        output.stream(Stream::Data).write_all(b"a summary\n").unwrap();
+        output.finish().unwrap();
+        assert_eq!(text(&written), "");
+        drop(permit);
     }
 }

@@ -71,6 +71,7 @@ pub enum Speed {
 
 impl Speed {
     /// How many times as fast it is, if that is limited.
+    #[cfg(feature = "tui")]
     pub const fn times(self) -> Option<f64> {
         match self {
             Speed::Times(times) => Some(times),
