@@ -40,28 +40,38 @@
 //!
 //! # Where do I put …
 //!
-//! - an ICMP extension object: `wire/extension.rs`, encode and decode side by side, with a round-trip test; it serialises itself,
-//!   and its text is in `report/trace/text.rs`.
+//! - an ICMP extension object: `wire/extension.rs`, encode and decode side by side, with a round-trip test; it serialises
+//!   itself, below a key in `trace/hop.rs`, and its text is in `report/trace/text.rs`.
 //! - a header field: its field in `channel/plan.rs` and `channel/order.rs`, its option, ancillary data and octets in
-//!   `net/header.rs`, its clap field in `cli`.
-//! - a socket option: its field in `channel/plan.rs`, its line in `net/sys/option.rs`, its call in `net/socket.rs`, its clap field
-//!   in `cli`.
-//! - a finding: its case and its code in `trace/finding.rs`, its sentence in `report/trace/findings.rs`, its evidence in
-//!   `report/trace/json/findings.rs`.
+//!   `net/header.rs`, its octets without a kernel in `sim/lane.rs`, and a flag.
+//! - a socket option: its field in `channel/plan.rs`, its line in `net/sys/option.rs`, its call in `net/socket.rs` (and
+//!   `net/route.rs` if it chooses the route), its name among the calls in `recording/applications.rs`, and a flag.
+//! - a finding: its case and its code in `trace/finding.rs`, found there, in `trace/mtu`, or about flows in `trace/flows.rs`
+//!   and `trace/watch/flows.rs`; its sentence in `report/trace/findings.rs`, its evidence in `report/trace/json/findings.rs`,
+//!   its name in `cli/rtrace/help.txt`.
 //! - a condition: its key in `engine/condition/table.rs`, what it judges in the `Facts` of each application that measures it.
 //! - a key or a column of a live view: its row in `tui/keys.rs` or `report/trace/columns.rs`; the help and the man page have it.
-//! - a metric: `metrics`, where it serialises itself; its name in the text of each report that shows it.
-//! - a format: a file per tool in `report`, its name in `cli/args/format.rs`.
+//! - a metric: a count or a figure of delays in `metrics`, where it serialises itself; any other figure of a series in
+//!   `metrics` too, recorded in `ping/delays.rs`, kept in `ping/summary.rs`, filled in `ping/series/closing.rs` and written by
+//!   `report/ping/json.rs`; its name in the text of each report that shows it, its column in `csv.rs` of `report/ping` and
+//!   `report/sweep`.
+//! - a format: a file per tool in `report`, its name in `cli/args/format.rs`, its writer where a tool chooses one:
+//!   `cli/rping/sink.rs`, `cli/rping/contrast.rs`, `cli/rping/sweep/mod.rs`, `cli/rtrace/run.rs`.
 //! - another program's options and text: a room in `cli` that maps them to a run, a sink in `report`.
 //! - a metric of the exporter: its samples in `exporter/encode.rs`; a key of its configuration: `exporter/config/schema.rs`.
 //! - a combination to refuse: a row in `cli/rping/rules/table.rs`, `cli/rtrace/rules.rs` or `cli/rpong/rules.rs`.
-//! - a fault of a simulated network: `sim/link.rs` for links, `sim/node.rs` for hosts and routers.
+//! - a fault of a simulated network: `sim/link.rs` for links; `sim/node.rs` for hosts and routers, carried out in
+//!   `sim/answer.rs` or, of packets that pass, `sim/fabric.rs`; `sim/quote.rs` for quotes; `sim/network.rs` and `sim/host.rs`
+//!   for our own kernel, carried out in `sim/channel.rs` or `sim/lane.rs`.
 //! - a difference between socket types: a field of [`channel::Profile`], read by `engine::encode` or `engine::decode`.
-//! - a method of ping: a file in `ping::method`, its entry in the enum there, its option in `cli`; octets of a service in
-//!   `wire::service`.
+//! - a method of ping: a file in `ping::method`, its entry in the enums there; what its answers hold in
+//!   `engine/outcome/reply.rs`, its name in `engine/outcome/subject.rs` unless it is a UDP service; octets of a service in
+//!   `wire/service`; its option in `cli`, read in `cli/rping/method.rs`, and what it lacks in `cli/rping/rules/request.rs`.
 //! - an event, or a field of one: its place in `recording`, which does not compile without.
-//! - a flag: its clap field in `cli`, its meaning in the one function there that makes the Config.
-//! - a sentence a user reads: `report` for results, `cli` for errors and hints.
+//! - a flag: its clap field in `cli/TOOL/args.rs`, its meaning where `cli/TOOL/run.rs` makes lanes, Spec and Config (a sweep's
+//!   Config in `cli/rping/sweep/mod.rs`), a row of refusal for where it has no effect.
+//! - a sentence a user reads: `report` for results, `cli` for errors, hints and the manual (clap fields, `help.txt`), `tui` for
+//!   live views, `exporter` for its log and samples; why a value or file cannot be read, in the `Display` of that error.
 //! - a key of the JSON: values serialise themselves where they are defined, and objects of a whole run in `report`; its type and its
 //!   meaning in `report/keys`, from which netprobe-json(5) and the schemas are made, and which tests hold every object against.
 //! - a test: beside the code; of whole runs in virtual time in `tests/sim`, of what users see in `tests/cli`, of what only the

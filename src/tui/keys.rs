@@ -207,7 +207,7 @@ pub const PATH: &[Binding] = &[
         &[(Key::Char('f'), Action::Flows), (Key::Char('{'), Action::PreviousFlow), (Key::Char('}'), Action::NextFlow)],
         "f { }",
         "the flows (--flows) side by side; another flow",
-        "flows",
+        "",
     ),
     PAUSE,
     FREEZE,
