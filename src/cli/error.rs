@@ -178,6 +178,9 @@ fn sentence(error: &clap::Error) -> String {
             meant if meant.is_empty() => format!("unknown option '{option}': see --help"),
             meant => format!("unknown option '{option}': did you mean {meant}?"),
         },
+        (ErrorKind::MissingRequiredArgument, _) => {
+            format!("{option} is missing, without which an option has no meaning")
+        }
         (ErrorKind::ArgumentConflict, _) => match context(ContextKind::PriorArg) {
             other if other.is_empty() => format!("{option} stands alone"),
             other => format!("{option} cannot be used together with {other}"),

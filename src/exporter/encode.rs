@@ -268,7 +268,7 @@ impl Own {
         )?;
         to.counters(
             "netprobe_exporter_probe_requests",
-            "Requests to measure, by what became of them",
+            "Requests for a measurement, by outcome",
             self.requests.iter().map(|&(result, count)| (Labels::of([("result", result.into())]), count)),
         )?;
         self.process.as_ref().map_or(Ok(()), |process| process.write(to))

@@ -197,6 +197,10 @@ fn permit(
     if limits.deny.has_name(&host.host) {
         return denied(format!("'{}' is denied", host.text));
     }
+    // Other spellings of a name that is denied are mapped to it when it is looked up (RFC 5895).
+    if limits.deny.has_names() && !host.host.is_ascii() {
+        return denied(format!("'{}' is not in ASCII: write it as xn--", host.text));
+    }
     for endpoint in addresses {
         let address = endpoint.address.to_canonical();
         let listed = named || limits.allow.has_address(address);
@@ -440,6 +444,18 @@ mod tests {
         assert!(permitted(limits, "a.example.org", &["198.51.100.1"]));
         assert!(!permitted(limits, "a.example.org", &["192.0.2.66"]));
         assert!(!permitted(limits, "a", &["::ffff:198.51.100.1"]));
+        let mapped = "probe: {deny: ['::ffff:127.0.0.0/104']}";
+        assert!(!permitted(mapped, "a", &["127.0.0.1"]) && !permitted(mapped, "a", &["::ffff:127.0.0.1"]));
+        assert!(permitted(mapped, "a", &["192.0.2.1"]));
+    }
+
+    #[test]
+    fn a_denied_name_is_denied_in_every_spelling() {
+        for name in ["localhost", "LOCALHOST", "a.localhost.", "\u{ff4c}ocalhost", "local\u{ad}host"] {
+            assert!(!permitted("probe: {deny: [localhost]}", name, &["192.0.2.1"]), "{name}");
+        }
+        assert!(permitted("probe: {deny: [192.0.2.9]}", "b\u{fc}cher.example", &["192.0.2.1"]));
+        assert!(config::split("\\108ocalhost").is_err());
     }
 
     #[test]

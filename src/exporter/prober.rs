@@ -17,6 +17,8 @@ use crate::types::{Instant, Now, ProbeId, Rtt, StampSource, WallTime};
 /// How long decided probes are remembered. Shorter than the default, as there are thousands of targets: what is even later is no
 /// longer counted as late or duplicate.
 const MEMORY: Duration = Duration::from_secs(15);
+/// Events that the log of one measurement keeps.
+const MOST_LOGGED: usize = 1000;
 
 /// The name of a series or a measurement, which other threads choose.
 pub type Key = u64;
@@ -260,7 +262,10 @@ fn until(wall: WallTime, interval: Duration, phase: Duration) -> Duration {
 
 impl Measurement {
     fn take(&mut self, event: &ProbeEvent) {
-        self.measured.log.push(words(event));
+        // Whoever answers decides how many events there are.
+        if self.measured.log.len() < MOST_LOGGED {
+            self.measured.log.push(words(event));
+        }
         if event.standing != Standing::First {
             return;
         }

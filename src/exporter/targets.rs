@@ -118,16 +118,14 @@ impl Entry {
             Err(error) => {
                 state.resolve_failures += 1;
                 state.error = Some(error.message);
-                let since = *state.gone_since.get_or_insert(now);
-                // Without an answer the old address is kept.
+                // Without an answer everything stays as it was.
                 if error.no_name || error.family_mismatch {
+                    let since = *state.gone_since.get_or_insert(now);
                     changes.end.extend(state.series.iter().map(|series| series.key));
                     state.series.iter().for_each(|series| lock(&series.figures).vanish());
                     if now.since(since) >= make.forget {
                         state.series.retain(|series| series.endpoint.is_none());
                     }
-                } else {
-                    state.gone_since = None;
                 }
                 if state.series.is_empty() {
                     state.series.push(make.series(&self.wanted, None));

@@ -1,11 +1,12 @@
 //! What a run printed with `--json`, as a [`Sample`]: a run that was not recorded can be compared as well.
 
-use std::io::BufRead;
+use std::io::{BufRead, Read as _};
 use std::net::IpAddr;
 
 use serde_json::Value;
 
 use super::compare::{Answers, Sample};
+use super::read::LINE_OCTETS;
 use crate::metrics::RttStats;
 
 /// Why a file cannot be compared.
@@ -21,10 +22,15 @@ pub enum Unprinted {
 ///
 /// # Errors
 /// If it is not from end to end what that tool prints.
-pub fn printed(input: impl BufRead, tool: &str) -> Result<Option<Sample>, Unprinted> {
+pub fn printed(mut input: impl BufRead, tool: &str) -> Result<Option<Sample>, Unprinted> {
     let (mut sample, mut any) = (Sample::default(), false);
-    for (number, line) in (1..).zip(input.lines()) {
-        let object = line.ok().and_then(|line| serde_json::from_str::<Value>(&line).ok());
+    for number in 1.. {
+        let mut line = Vec::new();
+        let read = input.by_ref().take(LINE_OCTETS).read_until(b'\n', &mut line);
+        if matches!(read, Ok(0)) {
+            break;
+        }
+        let object = serde_json::from_slice::<Value>(&line).ok().filter(|_| read.is_ok());
         let Some(object) = object.filter(|object| text(object, "type").is_some()) else {
             return if any { Err(Unprinted::Line(number)) } else { Ok(None) };
         };
@@ -78,8 +84,9 @@ fn nanos(object: &Value, key: &str) -> Option<u64> {
     Some((millis * 1e6).round() as u64)
 }
 
+/// A count; what no run can have counted, so that sums stay in range, is none.
 fn count(object: &Value, key: &str) -> u64 {
-    object.get(key).and_then(Value::as_u64).unwrap_or_default()
+    object.get(key).and_then(Value::as_u64).filter(|&count| count < 1 << 40).unwrap_or_default()
 }
 
 fn flag(object: &Value, key: &str) -> bool {

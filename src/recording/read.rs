@@ -14,7 +14,7 @@ use crate::engine::outcome::Subject;
 use crate::types::WallTime;
 
 /// The longest line that is read.
-const LINE_OCTETS: u64 = 16 << 20;
+pub(super) const LINE_OCTETS: u64 = 16 << 20;
 
 /// Reads a recording line by line.
 #[derive(Debug)]

@@ -118,6 +118,18 @@ impl Bounds {
             None => Ok(None),
         }
     }
+
+    /// IPv4 addresses in the form of IPv6 (`::ffff:192.0.2.1`) as those of IPv4 that they are.
+    pub fn to_canonical(self) -> Bounds {
+        const MAPPED: u128 = 0xffff;
+        match (self.family, self.first >> 32, self.last >> 32) {
+            (Family::V6, MAPPED, MAPPED) => {
+                let low = u128::from(u32::MAX);
+                Bounds { family: Family::V4, first: self.first & low, last: self.last & low }
+            }
+            _ => self,
+        }
+    }
 }
 
 /// `first` with another last octet, or with other last 16 bits in hexadecimal.

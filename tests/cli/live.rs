@@ -28,7 +28,7 @@ fn a_live_view_in_lines_has_one_line_each_so_often_and_the_table_at_the_end() {
 #[test]
 fn without_a_terminal_a_line_says_that_there_is_no_screen() {
     let outcome = World::new().run("rtrace --live --every 1 -c 3 -n 198.51.100.9");
-    assert_eq!(outcome.stderr, "rtrace: no terminal to draw on: a line each 1 s, and one for each event\n");
+    assert_eq!(outcome.stderr, "rtrace: no terminal to draw on: one line every 1 s, and one for each event\n");
     assert!(outcome.stdout.contains(" up, 3 hops"), "{}", outcome.stdout);
 }
 

@@ -196,6 +196,23 @@ fn a_recording_on_standard_output_takes_the_place_of_the_results() {
 }
 
 #[test]
+fn what_was_watched_is_replayed_as_one_report() {
+    for words in ["rtrace --live=plain -c 3 -n 198.51.100.9", "rtrace --changes -c 3 -n 198.51.100.9"] {
+        let octets = recorded(words);
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), &octets).unwrap();
+        let whole = replay("rtrace", file.path(), "--report");
+        let tables = |text: &str| text.lines().filter(|line| line.starts_with("HOST:")).count();
+        assert_eq!((tables(&whole.stdout), &*whole.stderr, whole.status), (1, "", 0), "{words}: {whole}");
+        // Cut before its end, it shows what was known last.
+        let end = octets.windows(20).rposition(|text| text.starts_with(b"{\"type\":\"report\"")).unwrap();
+        std::fs::write(file.path(), &octets[..end]).unwrap();
+        let cut = replay("rtrace", file.path(), "--report");
+        assert!(tables(&cut.stdout) + tables(&cut.stderr) <= 1 && cut.status == 1, "{words}: {cut}");
+    }
+}
+
+#[test]
 fn a_replay_takes_no_options_that_say_how_to_probe() {
     for options in ["-c 3", "--tcp", "-i 1", "host.example", "--alive"] {
         let refused = replay("rping", Path::new("/nonexistent"), options);
@@ -208,7 +225,7 @@ fn a_replay_takes_no_options_that_say_how_to_probe() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), octets).unwrap();
     let refused = replay("rtrace", file.path(), "--report");
-    assert!(refused.stderr.contains("--report: a trace was recorded, which has no cycles"), "{refused}");
+    assert!(refused.stderr.contains("--report: FILE holds a single trace, without cycles"), "{refused}");
 }
 
 #[test]

@@ -19,7 +19,7 @@ pub enum Format {
     Text,
     /// JSON, an object per line: the same as --format json
     ///
-    /// In a sweep of rping, --json=brief writes short ones.
+    /// --json=brief, in sweeps of rping only, writes short objects.
     Json,
     /// Comma-separated values below one line of names.
     Csv,

@@ -38,7 +38,8 @@ pub enum ThemeName {
 pub struct LiveArgs {
     /// Watch on the whole screen; q leaves, h shows all keys
     ///
-    /// What was seen is printed when it is left. In lines, with --live=plain or where standard output is no terminal.
+    /// On leaving, the summaries (rtrace: the report) are printed. With --live=plain, or if standard output is no terminal,
+    /// there are lines instead.
     #[arg(long, value_name = "WHERE", value_enum, hide_possible_values = true, num_args = 0..=1, require_equals = true, default_missing_value = "auto")]
     live: Option<Live>,
 
@@ -62,7 +63,7 @@ pub struct LiveArgs {
 
     /// Draw with ASCII characters alone
     ///
-    /// As where the locale has no UTF-8, or where block elements may be two cells wide.
+    /// The default if the locale is not UTF-8, or if block elements may be two cells wide.
     #[arg(long)]
     ascii: bool,
 

@@ -33,8 +33,8 @@ pub struct RecordArgs {
 
     /// Show the run recorded in FILE without probing
     ///
-    /// In any format; - is standard input. What was cut or is still being written is shown to its last whole line, and the exit status is then
-    /// 1.
+    /// In any format; - is standard input. What was cut or is still being written is shown to its last whole line, and the exit
+    /// status is then 1.
     #[arg(long, value_name = "FILE", conflicts_with = "record", allow_hyphen_values = true)]
     pub replay: Option<PathBuf>,
 
@@ -52,10 +52,9 @@ pub struct RecordArgs {
 
     /// Show where two recorded runs differ, or two files of --json
     ///
-    /// It compares addresses, delays and losses of each hop. A difference is called one only where chance makes it as seldom as
-    /// 1 % (rank-sum test, Fisher's exact test), and of delays from 5 % and 0.1 ms on. Where --json holds
-    /// statistics alone (--report, -q), delays are shown and not judged. The exit status is 0 without a difference, 1 with one,
-    /// 2 in trouble.
+    /// It compares addresses, delays and losses of each hop. A difference is reported only if a test (rank-sum, Fisher's exact)
+    /// gives a probability of chance below 1 %, and of delays only from 5 % and 0.1 ms up. Where --json holds statistics alone
+    /// (--report, -q), delays are shown and not judged. The exit status is 0 without a difference, 1 with one, 2 on an error.
     #[arg(long, num_args = 2, value_names = ["BEFORE", "AFTER"], conflicts_with_all = ["record", "replay"], allow_hyphen_values = true)]
     pub diff: Option<Vec<PathBuf>>,
 }

@@ -15,8 +15,8 @@ use crate::report::Part;
 pub struct ShardArgs {
     /// Probe only the Ith of N equal shares of all targets
     ///
-    /// N runs with the same targets, order and --seed probe each target once. JSON ends with an object `part`, by which a
-    /// missing or a foreign share is found.
+    /// N runs with the same targets and order (in rping also --seed) probe each target once. JSON ends with an object `part`, which
+    /// shows whether a share is missing or foreign.
     #[arg(long, value_name = "I/N", value_parser = shard, allow_hyphen_values = true)]
     shard: Option<Shard>,
 

@@ -21,7 +21,7 @@ const HELD_OCTETS: usize = 8 << 20;
 pub struct SilentArgs {
     /// Nothing at all unless the exit status is other than 0: -qq
     ///
-    /// For cron. If the status is another, the output follows when the run is over (in rping that of -q). A FILE of -o is
+    /// For cron. Otherwise the output is printed when the run is over (in rping, that of -q). A FILE of -o is
     /// written in any case.
     #[arg(long)]
     pub silent: bool,

@@ -22,7 +22,7 @@ use crate::types::{Family, IpEndpoint, Port};
 
 #[derive(Args, Clone, Debug)]
 pub struct DoctorArgs {
-    /// Say what this host allows and how to mend the rest
+    /// Check what this host allows, and how to allow the rest
     ///
     /// It sends no probe. It covers sockets, privileges, sandbox, name servers, clock, stamps, and the route to each TARGET. Takes -4, -6 and
     /// --json; the status is 0 if all that is needed works.

@@ -46,7 +46,7 @@ pub fn explain_lines(live: &LiveArgs, program: &str, env: &mut Env<'_>) {
     if !live.is_plain() {
         let every = live.every().as_secs_f64();
         let _ =
-            writeln!(env.stderr, "{program}: no terminal to draw on: a line each {every} s, and one for each event");
+            writeln!(env.stderr, "{program}: no terminal to draw on: one line every {every} s, and one for each event");
     }
 }
 

@@ -367,16 +367,16 @@ pub struct OutputArgs {
     #[command(flatten)]
     pub format: FormatArgs,
 
-    /// Summaries only; twice as --silent
+    /// Summaries only; -qq is --silent
     #[arg(short, long, action = ArgAction::Count)]
     pub quiet: u8,
 
     #[command(flatten)]
     pub silent: SilentArgs,
 
-    /// Print only when a target came up, went down or was back
+    /// Print only when a target comes up or goes down
     ///
-    /// Down means three probes in a row without an answer; back says how long it was away. Unless -W is given, an answer is
+    /// Down means three probes in a row without an answer; the line for up says how long it was down. Unless -W is given, an answer is
     /// waited for twice as long as the slowest took, at least 1 s.
     #[arg(long)]
     pub changes: bool,

@@ -24,6 +24,11 @@ impl Rping<'_> {
     pub(super) fn replay(&self, path: &Path, env: &mut Env<'_>) -> Result<u8, CliError> {
         check_words::<PingArgs>(self.words, &[])?;
         self.args.output.format.check_one()?;
+        let record = &self.args.record;
+        if self.args.live.is_live() || record.speed.is_some() || record.at.is_some() {
+            let why = "--live, --speed and --at: only rtrace replays in a live view";
+            return Err(CliError::Refused(why.to_owned()));
+        }
         let replay = Replay::open("--replay", path, "rping", env)?;
         let recorded: PingArgs = replay.args()?;
         let args = PingArgs { output: self.args.output.clone(), ..recorded };

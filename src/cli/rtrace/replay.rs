@@ -1,7 +1,9 @@
 //! `rtrace --replay`: recorded traces, shown again.
 
 use std::path::{Path, PathBuf};
+use std::{io, mem};
 
+use crate::cli::args::format::BoxedSink;
 use crate::cli::env::Env;
 use crate::cli::error::CliError;
 use crate::cli::exit_status;
@@ -9,6 +11,8 @@ use crate::cli::live::{self, Shown};
 use crate::cli::replay::{Replay, check_words, diff};
 use crate::cli::rtrace::args::{TraceArgs, flow_count};
 use crate::cli::rtrace::run::Rtrace;
+use crate::report::{Sink, Streams};
+use crate::trace::watch::Report;
 use crate::trace::{Event, RunStatus};
 
 impl Rtrace<'_> {
@@ -30,8 +34,9 @@ impl Rtrace<'_> {
         }
         let replay = Replay::open("--replay", path, "rtrace", env)?;
         let recorded: TraceArgs = replay.args()?;
-        if self.args.timing.report && !recorded.timing.report {
-            let why = "--report: a trace was recorded, which has no cycles; without --report it is shown";
+        let watched = recorded.live.is_live() || recorded.output.changes;
+        if self.args.timing.report && !recorded.timing.report && !watched {
+            let why = "--report: FILE holds a single trace, without cycles; leave out --report";
             return Err(CliError::Refused(why.to_owned()));
         }
         if is_live && !recorded.live.is_live() {
@@ -52,6 +57,9 @@ impl Rtrace<'_> {
         let shown = Rtrace { args: &args, ..*self };
         env.write_to(self.args.output.file.output.as_deref())?;
         let mut sink = shown.sink(false, env.local_offset)?;
+        if watched && !is_live && !args.output.changes {
+            sink = Box::new(LastReports { sink, unfinished: Vec::new() });
+        }
         if is_live {
             let screen = live::screen(&args.live, env);
             #[cfg(feature = "tui")]
@@ -65,5 +73,40 @@ impl Rtrace<'_> {
         let take = |status: &mut RunStatus, event: &Event| status.add(event);
         let (status, cut) = replay.play(sink, status, take, self.program, env)?;
         Ok(cut.unwrap_or(exit_status(status.status())))
+    }
+}
+
+/// What was watched, as a report. On the way, a view asks for the figures so far again and again: of these, only the last of each
+/// target is shown, and only where the recording was cut before its end.
+struct LastReports {
+    sink: BoxedSink<Event>,
+    unfinished: Vec<Event>,
+}
+
+impl Sink<Event> for LastReports {
+    fn event(&mut self, event: &Event, streams: &mut Streams<'_>) -> io::Result<()> {
+        let Some(report) = report_of(event) else { return self.sink.event(event, streams) };
+        let is_same = |other: &Event| report_of(other).is_some_and(|other| other.began == report.began);
+        self.unfinished.retain(|other| !is_same(other));
+        if report.stop_reason.is_some() {
+            return self.sink.event(event, streams);
+        }
+        self.unfinished.push(event.clone());
+        Ok(())
+    }
+
+    fn finish(&mut self, streams: &mut Streams<'_>) -> io::Result<()> {
+        for event in mem::take(&mut self.unfinished) {
+            self.sink.event(&event, streams)?;
+        }
+        self.sink.finish(streams)
+    }
+}
+
+fn report_of(event: &Event) -> Option<&Report> {
+    match event {
+        Event::Report(report) => Some(report),
+        Event::FlowsReport(flows) => Some(&flows.all),
+        _ => None,
     }
 }

@@ -59,7 +59,7 @@ pub fn split(text: &str) -> Result<Host, String> {
         let number = Some(digits).filter(|digits| digits.bytes().all(|digit| digit.is_ascii_digit()));
         number.and_then(|digits| digits.parse().ok()).and_then(Port::new).ok_or_else(refused)
     };
-    let wrong = |c: char| c.is_whitespace() || c.is_control() || c == '/';
+    let wrong = |c: char| c.is_whitespace() || c.is_control() || c == '/' || c == '\\';
     if text.is_empty() || text.len() > 512 || text.contains(wrong) {
         return Err(refused());
     }

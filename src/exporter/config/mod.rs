@@ -106,7 +106,7 @@ impl Access {
         let mut names = Vec::new();
         for entry in entries {
             match Bounds::read(entry) {
-                Ok(Some(found)) => bounds.push(found),
+                Ok(Some(found)) => bounds.push(found.to_canonical()),
                 Ok(None) => names.push(entry.trim_matches('.').to_ascii_lowercase().into()),
                 Err(_) => return Err(format!("'{entry}' is no prefix and no range of addresses")),
             }
@@ -117,6 +117,11 @@ impl Access {
     /// Whether nothing is listed.
     pub const fn is_empty(&self) -> bool {
         self.empty
+    }
+
+    /// Whether a name is listed.
+    pub fn has_names(&self) -> bool {
+        !self.names.is_empty()
     }
 
     /// Whether an address is listed.
@@ -218,14 +223,8 @@ impl Config {
             }
         }
         let (targets, lists) = (gathered.order, gathered.lists);
-        let last = |of: fn(&schema::File) -> bool| files.iter().rev().map(|(_, file)| file).find(|file| of(file));
-        let probe = last(|file| {
-            !(file.probe.allow.is_empty() && file.probe.deny.is_empty())
-                || file.probe.max_count.is_some()
-                || file.probe.max_concurrent.is_some()
-                || file.probe.max_rate.is_some()
-        });
-        let probe = probe_limits(&probe.map(|file| file.probe.clone()).unwrap_or_default())?;
+        let probe = files.iter().map(|(_, file)| file.probe.clone()).reduce(later_probe).unwrap_or_default();
+        let probe = probe_limits(&probe)?;
         let metrics = files.iter().map(|(_, file)| file.metrics.clone()).reduce(later_metrics).unwrap_or_default();
         let default_module = files.iter().rev().find_map(|(_, file)| file.default_module.clone());
         let default_module = default_module.unwrap_or_else(|| "icmp".to_owned());
@@ -276,6 +275,17 @@ fn later(before: schema::Defaults, after: schema::Defaults) -> schema::Defaults 
         refresh: after.refresh.or(before.refresh),
         addresses: after.addresses.or(before.addresses),
         forget: after.forget.or(before.forget),
+    }
+}
+
+/// A list is replaced whole, and only by another.
+fn later_probe(before: schema::Probe, after: schema::Probe) -> schema::Probe {
+    schema::Probe {
+        allow: if after.allow.is_empty() { before.allow } else { after.allow },
+        deny: if after.deny.is_empty() { before.deny } else { after.deny },
+        max_count: after.max_count.or(before.max_count),
+        max_concurrent: after.max_concurrent.or(before.max_concurrent),
+        max_rate: after.max_rate.or(before.max_rate),
     }
 }
 
@@ -412,6 +422,9 @@ impl Gathered<'_> {
         };
         let addresses = entry.addresses.or(default.addresses).unwrap_or_default();
         let size = entry.size.or(module.payload).or(default.size).unwrap_or(module::USUAL_PAYLOAD);
+        if size > module::MOST_PAYLOAD {
+            return Err(format!("'{text}': size {size} is more than {}", module::MOST_PAYLOAD));
+        }
         let group = Arc::from(entry.group.as_deref().unwrap_or_default());
         for Host { text, host, port } in hosts::expand(text)? {
             let port = port.or_else(|| module.port().and_then(Port::new));

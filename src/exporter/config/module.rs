@@ -17,7 +17,7 @@ pub const USUAL_PAYLOAD: usize = 56;
 /// Octets of payload in `/probe`, as blackbox_exporter sends them.
 const PROBE_PAYLOAD: usize = 28;
 /// The largest payload that fits into an IPv4 packet with the header of ICMP or UDP.
-const MOST_PAYLOAD: usize = 65_507;
+pub const MOST_PAYLOAD: usize = 65_507;
 /// The time from one probe of a measurement to the next, and the shortest.
 const INTERVAL: Duration = Duration::from_secs(1);
 pub const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);

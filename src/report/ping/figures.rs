@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::engine::outcome::{State, Subject};
+use crate::engine::outcome::Subject;
 use crate::metrics::{Counts, Figures};
 use crate::ping::Summary;
 use crate::report::escape;
@@ -17,7 +17,6 @@ pub(in crate::report) struct Run<'a> {
     pub rtt: Option<Figures>,
     /// The mean difference of consecutive delays, milliseconds, where it is measured.
     pub ipdv: Option<f64>,
-    pub state: Option<State>,
     /// When its first probe left, and how long it took from there.
     pub time: (Option<WallTime>, Duration),
 }
@@ -37,7 +36,6 @@ impl<'a> From<&'a Summary> for Run<'a> {
             counts: &summary.counts,
             rtt: summary.rtt.map(|rtt| rtt.figures()),
             ipdv: summary.ipdv.map(|nanos| nanos / 1e6),
-            state: summary.state,
             time: (summary.began, Duration::from_nanos(summary.duration)),
         }
     }

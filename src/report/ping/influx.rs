@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io::{self, Write};
 
-use crate::engine::outcome::{Outcome, Standing, State, SubjectId};
+use crate::engine::outcome::{Outcome, Standing, SubjectId};
 use crate::ping::Event;
 use crate::report::ping::Run;
 use crate::report::ping::text::interims;
@@ -46,14 +46,15 @@ impl Run<'_> {
     /// The writer's.
     pub fn write_point(&self, ttl: Option<Ttl>, out: &mut dyn Write) -> io::Result<()> {
         let mut point = Point::new("ping", &tags(&self.labels));
-        // Telegraf's: success, no such host, error.
-        let code = match (self.counts.sent, self.state) {
+        // As Telegraf's ping input sets it from ping's text, whatever its documents say.
+        let code = match (self.counts.received, self.counts.sent) {
             (1.., _) => 0,
-            (0, Some(State::Unresolved)) => 1,
-            (0, _) => 2,
+            (0, 1..) => 1,
+            (0, 0) => 2,
         };
         point.integer("packets_transmitted", Some(self.counts.sent));
         point.integer("packets_received", Some(self.counts.received));
+        point.integer("packets_refused", Some(self.counts.refused).filter(|&refused| refused > 0));
         point.number("percent_packet_loss", self.counts.loss_pct());
         point.integer("ttl", ttl.map(|ttl| u64::from(ttl.get())));
         point.delays(self.rtt);
@@ -74,7 +75,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::engine::outcome::{ProbeEvent, Subject};
+    use crate::engine::outcome::{ProbeEvent, State, Subject};
     use crate::ping::{Counts, Summary};
     use crate::report::fixture::{WHEN, of, reply, subject, summary, written};
     use crate::types::WallTime;
@@ -107,7 +108,7 @@ mod tests {
                  percent_packet_loss=0,ttl=57i,minimum_response_ms=0.033,average_response_ms=0.0365,percentile50_ms=0.037,\
                  percentile90_ms=0.04,percentile95_ms=0.04,percentile99_ms=0.04,maximum_response_ms=0.04,\
                  standard_deviation_ms=0.0028674,ipdv_ms=0.0035,result_code=0i 1795333635003500999",
-                r"ping,url=no\,such,method=icmp packets_transmitted=0i,packets_received=0i,result_code=1i",
+                r"ping,url=no\,such,method=icmp packets_transmitted=0i,packets_received=0i,result_code=2i",
                 r"ping,url=no\,such,method=icmp packets_transmitted=0i,packets_received=0i,result_code=2i",
             ]
         );

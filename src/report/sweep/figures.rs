@@ -13,7 +13,6 @@ impl<'a> From<&'a TargetSummary> for Run<'a> {
             counts: &target.counts,
             rtt: target.figures(),
             ipdv: None,
-            state: target.state,
             time: (target.began, target.duration),
         }
     }

@@ -149,7 +149,7 @@ impl PingText {
         match family {
             _ if subject.method != MethodKind::Icmp => writeln!(data, "{}", Probed(subject)),
             // ICMP and IPv4 header.
-            Family::V4 => writeln!(data, "{octets}({}) bytes of data.", octets + 8 + 20),
+            Family::V4 => writeln!(data, "{octets}({}) bytes of data.", octets.saturating_add(8 + 20)),
             Family::V6 => writeln!(data, "{octets} data bytes"),
         }
     }
