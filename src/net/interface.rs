@@ -3,6 +3,7 @@
 use std::num::NonZeroU32;
 use std::path::Path;
 
+use super::netlink;
 use super::sys::interface;
 use crate::channel::{Inbound, LaneId, LanePlan, OsError, Recreated};
 use crate::types::{Family, IpEndpoint};
@@ -18,6 +19,7 @@ pub struct Interfaces {
     known: Vec<Interface>,
     /// Whether the sockets leave by the plan's without being bound to it.
     unbound: bool,
+    choose_source: bool,
     /// The interface that is gone, or is there again and nothing has left by it yet.
     outage: Option<Box<str>>,
     /// Orders refused since one was carried out: the first may be refused while an interface is only going down.
@@ -35,7 +37,9 @@ struct Interface {
 impl Interfaces {
     /// Those of a lane that has just been opened.
     pub fn of(plan: &LanePlan) -> Interfaces {
-        let mut interfaces = Interfaces { unbound: unbound(plan).is_some(), ..Interfaces::default() };
+        let unbound = unbound(plan).is_some();
+        let choose_source = unbound && plan.family == Family::V6 && netlink::rules(Family::V6) == Ok(0);
+        let mut interfaces = Interfaces { unbound, choose_source, ..Interfaces::default() };
         if let Some((name, index)) = plan.interface.as_deref().and_then(|name| Some((name, interface::index_of(name)?)))
         {
             interfaces.known.push(Interface { name: name.into(), first: index, now: index });
@@ -48,10 +52,11 @@ impl Interfaces {
         self.known.first().filter(|_| self.unbound).map(|interface| interface.now)
     }
 
-    /// Whether packets must not name their source: over IPv6 the kernel heeds the interface of a socket that is not bound to it
-    /// only where it chooses the source itself (ip6_route_output), which it does as for the lookup of the source.
-    pub fn choose_source(&self, family: Family) -> bool {
-        self.unbound && family == Family::V6
+    /// Whether packets must not name their source: over IPv6 the kernel takes the interface of a socket that is not bound to it
+    /// only where it chooses the source itself (ip6_route_output), which it does as for the lookup of the source. But it applies
+    /// rules of routing that depend on the source only to packets that name it.
+    pub const fn choose_source(&self) -> bool {
+        self.choose_source
     }
 
     /// A destination with the index that its zone has now.

@@ -9,7 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
-use tokio::runtime::{self, Runtime};
+use tokio::runtime;
 
 use super::mailbox::Mailbox;
 use super::resolver::{Answered, Resolver};
@@ -23,7 +23,7 @@ const HOSTS_FILE: &str = "/etc/hosts";
 const HOSTS_BYTES: u64 = 16 << 20;
 
 /// Starts the thread if `plan` wants to know anything of addresses; answers go to `answers` as [`Control::Name`],
-/// [`Control::Origin`] and [`Control::AsName`]. `None` if it does not, or if the system has no thread or runtime for it.
+/// [`Control::Origin`] and [`Control::AsName`]. `None` if it does not, or if the system has no thread for it.
 pub fn start(plan: &Plan, answers: Arc<Mailbox<Control>>) -> Option<Lookup> {
     if !plan.names && plan.origins.is_none() {
         return None;
@@ -31,10 +31,7 @@ pub fn start(plan: &Plan, answers: Arc<Mailbox<Control>>) -> Option<Lookup> {
     let requests = Arc::new(Requests::default());
     let (waiting, answering) = (Arc::clone(&requests), Arc::clone(&answers));
     let (servers, zones) = (plan.resolvers.clone(), plan.origins.clone());
-    // Made here, before the process is confined: parts of a runtime that other features bring need system calls that are then
-    // forbidden.
-    let runtime = runtime::Builder::new_current_thread().enable_io().enable_time().build().ok()?;
-    let run = move || run(&runtime, &servers, zones, &waiting, &answering);
+    let run = move || run(&servers, zones, &waiting, &answering);
     super::thread("names").spawn(run).ok()?;
     let (names, origins) = (plan.names, plan.origins.is_some());
     Some(Box::new(move |address| {
@@ -124,13 +121,11 @@ impl Requests {
     }
 }
 
-fn run(
-    runtime: &Runtime,
-    servers: &[SocketAddr],
-    zones: Option<Zones>,
-    requests: &Arc<Requests>,
-    answers: &Arc<Mailbox<Control>>,
-) {
+fn run(servers: &[SocketAddr], zones: Option<Zones>, requests: &Arc<Requests>, answers: &Arc<Mailbox<Control>>) {
+    // Without a runtime nothing is answered; no caller waits forever for an answer.
+    let Ok(runtime) = runtime::Builder::new_current_thread().enable_io().enable_time().build() else {
+        return;
+    };
     let mut zones = Some(zones);
     runtime.block_on(async move {
         let mut sources = None;

@@ -58,12 +58,22 @@ pub fn route(to: IpAddr) -> Result<Route, OsError> {
             read_route(message, &mut route);
         }
     })?;
+    route.rules = rules(family)?;
+    Ok(route)
+}
+
+/// How many rules choose between routing tables, besides those that every host has.
+///
+/// # Errors
+/// The kernel's.
+pub fn rules(family: Family) -> Result<usize, OsError> {
     let mut body = [0; BODY_OCTETS];
     body[0] = address_family(family);
+    let mut rules = 0;
     ask(RTM_GETRULE, NLM_F_DUMP, &body, |kind, message| {
-        route.rules += usize::from(kind == RTM_NEWRULE && !USUAL_PRIORITIES.contains(&priority(message)));
+        rules += usize::from(kind == RTM_NEWRULE && !USUAL_PRIORITIES.contains(&priority(message)));
     })?;
-    Ok(route)
+    Ok(rules)
 }
 
 /// Whether nobody has answered for the address of the neighbour that packets to `to` go to, by this interface if one is named:

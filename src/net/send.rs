@@ -95,7 +95,7 @@ impl Lane {
         let to = self.destination(send)?;
         let to = self.interfaces.current(to);
         let socket = self.sockets.get(usize::from(send.flow)).ok_or(OsError::EINVAL)?;
-        let from = send.header.from.filter(|_| !self.interfaces.choose_source(self.plan.family));
+        let from = send.header.from.filter(|_| !self.interfaces.choose_source());
         let header = Header { from, ..send.header };
         let fields = (&header, socket.usual_ttl);
         let own = header::ipv4_header(&self.profile, &self.plan, fields, to.address, octets.len())?.map(|header| {
