@@ -43,7 +43,7 @@ pub enum Inbound {
     Neighbour {
         /// The question.
         token: Token,
-        /// Nobody has answered for its address so far (ARP, Neighbor Discovery), so that nothing has left.
+        /// ARP or Neighbor Discovery for its address has had no answer so far, so that nothing has left.
         is_missing: bool,
     },
     /// A request that did not come from the network.

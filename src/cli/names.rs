@@ -12,7 +12,7 @@ use crate::types::{Family, Instant, Now};
 
 type Found = Result<Resolved, ResolveError>;
 
-/// What became of every lookup.
+/// The outcomes of all lookups.
 pub struct Names {
     found: HashMap<Box<str>, Found>,
     /// The signal that ended the lookups, if one did.

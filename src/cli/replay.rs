@@ -13,7 +13,7 @@ use crate::cli::env::Env;
 use crate::cli::error::CliError;
 use crate::cli::{ANSWERED, NOT_ANSWERED, tape};
 use crate::recording::{
-    Compared, Ending, Mode, Reader, Recorded, Row, Sample, Session, Trouble, Unprinted, compare, printed,
+    Compared, Ending, Mode, ReadError, Reader, Recorded, Row, Sample, Session, Unprinted, compare, printed,
 };
 use crate::report::{Streams, difference, printable};
 
@@ -34,10 +34,10 @@ impl Replay {
         let input: Box<dyn BufRead> = if path.as_os_str() == "-" {
             Box::new(BufReader::new(std::mem::replace(&mut env.stdin, Box::new(io::empty()))))
         } else {
-            let source = Source::of(path).and_then(|source| source.read_from(0).map_err(Trouble::Input));
-            source.map_err(|trouble| refused(option, &name, &trouble))?
+            let source = Source::of(path).and_then(|source| source.read_from(0).map_err(ReadError::Input));
+            source.map_err(|error| refused(option, &name, &error))?
         };
-        let reader = Reader::open(input).map_err(|trouble| refused(option, &name, &trouble))?;
+        let reader = Reader::open(input).map_err(|error| refused(option, &name, &error))?;
         let of = &reader.session().tool;
         if of != tool {
             let of = printable(of);
@@ -80,7 +80,7 @@ impl Replay {
         program: &str,
         env: &mut Env<'_>,
     ) -> Result<(F, Option<u8>), CliError> {
-        let mut trouble = None;
+        let mut failed = None;
         let mut written = Ok(());
         while let Some(event) = self.reader.next_event() {
             match event {
@@ -88,7 +88,7 @@ impl Replay {
                     take(&mut fold, &event);
                     written = sink.event(&event, &mut Streams { data: &mut *env.stdout, talk: &mut *env.stderr });
                 }
-                Err(error) => trouble = Some(error),
+                Err(error) => failed = Some(error),
             }
             if written.is_err() {
                 break;
@@ -98,13 +98,13 @@ impl Replay {
             .and_then(|()| sink.finish(&mut Streams { data: &mut *env.stdout, talk: &mut *env.stderr }))
             .and_then(|()| env.stdout.flush());
         match written {
-            // Nobody reads on.
+            // The reader has gone.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok((fold, None)),
             Err(error) => return Err(CliError::Output(error)),
             Ok(()) => {}
         }
-        if let Some(trouble) = trouble {
-            return Err(refused("--replay", &self.name, &trouble));
+        if let Some(error) = failed {
+            return Err(refused("--replay", &self.name, &error));
         }
         let Some(Ending::Cut(line)) = self.reader.ending() else { return Ok((fold, None)) };
         let _ = writeln!(
@@ -138,8 +138,8 @@ pub fn check_words<A: CommandFactory>(words: &[OsString], also: &[&str]) -> Resu
 }
 
 /// Why a recording is not shown.
-pub fn refused(option: &str, name: &str, trouble: &Trouble) -> CliError {
-    CliError::Refused(format!("{option} {name}: {trouble}"))
+pub fn refused(option: &str, name: &str, error: &ReadError) -> CliError {
+    CliError::Refused(format!("{option} {name}: {error}"))
 }
 
 /// The files of a recording, in their order.
@@ -150,14 +150,14 @@ impl Source {
     ///
     /// # Errors
     /// If a part cannot be read, or is none.
-    pub fn of(path: &Path) -> Result<Source, Trouble> {
+    pub fn of(path: &Path) -> Result<Source, ReadError> {
         let paths = tape::parts(path);
         if paths.len() <= 1 {
             return Ok(Source(vec![path.to_owned()]));
         }
         let mut parts = Vec::new();
         for path in paths {
-            let file = File::open(&path).map_err(Trouble::Input)?;
+            let file = File::open(&path).map_err(ReadError::Input)?;
             if file.metadata().is_ok_and(|about| about.len() > 0) {
                 parts.push((Reader::open(BufReader::new(file))?.session().part, path));
             }
@@ -222,7 +222,7 @@ fn sample(path: &Path, tool: &str, env: &mut Env<'_>) -> Result<Sample, CliError
             return Err(CliError::Refused(why));
         }
     };
-    taken.map_err(|trouble| refused("--diff", &replay.name, &trouble))?;
+    taken.map_err(|error| refused("--diff", &replay.name, &error))?;
     Ok(sample)
 }
 
@@ -242,6 +242,6 @@ fn what_was_printed(path: &Path, tool: &str) -> Result<Option<Sample>, CliError>
     })
 }
 
-fn take_all<E: Compared>(replay: &mut Replay, sample: &mut Sample) -> Result<(), Trouble> {
+fn take_all<E: Compared>(replay: &mut Replay, sample: &mut Sample) -> Result<(), ReadError> {
     replay.reader.events::<E>().try_for_each(|event| event.map(|(_, event)| event.sample(sample)))
 }

@@ -21,10 +21,10 @@ const HOUR: Duration = Duration::from_secs(3600);
 /// How a line that begins a part begins.
 const FIRST: &[u8] = b"{\"type\":\"session\"";
 
-/// Appends the lines of an event, which is told at this time.
+/// Appends the lines of an event of this time.
 pub type Recorder<E> = Box<dyn FnMut(Now, &E, &mut Vec<u8>) + Send>;
 
-/// A recording that is being written. Trouble with it ends it, not the run.
+/// A recording that is being written. An error of its file ends it, not the run.
 pub struct Tape {
     to: Option<To>,
     /// The file's name in messages.

@@ -16,7 +16,7 @@ use tower_http::compression::CompressionLayer;
 use super::encode::Scrape;
 use super::keeper::{self, Reload};
 use super::page;
-use super::probe::{Desk, Refusal, Request};
+use super::probe::{ProbeService, Refusal, Request};
 use super::web::Web;
 use super::write::Format;
 
@@ -27,7 +27,7 @@ const RELOAD: Duration = Duration::from_secs(60);
 
 /// What requests need.
 pub struct Site {
-    pub desk: Desk,
+    pub service: ProbeService,
     /// Where reloads are asked for.
     pub reloads: mpsc::Sender<Reload>,
     /// Whether `/-/reload` is offered.
@@ -41,8 +41,14 @@ pub struct Site {
 type Pairs = Query<Vec<(String, String)>>;
 
 impl Site {
-    pub fn new(desk: Desk, reloads: mpsc::Sender<Reload>, lifecycle: bool, probes: bool, metrics_path: String) -> Self {
-        Site { desk, reloads, lifecycle, probes, metrics_path, scrapes: Arc::new(Semaphore::new(SCRAPES)) }
+    pub fn new(
+        service: ProbeService,
+        reloads: mpsc::Sender<Reload>,
+        lifecycle: bool,
+        probes: bool,
+        metrics_path: String,
+    ) -> Self {
+        Site { service, reloads, lifecycle, probes, metrics_path, scrapes: Arc::new(Semaphore::new(SCRAPES)) }
     }
 }
 
@@ -85,10 +91,10 @@ async fn metrics(State(site): State<Arc<Site>>, Query(pairs): Pairs, headers: He
     let Ok(_permit) = Arc::clone(&site.scrapes).acquire_owned().await else {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     };
-    let shared = Arc::clone(&site.desk.shared);
+    let shared = Arc::clone(&site.service.shared);
     // Not on the thread that serves requests: with many targets it takes a while.
     let made = tokio::task::spawn_blocking(move || {
-        let scrape = Scrape::of(&shared, &site.desk.tally, &groups);
+        let scrape = Scrape::of(&shared, &site.service.tally, &groups);
         format.write(scrape)
     });
     match made.await {
@@ -110,7 +116,7 @@ async fn probe(State(site): State<Arc<Site>>, Query(pairs): Pairs, headers: Head
         debug: value("debug").as_deref() == Some("true"),
         scrape_timeout: timeout,
     };
-    match site.desk.probe(&request).await {
+    match site.service.probe(&request).await {
         Ok(text) if request.debug => text.into_response(),
         Ok(text) => {
             let kind = HeaderValue::from_static(Format::Text.content_type());
@@ -124,7 +130,7 @@ async fn probe(State(site): State<Arc<Site>>, Query(pairs): Pairs, headers: Head
 }
 
 async fn ready(State(site): State<Arc<Site>>) -> Response {
-    match keeper::is_ready(&site.desk.shared) {
+    match keeper::is_ready(&site.service.shared) {
         true => "Ready\n".into_response(),
         false => (StatusCode::SERVICE_UNAVAILABLE, "Not ready: names are being looked up\n").into_response(),
     }
@@ -145,10 +151,10 @@ async fn reload(State(site): State<Arc<Site>>) -> Response {
 }
 
 async fn index(State(site): State<Arc<Site>>) -> Html<String> {
-    Html(page::index(&site.desk.shared, &site.metrics_path, site.probes))
+    Html(page::index(&site.service.shared, &site.metrics_path, site.probes))
 }
 
 async fn targets(State(site): State<Arc<Site>>) -> Response {
     let json = HeaderValue::from_static("application/json");
-    ([(header::CONTENT_TYPE, json)], page::targets(&site.desk.shared)).into_response()
+    ([(header::CONTENT_TYPE, json)], page::targets(&site.service.shared)).into_response()
 }

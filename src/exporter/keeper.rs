@@ -150,7 +150,7 @@ impl Keeper {
         }
     }
 
-    /// Works until nobody can ask for anything any more.
+    /// Works until no request can come any more.
     pub async fn run(mut self, mut reloads: mpsc::Receiver<Reload>) {
         self.apply();
         self.stamps = self.stamps_of_lists();
@@ -160,7 +160,7 @@ impl Keeper {
             tokio::select! {
                 reload = reloads.recv() => {
                     let Some(answer) = reload else { return };
-                    // Whoever asked may have left.
+                    // The client may have left.
                     let _ = answer.send(self.reload());
                 }
                 Some(answer) = self.answers.1.recv() => {

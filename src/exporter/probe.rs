@@ -81,7 +81,7 @@ impl Budget {
         Ok(place)
     }
 
-    /// Takes so many probes at `now`.
+    /// Takes this many probes at `now`.
     fn take(&self, probes: u32, limits: &ProbeLimits, now: Instant) -> Result<(), Refusal> {
         let most = f64::from(limits.max_rate);
         let mut bucket = lock(&self.bucket);
@@ -233,7 +233,7 @@ fn choose(resolved: &Resolved, module: &Module, port: Option<Port>) -> Option<Ip
 }
 
 /// What every measurement needs.
-pub struct Desk {
+pub struct ProbeService {
     pub shared: Arc<Shared>,
     pub tally: Tally,
     pub budget: Budget,
@@ -243,7 +243,7 @@ pub struct Desk {
     pub offset: Duration,
 }
 
-/// A measurement goes on no longer than somebody waits for it.
+/// A measurement ends when its client has left.
 struct Guard<'a> {
     shared: &'a Shared,
     key: Key,
@@ -257,7 +257,7 @@ impl Drop for Guard<'_> {
     }
 }
 
-impl Desk {
+impl ProbeService {
     /// Measures, and returns the text of the answer.
     ///
     /// # Errors
@@ -324,7 +324,7 @@ impl Desk {
         let lookup = async {
             let Ok(place) = Arc::clone(&self.shared.lookups).acquire_owned().await else { return Err(late.clone()) };
             let family = module.forced();
-            // One that nobody waits for any more keeps its place: a dead resolver holds up no more threads than there are places.
+            // One whose client has left keeps its place: a dead resolver holds up no more threads than there are places.
             let found = tokio::spawn(async move {
                 let found = look_up(name, family).await;
                 drop(place);

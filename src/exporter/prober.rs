@@ -28,7 +28,7 @@ pub type Key = u64;
 pub enum Command {
     /// Probe this target without end. A probe is due whenever the wall clock is so far into the interval.
     Add { key: Key, task: Box<Task>, interval: Duration, phase: Duration, figures: Arc<Mutex<Figures>> },
-    /// Send so many probes to this target, and report.
+    /// Send `count` probes to this target, and report.
     Measure { key: Key, task: Box<Task>, count: u32, report: tokio::sync::oneshot::Sender<Measured> },
     /// Probe this no more.
     Remove(Key),
@@ -262,7 +262,7 @@ fn until(wall: WallTime, interval: Duration, phase: Duration) -> Duration {
 
 impl Measurement {
     fn take(&mut self, event: &ProbeEvent) {
-        // Whoever answers decides how many events there are.
+        // The target decides how many events there are.
         if self.measured.log.len() < MOST_LOGGED {
             self.measured.log.push(words(event));
         }
@@ -293,7 +293,7 @@ impl Measurement {
             }
         }
         let measured = Measured { counts, rtt: rtts.stats(), ipdv: ipdv.mean(), ..self.measured };
-        // Whoever asked may have left.
+        // The client may have left.
         let _ = self.report.send(measured);
     }
 }

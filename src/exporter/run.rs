@@ -14,7 +14,7 @@ use super::http::{self, Site};
 use super::keeper::{Keeper, Shared, Worker};
 use super::lanes::Lanes;
 use super::log::{Level, Log};
-use super::probe::{Budget, Desk, Tally};
+use super::probe::{Budget, ProbeService, Tally};
 use super::prober::{Ended, Health, Prober};
 use super::serve;
 use super::web::Web;
@@ -69,14 +69,14 @@ pub fn run(
         let (reloads, requests) = mpsc::channel(1);
         let keeper = Keeper::new(&shared, (options.files, options.arguments), options.needs_allow, host_name());
         tokio::spawn(keeper.run(requests));
-        let desk = Desk {
+        let service = ProbeService {
             shared: Arc::clone(&shared),
             tally: Tally::default(),
             budget: Budget::default(),
             own: addresses.clone(),
             offset: options.timeout_offset,
         };
-        let site = Site::new(desk, reloads.clone(), options.lifecycle, options.probes, options.metrics_path);
+        let site = Site::new(service, reloads.clone(), options.lifecycle, options.probes, options.metrics_path);
         let web = Arc::new(options.web);
         let router = http::router(Arc::new(site), &web);
         let places = serve::places();

@@ -24,10 +24,10 @@ use super::prober::lock;
 
 /// As many right passwords are remembered: bcrypt takes a tenth of a second for each look.
 const REMEMBERED: usize = 128;
-/// As many passwords are looked at side by side, whoever sends them.
+/// How many passwords are verified side by side.
 const LOOKS: usize = 2;
 /// What the password of a user who does not exist is compared with, so that both take as long. Of no password.
-const NOBODY: &str = "$2b$10$0123456789012345678901uOa7cVQ0zZ0N2Q6mJp3hDkq4yYq1m5K";
+const NO_USER: &str = "$2b$10$0123456789012345678901uOa7cVQ0zZ0N2Q6mJp3hDkq4yYq1m5K";
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -157,7 +157,7 @@ impl Web {
         }
         let Ok(_permit) = Arc::clone(&self.looks).acquire_owned().await else { return false };
         let look = move || {
-            let right = bcrypt::verify(password, users.get(&user).map_or(NOBODY, String::as_str)).unwrap_or(false);
+            let right = bcrypt::verify(password, users.get(&user).map_or(NO_USER, String::as_str)).unwrap_or(false);
             right && users.contains_key(&user)
         };
         let right = tokio::task::spawn_blocking(look).await.unwrap_or(false);

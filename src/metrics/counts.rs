@@ -20,7 +20,7 @@ pub struct Counts {
     pub pending: u64,
     /// Refused by the kernel; not in `sent`.
     pub send_failed: u64,
-    /// ICMP errors about the probes, whatever became of those.
+    /// ICMP errors about the probes, whatever their outcome.
     pub icmp_errors: u64,
     /// Received or refused after an ICMP error about the same probe.
     pub answered_after_error: u64,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::types::{ProbeId, WallTime};
 
-/// So many lost probes are remembered by number; more are only counted.
+/// This many lost probes are remembered by number; more are only counted.
 const REMEMBERED: usize = 1024;
 
 /// A change of a target's presence.

@@ -37,7 +37,7 @@ pub fn rank_sum(one: &[u64], other: &[u64]) -> f64 {
 
 /// The chance that `chosen` of the ranks have a sum at least this far from `mean`.
 fn exact(ranks: &[usize], chosen: usize, mean: usize, distance: usize) -> f64 {
-    // How many ways there are to choose so many ranks with this sum.
+    // How many ways there are to choose this many ranks with this sum.
     let most = ranks.iter().sum::<usize>();
     let mut ways = vec![vec![0.0; most + 1]; chosen + 1];
     if let Some(none) = ways.first_mut().and_then(|sums| sums.first_mut()) {

@@ -14,7 +14,7 @@ use crate::types::{Family, Tos, Ttl};
 /// Octets of an IPv4 header without options.
 const HEADER_OCTETS: usize = 20;
 const DONT_FRAGMENT: u16 = 0x4000;
-/// For 0 the kernel would choose another, which takes an eighth of the time of sending. Nobody puts unfragmented packets together
+/// For 0 the kernel would choose another, which takes an eighth of the time of sending. No receiver reassembles unfragmented packets
 /// (RFC 6864 §4.1), so that all may have the same.
 const IDENTIFICATION: u16 = 1;
 /// RFC 1700: the current recommended default time to live.

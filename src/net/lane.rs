@@ -61,7 +61,7 @@ impl Lane {
         self.profile.socket == SocketKind::Stream && self.plan.listen.is_some()
     }
 
-    /// Whether nobody has answered for the address of the neighbour that packets to this endpoint go to.
+    /// Whether the neighbour that packets to this endpoint go to was not found.
     pub fn misses_neighbour(&mut self, to: IpEndpoint) -> bool {
         let to = self.interfaces.current(to);
         let interface = self.plan.interface.as_deref().and_then(interface::index_of).or(to.zone);

@@ -209,7 +209,7 @@ fn replace(path: &Path, bind: impl FnOnce() -> Result<(), OpenFailure>) -> Resul
     bind()
 }
 
-/// An exclusive lock on a folder, until the descriptor is closed. Anybody who can read it can hold one, so nobody is waited for long.
+/// An exclusive lock on a folder, until the descriptor is closed. Every user who can read it can hold one, so the wait for it is short.
 fn lock(folder: &Path) -> Result<fs::File, OpenFailure> {
     const ATTEMPTS: u32 = 100;
     const PAUSE: Duration = Duration::from_millis(10);
@@ -224,8 +224,8 @@ fn lock(folder: &Path) -> Result<fs::File, OpenFailure> {
     Err(("flock", OsError::EAGAIN))
 }
 
-/// Whether `path` is the file of a socket that is closed. Connecting to it with a datagram socket tells: to one that another
-/// process has, of whatever type and whether it listens or not, that succeeds or fails in another way, and disturbs nobody.
+/// Whether `path` is the file of a socket that is closed. Connecting to it with a datagram socket shows that: to one that another
+/// process has, of whatever type and whether it listens or not, that succeeds or fails in another way, and disturbs no process.
 fn is_stale(path: &Path) -> bool {
     let is_socket = fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
     let answer =

@@ -76,7 +76,7 @@ pub fn rules(family: Family) -> Result<usize, OsError> {
     Ok(rules)
 }
 
-/// Whether nobody has answered for the address of the neighbour that packets to `to` go to, by this interface if one is named:
+/// Whether ARP or Neighbor Discovery found no neighbour for packets to `to`, by this interface if one is named. The neighbour is
 /// `to` itself if its network is directly connected or gateways are not to be used. `false` if that is not known.
 pub fn misses_neighbour(to: IpAddr, interface: Option<NonZeroU32>, dont_route: bool) -> bool {
     let mut question = route_question(to, 0);

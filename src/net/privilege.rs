@@ -9,7 +9,7 @@ use crate::channel::{Account, ChannelError, OsError};
 const NEEDED: [Capability; 3] = [Capability::CAP_NET_RAW, Capability::CAP_NET_ADMIN, Capability::CAP_NET_BIND_SERVICE];
 
 /// Acts as the real user from here on, before any file or name is read: a set-user-ID is gone, and what opening needs of its
-/// capabilities, or of those of the file, is permitted and not in effect. A set-user-ID allows no marks: whoever made it meant
+/// capabilities, or of those of the file, is permitted and not in effect. A set-user-ID allows no marks: the administrator who set it meant
 /// `ping`, not routing. What a real root may do stays as it is until the sockets are open.
 ///
 /// # Errors
@@ -29,7 +29,7 @@ pub fn rest() -> Result<(), ChannelError> {
     caps::set(None, CapSet::Permitted, &needed).map_err(|_| refused)
 }
 
-/// Whether this user may set marks, or whoever gave the program its capabilities meant that. Since Linux 5.17 cap_net_raw is
+/// Whether this user may set marks, or the program was given its capabilities for that. Since Linux 5.17 cap_net_raw is
 /// enough for the kernel; a file has it for the sake of raw sockets.
 pub fn may_mark() -> bool {
     let has = |set, capability| caps::has_cap(None, set, capability).unwrap_or(false);

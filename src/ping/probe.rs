@@ -35,7 +35,7 @@ impl ProbeState {
         matches!(self, ProbeState::Open | ProbeState::Errored)
     }
 
-    /// Whether it is known what became of it.
+    /// Whether its outcome is known.
     pub(super) fn is_decided(self) -> bool {
         self != ProbeState::Ordered && !self.is_open()
     }

@@ -23,7 +23,7 @@ impl Verdict {
         }
     }
 
-    /// The status of the run if it ended here, for which so many targets must answer.
+    /// The status of the run if it ended here, where this many targets must answer.
     pub fn status(&self, required: Reachable) -> Status {
         let mut statuses = self.statuses;
         if self.running > 0 {

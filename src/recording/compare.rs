@@ -104,7 +104,7 @@ pub struct Row {
     pub loss: bool,
 }
 
-/// What became of a hop.
+/// The answers of a hop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// An address answered in both.

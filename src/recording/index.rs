@@ -4,17 +4,17 @@ use std::io::BufRead;
 use std::time::Duration;
 
 use super::Recorded;
-use super::read::{Ending, Reader, Trouble, head};
+use super::read::{Ending, ReadError, Reader, head};
 use super::session::Session;
 use super::shelf::{MOST, Shelf, Shelves};
 use crate::types::WallTime;
 
 /// Octets between two marks, at least.
 const BETWEEN: u64 = 1 << 18;
-/// So many marks before what is asked for everything is read.
+/// From this many marks before the requested time on, everything is read.
 const SURE: usize = 8;
 
-/// The oldest probe that an event refers to by number is so many probes ago.
+/// The oldest probe that an event refers to by number is at most this many probes ago.
 pub const REACH: u64 = MOST as u64;
 
 /// What a recording holds, but for what each probe brought.
@@ -63,7 +63,7 @@ impl<E: Recorded> Index<E> {
     ///
     /// # Errors
     /// If it is no recording, or one of the lines that matter is damaged.
-    pub fn read(input: impl BufRead) -> Result<Index<E>, Trouble> {
+    pub fn read(input: impl BufRead) -> Result<Index<E>, ReadError> {
         let mut reader = Reader::open(input)?;
         let session = reader.session().clone();
         let mut index = Index { session, marks: Vec::new(), lasting: Vec::new(), end: Duration::ZERO };

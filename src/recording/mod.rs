@@ -31,7 +31,7 @@ pub use compare::{Compared, Figures, Kind, Row, Sample, compare};
 pub use index::{Index, REACH, Start};
 pub use json::Fault;
 pub use printed::{Unprinted, printed};
-pub use read::{Ending, Reader, Trouble};
+pub use read::{Ending, ReadError, Reader};
 pub use session::{Mode, Session};
 pub use write::{Writer, end};
 

@@ -43,7 +43,7 @@ pub enum Ending {
 
 /// Why a recording cannot be read, or not further.
 #[derive(Debug)]
-pub enum Trouble {
+pub enum ReadError {
     /// It cannot be read from.
     Input(io::Error),
     /// It is none.
@@ -59,15 +59,15 @@ pub enum Trouble {
     },
 }
 
-impl fmt::Display for Trouble {
+impl fmt::Display for ReadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Trouble::Input(error) => error.fmt(f),
-            Trouble::NoRecording => f.write_str("not a recording"),
-            Trouble::Version(version) => {
+            ReadError::Input(error) => error.fmt(f),
+            ReadError::NoRecording => f.write_str("not a recording"),
+            ReadError::Version(version) => {
                 write!(f, "a recording of version {version}; this program reads version {VERSION}")
             }
-            Trouble::Damaged { line, fault } => write!(f, "line {line} is damaged: {fault}"),
+            ReadError::Damaged { line, fault } => write!(f, "line {line} is damaged: {fault}"),
         }
     }
 }
@@ -77,20 +77,20 @@ impl<R: BufRead> Reader<R> {
     ///
     /// # Errors
     /// If that is not the first of a recording, or of another version.
-    pub fn open(mut input: R) -> Result<Self, Trouble> {
+    pub fn open(mut input: R) -> Result<Self, ReadError> {
         let mut shelves = Shelves::default();
-        let line = read_line(&mut input, 1)?.ok_or(Trouble::NoRecording)?;
-        let mut object = parse(&line).map_err(|_| Trouble::NoRecording)?;
+        let line = read_line(&mut input, 1)?.ok_or(ReadError::NoRecording)?;
+        let mut object = parse(&line).map_err(|_| ReadError::NoRecording)?;
         if kind(&mut object).as_deref() != Some("session") {
-            return Err(Trouble::NoRecording);
+            return Err(ReadError::NoRecording);
         }
         match object.get("version").and_then(Value::as_u64) {
             Some(VERSION) => {}
-            Some(version) => return Err(Trouble::Version(version)),
-            None => return Err(Trouble::NoRecording),
+            Some(version) => return Err(ReadError::Version(version)),
+            None => return Err(ReadError::NoRecording),
         }
         let session = Session::get_fields(&mut object, &mut shelves);
-        let session = session.map_err(|fault| Trouble::Damaged { line: 1, fault })?;
+        let session = session.map_err(|fault| ReadError::Damaged { line: 1, fault })?;
         shelves.start = WallTime::from_nanos(session.start);
         Ok(Reader {
             input,
@@ -123,14 +123,14 @@ impl<R: BufRead> Reader<R> {
     ///
     /// # Errors
     /// If it cannot be read; there is no event after that.
-    pub fn next_event<E: Recorded>(&mut self) -> Option<Result<(Duration, E), Trouble>> {
+    pub fn next_event<E: Recorded>(&mut self) -> Option<Result<(Duration, E), ReadError>> {
         while self.ending.is_none() {
             match self.read_next() {
                 Ok(Some(event)) => return Some(Ok(event)),
                 Ok(None) => {}
-                Err(trouble) => {
+                Err(error) => {
                     self.ending = Some(Ending::Cut(self.line));
-                    return Some(Err(trouble));
+                    return Some(Err(error));
                 }
             }
         }
@@ -138,12 +138,12 @@ impl<R: BufRead> Reader<R> {
     }
 
     /// The events that follow; see [`Reader::next_event`].
-    pub fn events<E: Recorded>(&mut self) -> impl Iterator<Item = Result<(Duration, E), Trouble>> {
+    pub fn events<E: Recorded>(&mut self) -> impl Iterator<Item = Result<(Duration, E), ReadError>> {
         std::iter::from_fn(|| self.next_event())
     }
 
     /// Reads a line; `None` if it has no event.
-    fn read_next<E: Recorded>(&mut self) -> Result<Option<(Duration, E)>, Trouble> {
+    fn read_next<E: Recorded>(&mut self) -> Result<Option<(Duration, E)>, ReadError> {
         match self.next_line()? {
             Some(line) if self.line <= self.sure && is_superseded::<E>(&line) => Ok(None),
             Some(line) => self.take(&line),
@@ -152,7 +152,7 @@ impl<R: BufRead> Reader<R> {
     }
 
     /// The next whole line.
-    pub(super) fn next_line(&mut self) -> Result<Option<Vec<u8>>, Trouble> {
+    pub(super) fn next_line(&mut self) -> Result<Option<Vec<u8>>, ReadError> {
         let line = read_line(&mut self.input, self.line + 1)?;
         match &line {
             Some(line) => (self.line, self.offset) = (self.line + 1, self.offset + line.len() as u64),
@@ -172,9 +172,9 @@ impl<R: BufRead> Reader<R> {
     }
 
     /// The event of the line that was read last.
-    pub(super) fn take<E: Recorded>(&mut self, line: &[u8]) -> Result<Option<(Duration, E)>, Trouble> {
+    pub(super) fn take<E: Recorded>(&mut self, line: &[u8]) -> Result<Option<(Duration, E)>, ReadError> {
         let read = parse(line).and_then(|object| self.take_line(object));
-        read.map_err(|fault| Trouble::Damaged { line: self.line, fault })
+        read.map_err(|fault| ReadError::Damaged { line: self.line, fault })
     }
 
     fn take_line<E: Recorded>(&mut self, mut object: Object) -> Result<Option<(Duration, E)>, Fault> {
@@ -216,11 +216,11 @@ fn is_superseded<E: Recorded>(line: &[u8]) -> bool {
 }
 
 /// The next whole line; `None` at the end, and where the last line was cut.
-fn read_line(input: &mut impl BufRead, number: u64) -> Result<Option<Vec<u8>>, Trouble> {
+fn read_line(input: &mut impl BufRead, number: u64) -> Result<Option<Vec<u8>>, ReadError> {
     let mut line = Vec::new();
-    input.take(LINE_OCTETS).read_until(b'\n', &mut line).map_err(Trouble::Input)?;
+    input.take(LINE_OCTETS).read_until(b'\n', &mut line).map_err(ReadError::Input)?;
     if line.len() as u64 == LINE_OCTETS && !line.ends_with(b"\n") {
-        return Err(Trouble::Damaged { line: number, fault: Fault::new("it is too long") });
+        return Err(ReadError::Damaged { line: number, fault: Fault::new("it is too long") });
     }
     Ok(line.ends_with(b"\n").then_some(line))
 }

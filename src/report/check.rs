@@ -218,7 +218,7 @@ impl Host {
         self.summary.voice.and_then(|voice| voice.mos())
     }
 
-    /// The rating factor, which a call that nobody understands has none above 0.
+    /// The rating factor, 0 for a call that cannot be understood.
     fn rating(&self) -> Option<f64> {
         self.summary.voice.and_then(|voice| voice.r).map(|r| r.max(0.0))
     }

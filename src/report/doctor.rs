@@ -88,7 +88,7 @@ fn family_name<S: Serializer>(family: &Option<Family>, serializer: S) -> Result<
 pub enum Health {
     /// As it should be.
     Ok,
-    /// What is needed works in another way, or nobody needs it for probing.
+    /// What is needed works in another way, or is not needed for probing.
     Limited,
     /// Something does not work.
     Failed,

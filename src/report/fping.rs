@@ -78,7 +78,7 @@ pub struct FpingOptions {
     pub stamps: Option<FpingStamp>,
     /// Reports are about everything since the start, and not since the last.
     pub cumulative: bool,
-    /// Reports are for Netdata, and so many seconds apart.
+    /// Reports are for Netdata, and this many seconds apart.
     pub netdata: Option<f64>,
     /// How many targets must answer.
     pub required: Option<u32>,

@@ -8,9 +8,9 @@ use super::expiring::Expiring;
 use super::limiter::share;
 use crate::types::{Endpoint, Instant};
 
-/// Clients that are forgotten when they are idle, of which only so many can be present. When there is no room for another, the
+/// Clients that are forgotten when they are idle, of which only a limited number can be present. When there is no room for another, the
 /// source that has most gives up the one that was idle longest, unless the newcomer's has as many: no source keeps others out,
-/// and where all have equal shares nobody is displaced.
+/// and where all have equal shares no client is displaced.
 ///
 /// A source is an address, for IPv6 a /64; all local sockets are one.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ pub(super) enum Room<K, V> {
 }
 
 impl<K: Ord + Clone, V> Clients<K, V> {
-    /// No clients yet, and at most so many, each forgotten when it was idle for so long.
+    /// No clients yet, and at most this many, each forgotten when it was idle for so long.
     pub(super) fn new(most: usize, idle: Duration) -> Self {
         Clients { entries: Expiring::new(idle), most, held: BTreeMap::new(), ranks: BTreeSet::new() }
     }

@@ -68,7 +68,7 @@ impl Recurrence {
     }
 }
 
-/// The question to the client of a session, which nobody else can guess.
+/// The question to the client of a session, which no other host can guess.
 pub(super) fn question(seed: u64, session: u64) -> [u8; QUESTION_OCTETS] {
     let mut digest = DefaultHasher::new();
     (seed, session).hash(&mut digest);

@@ -169,7 +169,7 @@ impl Network {
         self.script.clock_error = Some(error);
     }
 
-    /// Nobody answers for the address of the neighbour that packets to `address` go to.
+    /// The neighbour that packets to `address` go to does not exist.
     pub fn miss_neighbour(&mut self, address: IpAddr) {
         self.script.missing.push(address);
     }

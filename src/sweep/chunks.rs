@@ -36,7 +36,7 @@ impl<T> Chunks<T> {
         }
     }
 
-    /// The entry so many after the first.
+    /// The entry at `index`, counted from the first.
     pub fn get(&self, index: usize) -> Option<&T> {
         let at = index.checked_add(self.taken)?;
         self.chunks.get(at / CHUNK)?.get(at % CHUNK)

@@ -55,7 +55,7 @@ impl Forecast {
         (0..STEPS).fold(alone, |seconds, _| alone * (1.0 + self.repeated(seconds, silent)))
     }
 
-    /// Probes after the first that a target has got on average when the last target gets its first, after so many `seconds`.
+    /// Probes after the first that a target has got on average when the last target gets its first, after `seconds` seconds.
     fn repeated(&self, seconds: f64, silent: f64) -> f64 {
         match self.probes {
             Probes::UntilAnswered { .. } => {

@@ -252,7 +252,7 @@ impl<'a> Response<'a> {
         self.error().map(|error| error.kind)
     }
 
-    /// Whether somebody on the way says that the probe cannot be delivered, which shows nothing of the delay to a hop.
+    /// Whether a router on the way reports that the probe cannot be delivered, which shows nothing of the delay to a hop.
     pub fn is_refusal(&self) -> bool {
         let is_target = self.event.subject.address == Some(self.responder);
         !is_target && self.kind().is_some_and(|kind| kind != ErrorKind::TimeExceeded)

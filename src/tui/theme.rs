@@ -35,7 +35,7 @@ pub enum Theme {
     Default,
     /// None: bold, dim and reverse.
     Mono,
-    /// Okabe and Ito's colours, which colour-blind people tell apart.
+    /// Okabe and Ito's colours, which colour-blind people can distinguish.
     Contrast,
 }
 

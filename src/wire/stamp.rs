@@ -207,7 +207,7 @@ pub fn parse_reflector(octets: &[u8]) -> Result<ReflectorPacket, WireError> {
 }
 
 /// Whether these octets are a session reflector's packet, also of TWAMP (RFC 5357 §4.2.1). A sender's packet is as long, but has
-/// zeros or padding in the place of the time of arrival, and is for a reflector to answer; an answer is for nobody to answer.
+/// zeros or padding in the place of the time of arrival, and is for a reflector to answer; an answer is never answered.
 pub fn is_reflected(octets: &[u8]) -> bool {
     /// How long, at most, a reflector takes to answer.
     const SECONDS: u64 = 60;

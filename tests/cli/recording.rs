@@ -281,8 +281,8 @@ fn two_runs_differ_where_more_than_chance_shows_it() {
     assert!(moved.stdout.contains("  2  replaced  203.0.113.9 -> 203.0.113.10 "), "{moved}");
     let json = diff(&named("json", path("203.0.113.10", 5, 0.05)), "--json");
     assert_eq!(json.stdout.matches("\"kind\":\"replaced\"").count(), 1, "{json}");
-    let trouble = diff("/dev/null", "");
-    assert_eq!(trouble.status, 2, "{trouble}");
+    let refused = diff("/dev/null", "");
+    assert_eq!(refused.status, 2, "{refused}");
 }
 
 #[test]

@@ -29,7 +29,7 @@ pub enum ThemeName {
     Default,
     /// None
     Mono,
-    /// Colours that colour-blind people tell apart
+    /// Colours that colour-blind people can distinguish
     Contrast,
 }
 

@@ -62,7 +62,7 @@ pub struct RecordArgs {
 /// How fast a recording is shown.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Speed {
-    /// So many times as fast as it happened.
+    /// This many times as fast as it happened.
     Times(f64),
     /// As fast as it can be read.
     Max,

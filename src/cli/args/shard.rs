@@ -1,4 +1,4 @@
-//! The options that spread the targets of a run over several machines, the same in every tool, and what tells whose parts belong
+//! The options that spread the targets of a run over several machines, the same in every tool, and what shows which parts belong
 //! together.
 
 use std::fmt;
@@ -124,7 +124,7 @@ impl ListDigest {
         self.0.load(Ordering::SeqCst)
     }
 
-    /// The last line of a share of which so many targets were probed, and so many of them answered.
+    /// The last line of a share: how many of its targets were probed, and how many of those answered.
     pub fn part(&self, tool: &'static str, shard: Shard, (targets, answered): (u64, u64), complete: bool) -> Part {
         Part { tool, shard: (shard.index, shard.of), list_digest: self.get(), targets, answered, complete }
     }

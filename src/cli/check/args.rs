@@ -181,7 +181,7 @@ impl CheckArgs {
         critical.saturating_mul(u32::try_from(self.packets + 1).unwrap_or(u32::MAX)).max(SHORTEST_WAIT)
     }
 
-    /// The same run in rping's words, for so many targets, of which IPv6 addresses are some if `v6`.
+    /// The same run in rping's words, for this many targets; if `v6`, some are IPv6 addresses.
     pub fn rping(&self, targets: usize, v6: bool) -> Vec<String> {
         let mut words = vec!["rping".to_owned(), "-q".to_owned()];
         let mut option = |name: &str, value: &dyn Display| words.push(format!("{name}={value}"));

@@ -68,7 +68,7 @@ impl Exporter<'_> {
             return Ok(true);
         }
         Err(CliError::Refused(format!(
-            "--web.listen-address {address}: whoever reaches it could probe any address by /probe; list what may be probed \
+            "--web.listen-address {address}: any client could probe any address by /probe; list what may be probed \
              under probe.allow, ask for passwords (--web.config.file), or give --probe.off or --probe.allow-any"
         )))
     }

@@ -17,7 +17,7 @@ pub struct Retries {
     pub times: u32,
     /// How long the first probe is waited for.
     pub wait: Duration,
-    /// Each wait is so many times as long as the one before.
+    /// How many times as long each wait is as the one before.
     pub backoff: f64,
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::screen::{self, Start};
 use crate::cli::replay::Source;
 use crate::net::{self, Terminal};
-use crate::recording::{Index, REACH, Reader, Recorded, Trouble};
+use crate::recording::{Index, REACH, ReadError, Reader, Recorded};
 use crate::report::{LocalOffset, Moment};
 use crate::tui::keys::Key;
 use crate::tui::{Grid, Request, View};
@@ -35,10 +35,10 @@ pub fn play<E: Recorded + Send + 'static, V: View<E> + 'static>(
     view: V,
     (source, playing, offset): (Source, Playing, LocalOffset),
     title: String,
-) -> std::io::Result<Option<Trouble>> {
-    let reader = match source.read_from(0).map_err(Trouble::Input).and_then(Reader::open) {
+) -> std::io::Result<Option<ReadError>> {
+    let reader = match source.read_from(0).map_err(ReadError::Input).and_then(Reader::open) {
         Ok(reader) => reader,
-        Err(trouble) => return Ok(Some(trouble)),
+        Err(error) => return Ok(Some(error)),
     };
     net::hold_ends()?;
     let start = WallTime::from_nanos(reader.session().start);
@@ -54,7 +54,7 @@ pub fn play<E: Recorded + Send + 'static, V: View<E> + 'static>(
         newest: Duration::ZERO,
         clock,
         over: false,
-        trouble: None,
+        error: None,
     };
     if let Some(moment) = playing.at {
         played.go(moment.since(start, Duration::ZERO, offset), net::now());
@@ -64,7 +64,7 @@ pub fn play<E: Recorded + Send + 'static, V: View<E> + 'static>(
     let played = screen.join();
     net::restore_terminal();
     net::let_ends_through();
-    Ok(played.ok().and_then(|played| played.trouble))
+    Ok(played.ok().and_then(|played| played.error))
 }
 
 /// A view of a run that is over, which takes its events when it is their time.
@@ -83,7 +83,7 @@ struct Played<E, V> {
     clock: Clock,
     /// Whether all events were taken.
     over: bool,
-    trouble: Option<Trouble>,
+    error: Option<ReadError>,
 }
 
 /// What time it is in the run.
@@ -126,7 +126,7 @@ impl<E: Recorded, V: View<E>> Played<E, V> {
         if self.next.is_none() && !self.over {
             match self.reader.next_event() {
                 Some(Ok(event)) => self.next = Some(event),
-                Some(Err(trouble)) => (self.over, self.trouble) = (true, Some(trouble)),
+                Some(Err(error)) => (self.over, self.error) = (true, Some(error)),
                 None => self.over = true,
             }
         }
@@ -140,19 +140,19 @@ impl<E: Recorded, V: View<E>> Played<E, V> {
 
     /// Begins anew at a time of the run.
     fn go(&mut self, to: Duration, now: Now) {
-        if let Err(trouble) = self.try_go(to, now.mono) {
-            (self.over, self.trouble) = (true, Some(trouble));
+        if let Err(error) = self.try_go(to, now.mono) {
+            (self.over, self.error) = (true, Some(error));
         }
     }
 
-    fn try_go(&mut self, to: Duration, now: Instant) -> Result<(), Trouble> {
+    fn try_go(&mut self, to: Duration, now: Instant) -> Result<(), ReadError> {
         if self.index.is_none() {
-            self.index = Some(Index::read(self.source.read_from(0).map_err(Trouble::Input)?)?);
+            self.index = Some(Index::read(self.source.read_from(0).map_err(ReadError::Input)?)?);
         }
         let Some(index) = &self.index else { return Ok(()) };
         let to = to.min(index.end());
         let Some(start) = index.before(to, REACH) else { return Ok(()) };
-        self.reader = index.resume(start, self.source.read_from(start.offset()).map_err(Trouble::Input)?);
+        self.reader = index.resume(start, self.source.read_from(start.offset()).map_err(ReadError::Input)?);
         self.view.begin_anew();
         let lasting: Vec<(Duration, E)> = index.lasting(start).collect();
         lasting.into_iter().for_each(|event| self.take(event));

@@ -75,7 +75,7 @@ impl Rtrace<'_> {
         Ok(Box::new(LiveSink::start(start, report, reported).map_err(CliError::Output)?))
     }
 
-    /// The view of so many paths.
+    /// The view of `paths` paths.
     fn path_view(&self, paths: usize, env: &Env<'_>) -> PathView {
         let output = &self.args.output;
         let options = Options {
@@ -92,7 +92,7 @@ impl Rtrace<'_> {
         PathView::new(Model::new(paths / flows.max(1), flows, interval), options)
     }
 
-    /// Shows a recorded run of so many paths, as `record` says.
+    /// Shows a recorded run, as `record` says.
     ///
     /// # Errors
     /// If the terminal refuses, or the recording cannot be read.
@@ -108,13 +108,13 @@ impl Rtrace<'_> {
             let why = "--live: a recording that is read from standard input has one direction; name its file";
             return Err(CliError::Refused(why.to_owned()));
         }
-        let refuse = |trouble| refused("--replay", &name, &trouble);
+        let refuse = |error| refused("--replay", &name, &error);
         let source = Source::of(path).map_err(refuse)?;
         let playing = Playing { speed: record.speed.unwrap_or(Speed::Times(1.0)).times(), at: record.at };
         let view = self.path_view(paths, env);
         let title = format!("{} {name}", self.program);
         match live::play(terminal, view, (source, playing, env.local_offset), title).map_err(CliError::Output)? {
-            Some(trouble) => Err(refuse(trouble)),
+            Some(error) => Err(refuse(error)),
             None => Ok(ANSWERED),
         }
     }

@@ -93,7 +93,7 @@ impl Judged {
     }
 }
 
-/// What became of a condition.
+/// The outcome of a condition.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Judged {
     /// The condition.

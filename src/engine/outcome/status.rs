@@ -28,7 +28,7 @@ pub enum Reachable {
     /// All of them.
     #[default]
     All,
-    /// At least so many.
+    /// At least this many.
     AtLeast(u64),
 }
 
@@ -74,7 +74,7 @@ impl Statuses {
         self.worst = self.worst.and(Status::NotAnswered);
     }
 
-    /// The status of the run, for which so many targets must answer.
+    /// The status of the run, where this many targets must answer.
     pub fn of(&self, required: Reachable) -> Status {
         match required {
             Reachable::All => self.worst,

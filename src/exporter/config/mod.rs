@@ -463,7 +463,7 @@ impl Gathered<'_> {
         match self.targets.entry(key) {
             Entry::Occupied(other) if **other.get() == wanted => Ok(()),
             Entry::Occupied(_) => Err(format!(
-                "'{}' stands here twice with different settings and the same labels, so that their series could not be told apart",
+                "'{}' stands here twice with different settings and the same labels, so that their series could not be distinguished",
                 wanted.text
             )),
             Entry::Vacant(place) => {

@@ -97,7 +97,7 @@ impl Default for Module {
 /// Why a module is not there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NotOffered {
-    /// It probes in a way that this program does not: its user goes without it, and is told.
+    /// It probes in a way that this program does not: it is left out, with a line in the log.
     Skipped(String),
     /// A value is wrong.
     Wrong(String),
@@ -211,7 +211,7 @@ impl Module {
         }
     }
 
-    /// Pace, wait, header and payload, for probes with so many octets if the module does not say.
+    /// Pace, wait, header and payload, for probes with `size` octets if the module does not say.
     pub fn spec(&self, interval: Duration, timeout: Duration, size: Option<usize>) -> Spec {
         let header =
             Header { from: self.source, ifindex: self.interface, ttl: self.ttl, tos: self.tos, ..Header::default() };

@@ -191,7 +191,7 @@ pub fn drops_so_far(socket: BorrowedFd<'_>) -> u32 {
     if result == 0 { figures[SK_MEMINFO_DROPS] } else { 0 }
 }
 
-/// Asks the flow label manager for the right to use `label` towards `to`, shared with whoever else uses it so
+/// Asks the flow label manager for the right to use `label` towards `to`, shared with other users of it
 /// (`IPV6_FLOWLABEL_MGR`). Only needed while some socket of this host holds an exclusive label.
 ///
 /// # Errors

@@ -21,7 +21,7 @@ impl Comparison {
 
 fn facts(row: &Row, contender: &Contender) -> Facts {
     let facts = Facts::of(&row.counts, row.rtt.as_ref().map(RttStats::figures));
-    // The refusal of a port that nobody named is what was hoped for.
+    // The refusal of a port that the user did not name is a good answer.
     let refused = if contender.named { 0 } else { row.counts.refused };
     Facts { part: Some(row.label().into()), received: facts.received + refused, ..facts }
 }

@@ -109,7 +109,7 @@ pub(super) struct Host {
     delays: Vec<Option<u64>>,
 }
 
-/// So many errors are remembered.
+/// At most this many errors are remembered.
 const ERRORS: usize = 16;
 
 impl Host {

@@ -41,7 +41,7 @@ impl<'a> From<&'a Summary> for Run<'a> {
     }
 }
 
-/// What tells a subject from others.
+/// What distinguishes a subject from others.
 pub(in crate::report) fn labels(subject: &Subject) -> Vec<Label> {
     let address = csv::address(subject.address, subject.zone.as_deref());
     [

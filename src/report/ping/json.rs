@@ -214,7 +214,7 @@ impl Explained {
             Outcome::Error(error) => {
                 let origin = match event.responder {
                     Some(_) if event.responder == target => "target",
-                    // What this host reports to itself: nobody answers for a neighbour's address.
+                    // What this host reports to itself: no neighbour with that address.
                     Some(_) if event.responder == event.subject.source => "local",
                     _ => "router",
                 };

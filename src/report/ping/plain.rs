@@ -39,7 +39,7 @@ impl Sink<Event> for PingPlain {
 pub(in crate::report) struct PlainLines {
     every: Duration,
     offset: LocalOffset,
-    /// What tells those apart, by number, that have one target.
+    /// What distinguishes those of one target, by number.
     labels: Vec<String>,
     series: BTreeMap<SubjectId, Series>,
 }

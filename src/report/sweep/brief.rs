@@ -58,7 +58,7 @@ impl Sink<Event> for SweepBrief {
     }
 }
 
-/// What became of the target's probes, in the words that rows and events have for one probe.
+/// The outcome of the target's probes, in the words that rows and events have for one probe.
 fn outcome(target: &TargetSummary) -> &'static str {
     let counts = &target.counts;
     match target.state {

@@ -74,7 +74,7 @@ impl<'a> From<&'a Report> for PathFigures<'a> {
 }
 
 impl PathFigures<'_> {
-    /// What tells the path from others.
+    /// What distinguishes the path from others.
     pub fn labels(&self, view: TraceView) -> Vec<Label> {
         let subject = &self.began.subject;
         let flow = subject.flow.filter(|_| view.has_flows());

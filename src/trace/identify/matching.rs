@@ -109,7 +109,7 @@ impl<'a> Matcher<'a> {
     }
 
     /// The target's answer to a SYN acknowledges it, and a reset acknowledges its payload as well (RFC 9293 §3.10.7.1), which a
-    /// host that accepts keeps for later; a reset without acknowledgment names no probe. While a host has not been told that a
+    /// host that accepts keeps for later; a reset without acknowledgment names no probe. While a host has not learned that a
     /// connection is over, it answers the next SYN with an ACK that names the one before (RFC 5961 §4.2).
     fn segment(&self, segment: &Segment) -> Match {
         if !segment.header.answers_syn() {

@@ -283,7 +283,7 @@ impl Search {
             }
             Some(ErrorKind::ReassemblyTimeExceeded | ErrorKind::Unknown) => None,
             Some(kind) if kind.is_advice() => None,
-            // It came as far as whoever answered so before; from nearer, something else went wrong.
+            // It came as far as the router that answered so before; an answer from nearer has another cause.
             Some(_) => self.evidence.answers_at(probe.ttl, arrival.responder).then_some(Meaning::Passed),
         }
     }

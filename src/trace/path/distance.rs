@@ -32,7 +32,7 @@ impl Distance {
     }
 }
 
-/// How far away whoever quotes a probe sent with `ttl` was, which is what the probe had used up there. `None` if that cannot be.
+/// How far away the host that quotes a probe sent with `ttl` is: what the probe had used up there. `None` if that cannot be.
 pub(in crate::trace) fn shown(ttl: u8, quoted: Ttl, first: u8) -> Option<u8> {
     ttl.checked_sub(quoted.get().max(1) - 1).filter(|&distance| distance >= first)
 }

@@ -11,7 +11,7 @@ use crate::types::{Instant, Rtt, Ttl};
 /// Cycles in a row without an answer that are a burst, and an outage.
 const BURST: u64 = 3;
 const OUTAGE: u64 = 10;
-/// Hops that change within so many cycles change together.
+/// Hops that change within this many cycles change together.
 const TOGETHER: usize = 3;
 /// How long a shift of the delay must last, and how large it must be.
 const SHIFT_LASTS: Duration = Duration::from_secs(30);

@@ -143,7 +143,7 @@ mod tests {
     use crate::trace::StopReason;
     use crate::trace::testing::began;
 
-    /// Flows of which the destination answered so many of so many cycles.
+    /// Flows by how many cycles the destination answered, of how many.
     fn flows(answered: &[(u64, u64)]) -> Vec<Report> {
         let flow = |&(sent, received): &(u64, u64)| Report {
             sent,

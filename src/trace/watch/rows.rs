@@ -72,7 +72,7 @@ impl Rows {
         self.hops.iter().map(figures).collect()
     }
 
-    /// All figures, of a watch that took so many nanoseconds.
+    /// All figures, of a watch that took `duration` nanoseconds.
     pub fn report(&self, began: Began, ended: Option<StopReason>, names: &Names, duration: u64) -> Report {
         let target = self.target;
         Report {

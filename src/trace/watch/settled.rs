@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-/// From so many values on it is known how much they vary.
+/// From this many values on it is known how much they vary.
 const LEARNED: usize = 20;
-/// So many unknown values in a row are a change, if it is known how they vary.
+/// This many unknown values in a row are a change, if it is known how they vary.
 const SURE: usize = 3;
 /// The same of one value again and again, before that is known.
 const SURE_WHILE_LEARNING: usize = 8;

@@ -64,7 +64,7 @@ pub(super) struct Both {
 }
 
 impl Both {
-    /// Whether the farther one shows that packets pass the nearer one, which missed so many. Rows are compared over the cycles in
+    /// Whether the farther one shows that packets pass the nearer one, which missed `missing` of them. Rows are compared over the cycles in
     /// which both were probed, if those hold half of the silence at least: what was probed only before or after it shows nothing.
     pub fn contradicts(&self, missing: u64) -> bool {
         let Both { here, beyond, answered } = *self;

@@ -46,7 +46,7 @@ pub struct Model {
 }
 
 impl Model {
-    /// Of a run over this many targets, each on so many flows.
+    /// Of a run over this many targets, each on `flows` flows.
     pub fn new(targets: usize, flows: usize, interval: Duration) -> Model {
         Model { expected: targets * flows, flows, interval, ..Model::default() }
     }

@@ -33,7 +33,7 @@ pub struct PingModel {
     pub paused: bool,
     /// From one probe to the next, where that is fixed.
     pub interval: Option<Duration>,
-    /// What tells those apart, by number, that have one target.
+    /// What distinguishes those of one target, by number.
     pub labels: Vec<String>,
     places: BTreeMap<SubjectId, usize>,
     ended: usize,

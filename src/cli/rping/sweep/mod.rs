@@ -389,7 +389,7 @@ impl Rping<'_> {
         }
     }
 
-    /// What writes the results of one of so many workers. Gauges are written together, so that only one worker can.
+    /// What writes the results of one of `workers` workers. Gauges are written together, so that only one worker can.
     fn sweep_sink(&self, sockets: &[(Family, SocketKind)], workers: usize) -> Result<BoxedSink<Event>, CliError> {
         let show = self.show();
         let sink = self.args.output.format.sink(|format| match format {

@@ -89,7 +89,7 @@ impl Serialize for Flow<'_> {
     }
 }
 
-/// What became of the cycles.
+/// The outcomes of the cycles.
 fn counts<M: SerializeMap>(object: &mut M, report: &Report) -> Result<(), M::Error> {
     object.serialize_entry("sent", &report.sent)?;
     object.serialize_entry("received", &report.received)?;

@@ -12,10 +12,11 @@ use crate::trace::hop::{Hop, HopProbe};
 use crate::trace::watch::change::ChangeKind;
 use crate::types::Ttl;
 
-/// The newest cycles are looked at; from so many on there is something to see.
+/// How many of the newest cycles are looked at.
 const CYCLES: usize = 20;
+/// With fewer cycles there is nothing to see yet.
 const FEWEST: usize = 5;
-/// A finding ends when so many cycles in a row have not shown it: one that comes and goes is one.
+/// A finding ends when this many cycles in a row have not shown it: one that comes and goes is one.
 const GONE: usize = 2 * CYCLES;
 
 /// A router limits its answers if chance makes that as seldom as this.
@@ -85,7 +86,7 @@ impl Findings {
     }
 }
 
-/// Of so many cycles some hop misses an answer, without any limit.
+/// In each of these cycles some hop misses an answer, without any limit.
 fn is_sure(finding: &Finding) -> bool {
     let &Finding::RateLimited { sent, answered, later_sent, .. } = finding else { return true };
     let missing = Share { hits: sent.saturating_sub(answered) as u64, tries: sent as u64 };

@@ -40,7 +40,7 @@ pub struct Chart<'a> {
     pub gaps: &'a [Instant],
 }
 
-/// Rows that a chart of so many lines needs at least.
+/// The fewest rows that a chart of `lines` lines needs.
 pub const fn least_rows(lines: usize) -> usize {
     4 + lines
 }

@@ -1,4 +1,4 @@
-//! What tells targets and results apart in rows and charts.
+//! What distinguishes targets and results in rows and charts.
 
 use crate::tui::theme::Role;
 

@@ -22,7 +22,7 @@ fn across(width: usize) -> usize {
     (1usize << room.ilog2()).min(MOST_ACROSS)
 }
 
-/// How many rows it wants for so many targets, with the one that is selected below it.
+/// How many rows it wants for `targets` targets, with the one that is selected below it.
 pub fn rows(targets: usize, width: usize) -> usize {
     targets.div_ceil(across(width)) + 3
 }
