@@ -18,6 +18,8 @@ use netprobe::tui::view::{Options, PathView};
 use netprobe::tui::{View, as_text};
 use netprobe::types::{Family, Instant, IpEndpoint, Now, Ttl, WallTime};
 
+use crate::by_chance;
+
 const TARGET: &str = "198.51.100.9";
 
 fn after(millis: u64) -> Link {
@@ -193,45 +195,12 @@ fn columns_go_in_and_out_and_are_typed() {
 }
 
 #[test]
-fn no_size_and_no_key_is_any_trouble() {
+fn no_size_and_no_key_ends_it() {
     let events = events(&network(), 40);
-    let mut random = fastrand::Rng::with_seed(5);
-    let (mut view, mut next) = (view(false), events.iter());
-    let mut now = events[0].1;
-    let keys = [
-        Key::Up,
-        Key::Down,
-        Key::PageUp,
-        Key::PageDown,
-        Key::Home,
-        Key::End,
-        Key::Enter,
-        Key::Esc,
-        Key::Tab,
-        Key::Left,
-        Key::Right,
-        Key::Backspace,
-        Key::F1,
-        Key::BackTab,
-    ];
-    for _ in 0..10_000 {
-        if let Some((event, at)) = next.next().filter(|_| random.u8(0..3) == 0) {
-            view.event(event.clone(), *at);
-            now = *at;
-        }
-        let key = match random.u8(0..3) {
-            0 => keys[random.usize(0..keys.len())],
-            1 => Key::Ctrl(random.alphabetic().to_ascii_lowercase()),
-            _ => Key::Char(char::from(random.u8(b' '..=b'~'))),
-        };
-        view.key(key, now);
-        let size = (random.u16(1..300), random.u16(1..100));
-        let small = (random.u16(1..30), random.u16(1..12));
-        let picture = as_text(if random.bool() { size } else { small }, |screen| view.draw(now, screen));
-        assert!(!picture.is_empty());
+    by_chance::at_random(&mut view(false), &events, 10_000, |view| {
         let rows = view.model().paths.first().map_or(0, |path| path.rows().len());
         assert!(view.selected().is_none_or(|ttl| usize::from(ttl) <= rows.max(30)));
-    }
+    });
 }
 
 #[test]

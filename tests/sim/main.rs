@@ -1,5 +1,7 @@
 //! Whole runs in virtual time.
 
+#[cfg(feature = "tui")]
+mod by_chance;
 mod channel;
 mod contrast;
 #[cfg(feature = "tui")]

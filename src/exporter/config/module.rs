@@ -117,7 +117,7 @@ impl Module {
             "icmp" => (from.icmp.common(), Prober::Icmp, from.icmp.payload_size, from.icmp.dont_fragment),
             "tcp" => (from.tcp.common(), Prober::Tcp(talk(&from.tcp)?), None, false),
             "udp" => (from.udp.common(), Prober::Udp(question(&from.udp)?), from.udp.payload_size, false),
-            "stamp" => (from.stamp.clone(), Prober::Stamp, None, false),
+            "stamp" => (from.stamp.common(), Prober::Stamp, None, false),
             other => return Err(NotOffered::Skipped(format!("prober {other} is not offered"))),
         };
         let wrong = NotOffered::Wrong;

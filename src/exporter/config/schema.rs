@@ -75,89 +75,27 @@ pub struct Module {
     _websocket: Option<IgnoredAny>,
 }
 
-/// Settings of every prober. The structs below have them too: serde's flatten would lose where an unknown key is.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Common {
-    pub preferred_ip_protocol: Option<String>,
-    pub ip_protocol_fallback: Option<bool>,
-    pub source_ip_address: Option<IpAddr>,
-    pub count: Option<u32>,
-    pub interval: Option<Time>,
-    pub min_replies: Option<u32>,
-    pub dscp: Option<String>,
-    pub interface: Option<String>,
-    pub ttl: Option<u8>,
-}
+/// Settings of probers: those of every prober, and those in the braces. Written out for each, as serde's flatten would lose where
+/// an unknown key is.
+macro_rules! settings {
+    ($($(#[$about:meta])* $name:ident { $($own:ident: $kind:ty,)* })*) => { $(
+        $(#[$about])*
+        #[derive(Clone, Debug, Default, Deserialize)]
+        #[serde(default, deny_unknown_fields)]
+        pub struct $name {
+            pub preferred_ip_protocol: Option<String>,
+            pub ip_protocol_fallback: Option<bool>,
+            pub source_ip_address: Option<IpAddr>,
+            pub count: Option<u32>,
+            pub interval: Option<Time>,
+            pub min_replies: Option<u32>,
+            pub dscp: Option<String>,
+            pub interface: Option<String>,
+            pub ttl: Option<u8>,
+            $(pub $own: $kind,)*
+        }
 
-/// Settings of the prober `icmp`.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Icmp {
-    pub preferred_ip_protocol: Option<String>,
-    pub ip_protocol_fallback: Option<bool>,
-    pub source_ip_address: Option<IpAddr>,
-    pub count: Option<u32>,
-    pub interval: Option<Time>,
-    pub min_replies: Option<u32>,
-    pub dscp: Option<String>,
-    pub interface: Option<String>,
-    pub ttl: Option<u8>,
-    pub dont_fragment: bool,
-    pub payload_size: Option<usize>,
-}
-
-/// Settings of the prober `tcp`.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Tcp {
-    pub preferred_ip_protocol: Option<String>,
-    pub ip_protocol_fallback: Option<bool>,
-    pub source_ip_address: Option<IpAddr>,
-    pub count: Option<u32>,
-    pub interval: Option<Time>,
-    pub min_replies: Option<u32>,
-    pub dscp: Option<String>,
-    pub interface: Option<String>,
-    pub ttl: Option<u8>,
-    pub tls: bool,
-
-    pub tls_config: Option<IgnoredAny>,
-    pub query_response: Vec<Step>,
-}
-
-/// One step of a conversation over a connection.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Step {
-    pub expect: Option<String>,
-    pub send: Option<String>,
-    pub starttls: bool,
-    pub labels: Option<IgnoredAny>,
-}
-
-/// Settings of the prober `udp`.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Udp {
-    pub preferred_ip_protocol: Option<String>,
-    pub ip_protocol_fallback: Option<bool>,
-    pub source_ip_address: Option<IpAddr>,
-    pub count: Option<u32>,
-    pub interval: Option<Time>,
-    pub min_replies: Option<u32>,
-    pub dscp: Option<String>,
-    pub interface: Option<String>,
-    pub ttl: Option<u8>,
-    pub payload_size: Option<usize>,
-    pub service: Option<String>,
-    pub send: Option<String>,
-    pub expect: Option<String>,
-}
-
-macro_rules! common {
-    ($($settings:ty),*) => {
-        $(impl $settings {
+        impl $name {
             /// What every prober has.
             pub fn common(&self) -> Common {
                 Common {
@@ -172,10 +110,45 @@ macro_rules! common {
                     ttl: self.ttl,
                 }
             }
-        })*
-    };
+        }
+    )* };
 }
-common!(Icmp, Tcp, Udp);
+
+settings! {
+    /// Settings of every prober.
+    Common {}
+
+    /// Settings of the prober `icmp`.
+    Icmp {
+        dont_fragment: bool,
+        payload_size: Option<usize>,
+    }
+
+    /// Settings of the prober `tcp`.
+    Tcp {
+        tls: bool,
+        tls_config: Option<IgnoredAny>,
+        query_response: Vec<Step>,
+    }
+
+    /// Settings of the prober `udp`.
+    Udp {
+        payload_size: Option<usize>,
+        service: Option<String>,
+        send: Option<String>,
+        expect: Option<String>,
+    }
+}
+
+/// One step of a conversation over a connection.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Step {
+    pub expect: Option<String>,
+    pub send: Option<String>,
+    pub starttls: bool,
+    pub labels: Option<IgnoredAny>,
+}
 
 /// Hosts that are probed alike.
 #[derive(Clone, Debug, Default, Deserialize)]

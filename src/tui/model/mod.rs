@@ -12,7 +12,6 @@ pub use ping::{PingModel, Presence, SeriesModel};
 
 use std::time::Duration;
 
-use crate::channel::RunChange;
 use crate::engine::outcome::SubjectId;
 use crate::trace::Event;
 use crate::trace::watch::{Change, ChangeKind};
@@ -115,11 +114,6 @@ impl Model {
 
     fn path(&mut self, id: SubjectId) -> Option<&mut PathModel> {
         self.paths.iter_mut().find(|path| path.subject().id == id)
-    }
-
-    /// What would pause the run, or let it go on.
-    pub fn toggled(&self) -> RunChange {
-        if self.paused { RunChange::Resume } else { RunChange::Pause }
     }
 
     /// How long the run is on at `now`.

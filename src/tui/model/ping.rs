@@ -134,11 +134,6 @@ impl PingModel {
         self.started.map_or(Duration::ZERO, |started| now.since(started.mono))
     }
 
-    /// What would pause the run, or let it go on.
-    pub fn toggled(&self) -> RunChange {
-        if self.paused { RunChange::Resume } else { RunChange::Pause }
-    }
-
     /// The user changes the run. Machines of such runs report nothing about that.
     pub fn changed(&mut self, change: RunChange, now: Instant) {
         match change {

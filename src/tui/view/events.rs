@@ -19,7 +19,7 @@ const TABLE_KEEPS: usize = 9;
 /// How many rows the list takes of `room`, of which the table asks for `table`.
 pub fn height(model: &Model, path: &PathModel, ui: &Ui, (room, table): (usize, usize)) -> usize {
     let events = model.changes.iter().filter(|(_, change)| change.subject.id == path.subject().id).count();
-    let (wanted, kept) = match ui.events {
+    let (wanted, kept) = match ui.common.events {
         true => {
             let findings = path.findings.len();
             (findings + usize::from(findings > 0) + events.max(1), table.min(TABLE_KEEPS))
@@ -42,7 +42,7 @@ pub fn draw(
     if bottom < top + 2 {
         return;
     }
-    let findings = if ui.events { path.findings.as_slice() } else { &[] };
+    let findings = if ui.common.events { path.findings.as_slice() } else { &[] };
     let top = self::findings(paper, (top, bottom), findings);
     if bottom < top + 2 {
         return;

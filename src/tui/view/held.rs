@@ -1,5 +1,7 @@
 //! A model and the picture of it that is frozen: [`Held`].
 
+use super::choices::Done;
+use crate::tui::Request;
 use crate::types::Now;
 
 /// A model, and what is shown instead while the picture is frozen.
@@ -26,8 +28,20 @@ impl<M: Clone> Held<M> {
         self.frozen.is_some()
     }
 
+    /// What came of a key: freezes the picture, or lets it go on, if that is it; else the request, if there is one.
+    pub fn take(&mut self, done: Done, now: Now) -> Option<Request> {
+        match done {
+            Done::Here => None,
+            Done::Freeze => {
+                self.toggle(now);
+                None
+            }
+            Done::Ask(request) => Some(request),
+        }
+    }
+
     /// Freezes the picture, or lets it go on.
-    pub fn toggle(&mut self, now: Now) {
+    fn toggle(&mut self, now: Now) {
         self.frozen = match self.frozen.take() {
             Some(_) => None,
             None => Some(Box::new((self.model.clone(), now))),

@@ -1,8 +1,9 @@
 //! All that is known about the hop that is selected, below the table.
 
+use super::choices::Names;
 use super::paper::Paper;
 use super::table::named;
-use super::ui::{Names, Ui};
+use super::ui::Ui;
 use crate::engine::outcome::{Outcome, ProbeEvent};
 use crate::report::printable;
 use crate::trace::watch::{ReportHop, ReportResponder};
@@ -21,7 +22,7 @@ const BETWEEN: &str = "   ";
 /// How many rows it takes of `room`, of which the table asks for `table`.
 pub fn height(path: &PathModel, ui: &Ui, width: usize, (room, table): (usize, usize)) -> usize {
     let Some(row) = ui.selected_row(path).filter(|_| ui.hop).and_then(|at| path.rows().get(at)) else { return 0 };
-    let wanted = 1 + lines(row, ui.names, width).len() + bars(path, row, MOST_BARS).len();
+    let wanted = 1 + lines(row, ui.common.names, width).len() + bars(path, row, MOST_BARS).len();
     let height = wanted.min(room.saturating_sub(table.min(TABLE_KEEPS)));
     if height < 3 { 0 } else { height }
 }
@@ -34,7 +35,7 @@ pub fn draw(paper: &mut Paper<'_>, (top, bottom): (usize, usize), path: &PathMod
     }
     paper.rule(top, &format!("hop {}", row.ttl.get()));
     let mut y = top + 1;
-    for line in lines(row, ui.names, paper.width()).iter().take(bottom - y) {
+    for line in lines(row, ui.common.names, paper.width()).iter().take(bottom - y) {
         paper.text(1, y, line, Role::Plain);
         y += 1;
     }

@@ -1,5 +1,6 @@
 //! Models to pictures: every function here draws a part of the screen from a model, what the user chose to see, and the size.
 
+mod choices;
 mod columns;
 mod events;
 mod flows;
@@ -23,10 +24,11 @@ use crate::tui::model::Model;
 use crate::tui::theme::Look;
 use crate::tui::{Request, View};
 use crate::types::{Now, WallTime};
+use choices::Names;
 use held::Held;
 use paper::Paper;
 pub use ping::{ContrastView, PingView};
-use ui::{Names, Ui};
+use ui::Ui;
 
 /// Seconds that the time of a place is ahead of UTC, at some time.
 pub type LocalOffset = fn(WallTime) -> i64;
@@ -100,13 +102,7 @@ impl View<Event> for PathView {
 
     fn key(&mut self, key: Key, now: Now) -> Option<Request> {
         let done = self.ui.key(key, self.held.shown(now).0);
-        if done == ui::Done::Freeze {
-            self.held.toggle(now);
-        }
-        match done {
-            ui::Done::Ask(request) => Some(request),
-            ui::Done::Freeze | ui::Done::Here => None,
-        }
+        self.held.take(done, now)
     }
 
     fn draw(&self, now: Now, screen: &mut Buffer) {
@@ -128,13 +124,7 @@ impl View<Event> for PathView {
         hop::draw(&mut paper, (panes, panes + hop), path, &self.ui);
         flows::draw(&mut paper, (panes + hop, panes + hop + side_by_side), flows, &self.ui);
         events::draw(&mut paper, (bottom - events, bottom), (model, path), &self.ui, self.options.offset);
-        if bottom < height {
-            let question = self.ui.question.as_ref().map(|question| (question.asked.text(), &*question.typed));
-            footer::draw(&mut paper, height - 1, PATH, question);
-        }
-        if self.ui.help {
-            footer::help(&mut paper, PATH);
-        }
+        self.ui.common.draw(&mut paper, bottom, PATH);
     }
 
     fn is_over(&self) -> bool {

@@ -1,9 +1,10 @@
 //! The table of hops: one line for each, with its strip.
 
+use super::choices::Names;
 use super::columns::{self, BEFORE_HOST, Layout};
 use super::paper::Paper;
 use super::strip::{self, Scale, Span};
-use super::ui::{Names, Ui};
+use super::ui::Ui;
 use crate::report::Column;
 use crate::trace::watch::{ChangeKind, ReportHop, ReportResponder};
 use crate::tui::model::{Model, PathModel};
@@ -21,16 +22,18 @@ pub fn draw(
     now: Instant,
 ) {
     let rows = path.rows();
-    let longest =
-        rows.iter().map(|row| text::width(&host(row, ui.names)) + more(row).map_or(0, |more| more.len() + 1)).max();
+    let longest = rows
+        .iter()
+        .map(|row| text::width(&host(row, ui.common.names)) + more(row).map_or(0, |more| more.len() + 1))
+        .max();
     let columns = if ui.has_numbers() { ui.columns.as_slice() } else { &[Column::Loss] };
     let layout = Layout::new(paper.width(), longest.unwrap_or(0), columns, ui.has_strip());
-    let span = Span::over(layout.strip, ui.window, ui.shift);
+    let span = Span::over(layout.strip, ui.common.window, ui.common.shift);
     heading(paper, top, &layout, (model, path), (now, span));
     let room = bottom.saturating_sub(top + 1);
     let shown = window(rows.len(), room, ui.selected_row(path), path.ends_at_destination());
     let scale = |row: &ReportHop| path.hop(row.ttl.get()).and_then(|hop| Scale::of(&hop.history, now, span));
-    let common = if ui.one_scale { Scale::common(rows.iter().filter_map(scale)) } else { None };
+    let common = if ui.common.one_scale { Scale::common(rows.iter().filter_map(scale)) } else { None };
     for (line, &at) in shown.iter().enumerate() {
         let (Some(row), y) = (rows.get(at), top + 1 + line) else { continue };
         let is_destination = at + 1 == rows.len() && path.ends_at_destination();
@@ -155,7 +158,7 @@ fn draw_row(
     paper.text(1, y, &text::right(&row.ttl.get().to_string(), 3), role);
     let more = more(row).unwrap_or_default();
     let room = layout.host.saturating_sub(if more.is_empty() { 0 } else { more.len() + 1 });
-    let x = paper.text(BEFORE_HOST, y, &text::shortened(&host(row, ui.names), room, glyphs.ellipsis), role);
+    let x = paper.text(BEFORE_HOST, y, &text::shortened(&host(row, ui.common.names), room, glyphs.ellipsis), role);
     if !more.is_empty() {
         paper.text(x + 1, y, &more, Role::Dim);
     }

@@ -1,31 +1,14 @@
 //! What the user chose to see: [`Ui`], changed by keys.
 
-use std::time::Duration;
-
-use super::question::{Question, Typed};
-use crate::channel::RunChange;
+use super::choices::{self, Choices, Done, Names, PAGE, Pressed};
+use super::question::Question;
 use crate::report::{Column, Moment};
 use crate::tui::Request;
-use crate::tui::keys::{self, Action, Key, PATH};
+use crate::tui::keys::{Action, Key, PATH};
 use crate::tui::model::{Model, PathModel};
 
-/// Rows of a page.
-const PAGE: isize = 10;
-/// The shortest interval that can be typed, in seconds.
-const LEAST_INTERVAL: f64 = 0.1;
 /// The columns of jitter.
 const JITTER: [Column; 3] = [Column::Jitter, Column::MeanJitter, Column::WorstJitter];
-
-/// How hops are named.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Names {
-    /// By address.
-    Off,
-    /// By name.
-    On,
-    /// By both.
-    Both,
-}
 
 /// What of the table is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,9 +29,10 @@ pub enum Asked {
     Time,
 }
 
-impl Asked {
-    /// The question.
-    pub const fn text(self) -> &'static str {
+impl choices::Asked for Asked {
+    const INTERVAL: Self = Asked::Interval;
+
+    fn text(self) -> &'static str {
         match self {
             Asked::Interval => "interval in seconds",
             Asked::Columns => "letters of columns",
@@ -60,35 +44,23 @@ impl Asked {
 /// What the user chose to see.
 #[derive(Clone, Debug)]
 pub struct Ui {
+    /// What every view lets its user choose.
+    pub common: Choices<Asked>,
     /// The target that is shown.
     pub target: usize,
     /// Its flow that is shown, counted from the first.
     pub flow: usize,
     /// The hop that is selected.
     pub selected: Option<u8>,
-    /// How hops are named.
-    pub names: Names,
     /// The columns.
     pub columns: Vec<Column>,
     parts: Parts,
-    /// Seconds that the strip spans at least.
-    pub window: u64,
-    /// Steps that its cells are coarser than that needs.
-    pub shift: i32,
-    /// Whether one scale holds for all hops.
-    pub one_scale: bool,
-    /// Whether the table of keys is open.
-    pub help: bool,
     /// Whether the hop that is selected is shown with all that is known.
     pub hop: bool,
-    /// Whether the list of events is open.
-    pub events: bool,
     /// Whether the flows are shown side by side.
     pub flows: bool,
     /// How a run that is over is shown.
     pub replay: Option<String>,
-    /// What is being asked.
-    pub question: Option<Question<Asked>>,
 }
 
 /// A move of the selection.
@@ -99,36 +71,19 @@ enum Step {
     Last,
 }
 
-/// What came of a key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Done {
-    /// Something else was chosen to be seen, if anything.
-    Here,
-    /// The picture is frozen, or not any more.
-    Freeze,
-    /// Something beyond the view.
-    Ask(Request),
-}
-
 impl Ui {
     /// As a view begins.
     pub fn new(names: Names, columns: Vec<Column>, window: u64) -> Ui {
         Ui {
+            common: Choices::new(names, window),
             target: 0,
             flow: 0,
             selected: None,
-            names,
             columns,
             parts: Parts::Both,
-            window,
-            shift: 0,
-            one_scale: false,
-            help: false,
             hop: false,
-            events: false,
             flows: false,
             replay: None,
-            question: None,
         }
     }
 
@@ -161,34 +116,24 @@ impl Ui {
 
     /// Does what `key` asks for, over what `model` shows.
     pub fn key(&mut self, key: Key, model: &Model) -> Done {
-        if let Some(question) = self.question.take() {
-            return self.typed(question, key);
+        match self.common.key(PATH, key) {
+            Pressed::Action(action) => self.act(action, model),
+            Pressed::Answer(asked, typed) => self.answered(asked, &typed),
+            Pressed::Done(done) => done,
         }
-        let action = keys::action(PATH, key);
-        if self.help && !matches!(action, Some(Action::Leave | Action::LeaveQuietly | Action::Suspend)) {
-            self.help = false;
-            return Done::Here;
-        }
-        action.map_or(Done::Here, |action| self.act(action, model))
     }
 
     fn act(&mut self, action: Action, model: &Model) -> Done {
+        if action == Action::Freeze && self.replay.is_some() {
+            return choices::toggled(model.paused);
+        }
+        if let Some(done) = self.common.act(action, model.paused) {
+            return done;
+        }
         let flows = self.flows_shown(model).unwrap_or_default();
         let path = self.path_of(flows);
         match action {
-            Action::Leave => return Done::Ask(Request::Leave { report: true }),
-            Action::LeaveQuietly => return Done::Ask(Request::Leave { report: false }),
-            Action::Pause => return Done::Ask(Request::Change(model.toggled())),
-            Action::Freeze if self.replay.is_some() => return Done::Ask(Request::Change(model.toggled())),
-            Action::GoTo if self.replay.is_none() => {}
-            Action::GoTo => self.question = Some(Question::new(Asked::Time)),
-            Action::Freeze if model.paused => return Done::Ask(Request::Change(RunChange::Resume)),
-            Action::Freeze => return Done::Freeze,
-            Action::Reset => return Done::Ask(Request::Change(RunChange::Reset)),
-            Action::Redraw => return Done::Ask(Request::Redraw),
-            Action::Suspend => return Done::Ask(Request::Suspend),
-            Action::Help => self.help = true,
-            Action::Events => self.events = !self.events,
+            Action::GoTo if self.replay.is_some() => self.common.question = Some(Question::new(Asked::Time)),
             Action::NextView => {
                 self.parts = match self.parts {
                     Parts::Both => Parts::Numbers,
@@ -196,9 +141,6 @@ impl Ui {
                     Parts::Strip => Parts::Both,
                 }
             }
-            Action::Interval => self.question = Some(Question::new(Asked::Interval)),
-            Action::Names => self.names = if self.names == Names::Off { Names::On } else { Names::Off },
-            Action::BothNames => self.names = if self.names == Names::Both { Names::On } else { Names::Both },
             Action::Previous => self.select(path, Step::By(-1)),
             Action::Next => self.select(path, Step::By(1)),
             Action::PageUp => self.select(path, Step::By(-PAGE)),
@@ -210,10 +152,6 @@ impl Ui {
             Action::Flows => self.flows = !self.flows,
             Action::PreviousFlow => self.flow = self.flow.min(flows.len()).saturating_sub(1),
             Action::NextFlow => self.flow = (self.flow + 1).min(flows.len().saturating_sub(1)),
-            Action::Finer => self.shift = (self.shift - 1).max(-20),
-            Action::Coarser => self.shift = (self.shift + 1).min(20),
-            Action::AutoSpan => self.shift = 0,
-            Action::OneScale => self.one_scale = !self.one_scale,
             Action::Hop => {
                 if self.selected.is_none() {
                     self.select(path, Step::Last);
@@ -224,14 +162,14 @@ impl Ui {
             Action::Jitter => self.toggle(&JITTER),
             Action::Columns => {
                 let typed = self.columns.iter().map(|column| column.letter()).collect();
-                self.question = Some(Question { asked: Asked::Columns, typed });
+                self.common.question = Some(Question { asked: Asked::Columns, typed });
             }
             Action::Close if self.hop => self.hop = false,
             Action::Close if self.flows => self.flows = false,
-            Action::Close if self.events => self.events = false,
+            Action::Close if self.common.events => self.common.events = false,
             Action::Close => self.selected = None,
             // Keys of other views.
-            Action::Chart | Action::Order | Action::Filter | Action::LogAxis => {}
+            _ => {}
         }
         Done::Here
     }
@@ -261,11 +199,6 @@ impl Ui {
     /// What was typed as an answer; one that makes no sense changes nothing.
     fn answered(&mut self, asked: Asked, typed: &str) -> Done {
         match asked {
-            Asked::Interval => {
-                if let Ok(seconds @ LEAST_INTERVAL..=3600.0) = typed.trim().parse::<f64>() {
-                    return Done::Ask(Request::Change(RunChange::Interval(Duration::from_secs_f64(seconds))));
-                }
-            }
             Asked::Time => {
                 if let Some(moment) = Moment::read(typed) {
                     return Done::Ask(Request::GoTo(moment));
@@ -276,20 +209,8 @@ impl Ui {
                     self.columns = columns;
                 }
             }
-        }
-        Done::Here
-    }
-
-    /// A key while something is asked.
-    fn typed(&mut self, question: Question<Asked>, key: Key) -> Done {
-        match question.key(key) {
-            Typed::More(question) => self.question = Some(question),
-            Typed::Dropped => {}
-            Typed::Answered(Question { asked, typed }) => return self.answered(asked, &typed),
-            Typed::Other(question, request) => {
-                self.question = Some(question);
-                return Done::Ask(request);
-            }
+            // The same in every view.
+            Asked::Interval => {}
         }
         Done::Here
     }

@@ -12,10 +12,10 @@ mod wall;
 use ratatui_core::buffer::Buffer;
 
 use self::chart::Chart;
-use self::ui::{Done, MOST_LINES, Parts, Ui};
+use self::ui::{MOST_LINES, Parts, Ui};
 use super::held::Held;
 use super::paper::Paper;
-use super::{Options, events, footer};
+use super::{Options, events};
 use crate::metrics::PresenceChange;
 use crate::ping::{Event, contrast};
 use crate::report::presence_sentence;
@@ -64,12 +64,12 @@ impl PingView {
     }
 
     fn events_height(&self, model: &PingModel, room: usize, kept: usize) -> usize {
-        let wanted = match (self.ui.events, model.changes.len()) {
+        let wanted = match (self.ui.common.events, model.changes.len()) {
             (true, changes) => changes.max(1),
             (false, 0) => return 0,
             (false, changes) => changes.min(UNASKED),
         };
-        let kept = if self.ui.events { kept.min(TABLE_KEEPS) } else { kept };
+        let kept = if self.ui.common.events { kept.min(TABLE_KEEPS) } else { kept };
         let height = (wanted + 1).min(room.saturating_sub(kept));
         if height < 2 { 0 } else { height }
     }
@@ -90,7 +90,7 @@ impl PingView {
         let chart = Chart {
             series: &charted,
             letters: charted.len() > 1,
-            window: (self.ui.window, self.ui.shift),
+            window: (self.ui.common.window, self.ui.common.shift),
             log: self.ui.log,
             interval: model.interval,
             gaps: &model.gaps,
@@ -157,18 +157,11 @@ impl View<Event> for PingView {
 
     fn key(&mut self, key: Key, now: Now) -> Option<Request> {
         let done = self.ui.key(key, self.held.shown(now).0);
-        match done {
-            Done::Here => None,
-            Done::Freeze => {
-                self.held.toggle(now);
-                None
-            }
-            Done::Ask(Request::Change(change)) => {
-                self.held.model.changed(change, now.mono);
-                Some(Request::Change(change))
-            }
-            Done::Ask(request) => Some(request),
+        let request = self.held.take(done, now);
+        if let Some(Request::Change(change)) = request {
+            self.held.model.changed(change, now.mono);
         }
+        request
     }
 
     fn draw(&self, now: Now, screen: &mut Buffer) {
@@ -191,13 +184,7 @@ impl View<Event> for PingView {
         if events > 0 {
             self.events(&mut paper, (bottom - events, bottom), model);
         }
-        if bottom < height {
-            let question = self.ui.question.as_ref().map(|question| (question.asked.text(), &*question.typed));
-            footer::draw(&mut paper, height - 1, PING, question);
-        }
-        if self.ui.help {
-            footer::help(&mut paper, PING);
-        }
+        self.ui.common.draw(&mut paper, bottom, PING);
     }
 
     fn is_over(&self) -> bool {

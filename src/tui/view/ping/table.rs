@@ -32,12 +32,13 @@ pub fn draw(
 ) {
     let longest = shown.iter().map(|series| text::width(&ui.name(series, model))).max().unwrap_or(0);
     let layout = Layout::new(paper.width(), longest, kind == Rows::WithStrips && ui.parts != Parts::Figures);
-    let span = Span::over(layout.strip, ui.window, ui.shift);
+    let span = Span::over(layout.strip, ui.common.window, ui.common.shift);
     heading(paper, top, &layout, model, (now, span));
     let selected = ui.selected.and_then(|id| shown.iter().position(|series| series.subject.id == id));
     let rows = window(shown.len(), bottom.saturating_sub(top + 1), selected, false);
     let scale = |series: &SeriesModel| Scale::of(&series.history, now, span);
-    let common = if ui.one_scale { Scale::common(shown.iter().filter_map(|series| scale(series))) } else { None };
+    let common =
+        if ui.common.one_scale { Scale::common(shown.iter().filter_map(|series| scale(series))) } else { None };
     for (line, &at) in rows.iter().enumerate() {
         let (Some(series), y) = (shown.get(at), top + 1 + line) else { continue };
         let colour = if series.is_down() { Role::Loss } else { Role::Plain };

@@ -1,20 +1,12 @@
 //! What the user chose to see of a run over targets: [`Ui`], changed by keys.
 
-use std::time::Duration;
-
-use crate::channel::RunChange;
 use crate::engine::outcome::SubjectId;
-use crate::tui::Request;
-use crate::tui::keys::{self, Action, Key, PING};
+use crate::tui::keys::{Action, Key, PING};
 use crate::tui::model::{PingModel, SeriesModel};
-use crate::tui::view::question::{Question, Typed};
-use crate::tui::view::ui::Names;
+use crate::tui::view::choices::{self, Choices, Done, Names, PAGE, Pressed};
+use crate::tui::view::question::Question;
 use crate::types::escape;
 
-/// Rows of a page.
-const PAGE: isize = 10;
-/// The shortest interval that can be typed, in seconds.
-const LEAST_INTERVAL: f64 = 0.1;
 /// Targets that share a chart.
 pub const MOST_LINES: usize = 3;
 /// Targets that have a row each before any key was typed; more are a wall.
@@ -76,9 +68,10 @@ pub enum Asked {
     Filter,
 }
 
-impl Asked {
-    /// The question.
-    pub const fn text(self) -> &'static str {
+impl choices::Asked for Asked {
+    const INTERVAL: Self = Asked::Interval;
+
+    fn text(self) -> &'static str {
         match self {
             Asked::Interval => "interval in seconds",
             Asked::Filter => "show names that contain",
@@ -86,52 +79,30 @@ impl Asked {
     }
 }
 
-/// What came of a key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Done {
-    /// Something else was chosen to be seen, if anything.
-    Here,
-    /// The picture is frozen, or not any more.
-    Freeze,
-    /// Something beyond the view.
-    Ask(Request),
-}
-
 /// What the user chose to see.
 #[derive(Clone, Debug)]
 pub struct Ui {
+    /// What every view lets its user choose.
+    pub common: Choices<Asked>,
     /// How targets are shown.
     pub parts: Parts,
     /// The target that is selected.
     pub selected: Option<SubjectId>,
     /// The target whose chart is open.
     pub open: Option<SubjectId>,
-    /// How targets are named.
-    pub names: Names,
     /// The order of rows.
     pub order: Order,
     /// What names must contain to be shown.
     pub filter: String,
-    /// Seconds that chart and strips span at least.
-    pub window: u64,
-    /// Steps that their cells are coarser than that needs.
-    pub shift: i32,
     /// Whether the axis of delays is logarithmic.
     pub log: bool,
-    /// Whether one scale holds for all strips.
-    pub one_scale: bool,
-    /// Whether the table of keys is open.
-    pub help: bool,
-    /// Whether the list of events is open.
-    pub events: bool,
-    /// What is being asked.
-    pub question: Option<Question<Asked>>,
 }
 
 impl Ui {
     /// As a view over this many targets begins.
     pub fn new(names: Names, window: u64, targets: usize) -> Ui {
         Ui {
+            common: Choices::new(names, window),
             parts: match targets {
                 _ if targets > MOST_ROWS => Parts::Wall,
                 _ if targets > MOST_LINES => Parts::Strips,
@@ -139,16 +110,9 @@ impl Ui {
             },
             selected: None,
             open: None,
-            names,
             order: if targets > MOST_LINES { Order::Loss } else { Order::Given },
             filter: String::new(),
-            window,
-            shift: 0,
             log: false,
-            one_scale: false,
-            help: false,
-            events: false,
-            question: None,
         }
     }
 
@@ -164,7 +128,7 @@ impl Ui {
             return label.clone();
         }
         let name = subject.address.and_then(|address| model.names.get(&address)).unwrap_or(&subject.name);
-        match (subject.address, self.names) {
+        match (subject.address, self.common.names) {
             (Some(address), Names::Off) => address.to_string(),
             (Some(address), Names::Both) if **name != *address.to_string() => format!("{} ({address})", escape(name)),
             _ => escape(name).into_owned(),
@@ -202,35 +166,24 @@ impl Ui {
 
     /// Does what `key` asks for, over what `model` shows.
     pub fn key(&mut self, key: Key, model: &PingModel) -> Done {
-        if let Some(question) = self.question.take() {
-            return self.typed(question, key);
+        match self.common.key(PING, key) {
+            Pressed::Action(action) => self.act(action, model),
+            Pressed::Answer(_, typed) => {
+                self.filter = typed.trim().to_owned();
+                Done::Here
+            }
+            Pressed::Done(done) => done,
         }
-        let action = keys::action(PING, key);
-        if self.help && !matches!(action, Some(Action::Leave | Action::LeaveQuietly | Action::Suspend)) {
-            self.help = false;
-            return Done::Here;
-        }
-        action.map_or(Done::Here, |action| self.act(action, model))
     }
 
     fn act(&mut self, action: Action, model: &PingModel) -> Done {
+        if let Some(done) = self.common.act(action, model.paused) {
+            return done;
+        }
         match action {
-            Action::Leave => return Done::Ask(Request::Leave { report: true }),
-            Action::LeaveQuietly => return Done::Ask(Request::Leave { report: false }),
-            Action::Pause => return Done::Ask(Request::Change(model.toggled())),
-            Action::Freeze if model.paused => return Done::Ask(Request::Change(RunChange::Resume)),
-            Action::Freeze => return Done::Freeze,
-            Action::Reset => return Done::Ask(Request::Change(RunChange::Reset)),
-            Action::Redraw => return Done::Ask(Request::Redraw),
-            Action::Suspend => return Done::Ask(Request::Suspend),
-            Action::Help => self.help = true,
-            Action::Events => self.events = !self.events,
             Action::NextView => self.next_parts(),
-            Action::Interval => self.question = Some(Question::new(Asked::Interval)),
-            Action::Filter => self.question = Some(Question::new(Asked::Filter)),
+            Action::Filter => self.common.question = Some(Question::new(Asked::Filter)),
             Action::Order => self.order = self.order.next(),
-            Action::Names => self.names = if self.names == Names::Off { Names::On } else { Names::Off },
-            Action::BothNames => self.names = if self.names == Names::Both { Names::On } else { Names::Both },
             Action::Previous | Action::PreviousTarget => self.select(model, -1),
             Action::Next | Action::NextTarget => self.select(model, 1),
             Action::PageUp => self.select(model, -PAGE),
@@ -239,20 +192,9 @@ impl Ui {
             Action::Last => self.select(model, isize::MAX),
             Action::Chart => self.open = self.selected,
             Action::LogAxis => self.log = !self.log,
-            Action::OneScale => self.one_scale = !self.one_scale,
-            Action::Finer => self.shift = (self.shift - 1).max(-20),
-            Action::Coarser => self.shift = (self.shift + 1).min(20),
-            Action::AutoSpan => self.shift = 0,
             Action::Close => self.close(),
             // Keys of other views.
-            Action::Hop
-            | Action::Jitter
-            | Action::Columns
-            | Action::AsNumbers
-            | Action::GoTo
-            | Action::Flows
-            | Action::PreviousFlow
-            | Action::NextFlow => {}
+            _ => {}
         }
         Done::Here
     }
@@ -263,7 +205,7 @@ impl Ui {
             return;
         }
         self.selected = None;
-        self.events = false;
+        self.common.events = false;
         self.filter.clear();
     }
 
@@ -289,24 +231,5 @@ impl Ui {
         };
         self.selected = shown.get(at).map(|series| series.subject.id);
         self.open = self.open.and(self.selected);
-    }
-
-    fn typed(&mut self, question: Question<Asked>, key: Key) -> Done {
-        match question.key(key) {
-            Typed::More(question) => self.question = Some(question),
-            Typed::Dropped => {}
-            Typed::Other(question, request) => {
-                self.question = Some(question);
-                return Done::Ask(request);
-            }
-            Typed::Answered(Question { asked: Asked::Filter, typed }) => self.filter = typed.trim().to_owned(),
-            Typed::Answered(Question { asked: Asked::Interval, typed }) => {
-                // An answer that makes no sense changes nothing.
-                if let Ok(seconds @ LEAST_INTERVAL..=3600.0) = typed.trim().parse::<f64>() {
-                    return Done::Ask(Request::Change(RunChange::Interval(Duration::from_secs_f64(seconds))));
-                }
-            }
-        }
-        Done::Here
     }
 }

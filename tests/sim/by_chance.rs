@@ -1,0 +1,45 @@
+//! Keys and sizes by chance against a live view.
+
+use netprobe::tui::keys::Key;
+use netprobe::tui::{View, as_text};
+use netprobe::types::Now;
+
+const KEYS: [Key; 14] = [
+    Key::Up,
+    Key::Down,
+    Key::PageUp,
+    Key::PageDown,
+    Key::Home,
+    Key::End,
+    Key::Enter,
+    Key::Esc,
+    Key::Tab,
+    Key::Left,
+    Key::Right,
+    Key::Backspace,
+    Key::F1,
+    Key::BackTab,
+];
+
+/// Types this many keys into `view` while these events happen, draws it in another size after each, and checks it.
+pub fn at_random<E: Clone, V: View<E>>(view: &mut V, events: &[(E, Now)], keys: usize, check: impl Fn(&V)) {
+    let mut random = fastrand::Rng::with_seed(5);
+    let (mut next, mut now) = (events.iter(), events[0].1);
+    for _ in 0..keys {
+        if let Some((event, at)) = next.next().filter(|_| random.u8(0..3) == 0) {
+            view.event(event.clone(), *at);
+            now = *at;
+        }
+        let key = match random.u8(0..3) {
+            0 => KEYS[random.usize(0..KEYS.len())],
+            1 => Key::Ctrl(random.alphabetic().to_ascii_lowercase()),
+            _ => Key::Char(char::from(random.u8(b' '..=b'~'))),
+        };
+        view.key(key, now);
+        let size = (random.u16(1..300), random.u16(1..100));
+        let small = (random.u16(1..30), random.u16(1..12));
+        let picture = as_text(if random.bool() { size } else { small }, |screen| view.draw(now, screen));
+        assert!(!picture.is_empty());
+        check(view);
+    }
+}
