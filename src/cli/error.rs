@@ -179,7 +179,7 @@ fn sentence(error: &clap::Error) -> String {
             meant => format!("unknown option '{option}': did you mean {meant}?"),
         },
         (ErrorKind::MissingRequiredArgument, _) => {
-            format!("{option} is missing, without which an option has no meaning")
+            format!("{option} is missing, which an option here needs")
         }
         (ErrorKind::ArgumentConflict, _) => match context(ContextKind::PriorArg) {
             other if other.is_empty() => format!("{option} stands alone"),

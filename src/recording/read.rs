@@ -10,6 +10,7 @@ use super::json::{Fault, Fields, Object, object, take};
 use super::session::Session;
 use super::shelf::Shelves;
 use super::{Recorded, VERSION};
+use crate::channel::OsError;
 use crate::engine::outcome::Subject;
 use crate::types::WallTime;
 
@@ -62,7 +63,10 @@ pub enum ReadError {
 impl fmt::Display for ReadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ReadError::Input(error) => error.fmt(f),
+            ReadError::Input(error) => match error.raw_os_error() {
+                Some(code) => OsError::from_code(code).fmt(f),
+                None => error.fmt(f),
+            },
             ReadError::NoRecording => f.write_str("not a recording"),
             ReadError::Version(version) => {
                 write!(f, "a recording of version {version}; this program reads version {VERSION}")

@@ -314,3 +314,11 @@ fn what_would_reach_a_terminal_from_the_command_line_is_escaped() {
         assert!(!run.stderr.chars().any(|at| (at.is_control() && at != '\n') || at == '\u{202e}'), "{:?}", run.stderr);
     }
 }
+
+#[test]
+fn more_targets_than_there_are_cannot_be_required_to_answer() {
+    let run = |words: &str| World::new().run(words);
+    let refused = run("rping -c1 --reachable 3 198.51.100.9 198.51.100.9");
+    assert_eq!((refused.status, &*refused.stderr), (2, "rping: --reachable 3: more than the targets, which are 2\n"));
+    assert_eq!(run("rping -c1 --reachable 2 198.51.100.9 198.51.100.9").status, 0);
+}

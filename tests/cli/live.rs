@@ -35,7 +35,7 @@ fn without_a_terminal_a_line_says_that_there_is_no_screen() {
 #[test]
 fn options_of_live_views_are_refused_where_they_have_no_meaning() {
     for (line, sentence) in [
-        ("rtrace --live --json h", "rtrace: --live: a view to read; --report has other formats\n"),
+        ("rtrace --live --json h", "rtrace: --live: it is a view for people; --report has other formats\n"),
         ("rtrace --live --report h", "rtrace: --report: --live prints its table when it is left\n"),
         ("rtrace --ascii h", "rtrace: --live is missing: the options of live views have no meaning without it\n"),
     ] {
@@ -68,7 +68,7 @@ fn targets_in_lines_have_one_line_each_so_often_those_of_changes_and_the_summary
 #[test]
 fn a_view_of_targets_says_what_it_does_not_show() {
     for (line, sentence) in [
-        ("rping --live --json h", "rping: --live: a view to read; without it there are other formats\n"),
+        ("rping --live --json h", "rping: --live: it is a view for people; leave it out for other formats\n"),
         ("rping --live --changes h", "rping: --changes: --live shows changes among its events\n"),
         ("rping --live -q h", "rping: -q: --live shows no line for each probe\n"),
         (

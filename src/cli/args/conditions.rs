@@ -78,7 +78,7 @@ impl KeysOf {
         };
         let keys: Vec<String> = self.keys().map(key).collect();
         format!(
-            "{what}. If one does not hold, it is reported on standard error and the exit status is 3. KEY is\n\n{}",
+            "{what}. If one does not hold, it is reported on standard error and the exit status is 3. Times are in seconds, or have a unit, as in 50ms. KEY is\n\n{}",
             keys.join("\n\n")
         )
     }

@@ -158,7 +158,7 @@ const TABLE: &[Group<Request, TraceArgs>] = &[
     Group {
         when: |_| true,
         rows: &[
-            (|a| a.output.silent.silent && a.live.is_live(), "--silent", ": --live is a view to read"),
+            (|a| a.output.silent.silent && a.live.is_live(), "--silent", ": --live is a view for people"),
             (
                 |a| a.output.silent.silent && a.record.record.as_ref().is_some_and(|path| path.as_os_str() == "-"),
                 "--record -",
@@ -173,7 +173,7 @@ const TABLE: &[Group<Request, TraceArgs>] = &[
             (
                 |a| a.live.is_live() && a.output.format.has_records(),
                 "--live",
-                ": a view to read; --report has other formats",
+                ": it is a view for people; --report has other formats",
             ),
             (
                 |a| a.live.is_without_live(),

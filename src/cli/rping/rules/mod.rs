@@ -11,6 +11,7 @@ use crate::cli::args::conditions::{Judged, refusal};
 use crate::cli::args::rules::{self, Limit};
 use crate::cli::error::CliError;
 use crate::cli::rping::args::{Asked, MOST_PROBES, MOST_ROUNDS, PingArgs, V4_PAYLOAD};
+use crate::engine::outcome::Reachable;
 use crate::sweep::Config as SweepConfig;
 use table::TABLE;
 
@@ -32,6 +33,16 @@ impl Request {
 const LIMITS: &[Limit<Request, PingArgs>] = &[
     |r, a| refusal(r.mode.of_conditions(), Asked::MODES, &a.conditions.all()),
     |_, a| a.sweep.shard.refusal(),
+    |r, a| {
+        let given = a.targets.len();
+        let is_known = !r.is_sweep() && a.targets_file.is_none() && !a.socket.all_addresses;
+        match a.run.reachable.filter(|_| is_known)? {
+            Reachable::AtLeast(least) if least > given as u64 => {
+                Some(format!("--reachable {least}: more than the targets, which are {given}"))
+            }
+            _ => None,
+        }
+    },
     |r, a| {
         let option = a.sweep.given().filter(|_| r.is_contrast())?;
         Some(format!("{option}: --contrast compares methods to one target"))

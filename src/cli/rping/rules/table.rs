@@ -122,7 +122,7 @@ pub(super) const TABLE: &[Group<Request, PingArgs>] = &[
             (
                 |a| a.live.is_live() && a.output.format.has_records(),
                 "--live",
-                ": a view to read; without it there are other formats",
+                ": it is a view for people; leave it out for other formats",
             ),
             (
                 |a| a.live.is_without_live(),
