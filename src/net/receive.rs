@@ -27,7 +27,7 @@ const ERRORS: usize = 4 * BATCH;
 const FAILURES: usize = 32;
 
 /// After this many turns in a row in which a socket had something to read, and gave nothing and no error, it will give nothing.
-const CONTRADICTIONS: u32 = 1000;
+const CONTRADICTIONS: u32 = 100;
 
 /// What a turn has not read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -209,8 +209,12 @@ fn an_interrupted_sweep_has_printed_whole_lines_and_ends_with_what_is_known() {
         let run = run.finish();
         assert_eq!((run.code(), run.stderr.as_str()), (1, ""), "{}", run.stderr);
         let summaries = run.objects("summary");
-        assert_eq!(sum(&summaries, "sent"), sum(&summaries, "received") + sum(&summaries, "pending"));
-        assert!(summaries.len() < 60_000 && sum(&summaries, "lost") == 0);
+        let (answered, cut_off): (Vec<_>, Vec<_>) = summaries.iter().partition(|summary| summary["received"] == 1);
+        assert_eq!(sum(&summaries, "sent"), summaries.len() as u64);
+        assert!(summaries.len() < 60_000 && !answered.is_empty());
+        // Their only probe was on its way at the end, which leaves nothing else to count; they come last.
+        assert_eq!(sum(&summaries, "lost"), cut_off.len() as u64);
+        assert!(summaries[..answered.len()].iter().all(|summary| summary["received"] == 1), "{cut_off:?}");
     }
 }
 
