@@ -42,7 +42,8 @@ mod terminal;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
+use std::panic;
+use std::sync::{Arc, Once};
 
 use rustix::io::Errno;
 use rustix::rand::{GetRandomFlags, getrandom};
@@ -180,6 +181,24 @@ pub fn thread(name: &str) -> std::thread::Builder {
     std::thread::Builder::new().name(name.to_owned()).stack_size(STACK_OCTETS)
 }
 
+/// The thread that asks name servers.
+const NAMES: &str = "names";
+
+/// From now on a panic of any thread is reported on a terminal that can be read. That of the thread that asks name servers is
+/// not reported, and nothing but its questions suffers: its libraries panic where the kernel refuses them events or random numbers.
+fn prepare_for_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let usual = panic::take_hook();
+        panic::set_hook(Box::new(move |panic| {
+            if std::thread::current().name() != Some(NAMES) {
+                restore_terminal();
+                usual(panic);
+            }
+        }));
+    });
+}
+
 /// Whether the system has a thread to give.
 pub fn has_threads() -> bool {
     thread("a try").spawn(|| {}).is_ok_and(|thread| thread.join().is_ok())
@@ -208,10 +227,10 @@ pub fn random_seed() -> Result<u64, ChannelError> {
 
 /// Whether the standard library has random numbers for the maps of this thread: it asks for them once, and panics without.
 fn maps_can_be_had() -> bool {
-    let hook = std::panic::take_hook();
-    std::panic::set_hook(Box::new(|_| {}));
-    let had = std::panic::catch_unwind(|| drop(std::hash::RandomState::new())).is_ok();
-    std::panic::set_hook(hook);
+    let hook = panic::take_hook();
+    panic::set_hook(Box::new(|_| {}));
+    let had = panic::catch_unwind(|| drop(std::hash::RandomState::new())).is_ok();
+    panic::set_hook(hook);
     had
 }
 

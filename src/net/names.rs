@@ -32,7 +32,8 @@ pub fn start(plan: &Plan, answers: Arc<Mailbox<Control>>) -> Option<Lookup> {
     let (waiting, answering) = (Arc::clone(&requests), Arc::clone(&answers));
     let (servers, zones) = (plan.resolvers.clone(), plan.origins.clone());
     let run = move || run(&servers, zones, &waiting, &answering);
-    super::thread("names").spawn(run).ok()?;
+    super::prepare_for_panics();
+    super::thread(super::NAMES).spawn(run).ok()?;
     let (names, origins) = (plan.names, plan.origins.is_some());
     Some(Box::new(move |address| {
         if names {

@@ -19,6 +19,8 @@ use super::sys::signal::{self, TerminalSignal};
 const PAUSE: Duration = Duration::from_millis(10);
 /// How long restoring waits for a terminal that does not read.
 const PATIENCE: Duration = Duration::from_millis(300);
+/// After this many times in which the terminal had room, and took nothing, restoring is given up.
+const CONTRADICTIONS: u32 = 100;
 
 /// What the end of a live view must undo; `None` where nothing is to be undone. Panics end anywhere, so this is the process's.
 static UNDO: Mutex<Option<Undo>> = Mutex::new(None);
@@ -46,6 +48,8 @@ pub struct TerminalInput {
     pub octets: Vec<u8>,
     /// Signals, in their order.
     pub signals: Vec<TerminalSignal>,
+    /// Whether the terminal has room for output, if that was asked.
+    pub room: bool,
     /// Whether the terminal has gone.
     pub gone: bool,
 }
@@ -88,6 +92,7 @@ impl Terminal {
     /// # Errors
     /// If the terminal refuses.
     pub fn enter(&self, octets: &'static [u8]) -> io::Result<()> {
+        super::prepare_for_panics();
         let mut slot = undo_slot();
         // After a stop that could not be caught the terminal is entered already, in modes that are not the user's.
         if slot.is_none() {
@@ -131,6 +136,7 @@ impl Terminal {
         }
         let ready: Vec<PollFlags> = watched.iter().map(PollFd::revents).collect();
         let is_ready = |index: usize| ready.get(index).is_some_and(|flags| !flags.is_empty());
+        input.room = ready.get(2).is_some_and(|flags| flags.contains(PollFlags::OUT));
         input.gone = ready.get(2).is_some_and(|flags| flags.intersects(PollFlags::HUP | PollFlags::ERR));
         let woken = is_ready(1) && rustix::io::read(&*self.wake, &mut [0; 8]).is_ok();
         if is_ready(0) {
@@ -178,14 +184,15 @@ fn read_keys(keys: BorrowedFd<'_>, octets: &mut Vec<u8>) -> bool {
 /// hook of any thread.
 pub fn restore_terminal() {
     let Some(Undo { output, modes, octets }) = undo_slot().take() else { return };
-    let mut rest = octets;
+    let (mut rest, mut contradictions) = (octets, 0);
     while !rest.is_empty() {
         match rustix::io::write(&output, rest) {
             Ok(length) => rest = rest.get(length..).unwrap_or_default(),
             Err(Errno::INTR) => {}
             Err(Errno::AGAIN) => {
                 let ready = poll(&mut [PollFd::new(&output, PollFlags::OUT)], Some(&timespec(PATIENCE)));
-                if !matches!(ready, Ok(1..)) {
+                contradictions += 1;
+                if !matches!(ready, Ok(1..)) || contradictions == CONTRADICTIONS {
                     break;
                 }
             }

@@ -1,7 +1,6 @@
 //! The thread that draws: [`Screen`]. It takes keys, signals and the events of the run, and never makes the run wait.
 
-use std::panic;
-use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -17,6 +16,8 @@ const BETWEEN_PICTURES: Duration = Duration::from_millis(250);
 const CLOCK: Duration = Duration::from_secs(1);
 /// How long the rest of a key is waited for.
 const REST_OF_KEY: Duration = Duration::from_millis(30);
+/// After this many times in a row in which the terminal had room, and took nothing, it will take nothing.
+const CONTRADICTIONS: u32 = 100;
 /// Events that may wait for the thread; it takes them several times a second.
 const MOST_WAITING: usize = 1 << 16;
 
@@ -78,7 +79,6 @@ impl<E> Shared<E> {
 pub(super) fn start<E: Send + 'static, V: View<E> + 'static>(
     start: Start<V>,
 ) -> std::io::Result<(Arc<Shared<E>>, JoinHandle<V>)> {
-    restore_on_panic();
     let state = State { events: Vec::new(), closed: false, quiet: false };
     let shared = Arc::new(Shared { state: Mutex::new(state), wake: Box::new(start.terminal.waker()) });
     start.terminal.enter(LEAVE.as_bytes())?;
@@ -93,22 +93,11 @@ pub(super) fn start<E: Send + 'static, V: View<E> + 'static>(
         unwritten: format!("{ENTER}\x1b]2;{title}\x07").into_bytes(),
         dirty: true,
         next_picture: Instant::ZERO,
+        contradictions: 0,
         left: false,
     };
     let thread = net::thread("screen").spawn(move || screen.run()).inspect_err(|_| net::restore_terminal())?;
     Ok((shared, thread))
-}
-
-/// A panic of any thread is reported on a terminal that can be read.
-fn restore_on_panic() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let usual = panic::take_hook();
-        panic::set_hook(Box::new(move |panic| {
-            net::restore_terminal();
-            usual(panic);
-        }));
-    });
 }
 
 struct Screen<E, V> {
@@ -122,6 +111,8 @@ struct Screen<E, V> {
     unwritten: Vec<u8>,
     dirty: bool,
     next_picture: Instant,
+    /// How often in a row the terminal had room, and took nothing.
+    contradictions: u32,
     /// Whether the user has asked for the end.
     left: bool,
 }
@@ -143,6 +134,7 @@ impl<E, V: View<E>> Screen<E, V> {
                 self.abandon();
                 break;
             }
+            let room = input.room;
             for signal in input.signals {
                 self.signal(signal);
             }
@@ -157,7 +149,7 @@ impl<E, V: View<E>> Screen<E, V> {
             }
             self.take_events();
             self.dirty |= self.view.advance(net::now());
-            self.picture();
+            self.picture(room);
         }
         net::restore_terminal();
         self.view
@@ -177,7 +169,8 @@ impl<E, V: View<E>> Screen<E, V> {
     }
 
     /// Draws if that is due, and writes what the terminal takes. The next picture is drawn when the last one is written.
-    fn picture(&mut self) {
+    /// `room` is whether the terminal said that it has some.
+    fn picture(&mut self, room: bool) {
         let now = net::now();
         let due = if self.dirty { self.next_picture } else { self.next_picture + (CLOCK - BETWEEN_PICTURES) };
         if self.unwritten.is_empty() && due <= now.mono {
@@ -190,7 +183,12 @@ impl<E, V: View<E>> Screen<E, V> {
             return;
         }
         match self.terminal.write(&self.unwritten) {
-            Ok(length) => drop(self.unwritten.drain(..length)),
+            Ok(0) if room && self.contradictions == CONTRADICTIONS => self.abandon(),
+            Ok(0) => self.contradictions += u32::from(room),
+            Ok(length) => {
+                self.unwritten.drain(..length);
+                self.contradictions = 0;
+            }
             Err(_) => self.abandon(),
         }
     }
