@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::engine::outcome::{Outcome, ProbeEvent, Standing};
+use crate::channel::OsError;
+use crate::engine::outcome::{NotSent, Outcome, ProbeEvent, Standing};
 use crate::metrics::{RttRecorder, RttStats, Variation, percent};
 use crate::types::{ProbeId, Rtt, WallTime};
 
@@ -27,6 +28,8 @@ pub struct Observed {
     newest_answered: Option<ProbeId>,
     newest_refused: Option<ProbeId>,
     newest_lost: Option<ProbeId>,
+    /// The newest probe that was not sent, and why, until a later one was.
+    unsent: Option<(ProbeId, OsError)>,
     delays: RttRecorder,
     variation: Variation,
     unreachable: BTreeSet<ProbeId>,
@@ -43,12 +46,18 @@ pub enum Observation {
     Refused,
     /// A probe was lost.
     Lost,
+    /// The same: it was not sent, and the one before it was, or not for this reason.
+    NotSent(OsError),
 }
 
 impl Observed {
     /// Takes the next event.
     pub fn take(&mut self, event: &ProbeEvent) -> Option<Observation> {
         self.duplicates += u64::from(event.standing.is_duplicate());
+        if let Outcome::NotSent(failed) = &event.outcome {
+            return Some(self.not_sent(event, failed));
+        }
+        self.unsent = self.unsent.filter(|(id, _)| *id > event.id);
         match &event.outcome {
             Outcome::Reply(_) if event.standing == Standing::First => Some(self.answered(event)),
             Outcome::Refused(_) if event.standing == Standing::First => {
@@ -65,7 +74,7 @@ impl Observed {
                 Some(self.lose(event))
             }
             Outcome::Timeout(_) if self.unreachable.remove(&event.id) => None,
-            Outcome::Timeout(_) | Outcome::NotSent(_) => Some(self.lose(event)),
+            Outcome::Timeout(_) => Some(self.lose(event)),
             _ => None,
         }
     }
@@ -86,6 +95,16 @@ impl Observed {
         let was_lost = self.unreachable.remove(&id);
         self.lost = self.lost.saturating_sub(u64::from(was_lost));
         was_lost
+    }
+
+    fn not_sent(&mut self, event: &ProbeEvent, failed: &NotSent) -> Observation {
+        let lost = self.lose(event);
+        if failed.reported == 0 || self.unsent.is_some_and(|(_, error)| error == failed.error) {
+            self.unsent = self.unsent.map(|(_, error)| (event.id, error));
+            return lost;
+        }
+        self.unsent = Some((event.id, failed.error));
+        Observation::NotSent(failed.error)
     }
 
     fn lose(&mut self, event: &ProbeEvent) -> Observation {

@@ -41,6 +41,7 @@ pub use trace::{
     Column, Figure, MovesJson, MovesText, TraceAtlas, TraceCsv, TraceInflux, TraceJson, TraceJsonOptions, TracePlain,
     TracePrometheus, TraceText, TraceTextOptions, TraceView,
 };
+pub use words::message::not_sent_sentence;
 pub use words::{LocalOffset, Moment, StatusLine};
 
 pub use crate::types::{escape, printable};

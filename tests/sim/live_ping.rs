@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use insta::assert_snapshot;
-use netprobe::channel::{LanePlan, OpenedLanes, Plan, Precision, Protocol, RunChange, SocketChoice};
+use netprobe::channel::{LanePlan, OpenedLanes, OsError, Plan, Precision, Protocol, RunChange, SocketChoice};
 use netprobe::driver::{self, Next, Turn};
 use netprobe::engine::{Destination, Target};
 use netprobe::ping::{Config, Event, Method, Observed, Ping, Spec, Summary, Task, Wait};
+use netprobe::report::{PingPlain, PingText, PingTextOptions, Sink, Streams};
 use netprobe::sim::{Change, Direction, Link, Network, Node, US, ip};
 use netprobe::tui::keys::Key;
 use netprobe::tui::theme::{Look, Theme};
@@ -154,6 +155,28 @@ fn a_refused_probe_is_neither_a_delay_nor_a_loss() {
     let picture = shown(&events, 1, false, (80, 16), &[]);
     assert!(picture.contains("refused   lost 0 of 10 (0.0%)") && picture.contains("!"), "{picture}");
     assert!(picture.contains("no answer yet"), "{picture}");
+}
+
+#[test]
+fn what_this_host_does_not_send_is_an_event_with_its_reason_on_the_screen_and_in_lines() {
+    let mut network = network(0..=0);
+    network.refuse_sends(4..=6, OsError::EPERM);
+    network.refuse_sends(9..=9, OsError::EPERM);
+    let events = events(&network, &["198.51.100.5"], 10);
+    let picture = shown(&events, 1, false, (80, 24), &typed("e"));
+    let shown: Vec<&str> = picture.lines().filter(|line| line.contains("not sent")).collect();
+    assert_eq!(shown.len(), 2, "once each time it begins: {picture}");
+    assert!(shown.iter().all(|line| line.contains("not sent: Operation not permitted")), "{picture}");
+
+    let options = PingTextOptions { quiet: true, ..PingTextOptions::default() };
+    let mut plain = PingPlain::new(SECOND * 60, |_| 0, Box::new(PingText::new(options)));
+    let (mut data, mut talk) = (Vec::new(), Vec::new());
+    for (event, _) in &events {
+        plain.event(event, &mut Streams { data: &mut data, talk: &mut talk }).unwrap();
+    }
+    let lines = String::from_utf8(data).unwrap();
+    let said = lines.lines().filter(|line| line.ends_with(" 198.51.100.5 not sent: Operation not permitted"));
+    assert_eq!(said.count(), 2, "{lines}");
 }
 
 #[test]

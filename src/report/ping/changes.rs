@@ -6,12 +6,14 @@ use std::io;
 use serde::ser::SerializeMap;
 
 use super::json::common;
+use crate::channel::OsError;
 use crate::engine::outcome::Subject;
 use crate::metrics::PresenceChange;
 use crate::ping::{Change, Event};
 use crate::report::json::line;
 use crate::report::words::clock::{LocalOffset, LocalTime};
 use crate::report::words::csv::{record, text};
+use crate::report::words::message::not_sent_sentence;
 use crate::report::{Sink, Streams, escape};
 use crate::types::WallTime;
 
@@ -41,6 +43,17 @@ impl Sink<Event> for ChangesText {
 /// When which target came or went; with a label where one target is probed in several ways.
 pub(super) fn change_line(change: &Change, label: Option<&str>, offset: LocalOffset) -> String {
     line_of(&change.subject, change.at, &presence_sentence(&change.kind, offset), label, offset)
+}
+
+/// That this host does not send the probes of a target.
+pub(super) fn not_sent_line(
+    subject: &Subject,
+    at: WallTime,
+    error: OsError,
+    label: Option<&str>,
+    offset: LocalOffset,
+) -> String {
+    line_of(subject, at, &not_sent_sentence(error), label, offset)
 }
 
 fn line_of(subject: &Subject, at: WallTime, sentence: &str, label: Option<&str>, offset: LocalOffset) -> String {

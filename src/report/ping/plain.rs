@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
-use super::changes::change_line;
+use super::changes::{change_line, not_sent_line};
 use crate::engine::outcome::{ProbeEvent, SubjectId};
-use crate::ping::{Event, Observed};
+use crate::ping::{Event, Observation, Observed};
 use crate::report::words::clock::{LocalOffset, LocalTime};
 use crate::report::{Sink, Streams, escape};
 use crate::types::WallTime;
@@ -80,7 +80,11 @@ impl PlainLines {
 
     fn probe(&mut self, event: &ProbeEvent, streams: &mut Streams<'_>) -> io::Result<()> {
         let Some(series) = self.series.get_mut(&event.subject.id) else { return Ok(()) };
-        series.observed.take(event);
+        let observed = series.observed.take(event);
+        let label = self.labels.get(event.subject.id.index()).map(String::as_str);
+        if let Some(Observation::NotSent(error)) = observed {
+            writeln!(streams.data, "{}", not_sent_line(&event.subject, event.at, error, label, self.offset))?;
+        }
         if event.at < series.due {
             return Ok(());
         }
@@ -88,7 +92,7 @@ impl PlainLines {
         let is_up = series.observed.received > series.received;
         series.received = series.observed.received;
         let (at, name) = (LocalTime(event.at, self.offset), escape(&event.subject.target));
-        let label = self.labels.get(event.subject.id.index()).map(|label| format!(" {label}")).unwrap_or_default();
+        let label = label.map(|label| format!(" {label}")).unwrap_or_default();
         writeln!(streams.data, "{at} {name}{label} {}", summary(&series.observed, is_up))
     }
 }

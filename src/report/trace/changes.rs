@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::report::trace::findings;
+use crate::report::words::message::not_sent_sentence;
 use crate::trace::watch::{ChangeKind, HopChange};
 use crate::types::{Rtt, Ttl};
 
@@ -34,7 +35,7 @@ pub fn sentence(kind: &ChangeKind) -> String {
         }
         ChangeKind::Finding { finding } => format!("{}: {}", finding.severity().name(), findings::sentence(finding)),
         ChangeKind::FindingEnded { finding } => format!("no longer: {}", findings::sentence(finding)),
-        ChangeKind::SendFailed { error } => format!("not sent: {error}"),
+        ChangeKind::SendFailed { error } => not_sent_sentence(*error),
         ChangeKind::Paused => "paused".to_owned(),
         ChangeKind::Resumed => "probing again".to_owned(),
         ChangeKind::Reset => "the statistics begin anew".to_owned(),

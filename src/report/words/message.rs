@@ -128,6 +128,11 @@ pub(in crate::report) fn local_error(kind: ErrorKind) -> Option<OsError> {
     }
 }
 
+/// Why probes are not sent.
+pub fn not_sent_sentence(error: OsError) -> String {
+    format!("not sent: {error}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

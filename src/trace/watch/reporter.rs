@@ -8,7 +8,7 @@ use super::event::{Config, Report};
 use super::flows::FlowsReport;
 use super::path::Watch;
 use super::rows::Rows;
-use crate::channel::{Arena, Inbound, Outbox, RunChange};
+use crate::channel::{Arena, Inbound, OsError, Outbox, RunChange};
 use crate::engine::Machine;
 use crate::engine::outcome::{NotSent, Outcome, Pace};
 use crate::trace::ends::{Began, StopReason};
@@ -47,6 +47,8 @@ struct Watched {
     waits: bool,
     /// When its figures are emitted next, where it is followed.
     report_at: Instant,
+    /// Why its probes are not sent, since that was said.
+    unsent: Option<OsError>,
 }
 
 impl Reporter {
@@ -83,7 +85,7 @@ impl Reporter {
 
     fn watch(&mut self, index: usize, began: Began, route: Route, now: Now) {
         let watch = Watch::new(&self.config, began, route, now.mono);
-        self.watches.insert(index, Watched { watch, ended: None, waits: false, report_at: now.mono });
+        self.watches.insert(index, Watched { watch, ended: None, waits: false, report_at: now.mono, unsent: None });
     }
 
     /// Begins watches while there is room, counts what `now` decides, and ends those that are over.
@@ -252,6 +254,7 @@ impl Reporter {
 
     fn take_answer(&mut self, probe: ProbeId, index: usize, arrival: Arrival) {
         let Some(watched) = self.watches.get_mut(&index) else { return };
+        watched.unsent = None;
         let responder = arrival.responder;
         if watched.watch.answer(&self.config, probe, arrival) {
             self.fleet.answered(probe, responder);
@@ -309,6 +312,7 @@ impl Machine for Reporter {
             }
             Arrived::Sent(probe, entry, stamp) => {
                 if let Some(watched) = self.watches.get_mut(&entry.trace) {
+                    watched.unsent = None;
                     watched.watch.sent(probe, stamp);
                 }
             }
@@ -317,6 +321,7 @@ impl Machine for Reporter {
                 let Some((event, refused)) = watched.watch.refused(probe, (error, mtu), now) else { return };
                 if let (Event::Probe(probe), true) = (&event, self.config.follow)
                     && matches!(probe.outcome, Outcome::NotSent(NotSent { reported: 1.., .. }))
+                    && watched.unsent.replace(error) != Some(error)
                 {
                     let kind = ChangeKind::SendFailed { error };
                     let change = Change { subject: watched.watch.subject(), at: now.wall, kind };

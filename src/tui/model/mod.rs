@@ -8,7 +8,7 @@ mod ping;
 pub use distribution::Distribution;
 pub use history::{Bin, History};
 pub use path::{HopModel, PathModel};
-pub use ping::{PingModel, Presence, SeriesModel};
+pub use ping::{PingModel, Presence, SeriesModel, What};
 
 use std::time::Duration;
 

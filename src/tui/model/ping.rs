@@ -7,22 +7,22 @@ use std::time::Duration;
 
 use super::history::History;
 use super::path::sent_at;
-use crate::channel::RunChange;
+use crate::channel::{OsError, RunChange};
 use crate::engine::outcome::{ProbeEvent, Subject, SubjectId};
 use crate::metrics::PresenceChange;
 use crate::ping::{Change, Event, Observation, Observed, Pace};
 use crate::types::{Instant, Now, WallTime};
 
-/// Changes that are kept, and gaps.
-const MOST_CHANGES: usize = 1000;
+/// News that are kept, and gaps.
+const MOST_NEWS: usize = 1000;
 
 /// What is known about a run over targets.
 #[derive(Clone, Debug, Default)]
 pub struct PingModel {
     /// One for each target, in their order.
     pub series: Vec<SeriesModel>,
-    /// Targets that came or went, and when that was noticed.
-    pub changes: Vec<(Now, Change)>,
+    /// What happened to targets, oldest first.
+    pub news: Vec<News>,
     /// When the run paused, went on, or its statistics began anew.
     pub gaps: Vec<Instant>,
     /// Names of addresses that were typed.
@@ -38,6 +38,26 @@ pub struct PingModel {
     places: BTreeMap<SubjectId, usize>,
     ended: usize,
     expected: usize,
+}
+
+/// What happened to a target.
+#[derive(Clone, Debug)]
+pub struct News {
+    /// When that became known.
+    pub at: Now,
+    /// The target, and how it is probed.
+    pub subject: Arc<Subject>,
+    /// What it is.
+    pub what: What,
+}
+
+/// What happens to a target.
+#[derive(Clone, Copy, Debug)]
+pub enum What {
+    /// It came or went.
+    Presence(PresenceChange),
+    /// This host does not send its probes.
+    NotSent(OsError),
 }
 
 /// One target.
@@ -85,8 +105,9 @@ impl PingModel {
         match event {
             Event::Began { subject, .. } => self.begin(subject, now),
             Event::Probe(event) => {
-                if let Some(series) = self.series_mut(event.subject.id) {
-                    series.probe(&event, now);
+                let observed = self.series_mut(event.subject.id).and_then(|series| series.probe(&event, now));
+                if let Some(Observation::NotSent(error)) = observed {
+                    self.happened(News { at: now, subject: event.subject, what: What::NotSent(error) });
                 }
             }
             Event::Named { address, name } => drop(self.names.insert(address, name)),
@@ -119,9 +140,13 @@ impl PingModel {
                 PresenceChange::Up | PresenceChange::Back { .. } => Presence::Up(change.at),
             };
         }
-        self.changes.push((now, change));
-        if self.changes.len() > MOST_CHANGES {
-            self.changes.remove(0);
+        self.happened(News { at: now, subject: change.subject, what: What::Presence(change.kind) });
+    }
+
+    fn happened(&mut self, news: News) {
+        self.news.push(news);
+        if self.news.len() > MOST_NEWS {
+            self.news.remove(0);
         }
     }
 
@@ -147,16 +172,17 @@ impl PingModel {
             },
         }
         self.gaps.push(now);
-        if self.gaps.len() > MOST_CHANGES {
+        if self.gaps.len() > MOST_NEWS {
             self.gaps.remove(0);
         }
     }
 }
 
 impl SeriesModel {
-    fn probe(&mut self, event: &ProbeEvent, now: Now) {
+    fn probe(&mut self, event: &ProbeEvent, now: Now) -> Option<Observation> {
         let sent = sent_at(event, now);
-        match self.observed.take(event) {
+        let observed = self.observed.take(event);
+        match observed {
             None => {}
             Some(Observation::Answered(rtt)) => self.history.answered(sent, rtt),
             Some(Observation::Found(rtt)) => {
@@ -164,11 +190,12 @@ impl SeriesModel {
                 self.history.answered(sent, rtt);
             }
             Some(Observation::Refused) => self.refused.lost(sent),
-            Some(Observation::Lost) => {
+            Some(Observation::Lost | Observation::NotSent(_)) => {
                 self.history.lost(sent);
                 self.last_lost = self.last_lost.max(Some(sent));
             }
         }
+        observed
     }
 
     /// Whether it does not answer.

@@ -237,6 +237,23 @@ fn cycles_and_rows_count_what_the_kernel_refuses() {
 }
 
 #[test]
+fn each_time_this_host_sends_nothing_is_one_change_of_a_followed_path() {
+    for kind in LANES {
+        let mut network = Network::new(1);
+        path(&mut network, kind.0, 3, as_is);
+        for cycles in [(13, 30), (43, 60)] {
+            network.refuse_sends(Pick::Between(cycles.0, cycles.1), OsError::ENETDOWN);
+        }
+        let run = watched(&network, lane(kind), &[target(kind.0)], 30, (config(), true));
+        let unsent = |event: &&Event| match event {
+            Event::Change(change) => change.kind == watch::ChangeKind::SendFailed { error: OsError::ENETDOWN },
+            _ => false,
+        };
+        assert_eq!(run.events.iter().filter(unsent).count(), 2, "{kind:?}");
+    }
+}
+
+#[test]
 fn rows_count_and_show_what_is_refused() {
     for kind in LANES {
         let mut network = Network::new(1);
