@@ -53,6 +53,8 @@ impl Follower {
                 let gone = self.gone.contains(&id);
                 let waited = self.until.is_some() && (gone || summary.status != Status::NotRun);
                 let shown = gone || self.targets.get(&id).is_some_and(|(_, shown)| *shown);
+                self.targets.remove(&id);
+                self.gone.remove(&id);
                 if waited {
                     summary.status = if shown { Status::Answered } else { Status::NotAnswered };
                 }

@@ -46,5 +46,6 @@ pub use event::Event;
 pub use machine::Ping;
 pub use method::{Ask, Connect, Dns, Entry, Exchange, Label, Method, Service, Session, Value};
 pub use observed::{Observation, Observed};
+pub use resolving::MOST_ADDRESSES;
 pub use summary::{Counts, Interim, OneWayStats, ReflectionStats, Responder, Spread, StampCounts, Summary};
 pub use verdict::Verdict;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::config::Task;
 use super::event::Event;
 use super::machine::Ping;
+use super::resolving::MOST_ADDRESSES;
 use super::series::Series;
 use crate::channel::AddressAnswer;
 use crate::engine::outcome::SubjectId;
@@ -47,10 +48,13 @@ impl Ping {
                 let used = name.addresses.iter().find(|(one, _, present)| *present && wanted.contains(one));
                 wanted = used.map_or_else(|| wanted.first().copied().into_iter().collect(), |(one, ..)| vec![*one]);
             }
+            // Those that are known are kept before others of which there is no room.
+            let known = name.addresses.iter().filter(|(one, ..)| wanted.contains(one)).count();
+            let room = MOST_ADDRESSES.saturating_sub(known);
             let turned = name.addresses.iter().filter(|(one, _, present)| wanted.contains(one) != *present);
             steps.extend(turned.map(|&(_, id, present)| Step::Known(id, !present)));
             let new = wanted.into_iter().filter(|one| name.addresses.iter().all(|(known, ..)| known != one));
-            steps.extend(new.filter_map(|endpoint| {
+            steps.extend(new.take(room).filter_map(|endpoint| {
                 let (id, profile) = lane(&endpoint)?;
                 let destination = Destination::Reachable { endpoint, source: None, lane: id, profile };
                 let Task { target, method, spec } = name.template.clone();
@@ -71,8 +75,8 @@ impl Ping {
             }
             Step::New(number, task, endpoint) => {
                 let Some(id) = self.add(*task).and_then(|slot| self.series.get(slot)).map(Series::id) else { return };
-                if let Some(name) = self.resolving.names.get_mut(number) {
-                    name.addresses.push((endpoint, id, true));
+                if let Some(forgotten) = self.resolving.gain(number, endpoint, id) {
+                    self.end_one(forgotten, now);
                 }
                 (id, true)
             }

@@ -9,6 +9,9 @@ use crate::engine::Destination;
 use crate::engine::outcome::SubjectId;
 use crate::types::{Family, Instant, IpEndpoint, Port};
 
+/// The most addresses of one name that are known at a time.
+pub const MOST_ADDRESSES: usize = 256;
+
 /// What is known of the names of a run.
 #[derive(Debug, Default)]
 pub(super) struct Resolving {
@@ -26,7 +29,7 @@ pub(super) struct Name {
     pub(super) port: Option<Port>,
     /// How its addresses are probed.
     pub(super) template: Task,
-    /// Every address that it ever had; `true` if it has it now.
+    /// The addresses that it has or had, at most [`MOST_ADDRESSES`]; `true` if it has it now. Those that it lost first are first.
     pub(super) addresses: Vec<(IpEndpoint, SubjectId, bool)>,
 }
 
@@ -68,9 +71,23 @@ impl Resolving {
 }
 
 impl Resolving {
+    /// An address went, or is there again.
     pub(super) fn mark(&mut self, id: SubjectId, present: bool) {
-        let all = self.names.iter_mut().flat_map(|name| &mut name.addresses);
-        all.filter(|(_, of, _)| *of == id).for_each(|(.., known)| *known = present);
+        for Name { addresses, .. } in &mut self.names {
+            if let Some(at) = addresses.iter().position(|(_, of, _)| *of == id) {
+                let (endpoint, ..) = addresses.remove(at);
+                addresses.push((endpoint, id, present));
+            }
+        }
+    }
+
+    /// A name has a new address. Where it has had too many by now, the one that it lost first is forgotten.
+    pub(super) fn gain(&mut self, name: usize, endpoint: IpEndpoint, id: SubjectId) -> Option<SubjectId> {
+        let addresses = &mut self.names.get_mut(name)?.addresses;
+        addresses.push((endpoint, id, true));
+        let lost = addresses.iter().position(|(.., present)| !present);
+        let (_, forgotten, _) = addresses.remove(lost.filter(|_| addresses.len() > MOST_ADDRESSES)?);
+        Some(forgotten)
     }
 }
 

@@ -1,33 +1,55 @@
 //! Names of targets and hops: from the lab's own hosts file, from a name server that lies, and from one that is silent.
 
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::ops::Range;
 use std::os::unix::process::ExitStatusExt;
 
 use crate::helper::Helper;
-use crate::lab::{Finished, Lab, Plan, Privilege, Tool};
+use crate::lab::{Finished, Lab, Node, Plan, Privilege, Source, Tool};
 
 /// What the name server calls every address: escape sequences, a line break, a right-to-left override, a C1 control.
 const HOSTILE: &[u8] = b"evil\x1b[2J\x07\r\n\xe2\x80\xae\xc2\x9bname";
 
-/// A name server at 127.0.0.1 that answers every reverse query with [`HOSTILE`].
+/// What the name server answers of addresses is in this file: addresses, or [`ALL`], [`MORE`], [`OTHERS`], or `nxdomain`.
+const ANSWERS: &str = "/mnt/answers";
+/// All addresses of a block that nobody has.
+const ALL: &str = "all";
+/// Those of the block that it answered before and so many more.
+const MORE: &str = "more";
+/// So many others of the block.
+const OTHERS: &str = "others";
+const STEP: u32 = 100;
+const BLOCK: u32 = 3000;
+
+/// A name server at 127.0.0.1 that answers every reverse query with [`HOSTILE`], and queries for IPv4 addresses as [`ANSWERS`] says.
 pub fn serve(ready: impl FnOnce()) {
     let socket = UdpSocket::bind(("127.0.0.1", 53)).expect("port 53 is free in a namespace of its own");
     ready();
-    let mut buffer = [0; 512];
+    let (mut buffer, mut answered) = ([0; 512], 0);
     while let Ok((length, from)) = socket.recv_from(&mut buffer) {
-        answer(&socket, &buffer[..length], from);
+        answer(&socket, &buffer[..length], from, &mut answered);
     }
 }
 
-fn answer(socket: &UdpSocket, query: &[u8], from: SocketAddr) {
+fn answer(socket: &UdpSocket, query: &[u8], from: SocketAddr, answered: &mut u32) {
     // RFC 1035 §4.1.1 and §4.1.2: header, then one question: labels, a zero octet, type, class.
     let Some(question) = query.get(12..) else { return };
     let Some(end) = question.iter().position(|&octet| octet == 0).map(|end| end + 5) else { return };
     let Some(question) = question.get(..end) else { return };
     let is_ptr = question.get(end - 4..end - 2) == Some(&[0, 12]);
+    let is_address = question.get(end - 4..end - 2) == Some(&[0, 1]);
+    let addresses = if is_address { addresses(answered) } else { Some(Vec::new()) };
     let mut reply = query[..2].to_vec();
-    reply.extend([0x85, 0x80, 0, 1, 0, u8::from(is_ptr), 0, 0, 0, 0]);
+    let count = addresses.as_ref().map_or(0, Vec::len) as u16 + u16::from(is_ptr);
+    let code = if addresses.is_none() { 3 } else { 0 };
+    reply.extend([0x85, 0x80 | code, 0, 1]);
+    reply.extend(count.to_be_bytes());
+    reply.extend([0; 4]);
     reply.extend(question);
+    for address in addresses.into_iter().flatten() {
+        reply.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4]);
+        reply.extend(address.octets());
+    }
     if is_ptr {
         let mut name = vec![HOSTILE.len() as u8];
         name.extend(HOSTILE);
@@ -37,6 +59,27 @@ fn answer(socket: &UdpSocket, query: &[u8], from: SocketAddr) {
         reply.extend(name);
     }
     let _ = socket.send_to(&reply, from);
+}
+
+/// The addresses to answer; `None` if there is no such name.
+fn addresses(answered: &mut u32) -> Option<Vec<Ipv4Addr>> {
+    let text = std::fs::read_to_string(ANSWERS).unwrap_or_default();
+    let before = *answered;
+    let block = |range: Range<u32>| range.map(|n| Ipv4Addr::from_bits(0xc612_0000 + n)).collect();
+    match text.trim() {
+        "nxdomain" => None,
+        ALL => Some(block(0..BLOCK)),
+        MORE => {
+            *answered += STEP;
+            let kept = "192.0.2.3".parse().expect("an address");
+            Some(std::iter::once(kept).chain(block(0..*answered)).collect())
+        }
+        OTHERS => {
+            *answered += STEP;
+            Some(block(before..*answered))
+        }
+        text => Some(text.split_whitespace().map(|word| word.parse().expect("an address")).collect()),
+    }
 }
 
 /// No control, non-printing or bidirectional character got through, but line ends.
@@ -193,4 +236,77 @@ fn without_names_no_server_is_asked() {
         assert_eq!(run.code(), 0, "{run:#?}");
     }
     assert_eq!(lab.host().counted("queries"), 0);
+}
+
+/// What the name server answers from here on.
+fn say(host: &Node, answers: &str) {
+    host.sh(&format!("echo '{answers}' > {ANSWERS}.new && mv {ANSWERS}.new {ANSWERS}"));
+}
+
+/// A lab whose host asks a name server that answers what a test says.
+fn asking_lab() -> Option<(Lab, Helper)> {
+    let lab = Plan::chain(0).build()?;
+    let host = lab.host();
+    host.sh("printf 'hosts: files dns\\n' > /mnt/nsswitch.conf");
+    host.nft("add counter inet lab asked\nadd rule inet lab input udp dport 53 counter name asked");
+    let helper = Helper::names(host);
+    Some((lab, helper))
+}
+
+#[test]
+fn a_name_is_followed_whatever_its_server_answers() {
+    let Some((lab, _helper)) = asking_lab() else { return };
+    let host = lab.host();
+    say(host, "192.0.2.1 192.0.2.2");
+    let words = ["--json", "--all-addresses", "--re-resolve=1", "-i0.2", "-W0.2", "changing.example"];
+    let mut run = host.start(Tool::Rping, Privilege::Root, &words);
+    run.until(Source::Data, r#""type":"reply""#);
+    let turned = |address: &str| format!(r#"{{"type":"address","target":"changing.example","address":"{address}""#);
+    say(host, "192.0.2.2 192.0.2.3");
+    run.until(Source::Data, &turned("192.0.2.1"));
+    run.until(Source::Data, &turned("192.0.2.3"));
+    say(host, "192.0.2.3");
+    run.until(Source::Data, &turned("192.0.2.2"));
+    for nothing in ["", "nxdomain"] {
+        say(host, nothing);
+        let before = host.counted("asked");
+        // Two questions, one for each family, make a look-up; the answer to the first of them may be the old one.
+        while host.counted("asked") < before + 6 {
+            run.until(Source::Data, r#""type":"reply""#);
+        }
+    }
+    say(host, MORE);
+    run.until(Source::Data, &turned("198.18.0.199"));
+    run.until(Source::Data, &turned("198.18.0.254"));
+    say(host, OTHERS);
+    run.until(Source::Data, r#""type":"summary""#);
+    say(host, "192.0.2.1");
+    run.until(Source::Data, &turned("192.0.2.1"));
+    run.until(Source::Data, r#""type":"reply""#);
+    run.signal("INT");
+    let run = run.finish();
+    let is_after = |object: &serde_json::Value, kind: &str| object["type"] == kind;
+    let objects = run.json();
+    let (mut known, mut most) = (0_i64, 0);
+    for object in &objects {
+        known += i64::from(is_after(object, "start")) - i64::from(is_after(object, "summary"));
+        most = most.max(known);
+    }
+    assert_eq!((known, most), (0, 256), "{run:#?}");
+    let came: Vec<_> =
+        objects.iter().filter(|object| is_after(object, "address")).map(|object| &object["address"]).collect();
+    assert!(
+        came.iter().filter(|address| **address == "192.0.2.3").count() <= 2,
+        "it stays without an answer: {run:#?}"
+    );
+    assert!(run.objects("summary").iter().all(|summary| summary["sent"] != 0), "{run:#?}");
+}
+
+#[test]
+fn of_thousands_of_addresses_some_are_probed_and_that_is_said() {
+    let Some((lab, _helper)) = asking_lab() else { return };
+    say(lab.host(), ALL);
+    let run = lab.host().rping(&["--json", "-q", "--all-addresses", "-c1", "-W0.1", "changing.example"]);
+    assert_eq!(run.stderr, "/mnt/rping: changing.example has 3000 addresses: the first 256 are probed\n");
+    assert_eq!((run.objects("summary").len(), run.code()), (256, 1), "{run:#?}");
 }

@@ -5,12 +5,14 @@ use std::ops::Range;
 use crate::channel::OpenedLanes;
 use crate::channel::Plan;
 use crate::cli::drive::{Addresses, Question};
+use crate::cli::env::Env;
 use crate::cli::error::CliError;
 use crate::cli::names::Names;
 use crate::cli::rping::method::Asked;
 use crate::cli::rping::run::{Rping, local_choice};
 use crate::cli::target::{Aim, Lanes};
-use crate::ping::{Event, Resolve, ResolvedName};
+use crate::ping::{Event, MOST_ADDRESSES, Resolve, ResolvedName};
+use crate::report::escape;
 use crate::types::Family;
 
 /// Targets, and which of them belong to each word.
@@ -26,7 +28,7 @@ impl Rping<'_> {
     }
 
     /// What was asked for, a target for each address where that is wanted.
-    pub(super) fn spread<'a>(&self, asked: Vec<Asked<'a>>, names: &Names) -> Spread<'a> {
+    pub(super) fn spread<'a>(&self, asked: Vec<Asked<'a>>, names: &Names, env: &mut Env<'_>) -> Spread<'a> {
         let mut spread = Spread { asked: Vec::with_capacity(asked.len()), words: Vec::new() };
         for one in asked {
             let Asked::Internet(aim) = one else {
@@ -37,7 +39,15 @@ impl Rping<'_> {
             match names.get(aim.host) {
                 Ok(found) if self.args.socket.all_addresses && !found.numeric => {
                     let each = |&endpoint| Asked::Internet(Aim { only: Some(endpoint), ..aim });
-                    spread.asked.extend(found.endpoints.iter().map(each));
+                    spread.asked.extend(found.endpoints.iter().take(MOST_ADDRESSES).map(each));
+                    let (count, name) = (found.endpoints.len(), escape(aim.host));
+                    if count > MOST_ADDRESSES {
+                        let program = self.program;
+                        let _ = writeln!(
+                            env.stderr,
+                            "{program}: {name} has {count} addresses: the first {MOST_ADDRESSES} are probed"
+                        );
+                    }
                 }
                 _ => spread.asked.push(one),
             }

@@ -294,12 +294,15 @@ pub struct SocketArgs {
     pub family: FamilyArgs,
 
     /// Probe every address of a name, each as a target of its own
+    ///
+    /// At most 256 of one name.
     #[arg(long)]
     pub all_addresses: bool,
 
     /// Look names up again this often
     ///
-    /// The addresses that they have then are probed. One that a name no longer has is probed no more, and keeps its figures.
+    /// The addresses that they have then are probed. One that a name no longer has is probed no more, and keeps its figures;
+    /// of more than 256 that a name has had, the one that it lost first is summed up and forgotten.
     #[arg(long, value_name = "TIME", value_parser = values::re_resolve, allow_hyphen_values = true)]
     pub re_resolve: Option<Duration>,
 

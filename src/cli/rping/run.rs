@@ -101,7 +101,7 @@ impl Rping<'_> {
         }
         let hosts = asked.iter().filter_map(Asked::host);
         let names = names::look_up(hosts, self.args.socket.family.forced(), self.lookup_limit(), &mut opened, env)?;
-        let spread = self.spread(asked, &names);
+        let spread = self.spread(asked, &names, env);
         let resolve = self.resolve(&spread, &opened, &plan)?;
         let targets = self.place(&spread.asked, &opened, &plan, &names, env)?;
         let spec = Arc::new(self.spec(targets.len(), env));

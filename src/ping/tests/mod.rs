@@ -8,10 +8,10 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::series::Series;
-use super::{Config, Counts, Event, Pace, Ping, Spec, Task, Wait};
+use super::{Config, Counts, Event, MOST_ADDRESSES, Pace, Ping, Resolve, ResolvedName, Spec, Task, Wait};
 use crate::channel::{
-    Arena, Control, Datagram, ErrorPath, Inbound, LaneHeader, LaneId, LaneIdent, Layer, Order, Outbox, Owner, Profile,
-    Protocol, SendStamps, Sent, SocketKind, Token, Transmit,
+    AddressAnswer, Arena, Control, Datagram, ErrorPath, Inbound, LaneHeader, LaneId, LaneIdent, Layer, Order, Outbox,
+    Owner, Profile, Protocol, Resolved, SendStamps, Sent, SocketKind, Token, Transmit,
 };
 use crate::engine::outcome::{Outcome, Payload};
 use crate::engine::{Destination, Inflight, Machine, Target};
@@ -434,4 +434,57 @@ fn a_sent_event_counts_the_probes_since_the_newest_answer() {
         _ => None,
     });
     assert_eq!(in_flight.collect::<Vec<_>>(), [1, 2, 3, 2]);
+}
+
+/// A run over a name with all its addresses.
+fn following() -> Rig {
+    let lanes = vec![(Family::V4, LaneId::new(0), PROFILE)];
+    let names = vec![ResolvedName { host: "t".into(), port: None, targets: 0..1 }];
+    Rig::new(|config| {
+        config.resolve = Some(Resolve { every: Duration::from_secs(1), all: true, family: None, lanes, names });
+    })
+}
+
+/// `count` addresses from number `first`.
+fn found(first: u32, count: u32) -> Inbound {
+    let endpoint = |n: u32| IpEndpoint::from_address((0x0a00_0000 + n).to_be_bytes().into());
+    let endpoints = (first..first + count).map(endpoint).collect();
+    let found = Ok(Resolved { canonical: None, endpoints, numeric: false });
+    Inbound::Control(Control::Address(AddressAnswer { name: "t".into(), found }))
+}
+
+#[test]
+fn a_name_that_always_has_other_addresses_takes_no_more_room_than_256_of_them() {
+    let mut rig = following();
+    for turn in 0..200 {
+        rig.pass(Duration::from_secs(1));
+        rig.handle(&found(7 * turn, 7), &Arena::default());
+        rig.sent.clear();
+    }
+    rig.turn();
+    let ended = rig.events.iter().filter(|event| matches!(event, Event::Ended(_))).count();
+    assert_eq!((rig.ping.series.capacity(), ended), (MOST_ADDRESSES + 1, 1 + 7 * 200 - MOST_ADDRESSES));
+}
+
+#[test]
+fn a_name_with_more_addresses_than_there_is_room_for_keeps_those_that_it_had_first() {
+    let mut rig = following();
+    rig.pass(Duration::from_secs(1));
+    rig.handle(&found(0, 10), &Arena::default());
+    rig.handle(&found(5, 4000), &Arena::default());
+    let last = found(0, 4000);
+    rig.handle(&last, &Arena::default());
+    rig.handle(&last, &Arena::default());
+    rig.turn();
+    let address = |event: &Event| match event {
+        Event::Readdressed { subject, gained, .. } => Some((subject.address?.to_string(), *gained)),
+        _ => None,
+    };
+    let changes: Vec<_> = rig.events.iter().filter_map(address).collect();
+    let count = |gained| changes.iter().filter(|change| change.1 == gained).count();
+    let is_first =
+        |text: &str| changes.iter().filter(|change| change.0 == text).map(|change| change.1).collect::<Vec<_>>();
+    assert_eq!((is_first("10.0.0.9"), is_first("10.0.0.5")), (vec![true], vec![true]));
+    assert!(count(true) - count(false) <= MOST_ADDRESSES, "{changes:?}");
+    assert_eq!(rig.ping.series.capacity(), MOST_ADDRESSES + 1);
 }

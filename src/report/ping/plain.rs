@@ -73,6 +73,10 @@ impl PlainLines {
                 let label = self.labels.get(change.subject.id.index()).map(String::as_str);
                 writeln!(streams.data, "{}", change_line(change, label, self.offset))?;
             }
+            Event::Ended(summary) => {
+                self.series.remove(&summary.subject.id);
+                return Ok(false);
+            }
             _ => return Ok(false),
         }
         Ok(true)
