@@ -109,6 +109,11 @@ fn options_that_are_none_are_refused_in_fpings_words() {
         "fping -J host",
         "fping -g 10.0.0.1 10.255.255.254",
         "fping -g 192.0.2.2 192.0.2.1",
+        "fping -g fe80::1/128%2",
+        "fping -g fe80::1%2 fe80::2%3",
+        "fping -g fe80::1 fe80::2%3",
+        "fping -g 2001:db8::/104",
+        "fping -c 10xyz host",
         "fping -f list -g 192.0.2.0/30",
     ];
     let all: Vec<String> = lines.iter().map(|line| World::without_sockets().run(line).to_string()).collect();

@@ -228,24 +228,13 @@ impl FpingArgs {
     }
 }
 
-/// The number that `text` begins with, as scanf(3) reads it.
-fn prefix(text: &str, belongs: impl Fn(char) -> bool) -> &str {
-    let text = text.trim_start();
-    let is_part = |(at, character)| belongs(character) || (at == 0 && character == '-');
-    let end = text.char_indices().find(|&part| !is_part(part));
-    end.map_or(text, |(end, _)| text.get(..end).unwrap_or_default())
-}
-
 fn number(text: &str) -> Result<f64, String> {
-    let number: f64 = prefix(text, |digit| digit.is_ascii_digit() || digit == '.')
-        .parse()
-        .map_err(|_| "a number is required".to_owned())?;
-    if number < 0.0 { Err("a number from 0 is required".to_owned()) } else { Ok(number) }
+    let number: f64 = text.trim().parse().map_err(|_| "a number is required".to_owned())?;
+    if number.is_finite() && number >= 0.0 { Ok(number) } else { Err("a number from 0 is required".to_owned()) }
 }
 
 fn whole(text: &str) -> Result<u32, String> {
-    let digits = prefix(text, |digit| digit.is_ascii_digit());
-    digits.parse().map_err(|_| format!("a whole number from 0 to {} is required", u32::MAX))
+    text.trim().parse().map_err(|_| format!("a whole number from 0 to {} is required", u32::MAX))
 }
 
 fn at_least_one(text: &str) -> Result<u32, String> {
@@ -277,8 +266,8 @@ fn tos(text: &str) -> Result<u8, String> {
 }
 
 fn reports(text: &str) -> Result<Reports, String> {
-    let cumulative = text.split_once(',').is_some_and(|(_, word)| word == "cumulative");
-    Ok(Reports { every: duration(number(text)?)?, cumulative })
+    let (every, word) = text.split_once(',').unwrap_or((text, ""));
+    Ok(Reports { every: duration(number(every)?)?, cumulative: word == "cumulative" })
 }
 
 fn stamp(text: &str) -> Result<FpingStamp, String> {
@@ -296,12 +285,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_read_as_c_reads_them() {
-        assert_eq!(number("0.9"), Ok(0.9));
-        assert_eq!(number("1whatever"), Ok(1.0));
-        assert!(["", "xxx", "-1", "."].iter().all(|text| number(text).is_err()));
-        assert_eq!((whole("20"), whole("5x")), (Ok(20), Ok(5)));
-        assert!(["", "xxx", "-1"].iter().all(|text| whole(text).is_err()) && at_least_one("0").is_err());
+    fn a_number_is_nothing_else() {
+        assert_eq!((number("0.9"), number(" 5 ")), (Ok(0.9), Ok(5.0)));
+        assert!(["", "xxx", "-1", ".", "1whatever", "nan", "inf"].iter().all(|text| number(text).is_err()));
+        assert_eq!(whole("20"), Ok(20));
+        assert!(["", "xxx", "-1", "5x"].iter().all(|text| whole(text).is_err()) && at_least_one("0").is_err());
+        let every = |text| reports(text).map(|reports| (reports.every.as_millis(), reports.cumulative));
+        assert_eq!((every("1.5"), every("2,cumulative")), (Ok((1500, false)), Ok((2000, true))));
         assert_eq!([tos("2"), tos("0x20"), tos("010"), tos("0")], [Ok(2), Ok(0x20), Ok(8), Ok(0)]);
         assert!(["256", "", "0x", "x"].iter().all(|text| tos(text).is_err()));
     }

@@ -56,15 +56,23 @@ fn listed(path: &Path, env: &mut Env<'_>) -> Result<Vec<String>, Failure> {
 }
 
 fn generated(words: &[String], forced: Option<Family>) -> Result<Vec<String>, Failure> {
-    let (first, last) = match words {
+    let ((first, last), zone) = match words {
         [prefix] => {
             let (address, length) =
                 prefix.split_once('/').ok_or_else(|| Failure::usage("-g wants a prefix or two addresses"))?;
-            within(address_of(address, forced)?, length)?
+            if length.contains('%') {
+                return Err(Failure::refused("address scope must precede prefix length"));
+            }
+            let (address, zone) = address_of(address, forced)?;
+            (within(address, length)?, zone)
         }
         [first, last] => {
-            let first = address_of(first, forced)?;
-            (first, address_of(last, Some(Family::of(first)))?)
+            let (first, zone) = address_of(first, forced)?;
+            let (last, of_last) = address_of(last, Some(Family::of(first)))?;
+            if zone != of_last {
+                return Err(Failure::refused("different scopes for start and end addresses"));
+            }
+            ((first, last), zone)
         }
         _ => return Err(Failure::usage("-g wants a prefix or two addresses")),
     };
@@ -77,7 +85,9 @@ fn generated(words: &[String], forced: Option<Family>) -> Result<Vec<String>, Fa
     match range.count() > MOST_GENERATED {
         true => Err(too_many()),
         false => {
-            Ok((0..range.count()).filter_map(|index| range.at(index)).map(|address| address.to_string()).collect())
+            let zone = zone.map(|zone| format!("%{zone}")).unwrap_or_default();
+            let addresses = (0..range.count()).filter_map(|index| range.at(index));
+            Ok(addresses.map(|address| format!("{address}{zone}")).collect())
         }
     }
 }
@@ -86,22 +96,24 @@ fn too_many() -> Failure {
     Failure::refused("-g parameter generates too many addresses")
 }
 
-fn address_of(text: &str, family: Option<Family>) -> Result<IpAddr, Failure> {
+/// An address, and the zone after it, which IPv6 alone has.
+fn address_of(text: &str, family: Option<Family>) -> Result<(IpAddr, Option<&str>), Failure> {
     let wrong = |why: &str| Failure::refused(format!("can't parse address {}: {why}", escape(text)));
-    let address: IpAddr = text.parse().map_err(|_| wrong("no address"))?;
+    let (digits, zone) = text.split_once('%').map_or((text, None), |(digits, zone)| (digits, Some(zone)));
+    let address: IpAddr = digits.parse().map_err(|_| wrong("no address"))?;
     match family {
+        _ if zone.is_some_and(|zone| zone.is_empty() || address.is_ipv4()) => Err(wrong("no address")),
         Some(family) if family != Family::of(address) => Err(wrong("Address family for hostname not supported")),
-        _ => Ok(address),
+        _ => Ok((address, zone)),
     }
 }
 
 /// The first and the last address of a prefix that a host can have.
 fn within(address: IpAddr, length: &str) -> Result<(IpAddr, IpAddr), Failure> {
-    let most = Family::of(address).pick(32, 128);
-    let bits: u32 =
-        length.parse().ok().filter(|bits| (1..=most).contains(bits)).ok_or_else(|| {
-            Failure::refused(format!("netmask must be between 1 and {most} (is: {})", escape(length)))
-        })?;
+    let (least, most) = Family::of(address).pick((1, 32), (65, 128));
+    let bits: u32 = length.parse().ok().filter(|bits| (least..=most).contains(bits)).ok_or_else(|| {
+        Failure::refused(format!("netmask must be between {least} and {most} (is: {})", escape(length)))
+    })?;
     Ok(match address {
         IpAddr::V4(address) => {
             let rest = u32::MAX.checked_shr(bits).unwrap_or(0);
