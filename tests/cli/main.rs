@@ -8,6 +8,7 @@ mod conditions;
 mod contrast;
 mod doctor;
 mod errors;
+mod formats;
 mod fping;
 mod lists;
 mod live;

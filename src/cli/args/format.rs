@@ -80,9 +80,13 @@ impl FormatArgs {
     /// # Errors
     /// If they cannot have it.
     pub fn sink<E>(&self, of: impl FnOnce(Format) -> Option<BoxedSink<E>>) -> Result<BoxedSink<E>, CliError> {
-        let format = self.chosen();
-        let name = FORMATS.0.iter().find(|(_, known)| *known == format).map_or("", |(name, _)| *name);
-        of(format).ok_or_else(|| CliError::Refused(format!("--format {name}: not for a run of this kind")))
+        of(self.chosen()).ok_or_else(|| CliError::Refused(self.refusal(": not for a run of this kind")))
+    }
+
+    /// That these results cannot have the chosen format, with the reason.
+    pub fn refusal(&self, why: &str) -> String {
+        let name = FORMATS.0.iter().find(|(_, known)| *known == self.chosen()).map_or("", |(name, _)| *name);
+        format!("--format {name}{why}")
     }
 
     /// Writes what closes a share of a run, in formats that have it.

@@ -264,6 +264,10 @@ const LIMITS: &[Limit<Request, TraceArgs>] = &[
     },
     |_, a| a.shard.refusal(),
     |_, a| {
+        let has_none = a.output.changes && !a.output.format.is_text_or_json();
+        has_none.then(|| a.output.format.refusal(": changes of paths are text or JSON"))
+    },
+    |_, a| {
         let (first, last) = (a.timing.first.get(), a.timing.max_hops.get());
         let range = format!("out of range: 1 <= value <= {last}");
         (first > last).then(|| format!("--first <TTL>: invalid value '{first}': {range}"))

@@ -16,7 +16,7 @@ pub use text::ContrastText;
 use std::fmt;
 
 use crate::channel::SocketKind;
-use crate::ping::contrast::Row;
+use crate::ping::contrast::{Row, Varied};
 use crate::ping::{MethodKind, State};
 
 /// The label of a method in tables and sentences.
@@ -43,7 +43,10 @@ fn reason(row: &Row) -> Option<String> {
         _ if row.ran => None,
         Some(attempt) => Some(format!("{}: {}", attempt.call, attempt.error)),
         None if row.counts.send_failed > 0 => Some("this host's kernel refused every probe".to_owned()),
-        None if row.state == Some(State::Unresolved) => Some("the name has no address".to_owned()),
+        None if row.state == Some(State::Unresolved) => Some(match row.varied {
+            Some(Varied::Family(family)) => format!("the name has no {} address", family.pick("IPv4", "IPv6")),
+            _ => "the name has no address".to_owned(),
+        }),
         None if row.state == Some(State::Unknown) => Some("no route to the target".to_owned()),
         None => Some("the run ended first".to_owned()),
     }
