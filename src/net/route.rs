@@ -4,7 +4,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use socket2::{Socket, Type};
 
@@ -18,26 +18,37 @@ use crate::types::{IpEndpoint, Mtu};
 /// A port for sockets that only ask for a route: discard, RFC 863. Nothing is sent to it.
 const ANY_PORT: u16 = 9;
 
-/// Looks up sources for these lanes. A mark takes a privilege, so that a socket that has it is opened now.
+/// Looks up sources for these lanes, by one socket for each. A mark takes a privilege, so that a socket that has it is opened now.
 pub fn sources(plans: &[LanePlan]) -> SourceLookup {
-    let marked = |plan: &LanePlan| plan.mark.map(|_| udp_socket(plan).map_err(|(_, error)| error));
-    let lanes: Vec<_> = plans.iter().map(|plan| (plan.clone(), marked(plan))).collect();
-    Arc::new(move |lane, to| match lanes.get(lane.index()).ok_or(OsError::EINVAL)? {
-        (_, Some(marked)) => {
-            let socket = marked.as_ref().map_err(|error| *error)?;
-            let source = source_by(socket, to);
-            // Or else the next answer would have this source.
-            rustix::net::connect_unspec(socket).map_err(io::Error::from)?;
-            source
+    let open = |plan: &LanePlan| udp_socket(plan).map_err(|(_, error)| error);
+    let socket = |plan: &LanePlan| Mutex::new(plan.mark.map(|_| open(plan)));
+    let lanes: Vec<_> = plans.iter().map(|plan| (plan.clone(), socket(plan))).collect();
+    Arc::new(move |lane, to| {
+        let (plan, socket) = lanes.get(lane.index()).ok_or(OsError::EINVAL)?;
+        let mut socket = socket.lock().unwrap_or_else(PoisonError::into_inner);
+        if plan.mark.is_none() && !matches!(*socket, Some(Ok(_))) {
+            *socket = Some(open(plan));
         }
-        (plan, None) => source_by(&udp_socket(plan).map_err(|(_, error)| error)?, to),
+        let found = match socket.as_ref().ok_or(OsError::EINVAL)? {
+            Ok(socket) => source_by(socket, to),
+            Err(error) => Err(*error),
+        };
+        if found.is_err() && plan.interface.is_some() && plan.mark.is_none() {
+            // The interface may be another one by now.
+            *socket = None;
+        }
+        found
     })
 }
 
 fn source_by(socket: &Socket, to: IpEndpoint) -> Result<IpAddr, OsError> {
-    connect(socket, to)?;
-    let local = socket.local_addr()?.as_socket().ok_or(OsError::EAFNOSUPPORT)?;
-    Ok(local.ip())
+    let source = connect(socket, to).and_then(|()| {
+        let local = socket.local_addr()?.as_socket().ok_or(OsError::EAFNOSUPPORT)?;
+        Ok(local.ip())
+    });
+    // Or else the next answer would have this source.
+    rustix::net::connect_unspec(socket).map_err(io::Error::from)?;
+    source
 }
 
 /// The largest IP packet to `to` that the kernel accepts, after it refused one with EMSGSIZE that had `octets` octets after the

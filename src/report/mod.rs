@@ -34,7 +34,9 @@ pub use ping::{
     PingText, PingTextOptions, ShownSource, Timestamps, presence_sentence,
 };
 pub use pong::{PongJson, PongText};
-pub use sweep::{SweepBrief, SweepCsv, SweepInflux, SweepJson, SweepProgress, SweepPrometheus, SweepShow, SweepText};
+pub use sweep::{
+    SweepBrief, SweepCsv, SweepInflux, SweepJson, SweepProgress, SweepPrometheus, SweepShow, SweepStyle, SweepText,
+};
 pub use trace::changes::{path_name, sentence as change_sentence};
 pub use trace::findings::sentence as finding_sentence;
 pub use trace::{

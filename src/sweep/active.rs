@@ -28,6 +28,7 @@ pub struct ActiveTarget {
     pub open: u32,
     pub sent: u32,
     pub received: u32,
+    pub refused: u32,
     pub lost: u32,
     pub pending: u32,
     /// Replies with kernel stamps.
@@ -68,12 +69,20 @@ struct Seat {
     /// When that was sent.
     began: Instant,
     address: Ipv4Addr,
+    /// 0: none.
+    port: u16,
     /// Index into `known`, which holds the rest; `NONE`: nothing has come from it.
     known: u32,
-    ordered: u16,
-    open: u16,
-    sent: u16,
-    lost: u16,
+    ordered: u8,
+    open: u8,
+    sent: u8,
+    lost: u8,
+}
+
+impl Seat {
+    fn endpoint(&self) -> IpEndpoint {
+        IpEndpoint::from_address(self.address.into()).with_port(self.port)
+    }
 }
 
 /// How far the probing of a target is.
@@ -144,11 +153,12 @@ impl ActiveTargets {
     pub fn insert(&mut self, endpoint: IpEndpoint, name: Option<Box<str>>, first: u64, now: Instant) -> u32 {
         self.count += 1;
         let (address, fits) = match endpoint {
-            IpEndpoint { address: IpAddr::V4(address), zone: None, port: None } => (address, self.until_answered),
+            IpEndpoint { address: IpAddr::V4(address), zone: None, .. } => (address, self.until_answered),
             _ => (Ipv4Addr::UNSPECIFIED, false),
         };
         let known = NONE;
-        let seat = Seat { first, began: now, address, known, ordered: 0, open: 0, sent: 0, lost: 0 };
+        let port = endpoint.port_number();
+        let seat = Seat { first, began: now, address, port, known, ordered: 0, open: 0, sent: 0, lost: 0 };
         let slot = self.seats.insert(seat);
         if !fits || name.is_some() {
             let name = name.map_or(NONE, |name| self.names.insert(name));
@@ -184,7 +194,7 @@ impl ActiveTargets {
         if seat.known != NONE {
             return self.known.get_mut(seat.known);
         }
-        self.know(slot, ActiveTarget::silent(IpEndpoint::from_address(seat.address.into()), &seat));
+        self.know(slot, ActiveTarget::silent(seat.endpoint(), &seat));
         let known = self.seats.get(slot)?.known;
         self.known.get_mut(known)
     }
@@ -198,7 +208,7 @@ impl ActiveTargets {
                 Progress { endpoint, first, ordered, open }
             }
             None => Progress {
-                endpoint: IpEndpoint::from_address(seat.address.into()),
+                endpoint: seat.endpoint(),
                 first: seat.first,
                 ordered: seat.ordered.into(),
                 open: seat.open.into(),
@@ -311,6 +321,7 @@ impl ActiveTarget {
             open: seat.open.into(),
             sent: seat.sent.into(),
             received: 0,
+            refused: 0,
             lost,
             pending: 0,
             kernel: 0,

@@ -5,28 +5,28 @@ use std::net::IpAddr;
 use super::active::Rare;
 use super::config::{Completion, Config};
 use super::in_flight::ProbeState;
-use super::machine::Sweep;
+use super::machine::{Sweep, Template};
 use crate::channel::{Arena, Datagram, IcmpNotice, LaneId, Owner, Profile};
 use crate::engine::decode::{self, Decoded, EchoReply, IcmpError, QuotedTransport};
 use crate::engine::delay;
 use crate::engine::outcome::{Answered, Standing};
-use crate::types::{Instant, Now, Rtt, Sequence, Stamp};
+use crate::types::{Instant, IpEndpoint, Now, Rtt, Sequence, Stamp};
 use crate::wire::payload;
 
 /// A probe of this sweep that an answer belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Match {
+pub(super) struct Match {
     /// Its number.
-    number: u64,
+    pub number: u64,
     /// The slot of its target.
-    slot: u32,
+    pub slot: u32,
     /// Whether cookie and number say so.
-    exact: bool,
+    pub exact: bool,
 }
 
 /// Properties of a reply.
 #[derive(Clone, Copy, Debug, Default)]
-struct Traits {
+pub(super) struct Traits {
     wrong_source: bool,
     payload_changed: bool,
     truncated: bool,
@@ -39,7 +39,8 @@ impl Sweep {
         match decode::datagram(&profile, datagram, octets) {
             Decoded::Reply(reply) => self.reply(now, &profile, &reply),
             Decoded::Error(error) => self.error(now, &profile, &error),
-            Decoded::Answer(_) | Decoded::Segment(_) | Decoded::Other | Decoded::Damaged(_) => {}
+            Decoded::Segment(segment) => self.segment(now, &profile, &segment),
+            Decoded::Answer(_) | Decoded::Other | Decoded::Damaged(_) => {}
         }
     }
 
@@ -69,8 +70,9 @@ impl Sweep {
         let target = self.active.progress(matched.slot, matched.number).map(|target| target.endpoint.address);
         let tail = reply.payload.get(Config::LEAST_OCTETS..).unwrap_or_default();
         let is_same = self.lane(profile.family).is_some_and(|lane| {
-            let both = lane.template.tail().len().min(tail.len());
-            lane.template.tail().get(..both) == tail.get(..both)
+            let Template::Echo(template) = &lane.template else { return false };
+            let both = template.tail().len().min(tail.len());
+            template.tail().get(..both) == tail.get(..both)
         });
         let traits = Traits {
             wrong_source: target.is_some_and(|target| target != reply.responder && !target.is_multicast()),
@@ -86,14 +88,22 @@ impl Sweep {
             return;
         }
         let Some(quoted) = &error.quoted else { return };
-        let QuotedTransport::Echo { ident, sequence, payload } = quoted.transport else { return };
-        if ident != profile.ident.ident {
-            return;
-        }
-        // A short quote is padded with zeros where something follows it (RFC 4884 §4.1); they say nothing about the probe.
-        let octets = payload.iter().rposition(|&octet| octet != 0).map_or(0, |last| last + 1);
-        let known = payload.get(..octets).unwrap_or_default();
-        if let Some(matched) = self.matching(profile, sequence, (payload, known), quoted.destination) {
+        let matched = match (quoted.transport, quoted.destination) {
+            (QuotedTransport::Echo { ident, sequence, payload }, destination) if ident == profile.ident.ident => {
+                // A short quote is padded with zeros where something follows it (RFC 4884 §4.1); they say nothing about the probe.
+                let octets = payload.iter().rposition(|&octet| octet != 0).map_or(0, |last| last + 1);
+                let known = payload.get(..octets).unwrap_or_default();
+                self.matching(profile, sequence, (payload, known), destination)
+            }
+            (QuotedTransport::Tcp { source_port, destination_port, sequence, timestamp }, Some(destination)) => {
+                let to = IpEndpoint::from_address(destination).with_port(destination_port);
+                // A firewall may have changed the number; it stands in the timestamps option as well.
+                let numbers = [Some(sequence), timestamp].into_iter().flatten();
+                numbers.into_iter().find_map(|number| self.sent_syn(profile, source_port, to, number))
+            }
+            _ => None,
+        };
+        if let Some(matched) = matched {
             self.totals.counts.icmp_errors += 1;
             self.count_rare(matched, |rare| rare.icmp_errors += 1);
             self.answer(now, matched, &error.stamp, ProbeState::Errored, Traits::default());
@@ -101,7 +111,7 @@ impl Sweep {
     }
 
     /// Counts an answer by its standing; the first in time decides its probe and leaves it in `state`.
-    fn answer(&mut self, now: Now, matched: Match, stamp: &Stamp, state: ProbeState, traits: Traits) {
+    pub(super) fn answer(&mut self, now: Now, matched: Match, stamp: &Stamp, state: ProbeState, traits: Traits) {
         let is_error = state == ProbeState::Errored;
         let number = matched.number;
         let (standing, attempt, errored) = match self.in_flight.get(number).zip(self.in_flight.stamps(number)) {
@@ -111,7 +121,7 @@ impl Sweep {
                     ProbeState::Open | ProbeState::Errored => {
                         Answered::Open(Some(sent.user.mono + self.in_flight.wait(probe.attempt)))
                     }
-                    ProbeState::Replied => Answered::InTime,
+                    ProbeState::Replied | ProbeState::Refused => Answered::InTime,
                     ProbeState::Over => Answered::Not,
                     // A probe that was not sent cannot be answered.
                     ProbeState::Ordered => return self.count_foreign(),
@@ -151,8 +161,13 @@ impl Sweep {
             self.errored.insert((now + delay::wait_after_error(slowest), matched.number));
             return;
         }
-        target.received += 1;
-        counts.received += 1;
+        if state == ProbeState::Refused {
+            target.refused += 1;
+            counts.refused += 1;
+        } else {
+            target.received += 1;
+            counts.received += 1;
+        }
         let Traits { wrong_source, payload_changed, truncated } = traits;
         counts.reordered += u64::from(reordered);
         counts.wrong_source += u64::from(wrong_source);
@@ -167,12 +182,14 @@ impl Sweep {
             });
         }
         if self.config.completion == Completion::FirstAnswer {
-            self.measure(matched.slot, matched.number);
+            if state == ProbeState::Replied {
+                self.measure(matched.slot, matched.number);
+            }
             self.end_target(matched.slot, true, now);
         }
     }
 
-    fn count_foreign(&mut self) {
+    pub(super) fn count_foreign(&mut self) {
         self.foreign += 1;
         self.totals.counts.foreign += 1;
     }

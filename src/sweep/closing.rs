@@ -40,7 +40,7 @@ impl Sweep {
                     rare.unreachable += 1;
                 }
             }
-            ProbeState::Ordered | ProbeState::Over => {}
+            ProbeState::Ordered | ProbeState::Refused | ProbeState::Over => {}
         }
         if !ended {
             self.go_on(slot, number, lost, now);

@@ -4,8 +4,9 @@ use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use crate::channel::{AddressAnswer, LaneId, Profile};
+use crate::channel::{AddressAnswer, LaneId, Profile, SourceLookup};
 use crate::engine::condition::Conditions;
+use crate::engine::outcome::{MethodKind, Silence};
 use crate::types::{Family, IpEndpoint};
 use crate::wire::payload::Fill;
 
@@ -33,10 +34,40 @@ pub enum Supplied {
 /// it and yields [`Supplied::Later`].
 pub type Supply = Box<dyn FnMut(Option<&AddressAnswer>) -> Supplied + Send>;
 
+/// How targets are probed.
+#[derive(Clone, Default)]
+pub enum Method {
+    /// ICMP echo requests.
+    #[default]
+    Icmp,
+    /// TCP: the first segment of a connection that is never completed, to the port of each target, from these sources.
+    Tcp(SourceLookup),
+}
+
+impl Method {
+    /// What it is called.
+    pub const fn kind(&self) -> MethodKind {
+        match self {
+            Method::Icmp => MethodKind::Icmp,
+            Method::Tcp(_) => MethodKind::Tcp,
+        }
+    }
+
+    /// What silence means.
+    pub(super) const fn silence(&self) -> Silence {
+        match self {
+            Method::Icmp => Silence::NoAnswer,
+            Method::Tcp(_) => Silence::Filtered,
+        }
+    }
+}
+
 /// A whole sweep.
 pub struct Config {
-    /// The targets.
+    /// The targets; with TCP, all have ports.
     pub supply: Supply,
+    /// How they are probed.
+    pub method: Method,
     /// The lane of each family that has one.
     pub routes: Vec<LaneRoute>,
     /// The names of interfaces, for scoped addresses.
@@ -98,6 +129,13 @@ impl LaneRoute {
     /// The family it probes.
     pub const fn family(&self) -> Family {
         self.profile.family
+    }
+
+    /// The source port of a target's probe number `attempt`, from 0. A target that remembers the first takes a second from the
+    /// same port for a part of that.
+    pub(super) fn source_port(&self, attempt: u32) -> u16 {
+        let ports = self.profile.max_open.max(1);
+        self.profile.ident.ident.get().wrapping_add((attempt % ports) as u16)
     }
 }
 

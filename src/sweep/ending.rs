@@ -23,6 +23,7 @@ impl Sweep {
         let Some(Gone { target, name, rare }) = self.active.remove(slot) else { return };
         let failed = target.sent == 0 && rare.send_failed > 0;
         let counts = self.counts(&target, &rare);
+        let state = if failed { Some(State::Unknown) } else { self.state(&counts) };
         let (kernel, user) = (u64::from(target.kernel), u64::from(target.received.saturating_sub(target.kernel)));
         self.emit_summary(TargetSummary {
             name,
@@ -32,7 +33,7 @@ impl Sweep {
             counts,
             status: self.status(target.received),
             conditions: Vec::new(),
-            state: failed.then_some(State::Unknown),
+            state,
             error: rare.error.filter(|_| rare.send_failed > 0),
             rtt: if rare.other_rtt.count() > target.rtt.count() { rare.other_rtt } else { target.rtt },
             stamps: StampCounts { hardware: 0, kernel, user },
@@ -73,7 +74,7 @@ impl Sweep {
         self.totals.ended += 1;
         self.totals.alive += u64::from(summary.is_alive());
         self.totals.unreachable += u64::from(summary.is_unreachable());
-        if summary.state.is_some() {
+        if summary.is_not_run() {
             self.totals.not_run += 1;
             summary.status = Status::NotRun;
         }
@@ -96,6 +97,18 @@ impl Sweep {
         Counts { lost: counts.pending, pending: 0, longest_loss_run: counts.pending, ..counts }
     }
 
+    /// What the outcomes of its probes show a service to be.
+    fn state(&self, counts: &Counts) -> Option<State> {
+        let method = &self.config.method;
+        match counts {
+            _ if !method.kind().has_state() => None,
+            counts if counts.received > 0 => Some(State::Open),
+            counts if counts.refused > 0 => Some(method.kind().refused()),
+            counts if counts.unreachable > 0 => Some(State::Unreachable),
+            counts => (counts.lost > 0).then_some(method.silence().state()),
+        }
+    }
+
     fn status(&self, received: u32) -> Status {
         let needed = match self.config.completion {
             Completion::AllProbes => self.config.needed,
@@ -110,6 +123,7 @@ fn counts(target: &ActiveTarget, rare: &Rare) -> Counts {
     Counts {
         sent: target.sent.into(),
         received: target.received.into(),
+        refused: target.refused.into(),
         unreachable: rare.unreachable.into(),
         lost: target.lost.into(),
         pending: target.pending.into(),

@@ -7,7 +7,7 @@ use crate::channel::OsError;
 use crate::engine::condition::{Facts, Judged};
 use crate::engine::outcome::{State, Status};
 use crate::metrics::{Brief, Counts, Figures, RttRecorder, RttStats, StampCounts};
-use crate::types::{IpEndpoint, Rtt, WallTime};
+use crate::types::{IpEndpoint, Port, Rtt, WallTime};
 
 /// An event of a sweep.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,7 +54,7 @@ pub struct TargetSummary {
     pub status: Status,
     /// The conditions of the run.
     pub conditions: Vec<Judged>,
-    /// Set only if it could not be probed.
+    /// What its service is, where the method shows that; whether it could not be probed.
     pub state: Option<State>,
     /// Why its last probe could not be sent.
     pub error: Option<OsError>,
@@ -74,11 +74,7 @@ impl Event {
     /// The target that this is the end of, and the conditions held against it.
     pub fn ended(&self) -> Option<(Cow<'_, str>, &[Judged])> {
         let Event::Ended(target) = self else { return None };
-        let address = || {
-            let zone = target.zone.as_deref().map(|zone| format!("%{zone}")).unwrap_or_default();
-            target.endpoint.map(|endpoint| format!("{}{zone}", endpoint.address)).unwrap_or_default()
-        };
-        Some((target.name.as_deref().map_or_else(|| address().into(), Cow::Borrowed), &target.conditions))
+        Some((target.label(), &target.conditions))
     }
 }
 
@@ -86,6 +82,26 @@ impl TargetSummary {
     /// What conditions may ask.
     pub(super) fn facts(&self) -> Facts {
         Facts::of(&self.counts, self.figures())
+    }
+
+    /// Its name, or its address with the zone, and its port.
+    pub fn label(&self) -> Cow<'_, str> {
+        let address = || match (self.endpoint, &self.zone) {
+            (Some(endpoint), Some(zone)) => format!("{}%{zone}", endpoint.address),
+            (Some(endpoint), None) => endpoint.address.to_string(),
+            (None, _) => String::new(),
+        };
+        let host = self.name.as_deref().map_or_else(|| address().into(), Cow::Borrowed);
+        match self.endpoint.and_then(|endpoint| endpoint.port).map(Port::get) {
+            Some(port) if host.contains(':') => format!("[{host}]:{port}").into(),
+            Some(port) => format!("{host}:{port}").into(),
+            None => host,
+        }
+    }
+
+    /// Whether it could not be probed.
+    pub fn is_not_run(&self) -> bool {
+        self.state.is_some_and(State::is_not_run)
     }
 
     /// Whether it answered at all.

@@ -16,6 +16,8 @@ pub enum ProbeState {
     Open,
     /// A reply came in time.
     Replied,
+    /// The host answered in time that nothing is there.
+    Refused,
     /// An ICMP error came in time, and no reply so far.
     Errored,
     /// Not answered in time, or not sent.
@@ -79,16 +81,29 @@ pub struct InFlight {
     stamps: Slab<Stamps>,
     waits: Vec<Duration>,
     /// For each wait, the low halves of the numbers of the probes sent, in order of sending and so of their deadlines.
-    /// These probes are not closed, so that none is older than `base`.
+    /// None is older than `base`.
     timers: Vec<Chunks<u32>>,
+    /// The slots of the newest probes that are forgotten, and of how many they are kept.
+    past: Chunks<u32>,
+    most_past: usize,
 }
 
 impl InFlight {
-    /// Nothing yet; attempt n waits for the n-th of `waits`, and later ones as long as the last.
-    pub fn new(waits: Vec<Duration>) -> Self {
+    /// Nothing yet; attempt n waits for the n-th of `waits`, and later ones as long as the last. Where answers do not say it
+    /// themselves, the targets of the newest `most_past` probes are remembered beyond their waits.
+    pub fn new(waits: Vec<Duration>, most_past: usize) -> Self {
         let timers = waits.iter().map(|_| Chunks::new()).collect();
         // Numbers start at 1, as those of all probes.
-        InFlight { probes: Chunks::new(), base: 1, ahead: VecDeque::new(), stamps: Slab::new(), waits, timers }
+        InFlight {
+            probes: Chunks::new(),
+            base: 1,
+            ahead: VecDeque::new(),
+            stamps: Slab::new(),
+            waits,
+            timers,
+            past: Chunks::new(),
+            most_past,
+        }
     }
 
     /// Adds a probe. Returns its number.
@@ -113,7 +128,15 @@ impl InFlight {
         self.probes.get(usize::try_from(number.checked_sub(self.base)?).ok()?)
     }
 
-    /// The same, to change.
+    /// The slot that the target of this probe had.
+    pub fn slot(&self, number: u64) -> Option<u32> {
+        match self.base.checked_sub(number) {
+            Some(ago @ 1..) => self.past.get(self.past.len().checked_sub(usize::try_from(ago).ok()?)?).copied(),
+            _ => self.get(number).map(|probe| probe.slot),
+        }
+    }
+
+    /// The probe with this number, to change.
     pub fn get_mut(&mut self, number: u64) -> Option<&mut Probe> {
         self.probes.get_mut(usize::try_from(number.checked_sub(self.base)?).ok()?)
     }
@@ -201,10 +224,23 @@ impl InFlight {
 
     /// Forgets the oldest probes that are closed.
     pub fn trim(&mut self) {
-        while let Some(&Probe { closed: true, stamps, .. }) = self.probes.get(0) {
+        while let Some(&Probe { closed: true, stamps, slot, .. }) = self.probes.get(0) {
             self.stamps.free(stamps);
+            if self.most_past > 0 {
+                self.past.push_back(slot);
+                if self.past.len() > self.most_past {
+                    self.past.drop_front();
+                }
+            }
             self.probes.drop_front();
             self.base += 1;
+        }
+        // Probes that an error has closed are forgotten before their waits are over.
+        let base = self.base as u32;
+        for timers in &mut self.timers {
+            while timers.get(0).is_some_and(|low| low.wrapping_sub(base) > u32::MAX / 2) {
+                timers.drop_front();
+            }
         }
         while self.ahead.get(1).is_some_and(|&(from, _)| from <= self.base) {
             self.ahead.pop_front();
@@ -241,7 +277,7 @@ mod tests {
 
     #[test]
     fn stamps_come_back_as_they_were_recorded() {
-        let mut probes = InFlight::new(vec![Duration::from_secs(1)]);
+        let mut probes = InFlight::new(vec![Duration::from_secs(1)], 0);
         let sent = [(10, 1010, None), (20, 1020, None), (30, 1033, None), (40, 1043, None), (50, 1049, None)];
         let sent = sent.map(|(mono, wall, kernel)| stamp(mono, wall, kernel));
         let numbers = sent.each_ref().map(|sent| {
@@ -269,7 +305,7 @@ mod tests {
     #[test]
     fn waits_end_in_order_where_the_low_half_of_the_numbers_begins_again() {
         let wait = Duration::from_secs(1);
-        let mut probes = InFlight { base: u64::from(u32::MAX) - 1, ..InFlight::new(vec![wait]) };
+        let mut probes = InFlight { base: u64::from(u32::MAX) - 1, ..InFlight::new(vec![wait], 0) };
         let numbers: Vec<u64> = (0..4).map(|slot| probes.order(slot, 0)).collect();
         numbers.iter().for_each(|&number| probes.begin_wait(number, 0));
         let ended: Vec<u64> = std::iter::from_fn(|| probes.take_expired(Instant::ZERO + wait)).collect();

@@ -5,10 +5,11 @@ use std::time::Duration;
 use std::vec;
 
 use super::active::{ActiveTargets, Progress};
-use super::config::{Config, LaneRoute, Probes, Supplied};
+use super::config::{Config, LaneRoute, Method, Probes, Supplied};
 use super::event::{Event, Totals};
 use super::in_flight::{InFlight, ProbeState};
-use super::template::Template;
+use super::syn::SynTemplate;
+use super::template::EchoTemplate;
 use crate::channel::{
     Arena, Control, Dropped, Header, Inbound, Order, OsError, Outbox, Refused, Sent, Token, Transmit,
 };
@@ -32,6 +33,16 @@ const LONGEST_PUSHED_BACK: Duration = Duration::from_secs(1);
 pub(super) const MOST_CLOSED_PER_TURN: usize = 1024;
 /// Bits of a probe's number on the wire that hold the slot of its target.
 const SLOT_BITS: u32 = 24;
+
+/// Probes whose targets are remembered after their wait, for late answers that do not say it.
+const MOST_PAST: usize = 1 << 20;
+
+/// What is sent to all targets of a family.
+#[derive(Debug)]
+pub(super) enum Template {
+    Echo(EchoTemplate),
+    Syn(SynTemplate),
+}
 
 /// The lane of one family, and the template of its probes.
 #[derive(Debug)]
@@ -99,12 +110,18 @@ impl Sweep {
         let cookie = Cookie::new(std::array::from_fn(|_| random.u8(..)));
         let lane = |route: &LaneRoute| LaneTemplate {
             route: *route,
-            template: Template::new(route, &cookie, &config.fill, config.payload_octets),
+            template: match &config.method {
+                Method::Icmp => Template::Echo(EchoTemplate::new(route, &cookie, &config.fill, config.payload_octets)),
+                Method::Tcp(_) => Template::Syn(SynTemplate::new(route.family(), &cookie)),
+            },
         };
         let per_target = if config.vector { config.probes.most() as usize } else { 0 };
         Sweep {
             lanes: config.routes.iter().map(lane).collect(),
-            in_flight: InFlight::new(config.probes.waits(config.wait)),
+            in_flight: InFlight::new(
+                config.probes.waits(config.wait),
+                if matches!(config.method, Method::Tcp(_)) { MOST_PAST } else { 0 },
+            ),
             errored: BTreeSet::new(),
             cookie,
             active: ActiveTargets::new(per_target, matches!(config.probes, Probes::UntilAnswered { .. })),
@@ -222,11 +239,28 @@ impl Sweep {
             self.due.push_back(NextProbe { slot, first, at: now + interval });
         }
         let Some(lane) = self.lanes.iter().find(|lane| lane.route.family() == endpoint.family()) else { return };
-        // The field has 16 bits; the payload has the whole number.
-        let sequence = Sequence::new(number as u16);
-        let octets = outbox.store(|out| lane.template.push(sequence, Sweep::on_the_wire(number, slot), out));
+        let mut header = Header::default();
+        let octets = match (&lane.template, &self.config.method) {
+            (Template::Syn(syn), Method::Tcp(source_for)) => match source_for(lane.route.lane, endpoint) {
+                Ok(source) => {
+                    header.from = Some(source);
+                    let port = lane.route.source_port(attempt);
+                    outbox.store(|out| syn.push((source, port), endpoint, number, out))
+                }
+                Err(error) => {
+                    self.unconfirmed += 1;
+                    return self.refused(now, &Refused { token: Token::new(number), error, mtu: None });
+                }
+            },
+            (Template::Echo(echo), _) => {
+                // The field has 16 bits; the payload has the whole number.
+                let sequence = Sequence::new(number as u16);
+                outbox.store(|out| echo.push(sequence, Sweep::on_the_wire(number, slot), out))
+            }
+            (Template::Syn(_), Method::Icmp) => return,
+        };
         let (lane, token, to) = (lane.route.lane, Token::new(number), Endpoint::Ip(endpoint));
-        outbox.push(Order::Send(Transmit { lane, token, to, flow: 0, header: Header::default(), octets }));
+        outbox.push(Order::Send(Transmit { lane, token, to, flow: 0, header, octets }));
         self.unconfirmed += 1;
     }
 
@@ -245,7 +279,7 @@ impl Sweep {
         self.active.sent(slot, number, sent.stamp.user.mono);
     }
 
-    fn refused(&mut self, now: Now, refused: &Refused) {
+    fn refused(&mut self, now: Instant, refused: &Refused) {
         let number = refused.token.get();
         let Some(probe) = self.in_flight.get_mut(number).filter(|probe| probe.state == ProbeState::Ordered) else {
             return;
@@ -262,20 +296,20 @@ impl Sweep {
         rare.error = Some(refused.error);
         if refused.error == OsError::ENOBUFS
             && rare.pushed_back < MOST_PUSH_BACKS
-            && now.mono.since(*self.pushed_back_since.get_or_insert(now.mono)) < LONGEST_PUSHED_BACK
+            && now.since(*self.pushed_back_since.get_or_insert(now)) < LONGEST_PUSHED_BACK
         {
             // A full interface queue says nothing about the target.
             rare.pushed_back += 1;
-            self.pushed_back_until = now.mono + PUSHED_BACK;
+            self.pushed_back_until = now + PUSHED_BACK;
             if let Some(target) = self.active.of_probe(slot, number) {
                 target.ordered -= 1;
             }
-            self.at_once.push_back(NextProbe { slot, first, at: now.mono });
+            self.at_once.push_back(NextProbe { slot, first, at: now });
             return;
         }
         rare.send_failed += 1;
         self.totals.counts.send_failed += 1;
-        self.go_on(slot, number, false, now.mono);
+        self.go_on(slot, number, false, now);
     }
 
     /// Orders the next probe of a target after one was closed, or ends the target.
@@ -376,7 +410,7 @@ impl Machine for Sweep {
         self.begin(now);
         match inbound {
             Inbound::Sent(sent) => self.sent(sent),
-            Inbound::Refused(refused) => self.refused(now, refused),
+            Inbound::Refused(refused) => self.refused(now.mono, refused),
             Inbound::Datagram(datagram) => self.datagram(now, datagram, octets),
             Inbound::Icmp(notice) => self.icmp_notice(now, notice, octets),
             Inbound::Dropped(Dropped { count, .. }) => {
@@ -467,6 +501,7 @@ mod tests {
             endpoint: Some(IpEndpoint::from_address(std::net::Ipv4Addr::from_bits(n + (10 << 24)).into())),
         };
         let mut sweep = Sweep::new(Config {
+            method: Method::Icmp,
             supply: Box::new(move |_| given.next().map_or(Supplied::End, |n| Supplied::Target(target(n)))),
             routes: vec![route(7, Owner::Ours)],
             zones: Vec::new(),

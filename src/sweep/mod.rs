@@ -3,7 +3,8 @@
 //! [`Sweep`] is the Machine. It takes the next target from a [`Supply`] when it may send to it, so that neither a prefix nor a
 //! list is ever in memory, and keeps state of a target only from its first probe to its end.
 //!
-//! - Every probe carries the run's cookie and its own number, which never wraps; the 16-bit sequence alone decides nothing.
+//! - Every echo request carries the run's cookie and its own number, which never wraps; the 16-bit sequence alone decides nothing.
+//!   A SYN has its number in the sequence number, hidden by its addresses and ports.
 //! - A probe is remembered until its wait is over, answered or not, so that duplicates are counted for their target. A target
 //!   ends with the wait of its last probe and has all its counts then, or at its [first answer](Completion::FirstAnswer).
 //! - Answers for targets that have ended are counted in the [`Totals`] alone.
@@ -22,11 +23,13 @@ mod in_flight;
 mod machine;
 mod permutation;
 mod range;
+mod segment;
 mod slab;
+mod syn;
 mod template;
 mod verdict;
 
-pub use config::{Completion, Config, LaneRoute, Probes, Supplied, Supply, SweepTarget};
+pub use config::{Completion, Config, LaneRoute, Method, Probes, Supplied, Supply, SweepTarget};
 pub use event::{Event, TargetSummary, Totals};
 pub use exclude::Exclusions;
 pub use forecast::Forecast;

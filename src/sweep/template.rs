@@ -1,4 +1,4 @@
-//! The probe that is sent to all targets of a family: [`Template`].
+//! The echo request that is sent to all targets of a family: [`EchoTemplate`].
 
 use super::config::LaneRoute;
 use crate::channel::Owner;
@@ -16,12 +16,12 @@ const NUMBER_OCTETS: usize = 8;
 
 /// An echo request of which only sequence and number change.
 #[derive(Clone, Debug)]
-pub struct Template {
+pub struct EchoTemplate {
     octets: Vec<u8>,
     checksum: Option<u16>,
 }
 
-impl Template {
+impl EchoTemplate {
     /// The probe of a lane; `payload_octets` have room for cookie and number.
     pub fn new(route: &LaneRoute, cookie: &Cookie, fill: &Fill, payload_octets: usize) -> Self {
         let mut whole = Vec::with_capacity(payload_octets);
@@ -33,7 +33,7 @@ impl Template {
         encode::echo_request(&route.profile, Sequence::new(0), &whole, None, &mut octets);
         let written =
             octets.get(CHECKSUM..CHECKSUM + 2).and_then(|field| field.try_into().ok()).map(u16::from_be_bytes);
-        Template { octets, checksum: written.filter(|_| route.profile.checksum == Owner::Ours) }
+        EchoTemplate { octets, checksum: written.filter(|_| route.profile.checksum == Owner::Ours) }
     }
 
     /// Appends the probe with this number, which carries its lower bits as sequence.
@@ -55,7 +55,8 @@ impl Template {
     }
 }
 
-fn put(octets: &mut [u8], at: usize, value: &[u8]) {
+/// Writes `value` over the octets from `at` on, if there are as many.
+pub fn put(octets: &mut [u8], at: usize, value: &[u8]) {
     if let Some(field) = octets.get_mut(at..at + value.len()) {
         field.copy_from_slice(value);
     }
@@ -82,7 +83,7 @@ pub(super) mod tests {
             let cookie = Cookie::new(cookie);
             let route = route(ident, if ours { Owner::Ours } else { Owner::Kernel });
             let mut made = vec![0xee];
-            let template = Template::new(&route, &cookie, &Fill::Counting, octets);
+            let template = EchoTemplate::new(&route, &cookie, &Fill::Counting, octets);
             template.push(Sequence::new(sequence), ProbeId::new(number), &mut made);
             let (mut payload, mut expected) = (Vec::new(), vec![0xee]);
             payload::push_tagged(&cookie, ProbeId::new(number), octets, &mut payload);

@@ -34,7 +34,7 @@ impl Verdict {
         match event {
             Event::Ended(target) => {
                 self.statuses.add(target.status);
-                if let (Some(error), Some(_), Some(endpoint)) = (target.error, target.state, target.endpoint) {
+                if let (true, Some(error), Some(endpoint)) = (target.is_not_run(), target.error, target.endpoint) {
                     self.add(Unprobed { error, targets: 1, first: endpoint.address });
                 }
             }

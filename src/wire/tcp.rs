@@ -14,6 +14,9 @@ pub const SYN_OCTETS: usize = 40;
 /// Offset of the timestamps option in it: after the header, the segment size and «selective acknowledgments permitted».
 const TIMESTAMP_AT: usize = 20 + 4 + 2;
 
+/// Offset of the time in that option.
+pub const TIMESTAMP: usize = TIMESTAMP_AT + 2;
+
 /// What the options offer: the segment size of an Ethernet link, and the window a fresh Linux socket has.
 const MSS: u16 = 1460;
 const WINDOW: u16 = 64_240;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use insta::assert_snapshot;
 use netprobe::channel::OsError;
-use netprobe::sim::{Change, Node, Rejection, ip};
+use netprobe::sim::{Change, Node, Rejection, TcpService, ip};
 
 use crate::world::{Outcome, World};
 
@@ -49,6 +49,29 @@ fn who_answers_and_who_does_not_is_an_address_a_line() {
     assert_snapshot!("unreachable", world().run("rping --unreachable 198.51.100.0/29"));
     assert_snapshot!("alive_silent", silent().run("rping --alive 198.51.100.0/30"));
     assert_snapshot!("unreachable_silent", silent().run("rping --unreachable host.example 198.51.100.1"));
+}
+
+/// The same hosts with a service at port 443, and at port 22 of one more.
+fn serving() -> World {
+    World::with_host(host().tcp(443, TcpService::Listen(Duration::ZERO)))
+}
+
+#[test]
+fn ports_are_swept_by_tcp() {
+    assert_snapshot!("tcp", serving().run("rping --tcp=443 198.51.100.0/30 host.example"));
+    assert_snapshot!(
+        "tcp_ports",
+        serving().run("rping --tcp=22,443 198.51.100.1-198.51.100.2 2001:db8:9::9 host.example")
+    );
+    assert_snapshot!("tcp_alive", serving().run("rping --tcp=443 --alive 198.51.100.0/30"));
+    assert_snapshot!("tcp_alive_ports", serving().run("rping --tcp=22,443 --alive 198.51.100.1 2001:db8:9::9"));
+    assert_snapshot!("tcp_unreachable", serving().run("rping --tcp=80 --unreachable 198.51.100.0/30"));
+    assert_snapshot!("tcp_silent", silent().run("rping --tcp --json 198.51.100.1-198.51.100.1 --alive"));
+    assert_snapshot!("tcp_json", serving().run("rping --tcp=443,80 --json 198.51.100.1 --retry 0"));
+    assert_snapshot!("tcp_brief", serving().run("rping --tcp=443,80 --json=brief 198.51.100.1"));
+    assert_snapshot!("tcp_csv", serving().run("rping --tcp=443,80 --format csv 198.51.100.1 2001:db8:9::9"));
+    assert_snapshot!("tcp_influx", serving().run("rping --tcp=443,80 --format influx 198.51.100.1"));
+    assert_snapshot!("tcp_vector", serving().run("rping --tcp=443,80 --vector -c 2 -i 0.1 198.51.100.1"));
 }
 
 #[test]
@@ -194,7 +217,16 @@ fn what_a_sweep_has_not_is_refused_in_one_line() {
         "--alive 443",
         "--alive --unreachable 10.0.0.1",
         "--alive --vector 10.0.0.1",
-        "--alive --tcp 10.0.0.1",
+        "--alive --tcp 10.0.0.1:443",
+        "--alive --tcp --tcp-close fin 10.0.0.1",
+        "--alive --tcp -s 100 10.0.0.1",
+        "--alive --tcp --udp=dns 10.0.0.1",
+        "--tcp=22,0 10.0.0.1",
+        "--tcp=22,80-79 10.0.0.1",
+        "--tcp=22, 10.0.0.1",
+        "--tcp=1-65535 10.0.0.1-10.0.0.2",
+        "--tcp=22,80 --contrast host.example",
+        "--tcp=22,80 --live host.example",
         "--udp=dns 10.0.0.0/24",
         "--alive unix:/run/x",
         "--alive -f 10.0.0.1",

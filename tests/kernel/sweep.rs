@@ -56,6 +56,85 @@ fn every_address_of_a_prefix_answers_once_over_both_kinds_of_sockets_and_in_both
     }
 }
 
+/// Addresses of the target whose port 443 drops SYNs, rejects them and resets only a few a second.
+const FIREWALL: &str = "add rule inet lab input ip daddr 198.19.2.0/24 tcp dport 443 drop
+    add rule inet lab input ip6 daddr 2001:db8:19::2:0/112 tcp dport 443 drop
+    add rule inet lab input ip daddr 198.19.3.0/24 tcp dport 443 reject with icmpx type admin-prohibited
+    add rule inet lab input ip6 daddr 2001:db8:19::3:0/112 tcp dport 443 reject with icmpx type admin-prohibited
+    add rule inet lab output ip saddr 198.19.4.0/24 tcp flags & rst == rst limit rate over 1/second burst 1 packets drop";
+
+#[test]
+fn open_closed_silent_and_rejecting_ports_are_told_apart_in_both_families() {
+    let Some(lab) = wide_lab() else { return };
+    lab.target().sh("sysctl -qw net.ipv4.icmp_ratelimit=0 net.ipv4.icmp_msgs_per_sec=10000 net.ipv6.icmp.ratelimit=0");
+    lab.target().nft(FIREWALL);
+    let _listener = Helper::listener(lab.target());
+    let all = [
+        "198.19.2.0/26",
+        "198.19.3.0/26",
+        "198.19.1.0/24",
+        "2001:db8:19::1:0/120",
+        "2001:db8:19::2:0/122",
+        "2001:db8:19::3:0/122",
+    ];
+    let words = [&["--tcp=443,81", "--json", "--rate", "5000", "-W", "0.5"][..], &all].concat();
+    let run = sweep(&lab, Privilege::Root, &words);
+    let summaries = run.objects("summary");
+    assert_eq!((run.code(), run.stderr.as_str()), (1, ""));
+    let count = |port: u64, state: &str| {
+        let is = |summary: &&Value| (&summary["port"], &summary["state"]) == (&port.into(), &state.into());
+        summaries.iter().filter(is).count()
+    };
+    let states = ["open", "refused", "filtered", "unreachable"];
+    assert_eq!(states.map(|state| count(443, state)), [254 + 256, 0, 62 + 64, 62 + 64]);
+    assert_eq!(states.map(|state| count(81, state)), [0, 254 + 256 + 2 * (62 + 64), 0, 0]);
+    let keys = ["sent", "received", "refused", "unreachable", "lost", "duplicates", "late", "foreign", "pending"];
+    let counted = keys.map(|key| sum(&summaries, key));
+    assert_eq!(counted, [2 * 762 + 126, 510, 762, 126, 252, 0, 0, 0, 0]);
+}
+
+#[test]
+fn a_limit_of_resets_is_silence_and_no_closed_port() {
+    let Some(lab) = wide_lab() else { return };
+    lab.target().nft(FIREWALL);
+    let run = sweep(&lab, Privilege::Root, &["--tcp=443", "--json", "--rate", "5000", "-W", "0.3", "198.19.4.0/26"]);
+    let summaries = run.objects("summary");
+    let filtered = summaries.iter().filter(|summary| summary["state"] == "filtered").count() as u64;
+    assert_eq!((sum(&summaries, "refused") + filtered, sum(&summaries, "lost") >= 2 * filtered), (62, true));
+    assert!(filtered > 50, "{filtered}");
+}
+
+#[test]
+fn a_sweep_of_this_host_and_beside_other_connections_counts_its_own_answers_alone() {
+    let Some(lab) = wide_lab() else { return };
+    let (_own, _other) = (Helper::listener(lab.host()), Helper::listener(lab.target()));
+    let connects = "for n in $(seq 200); do rping --tcp=443 -c 1 -q 198.19.0.1 >/dev/null; done";
+    let connections = lab.host().start_sh(&connects.replace("rping", env!("CARGO_BIN_EXE_rping")));
+    let words =
+        ["--tcp=443,82", "--json", "--rate", "5000", "-W", "0.3", "127.0.0.1-127.0.0.50", "::1", "198.19.0.0/25"];
+    let run = sweep(&lab, Privilege::Root, &words);
+    drop(connections);
+    let summaries = run.objects("summary");
+    let keys = ["received", "refused", "lost", "duplicates", "foreign"].map(|key| sum(&summaries, key));
+    assert_eq!(keys, [51 + 126, 51 + 126, 0, 0, 0], "{}", run.stderr);
+}
+
+#[test]
+fn as_fast_as_possible_no_port_is_missed() {
+    let Some(lab) = wide_lab() else { return };
+    let _listener = Helper::listener(lab.target());
+    for workers in ["1", "2"] {
+        for (port, open) in [("443", (1 << 12) - 2), ("81", 0)] {
+            let tcp = format!("--tcp={port}");
+            let words = ["--json=brief", "--retry", "0", "--rate", "max", "--workers", workers, &tcp, "198.19.0.0/20"];
+            let run = sweep(&lab, Privilege::Root, &words);
+            let briefs = run.objects("brief");
+            let count = |state: &str| briefs.iter().filter(|brief| brief["state"] == state).count();
+            assert_eq!((count("open"), count("refused")), (open, (1 << 12) - 2 - open), "{workers} {port}");
+        }
+    }
+}
+
 #[test]
 fn as_fast_as_possible_nothing_is_lost_on_one_thread_and_on_two() {
     let Some(lab) = wide_lab() else { return };

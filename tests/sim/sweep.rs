@@ -2,14 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::num::NonZeroU16;
+use std::sync::Arc;
 use std::time::Duration;
 
-use netprobe::channel::{Control, LanePlan, OsError, Plan, Precision, Protocol, SendStamps, SocketChoice};
+use netprobe::channel::{
+    Control, LanePlan, OsError, Plan, Precision, Protocol, SendStamps, SocketChoice, SourceLookup,
+};
 use netprobe::driver::{self, Next, Turn};
 use netprobe::ping::{Counts, State};
-use netprobe::sim::{Change, Damage, Direction, Link, Log, Network, Node, Quote, Rejection, US, ip};
+use netprobe::sim::{Change, Damage, Direction, Link, Log, Network, Node, Quote, Rejection, TcpService, US, ip};
 use netprobe::sweep::{
-    Completion, Config, Event, LaneRoute, Probes, Supplied, Supply, Sweep, SweepTarget, TargetSummary, Totals,
+    Completion, Config, Event, LaneRoute, Method, Probes, Supplied, Supply, Sweep, SweepTarget, TargetSummary, Totals,
 };
 use netprobe::types::{Family, IpEndpoint, Rtt};
 use netprobe::wire::payload::Fill;
@@ -55,6 +59,7 @@ fn supply(goals: impl IntoIterator<Item = SweepTarget>) -> Supply {
 fn config(supply: Supply) -> Config {
     Config {
         supply,
+        method: Method::Icmp,
         routes: Vec::new(),
         zones: Vec::new(),
         probes: Probes::UntilAnswered { retries: 1, backoff: 1.0 },
@@ -110,11 +115,37 @@ fn sweep(network: &Network, config: Config) -> Ran {
 }
 
 fn sweep_over(network: &Network, send_stamps: SendStamps, config: Config) -> Ran {
-    let lane = |family| LanePlan { send_stamps, ..LanePlan::new(family, Protocol::Icmp, SocketChoice::Auto) };
+    sweep_by(
+        network,
+        |family| LanePlan { send_stamps, ..LanePlan::new(family, Protocol::Icmp, SocketChoice::Auto) },
+        config,
+    )
+}
+
+/// A sweep of these ports by SYN.
+fn sweep_ports(network: &Network, config: Config) -> Ran {
+    let lane = |family| LanePlan {
+        own_headers: true,
+        flows: NonZeroU16::new(2),
+        send_stamps: SendStamps::None,
+        ..LanePlan::new(family, Protocol::Tcp, SocketChoice::Raw)
+    };
+    sweep_by(network, lane, Config { method: Method::Tcp(no_source()), ..config })
+}
+
+/// Stands for the lookup of the run until it is opened.
+fn no_source() -> SourceLookup {
+    Arc::new(|_, _| Err(OsError::EINVAL))
+}
+
+fn sweep_by(network: &Network, lane: impl Fn(Family) -> LanePlan, mut config: Config) -> Ran {
     let mut opened =
         network.open(&Plan { lanes: [Family::V4, Family::V6].map(lane).into(), names: false, ..Plan::default() });
     let lanes = opened.lanes.iter().flatten();
     let routes = lanes.map(|&lane| LaneRoute { lane, profile: *opened.channel.profile(lane) }).collect();
+    if matches!(config.method, Method::Tcp(_)) {
+        config.method = Method::Tcp(opened.source_for.clone());
+    }
     let mut sweep = Sweep::new(Config { routes, ..config });
     let (mut outcomes, mut progress, mut end) = (Vec::new(), Vec::new(), None);
     driver::run(opened.channel.as_mut(), &mut sweep, Precision::Relaxed, |turn| {
@@ -251,6 +282,14 @@ fn a_target_can_end_at_its_first_answer() {
     );
     assert_eq!((ran.lasted, ran.totals.counts.duplicates, ran.totals.alive), (ms(2000), 10, 110));
     assert!(ran.outcomes.iter().rev().take(5).all(|silent| silent.counts.lost == 2 && silent.complete));
+}
+
+#[test]
+fn silence_after_targets_that_errors_have_ended_is_waited_for_and_ends() {
+    let refused = net(3).change(.., Change::Refuse(Rejection::new(3, 1)));
+    let ran = sweep(&network([refused, net(1).silent()]), to(hosts(3, 3).chain(hosts(1, 2))));
+    assert_eq!((ran.outcomes.len(), ran.lasted), (5, ms(2000)));
+    assert_eq!((ran.of(host(1, 2)).counts.lost, ran.of(host(3, 1)).counts.unreachable), (2, 1));
 }
 
 #[test]
@@ -483,4 +522,99 @@ fn a_queue_that_is_always_full_is_not_waited_for_by_every_target() {
     let ran = sweep(&network, to(hosts(0, 200)));
     assert!(ran.outcomes.iter().all(|outcome| outcome.counts == Counts { send_failed: 1, ..Counts::default() }));
     assert!(ran.lasted < ms(3000), "{:?}", ran.lasted);
+}
+
+/// These addresses at port 443.
+fn at_443(addresses: impl IntoIterator<Item = IpAddr>) -> Config {
+    at_ports(addresses, &[443])
+}
+
+fn at_ports(addresses: impl IntoIterator<Item = IpAddr>, ports: &[u16]) -> Config {
+    let at = |address| ports.iter().map(move |&port| IpEndpoint::from_address(address).with_port(port));
+    let goals = addresses.into_iter().flat_map(at).map(|endpoint| SweepTarget { name: None, endpoint: Some(endpoint) });
+    config(supply(goals))
+}
+
+/// A net in which port 443 accepts connections.
+fn open_net(number: u8) -> Node {
+    net(number).tcp(443, TcpService::Listen(ms(0)))
+}
+
+#[test]
+fn open_closed_silent_and_unreachable_ports_are_told_apart_in_both_families() {
+    let v6 = |net: u8| IpAddr::from([0x2001, 0xdb8, net.into(), 0, 0, 0, 0, 2]);
+    let rejected = net(3).change(.., Change::Refuse(Rejection::new(3, 13)));
+    let network = network([open_net(0), net(1), net(2).silent(), rejected]);
+    let all = hosts(0, 100).chain(hosts(1, 50)).chain(hosts(2, 25)).chain(hosts(3, 1)).chain((0..3).map(v6));
+    let ran = sweep_ports(&network, at_443(all));
+    assert_eq!(ran.outcomes.len(), 179);
+    let outcome = |address| {
+        let TargetSummary { state, counts, .. } = ran.of(address);
+        (*state, *counts)
+    };
+    let open = (Some(State::Open), RECEIVED);
+    let refused = (Some(State::Refused), Counts { sent: 1, refused: 1, ..Counts::default() });
+    let silent = (Some(State::Filtered), Counts { sent: 2, lost: 2, longest_loss_run: 2, ..Counts::default() });
+    let unreachable = Counts { sent: 1, unreachable: 1, icmp_errors: 1, ..Counts::default() };
+    hosts(0, 100).chain([v6(0)]).for_each(|address| assert_eq!(outcome(address), open));
+    hosts(1, 50).chain([v6(1)]).for_each(|address| assert_eq!(outcome(address), refused));
+    hosts(2, 25).chain([v6(2)]).for_each(|address| assert_eq!(outcome(address), silent));
+    assert_eq!(outcome(host(3, 1)), (Some(State::Unreachable), unreachable));
+    let Totals { begun, ended, alive, unreachable, not_run, .. } = ran.totals;
+    assert_eq!((begun, ended, alive, unreachable, not_run), (179, 179, 101, 78, 0));
+    assert_eq!((ran.totals.counts.received, ran.totals.counts.refused, ran.totals.counts.foreign), (101, 51, 0));
+}
+
+#[test]
+fn each_port_of_an_address_is_a_target() {
+    let network = network([open_net(0).tcp(22, TcpService::Listen(ms(0))), net(1)]);
+    let ran = sweep_ports(&network, at_ports([host(0, 1), host(1, 1)], &[22, 80, 443]));
+    let port = |summary: &TargetSummary| (summary.endpoint.map(|at| (at.address, at.port_number())), summary.state);
+    let mut states: Vec<_> = ran.outcomes.iter().map(port).collect();
+    states.sort_by_key(|(at, _)| *at);
+    let all = [(host(0, 1), 22, State::Open), (host(0, 1), 80, State::Refused), (host(0, 1), 443, State::Open)];
+    let all = all.into_iter().chain([22, 80, 443].map(|port| (host(1, 1), port, State::Refused)));
+    assert_eq!(states, all.map(|(at, port, state)| (Some((at, port)), Some(state))).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_port_that_answers_twice_or_late_is_counted_so() {
+    let again = open_net(0).change(.., Change::Again(ms(300)));
+    let closed_again = net(1).change(.., Change::Again(ms(300)));
+    let slow = open_net(2).change(.., Change::Later(ms(1490)));
+    let network = network([again, closed_again, slow]);
+    let ran = sweep_ports(&network, at_443([host(0, 1), host(1, 1), host(2, 1)]));
+    assert_eq!(ran.of(host(0, 1)).counts, Counts { duplicates: 1, ..RECEIVED });
+    let refused = Counts { sent: 1, refused: 1, duplicates: 1, ..Counts::default() };
+    assert_eq!(ran.of(host(1, 1)).counts, refused);
+    let late = Counts { sent: 2, lost: 2, late: 1, longest_loss_run: 2, ..Counts::default() };
+    assert_eq!(ran.of(host(2, 1)).counts, late, "the answer to the second SYN comes after the end");
+}
+
+#[test]
+fn a_closed_port_ends_its_target_at_once_where_only_open_ones_are_wanted() {
+    let network = network([open_net(0), net(1)]);
+    let targets = at_443(hosts(0, 10).chain(hosts(1, 10)));
+    let ran = sweep_ports(&network, Config { completion: Completion::FirstAnswer, skips_silent: true, ..targets });
+    assert_eq!((ran.lasted, ran.totals.alive, ran.totals.counts.refused), (ms(10), 10, 10));
+}
+
+#[test]
+fn a_second_syn_has_another_source_port() {
+    let ran = sweep_ports(&network([net(0).silent()]), at_443([host(0, 1)]));
+    assert_eq!((ran.log.times(), ran.only().lost), (vec![ms(0), ms(1000)], 2));
+    let packets = ran.log.packets();
+    let port = |index: usize| u16::from_be_bytes([packets[index].transport[0], packets[index].transport[1]]);
+    assert_eq!(port(1), port(0) + 1);
+    assert!(packets.iter().all(|packet| packet.checksum_right));
+}
+
+#[test]
+fn segments_that_answer_no_syn_of_ours_are_no_answers() {
+    // The acknowledgment number is changed, or the port that it comes from.
+    for (at, octets) in [(8, vec![1, 2, 3, 4]), (0, vec![0, 80]), (13, vec![0x10])] {
+        let network = network([open_net(0).change(.., Change::Octets(at, octets))]);
+        let ran = sweep_ports(&network, Config { probes: counted(1, ms(1)), ..at_443([host(0, 1)]) });
+        assert_eq!((ran.only().received, ran.only().refused, ran.only().lost), (0, 0, 1), "octet {at}");
+    }
 }

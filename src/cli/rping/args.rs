@@ -17,7 +17,7 @@ use crate::cli::args::live::LiveArgs;
 use crate::cli::args::record::RecordArgs;
 use crate::cli::args::result_file::ResultFileArgs;
 use crate::cli::args::silent::SilentArgs;
-use crate::cli::args::values::{self, Rate, Span, Timestamping, UdpAim};
+use crate::cli::args::values::{self, Ports, Rate, Span, Timestamping, UdpAim};
 use crate::cli::doctor::DoctorArgs;
 use crate::cli::live;
 use crate::cli::rping::refused::RefusedArgs;
@@ -101,9 +101,10 @@ pub struct MethodArgs {
 
     /// TCP: one connection per probe [default port: 80]
     ///
-    /// A target may be HOST:PORT or [ADDRESS]:PORT.
-    #[arg(long, value_name = "PORT", value_parser = values::port, num_args = 0..=1, require_equals = true, default_missing_value = "80")]
-    pub tcp: Option<Port>,
+    /// A target may be HOST:PORT or [ADDRESS]:PORT. A sweep takes several ports, as in --tcp=22,80,8000-8009, and sends SYNs
+    /// alone: no connection is completed.
+    #[arg(long, value_name = "PORT", value_parser = values::ports, num_args = 0..=1, require_equals = true, default_missing_value = "80")]
+    pub tcp: Option<Ports>,
 
     /// UDP: to PORT, or queries: dns, ntp, quic, stun, echo
     #[arg(long, value_name = "PORT|SERVICE", value_parser = values::udp, allow_hyphen_values = true)]
@@ -153,6 +154,16 @@ impl MethodArgs {
     /// The destination of UDP probes; `--dns` alone means the port of name servers.
     pub fn udp_aim(&self) -> Option<UdpAim> {
         self.udp.or(self.dns.as_ref().map(|_| UdpAim::Service(Service::Dns)))
+    }
+
+    /// The port of TCP probes, where it is the same for all.
+    pub fn tcp_port(&self) -> Option<Port> {
+        self.tcp.as_ref().and_then(Ports::only)
+    }
+
+    /// The ports that a sweep probes each target at.
+    pub fn sweep_ports(&self) -> &[Port] {
+        self.tcp.as_ref().map(Ports::all).unwrap_or_default()
     }
 
     /// What is compared within one method.

@@ -65,8 +65,8 @@ impl Choice {
     pub fn of(args: &MethodArgs, clock_error: Option<ClockError>) -> Result<Choice, CliError> {
         let exchange = if args.asks_dns() { None } else { exchange(args)? };
         let connect = Connect { close: CloseHow::Fin, exchange: exchange.clone() };
-        let (method, port) = match (args.tcp, args.udp_aim(), args.stamp) {
-            (Some(port), _, _) => (Method::Tcp(connect), Some(port)),
+        let (method, port) = match (&args.tcp, args.udp_aim(), args.stamp) {
+            (Some(ports), _, _) => (Method::Tcp(connect), ports.only()),
             (_, Some(aim), _) => (Method::Udp(ask(args, aim, exchange.clone())?), aim.port()),
             (_, _, Some(port)) => (Method::Stamp(Session { clock_error }), Some(port)),
             (None, None, None) => (Method::Icmp, None),
@@ -76,7 +76,7 @@ impl Choice {
 
     /// The TCP probes of a comparison.
     pub fn of_contrast(args: &MethodArgs) -> Choice {
-        Choice { method: Method::Tcp(Connect::default()), port: args.tcp.or(CONTRAST_PORT), exchange: None }
+        Choice { method: Method::Tcp(Connect::default()), port: args.tcp_port().or(CONTRAST_PORT), exchange: None }
     }
 
     /// The probes of a comparison within one method.
@@ -121,7 +121,7 @@ impl Choice {
                 Ok(Asked::Internet(Aim { text, host, port: port.or(self.port), broadcast, only: None }))
             }
             Word::Range(range) => Err(CliError::Refused(format!(
-                "'{text}' is {} addresses; prefixes and ranges are swept with ICMP, and for anything else each address is named",
+                "'{text}' is {} addresses; prefixes and ranges are swept with ICMP or TCP, and for anything else each address is named",
                 range.count()
             ))),
         }

@@ -7,19 +7,19 @@ use serde::ser::SerializeMap;
 
 use crate::engine::outcome::State;
 use crate::report::json::{VERSION, conditions, line};
-use crate::report::{Sink, Streams, SweepShow};
+use crate::report::{Sink, Streams, SweepShow, SweepStyle};
 use crate::sweep::{Event, TargetSummary};
-use crate::types::Rtt;
+use crate::types::{Port, Rtt};
 
 /// Writes a `brief` object for each target as it ends.
 pub struct SweepBrief {
-    show: SweepShow,
+    style: SweepStyle,
 }
 
 impl SweepBrief {
     /// A writer that has written nothing yet.
-    pub const fn new(show: SweepShow) -> Self {
-        SweepBrief { show }
+    pub const fn new(style: SweepStyle) -> Self {
+        SweepBrief { style }
     }
 
     fn brief<M: SerializeMap>(&self, object: &mut M, target: &TargetSummary) -> Result<(), M::Error> {
@@ -33,13 +33,19 @@ impl SweepBrief {
         if let Some(zone) = &target.zone {
             object.serialize_entry("zone", zone)?;
         }
+        if let Some(port) = target.endpoint.and_then(|endpoint| endpoint.port) {
+            object.serialize_entry("port", &Port::get(port))?;
+        }
         object.serialize_entry("outcome", outcome(target))?;
+        if let Some(state) = target.state.filter(|state| !state.is_not_run()) {
+            object.serialize_entry("state", &state)?;
+        }
         match target.rtt.count() {
             0 => {}
             1 => object.serialize_entry("rtt_ms", &Rtt::from_nanos(target.rtt.min()))?,
             _ => object.serialize_entry("rtt_stats_ms", &Delays::of(target))?,
         }
-        if self.show == SweepShow::Vectors {
+        if self.style.show == SweepShow::Vectors {
             object.serialize_entry("rtts_ms", &target.delays)?;
         }
         conditions(object, &target.conditions)?;
@@ -50,7 +56,7 @@ impl SweepBrief {
 impl Sink<Event> for SweepBrief {
     fn event(&mut self, event: &Event, streams: &mut Streams<'_>) -> io::Result<()> {
         match event {
-            Event::Ended(target) if self.show.shows(target) => {
+            Event::Ended(target) if self.style.show.shows(target) => {
                 line("brief", streams.data, |object| self.brief(object, target))
             }
             _ => Ok(()),
@@ -64,7 +70,7 @@ fn outcome(target: &TargetSummary) -> &'static str {
     match target.state {
         Some(State::Unresolved) => "unresolved",
         _ if counts.received > 0 => "reply",
-        _ if counts.unreachable > 0 => "error",
+        _ if counts.refused + counts.unreachable > 0 => "error",
         _ if counts.sent > 0 => "timeout",
         _ => "send_failed",
     }
@@ -90,10 +96,10 @@ impl Delays {
 mod tests {
     use super::*;
     use crate::metrics::Counts;
-    use crate::report::fixture::{swept, written};
+    use crate::report::fixture::{swept, swept_style, written};
 
     fn line_of(target: TargetSummary) -> String {
-        written(&mut SweepBrief::new(SweepShow::Summaries), &[Event::Ended(Box::new(target))]).0
+        written(&mut SweepBrief::new(swept_style(SweepShow::Summaries)), &[Event::Ended(Box::new(target))]).0
     }
 
     #[test]

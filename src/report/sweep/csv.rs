@@ -4,18 +4,18 @@ use std::io::{self, Write};
 
 use crate::report::ping::TARGET;
 use crate::report::words::csv::{address, delays, record, text};
-use crate::report::{Sink, Streams, SweepShow, escape};
+use crate::report::{Sink, Streams, SweepStyle, escape};
 use crate::sweep::{Event, TargetSummary};
 
 /// Writes a row for each target as it ends. Several workers share one header, so it is written apart.
 pub struct SweepCsv {
-    show: SweepShow,
+    style: SweepStyle,
 }
 
 impl SweepCsv {
     /// A writer of rows.
-    pub const fn new(show: SweepShow) -> Self {
-        SweepCsv { show }
+    pub const fn new(style: SweepStyle) -> Self {
+        SweepCsv { style }
     }
 
     /// Writes the header, before any row.
@@ -30,20 +30,20 @@ impl SweepCsv {
 impl Sink<Event> for SweepCsv {
     fn event(&mut self, event: &Event, streams: &mut Streams<'_>) -> io::Result<()> {
         match event {
-            Event::Ended(target) if self.show.shows(target) => record(row(target), streams.data),
+            Event::Ended(target) if self.style.show.shows(target) => record(row(self.style, target), streams.data),
             _ => Ok(()),
         }
     }
 }
 
-fn row(target: &TargetSummary) -> impl Iterator<Item = Option<String>> {
+fn row(style: SweepStyle, target: &TargetSummary) -> impl Iterator<Item = Option<String>> {
     let counts = &target.counts;
     let address = address(target.endpoint.map(|endpoint| endpoint.address), target.zone.as_deref());
     let head = [
         text(target.began),
-        target.name.as_deref().map(|name| escape(name).into_owned()).or_else(|| address.clone()),
+        Some(escape(&target.label()).into_owned()).filter(|label| !label.is_empty()),
         address,
-        Some("icmp".to_owned()),
+        Some(style.method.name().to_owned()),
         text(Some(counts.sent)),
         text(Some(counts.received)),
         text(Some(counts.lost)),
@@ -57,7 +57,8 @@ mod tests {
     use super::*;
     use crate::engine::outcome::{State, Status};
     use crate::metrics::{Brief, Counts};
-    use crate::report::fixture::{WHEN, swept, written};
+    use crate::report::SweepShow;
+    use crate::report::fixture::{WHEN, swept, swept_style, written};
     use crate::types::{Rtt, WallTime};
 
     fn target() -> TargetSummary {
@@ -67,7 +68,7 @@ mod tests {
 
     fn rows(show: SweepShow, targets: Vec<TargetSummary>) -> String {
         let events: Vec<Event> = targets.into_iter().map(|target| Event::Ended(Box::new(target))).collect();
-        written(&mut SweepCsv::new(show), &events).0
+        written(&mut SweepCsv::new(swept_style(show)), &events).0
     }
 
     #[test]

@@ -2,26 +2,27 @@
 
 use std::io;
 
-use crate::report::ping::Run;
-use crate::report::{Sink, Streams, SweepShow};
+use crate::report::{Sink, Streams, SweepStyle};
 use crate::sweep::Event;
 
 /// Writes a point for each target as it ends.
 pub struct SweepInflux {
-    show: SweepShow,
+    style: SweepStyle,
 }
 
 impl SweepInflux {
     /// A writer of all targets that are shown.
-    pub const fn new(show: SweepShow) -> Self {
-        SweepInflux { show }
+    pub const fn new(style: SweepStyle) -> Self {
+        SweepInflux { style }
     }
 }
 
 impl Sink<Event> for SweepInflux {
     fn event(&mut self, event: &Event, streams: &mut Streams<'_>) -> io::Result<()> {
         match event {
-            Event::Ended(target) if self.show.shows(target) => Run::from(&**target).write_point(None, streams.data),
+            Event::Ended(target) if self.style.show.shows(target) => {
+                self.style.run(target).write_point(None, streams.data)
+            }
             _ => Ok(()),
         }
     }
@@ -31,7 +32,8 @@ impl Sink<Event> for SweepInflux {
 mod tests {
     use super::*;
     use crate::metrics::Counts;
-    use crate::report::fixture::{WHEN, swept, written};
+    use crate::report::SweepShow;
+    use crate::report::fixture::{WHEN, swept, swept_style, written};
     use crate::sweep::TargetSummary;
     use crate::types::WallTime;
 
@@ -41,7 +43,7 @@ mod tests {
         let target = TargetSummary { began: Some(WallTime::from_nanos(WHEN)), ..swept(counts, &[1, 3]) };
         let events = [Event::Ended(Box::new(target))];
         assert_eq!(
-            written(&mut SweepInflux::new(SweepShow::Summaries), &events).0,
+            written(&mut SweepInflux::new(swept_style(SweepShow::Summaries)), &events).0,
             format!(
                 "ping,url=198.51.100.9,address=198.51.100.9,method=icmp packets_transmitted=3i,packets_received=2i,\
                  percent_packet_loss={},minimum_response_ms=1,average_response_ms=2,maximum_response_ms=3,\
@@ -49,6 +51,6 @@ mod tests {
                 100.0 / 3.0
             )
         );
-        assert_eq!(written(&mut SweepInflux::new(SweepShow::Unreachable), &events).0, "");
+        assert_eq!(written(&mut SweepInflux::new(swept_style(SweepShow::Unreachable)), &events).0, "");
     }
 }

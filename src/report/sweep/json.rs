@@ -9,21 +9,21 @@ use crate::channel::SocketKind;
 use crate::metrics::Figures;
 use crate::report::Sink;
 use crate::report::json::{VERSION, conditions, line};
-use crate::report::{Streams, SweepShow};
+use crate::report::{Streams, SweepShow, SweepStyle};
 use crate::sweep::{Event, TargetSummary};
-use crate::types::{Family, Rtt};
+use crate::types::{Family, Port, Rtt};
 
 /// Writes a `summary` object for each target as it ends.
 pub struct SweepJson {
-    show: SweepShow,
+    style: SweepStyle,
     /// The socket type of each family's lane.
     sockets: Vec<(Family, SocketKind)>,
 }
 
 impl SweepJson {
     /// A writer that has written nothing yet; `sockets` are those of the families that have a lane.
-    pub const fn new(show: SweepShow, sockets: Vec<(Family, SocketKind)>) -> Self {
-        SweepJson { show, sockets }
+    pub const fn new(style: SweepStyle, sockets: Vec<(Family, SocketKind)>) -> Self {
+        SweepJson { style, sockets }
     }
 
     /// The keys of a `summary`, in the order in which they are documented.
@@ -40,9 +40,10 @@ impl SweepJson {
         if let Some(zone) = &target.zone {
             object.serialize_entry("zone", zone)?;
         }
-        object.serialize_entry("method", "icmp")?;
+        object.serialize_entry("method", &self.style.method)?;
         object.serialize_entry("socket", &socket)?;
-        for key in ["port", "source_port", "sequence", "time"] {
+        object.serialize_entry("port", &target.endpoint.and_then(|endpoint| endpoint.port).map(Port::get))?;
+        for key in ["source_port", "sequence", "time"] {
             object.serialize_entry(key, &())?;
         }
         object.serialize_entry("state", &target.state)?;
@@ -51,7 +52,7 @@ impl SweepJson {
         object.serialize_entry("rtt_stats_ms", &target.figures().map(Delays))?;
         object.serialize_entry("ipdv_ms", &())?;
         object.serialize_entry("interarrival_jitter_ms", &())?;
-        if self.show == SweepShow::Vectors {
+        if self.style.show == SweepShow::Vectors {
             object.serialize_entry("rtts_ms", &target.delays)?;
         }
         conditions(object, &target.conditions)?;
@@ -62,7 +63,7 @@ impl SweepJson {
 impl Sink<Event> for SweepJson {
     fn event(&mut self, event: &Event, streams: &mut Streams<'_>) -> io::Result<()> {
         match event {
-            Event::Ended(target) if self.show.shows(target) => {
+            Event::Ended(target) if self.style.show.shows(target) => {
                 line("summary", streams.data, |object| self.summary(object, target))
             }
             _ => Ok(()),

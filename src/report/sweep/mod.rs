@@ -15,4 +15,4 @@ pub use influx::SweepInflux;
 pub use json::SweepJson;
 pub use progress::SweepProgress;
 pub use prometheus::SweepPrometheus;
-pub use text::{SweepShow, SweepText};
+pub use text::{SweepShow, SweepStyle, SweepText};

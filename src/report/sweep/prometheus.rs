@@ -2,30 +2,29 @@
 
 use std::io;
 
-use crate::report::ping::Run;
 use crate::report::words::gauges::Gauges;
-use crate::report::{Sink, Streams, SweepShow};
+use crate::report::{Sink, Streams, SweepStyle};
 use crate::sweep::Event;
 
 /// Collects the figures of the targets of a sweep and writes them when it is over.
 pub struct SweepPrometheus {
-    show: SweepShow,
+    style: SweepStyle,
     gauges: Gauges,
 }
 
 impl SweepPrometheus {
     /// A writer of all targets that are shown.
-    pub fn new(show: SweepShow) -> Self {
-        SweepPrometheus { show, gauges: Gauges::default() }
+    pub fn new(style: SweepStyle) -> Self {
+        SweepPrometheus { style, gauges: Gauges::default() }
     }
 }
 
 impl Sink<Event> for SweepPrometheus {
     fn event(&mut self, event: &Event, _streams: &mut Streams<'_>) -> io::Result<()> {
         if let Event::Ended(target) = event
-            && self.show.shows(target)
+            && self.style.show.shows(target)
         {
-            Run::from(&**target).set(&mut self.gauges);
+            self.style.run(target).set(&mut self.gauges);
         }
         Ok(())
     }

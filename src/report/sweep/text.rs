@@ -3,11 +3,22 @@
 use std::fmt;
 use std::io::{self, Write};
 
-use crate::engine::outcome::State;
+use crate::engine::outcome::{MethodKind, State};
 use crate::report::words::number::{PingTime, general};
 use crate::report::{Sink, Streams, escape};
 use crate::sweep::{Event, TargetSummary};
-use crate::types::Rtt;
+use crate::types::{IpEndpoint, Port, Rtt};
+
+/// What is printed of a sweep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SweepStyle {
+    /// Which targets, and how.
+    pub show: SweepShow,
+    /// How they are probed.
+    pub method: MethodKind,
+    /// Whether an address is several targets, at different ports.
+    pub has_several_ports: bool,
+}
 
 /// Which targets are printed, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,21 +46,23 @@ impl SweepShow {
 
 /// Writes the outcomes of a sweep as lines of text.
 pub struct SweepText {
-    show: SweepShow,
+    style: SweepStyle,
 }
 
 impl SweepText {
     /// A writer that has written nothing yet.
-    pub const fn new(show: SweepShow) -> Self {
-        SweepText { show }
+    pub const fn new(style: SweepStyle) -> Self {
+        SweepText { style }
     }
 }
 
 impl Sink<Event> for SweepText {
     fn event(&mut self, event: &Event, streams: &mut Streams<'_>) -> io::Result<()> {
         match event {
-            Event::Ended(target) if self.show.shows(target) => match self.show {
-                SweepShow::Alive | SweepShow::Unreachable => writeln!(streams.data, "{}", Address(target)),
+            Event::Ended(target) if self.style.show.shows(target) => match self.style.show {
+                SweepShow::Alive | SweepShow::Unreachable => {
+                    writeln!(streams.data, "{}", Address(target, self.style.has_several_ports))
+                }
                 SweepShow::Vectors => vector(target, streams.data),
                 SweepShow::Summaries => summary(target, streams.data),
             },
@@ -58,17 +71,24 @@ impl Sink<Event> for SweepText {
     }
 }
 
-/// The address, or the target as typed where that alone is not enough.
-struct Address<'a>(&'a TargetSummary);
+/// The address, or the target as typed where that alone is not enough; with its port, if that is wanted and there is one.
+struct Address<'a>(&'a TargetSummary, bool);
 
 impl fmt::Display for Address<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let TargetSummary { endpoint, zone, name, .. } = self.0;
-        match (endpoint, zone) {
-            (Some(endpoint), Some(zone)) => write!(f, "{}%{}", endpoint.address, escape(zone)),
-            (Some(endpoint), None) => write!(f, "{}", endpoint.address),
-            (None, _) => f.write_str(&escape(name.as_deref().unwrap_or_default())),
+        let Some(IpEndpoint { address, port, .. }) = endpoint else {
+            return f.write_str(&escape(name.as_deref().unwrap_or_default()));
+        };
+        let port = port.filter(|_| self.1).map(Port::get);
+        let brackets = port.is_some() && address.is_ipv6();
+        f.write_str(if brackets { "[" } else { "" })?;
+        write!(f, "{address}")?;
+        if let Some(zone) = zone {
+            write!(f, "%{}", escape(zone))?;
         }
+        f.write_str(if brackets { "]" } else { "" })?;
+        port.map_or(Ok(()), |port| write!(f, ":{port}"))
     }
 }
 
@@ -80,8 +100,8 @@ impl fmt::Display for Head<'_> {
         // An address with its zone is shown once.
         let name = self.0.name.as_deref().filter(|name| !name.contains('%') && self.0.endpoint.is_some());
         match name {
-            Some(name) => write!(f, "{} ({})", escape(name), Address(self.0)),
-            None => Address(self.0).fmt(f),
+            Some(name) => write!(f, "{} ({})", escape(name), Address(self.0, true)),
+            None => Address(self.0, true).fmt(f),
         }
     }
 }
@@ -91,8 +111,9 @@ fn summary(target: &TargetSummary, out: &mut dyn Write) -> io::Result<()> {
     write!(out, "{} : ", Head(target))?;
     match (target.state, target.error) {
         (Some(State::Unresolved), _) => return writeln!(out, "no address"),
-        (Some(_), Some(error)) => return writeln!(out, "not sent: {error}"),
-        (Some(_), None) => return writeln!(out, "not sent"),
+        (Some(State::Unknown), Some(error)) => return writeln!(out, "not sent: {error}"),
+        (Some(State::Unknown), None) => return writeln!(out, "not sent"),
+        (Some(state), _) => write!(out, "{}, ", state.name())?,
         (None, _) => {}
     }
     let counts = &target.counts;
@@ -107,6 +128,7 @@ fn summary(target: &TargetSummary, out: &mut dyn Write) -> io::Result<()> {
         write!(out, ", min/avg/max = {}/{}/{}", time(min), time(mean.round() as u64), time(max))?;
     }
     let also = [
+        (counts.refused, "refused"),
         (counts.unreachable + counts.answered_after_error, "errors"),
         (counts.duplicates, "duplicates"),
         (counts.late, "late"),

@@ -68,7 +68,7 @@ impl Request {
             Mode::Plain => kinds(args),
             Mode::Values => kinds(args) & IP,
             Mode::Methods => ICMP | TCP | if asks_service(args) { SERVICE } else { UDP },
-            Mode::Sweep => ICMP,
+            Mode::Sweep => of_method(args),
         };
         Request { mode, kinds, uid }
     }
@@ -92,17 +92,22 @@ fn asks_service(args: &PingArgs) -> bool {
     args.method.asks_dns() || matches!(args.method.udp, Some(UdpAim::Service(service)) if service != Service::Echo)
 }
 
-/// What the probes of a run can be that is neither a sweep nor a comparison.
-fn kinds(args: &PingArgs) -> Kinds {
+/// What the method makes of probes that are for no local socket.
+fn of_method(args: &PingArgs) -> Kinds {
     let method = &args.method;
-    let of_method = match (method.tcp, method.udp_aim(), method.stamp) {
+    match (&method.tcp, method.udp_aim(), method.stamp) {
         (Some(_), ..) => TCP,
         (_, Some(_), _) if asks_service(args) => SERVICE,
         (_, Some(_), _) => UDP,
         (.., Some(_)) => STAMP,
         (None, None, None) if method.compares_tcp_ports() => TCP,
         (None, None, None) => ICMP,
-    };
+    }
+}
+
+/// What the probes of a run can be that is neither a sweep nor a comparison.
+fn kinds(args: &PingArgs) -> Kinds {
+    let of_method = of_method(args);
     let of_target = |target: &String| match target {
         target if target.starts_with(STREAM_PREFIX) => STREAM,
         target if target.starts_with(DGRAM_PREFIX) => DGRAM,

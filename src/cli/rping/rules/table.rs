@@ -39,7 +39,8 @@ fn is_standard_input(path: &Option<PathBuf>) -> bool {
 }
 
 const SWEEPS_ARE_ICMP: &str =
-    ": sweeps are made with ICMP; for other methods name each target, or list them with --targets";
+    ": sweeps are made with ICMP or TCP; for other methods name each target, or list them with --targets";
+const SWEEPS_SEND_SYNS: &str = ": a sweep ends no connection, because it completes none";
 const SWEEPS_HAVE_A_RATE: &str = ": a sweep is as fast as --rate says";
 const SWEEPS_ARE_SUMMARIES: &str = ": a sweep shows no single probes";
 const SWEEPS_END: &str = ": a sweep probes each target once; name each target, or list them with --targets";
@@ -129,6 +130,11 @@ pub(super) const TABLE: &[Group<Request, PingArgs>] = &[
                 "--live",
                 " is missing: the options of live views have no meaning without it",
             ),
+            (
+                |a| a.live.is_live() && a.method.sweep_ports().len() > 1,
+                "--live",
+                ": a view shows one port of each target; name each as HOST:PORT",
+            ),
             (|a| a.live.is_live() && a.output.changes, "--changes", LIVE_HAS_EVENTS),
             (|a| a.live.is_live() && a.socket.re_resolve.is_some(), "--re-resolve", ": the targets of --live stay"),
             (|a| a.live.is_live() && a.output.stats, "--stats", ": --live shows percentiles and losses"),
@@ -201,6 +207,7 @@ pub(super) const TABLE: &[Group<Request, PingArgs>] = &[
     Group {
         when: Request::is_contrast,
         rows: &[
+            (|a| a.method.sweep_ports().len() > 1, "--tcp", ": --contrast=port=22,443 compares ports"),
             (|a| a.run.until.is_some(), "--until", ONE_HOST),
             (|a| a.output.mos.is_some(), "--mos", " cannot be used together with --contrast"),
             (|a| a.output.stats, "--stats", " cannot be used together with --contrast"),
@@ -231,7 +238,7 @@ pub(super) const TABLE: &[Group<Request, PingArgs>] = &[
     Group {
         when: Request::is_sweep,
         rows: &[
-            (|a| a.method.tcp.is_some(), "--tcp", SWEEPS_ARE_ICMP),
+            (|a| a.method.tcp_close.is_some() && a.method.tcp.is_some(), "--tcp-close", SWEEPS_SEND_SYNS),
             (|a| a.method.udp.is_some(), "--udp", SWEEPS_ARE_ICMP),
             (|a| a.method.dns.is_some(), "--dns", SWEEPS_ARE_ICMP),
             (|a| a.method.stamp.is_some(), "--stamp", SWEEPS_ARE_ICMP),
@@ -306,7 +313,7 @@ pub(super) const TABLE: &[Group<Request, PingArgs>] = &[
         )],
     },
     Group {
-        when: |r| matches!(r.mode, Mode::Plain | Mode::Values),
+        when: |r| matches!(r.mode, Mode::Plain | Mode::Values | Mode::Sweep),
         rows: &[
             (|a| a.method.icmp && a.method.tcp.is_some(), "--tcp", " cannot be used together with --icmp"),
             (|a| a.method.icmp && a.method.udp.is_some(), "--udp", " cannot be used together with --icmp"),

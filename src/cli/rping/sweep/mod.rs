@@ -8,12 +8,14 @@ mod targets;
 
 use std::fs::File;
 use std::net::IpAddr;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU16, NonZeroU32};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::channel::{LanePlan, OpenedLanes, Owner, Plan, Precision, Protocol, SendStamps, SocketKind};
+use crate::channel::{
+    LanePlan, OpenedLanes, Owner, Plan, Precision, Protocol, SendStamps, SocketChoice, SocketKind, SourceLookup,
+};
 use crate::cli::args::format::{BoxedSink, Format};
 use crate::cli::args::shard::{ListDigest, Shard};
 use crate::cli::args::values::{Rate, Timestamping};
@@ -26,15 +28,18 @@ use crate::cli::rping::args::V4_PAYLOAD;
 use crate::cli::rping::run::{Binding, Rping};
 use crate::cli::rping::sweep::console::SweepConsole;
 use crate::cli::rping::sweep::supply::{Common, Complaints, Source, Stream, supplies};
-use crate::cli::rping::sweep::targets::{Index, Item, Space, UNPACED, too_many};
+use crate::cli::rping::sweep::targets::{Index, Item, Reading, Space, UNPACED, too_many};
 use crate::cli::tape::Tape;
 use crate::cli::target::Lanes;
 use crate::cli::{ANSWERED, NOT_RUN};
+use crate::engine::outcome::MethodKind;
 use crate::net;
 use crate::recording::{Mode, Session};
-use crate::report::{StatusLine, SweepBrief, SweepCsv, SweepInflux, SweepJson, SweepPrometheus, SweepShow, SweepText};
+use crate::report::{
+    StatusLine, SweepBrief, SweepCsv, SweepInflux, SweepJson, SweepPrometheus, SweepShow, SweepStyle, SweepText,
+};
 use crate::sweep::{
-    Completion, Config, Event, Exclusions, Forecast, LaneRoute, Permutation, Probes, Supply, Sweep, Verdict,
+    Completion, Config, Event, Exclusions, Forecast, LaneRoute, Method, Permutation, Probes, Supply, Sweep, Verdict,
 };
 use crate::types::Family;
 
@@ -44,6 +49,9 @@ const RATE: f64 = 1000.0;
 const WAIT: Duration = Duration::from_secs(1);
 /// Octets for answers that come while something else runs; where the system allows less, it is less.
 const RECEIVE_BUFFER: u32 = 4 << 20;
+
+/// Source ports of SYNs: another for each probe of a target, up to this many.
+const MOST_SOURCE_PORTS: u16 = 16;
 
 /// What is known before any socket is open.
 struct SweepPlan {
@@ -97,11 +105,15 @@ impl Rping<'_> {
             forced: self.args.socket.family.forced(),
             families: [Family::V4, Family::V6].into_iter().filter(|&family| first.get(family).is_ok()).collect(),
             complaints: Complaints::default(),
+            ports: self.args.method.sweep_ports().into(),
         };
         let digest = self.list_digest();
         let source = self.source(&mut sweep_plan, &digest, env)?;
         let targets = match &source {
-            Source::Space(space, order) => Some(space.probed(common.share, &common.exclusions, order.is_some())),
+            Source::Space(space, order) => {
+                let addresses = space.probed(common.share, &common.exclusions, order.is_some());
+                Some(addresses.saturating_mul(common.ports.len().max(1) as u64))
+            }
             Source::Stream(_) => None,
         };
         let terminal = env.terminal && !self.args.output.is_quiet();
@@ -109,21 +121,22 @@ impl Rping<'_> {
         let progress = terminal || count > 1;
         let (channels, outside): (Vec<_>, Vec<_>) = opened
             .into_iter()
-            .map(|OpenedLanes { channel, addresses, post, .. }| {
+            .map(|OpenedLanes { channel, addresses, post, source_for, .. }| {
                 // Without a thread for the list, it is read in place, as where nothing can wake its reader.
-                ((channel, post.clone()), (post.filter(|_| threads), addresses))
+                ((channel, post.clone(), source_for), (post.filter(|_| threads), addresses))
             })
             .unzip();
         let supplies = supplies(source, &common, outside);
         let sinks: Vec<_> =
             lanes.iter().map(|lanes| self.sweep_sink(&sockets(lanes), count)).collect::<Result<_, _>>()?;
-        let worker = |((((channel, post), lanes), supply), sink): (((_, &Lanes), Supply), _)| Worker {
+        let worker = |((((channel, post, source_for), lanes), supply), sink): (((_, &Lanes), Supply), _)| Worker {
             channel,
             lookup: None,
             addresses: None,
             post,
             machine: Sweep::new(Config {
                 zones: zones.clone(),
+                method: self.sweep_method(source_for),
                 ..self.sweep_config(&sweep_plan, lanes, supply, count, progress, env.seed)
             }),
             sink,
@@ -206,12 +219,13 @@ impl Rping<'_> {
 
     fn read_plan(&self, bound: &Binding, env: &mut Env<'_>) -> Result<SweepPlan, CliError> {
         let sweep = &self.args.sweep;
-        let unpaced = self.args.run.rate.is_none();
+        let reading = self.reading();
+        let unpaced = reading.unpaced;
         let items: Vec<Item> = self
             .args
             .targets
             .iter()
-            .map(|text| Item::read(text, unpaced).map_err(CliError::Refused))
+            .map(|text| Item::read(text, reading).map_err(CliError::Refused))
             .collect::<Result<_, _>>()?;
         let list = self.args.targets_file.as_deref().map(open_list).transpose()?;
         if sweep.random_order && list.as_ref().is_some_and(|list| !list.is_seekable()) {
@@ -226,6 +240,12 @@ impl Rping<'_> {
         let all = items.iter().fold(0, |sum: u64, item| sum.saturating_add(item.count()));
         if unpaced && all > UNPACED {
             return Err(CliError::Refused(too_many("all targets together", all)));
+        }
+        let ports = self.args.method.sweep_ports().len();
+        if unpaced && all.saturating_mul(ports as u64) > UNPACED {
+            let sentence =
+                format!("{all} addresses at {ports} ports; more than {UNPACED} together need an explicit --rate");
+            return Err(CliError::Refused(sentence));
         }
         let forced = self.args.socket.family.forced().or(bound.source.map(Family::of));
         let may_be = |family| {
@@ -250,13 +270,23 @@ impl Rping<'_> {
         })
     }
 
-    fn show(&self) -> SweepShow {
-        match &self.args.sweep {
+    fn style(&self) -> SweepStyle {
+        let show = match &self.args.sweep {
             sweep if sweep.alive => SweepShow::Alive,
             sweep if sweep.unreachable => SweepShow::Unreachable,
             sweep if sweep.vector => SweepShow::Vectors,
             _ => SweepShow::Summaries,
-        }
+        };
+        let method = if self.args.method.tcp.is_some() { MethodKind::Tcp } else { MethodKind::Icmp };
+        SweepStyle { show, method, has_several_ports: self.args.method.sweep_ports().len() > 1 }
+    }
+
+    fn reading(&self) -> Reading {
+        Reading { unpaced: self.args.run.rate.is_none(), has_ports: self.args.method.tcp.is_some() }
+    }
+
+    fn sweep_method(&self, source_for: SourceLookup) -> Method {
+        if self.args.method.tcp.is_some() { Method::Tcp(source_for) } else { Method::Icmp }
     }
 
     /// When a target ends. JSON, and so what is recorded, reports complete counts.
@@ -286,6 +316,19 @@ impl Rping<'_> {
             receive_buffer: Some(RECEIVE_BUFFER),
             ..self.lane(family, Protocol::Icmp, bound)
         };
+        let probes = u16::try_from(sweep_plan.probes.most()).unwrap_or(u16::MAX).min(MOST_SOURCE_PORTS);
+        let syns = |&family: &Family| LanePlan {
+            socket: SocketChoice::Raw,
+            own_headers: true,
+            flows: NonZeroU16::new(probes),
+            send_stamps: SendStamps::None,
+            receive_buffer: Some(RECEIVE_BUFFER),
+            ..self.lane(family, Protocol::Tcp, bound)
+        };
+        if self.args.method.tcp.is_some() {
+            let lanes = sweep_plan.families.iter().map(syns).collect();
+            return Plan { lanes, names: false, ..self.lookups() };
+        }
         Plan { lanes: sweep_plan.families.iter().map(lane).collect(), names: false, ..self.lookups() }
     }
 
@@ -309,6 +352,7 @@ impl Rping<'_> {
     fn list_digest(&self) -> ListDigest {
         let sweep = &self.args.sweep;
         let digest = ListDigest::new(sweep.random_order.then_some(sweep.seed.unwrap_or(0)));
+        self.args.method.sweep_ports().iter().for_each(|port| digest.add(&format!("port {}", port.get())));
         self.args.targets.iter().for_each(|text| digest.add(text));
         digest
     }
@@ -316,19 +360,19 @@ impl Rping<'_> {
     /// Where the targets come from.
     fn source(&self, plan: &mut SweepPlan, digest: &ListDigest, env: &mut Env<'_>) -> Result<Source, CliError> {
         let (items, list) = (std::mem::take(&mut plan.items), plan.list.take());
-        let unpaced = self.args.run.rate.is_none();
+        let reading = self.reading();
         Ok(match list {
             None => self.in_order(Space::new(items)),
             Some(List { origin, file: Some(file) }) if self.args.sweep.random_order => {
-                let space = Space::new(items).and(Index::new(file, &origin, unpaced, digest, &plan.exclusions)?);
-                if unpaced && space.count() > UNPACED {
+                let space = Space::new(items).and(Index::new(file, &origin, reading, digest, &plan.exclusions)?);
+                if reading.unpaced && space.count() > UNPACED {
                     return Err(CliError::Refused(too_many("all targets together", space.count())));
                 }
                 self.in_order(space)
             }
             Some(List { origin, file }) => {
                 let list = file.map_or_else(|| standard_input(env), |file| Box::new(file));
-                Source::Stream(Stream { items, list, origin, unpaced, digest: digest.clone() })
+                Source::Stream(Stream { items, list, origin, reading, digest: digest.clone() })
             }
         })
     }
@@ -367,6 +411,7 @@ impl Rping<'_> {
         let routes = [Family::V4, Family::V6].into_iter().filter_map(|family| lanes.get(family).ok());
         Config {
             supply,
+            method: Method::default(),
             routes: routes.map(|lane| LaneRoute { lane: lane.id, profile: lane.profile }).collect(),
             zones: Vec::new(),
             probes: sweep_plan.probes,
@@ -391,15 +436,15 @@ impl Rping<'_> {
 
     /// What writes the results of one of `workers` workers. Gauges are written together, so that only one worker can.
     fn sweep_sink(&self, sockets: &[(Family, SocketKind)], workers: usize) -> Result<BoxedSink<Event>, CliError> {
-        let show = self.show();
+        let style = self.style();
         let sink = self.args.output.format.sink(|format| match format {
-            Format::Text => Some(Box::new(SweepText::new(show))),
-            Format::Json if self.args.output.format.is_brief() => Some(Box::new(SweepBrief::new(show))),
-            Format::Json => Some(Box::new(SweepJson::new(show, sockets.to_vec()))),
-            Format::Csv => Some(Box::new(SweepCsv::new(show))),
-            Format::Influx => Some(Box::new(SweepInflux::new(show))),
+            Format::Text => Some(Box::new(SweepText::new(style))),
+            Format::Json if self.args.output.format.is_brief() => Some(Box::new(SweepBrief::new(style))),
+            Format::Json => Some(Box::new(SweepJson::new(style, sockets.to_vec()))),
+            Format::Csv => Some(Box::new(SweepCsv::new(style))),
+            Format::Influx => Some(Box::new(SweepInflux::new(style))),
             Format::Atlas => None,
-            Format::Prometheus => (workers == 1).then(|| Box::new(SweepPrometheus::new(show)) as _),
+            Format::Prometheus => (workers == 1).then(|| Box::new(SweepPrometheus::new(style)) as _),
         })?;
         Ok(self.with_failures(sink, Event::ended))
     }

@@ -8,7 +8,7 @@ use crate::sweep::{Probes, Range};
 /// The time between two probes to a target unless `-i` says otherwise.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Whether a command line makes a sweep: by its options, or because a target is more than one address.
+/// Whether a command line makes a sweep: by its options, or because a target is more than one address, or more than one port.
 pub(in crate::cli::rping) fn is_sweep(args: &PingArgs) -> bool {
     let method = &args.method;
     let icmp = method.tcp.is_none() && method.udp_aim().is_none() && method.stamp.is_none();
@@ -22,7 +22,8 @@ pub(in crate::cli::rping) fn is_sweep(args: &PingArgs) -> bool {
     let of_names = socket.all_addresses || socket.re_resolve.is_some();
     let follows = args.run.until.is_some() || args.output.changes || is_live || of_names;
     let listed = args.targets_file.is_some() && icmp && !follows;
-    args.sweep.given().is_some() || listed || (!is_live && args.targets.iter().any(many))
+    let several_ports = method.sweep_ports().len() > 1 && !is_live && method.contrast.is_none();
+    args.sweep.given().is_some() || listed || several_ports || (!is_live && args.targets.iter().any(many))
 }
 
 /// Whether every target gets the same number of probes, more than one or listed one by one.

@@ -18,6 +18,15 @@ use crate::sweep::{Bounds, Exclusions, Range};
 /// More addresses than this need an explicit rate: at the default they would take more than a minute.
 pub const UNPACED: u64 = 65_536;
 
+/// How words are read.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Reading {
+    /// Whether there is no rate: prefixes and ranges have at most [`UNPACED`] addresses.
+    pub unpaced: bool,
+    /// Whether the method has ports.
+    pub has_ports: bool,
+}
+
 /// One word of a list: addresses in a row, or a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Item {
@@ -28,17 +37,20 @@ pub enum Item {
 }
 
 impl Item {
-    /// Reads a target of a sweep; with `unpaced`, prefixes and ranges have at most [`UNPACED`] addresses.
+    /// Reads a target of a sweep.
     ///
     /// # Errors
     /// A sentence.
-    pub fn read(text: &str, unpaced: bool) -> Result<Item, String> {
+    pub fn read(text: &str, reading: Reading) -> Result<Item, String> {
         if text.starts_with(STREAM_PREFIX) || text.starts_with(DGRAM_PREFIX) {
-            return Err(format!("'{}': sweeps are made with ICMP, which local sockets do not have", escape(text)));
+            return Err(format!("'{}': sweeps probe addresses, which local sockets do not have", escape(text)));
         }
-        match read_word(text, Some(NO_PORTS))? {
-            Word::Range(range) if unpaced && range.count() > UNPACED => Err(too_many(text, range.count())),
+        match read_word(text, Some(NO_PORTS).filter(|_| !reading.has_ports))? {
+            Word::Range(range) if reading.unpaced && range.count() > UNPACED => Err(too_many(text, range.count())),
             Word::Range(range) => Ok(Item::Range(range)),
+            Word::Host(_, Some(_)) => {
+                Err(format!("'{}': in a sweep, --tcp names the ports of all targets", escape(text)))
+            }
             Word::Host(host, _) => Ok(match host.parse() {
                 Ok(address) => Item::Range(Range::one(address)),
                 Err(_) => Item::Name(host.into()),
@@ -181,7 +193,7 @@ const STRIDE: u64 = 16;
 #[derive(Debug)]
 pub struct Index {
     file: File,
-    unpaced: bool,
+    reading: Reading,
     count: u64,
     /// How many of them are excluded, each as often as it is listed.
     excluded: u64,
@@ -197,7 +209,7 @@ impl Index {
     pub fn new(
         file: File,
         origin: &Origin,
-        unpaced: bool,
+        reading: Reading,
         digest: &ListDigest,
         exclusions: &Exclusions,
     ) -> Result<Index, CliError> {
@@ -207,7 +219,7 @@ impl Index {
         while let Some(line) = lines.next().map_err(|error| origin.failed(error))? {
             if let Some(entry) = line.entry {
                 digest.add(&entry);
-                let item = Item::read(&entry, unpaced);
+                let item = Item::read(&entry, reading);
                 let item = item.map_err(|sentence| CliError::Refused(origin.wrong(line.number, sentence)))?;
                 if targets % STRIDE == 0 {
                     marks.push((count, offset));
@@ -221,7 +233,7 @@ impl Index {
             offset += line.octets;
         }
         drop(lines);
-        Ok(Index { file, unpaced, count, excluded, marks })
+        Ok(Index { file, reading, count, excluded, marks })
     }
 
     fn at(&self, position: u64) -> io::Result<Option<Found>> {
@@ -233,7 +245,7 @@ impl Index {
         let mut lines = Lines::new(BufReader::with_capacity(512, From { file: &self.file, offset }));
         while let Some(line) = lines.next()? {
             let Some(entry) = line.entry else { continue };
-            let item = Item::read(&entry, self.unpaced).map_err(io::Error::other)?;
+            let item = Item::read(&entry, self.reading).map_err(io::Error::other)?;
             match position.checked_sub(item.count()) {
                 Some(beyond) => position = beyond,
                 None => return Ok(Found::within(&item, position)),
@@ -265,8 +277,10 @@ mod tests {
 
     use super::*;
 
+    const UNPACED_ICMP: Reading = Reading { unpaced: true, has_ports: false };
+
     fn item(text: &str) -> Item {
-        Item::read(text, true).expect("a target")
+        Item::read(text, UNPACED_ICMP).expect("a target")
     }
 
     fn index(list: &str) -> Result<Index, CliError> {
@@ -274,7 +288,7 @@ mod tests {
         file.write_all(list.as_bytes()).expect("a file to write");
         std::io::Seek::rewind(&mut file).expect("a file to read");
         let origin = Origin::new("--targets", Path::new("list"));
-        Index::new(file, &origin, true, &ListDigest::new(None), &excluding("192.0.2.4-5"))
+        Index::new(file, &origin, UNPACED_ICMP, &ListDigest::new(None), &excluding("192.0.2.4-5"))
     }
 
     fn excluding(texts: &str) -> Exclusions {
@@ -301,11 +315,11 @@ mod tests {
 
     #[test]
     fn a_refused_target_suggests_what_was_meant() {
-        let refused = |text| Item::read(text, true).expect_err("no target");
+        let refused = |text| Item::read(text, UNPACED_ICMP).expect_err("no target");
         assert_eq!(refused("443"), "'443' is not a target; did you mean --tcp=443?");
         assert_eq!(refused("10.0.0.1/8"), "'10.0.0.1/8' has bits set after its first 8 bits; did you mean 10.0.0.0/8?");
         assert!(refused("10.0.0.0/15").ends_with("need an explicit --rate"));
-        assert!(Item::read("10.0.0.0/15", false).is_ok());
+        assert!(Item::read("10.0.0.0/15", Reading::default()).is_ok());
         assert_eq!(item("10.0.0.0/16").count(), 65_534);
         assert_eq!(item("fe80::1%eth0"), Item::Name("fe80::1%eth0".into()));
         assert!(!refused("\u{1b}[2J/8").contains('\u{1b}'));

@@ -15,7 +15,7 @@ use crate::cli::error::CliError;
 use crate::cli::rping::sweep::targets::{Found, Space};
 use crate::cli::target::is_link_local;
 use crate::sweep::{Exclusions, Permutation, Supplied, Supply, SweepTarget};
-use crate::types::{Family, IpEndpoint};
+use crate::types::{Family, IpEndpoint, Port};
 use names::Lookups;
 pub use stream::Stream;
 use stream::{Piece, Pieces};
@@ -91,6 +91,8 @@ pub struct Common {
     pub candidates: Vec<Box<str>>,
     /// What goes wrong on the way.
     pub complaints: Complaints,
+    /// The ports of each target; none where the method has no ports.
+    pub ports: Arc<[Port]>,
 }
 
 /// One supply per worker; together they yield every target exactly once.
@@ -115,7 +117,34 @@ pub fn supplies(source: Source, common: &Common, workers: Vec<(Option<PostContro
         missing: common.missing.clone(),
         complaints: common.complaints.clone(),
     };
-    pieces.into_iter().zip(lookups).zip(readers).map(feeder).map(Feeder::supply).collect()
+    let supply = |feeder: Feeder| at_ports(feeder.supply(), Arc::clone(&common.ports));
+    pieces.into_iter().zip(lookups).zip(readers).map(feeder).map(supply).collect()
+}
+
+/// Each target at each of these ports in turn; without any, the targets themselves.
+fn at_ports(mut supply: Supply, ports: Arc<[Port]>) -> Supply {
+    if ports.is_empty() {
+        return supply;
+    }
+    let mut rest: Option<(SweepTarget, usize)> = None;
+    Box::new(move |answer| {
+        if answer.is_some() {
+            return supply(answer);
+        }
+        let (target, at) = match rest.take() {
+            Some(rest) => rest,
+            None => match supply(None) {
+                Supplied::Target(target) => (target, 0),
+                other => return other,
+            },
+        };
+        let number = ports.get(at).map_or(0, |port| port.get());
+        let endpoint = target.endpoint.map(|endpoint| endpoint.with_port(number));
+        if endpoint.is_some() && at + 1 < ports.len() {
+            rest = Some((target.clone(), at + 1));
+        }
+        Supplied::Target(SweepTarget { endpoint, ..target })
+    })
 }
 
 /// The supply of one worker.
@@ -212,8 +241,10 @@ mod tests {
     use crate::channel::Resolved;
     use crate::cli::args::shard::ListDigest;
     use crate::cli::list::Origin;
-    use crate::cli::rping::sweep::targets::Item;
+    use crate::cli::rping::sweep::targets::{Item, Reading};
     use crate::sweep::Bounds;
+
+    const PLAIN: Reading = Reading { unpaced: true, has_ports: false };
 
     fn common(share: Shard, exclude: &str) -> Common {
         let ranges = exclude.split_whitespace().map(|text| Bounds::read(text).unwrap().unwrap());
@@ -228,6 +259,7 @@ mod tests {
             zone: None,
             candidates: Vec::new(),
             complaints: Complaints::default(),
+            ports: Vec::new().into(),
         }
     }
 
@@ -242,7 +274,10 @@ mod tests {
             loop {
                 match supply(None) {
                     Supplied::Target(SweepTarget { name: Some(name), .. }) => given.push(name.into()),
-                    Supplied::Target(target) => given.extend(target.endpoint.map(|at| at.address.to_string())),
+                    Supplied::Target(target) => given.extend(target.endpoint.map(|at| match at.port {
+                        Some(_) => std::net::SocketAddr::from(at).to_string(),
+                        None => at.address.to_string(),
+                    })),
                     Supplied::Later => std::thread::yield_now(),
                     Supplied::End => return given,
                 }
@@ -252,15 +287,24 @@ mod tests {
     }
 
     fn stream(list: &str) -> Source {
-        let items = vec![Item::read("192.0.2.1-192.0.2.3", true).unwrap()];
+        let items = vec![Item::read("192.0.2.1-192.0.2.3", PLAIN).unwrap()];
         let origin = Origin::new("--targets", Path::new("list"));
         Source::Stream(Stream {
             items,
             list: Box::new(std::io::Cursor::new(list.to_owned())),
             origin,
-            unpaced: true,
+            reading: PLAIN,
             digest: ListDigest::new(None),
         })
+    }
+
+    #[test]
+    fn every_target_is_given_once_for_each_port() {
+        let ports = [22, 443].map(|port| Port::new(port).unwrap());
+        let common = Common { ports: ports.into(), ..common(Shard::WHOLE, "192.0.2.2") };
+        let expected =
+            ["192.0.2.1:22", "192.0.2.1:443", "192.0.2.3:22", "192.0.2.3:443", "[2001:db8::1]:22", "[2001:db8::1]:443"];
+        assert_eq!(given(stream("2001:db8::1"), &common, 1), [expected.map(str::to_owned)]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::vec;
 use super::{Complaints, Waker};
 use crate::cli::args::shard::{ListDigest, Shard};
 use crate::cli::list::{Lines, Origin};
-use crate::cli::rping::sweep::targets::{Found, Item, Space};
+use crate::cli::rping::sweep::targets::{Found, Item, Reading, Space};
 use crate::net;
 use crate::sweep::{Permutation, SweepTarget};
 
@@ -114,8 +114,8 @@ pub struct Stream {
     pub list: Box<dyn Read + Send>,
     /// Where it comes from.
     pub origin: Origin,
-    /// Whether there is no rate, so that prefixes and ranges are limited.
-    pub unpaced: bool,
+    /// How its words are read.
+    pub reading: Reading,
     /// What the words of the list come to.
     pub digest: ListDigest,
 }
@@ -137,7 +137,7 @@ impl Stream {
             origin: self.origin,
             first: 0,
             complaints: complaints.clone(),
-            unpaced: self.unpaced,
+            reading: self.reading,
             digest: self.digest,
         });
         match (pieces.as_mut_slice(), readers) {
@@ -187,7 +187,7 @@ pub(super) struct Reader {
     origin: Origin,
     first: u64,
     complaints: Complaints,
-    unpaced: bool,
+    reading: Reading,
     digest: ListDigest,
 }
 
@@ -228,7 +228,7 @@ impl Reader {
         let Some(line) = self.lines.next()? else { return Ok(false) };
         if let Some(entry) = line.entry {
             self.digest.add(&entry);
-            let item = Item::read(&entry, self.unpaced).map_err(|sentence| {
+            let item = Item::read(&entry, self.reading).map_err(|sentence| {
                 self.complaints.push(self.origin.wrong(line.number, sentence));
                 entry.into()
             });
