@@ -108,6 +108,7 @@ impl Tape {
             bound: false,
             source: None,
             interface: None,
+            labels: Vec::new(),
             sockets: Vec::new(),
             part: 0,
         }

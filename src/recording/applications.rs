@@ -172,12 +172,17 @@ impl Recorded for PingEvent {
     fn carry(&self, carried: &mut Vec<Self>) {
         match self {
             PingEvent::Began { .. } | PingEvent::Named { .. } => carried.push(self.clone()),
-            PingEvent::Ended(summary) => {
-                let over = |event: &PingEvent| matches!(event, PingEvent::Began { subject, .. } if subject.id == summary.subject.id);
-                carried.retain(|event| !over(event));
-            }
+            PingEvent::Ended(_) => carried.retain(|began| !is_end_of(self, began)),
             _ => {}
         }
+    }
+}
+
+/// Whether `event` is the end of what began with `began`.
+fn is_end_of(event: &PingEvent, began: &PingEvent) -> bool {
+    match (event, began) {
+        (PingEvent::Ended(summary), PingEvent::Began { subject, .. }) => subject.id == summary.subject.id,
+        _ => false,
     }
 }
 
@@ -210,6 +215,17 @@ impl Recorded for contrast::Event {
         match self {
             contrast::Event::Ping(event) => event.is_told(),
             contrast::Event::Comparison(_) => true,
+        }
+    }
+
+    fn carry(&self, carried: &mut Vec<Self>) {
+        let contrast::Event::Ping(event) = self else { return };
+        match event {
+            PingEvent::Began { .. } | PingEvent::Named { .. } => carried.push(self.clone()),
+            _ => carried.retain(|began| match began {
+                contrast::Event::Ping(began) => !is_end_of(event, began),
+                contrast::Event::Comparison(_) => true,
+            }),
         }
     }
 }

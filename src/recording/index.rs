@@ -102,8 +102,11 @@ impl<E: Recorded> Index<E> {
     }
 
     /// Where to read from for what happens from `at` on: that many probes before it, as a later event may refer to as many as
-    /// [`REACH`], or from the beginning of its part.
+    /// [`REACH`], or from the beginning of its part. Where no event says what all before it came to, from the beginning of the run.
     pub fn before(&self, at: Duration, probes: u64) -> Option<Start<'_>> {
+        if E::SUPERSEDED.is_empty() {
+            return self.marks.first().map(|mark| Start { mark, sure: mark.line });
+        }
         let last = self.marks.partition_point(|mark| mark.at <= at).saturating_sub(1);
         let part = self.marks.get(last)?.part;
         let first = self.marks.partition_point(|mark| mark.part < part);
@@ -129,6 +132,7 @@ impl<E: Recorded> Index<E> {
             probes: Shelf::after(mark.probes),
             ..Shelves::default()
         };
-        Reader::resume(input, self.session.clone(), shelves, (mark.line, sure))
+        let is_first = self.marks.first().is_some_and(|first| first.line == mark.line);
+        Reader::resume(input, self.session.clone(), shelves, (mark.line, sure, !is_first))
     }
 }

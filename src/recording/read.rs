@@ -28,7 +28,7 @@ pub struct Reader<R> {
     offset: u64,
     /// Up to this line what is superseded by later lines is left out.
     sure: u64,
-    /// Whether this is not the first part that is read.
+    /// Whether events of an earlier part were read.
     resumed: bool,
     ending: Option<Ending>,
 }
@@ -109,8 +109,13 @@ impl<R: BufRead> Reader<R> {
     }
 
     /// Goes on in the middle, after this many lines, with what their events shared.
-    pub(super) fn resume(input: R, session: Session, shelves: Shelves, (line, sure): (u64, u64)) -> Self {
-        Reader { input, session, shelves, line, offset: 0, sure, resumed: true, ending: None }
+    pub(super) fn resume(
+        input: R,
+        session: Session,
+        shelves: Shelves,
+        (line, sure, resumed): (u64, u64, bool),
+    ) -> Self {
+        Reader { input, session, shelves, line, offset: 0, sure, resumed, ending: None }
     }
 
     /// The first line.

@@ -31,6 +31,8 @@ pub struct Session {
     pub bound: bool,
     pub source: Option<IpAddr>,
     pub interface: Option<Box<str>>,
+    /// What distinguishes those of one target, where it is compared with itself.
+    pub labels: Vec<String>,
     /// The sockets of a sweep.
     pub sockets: Vec<(Family, SocketKind)>,
     /// The number of this part of the recording, from 0.
@@ -39,7 +41,7 @@ pub struct Session {
 
 structs! {
     Session {
-        version, tool, tool_version, argv, mode, start, system, targets, bound, source, interface, sockets, part,
+        version, tool, tool_version, argv, mode, start, system, targets, bound, source, interface, labels, sockets, part,
     }
 }
 

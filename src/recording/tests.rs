@@ -32,6 +32,7 @@ fn session() -> Session {
         bound: true,
         source: None,
         interface: Some("eth0".into()),
+        labels: vec![],
         sockets: vec![],
         part: 0,
     }
@@ -278,4 +279,24 @@ fn times_are_those_since_the_first_event() {
     let probe = || ping::Event::Named { address: [192, 0, 2, 1].into(), name: "x".into() };
     let (events, _) = read(&written(&[probe(), probe(), probe()]));
     assert_eq!(events.iter().map(|(at, _)| at.as_secs()).collect::<Vec<_>>(), [0, 1, 2]);
+}
+
+#[test]
+fn a_recording_whose_first_parts_are_gone_can_be_gone_to_any_time() {
+    let mut lines = Vec::new();
+    let mut writer = Writer::new(session(), Some(Duration::from_secs(10)));
+    writer.session(&mut lines);
+    let at = |second: u64| Now { mono: Instant::from_nanos(second * 1_000_000_000), wall: WallTime::default() };
+    writer.event(at(1), &ping::Event::Began { subject: subject(), at: WallTime::default() }, &mut lines);
+    for second in 2..40 {
+        let name = ping::Event::Interim(vec![]);
+        writer.event(at(second), &name, &mut lines);
+    }
+    let text = String::from_utf8(lines).unwrap();
+    let kept = &text[text.rfind("{\"type\":\"session\"").unwrap()..];
+    let index = Index::<ping::Event>::read(kept.as_bytes()).unwrap();
+    let from = index.before(Duration::from_secs(35), REACH).unwrap();
+    let mut reader = index.resume(from, &kept.as_bytes()[from.offset() as usize..]);
+    let first = reader.next_event::<ping::Event>().unwrap().unwrap();
+    assert!(matches!(first.1, ping::Event::Began { .. }), "{first:?}");
 }

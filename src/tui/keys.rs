@@ -154,6 +154,7 @@ const FREEZE: Binding = row(
     "",
 );
 const RESET: &[(Key, Action)] = &[(Key::Char('r'), Action::Reset), (Key::Ctrl('r'), Action::Reset)];
+const GO_TO: Binding = row(&[(Key::Char('g'), Action::GoTo)], "g", "of a replay: go to a time", "");
 const INTERVAL: Binding = row(&[(Key::Char('i'), Action::Interval)], "i", "type another interval", "");
 const NAMES: Binding = row(
     &[(Key::Char('n'), Action::Names), (Key::Char('b'), Action::BothNames)],
@@ -213,7 +214,7 @@ pub const PATH: &[Binding] = &[
     FREEZE,
     row(RESET, "r Ctrl-R", "reset the statistics; strip and events stay", "reset"),
     INTERVAL,
-    row(&[(Key::Char('g'), Action::GoTo)], "g", "of a replay: go to a time", ""),
+    GO_TO,
     row(&[(Key::Char('j'), Action::Jitter)], "j", "columns of jitter in and out", ""),
     row(&[(Key::Char('o'), Action::Columns)], "o", "type the letters of columns, as for --columns", ""),
     row(&[(Key::Char('z'), Action::AsNumbers)], "z", "AS numbers (-A) in and out", ""),
@@ -244,6 +245,7 @@ pub const PING: &[Binding] = &[
     FREEZE,
     row(RESET, "r Ctrl-R", "reset the figures; the summary at the end is of the whole run", "reset"),
     INTERVAL,
+    GO_TO,
     row(&[(Key::Char('o'), Action::Order)], "o", "order of rows: by loss, p50 or name, as given", "order"),
     row(&[(Key::Char('/'), Action::Filter)], "/", "show only targets whose name or address contains a text", "filter"),
     row(&[(Key::Char('a'), Action::LogAxis)], "a", "logarithmic or linear axis of the chart", ""),

@@ -25,7 +25,14 @@ const KEYS: [Key; 14] = [
 pub fn at_random<E: Clone, V: View<E>>(view: &mut V, events: &[(E, Now)], keys: usize, check: impl Fn(&V)) {
     let mut random = fastrand::Rng::with_seed(5);
     let (mut next, mut now) = (events.iter(), events[0].1);
-    for _ in 0..keys {
+    for number in 0..keys {
+        // The rest as in a replay.
+        if number == keys / 2 {
+            view.replayed("REPLAY 1x".to_owned());
+        }
+        if random.u16(0..500) == 0 {
+            view.begin_anew();
+        }
         if let Some((event, at)) = next.next().filter(|_| random.u8(0..3) == 0) {
             view.event(event.clone(), *at);
             now = *at;

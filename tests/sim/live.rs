@@ -7,7 +7,7 @@ use insta::assert_snapshot;
 use netprobe::channel::{LanePlan, OpenedLanes, Plan, Precision, Protocol, SocketChoice};
 use netprobe::driver::{self, Next, Turn};
 use netprobe::engine::{Destination, Target};
-use netprobe::recording::{self, Index, Mode, Reader, Session, VERSION, Writer};
+use netprobe::recording::{Index, Mode, Reader};
 use netprobe::sim::{Balance, Direction, Link, Network, Node, US, ip};
 use netprobe::trace::watch::{self, Reporter};
 use netprobe::trace::{Config, Event};
@@ -19,6 +19,7 @@ use netprobe::tui::{View, as_text};
 use netprobe::types::{Family, Instant, IpEndpoint, Now, Ttl, WallTime};
 
 use crate::by_chance;
+use crate::recorded::recorded;
 
 const TARGET: &str = "198.51.100.9";
 
@@ -226,34 +227,9 @@ fn flows_stand_side_by_side_with_what_each_loses() {
     assert_snapshot!(picture);
 }
 
-/// A recording of `events`, and when it begins.
-fn recorded(events: &[(Event, Now)]) -> (Vec<u8>, WallTime) {
-    let start = events[0].1.wall;
-    let session = Session {
-        version: VERSION,
-        tool: "rtrace".into(),
-        tool_version: "0".into(),
-        argv: vec!["rtrace".into()],
-        mode: Mode::Trace,
-        start: start.as_nanos(),
-        system: None,
-        targets: 1,
-        bound: false,
-        source: None,
-        interface: None,
-        sockets: vec![],
-        part: 0,
-    };
-    let (mut writer, mut lines) = (Writer::new(session, None), Vec::new());
-    writer.session(&mut lines);
-    events.iter().for_each(|(event, now)| writer.event(*now, event, &mut lines));
-    lines.extend(recording::end("finished").into_bytes());
-    (lines, start)
-}
-
 #[test]
 fn a_time_of_a_recording_shows_the_same_whether_it_was_played_to_or_gone_to() {
-    let (lines, start) = recorded(&events(&network(), 900));
+    let (lines, start) = recorded(Mode::Trace, &events(&network(), 900));
     let index = Index::<Event>::read(&lines[..]).unwrap();
     let mut skipped = 0;
     for second in [0, 7, 333, 899] {

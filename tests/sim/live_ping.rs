@@ -8,7 +8,8 @@ use netprobe::channel::{LanePlan, OpenedLanes, OsError, Plan, Precision, Protoco
 use netprobe::driver::{self, Next, Turn};
 use netprobe::engine::{Destination, Target};
 use netprobe::ping::{Config, Event, Method, Observed, Ping, Spec, Summary, Task, Wait};
-use netprobe::report::{PingPlain, PingText, PingTextOptions, Sink, Streams};
+use netprobe::recording::{Index, Mode, Reader};
+use netprobe::report::{Moment, PingPlain, PingText, PingTextOptions, Sink, Streams};
 use netprobe::sim::{Change, Direction, Link, Network, Node, US, ip};
 use netprobe::tui::keys::Key;
 use netprobe::tui::theme::{Look, Theme};
@@ -17,6 +18,7 @@ use netprobe::tui::{Request, View, as_text};
 use netprobe::types::{Family, Instant, IpEndpoint, Now, WallTime};
 
 use crate::by_chance;
+use crate::recorded::recorded;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -243,6 +245,50 @@ fn a_frozen_picture_stays_and_keys_ask_for_changes_of_the_run() {
     let typed = [typed("i0.5"), vec![Key::Enter]].concat();
     let asked: Vec<Request> = typed.iter().filter_map(|&key| view.key(key, now)).collect();
     assert_eq!(asked, [Request::Change(RunChange::Interval(SECOND / 2))]);
+}
+
+#[test]
+fn a_time_of_a_recording_has_the_figures_of_all_before_it() {
+    let (lines, start) = recorded(Mode::Ping, &events(&network(5..=9), &["198.51.100.9"], 2000));
+    let index = Index::<Event>::read(&lines[..]).unwrap();
+    for second in [0, 7, 333, 1999] {
+        let to = Duration::from_secs(second);
+        let at = |since: Duration| Now { mono: Instant::ZERO + since, wall: start.saturating_add(since) };
+        let picture = |reader: &mut Reader<&[u8]>| {
+            let mut view = view(1, false);
+            for event in reader.events() {
+                let (since, event) = event.unwrap();
+                if since > to {
+                    break;
+                }
+                view.event(event, at(since));
+            }
+            as_text((120, 40), |screen| view.draw(at(to), screen))
+        };
+        let played = picture(&mut Reader::open(&lines[..]).unwrap());
+        let from = index.before(to, 1200).unwrap();
+        assert_eq!(index.lasting(from).count(), 0);
+        assert_eq!(played, picture(&mut index.resume(from, &lines[from.offset() as usize..])), "{second}");
+    }
+}
+
+#[test]
+fn of_a_replay_keys_ask_for_times_and_change_no_figures() {
+    let events = events(&network(0..=0), &["198.51.100.5"], 10);
+    let mut view = view(1, false);
+    events.iter().for_each(|(event, at)| view.event(event.clone(), *at));
+    let now = events.last().unwrap().1;
+    assert_eq!(view.key(Key::Char('g'), now), None);
+    view.replayed("REPLAY 2x".to_owned());
+    assert_eq!(view.key(Key::Char('r'), now), Some(Request::Change(RunChange::Reset)));
+    assert_eq!(view.model().series[0].observed.decided(), 10);
+    let typed = [typed("g90m"), vec![Key::Enter]].concat();
+    let asked: Vec<Request> = typed.iter().filter_map(|&key| view.key(key, now)).collect();
+    assert_eq!(asked, [Request::GoTo(Moment::read("90m").unwrap())]);
+    let picture = as_text((80, 20), |screen| view.draw(now, screen));
+    assert!(picture.lines().nth(1).is_some_and(|line| line.starts_with(" REPLAY 2x  up")), "{picture}");
+    view.begin_anew();
+    assert_eq!(view.model().series.len(), 0);
 }
 
 #[test]

@@ -10,5 +10,7 @@ mod live;
 mod live_ping;
 mod loops;
 mod ping;
+#[cfg(feature = "tui")]
+mod recorded;
 mod sweep;
 mod trace;

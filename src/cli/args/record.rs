@@ -33,8 +33,8 @@ pub struct RecordArgs {
 
     /// Show the run recorded in FILE without probing
     ///
-    /// In any format; - is standard input. What was cut or is still being written is shown to its last whole line, and the exit
-    /// status is then 1.
+    /// In any format, or with --live in the view; - is standard input. What was cut or is still being written is shown to its last whole
+    /// line, and the exit status is then 1.
     #[arg(long, value_name = "FILE", conflicts_with = "record", allow_hyphen_values = true)]
     pub replay: Option<PathBuf>,
 

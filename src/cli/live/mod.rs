@@ -8,15 +8,18 @@ mod screen;
 mod sink;
 
 #[cfg(feature = "tui")]
-pub use played::{Playing, play};
+pub use played::play;
 #[cfg(feature = "tui")]
 pub use screen::Start;
 #[cfg(feature = "tui")]
 pub use sink::LiveSink;
 
 use crate::channel::PostControl;
+use crate::cli::args::format::FormatArgs;
 use crate::cli::args::live::LiveArgs;
+use crate::cli::args::record::RecordArgs;
 use crate::cli::env::Env;
+use crate::cli::error::CliError;
 use crate::net::Terminal;
 #[cfg(feature = "tui")]
 use crate::tui::keys::{self, Binding};
@@ -32,6 +35,21 @@ pub struct Shown<'a> {
     pub targets: &'a [String],
     /// Where the run is changed and ended from another thread, if it can be.
     pub post: Option<PostControl>,
+}
+
+/// Refuses options beside `--replay` that need a live view, or that it has no use for.
+///
+/// # Errors
+/// The sentence.
+pub fn check_replay(live: &LiveArgs, record: &RecordArgs, format: &FormatArgs) -> Result<(), CliError> {
+    let timed = record.speed.is_some() || record.at.is_some();
+    let why = match live.is_live() {
+        false if timed => "--speed and --at: with --live; other output has no time of its own",
+        false if live.is_without_live() => "--live is missing: the options of live views have no meaning without it",
+        true if format.has_records() => "--live: it is a view for people; leave it out for other formats",
+        _ => return Ok(()),
+    };
+    Err(CliError::Refused(why.to_owned()))
 }
 
 /// The screen of a live view, if one is wanted and there is one. It must be opened before the process is confined.

@@ -1,13 +1,17 @@
 //! A recorded run in a live view: [`Played`].
 
 use std::io::BufRead;
+use std::path::Path;
 use std::time::Duration;
 
 use super::screen::{self, Start};
-use crate::cli::replay::Source;
+use crate::cli::args::record::{RecordArgs, Speed};
+use crate::cli::env::Env;
+use crate::cli::error::CliError;
+use crate::cli::replay::{Source, refused};
 use crate::net::{self, Terminal};
 use crate::recording::{Index, REACH, ReadError, Reader, Recorded};
-use crate::report::{LocalOffset, Moment};
+use crate::report::{LocalOffset, printable};
 use crate::tui::keys::Key;
 use crate::tui::{Grid, Request, View};
 use crate::types::{Instant, Now, WallTime};
@@ -17,37 +21,33 @@ const BEFORE: Duration = Duration::from_secs(86_400);
 /// How long events are taken before the next picture.
 const AT_ONCE: Duration = Duration::from_millis(100);
 
-/// How a recording is shown.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Playing {
-    /// How many times as fast as it happened; `None`: as fast as it can be read.
-    pub speed: Option<f64>,
-    /// Where it begins.
-    pub at: Option<Moment>,
-}
-
-/// Shows the run on `terminal` until it is left. Gives what is wrong with the recording, if something is.
+/// Shows the run recorded in `path` on `terminal`, as `record` says, until it is left. Gives whether its report is wanted.
 ///
 /// # Errors
-/// If the terminal refuses.
+/// If the terminal refuses, or the recording cannot be read.
 pub fn play<E: Recorded + Send + 'static, V: View<E> + 'static>(
     terminal: Terminal,
     view: V,
-    (source, playing, offset): (Source, Playing, LocalOffset),
-    title: String,
-) -> std::io::Result<Option<ReadError>> {
-    let reader = match source.read_from(0).map_err(ReadError::Input).and_then(Reader::open) {
-        Ok(reader) => reader,
-        Err(error) => return Ok(Some(error)),
-    };
-    net::hold_ends()?;
+    (program, path, record): (&str, &Path, &RecordArgs),
+    env: &Env<'_>,
+) -> Result<bool, CliError> {
+    let name = printable(&path.display().to_string()).into_owned();
+    if path.as_os_str() == "-" {
+        let why = "--live: a recording that is read from standard input has one direction; name its file";
+        return Err(CliError::Refused(why.to_owned()));
+    }
+    let refuse = |error| refused("--replay", &name, &error);
+    let source = Source::of(path).map_err(refuse)?;
+    let reader = source.read_from(0).map_err(ReadError::Input).and_then(Reader::open).map_err(refuse)?;
+    net::hold_ends().map_err(CliError::Output)?;
     let start = WallTime::from_nanos(reader.session().start);
-    let clock = Clock { speed: playing.speed, at: Duration::ZERO, since: net::now().mono, paused: false };
+    let speed = record.speed.unwrap_or(Speed::Times(1.0)).times();
+    let clock = Clock { speed, at: Duration::ZERO, since: net::now().mono, paused: false };
     let mut played = Played {
         source,
         index: None,
         start,
-        offset,
+        offset: env.local_offset,
         view,
         reader,
         next: None,
@@ -56,15 +56,20 @@ pub fn play<E: Recorded + Send + 'static, V: View<E> + 'static>(
         over: false,
         error: None,
     };
-    if let Some(moment) = playing.at {
-        played.go(moment.since(start, Duration::ZERO, offset), net::now());
+    if let Some(moment) = record.at {
+        played.go(moment.since(start, Duration::ZERO, env.local_offset), net::now());
     }
-    let (shared, screen) = screen::start(Start { terminal, view: played, post: None, title })?;
+    let title = format!("{program} {name}");
+    let (shared, screen) =
+        screen::start(Start { terminal, view: played, post: None, title }).map_err(CliError::Output)?;
     shared.close();
     let played = screen.join();
     net::restore_terminal();
     net::let_ends_through();
-    Ok(played.ok().and_then(|played| played.error))
+    match played.ok().and_then(|played| played.error) {
+        Some(error) => Err(refuse(error)),
+        None => Ok(!shared.is_quiet()),
+    }
 }
 
 /// A view of a run that is over, which takes its events when it is their time.

@@ -101,11 +101,11 @@ impl Rping<'_> {
             spec.wait = Wait::Exactly(WAIT);
         }
         let ping = self.config(Vec::new(), Arc::new(spec), opened.lookup.is_some(), env)?;
-        let facts = Facts { targets: 1, from: bound.shown() };
+        let labels = contenders.iter().map(Contender::label).collect();
+        let facts = Facts { targets: 1, from: bound.shown(), labels };
         let sink = if self.args.live.is_live() {
-            let labels = contenders.iter().map(Contender::label).collect();
             let shown = Shown { paths: contenders.len(), targets: texts, post: opened.post.clone() };
-            self.live_contrast_sink(screen, &facts, (labels, shown), env)?
+            self.live_contrast_sink(screen, &facts, shown, env)?
         } else {
             self.contrast_sink(&facts)?
         };

@@ -9,6 +9,8 @@ pub(super) struct Facts {
     pub(super) targets: usize,
     /// The source that was asked for.
     pub(super) from: Option<ShownSource>,
+    /// What distinguishes those of one target, where it is compared with itself.
+    pub(super) labels: Vec<String>,
 }
 
 impl Facts {
@@ -18,6 +20,7 @@ impl Facts {
         Facts {
             targets: usize::try_from(session.targets).unwrap_or(usize::MAX),
             from: Some(from).filter(|_| session.bound),
+            labels: session.labels.clone(),
         }
     }
 
@@ -29,6 +32,7 @@ impl Facts {
             bound: self.from.is_some(),
             source: from.address,
             interface: from.device,
+            labels: self.labels.clone(),
             ..session
         }
     }

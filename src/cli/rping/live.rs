@@ -22,8 +22,7 @@ impl Rping<'_> {
         shown: Shown<'_>,
         env: &mut Env<'_>,
     ) -> Result<BoxedSink<Event>, CliError> {
-        let options = PingTextOptions { quiet: true, ..self.text_options(facts, facts.targets > 1) };
-        let summaries = self.with_failures(Box::new(PingText::new(options)), Event::ended);
+        let summaries = self.summaries(facts);
         #[cfg(feature = "tui")]
         if let Some(terminal) = screen {
             let view = crate::tui::view::PingView::new(shown.paths, self.view_options(env));
@@ -37,7 +36,7 @@ impl Rping<'_> {
         Ok(Box::new(PingPlain::new(live.every(), env.local_offset, summaries)))
     }
 
-    /// The same for a comparison, whose contenders have these labels.
+    /// The same for a comparison.
     ///
     /// # Errors
     /// If the terminal refuses.
@@ -45,11 +44,10 @@ impl Rping<'_> {
         &self,
         screen: Option<Terminal>,
         facts: &Facts,
-        (labels, shown): (Vec<String>, Shown<'_>),
+        shown: Shown<'_>,
         env: &mut Env<'_>,
     ) -> Result<BoxedSink<contrast::Event>, CliError> {
-        let options = PingTextOptions { quiet: true, ..self.text_options(facts, true) };
-        let comparison = self.with_failures(Box::new(ContrastText::new(options)), contrast::Event::ended);
+        let (comparison, labels) = (self.comparison(facts), facts.labels.clone());
         #[cfg(feature = "tui")]
         if let Some(terminal) = screen {
             let view = crate::tui::view::ContrastView::new(labels, self.view_options(env));
@@ -65,6 +63,18 @@ impl Rping<'_> {
         live::explain_lines(live, self.program, env);
         Ok(Box::new(ContrastPlain::new(live.every(), env.local_offset, labels, comparison)))
     }
+
+    /// What is printed after a live view.
+    pub(super) fn summaries(&self, facts: &Facts) -> BoxedSink<Event> {
+        let options = PingTextOptions { quiet: true, ..self.text_options(facts, facts.targets > 1) };
+        self.with_failures(Box::new(PingText::new(options)), Event::ended)
+    }
+
+    /// The same for a comparison.
+    pub(super) fn comparison(&self, facts: &Facts) -> BoxedSink<contrast::Event> {
+        let options = PingTextOptions { quiet: true, ..self.text_options(facts, true) };
+        self.with_failures(Box::new(ContrastText::new(options)), contrast::Event::ended)
+    }
 }
 
 /// Whether what is printed after the view depends on an event.
@@ -75,7 +85,7 @@ const fn is_of_summaries(event: &Event) -> bool {
 
 #[cfg(feature = "tui")]
 impl Rping<'_> {
-    fn view_options(&self, env: &Env<'_>) -> crate::tui::view::Options {
+    pub(super) fn view_options(&self, env: &Env<'_>) -> crate::tui::view::Options {
         let live = &self.args.live;
         crate::tui::view::Options {
             look: live.look(&live::environment(env)),

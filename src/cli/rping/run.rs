@@ -109,7 +109,7 @@ impl Rping<'_> {
         let config = self.config(targets, spec, opened.lookup.is_some(), env)?;
         let config = Config { resolve, ..config };
         let addresses = self.addresses(&mut opened);
-        let facts = Facts { targets: config.targets.len(), from: bound.shown() };
+        let facts = Facts { targets: config.targets.len(), from: bound.shown(), labels: Vec::new() };
         let too_fast = self.too_fast(&config, env.uid);
         let mut sink = if is_live && too_fast.is_none() {
             let shown = Shown { paths: facts.targets, targets: &self.args.targets, post: opened.post.clone() };

@@ -6,17 +6,9 @@ use crate::cli::error::CliError;
 use crate::cli::live::{self, Shown};
 use crate::cli::rtrace::run::Rtrace;
 #[cfg(feature = "tui")]
-use crate::cli::{
-    ANSWERED,
-    args::record::{RecordArgs, Speed},
-    live::Playing,
-    replay::{Source, refused},
-    rtrace::args::flow_count,
-};
+use crate::cli::rtrace::args::flow_count;
 use crate::net::Terminal;
 use crate::report::TracePlain;
-#[cfg(feature = "tui")]
-use crate::report::printable;
 use crate::trace::Event;
 #[cfg(feature = "tui")]
 use crate::tui::{
@@ -76,7 +68,7 @@ impl Rtrace<'_> {
     }
 
     /// The view of `paths` paths.
-    fn path_view(&self, paths: usize, env: &Env<'_>) -> PathView {
+    pub(super) fn path_view(&self, paths: usize, env: &Env<'_>) -> PathView {
         let output = &self.args.output;
         let options = Options {
             look: self.args.live.look(&live::environment(env)),
@@ -90,32 +82,5 @@ impl Rtrace<'_> {
         let (_, interval) = self.cycles();
         let flows = flow_count(self.args) as usize;
         PathView::new(Model::new(paths / flows.max(1), flows, interval), options)
-    }
-
-    /// Shows a recorded run, as `record` says.
-    ///
-    /// # Errors
-    /// If the terminal refuses, or the recording cannot be read.
-    pub(super) fn play_on_screen(
-        &self,
-        terminal: Terminal,
-        (path, paths): (&std::path::Path, usize),
-        record: &RecordArgs,
-        env: &Env<'_>,
-    ) -> Result<u8, CliError> {
-        let name = printable(&path.display().to_string()).into_owned();
-        if path.as_os_str() == "-" {
-            let why = "--live: a recording that is read from standard input has one direction; name its file";
-            return Err(CliError::Refused(why.to_owned()));
-        }
-        let refuse = |error| refused("--replay", &name, &error);
-        let source = Source::of(path).map_err(refuse)?;
-        let playing = Playing { speed: record.speed.unwrap_or(Speed::Times(1.0)).times(), at: record.at };
-        let view = self.path_view(paths, env);
-        let title = format!("{} {name}", self.program);
-        match live::play(terminal, view, (source, playing, env.local_offset), title).map_err(CliError::Output)? {
-            Some(error) => Err(refuse(error)),
-            None => Ok(ANSWERED),
-        }
     }
 }

@@ -6,6 +6,8 @@ use std::{io, mem};
 use crate::cli::args::format::BoxedSink;
 use crate::cli::env::Env;
 use crate::cli::error::CliError;
+#[cfg(feature = "tui")]
+use crate::cli::ANSWERED;
 use crate::cli::exit_status;
 use crate::cli::live::{self, Shown};
 use crate::cli::replay::{Replay, check_words, diff};
@@ -27,11 +29,7 @@ impl Rtrace<'_> {
         check_words::<TraceArgs>(self.words, &["report"])?;
         self.args.output.format.check_one()?;
         let (record, is_live) = (&self.args.record, self.args.live.is_live());
-        if (record.speed.is_some() || record.at.is_some()) && !is_live {
-            return Err(CliError::Refused(
-                "--speed and --at: with --live; other output has no time of its own".to_owned(),
-            ));
-        }
+        live::check_replay(&self.args.live, record, &self.args.output.format)?;
         let replay = Replay::open("--replay", path, "rtrace", env)?;
         let recorded: TraceArgs = replay.args()?;
         let watched = recorded.live.is_live() || recorded.output.changes;
@@ -62,12 +60,20 @@ impl Rtrace<'_> {
         }
         if is_live {
             let screen = live::screen(&args.live, env);
-            #[cfg(feature = "tui")]
-            if let Some(terminal) = screen {
-                return shown.play_on_screen(terminal, (path, paths), record, env);
+            match screen {
+                #[cfg(feature = "tui")]
+                Some(terminal) => {
+                    let view = shown.path_view(paths, env);
+                    if !live::play::<Event, _>(terminal, view, (self.program, path, record), env)? {
+                        return Ok(ANSWERED);
+                    }
+                    sink = Box::new(LastReports { sink, unfinished: Vec::new() });
+                }
+                screen => {
+                    let words = Shown { paths, targets: &[], post: None };
+                    sink = shown.live_sink(screen, sink, words, env)?;
+                }
             }
-            let words = Shown { paths, targets: &[], post: None };
-            sink = shown.live_sink(screen, sink, words, env)?;
         }
         let status = RunStatus::new(paths);
         let take = |status: &mut RunStatus, event: &Event| status.add(event);

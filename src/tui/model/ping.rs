@@ -95,6 +95,11 @@ impl PingModel {
         PingModel { expected, ..PingModel::default() }
     }
 
+    /// The same before anything was known.
+    pub fn anew(&self) -> PingModel {
+        PingModel { expected: self.expected, labels: self.labels.clone(), ..PingModel::default() }
+    }
+
     /// Whether every target has ended.
     pub fn is_over(&self) -> bool {
         self.ended >= self.expected

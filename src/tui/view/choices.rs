@@ -6,6 +6,7 @@ use super::footer;
 use super::paper::Paper;
 use super::question::{Question, Typed};
 use crate::channel::RunChange;
+use crate::report::Moment;
 use crate::tui::Request;
 use crate::tui::keys::{self, Action, Binding, Key};
 
@@ -25,13 +26,31 @@ pub enum Names {
     Both,
 }
 
-/// What a view can ask for.
-pub trait Asked: Copy + PartialEq {
-    /// How often to probe.
-    const INTERVAL: Self;
-
+/// What a view alone can ask for.
+pub trait OwnQuestion: Copy + PartialEq {
     /// The question.
     fn text(self) -> &'static str;
+}
+
+/// What can be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked<O> {
+    /// How often to probe.
+    Interval,
+    /// To which time a replay goes.
+    Time,
+    /// What this view alone asks.
+    Own(O),
+}
+
+impl<O: OwnQuestion> Asked<O> {
+    fn text(self) -> &'static str {
+        match self {
+            Asked::Interval => "interval in seconds",
+            Asked::Time => "time (14:20, +5m, -5m, 90m after the start)",
+            Asked::Own(own) => own.text(),
+        }
+    }
 }
 
 /// What came of a key.
@@ -47,18 +66,18 @@ pub enum Done {
 
 /// What a key means to a view.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Pressed<A> {
+pub enum Pressed<O> {
     /// This, by its table of keys.
     Action(Action),
     /// What was typed as the answer to a question of the view's own.
-    Answer(A, String),
+    Answer(O, String),
     /// Nothing more.
     Done(Done),
 }
 
 /// What the user chose, in every view.
 #[derive(Clone, Debug)]
-pub struct Choices<A> {
+pub struct Choices<O> {
     /// How hosts are named.
     pub names: Names,
     /// Seconds that strips and charts span at least.
@@ -70,20 +89,22 @@ pub struct Choices<A> {
     /// Whether the list of events is open.
     pub events: bool,
     /// What is being asked.
-    pub question: Option<Question<A>>,
+    pub question: Option<Question<Asked<O>>>,
+    /// How a run that is over is shown.
+    pub replay: Option<String>,
     /// Whether the table of keys is open.
     help: bool,
 }
 
-impl<A: Asked> Choices<A> {
+impl<O: OwnQuestion> Choices<O> {
     /// As a view begins.
     pub const fn new(names: Names, window: u64) -> Self {
-        Choices { names, window, shift: 0, one_scale: false, events: false, question: None, help: false }
+        Choices { names, window, shift: 0, one_scale: false, events: false, question: None, replay: None, help: false }
     }
 
     /// What `key` means: a part of an answer while something is asked, the end of the help while that is open, else what `table`
     /// says.
-    pub fn key(&mut self, table: &[Binding], key: Key) -> Pressed<A> {
+    pub fn key(&mut self, table: &[Binding], key: Key) -> Pressed<O> {
         if let Some(question) = self.question.take() {
             return self.typed(question, key);
         }
@@ -95,18 +116,23 @@ impl<A: Asked> Choices<A> {
         action.map_or(Pressed::Done(Done::Here), Pressed::Action)
     }
 
-    /// A key while something is asked. An interval that makes no sense changes nothing.
-    fn typed(&mut self, question: Question<A>, key: Key) -> Pressed<A> {
+    /// A key while something is asked. What makes no sense changes nothing.
+    fn typed(&mut self, question: Question<Asked<O>>, key: Key) -> Pressed<O> {
         match question.key(key) {
             Typed::More(question) => self.question = Some(question),
             Typed::Dropped => {}
-            Typed::Answered(Question { asked, typed }) if asked == A::INTERVAL => {
+            Typed::Answered(Question { asked: Asked::Interval, typed }) => {
                 if let Ok(seconds @ LEAST_INTERVAL..=3600.0) = typed.trim().parse::<f64>() {
                     let interval = Duration::from_secs_f64(seconds);
                     return Pressed::Done(Done::Ask(Request::Change(RunChange::Interval(interval))));
                 }
             }
-            Typed::Answered(Question { asked, typed }) => return Pressed::Answer(asked, typed),
+            Typed::Answered(Question { asked: Asked::Time, typed }) => {
+                if let Some(moment) = Moment::read(&typed) {
+                    return Pressed::Done(Done::Ask(Request::GoTo(moment)));
+                }
+            }
+            Typed::Answered(Question { asked: Asked::Own(asked), typed }) => return Pressed::Answer(asked, typed),
             Typed::Other(question, request) => {
                 self.question = Some(question);
                 return Pressed::Done(Done::Ask(request));
@@ -121,14 +147,17 @@ impl<A: Asked> Choices<A> {
             Action::Leave => return Some(Done::Ask(Request::Leave { report: true })),
             Action::LeaveQuietly => return Some(Done::Ask(Request::Leave { report: false })),
             Action::Pause => return Some(toggled(paused)),
-            Action::Freeze if paused => return Some(toggled(paused)),
+            // What is over waits at a time.
+            Action::Freeze if paused || self.replay.is_some() => return Some(toggled(paused)),
             Action::Freeze => return Some(Done::Freeze),
             Action::Reset => return Some(Done::Ask(Request::Change(RunChange::Reset))),
             Action::Redraw => return Some(Done::Ask(Request::Redraw)),
             Action::Suspend => return Some(Done::Ask(Request::Suspend)),
             Action::Help => self.help = true,
             Action::Events => self.events = !self.events,
-            Action::Interval => self.question = Some(Question::new(A::INTERVAL)),
+            Action::Interval => self.question = Some(Question::new(Asked::Interval)),
+            Action::GoTo if self.replay.is_some() => self.question = Some(Question::new(Asked::Time)),
+            Action::GoTo => {}
             Action::Names => self.names = if self.names == Names::Off { Names::On } else { Names::Off },
             Action::BothNames => self.names = if self.names == Names::Both { Names::On } else { Names::Both },
             Action::Finer => self.shift = (self.shift - 1).max(-20),

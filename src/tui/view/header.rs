@@ -38,7 +38,7 @@ pub fn draw(
     let how = format!("{}{tab}", method(subject));
     let right = right(Some(model.interval.as_secs_f64()), model.running(at.mono), (now.wall, offset));
     Headline { tool: "rtrace", name: &name, how: &how, right: &right }.draw(paper);
-    let x = ui.replay.as_ref().map_or(1, |how| paper.text(1, 1, how, Role::Change) + 2);
+    let x = ui.common.replay.as_ref().map_or(1, |how| paper.text(1, 1, how, Role::Change) + 2);
     state(paper, x, (model, path), frozen, offset);
     2
 }

@@ -97,7 +97,7 @@ impl View<Event> for PathView {
     }
 
     fn replayed(&mut self, how: String) {
-        self.ui.replay = Some(how);
+        self.ui.common.replay = Some(how);
     }
 
     fn key(&mut self, key: Key, now: Now) -> Option<Request> {

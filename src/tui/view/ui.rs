@@ -1,9 +1,8 @@
 //! What the user chose to see: [`Ui`], changed by keys.
 
-use super::choices::{self, Choices, Done, Names, PAGE, Pressed};
+use super::choices::{Asked, Choices, Done, Names, OwnQuestion, PAGE, Pressed};
 use super::question::Question;
-use crate::report::{Column, Moment};
-use crate::tui::Request;
+use crate::report::Column;
 use crate::tui::keys::{Action, Key, PATH};
 use crate::tui::model::{Model, PathModel};
 
@@ -18,25 +17,17 @@ enum Parts {
     Strip,
 }
 
-/// What can be asked.
+/// What this view alone can ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asked {
-    /// How long a cycle is.
-    Interval,
+pub enum Own {
     /// Which columns there are.
     Columns,
-    /// To which time a replay goes.
-    Time,
 }
 
-impl choices::Asked for Asked {
-    const INTERVAL: Self = Asked::Interval;
-
+impl OwnQuestion for Own {
     fn text(self) -> &'static str {
         match self {
-            Asked::Interval => "interval in seconds",
-            Asked::Columns => "letters of columns",
-            Asked::Time => "time (14:20, +5m, -5m, 90m after the start)",
+            Own::Columns => "letters of columns",
         }
     }
 }
@@ -45,7 +36,7 @@ impl choices::Asked for Asked {
 #[derive(Clone, Debug)]
 pub struct Ui {
     /// What every view lets its user choose.
-    pub common: Choices<Asked>,
+    pub common: Choices<Own>,
     /// The target that is shown.
     pub target: usize,
     /// Its flow that is shown, counted from the first.
@@ -59,8 +50,6 @@ pub struct Ui {
     pub hop: bool,
     /// Whether the flows are shown side by side.
     pub flows: bool,
-    /// How a run that is over is shown.
-    pub replay: Option<String>,
 }
 
 /// A move of the selection.
@@ -83,7 +72,6 @@ impl Ui {
             parts: Parts::Both,
             hop: false,
             flows: false,
-            replay: None,
         }
     }
 
@@ -118,22 +106,24 @@ impl Ui {
     pub fn key(&mut self, key: Key, model: &Model) -> Done {
         match self.common.key(PATH, key) {
             Pressed::Action(action) => self.act(action, model),
-            Pressed::Answer(asked, typed) => self.answered(asked, &typed),
+            // Letters that make no sense change nothing.
+            Pressed::Answer(Own::Columns, typed) => {
+                if let Ok(columns) = Column::read(&typed) {
+                    self.columns = columns;
+                }
+                Done::Here
+            }
             Pressed::Done(done) => done,
         }
     }
 
     fn act(&mut self, action: Action, model: &Model) -> Done {
-        if action == Action::Freeze && self.replay.is_some() {
-            return choices::toggled(model.paused);
-        }
         if let Some(done) = self.common.act(action, model.paused) {
             return done;
         }
         let flows = self.flows_shown(model).unwrap_or_default();
         let path = self.path_of(flows);
         match action {
-            Action::GoTo if self.replay.is_some() => self.common.question = Some(Question::new(Asked::Time)),
             Action::NextView => {
                 self.parts = match self.parts {
                     Parts::Both => Parts::Numbers,
@@ -162,7 +152,7 @@ impl Ui {
             Action::Jitter => self.toggle(&JITTER),
             Action::Columns => {
                 let typed = self.columns.iter().map(|column| column.letter()).collect();
-                self.common.question = Some(Question { asked: Asked::Columns, typed });
+                self.common.question = Some(Question { asked: Asked::Own(Own::Columns), typed });
             }
             Action::Close if self.hop => self.hop = false,
             Action::Close if self.flows => self.flows = false,
@@ -194,24 +184,5 @@ impl Ui {
             let strip = self.columns.iter().position(|&column| column == Column::Strip).unwrap_or(self.columns.len());
             self.columns.splice(strip..strip, columns.iter().copied());
         }
-    }
-
-    /// What was typed as an answer; one that makes no sense changes nothing.
-    fn answered(&mut self, asked: Asked, typed: &str) -> Done {
-        match asked {
-            Asked::Time => {
-                if let Some(moment) = Moment::read(typed) {
-                    return Done::Ask(Request::GoTo(moment));
-                }
-            }
-            Asked::Columns => {
-                if let Ok(columns) = Column::read(typed) {
-                    self.columns = columns;
-                }
-            }
-            // The same in every view.
-            Asked::Interval => {}
-        }
-        Done::Here
     }
 }

@@ -39,7 +39,7 @@ pub fn draw(
     let interval = model.interval.map(|interval| interval.as_secs_f64());
     let right = right(interval, model.running(at.mono), (now.wall, offset));
     Headline { tool: "rping", name: &name, how: &how, right: &right }.draw(paper);
-    let mut x = 1;
+    let mut x = ui.common.replay.as_ref().map_or(1, |how| paper.text(1, 1, how, Role::Change) + 2);
     for (mark, is_set) in [("PAUSED", model.paused), ("FROZEN", frozen)] {
         if is_set {
             x = paper.text(x, 1, mark, Role::Change) + 2;

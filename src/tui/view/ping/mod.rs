@@ -142,6 +142,14 @@ impl View<contrast::Event> for ContrastView {
         }
     }
 
+    fn begin_anew(&mut self) {
+        self.0.begin_anew();
+    }
+
+    fn replayed(&mut self, how: String) {
+        self.0.replayed(how);
+    }
+
     fn key(&mut self, key: Key, now: Now) -> Option<Request> {
         self.0.key(key, now)
     }
@@ -160,10 +168,21 @@ impl View<Event> for PingView {
         self.held.model.event(event, now);
     }
 
+    fn begin_anew(&mut self) {
+        self.held = Held::new(self.held.model.anew());
+    }
+
+    fn replayed(&mut self, how: String) {
+        self.ui.common.replay = Some(how);
+    }
+
     fn key(&mut self, key: Key, now: Now) -> Option<Request> {
         let done = self.ui.key(key, self.held.shown(now).0);
         let request = self.held.take(done, now);
-        if let Some(Request::Change(change)) = request {
+        // A run that is over does not change.
+        if let Some(Request::Change(change)) = request
+            && self.ui.common.replay.is_none()
+        {
             self.held.model.changed(change, now.mono);
         }
         request

@@ -3,7 +3,7 @@
 use crate::engine::outcome::SubjectId;
 use crate::tui::keys::{Action, Key, PING};
 use crate::tui::model::{PingModel, SeriesModel};
-use crate::tui::view::choices::{self, Choices, Done, Names, PAGE, Pressed};
+use crate::tui::view::choices::{Asked, Choices, Done, Names, OwnQuestion, PAGE, Pressed};
 use crate::tui::view::question::Question;
 use crate::types::escape;
 
@@ -59,22 +59,17 @@ impl Order {
     }
 }
 
-/// What can be asked.
+/// What this view alone can ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asked {
-    /// The time between two probes.
-    Interval,
+pub enum Own {
     /// A part of the names to show.
     Filter,
 }
 
-impl choices::Asked for Asked {
-    const INTERVAL: Self = Asked::Interval;
-
+impl OwnQuestion for Own {
     fn text(self) -> &'static str {
         match self {
-            Asked::Interval => "interval in seconds",
-            Asked::Filter => "show names that contain",
+            Own::Filter => "show names that contain",
         }
     }
 }
@@ -83,7 +78,7 @@ impl choices::Asked for Asked {
 #[derive(Clone, Debug)]
 pub struct Ui {
     /// What every view lets its user choose.
-    pub common: Choices<Asked>,
+    pub common: Choices<Own>,
     /// How targets are shown.
     pub parts: Parts,
     /// The target that is selected.
@@ -168,7 +163,7 @@ impl Ui {
     pub fn key(&mut self, key: Key, model: &PingModel) -> Done {
         match self.common.key(PING, key) {
             Pressed::Action(action) => self.act(action, model),
-            Pressed::Answer(_, typed) => {
+            Pressed::Answer(Own::Filter, typed) => {
                 self.filter = typed.trim().to_owned();
                 Done::Here
             }
@@ -182,7 +177,7 @@ impl Ui {
         }
         match action {
             Action::NextView => self.next_parts(),
-            Action::Filter => self.common.question = Some(Question::new(Asked::Filter)),
+            Action::Filter => self.common.question = Some(Question::new(Asked::Own(Own::Filter))),
             Action::Order => self.order = self.order.next(),
             Action::Previous | Action::PreviousTarget => self.select(model, -1),
             Action::Next | Action::NextTarget => self.select(model, 1),
