@@ -4,9 +4,9 @@ use crate::cli::args::format::BoxedSink;
 use crate::cli::env::Env;
 use crate::cli::error::CliError;
 use crate::cli::live::{self, Shown};
-use crate::cli::rtrace::run::Rtrace;
 #[cfg(feature = "tui")]
 use crate::cli::rtrace::args::flow_count;
+use crate::cli::rtrace::run::Rtrace;
 use crate::net::Terminal;
 use crate::report::TracePlain;
 use crate::trace::Event;

@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::{io, mem};
 
+#[cfg(feature = "tui")]
+use crate::cli::ANSWERED;
 use crate::cli::args::format::BoxedSink;
 use crate::cli::env::Env;
 use crate::cli::error::CliError;
-#[cfg(feature = "tui")]
-use crate::cli::ANSWERED;
 use crate::cli::exit_status;
 use crate::cli::live::{self, Shown};
 use crate::cli::replay::{Replay, check_words, diff};
