@@ -17,6 +17,7 @@
 //! | `sim` | a network in virtual time that implements Channel, for tests | `types`, `wire`, `channel` |
 //! | [`ping`](mod@ping), [`sweep`], [`trace`](mod@trace), [`respond`] | the applications: config, Machines, events, results; not each other | `types`, `wire`, `metrics`, `channel`, `engine` |
 //! | [`recording`] | events to lines and back, so that a run can be shown again | `types`, `wire`, `metrics`, `channel`, `engine`, `ping`, `sweep`, `trace` |
+//! | `capture` | packets of a run to pcapng, with what its events say about them | `types`, `wire`, `channel`, `engine`, `ping`, `sweep`, `trace` |
 //! | [`report`] | events to octets, by tool: text, JSON, CSV, gauges | the above except `net`, `sim`, `driver` |
 //! | `tui` | live views: models of a run, pictures of them, keys | `types`, `metrics`, `channel`, `engine`, `ping`, `trace`, `report` |
 //! | `exporter` | `rping-exporter`: configuration, probing without end, HTTP | `types`, `wire`, `metrics`, `channel`, `net`, `engine`, `driver`, `ping`, `sweep` |
@@ -68,6 +69,7 @@
 //!   `engine/outcome/reply.rs`, its name in `engine/outcome/subject.rs` unless it is a UDP service; octets of a service in
 //!   `wire/service`; its option in `cli`, read in `cli/rping/method.rs`, and what it lacks in `cli/rping/rules/request.rs`.
 //! - an event, or a field of one: its place in `recording`, which does not compile without.
+//! - something that a packet's comment says: `capture/comment.rs`.
 //! - a flag: its clap field in `cli/TOOL/args.rs`, its meaning where `cli/TOOL/run.rs` makes lanes, Spec and Config (a sweep's
 //!   Config in `cli/rping/sweep/mod.rs`), a row of refusal for where it has no effect.
 //! - a sentence a user reads: `report` for results, `cli` for errors, hints and the manual (clap fields, `help.txt`), `tui` for
@@ -80,6 +82,7 @@
 
 #![deny(unsafe_code)]
 
+mod capture;
 pub mod channel;
 #[doc(hidden)]
 pub mod cli;

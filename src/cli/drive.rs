@@ -1,18 +1,21 @@
 //! The loop of every run: machines, each with a channel of its own, to sinks and to the streams of the tool. One machine runs on
 //! this thread; several run on threads of their own, and what they write comes together here.
 
+use std::cell::RefCell;
 use std::io;
 use std::mem;
 use std::net::IpAddr;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
+use crate::capture::{Tap, Tapped};
 use crate::channel::{
     AddressAnswer, AddressLookup, Arena, Channel, ChannelError, Control, Inbound, Lookup, OpenedLanes, PostControl,
     Precision,
 };
 use crate::cli::env::Env;
 use crate::cli::error::CliError;
+use crate::cli::side::Side;
 use crate::cli::tape::{Recorder, Tape};
 use crate::driver::{self, Next, Turn};
 use crate::engine::Machine;
@@ -44,6 +47,8 @@ pub struct Worker<M: Machine, F> {
     pub fold: F,
     /// What makes the lines of a recording of them.
     pub recorder: Option<Recorder<M::Event>>,
+    /// What sees its packets.
+    pub tap: Option<Tap<M::Event>>,
 }
 
 impl<M: Machine, F> Worker<M, F> {
@@ -58,6 +63,7 @@ impl<M: Machine, F> Worker<M, F> {
             sink,
             fold,
             recorder: None,
+            tap: None,
         }
     }
 }
@@ -65,7 +71,7 @@ impl<M: Machine, F> Worker<M, F> {
 impl<E, F> Run<'_, E, F> {
     /// A run with all events in its sink.
     pub fn plain(fold: fn(&mut F, &E) -> Option<IpAddr>) -> Self {
-        Run { precision: Precision::Relaxed, fold, first: None, console: None, dropped: None, tape: None }
+        Run { precision: Precision::Relaxed, fold, first: None, console: None, dropped: None, tape: None, pcap: None }
     }
 }
 
@@ -104,6 +110,8 @@ pub struct Run<'a, E, F> {
     pub dropped: Option<fn(u64) -> String>,
     /// Where the workers' recorders write.
     pub tape: Option<&'a mut Tape>,
+    /// Where packets are written.
+    pub pcap: Option<&'a mut Side>,
 }
 
 /// What is shown beside the results, on this thread.
@@ -153,11 +161,13 @@ struct Lines {
     talk: Vec<u8>,
     /// For the recording.
     tape: Vec<u8>,
+    /// Packets, in blocks.
+    packets: Vec<u8>,
 }
 
 impl Lines {
     fn is_empty(&self) -> bool {
-        self.data.is_empty() && self.talk.is_empty() && self.tape.is_empty()
+        [&self.data, &self.talk, &self.tape, &self.packets].into_iter().all(Vec::is_empty)
     }
 }
 
@@ -185,8 +195,15 @@ where
     let posts: Vec<PostControl> = workers.iter().filter_map(|worker| worker.post.clone()).collect();
     let loops = Loops { precision: run.precision, fold: run.fold, takes: run.console.as_ref().map(|c| c.takes) };
     let lossy = run.dropped.map(|notice| Lossy { notice, lines: 0 });
-    let mut collector =
-        Collector { console: run.console, posts, closed: false, interrupted: false, lossy, tape: run.tape };
+    let mut collector = Collector {
+        console: run.console,
+        posts,
+        closed: false,
+        interrupted: false,
+        lossy,
+        tape: run.tape,
+        pcap: run.pcap,
+    };
     let mut folds = Vec::with_capacity(workers.len());
     match workers.pop() {
         Some(mut worker) if workers.is_empty() => {
@@ -280,13 +297,15 @@ impl<E, F> Loops<E, F> {
         first: Option<Control>,
         mut hand_over: impl FnMut(Parcel<'_, E>) -> io::Result<()>,
     ) -> Result<io::Result<()>, ChannelError> {
-        let Worker { channel, lookup, addresses, post, machine, sink, fold, recorder } = worker;
+        let Worker { channel, lookup, addresses, post, machine, sink, fold, recorder, tap } = worker;
+        let tap = tap.take().map(RefCell::new);
+        let mut machine = Tapped { machine, tap: tap.as_ref() };
         let mut lines = Lines::default();
         let mut written = Ok(());
         if let Some(first) = first {
             machine.handle(channel.now(), &Inbound::Control(first), &Arena::default());
         }
-        let driven = driver::run_timed(channel.as_mut(), machine, self.precision, |now, turn| {
+        let driven = driver::run_timed(channel.as_mut(), &mut machine, self.precision, |now, turn| {
             written = match turn {
                 Turn::Event(event) => {
                     if let (Some(address), Some(lookup)) = ((self.fold)(fold, &event), lookup.as_mut()) {
@@ -309,12 +328,18 @@ impl<E, F> Loops<E, F> {
                     }
                 }
                 Turn::Idle => {
+                    if let Some(tap) = &tap {
+                        tap.borrow_mut().release(now, &mut lines.packets);
+                    }
                     let idle = sink.idle(&mut Streams { data: &mut lines.data, talk: &mut lines.talk });
                     idle.and_then(|()| text(&mut lines, &mut hand_over)).and_then(|()| hand_over(Parcel::Idle))
                 }
             };
             if written.is_ok() { Next::Continue } else { Next::Stop }
         });
+        if let Some(tap) = tap {
+            tap.into_inner().finish(&mut lines.packets);
+        }
         let finished =
             written.and_then(|()| sink.finish(&mut Streams { data: &mut lines.data, talk: &mut lines.talk }));
         let finished = finished.and_then(|()| text(&mut lines, &mut hand_over));
@@ -335,6 +360,7 @@ struct Collector<'a, E> {
     interrupted: bool,
     lossy: Option<Lossy>,
     tape: Option<&'a mut Tape>,
+    pcap: Option<&'a mut Side>,
 }
 
 /// Results that are dropped while their reader stalls.
@@ -384,12 +410,18 @@ impl<E> Collector<'_, E> {
     }
 
     fn text(&mut self, lines: &mut Lines, env: &mut Env<'_>) -> io::Result<()> {
-        let Lines { data, talk, tape } = lines;
+        let Lines { data, talk, tape, packets } = lines;
         if let Some(to) = &mut self.tape {
             to.take(tape, env)?;
             if to.is_stdout() {
                 data.clear();
             }
+        }
+        if let Some(to) = &mut self.pcap {
+            if to.is_stdout() {
+                data.clear();
+            }
+            to.take(packets, env)?;
         }
         if let Some(lossy) = self.lossy.as_mut().filter(|_| (env.stalled)()) {
             lossy.lines += data.iter().chain(&*talk).filter(|&&octet| octet == b'\n').count() as u64;

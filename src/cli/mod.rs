@@ -18,10 +18,12 @@ mod live;
 mod names;
 mod notation;
 mod output;
+mod pcap;
 mod replay;
 mod rping;
 mod rpong;
 mod rtrace;
+mod side;
 mod tape;
 mod target;
 

@@ -123,6 +123,10 @@ impl Replay {
 pub fn check_words<A: CommandFactory>(words: &[OsString], also: &[&str]) -> Result<(), CliError> {
     let mut command = A::command();
     let Ok(matches) = command.try_get_matches_from_mut(words) else { return Ok(()) };
+    if matches.contains_id("pcap") && matches.value_source("pcap") == Some(ValueSource::CommandLine) {
+        let why = "--pcap: a recording holds what became of packets, and not the packets; give it while they are sent";
+        return Err(CliError::Refused(why.to_owned()));
+    }
     let shows = |heading: Option<&str>| matches!(heading, Some("Output" | "Recordings" | "Live view"));
     let given = |arg: &&clap::Arg| {
         let id = arg.get_id().as_str();

@@ -1,17 +1,15 @@
 //! Where recordings are written: [`Tape`].
 
 use std::ffi::OsString;
-use std::fs::{File, OpenOptions, Permissions};
+use std::fs::File;
 use std::io::{self, Seek, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::cli::args::record::RecordArgs;
 use crate::cli::env::Env;
 use crate::cli::error::CliError;
-use crate::cli::output::{Output, Stream};
-use crate::net;
+use crate::cli::side::{Side, Wanted};
 use crate::recording::{self, Mode, Recorded, Session, Writer};
 use crate::types::Now;
 
@@ -24,23 +22,13 @@ const FIRST: &[u8] = b"{\"type\":\"session\"";
 /// Appends the lines of an event of this time.
 pub type Recorder<E> = Box<dyn FnMut(Now, &E, &mut Vec<u8>) + Send>;
 
-/// A recording that is being written. An error of its file ends it, not the run.
+/// A recording that is being written.
 pub struct Tape {
-    to: Option<To>,
-    /// The file's name in messages.
-    name: String,
-    program: String,
+    side: Side,
     /// How long a part is.
     part: Option<Duration>,
     /// The system that the run takes place on.
     system: Option<String>,
-}
-
-enum To {
-    /// Standard output, in place of the results.
-    Stdout,
-    /// Files, on a thread of their own, so that a slow disk does not disturb the run.
-    Files(Output<Parts, io::Sink>),
 }
 
 impl Tape {
@@ -51,29 +39,19 @@ impl Tape {
     pub fn open(args: &RecordArgs, program: &str) -> Result<Option<Tape>, CliError> {
         let Some(path) = &args.record else { return Ok(None) };
         let part = args.keep.map(|kept| (kept / PARTS).max(HOUR));
-        let to = if path.as_os_str() == "-" {
-            To::Stdout
-        } else {
-            let paths = match args.keep.zip(part) {
-                Some((kept, part)) => {
-                    (0..=kept.as_secs().div_ceil(part.as_secs())).map(|at| numbered(path, at)).collect()
-                }
-                None => vec![path.clone()],
-            };
-            let create = |path: PathBuf| create(&path, args.force).map_err(|error| refused(&path, &error));
-            let files = paths.into_iter().map(create).collect::<Result<_, _>>()?;
-            To::Files(Output::new(Parts { files, current: 0, fresh: true }, io::sink(), net::asked_to_end))
+        let names = |path: &Path| match args.keep.zip(part) {
+            Some((kept, part)) => (0..=kept.as_secs().div_ceil(part.as_secs())).map(|at| numbered(path, at)).collect(),
+            None => vec![path.to_owned()],
         };
-        let system = std::fs::read_to_string("/proc/sys/kernel/osrelease").ok();
-        let system = system.map(|release| format!("Linux {}", release.trim()));
-        Ok(Some(Tape { to: Some(to), name: path.display().to_string(), program: program.to_owned(), part, system }))
+        let wanted = Wanted { option: ("--record", "recording"), path, force: args.force };
+        let writer = |files| -> Box<dyn Write + Send> { Box::new(Parts { files, current: 0, fresh: true }) };
+        let side = Side::open(wanted, names, program, writer)?;
+        Ok(Some(Tape { side, part, system: system() }))
     }
 
     /// Begins to write, and returns what makes the lines of events. Not before privileges are dropped.
     pub fn begin<E: Recorded + Send + 'static>(&mut self, session: Session, env: &mut Env<'_>) -> Recorder<E> {
-        if let Some(To::Files(output)) = &self.to {
-            output.detach();
-        }
+        self.side.begin();
         let mut writer = Writer::new(session, self.part);
         let mut first = Vec::new();
         writer.session(&mut first);
@@ -116,7 +94,7 @@ impl Tape {
 
     /// Whether it takes the place of the results.
     pub fn is_stdout(&self) -> bool {
-        matches!(self.to, Some(To::Stdout))
+        self.side.is_stdout()
     }
 
     /// Takes lines of a recording.
@@ -124,54 +102,22 @@ impl Tape {
     /// # Errors
     /// Those of standard output, where it goes there.
     pub fn take(&mut self, lines: &mut Vec<u8>, env: &mut Env<'_>) -> io::Result<()> {
-        if lines.is_empty() {
-            return Ok(());
-        }
-        let written = match &self.to {
-            None => Ok(()),
-            Some(To::Stdout) => {
-                env.stdout.write_all(lines)?;
-                Ok(())
-            }
-            Some(To::Files(output)) if output.is_full() => Err(io::Error::other("its disk is too slow")),
-            Some(To::Files(output)) => {
-                let mut data = output.stream(Stream::Data);
-                data.write_all(lines).and_then(|()| data.flush())
-            }
-        };
-        lines.clear();
-        if let Err(error) = written {
-            self.to = None;
-            self.complain(&error, env);
-        }
-        Ok(())
-    }
-
-    /// Writes the last line, and waits until all is written.
-    pub fn finish(mut self, reason: &str, env: &mut Env<'_>) {
-        let mut last = recording::end(reason).into_bytes();
-        let written = self.take(&mut last, env).and_then(|()| match self.to.take() {
-            Some(To::Files(output)) => output.finish(),
-            Some(To::Stdout) => env.stdout.flush(),
-            None => Ok(()),
-        });
-        match written {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => self.complain(&error, env),
-            _ => {}
-        }
+        self.side.take(lines, env)
     }
 
     /// Ends the recording of a run with this result, if there is one.
     pub fn end<T>(tape: Option<Tape>, result: &Result<T, CliError>, env: &mut Env<'_>) {
         if let Some(tape) = tape {
-            tape.finish(if result.is_ok() { "finished" } else { "failed" }, env);
+            let reason = if result.is_ok() { "finished" } else { "failed" };
+            tape.side.finish(recording::end(reason).into_bytes(), env);
         }
     }
+}
 
-    fn complain(&self, error: &io::Error, env: &mut Env<'_>) {
-        let Tape { name, program, .. } = self;
-        let _ = writeln!(env.stderr, "{program}: --record {name}: {error}: the recording ends here, the run does not");
-    }
+/// The system that a run takes place on.
+pub fn system() -> Option<String> {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").ok()?;
+    Some(format!("Linux {}", release.trim()))
 }
 
 fn recorder<E: Recorded + Send + 'static>(mut writer: Writer<E>) -> Recorder<E> {
@@ -191,28 +137,6 @@ pub fn parts(path: &Path) -> Vec<PathBuf> {
         return vec![path.to_owned()];
     }
     (0..=u64::from(PARTS)).map(|at| numbered(path, at)).take_while(|part| part.exists()).collect()
-}
-
-/// Creates a file that does not exist, or is empty, as a run leaves it that could not begin.
-fn create(path: &Path, force: bool) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.write(true).mode(0o600);
-    let is_empty = || path.symlink_metadata().is_ok_and(|about| about.is_file() && about.len() == 0);
-    let file =
-        if force || is_empty() { options.create(true).truncate(true) } else { options.create_new(true) }.open(path)?;
-    if file.metadata()?.is_file() {
-        // It may have been there, for others to read.
-        file.set_permissions(Permissions::from_mode(0o600))?;
-    }
-    Ok(file)
-}
-
-fn refused(path: &Path, error: &io::Error) -> CliError {
-    let path = path.display();
-    CliError::Refused(match error.kind() {
-        io::ErrorKind::AlreadyExists => format!("--record {path}: it exists already; --force overwrites it"),
-        _ => format!("--record {path}: {error}"),
-    })
 }
 
 /// The files of a recording, used in turns: where one part ends, the oldest makes room. All are open from the start, since a

@@ -5,12 +5,17 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use etherparse::{Icmpv4Slice, Icmpv6Slice, icmpv4, icmpv6, ip_number};
 use pnet::packet::icmp::echo_request::MutableEchoRequestPacket;
 use pnet::packet::icmp::{IcmpType, MutableIcmpPacket};
+use pnet::packet::ip::IpNextHeaderProtocols;
+use pnet::packet::util;
 
 use super::{WireError, checksum, extension};
 use crate::types::{Family, Ident, Mtu, Sequence, named};
 
 /// Octets of an ICMP header.
 pub const HEADER_OCTETS: usize = 8;
+
+/// The word of a message that holds its checksum.
+const CHECKSUM_WORD: usize = 1;
 
 /// Octets of the largest packet either family can have without the jumbo payload option (RFC 8200 §3).
 const LARGEST_PACKET_OCTETS: u32 = 40 + 65_535;
@@ -304,6 +309,47 @@ pub fn push_echo_request(family: Family, echo: &Echo<'_>, wanted: Option<u16>, c
     }
     if checksum {
         write_checksum(message);
+    }
+}
+
+/// Appends an ICMP error from `source` to `destination` that quotes `quote`, with the extension structure (RFC 4884 §7) unless that
+/// is empty. `info` is octets 5 to 8 of the header, or the pointer of an ICMP parameter problem.
+pub fn push_error(
+    (source, destination): (IpAddr, IpAddr),
+    (icmp_type, icmp_code): (u8, u8),
+    info: u32,
+    (quote, extension): (&[u8], &[u8]),
+    out: &mut Vec<u8>,
+) {
+    let (family, start) = (Family::of(source), out.len());
+    let pointer = family == Family::V4 && icmp_type == icmpv4::TYPE_PARAMETER_PROBLEM && info <= 0xff;
+    let mut rest = if pointer { [info as u8, 0, 0, 0] } else { info.to_be_bytes() };
+    let (unit, length_at) = family.pick((4, 1), (8, 0));
+    let padded = quote.len().max(extension::UNSTATED_AT).next_multiple_of(unit);
+    if !extension.is_empty() {
+        rest[length_at] = u8::try_from(padded / unit).unwrap_or_default();
+    }
+    out.extend_from_slice(&[icmp_type, icmp_code, 0, 0]);
+    out.extend_from_slice(&rest);
+    out.extend_from_slice(quote);
+    if !extension.is_empty() {
+        out.resize(start + HEADER_OCTETS + padded, 0);
+        out.extend_from_slice(extension);
+    }
+    write_checksum_between((source, destination), out.get_mut(start..).unwrap_or_default());
+}
+
+/// Writes the checksum of a message from `source` to `destination`, as the kernel does where it owns that.
+pub fn write_checksum_between((source, destination): (IpAddr, IpAddr), message: &mut [u8]) {
+    let sum = match (source, destination) {
+        (IpAddr::V6(source), IpAddr::V6(destination)) => {
+            let (source, destination) = (source.octets().into(), destination.octets().into());
+            util::ipv6_checksum(message, CHECKSUM_WORD, &[], &source, &destination, IpNextHeaderProtocols::Icmpv6)
+        }
+        _ => util::checksum(message, CHECKSUM_WORD),
+    };
+    if let Some(mut packet) = MutableIcmpPacket::new(message) {
+        packet.set_checksum(sum);
     }
 }
 

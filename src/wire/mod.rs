@@ -10,6 +10,7 @@ pub mod extension;
 pub mod icmp;
 pub mod ip;
 pub mod payload;
+pub mod pcapng;
 mod prefix;
 pub mod quoted;
 pub mod service;

@@ -2,11 +2,14 @@
 
 use std::net::IpAddr;
 
-use etherparse::TcpSlice;
+use etherparse::{TcpSlice, ip_number};
 use pnet::packet::tcp::{self, MutableTcpPacket, TcpFlags, TcpOption};
 
 use super::WireError;
 use crate::types::Family;
+
+/// The IP protocol number of TCP.
+pub const PROTOCOL: u8 = ip_number::TCP.0;
 
 /// Octets of a SYN as [`push_syn`] makes it: the header and the options that a Linux host sends.
 pub const SYN_OCTETS: usize = 40;

@@ -2,11 +2,14 @@
 
 use std::net::IpAddr;
 
-use etherparse::{LenSource, UdpSlice};
+use etherparse::{LenSource, UdpSlice, ip_number};
 use pnet::packet::udp::{self, MutableUdpPacket};
 
 use super::WireError;
 use crate::types::Family;
+
+/// The IP protocol number of UDP.
+pub const PROTOCOL: u8 = ip_number::UDP.0;
 
 /// Octets of a UDP header, and where its checksum stands.
 const HEADER_OCTETS: usize = 8;

@@ -13,6 +13,7 @@ mod fping;
 mod lists;
 mod live;
 mod names;
+mod pcap;
 
 mod ping;
 mod recording;

@@ -24,6 +24,7 @@ mod names;
 mod options;
 mod origins;
 mod paths;
+mod pcap;
 mod privileges;
 mod readers;
 mod rpong;

@@ -3,26 +3,38 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 
 use crate::cli::args::values::{self, plain_number};
 use crate::report::Moment;
+
+/// Why packets are not written that are not seen.
+pub const CONNECTIONS: &str =
+    ": the kernel makes the packets of connections and shows none of them; tcpdump writes those";
 
 /// Why a share is not recorded.
 pub const SHARE: &str = ": not of a share of the targets, which ends with the digest of their list";
 
 #[derive(Args, Debug, Default)]
-#[command(next_help_heading = "Recordings")]
+#[command(next_help_heading = "Recordings", group(ArgGroup::new("written").multiple(true)))]
 pub struct RecordArgs {
     /// Record the run in FILE; - is standard output
     ///
     /// The recording is lines of JSON, which only you can read; on standard output it takes the place of the results. Nothing
     /// is overwritten without --force.
-    #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
+    #[arg(long, value_name = "FILE", group = "written", allow_hyphen_values = true)]
     pub record: Option<PathBuf>,
 
-    /// Overwrite what is in the FILE of --record
-    #[arg(long, requires = "record")]
+    /// Write the packets to FILE, for Wireshark; - is standard output
+    ///
+    /// The format is pcapng, with times in nanoseconds; on standard output it takes the place of the results. A comment on each
+    /// packet says which probe it is, or what was made of the answer (frame.comment in filters), and what of it is not as it was
+    /// on the wire: headers that the kernel writes or strips are reconstructed. Packets of connections are not seen.
+    #[arg(long, value_name = "FILE", group = "written", allow_hyphen_values = true)]
+    pub pcap: Option<PathBuf>,
+
+    /// Overwrite what is in the FILE of --record or --pcap
+    #[arg(long, requires = "written")]
     pub force: bool,
 
     /// Keep only the last TIME of a recording, in files FILE.00, FILE.01, ...
@@ -57,6 +69,18 @@ pub struct RecordArgs {
     /// (--report, -q), delays are shown and not judged. The exit status is 0 without a difference, 1 with one, 2 on an error.
     #[arg(long, num_args = 2, value_names = ["BEFORE", "AFTER"], conflicts_with_all = ["record", "replay"], allow_hyphen_values = true)]
     pub diff: Option<Vec<PathBuf>>,
+}
+
+impl RecordArgs {
+    /// Whether more of the run is written than its results.
+    pub fn is_written(&self) -> bool {
+        self.record.is_some() || self.pcap.is_some()
+    }
+
+    /// Whether standard output would have two things in place of the results.
+    pub fn has_both_on_stdout(&self) -> bool {
+        [&self.record, &self.pcap].into_iter().all(|path| path.as_ref().is_some_and(|path| path.as_os_str() == "-"))
+    }
 }
 
 /// How fast a recording is shown.

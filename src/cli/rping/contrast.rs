@@ -12,6 +12,7 @@ use crate::cli::env::Env;
 use crate::cli::error::CliError;
 use crate::cli::live::{self, Shown};
 use crate::cli::names::{self, Names};
+use crate::cli::pcap::Pcap;
 use crate::cli::rping::args::{MOST_ROUNDS, V4_PAYLOAD};
 use crate::cli::rping::facts::Facts;
 use crate::cli::rping::method::{Asked, Choice, ask, close_how};
@@ -71,6 +72,7 @@ impl Rping<'_> {
         };
         self.hint_at_long_times(env);
         let mut tape = Tape::open(&self.args.record, self.program)?;
+        let mut pcap = Pcap::open(&self.args.record, self.program)?;
         let bound = self.binding(env)?;
         let method = self.called(choice, &asked, slot);
         let candidates = match self.args.method.varied() {
@@ -110,14 +112,21 @@ impl Rping<'_> {
             self.contrast_sink(&facts)?
         };
         let machine = Contrast::new(Config { contenders, rounds, most_rounds, slot, ping });
-        let mut worker = Worker::new(opened, machine, sink, NOT_RUN);
+        let tap = pcap.as_mut().and_then(|pcap| pcap.begin(("rping", self.words), &[&opened], &plan, env).pop());
+        let mut worker = Worker { tap, ..Worker::new(opened, machine, sink, NOT_RUN) };
         if let Some(tape) = &mut tape {
             let session = facts.session(tape.session("rping", Mode::Contrast, self.words, worker.channel.now()));
             worker.recorder = Some(tape.begin(session, env));
         }
-        let (first, tape_here) = (names.interrupted, tape.as_mut());
-        let run = Run { precision: precision(Pace::Fixed(slot)), first, tape: tape_here, ..Run::plain(fold) };
+        let run = Run {
+            precision: precision(Pace::Fixed(slot)),
+            first: names.interrupted,
+            tape: tape.as_mut(),
+            pcap: pcap.as_mut().map(Pcap::side),
+            ..Run::plain(fold)
+        };
         let status = drive_one(worker, run, env);
+        Pcap::end(pcap, env);
         Tape::end(tape, &status, env);
         status
     }

@@ -15,6 +15,7 @@ use crate::cli::error::CliError;
 use crate::cli::exit_status;
 use crate::cli::live::{self, Shown};
 use crate::cli::names::{self, Names};
+use crate::cli::pcap::Pcap;
 use crate::cli::rping::args::{PingArgs, V4_PAYLOAD};
 use crate::cli::rping::facts::Facts;
 use crate::cli::rping::method::{Asked, Choice, close_how};
@@ -85,6 +86,7 @@ impl Rping<'_> {
             texts.iter().map(|text| choice.read(text, self.args.socket.broadcast)).collect::<Result<_, _>>()?;
         self.hint_at_long_times(env);
         let mut tape = Tape::open(&self.args.record, self.program)?;
+        let mut pcap = Pcap::open(&self.args.record, self.program)?;
         let bound = self.binding(env)?;
         let screen = live::screen(&self.args.live, env);
         let plan = Plan { screen: screen.is_some(), ..self.plan(&choice, &asked, &bound) };
@@ -123,16 +125,18 @@ impl Rping<'_> {
             // As ping does: the header says what would have been probed.
             return Err(announce(&mut ping, &opened, sink.as_mut(), env).err().unwrap_or(error));
         }
-        let mut worker = Worker { addresses, ..Worker::new(opened, ping, sink, Verdict::default()) };
+        let tap = pcap.as_mut().and_then(|pcap| pcap.begin(("rping", self.words), &[&opened], &plan, env).pop());
+        let mut worker = Worker { addresses, tap, ..Worker::new(opened, ping, sink, Verdict::default()) };
         if let Some(tape) = &mut tape {
             let session = facts.session(tape.session("rping", Mode::Ping, self.words, worker.channel.now()));
             worker.recorder = Some(tape.begin(session, env));
         }
-        let run = Run { precision, first: names.interrupted, tape: tape.as_mut(), ..Run::plain(take_note) };
+        let sides = (tape.as_mut(), pcap.as_mut().map(Pcap::side));
+        let run = Run { precision, first: names.interrupted, tape: sides.0, pcap: sides.1, ..Run::plain(take_note) };
         let verdict = drive_one(worker, run, env);
+        Pcap::end(pcap, env);
         Tape::end(tape, &verdict, env);
-        let verdict = verdict?;
-        Ok(exit_status(verdict.status(self.required())))
+        Ok(exit_status(verdict?.status(self.required())))
     }
 
     /// Whether the presence of targets is followed.
@@ -364,7 +368,7 @@ impl Rping<'_> {
 
     pub fn config(&self, targets: Vec<Task>, spec: Arc<Spec>, names: bool, env: &Env<'_>) -> Result<Config, CliError> {
         let (run, output) = (&self.args.run, &self.args.output);
-        let recorded = self.args.record.record.is_some();
+        let recorded = self.args.record.is_written();
         let is_v4 = |task: &Task| matches!(task.target.destination, Destination::Reachable { endpoint, .. } if endpoint.family() == Family::V4);
         if spec.payload.octets > V4_PAYLOAD && targets.iter().any(is_v4) {
             return Err(too_large(spec.payload.octets));
@@ -401,8 +405,7 @@ impl Rping<'_> {
 
     /// The codec of the call whose quality is wanted.
     fn codec(&self) -> Option<Codec> {
-        let needed = self.args.conditions.all().need_voice();
-        self.args.output.mos.or(needed.then_some(Codec::G711))
+        self.args.output.mos.or(self.args.conditions.all().need_voice().then_some(Codec::G711))
     }
 
     pub(super) fn deadline(&self) -> Option<Duration> {

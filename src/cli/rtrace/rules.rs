@@ -4,7 +4,7 @@ use super::args::{Asked, FIRST_FLOW_PORT, FLOW_PORTS, Method, TraceArgs, chosen_
 use crate::channel::SocketChoice;
 use crate::cli::args::conditions::{Judged, refusal};
 use crate::cli::args::format::Format;
-use crate::cli::args::record::SHARE;
+use crate::cli::args::record::{CONNECTIONS, SHARE};
 use crate::cli::args::rules::{self, BRIEF, FORMATS, Group, Limit};
 use crate::cli::error::{CliError, NO_NAME_SERVERS};
 use crate::engine::condition::{Argument, Mode};
@@ -52,6 +52,8 @@ const TABLE: &[Group<Request, TraceArgs>] = &[
         when: |_| true,
         rows: &[
             (|a| a.record.record.is_some() && a.shard.is_given(), "--record", SHARE),
+            (|a| a.record.pcap.is_some() && a.shard.is_given(), "--pcap", SHARE),
+            (|a| a.record.has_both_on_stdout(), "--pcap -", ": standard output has the recording"),
             (|a| a.refused.gateway.is_some(), "-g", ": source routing is dropped by routers and not offered"),
             (|a| a.refused.debug, "-d", ": SO_DEBUG has no effect here and is not offered"),
             (|a| a.refused.dccp, "-D", ": DCCP probes are not offered"),
@@ -111,6 +113,7 @@ const TABLE: &[Group<Request, TraceArgs>] = &[
     Group {
         when: |r| r.method == Method::Tcpconn,
         rows: &[
+            (|a| a.record.pcap.is_some(), "--pcap", CONNECTIONS),
             (
                 |a| a.method.sport.is_some(),
                 "--sport",
@@ -162,6 +165,11 @@ const TABLE: &[Group<Request, TraceArgs>] = &[
             (
                 |a| a.output.silent.silent && a.record.record.as_ref().is_some_and(|path| path.as_os_str() == "-"),
                 "--record -",
+                ": with --silent nothing is written to standard output",
+            ),
+            (
+                |a| a.output.silent.silent && a.record.pcap.as_ref().is_some_and(|path| path.as_os_str() == "-"),
+                "--pcap -",
                 ": with --silent nothing is written to standard output",
             ),
             (|a| a.timing.report && a.live.is_live(), "--report", ": --live prints its table when it is left"),

@@ -15,6 +15,7 @@ use crate::cli::error::CliError;
 use crate::cli::live::{self, Shown};
 use crate::cli::names;
 use crate::cli::notation::{self, Ports as TargetPorts, Word};
+use crate::cli::pcap::Pcap;
 use crate::cli::rtrace::args::{FIRST_FLOW_PORT, FLOW_PORTS, Method, TraceArgs, chosen_method, flow_count};
 use crate::cli::rtrace::rules;
 use crate::cli::tape::Tape;
@@ -94,6 +95,7 @@ impl Rtrace<'_> {
             texts.iter().map(|text| self.aim(text)).collect::<Result<_, _>>().map_err(CliError::Refused)?;
         let origins = self.origins()?;
         let mut tape = Tape::open(&self.args.record, self.program)?;
+        let mut pcap = Pcap::open(&self.args.record, self.program)?;
         let method = chosen_method(self.args);
         let screen = live::screen(&self.args.live, env);
         if self.args.output.changes {
@@ -125,19 +127,22 @@ impl Rtrace<'_> {
             let session = tape.session("rtrace", Mode::Trace, self.words, opened.channel.now());
             tape.begin(Session { targets: config.targets.len() as u64, ..session }, env)
         });
-        let run = Run { first: names.interrupted, tape: tape.as_mut(), ..Run::plain(observe) };
+        let tap = pcap.as_mut().and_then(|pcap| pcap.begin(("rtrace", self.words), &[&opened], &plan, env).pop());
+        let sides = (tape.as_mut(), pcap.as_mut().map(Pcap::side));
+        let run = Run { first: names.interrupted, tape: sides.0, pcap: sides.1, ..Run::plain(observe) };
         let sink = self.sink(env.terminal, env.local_offset)?;
         let status = if self.watches() {
             let (cycles, interval) = self.cycles();
             let shown = Shown { paths: subjects, targets: texts, post: opened.post.clone() };
             let sink = self.live_sink(screen, sink, shown, env)?;
             let machine = Reporter::new(watch::Config { trace: config, cycles, interval, follow: self.follows() });
-            drive_one(Worker { recorder, ..Worker::new(opened, machine, sink, status) }, run, env)
+            drive_one(Worker { recorder, tap, ..Worker::new(opened, machine, sink, status) }, run, env)
         } else if self.args.packet.mtu {
-            drive_one(Worker { recorder, ..Worker::new(opened, MtuTracer::new(config), sink, status) }, run, env)
+            drive_one(Worker { recorder, tap, ..Worker::new(opened, MtuTracer::new(config), sink, status) }, run, env)
         } else {
-            drive_one(Worker { recorder, ..Worker::new(opened, Tracer::new(config), sink, status) }, run, env)
+            drive_one(Worker { recorder, tap, ..Worker::new(opened, Tracer::new(config), sink, status) }, run, env)
         };
+        Pcap::end(pcap, env);
         Tape::end(tape, &status, env);
         status
     }

@@ -130,7 +130,7 @@ impl Slot {
             event.delay = self.delay();
             event.standing = if self.late { Standing::Late } else { Standing::First };
             if let Some(arrival) = self.arrival.as_deref_mut() {
-                event.at = arrival.stamp.user.wall;
+                event.at = arrival.stamp.kernel.unwrap_or(arrival.stamp.user.wall);
                 event.responder = Some(arrival.responder);
                 (event.reply_ttl, event.reply_tos) = (arrival.reply_ttl, arrival.reply_tos);
                 std::mem::swap(&mut event.outcome, &mut arrival.outcome);

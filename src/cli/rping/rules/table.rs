@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::request::{DGRAM, ICMP, IP, Mode, PORTS, Request, SERVICE, STAMP, TCP, UDP, USER_INTERVAL};
 use crate::channel::CloseHow;
 use crate::cli::args::format::Format;
-use crate::cli::args::record::SHARE;
+use crate::cli::args::record::{CONNECTIONS, SHARE};
 use crate::cli::args::rules::{BRIEF, FORMATS, Group};
 use crate::cli::args::values::{Rate, Timestamping, UdpAim};
 use crate::cli::error::NO_NAME_SERVERS;
@@ -63,6 +63,8 @@ pub(super) const TABLE: &[Group<Request, PingArgs>] = &[
         when: |_| true,
         rows: &[
             (|a| a.record.record.is_some() && a.sweep.shard.is_given(), "--record", SHARE),
+            (|a| a.record.pcap.is_some() && a.sweep.shard.is_given(), "--pcap", SHARE),
+            (|a| a.record.has_both_on_stdout(), "--pcap -", ": standard output has the recording"),
             (
                 |a| a.refused.connect,
                 "-C",
@@ -150,6 +152,11 @@ pub(super) const TABLE: &[Group<Request, PingArgs>] = &[
             (
                 |a| a.output.is_silent() && is_standard_input(&a.record.record),
                 "--record -",
+                ": with --silent nothing is written to standard output",
+            ),
+            (
+                |a| a.output.is_silent() && is_standard_input(&a.record.pcap),
+                "--pcap -",
                 ": with --silent nothing is written to standard output",
             ),
             (|a| a.output.changes && a.output.format.is(Format::Prometheus), "--format prometheus", ONLY_CHANGES),
@@ -342,6 +349,7 @@ pub(super) const TABLE: &[Group<Request, PingArgs>] = &[
             (|a| a.packet.fragmentation.is_some(), "-M", LOCAL_PACKETS),
             (|a| a.socket.mark.is_some(), "-m", LOCAL_PACKETS),
             (|a| a.output.mos.is_some(), "--mos", LOCAL_PACKETS),
+            (|a| a.record.pcap.is_some(), "--pcap", LOCAL_PACKETS),
             (|a| a.socket.sndbuf.is_some(), "-S", LOCAL_PACKETS),
             (|a| a.socket.family.forced().is_some(), "-4 and -6", LOCAL_ADDRESSES),
             (|a| !a.socket.interface.is_empty(), "-I", LOCAL_ADDRESSES),
@@ -404,6 +412,7 @@ pub(super) const TABLE: &[Group<Request, PingArgs>] = &[
     Group {
         when: |r| r.lacks(IP & !TCP),
         rows: &[
+            (|a| a.record.pcap.is_some(), "--pcap", CONNECTIONS),
             (
                 |a| a.socket.mark.is_some(),
                 "-m",

@@ -23,6 +23,7 @@ use crate::cli::drive::{Console, Run, Worker, drive};
 use crate::cli::env::Env;
 use crate::cli::error::CliError;
 use crate::cli::list::{Origin, standard_input};
+use crate::cli::pcap::Pcap;
 use crate::cli::replay::Replay;
 use crate::cli::rping::args::V4_PAYLOAD;
 use crate::cli::rping::run::{Binding, Rping};
@@ -83,6 +84,7 @@ impl Rping<'_> {
         self.hint_at_long_times(env);
         let shard = self.args.sweep.shard.chosen();
         let mut tape = Tape::open(&self.args.record, self.program)?;
+        let mut pcap = Pcap::open(&self.args.record, self.program)?;
         let bound = self.binding(env)?;
         let mut sweep_plan = self.read_plan(&bound, env)?;
         let plan = self.sweep_plan(&sweep_plan, &bound);
@@ -119,6 +121,10 @@ impl Rping<'_> {
         let terminal = env.terminal && !self.args.output.is_quiet();
         // Several report their figures, which are added up.
         let progress = terminal || count > 1;
+        let taps = pcap.as_mut().map(|pcap| {
+            let all: Vec<&OpenedLanes> = opened.iter().collect();
+            pcap.begin(("rping", self.words), &all, &plan, env)
+        });
         let (channels, outside): (Vec<_>, Vec<_>) = opened
             .into_iter()
             .map(|OpenedLanes { channel, addresses, post, source_for, .. }| {
@@ -142,6 +148,7 @@ impl Rping<'_> {
             sink,
             fold: Verdict::default(),
             recorder: None,
+            tap: None,
         };
         let mut workers: Vec<Worker<Sweep, Verdict>> =
             channels.into_iter().zip(&lanes).zip(supplies).zip(sinks).map(worker).collect();
@@ -154,6 +161,7 @@ impl Rping<'_> {
             let mut recorders = tape.begin_several(session, workers.len(), env).into_iter();
             workers.iter_mut().for_each(|worker| worker.recorder = recorders.next());
         }
+        workers.iter_mut().zip(taps.into_iter().flatten()).for_each(|(worker, tap)| worker.tap = Some(tap));
         let mut console = SweepConsole {
             program: self.program.to_owned(),
             progress: StatusLine::new(),
@@ -167,8 +175,10 @@ impl Rping<'_> {
         };
         let shown = Console { takes: SweepConsole::takes, spreads: SweepConsole::spreads, sink: &mut console };
         let precision = Precision::Shared;
-        let run = Run { precision, console: Some(shown), tape: tape.as_mut(), ..Run::plain(take_note) };
+        let sides = (tape.as_mut(), pcap.as_mut().map(Pcap::side));
+        let run = Run { precision, console: Some(shown), tape: sides.0, pcap: sides.1, ..Run::plain(take_note) };
         let driven = drive(workers, run, env);
+        Pcap::end(pcap, env);
         Tape::end(tape, &driven, env);
         let driven = driven?;
         let mut verdict = Verdict::default();
