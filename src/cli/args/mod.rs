@@ -7,6 +7,7 @@ pub mod format;
 pub mod generate;
 pub mod help;
 pub mod live;
+pub mod ports;
 pub mod record;
 pub mod result_file;
 pub mod rules;

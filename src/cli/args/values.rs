@@ -1,6 +1,5 @@
 //! The values of options: text to numbers, durations and header fields, each with its allowed range in the refusal.
 
-use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::net::{IpAddr, SocketAddr};
 use std::num::IntErrorKind;
@@ -196,41 +195,6 @@ pub fn connections(text: &str) -> Result<usize, String> {
 pub fn port(text: &str) -> Result<Port, String> {
     let number = whole(text, 1, 65_535)?;
     Port::new(number as u16).ok_or_else(|| not_whole(1, 65_535))
-}
-
-/// `--tcp`: ports, each once; at least one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ports(Box<[Port]>);
-
-impl Ports {
-    /// All of them, in the order given.
-    pub fn all(&self) -> &[Port] {
-        &self.0
-    }
-
-    /// The only one, where there is only one.
-    pub fn only(&self) -> Option<Port> {
-        match *self.0 {
-            [port] => Some(port),
-            _ => None,
-        }
-    }
-}
-
-/// `--tcp`: a port, or several in a list, and ranges of them.
-pub fn ports(text: &str) -> Result<Ports, String> {
-    let mut all: Vec<Port> = Vec::new();
-    for part in text.split(',') {
-        let (first, last) = part.split_once('-').unwrap_or((part, part));
-        let (first, last) = (port(first)?, port(last)?);
-        if last < first {
-            return Err(format!("the last port of {part} stands before the first"));
-        }
-        all.extend((first.get()..=last.get()).filter_map(Port::new));
-    }
-    let mut seen = HashSet::new();
-    all.retain(|&port| seen.insert(port));
-    Ok(Ports(all.into()))
 }
 
 /// `--udp`: where datagrams go, and what they ask.
@@ -529,18 +493,6 @@ mod tests {
             (true, true, Some(Rate::Max), Confinement::None),
         ] {
             assert_eq!(confinement(no_sandbox, flood, rate), expected, "{no_sandbox} {flood} {rate:?}");
-        }
-    }
-
-    #[test]
-    fn ports_are_listed_once_each_in_the_order_given() {
-        let all = |text| ports(text).map(|ports| ports.all().iter().map(|port| port.get()).collect::<Vec<_>>());
-        assert_eq!(all("443"), Ok(vec![443]));
-        assert_eq!(all("443,22,80-82,81"), Ok(vec![443, 22, 80, 81, 82]));
-        assert_eq!(all("1-65535").map(|all| all.len()), Ok(65_535));
-        assert_eq!(ports("22").map(|ports| ports.only()), Ok(Port::new(22)));
-        for wrong in ["", "22,", "0", "22,65536", "9-8", "-8", "8-"] {
-            assert!(ports(wrong).is_err(), "{wrong}");
         }
     }
 

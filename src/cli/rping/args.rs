@@ -14,10 +14,11 @@ use crate::cli::args::format::FormatArgs;
 use crate::cli::args::generate::GenerateArgs;
 use crate::cli::args::help::HelpArgs;
 use crate::cli::args::live::LiveArgs;
+use crate::cli::args::ports::{self, Ports};
 use crate::cli::args::record::RecordArgs;
 use crate::cli::args::result_file::ResultFileArgs;
 use crate::cli::args::silent::SilentArgs;
-use crate::cli::args::values::{self, Ports, Rate, Span, Timestamping, UdpAim};
+use crate::cli::args::values::{self, Rate, Span, Timestamping, UdpAim};
 use crate::cli::doctor::DoctorArgs;
 use crate::cli::live;
 use crate::cli::rping::refused::RefusedArgs;
@@ -103,7 +104,7 @@ pub struct MethodArgs {
     ///
     /// A target may be HOST:PORT or [ADDRESS]:PORT. A sweep takes several ports, as in --tcp=22,80,8000-8009, and sends SYNs
     /// alone: no connection is completed.
-    #[arg(long, value_name = "PORT", value_parser = values::ports, num_args = 0..=1, require_equals = true, default_missing_value = "80")]
+    #[arg(long, value_name = "PORT", value_parser = ports::ports, num_args = 0..=1, require_equals = true, default_missing_value = "80")]
     pub tcp: Option<Ports>,
 
     /// UDP: to PORT, or queries: dns, ntp, quic, stun, echo

@@ -1,0 +1,58 @@
+//! Ports as options list them: [`Ports`].
+
+use std::collections::HashSet;
+
+use crate::cli::args::values::port;
+use crate::types::Port;
+
+/// `--tcp`: ports, each once; at least one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ports(Box<[Port]>);
+
+impl Ports {
+    /// All of them, in the order given.
+    pub fn all(&self) -> &[Port] {
+        &self.0
+    }
+
+    /// The only one, where there is only one.
+    pub fn only(&self) -> Option<Port> {
+        match *self.0 {
+            [port] => Some(port),
+            _ => None,
+        }
+    }
+}
+
+/// `--tcp`: a port, or several in a list, and ranges of them.
+pub fn ports(text: &str) -> Result<Ports, String> {
+    let mut all: Vec<Port> = Vec::new();
+    for part in text.split(',') {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let (first, last) = (port(first)?, port(last)?);
+        if last < first {
+            return Err(format!("the last port of {part} stands before the first"));
+        }
+        all.extend((first.get()..=last.get()).filter_map(Port::new));
+    }
+    let mut seen = HashSet::new();
+    all.retain(|&port| seen.insert(port));
+    Ok(Ports(all.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_are_listed_once_each_in_the_order_given() {
+        let all = |text| ports(text).map(|ports| ports.all().iter().map(|port| port.get()).collect::<Vec<_>>());
+        assert_eq!(all("443"), Ok(vec![443]));
+        assert_eq!(all("443,22,80-82,81"), Ok(vec![443, 22, 80, 81, 82]));
+        assert_eq!(all("1-65535").map(|all| all.len()), Ok(65_535));
+        assert_eq!(ports("22").map(|ports| ports.only()), Ok(Port::new(22)));
+        for wrong in ["", "22,", "0", "22,65536", "9-8", "-8", "8-"] {
+            assert!(ports(wrong).is_err(), "{wrong}");
+        }
+    }
+}
