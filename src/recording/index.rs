@@ -1,12 +1,15 @@
 //! Where in a recording is what happened when: [`Index`], so that a view may begin anywhere in a long run.
 
 use std::io::BufRead;
+use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Recorded;
 use super::read::{Ending, ReadError, Reader, head};
 use super::session::Session;
 use super::shelf::{MOST, Shelf, Shelves};
+use crate::engine::outcome::Subject;
 use crate::types::WallTime;
 
 /// Octets between two marks, at least.
@@ -22,6 +25,8 @@ pub const REACH: u64 = MOST as u64;
 pub struct Index<E> {
     session: Session,
     marks: Vec<Mark>,
+    /// The subjects of all parts.
+    subjects: Vec<Arc<Subject>>,
     /// The events that matter however much later it is, each with its time and its line.
     lasting: Vec<(u64, Duration, E)>,
     /// The time of its last event.
@@ -53,8 +58,8 @@ struct Mark {
     offset: u64,
     /// Where its part of the recording begins.
     part: u64,
-    /// Subjects and probes that this part had before.
-    subjects: Shelf<crate::engine::outcome::Subject>,
+    /// Which subjects this part had before, and how many probes.
+    subjects: Range<usize>,
     probes: u64,
 }
 
@@ -66,8 +71,10 @@ impl<E: Recorded> Index<E> {
     pub fn read(input: impl BufRead) -> Result<Index<E>, ReadError> {
         let mut reader = Reader::open(input)?;
         let session = reader.session().clone();
-        let mut index = Index { session, marks: Vec::new(), lasting: Vec::new(), end: Duration::ZERO };
+        let (marks, subjects, lasting) = (Vec::new(), Vec::new(), Vec::new());
+        let mut index = Index { session, marks, subjects, lasting, end: Duration::ZERO };
         let (mut part, mut probes, mut begins) = (reader.place().1, 0, true);
+        let mut first = 0;
         while !matches!(reader.ending(), Some(Ending::Whole(_))) {
             let (before, offset) = reader.place();
             let Some(line) = reader.next_line()? else { break };
@@ -76,7 +83,7 @@ impl<E: Recorded> Index<E> {
                 index.end = index.end.max(at);
                 let far = index.marks.last().is_none_or(|mark| offset >= mark.offset + BETWEEN);
                 if begins || far {
-                    let subjects = reader.shelves().subjects.clone();
+                    let subjects = first..index.subjects.len();
                     index.marks.push(Mark { at, line: before, offset, part, subjects, probes });
                     begins = false;
                 }
@@ -89,7 +96,10 @@ impl<E: Recorded> Index<E> {
                     index.lasting.extend(event.map(|(at, event)| (before, at, event)));
                     if kind == Some("session") {
                         (part, probes, begins) = (reader.place().1, 0, true);
+                        first = index.subjects.len();
                     }
+                    let (shelf, known) = (&reader.shelves().subjects, (index.subjects.len() - first) as u64);
+                    index.subjects.extend((known..shelf.count()).filter_map(|number| shelf.get(number)));
                 }
             }
         }
@@ -128,7 +138,7 @@ impl<E: Recorded> Index<E> {
         let Start { mark, sure } = start;
         let shelves = Shelves {
             start: WallTime::from_nanos(self.session.start),
-            subjects: mark.subjects.clone(),
+            subjects: Shelf::with(0, self.subjects.get(mark.subjects.clone()).unwrap_or_default()),
             probes: Shelf::after(mark.probes),
             ..Shelves::default()
         };

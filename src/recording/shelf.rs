@@ -45,6 +45,18 @@ impl<T> Shelf<T> {
         Shelf { first: many, ..Shelf::default() }
     }
 
+    /// With these of all that were put up, the first of them being number `first`.
+    pub fn with(first: u64, values: &[Arc<T>]) -> Self {
+        let over = values.len().saturating_sub(MOST);
+        let values = values.get(over..).unwrap_or_default().iter().cloned().collect();
+        Shelf { first: first + over as u64, values, numbers: HashMap::new() }
+    }
+
+    /// How many were put up.
+    pub fn count(&self) -> u64 {
+        self.first + self.values.len() as u64
+    }
+
     /// The number of a value, if it has one.
     pub fn number(&self, value: &Arc<T>) -> Option<u64> {
         self.numbers.get(&place(value)).copied()
@@ -64,7 +76,7 @@ impl<T> Shelf<T> {
             self.numbers.remove(&place(&oldest));
             self.first += 1;
         }
-        let number = self.first + self.values.len() as u64;
+        let number = self.count();
         // It stays where it is while the shelf has it.
         self.numbers.insert(place(&value), number);
         self.values.push_back(value);
