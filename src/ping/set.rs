@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::series::Series;
 use crate::engine::outcome::SubjectId;
 
-/// The series of a run. Numbers are never reused; slots are, so that everything kept by slot stays as small as the number of
-/// series at one time.
+/// The series of a run. Numbers go round, so that one is used again only after two thousand million others; slots are used again
+/// at once, so that everything kept by slot stays as small as the number of series at one time.
 #[derive(Debug, Default)]
 pub(super) struct SeriesSet {
     slots: Vec<Option<Box<Series>>>,
@@ -15,13 +15,16 @@ pub(super) struct SeriesSet {
     next: u32,
 }
 
+/// One more than the largest number: the top bit of a token is clear.
+const NUMBERS: u32 = 1 << 31;
+
 impl SeriesSet {
-    /// Adds the series that `make` makes of its number; its slot. `None` once all numbers are used.
+    /// Adds the series that `make` makes of its number; its slot. `None` while all numbers are in use.
     pub(super) fn insert(&mut self, make: impl FnOnce(SubjectId) -> Series) -> Option<u32> {
-        // The top bit of a token is clear.
-        let id = Some(self.next).filter(|&next| next <= i32::MAX as u32).map(SubjectId::new)?;
+        let numbers = (self.next..NUMBERS).chain(0..self.next).map(SubjectId::new);
+        let id = { numbers }.find(|id| !self.slot_of.contains_key(id))?;
         let series = Some(Box::new(make(id)));
-        self.next += 1;
+        self.next = (id.get() + 1) % NUMBERS;
         let slot = match self.free.pop() {
             Some(slot) => slot,
             None => {
@@ -69,6 +72,12 @@ impl SeriesSet {
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Series> {
         self.slots.iter_mut().filter_map(Option::as_deref_mut)
     }
+    /// From this number on they are given.
+    #[cfg(test)]
+    pub(super) fn go_on_at(&mut self, number: u32) {
+        self.next = number;
+    }
+
     /// The largest number of series at one time.
     #[cfg(test)]
     pub(super) fn capacity(&self) -> usize {

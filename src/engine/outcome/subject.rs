@@ -11,7 +11,7 @@ use crate::engine::{Destination, Target};
 use crate::types::{FlowLabel, Ident, Port, named};
 use crate::wire::payload::Fill;
 
-/// The number of a subject in its run, from 0 in argument order. Numbers are not reused.
+/// The number of a subject in its run, from 0 in argument order. One is used again only after all others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SubjectId(u32);
 

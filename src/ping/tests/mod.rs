@@ -387,6 +387,21 @@ fn removed_targets_leave_no_series_and_no_index_entries() {
 }
 
 #[test]
+fn after_the_last_number_subjects_get_the_first_that_is_free() {
+    let mut rig = Rig::new(|_| {});
+    rig.turn();
+    rig.ping.series.go_on_at(i32::MAX as u32);
+    for n in 1..=3 {
+        let endpoint = IpEndpoint::from_address([203, 0, 113, n].into());
+        rig.handle(&Inbound::Control(Control::Add { target: format!("{n}").into(), endpoint }), &Arena::default());
+        rig.turn();
+        rig.reply(usize::from(n), |_| {});
+    }
+    let series = rig.ping.series.iter().map(|series| (series.id().get(), series.counts.received));
+    assert_eq!(series.collect::<Vec<_>>(), [(0, 0), (1, 1), (2, 1), (i32::MAX as u32, 1)]);
+}
+
+#[test]
 fn repeats_of_a_send_failure_are_due_once_a_second_with_their_number() {
     let mut rig = Rig::new(|config| config.preload = 6);
     rig.ping.handle_timeout(rig.clocks());
