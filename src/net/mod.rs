@@ -67,7 +67,7 @@ pub use sys::interface::{
 };
 pub use sys::process::{account, real_uid};
 pub use sys::signal::{
-    TerminalSignal, asked_to_end, die as die_by, hold as hold_ends, let_through as let_ends_through,
+    TerminalSignal, asked_to_end, die as die_by, hangups, hold as hold_ends, let_through as let_ends_through,
 };
 pub use terminal::{Terminal, TerminalInput, restore_terminal};
 

@@ -116,6 +116,15 @@ mod tests {
         });
     }
 
+    #[cfg(feature = "dns")]
+    #[test]
+    fn a_confined_process_can_have_an_event_loop() {
+        confined(&[], || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            assert_eq!(runtime.block_on(async { 1 }), 1);
+        });
+    }
+
     #[test]
     fn a_confined_process_starts_no_program_and_opens_no_other_socket() {
         confined(&[], || {

@@ -5,6 +5,8 @@ use std::os::fd::{FromRawFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::{io, ptr};
 
+use rustix::event::{PollFd, PollFlags, poll};
+
 use crate::channel::{ChannelError, Control};
 
 /// The signals that are read, and what each asks for.
@@ -54,6 +56,19 @@ pub fn route(screen: bool) -> Result<OwnedFd, ChannelError> {
 /// If a call fails.
 pub fn route_terminal() -> Result<OwnedFd, ChannelError> {
     routed(set_of(OF_TERMINALS.into_iter().map(|(number, _)| number)))
+}
+
+/// Blocks SIGHUP in the same way. What is returned waits for the next one.
+///
+/// # Errors
+/// If a call fails.
+pub fn hangups() -> Result<impl FnMut() -> io::Result<()>, ChannelError> {
+    let signals = routed(set_of([libc::SIGHUP].into_iter()))?;
+    Ok(move || {
+        poll(&mut [PollFd::new(&signals, PollFlags::IN)], None)?;
+        rustix::io::read(&signals, &mut [0; RECORD_OCTETS])?;
+        Ok(())
+    })
 }
 
 /// Stops the process until something lets it go on (SIGCONT).
