@@ -14,7 +14,7 @@ use super::labels::{And, By, Labels};
 use super::probe::Tally;
 use super::prober::{STAMPS, lock};
 use super::process;
-use super::targets::State;
+use super::targets::{Entry, Series, State};
 use super::write::Writer;
 use crate::metrics::Counts;
 
@@ -22,7 +22,7 @@ use crate::metrics::Counts;
 #[derive(Debug)]
 pub struct Scrape {
     names: Names,
-    targets: Vec<(Labels, State)>,
+    targets: Vec<(Arc<Entry>, State)>,
     series: Vec<One>,
     /// What is said of the exporter; not where a scrape asked for some groups only.
     own: Option<Own>,
@@ -30,7 +30,7 @@ pub struct Scrape {
 
 #[derive(Debug)]
 struct One {
-    labels: Labels,
+    of: Arc<Series>,
     smokeping: Labels,
     /// smokeping_prober knows nothing else.
     is_icmp: bool,
@@ -64,8 +64,7 @@ impl Scrape {
             }
             let state = entry.state();
             for one in &state.series {
-                let figures = lock(&one.figures).clone();
-                let window = figures.window(now);
+                let (figures, window) = lock(&one.figures).shown(now);
                 let module = &entry.wanted.module;
                 let smokeping = if names == Names::Netprobe {
                     Labels::default()
@@ -82,9 +81,9 @@ impl Scrape {
                     Labels::new(fixed, &entry.wanted.labels)
                 };
                 let is_icmp = module.prober == Prober::Icmp;
-                series.push(One { labels: one.labels.clone(), smokeping, is_icmp, figures, window });
+                series.push(One { of: Arc::clone(one), smokeping, is_icmp, figures, window });
             }
-            targets.push((entry.labels.clone(), State { series: Vec::new(), ..state }));
+            targets.push((Arc::clone(entry), state));
         }
         let own = groups.is_empty().then(|| Own::of(shared, tally));
         Scrape { names, targets, series, own }
@@ -94,18 +93,19 @@ impl Scrape {
         to.gauges(
             "netprobe_up",
             "Whether one of the last probes was answered",
-            self.series.iter().map(|one| (By(&one.labels), f64::from(one.figures.is_up()))),
+            self.series.iter().map(|one| (By(&one.of.labels), f64::from(one.figures.is_up()))),
         )?;
         for (name, help, of) in COUNTERS {
-            let samples = self.series.iter().map(|one| (By(&one.labels), of(&one.figures.counts)));
+            let samples = self.series.iter().map(|one| (By(&one.of.labels), of(&one.figures.counts)));
             to.counters(name, help, samples)?;
         }
         if self.series.iter().any(|one| one.figures.histogram.has_buckets()) {
-            let samples = self.series.iter().map(|one| (By(&one.labels), &one.figures.histogram));
+            let samples = self.series.iter().map(|one| (By(&one.of.labels), &one.figures.histogram));
             to.histograms("netprobe_rtt_seconds", "Round-trip times", samples)?;
         }
-        let some =
-            |of: fn(&One) -> Option<f64>| self.series.iter().filter_map(move |one| Some((By(&one.labels), of(one)?)));
+        let some = |of: fn(&One) -> Option<f64>| {
+            self.series.iter().filter_map(move |one| Some((By(&one.of.labels), of(one)?)))
+        };
         let rtt = |one: &One| one.figures.last.map(|rtt| rtt.as_duration().as_secs_f64());
         to.gauges("netprobe_rtt_last_seconds", "Round-trip time of the newest reply", some(rtt))?;
         let jitter = |one: &One| one.figures.jitter.nanos().map(|nanos| nanos / 1e9);
@@ -125,7 +125,8 @@ impl Scrape {
         let mut stats = Vec::new();
         for one in &self.series {
             let Some(rtt) = one.window.and_then(|window| window.rtt) else { continue };
-            stats.extend(RTT_STATS.into_iter().zip(rtt).map(|(stat, value)| (And(&one.labels, "stat", stat), value)));
+            stats
+                .extend(RTT_STATS.into_iter().zip(rtt).map(|(stat, value)| (And(&one.of.labels, "stat", stat), value)));
         }
         to.gauges("netprobe_window_rtt_seconds", "Round-trip times in the window", stats)?;
         let reflector = |one: &One| Some(one.figures.reflection?.reflector.as_duration().as_secs_f64());
@@ -133,7 +134,7 @@ impl Scrape {
     }
 
     fn write_targets(&self, to: &mut Writer<'_>) -> fmt::Result {
-        let all = || self.targets.iter().map(|(labels, state)| (By(labels), state));
+        let all = || self.targets.iter().map(|(entry, state)| (By(&entry.labels), state));
         to.counters(
             "netprobe_target_address_changes",
             "How often a name had other addresses than before",
@@ -143,6 +144,11 @@ impl Scrape {
             "netprobe_resolve_failures",
             "Lookups of a name without an address",
             all().map(|(labels, state)| (labels, state.resolve_failures)),
+        )?;
+        to.gauges(
+            "netprobe_target_addresses_left_out",
+            "Addresses of a name that are not probed, as it has too many",
+            all().map(|(labels, state)| (labels, state.left_out as f64)),
         )?;
         to.gauges(
             "netprobe_resolve_duration_seconds",

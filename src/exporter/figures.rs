@@ -13,8 +13,7 @@ use crate::types::{Instant, Rtt};
 #[derive(Clone, Debug)]
 pub struct Figures {
     pub counts: Counts,
-    /// Whether the newest probes were answered, the newest in the lowest bit.
-    answered: u64,
+    newest: Newest,
     up_after: u32,
     pub histogram: Histogram,
     pub last: Option<Rtt>,
@@ -25,6 +24,41 @@ pub struct Figures {
     pub reflection: Option<Reflection>,
     /// Whether it is probed.
     pub probed: bool,
+}
+
+/// What became of the newest probes.
+#[derive(Clone, Copy, Debug, Default)]
+struct Newest {
+    /// Of these bits, the lowest is this probe's, the next that of the one before.
+    probe: u64,
+    concluded: u64,
+    answered: u64,
+}
+
+impl Newest {
+    /// Takes a conclusion about a probe; the last one about each counts.
+    fn conclude(&mut self, probe: u64, answered: bool) {
+        if let Some(further) = probe.checked_sub(self.probe) {
+            let shifted = |bits: u64| u32::try_from(further).ok().and_then(|by| bits.checked_shl(by)).unwrap_or(0);
+            (self.probe, self.concluded, self.answered) = (probe, shifted(self.concluded), shifted(self.answered));
+        }
+        let bit = u32::try_from(self.probe - probe).ok().and_then(|by| 1u64.checked_shl(by)).unwrap_or(0);
+        self.concluded |= bit;
+        self.answered = self.answered & !bit | if answered { bit } else { 0 };
+    }
+
+    /// Whether one of the newest `many` that are concluded was answered.
+    fn any_answered(&self, many: u32) -> bool {
+        let mut left = self.concluded;
+        for _ in 0..many {
+            let bit = left & left.wrapping_neg();
+            if self.answered & bit != 0 {
+                return true;
+            }
+            left &= !bit;
+        }
+        false
+    }
 }
 
 /// Delays by how long they are.
@@ -85,6 +119,8 @@ struct Sample {
 const LOST: u32 = u32::MAX;
 /// As many results are kept at most.
 const MOST_SAMPLES: usize = 65_536;
+/// As many results lie between an error about a probe and the answer to it at most.
+const MOST_OPEN: usize = 512;
 
 /// What a window shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -104,7 +140,7 @@ impl Figures {
     pub fn new(options: &MetricsOptions) -> Self {
         Figures {
             counts: Counts::default(),
-            answered: 0,
+            newest: Newest::default(),
             up_after: options.up_after,
             histogram: Histogram::new(&options.buckets),
             last: None,
@@ -116,11 +152,20 @@ impl Figures {
         }
     }
 
-    /// Whether they are as these options make them.
-    pub fn is_as(&self, options: &MetricsOptions) -> bool {
-        self.histogram.bounds == options.buckets
-            && self.up_after == options.up_after
-            && self.window.as_ref().map(|window| window.length) == options.window
+    /// Makes them what these options ask for. Only a histogram of other buckets begins anew.
+    pub fn suit(&mut self, options: &MetricsOptions) {
+        if self.histogram.bounds != options.buckets {
+            self.histogram = Histogram::new(&options.buckets);
+        }
+        self.up_after = options.up_after;
+        let results = self.window.take().map_or_else(VecDeque::new, |window| window.results);
+        self.window = options.window.map(|length| Window { length, results });
+    }
+
+    /// It is probed from now on, by probes that are numbered from the first. What was counted before, if anything was.
+    pub fn begin(&mut self) -> Option<Box<Counts>> {
+        self.begin_anew();
+        (self.counts != Counts::default()).then(|| Box::new(self.counts))
     }
 
     /// Takes the result of a probe, or a further answer to it.
@@ -148,41 +193,51 @@ impl Figures {
     }
 
     fn conclude(&mut self, event: &ProbeEvent, rtt: Option<Rtt>, answered: bool, now: Instant) {
-        self.answered = self.answered << 1 | u64::from(answered);
+        self.newest.conclude(event.id.get(), answered);
         let Some(window) = &mut self.window else { return };
+        let probe = event.id.get() as u32;
         // A refusal is neither a loss nor a reply.
         if matches!(event.outcome, Outcome::Refused(_)) {
-            return;
+            return window.take_back(probe);
         }
         let rtt = match rtt {
             Some(rtt) => u32::try_from(rtt.as_nanos() / 100).unwrap_or(LOST - 1).min(LOST - 1),
             None => LOST,
         };
         let at = millis(now);
-        let sample = Sample { at, probe: event.id.get() as u32, rtt };
-        // An answer after an ICMP error about the same probe.
-        match window.results.back_mut().filter(|last| last.probe == sample.probe) {
-            Some(last) => *last = sample,
-            None => window.results.push_back(sample),
+        if self.counts.icmp_errors > 0 {
+            window.take_back(probe);
         }
+        window.results.push_back(Sample { at, probe, rtt });
         window.forget(at);
     }
 
     /// Whether one of the newest probes was answered.
-    pub const fn is_up(&self) -> bool {
-        let newest = u64::MAX >> (64 - self.up_after);
-        self.probed && self.answered & newest != 0
+    pub fn is_up(&self) -> bool {
+        self.probed && self.newest.any_answered(self.up_after)
     }
 
     /// It is not probed any more, and stays for a while.
     pub fn vanish(&mut self) {
         self.probed = false;
-        self.answered = 0;
+        self.begin_anew();
+    }
+
+    fn begin_anew(&mut self) {
+        self.newest = Newest::default();
         self.counts.pending = 0;
+        if let Some(window) = &mut self.window {
+            window.results.clear();
+        }
+    }
+
+    /// A copy without the results in the window, and what that shows.
+    pub fn shown(&self, now: Instant) -> (Figures, Option<WindowFigures>) {
+        (Figures { window: None, histogram: self.histogram.clone(), ..*self }, self.window(now))
     }
 
     /// What the window shows; `None` if there is none.
-    pub fn window(&self, now: Instant) -> Option<WindowFigures> {
+    fn window(&self, now: Instant) -> Option<WindowFigures> {
         self.window.as_ref().map(|window| window.figures(millis(now)))
     }
 }
@@ -194,6 +249,14 @@ fn millis(now: Instant) -> u32 {
 impl Window {
     fn is_past(&self, sample: &Sample, at: u32) -> bool {
         u128::from(at.wrapping_sub(sample.at)) > self.length.as_millis()
+    }
+
+    /// Takes out that a probe is lost: an answer came after an ICMP error about it. Errors are among the last results.
+    fn take_back(&mut self, probe: u32) {
+        let lost = self.results.iter().rev().take(MOST_OPEN).position(|one| one.probe == probe && one.rtt == LOST);
+        if let Some(from_back) = lost {
+            self.results.remove(self.results.len() - 1 - from_back);
+        }
     }
 
     fn forget(&mut self, at: u32) {
@@ -232,24 +295,29 @@ fn seconds(tenths: u32) -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
-    use crate::engine::outcome::{Delay, Silence, Subject, SubjectId};
+    use crate::channel::ErrorOrigin;
+    use crate::engine::outcome::{Delay, IcmpError, Quote, Silence, Subject, SubjectId};
     use crate::engine::{Destination, Target};
     use crate::exporter::config::Names;
     use crate::types::{Ident, ProbeId, StampSource, WallTime};
+    use crate::wire::icmp::ErrorKind;
 
-    fn figures() -> Figures {
-        let options = MetricsOptions {
+    pub fn options() -> MetricsOptions {
+        MetricsOptions {
             names: Names::Netprobe,
             buckets: vec![0.001, 0.01].into(),
             window: Some(Duration::from_secs(60)),
             up_after: 3,
-        };
-        Figures { probed: true, ..Figures::new(&options) }
+        }
     }
 
-    fn event(id: u64, rtt: Option<u64>) -> ProbeEvent {
+    fn figures() -> Figures {
+        Figures { probed: true, ..Figures::new(&options()) }
+    }
+
+    pub fn event(id: u64, rtt: Option<u64>) -> ProbeEvent {
         let target = Target {
             target: "a".into(),
             name: "a".into(),
@@ -293,6 +361,55 @@ mod tests {
             figures.take(&event(id, None), at(id));
             assert_eq!(figures.is_up(), up, "{id}");
         }
+    }
+
+    pub fn error(id: u64) -> ProbeEvent {
+        let error = IcmpError {
+            origin: ErrorOrigin::Icmp,
+            kind: ErrorKind::HostUnreachable,
+            icmp: Some((3, 1)),
+            info: 0,
+            mtu: None,
+            gateway: None,
+            quote: Quote::default(),
+            extensions: Vec::new(),
+        };
+        ProbeEvent { outcome: Outcome::Error(Box::new(error)), ..event(id, None) }
+    }
+
+    #[test]
+    fn an_answer_after_an_icmp_error_is_about_the_same_probe() {
+        let mut figures = figures();
+        figures.counts.icmp_errors = 1;
+        let results =
+            [error(2), event(3, Some(100)), event(1, None), event(2, Some(300)), event(4, None), event(5, None)];
+        for (second, event) in results.iter().enumerate() {
+            figures.take(event, at(second as u64));
+        }
+        let shown = figures.window(at(6)).unwrap();
+        assert_eq!((shown.loss, shown.longest_loss_run), (Some(0.6), 2));
+        assert_eq!(shown.rtt.map(|[_, _, _, most]| most), Some(0.0003));
+        assert!(figures.is_up(), "the newest three are the third, the fourth and the fifth");
+        figures.take(&event(6, None), at(7));
+        assert!(!figures.is_up());
+        figures.take(&event(3, Some(100)), at(8));
+        assert!(!figures.is_up(), "that was long ago");
+        figures.take(&event(1_000, Some(100)), at(1_000));
+        assert!(figures.is_up());
+    }
+
+    #[test]
+    fn figures_that_are_to_look_otherwise_keep_what_was_counted() {
+        let mut figures = figures();
+        figures.counts.sent = 7;
+        figures.take(&event(1, Some(100)), at(1));
+        let options = MetricsOptions { up_after: 5, window: Some(Duration::from_secs(9)), ..options() };
+        figures.suit(&options);
+        assert_eq!((figures.counts.sent, figures.histogram.count, figures.up_after), (7, 1, 5));
+        assert_eq!(figures.window(at(10)).unwrap().loss, Some(0.0));
+        assert_eq!(figures.window(at(11)).unwrap().loss, None);
+        figures.suit(&MetricsOptions { buckets: vec![1.0].into(), ..options });
+        assert_eq!((figures.counts.sent, figures.histogram.count), (7, 0));
     }
 
     #[test]

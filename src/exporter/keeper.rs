@@ -9,12 +9,12 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
-use super::config::{Config, System, Wanted};
+use super::config::{Config, Stamped, System, Wanted};
 use super::lanes::Lanes;
 use super::log::{Level, Log};
 use super::prober::{Command, Health, Key, lock};
 use super::targets::{Changes, Entry, Maker, Series, Targets};
-use crate::channel::{Control, PostControl, ResolveError, Resolved};
+use crate::channel::{Control, MOST_ADDRESSES, PostControl, ResolveError, Resolved};
 use crate::net;
 use crate::ping::Task;
 use crate::types::{Family, Instant};
@@ -120,8 +120,8 @@ pub struct Keeper {
     host: String,
     lookups: Arc<Semaphore>,
     answers: (mpsc::UnboundedSender<Answer>, mpsc::UnboundedReceiver<Answer>),
-    /// When the files and the lists that they name changed last.
-    stamps: HashMap<PathBuf, Option<SystemTime>>,
+    /// The lists that the files name, as they were when they were read last.
+    lists: Vec<Stamped>,
 }
 
 /// The answer to a lookup.
@@ -146,14 +146,13 @@ impl Keeper {
             host,
             lookups: Arc::new(Semaphore::new(LOOKUPS)),
             answers: mpsc::unbounded_channel(),
-            stamps: HashMap::new(),
+            lists: shared.config().lists.clone(),
         }
     }
 
     /// Works until no request can come any more.
     pub async fn run(mut self, mut reloads: mpsc::Receiver<Reload>) {
         self.apply();
-        self.stamps = self.stamps_of_lists();
         let mut tick = tokio::time::interval(TICK);
         let mut files = tokio::time::interval(LOOK_AT_FILES);
         loop {
@@ -171,8 +170,7 @@ impl Keeper {
                 }
                 _ = tick.tick() => self.look_up_due(),
                 _ = files.tick() => {
-                    let stamps = self.stamps_of_lists();
-                    if stamps != self.stamps {
+                    if self.lists.iter().any(Stamped::has_changed) {
                         // Why it cannot be read is in the log.
                         let _ = self.reload();
                     }
@@ -184,19 +182,20 @@ impl Keeper {
     /// Reads the files again. What they no longer say stays as it was if they cannot be read.
     fn reload(&mut self) -> Result<(), String> {
         let system = System { interface: &net::interface_index };
+        // If they cannot be read, that is said once.
+        self.lists = self.lists.iter().map(Stamped::again).collect();
         let loaded = Config::load(&self.files, &self.arguments, &system);
         let loaded = loaded.and_then(|config| match self.needs_allow && config.probe.allow.is_empty() {
             true => Err("without probe.allow, /probe would be open to everybody who reaches it".to_owned()),
             false => Ok(config),
         });
-        self.stamps = self.stamps_of_lists();
         self.shared.reloaded.store(loaded.is_ok(), Ordering::Relaxed);
         match loaded {
             Ok(config) => {
+                self.lists.clone_from(&config.lists);
                 *lock(&self.shared.config) = Arc::new(config);
                 self.shared.reloaded_at.store(seconds_since_1970(), Ordering::Relaxed);
                 self.apply();
-                self.stamps = self.stamps_of_lists();
                 self.shared.log.line(Level::Info, "configuration loaded", &[]);
                 Ok(())
             }
@@ -207,23 +206,19 @@ impl Keeper {
         }
     }
 
-    /// When the lists that entries name changed. The configuration itself is read again only when that is asked for.
-    fn stamps_of_lists(&self) -> HashMap<PathBuf, Option<SystemTime>> {
-        let changed = |path: &PathBuf| std::fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
-        self.shared.config().lists.iter().map(|path| (path.clone(), changed(path))).collect()
-    }
-
     /// Makes the targets those of the configuration: what is the same stays untouched.
     fn apply(&mut self) {
         let config = self.shared.config();
         let before = self.shared.targets.all();
         let known: HashMap<&Arc<Wanted>, &Arc<Entry>> = before.iter().map(|entry| (&entry.wanted, entry)).collect();
-        let metrics_changed = self.metrics_changed(&config);
         let mut entries = Vec::with_capacity(config.targets.len());
         let mut fresh = Vec::new();
         for wanted in &config.targets {
-            match known.get(wanted).filter(|_| !metrics_changed) {
-                Some(entry) => entries.push(Arc::clone(entry)),
+            match known.get(wanted) {
+                Some(entry) => {
+                    entry.suit(&config.metrics);
+                    entries.push(Arc::clone(entry));
+                }
                 None => {
                     let entry = Arc::new(Entry::new(wanted));
                     fresh.push(Arc::clone(&entry));
@@ -233,26 +228,28 @@ impl Keeper {
         }
         let stays: HashSet<*const Entry> = entries.iter().map(Arc::as_ptr).collect();
         let mut changes = Vec::new();
+        let mut ended = HashMap::new();
         for entry in before.iter().filter(|entry| !stays.contains(&Arc::as_ptr(entry))) {
-            let end = entry.with(|state| std::mem::take(&mut state.series)).iter().map(|series| series.key).collect();
+            let end = entry.with(|state| state.series.iter().map(|series| series.key).collect());
             changes.push((Arc::clone(entry), Changes { begin: Vec::new(), end }));
+            ended.insert(entry.wanted.name(), entry);
         }
         self.shared.targets.replace(entries);
-        // Addresses need no thread.
-        for entry in fresh.into_iter().filter(|entry| is_address(&entry.wanted.host)) {
-            let found = net::resolve_in_place(&entry.wanted.host, entry.wanted.family);
-            let change = self.looked_up(&entry, found, Duration::ZERO);
-            changes.push((entry, change));
+        for entry in fresh {
+            if let Some(same) = ended.get(&entry.wanted.name()) {
+                same.suit(&config.metrics);
+                let begin = entry.go_on_after(same);
+                changes.push((Arc::clone(&entry), Changes { begin, end: Vec::new() }));
+            }
+            // Addresses need no thread.
+            if is_address(&entry.wanted.host) {
+                let found = net::resolve_in_place(&entry.wanted.host, entry.wanted.family);
+                let change = self.looked_up(&entry, found, Duration::ZERO);
+                changes.push((entry, change));
+            }
         }
         self.spread(changes);
         self.look_up_due();
-    }
-
-    /// Whether series have to begin anew, as they would have other buckets.
-    fn metrics_changed(&self, config: &Config) -> bool {
-        let all = self.shared.targets.all();
-        let first = all.first().and_then(|entry| entry.state().series.first().cloned());
-        first.is_some_and(|series| !lock(&series.figures).is_as(&config.metrics))
     }
 
     fn look_up_due(&mut self) {
@@ -297,7 +294,14 @@ impl Keeper {
             let level = if first { Level::Warn } else { Level::Debug };
             self.shared.log.line(level, "not resolved", &[("target", &entry.wanted.text), ("why", &error.message)]);
         }
+        let left_out = entry.state().left_out;
         let changes = self.looked_up(&entry, found, took);
+        let now_left_out = entry.state().left_out;
+        if now_left_out > 0 && left_out == 0 {
+            let why =
+                format!("it has {} addresses; the first {MOST_ADDRESSES} are probed", now_left_out + MOST_ADDRESSES);
+            self.shared.log.line(Level::Warn, "addresses left out", &[("target", &entry.wanted.text), ("why", &why)]);
+        }
         self.spread(vec![(entry, changes)]);
     }
 
@@ -332,6 +336,7 @@ impl Keeper {
         let spec = wanted.module.spec(wanted.interval, wanted.timeout, Some(wanted.size));
         let task = Box::new(Task { target, method: wanted.module.method(wanted.interval), spec: Arc::new(spec) });
         let address = series.endpoint.map(|endpoint| endpoint.address);
+        lock(&series.figures).probed = true;
         Some(Command::Add {
             key: series.key,
             task,

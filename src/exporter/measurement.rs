@@ -60,7 +60,7 @@ impl Measurement {
         }
         text += if success { "probe succeeded\n" } else { "probe failed\n" };
         text += "\n\n\nMetrics that would have been returned:\n";
-        text += &Format::Text.write(self)?;
+        Format::Text.write(self, &mut text)?;
         text += &format!("\n\n\nModule configuration:\n{}\n", describe(&module));
         Ok(text)
     }

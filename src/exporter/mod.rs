@@ -18,6 +18,7 @@ mod prober;
 mod process;
 mod run;
 mod serve;
+mod stream;
 mod targets;
 mod web;
 mod write;

@@ -1,12 +1,13 @@
 //! What people and other programs than Prometheus read: the page at `/`, and `/targets`.
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
+use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::figures::Figures;
 use super::keeper::{self, Shared};
 use super::prober::lock;
+use super::targets::{Entry, Series};
 
 /// As many targets are on the page.
 const SHOWN: usize = 1000;
@@ -30,79 +31,82 @@ struct TargetState {
 }
 
 /// The page at `/`.
-pub fn index(shared: &Shared, metrics_path: &str, probes: bool) -> String {
+pub fn index(shared: &Shared, metrics_path: &str, probes: bool, out: &mut impl Write) -> fmt::Result {
     let all = shared.targets.all();
-    let mut text = String::from(
-        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>rping-exporter</title></head><body>\n",
-    );
-    text += &format!(
-        "<h1>rping-exporter {}</h1>\n<p><a href=\"{}\">Metrics</a>, <a href=\"/targets\">targets as JSON</a>{}</p>\n",
-        env!("CARGO_PKG_VERSION"),
+    let title = concat!("rping-exporter ", env!("CARGO_PKG_VERSION"));
+    let measurement = ", <a href=\"/probe?target=127.0.0.1&amp;module=icmp&amp;debug=true\">a measurement</a>";
+    write!(
+        out,
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>rping-exporter</title></head><body>\n\
+         <h1>{title}</h1>\n<p><a href=\"{}\">Metrics</a>, <a href=\"/targets\">targets as JSON</a>{}</p>\n\
+         <p>{} targets, {} without an address</p>\n\
+         <table><tr><th>Target<th>Address<th>Up<th>RTT<th>Loss<th>Error</tr>\n",
         escaped(metrics_path),
-        if probes {
-            ", <a href=\"/probe?target=127.0.0.1&amp;module=icmp&amp;debug=true\">a measurement</a>"
-        } else {
-            ""
-        }
-    );
-    text += &format!("<p>{} targets, {} without an address</p>\n", all.len(), keeper::unresolved(shared));
-    text += "<table><tr><th>Target<th>Address<th>Up<th>RTT<th>Loss<th>Error</tr>\n";
-    for one in states(shared).into_iter().take(SHOWN) {
+        if probes { measurement } else { "" },
+        all.len(),
+        keeper::unresolved(shared),
+    )?;
+    for one in states(&all).take(SHOWN) {
         let millis = one.rtt_ms.map_or_else(String::new, |millis| format!("{millis:.3} ms"));
         let loss = one.loss_pct.map_or_else(String::new, |percent| format!("{percent:.1} %"));
-        let _ = writeln!(
-            text,
+        writeln!(
+            out,
             "<tr><td>{}<td>{}<td>{}<td>{millis}<td>{loss}<td>{}</tr>",
             escaped(&one.target),
             escaped(one.address.as_deref().unwrap_or_default()),
             if one.up { "yes" } else { "no" },
             escaped(one.error.as_deref().unwrap_or_default()),
-        );
+        )?;
     }
-    text += "</table>\n";
+    out.write_str("</table>\n")?;
     if all.len() > SHOWN {
-        text += &format!("<p>These are the first {SHOWN} targets.</p>\n");
+        writeln!(out, "<p>These are the first {SHOWN} targets.</p>")?;
     }
-    text + "</body></html>\n"
+    out.write_str("</body></html>\n")
 }
 
 /// All targets as JSON.
-pub fn targets(shared: &Shared) -> String {
-    // Nothing in it can fail to be written.
-    serde_json::to_string(&states(shared)).unwrap_or_default()
+pub fn targets(shared: &Shared, out: &mut impl Write) -> fmt::Result {
+    out.write_char('[')?;
+    for (number, state) in states(&shared.targets.all()).enumerate() {
+        let object = serde_json::to_string(&state).map_err(|_| fmt::Error)?;
+        write!(out, "{}{object}", if number > 0 { "," } else { "" })?;
+    }
+    out.write_char(']')
 }
 
-fn states(shared: &Shared) -> Vec<TargetState> {
+/// What is known of each target.
+fn states(all: &[Arc<Entry>]) -> impl Iterator<Item = TargetState> {
+    all.iter().flat_map(|entry| of(entry))
+}
+
+/// What is known of each address of a target.
+fn of(entry: &Entry) -> Vec<TargetState> {
     let now = keeper::now();
-    let mut states = Vec::new();
-    for entry in shared.targets.all().iter() {
-        let known = entry.state();
-        let state = TargetState {
-            target: entry.wanted.text.to_string(),
-            method: entry.wanted.module.kind().name(),
-            group: Some(entry.wanted.group.to_string()).filter(|group| !group.is_empty()),
-            error: known.error.clone(),
-            ..TargetState::default()
-        };
-        if known.series.is_empty() {
-            states.push(state);
-            continue;
-        }
-        for series in &known.series {
-            let figures: Figures = lock(&series.figures).clone();
-            let window = figures.window(now).unwrap_or_default();
-            states.push(TargetState {
-                address: series.endpoint.map(|endpoint| endpoint.address.to_string()),
-                up: figures.is_up(),
-                rtt_ms: figures.last.map(|rtt| rtt.as_millis_f64()),
-                loss_pct: window.loss.map(|ratio| ratio * 100.0),
-                sent: figures.counts.sent,
-                received: figures.counts.received,
-                ..state.clone()
-            });
-        }
+    let known = entry.state();
+    let state = TargetState {
+        target: entry.wanted.text.to_string(),
+        method: entry.wanted.module.kind().name(),
+        group: Some(entry.wanted.group.to_string()).filter(|group| !group.is_empty()),
+        error: known.error.clone(),
+        ..TargetState::default()
+    };
+    if known.series.is_empty() {
+        return vec![state];
     }
-    states
+    let with_figures = |series: &Arc<Series>| {
+        let (figures, window) = lock(&series.figures).shown(now);
+        TargetState {
+            address: series.endpoint.map(|endpoint| endpoint.address.to_string()),
+            up: figures.is_up(),
+            rtt_ms: figures.last.map(|rtt| rtt.as_millis_f64()),
+            loss_pct: window.and_then(|window| window.loss).map(|ratio| ratio * 100.0),
+            sent: figures.counts.sent,
+            received: figures.counts.received,
+            ..state.clone()
+        }
+    };
+    known.series.iter().map(with_figures).collect()
 }
 
 fn escaped(text: &str) -> String {

@@ -285,8 +285,11 @@ impl ProbeService {
         result.took = began.elapsed();
         let success = result.is_success();
         let error = |_| Refusal { status: 500, sentence: "not encoded".to_owned(), result: "error" };
-        let text =
-            if request.debug { result.debug(&checked.text, checked.timeout) } else { Format::Text.write(result) };
+        let plain = |result| {
+            let mut text = String::new();
+            Format::Text.write(result, &mut text).map(|()| text)
+        };
+        let text = if request.debug { result.debug(&checked.text, checked.timeout) } else { plain(result) };
         Ok((text.map_err(error)?, success))
     }
 

@@ -81,15 +81,6 @@ pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Why a prober ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
-    /// A signal asked for it.
-    Asked,
-    /// There are no more numbers for series: each was used once.
-    Numbers,
-}
-
 #[derive(Debug)]
 pub struct Prober {
     ping: Ping,
@@ -99,7 +90,8 @@ pub struct Prober {
     watched: HashMap<SubjectId, Watched>,
     keys: HashMap<Key, SubjectId>,
     health: Arc<Health>,
-    ended: Option<Ended>,
+    /// A signal asked for it.
+    ended: bool,
     now: Now,
 }
 
@@ -111,7 +103,11 @@ struct Watched {
 
 #[derive(Debug)]
 enum Purpose {
-    Series(Arc<Mutex<Figures>>),
+    /// With what was counted before, where it was probed before.
+    Series {
+        figures: Arc<Mutex<Figures>>,
+        before: Option<Box<Counts>>,
+    },
     Measurement(Box<Measurement>),
 }
 
@@ -120,6 +116,8 @@ struct Measurement {
     count: u32,
     asked: Instant,
     decided: u32,
+    /// Probes about which an ICMP error came: an answer may follow.
+    errored: Vec<ProbeId>,
     rtts: Vec<(ProbeId, Rtt)>,
     measured: Measured,
     report: tokio::sync::oneshot::Sender<Measured>,
@@ -136,14 +134,9 @@ impl Prober {
             watched: HashMap::new(),
             keys: HashMap::new(),
             health,
-            ended: None,
+            ended: false,
             now: Now::default(),
         }
-    }
-
-    /// Why it ended, if it did.
-    pub const fn ended(&self) -> Option<Ended> {
-        self.ended
     }
 
     fn obey(&mut self, now: Now) {
@@ -151,14 +144,15 @@ impl Prober {
             match command {
                 Command::Add { key, task, interval, phase, figures } => {
                     let start = now.mono + until(now.wall, interval, phase);
-                    lock(&figures).probed = true;
-                    self.watch(key, *task, start, Purpose::Series(figures), now);
+                    let before = lock(&figures).begin();
+                    self.watch(key, *task, start, Purpose::Series { figures, before }, now);
                 }
                 Command::Measure { key, task, count, report } => {
                     let measurement = Measurement {
                         count,
                         asked: now.mono,
                         decided: 0,
+                        errored: Vec::new(),
                         rtts: Vec::new(),
                         measured: Measured::default(),
                         report,
@@ -175,10 +169,7 @@ impl Prober {
     }
 
     fn watch(&mut self, key: Key, task: Task, start: Instant, purpose: Purpose, now: Now) {
-        let Some(id) = self.ping.begin(task, start, now) else {
-            self.ended = Some(Ended::Numbers);
-            return;
-        };
+        let Some(id) = self.ping.begin(task, start, now) else { return };
         self.keys.insert(key, id);
         self.watched.insert(id, Watched { key, purpose });
         self.health.series.store(self.watched.len() as u64, Ordering::Relaxed);
@@ -190,7 +181,10 @@ impl Prober {
             Event::Probe(event) => self.result(&event),
             Event::Ended(summary) => {
                 let Some(watched) = self.watched.remove(&summary.subject.id) else { return };
-                self.keys.remove(&watched.key);
+                // The key may be that of another series by now, that began in the same turn.
+                if self.keys.get(&watched.key) == Some(&summary.subject.id) {
+                    self.keys.remove(&watched.key);
+                }
                 self.health.series.store(self.watched.len() as u64, Ordering::Relaxed);
                 if let Purpose::Measurement(measurement) = watched.purpose {
                     measurement.finish(summary.counts);
@@ -203,7 +197,7 @@ impl Prober {
     fn sent(&mut self, subject: SubjectId, probe: ProbeId) {
         let Some(watched) = self.watched.get_mut(&subject) else { return };
         match &mut watched.purpose {
-            Purpose::Series(figures) => count(&self.ping, subject, figures, |_| {}),
+            Purpose::Series { figures, before } => count(&self.ping, subject, figures, before.as_deref(), |_| {}),
             Purpose::Measurement(measurement) => {
                 if probe == ProbeId::FIRST {
                     measurement.measured.setup = self.now.mono.since(measurement.asked);
@@ -227,9 +221,9 @@ impl Prober {
         let subject = event.subject.id;
         let Some(watched) = self.watched.get_mut(&subject) else { return };
         match &mut watched.purpose {
-            Purpose::Series(figures) => {
+            Purpose::Series { figures, before } => {
                 let now = self.now.mono;
-                count(&self.ping, subject, figures, |figures| figures.take(event, now));
+                count(&self.ping, subject, figures, before.as_deref(), |figures| figures.take(event, now));
             }
             Purpose::Measurement(measurement) => {
                 measurement.take(event);
@@ -244,11 +238,20 @@ impl Prober {
     }
 }
 
-/// Copies the counts of a series, and changes the rest.
-fn count(ping: &Ping, subject: SubjectId, figures: &Mutex<Figures>, change: impl FnOnce(&mut Figures)) {
+/// Copies the counts of a series, after what was counted `before`, and changes the rest.
+fn count(
+    ping: &Ping,
+    subject: SubjectId,
+    figures: &Mutex<Figures>,
+    before: Option<&Counts>,
+    change: impl FnOnce(&mut Figures),
+) {
     let Some(counts) = ping.counts(subject) else { return };
     let mut figures = lock(figures);
     figures.counts = *counts;
+    if let Some(before) = before {
+        figures.counts.add(before);
+    }
     change(&mut figures);
 }
 
@@ -269,7 +272,12 @@ impl Measurement {
         if event.standing != Standing::First {
             return;
         }
-        self.decided += 1;
+        // An answer after an error is about a probe that counts already.
+        let errored = self.errored.contains(&event.id);
+        self.decided += u32::from(!errored);
+        if matches!(event.outcome, Outcome::Error(_)) && !errored {
+            self.errored.push(event.id);
+        }
         match &event.outcome {
             Outcome::Reply(_) => {
                 self.measured.reply_ttl = event.reply_ttl.map(|ttl| ttl.get());
@@ -340,7 +348,7 @@ impl Machine for Prober {
     fn handle(&mut self, now: Now, inbound: &Inbound, octets: &Arena) {
         match inbound {
             Inbound::Control(Control::Supplied) => self.called = true,
-            Inbound::Control(Control::Interrupt | Control::Terminate) => self.ended = Some(Ended::Asked),
+            Inbound::Control(Control::Interrupt | Control::Terminate) => self.ended = true,
             Inbound::Dropped(dropped) => {
                 self.health.dropped.fetch_add(dropped.count, Ordering::Relaxed);
             }
@@ -364,13 +372,133 @@ impl Machine for Prober {
     }
 
     fn is_finished(&self) -> bool {
-        self.ended.is_some()
+        self.ended
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc::{Sender, channel};
+
     use super::*;
+    use crate::channel::{
+        ErrorPath, LaneHeader, LaneId, LaneIdent, Layer, Order, Owner, Profile, Protocol, SendStamps, Sent, SocketKind,
+        Transmit,
+    };
+    use crate::engine::outcome::{Pace, Spec};
+    use crate::engine::{Destination, Target};
+    use crate::exporter::figures::tests::{error, event, options};
+    use crate::types::{Family, Ident, IpEndpoint, Stamp};
+
+    const PROFILE: Profile = Profile {
+        family: Family::V4,
+        protocol: Protocol::Icmp,
+        socket: SocketKind::Raw,
+        received_at: Layer::Transport,
+        quote_at: Layer::Ip,
+        ident: LaneIdent { ident: Ident::new(1), owner: Owner::Ours, exclusive: true },
+        checksum: Owner::Ours,
+        errors: ErrorPath::InBand,
+        max_open: 1,
+        send_stamps: SendStamps::None,
+        header: LaneHeader::NONE,
+    };
+
+    /// A prober and the hands that turn it.
+    struct Rig {
+        prober: Prober,
+        commands: Sender<Command>,
+        figures: Arc<Mutex<Figures>>,
+        now: Instant,
+    }
+
+    impl Rig {
+        fn new() -> Rig {
+            let (commands, received) = channel();
+            let figures = Arc::new(Mutex::new(Figures::new(&options())));
+            let now = Instant::from_nanos(1_000_000_000);
+            Rig { prober: Prober::new(received, Arc::default(), 3), commands, figures, now }
+        }
+
+        fn add(&self, key: Key) {
+            let endpoint = IpEndpoint::from_address([192, 0, 2, 1].into());
+            let destination = Destination::Reachable { endpoint, source: None, lane: LaneId::new(0), profile: PROFILE };
+            let target = Target { zone: None, target: "t".into(), name: "t".into(), numeric: true, destination };
+            let interval = Duration::from_secs(1);
+            let spec = Arc::new(Spec { pace: Pace::Fixed(interval), ..Spec::default() });
+            let (task, figures) = (Box::new(Task::icmp(target, spec)), Arc::clone(&self.figures));
+            self.commands.send(Command::Add { key, task, interval, phase: Duration::ZERO, figures }).unwrap();
+        }
+
+        /// Obeys, and lets a second pass; every probe leaves.
+        fn turn(&mut self) {
+            self.prober.handle(self.clocks(), &Inbound::Control(Control::Supplied), &Arena::default());
+            let mut outbox = Outbox::default();
+            for _ in 0..2 {
+                self.prober.handle_timeout(self.clocks());
+                self.prober.poll_orders(self.clocks(), &mut outbox);
+                while let Some(order) = outbox.pop_front() {
+                    let Order::Send(Transmit { token, .. }) = order else { panic!("{order:?}") };
+                    let stamp = Stamp::user(self.clocks());
+                    let sent = Inbound::Sent(Sent { token, stamp, scheduled: None, local: None });
+                    self.prober.handle(self.clocks(), &sent, &Arena::default());
+                }
+                assert!(self.prober.poll_event().is_none());
+                self.now = self.now + Duration::from_millis(500);
+            }
+        }
+
+        fn clocks(&self) -> Now {
+            Now { mono: self.now, wall: WallTime::from_nanos(self.now.as_nanos()) }
+        }
+
+        fn sent(&self) -> u64 {
+            lock(&self.figures).counts.sent
+        }
+    }
+
+    #[test]
+    fn what_is_probed_again_goes_on_with_what_was_counted_before() {
+        let mut rig = Rig::new();
+        rig.turn();
+        rig.add(7);
+        rig.turn();
+        rig.turn();
+        let before = rig.sent();
+        assert!(before > 0);
+        rig.commands.send(Command::Remove(7)).unwrap();
+        rig.turn();
+        rig.add(7);
+        rig.turn();
+        assert_eq!(rig.sent(), before + 1);
+        // In one turn it ends and begins, and is known under its key all the same.
+        rig.commands.send(Command::Remove(7)).unwrap();
+        rig.add(7);
+        rig.turn();
+        assert_eq!(rig.sent(), before + 2);
+        rig.commands.send(Command::Remove(7)).unwrap();
+        rig.turn();
+        assert_eq!(rig.prober.health.series.load(Ordering::Relaxed), 0);
+        assert!(rig.prober.keys.is_empty() && rig.prober.watched.is_empty());
+    }
+
+    #[test]
+    fn an_answer_after_an_icmp_error_decides_no_second_probe_of_a_measurement() {
+        let (report, _measured) = tokio::sync::oneshot::channel();
+        let mut measurement = Measurement {
+            count: 2,
+            asked: Instant::ZERO,
+            decided: 0,
+            errored: Vec::new(),
+            rtts: Vec::new(),
+            measured: Measured::default(),
+            report,
+        };
+        for (event, decided) in [(error(1), 1), (error(1), 1), (event(1, Some(100)), 1), (event(2, Some(100)), 2)] {
+            measurement.take(&event);
+            assert_eq!(measurement.decided, decided, "{event:?}");
+        }
+    }
 
     #[test]
     fn a_probe_is_due_at_its_phase_of_the_wall_clock() {

@@ -6,16 +6,15 @@ use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
 use super::config::{self, Config};
 use super::http::{self, Site};
-use super::keeper::{Keeper, Shared, Worker};
+use super::keeper::{Keeper, Reload, Shared, Worker};
 use super::lanes::Lanes;
 use super::log::{Level, Log};
 use super::probe::{Budget, ProbeService, Tally};
-use super::prober::{Ended, Health, Prober};
+use super::prober::{Health, Prober};
 use super::serve;
 use super::web::Web;
 use crate::channel::{ChannelError, OpenedLanes, Precision};
@@ -34,6 +33,8 @@ pub struct Options {
     /// Whether `probe.allow` is all that keeps the world out.
     pub needs_allow: bool,
     pub timeout_offset: Duration,
+    /// Names that this host has for clients that ask a loopback address.
+    pub hosts: Vec<String>,
     pub web: Web,
     pub seed: u64,
 }
@@ -42,7 +43,7 @@ pub struct Options {
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// How a prober ended.
-type End = Result<Option<Ended>, ChannelError>;
+type End = Result<(), ChannelError>;
 
 /// Serves until a signal comes. `write` takes the lines of the log.
 ///
@@ -61,12 +62,14 @@ pub fn run(
         let listeners = serve::listen(&options.listen).await?;
         let addresses: Vec<SocketAddr> = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
         let (ended, mut ends) = mpsc::channel(1);
+        let (reloads, requests) = mpsc::channel(1);
+        // Before the others, which the signal would end.
+        reload_at_hangup(reloads.clone())?;
         let workers = start(opened, &ended, options.seed)?;
         for (name, why) in config.skipped() {
             log.line(Level::Warn, "module skipped", &[("module", name), ("why", why)]);
         }
         let shared = Arc::new(Shared::new(workers, config, log.clone()));
-        let (reloads, requests) = mpsc::channel(1);
         let keeper = Keeper::new(&shared, (options.files, options.arguments), options.needs_allow, host_name());
         tokio::spawn(keeper.run(requests));
         let service = ProbeService {
@@ -76,26 +79,21 @@ pub fn run(
             own: addresses.clone(),
             offset: options.timeout_offset,
         };
-        let site = Site::new(service, reloads.clone(), options.lifecycle, options.probes, options.metrics_path);
+        let site = Site::new(service, reloads, options.lifecycle, options.probes, options.metrics_path);
         let web = Arc::new(options.web);
         let router = http::router(Arc::new(site), &web);
+        let near = http::for_loopback(router.clone(), &web, options.hosts);
         let places = serve::places();
         for (listener, address) in listeners.into_iter().zip(&addresses) {
+            let router = if address.ip().to_canonical().is_loopback() { &near } else { &router };
             tokio::spawn(serve::serve(listener, router.clone(), Arc::clone(&web), Arc::clone(&places)));
             log.line(Level::Info, "listening", &[("address", &address.to_string())]);
         }
-        let failed = |error| format!("no signals: {error}");
         let mut look_again = tokio::time::interval(LOOK_AGAIN);
-        let mut hangup = signal(SignalKind::hangup()).map_err(failed)?;
         loop {
             tokio::select! {
                 Some(line) = lines.recv() => write(&line),
-                Some(()) = hangup.recv() => {
-                    let (answer, _) = oneshot::channel();
-                    // One that waits already will do.
-                    let _ = reloads.try_send(answer);
-                }
-                Some(end) = ends.recv() => break ended_how(end),
+                Some(end) = ends.recv() => break end.map_err(|error| error.to_string()),
                 _ = look_again.tick() => match web.refresh() {
                     Ok(false) => {}
                     Ok(true) => log.line(Level::Info, "web configuration loaded", &[]),
@@ -114,12 +112,19 @@ pub fn run(
     result
 }
 
-fn ended_how(end: End) -> Result<(), String> {
-    match end {
-        Ok(None | Some(Ended::Asked)) => Ok(()),
-        Ok(Some(Ended::Numbers)) => Err("all numbers of series are used up; start it anew".to_owned()),
-        Err(error) => Err(error.to_string()),
-    }
+/// Asks for the configuration to be read again at each SIGHUP. On a thread of its own: the runtime's way to signals opens sockets
+/// that a process may not have.
+fn reload_at_hangup(reloads: mpsc::Sender<Reload>) -> Result<(), String> {
+    let mut hangups = net::hangups().map_err(|error| error.to_string())?;
+    let wait = move || {
+        while hangups().is_ok() {
+            let (answer, _) = oneshot::channel();
+            // One that waits already will do.
+            let _ = reloads.try_send(answer);
+        }
+    };
+    net::thread("hangups").spawn(wait).map_err(|error| format!("no thread: {error}"))?;
+    Ok(())
 }
 
 /// Starts a thread for each of these.
@@ -134,7 +139,7 @@ fn start(opened: Vec<OpenedLanes>, ended: &mpsc::Sender<End>, seed: u64) -> Resu
         let body = move || {
             let result = driver::run(opened.channel.as_mut(), &mut prober, Precision::Shared, |_| Next::Continue);
             // The first end is everyone's.
-            let _ = ended.blocking_send(result.map(|()| prober.ended()));
+            let _ = ended.blocking_send(result);
         };
         let started = net::thread("prober").spawn(body);
         started.map_err(|error| format!("no thread: {error}"))?;
@@ -144,6 +149,6 @@ fn start(opened: Vec<OpenedLanes>, ended: &mpsc::Sender<End>, seed: u64) -> Resu
 }
 
 /// The name of this host, for what is to differ from host to host.
-fn host_name() -> String {
+pub(super) fn host_name() -> String {
     config::read_file("/proc/sys/kernel/hostname".as_ref()).unwrap_or_default()
 }

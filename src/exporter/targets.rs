@@ -10,7 +10,7 @@ use super::config::{Addresses, MetricsOptions, Wanted};
 use super::figures::Figures;
 use super::labels::Labels;
 use super::prober::{Key, lock};
-use crate::channel::{ResolveError, Resolved};
+use crate::channel::{MOST_ADDRESSES, ResolveError, Resolved};
 use crate::types::{Family, Instant, IpEndpoint};
 
 /// A fixed target.
@@ -26,6 +26,10 @@ pub struct Entry {
 #[derive(Clone, Debug, Default)]
 pub struct State {
     pub series: Vec<Arc<Series>>,
+    /// Series of addresses that it no longer has, which go on if it has one of them again; the newest last.
+    pub past: Vec<Arc<Series>>,
+    /// How many of its addresses are not probed, as there are too many.
+    pub left_out: usize,
     pub address_changes: u64,
     pub resolve_failures: u64,
     pub resolve_duration: Duration,
@@ -60,6 +64,25 @@ impl Entry {
         let method = wanted.module.kind().name().into();
         let labels = Labels::new([("target", wanted.text.clone()), ("method", method)], &wanted.labels);
         Entry { wanted: Arc::clone(wanted), labels, state: Mutex::default() }
+    }
+
+    /// Goes on with what another knows, whose series have the same names. What is to be probed now.
+    pub fn go_on_after(&self, other: &Entry) -> Vec<Arc<Series>> {
+        let old = other.with(std::mem::take);
+        let is_gone = old.gone_since.is_some();
+        let mut state = lock(&self.state);
+        *state = State { next_lookup: Instant::ZERO, looking: false, ..old };
+        if self.wanted.port != other.wanted.port {
+            state.series.clear();
+            state.past.clear();
+        }
+        state.series.iter().filter(|series| series.endpoint.is_some() && !is_gone).cloned().collect()
+    }
+
+    /// Makes all figures what these options ask for.
+    pub fn suit(&self, options: &MetricsOptions) {
+        let state = lock(&self.state);
+        state.series.iter().chain(&state.past).for_each(|series| lock(&series.figures).suit(options));
     }
 
     /// A copy of what is known now.
@@ -114,6 +137,7 @@ impl Entry {
                 let chosen = self.chosen(&resolved);
                 self.replace(&mut state, &chosen, make, &mut changes);
                 (state.error, state.gone_since) = (None, None);
+                state.left_out = if self.wanted.addresses == Addresses::All { resolved.left_out } else { 0 };
             }
             Err(error) => {
                 state.resolve_failures += 1;
@@ -124,7 +148,8 @@ impl Entry {
                     changes.end.extend(state.series.iter().map(|series| series.key));
                     state.series.iter().for_each(|series| lock(&series.figures).vanish());
                     if now.since(since) >= make.forget {
-                        state.series.retain(|series| series.endpoint.is_none());
+                        let all = std::mem::take(&mut state.series);
+                        state.leave(all);
                     }
                 }
                 if state.series.is_empty() {
@@ -143,6 +168,7 @@ impl Entry {
         let (kept, ended): (Vec<_>, Vec<_>) =
             old.into_iter().partition(|series| series.endpoint.is_some_and(|endpoint| chosen.contains(&endpoint)));
         changes.end.extend(ended.iter().map(|series| series.key));
+        state.leave(ended);
         if had > 0 && kept.len() < chosen.len().max(had) {
             state.address_changes += 1;
         }
@@ -152,7 +178,7 @@ impl Entry {
         }
         state.series = kept;
         for endpoint in chosen.iter().filter(|endpoint| !known.contains(endpoint)) {
-            let series = make.series(&self.wanted, Some(*endpoint));
+            let series = state.back(*endpoint).unwrap_or_else(|| make.series(&self.wanted, Some(*endpoint)));
             changes.begin.push(Arc::clone(&series));
             state.series.push(series);
         }
@@ -164,6 +190,21 @@ impl Entry {
         (host, &self.wanted.text, address).hash(&mut hasher);
         let interval = u64::try_from(self.wanted.interval.as_nanos()).unwrap_or(u64::MAX).max(1);
         Duration::from_nanos(hasher.finish() % interval)
+    }
+}
+
+impl State {
+    /// These are of addresses that it no longer has.
+    fn leave(&mut self, series: Vec<Arc<Series>>) {
+        self.past.extend(series.into_iter().filter(|series| series.endpoint.is_some()));
+        let over = self.past.len().saturating_sub(MOST_ADDRESSES);
+        self.past.drain(..over);
+    }
+
+    /// Takes the series of an address that it has again.
+    fn back(&mut self, endpoint: IpEndpoint) -> Option<Arc<Series>> {
+        let at = self.past.iter().position(|series| series.endpoint == Some(endpoint))?;
+        Some(self.past.remove(at))
     }
 }
 
@@ -223,7 +264,7 @@ mod tests {
 
     fn found(addresses: &[&str]) -> Result<Resolved, ResolveError> {
         let endpoints = addresses.iter().map(|text| IpEndpoint::from_address(text.parse().unwrap())).collect();
-        Ok(Resolved { canonical: None, endpoints, numeric: false })
+        Ok(Resolved::new(None, endpoints, false))
     }
 
     fn failed(no_name: bool) -> Result<Resolved, ResolveError> {
@@ -267,6 +308,50 @@ mod tests {
     }
 
     #[test]
+    fn an_address_that_comes_back_goes_on_with_its_series() {
+        let mut test = Test::new("first");
+        assert_eq!(test.answer(found(&["192.0.2.1"]), 0), (vec![1], vec![]));
+        assert_eq!(test.answer(found(&["192.0.2.2"]), 60), (vec![2], vec![1]));
+        assert_eq!(test.addresses(), ["192.0.2.2"]);
+        assert_eq!(test.answer(found(&["192.0.2.1"]), 120), (vec![1], vec![2]));
+        assert_eq!(test.addresses(), ["192.0.2.1"]);
+    }
+
+    #[test]
+    fn of_a_name_whose_addresses_change_without_end_the_last_are_remembered() {
+        let mut test = Test::new("first");
+        for n in 0..1000u32 {
+            let address = std::net::Ipv4Addr::from(0xc633_6400 + n).to_string();
+            test.answer(found(&[&address]), u64::from(n) * 60);
+        }
+        assert_eq!(test.entry.state().past.len(), MOST_ADDRESSES);
+        assert_eq!(test.answer(found(&["198.51.103.230"]), 60_000), (vec![999], vec![1000]));
+    }
+
+    #[test]
+    fn of_very_many_addresses_the_first_are_probed_and_the_others_counted() {
+        let all: Vec<String> = (0..300u32).map(|n| std::net::Ipv4Addr::from(0xc633_6400 + n).to_string()).collect();
+        let all: Vec<&str> = all.iter().map(String::as_str).collect();
+        let mut test = Test::new("all");
+        assert_eq!(test.answer(found(&all), 0).0.len(), MOST_ADDRESSES);
+        assert_eq!(test.entry.state().left_out, 300 - MOST_ADDRESSES);
+        test.answer(found(&all[..2]), 60);
+        assert_eq!((test.addresses().len(), test.entry.state().left_out), (2, 0));
+    }
+
+    #[test]
+    fn a_target_with_other_settings_goes_on_with_what_was_known_under_its_name() {
+        let mut test = Test::new("first");
+        test.answer(found(&["192.0.2.1"]), 0);
+        let slower = Wanted { interval: Duration::from_secs(9), ..Wanted::clone(&test.entry.wanted) };
+        let next = Entry::new(&Arc::new(slower));
+        assert_eq!(next.go_on_after(&test.entry).iter().map(|series| series.key).collect::<Vec<_>>(), [1]);
+        test.entry = next;
+        assert_eq!(test.addresses(), ["192.0.2.1"]);
+        assert_eq!(test.answer(found(&["192.0.2.1"]), 60), (vec![], vec![]));
+    }
+
+    #[test]
     fn the_first_address_or_the_first_of_each_family_is_probed() {
         let all = ["192.0.2.1", "192.0.2.2", "2001:db8::1"];
         let mut test = Test::new("first");
@@ -296,7 +381,7 @@ mod tests {
         test.answer(failed(true), 180);
         test.answer(failed(true), 3900);
         assert_eq!(test.addresses(), [""]);
-        assert_eq!(test.answer(found(&["192.0.2.1"]), 4000), (vec![3], vec![2]));
+        assert_eq!(test.answer(found(&["192.0.2.1"]), 4000), (vec![1], vec![2]));
     }
 
     #[test]

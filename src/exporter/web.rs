@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::time::SystemTime;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use base64::Engine;
@@ -19,7 +18,7 @@ use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::server::danger::ClientCertVerifier;
 use tokio_rustls::rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion, version};
 
-use super::config::{parse, read_file};
+use super::config::{Stamped, parse, read_file};
 use super::prober::lock;
 
 /// As many right passwords are remembered: bcrypt takes a tenth of a second for each look.
@@ -84,7 +83,8 @@ struct State {
     users: Arc<BTreeMap<String, String>>,
     /// Whether clients need a certificate.
     certificates: bool,
-    stamps: Vec<(PathBuf, Option<SystemTime>)>,
+    /// The files, as they were when they were read.
+    files: Vec<Stamped>,
 }
 
 impl Web {
@@ -125,16 +125,16 @@ impl Web {
     pub fn refresh(&self) -> Result<bool, String> {
         let Some(path) = &self.path else { return Ok(false) };
         let old = self.state();
-        if old.stamps.iter().all(|(path, stamp)| changed(path) == *stamp) {
+        if !old.files.iter().any(Stamped::has_changed) {
             return Ok(false);
         }
+        // What is wrong is said once.
+        let files = old.files.iter().map(Stamped::again).collect();
         let loaded = State::load(path).and_then(|state| match self.is_guarded() && !state.is_guarded() {
             true => Err("without passwords and certificates of clients it has to be started anew".to_owned()),
             false => Ok(state),
         });
-        // What is wrong is said once.
-        let stamps = old.stamps.iter().map(|(path, _)| (path.clone(), changed(path))).collect();
-        let wrong = || Arc::new(State { stamps, ..State::clone(&old) });
+        let wrong = || Arc::new(State { files, ..State::clone(&old) });
         *lock(&self.state) = loaded.as_ref().map_or_else(|_| wrong(), |state| Arc::new(state.clone()));
         lock(&self.known).clear();
         loaded.map(|_| true)
@@ -182,20 +182,16 @@ fn credentials(headers: &HeaderMap) -> Option<(String, String)> {
     Some((user.to_owned(), password.to_owned()))
 }
 
-fn changed(path: &Path) -> Option<SystemTime> {
-    std::fs::metadata(path).and_then(|metadata| metadata.modified()).ok()
-}
-
 impl State {
     fn is_guarded(&self) -> bool {
         !self.users.is_empty() || self.certificates
     }
 
     fn load(path: &Path) -> Result<State, String> {
+        let mut files = vec![Stamped::new(path)];
         let file: File = parse(path, &read_file(path)?)?;
         let folder = path.parent().unwrap_or_else(|| Path::new(""));
         let wrong = |why: String| format!("{}: {why}", path.display());
-        let mut files = vec![path.to_owned()];
         let mut headers = HeaderMap::new();
         for (name, value) in &file.http_server_config.headers {
             let name =
@@ -215,8 +211,7 @@ impl State {
                 (Some(TlsAcceptor::from(Arc::new(config))), certificates)
             }
         };
-        let stamps = files.into_iter().map(|path| (path.clone(), changed(&path))).collect();
-        Ok(State { tls, headers, users: Arc::new(file.basic_auth_users), certificates, stamps })
+        Ok(State { tls, headers, users: Arc::new(file.basic_auth_users), certificates, files })
     }
 }
 
@@ -229,14 +224,14 @@ fn text(
     own: Option<&String>,
     file: Option<&PathBuf>,
     folder: &Path,
-    files: &mut Vec<PathBuf>,
+    files: &mut Vec<Stamped>,
 ) -> Result<String, String> {
     match (own.filter(|text| !text.is_empty()), file.filter(|path| !path.as_os_str().is_empty())) {
         (Some(_), Some(_)) => Err(format!("{what} and {what}_file cannot be used together")),
         (Some(text), None) => Ok(text.clone()),
         (None, Some(path)) => {
             let path = folder.join(path);
-            files.push(path.clone());
+            files.push(Stamped::new(&path));
             read_file(&path)
         }
         (None, None) => Err(format!("{what} or {what}_file is missing")),
@@ -245,7 +240,7 @@ fn text(
 
 impl Tls {
     /// The configuration of the library, and whether clients need a certificate.
-    fn server(&self, folder: &Path, files: &mut Vec<PathBuf>) -> Result<(ServerConfig, bool), String> {
+    fn server(&self, folder: &Path, files: &mut Vec<Stamped>) -> Result<(ServerConfig, bool), String> {
         if !self.client_allowed_sans.is_empty() {
             return Err("client_allowed_sans is not offered".to_owned());
         }
@@ -313,7 +308,7 @@ impl Tls {
         &self,
         provider: &Arc<CryptoProvider>,
         folder: &Path,
-        files: &mut Vec<PathBuf>,
+        files: &mut Vec<Stamped>,
     ) -> Result<Option<Verifier>, String> {
         let needed = match self.client_auth_type.as_deref() {
             None | Some("" | "NoClientCert") => return Ok(None),

@@ -32,16 +32,14 @@ impl Format {
         }
     }
 
-    /// All that this collector has.
-    pub fn write(self, collector: impl Collector) -> Result<String, fmt::Error> {
+    /// Writes all that this collector has.
+    pub fn write(self, collector: impl Collector, out: &mut impl fmt::Write) -> fmt::Result {
         let mut registry = Registry::default();
         registry.register_collector(Box::new(collector));
-        let mut out = String::new();
         match self {
-            Format::Text => prometheus_text::encode(&mut out, &registry)?,
-            Format::OpenMetrics => text::encode(&mut out, &registry)?,
+            Format::Text => prometheus_text::encode(out, &registry),
+            Format::OpenMetrics => text::encode(out, &registry),
         }
-        Ok(out)
     }
 }
 

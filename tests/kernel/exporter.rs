@@ -145,6 +145,14 @@ impl Metrics {
     }
 }
 
+/// Asks for a path by the name of a host.
+const BY_NAME: &str = r#"
+import http.client, sys
+client = http.client.HTTPConnection("127.0.0.1", int(sys.argv[1]), timeout=20)
+client.request("GET", "/-/healthy", headers={"Host": sys.argv[2]})
+print(client.getresponse().status)
+"#;
+
 fn chain() -> Option<Lab> {
     Plan::chain(1).with_ping_sockets().build()
 }
@@ -393,4 +401,69 @@ fn what_a_configuration_amounts_to_is_shown_and_its_faults_are_said() {
     let wrong = folder.write("w.yml", "targets:\n- hots: [a]\n");
     let run = lab.host().run(Tool::Exporter, Privilege::Nothing, &["--config.file", &wrong]);
     assert!(run.code() == 2 && run.stderr.contains("w.yml:2: unknown key 'hots'; did you mean 'hosts'?"), "{run:#?}");
+}
+
+#[test]
+fn a_page_reaches_no_loopback_address_by_a_name_of_its_own() {
+    let Some(lab) = chain() else { return };
+    let ask = |port: &str, name: &str| {
+        let output = lab.host().enter().args(["python3", "-c", BY_NAME, port, name]).output().expect("nsenter starts");
+        String::from_utf8(output.stdout).expect("UTF-8")
+    };
+    // Where it listens for others, it has names that it does not know.
+    let known = ["--web.allowed-host", "proxy.example", "--web.listen-address", ":10375", "--probe.off"];
+    let _exporter = Exporter::start(lab.host(), Privilege::Nothing, &known);
+    for (name, status) in [
+        ("127.0.0.1:10374", "200\n"),
+        ("localhost:10374", "200\n"),
+        ("[::1]", "200\n"),
+        ("proxy.example", "200\n"),
+        ("evil.example:10374", "421\n"),
+    ] {
+        assert_eq!(ask("10374", name), status, "{name}");
+    }
+    assert_eq!(ask("10375", "any.example:10375"), "200\n");
+}
+
+#[test]
+fn a_name_that_is_gone_for_a_while_goes_on_with_its_counters() {
+    let Some(lab) = chain() else { return };
+    let folder = Folder::new();
+    let file = folder.write(
+        "n.yml",
+        "defaults: {interval: 100ms, refresh: 5s}\ntargets: [{hosts: [there.example]}]\nmetrics: {window: 1s}\n",
+    );
+    let hosts = |address: &str| lab.host().sh(&format!("echo '{address} there.example' > /etc/hosts"));
+    hosts("127.0.0.7");
+    let exporter = Exporter::start(lab.host(), Privilege::Nothing, &["--config.file", &file]);
+    let is_at = |address: &'static str| {
+        let address = format!("address=\"{address}\"");
+        move |metrics: &Metrics| {
+            metrics
+                .value("netprobe_probes_sent_total", &[&address])
+                .filter(|_| metrics.value("netprobe_up", &[&address]) == Some(1.0))
+        }
+    };
+    let (here, there) = (is_at("127.0.0.7"), is_at("127.0.0.8"));
+    let first = exporter.until("it is up", |metrics| here(metrics) >= Some(5.0));
+    hosts("127.0.0.8");
+    let other = exporter.until("it is elsewhere", |metrics| there(metrics).is_some());
+    assert!(!other.0.contains("127.0.0.7"), "{}", other.0);
+    hosts("127.0.0.7");
+    let back = exporter.until("it is back", |metrics| here(metrics).is_some());
+    assert!(here(&back) > here(&first), "{}", back.0);
+    // A longer interval is no other target.
+    folder.write("n.yml", "defaults: {interval: 200ms, refresh: 5s}\ntargets: [{hosts: [there.example]}]\n");
+    assert_eq!(exporter.ask("POST", "/-/reload", "").0, 200);
+    let slower = exporter.metrics();
+    assert!(slower.of("netprobe_probes_sent_total", "there.example") >= here(&back).unwrap(), "{}", slower.0);
+}
+
+#[test]
+fn the_other_tools_show_names_in_a_build_with_this_one() {
+    let Some(lab) = chain() else { return };
+    lab.host().add_hosts(format!("{} target.example\n", lab.target_v4()).as_bytes());
+    let run = lab.host().rtrace(&[&lab.target_v4()]);
+    run.says("target.example");
+    assert_eq!((run.code(), &*run.stderr), (0, ""));
 }

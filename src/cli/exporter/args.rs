@@ -99,6 +99,14 @@ pub struct WebArgs {
     #[arg(long = "web.enable-lifecycle")]
     pub lifecycle: bool,
 
+    /// Serve requests for this name that come to a loopback address, too; may be given several times
+    ///
+    /// A page that a browser on this host shows must not reach the exporter by a name of its own that leads here. So, where it
+    /// listens on a loopback address and asks for no password, it serves requests for addresses, localhost, names below that,
+    /// and the name of this host. A proxy that passes on another name needs this option.
+    #[arg(long = "web.allowed-host", value_name = "NAME")]
+    pub hosts: Vec<String>,
+
     /// Let everybody who reaches this port measure to any address by /probe
     #[arg(long = "probe.allow-any")]
     pub allow_any: bool,

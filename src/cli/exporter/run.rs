@@ -44,6 +44,7 @@ impl Exporter<'_> {
             probes: !args.web.no_probes,
             needs_allow,
             timeout_offset: args.web.timeout_offset,
+            hosts: args.web.hosts.clone(),
             web,
             seed: env.seed,
         };

@@ -3,6 +3,7 @@
 mod hosts;
 mod module;
 mod schema;
+mod stamp;
 mod time;
 
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ use crate::types::{Family, Port, Tos};
 pub use hosts::{Host, read as read_file, split};
 pub use module::{Module, NotOffered, Prober, SHORTEST_INTERVAL};
 pub use schema::{Addresses, Histogram, Names};
+pub use stamp::Stamped;
 pub use time::{Time, show};
 
 /// Where series get their labels from, unless a target has some of its own.
@@ -44,7 +46,7 @@ pub struct Config {
     /// How long a name that no longer exists keeps its series.
     pub forget: Duration,
     /// The lists that entries name, which are read again when they change.
-    pub lists: Vec<PathBuf>,
+    pub lists: Vec<Stamped>,
 }
 
 /// One fixed target. Equal ones are the same target, whatever files say besides.
@@ -343,7 +345,14 @@ fn metrics_options(from: &schema::Metrics) -> Result<MetricsOptions, String> {
 }
 
 /// Target, method and labels.
-type Name = (String, &'static str, Arc<BTreeMap<String, String>>);
+pub type Name = (Box<str>, &'static str, Arc<BTreeMap<String, String>>);
+
+impl Wanted {
+    /// What makes its series differ from those of others.
+    pub fn name(&self) -> Name {
+        (self.text.clone(), self.module.kind().name(), Arc::clone(&self.labels))
+    }
+}
 
 /// Targets as they are gathered.
 struct Gathered<'a> {
@@ -352,7 +361,7 @@ struct Gathered<'a> {
     /// By what makes their series differ.
     targets: BTreeMap<Name, Arc<Wanted>>,
     order: Vec<Arc<Wanted>>,
-    lists: Vec<PathBuf>,
+    lists: Vec<Stamped>,
 }
 
 impl Gathered<'_> {
@@ -365,7 +374,7 @@ impl Gathered<'_> {
         }
         let Some(file) = &entry.file else { return Ok(()) };
         let path = folder.join(file);
-        self.lists.push(path.clone());
+        self.lists.push(Stamped::new(&path));
         for listed in hosts::list(&path)? {
             let mut labels = entry.labels.clone();
             labels.extend(listed.labels);
@@ -459,8 +468,7 @@ impl Gathered<'_> {
         if self.order.len() == MOST_TARGETS {
             return Err(format!("more than {MOST_TARGETS} targets"));
         }
-        let key = (wanted.text.to_string(), wanted.module.kind().name(), Arc::clone(&wanted.labels));
-        match self.targets.entry(key) {
+        match self.targets.entry(wanted.name()) {
             Entry::Occupied(other) if **other.get() == wanted => Ok(()),
             Entry::Occupied(_) => Err(format!(
                 "'{}' stands here twice with different settings and the same labels, so that their series could not be distinguished",
