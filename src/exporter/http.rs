@@ -107,8 +107,7 @@ async fn guard(State(web): State<Arc<Web>>, request: extract::Request, next: Nex
 
 /// The same for clients that ask a loopback address: only for the names that this host has, as a page may come from any other
 /// that leads here, and the browser that shows it is on this host.
-pub fn for_loopback(router: Router, web: &Arc<Web>, mut names: Vec<String>) -> Router {
-    names.push(super::run::host_name());
+pub fn for_loopback(router: Router, web: &Arc<Web>, names: &[String]) -> Router {
     let names: Vec<String> = names.iter().map(|name| name.trim().trim_end_matches('.').to_ascii_lowercase()).collect();
     router.layer(middleware::from_fn_with_state((Arc::clone(web), Arc::from(names)), only_known_names))
 }

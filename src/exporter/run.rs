@@ -82,7 +82,7 @@ pub fn run(
         let site = Site::new(service, reloads, options.lifecycle, options.probes, options.metrics_path);
         let web = Arc::new(options.web);
         let router = http::router(Arc::new(site), &web);
-        let near = http::for_loopback(router.clone(), &web, options.hosts);
+        let near = http::for_loopback(router.clone(), &web, &[options.hosts, vec![host_name()]].concat());
         let places = serve::places();
         for (listener, address) in listeners.into_iter().zip(&addresses) {
             let router = if address.ip().to_canonical().is_loopback() { &near } else { &router };
@@ -149,6 +149,6 @@ fn start(opened: Vec<OpenedLanes>, ended: &mpsc::Sender<End>, seed: u64) -> Resu
 }
 
 /// The name of this host, for what is to differ from host to host.
-pub(super) fn host_name() -> String {
+fn host_name() -> String {
     config::read_file("/proc/sys/kernel/hostname".as_ref()).unwrap_or_default()
 }
