@@ -14,9 +14,9 @@ use super::lanes::Lanes;
 use super::log::{Level, Log};
 use super::prober::{Command, Health, Key, lock};
 use super::targets::{Changes, Entry, Maker, Series, Targets};
-use crate::channel::{Control, MOST_ADDRESSES, PostControl, ResolveError, Resolved};
+use crate::channel::{Control, PostControl, ResolveError, Resolved};
 use crate::net;
-use crate::ping::Task;
+use crate::ping::{MOST_ADDRESSES, Task};
 use crate::types::{Family, Instant};
 
 /// Names of fixed targets, and of measurements, that are looked up at once.

@@ -10,7 +10,8 @@ use super::config::{Addresses, MetricsOptions, Wanted};
 use super::figures::Figures;
 use super::labels::Labels;
 use super::prober::{Key, lock};
-use crate::channel::{MOST_ADDRESSES, ResolveError, Resolved};
+use crate::channel::{ResolveError, Resolved};
+use crate::ping::MOST_ADDRESSES;
 use crate::types::{Family, Instant, IpEndpoint};
 
 /// A fixed target.
@@ -105,7 +106,7 @@ impl Entry {
         let port = |endpoint: &IpEndpoint| IpEndpoint { port: self.wanted.port, ..*endpoint };
         let mut all = resolved.endpoints.iter().map(port);
         match self.wanted.addresses {
-            Addresses::All => all.collect(),
+            Addresses::All => all.take(MOST_ADDRESSES).collect(),
             Addresses::First => all.next().into_iter().collect(),
             Addresses::Both => {
                 let mut families: Vec<Family> = Vec::new();
@@ -137,7 +138,8 @@ impl Entry {
                 let chosen = self.chosen(&resolved);
                 self.replace(&mut state, &chosen, make, &mut changes);
                 (state.error, state.gone_since) = (None, None);
-                state.left_out = if self.wanted.addresses == Addresses::All { resolved.left_out } else { 0 };
+                let is_all = self.wanted.addresses == Addresses::All;
+                state.left_out = if is_all { resolved.endpoints.len() - chosen.len() } else { 0 };
             }
             Err(error) => {
                 state.resolve_failures += 1;
@@ -264,7 +266,7 @@ mod tests {
 
     fn found(addresses: &[&str]) -> Result<Resolved, ResolveError> {
         let endpoints = addresses.iter().map(|text| IpEndpoint::from_address(text.parse().unwrap())).collect();
-        Ok(Resolved::new(None, endpoints, false))
+        Ok(Resolved { canonical: None, endpoints, numeric: false })
     }
 
     fn failed(no_name: bool) -> Result<Resolved, ResolveError> {
