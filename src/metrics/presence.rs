@@ -22,7 +22,8 @@ pub enum PresenceChange {
     },
     /// The first answer after an outage.
     Back {
-        /// From the first probe without an answer to the one that was answered.
+        /// From the first probe without an answer until the way was free: a probe may have waited for that in a queue, so this
+        /// is when its answer came, less the least that an answer took.
         after: Duration,
         /// Probes without an answer, those among them that are still waited for.
         lost: u64,
@@ -53,6 +54,8 @@ pub struct Presence {
     lost: u64,
     newest_answered: Option<ProbeId>,
     answered: u64,
+    /// The least that an answer took, in nanoseconds.
+    fastest: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +75,7 @@ impl Presence {
             lost: 0,
             newest_answered: None,
             answered: 0,
+            fastest: u64::MAX,
         }
     }
 
@@ -104,9 +108,12 @@ impl Presence {
         Some(PresenceChange::Outage { since: first.1, lost: self.lost })
     }
 
-    /// A probe sent at `sent` was answered.
-    pub fn answer(&mut self, id: ProbeId, sent: WallTime) -> Option<PresenceChange> {
+    /// A probe sent at `sent` was answered at `at`.
+    pub fn answer(&mut self, id: ProbeId, sent: WallTime, at: WallTime) -> Option<PresenceChange> {
         self.answered += 1;
+        let took = at.as_nanos().saturating_sub(sent.as_nanos());
+        self.fastest = self.fastest.min(took);
+        let passed = sent.as_nanos().saturating_add(took - self.fastest);
         self.newest_answered = self.newest_answered.max(Some(id));
         let Some((first, since)) = self.first_lost.filter(|&(first, _)| first < id) else {
             // An answer of before the outage says nothing about it.
@@ -117,7 +124,7 @@ impl Presence {
         self.recent.remove(&id);
         self.lost = self.recent.len() as u64;
         self.first_lost = self.recent.first_key_value().map(|(&id, &sent)| (id, sent));
-        let after = Duration::from_nanos(sent.as_nanos().saturating_sub(since.as_nanos()));
+        let after = Duration::from_nanos(passed.saturating_sub(since.as_nanos()));
         match self.state {
             Some(State::Down) => Some(self.come(PresenceChange::Back { after, lost: id.get() - first.get() })),
             Some(State::Up) => None,
@@ -146,7 +153,7 @@ mod tests {
         let mut presence = Presence::new(3);
         let take = |&result: &i64| {
             let (id, sent) = at(result.unsigned_abs());
-            let turn = if result > 0 { presence.answer(id, sent) } else { presence.lose(id, sent) };
+            let turn = if result > 0 { presence.answer(id, sent, sent) } else { presence.lose(id, sent) };
             Some((result, turn?))
         };
         results.iter().filter_map(take).collect()
@@ -172,6 +179,16 @@ mod tests {
             turns(&[1, -2, -3, -4, 9, -5, -6, -7, -8]),
             [(1, PresenceChange::Up), (-4, outage(2, 3)), (9, back(7, 7))]
         );
+    }
+
+    #[test]
+    fn a_probe_that_waited_for_the_end_of_an_outage_does_not_shorten_it() {
+        let mut presence = Presence::new(3);
+        let answer =
+            |presence: &mut Presence, id: u64, seconds: u64| presence.answer(at(id).0, at(id).1, at(id + seconds).1);
+        assert_eq!(answer(&mut presence, 1, 2), Some(PresenceChange::Up));
+        (2..=6).for_each(|id| drop(presence.lose(at(id).0, at(id).1)));
+        assert_eq!(answer(&mut presence, 7, 5), Some(back(5 + 5 - 2, 5)));
     }
 
     #[test]
@@ -204,6 +221,6 @@ mod tests {
         }
         assert_eq!((presence.recent.len(), presence.lost_in_a_row()), (REMEMBERED, 9_999));
         let (id, sent) = at(10_000);
-        assert_eq!(presence.answer(id, sent), Some(back(9_999, 9_999)));
+        assert_eq!(presence.answer(id, sent, sent), Some(back(9_999, 9_999)));
     }
 }

@@ -69,7 +69,7 @@ impl Follower {
         let turn = match &event.outcome {
             // The service is not there.
             Outcome::Refused(_) if event.standing == Standing::First => presence.lose(event.id, event.sent),
-            Outcome::Reply(_) if event.standing == Standing::First => presence.answer(event.id, event.sent),
+            Outcome::Reply(_) if event.standing == Standing::First => presence.answer(event.id, event.sent, event.at),
             Outcome::Timeout(_) | Outcome::NotSent(_) => presence.lose(event.id, event.sent),
             // An answer that follows it within the wait counts all the same.
             Outcome::Error(error) if event.standing == Standing::First && !error.kind.is_advice() => {

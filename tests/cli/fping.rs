@@ -1,6 +1,7 @@
 //! Runs as fping, and what the programs that call fping read out of them. Each parser here does what that program's own does with
 //! lines.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use insta::assert_snapshot;
@@ -284,4 +285,72 @@ fn datagram_sockets_do_the_same() {
     assert_eq!((raw.stdout, raw.stderr, raw.status), (dgram.stdout, dgram.stderr, dgram.status));
     let fast = World::new().dgram_only().run("fping -c 2 -p 1 host.example");
     assert!(fast.status == 1 && fast.stderr.contains("too risky for mere mortals"), "{fast}");
+}
+
+/// vaping (`-u -C N -p T -e`, both streams as one, cut at ` : `): the delays of each target, and the lines that it cannot read.
+fn vaping(run: &Outcome) -> (Vec<(String, Vec<Option<f64>>)>, usize) {
+    let merged = format!("{}{}", run.stdout, run.stderr);
+    let read = |line: &str| {
+        let [host, delays] = line.split(" : ").collect::<Vec<_>>().try_into().ok()?;
+        let delay = |word: &str| if word == "-" { Some(None) } else { word.parse().ok().map(Some) };
+        let delays: Option<Vec<_>> = delays.trim().split(' ').map(delay).collect();
+        Some((host.trim().to_owned(), delays?))
+    };
+    let lines: Vec<_> = merged.lines().map(read).collect();
+    let unread = lines.iter().filter(|line| line.is_none()).count();
+    (lines.into_iter().flatten().collect(), unread)
+}
+
+#[test]
+fn vaping_reads_the_delays_and_complains_about_the_lines_of_single_answers() {
+    // fping shows these since version 5.2, in spite of -u.
+    let world = and_silent(World::with_host(Node::host(ip("198.51.100.9")).change([2], Change::Silence)));
+    let (hosts, unread) = vaping(&world.run("fping -u -C3 -p20 -e 198.51.100.9 203.0.113.77"));
+    let delays = vec![Some(10.0), None, Some(10.0)];
+    assert_eq!(hosts, [("198.51.100.9".to_owned(), delays), ("203.0.113.77".to_owned(), vec![None; 3])]);
+    assert_eq!(unread, 3 + 3 + 1, "three lines of each, and the empty one before the sums");
+}
+
+/// Netdata's reading of a plugin: charts and their dimensions before values, whose names are dimensions of the chart that was begun
+/// and which are whole numbers. The values of each dimension, in order.
+fn netdata(text: &str) -> Result<BTreeMap<String, Vec<i64>>, String> {
+    let mut dimensions: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut values: BTreeMap<String, Vec<i64>> = BTreeMap::new();
+    let (mut defined, mut begun) = (String::new(), None);
+    for line in text.lines() {
+        let words: Vec<&str> = line.split(' ').collect();
+        let wrong = || line.to_owned();
+        match words.as_slice() {
+            ["CHART", id, .., priority, every] if begun.is_none() => {
+                priority.parse::<u32>().ok().zip(every.parse::<u32>().ok()).ok_or_else(wrong)?;
+                defined = (*id).to_owned();
+                dimensions.insert(defined.clone(), BTreeSet::new()).map_or(Ok(()), |_| Err(wrong()))?;
+            }
+            ["DIMENSION", id, _, "absolute", "1", divisor] if begun.is_none() => {
+                divisor.parse::<u32>().map_err(|_| wrong())?;
+                dimensions.get_mut(&defined).ok_or_else(wrong)?.insert((*id).to_owned());
+            }
+            ["BEGIN", id] if begun.is_none() && dimensions.contains_key(*id) => begun = Some((*id).to_owned()),
+            ["SET", id, "=", value] => {
+                let chart = begun.as_ref().filter(|chart| dimensions[*chart].contains(*id)).ok_or_else(wrong)?;
+                values.entry(format!("{chart}.{id}")).or_default().push(value.parse().map_err(|_| wrong())?);
+            }
+            ["END"] if begun.is_some() => begun = None,
+            _ => return Err(wrong()),
+        }
+    }
+    begun.map_or(Ok(values), Err)
+}
+
+#[test]
+fn netdata_reads_a_run_without_end_as_its_plugin_starts_it() {
+    let mut world = and_silent(World::with_host(Node::host(ip("198.51.100.9")).change([2], Change::Silence)));
+    world.network.at(ms(3100), Control::Interrupt);
+    let run = world.run("fping -N -l -Q 1 -p 200 -R -b 56 -i 1 -r 0 -t 500 198.51.100.9 203.0.113.77");
+    let values = netdata(&run.stdout).unwrap_or_else(|line| panic!("{line} in {run}"));
+    let of = |name: &str| values.get(&format!("fping.{name}")).cloned().unwrap_or_default();
+    assert_eq!(of("198_51_100_9_packets.xmt"), [5, 5, 5], "{run}");
+    assert_eq!(of("198_51_100_9_packets.rcv"), [4, 5, 5], "{run}");
+    assert_eq!(of("203_0_113_77_quality.returned"), [0, 0, 0], "{run}");
+    assert_eq!(of("198_51_100_9_latency.avg"), [10_000_000; 3], "in nanoseconds: {run}");
 }
