@@ -1,0 +1,3 @@
+#!/bin/sh
+# fping by its path: where a package cannot hold a symbolic link to rping.
+exec /usr/bin/rping --as-fping "$@"
