@@ -13,7 +13,7 @@ mod tests;
 use std::cell::RefCell;
 
 use crate::channel::{Arena, Inbound, Outbox};
-use crate::engine::Machine;
+use crate::engine::{Decided, Machine};
 use crate::types::{Instant, Now};
 
 pub use comment::Told;
@@ -43,6 +43,13 @@ impl<M: Machine> Machine for Tapped<'_, M> {
             tap.borrow_mut().inbound(inbound, octets);
         }
         self.machine.handle(now, inbound, octets);
+        if let (Some(tap), Some(decided)) = (self.tap, self.machine.poll_decided()) {
+            tap.borrow_mut().decided(&decided);
+        }
+    }
+
+    fn poll_decided(&mut self) -> Option<Decided> {
+        self.machine.poll_decided()
     }
 
     fn poll_timeout(&self) -> Option<Instant> {

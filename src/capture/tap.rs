@@ -1,13 +1,13 @@
 //! What sees the packets of a run and writes them: [`Tap`].
 
-use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::time::Duration;
 
 use super::comment::{self, Told};
 use super::rebuild::{Rebuild, Rebuilt};
 use crate::channel::{Arena, Inbound, OpenedLanes, Order, Outbox, Plan, Sent, Token};
+use crate::engine::Decided;
 use crate::engine::outcome::ProbeEvent;
 use crate::types::{Instant, Now, Stamp, WallTime};
 use crate::wire::pcapng;
@@ -29,8 +29,8 @@ pub struct Tap<E> {
     held: BTreeMap<Place, Seen>,
     /// Where those are that the kernel's stamp is still to come for.
     unstamped: HashMap<Token, Place>,
-    /// Where those are that nothing was said about, by when and from whom they came.
-    undecided: HashMap<(WallTime, IpAddr), VecDeque<u64>>,
+    /// Where that is which arrived last, until something else happens.
+    last: Option<Place>,
     next: u64,
 }
 
@@ -69,7 +69,7 @@ impl<E: Told> Tap<E> {
             ordered: HashMap::new(),
             held: BTreeMap::new(),
             unstamped: HashMap::new(),
-            undecided: HashMap::new(),
+            last: None,
             next: 0,
         }
     }
@@ -94,6 +94,7 @@ impl<E> Tap<E> {
 
     /// Takes note of what happened; its octets are in `octets`.
     pub(super) fn inbound(&mut self, inbound: &Inbound, octets: &Arena) {
+        self.last = None;
         match inbound {
             Inbound::Sent(sent) => self.sent(sent),
             Inbound::Refused(refused) => drop(self.ordered.remove(&refused.token)),
@@ -112,7 +113,8 @@ impl<E> Tap<E> {
 
     fn sent(&mut self, sent: &Sent) {
         if let Some(seen) = self.ordered.remove(&sent.token) {
-            return self.hold(seen, sent.stamp);
+            self.hold(seen, sent.stamp);
+            return;
         }
         let Some(at) = sent.stamp.kernel else { return };
         let Some(place) = self.unstamped.remove(&sent.token) else { return };
@@ -125,39 +127,38 @@ impl<E> Tap<E> {
         let (Some(packet), Some(from)) = (packet, from) else { return };
         let waits = Some(Waits::Decision(from));
         let seen = Seen { packet, arrived: true, comment: String::new(), since: Instant::ZERO, stamped: false, waits };
-        self.hold(seen, stamp);
+        self.last = Some(self.hold(seen, stamp));
     }
 
-    fn hold(&mut self, mut seen: Seen, stamp: Stamp) {
+    fn hold(&mut self, mut seen: Seen, stamp: Stamp) -> Place {
         let place = (stamp.kernel.unwrap_or(stamp.user.wall), self.next);
         self.next += 1;
         (seen.since, seen.stamped) = (stamp.user.mono, stamp.kernel.is_some());
         match seen.waits {
             Some(Waits::Stamp(_)) if seen.stamped => seen.waits = None,
             Some(Waits::Stamp(token)) => drop(self.unstamped.insert(token, place)),
-            Some(Waits::Decision(from)) => self.undecided.entry((place.0, from)).or_default().push_back(place.1),
-            None => {}
+            Some(Waits::Decision(_)) | None => {}
         }
         self.held.insert(place, seen);
+        place
     }
 
-    /// Takes note of what the machine decided.
+    /// Takes note of what the machine decided about a packet that is known by when and from whom it came.
     pub(super) fn event(&mut self, event: &E) {
         let Some(event) = (self.outcome)(event) else { return };
         let (Some(comment), Some(from)) = (comment::of_outcome(event), event.responder) else { return };
-        let Some(number) = self.first_undecided((event.at, from)) else { return };
-        if let Some(seen) = self.held.get_mut(&(event.at, number)) {
+        let from = |seen: &Seen| matches!(seen.waits, Some(Waits::Decision(sender)) if sender == from);
+        let mut at_that_time = self.held.range_mut((event.at, 0)..=(event.at, u64::MAX)).map(|(_, seen)| seen);
+        if let Some(seen) = at_that_time.find(|seen| from(seen)) {
             (seen.comment, seen.waits) = (comment, None);
         }
     }
 
-    fn first_undecided(&mut self, from: (WallTime, IpAddr)) -> Option<u64> {
-        let Entry::Occupied(mut undecided) = self.undecided.entry(from) else { return None };
-        let number = undecided.get_mut().pop_front();
-        if undecided.get().is_empty() {
-            undecided.remove();
+    /// Takes note of what the machine decided about the packet that came last.
+    pub(super) fn decided(&mut self, decided: &Decided) {
+        if let Some(seen) = self.last.and_then(|place| self.held.get_mut(&place)) {
+            (seen.comment, seen.waits) = (comment::of_decided(decided), None);
         }
-        number
     }
 
     /// Appends the packets that wait for nothing any more, nor for one before them.
@@ -180,10 +181,8 @@ impl<E> Tap<E> {
 
     fn release_first(&mut self, out: &mut Vec<u8>) {
         let Some(((at, _), seen)) = self.held.pop_first() else { return };
-        match seen.waits {
-            Some(Waits::Stamp(token)) => drop(self.unstamped.remove(&token)),
-            Some(Waits::Decision(from)) => drop(self.first_undecided((at, from))),
-            None => {}
+        if let Some(Waits::Stamp(token)) = seen.waits {
+            self.unstamped.remove(&token);
         }
         let Seen { packet, arrived, comment, stamped, .. } = seen;
         let user_time = (!stamped).then_some(USER_TIME);

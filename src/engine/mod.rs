@@ -1,6 +1,7 @@
 //! Probing without I/O: the trait [`Machine`], and what the applications share of pacing, matching, encoding and decoding.
 
 pub mod condition;
+mod decided;
 pub mod decode;
 pub mod delay;
 pub mod encode;
@@ -14,6 +15,7 @@ mod timers;
 use crate::channel::{Arena, Inbound, Outbox};
 use crate::types::{Instant, Now};
 
+pub use decided::{AnswerKind, Decided};
 pub use inflight::{Inflight, Named};
 pub use target::{Destination, Target};
 pub use timers::Timers;
@@ -31,6 +33,11 @@ pub trait Machine {
 
     /// Takes note of something that happened; spans of `inbound` lie in `octets`.
     fn handle(&mut self, now: Now, inbound: &Inbound, octets: &Arena);
+
+    /// What it has made of the answer that it handled last, where no event will tell that.
+    fn poll_decided(&mut self) -> Option<Decided> {
+        None
+    }
 
     /// When `handle_timeout` and `poll_orders` must be called again at the latest.
     fn poll_timeout(&self) -> Option<Instant>;

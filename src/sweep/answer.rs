@@ -8,9 +8,9 @@ use super::in_flight::ProbeState;
 use super::machine::{Sweep, Template};
 use crate::channel::{Arena, Datagram, IcmpNotice, LaneId, Owner, Profile};
 use crate::engine::decode::{self, Decoded, EchoReply, IcmpError, QuotedTransport};
-use crate::engine::delay;
 use crate::engine::outcome::{Answered, Standing};
-use crate::types::{Instant, IpEndpoint, Now, Rtt, Sequence, Stamp};
+use crate::engine::{AnswerKind, Decided, delay};
+use crate::types::{Instant, IpEndpoint, Now, ProbeId, Rtt, Sequence, Stamp};
 use crate::wire::payload;
 
 /// A probe of this sweep that an answer belongs to.
@@ -130,7 +130,9 @@ impl Sweep {
                 (Standing::of(answered, delay::arrival(&sent, stamp)), probe.attempt, errored)
             }
         };
-        if is_error && (standing.is_duplicate() || errored) {
+        let is_further_error = is_error && (standing.is_duplicate() || errored);
+        self.decided = Some(self.decided(matched, stamp, state, traits, standing));
+        if is_further_error {
             // An error is no second answer.
         } else if standing.is_duplicate() {
             self.totals.counts.duplicates += 1;
@@ -145,6 +147,34 @@ impl Sweep {
                 self.count_rare(matched, |rare| rare.answered_after_error += 1);
             }
             self.decide(matched, attempt, state, traits, now.mono);
+        }
+    }
+
+    /// What is made of an answer with this standing.
+    fn decided(
+        &mut self,
+        matched: Match,
+        stamp: &Stamp,
+        state: ProbeState,
+        traits: Traits,
+        standing: Standing,
+    ) -> Decided {
+        let rtt = self.in_flight.stamps(matched.number).map(|(sent, _)| self.delay(&sent, stamp).0);
+        let Traits { wrong_source, payload_changed, truncated } = traits;
+        Decided {
+            probe: ProbeId::new(matched.number),
+            target: self.active.progress(matched.slot, matched.number).map(|target| target.endpoint.address),
+            ttl: None,
+            kind: match state {
+                ProbeState::Errored => AnswerKind::Error,
+                ProbeState::Refused => AnswerKind::Refusal,
+                _ => AnswerKind::Reply,
+            },
+            standing,
+            rtt,
+            wrong_source,
+            payload_changed,
+            truncated,
         }
     }
 

@@ -4,7 +4,7 @@ use super::config::Probes;
 use super::in_flight::{Probe, ProbeState};
 use super::machine::{MOST_CLOSED_PER_TURN, Sweep};
 use crate::engine::delay;
-use crate::types::{Instant, StampSource};
+use crate::types::{Instant, Rtt, Stamp, StampSource};
 
 impl Sweep {
     /// Closes a probe whose wait is over, or was given up.
@@ -69,14 +69,19 @@ impl Sweep {
         }
     }
 
+    /// The delay between two stamps, and the clock it is by.
+    pub(super) fn delay(&self, sent: &Stamp, arrived: &Stamp) -> (Rtt, StampSource) {
+        match sent.kernel {
+            None if !self.config.user_to_user => delay::until_arrival(sent, arrived),
+            _ => delay::between(sent, arrived),
+        }
+    }
+
     /// Adds the delay of a probe to its target's statistics.
     pub(super) fn measure(&mut self, slot: u32, number: u64) {
         let Some((sent, arrived)) = self.in_flight.stamps(number) else { return };
         let Some(attempt) = self.in_flight.get(number).map(|probe| probe.attempt) else { return };
-        let (rtt, source) = match sent.kernel {
-            None if !self.config.user_to_user => delay::until_arrival(&sent, &arrived),
-            _ => delay::between(&sent, &arrived),
-        };
+        let (rtt, source) = self.delay(&sent, &arrived);
         let Some(target) = self.active.of_probe(slot, number) else { return };
         let by_kernel = source != StampSource::User;
         let other = target.rtt.count() > 0 && (target.kernel > 0) != by_kernel;

@@ -13,8 +13,8 @@ use super::template::EchoTemplate;
 use crate::channel::{
     Arena, Control, Dropped, Header, Inbound, Order, OsError, Outbox, Refused, Sent, Token, Transmit,
 };
-use crate::engine::Machine;
 use crate::engine::pace::Cap;
+use crate::engine::{Decided, Machine};
 use crate::types::{Endpoint, Family, Instant, Now, ProbeId, Sequence, WallTime};
 use crate::wire::payload::Cookie;
 
@@ -75,6 +75,8 @@ pub struct Sweep {
     due: VecDeque<NextProbe>,
     supply: SupplyState,
     pub(super) events: VecDeque<Event>,
+    /// What was made of the answer that came last.
+    pub(super) decided: Option<Decided>,
     cap: Option<Cap>,
     began: Option<Now>,
     /// Orders that the channel has not confirmed yet.
@@ -130,6 +132,7 @@ impl Sweep {
             due: VecDeque::new(),
             supply: SupplyState::Ready,
             events: VecDeque::new(),
+            decided: None,
             cap: None,
             began: None,
             unconfirmed: 0,
@@ -468,6 +471,10 @@ impl Machine for Sweep {
             self.emit_progress(false, now.mono);
         }
         self.finish_if_over(now.mono);
+    }
+
+    fn poll_decided(&mut self) -> Option<Decided> {
+        self.decided.take()
     }
 
     fn poll_event(&mut self) -> Option<Event> {

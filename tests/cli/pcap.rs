@@ -174,3 +174,37 @@ fn what_has_no_packets_is_refused_with_a_sentence() {
         assert!(outcome.stderr.contains("--pcap") && outcome.stderr.contains(why), "{outcome}");
     }
 }
+
+#[test]
+fn a_syn_of_a_sweep_is_seen_and_a_connection_is_not() {
+    let (_, packets) = captured(&World::new(), "rping --alive --tcp=80 198.51.100.8/30");
+    let said = words(&packets);
+    assert!(said.contains(&"probe 1 to 198.51.100.9"), "{said:?}");
+    assert!(
+        said.iter().any(|said| said.ends_with(" probe 1 to 198.51.100.9") && !said.starts_with("probe")),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn late_and_doubled_answers_are_called_that() {
+    let home = |direction: Direction| {
+        let mut world = World::new();
+        let link = Link::after(Duration::from_millis(7)).homeward(direction);
+        world.network.add(US, Node::host(ip("198.51.100.50")), link);
+        world
+    };
+    let says = |world: &World, line: &str, what: &str| {
+        let (_, packets) = captured(world, line);
+        let found = packets.iter().filter(|packet| packet.comment.contains(what)).count();
+        assert!(found > 0, "{line}: {:?}", comments(&packets));
+    };
+    let twice = home(Direction::after(Duration::from_millis(7)).duplicate(1.0));
+    for line in ["rping -c 2 -i 100ms 198.51.100.50", "rping 198.51.100.50/31 -c 2 -i 100ms"] {
+        says(&twice, line, "reply to probe 1 to 198.51.100.50, 14.000 ms, duplicate");
+    }
+    let late = home(Direction::after(Duration::from_millis(300)));
+    for line in ["rping -c 2 -W 100ms 198.51.100.50", "rping 198.51.100.50/31 -W 100ms --retry 5"] {
+        says(&late, line, ", late");
+    }
+}

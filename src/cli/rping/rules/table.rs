@@ -362,6 +362,11 @@ pub(super) const TABLE: &[Group<Request, PingArgs>] = &[
         ],
     },
     Group {
+        // The SYNs of a sweep are our own.
+        when: |r| r.lacks(IP & !TCP) && r.mode != Mode::Sweep,
+        rows: &[(|a| a.record.pcap.is_some(), "--pcap", CONNECTIONS)],
+    },
+    Group {
         when: |r| r.lacks(PORTS),
         rows: &[(|a| a.method.sport.is_some(), "--sport", ": ICMP has no ports; use it with --tcp, --udp or --stamp")],
     },
@@ -412,7 +417,6 @@ pub(super) const TABLE: &[Group<Request, PingArgs>] = &[
     Group {
         when: |r| r.lacks(IP & !TCP),
         rows: &[
-            (|a| a.record.pcap.is_some(), "--pcap", CONNECTIONS),
             (
                 |a| a.socket.mark.is_some(),
                 "-m",
