@@ -208,3 +208,12 @@ fn late_and_doubled_answers_are_called_that() {
         says(&late, line, ", late");
     }
 }
+
+#[test]
+fn a_search_for_the_mtu_says_what_it_made_of_each_answer() {
+    let (outcome, packets) = captured(&World::new(), "rtrace -n --mtu -I 198.51.100.9");
+    let large: Vec<&Seen> = packets.iter().filter(|packet| packet.octets.len() > 500).collect();
+    let starts = |start: &str| large.iter().filter(|packet| packet.comment.starts_with(start)).count();
+    assert!(starts("probe ") > 0 && starts("reply to probe ") > 0, "{:?} {outcome}", comments(&packets));
+    assert_eq!(starts("probe ") + starts("reply to probe "), large.len(), "{:?}", comments(&packets));
+}

@@ -21,9 +21,9 @@ use super::path::hop::Arrival;
 use super::result::Trace;
 use super::tracer::Tracer;
 use crate::channel::{Arena, Inbound, Outbox};
-use crate::engine::Machine;
-use crate::engine::outcome::SubjectId;
-use crate::types::{Instant, Now, ProbeId};
+use crate::engine::outcome::{Outcome, Standing, SubjectId};
+use crate::engine::{AnswerKind, Decided, Machine};
+use crate::types::{Instant, Now, ProbeId, Ttl};
 
 /// Numbers of search probes follow this one, so that neither they nor their lower halves are those of a trace that runs
 /// meanwhile.
@@ -42,6 +42,8 @@ pub struct MtuTracer {
     /// Searches under way, by the index of their target.
     searches: BTreeMap<usize, Search>,
     events: VecDeque<Event>,
+    /// What was made of the answer to a search that came last.
+    decided: Option<Decided>,
     /// When the packets can leave that were held up.
     held: Option<Instant>,
     /// When the searches go on, also if nothing happens before.
@@ -63,6 +65,7 @@ impl MtuTracer {
             started: BTreeMap::new(),
             searches: BTreeMap::new(),
             events: VecDeque::new(),
+            decided: None,
             held: None,
             wake: None,
             stopped: false,
@@ -138,7 +141,22 @@ impl MtuTracer {
     }
 
     fn take_answer(&mut self, probe: ProbeId, arrival: &Arrival) {
-        let Some(entry) = self.fleet.probes.entry(probe) else { return };
+        let Some(&entry) = self.fleet.probes.entry(probe) else { return };
+        self.decided = Some(Decided {
+            probe,
+            target: Some(entry.destination),
+            ttl: Some(Ttl::new(entry.ttl)),
+            kind: match &arrival.outcome {
+                Outcome::Refused(_) => AnswerKind::Refusal,
+                Outcome::Error(_) => AnswerKind::Error,
+                _ => AnswerKind::Reply,
+            },
+            standing: if entry.open { Standing::First } else { Standing::Duplicate { late: false } },
+            rtt: None,
+            wrong_source: false,
+            payload_changed: false,
+            truncated: false,
+        });
         if self.searches.get_mut(&entry.trace).is_some_and(|search| search.answer(entry.slot, arrival)) {
             self.fleet.probes.answered(probe);
         }
@@ -204,6 +222,10 @@ impl Machine for MtuTracer {
         // Whatever is due is tried with the next orders.
         self.held = None;
         self.wake = None;
+    }
+
+    fn poll_decided(&mut self) -> Option<Decided> {
+        self.decided.take()
     }
 
     fn poll_event(&mut self) -> Option<Event> {
