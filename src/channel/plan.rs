@@ -166,8 +166,8 @@ pub struct LanePlan {
     pub source_port: Option<Port>,
     /// ICMP identifier of a raw socket; `None` chooses one that no other run on this host uses.
     pub ident: Option<Ident>,
-    /// Whether orders bring their own transport headers and IPv4 Identification, which needs a raw socket: `Auto` for UDP then
-    /// means raw where allowed, else datagram, and a raw UDP or TCP lane receives the host's ICMP messages as datagrams of flow
+    /// Whether orders bring their own transport headers and IPv4 Identification, which needs a raw socket: `Auto` for UDP and
+    /// TCP then means raw where allowed, else datagrams or connections, and a raw UDP or TCP lane receives the host's ICMP messages as datagrams of flow
     /// [`super::ERROR_FLOW`].
     pub own_headers: bool,
     /// How many sockets with source ports (UDP) or identifiers (ICMP datagram) of their own, or for connections from one

@@ -51,6 +51,7 @@ fn kinds(plan: &LanePlan) -> &'static [SocketKind] {
     match (plan.protocol, plan.socket) {
         (Protocol::Icmp, SocketChoice::Auto) => &[SocketKind::Raw, SocketKind::Dgram],
         (Protocol::Udp, SocketChoice::Auto) if plan.own_headers => &[SocketKind::Raw, SocketKind::Dgram],
+        (Protocol::Tcp, SocketChoice::Auto) if plan.own_headers => &[SocketKind::Raw, SocketKind::Stream],
         (Protocol::Udp, SocketChoice::Auto) | (_, SocketChoice::Dgram) => &[SocketKind::Dgram],
         (_, SocketChoice::Raw) => &[SocketKind::Raw],
         (Protocol::Tcp | Protocol::Unix, SocketChoice::Auto) => &[SocketKind::Stream],

@@ -263,6 +263,7 @@ fn candidates(plan: &LanePlan) -> &'static [SocketKind] {
     match (plan.protocol, plan.socket) {
         (Protocol::Udp, SocketChoice::Auto) if plan.own_headers => &[SocketKind::Raw, SocketKind::Dgram],
         (Protocol::Tcp, SocketChoice::Raw) => &[SocketKind::Raw],
+        (Protocol::Tcp, SocketChoice::Auto) if plan.own_headers => &[SocketKind::Raw, SocketKind::Stream],
         (Protocol::Tcp | Protocol::Unix, _) => &[SocketKind::Stream],
         (Protocol::Icmp, SocketChoice::Auto) => &[SocketKind::Raw, SocketKind::Dgram],
         (_, SocketChoice::Raw) => &[SocketKind::Raw],

@@ -48,6 +48,9 @@ impl Sweep {
         self.answers_read += 1;
         let Some(profile) = self.profile(notice.lane) else { return };
         let error = decode::notice(&profile, notice, octets);
+        if let (true, Some(token)) = (profile.connects(), notice.token) {
+            return self.connection_failed(now, token, &error.stamp);
+        }
         self.error(now, &profile, &error);
     }
 
@@ -225,7 +228,7 @@ impl Sweep {
     }
 
     /// Changes the rare outcomes of the probe's target, unless it has ended.
-    fn count_rare(&mut self, matched: Match, change: impl FnOnce(&mut Rare)) {
+    pub(super) fn count_rare(&mut self, matched: Match, change: impl FnOnce(&mut Rare)) {
         if self.active.has(matched.slot, matched.number)
             && let Some(rare) = self.active.rare(matched.slot)
         {

@@ -3,6 +3,7 @@
 use super::config::Probes;
 use super::in_flight::{Probe, ProbeState};
 use super::machine::{MOST_CLOSED_PER_TURN, Sweep};
+use crate::channel::{Order, Token};
 use crate::engine::delay;
 use crate::types::{Instant, Rtt, Stamp, StampSource};
 
@@ -15,6 +16,7 @@ impl Sweep {
         if state == ProbeState::Open {
             probe.state = ProbeState::Over;
         }
+        self.release(number, Order::Forget { token: Token::new(number) });
         let lost = state == ProbeState::Open && !ended;
         if lost && self.active.lost_silently(slot, number) {
             self.totals.counts.lost += 1;

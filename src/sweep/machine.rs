@@ -1,6 +1,6 @@
 //! The Machine of a sweep: [`Sweep`].
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::time::Duration;
 use std::vec;
 
@@ -11,7 +11,7 @@ use super::in_flight::{InFlight, ProbeState};
 use super::syn::SynTemplate;
 use super::template::EchoTemplate;
 use crate::channel::{
-    Arena, Control, Dropped, Header, Inbound, Order, OsError, Outbox, Refused, Sent, Token, Transmit,
+    Arena, Control, Dropped, Header, Inbound, Open, Order, OsError, Outbox, Refused, Sent, Token, Transmit,
 };
 use crate::engine::pace::Cap;
 use crate::engine::{Decided, Machine};
@@ -81,6 +81,9 @@ pub struct Sweep {
     began: Option<Now>,
     /// Orders that the channel has not confirmed yet.
     unconfirmed: usize,
+    /// Connections that are opening, by the numbers of their probes, and orders that end some.
+    pub(super) connections: HashSet<u64>,
+    pub(super) releases: VecDeque<Order>,
     /// Answers read since the last orders: as many as one reading gives are a sign that there are more.
     pub(super) answers_read: usize,
     pushed_back_until: Instant,
@@ -136,6 +139,8 @@ impl Sweep {
             cap: None,
             began: None,
             unconfirmed: 0,
+            connections: HashSet::new(),
+            releases: VecDeque::new(),
             answers_read: 0,
             pushed_back_until: Instant::ZERO,
             pushed_back_since: None,
@@ -183,7 +188,7 @@ impl Sweep {
 
     /// When the next probe may leave, if there is one to send.
     fn next_order(&self) -> Option<Instant> {
-        if self.unconfirmed > 0 {
+        if self.unconfirmed > 0 || !self.has_room() {
             // The channel has no room, and says when it has.
             return None;
         }
@@ -242,7 +247,14 @@ impl Sweep {
             self.due.push_back(NextProbe { slot, first, at: now + interval });
         }
         let Some(lane) = self.lanes.iter().find(|lane| lane.route.family() == endpoint.family()) else { return };
+        let (token, to) = (Token::new(number), Endpoint::Ip(endpoint));
         let mut header = Header::default();
+        if lane.route.profile.connects() {
+            outbox.push(Order::Open(Open { lane: lane.route.lane, token, to, header }));
+            self.connections.insert(number);
+            self.unconfirmed += 1;
+            return;
+        }
         let octets = match (&lane.template, &self.config.method) {
             (Template::Syn(syn), Method::Tcp(source_for)) => match source_for(lane.route.lane, endpoint) {
                 Ok(source) => {
@@ -252,7 +264,7 @@ impl Sweep {
                 }
                 Err(error) => {
                     self.unconfirmed += 1;
-                    return self.refused(now, &Refused { token: Token::new(number), error, mtu: None });
+                    return self.refused(now, &Refused { token, error, mtu: None });
                 }
             },
             (Template::Echo(echo), _) => {
@@ -262,8 +274,7 @@ impl Sweep {
             }
             (Template::Syn(_), Method::Icmp) => return,
         };
-        let (lane, token, to) = (lane.route.lane, Token::new(number), Endpoint::Ip(endpoint));
-        outbox.push(Order::Send(Transmit { lane, token, to, flow: 0, header, octets }));
+        outbox.push(Order::Send(Transmit { lane: lane.route.lane, token, to, flow: 0, header, octets }));
         self.unconfirmed += 1;
     }
 
@@ -290,6 +301,7 @@ impl Sweep {
         probe.state = ProbeState::Over;
         probe.closed = true;
         let slot = probe.slot;
+        let is_connection = self.connections.remove(&number);
         self.in_flight.trim();
         self.unconfirmed = self.unconfirmed.saturating_sub(1);
         let Some(target) = self.active.of_probe(slot, number) else { return };
@@ -297,11 +309,16 @@ impl Sweep {
         let first = target.first;
         let Some(rare) = self.active.rare(slot) else { return };
         rare.error = Some(refused.error);
-        if refused.error == OsError::ENOBUFS
+        // A full interface queue says nothing about the target, and descriptors and ports that others have none either.
+        let is_passing = match refused.error {
+            OsError::ENOBUFS => true,
+            OsError::EMFILE | OsError::ENFILE | OsError::EADDRNOTAVAIL => is_connection,
+            _ => false,
+        };
+        if is_passing
             && rare.pushed_back < MOST_PUSH_BACKS
             && now.since(*self.pushed_back_since.get_or_insert(now)) < LONGEST_PUSHED_BACK
         {
-            // A full interface queue says nothing about the target.
             rare.pushed_back += 1;
             self.pushed_back_until = now + PUSHED_BACK;
             if let Some(target) = self.active.of_probe(slot, number) {
@@ -389,11 +406,12 @@ impl Machine for Sweep {
 
     fn poll_orders(&mut self, now: Now, outbox: &mut Outbox) {
         self.begin(now);
+        self.releases.drain(..).for_each(|order| outbox.push(order));
         if std::mem::take(&mut self.answers_read) >= BATCH || self.finished || now.mono < self.pushed_back_until {
             return;
         }
         for _ in 0..BATCH {
-            if self.cap.is_some_and(|cap| cap.next() > now.mono) {
+            if self.cap.is_some_and(|cap| cap.next() > now.mono) || !self.has_room() {
                 break;
             }
             let Some(slot) = self.pick(now.mono) else { break };
@@ -416,6 +434,8 @@ impl Machine for Sweep {
             Inbound::Refused(refused) => self.refused(now.mono, refused),
             Inbound::Datagram(datagram) => self.datagram(now, datagram, octets),
             Inbound::Icmp(notice) => self.icmp_notice(now, notice, octets),
+            Inbound::Opened(opened) => self.opened(now, opened),
+            Inbound::Closed(closed) => self.closed(now, closed),
             Inbound::Dropped(Dropped { count, .. }) => {
                 self.dropped += count;
                 self.totals.counts.dropped_by_kernel += count;
@@ -441,7 +461,7 @@ impl Machine for Sweep {
                 | Control::Address(_)
                 | Control::Change(_) => {}
             },
-            // There are no connections, and nothing here depends on clocks and interfaces.
+            // Nothing is written to connections, and nothing here depends on clocks and interfaces.
             _ => {}
         }
         self.finish_if_over(now.mono);

@@ -15,6 +15,7 @@ mod answer;
 mod chunks;
 mod closing;
 mod config;
+mod connection;
 mod ending;
 mod event;
 mod exclude;

@@ -77,20 +77,24 @@ fn open_closed_silent_and_rejecting_ports_are_told_apart_in_both_families() {
         "2001:db8:19::2:0/122",
         "2001:db8:19::3:0/122",
     ];
-    let words = [&["--tcp=443,81", "--json", "--rate", "5000", "-W", "0.5"][..], &all].concat();
-    let run = sweep(&lab, Privilege::Root, &words);
-    let summaries = run.objects("summary");
-    assert_eq!((run.code(), run.stderr.as_str()), (1, ""));
-    let count = |port: u64, state: &str| {
-        let is = |summary: &&Value| (&summary["port"], &summary["state"]) == (&port.into(), &state.into());
-        summaries.iter().filter(is).count()
-    };
-    let states = ["open", "refused", "filtered", "unreachable"];
-    assert_eq!(states.map(|state| count(443, state)), [254 + 256, 0, 62 + 64, 62 + 64]);
-    assert_eq!(states.map(|state| count(81, state)), [0, 254 + 256 + 2 * (62 + 64), 0, 0]);
-    let keys = ["sent", "received", "refused", "unreachable", "lost", "duplicates", "late", "foreign", "pending"];
-    let counted = keys.map(|key| sum(&summaries, key));
-    assert_eq!(counted, [2 * 762 + 126, 510, 762, 126, 252, 0, 0, 0, 0]);
+    for privilege in [Privilege::Root, Privilege::Nothing] {
+        let words = [&["--tcp=443,81", "--json", "--rate", "5000", "-W", "0.5"][..], &all].concat();
+        let run = sweep(&lab, privilege, &words);
+        let summaries = run.objects("summary");
+        assert_eq!((run.code(), run.stderr.as_str()), (1, ""), "{privilege:?}");
+        let count = |port: u64, state: &str| {
+            let is = |summary: &&Value| (&summary["port"], &summary["state"]) == (&port.into(), &state.into());
+            summaries.iter().filter(is).count()
+        };
+        let states = ["open", "refused", "filtered", "unreachable"];
+        assert_eq!(states.map(|state| count(443, state)), [254 + 256, 0, 62 + 64, 62 + 64]);
+        assert_eq!(states.map(|state| count(81, state)), [0, 254 + 256 + 2 * (62 + 64), 0, 0]);
+        let keys = ["sent", "received", "refused", "unreachable", "lost", "duplicates", "late", "foreign", "pending"];
+        let counted = keys.map(|key| sum(&summaries, key));
+        assert_eq!(counted, [2 * 762 + 126, 510, 762, 126, 252, 0, 0, 0, 0], "{privilege:?}");
+        let socket = if privilege == Privilege::Root { "raw" } else { "stream" };
+        assert!(summaries.iter().all(|summary| summary["socket"] == socket));
+    }
 }
 
 #[test]

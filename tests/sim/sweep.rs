@@ -11,7 +11,7 @@ use netprobe::channel::{
 };
 use netprobe::driver::{self, Next, Turn};
 use netprobe::ping::{Counts, State};
-use netprobe::sim::{Change, Damage, Direction, Link, Log, Network, Node, Quote, Rejection, TcpService, US, ip};
+use netprobe::sim::{Change, Damage, Direction, Link, Log, Network, Node, Peer, Quote, Rejection, TcpService, US, ip};
 use netprobe::sweep::{
     Completion, Config, Event, LaneRoute, Method, Probes, Supplied, Supply, Sweep, SweepTarget, TargetSummary, Totals,
 };
@@ -130,6 +130,12 @@ fn sweep_ports(network: &Network, config: Config) -> Ran {
         send_stamps: SendStamps::None,
         ..LanePlan::new(family, Protocol::Tcp, SocketChoice::Raw)
     };
+    sweep_by(network, lane, Config { method: Method::Tcp(no_source()), ..config })
+}
+
+/// The same by connecting.
+fn connect_ports(network: &Network, config: Config) -> Ran {
+    let lane = |family| LanePlan::new(family, Protocol::Tcp, SocketChoice::Auto);
     sweep_by(network, lane, Config { method: Method::Tcp(no_source()), ..config })
 }
 
@@ -617,4 +623,35 @@ fn segments_that_answer_no_syn_of_ours_are_no_answers() {
         let ran = sweep_ports(&network, Config { probes: counted(1, ms(1)), ..at_443([host(0, 1)]) });
         assert_eq!((ran.only().received, ran.only().refused, ran.only().lost), (0, 0, 1), "octet {at}");
     }
+}
+
+/// Hosts whose port 443 takes connections, is closed, is silent, and cannot be reached.
+fn ports_in_every_state() -> Network {
+    let rejected = net(3).change(.., Change::Refuse(Rejection::new(3, 13)));
+    network([net(0).tcp(443, TcpService::Accept(Peer::silent())), net(1), net(2).silent(), rejected])
+}
+
+#[test]
+fn by_connecting_ports_are_found_in_the_same_states() {
+    let ran = connect_ports(&ports_in_every_state(), at_443((0..4).flat_map(|net| hosts(net, 20))));
+    let states = |state| ran.outcomes.iter().filter(|outcome| outcome.state == Some(state)).count();
+    let all = [State::Open, State::Refused, State::Filtered, State::Unreachable].map(states);
+    assert_eq!((all, ran.lasted), ([20; 4], ms(2000)));
+    let Counts { sent, received, refused, unreachable, lost, duplicates, late, .. } = ran.totals.counts;
+    assert_eq!([sent, received, refused, unreachable, lost, duplicates, late], [100, 20, 20, 20, 40, 0, 0]);
+}
+
+#[test]
+fn no_more_connections_are_opening_than_may_be_open() {
+    let mut network = ports_in_every_state();
+    network.max_connections(3);
+    let probes = Probes::UntilAnswered { retries: 0, backoff: 1.0 };
+    // Before the kernel repeats its SYNs.
+    let wait = ms(900);
+    let ran = connect_ports(&network, Config { probes, wait, ..at_443(hosts(2, 9).chain(hosts(0, 9))) });
+    assert_eq!((ran.totals.alive, ran.totals.counts.lost), (9, 9));
+    let times = ran.log.times();
+    let opening = |at: Duration| times.iter().filter(|&&time| time <= at && time + wait > at).count();
+    assert!(times.iter().take(9).all(|&at| opening(at) <= 3), "{times:?}");
+    assert!(ran.lasted >= wait * 3, "{:?}", ran.lasted);
 }

@@ -13,9 +13,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::channel::{
-    LanePlan, OpenedLanes, Owner, Plan, Precision, Protocol, SendStamps, SocketChoice, SocketKind, SourceLookup,
-};
+use crate::channel::{LanePlan, OpenedLanes, Owner, Plan, Precision, Protocol, SendStamps, SocketKind, SourceLookup};
 use crate::cli::args::format::{BoxedSink, Format};
 use crate::cli::args::shard::{ListDigest, Shard};
 use crate::cli::args::values::{Rate, Timestamping};
@@ -328,7 +326,6 @@ impl Rping<'_> {
         };
         let probes = u16::try_from(sweep_plan.probes.most()).unwrap_or(u16::MAX).min(MOST_SOURCE_PORTS);
         let syns = |&family: &Family| LanePlan {
-            socket: SocketChoice::Raw,
             own_headers: true,
             flows: NonZeroU16::new(probes),
             send_stamps: SendStamps::None,
