@@ -76,6 +76,10 @@ fn the_results_are_those_of_a_run_without() {
     for line in [
         "rping -c 3 host.example",
         "rtrace -n host.example",
+        "rping -c 5 -f host.example",
+        "rping -q -c 3 host.example",
+        "rping -c 2 -O 203.0.113.77 host.example",
+        "rping -c 3 --changes host.example",
         "rping 198.51.100.8/30",
         "rping --contrast -c 2 host.example",
     ] {
