@@ -13,6 +13,8 @@ pub trait Helped: Parser {
     const EXAMPLES: &[(&str, &str)];
     /// The manual page as it is installed.
     const MANUAL: &str;
+    /// Other pages that belong to it.
+    const OTHERS: &[&str] = &[];
 }
 
 /// The option that prints the help, the same in every tool.
@@ -35,20 +37,21 @@ fn page<A: Helped>() -> Command {
         let is_shown = A::PAGE.contains(&arg.get_id().as_str());
         arg.hide_short_help(!is_shown)
     });
-    let more = manual(&command, &format!("More: {} --help, ", command.get_name()));
+    let more = manual::<A>(&command, &format!("More: {} --help, ", command.get_name()));
     command.after_help(format!("Examples:\n{examples}\n{more}"))
 }
 
 fn all<A: Helped>() -> Command {
     let command = A::command();
-    let more = manual(&command, "More: ");
+    let more = manual::<A>(&command, "More: ");
     command.after_help(more)
 }
 
 /// Where there is more.
-fn manual(command: &Command, first: &str) -> String {
+fn manual<A: Helped>(command: &Command, first: &str) -> String {
     let name = command.get_name();
-    format!("{first}man {name}, or {name} --generate man | man -l -")
+    let others: String = A::OTHERS.iter().map(|page| format!(" {page}")).collect();
+    format!("{first}man {name}{others}, or {name} --generate man | man -l -")
 }
 
 fn short(mut command: Command) -> String {

@@ -20,7 +20,7 @@ pub const ADDRESS: &str = "127.0.0.1:10374";
 /// rping-exporter probes fixed targets at their pace and serves counters, histograms and gauges of loss and delay, and it measures
 /// on demand as blackbox_exporter does. Targets come from files and from arguments.
 #[derive(Debug, Parser)]
-#[command(name = "rping-exporter", version, disable_version_flag = true, disable_help_flag = true, max_term_width = 100, after_long_help = include_str!("help.txt"))]
+#[command(name = "rping-exporter", version, disable_version_flag = true, disable_help_flag = true, max_term_width = 100, after_long_help = include_str!("help.txt"), mut_arg("generate", |arg| arg.help("Print completions for bash, zsh or fish, or the manual page: man")))]
 pub struct ExporterArgs {
     /// Targets to probe by ICMP: names, addresses, prefixes
     #[arg(value_name = "TARGET")]
@@ -56,6 +56,7 @@ impl Helped for ExporterArgs {
         ("rping-exporter --config.file exporter.yml", "probe what a file lists"),
     ];
     const MANUAL: &str = include_str!("../../../man/rping-exporter.8");
+    const OTHERS: &[&str] = &["netprobe-exporter.yml"];
 }
 
 /// What to probe.
@@ -63,6 +64,8 @@ impl Helped for ExporterArgs {
 #[command(next_help_heading = "Configuration")]
 pub struct ConfigArgs {
     /// Read targets and modules from FILE, or from every .yml and .yaml in a directory; may be given several times
+    ///
+    /// netprobe-exporter.yml(5) has every key.
     #[arg(long = "config.file", value_name = "FILE")]
     pub files: Vec<PathBuf>,
 
