@@ -88,7 +88,7 @@ pub struct Config {
     pub vector: bool,
     /// Whether delays are between our own readings of the clock, although the kernel stamps answers.
     pub user_to_user: bool,
-    /// Whether targets to which all probes were lost are only counted, without an event for each.
+    /// Whether targets that did not answer are only counted, without an event for each.
     pub skips_silent: bool,
     /// Whether [`super::Event::Progress`] is wanted.
     pub progress: bool,

@@ -13,14 +13,14 @@ impl Sweep {
     /// Emits the summary of a target and forgets it.
     pub(super) fn end_target(&mut self, slot: u32, complete: bool, now: Instant) {
         if self.config.skips_silent && complete && self.active.remove_silent(slot) {
-            self.totals.ended += 1;
-            self.totals.unreachable += 1;
-            self.totals.skipped += 1;
-            return;
+            return self.skip();
         }
         let delays = self.active.row(slot).iter().map(|&nanos| (nanos != u64::MAX).then_some(Rtt::from_nanos(nanos)));
         let delays = delays.collect();
         let Some(Gone { target, name, rare }) = self.active.remove(slot) else { return };
+        if self.config.skips_silent && complete && target.sent > 0 && target.received == 0 {
+            return self.skip();
+        }
         let failed = target.sent == 0 && rare.send_failed > 0;
         let counts = self.counts(&target, &rare);
         let state = if failed { Some(State::Unknown) } else { self.state(&counts) };
@@ -41,6 +41,13 @@ impl Sweep {
             complete,
             duration: now.since(target.began),
         });
+    }
+
+    /// Counts a target that is not wanted: it has not answered.
+    fn skip(&mut self) {
+        self.totals.ended += 1;
+        self.totals.unreachable += 1;
+        self.totals.skipped += 1;
     }
 
     /// Emits the summary of a target that cannot be probed.

@@ -5,11 +5,10 @@ use std::time::Duration;
 use std::vec;
 
 use super::active::{ActiveTargets, Progress};
-use super::config::{Config, LaneRoute, Method, Probes, Supplied};
+use super::config::{Config, Method, Probes, Supplied};
 use super::event::{Event, Totals};
 use super::in_flight::{InFlight, ProbeState};
-use super::syn::SynTemplate;
-use super::template::EchoTemplate;
+use super::template::{LaneTemplate, Template};
 use crate::channel::{
     Arena, Control, Dropped, Header, Inbound, Open, Order, OsError, Outbox, Refused, Sent, Token, Transmit,
 };
@@ -36,20 +35,6 @@ const SLOT_BITS: u32 = 24;
 
 /// Probes whose targets are remembered after their wait, for late answers that do not say it.
 const MOST_PAST: usize = 1 << 20;
-
-/// What is sent to all targets of a family.
-#[derive(Debug)]
-pub(super) enum Template {
-    Echo(EchoTemplate),
-    Syn(SynTemplate),
-}
-
-/// The lane of one family, and the template of its probes.
-#[derive(Debug)]
-pub(super) struct LaneTemplate {
-    pub route: LaneRoute,
-    pub template: Template,
-}
 
 /// The next probe of a target, which is known by the number of its first probe.
 #[derive(Clone, Copy, Debug)]
@@ -113,16 +98,9 @@ impl Sweep {
     pub fn new(config: Config) -> Self {
         let mut random = fastrand::Rng::with_seed(config.seed);
         let cookie = Cookie::new(std::array::from_fn(|_| random.u8(..)));
-        let lane = |route: &LaneRoute| LaneTemplate {
-            route: *route,
-            template: match &config.method {
-                Method::Icmp => Template::Echo(EchoTemplate::new(route, &cookie, &config.fill, config.payload_octets)),
-                Method::Tcp(_) => Template::Syn(SynTemplate::new(route.family(), &cookie)),
-            },
-        };
         let per_target = if config.vector { config.probes.most() as usize } else { 0 };
         Sweep {
-            lanes: config.routes.iter().map(lane).collect(),
+            lanes: config.routes.iter().map(|route| LaneTemplate::new(route, &config, &cookie)).collect(),
             in_flight: InFlight::new(
                 config.probes.waits(config.wait),
                 if matches!(config.method, Method::Tcp(_)) { MOST_PAST } else { 0 },

@@ -22,6 +22,7 @@ mod exclude;
 mod forecast;
 mod in_flight;
 mod machine;
+mod octets;
 mod permutation;
 mod range;
 mod segment;

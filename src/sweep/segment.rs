@@ -2,7 +2,8 @@
 
 use super::answer::{Match, Traits};
 use super::in_flight::ProbeState;
-use super::machine::{Sweep, Template};
+use super::machine::Sweep;
+use super::template::Template;
 use crate::channel::Profile;
 use crate::engine::decode::Segment;
 use crate::types::{IpEndpoint, Now};

@@ -3,7 +3,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::template::put;
+use super::octets::put;
 use crate::engine::encode;
 use crate::types::{Family, IpEndpoint};
 use crate::wire::checksum;

@@ -1,6 +1,8 @@
-//! The echo request that is sent to all targets of a family: [`EchoTemplate`].
+//! What is sent to all targets of a family: [`Template`], and the echo request: [`EchoTemplate`].
 
-use super::config::LaneRoute;
+use super::config::{Config, LaneRoute, Method};
+use super::octets::put;
+use super::syn::SynTemplate;
 use crate::channel::Owner;
 use crate::engine::encode;
 use crate::types::{ProbeId, Sequence};
@@ -13,6 +15,31 @@ const CHECKSUM: usize = 2;
 const SEQUENCE: usize = 6;
 const NUMBER: usize = HEADER_OCTETS + COOKIE_OCTETS;
 const NUMBER_OCTETS: usize = 8;
+
+/// What is sent to all targets of a family.
+#[derive(Debug)]
+pub enum Template {
+    Echo(EchoTemplate),
+    Syn(SynTemplate),
+}
+
+/// The lane of one family, and the template of its probes.
+#[derive(Debug)]
+pub struct LaneTemplate {
+    pub route: LaneRoute,
+    pub template: Template,
+}
+
+impl LaneTemplate {
+    /// What is sent over this lane in a run with this cookie.
+    pub fn new(route: &LaneRoute, config: &Config, cookie: &Cookie) -> Self {
+        let template = match &config.method {
+            Method::Icmp => Template::Echo(EchoTemplate::new(route, cookie, &config.fill, config.payload_octets)),
+            Method::Tcp(_) => Template::Syn(SynTemplate::new(route.family(), cookie)),
+        };
+        LaneTemplate { route: *route, template }
+    }
+}
 
 /// An echo request of which only sequence and number change.
 #[derive(Clone, Debug)]
@@ -52,13 +79,6 @@ impl EchoTemplate {
     /// The part of each payload after the number.
     pub fn tail(&self) -> &[u8] {
         self.octets.get(NUMBER + NUMBER_OCTETS..).unwrap_or_default()
-    }
-}
-
-/// Writes `value` over the octets from `at` on, if there are as many.
-pub fn put(octets: &mut [u8], at: usize, value: &[u8]) {
-    if let Some(field) = octets.get_mut(at..at + value.len()) {
-        field.copy_from_slice(value);
     }
 }
 
