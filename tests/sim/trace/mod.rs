@@ -11,6 +11,7 @@ mod origins;
 mod packets;
 mod paths;
 mod quotes;
+mod stars;
 mod syns;
 mod timing;
 mod watch;
