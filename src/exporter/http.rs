@@ -16,6 +16,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tower_http::CompressionLevel;
 use tower_http::compression::CompressionLayer;
 
+use super::config;
 use super::encode::Scrape;
 use super::keeper::{self, Reload};
 use super::page;
@@ -78,6 +79,7 @@ pub fn router(site: Arc<Site>, web: &Arc<Web>) -> Router {
     let mut router = Router::new()
         .route(&site.metrics_path, get(metrics))
         .route("/targets", get(targets))
+        .route("/config", get(effective))
         .route("/-/healthy", get(async || "Healthy\n"))
         .route("/-/ready", get(ready));
     if site.metrics_path != "/" {
@@ -93,9 +95,11 @@ pub fn router(site: Arc<Site>, web: &Arc<Web>) -> Router {
     router.layer(CompressionLayer::new().quality(CompressionLevel::Fastest)).layer(guard).with_state(site)
 }
 
-/// Lets in whom the web configuration lets in, and adds its header fields.
+/// Lets in whom the web configuration lets in, as often as it does, and adds its header fields.
 async fn guard(State(web): State<Arc<Web>>, request: extract::Request, next: Next) -> Response {
-    let mut response = if web.admits(request.headers()).await {
+    let mut response = if !web.has_room() {
+        (StatusCode::TOO_MANY_REQUESTS, "Too Many Requests\n").into_response()
+    } else if web.admits(request.headers()).await {
         next.run(request).await
     } else {
         let ask = HeaderValue::from_static("Basic");
@@ -158,16 +162,9 @@ async fn metrics(State(site): State<Arc<Site>>, Query(pairs): Pairs, headers: He
 }
 
 async fn probe(State(site): State<Arc<Site>>, Query(pairs): Pairs, headers: HeaderMap) -> Response {
-    let value = |name: &str| pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
     let timeout =
         headers.get("x-prometheus-scrape-timeout-seconds").map(|value| value.to_str().unwrap_or("?").to_owned());
-    let request = Request {
-        target: value("target"),
-        module: value("module"),
-        count: value("count"),
-        debug: value("debug").as_deref() == Some("true"),
-        scrape_timeout: timeout,
-    };
+    let request = Request::new(&pairs, timeout);
     match site.service.probe(&request).await {
         Ok(text) if request.debug => text.into_response(),
         Ok(text) => {
@@ -205,6 +202,11 @@ async fn reload(State(site): State<Arc<Site>>) -> Response {
 async fn index(State(site): State<Arc<Site>>) -> Response {
     let html = HeaderValue::from_static("text/html; charset=utf-8");
     site.answer(html, |site, out| page::index(&site.service.shared, &site.metrics_path, site.probes, out)).await
+}
+
+async fn effective(State(site): State<Arc<Site>>) -> Response {
+    let text = HeaderValue::from_static("text/plain; charset=utf-8");
+    site.answer(text, |site, out| config::describe(&site.service.shared.config(), out)).await
 }
 
 async fn targets(State(site): State<Arc<Site>>) -> Response {

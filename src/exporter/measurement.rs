@@ -1,6 +1,5 @@
 //! What a measurement found, under the names of blackbox_exporter: [`Measurement`].
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -61,7 +60,7 @@ impl Measurement {
         text += if success { "probe succeeded\n" } else { "probe failed\n" };
         text += "\n\n\nMetrics that would have been returned:\n";
         Format::Text.write(self, &mut text)?;
-        text += &format!("\n\n\nModule configuration:\n{}\n", describe(&module));
+        text += &format!("\n\n\nModule configuration:\n{}\n", config::describe_module(&module));
         Ok(text)
     }
 
@@ -131,27 +130,6 @@ impl Collector for Measurement {
         to.gauge("probe_success", "Whether the measurement succeeded", f64::from(self.is_success()))?;
         measured.map_or(Ok(()), |measured| self.write_ours(&mut to, measured))
     }
-}
-
-/// A module as configurations have it.
-pub fn describe(module: &Module) -> String {
-    let mut keys = BTreeMap::from([
-        ("count", module.count.to_string()),
-        ("interval", config::show(module.interval)),
-        ("ip_protocol_fallback", module.fallback.to_string()),
-        ("min_replies", module.min_replies.to_string()),
-        ("preferred_ip_protocol", module.prefer.pick("ip4", "ip6").to_owned()),
-    ]);
-    keys.extend(module.source.map(|source| ("source_ip_address", source.to_string())));
-    keys.extend(module.ttl.map(|ttl| ("ttl", ttl.get().to_string())));
-    keys.extend(module.tos.map(|tos| ("dscp", tos.dscp().get().to_string())));
-    keys.extend(module.payload.map(|octets| ("payload_size", octets.to_string())));
-    keys.extend(module.whole.then(|| ("dont_fragment", "true".to_owned())));
-    let kind = module.kind().name();
-    let keys: Vec<String> = keys.into_iter().map(|(key, value)| format!("{key}: {value}")).collect();
-    let timeout =
-        if module.timeout.is_zero() { String::new() } else { format!(", timeout: {}", config::show(module.timeout)) };
-    format!("{}: {{prober: {kind}{timeout}, {kind}: {{{}}}}}", module.name, keys.join(", "))
 }
 
 /// The hash of an address as blackbox_exporter has it: FNV-1a over its octets.

@@ -23,6 +23,6 @@ mod targets;
 mod web;
 mod write;
 
-pub use measurement::describe;
+pub use probe::{Refusal, Request};
 pub use run::{Options, run};
 pub use web::Web;

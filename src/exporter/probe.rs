@@ -33,6 +33,25 @@ pub struct Request {
     pub scrape_timeout: Option<String>,
 }
 
+impl Request {
+    /// From the parameters of a query, and that header.
+    pub fn new(pairs: &[(String, String)], scrape_timeout: Option<String>) -> Self {
+        let value = |name: &str| pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
+        Request {
+            target: value("target"),
+            module: value("module"),
+            count: value("count"),
+            debug: value("debug").as_deref() == Some("true"),
+            scrape_timeout,
+        }
+    }
+
+    /// Why it cannot be served, if it cannot, whatever is running.
+    pub fn refusal(&self, config: &Config) -> Option<Refusal> {
+        check(self, config, Duration::ZERO).err()
+    }
+}
+
 /// An answer that is no measurement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use base64::Engine;
@@ -18,7 +19,7 @@ use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::server::danger::ClientCertVerifier;
 use tokio_rustls::rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion, version};
 
-use super::config::{Stamped, parse, read_file};
+use super::config::{Stamped, Time, parse, read_file};
 use super::prober::lock;
 
 /// As many right passwords are remembered: bcrypt takes a tenth of a second for each look.
@@ -34,6 +35,14 @@ struct File {
     tls_server_config: Option<Tls>,
     http_server_config: Http,
     basic_auth_users: BTreeMap<String, String>,
+    rate_limit: Option<RateLimit>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct RateLimit {
+    interval: Option<Time>,
+    burst: u32,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -73,6 +82,27 @@ pub struct Web {
     known: Mutex<HashSet<u64>>,
     hasher: RandomState,
     looks: Arc<Semaphore>,
+    /// When the next request would come if all came at the rate that is allowed.
+    due: Mutex<Option<Instant>>,
+}
+
+/// So many requests at once, and then one each interval.
+#[derive(Clone, Copy, Debug)]
+struct Limit {
+    interval: Duration,
+    burst: u32,
+}
+
+impl Limit {
+    /// Whether a request may come at `now`; if so, it counts.
+    fn admits(&self, due: &mut Option<Instant>, now: Instant) -> bool {
+        let next = due.unwrap_or(now).max(now);
+        let is_early = next - now > self.interval.saturating_mul(self.burst.saturating_sub(1));
+        if !is_early {
+            *due = next.checked_add(self.interval);
+        }
+        !is_early
+    }
 }
 
 /// What one state of the files amounts to.
@@ -81,6 +111,7 @@ struct State {
     tls: Option<TlsAcceptor>,
     headers: HeaderMap,
     users: Arc<BTreeMap<String, String>>,
+    limit: Option<Limit>,
     /// Whether clients need a certificate.
     certificates: bool,
     /// The files, as they were when they were read.
@@ -93,14 +124,31 @@ impl Web {
     /// # Errors
     /// A sentence.
     pub fn load(path: Option<&Path>) -> Result<Web, String> {
-        let state = path.map(State::load).transpose()?.unwrap_or_default();
-        Ok(Web {
+        Ok(Web::new(path, path.map(State::load).transpose()?.unwrap_or_default()))
+    }
+
+    /// What `text` says, which stands in the file at `path`.
+    ///
+    /// # Errors
+    /// A sentence.
+    pub fn read(path: &Path, text: &str) -> Result<Web, String> {
+        Ok(Web::new(Some(path), State::read(path, text, Vec::new())?))
+    }
+
+    fn new(path: Option<&Path>, state: State) -> Web {
+        Web {
             path: path.map(Into::into),
             state: Mutex::new(Arc::new(state)),
             known: Mutex::default(),
             hasher: RandomState::new(),
             looks: Arc::new(Semaphore::new(LOOKS)),
-        })
+            due: Mutex::default(),
+        }
+    }
+
+    /// Whether there is room for one more request now.
+    pub fn has_room(&self) -> bool {
+        self.state().limit.is_none_or(|limit| limit.admits(&mut lock(&self.due), Instant::now()))
     }
 
     /// Whether it lets in only whom it knows.
@@ -188,8 +236,13 @@ impl State {
     }
 
     fn load(path: &Path) -> Result<State, String> {
-        let mut files = vec![Stamped::new(path)];
-        let file: File = parse(path, &read_file(path)?)?;
+        let files = vec![Stamped::new(path)];
+        State::read(path, &read_file(path)?, files)
+    }
+
+    /// `files` are those that were read for it.
+    fn read(path: &Path, text: &str, mut files: Vec<Stamped>) -> Result<State, String> {
+        let file: File = parse(path, text)?;
         let folder = path.parent().unwrap_or_else(|| Path::new(""));
         let wrong = |why: String| format!("{}: {why}", path.display());
         let mut headers = HeaderMap::new();
@@ -204,6 +257,7 @@ impl State {
                 return Err(wrong(format!("basic_auth_users: what stands for {user} is no bcrypt hash")));
             }
         }
+        let limit = file.rate_limit.as_ref().map_or(Ok(None), RateLimit::read).map_err(wrong)?;
         let (tls, certificates) = match &file.tls_server_config {
             None => (None, false),
             Some(tls) => {
@@ -211,7 +265,17 @@ impl State {
                 (Some(TlsAcceptor::from(Arc::new(config))), certificates)
             }
         };
-        Ok(State { tls, headers, users: Arc::new(file.basic_auth_users), certificates, files })
+        Ok(State { tls, headers, users: Arc::new(file.basic_auth_users), limit, certificates, files })
+    }
+}
+
+impl RateLimit {
+    fn read(&self) -> Result<Option<Limit>, String> {
+        match (self.interval.map(|time| time.0).filter(|time| !time.is_zero()), self.burst) {
+            (None, _) => Ok(None),
+            (Some(_), 0) => Err("rate_limit: without a burst of at least 1 no request would be served".to_owned()),
+            (Some(interval), burst) => Ok(Some(Limit { interval, burst })),
+        }
     }
 }
 
@@ -341,10 +405,7 @@ mod tests {
     use super::*;
 
     fn load(text: &str) -> Result<Web, String> {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("web.yml");
-        std::fs::write(&path, text).unwrap();
-        Web::load(Some(&path)).map_err(|why| why.replace(&format!("{}/", folder.path().display()), ""))
+        Web::read("web.yml".as_ref(), text)
     }
 
     fn refused(text: &str) -> String {
@@ -384,6 +445,10 @@ mod tests {
             ("tls_server_config: {}", "web.yml: cert or cert_file is missing"),
             ("tls_server_config: {client_allowed_sans: [a]}", "web.yml: client_allowed_sans is not offered"),
             ("tls_server_config: {cert: x, cert_file: y}", "web.yml: cert and cert_file cannot be used together"),
+            (
+                "rate_limit: {interval: 1s}",
+                "web.yml: rate_limit: without a burst of at least 1 no request would be served",
+            ),
             ("http_server_config: {headers: {\"a b\": c}}", "web.yml: 'a b' is no name of a header field"),
         ] {
             assert_eq!(refused(text), why, "{text}");
@@ -400,6 +465,19 @@ mod tests {
         assert_eq!(tls("curve_preferences: [CurveP521]").provider().err().unwrap(), "curve CurveP521 is not offered");
         let suite = "cipher_suites: [TLS_RSA_WITH_AES_128_CBC_SHA]";
         assert_eq!(tls(suite).provider().err().unwrap(), "cipher suite TLS_RSA_WITH_AES_128_CBC_SHA is not offered");
+    }
+
+    #[test]
+    fn so_many_requests_come_at_once_and_then_one_each_interval() {
+        let limit = Limit { interval: Duration::from_secs(1), burst: 3 };
+        let (start, mut due) = (Instant::now(), None);
+        let mut admitted = |millis| limit.admits(&mut due, start + Duration::from_millis(millis));
+        let at = [0, 0, 0, 0, 999, 1000, 1001, 5000, 5000, 5000, 5000];
+        let are = [true, true, true, false, false, true, false, true, true, true, false];
+        assert_eq!(at.map(&mut admitted), are);
+        assert!(load("rate_limit: {interval: 0, burst: 0}").unwrap().has_room());
+        let web = load("rate_limit: {interval: 1h, burst: 1}").unwrap();
+        assert!(web.has_room() && !web.has_room());
     }
 
     #[test]

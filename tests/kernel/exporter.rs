@@ -364,6 +364,41 @@ fn clients_that_behave_badly_disturb_nobody() {
     assert_eq!(samples.len(), count, "a sample stands twice:\n{}", later.0);
 }
 
+/// Asks for measurements of an address that nobody has, all at once; prints how many answers of each status came.
+const MANY_MEASUREMENTS: &str = r#"
+import collections, http.client, threading
+statuses, lock = collections.Counter(), threading.Lock()
+def measure():
+    client = http.client.HTTPConnection("127.0.0.1", 10374, timeout=60)
+    client.request("GET", "/probe?target=10.255.255.1", headers={"X-Prometheus-Scrape-Timeout-Seconds": "2"})
+    answer = client.getresponse()
+    answer.read()
+    with lock:
+        statuses[answer.status] += 1
+threads = [threading.Thread(target=measure) for _ in range(300)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+print(statuses[200], statuses[429], sum(statuses.values()))
+"#;
+
+#[test]
+fn of_very_many_measurements_at_once_as_many_run_as_may() {
+    let Some(lab) = chain() else { return };
+    let folder = Folder::new();
+    let file = folder.write("m.yml", "probe: {max_concurrent: 50}\ntargets: [{hosts: [127.0.0.1], interval: 100ms}]\n");
+    let exporter = Exporter::start(lab.host(), Privilege::Nothing, &["--config.file", &file]);
+    let output = lab.host().enter().args(["python3", "-c", MANY_MEASUREMENTS]).output().expect("nsenter starts");
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    let counts: Vec<u32> = text.split_whitespace().map(|word| word.parse().expect("a number")).collect();
+    let [measured, refused, all] = counts[..] else { panic!("{text}{}", String::from_utf8_lossy(&output.stderr)) };
+    assert!(measured >= 50 && measured + refused == 300 && all == 300, "{text}");
+    let after = exporter
+        .until("nothing is left of them", |metrics| metrics.value("netprobe_exporter_series", &[]) == Some(1.0));
+    assert_eq!(after.of("netprobe_up", "127.0.0.1"), 1.0, "{}", after.0);
+    let limited = after.value("netprobe_exporter_probe_requests_total", &["result=\"limited\""]);
+    assert_eq!(limited, Some(refused.into()), "{}", after.0);
+}
+
 #[test]
 fn with_passwords_it_may_listen_everywhere_and_lets_in_whom_it_knows() {
     let Some(lab) = chain() else { return };
@@ -398,6 +433,12 @@ fn what_a_configuration_amounts_to_is_shown_and_its_faults_are_said() {
     assert!(run.stderr.contains("module h is skipped"), "{run:#?}");
     let strict = ["--config.file", &file, "--config.check", "--config.strict"];
     assert_eq!(lab.host().run(Tool::Exporter, Privilege::Nothing, &strict).code(), 2);
+    let exporter = Exporter::start(lab.host(), Privilege::Nothing, &["--config.file", &file]);
+    let (status, text) = exporter.get("/config");
+    assert_eq!(status, 200);
+    let shown = lab.host().run(Tool::Exporter, Privilege::Nothing, &["--config.file", &file, "--config.check"]);
+    assert_eq!(text, shown.stdout);
+    drop(exporter);
     let wrong = folder.write("w.yml", "targets:\n- hots: [a]\n");
     let run = lab.host().run(Tool::Exporter, Privilege::Nothing, &["--config.file", &wrong]);
     assert!(run.code() == 2 && run.stderr.contains("w.yml:2: unknown key 'hots'; did you mean 'hosts'?"), "{run:#?}");

@@ -90,7 +90,7 @@ pub struct WebArgs {
     #[arg(long = "web.listen-address", value_name = "ADDRESS:PORT", default_value = ADDRESS, value_parser = address)]
     pub listen: Vec<SocketAddr>,
 
-    /// Read certificates and passwords from FILE, in the format of all exporters of Prometheus
+    /// Read certificates, passwords and a limit of requests from FILE, in the format of all exporters of Prometheus
     #[arg(long = "web.config.file", value_name = "FILE")]
     pub config: Option<PathBuf>,
 
@@ -163,7 +163,7 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 
 fn path(text: &str) -> Result<String, String> {
     let plain = |octet: u8| octet.is_ascii_alphanumeric() || b"/-_.~".contains(&octet);
-    let taken = ["/probe", "/targets", "/-/healthy", "/-/ready", "/-/reload"];
+    let taken = ["/probe", "/targets", "/config", "/-/healthy", "/-/ready", "/-/reload"];
     match text.starts_with('/') && text.bytes().all(plain) && !taken.contains(&text) {
         true => Ok(text.to_owned()),
         false => Err(format!("'{text}' is no path of its own, as /metrics")),

@@ -5,9 +5,9 @@ use crate::cli::ANSWERED;
 use crate::cli::env::Env;
 use crate::cli::error::CliError;
 use crate::cli::exporter::args::ExporterArgs;
-use crate::exporter::config::{Config, System, show};
+use crate::exporter::config::{Config, System, describe};
 use crate::exporter::log::Log;
-use crate::exporter::{self, Options, Web, describe, lanes};
+use crate::exporter::{self, Options, Web, lanes};
 use crate::report::printable;
 
 pub(super) struct Exporter<'a> {
@@ -80,27 +80,9 @@ impl Exporter<'_> {
             let (name, why) = (printable(name), printable(why));
             writeln!(env.stderr, "{}: module {name} is skipped: {why}", self.program)?;
         }
-        writeln!(env.stdout, "modules:")?;
-        for module in config.modules.values().filter_map(|module| module.as_ref().ok()) {
-            writeln!(env.stdout, "  {}", printable(&describe(module)))?;
-        }
-        writeln!(env.stdout, "targets:")?;
-        for target in &config.targets {
-            let quoted = |text: &str| format!("{text:?}");
-            let labels: Vec<String> =
-                target.labels.iter().map(|(name, value)| format!("{name}: {}", quoted(value))).collect();
-            let group = Some(&*target.group).filter(|group| !group.is_empty());
-            let group = group.map_or_else(String::new, |group| format!(", group: {}", quoted(group)));
-            let line = format!(
-                "  - {{hosts: [{}], module: {}, interval: {}, timeout: {}{group}, labels: {{{}}}}}",
-                quoted(&target.text),
-                target.module.name,
-                show(target.interval),
-                show(target.timeout),
-                labels.join(", "),
-            );
-            writeln!(env.stdout, "{}", printable(&line))?;
-        }
+        let mut text = String::new();
+        describe(config, &mut text).map_err(std::io::Error::other)?;
+        text.lines().try_for_each(|line| writeln!(env.stdout, "{}", printable(line)))?;
         env.stdout.flush()
     }
 }

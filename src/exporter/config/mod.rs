@@ -1,5 +1,6 @@
 //! What is to be probed, from files and arguments: [`Config`].
 
+mod effective;
 mod hosts;
 mod module;
 mod schema;
@@ -19,6 +20,7 @@ use serde::de::DeserializeOwned;
 use crate::sweep::{Bounds, Exclusions};
 use crate::types::{Family, Port, Tos};
 
+pub use effective::{describe, describe_module};
 pub use hosts::{Host, read as read_file, split};
 pub use module::{Module, NotOffered, Prober, SHORTEST_INTERVAL};
 pub use schema::{Addresses, Histogram, Names};
@@ -191,6 +193,14 @@ impl Config {
             ..schema::File::default()
         };
         Config::merge(read, arguments, system)
+    }
+
+    /// What `text` says, which stands in the file at `path`.
+    ///
+    /// # Errors
+    /// A sentence, with file and line.
+    pub fn read(path: &Path, text: &str, system: &System<'_>) -> Result<Config, String> {
+        Config::merge(vec![(path.to_owned(), parse(path, text)?)], schema::File::default(), system)
     }
 
     fn merge(
@@ -500,11 +510,7 @@ mod tests {
     use super::*;
 
     fn load(text: &str) -> Result<Config, String> {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("f.yml");
-        std::fs::write(&path, text).unwrap();
-        let found = Config::load(&[path], &[], &System { interface: &|_| None });
-        found.map_err(|error| error.replace(&format!("{}/", folder.path().display()), ""))
+        Config::read("f.yml".as_ref(), text, &System { interface: &|_| None })
     }
 
     fn targets(text: &str) -> Vec<Wanted> {
