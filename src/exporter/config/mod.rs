@@ -1,5 +1,6 @@
 //! What is to be probed, from files and arguments: [`Config`].
 
+mod access;
 mod effective;
 mod hosts;
 mod module;
@@ -9,7 +10,6 @@ mod time;
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,9 +17,9 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
-use crate::sweep::{Bounds, Exclusions};
 use crate::types::{Family, Port, Tos};
 
+pub use access::Access;
 pub use effective::{describe, describe_module};
 pub use hosts::{Host, read as read_file, split};
 pub use module::{Module, NotOffered, Prober, SHORTEST_INTERVAL};
@@ -80,14 +80,6 @@ pub struct ProbeLimits {
     pub max_rate: u32,
 }
 
-/// Addresses and names.
-#[derive(Clone, Debug, Default)]
-pub struct Access {
-    addresses: Exclusions,
-    names: Vec<Box<str>>,
-    empty: bool,
-}
-
 /// Which metrics there are.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MetricsOptions {
@@ -102,43 +94,6 @@ pub struct MetricsOptions {
 /// What is asked of the system, so that tests need none.
 pub struct System<'a> {
     pub interface: &'a dyn Fn(&str) -> Option<NonZeroU32>,
-}
-
-impl Access {
-    fn read(entries: &[String]) -> Result<Access, String> {
-        let mut bounds = Vec::new();
-        let mut names = Vec::new();
-        for entry in entries {
-            match Bounds::read(entry) {
-                Ok(Some(found)) => bounds.push(found.to_canonical()),
-                Ok(None) => names.push(entry.trim_matches('.').to_ascii_lowercase().into()),
-                Err(_) => return Err(format!("'{entry}' is no prefix and no range of addresses")),
-            }
-        }
-        Ok(Access { addresses: Exclusions::new(bounds), names, empty: entries.is_empty() })
-    }
-
-    /// Whether nothing is listed.
-    pub const fn is_empty(&self) -> bool {
-        self.empty
-    }
-
-    /// Whether a name is listed.
-    pub fn has_names(&self) -> bool {
-        !self.names.is_empty()
-    }
-
-    /// Whether an address is listed.
-    pub fn has_address(&self, address: IpAddr) -> bool {
-        self.addresses.contain(address)
-    }
-
-    /// Whether a name is listed, or one that it is below of.
-    pub fn has_name(&self, host: &str) -> bool {
-        let host = host.trim_end_matches('.').to_ascii_lowercase();
-        let is = |name: &str| host.strip_suffix(name).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
-        self.names.iter().any(|name| is(name))
-    }
 }
 
 /// Reads `text`, which stands in the file at `path`.

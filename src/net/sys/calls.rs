@@ -72,10 +72,6 @@ const ALLOWED: &[&[Number]] = &[
         // raise(3) and abort(3); no other process of another user can be reached.
         libc::SYS_tgkill,
     ],
-    // Where the exporter is built, tokio waits for signals too, for which it needs a pair of local sockets joined to each other: even
-    // on the thread that looks names up.
-    #[cfg(feature = "exporter")]
-    &[libc::SYS_socketpair],
     // Standard streams, lists that were opened before, and the files of the system's resolver, its modules among them.
     &[
         libc::SYS_read,
