@@ -13,6 +13,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::termios::{self, OptionalActions, Termios};
 
+use super::sys::fault;
 use super::sys::signal::{self, TerminalSignal};
 
 /// How long nothing is read after something was reported that could not be: it would be reported again at once.
@@ -100,7 +101,9 @@ impl Terminal {
                 Some(keys) => termios::tcgetattr(keys).ok().map(|modes| keys.try_clone().map(|keys| (keys, modes))),
                 None => None,
             };
-            *slot = Some(Undo { output: self.output.try_clone()?, modes: modes.transpose()?, octets });
+            let undo = Undo { output: self.output.try_clone()?, modes: modes.transpose()?, octets };
+            fault::arm(undo.output.as_fd(), octets, undo.modes.as_ref().map(|(keys, _)| keys.as_fd()));
+            *slot = Some(undo);
         }
         let Some((keys, modes)) = slot.as_ref().and_then(|undo| undo.modes.as_ref()) else { return Ok(()) };
         let mut raw = modes.clone();
@@ -184,6 +187,7 @@ fn read_keys(keys: BorrowedFd<'_>, octets: &mut Vec<u8>) -> bool {
 /// hook of any thread.
 pub fn restore_terminal() {
     let Some(Undo { output, modes, octets }) = undo_slot().take() else { return };
+    fault::disarm();
     let (mut rest, mut contradictions) = (octets, 0);
     while !rest.is_empty() {
         match rustix::io::write(&output, rest) {

@@ -238,7 +238,7 @@ impl<E: Recorded + Send, V: View<E>> View<E> for Played<E, V> {
         self.view.draw(self.now(self.time(now.mono)), screen);
     }
 
-    /// It stays until it is left, or a signal ends it.
+    /// It stays until it is left, or a signal ends it: then the report is printed, as after a run.
     fn is_over(&self) -> bool {
         net::asked_to_end()
     }

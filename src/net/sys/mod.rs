@@ -8,6 +8,7 @@ pub mod addrinfo;
 pub mod calls;
 pub mod clock;
 pub mod cmsg;
+pub mod fault;
 pub mod filter;
 pub mod interface;
 pub mod message;

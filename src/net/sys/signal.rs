@@ -136,9 +136,15 @@ pub fn hold() -> io::Result<()> {
     route(true).map(drop).map_err(|error| io::Error::other(error.to_string()))
 }
 
-/// A signal that waits since [`hold`] ends the process.
+/// Signals that wait since [`hold`] have done what they were to do; the next one ends the process.
 pub fn let_through() {
-    mortal(|| {});
+    let set = set_of([libc::SIGINT, libc::SIGTERM].into_iter());
+    let at_once = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: sigtimedwait(2): `set` and `at_once` are only read; "info" may be null.
+    while unsafe { libc::sigtimedwait(&raw const set, ptr::null_mut(), &raw const at_once) } > 0 {}
+    let held = set_of(CONTROLS.into_iter().map(|(number, _)| number));
+    // SAFETY: pthread_sigmask(3): "If oldset is NULL, … the previous mask is not returned"; `held` is only read.
+    unsafe { libc::pthread_sigmask(libc::SIG_UNBLOCK, &raw const held, ptr::null_mut()) };
 }
 
 /// Ends the process by the signal that asked for `control`, as if signals had never been routed; returns where no signal ends it.
