@@ -46,7 +46,7 @@ pub enum Action {
     LeaveQuietly,
     /// Opens the table of keys.
     Help,
-    /// Shows the table with the strip, the table alone, or the strip alone.
+    /// Shows the table with the strip, the table alone, the strip alone, or a chart.
     NextView,
     /// Pauses the run.
     Pause,
@@ -74,8 +74,14 @@ pub enum Action {
     Jitter,
     /// Asks for columns.
     Columns,
-    /// The numbers of autonomous systems in and out.
+    /// Autonomous systems in and out.
     AsNumbers,
+    /// Their numbers, their names, or both.
+    AsShown,
+    /// Fewer responders of a hop have lines of their own.
+    FewerResponders,
+    /// More.
+    MoreResponders,
     /// The list of events and findings.
     Events,
     /// The flows side by side.
@@ -102,6 +108,10 @@ pub enum Action {
     PreviousTarget,
     /// The next one.
     NextTarget,
+    /// This one, from 1.
+    Target(u8),
+    /// The list of targets.
+    Targets,
     /// The strip spans less time.
     Finer,
     /// More.
@@ -133,12 +143,11 @@ pub struct Binding {
 
 // What several views have.
 const LEAVE: Binding = row(
-    &[(Key::Char('q'), Action::Leave), (Key::Ctrl('c'), Action::Leave)],
-    "q Ctrl-C",
-    "leave; the report stays",
+    &[(Key::Char('q'), Action::Leave), (Key::Ctrl('c'), Action::Leave), (Key::Char('Q'), Action::LeaveQuietly)],
+    "q Ctrl-C Q",
+    "leave; the report stays, after Q nothing does",
     "quit",
 );
-const LEAVE_QUIETLY: Binding = row(&[(Key::Char('Q'), Action::LeaveQuietly)], "Q", "leave and print nothing", "");
 const HELP: Binding = row(
     &[(Key::Char('h'), Action::Help), (Key::Char('?'), Action::Help), (Key::F1, Action::Help)],
     "h ? F1",
@@ -185,6 +194,23 @@ const SIDEWAYS: &[(Key, Action)] = &[
     (Key::Right, Action::NextTarget),
     (Key::Tab, Action::NextTarget),
 ];
+const TARGETS: &[(Key, Action)] = &[
+    (Key::Left, Action::PreviousTarget),
+    (Key::BackTab, Action::PreviousTarget),
+    (Key::Right, Action::NextTarget),
+    (Key::Tab, Action::NextTarget),
+    (Key::Char('t'), Action::Targets),
+    (Key::Char('1'), Action::Target(1)),
+    (Key::Char('2'), Action::Target(2)),
+    (Key::Char('3'), Action::Target(3)),
+    (Key::Char('4'), Action::Target(4)),
+    (Key::Char('5'), Action::Target(5)),
+    (Key::Char('6'), Action::Target(6)),
+    (Key::Char('7'), Action::Target(7)),
+    (Key::Char('8'), Action::Target(8)),
+    (Key::Char('9'), Action::Target(9)),
+];
+const LOG_AXIS: Binding = row(&[(Key::Char('a'), Action::LogAxis)], "a", "logarithmic or linear axis of the chart", "");
 const SPAN: &[(Key, Action)] =
     &[(Key::Char('<'), Action::Finer), (Key::Char('>'), Action::Coarser), (Key::Char('0'), Action::AutoSpan)];
 const ONE_SCALE: &[(Key, Action)] = &[(Key::Char('s'), Action::OneScale)];
@@ -199,9 +225,8 @@ const TERMINAL: Binding = row(
 /// The keys of a view of a path, in the order of the help screen.
 pub const PATH: &[Binding] = &[
     LEAVE,
-    LEAVE_QUIETLY,
     HELP,
-    row(&[(Key::Char('d'), Action::NextView)], "d", "next view: table and strip, table, strip", "view"),
+    row(&[(Key::Char('d'), Action::NextView)], "d", "next view: table and strip, table, strip, chart", "view"),
     row(&[(Key::Enter, Action::Hop)], "Enter", "all about the hop that is selected", "hop"),
     EVENTS,
     row(
@@ -217,13 +242,29 @@ pub const PATH: &[Binding] = &[
     GO_TO,
     row(&[(Key::Char('j'), Action::Jitter)], "j", "columns of jitter in and out", ""),
     row(&[(Key::Char('o'), Action::Columns)], "o", "type the letters of columns, as for --columns", ""),
-    row(&[(Key::Char('z'), Action::AsNumbers)], "z", "AS numbers (-A) in and out", ""),
+    row(
+        &[(Key::Char('z'), Action::AsNumbers), (Key::Char('y'), Action::AsShown)],
+        "z y",
+        "AS (-A) in and out; its number, its name, or both",
+        "",
+    ),
     NAMES,
     row(SELECT, "Up Down - +", "select a hop", ""),
     LARGER_STEPS,
-    row(SIDEWAYS, "Left Right Tab", "another target", ""),
-    row(SPAN, "< > 0", "less or more time in a cell of the strip; 0: as --window", ""),
-    row(ONE_SCALE, "s", "one scale for all hops, or one for each", ""),
+    row(
+        &[(Key::Char('['), Action::FewerResponders), (Key::Char(']'), Action::MoreResponders)],
+        "[ ]",
+        "fewer or more routers of a hop that balances",
+        "",
+    ),
+    row(TARGETS, "Left Right Tab t 1...9", "another target; the list of targets; one of them", ""),
+    row(SPAN, "< > 0", "less or more time in a cell of strips; 0: as --window", ""),
+    row(
+        &[(Key::Char('a'), Action::LogAxis), (Key::Char('s'), Action::OneScale)],
+        "a s",
+        "logarithmic axis of the chart; one scale for all strips",
+        "",
+    ),
     row(CLOSE, "Esc", "close what is open, drop the selection", ""),
     TERMINAL,
 ];
@@ -231,7 +272,6 @@ pub const PATH: &[Binding] = &[
 /// The keys of a view of targets.
 pub const PING: &[Binding] = &[
     LEAVE,
-    LEAVE_QUIETLY,
     HELP,
     row(
         &[(Key::Char('d'), Action::NextView)],
@@ -243,12 +283,12 @@ pub const PING: &[Binding] = &[
     EVENTS,
     PAUSE,
     FREEZE,
-    row(RESET, "r Ctrl-R", "reset the figures; the summary at the end is of the whole run", "reset"),
+    row(RESET, "r Ctrl-R", "reset the figures; the summary is of the whole run", "reset"),
     INTERVAL,
     GO_TO,
     row(&[(Key::Char('o'), Action::Order)], "o", "order of rows: by loss, p50 or name, as given", "order"),
     row(&[(Key::Char('/'), Action::Filter)], "/", "show only targets whose name or address contains a text", "filter"),
-    row(&[(Key::Char('a'), Action::LogAxis)], "a", "logarithmic or linear axis of the chart", ""),
+    LOG_AXIS,
     NAMES,
     row(SELECT, "Up Down - +", "select a target", ""),
     row(SIDEWAYS, "Left Right Tab", "the same", ""),
@@ -271,6 +311,15 @@ pub fn action(table: &[Binding], key: Key) -> Option<Action> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_table_fits_a_small_terminal() {
+        for table in [PATH, PING] {
+            assert!(table.len() < 24);
+            let keys = table.iter().map(|binding| binding.shown.len()).max().unwrap();
+            table.iter().for_each(|binding| assert!(keys + 3 + binding.does.len() <= 80, "{}", binding.does));
+        }
+    }
 
     #[test]
     fn every_key_stands_once_in_each_table() {

@@ -7,7 +7,7 @@ use insta::assert_snapshot;
 use netprobe::channel::{LanePlan, OpenedLanes, Plan, Precision, Protocol, SocketChoice};
 use netprobe::driver::{self, Next, Turn};
 use netprobe::engine::{Destination, Target};
-use netprobe::recording::{Index, Mode, Reader};
+use netprobe::recording::{Index, Mode, REACH, Reader};
 use netprobe::sim::{Balance, Direction, Link, Network, Node, US, ip};
 use netprobe::trace::watch::{self, Reporter};
 use netprobe::trace::{Config, Event};
@@ -196,6 +196,15 @@ fn columns_go_in_and_out_and_are_typed() {
 }
 
 #[test]
+fn a_hop_has_a_chart_and_routers_that_share_the_load_have_lines_of_their_own() {
+    let events = events(&network(), 40);
+    let keys = |typed: &str| typed.chars().map(Key::Char).collect::<Vec<_>>();
+    let pictures = [("ddd", (80, 20)), ("ddda", (80, 20)), ("]", (80, 24)), ("t", (80, 20))]
+        .map(|(typed, size)| shown(&events, false, size, &keys(typed)));
+    assert_snapshot!(pictures.join("\n"));
+}
+
+#[test]
 fn no_size_and_no_key_ends_it() {
     let events = events(&network(), 40);
     by_chance::at_random(&mut view(false), &events, 10_000, |view| {
@@ -223,8 +232,19 @@ fn flows_stand_side_by_side_with_what_each_loses() {
         let _ = view.key(Key::Char(key), now);
     }
     let picture = as_text((80, 24), |screen| view.draw(now, screen));
+    let losses = events.iter().filter(|(event, _)| matches!(event, Event::Change(change) if change.kind.is_of_flows()));
+    assert_eq!(losses.count(), 1);
     assert!(first.contains("flow 0 ") && picture.contains("flow 2 ") && !picture.contains("1/"), "{first}\n{picture}");
     assert_snapshot!(picture);
+}
+
+#[test]
+fn a_recording_of_twenty_hops_has_at_most_20_mb_an_hour() {
+    let events = events(&straight(20, ip(TARGET), true), 600);
+    let (lines, _) = recorded(Mode::Trace, &events);
+    let probes = events.iter().filter(|(event, _)| matches!(event, Event::Probe(_))).count();
+    let octets = lines.len() / probes;
+    assert!(octets * 20 * 3600 < 20_000_000, "{octets} octets a probe");
 }
 
 #[test]
@@ -244,8 +264,7 @@ fn a_time_of_a_recording_shows_the_same_whether_it_was_played_to_or_gone_to() {
             reader.events().map(Result::unwrap).take_while(|(since, _)| *since <= to).collect()
         };
         let played = picture(until(&mut Reader::open(&lines[..]).unwrap()));
-        // As many probes as the strip shows.
-        let start = index.before(to, 1200).unwrap();
+        let start = index.before(to, REACH).unwrap();
         let mut reader = index.resume(start, &lines[start.offset() as usize..]);
         let gone = picture(index.lasting(start).chain(until(&mut reader)).collect());
         assert_eq!(played, gone, "{second}");

@@ -93,6 +93,12 @@ impl ChangeKind {
     pub const fn is_of_path(&self) -> bool {
         matches!(self, ChangeKind::PathChanged { .. } | ChangeKind::LengthChanged { .. })
     }
+
+    /// Whether it is one of all flows to a target.
+    pub const fn is_of_flows(&self) -> bool {
+        let (ChangeKind::Finding { finding } | ChangeKind::FindingEnded { finding }) = self else { return false };
+        matches!(finding, Finding::FlowLoss { .. })
+    }
 }
 
 impl From<RunChange> for ChangeKind {

@@ -127,15 +127,18 @@ impl Detector {
             }
         }
         if self.lost > 0 {
-            self.lost_from = self.silent_from(self.lost);
+            let before = self.lost_from.filter(|_| self.lost > 1);
+            self.lost_from = self.silent_from(self.lost).or(before);
         }
         if self.lost == OUTAGE {
             out.push((self.lost_since, ChangeKind::Outage { first: self.lost_from }));
         }
     }
 
-    /// The first hop from which on every hop that answers as a rule has been silent for `cycles`.
+    /// The first hop from which on every hop that answers as a rule has been silent for `cycles`, of which the first may have begun
+    /// while packets still passed.
     fn silent_from(&self, cycles: u64) -> Option<Ttl> {
+        let cycles = cycles.saturating_sub(1).max(1);
         let answering = self.hops.iter().rev().filter(|(_, hop)| !hop.responders.known().is_empty());
         let silent = answering.take_while(|(_, hop)| hop.silent >= cycles);
         silent.last().map(|(&ttl, _)| Ttl::new(ttl))
@@ -157,11 +160,12 @@ impl Detector {
             // Labels of a router are its own; those of several have no order.
             if hop.responders.known().len() == 1
                 && !hop.responders.is_unsettled()
-                && let Some((before, _)) = hop.labels.see(labels.clone())
+                && let Some((before, shown)) = hop.labels.see(labels.clone())
             {
+                let since = self.began.get(self.began.len().saturating_sub(shown)).copied().unwrap_or(cycle.at);
                 let list = |set: &std::collections::BTreeSet<Vec<u32>>| set.iter().next().cloned().unwrap_or_default();
                 let (before, after) = (list(&before), list(hop.labels.known()));
-                out.push((cycle.at, ChangeKind::LabelChanged { ttl: Ttl::new(ttl), before, after }));
+                out.push((since, ChangeKind::LabelChanged { ttl: Ttl::new(ttl), before, after }));
             }
         }
         if self.paths.is_empty() && cycle.reached {
@@ -301,6 +305,17 @@ mod tests {
     }
 
     #[test]
+    fn a_burst_begins_where_it_does_though_it_did_in_the_middle_of_a_cycle() {
+        let cycles = (0..40).map(|at| match at {
+            20 => silent_from(cycle(at, 10, 90), 10),
+            21..26 => silent_from(cycle(at, 10, 90), 8),
+            _ => cycle(at, 10, 90),
+        });
+        let lasted = Duration::from_secs(6);
+        assert_eq!(play(cycles), [(20, ChangeKind::LossBurst { first: Some(Ttl::new(8)), probes: 6, lasted })]);
+    }
+
+    #[test]
     fn an_outage_is_reported_while_it_lasts_and_when_it_ends() {
         let cycles =
             (0..60).map(|at| if (20..50).contains(&at) { silent_from(cycle(at, 4, 9), 2) } else { cycle(at, 4, 9) });
@@ -370,6 +385,6 @@ mod tests {
             cycle
         });
         let changed = ChangeKind::LabelChanged { ttl: Ttl::new(2), before: vec![16], after: vec![17] };
-        assert_eq!(play(cycles), [(32, changed)]);
+        assert_eq!(play(cycles), [(30, changed)]);
     }
 }

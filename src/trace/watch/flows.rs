@@ -2,8 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::sync::Arc;
 
+use super::change::ChangeKind;
 use super::event::{Report, ReportHop};
+use super::path::GONE;
+use crate::engine::outcome::Subject;
 use crate::metrics::{Share, more_often};
 use crate::trace::finding::Finding;
 use crate::types::Ttl;
@@ -43,6 +47,46 @@ impl FlowsReport {
     /// The first hop at which they take different ways.
     pub fn parting(&self) -> Option<Ttl> {
         parting(&self.flows)
+    }
+}
+
+/// What the flows of a target show together while they are followed: that some lose more than the others.
+#[derive(Debug, Default)]
+pub(super) struct Uneven {
+    /// What holds, whose change it is, and for how many cycles it has not shown.
+    held: Option<(Finding, Arc<Subject>, usize)>,
+}
+
+impl Uneven {
+    /// Takes the figures so far, once a cycle, and says what begins and ends. It is a change of the first flow that loses more.
+    pub fn cycle(&mut self, report: &FlowsReport) -> Vec<(Arc<Subject>, ChangeKind)> {
+        let found = report.findings.iter().find_map(|finding| Some((finding, lossy_flows(finding)?)));
+        let Some((finding, flows)) = found else { return self.absent().into_iter().collect() };
+        if let Some((held, _, missing)) = &mut self.held
+            && lossy_flows(held) == Some(flows)
+        {
+            (*held, *missing) = (finding.clone(), 0);
+            return Vec::new();
+        }
+        let subject = report.flows.iter().find(|flow| flows.contains(&number(flow))).unwrap_or(&report.all);
+        let subject = Arc::clone(&subject.began.subject);
+        let before = self.held.replace((finding.clone(), Arc::clone(&subject), 0));
+        let ended = before.map(|(finding, subject, _)| (subject, ChangeKind::FindingEnded { finding }));
+        ended.into_iter().chain([(subject, ChangeKind::Finding { finding: finding.clone() })]).collect()
+    }
+
+    fn absent(&mut self) -> Option<(Arc<Subject>, ChangeKind)> {
+        let (_, _, missing) = self.held.as_mut()?;
+        *missing += 1;
+        let (finding, subject, _) = self.held.take_if(|(_, _, missing)| *missing >= GONE)?;
+        Some((subject, ChangeKind::FindingEnded { finding }))
+    }
+}
+
+fn lossy_flows(finding: &Finding) -> Option<&[u32]> {
+    match finding {
+        Finding::FlowLoss { flows, .. } => Some(flows),
+        _ => None,
     }
 }
 

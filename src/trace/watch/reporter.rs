@@ -1,11 +1,11 @@
 //! A run over watched paths as a Machine: [`Reporter`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::change::{Change, ChangeKind};
 use super::event::{Config, Report};
-use super::flows::FlowsReport;
+use super::flows::{FlowsReport, Uneven};
 use super::path::Watch;
 use super::rows::Rows;
 use crate::channel::{Arena, Inbound, OsError, Outbox, RunChange};
@@ -35,6 +35,8 @@ pub struct Reporter {
     rows: BTreeMap<usize, Rows>,
     /// Of targets some of whose flows are over: the figures of those flows, by index.
     over: BTreeMap<usize, BTreeMap<usize, Report>>,
+    /// What the flows of targets show together, where they are followed.
+    uneven: BTreeMap<usize, Uneven>,
     wake: Option<Instant>,
 }
 
@@ -61,6 +63,7 @@ impl Reporter {
             watches: BTreeMap::new(),
             rows: BTreeMap::new(),
             over: BTreeMap::new(),
+            uneven: BTreeMap::new(),
             wake: Some(Instant::ZERO),
             config,
         }
@@ -92,7 +95,8 @@ impl Reporter {
     fn advance(&mut self, now: Now) {
         loop {
             self.begin(now);
-            let mut over = Vec::new();
+            let (mut over, mut compared) = (Vec::new(), Vec::new());
+            let flows = self.config.trace.flows_per_target();
             for (&index, watched) in &mut self.watches {
                 let (watch, fleet) = (&mut watched.watch, &mut self.fleet);
                 let settled = watch.settle(&self.config, now.mono, &mut fleet.events);
@@ -105,6 +109,10 @@ impl Reporter {
                         let report = watch.report(&self.config, None, &fleet.names, now.mono);
                         fleet.events.push_back(Event::Report(Box::new(report)));
                         watched.report_at = now.mono + watch.until_report(&self.config, now.mono);
+                        // With the last of its flows those of a target are compared.
+                        if flows > 1 && index % flows + 1 == flows {
+                            compared.push(index / flows);
+                        }
                     }
                 }
                 if watched.ended.is_none() && watch.is_over(&self.config, now.mono) {
@@ -132,6 +140,9 @@ impl Reporter {
                 fleet.events.push_back(Event::Report(Box::new(report)));
                 over.push(index);
             }
+            for target in compared {
+                self.compare_flows(target, now);
+            }
             if over.is_empty() {
                 return;
             }
@@ -140,6 +151,30 @@ impl Reporter {
                 self.fleet.close(index);
             }
         }
+    }
+
+    /// Tells what the flows of a target show together by now.
+    fn compare_flows(&mut self, target: usize, now: Now) {
+        let Some(report) = self.flows_so_far(target, now) else { return };
+        for (subject, kind) in self.uneven.entry(target).or_default().cycle(&report) {
+            self.fleet.events.push_back(Event::Change(Arc::new(Change { subject, at: now.wall, kind })));
+        }
+    }
+
+    /// The figures so far of all flows of a target.
+    fn flows_so_far(&self, target: usize, now: Now) -> Option<FlowsReport> {
+        let per_target = self.config.trace.flows_per_target();
+        let under_way = self.watches.range(target * per_target..(target + 1) * per_target);
+        let report = |watch: &Watch| watch.report(&self.config, None, &self.fleet.names, now.mono);
+        let mut flows: BTreeMap<usize, Report> =
+            under_way.map(|(&index, watched)| (index, report(&watched.watch))).collect();
+        flows.extend(self.over.get(&target).into_iter().flatten().map(|(&index, over)| (index, over.clone())));
+        let rows = |index: usize| {
+            let under_way = self.watches.get(&index).map(|watched| watched.watch.rows(&self.config, None, now.mono));
+            under_way.or_else(|| self.rows.get(&index).cloned())
+        };
+        let all = together(&flows, None, rows, &self.fleet.names)?;
+        Some(FlowsReport::new(all, flows.into_values().collect()))
     }
 
     /// Under a common rate the watches that began first send first.
@@ -210,26 +245,17 @@ impl Reporter {
 
     /// The figures so far of every target, or of all its flows.
     fn interim(&mut self, now: Now) {
-        let mut flows: BTreeMap<usize, BTreeMap<usize, Report>> = BTreeMap::new();
-        let per_target = self.config.trace.flows_per_target();
-        for (&index, Watched { watch, .. }) in &self.watches {
-            let report = watch.report(&self.config, None, &self.fleet.names, now.mono);
-            if self.config.trace.flows.is_none() {
+        if self.config.trace.flows.is_none() {
+            for Watched { watch, .. } in self.watches.values() {
+                let report = watch.report(&self.config, None, &self.fleet.names, now.mono);
                 self.fleet.events.push_back(Event::Report(Box::new(report)));
-                continue;
             }
-            flows.entry(index / per_target).or_default().insert(index, report);
+            return;
         }
-        for (target, mut flows) in flows {
-            flows.extend(self.over.get(&target).into_iter().flatten().map(|(&index, over)| (index, over.clone())));
-            let rows = |index: usize| {
-                let under_way =
-                    self.watches.get(&index).map(|watched| watched.watch.rows(&self.config, None, now.mono));
-                under_way.or_else(|| self.rows.get(&index).cloned())
-            };
-            let all = together(&flows, None, rows, &self.fleet.names);
-            let event =
-                all.map(|all| Event::FlowsReport(Box::new(FlowsReport::new(all, flows.into_values().collect()))));
+        let per_target = self.config.trace.flows_per_target();
+        let targets: BTreeSet<usize> = self.watches.keys().map(|index| index / per_target).collect();
+        for target in targets {
+            let event = self.flows_so_far(target, now).map(|report| Event::FlowsReport(Box::new(report)));
             self.fleet.events.extend(event);
         }
     }

@@ -101,8 +101,10 @@ impl Model {
             ChangeKind::Interval(interval) => self.interval = interval,
             _ => {}
         }
-        if let Some(path) = self.path(change.subject.id) {
-            path.change(change);
+        let concerned: Vec<SubjectId> =
+            self.paths.iter().filter(|path| self.concerns(change, path)).map(|path| path.subject().id).collect();
+        for id in concerned {
+            self.path(id).into_iter().for_each(|path| path.change(change));
         }
         let ago = Duration::from_nanos(now.wall.as_nanos().saturating_sub(change.at.as_nanos()));
         let at = Now { mono: now.mono.saturating_sub(ago.min(OLDEST)), wall: change.at };
@@ -110,6 +112,13 @@ impl Model {
         if self.changes.len() > MOST_CHANGES {
             self.changes.remove(0);
         }
+    }
+
+    /// Whether a change is one of `path`, or of all flows to its target.
+    pub fn concerns(&self, change: &Change, path: &PathModel) -> bool {
+        let target = |id: SubjectId| id.index() / self.flows.max(1);
+        let (of, own) = (change.subject.id, path.subject().id);
+        of == own || change.kind.is_of_flows() && target(of) == target(own)
     }
 
     fn path(&mut self, id: SubjectId) -> Option<&mut PathModel> {

@@ -29,6 +29,8 @@ pub struct PathModel {
     pub path_since: Option<WallTime>,
     /// How often it changed.
     pub path_changes: usize,
+    /// How far away the destination is since that changed.
+    pub length: Option<u8>,
     /// What it shows by now.
     pub findings: Vec<Finding>,
     hops: BTreeMap<u8, HopModel>,
@@ -58,6 +60,7 @@ impl PathModel {
             path: 0,
             path_since: None,
             path_changes: 0,
+            length: None,
             findings: Vec::new(),
             hops: BTreeMap::new(),
             overdue: BTreeSet::new(),
@@ -125,6 +128,7 @@ impl PathModel {
                 (self.path, self.path_since) = (*path, Some(change.at));
                 self.path_changes += 1;
             }
+            ChangeKind::LengthChanged { after, .. } => self.length = Some(after.get()),
             ChangeKind::Finding { finding } => self.findings.push(finding.clone()),
             ChangeKind::FindingEnded { finding } => {
                 let is_it = |known: &Finding| (known.code(), known.ttl()) == (finding.code(), finding.ttl());

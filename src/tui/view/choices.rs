@@ -84,6 +84,8 @@ pub struct Choices<O> {
     pub window: u64,
     /// Steps that their cells are coarser than that needs.
     pub shift: i32,
+    /// Whether the axis of charts is logarithmic.
+    pub log: bool,
     /// Whether one scale holds for all rows.
     pub one_scale: bool,
     /// Whether the list of events is open.
@@ -99,7 +101,17 @@ pub struct Choices<O> {
 impl<O: OwnQuestion> Choices<O> {
     /// As a view begins.
     pub const fn new(names: Names, window: u64) -> Self {
-        Choices { names, window, shift: 0, one_scale: false, events: false, question: None, replay: None, help: false }
+        Choices {
+            names,
+            window,
+            shift: 0,
+            one_scale: false,
+            log: false,
+            events: false,
+            question: None,
+            replay: None,
+            help: false,
+        }
     }
 
     /// What `key` means: a part of an answer while something is asked, the end of the help while that is open, else what `table`
@@ -163,6 +175,7 @@ impl<O: OwnQuestion> Choices<O> {
             Action::Finer => self.shift = (self.shift - 1).max(-20),
             Action::Coarser => self.shift = (self.shift + 1).min(20),
             Action::AutoSpan => self.shift = 0,
+            Action::LogAxis => self.log = !self.log,
             Action::OneScale => self.one_scale = !self.one_scale,
             _ => return None,
         }

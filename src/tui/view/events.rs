@@ -18,7 +18,7 @@ const TABLE_KEEPS: usize = 9;
 
 /// How many rows the list takes of `room`, of which the table asks for `table`.
 pub fn height(model: &Model, path: &PathModel, ui: &Ui, (room, table): (usize, usize)) -> usize {
-    let events = model.changes.iter().filter(|(_, change)| change.subject.id == path.subject().id).count();
+    let events = model.changes.iter().filter(|(_, change)| model.concerns(change, path)).count();
     let (wanted, kept) = match ui.common.events {
         true => {
             let findings = path.findings.len();
@@ -47,7 +47,7 @@ pub fn draw(
     if bottom < top + 2 {
         return;
     }
-    let events = model.changes.iter().rev().filter(|(_, change)| change.subject.id == path.subject().id);
+    let events = model.changes.iter().rev().filter(|(_, change)| model.concerns(change, path));
     let events = events.map(|(at, change)| (at.wall, change_sentence(&change.kind), role(&change.kind)));
     list(paper, (top, bottom), events, offset);
 }

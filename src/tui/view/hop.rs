@@ -19,9 +19,13 @@ const MOST_BARS: usize = 8;
 const MOST_RESPONDERS: usize = 12;
 const BETWEEN: &str = "   ";
 
+/// A screen of this size shows a hop as soon as it is selected.
+const LARGE: (usize, usize) = (120, 40);
+
 /// How many rows it takes of `room`, of which the table asks for `table`.
-pub fn height(path: &PathModel, ui: &Ui, width: usize, (room, table): (usize, usize)) -> usize {
-    let Some(row) = ui.selected_row(path).filter(|_| ui.hop).and_then(|at| path.rows().get(at)) else { return 0 };
+pub fn height(path: &PathModel, ui: &Ui, (width, height): (usize, usize), (room, table): (usize, usize)) -> usize {
+    let is_open = ui.hop || width >= LARGE.0 && height >= LARGE.1;
+    let Some(row) = ui.selected_row(path).filter(|_| is_open).and_then(|at| path.rows().get(at)) else { return 0 };
     let wanted = 1 + lines(row, ui.common.names, width).len() + bars(path, row, MOST_BARS).len();
     let height = wanted.min(room.saturating_sub(table.min(TABLE_KEEPS)));
     if height < 3 { 0 } else { height }

@@ -1,5 +1,7 @@
 //! Models to pictures: every function here draws a part of the screen from a model, what the user chose to see, and the size.
 
+mod axis;
+mod chart;
 mod choices;
 mod columns;
 mod events;
@@ -8,11 +10,13 @@ mod footer;
 mod header;
 mod held;
 mod hop;
+mod marks;
 mod paper;
 mod ping;
 mod question;
 mod strip;
 mod table;
+mod targets;
 mod ui;
 
 use ratatui_core::buffer::Buffer;
@@ -20,10 +24,11 @@ use ratatui_core::buffer::Buffer;
 use crate::report::Column;
 use crate::trace::Event;
 use crate::tui::keys::{Key, PATH};
-use crate::tui::model::Model;
+use crate::tui::model::{Model, PathModel};
 use crate::tui::theme::Look;
 use crate::tui::{Request, View};
 use crate::types::{Now, WallTime};
+use chart::{Chart, Line};
 use choices::Names;
 use held::Held;
 use paper::Paper;
@@ -81,6 +86,37 @@ impl PathView {
         &self.held.model
     }
 
+    /// Draws the chart of a hop below its line of the table, if that was chosen and there is room.
+    fn chart(
+        &self,
+        paper: &mut Paper<'_>,
+        (top, bottom): (usize, usize),
+        (model, path): (&Model, &PathModel),
+        at: Now,
+    ) -> bool {
+        let below = top + 2;
+        let Some(row) = self.ui.charted(path) else { return false };
+        let Some(hop) = path.hop(row.ttl.get()) else { return false };
+        if bottom < below + chart::least_rows(1) || paper.width() < chart::LEAST_COLUMNS {
+            return false;
+        }
+        table::draw(paper, (top, below), model, path, &self.ui, at.mono);
+        let glyphs = paper.look.glyphs;
+        let changes = model.changes.iter().filter(|(_, change)| change.subject.id == path.subject().id);
+        let marks = changes.filter_map(|(at, change)| Some((at.mono, table::mark(glyphs, &change.kind)?)));
+        let chart = Chart {
+            lines: &[Line { history: &hop.history, refused: None, limits: row.persists == Some(false) }],
+            letters: false,
+            window: (self.ui.common.window, self.ui.common.shift),
+            log: self.ui.common.log,
+            interval: Some(model.interval),
+            began: path.since.mono,
+            marks: &marks.collect::<Vec<_>>(),
+        };
+        chart.draw(paper, (below, bottom), at, self.options.offset);
+        true
+    }
+
     /// The hop that is selected, if one is.
     pub fn selected(&self) -> Option<u8> {
         self.ui.selected
@@ -114,15 +150,20 @@ impl View<Event> for PathView {
         let frozen = self.held.is_frozen();
         let top = header::draw(&mut paper, model, path, &self.ui, (at, now, frozen), self.options.offset);
         let bottom = if height >= 8 { height - 1 } else { height };
-        let table = path.rows().len() + 1;
+        let table = self.ui.lines(path).len() + 1;
         let room = bottom.saturating_sub(top);
-        let hop = hop::height(path, &self.ui, paper.width(), (room, table));
+        let size = (paper.width(), height);
+        let hop = hop::height(path, &self.ui, size, (room, table));
         let side_by_side = flows::height(flows, &self.ui, (room - hop, table));
-        let events = events::height(model, path, &self.ui, (room - hop - side_by_side, table));
-        let panes = bottom - events - side_by_side - hop;
-        table::draw(&mut paper, (top, panes), model, path, &self.ui, at.mono);
+        let targets = targets::height(model, &self.ui, (room - hop - side_by_side, table));
+        let events = events::height(model, path, &self.ui, (room - hop - side_by_side - targets, table));
+        let panes = bottom - events - targets - side_by_side - hop;
+        if !self.chart(&mut paper, (top, panes), (model, path), at) {
+            table::draw(&mut paper, (top, panes), model, path, &self.ui, at.mono);
+        }
         hop::draw(&mut paper, (panes, panes + hop), path, &self.ui);
         flows::draw(&mut paper, (panes + hop, panes + hop + side_by_side), flows, &self.ui);
+        targets::draw(&mut paper, (bottom - events - targets, bottom - events), model, &self.ui);
         events::draw(&mut paper, (bottom - events, bottom), (model, path), &self.ui, self.options.offset);
         self.ui.common.draw(&mut paper, bottom, PATH);
     }

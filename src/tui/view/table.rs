@@ -1,4 +1,4 @@
-//! The table of hops: one line for each, with its strip.
+//! The table of hops: one line for each, with its strip, and lines for more routers where they are asked for.
 
 use super::choices::Names;
 use super::columns::{self, BEFORE_HOST, Layout};
@@ -22,20 +22,28 @@ pub fn draw(
     now: Instant,
 ) {
     let rows = path.rows();
-    let longest = rows
-        .iter()
-        .map(|row| text::width(&host(row, ui.common.names)) + more(row).map_or(0, |more| more.len() + 1))
-        .max();
+    let width = |row: &ReportHop, line| {
+        text::width(&host(row, line, ui.common.names)) + more(row, line, ui).map_or(0, |more| more.len() + 1)
+    };
+    let lines = ui.lines(path);
+    let longest = lines.iter().filter_map(|&(at, line)| Some(width(rows.get(at)?, line))).max();
     let columns = if ui.has_numbers() { ui.columns.as_slice() } else { &[Column::Loss] };
     let layout = Layout::new(paper.width(), longest.unwrap_or(0), columns, ui.has_strip());
     let span = Span::over(layout.strip, ui.common.window, ui.common.shift);
     heading(paper, top, &layout, (model, path), (now, span));
     let room = bottom.saturating_sub(top + 1);
-    let shown = window(rows.len(), room, ui.selected_row(path), path.ends_at_destination());
+    let chosen = ui.selected_row(path).or_else(|| rows.len().checked_sub(1).filter(|_| room == 1));
+    let chosen = chosen.and_then(|row| lines.iter().position(|&(at, _)| at == row));
+    let shown = window(lines.len(), room, chosen, path.ends_at_destination());
     let scale = |row: &ReportHop| path.hop(row.ttl.get()).and_then(|hop| Scale::of(&hop.history, now, span));
     let common = if ui.common.one_scale { Scale::common(rows.iter().filter_map(scale)) } else { None };
-    for (line, &at) in shown.iter().enumerate() {
-        let (Some(row), y) = (rows.get(at), top + 1 + line) else { continue };
+    for (&line, y) in shown.iter().zip(top + 1..) {
+        let Some(&(at, line)) = lines.get(line) else { continue };
+        let Some(row) = rows.get(at) else { continue };
+        if line > 0 {
+            draw_host(paper, y, (row, line), &layout, ui);
+            continue;
+        }
         let is_destination = at + 1 == rows.len() && path.ends_at_destination();
         draw_row(paper, y, (path, row, is_destination), &layout, ui);
         if let Some(hop) = path.hop(row.ttl.get()).filter(|_| layout.strip > 0) {
@@ -48,7 +56,10 @@ pub fn draw(
             paper.select(y, layout.numbers_end() + 1);
         }
     }
-    scrolled(paper, top, &shown, rows.len());
+    // One line alone is the heading of something else.
+    if room > 1 {
+        scrolled(paper, top, &shown, lines.len());
+    }
 }
 
 /// The rows that fit: the selection is among them, and the destination is the last.
@@ -134,7 +145,7 @@ pub fn marks(
 }
 
 /// What the ruler shows of an event.
-fn mark(glyphs: &Glyphs, kind: &ChangeKind) -> Option<char> {
+pub fn mark(glyphs: &Glyphs, kind: &ChangeKind) -> Option<char> {
     match kind {
         ChangeKind::Paused | ChangeKind::Resumed | ChangeKind::Reset => Some(glyphs.gap),
         kind => kind.is_of_path().then_some(glyphs.change),
@@ -156,12 +167,7 @@ fn draw_row(
     let limits = row.persists == Some(false);
     let role = if row.received == 0 { Role::Silent } else { Role::Plain };
     paper.text(1, y, &text::right(&row.ttl.get().to_string(), 3), role);
-    let more = more(row).unwrap_or_default();
-    let room = layout.host.saturating_sub(if more.is_empty() { 0 } else { more.len() + 1 });
-    let x = paper.text(BEFORE_HOST, y, &text::shortened(&host(row, ui.common.names), room, glyphs.ellipsis), role);
-    if !more.is_empty() {
-        paper.text(x + 1, y, &more, Role::Dim);
-    }
+    draw_host(paper, y, (row, 0), layout, ui);
     let last = path.hop(row.ttl.get()).and_then(|hop| hop.last).or(row.last).map(|rtt| rtt.as_nanos() as f64);
     for (column, x) in layout.places().filter(|(column, _)| *column != Column::Loss) {
         let value = columns::value(column, row, last);
@@ -170,6 +176,22 @@ fn draw_row(
     // Last, as its mark stands where the next column begins.
     for (_, x) in layout.places().filter(|(column, _)| *column == Column::Loss) {
         loss(paper, (x, y), (path, row, is_destination), limits);
+    }
+}
+
+/// A router of a hop, and how many more there are or its share of the answers.
+fn draw_host(paper: &mut Paper<'_>, y: usize, (row, line): (&ReportHop, usize), layout: &Layout, ui: &Ui) {
+    let role = match line {
+        _ if row.received == 0 => Role::Silent,
+        0 => Role::Plain,
+        _ => Role::Dim,
+    };
+    let more = more(row, line, ui).unwrap_or_default();
+    let room = layout.host.saturating_sub(if more.is_empty() { 0 } else { more.len() + 1 });
+    let name = text::shortened(&host(row, line, ui.common.names), room, paper.look.glyphs.ellipsis);
+    let x = paper.text(BEFORE_HOST, y, &name, role);
+    if !more.is_empty() {
+        paper.text(x + 1, y, &more, Role::Dim);
     }
 }
 
@@ -195,14 +217,22 @@ fn loss(
     }
 }
 
-/// How many more responders a hop has.
-fn more(row: &ReportHop) -> Option<String> {
-    row.responders.len().checked_sub(2).map(|more| format!("+{}", more + 1))
+/// The share of the answers that a responder has where several have lines; how many more there are where they have none.
+fn more(row: &ReportHop, line: usize, ui: &Ui) -> Option<String> {
+    let others = row.responders.len().checked_sub(1).filter(|&others| others > 0)?;
+    if ui.responders == 0 {
+        return Some(format!("+{others}"));
+    }
+    let all: u64 = row.responders.iter().map(|responder| responder.received).sum();
+    let share = text::percent(row.responders.get(line)?.received as f64 * 100.0 / all.max(1) as f64);
+    let hidden = others.saturating_sub(ui.responders);
+    let hidden = if hidden > 0 && line == ui.responders { format!(" +{hidden}") } else { String::new() };
+    Some(format!("{share}%{hidden}"))
 }
 
-/// The newest responder of a hop.
-fn host(row: &ReportHop, names: Names) -> String {
-    row.responders.first().map_or_else(|| "???".to_owned(), |first| named(first, names))
+/// A responder of a hop, the newest being the first.
+fn host(row: &ReportHop, line: usize, names: Names) -> String {
+    row.responders.get(line).map_or_else(|| "???".to_owned(), |responder| named(responder, names))
 }
 
 /// A responder by name, address or both.

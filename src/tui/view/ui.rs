@@ -3,6 +3,7 @@
 use super::choices::{Asked, Choices, Done, Names, OwnQuestion, PAGE, Pressed};
 use super::question::Question;
 use crate::report::Column;
+use crate::trace::watch::ReportHop;
 use crate::tui::keys::{Action, Key, PATH};
 use crate::tui::model::{Model, PathModel};
 
@@ -15,6 +16,7 @@ enum Parts {
     Both,
     Numbers,
     Strip,
+    Chart,
 }
 
 /// What this view alone can ask.
@@ -50,6 +52,10 @@ pub struct Ui {
     pub hop: bool,
     /// Whether the flows are shown side by side.
     pub flows: bool,
+    /// Whether the targets are listed.
+    pub targets: bool,
+    /// How many routers of a hop have lines of their own, beside the newest.
+    pub responders: usize,
 }
 
 /// A move of the selection.
@@ -72,6 +78,8 @@ impl Ui {
             parts: Parts::Both,
             hop: false,
             flows: false,
+            targets: false,
+            responders: 0,
         }
     }
 
@@ -93,7 +101,22 @@ impl Ui {
 
     /// Whether it has a strip.
     pub fn has_strip(&self) -> bool {
-        self.parts != Parts::Numbers && self.columns.contains(&Column::Strip)
+        !matches!(self.parts, Parts::Numbers | Parts::Chart) && self.columns.contains(&Column::Strip)
+    }
+
+    /// The row whose chart takes the place of the table, if one does.
+    pub fn charted<'a>(&self, path: &'a PathModel) -> Option<&'a ReportHop> {
+        let at = self.selected_row(path).or(path.rows().len().checked_sub(1)).filter(|_| self.parts == Parts::Chart);
+        path.rows().get(at?)
+    }
+
+    /// The lines of the table: rows, and of each the routers that have lines of their own, by their place among its responders.
+    pub fn lines(&self, path: &PathModel) -> Vec<(usize, usize)> {
+        let rows = path.rows().iter().enumerate();
+        rows.flat_map(|(at, row)| {
+            (0..=row.responders.len().saturating_sub(1).min(self.responders)).map(move |line| (at, line))
+        })
+        .collect()
     }
 
     /// The index of the row that is selected.
@@ -128,7 +151,8 @@ impl Ui {
                 self.parts = match self.parts {
                     Parts::Both => Parts::Numbers,
                     Parts::Numbers => Parts::Strip,
-                    Parts::Strip => Parts::Both,
+                    Parts::Strip => Parts::Chart,
+                    Parts::Chart => Parts::Both,
                 }
             }
             Action::Previous => self.select(path, Step::By(-1)),
@@ -139,6 +163,16 @@ impl Ui {
             Action::Last => self.select(path, Step::Last),
             Action::PreviousTarget => self.target = self.target.saturating_sub(1),
             Action::NextTarget => self.target = (self.target + 1).min(model.targets().count().saturating_sub(1)),
+            Action::Target(number) => {
+                let last = model.targets().count().saturating_sub(1);
+                self.target = usize::from(number).saturating_sub(1).min(last);
+            }
+            Action::Targets => self.targets = !self.targets,
+            Action::FewerResponders => self.responders = self.responders.saturating_sub(1),
+            Action::MoreResponders => {
+                let most = path.map_or(0, |path| path.rows().iter().map(|row| row.responders.len()).max().unwrap_or(0));
+                self.responders = (self.responders + 1).min(most.saturating_sub(1));
+            }
             Action::Flows => self.flows = !self.flows,
             Action::PreviousFlow => self.flow = self.flow.min(flows.len()).saturating_sub(1),
             Action::NextFlow => self.flow = (self.flow + 1).min(flows.len().saturating_sub(1)),
@@ -148,7 +182,11 @@ impl Ui {
                 }
                 self.hop = !self.hop;
             }
+            Action::AsNumbers if self.columns.contains(&Column::AsName) => {
+                self.columns.retain(|column| !matches!(column, Column::Asn | Column::AsName));
+            }
             Action::AsNumbers => self.toggle(&[Column::Asn]),
+            Action::AsShown => self.next_systems(),
             Action::Jitter => self.toggle(&JITTER),
             Action::Columns => {
                 let typed = self.columns.iter().map(|column| column.letter()).collect();
@@ -156,6 +194,7 @@ impl Ui {
             }
             Action::Close if self.hop => self.hop = false,
             Action::Close if self.flows => self.flows = false,
+            Action::Close if self.targets => self.targets = false,
             Action::Close if self.common.events => self.common.events = false,
             Action::Close => self.selected = None,
             // Keys of other views.
@@ -174,6 +213,18 @@ impl Ui {
             (Step::By(by), Some(at)) => at.saturating_add_signed(by).min(last),
         };
         self.selected = path.rows().get(at).map(|row| row.ttl.get());
+    }
+
+    /// What is shown of systems: the number, then the name, then both.
+    fn next_systems(&mut self) {
+        let has = |column| self.columns.contains(&column);
+        let next: &[Column] = match (has(Column::Asn), has(Column::AsName)) {
+            (true, false) => &[Column::AsName],
+            (false, true) => &[Column::Asn, Column::AsName],
+            _ => &[Column::Asn],
+        };
+        self.columns.retain(|column| !matches!(column, Column::Asn | Column::AsName));
+        self.toggle(next);
     }
 
     /// Takes these columns out if they are all there, else puts in those that are not, before the strip.

@@ -1,6 +1,6 @@
 //! What a path that is followed shows by now: its [`Finding`]s, and which of them begin and end.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ const CYCLES: usize = 20;
 /// With fewer cycles there is nothing to see yet.
 const FEWEST: usize = 5;
 /// A finding ends when this many cycles in a row have not shown it: one that comes and goes is one.
-const GONE: usize = 2 * CYCLES;
+pub(in crate::trace::watch) const GONE: usize = 2 * CYCLES;
 
 /// A router limits its answers if chance makes that as seldom as this.
 const ALPHA: f64 = 0.01;
@@ -50,7 +50,8 @@ impl Findings {
         }
         let mut out = Vec::new();
         let mut absent: Vec<_> = self.held.keys().copied().collect();
-        for finding in findings(target, stop, &self.hops(last), &[]).into_iter().filter(is_sure) {
+        let found = findings(target, stop, &self.hops(last), &[]).into_iter().filter(is_sure);
+        for finding in found.filter(|finding| is_in_turn(&self.cycles, finding)) {
             let key = (finding.code().name(), finding.ttl());
             absent.retain(|known| *known != key);
             match self.held.get_mut(&key) {
@@ -91,4 +92,13 @@ fn is_sure(finding: &Finding) -> bool {
     let &Finding::RateLimited { sent, answered, later_sent, .. } = finding else { return true };
     let missing = Share { hits: sent.saturating_sub(answered) as u64, tries: sent as u64 };
     more_often(missing, Share { hits: 0, tries: later_sent as u64 }) <= ALPHA
+}
+
+/// Whether of several routers of a hop one has come back: else the path has changed, once.
+fn is_in_turn(cycles: &VecDeque<CycleProbes>, finding: &Finding) -> bool {
+    let (Finding::SeveralResponders { ttl, .. } | Finding::SeveralPaths { ttl, .. }) = finding else { return true };
+    let mut turns: Vec<IpAddr> = cycles.iter().filter_map(|probes| probes.get(&ttl.get())?.responder).collect();
+    turns.dedup();
+    let all: BTreeSet<&IpAddr> = turns.iter().collect();
+    turns.len() > all.len()
 }

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(super) use self::findings::GONE;
 use self::follow::Followed;
 use super::counts::HopCounts;
 use super::cycle::{Cycle, ProbeState};

@@ -1,18 +1,15 @@
 //! The view of `rping --live`: targets as lines in a chart, or in a row each.
 
-mod axis;
-mod chart;
 mod columns;
 mod header;
-mod marks;
 mod table;
 mod ui;
 mod wall;
 
 use ratatui_core::buffer::Buffer;
 
-use self::chart::Chart;
 use self::ui::{MOST_LINES, Parts, Ui};
+use super::chart::{self, Chart, Line};
 use super::held::Held;
 use super::paper::Paper;
 use super::{Options, events};
@@ -27,8 +24,6 @@ use crate::types::{Now, escape};
 
 /// Rows that a table keeps when the list of events is asked for.
 const TABLE_KEEPS: usize = 6;
-/// Columns below which there is no chart.
-const LEAST_COLUMNS: usize = 30;
 /// Events that are shown unasked.
 const UNASKED: usize = 4;
 
@@ -59,7 +54,7 @@ impl PingView {
             (None, Parts::Strips | Parts::Figures | Parts::Wall) => return Vec::new(),
             _ => one.map_or_else(|| shown.iter().take(MOST_LINES).copied().collect(), |one| vec![*one]),
         };
-        let fits = columns >= LEAST_COLUMNS && rows >= 1 + charted.len() + chart::least_rows(charted.len());
+        let fits = columns >= chart::LEAST_COLUMNS && rows >= 1 + charted.len() + chart::least_rows(charted.len());
         if fits { charted } else { Vec::new() }
     }
 
@@ -87,13 +82,14 @@ impl PingView {
         let below = top + 1 + charted.len();
         let rows = if charted.len() > 1 { table::Rows::Lettered } else { table::Rows::Plain };
         table::draw(paper, (top, below), (model, &charted), (&self.ui, rows), at.mono);
+        let gap = paper.look.glyphs.gap;
         let chart = Chart {
-            series: &charted,
+            lines: &charted.iter().map(|series| line(series)).collect::<Vec<_>>(),
             letters: charted.len() > 1,
             window: (self.ui.common.window, self.ui.common.shift),
-            log: self.ui.log,
+            log: self.ui.common.log,
             interval: model.interval,
-            gaps: &model.gaps,
+            marks: &model.gaps.iter().map(|&at| (at, gap)).collect::<Vec<_>>(),
             began: model.started.unwrap_or(at).mono,
         };
         chart.draw(paper, (below, bottom), at, self.options.offset);
@@ -120,6 +116,10 @@ impl PingView {
         });
         events::list(paper, (top, bottom), items, offset);
     }
+}
+
+fn line(series: &SeriesModel) -> Line<'_> {
+    Line { history: &series.history, refused: Some(&series.refused), limits: false }
 }
 
 /// The view of `rping --contrast --live`: a row for each way to probe one target.

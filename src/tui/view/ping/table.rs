@@ -1,11 +1,11 @@
 //! The table of targets: a row for each, with its figures and, where there is no chart, its strip.
 
 use super::columns::{BEFORE_NAME, Column, Layout};
-use super::marks::{REFUSED, letter, role};
 use super::ui::{Parts, Ui};
 use crate::tui::model::{PingModel, SeriesModel};
 use crate::tui::text;
 use crate::tui::theme::Role;
+use crate::tui::view::marks::{REFUSED, letter, role};
 use crate::tui::view::paper::Paper;
 use crate::tui::view::strip::{self, Scale, Span};
 use crate::tui::view::table::{marks, scrolled, ticks, window};

@@ -89,8 +89,6 @@ pub struct Ui {
     pub order: Order,
     /// What names must contain to be shown.
     pub filter: String,
-    /// Whether the axis of delays is logarithmic.
-    pub log: bool,
 }
 
 impl Ui {
@@ -107,7 +105,6 @@ impl Ui {
             open: None,
             order: if targets > MOST_LINES { Order::Loss } else { Order::Given },
             filter: String::new(),
-            log: false,
         }
     }
 
@@ -186,7 +183,6 @@ impl Ui {
             Action::First => self.select(model, isize::MIN),
             Action::Last => self.select(model, isize::MAX),
             Action::Chart => self.open = self.selected,
-            Action::LogAxis => self.log = !self.log,
             Action::Close => self.close(),
             // Keys of other views.
             _ => {}

@@ -1,11 +1,11 @@
 //! A wall of targets: a cell for each.
 
-use super::marks::REFUSED;
 use super::table;
 use super::ui::Ui;
 use crate::tui::model::{PingModel, Presence, SeriesModel};
 use crate::tui::text;
 use crate::tui::theme::Role;
+use crate::tui::view::marks::REFUSED;
 use crate::tui::view::paper::Paper;
 use crate::types::Instant;
 

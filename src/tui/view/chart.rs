@@ -1,14 +1,14 @@
-//! The chart of a few targets: delays as lines over time, and what was lost on lines of its own below them.
+//! A chart of a few series: delays as lines over time, and what was lost on lines of its own below them.
 
+use super::LocalOffset;
 use super::axis::Axis;
+use super::header::clock;
 use super::marks::{REFUSED, letter, role};
-use crate::tui::model::{Bin, SeriesModel};
+use super::paper::Paper;
+use super::strip::Span;
+use crate::tui::model::{Bin, History};
 use crate::tui::text;
 use crate::tui::theme::Role;
-use crate::tui::view::LocalOffset;
-use crate::tui::view::header::clock;
-use crate::tui::view::paper::Paper;
-use crate::tui::view::strip::Span;
 use crate::types::{Instant, Now, WallTime};
 
 /// Cells before the chart: the labels of the axis, and the axis.
@@ -22,10 +22,21 @@ const DOWN: usize = 4;
 const BETWEEN_TIMES: usize = 20;
 const SECOND: u64 = 1_000_000_000;
 
+/// One line of a chart.
+#[derive(Clone, Copy, Debug)]
+pub struct Line<'a> {
+    /// Its answers, and what was lost.
+    pub history: &'a History,
+    /// Probes that were refused.
+    pub refused: Option<&'a History>,
+    /// Whether packets pass where probes are not answered.
+    pub limits: bool,
+}
+
 /// What a chart shows.
 pub struct Chart<'a> {
-    /// The targets.
-    pub series: &'a [&'a SeriesModel],
+    /// The lines.
+    pub lines: &'a [Line<'a>],
     /// The first that has a letter of its own, where there are several.
     pub letters: bool,
     /// Seconds that it spans at least, and steps that its cells are coarser than that needs.
@@ -36,9 +47,12 @@ pub struct Chart<'a> {
     pub interval: Option<std::time::Duration>,
     /// When the run began.
     pub began: Instant,
-    /// When the run paused, went on, or its statistics began anew.
-    pub gaps: &'a [Instant],
+    /// What happened to all of them, such as a pause, each with its glyph.
+    pub marks: &'a [(Instant, char)],
 }
+
+/// Columns below which there is none.
+pub const LEAST_COLUMNS: usize = 30;
 
 /// The fewest rows that a chart of `lines` lines needs.
 pub const fn least_rows(lines: usize) -> usize {
@@ -48,14 +62,14 @@ pub const fn least_rows(lines: usize) -> usize {
 impl Chart<'_> {
     /// Draws it into the rows from `top` up to, not including, `bottom`.
     pub fn draw(&self, paper: &mut Paper<'_>, (top, bottom): (usize, usize), now: Now, offset: LocalOffset) {
-        let rows = (bottom - top).saturating_sub(self.series.len() + 1);
+        let rows = (bottom - top).saturating_sub(self.lines.len() + 1);
         let cells = paper.width().saturating_sub(MARGIN + if self.letters { LETTER } else { 0 });
         if rows == 0 || cells == 0 {
             return;
         }
         let span = Span::over(cells * ACROSS, self.window.0, self.window.1);
         let bins: Vec<Vec<Bin>> =
-            self.series.iter().map(|series| series.history.cells(now.mono, span.cell, span.cells)).collect();
+            self.lines.iter().map(|line| line.history.cells(now.mono, span.cell, span.cells)).collect();
         let delays = bins.iter().flatten().filter_map(Bin::slowest);
         let axis = Axis::over(delays, rows, self.log);
         frame(paper, (top, rows), axis.as_ref());
@@ -69,10 +83,10 @@ impl Chart<'_> {
         if self.letters {
             letters(paper, (top, rows), &ends);
         }
-        for (at, (series, bins)) in self.series.iter().zip(&bins).enumerate() {
-            self.losses(paper, top + rows + at, (at, series, bins), (now.mono, span));
+        for (at, (line, bins)) in self.lines.iter().zip(&bins).enumerate() {
+            self.losses(paper, top + rows + at, (at, line, bins), (now.mono, span));
         }
-        self.times(paper, top + rows + self.series.len(), cells, (now, span), offset);
+        self.times(paper, top + rows + self.lines.len(), cells, (now, span), offset);
     }
 
     /// Draws one line, and gives the row of its end.
@@ -115,35 +129,39 @@ impl Chart<'_> {
         usize::try_from(2 * seconds / span.cell).unwrap_or(usize::MAX).saturating_add(1)
     }
 
-    /// What one target lost, and when it was not probed.
+    /// What one line lost, and what happened to all.
     fn losses(
         &self,
         paper: &mut Paper<'_>,
         y: usize,
-        (number, series, bins): (usize, &SeriesModel, &[Bin]),
+        (number, line, bins): (usize, &Line<'_>, &[Bin]),
         (now, span): (Instant, Span),
     ) {
         let glyphs = paper.look.glyphs;
-        let label = if self.letters { format!("{} lost", letter(number)) } else { "lost".to_owned() };
+        let lost = if line.limits { "silent" } else { "lost" };
+        let label = if self.letters { format!("{} {lost}", letter(number)) } else { lost.to_owned() };
         paper.text(0, y, &text::right(&label, MARGIN - 1), Role::Dim);
         paper.glyph(MARGIN - 1, y, glyphs.axis, Role::Dim, false);
-        for &gap in self.gaps {
-            if let Some(back) = span.back(now, gap) {
-                paper.glyph(MARGIN + (span.cells - 1 - back) / ACROSS, y, glyphs.gap, Role::Change, false);
+        for &(at, glyph) in self.marks {
+            if let Some(back) = span.back(now, at) {
+                paper.glyph(MARGIN + (span.cells - 1 - back) / ACROSS, y, glyph, Role::Change, false);
             }
         }
-        let refused = series.refused.cells(now, span.cell, span.cells);
-        for (x, (bins, refused)) in bins.chunks(ACROSS).zip(refused.chunks(ACROSS)).enumerate() {
+        let refused = line.refused.map(|refused| refused.cells(now, span.cell, span.cells)).unwrap_or_default();
+        for (x, bins) in bins.chunks(ACROSS).enumerate() {
+            let refused = refused.iter().skip(x * ACROSS).take(ACROSS);
             let lost: u16 = bins.iter().fold(0, |sum, bin| sum.saturating_add(bin.lost));
             let is_answered = bins.iter().any(|bin| bin.answered > 0);
-            let is_refused = refused.iter().any(|bin| bin.lost > 0);
+            let is_refused = refused.clone().any(|bin| bin.lost > 0);
             let glyph = match (lost, is_answered || is_refused) {
                 (0, _) if is_refused => REFUSED,
                 (0, _) => continue,
+                _ if line.limits => glyphs.silent,
                 (_, false) => glyphs.lost,
                 (_, true) => char::from_digit(u32::from(lost.min(9)), 10).unwrap_or('9'),
             };
-            paper.glyph(MARGIN + x, y, glyph, Role::Loss, false);
+            let role = if line.limits { Role::Limits } else { Role::Loss };
+            paper.glyph(MARGIN + x, y, glyph, role, false);
         }
     }
 
