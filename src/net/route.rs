@@ -41,6 +41,14 @@ pub fn sources(plans: &[LanePlan]) -> SourceLookup {
     })
 }
 
+/// Why nothing can be sent to `to`, if the routing table or the lane's source says so.
+pub fn refusal(plan: &LanePlan, to: IpEndpoint) -> Option<OsError> {
+    match udp_socket(plan) {
+        Ok(socket) => connect(&socket, to).err(),
+        Err((_, error)) => Some(error),
+    }
+}
+
 fn source_by(socket: &Socket, to: IpEndpoint) -> Result<IpAddr, OsError> {
     let source = connect(socket, to).and_then(|()| {
         let local = socket.local_addr()?.as_socket().ok_or(OsError::EAFNOSUPPORT)?;

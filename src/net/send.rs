@@ -218,6 +218,9 @@ impl Lane {
             return Verdict::Renumber;
         }
         self.interfaces.refused();
+        // So the kernel refuses a source that this host no longer has: mostly because the way there is gone with it.
+        let no_source = error == OsError::EINVAL && send.header.from.is_some();
+        let error = no_source.then(|| route::refusal(&self.plan, to)).flatten().unwrap_or(error);
         let mtu = self.accepted_mtu(error, to, outbox.octets(send.octets), header.unwrap_or_default());
         Verdict::Refused(refused(send.token, error, mtu))
     }
