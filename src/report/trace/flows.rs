@@ -1,15 +1,17 @@
 //! The flows of a target as text: the addresses of each hop, each with the flows it answered on.
 
+use crate::engine::outcome::Subject;
 use crate::report::escape;
 use crate::report::trace::findings::{self, sentence};
 use crate::report::trace::numbers::{ranges, word};
-use crate::report::trace::options::{TraceTextOptions, named};
+use crate::report::trace::options::{TraceTextOptions, named, with_zone};
 use crate::trace::{Flows, FlowsHop, FlowsResponder, annotation, packet_octets};
 
 /// Empty for a target without an address: there is nothing to trace.
 pub(super) fn table(options: &TraceTextOptions, flows: &Flows) -> String {
     let Some(first) = flows.traces.first() else { return String::new() };
-    let Some(address) = first.began.subject.address else { return String::new() };
+    let subject = &first.began.subject;
+    let Some(address) = subject.address.map(|address| with_zone(subject, address)) else { return String::new() };
     let mut text = format!(
         "flows {} to {} ({address}), {} hops max, {} byte packets\n",
         ranges(&flows.numbers()),
@@ -17,12 +19,12 @@ pub(super) fn table(options: &TraceTextOptions, flows: &Flows) -> String {
         first.began.max_ttl.get(),
         packet_octets(&first.began.subject).unwrap_or_default(),
     );
-    flows.hops.iter().for_each(|hop| push_hop(options, hop, &mut text));
+    flows.hops.iter().for_each(|hop| push_hop((options, subject), hop, &mut text));
     text
 }
 
-fn push_hop(options: &TraceTextOptions, hop: &FlowsHop, text: &mut String) {
-    let answered = hop.responders.iter().map(|responder| (shown(options, responder), &responder.flows));
+fn push_hop(how: (&TraceTextOptions, &Subject), hop: &FlowsHop, text: &mut String) {
+    let answered = hop.responders.iter().map(|responder| (shown(how, responder), &responder.flows));
     let silent = Some(("*".to_owned(), &hop.silent)).filter(|(_, flows)| !flows.is_empty());
     for (at, (shown, flows)) in answered.chain(silent).enumerate() {
         let number = if at == 0 { format!("{:2}", hop.ttl.get()) } else { "  ".to_owned() };
@@ -31,8 +33,8 @@ fn push_hop(options: &TraceTextOptions, hop: &FlowsHop, text: &mut String) {
 }
 
 /// A responder, its fastest answer, and its first mark.
-fn shown(options: &TraceTextOptions, responder: &FlowsResponder) -> String {
-    let mut shown = named(options, &responder.responder);
+fn shown((options, subject): (&TraceTextOptions, &Subject), responder: &FlowsResponder) -> String {
+    let mut shown = named(options, subject, &responder.responder);
     if let Some(best) = responder.answers.iter().filter_map(|answer| answer.rtt()).min() {
         shown.push_str(&format!("  {best}"));
     }
@@ -64,7 +66,6 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::engine::outcome::Subject;
     use crate::report::fixture::{Answer, answer, expired, hop, icmp_answer, trace_end, trace_start, written};
     use crate::report::{TraceText, TraceView};
     use crate::trace::{Began, Event, Finding, Trace};

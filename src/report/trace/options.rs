@@ -1,7 +1,11 @@
 //! What the text of a trace shows: [`TraceTextOptions`]; and responders as it shows them.
 
+use std::net::IpAddr;
+
+use crate::engine::outcome::Subject;
 use crate::report::escape;
 use crate::report::trace::{Column, TraceView};
+use crate::report::words::zone::Zone;
 use crate::trace::{Origins, Responder};
 use crate::types::Asn;
 
@@ -53,11 +57,16 @@ impl Default for TraceTextOptions {
     }
 }
 
+/// An address and, where it means something only there, its interface.
+pub(super) fn with_zone(subject: &Subject, address: IpAddr) -> String {
+    format!("{address}{}", Zone { subject, address })
+}
+
 /// Name and address of a responder, and the systems that announce it.
-pub(super) fn named(options: &TraceTextOptions, responder: &Responder) -> String {
-    let address = responder.address;
+pub(super) fn named(options: &TraceTextOptions, subject: &Subject, responder: &Responder) -> String {
+    let address = with_zone(subject, responder.address);
     let shown = match &responder.name {
-        _ if options.numeric => address.to_string(),
+        _ if options.numeric => address,
         Some(name) => format!("{} ({address})", escape(name)),
         None => format!("{address} ({address})"),
     };

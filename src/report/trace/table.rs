@@ -3,12 +3,12 @@
 use std::io::{self, Write};
 use std::time::{Duration, UNIX_EPOCH};
 
-use crate::engine::outcome::Outcome;
+use crate::engine::outcome::{Outcome, Subject};
 use crate::report::escape;
 use crate::report::trace::columns::{Column, Figure};
 use crate::report::trace::findings::sentence;
 use crate::report::trace::numbers::{ranges, word};
-use crate::report::trace::options::{TraceTextOptions, origins};
+use crate::report::trace::options::{TraceTextOptions, origins, with_zone};
 use crate::trace::Severity;
 use crate::trace::watch::{FlowsReport, Report, ReportHop, ReportResponder};
 use crate::wire::extension::{LabelStackEntry, Object};
@@ -45,10 +45,11 @@ pub(super) fn of_flows(options: &TraceTextOptions, flows: &FlowsReport) -> Strin
 
 fn drawn(options: &TraceTextOptions, report: &Report, flows: Option<&FlowsReport>) -> String {
     let subject = &report.began.subject;
-    let Some(address) = subject.address else { return String::new() };
+    let Some(address) = subject.address.map(|address| with_zone(subject, address)) else { return String::new() };
     let hops = shown(&report.hops);
-    let host = subject.source.map(|source| source.to_string()).unwrap_or_default();
-    let names = hops.iter().map(|hop| hop.responders.first().map_or("???".len(), |first| width(&name(options, first))));
+    let host = subject.source.map(|source| with_zone(subject, source)).unwrap_or_default();
+    let how = (options, &**subject);
+    let names = hops.iter().map(|hop| hop.responders.first().map_or("???".len(), |first| width(&name(how, first))));
     let widest = names.max().unwrap_or(0).max(HOST_WIDTH);
     let of_flows = flows.map_or(&[][..], |flows| &flows.flows).iter().map(destination);
     let rows: Vec<ReportHop> = hops.iter().cloned().chain(of_flows).collect();
@@ -69,7 +70,7 @@ fn drawn(options: &TraceTextOptions, report: &Report, flows: Option<&FlowsReport
         columns.iter().map(|column| column.cell(column.cells.get(at).map_or("", |cell| cell))).collect()
     };
     for (at, hop) in hops.iter().enumerate() {
-        push_hop(options, hop, (widest, cells(at).trim_end(), unproven == Some(hop.ttl)), &mut text);
+        push_hop(how, hop, (widest, cells(at).trim_end(), unproven == Some(hop.ttl)), &mut text);
     }
     if let Some(flows) = flows {
         let cells: Vec<String> = (hops.len()..rows.len()).map(cells).collect();
@@ -160,17 +161,20 @@ fn of_destination(report: &Report, of_flows: bool) -> String {
     }
     let at: Vec<String> =
         report.distances.iter().map(|(ttl, cycles)| format!("{cycles} at hop {}", ttl.get())).collect();
+    let unknown = report.received.saturating_sub(report.distances.iter().map(|&(_, cycles)| cycles).sum());
+    let unknown = (unknown > 0).then(|| format!("{unknown} at a distance that nothing shows"));
+    let at: Vec<String> = at.into_iter().chain(unknown).collect();
     let what = if of_flows { "The" } else { "The path changed its length: the" };
     format!("  {what} destination answered {} of {cycles} cycles, {}.\n", report.received, at.join(", "))
 }
 
 fn push_hop(
-    options: &TraceTextOptions,
+    how: (&TraceTextOptions, &Subject),
     hop: &ReportHop,
     (widest, cells, unproven): (usize, &str, bool),
     text: &mut String,
 ) {
-    let host = hop.responders.first().map_or_else(|| "???".to_owned(), |first| name(options, first));
+    let host = hop.responders.first().map_or_else(|| "???".to_owned(), |first| name(how, first));
     let pad = " ".repeat(widest.saturating_sub(width(&host)));
     text.push_str(&format!(" {:2}.|-- {host}{pad}{cells}", hop.ttl.get()));
     if hop.persists == Some(false) {
@@ -187,19 +191,19 @@ fn push_hop(
         }
     }
     text.push('\n');
-    push_responders(options, hop, text);
+    push_responders(how, hop, text);
 }
 
 /// The labels of the first responder, and the others with theirs, as mtr draws them.
-fn push_responders(options: &TraceTextOptions, hop: &ReportHop, text: &mut String) {
+fn push_responders(how: (&TraceTextOptions, &Subject), hop: &ReportHop, text: &mut String) {
     for (at, responder) in hop.responders.iter().enumerate() {
         match at {
             0 => {}
-            1 => text.push_str(&format!("    |  `|-- {}\n", annotated(options, responder))),
-            _ => text.push_str(&format!("    |   |-- {}\n", annotated(options, responder))),
+            1 => text.push_str(&format!("    |  `|-- {}\n", annotated(how, responder))),
+            _ => text.push_str(&format!("    |   |-- {}\n", annotated(how, responder))),
         }
         let Outcome::Error(error) = &responder.newest.outcome else { continue };
-        for entry in error.extensions.iter().filter(|_| options.extensions).flat_map(Object::labels) {
+        for entry in error.extensions.iter().filter(|_| how.0.extensions).flat_map(Object::labels) {
             let LabelStackEntry { label, tc, bottom, ttl } = entry;
             text.push_str(&format!("    |   +-- [MPLS: Lbl {label} TC {tc} S {} TTL {ttl}]\n", u8::from(*bottom)));
         }
@@ -207,19 +211,20 @@ fn push_responders(options: &TraceTextOptions, hop: &ReportHop, text: &mut Strin
 }
 
 /// mtr shows a name instead of the address.
-fn name(options: &TraceTextOptions, responder: &ReportResponder) -> String {
+fn name((options, subject): (&TraceTextOptions, &Subject), responder: &ReportResponder) -> String {
     let shown = &responder.responder;
+    let address = with_zone(subject, shown.address);
     let name = match shown.name.as_deref().filter(|_| !options.numeric) {
-        Some(name) if options.both => format!("{} ({})", escape(name), shown.address),
+        Some(name) if options.both => format!("{} ({address})", escape(name)),
         Some(name) => escape(name).into_owned(),
-        None => shown.address.to_string(),
+        None => address,
     };
     let as_column = options.columns.contains(&Column::Asn);
     if as_column { name } else { name + &origins(shown) }
 }
 
-fn annotated(options: &TraceTextOptions, responder: &ReportResponder) -> String {
-    responder.annotations.iter().fold(name(options, responder), |text, annotation| text + " " + annotation)
+fn annotated(how: (&TraceTextOptions, &Subject), responder: &ReportResponder) -> String {
+    responder.annotations.iter().fold(name(how, responder), |text, annotation| text + " " + annotation)
 }
 
 fn width(text: &str) -> usize {

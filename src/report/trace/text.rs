@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::engine::outcome::{MethodKind, NotSent, Outcome, ProbeEvent, State, Subject, SubjectId};
 use crate::report::trace::findings;
-use crate::report::trace::options::{TraceTextOptions, named};
+use crate::report::trace::options::{TraceTextOptions, named, with_zone};
 use crate::report::trace::turns::Turns;
 use crate::report::trace::{TraceView, flows, table};
 use crate::report::words::StatusLine;
@@ -65,6 +65,7 @@ impl TraceText {
         let source = subject.source.map(|source| format!(" from {source}")).unwrap_or_default();
         let port = subject.port.map(|port| format!(" to port {port}")).unwrap_or_default();
         let (method, socket, flow) = (subject.method.name(), socket.name(), subject.flow.unwrap_or_default());
+        let address = with_zone(subject, address);
         writeln!(talk, "{program}: {name}: {address}{source}, {method}{port} over a {socket} socket, flow {flow}")
     }
 
@@ -73,7 +74,7 @@ impl TraceText {
             return Ok(());
         }
         let mtu = hop.mtu.filter(|mtu| self.mtus.get(&subject.id) != Some(mtu));
-        let line = hop_line(&self.options, hop, mtu);
+        let line = hop_line(&self.options, subject, hop, mtu);
         if let Some(mtu) = mtu.filter(|_| !hop.responders.is_empty()) {
             self.mtus.insert(subject.id, mtu);
         }
@@ -219,6 +220,7 @@ pub(super) fn send_failure(program: &str, view: TraceView, event: &ProbeEvent, t
 /// Empty for a target without an address: there is nothing to trace.
 fn header(options: &TraceTextOptions, began: &Began) -> String {
     let Some(address) = began.subject.address else { return String::new() };
+    let address = with_zone(&began.subject, address);
     let (name, hops) = (escape(&began.subject.name), began.max_ttl.get());
     let octets = packet_octets(&began.subject).unwrap_or_default();
     let packets = match octets {
@@ -265,7 +267,7 @@ fn why_ended(reason: StopReason) -> &'static str {
 }
 
 /// The line of a hop, with `mtu` if it is new.
-fn hop_line(options: &TraceTextOptions, hop: &Hop, mtu: Option<Mtu>) -> String {
+fn hop_line(options: &TraceTextOptions, subject: &Subject, hop: &Hop, mtu: Option<Mtu>) -> String {
     let mut mtu = mtu;
     let mut line = format!("{:2} ", hop.ttl.get());
     let mut shown: Option<Response<'_>> = None;
@@ -282,7 +284,7 @@ fn hop_line(options: &TraceTextOptions, hop: &Hop, mtu: Option<Mtu>) -> String {
         if !same {
             if let Some(responder) = hop.responder(response.responder) {
                 line.push(' ');
-                line.push_str(&named(options, responder));
+                line.push_str(&named(options, subject, responder));
             }
             line.push_str(port_state(hop, &response));
             if options.extensions && !response.extensions().is_empty() {
@@ -436,6 +438,23 @@ mod tests {
              3  gw.example (10.9.3.2)  0.016 ms  0.007 ms *\n\
              10  10.9.4.2 (10.9.4.2)  12.345 ms  0.007 ms  0.007 ms\n"
         );
+    }
+
+    #[test]
+    fn a_link_local_address_is_shown_with_its_interface() {
+        let began = trace_start(0, "fe80::9", "fe80::9");
+        let subject = Arc::new(Subject { zone: Some("eth0".into()), ..Subject::clone(&began.subject) });
+        let hops = [hop(1, vec![Some(answer("fe80::1", 1000))]), hop(2, vec![Some(answer("2001:db8::1", 1000))])];
+        let mut events = vec![Event::Began(Began { subject: Arc::clone(&subject), ..began })];
+        events.extend(hops.map(|hop| Event::Hop(Arc::clone(&subject), Arc::new(hop))));
+        let shown = |options| written(&mut TraceText::new(options), &events).0;
+        assert_eq!(
+            shown(numeric()),
+            "traceroute to fe80::9 (fe80::9%eth0), 30 hops max, 80 byte packets\n \
+             1  fe80::1%eth0  1.000 ms\n \
+             2  2001:db8::1  1.000 ms\n"
+        );
+        assert!(shown(TraceTextOptions::default()).contains("  fe80::1%eth0 (fe80::1%eth0)  1.000 ms\n"));
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub(super) mod message;
 mod moment;
 pub(super) mod number;
 mod status_line;
+pub(super) mod zone;
 
 pub use clock::LocalOffset;
 pub use moment::Moment;

@@ -14,12 +14,13 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use flood::Dots;
 use lines::Probed;
-use peer::{Peer, Zone};
+use peer::Peer;
 use service::SILENCE;
 pub(in crate::report) use summary::{interim, interims};
 
 use crate::engine::outcome::{MethodKind, Outcome, State, Subject};
 use crate::ping::{Event, Summary};
+use crate::report::words::zone::Zone;
 use crate::report::{Sink, Streams, escape};
 use crate::types::{Family, WallTime};
 

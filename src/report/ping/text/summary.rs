@@ -9,6 +9,7 @@ use crate::ping::{Interim, ReflectionStats, Summary};
 use crate::report::ping::entries::Signed;
 use crate::report::ping::text::PingTextOptions;
 use crate::report::words::number::{Millis, general};
+use crate::report::words::zone::Zone;
 use crate::report::{Streams, escape};
 
 /// The summary block on stdout, and with `-v` further figures on stderr.
@@ -93,7 +94,8 @@ fn more(summary: &Summary, data: &mut dyn Write) -> io::Result<()> {
         }
     }
     for responder in &summary.responders {
-        write!(data, "{}: {} received", responder.address, responder.received)?;
+        let zone = Zone { subject: &summary.subject, address: responder.address };
+        write!(data, "{}{zone}: {} received", responder.address, responder.received)?;
         for (count, what) in [(responder.duplicates, "duplicates"), (responder.late, "late")] {
             if count > 0 {
                 write!(data, ", +{count} {what}")?;
