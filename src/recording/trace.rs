@@ -77,6 +77,7 @@ variants! {
         LengthChanged { before, after } = "length_changed",
         LossBurst { first, probes, lasted } = "loss_burst",
         Outage { first } = "outage",
+        Refused { ttl, responder, mark } = "refused",
         Back { probes, lasted } = "back",
         LatencyShift { before "before_ms", after "after_ms" } = "latency_shift",
         LabelChanged { ttl, before, after } = "label_changed",

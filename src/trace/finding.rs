@@ -419,7 +419,8 @@ fn singular(target: IpAddr, stop: StopReason, hop: &Arc<Hop>, found: &mut Vec<Fi
     let mut said: Vec<Finding> = Vec::new();
     for response in hop.responses() {
         let responder = response.responder;
-        if !responders.contains(&responder) {
+        // A router that refuses a probe does so at its own hop, not at that of the probe's TTL.
+        if !response.is_refusal() && !responders.contains(&responder) {
             responders.push(responder);
         }
         let finding = match (response.kind(), response.quoted_ttl()) {
@@ -534,6 +535,24 @@ mod tests {
         let hops = [hop(1, testing::router(1), exceeded), hop(2, target, exceeded), hop(3, target, None)];
         let found = findings(target, StopReason::Destination, &hops, &[]);
         assert_eq!(found, [Finding::TargetOnTheWay { ttl: Ttl::new(2), target }]);
+    }
+
+    #[test]
+    fn a_router_that_refuses_a_probe_is_no_second_router_of_the_hop() {
+        let probes = |responder: u8, kind| {
+            testing::hop(3, testing::router(responder), Some(kind), &[Duration::from_millis(5)]).probes
+        };
+        let several = |other: Vec<crate::trace::HopProbe>| {
+            let mut hop =
+                testing::hop(3, testing::router(3), Some(ErrorKind::TimeExceeded), &[Duration::from_millis(5)]);
+            hop.probes.extend(other);
+            let found = findings(testing::TARGET, StopReason::MaxTtl, &[Arc::new(hop)], &[]);
+            found.iter().any(|finding| matches!(finding, Finding::SeveralResponders { .. }))
+        };
+        for kind in [ErrorKind::Unreachable, ErrorKind::Prohibited, ErrorKind::TooBig] {
+            assert!(!several(probes(2, kind)), "{kind:?}");
+        }
+        assert!(several(probes(33, ErrorKind::TimeExceeded)));
     }
 
     #[test]

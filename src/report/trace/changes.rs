@@ -24,6 +24,9 @@ pub fn sentence(kind: &ChangeKind) -> String {
             format!("burst: {probes} probes in a row lost{}, {}", from(*first), seconds(*lasted))
         }
         ChangeKind::Outage { first } => format!("outage: the destination does not answer{}", from_silent(*first)),
+        ChangeKind::Refused { ttl, responder, mark } => {
+            format!("refused: hop {ttl}, {responder}, cannot deliver probes ({mark})")
+        }
         ChangeKind::Back { probes, lasted } => {
             format!("back: the destination answers again, after {probes} lost probes and {}", seconds(*lasted))
         }
@@ -86,7 +89,7 @@ fn seconds(span: Duration) -> String {
     format!("{:.1} s", span.as_secs_f64())
 }
 
-fn millis(rtt: Rtt) -> String {
+pub(super) fn millis(rtt: Rtt) -> String {
     let millis = rtt.as_millis_f64();
     if millis < 10.0 { format!("{millis:.2}") } else { format!("{millis:.1}") }
 }
@@ -119,6 +122,10 @@ mod tests {
                 "labels: hop 3 shows none, and showed 16/17",
             ),
             (ChangeKind::Outage { first: None }, "outage: the destination does not answer"),
+            (
+                ChangeKind::Refused { ttl: ttl(2), responder: router(2), mark: "!H".to_owned() },
+                "refused: hop 2, 203.0.113.2, cannot deliver probes (!H)",
+            ),
         ] {
             assert_eq!(sentence(&kind), words);
         }

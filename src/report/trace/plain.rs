@@ -10,6 +10,7 @@ use crate::report::words::clock::{LocalOffset, LocalTime};
 use crate::report::{Sink, Streams, escape};
 use crate::trace::Event;
 use crate::trace::watch::Report;
+use crate::types::Rtt;
 
 /// Writes one line about each path every so often, a line about everything that happens to it, and at the end what another sink
 /// makes of its figures. Nothing that was written is touched again.
@@ -25,8 +26,34 @@ pub struct TracePlain {
 struct Path {
     /// When its next line is due, since its beginning.
     due: Duration,
-    /// Cycles that were answered up to the last line.
+    /// What the newest figures were of.
+    duration: Duration,
     received: u64,
+    missed: u64,
+    /// Cycles in a row that were not answered.
+    silent: u64,
+}
+
+/// As many in a row, and the destination does not answer any more.
+const SILENT: u64 = 3;
+
+impl Path {
+    /// Takes the next figures.
+    fn follow(&mut self, report: &Report, every: Duration) {
+        let duration = Duration::from_nanos(report.duration);
+        if duration < self.duration {
+            // They began anew.
+            *self = Path { due: every, ..Path::default() };
+        }
+        let missed = report.lost + report.unreachable + report.send_failed;
+        let lost = missed.saturating_sub(self.missed);
+        self.silent = if report.received > self.received { 0 } else { self.silent + lost };
+        (self.duration, self.received, self.missed) = (duration, report.received, missed);
+    }
+
+    fn is_up(&self) -> bool {
+        self.received > 0 && self.silent < SILENT
+    }
 }
 
 impl TracePlain {
@@ -43,21 +70,18 @@ impl TracePlain {
     }
 
     fn figures(&mut self, report: &Report, streams: &mut Streams<'_>) -> io::Result<()> {
-        let path = self.paths.entry(report.began.subject.id).or_insert(Path { due: self.every, received: 0 });
+        let path =
+            self.paths.entry(report.began.subject.id).or_insert_with(|| Path { due: self.every, ..Path::default() });
+        path.follow(report, self.every);
         let duration = Duration::from_nanos(report.duration);
         if duration < path.due {
             return Ok(());
         }
         path.due = duration + self.every;
-        let answered = report.received.checked_sub(path.received).unwrap_or(report.received);
-        path.received = report.received;
+        let is_up = path.is_up();
         let at = report.began.time.saturating_add(duration);
-        let line = format!(
-            "{} {} {}",
-            LocalTime(at, self.offset),
-            self.name(&report.began.subject),
-            summary(report, answered > 0)
-        );
+        let line =
+            format!("{} {} {}", LocalTime(at, self.offset), self.name(&report.began.subject), summary(report, is_up));
         writeln!(streams.data, "{line}")
     }
 }
@@ -89,8 +113,63 @@ fn summary(report: &Report, is_up: bool) -> String {
     }
     parts.extend(report.loss_pct().map(|loss| format!("loss {loss:.1} %")));
     if let Some(stats) = last.filter(|_| report.received > 0).and_then(|last| last.stats.as_ref()) {
-        let millis = |nanos: u64| nanos as f64 / 1e6;
-        parts.push(format!("rtt {:.1} ms (p95 {:.1})", millis(stats.median), millis(stats.p95)));
+        let millis = |nanos: u64| changes::millis(Rtt::from_nanos(nanos));
+        parts.push(format!("rtt {} ms (p95 {})", millis(stats.median), millis(stats.p95)));
     }
     parts.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::RttRecorder;
+    use crate::report::fixture::trace_start;
+    use crate::trace::watch::ReportHop;
+    use crate::types::Ttl;
+
+    fn figures(seconds: u64, received: u64, lost: u64) -> Report {
+        let began = trace_start(0, "a.example", "192.0.2.9");
+        Report { received, lost, duration: seconds * 1_000_000_000, ..Report::empty(began, None) }
+    }
+
+    #[test]
+    fn a_path_is_up_while_the_newest_cycles_are_answered_whatever_was_before() {
+        let mut path = Path::default();
+        let mut up = |seconds, received, lost| {
+            path.follow(&figures(seconds, received, lost), Duration::from_secs(10));
+            path.is_up()
+        };
+        assert!(!up(1, 0, 1));
+        assert!(up(2, 1, 1));
+        assert!(up(8, 7, 3));
+        assert!(!up(12, 7, 6));
+        assert!(!up(20, 7, 14));
+        assert!(up(21, 8, 14));
+        // The statistics begin anew.
+        assert!(!up(1, 0, 0));
+        assert!(up(2, 1, 0));
+    }
+
+    #[test]
+    fn a_round_trip_below_a_tenth_of_a_millisecond_is_not_0() {
+        let mut rtts = RttRecorder::default();
+        rtts.record(Rtt::from_nanos(41_000));
+        let hop = ReportHop {
+            ttl: Ttl::new(1),
+            sent: 1,
+            received: 1,
+            unreachable: 0,
+            unanswered: 0,
+            pending: 0,
+            send_failed: 0,
+            persists: None,
+            responders: Vec::new(),
+            last: None,
+            stats: rtts.stats(),
+            geometric_mean: None,
+            variation: None,
+        };
+        let report = Report { hops: vec![hop], ..figures(1, 1, 0) };
+        assert_eq!(summary(&report, true), "up, 1 hop, loss 0.0 %, rtt 0.04 ms (p95 0.04)");
+    }
 }

@@ -15,19 +15,20 @@ pub(in crate::trace) struct Distance {
 impl Distance {
     /// How far beyond `above` the destination was, if it answered from there. Of each of its `answers`, lowest TTL first: the
     /// TTL of the probe, and how far away the quote shows it. `router` is the highest TTL at which a router answered, `first`
-    /// the lowest that is probed. A quote may hold anything: a router that answers at the distance it shows, or beyond,
+    /// the lowest that is probed, and `answers_at` says whether a router answered at a TTL: where packets take paths of several
+    /// lengths, that is not the highest alone. A quote may hold anything: a router that answers at the distance it shows, or beyond,
     /// refutes it.
     pub fn of(
         answers: impl Iterator<Item = (u8, Option<u8>)> + Clone,
         above: u8,
-        router: Option<u8>,
+        (router, answers_at): (Option<u8>, impl Fn(u8) -> bool),
         first: u8,
     ) -> Option<Distance> {
         let least = above.max(router.unwrap_or_default());
         let asked = answers.clone().map(|(ttl, _)| ttl).find(|&ttl| ttl > above)?;
         let quoted = answers.filter_map(|(_, quoted)| quoted).filter(|&quoted| quoted > least).min();
         let ttl = quoted.map_or(asked, |quoted| quoted.min(asked));
-        let proven = quoted == Some(ttl) || ttl == first || router.is_some_and(|router| ttl - 1 == router);
+        let proven = quoted == Some(ttl) || ttl == first || answers_at(ttl - 1);
         Some(Distance { ttl, proven, asked })
     }
 }

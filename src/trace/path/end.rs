@@ -28,7 +28,7 @@ impl Path {
     pub(super) fn find_end(&self) -> Option<End> {
         let refused = self.refused();
         let router = self.router.max(refused.map(|end| end.ttl));
-        let distance = Distance::of(self.answers(), self.final_ttl, router, self.first());
+        let distance = Distance::of(self.answers(), self.final_ttl, (router, |ttl| router == Some(ttl)), self.first());
         let destination =
             distance.map(|Distance { ttl, proven, asked }| End { ttl, reason: StopReason::Destination, proven, asked });
         destination.into_iter().chain(refused).chain(self.circle).min_by_key(|end| end.ttl)

@@ -35,6 +35,8 @@ pub enum ChangeKind {
     LossBurst { first: Option<Ttl>, probes: u64, lasted: Duration },
     /// The destination has not answered for many cycles.
     Outage { first: Option<Ttl> },
+    /// A router reports that probes cannot be delivered, with traceroute's mark for how; the hop is its own, where that is known.
+    Refused { ttl: Ttl, responder: IpAddr, mark: String },
     /// It answers again.
     Back { probes: u64, lasted: Duration },
     /// The delay of the destination is another, and stays so.
@@ -76,6 +78,7 @@ impl ChangeKind {
             ChangeKind::LengthChanged { .. } => "length_changed",
             ChangeKind::LossBurst { .. } => "loss_burst",
             ChangeKind::Outage { .. } => "outage",
+            ChangeKind::Refused { .. } => "refused",
             ChangeKind::Back { .. } => "back",
             ChangeKind::LatencyShift { .. } => "latency_shift",
             ChangeKind::LabelChanged { .. } => "label_changed",

@@ -81,7 +81,8 @@ impl Cycle {
             ProbeState::Target(quoted) => Some((ttl, quoted)),
             _ => None,
         });
-        Distance::of(answers, above, self.router(), self.first)
+        let is_router = |ttl| self.state(ttl) == ProbeState::Router;
+        Distance::of(answers, above, (self.router(), is_router), self.first)
     }
 }
 
@@ -108,6 +109,12 @@ mod tests {
         assert_eq!(distance(&[Router, Silent, Silent, Target(Some(3))]), Some((3, true)));
         assert_eq!(distance(&[Target(None)]), Some((1, true)));
         assert_eq!(distance(&[Router, Silent]), None);
+    }
+
+    #[test]
+    fn where_packets_take_paths_of_two_lengths_a_cycle_shows_the_shorter() {
+        assert_eq!(distance(&[Router, Router, Target(None), Router, Target(None)]), Some((3, true)));
+        assert_eq!(distance(&[Router, Silent, Target(None), Router, Target(None)]), Some((3, false)));
     }
 
     #[test]

@@ -29,10 +29,14 @@ pub(super) struct CycleResult {
     pub at: Instant,
     /// The answers of routers, by TTL: which, and its labels.
     pub routers: BTreeMap<u8, (IpAddr, Vec<u32>)>,
-    /// The TTLs that were probed.
+    /// The TTLs of the probes that left.
     pub probed: Vec<u8>,
     /// Whether the destination answered.
     pub reached: bool,
+    /// Whether this host did not send what the destination could have answered.
+    pub unsent: bool,
+    /// The nearest unreachable: the TTL of its probe, who sent it, and traceroute's mark for it.
+    pub refused: Option<(u8, IpAddr, String)>,
     /// How far away it was, if that is certain.
     pub distance: Option<u8>,
     /// The delay of its answer.
@@ -70,6 +74,11 @@ pub(super) struct Detector {
     lost: u64,
     lost_since: Instant,
     lost_from: Option<Ttl>,
+    /// The same with those in which a router refused the probes, and when the first of all began.
+    down: u64,
+    down_since: Instant,
+    /// Who refuses probes and how, and for how many cycles it has not.
+    refusal: Option<(IpAddr, String, u64)>,
     ever_reached: bool,
     /// Delays of the destination, and when they were measured.
     delays: VecDeque<(Instant, Rtt)>,
@@ -91,6 +100,7 @@ impl Detector {
         }
         self.losses(cycle, &mut out);
         self.routers(cycle, &mut out);
+        self.refusals(cycle, &mut out);
         self.length(cycle, &mut out);
         self.delay(cycle, &mut out);
         out
@@ -103,21 +113,28 @@ impl Detector {
     }
 
     fn losses(&mut self, cycle: &CycleResult, out: &mut Vec<Happened>) {
-        if cycle.reached {
+        if cycle.reached || cycle.refused.is_some() {
             let (lost, since, first) = (self.lost, self.lost_since, self.lost_from);
-            let lasted = cycle.at.since(since);
-            if lost >= OUTAGE {
-                out.push((cycle.at, ChangeKind::Back { probes: lost, lasted }));
-            } else if lost >= BURST {
-                out.push((since, ChangeKind::LossBurst { first, probes: lost, lasted }));
+            if cycle.reached && self.down >= OUTAGE {
+                let lasted = cycle.at.since(self.down_since);
+                out.push((cycle.at, ChangeKind::Back { probes: self.down, lasted }));
+            } else if (BURST..OUTAGE).contains(&lost) {
+                out.push((since, ChangeKind::LossBurst { first, probes: lost, lasted: cycle.at.since(since) }));
             }
             self.lost = 0;
+        }
+        if cycle.reached {
+            self.down = 0;
             self.ever_reached = true;
-        } else if self.ever_reached {
+        } else if self.ever_reached && !cycle.unsent {
+            if self.down == 0 {
+                self.down_since = cycle.at;
+            }
             if self.lost == 0 {
                 self.lost_since = cycle.at;
             }
-            self.lost += 1;
+            self.down += 1;
+            self.lost += u64::from(cycle.refused.is_none());
         }
         for &ttl in &cycle.probed {
             if cycle.routers.contains_key(&ttl) || cycle.reached && cycle.distance == Some(ttl) {
@@ -130,8 +147,26 @@ impl Detector {
             let before = self.lost_from.filter(|_| self.lost > 1);
             self.lost_from = self.silent_from(self.lost).or(before);
         }
-        if self.lost == OUTAGE {
+        if self.lost == OUTAGE && !cycle.unsent {
             out.push((self.lost_since, ChangeKind::Outage { first: self.lost_from }));
+        }
+    }
+
+    /// Says that a router refuses probes when that begins: one that does so now and then does it all the time.
+    fn refusals(&mut self, cycle: &CycleResult, out: &mut Vec<Happened>) {
+        let Some((ttl, responder, mark)) = &cycle.refused else {
+            if let Some((.., quiet)) = &mut self.refusal {
+                *quiet += 1;
+            }
+            return;
+        };
+        let before = self.refusal.replace((*responder, mark.clone(), 0));
+        let goes_on = |(who, how, quiet): (IpAddr, String, u64)| who == *responder && how == *mark && quiet < OUTAGE;
+        if !before.is_some_and(goes_on) {
+            let own = self.hops.iter().find(|(_, hop)| hop.responders.known().contains(responder));
+            // A router gets what it refuses with one more than it takes to get there.
+            let ttl = Ttl::new(own.map_or(ttl.saturating_sub(1).max(1), |(&ttl, _)| ttl));
+            out.push((cycle.at, ChangeKind::Refused { ttl, responder: *responder, mark: mark.clone() }));
         }
     }
 
@@ -279,6 +314,7 @@ mod tests {
             reached: true,
             distance: Some(hops),
             rtt: Some(Rtt::from_nanos(millis * MS)),
+            ..CycleResult::default()
         }
     }
 
@@ -324,6 +360,30 @@ mod tests {
             (50, ChangeKind::Back { probes: 30, lasted: Duration::from_secs(30) }),
         ];
         assert_eq!(play(cycles), kinds);
+    }
+
+    fn refused_at(cycle: CycleResult, ttl: u8) -> CycleResult {
+        CycleResult { refused: Some((ttl + 1, router(ttl), "!H".to_owned())), ..silent_from(cycle, ttl + 1) }
+    }
+
+    #[test]
+    fn probes_that_a_router_refuses_are_no_burst_and_no_outage() {
+        let refused = ChangeKind::Refused { ttl: Ttl::new(2), responder: router(2), mark: "!H".to_owned() };
+        let all =
+            (0..60).map(|at| if (20..50).contains(&at) { refused_at(cycle(at, 4, 9), 2) } else { cycle(at, 4, 9) });
+        let back = ChangeKind::Back { probes: 30, lasted: Duration::from_secs(30) };
+        assert_eq!(play(all), [(20, refused.clone()), (50, back)]);
+        let others = (0..60).map(|at| if at % 2 == 1 { refused_at(cycle(at, 4, 9), 2) } else { cycle(at, 4, 9) });
+        assert_eq!(play(others), [(1, refused.clone())]);
+        // Some of a cycle, while the destination answers others.
+        let some = (0..60).map(|at| CycleResult { refused: Some((3, router(2), "!H".to_owned())), ..cycle(at, 4, 9) });
+        assert_eq!(play(some), [(0, refused)]);
+    }
+
+    #[test]
+    fn what_this_host_did_not_send_is_no_burst_and_no_outage() {
+        let unsent = |at| CycleResult { unsent: true, probed: Vec::new(), ..silent_from(cycle(at, 4, 9), 1) };
+        assert_eq!(play((0..60).map(|at| if (20..50).contains(&at) { unsent(at) } else { cycle(at, 4, 9) })), []);
     }
 
     #[test]

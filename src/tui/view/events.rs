@@ -93,7 +93,10 @@ pub fn list(
 const fn role(kind: &ChangeKind) -> Role {
     match kind {
         ChangeKind::Finding { finding } => weight(finding.severity()),
-        ChangeKind::LossBurst { .. } | ChangeKind::Outage { .. } | ChangeKind::SendFailed { .. } => Role::Loss,
+        ChangeKind::LossBurst { .. }
+        | ChangeKind::Outage { .. }
+        | ChangeKind::Refused { .. }
+        | ChangeKind::SendFailed { .. } => Role::Loss,
         _ if kind.is_of_path() => Role::Change,
         _ => Role::Plain,
     }

@@ -250,6 +250,41 @@ fn each_time_this_host_sends_nothing_is_one_change_of_a_followed_path() {
             _ => false,
         };
         assert_eq!(run.events.iter().filter(unsent).count(), 2, "{kind:?}");
+        let changes = changes(&run);
+        let lost = |kind: &&&watch::ChangeKind| matches!(kind.code(), "loss_burst" | "outage" | "back");
+        assert_eq!(changes.iter().filter(lost).count(), 0, "{kind:?} {changes:?}");
+    }
+}
+
+fn changes(run: &Reported) -> Vec<&watch::ChangeKind> {
+    let change = |event| if let &Event::Change(ref change) = event { Some(&change.kind) } else { None };
+    run.events.iter().filter_map(change).collect()
+}
+
+#[test]
+fn a_router_that_refuses_every_other_probe_is_named_once_at_its_own_hop_alone() {
+    for kind in LANES.into_iter().filter(|kind| kind.1 == Protocol::Icmp) {
+        let mut network = Network::new(1);
+        let failure = if kind.0 == Family::V4 { Rejection::new(3, 1) } else { Rejection::new(1, 3) };
+        let fork = network.add(US, Node::router(router(kind.0, 1)).balance(Balance::Packet), Link::after(ms(2)));
+        let passing = network.add(fork, Node::router(router(kind.0, 2)), Link::after(ms(2)));
+        let refuses = Node::router(router(kind.0, 22)).forwarding(Forwarding::Refuse(failure));
+        let refusing = network.add(fork, refuses, Link::after(ms(2)));
+        let next = network.add(passing, Node::router(router(kind.0, 3)), Link::after(ms(2)));
+        network.link(refusing, next, Link::after(ms(2)));
+        network.add(next, Node::host(target(kind.0)), Link::after(ms(2)));
+        let run = watched(&network, lane(kind), &[target(kind.0)], 40, (config(), true));
+        let changes = changes(&run);
+        let refused: Vec<_> = changes.iter().filter(|change| change.code() == "refused").collect();
+        let responder = router(kind.0, 22);
+        let expected = watch::ChangeKind::Refused { ttl: Ttl::new(2), responder, mark: "!H".to_owned() };
+        assert_eq!(refused, [&&expected], "{kind:?}");
+        for change in changes {
+            assert!(!matches!(change.code(), "loss_burst" | "outage"), "{kind:?} {change:?}");
+            if let watch::ChangeKind::Finding { finding: trace::Finding::SeveralResponders { ttl, .. } } = change {
+                assert_eq!(ttl.get(), 2, "{kind:?} {change:?}");
+            }
+        }
     }
 }
 
@@ -284,6 +319,10 @@ fn no_answer_is_dropped_where_packets_take_paths_of_different_length() {
         let run = reported(&network, kind, 10, config());
         let report = run.end();
         assert_eq!((report.received, report.lost), (10, 0), "{kind:?}");
+        if kind.1 == Protocol::Icmp {
+            let cycles: u64 = report.distances.iter().map(|&(_, cycles)| cycles).sum();
+            assert_eq!(cycles, 10, "{kind:?} {:?}", report.distances);
+        }
         let of_target = |responder: &&watch::ReportResponder| responder.responder.address == target(kind.0);
         let answers = report.hops.iter().flat_map(|hop| &hop.responders).filter(of_target);
         assert_eq!(answers.map(|responder| responder.received).sum::<u64>(), 10, "{kind:?} {:?}", rows(report));

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::findings::{CycleProbes, Findings};
 use super::{End, Open, Watch};
 use crate::engine::outcome::{Outcome, ProbeEvent, Silence};
+use crate::trace::annotation::annotation;
 use crate::trace::ends::{Began, StopReason};
 use crate::trace::event::Event;
 use crate::trace::hop::{Response, labels};
@@ -58,6 +59,9 @@ impl Watch {
                 let labels = labels(response.extensions()).into_iter().map(|entry| entry.label).collect();
                 result.routers.insert(open.ttl, (response.responder, labels));
             }
+            ProbeState::Unreachable if result.refused.as_ref().is_none_or(|(ttl, ..)| open.ttl < *ttl) => {
+                result.refused = annotation(event).map(|mark| (open.ttl, response.responder, mark));
+            }
             ProbeState::Target(_) => result.rtt = Some(result.rtt.map_or(response.rtt, |rtt| rtt.min(response.rtt))),
             _ => {}
         }
@@ -77,8 +81,9 @@ impl Watch {
             let (result, probes) = self.followed.results.remove(&number).unwrap_or_default();
             let result = CycleResult {
                 at: cycle.at,
-                probed: cycle.probed().map(|(ttl, _)| ttl).collect(),
+                probed: cycle.probed().filter(|&(_, state)| state != ProbeState::NotSent).map(|(ttl, _)| ttl).collect(),
                 reached: cycle.is_answered_from(0),
+                unsent: cycle.probed().next_back().is_some_and(|(_, state)| state == ProbeState::NotSent),
                 distance: cycle.distance(0).filter(|distance| distance.proven).map(|distance| distance.ttl),
                 ..result
             };
