@@ -20,7 +20,7 @@
 //! | `capture` | packets of a run to pcapng, with what its events say about them | `types`, `wire`, `channel`, `engine`, `ping`, `sweep`, `trace` |
 //! | [`report`] | events to octets, by tool: text, JSON, CSV, gauges | the above except `net`, `sim`, `driver` |
 //! | `tui` | live views: models of a run, pictures of them, keys | `types`, `metrics`, `channel`, `engine`, `ping`, `trace`, `report` |
-//! | `exporter` | `rping-exporter`: configuration, probing without end, HTTP | `types`, `wire`, `metrics`, `channel`, `net`, `engine`, `driver`, `ping`, `sweep` |
+//! | `exporter` | `rping-exporter`: configuration, probing without end, HTTP | `types`, `wire`, `metrics`, `channel`, `net`, `engine`, `driver`, `ping`, `sweep`, `trace` |
 //! | `library` | [`ping()`] and [`trace()`] in a few lines of other programs, for `lib.rs` alone | `types`, `channel`, `net`, `engine`, `driver`, `ping`, `trace` |
 //! | [`cli`] | the only room that knows argv, environment, terminals and exit codes | all |
 //!

@@ -11,6 +11,7 @@ use super::config::{Names, Prober};
 use super::figures::{Figures, Histogram, RTT_STATS, WindowFigures};
 use super::keeper::{self, Shared};
 use super::labels::{And, By, Labels};
+use super::path;
 use super::probe::Tally;
 use super::prober::{STAMPS, lock};
 use super::process;
@@ -24,6 +25,8 @@ pub struct Scrape {
     names: Names,
     targets: Vec<(Arc<Entry>, State)>,
     series: Vec<One>,
+    /// Those of them that are paths.
+    paths: Vec<One>,
     /// What is said of the exporter; not where a scrape asked for some groups only.
     own: Option<Own>,
 }
@@ -57,7 +60,7 @@ impl Scrape {
     pub fn of(shared: &Shared, tally: &Tally, groups: &[String]) -> Self {
         let names = shared.config().metrics.names;
         let now = keeper::now();
-        let (mut targets, mut series) = (Vec::new(), Vec::new());
+        let (mut targets, mut series, mut paths) = (Vec::new(), Vec::new(), Vec::new());
         for entry in shared.targets.all().iter() {
             if !groups.is_empty() && !groups.iter().any(|group| **group == *entry.wanted.group) {
                 continue;
@@ -81,20 +84,25 @@ impl Scrape {
                     Labels::new(fixed, &entry.wanted.labels)
                 };
                 let is_icmp = module.prober == Prober::Icmp;
-                series.push(One { of: Arc::clone(one), smokeping, is_icmp, figures, window });
+                let kind = if figures.path.is_some() { &mut paths } else { &mut series };
+                kind.push(One { of: Arc::clone(one), smokeping, is_icmp, figures, window });
             }
             targets.push((Arc::clone(entry), state));
         }
         let own = groups.is_empty().then(|| Own::of(shared, tally));
-        Scrape { names, targets, series, own }
+        Scrape { names, targets, series, paths, own }
     }
 
     fn write_series(&self, to: &mut Writer<'_>) -> fmt::Result {
         to.gauges(
             "netprobe_up",
             "Whether one of the last probes was answered",
-            self.series.iter().map(|one| (By(&one.of.labels), f64::from(one.figures.is_up()))),
+            self.series.iter().chain(&self.paths).map(|one| (By(&one.of.labels), f64::from(one.figures.is_up()))),
         )?;
+        self.write_paths(to)?;
+        if self.series.is_empty() {
+            return Ok(());
+        }
         for (name, help, of) in COUNTERS {
             let samples = self.series.iter().map(|one| (By(&one.of.labels), of(&one.figures.counts)));
             to.counters(name, help, samples)?;
@@ -131,6 +139,15 @@ impl Scrape {
         to.gauges("netprobe_window_rtt_seconds", "Round-trip times in the window", stats)?;
         let reflector = |one: &One| Some(one.figures.reflection?.reflector.as_duration().as_secs_f64());
         to.gauges("netprobe_reflector_seconds", "Time that the reflector kept the newest packet", some(reflector))
+    }
+
+    fn write_paths(&self, to: &mut Writer<'_>) -> fmt::Result {
+        let paths: Vec<_> = self
+            .paths
+            .iter()
+            .filter_map(|one| Some((&one.of.labels, one.figures.path.as_deref()?, one.figures.is_up())))
+            .collect();
+        if paths.is_empty() { Ok(()) } else { path::write(to, &paths) }
     }
 
     fn write_targets(&self, to: &mut Writer<'_>) -> fmt::Result {
@@ -199,7 +216,7 @@ const COUNTERS: [OfCounts; 10] = [
 impl Collector for Scrape {
     fn encode(&self, encoder: DescriptorEncoder) -> fmt::Result {
         let mut to = Writer(encoder);
-        if !self.series.is_empty() {
+        if !self.targets.is_empty() {
             if self.names != Names::Smokeping {
                 self.write_series(&mut to)?;
             }
@@ -215,7 +232,7 @@ impl Collector for Scrape {
 impl Own {
     fn of(shared: &Shared, tally: &Tally) -> Self {
         let healths = || shared.workers.iter().map(|worker| Arc::clone(&worker.health));
-        let sum = |of: fn(&super::prober::Health) -> u64| healths().map(|health| of(&health)).sum();
+        let sum = |of: fn(&super::prober::Health) -> u64| healths().map(|health| of(&health)).sum::<u64>();
         let mut stamps = [0; 3];
         for health in healths() {
             for (sum, count) in stamps.iter_mut().zip(&health.stamps) {
@@ -231,9 +248,11 @@ impl Own {
             targets: shared.targets.all().len(),
             unresolved: keeper::unresolved(shared),
             lateness: healths().enumerate().map(worker).collect(),
-            dropped: sum(|health| health.dropped.load(Ordering::Relaxed)),
+            dropped: sum(|health| health.dropped.load(Ordering::Relaxed))
+                + shared.paths.health.dropped.load(Ordering::Relaxed),
             stamps,
-            series: sum(|health| health.series.load(Ordering::Relaxed)),
+            series: sum(|health| health.series.load(Ordering::Relaxed))
+                + shared.paths.health.series.load(Ordering::Relaxed),
             requests: tally.counts(),
             process: process::read(),
         }

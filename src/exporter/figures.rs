@@ -1,12 +1,15 @@
 //! The figures of one series: [`Figures`], which a prober writes and scrapes read.
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::config::MetricsOptions;
+use super::path::{Path, Routers};
 use crate::engine::outcome::{Detail, Outcome, ProbeEvent, Reflection, Reply, Standing};
 use crate::metrics::{Counts, InterarrivalJitter};
+use crate::trace::watch::Report;
 use crate::types::{Instant, Rtt};
 
 /// What is known of one target at one address.
@@ -24,6 +27,8 @@ pub struct Figures {
     pub reflection: Option<Reflection>,
     /// Whether it is probed.
     pub probed: bool,
+    /// The path to it, where that is what is probed.
+    pub path: Option<Box<Path>>,
 }
 
 /// What became of the newest probes.
@@ -149,6 +154,7 @@ impl Figures {
             window: options.window.map(|length| Window { length, results: VecDeque::new() }),
             reflection: None,
             probed: false,
+            path: None,
         }
     }
 
@@ -166,6 +172,27 @@ impl Figures {
     pub fn begin(&mut self) -> Option<Box<Counts>> {
         self.begin_anew();
         (self.counts != Counts::default()).then(|| Box::new(self.counts))
+    }
+
+    /// Its path is followed from now on.
+    pub fn follow(&mut self) {
+        self.begin_anew();
+        self.path.get_or_insert_default();
+    }
+
+    /// Changes what is known of the path.
+    pub fn path(&mut self, change: impl FnOnce(&mut Path)) {
+        if let Some(path) = &mut self.path {
+            change(path);
+        }
+    }
+
+    /// Takes the figures of a cycle of its path.
+    pub fn take_report(&mut self, report: &Report, routers: Routers, target: IpAddr) {
+        let Some(path) = &mut self.path else { return };
+        for (cycle, answered) in path.report(report, routers, target) {
+            self.newest.conclude(cycle, answered);
+        }
     }
 
     /// Takes the result of a probe, or a further answer to it.
@@ -229,11 +256,13 @@ impl Figures {
         if let Some(window) = &mut self.window {
             window.results.clear();
         }
+        self.path(Path::begin_anew);
     }
 
     /// A copy without the results in the window, and what that shows.
     pub fn shown(&self, now: Instant) -> (Figures, Option<WindowFigures>) {
-        (Figures { window: None, histogram: self.histogram.clone(), ..*self }, self.window(now))
+        let (histogram, path) = (self.histogram.clone(), self.path.clone());
+        (Figures { window: None, histogram, path, ..*self }, self.window(now))
     }
 
     /// What the window shows; `None` if there is none.

@@ -12,6 +12,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use super::config::{Config, Stamped, System, Wanted};
 use super::lanes::Lanes;
 use super::log::{Level, Log};
+use super::paths::{self, Manner};
 use super::prober::{Command, Health, Key, lock};
 use super::targets::{Changes, Entry, Maker, Series, Targets};
 use crate::channel::{Control, PostControl, ResolveError, Resolved};
@@ -26,16 +27,16 @@ const TICK: Duration = Duration::from_secs(1);
 const LOOK_AT_FILES: Duration = Duration::from_secs(5);
 
 /// A prober as other threads see it.
-pub struct Worker {
-    pub commands: Sender<Command>,
+pub struct Worker<C = Command> {
+    pub commands: Sender<C>,
     pub post: PostControl,
     pub lanes: Lanes,
     pub health: Arc<Health>,
 }
 
-impl Worker {
+impl<C> Worker<C> {
     /// Asks the prober for something. One that has ended ends the process, too.
-    pub fn ask(&self, commands: impl IntoIterator<Item = Command>) {
+    pub fn ask(&self, commands: impl IntoIterator<Item = C>) {
         for command in commands {
             let _ = self.commands.send(command);
         }
@@ -46,6 +47,8 @@ impl Worker {
 /// What is shared between the keeper, scrapes and measurements.
 pub struct Shared {
     pub workers: Vec<Worker>,
+    /// Follows paths.
+    pub paths: Worker<paths::Command>,
     pub targets: Targets,
     pub config: Mutex<Arc<Config>>,
     pub log: Log,
@@ -57,9 +60,10 @@ pub struct Shared {
 }
 
 impl Shared {
-    pub fn new(workers: Vec<Worker>, config: Config, log: Log) -> Self {
+    pub fn new(workers: Vec<Worker>, paths: Worker<paths::Command>, config: Config, log: Log) -> Self {
         Shared {
             workers,
+            paths,
             targets: Targets::default(),
             config: Mutex::new(Arc::new(config)),
             log,
@@ -314,6 +318,16 @@ impl Keeper {
                 of_worker.push(command);
             }
         };
+        let (of_paths, changes): (Vec<_>, Vec<_>) =
+            changes.into_iter().partition(|(entry, _)| entry.wanted.module.path().is_some());
+        let mut of_path_commands = Vec::new();
+        for (entry, Changes { begin, end }) in of_paths {
+            of_path_commands.extend(end.into_iter().map(paths::Command::Remove));
+            of_path_commands.extend(begin.iter().filter_map(|series| self.follow(&entry, series)));
+        }
+        if !of_path_commands.is_empty() {
+            self.shared.paths.ask(of_path_commands);
+        }
         for (entry, Changes { begin, end }) in changes {
             end.into_iter().for_each(|key| push(key, Command::Remove(key)));
             for series in begin {
@@ -327,6 +341,19 @@ impl Keeper {
                 worker.ask(commands);
             }
         }
+    }
+
+    fn follow(&self, entry: &Entry, series: &Series) -> Option<paths::Command> {
+        let (wanted, endpoint) = (&entry.wanted, series.endpoint?);
+        let lanes = &self.shared.paths.lanes;
+        lock(&series.figures).probed = true;
+        Some(paths::Command::Follow {
+            key: series.key,
+            target: Box::new(lanes.target(&wanted.text, endpoint, wanted.module.protocol(), false)),
+            manner: Manner { max_ttl: wanted.module.path()?.max_ttl, interval: wanted.interval },
+            phase: entry.phase(Some(endpoint.address), &self.host),
+            figures: Arc::clone(&series.figures),
+        })
     }
 
     fn add(&self, entry: &Entry, series: &Series) -> Option<Command> {

@@ -10,6 +10,7 @@ use prometheus_client::encoding::DescriptorEncoder;
 
 use super::config::{self, Module, Prober};
 use super::labels::Labels;
+use super::paths::Traced;
 use super::prober::Measured;
 use super::write::{Format, Writer};
 use crate::types::IpEndpoint;
@@ -24,12 +25,17 @@ pub struct Measurement {
     pub lookup: Duration,
     pub took: Duration,
     pub measured: Option<Measured>,
+    /// Of a trace.
+    pub traced: Option<Traced>,
     /// Why there is nothing to probe.
     pub error: Option<String>,
 }
 
 impl Measurement {
     pub fn is_success(&self) -> bool {
+        if let Some(traced) = &self.traced {
+            return traced.received >= u64::from(self.module.min_replies.min(self.count.max(1)));
+        }
         let needed = self.module.min_replies.min(self.count.max(1));
         self.measured.as_ref().is_some_and(|measured| measured.counts.received >= u64::from(needed))
     }
@@ -45,7 +51,7 @@ impl Measurement {
             "module={} target={} prober={} timeout_seconds={}\n",
             module.name,
             target,
-            module.kind().name(),
+            module.kind(),
             timeout.as_secs_f64()
         );
         if let Some(endpoint) = self.endpoint {
@@ -54,7 +60,8 @@ impl Measurement {
         if let Some(error) = &self.error {
             text += &format!("nothing to probe: {error}\n");
         }
-        for line in self.measured.iter().flat_map(|measured| &measured.log) {
+        let hops = self.traced.iter().flat_map(|traced| &traced.log);
+        for line in self.measured.iter().flat_map(|measured| &measured.log).chain(hops) {
             text += &format!("{line}\n");
         }
         text += if success { "probe succeeded\n" } else { "probe failed\n" };
@@ -128,8 +135,19 @@ impl Collector for Measurement {
         let version = address.map_or(0.0, |at| if at.is_ipv4() { 4.0 } else { 6.0 });
         to.gauge("probe_ip_protocol", "Whether the address is of IP version 4 or 6", version)?;
         to.gauge("probe_success", "Whether the measurement succeeded", f64::from(self.is_success()))?;
+        self.traced.as_ref().map_or(Ok(()), |traced| write_trace(&mut to, traced))?;
         measured.map_or(Ok(()), |measured| self.write_ours(&mut to, measured))
     }
+}
+
+fn write_trace(to: &mut Writer<'_>, traced: &Traced) -> fmt::Result {
+    let help = "How many hops away the destination is, or the last router that answered";
+    to.gauge("probe_trace_hops", help, f64::from(traced.hops))?;
+    let help = "Number of the routers that answered, another one for others";
+    to.gauge("probe_trace_path_hash", help, traced.hash() as f64)?;
+    to.gauge("probe_trace_reached", "Whether the destination answered", f64::from(traced.received > 0))?;
+    to.gauge("probe_packets_sent", "Probes of the destination", traced.sent as f64)?;
+    to.gauge("probe_packets_received", "Those of them that were answered", traced.received as f64)
 }
 
 /// The hash of an address as blackbox_exporter has it: FNV-1a over its octets.

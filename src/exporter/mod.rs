@@ -13,6 +13,8 @@ pub mod lanes;
 pub mod log;
 mod measurement;
 mod page;
+mod path;
+mod paths;
 mod probe;
 mod prober;
 mod process;

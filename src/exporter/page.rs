@@ -86,7 +86,7 @@ fn of(entry: &Entry) -> Vec<TargetState> {
     let known = entry.state();
     let state = TargetState {
         target: entry.wanted.text.to_string(),
-        method: entry.wanted.module.kind().name(),
+        method: entry.wanted.module.kind(),
         group: Some(entry.wanted.group.to_string()).filter(|group| !group.is_empty()),
         error: known.error.clone(),
         ..TargetState::default()

@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use super::config::{self, Config, Module, NotOffered, ProbeLimits, Prober, SHORTEST_INTERVAL};
-use super::keeper::{Shared, look_up};
+use super::config::{self, Config, Module, NotOffered, PathProbes, ProbeLimits, Prober, SHORTEST_INTERVAL};
+use super::keeper::{Shared, Worker, look_up};
 use super::measurement::Measurement;
-use super::prober::{Command, Key, Measured, lock};
+use super::paths::{self, Manner, Traced};
+use super::prober::{Command, Measured, lock};
 use super::write::Format;
 use crate::channel::{ResolveError, Resolved};
 use crate::engine::Destination;
@@ -263,16 +264,14 @@ pub struct ProbeService {
 }
 
 /// A measurement ends when its client has left.
-struct Guard<'a> {
-    shared: &'a Shared,
-    key: Key,
+struct End<'a, C> {
+    worker: &'a Worker<C>,
+    remove: Option<C>,
 }
 
-impl Drop for Guard<'_> {
+impl<C> Drop for End<'_, C> {
     fn drop(&mut self) {
-        if let Some(worker) = self.shared.worker(self.key) {
-            worker.ask([Command::Remove(self.key)]);
-        }
+        self.worker.ask(self.remove.take());
     }
 }
 
@@ -327,9 +326,16 @@ impl ProbeService {
                 permit(host, resolved.endpoints.iter().copied(), limits, &self.own)?;
                 let left = timeout.saturating_sub(result.lookup);
                 result.count = fitting(*count, module.interval, left);
-                self.budget.take(result.count, limits, Instant::now())?;
+                let probes = module.path().map_or(1, |path| u32::from(path.max_ttl.get()));
+                self.budget.take(result.count.saturating_mul(probes), limits, Instant::now())?;
                 result.endpoint = Some(endpoint);
-                result.measured = self.send(host, endpoint, module, result.count, left).await;
+                match module.path() {
+                    None => result.measured = self.send(host, endpoint, module, result.count, left).await,
+                    Some(PathProbes { max_ttl, .. }) => {
+                        let manner = Manner { max_ttl, interval: module.interval };
+                        result.traced = self.trace(host, endpoint, module, (manner, result.count, left)).await;
+                    }
+                }
             }
             Ok((_, None)) => result.error = Some("no address of the wanted family".to_owned()),
             Err(error) => result.error = Some(error.message.clone()),
@@ -357,6 +363,21 @@ impl ProbeService {
         tokio::time::timeout(timeout, lookup).await.unwrap_or_else(|_| Err(late.clone()))
     }
 
+    async fn trace(
+        &self,
+        host: &config::Host,
+        endpoint: IpEndpoint,
+        module: &Module,
+        (manner, count, left): (Manner, u32, Duration),
+    ) -> Option<Traced> {
+        let (key, worker) = (self.shared.key(), &self.shared.paths);
+        let target = Box::new(worker.lanes.target(&host.text, endpoint, module.protocol(), false));
+        let (report, traced) = oneshot::channel();
+        let _end = End { worker, remove: Some(paths::Command::Remove(key)) };
+        worker.ask([paths::Command::Trace { key, target, manner, count, left, report }]);
+        tokio::time::timeout(left + Duration::from_millis(500), traced).await.ok()?.ok()
+    }
+
     async fn send(
         &self,
         host: &config::Host,
@@ -375,7 +396,7 @@ impl ProbeService {
         let spec = Arc::new(module.spec(module.interval, wait, None));
         let task = Box::new(Task { target, method: module.method(module.interval), spec });
         let (report, measured) = oneshot::channel();
-        let _guard = Guard { shared: &self.shared, key };
+        let _end = End { worker, remove: Some(Command::Remove(key)) };
         worker.ask([Command::Measure { key, task, count, report }]);
         // The prober decides when probes are lost; this is for one that cannot send at all.
         tokio::time::timeout(left + Duration::from_millis(500), measured).await.ok()?.ok()

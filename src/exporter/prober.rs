@@ -256,7 +256,7 @@ fn count(
 }
 
 /// From this time to when the wall clock is next `phase` into an interval.
-fn until(wall: WallTime, interval: Duration, phase: Duration) -> Duration {
+pub fn until(wall: WallTime, interval: Duration, phase: Duration) -> Duration {
     let interval = u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX).max(1);
     let phase = u64::try_from(phase.as_nanos()).unwrap_or(u64::MAX) % interval;
     let into = wall.as_nanos() % interval;

@@ -1,9 +1,10 @@
 //! An exporter from its sockets to its end: [`run`].
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -13,12 +14,14 @@ use super::http::{self, Site};
 use super::keeper::{Keeper, Reload, Shared, Worker};
 use super::lanes::Lanes;
 use super::log::{Level, Log};
+use super::paths::{self, Paths};
 use super::probe::{Budget, ProbeService, Tally};
 use super::prober::{Health, Prober};
 use super::serve;
 use super::web::Web;
 use crate::channel::{ChannelError, OpenedLanes, Precision};
 use crate::driver::{self, Next};
+use crate::engine::Machine;
 use crate::net;
 
 /// What a command line says beyond the configuration.
@@ -65,11 +68,11 @@ pub fn run(
         let (reloads, requests) = mpsc::channel(1);
         // Before the others, which the signal would end.
         reload_at_hangup(reloads.clone())?;
-        let workers = start(opened, &ended, options.seed)?;
+        let (workers, paths) = start(opened, &ended, options.seed)?;
         for (name, why) in config.skipped() {
             log.line(Level::Warn, "module skipped", &[("module", name), ("why", why)]);
         }
-        let shared = Arc::new(Shared::new(workers, config, log.clone()));
+        let shared = Arc::new(Shared::new(workers, paths, config, log.clone()));
         let keeper = Keeper::new(&shared, (options.files, options.arguments), options.needs_allow, host_name());
         tokio::spawn(keeper.run(requests));
         let service = ProbeService {
@@ -127,25 +130,40 @@ fn reload_at_hangup(reloads: mpsc::Sender<Reload>) -> Result<(), String> {
     Ok(())
 }
 
-/// Starts a thread for each of these.
-fn start(opened: Vec<OpenedLanes>, ended: &mpsc::Sender<End>, seed: u64) -> Result<Vec<Worker>, String> {
+/// Starts a thread for each of these; the last follows paths.
+fn start(
+    mut opened: Vec<OpenedLanes>,
+    ended: &mpsc::Sender<End>,
+    seed: u64,
+) -> Result<(Vec<Worker>, Worker<paths::Command>), String> {
+    let of_paths = opened.pop().ok_or("no sockets")?;
     let mut workers = Vec::new();
-    for (number, mut opened) in opened.into_iter().enumerate() {
-        let (lanes, health) = (Lanes::new(&opened), Arc::new(Health::default()));
-        let post = opened.post.take().ok_or("no way to a prober")?;
-        let (commands, received) = channel();
-        let mut prober = Prober::new(received, Arc::clone(&health), seed.wrapping_add(number as u64));
-        let ended = ended.clone();
-        let body = move || {
-            let result = driver::run(opened.channel.as_mut(), &mut prober, Precision::Shared, |_| Next::Continue);
-            // The first end is everyone's.
-            let _ = ended.blocking_send(result);
-        };
-        let started = net::thread("prober").spawn(body);
-        started.map_err(|error| format!("no thread: {error}"))?;
-        workers.push(Worker { commands, post, lanes, health });
+    for (number, opened) in opened.into_iter().enumerate() {
+        let seed = seed.wrapping_add(number as u64);
+        workers.push(thread(opened, ended, |commands, health| Prober::new(commands, health, seed))?);
     }
-    Ok(workers)
+    let paths = thread(of_paths, ended, |commands, health| Paths::new(commands, health, !seed))?;
+    Ok((workers, paths))
+}
+
+/// Starts a thread that does what is asked of it.
+fn thread<C: Send + 'static, M: Machine<Event = Infallible> + Send + 'static>(
+    mut opened: OpenedLanes,
+    ended: &mpsc::Sender<End>,
+    machine: impl FnOnce(Receiver<C>, Arc<Health>) -> M,
+) -> Result<Worker<C>, String> {
+    let (lanes, health) = (Lanes::new(&opened), Arc::new(Health::default()));
+    let post = opened.post.take().ok_or("no way to a prober")?;
+    let (commands, received) = channel();
+    let mut machine = machine(received, Arc::clone(&health));
+    let ended = ended.clone();
+    let body = move || {
+        let result = driver::run(opened.channel.as_mut(), &mut machine, Precision::Shared, |_| Next::Continue);
+        // The first end is everyone's.
+        let _ = ended.blocking_send(result);
+    };
+    net::thread("prober").spawn(body).map_err(|error| format!("no thread: {error}"))?;
+    Ok(Worker { commands, post, lanes, health })
 }
 
 /// The name of this host, for what is to differ from host to host.

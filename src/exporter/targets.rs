@@ -62,7 +62,7 @@ pub struct Changes {
 
 impl Entry {
     pub fn new(wanted: &Arc<Wanted>) -> Self {
-        let method = wanted.module.kind().name().into();
+        let method = wanted.module.kind().into();
         let labels = Labels::new([("target", wanted.text.clone()), ("method", method)], &wanted.labels);
         Entry { wanted: Arc::clone(wanted), labels, state: Mutex::default() }
     }
@@ -223,7 +223,7 @@ impl Maker<'_> {
     fn series(&mut self, wanted: &Wanted, endpoint: Option<IpEndpoint>) -> Arc<Series> {
         *self.next += 1;
         let address: Box<str> = endpoint.map_or_else(Box::default, |endpoint| endpoint.address.to_string().into());
-        let method = Box::from(wanted.module.kind().name());
+        let method = Box::from(wanted.module.kind());
         let port = wanted.port.map(|port| ("port", port.get().to_string().into()));
         let fixed = [("target", wanted.text.clone()), ("address", address), ("method", method)];
         Arc::new(Series {

@@ -10,6 +10,9 @@ use crate::exporter::log::Log;
 use crate::exporter::{self, Options, Web, lanes};
 use crate::report::printable;
 
+/// Paths are followed by a worker of their own.
+const PATHS: usize = 1;
+
 pub(super) struct Exporter<'a> {
     pub(super) args: &'a ExporterArgs,
     pub(super) program: &'a str,
@@ -30,7 +33,7 @@ impl Exporter<'_> {
         let needs_allow = self.check_access(&config, &web)?;
         let rate: f64 = config.targets.iter().map(|target| target.interval.as_secs_f64().recip()).sum();
         let plan = Plan { lanes: lanes::plan(rate), ..Plan::default() };
-        let opened = env.open(&plan, args.config.workers.into(), None)?;
+        let opened = env.open(&plan, usize::from(args.config.workers) + PATHS, None)?;
         if let Some(refused) = opened.first().filter(|opened| opened.lanes.iter().all(Result::is_err)) {
             let refused = refused.lanes.iter().find_map(|lane| lane.as_ref().err());
             return Err(refused.map_or(CliError::NoTarget, |refused| CliError::NoLane(refused.clone())));

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 
 use super::{Config, Module, Wanted, show};
+use crate::channel::Protocol;
 
 /// Every module and every target.
 ///
@@ -47,7 +48,11 @@ pub fn describe_module(module: &Module) -> String {
     keys.extend(module.tos.map(|tos| ("dscp", tos.dscp().get().to_string())));
     keys.extend(module.payload.map(|octets| ("payload_size", octets.to_string())));
     keys.extend(module.whole.then(|| ("dont_fragment", "true".to_owned())));
-    let kind = module.kind().name();
+    if let Some(path) = module.path() {
+        let method = if path.protocol == Protocol::Udp { "udp" } else { "icmp" };
+        keys.extend([("max_ttl", path.max_ttl.get().to_string()), ("method", method.to_owned())]);
+    }
+    let kind = module.kind();
     let keys: Vec<String> = keys.into_iter().map(|(key, value)| format!("{key}: {value}")).collect();
     let timeout = if module.timeout.is_zero() { String::new() } else { format!(", timeout: {}", show(module.timeout)) };
     format!("{}: {{prober: {kind}{timeout}, {kind}: {{{}}}}}", module.name, keys.join(", "))

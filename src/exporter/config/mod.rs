@@ -22,20 +22,23 @@ use crate::types::{Family, Port, Tos};
 pub use access::Access;
 pub use effective::{describe, describe_module};
 pub use hosts::{Host, read as read_file, split};
-pub use module::{Module, NotOffered, Prober, SHORTEST_INTERVAL};
+pub use module::{Module, NotOffered, PathProbes, Prober, SHORTEST_INTERVAL};
+use module::{SHORTEST_TRACE_INTERVAL, TRACE_INTERVAL};
 pub use schema::{Addresses, Histogram, Names};
 pub use stamp::Stamped;
 pub use time::{Time, show};
 
 /// Where series get their labels from, unless a target has some of its own.
-const OWN_LABELS: [&str; 10] =
-    ["target", "address", "method", "port", "le", "stat", "kind", "ttl", "code", "direction"];
+const OWN_LABELS: [&str; 11] =
+    ["target", "address", "method", "port", "le", "stat", "kind", "ttl", "code", "direction", "hop_address"];
 /// smokeping_prober's buckets, 50 µs and its doubles: the first of them, and all that it has.
 const BUCKETS: u32 = 16;
 const SMOKEPING_BUCKETS: u32 = 20;
 const FIRST_BUCKET: f64 = 5e-5;
 /// As many series as there may be.
 const MOST_TARGETS: usize = 1_000_000;
+/// As many paths as probes can be distinguished of, if each of their hops is silent.
+const MOST_PATHS: usize = 500;
 
 /// Everything that files and arguments say.
 #[derive(Clone, Debug)]
@@ -179,8 +182,14 @@ impl Config {
         }
         let defaults = files.iter().map(|(_, file)| file.defaults.clone()).reduce(later).unwrap_or_default();
         let forget = defaults.forget.map_or(Duration::from_secs(3600), |time| time.0);
-        let mut gathered =
-            Gathered { modules: &modules, defaults, targets: BTreeMap::new(), order: Vec::new(), lists: Vec::new() };
+        let mut gathered = Gathered {
+            modules: &modules,
+            defaults,
+            targets: BTreeMap::new(),
+            order: Vec::new(),
+            paths: 0,
+            lists: Vec::new(),
+        };
         let own = PathBuf::from("arguments");
         let all = files.iter().map(|(path, file)| (path, file)).chain([(&own, &arguments)]);
         for (path, file) in all {
@@ -315,7 +324,7 @@ pub type Name = (Box<str>, &'static str, Arc<BTreeMap<String, String>>);
 impl Wanted {
     /// What makes its series differ from those of others.
     pub fn name(&self) -> Name {
-        (self.text.clone(), self.module.kind().name(), Arc::clone(&self.labels))
+        (self.text.clone(), self.module.kind(), Arc::clone(&self.labels))
     }
 }
 
@@ -326,6 +335,7 @@ struct Gathered<'a> {
     /// By what makes their series differ.
     targets: BTreeMap<Name, Arc<Wanted>>,
     order: Vec<Arc<Wanted>>,
+    paths: usize,
     lists: Vec<Stamped>,
 }
 
@@ -334,8 +344,12 @@ impl Gathered<'_> {
         let module = self.module(entry)?;
         let labels = Arc::new(entry.labels.clone());
         check_labels(&labels)?;
+        let path = entry.trace.as_ref().map(|trace| self.path(entry, trace)).transpose()?;
+        let ways = || [(entry, &module)].into_iter().chain(path.as_ref().map(|(entry, module)| (entry, module)));
         for host in entry.hosts.iter().chain(&entry.host) {
-            self.host(host, entry, &module, &labels)?;
+            for (entry, module) in ways() {
+                self.host(host, entry, module, &labels)?;
+            }
         }
         let Some(file) = &entry.file else { return Ok(()) };
         let path = folder.join(file);
@@ -346,10 +360,24 @@ impl Gathered<'_> {
             let labels = Arc::new(labels);
             check_labels(&labels)?;
             for host in &listed.hosts {
-                self.host(host, entry, &module, &labels)?;
+                for (entry, module) in ways() {
+                    self.host(host, entry, module, &labels)?;
+                }
             }
         }
         Ok(())
+    }
+
+    /// That the paths to an entry's hosts are followed as well: how, and the module that does it.
+    fn path(
+        &self,
+        entry: &schema::Target,
+        trace: &schema::TargetTrace,
+    ) -> Result<(schema::Target, Arc<Module>), String> {
+        let probes = PathProbes::read(trace.method.as_deref(), trace.max_ttl).map_err(|why| format!("trace: {why}"))?;
+        let module = Module { name: "trace".into(), prober: Prober::Trace(probes), ..Module::default() };
+        // What is said of the interval of other probes does not count for these.
+        Ok((schema::Target { interval: trace.interval, ..entry.clone() }, Arc::new(module)))
     }
 
     fn module(&self, entry: &schema::Target) -> Result<Arc<Module>, String> {
@@ -365,6 +393,9 @@ impl Gathered<'_> {
             None | Some("") => None,
             Some(text) => Some(text.parse().map_err(|_| format!("source '{text}' is no address"))?),
         };
+        if module.path().is_some() && (source.is_some() || entry.tos.is_some()) {
+            return Err("a trace has no source and no tos".to_owned());
+        }
         if source.is_none() && entry.tos.is_none() {
             return Ok(Arc::clone(module));
         }
@@ -383,7 +414,15 @@ impl Gathered<'_> {
         labels: &Arc<BTreeMap<String, String>>,
     ) -> Result<(), String> {
         let default = &self.defaults;
-        let interval = entry.interval.or(default.interval).map_or(Duration::from_secs(1), |time| time.0);
+        let is_path = module.path().is_some();
+        let interval = match entry.interval.or(default.interval.filter(|_| !is_path)) {
+            Some(time) => time.0,
+            None if is_path => TRACE_INTERVAL,
+            None => Duration::from_secs(1),
+        };
+        if is_path && interval < SHORTEST_TRACE_INTERVAL {
+            return Err(format!("'{text}': the interval of a trace is at least 1s"));
+        }
         let timeout = entry.timeout.or(default.timeout).map_or(Duration::from_secs(3), |time| time.0);
         let refresh = entry.refresh.or(default.refresh).map_or(Duration::from_secs(60), |time| time.0);
         if interval < SHORTEST_INTERVAL || timeout.is_zero() {
@@ -402,6 +441,8 @@ impl Gathered<'_> {
         let group = Arc::from(entry.group.as_deref().unwrap_or_default());
         for Host { text, host, port } in hosts::expand(text)? {
             let port = port.or_else(|| module.port().and_then(Port::new));
+            // A path leads to a host.
+            let port = port.filter(|_| !is_path);
             match module.prober {
                 Prober::Icmp if port.is_some() => return Err(format!("'{text}': ICMP has no ports")),
                 Prober::Tcp(_) | Prober::Udp(_) if port.is_none() => {
@@ -432,6 +473,12 @@ impl Gathered<'_> {
     fn take(&mut self, wanted: Wanted) -> Result<(), String> {
         if self.order.len() == MOST_TARGETS {
             return Err(format!("more than {MOST_TARGETS} targets"));
+        }
+        if wanted.module.path().is_some() {
+            self.paths += 1;
+            if self.paths > MOST_PATHS {
+                return Err(format!("more than {MOST_PATHS} paths to follow"));
+            }
         }
         match self.targets.entry(wanted.name()) {
             Entry::Occupied(other) if **other.get() == wanted => Ok(()),
@@ -574,6 +621,10 @@ mod tests {
             ("targets: [{hosts: [a]}, {hosts: [a], interval: 2s}]", "twice with different settings"),
             ("targets: [{hosts: [10.0.0.0/8]}]", "at most 65536"),
             ("targets: [{hosts: [a], interval: 1}]", "write it with its unit"),
+            ("targets: [{hosts: [a], trace: {interval: 10ms}}]", "the interval of a trace is at least 1s"),
+            ("targets: [{hosts: [a], trace: {method: tcp}}]", "neither icmp nor udp"),
+            ("modules: {t: {prober: trace, trace: {dscp: ef}}}", "a trace has no ttl, dscp, interface"),
+            ("targets: [{hosts: [10.0.0.0/22], trace: {}}]", "more than 500 paths"),
             ("default_module: x", "there is no such module"),
             ("metrics: {buckets: [1, 1]}", "each larger than the one before"),
             ("probe: {max_count: 0}", "at least 1"),
@@ -582,6 +633,19 @@ mod tests {
             let error = load(text).unwrap_err();
             assert!(error.contains(sentence), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn a_path_is_followed_by_a_module_or_beside_other_probes_of_the_same_host() {
+        let text = "defaults: {interval: 2s}\nmodules: {web: {prober: tcp}, way: {prober: trace, trace: {method: udp}}}\ntargets:\n\
+                    - {hosts: [\"www.example:443\"], module: web, trace: {interval: 60s, max_ttl: 12}}\n\
+                    - {hosts: [192.0.2.1], module: way}\n";
+        let targets = targets(text);
+        let known =
+            targets.iter().map(|target| (target.module.kind(), target.port.map(Port::get), target.interval.as_secs()));
+        assert_eq!(known.collect::<Vec<_>>(), [("tcp", Some(443), 2), ("trace", None, 60), ("trace", None, 10)]);
+        assert_eq!(targets[1].module.path().map(|path| path.max_ttl.get()), Some(12));
+        assert_eq!(targets[2].module.protocol(), crate::channel::Protocol::Udp);
     }
 
     #[test]

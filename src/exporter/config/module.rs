@@ -22,6 +22,13 @@ pub const MOST_PAYLOAD: usize = 65_507;
 const INTERVAL: Duration = Duration::from_secs(1);
 pub const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
 
+/// The highest TTL of a path, and probes of each hop in a measurement.
+const MAX_TTL: u8 = 30;
+const TRACE_COUNT: u32 = 3;
+/// From one probe of a hop to the next, and the shortest time, where a path is followed.
+pub const TRACE_INTERVAL: Duration = Duration::from_secs(10);
+pub const SHORTEST_TRACE_INTERVAL: Duration = Duration::from_secs(1);
+
 /// A way to probe.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Module {
@@ -56,6 +63,14 @@ pub enum Prober {
     Tcp(Option<Talk>),
     Udp(Question),
     Stamp,
+    Trace(PathProbes),
+}
+
+/// How a path is probed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct PathProbes {
+    pub protocol: Protocol,
+    pub max_ttl: Ttl,
 }
 
 /// What is sent and expected.
@@ -118,6 +133,7 @@ impl Module {
             "tcp" => (from.tcp.common(), Prober::Tcp(talk(&from.tcp)?), None, false),
             "udp" => (from.udp.common(), Prober::Udp(question(&from.udp)?), from.udp.payload_size, false),
             "stamp" => (from.stamp.common(), Prober::Stamp, None, false),
+            "trace" => (from.trace.common(), Prober::Trace(path(&from.trace)?), None, false),
             other => return Err(NotOffered::Skipped(format!("prober {other} is not offered"))),
         };
         let wrong = NotOffered::Wrong;
@@ -136,7 +152,7 @@ impl Module {
             return Err(wrong(format!("payload_size {size} is more than {MOST_PAYLOAD}")));
         }
         let interval = common.interval.map_or(INTERVAL, |time| time.0);
-        let count = common.count.unwrap_or(1);
+        let count = common.count.unwrap_or(if matches!(prober, Prober::Trace(_)) { TRACE_COUNT } else { 1 });
         let min_replies = common.min_replies.unwrap_or(1);
         if interval < SHORTEST_INTERVAL {
             return Err(wrong("interval is less than 10ms".to_owned()));
@@ -167,14 +183,20 @@ impl Module {
         self.source.map(Family::of).or((!self.fallback).then_some(self.prefer))
     }
 
-    /// The name of the method.
-    pub const fn kind(&self) -> MethodKind {
+    /// The name of the prober.
+    pub const fn kind(&self) -> &'static str {
         match self.prober {
-            Prober::Icmp => MethodKind::Icmp,
-            Prober::Tcp(_) => MethodKind::Tcp,
-            Prober::Udp(_) => MethodKind::Udp,
-            Prober::Stamp => MethodKind::Stamp,
+            Prober::Icmp => MethodKind::Icmp.name(),
+            Prober::Tcp(_) => MethodKind::Tcp.name(),
+            Prober::Udp(_) => MethodKind::Udp.name(),
+            Prober::Stamp => MethodKind::Stamp.name(),
+            Prober::Trace(_) => "trace",
         }
+    }
+
+    /// How a path is probed, where that is what is asked for.
+    pub const fn path(&self) -> Option<PathProbes> {
+        if let Prober::Trace(path) = self.prober { Some(path) } else { None }
     }
 
     /// The protocol of its lanes.
@@ -183,6 +205,7 @@ impl Module {
             Prober::Icmp => Protocol::Icmp,
             Prober::Tcp(_) => Protocol::Tcp,
             Prober::Udp(_) | Prober::Stamp => Protocol::Udp,
+            Prober::Trace(path) => path.protocol,
         }
     }
 
@@ -191,7 +214,7 @@ impl Module {
         match &self.prober {
             Prober::Udp(Question::Service(service)) => Some(service.port()),
             Prober::Stamp => Some(862),
-            Prober::Icmp | Prober::Tcp(_) | Prober::Udp(Question::Talk(_)) => None,
+            Prober::Icmp | Prober::Tcp(_) | Prober::Udp(Question::Talk(_)) | Prober::Trace(_) => None,
         }
     }
 
@@ -199,7 +222,8 @@ impl Module {
     pub fn method(&self, interval: Duration) -> Method {
         let exchange = |talk: &Talk| Exchange { data: Arc::clone(&talk.send), expect: talk.expect.clone() };
         match &self.prober {
-            Prober::Icmp => Method::Icmp,
+            // No path is probed this way.
+            Prober::Icmp | Prober::Trace(_) => Method::Icmp,
             Prober::Tcp(talk) => {
                 // A port that was closed in order cannot be used again for a while (TIME-WAIT).
                 let close = if interval < Duration::from_secs(1) { CloseHow::Reset } else { CloseHow::Fin };
@@ -221,6 +245,33 @@ impl Module {
             wait: Wait::Exactly(timeout),
             header,
             payload: Payload { octets, fill: Fill::Counting },
+        }
+    }
+}
+
+/// How a path is probed.
+fn path(from: &schema::Trace) -> Result<PathProbes, NotOffered> {
+    let wrong = |why: &str| Err(NotOffered::Wrong(why.to_owned()));
+    if from.ttl.is_some() || from.dscp.is_some() || from.interface.is_some() || from.source_ip_address.is_some() {
+        return wrong("a trace has no ttl, dscp, interface or source_ip_address");
+    }
+    PathProbes::read(from.method.as_deref(), from.max_ttl).map_err(NotOffered::Wrong)
+}
+
+impl PathProbes {
+    /// These settings, or the usual ones.
+    ///
+    /// # Errors
+    /// A sentence.
+    pub fn read(method: Option<&str>, max_ttl: Option<u8>) -> Result<PathProbes, String> {
+        let protocol = match method {
+            None | Some("icmp") => Protocol::Icmp,
+            Some("udp") => Protocol::Udp,
+            Some(other) => return Err(format!("method '{other}' of a trace is neither icmp nor udp")),
+        };
+        match max_ttl.unwrap_or(MAX_TTL) {
+            0 => Err("max_ttl is at least 1".to_owned()),
+            ttl => Ok(PathProbes { protocol, max_ttl: Ttl::new(ttl) }),
         }
     }
 }

@@ -62,6 +62,8 @@ pub struct Module {
     pub udp: Udp,
     #[serde(default)]
     pub stamp: Common,
+    #[serde(default)]
+    pub trace: Trace,
     /// Settings of probers that are not offered, whatever they are.
     #[serde(rename = "http")]
     _http: Option<IgnoredAny>,
@@ -131,6 +133,12 @@ settings! {
         query_response: Vec<Step>,
     }
 
+    /// Settings of the prober `trace`.
+    Trace {
+        method: Option<String>,
+        max_ttl: Option<u8>,
+    }
+
     /// Settings of the prober `udp`.
     Udp {
         payload_size: Option<usize>,
@@ -169,6 +177,16 @@ pub struct Target {
     pub protocol: Option<SmokepingProtocol>,
     pub source: Option<String>,
     pub tos: Option<u8>,
+    pub trace: Option<TargetTrace>,
+}
+
+/// That the paths to hosts are followed as well.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TargetTrace {
+    pub interval: Option<Time>,
+    pub method: Option<String>,
+    pub max_ttl: Option<u8>,
 }
 
 /// The family of addresses, in smokeping_prober's words.

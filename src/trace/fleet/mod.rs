@@ -24,7 +24,7 @@ use crate::channel::{
 };
 use crate::engine::outcome::{MethodKind, Outcome, Pace, Payload, Refusal, Spec, Subject, SubjectId, Wait};
 use crate::engine::pace::Cap;
-use crate::engine::{Destination, delay};
+use crate::engine::{Destination, Target, delay};
 use crate::types::{Family, Instant, IpEndpoint, Mtu, Now, ProbeId, Stamp};
 
 /// Probes that leave per turn before answers are read: a receive buffer holds a few hundred.
@@ -152,6 +152,20 @@ impl Fleet {
             self.open(index, route);
             return Some((index, began, route));
         }
+    }
+
+    /// Begins a subject that is none of the run's, under a number that is free; `None` if it cannot be probed.
+    pub fn begin_another(&mut self, target: Target, now: Now) -> Option<(usize, Began, Route)> {
+        let taken = |index: &usize| self.routes.contains_key(index) || self.queue.contains(index);
+        let index = (0..self.config.targets.len()).find(|index| !taken(index)).unwrap_or(self.config.targets.len());
+        match self.config.targets.get_mut(index) {
+            Some(place) => *place = target,
+            None => self.config.targets.push(target),
+        }
+        let route = Route::of_trace(&self.config, index)?;
+        let began = self.emit_began(index, now)?;
+        self.open(index, route);
+        Some((index, began, route))
     }
 
     /// Subject number `index` is under way.

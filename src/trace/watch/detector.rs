@@ -242,7 +242,8 @@ impl Detector {
         out.push((since, ChangeKind::PathChanged { hops, path: path as u64, before, after }));
     }
 
-    fn signature(&self) -> BTreeMap<u8, Vec<IpAddr>> {
+    /// The responders that are known now, by TTL.
+    pub fn signature(&self) -> BTreeMap<u8, Vec<IpAddr>> {
         let known = self.hops.iter().filter(|(_, hop)| !hop.responders.known().is_empty());
         known.map(|(&ttl, hop)| (ttl, hop.responders.known().iter().copied().collect())).collect()
     }

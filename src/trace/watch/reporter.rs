@@ -1,6 +1,7 @@
 //! A run over watched paths as a Machine: [`Reporter`].
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::change::{Change, ChangeKind};
@@ -9,8 +10,8 @@ use super::flows::{FlowsReport, Uneven};
 use super::path::Watch;
 use super::rows::Rows;
 use crate::channel::{Arena, Inbound, OsError, Outbox, RunChange};
-use crate::engine::Machine;
-use crate::engine::outcome::{NotSent, Outcome, Pace};
+use crate::engine::outcome::{NotSent, Outcome, Pace, SubjectId};
+use crate::engine::{Machine, Target};
 use crate::trace::ends::{Began, StopReason};
 use crate::trace::event::Event;
 use crate::trace::fleet::names::{Names, PATIENCE};
@@ -28,7 +29,7 @@ const REFUSED_FROM_THE_START: u64 = 3;
 /// Watches the path to each target; see [`crate::trace::watch`] for how.
 #[derive(Debug)]
 pub struct Reporter {
-    config: Config,
+    config: Arc<Config>,
     fleet: Fleet,
     watches: BTreeMap<usize, Watched>,
     /// The rows of flows that are over.
@@ -43,6 +44,7 @@ pub struct Reporter {
 #[derive(Debug)]
 struct Watched {
     watch: Watch,
+    config: Arc<Config>,
     /// Why it ended, and when: it waits for names.
     ended: Option<(StopReason, Instant)>,
     /// Whether [`Event::Waiting`] was emitted.
@@ -65,8 +67,34 @@ impl Reporter {
             over: BTreeMap::new(),
             uneven: BTreeMap::new(),
             wake: Some(Instant::ZERO),
-            config,
+            config: Arc::new(config),
         }
+    }
+
+    /// Watches another target, beside those of the run, in cycles of its own: of `config` everything but the targets, the size and
+    /// the ports of probes counts. Gives the index of its subject, if it can be probed.
+    pub fn add(&mut self, target: Target, config: &Arc<Config>, now: Now) -> Option<SubjectId> {
+        let (index, began, route) = self.fleet.begin_another(target, now)?;
+        self.watch(index, began, (route, config), now);
+        self.wake = Some(Instant::ZERO);
+        Some(SubjectId::new(u32::try_from(index).ok()?))
+    }
+
+    /// Ends a watch at once, without a report.
+    pub fn drop(&mut self, subject: SubjectId) {
+        self.watches.remove(&subject.index());
+        self.fleet.close(subject.index());
+    }
+
+    /// The routers at each TTL that are known to be on the path now: all of them, where several take turns.
+    pub fn routers(&self, subject: SubjectId) -> BTreeMap<u8, Vec<IpAddr>> {
+        self.watches.get(&subject.index()).map(|watched| watched.watch.routers()).unwrap_or_default()
+    }
+
+    /// The figures of a watch so far.
+    pub fn report(&self, subject: SubjectId, now: Now) -> Option<Report> {
+        let watched = self.watches.get(&subject.index())?;
+        Some(watched.watch.report(&watched.config, None, &self.fleet.names, now.mono))
     }
 
     /// Begins targets while there is room, each with all its flows.
@@ -77,18 +105,20 @@ impl Reporter {
             let begun =
                 self.fleet.begin_next(now, |fleet, _, route| !fleet.routes.values().any(|other| other.is_same(route)));
             let Some((first, began, route)) = begun else { return };
-            self.watch(first, began, route, now);
+            let config = Arc::clone(&self.config);
+            self.watch(first, began, (route, &config), now);
             for _ in 1..flows {
                 let begun = self.fleet.begin_next(now, |_, index, _| index / flows == first / flows);
                 let Some((index, began, route)) = begun else { break };
-                self.watch(index, began, route, now);
+                self.watch(index, began, (route, &config), now);
             }
         }
     }
 
-    fn watch(&mut self, index: usize, began: Began, route: Route, now: Now) {
-        let watch = Watch::new(&self.config, began, route, now.mono);
-        self.watches.insert(index, Watched { watch, ended: None, waits: false, report_at: now.mono, unsent: None });
+    fn watch(&mut self, index: usize, began: Began, (route, config): (Route, &Arc<Config>), now: Now) {
+        let (watch, config) = (Watch::new(config, began, route, now.mono), Arc::clone(config));
+        self.watches
+            .insert(index, Watched { watch, config, ended: None, waits: false, report_at: now.mono, unsent: None });
     }
 
     /// Begins watches while there is room, counts what `now` decides, and ends those that are over.
@@ -98,28 +128,28 @@ impl Reporter {
             let (mut over, mut compared) = (Vec::new(), Vec::new());
             let flows = self.config.trace.flows_per_target();
             for (&index, watched) in &mut self.watches {
-                let (watch, fleet) = (&mut watched.watch, &mut self.fleet);
-                let settled = watch.settle(&self.config, now.mono, &mut fleet.events);
+                let (watch, fleet, config) = (&mut watched.watch, &mut self.fleet, &watched.config);
+                let settled = watch.settle(config, now.mono, &mut fleet.events);
                 fleet.forget(&watch.route, &settled);
-                fleet.give_up(watch.route.lane, watch.given_up(&self.config, now.mono));
-                if self.config.follow && watched.ended.is_none() {
-                    watch.report_overdue(&self.config, now, &mut fleet.events);
-                    watch.report_changes(&self.config, now, &mut fleet.events);
+                fleet.give_up(watch.route.lane, watch.given_up(config, now.mono));
+                if config.follow && watched.ended.is_none() {
+                    watch.report_overdue(config, now, &mut fleet.events);
+                    watch.report_changes(config, now, &mut fleet.events);
                     if watched.report_at <= now.mono {
-                        let report = watch.report(&self.config, None, &fleet.names, now.mono);
+                        let report = watch.report(config, None, &fleet.names, now.mono);
                         fleet.events.push_back(Event::Report(Box::new(report)));
-                        watched.report_at = now.mono + watch.until_report(&self.config, now.mono);
+                        watched.report_at = now.mono + watch.until_report(config, now.mono);
                         // With the last of its flows those of a target are compared.
                         if flows > 1 && index % flows + 1 == flows {
                             compared.push(index / flows);
                         }
                     }
                 }
-                if watched.ended.is_none() && watch.is_over(&self.config, now.mono) {
+                if watched.ended.is_none() && watch.is_over(config, now.mono) {
                     let reason = if watch.is_closing() { StopReason::Interrupted } else { StopReason::Cycles };
                     watched.ended = Some((reason, now.mono));
                 }
-                if watched.ended.is_none() && !watched.waits && watch.waits_for_routers(&self.config) {
+                if watched.ended.is_none() && !watched.waits && watch.waits_for_routers(config) {
                     watched.waits = true;
                     fleet.events.push_back(Event::Waiting(watch.subject()));
                 }
@@ -132,9 +162,9 @@ impl Reporter {
                     fleet.names.missed();
                 }
                 watch.report_rest(all_cycles, now.mono, &mut fleet.events);
-                let rows = watch.rows(&self.config, Some(reason), since);
+                let rows = watch.rows(config, Some(reason), since);
                 let report = rows.report(watch.began(), Some(reason), &fleet.names, watch.lasted(since));
-                if self.config.trace.flows.is_some() {
+                if config.trace.flows.is_some() {
                     self.rows.insert(index, rows);
                 }
                 fleet.events.push_back(Event::Report(Box::new(report)));
@@ -180,22 +210,22 @@ impl Reporter {
     /// Under a common rate the watches that began first send first.
     fn send_due(&mut self, now: Now, outbox: &mut Outbox) {
         for (&index, watched) in &mut self.watches {
-            let watch = &mut watched.watch;
+            let (watch, config) = (&mut watched.watch, &watched.config);
             if watched.ended.is_some() {
                 continue;
             }
-            while let Next::Probe { ttl, index: cycle } = watch.next(&self.config, now.mono) {
+            while let Next::Probe { ttl, index: cycle } = watch.next(config, now.mono) {
                 let Some(flow) = room(watch, &self.fleet) else { break };
                 if self.fleet.may_send(now, outbox).is_some() {
                     return;
                 }
                 let numbers = (watch.port_index(), flow);
                 let probe = self.fleet.order(&watch.route, (index, ttl, cycle), numbers, None, outbox);
-                let begins = watch.ordered(&self.config, (ttl, cycle), probe, Stamp::user(now));
+                let begins = watch.ordered(config, (ttl, cycle), probe, Stamp::user(now));
                 // The last flow of a target begins and ends its cycles last.
-                let flows = self.config.trace.flows_per_target();
-                if begins && !self.config.follow && index % flows + 1 == flows {
-                    let (number, of) = (cycle as u64 + 1, self.config.cycles.max(1));
+                let flows = config.trace.flows_per_target();
+                if begins && !config.follow && index % flows + 1 == flows {
+                    let (number, of) = (cycle as u64 + 1, config.cycles.max(1));
                     self.fleet.events.push_back(Event::Cycle(watch.subject(), number, of));
                 }
             }
@@ -205,17 +235,17 @@ impl Reporter {
     fn next_wake(&self, now: Instant) -> Option<Instant> {
         let allowed = self.fleet.allowed(now);
         let of = |watched: &Watched| {
-            let watch = &watched.watch;
+            let (watch, config) = (&watched.watch, &watched.config);
             if let Some((_, since)) = watched.ended {
                 return Some(since + PATIENCE);
             }
-            let send = match watch.next(&self.config, now) {
+            let send = match watch.next(config, now) {
                 Next::Probe { .. } => room(watch, &self.fleet).map(|_| allowed),
                 Next::At(at) => Some(at.max(allowed)),
                 Next::Nothing => None,
             };
-            let report = self.config.follow.then_some(watched.report_at);
-            [send, watch.wake(&self.config, now), report].into_iter().flatten().min()
+            let report = config.follow.then_some(watched.report_at);
+            [send, watch.wake(config, now), report].into_iter().flatten().min()
         };
         let hang_up = self.fleet.is_hanging_up().then_some(Instant::ZERO);
         self.watches.values().filter_map(of).chain(hang_up).min()
@@ -224,19 +254,19 @@ impl Reporter {
     /// Does what the user asks for to every path.
     fn change(&mut self, change: RunChange, now: Now) {
         if let RunChange::Interval(interval) = change {
-            self.config.interval = interval;
+            self.config = Arc::new(Config { interval, ..Config::clone(&self.config) });
         }
         for watched in self.watches.values_mut().filter(|watched| watched.ended.is_none()) {
-            let watch = &mut watched.watch;
+            let (watch, config) = (&mut watched.watch, &watched.config);
             match change {
                 RunChange::Pause => watch.paused = true,
                 RunChange::Resume => watch.paused = false,
                 RunChange::Reset => {
-                    let dropped = watch.restart(&self.config, now);
+                    let dropped = watch.restart(config, now);
                     self.fleet.forget(&watch.route, &dropped);
                     watched.report_at = now.mono;
                 }
-                RunChange::Interval(_) => {}
+                RunChange::Interval(_) => watched.config = Arc::clone(&self.config),
             }
             let change = Change { subject: watch.subject(), at: now.wall, kind: change.into() };
             self.fleet.events.push_back(Event::Change(Arc::new(change)));
@@ -246,8 +276,8 @@ impl Reporter {
     /// The figures so far of every target, or of all its flows.
     fn interim(&mut self, now: Now) {
         if self.config.trace.flows.is_none() {
-            for Watched { watch, .. } in self.watches.values() {
-                let report = watch.report(&self.config, None, &self.fleet.names, now.mono);
+            for Watched { watch, config, .. } in self.watches.values() {
+                let report = watch.report(config, None, &self.fleet.names, now.mono);
                 self.fleet.events.push_back(Event::Report(Box::new(report)));
             }
             return;
@@ -282,7 +312,7 @@ impl Reporter {
         let Some(watched) = self.watches.get_mut(&index) else { return };
         watched.unsent = None;
         let responder = arrival.responder;
-        if watched.watch.answer(&self.config, probe, arrival) {
+        if watched.watch.answer(&watched.config, probe, arrival) {
             self.fleet.answered(probe, responder);
         }
     }
@@ -331,7 +361,8 @@ impl Machine for Reporter {
             Arrived::Answer(probe, entry, arrival) => self.take_answer(probe, entry.trace, *arrival),
             Arrived::Unnamed(index, arrival) => {
                 let watched = self.watches.get(&index);
-                if let Some(probe) = watched.and_then(|watched| watched.watch.attribute_unnamed(&self.config, now.mono))
+                if let Some(probe) =
+                    watched.and_then(|watched| watched.watch.attribute_unnamed(&watched.config, now.mono))
                 {
                     self.take_answer(probe, index, *arrival);
                 }
@@ -345,7 +376,7 @@ impl Machine for Reporter {
             Arrived::Refused(probe, entry, error, mtu) => {
                 let Some(watched) = self.watches.get_mut(&entry.trace) else { return };
                 let Some((event, refused)) = watched.watch.refused(probe, (error, mtu), now) else { return };
-                if let (Event::Probe(probe), true) = (&event, self.config.follow)
+                if let (Event::Probe(probe), true) = (&event, watched.config.follow)
                     && matches!(probe.outcome, Outcome::NotSent(NotSent { reported: 1.., .. }))
                     && watched.unsent.replace(error) != Some(error)
                 {

@@ -2,6 +2,7 @@
 //! end.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -137,6 +138,11 @@ impl Watch {
     /// How long until the figures are to be emitted again: a cycle, and less while the first one goes on.
     pub fn until_report(&self, config: &Config, now: Instant) -> Duration {
         (now.since(self.started) / 4).max(FIRST_REPORTS).min(config.interval)
+    }
+
+    /// The routers at each TTL that are known to be on the path now.
+    pub fn routers(&self) -> BTreeMap<u8, Vec<IpAddr>> {
+        self.followed.detector.signature()
     }
 
     /// Sends nothing any more.

@@ -1,0 +1,302 @@
+//! The paths that one thread follows: [`Paths`], a Machine around [`Reporter`] that takes [`Command`]s from other threads.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::figures::Figures;
+use super::path::{self, Routers};
+use super::prober::{Health, Key, lock, until};
+use crate::channel::{Arena, Control, Inbound, Outbox};
+use crate::engine::outcome::SubjectId;
+use crate::engine::{Destination, Machine, Target};
+use crate::trace::watch::{Config, Report, Reporter};
+use crate::trace::{self, Event};
+use crate::types::{Instant, Now, Ttl};
+
+/// A path that could not be probed at all is tried again after this long at least.
+const AGAIN: Duration = Duration::from_secs(10);
+/// How long an answer is waited for in a trace that is bounded in time.
+const WAIT: Duration = Duration::from_secs(2);
+
+/// How a path is probed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Manner {
+    pub max_ttl: Ttl,
+    /// From one probe to the same hop to the next.
+    pub interval: Duration,
+}
+
+/// What other threads ask for. The thread is woken by [`Control::Supplied`].
+#[derive(Debug)]
+pub enum Command {
+    /// Follow the path to this target without end. Cycles begin whenever the wall clock is so far into the interval.
+    Follow { key: Key, target: Box<Target>, manner: Manner, phase: Duration, figures: Arc<Mutex<Figures>> },
+    /// Probe each hop of the path to this target so many times, in no more than this time, and report.
+    Trace {
+        key: Key,
+        target: Box<Target>,
+        manner: Manner,
+        count: u32,
+        left: Duration,
+        report: tokio::sync::oneshot::Sender<Traced>,
+    },
+    /// Follow or trace this no more.
+    Remove(Key),
+}
+
+/// The result of a trace.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Traced {
+    /// How often the destination was probed, and answered.
+    pub sent: u64,
+    pub received: u64,
+    /// How far away it is, or the last router that answered.
+    pub hops: u8,
+    pub routers: Routers,
+    /// Each hop in words.
+    pub log: Vec<String>,
+}
+
+/// A path that is to be followed, or is.
+#[derive(Debug)]
+struct Followed {
+    target: Box<Target>,
+    manner: Manner,
+    figures: Arc<Mutex<Figures>>,
+}
+
+#[derive(Debug)]
+enum Purpose {
+    Series(Followed),
+    Measurement { until: Instant, report: tokio::sync::oneshot::Sender<Traced> },
+}
+
+#[derive(Debug)]
+pub struct Paths {
+    reporter: Reporter,
+    commands: Receiver<Command>,
+    /// Commands may wait.
+    called: bool,
+    watched: HashMap<SubjectId, (Key, Purpose)>,
+    keys: HashMap<Key, SubjectId>,
+    /// What begins later.
+    waiting: BTreeMap<(Instant, Key), Followed>,
+    health: Arc<Health>,
+    /// A signal asked for it.
+    ended: bool,
+    now: Now,
+}
+
+impl Paths {
+    pub fn new(commands: Receiver<Command>, health: Arc<Health>, seed: u64) -> Self {
+        let trace = trace::Config { seed, ..trace::Config::default() };
+        Paths {
+            reporter: Reporter::new(Config { trace, cycles: 1, interval: AGAIN, follow: true }),
+            commands,
+            called: true,
+            watched: HashMap::new(),
+            keys: HashMap::new(),
+            waiting: BTreeMap::new(),
+            health,
+            ended: false,
+            now: Now::default(),
+        }
+    }
+
+    fn obey(&mut self, now: Now) {
+        // What is left of subjects whose numbers are given anew.
+        self.drain();
+        while let Ok(command) = self.commands.try_recv() {
+            match command {
+                Command::Follow { key, target, manner, phase, figures } => {
+                    let start = now.mono + until(now.wall, manner.interval, phase);
+                    lock(&figures).follow();
+                    self.waiting.insert((start, key), Followed { target, manner, figures });
+                }
+                Command::Trace { key, target, manner, count, left, report } => {
+                    let wait = trace::Wait { max: WAIT.min(left / 2), here: 0.0, near: 0.0 };
+                    let config = config(manner, count.into(), Some(wait));
+                    let purpose = Purpose::Measurement { until: now.mono + left, report };
+                    self.watch(key, *target, &config, purpose, now);
+                }
+                Command::Remove(key) => {
+                    self.waiting.retain(|(_, waiting), _| *waiting != key);
+                    if let Some(id) = self.keys.get(&key).copied() {
+                        self.forget(id);
+                    }
+                }
+            }
+        }
+    }
+
+    fn watch(&mut self, key: Key, target: Target, config: &Arc<Config>, purpose: Purpose, now: Now) {
+        // Without a lane there is none now, nor later.
+        let Some(id) = self.reporter.add(target, config, now) else { return };
+        self.keys.insert(key, id);
+        self.watched.insert(id, (key, purpose));
+        self.health.series.store(self.watched.len() as u64, Ordering::Relaxed);
+    }
+
+    fn forget(&mut self, id: SubjectId) -> Option<(Key, Purpose)> {
+        self.reporter.drop(id);
+        let (key, purpose) = self.watched.remove(&id)?;
+        self.keys.remove(&key);
+        self.health.series.store(self.watched.len() as u64, Ordering::Relaxed);
+        Some((key, purpose))
+    }
+
+    /// Begins and ends what is due.
+    fn turn(&mut self, now: Now) {
+        while let Some(entry) = self.waiting.first_entry().filter(|entry| entry.key().0 <= now.mono) {
+            let ((_, key), followed) = entry.remove_entry();
+            let config = config(followed.manner, u64::MAX, None);
+            self.watch(key, Target::clone(&followed.target), &config, Purpose::Series(followed), now);
+        }
+        let late =
+            |(_, purpose): &(Key, Purpose)| matches!(purpose, Purpose::Measurement { until, .. } if *until <= now.mono);
+        let late: Vec<SubjectId> = self.watched.iter().filter(|(_, one)| late(one)).map(|(&id, _)| id).collect();
+        for id in late {
+            let report = self.reporter.report(id, now);
+            let purpose = self.forget(id);
+            if let (Some((_, Purpose::Measurement { report: to, .. })), Some(report)) = (purpose, report) {
+                // The client may have left.
+                let _ = to.send(traced(&report));
+            }
+        }
+    }
+
+    fn drain(&mut self) {
+        while let Some(event) = self.reporter.poll_event() {
+            match event {
+                Event::Probe(event) => {
+                    if let Some((_, Purpose::Series(followed))) = self.watched.get(&event.subject.id) {
+                        lock(&followed.figures).path(|path| path.take(&event));
+                    }
+                }
+                Event::Change(change) => {
+                    if let Some((_, Purpose::Series(followed))) = self.watched.get(&change.subject.id) {
+                        lock(&followed.figures).path(|path| path.change(&change));
+                    }
+                }
+                Event::Report(report) => self.take(&report),
+                _ => {}
+            }
+        }
+    }
+
+    fn take(&mut self, report: &Report) {
+        let id = report.began.subject.id;
+        match self.watched.get(&id) {
+            Some((_, Purpose::Series(followed))) => {
+                let (routers, Some(target)) = (self.reporter.routers(id), address(&followed.target)) else { return };
+                lock(&followed.figures).take_report(report, routers, target);
+            }
+            Some((_, Purpose::Measurement { .. })) | None => {}
+        }
+        if report.stop_reason.is_none() {
+            return;
+        }
+        match self.forget(id) {
+            // Nothing could be sent.
+            Some((key, Purpose::Series(followed))) => {
+                self.waiting.insert((self.now.mono + AGAIN.max(followed.manner.interval), key), followed);
+            }
+            Some((_, Purpose::Measurement { report: to, .. })) => {
+                let _ = to.send(traced(report));
+            }
+            None => {}
+        }
+    }
+}
+
+fn config(Manner { max_ttl, interval }: Manner, cycles: u64, wait: Option<trace::Wait>) -> Arc<Config> {
+    let trace = trace::Config { max_ttl, wait, ..trace::Config::default() };
+    Arc::new(Config { trace, cycles, interval, follow: true })
+}
+
+const fn address(target: &Target) -> Option<IpAddr> {
+    match target.destination {
+        Destination::Reachable { endpoint, .. } => Some(endpoint.address),
+        _ => None,
+    }
+}
+
+fn traced(report: &Report) -> Traced {
+    let answering = report.hops.iter().rev().find(|hop| hop.received > 0);
+    let addresses = |hop: &trace::watch::ReportHop| hop.responders.iter().map(|one| one.responder.address).collect();
+    let hops = || report.hops.iter().filter(|hop| !hop.responders.is_empty());
+    let words = |hop: &trace::watch::ReportHop| {
+        let addresses: Vec<String> = hop.responders.iter().map(|one| one.responder.address.to_string()).collect();
+        let from = if addresses.is_empty() { String::new() } else { format!(" from={}", addresses.join(",")) };
+        format!("ttl={} sent={} answered={}{from}", hop.ttl, hop.sent, hop.received)
+    };
+    Traced {
+        sent: report.sent,
+        received: report.received,
+        hops: answering.map_or(0, |hop| hop.ttl.get()),
+        routers: hops().map(|hop| (hop.ttl.get(), addresses(hop))).collect(),
+        log: report.hops.iter().map(words).collect(),
+    }
+}
+
+impl Traced {
+    /// See [`path::hash`].
+    pub fn hash(&self) -> u64 {
+        path::hash(&self.routers)
+    }
+}
+
+impl Machine for Paths {
+    /// There are none: figures are written where they belong.
+    type Event = std::convert::Infallible;
+
+    fn poll_orders(&mut self, now: Now, outbox: &mut Outbox) {
+        self.now = now;
+        if std::mem::take(&mut self.called) {
+            self.obey(now);
+        }
+        self.turn(now);
+        self.reporter.poll_orders(now, outbox);
+    }
+
+    fn handle(&mut self, now: Now, inbound: &Inbound, octets: &Arena) {
+        match inbound {
+            Inbound::Control(Control::Supplied) => self.called = true,
+            Inbound::Control(Control::Interrupt | Control::Terminate) => self.ended = true,
+            Inbound::Dropped(dropped) => {
+                self.health.dropped.fetch_add(dropped.count, Ordering::Relaxed);
+            }
+            _ => self.reporter.handle(now, inbound, octets),
+        }
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        if self.called {
+            return Some(Instant::ZERO);
+        }
+        let begins = self.waiting.keys().next().map(|(at, _)| *at);
+        let ends = self.watched.values().filter_map(|(_, purpose)| match purpose {
+            Purpose::Measurement { until, .. } => Some(*until),
+            Purpose::Series(_) => None,
+        });
+        ends.chain(begins).chain(self.reporter.poll_timeout()).min()
+    }
+
+    fn handle_timeout(&mut self, now: Now) {
+        self.now = now;
+        self.reporter.handle_timeout(now);
+    }
+
+    fn poll_event(&mut self) -> Option<Self::Event> {
+        self.drain();
+        None
+    }
+
+    fn is_finished(&self) -> bool {
+        self.ended
+    }
+}
