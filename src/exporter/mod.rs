@@ -22,6 +22,7 @@ mod run;
 mod serve;
 mod stream;
 mod targets;
+mod watchdog;
 mod web;
 mod write;
 

@@ -256,6 +256,7 @@ impl Machine for Paths {
 
     fn poll_orders(&mut self, now: Now, outbox: &mut Outbox) {
         self.now = now;
+        self.health.turns.fetch_add(1, Ordering::Relaxed);
         if std::mem::take(&mut self.called) {
             self.obey(now);
         }

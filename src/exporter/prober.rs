@@ -61,6 +61,8 @@ pub struct Health {
     pub stamps: [AtomicU64; 3],
     /// How many series are probed.
     pub series: AtomicU64,
+    /// How often it has looked at what is to be done.
+    pub turns: AtomicU64,
 }
 
 /// Bounds of lateness, in seconds.
@@ -69,7 +71,13 @@ const LATENESS: [f64; 10] = [1e-4, 2.5e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 5e-2, 0
 impl Default for Health {
     fn default() -> Self {
         let lateness = Mutex::new(Histogram::new(&Arc::from(LATENESS)));
-        Health { lateness, dropped: AtomicU64::new(0), stamps: Default::default(), series: AtomicU64::new(0) }
+        Health {
+            lateness,
+            dropped: AtomicU64::new(0),
+            stamps: Default::default(),
+            series: AtomicU64::new(0),
+            turns: AtomicU64::new(0),
+        }
     }
 }
 
@@ -335,6 +343,7 @@ impl Machine for Prober {
 
     fn poll_orders(&mut self, now: Now, outbox: &mut Outbox) {
         self.now = now;
+        self.health.turns.fetch_add(1, Ordering::Relaxed);
         if self.called && self.ping.is_probing() {
             self.called = false;
             self.obey(now);

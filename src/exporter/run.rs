@@ -18,11 +18,12 @@ use super::paths::{self, Paths};
 use super::probe::{Budget, ProbeService, Tally};
 use super::prober::{Health, Prober};
 use super::serve;
+use super::watchdog::Watchdog;
 use super::web::Web;
 use crate::channel::{ChannelError, OpenedLanes, Precision};
 use crate::driver::{self, Next};
 use crate::engine::Machine;
-use crate::net;
+use crate::net::{self, Notifier};
 
 /// What a command line says beyond the configuration.
 pub struct Options {
@@ -39,6 +40,8 @@ pub struct Options {
     /// Names that this host has for clients that ask a loopback address.
     pub hosts: Vec<String>,
     pub web: Web,
+    /// The service manager, and after how much silence it takes this program for stuck.
+    pub manager: (Option<Notifier>, Option<Duration>),
     pub seed: u64,
 }
 
@@ -92,11 +95,15 @@ pub fn run(
             tokio::spawn(serve::serve(listener, router.clone(), Arc::clone(&web), Arc::clone(&places)));
             log.line(Level::Info, "listening", &[("address", &address.to_string())]);
         }
+        let mut watchdog = Watchdog::new(options.manager.0, options.manager.1);
+        watchdog.ready();
+        let mut watch = tokio::time::interval(watchdog.every());
         let mut look_again = tokio::time::interval(LOOK_AGAIN);
         loop {
             tokio::select! {
                 Some(line) = lines.recv() => write(&line),
                 Some(end) = ends.recv() => break end.map_err(|error| error.to_string()),
+                _ = watch.tick() => watchdog.look(&shared),
                 _ = look_again.tick() => match web.refresh() {
                     Ok(false) => {}
                     Ok(true) => log.line(Level::Info, "web configuration loaded", &[]),

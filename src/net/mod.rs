@@ -20,6 +20,7 @@ mod mailbox;
 #[cfg(feature = "dns")]
 mod names;
 mod netlink;
+mod notify;
 mod open;
 mod passed;
 mod poller;
@@ -59,6 +60,7 @@ use mailbox::Mailbox;
 pub use clock::{error as clock_error, local_offset, now};
 pub use host::host;
 pub use netlink::route;
+pub use notify::Notifier;
 pub use passed::describe as passed_socket;
 pub use privilege::rest as rest_privileges;
 pub use resolve::{resolve, resolve_in_place};

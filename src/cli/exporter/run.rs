@@ -1,5 +1,7 @@
 //! `rping-exporter` from its command line to its exit status.
 
+use std::time::Duration;
+
 use crate::channel::Plan;
 use crate::cli::ANSWERED;
 use crate::cli::env::Env;
@@ -8,6 +10,7 @@ use crate::cli::exporter::args::ExporterArgs;
 use crate::exporter::config::{Config, System, describe};
 use crate::exporter::log::Log;
 use crate::exporter::{self, Options, Web, lanes};
+use crate::net::Notifier;
 use crate::report::printable;
 
 /// Paths are followed by a worker of their own.
@@ -33,11 +36,14 @@ impl Exporter<'_> {
         let needs_allow = self.check_access(&config, &web)?;
         let rate: f64 = config.targets.iter().map(|target| target.interval.as_secs_f64().recip()).sum();
         let plan = Plan { lanes: lanes::plan(rate), ..Plan::default() };
+        // Before the sandbox, for which this is a file like others.
+        let manager = (env.variable)("NOTIFY_SOCKET").and_then(|name| Notifier::connect(&name).ok());
         let opened = env.open(&plan, usize::from(args.config.workers) + PATHS, None)?;
         if let Some(refused) = opened.first().filter(|opened| opened.lanes.iter().all(Result::is_err)) {
             let refused = refused.lanes.iter().find_map(|lane| lane.as_ref().err());
             return Err(refused.map_or(CliError::NoTarget, |refused| CliError::NoLane(refused.clone())));
         }
+        let micros = (env.variable)("WATCHDOG_USEC").and_then(|text| text.parse().ok());
         let options = Options {
             files: args.config.files.clone(),
             arguments: args.targets.clone(),
@@ -49,6 +55,7 @@ impl Exporter<'_> {
             timeout_offset: args.web.timeout_offset,
             hosts: args.web.hosts.clone(),
             web,
+            manager: (manager, micros.map(Duration::from_micros)),
             seed: env.seed,
         };
         let log = Log::new(args.output.level, args.output.style);
