@@ -143,8 +143,10 @@ impl Collector for Measurement {
 fn write_trace(to: &mut Writer<'_>, traced: &Traced) -> fmt::Result {
     let help = "How many hops away the destination is, or the last router that answered";
     to.gauge("probe_trace_hops", help, f64::from(traced.hops))?;
-    let help = "Number of the routers that answered, another one for others";
-    to.gauge("probe_trace_path_hash", help, traced.hash() as f64)?;
+    if !traced.routers.is_empty() {
+        let help = "Number of the routers that answered, another one for others";
+        to.gauge("probe_trace_path_hash", help, traced.hash() as f64)?;
+    }
     to.gauge("probe_trace_reached", "Whether the destination answered", f64::from(traced.received > 0))?;
     to.gauge("probe_packets_sent", "Probes of the destination", traced.sent as f64)?;
     to.gauge("probe_packets_received", "Those of them that were answered", traced.received as f64)

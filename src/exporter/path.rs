@@ -336,7 +336,7 @@ mod tests {
         [rerouted(), rerouted(), ChangeKind::LengthChanged { before: vec![Ttl::new(3)], after: Ttl::new(4) }]
             .into_iter()
             .for_each(|kind| change(&mut path, kind));
-        let finding = || Finding::Loop { hops: Vec::new() };
+        let finding = || Finding::Loop { first: Ttl::new(1), period: 2, responder: at(1) };
         change(&mut path, ChangeKind::Finding { finding: finding() });
         assert_eq!(path.findings.get("loop"), Some(&1));
         change(&mut path, ChangeKind::FindingEnded { finding: finding() });
