@@ -3,6 +3,7 @@
 mod access;
 mod effective;
 mod hosts;
+mod labels;
 mod module;
 mod schema;
 mod stamp;
@@ -17,6 +18,7 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
+use self::labels::check as check_labels;
 use crate::types::{Family, Port, Tos};
 
 pub use access::Access;
@@ -28,9 +30,6 @@ pub use schema::{Addresses, Histogram, Names};
 pub use stamp::Stamped;
 pub use time::{Time, show};
 
-/// Where series get their labels from, unless a target has some of its own.
-const OWN_LABELS: [&str; 11] =
-    ["target", "address", "method", "port", "le", "stat", "kind", "ttl", "code", "direction", "hop_address"];
 /// smokeping_prober's buckets, 50 µs and its doubles: the first of them, and all that it has.
 const BUCKETS: u32 = 16;
 const SMOKEPING_BUCKETS: u32 = 20;
@@ -492,19 +491,6 @@ impl Gathered<'_> {
             }
         }
     }
-}
-
-fn check_labels(labels: &BTreeMap<String, String>) -> Result<(), String> {
-    for name in labels.keys() {
-        let begins = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && !name.starts_with("__");
-        if !begins || !name.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'_') {
-            return Err(format!("label '{name}': letters, digits and _ make a label, not with a digit or __ first"));
-        }
-        if OWN_LABELS.contains(&&**name) {
-            return Err(format!("label '{name}' is one that series have anyway"));
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]
