@@ -110,7 +110,7 @@ impl<R: BufRead> Lines<R> {
     /// The next line; `None` after the last.
     ///
     /// # Errors
-    /// The reader's, and if the list is UTF-16 or has no lines.
+    /// The reader's, and if the list is UTF-16 or has no lines or such that end with a carriage return alone.
     pub fn next(&mut self) -> io::Result<Option<Line<'_>>> {
         self.line.clear();
         let mut octets = self.list.by_ref().take(READ_OF_LINE).read_until(b'\n', &mut self.line)? as u64;
@@ -127,6 +127,11 @@ impl<R: BufRead> Lines<R> {
         }
         if self.number == 1 && (self.line.starts_with(b"\xff\xfe") || self.line.starts_with(b"\xfe\xff")) {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "this is UTF-16; save the list as UTF-8"));
+        }
+        if self.line.trim_ascii_end().contains(&b'\r') {
+            let sentence =
+                format!("line {}: a carriage return alone ends no line; save the list with line feeds", self.number);
+            return Err(io::Error::new(io::ErrorKind::InvalidData, sentence));
         }
         Ok(Some(Line { number: self.number, octets, entry: entry(&self.line) }))
     }
@@ -171,6 +176,13 @@ mod tests {
         assert_eq!(entries(b"caf\xe9.example\n"), ["caf\u{fffd}.example"]);
         let error = Lines::new(&b"\xff\xfe1\0\n\0"[..]).next().unwrap_err();
         assert!(error.to_string().contains("UTF-16"), "{error}");
+    }
+
+    #[test]
+    fn lines_that_end_with_a_carriage_return_alone_are_refused_and_no_entry_is_lost() {
+        let error = Lines::new(&b"10.0.0.1\r10.0.0.2\r"[..]).next().unwrap_err();
+        assert_eq!(error.to_string(), "line 1: a carriage return alone ends no line; save the list with line feeds");
+        assert_eq!(entries(b"10.0.0.1\r\r\n10.0.0.2\r"), ["10.0.0.1", "10.0.0.2"]);
     }
 
     #[test]

@@ -329,7 +329,7 @@ fn words(event: &ProbeEvent) -> String {
     }
     match &event.outcome {
         Outcome::NotSent(not_sent) => text += &format!(" error=\"{}\"", not_sent.error),
-        Outcome::Refused(Refusal::Unexpected(_)) | Outcome::Timeout(Silence::Unexpected(_)) => {
+        Outcome::Refused(Refusal::Unexpected(_)) => {
             text += " error=\"the answer is not the one that was expected\"";
         }
         _ => {}

@@ -83,9 +83,14 @@ impl Counts {
         self.sent.saturating_add(self.send_failed).saturating_sub(self.pending)
     }
 
-    /// Lost, unreachable and unsent probes in percent of those decided; `None` if none is decided.
+    /// Those of them without an answer of the target: lost, unreachable or not sent.
+    pub fn unanswered(&self) -> u64 {
+        self.lost + self.unreachable + self.send_failed
+    }
+
+    /// Unanswered probes in percent of those decided; `None` if none is decided.
     pub fn loss_pct(&self) -> Option<f64> {
-        percent(self.lost + self.unreachable + self.send_failed, self.decided())
+        percent(self.unanswered(), self.decided())
     }
 
     /// ping's errors: probes that were refused, unreachable or not sent, and those that an answer followed.

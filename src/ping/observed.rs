@@ -28,11 +28,32 @@ pub struct Observed {
     newest_answered: Option<ProbeId>,
     newest_refused: Option<ProbeId>,
     newest_lost: Option<ProbeId>,
-    /// The newest probe that was not sent, and why, until a later one was.
-    unsent: Option<(ProbeId, OsError)>,
+    unsent: Unsent,
     delays: RttRecorder,
     variation: Variation,
     unreachable: BTreeSet<ProbeId>,
+}
+
+/// When this host begins not to send the probes of a series, a fold of its events.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Unsent {
+    /// The newest probe that was not sent, and why, until a later one was.
+    newest: Option<(ProbeId, OsError)>,
+}
+
+impl Unsent {
+    /// Takes the next event. An error, if the probe was not sent, and the one before it was, or not for this reason.
+    pub fn take(&mut self, event: &ProbeEvent) -> Option<OsError> {
+        let Outcome::NotSent(NotSent { error, reported, .. }) = event.outcome else {
+            self.newest = self.newest.filter(|(id, _)| *id > event.id);
+            return None;
+        };
+        let known = self.newest.is_some_and(|(_, known)| known == error);
+        if known || reported > 0 {
+            self.newest = Some((event.id, error));
+        }
+        (!known && reported > 0).then_some(error)
+    }
 }
 
 /// What an event adds.
@@ -54,10 +75,7 @@ impl Observed {
     /// Takes the next event.
     pub fn take(&mut self, event: &ProbeEvent) -> Option<Observation> {
         self.duplicates += u64::from(event.standing.is_duplicate());
-        if let Outcome::NotSent(failed) = &event.outcome {
-            return Some(self.not_sent(event, failed));
-        }
-        self.unsent = self.unsent.filter(|(id, _)| *id > event.id);
+        let unsent = self.unsent.take(event);
         match &event.outcome {
             Outcome::Reply(_) if event.standing == Standing::First => Some(self.answered(event)),
             Outcome::Refused(_) if event.standing == Standing::First => {
@@ -75,6 +93,10 @@ impl Observed {
             }
             Outcome::Timeout(_) if self.unreachable.remove(&event.id) => None,
             Outcome::Timeout(_) => Some(self.lose(event)),
+            Outcome::NotSent(_) => {
+                let lost = self.lose(event);
+                Some(unsent.map_or(lost, Observation::NotSent))
+            }
             _ => None,
         }
     }
@@ -95,16 +117,6 @@ impl Observed {
         let was_lost = self.unreachable.remove(&id);
         self.lost = self.lost.saturating_sub(u64::from(was_lost));
         was_lost
-    }
-
-    fn not_sent(&mut self, event: &ProbeEvent, failed: &NotSent) -> Observation {
-        let lost = self.lose(event);
-        if failed.reported == 0 || self.unsent.is_some_and(|(_, error)| error == failed.error) {
-            self.unsent = self.unsent.map(|(_, error)| (event.id, error));
-            return lost;
-        }
-        self.unsent = Some((event.id, failed.error));
-        Observation::NotSent(failed.error)
     }
 
     fn lose(&mut self, event: &ProbeEvent) -> Observation {

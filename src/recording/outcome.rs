@@ -63,7 +63,6 @@ variants! {
     }
     Silence {
         NoAnswer = "no_answer", Filtered = "filtered", RateLimited = "rate_limited", Exchange(failure) = "exchange",
-        Unexpected(detail) = "unexpected",
     }
     Detail {
         Echo { ident } = "echo", Connect { syn_retransmits, exchange } = "connect", Datagram = "datagram",

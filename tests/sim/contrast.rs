@@ -428,6 +428,8 @@ fn an_interrupt_ends_with_what_is_known() {
 #[test]
 fn a_deadline_ends_the_run_with_what_is_known() {
     let ran = contrast_as(&network(host()), &Plans { deadline: Some(ms(1700)), ..Plans::default() });
+    let most = ran.outcome.rows.iter().map(|row| row.counts.sent).max();
+    assert_eq!(Some(ran.outcome.rounds), most, "the rounds there were, not those that were wanted");
     let sent: u64 = ran.outcome.rows.iter().map(|row| row.counts.sent).sum();
     assert_eq!((sent, ran.outcome.rows.iter().map(|row| row.counts.lost).sum::<u64>()), (9, 0));
 }

@@ -24,7 +24,7 @@ impl Rping<'_> {
         let (format, quiet) = (&self.args.output.format, self.args.output.is_quiet());
         if self.args.output.changes {
             let sink = format.sink(|format| match format {
-                Format::Text => Some(Box::new(ChangesText::new(offset))),
+                Format::Text => Some(Box::new(ChangesText::new(self.program, offset))),
                 Format::Json => Some(Box::new(ChangesJson)),
                 Format::Csv => Some(Box::new(ChangesCsv::default())),
                 Format::Prometheus | Format::Influx | Format::Atlas => None,

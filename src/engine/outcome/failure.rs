@@ -53,8 +53,6 @@ pub enum Silence {
     RateLimited,
     /// The connection opened, and the exchange over it failed.
     Exchange(ExchangeFailure),
-    /// The connection opened, and what came over it by then is not what was expected.
-    Unexpected(Detail),
 }
 
 impl Silence {
@@ -64,7 +62,7 @@ impl Silence {
             Silence::NoAnswer => State::NoAnswer,
             Silence::Filtered => State::Filtered,
             Silence::RateLimited => State::Closed,
-            Silence::Exchange(_) | Silence::Unexpected(_) => State::Open,
+            Silence::Exchange(_) => State::Open,
         }
     }
 
@@ -72,7 +70,6 @@ impl Silence {
     pub const fn failure(&self) -> Option<ExchangeFailure> {
         match self {
             Silence::Exchange(failure) => Some(*failure),
-            Silence::Unexpected(_) => Some(ExchangeFailure::Unexpected),
             Silence::NoAnswer | Silence::Filtered | Silence::RateLimited => None,
         }
     }

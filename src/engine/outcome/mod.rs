@@ -150,9 +150,7 @@ impl Outcome {
     /// What the method adds, if something of the target's side was read.
     pub const fn detail(&self) -> Option<&Detail> {
         match self {
-            Outcome::Reply(Reply { detail, .. })
-            | Outcome::Refused(Refusal::Unexpected(detail))
-            | Outcome::Timeout(Silence::Unexpected(detail)) => Some(detail),
+            Outcome::Reply(Reply { detail, .. }) | Outcome::Refused(Refusal::Unexpected(detail)) => Some(detail),
             Outcome::Refused(_) | Outcome::Error(_) | Outcome::Timeout(_) | Outcome::NotSent(_) => None,
         }
     }

@@ -31,7 +31,6 @@ pub(super) fn compare(
     subject: Arc<Subject>,
     contenders: &[Contender],
     records: &[Record],
-    rounds: u64,
     slot: Duration,
 ) -> Comparison {
     let reference = records.iter().position(|record| record.stats().is_some());
@@ -43,6 +42,8 @@ pub(super) fn compare(
         .zip(contenders.iter().zip(records))
         .map(|(index, (contender, record))| row(contender, record, base.filter(|_| reference != Some(index)), alpha))
         .collect();
+    // Of a run that was ended early there are fewer than were wanted.
+    let rounds = rows.iter().map(|row| row.counts.sent + row.counts.send_failed).max().unwrap_or(0);
     let (findings, explanations) = findings(contenders, &rows, reference);
     Comparison { subject, rounds, slot, rows, reference, findings, explanations, conditions: Vec::new() }
 }
@@ -267,7 +268,7 @@ mod tests {
             refused: None,
         };
         let subject = Arc::new(Subject::new(SubjectId::new(0), &contender.target, MethodKind::Icmp, Arc::default()));
-        compare(subject, &vec![contender; records.len()], &records, 20, Duration::from_millis(200))
+        compare(subject, &vec![contender; records.len()], &records, Duration::from_millis(200))
     }
 
     fn verdicts(records: Vec<Record>) -> Vec<Option<Verdict>> {

@@ -167,7 +167,7 @@ impl Machine for Contrast {
             return Some(Event::Ping(event));
         }
         let subject = self.subject.take_if(|_| self.ping.is_finished())?;
-        let mut comparison = judge::compare(subject, &self.contenders, &self.records, self.count, self.slot);
+        let mut comparison = judge::compare(subject, &self.contenders, &self.records, self.slot);
         comparison.judge_conditions(&self.conditions, &self.contenders);
         Some(Event::Comparison(Box::new(comparison)))
     }

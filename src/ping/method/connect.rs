@@ -2,7 +2,7 @@
 
 use super::{Entry, Exchange, Value, exchange};
 use crate::channel::{CloseHow, ClosedHow, Opened};
-use crate::engine::outcome::{Detail, ExchangeFailure, ExchangeReply, Refusal, Silence};
+use crate::engine::outcome::{Detail, ExchangeFailure, ExchangeReply, Refusal};
 use crate::types::Stamp;
 
 /// A connection per probe.
@@ -54,24 +54,19 @@ impl Established {
 
     /// How the exchange failed if the other side ended the connection so.
     pub(in crate::ping) fn refusal(&self, how: ClosedHow) -> Refusal {
+        if let Some(came) = self.unexpected() {
+            return Refusal::Unexpected(came);
+        }
         Refusal::Exchange(match how {
-            _ if self.octets > 0 => return Refusal::Unexpected(self.unexpected()),
             ClosedHow::Fin => ExchangeFailure::Closed,
             ClosedHow::Reset => ExchangeFailure::Reset,
             ClosedHow::Failed(_) => ExchangeFailure::Silence,
         })
     }
 
-    /// How it failed if nothing more comes.
-    pub(in crate::ping) fn silence(&self) -> Silence {
-        match self.octets {
-            0 => Silence::Exchange(ExchangeFailure::Silence),
-            _ => Silence::Unexpected(self.unexpected()),
-        }
-    }
-
-    fn unexpected(&self) -> Detail {
-        Detail::Beginning(self.beginning.as_slice().into())
+    /// What came that is not what is expected, if anything came.
+    pub(in crate::ping) fn unexpected(&self) -> Option<Detail> {
+        (self.octets > 0).then(|| Detail::Beginning(self.beginning.as_slice().into()))
     }
 }
 

@@ -167,6 +167,7 @@ impl Series {
             Outcome::Refused(_) => {
                 self.settle(id, ProbeState::Refused);
                 self.counts.refused += 1;
+                self.refused_at = Some(now);
             }
             // The kernel has closed the socket.
             Outcome::Error(_) if self.method.connect().is_some() => {

@@ -43,7 +43,7 @@ impl Series {
             status: status(context.config, &counts, state),
             conditions: Vec::new(),
             state,
-            rate_limited: method.has_closed_ports().then(|| self.is_rate_limited() && counts.lost > 0),
+            rate_limited: method.has_closed_ports().then_some(self.limited),
             syn_retransmits: (method == MethodKind::Tcp).then_some(self.syn_retransmits),
             answer: self.exchanges.stats(),
             reflection: (method == MethodKind::Stamp).then(|| Box::new(reflection.unwrap_or_default())),

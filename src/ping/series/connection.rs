@@ -7,7 +7,7 @@ use super::{Context, Route, Series};
 use crate::channel::{CloseHow, Closed, ClosedHow, Data, ErrorOrigin, LaneId, Opened, OsError, Token};
 use crate::engine::decode::{self, IcmpError};
 use crate::engine::delay;
-use crate::engine::outcome::{Detail, ExchangeReply, Outcome, ProbeEvent, Refusal, Reply, Silence, Standing};
+use crate::engine::outcome::{Detail, ExchangeReply, Outcome, ProbeEvent, Refusal, Reply, Standing};
 use crate::ping::method::Established;
 use crate::types::{Endpoint, Family, IpEndpoint, ProbeId, Stamp};
 
@@ -53,9 +53,15 @@ impl Connections {
         self.held.remove(&id);
     }
 
-    /// How an exchange failed when its wait was over; `None` if the connection never opened.
-    pub(super) fn silence(&self, id: ProbeId) -> Option<Silence> {
-        Some(self.held.get(&id)?.established.as_ref()?.silence())
+    /// Whether a connection has opened.
+    pub(super) fn is_open(&self, id: ProbeId) -> bool {
+        self.held.get(&id).is_some_and(|held| held.established.is_some())
+    }
+
+    /// When a connection was opened, and what came over it that is not what is expected.
+    pub(super) fn unexpected(&self, id: ProbeId) -> Option<(Stamp, Detail)> {
+        let established = self.held.get(&id)?.established.as_ref()?;
+        Some((established.opened.stamp, established.unexpected()?))
     }
 
     /// Whether the channel was asked about this attempt and has not answered.

@@ -83,6 +83,10 @@ pub(super) struct Series {
     /// The last probe was not sent: until one leaves they are tried one at a time.
     refused: bool,
     send_errors: SendErrors,
+    /// When the newest refusal came.
+    refused_at: Option<Instant>,
+    /// Whether silence was ever taken for a closed port that is not reported each time.
+    limited: bool,
     /// Probes that are open after an ICMP error.
     errored: u64,
     /// Until when a run that waits for nothing else waits for answers to those.
@@ -153,6 +157,8 @@ impl Series {
             not_before: Instant::ZERO,
             refused: false,
             send_errors: SendErrors::default(),
+            refused_at: None,
+            limited: false,
             errored: 0,
             errors_until: None,
             stopped: false,

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use super::{Context, Series};
 use crate::engine::delay;
-use crate::engine::outcome::{Outcome, Pace, Silence, Wait};
+use crate::engine::outcome::{ExchangeFailure, Outcome, Pace, ProbeEvent, Refusal, Silence, Standing, Wait};
 use crate::metrics::LossRuns;
 use crate::ping::config::Config;
 use crate::ping::event::Event;
 use crate::ping::probe::{Probe, ProbeState};
-use crate::types::{Instant, ProbeId};
+use crate::types::{Instant, ProbeId, Stamp};
 
 /// How long a probe is waited for by default.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
@@ -30,6 +30,9 @@ const LONGEST_FOR_SILENCE: Duration = Duration::from_secs(1);
 
 /// The interval of probes that follow answers, for the same purpose: their longest.
 const UNPACED_INTERVAL: Duration = Duration::from_millis(10);
+
+/// Hosts that limit their ICMP errors send one a second (Linux), or more.
+const MOST_BETWEEN_ERRORS: Duration = Duration::from_secs(3);
 
 impl Series {
     /// Whether nothing more is to be sent or waited for.
@@ -184,7 +187,11 @@ impl Series {
     /// The wait for a probe is over: it is lost, or unreachable if there was an ICMP error about it.
     pub(super) fn lose(&mut self, id: ProbeId, context: &mut Context<'_>) {
         let Some(probe) = self.probes.get_mut(id).filter(|probe| probe.state.is_open()) else { return };
-        let sent = probe.sent().user.wall;
+        let sent = probe.sent();
+        if self.disappointed(id, sent, context) {
+            return;
+        }
+        let Some(probe) = self.probes.get_mut(id) else { return };
         self.counts.pending -= 1;
         if std::mem::replace(&mut probe.state, ProbeState::Lost) == ProbeState::Errored {
             probe.state = ProbeState::Unreachable;
@@ -193,24 +200,40 @@ impl Series {
             return self.advance();
         }
         self.counts.lost += 1;
-        let event = self.event(id, sent, context.now.wall, Outcome::Timeout(self.silence(id)));
+        let silence = self.silence(id);
+        self.limited |= silence == Silence::RateLimited;
+        let event = self.event(id, sent.user.wall, context.now.wall, Outcome::Timeout(silence));
         context.events.push_back(Event::Probe(event));
         self.keep_attempt(id, context);
         self.advance();
     }
 
+    /// What is expected has not come within the wait, and something else has: the service has answered, in another way.
+    fn disappointed(&mut self, id: ProbeId, sent: Stamp, context: &mut Context<'_>) -> bool {
+        let Some((opened, came)) = self.connections.unexpected(id) else { return false };
+        let refusal = Outcome::Refused(Refusal::Unexpected(came));
+        let event = ProbeEvent { at: context.now.wall, ..self.answer(id, &sent, &opened, refusal) };
+        let runs_to = event.delay.map(|_| opened);
+        self.deliver(Standing::First, event, runs_to, context);
+        self.keep_attempt(id, context);
+        true
+    }
+
     /// The meaning of this probe's silence.
     pub(super) fn silence(&self, id: ProbeId) -> Silence {
-        match self.connections.silence(id) {
-            Some(silence) => silence,
-            None if self.is_rate_limited() => Silence::RateLimited,
-            None => self.method.silence(),
+        match self.method.silence() {
+            _ if self.connections.is_open(id) => Silence::Exchange(ExchangeFailure::Silence),
+            _ if self.may_be_limited(id) => Silence::RateLimited,
+            silence => silence,
         }
     }
 
-    /// Whether silence means a closed port that was not reported each time: hosts limit how many ICMP errors they send.
-    pub(super) fn is_rate_limited(&self) -> bool {
-        self.subject.method.has_closed_ports() && self.counts.refused > 0 && self.counts.received == 0
+    /// Whether silence may mean a closed port that is not reported each time: hosts limit how many ICMP errors they send. A target
+    /// that has reported none for longer may be gone.
+    fn may_be_limited(&self, id: ProbeId) -> bool {
+        let (sent, refused) = (self.probes.get(id).map(|probe| probe.sent().user.mono), self.refused_at);
+        let recently = sent.zip(refused).is_some_and(|(sent, refused)| sent.since(refused) < MOST_BETWEEN_ERRORS);
+        recently && self.subject.method.has_closed_ports() && self.counts.received == 0
     }
 
     /// Moves past the probes that are decided, in the order of numbers.

@@ -2,12 +2,11 @@
 
 use std::io::{self, Write};
 
-use crate::engine::outcome::Subject;
 use crate::ping;
 use crate::ping::contrast::{Answerer, AnswererKind, Comparison, Event, Row, Varied};
 use crate::report::contrast::sentence::{notes, sentence};
 use crate::report::contrast::{Label, privilege, reason};
-use crate::report::ping::interim;
+use crate::report::ping::{interim, short_label};
 use crate::report::words::number::{Millis, general};
 use crate::report::{PingText, PingTextOptions, Sink, Streams, escape};
 
@@ -25,7 +24,7 @@ pub struct ContrastText {
 impl ContrastText {
     /// A writer that has written nothing yet; the lines of the methods look as these options say.
     pub fn new(options: PingTextOptions) -> Self {
-        ContrastText { lines: PingText::new(options) }
+        ContrastText { lines: PingText::new(PingTextOptions { methods: true, ..options }) }
     }
 }
 
@@ -60,16 +59,6 @@ fn write_comparison(comparison: &Comparison, data: &mut dyn Write) -> io::Result
         writeln!(data, "{}", sentence(finding, comparison))?;
     }
     notes(comparison).iter().try_for_each(|note| writeln!(data, "{note}"))
-}
-
-/// The label of a method in interim figures.
-fn short_label(subject: &Subject) -> String {
-    let method = subject.method.name().to_uppercase();
-    match (subject.port, subject.socket) {
-        (Some(port), _) => format!("{method} {port}"),
-        (None, Some(socket)) => format!("{method} {}", socket.name()),
-        (None, None) => method,
-    }
 }
 
 /// Whether a method's own text is wanted. One that cannot run has no header, because its row in the table says why, and the
@@ -135,7 +124,7 @@ fn cells(row: &Row, is_reference: bool) -> Vec<String> {
         None => absent(),
     };
     let numbers = [
-        counts.sent.to_string(),
+        counts.decided().to_string(),
         counts.received.to_string(),
         counts.refused.to_string(),
         loss,
@@ -170,7 +159,7 @@ fn answered_by(answerers: &[Answerer]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::outcome::SubjectId;
+    use crate::engine::outcome::{Subject, SubjectId};
     use crate::ping::contrast::Finding;
     use crate::ping::{Counts, Interim, MethodKind};
     use crate::report::contrast::fixture::{RAW, TCP, comparison, without_privilege};

@@ -1,15 +1,16 @@
 //! Only what changes of the targets of a run: as text, JSON and CSV.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::io;
 
 use serde::ser::SerializeMap;
 
 use super::json::common;
 use crate::channel::OsError;
-use crate::engine::outcome::Subject;
+use crate::engine::outcome::{Subject, SubjectId};
 use crate::metrics::PresenceChange;
-use crate::ping::{Change, Event};
+use crate::ping::{Change, Event, Unsent};
 use crate::report::json::line;
 use crate::report::words::clock::{LocalOffset, LocalTime};
 use crate::report::words::csv::{record, text};
@@ -20,21 +21,29 @@ use crate::types::WallTime;
 /// The columns of a change.
 const COLUMNS: &str = "time,target,address,method,change,since,outage_ms,lost\n";
 
-/// One line for each change.
+/// One line for each change, and on standard error one when this host begins not to send.
 #[derive(Debug)]
 pub struct ChangesText {
+    program: Box<str>,
     offset: LocalOffset,
+    unsent: HashMap<SubjectId, Unsent>,
 }
 
 impl ChangesText {
     /// Lines in the local time that `offset` gives.
-    pub const fn new(offset: LocalOffset) -> Self {
-        ChangesText { offset }
+    pub fn new(program: &str, offset: LocalOffset) -> Self {
+        ChangesText { program: program.into(), offset, unsent: HashMap::new() }
     }
 }
 
 impl Sink<Event> for ChangesText {
     fn event(&mut self, event: &Event, streams: &mut Streams<'_>) -> io::Result<()> {
+        if let Event::Probe(event) = event
+            && let Some(error) = self.unsent.entry(event.subject.id).or_default().take(event)
+        {
+            let target = escape(&event.subject.target);
+            return writeln!(streams.talk, "{}: {target}: {}", self.program, not_sent_sentence(error));
+        }
         let Some((subject, at, kind)) = changed(event) else { return Ok(()) };
         writeln!(streams.data, "{}", line_of(subject, at, &kind.sentence(self.offset), None, self.offset))
     }

@@ -72,9 +72,9 @@ fn target(summary: &Summary) -> impl Iterator<Item = Option<String>> {
         Some(escape(&subject.target).into_owned()),
         address(subject.address, subject.zone.as_deref()),
         Some(subject.method.name().to_owned()),
-        text(Some(counts.sent)),
+        text(Some(counts.decided())),
         text(Some(counts.received)),
-        text(Some(counts.lost)),
+        text(Some(counts.unanswered())),
         text(counts.loss_pct()),
     ];
     let delays = delays(summary.rtt.map(|rtt| rtt.figures()));
@@ -130,7 +130,9 @@ mod tests {
     fn with_q_every_target_is_a_row() {
         let began = Some(WallTime::from_nanos(crate::report::fixture::WHEN));
         let silent = Summary { counts: Counts::default(), rtt: None, ipdv: None, ..summary() };
-        let events = [Event::Ended(Box::new(Summary { began, ..summary() })), Event::Ended(Box::new(silent))];
+        let counts = Counts { sent: 6, received: 4, lost: 1, unreachable: 1, send_failed: 2, ..Counts::default() };
+        let unsent = Summary { counts, rtt: None, ipdv: None, ..summary() };
+        let events = [Summary { began, ..summary() }, silent, unsent].map(|summary| Event::Ended(Box::new(summary)));
         assert_eq!(
             rows(true, &events),
             [
@@ -138,6 +140,8 @@ mod tests {
                 "2026-11-22T07:47:13.000001000Z,example.org,198.51.100.9,icmp,3,3,0,0,0.033,0.0365,0.037,0.04,0.04,\
                  0.0028674,0.0035",
                 ",example.org,198.51.100.9,icmp,0,0,0,,,,,,,,",
+                // What was not sent is neither kept out of what was wanted nor out of what is missing.
+                ",example.org,198.51.100.9,icmp,8,4,4,50,,,,,,,",
             ]
         );
     }

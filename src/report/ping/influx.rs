@@ -52,7 +52,7 @@ impl Run<'_> {
             (0, 1..) => 1,
             (0, 0) => 2,
         };
-        point.integer("packets_transmitted", Some(self.counts.sent));
+        point.integer("packets_transmitted", Some(self.counts.decided()));
         point.integer("packets_received", Some(self.counts.received));
         point.integer("packets_refused", Some(self.counts.refused).filter(|&refused| refused > 0));
         point.number("percent_packet_loss", self.counts.loss_pct());

@@ -22,4 +22,4 @@ pub(super) use plain::PlainLines;
 pub use prometheus::PingPrometheus;
 pub(super) use prometheus::seconds;
 pub use text::{PingText, PingTextOptions, ShownSource, Timestamps};
-pub(super) use text::{interim, interims};
+pub(super) use text::{interim, interims, short_label};

@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use super::changes::{change_line, not_sent_line};
 use crate::engine::outcome::{ProbeEvent, SubjectId};
+use crate::metrics::PresenceChange;
 use crate::ping::{Event, Observation, Observed};
 use crate::report::words::clock::{LocalOffset, LocalTime};
+use crate::report::words::number::PingTime;
 use crate::report::{Sink, Streams, escape};
-use crate::types::WallTime;
+use crate::types::{Rtt, WallTime};
 
 /// Writes one line about each target every so often, a line about each that comes or goes, and at the end what another sink makes
 /// of their summaries. Nothing that was written is touched again.
@@ -47,8 +49,8 @@ pub(in crate::report) struct PlainLines {
 struct Series {
     /// When its next line is due.
     due: WallTime,
-    /// Answers up to the last line.
-    received: u64,
+    /// Whether it was last said to be down.
+    is_down: bool,
     observed: Observed,
 }
 
@@ -65,11 +67,14 @@ impl PlainLines {
         match event {
             Event::Began { subject, at } => {
                 let due = at.saturating_add(self.every);
-                self.series.insert(subject.id, Series { due, received: 0, observed: Observed::default() });
+                self.series.insert(subject.id, Series { due, is_down: false, observed: Observed::default() });
                 return Ok(false);
             }
             Event::Probe(event) => self.probe(event, streams)?,
             Event::Change(change) => {
+                if let Some(series) = self.series.get_mut(&change.subject.id) {
+                    series.is_down = matches!(change.kind, PresenceChange::Outage { .. });
+                }
                 let label = self.labels.get(change.subject.id.index()).map(String::as_str);
                 writeln!(streams.data, "{}", change_line(change, label, self.offset))?;
             }
@@ -93,27 +98,59 @@ impl PlainLines {
             return Ok(());
         }
         series.due = event.at.saturating_add(self.every);
-        let is_up = series.observed.received > series.received;
-        series.received = series.observed.received;
         let (at, name) = (LocalTime(event.at, self.offset), escape(&event.subject.target));
         let label = label.map(|label| format!(" {label}")).unwrap_or_default();
-        writeln!(streams.data, "{at} {name}{label} {}", summary(&series.observed, is_up))
+        writeln!(streams.data, "{at} {name}{label} {}", summary(&series.observed, series.is_down))
     }
 }
 
 /// `up, 10 probes, loss 3.2 %, rtt 96.4 ms (p95 96.6)`.
-fn summary(observed: &Observed, is_up: bool) -> String {
-    let state = match (is_up, observed.is_refused()) {
-        (true, _) => "up",
-        (false, true) => "refused",
+fn summary(observed: &Observed, is_down: bool) -> String {
+    let state = match (observed.is_refused(), is_down) {
+        (true, _) => "refused",
+        (false, true) => "down",
+        (false, false) if observed.received > 0 => "up",
         (false, false) => "no answer",
     };
     let probes = observed.decided();
     let mut parts = vec![state.to_owned(), format!("{probes} probe{}", if probes == 1 { "" } else { "s" })];
     parts.extend(observed.loss_pct().map(|loss| format!("loss {loss:.1} %")));
     if let Some(stats) = observed.rtt() {
-        let millis = |nanos: u64| nanos as f64 / 1e6;
-        parts.push(format!("rtt {:.1} ms (p95 {:.1})", millis(stats.median), millis(stats.p95)));
+        let time = |nanos: u64| PingTime(Rtt::from_nanos(nanos));
+        parts.push(format!("rtt {} ms (p95 {})", time(stats.median), time(stats.p95)));
     }
     parts.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::outcome::Silence;
+    use crate::ping::Change;
+    use crate::report::fixture::{began, of, reply, subject, unanswered, written};
+    use crate::report::{PingText, PingTextOptions};
+
+    #[test]
+    fn a_target_that_was_said_to_be_down_is_not_up_before_it_is_said_to_be_back() {
+        let target = subject("192.0.2.9", "192.0.2.9");
+        let later = |seconds: u64, event: ProbeEvent| {
+            let at = event.at.saturating_add(Duration::from_secs(seconds));
+            of(&target, ProbeEvent { at, ..event })
+        };
+        let change = |kind| Event::Change(Box::new(Change { subject: target.clone().into(), at: reply().at, kind }));
+        let silence = || unanswered(Silence::NoAnswer);
+        let events = [
+            began(target.clone()),
+            later(1, reply()),
+            change(PresenceChange::Outage { since: reply().at, lost: 3 }),
+            later(11, silence()),
+            change(PresenceChange::Back { after: Duration::from_secs(9), lost: 9 }),
+            later(22, silence()),
+        ];
+        let end = Box::new(PingText::new(PingTextOptions { quiet: true, ..PingTextOptions::default() }));
+        let (data, _) = written(&mut PingPlain::new(Duration::from_secs(10), |_| 0, end), &events);
+        let states: Vec<&str> = data.lines().skip(1).filter_map(|line| line.split(' ').nth(2)).collect();
+        assert_eq!(states, ["down", "down,", "up", "up,"], "{data}");
+        assert!(data.contains("down, 2 probes, loss 50.0 %, rtt 0.123 ms (p95 0.123)"), "{data}");
+    }
 }

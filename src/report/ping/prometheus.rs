@@ -9,10 +9,10 @@ use crate::report::words::gauges::{Gauge, Gauges};
 use crate::report::{Sink, Streams};
 use crate::types::WallTime;
 
-const SENT: Gauge = ("netprobe_run_sent", "Probes that left in the finished run");
+const SENT: Gauge = ("netprobe_run_sent", "Probes of the finished run with a known outcome, those not sent among them");
 const RECEIVED: Gauge = ("netprobe_run_received", "Those of them that were answered");
-const LOST: Gauge = ("netprobe_run_lost", "Those of them that were not answered");
-const LOSS: Gauge = ("netprobe_run_loss_ratio", "Share of the decided probes that were lost, unreachable or not sent");
+const LOST: Gauge = ("netprobe_run_lost", "Those of them that were lost, unreachable or not sent");
+const LOSS: Gauge = ("netprobe_run_loss_ratio", "netprobe_run_lost in netprobe_run_sent");
 const RTT: Gauge = ("netprobe_run_rtt_seconds", "Round-trip times of the finished run");
 const END: Gauge = ("netprobe_run_end_timestamp_seconds", "When the probes of the finished run ended");
 
@@ -20,9 +20,9 @@ impl Run<'_> {
     /// Adds them.
     pub fn set(&self, gauges: &mut Gauges) {
         let (labels, counts) = (self.labels.as_slice(), self.counts);
-        gauges.set(SENT, labels, Some(counts.sent as f64));
+        gauges.set(SENT, labels, Some(counts.decided() as f64));
         gauges.set(RECEIVED, labels, Some(counts.received as f64));
-        gauges.set(LOST, labels, Some(counts.lost as f64));
+        gauges.set(LOST, labels, Some(counts.unanswered() as f64));
         gauges.set(LOSS, labels, counts.loss_pct().map(|percent| percent / 100.0));
         gauges.set_delays(RTT, labels, &self.rtt.unwrap_or_default());
         gauges.set(END, labels, seconds(self.end()));

@@ -44,9 +44,9 @@ fn row(style: SweepStyle, target: &TargetSummary) -> impl Iterator<Item = Option
         Some(escape(&target.label()).into_owned()).filter(|label| !label.is_empty()),
         address,
         Some(style.method.name().to_owned()),
-        text(Some(counts.sent)),
+        text(Some(counts.decided())),
         text(Some(counts.received)),
-        text(Some(counts.lost)),
+        text(Some(counts.unanswered())),
         text(counts.loss_pct()),
     ];
     head.into_iter().chain(delays(target.figures())).chain([None])

@@ -338,24 +338,30 @@ fn closing_resetting_and_an_unexpected_answer_are_different_failures() {
 
 #[test]
 fn an_open_port_without_an_answer_is_silent() {
-    for (peer, failure) in
-        [(Peer::silent(), ExchangeFailure::Silence), (Peer::answer("404"), ExchangeFailure::Unexpected)]
-    {
-        let run = connect(&serving(TcpService::Accept(peer)), TARGET, &saying("GET", Some("200")));
-        assert_eq!(run.counts(), Counts { sent: 3, lost: 3, longest_loss_run: 3, ..Counts::default() });
-        let failures: Vec<_> = run
-            .events
-            .iter()
-            .filter_map(|event| match event {
-                Event::Probe(ProbeEvent { outcome: Outcome::Timeout(silence), .. }) => {
-                    Some((silence.state(), silence.failure()))
-                }
-                _ => None,
-            })
-            .collect();
-        assert_eq!(failures, [(State::Open, Some(failure)); 3]);
-        assert_eq!(state(&run), Some(State::Open));
-    }
+    let run = connect(&serving(TcpService::Accept(Peer::silent())), TARGET, &saying("GET", Some("200")));
+    assert_eq!(run.counts(), Counts { sent: 3, lost: 3, longest_loss_run: 3, ..Counts::default() });
+    let failures: Vec<_> = run
+        .events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Probe(ProbeEvent { outcome: Outcome::Timeout(silence), .. }) => {
+                Some((silence.state(), silence.failure()))
+            }
+            _ => None,
+        })
+        .collect();
+    assert_eq!(failures, [(State::Open, Some(ExchangeFailure::Silence)); 3]);
+    assert_eq!(state(&run), Some(State::Open));
+}
+
+#[test]
+fn another_answer_than_the_expected_one_is_no_loss_though_the_connection_stays_open() {
+    let run = connect(&serving(TcpService::Accept(Peer::answer("404"))), TARGET, &saying("GET", Some("200")));
+    assert_eq!(run.counts(), Counts { sent: 3, refused: 3, ..Counts::default() });
+    let refusal = run.refusals()[0];
+    assert_eq!((refusal.state(), refusal.outcome.failure()), (Some(State::Open), Some(ExchangeFailure::Unexpected)));
+    assert_eq!(refusal.rtt(), Some(Rtt::from(ms(10))));
+    assert_eq!(state(&run), Some(State::Open));
 }
 
 #[test]

@@ -106,6 +106,15 @@ fn a_closed_port_that_is_silent_most_of_the_time_is_rate_limited() {
 }
 
 #[test]
+fn a_host_that_is_gone_after_it_refused_is_not_taken_for_one_that_limits_its_errors() {
+    let network = network(|node| node.change(4.., Change::Silence));
+    let run = ping_services(&network, &[(TARGET, PORT)], &udp(), Config { count: Some(9), ..config() });
+    assert_eq!((run.counts().refused, run.counts().lost), (3, 6));
+    let silences = run.silences();
+    assert_eq!(silences[3..], [(State::NoAnswer, false); 3], "{silences:?}");
+}
+
+#[test]
 fn two_ports_of_one_host_do_not_take_each_others_answers() {
     let network = network(|node| node.udp(7, UdpService::Echo).udp(9, UdpService::Answer(b"nine".to_vec())));
     let run = ping_services(&network, &[(TARGET, 7), (TARGET, 9), (TARGET, 11)], &udp(), config());

@@ -191,6 +191,11 @@ impl Rping<'_> {
         let whole = shard.is_none() && self.args.sweep.exclude.is_none();
         match status {
             None if whole => Err(CliError::NoTarget),
+            None if shard.is_none() => {
+                let line = format!("{}: --exclude leaves no target", self.program);
+                writeln!(env.stderr, "{line}").map_err(CliError::Output)?;
+                Ok(ANSWERED)
+            }
             status => Ok(status.unwrap_or(ANSWERED)),
         }
     }

@@ -20,8 +20,14 @@ impl PingText {
             Outcome::Error(error) => self.error(event, error, streams),
             Outcome::Timeout(silence) => self.silence(event, silence, streams.data),
             Outcome::NotSent(failed) if failed.reported == 0 => Ok(()),
-            Outcome::NotSent(failed) => self.complain(&event.subject, &SendFailure { event, failed }, streams.talk),
+            Outcome::NotSent(failed) => self.not_sent(event, failed.reported, streams.talk),
         }
+    }
+
+    /// Says that `probes` of them, this one the last, were not sent.
+    pub(super) fn not_sent(&self, event: &ProbeEvent, probes: u64, talk: &mut dyn Write) -> io::Result<()> {
+        let Outcome::NotSent(NotSent { error, mtu, .. }) = event.outcome else { return Ok(()) };
+        self.complain(&event.subject, &SendFailure { event, failed: NotSent { error, mtu, reported: probes } }, talk)
     }
 
     fn reply(&self, event: &ProbeEvent, reply: &Reply, streams: &mut Streams<'_>) -> io::Result<()> {
@@ -121,6 +127,16 @@ fn family(subject: &Subject) -> Family {
     subject.address.map_or(Family::V4, Family::of)
 }
 
+/// What distinguishes the methods by which one target is probed.
+pub(in crate::report) fn short_label(subject: &Subject) -> String {
+    let method = subject.method.name().to_uppercase();
+    match (subject.port, subject.socket) {
+        (Some(port), _) => format!("{method} {port}"),
+        (None, Some(socket)) => format!("{method} {}", socket.name()),
+        (None, None) => method,
+    }
+}
+
 /// The end of a header: what is probed, and with how many octets.
 pub(super) struct Probed<'a>(pub &'a Subject);
 
@@ -158,12 +174,12 @@ fn number(event: &ProbeEvent) -> u64 {
 /// Why a probe was not sent, and how many before it were not for the same reason since the last such line.
 struct SendFailure<'a> {
     event: &'a ProbeEvent,
-    failed: &'a NotSent,
+    failed: NotSent,
 }
 
 impl fmt::Display for SendFailure<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let NotSent { error, mtu, reported } = *self.failed;
+        let NotSent { error, mtu, reported } = self.failed;
         write!(f, "sending seq={}", number(self.event))?;
         match mtu {
             Some(_) => LocalError { family: family(&self.event.subject), kind: ErrorKind::TooBig, mtu }.fmt(f)?,

@@ -14,11 +14,12 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use flood::Dots;
 use lines::Probed;
+pub(in crate::report) use lines::short_label;
 use peer::Peer;
 use service::SILENCE;
 pub(in crate::report) use summary::{interim, interims};
 
-use crate::engine::outcome::{MethodKind, Outcome, State, Subject};
+use crate::engine::outcome::{MethodKind, Outcome, ProbeEvent, State, Subject, SubjectId};
 use crate::ping::{Event, Summary};
 use crate::report::words::zone::Zone;
 use crate::report::{Sink, Streams, escape};
@@ -35,6 +36,8 @@ pub struct PingTextOptions {
     pub addresses: bool,
     /// Whether there is more than one target: every line then names its target.
     pub several: bool,
+    /// Whether one target is probed in several ways: messages then name the method.
+    pub methods: bool,
     /// Headers and summaries only (`-q`).
     pub quiet: bool,
     /// The time before each line, in brackets.
@@ -66,6 +69,7 @@ impl Default for PingTextOptions {
             numeric: false,
             addresses: false,
             several: false,
+            methods: false,
             quiet: false,
             stamps: None,
             audible: false,
@@ -108,15 +112,27 @@ pub struct PingText {
     dots: Dots,
     /// Whether the meaning of silence over UDP was explained.
     silence_explained: bool,
+    /// The newest probe that was not sent and has no line yet, and how many there are.
+    unsaid: HashMap<SubjectId, (ProbeEvent, u64)>,
 }
 
 impl PingText {
     /// A writer that has written nothing yet.
     pub fn new(options: PingTextOptions) -> Self {
-        PingText { options, names: HashMap::new(), headed: false, dots: Dots::default(), silence_explained: false }
+        PingText {
+            options,
+            names: HashMap::new(),
+            headed: false,
+            dots: Dots::default(),
+            silence_explained: false,
+            unsaid: HashMap::new(),
+        }
     }
 
     fn summary(&mut self, summary: &Summary, streams: &mut Streams<'_>) -> io::Result<()> {
+        if let Some((event, count)) = self.unsaid.remove(&summary.subject.id) {
+            self.not_sent(&event, count, streams.talk)?;
+        }
         summary::write(&self.options, summary, streams)?;
         let silent = summary.subject.method == MethodKind::Udp && summary.state == Some(State::NoAnswer);
         if silent && !self.silence_explained {
@@ -168,9 +184,20 @@ impl PingText {
     fn complain(&self, subject: &Subject, message: &dyn fmt::Display, talk: &mut dyn Write) -> io::Result<()> {
         write!(talk, "{}: ", self.options.program)?;
         if self.options.several {
-            write!(talk, "{}: ", escape(&subject.name))?;
+            let method = if self.options.methods { format!(" by {}", short_label(subject)) } else { String::new() };
+            write!(talk, "{}{method}: ", escape(&subject.name))?;
         }
         writeln!(talk, "{message}")
+    }
+
+    /// What a probe that was not sent adds to those that have no line yet, of which one with a line is the end.
+    fn count_unsent(&mut self, event: &ProbeEvent, reported: u64) {
+        if reported > 0 {
+            self.unsaid.remove(&event.subject.id);
+            return;
+        }
+        let unsaid = self.unsaid.entry(event.subject.id).or_insert_with(|| (event.clone(), 0));
+        *unsaid = (event.clone(), unsaid.1 + 1);
     }
 
     fn stamp(&self, at: WallTime, data: &mut dyn Write) -> io::Result<()> {
@@ -222,7 +249,12 @@ impl Sink<Event> for PingText {
                 self.dots.change(event, streams.data)?;
                 if matches!(event.outcome, Outcome::Reply(_)) { self.bell(streams.data) } else { Ok(()) }
             }
-            Event::Probe(event) if !options.quiet => self.probe(event, streams),
+            Event::Probe(event) if !options.quiet => {
+                if let Outcome::NotSent(failed) = event.outcome {
+                    self.count_unsent(event, failed.reported);
+                }
+                self.probe(event, streams)
+            }
             Event::NoAnswerYet(event) if options.outstanding && !options.quiet => {
                 self.no_answer_yet(event, streams.data)
             }
@@ -549,6 +581,14 @@ mod tests {
             said(vec![down(4, 1), down(5, 0), down(6, 2), not_sent(OsError::EPERM, None, 1)]),
             "rping: sending seq=4: Network is down\nrping: sending seq=6: Network is down (2 times)\n\
              rping: sending seq=1: Operation not permitted\n"
+        );
+        let target = subject("192.0.2.9", "192.0.2.9");
+        let unsaid = [down(1, 1), down(2, 0), down(3, 0)].map(|failed| of(&target, failed));
+        let ended = Event::Ended(Box::new(Summary { subject: target.clone().into(), ..summary() }));
+        let (_, talk) = text(PingTextOptions::default(), &[unsaid.as_slice(), &[ended]].concat());
+        assert_eq!(
+            talk, "rping: sending seq=1: Network is down\nrping: sending seq=3: Network is down (2 times)\n",
+            "those since the last line have theirs at the end"
         );
         let too_long = not_sent(OsError::EMSGSIZE, Some(1500), 1);
         assert_eq!(said(vec![too_long]), "rping: sending seq=1: message too long, mtu=1500\n");

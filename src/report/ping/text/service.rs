@@ -61,8 +61,7 @@ impl PingText {
         }
         self.stamp(event.at, data)?;
         let from = self.endpoint(subject, subject.address, subject.port);
-        let none = if matches!(silence, Silence::Unexpected(_)) { "" } else { "no answer " };
-        write!(data, "{none}from {from}: {}", ProbeNumber(event))?;
+        write!(data, "no answer from {from}: {}", ProbeNumber(event))?;
         if subject.method.has_state() || *silence != Silence::NoAnswer {
             write!(data, " state={}", silence.state().name())?;
         }
@@ -233,8 +232,8 @@ mod tests {
             greeted.ends_with(" state=open time=1.20 ms (unexpected answer \"220 \\x1bmail\\r\\n\")\n"),
             "{greeted}"
         );
-        let long = line(unanswered(Silence::Unexpected(came(&[b'a'; 61]))));
-        let shown = format!(" tcp_seq=1 state=open (unexpected answer \"{}\"…)\n", "a".repeat(60));
+        let long = line(refused(Refusal::Unexpected(came(&[b'a'; 61]))));
+        let shown = format!(" tcp_seq=1 state=open time=1.20 ms (unexpected answer \"{}\"…)\n", "a".repeat(60));
         assert!(long.starts_with("from ") && long.ends_with(&shown), "{long}");
     }
 
