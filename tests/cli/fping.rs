@@ -287,8 +287,11 @@ fn datagram_sockets_do_the_same() {
     assert!(fast.status == 1 && fast.stderr.contains("too risky for mere mortals"), "{fast}");
 }
 
+/// A target and its delays.
+type Measured = (String, Vec<Option<f64>>);
+
 /// vaping (`-u -C N -p T -e`, both streams as one, cut at ` : `): the delays of each target, and the lines that it cannot read.
-fn vaping(run: &Outcome) -> (Vec<(String, Vec<Option<f64>>)>, usize) {
+fn vaping(run: &Outcome) -> (Vec<Measured>, usize) {
     let merged = format!("{}{}", run.stdout, run.stderr);
     let read = |line: &str| {
         let [host, delays] = line.split(" : ").collect::<Vec<_>>().try_into().ok()?;
