@@ -257,8 +257,13 @@ fn each_time_this_host_sends_nothing_is_one_change_of_a_followed_path() {
 }
 
 fn changes(run: &Reported) -> Vec<&watch::ChangeKind> {
-    let change = |event| if let &Event::Change(ref change) = event { Some(&change.kind) } else { None };
-    run.events.iter().filter_map(change).collect()
+    let mut changes = Vec::new();
+    for event in &run.events {
+        if let Event::Change(change) = event {
+            changes.push(&change.kind);
+        }
+    }
+    changes
 }
 
 #[test]
