@@ -199,7 +199,9 @@ fn trace(network: &Network, kind: Kind, config: Config) -> Traced {
 }
 
 fn lane((family, protocol, socket): Kind) -> LanePlan {
-    LanePlan { own_headers: true, ..LanePlan::new(family, protocol, socket) }
+    // As rtrace asks for connections.
+    let own_headers = (protocol, socket) != (Protocol::Tcp, SocketChoice::Auto);
+    LanePlan { own_headers, ..LanePlan::new(family, protocol, socket) }
 }
 
 fn trace_over(network: &Network, lane: LanePlan, targets: &[IpAddr], config: Config) -> Traced {
