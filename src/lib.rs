@@ -59,7 +59,7 @@
 //! - a format: a file per tool in `report`, its name in `cli/args/format.rs`, its writer where a tool chooses one:
 //!   `cli/rping/sink.rs`, `cli/rping/contrast.rs`, `cli/rping/sweep/mod.rs`, `cli/rtrace/run.rs`.
 //! - another program's options and text: a room in `cli` that maps them to a run, a sink in `report`.
-//! - a metric of the exporter: its samples in `exporter/encode.rs`, of paths in `exporter/path.rs`; a key of its
+//! - a metric of the exporter: its samples in `exporter/encode.rs`, of paths in `exporter/path_samples.rs`; a key of its
 //!   configuration: `exporter/config/schema.rs`.
 //! - a combination to refuse: a row in `cli/rping/rules/table.rs`, `cli/rtrace/rules.rs` or `cli/rpong/rules.rs`.
 //! - a fault of a simulated network: `sim/link.rs` for links; `sim/node.rs` for hosts and routers, carried out in

@@ -11,7 +11,7 @@ use super::config::{Names, Prober};
 use super::figures::{Figures, Histogram, RTT_STATS, WindowFigures};
 use super::keeper::{self, Shared};
 use super::labels::{And, By, Labels};
-use super::path;
+use super::path_samples;
 use super::probe::Tally;
 use super::prober::{STAMPS, lock};
 use super::process;
@@ -147,7 +147,7 @@ impl Scrape {
             .iter()
             .filter_map(|one| Some((&one.of.labels, one.figures.path.as_deref()?, one.figures.is_up())))
             .collect();
-        if paths.is_empty() { Ok(()) } else { path::write(to, &paths) }
+        if paths.is_empty() { Ok(()) } else { path_samples::write(to, &paths) }
     }
 
     fn write_targets(&self, to: &mut Writer<'_>) -> fmt::Result {

@@ -14,6 +14,7 @@ pub mod log;
 mod measurement;
 mod page;
 mod path;
+mod path_samples;
 mod paths;
 mod probe;
 mod prober;

@@ -1,21 +1,14 @@
-//! What is known of the path to a target: [`Path`], and its samples.
+//! What is known of the path to a target: [`Path`].
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::fmt;
 use std::net::IpAddr;
 
-use prometheus_client::encoding::{EncodeLabel, EncodeLabelSet, LabelSetEncoder};
-
-use super::labels::{And, By, Labels};
-use super::write::Writer;
 use crate::engine::outcome::ProbeEvent;
 use crate::trace::watch::{Change, ChangeKind, Report};
 use crate::types::Rtt;
 
 /// As many cycles are looked back on.
 const CYCLES: usize = 20;
-/// As many addresses of a hop have a label; the number of all is a value.
-const MOST_ADDRESSES: usize = 4;
 
 /// Addresses by TTL.
 pub type Routers = BTreeMap<u8, Vec<IpAddr>>;
@@ -26,15 +19,15 @@ pub struct Path {
     /// How far away the destination is, or the last router that answered.
     pub length: Option<u8>,
     /// The routers that are on it, all of them where several take turns, and the destination.
-    routers: Routers,
+    pub routers: Routers,
     /// Round-trip times of the newest answers, by TTL.
     rtts: BTreeMap<u8, VecDeque<Rtt>>,
     /// What was answered and what not by the end of each of the newest cycles, by TTL.
     answers: VecDeque<BTreeMap<u8, (u64, u64)>>,
-    routes: u64,
-    lengths: u64,
+    pub routes: u64,
+    pub lengths: u64,
     /// What it shows, and how often at once.
-    findings: BTreeMap<&'static str, u64>,
+    pub findings: BTreeMap<&'static str, u64>,
     /// Cycles that are decided, and those of them in which the destination answered.
     cycles: (u64, u64),
 }
@@ -94,7 +87,7 @@ impl Path {
     }
 
     /// The part of a hop's probes of late that was not answered.
-    fn unanswered(&self, ttl: u8) -> Option<f64> {
+    pub fn unanswered(&self, ttl: u8) -> Option<f64> {
         let (received, missing) = self.answers.back()?.get(&ttl)?;
         // Before the oldest of these cycles; nothing while there are few.
         let first = self.answers.front().filter(|_| self.answers.len() == CYCLES).and_then(|first| first.get(&ttl));
@@ -104,7 +97,7 @@ impl Path {
         (all > 0).then(|| missing as f64 / all as f64)
     }
 
-    fn rtt_stats(&self, ttl: u8) -> Option<[f64; 4]> {
+    pub fn rtt_stats(&self, ttl: u8) -> Option<[f64; 4]> {
         let rtts = self.rtts.get(&ttl)?;
         let seconds = |rtt: &Rtt| rtt.as_duration().as_secs_f64();
         let last = rtts.back().map(seconds)?;
@@ -114,7 +107,7 @@ impl Path {
     }
 
     /// The TTLs up to where it ends.
-    fn ttls(&self) -> impl Iterator<Item = u8> {
+    pub fn ttls(&self) -> impl Iterator<Item = u8> {
         let probed = self.answers.back().into_iter().flat_map(BTreeMap::keys).copied();
         probed.filter(|&ttl| self.length.is_some_and(|length| ttl <= length))
     }
@@ -141,76 +134,6 @@ pub fn hash(routers: &Routers) -> u64 {
         }
     }
     (hash ^ (hash >> 48)) & ((1 << 48) - 1)
-}
-
-/// The names of what is said of round-trip times of a hop.
-const STATS: [&str; 4] = ["min", "median", "max", "last"];
-
-/// Labels of a series, and some more.
-#[derive(Debug)]
-struct With<'a>(&'a Labels, Vec<(&'static str, String)>);
-
-impl EncodeLabelSet for With<'_> {
-    fn encode(&self, encoder: &mut LabelSetEncoder) -> fmt::Result {
-        By(self.0).encode(encoder)?;
-        self.1.iter().try_for_each(|(name, value)| (*name, value.as_str()).encode(encoder.encode_label()))
-    }
-}
-
-/// Writes all samples of these paths, each with whether its destination answered of late.
-pub fn write(to: &mut Writer<'_>, paths: &[(&Labels, &Path, bool)]) -> fmt::Result {
-    let some =
-        |of: fn(&Path) -> Option<f64>| paths.iter().filter_map(move |(labels, path, _)| Some((By(labels), of(path)?)));
-    to.gauges(
-        "netprobe_trace_reached",
-        "Whether the destination answered of late",
-        paths.iter().map(|(labels, _, reached)| (By(labels), f64::from(*reached))),
-    )?;
-    to.gauges(
-        "netprobe_trace_hops",
-        "How many hops away the destination is, or the last router that answers",
-        some(|path| path.length.map(f64::from)),
-    )?;
-    let changes = paths.iter().flat_map(|&(labels, path, _)| {
-        [("route", path.routes), ("length", path.lengths)].map(|(kind, count)| (And(labels, "kind", kind), count))
-    });
-    to.counters("netprobe_trace_path_changes", "How often routers were replaced, and the length changed", changes)?;
-    to.gauges(
-        "netprobe_trace_path_hash",
-        "Number of the routers on the path, another one for others",
-        some(|path| (!path.routers.is_empty()).then(|| hash(&path.routers) as f64)),
-    )?;
-    let findings = paths.iter().flat_map(|&(labels, path, _)| {
-        path.findings.iter().map(move |(code, count)| (And(labels, "code", code), f64::from(*count > 0)))
-    });
-    to.gauges("netprobe_finding", "Whether the path shows this", findings)?;
-    write_hops(to, paths)
-}
-
-fn write_hops(to: &mut Writer<'_>, paths: &[(&Labels, &Path, bool)]) -> fmt::Result {
-    let hops = || paths.iter().flat_map(|&(labels, path, _)| path.ttls().map(move |ttl| (labels, path, ttl)));
-    let at = |ttl: u8| ("ttl", ttl.to_string());
-    to.gauges(
-        "netprobe_hop_unanswered_ratio",
-        "Part of the probes to this hop that was not answered, of the last 20 cycles",
-        hops().filter_map(|(labels, path, ttl)| Some((With(labels, vec![at(ttl)]), path.unanswered(ttl)?))),
-    )?;
-    let rtts = hops().flat_map(|(labels, path, ttl)| {
-        let stats = path.rtt_stats(ttl).map(|stats| STATS.into_iter().zip(stats));
-        stats
-            .into_iter()
-            .flatten()
-            .map(move |(stat, value)| (With(labels, vec![at(ttl), ("stat", stat.to_owned())]), value))
-    });
-    to.gauges("netprobe_hop_rtt_seconds", "Round-trip times of the last 20 answers of this hop", rtts)?;
-    let routers = || hops().filter_map(|(labels, path, ttl)| Some((labels, ttl, path.routers.get(&ttl)?)));
-    let info = routers().flat_map(|(labels, ttl, addresses)| {
-        let first = addresses.iter().take(MOST_ADDRESSES);
-        first.map(move |address| (With(labels, vec![at(ttl), ("hop_address", address.to_string())]), 1.0))
-    });
-    to.gauges("netprobe_hop_info", "The first four addresses of this hop", info)?;
-    let count = routers().map(|(labels, ttl, addresses)| (With(labels, vec![at(ttl)]), addresses.len() as f64));
-    to.gauges("netprobe_hop_addresses", "How many addresses this hop has", count)
 }
 
 #[cfg(test)]
