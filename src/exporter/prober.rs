@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::figures::{Figures, Histogram};
 use crate::channel::{Arena, Control, Inbound, Outbox};
 use crate::engine::Machine;
-use crate::engine::outcome::{ExchangeFailure, Outcome, ProbeEvent, Refusal, Silence, Standing, SubjectId};
+use crate::engine::outcome::{ExchangeFailure, Outcome, ProbeEvent, Refusal, Standing, SubjectId};
 use crate::metrics::{Counts, Ipdv, RttRecorder, RttStats};
 use crate::ping::{Config, Event, Ping, Task};
 use crate::types::{Instant, Now, ProbeId, Rtt, StampSource, WallTime};

@@ -359,7 +359,7 @@ fn asymmetry(hops: &[Arc<Hop>], found: &mut Vec<Finding>) {
     };
     let known: Vec<(&Arc<Hop>, Ttl)> = hops
         .iter()
-        .filter_map(|hop| Some((hop, hop.responses().find_map(|response| response.event.reply_ttl)?)))
+        .filter_map(|hop| Some((hop, hop.own_responses().find_map(|response| response.event.reply_ttl)?)))
         .collect();
     let Some(way) = known.last().and_then(|&(hop, reply_ttl)| differs(hop, reply_ttl)) else { return };
     let first = known.iter().rev().take_while(|&&(hop, reply_ttl)| differs(hop, reply_ttl) == Some(way)).last();
@@ -371,7 +371,7 @@ fn asymmetry(hops: &[Arc<Hop>], found: &mut Vec<Finding>) {
 /// Where the RTT rises and stays: by the fastest answer of each hop, and no more than any later hop has, so that a router that
 /// is slow to answer counts for nothing. A rise must be larger than RTTs differ within a hop anyway.
 fn jumps(hops: &[Arc<Hop>], found: &mut Vec<Finding>) {
-    let fastest = |hop: &Arc<Hop>| hop.responses().map(|response| response.rtt).min();
+    let fastest = |hop: &Arc<Hop>| hop.own_responses().map(|response| response.rtt).min();
     let known: Vec<(&Arc<Hop>, Rtt)> = hops.iter().filter_map(|hop| Some((hop, fastest(hop)?))).collect();
     let usual = usual_spread(hops);
     for at in 1..known.len().saturating_sub(KEEPING_HOPS - 1) {
@@ -392,7 +392,7 @@ fn jumps(hops: &[Arc<Hop>], found: &mut Vec<Finding>) {
 /// Twice the median of how far RTTs of one hop are apart.
 fn usual_spread(hops: &[Arc<Hop>]) -> Duration {
     let spread = |hop: &Arc<Hop>| {
-        let rtts = || hop.responses().map(|response| response.rtt.as_duration());
+        let rtts = || hop.own_responses().map(|response| response.rtt.as_duration());
         Some(rtts().max()? - rtts().min()?).filter(|_| answered(hop) > 1)
     };
     let mut spreads: Vec<Duration> = hops.iter().filter_map(spread).collect();

@@ -188,6 +188,11 @@ impl Hop {
         self.probes.iter().filter_map(HopProbe::response)
     }
 
+    /// Those that show something of this hop: a router before it may refuse the probes.
+    pub fn own_responses(&self) -> impl DoubleEndedIterator<Item = Response<'_>> {
+        self.responses().filter(|response| !response.is_refusal())
+    }
+
     /// The answers of one responder.
     pub fn responses_of(&self, responder: &Responder) -> impl Iterator<Item = Response<'_>> {
         let address = responder.address;

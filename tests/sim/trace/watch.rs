@@ -286,6 +286,9 @@ fn a_router_that_refuses_every_other_probe_is_named_once_at_its_own_hop_alone() 
         assert_eq!(refused, [&&expected], "{kind:?}");
         for change in changes {
             assert!(!matches!(change.code(), "loss_burst" | "outage"), "{kind:?} {change:?}");
+            let asymmetry = |finding: &trace::Finding| matches!(finding, trace::Finding::Asymmetry { .. });
+            let found = matches!(change, watch::ChangeKind::Finding { finding } if asymmetry(finding));
+            assert!(!found, "its distance is that of no other hop: {kind:?} {change:?}");
             if let watch::ChangeKind::Finding { finding: trace::Finding::SeveralResponders { ttl, .. } } = change {
                 assert_eq!(ttl.get(), 2, "{kind:?} {change:?}");
             }
