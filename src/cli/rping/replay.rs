@@ -40,13 +40,12 @@ impl Rping<'_> {
         let args = PingArgs { output: self.args.output.clone(), live: self.args.live.clone(), ..recorded };
         let shown = Rping { args: &args, ..*self };
         env.write_to(self.args.output.file.output.as_deref())?;
-        let screen = live::screen(&args.live, env);
         if replay.session().mode == Mode::Sweep && args.live.is_live() {
             let why = "--live: FILE holds a sweep, which looks at each target once; a view is of targets probed again and again";
             return Err(CliError::Refused(why.to_owned()));
         }
         #[cfg(feature = "tui")]
-        if let Some(terminal) = screen {
+        if let Some(terminal) = live::screen(&args.live, env) {
             return shown.play_on_screen(terminal, (path, &self.args.record), replay, env);
         }
         shown.play(replay, false, env)
