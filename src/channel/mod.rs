@@ -231,6 +231,22 @@ pub struct Profile {
 }
 
 impl Profile {
+    /// That of a raw ICMP socket, for tests that need no other.
+    #[cfg(test)]
+    pub(crate) const RAW_ICMP: Profile = Profile {
+        family: Family::V4,
+        protocol: Protocol::Icmp,
+        socket: SocketKind::Raw,
+        received_at: Layer::Transport,
+        quote_at: Layer::Ip,
+        ident: LaneIdent { ident: Ident::new(0x1234), owner: Owner::Ours, exclusive: true },
+        checksum: Owner::Ours,
+        errors: ErrorPath::InBand,
+        max_open: 1,
+        send_stamps: SendStamps::None,
+        header: LaneHeader::NONE,
+    };
+
     /// Whether we write the transport header, so that ports and numbers in it are ours to choose.
     pub const fn writes_header(&self) -> bool {
         matches!(self.socket, SocketKind::Raw)

@@ -326,12 +326,11 @@ fn seconds(tenths: u32) -> f64 {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::channel::ErrorOrigin;
-    use crate::engine::outcome::{Delay, IcmpError, Quote, Silence, Subject, SubjectId};
+
+    use crate::engine::outcome::{Delay, IcmpError, Silence, Subject, SubjectId};
     use crate::engine::{Destination, Target};
     use crate::exporter::config::Names;
     use crate::types::{Ident, ProbeId, StampSource, WallTime};
-    use crate::wire::icmp::ErrorKind;
 
     pub fn options() -> MetricsOptions {
         MetricsOptions {
@@ -393,16 +392,7 @@ pub(super) mod tests {
     }
 
     pub fn error(id: u64) -> ProbeEvent {
-        let error = IcmpError {
-            origin: ErrorOrigin::Icmp,
-            kind: ErrorKind::HostUnreachable,
-            icmp: Some((3, 1)),
-            info: 0,
-            mtu: None,
-            gateway: None,
-            quote: Quote::default(),
-            extensions: Vec::new(),
-        };
+        let error = IcmpError::host_unreachable();
         ProbeEvent { outcome: Outcome::Error(Box::new(error)), ..event(id, None) }
     }
 

@@ -157,24 +157,6 @@ mod tests {
         IpAddr::from([192, 0, 2, last])
     }
 
-    fn hop(ttl: u8, (received, unanswered): (u64, u64)) -> ReportHop {
-        ReportHop {
-            ttl: Ttl::new(ttl),
-            sent: received + unanswered,
-            received,
-            unreachable: 0,
-            unanswered,
-            pending: 0,
-            send_failed: 0,
-            persists: None,
-            responders: Vec::new(),
-            last: None,
-            stats: None,
-            geometric_mean: None,
-            variation: None,
-        }
-    }
-
     /// After cycles in which the destination answered and did not.
     fn report((received, lost): (u64, u64), hops: &[(u64, u64)]) -> Report {
         let began = Began { subject: subject(), max_ttl: Ttl::new(30), time: WallTime::default() };
@@ -189,7 +171,10 @@ mod tests {
             send_failed: 0,
             distances: Vec::new(),
             distance_proven: (received > 0).then_some(true),
-            hops: (1..).zip(hops).map(|(ttl, &figures)| hop(ttl, figures)).collect(),
+            hops: (1..)
+                .zip(hops)
+                .map(|(ttl, &(received, lost))| ReportHop::counted(Ttl::new(ttl), received + lost, received))
+                .collect(),
             duration: 0,
             conditions: Vec::new(),
         }

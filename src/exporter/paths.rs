@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use super::figures::Figures;
 use super::path::{self, Routers};
-use super::prober::{Health, Key, lock, until};
-use crate::channel::{Arena, Control, Inbound, Outbox};
+use super::prober::{Calls, Health, Key, lock, until};
+use crate::channel::{Arena, Inbound, Outbox};
 use crate::engine::outcome::SubjectId;
 use crate::engine::{Destination, Machine, Target};
 use crate::trace::watch::{Config, Report, Reporter};
@@ -79,15 +79,12 @@ enum Purpose {
 pub struct Paths {
     reporter: Reporter,
     commands: Receiver<Command>,
-    /// Commands may wait.
-    called: bool,
+    calls: Calls,
     watched: HashMap<SubjectId, (Key, Purpose)>,
     keys: HashMap<Key, SubjectId>,
     /// What begins later.
     waiting: BTreeMap<(Instant, Key), Followed>,
     health: Arc<Health>,
-    /// A signal asked for it.
-    ended: bool,
     now: Now,
 }
 
@@ -97,12 +94,11 @@ impl Paths {
         Paths {
             reporter: Reporter::new(Config { trace, cycles: 1, interval: AGAIN, follow: true }),
             commands,
-            called: true,
+            calls: Calls::at_first(),
             watched: HashMap::new(),
             keys: HashMap::new(),
             waiting: BTreeMap::new(),
             health,
-            ended: false,
             now: Now::default(),
         }
     }
@@ -257,7 +253,7 @@ impl Machine for Paths {
     fn poll_orders(&mut self, now: Now, outbox: &mut Outbox) {
         self.now = now;
         self.health.turns.fetch_add(1, Ordering::Relaxed);
-        if std::mem::take(&mut self.called) {
+        if std::mem::take(&mut self.calls.commands) {
             self.obey(now);
         }
         self.turn(now);
@@ -265,18 +261,13 @@ impl Machine for Paths {
     }
 
     fn handle(&mut self, now: Now, inbound: &Inbound, octets: &Arena) {
-        match inbound {
-            Inbound::Control(Control::Supplied) => self.called = true,
-            Inbound::Control(Control::Interrupt | Control::Terminate) => self.ended = true,
-            Inbound::Dropped(dropped) => {
-                self.health.dropped.fetch_add(dropped.count, Ordering::Relaxed);
-            }
-            _ => self.reporter.handle(now, inbound, octets),
+        if !self.calls.take(inbound, &self.health) {
+            self.reporter.handle(now, inbound, octets);
         }
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        if self.called {
+        if self.calls.commands {
             return Some(Instant::ZERO);
         }
         let begins = self.waiting.keys().next().map(|(at, _)| *at);
@@ -298,6 +289,6 @@ impl Machine for Paths {
     }
 
     fn is_finished(&self) -> bool {
-        self.ended
+        self.calls.end
     }
 }

@@ -65,6 +65,35 @@ pub struct Health {
     pub turns: AtomicU64,
 }
 
+/// What a prober is called for, besides what concerns its probes.
+#[derive(Debug)]
+pub struct Calls {
+    /// Commands may wait.
+    pub commands: bool,
+    /// A signal asked for the end.
+    pub end: bool,
+}
+
+impl Calls {
+    /// Commands may wait since before the prober began.
+    pub const fn at_first() -> Self {
+        Calls { commands: true, end: false }
+    }
+
+    /// Takes what is about the prober itself; false if it is about its probes.
+    pub fn take(&mut self, inbound: &Inbound, health: &Health) -> bool {
+        match inbound {
+            Inbound::Control(Control::Supplied) => self.commands = true,
+            Inbound::Control(Control::Interrupt | Control::Terminate) => self.end = true,
+            Inbound::Dropped(dropped) => {
+                health.dropped.fetch_add(dropped.count, Ordering::Relaxed);
+            }
+            _ => return false,
+        }
+        true
+    }
+}
+
 /// Bounds of lateness, in seconds.
 const LATENESS: [f64; 10] = [1e-4, 2.5e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 5e-2, 0.25, 1.0];
 
@@ -93,13 +122,10 @@ pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub struct Prober {
     ping: Ping,
     commands: Receiver<Command>,
-    /// Commands may wait.
-    called: bool,
+    calls: Calls,
     watched: HashMap<SubjectId, Watched>,
     keys: HashMap<Key, SubjectId>,
     health: Arc<Health>,
-    /// A signal asked for it.
-    ended: bool,
     now: Now,
 }
 
@@ -138,11 +164,10 @@ impl Prober {
         Prober {
             ping: Ping::new(config),
             commands,
-            called: true,
+            calls: Calls::at_first(),
             watched: HashMap::new(),
             keys: HashMap::new(),
             health,
-            ended: false,
             now: Now::default(),
         }
     }
@@ -344,8 +369,8 @@ impl Machine for Prober {
     fn poll_orders(&mut self, now: Now, outbox: &mut Outbox) {
         self.now = now;
         self.health.turns.fetch_add(1, Ordering::Relaxed);
-        if self.called && self.ping.is_probing() {
-            self.called = false;
+        if self.calls.commands && self.ping.is_probing() {
+            self.calls.commands = false;
             self.obey(now);
         }
         if let Some(due) = self.ping.next_order().filter(|due| *due <= now.mono) {
@@ -355,18 +380,13 @@ impl Machine for Prober {
     }
 
     fn handle(&mut self, now: Now, inbound: &Inbound, octets: &Arena) {
-        match inbound {
-            Inbound::Control(Control::Supplied) => self.called = true,
-            Inbound::Control(Control::Interrupt | Control::Terminate) => self.ended = true,
-            Inbound::Dropped(dropped) => {
-                self.health.dropped.fetch_add(dropped.count, Ordering::Relaxed);
-            }
-            _ => self.ping.handle(now, inbound, octets),
+        if !self.calls.take(inbound, &self.health) {
+            self.ping.handle(now, inbound, octets);
         }
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        if self.called { Some(Instant::ZERO) } else { self.ping.poll_timeout() }
+        if self.calls.commands { Some(Instant::ZERO) } else { self.ping.poll_timeout() }
     }
 
     fn handle_timeout(&mut self, now: Now) {
@@ -381,7 +401,7 @@ impl Machine for Prober {
     }
 
     fn is_finished(&self) -> bool {
-        self.ended
+        self.calls.end
     }
 }
 
@@ -390,28 +410,11 @@ mod tests {
     use std::sync::mpsc::{Sender, channel};
 
     use super::*;
-    use crate::channel::{
-        ErrorPath, LaneHeader, LaneId, LaneIdent, Layer, Order, Owner, Profile, Protocol, SendStamps, Sent, SocketKind,
-        Transmit,
-    };
+    use crate::channel::{LaneId, Order, Profile, Sent, Transmit};
     use crate::engine::outcome::{Pace, Spec};
     use crate::engine::{Destination, Target};
     use crate::exporter::figures::tests::{error, event, options};
-    use crate::types::{Family, Ident, IpEndpoint, Stamp};
-
-    const PROFILE: Profile = Profile {
-        family: Family::V4,
-        protocol: Protocol::Icmp,
-        socket: SocketKind::Raw,
-        received_at: Layer::Transport,
-        quote_at: Layer::Ip,
-        ident: LaneIdent { ident: Ident::new(1), owner: Owner::Ours, exclusive: true },
-        checksum: Owner::Ours,
-        errors: ErrorPath::InBand,
-        max_open: 1,
-        send_stamps: SendStamps::None,
-        header: LaneHeader::NONE,
-    };
+    use crate::types::{IpEndpoint, Stamp};
 
     /// A prober and the hands that turn it.
     struct Rig {
@@ -431,7 +434,8 @@ mod tests {
 
         fn add(&self, key: Key) {
             let endpoint = IpEndpoint::from_address([192, 0, 2, 1].into());
-            let destination = Destination::Reachable { endpoint, source: None, lane: LaneId::new(0), profile: PROFILE };
+            let destination =
+                Destination::Reachable { endpoint, source: None, lane: LaneId::new(0), profile: Profile::RAW_ICMP };
             let target = Target { zone: None, target: "t".into(), name: "t".into(), numeric: true, destination };
             let interval = Duration::from_secs(1);
             let spec = Arc::new(Spec { pace: Pace::Fixed(interval), ..Spec::default() });

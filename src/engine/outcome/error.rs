@@ -33,6 +33,23 @@ pub struct IcmpError {
     pub extensions: Vec<Object>,
 }
 
+#[cfg(test)]
+impl IcmpError {
+    /// Host unreachable over IPv4, and nothing else of note.
+    pub(crate) fn host_unreachable() -> Self {
+        IcmpError {
+            origin: ErrorOrigin::Icmp,
+            kind: ErrorKind::HostUnreachable,
+            icmp: Some((3, 1)),
+            info: 0,
+            mtu: None,
+            gateway: None,
+            quote: Quote::default(),
+            extensions: Vec::new(),
+        }
+    }
+}
+
 /// Header fields of a probe as an ICMP error quotes them; `None` where an error queue hides them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Quote {

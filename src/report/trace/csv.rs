@@ -206,21 +206,7 @@ mod tests {
         let (address, name) = ("10.9.1.2".parse().unwrap(), Some("gw".into()));
         let responder = Responder { address, name, origins: None, as_name: None };
         let newest = Arc::new(expired("10.9.1.2", 1000).event());
-        let silent = ReportHop {
-            ttl: Ttl::new(1),
-            sent: 3,
-            received: 0,
-            unreachable: 0,
-            unanswered: 3,
-            pending: 0,
-            send_failed: 1,
-            persists: Some(false),
-            responders: Vec::new(),
-            last: None,
-            stats: None,
-            geometric_mean: None,
-            variation: None,
-        };
+        let silent = ReportHop { send_failed: 1, persists: Some(false), ..ReportHop::counted(Ttl::new(1), 3, 0) };
         let answered = ReportHop {
             ttl: Ttl::new(2),
             received: 2,

@@ -154,21 +154,7 @@ mod tests {
     fn a_round_trip_below_a_tenth_of_a_millisecond_is_not_0() {
         let mut rtts = RttRecorder::default();
         rtts.record(Rtt::from_nanos(41_000));
-        let hop = ReportHop {
-            ttl: Ttl::new(1),
-            sent: 1,
-            received: 1,
-            unreachable: 0,
-            unanswered: 0,
-            pending: 0,
-            send_failed: 0,
-            persists: None,
-            responders: Vec::new(),
-            last: None,
-            stats: rtts.stats(),
-            geometric_mean: None,
-            variation: None,
-        };
+        let hop = ReportHop { stats: rtts.stats(), ..ReportHop::counted(Ttl::new(1), 1, 1) };
         let report = Report { hops: vec![hop], ..figures(1, 1, 0) };
         assert_eq!(summary(&report, true), "up, 1 hop, loss 0.0 %, rtt 0.04 ms (p95 0.04)");
     }

@@ -144,7 +144,7 @@ mod tests {
             info: 0x0000_0516,
             mtu: Mtu::new(1302),
             gateway: Some(fixture::address("192.0.2.254")),
-            ..fixture::icmp_error()
+            ..IcmpError::host_unreachable()
         };
         Message { family, error: &error }.to_string()
     }
@@ -216,7 +216,7 @@ mod tests {
     #[test]
     fn the_pointer_is_one_octet_whichever_way_the_error_came() {
         let said = |info| {
-            let error = IcmpError { icmp: Some((12, 0)), info, ..fixture::icmp_error() };
+            let error = IcmpError { icmp: Some((12, 0)), info, ..IcmpError::host_unreachable() };
             Message { family: Family::V4, error: &error }.to_string()
         };
         assert_eq!(said(0x1400_0000), "Parameter problem: pointer = 20");
@@ -227,9 +227,9 @@ mod tests {
 
     #[test]
     fn an_mtu_or_gateway_that_is_not_stated_is_not_invented() {
-        let error = IcmpError { icmp: Some((3, 4)), mtu: None, ..fixture::icmp_error() };
+        let error = IcmpError { icmp: Some((3, 4)), mtu: None, ..IcmpError::host_unreachable() };
         assert_eq!(Message { family: Family::V4, error: &error }.to_string(), "Frag needed and DF set (mtu = 0)");
-        let error = IcmpError { icmp: Some((5, 1)), gateway: None, ..fixture::icmp_error() };
+        let error = IcmpError { icmp: Some((5, 1)), gateway: None, ..IcmpError::host_unreachable() };
         assert_eq!(Message { family: Family::V4, error: &error }.to_string(), "Redirect Host");
     }
 }

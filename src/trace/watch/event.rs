@@ -119,6 +119,26 @@ pub struct ReportHop {
 }
 
 impl ReportHop {
+    /// A hop that answered this many of its probes, and of which nothing else is known, for tests.
+    #[cfg(test)]
+    pub(crate) const fn counted(ttl: Ttl, sent: u64, received: u64) -> Self {
+        ReportHop {
+            ttl,
+            sent,
+            received,
+            unreachable: 0,
+            unanswered: sent - received,
+            pending: 0,
+            send_failed: 0,
+            persists: None,
+            responders: Vec::new(),
+            last: None,
+            stats: None,
+            geometric_mean: None,
+            variation: None,
+        }
+    }
+
     /// The probes that this hop did not answer, whether they were silent, refused on the way, or not sent.
     pub fn missing(&self) -> u64 {
         self.unanswered + self.unreachable + self.send_failed

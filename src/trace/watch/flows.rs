@@ -193,28 +193,10 @@ mod tests {
             sent,
             received,
             lost: sent - received,
-            hops: vec![hop(sent, received)],
+            hops: vec![ReportHop::counted(Ttl::new(1), sent, received)],
             ..Report::empty(began(), Some(StopReason::Cycles))
         };
         answered.iter().map(flow).collect()
-    }
-
-    fn hop(sent: u64, received: u64) -> ReportHop {
-        ReportHop {
-            ttl: Ttl::new(1),
-            sent,
-            received,
-            unreachable: 0,
-            unanswered: sent - received,
-            pending: 0,
-            send_failed: 0,
-            persists: None,
-            responders: Vec::new(),
-            last: None,
-            stats: None,
-            geometric_mean: None,
-            variation: None,
-        }
     }
 
     /// How many flows are found to lose more than the others.
