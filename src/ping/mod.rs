@@ -45,7 +45,7 @@ pub use config::{Config, Resolve, ResolvedName, Task};
 pub use event::Event;
 pub use machine::Ping;
 pub use method::{Ask, Connect, Dns, Entry, Exchange, Label, Method, Service, Session, Value};
-pub use observed::{Observation, Observed, Unsent};
+pub use observed::{Observation, Observed};
 pub use resolving::MOST_ADDRESSES;
 pub use summary::{Counts, Interim, OneWayStats, ReflectionStats, Responder, Spread, StampCounts, Summary};
 pub use verdict::Verdict;

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::channel::OsError;
-use crate::engine::outcome::{NotSent, Outcome, ProbeEvent, Standing};
+use crate::engine::outcome::{Outcome, ProbeEvent, Standing};
+use crate::engine::send_errors::Unsent;
 use crate::metrics::{RttRecorder, RttStats, Variation, percent};
 use crate::types::{ProbeId, Rtt, WallTime};
 
@@ -32,28 +33,6 @@ pub struct Observed {
     delays: RttRecorder,
     variation: Variation,
     unreachable: BTreeSet<ProbeId>,
-}
-
-/// When this host begins not to send the probes of a series, a fold of its events.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Unsent {
-    /// The newest probe that was not sent, and why, until a later one was.
-    newest: Option<(ProbeId, OsError)>,
-}
-
-impl Unsent {
-    /// Takes the next event. An error, if the probe was not sent, and the one before it was, or not for this reason.
-    pub fn take(&mut self, event: &ProbeEvent) -> Option<OsError> {
-        let Outcome::NotSent(NotSent { error, reported, .. }) = event.outcome else {
-            self.newest = self.newest.filter(|(id, _)| *id > event.id);
-            return None;
-        };
-        let known = self.newest.is_some_and(|(_, known)| known == error);
-        if known || reported > 0 {
-            self.newest = Some((event.id, error));
-        }
-        (!known && reported > 0).then_some(error)
-    }
 }
 
 /// What an event adds.

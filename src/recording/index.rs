@@ -138,7 +138,7 @@ impl<E: Recorded> Index<E> {
         let Start { mark, sure } = start;
         let shelves = Shelves {
             start: WallTime::from_nanos(self.session.start),
-            subjects: Shelf::with(0, self.subjects.get(mark.subjects.clone()).unwrap_or_default()),
+            subjects: Shelf::with(self.subjects.get(mark.subjects.clone()).unwrap_or_default()),
             probes: Shelf::after(mark.probes),
             ..Shelves::default()
         };

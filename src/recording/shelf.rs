@@ -45,11 +45,11 @@ impl<T> Shelf<T> {
         Shelf { first: many, ..Shelf::default() }
     }
 
-    /// With these of all that were put up, the first of them being number `first`.
-    pub fn with(first: u64, values: &[Arc<T>]) -> Self {
+    /// On which all these were put up.
+    pub fn with(values: &[Arc<T>]) -> Self {
         let over = values.len().saturating_sub(MOST);
         let values = values.get(over..).unwrap_or_default().iter().cloned().collect();
-        Shelf { first: first + over as u64, values, numbers: HashMap::new() }
+        Shelf { first: over as u64, values, numbers: HashMap::new() }
     }
 
     /// How many were put up.

@@ -43,10 +43,12 @@ fn is_written(format: &str, text: &str) -> bool {
         }
         // No field of these runs holds a comma.
         "csv" => text.lines().map(|line| line.matches(',').count()).collect::<BTreeSet<_>>().len() == 1,
-        "prometheus" => text
-            .lines()
-            .filter(|line| !line.starts_with('#'))
-            .all(|line| line.starts_with("netprobe_") && line.rsplit(' ').next().is_some_and(is_number)),
+        "prometheus" => {
+            lines.peek().is_some()
+                && lines
+                    .filter(|line| !line.starts_with('#'))
+                    .all(|line| line.starts_with("netprobe_") && line.rsplit(' ').next().is_some_and(is_number))
+        }
         "influx" => lines.peek().is_some() && lines.all(|line| line.split(' ').count() >= 2 && line.contains(",url=")),
         _ => lines.peek().is_some(),
     }

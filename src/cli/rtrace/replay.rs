@@ -92,7 +92,8 @@ struct LastReports {
 impl Sink<Event> for LastReports {
     fn event(&mut self, event: &Event, streams: &mut Streams<'_>) -> io::Result<()> {
         let Some(report) = report_of(event) else { return self.sink.event(event, streams) };
-        let is_same = |other: &Event| report_of(other).is_some_and(|other| other.began == report.began);
+        let is_same =
+            |other: &Event| report_of(other).is_some_and(|other| other.began.subject.id == report.began.subject.id);
         self.unfinished.retain(|other| !is_same(other));
         if report.stop_reason.is_some() {
             return self.sink.event(event, streams);

@@ -188,7 +188,7 @@ impl Series {
     pub(super) fn lose(&mut self, id: ProbeId, context: &mut Context<'_>) {
         let Some(probe) = self.probes.get_mut(id).filter(|probe| probe.state.is_open()) else { return };
         let sent = probe.sent();
-        if self.disappointed(id, sent, context) {
+        if self.refuse_unexpected(id, sent, context) {
             return;
         }
         let Some(probe) = self.probes.get_mut(id) else { return };
@@ -209,7 +209,7 @@ impl Series {
     }
 
     /// What is expected has not come within the wait, and something else has: the service has answered, in another way.
-    fn disappointed(&mut self, id: ProbeId, sent: Stamp, context: &mut Context<'_>) -> bool {
+    fn refuse_unexpected(&mut self, id: ProbeId, sent: Stamp, context: &mut Context<'_>) -> bool {
         let Some((opened, came)) = self.connections.unexpected(id) else { return false };
         let refusal = Outcome::Refused(Refusal::Unexpected(came));
         let event = ProbeEvent { at: context.now.wall, ..self.answer(id, &sent, &opened, refusal) };

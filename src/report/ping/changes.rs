@@ -9,8 +9,9 @@ use serde::ser::SerializeMap;
 use super::json::common;
 use crate::channel::OsError;
 use crate::engine::outcome::{Subject, SubjectId};
+use crate::engine::send_errors::Unsent;
 use crate::metrics::PresenceChange;
-use crate::ping::{Change, Event, Unsent};
+use crate::ping::{Change, Event};
 use crate::report::json::line;
 use crate::report::words::clock::{LocalOffset, LocalTime};
 use crate::report::words::csv::{record, text};
@@ -38,6 +39,9 @@ impl ChangesText {
 
 impl Sink<Event> for ChangesText {
     fn event(&mut self, event: &Event, streams: &mut Streams<'_>) -> io::Result<()> {
+        if let Event::Ended(summary) = event {
+            self.unsent.remove(&summary.subject.id);
+        }
         if let Event::Probe(event) = event
             && let Some(error) = self.unsent.entry(event.subject.id).or_default().take(event)
         {

@@ -9,8 +9,8 @@ use crate::report::trace::{TraceView, changes};
 use crate::report::words::clock::{LocalOffset, LocalTime};
 use crate::report::{Sink, Streams, escape};
 use crate::trace::Event;
-use crate::trace::watch::Report;
-use crate::types::Rtt;
+use crate::trace::watch::{ChangeKind, Report};
+use crate::types::{Rtt, Ttl};
 
 /// Writes one line about each path every so often, a line about everything that happens to it, and at the end what another sink
 /// makes of its figures. Nothing that was written is touched again.
@@ -32,6 +32,8 @@ struct Path {
     missed: u64,
     /// Cycles in a row that were not answered.
     silent: u64,
+    /// How far away the destination is since that changed: the rows of a longer path stay.
+    length: Option<Ttl>,
 }
 
 /// As many in a row, and the destination does not answer any more.
@@ -43,12 +45,11 @@ impl Path {
         let duration = Duration::from_nanos(report.duration);
         if duration < self.duration {
             // They began anew.
-            *self = Path { due: every, ..Path::default() };
+            *self = Path { due: every, length: self.length, ..Path::default() };
         }
-        let missed = report.lost + report.unreachable + report.send_failed;
-        let lost = missed.saturating_sub(self.missed);
+        let lost = report.missed().saturating_sub(self.missed);
         self.silent = if report.received > self.received { 0 } else { self.silent + lost };
-        (self.duration, self.received, self.missed) = (duration, report.received, missed);
+        (self.duration, self.received, self.missed) = (duration, report.received, report.missed());
     }
 
     fn is_up(&self) -> bool {
@@ -78,10 +79,14 @@ impl TracePlain {
             return Ok(());
         }
         path.due = duration + self.every;
-        let is_up = path.is_up();
+        let (is_up, length) = (path.is_up(), path.length);
         let at = report.began.time.saturating_add(duration);
-        let line =
-            format!("{} {} {}", LocalTime(at, self.offset), self.name(&report.began.subject), summary(report, is_up));
+        let line = format!(
+            "{} {} {}",
+            LocalTime(at, self.offset),
+            self.name(&report.began.subject),
+            summary(report, is_up, length)
+        );
         writeln!(streams.data, "{line}")
     }
 }
@@ -91,6 +96,11 @@ impl Sink<Event> for TracePlain {
         match event {
             Event::Report(report) if report.stop_reason.is_none() => self.figures(report, streams),
             Event::Change(change) => {
+                if let (ChangeKind::LengthChanged { after, .. }, Some(path)) =
+                    (&change.kind, self.paths.get_mut(&change.subject.id))
+                {
+                    path.length = Some(*after);
+                }
                 let (at, name) = (LocalTime(change.at, self.offset), self.name(&change.subject));
                 writeln!(streams.data, "{at} {name} {}", changes::sentence(&change.kind))
             }
@@ -104,11 +114,11 @@ impl Sink<Event> for TracePlain {
 }
 
 /// `up, 10 hops, loss 3.2 %, rtt 96.4 ms (p95 96.6)`.
-fn summary(report: &Report, is_up: bool) -> String {
+fn summary(report: &Report, is_up: bool, length: Option<Ttl>) -> String {
     let last = report.hops.last();
     let mut parts = vec![if is_up { "up".to_owned() } else { "no answer".to_owned() }];
     if let Some(last) = last.filter(|_| report.received > 0) {
-        let hops = last.ttl.get();
+        let hops = length.unwrap_or(last.ttl).get();
         parts.push(format!("{hops} hop{}", if hops == 1 { "" } else { "s" }));
     }
     parts.extend(report.loss_pct().map(|loss| format!("loss {loss:.1} %")));
@@ -156,6 +166,6 @@ mod tests {
         rtts.record(Rtt::from_nanos(41_000));
         let hop = ReportHop { stats: rtts.stats(), ..ReportHop::counted(Ttl::new(1), 1, 1) };
         let report = Report { hops: vec![hop], ..figures(1, 1, 0) };
-        assert_eq!(summary(&report, true), "up, 1 hop, loss 0.0 %, rtt 0.04 ms (p95 0.04)");
+        assert_eq!(summary(&report, true, None), "up, 1 hop, loss 0.0 %, rtt 0.04 ms (p95 0.04)");
     }
 }

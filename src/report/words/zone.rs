@@ -1,4 +1,4 @@
-//! The interface behind an address that means something only there: [`Zone`].
+//! The interface of an address that means something only there: [`Zone`].
 
 use std::fmt;
 use std::net::IpAddr;

@@ -77,6 +77,8 @@ pub(super) struct Detector {
     /// The same with those in which a router refused the probes, and when the first of all began.
     down: u64,
     down_since: Instant,
+    /// Whether that was reported as an outage.
+    outage: bool,
     /// Who refuses probes and how, and for how many cycles it has not.
     refusal: Option<(IpAddr, String, u64)>,
     ever_reached: bool,
@@ -124,7 +126,7 @@ impl Detector {
             self.lost = 0;
         }
         if cycle.reached {
-            self.down = 0;
+            (self.down, self.outage) = (0, false);
             self.ever_reached = true;
         } else if self.ever_reached && !cycle.unsent {
             if self.down == 0 {
@@ -147,12 +149,12 @@ impl Detector {
             let before = self.lost_from.filter(|_| self.lost > 1);
             self.lost_from = self.silent_from(self.lost).or(before);
         }
-        if self.lost == OUTAGE && !cycle.unsent {
+        if self.lost == OUTAGE && !cycle.unsent && !std::mem::replace(&mut self.outage, true) {
             out.push((self.lost_since, ChangeKind::Outage { first: self.lost_from }));
         }
     }
 
-    /// Says that a router refuses probes when that begins: one that does so now and then does it all the time.
+    /// Reports that a router refuses probes when that begins: one that does so now and then does it all the time.
     fn refusals(&mut self, cycle: &CycleResult, out: &mut Vec<Happened>) {
         let Some((ttl, responder, mark)) = &cycle.refused else {
             if let Some((.., quiet)) = &mut self.refusal {
@@ -361,6 +363,14 @@ mod tests {
             (50, ChangeKind::Back { probes: 30, lasted: Duration::from_secs(30) }),
         ];
         assert_eq!(play(cycles), kinds);
+    }
+
+    #[test]
+    fn a_refusal_within_an_outage_does_not_begin_another() {
+        let down = |at| if at == 32 { refused_at(cycle(at, 4, 9), 2) } else { silent_from(cycle(at, 4, 9), 2) };
+        let cycles = (0..60).map(|at| if (20..50).contains(&at) { down(at) } else { cycle(at, 4, 9) });
+        let codes: Vec<&str> = play(cycles).iter().map(|(_, kind)| kind.code()).collect();
+        assert_eq!(codes, ["outage", "refused", "back"]);
     }
 
     fn refused_at(cycle: CycleResult, ttl: u8) -> CycleResult {

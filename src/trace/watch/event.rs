@@ -80,10 +80,14 @@ impl Report {
         }
     }
 
-    /// The cycles in which the destination did not answer, in percent of those that are decided.
+    /// The cycles that the destination did not answer: lost, unreachable or not sent.
+    pub const fn missed(&self) -> u64 {
+        self.lost + self.unreachable + self.send_failed
+    }
+
+    /// Those in percent of all that are decided.
     pub fn loss_pct(&self) -> Option<f64> {
-        let failed = self.lost + self.unreachable + self.send_failed;
-        percent(failed, self.received + failed)
+        percent(self.missed(), self.received + self.missed())
     }
 }
 

@@ -9,8 +9,9 @@ use super::event::{Config, Report};
 use super::flows::{FlowsReport, Uneven};
 use super::path::Watch;
 use super::rows::Rows;
-use crate::channel::{Arena, Inbound, OsError, Outbox, RunChange};
-use crate::engine::outcome::{NotSent, Outcome, Pace, SubjectId};
+use crate::channel::{Arena, Inbound, Outbox, RunChange};
+use crate::engine::outcome::{Pace, SubjectId};
+use crate::engine::send_errors::Unsent;
 use crate::engine::{Machine, Target};
 use crate::trace::ends::{Began, StopReason};
 use crate::trace::event::Event;
@@ -51,8 +52,7 @@ struct Watched {
     waits: bool,
     /// When its figures are emitted next, where it is followed.
     report_at: Instant,
-    /// Why its probes are not sent, since that was said.
-    unsent: Option<OsError>,
+    unsent: Unsent,
 }
 
 impl Reporter {
@@ -117,8 +117,10 @@ impl Reporter {
 
     fn watch(&mut self, index: usize, began: Began, (route, config): (Route, &Arc<Config>), now: Now) {
         let (watch, config) = (Watch::new(config, began, route, now.mono), Arc::clone(config));
-        self.watches
-            .insert(index, Watched { watch, config, ended: None, waits: false, report_at: now.mono, unsent: None });
+        self.watches.insert(
+            index,
+            Watched { watch, config, ended: None, waits: false, report_at: now.mono, unsent: Unsent::default() },
+        );
     }
 
     /// Begins watches while there is room, counts what `now` decides, and ends those that are over.
@@ -310,7 +312,7 @@ impl Reporter {
 
     fn take_answer(&mut self, probe: ProbeId, index: usize, arrival: Arrival) {
         let Some(watched) = self.watches.get_mut(&index) else { return };
-        watched.unsent = None;
+        watched.unsent.sent(probe);
         let responder = arrival.responder;
         if watched.watch.answer(&watched.config, probe, arrival) {
             self.fleet.answered(probe, responder);
@@ -369,7 +371,7 @@ impl Machine for Reporter {
             }
             Arrived::Sent(probe, entry, stamp) => {
                 if let Some(watched) = self.watches.get_mut(&entry.trace) {
-                    watched.unsent = None;
+                    watched.unsent.sent(probe);
                     watched.watch.sent(probe, stamp);
                 }
             }
@@ -377,8 +379,7 @@ impl Machine for Reporter {
                 let Some(watched) = self.watches.get_mut(&entry.trace) else { return };
                 let Some((event, refused)) = watched.watch.refused(probe, (error, mtu), now) else { return };
                 if let (Event::Probe(probe), true) = (&event, watched.config.follow)
-                    && matches!(probe.outcome, Outcome::NotSent(NotSent { reported: 1.., .. }))
-                    && watched.unsent.replace(error) != Some(error)
+                    && let Some(error) = watched.unsent.take(probe)
                 {
                     let kind = ChangeKind::SendFailed { error };
                     let change = Change { subject: watched.watch.subject(), at: now.wall, kind };

@@ -52,6 +52,11 @@ pub struct HopModel {
 }
 
 impl PathModel {
+    /// How far away the destination is, or else the last hop that was asked. Rows that were measured stay when a path shortens.
+    pub fn distance(&self) -> Option<u8> {
+        self.length.or(self.figures.as_ref()?.hops.last().map(|last| last.ttl.get()))
+    }
+
     pub(super) fn new(began: Began, since: Now) -> PathModel {
         PathModel {
             began,

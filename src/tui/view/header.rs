@@ -103,7 +103,7 @@ fn state(paper: &mut Paper<'_>, x: usize, (model, path): (&Model, &PathModel), f
         paper.text(x, 1, "no answer yet", Role::Dim);
         return;
     };
-    let hops = path.length.or(figures.hops.last().map(|last| last.ttl.get())).unwrap_or(0);
+    let hops = path.distance().unwrap_or(0);
     let reached = match (figures.received > 0, figures.distance_proven) {
         (true, Some(true)) => format!("reached in {hops} hop{}", if hops == 1 { "" } else { "s" }),
         (true, _) => format!("reached in at most {hops} hops"),

@@ -52,19 +52,20 @@ fn draw_target(paper: &mut Paper<'_>, y: usize, (number, flows): (usize, &[PathM
 
 /// How far away it is, and what it loses on all its flows.
 fn state(flows: &[PathModel]) -> (String, Role) {
-    let figures = || flows.iter().filter_map(|flow| flow.figures.as_ref());
-    let hops = figures().filter(|figures| figures.received > 0).filter_map(|figures| figures.hops.last()).next();
-    let (mut received, mut decided) = (0, 0);
-    for figures in figures() {
+    let known = || flows.iter().filter_map(|flow| Some((flow, flow.figures.as_ref()?)));
+    let hops = known().find(|(_, figures)| figures.received > 0).and_then(|(flow, _)| flow.distance());
+    let (mut received, mut missed) = (0, 0);
+    for (_, figures) in known() {
         received += figures.received;
-        decided += figures.received + figures.lost + figures.unreachable + figures.send_failed;
+        missed += figures.missed();
     }
-    match (hops, crate::metrics::percent(decided - received, decided)) {
+    match (hops, crate::metrics::percent(missed, received + missed)) {
         (_, None) => ("no answer yet".to_owned(), Role::Dim),
         (None, Some(_)) => ("not reached".to_owned(), Role::Loss),
-        (Some(last), Some(loss)) => {
+        (Some(hops), Some(loss)) => {
             let role = if loss > 0.0 { Role::Loss } else { Role::Plain };
-            (format!("{} hops   loss {}%", last.ttl.get(), text::percent(loss)), role)
+            let plural = if hops == 1 { "" } else { "s" };
+            (format!("{hops} hop{plural}   loss {}%", text::percent(loss)), role)
         }
     }
 }

@@ -19,7 +19,7 @@ use peer::Peer;
 use service::SILENCE;
 pub(in crate::report) use summary::{interim, interims};
 
-use crate::engine::outcome::{MethodKind, Outcome, ProbeEvent, State, Subject, SubjectId};
+use crate::engine::outcome::{MethodKind, NotSent, Outcome, ProbeEvent, State, Subject, SubjectId};
 use crate::ping::{Event, Summary};
 use crate::report::words::zone::Zone;
 use crate::report::{Sink, Streams, escape};
@@ -113,7 +113,7 @@ pub struct PingText {
     /// Whether the meaning of silence over UDP was explained.
     silence_explained: bool,
     /// The newest probe that was not sent and has no line yet, and how many there are.
-    unsaid: HashMap<SubjectId, (ProbeEvent, u64)>,
+    unreported: HashMap<SubjectId, (ProbeEvent, u64)>,
 }
 
 impl PingText {
@@ -125,12 +125,12 @@ impl PingText {
             headed: false,
             dots: Dots::default(),
             silence_explained: false,
-            unsaid: HashMap::new(),
+            unreported: HashMap::new(),
         }
     }
 
     fn summary(&mut self, summary: &Summary, streams: &mut Streams<'_>) -> io::Result<()> {
-        if let Some((event, count)) = self.unsaid.remove(&summary.subject.id) {
+        if let Some((event, count)) = self.unreported.remove(&summary.subject.id) {
             self.not_sent(&event, count, streams.talk)?;
         }
         summary::write(&self.options, summary, streams)?;
@@ -190,14 +190,18 @@ impl PingText {
         writeln!(talk, "{message}")
     }
 
-    /// What a probe that was not sent adds to those that have no line yet, of which one with a line is the end.
-    fn count_unsent(&mut self, event: &ProbeEvent, reported: u64) {
-        if reported > 0 {
-            self.unsaid.remove(&event.subject.id);
-            return;
+    /// Takes a probe that was not sent. Those before it that have no line get one if this one's line is not about their error.
+    fn unsent(&mut self, event: &ProbeEvent, failed: NotSent, talk: &mut dyn Write) -> io::Result<()> {
+        let id = event.subject.id;
+        if failed.reported == 0 {
+            let (newest, count) = self.unreported.entry(id).or_insert_with(|| (event.clone(), 0));
+            (*newest, *count) = (event.clone(), *count + 1);
+            return Ok(());
         }
-        let unsaid = self.unsaid.entry(event.subject.id).or_insert_with(|| (event.clone(), 0));
-        *unsaid = (event.clone(), unsaid.1 + 1);
+        let Some((earlier, count)) = self.unreported.remove(&id) else { return Ok(()) };
+        let is_same = matches!(earlier.outcome,
+            Outcome::NotSent(NotSent { error, mtu, .. }) if (error, mtu) == (failed.error, failed.mtu));
+        if is_same { Ok(()) } else { self.not_sent(&earlier, count, talk) }
     }
 
     fn stamp(&self, at: WallTime, data: &mut dyn Write) -> io::Result<()> {
@@ -251,7 +255,7 @@ impl Sink<Event> for PingText {
             }
             Event::Probe(event) if !options.quiet => {
                 if let Outcome::NotSent(failed) = event.outcome {
-                    self.count_unsent(event, failed.reported);
+                    self.unsent(event, failed, streams.talk)?;
                 }
                 self.probe(event, streams)
             }
@@ -589,6 +593,13 @@ mod tests {
         assert_eq!(
             talk, "rping: sending seq=1: Network is down\nrping: sending seq=3: Network is down (2 times)\n",
             "those since the last line have theirs at the end"
+        );
+        let other = not_sent(OsError::EPERM, None, 1);
+        assert_eq!(
+            said(vec![down(1, 1), down(2, 0), down(3, 0), ProbeEvent { id: ProbeId::new(4), ..other }]),
+            "rping: sending seq=1: Network is down\nrping: sending seq=3: Network is down (2 times)\n\
+             rping: sending seq=4: Operation not permitted\n",
+            "another error does not swallow them"
         );
         let too_long = not_sent(OsError::EMSGSIZE, Some(1500), 1);
         assert_eq!(said(vec![too_long]), "rping: sending seq=1: message too long, mtu=1500\n");
