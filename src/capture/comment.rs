@@ -15,32 +15,32 @@ const WRONG_SOURCE: &str = "wrong source";
 const PAYLOAD_CHANGED: &str = "payload changed";
 const TRUNCATED: &str = "truncated";
 
-/// Events that may tell what became of a packet.
-pub trait Told {
-    /// The outcome of a probe that it tells.
+/// Events that may have the outcome of a packet.
+pub trait Outcomes {
+    /// The outcome of a probe, if it is about one.
     fn outcome(&self) -> Option<&ProbeEvent>;
 }
 
-impl Told for ping::Event {
+impl Outcomes for ping::Event {
     fn outcome(&self) -> Option<&ProbeEvent> {
         if let ping::Event::Probe(event) = self { Some(event) } else { None }
     }
 }
 
-impl Told for contrast::Event {
+impl Outcomes for contrast::Event {
     fn outcome(&self) -> Option<&ProbeEvent> {
         if let contrast::Event::Ping(event) = self { event.outcome() } else { None }
     }
 }
 
-impl Told for trace::Event {
+impl Outcomes for trace::Event {
     fn outcome(&self) -> Option<&ProbeEvent> {
         if let trace::Event::Probe(event) = self { Some(event) } else { None }
     }
 }
 
-/// A sweep tells the end of each target, and of no probe.
-impl Told for sweep::Event {
+/// A sweep reports the end of each target, and of no probe.
+impl Outcomes for sweep::Event {
     fn outcome(&self) -> Option<&ProbeEvent> {
         None
     }
@@ -77,7 +77,7 @@ pub fn of_outcome(event: &ProbeEvent) -> Option<String> {
     Some(of_answer(&what, probe, event.rtt(), event.standing, &properties))
 }
 
-/// The same where no event tells it.
+/// The same where no event has it.
 pub fn of_decided(decided: &Decided) -> String {
     let what = match decided.kind {
         AnswerKind::Reply => REPLY,

@@ -1,4 +1,4 @@
-//! Captures: the packets of a run as pcapng, with what became of each in its comment.
+//! Captures: the packets of a run as pcapng, with the outcome of each in its comment.
 //!
 //! A [`Tapped`] machine is the machine itself, and a [`Tap`] sees what passes between it and the channel: orders with their octets,
 //! when each left, and all that arrived. What the machine decides it reads off its events, by when and from whom a packet came.
@@ -16,7 +16,7 @@ use crate::channel::{Arena, Inbound, Outbox};
 use crate::engine::{Decided, Machine};
 use crate::types::{Instant, Now};
 
-pub use comment::Told;
+pub use comment::Outcomes;
 pub use tap::Tap;
 
 /// A machine, and what sees its packets, if anything does.

@@ -79,7 +79,9 @@ impl Rebuild {
             tos: send.header.tos.unwrap_or(profile.header.tos),
             protocol: protocol(&profile, 0)?,
             identification: send.header.identification.unwrap_or_default(),
-            dont_fragment: !matches!(plan.fragmentation, Some(Fragmentation::Dont | Fragmentation::Want)),
+            // Of the headers that it writes itself, the kernel clears the bit for nothing but the first.
+            dont_fragment: plan.fragmentation != Some(Fragmentation::Dont)
+                && !(plan.own_headers && plan.fragmentation == Some(Fragmentation::Want)),
             flow_label: send.header.flow_label.or(profile.header.flow_label).unwrap_or_default(),
         };
         if (profile.protocol, profile.socket) == (Protocol::Udp, SocketKind::Dgram) {
@@ -114,7 +116,7 @@ impl Rebuild {
         with_header(&header, octets, vec![IP_HEADER])
     }
 
-    /// An ICMP error, of which the error queue tells the fields.
+    /// An ICMP error, of which the error queue reports the fields.
     pub fn error(&mut self, notice: &IcmpNotice, quote: &[u8], extension: &[u8]) -> Option<Rebuilt> {
         let (Some(offender), Some(icmp), Some(to)) = (notice.offender, notice.icmp, notice.to) else { return None };
         let ours = self.source(notice.lane, to);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::comment::{self, Told};
+use super::comment::{self, Outcomes};
 use super::rebuild::{Rebuild, Rebuilt};
 use crate::channel::{Arena, Inbound, OpenedLanes, Order, Outbox, Plan, Sent, Token};
 use crate::engine::Decided;
@@ -12,7 +12,7 @@ use crate::engine::outcome::ProbeEvent;
 use crate::types::{Instant, Now, Stamp, WallTime};
 use crate::wire::pcapng;
 
-/// How long a packet waits for its stamp, or for what becomes of it, at most.
+/// How long a packet waits for its stamp, or for its outcome, at most.
 const PATIENCE: Duration = Duration::from_millis(100);
 /// Said of a packet that the kernel has not stamped.
 const USER_TIME: &str = "user time";
@@ -51,11 +51,11 @@ struct Seen {
 enum Waits {
     /// The kernel's stamp of this order.
     Stamp(Token),
-    /// What becomes of it, who has sent it.
+    /// Its outcome, and who has sent it.
     Decision(IpAddr),
 }
 
-impl<E: Told> Tap<E> {
+impl<E: Outcomes> Tap<E> {
     /// Of a run over the lanes that were opened as planned.
     pub fn new(opened: &OpenedLanes, plan: &Plan) -> Self {
         Tap::of(Rebuild::new(opened, plan))

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Write};
 
-use crate::capture::{Tap, Told};
+use crate::capture::{Outcomes, Tap};
 use crate::channel::{OpenedLanes, Plan};
 use crate::cli::args::record::RecordArgs;
 use crate::cli::env::Env;
@@ -34,7 +34,7 @@ impl Pcap {
     }
 
     /// Begins to write, and returns what sees the packets of each of these workers. Not before privileges are dropped.
-    pub fn begin<E: Told>(
+    pub fn begin<E: Outcomes>(
         &mut self,
         (tool, words): (&str, &[OsString]),
         opened: &[&OpenedLanes],

@@ -34,7 +34,7 @@ pub trait Machine {
     /// Takes note of something that happened; spans of `inbound` lie in `octets`.
     fn handle(&mut self, now: Now, inbound: &Inbound, octets: &Arena);
 
-    /// What it has made of the answer that it handled last, where no event will tell that.
+    /// What it has made of the answer that it handled last, where no event has that.
     fn poll_decided(&mut self) -> Option<Decided> {
         None
     }

@@ -12,7 +12,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use super::config::{Config, Stamped, System, Wanted};
 use super::lanes::Lanes;
 use super::log::{Level, Log};
-use super::paths::{self, Manner};
+use super::paths::{self, PathOptions};
 use super::prober::{Command, Health, Key, lock};
 use super::targets::{Changes, Entry, Maker, Series, Targets};
 use crate::channel::{Control, PostControl, ResolveError, Resolved};
@@ -350,7 +350,7 @@ impl Keeper {
         Some(paths::Command::Follow {
             key: series.key,
             target: Box::new(lanes.target(&wanted.text, endpoint, wanted.module.protocol(), false)),
-            manner: Manner { max_ttl: wanted.module.path()?.max_ttl, interval: wanted.interval },
+            options: PathOptions { max_ttl: wanted.module.path()?.max_ttl, interval: wanted.interval },
             phase: entry.phase(Some(endpoint.address), &self.host),
             figures: Arc::clone(&series.figures),
         })

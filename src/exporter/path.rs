@@ -1,11 +1,12 @@
 //! What is known of the path to a target: [`Path`].
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 
 use crate::engine::outcome::ProbeEvent;
+use crate::trace::path_hash;
 use crate::trace::watch::{Change, ChangeKind, Report};
-use crate::types::Rtt;
+use crate::types::{Rtt, Ttl};
 
 /// As many cycles are looked back on.
 const CYCLES: usize = 20;
@@ -120,20 +121,9 @@ fn push<T>(newest: &mut VecDeque<T>, value: T) {
     newest.push_back(value);
 }
 
-/// A number for the routers of a path, to see when they change. It has 48 bits, which a sample holds exactly.
+/// The number for the routers of a path.
 pub fn hash(routers: &Routers) -> u64 {
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    let mut take = |octet: u8| hash = (hash ^ u64::from(octet)).wrapping_mul(0x0100_0000_01b3);
-    for (&ttl, addresses) in routers {
-        take(ttl);
-        for address in addresses.iter().collect::<BTreeSet<_>>() {
-            match address {
-                IpAddr::V4(address) => address.octets().into_iter().for_each(&mut take),
-                IpAddr::V6(address) => address.octets().into_iter().for_each(&mut take),
-            }
-        }
-    }
-    (hash ^ (hash >> 48)) & ((1 << 48) - 1)
+    path_hash(routers.iter().map(|(&ttl, addresses)| (Ttl::new(ttl), addresses.iter().copied())))
 }
 
 #[cfg(test)]

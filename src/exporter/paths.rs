@@ -24,7 +24,7 @@ const WAIT: Duration = Duration::from_secs(2);
 
 /// How a path is probed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Manner {
+pub struct PathOptions {
     pub max_ttl: Ttl,
     /// From one probe to the same hop to the next.
     pub interval: Duration,
@@ -34,12 +34,12 @@ pub struct Manner {
 #[derive(Debug)]
 pub enum Command {
     /// Follow the path to this target without end. Cycles begin whenever the wall clock is so far into the interval.
-    Follow { key: Key, target: Box<Target>, manner: Manner, phase: Duration, figures: Arc<Mutex<Figures>> },
-    /// Probe each hop of the path to this target so many times, in no more than this time, and report.
+    Follow { key: Key, target: Box<Target>, options: PathOptions, phase: Duration, figures: Arc<Mutex<Figures>> },
+    /// Probe each hop of the path to this target `count` times, in no more than this time, and report.
     Trace {
         key: Key,
         target: Box<Target>,
-        manner: Manner,
+        options: PathOptions,
         count: u32,
         left: Duration,
         report: tokio::sync::oneshot::Sender<Traced>,
@@ -65,7 +65,7 @@ pub struct Traced {
 #[derive(Debug)]
 struct Followed {
     target: Box<Target>,
-    manner: Manner,
+    options: PathOptions,
     figures: Arc<Mutex<Figures>>,
 }
 
@@ -103,19 +103,19 @@ impl Paths {
         }
     }
 
-    fn obey(&mut self, now: Now) {
+    fn take_commands(&mut self, now: Now) {
         // What is left of subjects whose numbers are given anew.
         self.drain();
         while let Ok(command) = self.commands.try_recv() {
             match command {
-                Command::Follow { key, target, manner, phase, figures } => {
-                    let start = now.mono + until(now.wall, manner.interval, phase);
+                Command::Follow { key, target, options, phase, figures } => {
+                    let start = now.mono + until(now.wall, options.interval, phase);
                     lock(&figures).follow();
-                    self.waiting.insert((start, key), Followed { target, manner, figures });
+                    self.waiting.insert((start, key), Followed { target, options, figures });
                 }
-                Command::Trace { key, target, manner, count, left, report } => {
+                Command::Trace { key, target, options, count, left, report } => {
                     let wait = trace::Wait { max: WAIT.min(left / 2), here: 0.0, near: 0.0 };
-                    let config = config(manner, count.into(), Some(wait));
+                    let config = config(options, count.into(), Some(wait));
                     let purpose = Purpose::Measurement { until: now.mono + left, report };
                     self.watch(key, *target, &config, purpose, now);
                 }
@@ -149,7 +149,7 @@ impl Paths {
     fn turn(&mut self, now: Now) {
         while let Some(entry) = self.waiting.first_entry().filter(|entry| entry.key().0 <= now.mono) {
             let ((_, key), followed) = entry.remove_entry();
-            let config = config(followed.manner, u64::MAX, None);
+            let config = config(followed.options, u64::MAX, None);
             self.watch(key, Target::clone(&followed.target), &config, Purpose::Series(followed), now);
         }
         let late =
@@ -199,7 +199,8 @@ impl Paths {
         match self.forget(id) {
             // Nothing could be sent.
             Some((key, Purpose::Series(followed))) => {
-                self.waiting.insert((self.now.mono + AGAIN.max(followed.manner.interval), key), followed);
+                lock(&followed.figures).follow();
+                self.waiting.insert((self.now.mono + AGAIN.max(followed.options.interval), key), followed);
             }
             Some((_, Purpose::Measurement { report: to, .. })) => {
                 let _ = to.send(traced(report));
@@ -209,7 +210,7 @@ impl Paths {
     }
 }
 
-fn config(Manner { max_ttl, interval }: Manner, cycles: u64, wait: Option<trace::Wait>) -> Arc<Config> {
+fn config(PathOptions { max_ttl, interval }: PathOptions, cycles: u64, wait: Option<trace::Wait>) -> Arc<Config> {
     let trace = trace::Config { max_ttl, wait, ..trace::Config::default() };
     Arc::new(Config { trace, cycles, interval, follow: true })
 }
@@ -254,7 +255,7 @@ impl Machine for Paths {
         self.now = now;
         self.health.turns.fetch_add(1, Ordering::Relaxed);
         if std::mem::take(&mut self.calls.commands) {
-            self.obey(now);
+            self.take_commands(now);
         }
         self.turn(now);
         self.reporter.poll_orders(now, outbox);

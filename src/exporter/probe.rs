@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use super::config::{self, Config, Module, NotOffered, PathProbes, ProbeLimits, Prober, SHORTEST_INTERVAL};
 use super::keeper::{Shared, Worker, look_up};
 use super::measurement::Measurement;
-use super::paths::{self, Manner, Traced};
+use super::paths::{self, PathOptions, Traced};
 use super::prober::{Command, Measured, lock};
 use super::write::Format;
 use crate::channel::{ResolveError, Resolved};
@@ -332,8 +332,8 @@ impl ProbeService {
                 match module.path() {
                     None => result.measured = self.send(host, endpoint, module, result.count, left).await,
                     Some(PathProbes { max_ttl, .. }) => {
-                        let manner = Manner { max_ttl, interval: module.interval };
-                        result.traced = self.trace(host, endpoint, module, (manner, result.count, left)).await;
+                        let options = PathOptions { max_ttl, interval: module.interval };
+                        result.traced = self.trace(host, endpoint, module, (options, result.count, left)).await;
                     }
                 }
             }
@@ -368,13 +368,13 @@ impl ProbeService {
         host: &config::Host,
         endpoint: IpEndpoint,
         module: &Module,
-        (manner, count, left): (Manner, u32, Duration),
+        (options, count, left): (PathOptions, u32, Duration),
     ) -> Option<Traced> {
         let (key, worker) = (self.shared.key(), &self.shared.paths);
         let target = Box::new(worker.lanes.target(&host.text, endpoint, module.protocol(), false));
         let (report, traced) = oneshot::channel();
         let _end = End { worker, remove: Some(paths::Command::Remove(key)) };
-        worker.ask([paths::Command::Trace { key, target, manner, count, left, report }]);
+        worker.ask([paths::Command::Trace { key, target, options, count, left, report }]);
         tokio::time::timeout(left + Duration::from_millis(500), traced).await.ok()?.ok()
     }
 

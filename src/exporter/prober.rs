@@ -172,7 +172,7 @@ impl Prober {
         }
     }
 
-    fn obey(&mut self, now: Now) {
+    fn take_commands(&mut self, now: Now) {
         while let Ok(command) = self.commands.try_recv() {
             match command {
                 Command::Add { key, task, interval, phase, figures } => {
@@ -371,7 +371,7 @@ impl Machine for Prober {
         self.health.turns.fetch_add(1, Ordering::Relaxed);
         if self.calls.commands && self.ping.is_probing() {
             self.calls.commands = false;
-            self.obey(now);
+            self.take_commands(now);
         }
         if let Some(due) = self.ping.next_order().filter(|due| *due <= now.mono) {
             lock(&self.health.lateness).record(now.mono.since(due).as_secs_f64());

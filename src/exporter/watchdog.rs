@@ -6,9 +6,9 @@ use std::time::Duration;
 use super::keeper::Shared;
 use crate::net::Notifier;
 
-/// In the time after which a service counts as stuck, so many looks are taken.
+/// Looks in the time after which a service counts as stuck.
 const LOOKS: u32 = 4;
-/// How often a look is taken where nobody asked for it.
+/// How often a look is taken where no watchdog asks for it.
 const SELDOM: Duration = Duration::from_secs(3600);
 
 /// The service manager, if there is one that listens.

@@ -12,7 +12,7 @@ impl Notifier {
     /// To the socket of this name, which is in the environment as NOTIFY_SOCKET: a path or, after @, an abstract name.
     ///
     /// # Errors
-    /// If nobody listens there.
+    /// If no socket is bound there.
     pub fn connect(name: &str) -> io::Result<Notifier> {
         let socket = UnixDatagram::unbound()?;
         // A manager that does not read holds nothing up.
@@ -24,7 +24,7 @@ impl Notifier {
         Ok(Notifier(socket))
     }
 
-    /// Says this, if there is still somebody to hear it.
+    /// Sends this; without a receiver it is lost.
     pub fn say(&self, message: &str) {
         let _ = self.0.send(message.as_bytes());
     }

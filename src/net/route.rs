@@ -43,6 +43,10 @@ pub fn sources(plans: &[LanePlan]) -> SourceLookup {
 
 /// Why nothing can be sent to `to`, if the routing table or the lane's source says so.
 pub fn refusal(plan: &LanePlan, to: IpEndpoint) -> Option<OsError> {
+    if plan.mark.is_some() {
+        // It takes a privilege that is dropped by now.
+        return None;
+    }
     match udp_socket(plan) {
         Ok(socket) => connect(&socket, to).err(),
         Err((_, error)) => Some(error),

@@ -125,6 +125,17 @@ fn other_methods_take_lists_as_they_take_arguments() {
 }
 
 #[test]
+fn the_ports_of_every_address_count_for_the_pace_in_a_list_too() {
+    let prefixes = "10.0.0.0/18\n10.1.0.0/18\n";
+    for words in ["rping --tcp=1-4 --random-order --targets FILE", "rping --tcp=1-4 10.0.0.0/18 10.1.0.0/18"] {
+        let outcome = run_with_file(&world(), words, prefixes);
+        let sentence = "32764 addresses at 4 ports; more than 65536 need an explicit --rate\n";
+        assert_eq!((outcome.status, outcome.stdout.as_str()), (2, ""), "{outcome}");
+        assert!(outcome.stderr.ends_with(sentence), "{outcome}");
+    }
+}
+
+#[test]
 fn what_is_excluded_is_left_alone() {
     let line = "rping --alive --exclude FILE 198.51.100.0-198.51.100.7 host.example";
     let outcome = run_with_file(&world(), line, "198.51.100.0/31\n198.51.100.4-198.51.100.6 # three\n198.51.100.9\n");

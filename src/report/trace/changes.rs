@@ -28,7 +28,10 @@ pub fn sentence(kind: &ChangeKind) -> String {
             format!("refused: hop {ttl}, {responder}, cannot deliver probes ({mark})")
         }
         ChangeKind::Back { probes, lasted } => {
-            format!("back: the destination answers again, after {probes} probes without an answer and {}", seconds(*lasted))
+            format!(
+                "back: the destination answers again, after {probes} probes without an answer and {}",
+                seconds(*lasted)
+            )
         }
         ChangeKind::LatencyShift { before, after } => {
             format!("shift: the round trip takes {} ms, and took {} ms", millis(*after), millis(*before))

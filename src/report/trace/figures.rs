@@ -1,6 +1,5 @@
 //! The figures of a path, for formats of finished runs: [`PathFigures`].
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::metrics::{Figures, percent};
@@ -8,7 +7,7 @@ use crate::report::ping::labels;
 use crate::report::trace::TraceView;
 use crate::report::words::gauges::Label;
 use crate::trace::watch::Report;
-use crate::trace::{Began, Origins, Responder, StopReason, Trace};
+use crate::trace::{Began, Origins, Responder, StopReason, Trace, path_hash};
 use crate::types::{Ttl, WallTime};
 
 /// The figures of a trace or of a report.
@@ -93,7 +92,9 @@ impl PathFigures<'_> {
 
     /// 48 bits of FNV-1a, which a float holds, over the set of routers of each hop; silent hops add nothing.
     pub fn hash(&self) -> u64 {
-        path_hash(&self.hops)
+        let addresses =
+            |hop: &HopFigures<'_>| hop.responders.iter().map(|responder| responder.address).collect::<Vec<_>>();
+        path_hash(self.hops.iter().map(|hop| (hop.ttl, addresses(hop))))
     }
 }
 
@@ -102,61 +103,5 @@ pub(super) fn asn(responder: &Responder) -> Option<u32> {
     match &responder.origins {
         Some(Origins::Announced(systems)) => systems.first().map(|asn| asn.get()),
         _ => None,
-    }
-}
-
-fn path_hash(hops: &[HopFigures<'_>]) -> u64 {
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    let mut add = |octet: u8| hash = (hash ^ u64::from(octet)).wrapping_mul(0x0100_0000_01b3);
-    for hop in hops {
-        let mut addresses: Vec<IpAddr> = hop.responders.iter().map(|responder| responder.address).collect();
-        addresses.sort_unstable();
-        for address in addresses {
-            add(hop.ttl.get());
-            match address {
-                IpAddr::V4(address) => address.octets().into_iter().for_each(&mut add),
-                IpAddr::V6(address) => address.octets().into_iter().for_each(&mut add),
-            }
-        }
-    }
-    hash & ((1 << 48) - 1)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn hash(hops: &[(u8, &[&str])]) -> u64 {
-        let all: Vec<(Ttl, Vec<Responder>)> = hops
-            .iter()
-            .map(|&(ttl, addresses)| {
-                let responder = |address: &&str| {
-                    let address = address.parse().expect("an address");
-                    Responder { address, name: None, origins: None, as_name: None }
-                };
-                (Ttl::new(ttl), addresses.iter().map(responder).collect())
-            })
-            .collect();
-        let hops = all.iter().map(|(ttl, responders)| HopFigures {
-            ttl: *ttl,
-            responders: responders.iter().collect(),
-            sent: 3,
-            received: 3,
-            unanswered_pct: None,
-            rtt: None,
-        });
-        path_hash(&hops.collect::<Vec<_>>())
-    }
-
-    #[test]
-    fn the_hash_changes_with_the_routers_and_not_with_their_order_or_with_silence() {
-        let path = hash(&[(1, &["192.0.2.1"]), (2, &["192.0.2.2", "192.0.2.3"]), (3, &["2001:db8::1"])]);
-        assert!(path < 1 << 48);
-        assert_eq!(
-            path,
-            hash(&[(1, &["192.0.2.1"]), (2, &["192.0.2.3", "192.0.2.2"]), (3, &["2001:db8::1"]), (4, &[])])
-        );
-        assert_ne!(path, hash(&[(1, &["192.0.2.1"]), (2, &["192.0.2.2"]), (3, &["2001:db8::1"])]));
-        assert_ne!(hash(&[(1, &["192.0.2.1"])]), hash(&[(2, &["192.0.2.1"])]), "the distance counts");
     }
 }

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use crate::channel::{Profile, Protocol};
 use crate::trace::config::Ports;
+use crate::trace::fnv::Fnv;
 use crate::types::FlowLabel;
 
 /// Where counting goes on after port 65535: above the well-known services.
@@ -62,28 +63,6 @@ pub(in crate::trace) fn port(ports: Ports, index: u32) -> u16 {
                     WRAPPED_PORT.saturating_add(u16::try_from(wrapped % room).unwrap_or(0))
                 }
             }
-        }
-    }
-}
-
-/// FNV-1a with 64 bits: the same in every build, unlike the standard library's hashers.
-struct Fnv(u64);
-
-impl Fnv {
-    fn new() -> Self {
-        Fnv(0xcbf2_9ce4_8422_2325)
-    }
-
-    fn octets(&mut self, octets: &[u8]) {
-        for &octet in octets {
-            self.0 = (self.0 ^ u64::from(octet)).wrapping_mul(0x0000_0100_0000_01b3);
-        }
-    }
-
-    fn address(&mut self, address: IpAddr) {
-        match address {
-            IpAddr::V4(v4) => self.octets(&v4.octets()),
-            IpAddr::V6(v6) => self.octets(&v6.octets()),
         }
     }
 }

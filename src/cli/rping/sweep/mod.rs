@@ -13,7 +13,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::channel::{LanePlan, OpenedLanes, Owner, Plan, Precision, Protocol, SendStamps, SocketKind, SourceLookup};
+use crate::channel::{
+    LanePlan, OpenedLanes, Owner, Plan, Precision, Profile, Protocol, SendStamps, SocketKind, SourceLookup,
+};
 use crate::cli::args::format::{BoxedSink, Format};
 use crate::cli::args::shard::{ListDigest, Shard};
 use crate::cli::args::values::{Rate, Timestamping};
@@ -27,7 +29,7 @@ use crate::cli::rping::args::V4_PAYLOAD;
 use crate::cli::rping::run::{Binding, Rping};
 use crate::cli::rping::sweep::console::SweepConsole;
 use crate::cli::rping::sweep::supply::{Common, Complaints, Source, Stream, supplies};
-use crate::cli::rping::sweep::targets::{Index, Item, Reading, Space, UNPACED, too_many};
+use crate::cli::rping::sweep::targets::{Index, Item, Reading, Space};
 use crate::cli::tape::Tape;
 use crate::cli::target::Lanes;
 use crate::cli::{ANSWERED, NOT_RUN};
@@ -233,7 +235,6 @@ impl Rping<'_> {
     fn read_plan(&self, bound: &Binding, env: &mut Env<'_>) -> Result<SweepPlan, CliError> {
         let sweep = &self.args.sweep;
         let reading = self.reading();
-        let unpaced = reading.unpaced;
         let items: Vec<Item> = self
             .args
             .targets
@@ -250,16 +251,7 @@ impl Rping<'_> {
         if items.is_empty() && list.is_none() {
             return Err(CliError::NoTarget);
         }
-        let all = items.iter().fold(0, |sum: u64, item| sum.saturating_add(item.count()));
-        if unpaced && all > UNPACED {
-            return Err(CliError::Refused(too_many("all targets together", all)));
-        }
-        let ports = self.args.method.sweep_ports().len();
-        if unpaced && all.saturating_mul(ports as u64) > UNPACED {
-            let sentence =
-                format!("{all} addresses at {ports} ports; more than {UNPACED} together need an explicit --rate");
-            return Err(CliError::Refused(sentence));
-        }
+        self.reading().check_all(items.iter().fold(0, |sum: u64, item| sum.saturating_add(item.count())))?;
         let forced = self.args.socket.family.forced().or(bound.source.map(Family::of));
         let may_be = |family| {
             let of = |item: &Item| !matches!(item, Item::Range(range) if range.family() != family);
@@ -295,7 +287,7 @@ impl Rping<'_> {
     }
 
     fn reading(&self) -> Reading {
-        Reading { unpaced: self.args.run.rate.is_none(), has_ports: self.args.method.tcp.is_some() }
+        Reading { unpaced: self.args.run.rate.is_none(), ports: self.args.method.sweep_ports().len() as u64 }
     }
 
     fn sweep_method(&self, source_for: SourceLookup) -> Method {
@@ -377,9 +369,7 @@ impl Rping<'_> {
             None => self.in_order(Space::new(items)),
             Some(List { origin, file: Some(file) }) if self.args.sweep.random_order => {
                 let space = Space::new(items).and(Index::new(file, &origin, reading, digest, &plan.exclusions)?);
-                if reading.unpaced && space.count() > UNPACED {
-                    return Err(CliError::Refused(too_many("all targets together", space.count())));
-                }
+                reading.check_all(space.count())?;
                 self.in_order(space)
             }
             Some(List { origin, file }) => {
@@ -421,10 +411,15 @@ impl Rping<'_> {
         let (run, conditions) = (&self.args.run, self.args.conditions.all());
         let rate = run.rate.map_or(Some(RATE), Rate::per_second);
         let routes = [Family::V4, Family::V6].into_iter().filter_map(|family| lanes.get(family).ok());
+        // Descriptors are the process's.
+        let share = |profile: Profile| match profile.connects() {
+            true => Profile { max_open: (profile.max_open / workers as u32).max(1), ..profile },
+            false => profile,
+        };
         Config {
             supply,
             method: Method::default(),
-            routes: routes.map(|lane| LaneRoute { lane: lane.id, profile: lane.profile }).collect(),
+            routes: routes.map(|lane| LaneRoute { lane: lane.id, profile: share(lane.profile) }).collect(),
             zones: Vec::new(),
             probes: sweep_plan.probes,
             wait: run.timeout.map_or(WAIT, |wait| wait.duration),

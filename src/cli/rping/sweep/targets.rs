@@ -16,15 +16,34 @@ use crate::report::escape;
 use crate::sweep::{Bounds, Exclusions, Range};
 
 /// More addresses than this need an explicit rate: at the default they would take more than a minute.
-pub const UNPACED: u64 = 65_536;
+const UNPACED: u64 = 65_536;
 
 /// How words are read.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Reading {
     /// Whether there is no rate: prefixes and ranges have at most [`UNPACED`] addresses.
     pub unpaced: bool,
-    /// Whether the method has ports.
-    pub has_ports: bool,
+    /// How many ports of each address are probed; 0 if the method has none.
+    pub ports: u64,
+}
+
+impl Reading {
+    /// Whether all these addresses together may be probed.
+    ///
+    /// # Errors
+    /// If they need a rate.
+    pub fn check_all(self, addresses: u64) -> Result<(), CliError> {
+        if !self.unpaced || addresses.saturating_mul(self.ports.max(1)) <= UNPACED {
+            return Ok(());
+        }
+        let text = "all targets together";
+        Err(CliError::Refused(match self.ports {
+            0 | 1 => too_many(text, addresses),
+            ports => {
+                format!("{text}: {addresses} addresses at {ports} ports; more than {UNPACED} need an explicit --rate")
+            }
+        }))
+    }
 }
 
 /// One word of a list: addresses in a row, or a name.
@@ -45,7 +64,7 @@ impl Item {
         if text.starts_with(STREAM_PREFIX) || text.starts_with(DGRAM_PREFIX) {
             return Err(format!("'{}': sweeps probe addresses, which local sockets do not have", escape(text)));
         }
-        match read_word(text, Some(NO_PORTS).filter(|_| !reading.has_ports))? {
+        match read_word(text, Some(NO_PORTS).filter(|_| !reading.ports > 0))? {
             Word::Range(range) if reading.unpaced && range.count() > UNPACED => Err(too_many(text, range.count())),
             Word::Range(range) => Ok(Item::Range(range)),
             Word::Host(_, Some(_)) => {
@@ -68,7 +87,7 @@ impl Item {
 }
 
 /// Why this many addresses need a rate.
-pub fn too_many(text: &str, count: u64) -> String {
+fn too_many(text: &str, count: u64) -> String {
     format!("{text}: {count} addresses; more than {UNPACED} need an explicit --rate")
 }
 
@@ -277,7 +296,7 @@ mod tests {
 
     use super::*;
 
-    const UNPACED_ICMP: Reading = Reading { unpaced: true, has_ports: false };
+    const UNPACED_ICMP: Reading = Reading { unpaced: true, ports: 0 };
 
     fn item(text: &str) -> Item {
         Item::read(text, UNPACED_ICMP).expect("a target")

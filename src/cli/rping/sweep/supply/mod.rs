@@ -244,7 +244,7 @@ mod tests {
     use crate::cli::rping::sweep::targets::{Item, Reading};
     use crate::sweep::Bounds;
 
-    const PLAIN: Reading = Reading { unpaced: true, has_ports: false };
+    const PLAIN: Reading = Reading { unpaced: true, ports: 0 };
 
     fn common(share: Shard, exclude: &str) -> Common {
         let ranges = exclude.split_whitespace().map(|text| Bounds::read(text).unwrap().unwrap());
