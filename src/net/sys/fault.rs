@@ -14,6 +14,8 @@ const NONE: i32 = -1;
 static OUTPUT: AtomicI32 = AtomicI32::new(NONE);
 static OCTETS: AtomicPtr<u8> = AtomicPtr::new(ptr::null_mut());
 static LENGTH: AtomicUsize = AtomicUsize::new(0);
+/// What each fault did before; null where it is not handled here.
+static FORMER: [AtomicPtr<libc::sigaction>; FAULTS.len()] = [const { AtomicPtr::new(ptr::null_mut()) }; FAULTS.len()];
 /// The terminal whose modes are set, and which; null where there are none.
 static KEYS: AtomicI32 = AtomicI32::new(NONE);
 static MODES: AtomicPtr<libc::termios> = AtomicPtr::new(ptr::null_mut());
@@ -40,16 +42,28 @@ pub fn arm(output: BorrowedFd<'_>, octets: &'static [u8], keys: Option<BorrowedF
     OCTETS.store(octets.as_ptr().cast_mut(), Ordering::Relaxed);
     LENGTH.store(octets.len(), Ordering::Relaxed);
     OUTPUT.store(output.as_raw_fd(), Ordering::Release);
-    for fault in FAULTS {
-        // SAFETY: zero is a value of every field; the handler has the signature that it is called with without SA_SIGINFO. On the
-        // stack of its own that every thread of this program has for it (SA_ONSTACK), an overflow of the stack is handled too.
-        unsafe {
-            let mut action: libc::sigaction = mem::zeroed();
-            let handler: extern "C" fn(libc::c_int) = handle;
-            action.sa_sigaction = handler as libc::sighandler_t;
-            action.sa_flags = libc::SA_RESETHAND | libc::SA_ONSTACK;
-            libc::sigaction(fault, &raw const action, ptr::null_mut());
+    for (fault, former) in FAULTS.into_iter().zip(&FORMER) {
+        if former.load(Ordering::Acquire).is_null() {
+            handle_first(fault, former);
         }
+    }
+}
+
+/// Handles this fault before its `former` action, which is kept for good.
+fn handle_first(fault: libc::c_int, former: &AtomicPtr<libc::sigaction>) {
+    // SAFETY: zero is a value of every field; the handler has the signature that it is called with by SA_SIGINFO. On the stack of
+    // its own that every thread of this program has for it (SA_ONSTACK), an overflow of the stack is handled too.
+    unsafe {
+        let mut before: libc::sigaction = mem::zeroed();
+        if libc::sigaction(fault, ptr::null(), &raw mut before) != 0 {
+            return;
+        }
+        former.store(Box::into_raw(Box::new(before)), Ordering::Release);
+        let mut action: libc::sigaction = mem::zeroed();
+        let handler: extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void) = handle;
+        action.sa_sigaction = handler as libc::sighandler_t;
+        action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
+        libc::sigaction(fault, &raw const action, ptr::null_mut());
     }
 }
 
@@ -58,8 +72,10 @@ pub fn disarm() {
     OUTPUT.store(NONE, Ordering::Release);
 }
 
-/// By SA_RESETHAND the signal has its usual meaning again, and ends the process when it is let through: at the return from here.
-extern "C" fn handle(signal: libc::c_int) {
+/// What the kernel found, the former action has next: at the return from here the instruction that failed does so again, and the
+/// standard library can say that the stack overflowed. A signal that was sent, as abort(3) does, is sent once more and ends the
+/// process: the standard library would take no notice of the first one.
+extern "C" fn handle(signal: libc::c_int, info: *mut libc::siginfo_t, _: *mut libc::c_void) {
     let output = OUTPUT.swap(NONE, Ordering::Acquire);
     if output != NONE {
         let (octets, length) = (OCTETS.load(Ordering::Relaxed), LENGTH.load(Ordering::Relaxed));
@@ -72,6 +88,50 @@ extern "C" fn handle(signal: libc::c_int) {
             }
         }
     }
-    // SAFETY: raise(3) is async-signal-safe and takes no pointer.
-    unsafe { libc::raise(signal) };
+    let former = FAULTS.iter().zip(&FORMER).find(|(fault, _)| **fault == signal);
+    let former = former.map_or(ptr::null_mut(), |(_, former)| former.load(Ordering::Acquire));
+    // SAFETY: sigaction(2) and raise(3) are async-signal-safe; an action of zeros is SIG_DFL, the former one is never freed, and the
+    // kernel gives the handler a valid siginfo_t, whose si_code is at most 0 for a signal that a process sent.
+    unsafe {
+        if (*info).si_code > 0 && !former.is_null() {
+            libc::sigaction(signal, former, ptr::null_mut());
+            return;
+        }
+        let usual: libc::sigaction = mem::zeroed();
+        libc::sigaction(signal, &raw const usual, ptr::null_mut());
+        libc::raise(signal);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd as _;
+    use std::os::unix::process::ExitStatusExt as _;
+    use std::process::Command;
+    use std::{env, hint, io};
+
+    use super::*;
+
+    const CHILD: &str = "NETPROBE_TEST_OVERFLOW";
+
+    fn deeper(depth: u64) -> u64 {
+        let page = hint::black_box([depth; 512]);
+        if depth == u64::MAX { 0 } else { deeper(depth + 1) + page[0] }
+    }
+
+    #[test]
+    fn an_overflow_of_the_stack_is_reported_after_the_terminal_is_in_order() {
+        if env::var_os(CHILD).is_some() {
+            arm(io::stderr().as_fd(), b"<in order>", None);
+            hint::black_box(deeper(0));
+        }
+        let name = "net::sys::fault::tests::an_overflow_of_the_stack_is_reported_after_the_terminal_is_in_order";
+        let child =
+            Command::new(env::current_exe().unwrap()).args(["--exact", name, "--nocapture"]).env(CHILD, "1").output();
+        let child = child.unwrap();
+        assert_eq!(child.status.signal(), Some(libc::SIGABRT));
+        let talk = String::from_utf8_lossy(&child.stderr);
+        let after = talk.split_once("<in order>").map(|(_, after)| after);
+        assert!(after.is_some_and(|after| after.contains("has overflowed its stack")), "{talk}");
+    }
 }
