@@ -2,12 +2,12 @@
 
 use serde_json::Value;
 
-use super::Recorded;
 use super::json::{
     Fault, Fields, Object, Out, Plain, Variants, get_variant, key, names, object, plain_variants, put_variant, structs,
     take, variants,
 };
 use super::shelf::Shelves;
+use super::{Carried, Recorded};
 use crate::channel::Attempt;
 use crate::metrics::PresenceChange;
 use crate::ping::Event as PingEvent;
@@ -169,20 +169,13 @@ impl Recorded for PingEvent {
         !matches!(self, PingEvent::NameWanted(_) | PingEvent::AddressWanted { .. })
     }
 
-    fn carry(&self, carried: &mut Vec<Self>) {
+    fn carried(&self) -> Carried {
         match self {
-            PingEvent::Began { .. } | PingEvent::Named { .. } => carried.push(self.clone()),
-            PingEvent::Ended(_) => carried.retain(|began| !is_end_of(self, began)),
-            _ => {}
+            PingEvent::Began { subject, .. } => Carried::Until(subject.id),
+            PingEvent::Named { .. } => Carried::Always,
+            PingEvent::Ended(summary) => Carried::End(summary.subject.id),
+            _ => Carried::No,
         }
-    }
-}
-
-/// Whether `event` is the end of what began with `began`.
-fn is_end_of(event: &PingEvent, began: &PingEvent) -> bool {
-    match (event, began) {
-        (PingEvent::Ended(summary), PingEvent::Began { subject, .. }) => subject.id == summary.subject.id,
-        _ => false,
     }
 }
 
@@ -218,14 +211,10 @@ impl Recorded for contrast::Event {
         }
     }
 
-    fn carry(&self, carried: &mut Vec<Self>) {
-        let contrast::Event::Ping(event) = self else { return };
-        match event {
-            PingEvent::Began { .. } | PingEvent::Named { .. } => carried.push(self.clone()),
-            _ => carried.retain(|began| match began {
-                contrast::Event::Ping(began) => !is_end_of(event, began),
-                contrast::Event::Comparison(_) => true,
-            }),
+    fn carried(&self) -> Carried {
+        match self {
+            contrast::Event::Ping(event) => event.carried(),
+            contrast::Event::Comparison(_) => Carried::No,
         }
     }
 }

@@ -38,6 +38,8 @@ pub use write::{Writer, end};
 use json::Variants;
 use shelf::Shelves;
 
+use crate::engine::outcome::SubjectId;
+
 /// The version of the format; of another one only the first line is understood.
 pub const VERSION: u64 = 1;
 
@@ -60,6 +62,21 @@ pub trait Recorded: Variants + Clone {
     /// Remembers what later events refer to, in the writer as in the reader.
     fn shelve(&self, _shelves: &mut Shelves) {}
 
-    /// Takes it into account in the events that a later part of the recording begins with.
-    fn carry(&self, _carried: &mut Vec<Self>) {}
+    /// What it is to the later parts of the recording.
+    fn carried(&self) -> Carried {
+        Carried::No
+    }
+}
+
+/// Whether an event matters to the parts of a recording after its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carried {
+    /// It does not.
+    No,
+    /// Each of them begins with it.
+    Always,
+    /// They begin with it until this subject ends.
+    Until(SubjectId),
+    /// It is the end of this subject.
+    End(SubjectId),
 }

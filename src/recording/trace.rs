@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::Recorded;
 use super::json::{
     Fault, Fields, Object, Out, Plain, Variants, get_variant, key, names, object, plain_variants, put_variant, structs,
     take, variants,
 };
 use super::shelf::Shelves;
+use super::{Carried, Recorded};
 use crate::trace::watch::{Change, ChangeKind, FlowsReport, HopChange, Report, ReportHop, ReportResponder};
 use crate::trace::{
     Began, Event, Finding, Flows, FlowsHop, FlowsResponder, Hop, HopProbe, Interim, Narrowing, Origins, Responder,
@@ -134,13 +134,12 @@ impl Recorded for Event {
         }
     }
 
-    fn carry(&self, carried: &mut Vec<Self>) {
-        let over = match self {
-            Event::Began(_) => return carried.push(self.clone()),
-            Event::Ended(trace) => &trace.began.subject,
-            Event::Report(report) if report.stop_reason.is_some() => &report.began.subject,
-            _ => return,
-        };
-        carried.retain(|event| !matches!(event, Event::Began(began) if Arc::ptr_eq(&began.subject, over)));
+    fn carried(&self) -> Carried {
+        match self {
+            Event::Began(began) => Carried::Until(began.subject.id),
+            Event::Ended(trace) => Carried::End(trace.began.subject.id),
+            Event::Report(report) if report.stop_reason.is_some() => Carried::End(report.began.subject.id),
+            _ => Carried::No,
+        }
     }
 }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::Recorded;
 use super::json::{Fields, Out};
 use super::session::Session;
 use super::shelf::Shelves;
+use super::{Carried, Recorded};
 use crate::types::{Instant, Now, WallTime};
 
 /// Makes the lines of a run's events.
@@ -41,7 +41,7 @@ impl<E: Recorded> Writer<E> {
                 self.next_part = self.next_part.saturating_add(part);
                 self.begin_part(since, lines);
             }
-            event.carry(&mut self.carried);
+            self.carry(event);
         }
         self.line(since, event, false, lines);
         event.shelve(&mut self.shelves);
@@ -63,6 +63,15 @@ impl<E: Recorded> Writer<E> {
         for event in std::mem::take(&mut self.carried) {
             self.line(since, &event, true, lines);
             self.carried.push(event);
+        }
+    }
+
+    /// Takes an event into account in what later parts begin with.
+    fn carry(&mut self, event: &E) {
+        match event.carried() {
+            Carried::No => {}
+            Carried::Always | Carried::Until(_) => self.carried.push(event.clone()),
+            Carried::End(subject) => self.carried.retain(|event| event.carried() != Carried::Until(subject)),
         }
     }
 
