@@ -2,60 +2,34 @@
 
 use std::ffi::OsString;
 
-/// Options of mtr: the letter, whether it takes a value, and what it is here.
-const OPTIONS: [(char, bool, &str); 22] = [
-    ('r', false, "--report"),
-    ('w', false, "-b"),
-    ('b', false, "-b"),
-    ('z', false, "-A"),
-    ('n', false, "-n"),
-    ('e', false, "-e"),
-    ('j', false, "-j"),
-    ('C', false, "--format csv"),
-    ('4', false, "-4"),
-    ('6', false, "-6"),
-    ('u', false, "-U"),
-    ('T', false, "-T"),
-    ('c', true, "-c"),
-    ('i', true, "--interval"),
-    ('m', true, "-m"),
-    ('f', true, "-f"),
-    ('P', true, "-p"),
-    ('Q', true, "--tos"),
-    ('o', true, "--columns"),
-    ('F', true, "--targets"),
-    ('a', true, "-s"),
-    ('s', true, SIZE),
+/// Options of mtr: the letter, the long name, whether it takes a value, and what it is here.
+const OPTIONS: [(char, &str, bool, &str); 22] = [
+    ('r', "report", false, "--report"),
+    ('w', "report-wide", false, "-b"),
+    ('b', "show-ips", false, "-b"),
+    ('z', "aslookup", false, "-A"),
+    ('n', "no-dns", false, "-n"),
+    ('e', "mpls", false, "-e"),
+    ('j', "json", false, "-j"),
+    ('C', "csv", false, "--format csv"),
+    ('4', "ipv4", false, "-4"),
+    ('6', "ipv6", false, "-6"),
+    ('u', "udp", false, "-U"),
+    ('T', "tcp", false, "-T"),
+    ('c', "report-cycles", true, "-c"),
+    ('i', "interval", true, "--interval"),
+    ('m', "max-ttl", true, "-m"),
+    ('f', "first-ttl", true, "-f"),
+    ('P', "port", true, "-p"),
+    ('Q', "tos", true, "--tos"),
+    ('o', "order", true, "--columns"),
+    ('F', "filename", true, "--targets"),
+    ('a', "address", true, "-s"),
+    ('s', "psize", true, SIZE),
 ];
 
 /// The packet length stands after the target here.
 const SIZE: &str = "HOST";
-
-/// Their long names.
-const LONG: [(&str, char); 22] = [
-    ("report", 'r'),
-    ("report-wide", 'w'),
-    ("show-ips", 'b'),
-    ("aslookup", 'z'),
-    ("no-dns", 'n'),
-    ("mpls", 'e'),
-    ("json", 'j'),
-    ("csv", 'C'),
-    ("udp", 'u'),
-    ("tcp", 'T'),
-    ("report-cycles", 'c'),
-    ("interval", 'i'),
-    ("max-ttl", 'm'),
-    ("first-ttl", 'f'),
-    ("port", 'P'),
-    ("tos", 'Q'),
-    ("order", 'o'),
-    ("filename", 'F'),
-    ("address", 'a'),
-    ("psize", 's'),
-    ("ipv4", '4'),
-    ("ipv6", '6'),
-];
 
 /// What mtr's words ask for.
 #[derive(Default)]
@@ -75,7 +49,7 @@ struct Asked {
 impl Asked {
     /// Takes one option, with its value if it has one; `None` if mtr has no such option.
     fn take<'a>(&mut self, letter: char, value: impl FnOnce() -> Option<&'a str>) -> Option<bool> {
-        let (_, has_value, option) = OPTIONS.into_iter().find(|(known, ..)| *known == letter)?;
+        let (_, _, has_value, option) = OPTIONS.into_iter().find(|(known, ..)| *known == letter)?;
         let words = if has_value { format!("{option} {}", value()?) } else { option.to_owned() };
         let list = if option == SIZE { &mut self.last } else { &mut self.here };
         if !list.contains(&words) {
@@ -102,7 +76,7 @@ pub fn meant(words: &[OsString]) -> Option<String> {
     while let Some(word) = words.next() {
         if let Some(long) = word.strip_prefix("--") {
             let (name, attached) = long.split_once('=').map_or((long, None), |(name, value)| (name, Some(value)));
-            let (_, letter) = LONG.into_iter().find(|(known, _)| *known == name)?;
+            let (letter, ..) = OPTIONS.into_iter().find(|(_, known, ..)| *known == name)?;
             asked.take(letter, || attached.or_else(|| words.next()))?;
             if letter == 'w' {
                 asked.flags.push(word.to_owned());
