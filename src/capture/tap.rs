@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_millis(100);
 const USER_TIME: &str = "user time";
 
 /// When a packet was seen, and its number among those of the same time.
-type Place = (WallTime, u64);
+type Position = (WallTime, u64);
 
 /// What sees the packets of a run. Each is held until it has its stamp and its comment, and leaves in the order of stamps.
 pub struct Tap<E> {
@@ -26,11 +26,11 @@ pub struct Tap<E> {
     outcome: fn(&E) -> Option<&ProbeEvent>,
     /// Packets that are ordered and have not left.
     ordered: HashMap<Token, Seen>,
-    held: BTreeMap<Place, Seen>,
+    held: BTreeMap<Position, Seen>,
     /// Where those are that the kernel's stamp is still to come for.
-    unstamped: HashMap<Token, Place>,
+    unstamped: HashMap<Token, Position>,
     /// Where that is which arrived last, until something else happens.
-    last: Option<Place>,
+    last: Option<Position>,
     next: u64,
 }
 
@@ -117,9 +117,9 @@ impl<E> Tap<E> {
             return;
         }
         let Some(at) = sent.stamp.kernel else { return };
-        let Some(place) = self.unstamped.remove(&sent.token) else { return };
-        if let Some(seen) = self.held.remove(&place) {
-            self.held.insert((at, place.1), Seen { stamped: true, waits: None, ..seen });
+        let Some(position) = self.unstamped.remove(&sent.token) else { return };
+        if let Some(seen) = self.held.remove(&position) {
+            self.held.insert((at, position.1), Seen { stamped: true, waits: None, ..seen });
         }
     }
 
@@ -130,17 +130,17 @@ impl<E> Tap<E> {
         self.last = Some(self.hold(seen, stamp));
     }
 
-    fn hold(&mut self, mut seen: Seen, stamp: Stamp) -> Place {
-        let place = (stamp.kernel.unwrap_or(stamp.user.wall), self.next);
+    fn hold(&mut self, mut seen: Seen, stamp: Stamp) -> Position {
+        let position = (stamp.kernel.unwrap_or(stamp.user.wall), self.next);
         self.next += 1;
         (seen.since, seen.stamped) = (stamp.user.mono, stamp.kernel.is_some());
         match seen.waits {
             Some(Waits::Stamp(_)) if seen.stamped => seen.waits = None,
-            Some(Waits::Stamp(token)) => drop(self.unstamped.insert(token, place)),
+            Some(Waits::Stamp(token)) => drop(self.unstamped.insert(token, position)),
             Some(Waits::Decision(_)) | None => {}
         }
-        self.held.insert(place, seen);
-        place
+        self.held.insert(position, seen);
+        position
     }
 
     /// Takes note of what the machine decided about a packet that is known by when and from whom it came.
@@ -156,7 +156,7 @@ impl<E> Tap<E> {
 
     /// Takes note of what the machine decided about the packet that came last.
     pub(super) fn decided(&mut self, decided: &Decided) {
-        if let Some(seen) = self.last.and_then(|place| self.held.get_mut(&place)) {
+        if let Some(seen) = self.last.and_then(|position| self.held.get_mut(&position)) {
             (seen.comment, seen.waits) = (comment::of_decided(decided), None);
         }
     }
