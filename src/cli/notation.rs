@@ -3,7 +3,7 @@
 use crate::cli::args::values;
 use crate::report::escape;
 use crate::sweep::{Range, RangeError};
-use crate::types::Port;
+use crate::types::{HostPort, Port};
 
 /// A target as typed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,8 +94,7 @@ fn url(text: &str, scheme: &str, rest: &str, ports: &Ports<'_>) -> String {
 
 /// A host with its port, as one word.
 pub fn with_port(host: &str, port: Port) -> String {
-    let port = port.get();
-    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+    HostPort(host, Some(port.get())).to_string()
 }
 
 /// Why a prefix or a range is none.

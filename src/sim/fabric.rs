@@ -12,7 +12,7 @@ use super::nat::Nat;
 use super::node::{Balance, Forwarding, Node, NodeId, Rejection, TcpService, US};
 use super::packet;
 use super::peer::Peer;
-use crate::types::{Family, Instant, Mtu};
+use crate::types::{Family, Fnv, Instant, Mtu};
 use crate::wire::ip::{self, IpPacket};
 
 /// Nodes and the links between them.
@@ -334,23 +334,15 @@ fn may_fragment(octets: &[u8]) -> bool {
 
 /// The hash of a packet in this node's load balancer.
 fn hash(here: NodeId, packet: &IpPacket<'_>, whole_flow: bool) -> u64 {
-    let mut octets = here.0.to_be_bytes().to_vec();
-    match packet.destination {
-        IpAddr::V4(address) => octets.extend(address.octets()),
-        IpAddr::V6(address) => octets.extend(address.octets()),
-    }
+    let mut hash = Fnv::new();
+    hash.octets(&here.0.to_be_bytes());
+    hash.address(packet.destination);
     if whole_flow {
-        match packet.source {
-            IpAddr::V4(address) => octets.extend(address.octets()),
-            IpAddr::V6(address) => octets.extend(address.octets()),
-        }
-        octets.push(packet.protocol);
-        octets.extend(packet.flow_label.map_or(0, |label| label.get()).to_be_bytes());
-        octets.extend(packet.payload.iter().take(4));
+        hash.address(packet.source);
+        hash.octets(&[packet.protocol]);
+        hash.octets(&packet.flow_label.map_or(0, |label| label.get()).to_be_bytes());
+        hash.octets(packet.payload.get(..4).unwrap_or(packet.payload));
     }
-    // FNV-1a spreads octets over the word; the generator's own mixing then spreads the word over all bits.
-    let word = octets
-        .iter()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |word, &octet| (word ^ u64::from(octet)).wrapping_mul(0x0100_0000_01b3));
-    Rng::with_seed(word).u64(..)
+    // It spreads octets over the word; the generator's own mixing then spreads the word over all bits.
+    Rng::with_seed(hash.get()).u64(..)
 }

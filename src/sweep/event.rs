@@ -7,7 +7,7 @@ use crate::channel::OsError;
 use crate::engine::condition::{Facts, Judged};
 use crate::engine::outcome::{State, Status};
 use crate::metrics::{Brief, Counts, Figures, RttRecorder, RttStats, StampCounts};
-use crate::types::{IpEndpoint, Port, Rtt, WallTime};
+use crate::types::{HostPort, IpEndpoint, Rtt, WallTime};
 
 /// An event of a sweep.
 #[derive(Clone, Debug, PartialEq)]
@@ -86,17 +86,25 @@ impl TargetSummary {
 
     /// Its name, or its address with the zone, and its port.
     pub fn label(&self) -> Cow<'_, str> {
-        let address = || match (self.endpoint, &self.zone) {
+        let host = self.name.as_deref().map_or_else(|| self.address().into(), Cow::Borrowed);
+        match self.port() {
+            None => host,
+            port => HostPort(&host, port).to_string().into(),
+        }
+    }
+
+    /// Its address with the zone; empty if it has none.
+    pub fn address(&self) -> String {
+        match (self.endpoint, &self.zone) {
             (Some(endpoint), Some(zone)) => format!("{}%{zone}", endpoint.address),
             (Some(endpoint), None) => endpoint.address.to_string(),
             (None, _) => String::new(),
-        };
-        let host = self.name.as_deref().map_or_else(|| address().into(), Cow::Borrowed);
-        match self.endpoint.and_then(|endpoint| endpoint.port).map(Port::get) {
-            Some(port) if host.contains(':') => format!("[{host}]:{port}").into(),
-            Some(port) => format!("{host}:{port}").into(),
-            None => host,
         }
+    }
+
+    /// Its port, if it has one.
+    pub fn port(&self) -> Option<u16> {
+        Some(self.endpoint?.port?.get())
     }
 
     /// Whether it could not be probed.

@@ -9,6 +9,7 @@ use clap::Args;
 
 use super::values;
 use crate::report::Part;
+use crate::types::Fnv;
 
 /// A part of the targets.
 #[derive(Args, Debug)]
@@ -106,17 +107,18 @@ pub struct ListDigest(Arc<AtomicU64>);
 impl ListDigest {
     /// Of no word yet. An order without a seed is that of the list.
     pub fn new(seed: Option<u64>) -> Self {
-        let digest = ListDigest(Arc::new(AtomicU64::new(FNV_OFFSET)));
+        let digest = ListDigest(Arc::new(AtomicU64::new(Fnv::new().get())));
         digest.add(&seed.map_or_else(String::new, |seed| seed.to_string()));
         digest
     }
 
     /// One more word.
     pub fn add(&self, word: &str) {
-        let octets = word.bytes().chain([b'\n']);
-        let step = |digest: u64, octet: u8| (digest ^ u64::from(octet)).wrapping_mul(FNV_PRIME);
+        let mut hash = Fnv::resume(self.get());
+        hash.octets(word.as_bytes());
+        hash.octets(b"\n");
         // Words come from one thread.
-        self.0.store(octets.fold(self.get(), step), Ordering::SeqCst);
+        self.0.store(hash.get(), Ordering::SeqCst);
     }
 
     /// The digest so far.
@@ -129,10 +131,6 @@ impl ListDigest {
         Part { tool, shard: (shard.index, shard.of), list_digest: self.get(), targets, answered, complete }
     }
 }
-
-/// FNV-1a in 64 bits, which every version of the tools computes alike (draft-eastlake-fnv §5).
-const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
-const FNV_PRIME: u64 = 0x0000_0100_0000_01b3;
 
 /// The most shards: far more than there are machines, so that shares of shares can be counted.
 const MOST_SHARDS: u64 = 1_000_000;

@@ -7,7 +7,7 @@ use crate::engine::outcome::{MethodKind, State};
 use crate::report::words::number::{PingTime, general};
 use crate::report::{Sink, Streams, escape};
 use crate::sweep::{Event, TargetSummary};
-use crate::types::{IpEndpoint, Port, Rtt};
+use crate::types::{HostPort, Rtt};
 
 /// What is printed of a sweep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,19 +76,11 @@ struct Address<'a>(&'a TargetSummary, bool);
 
 impl fmt::Display for Address<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let TargetSummary { endpoint, zone, name, .. } = self.0;
-        let Some(IpEndpoint { address, port, .. }) = endpoint else {
-            return f.write_str(&escape(name.as_deref().unwrap_or_default()));
-        };
-        let port = port.filter(|_| self.1).map(Port::get);
-        let brackets = port.is_some() && address.is_ipv6();
-        f.write_str(if brackets { "[" } else { "" })?;
-        write!(f, "{address}")?;
-        if let Some(zone) = zone {
-            write!(f, "%{}", escape(zone))?;
+        let Address(target, with_port) = self;
+        match target.endpoint {
+            Some(_) => HostPort(&escape(&target.address()), target.port().filter(|_| *with_port)).fmt(f),
+            None => f.write_str(&escape(target.name.as_deref().unwrap_or_default())),
         }
-        f.write_str(if brackets { "]" } else { "" })?;
-        port.map_or(Ok(()), |port| write!(f, ":{port}"))
     }
 }
 

@@ -4,8 +4,7 @@ use std::net::IpAddr;
 
 use crate::channel::{Profile, Protocol};
 use crate::trace::config::Ports;
-use crate::trace::fnv::Fnv;
-use crate::types::FlowLabel;
+use crate::types::{FlowLabel, Fnv};
 
 /// Where counting goes on after port 65535: above the well-known services.
 const WRAPPED_PORT: u16 = 1024;
@@ -47,7 +46,7 @@ fn hash(source: Option<IpAddr>, target: IpAddr, method: Protocol, flow: u32) -> 
     hash.address(target);
     hash.octets(method.name().as_bytes());
     hash.octets(&flow.to_be_bytes());
-    hash.0
+    hash.get()
 }
 
 /// The destination port of the `index`th probe (from 0) of a trace.

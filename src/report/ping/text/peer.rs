@@ -5,6 +5,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use crate::report::words::zone::Zone;
+use crate::types::HostPort;
 
 /// `NAME (ADDRESS)` or `ADDRESS`.
 pub(super) struct Peer<'a> {
@@ -32,13 +33,9 @@ pub(super) struct Endpoint<'a> {
 impl fmt::Display for Endpoint<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(peer) = &self.peer else { return f.write_str(&self.name) };
-        match (&peer.name, peer.address) {
-            (None, IpAddr::V6(address)) if self.port.is_some() => write!(f, "[{address}{}]", peer.zone)?,
-            _ => write!(f, "{peer}")?,
-        }
         match self.port {
-            Some(port) => write!(f, ":{port}"),
-            None => Ok(()),
+            Some(port) if peer.name.is_some() => write!(f, "{peer}:{port}"),
+            port => HostPort(&peer.to_string(), port).fmt(f),
         }
     }
 }

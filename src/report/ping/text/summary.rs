@@ -11,6 +11,7 @@ use crate::report::ping::text::PingTextOptions;
 use crate::report::words::number::{Millis, general};
 use crate::report::words::zone::Zone;
 use crate::report::{Streams, escape};
+use crate::types::HostPort;
 
 /// The summary block on stdout, and with `-v` further figures on stderr.
 pub(super) fn write(options: &PingTextOptions, summary: &Summary, streams: &mut Streams<'_>) -> io::Result<()> {
@@ -140,11 +141,7 @@ struct Title<'a> {
 impl fmt::Display for Title<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = escape(&self.subject.name);
-        match self.subject.port.filter(|_| self.with_port) {
-            Some(port) if name.contains(':') => write!(f, "[{name}]:{port}"),
-            Some(port) => write!(f, "{name}:{port}"),
-            None => f.write_str(&name),
-        }?;
+        HostPort(&name, self.subject.port.filter(|_| self.with_port)).fmt(f)?;
         match self.subject.address.filter(|_| self.with_address && !self.subject.numeric) {
             Some(address) => write!(f, " ({address})"),
             None => Ok(()),

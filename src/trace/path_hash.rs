@@ -1,33 +1,8 @@
-//! Numbers for what is alike: [`Fnv`], and [`path_hash`] for the routers of a path.
+//! One number for the routers of a path: [`path_hash`].
 
 use std::net::IpAddr;
 
-use crate::types::Ttl;
-
-/// FNV-1a with 64 bits: the same in every build, unlike the standard library's hashers.
-pub(in crate::trace) struct Fnv(pub u64);
-
-impl Fnv {
-    /// Of nothing yet.
-    pub const fn new() -> Self {
-        Fnv(0xcbf2_9ce4_8422_2325)
-    }
-
-    /// Takes octets.
-    pub fn octets(&mut self, octets: &[u8]) {
-        for &octet in octets {
-            self.0 = (self.0 ^ u64::from(octet)).wrapping_mul(0x0000_0100_0000_01b3);
-        }
-    }
-
-    /// Takes the octets of an address.
-    pub fn address(&mut self, address: IpAddr) {
-        match address {
-            IpAddr::V4(v4) => self.octets(&v4.octets()),
-            IpAddr::V6(v6) => self.octets(&v6.octets()),
-        }
-    }
-}
+use crate::types::{Fnv, Ttl};
 
 /// A number for the routers of each hop, in any order, to see when they change. It has 48 bits, which a float holds exactly.
 pub fn path_hash<A: IntoIterator<Item = IpAddr>>(hops: impl IntoIterator<Item = (Ttl, A)>) -> u64 {
@@ -41,7 +16,7 @@ pub fn path_hash<A: IntoIterator<Item = IpAddr>>(hops: impl IntoIterator<Item = 
             hash.address(address);
         }
     }
-    hash.0 & ((1 << 48) - 1)
+    hash.get() & ((1 << 48) - 1)
 }
 
 #[cfg(test)]
