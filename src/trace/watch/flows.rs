@@ -59,20 +59,20 @@ pub(super) struct Uneven {
 
 impl Uneven {
     /// Takes the figures so far, once a cycle, and says what begins and ends. It is a change of the first flow that loses more.
-    pub fn cycle(&mut self, report: &FlowsReport) -> Vec<(Arc<Subject>, ChangeKind)> {
-        let found = report.findings.iter().find_map(|finding| Some((finding, lossy_flows(finding)?)));
-        let Some((finding, flows)) = found else { return self.absent().into_iter().collect() };
+    pub fn cycle(&mut self, all: &Report, flows: &[Report]) -> Vec<(Arc<Subject>, ChangeKind)> {
+        let Some(finding) = flow_loss(all, flows) else { return self.absent().into_iter().collect() };
+        let lossy = lossy_flows(&finding).unwrap_or_default();
         if let Some((held, _, missing)) = &mut self.held
-            && lossy_flows(held) == Some(flows)
+            && lossy_flows(held) == Some(lossy)
         {
-            (*held, *missing) = (finding.clone(), 0);
+            (*held, *missing) = (finding, 0);
             return Vec::new();
         }
-        let subject = report.flows.iter().find(|flow| flows.contains(&number(flow))).unwrap_or(&report.all);
+        let subject = flows.iter().find(|flow| lossy.contains(&number(flow))).unwrap_or(all);
         let subject = Arc::clone(&subject.began.subject);
         let before = self.held.replace((finding.clone(), Arc::clone(&subject), 0));
         let ended = before.map(|(finding, subject, _)| (subject, ChangeKind::FindingEnded { finding }));
-        ended.into_iter().chain([(subject, ChangeKind::Finding { finding: finding.clone() })]).collect()
+        ended.into_iter().chain([(subject, ChangeKind::Finding { finding })]).collect()
     }
 
     fn absent(&mut self) -> Option<(Arc<Subject>, ChangeKind)> {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::change::{Change, ChangeKind};
@@ -15,7 +16,7 @@ use crate::engine::send_errors::Unsent;
 use crate::engine::{Machine, Target};
 use crate::trace::ends::{Began, StopReason};
 use crate::trace::event::Event;
-use crate::trace::fleet::names::{Names, PATIENCE};
+use crate::trace::fleet::names::PATIENCE;
 use crate::trace::fleet::route::Route;
 use crate::trace::fleet::{Arrived, Fleet};
 use crate::trace::path::hop::Arrival;
@@ -33,10 +34,9 @@ pub struct Reporter {
     config: Arc<Config>,
     fleet: Fleet,
     watches: BTreeMap<usize, Watched>,
-    /// The rows of flows that are over.
+    /// Where flows of a target are followed: the newest figures of each, and the rows that those come from.
     rows: BTreeMap<usize, Rows>,
-    /// Of targets some of whose flows are over: the figures of those flows, by index.
-    over: BTreeMap<usize, BTreeMap<usize, Report>>,
+    reports: BTreeMap<usize, Report>,
     /// What the flows of targets show together, where they are followed.
     uneven: BTreeMap<usize, Uneven>,
     wake: Option<Instant>,
@@ -64,7 +64,7 @@ impl Reporter {
             fleet,
             watches: BTreeMap::new(),
             rows: BTreeMap::new(),
-            over: BTreeMap::new(),
+            reports: BTreeMap::new(),
             uneven: BTreeMap::new(),
             wake: Some(Instant::ZERO),
             config: Arc::new(config),
@@ -138,7 +138,12 @@ impl Reporter {
                     watch.report_overdue(config, now, &mut fleet.events);
                     watch.report_changes(config, now, &mut fleet.events);
                     if watched.report_at <= now.mono {
-                        let report = watch.report(config, None, &fleet.names, now.mono);
+                        let rows = watch.rows(config, None, now.mono);
+                        let report = rows.report(watch.began(), None, &fleet.names, watch.lasted(now.mono));
+                        if self.config.trace.flows.is_some() {
+                            self.rows.insert(index, rows);
+                            self.reports.insert(index, report.clone());
+                        }
                         fleet.events.push_back(Event::Report(Box::new(report)));
                         watched.report_at = now.mono + watch.until_report(config, now.mono);
                         // With the last of its flows those of a target are compared.
@@ -185,28 +190,34 @@ impl Reporter {
         }
     }
 
-    /// Tells what the flows of a target show together by now.
+    /// Emits what the newest figures of the flows of a target show together.
     fn compare_flows(&mut self, target: usize, now: Now) {
-        let Some(report) = self.flows_so_far(target, now) else { return };
-        for (subject, kind) in self.uneven.entry(target).or_default().cycle(&report) {
+        let Some((all, flows)) = self.together(target, None) else { return };
+        for (subject, kind) in self.uneven.entry(target).or_default().cycle(&all, &flows) {
             self.fleet.events.push_back(Event::Change(Arc::new(Change { subject, at: now.wall, kind })));
         }
     }
 
-    /// The figures so far of all flows of a target.
-    fn flows_so_far(&self, target: usize, now: Now) -> Option<FlowsReport> {
+    /// The flows of a target, by index.
+    fn flows_of(&self, target: usize) -> Range<usize> {
         let per_target = self.config.trace.flows_per_target();
-        let under_way = self.watches.range(target * per_target..(target + 1) * per_target);
-        let report = |watch: &Watch| watch.report(&self.config, None, &self.fleet.names, now.mono);
-        let mut flows: BTreeMap<usize, Report> =
-            under_way.map(|(&index, watched)| (index, report(&watched.watch))).collect();
-        flows.extend(self.over.get(&target).into_iter().flatten().map(|(&index, over)| (index, over.clone())));
-        let rows = |index: usize| {
-            let under_way = self.watches.get(&index).map(|watched| watched.watch.rows(&self.config, None, now.mono));
-            under_way.or_else(|| self.rows.get(&index).cloned())
+        target * per_target..(target + 1) * per_target
+    }
+
+    /// The newest figures of the flows of a target: of all together, and of each.
+    fn together(&self, target: usize, ended: Option<StopReason>) -> Option<(Report, Vec<Report>)> {
+        let flows: Vec<Report> = self.reports.range(self.flows_of(target)).map(|(_, report)| report.clone()).collect();
+        let began = flows.first()?.began.clone();
+        let duration = flows.iter().map(|flow| flow.duration).max().unwrap_or(0);
+        let mut rows = self.rows.range(self.flows_of(target)).map(|(_, rows)| rows);
+        let all = match rows.next().cloned() {
+            Some(mut all) => {
+                rows.for_each(|rows| all.add(rows));
+                all.report(began, ended, &self.fleet.names, duration)
+            }
+            None => Report::empty(began, ended),
         };
-        let all = together(&flows, None, rows, &self.fleet.names)?;
-        Some(FlowsReport::new(all, flows.into_values().collect()))
+        Some((all, flows))
     }
 
     /// Under a common rate the watches that began first send first.
@@ -285,9 +296,15 @@ impl Reporter {
             return;
         }
         let per_target = self.config.trace.flows_per_target();
+        for (&index, Watched { watch, config, .. }) in &self.watches {
+            let rows = watch.rows(config, None, now.mono);
+            self.reports.insert(index, rows.report(watch.began(), None, &self.fleet.names, watch.lasted(now.mono)));
+            self.rows.insert(index, rows);
+        }
         let targets: BTreeSet<usize> = self.watches.keys().map(|index| index / per_target).collect();
         for target in targets {
-            let event = self.flows_so_far(target, now).map(|report| Event::FlowsReport(Box::new(report)));
+            let flows = self.together(target, None);
+            let event = flows.map(|(all, flows)| Event::FlowsReport(Box::new(FlowsReport::new(all, flows))));
             self.fleet.events.extend(event);
         }
     }
@@ -297,17 +314,21 @@ impl Reporter {
         self.config.trace.flows?;
         let reason = report.stop_reason?;
         let (index, per_target) = (report.began.subject.id.index(), self.config.trace.flows_per_target());
-        let flows = self.over.entry(index / per_target).or_default();
-        flows.insert(index, report.clone());
-        if flows.len() < per_target {
+        self.reports.insert(index, report.clone());
+        let target = index / per_target;
+        let reasons: Vec<StopReason> =
+            self.reports.range(self.flows_of(target)).filter_map(|(_, flow)| flow.stop_reason).collect();
+        if reasons.len() < per_target {
             return None;
         }
-        let flows = self.over.remove(&(index / per_target))?;
         // What ended one early ended the run.
-        let reasons = || flows.values().filter_map(|flow| flow.stop_reason);
-        let reason = reasons().find(|&reason| reason == StopReason::Interrupted).unwrap_or(reason);
-        let all = together(&flows, Some(reason), |index| self.rows.remove(&index), &self.fleet.names)?;
-        Some(FlowsReport::new(all, flows.into_values().collect()))
+        let reason = reasons.into_iter().find(|&reason| reason == StopReason::Interrupted).unwrap_or(reason);
+        let (all, flows) = self.together(target, Some(reason))?;
+        for index in self.flows_of(target) {
+            self.rows.remove(&index);
+            self.reports.remove(&index);
+        }
+        Some(FlowsReport::new(all, flows))
     }
 
     fn take_answer(&mut self, probe: ProbeId, index: usize, arrival: Arrival) {
@@ -318,25 +339,6 @@ impl Reporter {
             self.fleet.answered(probe, responder);
         }
     }
-}
-
-/// The figures of flows of one target together, each of which has these rows, if any.
-fn together(
-    flows: &BTreeMap<usize, Report>,
-    ended: Option<StopReason>,
-    rows: impl FnMut(usize) -> Option<Rows>,
-    names: &Names,
-) -> Option<Report> {
-    let began = flows.values().next()?.began.clone();
-    let duration = flows.values().map(|flow| flow.duration).max().unwrap_or(0);
-    let rows = flows.keys().copied().filter_map(rows).reduce(|mut sum, rows| {
-        sum.add(&rows);
-        sum
-    });
-    Some(match rows {
-        Some(rows) => rows.report(began, ended, names, duration),
-        None => Report::empty(began, ended),
-    })
 }
 
 /// The flow of the next probe, if its lane has room for one more.

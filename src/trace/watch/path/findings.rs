@@ -51,7 +51,7 @@ impl Findings {
         let mut out = Vec::new();
         let mut absent: Vec<_> = self.held.keys().copied().collect();
         let found = findings(target, stop, &self.hops(last), &[]).into_iter().filter(is_sure);
-        for finding in found.filter(|finding| is_in_turn(&self.cycles, finding)) {
+        for finding in found.filter(|finding| alternates(&self.cycles, finding)) {
             let key = (finding.code().name(), finding.ttl());
             absent.retain(|known| *known != key);
             match self.held.get_mut(&key) {
@@ -94,8 +94,8 @@ fn is_sure(finding: &Finding) -> bool {
     more_often(missing, Share { hits: 0, tries: later_sent as u64 }) <= ALPHA
 }
 
-/// Whether of several routers of a hop one has come back: else the path has changed, once.
-fn is_in_turn(cycles: &VecDeque<CycleProbes>, finding: &Finding) -> bool {
+/// Whether one of several routers of a hop has come back; otherwise the path changed once.
+fn alternates(cycles: &VecDeque<CycleProbes>, finding: &Finding) -> bool {
     let (Finding::SeveralResponders { ttl, .. } | Finding::SeveralPaths { ttl, .. }) = finding else { return true };
     let mut turns: Vec<IpAddr> = cycles.iter().filter_map(|probes| probes.get(&ttl.get())?.responder).collect();
     turns.dedup();
