@@ -170,11 +170,10 @@ fn in_world(
 
 /// Runs a tool in the real world.
 pub fn real_main(tool: fn(&[OsString], &mut Env<'_>) -> u8) -> ExitCode {
-    if let Err(error) = net::rest_privileges() {
-        let _ = writeln!(io::stderr(), "{error}");
-        return ExitCode::from(super::NOT_RUN);
-    }
-    let seed = match net::random_seed() {
+    net::survive_file_limits();
+    // Even the capabilities are read into a set of the standard library, which needs random numbers.
+    let seed = net::random_seed().and_then(|seed| net::rest_privileges().map(|()| seed));
+    let seed = match seed {
         Ok(seed) => seed,
         Err(error) => {
             let _ = writeln!(io::stderr(), "{error}");

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::io::{self, Write};
 use std::mem;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crate::net;
@@ -14,6 +14,8 @@ const QUEUE_OCTETS: usize = 8 << 20;
 /// How often a writer that waits checks whether the process is to end, and how many times more it checks before it gives up.
 const CHECK: Duration = Duration::from_millis(100);
 const CHECKS_AT_THE_END: u32 = 5;
+/// How often a stream that does not block is tried.
+const ROOM: Duration = Duration::from_millis(5);
 
 /// One of the two streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +31,8 @@ pub enum Stream {
 /// thread starts when there is something to write after [`Output::detach`], not before. Until then, and where no thread can be
 /// had, the caller writes.
 ///
-/// An error of a stream is returned by every later flush; the other stream is still written.
+/// An error of a stream is returned by every later flush, and ends writing to it; the other stream is still written. Who writes a
+/// message does not get the error, and cannot lose it.
 pub struct Output<O, E> {
     local: RefCell<Local>,
     shared: Arc<Shared<O, E>>,
@@ -57,7 +60,7 @@ struct State {
     /// Whether a part of the queue is being written.
     busy: bool,
     closed: bool,
-    error: Option<io::Error>,
+    error: Option<(Stream, io::Error)>,
     /// Whether the caller has got the error.
     reported: bool,
 }
@@ -103,7 +106,7 @@ impl Queue {
 impl State {
     /// The error, for the caller.
     fn report(&mut self) -> io::Result<()> {
-        let Some(error) = &self.error else { return Ok(()) };
+        let Some((_, error)) = &self.error else { return Ok(()) };
         self.reported = true;
         Err(error.raw_os_error().map_or_else(|| error.kind().into(), io::Error::from_raw_os_error))
     }
@@ -123,7 +126,7 @@ impl<O: Write, E: Write> Shared<O, E> {
         let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
         let (data, talk) = &mut *streams;
         let mut rest = batch.octets.as_slice();
-        let mut failed = None;
+        let mut failed = self.lock().error.as_ref().map(|(stream, _)| *stream);
         for &(stream, length) in &batch.runs {
             let (run, after) = rest.split_at(length.min(rest.len()));
             rest = after;
@@ -134,7 +137,7 @@ impl<O: Write, E: Write> Shared<O, E> {
             };
             if let Err(error) = result {
                 failed = Some(stream);
-                self.lock().error.get_or_insert(error);
+                self.lock().error.get_or_insert((stream, error));
                 self.changed.notify_all();
             }
         }
@@ -241,20 +244,28 @@ impl<O: Write + Send + 'static, E: Write + Send + 'static> Output<O, E> {
     }
 
     fn flush(&self) -> io::Result<()> {
+        self.hand_over()?;
+        self.shared.lock().report()
+    }
+
+    /// Has what was collected written; an error is reported later.
+    ///
+    /// # Errors
+    /// If the process is to end and nothing more will be read.
+    fn hand_over(&self) -> io::Result<()> {
         let mut local = self.local.borrow_mut();
         if local.collected.is_empty() {
-            return self.shared.lock().report();
+            return Ok(());
         }
         self.start_thread(&mut local);
         if local.thread.is_none() {
             self.shared.write(&local.collected);
             local.collected.clear();
-            return self.shared.lock().report();
+            return Ok(());
         }
         let mut state = self.shared.wait_while(State::is_full, self.ending, 0);
-        state.report()?;
         if state.is_full() {
-            // The process is to end, and nothing more will be read: what would be written is not worth the time to make it.
+            // What would be written is not worth the time to make it.
             local.collected.clear();
             return Err(io::ErrorKind::BrokenPipe.into());
         }
@@ -275,7 +286,7 @@ impl<O: Write + Send + 'static, E: Write + Send + 'static> Write for Handle<'_, 
     fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
         self.output.local.borrow_mut().collected.push(self.stream, octets);
         if self.stream == Stream::Talk && octets.ends_with(b"\n") {
-            self.flush()?;
+            self.output.hand_over()?;
         }
         Ok(octets.len())
     }
@@ -289,8 +300,30 @@ impl<O: Write + Send + 'static, E: Write + Send + 'static> Write for Handle<'_, 
 const ATOMIC: usize = 4096;
 
 fn write_lines(stream: &mut impl Write, octets: &[u8]) -> io::Result<()> {
-    pieces(octets).try_for_each(|piece| stream.write_all(piece))?;
-    stream.flush()
+    pieces(octets).try_for_each(|piece| write_whole(stream, piece))?;
+    with_room(|| stream.flush())
+}
+
+fn write_whole(stream: &mut impl Write, mut octets: &[u8]) -> io::Result<()> {
+    while !octets.is_empty() {
+        match with_room(|| stream.write(octets)) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => octets = octets.get(written..).unwrap_or_default(),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Tries until there is room: another process that has the same pipe or terminal open may have made it non-blocking.
+fn with_room<T>(mut attempt: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match attempt() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => thread::sleep(ROOM),
+            result => return result,
+        }
+    }
 }
 
 /// Whole lines, as many as are written at once.
@@ -460,6 +493,66 @@ mod tests {
         writeln!(output.stream(Stream::Talk), "a message").unwrap();
         assert_eq!(output.finish().unwrap_err().kind(), io::ErrorKind::BrokenPipe);
         assert_eq!(text(&written), "a message\n");
+    }
+
+    #[test]
+    fn who_writes_a_message_does_not_lose_the_error_of_the_results() {
+        let (closed, gate) = sync_channel(1);
+        drop(closed);
+        let data = Gated(Arc::new(Mutex::new(gate)), Arc::default());
+        let output = Output::new(data, Kept(Arc::default()), running);
+        output.detach();
+        let mut data = output.stream(Stream::Data);
+        data.write_all(b"a result\n").unwrap();
+        data.flush().unwrap();
+        drop(data);
+        wait_until(&output, |state| state.error.is_some());
+        writeln!(output.stream(Stream::Talk), "a message").unwrap();
+        assert_eq!(output.finish().unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+    }
+
+    /// Refuses once, and takes everything else.
+    struct RefusesOnce(io::ErrorKind, bool, Written);
+
+    impl Write for RefusesOnce {
+        fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+            if !std::mem::replace(&mut self.1, true) {
+                return Err(self.0.into());
+            }
+            // A pipe with little room.
+            let part = &octets[..octets.len().min(3)];
+            self.2.lock().unwrap().extend_from_slice(part);
+            Ok(part.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn nothing_is_written_to_a_stream_behind_a_hole() {
+        let written = Written::default();
+        let data = RefusesOnce(io::ErrorKind::StorageFull, false, Arc::clone(&written));
+        let output = Output::new(data, Kept(Arc::default()), running);
+        let mut data = output.stream(Stream::Data);
+        data.write_all(b"1\n").unwrap();
+        assert_eq!(data.flush().unwrap_err().kind(), io::ErrorKind::StorageFull);
+        data.write_all(b"2\n").unwrap();
+        assert!(data.flush().is_err());
+        drop(data);
+        assert!(output.finish().is_err());
+        assert_eq!(text(&written), "");
+    }
+
+    #[test]
+    fn a_stream_that_does_not_block_is_written_when_it_has_room() {
+        let written = Written::default();
+        let data = RefusesOnce(io::ErrorKind::WouldBlock, false, Arc::clone(&written));
+        let output = Output::new(data, Kept(Arc::default()), running);
+        output.stream(Stream::Data).write_all(b"a result and another\n").unwrap();
+        output.finish().unwrap();
+        assert_eq!(text(&written), "a result and another\n");
     }
 
     #[test]

@@ -70,6 +70,7 @@ pub use sys::interface::{
 pub use sys::process::{account, real_uid};
 pub use sys::signal::{
     TerminalSignal, asked_to_end, die as die_by, hangups, hold as hold_ends, let_through as let_ends_through,
+    survive_file_limits,
 };
 pub use terminal::{Terminal, TerminalInput, restore_terminal};
 

@@ -229,7 +229,7 @@ fn read_line(input: &mut impl BufRead, number: u64) -> Result<Option<Vec<u8>>, R
     let mut line = Vec::new();
     input.take(LINE_OCTETS).read_until(b'\n', &mut line).map_err(ReadError::Input)?;
     if line.len() as u64 == LINE_OCTETS && !line.ends_with(b"\n") {
-        return Err(ReadError::Damaged { line: number, fault: Fault::new("it is too long") });
+        return Err(ReadError::Damaged { line: number, fault: Fault::new("it is longer than 16777216 bytes") });
     }
     Ok(line.ends_with(b"\n").then_some(line))
 }

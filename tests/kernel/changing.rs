@@ -209,6 +209,20 @@ fn output_that_cannot_be_written_is_said_and_a_closed_one_is_not_missed() {
 }
 
 #[test]
+fn a_limit_of_file_sizes_is_an_error_and_not_the_end_of_the_process() {
+    let Some((lab, _services)) = lab() else { return };
+    let target = lab.target_v4();
+    let in_file = r#"file=$(mktemp) && { prlimit --fsize=100 "$@" > "$file"; status=$?; rm "$file"; exit $status; }"#;
+    for words in [&["/mnt/rping", "-c3", "-i0.02", &target][..], &["/mnt/rtrace", "-n", "--json", &target]] {
+        let mut command = lab.host().enter();
+        command.args(["sh", "-c", in_file, "sh"]).args(words);
+        let run = Running::of(command).finish();
+        assert_eq!(run.code(), 2, "{words:?} {run:#?}");
+        assert!(run.stderr.contains("cannot write: File too large"), "{words:?} {run:#?}");
+    }
+}
+
+#[test]
 fn without_descriptors_a_run_says_what_it_could_not_open() {
     let Some((lab, _services)) = lab() else { return };
     let target = lab.target_v4();

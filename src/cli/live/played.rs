@@ -2,9 +2,11 @@
 
 use std::io::BufRead;
 use std::path::Path;
+use std::thread;
 use std::time::Duration;
 
 use super::screen::{self, Start};
+use crate::channel::Control;
 use crate::cli::args::record::{RecordArgs, Speed};
 use crate::cli::env::Env;
 use crate::cli::error::CliError;
@@ -18,6 +20,8 @@ use crate::types::{Instant, Now, WallTime};
 
 /// Times of the run count from here, so that there is something before its start.
 const BEFORE: Duration = Duration::from_secs(86_400);
+/// How long after SIGTERM the report may still take.
+const TO_THE_END: Duration = Duration::from_millis(800);
 /// How long events are taken before the next picture.
 const AT_ONCE: Duration = Duration::from_millis(100);
 
@@ -65,7 +69,12 @@ pub fn play<E: Recorded + Send + 'static, V: View<E> + 'static>(
     shared.close();
     let played = screen.join();
     net::restore_terminal();
-    net::let_ends_through();
+    if net::let_ends_through() {
+        let _ = net::thread("end").spawn(|| {
+            thread::sleep(TO_THE_END);
+            net::die_by(&Control::Terminate);
+        });
+    }
     match played.ok().and_then(|played| played.error) {
         Some(error) => Err(refuse(error)),
         None => Ok(!shared.is_quiet()),

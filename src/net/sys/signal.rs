@@ -3,7 +3,7 @@
 use std::mem::MaybeUninit;
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::{io, ptr};
+use std::{io, iter, ptr};
 
 use rustix::event::{PollFd, PollFlags, poll};
 
@@ -71,6 +71,12 @@ pub fn hangups() -> Result<impl FnMut() -> io::Result<()>, ChannelError> {
     })
 }
 
+/// A limit of file sizes (setrlimit(2), `RLIMIT_FSIZE`) is from now on an error of a write, and no longer the end of the process.
+pub fn survive_file_limits() {
+    // SAFETY: signal(2): "sets the disposition of the signal signum"; SIG_IGN is no function that could be called.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+}
+
 /// Stops the process until something lets it go on (SIGCONT).
 pub fn stop() {
     // SAFETY: raise(3): "sends a signal to the calling process or thread"; it takes no pointer.
@@ -92,11 +98,12 @@ fn routed(set: libc::sigset_t) -> Result<OwnedFd, ChannelError> {
     Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
 }
 
-/// Whether SIGTERM has been read. Signals are the process's, and so is this.
+/// Whether SIGINT has been read, and whether SIGTERM or a second SIGINT has. Signals are the process's, and so are these.
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 static TERMINATED: AtomicBool = AtomicBool::new(false);
 
-/// Whether the process is to end without waiting for the readers of its output: SIGTERM was read, or SIGTERM or SIGINT waits to
-/// be read.
+/// Whether the process is to end without waiting for the readers of its output: SIGTERM or a second SIGINT was read, or SIGTERM
+/// or SIGINT waits to be read.
 pub fn asked_to_end() -> bool {
     is_waiting() || TERMINATED.load(Ordering::Relaxed)
 }
@@ -136,15 +143,19 @@ pub fn hold() -> io::Result<()> {
     route(true).map(drop).map_err(|error| io::Error::other(error.to_string()))
 }
 
-/// Signals that wait since [`hold`] have done what they were to do; the next one ends the process.
-pub fn let_through() {
+/// Signals that wait since [`hold`] have done what they were to do; the next one ends the process. Returns whether one of them was
+/// SIGTERM.
+pub fn let_through() -> bool {
     let set = set_of([libc::SIGINT, libc::SIGTERM].into_iter());
     let at_once = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: sigtimedwait(2): `set` and `at_once` are only read; "info" may be null.
-    while unsafe { libc::sigtimedwait(&raw const set, ptr::null_mut(), &raw const at_once) } > 0 {}
+    let next = || unsafe { libc::sigtimedwait(&raw const set, ptr::null_mut(), &raw const at_once) };
+    let terminated = iter::from_fn(|| Some(next()).filter(|&signal| signal > 0))
+        .fold(false, |so_far, signal| so_far | (signal == libc::SIGTERM));
     let held = set_of(CONTROLS.into_iter().map(|(number, _)| number));
     // SAFETY: pthread_sigmask(3): "If oldset is NULL, … the previous mask is not returned"; `held` is only read.
     unsafe { libc::pthread_sigmask(libc::SIG_UNBLOCK, &raw const held, ptr::null_mut()) };
+    terminated
 }
 
 /// Ends the process by the signal that asked for `control`, as if signals had never been routed; returns where no signal ends it.
@@ -190,7 +201,7 @@ fn number(record: &[u8; RECORD_OCTETS]) -> Option<libc::c_int> {
 /// What the signal of one record asks for.
 pub fn control(record: &[u8; RECORD_OCTETS]) -> Option<Control> {
     let number = number(record)?;
-    if number == libc::SIGTERM {
+    if number == libc::SIGTERM || (number == libc::SIGINT && INTERRUPTED.swap(true, Ordering::Relaxed)) {
         TERMINATED.store(true, Ordering::Relaxed);
     }
     CONTROLS.into_iter().find(|(signal, _)| *signal == number).map(|(_, control)| control)
