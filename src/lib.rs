@@ -66,7 +66,7 @@
 //!   `sim/answer.rs` or, of packets that pass, `sim/fabric.rs`; `sim/quote.rs` for quotes; `sim/network.rs` and `sim/host.rs`
 //!   for our own kernel, carried out in `sim/channel.rs` or `sim/lane.rs`.
 //! - a difference between socket types: a field of [`channel::Profile`], read by `engine::encode` or `engine::decode`.
-//! - a method of ping: a file in `ping::method`, its entry in the enums there; what its answers hold in
+//! - a method of ping: a file in `engine::method`, its entry in the enums there; what its answers hold in
 //!   `engine/outcome/reply.rs`, its name in `engine/outcome/subject.rs` unless it is a UDP service; octets of a service in
 //!   `wire/service`; its option in `cli`, read in `cli/rping/method.rs`, and what it lacks in `cli/rping/rules/request.rs`.
 //! - an event, or a field of one: its place in `recording`, which does not compile without.

@@ -6,6 +6,7 @@ pub mod decode;
 pub mod delay;
 pub mod encode;
 mod inflight;
+pub mod method;
 pub mod outcome;
 pub mod pace;
 pub mod send_errors;

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::changes::Until;
-use super::method::Method;
 use crate::channel::{LaneId, Profile};
 use crate::engine::Target;
 use crate::engine::condition::Conditions;
+use crate::engine::method::Method;
 use crate::engine::outcome::Spec;
 use crate::metrics::Codec;
 use crate::types::{Family, Port};

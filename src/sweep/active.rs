@@ -56,6 +56,8 @@ pub struct Rare {
     pub payload_changed: u32,
     pub truncated: u32,
     pub wrong_source: u32,
+    /// Whether its service answered, in whatever way.
+    pub seen_open: bool,
     /// Delays by the other kind of stamp.
     pub other_rtt: Brief,
 }

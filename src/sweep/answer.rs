@@ -12,6 +12,7 @@ use crate::engine::decode::{self, Decoded, EchoReply, IcmpError, QuotedTransport
 use crate::engine::outcome::{Answered, Standing};
 use crate::engine::{AnswerKind, Decided, delay};
 use crate::types::{Instant, IpEndpoint, Now, ProbeId, Rtt, Sequence, Stamp};
+use crate::wire::icmp::ErrorKind;
 use crate::wire::payload;
 
 /// A probe of this sweep that an answer belongs to.
@@ -28,9 +29,17 @@ pub(super) struct Match {
 /// Properties of a reply.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Traits {
-    wrong_source: bool,
-    payload_changed: bool,
-    truncated: bool,
+    pub(super) wrong_source: bool,
+    pub(super) payload_changed: bool,
+    pub(super) truncated: bool,
+    /// Whether it is an ICMP error, which is no second answer, nor a second one a second error.
+    pub(super) by_icmp: bool,
+}
+
+impl Traits {
+    /// Those of an ICMP error.
+    pub(super) const BY_ICMP: Traits =
+        Traits { wrong_source: false, payload_changed: false, truncated: false, by_icmp: true };
 }
 
 impl Sweep {
@@ -41,7 +50,8 @@ impl Sweep {
             Decoded::Reply(reply) => self.reply(now, &profile, &reply),
             Decoded::Error(error) => self.error(now, &profile, &error),
             Decoded::Segment(segment) => self.segment(now, &profile, &segment),
-            Decoded::Answer(_) | Decoded::Other | Decoded::Damaged(_) => {}
+            Decoded::Answer(answer) => self.service_answer(now, &profile, &answer),
+            Decoded::Other | Decoded::Damaged(_) => {}
         }
     }
 
@@ -82,6 +92,7 @@ impl Sweep {
             wrong_source: target.is_some_and(|target| target != reply.responder && !target.is_multicast()),
             payload_changed: !matched.exact || !is_same,
             truncated: reply.payload.len() < self.config.payload_octets || reply.cut,
+            by_icmp: false,
         };
         self.answer(now, matched, &reply.stamp, ProbeState::Replied, traits);
     }
@@ -105,18 +116,31 @@ impl Sweep {
                 let numbers = [Some(sequence), timestamp].into_iter().flatten();
                 numbers.into_iter().find_map(|number| self.sent_syn(profile, source_port, to, number))
             }
+            (QuotedTransport::Udp { destination_port, payload, .. }, Some(destination)) => {
+                self.quoted_datagram(profile, (destination, destination_port), payload)
+            }
             _ => None,
         };
-        if let Some(matched) = matched {
-            self.totals.counts.icmp_errors += 1;
-            self.count_rare(matched, |rare| rare.icmp_errors += 1);
-            self.answer(now, matched, &error.stamp, ProbeState::Errored, Traits::default());
+        let Some(matched) = matched else { return };
+        let is_closed = self.config.method.kind().has_closed_ports()
+            && error.kind == ErrorKind::PortUnreachable
+            && error.responder == quoted.destination;
+        if is_closed {
+            self.answer(now, matched, &error.stamp, ProbeState::Refused, Traits::BY_ICMP);
+        } else {
+            self.errored(now, matched, &error.stamp);
         }
+    }
+
+    /// An ICMP error about a probe.
+    pub(super) fn errored(&mut self, now: Now, matched: Match, stamp: &Stamp) {
+        self.totals.counts.icmp_errors += 1;
+        self.count_rare(matched, |rare| rare.icmp_errors += 1);
+        self.answer(now, matched, stamp, ProbeState::Errored, Traits::BY_ICMP);
     }
 
     /// Counts an answer by its standing; the first in time decides its probe and leaves it in `state`.
     pub(super) fn answer(&mut self, now: Now, matched: Match, stamp: &Stamp, state: ProbeState, traits: Traits) {
-        let is_error = state == ProbeState::Errored;
         let number = matched.number;
         let (standing, attempt, errored) = match self.in_flight.get(number).zip(self.in_flight.stamps(number)) {
             None => (Standing::Late, 0, false),
@@ -134,7 +158,7 @@ impl Sweep {
                 (Standing::of(answered, delay::arrival(&sent, stamp)), probe.attempt, errored)
             }
         };
-        let is_further_error = is_error && (standing.is_duplicate() || errored);
+        let is_further_error = traits.by_icmp && (standing.is_duplicate() || errored && state == ProbeState::Errored);
         self.decided = Some(self.decided(matched, stamp, state, traits, standing));
         if is_further_error {
             // An error is no second answer.
@@ -164,7 +188,7 @@ impl Sweep {
         standing: Standing,
     ) -> Decided {
         let rtt = self.in_flight.stamps(matched.number).map(|(sent, _)| self.delay(&sent, stamp).0);
-        let Traits { wrong_source, payload_changed, truncated } = traits;
+        let Traits { wrong_source, payload_changed, truncated, .. } = traits;
         Decided {
             probe: ProbeId::new(matched.number),
             target: self.active.progress(matched.slot, matched.number).map(|target| target.endpoint.address),
@@ -202,7 +226,7 @@ impl Sweep {
             target.received += 1;
             counts.received += 1;
         }
-        let Traits { wrong_source, payload_changed, truncated } = traits;
+        let Traits { wrong_source, payload_changed, truncated, .. } = traits;
         counts.reordered += u64::from(reordered);
         counts.wrong_source += u64::from(wrong_source);
         counts.payload_changed += u64::from(payload_changed);

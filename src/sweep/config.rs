@@ -2,10 +2,12 @@
 
 use std::fmt;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::channel::{AddressAnswer, LaneId, Profile, SourceLookup};
 use crate::engine::condition::Conditions;
+use crate::engine::method::Ask;
 use crate::engine::outcome::{MethodKind, Silence};
 use crate::types::{Family, IpEndpoint};
 use crate::wire::payload::Fill;
@@ -42,6 +44,8 @@ pub enum Method {
     Icmp,
     /// TCP: the first segment of a connection that is never completed, to the port of each target, from these sources.
     Tcp(SourceLookup),
+    /// UDP: a datagram to the port of each target, all from one port.
+    Udp(Arc<Ask>),
 }
 
 impl Method {
@@ -50,13 +54,14 @@ impl Method {
         match self {
             Method::Icmp => MethodKind::Icmp,
             Method::Tcp(_) => MethodKind::Tcp,
+            Method::Udp(_) => MethodKind::Udp,
         }
     }
 
     /// What silence means.
     pub(super) const fn silence(&self) -> Silence {
         match self {
-            Method::Icmp => Silence::NoAnswer,
+            Method::Icmp | Method::Udp(_) => Silence::NoAnswer,
             Method::Tcp(_) => Silence::Filtered,
         }
     }
@@ -64,7 +69,7 @@ impl Method {
 
 /// A whole sweep.
 pub struct Config {
-    /// The targets; with TCP, all have ports.
+    /// The targets; with TCP and UDP, all have ports.
     pub supply: Supply,
     /// How they are probed.
     pub method: Method,
@@ -92,7 +97,7 @@ pub struct Config {
     pub skips_silent: bool,
     /// Whether [`super::Event::Progress`] is wanted.
     pub progress: bool,
-    /// Payload octets of a probe; at least [`Config::LEAST_OCTETS`].
+    /// Payload octets of a probe, where its method leaves that open; at least [`Config::LEAST_OCTETS`].
     pub payload_octets: usize,
     /// The payload after cookie and number.
     pub fill: Fill,

@@ -55,12 +55,10 @@ impl Sweep {
 
     /// An ICMP error ended a connection.
     pub(super) fn connection_failed(&mut self, now: Now, token: Token, stamp: &Stamp) {
-        if self.release(token.get(), Order::Forget { token }) {
-            self.totals.counts.icmp_errors += 1;
-            if let Some(matched) = self.connection(token.get()) {
-                self.count_rare(matched, |rare| rare.icmp_errors += 1);
-            }
-            self.connection_answered(now, token.get(), stamp, ProbeState::Errored);
+        if self.release(token.get(), Order::Forget { token })
+            && let Some(matched) = self.connection(token.get())
+        {
+            self.errored(now, matched, stamp);
         }
     }
 

@@ -23,7 +23,7 @@ impl Sweep {
         }
         let failed = target.sent == 0 && rare.send_failed > 0;
         let counts = self.counts(&target, &rare);
-        let state = if failed { Some(State::Unknown) } else { self.state(&counts) };
+        let state = if failed { Some(State::Unknown) } else { self.state(&counts, rare.seen_open) };
         let (kernel, user) = (u64::from(target.kernel), u64::from(target.received.saturating_sub(target.kernel)));
         self.emit_summary(TargetSummary {
             name,
@@ -105,11 +105,11 @@ impl Sweep {
     }
 
     /// What the outcomes of its probes show a service to be.
-    fn state(&self, counts: &Counts) -> Option<State> {
+    fn state(&self, counts: &Counts, seen_open: bool) -> Option<State> {
         let method = &self.config.method;
         match counts {
             _ if !method.kind().has_state() => None,
-            counts if counts.received > 0 => Some(State::Open),
+            counts if counts.received > 0 || seen_open => Some(State::Open),
             counts if counts.refused > 0 => Some(method.kind().refused()),
             counts if counts.unreachable > 0 => Some(State::Unreachable),
             counts => (counts.lost > 0).then_some(method.silence().state()),

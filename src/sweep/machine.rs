@@ -5,6 +5,7 @@ use std::time::Duration;
 use std::vec;
 
 use super::active::{ActiveTargets, Progress};
+use super::addressed::Addressed;
 use super::config::{Config, Method, Probes, Supplied};
 use super::event::{Event, Totals};
 use super::in_flight::{InFlight, ProbeState};
@@ -51,6 +52,8 @@ pub struct Sweep {
     pub(super) cookie: Cookie,
     pub(super) lanes: Vec<LaneTemplate>,
     pub(super) active: ActiveTargets,
+    /// The probes of targets with services, by where they went.
+    pub(super) addressed: Addressed,
     pub(super) in_flight: InFlight,
     /// Probes with an ICMP error and no reply so far, and until when a target that has no other waits for one.
     pub(super) errored: BTreeSet<(Instant, u64)>,
@@ -103,9 +106,10 @@ impl Sweep {
             lanes: config.routes.iter().map(|route| LaneTemplate::new(route, &config, &cookie)).collect(),
             in_flight: InFlight::new(
                 config.probes.waits(config.wait),
-                if matches!(config.method, Method::Tcp(_)) { MOST_PAST } else { 0 },
+                if matches!(config.method, Method::Icmp) { 0 } else { MOST_PAST },
             ),
             errored: BTreeSet::new(),
+            addressed: Addressed::new(&cookie),
             cookie,
             active: ActiveTargets::new(per_target, matches!(config.probes, Probes::UntilAnswered { .. })),
             totals: Totals::default(),
@@ -213,7 +217,7 @@ impl Sweep {
         self.lanes.iter().find(|lane| lane.route.family() == family)
     }
 
-    fn order(&mut self, slot: u32, now: Instant, outbox: &mut Outbox) {
+    fn order(&mut self, slot: u32, now: Now, outbox: &mut Outbox) {
         let number = self.in_flight.next();
         let Some(target) = self.active.progress(slot, number) else { return };
         let Progress { endpoint, first, ordered: attempt, .. } = target;
@@ -222,7 +226,7 @@ impl Sweep {
         if let Probes::Counted { count, interval } = self.config.probes
             && attempt + 1 < count
         {
-            self.due.push_back(NextProbe { slot, first, at: now + interval });
+            self.due.push_back(NextProbe { slot, first, at: now.mono + interval });
         }
         let Some(lane) = self.lanes.iter().find(|lane| lane.route.family() == endpoint.family()) else { return };
         let (token, to) = (Token::new(number), Endpoint::Ip(endpoint));
@@ -233,8 +237,8 @@ impl Sweep {
             self.unconfirmed += 1;
             return;
         }
-        let octets = match (&lane.template, &self.config.method) {
-            (Template::Syn(syn), Method::Tcp(source_for)) => match source_for(lane.route.lane, endpoint) {
+        let octets = match &lane.template {
+            Template::Syn(syn, source_for) => match source_for(lane.route.lane, endpoint) {
                 Ok(source) => {
                     header.from = Some(source);
                     let port = lane.route.source_port(attempt);
@@ -242,15 +246,19 @@ impl Sweep {
                 }
                 Err(error) => {
                     self.unconfirmed += 1;
-                    return self.refused(now, &Refused { token, error, mtu: None });
+                    return self.refused(now.mono, &Refused { token, error, mtu: None });
                 }
             },
-            (Template::Echo(echo), _) => {
+            Template::Echo(echo) => {
                 // The field has 16 bits; the payload has the whole number.
                 let sequence = Sequence::new(number as u16);
                 outbox.store(|out| echo.push(sequence, Sweep::on_the_wire(number, slot), out))
             }
-            (Template::Syn(_), Method::Icmp) => return,
+            Template::Datagram(datagram) => {
+                let to = (endpoint.address, endpoint.port_number());
+                self.addressed.add(to, number, self.in_flight.oldest());
+                outbox.store(|out| datagram.push(number, now.wall, out))
+            }
         };
         outbox.push(Order::Send(Transmit { lane: lane.route.lane, token, to, flow: 0, header, octets }));
         self.unconfirmed += 1;
@@ -290,6 +298,8 @@ impl Sweep {
         // A full interface queue says nothing about the target, and descriptors and ports that others have none either.
         let is_passing = match refused.error {
             OsError::ENOBUFS => true,
+            // That was another datagram's, of which the kernel tells us by the next.
+            OsError::ECONNREFUSED => !is_connection,
             OsError::EMFILE | OsError::ENFILE | OsError::EADDRNOTAVAIL => is_connection,
             _ => false,
         };
@@ -393,7 +403,7 @@ impl Machine for Sweep {
                 break;
             }
             let Some(slot) = self.pick(now.mono) else { break };
-            self.order(slot, now.mono, outbox);
+            self.order(slot, now, outbox);
             if let Some(cap) = &mut self.cap {
                 cap.take(now.mono);
             }

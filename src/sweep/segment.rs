@@ -29,7 +29,7 @@ impl Sweep {
 
     /// The SYN that was sent from this port to `to` with this sequence number.
     pub(super) fn sent_syn(&mut self, profile: &Profile, port: u16, to: IpEndpoint, sequence: u32) -> Option<Match> {
-        let Template::Syn(syn) = &self.lane(profile.family)?.template else { return None };
+        let Template::Syn(syn, _) = &self.lane(profile.family)?.template else { return None };
         if u32::from(port.wrapping_sub(profile.ident.ident.get())) >= profile.max_open {
             return None;
         }

@@ -1,9 +1,12 @@
 //! What is sent to all targets of a family: [`Template`], and the echo request: [`EchoTemplate`].
 
+use std::fmt;
+
+use super::asking::DatagramTemplate;
 use super::config::{Config, LaneRoute, Method};
 use super::octets::put;
 use super::syn::SynTemplate;
-use crate::channel::Owner;
+use crate::channel::{Owner, SourceLookup};
 use crate::engine::encode;
 use crate::types::{ProbeId, Sequence};
 use crate::wire::checksum;
@@ -17,10 +20,21 @@ const NUMBER: usize = HEADER_OCTETS + COOKIE_OCTETS;
 const NUMBER_OCTETS: usize = 8;
 
 /// What is sent to all targets of a family.
-#[derive(Debug)]
 pub enum Template {
     Echo(EchoTemplate),
-    Syn(SynTemplate),
+    /// With what finds the source of each.
+    Syn(SynTemplate, SourceLookup),
+    Datagram(DatagramTemplate),
+}
+
+impl fmt::Debug for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Template::Echo(template) => template.fmt(f),
+            Template::Syn(template, _) => template.fmt(f),
+            Template::Datagram(template) => template.fmt(f),
+        }
+    }
 }
 
 /// The lane of one family, and the template of its probes.
@@ -35,7 +49,8 @@ impl LaneTemplate {
     pub fn new(route: &LaneRoute, config: &Config, cookie: &Cookie) -> Self {
         let template = match &config.method {
             Method::Icmp => Template::Echo(EchoTemplate::new(route, cookie, &config.fill, config.payload_octets)),
-            Method::Tcp(_) => Template::Syn(SynTemplate::new(route.family(), cookie)),
+            Method::Tcp(source_for) => Template::Syn(SynTemplate::new(route.family(), cookie), source_for.clone()),
+            Method::Udp(ask) => Template::Datagram(DatagramTemplate::new(ask, cookie, config.payload_octets)),
         };
         LaneTemplate { route: *route, template }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use insta::assert_snapshot;
 use netprobe::channel::OsError;
-use netprobe::sim::{Change, Node, Rejection, TcpService, ip};
+use netprobe::sim::{Change, Node, Rejection, TcpService, UdpService, ip};
 
 use crate::world::{Outcome, World};
 
@@ -54,6 +54,27 @@ fn who_answers_and_who_does_not_is_an_address_a_line() {
 /// The same hosts with a service at port 443, and at port 22 of one more.
 fn serving() -> World {
     World::with_host(host().tcp(443, TcpService::Listen(Duration::ZERO)))
+}
+
+/// A host that echoes datagrams to one port.
+fn echoing() -> World {
+    World::with_host(host().udp(443, UdpService::Echo))
+}
+
+#[test]
+fn ports_are_swept_by_udp() {
+    assert_snapshot!(
+        "udp_ports",
+        echoing().run("rping --udp=22,443 198.51.100.1-198.51.100.2 2001:db8:9::9 host.example -v")
+    );
+    assert_snapshot!("udp_alive", echoing().run("rping --udp=443 --alive 198.51.100.0/30"));
+    assert_snapshot!("udp_unreachable", echoing().run("rping --udp=80,443 --unreachable 198.51.100.0/30"));
+    assert_snapshot!("udp_silent", silent().run("rping --dns . --json=brief 198.51.100.1-198.51.100.1 --alive"));
+    assert_snapshot!("udp_json", echoing().run("rping --udp=443,80 --json 198.51.100.1 --retry 0"));
+    assert_snapshot!("udp_brief", echoing().run("rping --udp=443,80 --json=brief 198.51.100.1"));
+    assert_snapshot!("udp_csv", echoing().run("rping --udp=443,80 --format csv 198.51.100.1 2001:db8:9::9"));
+    assert_snapshot!("udp_vector", echoing().run("rping --udp=443,80 --vector -c 2 -i 0.1 198.51.100.1"));
+    assert_snapshot!("wrong_port", echoing().run("rping --udp=443 --alive 198.51.100.1:80"));
 }
 
 #[test]
@@ -241,7 +262,16 @@ fn what_a_sweep_has_not_is_refused_in_one_line() {
         "--tcp=1-65535 10.0.0.1-10.0.0.2",
         "--tcp=22,80 --contrast host.example",
         "--tcp=22,80 --live host.example",
-        "--udp=dns 10.0.0.0/24",
+        "--stamp 10.0.0.0/24",
+        "--udp=dns --data x 10.0.0.0/24",
+        "--tcp --data x 10.0.0.0/24",
+        "--tcp --sport 7 10.0.0.0/24",
+        "--udp=9 --sport 7 --workers 2 10.0.0.0/24",
+        "--udp=9,0 10.0.0.1",
+        "--udp=9,10 --live host.example",
+        "--udp=9,10 --contrast host.example",
+        "--alive --udp=9 10.0.0.1:443",
+        "--udp=9 -s 20 10.0.0.0/24",
         "--alive unix:/run/x",
         "--alive -f 10.0.0.1",
         "--alive -i 1 10.0.0.1",

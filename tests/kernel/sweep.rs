@@ -66,7 +66,7 @@ const FIREWALL: &str = "add rule inet lab input ip daddr 198.19.2.0/24 tcp dport
 #[test]
 fn open_closed_silent_and_rejecting_ports_are_told_apart_in_both_families() {
     let Some(lab) = wide_lab() else { return };
-    lab.target().sh("sysctl -qw net.ipv4.icmp_ratelimit=0 net.ipv4.icmp_msgs_per_sec=10000 net.ipv6.icmp.ratelimit=0");
+    lab.target().sh("sysctl -qw net.ipv4.icmp_ratelimit=0 net.ipv4.icmp_msgs_per_sec=10000 net.ipv4.icmp_msgs_burst=10000 net.ipv6.icmp.ratelimit=0");
     lab.target().nft(FIREWALL);
     let _listener = Helper::listener(lab.target());
     let all = [
@@ -106,6 +106,71 @@ fn a_limit_of_resets_is_silence_and_no_closed_port() {
     let filtered = summaries.iter().filter(|summary| summary["state"] == "filtered").count() as u64;
     assert_eq!((sum(&summaries, "refused") + filtered, sum(&summaries, "lost") >= 2 * filtered), (62, true));
     assert!(filtered > 50, "{filtered}");
+}
+
+/// Of the datagrams to 198.19.2.0/24 and to 198.19.3.0/24 the first are dropped, the others rejected.
+const DATAGRAM_FIREWALL: &str = "add rule inet lab input ip daddr 198.19.2.0/24 udp dport 443 drop
+    add rule inet lab input ip6 daddr 2001:db8:19::2:0/112 udp dport 443 drop
+    add rule inet lab input ip daddr 198.19.3.0/24 udp dport 443 reject with icmpx type admin-prohibited
+    add rule inet lab input ip6 daddr 2001:db8:19::3:0/112 udp dport 443 reject with icmpx type admin-prohibited";
+
+#[test]
+fn datagrams_tell_open_closed_silent_and_rejecting_ports_apart_in_both_families() {
+    let Some(lab) = wide_lab() else { return };
+    lab.target().sh("sysctl -qw net.ipv4.icmp_ratelimit=0 net.ipv4.icmp_msgs_per_sec=10000 net.ipv4.icmp_msgs_burst=10000 net.ipv6.icmp.ratelimit=0");
+    // Over IPv6, errors of addresses that are no interface's come from another.
+    lab.target().sh(
+        "for net in 1 2 3; do for host in 0 1 2 3 4 5 6 7; do ip addr add 2001:db8:19::$net:$host/128 dev lo nodad; done; done",
+    );
+    lab.target().nft(DATAGRAM_FIREWALL);
+    let mut echo = lab.target().start(Tool::Rpong, Privilege::Root, &["--udp", "443"]);
+    echo.until(Source::Talk, "listening");
+    let all = [
+        "198.19.2.0/26",
+        "198.19.3.0/26",
+        "198.19.1.0/24",
+        "2001:db8:19::1:0/125",
+        "2001:db8:19::2:0/125",
+        "2001:db8:19::3:0/125",
+    ];
+    for privilege in [Privilege::Root, Privilege::Nothing] {
+        let words = [&["--udp=443,81", "--json", "--rate", "2000", "-W", "0.5"][..], &all].concat();
+        let run = sweep(&lab, privilege, &words);
+        let summaries = run.objects("summary");
+        assert_eq!((run.code(), run.stderr.as_str()), (1, ""), "{privilege:?}");
+        let count = |port: u64, state: &str| {
+            let is = |summary: &&Value| (&summary["port"], &summary["state"]) == (&port.into(), &state.into());
+            summaries.iter().filter(is).count()
+        };
+        let states = ["open", "closed", "no_answer", "unreachable"];
+        assert_eq!(states.map(|state| count(443, state)), [254 + 8, 0, 62 + 8, 62 + 8]);
+        assert_eq!(states.map(|state| count(81, state)), [0, 254 + 8 + 2 * (62 + 8), 0, 0]);
+        let keys = ["sent", "received", "refused", "unreachable", "lost", "duplicates", "late", "foreign", "pending"];
+        let counted = keys.map(|key| sum(&summaries, key));
+        assert_eq!(counted, [2 * 402 + 70, 262, 402, 70, 140, 0, 0, 0, 0], "{privilege:?}");
+        assert!(
+            summaries
+                .iter()
+                .all(|summary| (&summary["method"], &summary["socket"]) == (&"udp".into(), &"dgram".into()))
+        );
+    }
+    let run =
+        sweep(&lab, Privilege::Root, &["--udp=443", "--alive", "--rate", "max", "198.19.1.0/24", "198.19.2.0/26"]);
+    assert!(
+        run.code() == 1 && lines(&run).len() == 254 && lines(&run).iter().all(|line| line.starts_with("198.19.1."))
+    );
+}
+
+#[test]
+fn a_limit_of_port_unreachables_is_silence_no_closed_port_and_said() {
+    let Some(lab) = wide_lab() else { return };
+    lab.target().sh("sysctl -qw net.ipv4.icmp_ratelimit=1000");
+    let run =
+        sweep(&lab, Privilege::Root, &["--udp=9", "--json", "-v", "--rate", "5000", "-W", "0.3", "198.19.4.0/26"]);
+    let summaries = run.objects("summary");
+    let silent = summaries.iter().filter(|summary| summary["state"] == "no_answer").count() as u64;
+    assert_eq!((sum(&summaries, "refused") + silent, sum(&summaries, "lost") >= 2 * silent), (62, true));
+    assert!(silent > 40 && run.stderr.contains("only a few closed ports a second"), "{silent} {}", run.stderr);
 }
 
 #[test]

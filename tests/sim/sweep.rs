@@ -1,5 +1,7 @@
 //! Sweeps in virtual time: every count exact.
 
+mod datagrams;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::num::NonZeroU16;

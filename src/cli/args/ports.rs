@@ -1,15 +1,21 @@
-//! Ports as options list them: [`Ports`].
+//! Ports as options list them: [`Ports`] and [`UdpAim`].
 
 use std::collections::HashSet;
 
 use crate::cli::args::values::port;
+use crate::ping::Service;
 use crate::types::Port;
 
-/// `--tcp`: ports, each once; at least one.
+/// `--tcp` and `--udp`: ports, each once; at least one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ports(Box<[Port]>);
 
 impl Ports {
+    /// This one.
+    pub fn one(port: Port) -> Ports {
+        Ports([port].into())
+    }
+
     /// All of them, in the order given.
     pub fn all(&self) -> &[Port] {
         &self.0
@@ -24,7 +30,7 @@ impl Ports {
     }
 }
 
-/// `--tcp`: a port, or several in a list, and ranges of them.
+/// `--tcp` and `--udp`: a port, or several in a list, and ranges of them.
 pub fn ports(text: &str) -> Result<Ports, String> {
     let mut all: Vec<Port> = Vec::new();
     for part in text.split(',') {
@@ -38,6 +44,38 @@ pub fn ports(text: &str) -> Result<Ports, String> {
     let mut seen = HashSet::new();
     all.retain(|&port| seen.insert(port));
     Ok(Ports(all.into()))
+}
+
+/// `--udp`: where datagrams go, and what they ask.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UdpAim {
+    /// Ports with unknown services.
+    Ports(Ports),
+    /// A service at its own port.
+    Service(Service, Ports),
+}
+
+impl UdpAim {
+    /// A service at its own port.
+    pub fn service(service: Service) -> Option<UdpAim> {
+        Some(UdpAim::Service(service, Ports::one(Port::new(service.port())?)))
+    }
+
+    /// The ports.
+    pub const fn ports(&self) -> &Ports {
+        match self {
+            UdpAim::Ports(ports) | UdpAim::Service(_, ports) => ports,
+        }
+    }
+}
+
+/// `--udp`: a port, several, or the name of a service.
+pub fn udp(text: &str) -> Result<UdpAim, String> {
+    let named = Service::all().find(|service| service.name() == text);
+    if let Some(aim) = named.and_then(UdpAim::service) {
+        return Ok(aim);
+    }
+    ports(text).map(UdpAim::Ports).map_err(|why| format!("{why}, or one of dns, ntp, quic, stun, echo"))
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use clap::{Arg, Command};
 use crate::channel::{CloseHow, Confinement, Fragmentation, SendStamps, SocketChoice, Zones};
 use crate::engine::outcome::Reachable;
 use crate::metrics::Codec;
-use crate::ping::{Service, Until};
+use crate::ping::Until;
 use crate::report::{Column, Timestamps};
 use crate::types::{Dscp, FlowLabel, Ident, Port, Tos, Ttl};
 use crate::wire::payload::Fill;
@@ -195,33 +195,6 @@ pub fn connections(text: &str) -> Result<usize, String> {
 pub fn port(text: &str) -> Result<Port, String> {
     let number = whole(text, 1, 65_535)?;
     Port::new(number as u16).ok_or_else(|| not_whole(1, 65_535))
-}
-
-/// `--udp`: where datagrams go, and what they ask.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UdpAim {
-    /// A port with an unknown service.
-    Port(Port),
-    /// A service at its own port.
-    Service(Service),
-}
-
-impl UdpAim {
-    /// The port.
-    pub fn port(self) -> Option<Port> {
-        match self {
-            UdpAim::Port(port) => Some(port),
-            UdpAim::Service(service) => Port::new(service.port()),
-        }
-    }
-}
-
-/// `--udp`: a port or the name of a service.
-pub fn udp(text: &str) -> Result<UdpAim, String> {
-    if let Some(service) = Service::all().find(|service| service.name() == text) {
-        return Ok(UdpAim::Service(service));
-    }
-    port(text).map(UdpAim::Port).map_err(|why| format!("{why}, or one of dns, ntp, quic, stun, echo"))
 }
 
 /// `--dns`: a name, or a name and a type.

@@ -14,11 +14,11 @@ use crate::cli::args::format::FormatArgs;
 use crate::cli::args::generate::GenerateArgs;
 use crate::cli::args::help::HelpArgs;
 use crate::cli::args::live::LiveArgs;
-use crate::cli::args::ports::{self, Ports};
+use crate::cli::args::ports::{self, Ports, UdpAim};
 use crate::cli::args::record::RecordArgs;
 use crate::cli::args::result_file::ResultFileArgs;
 use crate::cli::args::silent::SilentArgs;
-use crate::cli::args::values::{self, Rate, Span, Timestamping, UdpAim};
+use crate::cli::args::values::{self, Rate, Span, Timestamping};
 use crate::cli::doctor::DoctorArgs;
 use crate::cli::live;
 use crate::cli::rping::refused::RefusedArgs;
@@ -108,7 +108,10 @@ pub struct MethodArgs {
     pub tcp: Option<Ports>,
 
     /// UDP: to PORT, or queries: dns, ntp, quic, stun, echo
-    #[arg(long, value_name = "PORT|SERVICE", value_parser = values::udp, allow_hyphen_values = true)]
+    ///
+    /// A sweep takes several ports, as --tcp does. A port that says nothing may be open all the same: only an answer or a port
+    /// unreachable shows its state, and hosts send few of those a second.
+    #[arg(long, value_name = "PORT|SERVICE", value_parser = ports::udp, allow_hyphen_values = true)]
     pub udp: Option<UdpAim>,
 
     /// DNS: send this query [default: ./NS; TYPE: A]
@@ -154,7 +157,7 @@ pub struct MethodArgs {
 impl MethodArgs {
     /// The destination of UDP probes; `--dns` alone means the port of name servers.
     pub fn udp_aim(&self) -> Option<UdpAim> {
-        self.udp.or(self.dns.as_ref().map(|_| UdpAim::Service(Service::Dns)))
+        self.udp.clone().or_else(|| self.dns.as_ref().and_then(|_| UdpAim::service(Service::Dns)))
     }
 
     /// The port of TCP probes, where it is the same for all.
@@ -163,8 +166,9 @@ impl MethodArgs {
     }
 
     /// The ports that a sweep probes each target at.
-    pub fn sweep_ports(&self) -> &[Port] {
-        self.tcp.as_ref().map(Ports::all).unwrap_or_default()
+    pub fn sweep_ports(&self) -> Vec<Port> {
+        let ports = self.tcp.clone().or_else(|| self.udp_aim().map(|aim| aim.ports().clone()));
+        ports.map(|ports| ports.all().to_vec()).unwrap_or_default()
     }
 
     /// What is compared within one method.
@@ -183,7 +187,7 @@ impl MethodArgs {
 
     /// Whether UDP probes are questions to name servers.
     pub fn asks_dns(&self) -> bool {
-        self.dns.is_some() || self.udp == Some(UdpAim::Service(Service::Dns))
+        self.dns.is_some() || matches!(self.udp, Some(UdpAim::Service(Service::Dns, _)))
     }
 }
 

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use crate::channel::{LanePlan, OpenedLanes, Plan, Protocol, SocketChoice, SocketKind};
 use crate::cli::args::format::{BoxedSink, Format};
-use crate::cli::args::values::UdpAim;
 use crate::cli::drive::{Run, Worker, drive_one};
 use crate::cli::env::Env;
 use crate::cli::error::CliError;
@@ -160,7 +159,8 @@ impl Rping<'_> {
             named: false,
         };
         let udp = self.args.method.udp_aim();
-        let udp_method = udp.map_or(Ok(Ask::Tagged), |udp| ask(&self.args.method, udp, None)).map(Method::Udp)?;
+        let udp_method =
+            udp.as_ref().map_or(Ok(Ask::Tagged), |udp| ask(&self.args.method, udp, None)).map(Method::Udp)?;
         Ok(vec![
             icmp(SocketChoice::Raw, SocketKind::Raw),
             icmp(SocketChoice::Dgram, SocketKind::Dgram),
@@ -169,7 +169,7 @@ impl Rping<'_> {
                 protocol: Protocol::Udp,
                 choice: SocketChoice::Auto,
                 socket: SocketKind::Dgram,
-                port: udp.map_or(UDP_PORT, UdpAim::port),
+                port: udp.as_ref().map_or(UDP_PORT, |udp| udp.ports().only()),
                 varied: None,
                 named: udp.is_some(),
             },

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::channel::{CloseHow, Protocol, SocketChoice};
-use crate::cli::args::values::UdpAim;
+use crate::cli::args::ports::UdpAim;
 use crate::cli::error::CliError;
 use crate::cli::file;
 use crate::cli::notation::{self, Ports, Word};
@@ -67,7 +67,7 @@ impl Choice {
         let connect = Connect { close: CloseHow::Fin, exchange: exchange.clone() };
         let (method, port) = match (&args.tcp, args.udp_aim(), args.stamp) {
             (Some(ports), _, _) => (Method::Tcp(connect), ports.only()),
-            (_, Some(aim), _) => (Method::Udp(ask(args, aim, exchange.clone())?), aim.port()),
+            (_, Some(aim), _) => (Method::Udp(ask(args, &aim, exchange.clone())?), aim.ports().only()),
             (_, _, Some(port)) => (Method::Stamp(Session { clock_error }), Some(port)),
             (None, None, None) => (Method::Icmp, None),
         };
@@ -107,6 +107,14 @@ impl Choice {
         matches!(self.protocol(), Protocol::Icmp | Protocol::Udp) && !matches!(self.method, Method::Stamp(_))
     }
 
+    /// What datagrams ask, if the probes are datagrams.
+    pub fn ask(&self) -> Option<&Ask> {
+        match &self.method {
+            Method::Udp(ask) => Some(ask),
+            _ => None,
+        }
+    }
+
     /// Takes a target apart.
     pub fn read<'a>(&self, text: &'a str, broadcast: bool) -> Result<Asked<'a>, CliError> {
         if let Some(path) = text.strip_prefix(STREAM_PREFIX) {
@@ -121,7 +129,7 @@ impl Choice {
                 Ok(Asked::Internet(Aim { text, host, port: port.or(self.port), broadcast, only: None }))
             }
             Word::Range(range) => Err(CliError::Refused(format!(
-                "'{text}' is {} addresses; prefixes and ranges are swept with ICMP or TCP, and for anything else each address is named",
+                "'{text}' is {} addresses; prefixes and ranges are swept with ICMP, TCP or UDP, and for anything else each address is named",
                 range.count()
             ))),
         }
@@ -227,17 +235,17 @@ fn dns(args: &MethodArgs) -> Result<Dns, CliError> {
 }
 
 /// What a UDP probe carries.
-pub fn ask(args: &MethodArgs, aim: UdpAim, exchange: Option<Exchange>) -> Result<Ask, CliError> {
+pub fn ask(args: &MethodArgs, aim: &UdpAim, exchange: Option<Exchange>) -> Result<Ask, CliError> {
     match (aim, exchange) {
         _ if args.asks_dns() => dns(args).map(Ask::Dns),
-        (UdpAim::Port(_), None) => Ok(Ask::Tagged),
-        (UdpAim::Port(_), Some(exchange)) if exchange.data.len() > MOST_DATAGRAM => {
+        (UdpAim::Ports(_), None) => Ok(Ask::Tagged),
+        (UdpAim::Ports(_), Some(exchange)) if exchange.data.len() > MOST_DATAGRAM => {
             let octets = exchange.data.len();
             Err(CliError::Refused(format!("--data: {octets} octets; a datagram holds at most {MOST_DATAGRAM}")))
         }
-        (UdpAim::Port(_), Some(exchange)) => Ok(Ask::Data(exchange)),
-        (UdpAim::Service(service), None) => Ok(service.ask()),
-        (UdpAim::Service(service), Some(_)) => Err(CliError::Refused(format!(
+        (UdpAim::Ports(_), Some(exchange)) => Ok(Ask::Data(exchange)),
+        (UdpAim::Service(service, _), None) => Ok(service.ask()),
+        (UdpAim::Service(service, _), Some(_)) => Err(CliError::Refused(format!(
             "--data and --expect cannot be used together with --udp={}, which asks its own question",
             service.name()
         ))),

@@ -7,8 +7,8 @@ use super::{Context, Route, Series};
 use crate::channel::{CloseHow, Closed, ClosedHow, Data, ErrorOrigin, LaneId, Opened, OsError, Token};
 use crate::engine::decode::{self, IcmpError};
 use crate::engine::delay;
+use crate::engine::method::Established;
 use crate::engine::outcome::{Detail, ExchangeReply, Outcome, ProbeEvent, Refusal, Reply, Standing};
-use crate::ping::method::Established;
 use crate::types::{Endpoint, Family, IpEndpoint, ProbeId, Stamp};
 
 /// At most this many attempts stay open after their wait is over, so that late answers are seen.

@@ -3,8 +3,8 @@
 use super::{Context, Series};
 use crate::engine::Named;
 use crate::engine::decode::Answer;
+use crate::engine::method::{self, AnswerTo, Times, push_echo};
 use crate::engine::outcome::{Detail, Outcome, ProbeEvent, Reply};
-use crate::ping::method::{self, AnswerTo, Times, push_echo};
 use crate::ping::probe::ProbeState;
 use crate::types::{ProbeId, WallTime};
 use crate::wire::service::Numbered;

@@ -31,6 +31,7 @@ impl SweepProgress {
         let probes = (counts.sent, counts.received, counts.lost);
         line.push_str(&format!("; probes: {} sent, {} answered, {} lost", probes.0, probes.1, probes.2));
         let also = [
+            (counts.refused, "refused"),
             (counts.unreachable, "errors"),
             (counts.duplicates, "duplicates"),
             (counts.late, "late"),

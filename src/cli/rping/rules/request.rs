@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::cli::args::compared::Compared;
-use crate::cli::args::values::UdpAim;
+use crate::cli::args::ports::UdpAim;
 use crate::cli::rping::args::PingArgs;
 use crate::cli::rping::method::{DGRAM_PREFIX, STREAM_PREFIX};
 use crate::cli::rping::sweep::probes::is_sweep;
@@ -89,7 +89,7 @@ impl Request {
 
 /// Whether UDP probes are questions of a fixed size.
 fn asks_service(args: &PingArgs) -> bool {
-    args.method.asks_dns() || matches!(args.method.udp, Some(UdpAim::Service(service)) if service != Service::Echo)
+    args.method.asks_dns() || matches!(args.method.udp, Some(UdpAim::Service(service, _)) if service != Service::Echo)
 }
 
 /// What the method makes of probes that are for no local socket.

@@ -6,9 +6,10 @@ use std::time::Duration;
 use super::request::{DGRAM, ICMP, IP, Mode, PORTS, Request, SERVICE, STAMP, TCP, UDP, USER_INTERVAL};
 use crate::channel::CloseHow;
 use crate::cli::args::format::Format;
+use crate::cli::args::ports::UdpAim;
 use crate::cli::args::record::{CONNECTIONS, SHARE};
 use crate::cli::args::rules::{BRIEF, FORMATS, Group};
-use crate::cli::args::values::{Rate, Timestamping, UdpAim};
+use crate::cli::args::values::{Rate, Timestamping};
 use crate::cli::error::NO_NAME_SERVERS;
 use crate::cli::rping::args::{PingArgs, SHORTEST_SLOT};
 use crate::cli::rping::sweep::probes::{has_retries, is_counted};
@@ -38,9 +39,10 @@ fn is_standard_input(path: &Option<PathBuf>) -> bool {
     path.as_ref().is_some_and(|path| path.as_os_str() == "-")
 }
 
-const SWEEPS_ARE_ICMP: &str =
-    ": sweeps are made with ICMP or TCP; for other methods name each target, or list them with --targets";
-const SWEEPS_SEND_SYNS: &str = ": a sweep ends no connection, because it completes none";
+const SWEEPS_HAVE_NO_SESSIONS: &str =
+    ": sweeps are made with ICMP, TCP or UDP; for STAMP name each target, or list them with --targets";
+const SWEEPS_OWN_PORTS: &str = ": a sweep sends its SYNs from ports of its own";
+const SWEEPS_SEND_SYNS: &str = ": a sweep completes no connection";
 const SWEEPS_HAVE_A_RATE: &str = ": a sweep is as fast as --rate says";
 const SWEEPS_ARE_SUMMARIES: &str = ": a sweep shows no single probes";
 const SWEEPS_END: &str = ": a sweep probes each target once; name each target, or list them with --targets";
@@ -113,7 +115,7 @@ pub(super) const TABLE: &[Group<Request, PingArgs>] = &[
                 ": it answers for the names of -H, which is not given",
             ),
             (
-                |a| matches!(a.method.udp, Some(UdpAim::Service(service)) if a.method.dns.is_some() && service != Service::Dns),
+                |a| matches!(a.method.udp, Some(UdpAim::Service(service, _)) if a.method.dns.is_some() && service != Service::Dns),
                 "--dns",
                 ": it asks name servers; give it alone, or with --udp=PORT",
             ),
@@ -214,7 +216,7 @@ pub(super) const TABLE: &[Group<Request, PingArgs>] = &[
     Group {
         when: Request::is_contrast,
         rows: &[
-            (|a| a.method.sweep_ports().len() > 1, "--tcp", ": --contrast=port=22,443 compares ports"),
+            (|a| a.method.sweep_ports().len() > 1, "--tcp and --udp", ": --contrast=port=22,443 compares ports"),
             (|a| a.run.until.is_some(), "--until", ONE_HOST),
             (|a| a.output.mos.is_some(), "--mos", " cannot be used together with --contrast"),
             (|a| a.output.stats, "--stats", " cannot be used together with --contrast"),
@@ -245,13 +247,7 @@ pub(super) const TABLE: &[Group<Request, PingArgs>] = &[
     Group {
         when: Request::is_sweep,
         rows: &[
-            (|a| a.method.tcp_close.is_some() && a.method.tcp.is_some(), "--tcp-close", SWEEPS_SEND_SYNS),
-            (|a| a.method.udp.is_some(), "--udp", SWEEPS_ARE_ICMP),
-            (|a| a.method.dns.is_some(), "--dns", SWEEPS_ARE_ICMP),
-            (|a| a.method.stamp.is_some(), "--stamp", SWEEPS_ARE_ICMP),
-            (|a| a.method.data.is_some(), "--data", SWEEPS_ARE_ICMP),
-            (|a| a.method.expect.is_some(), "--expect", SWEEPS_ARE_ICMP),
-            (|a| a.method.sport.is_some(), "--sport", SWEEPS_ARE_ICMP),
+            (|a| a.method.stamp.is_some(), "--stamp", SWEEPS_HAVE_NO_SESSIONS),
             (|a| a.run.until.is_some(), "--until", SWEEPS_END),
             (|a| a.socket.all_addresses, "--all-addresses", SWEEPS_TAKE_ONE),
             (|a| a.socket.re_resolve.is_some(), "--re-resolve", SWEEPS_END),
@@ -304,11 +300,24 @@ pub(super) const TABLE: &[Group<Request, PingArgs>] = &[
                 ": each worker has an identifier of its own",
             ),
             (
+                |a| a.method.sport.is_some() && a.sweep.workers.is_some_and(|workers| workers > 1),
+                "--sport",
+                ": each worker has a port of its own",
+            ),
+            (
                 |a| a.socket.timestamping == Some(Timestamping::Hardware),
                 "--timestamping hardware",
                 ": in a sweep times are the kernel's or the user's",
             ),
             (|a| a.run.timeout.is_some_and(|wait| wait.duration.is_zero()), "-W 0", ": a sweep does not wait forever"),
+        ],
+    },
+    Group {
+        when: |r| r.is_sweep() && !r.lacks(TCP),
+        rows: &[
+            (|a| a.method.tcp_close.is_some(), "--tcp-close", SWEEPS_SEND_SYNS),
+            (has_exchange, "--data and --expect", SWEEPS_SEND_SYNS),
+            (|a| a.method.sport.is_some(), "--sport", SWEEPS_OWN_PORTS),
         ],
     },
     Group {

@@ -31,6 +31,8 @@ pub struct SweepConsole {
     pub forecast: Option<Forecast>,
     /// Whether anything did.
     pub complained: bool,
+    /// Whether its method tells closed ports by ICMP errors, of which hosts send only a few a second.
+    pub limited: bool,
     /// Whether a signal ended the sweep.
     pub interrupted: bool,
 }
@@ -137,6 +139,12 @@ impl SweepConsole {
                 self.prefix(),
                 SweepProgress::closing(&totals, elapsed, verbose)
             );
+            if self.limited && totals.counts.refused > 0 && totals.counts.lost > 0 {
+                let _ = writeln!(
+                    env.stderr,
+                    "{program}: hosts report only a few closed ports a second; others that are closed may be among those without an answer (use a lower --rate, or more of --retry)"
+                );
+            }
         }
         if closed {
             verdict.statuses.cut_short();

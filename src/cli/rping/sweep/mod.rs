@@ -1,6 +1,7 @@
 //! A sweep of `rping` from its command line to its exit status.
 
 pub mod args;
+mod config;
 mod console;
 pub(in crate::cli::rping) mod probes;
 mod supply;
@@ -8,17 +9,13 @@ mod targets;
 
 use std::fs::File;
 use std::net::IpAddr;
-use std::num::{NonZeroU16, NonZeroU32};
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
-use crate::channel::{
-    LanePlan, OpenedLanes, Owner, Plan, Precision, Profile, Protocol, SendStamps, SocketKind, SourceLookup,
-};
+use crate::channel::{OpenedLanes, Owner, Precision, SendStamps, SocketKind};
 use crate::cli::args::format::{BoxedSink, Format};
 use crate::cli::args::shard::{ListDigest, Shard};
-use crate::cli::args::values::{Rate, Timestamping};
 use crate::cli::drive::{Console, Run, Worker, drive};
 use crate::cli::env::Env;
 use crate::cli::error::CliError;
@@ -26,7 +23,9 @@ use crate::cli::list::{Origin, standard_input};
 use crate::cli::pcap::Pcap;
 use crate::cli::replay::Replay;
 use crate::cli::rping::args::V4_PAYLOAD;
+use crate::cli::rping::method::Choice;
 use crate::cli::rping::run::{Binding, Rping};
+use crate::cli::rping::sweep::config::{Part, method_of};
 use crate::cli::rping::sweep::console::SweepConsole;
 use crate::cli::rping::sweep::supply::{Common, Complaints, Source, Stream, supplies};
 use crate::cli::rping::sweep::targets::{Index, Item, Reading, Space};
@@ -39,20 +38,8 @@ use crate::recording::{Mode, Session};
 use crate::report::{
     StatusLine, SweepBrief, SweepCsv, SweepInflux, SweepJson, SweepPrometheus, SweepShow, SweepStyle, SweepText,
 };
-use crate::sweep::{
-    Completion, Config, Event, Exclusions, Forecast, LaneRoute, Method, Permutation, Probes, Supply, Sweep, Verdict,
-};
+use crate::sweep::{Event, Exclusions, Permutation, Probes, Supply, Sweep, Verdict};
 use crate::types::Family;
-
-/// Probes a second unless `--rate` says otherwise.
-const RATE: f64 = 1000.0;
-/// The wait for each probe unless `-W` says otherwise.
-const WAIT: Duration = Duration::from_secs(1);
-/// Octets for answers that come while something else runs; where the system allows less, it is less.
-const RECEIVE_BUFFER: u32 = 4 << 20;
-
-/// Source ports of SYNs: another for each probe of a target, up to this many.
-const MOST_SOURCE_PORTS: u16 = 16;
 
 /// What is known before any socket is open.
 struct SweepPlan {
@@ -83,11 +70,12 @@ impl Rping<'_> {
     pub(super) fn sweep(&self, env: &mut Env<'_>) -> Result<u8, CliError> {
         self.hint_at_long_times(env);
         let shard = self.args.sweep.shard.chosen();
+        let choice = Choice::of(&self.args.method, None)?;
         let mut tape = Tape::open(&self.args.record, self.program)?;
         let mut pcap = Pcap::open(&self.args.record, self.program)?;
         let bound = self.binding(env)?;
         let mut sweep_plan = self.read_plan(&bound, env)?;
-        let plan = self.sweep_plan(&sweep_plan, &bound);
+        let plan = self.sweep_plan(&choice, &sweep_plan, &bound);
         let threads = net::has_threads();
         let count = if threads { usize::from(self.args.sweep.workers.unwrap_or(1)) } else { 1 };
         let opened = env.open(&plan, count, self.verbose())?;
@@ -140,11 +128,18 @@ impl Rping<'_> {
             lookup: None,
             addresses: None,
             post,
-            machine: Sweep::new(Config {
-                zones: zones.clone(),
-                method: self.sweep_method(source_for),
-                ..self.sweep_config(&sweep_plan, lanes, supply, count, progress, env.seed)
-            }),
+            machine: Sweep::new(self.sweep_config(
+                &sweep_plan,
+                Part {
+                    lanes,
+                    supply,
+                    method: method_of(&choice, source_for),
+                    zones: zones.clone(),
+                    workers: count,
+                    progress,
+                    seed: env.seed,
+                },
+            )),
             sink,
             fold: Verdict::default(),
             recorder: None,
@@ -171,6 +166,7 @@ impl Rping<'_> {
             figures: vec![Default::default(); count],
             forecast: targets.map(|targets| self.forecast(&sweep_plan, targets)),
             complained: false,
+            limited: self.style().method.has_closed_ports(),
             interrupted: false,
         };
         let shown = Console { takes: SweepConsole::takes, spreads: SweepConsole::spreads, sink: &mut console };
@@ -225,6 +221,7 @@ impl Rping<'_> {
             forecast: None,
             part: None,
             complained: false,
+            limited: self.style().method.has_closed_ports(),
             interrupted: true,
         };
         let required = self.args.run.reachable.unwrap_or_default();
@@ -282,58 +279,16 @@ impl Rping<'_> {
             sweep if sweep.vector => SweepShow::Vectors,
             _ => SweepShow::Summaries,
         };
-        let method = if self.args.method.tcp.is_some() { MethodKind::Tcp } else { MethodKind::Icmp };
+        let method = match (&self.args.method.tcp, self.args.method.udp_aim()) {
+            (Some(_), _) => MethodKind::Tcp,
+            (None, Some(_)) => MethodKind::Udp,
+            (None, None) => MethodKind::Icmp,
+        };
         SweepStyle { show, method, has_several_ports: self.args.method.sweep_ports().len() > 1 }
     }
 
     fn reading(&self) -> Reading {
         Reading { unpaced: self.args.run.rate.is_none(), ports: self.args.method.sweep_ports().len() as u64 }
-    }
-
-    fn sweep_method(&self, source_for: SourceLookup) -> Method {
-        if self.args.method.tcp.is_some() { Method::Tcp(source_for) } else { Method::Icmp }
-    }
-
-    /// When a target ends. JSON, and so what is recorded, reports complete counts.
-    fn completion(&self) -> Completion {
-        let sweep = &self.args.sweep;
-        let complete = self.args.output.format.has_records() || self.args.record.record.is_some();
-        let only_whether = !complete && self.args.conditions.all().is_empty();
-        if (sweep.alive || sweep.unreachable) && only_whether { Completion::FirstAnswer } else { Completion::AllProbes }
-    }
-
-    fn sweep_stamps(&self) -> SendStamps {
-        let rate = self.args.run.rate.map_or(Some(RATE), Rate::per_second);
-        match self.timestamping() {
-            Timestamping::Auto if self.args.sweep.alive || self.args.sweep.unreachable => SendStamps::None,
-            asked => match asked.send_stamps(rate.unwrap_or(f64::INFINITY)) {
-                SendStamps::User if asked == Timestamping::Auto => SendStamps::None,
-                unstamped @ (SendStamps::None | SendStamps::User) => unstamped,
-                // Millions of targets leave no room for the interface's stamps.
-                SendStamps::Kernel | SendStamps::Hardware => SendStamps::Kernel,
-            },
-        }
-    }
-
-    fn sweep_plan(&self, sweep_plan: &SweepPlan, bound: &Binding) -> Plan {
-        let lane = |&family: &Family| LanePlan {
-            send_stamps: sweep_plan.send_stamps,
-            receive_buffer: Some(RECEIVE_BUFFER),
-            ..self.lane(family, Protocol::Icmp, bound)
-        };
-        let probes = u16::try_from(sweep_plan.probes.most()).unwrap_or(u16::MAX).min(MOST_SOURCE_PORTS);
-        let syns = |&family: &Family| LanePlan {
-            own_headers: true,
-            flows: NonZeroU16::new(probes),
-            send_stamps: SendStamps::None,
-            receive_buffer: Some(RECEIVE_BUFFER),
-            ..self.lane(family, Protocol::Tcp, bound)
-        };
-        if self.args.method.tcp.is_some() {
-            let lanes = sweep_plan.families.iter().map(syns).collect();
-            return Plan { lanes, names: false, ..self.lookups() };
-        }
-        Plan { lanes: sweep_plan.families.iter().map(lane).collect(), names: false, ..self.lookups() }
     }
 
     /// Refuses a run for which there is no socket at all.
@@ -384,61 +339,6 @@ impl Rping<'_> {
         // Without a seed always the same, so that shards agree.
         let order = sweep.random_order.then(|| Permutation::new(space.count(), sweep.seed.unwrap_or(0)));
         Source::Space(Arc::new(space), order)
-    }
-
-    fn forecast(&self, sweep_plan: &SweepPlan, targets: u64) -> Forecast {
-        let run = &self.args.run;
-        Forecast {
-            targets,
-            rate: run.rate.map_or(Some(RATE), Rate::per_second),
-            probes: sweep_plan.probes,
-            wait: run.timeout.map_or(WAIT, |wait| wait.duration),
-            completion: self.completion(),
-            deadline: self.deadline(),
-            all_begun: None,
-        }
-    }
-
-    fn sweep_config(
-        &self,
-        sweep_plan: &SweepPlan,
-        lanes: &Lanes,
-        supply: Supply,
-        workers: usize,
-        progress: bool,
-        seed: u64,
-    ) -> Config {
-        let (run, conditions) = (&self.args.run, self.args.conditions.all());
-        let rate = run.rate.map_or(Some(RATE), Rate::per_second);
-        let routes = [Family::V4, Family::V6].into_iter().filter_map(|family| lanes.get(family).ok());
-        // Descriptors are the process's.
-        let share = |profile: Profile| match profile.connects() {
-            true => Profile { max_open: (profile.max_open / workers as u32).max(1), ..profile },
-            false => profile,
-        };
-        Config {
-            supply,
-            method: Method::default(),
-            routes: routes.map(|lane| LaneRoute { lane: lane.id, profile: share(lane.profile) }).collect(),
-            zones: Vec::new(),
-            probes: sweep_plan.probes,
-            wait: run.timeout.map_or(WAIT, |wait| wait.duration),
-            rate: rate.map(|rate| rate / workers as f64),
-            deadline: self.deadline(),
-            completion: self.completion(),
-            needed: match (run.count, run.deadline) {
-                (Some(count), Some(_)) => u32::try_from(count).unwrap_or(u32::MAX),
-                _ => 1,
-            },
-            vector: self.args.sweep.vector || conditions.need_all_delays(),
-            user_to_user: self.timestamping() == Timestamping::User,
-            skips_silent: self.completion() == Completion::FirstAnswer && self.args.sweep.alive,
-            progress,
-            payload_octets: self.payload_octets(),
-            fill: self.args.packet.pattern.clone().unwrap_or_default(),
-            conditions,
-            seed,
-        }
     }
 
     /// What writes the results of one of `workers` workers. Gauges are written together, so that only one worker can.

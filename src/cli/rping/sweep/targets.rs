@@ -64,11 +64,11 @@ impl Item {
         if text.starts_with(STREAM_PREFIX) || text.starts_with(DGRAM_PREFIX) {
             return Err(format!("'{}': sweeps probe addresses, which local sockets do not have", escape(text)));
         }
-        match read_word(text, Some(NO_PORTS).filter(|_| !reading.ports > 0))? {
+        match read_word(text, Some(NO_PORTS).filter(|_| reading.ports == 0))? {
             Word::Range(range) if reading.unpaced && range.count() > UNPACED => Err(too_many(text, range.count())),
             Word::Range(range) => Ok(Item::Range(range)),
             Word::Host(_, Some(_)) => {
-                Err(format!("'{}': in a sweep, --tcp names the ports of all targets", escape(text)))
+                Err(format!("'{}': in a sweep, --tcp or --udp names the ports of all targets", escape(text)))
             }
             Word::Host(host, _) => Ok(match host.parse() {
                 Ok(address) => Item::Range(Range::one(address)),

@@ -23,12 +23,12 @@ impl Default for Connect {
 
 /// An open connection whose exchange is not complete.
 #[derive(Debug)]
-pub(in crate::ping) struct Established {
-    pub(in crate::ping) opened: Opened,
+pub struct Established {
+    pub opened: Opened,
     /// From here the answer's time counts.
-    pub(in crate::ping) asked: Stamp,
+    pub asked: Stamp,
     /// How many octets came.
-    pub(in crate::ping) octets: usize,
+    pub octets: usize,
     /// The end of what came, as long as what is expected may begin in it.
     tail: Vec<u8>,
     /// The beginning of what came.
@@ -36,12 +36,12 @@ pub(in crate::ping) struct Established {
 }
 
 impl Established {
-    pub(in crate::ping) const fn new(opened: Opened, asked: Stamp) -> Self {
+    pub const fn new(opened: Opened, asked: Stamp) -> Self {
         Established { opened, asked, octets: 0, tail: Vec::new(), beginning: Vec::new() }
     }
 
     /// Takes what came, and returns whether what is expected is in it.
-    pub(in crate::ping) fn take(&mut self, octets: &[u8], exchange: &Exchange) -> bool {
+    pub fn take(&mut self, octets: &[u8], exchange: &Exchange) -> bool {
         self.octets = self.octets.saturating_add(octets.len());
         self.tail.extend_from_slice(octets);
         self.beginning.extend_from_slice(exchange::beginning(octets));
@@ -53,7 +53,7 @@ impl Established {
     }
 
     /// How the exchange failed if the other side ended the connection so.
-    pub(in crate::ping) fn refusal(&self, how: ClosedHow) -> Refusal {
+    pub fn refusal(&self, how: ClosedHow) -> Refusal {
         if let Some(came) = self.unexpected() {
             return Refusal::Unexpected(came);
         }
@@ -65,7 +65,7 @@ impl Established {
     }
 
     /// What came that is not what is expected, if anything came.
-    pub(in crate::ping) fn unexpected(&self) -> Option<Detail> {
+    pub fn unexpected(&self) -> Option<Detail> {
         (self.octets > 0).then(|| Detail::Beginning(self.beginning.as_slice().into()))
     }
 }

@@ -1,4 +1,4 @@
-//! How a series probes: [`Method`]. One file per method holds its probe, the judgement of its answers, and what an answer adds
+//! How targets are probed: [`Method`]. One file per method holds its probe, the judgement of its answers, and what an answer adds
 //! to the result.
 //!
 //! A new method is a file here, its entry in one of the enums below, and its option in `cli`.
@@ -16,14 +16,12 @@ mod tagged;
 
 use std::fmt::Debug;
 
-pub use connect::Connect;
-pub(super) use connect::Established;
+pub use connect::{Connect, Established};
 pub use dns::Dns;
-pub(super) use echo::{judge_echo, push_echo};
+pub use echo::{judge_echo, push_echo};
 pub use entry::{Entry, Label, Value};
 pub use exchange::Exchange;
-pub(super) use stamp::Reflections;
-pub use stamp::Session;
+pub use stamp::{Session, sequence as stamp_sequence};
 
 use crate::engine::decode::Answer;
 use crate::engine::outcome::{Detail, ExchangeFailure, MethodKind, Outcome, Refusal, Reply, Silence, State};
@@ -90,7 +88,7 @@ const SERVICES: [(Service, &str, u16); 5] = [
 ];
 
 /// What a datagram probe is, and what its answers look like.
-pub(super) trait DatagramMethod: Debug {
+pub trait DatagramMethod: Debug {
     /// Octets of a probe, where the user asked for `octets` of payload.
     fn octets(&self, octets: usize) -> usize;
 
@@ -107,25 +105,25 @@ pub(super) trait DatagramMethod: Debug {
     fn judge(&self, probe: &Probe<'_>, answer: &Answer<'_>, times: Times) -> Outcome;
 }
 
-/// One probe of a series.
+/// One probe.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Probe<'a> {
-    pub(super) cookie: &'a Cookie,
-    pub(super) id: ProbeId,
+pub struct Probe<'a> {
+    pub cookie: &'a Cookie,
+    pub id: ProbeId,
     /// Octets of payload that the user asked for.
-    pub(super) octets: usize,
+    pub octets: usize,
 }
 
 /// When a probe left, and how long its answer took.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Times {
-    pub(super) sent: Stamp,
-    pub(super) rtt: Rtt,
+pub struct Times {
+    pub sent: Stamp,
+    pub rtt: Rtt,
 }
 
 /// The probe that a datagram answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum AnswerTo {
+pub enum AnswerTo {
     /// This one, or none.
     Only(Numbered),
     /// This one if it left at about this time, which the answer copies from it, else none.
@@ -191,6 +189,20 @@ impl Service {
     }
 }
 
+impl Ask {
+    /// What its datagrams are.
+    pub const fn datagrams(&self) -> &dyn DatagramMethod {
+        match self {
+            Ask::Tagged => &tagged::Tagged,
+            Ask::Data(exchange) => exchange,
+            Ask::Dns(dns) => dns,
+            Ask::Ntp => &ntp::Ntp,
+            Ask::Quic => &quic::Quic,
+            Ask::Stun => &stun::Stun,
+        }
+    }
+}
+
 impl Method {
     /// What it is called.
     pub const fn kind(&self) -> MethodKind {
@@ -204,7 +216,7 @@ impl Method {
     }
 
     /// The connections it makes, if it makes any.
-    pub(super) const fn connect(&self) -> Option<&Connect> {
+    pub const fn connect(&self) -> Option<&Connect> {
         match self {
             Method::Tcp(connect) | Method::Unix(connect) => Some(connect),
             Method::Icmp | Method::Udp(_) | Method::UnixDgram(_) | Method::Stamp(_) => None,
@@ -212,23 +224,16 @@ impl Method {
     }
 
     /// What its datagrams are, if it does not connect and is not ICMP.
-    pub(super) const fn datagrams(&self) -> Option<&dyn DatagramMethod> {
+    pub const fn datagrams(&self) -> Option<&dyn DatagramMethod> {
         match self {
-            Method::Udp(ask) | Method::UnixDgram(ask) => Some(match ask {
-                Ask::Tagged => &tagged::Tagged,
-                Ask::Data(exchange) => exchange,
-                Ask::Dns(dns) => dns,
-                Ask::Ntp => &ntp::Ntp,
-                Ask::Quic => &quic::Quic,
-                Ask::Stun => &stun::Stun,
-            }),
+            Method::Udp(ask) | Method::UnixDgram(ask) => Some(ask.datagrams()),
             Method::Stamp(session) => Some(session),
             Method::Icmp | Method::Tcp(_) | Method::Unix(_) => None,
         }
     }
 
     /// Octets of payload in each probe, where the user asked for `octets`.
-    pub(super) fn payload_octets(&self, octets: usize) -> usize {
+    pub fn payload_octets(&self, octets: usize) -> usize {
         match (self.datagrams(), self.connect()) {
             (Some(datagrams), _) => datagrams.octets(octets),
             (None, Some(_)) => 0,
@@ -237,12 +242,12 @@ impl Method {
     }
 
     /// What silence means.
-    pub(super) const fn silence(&self) -> Silence {
+    pub const fn silence(&self) -> Silence {
         if self.connect().is_some() { Silence::Filtered } else { Silence::NoAnswer }
     }
 
     /// The STAMP session, if it is one: its probes carry the error of the wall clock.
-    pub(super) const fn session(&mut self) -> Option<&mut Session> {
+    pub const fn session(&mut self) -> Option<&mut Session> {
         match self {
             Method::Stamp(session) => Some(session),
             Method::Icmp | Method::Tcp(_) | Method::Udp(_) | Method::Unix(_) | Method::UnixDgram(_) => None,

@@ -4,8 +4,6 @@ use std::time::Duration;
 
 use super::{Answer, AnswerTo, DatagramMethod, Detail, Entry, ExchangeFailure, Label, Outcome, Probe, Times, Value};
 use crate::engine::outcome::{OneWay, Reflection};
-use crate::metrics::RttRecorder;
-use crate::ping::summary::{OneWayStats, ReflectionStats, Spread};
 use crate::types::{ClockError, ProbeId, Rtt, Stamp, WallTime};
 use crate::wire::payload::Cookie;
 use crate::wire::service::Numbered;
@@ -63,7 +61,7 @@ fn dated(sequence: u32, sent: Timestamp) -> AnswerTo {
 }
 
 /// The sequence number of a probe; it starts at 0 (RFC 8762 §4.2).
-fn sequence(probe: ProbeId) -> u32 {
+pub fn sequence(probe: ProbeId) -> u32 {
     probe.get().wrapping_sub(ProbeId::FIRST.get()) as u32
 }
 
@@ -120,81 +118,6 @@ fn reflection(session: Session, packet: &ReflectorPacket, rtt: Rtt, sent: &Stamp
 /// The error that a clock in step with UTC states. PTP counts in another time scale than UTC, which nothing here converts.
 fn stated_error(error: ErrorEstimate) -> Option<Duration> {
     error.error().filter(|_| error.synchronized && error.format == TimeFormat::Ntp)
-}
-
-/// The answers of a session, summed up.
-#[derive(Debug, Default)]
-pub(in crate::ping) struct Reflections {
-    reflector: RttRecorder,
-    rtt_net: RttRecorder,
-    there: Signed,
-    back: Signed,
-    error: u64,
-    answers: u64,
-    /// The newest answered probe's sequence number, and the largest count of the reflector's.
-    newest: u32,
-    reflected: u32,
-    /// Whether the reflector's number ever differed from ours: it then counts by itself (§4.3, stateful).
-    stateful: bool,
-}
-
-impl Reflections {
-    /// Takes the first answer to a probe; late ones count for where packets were lost only.
-    pub(in crate::ping) fn record(&mut self, probe: ProbeId, reflection: &Reflection, late: bool) {
-        let sequence = sequence(probe);
-        self.answers += 1;
-        self.newest = self.newest.max(sequence);
-        self.reflected = self.reflected.max(reflection.sequence);
-        self.stateful |= sequence != reflection.sequence;
-        if late {
-            return;
-        }
-        self.reflector.record(reflection.reflector);
-        self.rtt_net.record(reflection.rtt_net);
-        if let Some(one_way) = reflection.one_way {
-            self.there.record(one_way.there);
-            self.back.record(one_way.back);
-            self.error = self.error.max(one_way.error);
-        }
-    }
-
-    /// The sums, once there is an answer.
-    pub(in crate::ping) fn stats(&self) -> Option<ReflectionStats> {
-        let (reflector, rtt_net) = (Some(self.reflector.stats()?), self.rtt_net.stats());
-        let spreads = self.there.spread().zip(self.back.spread());
-        let one_way = spreads.map(|(there, back)| OneWayStats { there, back, error: self.error });
-        Some(ReflectionStats { lost: self.lost(), reflector, rtt_net, one_way })
-    }
-
-    /// Lost there and back, up to the newest answer. A reflector whose numbers are always ours may be a stateless one, which
-    /// copies them, or a stateful one that got everything: they differ once something is missing.
-    fn lost(&self) -> Option<(u64, u64)> {
-        let (sent, reflected) = (u64::from(self.newest) + 1, u64::from(self.reflected) + 1);
-        let counted = reflected <= sent && self.answers <= reflected;
-        let known = self.stateful || self.answers == sent;
-        (known && counted).then(|| (sent - reflected, reflected - self.answers))
-    }
-}
-
-/// Smallest, sum and largest of numbers that may be negative.
-#[derive(Debug, Default)]
-struct Signed {
-    count: u64,
-    mean: f64,
-    ends: Option<(i64, i64)>,
-}
-
-impl Signed {
-    fn record(&mut self, nanos: i64) {
-        self.count += 1;
-        self.mean += (nanos as f64 - self.mean) / self.count as f64;
-        let (min, max) = self.ends.unwrap_or((nanos, nanos));
-        self.ends = Some((min.min(nanos), max.max(nanos)));
-    }
-
-    fn spread(&self) -> Option<Spread> {
-        self.ends.map(|(min, max)| Spread { min, mean: self.mean, max })
-    }
 }
 
 #[cfg(test)]
@@ -259,30 +182,5 @@ mod tests {
         assert_eq!(read(synced, &answer(12, 13, ErrorEstimate::UNKNOWN)).one_way, None);
         let ptp = ErrorEstimate { format: TimeFormat::Ptp, ..theirs };
         assert_eq!(read(synced, &answer(12, 13, ptp)).one_way, None);
-    }
-
-    /// The losses there and back, from pairs of our number and the reflector's.
-    fn lost(answers: &[(u32, u32)]) -> Option<(u64, u64)> {
-        let mut all = Reflections::default();
-        let reflection = read(Session::default(), &answer(0, 0, ErrorEstimate::UNKNOWN));
-        for &(ours, theirs) in answers {
-            all.record(ProbeId::new(u64::from(ours) + 1), &Reflection { sequence: theirs, ..reflection }, false);
-        }
-        all.stats().unwrap().lost
-    }
-
-    #[test]
-    fn a_counting_reflector_shows_on_which_way_packets_were_lost() {
-        assert_eq!(lost(&[(0, 0), (1, 1), (2, 2)]), Some((0, 0)));
-        assert_eq!(lost(&[(0, 0), (2, 1), (3, 2)]), Some((1, 0)));
-        assert_eq!(lost(&[(0, 0), (2, 1), (4, 3)]), Some((1, 1)));
-        assert_eq!(lost(&[(2, 0), (1, 1)]), Some((1, 0)));
-    }
-
-    #[test]
-    fn a_reflector_that_may_not_count_shows_nothing() {
-        assert_eq!(lost(&[(0, 0), (2, 2)]), None);
-        // Another session's, or nonsense.
-        assert_eq!(lost(&[(0, 7)]), None);
     }
 }

@@ -22,7 +22,7 @@ pub struct Exchange {
 
 impl Exchange {
     /// Whether `answer` has what must be in it.
-    pub(in crate::ping) fn is_met_by(&self, answer: &[u8]) -> bool {
+    pub fn is_met_by(&self, answer: &[u8]) -> bool {
         match self.expect.as_deref() {
             None => !answer.is_empty(),
             Some([]) => true,
