@@ -128,17 +128,17 @@ fn open_for(plan: &Plan, workers: usize, process: Process) -> Result<Vec<OpenedL
     }
     let lanes = || (0..).zip(&plan.lanes).map(|(index, lane)| open::open(LaneId::new(index), lane)).collect();
     let opened: Vec<Lanes> = (0..workers).map(|_| lanes()).collect();
-    let source_for = route::sources(&plan.lanes);
+    // Each worker has sockets of its own for that as well, so that none waits for another.
+    let sources: Vec<_> = (0..workers).map(|_| route::sources(&plan.lanes)).collect();
     if process.drop_privileges {
         privilege::drop_all(plan.user)?;
     }
     let sandbox = sandboxed(plan);
     let mut signals = if process.take_signals { Some(sys::signal::route(plan.screen)?) } else { None };
-    let channel = |(worker, lanes)| {
-        let shared = (Arc::clone(&source_for), sandbox.clone());
-        channel(lanes, signals.take(), worker == 0, plan, shared)
+    let channel = |(worker, (lanes, source_for))| {
+        channel(lanes, signals.take(), worker == 0, plan, (source_for, sandbox.clone()))
     };
-    opened.into_iter().enumerate().map(channel).collect()
+    opened.into_iter().zip(sources).enumerate().map(channel).collect()
 }
 
 type Lanes = Vec<Result<Lane, LaneRefused>>;

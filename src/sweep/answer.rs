@@ -159,7 +159,9 @@ impl Sweep {
             }
         };
         let is_further_error = traits.by_icmp && (standing.is_duplicate() || errored && state == ProbeState::Errored);
-        self.decided = Some(self.decided(matched, stamp, state, traits, standing));
+        if self.config.captured {
+            self.decided = Some(self.decided(matched, stamp, state, traits, standing));
+        }
         if is_further_error {
             // An error is no second answer.
         } else if standing.is_duplicate() {

@@ -95,6 +95,8 @@ pub struct Config {
     pub user_to_user: bool,
     /// Whether targets that did not answer are only counted, without an event for each.
     pub skips_silent: bool,
+    /// Whether what is made of each answer is wanted ([`crate::engine::Machine::poll_decided`]).
+    pub captured: bool,
     /// Whether [`super::Event::Progress`] is wanted.
     pub progress: bool,
     /// Payload octets of a probe, where its method leaves that open; at least [`Config::LEAST_OCTETS`].

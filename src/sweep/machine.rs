@@ -228,7 +228,7 @@ impl Sweep {
         {
             self.due.push_back(NextProbe { slot, first, at: now.mono + interval });
         }
-        let Some(lane) = self.lanes.iter().find(|lane| lane.route.family() == endpoint.family()) else { return };
+        let Some(lane) = self.lanes.iter_mut().find(|lane| lane.route.family() == endpoint.family()) else { return };
         let (token, to) = (Token::new(number), Endpoint::Ip(endpoint));
         let mut header = Header::default();
         if lane.route.profile.connects() {
@@ -237,8 +237,8 @@ impl Sweep {
             self.unconfirmed += 1;
             return;
         }
-        let octets = match &lane.template {
-            Template::Syn(syn, source_for) => match source_for(lane.route.lane, endpoint) {
+        let octets = match &mut lane.template {
+            Template::Syn(syn, sources) => match sources.of(lane.route.lane, endpoint) {
                 Ok(source) => {
                     header.from = Some(source);
                     let port = lane.route.source_port(attempt);
@@ -530,6 +530,7 @@ mod tests {
             vector: false,
             user_to_user: false,
             skips_silent: false,
+            captured: false,
             progress: false,
             payload_octets: 56,
             fill: Fill::Counting,

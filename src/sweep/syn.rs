@@ -1,9 +1,10 @@
-//! The SYN that is sent to all targets of a family: [`SynTemplate`].
+//! The SYN that is sent to all targets of a family: [`SynTemplate`], and where each comes from: [`Sources`].
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::octets::put;
+use crate::channel::{LaneId, OsError, SourceLookup};
 use crate::engine::encode;
 use crate::types::{Family, IpEndpoint};
 use crate::wire::checksum;
@@ -15,6 +16,33 @@ const SOURCE_PORT: usize = 0;
 const DESTINATION_PORT: usize = 2;
 const SEQUENCE: usize = 4;
 const CHECKSUM: usize = 16;
+
+/// Finds the source address of each SYN.
+pub struct Sources {
+    lookup: SourceLookup,
+    /// That of the last destination: the ports of an address follow each other.
+    last: Option<(IpEndpoint, IpAddr)>,
+}
+
+impl Sources {
+    pub fn new(lookup: &SourceLookup) -> Self {
+        Sources { lookup: lookup.clone(), last: None }
+    }
+
+    /// The source of packets to `to` over this lane.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn of(&mut self, lane: LaneId, to: IpEndpoint) -> Result<IpAddr, OsError> {
+        let address = IpEndpoint { port: None, ..to };
+        if let Some((_, source)) = self.last.filter(|(known, _)| *known == address) {
+            return Ok(source);
+        }
+        let source = (self.lookup)(lane, address)?;
+        self.last = Some((address, source));
+        Ok(source)
+    }
+}
 
 /// A SYN of which only addresses, ports and the sequence number change.
 #[derive(Clone, Debug)]

@@ -5,8 +5,8 @@ use std::fmt;
 use super::asking::DatagramTemplate;
 use super::config::{Config, LaneRoute, Method};
 use super::octets::put;
-use super::syn::SynTemplate;
-use crate::channel::{Owner, SourceLookup};
+use super::syn::{Sources, SynTemplate};
+use crate::channel::Owner;
 use crate::engine::encode;
 use crate::types::{ProbeId, Sequence};
 use crate::wire::checksum;
@@ -22,8 +22,7 @@ const NUMBER_OCTETS: usize = 8;
 /// What is sent to all targets of a family.
 pub enum Template {
     Echo(EchoTemplate),
-    /// With what finds the source of each.
-    Syn(SynTemplate, SourceLookup),
+    Syn(SynTemplate, Sources),
     Datagram(DatagramTemplate),
 }
 
@@ -49,7 +48,9 @@ impl LaneTemplate {
     pub fn new(route: &LaneRoute, config: &Config, cookie: &Cookie) -> Self {
         let template = match &config.method {
             Method::Icmp => Template::Echo(EchoTemplate::new(route, cookie, &config.fill, config.payload_octets)),
-            Method::Tcp(source_for) => Template::Syn(SynTemplate::new(route.family(), cookie), source_for.clone()),
+            Method::Tcp(source_for) => {
+                Template::Syn(SynTemplate::new(route.family(), cookie), Sources::new(source_for))
+            }
             Method::Udp(ask) => Template::Datagram(DatagramTemplate::new(ask, cookie, config.payload_octets)),
         };
         LaneTemplate { route: *route, template }

@@ -74,6 +74,7 @@ fn config(supply: Supply) -> Config {
         vector: false,
         user_to_user: false,
         skips_silent: false,
+        captured: false,
         progress: false,
         payload_octets: 56,
         fill: Fill::Counting,

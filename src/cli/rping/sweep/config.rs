@@ -32,6 +32,8 @@ pub(super) struct Part<'a> {
     /// How many workers there are.
     pub(super) workers: usize,
     pub(super) progress: bool,
+    /// Whether its packets are written.
+    pub(super) captured: bool,
     pub(super) seed: u64,
 }
 
@@ -124,6 +126,7 @@ impl Rping<'_> {
             vector: self.args.sweep.vector || conditions.need_all_delays(),
             user_to_user: self.timestamping() == Timestamping::User,
             skips_silent: self.completion() == Completion::FirstAnswer && self.args.sweep.alive,
+            captured: part.captured,
             progress: part.progress,
             payload_octets: self.payload_octets(),
             fill: self.args.packet.pattern.clone().unwrap_or_default(),

@@ -137,6 +137,7 @@ impl Rping<'_> {
                     zones: zones.clone(),
                     workers: count,
                     progress,
+                    captured: taps.is_some(),
                     seed: env.seed,
                 },
             )),
