@@ -13,9 +13,13 @@ use crate::cli::env::Env;
 use crate::cli::error::CliError;
 use crate::cli::{ANSWERED, NOT_ANSWERED, tape};
 use crate::recording::{
-    Compared, Ending, Mode, ReadError, Reader, Recorded, Row, Sample, Session, Unprinted, compare, printed,
+    Compared, Ending, Mode, Places, ReadError, Reader, Recorded, Row, Sample, Session, Unpacker, Unprinted, compare,
+    printed,
 };
 use crate::report::{Streams, difference, printable};
+
+/// How much of a file is read at once.
+const CHUNK: usize = 1 << 16;
 
 /// A recording that is read.
 pub struct Replay {
@@ -32,7 +36,7 @@ impl Replay {
     pub fn open(option: &str, path: &Path, tool: &str, env: &mut Env<'_>) -> Result<Self, CliError> {
         let name = printable(&path.display().to_string()).into_owned();
         let input: Box<dyn BufRead> = if path.as_os_str() == "-" {
-            Box::new(BufReader::new(std::mem::replace(&mut env.stdin, Box::new(io::empty()))))
+            unpacked(BufReader::new(std::mem::replace(&mut env.stdin, Box::new(io::empty()))))
         } else {
             let source = Source::of(path).and_then(|source| source.read_from(0).map_err(ReadError::Input));
             source.map_err(|error| refused(option, &name, &error))?
@@ -147,7 +151,10 @@ pub fn refused(option: &str, name: &str, error: &ReadError) -> CliError {
 }
 
 /// The files of a recording, in their order.
-pub struct Source(Vec<PathBuf>);
+pub struct Source {
+    paths: Vec<PathBuf>,
+    places: Places,
+}
 
 impl Source {
     /// The file at `path`, or its parts.
@@ -157,27 +164,28 @@ impl Source {
     pub fn of(path: &Path) -> Result<Source, ReadError> {
         let paths = tape::parts(path);
         if paths.len() <= 1 {
-            return Ok(Source(vec![path.to_owned()]));
+            return Ok(Source { paths: vec![path.to_owned()], places: Places::default() });
         }
         let mut parts = Vec::new();
         for path in paths {
             let file = File::open(&path).map_err(ReadError::Input)?;
             if file.metadata().is_ok_and(|about| about.len() > 0) {
-                parts.push((Reader::open(BufReader::new(file))?.session().part, path));
+                parts.push((Reader::open(unpacked(BufReader::new(file)))?.session().part, path));
             }
         }
         parts.sort();
-        Ok(Source(parts.into_iter().map(|(_, path)| path).collect()))
+        Ok(Source { paths: parts.into_iter().map(|(_, path)| path).collect(), places: Places::default() })
     }
 
-    /// What stands in them, one after the other, after this many octets.
+    /// The lines that stand in them, one after the other, after this many octets.
     ///
     /// # Errors
     /// If they cannot be read.
     pub fn read_from(&self, offset: u64) -> io::Result<Box<dyn BufRead + Send>> {
-        let mut before = offset;
+        let place = self.places.before(offset);
+        let mut before = place.stored;
         let mut all: Box<dyn Read + Send> = Box::new(io::empty());
-        for path in &self.0 {
+        for path in &self.paths {
             let mut file = File::open(path)?;
             let length = file.metadata().map_or(0, |about| about.len());
             if before >= length && before > 0 {
@@ -190,8 +198,15 @@ impl Source {
             before = 0;
             all = Box::new(all.chain(file));
         }
-        Ok(Box::new(BufReader::with_capacity(1 << 16, all)))
+        let mut lines = Unpacker::from(BufReader::with_capacity(CHUNK, all), place, self.places.clone());
+        io::copy(&mut lines.by_ref().take(offset - place.read), &mut io::sink())?;
+        Ok(Box::new(BufReader::with_capacity(CHUNK, lines)))
     }
+}
+
+/// The lines of a recording, packed or not.
+fn unpacked<R: BufRead + 'static>(input: R) -> Box<dyn BufRead> {
+    Box::new(BufReader::new(Unpacker::new(input)))
 }
 
 /// Shows where two recorded runs differ, and returns the exit status: 0 if nowhere, 1 if somewhere.
@@ -235,7 +250,7 @@ fn what_was_printed(path: &Path, tool: &str) -> Result<Option<Sample>, CliError>
     let file = File::open(path).ok().filter(|file| file.metadata().is_ok_and(|about| about.is_file()));
     let Some(file) = file else { return Ok(None) };
     let name = printable(&path.display().to_string()).into_owned();
-    printed(BufReader::new(file), tool).map_err(|why| {
+    printed(unpacked(BufReader::new(file)), tool).map_err(|why| {
         CliError::Refused(match why {
             Unprinted::Line(number) => format!("--diff {name}: line {number} is no object of --json"),
             Unprinted::Other(of) => {

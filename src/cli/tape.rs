@@ -10,7 +10,7 @@ use crate::cli::args::record::RecordArgs;
 use crate::cli::env::Env;
 use crate::cli::error::CliError;
 use crate::cli::side::{Side, Wanted};
-use crate::recording::{self, Mode, Recorded, Session, Writer};
+use crate::recording::{self, Mode, Packer, Recorded, Session, Writer};
 use crate::types::Now;
 
 /// How many parts what is kept has at most, without the one that is being written, and how long one is at least.
@@ -44,7 +44,9 @@ impl Tape {
             None => vec![path.to_owned()],
         };
         let wanted = Wanted { option: ("--record", "recording"), path, force: args.force };
-        let writer = |files| -> Box<dyn Write + Send> { Box::new(Parts { files, current: 0, fresh: true }) };
+        let writer = |files| -> Box<dyn Write + Send> {
+            Box::new(Parts { files, current: 0, fresh: true, packer: Packer::default() })
+        };
         let side = Side::open(wanted, names, program, writer)?;
         Ok(Some(Tape { side, part, system: system() }))
     }
@@ -146,29 +148,48 @@ struct Parts {
     current: usize,
     /// Whether nothing was written yet.
     fresh: bool,
+    packer: Packer,
 }
 
-impl Write for Parts {
-    /// Takes lines up to the next that begins a part.
-    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-        if octets.starts_with(FIRST) && !std::mem::replace(&mut self.fresh, false) {
+impl Parts {
+    /// Takes lines of one part.
+    fn take(&mut self, lines: &[u8]) -> io::Result<()> {
+        if lines.starts_with(FIRST) && !std::mem::replace(&mut self.fresh, false) {
+            self.end()?;
             self.current = (self.current + 1) % self.files.len().max(1);
             if let Some(oldest) = self.files.get_mut(self.current) {
                 oldest.set_len(0)?;
                 oldest.rewind()?;
             }
         }
+        self.files.get_mut(self.current).map_or(Ok(()), |file| self.packer.write(lines, file))
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        self.files.get_mut(self.current).map_or(Ok(()), |file| self.packer.end(file))
+    }
+}
+
+impl Write for Parts {
+    /// Takes lines up to the next that begins a part.
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
         let after_first = octets.get(1..).unwrap_or_default();
         let next =
             after_first.windows(FIRST.len()).zip(octets).position(|(ahead, &before)| before == b'\n' && ahead == FIRST);
         let here = next.and_then(|at| octets.get(..=at)).unwrap_or(octets);
-        match self.files.get_mut(self.current) {
-            Some(file) => file.write(here),
-            None => Ok(here.len()),
-        }
+        self.take(here)?;
+        Ok(here.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        self.files.get_mut(self.current).map_or(Ok(()), |file| self.packer.flush(file))
+    }
+}
+
+/// All lines were taken, and flushed.
+impl Drop for Parts {
+    fn drop(&mut self) {
+        // Without it the recording is whole, and only gzip misses something.
+        let _ = self.end();
     }
 }

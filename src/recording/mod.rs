@@ -10,12 +10,15 @@
 //! What many events share stands once: a `subject` has a line of its own before the first event about it, and is then meant by its
 //! number; the events of probes, the hops and the traces of `rtrace` are numbered as they come. Numbers begin anew at each
 //! `session` line, so that every part of a long recording can be read alone.
+//!
+//! In a file the lines are packed as gzip ([`Packer`]); lines that are not are read as well ([`Unpacker`]).
 
 mod applications;
 mod compare;
 mod index;
 mod json;
 mod outcome;
+mod packed;
 mod printed;
 mod read;
 mod session;
@@ -30,6 +33,7 @@ mod write;
 pub use compare::{Compared, Figures, Kind, Row, Sample, compare};
 pub use index::{Index, REACH, Start};
 pub use json::Fault;
+pub use packed::{Packer, Place, Places, Unpacker};
 pub use printed::{Unprinted, printed};
 pub use read::{Ending, ReadError, Reader};
 pub use session::{Mode, Session};

@@ -7,8 +7,12 @@ use crate::engine::outcome::{ProbeEvent, Subject};
 use crate::trace::{Hop, Trace};
 use crate::types::WallTime;
 
-/// How many of one kind are remembered; what is older is written in full again.
+/// How many of one kind a reader remembers.
 pub const MOST: usize = 1 << 16;
+/// The same of a writer, which runs for days: what is older is written in full again. Events refer to what was just before them.
+const PROBES: usize = 1 << 12;
+const HOPS: usize = 1 << 10;
+const TRACES: usize = 1 << 7;
 
 /// What the events of a part of a recording share. Writer and reader have the same.
 #[derive(Debug, Default)]
@@ -23,9 +27,19 @@ pub struct Shelves {
     pub lines: Vec<u8>,
 }
 
+impl Shelves {
+    /// Those of a writer.
+    pub fn of_writer(start: WallTime) -> Shelves {
+        let (probes, hops, traces) = (Shelf::of(PROBES), Shelf::of(HOPS), Shelf::of(TRACES));
+        Shelves { start, probes, hops, traces, ..Shelves::default() }
+    }
+}
+
 /// Shared values of one kind.
 #[derive(Clone, Debug)]
 pub struct Shelf<T> {
+    /// How many are remembered.
+    most: usize,
     /// The number of the first of `values`.
     first: u64,
     values: VecDeque<Arc<T>>,
@@ -35,11 +49,16 @@ pub struct Shelf<T> {
 
 impl<T> Default for Shelf<T> {
     fn default() -> Self {
-        Shelf { first: 0, values: VecDeque::new(), numbers: HashMap::new() }
+        Shelf { most: MOST, first: 0, values: VecDeque::new(), numbers: HashMap::new() }
     }
 }
 
 impl<T> Shelf<T> {
+    /// That remembers this many.
+    fn of(most: usize) -> Self {
+        Shelf { most, ..Shelf::default() }
+    }
+
     /// Of which this many were put up, and none is here any more.
     pub fn after(many: u64) -> Self {
         Shelf { first: many, ..Shelf::default() }
@@ -49,7 +68,7 @@ impl<T> Shelf<T> {
     pub fn with(values: &[Arc<T>]) -> Self {
         let over = values.len().saturating_sub(MOST);
         let values = values.get(over..).unwrap_or_default().iter().cloned().collect();
-        Shelf { first: over as u64, values, numbers: HashMap::new() }
+        Shelf { first: over as u64, values, ..Shelf::default() }
     }
 
     /// How many were put up.
@@ -70,7 +89,7 @@ impl<T> Shelf<T> {
 
     /// Gives the next number to a value.
     pub fn push(&mut self, value: Arc<T>) -> u64 {
-        if self.values.len() == MOST
+        if self.values.len() == self.most
             && let Some(oldest) = self.values.pop_front()
         {
             self.numbers.remove(&place(&oldest));

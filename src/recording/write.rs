@@ -23,7 +23,7 @@ pub struct Writer<E> {
 impl<E: Recorded> Writer<E> {
     /// Of a run that begins with its first event.
     pub fn new(session: Session, part: Option<Duration>) -> Self {
-        let shelves = Shelves { start: WallTime::from_nanos(session.start), ..Shelves::default() };
+        let shelves = Shelves::of_writer(WallTime::from_nanos(session.start));
         Writer { session, part, began: None, next_part: Instant::ZERO, shelves, carried: Vec::new() }
     }
 
@@ -57,7 +57,7 @@ impl<E: Recorded> Writer<E> {
 
     /// Begins a part that can be read alone.
     fn begin_part(&mut self, since: u64, lines: &mut Vec<u8>) {
-        self.shelves = Shelves { start: self.shelves.start, ..Shelves::default() };
+        self.shelves = Shelves::of_writer(self.shelves.start);
         self.session.part += 1;
         self.session(lines);
         for event in std::mem::take(&mut self.carried) {

@@ -20,8 +20,9 @@ pub const SHARE: &str = ": not of a share of the targets, which ends with the di
 pub struct RecordArgs {
     /// Record the run in FILE; - is standard output
     ///
-    /// The recording is lines of JSON, which only you can read; on standard output it takes the place of the results. Nothing
-    /// is overwritten without --force.
+    /// The recording is lines of JSON, packed with gzip: zcat shows them, though of a run that is not over it warns of an unexpected
+    /// end. Only you can read the file, and nothing is overwritten without --force. On standard output the lines are not packed,
+    /// and take the place of the results.
     #[arg(long, value_name = "FILE", group = "written", allow_hyphen_values = true)]
     pub record: Option<PathBuf>,
 

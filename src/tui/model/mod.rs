@@ -8,7 +8,7 @@ mod ping;
 pub use distribution::Distribution;
 pub use history::{Bin, History};
 pub use path::{HopModel, PathModel};
-pub use ping::{PingModel, Presence, SeriesModel, What};
+pub use ping::{PingModel, Presence, SeriesChangeKind, SeriesModel};
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::trace::Event;
 use crate::trace::watch::{Change, ChangeKind};
 use crate::types::{Instant, Now};
 
-/// Changes that are kept.
+/// Changes that are kept, and gaps.
 const MOST_CHANGES: usize = 1000;
 
 /// Nothing became known later than this: a step of the wall clock is meant otherwise.

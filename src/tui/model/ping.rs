@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::MOST_CHANGES;
 use super::history::History;
 use super::path::sent_at;
 use crate::channel::{OsError, RunChange};
@@ -13,16 +14,13 @@ use crate::metrics::PresenceChange;
 use crate::ping::{Change, Event, Observation, Observed, Pace};
 use crate::types::{Instant, Now, WallTime};
 
-/// News that are kept, and gaps.
-const MOST_NEWS: usize = 1000;
-
 /// What is known about a run over targets.
 #[derive(Clone, Debug, Default)]
 pub struct PingModel {
     /// One for each target, in their order.
     pub series: Vec<SeriesModel>,
     /// What happened to targets, oldest first.
-    pub news: Vec<News>,
+    pub changes: Vec<SeriesChange>,
     /// When the run paused, went on, or its statistics began anew.
     pub gaps: Vec<Instant>,
     /// Names of addresses that were typed.
@@ -40,20 +38,20 @@ pub struct PingModel {
     expected: usize,
 }
 
-/// What happened to a target.
+/// A change of a target.
 #[derive(Clone, Debug)]
-pub struct News {
+pub struct SeriesChange {
     /// When that became known.
     pub at: Now,
     /// The target, and how it is probed.
     pub subject: Arc<Subject>,
-    /// What it is.
-    pub what: What,
+    /// What changed.
+    pub kind: SeriesChangeKind,
 }
 
-/// What happens to a target.
+/// What changes about a target.
 #[derive(Clone, Copy, Debug)]
-pub enum What {
+pub enum SeriesChangeKind {
     /// It came or went.
     Presence(PresenceChange),
     /// This host does not send its probes.
@@ -112,7 +110,7 @@ impl PingModel {
             Event::Probe(event) => {
                 let observed = self.series_mut(event.subject.id).and_then(|series| series.probe(&event, now));
                 if let Some(Observation::NotSent(error)) = observed {
-                    self.happened(News { at: now, subject: event.subject, what: What::NotSent(error) });
+                    self.keep(SeriesChange { at: now, subject: event.subject, kind: SeriesChangeKind::NotSent(error) });
                 }
             }
             Event::Named { address, name } => drop(self.names.insert(address, name)),
@@ -145,13 +143,13 @@ impl PingModel {
                 PresenceChange::Up | PresenceChange::Back { .. } => Presence::Up(change.at),
             };
         }
-        self.happened(News { at: now, subject: change.subject, what: What::Presence(change.kind) });
+        self.keep(SeriesChange { at: now, subject: change.subject, kind: SeriesChangeKind::Presence(change.kind) });
     }
 
-    fn happened(&mut self, news: News) {
-        self.news.push(news);
-        if self.news.len() > MOST_NEWS {
-            self.news.remove(0);
+    fn keep(&mut self, change: SeriesChange) {
+        self.changes.push(change);
+        if self.changes.len() > MOST_CHANGES {
+            self.changes.remove(0);
         }
     }
 
@@ -177,7 +175,7 @@ impl PingModel {
             },
         }
         self.gaps.push(now);
-        if self.gaps.len() > MOST_NEWS {
+        if self.gaps.len() > MOST_CHANGES {
             self.gaps.remove(0);
         }
     }

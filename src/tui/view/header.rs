@@ -109,27 +109,42 @@ fn state(paper: &mut Paper<'_>, x: usize, (model, path): (&Model, &PathModel), f
         (true, _) => format!("reached in at most {hops} hops"),
         (false, _) => "not reached".to_owned(),
     };
-    x = paper.text(x, 1, &reached, if figures.received > 0 { Role::Plain } else { Role::Loss });
+    let mut parts = vec![(4, reached, if figures.received > 0 { Role::Plain } else { Role::Loss })];
     if let Some(since) = path.path_since {
         let (name, changes) = (path_name(path.path), path.path_changes);
         let plural = if changes == 1 { "" } else { "s" };
         let text = format!("path {name} since {} ({changes} change{plural})", clock(since, offset));
-        x = paper.text(x + 3, 1, &text, Role::Change);
+        parts.push((3, text, Role::Change));
     }
     if let Some(loss) = figures.loss_pct() {
         let role = if loss > 0.0 { Role::Loss } else { Role::Ok };
-        x = paper.text(x + 3, 1, &format!("loss {}%", text::percent(loss)), role);
+        parts.push((1, format!("loss {}%", text::percent(loss)), role));
     }
     let mean = figures.hops.last().filter(|_| figures.received > 0).and_then(|last| last.stats.as_ref());
     if let Some(stats) = mean {
-        x = paper.text(x + 3, 1, &format!("rtt {} ms", text::millis(stats.median as f64)), Role::Plain);
+        parts.push((0, format!("rtt {} ms", text::millis(stats.median as f64)), Role::Plain));
     }
     let findings = path.findings.len();
     if findings > 0 {
         let worst = path.findings.iter().any(|finding| finding.severity() != Severity::Info);
         let role = if worst { Role::Loss } else { Role::Plain };
-        paper.text(x + 3, 1, &format!("{findings} finding{}", if findings == 1 { "" } else { "s" }), role);
+        parts.push((2, format!("{findings} finding{}", if findings == 1 { "" } else { "s" }), role));
     }
+    for (_, text, role) in fitting(parts, paper.width().saturating_sub(x)) {
+        x = paper.text(x, 1, &text, role) + BETWEEN;
+    }
+}
+
+/// Columns between two parts of a line.
+const BETWEEN: usize = 3;
+
+/// Those of a line's parts that have room, without the ones of the lowest ranks: what the row of the destination says as well.
+fn fitting(mut parts: Vec<(u8, String, Role)>, room: usize) -> Vec<(u8, String, Role)> {
+    while parts.iter().map(|(_, text, _)| text::width(text) + BETWEEN).sum::<usize>() > room + BETWEEN {
+        let Some(lowest) = parts.iter().map(|(rank, ..)| *rank).min().filter(|_| parts.len() > 1) else { break };
+        parts.retain(|(rank, ..)| *rank != lowest);
+    }
+    parts
 }
 
 /// The time of day.

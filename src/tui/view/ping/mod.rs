@@ -17,7 +17,7 @@ use crate::metrics::PresenceChange;
 use crate::ping::{Event, contrast};
 use crate::report::{not_sent_sentence, presence_sentence};
 use crate::tui::keys::{Key, PING};
-use crate::tui::model::{PingModel, SeriesModel, What};
+use crate::tui::model::{PingModel, SeriesChangeKind, SeriesModel};
 use crate::tui::theme::Role;
 use crate::tui::{Request, View};
 use crate::types::{Now, escape};
@@ -59,10 +59,10 @@ impl PingView {
     }
 
     fn events_height(&self, model: &PingModel, room: usize, kept: usize) -> usize {
-        let wanted = match (self.ui.common.events, model.news.len()) {
-            (true, news) => news.max(1),
+        let wanted = match (self.ui.common.events, model.changes.len()) {
+            (true, changes) => changes.max(1),
             (false, 0) => return 0,
-            (false, news) => news.min(UNASKED),
+            (false, changes) => changes.min(UNASKED),
         };
         let kept = if self.ui.common.events { kept.min(TABLE_KEEPS) } else { kept };
         let height = (wanted + 1).min(room.saturating_sub(kept));
@@ -97,22 +97,22 @@ impl PingView {
 
     fn events(&self, paper: &mut Paper<'_>, (top, bottom): (usize, usize), model: &PingModel) {
         let offset = self.options.offset;
-        let items = model.news.iter().rev().map(|news| {
-            let (sentence, role) = match news.what {
-                What::Presence(change @ PresenceChange::Outage { .. }) => {
-                    (presence_sentence(&change, offset), Role::Loss)
+        let items = model.changes.iter().rev().map(|change| {
+            let (sentence, role) = match change.kind {
+                SeriesChangeKind::Presence(outage @ PresenceChange::Outage { .. }) => {
+                    (presence_sentence(&outage, offset), Role::Loss)
                 }
-                What::Presence(change) => (presence_sentence(&change, offset), Role::Change),
-                What::NotSent(error) => (not_sent_sentence(error), Role::Loss),
+                SeriesChangeKind::Presence(presence) => (presence_sentence(&presence, offset), Role::Change),
+                SeriesChangeKind::NotSent(error) => (not_sent_sentence(error), Role::Loss),
             };
             let sentence = match model.series.len() {
                 1 => sentence,
-                _ => match model.labels.get(news.subject.id.index()) {
+                _ => match model.labels.get(change.subject.id.index()) {
                     Some(label) => format!("{label} {sentence}"),
-                    None => format!("{} {sentence}", escape(&news.subject.target)),
+                    None => format!("{} {sentence}", escape(&change.subject.target)),
                 },
             };
-            (news.at.wall, sentence, role)
+            (change.at.wall, sentence, role)
         });
         events::list(paper, (top, bottom), items, offset);
     }
