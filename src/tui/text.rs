@@ -52,6 +52,19 @@ pub(super) fn cut(text: &str, room: usize, mark: char) -> String {
     format!("{}{mark}", beginning(text, rest))
 }
 
+/// A sentence in at most `most` lines of `room` cells, broken between words; the last one is cut where that does not suffice.
+pub(super) fn lines(text: &str, (room, most): (usize, usize), mark: char) -> Vec<String> {
+    let (mut lines, mut rest) = (Vec::new(), text);
+    while lines.len() + 1 < most && width(rest) > room {
+        let Some(space) = beginning(rest, room + 1).rfind(' ').filter(|&space| space > 0) else { break };
+        let (line, after) = rest.split_at(space);
+        lines.push(line.to_owned());
+        rest = after.trim_start();
+    }
+    lines.push(cut(rest, room, mark));
+    lines
+}
+
 /// `text` in exactly `room` cells, to the right.
 pub(super) fn right(text: &str, room: usize) -> String {
     let text = beginning(text, room);
@@ -109,6 +122,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_sentence_is_broken_between_words_and_cut_where_there_is_no_room() {
+        let sentence = "answers are missing from hop 9 on";
+        assert_eq!(lines(sentence, (12, 9), '…'), ["answers are", "missing from", "hop 9 on"]);
+        assert_eq!(lines(sentence, (12, 2), '…'), ["answers are", "missing fro…"]);
+        assert_eq!(lines(sentence, (4, 9), '…'), ["ans…"]);
+        assert_eq!(lines(sentence, (80, 1), '…'), [sentence]);
+    }
+
+    #[test]
     fn milliseconds_have_as_many_digits_as_say_something() {
         let shown = [0.04, 1.25, 9.994, 9.996, 12.34, 123.44, 999.96, 1234.5, 12_345.0, 1e6].map(|ms| millis(ms * 1e6));
         assert_eq!(shown, ["0.04", "1.25", "9.99", "10.0", "12.3", "123.4", "1000", "1234", "12345", "1000s"]);
@@ -123,6 +145,12 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn no_line_of_a_sentence_is_wider_than_its_room(text in "[a-z ]{0,60}", room in 0usize..20, most in 1usize..9) {
+            let broken = lines(&text, (room, most), '…');
+            prop_assert!(broken.len() <= most && broken.iter().all(|line| width(line) <= room), "{:?}", broken);
+        }
+
         #[test]
         fn no_text_is_wider_than_its_room(text in any::<String>(), room in 0usize..20) {
             prop_assert!(width(&cut(&text, room, '…')) <= room);

@@ -16,16 +16,23 @@ use crate::types::WallTime;
 const UNASKED: usize = 4;
 const TABLE_KEEPS: usize = 9;
 
-/// How many rows the list takes of `room`, of which the table asks for `table`.
-pub fn height(model: &Model, path: &PathModel, ui: &Ui, (room, table): (usize, usize)) -> usize {
-    let events = model.changes.iter().filter(|(_, change)| model.concerns(change, path)).count();
+/// Columns before a sentence: a time, or how bad something is.
+const BEFORE: usize = 11;
+
+/// How many rows the list takes of `room`, of which the table asks for `table`, on a screen of this width.
+pub fn height(model: &Model, path: &PathModel, ui: &Ui, (room, table): (usize, usize), width: usize) -> usize {
+    let most = if ui.common.events { room } else { UNASKED };
+    // A chart needs the rows more.
+    let width = if ui.charted(path).is_some() { usize::MAX } else { width };
+    let events = model.changes.iter().rev().filter(|(_, change)| model.concerns(change, path)).take(most);
+    let events: usize = events.map(|(_, change)| rows(&change_sentence(&change.kind), width)).sum();
     let (wanted, kept) = match ui.common.events {
         true => {
-            let findings = path.findings.len();
+            let findings: usize = path.findings.iter().map(|finding| rows(&finding_sentence(finding), width)).sum();
             (findings + usize::from(findings > 0) + events.max(1), table.min(TABLE_KEEPS))
         }
         false if events == 0 => return 0,
-        false => (events.min(UNASKED), table),
+        false => (events, table),
     };
     let height = (wanted + 1).min(room.saturating_sub(kept));
     if height < 2 { 0 } else { height }
@@ -49,7 +56,7 @@ pub fn draw(
     }
     let events = model.changes.iter().rev().filter(|(_, change)| model.concerns(change, path));
     let events = events.map(|(at, change)| (at.wall, change_sentence(&change.kind), role(&change.kind)));
-    list(paper, (top, bottom), events, offset);
+    list(paper, (top, bottom), events, ui.common.events, offset);
 }
 
 /// Draws what a path shows, and gives the row after it.
@@ -58,36 +65,56 @@ fn findings(paper: &mut Paper<'_>, (top, bottom): (usize, usize), findings: &[Fi
         return top;
     }
     paper.rule(top, "findings");
-    let (mut y, width, ellipsis) = (top + 1, paper.width(), paper.look.glyphs.ellipsis);
-    for finding in findings.iter().take(bottom - y) {
+    let mut y = top + 1;
+    for finding in findings {
+        if y >= bottom {
+            break;
+        }
         let severity = finding.severity();
-        let x = paper.text(1, y, severity.name(), Role::Dim).max("warning".len() + 1);
-        let sentence = finding_sentence(finding);
-        paper.text(x + 2, y, &text::cut(&sentence, width.saturating_sub(x + 3), ellipsis), weight(severity));
-        y += 1;
+        paper.text(1, y, severity.name(), Role::Dim);
+        y = sentence(paper, (y, bottom), &finding_sentence(finding), weight(severity));
     }
     y
 }
 
-/// Draws events, newest first, with their times.
+/// Draws events, newest first, with their times. A sentence that is longer than a row takes more of them, unless an event needs
+/// them and not all sentences are to be `whole`.
 pub fn list(
     paper: &mut Paper<'_>,
     (top, bottom): (usize, usize),
     events: impl Iterator<Item = (WallTime, String, Role)>,
+    whole: bool,
     offset: LocalOffset,
 ) {
     paper.rule(top, "events");
     let mut y = top + 1;
-    let width = paper.width();
-    let ellipsis = paper.look.glyphs.ellipsis;
-    for (at, sentence, role) in events.take(bottom - top - 1) {
-        let x = paper.text(1, y, &clock(at, offset), Role::Dim);
-        paper.text(x + 2, y, &text::cut(&sentence, width.saturating_sub(x + 3), ellipsis), role);
-        y += 1;
+    let events: Vec<_> = events.take(bottom - y).collect();
+    for (at, (time, text, role)) in (1..).zip(&events) {
+        if y >= bottom {
+            break;
+        }
+        let others = if whole { 0 } else { events.len() - at };
+        paper.text(1, y, &clock(*time, offset), Role::Dim);
+        y = sentence(paper, (y, bottom - others), text, *role);
     }
-    if y == top + 1 {
+    if events.is_empty() {
         paper.text(1, y, "nothing has happened yet", Role::Dim);
     }
+}
+
+/// Draws a sentence beside what stands before it, and gives the row after it.
+fn sentence(paper: &mut Paper<'_>, (top, bottom): (usize, usize), text: &str, role: Role) -> usize {
+    let (room, ellipsis) = (paper.width().saturating_sub(BEFORE + 1), paper.look.glyphs.ellipsis);
+    let lines = text::lines(text, (room, bottom - top), ellipsis);
+    for (y, line) in (top..).zip(&lines) {
+        paper.text(BEFORE, y, line, role);
+    }
+    top + lines.len()
+}
+
+/// How many rows a sentence takes on a screen of this width.
+fn rows(text: &str, width: usize) -> usize {
+    text::lines(text, (width.saturating_sub(BEFORE + 1), usize::MAX), ' ').len()
 }
 
 const fn role(kind: &ChangeKind) -> Role {

@@ -130,13 +130,18 @@ fn state(paper: &mut Paper<'_>, x: usize, (model, path): (&Model, &PathModel), f
         let role = if worst { Role::Loss } else { Role::Plain };
         parts.push((2, format!("{findings} finding{}", if findings == 1 { "" } else { "s" }), role));
     }
-    for (_, text, role) in fitting(parts, paper.width().saturating_sub(x)) {
+    let scrolled = if path.rows().len() + AROUND > paper.height() { SCROLLED } else { 0 };
+    for (_, text, role) in fitting(parts, paper.width().saturating_sub(x + scrolled)) {
         x = paper.text(x, 1, &text, role) + BETWEEN;
     }
 }
 
 /// Columns between two parts of a line.
 const BETWEEN: usize = 3;
+
+/// Rows above and below those of the table, and the columns that tell how many of them are not shown.
+const AROUND: usize = 4;
+const SCROLLED: usize = 11;
 
 /// Those of a line's parts that have room, without the ones of the lowest ranks: what the row of the destination says as well.
 fn fitting(mut parts: Vec<(u8, String, Role)>, room: usize) -> Vec<(u8, String, Role)> {

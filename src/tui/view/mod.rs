@@ -156,7 +156,7 @@ impl View<Event> for PathView {
         let hop = hop::height(path, &self.ui, size, (room, table));
         let side_by_side = flows::height(flows, &self.ui, (room - hop, table));
         let targets = targets::height(model, &self.ui, (room - hop - side_by_side, table));
-        let events = events::height(model, path, &self.ui, (room - hop - side_by_side - targets, table));
+        let events = events::height(model, path, &self.ui, (room - hop - side_by_side - targets, table), paper.width());
         let panes = bottom - events - targets - side_by_side - hop;
         if !self.chart(&mut paper, (top, panes), (model, path), at) {
             table::draw(&mut paper, (top, panes), model, path, &self.ui, at.mono);

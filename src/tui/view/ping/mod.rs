@@ -114,7 +114,7 @@ impl PingView {
             };
             (change.at.wall, sentence, role)
         });
-        events::list(paper, (top, bottom), items, offset);
+        events::list(paper, (top, bottom), items, self.ui.common.events, offset);
     }
 }
 
