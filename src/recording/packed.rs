@@ -111,7 +111,7 @@ enum Member<R> {
     /// How it begins was not read yet.
     Next(R),
     Plain(R),
-    Packed(GzDecoder<R>),
+    Packed(Box<GzDecoder<R>>),
 }
 
 impl<R: BufRead> Unpacker<R> {
@@ -132,7 +132,7 @@ impl<R: BufRead> Unpacker<R> {
         }
         let is_packed = begin.iter().zip(MAGIC).all(|(octet, magic)| octet == magic);
         self.places.add(Place { read: self.read, stored: input.octets });
-        Ok(Some(if is_packed { Member::Packed(GzDecoder::new(input)) } else { Member::Plain(input) }))
+        Ok(Some(if is_packed { Member::Packed(Box::new(GzDecoder::new(input))) } else { Member::Plain(input) }))
     }
 }
 
@@ -146,7 +146,7 @@ impl<R: BufRead> Read for Unpacker<R> {
                 }
                 Member::Plain(mut input) => (input.read(buffer)?, Member::Plain(input)),
                 Member::Packed(mut decoder) => match decoder.read(buffer) {
-                    Ok(0) if !buffer.is_empty() => (0, Member::Next(decoder.into_inner())),
+                    Ok(0) if !buffer.is_empty() => (0, Member::Next((*decoder).into_inner())),
                     Ok(read) => (read, Member::Packed(decoder)),
                     Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(0),
                     Err(error) => return Err(error),
