@@ -213,7 +213,7 @@ impl Tracer {
         let Some(&entry) = self.fleet.probes.entry(probe) else { return };
         let Some(run) = self.runs.get_mut(&entry.trace) else { return };
         let responder = arrival.responder;
-        if run.answer(&self.fleet.config, &entry, arrival) {
+        if run.answer(&self.fleet.config, (probe, &entry), arrival) {
             self.fleet.answered(probe, responder);
             self.fleet.hang_up(&run.route, probe);
             self.work.touch(entry.trace);

@@ -207,17 +207,26 @@ impl HopState {
 
     /// The index of the first slot whose probe has not left.
     pub fn first_unsent(&self) -> Option<usize> {
-        let room = Some(self.slots.len()).filter(|&ordered| ordered + self.lent < self.wanted);
-        self.slots.iter().position(|slot| slot.sent.is_none()).or(room)
+        let sent = self.slots.iter().filter(|slot| slot.sent.is_some()).count();
+        let first = || self.slots.iter().position(|slot| slot.sent.is_none()).unwrap_or(self.slots.len());
+        (sent + self.lent < self.wanted.max(self.slots.len())).then(first)
     }
 
     /// Takes the answer to a probe that ran past it, if it has room.
     pub fn take(&mut self, lent: &mut Slot) {
+        if self.slots.iter().filter(|slot| slot.arrival.is_some()).count() >= self.wanted {
+            return;
+        }
         if let Some(unsent) = self.slots.iter_mut().find(|slot| slot.sent.is_none()) {
             *unsent = std::mem::take(lent);
         } else if self.slots.len() < self.wanted || self.is_silent() {
             self.slots.push(std::mem::take(lent));
         }
+    }
+
+    /// Whether a probe was sent, also one that is forgotten.
+    pub fn is_begun(&self) -> bool {
+        !self.slots.is_empty()
     }
 
     pub fn is_silent(&self) -> bool {

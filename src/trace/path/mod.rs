@@ -3,7 +3,7 @@
 pub(in crate::trace) mod distance;
 mod end;
 pub(super) mod hop;
-mod rounds;
+pub(in crate::trace) mod rounds;
 pub(super) mod run;
 pub(super) mod schedule;
 pub(in crate::trace) mod wait;
@@ -33,6 +33,8 @@ pub(in crate::trace) struct Path {
     circle: Option<End>,
     /// When the last answer came that ends the path.
     end_at: Option<Instant>,
+    /// The answers of the destination that counted for no hop, because their probes ran past its end: when each was sent, and answered.
+    past_end: Vec<(Instant, Instant)>,
 }
 
 impl Path {
@@ -41,7 +43,17 @@ impl Path {
         let probes = config.probes_per_hop.max(1) as usize;
         let first = config.first_ttl.get().max(1);
         let hops = (first..=config.max_ttl.get().max(first)).map(|ttl| HopState::new(ttl, probes)).collect();
-        Path { hops, final_ttl: 0, highest: None, router: None, slowest: None, end: None, circle: None, end_at: None }
+        Path {
+            hops,
+            final_ttl: 0,
+            highest: None,
+            router: None,
+            slowest: None,
+            end: None,
+            circle: None,
+            end_at: None,
+            past_end: Vec::new(),
+        }
     }
 
     fn first(&self) -> u8 {
@@ -90,6 +102,11 @@ impl Path {
     /// The RTT of the first answer found beyond `ttl`.
     pub fn first_rtt_after(&self, ttl: u8) -> Option<Duration> {
         self.hops.iter().filter(|hop| hop.ttl > ttl).find_map(HopState::first_rtt)
+    }
+
+    /// Whether no router answered at `ttl` or beyond, so that the destination may be there.
+    fn may_be_target(&self, ttl: u8) -> bool {
+        self.router.is_none_or(|highest| highest < ttl)
     }
 
     /// How long the probes of `hop` are waited for.
@@ -188,6 +205,9 @@ impl Path {
             known.asked < ttl && !same
         };
         if self.end.is_some_and(is_beyond) {
+            let sent = self.slot(ttl, index).and_then(|slot| slot.sent_at());
+            let times = sent.filter(|_| end == Some(StopReason::Destination)).zip(Some(arrival.stamp.user.mono));
+            self.past_end.extend(times);
             return false;
         }
         let Some(wait) = self.hops.iter().find(|hop| hop.ttl == ttl).map(|hop| self.wait(config, hop)) else {
@@ -252,6 +272,20 @@ impl Path {
         for slot in beyond.flat_map(|hop| &mut hop.slots).filter(|slot| slot.arrival.is_none()) {
             slot.sent = None;
         }
+    }
+
+    /// Forgets probes whose answers the destination has undone by `now`, so that they are sent anew.
+    pub fn forget_undone(&mut self, now: Instant) {
+        for (ttl, index, _) in rounds::undone(self).into_iter().filter(|&(_, _, known)| known <= now) {
+            if let Some(slot) = self.slot(ttl, index) {
+                slot.sent = None;
+            }
+        }
+    }
+
+    /// When the next of them is known.
+    pub fn undone_at(&self) -> Option<Instant> {
+        rounds::undone(self).into_iter().map(|(_, _, known)| known).min()
     }
 
     /// When the newest probe without an answer left.

@@ -16,10 +16,10 @@ use crate::trace::fleet::names::{Names, PATIENCE};
 use crate::trace::fleet::probes::Entry;
 use crate::trace::fleet::route::Route;
 use crate::trace::hop::Hop;
-use crate::trace::path::Path;
 use crate::trace::path::hop::{Arrival, HopState, Meaning};
 use crate::trace::path::schedule::{Next, Rhythm};
 use crate::trace::path::wait::{BEYOND_AT_MOST, DEAD_NEIGHBOUR};
+use crate::trace::path::{Path, rounds};
 use crate::trace::result::Trace;
 use crate::types::{Instant, Mtu, Now, ProbeId, Stamp, Ttl};
 
@@ -179,9 +179,12 @@ impl TraceRun {
         }
     }
 
-    /// Takes an answer to the probe of this slot. True if it counts.
-    pub fn answer(&mut self, config: &Config, entry: &Entry, arrival: Arrival) -> bool {
+    /// Takes an answer to `probe`, unless it was forgotten. True if it counts.
+    pub fn answer(&mut self, config: &Config, (probe, entry): (ProbeId, &Entry), arrival: Arrival) -> bool {
         let (ttl, index) = (entry.ttl, entry.slot);
+        if self.path.slot(ttl, index).and_then(|slot| slot.sent).is_none_or(|(newest, _)| newest != probe) {
+            return false;
+        }
         let is_final = self.path.hops().get(self.final_hops).is_none_or(|next| ttl < next.ttl);
         let meaning = arrival.meaning(self.route.target.address);
         let Some(meaning) = meaning.filter(|_| !is_final && self.outcome.is_none()) else {
@@ -280,6 +283,9 @@ impl TraceRun {
     /// Finishes what `now` decides and reports it. True once the trace is over and reported.
     pub fn advance(&mut self, config: &Config, names: &mut Names, now: Instant, out: &mut VecDeque<Event>) -> bool {
         if self.outcome.is_none() {
+            if rounds::apply(&self.route.profile) && !self.closing {
+                self.path.forget_undone(now);
+            }
             if !self.closing && self.path.ask_again_at(config).is_some_and(|at| at <= now) {
                 self.path.ask_again(self.limit_pause());
             }
@@ -323,7 +329,8 @@ impl TraceRun {
         let held = rest.first().and_then(HopState::last_sent_at).map(|at| at + DEAD_NEIGHBOUR);
         let (held, stamps) = (held.filter(|&at| at > now), stamps.filter(|&at| at > now));
         let again = self.path.ask_again_at(config).filter(|&at| at > now && !self.closing);
-        [names, again, given_up, held, stamps].into_iter().flatten().min()
+        let undone = rounds::apply(&self.route.profile).then(|| self.path.undone_at()).flatten().filter(|&at| at > now);
+        [names, again, undone, given_up, held, stamps].into_iter().flatten().min()
     }
 
     /// The probes in flight that are given up by `now`.

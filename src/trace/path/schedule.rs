@@ -138,8 +138,13 @@ impl Rhythm {
         let (answered, alone) = (path.answered_hops(), rounds::apply(profile));
         // Answers to what ran past the target may be those of its hop, which it need not give twice.
         let quotes = profile.protocol == Protocol::Udp && profile.writes_header();
+        let in_round = |hop: &HopState, index: usize| match alone {
+            true => rounds::due(config, path, (hop, index), (gap(config), self.progress_at)),
+            false => Some(Instant::ZERO),
+        };
         let due = |at: usize, hop: &HopState, index: usize| match index.checked_sub(1) {
-            _ if again(hop, index).is_some() => again(hop, index),
+            _ if again(hop, index).is_some() => Some(again(hop, index)?.max(in_round(hop, index)?)),
+            None if alone && hop.is_begun() => in_round(hop, index),
             None => Some(window.opens(at, answered, self.progress_at)),
             Some(before) => {
                 let spread = hop.slots.get(before)?.sent_at()? + spread;
@@ -149,10 +154,7 @@ impl Rhythm {
                 let lent = path.end().filter(|end| quotes && end.ttl == hop.ttl);
                 let lent = lent.and_then(|_| rounds::beyond_until(path, path.slowest()?));
                 let spread = lent.map_or(spread, |until| spread.max(until));
-                if !alone {
-                    return Some(spread);
-                }
-                Some(rounds::due(config, path, (hop, index), (gap(config), self.progress_at))?.max(spread))
+                Some(in_round(hop, index)?.max(spread))
             }
         };
         let mut first: Option<(Instant, u8, usize)> = None;
@@ -164,7 +166,7 @@ impl Rhythm {
             let key = |&(due, ttl, index): &(Instant, u8, usize)| (due.max(now), index, turn(ttl, index));
             first = first.into_iter().chain(found).min_by_key(key);
             // Hops after one that was not probed yet come after it.
-            if index == 0 {
+            if !hop.is_begun() {
                 break;
             }
         }

@@ -571,3 +571,25 @@ fn what_a_path_shows_is_found_while_it_is_followed_and_ends_when_it_has_not_show
         .collect();
     assert_eq!(codes, [("finding", "loss"), ("finding_ended", "loss")]);
 }
+
+#[test]
+fn resets_of_a_far_target_take_the_flow_out_of_a_nat_and_cost_no_router_an_answer() {
+    const HOPS: u8 = 20;
+    for family in [Family::V4, Family::V6] {
+        let mut network = Network::new(1);
+        let mut last = US;
+        for ttl in 1..=HOPS {
+            let link = Link::after(if ttl == 1 { Duration::ZERO } else { ms(6) });
+            let node = match ttl {
+                1 => Node::router(router(family, 1)).translates(),
+                HOPS => Node::host(target(family)),
+                ttl => Node::router(router(family, ttl)),
+            };
+            last = network.add(last, node, link);
+        }
+        let run = reported(&network, (family, Protocol::Tcp, SocketChoice::Raw), 5, config());
+        let all: Vec<_> = (1..HOPS).map(|ttl| (vec![router(family, ttl)], 5, 5)).collect();
+        assert_eq!(rows(run.end())[..usize::from(HOPS) - 1], all, "{family:?}");
+        assert_eq!(rows(run.end())[usize::from(HOPS) - 1], (vec![target(family)], 5, 5), "{family:?}");
+    }
+}

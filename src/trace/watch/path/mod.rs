@@ -26,6 +26,7 @@ use crate::trace::event::Event;
 use crate::trace::fleet::route::Route;
 use crate::trace::path::distance::{self, Distance};
 use crate::trace::path::hop::{Arrival, Meaning, Slot};
+use crate::trace::path::rounds;
 use crate::trace::path::run::LIMIT_PAUSE;
 use crate::trace::path::schedule::{Next, Window};
 use crate::types::{Instant, Mtu, Now, ProbeId, Stamp, Ttl};
@@ -162,6 +163,7 @@ impl Watch {
             return Next::Nothing;
         }
         let (due, ttl, index) = match (self.unfinished(config), self.cycles.last()) {
+            (Some(ttl), _) if self.is_undone() => return Next::Probe { ttl, index: self.cycles.len() - 1 },
             (Some(ttl), _) => (self.due(config, ttl), ttl, self.cycles.len() - 1),
             (None, _) if self.cycles.len() as u64 >= config.cycles.max(1) => return Next::Nothing,
             (None, newest) => {
@@ -169,7 +171,7 @@ impl Watch {
                 (due, self.first, self.cycles.len())
             }
         };
-        match due.max(self.not_before) {
+        match due.max(self.not_before).max(self.quiet_from()) {
             at if at <= now => Next::Probe { ttl, index },
             at => Next::At(at),
         }
@@ -255,6 +257,23 @@ impl Watch {
                 spread.max(window.opens((ttl - self.first).into(), known.into(), self.progress_at))
             }
         }
+    }
+
+    /// Whether the newest answer of the destination takes the flow out of the tables of NATs while answers of routers are under way:
+    /// the next probe puts it there again.
+    fn is_undone(&self) -> bool {
+        let open = || self.open.values().filter_map(|open| open.slot.open_since());
+        rounds::apply(&self.route.profile)
+            && self.cycles.last().is_some_and(|cycle| cycle.last_sent < self.target_at)
+            && open().any(|sent| self.target_at < rounds::quiet(sent, self.slowest))
+    }
+
+    /// Until when answers of the destination, each of which would do so, come to probes that ran past it.
+    fn quiet_from(&self) -> Instant {
+        let known = self.known_distance().filter(|_| rounds::apply(&self.route.profile));
+        let beyond = self.open.values().filter(|open| known.is_some_and(|known| known.ttl < open.ttl));
+        let sent = beyond.filter_map(|open| open.slot.open_since());
+        sent.map(|sent| rounds::quiet(sent, self.slowest)).max().unwrap_or(Instant::ZERO)
     }
 
     /// `probe` is ordered for this TTL in this cycle. True if the cycle begins with it.
