@@ -4,11 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use prometheus_client::collector::Collector;
-use prometheus_client::encoding::DescriptorEncoder;
-
 use super::config::{Names, Prober};
-use super::figures::{Figures, Histogram, RTT_STATS, WindowFigures};
+use super::figures::{Figures, RTT_STATS, WindowFigures};
+use super::histogram::Histogram;
 use super::keeper::{self, Shared};
 use super::labels::{And, By, Labels};
 use super::path_samples;
@@ -16,7 +14,8 @@ use super::probe::Tally;
 use super::prober::{STAMPS, lock};
 use super::process;
 use super::targets::{Entry, Series, State};
-use super::write::Writer;
+use super::ways::Ways;
+use super::write::{Source, Writer};
 use crate::metrics::Counts;
 
 /// Everything about fixed targets and the exporter itself at one moment.
@@ -130,15 +129,44 @@ impl Scrape {
         to.gauges("netprobe_window_loss_ratio", "Part of the probes in the window that was lost", some(loss))?;
         let runs = |one: &One| Some(one.window?.longest_loss_run as f64);
         to.gauges("netprobe_window_longest_loss_run", "Most probes lost in a row in the window", some(runs))?;
-        let mut stats = Vec::new();
-        for one in &self.series {
-            let Some(rtt) = one.window.and_then(|window| window.rtt) else { continue };
-            stats
-                .extend(RTT_STATS.into_iter().zip(rtt).map(|(stat, value)| (And(&one.of.labels, "stat", stat), value)));
-        }
+        let stats = self.series.iter().flat_map(|one| {
+            let rtt = one.window.and_then(|window| window.rtt);
+            let stats = rtt.map(|rtt| RTT_STATS.into_iter().zip(rtt));
+            stats.into_iter().flatten().map(|(stat, value)| (And(&one.of.labels, "stat", stat), value))
+        });
         to.gauges("netprobe_window_rtt_seconds", "Round-trip times in the window", stats)?;
-        let reflector = |one: &One| Some(one.figures.reflection?.reflector.as_duration().as_secs_f64());
-        to.gauges("netprobe_reflector_seconds", "Time that the reflector kept the newest packet", some(reflector))
+        self.write_reflectors(to)
+    }
+
+    /// What reflectors of STAMP told.
+    fn write_reflectors(&self, to: &mut Writer<'_>) -> fmt::Result {
+        let told: Vec<_> = self
+            .series
+            .iter()
+            .filter_map(|one| Some((&one.of.labels, one.figures.reflection?, one.figures.ways)))
+            .collect();
+        if told.is_empty() {
+            return Ok(());
+        }
+        to.gauges(
+            "netprobe_reflector_seconds",
+            "Time that the reflector kept the newest packet",
+            told.iter().map(|(labels, newest, _)| (By(labels), newest.reflector.as_duration().as_secs_f64())),
+        )?;
+        let lost = |(labels, _, ways): &(_, _, Ways)| Some((*labels, ways.lost()?));
+        let there = told.iter().filter_map(lost).map(|(labels, lost)| (By(labels), lost.0));
+        to.counters("netprobe_lost_there", "Probes lost on the way there, as the reflector counts", there)?;
+        let back = told.iter().filter_map(lost).map(|(labels, lost)| (By(labels), lost.1));
+        to.counters("netprobe_lost_back", "Probes lost on the way back, as the reflector counts", back)?;
+        let ways = told.iter().filter_map(|(labels, newest, _)| Some((labels, newest.one_way?)));
+        let seconds = |nanos: i64| nanos as f64 / 1e9;
+        let delays = ways.clone().flat_map(|(labels, ways)| {
+            [("there", ways.there), ("back", ways.back)]
+                .map(|(way, nanos)| (And(labels, "direction", way), seconds(nanos)))
+        });
+        to.gauges("netprobe_delay_seconds", "Delay of the newest packet on each way, by both clocks", delays)?;
+        let errors = ways.map(|(labels, ways)| (By(labels), ways.error as f64 / 1e9));
+        to.gauges("netprobe_delay_error_seconds", "How far both clocks together may be off", errors)
     }
 
     fn write_paths(&self, to: &mut Writer<'_>) -> fmt::Result {
@@ -213,19 +241,18 @@ const COUNTERS: [OfCounts; 10] = [
     }),
 ];
 
-impl Collector for Scrape {
-    fn encode(&self, encoder: DescriptorEncoder) -> fmt::Result {
-        let mut to = Writer(encoder);
+impl Source for Scrape {
+    fn write(&self, to: &mut Writer<'_>) -> fmt::Result {
         if !self.targets.is_empty() {
             if self.names != Names::Smokeping {
-                self.write_series(&mut to)?;
+                self.write_series(to)?;
             }
             if self.names != Names::Netprobe {
-                self.write_smokeping(&mut to)?;
+                self.write_smokeping(to)?;
             }
-            self.write_targets(&mut to)?;
+            self.write_targets(to)?;
         }
-        self.own.as_ref().map_or(Ok(()), |own| own.write(&mut to))
+        self.own.as_ref().map_or(Ok(()), |own| own.write(to))
     }
 }
 
@@ -249,7 +276,8 @@ impl Own {
             unresolved: keeper::unresolved(shared),
             lateness: healths().enumerate().map(worker).collect(),
             dropped: sum(|health| health.dropped.load(Ordering::Relaxed))
-                + shared.paths.health.dropped.load(Ordering::Relaxed),
+                + shared.paths.health.dropped.load(Ordering::Relaxed)
+                + shared.sizes.health.dropped.load(Ordering::Relaxed),
             stamps,
             series: sum(|health| health.series.load(Ordering::Relaxed))
                 + shared.paths.health.series.load(Ordering::Relaxed),

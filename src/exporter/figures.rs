@@ -2,15 +2,16 @@
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::config::MetricsOptions;
+use super::histogram::Histogram;
 use super::path::{Path, Routers};
+use super::ways::Ways;
 use crate::engine::outcome::{Detail, Outcome, ProbeEvent, Reflection, Reply, Standing};
 use crate::metrics::{Counts, InterarrivalJitter};
 use crate::trace::watch::Report;
-use crate::types::{Instant, Rtt};
+use crate::types::{Instant, ProbeId, Rtt};
 
 /// What is known of one target at one address.
 #[derive(Clone, Debug)]
@@ -25,6 +26,8 @@ pub struct Figures {
     window: Option<Window>,
     /// What the reflector of the newest reply reported.
     pub reflection: Option<Reflection>,
+    /// Which way packets to it were lost.
+    pub ways: Ways,
     /// Whether it is probed.
     pub probed: bool,
     /// The path to it, where that is what is probed.
@@ -63,43 +66,6 @@ impl Newest {
             left &= !bit;
         }
         false
-    }
-}
-
-/// Delays by how long they are.
-#[derive(Clone, Debug)]
-pub struct Histogram {
-    bounds: Arc<[f64]>,
-    counts: Box<[u64]>,
-    pub sum: f64,
-    pub count: u64,
-}
-
-impl Histogram {
-    pub fn new(bounds: &Arc<[f64]>) -> Self {
-        let counts = vec![0; bounds.len()].into();
-        Histogram { bounds: Arc::clone(bounds), counts, sum: 0.0, count: 0 }
-    }
-
-    pub fn record(&mut self, seconds: f64) {
-        let at = self.bounds.partition_point(|&bound| bound < seconds);
-        if let Some(count) = self.counts.get_mut(at) {
-            *count += 1;
-        }
-        self.sum += seconds;
-        self.count += 1;
-    }
-
-    /// Whether there are any buckets.
-    pub fn has_buckets(&self) -> bool {
-        !self.bounds.is_empty()
-    }
-
-    /// Each upper bound with the number of delays between it and the one before, infinity included.
-    pub fn buckets(&self) -> Vec<(f64, u64)> {
-        let bounded: u64 = self.counts.iter().sum();
-        let above = (f64::INFINITY, self.count - bounded);
-        self.bounds.iter().copied().zip(self.counts.iter().copied()).chain([above]).collect()
     }
 }
 
@@ -147,12 +113,13 @@ impl Figures {
             counts: Counts::default(),
             newest: Newest::default(),
             up_after: options.up_after,
-            histogram: Histogram::new(&options.buckets),
+            histogram: Histogram::of(options),
             last: None,
             jitter: InterarrivalJitter::default(),
             reply_ttl: None,
             window: options.window.map(|length| Window { length, results: VecDeque::new() }),
             reflection: None,
+            ways: Ways::default(),
             probed: false,
             path: None,
         }
@@ -160,8 +127,8 @@ impl Figures {
 
     /// Makes them what these options ask for. Only a histogram of other buckets begins anew.
     pub fn suit(&mut self, options: &MetricsOptions) {
-        if self.histogram.bounds != options.buckets {
-            self.histogram = Histogram::new(&options.buckets);
+        if !self.histogram.suits(options) {
+            self.histogram = Histogram::of(options);
         }
         self.up_after = options.up_after;
         let results = self.window.take().map_or_else(VecDeque::new, |window| window.results);
@@ -197,11 +164,14 @@ impl Figures {
 
     /// Takes the result of a probe, or a further answer to it.
     pub fn take(&mut self, event: &ProbeEvent, now: Instant) {
+        if let (Standing::First | Standing::Late, Some(reflection)) = (event.standing, reflection(event)) {
+            self.ways.take((event.id.get() - ProbeId::FIRST.get()) as u32, reflection.sequence);
+        }
         if event.standing != Standing::First {
             return;
         }
         match &event.outcome {
-            Outcome::Reply(Reply { detail, .. }) => {
+            Outcome::Reply(_) => {
                 self.conclude(event, event.rtt(), true, now);
                 self.reply_ttl = event.reply_ttl.map(|ttl| ttl.get());
                 if let Some(rtt) = event.rtt() {
@@ -209,8 +179,8 @@ impl Figures {
                     self.jitter.record(rtt);
                     self.histogram.record(rtt.as_duration().as_secs_f64());
                 }
-                if let Detail::Stamp(reflection) = detail {
-                    self.reflection = Some(**reflection);
+                if let Some(reflection) = reflection(event) {
+                    self.reflection = Some(*reflection);
                 }
             }
             Outcome::Refused(_) => self.conclude(event, None, false, now),
@@ -253,6 +223,7 @@ impl Figures {
     fn begin_anew(&mut self) {
         self.newest = Newest::default();
         self.counts.pending = 0;
+        self.ways.begin_anew();
         if let Some(window) = &mut self.window {
             window.results.clear();
         }
@@ -268,6 +239,14 @@ impl Figures {
     /// What the window shows; `None` if there is none.
     fn window(&self, now: Instant) -> Option<WindowFigures> {
         self.window.as_ref().map(|window| window.figures(millis(now)))
+    }
+}
+
+/// What a STAMP reflector reported about this probe.
+fn reflection(event: &ProbeEvent) -> Option<&Reflection> {
+    match &event.outcome {
+        Outcome::Reply(Reply { detail: Detail::Stamp(reflection), .. }) => Some(reflection),
+        _ => None,
     }
 }
 
@@ -325,17 +304,20 @@ fn seconds(tenths: u32) -> f64 {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     use crate::engine::outcome::{Delay, IcmpError, Silence, Subject, SubjectId};
     use crate::engine::{Destination, Target};
     use crate::exporter::config::Names;
-    use crate::types::{Ident, ProbeId, StampSource, WallTime};
+    use crate::types::{Ident, StampSource, WallTime};
 
     pub fn options() -> MetricsOptions {
         MetricsOptions {
             names: Names::Netprobe,
             buckets: vec![0.001, 0.01].into(),
+            native: false,
             window: Some(Duration::from_secs(60)),
             up_after: 3,
         }
@@ -370,14 +352,6 @@ pub(super) mod tests {
 
     fn at(seconds: u64) -> Instant {
         Instant::from_nanos(seconds * 1_000_000_000)
-    }
-
-    #[test]
-    fn a_delay_on_a_bound_is_within_it() {
-        let mut histogram = Histogram::new(&vec![0.001, 0.01].into());
-        [0.0005, 0.001, 0.002, 5.0].into_iter().for_each(|seconds| histogram.record(seconds));
-        assert_eq!(histogram.buckets(), [(0.001, 2), (0.01, 1), (f64::INFINITY, 1)]);
-        assert_eq!(histogram.count, 4);
     }
 
     #[test]

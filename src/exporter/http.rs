@@ -152,7 +152,7 @@ fn is_port(text: &str) -> bool {
 
 async fn metrics(State(site): State<Arc<Site>>, Query(pairs): Pairs, headers: HeaderMap) -> Response {
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let format = Format::accepted(accept);
+    let format = Format::accepted(accept, site.service.shared.config().metrics.native);
     let groups: Vec<String> = pairs.into_iter().filter(|(name, _)| name == "group").map(|(_, value)| value).collect();
     let kind = HeaderValue::from_static(format.content_type());
     site.answer(kind, move |site, out| {

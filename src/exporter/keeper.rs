@@ -14,6 +14,7 @@ use super::lanes::Lanes;
 use super::log::{Level, Log};
 use super::paths::{self, PathOptions};
 use super::prober::{Command, Health, Key, lock};
+use super::sizes;
 use super::targets::{Changes, Entry, Maker, Series, Targets};
 use crate::channel::{Control, PostControl, ResolveError, Resolved};
 use crate::net;
@@ -44,11 +45,16 @@ impl<C> Worker<C> {
     }
 }
 
+/// Those that probe, the one that follows paths, and the one that searches their MTU.
+pub type Workers = (Vec<Worker>, Worker<paths::Command>, Worker<sizes::Command>);
+
 /// What is shared between the keeper, scrapes and measurements.
 pub struct Shared {
     pub workers: Vec<Worker>,
     /// Follows paths.
     pub paths: Worker<paths::Command>,
+    /// Searches their MTU.
+    pub sizes: Worker<sizes::Command>,
     pub targets: Targets,
     pub config: Mutex<Arc<Config>>,
     pub log: Log,
@@ -60,10 +66,11 @@ pub struct Shared {
 }
 
 impl Shared {
-    pub fn new(workers: Vec<Worker>, paths: Worker<paths::Command>, config: Config, log: Log) -> Self {
+    pub fn new((workers, paths, sizes): Workers, config: Config, log: Log) -> Self {
         Shared {
             workers,
             paths,
+            sizes,
             targets: Targets::default(),
             config: Mutex::new(Arc::new(config)),
             log,
@@ -320,13 +327,16 @@ impl Keeper {
         };
         let (of_paths, changes): (Vec<_>, Vec<_>) =
             changes.into_iter().partition(|(entry, _)| entry.wanted.module.path().is_some());
-        let mut of_path_commands = Vec::new();
+        let (mut of_path_commands, mut of_sizes) = (Vec::new(), Vec::new());
         for (entry, Changes { begin, end }) in of_paths {
+            of_sizes.extend(end.iter().copied().map(sizes::Command::Remove));
             of_path_commands.extend(end.into_iter().map(paths::Command::Remove));
             of_path_commands.extend(begin.iter().filter_map(|series| self.follow(&entry, series)));
+            of_sizes.extend(begin.iter().filter_map(|series| self.search(&entry, series)));
         }
         if !of_path_commands.is_empty() {
             self.shared.paths.ask(of_path_commands);
+            self.shared.sizes.ask(of_sizes);
         }
         for (entry, Changes { begin, end }) in changes {
             end.into_iter().for_each(|key| push(key, Command::Remove(key)));
@@ -349,9 +359,20 @@ impl Keeper {
         lock(&series.figures).probed = true;
         Some(paths::Command::Follow {
             key: series.key,
-            target: Box::new(lanes.target(&wanted.text, endpoint, wanted.module.protocol(), false)),
+            target: Box::new(lanes.target(&wanted.text, endpoint, &wanted.module)),
             options: PathOptions { max_ttl: wanted.module.path()?.max_ttl, interval: wanted.interval },
             phase: entry.phase(Some(endpoint.address), &self.host),
+            figures: Arc::clone(&series.figures),
+        })
+    }
+
+    fn search(&self, entry: &Entry, series: &Series) -> Option<sizes::Command> {
+        let (wanted, endpoint) = (&entry.wanted, series.endpoint?);
+        let path = wanted.module.path().filter(|path| path.mtu)?;
+        Some(sizes::Command::Search {
+            key: series.key,
+            target: Box::new(self.shared.sizes.lanes.whole(&wanted.text, endpoint)),
+            max_ttl: path.max_ttl,
             figures: Arc::clone(&series.figures),
         })
     }
@@ -359,9 +380,13 @@ impl Keeper {
     fn add(&self, entry: &Entry, series: &Series) -> Option<Command> {
         let wanted = &entry.wanted;
         let worker = self.shared.worker(series.key)?;
-        let target = worker.lanes.target(&wanted.text, series.endpoint?, wanted.module.protocol(), wanted.module.whole);
+        let target = worker.lanes.target(&wanted.text, series.endpoint?, &wanted.module);
         let spec = wanted.module.spec(wanted.interval, wanted.timeout, Some(wanted.size));
-        let task = Box::new(Task { target, method: wanted.module.method(wanted.interval), spec: Arc::new(spec) });
+        let task = Box::new(Task {
+            target,
+            method: wanted.module.method(wanted.interval, net::clock_error()),
+            spec: Arc::new(spec),
+        });
         let address = series.endpoint.map(|endpoint| endpoint.address);
         lock(&series.figures).probed = true;
         Some(Command::Add {

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::config::Module;
 use crate::channel::{
     Fragmentation, LaneId, LanePlan, OpenedLanes, Profile, Protocol, SendStamps, SocketChoice, SourceLookup,
 };
@@ -14,17 +15,34 @@ const RECEIVE_BUFFER: u32 = 8 << 20;
 const STAMPED_BELOW: f64 = 5_000.0;
 
 /// What differs between lanes.
-const KINDS: [(Protocol, bool); 4] =
-    [(Protocol::Icmp, false), (Protocol::Icmp, true), (Protocol::Udp, false), (Protocol::Tcp, false)];
+const KINDS: [(Protocol, Use); 5] = [
+    (Protocol::Icmp, Use::Any),
+    (Protocol::Icmp, Use::Whole),
+    (Protocol::Udp, Use::Any),
+    (Protocol::Tcp, Use::Any),
+    (Protocol::Tcp, Use::Paths),
+];
+
+/// What a lane is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Use {
+    /// What no other lane of the protocol is for.
+    Any,
+    /// Packets that are not to be cut in pieces.
+    Whole,
+    /// Segments with a TTL of their own, where raw sockets are allowed; connections elsewhere.
+    Paths,
+}
 
 /// Every lane that any module may ask for: what is not opened at the start cannot be opened later, when privileges are gone.
 /// `rate` is how many probes leave each second, about.
 pub fn plan(rate: f64) -> Vec<LanePlan> {
     let send_stamps = if rate < STAMPED_BELOW { SendStamps::Kernel } else { SendStamps::User };
-    let lane = |(protocol, whole): (Protocol, bool), family| LanePlan {
+    let lane = |(protocol, purpose): (Protocol, Use), family| LanePlan {
         send_stamps: if protocol == Protocol::Tcp { SendStamps::None } else { send_stamps },
         receive_buffer: Some(RECEIVE_BUFFER),
-        fragmentation: whole.then_some(Fragmentation::Do),
+        fragmentation: (purpose == Use::Whole).then_some(Fragmentation::Interface),
+        own_headers: purpose == Use::Paths,
         ..LanePlan::new(family, protocol, SocketChoice::Auto)
     };
     KINDS.into_iter().flat_map(|kind| [Family::V4, Family::V6].map(|family| lane(kind, family))).collect()
@@ -32,7 +50,7 @@ pub fn plan(rate: f64) -> Vec<LanePlan> {
 
 /// The lanes of one prober.
 pub struct Lanes {
-    open: Vec<(Protocol, bool, Family, LaneId, Profile)>,
+    open: Vec<(Protocol, Use, Family, LaneId, Profile)>,
     source_for: SourceLookup,
 }
 
@@ -40,9 +58,9 @@ impl Lanes {
     /// Those that were opened by [`plan`].
     pub fn new(opened: &OpenedLanes) -> Self {
         let planned = KINDS.into_iter().flat_map(|kind| [Family::V4, Family::V6].map(|family| (kind, family)));
-        let open = planned.zip(&opened.lanes).filter_map(|(((protocol, whole), family), lane)| {
+        let open = planned.zip(&opened.lanes).filter_map(|(((protocol, purpose), family), lane)| {
             let lane = *lane.as_ref().ok()?;
-            Some((protocol, whole, family, lane, *opened.channel.profile(lane)))
+            Some((protocol, purpose, family, lane, *opened.channel.profile(lane)))
         });
         Lanes { open: open.collect(), source_for: std::sync::Arc::clone(&opened.source_for) }
     }
@@ -53,11 +71,23 @@ impl Lanes {
     }
 
     /// A target with its route, as far as there is one now; the kernel chooses anew for each probe.
-    pub fn target(&self, text: &str, endpoint: IpEndpoint, protocol: Protocol, whole: bool) -> Target {
-        let lane = |&&(of, is_whole, family, ..): &&(Protocol, bool, Family, LaneId, Profile)| {
-            (of, is_whole, family) == (protocol, whole, endpoint.family())
+    pub fn target(&self, text: &str, endpoint: IpEndpoint, module: &Module) -> Target {
+        let purpose = match module.path() {
+            Some(path) if path.protocol == Protocol::Tcp => Use::Paths,
+            _ if module.whole => Use::Whole,
+            _ => Use::Any,
         };
-        let destination = match self.open.iter().find(lane) {
+        self.over((module.protocol(), purpose), text, endpoint)
+    }
+
+    /// The same for packets of ICMP that are not to be cut in pieces.
+    pub fn whole(&self, text: &str, endpoint: IpEndpoint) -> Target {
+        self.over((Protocol::Icmp, Use::Whole), text, endpoint)
+    }
+
+    fn over(&self, (protocol, purpose): (Protocol, Use), text: &str, endpoint: IpEndpoint) -> Target {
+        let wanted = (protocol, purpose, endpoint.family());
+        let destination = match self.open.iter().find(|(of, purpose, family, ..)| (*of, *purpose, *family) == wanted) {
             Some(&(_, _, _, lane, profile)) => {
                 let source: Option<IpAddr> = (self.source_for)(lane, endpoint).ok();
                 Destination::Reachable { endpoint, source, lane, profile }

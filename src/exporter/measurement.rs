@@ -5,14 +5,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use prometheus_client::collector::Collector;
-use prometheus_client::encoding::DescriptorEncoder;
-
 use super::config::{self, Module, Prober};
 use super::labels::Labels;
 use super::paths::Traced;
 use super::prober::Measured;
-use super::write::{Format, Writer};
+use super::write::{Source, Writer, text as encoded};
 use crate::types::IpEndpoint;
 
 /// Everything about one measurement.
@@ -66,7 +63,7 @@ impl Measurement {
         }
         text += if success { "probe succeeded\n" } else { "probe failed\n" };
         text += "\n\n\nMetrics that would have been returned:\n";
-        Format::Text.write(self, &mut text)?;
+        text += &encoded(self)?;
         text += &format!("\n\n\nModule configuration:\n{}\n", config::describe_module(&module));
         Ok(text)
     }
@@ -97,9 +94,8 @@ impl Measurement {
     }
 }
 
-impl Collector for Measurement {
-    fn encode(&self, encoder: DescriptorEncoder) -> fmt::Result {
-        let mut to = Writer(encoder);
+impl Source for Measurement {
+    fn write(&self, to: &mut Writer<'_>) -> fmt::Result {
         let is_icmp = self.module.prober == Prober::Icmp;
         let measured = self.measured.as_ref();
         to.gauge("probe_dns_lookup_time_seconds", "How long the lookup of the name took", self.lookup.as_secs_f64())?;
@@ -135,8 +131,8 @@ impl Collector for Measurement {
         let version = address.map_or(0.0, |at| if at.is_ipv4() { 4.0 } else { 6.0 });
         to.gauge("probe_ip_protocol", "Whether the address is of IP version 4 or 6", version)?;
         to.gauge("probe_success", "Whether the measurement succeeded", f64::from(self.is_success()))?;
-        self.traced.as_ref().map_or(Ok(()), |traced| write_trace(&mut to, traced))?;
-        measured.map_or(Ok(()), |measured| self.write_ours(&mut to, measured))
+        self.traced.as_ref().map_or(Ok(()), |traced| write_trace(to, traced))?;
+        measured.map_or(Ok(()), |measured| self.write_ours(to, measured))
     }
 }
 

@@ -6,6 +6,7 @@
 pub mod config;
 mod encode;
 mod figures;
+mod histogram;
 mod http;
 mod keeper;
 mod labels;
@@ -21,12 +22,14 @@ mod prober;
 mod process;
 mod run;
 mod serve;
+mod sizes;
 mod stream;
 mod targets;
 mod watchdog;
+mod ways;
 mod web;
 mod write;
 
 pub use probe::{Refusal, Request};
-pub use run::{Options, run};
+pub use run::{OTHERS, Options, run};
 pub use web::Web;

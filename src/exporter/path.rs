@@ -21,6 +21,8 @@ pub struct Path {
     pub length: Option<u8>,
     /// The routers that are on it, all of them where several take turns, and the destination.
     pub routers: Routers,
+    /// The largest packets that pass all the way, where that is known.
+    pub mtu: Option<u32>,
     /// Round-trip times of the newest answers, by TTL.
     rtts: BTreeMap<u8, VecDeque<Rtt>>,
     /// What was answered and what not by the end of each of the newest cycles, by TTL.

@@ -47,6 +47,13 @@ pub fn write(to: &mut Writer<'_>, paths: &[(&Labels, &Path, bool)]) -> fmt::Resu
         "Number of the routers on the path, another one for others",
         some(|path| (!path.routers.is_empty()).then(|| hash(&path.routers) as f64)),
     )?;
+    if paths.iter().any(|(_, path, _)| path.mtu.is_some()) {
+        to.gauges(
+            "netprobe_path_mtu_bytes",
+            "Largest packets that pass to the destination",
+            some(|path| path.mtu.map(f64::from)),
+        )?;
+    }
     let findings = paths.iter().flat_map(|&(labels, path, _)| {
         path.findings.iter().map(move |(code, count)| (And(labels, "code", code), f64::from(*count > 0)))
     });
@@ -73,7 +80,7 @@ fn write_hops(to: &mut Writer<'_>, paths: &[(&Labels, &Path, bool)]) -> fmt::Res
     let routers = || hops().filter_map(|(labels, path, ttl)| Some((labels, ttl, path.routers.get(&ttl)?)));
     let info = routers().flat_map(|(labels, ttl, addresses)| {
         let first = addresses.iter().take(MOST_ADDRESSES);
-        first.map(move |address| (With(labels, vec![at(ttl), ("hop_address", address.to_string())]), 1.0))
+        first.map(move |address| (With(labels, vec![at(ttl), ("router", address.to_string())]), 1.0))
     });
     to.gauges("netprobe_hop_info", "The first four addresses of this hop", info)?;
     let count = routers().map(|(labels, ttl, addresses)| (With(labels, vec![at(ttl)]), addresses.len() as f64));

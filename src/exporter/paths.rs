@@ -293,3 +293,134 @@ impl Machine for Paths {
         self.calls.end
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Sender, channel};
+
+    use super::*;
+    use crate::channel::{Control, LaneId, Order, OsError, Profile, Refused, Sent, Transmit};
+    use crate::exporter::figures::tests::options;
+    use crate::types::{IpEndpoint, Stamp, WallTime};
+
+    /// Followed paths and the hands that turn them; nothing is ever answered.
+    struct Rig {
+        paths: Paths,
+        commands: Sender<Command>,
+        health: Arc<Health>,
+        now: Instant,
+        /// The kernel sends nothing.
+        refuses: bool,
+    }
+
+    fn target() -> Box<Target> {
+        let endpoint = IpEndpoint::from_address([192, 0, 2, 1].into());
+        let destination =
+            Destination::Reachable { endpoint, source: None, lane: LaneId::new(0), profile: Profile::RAW_ICMP };
+        Box::new(Target { zone: None, target: "t".into(), name: "t".into(), numeric: true, destination })
+    }
+
+    fn every(interval: Duration) -> PathOptions {
+        PathOptions { max_ttl: Ttl::new(3), interval }
+    }
+
+    impl Rig {
+        fn new() -> Rig {
+            let ((commands, received), health) = (channel(), Arc::new(Health::default()));
+            let paths = Paths::new(received, Arc::clone(&health), 3);
+            Rig { paths, commands, health, now: Instant::from_nanos(10_000_000_000), refuses: false }
+        }
+
+        fn ask(&mut self, command: Command) {
+            self.commands.send(command).unwrap();
+            self.paths.handle(self.clocks(), &Inbound::Control(Control::Supplied), &Arena::default());
+        }
+
+        fn follow(&mut self, key: Key, phase: Duration) -> Arc<Mutex<Figures>> {
+            let figures = Arc::new(Mutex::new(Figures { probed: true, ..Figures::new(&options()) }));
+            let options = every(Duration::from_secs(1));
+            self.ask(Command::Follow { key, target: target(), options, phase, figures: Arc::clone(&figures) });
+            figures
+        }
+
+        /// Lets this much time pass; how many probes were ordered.
+        fn pass(&mut self, time: Duration) -> usize {
+            let (end, mut orders) = (self.now + time, 0);
+            while self.now < end {
+                let mut outbox = Outbox::default();
+                self.paths.handle_timeout(self.clocks());
+                self.paths.poll_orders(self.clocks(), &mut outbox);
+                while let Some(order) = outbox.pop_front() {
+                    let Order::Send(Transmit { token, .. }) = order else { continue };
+                    orders += 1;
+                    let stamp = Stamp::user(self.clocks());
+                    let inbound = match self.refuses {
+                        true => Inbound::Refused(Refused { token, error: OsError::ENETUNREACH, mtu: None }),
+                        false => Inbound::Sent(Sent { token, stamp, scheduled: None, local: None }),
+                    };
+                    self.paths.handle(self.clocks(), &inbound, &Arena::default());
+                }
+                assert!(self.paths.poll_event().is_none());
+                self.now = self.now + Duration::from_millis(50);
+            }
+            orders
+        }
+
+        fn clocks(&self) -> Now {
+            Now { mono: self.now, wall: WallTime::from_nanos(self.now.as_nanos()) }
+        }
+
+        fn series(&self) -> u64 {
+            self.health.series.load(Ordering::Relaxed)
+        }
+    }
+
+    #[test]
+    fn a_path_is_followed_from_its_phase_on_until_it_is_removed() {
+        let mut rig = Rig::new();
+        let figures = rig.follow(7, Duration::from_millis(500));
+        assert_eq!((rig.pass(Duration::from_millis(450)), rig.series()), (0, 0));
+        assert!(rig.pass(Duration::from_secs(10)) >= 10);
+        assert_eq!(rig.series(), 1);
+        assert!(!lock(&figures).is_up());
+        rig.ask(Command::Remove(7));
+        assert_eq!((rig.pass(Duration::from_secs(2)), rig.series()), (0, 0));
+        assert!(rig.paths.keys.is_empty() && rig.paths.watched.is_empty());
+    }
+
+    #[test]
+    fn a_path_that_is_removed_before_it_begins_never_does() {
+        let mut rig = Rig::new();
+        rig.follow(7, Duration::from_millis(500));
+        rig.pass(Duration::from_millis(100));
+        rig.ask(Command::Remove(7));
+        assert_eq!(rig.pass(Duration::from_secs(2)), 0);
+        assert!(rig.paths.waiting.is_empty());
+    }
+
+    #[test]
+    fn a_path_that_cannot_be_probed_is_tried_again_after_a_while() {
+        let mut rig = Rig::new();
+        rig.refuses = true;
+        rig.follow(7, Duration::ZERO);
+        assert!(rig.pass(Duration::from_secs(8)) > 0);
+        assert_eq!((rig.paths.waiting.len(), rig.series()), (1, 0));
+        rig.refuses = false;
+        assert!(rig.pass(AGAIN + Duration::from_secs(2)) > 0);
+        assert_eq!((rig.paths.waiting.len(), rig.series()), (0, 1));
+    }
+
+    #[test]
+    fn a_trace_without_answers_is_reported_when_its_time_is_over() {
+        let mut rig = Rig::new();
+        let (report, mut traced) = tokio::sync::oneshot::channel();
+        let (options, left) = (every(Duration::from_millis(100)), Duration::from_secs(1));
+        rig.ask(Command::Trace { key: 7, target: target(), options, count: 20, left, report });
+        rig.pass(Duration::from_millis(900));
+        assert!(traced.try_recv().is_err());
+        rig.pass(Duration::from_millis(200));
+        let traced = traced.try_recv().unwrap();
+        assert!(traced.received == 0 && traced.routers.is_empty() && !traced.log.is_empty(), "{traced:?}");
+        assert_eq!((rig.series(), rig.paths.keys.len()), (0, 0));
+    }
+}

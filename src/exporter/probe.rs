@@ -12,9 +12,10 @@ use super::keeper::{Shared, Worker, look_up};
 use super::measurement::Measurement;
 use super::paths::{self, PathOptions, Traced};
 use super::prober::{Command, Measured, lock};
-use super::write::Format;
+use super::write::text as encoded;
 use crate::channel::{ResolveError, Resolved};
 use crate::engine::Destination;
+use crate::net;
 use crate::ping::Task;
 use crate::types::{Family, IpEndpoint, Port};
 
@@ -169,6 +170,7 @@ fn host_of(text: &str, module: &Module) -> Result<config::Host, String> {
     match module.prober {
         Prober::Icmp if port.is_some() => Err(format!("'{text}': ICMP has no ports")),
         Prober::Tcp(_) | Prober::Udp(_) if port.is_none() => Err(format!("'{text}': a port is missing")),
+        Prober::Trace(path) if !path.has_port() => Ok(config::Host { port: None, ..host }),
         _ => Ok(config::Host { port, ..host }),
     }
 }
@@ -303,11 +305,7 @@ impl ProbeService {
         result.took = began.elapsed();
         let success = result.is_success();
         let error = |_| Refusal { status: 500, sentence: "not encoded".to_owned(), result: "error" };
-        let plain = |result| {
-            let mut text = String::new();
-            Format::Text.write(result, &mut text).map(|()| text)
-        };
-        let text = if request.debug { result.debug(&checked.text, checked.timeout) } else { plain(result) };
+        let text = if request.debug { result.debug(&checked.text, checked.timeout) } else { encoded(result) };
         Ok((text.map_err(error)?, success))
     }
 
@@ -346,7 +344,7 @@ impl ProbeService {
     async fn resolve(&self, host: &config::Host, module: &Module, timeout: Duration) -> Result<Resolved, ResolveError> {
         let name: Box<str> = host.host.as_str().into();
         if name.parse::<IpAddr>().is_ok() {
-            return crate::net::resolve_in_place(&name, module.forced());
+            return net::resolve_in_place(&name, module.forced());
         }
         let late = ResolveError { family_mismatch: false, no_name: false, message: "no answer in time".to_owned() };
         let lookup = async {
@@ -371,7 +369,7 @@ impl ProbeService {
         (options, count, left): (PathOptions, u32, Duration),
     ) -> Option<Traced> {
         let (key, worker) = (self.shared.key(), &self.shared.paths);
-        let target = Box::new(worker.lanes.target(&host.text, endpoint, module.protocol(), false));
+        let target = Box::new(worker.lanes.target(&host.text, endpoint, module));
         let (report, traced) = oneshot::channel();
         let _end = End { worker, remove: Some(paths::Command::Remove(key)) };
         worker.ask([paths::Command::Trace { key, target, options, count, left, report }]);
@@ -389,12 +387,12 @@ impl ProbeService {
         let key = self.shared.key();
         let worker = self.shared.worker(key)?;
         let wait = left.saturating_sub(module.interval * count.saturating_sub(1));
-        let target = worker.lanes.target(&host.text, endpoint, module.protocol(), module.whole);
+        let target = worker.lanes.target(&host.text, endpoint, module);
         if matches!(target.destination, Destination::Unroutable { .. }) {
             return None;
         }
         let spec = Arc::new(module.spec(module.interval, wait, None));
-        let task = Box::new(Task { target, method: module.method(module.interval), spec });
+        let task = Box::new(Task { target, method: module.method(module.interval, net::clock_error()), spec });
         let (report, measured) = oneshot::channel();
         let _end = End { worker, remove: Some(Command::Remove(key)) };
         worker.ask([Command::Measure { key, task, count, report }]);

@@ -6,7 +6,8 @@ use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::figures::{Figures, Histogram};
+use super::figures::Figures;
+use super::histogram::Histogram;
 use crate::channel::{Arena, Control, Inbound, Outbox};
 use crate::engine::Machine;
 use crate::engine::outcome::{ExchangeFailure, Outcome, ProbeEvent, Refusal, Standing, SubjectId};

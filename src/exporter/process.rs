@@ -3,10 +3,6 @@
 use std::fmt;
 use std::fs;
 
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
-use prometheus_client::metrics::MetricType;
-use prometheus_client::metrics::counter::ConstCounter;
-
 use super::write::Writer;
 
 /// Clock ticks a second, the same on every Linux (USER_HZ).
@@ -48,18 +44,12 @@ pub fn read() -> Option<Process> {
 
 impl Process {
     pub fn write(&self, to: &mut Writer<'_>) -> fmt::Result {
-        cpu(&mut to.0, self.cpu_seconds)?;
+        to.counter("process_cpu_seconds", "CPU time of user and system", self.cpu_seconds)?;
         to.gauge("process_resident_memory_bytes", "Resident memory", self.resident)?;
         to.gauge("process_virtual_memory_bytes", "Virtual memory", self.virtual_memory)?;
         to.gauge("process_open_fds", "Open file descriptors", self.descriptors as f64)?;
         to.gauge("process_start_time_seconds", "When the process started", self.started)
     }
-}
-
-fn cpu(encoder: &mut DescriptorEncoder, seconds: f64) -> fmt::Result {
-    let help = "CPU time of user and system";
-    let metric = encoder.encode_descriptor("process_cpu_seconds", help, None, MetricType::Counter)?;
-    ConstCounter::new(seconds).encode(metric)
 }
 
 #[cfg(test)]

@@ -11,13 +11,14 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::config::{self, Config};
 use super::http::{self, Site};
-use super::keeper::{Keeper, Reload, Shared, Worker};
+use super::keeper::{Keeper, Reload, Shared, Worker, Workers};
 use super::lanes::Lanes;
 use super::log::{Level, Log};
-use super::paths::{self, Paths};
+use super::paths::Paths;
 use super::probe::{Budget, ProbeService, Tally};
 use super::prober::{Health, Prober};
 use super::serve;
+use super::sizes::Sizes;
 use super::watchdog::Watchdog;
 use super::web::Web;
 use crate::channel::{ChannelError, OpenedLanes, Precision};
@@ -71,11 +72,13 @@ pub fn run(
         let (reloads, requests) = mpsc::channel(1);
         // Before the others, which the signal would end.
         reload_at_hangup(reloads.clone())?;
-        let (workers, paths) = start(opened, &ended, options.seed)?;
+        let workers = start(opened, &ended, options.seed)?;
+        // However much is asked for: probes go first.
+        net::yield_to_others();
         for (name, why) in config.skipped() {
             log.line(Level::Warn, "module skipped", &[("module", name), ("why", why)]);
         }
-        let shared = Arc::new(Shared::new(workers, paths, config, log.clone()));
+        let shared = Arc::new(Shared::new(workers, config, log.clone()));
         let keeper = Keeper::new(&shared, (options.files, options.arguments), options.needs_allow, host_name());
         tokio::spawn(keeper.run(requests));
         let service = ProbeService {
@@ -137,12 +140,12 @@ fn reload_at_hangup(reloads: mpsc::Sender<Reload>) -> Result<(), String> {
     Ok(())
 }
 
-/// Starts a thread for each of these; the last follows paths.
-fn start(
-    mut opened: Vec<OpenedLanes>,
-    ended: &mpsc::Sender<End>,
-    seed: u64,
-) -> Result<(Vec<Worker>, Worker<paths::Command>), String> {
+/// As many lanes of each kind as there are threads besides the probers.
+pub const OTHERS: usize = 2;
+
+/// Starts a thread for each of these; the last two follow paths, and search their MTU.
+fn start(mut opened: Vec<OpenedLanes>, ended: &mpsc::Sender<End>, seed: u64) -> Result<Workers, String> {
+    let of_sizes = opened.pop().ok_or("no sockets")?;
     let of_paths = opened.pop().ok_or("no sockets")?;
     let mut workers = Vec::new();
     for (number, opened) in opened.into_iter().enumerate() {
@@ -150,7 +153,8 @@ fn start(
         workers.push(thread(opened, ended, |commands, health| Prober::new(commands, health, seed))?);
     }
     let paths = thread(of_paths, ended, |commands, health| Paths::new(commands, health, !seed))?;
-    Ok((workers, paths))
+    let sizes = thread(of_sizes, ended, |commands, health| Sizes::new(commands, health, seed.rotate_left(32)))?;
+    Ok((workers, paths, sizes))
 }
 
 /// Starts a thread that does what is asked of it.

@@ -30,7 +30,7 @@ pub fn answer(write: impl FnOnce(&mut Parts) -> fmt::Result + Send + 'static) ->
 fn for_reader(patience: Duration, write: impl FnOnce(&mut Parts) -> fmt::Result + Send + 'static) -> Body {
     let (to, parts) = channel(WAITING);
     let (runtime, end) = (Handle::current(), Instant::now() + LONGEST);
-    let mut out = Parts { buffer: String::new(), to, runtime, patience, end };
+    let mut out = Parts { buffer: Vec::new(), to, runtime, patience, end };
     tokio::task::spawn_blocking(move || {
         // Whom it failed for has left, or does not read.
         let _ = write(&mut out).and_then(|()| out.finish());
@@ -38,10 +38,10 @@ fn for_reader(patience: Duration, write: impl FnOnce(&mut Parts) -> fmt::Result 
     Body::new(Answer { parts, whole: false })
 }
 
-/// Text that goes away in parts.
+/// What goes away in parts.
 #[derive(Debug)]
 pub struct Parts {
-    buffer: String,
+    buffer: Vec<u8>,
     /// The last is `None`.
     to: Sender<Option<Bytes>>,
     runtime: Handle,
@@ -57,8 +57,16 @@ impl Parts {
     }
 
     fn flush(&mut self) -> fmt::Result {
-        let part = std::mem::take(&mut self.buffer);
+        let part = std::mem::replace(&mut self.buffer, Vec::with_capacity(PART + PART / 8));
         self.send(Some(part.into()))
+    }
+
+    /// The same as text for what is none.
+    pub fn write_octets(&mut self, octets: &[u8]) -> fmt::Result {
+        octets.chunks(PART).try_for_each(|chunk| {
+            self.buffer.extend_from_slice(chunk);
+            if self.buffer.len() < PART { Ok(()) } else { self.flush() }
+        })
     }
 
     fn finish(&mut self) -> fmt::Result {
@@ -69,10 +77,7 @@ impl Parts {
 
 impl fmt::Write for Parts {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        if self.buffer.capacity() == 0 {
-            self.buffer.reserve(PART);
-        }
-        self.buffer.push_str(text);
+        self.buffer.extend_from_slice(text.as_bytes());
         if self.buffer.len() < PART { Ok(()) } else { self.flush() }
     }
 }

@@ -14,9 +14,9 @@ const SELDOM: Duration = Duration::from_secs(3600);
 /// The service manager, if there is one that listens.
 #[derive(Debug, Default)]
 pub struct Watchdog {
-    pub manager: Option<Notifier>,
+    manager: Option<Notifier>,
     /// The service counts as stuck if it says nothing for so long.
-    pub patience: Option<Duration>,
+    patience: Option<Duration>,
     turns: Vec<u64>,
 }
 
@@ -44,12 +44,14 @@ impl Watchdog {
         if self.manager.is_none() || self.patience.is_none() {
             return;
         }
-        let healths = shared.workers.iter().map(|worker| &worker.health).chain([&shared.paths.health]);
+        let others = [&shared.paths.health, &shared.sizes.health];
+        let healths = shared.workers.iter().map(|worker| &worker.health).chain(others);
         if self.went_on(healths.map(|health| health.turns.load(Ordering::Relaxed)).collect()) {
             self.say("WATCHDOG=1");
         }
         shared.workers.iter().for_each(|worker| worker.ask([]));
         shared.paths.ask([]);
+        shared.sizes.ask([]);
     }
 
     /// Whether all of these counts are others than those before.

@@ -184,6 +184,13 @@ pub fn thread(name: &str) -> std::thread::Builder {
     std::thread::Builder::new().name(name.to_owned()).stack_size(STACK_OCTETS)
 }
 
+/// From now on this thread, and those that it starts, run after the others where processors are scarce.
+pub fn yield_to_others() {
+    const NICE: i32 = 5;
+    // Where that is not allowed, all are equal.
+    let _ = rustix::process::setpriority_process(None, NICE);
+}
+
 /// The thread that asks name servers.
 const NAMES: &str = "names";
 

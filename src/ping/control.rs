@@ -89,9 +89,10 @@ impl Ping {
     /// Adds a target while the run is on, whose first probe is due at `start`. `None` once all numbers of subjects are used.
     pub fn begin(&mut self, task: Task, start: Instant, now: Now) -> Option<SubjectId> {
         let slot = self.add(task)?;
-        let series = self.series.get(slot)?;
-        let id = series.id();
+        let series = self.series.get_mut(slot)?;
+        let (id, stamps) = (series.id(), series.carries_clock_error());
         self.events.push_back(series.began(now.wall));
+        self.ask_for_clock(stamps, now);
         self.with_series(slot, now, |series, _| series.begin(start));
         Some(id)
     }

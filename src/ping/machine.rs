@@ -162,10 +162,17 @@ impl Ping {
         self.quiet_from = self.config.deadline.map(|deadline| now.mono + deadline);
         self.end = self.quiet_from;
         let stamps = self.series.iter_mut().any(Series::carries_clock_error);
-        self.clock_due = stamps.then(|| now.mono + ClockError::FRESH);
+        self.ask_for_clock(stamps, now);
         self.cap = self.config.rate.and_then(|rate| Cap::new(now.mono, rate));
         let all: Vec<u32> = self.series.slots().collect();
         all.into_iter().for_each(|slot| self.with_series(slot, now, |series, _| series.begin(now.mono)));
+    }
+
+    /// From now on the wall clock's error is asked for, if a series `needs` it.
+    pub(super) fn ask_for_clock(&mut self, needs: bool, now: Now) {
+        if needs && self.clock_due.is_none() {
+            self.clock_due = Some(now.mono + ClockError::FRESH);
+        }
     }
 
     /// Changes one series, then what depends on it.

@@ -508,3 +508,28 @@ fn the_other_tools_show_names_in_a_build_with_this_one() {
     run.says("target.example");
     assert_eq!((run.code(), &*run.stderr), (0, ""));
 }
+
+#[test]
+fn a_reflector_tells_on_which_way_probes_are_lost() {
+    let Some(lab) = chain() else { return };
+    let (router, folder) = (lab.router(1), Folder::new());
+    let mut reflector = router.start(Tool::Rpong, Privilege::Root, &["--stamp", "--stateful"]);
+    reflector.until(Source::Talk, "listening on ");
+    router.nft("add rule inet lab input udp dport 862 numgen inc mod 5 == 1 drop");
+    let file = folder.write(
+        "s.yml",
+        "defaults: {interval: 100ms, timeout: 300ms}\nmodules: {there: {prober: stamp}}\n\
+         targets: [{hosts: [10.9.0.2], module: there}]\n",
+    );
+    let exporter = Exporter::start(lab.host(), Privilege::Nothing, &["--config.file", &file]);
+    let lossy = exporter.until("some are lost", |metrics| metrics.value("netprobe_lost_there_total", &[]) >= Some(3.0));
+    assert_eq!(lossy.of("netprobe_lost_back_total", "10.9.0.2"), 0.0, "{}", lossy.0);
+    assert!(lossy.of("netprobe_reflector_seconds", "10.9.0.2") >= 0.0, "{}", lossy.0);
+    // Delays of one way need two clocks in step, and never stand there without their error.
+    let (there, error) = (
+        lossy.value("netprobe_delay_seconds", &["direction=\"there\""]),
+        lossy.value("netprobe_delay_error_seconds", &[]),
+    );
+    assert_eq!(there.is_some(), error.is_some(), "{}", lossy.0);
+    lossy.balance("10.9.0.2");
+}

@@ -204,3 +204,63 @@ fn what_can_never_be_waited_for_ends_the_run_with_a_sentence() {
         run.counts_agree();
     }
 }
+
+/// What rping-exporter calls. Errors of epoll_wait(2) other than these are faults of the program that waits.
+#[cfg(feature = "exporter")]
+const CALLS_OF_EXPORTERS: [(&str, &[&str]); 19] = [
+    ("socket", &["EMFILE", "EPERM"]),
+    ("setsockopt", &["ENOPROTOOPT"]),
+    ("bind", &["EADDRINUSE"]),
+    ("listen", &["EADDRINUSE"]),
+    ("accept4", &["EMFILE", "ECONNABORTED", "EPERM"]),
+    ("getsockname", &["ENOBUFS"]),
+    ("sendmmsg", &["EAGAIN", "EPERM"]),
+    ("recvmmsg", &["ENOMEM"]),
+    ("recvfrom", &["ENOMEM", "EAGAIN"]),
+    ("sendto,writev,write", &["ENOMEM"]),
+    ("read", &["EIO", "EAGAIN"]),
+    ("epoll_create1", &["EMFILE"]),
+    ("epoll_ctl", &["ENOSPC"]),
+    ("epoll_pwait,epoll_wait", &["EINTR"]),
+    ("timerfd_settime", &["EINVAL"]),
+    ("eventfd2", &["EMFILE"]),
+    ("clone3,clone", &["EAGAIN"]),
+    ("openat", &["EMFILE", "EACCES"]),
+    ("statx,newfstatat", &["EACCES"]),
+];
+
+/// Asks the exporter for everything that it has.
+#[cfg(feature = "exporter")]
+const ASK: &str = r#"
+import http.client
+for path in ["/metrics", "/probe?target=127.0.0.1", "/probe?target=nowhere.example", "/targets", "/-/ready"]:
+    try:
+        client = http.client.HTTPConnection("127.0.0.1", 10374, timeout=2)
+        client.request("GET", path, headers={"X-Prometheus-Scrape-Timeout-Seconds": "0.7"})
+        client.getresponse().read()
+    except (OSError, http.client.HTTPException):
+        pass
+"#;
+
+#[cfg(feature = "exporter")]
+#[test]
+fn an_exporter_survives_whatever_the_kernel_refuses_and_ends_when_asked() {
+    let Some(lab) = Plan::chain(1).build() else { return };
+    if Command::new("strace").arg("-V").output().is_err() {
+        return lab::did_not_run("strace is not installed");
+    }
+    let exporter = ["/mnt/rping-exporter", "--web.listen-address", "127.0.0.1:10374", "127.0.0.1", "later.example"];
+    each_failure(&CALLS_OF_EXPORTERS, |call, error, which| {
+        let mut run = injected(&lab, call, error, which, &exporter);
+        if run.is_up("msg=listening") {
+            lab.host().enter().args(["python3", "-c", ASK]).status().expect("nsenter starts");
+            run.signal_if_there("TERM");
+        }
+        let run = run.finish();
+        let what = format!("{call}:{error}{which} {run:#?}");
+        let code = run.status.code().unwrap_or_else(|| panic!("ended by a signal: {what}"));
+        assert!(code <= 2 || (code == 127 && call == "openat"), "{what}");
+        assert!(code < 2 || !run.stderr.is_empty(), "{what}");
+        assert!(!run.stderr.contains("panicked"), "{what}");
+    });
+}

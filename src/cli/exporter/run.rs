@@ -13,9 +13,6 @@ use crate::exporter::{self, Options, Web, lanes};
 use crate::net::Notifier;
 use crate::report::printable;
 
-/// Paths are followed by a worker of their own.
-const PATHS: usize = 1;
-
 pub(super) struct Exporter<'a> {
     pub(super) args: &'a ExporterArgs,
     pub(super) program: &'a str,
@@ -38,7 +35,7 @@ impl Exporter<'_> {
         let plan = Plan { lanes: lanes::plan(rate), ..Plan::default() };
         // Before the sandbox, for which this is a file like others.
         let manager = (env.variable)("NOTIFY_SOCKET").and_then(|name| Notifier::connect(&name).ok());
-        let opened = env.open(&plan, usize::from(args.config.workers) + PATHS, None)?;
+        let opened = env.open(&plan, usize::from(args.config.workers) + exporter::OTHERS, None)?;
         if let Some(refused) = opened.first().filter(|opened| opened.lanes.iter().all(Result::is_err)) {
             let refused = refused.lanes.iter().find_map(|lane| lane.as_ref().err());
             return Err(refused.map_or(CliError::NoTarget, |refused| CliError::NoLane(refused.clone())));

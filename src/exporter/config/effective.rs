@@ -49,7 +49,12 @@ pub fn describe_module(module: &Module) -> String {
     keys.extend(module.payload.map(|octets| ("payload_size", octets.to_string())));
     keys.extend(module.whole.then(|| ("dont_fragment", "true".to_owned())));
     if let Some(path) = module.path() {
-        let method = if path.protocol == Protocol::Udp { "udp" } else { "icmp" };
+        let method = match path.protocol {
+            Protocol::Udp => "udp",
+            Protocol::Tcp => "tcp",
+            _ => "icmp",
+        };
+        keys.extend(path.mtu.then(|| ("mtu", "true".to_owned())));
         keys.extend([("max_ttl", path.max_ttl.get().to_string()), ("method", method.to_owned())]);
     }
     let kind = module.kind();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 /// Where series get their labels from, unless a target has some of its own.
 const OWN_LABELS: [&str; 11] =
-    ["target", "address", "method", "port", "le", "stat", "kind", "ttl", "code", "direction", "hop_address"];
+    ["target", "address", "method", "port", "le", "stat", "kind", "ttl", "code", "direction", "router"];
 
 /// Whether these can be labels of series.
 ///

@@ -86,7 +86,10 @@ pub struct ProbeLimits {
 #[derive(Clone, Debug, PartialEq)]
 pub struct MetricsOptions {
     pub names: Names,
+    /// The bounds of classic histograms, if there are any.
     pub buckets: Arc<[f64]>,
+    /// Whether there are native histograms.
+    pub native: bool,
     /// What gauges look back on, if there are any that do.
     pub window: Option<Duration>,
     /// As many probes in a row without an answer make a target down.
@@ -293,9 +296,10 @@ fn metrics_options(from: &schema::Metrics) -> Result<MetricsOptions, String> {
     let names = from.names.unwrap_or_default();
     let count = if names == Names::Netprobe { BUCKETS } else { SMOKEPING_BUCKETS };
     let usual = || (0..count).map(|power| FIRST_BUCKET * f64::from(1u32 << power)).collect();
-    let buckets: Vec<f64> = match from.histogram.unwrap_or_default() {
-        Histogram::Classic => from.buckets.clone().unwrap_or_else(usual),
-        Histogram::None => Vec::new(),
+    let histogram = from.histogram.unwrap_or_default();
+    let buckets: Vec<f64> = match histogram {
+        Histogram::Classic | Histogram::Both => from.buckets.clone().unwrap_or_else(usual),
+        Histogram::Native | Histogram::None => Vec::new(),
     };
     let rising = buckets.iter().zip(buckets.iter().skip(1)).all(|(one, next)| one < next);
     if !rising || buckets.len() > 100 || buckets.iter().any(|bound| !(bound.is_finite() && *bound > 0.0)) {
@@ -312,6 +316,7 @@ fn metrics_options(from: &schema::Metrics) -> Result<MetricsOptions, String> {
     Ok(MetricsOptions {
         names,
         buckets: buckets.into(),
+        native: matches!(histogram, Histogram::Native | Histogram::Both),
         window: from.windows.unwrap_or(true).then_some(window),
         up_after,
     })
@@ -373,7 +378,8 @@ impl Gathered<'_> {
         entry: &schema::Target,
         trace: &schema::TargetTrace,
     ) -> Result<(schema::Target, Arc<Module>), String> {
-        let probes = PathProbes::read(trace.method.as_deref(), trace.max_ttl).map_err(|why| format!("trace: {why}"))?;
+        let probes = PathProbes::read(trace.method.as_deref(), trace.max_ttl, trace.mtu)
+            .map_err(|why| format!("trace: {why}"))?;
         let module = Module { name: "trace".into(), prober: Prober::Trace(probes), ..Module::default() };
         // What is said of the interval of other probes does not count for these.
         Ok((schema::Target { interval: trace.interval, ..entry.clone() }, Arc::new(module)))
@@ -440,8 +446,7 @@ impl Gathered<'_> {
         let group = Arc::from(entry.group.as_deref().unwrap_or_default());
         for Host { text, host, port } in hosts::expand(text)? {
             let port = port.or_else(|| module.port().and_then(Port::new));
-            // A path leads to a host.
-            let port = port.filter(|_| !is_path);
+            let port = port.filter(|_| module.path().is_none_or(PathProbes::has_port));
             match module.prober {
                 Prober::Icmp if port.is_some() => return Err(format!("'{text}': ICMP has no ports")),
                 Prober::Tcp(_) | Prober::Udp(_) if port.is_none() => {
@@ -608,7 +613,7 @@ mod tests {
             ("targets: [{hosts: [10.0.0.0/8]}]", "at most 65536"),
             ("targets: [{hosts: [a], interval: 1}]", "write it with its unit"),
             ("targets: [{hosts: [a], trace: {interval: 10ms}}]", "the interval of a trace is at least 1s"),
-            ("targets: [{hosts: [a], trace: {method: tcp}}]", "neither icmp nor udp"),
+            ("targets: [{hosts: [a], trace: {method: sctp}}]", "none of icmp, udp, tcp"),
             ("modules: {t: {prober: trace, trace: {dscp: ef}}}", "a trace has no ttl, dscp, interface"),
             ("targets: [{hosts: [10.0.0.0/22], trace: {}}]", "more than 500 paths"),
             ("default_module: x", "there is no such module"),
@@ -623,13 +628,17 @@ mod tests {
 
     #[test]
     fn a_path_is_followed_by_a_module_or_beside_other_probes_of_the_same_host() {
-        let text = "defaults: {interval: 2s}\nmodules: {web: {prober: tcp}, way: {prober: trace, trace: {method: udp}}}\ntargets:\n\
+        let text = "defaults: {interval: 2s}\nmodules: {web: {prober: tcp}, way: {prober: trace, trace: {method: udp}}, syn: {prober: trace, trace: {method: tcp}}}\ntargets:\n\
                     - {hosts: [\"www.example:443\"], module: web, trace: {interval: 60s, max_ttl: 12}}\n\
-                    - {hosts: [192.0.2.1], module: way}\n";
+                    - {hosts: [192.0.2.1], module: way}\n\
+                    - {hosts: [\"b.example:443\", c.example], module: syn}\n";
         let targets = targets(text);
         let known =
             targets.iter().map(|target| (target.module.kind(), target.port.map(Port::get), target.interval.as_secs()));
-        assert_eq!(known.collect::<Vec<_>>(), [("tcp", Some(443), 2), ("trace", None, 60), ("trace", None, 10)]);
+        let known: Vec<_> = known.collect();
+        let paths =
+            [(None, 60), (None, 10), (Some(443), 10), (Some(80), 10)].map(|(port, every)| ("trace", port, every));
+        assert_eq!(known, [&[("tcp", Some(443), 2)][..], &paths].concat());
         assert_eq!(targets[1].module.path().map(|path| path.max_ttl.get()), Some(12));
         assert_eq!(targets[2].module.protocol(), crate::channel::Protocol::Udp);
     }

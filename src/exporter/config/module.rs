@@ -9,7 +9,7 @@ use super::schema;
 use crate::channel::{CloseHow, Header, Protocol};
 use crate::engine::outcome::{MethodKind, Payload};
 use crate::ping::{Ask, Connect, Exchange, Method, Pace, Service, Session, Spec, Wait};
-use crate::types::{Dscp, Family, Tos, Ttl};
+use crate::types::{ClockError, Dscp, Family, Tos, Ttl};
 use crate::wire::payload::Fill;
 
 /// Octets of payload unless something else is asked for, as ping has.
@@ -25,6 +25,8 @@ pub const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
 /// The highest TTL of a path, and probes of each hop in a measurement.
 const MAX_TTL: u8 = 30;
 const TRACE_COUNT: u32 = 3;
+/// The port of a path over TCP, as in rtrace.
+const TRACE_PORT: u16 = 80;
 /// From one probe of a hop to the next, and the shortest time, where a path is followed.
 pub const TRACE_INTERVAL: Duration = Duration::from_secs(10);
 pub const SHORTEST_TRACE_INTERVAL: Duration = Duration::from_secs(1);
@@ -71,6 +73,8 @@ pub enum Prober {
 pub struct PathProbes {
     pub protocol: Protocol,
     pub max_ttl: Ttl,
+    /// Whether it is searched how large packets may be.
+    pub mtu: bool,
 }
 
 /// What is sent and expected.
@@ -214,12 +218,13 @@ impl Module {
         match &self.prober {
             Prober::Udp(Question::Service(service)) => Some(service.port()),
             Prober::Stamp => Some(862),
+            Prober::Trace(path) if path.has_port() => Some(TRACE_PORT),
             Prober::Icmp | Prober::Tcp(_) | Prober::Udp(Question::Talk(_)) | Prober::Trace(_) => None,
         }
     }
 
-    /// The method, for probes of which one leaves each `interval`.
-    pub fn method(&self, interval: Duration) -> Method {
+    /// The method, for probes of which one leaves each `interval`, where the wall clock is off by no more than `clock_error`.
+    pub fn method(&self, interval: Duration, clock_error: Option<ClockError>) -> Method {
         let exchange = |talk: &Talk| Exchange { data: Arc::clone(&talk.send), expect: talk.expect.clone() };
         match &self.prober {
             // No path is probed this way.
@@ -231,7 +236,7 @@ impl Module {
             }
             Prober::Udp(Question::Service(service)) => Method::Udp(service.ask()),
             Prober::Udp(Question::Talk(talk)) => Method::Udp(Ask::Data(exchange(talk))),
-            Prober::Stamp => Method::Stamp(Session::default()),
+            Prober::Stamp => Method::Stamp(Session { clock_error }),
         }
     }
 
@@ -255,23 +260,29 @@ fn path(from: &schema::Trace) -> Result<PathProbes, NotOffered> {
     if from.ttl.is_some() || from.dscp.is_some() || from.interface.is_some() || from.source_ip_address.is_some() {
         return wrong("a trace has no ttl, dscp, interface or source_ip_address");
     }
-    PathProbes::read(from.method.as_deref(), from.max_ttl).map_err(NotOffered::Wrong)
+    PathProbes::read(from.method.as_deref(), from.max_ttl, from.mtu).map_err(NotOffered::Wrong)
 }
 
 impl PathProbes {
+    /// Whether it leads to a port: all its probes go there. Those over UDP count ports up.
+    pub const fn has_port(self) -> bool {
+        matches!(self.protocol, Protocol::Tcp)
+    }
+
     /// These settings, or the usual ones.
     ///
     /// # Errors
     /// A sentence.
-    pub fn read(method: Option<&str>, max_ttl: Option<u8>) -> Result<PathProbes, String> {
+    pub fn read(method: Option<&str>, max_ttl: Option<u8>, mtu: bool) -> Result<PathProbes, String> {
         let protocol = match method {
             None | Some("icmp") => Protocol::Icmp,
             Some("udp") => Protocol::Udp,
-            Some(other) => return Err(format!("method '{other}' of a trace is neither icmp nor udp")),
+            Some("tcp") => Protocol::Tcp,
+            Some(other) => return Err(format!("method '{other}' of a trace is none of icmp, udp, tcp")),
         };
         match max_ttl.unwrap_or(MAX_TTL) {
             0 => Err("max_ttl is at least 1".to_owned()),
-            ttl => Ok(PathProbes { protocol, max_ttl: Ttl::new(ttl) }),
+            ttl => Ok(PathProbes { protocol, max_ttl: Ttl::new(ttl), mtu }),
         }
     }
 }

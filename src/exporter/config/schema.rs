@@ -137,6 +137,7 @@ settings! {
     Trace {
         method: Option<String>,
         max_ttl: Option<u8>,
+        mtu: bool,
     }
 
     /// Settings of the prober `udp`.
@@ -187,6 +188,7 @@ pub struct TargetTrace {
     pub interval: Option<Time>,
     pub method: Option<String>,
     pub max_ttl: Option<u8>,
+    pub mtu: bool,
 }
 
 /// The family of addresses, in smokeping_prober's words.
@@ -245,6 +247,8 @@ pub enum Names {
 pub enum Histogram {
     #[default]
     Classic,
+    Native,
+    Both,
     None,
 }
 

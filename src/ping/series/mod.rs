@@ -263,9 +263,9 @@ impl Series {
         self.method.connect().is_some()
     }
 
-    /// Whether its probes carry the error of the wall clock.
+    /// Whether its probes carry the error of the wall clock, if that is known.
     pub(super) fn carries_clock_error(&mut self) -> bool {
-        self.method.session().is_some_and(|session| session.clock_error.is_some())
+        self.method.session().is_some()
     }
 
     /// Sets the error of the wall clock.

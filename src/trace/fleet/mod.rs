@@ -219,7 +219,11 @@ impl Fleet {
         });
         let id = SubjectId::new(u32::try_from(index).unwrap_or(u32::MAX));
         let number = self.config.flow.saturating_add(offset);
-        let port = matches!(method, MethodKind::Udp | MethodKind::Tcp).then(|| flow::port(self.config.ports, 0));
+        let own = match target.destination {
+            Destination::Reachable { endpoint, .. } => self.ports(endpoint),
+            _ => self.config.ports,
+        };
+        let port = matches!(method, MethodKind::Udp | MethodKind::Tcp).then(|| flow::port(own, 0));
         let mut subject = Subject::new(id, target, method, Arc::default());
         (subject.port, subject.flow, subject.spec) = (port, Some(number), self.spec(octets));
         Some(subject)
@@ -283,7 +287,7 @@ impl Fleet {
         let packet_octets = octets.or(self.signature.packet_octets);
         let signature = Signature { packet_octets, ..self.signature };
         let port = match route.profile.protocol {
-            Protocol::Udp | Protocol::Tcp => flow::port(self.config.ports, number),
+            Protocol::Udp | Protocol::Tcp => flow::port(self.ports(route.target), number),
             _ => 0,
         };
         let probe = self.probes.next_number(|probe| signature.keys.are_usable(probe));
@@ -384,10 +388,16 @@ impl Fleet {
         }
     }
 
+    /// The destination ports of probes: that of the target, if it has one of its own.
+    fn ports(&self, target: IpEndpoint) -> Ports {
+        target.port.map_or(self.config.ports, Ports::Fixed)
+    }
+
     /// The subject whose target this is.
     fn target(&self, lane: LaneId, from: IpEndpoint) -> Option<usize> {
         let at = (lane, from.address, from.port_number());
-        let is_target = |route: &Route| (route.lane, route.target.address, flow::port(self.config.ports, 0)) == at;
+        let port = |route: &Route| flow::port(self.ports(route.target), 0);
+        let is_target = |route: &Route| (route.lane, route.target.address, port(route)) == at;
         self.routes.iter().find(|(_, route)| is_target(route)).map(|(&index, _)| index)
     }
 

@@ -1,0 +1,142 @@
+//! How large packets pass along paths, found for one after the other by a thread of its own: [`Sizes`], a Machine around
+//! [`MtuTracer`] that takes [`Command`]s from other threads.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::figures::Figures;
+use super::prober::{Calls, Health, Key, lock};
+use crate::channel::{Arena, Inbound, Outbox};
+use crate::engine::{Machine, Target};
+use crate::trace::{self, Event, MtuTracer};
+use crate::types::{Instant, Now, Ttl};
+
+/// From one search of a path to the next.
+const EVERY: Duration = Duration::from_secs(600);
+
+/// What other threads ask for. The thread is woken by [`crate::channel::Control::Supplied`].
+#[derive(Debug)]
+pub enum Command {
+    /// Search the MTU of the path to this target now and then.
+    Search { key: Key, target: Box<Target>, max_ttl: Ttl, figures: Arc<Mutex<Figures>> },
+    /// Search it no more.
+    Remove(Key),
+}
+
+#[derive(Debug)]
+struct Search {
+    key: Key,
+    target: Box<Target>,
+    max_ttl: Ttl,
+    figures: Arc<Mutex<Figures>>,
+}
+
+#[derive(Debug)]
+pub struct Sizes {
+    commands: Receiver<Command>,
+    calls: Calls,
+    /// In the order in which they are due.
+    waiting: BTreeMap<(Instant, Key), Search>,
+    /// The one under way.
+    current: Option<(Search, Box<MtuTracer>)>,
+    /// Of the next search.
+    seed: u64,
+    health: Arc<Health>,
+}
+
+impl Sizes {
+    pub fn new(commands: Receiver<Command>, health: Arc<Health>, seed: u64) -> Self {
+        Sizes { commands, calls: Calls::at_first(), waiting: BTreeMap::new(), current: None, seed, health }
+    }
+
+    fn take_commands(&mut self, now: Now) {
+        while let Ok(command) = self.commands.try_recv() {
+            match command {
+                Command::Search { key, target, max_ttl, figures } => {
+                    self.waiting.insert((now.mono, key), Search { key, target, max_ttl, figures });
+                }
+                Command::Remove(key) => {
+                    self.waiting.retain(|(_, waiting), _| *waiting != key);
+                    self.current.take_if(|(search, _)| search.key == key);
+                }
+            }
+        }
+    }
+
+    /// Begins the search that is due, if none is under way.
+    fn begin(&mut self, now: Now) {
+        let free = self.current.is_none();
+        let Some(due) = self.waiting.first_entry().filter(|due| free && due.key().0 <= now.mono) else { return };
+        let search = due.remove();
+        self.seed = self.seed.wrapping_add(1);
+        let (targets, max_ttl, seed) = (vec![Target::clone(&search.target)], search.max_ttl, self.seed);
+        let config = trace::Config { targets, max_ttl, seed, ..trace::Config::default() };
+        self.current = Some((search, Box::new(MtuTracer::new(config))));
+    }
+
+    fn drain(&mut self, now: Now) {
+        let Some((search, tracer)) = &mut self.current else { return };
+        while let Some(event) = tracer.poll_event() {
+            if let Event::Ended(trace) = event {
+                lock(&search.figures).path(|path| path.mtu = trace.path_mtu.map(|mtu| mtu.get()));
+            }
+        }
+        if tracer.is_finished()
+            && let Some((search, _)) = self.current.take()
+        {
+            self.waiting.insert((now.mono + EVERY, search.key), search);
+        }
+    }
+}
+
+impl Machine for Sizes {
+    /// There are none: figures are written where they belong.
+    type Event = std::convert::Infallible;
+
+    fn poll_orders(&mut self, now: Now, outbox: &mut Outbox) {
+        self.health.turns.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        if std::mem::take(&mut self.calls.commands) {
+            self.take_commands(now);
+        }
+        self.drain(now);
+        self.begin(now);
+        if let Some((_, tracer)) = &mut self.current {
+            tracer.poll_orders(now, outbox);
+        }
+    }
+
+    fn handle(&mut self, now: Now, inbound: &Inbound, octets: &Arena) {
+        if !self.calls.take(inbound, &self.health)
+            && let Some((_, tracer)) = &mut self.current
+        {
+            tracer.handle(now, inbound, octets);
+        }
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        if self.calls.commands {
+            return Some(Instant::ZERO);
+        }
+        match &self.current {
+            Some((_, tracer)) if tracer.is_finished() => Some(Instant::ZERO),
+            Some((_, tracer)) => tracer.poll_timeout(),
+            None => self.waiting.keys().next().map(|(at, _)| *at),
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Now) {
+        if let Some((_, tracer)) = &mut self.current {
+            tracer.handle_timeout(now);
+        }
+    }
+
+    fn poll_event(&mut self) -> Option<Self::Event> {
+        None
+    }
+
+    fn is_finished(&self) -> bool {
+        self.calls.end
+    }
+}
