@@ -337,7 +337,8 @@ mod tests {
         }
 
         fn follow(&mut self, key: Key, phase: Duration) -> Arc<Mutex<Figures>> {
-            let figures = Arc::new(Mutex::new(Figures { probed: true, ..Figures::new(&options()) }));
+            let figures = Arc::new(Mutex::new(Figures::new(&options())));
+            lock(&figures).probed = true;
             let options = every(Duration::from_secs(1));
             self.ask(Command::Follow { key, target: target(), options, phase, figures: Arc::clone(&figures) });
             figures
