@@ -41,7 +41,7 @@ pub fn plan(rate: f64) -> Vec<LanePlan> {
     let lane = |(protocol, purpose): (Protocol, Use), family| LanePlan {
         send_stamps: if protocol == Protocol::Tcp { SendStamps::None } else { send_stamps },
         receive_buffer: Some(RECEIVE_BUFFER),
-        fragmentation: (purpose == Use::Whole).then_some(Fragmentation::Interface),
+        fragmentation: (purpose == Use::Whole).then_some(Fragmentation::Probe),
         own_headers: purpose == Use::Paths,
         ..LanePlan::new(family, protocol, SocketChoice::Auto)
     };

@@ -217,7 +217,7 @@ const CALLS_OF_EXPORTERS: [(&str, &[&str]); 19] = [
     ("sendmmsg", &["EAGAIN", "EPERM"]),
     ("recvmmsg", &["ENOMEM"]),
     ("recvfrom", &["ENOMEM", "EAGAIN"]),
-    ("sendto,writev,write", &["ENOMEM"]),
+    ("sendto,writev", &["ENOMEM"]),
     ("read", &["EIO", "EAGAIN"]),
     ("epoll_create1", &["EMFILE"]),
     ("epoll_ctl", &["ENOSPC"]),
