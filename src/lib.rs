@@ -43,19 +43,18 @@
 //!
 //! - an ICMP extension object: `wire/extension.rs`, encode and decode side by side, with a round-trip test; it serialises
 //!   itself, below a key in `trace/hop.rs`, and its text is in `report/trace/text.rs`.
-//! - a header field: its field in `channel/plan.rs` and `channel/order.rs`, its option, ancillary data and octets in
-//!   `net/header.rs`, its octets without a kernel in `sim/lane.rs`, and a flag.
+//! - a header field: its field in `channel/order.rs`, its option, ancillary data and octets in `net/header.rs`, its octets
+//!   without a kernel in `sim/lane.rs`, and a flag.
 //! - a socket option: its field in `channel/plan.rs`, its line in `net/sys/option.rs`, its call in `net/socket.rs` (and
-//!   `net/route.rs` if it chooses the route), its name among the calls in `recording/applications.rs`, and a flag.
+//!   `net/route.rs` if it chooses the route), and a flag.
 //! - a finding: its case and its code in `trace/finding.rs`, found there, in `trace/mtu`, or about flows in `trace/flows.rs`
 //!   and `trace/watch/flows.rs`; its sentence in `report/trace/findings.rs`, its evidence in `report/trace/json/findings.rs`,
 //!   its name in `cli/rtrace/help.txt`.
 //! - a condition: its key in `engine/condition/table.rs`, what it judges in the `Facts` of each application that measures it.
 //! - a key or a column of a live view: its row in `tui/keys.rs` or `report/trace/columns.rs`; the help and the man page have it.
-//! - a metric: a count or a figure of delays in `metrics`, where it serialises itself; any other figure of a series in
-//!   `metrics` too, recorded in `ping/delays.rs`, kept in `ping/summary.rs`, filled in `ping/series/closing.rs` and written by
-//!   `report/ping/json.rs`; its name in the text of each report that shows it, its column in `csv.rs` of `report/ping` and
-//!   `report/sweep`.
+//! - a metric: a count in `metrics/counts.rs`, a figure of the delays of a series in `metrics/delays.rs`; both serialise
+//!   themselves there, and are recorded by their lines in `recording/values.rs`. Its name in the text of each report that shows
+//!   it, its column in `csv.rs` of `report/ping` and `report/sweep`, its limit in `engine/condition/table.rs` if it has one.
 //! - a format: a file per tool in `report`, its name in `cli/args/format.rs`, its writer where a tool chooses one:
 //!   `cli/rping/sink.rs`, `cli/rping/contrast.rs`, `cli/rping/sweep/mod.rs`, `cli/rtrace/run.rs`.
 //! - another program's options and text: a room in `cli` that maps them to a run, a sink in `report`.
@@ -76,7 +75,7 @@
 //! - a sentence a user reads: `report` for results, `cli` for errors, hints and the manual (clap fields, `help.txt`), `tui` for
 //!   live views, `exporter` for its log and samples; why a value or file cannot be read, in the `Display` of that error.
 //! - a key of the JSON: values serialise themselves where they are defined, and objects of a whole run in `report`; its type and its
-//!   meaning in `report/keys`, from which netprobe-json(5) and the schemas are made, and which tests hold every object against.
+//!   meaning in `tests/keys`, from which netprobe-json(5) and the schemas are made, and which tests hold every object against.
 //! - a test: beside the code; of whole runs in virtual time in `tests/sim`, of what users see in `tests/cli`, of what only the
 //!   kernel does in `tests/net` and, with routers, in `tests/kernel`.
 //! - a measurement: `benches` (of the library by criterion; `benches/peers` beside ping, fping, traceroute and mtr).

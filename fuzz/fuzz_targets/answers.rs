@@ -35,7 +35,7 @@ fuzz_target!(|input: &[u8]| {
     play::play(ping::Ping::new(config), profile, reply, source, |event| match event {
         ping::Event::Ended(summary) => {
             assert!(summary.counts.balance(), "{:?}", summary.counts);
-            assert!(summary.rtt.map_or(0, |rtt| rtt.count) <= summary.counts.received);
+            assert!(summary.delays.rtt.map_or(0, |rtt| rtt.count) <= summary.counts.received);
             summaries += 1;
         }
         ping::Event::Interim(all) => assert!(all.iter().all(|interim| interim.counts.balance()), "{all:?}"),

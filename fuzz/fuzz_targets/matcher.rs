@@ -58,7 +58,7 @@ fn play_ping(profile: Profile, mut source: Unstructured<'_>) {
     play::play(ping::Ping::new(config), profile, play::echo_reply, source, |event| match event {
         ping::Event::Ended(summary) => {
             assert!(summary.counts.balance(), "{:?}", summary.counts);
-            assert!(summary.rtt.map_or(0, |rtt| rtt.count) <= summary.counts.received);
+            assert!(summary.delays.rtt.map_or(0, |rtt| rtt.count) <= summary.counts.received);
             summaries += 1;
         }
         ping::Event::Interim(all) => assert!(all.iter().all(|interim| interim.counts.balance()), "{all:?}"),

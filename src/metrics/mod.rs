@@ -2,6 +2,7 @@
 
 mod brief;
 mod counts;
+mod delays;
 mod geometric;
 mod loss;
 mod paired;
@@ -13,6 +14,7 @@ mod voice;
 
 pub use brief::Brief;
 pub use counts::{Counts, StampCounts, percent};
+pub use delays::{DelayRecorder, DelayStats};
 pub use geometric::GeometricMean;
 pub use loss::LossRuns;
 pub use paired::{Share, more_often, signed_rank};

@@ -129,11 +129,6 @@ impl RttRecorder {
         self.count
     }
 
-    /// The largest, once there is one.
-    pub fn max(&self) -> Option<Rtt> {
-        (self.count > 0).then_some(Rtt::from_nanos(self.max))
-    }
-
     /// How many are longer than this: exact up to 64, then to three significant digits.
     pub fn longer_than(&self, rtt: Rtt) -> u64 {
         let nanos = rtt.as_nanos();
@@ -250,7 +245,6 @@ mod tests {
         let none = RttRecorder::default();
         assert_eq!(none.stats(), None);
         assert_eq!(none.ewma(), None);
-        assert_eq!(none.max(), None);
     }
 
     #[test]

@@ -1,25 +1,15 @@
 //! The delays of one series, by where their stamps were taken: [`Delays`].
 
 use super::summary::StampCounts;
-use crate::metrics::{InterarrivalJitter, Ipdv, RttRecorder};
+use crate::metrics::{DelayRecorder, DelayStats};
 use crate::types::{Rtt, StampSource};
-
-/// Delays that all have the same kind of stamps.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Measures {
-    pub(super) rtts: RttRecorder,
-    pub(super) ipdv: Ipdv,
-    pub(super) jitter: InterarrivalJitter,
-    /// The differences that `ipdv` is the mean of, if they are wanted.
-    pub(super) differences: RttRecorder,
-}
 
 /// Delays of replies that count. Stamps of different kinds include different parts of the host, so that no figure is made of
 /// more than one kind.
 #[derive(Debug, Default)]
 pub(super) struct Delays {
     /// By kind, from the least to the most trusted.
-    kinds: [Option<Box<Measures>>; 3],
+    kinds: [Option<Box<DelayRecorder>>; 3],
     slowest: Option<Rtt>,
     with_differences: bool,
     /// Only the slowest is kept.
@@ -53,29 +43,27 @@ impl Delays {
             StampSource::Kernel => kernel,
             StampSource::Hardware => hardware,
         };
-        let measures = kind.get_or_insert_default();
-        measures.rtts.record(rtt);
-        measures.jitter.record(rtt);
+        let recorder = kind.get_or_insert_default();
+        recorder.record(rtt);
         let alike = neighbours.into_iter().filter(|&(_, other)| other == source);
-        alike.for_each(|(neighbour, _)| {
-            measures.ipdv.record(rtt, neighbour);
-            if self.with_differences {
-                let difference = rtt.as_nanos().abs_diff(neighbour.as_nanos());
-                measures.differences.record(Rtt::from_nanos(difference));
-            }
-        });
+        alike.for_each(|(neighbour, _)| recorder.record_pair(rtt, neighbour, self.with_differences));
     }
 
     /// How many there are of each kind.
     pub(super) fn counts(&self) -> StampCounts {
         let [user, kernel, hardware] = &self.kinds;
-        let count = |kind: &Option<Box<Measures>>| kind.as_ref().map_or(0, |measures| measures.rtts.count());
+        let count = |kind: &Option<Box<DelayRecorder>>| kind.as_ref().map_or(0, |recorder| recorder.rtts.count());
         StampCounts { hardware: count(hardware), kernel: count(kernel), user: count(user) }
     }
 
     /// Those of the kind that most have; of kinds with as many, the more trusted.
-    pub(super) fn majority(&self) -> Option<&Measures> {
-        self.kinds.iter().flatten().max_by_key(|measures| measures.rtts.count()).map(Box::as_ref)
+    pub(super) fn majority(&self) -> Option<&DelayRecorder> {
+        self.kinds.iter().flatten().max_by_key(|recorder| recorder.rtts.count()).map(Box::as_ref)
+    }
+
+    /// What those come to.
+    pub(super) fn stats(&self) -> DelayStats {
+        self.majority().map(DelayRecorder::stats).unwrap_or_default()
     }
 
     /// The largest of any kind.
@@ -111,7 +99,7 @@ mod tests {
         let stats = majority.rtts.stats().unwrap();
         assert_eq!((stats.count, stats.min, stats.max), (3, 40, 60));
         // Only one pair of neighbours has the same kind of stamps.
-        assert_eq!(majority.ipdv.mean(), Some(10.0));
+        assert_eq!(majority.stats().ipdv, Some(10.0));
         assert_eq!(delays.slowest(), Some(Rtt::from_nanos(99)));
         assert_eq!(delays.counts(), StampCounts { hardware: 0, kernel: 3, user: 2 });
     }
@@ -120,7 +108,7 @@ mod tests {
     fn of_equal_numbers_the_more_trusted_stamps_count() {
         for (worse, better) in [(User, Kernel), (User, Hardware), (Kernel, Hardware)] {
             for taken in [[(9, worse), (5, better)], [(5, better), (9, worse)]] {
-                assert_eq!(delays(&taken).majority().and_then(|best| best.rtts.max()), Some(Rtt::from_nanos(5)));
+                assert_eq!(delays(&taken).stats().rtt.map(|rtt| rtt.max), Some(5));
             }
         }
     }

@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 use crate::engine::condition::{Facts, Judged};
 use crate::engine::outcome::{State, Status, Subject};
 pub use crate::metrics::{Counts, StampCounts};
-use crate::metrics::{RttStats, Voice};
+use crate::metrics::{DelayStats, RttStats, Voice};
 use crate::types::{Rtt, WallTime};
 
 /// Figures of a running series.
@@ -19,10 +19,8 @@ pub struct Interim {
     pub subject: Arc<Subject>,
     /// Counts so far.
     pub counts: Counts,
-    /// RTTs so far.
-    pub rtt: Option<RttStats>,
-    /// Exponentially weighted mean of the RTTs (weight 1/8), nanoseconds.
-    pub ewma: Option<u64>,
+    /// Delays so far.
+    pub delays: DelayStats,
 }
 
 /// A series is over.
@@ -51,14 +49,8 @@ pub struct Summary {
     pub reflection: Option<Box<ReflectionStats>>,
     /// All hosts that answered a multicast or broadcast target, in order of first answers; empty for other targets.
     pub responders: Vec<Responder>,
-    /// RTTs of the replies that count.
-    pub rtt: Option<RttStats>,
-    /// Exponentially weighted mean of the RTTs (weight 1/8), nanoseconds.
-    pub ewma: Option<u64>,
-    /// Mean of |RTT of n − RTT of n−1| over consecutive probes both received, nanoseconds (RFC 3393).
-    pub ipdv: Option<f64>,
-    /// RFC 3550 §6.4.1's filter over the RTTs, nanoseconds.
-    pub interarrival_jitter: Option<f64>,
+    /// Delays of the replies that count.
+    pub delays: DelayStats,
     /// How a call would sound, if that was asked for.
     pub voice: Option<Voice>,
     /// The most probes that were in flight when one was answered, from that one to the newest, as ping's `pipe`; 0 if none
@@ -74,9 +66,9 @@ impl Summary {
     /// What conditions may ask.
     pub(super) fn facts(&self) -> Facts {
         Facts {
-            ipdv: self.ipdv,
+            ipdv: self.delays.ipdv,
             voice: self.voice,
-            ..Facts::of(&self.counts, self.rtt.as_ref().map(RttStats::figures))
+            ..Facts::of(&self.counts, self.delays.rtt.as_ref().map(RttStats::figures))
         }
     }
 }

@@ -18,11 +18,12 @@ use crate::sweep::{Event as SweepEvent, TargetSummary, Totals};
 names! { Verdict }
 
 structs! {
+    Attempt { socket, call, error, }
     Change { subject, at, kind, }
-    Interim { subject, counts, rtt "rtt_stats", ewma, }
+    Interim { subject, counts, ..delays, }
     Summary {
         subject, began, counts, status, state, rate_limited, syn_retransmits, answer "answer_stats", reflection, responders,
-        rtt "rtt_stats", ewma, ipdv, interarrival_jitter, voice, pipe, stamps, duration, conditions,
+        voice, pipe, stamps, duration, conditions, ..delays,
     }
     ReflectionStats { lost, reflector "reflector_stats", rtt_net "rtt_net_stats", one_way, }
     OneWayStats { there, back, error, }
@@ -88,82 +89,6 @@ variants! {
 
 plain_variants! { PresenceChange Finding Varied AnswererKind }
 
-/// The calls and options by which a socket is opened.
-const CALLS: [&str; 54] = [
-    "ICMPV6_FILTER",
-    "ICMP_FILTER",
-    "IPV6_ADD_MEMBERSHIP",
-    "IPV6_FLOWINFO_SEND",
-    "IPV6_HOPLIMIT",
-    "IPV6_MTU_DISCOVER",
-    "IPV6_MULTICAST_ALL",
-    "IPV6_MULTICAST_HOPS",
-    "IPV6_MULTICAST_LOOP",
-    "IPV6_PKTINFO",
-    "IPV6_RECVERR",
-    "IPV6_RECVERR_RFC4884",
-    "IPV6_RECVHOPLIMIT",
-    "IPV6_RECVPKTINFO",
-    "IPV6_RECVTCLASS",
-    "IPV6_TCLASS",
-    "IPV6_UNICAST_HOPS",
-    "IPV6_V6ONLY",
-    "IP_ADD_MEMBERSHIP",
-    "IP_BIND_ADDRESS_NO_PORT",
-    "IP_HDRINCL",
-    "IP_MTU_DISCOVER",
-    "IP_MULTICAST_ALL",
-    "IP_MULTICAST_IF",
-    "IP_MULTICAST_LOOP",
-    "IP_MULTICAST_TTL",
-    "IP_PKTINFO",
-    "IP_RECVERR",
-    "IP_RECVERR_RFC4884",
-    "IP_RECVTOS",
-    "IP_RECVTTL",
-    "IP_TOS",
-    "IP_TTL",
-    "IP_UNICAST_IF",
-    "SCM_TS_OPT_ID",
-    "SO_ATTACH_FILTER",
-    "SO_BINDTODEVICE",
-    "SO_BINDTOIFINDEX",
-    "SO_BROADCAST",
-    "SO_DONTROUTE",
-    "SO_MARK",
-    "SO_RCVBUF",
-    "SO_RCVBUFFORCE",
-    "SO_REUSEADDR",
-    "SO_RXQ_OVFL",
-    "SO_SNDBUF",
-    "SO_TIMESTAMPING",
-    "TCP_NODELAY",
-    "TCP_SYNCNT",
-    "bind",
-    "connect",
-    "getsockname",
-    "listen",
-    "socket",
-];
-
-impl Plain for Attempt {
-    fn put(&self, out: &mut Out<'_>) {
-        out.object(|out| {
-            out.entry("socket", &self.socket);
-            out.entry("call", &self.call.to_owned());
-            out.entry("error", &self.error);
-        });
-    }
-
-    fn get(value: Value, shelves: &mut Shelves) -> Result<Self, Fault> {
-        let mut object = object(value)?;
-        let call: String = take(&mut object, "call", shelves)?;
-        let call = CALLS.iter().find(|known| **known == call).copied().unwrap_or("socket option");
-        let socket = take(&mut object, "socket", shelves)?;
-        Ok(Attempt { socket, call, error: take(&mut object, "error", shelves)? })
-    }
-}
-
 impl Recorded for PingEvent {
     fn is_told(&self) -> bool {
         !matches!(self, PingEvent::NameWanted(_) | PingEvent::AddressWanted { .. })
@@ -220,7 +145,7 @@ impl Recorded for contrast::Event {
 }
 
 impl Recorded for SweepEvent {
-    /// Progress is for those who wait.
+    /// Progress is for a reader who waits.
     fn is_told(&self) -> bool {
         !matches!(self, SweepEvent::Progress { .. })
     }

@@ -1,5 +1,6 @@
 //! Numbers, addresses, times and other small values as JSON.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use super::json::{
 };
 use super::shelf::Shelves;
 use crate::channel::{ErrorOrigin, Header, OsError, SocketKind};
-use crate::metrics::{Brief, Codec, Counts, RttStats, Share, StampCounts, VariationStats, Voice};
+use crate::metrics::{Brief, Codec, Counts, DelayStats, RttStats, Share, StampCounts, VariationStats, Voice};
 use crate::types::{
     Asn, Dscp, Family, FlowLabel, Ident, IpEndpoint, Mtu, Port, ProbeId, Rtt, StampSource, Tos, Ttl, WallTime,
 };
@@ -103,6 +104,16 @@ impl Plain for String {
 }
 
 impl Plain for Box<str> {
+    fn put(&self, out: &mut Out<'_>) {
+        out.text(self);
+    }
+
+    fn get(value: Value, shelves: &mut Shelves) -> Result<Self, Fault> {
+        String::get(value, shelves).map(Into::into)
+    }
+}
+
+impl Plain for Cow<'static, str> {
     fn put(&self, out: &mut Out<'_>) {
         out.text(self);
     }
@@ -223,6 +234,7 @@ structs! {
         late, reordered, bad_checksum, payload_changed, truncated, wrong_source, foreign, dropped_by_kernel, longest_loss_run,
     }
     Voice { codec, r, }
+    DelayStats { rtt "rtt_stats", ewma, ipdv, interarrival_jitter, }
     VariationStats { last, mean, max, interarrival, }
     StampCounts { hardware, kernel, user, }
     RttStats { count, min, mean, median, p90, p95, p99, max, stddev, }

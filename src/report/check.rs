@@ -207,7 +207,7 @@ impl Host {
 
     /// Delays of answers: those of refusals alone are none.
     fn rtt(&self) -> Option<&RttStats> {
-        self.summary.rtt.as_ref().filter(|_| self.summary.counts.received > 0)
+        self.summary.delays.rtt.as_ref().filter(|_| self.summary.counts.received > 0)
     }
 
     fn rta(&self) -> Option<f64> {
@@ -228,7 +228,7 @@ impl Host {
         let of = |limit: &Limit, value: Option<f64>| value.map_or(Level::Ok, |value| limit.level(value));
         let nothing = if self.summary.counts.received == 0 { Level::Critical } else { Level::Ok };
         let order = if limits.in_order && self.summary.counts.reordered > 0 { Level::Critical } else { Level::Ok };
-        let jitter = limits.jitter.map_or(Level::Ok, |limit| of(&limit, self.summary.ipdv));
+        let jitter = limits.jitter.map_or(Level::Ok, |limit| of(&limit, self.summary.delays.ipdv));
         let floor = |limit: &Option<Limit>, value: Option<f64>| {
             limit.zip(value).map_or(Level::Ok, |(limit, value)| limit.level_from_above(value))
         };
@@ -264,7 +264,7 @@ impl Host {
         write!(f, " {prefix}rtmax={};;;;", Delay(rtt.map(|rtt| rtt.max as f64)))?;
         write!(f, " {prefix}rtmin={};;;;", Delay(rtt.map(|rtt| rtt.min as f64)))?;
         if let Some(limit) = &limits.jitter {
-            write!(f, " {prefix}jitter_avg={};{};0;", Delay(self.summary.ipdv), delays(limit))?;
+            write!(f, " {prefix}jitter_avg={};{};0;", Delay(self.summary.delays.ipdv), delays(limit))?;
         }
         // A limit that is reached from above is a range without an upper end.
         let floors = |limit: &Limit| format!("{}:;{}:", Decimal(limit.warning), Decimal(limit.critical));
@@ -300,7 +300,7 @@ impl Host {
         if let Some(rtt) = self.rtt() {
             write!(f, ", median {} ms", Millis(rtt.median))?;
         }
-        write!(f, ", jitter {}", Delay(self.summary.ipdv))?;
+        write!(f, ", jitter {}", Delay(self.summary.delays.ipdv))?;
         let rest = [
             (counts.refused, "refused"),
             (counts.unreachable, "unreachable"),

@@ -200,7 +200,7 @@ fn the_figures_so_far_end_as_those_of_the_summary() {
     for summary in summaries {
         let (observed, counts) = (&observed[summary.subject.id.index()], summary.counts);
         assert_eq!((observed.received, observed.decided()), (counts.received, counts.decided()));
-        assert_eq!((observed.loss_pct(), observed.rtt()), (counts.loss_pct(), summary.rtt));
+        assert_eq!((observed.loss_pct(), observed.rtt()), (counts.loss_pct(), summary.delays.rtt));
     }
 }
 

@@ -8,7 +8,7 @@ use super::{Context, Series};
 use crate::engine::Destination;
 use crate::engine::condition;
 use crate::engine::outcome::{MethodKind, State, Status};
-use crate::metrics::{Codec, LossRuns, RttStats, Voice};
+use crate::metrics::{Codec, LossRuns, Voice};
 use crate::ping::config::Config;
 use crate::ping::event::Event;
 use crate::ping::probe::ProbeState;
@@ -19,7 +19,7 @@ impl Series {
     /// Figures as they were if the run ended now.
     pub(in crate::ping) fn interim(&self, now: Instant) -> Interim {
         let (counts, _) = self.figures(now);
-        Interim { subject: Arc::clone(&self.subject), counts, rtt: self.rtt_stats(), ewma: self.ewma() }
+        Interim { subject: Arc::clone(&self.subject), counts, delays: self.delays.stats() }
     }
 
     /// Ends the series: an open probe is lost if its silence counts, else it stays pending.
@@ -32,7 +32,7 @@ impl Series {
         let state = self.state(&counts);
         let span = self.first_tried.zip(self.last_packet);
         let duration = span.map_or(Duration::ZERO, |(first, last)| last.since(first));
-        let (method, delays) = (self.subject.method, self.delays.majority());
+        let method = self.subject.method;
         let reflection = self.reflections.as_ref().and_then(|all| all.stats());
         let voice = |codec| self.voice(codec, &counts, loss_runs, reflection.as_ref());
         let voice = context.config.codec.map(voice);
@@ -48,10 +48,7 @@ impl Series {
             answer: self.exchanges.stats(),
             reflection: (method == MethodKind::Stamp).then(|| Box::new(reflection.unwrap_or_default())),
             responders: self.responders.as_ref().map_or_else(Vec::new, |all| all.summary()),
-            rtt: self.rtt_stats(),
-            ewma: self.ewma(),
-            ipdv: delays.and_then(|delays| delays.ipdv.mean()),
-            interarrival_jitter: delays.and_then(|delays| delays.jitter.nanos()),
+            delays: self.delays.stats(),
             voice,
             pipe: self.pipe,
             stamps: self.delays.counts(),
@@ -115,14 +112,6 @@ impl Series {
             Some(Voice::heard(codec, delay_ms, 100.0 * missing, burst_ratio))
         };
         heard().unwrap_or(Voice { codec, r: None })
-    }
-
-    fn rtt_stats(&self) -> Option<RttStats> {
-        self.delays.majority()?.rtts.stats()
-    }
-
-    fn ewma(&self) -> Option<u64> {
-        self.delays.ewma().map(Rtt::as_nanos)
     }
 }
 

@@ -160,6 +160,7 @@ fn answered_by(answerers: &[Answerer]) -> String {
 mod tests {
     use super::*;
     use crate::engine::outcome::{Subject, SubjectId};
+    use crate::metrics::DelayStats;
     use crate::ping::contrast::Finding;
     use crate::ping::{Counts, Interim, MethodKind};
     use crate::report::contrast::fixture::{RAW, TCP, comparison, without_privilege};
@@ -221,7 +222,8 @@ mod tests {
         let methods = [icmp, tcp];
         written(&mut sink, &methods.clone().map(|subject| Event::Ping(began(subject))));
         let counts = Counts { sent: 2, received: 1, lost: 1, ..Counts::default() };
-        let figures = |index: usize| Interim { subject: methods[index].clone().into(), counts, rtt: None, ewma: None };
+        let figures =
+            |index: usize| Interim { subject: methods[index].clone().into(), counts, delays: DelayStats::default() };
         let (_, talk) = written(&mut sink, &[Event::Ping(ping::Event::Interim(vec![figures(0), figures(1)]))]);
         assert_eq!(talk, "\rICMP raw: 1/2 packets, 50% loss\n\rTCP 443: 1/2 packets, 50% loss\n");
     }

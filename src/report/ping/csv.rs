@@ -77,8 +77,8 @@ fn target(summary: &Summary) -> impl Iterator<Item = Option<String>> {
         text(Some(counts.unanswered())),
         text(counts.loss_pct()),
     ];
-    let delays = delays(summary.rtt.map(|rtt| rtt.figures()));
-    head.into_iter().chain(delays).chain([text(summary.ipdv.map(|nanos| nanos / 1e6))])
+    let delays = delays(summary.delays.rtt.map(|rtt| rtt.figures()));
+    head.into_iter().chain(delays).chain([text(summary.delays.ipdv.map(|nanos| nanos / 1e6))])
 }
 
 #[cfg(test)]
@@ -86,6 +86,7 @@ mod tests {
     use super::*;
     use crate::channel::OsError;
     use crate::engine::outcome::{Refusal, Silence};
+    use crate::metrics::DelayStats;
     use crate::ping::Counts;
     use crate::report::fixture::{error, not_sent, of, refused, reply, subject, summary, unanswered, written};
     use crate::types::WallTime;
@@ -129,9 +130,13 @@ mod tests {
     #[test]
     fn with_q_every_target_is_a_row() {
         let began = Some(WallTime::from_nanos(crate::report::fixture::WHEN));
-        let silent = Summary { counts: Counts::default(), rtt: None, ipdv: None, ..summary() };
+        let silent = Summary {
+            counts: Counts::default(),
+            delays: DelayStats { rtt: None, ipdv: None, ..summary().delays },
+            ..summary()
+        };
         let counts = Counts { sent: 6, received: 4, lost: 1, unreachable: 1, send_failed: 2, ..Counts::default() };
-        let unsent = Summary { counts, rtt: None, ipdv: None, ..summary() };
+        let unsent = Summary { counts, delays: DelayStats { rtt: None, ipdv: None, ..summary().delays }, ..summary() };
         let events = [Summary { began, ..summary() }, silent, unsent].map(|summary| Event::Ended(Box::new(summary)));
         assert_eq!(
             rows(true, &events),

@@ -34,8 +34,8 @@ impl<'a> From<&'a Summary> for Run<'a> {
         Run {
             labels: labels(&summary.subject),
             counts: &summary.counts,
-            rtt: summary.rtt.map(|rtt| rtt.figures()),
-            ipdv: summary.ipdv.map(|nanos| nanos / 1e6),
+            rtt: summary.delays.rtt.map(|rtt| rtt.figures()),
+            ipdv: summary.delays.ipdv.map(|nanos| nanos / 1e6),
             time: (summary.began, Duration::from_nanos(summary.duration)),
         }
     }

@@ -76,6 +76,7 @@ mod tests {
 
     use super::*;
     use crate::engine::outcome::{ProbeEvent, State, Subject};
+    use crate::metrics::DelayStats;
     use crate::ping::{Counts, Summary};
     use crate::report::fixture::{WHEN, of, reply, subject, summary, written};
     use crate::types::WallTime;
@@ -87,8 +88,7 @@ mod tests {
             subject: Arc::new(Subject { id: SubjectId::new(1), address: None, ..subject("no,such", "198.51.100.9") }),
             counts: Counts { send_failed: 0, ..Counts::default() },
             state: Some(state),
-            rtt: None,
-            ipdv: None,
+            delays: DelayStats { rtt: None, ipdv: None, ..summary().delays },
             ..summary()
         };
         let late = ProbeEvent { standing: Standing::Late, reply_ttl: Some(Ttl::new(1)), ..reply() };

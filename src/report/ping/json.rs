@@ -252,9 +252,7 @@ fn ended<M: SerializeMap>(map: &mut M, summary: &Summary) -> Result<(), M::Error
     map.serialize_entry("state", &summary.state)?;
     summary.counts.serialize_entries(map)?;
     map.serialize_entry("stamps", &summary.stamps)?;
-    map.serialize_entry("rtt_stats_ms", &summary.rtt)?;
-    map.serialize_entry("ipdv_ms", &summary.ipdv.map(|nanos| nanos / 1e6))?;
-    map.serialize_entry("interarrival_jitter_ms", &summary.interarrival_jitter.map(|nanos| nanos / 1e6))?;
+    summary.delays.serialize_entries(map)?;
     map.serialize_entry("duration_ms", &millis(summary.duration))?;
     if let Some(voice) = &summary.voice {
         map.serialize_entry("r_factor", &voice.r)?;
@@ -287,6 +285,7 @@ mod tests {
     use super::*;
     use crate::channel::OsError;
     use crate::engine::outcome::{IcmpError, PayloadChange, Standing, State};
+    use crate::metrics::DelayStats;
     use crate::ping::{Counts, Interim};
     use crate::report::fixture::{
         address, began, error, error_with, not_sent, of, reply, reply_with, subject, summary, unanswered, written,
@@ -423,7 +422,11 @@ mod tests {
     fn a_summary_holds_every_count() {
         let counts = Counts { sent: 3, received: 1, unreachable: 1, lost: 1, longest_loss_run: 1, ..Counts::default() };
         assert_eq!(
-            json(&[Event::Ended(Box::new(Summary { counts, ipdv: None, interarrival_jitter: None, ..summary() }))]),
+            json(&[Event::Ended(Box::new(Summary {
+                counts,
+                delays: DelayStats { ipdv: None, interarrival_jitter: None, ..summary().delays },
+                ..summary()
+            }))]),
             "{\"type\":\"summary\",\"version\":1,\"target\":\"example.org\",\"address\":\"198.51.100.9\",\"method\":\"icmp\",\
              \"socket\":\"raw\",\"port\":null,\"source_port\":null,\"sequence\":null,\"time\":null,\"state\":null,\"sent\":3,\
              \"received\":1,\"refused\":0,\"unreachable\":1,\"lost\":1,\"pending\":0,\"send_failed\":0,\"icmp_errors\":0,\"skipped\":0,\
@@ -437,8 +440,12 @@ mod tests {
 
     #[test]
     fn what_is_unknown_is_null() {
-        let nothing =
-            Summary { counts: Counts::default(), rtt: None, ewma: None, state: Some(State::Unknown), ..summary() };
+        let nothing = Summary {
+            counts: Counts::default(),
+            delays: DelayStats::default(),
+            state: Some(State::Unknown),
+            ..summary()
+        };
         let data = json(&[Event::Ended(Box::new(nothing))]);
         assert!(data.contains("\"state\":\"unknown\"") && data.contains("\"loss_pct\":null"), "{data}");
         assert!(
@@ -455,7 +462,7 @@ mod tests {
         let nothing = Summary {
             subject: Arc::new(unresolved.clone()),
             counts: Counts::default(),
-            rtt: None,
+            delays: DelayStats { rtt: None, ..summary().delays },
             state: Some(State::Unresolved),
             ..summary()
         };
@@ -502,7 +509,7 @@ mod tests {
         let mut sink = PingJson::new(PingJsonOptions::default());
         let counts = Counts { sent: 2, received: 1, lost: 1, ..Counts::default() };
         let figures =
-            |name| Interim { subject: Arc::new(subject(name, "198.51.100.9")), counts, rtt: None, ewma: None };
+            |name| Interim { subject: Arc::new(subject(name, "198.51.100.9")), counts, delays: DelayStats::default() };
         let (data, talk) = written(&mut sink, &[Event::Interim(vec![figures("a.example")])]);
         assert_eq!((data.as_str(), talk.as_str()), ("", "\r1/2 packets, 50% loss\n"));
         let (_, talk) = written(&mut sink, &[Event::Interim(vec![figures("a.example"), figures("b.example")])]);
@@ -519,7 +526,10 @@ mod tests {
             of(&odd, unanswered(Silence::NoAnswer)),
             of(&odd, not_sent(OsError::EPERM, Some(1), 1)),
             Event::Ended(Box::new(summary())),
-            Event::Ended(Box::new(Summary { rtt: None, ipdv: None, ..summary() })),
+            Event::Ended(Box::new(Summary {
+                delays: DelayStats { rtt: None, ipdv: None, ..summary().delays },
+                ..summary()
+            })),
         ]);
         let mut types = std::collections::BTreeMap::new();
         for line in data.lines() {

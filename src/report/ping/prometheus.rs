@@ -60,7 +60,7 @@ mod tests {
 
     use super::*;
     use crate::engine::outcome::Subject;
-    use crate::metrics::Counts;
+    use crate::metrics::{Counts, DelayStats};
     use crate::ping::Summary;
     use crate::report::fixture::{WHEN, finished, subject, summary};
 
@@ -70,7 +70,7 @@ mod tests {
         let silent = Summary {
             subject: Arc::new(Subject { address: None, port: Some(80), ..subject("no\"such", "198.51.100.9") }),
             counts: Counts::default(),
-            rtt: None,
+            delays: DelayStats { rtt: None, ..summary().delays },
             ..summary()
         };
         let events = [Event::Ended(Box::new(Summary { began, ..summary() })), Event::Ended(Box::new(silent))];

@@ -33,9 +33,12 @@ fn every_probe_of_a_healthy_target_is_received_with_its_delay() {
     }
     let summary = run.summary();
     assert_eq!(summary.stamps.kernel, 3);
-    assert_eq!(summary.rtt.map(|rtt| (rtt.min, rtt.median, rtt.max)), Some((10_000_000, 10_000_000, 10_000_000)));
-    assert_eq!((summary.ipdv, summary.interarrival_jitter), (Some(0.0), Some(0.0)));
-    assert_eq!((summary.pipe, summary.ewma), (1, Some(10_000_000)));
+    assert_eq!(
+        summary.delays.rtt.map(|rtt| (rtt.min, rtt.median, rtt.max)),
+        Some((10_000_000, 10_000_000, 10_000_000))
+    );
+    assert_eq!((summary.delays.ipdv, summary.delays.interarrival_jitter), (Some(0.0), Some(0.0)));
+    assert_eq!((summary.pipe, summary.delays.ewma), (1, Some(10_000_000)));
     assert_eq!(Duration::from_nanos(summary.duration), ms(2010));
 }
 
@@ -54,7 +57,7 @@ fn a_second_copy_is_a_duplicate_and_enters_no_statistics() {
     let duplicate = run.replies().into_iter().find(|reply| reply.duplicate()).unwrap();
     assert_eq!((duplicate.id.get(), duplicate.rtt()), (2, Rtt::from(ms(310))));
     assert!(!duplicate.late() && !duplicate.reordered);
-    assert_eq!(run.summary().rtt.map(|rtt| (rtt.count, rtt.max)), Some((3, 10_000_000)));
+    assert_eq!(run.summary().delays.rtt.map(|rtt| (rtt.count, rtt.max)), Some((3, 10_000_000)));
 }
 
 #[test]
@@ -64,8 +67,8 @@ fn a_reply_that_is_overtaken_is_reordered() {
     assert_eq!(run.replies().iter().map(|reply| reply.id.get()).collect::<Vec<_>>(), [2, 1, 3]);
     assert_eq!(run.replies().iter().map(|reply| reply.reordered).collect::<Vec<_>>(), [false, true, false]);
     // In the order of sequences 1510, 10, 10 ms; in the order of arrival 10, 1510, 10 ms.
-    assert_eq!(run.summary().ipdv, Some(750e6));
-    assert_eq!(run.summary().interarrival_jitter, Some(1500e6 / 16.0 + (1500e6 - 1500e6 / 16.0) / 16.0));
+    assert_eq!(run.summary().delays.ipdv, Some(750e6));
+    assert_eq!(run.summary().delays.interarrival_jitter, Some(1500e6 / 16.0 + (1500e6 - 1500e6 / 16.0) / 16.0));
     assert_eq!(run.summary().pipe, 2);
 }
 
@@ -78,7 +81,7 @@ fn a_wrong_checksum_is_shown_and_not_received() {
         Counts { sent: 3, received: 2, lost: 1, bad_checksum: 1, longest_loss_run: 1, ..Counts::default() }
     );
     assert!(run.replies()[1].outcome.bad_checksum);
-    assert_eq!(run.summary().rtt.map(|rtt| rtt.count), Some(2));
+    assert_eq!(run.summary().delays.rtt.map(|rtt| rtt.count), Some(2));
 }
 
 #[test]
@@ -173,7 +176,7 @@ fn a_late_reply_is_counted_once_and_enters_no_statistics() {
     let late: Vec<_> = run.replies().into_iter().filter(|reply| reply.late()).collect();
     assert_eq!(late.iter().map(|reply| reply.duplicate()).collect::<Vec<_>>(), [false, true]);
     assert_eq!(late[0].rtt(), Rtt::from(ms(1510)));
-    assert_eq!(run.summary().rtt.map(|rtt| rtt.max), Some(10_000_000));
+    assert_eq!(run.summary().delays.rtt.map(|rtt| rtt.max), Some(10_000_000));
 }
 
 #[test]
@@ -193,7 +196,7 @@ fn what_arrived_in_time_is_received_even_if_it_is_read_after_a_stall() {
     network.stall(ms(1005), ms(5000));
     let run = ping(&network, Config { spec: waiting(Wait::Exactly(SECOND)), ..config() });
     assert_eq!(run.counts(), Counts { skipped: 4, ..received(3) });
-    assert_eq!(run.summary().rtt.map(|rtt| rtt.max), Some(10_000_000));
+    assert_eq!(run.summary().delays.rtt.map(|rtt| rtt.max), Some(10_000_000));
 }
 
 #[test]
@@ -203,7 +206,7 @@ fn a_stepped_wall_clock_changes_no_delay() {
         network.step_wall_clock(ms(1005), step);
         let run = ping(&network, config());
         assert_eq!(run.counts(), received(3));
-        assert_eq!(run.summary().rtt.map(|rtt| (rtt.min, rtt.max)), Some((10_000_000, 10_000_000)));
+        assert_eq!(run.summary().delays.rtt.map(|rtt| (rtt.min, rtt.max)), Some((10_000_000, 10_000_000)));
         assert_eq!((run.summary().stamps.kernel, run.summary().stamps.user), (2, 1));
         assert_eq!(Duration::from_nanos(run.summary().duration), ms(2010));
     }

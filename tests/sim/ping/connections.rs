@@ -69,7 +69,7 @@ fn a_closed_port_refuses_and_has_its_delay() {
             (Some(State::Refused), Some(Rtt::from(ms(10))), None)
         );
         assert_eq!(refusal.source_port, run.log.packets()[0].ports().map(|(source, _)| source));
-        assert_eq!(run.summary().rtt.map(|rtt| (rtt.count, rtt.max)), Some((3, 10_000_000)));
+        assert_eq!(run.summary().delays.rtt.map(|rtt| (rtt.count, rtt.max)), Some((3, 10_000_000)));
     }
 }
 
@@ -170,7 +170,7 @@ fn a_port_that_opens_by_a_repeated_syn_is_open_late_and_lost() {
             (late.state(), late.syn_retransmits(), late.rtt()),
             (Some(State::Open), Some(1), Rtt::from(ms(1010)))
         );
-        assert_eq!(run.summary().rtt.map(|rtt| (rtt.count, rtt.max)), Some((2, 10_000_000)));
+        assert_eq!(run.summary().delays.rtt.map(|rtt| (rtt.count, rtt.max)), Some((2, 10_000_000)));
         assert_eq!((run.summary().syn_retransmits, state(&run)), (Some(1), Some(State::Open)));
     }
 }
@@ -213,7 +213,7 @@ fn a_reset_within_the_wait_refuses_whichever_syn_it_answers() {
         assert_eq!(state(&run), Some(State::Refused));
         // Which SYN it answers is not known once there are several.
         assert_eq!(run.refusals()[0].delay.is_none(), retransmitted);
-        assert_eq!(run.summary().rtt.is_none(), retransmitted);
+        assert_eq!(run.summary().delays.rtt.is_none(), retransmitted);
     }
 }
 

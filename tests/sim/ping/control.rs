@@ -24,7 +24,7 @@ fn interim_figures_count_what_is_open_as_pending() {
     });
     let interim = &interim.unwrap()[0];
     assert_eq!(interim.counts, Counts { sent: 3, received: 2, pending: 1, ..Counts::default() });
-    assert_eq!((interim.rtt.unwrap().count, interim.ewma), (2, Some(10_000_000)));
+    assert_eq!((interim.delays.rtt.unwrap().count, interim.delays.ewma), (2, Some(10_000_000)));
     assert_eq!(run.counts().received, 3, "and the run goes on");
 }
 

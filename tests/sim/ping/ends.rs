@@ -20,7 +20,7 @@ fn without_any_answer_the_end_is_waited_for_ten_seconds() {
     let run = ping(&silent(), config());
     assert_eq!(run.counts(), Counts { sent: 3, lost: 3, longest_loss_run: 3, ..Counts::default() });
     assert_eq!(run.timeouts(), [(1, SECOND * 10), (2, SECOND * 11), (3, SECOND * 12)]);
-    assert_eq!((run.summary().rtt, run.summary().state, run.summary().pipe), (None, None, 0));
+    assert_eq!((run.summary().delays.rtt, run.summary().state, run.summary().pipe), (None, None, 0));
 }
 
 #[test]

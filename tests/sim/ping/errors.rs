@@ -33,7 +33,7 @@ fn a_probe_with_nothing_but_an_error_is_unreachable() {
     let run = ping(&dead_end(Quote::full()), config());
     assert_eq!(run.counts(), unreachable(3));
     assert_eq!(run.counts().loss_pct(), Some(100.0));
-    assert_eq!(run.summary().rtt, None);
+    assert_eq!(run.summary().delays.rtt, None);
     for (n, error) in run.errors().iter().enumerate() {
         assert_eq!(error.id.get(), n as u64 + 1);
         assert_eq!(error.outcome.kind, ErrorKind::HostUnreachable);
@@ -172,7 +172,7 @@ fn an_answer_within_the_wait_counts_whatever_errors_came_before() {
             let counts = Counts { sent: 3, received: 3, icmp_errors: 3, answered_after_error: 3, ..Counts::default() };
             assert_eq!(run.counts(), counts, "{target}, raw {raw}");
             assert_eq!(run.counts().loss_pct(), Some(0.0));
-            assert_eq!(run.summary().rtt.map(|rtt| rtt.count), Some(3));
+            assert_eq!(run.summary().delays.rtt.map(|rtt| rtt.count), Some(3));
         }
     }
 }

@@ -92,9 +92,9 @@ fn statistics_are_those_of_the_stamps_that_most_replies_have() {
     let run = ping(&network, Config { count: Some(4), ..config() });
     assert_eq!(stamps(&run), (0, 3, 1));
     assert_eq!(run.replies()[0].rtt(), Rtt::from(ms(51)));
-    let rtt = run.summary().rtt.expect("replies came");
+    let rtt = run.summary().delays.rtt.expect("replies came");
     assert_eq!((rtt.count, rtt.max), (3, 10_000_000));
-    assert_eq!(run.summary().ipdv, Some(0.0));
+    assert_eq!(run.summary().delays.ipdv, Some(0.0));
 }
 
 #[test]

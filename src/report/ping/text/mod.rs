@@ -300,6 +300,7 @@ mod tests {
     use super::*;
     use crate::channel::{ErrorOrigin, OsError};
     use crate::engine::outcome::{Delay, IcmpError, PayloadChange, ProbeEvent, Silence, Standing, SubjectId};
+    use crate::metrics::DelayStats;
     use crate::ping::Counts;
     use crate::report::fixture::{
         self, address, began, error, error_with, not_sent, of, reply, reply_with, subject, summary, written,
@@ -730,7 +731,9 @@ mod tests {
         let silent = |index| {
             let counts = Counts { sent: 1, lost: 1, ..Counts::default() };
             let state = Some(State::NoAnswer);
-            Event::Ended(Box::new(Summary { subject: Arc::new(udp(index)), counts, state, rtt: None, ..summary() }))
+            let delays = DelayStats { rtt: None, ..summary().delays };
+            let subject = Arc::new(udp(index));
+            Event::Ended(Box::new(Summary { subject, counts, state, delays, ..summary() }))
         };
         let events = [began(udp(0)), began(udp(1)), silent(0), silent(1)];
         let (data, talk) = text(PingTextOptions::default(), &events);

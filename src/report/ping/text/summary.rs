@@ -56,10 +56,10 @@ fn block(options: &PingTextOptions, summary: &Summary, data: &mut dyn Write) -> 
 
 /// The lines of `--stats`. None begins as ping's line of times does, which programs look for.
 fn stats(summary: &Summary, data: &mut dyn Write) -> io::Result<()> {
-    if let Some(rtt) = &summary.rtt {
+    if let Some(rtt) = &summary.delays.rtt {
         writeln!(data, "{}", Percentiles(rtt))?;
     }
-    if let Some((ipdv, jitter)) = summary.ipdv.zip(summary.interarrival_jitter) {
+    if let Some((ipdv, jitter)) = summary.delays.ipdv.zip(summary.delays.interarrival_jitter) {
         writeln!(data, "ipdv/interarrival jitter = {}/{} ms", Millis::of(ipdv), Millis::of(jitter))?;
     }
     let counts = &summary.counts;
@@ -152,7 +152,7 @@ impl fmt::Display for Title<'_> {
 /// The line of times; empty if there are none.
 fn times(options: &PingTextOptions, summary: &Summary, data: &mut dyn Write) -> io::Result<()> {
     let mut separator = "";
-    if let Some(rtt) = &summary.rtt {
+    if let Some(rtt) = &summary.delays.rtt {
         write!(data, "rtt min/avg/max/mdev = {} ms", Spread(rtt))?;
         separator = ", ";
     }
@@ -161,7 +161,7 @@ fn times(options: &PingTextOptions, summary: &Summary, data: &mut dyn Write) -> 
         separator = ", ";
     }
     let gaps = summary.counts.decided().saturating_sub(1);
-    if let Some((ipg, ewma)) = summary.duration.checked_div(gaps).zip(summary.ewma)
+    if let Some((ipg, ewma)) = summary.duration.checked_div(gaps).zip(summary.delays.ewma)
         && (options.adaptive || options.flood)
     {
         write!(data, "{separator}ipg/ewma {}/{} ms", Millis(ipg), Millis(ewma))?;
@@ -186,7 +186,7 @@ pub(in crate::report) fn interim(figures: &Interim, name: Option<&str>, talk: &m
     }
     let loss = counts.loss_pct().unwrap_or(0.0).floor();
     write!(talk, "{}/{} packets, {loss}% loss", counts.received, counts.decided())?;
-    if let Some((rtt, ewma)) = figures.rtt.as_ref().zip(figures.ewma) {
+    if let Some((rtt, ewma)) = figures.delays.rtt.as_ref().zip(figures.delays.ewma) {
         let (min, avg, ewma, max) = (Millis(rtt.min), Millis::of(rtt.mean), Millis(ewma), Millis(rtt.max));
         write!(talk, ", min/avg/ewma/max = {min}/{avg}/{ewma}/{max} ms")?;
     }
@@ -196,9 +196,11 @@ pub(in crate::report) fn interim(figures: &Interim, name: Option<&str>, talk: &m
 fn verbose(options: &PingTextOptions, summary: &Summary, talk: &mut dyn Write) -> io::Result<()> {
     let subject = &summary.subject;
     let who = format!("{}: {}", options.program, escape(&subject.name));
-    if let Some(rtt) = &summary.rtt {
+    if let Some(rtt) = &summary.delays.rtt {
         write!(talk, "{who}: {}", Percentiles(rtt))?;
-        for (name, nanos) in [("ipdv", summary.ipdv), ("interarrival jitter", summary.interarrival_jitter)] {
+        for (name, nanos) in
+            [("ipdv", summary.delays.ipdv), ("interarrival jitter", summary.delays.interarrival_jitter)]
+        {
             if let Some(nanos) = nanos {
                 write!(talk, ", {name} {} ms", Millis::of(nanos))?;
             }
@@ -245,6 +247,7 @@ mod tests {
     use std::sync::Arc;
 
     use crate::engine::outcome::State;
+    use crate::metrics::DelayStats;
     use crate::ping::{Counts, Event};
     use crate::report::fixture::{address, of, reply, stats, subject, summary, written};
     use crate::report::ping::text::PingText;
@@ -259,7 +262,7 @@ mod tests {
     }
 
     fn silent(counts: Counts) -> Summary {
-        Summary { counts, rtt: None, ewma: None, ..summary() }
+        Summary { counts, delays: DelayStats::default(), ..summary() }
     }
 
     #[test]
@@ -389,7 +392,7 @@ mod tests {
         let plain = block(some.clone());
         assert_eq!(ended(stats(), some), (plain + figures, String::new()));
         let lost = Counts { sent: 3, lost: 3, longest_loss_run: 3, ..Counts::default() };
-        let none = Summary { counts: lost, ipdv: None, interarrival_jitter: None, ..silent(lost) };
+        let none = Summary { counts: lost, ..silent(lost) };
         let plain = block(none.clone());
         assert_eq!(ended(stats(), none).0, plain + "lost/longest loss run = 3/3\n");
     }
@@ -410,7 +413,8 @@ mod tests {
 
     fn figures(name: &str, counts: Counts, answered: bool) -> Interim {
         let subject = Arc::new(subject(name, "198.51.100.9"));
-        Interim { subject, counts, rtt: answered.then(stats), ewma: answered.then_some(34_000) }
+        let (rtt, ewma) = (answered.then(stats), answered.then_some(34_000));
+        Interim { subject, counts, delays: DelayStats { rtt, ewma, ..DelayStats::default() } }
     }
 
     #[test]
