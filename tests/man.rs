@@ -9,8 +9,11 @@ use std::path::Path;
 
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, italic, roman};
-use netprobe::report::keys::{self, Holds, Key, Part};
 use serde_json::Value;
+
+use crate::keys::{Holds, Key, Part};
+
+mod keys;
 
 /// When the pages last changed in substance, and what they describe.
 const DATE: &str = "2026-11-28";

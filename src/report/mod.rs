@@ -12,7 +12,6 @@ mod doctor;
 mod fixture;
 mod fping;
 mod json;
-pub mod keys;
 mod part;
 mod ping;
 mod pong;

@@ -10,6 +10,9 @@ mod doctor;
 mod errors;
 mod formats;
 mod fping;
+#[allow(dead_code, unused_imports, reason = "only the manual needs all of it")]
+#[path = "../keys/mod.rs"]
+mod keys;
 mod lists;
 mod live;
 mod names;

@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use netprobe::channel::{Account, Host, NotServed, OpenedLanes, OsError, PassedSocket, Plan, Route};
 use netprobe::cli::{self, Env};
-use netprobe::report::keys;
 use netprobe::sim::{AddressOutcome, EPOCH, Link, Network, Node, US, ip};
 use netprobe::types::{ClockError, Family, IpEndpoint};
 
@@ -66,7 +65,7 @@ impl Outcome {
             self.words.split_whitespace().any(|word| word.starts_with("--json") || matches!(word, "-j" | "json"));
         for line in self.stdout.lines().filter(|line| is_json && line.starts_with("{\"type\":")) {
             let object = serde_json::from_str(line).unwrap_or_else(|why| panic!("{why}: {line}"));
-            assert_eq!(keys::check(&object), Ok(()), "{line}\n{self}");
+            assert_eq!(crate::keys::check(&object), Ok(()), "{line}\n{self}");
         }
     }
 }

@@ -4,6 +4,9 @@
 //! loudly that it did not run; with `NETPROBE_REQUIRE_LAB=1` that is a failure.
 
 mod helper;
+#[allow(dead_code, unused_imports, reason = "only the manual needs all of it")]
+#[path = "../keys/mod.rs"]
+mod keys;
 mod lab;
 mod responder;
 

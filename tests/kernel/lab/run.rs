@@ -6,7 +6,6 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use netprobe::report::keys;
 use serde_json::Value;
 
 use super::{Node, Power};
@@ -96,7 +95,7 @@ impl Finished {
     pub fn json(&self) -> Vec<Value> {
         let parse = |line: &str| {
             let value: Value = serde_json::from_str(line).unwrap_or_else(|why| panic!("{why}: {line}\n{self:#?}"));
-            assert_eq!(keys::check(&value), Ok(()), "{line}\n{self:#?}");
+            assert_eq!(crate::keys::check(&value), Ok(()), "{line}\n{self:#?}");
             value
         };
         self.stdout.lines().map(parse).collect()

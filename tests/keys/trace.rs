@@ -3,11 +3,11 @@
 use super::Holds::{Address, Flag, Integer, List, Name, Number, Object as Of, Text, Time};
 use super::parts::{CONDITIONS, DELAYS, TOOL, VERSION, ZONE};
 use super::{Key, Object, Part, key};
-use crate::channel::SocketKind;
-use crate::engine::outcome::{Field, MethodKind, State};
-use crate::trace::{Code, Severity, StopReason};
-use crate::types::StampSource;
-use crate::wire::extension::InterfaceRole;
+use netprobe::channel::SocketKind;
+use netprobe::engine::outcome::{Field, MethodKind, State};
+use netprobe::trace::{Code, Severity, StopReason};
+use netprobe::types::StampSource;
+use netprobe::wire::extension::InterfaceRole;
 
 /// The keys of every line.
 const COMMON: &[Key] = &[

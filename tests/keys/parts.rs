@@ -2,7 +2,7 @@
 
 use super::Holds::{Address, Flag, Integer, List, Name, Number, Object as Of, Text};
 use super::{Key, Object, Part, key};
-use crate::engine::condition::Kind;
+use netprobe::engine::condition::Kind;
 
 /// `version`, of every object about a whole run or target.
 pub(super) const VERSION: Key = key("version", Integer, "1; another number would stand for incompatible changes");

@@ -105,8 +105,8 @@ impl Holds {
 
 #[cfg(test)]
 mod tests {
-    use super::super::objects;
     use super::*;
+    use crate::keys::objects;
 
     #[test]
     fn names_of_schemas_are_their_own() {

@@ -3,7 +3,7 @@
 use super::Holds::{Address, Integer, List, Name, Number, Object as Of, Text, Time};
 use super::parts::{TOOL, VERSION};
 use super::{Key, Object, Part, key};
-use crate::respond::ListenerKind;
+use netprobe::respond::ListenerKind;
 
 const TIME: Key = key("time", Time, "when it was written");
 

@@ -3,12 +3,12 @@
 use super::Holds::{Address, Flag, Integer, List, Name, Number, Numbers, Object as Of, Text, Time};
 use super::parts::{CONDITIONS, DELAYS, RANGE, TOOL, VERSION, ZONE};
 use super::{Key, Object, Part, key};
-use crate::channel::SocketKind;
-use crate::engine::outcome::{ExchangeFailure, MethodKind, State};
-use crate::metrics::Codec;
-use crate::ping::contrast::{Code, Verdict};
-use crate::types::StampSource;
-use crate::wire::icmp::ErrorKind;
+use netprobe::channel::SocketKind;
+use netprobe::engine::outcome::{ExchangeFailure, MethodKind, State};
+use netprobe::metrics::Codec;
+use netprobe::ping::contrast::{Code, Verdict};
+use netprobe::types::StampSource;
+use netprobe::wire::icmp::ErrorKind;
 
 const METHOD: Key = key("method", Name(&[MethodKind::NAMES]), "how it is probed").or_null();
 const SOCKET: Key = key("socket", Name(&[SocketKind::NAMES]), "the type of the socket").or_null();
