@@ -75,7 +75,7 @@ impl Rebuild {
         let header = IpHeader {
             source,
             destination: to.address,
-            ttl: send.header.ttl.or(plan.ttl).unwrap_or(usual_ttl),
+            ttl: send.header.ttl.or(plan.header.ttl).unwrap_or(usual_ttl),
             tos: send.header.tos.unwrap_or(profile.header.tos),
             protocol: protocol(&profile, 0)?,
             identification: send.header.identification.unwrap_or_default(),

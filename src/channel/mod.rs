@@ -231,6 +231,21 @@ pub struct Profile {
 }
 
 impl Profile {
+    /// That of a channel without lanes, which no order can reach.
+    pub const NONE: Profile = Profile {
+        family: Family::V4,
+        protocol: Protocol::Icmp,
+        socket: SocketKind::Dgram,
+        received_at: Layer::Transport,
+        quote_at: Layer::Transport,
+        ident: LaneIdent { ident: Ident::new(0), owner: Owner::Kernel, exclusive: false },
+        checksum: Owner::Kernel,
+        errors: ErrorPath::Queue,
+        max_open: 0,
+        send_stamps: SendStamps::None,
+        header: LaneHeader::NONE,
+    };
+
     /// That of a raw ICMP socket, for tests that need no other.
     #[cfg(test)]
     pub(crate) const RAW_ICMP: Profile = Profile {
@@ -279,8 +294,8 @@ impl LaneHeader {
     /// The fields of a lane opened by `plan`.
     pub fn of(plan: &LanePlan) -> LaneHeader {
         LaneHeader {
-            tos: plan.tos.unwrap_or_default(),
-            flow_label: plan.flow_label,
+            tos: plan.header.tos.unwrap_or_default(),
+            flow_label: plan.header.flow_label,
             own_ip: plan.own_headers,
             keeps_source: plan.interface.is_some() || plan.mark.is_some(),
         }

@@ -1,5 +1,6 @@
 //! Which lanes a run needs: [`Plan`], and the result of opening them: [`OpenedLanes`].
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU16;
@@ -7,8 +8,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Channel, Control, LaneId, OsError, Protocol, ResolveError, Resolved, SocketKind};
-use crate::types::{Endpoint, Family, FlowLabel, Ident, IpEndpoint, Port, Tos, Ttl};
+use super::{Channel, Control, Header, LaneId, OsError, Protocol, ResolveError, Resolved, SocketKind};
+use crate::types::{Endpoint, Family, Ident, IpEndpoint, Port};
 
 /// Everything to open before privileges are dropped.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -173,12 +174,8 @@ pub struct LanePlan {
     /// How many sockets with source ports (UDP) or identifiers (ICMP datagram) of their own, or for connections from one
     /// [`LanePlan::source_port`], if more than one.
     pub flows: Option<NonZeroU16>,
-    /// TTL of packets whose orders do not set it.
-    pub ttl: Option<Ttl>,
-    /// TOS of packets whose orders do not set it.
-    pub tos: Option<Tos>,
-    /// IPv6 flow label of packets whose orders do not set it.
-    pub flow_label: Option<FlowLabel>,
+    /// TTL, TOS and IPv6 flow label of packets whose orders do not set them.
+    pub header: Header,
     /// Firewall mark (`SO_MARK`). Not for lanes that open connections, whose sockets are made without privileges.
     pub mark: Option<u32>,
     /// Fragmentation of sent packets.
@@ -241,12 +238,12 @@ pub struct Group {
 }
 
 /// One failed attempt to open a lane.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attempt {
     /// The socket type that was tried.
     pub socket: SocketKind,
     /// The system call or socket option that failed: `socket`, `bind`, `SO_BINDTODEVICE`, `SO_MARK` …
-    pub call: &'static str,
+    pub call: Cow<'static, str>,
     /// The kernel's error.
     pub error: OsError,
 }

@@ -205,8 +205,8 @@ mod tests {
     #[test]
     fn a_refused_lane_names_every_refusal_and_its_fix() {
         let message = refused(vec![
-            Attempt { socket: SocketKind::Raw, call: "socket", error: OsError::EPERM },
-            Attempt { socket: SocketKind::Dgram, call: "socket", error: OsError::EACCES },
+            Attempt { socket: SocketKind::Raw, call: "socket".into(), error: OsError::EPERM },
+            Attempt { socket: SocketKind::Dgram, call: "socket".into(), error: OsError::EACCES },
         ]);
         for part in ["SOCK_RAW: socket: Operation not permitted", "SOCK_DGRAM: socket: Permission denied"] {
             assert!(message.contains(part), "{message}");
@@ -219,14 +219,15 @@ mod tests {
     #[test]
     fn a_missing_interface_is_no_matter_of_privilege() {
         let message =
-            refused(vec![Attempt { socket: SocketKind::Raw, call: "SO_BINDTODEVICE", error: OsError::ENODEV }]);
+            refused(vec![Attempt { socket: SocketKind::Raw, call: "SO_BINDTODEVICE".into(), error: OsError::ENODEV }]);
         assert!(message.contains("SO_BINDTODEVICE: No such device"), "{message}");
         assert!(!message.contains("setcap"), "{message}");
     }
 
     #[test]
     fn a_source_that_is_not_ours_is_called_so() {
-        let message = refused(vec![Attempt { socket: SocketKind::Raw, call: "bind", error: OsError::EADDRNOTAVAIL }]);
+        let message =
+            refused(vec![Attempt { socket: SocketKind::Raw, call: "bind".into(), error: OsError::EADDRNOTAVAIL }]);
         assert!(message.contains("must be an address of this host"), "{message}");
     }
 }

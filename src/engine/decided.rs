@@ -1,4 +1,4 @@
-//! What is made of an answer where no event tells it: [`Decided`].
+//! What is made of an answer that no event reports: [`Decided`].
 
 use std::net::IpAddr;
 

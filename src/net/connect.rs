@@ -111,7 +111,7 @@ fn begin_tcp(plan: &LanePlan, open: &Open, to: IpEndpoint, spare: Option<Socket>
         Some(spare) => spare,
         None => tcp_socket(plan, header).map_err(|(_, error)| error)?,
     };
-    let flow_label = header.flow_label.or(plan.flow_label);
+    let flow_label = header.flow_label.or(plan.header.flow_label);
     let name = name(to, flow_label);
     let mut stamp = Stamp::user(clock::now());
     let mut begun = connect(&socket, &name);
@@ -152,10 +152,13 @@ fn configure(socket: &Socket, plan: &LanePlan, header: &Header) -> Result<(), Op
         // Of ICMP errors.
         (family.pick(IP_RECVTTL, IPV6_RECVHOPLIMIT), Some(1)),
         (family.pick(IP_RECVTOS, IPV6_RECVTCLASS), Some(1)),
-        (IPV6_FLOWINFO_SEND, header.flow_label.or(plan.flow_label).filter(|_| family == Family::V6).map(|_| 1)),
+        (IPV6_FLOWINFO_SEND, header.flow_label.or(plan.header.flow_label).filter(|_| family == Family::V6).map(|_| 1)),
         (SO_BINDTOIFINDEX, header.ifindex.filter(|_| plan.interface.is_none()).map(|index| index.get().cast_signed())),
     ];
     option::set_all(socket.as_fd(), &settings)?;
-    option::set_all(socket.as_fd(), &header::options(family, header.ttl.or(plan.ttl), header.tos.or(plan.tos)))?;
+    option::set_all(
+        socket.as_fd(),
+        &header::options(family, header.ttl.or(plan.header.ttl), header.tos.or(plan.header.tos)),
+    )?;
     socket::configure_sending(socket.as_fd(), plan, SocketKind::Stream)
 }

@@ -119,12 +119,12 @@ pub fn ipv4_header(
     };
     let mut written = [0; HEADER_OCTETS];
     written[0] = 0x40 | (HEADER_OCTETS / 4) as u8;
-    written[1] = header.tos.or(plan.tos).unwrap_or_default().get();
+    written[1] = header.tos.or(plan.header.tos).unwrap_or_default().get();
     written[2..4].copy_from_slice(&total.to_be_bytes());
     let identification = header.identification.unwrap_or(if whole { IDENTIFICATION } else { 0 });
     written[4..6].copy_from_slice(&identification.to_be_bytes());
     written[6..8].copy_from_slice(&if whole { DONT_FRAGMENT } else { 0 }.to_be_bytes());
-    written[8] = header.ttl.or(plan.ttl).unwrap_or(usual_ttl).get();
+    written[8] = header.ttl.or(plan.header.ttl).unwrap_or(usual_ttl).get();
     written[9] = protocol;
     written[12..16].copy_from_slice(&from);
     written[16..20].copy_from_slice(&to.octets());
@@ -162,7 +162,11 @@ mod tests {
 
     #[test]
     fn a_header_has_the_fields_of_order_and_plan() {
-        let plan = LanePlan { fragmentation: Some(Fragmentation::Probe), tos: Some(Tos::new(0xb8)), ..plan(true) };
+        let plan = LanePlan {
+            fragmentation: Some(Fragmentation::Probe),
+            header: Header { tos: Some(Tos::new(0xb8)), ..Header::default() },
+            ..plan(true)
+        };
         let header = Header {
             from: Some(IpAddr::from([192, 0, 2, 1])),
             ttl: Some(Ttl::new(7)),

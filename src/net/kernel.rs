@@ -18,25 +18,10 @@ use super::stream::Streams;
 use super::sys::message::Buffers;
 use super::sys::signal;
 use crate::channel::{
-    Channel, ChannelError, Control, ErrorPath, Inbound, Inbox, LaneHeader, LaneId, LaneIdent, Layer, Order, OsError,
-    Outbox, Owner, Precision, Profile, Protocol, Refused, SendStamps, SocketKind, Token, Transmit,
+    Channel, ChannelError, Control, Inbound, Inbox, LaneId, Order, OsError, Outbox, Precision, Profile, Refused, Token,
+    Transmit,
 };
-use crate::types::{Family, Ident, Instant, Now, Stamp};
-
-/// The profile of lanes in a channel without any.
-const NO_LANE: Profile = Profile {
-    family: Family::V4,
-    protocol: Protocol::Icmp,
-    socket: SocketKind::Dgram,
-    received_at: Layer::Transport,
-    quote_at: Layer::Transport,
-    ident: LaneIdent { ident: Ident::new(0), owner: Owner::Kernel, exclusive: false },
-    checksum: Owner::Kernel,
-    errors: ErrorPath::Queue,
-    max_open: 0,
-    send_stamps: SendStamps::None,
-    header: LaneHeader::NONE,
-};
+use crate::types::{Instant, Now, Stamp};
 
 /// After this many contradictions between the poller and a call in a row an order is refused, and where that is about waiting, the
 /// run ends: otherwise the two could go on forever.
@@ -243,7 +228,7 @@ impl KernelChannel {
 impl Channel for KernelChannel {
     fn profile(&self, lane: LaneId) -> &Profile {
         let asked = self.lanes.get(lane.index()).and_then(Option::as_ref);
-        asked.or_else(|| self.lanes.iter().flatten().next()).map_or(&NO_LANE, |lane| &lane.profile)
+        asked.or_else(|| self.lanes.iter().flatten().next()).map_or(&Profile::NONE, |lane| &lane.profile)
     }
 
     fn now(&self) -> Now {

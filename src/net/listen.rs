@@ -37,7 +37,7 @@ pub fn tcp_listener(plan: &LanePlan, at: &Endpoint) -> Result<Socket, OpenFailur
         (IPV6_V6ONLY, (plan.family == Family::V6).then_some(1)),
     ];
     option::set_all(socket.as_fd(), &settings)?;
-    option::set_all(socket.as_fd(), &header::options(plan.family, plan.ttl, plan.tos))?;
+    option::set_all(socket.as_fd(), &header::options(plan.family, plan.header.ttl, plan.header.tos))?;
     socket::configure_sending(socket.as_fd(), plan, SocketKind::Stream)?;
     socket::bind_device(&socket, plan)?;
     // A restart must not wait for the connections of before, which are in TIME-WAIT.

@@ -37,7 +37,7 @@ pub fn open(id: LaneId, plan: &LanePlan) -> Result<Lane, LaneRefused> {
         };
         match opened {
             Ok(lane) => return Ok(lane),
-            Err((call, error)) => attempts.push(Attempt { socket: kind, call, error }),
+            Err((call, error)) => attempts.push(Attempt { socket: kind, call: call.into(), error }),
         }
         if !attempts.last().is_some_and(may_fall_back) {
             break;

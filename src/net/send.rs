@@ -108,7 +108,7 @@ impl Lane {
         header::control(to.family(), &header, &mut scratch.control);
         let header_end = scratch.control.len();
         socket.departures.number(scratch.packets.len(), &mut scratch.control);
-        let name = address::encode(to, header.flow_label.or(self.plan.flow_label));
+        let name = address::encode(to, header.flow_label.or(self.plan.header.flow_label));
         let control = start..scratch.control.len();
         scratch.packets.push(Packet { token: send.token, name, control, header_end, own });
         Ok(())
@@ -198,7 +198,7 @@ impl Lane {
         if error == EAGAIN {
             return Verdict::Blocked;
         }
-        let flow_label = send.header.flow_label.or(self.plan.flow_label);
+        let flow_label = send.header.flow_label.or(self.plan.header.flow_label);
         let leased = attempt == 1
             && error == OsError::EINVAL
             && flow_label.is_some_and(|label| option::lease_flow_label(socket.as_fd(), label, to.address).is_ok());

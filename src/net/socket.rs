@@ -46,7 +46,7 @@ pub fn domain(family: Family) -> Domain {
 /// The option that failed, and how.
 pub fn configure(socket: BorrowedFd<'_>, plan: &LanePlan, kind: SocketKind) -> Result<(), OpenFailure> {
     let family = plan.family;
-    let hops = plan.ttl.map(|ttl| i32::from(ttl.get()));
+    let hops = plan.header.ttl.map(|ttl| i32::from(ttl.get()));
     let settings = [
         (SO_BROADCAST, (plan.broadcast && family == Family::V4).then_some(1)),
         (IPV6_V6ONLY, (family == Family::V6 && plan.protocol == Protocol::Udp).then_some(1)),
@@ -55,7 +55,7 @@ pub fn configure(socket: BorrowedFd<'_>, plan: &LanePlan, kind: SocketKind) -> R
         (family.pick(IP_MULTICAST_LOOP, IPV6_MULTICAST_LOOP), plan.no_multicast_loop.then_some(0)),
     ];
     option::set_all(socket, &settings)?;
-    option::set_all(socket, &header::options(family, plan.ttl, plan.tos))?;
+    option::set_all(socket, &header::options(family, plan.header.ttl, plan.header.tos))?;
     configure_sending(socket, plan, kind)?;
     set_receive_buffer(socket, plan);
     // Optional: old kernels lack it.

@@ -18,12 +18,12 @@ const MIN_DIFFERENCE: u64 = 100_000;
 const MIN_PART: u64 = 20;
 
 /// What a row is about: the target and the method, and the TTL of a hop; the last row of a path is the target's own.
-pub type Place = (String, Option<u8>);
+pub type RowKey = (String, Option<u8>);
 
 /// The answers of one run.
 #[derive(Clone, Debug, Default)]
 pub struct Sample {
-    pub(super) places: BTreeMap<Place, Answers>,
+    pub(super) places: BTreeMap<RowKey, Answers>,
     /// The nearest distance from which each target answered.
     pub(super) ends: BTreeMap<String, u8>,
 }
@@ -83,8 +83,8 @@ impl Sample {
     }
 
     /// The places up to the end of each path.
-    fn rows(&self) -> BTreeMap<&Place, &Answers> {
-        let within = |(target, ttl): &Place| match (self.ends.get(target), ttl) {
+    fn rows(&self) -> BTreeMap<&RowKey, &Answers> {
+        let within = |(target, ttl): &RowKey| match (self.ends.get(target), ttl) {
             (Some(end), Some(ttl)) => ttl <= end,
             _ => true,
         };
@@ -95,7 +95,7 @@ impl Sample {
 /// A place in both runs, or in one.
 #[derive(Clone, Debug)]
 pub struct Row {
-    pub place: Place,
+    pub place: RowKey,
     pub kind: Kind,
     pub before: Option<Figures>,
     pub after: Option<Figures>,
@@ -164,7 +164,7 @@ impl Answers {
 }
 
 impl Row {
-    fn of(place: &Place, before: Option<&Answers>, after: Option<&Answers>) -> Row {
+    fn of(place: &RowKey, before: Option<&Answers>, after: Option<&Answers>) -> Row {
         let answered = |answers: Option<&Answers>| answers.is_some_and(|answers| answers.answered() > 0);
         let kind = match (answered(before), answered(after)) {
             (true, true) => {
@@ -207,6 +207,6 @@ impl Row {
 /// All places of both runs, in the order of targets and hops.
 pub fn compare(before: &Sample, after: &Sample) -> Vec<Row> {
     let (before, after) = (before.rows(), after.rows());
-    let places: BTreeSet<&Place> = before.keys().chain(after.keys()).copied().collect();
+    let places: BTreeSet<&RowKey> = before.keys().chain(after.keys()).copied().collect();
     places.into_iter().map(|place| Row::of(place, before.get(place).copied(), after.get(place).copied())).collect()
 }

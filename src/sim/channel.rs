@@ -7,7 +7,7 @@ use fastrand::Rng;
 use super::fabric::{Departures, Fabric, Flight, Topology};
 use super::host::{Host, Script};
 use super::inlet::{Arrived, Ready};
-use super::lane::{NO_PROFILE, Outgoing, SendError, SimLane, Sockets};
+use super::lane::{Outgoing, SendError, SimLane, Sockets};
 use super::log::Log;
 use super::names::Names;
 use super::stream::{Effects, Step, Streams};
@@ -357,7 +357,7 @@ impl SimChannel {
 impl Channel for SimChannel {
     fn profile(&self, lane: LaneId) -> &Profile {
         let lane = self.lanes.get(lane.index()).or(self.lanes.first());
-        lane.map_or(&NO_PROFILE, |lane| &lane.profile)
+        lane.map_or(&Profile::NONE, |lane| &lane.profile)
     }
 
     fn now(&self) -> Now {

@@ -74,7 +74,7 @@ impl Sockets {
         for &socket in candidates(plan) {
             match may_open(plan, socket, host, fabric) {
                 Ok(()) => return Ok(self.lane(plan, socket, host)),
-                Err((call, error)) => attempts.push(Attempt { socket, call, error }),
+                Err((call, error)) => attempts.push(Attempt { socket, call: call.into(), error }),
             }
             // Any other failure would recur with another socket type.
             if attempts.last().is_some_and(|attempt| attempt.call != "socket") {
@@ -188,14 +188,14 @@ impl Sockets {
         protocol: u8,
         transport: Vec<u8>,
     ) -> Result<Packet, OsError> {
-        let ttl = header.ttl.or(lane.plan.ttl).unwrap_or(Ttl::new(64));
+        let ttl = header.ttl.or(lane.plan.header.ttl).unwrap_or(Ttl::new(64));
         if ttl.get() == 0 {
             return Err(OsError::EINVAL);
         }
         let mut packet = Packet::new(source, destination, protocol, transport);
         packet.ttl = ttl;
-        packet.tos = header.tos.or(lane.plan.tos).unwrap_or(Tos::new(0));
-        packet.flow_label = header.flow_label.or(lane.plan.flow_label).unwrap_or_default();
+        packet.tos = header.tos.or(lane.plan.header.tos).unwrap_or(Tos::new(0));
+        packet.flow_label = header.flow_label.or(lane.plan.header.flow_label).unwrap_or_default();
         packet.identification = header.identification.unwrap_or_else(|| take(&mut self.identification));
         packet.dont_fragment = if lane.has_own_header() {
             matches!(lane.plan.fragmentation, Some(Fragmentation::Do | Fragmentation::Probe | Fragmentation::Interface))
@@ -313,21 +313,6 @@ fn echo_request(profile: &Profile, ident: u16, octets: &[u8]) -> Result<Vec<u8>,
     }
     Ok(message)
 }
-
-/// The profile of a channel without lanes, which no order can reach.
-pub(super) const NO_PROFILE: Profile = Profile {
-    family: Family::V4,
-    protocol: Protocol::Unix,
-    socket: SocketKind::Stream,
-    received_at: Layer::Payload,
-    quote_at: Layer::Payload,
-    ident: LaneIdent { ident: Ident::new(0), owner: Owner::Kernel, exclusive: false },
-    checksum: Owner::Kernel,
-    errors: ErrorPath::Queue,
-    max_open: 0,
-    send_stamps: SendStamps::None,
-    header: LaneHeader::NONE,
-};
 
 /// Returns the value and increments it.
 pub(super) fn take(next: &mut u16) -> u16 {

@@ -156,7 +156,7 @@ in_namespace! {
                     let wanted = match rule.split(' ').next_back() { Some("dscp") => "18", Some("flowlabel") => "0x12345", _ => "7" };
                     nft(&format!("add rule inet t in tcp flags & (syn|ack) == syn {rule} != {wanted} drop"));
                 }
-                let mut run = Run::open(vec![LanePlan { ttl: Some(Ttl::new(9)), ..tcp(family) }]);
+                let mut run = Run::open(vec![LanePlan { header: Header { ttl: Some(Ttl::new(9)), ..Header::default() }, ..tcp(family) }]);
                 let header = Header {
                     from: Some(endpoint(from).address),
                     ifindex: netprobe::net::interface_index("lo"),
@@ -262,7 +262,7 @@ in_namespace! {
     }
 
     fn a_mark_cannot_be_had_for_connections() {
-        let attempts = [Attempt { socket: SocketKind::Stream, call: "SO_MARK", error: OsError::EOPNOTSUPP }];
+        let attempts = [Attempt { socket: SocketKind::Stream, call: "SO_MARK".into(), error: OsError::EOPNOTSUPP }];
         assert_eq!(refusal(LanePlan { mark: Some(1), ..tcp(Family::V4) }).attempts, attempts);
     }
 

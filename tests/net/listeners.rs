@@ -266,7 +266,7 @@ in_namespace! {
     fn a_port_in_use_or_of_another_family_is_refused() {
         let _taken = std::net::TcpListener::bind("127.0.0.1:7").expect("a free port");
         let attempts = |plan| refusal(plan).attempts;
-        let attempt = |call, error| [Attempt { socket: SocketKind::Stream, call, error }];
+        let attempt = |call: &'static str, error| [Attempt { socket: SocketKind::Stream, call: call.into(), error }];
         with_rights(|| assert_eq!(attempts(listener(Family::V4, 7)), attempt("bind", OsError::EADDRINUSE)));
         let other = LanePlan { family: Family::V4, ..listener(Family::V6, 7) };
         with_rights(|| assert_eq!(attempts(other), attempt("bind", OsError::EAFNOSUPPORT)));
@@ -295,7 +295,7 @@ in_namespace! {
         let directory = tempfile::tempdir().expect("a directory");
         for (choice, socket) in [(SocketChoice::Auto, SocketKind::Stream), (SocketChoice::Dgram, SocketKind::Dgram)] {
             let path = directory.path().join(socket.name());
-            let in_use = [Attempt { socket, call: "bind", error: OsError::EADDRINUSE }];
+            let in_use = [Attempt { socket, call: "bind".into(), error: OsError::EADDRINUSE }];
             let attempts = || with_rights(|| refusal(local(choice, Some(&path))).attempts);
             fs::write(&path, "no socket").expect("a file");
             assert_eq!(attempts(), in_use);
@@ -420,7 +420,7 @@ in_namespace! {
             let plan = LanePlan { groups: vec![group], ..server(Family::V4, 4321) };
             with_rights(|| refusal(plan).attempts)
         };
-        let attempt = |call, error| [Attempt { socket: SocketKind::Dgram, call, error }];
+        let attempt = |call: &'static str, error| [Attempt { socket: SocketKind::Dgram, call: call.into(), error }];
         assert_eq!(group("239.1.2.3", Some("no-such-if")), attempt("IP_ADD_MEMBERSHIP", OsError::ENODEV));
         assert_eq!(group("239.1.2.3", None), attempt("IP_ADD_MEMBERSHIP", OsError::ENODEV));
         assert_eq!(group("192.0.2.1", Some("lo")), attempt("IP_ADD_MEMBERSHIP", OsError::EINVAL));

@@ -71,8 +71,8 @@ in_namespace! {
     fn header_fields_of_the_lane_are_on_the_wire() {
         for family in FAMILIES {
             let mut plan = udp(family);
-            plan.ttl = Some(Ttl::new(9));
-            plan.tos = Some(Tos::new(0xb8));
+            plan.header.ttl = Some(Ttl::new(9));
+            plan.header.tos = Some(Tos::new(0xb8));
             plan.source = Some(loopback(family).address);
             plan.interface = Some("lo".into());
             let mut run = Run::open(vec![plan, udp(family)]);
@@ -119,7 +119,7 @@ in_namespace! {
     fn flow_labels_are_on_the_wire_even_while_someone_holds_one_exclusively() {
         let labels = [0x12345, 0xabcde, 0x54321].map(FlowLabel::new);
         let mut plan = udp(Family::V6);
-        plan.flow_label = labels[0];
+        plan.header.flow_label = labels[0];
         let every_error = LanePlan { own_headers: true, socket: SocketChoice::Raw, ..udp(Family::V6) };
         let mut run = Run::open(vec![plan, every_error]);
         let closed = loopback(Family::V6).with_port(33434);

@@ -4,8 +4,8 @@ use std::num::NonZeroU16;
 use std::time::Duration;
 
 use netprobe::channel::{
-    Attempt, Datagram, ErrorPath, Inbound, Inbox, LaneId, LanePlan, Layer, OsError, Owner, Plan, Precision, Protocol,
-    SocketChoice, SocketKind, Token,
+    Attempt, Datagram, ErrorPath, Header, Inbound, Inbox, LaneId, LanePlan, Layer, OsError, Owner, Plan, Precision,
+    Protocol, SocketChoice, SocketKind, Token,
 };
 use netprobe::engine::decode::{self, Decoded};
 use netprobe::net;
@@ -94,8 +94,8 @@ in_namespace! {
         for family in FAMILIES {
             let refused = refusal(icmp(family, SocketChoice::Auto));
             assert_eq!(refused.attempts, [
-                Attempt { socket: SocketKind::Raw, call: "socket", error: OsError::EPERM },
-                Attempt { socket: SocketKind::Dgram, call: "socket", error: OsError::EACCES },
+                Attempt { socket: SocketKind::Raw, call: "socket".into(), error: OsError::EPERM },
+                Attempt { socket: SocketKind::Dgram, call: "socket".into(), error: OsError::EACCES },
             ]);
         }
     }
@@ -107,10 +107,10 @@ in_namespace! {
             (on("no-such-if"), "SO_BINDTODEVICE", OsError::ENODEV),
             (on("lo-and-then-some"), "SO_BINDTODEVICE", OsError::ENODEV),
             (LanePlan { source: Some([192, 0, 2, 1].into()), ..plain.clone() }, "bind", OsError::EADDRNOTAVAIL),
-            (LanePlan { ttl: Some(Ttl::new(0)), ..plain.clone() }, "IP_TTL", OsError::EINVAL),
+            (LanePlan { header: Header { ttl: Some(Ttl::new(0)), ..Header::default() }, ..plain.clone() }, "IP_TTL", OsError::EINVAL),
         ] {
             // The other type of socket would meet the same.
-            let attempts = [Attempt { socket: SocketKind::Raw, call, error }];
+            let attempts = [Attempt { socket: SocketKind::Raw, call: call.into(), error }];
             assert_eq!(with_rights(|| refusal(plan)).attempts, attempts);
         }
     }
@@ -119,7 +119,7 @@ in_namespace! {
         Run::open(Vec::new());
         let mut plan = udp(Family::V4);
         plan.mark = Some(u32::MAX);
-        let attempts = [Attempt { socket: SocketKind::Dgram, call: "SO_MARK", error: OsError::EPERM }];
+        let attempts = [Attempt { socket: SocketKind::Dgram, call: "SO_MARK".into(), error: OsError::EPERM }];
         assert_eq!(refusal(plan).attempts, attempts);
     }
 
@@ -129,7 +129,7 @@ in_namespace! {
             (Protocol::Unix, SocketChoice::Raw, SocketKind::Raw),
             (Protocol::Udp, SocketChoice::Raw, SocketKind::Raw),
         ] {
-            let attempts = [Attempt { socket, call: "socket", error: OsError::EOPNOTSUPP }];
+            let attempts = [Attempt { socket, call: "socket".into(), error: OsError::EOPNOTSUPP }];
             assert_eq!(refusal(LanePlan::new(Family::V4, protocol, choice)).attempts, attempts);
         }
     }
@@ -170,11 +170,14 @@ in_namespace! {
     fn source_ports_that_are_taken_or_do_not_exist_are_refused() {
         let mut plan = udp(Family::V4);
         (plan.flows, plan.source_port) = (NonZeroU16::new(2), Port::new(65_535));
-        let reported = |plan: LanePlan| refusal(plan).attempts.iter().map(|a| (a.call, a.error)).collect::<Vec<_>>();
-        assert_eq!(reported(plan.clone()), [("bind", OsError::EADDRNOTAVAIL)]);
+        let reported = |plan: LanePlan| {
+            let attempts = refusal(plan).attempts;
+            attempts.into_iter().map(|attempt| (attempt.call.into_owned(), attempt.error)).collect::<Vec<_>>()
+        };
+        assert_eq!(reported(plan.clone()), [("bind".to_owned(), OsError::EADDRNOTAVAIL)]);
         plan.source_port = Port::new(40_001);
         let _taken = std::net::UdpSocket::bind("127.0.0.1:40002").expect("a free port");
-        assert_eq!(reported(plan), [("bind", OsError::EADDRINUSE)]);
+        assert_eq!(reported(plan), [("bind".to_owned(), OsError::EADDRINUSE)]);
     }
 }
 

@@ -23,7 +23,7 @@ in_namespace! {
         assert_eq!(status("NoNewPrivs"), "1");
         // Real, effective, saved and file system IDs.
         assert_eq!(status("Uid").split_whitespace().collect::<Vec<_>>(), [net::real_uid().to_string().as_str(); 4]);
-        let attempt = Attempt { socket: SocketKind::Raw, call: "socket", error: OsError::EPERM };
+        let attempt = Attempt { socket: SocketKind::Raw, call: "socket".into(), error: OsError::EPERM };
         assert_eq!(refusal(icmp(Family::V4, SocketChoice::Raw)).attempts, [attempt]);
     }
 

@@ -106,7 +106,7 @@ fn contrast_as(network: &Network, plans: &Plans) -> Ran {
             }
             Err(_) => Destination::Unroutable { endpoint },
         };
-        let refused = opened_lane.as_ref().err().and_then(|refused| refused.attempts.last().copied());
+        let refused = opened_lane.as_ref().err().and_then(|refused| refused.attempts.last().cloned());
         let target =
             Target { zone: None, target: plans.target.into(), name: plans.target.into(), numeric: true, destination };
         Contender {
@@ -394,7 +394,7 @@ fn a_method_without_privilege_keeps_its_row_with_the_reason() {
         (row.method, row.socket, row.ran, row.state),
         (MethodKind::Icmp, SocketKind::Raw, false, Some(State::Unknown))
     );
-    assert_eq!(row.refused, Some(Attempt { socket: SocketKind::Raw, call: "socket", error: OsError::EPERM }));
+    assert_eq!(row.refused, Some(Attempt { socket: SocketKind::Raw, call: "socket".into(), error: OsError::EPERM }));
     assert_eq!(ran.outcome.reference, Some(DGRAM), "the first that ran");
     assert_eq!(ran.verdicts(), [None, None, ALIKE, ALIKE]);
     assert_eq!(ran.log.times()[3], ms(600), "its slot goes to the others");

@@ -15,7 +15,7 @@ use crate::cli::fping::machine::{Fping, Retries, Schedule};
 use crate::cli::fping::targets;
 use crate::cli::fping::{ANSWERED, Failure, NOT_ANSWERED, UNKNOWN};
 use crate::cli::names;
-use crate::cli::rping::run::precision;
+use crate::cli::rping::pace::precision;
 use crate::cli::target::{Lanes, families};
 use crate::engine::outcome::Payload;
 use crate::engine::{Destination, Target};
@@ -56,25 +56,25 @@ pub fn execute(args: &FpingArgs, program: &str, env: &mut Env<'_>) -> Result<u8,
     }
     let worker = worker(args, targets, unknown, opened, env);
     let precision = precision(if args.is_counted() { Pace::Fixed(args.period) } else { Pace::Called });
-    let run = Run { precision, first: names.interrupted, ..Run::plain(Tally::take) };
-    let tally = drive_one(worker, run, env).map_err(Failure::impossible)?;
+    let run = Run { precision, first: names.interrupted, ..Run::plain(HostCounts::take) };
+    let counts = drive_one(worker, run, env).map_err(Failure::impossible)?;
     Ok(match args.required() {
-        Some(required) if tally.alive >= u64::from(required) => ANSWERED,
+        Some(required) if counts.alive >= u64::from(required) => ANSWERED,
         Some(_) => NOT_ANSWERED,
         None if unknown > 0 => UNKNOWN,
-        None if tally.alive < tally.targets => NOT_ANSWERED,
+        None if counts.alive < counts.targets => NOT_ANSWERED,
         None => ANSWERED,
     })
 }
 
 /// Targets, and those that answered.
 #[derive(Default)]
-struct Tally {
+struct HostCounts {
     targets: u64,
     alive: u64,
 }
 
-impl Tally {
+impl HostCounts {
     fn take(&mut self, (_, event): &(WallTime, Event)) -> Option<IpAddr> {
         match event {
             Event::Ended(summary) => {
@@ -93,8 +93,11 @@ fn plan(args: &FpingArgs, texts: &[String], forced: Option<Family>, source: Opti
     let lane = |family| LanePlan {
         source: source.filter(|&source| Family::of(source) == family),
         interface: args.interface.clone(),
-        ttl: args.ttl.and_then(|ttl| u8::try_from(ttl).ok()).map(Ttl::new),
-        tos: args.tos.map(Tos::new),
+        header: Header {
+            ttl: args.ttl.and_then(|ttl| u8::try_from(ttl).ok()).map(Ttl::new),
+            tos: args.tos.map(Tos::new),
+            ..Header::default()
+        },
         mark: args.mark,
         fragmentation: args.dontfrag.then_some(Fragmentation::Do),
         receive_buffer: Some(receive_buffer(args, texts.len())),
@@ -148,7 +151,7 @@ fn worker(
     unknown: u64,
     opened: OpenedLanes,
     env: &Env<'_>,
-) -> Worker<Fping, Tally> {
+) -> Worker<Fping, HostCounts> {
     let retries = (!args.is_counted()).then(|| Retries { times: args.retry, wait: args.wait(), backoff: args.backoff });
     let address = |target: &Target| match target.destination {
         Destination::Reachable { endpoint, .. } => Some(endpoint.address),
@@ -179,7 +182,12 @@ fn worker(
     };
     let schedule = Schedule { names, retries, report_every: args.report_every(), enough: args.fast_reachable };
     let machine = Fping::new(Ping::new(config), count, schedule);
-    Worker::new(opened, machine, Box::new(FpingText::new(options(args, unknown, env.local_offset))), Tally::default())
+    Worker::new(
+        opened,
+        machine,
+        Box::new(FpingText::new(options(args, unknown, env.local_offset))),
+        HostCounts::default(),
+    )
 }
 
 /// Random octets, where they are to foil compression.

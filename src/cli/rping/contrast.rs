@@ -15,7 +15,8 @@ use crate::cli::pcap::Pcap;
 use crate::cli::rping::args::{MOST_ROUNDS, V4_PAYLOAD};
 use crate::cli::rping::facts::Facts;
 use crate::cli::rping::method::{Asked, Choice, ask, close_how};
-use crate::cli::rping::run::{Binding, Rping, precision, too_large};
+use crate::cli::rping::pace::precision;
+use crate::cli::rping::run::{Binding, Rping, too_large};
 use crate::cli::tape::Tape;
 use crate::cli::target::{self, Aim, Lanes};
 use crate::cli::{NOT_RUN, exit_status};
@@ -307,7 +308,7 @@ fn contender(candidate: Candidate, lanes: &Lanes, found: &Target) -> Contender {
                     Destination::Reachable { endpoint, source: *source, lane: lane.id, profile: lane.profile }
                 }
                 Err(why) => {
-                    refused = why.and_then(|why| why.attempts.last().copied());
+                    refused = why.and_then(|why| why.attempts.last().cloned());
                     Destination::Unroutable { endpoint }
                 }
             }

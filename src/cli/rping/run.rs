@@ -6,7 +6,7 @@ use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::channel::{Header, LanePlan, OpenedLanes, Owner, Plan, Precision, Protocol, SendStamps, SocketChoice};
+use crate::channel::{Header, LanePlan, OpenedLanes, Owner, Plan, Protocol, SendStamps, SocketChoice};
 use crate::cli::args::compared::Compared;
 use crate::cli::args::values::{self, Rate, Span, Timestamping};
 use crate::cli::drive::{Run, Worker, drive_one};
@@ -19,15 +19,16 @@ use crate::cli::pcap::Pcap;
 use crate::cli::rping::args::{PingArgs, V4_PAYLOAD};
 use crate::cli::rping::facts::Facts;
 use crate::cli::rping::method::{Asked, Choice, close_how};
+use crate::cli::rping::pace::precision;
 use crate::cli::rping::ranges::{is_range, spread};
-use crate::cli::rping::rules::{self, Request, USER_INTERVAL};
+use crate::cli::rping::rules::Request;
 use crate::cli::tape::Tape;
 use crate::cli::target::{self, Lanes};
 use crate::engine::outcome::{Payload, Reachable};
 use crate::engine::pace::LARGEST_FLOOD_WINDOW;
 use crate::engine::{Destination, Machine, Target};
 use crate::metrics::Codec;
-use crate::ping::{Config, Event, Method, Pace, Ping, Spec, Task, Verdict, Wait};
+use crate::ping::{Config, Event, Pace, Ping, Spec, Task, Verdict, Wait};
 use crate::recording::Mode;
 use crate::report::{ShownSource, Sink, Streams};
 use crate::types::{Family, WallTime};
@@ -39,8 +40,6 @@ const PACKET_OVERHEAD: usize = 1024;
 /// Octets of receive buffer that every run has, and that none has more of.
 const RECEIVE_BUFFER: u32 = 1 << 20;
 const LARGEST_RECEIVE_BUFFER: u32 = 64 << 20;
-/// Below this interval the kernel's timer alone is too late.
-const PRECISE_BELOW: Duration = Duration::from_millis(10);
 
 /// Why there is no `-e`.
 pub(super) const KERNELS_IDENT: &str =
@@ -82,6 +81,12 @@ impl Rping<'_> {
         if request.is_contrast() {
             return self.contrast(&choice, &texts, env);
         }
+        self.probe(&choice, &texts, env)
+    }
+
+    /// Probes these targets again and again.
+    fn probe(&self, choice: &Choice, texts: &[String], env: &mut Env<'_>) -> Result<u8, CliError> {
+        let is_live = self.args.live.is_live();
         let asked: Vec<Asked<'_>> =
             texts.iter().map(|text| choice.read(text, self.args.socket.broadcast)).collect::<Result<_, _>>()?;
         self.hint_at_long_times(env);
@@ -89,7 +94,7 @@ impl Rping<'_> {
         let mut pcap = Pcap::open(&self.args.record, self.program)?;
         let bound = self.binding(env)?;
         let screen = live::screen(&self.args.live, env);
-        let plan = Plan { screen: screen.is_some(), ..self.plan(&choice, &asked, &bound) };
+        let plan = Plan { screen: screen.is_some(), ..self.plan(choice, &asked, &bound) };
         if self.args.output.changes || is_live {
             // The zone is read before the files are out of reach.
             (env.local_offset)(WallTime::default());
@@ -107,7 +112,7 @@ impl Rping<'_> {
         let resolve = self.resolve(&spread, &opened, &plan)?;
         let targets = self.place(&spread.asked, &opened, &plan, &names, env)?;
         let spec = Arc::new(self.spec(targets.len(), env));
-        let targets = self.tasks(&choice, &spread.asked, targets, &spec, env);
+        let targets = self.tasks(choice, &spread.asked, targets, &spec, env);
         let config = self.config(targets, spec, opened.lookup.is_some(), env)?;
         let config = Config { resolve, ..config };
         let addresses = self.addresses(&mut opened);
@@ -244,9 +249,12 @@ impl Rping<'_> {
             source: bound.source,
             interface: bound.interface.clone(),
             ident: packet.ident,
-            ttl: packet.ttl,
-            tos: packet.tos.or(packet.dscp.map(|dscp| dscp.tos())),
-            flow_label: packet.flow_label.filter(|_| family == Family::V6),
+            header: Header {
+                ttl: packet.ttl,
+                tos: packet.tos.or(packet.dscp.map(|dscp| dscp.tos())),
+                flow_label: packet.flow_label.filter(|_| family == Family::V6),
+                ..Header::default()
+            },
             mark: socket.mark,
             broadcast: socket.broadcast,
             fragmentation: packet.fragmentation,
@@ -407,40 +415,6 @@ impl Rping<'_> {
     fn codec(&self) -> Option<Codec> {
         self.args.output.mos.or(self.args.conditions.all().need_voice().then_some(Codec::G711))
     }
-
-    pub(super) fn deadline(&self) -> Option<Duration> {
-        self.args.run.deadline.map(|span| span.duration).filter(|deadline| !deadline.is_zero())
-    }
-
-    fn rate(&self) -> Option<f64> {
-        self.args.run.rate.and_then(Rate::per_second)
-    }
-
-    pub(super) fn pace(&self, targets: usize) -> Pace {
-        let run = &self.args.run;
-        let interval = run.interval.map(|span| span.duration);
-        match (interval, run.rate) {
-            (Some(interval), _) if interval.is_zero() => Pace::Flood,
-            (at_least, _) if run.adaptive => Pace::Adaptive { at_least: at_least.unwrap_or(USER_INTERVAL) },
-            (Some(interval), _) => Pace::Fixed(interval),
-            (None, _) if run.flood => Pace::Flood,
-            (None, Some(Rate::PerSecond(rate))) => Pace::Fixed(Duration::from_secs_f64(targets as f64 / rate)),
-            (None, Some(Rate::Max)) => Pace::Unpaced,
-            (None, None) => Pace::Fixed(Duration::from_secs(1)),
-        }
-    }
-
-    /// Why users other than root may not have this pace.
-    pub fn too_fast(&self, config: &Config, uid: u32) -> Option<CliError> {
-        let interval = match config.spec.pace {
-            Pace::Fixed(interval) => interval,
-            Pace::Adaptive { at_least } => at_least,
-            Pace::Flood | Pace::Unpaced | Pace::Called => Duration::ZERO,
-        };
-        let multicast = |task: &Task| matches!(task.target.destination, Destination::Reachable { endpoint, .. } if endpoint.address.is_multicast());
-        let icmp = config.targets.iter().any(|task| task.method == Method::Icmp);
-        rules::too_fast(uid, interval, icmp, config.targets.iter().any(multicast))
-    }
 }
 
 /// What the user bound.
@@ -465,13 +439,6 @@ pub(super) fn local_choice(plan: &LanePlan) -> Option<SocketChoice> {
 /// Why there is no such payload.
 pub(super) fn too_large(size: usize) -> CliError {
     CliError::Refused(format!("--size <BYTES>: invalid value '{size}': out of range: 0 <= value <= {V4_PAYLOAD}"))
-}
-
-pub fn precision(pace: Pace) -> Precision {
-    match pace {
-        Pace::Fixed(interval) if interval < PRECISE_BELOW => Precision::Precise,
-        _ => Precision::Relaxed,
-    }
 }
 
 /// Writes the headers of a run that will not take place.

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::num::NonZeroU16;
 use std::sync::Arc;
 
-use crate::channel::{Fragmentation, LanePlan, OsError, Plan, Protocol, SocketChoice, SocketKind, Zones};
+use crate::channel::{Fragmentation, Header, LanePlan, OsError, Plan, Protocol, SocketChoice, SocketKind, Zones};
 use crate::cli::args::format::{BoxedSink, Format};
 use crate::cli::args::shard::ListDigest;
 use crate::cli::args::values::{self, Rate, Timestamping};
@@ -251,8 +251,11 @@ impl Rtrace<'_> {
                 (Method::Udp, None) => NonZeroU16::new(self.flows()),
                 _ => None,
             },
-            tos: self.tos(),
-            flow_label: packet.flow_label.filter(|_| family == Family::V6),
+            header: Header {
+                tos: self.tos(),
+                flow_label: packet.flow_label.filter(|_| family == Family::V6),
+                ..Header::default()
+            },
             mark: packet.mark,
             // As in traceroute: without -F a router in front of a smaller link may cut a probe in pieces.
             fragmentation: Some(if self.dont_fragment() { Fragmentation::Interface } else { Fragmentation::Dont }),

@@ -127,11 +127,6 @@ impl ProbeEvent {
             _ => None,
         }
     }
-
-    /// Whether an answer came from another address or port than the one that was asked.
-    pub const fn is_from_elsewhere(&self) -> bool {
-        matches!(self.outcome, Outcome::Reply(Reply { wrong_source: true, .. }))
-    }
 }
 
 impl Outcome {

@@ -69,7 +69,7 @@ fn row(contender: &Contender, record: &Record, base: Option<&Record>, alpha: f64
         address: summary.and_then(|summary| summary.subject.address),
         varied: contender.varied,
         reply_dscp: record.reply_dscp().filter(|_| matches!(contender.varied, Some(Varied::Dscp(_)))),
-        refused: contender.refused,
+        refused: contender.refused.clone(),
         ran: counts.sent > 0,
         state: summary.and_then(|summary| summary.state),
         rate_limited: summary.and_then(|summary| summary.rate_limited).unwrap_or_default(),

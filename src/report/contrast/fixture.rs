@@ -83,7 +83,7 @@ pub fn comparison() -> Comparison {
 /// A row that could not run for lack of privilege.
 pub fn without_privilege() -> Row {
     Row {
-        refused: Some(Attempt { socket: SocketKind::Raw, call: "socket", error: OsError::EPERM }),
+        refused: Some(Attempt { socket: SocketKind::Raw, call: "socket".into(), error: OsError::EPERM }),
         ran: false,
         state: Some(State::Unknown),
         answerers: Vec::new(),

@@ -39,7 +39,7 @@ fn privilege(row: &Row) -> Option<&'static str> {
 
 /// Why a method did not run.
 fn reason(row: &Row) -> Option<String> {
-    match row.refused {
+    match &row.refused {
         _ if row.ran => None,
         Some(attempt) => Some(format!("{}: {}", attempt.call, attempt.error)),
         None if row.counts.send_failed > 0 => Some("this host's kernel refused every probe".to_owned()),

@@ -8,9 +8,9 @@ use netprobe::sim::Packet;
 use netprobe::types::{FlowLabel, Ident, Port, Tos};
 use std::num::NonZeroU32;
 
-fn attempts(network: &Network, lane: LanePlan) -> Result<SocketKind, Vec<(SocketKind, &'static str, OsError)>> {
+fn attempts(network: &Network, lane: LanePlan) -> Result<SocketKind, Vec<(SocketKind, String, OsError)>> {
     let mut opened = network.open(&Plan { lanes: vec![lane], names: false, ..Plan::default() });
-    let triple = |attempt: Attempt| (attempt.socket, attempt.call, attempt.error);
+    let triple = |attempt: Attempt| (attempt.socket, attempt.call.into_owned(), attempt.error);
     match opened.lanes.remove(0) {
         Ok(lane) => Ok(opened.channel.profile(lane).socket),
         Err(refused) => Err(refused.attempts.into_iter().map(triple).collect()),
@@ -25,7 +25,8 @@ fn auto_takes_the_first_socket_it_may_open() {
     network.allow_raw(false);
     assert_eq!(attempts(&network, auto.clone()), Ok(SocketKind::Dgram));
     network.allow_dgram(false);
-    let both = vec![(SocketKind::Raw, "socket", OsError::EPERM), (SocketKind::Dgram, "socket", OsError::EACCES)];
+    let both =
+        vec![(SocketKind::Raw, "socket".into(), OsError::EPERM), (SocketKind::Dgram, "socket".into(), OsError::EACCES)];
     assert_eq!(attempts(&network, auto), Err(both));
     assert_eq!(attempts(&network, udp()), Ok(SocketKind::Dgram));
 }
@@ -34,8 +35,8 @@ fn auto_takes_the_first_socket_it_may_open() {
 fn a_lane_that_asks_for_what_is_not_there_is_refused() {
     let mut network = Network::new(1);
     network.allow_raw(false);
-    let refused = |lane, call, error| {
-        assert_eq!(attempts(&network, lane), Err(vec![(SocketKind::Dgram, call, error)]));
+    let refused = |lane, call: &str, error| {
+        assert_eq!(attempts(&network, lane), Err(vec![(SocketKind::Dgram, call.to_owned(), error)]));
     };
     refused(LanePlan { interface: Some("wg0".into()), ..udp() }, "SO_BINDTODEVICE", OsError::ENODEV);
     refused(LanePlan { source: Some(ip("10.1.1.1")), ..udp() }, "bind", OsError::EADDRNOTAVAIL);
@@ -51,7 +52,7 @@ fn a_lane_that_asks_for_what_is_not_there_is_refused() {
 #[test]
 fn only_a_missing_privilege_makes_auto_try_the_next_socket() {
     let lane = LanePlan { source: Some(ip("10.1.1.1")), ..icmp(Family::V4, SocketChoice::Auto) };
-    let once = vec![(SocketKind::Raw, "bind", OsError::EADDRNOTAVAIL)];
+    let once = vec![(SocketKind::Raw, "bind".into(), OsError::EADDRNOTAVAIL)];
     assert_eq!(attempts(&Network::new(1), lane), Err(once));
 }
 
@@ -92,8 +93,9 @@ fn profiles_say_what_each_kind_of_socket_does() {
 fn packets_carry_the_fields_of_order_then_lane_then_kernel() {
     let network = beyond_two_routers(target());
     let label = FlowLabel::new(0x12345).expect("20 bits");
-    let planned = LanePlan { ttl: Some(Ttl::new(9)), tos: Some(Tos::new(0x20)), ..icmp(Family::V6, SocketChoice::Raw) };
-    let mut rig = Rig::open(&network, &[LanePlan { flow_label: Some(label), ..planned }]);
+    let (ttl, tos) = (Some(Ttl::new(9)), Some(Tos::new(0x20)));
+    let header = Header { ttl, tos, flow_label: Some(label), ..Header::default() };
+    let mut rig = Rig::open(&network, &[LanePlan { header, ..icmp(Family::V6, SocketChoice::Raw) }]);
     let first = rig.ping(TARGET_V6, 1);
     rig.echo(TARGET_V6, 2, Header { tos: Some(Tos::new(0x88)), ..with_ttl(3) });
     let packets = rig.log.packets();

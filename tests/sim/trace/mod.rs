@@ -22,8 +22,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use netprobe::channel::{
-    Arena, Control, Fragmentation, Inbound, LaneId, LanePlan, OpenedLanes, OsError, Outbox, Plan, Precision, Profile,
-    Protocol, SocketChoice, SocketKind, Zones,
+    Arena, Control, Fragmentation, Header, Inbound, LaneId, LanePlan, OpenedLanes, OsError, Outbox, Plan, Precision,
+    Profile, Protocol, SocketChoice, SocketKind, Zones,
 };
 use netprobe::driver::{self, Next, Turn};
 use netprobe::engine::outcome::{Detail, NotSent, Outcome, Reply};

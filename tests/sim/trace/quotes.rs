@@ -129,7 +129,7 @@ fn a_field_rewritten_on_the_way_is_found_at_the_first_hop_that_shows_it() {
         let mut network = Network::new(1);
         let natted = Quote::full().mangle(Mangle::Source(router(kind.0, 99))).mangle(Mangle::Tos(Tos::new(0x02)));
         path(&mut network, kind.0, 7, |ttl, node| if ttl >= 3 { node.quote(natted.clone()) } else { node });
-        let lane = LanePlan { tos: Some(Tos::new(0xb9)), ..lane(kind) };
+        let lane = LanePlan { header: Header { tos: Some(Tos::new(0xb9)), ..Header::default() }, ..lane(kind) };
         let ports = Ports::Fixed(Port::new(33434).unwrap());
         let config = Config { ports, ..config() };
         let run = trace_over(&network, lane, &[target(kind.0)], config);
