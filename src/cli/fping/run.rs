@@ -15,7 +15,7 @@ use crate::cli::fping::machine::{Fping, Retries, Schedule};
 use crate::cli::fping::targets;
 use crate::cli::fping::{ANSWERED, Failure, NOT_ANSWERED, UNKNOWN};
 use crate::cli::names;
-use crate::cli::rping::pace::precision;
+use crate::cli::rping::run::precision;
 use crate::cli::target::{Lanes, families};
 use crate::engine::outcome::Payload;
 use crate::engine::{Destination, Target};

@@ -6,7 +6,7 @@ mod contrast;
 mod facts;
 mod live;
 pub mod method;
-pub(in crate::cli) mod pace;
+mod pace;
 mod page;
 mod ranges;
 mod refused;

@@ -2,16 +2,12 @@
 
 use std::time::Duration;
 
-use crate::channel::Precision;
 use crate::cli::args::values::Rate;
 use crate::cli::error::CliError;
 use crate::cli::rping::rules::{self, USER_INTERVAL};
 use crate::cli::rping::run::Rping;
 use crate::engine::Destination;
 use crate::ping::{Config, Method, Pace, Task};
-
-/// Below this interval the kernel's timer alone is too late.
-const PRECISE_BELOW: Duration = Duration::from_millis(10);
 
 impl Rping<'_> {
     pub(super) fn deadline(&self) -> Option<Duration> {
@@ -46,13 +42,5 @@ impl Rping<'_> {
         let multicast = |task: &Task| matches!(task.target.destination, Destination::Reachable { endpoint, .. } if endpoint.address.is_multicast());
         let icmp = config.targets.iter().any(|task| task.method == Method::Icmp);
         rules::too_fast(uid, interval, icmp, config.targets.iter().any(multicast))
-    }
-}
-
-/// How exactly a run with this pace wakes up.
-pub fn precision(pace: Pace) -> Precision {
-    match pace {
-        Pace::Fixed(interval) if interval < PRECISE_BELOW => Precision::Precise,
-        _ => Precision::Relaxed,
     }
 }

@@ -6,7 +6,7 @@ use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::channel::{Header, LanePlan, OpenedLanes, Owner, Plan, Protocol, SendStamps, SocketChoice};
+use crate::channel::{Header, LanePlan, OpenedLanes, Owner, Plan, Precision, Protocol, SendStamps, SocketChoice};
 use crate::cli::args::compared::Compared;
 use crate::cli::args::values::{self, Rate, Span, Timestamping};
 use crate::cli::drive::{Run, Worker, drive_one};
@@ -19,7 +19,6 @@ use crate::cli::pcap::Pcap;
 use crate::cli::rping::args::{PingArgs, V4_PAYLOAD};
 use crate::cli::rping::facts::Facts;
 use crate::cli::rping::method::{Asked, Choice, close_how};
-use crate::cli::rping::pace::precision;
 use crate::cli::rping::ranges::{is_range, spread};
 use crate::cli::rping::rules::Request;
 use crate::cli::tape::Tape;
@@ -40,6 +39,8 @@ const PACKET_OVERHEAD: usize = 1024;
 /// Octets of receive buffer that every run has, and that none has more of.
 const RECEIVE_BUFFER: u32 = 1 << 20;
 const LARGEST_RECEIVE_BUFFER: u32 = 64 << 20;
+/// Below this interval the kernel's timer alone is too late.
+const PRECISE_BELOW: Duration = Duration::from_millis(10);
 
 /// Why there is no `-e`.
 pub(super) const KERNELS_IDENT: &str =
@@ -439,6 +440,14 @@ pub(super) fn local_choice(plan: &LanePlan) -> Option<SocketChoice> {
 /// Why there is no such payload.
 pub(super) fn too_large(size: usize) -> CliError {
     CliError::Refused(format!("--size <BYTES>: invalid value '{size}': out of range: 0 <= value <= {V4_PAYLOAD}"))
+}
+
+/// How exactly a run with this pace wakes up.
+pub fn precision(pace: Pace) -> Precision {
+    match pace {
+        Pace::Fixed(interval) if interval < PRECISE_BELOW => Precision::Precise,
+        _ => Precision::Relaxed,
+    }
 }
 
 /// Writes the headers of a run that will not take place.

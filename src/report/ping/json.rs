@@ -442,7 +442,7 @@ mod tests {
     fn what_is_unknown_is_null() {
         let nothing = Summary {
             counts: Counts::default(),
-            delays: DelayStats::default(),
+            delays: DelayStats { rtt: None, ewma: None, ..summary().delays },
             state: Some(State::Unknown),
             ..summary()
         };
