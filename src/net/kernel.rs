@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustix::io::Errno;
 
@@ -26,6 +27,8 @@ use crate::types::{Instant, Now, Stamp};
 /// After this many contradictions between the poller and a call in a row an order is refused, and where that is about waiting, the
 /// run ends: otherwise the two could go on forever.
 const CONTRADICTIONS: u32 = 8;
+/// How long a socket that has no room is waited for, whatever else is due.
+const ROOM: Duration = Duration::from_millis(1);
 
 /// All sockets of a thread, signals, and the mailbox.
 pub struct KernelChannel {
@@ -306,7 +309,11 @@ impl Channel for KernelChannel {
     }
 
     fn wait(&mut self, deadline: Option<Instant>, precision: Precision) -> Result<(), ChannelError> {
-        let deadline = self.listeners.wake(deadline);
+        let mut deadline = self.listeners.wake(deadline);
+        // Orders wait for room, and what should have left by a deadline that has passed is among them.
+        if self.blocked.is_some() {
+            deadline = deadline.map(|at| at.max(clock::now().mono + ROOM));
+        }
         let passed = || deadline.is_some_and(|at| at <= clock::now().mono);
         // Without a need to wait, busy sockets are not watched again.
         if !self.outcomes.is_empty() || !self.ready.is_empty() || passed() {

@@ -111,6 +111,20 @@ fn traces_survive_whatever_the_kernel_refuses() {
     whatever_fails(&["/mnt/rtrace", "--json", "--resolver=127.0.0.1", "-q1", "-m3", "-w0.1,0,0", "127.0.0.1"]);
 }
 
+#[test]
+fn a_report_ends_where_a_socket_stays_full_that_is_called_writable() {
+    let Some(lab) = Plan::chain(1).build() else { return };
+    if Command::new("strace").arg("-V").output().is_err() {
+        return lab::did_not_run("strace is not installed");
+    }
+    for target in [lab.target_v4(), lab.target_v6()] {
+        let words = ["/mnt/rtrace", "--json", "--report", "-n", "-c2", "--interval=0.1", "-m9", &target];
+        let run = injected(&lab, "sendmsg,sendmmsg", "EAGAIN", ":when=2+", &words).finish();
+        assert!(run.code() <= 2 && run.stderr.contains("Resource temporarily unavailable"), "{target} {run:#?}");
+        run.counts_agree();
+    }
+}
+
 /// What rpong calls besides.
 const CALLS_OF_SERVERS: [(&str, &[&str]); 5] = [
     ("listen", &["EADDRINUSE"]),
