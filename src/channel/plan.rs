@@ -47,6 +47,8 @@ pub enum Confinement {
     /// Everything.
     #[default]
     None,
+    /// Read any file, and neither write one nor start a program.
+    Reading,
     /// Read the files that probing needs. A filter of system calls costs each call a tenth of a microsecond or two, which adds up
     /// to a seventh of the CPU time of a flood.
     Files,

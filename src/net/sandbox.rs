@@ -39,19 +39,25 @@ const READABLE: [&str; 19] = [
 /// Sets no_new_privs.
 pub fn enter(to: Confinement, sockets: &[&Path], replaced: Option<&Path>) -> Sandbox {
     // Landlock's calls are not among those that the filter allows.
-    let files = match restrict_files(sockets, replaced) {
+    let readable: &[&str] = if to == Confinement::Reading { &["/"] } else { &READABLE };
+    let files = match restrict_files(readable, sockets, replaced) {
         Ok(RulesetStatus::NotEnforced) => Err("this kernel has no Landlock".into()),
         Ok(_) => Ok(()),
         Err(error) => Err(error.to_string().into()),
     };
     let calls = match to {
         Confinement::FilesAndCalls => calls::confine().map_err(|error| error.to_string().into()),
+        Confinement::Reading => Err("files are all that it is kept from".into()),
         Confinement::Files | Confinement::None => Err("it would cost too much at this rate".into()),
     };
     Sandbox { files, calls }
 }
 
-fn restrict_files(sockets: &[&Path], replaced: Option<&Path>) -> Result<RulesetStatus, RulesetError> {
+fn restrict_files(
+    readable: &[&str],
+    sockets: &[&Path],
+    replaced: Option<&Path>,
+) -> Result<RulesetStatus, RulesetError> {
     let abi = ABI::V5;
     let folder = |path: &Path| match path.parent()?.as_os_str().is_empty() {
         true => Some(PathBuf::from(".")),
@@ -62,7 +68,7 @@ fn restrict_files(sockets: &[&Path], replaced: Option<&Path>) -> Result<RulesetS
         .set_compatibility(CompatLevel::BestEffort)
         .handle_access(AccessFs::from_all(abi))?
         .create()?
-        .add_rules(path_beneath_rules(READABLE, AccessFs::ReadFile | AccessFs::ReadDir))?
+        .add_rules(path_beneath_rules(readable, AccessFs::ReadFile | AccessFs::ReadDir))?
         .add_rules(path_beneath_rules(folders, AccessFs::RemoveFile))?
         .add_rules(path_beneath_rules(replaced.and_then(folder), AccessFs::RemoveFile | AccessFs::MakeReg))?
         .restrict_self()?;
@@ -114,6 +120,25 @@ mod tests {
                 })
                 .unwrap();
         });
+    }
+
+    #[test]
+    fn a_server_that_reads_its_files_again_writes_none_and_starts_no_program() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let run = || {
+            if enter(Confinement::Reading, &[], None).files.is_err() {
+                return;
+            }
+            assert!(File::open(file.path()).is_ok() && std::fs::read_dir("/etc").is_ok());
+            let written = File::options().append(true).open(file.path());
+            assert_eq!(written.unwrap_err().kind(), ErrorKind::PermissionDenied);
+            let made = File::create(file.path().with_extension("new"));
+            assert_eq!(made.unwrap_err().kind(), ErrorKind::PermissionDenied);
+            assert_eq!(std::fs::remove_file(file.path()).unwrap_err().kind(), ErrorKind::PermissionDenied);
+            let started = Command::new("/bin/true").spawn().map(|mut child| child.wait());
+            assert_eq!(started.unwrap_err().kind(), ErrorKind::PermissionDenied);
+        };
+        thread::scope(|scope| scope.spawn(run).join()).unwrap();
     }
 
     #[cfg(feature = "dns")]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::channel::Plan;
+use crate::channel::{Confinement, Plan};
 use crate::cli::ANSWERED;
 use crate::cli::env::Env;
 use crate::cli::error::CliError;
@@ -32,7 +32,7 @@ impl Exporter<'_> {
         let web = Web::load(args.web.config.as_deref()).map_err(CliError::Refused)?;
         let needs_allow = self.check_access(&config, &web)?;
         let rate: f64 = config.targets.iter().map(|target| target.interval.as_secs_f64().recip()).sum();
-        let plan = Plan { lanes: lanes::plan(rate), ..Plan::default() };
+        let plan = Plan { lanes: lanes::plan(rate), sandbox: Confinement::Reading, ..Plan::default() };
         // Before the sandbox, for which this is a file like others.
         let manager = (env.variable)("NOTIFY_SOCKET").and_then(|name| Notifier::connect(&name).ok());
         let opened = env.open(&plan, usize::from(args.config.workers) + exporter::OTHERS, None)?;
