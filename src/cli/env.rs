@@ -1,7 +1,7 @@
 //! The world a tool runs in: [`Env`].
 
 use std::ffi::OsString;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, IsTerminal, Read, Write};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
@@ -62,7 +62,7 @@ pub struct Env<'a> {
     /// The file of the results, if not standard output.
     pub result_file: Option<ResultFile>,
     /// Makes a file standard output.
-    pub redirect: fn(File) -> io::Result<()>,
+    pub redirect: &'a dyn Fn(File) -> io::Result<()>,
     /// What the host allows (`--doctor`), and its route to an address.
     pub host: &'a dyn Fn() -> Host,
     pub route: &'a dyn Fn(IpAddr) -> Result<Route, OsError>,
@@ -78,7 +78,7 @@ impl Env<'_> {
     /// # Errors
     /// If it cannot be written.
     pub fn write_to(&mut self, path: Option<&Path>) -> Result<(), CliError> {
-        let Some(path) = path else { return Ok(()) };
+        let Some(path) = path.filter(|path| path.as_os_str() != "-") else { return Ok(()) };
         let opened = ResultFile::open(path, self.uid).and_then(|(file, result)| {
             (self.redirect)(file)?;
             Ok(result)
@@ -137,6 +137,17 @@ fn in_world(
         output.detach();
         opened
     };
+    // A disk is no reader that stalls, and what it holds has to be whole.
+    let on_disk = |about: fs::Metadata| about.is_file();
+    if fs::metadata("/dev/stdout").is_ok_and(on_disk) {
+        output.wait_to_the_end();
+    }
+    let redirect = |file: File| {
+        if file.metadata().is_ok_and(on_disk) {
+            output.wait_to_the_end();
+        }
+        net::redirect_stdout(file)
+    };
     let mut env = Env {
         stdin: Box::new(io::stdin()),
         stdout: &mut stream.0,
@@ -161,7 +172,7 @@ fn in_world(
         host: &net::host,
         route: &net::route,
         result_file: None,
-        redirect: net::redirect_stdout,
+        redirect: &redirect,
         open_lanes: &mut open_lanes,
         die_by: net::die_by,
     };
@@ -184,7 +195,15 @@ pub fn real_main(tool: fn(&[OsString], &mut Env<'_>) -> u8) -> ExitCode {
     let output = Output::new(io::stdout(), io::stderr(), net::asked_to_end);
     let (status, result_file) = in_world(&words, &output, seed, tool);
     let program = words.first().map_or_else(Default::default, |word| word.to_string_lossy());
-    match output.finish().and_then(|()| result_file.map_or(Ok(()), ResultFile::publish)) {
+    let written = match (output.finish(), result_file) {
+        (Ok(()), Some(file)) => file.publish(),
+        (Err(error), Some(file)) => {
+            file.discard();
+            Err(error)
+        }
+        (written, None) => written,
+    };
+    match written {
         // Output after a closed pipe is not missed.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             let _ = writeln!(io::stderr(), "{program}: {}", CliError::Output(error));

@@ -1,6 +1,6 @@
 //! Standard output and standard error on a thread of their own: [`Output`].
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io::{self, Write};
 use std::mem;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -38,6 +38,8 @@ pub struct Output<O, E> {
     shared: Arc<Shared<O, E>>,
     /// Whether the process is to end without waiting for its readers.
     ending: fn() -> bool,
+    /// Whether it waits for them all the same.
+    patient: Cell<bool>,
 }
 
 /// What the caller's thread knows.
@@ -189,7 +191,16 @@ impl<O: Write + Send + 'static, E: Write + Send + 'static> Output<O, E> {
     /// In front of two streams; `ending` reports whether the process is to end without waiting for its readers.
     pub fn new(data: O, talk: E, ending: fn() -> bool) -> Self {
         let shared = Shared { streams: Mutex::new((data, talk)), state: Mutex::default(), changed: Condvar::new() };
-        Output { local: RefCell::default(), shared: Arc::new(shared), ending }
+        Output { local: RefCell::default(), shared: Arc::new(shared), ending, patient: Cell::new(false) }
+    }
+
+    /// From now on everything is written before the process ends.
+    pub fn wait_to_the_end(&self) {
+        self.patient.set(true);
+    }
+
+    fn ending(&self) -> fn() -> bool {
+        if self.patient.get() { || false } else { self.ending }
     }
 
     /// Writing may happen on another thread from now on: one that started before privileges were dropped would keep them.
@@ -226,7 +237,7 @@ impl<O: Write + Send + 'static, E: Write + Send + 'static> Output<O, E> {
         };
         self.shared.changed.notify_all();
         let left = |state: &State| state.busy || !state.queue.is_empty();
-        let mut state = self.shared.wait_while(left, self.ending, CHECKS_AT_THE_END);
+        let mut state = self.shared.wait_while(left, self.ending(), CHECKS_AT_THE_END);
         let (given_up, result) = (left(&state), if reported { Ok(()) } else { state.report() });
         drop(state);
         if !given_up {
@@ -263,7 +274,7 @@ impl<O: Write + Send + 'static, E: Write + Send + 'static> Output<O, E> {
             local.collected.clear();
             return Ok(());
         }
-        let mut state = self.shared.wait_while(State::is_full, self.ending, 0);
+        let mut state = self.shared.wait_while(State::is_full, self.ending(), 0);
         if state.is_full() {
             // What would be written is not worth the time to make it.
             local.collected.clear();
@@ -452,6 +463,24 @@ mod tests {
         output.finish().unwrap();
         assert_eq!(text(&written), "");
         drop(permit);
+    }
+
+    #[test]
+    fn a_process_that_is_to_end_waits_for_a_disk() {
+        let (output, permit, written) = gated_until(|| true);
+        output.wait_to_the_end();
+        let shared = Arc::clone(&output.shared);
+        let disk = std::thread::spawn(move || {
+            drop(shared.wait_while(|state| !state.is_full(), running, 0));
+            (0..3).for_each(|_| permit.send(()).unwrap());
+        });
+        let line = [b"x".repeat(QUEUE_OCTETS), b"\n".to_vec()].concat();
+        let mut data = output.stream(Stream::Data);
+        (0..3).for_each(|_| data.write_all(&line).and_then(|()| data.flush()).unwrap());
+        drop(data);
+        output.finish().unwrap();
+        disk.join().unwrap();
+        assert_eq!(written.lock().unwrap().len(), 3 * line.len());
     }
 
     #[test]

@@ -207,7 +207,7 @@ impl World {
                 },
                 open_lanes: &mut |plan, workers| Ok((0..workers).map(|_| self.open(plan)).collect()),
                 result_file: None,
-                redirect: |_| Ok(()),
+                redirect: &|_| Ok(()),
                 die_by: |_| {},
             },
         );

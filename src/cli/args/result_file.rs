@@ -11,7 +11,7 @@ use clap::Args;
 pub struct ResultFileArgs {
     /// Write the results to FILE instead of standard output
     ///
-    /// FILE is replaced at the end, when they are whole.
+    /// FILE is replaced at the end, when they are whole; - is standard output.
     #[arg(short, long, value_name = "FILE", allow_hyphen_values = true)]
     pub output: Option<PathBuf>,
 }
@@ -57,10 +57,12 @@ impl ResultFile {
     /// # Errors
     /// If it cannot take its place.
     pub fn publish(self) -> io::Result<()> {
-        match &self.temporary {
-            Some(temporary) => fs::rename(temporary, &self.path),
-            None => Ok(()),
+        let Some(temporary) = &self.temporary else { return Ok(()) };
+        let published = fs::rename(temporary, &self.path);
+        if published.is_err() {
+            self.discard();
         }
+        published
     }
 
     /// It will never be whole: what stood there stays.
@@ -103,6 +105,16 @@ mod tests {
         fs::write(&path, "old").unwrap();
         ResultFile::open(&path, 1000).unwrap().1.discard();
         assert_eq!((read(&path).as_str(), fs::read_dir(folder.path()).unwrap().count()), ("old", 1));
+    }
+
+    #[test]
+    fn a_file_that_cannot_take_its_place_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("results.json");
+        let (_, result) = ResultFile::open(&path, 1000).unwrap();
+        fs::create_dir(&path).unwrap();
+        assert!(result.publish().is_err());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "the folder that came meanwhile");
     }
 
     #[test]
